@@ -1,0 +1,155 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "net/base/arena.h"
+#include "net/base/buffer.h"
+#include "net/base/failure.h"
+#include "net/base/intrusive_list.h"
+#include "net/base/slab.h"
+#include "net/base/socket_address.h"
+
+namespace tulle {
+namespace {
+
+TEST(Slab, GivesAlignedMemoryOfEveryClassAndTakesItBack) {
+  Slab slab;
+  for (size_t size : {1, 63, 64, 65, 1000, 4096, 16384, 65536, 70000}) {
+    void* memory = slab.Allocate(size);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 16, 0u) << size;
+    EXPECT_GE(Slab::Rounded(size), size);
+    EXPECT_EQ(slab.bytes_in_use(), Slab::Rounded(size));
+    slab.Free(memory, size);
+    EXPECT_EQ(slab.bytes_in_use(), 0u);
+  }
+}
+
+TEST(Arena, KeepsPiecesApartAndFreesAll) {
+  Slab slab;
+  Arena arena(slab);
+  std::string_view a = arena.Copy("hello");
+  std::string_view b = arena.Concat("x", a, std::string(5000, 'y'));
+  EXPECT_EQ(a, "hello");
+  EXPECT_EQ(b, "xhello" + std::string(5000, 'y'));
+  EXPECT_EQ(*arena.New<int>(7), 7);
+  arena.Clear();
+  EXPECT_EQ(slab.bytes_in_use(), 0u);
+}
+
+// Oracle: a std::string that undergoes the same operations.
+TEST(Buffer, AgreesWithAString) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 200; ++round) {
+    Slab slab;
+    {
+      Buffer a(slab), b(slab);
+      std::string sa, sb;
+      for (int step = 0; step < 60; ++step) {
+        const size_t n = random() % (step % 7 == 0 ? 40000 : 50);
+        const std::string text(n, static_cast<char>('a' + step % 26));
+        switch (random() % 7) {
+          case 0:
+            a.Append(text);
+            sa += text;
+            break;
+          case 1:
+            b.Append(a);
+            sb += sa;
+            sa.clear();
+            break;
+          case 2: {
+            const size_t k = std::min(n, sb.size());
+            a.AppendFront(b, k);
+            sa += sb.substr(0, k);
+            sb.erase(0, k);
+            break;
+          }
+          case 3:
+            b.AppendShared(a);
+            sb += sa;
+            break;
+          case 4: {
+            auto room = a.Reserve(n + 1);
+            std::memcpy(room.data(), text.data(), n);
+            a.Commit(n);
+            sa += text;
+            break;
+          }
+          case 5: {
+            const size_t k = std::min(n, sa.size());
+            a.Drain(k);
+            sa.erase(0, k);
+            break;
+          }
+          case 6: {
+            const size_t k = std::min(n, sb.size());
+            EXPECT_EQ(b.Linearize(k), sb.substr(0, k));
+            break;
+          }
+        }
+        ASSERT_EQ(a.size(), sa.size());
+        ASSERT_EQ(b.size(), sb.size());
+        if (sa.size() > 200000) {
+          a.Clear();
+          sa.clear();
+        }
+        if (sb.size() > 200000) {
+          b.Clear();
+          sb.clear();
+        }
+      }
+      EXPECT_EQ(a.ToString(), sa);
+      EXPECT_EQ(b.ToString(), sb);
+    }
+    EXPECT_EQ(slab.bytes_in_use(), 0u);
+  }
+}
+
+TEST(Buffer, MovesBytesByReference) {
+  Slab slab;
+  Buffer a(slab), b(slab);
+  a.Append("0123456789");
+  const char* before = a.Front().data();
+  b.AppendFront(a, 4);
+  EXPECT_EQ(b.Front().data(), before);
+  EXPECT_EQ(a.Front().data(), before + 4);
+}
+
+struct Item : ListNode<Item> {};
+
+TEST(IntrusiveList, UnlinksOnDestruction) {
+  IntrusiveList<Item> list;
+  Item kept;
+  list.PushBack(kept);
+  {
+    Item gone;
+    list.PushFront(gone);
+    EXPECT_EQ(&list.front(), &gone);
+  }
+  EXPECT_EQ(&list.front(), &kept);
+  list.PopFront();
+  EXPECT_TRUE(list.empty());
+}
+
+TEST(SocketAddress, ParsesAndPrints) {
+  EXPECT_EQ(SocketAddress::ParseWithPort("127.0.0.1:80")->ToString(), "127.0.0.1:80");
+  EXPECT_EQ(SocketAddress::ParseWithPort("[::1]:443")->ToString(), "[::1]:443");
+  for (const char* bad : {"", ":80", "host:80", "::1:80", "127.0.0.1",
+                          "127.0.0.1:", "127.0.0.1:66000", "127.0.0.1:8o"}) {
+    EXPECT_FALSE(SocketAddress::ParseWithPort(bad)) << bad;
+  }
+  EXPECT_EQ(SocketAddress::Loopback4(1), *SocketAddress::Parse("127.0.0.1", 1));
+  EXPECT_NE(SocketAddress::Loopback4(1), SocketAddress::Loopback4(2));
+  EXPECT_TRUE(SocketAddress::Loopback4(1).is_loopback());
+}
+
+TEST(Failure, TableSaysWhatIsSafeToSendAgain) {
+  EXPECT_EQ(Facts(FailureKind::kConnectRefused).processed, Processed::kNo);
+  EXPECT_EQ(Facts(FailureKind::kUpstreamClosed).processed, Processed::kUnknown);
+  EXPECT_EQ(Facts(FailureKind::kUpstreamReset).status, 503);
+}
+
+}  // namespace
+}  // namespace tulle

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+
+#include "net/base/deletable.h"
+#include "net/http/stream.h"
+#include "net/socket/transport.h"
+
+namespace tulle::http {
+
+// Limits on what a stranger can send; the same for both versions. Defaults: Envoy's, and bounds
+// where it has none.
+struct Limits {
+  size_t head_bytes = 60 * 1024;             // request line and headers; HCM.max_request_headers_kb
+  size_t header_count = 100;                 // common_http_protocol_options.max_headers_count
+  size_t line_bytes = 60 * 1024;             // HTTP/1 request or status line
+  size_t chunk_extension_bytes = 16 * 1024;  // per message
+  size_t trailer_bytes = 60 * 1024;
+  size_t trailer_count = 100;
+  size_t interim_responses = 100;      // 1xx per request
+  uint32_t concurrent_streams = 100;   // HTTP/2
+  uint32_t stream_window = 64 * 1024;  // HTTP/2, at start
+  size_t send_buffer = 256 * 1024;     // per stream: SendRoom is counted against it
+};
+
+// What a server connection tells its owner.
+class ServerConnectionEvents {
+ public:
+  virtual ~ServerConnectionEvents() = default;
+  // The first byte of a request has come. The answer outlives the stream, or detaches from it.
+  // Null: refused, the connection closes.
+  virtual StreamEvents* OnStream(Stream& stream) = 0;
+  // The last stream has ended and the transport is closed or of no more use: delete me
+  // (DeferDelete). Comes once, never from inside a call on the connection. `why` is kNone for an
+  // orderly end.
+  virtual void OnConnectionClosed(Failure why) = 0;
+};
+
+// One downstream connection's codec. Owner: sidecar/proxy (or the control plane's server). It owns
+// its transport and its streams. All its streams get OnReset before OnConnectionClosed.
+class ServerConnection : public Deletable {
+ public:
+  // Call once. The transport may have been read from before: `early` holds those bytes.
+  virtual void Start(Buffer& early) = 0;
+  // No new requests: HTTP/1.1 answers with Connection: close, HTTP/2 sends GOAWAY; closes when the
+  // last stream ends.
+  virtual void Drain() = 0;
+  // Ends everything now. No event follows.
+  virtual void Close() = 0;
+  virtual Transport& transport() = 0;
+  // When nothing was received or sent last, and how many streams are open: for the idle timer.
+  virtual size_t active_streams() const = 0;
+};
+
+class ClientConnectionEvents {
+ public:
+  virtual ~ClientConnectionEvents() = default;
+  // The transport is ready (connected, verified) and streams may be opened.
+  virtual void OnConnectionReady() = 0;
+  // Room for more streams than before (a stream ended, or the peer raised its limit).
+  virtual void OnStreamRoom() = 0;
+  // As in ServerConnectionEvents. Streams that were open got OnReset before.
+  virtual void OnConnectionClosed(Failure why) = 0;
+};
+
+// One upstream connection's codec. Owner: sidecar/upstream's pool (or an xDS or API client). It
+// owns its transport and its streams.
+class ClientConnection : public Deletable {
+ public:
+  virtual void Start() = 0;
+  // Streams that may be opened now: 0 before OnConnectionReady, when at the limit, and for ever
+  // once the peer said it will close.
+  virtual size_t StreamRoom() const = 0;
+  // REQUIRES: StreamRoom() > 0.
+  virtual Stream& Open(StreamEvents& events) = 0;
+  virtual size_t active_streams() const = 0;
+  // Whether at least one stream has been opened before: a "reused" connection.
+  virtual bool used() const = 0;
+  // No new streams; closes when the last ends.
+  virtual void Drain() = 0;
+  virtual void Close() = 0;
+  virtual Transport& transport() = 0;
+};
+
+}  // namespace tulle::http

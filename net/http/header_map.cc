@@ -1,0 +1,168 @@
+#include "net/http/header_map.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace tulle::http {
+namespace {
+
+constexpr std::array<std::string_view, static_cast<size_t>(HeaderId::kCount)> kNames = {
+    "",
+    "accept",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "grpc-message",
+    "grpc-status",
+    "grpc-timeout",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "location",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "retry-after",
+    "server",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-envoy-attempt-count",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-overloaded",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-request-id",
+};
+
+constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+// Length, first and last letter tell the names apart well enough that a bucket holds one name,
+// seldom two.
+constexpr size_t kBuckets = 256;
+constexpr size_t Bucket(std::string_view name) {
+  const size_t hash = name.size() * 7 + static_cast<uint8_t>(Lower(name.front())) * 31 +
+                      static_cast<uint8_t>(Lower(name.back())) * 131;
+  return hash % kBuckets;
+}
+
+struct Buckets {
+  std::array<uint8_t, kBuckets> first{};
+  std::array<uint8_t, kNames.size()> next{};
+};
+
+constexpr Buckets kTable = [] {
+  Buckets table;
+  for (size_t id = 1; id < kNames.size(); ++id) {
+    const size_t bucket = Bucket(kNames[id]);
+    table.next[id] = table.first[bucket];
+    table.first[bucket] = static_cast<uint8_t>(id);
+  }
+  return table;
+}();
+
+}  // namespace
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (Lower(a[i]) != Lower(b[i])) return false;
+  }
+  return true;
+}
+
+HeaderId IdOf(std::string_view name) {
+  if (name.empty()) return HeaderId::kOther;
+  for (uint8_t id = kTable.first[Bucket(name)]; id != 0; id = kTable.next[id]) {
+    if (EqualsIgnoreCase(kNames[id], name)) return static_cast<HeaderId>(id);
+  }
+  return HeaderId::kOther;
+}
+
+std::string_view NameOf(HeaderId id) { return kNames[static_cast<size_t>(id)]; }
+
+void HeaderMap::Add(HeaderId id, std::string_view name, std::string_view value) {
+  if (size_ == capacity_) {
+    const uint32_t capacity = capacity_ == 0 ? 24 : capacity_ * 2;
+    Header* grown = arena_->NewArray<Header>(capacity);
+    if (size_ > 0) std::memcpy(static_cast<void*>(grown), entries_, size_ * sizeof(Header));
+    entries_ = grown;
+    capacity_ = capacity;
+  }
+  entries_[size_++] = {name, value, id};
+  present_ |= uint64_t{1} << static_cast<int>(id);
+}
+
+void HeaderMap::Set(HeaderId id, std::string_view value) {
+  Remove(id);
+  Add(id, NameOf(id), value);
+}
+
+void HeaderMap::Set(std::string_view name, std::string_view value) {
+  Remove(name);
+  Add(name, value);
+}
+
+template <typename Match>
+void HeaderMap::RemoveIf(Match match) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < size_; ++i) {
+    if (!match(entries_[i])) entries_[kept++] = entries_[i];
+  }
+  size_ = kept;
+}
+
+void HeaderMap::Remove(HeaderId id) {
+  if (!Has(id)) return;
+  RemoveIf([id](const Header& header) { return header.id == id; });
+  present_ &= ~(uint64_t{1} << static_cast<int>(id));
+}
+
+void HeaderMap::Remove(std::string_view name) {
+  const HeaderId id = IdOf(name);
+  if (id != HeaderId::kOther) return Remove(id);
+  RemoveIf([name](const Header& header) {
+    return header.id == HeaderId::kOther && EqualsIgnoreCase(header.name, name);
+  });
+}
+
+const Header* HeaderMap::Find(HeaderId id) const {
+  if (!Has(id)) return nullptr;
+  for (const Header& header : all()) {
+    if (header.id == id) return &header;
+  }
+  return nullptr;
+}
+
+const Header* HeaderMap::Find(std::string_view name) const {
+  const HeaderId id = IdOf(name);
+  if (id != HeaderId::kOther) return Find(id);
+  for (const Header& header : all()) {
+    if (header.id == HeaderId::kOther && EqualsIgnoreCase(header.name, name)) return &header;
+  }
+  return nullptr;
+}
+
+size_t HeaderMap::bytes() const {
+  size_t total = 0;
+  for (const Header& header : all()) total += header.name.size() + header.value.size() + 2;
+  return total;
+}
+
+void HeaderMap::Clear() {
+  size_ = 0;
+  present_ = 0;
+}
+
+}  // namespace tulle::http
