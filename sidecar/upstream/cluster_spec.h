@@ -1,0 +1,107 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/base/socket_address.h"
+
+namespace tulle::tls {
+class ClientContext;
+}
+
+// What a cluster is, as configured: immutable, shared by workers, made by sidecar/config. What it
+// does at run time is Cluster.
+namespace tulle::upstream {
+
+using Milliseconds = std::chrono::milliseconds;
+
+enum class Balancing : uint8_t { kRoundRobin, kLeastRequest, kRandom };
+
+// HttpProtocolOptions.upstream_protocol_options.
+enum class HttpChoice : uint8_t { kHttp1, kHttp2, kAsDownstream };
+
+enum class EndpointHealth : uint8_t { kHealthy, kUnhealthy, kDraining };
+
+using Labels = std::vector<std::pair<std::string, std::string>>;  // sorted by key
+
+// ClusterLoadAssignment.endpoints.lb_endpoints.
+struct EndpointSpec {
+  SocketAddress address;
+  uint32_t weight = 1;
+  uint32_t priority = 0;
+  EndpointHealth health = EndpointHealth::kHealthy;
+  // metadata.filter_metadata["envoy.transport_socket_match"]: what transport_socket_matches are
+  // held against.
+  Labels transport_labels;
+  // metadata.filter_metadata["tulle"].spiffe_id: if set, the peer must be exactly this.
+  std::string spiffe_id;
+  std::string hostname;
+  std::string zone;
+
+  bool operator==(const EndpointSpec&) const = default;
+};
+
+// One ClusterLoadAssignment; owned apart from its cluster, so that an EDS change replaces nothing
+// else.
+struct EndpointSet {
+  std::string cluster_name;
+  std::vector<EndpointSpec> endpoints;
+};
+
+// One entry of Cluster.transport_socket_matches, or Cluster.transport_socket (no labels: matches
+// everything).
+struct TransportSocketSpec {
+  std::string name;
+  Labels match;
+  // Null: plaintext. Rebuilt when a secret changes; not part of a pool's key.
+  std::shared_ptr<const tls::ClientContext> tls;
+};
+
+// Cluster.circuit_breakers.thresholds of the default priority. Strict: never exceeded.
+struct Caps {
+  static constexpr uint32_t kUnlimited = std::numeric_limits<uint32_t>::max();
+  uint32_t connections = 1024;
+  uint32_t pending_requests = 1024;
+  uint32_t requests = 1024;
+  uint32_t retries = 3;
+  // retry_budget; if set, `retries` is not used.
+  bool has_retry_budget = false;
+  double budget_percent = 20;
+  uint32_t budget_minimum = 3;
+};
+
+struct ClusterSpec {
+  std::string name;
+  // A hash of what makes connections of two versions exchangeable: all but secrets, SAN lists,
+  // endpoints and balancing.
+  uint64_t pool_key = 0;
+  bool uses_eds = false;
+  std::string eds_name;  // service_name, or the cluster's name
+  Milliseconds connect_timeout{5000};
+  Balancing balancing = Balancing::kRoundRobin;
+  uint32_t least_request_choices = 2;
+  HttpChoice http = HttpChoice::kHttp1;
+  Caps caps;
+  // In order; the first whose labels an endpoint has is used. Never empty: raw is an entry with
+  // null tls.
+  std::vector<TransportSocketSpec> transport_sockets;
+  Milliseconds idle_timeout{3600 * 1000};    // common_http_protocol_options.idle_timeout; 0: never
+  uint32_t max_requests_per_connection = 0;  // 0: no limit
+  uint32_t http2_concurrent_streams = 100;
+  // upstream_bind_config.source_address, or unset.
+  SocketAddress source_address;
+  // Share of healthy endpoints below which all are used; 0: never.
+  // common_lb_config.healthy_panic_threshold.
+  uint32_t panic_percent = 50;
+  // For clusters with inline endpoints.
+  std::shared_ptr<const EndpointSet> static_endpoints;
+  // For metrics: destination service (host), from metadata or the cluster's name.
+  std::string service;
+};
+
+}  // namespace tulle::upstream
