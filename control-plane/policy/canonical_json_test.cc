@@ -1,0 +1,90 @@
+#include "control-plane/policy/canonical_json.h"
+
+#include <gtest/gtest.h>
+
+#include "control-plane/policy/parse.h"
+
+namespace tulle::policy {
+namespace {
+
+constexpr char kAll[] = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: post, labels: {team: "on"}, annotations: {note: "a: b"}}
+spec:
+  parentRefs: [{kind: Service, name: post, port: 8080}]
+  hostnames: ["*.example.org"]
+  rules:
+  - matches: [{path: {type: RegularExpression, value: "/a.*"}, headers: [{name: x, value: "1"}]}]
+    filters:
+    - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: " b"}]}}
+    - {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: a, value: ""}], remove: [c]}}
+    backendRefs: [{name: post-v1, port: 8080, weight: 0}]
+    timeouts: {request: 90s}
+    retry: {attempts: 0}
+  - {}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: post}
+spec:
+  targetRef: {kind: Service, name: post}
+  timeouts: {request: 0s}
+  retries: {attempts: 0, on: [5xx], backoff: {base: 25ms}, budget: {percent: 0}}
+  breaker: {consecutiveFailures: 0, on: gatewayErrors}
+  limits: {perClientMaxPendingRequests: 0}
+  loadBalancing: roundRobin
+---
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: none}
+spec: {targetRef: {kind: Namespace}, action: ALLOW}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: all}
+spec: {targetRef: {kind: Service, name: x}, action: DENY, rules: [{}, {to: {ports: [1]}}]}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: ns}
+spec: {targetRef: {kind: Namespace}, mode: PERMISSIVE}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ExternalService
+metadata: {name: bank}
+spec: {hosts: [a.example], ports: [{number: 80, protocol: grpc}], endpoints: ["::1", 192.0.2.1]}
+)";
+
+TEST(CanonicalJson, ReadsBackToTheSamePolicy) {
+  const ParsedFile parsed = ParseDocuments(kAll, "f");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  for (const Document& document : parsed.documents) {
+    for (const std::string& text : {ToJson(document), ToYaml(document)}) {
+      const ParsedFile again = ParseDocuments(text, "again");
+      ASSERT_TRUE(again.ok()) << ToText(again.problems) << text;
+      EXPECT_TRUE(again.documents[0].SameAs(document)) << text;
+      EXPECT_EQ(ToJson(again.documents[0]), ToJson(document));
+    }
+  }
+}
+
+TEST(CanonicalJson, TheSamePolicyGivesTheSameBytes) {
+  const ParsedFile one = ParseDocuments(
+      "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: a}\n"
+      "spec: {mode: STRICT, targetRef: {kind: Mesh}}\n",
+      "f");
+  const ParsedFile two = ParseDocuments(
+      "kind: PeerAuthentication\nspec:\n  targetRef:\n    kind: Mesh\n  mode: 'STRICT'\n"
+      "apiVersion: tulle.dev/v1alpha1\nmetadata: {namespace: default, name: a}\n",
+      "f");
+  ASSERT_TRUE(one.ok() && two.ok());
+  EXPECT_EQ(ToJson(one.documents[0]), ToJson(two.documents[0]));
+  EXPECT_EQ(ToJson(one.documents[0]),
+            R"({"apiVersion":"tulle.dev/v1alpha1","kind":"PeerAuthentication",)"
+            R"("metadata":{"name":"a","namespace":"default"},)"
+            R"("spec":{"mode":"STRICT","targetRef":{"kind":"Mesh"}}})");
+}
+
+}  // namespace
+}  // namespace tulle::policy

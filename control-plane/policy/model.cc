@@ -1,0 +1,90 @@
+#include "control-plane/policy/model.h"
+
+#include <cctype>
+
+namespace tulle::policy {
+namespace {
+
+struct KindName {
+  Kind kind;
+  std::string_view name;
+};
+
+constexpr KindName kKinds[] = {
+    {Kind::kHttpRoute, "HTTPRoute"},
+    {Kind::kResiliencePolicy, "ResiliencePolicy"},
+    {Kind::kAuthorizationPolicy, "AuthorizationPolicy"},
+    {Kind::kPeerAuthentication, "PeerAuthentication"},
+    {Kind::kExternalService, "ExternalService"},
+};
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::tolower(static_cast<unsigned char>(a[i])) !=
+        std::tolower(static_cast<unsigned char>(b[i]))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string PluralOf(std::string_view name) {
+  if (name.back() == 'y') return std::string(name.substr(0, name.size() - 1)) + "ies";
+  return std::string(name) + "s";
+}
+
+}  // namespace
+
+std::string_view ToText(Kind kind) {
+  for (const KindName& entry : kKinds) {
+    if (entry.kind == kind) return entry.name;
+  }
+  return "";
+}
+
+std::optional<Kind> ParseKind(std::string_view text) {
+  for (const KindName& entry : kKinds) {
+    if (EqualsIgnoringCase(text, entry.name) || EqualsIgnoringCase(text, PluralOf(entry.name))) {
+      return entry.kind;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string ToText(const DocumentKey& key) {
+  return std::string(ToText(key.kind)) + " " + key.ns + "/" + key.name;
+}
+
+std::string ToText(const Target& target) {
+  switch (target.kind) {
+    case TargetKind::kMesh:
+      return "the mesh";
+    case TargetKind::kNamespace:
+      return "Namespace " + target.ns;
+    case TargetKind::kService:
+      break;
+  }
+  return "Service " + target.ns + "/" + target.name;
+}
+
+std::string_view ToText(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kHttp:
+      return "http";
+    case Protocol::kGrpc:
+      return "grpc";
+    case Protocol::kTcp:
+      break;
+  }
+  return "tcp";
+}
+
+std::optional<Protocol> ParseProtocol(std::string_view text) {
+  for (const Protocol protocol : {Protocol::kHttp, Protocol::kGrpc, Protocol::kTcp}) {
+    if (EqualsIgnoringCase(text, ToText(protocol))) return protocol;
+  }
+  return std::nullopt;
+}
+
+}  // namespace tulle::policy

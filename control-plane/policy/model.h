@@ -1,0 +1,292 @@
+// The policies a user writes, as values: what the YAML says and nothing derived from it.
+// Owner: the PolicySet (policy_set.h) of a mesh version. Thread: any; immutable once parsed.
+// Units: durations in milliseconds. An absent optional means "not said": defaults are
+// BuildSnapshot's. Source: gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426,
+// GEP-1731), tulle.dev/v1alpha1.
+#ifndef TULLE_CONTROL_PLANE_POLICY_MODEL_H_
+#define TULLE_CONTROL_PLANE_POLICY_MODEL_H_
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace tulle::policy {
+
+using std::chrono::milliseconds;
+
+inline constexpr std::string_view kDefaultNamespace = "default";
+inline constexpr std::string_view kGatewayApiVersion = "gateway.networking.k8s.io/v1";
+inline constexpr std::string_view kTulleApiVersion = "tulle.dev/v1alpha1";
+
+enum class Kind {
+  kHttpRoute,
+  kResiliencePolicy,
+  kAuthorizationPolicy,
+  kPeerAuthentication,
+  kExternalService
+};
+
+struct ServiceName {
+  std::string ns;
+  std::string name;
+
+  auto operator<=>(const ServiceName&) const = default;
+};
+
+enum class TargetKind { kService, kNamespace, kMesh };
+
+struct Target {
+  TargetKind kind = TargetKind::kService;
+  std::string ns;    // empty for the mesh
+  std::string name;  // of the service; empty for a namespace or the mesh
+
+  auto operator<=>(const Target&) const = default;
+};
+
+// ---- HTTPRoute
+
+enum class PathMatchType { kExact, kPathPrefix, kRegularExpression };
+
+struct PathMatch {
+  PathMatchType type = PathMatchType::kPathPrefix;
+  std::string value = "/";
+
+  bool operator==(const PathMatch&) const = default;
+};
+
+struct ValueMatch {  // of a header or a query parameter
+  std::string name;
+  std::string value;
+  bool is_regex = false;
+
+  bool operator==(const ValueMatch&) const = default;
+};
+
+struct HttpRouteMatch {  // all of it must hold
+  PathMatch path;
+  std::vector<ValueMatch> headers;
+  std::vector<ValueMatch> query_params;
+  std::optional<std::string> method;
+
+  bool operator==(const HttpRouteMatch&) const = default;
+};
+
+struct HeaderValue {
+  std::string name;
+  std::string value;
+
+  bool operator==(const HeaderValue&) const = default;
+};
+
+struct HeaderModifier {
+  std::vector<HeaderValue> set;
+  std::vector<HeaderValue> add;
+  std::vector<std::string> remove;
+
+  bool operator==(const HeaderModifier&) const = default;
+};
+
+struct BackendRef {
+  ServiceName service;
+  uint32_t port = 0;
+  uint32_t weight = 1;
+
+  bool operator==(const BackendRef&) const = default;
+};
+
+struct RouteRetry {  // GEP-1731; wins field by field over ResiliencePolicy
+  std::vector<uint32_t> codes;
+  std::optional<uint32_t> attempts;
+  std::optional<milliseconds> backoff;
+
+  bool operator==(const RouteRetry&) const = default;
+};
+
+struct HttpRouteRule {
+  std::vector<HttpRouteMatch> matches;  // any of them; never empty after parsing
+  HeaderModifier request_headers;
+  HeaderModifier response_headers;
+  std::vector<BackendRef> backends;  // none: 500, as the Gateway API says
+  std::optional<milliseconds> request_timeout;
+  std::optional<milliseconds> backend_request_timeout;
+  std::optional<RouteRetry> retry;
+
+  bool operator==(const HttpRouteRule&) const = default;
+};
+
+struct ParentRef {
+  ServiceName service;
+  std::optional<uint32_t> port;  // absent: every port of the service
+
+  auto operator<=>(const ParentRef&) const = default;
+};
+
+struct HttpRoute {
+  std::vector<ParentRef> parents;
+  std::vector<std::string> hostnames;  // further names by which the parents are reached
+  std::vector<HttpRouteRule> rules;
+
+  bool operator==(const HttpRoute&) const = default;
+};
+
+// ---- ResiliencePolicy
+
+struct Timeouts {
+  std::optional<milliseconds> connect;
+  std::optional<milliseconds> request;  // 0s: none
+  std::optional<milliseconds> per_try;
+  std::optional<milliseconds> idle;  // of a stream
+
+  bool operator==(const Timeouts&) const = default;
+};
+
+struct RetryPolicy {
+  std::optional<uint32_t> attempts;  // beside the first; 0: never retry
+  std::vector<std::string> on;       // Envoy's words; empty: the default
+  std::vector<uint32_t> codes;       // further status codes
+  std::optional<milliseconds> backoff_base;
+  std::optional<milliseconds> backoff_max;
+  std::optional<uint32_t> budget_percent;
+  std::optional<uint32_t> budget_min_concurrent;
+
+  bool operator==(const RetryPolicy&) const = default;
+};
+
+enum class BreakerTrigger { kGatewayErrors, kAll5xx };
+
+struct BreakerPolicy {
+  std::optional<uint32_t> consecutive_failures;  // 0: no breaker
+  std::optional<BreakerTrigger> on;
+  std::optional<milliseconds> open_for;
+  std::optional<milliseconds> max_open_for;
+  std::optional<uint32_t> max_open_percent;
+
+  bool operator==(const BreakerPolicy&) const = default;
+};
+
+struct LimitPolicy {  // per client sidecar: the scope is in the field's name
+  std::optional<uint32_t> max_connections;
+  std::optional<uint32_t> max_pending_requests;
+  std::optional<uint32_t> max_requests;
+
+  bool operator==(const LimitPolicy&) const = default;
+};
+
+enum class LoadBalancing { kRoundRobin, kLeastRequest };
+
+struct PoolPolicy {
+  std::optional<milliseconds> idle_timeout;
+  std::optional<uint32_t> max_requests_per_connection;
+  std::optional<milliseconds> max_connection_age;
+
+  bool operator==(const PoolPolicy&) const = default;
+};
+
+struct ResiliencePolicy {
+  Target target;
+  Timeouts timeouts;
+  RetryPolicy retries;
+  BreakerPolicy breaker;
+  LimitPolicy limits;
+  std::optional<LoadBalancing> load_balancing;
+  PoolPolicy pools;
+
+  bool operator==(const ResiliencePolicy&) const = default;
+};
+
+// ---- AuthorizationPolicy
+
+enum class Action { kAllow, kDeny };
+
+struct AuthorizationRule {              // all non-empty lists must hold; within a list any
+  std::vector<std::string> principals;  // spiffe://..., ns/NS/sa/ACCOUNT, each may end in *; "*":
+                                        // whoever is authenticated
+  std::vector<std::string> namespaces;
+  std::vector<std::string> methods;
+  std::vector<std::string> paths;  // exact, or a prefix when it ends in *
+  std::vector<uint32_t> ports;     // of the service
+
+  bool operator==(const AuthorizationRule&) const = default;
+};
+
+struct AuthorizationPolicy {
+  Target target;
+  Action action = Action::kAllow;
+  std::vector<AuthorizationRule> rules;  // ALLOW without rules lets nobody in
+
+  bool operator==(const AuthorizationPolicy&) const = default;
+};
+
+// ---- PeerAuthentication
+
+enum class MtlsMode { kPermissive, kStrict };
+
+struct PeerAuthentication {
+  Target target;
+  MtlsMode mode = MtlsMode::kPermissive;
+
+  bool operator==(const PeerAuthentication&) const = default;
+};
+
+// ---- ExternalService
+
+enum class Protocol { kHttp, kGrpc, kTcp };
+
+struct ExternalPort {
+  uint32_t number = 0;
+  Protocol protocol = Protocol::kTcp;
+
+  bool operator==(const ExternalPort&) const = default;
+};
+
+struct ExternalService {
+  std::vector<std::string> hosts;
+  std::vector<ExternalPort> ports;
+  std::vector<std::string> endpoints;  // IP addresses
+
+  bool operator==(const ExternalService&) const = default;
+};
+
+// ---- the document
+
+using Spec = std::variant<HttpRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication,
+                          ExternalService>;
+
+struct DocumentKey {
+  Kind kind = Kind::kHttpRoute;
+  std::string ns;
+  std::string name;
+
+  auto operator<=>(const DocumentKey&) const = default;
+};
+
+struct Document {
+  DocumentKey key;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  Spec spec;
+  int line = 0;  // where it begins in its file; no part of what it says
+
+  // Whether both say the same, wherever they were read.
+  bool SameAs(const Document& other) const {
+    return key == other.key && labels == other.labels && annotations == other.annotations &&
+           spec == other.spec;
+  }
+};
+
+std::string_view ToText(Kind kind);                    // "HTTPRoute"
+std::optional<Kind> ParseKind(std::string_view text);  // also "httproute", "httproutes"
+std::string ToText(const DocumentKey& key);            // "HTTPRoute default/shop"
+std::string ToText(const Target& target);              // "Service default/post"
+std::string_view ToText(Protocol protocol);            // "http"
+std::optional<Protocol> ParseProtocol(std::string_view text);
+
+}  // namespace tulle::policy
+
+#endif  // TULLE_CONTROL_PLANE_POLICY_MODEL_H_

@@ -1,0 +1,141 @@
+#include "control-plane/policy/names.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace tulle::policy {
+namespace {
+
+bool IsLowerAlnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+bool IsDnsLabel(std::string_view text) {
+  if (text.empty() || text.size() > 63) return false;
+  if (!IsLowerAlnum(text.front()) || !IsLowerAlnum(text.back())) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) { return IsLowerAlnum(c) || c == '-'; });
+}
+
+bool IsDnsName(std::string_view text) {
+  if (text.empty() || text.size() > 253) return false;
+  while (true) {
+    const size_t dot = text.find('.');
+    if (!IsDnsLabel(text.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+}
+
+bool IsToken(std::string_view text) {
+  constexpr std::string_view kSigns = "!#$%&'*+-.^_`|~";
+  return !text.empty() && text.size() <= 256 && std::all_of(text.begin(), text.end(), [&](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           kSigns.find(c) != std::string_view::npos;
+  });
+}
+
+bool IsHeaderValue(std::string_view text) {
+  return text.size() <= 4096 && std::all_of(text.begin(), text.end(), [](char c) {
+           const auto byte = static_cast<unsigned char>(c);
+           return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+         });
+}
+
+bool IsIpAddress(std::string_view text) {
+  unsigned char bytes[16];
+  const std::string address(text);
+  return inet_pton(AF_INET, address.c_str(), bytes) == 1 ||
+         inet_pton(AF_INET6, address.c_str(), bytes) == 1;
+}
+
+std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text) {
+  std::chrono::milliseconds total{0};
+  int parts = 0;
+  while (!text.empty() && ++parts <= 4) {
+    size_t digits = 0;
+    int64_t number = 0;
+    while (digits < text.size() && std::isdigit(static_cast<unsigned char>(text[digits])) != 0) {
+      if (digits == 5) return std::nullopt;
+      number = number * 10 + (text[digits++] - '0');
+    }
+    if (digits == 0) return std::nullopt;
+    text.remove_prefix(digits);
+    int64_t unit = 0;
+    size_t unit_size = 1;
+    if (text.substr(0, 2) == "ms") {
+      unit = 1;
+      unit_size = 2;
+    } else if (text.substr(0, 1) == "s") {
+      unit = 1000;
+    } else if (text.substr(0, 1) == "m") {
+      unit = 60 * 1000;
+    } else if (text.substr(0, 1) == "h") {
+      unit = 3600 * 1000;
+    } else {
+      return std::nullopt;
+    }
+    text.remove_prefix(unit_size);
+    total += std::chrono::milliseconds(number * unit);
+  }
+  if (parts == 0 || !text.empty()) return std::nullopt;
+  return total;
+}
+
+std::string FormatDuration(std::chrono::milliseconds duration) {
+  struct Unit {
+    int64_t milliseconds;
+    const char* suffix;
+  };
+  constexpr Unit kUnits[] = {{3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+  int64_t rest = duration.count();
+  if (rest <= 0) return "0s";
+  std::string text;
+  for (const Unit& unit : kUnits) {
+    if (rest < unit.milliseconds) continue;
+    text += std::to_string(rest / unit.milliseconds) + unit.suffix;
+    rest %= unit.milliseconds;
+  }
+  return text;
+}
+
+std::optional<std::string> NearestName(std::string_view text,
+                                       const std::vector<std::string_view>& known) {
+  if (text.size() > 64) return std::nullopt;
+  const std::string wanted = LowerCase(text);
+  std::optional<std::string> nearest;
+  size_t best = 3;
+  for (const std::string_view name : known) {
+    const size_t distance = EditDistance(wanted, LowerCase(name));
+    // A guess that changes most of a short word is noise.
+    if (distance < best && distance * 2 < std::max<size_t>(name.size(), 3)) {
+      best = distance;
+      nearest = std::string(name);
+    }
+  }
+  return nearest;
+}
+
+}  // namespace tulle::policy

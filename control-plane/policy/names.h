@@ -1,0 +1,34 @@
+// Names as Kubernetes writes them, durations as the Gateway API writes them, and the guess behind
+// "did you mean". Pure functions; any thread.
+#ifndef TULLE_CONTROL_PLANE_POLICY_NAMES_H_
+#define TULLE_CONTROL_PLANE_POLICY_NAMES_H_
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tulle::policy {
+
+// RFC 1123 label: at most 63 of [a-z0-9-], a letter or digit at both ends. Services and namespaces.
+bool IsDnsLabel(std::string_view text);
+// RFC 1123 subdomain: labels joined by dots, at most 253 bytes. Names of policies, host names.
+bool IsDnsName(std::string_view text);
+// RFC 9110 token: names of headers and methods.
+bool IsToken(std::string_view text);
+// A header value that can be sent: no control bytes but tab.
+bool IsHeaderValue(std::string_view text);
+bool IsIpAddress(std::string_view text);
+
+// GEP-2257: one to four parts of up to five digits with h, m, s or ms ("1m30s").
+std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);
+std::string FormatDuration(std::chrono::milliseconds duration);
+
+// The known name closest to `text` (case apart, at most two edits), if there is one.
+std::optional<std::string> NearestName(std::string_view text,
+                                       const std::vector<std::string_view>& known);
+
+}  // namespace tulle::policy
+
+#endif  // TULLE_CONTROL_PLANE_POLICY_NAMES_H_

@@ -1,0 +1,32 @@
+// From YAML (several documents) or JSON to policies. A file is judged whole: either all its
+// documents are good, or all its problems are reported and nothing of it may be used. Pure; any
+// thread. Linked into the CLI too: knows no store and no network. Limits: 1 MiB, 1000 documents,
+// 200,000 nodes, 32 levels; anchors and aliases are refused (they can grow without end).
+#ifndef TULLE_CONTROL_PLANE_POLICY_PARSE_H_
+#define TULLE_CONTROL_PLANE_POLICY_PARSE_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control-plane/policy/model.h"
+#include "control-plane/policy/problem.h"
+
+namespace tulle::policy {
+
+inline constexpr size_t kMostFileBytes = 1 << 20;
+inline constexpr size_t kMostDocuments = 1000;
+
+struct ParsedFile {
+  std::vector<Document> documents;  // empty when there are problems
+  Problems problems;
+
+  bool ok() const { return problems.empty(); }
+};
+
+// `file` is the name shown in problems.
+ParsedFile ParseDocuments(std::string_view text, std::string_view file);
+
+}  // namespace tulle::policy
+
+#endif  // TULLE_CONTROL_PLANE_POLICY_PARSE_H_

@@ -1,0 +1,245 @@
+#include "control-plane/policy/parse.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace tulle::policy {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The problem at `field`, or an empty one.
+Problem ProblemAt(const ParsedFile& parsed, const std::string& field) {
+  for (const Problem& problem : parsed.problems) {
+    if (problem.field == field) return problem;
+  }
+  return {};
+}
+
+std::string RouteYaml(const std::string& rules) {
+  return "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: post}\n"
+         "spec:\n  parentRefs: [{kind: Service, name: post}]\n  rules:\n" +
+         rules;
+}
+
+std::string TulleYaml(const std::string& kind, const std::string& spec) {
+  return "apiVersion: tulle.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: x}\nspec:\n" + spec;
+}
+
+TEST(Parse, ReadsEveryKindOfSeveralDocuments) {
+  const ParsedFile parsed = ParseDocuments(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: post, namespace: shop, labels: {team: blog}}
+spec:
+  parentRefs: [{kind: Service, name: post, port: 8080}]
+  hostnames: [posts.example.org]
+  rules:
+  - matches:
+    - path: {type: Exact, value: /new}
+      method: POST
+      headers: [{name: x-beta, value: "1"}]
+      queryParams: [{type: RegularExpression, name: q, value: "a+"}]
+    filters:
+    - type: RequestHeaderModifier
+      requestHeaderModifier: {set: [{name: x-a, value: b}], remove: [x-c]}
+    backendRefs: [{name: post-v1, port: 8080, weight: 90}, {name: post-v2, port: 8080, weight: 10}]
+    timeouts: {request: 2s, backendRequest: 500ms}
+    retry: {attempts: 3, codes: [503], backoff: 10ms}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: post}
+spec:
+  targetRef: {kind: Service, name: post}
+  timeouts: {connect: 1s, request: 15s, perTry: 2s, idle: 5m}
+  retries: {attempts: 2, on: [reset], backoff: {base: 25ms, max: 1s}, budget: {percent: 10, minConcurrent: 5}}
+  breaker: {consecutiveFailures: 7, on: all5xx, openFor: 2s, maxOpenFor: 1m, maxOpenPercent: 50}
+  limits: {perClientMaxConnections: 10, perClientMaxPendingRequests: 0, perClientMaxRequests: 20}
+  loadBalancing: leastRequest
+  pools: {idleTimeout: 1m, maxRequestsPerConnection: 100, maxConnectionAge: 1h}
+---
+---
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: post}
+spec:
+  targetRef: {kind: Service, name: post}
+  action: ALLOW
+  rules:
+  - from: {principals: [ns/default/sa/gateway], namespaces: [default]}
+    to: {methods: [GET], paths: [/posts/*], ports: [8080]}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: all}
+spec: {targetRef: {kind: Mesh}, mode: STRICT}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ExternalService
+metadata: {name: bank}
+spec: {hosts: [api.bank.example], ports: [{number: 443, protocol: tcp}], endpoints: [192.0.2.7]}
+)",
+                                           "all.yaml");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  ASSERT_EQ(parsed.documents.size(), 5);
+  const auto& route = std::get<HttpRoute>(parsed.documents[0].spec);
+  EXPECT_EQ(parsed.documents[0].key, (DocumentKey{Kind::kHttpRoute, "shop", "post"}));
+  EXPECT_EQ(route.parents[0], (ParentRef{{"shop", "post"}, 8080}));
+  const HttpRouteRule& rule = route.rules[0];
+  EXPECT_EQ(rule.matches[0].path.type, PathMatchType::kExact);
+  EXPECT_TRUE(rule.matches[0].query_params[0].is_regex);
+  EXPECT_EQ(rule.backends[1].weight, 10);
+  EXPECT_EQ(rule.backend_request_timeout, milliseconds(500));
+  EXPECT_EQ(rule.retry->attempts, 3);
+  const auto& resilience = std::get<ResiliencePolicy>(parsed.documents[1].spec);
+  EXPECT_EQ(resilience.timeouts.idle, milliseconds(300000));
+  EXPECT_EQ(resilience.limits.max_pending_requests, 0);
+  EXPECT_EQ(resilience.breaker.on, BreakerTrigger::kAll5xx);
+  EXPECT_EQ(parsed.documents[2].line, 34);
+  EXPECT_EQ(std::get<PeerAuthentication>(parsed.documents[3].spec).mode, MtlsMode::kStrict);
+  EXPECT_EQ(std::get<ExternalService>(parsed.documents[4].spec).ports[0].number, 443);
+}
+
+TEST(Parse, AnUnknownFieldIsPlacedAndANearOneSuggested) {
+  const ParsedFile parsed = ParseDocuments(
+      TulleYaml("ResiliencePolicy",
+                "  targetRef: {kind: Service, name: post}\n  timeout: {request: 2s}\n"),
+      "shop.yaml");
+  const Problem problem = ProblemAt(parsed, "spec.timeout");
+  EXPECT_EQ(problem.line, 6);
+  EXPECT_EQ(problem.file, "shop.yaml");
+  EXPECT_EQ(problem.message, "unknown field");
+  EXPECT_NE(problem.hint.find("did you mean timeouts?"), std::string::npos);
+  EXPECT_TRUE(ToText(problem).starts_with("shop.yaml:6: spec.timeout: unknown field; "));
+}
+
+TEST(Parse, AllProblemsOfAFileAreReportedAndNothingIsKept) {
+  const ParsedFile parsed = ParseDocuments(
+      TulleYaml("PeerAuthentication", "  targetRef: {kind: Mesh}\n  mode: STRICT\n") + "---\n" +
+          TulleYaml("PeerAuthentication", "  targetRef: {kind: Pod}\n  mode: strict\n") + "---\n" +
+          RouteYaml("  - timeouts: {request: 2}\n    backendRefs: [{name: Post, weight: -1}]\n"),
+      "f");
+  EXPECT_TRUE(parsed.documents.empty());
+  EXPECT_EQ(parsed.problems.size(), 6) << ToText(parsed.problems);
+  EXPECT_NE(ProblemAt(parsed, "spec.targetRef.kind").hint.find("Service or Namespace or Mesh"),
+            std::string::npos);
+  EXPECT_NE(ProblemAt(parsed, "spec.mode").hint.find("did you mean STRICT?"), std::string::npos);
+  EXPECT_NE(ProblemAt(parsed, "spec.rules[0].timeouts.request").hint.find("2s"), std::string::npos);
+  EXPECT_FALSE(ProblemAt(parsed, "spec.rules[0].backendRefs[0].port").message.empty());
+  EXPECT_FALSE(ProblemAt(parsed, "spec.rules[0].backendRefs[0].name").message.empty());
+  EXPECT_FALSE(ProblemAt(parsed, "spec.rules[0].backendRefs[0].weight").message.empty());
+}
+
+TEST(Parse, BadValuesAreRefusedEachWithItsField) {
+  struct Case {
+    std::string text;
+    std::string field;
+  };
+  const std::string target = "  targetRef: {kind: Service, name: post}\n";
+  const Case cases[] = {
+      {"kind: Foo\napiVersion: v1\nmetadata: {name: x}\nspec: {}\n", "kind"},
+      {"kind: HTTPRoute\napiVersion: gateway.networking.k8s.io/v1beta1\nmetadata: {name: x}\nspec: "
+       "{}\n",
+       "apiVersion"},
+      {TulleYaml("ResiliencePolicy", "  loadBalancing: random\n"), "spec.targetRef"},
+      {TulleYaml("ResiliencePolicy", target + "  loadBalancing: random\n"), "spec.loadBalancing"},
+      {TulleYaml("ResiliencePolicy", target + "  retries: {on: [conect-failure]}\n"),
+       "spec.retries.on"},
+      {TulleYaml("ResiliencePolicy", target + "  retries: {attempts: \"2\"}\n"),
+       "spec.retries.attempts"},
+      {TulleYaml("ResiliencePolicy", target + "  timeouts: {request: 1s, perTry: 2s}\n"),
+       "spec.timeouts.perTry"},
+      {TulleYaml("ResiliencePolicy", target + "  timeouts: {connect: 0s}\n"),
+       "spec.timeouts.connect"},
+      {TulleYaml("ResiliencePolicy", target + "  breaker: {openFor: 5s, maxOpenFor: 1s}\n"),
+       "spec.breaker.maxOpenFor"},
+      {TulleYaml("ResiliencePolicy",
+                 "  targetRef: {kind: Service, name: post, namespace: other}\n"),
+       "spec.targetRef.namespace"},
+      {TulleYaml("AuthorizationPolicy", target + "  action: DENY\n"), "spec.rules"},
+      {TulleYaml("AuthorizationPolicy", target + "  rules: []\n"), "spec.action"},
+      {TulleYaml("AuthorizationPolicy",
+                 target + "  action: ALLOW\n  rules: [{from: {principals: [bob]}}]\n"),
+       "spec.rules[0].from.principals"},
+      {TulleYaml("AuthorizationPolicy",
+                 target + "  action: ALLOW\n  rules: [{to: {paths: [\"/a/*/b\"]}}]\n"),
+       "spec.rules[0].to.paths"},
+      {TulleYaml("AuthorizationPolicy", target + "  action: ALLOW\n  rules: [{from: {}}]\n"),
+       "spec.rules[0].from.principals"},
+      {RouteYaml("  - matches: [{path: {type: RegularExpression, value: \"(a\"}}]\n"),
+       "spec.rules[0].matches[0].path.value"},
+      {RouteYaml("  - matches: [{path: {value: /a/../b}}]\n"),
+       "spec.rules[0].matches[0].path.value"},
+      {RouteYaml("  - matches: [{method: get}]\n"), "spec.rules[0].matches[0].method"},
+      {RouteYaml("  - filters: [{type: RequestRedirect}]\n"), "spec.rules[0].filters[0].type"},
+      {RouteYaml("  - timeouts: {request: 1s, backendRequest: 2s}\n"),
+       "spec.rules[0].timeouts.backendRequest"},
+      {RouteYaml("  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: "
+                 "Transfer-Encoding, value: x}]}}]\n"),
+       "spec.rules[0].filters[0].requestHeaderModifier.set[0].name"},
+      {RouteYaml("  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: "
+                 "x-a, value: \"a\\r\\nb\"}]}}]\n"),
+       "spec.rules[0].filters[0].requestHeaderModifier.set[0].value"},
+  };
+  for (const Case& each : cases) {
+    const ParsedFile parsed = ParseDocuments(each.text, "f");
+    const Problem problem = ProblemAt(parsed, each.field);
+    EXPECT_FALSE(problem.message.empty()) << each.text << ToText(parsed.problems);
+    EXPECT_GT(problem.line, 0) << each.text;
+    EXPECT_FALSE(problem.hint.empty()) << each.text;
+  }
+}
+
+TEST(Parse, DnsOfExternalServicesIsRefusedByThatWord) {
+  const std::string spec = "  hosts: [a.example]\n  ports: [{number: 80, protocol: http}]\n";
+  const ParsedFile resolution = ParseDocuments(
+      TulleYaml("ExternalService", spec + "  endpoints: [192.0.2.1]\n  resolution: DNS\n"), "f");
+  EXPECT_NE(ProblemAt(resolution, "spec.resolution").hint.find("DNS"), std::string::npos);
+  const ParsedFile name =
+      ParseDocuments(TulleYaml("ExternalService", spec + "  endpoints: [a.example]\n"), "f");
+  EXPECT_NE(ProblemAt(name, "spec.endpoints").hint.find("DNS"), std::string::npos);
+}
+
+TEST(Parse, ShapeIsBoundedBeforeATreeIsBuilt) {
+  EXPECT_FALSE(ParseDocuments(std::string(kMostFileBytes + 1, '#'), "f").ok());
+  EXPECT_FALSE(ParseDocuments("a: &x 1\nb: *x\n", "f").ok());
+  EXPECT_FALSE(ParseDocuments(std::string(100, '[') + std::string(100, ']'), "f").ok());
+  std::string many;
+  for (size_t i = 0; i <= kMostDocuments; ++i) many += "---\na: 1\n";
+  const ParsedFile parsed = ParseDocuments(many, "f");
+  ASSERT_FALSE(parsed.ok());
+  EXPECT_EQ(parsed.problems[0].message, "too many documents");
+}
+
+TEST(Parse, WhatIsNoYamlNamesTheLine) {
+  const ParsedFile parsed = ParseDocuments("kind: A\n  b: : c\n\t- x\n", "f");
+  ASSERT_FALSE(parsed.ok());
+  EXPECT_EQ(parsed.problems[0].line, 2);
+  EXPECT_FALSE(ParseDocuments("", "f").ok());
+  EXPECT_FALSE(ParseDocuments("just text", "f").ok());
+  EXPECT_FALSE(ParseDocuments("- 1\n- 2\n", "f").ok());
+}
+
+TEST(Parse, TwiceTheSameKeyOrDocumentIsRefused) {
+  const ParsedFile key =
+      ParseDocuments(TulleYaml("PeerAuthentication",
+                               "  targetRef: {kind: Mesh}\n  mode: STRICT\n  mode: PERMISSIVE\n"),
+                     "f");
+  EXPECT_EQ(ProblemAt(key, "spec.mode").message, "stands there twice");
+  const std::string document =
+      TulleYaml("PeerAuthentication", "  targetRef: {kind: Mesh}\n  mode: STRICT\n");
+  const ParsedFile twins = ParseDocuments(document + "---\n" + document, "f");
+  ASSERT_FALSE(twins.ok());
+  EXPECT_EQ(twins.problems[0].line, 8);
+}
+
+TEST(Parse, APrefixLosesItsTrailingSlash) {
+  const ParsedFile parsed = ParseDocuments(RouteYaml("  - matches: [{path: {value: /a/}}]\n"), "f");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  EXPECT_EQ(std::get<HttpRoute>(parsed.documents[0].spec).rules[0].matches[0].path.value, "/a");
+}
+
+}  // namespace
+}  // namespace tulle::policy

@@ -1,0 +1,153 @@
+#include "control-plane/policy/policy_set.h"
+
+#include <algorithm>
+#include <string>
+
+namespace tulle::policy {
+namespace {
+
+std::string ServiceText(const ServiceName& service) { return service.ns + "/" + service.name; }
+
+void ClaimsOfRoute(const HttpRoute& route, std::vector<std::string>* claims) {
+  for (const ParentRef& parent : route.parents) {
+    claims->push_back("the routes of Service " + ServiceText(parent.service) +
+                      (parent.port ? " port " + std::to_string(*parent.port) : ""));
+  }
+  for (const std::string& host : route.hostnames) claims->push_back("the host name " + host);
+}
+
+// What a document claims for itself, in words that also serve as keys.
+std::vector<std::string> ClaimsOf(const Document& document) {
+  std::vector<std::string> claims;
+  if (const auto* route = std::get_if<HttpRoute>(&document.spec)) {
+    ClaimsOfRoute(*route, &claims);
+  } else if (const auto* resilience = std::get_if<ResiliencePolicy>(&document.spec)) {
+    claims.push_back("the resilience of " + ToText(resilience->target));
+  } else if (const auto* authorization = std::get_if<AuthorizationPolicy>(&document.spec)) {
+    claims.push_back(std::string("the ") +
+                     (authorization->action == Action::kAllow ? "ALLOW" : "DENY") + " rules of " +
+                     ToText(authorization->target));
+  } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
+    claims.push_back("the mTLS mode of " + ToText(peer->target));
+  } else if (const auto* external = std::get_if<ExternalService>(&document.spec)) {
+    for (const std::string& host : external->hosts) claims.push_back("the host name " + host);
+  }
+  return claims;
+}
+
+std::string_view FieldOf(Kind kind) {
+  switch (kind) {
+    case Kind::kHttpRoute:
+      return "spec.parentRefs";
+    case Kind::kExternalService:
+      return "spec.hosts";
+    default:
+      return "spec.targetRef";
+  }
+}
+
+const Document* FindIn(const std::vector<Document>& documents, const DocumentKey& key) {
+  const auto found = std::find_if(documents.begin(), documents.end(),
+                                  [&](const Document& each) { return each.key == key; });
+  return found == documents.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+void PolicySet::Upsert(Document document) {
+  const DocumentKey key = document.key;
+  documents_[key] = std::make_shared<const Document>(std::move(document));
+}
+
+bool PolicySet::Erase(const DocumentKey& key) { return documents_.erase(key) > 0; }
+
+const Document* PolicySet::Find(const DocumentKey& key) const {
+  const auto found = documents_.find(key);
+  return found == documents_.end() ? nullptr : found->second.get();
+}
+
+Problems PolicySet::FindConflicts(const std::vector<Document>& incoming,
+                                  std::string_view file) const {
+  Problems problems;
+  std::map<std::string, const Document*> owners;
+  for (const auto& [key, document] : documents_) {
+    for (const std::string& claim : ClaimsOf(*document)) {
+      const auto [owner, is_new] = owners.emplace(claim, document.get());
+      if (is_new || owner->second == document.get()) continue;
+      const Document* first = FindIn(incoming, owner->second->key);
+      const Document* second = FindIn(incoming, key);
+      const Document* mine = second != nullptr ? second : first;
+      const Document& other = mine == second ? *owner->second : *document;
+      problems.push_back({std::string(file), mine == nullptr ? 0 : mine->line,
+                          std::string(FieldOf(mine == nullptr ? key.kind : mine->key.kind)),
+                          claim + " belong to " + ToText(other.key) + " already",
+                          "one owner for each target: change that one, or delete it first"});
+    }
+  }
+  return problems;
+}
+
+template <typename Visit>
+void PolicySet::ForEach(Kind kind, Visit visit) const {
+  for (auto entry = documents_.lower_bound(DocumentKey{kind, "", ""});
+       entry != documents_.end() && entry->first.kind == kind; ++entry) {
+    visit(*entry->second);
+  }
+}
+
+const HttpRoute* PolicySet::RouteOf(const ServiceName& service, uint32_t port) const {
+  const HttpRoute* found = nullptr;
+  bool is_exact = false;
+  ForEach(Kind::kHttpRoute, [&](const Document& document) {
+    const auto& route = std::get<HttpRoute>(document.spec);
+    for (const ParentRef& parent : route.parents) {
+      if (parent.service != service || (parent.port && *parent.port != port)) continue;
+      if (is_exact && !parent.port) continue;  // a route for this very port wins
+      found = &route;
+      is_exact = parent.port.has_value();
+    }
+  });
+  return found;
+}
+
+const ResiliencePolicy* PolicySet::ResilienceOf(const ServiceName& service) const {
+  const ResiliencePolicy* found = nullptr;
+  ForEach(Kind::kResiliencePolicy, [&](const Document& document) {
+    const auto& policy = std::get<ResiliencePolicy>(document.spec);
+    if (policy.target.ns == service.ns && policy.target.name == service.name) found = &policy;
+  });
+  return found;
+}
+
+MtlsMode PolicySet::MtlsModeOf(const ServiceName& service) const {
+  const PeerAuthentication* found = nullptr;
+  ForEach(Kind::kPeerAuthentication, [&](const Document& document) {
+    const auto& policy = std::get<PeerAuthentication>(document.spec);
+    const Target& target = policy.target;
+    const bool holds = target.kind == TargetKind::kMesh ||
+                       (target.ns == service.ns &&
+                        (target.kind == TargetKind::kNamespace || target.name == service.name));
+    // TargetKind is ordered from the most specific to the least.
+    if (holds && (found == nullptr || target.kind < found->target.kind)) found = &policy;
+  });
+  return found == nullptr ? MtlsMode::kPermissive : found->mode;
+}
+
+std::vector<const Document*> PolicySet::AuthorizationsOf(const ServiceName& service) const {
+  std::vector<const Document*> found;
+  ForEach(Kind::kAuthorizationPolicy, [&](const Document& document) {
+    const Target& target = std::get<AuthorizationPolicy>(document.spec).target;
+    const bool holds = target.ns == service.ns &&
+                       (target.kind == TargetKind::kNamespace || target.name == service.name);
+    if (holds) found.push_back(&document);
+  });
+  return found;
+}
+
+std::vector<const Document*> PolicySet::ExternalServices() const {
+  std::vector<const Document*> found;
+  ForEach(Kind::kExternalService, [&](const Document& document) { found.push_back(&document); });
+  return found;
+}
+
+}  // namespace tulle::policy

@@ -1,0 +1,91 @@
+#include "control-plane/policy/policy_set.h"
+
+#include <gtest/gtest.h>
+
+#include "control-plane/policy/parse.h"
+
+namespace tulle::policy {
+namespace {
+
+std::string Peer(const std::string& name, const std::string& target, const std::string& mode) {
+  return "---\napiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: " + name +
+         "}\nspec: {targetRef: " + target + ", mode: " + mode + "}\n";
+}
+
+std::string Route(const std::string& name, const std::string& parent, const std::string& host) {
+  return "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " +
+         name + "}\nspec: {parentRefs: [{kind: Service, " + parent + "}], hostnames: [" + host +
+         "], rules: [{}]}\n";
+}
+
+std::vector<Document> Parse(const std::string& text) {
+  ParsedFile parsed = ParseDocuments(text, "f");
+  EXPECT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  return parsed.documents;
+}
+
+PolicySet SetOf(const std::vector<Document>& documents) {
+  PolicySet set;
+  for (const Document& document : documents) set.Upsert(document);
+  return set;
+}
+
+TEST(PolicySet, ATargetHasOneOwnerAndTheWriterIsToldWhose) {
+  PolicySet set = SetOf(Parse(Peer("first", "{kind: Mesh}", "STRICT")));
+  const std::vector<Document> incoming = Parse(Peer("second", "{kind: Mesh}", "PERMISSIVE"));
+  for (const Document& document : incoming) set.Upsert(document);
+  const Problems problems = set.FindConflicts(incoming, "new.yaml");
+  ASSERT_EQ(problems.size(), 1);
+  EXPECT_EQ(problems[0].file, "new.yaml");
+  EXPECT_EQ(problems[0].line, 2);
+  EXPECT_NE(problems[0].message.find("PeerAuthentication default/first"), std::string::npos);
+}
+
+TEST(PolicySet, TheBlameFallsOnTheIncomingWhateverItsName) {
+  PolicySet set = SetOf(Parse(Peer("b", "{kind: Mesh}", "STRICT")));
+  const std::vector<Document> incoming = Parse(Peer("a", "{kind: Mesh}", "PERMISSIVE"));
+  for (const Document& document : incoming) set.Upsert(document);
+  const Problems problems = set.FindConflicts(incoming, "f");
+  ASSERT_EQ(problems.size(), 1);
+  EXPECT_NE(problems[0].message.find("PeerAuthentication default/b"), std::string::npos);
+}
+
+TEST(PolicySet, ReplacingOnesOwnIsNoConflict) {
+  PolicySet set = SetOf(Parse(Peer("a", "{kind: Mesh}", "STRICT")));
+  const std::vector<Document> incoming = Parse(Peer("a", "{kind: Mesh}", "PERMISSIVE"));
+  for (const Document& document : incoming) set.Upsert(document);
+  EXPECT_TRUE(set.FindConflicts(incoming, "f").empty());
+}
+
+TEST(PolicySet, RoutesConflictByServicePortAndHostName) {
+  const std::vector<Document> good = Parse(Route("a", "name: post", "a.example") +
+                                           Route("b", "name: post, port: 80", "b.example"));
+  EXPECT_TRUE(SetOf(good).FindConflicts(good, "f").empty());
+  const std::vector<Document> same_port =
+      Parse(Route("a", "name: post, port: 80", "") + Route("b", "name: post, port: 80", ""));
+  EXPECT_EQ(SetOf(same_port).FindConflicts(same_port, "f").size(), 1);
+  const std::vector<Document> same_host =
+      Parse(Route("a", "name: one", "a.example") + Route("b", "name: two", "a.example"));
+  EXPECT_EQ(SetOf(same_host).FindConflicts(same_host, "f").size(), 1);
+}
+
+TEST(PolicySet, TheRouteForThePortWins) {
+  const PolicySet set = SetOf(Parse(Route("a", "name: post, port: 80", "a.example") +
+                                    Route("b", "name: post", "b.example")));
+  EXPECT_EQ(set.RouteOf({"default", "post"}, 80)->hostnames[0], "a.example");
+  EXPECT_EQ(set.RouteOf({"default", "post"}, 81)->hostnames[0], "b.example");
+  EXPECT_EQ(set.RouteOf({"other", "post"}, 80), nullptr);
+}
+
+TEST(PolicySet, TheMostSpecificMtlsModeWins) {
+  const PolicySet set = SetOf(Parse(Peer("a", "{kind: Mesh}", "STRICT") +
+                                    Peer("b", "{kind: Namespace}", "PERMISSIVE") +
+                                    Peer("c", "{kind: Service, name: post}", "STRICT")));
+  EXPECT_EQ(set.MtlsModeOf({"default", "post"}), MtlsMode::kStrict);
+  EXPECT_EQ(set.MtlsModeOf({"default", "auth"}), MtlsMode::kPermissive);
+  EXPECT_EQ(set.MtlsModeOf({"other", "auth"}), MtlsMode::kStrict);
+  EXPECT_EQ(PolicySet().MtlsModeOf({"default", "post"}), MtlsMode::kPermissive);
+}
+
+}  // namespace
+}  // namespace tulle::policy

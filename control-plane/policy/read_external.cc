@@ -1,0 +1,62 @@
+#include <algorithm>
+
+#include "control-plane/policy/names.h"
+#include "control-plane/policy/spec_readers.h"
+
+namespace tulle::policy {
+namespace {
+
+ExternalPort ReadPort(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis) {
+  ObjectReader reader(node, path, diagnosis);
+  ExternalPort port;
+  if (!reader.Has("number")) reader.Complain("number", "is missing", "write the port");
+  port.number = reader.Integer("number", 1, 65535).value_or(0);
+  if (!reader.Has("protocol")) reader.Complain("protocol", "is missing", "http, grpc or tcp");
+  port.protocol = reader
+                      .Choice<Protocol>("protocol", {{"http", Protocol::kHttp},
+                                                     {"grpc", Protocol::kGrpc},
+                                                     {"tcp", Protocol::kTcp}})
+                      .value_or(Protocol::kTcp);
+  reader.Finish();
+  return port;
+}
+
+}  // namespace
+
+ExternalService ReadExternalService(ObjectReader& spec, const std::string&) {
+  constexpr std::string_view kNoDns =
+      "DNS resolution is not in this version: write endpoints with IP addresses";
+  ExternalService service;
+  service.hosts = spec.Texts("hosts", 16);
+  if (service.hosts.empty())
+    spec.Complain("hosts", "is missing", "write the names it is reached by");
+  for (const std::string& host : service.hosts) {
+    if (!IsDnsName(host)) {
+      spec.Complain("hosts", "\"" + host + "\" is no host name", "lower case, without port and *");
+    }
+  }
+  spec.List("ports", 16, [&](const YAML::Node& node, const std::string& path) {
+    const ExternalPort port = ReadPort(node, path, spec.diagnosis());
+    const auto same = [&](const ExternalPort& other) { return other.number == port.number; };
+    if (std::any_of(service.ports.begin(), service.ports.end(), same)) {
+      spec.diagnosis()->Add(LineOf(node), path + ".number", "stands there twice", "keep one");
+    }
+    service.ports.push_back(port);
+  });
+  if (service.ports.empty())
+    spec.Complain("ports", "is missing", "write - {number: ..., protocol: ...}");
+  const std::optional<std::string> resolution = spec.Text("resolution");
+  if (resolution && *resolution != "STATIC") {
+    spec.Complain("resolution", "\"" + *resolution + "\" is not supported", std::string(kNoDns));
+  }
+  service.endpoints = spec.Texts("endpoints", 256);
+  if (service.endpoints.empty()) spec.Complain("endpoints", "is missing", std::string(kNoDns));
+  for (const std::string& endpoint : service.endpoints) {
+    if (!IsIpAddress(endpoint)) {
+      spec.Complain("endpoints", "\"" + endpoint + "\" is no IP address", std::string(kNoDns));
+    }
+  }
+  return service;
+}
+
+}  // namespace tulle::policy

@@ -1,0 +1,255 @@
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <set>
+
+#include "control-plane/policy/names.h"
+#include "control-plane/policy/spec_readers.h"
+
+namespace tulle::policy {
+namespace {
+
+// The Gateway API's own limits.
+constexpr size_t kMostParents = 32;
+constexpr size_t kMostHostnames = 16;
+constexpr size_t kMostRules = 16;
+constexpr size_t kMostMatches = 64;
+constexpr size_t kMostBackends = 16;
+constexpr size_t kMostHeaders = 16;
+
+bool IsRegex(const std::string& text) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  return text.size() <= 1024 && RE2(text, options).ok();
+}
+
+void CheckRegex(ObjectReader& reader, const std::string& text) {
+  if (!IsRegex(text)) {
+    reader.Complain("value", "is no regular expression of RE2's syntax",
+                    "see the syntax of RE2; no back references, at most 1024 bytes");
+  }
+}
+
+PathMatch ReadPath(ObjectReader& reader) {
+  PathMatch path;
+  path.type =
+      reader
+          .Choice<PathMatchType>("type", {{"Exact", PathMatchType::kExact},
+                                          {"PathPrefix", PathMatchType::kPathPrefix},
+                                          {"RegularExpression", PathMatchType::kRegularExpression}})
+          .value_or(PathMatchType::kPathPrefix);
+  path.value = reader.Text("value").value_or("/");
+  if (path.type == PathMatchType::kRegularExpression) {
+    CheckRegex(reader, path.value);
+    return path;
+  }
+  const bool is_clean = path.value.find("//") == std::string::npos &&
+                        path.value.find("/./") == std::string::npos &&
+                        path.value.find("/../") == std::string::npos &&
+                        path.value.find_first_of("?#") == std::string::npos;
+  if (path.value.empty() || path.value[0] != '/' || !is_clean) {
+    reader.Complain("value", "is no path that a request can have",
+                    "begin with /, without //, /./, /../, ? and #");
+  }
+  if (path.type == PathMatchType::kPathPrefix) {
+    while (path.value.size() > 1 && path.value.back() == '/') path.value.pop_back();
+  }
+  return path;
+}
+
+std::vector<ValueMatch> ReadValueMatches(ObjectReader& match, std::string_view key) {
+  std::vector<ValueMatch> values;
+  match.List(key, kMostHeaders, [&](const YAML::Node& node, const std::string& path) {
+    ObjectReader reader(node, path, match.diagnosis());
+    ValueMatch value;
+    value.is_regex = reader.Choice<bool>("type", {{"Exact", false}, {"RegularExpression", true}})
+                         .value_or(false);
+    value.name = reader.RequiredText("name", "write its name");
+    value.value = reader.RequiredText("value", "write the value to compare with");
+    if (!value.name.empty() && key == "headers" && !IsToken(value.name)) {
+      reader.Complain("name", "is no name of a header", "letters, digits and -");
+    }
+    if (value.is_regex) CheckRegex(reader, value.value);
+    const auto same = [&](const ValueMatch& other) { return other.name == value.name; };
+    if (std::any_of(values.begin(), values.end(), same)) {
+      reader.Complain("name", "is matched twice", "keep one: only the first would count");
+    }
+    reader.Finish();
+    values.push_back(std::move(value));
+  });
+  return values;
+}
+
+HttpRouteMatch ReadMatch(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis) {
+  ObjectReader reader(node, path, diagnosis);
+  HttpRouteMatch match;
+  reader.Object("path", [&](ObjectReader& value) { match.path = ReadPath(value); });
+  match.headers = ReadValueMatches(reader, "headers");
+  match.query_params = ReadValueMatches(reader, "queryParams");
+  match.method = reader.Text("method");
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (match.method && (match.method->empty() ||
+                       !std::all_of(match.method->begin(), match.method->end(), is_upper))) {
+    reader.Complain("method", "is no method", "write it in capitals, like GET or POST");
+  }
+  reader.Finish();
+  return match;
+}
+
+void CheckHeaderName(ObjectReader& reader, std::string_view key, const std::string& name) {
+  if (name.empty()) return;
+  if (!IsToken(name))
+    reader.Complain(key, "\"" + name + "\" is no name of a header", "letters, digits and -");
+  std::string lower = name;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  // Framing and routing belong to the proxy: changing them here would smuggle requests.
+  static constexpr std::string_view kReserved[] = {"host", "content-length", "transfer-encoding",
+                                                   "connection", "x-forwarded-client-cert"};
+  if (std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved)) {
+    reader.Complain(key, "\"" + name + "\" is set by the proxy itself", "choose another header");
+  }
+}
+
+std::vector<HeaderValue> ReadHeaderValues(ObjectReader& modifier, std::string_view key) {
+  std::vector<HeaderValue> headers;
+  modifier.List(key, kMostHeaders, [&](const YAML::Node& node, const std::string& path) {
+    ObjectReader reader(node, path, modifier.diagnosis());
+    HeaderValue header;
+    header.name = reader.RequiredText("name", "write the header's name");
+    header.value = reader.Text("value").value_or("");
+    CheckHeaderName(reader, "name", header.name);
+    if (!IsHeaderValue(header.value)) {
+      reader.Complain("value", "cannot be sent in a header",
+                      "no control characters, at most 4096 bytes");
+    }
+    reader.Finish();
+    headers.push_back(std::move(header));
+  });
+  return headers;
+}
+
+HeaderModifier ReadHeaderModifier(ObjectReader& reader) {
+  HeaderModifier modifier;
+  modifier.set = ReadHeaderValues(reader, "set");
+  modifier.add = ReadHeaderValues(reader, "add");
+  modifier.remove = reader.Texts("remove", kMostHeaders);
+  for (const std::string& name : modifier.remove) CheckHeaderName(reader, "remove", name);
+  return modifier;
+}
+
+void ReadFilter(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis,
+                HttpRouteRule* rule) {
+  ObjectReader reader(node, path, diagnosis);
+  const std::string type =
+      reader.RequiredText("type", "RequestHeaderModifier or ResponseHeaderModifier");
+  const bool is_request = type == "RequestHeaderModifier";
+  if (is_request || type == "ResponseHeaderModifier") {
+    const char* key = is_request ? "requestHeaderModifier" : "responseHeaderModifier";
+    HeaderModifier& modifier = is_request ? rule->request_headers : rule->response_headers;
+    if (modifier != HeaderModifier()) {
+      reader.Complain("type", "stands there twice", "put both changes into one filter");
+    }
+    if (!reader.Object(key, [&](ObjectReader& value) { modifier = ReadHeaderModifier(value); })) {
+      reader.Complain(key, "is missing", "write set, add or remove below it");
+    }
+    reader.Finish();
+  } else if (!type.empty()) {
+    reader.Complain("type", "\"" + type + "\" is not supported in this version",
+                    "RequestHeaderModifier or ResponseHeaderModifier");
+  }
+}
+
+BackendRef ReadBackend(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis,
+                       const std::string& ns) {
+  ObjectReader reader(node, path, diagnosis);
+  BackendRef backend;
+  backend.service = ReadServiceRef(reader, ns, false);
+  backend.weight = reader.Integer("weight", 0, 1000000).value_or(1);
+  if (!reader.Has("port")) reader.Complain("port", "is missing", "write the Service's port");
+  backend.port = reader.Integer("port", 1, 65535).value_or(0);
+  if (reader.Has("filters")) {
+    reader.Complain("filters", "is not supported on a backend in this version",
+                    "put the filter on the rule");
+  }
+  reader.Finish();
+  return backend;
+}
+
+void ReadTimeouts(ObjectReader& reader, HttpRouteRule* rule) {
+  rule->request_timeout = reader.Duration("request");
+  rule->backend_request_timeout = reader.Duration("backendRequest");
+  const bool is_bounded = rule->request_timeout && rule->request_timeout->count() > 0;
+  if (is_bounded && rule->backend_request_timeout &&
+      *rule->backend_request_timeout > *rule->request_timeout) {
+    reader.Complain("backendRequest", "is longer than timeouts.request",
+                    "make it at most " + FormatDuration(*rule->request_timeout));
+  }
+}
+
+RouteRetry ReadRetry(ObjectReader& reader) {
+  RouteRetry retry;
+  retry.codes = reader.Integers("codes", 400, 599, 32);
+  retry.attempts = reader.Integer("attempts", 0, 10);
+  retry.backoff = reader.Duration("backoff");
+  return retry;
+}
+
+HttpRouteRule ReadRule(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis,
+                       const std::string& ns) {
+  ObjectReader reader(node, path, diagnosis);
+  HttpRouteRule rule;
+  reader.List("matches", kMostMatches, [&](const YAML::Node& match, const std::string& at) {
+    rule.matches.push_back(ReadMatch(match, at, diagnosis));
+  });
+  if (rule.matches.empty()) rule.matches.emplace_back();
+  reader.List("filters", 16, [&](const YAML::Node& filter, const std::string& at) {
+    ReadFilter(filter, at, diagnosis, &rule);
+  });
+  reader.List("backendRefs", kMostBackends, [&](const YAML::Node& backend, const std::string& at) {
+    rule.backends.push_back(ReadBackend(backend, at, diagnosis, ns));
+  });
+  reader.Object("timeouts", [&](ObjectReader& value) { ReadTimeouts(value, &rule); });
+  reader.Object("retry", [&](ObjectReader& value) { rule.retry = ReadRetry(value); });
+  if (reader.Has("sessionPersistence")) {
+    reader.Complain("sessionPersistence", "is not supported in this version", "leave it out");
+  }
+  reader.Finish();
+  return rule;
+}
+
+}  // namespace
+
+HttpRoute ReadHttpRoute(ObjectReader& spec, const std::string& ns) {
+  HttpRoute route;
+  spec.List("parentRefs", kMostParents, [&](const YAML::Node& node, const std::string& path) {
+    ObjectReader reader(node, path, spec.diagnosis());
+    ParentRef parent;
+    parent.service = ReadServiceRef(reader, ns, true);
+    parent.port = reader.Integer("port", 1, 65535);
+    if (std::find(route.parents.begin(), route.parents.end(), parent) != route.parents.end()) {
+      reader.Complain("name", "names the same parent twice", "keep one");
+    }
+    reader.Finish();
+    route.parents.push_back(std::move(parent));
+  });
+  if (!spec.Has("parentRefs")) {
+    spec.Complain("parentRefs", "is missing", "write - {kind: Service, name: ...}");
+  }
+  route.hostnames = spec.Texts("hostnames", kMostHostnames);
+  for (const std::string& host : route.hostnames) {
+    const bool has_wildcard = host.starts_with("*.");
+    if (!IsDnsName(has_wildcard ? std::string_view(host).substr(2) : host)) {
+      spec.Complain("hostnames", "\"" + host + "\" is no host name",
+                    "lower case, without port; *.example.org is allowed");
+    }
+  }
+  spec.List("rules", kMostRules, [&](const YAML::Node& node, const std::string& path) {
+    route.rules.push_back(ReadRule(node, path, spec.diagnosis(), ns));
+  });
+  if (!spec.Has("rules")) spec.Complain("rules", "is missing", "write at least one rule");
+  return route;
+}
+
+}  // namespace tulle::policy

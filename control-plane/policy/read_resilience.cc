@@ -1,0 +1,109 @@
+#include <algorithm>
+
+#include "control-plane/policy/names.h"
+#include "control-plane/policy/spec_readers.h"
+
+namespace tulle::policy {
+namespace {
+
+constexpr uint32_t kMostCount = 1000000;
+
+void ReadTimeouts(ObjectReader& reader, Timeouts* timeouts) {
+  timeouts->connect = reader.Duration("connect");
+  if (timeouts->connect && timeouts->connect->count() == 0) {
+    reader.Complain("connect", "cannot be none", "write a time like 3s");
+  }
+  timeouts->request = reader.Duration("request");
+  timeouts->per_try = reader.Duration("perTry");
+  timeouts->idle = reader.Duration("idle");
+  const bool is_bounded = timeouts->request && timeouts->request->count() > 0;
+  if (is_bounded && timeouts->per_try && *timeouts->per_try > *timeouts->request) {
+    reader.Complain("perTry", "is longer than timeouts.request",
+                    "make it at most " + FormatDuration(*timeouts->request));
+  }
+}
+
+void CheckRetryWords(ObjectReader& reader, const std::vector<std::string>& words) {
+  static const std::vector<std::string_view> kKnown = {
+      "connect-failure", "refused-stream",    "reset-before-request",
+      "reset",           "gateway-error",     "5xx",
+      "retriable-4xx",   "unavailable",       "cancelled",
+      "internal",        "deadline-exceeded", "resource-exhausted"};
+  for (const std::string& word : words) {
+    if (std::find(kKnown.begin(), kKnown.end(), word) != kKnown.end()) continue;
+    std::string hint =
+        "see connect-failure, refused-stream, reset, gateway-error, 5xx, unavailable";
+    if (const auto nearest = NearestName(word, kKnown)) hint = "did you mean " + *nearest + "?";
+    reader.Complain("on", "\"" + word + "\" is no condition to retry on", hint);
+  }
+}
+
+void ReadRetries(ObjectReader& reader, RetryPolicy* retries) {
+  retries->attempts = reader.Integer("attempts", 0, 10);
+  retries->on = reader.Texts("on", 16);
+  CheckRetryWords(reader, retries->on);
+  retries->codes = reader.Integers("codes", 400, 599, 32);
+  reader.Object("backoff", [&](ObjectReader& backoff) {
+    retries->backoff_base = backoff.Duration("base");
+    retries->backoff_max = backoff.Duration("max");
+    if (retries->backoff_base && retries->backoff_base->count() == 0) {
+      backoff.Complain("base", "cannot be none", "write a time like 25ms");
+    }
+    const milliseconds base = retries->backoff_base.value_or(milliseconds(25));
+    if (retries->backoff_max && *retries->backoff_max < base) {
+      backoff.Complain("max", "is shorter than backoff.base",
+                       "make it at least " + FormatDuration(base));
+    }
+  });
+  reader.Object("budget", [&](ObjectReader& budget) {
+    retries->budget_percent = budget.Integer("percent", 0, 100);
+    retries->budget_min_concurrent = budget.Integer("minConcurrent", 0, 1000);
+  });
+}
+
+void ReadBreaker(ObjectReader& reader, BreakerPolicy* breaker) {
+  breaker->consecutive_failures = reader.Integer("consecutiveFailures", 0, 10000);
+  breaker->on = reader.Choice<BreakerTrigger>(
+      "on",
+      {{"gatewayErrors", BreakerTrigger::kGatewayErrors}, {"all5xx", BreakerTrigger::kAll5xx}});
+  breaker->open_for = reader.Duration("openFor");
+  breaker->max_open_for = reader.Duration("maxOpenFor");
+  breaker->max_open_percent = reader.Integer("maxOpenPercent", 0, 100);
+  if (breaker->open_for && breaker->open_for->count() == 0) {
+    reader.Complain("openFor", "cannot be none",
+                    "write a time like 1s, or consecutiveFailures: 0 for no breaker");
+  }
+  const milliseconds open_for = breaker->open_for.value_or(milliseconds(1000));
+  if (breaker->max_open_for && *breaker->max_open_for < open_for) {
+    reader.Complain("maxOpenFor", "is shorter than openFor",
+                    "make it at least " + FormatDuration(open_for));
+  }
+}
+
+}  // namespace
+
+ResiliencePolicy ReadResiliencePolicy(ObjectReader& spec, const std::string& ns) {
+  ResiliencePolicy policy;
+  policy.target = ReadTarget(spec, ns, {TargetKind::kService});
+  spec.Object("timeouts", [&](ObjectReader& reader) { ReadTimeouts(reader, &policy.timeouts); });
+  spec.Object("retries", [&](ObjectReader& reader) { ReadRetries(reader, &policy.retries); });
+  spec.Object("breaker", [&](ObjectReader& reader) { ReadBreaker(reader, &policy.breaker); });
+  spec.Object("limits", [&](ObjectReader& reader) {
+    policy.limits.max_connections = reader.Integer("perClientMaxConnections", 1, kMostCount);
+    policy.limits.max_pending_requests =
+        reader.Integer("perClientMaxPendingRequests", 0, kMostCount);
+    policy.limits.max_requests = reader.Integer("perClientMaxRequests", 1, kMostCount);
+  });
+  policy.load_balancing = spec.Choice<LoadBalancing>(
+      "loadBalancing",
+      {{"roundRobin", LoadBalancing::kRoundRobin}, {"leastRequest", LoadBalancing::kLeastRequest}});
+  spec.Object("pools", [&](ObjectReader& reader) {
+    policy.pools.idle_timeout = reader.Duration("idleTimeout");
+    policy.pools.max_requests_per_connection =
+        reader.Integer("maxRequestsPerConnection", 1, kMostCount);
+    policy.pools.max_connection_age = reader.Duration("maxConnectionAge");
+  });
+  return policy;
+}
+
+}  // namespace tulle::policy
