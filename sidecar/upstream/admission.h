@@ -1,0 +1,49 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace tulle::upstream {
+
+// One strict cap shared by all workers. With one worker the count is a plain integer in all but
+// name: no locked instruction is used. Owner: ClusterLimits. Thread: any worker's.
+class Admission {
+ public:
+  // False: the cap is reached.
+  bool TryEnter(uint32_t cap, bool single_worker) {
+    if (single_worker) {
+      const uint32_t now = count_.load(std::memory_order_relaxed);
+      if (now >= cap) return false;
+      count_.store(now + 1, std::memory_order_relaxed);
+      return true;
+    }
+    if (count_.fetch_add(1, std::memory_order_relaxed) < cap) return true;
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  void Leave(bool single_worker) {
+    if (single_worker) {
+      count_.store(count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+    } else {
+      count_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+  uint32_t count() const { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint32_t> count_{0};
+};
+
+// The counts behind Caps, one per cluster name and process, kept over configuration changes.
+struct alignas(64) ClusterLimits {
+  explicit ClusterLimits(int worker_count)
+      : single_worker(worker_count == 1), workers(worker_count) {}
+  const bool single_worker;
+  const int workers;
+  Admission requests;
+  Admission pending;
+  Admission retries;
+  Admission connections;
+};
+
+}  // namespace tulle::upstream

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "net/loop/loop.h"
+#include "sidecar/upstream/admission.h"
+#include "sidecar/upstream/balancer.h"
+#include "sidecar/upstream/cluster_spec.h"
+#include "sidecar/upstream/endpoint.h"
+
+namespace tulle::upstream {
+
+// A cluster at run time, on one worker: endpoints with their pools, balancing, caps. Kept over
+// configuration changes under its name.
+//
+// Owner: the worker's table of clusters. Thread: the worker's. Users (exchanges, relays) hold it by
+// Enter/Leave; a removed cluster is deleted when the last has left.
+class Cluster : public Deletable {
+ public:
+  Cluster(loop::Loop& loop, Dialer& dialer, std::shared_ptr<const ClusterSpec> spec,
+          std::shared_ptr<ClusterLimits> limits);
+  ~Cluster() override;
+
+  // A new version. Connections live on if pool_key is the same, and the peer they were verified as
+  // still passes.
+  void Update(std::shared_ptr<const ClusterSpec> spec);
+  void SetEndpoints(std::shared_ptr<const EndpointSet> endpoints);
+  bool has_endpoints() const { return endpoint_set_ != nullptr; }
+
+  // An endpoint that may be used, avoiding those in `tried` for at most `attempts` picks. Null:
+  // none, with *failure.
+  Endpoint* Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure);
+
+  // One request in flight. False: the cap is reached.
+  bool TryEnterRequest() {
+    return limits_->requests.TryEnter(spec_->caps.requests, limits_->single_worker);
+  }
+  void LeaveRequest() { limits_->requests.Leave(limits_->single_worker); }
+  // One retry in flight or in back-off. Envoy's rule: at most max_retries, or with a budget
+  // max(minimum, percent of active + pending).
+  bool TryEnterRetry();
+  void LeaveRetry() { limits_->retries.Leave(limits_->single_worker); }
+  bool TryEnterPending() {
+    return limits_->pending.TryEnter(spec_->caps.pending_requests, limits_->single_worker);
+  }
+  void LeavePending() { limits_->pending.Leave(limits_->single_worker); }
+  // At the cap the oldest idle connection of another endpoint makes room.
+  bool TryEnterConnection();
+  void LeaveConnection();
+
+  void OnConnectionIdle(PooledConnection& connection);
+  void OnConnectionGone(Endpoint& endpoint);
+  void LeaveEndpoint(Endpoint& endpoint);
+
+  const ClusterSpec& spec() const { return *spec_; }
+  const ClusterLimits& limits() const { return *limits_; }
+  const std::shared_ptr<const EndpointSet>& endpoint_set() const { return endpoint_set_; }
+  loop::Loop& loop() { return loop_; }
+  Dialer& dialer() { return dialer_; }
+  // For status pages. Not on the data path.
+  std::vector<const Endpoint*> Endpoints() const;
+
+  // Users that hold this cluster; what the table waits for before it deletes.
+  uint32_t users = 0;
+
+ private:
+  void Rebuild();
+  const TransportSocketSpec& SocketFor(const EndpointSpec& endpoint) const;
+  void Retire(std::unique_ptr<Endpoint> endpoint);
+  void DropIfUnused(Endpoint& endpoint);
+  void CloseIdle();
+  uint32_t connection_cap() const;
+
+  loop::Loop& loop_;
+  Dialer& dialer_;
+  std::shared_ptr<const ClusterSpec> spec_;
+  std::shared_ptr<ClusterLimits> limits_;
+  std::shared_ptr<const EndpointSet> endpoint_set_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;  // sorted by address
+  std::vector<std::unique_ptr<Endpoint>> retired_;
+  Balancer balancer_;
+  IntrusiveList<PooledConnection, Cluster> idle_;  // oldest first
+  std::unique_ptr<loop::Timer> idle_timer_;
+  uint32_t connections_ = 0;
+  bool starved_ = false;
+};
+
+}  // namespace tulle::upstream

@@ -1,0 +1,220 @@
+#include "sidecar/upstream/connection_pool.h"
+
+#include <utility>
+
+#include "sidecar/upstream/cluster.h"
+
+namespace tulle::upstream {
+
+void StreamWaiter::Withdraw() {
+  if (pool_ != nullptr) pool_->LeaveQueue(*this);
+}
+
+PooledConnection::~PooledConnection() = default;
+
+Failure PooledConnection::Start() {
+  Cluster& cluster = pool_.cluster();
+  const Endpoint& endpoint = pool_.endpoint();
+  Failure failure;
+  std::unique_ptr<Transport> transport =
+      cluster.dialer().Dial(cluster.spec(), endpoint.spec(), endpoint.socket(), &failure);
+  if (transport == nullptr) return failure;
+  codec_ = cluster.dialer().Speak(pool_.version(), cluster.spec(), std::move(transport), *this);
+  connect_timer_ = cluster.loop().NewTimer([this] {
+    codec_->Close();
+    OnConnectionClosed({FailureKind::kConnectTimeout});
+  });
+  connect_timer_->Start(cluster.spec().connect_timeout);
+  codec_->Start();
+  return {};
+}
+
+// The cluster's SAN list names every identity of the service; the endpoint's own one is the exact
+// answer.
+bool PooledConnection::PeerIsExpected() const {
+  const std::string& expected = pool_.endpoint().spec().spiffe_id;
+  if (expected.empty()) return true;
+  const PeerIdentity* peer = codec_->transport().peer();
+  return peer != nullptr && peer->spiffe_id == expected;
+}
+
+void PooledConnection::OnConnectionReady() {
+  connect_timer_.reset();
+  if (!PeerIsExpected()) {
+    codec_->Close();
+    return OnConnectionClosed({FailureKind::kPeerRefused, "the endpoint has another SPIFFE ID"});
+  }
+  pool_.OnConnected(*this);
+}
+
+void PooledConnection::OnStreamRoom() { pool_.OnRoom(*this); }
+
+void PooledConnection::OnConnectionClosed(Failure why) { pool_.OnClosed(*this, why); }
+
+ConnectionPool::ConnectionPool(Cluster& cluster, Endpoint& endpoint, HttpVersion version)
+    : cluster_(cluster), endpoint_(endpoint), version_(version) {}
+
+ConnectionPool::~ConnectionPool() {
+  while (!queue_.empty()) Unqueue();
+  for (IntrusiveList<PooledConnection>* list : {&idle_, &busy_}) {
+    while (!list->empty()) {
+      PooledConnection& connection = list->PopFront();
+      if (connection.codec_ != nullptr) connection.codec_->Close();
+      cluster_.LeaveConnection();
+      cluster_.loop().DeferDelete(std::move(connection.codec_));
+      delete &connection;
+    }
+  }
+}
+
+uint32_t ConnectionPool::streams_per_connection() const {
+  return version_ == HttpVersion::k1 ? 1 : cluster_.spec().http2_concurrent_streams;
+}
+
+PooledConnection* ConnectionPool::FindRoom() {
+  if (!idle_.empty()) return &idle_.front();
+  if (version_ == HttpVersion::k1) return nullptr;
+  PooledConnection* found = nullptr;
+  busy_.ForEach([&](PooledConnection& connection) {
+    if (found == nullptr && !connection.connecting_ && connection.codec_->StreamRoom() > 0)
+      found = &connection;
+  });
+  return found;
+}
+
+Acquired ConnectionPool::OpenOn(PooledConnection& connection, http::StreamEvents& events) {
+  static_cast<ListNode<PooledConnection>&>(connection).Unlink();
+  static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
+  busy_.PushBack(connection);
+  Acquired acquired;
+  acquired.reused = connection.codec_->used();
+  acquired.transport = &connection.codec_->transport();
+  acquired.stream = &connection.codec_->Open(events);
+  ++connection.streams_opened_;
+  return acquired;
+}
+
+Acquired ConnectionPool::Acquire(StreamWaiter& waiter) {
+  if (queue_.empty()) {
+    if (PooledConnection* connection = FindRoom()) return OpenOn(*connection, waiter.events());
+  }
+  Acquired acquired;
+  if (!cluster_.TryEnterPending()) {
+    acquired.failure = {FailureKind::kOverflow, "pending requests at their cap"};
+    return acquired;
+  }
+  Queue(waiter);
+  if (connecting_ * streams_per_connection() < waiters_ && !Connect(&acquired.failure) &&
+      connections_ == 0 && acquired.failure) {
+    LeaveQueue(waiter);
+    return acquired;
+  }
+  acquired.failure = {};
+  return acquired;
+}
+
+// False: not now (a cap), or failed at once, then with *failure.
+bool ConnectionPool::Connect(Failure* failure) {
+  if (!cluster_.TryEnterConnection()) return false;
+  auto* connection = new PooledConnection(*this);
+  *failure = connection->Start();
+  if (*failure) {
+    delete connection;
+    cluster_.LeaveConnection();
+    return false;
+  }
+  ++connections_;
+  ++connecting_;
+  busy_.PushBack(*connection);
+  return true;
+}
+
+void ConnectionPool::ServeWaiters() {
+  while (!queue_.empty()) {
+    PooledConnection* connection = FindRoom();
+    if (connection == nullptr) break;
+    StreamWaiter& waiter = Unqueue();
+    const Acquired acquired = OpenOn(*connection, waiter.events());
+    waiter.OnStream(*acquired.stream, *acquired.transport, acquired.reused);
+  }
+  Failure failure;
+  while (connecting_ * streams_per_connection() < waiters_) {
+    if (Connect(&failure)) continue;
+    if (failure && connecting_ == 0) FailExcessWaiters(failure);
+    break;
+  }
+}
+
+void ConnectionPool::Queue(StreamWaiter& waiter) {
+  waiter.pool_ = this;
+  queue_.PushBack(waiter);
+  ++waiters_;
+}
+
+StreamWaiter& ConnectionPool::Unqueue() {
+  StreamWaiter& waiter = queue_.front();
+  LeaveQueue(waiter);
+  return waiter;
+}
+
+void ConnectionPool::LeaveQueue(StreamWaiter& waiter) {
+  waiter.pool_ = nullptr;
+  static_cast<ListNode<StreamWaiter>&>(waiter).Unlink();
+  --waiters_;
+  cluster_.LeavePending();
+}
+
+// Those for whom no connection is on its way any more.
+void ConnectionPool::FailExcessWaiters(Failure why) {
+  while (waiters_ > connecting_ * streams_per_connection()) Unqueue().OnNoStream(why);
+}
+
+void ConnectionPool::MarkIdle(PooledConnection& connection) {
+  static_cast<ListNode<PooledConnection>&>(connection).Unlink();
+  idle_.PushFront(connection);
+  connection.idle_since_ = cluster_.loop().Now();
+  cluster_.OnConnectionIdle(connection);
+}
+
+void ConnectionPool::OnConnected(PooledConnection& connection) {
+  connection.connecting_ = false;
+  --connecting_;
+  OnRoom(connection);
+}
+
+void ConnectionPool::OnRoom(PooledConnection& connection) {
+  const uint32_t cap = cluster_.spec().max_requests_per_connection;
+  const bool spent = cap != 0 && connection.streams_opened_ >= cap;
+  if (spent || (draining_ && waiters_ == 0)) return connection.codec_->Drain();
+  if (connection.codec_->active_streams() == 0 && connection.codec_->StreamRoom() > 0)
+    MarkIdle(connection);
+  if (waiters_ > 0) ServeWaiters();
+}
+
+void ConnectionPool::OnClosed(PooledConnection& connection, Failure why) {
+  static_cast<ListNode<PooledConnection>&>(connection).Unlink();
+  static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
+  const bool connecting = connection.connecting_;
+  --connections_;
+  if (connecting) --connecting_;
+  cluster_.LeaveConnection();
+  if (connection.connect_timer_ != nullptr) connection.connect_timer_->Stop();
+  cluster_.loop().DeferDelete(std::unique_ptr<Deletable>(&connection));
+  if (connecting) FailExcessWaiters(why ? why : Failure{FailureKind::kConnectRefused});
+  if (waiters_ > 0) ServeWaiters();
+  cluster_.OnConnectionGone(endpoint_);
+}
+
+void ConnectionPool::Drain() {
+  draining_ = true;
+  while (!idle_.empty()) {
+    PooledConnection& connection = idle_.front();
+    connection.codec_->Close();
+    OnClosed(connection, {});
+  }
+  busy_.ForEach([](PooledConnection& connection) {
+    if (!connection.connecting_) connection.codec_->Drain();
+  });
+}
+
+}  // namespace tulle::upstream

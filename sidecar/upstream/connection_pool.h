@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "net/base/intrusive_list.h"
+#include "net/http/connection.h"
+#include "net/loop/loop.h"
+#include "sidecar/upstream/dialer.h"
+
+namespace tulle::upstream {
+
+class Cluster;
+class ConnectionPool;
+class Endpoint;
+
+// A request that waits for a stream. Destroying it withdraws it.
+class StreamWaiter : public ListNode<StreamWaiter> {
+ public:
+  virtual ~StreamWaiter() { Withdraw(); }
+  // No OnStream or OnNoStream follows.
+  void Withdraw();
+  virtual http::StreamEvents& events() = 0;
+  // Exactly one of these, once, unless withdrawn. `reused`: the connection has carried a request
+  // before.
+  virtual void OnStream(http::Stream& stream, Transport& transport, bool reused) = 0;
+  virtual void OnNoStream(Failure failure) = 0;
+
+ private:
+  friend class ConnectionPool;
+  ConnectionPool* pool_ = nullptr;  // while queued
+};
+
+// What Acquire answers at once: a stream, a failure, or neither: the waiter is queued.
+struct Acquired {
+  http::Stream* stream = nullptr;
+  Transport* transport = nullptr;
+  bool reused = false;
+  Failure failure;
+};
+
+// One upstream connection as the pool sees it. Owner: its pool.
+class PooledConnection final
+    : public http::ClientConnectionEvents,
+      public Deletable,
+      public ListNode<PooledConnection>,            // in its pool: idle or busy
+      public ListNode<PooledConnection, Cluster> {  // idle, over the whole cluster, oldest first
+ public:
+  explicit PooledConnection(ConnectionPool& pool) : pool_(pool) {}
+  ~PooledConnection() override;
+  // Null, or why it could not even start.
+  Failure Start();
+  void OnConnectionReady() override;
+  void OnStreamRoom() override;
+  void OnConnectionClosed(Failure why) override;
+
+  bool connecting() const { return connecting_; }
+  http::ClientConnection* codec() { return codec_.get(); }
+  loop::Instant idle_since() const { return idle_since_; }
+
+ private:
+  friend class ConnectionPool;
+  bool PeerIsExpected() const;
+
+  ConnectionPool& pool_;
+  std::unique_ptr<http::ClientConnection> codec_;
+  std::unique_ptr<loop::Timer> connect_timer_;
+  loop::Instant idle_since_{};
+  uint32_t streams_opened_ = 0;
+  bool connecting_ = true;
+  bool counted_ = false;
+};
+
+// Connections of one worker to one endpoint in one protocol version. Owner: Endpoint. Thread: the
+// worker's.
+class ConnectionPool {
+ public:
+  ConnectionPool(Cluster& cluster, Endpoint& endpoint, HttpVersion version);
+  ~ConnectionPool();
+
+  Acquired Acquire(StreamWaiter& waiter);
+  // Closes idle connections, and the others when their streams end. Requests that wait are still
+  // served.
+  void Drain();
+  // Whether nothing is open or waiting.
+  bool empty() const { return connections_ == 0 && waiters_ == 0; }
+  // Opens connections for those who wait, as far as the caps allow. Called by the cluster when a
+  // cap has room again.
+  void ServeWaiters();
+
+  Cluster& cluster() { return cluster_; }
+  Endpoint& endpoint() { return endpoint_; }
+  HttpVersion version() const { return version_; }
+
+ private:
+  friend class PooledConnection;
+  friend class StreamWaiter;
+  Acquired OpenOn(PooledConnection& connection, http::StreamEvents& events);
+  PooledConnection* FindRoom();
+  bool Connect(Failure* failure);
+  void Queue(StreamWaiter& waiter);
+  StreamWaiter& Unqueue();
+  void LeaveQueue(StreamWaiter& waiter);
+  void FailExcessWaiters(Failure why);
+  void OnConnected(PooledConnection& connection);
+  void OnRoom(PooledConnection& connection);
+  void OnClosed(PooledConnection& connection, Failure why);
+  void MarkIdle(PooledConnection& connection);
+  uint32_t streams_per_connection() const;
+
+  Cluster& cluster_;
+  Endpoint& endpoint_;
+  const HttpVersion version_;
+  IntrusiveList<PooledConnection> idle_;  // the last used in front
+  IntrusiveList<PooledConnection> busy_;  // with at least one stream, or connecting
+  IntrusiveList<StreamWaiter> queue_;
+  uint32_t connections_ = 0;
+  uint32_t connecting_ = 0;
+  uint32_t waiters_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace tulle::upstream
