@@ -38,4 +38,5 @@ def tulle_cc_fuzz(name, srcs, deps, corpus):
         args = ["$(locations %s)" % c for c in corpus],
         size = "small",
         linkstatic = True,
+        tags = ["corpus"],
     )
