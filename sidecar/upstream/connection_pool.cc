@@ -94,8 +94,8 @@ Acquired ConnectionPool::OpenOn(PooledConnection& connection, http::StreamEvents
   return acquired;
 }
 
-Acquired ConnectionPool::Acquire(StreamWaiter& waiter) {
-  if (queue_.empty()) {
+Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
+  if (queue_.empty() && !fresh) {
     if (PooledConnection* connection = FindRoom()) return OpenOn(*connection, waiter.events());
   }
   Acquired acquired;

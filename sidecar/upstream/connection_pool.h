@@ -79,7 +79,9 @@ class ConnectionPool {
   ConnectionPool(Cluster& cluster, Endpoint& endpoint, HttpVersion version);
   ~ConnectionPool();
 
-  Acquired Acquire(StreamWaiter& waiter);
+  // `fresh`: not on a connection that has been used, since one of those has just turned out to be
+  // closed.
+  Acquired Acquire(StreamWaiter& waiter, bool fresh);
   // Closes idle connections, and the others when their streams end. Requests that wait are still
   // served.
   void Drain();

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "net/base/socket_address.h"
+
+namespace tulle::tls {
+class ServerContext;
+}
+namespace tulle::route {
+class RouteTable;
+}
+namespace tulle::policy {
+class Authorization;
+}
+
+// What a listener is, as configured: immutable, shared by workers, made by SnapshotLoader. What it
+// does at run time is sidecar/proxy's ActiveListener.
+namespace tulle::config {
+
+using Milliseconds = std::chrono::milliseconds;
+
+// HttpConnectionManager.codec_type.
+enum class CodecChoice : uint8_t { kAuto, kHttp1, kHttp2 };
+
+// HttpConnectionManager.forward_client_cert_details.
+enum class ClientCertForwarding : uint8_t {
+  kSanitize,
+  kForwardOnly,
+  kAppendForward,
+  kSanitizeSet,
+  kAlwaysForwardOnly
+};
+
+// HttpConnectionManager.path_with_escaped_slashes_action.
+enum class EscapedSlashes : uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUnescapeAndForward };
+
+// envoy.access_loggers.{stdout,stderr,file}.
+struct AccessLogSpec {
+  std::string path;    // "/dev/stdout", "/dev/stderr" or a file
+  std::string format;  // of command operators; empty: Envoy's default line
+  // If not empty, one JSON object a line: (key, format), in order.
+  std::vector<std::pair<std::string, std::string>> json;
+};
+
+// HttpConnectionManager, with its HTTP filters mapped onto the fixed phases.
+struct HttpSpec {
+  std::string stat_prefix;
+  CodecChoice codec = CodecChoice::kAuto;
+  // Exactly one of the two.
+  std::shared_ptr<const route::RouteTable> routes;
+  std::string rds_name;
+
+  std::string server_name = "tulle";
+  bool normalize_path = true;  // unset means true here: docs/envoy-differences.md
+  bool merge_slashes = false;
+  EscapedSlashes escaped_slashes = EscapedSlashes::kKeep;
+  bool use_remote_address = false;
+  bool generate_request_id = true;
+
+  ClientCertForwarding forwarding = ClientCertForwarding::kSanitize;
+  bool forward_subject = false;
+  bool forward_uri = false;
+  bool forward_dns = false;
+  bool forward_hash = true;
+
+  // In the order of the filters; all that deny are asked first, as each must allow.
+  std::vector<std::shared_ptr<const policy::Authorization>> authorization;
+  std::vector<AccessLogSpec> access_logs;
+
+  uint32_t head_kib = 60;
+  uint32_t header_count = 100;
+  uint32_t http2_concurrent_streams = 100;
+  Milliseconds stream_idle_timeout{5 * 60 * 1000};  // 0: none
+  Milliseconds request_headers_timeout{10 * 1000};
+  Milliseconds request_timeout{0};
+  Milliseconds idle_timeout{3600 * 1000};
+  Milliseconds drain_timeout{5000};
+};
+
+// envoy.filters.network.tcp_proxy.
+struct TcpSpec {
+  std::string stat_prefix;
+  std::vector<std::pair<std::string, uint32_t>> clusters;  // name, weight; at least one
+  Milliseconds idle_timeout{3600 * 1000};
+  uint32_t max_connect_attempts = 1;
+  std::vector<AccessLogSpec> access_logs;
+};
+
+// FilterChainMatch. Empty lists match everything.
+struct ChainMatch {
+  uint16_t destination_port = 0;
+  std::string transport_protocol;  // "", "tls", "raw_buffer"
+  std::vector<std::string> application_protocols;
+  std::vector<std::string> server_names;  // exact, or "*.suffix"
+  std::vector<std::pair<SocketAddress, uint8_t>> source_prefixes;
+  std::vector<std::pair<SocketAddress, uint8_t>> destination_prefixes;
+};
+
+struct FilterChainSpec {
+  std::string name;
+  ChainMatch match;
+  // Null: plaintext. Rebuilt when a secret changes.
+  std::shared_ptr<const tls::ServerContext> tls;
+  Milliseconds handshake_timeout{10 * 1000};  // transport_socket_connect_timeout; Envoy has none
+  // envoy.filters.network.rbac, before the last filter.
+  std::vector<std::shared_ptr<const policy::Authorization>> authorization;
+  std::variant<HttpSpec, TcpSpec> proxy;
+};
+
+enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
+
+struct ListenerSpec {
+  std::string name;
+  SocketAddress address;
+  Direction direction = Direction::kUnspecified;
+  bool bind = true;  // false: reached through a use_original_dst listener (bind_to_port)
+  bool use_original_dst = false;
+  // tls_inspector and http_inspector; needed where chains match on what the client offers.
+  bool inspect_tls = false;
+  bool inspect_http = false;
+  Milliseconds inspection_timeout{15 * 1000};  // listener_filters_timeout
+  bool continue_on_inspection_timeout = false;
+  int backlog = 4096;
+  uint32_t buffer_limit = 1024 * 1024;  // per_connection_buffer_limit_bytes
+  std::vector<std::shared_ptr<const FilterChainSpec>> chains;
+  // default_filter_chain, or null.
+  std::shared_ptr<const FilterChainSpec> default_chain;
+};
+
+}  // namespace tulle::config

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "sidecar/upstream/cluster.h"
+
+namespace tulle::upstream {
+
+// The clusters of one worker by name. A removed cluster takes no new users and is deleted when the
+// last has left. Owner: Worker. Thread: the worker's.
+class ClusterTable {
+ public:
+  ClusterTable(loop::Loop& loop, Dialer& dialer) : loop_(loop), dialer_(dialer) {}
+
+  void Put(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits);
+  void SetEndpoints(std::string_view cluster, std::shared_ptr<const EndpointSet> endpoints);
+  void Remove(std::string_view name);
+
+  // A user's hold; null: no such cluster. Each Acquire needs one Release.
+  Cluster* Acquire(std::string_view name) {
+    auto found = clusters_.find(name);
+    if (found == clusters_.end()) return nullptr;
+    ++found->second->users;
+    return found->second.get();
+  }
+  void Release(Cluster& cluster);
+
+  Cluster* Find(std::string_view name) {
+    auto found = clusters_.find(name);
+    return found == clusters_.end() ? nullptr : found->second.get();
+  }
+  std::vector<Cluster*> Sorted();
+
+ private:
+  loop::Loop& loop_;
+  Dialer& dialer_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Cluster>> clusters_;
+  std::vector<std::unique_ptr<Cluster>> removed_;
+};
+
+}  // namespace tulle::upstream
