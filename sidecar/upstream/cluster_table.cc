@@ -21,7 +21,7 @@ void ClusterTable::SetEndpoints(std::string_view cluster,
 }
 
 void ClusterTable::Remove(std::string_view name) {
-  auto found = clusters_.find(name);
+  auto found = clusters_.find(Key(name));
   if (found == clusters_.end()) return;
   std::unique_ptr<Cluster> cluster = std::move(found->second);
   clusters_.erase(found);

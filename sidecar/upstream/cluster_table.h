@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 #include "sidecar/upstream/cluster.h"
 
 namespace tulle::upstream {
@@ -22,7 +23,7 @@ class ClusterTable {
 
   // A user's hold; null: no such cluster. Each Acquire needs one Release.
   Cluster* Acquire(std::string_view name) {
-    auto found = clusters_.find(name);
+    auto found = clusters_.find(Key(name));
     if (found == clusters_.end()) return nullptr;
     ++found->second->users;
     return found->second.get();
@@ -30,12 +31,14 @@ class ClusterTable {
   void Release(Cluster& cluster);
 
   Cluster* Find(std::string_view name) {
-    auto found = clusters_.find(name);
+    auto found = clusters_.find(Key(name));
     return found == clusters_.end() ? nullptr : found->second.get();
   }
   std::vector<Cluster*> Sorted();
 
  private:
+  static absl::string_view Key(std::string_view name) { return {name.data(), name.size()}; }
+
   loop::Loop& loop_;
   Dialer& dialer_;
   absl::flat_hash_map<std::string, std::unique_ptr<Cluster>> clusters_;
