@@ -1,0 +1,47 @@
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+
+#include "net/loop/loop.h"
+#include "net/loop/uv/poll.h"
+
+namespace tulle::loop {
+
+class UvSocket final : public Socket, private PollEvents {
+ public:
+  // Takes the descriptor, which is closed on failure. `peer` as accept4 or the caller of connect
+  // knows it.
+  static std::unique_ptr<UvSocket> Adopt(uv_loop_t& loop, Slab& slab, int descriptor,
+                                         const SocketAddress& peer, int* error);
+  ~UvSocket() override;
+
+  void Watch(SocketEvents* events, bool readable, bool writable) override;
+  ssize_t Readv(std::span<const iovec> into) override;
+  ssize_t Writev(std::span<const iovec> from) override;
+  int ShutdownWrite() override;
+  int TakeError() override;
+  void ResetOnClose() override;
+  SocketAddress LocalAddress() const override;
+  SocketAddress PeerAddress() const override { return peer_; }
+  SocketAddress OriginalDestination() const override;
+  int PeekPending() override;
+  int descriptor() const override { return descriptor_; }
+
+ private:
+  UvSocket(int descriptor, const SocketAddress& peer) : descriptor_(descriptor), peer_(peer) {}
+  void OnPoll(int status, int events) override;
+
+  const int descriptor_;
+  int wanted_ = 0;  // what Watch asked for; the poll may lazily look at more
+  Poll* poll_ = nullptr;
+  SocketEvents* events_ = nullptr;
+  SocketAddress peer_;
+};
+
+// A non-blocking connect under way, or null and *error (negative errno).
+std::unique_ptr<Socket> ConnectUvSocket(uv_loop_t& loop, Slab& slab, const SocketAddress& to,
+                                        const SocketAddress& source, int* error);
+
+}  // namespace tulle::loop
