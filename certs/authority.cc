@@ -1,0 +1,103 @@
+#include "certs/authority.h"
+
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "certs/certificate_builder.h"
+
+namespace tulle::certs {
+namespace {
+
+constexpr std::size_t kSerialBytes = 16;
+constexpr std::size_t kShownHashDigits = 12;
+
+std::string NewSerial(KeySource& keys) {
+  std::string serial(kSerialBytes, '\0');
+  keys.FillRandom({reinterpret_cast<std::uint8_t*>(serial.data()), serial.size()});
+  // RFC 5280, 4.1.2.2: positive, not zero.
+  serial[0] = static_cast<char>((serial[0] & 0x7f) | 0x40);
+  return serial;
+}
+
+bool CanSign(const PrivateKey& key) {
+  return key.algorithm() == KeyAlgorithm::kP256 || key.algorithm() == KeyAlgorithm::kEd25519;
+}
+
+}  // namespace
+
+absl::StatusOr<Authority> Authority::CreateRoot(std::string_view trust_domain, KeySource& keys,
+                                                std::int64_t now, std::int64_t lifetime_seconds) {
+  const auto id = SpiffeId::ForTrustDomain(trust_domain);
+  if (!id.ok()) return id.status();
+  PrivateKey key = keys.Generate();
+  CertificateFields fields;
+  // The subject differs from root to root, so that a bundle of two is readable and path building
+  // never has to try both.
+  fields.common_name = "Tulle root " + key.PublicKeyHash().substr(0, kShownHashDigits);
+  fields.serial = NewSerial(keys);
+  fields.not_before = now - kBackdateSeconds;
+  fields.not_after = now + lifetime_seconds;
+  fields.names.uris = {id->ToString()};
+  fields.basic_constraints = "critical,CA:TRUE";
+  fields.key_usage = "critical,keyCertSign,cRLSign";
+  auto certificate = BuildCertificate(fields, key.native(), nullptr, key.native());
+  if (!certificate.ok()) return certificate.status();
+  return Authority(*id, *std::move(certificate), std::move(key));
+}
+
+absl::StatusOr<Authority> Authority::FromPem(std::string_view certificate_pem,
+                                             std::string_view key_pem) {
+  auto certificates = ParsePemCertificates(certificate_pem);
+  if (!certificates.ok()) return certificates.status();
+  auto key = PrivateKey::FromPem(key_pem);
+  if (!key.ok()) return key.status();
+  const Certificate& root = certificates->front();
+  if (!root.is_ca() || !Matches(root, key->native()) || !CanSign(*key)) {
+    return absl::InvalidArgumentError(
+        "the CA certificate and key do not belong together, or are not those of a CA; give the "
+        "pair that the control plane wrote (P-256 or Ed25519)");
+  }
+  if (root.uri_sans().size() != 1) {
+    return absl::InvalidArgumentError(
+        "the CA certificate names no trust domain; its one URI SAN must be spiffe://TRUST-DOMAIN");
+  }
+  auto id = SpiffeId::Parse(root.uri_sans().front());
+  if (!id.ok()) return id.status();
+  if (!id->path().empty()) {
+    return absl::InvalidArgumentError(
+        "the CA certificate is a workload's; its URI SAN must be spiffe://TRUST-DOMAIN, no path");
+  }
+  return Authority(*std::move(id), root, *std::move(key));
+}
+
+absl::StatusOr<Certificate> Authority::Issue(const SvidOrder& order, KeySource& keys,
+                                             std::int64_t now) const {
+  if (order.id.trust_domain() != trust_domain() || order.id.path().empty()) {
+    return absl::InvalidArgumentError("this CA issues for workloads of spiffe://" +
+                                      std::string(trust_domain()) + " only, not for " +
+                                      order.id.ToString());
+  }
+  const KeyAlgorithm algorithm = AlgorithmOf(order.public_key);
+  if (algorithm != KeyAlgorithm::kP256 && algorithm != KeyAlgorithm::kEd25519) {
+    return absl::InvalidArgumentError("only P-256 and Ed25519 keys are certified; make a new key");
+  }
+  CertificateFields fields;
+  fields.serial = NewSerial(keys);
+  fields.not_before = std::max(now - kBackdateSeconds, certificate_.not_before());
+  fields.not_after = std::min(now + order.lifetime_seconds, certificate_.not_after());
+  if (fields.not_after <= now) {
+    return absl::FailedPreconditionError(
+        "the root certificate has ended, or the lifetime asked for is not positive; rotate the "
+        "root with: tullectl cert rotate");
+  }
+  fields.names = {{order.id.ToString()}, order.dns_names, order.ip_addresses};
+  fields.names_critical = true;  // the subject is empty
+  fields.basic_constraints = "critical,CA:FALSE";
+  fields.key_usage = "critical,digitalSignature";
+  fields.extended_key_usage = "serverAuth,clientAuth";
+  return BuildCertificate(fields, order.public_key, &certificate_, key_.native());
+}
+
+}  // namespace tulle::certs

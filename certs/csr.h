@@ -1,0 +1,39 @@
+// Certificate signing requests (PKCS#10, RFC 2986).
+//
+// A request proves possession of a key and carries nothing else: names that it asks for are not
+// even read, since the identity comes from the caller's token or certificate (faults.md 40).
+#pragma once
+
+#include <openssl/base.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "certs/private_key.h"
+#include "certs/spiffe_id.h"
+
+namespace tulle::certs {
+
+class CertificateRequest {
+ public:
+  static constexpr std::size_t kMaxBytes = 64 * 1024;
+
+  // PEM or DER. Fails unless the signature is the key's own and the key is P-256 or Ed25519.
+  static absl::StatusOr<CertificateRequest> Parse(std::string_view pem_or_der);
+
+  EVP_PKEY* public_key() const { return key_.get(); }
+  std::string PublicKeyHash() const { return PublicKeyHashOf(key_.get()); }
+
+ private:
+  explicit CertificateRequest(std::shared_ptr<EVP_PKEY> key) : key_(std::move(key)) {}
+
+  std::shared_ptr<EVP_PKEY> key_;
+};
+
+// A PEM request for `key` that names `id` as its SAN, as other CAs expect it.
+std::string BuildCertificateRequest(const PrivateKey& key, const SpiffeId& id);
+
+}  // namespace tulle::certs
