@@ -32,8 +32,8 @@ struct Presence {
 // envoy.config.route.v3.HeaderMatcher. A header that is missing matches no value (inverted or not)
 // unless it is treated as empty.
 struct HeaderSpec {
-  std::string name;  // any case; ":method", ":path", ":authority" and ":scheme" too
-  std::variant<Presence, StringSpec, IntegerRange> value;
+  std::string name{};  // any case; ":method", ":path", ":authority" and ":scheme" too
+  std::variant<Presence, StringSpec, IntegerRange> value{};
   bool invert = false;
   bool missing_is_empty = false;
 

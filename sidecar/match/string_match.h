@@ -19,7 +19,7 @@ enum class StringKind : uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex };
 
 struct StringSpec {
   StringKind kind = StringKind::kExact;
-  std::string text;
+  std::string text{};
   bool ignore_case = false;  // not for kRegex: write (?i)
 
   bool operator==(const StringSpec&) const = default;

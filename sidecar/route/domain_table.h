@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "absl/status/status.h"
+
+namespace tulle::route {
+
+// Which virtual host an authority belongs to: exact name, else the longest suffix wildcard
+// ("*.a.test", "*-x.a.test"), else the longest prefix wildcard ("a.test:*", "a.*"), else "*". A
+// wildcard stands for at least one character. Case is ignored. Find does not allocate, and takes a
+// hash lookup per distinct wildcard length, however many domains there are. Source:
+// VirtualHost.domains.
+class DomainTable {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  // Errors: a domain twice, a wildcard in the middle, too long.
+  absl::Status Add(std::string_view domain, uint32_t virtual_host);
+  uint32_t Find(std::string_view authority) const;
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using Names = std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>>;
+  using ByLength = std::map<size_t, Names, std::greater<>>;
+
+  Names exact_;
+  ByLength suffixes_;  // without the '*'
+  ByLength prefixes_;
+  uint32_t any_ = kNone;
+};
+
+}  // namespace tulle::route

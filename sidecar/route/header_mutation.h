@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "net/http/header_map.h"
+
+// Changes to headers, as routes ask for them. Source: HeaderValueOption and headers_to_remove of
+// RouteConfiguration, VirtualHost, Route and ClusterWeight.
+namespace tulle::route {
+
+enum class HeaderAction : uint8_t {
+  kAppend,           // APPEND_IF_EXISTS_OR_ADD
+  kAddIfAbsent,      // ADD_IF_ABSENT
+  kSet,              // OVERWRITE_IF_EXISTS_OR_ADD
+  kReplaceIfExists,  // OVERWRITE_IF_EXISTS
+  kRemove,
+};
+
+struct HeaderMutation {
+  HeaderAction action = HeaderAction::kAppend;
+  std::string name{};   // lower case
+  std::string value{};  // literal
+
+  bool operator==(const HeaderMutation&) const = default;
+};
+
+using HeaderMutations = std::vector<HeaderMutation>;
+
+// Pseudo headers, Host and framing are nobody's to change.
+absl::Status CheckMutation(const HeaderMutation& mutation);
+
+// The mutations outlive the headers (they belong to the route, which the exchange pins).
+void Apply(const HeaderMutations& mutations, http::HeaderMap& headers);
+
+}  // namespace tulle::route

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace tulle::route {
+
+enum class PathKind : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
+
+// RouteMatch.path_specifier.
+struct PathSpec {
+  PathKind kind = PathKind::kPrefix;
+  std::string text{};
+  bool ignore_case = false;  // case_sensitive: false
+
+  bool operator==(const PathSpec&) const = default;
+};
+
+class PathMatch {
+ public:
+  static absl::StatusOr<PathMatch> Compile(PathSpec spec);
+
+  // `path` is without its query.
+  bool Matches(std::string_view path) const;
+  // How much of a path that matches prefix_rewrite replaces.
+  size_t MatchedLength(std::string_view path) const {
+    const bool prefix = spec_.kind == PathKind::kPrefix || spec_.kind == PathKind::kSeparatedPrefix;
+    return prefix ? spec_.text.size() : path.size();
+  }
+  const PathSpec& spec() const { return spec_; }
+
+ private:
+  PathMatch(PathSpec spec, std::shared_ptr<const re2::RE2> regex)
+      : spec_(std::move(spec)), regex_(std::move(regex)) {}
+
+  PathSpec spec_;
+  std::shared_ptr<const re2::RE2> regex_;
+};
+
+}  // namespace tulle::route

@@ -1,0 +1,174 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sidecar/match/header_match.h"
+#include "sidecar/match/string_match.h"
+#include "sidecar/route/header_mutation.h"
+#include "sidecar/route/path_match.h"
+
+// What a route configuration says: plain values, filled by sidecar/config, compiled by RouteTable.
+// Source: envoy.config.route.v3. An absent optional is Envoy's default, named beside it.
+namespace tulle::route {
+
+using Milliseconds = std::chrono::milliseconds;
+
+// QueryParameterMatcher: on the first parameter of that name.
+struct QuerySpec {
+  std::string name{};
+  std::optional<match::StringSpec> value{};  // else by presence
+  bool present = true;
+
+  bool operator==(const QuerySpec&) const = default;
+};
+
+// FractionalPercent.
+struct Fraction {
+  uint32_t numerator = 0;
+  uint32_t denominator = 100;
+
+  bool operator==(const Fraction&) const = default;
+};
+
+struct MatchSpec {
+  PathSpec path{};
+  std::vector<match::HeaderSpec> headers{};
+  std::vector<QuerySpec> query{};
+  bool grpc_only = false;
+  std::optional<Fraction> fraction{};  // else all
+
+  bool operator==(const MatchSpec&) const = default;
+};
+
+// RetryPolicy.
+struct RetrySpec {
+  uint32_t on = 0;  // RetryOn bits
+  uint32_t attempts_after_first = 1;
+  std::vector<uint32_t> statuses{};  // sorted
+  std::vector<match::HeaderSpec> response_headers{};
+  std::vector<match::HeaderSpec> request_headers{};
+  Milliseconds per_try_timeout{0};       // 0: the route's timeout
+  Milliseconds per_try_idle_timeout{0};  // 0: none
+  Milliseconds base_interval{25};
+  Milliseconds max_interval{250};
+  bool avoid_previous_hosts = false;  // predicate previous_hosts
+  uint32_t host_selection_attempts = 1;
+
+  bool operator==(const RetrySpec&) const = default;
+};
+
+// RouteAction.HashPolicy, for balancers that hash.
+struct HashSpec {
+  enum class Kind : uint8_t { kHeader, kCookie, kSourceIp, kQueryParameter };
+  Kind kind = Kind::kHeader;
+  std::string name{};
+  bool terminal = false;
+
+  bool operator==(const HashSpec&) const = default;
+};
+
+struct RegexRewrite {
+  std::string pattern{};
+  std::string substitution{};  // \1 ... as RE2 writes them
+
+  bool operator==(const RegexRewrite&) const = default;
+};
+
+// One cluster of weighted_clusters, or the only one.
+struct WeightedCluster {
+  std::string name{};
+  uint32_t weight = 1;
+  HeaderMutations request_headers{};
+  HeaderMutations response_headers{};
+  std::string host_rewrite{};
+
+  bool operator==(const WeightedCluster&) const = default;
+};
+
+// RouteAction.
+struct ForwardSpec {
+  std::vector<WeightedCluster> clusters{};  // at least one, weights sum to at least 1
+  std::string prefix_rewrite{};
+  std::optional<RegexRewrite> regex_rewrite{};
+  std::string host_rewrite{};
+  Milliseconds timeout{15000};                        // 0: none
+  std::optional<Milliseconds> idle_timeout{};         // else the listener's stream_idle_timeout
+  std::optional<Milliseconds> max_stream_duration{};  // else the listener's; 0: none
+  // max_stream_duration.grpc_timeout_header_max: if set, grpc-timeout is honoured up to it (0: any)
+  // in place of `timeout`.
+  std::optional<Milliseconds> grpc_timeout_max{};
+  Milliseconds grpc_timeout_offset{0};
+  std::optional<RetrySpec> retry{};  // else none
+  std::vector<HashSpec> hash{};
+  bool append_forwarded_host = false;
+  std::vector<std::string> upgrades{};  // upgrade_configs that are enabled, lower case
+  int cluster_not_found_status = 503;
+
+  bool operator==(const ForwardSpec&) const = default;
+};
+
+// RedirectAction.
+struct RedirectSpec {
+  int status = 301;
+  std::string scheme{};  // empty: kept
+  std::string host{};    // empty: kept
+  uint32_t port = 0;     // 0: kept
+  std::string path{};    // may hold a query; empty: kept
+  std::string prefix_rewrite{};
+  std::optional<RegexRewrite> regex_rewrite{};
+  bool strip_query = false;
+
+  bool operator==(const RedirectSpec&) const = default;
+};
+
+// DirectResponseAction.
+struct DirectResponseSpec {
+  int status = 200;
+  std::string body{};
+
+  bool operator==(const DirectResponseSpec&) const = default;
+};
+
+struct RouteSpec {
+  std::string name{};
+  MatchSpec match{};
+  std::variant<ForwardSpec, RedirectSpec, DirectResponseSpec> action{};
+  HeaderMutations request_headers{};
+  HeaderMutations response_headers{};
+  std::string operation{};  // decorator.operation: the name of spans
+  // typed_per_filter_config of rbac: the filter is off here, or its rules are these (an index that
+  // the listener's owner understands).
+  bool authorization_off = false;
+
+  bool operator==(const RouteSpec&) const = default;
+};
+
+struct VirtualHostSpec {
+  std::string name{};
+  std::vector<std::string> domains{};
+  std::vector<RouteSpec> routes{};
+  HeaderMutations request_headers{};
+  HeaderMutations response_headers{};
+  bool attempt_count_in_request = false;
+  bool attempt_count_in_response = false;
+  bool require_tls = false;  // ALL: others are redirected to https
+
+  bool operator==(const VirtualHostSpec&) const = default;
+};
+
+struct RouteTableSpec {
+  std::string name{};
+  std::vector<VirtualHostSpec> virtual_hosts{};
+  HeaderMutations request_headers{};
+  HeaderMutations response_headers{};
+  std::vector<std::string> internal_only_headers{};
+  bool most_specific_mutations_win = false;
+  bool ignore_port = false;  // ignore_port_in_host_matching
+};
+
+}  // namespace tulle::route
