@@ -1,0 +1,76 @@
+// The mesh as the control plane knows it at one moment: who runs where, and what the policies say.
+// Owner: whoever builds views from it; a change makes a new Mesh. Thread: any (const). Ordered
+// containers only: what is derived from a Mesh must be equal in every process.
+#ifndef TULLE_CONTROL_PLANE_DISCOVERY_MESH_H_
+#define TULLE_CONTROL_PLANE_DISCOVERY_MESH_H_
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control-plane/policy/model.h"
+#include "control-plane/policy/policy_set.h"
+
+namespace tulle::discovery {
+
+using policy::Protocol;
+using policy::ServiceName;
+
+inline constexpr std::string_view kServiceSuffix = ".svc.cluster.local";
+
+enum class Health { kHealthy, kUnhealthy, kDraining };
+
+struct InboundPort {
+  uint32_t listen_port = 0;       // the sidecar's, dialled by peers
+  uint32_t application_port = 0;  // on 127.0.0.1
+  uint32_t service_port = 0;      // the port of the services that this one serves
+  Protocol protocol = Protocol::kHttp;
+
+  bool operator==(const InboundPort&) const = default;
+};
+
+struct TcpOutbound {
+  ServiceName service;
+  uint32_t service_port = 0;
+  uint32_t listen_port = 0;
+
+  bool operator==(const TcpOutbound&) const = default;
+};
+
+struct Outbound {  // explicit listeners for the application, on loopback
+  std::string address = "127.0.0.1";
+  uint32_t http_port = 0;  // routes by authority; 0: none
+  std::vector<TcpOutbound> tcp;
+
+  bool operator==(const Outbound&) const = default;
+};
+
+struct Workload {
+  std::string id;         // of the instance; the node id in xDS
+  std::string spiffe_id;  // from its token or SVID, never from its own word
+  std::string ns{policy::kDefaultNamespace};
+  std::string address;
+  std::vector<ServiceName> services;
+  std::vector<InboundPort> inbound;
+  Outbound outbound;
+  bool is_meshed = true;
+  Health health = Health::kHealthy;
+  std::map<std::string, std::string> metadata;
+
+  bool operator==(const Workload&) const = default;
+};
+
+struct Mesh {
+  std::string trust_domain = "cluster.local";
+  std::string trust_bundle_pem;  // every root that is valid during a rotation
+  std::map<std::string, Workload> workloads;
+  policy::PolicySet policies;
+};
+
+// "post.default.svc.cluster.local"
+std::string HostOf(const ServiceName& service);
+
+}  // namespace tulle::discovery
+
+#endif  // TULLE_CONTROL_PLANE_DISCOVERY_MESH_H_

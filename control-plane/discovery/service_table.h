@@ -1,0 +1,41 @@
+// The services of a mesh, derived from its workloads and from the policies that name services.
+// Pure; any thread. The table points into the Mesh: it must not outlive it.
+#ifndef TULLE_CONTROL_PLANE_DISCOVERY_SERVICE_TABLE_H_
+#define TULLE_CONTROL_PLANE_DISCOVERY_SERVICE_TABLE_H_
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control-plane/discovery/mesh.h"
+
+namespace tulle::discovery {
+
+struct Endpoint {
+  std::string address;
+  uint32_t port = 0;
+  const Workload* workload = nullptr;
+};
+
+struct ServicePort {
+  Protocol protocol = Protocol::kTcp;
+  std::vector<Endpoint> endpoints;  // ordered by address and port, each once
+};
+
+struct Service {
+  std::map<uint32_t, ServicePort> ports;
+  std::set<std::string> identities;  // SPIFFE IDs of all its workloads, healthy or not
+
+  // The port that a name without port means among those that speak HTTP: 80, else the lowest; 0:
+  // none does.
+  uint32_t DefaultHttpPort() const;
+};
+
+using ServiceTable = std::map<ServiceName, Service>;
+
+ServiceTable BuildServiceTable(const Mesh& mesh);
+
+}  // namespace tulle::discovery
+
+#endif  // TULLE_CONTROL_PLANE_DISCOVERY_SERVICE_TABLE_H_

@@ -1,0 +1,170 @@
+#include "control-plane/discovery/workload_json.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "control-plane/policy/names.h"
+
+namespace tulle::discovery {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string TextOf(const ServiceName& service) { return service.ns + "/" + service.name; }
+
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+bool IsPort(uint32_t port) { return port >= 1 && port <= 65535; }
+
+absl::StatusOr<InboundPort> InboundFromJson(const Json& json) {
+  InboundPort port;
+  port.listen_port = json.at("listenPort").get<uint32_t>();
+  port.application_port = json.at("applicationPort").get<uint32_t>();
+  port.service_port = json.value("servicePort", port.application_port);
+  const std::string protocol = json.value("protocol", "http");
+  const auto parsed = policy::ParseProtocol(protocol);
+  if (!parsed) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("inbound.protocol \"", protocol, "\" is not known; write http, grpc or tcp"));
+  }
+  port.protocol = *parsed;
+  return port;
+}
+
+absl::StatusOr<Outbound> OutboundFromJson(const Json& json, const std::string& ns) {
+  Outbound outbound;
+  outbound.address = json.value("address", outbound.address);
+  outbound.http_port = json.value("httpPort", 0u);
+  for (const Json& each : json.value("tcp", Json::array())) {
+    TcpOutbound tcp;
+    const auto service = ParseServiceName(each.at("service").get<std::string>(), ns);
+    if (!service.ok()) return service.status();
+    tcp.service = *service;
+    tcp.service_port = each.at("servicePort").get<uint32_t>();
+    tcp.listen_port = each.at("listenPort").get<uint32_t>();
+    outbound.tcp.push_back(std::move(tcp));
+  }
+  return outbound;
+}
+
+absl::StatusOr<Workload> FromJson(const Json& json) {
+  Workload workload;
+  workload.id = json.at("id").get<std::string>();
+  workload.spiffe_id = json.value("spiffeId", "");
+  workload.ns = json.value("namespace", workload.ns);
+  workload.address = json.at("address").get<std::string>();
+  workload.is_meshed = json.value("meshed", true);
+  workload.metadata = json.value("metadata", workload.metadata);
+  for (const Json& each : json.value("services", Json::array())) {
+    const auto service = ParseServiceName(each.get<std::string>(), workload.ns);
+    if (!service.ok()) return service.status();
+    workload.services.push_back(*service);
+  }
+  for (const Json& each : json.value("inbound", Json::array())) {
+    const auto port = InboundFromJson(each);
+    if (!port.ok()) return port.status();
+    workload.inbound.push_back(*port);
+  }
+  auto outbound = OutboundFromJson(json.value("outbound", Json::object()), workload.ns);
+  if (!outbound.ok()) return outbound.status();
+  workload.outbound = *std::move(outbound);
+  return workload;
+}
+
+absl::Status CheckOutbound(const Outbound& outbound) {
+  if (!policy::IsIpAddress(outbound.address)) {
+    return absl::InvalidArgumentError("outbound.address is no IP address; write 127.0.0.1");
+  }
+  std::set<uint32_t> listening;
+  if (outbound.http_port != 0) listening.insert(outbound.http_port);
+  for (const TcpOutbound& tcp : outbound.tcp) {
+    if (!IsPort(tcp.listen_port) || !IsPort(tcp.service_port)) {
+      return absl::InvalidArgumentError("outbound.tcp: a port is from 1 to 65535");
+    }
+    if (!listening.insert(tcp.listen_port).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("outbound: two listeners on port ", tcp.listen_port, "; give each its own"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ServiceName> ParseServiceName(std::string_view text, std::string_view ns) {
+  const size_t slash = text.find('/');
+  const bool is_bare = slash == std::string_view::npos;
+  const ServiceName service{std::string(is_bare ? ns : text.substr(0, slash)),
+                            std::string(is_bare ? text : text.substr(slash + 1))};
+  if (!policy::IsDnsLabel(service.ns) || !policy::IsDnsLabel(service.name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", View(text.substr(0, 100)),
+                     "\" is no service; write NAME or NAMESPACE/NAME, lower case"));
+  }
+  return service;
+}
+
+std::string WorkloadToJson(const Workload& workload) {
+  Json json = {
+      {"id", workload.id},           {"spiffeId", workload.spiffe_id}, {"namespace", workload.ns},
+      {"address", workload.address}, {"meshed", workload.is_meshed},   {"services", Json::array()},
+      {"inbound", Json::array()},    {"metadata", workload.metadata}};
+  for (const ServiceName& service : workload.services) json["services"].push_back(TextOf(service));
+  for (const InboundPort& port : workload.inbound) {
+    json["inbound"].push_back({{"listenPort", port.listen_port},
+                               {"applicationPort", port.application_port},
+                               {"servicePort", port.service_port},
+                               {"protocol", std::string(policy::ToText(port.protocol))}});
+  }
+  Json tcp = Json::array();
+  for (const TcpOutbound& each : workload.outbound.tcp) {
+    tcp.push_back({{"service", TextOf(each.service)},
+                   {"servicePort", each.service_port},
+                   {"listenPort", each.listen_port}});
+  }
+  json["outbound"] = {{"address", workload.outbound.address},
+                      {"httpPort", workload.outbound.http_port},
+                      {"tcp", tcp}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::StatusOr<Workload> WorkloadFromJson(std::string_view json) {
+  try {
+    return FromJson(Json::parse(json));
+  } catch (const Json::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("a workload cannot be read: ", error.what(),
+                                                   "; it needs id, address, services and inbound"));
+  }
+}
+
+absl::Status CheckWorkload(const Workload& workload) {
+  constexpr size_t kMostPorts = 64;
+  if (workload.id.empty() || workload.id.size() > 253) {
+    return absl::InvalidArgumentError("the instance id must have 1 to 253 bytes");
+  }
+  if (!policy::IsIpAddress(workload.address)) {
+    return absl::InvalidArgumentError("address is no IP address; write the one peers can reach");
+  }
+  if (workload.inbound.size() + workload.outbound.tcp.size() > kMostPorts) {
+    return absl::InvalidArgumentError(absl::StrCat("more than ", kMostPorts, " ports"));
+  }
+  std::set<uint32_t> listening;
+  for (const InboundPort& port : workload.inbound) {
+    if (!IsPort(port.listen_port) || !IsPort(port.application_port) || !IsPort(port.service_port)) {
+      return absl::InvalidArgumentError("inbound: a port is from 1 to 65535");
+    }
+    if (port.listen_port == port.application_port && workload.address == "127.0.0.1") {
+      return absl::InvalidArgumentError(
+          "inbound: listen port and application port are the same; the sidecar needs its own");
+    }
+    if (!listening.insert(port.listen_port).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("inbound: two listeners on port ", port.listen_port, "; give each its own"));
+    }
+  }
+  return CheckOutbound(workload.outbound);
+}
+
+}  // namespace tulle::discovery

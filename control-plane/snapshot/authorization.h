@@ -1,0 +1,30 @@
+// AuthorizationPolicy as Envoy's RBAC rules: DENY first, then, if any ALLOW policy is bound here,
+// one must match. Pure; any thread.
+#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_AUTHORIZATION_H_
+#define TULLE_CONTROL_PLANE_SNAPSHOT_AUTHORIZATION_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control-plane/discovery/mesh.h"
+#include "control-plane/policy/policy_set.h"
+#include "envoy/config/rbac/v3/rbac.pb.h"
+
+namespace tulle::snapshot {
+
+struct AuthorizationRules {
+  std::optional<envoy::config::rbac::v3::RBAC> deny;
+  std::optional<envoy::config::rbac::v3::RBAC> allow;  // without policies: nobody passes
+  bool looks_at_paths = false;
+};
+
+// What guards one inbound port. On a port of bytes a rule that asks for methods or paths can never
+// be met: it allows nothing, and a DENY with one denies whatever its callers send.
+AuthorizationRules RulesFor(const policy::PolicySet& policies, const std::string& trust_domain,
+                            const std::vector<discovery::ServiceName>& services,
+                            const discovery::InboundPort& port);
+
+}  // namespace tulle::snapshot
+
+#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_AUTHORIZATION_H_

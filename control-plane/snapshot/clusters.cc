@@ -1,0 +1,223 @@
+#include "control-plane/snapshot/mesh_view.h"
+#include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/tls.h"
+#include "control-plane/snapshot/wire.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+
+namespace tulle::snapshot {
+namespace {
+
+namespace clusterv3 = envoy::config::cluster::v3;
+namespace endpointv3 = envoy::config::endpoint::v3;
+
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+using policy::Protocol;
+using std::chrono::milliseconds;
+
+constexpr char kHttpOptions[] = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+constexpr char kMeshKey[] = "tulle";
+constexpr char kMeshValue[] = "mesh";
+
+// What holds when no policy says otherwise.
+constexpr milliseconds kConnectTimeout{3000};
+constexpr milliseconds kPoolIdleTimeout{300000};
+constexpr milliseconds kBreakerOpen{1000};
+constexpr milliseconds kBreakerMaxOpen{60000};
+constexpr uint32_t kBreakerRun = 5;
+constexpr uint32_t kMaxConnections = 4096;
+constexpr uint32_t kMaxPending = 4096;
+constexpr uint32_t kMaxRequests = 16384;
+constexpr uint32_t kRetryBudgetPercent = 20;
+constexpr uint32_t kRetryMinConcurrent = 3;
+constexpr uint32_t kStreamsPerConnection = 100;
+
+void SetHttp(Protocol protocol, const policy::PoolPolicy& pools, clusterv3::Cluster* cluster) {
+  if (protocol == Protocol::kTcp) return;
+  HttpProtocolOptions options;
+  auto* common = options.mutable_common_http_protocol_options();
+  SetDuration(pools.idle_timeout.value_or(kPoolIdleTimeout), common->mutable_idle_timeout());
+  if (pools.max_requests_per_connection) {
+    common->mutable_max_requests_per_connection()->set_value(*pools.max_requests_per_connection);
+  }
+  if (pools.max_connection_age) {
+    SetDuration(*pools.max_connection_age, common->mutable_max_connection_duration());
+  }
+  auto* http = options.mutable_explicit_http_config();
+  if (protocol == Protocol::kGrpc) {
+    http->mutable_http2_protocol_options()->mutable_max_concurrent_streams()->set_value(
+        kStreamsPerConnection);
+  } else {
+    http->mutable_http_protocol_options();
+  }
+  Pack(options, &(*cluster->mutable_typed_extension_protocol_options())[kHttpOptions]);
+}
+
+void SetLimits(const policy::ResiliencePolicy& policy, clusterv3::Cluster* cluster) {
+  const policy::LimitPolicy& limits = policy.limits;
+  auto* threshold = cluster->mutable_circuit_breakers()->add_thresholds();
+  threshold->mutable_max_connections()->set_value(limits.max_connections.value_or(kMaxConnections));
+  threshold->mutable_max_pending_requests()->set_value(
+      limits.max_pending_requests.value_or(kMaxPending));
+  threshold->mutable_max_requests()->set_value(limits.max_requests.value_or(kMaxRequests));
+  auto* budget = threshold->mutable_retry_budget();
+  budget->mutable_budget_percent()->set_value(
+      policy.retries.budget_percent.value_or(kRetryBudgetPercent));
+  budget->mutable_min_retry_concurrency()->set_value(
+      policy.retries.budget_min_concurrent.value_or(kRetryMinConcurrent));
+}
+
+// Every detector is named: an absent one would be Envoy's default and be on.
+void SetBreaker(const policy::BreakerPolicy& breaker, clusterv3::Cluster* cluster) {
+  const uint32_t run = breaker.consecutive_failures.value_or(kBreakerRun);
+  if (run == 0) return;
+  const bool counts_all = breaker.on == policy::BreakerTrigger::kAll5xx;
+  const milliseconds open = breaker.open_for.value_or(kBreakerOpen);
+  clusterv3::OutlierDetection* outlier = cluster->mutable_outlier_detection();
+  outlier->mutable_consecutive_5xx()->set_value(run);
+  outlier->mutable_enforcing_consecutive_5xx()->set_value(counts_all ? 100 : 0);
+  outlier->mutable_consecutive_gateway_failure()->set_value(run);
+  outlier->mutable_enforcing_consecutive_gateway_failure()->set_value(counts_all ? 0 : 100);
+  outlier->mutable_enforcing_success_rate()->set_value(0);
+  SetDuration(std::min(open, milliseconds(1000)), outlier->mutable_interval());
+  SetDuration(open, outlier->mutable_base_ejection_time());
+  SetDuration(breaker.max_open_for.value_or(std::max(open, kBreakerMaxOpen)),
+              outlier->mutable_max_ejection_time());
+  SetDuration(open / 2, outlier->mutable_max_ejection_time_jitter());
+  outlier->mutable_max_ejection_percent()->set_value(breaker.max_open_percent.value_or(100));
+}
+
+void SetBalancing(const policy::ResiliencePolicy& policy, clusterv3::Cluster* cluster) {
+  const bool is_least = policy.load_balancing == policy::LoadBalancing::kLeastRequest;
+  cluster->set_lb_policy(is_least ? clusterv3::Cluster::LEAST_REQUEST
+                                  : clusterv3::Cluster::ROUND_ROBIN);
+  // No panic: when every endpoint is out, the answer is 503, not traffic to the dead.
+  cluster->mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(0);
+}
+
+clusterv3::Cluster MakeOutbound(const std::string& name, Protocol protocol,
+                                const policy::ResiliencePolicy* policy) {
+  static const policy::ResiliencePolicy kNoPolicy;
+  const policy::ResiliencePolicy& said = policy == nullptr ? kNoPolicy : *policy;
+  clusterv3::Cluster cluster;
+  cluster.set_name(name);
+  cluster.set_type(clusterv3::Cluster::EDS);
+  SetAds(cluster.mutable_eds_cluster_config()->mutable_eds_config());
+  SetDuration(said.timeouts.connect.value_or(kConnectTimeout), cluster.mutable_connect_timeout());
+  SetBalancing(said, &cluster);
+  SetLimits(said, &cluster);
+  SetBreaker(said.breaker, &cluster);
+  SetHttp(protocol, said.pools, &cluster);
+  return cluster;
+}
+
+// A meshed endpoint takes mTLS, any other plaintext; the endpoint's own metadata decides.
+void SetTransport(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
+                  const discovery::Service& service, clusterv3::Cluster* cluster) {
+  auto* mesh = cluster->add_transport_socket_matches();
+  mesh->set_name("mesh");
+  (*mesh->mutable_match()->mutable_fields())[kMeshKey].set_string_value(kMeshValue);
+  SetUpstreamTls(SniOf(host, port), service.identities, view.mesh.trust_domain, protocol,
+                 mesh->mutable_transport_socket());
+  auto* raw = cluster->add_transport_socket_matches();
+  raw->set_name("raw");
+  raw->mutable_match();
+  SetRaw(raw->mutable_transport_socket());
+}
+
+void AddEndpoint(const discovery::Endpoint& endpoint, endpointv3::LocalityLbEndpoints* locality) {
+  const discovery::Workload& workload = *endpoint.workload;
+  endpointv3::LbEndpoint* message = locality->add_lb_endpoints();
+  SetAddress(endpoint.address, endpoint.port, message->mutable_endpoint()->mutable_address());
+  message->mutable_load_balancing_weight()->set_value(1);
+  auto* metadata = message->mutable_metadata()->mutable_filter_metadata();
+  auto* fields = (*metadata)["tulle"].mutable_fields();
+  (*fields)["workload"].set_string_value(workload.id);
+  if (workload.is_meshed) {
+    (*fields)["spiffe_id"].set_string_value(workload.spiffe_id);
+    (*(*metadata)["envoy.transport_socket_match"].mutable_fields())[kMeshKey].set_string_value(
+        kMeshValue);
+  }
+  switch (workload.health) {
+    case discovery::Health::kHealthy:
+      message->set_health_status(envoy::config::core::v3::HEALTHY);
+      break;
+    case discovery::Health::kUnhealthy:
+      message->set_health_status(envoy::config::core::v3::UNHEALTHY);
+      break;
+    case discovery::Health::kDraining:
+      message->set_health_status(envoy::config::core::v3::DRAINING);
+      break;
+  }
+}
+
+// gRPC clients refuse an assignment whose locality is missing or has no weight.
+endpointv3::LocalityLbEndpoints* AddLocality(endpointv3::ClusterLoadAssignment* assignment) {
+  endpointv3::LocalityLbEndpoints* locality = assignment->add_endpoints();
+  locality->mutable_locality();
+  locality->mutable_load_balancing_weight()->set_value(1);
+  return locality;
+}
+
+}  // namespace
+
+void AddOutboundClusters(const MeshView& view, ResourceTable* clusters) {
+  for (const auto& [name, service] : view.services) {
+    const std::string host = discovery::HostOf(name);
+    const policy::ResiliencePolicy* policy = view.ResilienceOf(name);
+    for (const auto& [number, port] : service.ports) {
+      const std::string cluster_name = OutboundCluster(host, number);
+      clusterv3::Cluster cluster = MakeOutbound(cluster_name, port.protocol, policy);
+      SetTransport(view, host, number, port.protocol, service, &cluster);
+      AddResource(cluster_name, cluster, clusters);
+    }
+  }
+  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
+    const auto& external = std::get<policy::ExternalService>(document->spec);
+    for (const policy::ExternalPort& port : external.ports) {
+      const std::string name = OutboundCluster(external.hosts[0], port.number);
+      AddResource(name, MakeOutbound(name, port.protocol, nullptr), clusters);
+    }
+  }
+}
+
+void AddEndpoints(const MeshView& view, ResourceTable* endpoints) {
+  for (const auto& [name, service] : view.services) {
+    for (const auto& [number, port] : service.ports) {
+      endpointv3::ClusterLoadAssignment assignment;
+      assignment.set_cluster_name(OutboundCluster(discovery::HostOf(name), number));
+      endpointv3::LocalityLbEndpoints* locality =
+          port.endpoints.empty() ? nullptr : AddLocality(&assignment);
+      for (const discovery::Endpoint& endpoint : port.endpoints) AddEndpoint(endpoint, locality);
+      AddResource(assignment.cluster_name(), assignment, endpoints);
+    }
+  }
+  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
+    const auto& external = std::get<policy::ExternalService>(document->spec);
+    for (const policy::ExternalPort& port : external.ports) {
+      endpointv3::ClusterLoadAssignment assignment;
+      assignment.set_cluster_name(OutboundCluster(external.hosts[0], port.number));
+      endpointv3::LocalityLbEndpoints* locality = AddLocality(&assignment);
+      for (const std::string& address : external.endpoints) {
+        endpointv3::LbEndpoint* message = locality->add_lb_endpoints();
+        SetAddress(address, port.number, message->mutable_endpoint()->mutable_address());
+        message->mutable_load_balancing_weight()->set_value(1);
+        message->set_health_status(envoy::config::core::v3::HEALTHY);
+      }
+      AddResource(assignment.cluster_name(), assignment, endpoints);
+    }
+  }
+}
+
+void AddSecrets(const MeshView& view, ResourceTable* secrets) {
+  if (view.mesh.trust_bundle_pem.empty()) return;
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  secret.set_name(kRootSecret);
+  secret.mutable_validation_context()->mutable_trusted_ca()->set_inline_bytes(
+      view.mesh.trust_bundle_pem);
+  AddResource(kRootSecret, secret, secrets);
+}
+
+}  // namespace tulle::snapshot

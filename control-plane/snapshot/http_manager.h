@@ -1,0 +1,28 @@
+// The HTTP connection manager that inbound and outbound listeners share. Pure; any thread.
+#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_HTTP_MANAGER_H_
+#define TULLE_CONTROL_PLANE_SNAPSHOT_HTTP_MANAGER_H_
+
+#include <string>
+
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+
+namespace tulle::snapshot {
+
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+
+// Limits, timeouts and normalisation as explicit fields; routes and filters are the caller's, the
+// router's last.
+HttpConnectionManager MakeHttpManager(const std::string& stat_prefix);
+void AddHttpFilter(const char* name, const google::protobuf::Message& config,
+                   HttpConnectionManager* manager);
+void AddRouter(HttpConnectionManager* manager);
+void AddNetworkFilter(const char* name, const google::protobuf::Message& config,
+                      envoy::config::listener::v3::FilterChain* chain);
+void AddHttpManager(const HttpConnectionManager& manager,
+                    envoy::config::listener::v3::FilterChain* chain);
+void AddTcpProxy(const std::string& cluster, envoy::config::listener::v3::FilterChain* chain);
+
+}  // namespace tulle::snapshot
+
+#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_HTTP_MANAGER_H_

@@ -1,0 +1,37 @@
+// The parts of a snapshot, one function for each; called by BuildSnapshot and SnapshotFactory only.
+#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_MESH_VIEW_H_
+#define TULLE_CONTROL_PLANE_SNAPSHOT_MESH_VIEW_H_
+
+#include <string>
+
+#include "control-plane/discovery/mesh.h"
+#include "control-plane/discovery/service_table.h"
+#include "control-plane/snapshot/snapshot.h"
+
+namespace tulle::snapshot {
+
+struct MeshView {
+  const discovery::Mesh& mesh;
+  const discovery::ServiceTable& services;
+
+  // The service's own policy; a backend without one takes that of the first service whose route
+  // leads to it.
+  const policy::ResiliencePolicy* ResilienceOf(const discovery::ServiceName& service) const;
+};
+
+// What every node gets.
+void AddOutboundClusters(const MeshView& view, ResourceTable* clusters);
+void AddEndpoints(const MeshView& view, ResourceTable* endpoints);
+void AddSecrets(const MeshView& view, ResourceTable* secrets);
+
+// What the nodes of a namespace get: short names differ.
+void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes);
+
+// What one node gets.
+void AddInbound(const MeshView& view, const discovery::Workload& workload, Snapshot* snapshot);
+void AddOutboundListeners(const MeshView& view, const discovery::Workload& workload,
+                          ResourceTable* listeners);
+
+}  // namespace tulle::snapshot
+
+#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_MESH_VIEW_H_

@@ -1,0 +1,46 @@
+#include "control-plane/snapshot/http_manager.h"
+#include "control-plane/snapshot/mesh_view.h"
+#include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/wire.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+
+namespace tulle::snapshot {
+namespace {
+
+namespace listenerv3 = envoy::config::listener::v3;
+
+listenerv3::Listener MakeListener(const std::string& name, const std::string& address,
+                                  uint32_t port) {
+  listenerv3::Listener listener;
+  listener.set_name(name);
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  SetAddress(address, port, listener.mutable_address());
+  return listener;
+}
+
+}  // namespace
+
+void AddOutboundListeners(const MeshView&, const discovery::Workload& workload,
+                          ResourceTable* listeners) {
+  const discovery::Outbound& outbound = workload.outbound;
+  if (outbound.http_port != 0) {
+    listenerv3::Listener listener =
+        MakeListener(kOutboundHttp, outbound.address, outbound.http_port);
+    HttpConnectionManager manager = MakeHttpManager(kOutboundHttp);
+    manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
+    manager.mutable_rds()->set_route_config_name(kOutboundHttp);
+    SetAds(manager.mutable_rds()->mutable_config_source());
+    AddRouter(&manager);
+    AddHttpManager(manager, listener.add_filter_chains());
+    AddResource(listener.name(), listener, listeners);
+  }
+  for (const discovery::TcpOutbound& tcp : outbound.tcp) {
+    const std::string host = discovery::HostOf(tcp.service);
+    listenerv3::Listener listener =
+        MakeListener(TcpListener(host, tcp.service_port), outbound.address, tcp.listen_port);
+    AddTcpProxy(OutboundCluster(host, tcp.service_port), listener.add_filter_chains());
+    AddResource(listener.name(), listener, listeners);
+  }
+}
+
+}  // namespace tulle::snapshot

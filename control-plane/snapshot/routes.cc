@@ -1,0 +1,307 @@
+#include <algorithm>
+
+#include "control-plane/snapshot/mesh_view.h"
+#include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/wire.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+
+namespace tulle::snapshot {
+namespace {
+
+namespace routev3 = envoy::config::route::v3;
+
+using policy::HttpRouteMatch;
+using policy::HttpRouteRule;
+using policy::PathMatchType;
+using policy::Protocol;
+using std::chrono::milliseconds;
+
+// Only what is proven unprocessed is retried when no policy says otherwise.
+constexpr char kRetryOnUnprocessed[] = "connect-failure,refused-stream";
+constexpr uint32_t kRetryAttempts = 2;
+constexpr milliseconds kBackoffBase{25};
+constexpr milliseconds kBackoffMax{250};
+
+struct RuleMatch {
+  const HttpRouteRule* rule = nullptr;
+  const HttpRouteMatch* match = nullptr;
+  std::string name;
+};
+
+// The Gateway API's precedence: exact path, then the longest prefix, then method, headers,
+// parameters; ties go to the first written. A regular expression stands between exact and prefix.
+bool GoesBefore(const RuleMatch& a, const RuleMatch& b) {
+  const auto rank = [](const HttpRouteMatch& match) {
+    return match.path.type == PathMatchType::kExact               ? 2
+           : match.path.type == PathMatchType::kRegularExpression ? 1
+                                                                  : 0;
+  };
+  const HttpRouteMatch& x = *a.match;
+  const HttpRouteMatch& y = *b.match;
+  if (rank(x) != rank(y)) return rank(x) > rank(y);
+  if (x.path.value.size() != y.path.value.size()) return x.path.value.size() > y.path.value.size();
+  if (x.method.has_value() != y.method.has_value()) return x.method.has_value();
+  if (x.headers.size() != y.headers.size()) return x.headers.size() > y.headers.size();
+  return x.query_params.size() > y.query_params.size();
+}
+
+void SetValue(const policy::ValueMatch& value, envoy::type::matcher::v3::StringMatcher* matcher) {
+  if (value.is_regex) {
+    matcher->mutable_safe_regex()->set_regex(value.value);
+  } else {
+    matcher->set_exact(value.value);
+  }
+}
+
+void SetMatch(const HttpRouteMatch& match, routev3::RouteMatch* message) {
+  switch (match.path.type) {
+    case PathMatchType::kExact:
+      message->set_path(match.path.value);
+      break;
+    case PathMatchType::kRegularExpression:
+      message->mutable_safe_regex()->set_regex(match.path.value);
+      break;
+    case PathMatchType::kPathPrefix:
+      if (match.path.value == "/") {
+        message->set_prefix("/");
+      } else {
+        message->set_path_separated_prefix(match.path.value);
+      }
+      break;
+  }
+  if (match.method) {
+    routev3::HeaderMatcher* method = message->add_headers();
+    method->set_name(":method");
+    method->mutable_string_match()->set_exact(*match.method);
+  }
+  for (const policy::ValueMatch& header : match.headers) {
+    routev3::HeaderMatcher* matcher = message->add_headers();
+    matcher->set_name(header.name);
+    SetValue(header, matcher->mutable_string_match());
+  }
+  for (const policy::ValueMatch& parameter : match.query_params) {
+    routev3::QueryParameterMatcher* matcher = message->add_query_parameters();
+    matcher->set_name(parameter.name);
+    SetValue(parameter, matcher->mutable_string_match());
+  }
+}
+
+template <typename Options>
+void AddHeaders(const policy::HeaderModifier& modifier, Options* options) {
+  using envoy::config::core::v3::HeaderValueOption;
+  const auto add = [&](const policy::HeaderValue& header,
+                       HeaderValueOption::HeaderAppendAction action) {
+    HeaderValueOption* option = options->Add();
+    option->mutable_header()->set_key(header.name);
+    option->mutable_header()->set_value(header.value);
+    option->set_append_action(action);
+  };
+  for (const auto& header : modifier.set)
+    add(header, HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
+  for (const auto& header : modifier.add) add(header, HeaderValueOption::APPEND_IF_EXISTS_OR_ADD);
+}
+
+std::string RetryWords(const policy::RetryPolicy& retries, bool has_codes) {
+  std::string words;
+  for (const std::string& word : retries.on) words += (words.empty() ? "" : ",") + word;
+  if (words.empty()) words = kRetryOnUnprocessed;
+  if (has_codes) words += ",retriable-status-codes";
+  return words;
+}
+
+// The route's own word wins field by field over the ResiliencePolicy.
+void SetRetries(const HttpRouteRule* rule, const policy::ResiliencePolicy& policy,
+                routev3::RouteAction* action) {
+  const policy::RouteRetry own =
+      rule != nullptr ? rule->retry.value_or(policy::RouteRetry()) : policy::RouteRetry();
+  const uint32_t attempts = own.attempts.value_or(policy.retries.attempts.value_or(kRetryAttempts));
+  if (attempts == 0) return;
+  const std::vector<uint32_t>& codes = own.codes.empty() ? policy.retries.codes : own.codes;
+  routev3::RetryPolicy* retry = action->mutable_retry_policy();
+  retry->set_retry_on(RetryWords(policy.retries, !codes.empty()));
+  retry->mutable_num_retries()->set_value(attempts);
+  for (const uint32_t code : codes) retry->add_retriable_status_codes(code);
+  const milliseconds base =
+      own.backoff.value_or(policy.retries.backoff_base.value_or(kBackoffBase));
+  SetDuration(base, retry->mutable_retry_back_off()->mutable_base_interval());
+  SetDuration(std::max(base, policy.retries.backoff_max.value_or(std::max(base * 10, kBackoffMax))),
+              retry->mutable_retry_back_off()->mutable_max_interval());
+  const auto per_try = rule != nullptr && rule->backend_request_timeout
+                           ? rule->backend_request_timeout
+                           : policy.timeouts.per_try;
+  if (per_try && per_try->count() > 0) SetDuration(*per_try, retry->mutable_per_try_timeout());
+  auto* predicate = retry->add_retry_host_predicate();
+  predicate->set_name("envoy.retry_host_predicates.previous_hosts");
+  Pack(envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(),
+       predicate->mutable_typed_config());
+  retry->set_host_selection_retry_max_attempts(3);
+}
+
+void SetTimeouts(const HttpRouteRule* rule, const policy::ResiliencePolicy& policy,
+                 Protocol protocol, routev3::RouteAction* action) {
+  std::optional<milliseconds> request = policy.timeouts.request;
+  if (rule != nullptr && rule->request_timeout) request = rule->request_timeout;
+  SetDuration(request.value_or(milliseconds(0)), action->mutable_timeout());
+  if (policy.timeouts.idle) SetDuration(*policy.timeouts.idle, action->mutable_idle_timeout());
+  if (protocol == Protocol::kGrpc) {
+    // 0s: the caller's own grpc-timeout holds, without a ceiling.
+    SetDuration(milliseconds(0),
+                action->mutable_max_stream_duration()->mutable_grpc_timeout_header_max());
+  }
+}
+
+// A rule whose weights are all zero answers 500, as the Gateway API says.
+void SetBackends(const std::vector<policy::BackendRef>& backends, routev3::Route* route) {
+  std::vector<const policy::BackendRef*> live;
+  for (const policy::BackendRef& backend : backends) {
+    if (backend.weight > 0) live.push_back(&backend);
+  }
+  if (live.empty()) {
+    route->mutable_direct_response()->set_status(500);
+  } else if (live.size() == 1) {
+    route->mutable_route()->set_cluster(
+        OutboundCluster(discovery::HostOf(live[0]->service), live[0]->port));
+  } else {
+    for (const policy::BackendRef* backend : live) {
+      auto* cluster = route->mutable_route()->mutable_weighted_clusters()->add_clusters();
+      cluster->set_name(OutboundCluster(discovery::HostOf(backend->service), backend->port));
+      cluster->mutable_weight()->set_value(backend->weight);
+    }
+  }
+}
+
+const policy::ResiliencePolicy& OrNone(const policy::ResiliencePolicy* policy) {
+  static const policy::ResiliencePolicy kNone;
+  return policy == nullptr ? kNone : *policy;
+}
+
+void AddRule(const RuleMatch& each, const policy::ResiliencePolicy& policy, Protocol protocol,
+             routev3::VirtualHost* host) {
+  const HttpRouteRule& rule = *each.rule;
+  routev3::Route* route = host->add_routes();
+  route->set_name(each.name);
+  SetMatch(*each.match, route->mutable_match());
+  SetBackends(rule.backends, route);
+  if (route->has_route()) {
+    SetTimeouts(&rule, policy, protocol, route->mutable_route());
+    SetRetries(&rule, policy, route->mutable_route());
+  }
+  AddHeaders(rule.request_headers, route->mutable_request_headers_to_add());
+  AddHeaders(rule.response_headers, route->mutable_response_headers_to_add());
+  for (const auto& name : rule.request_headers.remove) route->add_request_headers_to_remove(name);
+  for (const auto& name : rule.response_headers.remove) route->add_response_headers_to_remove(name);
+}
+
+// Rules of the route, in the order in which they are tried.
+std::vector<RuleMatch> OrderedRules(const policy::HttpRoute& route, const std::string& name) {
+  std::vector<RuleMatch> rules;
+  for (size_t i = 0; i < route.rules.size(); ++i) {
+    for (size_t j = 0; j < route.rules[i].matches.size(); ++j) {
+      rules.push_back({&route.rules[i], &route.rules[i].matches[j],
+                       name + "[" + std::to_string(i) + "][" + std::to_string(j) + "]"});
+    }
+  }
+  std::stable_sort(rules.begin(), rules.end(), GoesBefore);
+  return rules;
+}
+
+void AddDirectRoute(const std::string& cluster, Protocol protocol,
+                    const policy::ResiliencePolicy& policy, routev3::VirtualHost* host) {
+  routev3::Route* route = host->add_routes();
+  route->set_name("default");
+  route->mutable_match()->set_prefix("/");
+  route->mutable_route()->set_cluster(cluster);
+  SetTimeouts(nullptr, policy, protocol, route->mutable_route());
+  SetRetries(nullptr, policy, route->mutable_route());
+}
+
+const policy::Document* RouteDocumentOf(const policy::PolicySet& policies,
+                                        const discovery::ServiceName& service, uint32_t port) {
+  const policy::HttpRoute* route = policies.RouteOf(service, port);
+  for (const auto& [key, document] : policies.documents()) {
+    if (std::get_if<policy::HttpRoute>(&document->spec) == route && route != nullptr) {
+      return document.get();
+    }
+  }
+  return nullptr;
+}
+
+void AddServiceHost(const MeshView& view, const discovery::ServiceName& name,
+                    const discovery::Service& service, uint32_t number, const std::string& ns,
+                    routev3::RouteConfiguration* configuration) {
+  const discovery::ServicePort& port = service.ports.at(number);
+  const bool is_default = service.DefaultHttpPort() == number;
+  const std::string full_name = discovery::HostOf(name);
+  std::vector<std::string> domains = DomainsOf(name, number, is_default, ns);
+  const policy::ResiliencePolicy& policy = OrNone(view.ResilienceOf(name));
+  routev3::VirtualHost* host = configuration->add_virtual_hosts();
+  host->set_name(full_name + ":" + std::to_string(number));
+  if (const auto* document = RouteDocumentOf(view.mesh.policies, name, number)) {
+    const auto& route = std::get<policy::HttpRoute>(document->spec);
+    const bool is_first_parent = route.parents[0].service == name;
+    for (const std::string& extra : route.hostnames) {
+      if (is_first_parent) AddDomain(extra, number, is_default, &domains);
+    }
+    for (const RuleMatch& rule : OrderedRules(route, document->key.ns + "/" + document->key.name)) {
+      AddRule(rule, policy, port.protocol, host);
+    }
+  } else {
+    AddDirectRoute(OutboundCluster(full_name, number), port.protocol, policy, host);
+  }
+  for (const std::string& domain : domains) host->add_domains(domain);
+}
+
+void AddExternalHosts(const policy::ExternalService& external,
+                      routev3::RouteConfiguration* configuration) {
+  bool is_first = true;
+  for (const policy::ExternalPort& port : external.ports) {
+    if (port.protocol == Protocol::kTcp) continue;
+    routev3::VirtualHost* host = configuration->add_virtual_hosts();
+    host->set_name(external.hosts[0] + ":" + std::to_string(port.number));
+    std::vector<std::string> domains;
+    for (const std::string& name : external.hosts) AddDomain(name, port.number, is_first, &domains);
+    for (const std::string& domain : domains) host->add_domains(domain);
+    AddDirectRoute(OutboundCluster(external.hosts[0], port.number), port.protocol, OrNone(nullptr),
+                   host);
+    is_first = false;
+  }
+}
+
+// Envoy refuses a configuration in which a domain stands twice: the first to claim it keeps it.
+void DropRepeatedDomains(routev3::RouteConfiguration* configuration) {
+  std::set<std::string> seen;
+  for (routev3::VirtualHost& host : *configuration->mutable_virtual_hosts()) {
+    auto* domains = host.mutable_domains();
+    domains->erase(
+        std::remove_if(domains->begin(), domains->end(),
+                       [&](const std::string& domain) { return !seen.insert(domain).second; }),
+        domains->end());
+  }
+  auto* hosts = configuration->mutable_virtual_hosts();
+  hosts->erase(
+      std::remove_if(hosts->begin(), hosts->end(),
+                     [](const routev3::VirtualHost& host) { return host.domains().empty(); }),
+      hosts->end());
+}
+
+}  // namespace
+
+void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes) {
+  routev3::RouteConfiguration configuration;
+  configuration.set_name(kOutboundHttp);
+  configuration.mutable_validate_clusters()->set_value(false);
+  for (const auto& [name, service] : view.services) {
+    for (const auto& [number, port] : service.ports) {
+      if (port.protocol == Protocol::kTcp) continue;
+      AddServiceHost(view, name, service, number, ns, &configuration);
+    }
+  }
+  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
+    AddExternalHosts(std::get<policy::ExternalService>(document->spec), &configuration);
+  }
+  DropRepeatedDomains(&configuration);
+  AddResource(kOutboundHttp, configuration, routes);
+}
+
+}  // namespace tulle::snapshot

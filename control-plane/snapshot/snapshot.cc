@@ -1,0 +1,66 @@
+#include "control-plane/snapshot/snapshot.h"
+
+#include <algorithm>
+
+#include "control-plane/snapshot/mesh_view.h"
+
+namespace tulle::snapshot {
+
+const policy::ResiliencePolicy* MeshView::ResilienceOf(
+    const discovery::ServiceName& service) const {
+  if (const auto* own = mesh.policies.ResilienceOf(service)) return own;
+  for (const auto& [key, document] : mesh.policies.documents()) {
+    const auto* route = std::get_if<policy::HttpRoute>(&document->spec);
+    if (route == nullptr) continue;
+    for (const policy::HttpRouteRule& rule : route->rules) {
+      const bool leads_here = std::any_of(
+          rule.backends.begin(), rule.backends.end(),
+          [&](const policy::BackendRef& backend) { return backend.service == service; });
+      if (!leads_here || route->parents.empty()) continue;
+      if (const auto* above = mesh.policies.ResilienceOf(route->parents[0].service)) return above;
+    }
+  }
+  return nullptr;
+}
+
+const ResourceTable* Snapshot::TableOf(std::string_view type_url) const {
+  if (type_url == kClusterType) return &clusters;
+  if (type_url == kEndpointType) return &endpoints;
+  if (type_url == kListenerType) return &listeners;
+  if (type_url == kRouteType) return &routes;
+  if (type_url == kSecretType) return &secrets;
+  return nullptr;
+}
+
+SnapshotFactory::SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh)
+    : mesh_(std::move(mesh)), services_(discovery::BuildServiceTable(*mesh_)) {
+  const MeshView view{*mesh_, services_};
+  AddOutboundClusters(view, &shared_.clusters);
+  AddEndpoints(view, &shared_.endpoints);
+  AddSecrets(view, &shared_.secrets);
+}
+
+Snapshot SnapshotFactory::Build(const NodeView& node) {
+  const MeshView view{*mesh_, services_};
+  const auto workload = mesh_->workloads.find(node.workload);
+  if (workload == mesh_->workloads.end()) {
+    Snapshot stranger;
+    stranger.secrets = shared_.secrets;
+    return stranger;
+  }
+  Snapshot snapshot = shared_;
+  const auto [routes, is_new] = routes_.try_emplace(workload->second.ns);
+  if (is_new) AddOutboundRoutes(view, workload->second.ns, &routes->second);
+  if (workload->second.outbound.http_port != 0) snapshot.routes = routes->second;
+  AddInbound(view, workload->second, &snapshot);
+  AddOutboundListeners(view, workload->second, &snapshot.listeners);
+  return snapshot;
+}
+
+Snapshot BuildSnapshot(const discovery::Mesh& mesh, const NodeView& node) {
+  // Not owned: the factory lives no longer than this call.
+  SnapshotFactory factory(std::shared_ptr<const discovery::Mesh>(&mesh, [](const auto*) {}));
+  return factory.Build(node);
+}
+
+}  // namespace tulle::snapshot

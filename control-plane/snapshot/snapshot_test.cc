@@ -1,0 +1,228 @@
+#include "control-plane/snapshot/snapshot.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "control-plane/policy/parse.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+
+namespace tulle::snapshot {
+namespace {
+
+namespace clusterv3 = envoy::config::cluster::v3;
+namespace listenerv3 = envoy::config::listener::v3;
+namespace routev3 = envoy::config::route::v3;
+namespace tlsv3 = envoy::extensions::transport_sockets::tls::v3;
+
+using discovery::Mesh;
+using discovery::Workload;
+
+Workload MakeWorkload(const std::string& service, int index) {
+  Workload workload;
+  workload.id = service + "-" + std::to_string(index);
+  workload.spiffe_id = "spiffe://cluster.local/ns/default/sa/" + service;
+  workload.address = "10." + std::to_string(index / 65536) + "." +
+                     std::to_string(index / 256 % 256) + "." + std::to_string(index % 256);
+  workload.services = {{"default", service}};
+  workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+  workload.outbound.http_port = 15001;
+  return workload;
+}
+
+Mesh MakeMesh(int services) {
+  Mesh mesh;
+  mesh.trust_bundle_pem = "bundle";
+  for (int i = 0; i < services; ++i) {
+    Workload workload = MakeWorkload("s" + std::to_string(i), i);
+    mesh.workloads[workload.id] = std::move(workload);
+  }
+  return mesh;
+}
+
+void Apply(const std::string& yaml, Mesh* mesh) {
+  const policy::ParsedFile parsed = policy::ParseDocuments(yaml, "f");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  for (const policy::Document& document : parsed.documents) mesh->policies.Upsert(document);
+}
+
+std::string TulleYaml(const std::string& kind, const std::string& spec) {
+  return "apiVersion: tulle.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: x}\nspec: " + spec;
+}
+
+// Names whose version differs between the two, or that only one of them has.
+std::set<std::string> Changed(const ResourceTable& before, const ResourceTable& after) {
+  std::set<std::string> names;
+  for (const auto& [name, resource] : before) {
+    const auto other = after.find(name);
+    if (other == after.end() || other->second->version != resource->version) names.insert(name);
+  }
+  for (const auto& [name, resource] : after) {
+    if (!before.contains(name)) names.insert(name);
+  }
+  return names;
+}
+
+listenerv3::Listener ListenerOf(const Mesh& mesh, const std::string& node,
+                                const std::string& name) {
+  listenerv3::Listener listener;
+  const Snapshot snapshot = BuildSnapshot(mesh, {node});
+  EXPECT_TRUE(listener.ParseFromString(snapshot.listeners.at(name)->bytes));
+  return listener;
+}
+
+std::set<std::string> ChainsOf(const listenerv3::Listener& listener) {
+  std::set<std::string> names;
+  for (const auto& chain : listener.filter_chains()) names.insert(chain.name());
+  return names;
+}
+
+TEST(Snapshot, AChangeTouchesOnlyWhatItNamesAmong500Services) {
+  Mesh mesh = MakeMesh(500);
+  const Snapshot before = BuildSnapshot(mesh, {"s0-0"});
+  EXPECT_EQ(before.endpoints.size(), 500);
+  EXPECT_EQ(before.clusters.size(), 501);  // one of them inbound
+
+  mesh.workloads.at("s7-7").health = discovery::Health::kUnhealthy;
+  const Snapshot unhealthy = BuildSnapshot(mesh, {"s0-0"});
+  EXPECT_EQ(Changed(before.endpoints, unhealthy.endpoints),
+            std::set<std::string>{"outbound|80||s7.default.svc.cluster.local"});
+  EXPECT_TRUE(Changed(before.clusters, unhealthy.clusters).empty());
+  EXPECT_TRUE(Changed(before.routes, unhealthy.routes).empty());
+  EXPECT_TRUE(Changed(before.listeners, unhealthy.listeners).empty());
+
+  Apply(TulleYaml("ResiliencePolicy",
+                  "{targetRef: {kind: Service, name: s9}, limits: {perClientMaxRequests: 3}}"),
+        &mesh);
+  const Snapshot limited = BuildSnapshot(mesh, {"s0-0"});
+  EXPECT_EQ(Changed(unhealthy.clusters, limited.clusters),
+            std::set<std::string>{"outbound|80||s9.default.svc.cluster.local"});
+  EXPECT_TRUE(Changed(unhealthy.routes, limited.routes).empty());
+}
+
+TEST(Snapshot, TheFactoryGivesWhatBuildSnapshotGives) {
+  const Mesh mesh = MakeMesh(20);
+  SnapshotFactory factory(std::make_shared<const Mesh>(mesh));
+  for (const std::string node : {"s0-0", "s3-3", "nobody"}) {
+    const Snapshot whole = BuildSnapshot(mesh, {node});
+    const Snapshot shared = factory.Build({node});
+    for (const std::string_view type :
+         {kClusterType, kEndpointType, kListenerType, kRouteType, kSecretType}) {
+      EXPECT_TRUE(Changed(*whole.TableOf(type), *shared.TableOf(type)).empty()) << node << type;
+    }
+  }
+  // Views of one mesh version share what they have in common.
+  EXPECT_EQ(factory.Build({"s0-0"}).clusters.at("outbound|80||s1.default.svc.cluster.local"),
+            factory.Build({"s3-3"}).clusters.at("outbound|80||s1.default.svc.cluster.local"));
+}
+
+TEST(Snapshot, AStrangerGetsTheTrustBundleAlone) {
+  const Snapshot snapshot = BuildSnapshot(MakeMesh(3), {"nobody"});
+  EXPECT_EQ(snapshot.secrets.size(), 1);
+  EXPECT_TRUE(snapshot.clusters.empty() && snapshot.listeners.empty() && snapshot.routes.empty());
+  EXPECT_EQ(snapshot.TableOf("type.googleapis.com/other"), nullptr);
+}
+
+TEST(Snapshot, PlaintextChainsGoWhenStrict) {
+  Mesh mesh = MakeMesh(2);
+  EXPECT_EQ(ChainsOf(ListenerOf(mesh, "s0-0", "inbound|15080")),
+            (std::set<std::string>{"mesh-http", "raw"}));
+  Apply(TulleYaml("PeerAuthentication", "{targetRef: {kind: Service, name: s0}, mode: STRICT}"),
+        &mesh);
+  EXPECT_EQ(ChainsOf(ListenerOf(mesh, "s0-0", "inbound|15080")),
+            std::set<std::string>{"mesh-http"});
+  EXPECT_EQ(ChainsOf(ListenerOf(mesh, "s1-1", "inbound|15080")),
+            (std::set<std::string>{"mesh-http", "raw"}));
+}
+
+TEST(Snapshot, AMeshedClusterNeverAcceptsJustAnyIdentity) {
+  Mesh mesh = MakeMesh(1);
+  mesh.workloads.at("s0-0").outbound.tcp = {{{"default", "absent"}, 5432, 15432}};
+  const Snapshot snapshot = BuildSnapshot(mesh, {"s0-0"});
+  for (const auto& [name, resource] : snapshot.clusters) {
+    clusterv3::Cluster cluster;
+    ASSERT_TRUE(cluster.ParseFromString(resource->bytes));
+    if (cluster.type() != clusterv3::Cluster::EDS) continue;
+    tlsv3::UpstreamTlsContext tls;
+    ASSERT_EQ(cluster.transport_socket_matches_size(), 2) << name;
+    ASSERT_TRUE(
+        cluster.transport_socket_matches(0).transport_socket().typed_config().UnpackTo(&tls));
+    const auto& validation =
+        tls.common_tls_context().combined_validation_context().default_validation_context();
+    ASSERT_EQ(validation.match_typed_subject_alt_names_size(), 1) << name;
+    EXPECT_TRUE(
+        validation.match_typed_subject_alt_names(0).matcher().exact().starts_with("spiffe://"));
+  }
+}
+
+TEST(Snapshot, NoDomainStandsTwiceAndEveryShortFormIsThere) {
+  Mesh mesh = MakeMesh(2);
+  Workload& other = mesh.workloads.at("s1-1");
+  other.services.push_back({"shop", "s0"});  // the same short name in another namespace
+  other.inbound.push_back({15081, 8081, 8081, policy::Protocol::kHttp});
+  const Snapshot snapshot = BuildSnapshot(mesh, {"s0-0"});
+  routev3::RouteConfiguration routes;
+  ASSERT_TRUE(routes.ParseFromString(snapshot.routes.at("outbound|http")->bytes));
+  std::map<std::string, std::string> owner;
+  for (const auto& host : routes.virtual_hosts()) {
+    for (const std::string& domain : host.domains()) {
+      EXPECT_TRUE(owner.emplace(domain, host.name()).second) << domain;
+    }
+  }
+  for (const char* name :
+       {"s0", "s0:80", "s0.default", "s0.default:80", "s0.default.svc", "s0.default.svc:80",
+        "s0.default.svc.cluster.local", "s0.default.svc.cluster.local:80"}) {
+    EXPECT_EQ(owner[name], "s0.default.svc.cluster.local:80") << name;
+  }
+  EXPECT_EQ(owner["s1:8081"], "s1.default.svc.cluster.local:8081");
+  EXPECT_EQ(owner["s1"], "s1.default.svc.cluster.local:80");
+  EXPECT_EQ(owner["s0.shop"], "s0.shop.svc.cluster.local:80");
+}
+
+TEST(Snapshot, EveryRouteNamesAClusterThatIsThere) {
+  Mesh mesh = MakeMesh(2);
+  Apply(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\n"
+      "spec: {parentRefs: [{kind: Service, name: s0}], rules: [{backendRefs: [{name: v1, port: "
+      "80}, "
+      "{name: v2, port: 81}]}]}\n",
+      &mesh);
+  const Snapshot snapshot = BuildSnapshot(mesh, {"s0-0"});
+  routev3::RouteConfiguration routes;
+  ASSERT_TRUE(routes.ParseFromString(snapshot.routes.at("outbound|http")->bytes));
+  int named = 0;
+  for (const auto& host : routes.virtual_hosts()) {
+    for (const auto& route : host.routes()) {
+      for (const auto& cluster : route.route().weighted_clusters().clusters()) {
+        EXPECT_TRUE(snapshot.clusters.contains(cluster.name())) << cluster.name();
+        ++named;
+      }
+      if (!route.route().cluster().empty()) {
+        EXPECT_TRUE(snapshot.clusters.contains(route.route().cluster()));
+      }
+    }
+  }
+  EXPECT_EQ(named, 2);
+}
+
+TEST(Snapshot, AnAllowPolicyWithoutRulesForThePortLetsNobodyIn) {
+  Mesh mesh = MakeMesh(1);
+  Apply(TulleYaml(
+            "AuthorizationPolicy",
+            "{targetRef: {kind: Service, name: s0}, action: ALLOW, rules: [{to: {ports: [9]}}]}"),
+        &mesh);
+  const listenerv3::Listener listener = ListenerOf(mesh, "s0-0", "inbound|15080");
+  for (const auto& chain : listener.filter_chains()) {
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager manager;
+    ASSERT_TRUE(chain.filters(0).typed_config().UnpackTo(&manager));
+    EXPECT_EQ(manager.http_filters_size(), 2) << chain.name();
+    EXPECT_EQ(manager.http_filters(0).name(), "envoy.filters.http.rbac");
+  }
+}
+
+}  // namespace
+}  // namespace tulle::snapshot
