@@ -90,6 +90,33 @@ HeaderId IdOf(std::string_view name) {
   return HeaderId::kOther;
 }
 
+bool MayBeTrailer(HeaderId id) {
+  switch (id) {
+    case HeaderId::kAuthorization:
+    case HeaderId::kConnection:
+    case HeaderId::kContentLength:
+    case HeaderId::kContentType:
+    case HeaderId::kCookie:
+    case HeaderId::kExpect:
+    case HeaderId::kHost:
+    case HeaderId::kHttp2Settings:
+    case HeaderId::kKeepAlive:
+    case HeaderId::kProxyAuthenticate:
+    case HeaderId::kProxyAuthorization:
+    case HeaderId::kProxyConnection:
+    case HeaderId::kTe:
+    case HeaderId::kTrailer:
+    case HeaderId::kTransferEncoding:
+    case HeaderId::kUpgrade:
+    case HeaderId::kXForwardedClientCert:
+    case HeaderId::kXForwardedFor:
+    case HeaderId::kXForwardedProto:
+      return false;
+    default:
+      return true;
+  }
+}
+
 std::string_view NameOf(HeaderId id) { return kNames[static_cast<size_t>(id)]; }
 
 void HeaderMap::Add(HeaderId id, std::string_view name, std::string_view value) {

@@ -55,6 +55,9 @@ HeaderId IdOf(std::string_view name);
 // Lower case; empty for kOther.
 std::string_view NameOf(HeaderId id);
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+// Whether a field of that name may stand in trailers: not framing, routing, authentication or what
+// says how to read the body (RFC 9110 6.5.1). A codec drops the others from received trailers.
+bool MayBeTrailer(HeaderId id);
 
 struct Header {
   std::string_view name;  // as received: the case is kept

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "net/http/connection.h"
+#include "net/http2/options.h"
+#include "net/loop/loop.h"
+#include "net/socket/transport.h"
+
+// HTTP/2 (RFC 9113) behind the codec seam, as server and as client, on nghttp2. Cleartext by prior
+// knowledge or over TLS: the transport knows. Whether a connection speaks HTTP/2 is decided above.
+namespace tulle::http2 {
+
+// `transport` is ready (connected, for TLS verified); `events` outlives the connection.
+std::unique_ptr<http::ServerConnection> NewServerConnection(loop::Loop& loop,
+                                                            std::unique_ptr<Transport> transport,
+                                                            http::ServerConnectionEvents& events,
+                                                            const Options& options);
+
+// `transport` may still be connecting; `events` outlives the connection.
+std::unique_ptr<http::ClientConnection> NewClientConnection(loop::Loop& loop,
+                                                            std::unique_ptr<Transport> transport,
+                                                            http::ClientConnectionEvents& events,
+                                                            const Options& options);
+
+}  // namespace tulle::http2

@@ -1,0 +1,39 @@
+#include "net/http2/flood_guard.h"
+
+namespace tulle::http2 {
+
+void FloodGuard::OnStreamOpened() {
+  ++streams_ever_;
+  if (++streams_ == 4 * kStreamsJudged) {
+    streams_ /= 2;
+    aborted_ /= 2;
+  }
+}
+
+const char* FloodGuard::OnStreamAborted(loop::Duration age) {
+  if (age >= kEarly) return nullptr;
+  ++aborted_;
+  return streams_ >= kStreamsJudged && aborted_ * 2 > streams_ ? "http2.stream_reset_flood"
+                                                               : nullptr;
+}
+
+const char* FloodGuard::OnEmptyFrame() {
+  return ++empty_in_row_ > 1 ? "http2.empty_frames_flood" : nullptr;
+}
+
+const char* FloodGuard::OnPriority() {
+  return ++priorities_ > 100 * (1 + streams_ever_) ? "http2.priority_flood" : nullptr;
+}
+
+const char* FloodGuard::OnWindowUpdate() {
+  // Envoy's bound: 5 and, per stream and per DATA frame sent, 2 and 10 more.
+  return ++window_updates_ > 5 + 2 * (streams_ever_ + 10 * data_frames_sent_)
+             ? "http2.window_update_flood"
+             : nullptr;
+}
+
+const char* FloodGuard::OnQueued(size_t frames) const {
+  return frames > kQueuedFrames ? "http2.outbound_control_flood" : nullptr;
+}
+
+}  // namespace tulle::http2

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "net/loop/loop.h"
+
+namespace tulle::http2 {
+
+// Counts what a peer can do cheaply and we pay for, and says when it is too much. Pure: no I/O, no
+// clock. Owner: a session. Sources: CVE-2023-44487 (rapid reset), CVE-2025-8671 (resets that the
+// peer makes us send), CVE-2019-9511..9518, CVE-2024-27316; limits as Envoy's http2 options.
+//
+// Those that return text return null, or the (static) reason to close the connection with
+// ENHANCE_YOUR_CALM.
+class FloodGuard {
+ public:
+  static constexpr uint32_t kStreamsJudged = 500;
+  static constexpr loop::Duration kEarly = std::chrono::seconds(1);
+  static constexpr size_t kQueuedFrames = 1000;
+
+  void OnStreamOpened();
+  // The peer reset a stream before its answer was complete, or did something for which we had to.
+  // `age` of the stream: cancelling what runs for long is legitimate.
+  const char* OnStreamAborted(loop::Duration age);
+  // A DATA frame without payload (padding is none) and without END_STREAM, or any other frame.
+  const char* OnEmptyFrame();
+  void OnPayload() { empty_in_row_ = 0; }
+  const char* OnPriority();
+  const char* OnWindowUpdate();
+  void OnDataSent() { ++data_frames_sent_; }
+  // RST_STREAM, PING and SETTINGS acknowledgements that wait to be sent.
+  const char* OnQueued(size_t frames) const;
+
+ private:
+  uint32_t streams_ = 0;  // both halved together, so that the judgement follows the present
+  uint32_t aborted_ = 0;
+  uint64_t streams_ever_ = 0;
+  uint64_t priorities_ = 0;
+  uint64_t window_updates_ = 0;
+  uint64_t data_frames_sent_ = 0;
+  uint32_t empty_in_row_ = 0;
+};
+
+}  // namespace tulle::http2

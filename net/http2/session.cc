@@ -1,0 +1,385 @@
+#include "net/http2/session.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "net/http2/memory.h"
+
+namespace tulle::http2 {
+namespace {
+
+constexpr size_t kReadSize = 64 * 1024;
+// Collected before a write; more waits in nghttp2 and in the streams, where it can be cancelled.
+constexpr size_t kCollectSize = 64 * 1024;
+constexpr loop::Duration kLingerTime = std::chrono::seconds(1);
+constexpr size_t kLingerBytes = 256 * 1024;
+constexpr loop::Duration kDrainNotice = std::chrono::seconds(1);
+
+}  // namespace
+
+Session::Session(Role role, loop::Loop& loop, std::unique_ptr<Transport> transport,
+                 SessionEvents& events, const Options& options)
+    : role_(role),
+      loop_(loop),
+      events_(events),
+      options_(options),
+      transport_(std::move(transport)),
+      in_(loop.slab()),
+      out_(loop.slab()),
+      tuner_(options.limits.stream_window) {
+  transport_->SetEvents(this);
+}
+
+Session::~Session() {
+  if (state_ != State::kClosed) transport_->Close(active_ > 0);
+  transport_->SetEvents(nullptr);
+  nghttp2_session_del(session_);
+  streams_.ForEach([this](Stream& stream) {
+    stream.closed_ = true;
+    if (!stream.attached()) return Destroy(stream);
+    static_cast<ListNode<Stream, AllStreams>&>(stream).Unlink();
+    static_cast<ListNode<Stream, DueStreams>&>(stream).Unlink();
+    stream.session_ = nullptr;
+  });
+  loop_.DeferDelete(std::move(transport_));
+}
+
+void Session::Start(Buffer* early) {
+  if (!is_server()) return;
+  if (early != nullptr) in_.Append(*early);
+  Begin();
+}
+
+void Session::Begin() {
+  state_ = State::kOpen;
+  nghttp2_mem memory = SlabMemory(loop_.slab());
+  const auto& limits = options_.limits;
+  std::array<nghttp2_settings_entry, 4> settings{{
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.head_bytes)},
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, is_server() ? limits.concurrent_streams : 0},
+      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+  }};
+  const auto make = is_server() ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  make(&session_, SessionCallbacks(), this, SessionOptions(), &memory);
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(),
+                          is_server() ? settings.size() - 1 : settings.size());
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<int32_t>(options_.connection_window));
+  if (options_.keepalive_interval.count() > 0) {
+    keepalive_ = loop_.NewTimer([this] { OnKeepalive(); });
+    keepalive_->Start(options_.keepalive_interval);
+  }
+  transport_->EnableRead(true);
+  loop_.AtTurnEnd(*this);
+}
+
+void Session::Drain() {
+  if (draining_ || state_ == State::kClosed) return;
+  draining_ = true;
+  if (is_server() && running()) {
+    static constexpr uint8_t kOpaque[8] = {'d', 'r', 'a', 'i', 'n'};
+    nghttp2_submit_shutdown_notice(session_);
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kOpaque);
+    StartTimer(&Session::EndDrain, kDrainNotice);
+  } else if (state_ == State::kConnecting) {
+    if (active_ == 0) CloseNow(false);
+  }
+  loop_.AtTurnEnd(*this);
+}
+
+// Requests that were on their way when the notice went out have come by now.
+void Session::EndDrain() {
+  if (!running() || last_goaway_sent_) return;
+  last_goaway_sent_ = true;
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
+                        nullptr, 0);
+  loop_.AtTurnEnd(*this);
+}
+
+void Session::Close() {
+  if (state_ != State::kClosed) transport_->Close(active_ > 0);
+  state_ = State::kClosed;
+  reported_ = true;
+  timer_.reset();
+  keepalive_.reset();
+  streams_.ForEach([](Stream& stream) { stream.closed_ = true; });
+}
+
+Stream& Session::Open(http::StreamEvents& events) {
+  assert(StreamRoom() > 0);
+  return *NewStream(&events);
+}
+
+size_t Session::StreamRoom() const {
+  if (!running() || draining_ || goaway_received_) return 0;
+  const size_t most = std::min<size_t>(
+      options_.limits.concurrent_streams,
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
+  return most > active_ ? most - active_ : 0;
+}
+
+void Session::OnTransportReady() {
+  if (is_server() || state_ != State::kConnecting) return;
+  Begin();
+  events_.OnSessionReady();
+}
+
+void Session::OnTransportReadable() {
+  if (state_ == State::kLingering || state_ == State::kEnding) return Discard();
+  if (running()) Read();
+  if (state_ != State::kClosed) DeliverDue();
+}
+
+void Session::Read() {
+  for (;;) {
+    const ReadResult read = transport_->Read(in_, kReadSize);
+    heard_ |= read.bytes > 0;
+    Feed();
+    if (!running()) return;
+    if (read.status == ReadStatus::kEnd) return OnLost({});
+    if (read.status == ReadStatus::kFailed) return OnLost(transport_->failure());
+    if (read.status == ReadStatus::kWouldBlock || read.bytes < kReadSize) return;
+  }
+}
+
+void Session::Feed() {
+  while (!in_.empty() && running()) {
+    const std::string_view piece = in_.Front();
+    piece_ = piece.data();
+    taken_ = 0;
+    feeding_ = true;
+    const ssize_t used = nghttp2_session_mem_recv(
+        session_, reinterpret_cast<const uint8_t*>(piece.data()), piece.size());
+    feeding_ = false;
+    in_.Drain(piece.size() - taken_);
+    if (!running()) break;
+    if (used == NGHTTP2_ERR_FLOODED) {
+      Abort(NGHTTP2_ENHANCE_YOUR_CALM, FailureKind::kDownstreamProtocol, "http2.flood");
+    } else if (used < 0) {
+      Abort(NGHTTP2_PROTOCOL_ERROR, FailureKind::kDownstreamProtocol, "http2.invalid_frames");
+    } else {
+      CheckFlood(guard_.OnQueued(nghttp2_session_get_outbound_queue_size(session_)));
+    }
+  }
+  loop_.AtTurnEnd(*this);
+}
+
+void Session::Discard() {
+  Buffer junk(loop_.slab());
+  const ReadResult read = transport_->Read(junk, kReadSize);
+  discarded_ += read.bytes;
+  const bool over = read.status == ReadStatus::kEnd || read.status == ReadStatus::kFailed;
+  if (over || discarded_ > kLingerBytes) CloseNow(!over);
+}
+
+void Session::OnTransportWritable() { loop_.AtTurnEnd(*this); }
+
+void Session::OnTransportFailed(Failure failure) {
+  if (state_ == State::kClosed) return;
+  OnLost(failure);
+}
+
+void Session::CheckFlood(const char* reason) {
+  if (reason == nullptr) return;
+  Abort(NGHTTP2_ENHANCE_YOUR_CALM, FailureKind::kDownstreamProtocol, reason);
+}
+
+void Session::Abort(uint32_t error_code, FailureKind kind, const char* reason) {
+  if (!running()) return;
+  state_ = State::kEnding;
+  if (!is_server() && kind == FailureKind::kDownstreamProtocol)
+    kind = FailureKind::kUpstreamProtocol;
+  why_ = {kind, reason};
+  abort_code_ = error_code;
+  goaway_due_ = true;
+  ResetAllStreams(why_);
+  StartTimer(&Session::OnLingered, kLingerTime);
+  loop_.AtTurnEnd(*this);
+}
+
+// The transport has ended. `why` is empty for an orderly end.
+void Session::OnLost(Failure why) {
+  const bool connecting = state_ == State::kConnecting;
+  if (active_ > 0 || connecting) {
+    const auto kind = is_server() ? FailureKind::kDownstreamClosed : FailureKind::kUpstreamClosed;
+    if (!why_) why_ = why ? why : Failure{kind, ""};
+    if (is_server()) why_.kind = FailureKind::kDownstreamClosed;
+  }
+  ResetAllStreams(why_);
+  CloseNow(false);
+}
+
+void Session::ResetAllStreams(Failure why) {
+  streams_.ForEach([&](Stream& stream) {
+    if (stream.closed_) return;
+    stream.closed_ = true;
+    stream.to_send_.Clear();
+    const bool complete = !is_server() && stream.receive_ended_;
+    if (!complete) {
+      stream.reset_ = LostStream(stream, why);
+      if (stream.attached()) {
+        held_ -= stream.received_.size();
+        stream.received_.Clear();
+      }
+    }
+    Due(stream);
+  });
+  active_ = 0;
+}
+
+Failure Session::LostStream(const Stream& stream, Failure why) const {
+  if (is_server()) return why;
+  if (stream.head_received_) return {FailureKind::kUpstreamTruncated, why.detail};
+  if (why.kind == FailureKind::kUpstreamProtocol || why.kind == FailureKind::kUpstreamReset)
+    return why;
+  if (stream.bytes_on_wire_ == 0) return {FailureKind::kUpstreamClosedUnused, why.detail};
+  return {FailureKind::kUpstreamClosed, why.detail};
+}
+
+void Session::OnTurnEnd() {
+  if (state_ != State::kClosed && !in_.empty()) Feed();
+  DeliverDue();
+  if (state_ == State::kOpen || state_ == State::kEnding) Flush();
+  FinishIfDone();
+  DeliverDue();
+  if (std::exchange(room_changed_, false) && StreamRoom() > 0) events_.OnSessionRoom();
+  Report();
+}
+
+void Session::DeliverDue() {
+  while (!due_.empty() && !reported_) {
+    Stream& stream = due_.PopFront();
+    stream.Deliver();
+    if (stream.closed_ && !stream.attached()) Destroy(stream);
+  }
+}
+
+void Session::Flush() {
+  while (state_ == State::kOpen || state_ == State::kEnding) {
+    if (state_ == State::kOpen) Collect();
+    if (std::exchange(goaway_due_, false)) WriteGoaway();
+    if (out_.empty()) return;
+    transport_->Write(out_);
+    if (!out_.empty()) return;
+  }
+}
+
+void Session::Collect() {
+  while (out_.size() < kCollectSize) {
+    const uint8_t* bytes = nullptr;
+    const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
+    if (size < 0) return Abort(NGHTTP2_INTERNAL_ERROR, FailureKind::kInternal, "http2.send_failed");
+    if (size == 0) break;
+    out_.Append({reinterpret_cast<const char*>(bytes), static_cast<size_t>(size)});
+    if (!running()) return;
+  }
+  if (nghttp2_session_want_read(session_) != 0) return;
+  // nghttp2 has said its last GOAWAY.
+  state_ = State::kEnding;
+  ResetAllStreams(why_);
+  StartTimer(&Session::OnLingered, kLingerTime);
+}
+
+void Session::WriteGoaway() {
+  const std::string_view reason = why_.detail;
+  const auto last = static_cast<uint32_t>(nghttp2_session_get_last_proc_stream_id(session_));
+  std::array<char, 17> frame{};
+  frame[2] = static_cast<char>(8 + reason.size());
+  frame[3] = NGHTTP2_GOAWAY;
+  for (int i = 0; i < 4; ++i) {
+    frame[9 + i] = static_cast<char>(last >> (24 - 8 * i));
+    frame[13 + i] = static_cast<char>(abort_code_ >> (24 - 8 * i));
+  }
+  out_.Append({frame.data(), frame.size()});
+  out_.Append(reason);
+}
+
+void Session::FinishIfDone() {
+  if (state_ == State::kOpen) {
+    const bool leaving = draining_ || goaway_received_;
+    if (!is_server() && leaving && active_ == 0) EndDrain();
+    const bool idle = out_.empty() && nghttp2_session_want_write(session_) == 0;
+    if (last_goaway_sent_ && active_ == 0 && idle) state_ = State::kEnding;
+  }
+  if (state_ == State::kEnding && out_.empty()) Linger();
+}
+
+void Session::Linger() {
+  transport_->ShutdownWrite();
+  if (!is_server()) return CloseNow(false);
+  state_ = State::kLingering;
+  StartTimer(&Session::OnLingered, kLingerTime);
+}
+
+void Session::OnLingered() {
+  if (state_ != State::kClosed) CloseNow(state_ == State::kEnding);
+}
+
+void Session::CloseNow(bool reset) {
+  transport_->Close(reset);
+  state_ = State::kClosed;
+  keepalive_.reset();
+  in_.Clear();
+  out_.Clear();
+  loop_.AtTurnEnd(*this);
+}
+
+// Complete responses that wait for credit are delivered first.
+void Session::Report() {
+  if (state_ != State::kClosed || reported_) return;
+  bool waiting = false;
+  streams_.ForEach([&](Stream& stream) {
+    waiting |=
+        stream.attached() && stream.receive_ended_ && !stream.end_delivered_ && !stream.reset_;
+  });
+  if (waiting) return;
+  reported_ = true;
+  events_.OnSessionClosed(why_);
+}
+
+void Session::StartTimer(void (Session::*then)(), loop::Duration after) {
+  timer_ = loop_.NewTimer([this, then] { (this->*then)(); });
+  timer_->Start(after);
+}
+
+void Session::OnKeepalive() {
+  if (std::exchange(heard_, false)) {
+    keepalive_sent_ = false;
+    return keepalive_->Start(options_.keepalive_interval);
+  }
+  if (keepalive_sent_) return OnLost({FailureKind::kUpstreamClosed, "http2.ping_timeout"});
+  static constexpr uint8_t kOpaque[8] = {'a', 'l', 'i', 'v', 'e'};
+  keepalive_sent_ = true;
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kOpaque);
+  keepalive_->Start(options_.keepalive_timeout);
+  loop_.AtTurnEnd(*this);
+}
+
+Stream* Session::NewStream(http::StreamEvents* events) {
+  Stream* stream =
+      new (loop_.slab().Allocate(sizeof(Stream))) Stream(*this, loop_.slab(), events, loop_.Now());
+  stream->window_ = options_.limits.stream_window;
+  streams_.PushBack(*stream);
+  ++active_;
+  return stream;
+}
+
+void Session::Destroy(Stream& stream) {
+  granted_ -= stream.window_ - options_.limits.stream_window;
+  held_ -= stream.received_.size();
+  stream.~Stream();
+  loop_.slab().Free(&stream, sizeof(Stream));
+}
+
+void Session::Due(Stream& stream) {
+  if (!static_cast<ListNode<Stream, DueStreams>&>(stream).linked()) due_.PushBack(stream);
+  loop_.AtTurnEnd(*this);
+}
+
+}  // namespace tulle::http2

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "net/base/arena.h"
+#include "net/base/buffer.h"
+#include "net/base/intrusive_list.h"
+#include "net/http/stream.h"
+#include "net/http2/header_block.h"
+#include "net/loop/loop.h"
+
+namespace tulle::http2 {
+
+class Session;
+
+struct AllStreams {};
+struct DueStreams {};
+
+// One stream of a session: what was received and waits for credit, what is to be sent and waits for
+// the peer's window, and how far both directions are.
+//
+// Owner: its Session, which makes it in the slab and destroys it when nghttp2 has closed the stream
+// and the user has let go. A stream that its user still holds when the session goes away becomes an
+// orphan (session() null), on which every call is without effect but Detach.
+class Stream final : public http::Stream,
+                     public ListNode<Stream, AllStreams>,
+                     public ListNode<Stream, DueStreams> {
+ public:
+  Stream(Session& session, Slab& slab, http::StreamEvents* events, loop::Instant opened);
+
+  void SendInterim(const http::Head& head) override;
+  void SendHeaders(const http::Head& head, bool end) override;
+  void SendData(Buffer& data, bool end) override;
+  void SendTrailers(const http::HeaderMap& trailers) override;
+  size_t SendRoom() const override;
+  void Pull(size_t bytes) override;
+  void Reset(Failure why) override;
+  void Detach() override;
+  uint64_t bytes_on_wire() const override { return bytes_on_wire_; }
+
+ private:
+  friend class Session;
+  friend struct Callbacks;
+
+  // nghttp2 asks for body; how much it may put into one DATA frame, or an nghttp2 error.
+  ssize_t NextData(size_t most, uint32_t* flags);
+  // Hands over what there is to hand over; called by the session when nothing else is on the stack.
+  void Deliver();
+  void DeliverBody();
+  // The user has gone: nothing is told or kept for it any more.
+  void Forget();
+  // Forget, and end what has not ended.
+  void LetGo(uint32_t error_code);
+  bool attached() const { return events_ != nullptr; }
+
+  Session* session_;
+  Slab& slab_;
+  http::StreamEvents* events_;
+  loop::Instant opened_;
+  HeaderBlock block_;
+  Buffer received_;
+  Buffer to_send_;
+  std::optional<Arena> trailers_arena_;
+  http::HeaderMap* trailers_to_send_ = nullptr;
+  http::HeaderMap* trailers_received_ = nullptr;
+  size_t credit_ = 0;
+  size_t window_ = 0;
+  uint64_t bytes_on_wire_ = 0;
+  uint32_t interim_responses_ = 0;
+  int32_t id_ = 0;   // 0: the request was not submitted yet
+  Failure reset_;    // to be told
+  Failure refused_;  // why we end it ourselves
+
+  bool head_received_ = false;
+  bool receive_ended_ = false;
+  bool end_delivered_ = false;
+  bool reset_delivered_ = false;
+  bool headers_submitted_ = false;
+  bool send_ended_ = false;  // by the user
+  bool end_sent_ = false;    // END_STREAM is out
+  bool trailers_submitted_ = false;
+  bool deferred_ = false;     // nghttp2 waits for resume
+  bool room_wanted_ = false;  // the user saw SendRoom() == 0
+  bool reset_by_peer_ = false;
+  bool reset_by_user_ = false;
+  bool closed_ = false;  // nghttp2 knows the id no more
+};
+
+}  // namespace tulle::http2
