@@ -185,9 +185,8 @@ void Stream::Deliver() {
     if (std::exchange(reset_delivered_, true)) return;
     return events_->OnReset(reset_);
   }
-  if (!head_received_) return;
-  DeliverBody();
-  if (attached() && !reset_ && receive_ended_ && received_.empty() && !end_delivered_) {
+  if (head_received_) DeliverBody();
+  if (head_received_ && attached() && !reset_ && receive_ended_ && received_.empty() && !end_delivered_) {
     end_delivered_ = true;
     if (trailers_received_ != nullptr) {
       events_->OnTrailers(*trailers_received_);
