@@ -12,7 +12,7 @@
 #include "net/base/socket_address.h"
 
 namespace tulle::tls {
-class ServerContext;
+class SecureAcceptor;
 }
 namespace tulle::route {
 class RouteTable;
@@ -108,7 +108,9 @@ struct FilterChainSpec {
   std::string name;
   ChainMatch match;
   // Null: plaintext. Rebuilt when a secret changes.
-  std::shared_ptr<const tls::ServerContext> tls;
+  std::shared_ptr<const tls::SecureAcceptor> tls;
+  // The URI SAN of our own certificate, for XFCC's By; empty without TLS.
+  std::string own_identity;
   Milliseconds handshake_timeout{10 * 1000};  // transport_socket_connect_timeout; Envoy has none
   // envoy.filters.network.rbac, before the last filter.
   std::vector<std::shared_ptr<const policy::Authorization>> authorization;

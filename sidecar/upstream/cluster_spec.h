@@ -11,7 +11,7 @@
 #include "net/base/socket_address.h"
 
 namespace tulle::tls {
-class ClientContext;
+class SecureConnector;
 }
 
 // What a cluster is, as configured: immutable, shared by workers, made by sidecar/config. What it
@@ -59,7 +59,7 @@ struct TransportSocketSpec {
   std::string name;
   Labels match;
   // Null: plaintext. Rebuilt when a secret changes; not part of a pool's key.
-  std::shared_ptr<const tls::ClientContext> tls;
+  std::shared_ptr<const tls::SecureConnector> tls;
 };
 
 // Cluster.circuit_breakers.thresholds of the default priority. Strict: never exceeded.
