@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "net/base/arena.h"
+#include "sidecar/policy/rule.h"
+#include "sidecar/policy/rule_spec.h"
+
+namespace tulle::policy {
+
+struct Verdict {
+  bool allowed = true;
+  // The policy that matched; empty if none did.
+  std::string_view policy = {};
+};
+
+struct Decision {
+  Verdict verdict;
+  // What the shadow rules would have said; nothing if there are none.
+  std::optional<Verdict> shadow;
+};
+
+// One RBAC filter, compiled, for HTTP requests and for connections. Immutable, shared by workers.
+// A rule that denies fails closed: what cannot be known (a request's header, asked of bytes; one of
+// several copies of a header) counts as matching; for a rule that allows it does not.
+class Authorization {
+ public:
+  static absl::StatusOr<std::shared_ptr<const Authorization>> Compile(AuthorizationSpec spec);
+  Authorization(const Authorization&) = delete;
+  Authorization& operator=(const Authorization&) = delete;
+
+  // No allocation, unless a matched header occurs several times.
+  Decision Decide(const Subject& subject) const;
+
+  // Whether escaped slashes must be refused before it is asked (design: faults 44, 46).
+  bool asks_path() const { return asks_path_; }
+  bool asks_header() const { return asks_header_; }
+
+ private:
+  struct Policy {
+    std::string name;
+    std::vector<Rule> permissions;
+    std::vector<Rule> principals;
+  };
+  struct Rules {
+    Action action = Action::kAllow;
+    std::vector<Policy> policies;  // by name, as Envoy asks them
+  };
+
+  Authorization() = default;
+  static absl::StatusOr<Rules> CompileRules(RulesSpec spec);
+  static Verdict Judge(const Rules& rules, const Subject& subject);
+  void Note(const Rules& rules);
+
+  std::optional<Rules> rules_;
+  std::optional<Rules> shadow_rules_;
+  bool asks_path_ = false;
+  bool asks_header_ = false;
+};
+
+// Envoy's response code detail of a refusal: rbac_access_denied_matched_policy[NAME], "none" when
+// nothing matched.
+std::string_view DenialDetail(const Verdict& verdict, Arena& arena);
+
+}  // namespace tulle::policy

@@ -1,0 +1,149 @@
+#include "sidecar/policy/rule.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace tulle::policy {
+namespace {
+
+using Kind = RuleSpec::Kind;
+
+constexpr std::string_view kMappedPrefix("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+
+// An IPv4 address that came in an IPv6 one is the IPv4 address.
+std::string_view Bytes(const SocketAddress& address) {
+  const std::string_view bytes = address.ip_bytes();
+  return bytes.starts_with(kMappedPrefix) ? bytes.substr(kMappedPrefix.size()) : bytes;
+}
+
+bool NeedsChildren(Kind kind) {
+  return kind == Kind::kAnd || kind == Kind::kOr || kind == Kind::kNot;
+}
+
+absl::Status Check(const RuleSpec& spec) {
+  if (NeedsChildren(spec.kind) && spec.children.empty()) {
+    return absl::InvalidArgumentError("and, or and not need at least one rule inside");
+  }
+  if (spec.kind == Kind::kNot && spec.children.size() != 1) {
+    return absl::InvalidArgumentError("not takes exactly one rule");
+  }
+  const bool needs_string = spec.kind == Kind::kUrlPath || spec.kind == Kind::kServerName;
+  if (needs_string && !spec.string) {
+    return absl::InvalidArgumentError("url_path and requested_server_name need a string match");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool Contains(const Cidr& cidr, const SocketAddress& address) {
+  if (!address.is_set()) return false;
+  std::string_view want = cidr.address.ip_bytes();
+  std::string_view have = address.ip_bytes();
+  if (want.size() != have.size()) {
+    want = Bytes(cidr.address);
+    have = Bytes(address);
+  }
+  if (want.size() != have.size()) return false;
+  const size_t whole = cidr.bits / 8;
+  if (whole > want.size() || want.substr(0, whole) != have.substr(0, whole)) return false;
+  const int rest = cidr.bits % 8;
+  if (rest == 0) return true;
+  if (whole >= want.size()) return false;
+  const auto mask = static_cast<unsigned char>(0xff << (8 - rest));
+  return ((static_cast<unsigned char>(want[whole]) ^ static_cast<unsigned char>(have[whole])) &
+          mask) == 0;
+}
+
+absl::StatusOr<Rule> Rule::Compile(const RuleSpec& spec) {
+  if (auto status = Check(spec); !status.ok()) return status;
+  Rule rule;
+  rule.kind_ = spec.kind;
+  rule.cidr_ = spec.cidr;
+  rule.port_first_ = spec.port_first;
+  rule.port_last_ = spec.port_last;
+  for (const RuleSpec& child : spec.children) {
+    auto compiled = Compile(child);
+    if (!compiled.ok()) return compiled.status();
+    rule.children_.push_back(*std::move(compiled));
+  }
+  if (spec.kind == Kind::kHeader) {
+    auto header = match::HeaderMatch::Compile(spec.header);
+    if (!header.ok()) return header.status();
+    rule.header_ = *std::move(header);
+  }
+  if (spec.string) {
+    auto string = match::StringMatch::Compile(*spec.string);
+    if (!string.ok()) return string.status();
+    rule.string_ = *std::move(string);
+  }
+  return rule;
+}
+
+bool Rule::PathHolds(const Subject& subject, Doubt doubt) const {
+  if (subject.head == nullptr) return doubt == Doubt::kIsYes;
+  const std::string_view path = subject.head->path;
+  return string_->Matches(path.substr(0, path.find('?')));
+}
+
+// The URI names and the DNS names; the subject if there are neither, or in doubt (Envoy asks it
+// last).
+bool Rule::PeerHolds(const Subject& subject, Doubt doubt) const {
+  if (!subject.authenticated) return false;
+  if (!string_) return true;
+  const auto matches = [this](std::string_view name) { return string_->Matches(name); };
+  if (std::any_of(subject.uri_sans.begin(), subject.uri_sans.end(), matches)) return true;
+  if (std::any_of(subject.dns_sans.begin(), subject.dns_sans.end(), matches)) return true;
+  const bool nameless = subject.uri_sans.empty() && subject.dns_sans.empty();
+  return (nameless || doubt == Doubt::kIsYes) && matches(subject.subject);
+}
+
+bool Rule::Holds(const Subject& subject, Doubt doubt) const {
+  const auto holds = [&](const Rule& rule) { return rule.Holds(subject, doubt); };
+  switch (kind_) {
+    case Kind::kAny:
+      return true;
+    case Kind::kAnd:
+      return std::all_of(children_.begin(), children_.end(), holds);
+    case Kind::kOr:
+      return std::any_of(children_.begin(), children_.end(), holds);
+    case Kind::kNot:
+      return !children_[0].Holds(subject, doubt == Doubt::kIsYes ? Doubt::kIsNo : Doubt::kIsYes);
+    case Kind::kHeader:
+      if (subject.head == nullptr) return doubt == Doubt::kIsYes;
+      return header_->Matches(*subject.head, doubt == Doubt::kIsYes ? match::Reading::kAnyValue
+                                                                    : match::Reading::kEveryValue);
+    case Kind::kUrlPath:
+      return PathHolds(subject, doubt);
+    case Kind::kDestinationIp:
+      return Contains(cidr_, subject.destination);
+    case Kind::kDestinationPort:
+      return subject.destination.is_set() && subject.destination.port() >= port_first_ &&
+             subject.destination.port() <= port_last_;
+    case Kind::kServerName:
+      return string_->Matches(subject.server_name);
+    case Kind::kAuthenticated:
+      return PeerHolds(subject, doubt);
+    case Kind::kDirectRemoteIp:
+      return Contains(cidr_, subject.direct_remote);
+    case Kind::kRemoteIp:
+      return Contains(cidr_, subject.remote.is_set() ? subject.remote : subject.direct_remote);
+  }
+  return doubt == Doubt::kIsYes;
+}
+
+bool Rule::Asks(RuleSpec::Kind kind) const {
+  return kind_ == kind || std::any_of(children_.begin(), children_.end(),
+                                      [kind](const Rule& rule) { return rule.Asks(kind); });
+}
+
+bool Rule::asks_path() const {
+  if (kind_ == Kind::kUrlPath || (header_ && header_->name() == ":path")) return true;
+  return std::any_of(children_.begin(), children_.end(),
+                     [](const Rule& rule) { return rule.asks_path(); });
+}
+
+bool Rule::asks_header() const { return Asks(Kind::kHeader); }
+
+}  // namespace tulle::policy
