@@ -21,6 +21,8 @@ constexpr std::array<FailureFacts, static_cast<size_t>(kCount)> kTable = {{
      "request_headers_too_large"},
     {kUnsupportedVersion, kDown, 505, 13, kNo, "DPE", "unsupported_version",
      "HTTP version not supported", "low_version"},
+    {kUpgradeRequired, kDown, 426, 13, kNo, "DPE", "upgrade_required", "use HTTP/1.1",
+     "low_version"},
     {kUnsupportedCoding, kDown, 501, 12, kNo, "DPE", "unsupported_transfer_coding",
      "transfer coding not supported", "http1.invalid_transfer_encoding"},
     {kExpectationFailed, kDown, 417, 13, kNo, "DPE", "expectation_failed",

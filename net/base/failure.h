@@ -14,6 +14,7 @@ enum class FailureKind : uint8_t {
   kBadRequest,
   kHeadersTooLarge,
   kUnsupportedVersion,
+  kUpgradeRequired,  // HTTP/1.0, which is not spoken
   kUnsupportedCoding,
   kExpectationFailed,
   kRequestHeadersTimeout,

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "net/http/connection.h"
+#include "net/http1/encoder.h"
+#include "net/http1/parser.h"
+#include "net/http1/wire.h"
+
+namespace tulle::http1 {
+
+struct ClientOptions {
+  // Of responses. Envoy allows response heads of 80 KiB.
+  http::Limits limits{.head_bytes = 80 * 1024, .line_bytes = 80 * 1024};
+  // How long a connection that owes nothing more lingers after its last bytes.
+  loop::Duration close_timeout = std::chrono::seconds(1);
+};
+
+// HTTP/1.1 towards an upstream: one stream at a time, never pipelined. The connection serves again
+// after an exchange that was complete and clean on both sides; any byte that was not asked for, an
+// early response, or a peer that says close, ends it. OnReset's kinds tell how far the request got:
+// kUpstreamClosedUnused (nothing of it was written), kUpstreamClosed and kUpstreamReset (no byte of
+// a response), kUpstreamProtocol, kUpstreamTruncated (after the response head).
+// OnConnectionClosed waits for the stream's Detach.
+// Owner, thread, order of calls: http::ClientConnection.
+class ClientConnection final : public http::ClientConnection, private WireEvents {
+ public:
+  // `events` and `deadlines` outlive the connection. `transport` may still be connecting.
+  ClientConnection(loop::Loop& loop, loop::Deadlines& deadlines,
+                   std::unique_ptr<Transport> transport, http::ClientConnectionEvents& events,
+                   const ClientOptions& options);
+  ~ClientConnection() override;
+
+  void Start() override;
+  size_t StreamRoom() const override;
+  http::Stream& Open(http::StreamEvents& events) override;
+  size_t active_streams() const override { return stream_.open ? 1 : 0; }
+  bool used() const override { return used_; }
+  void Drain() override;
+  void Close() override;
+  Transport& transport() override { return wire_.transport(); }
+
+ private:
+  enum class State : uint8_t {
+    kConnecting,
+    kIdle,
+    kHead,      // a response is awaited
+    kContent,   //
+    kReceived,  // all of it
+    kClosing,
+  };
+
+  // The one stream, used again for each request.
+  class Stream final : public http::Stream {
+   public:
+    explicit Stream(ClientConnection& connection) : connection_(connection) {}
+    void SendInterim(const http::Head&) override {}
+    void SendHeaders(const http::Head& head, bool end) override;
+    void SendData(Buffer& data, bool end) override;
+    void SendTrailers(const http::HeaderMap& trailers) override;
+    size_t SendRoom() const override;
+    void Pull(size_t bytes) override;
+    void Reset(Failure why) override;
+    void Detach() override;
+    uint64_t bytes_on_wire() const override;
+
+    void Clear();
+    void Ended(bool end);
+    bool takes_content() const { return user != nullptr && head_sent && !ended; }
+
+    http::StreamEvents* user = nullptr;  // whom to tell; null after OnReset, Reset and Detach
+    bool open = false;                   // a user has it: from Open to Detach or Reset
+    bool head_sent = false;
+    bool ended = false;      // our request is complete
+    bool refused = false;    // the head could not be written
+    bool withdrawn = false;  // by Reset
+    bool cut = false;        // the response came before all of the request was sent
+    bool room_gone = false;
+    size_t credit = 0;
+    size_t interims = 0;
+    uint64_t mark = 0;  // where our message begins among all output
+
+   private:
+    ClientConnection& connection_;
+  };
+
+  void OnWireReady() override;
+  void OnWireInput() override;
+  void OnWireFailed(Failure failure) override;
+  void OnWireTurn() override;
+  void OnWireOutput() override;
+  void OnWireClosed() override;
+
+  // Goes as far as input, credit and the request allow.
+  void Advance();
+  // One step of it each; false: nothing more can be done now.
+  bool WatchIdle();
+  // Fails the stream whose request could not be written.
+  bool MayReceive();
+  bool ReceiveHead();
+  bool ReceiveContent();
+  bool FinishExchange();
+  bool FinishHead();
+  // The user left before the response was complete.
+  bool Abandon();
+  bool BecomeIdle();
+
+  Failure EndBeforeHead() const;
+  bool Fail(Failure failure);
+  bool CloseNow(Failure why, bool reset);
+  void TellClosed();
+
+  http::ClientConnectionEvents& events_;
+  const ClientOptions options_;
+  Wire wire_;
+  Parser parser_;
+  Encoder encoder_;
+  Stream stream_;
+  State state_ = State::kConnecting;
+  bool used_ = false;
+  bool draining_ = false;
+  bool told_closed_ = false;
+  bool bytes_seen_ = false;  // of the response
+  Failure why_;
+};
+
+}  // namespace tulle::http1

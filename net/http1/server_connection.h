@@ -1,0 +1,131 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "net/http/connection.h"
+#include "net/http1/encoder.h"
+#include "net/http1/parser.h"
+#include "net/http1/wire.h"
+
+namespace tulle::http1 {
+
+struct ServerOptions {
+  http::Limits limits;
+  // From the first byte of a request to the end of its head; then 408.
+  loop::Duration head_timeout = std::chrono::seconds(10);
+  // Between requests; 0: none.
+  loop::Duration idle_timeout = std::chrono::hours(1);
+  // How long the connection lingers after its last bytes (Envoy's delayed_close_timeout).
+  loop::Duration close_timeout = std::chrono::seconds(1);
+  // What is read and dropped of a request body that nobody wants, to keep the connection.
+  size_t discard_bytes = 64 * 1024;
+};
+
+// HTTP/1.1 towards a downstream: one request at a time, in order; what is pipelined behind it
+// waits, at most one read of it in memory. A request that cannot be served is answered here, from
+// the failure table, after OnReset told its stream. Seen from the peer:
+//
+//   (request response)* then close.
+//
+// A peer that sends its FIN before it has its response is taken to have left, as Envoy does.
+// OnConnectionClosed waits for the stream's Detach.
+// Owner, thread, order of calls: http::ServerConnection.
+class ServerConnection final : public http::ServerConnection, private WireEvents {
+ public:
+  // `events` and `deadlines` outlive the connection.
+  ServerConnection(loop::Loop& loop, loop::Deadlines& deadlines,
+                   std::unique_ptr<Transport> transport, http::ServerConnectionEvents& events,
+                   const ServerOptions& options);
+  ~ServerConnection() override;
+
+  void Start(Buffer& early) override;
+  void Drain() override;
+  void Close() override;
+  Transport& transport() override { return wire_.transport(); }
+  size_t active_streams() const override { return stream_.open ? 1 : 0; }
+
+ private:
+  // Where the request that is being received stands.
+  enum class State : uint8_t {
+    kIdle,      // between requests
+    kHead,      //
+    kContent,   //
+    kReceived,  // all of it; the response is not yet done
+    kDiscard,   // the response is done; the rest of the request is read and dropped
+    kClosing,
+  };
+
+  // The one stream, used again for each request.
+  class Stream final : public http::Stream {
+   public:
+    explicit Stream(ServerConnection& connection) : connection_(connection) {}
+    void SendInterim(const http::Head& head) override;
+    void SendHeaders(const http::Head& head, bool end) override;
+    void SendData(Buffer& data, bool end) override;
+    void SendTrailers(const http::HeaderMap& trailers) override;
+    size_t SendRoom() const override;
+    void Pull(size_t bytes) override;
+    void Reset(Failure why) override;
+    void Detach() override;
+    uint64_t bytes_on_wire() const override;
+
+    void Clear();
+    void Ended(bool end);
+
+    http::StreamEvents* user = nullptr;  // whom to tell; null after OnReset, Reset and Detach
+    bool open = false;                   // a user has it: from OnStream to Detach or Reset
+    bool head_sent = false;
+    bool ended = false;  // our response is complete
+    bool close = false;  // the connection closes after it
+    bool to_head = false;
+    bool expects_continue = false;
+    bool room_gone = false;
+    size_t credit = 0;
+    uint64_t mark = 0;  // where our message begins among all output
+
+   private:
+    ServerConnection& connection_;
+  };
+
+  void OnWireReady() override {}
+  void OnWireInput() override;
+  void OnWireFailed(Failure failure) override;
+  void OnWireTurn() override;
+  void OnWireOutput() override;
+  void OnWireClosed() override;
+
+  // Goes as far as input, credit and the response allow.
+  void Advance();
+  // One step of it each; false: nothing more can be done now.
+  bool Begin();
+  bool ReceiveHead();
+  bool ReceiveContent();
+  bool FinishRequest();
+  bool Discard();
+
+  void WaitForInput();
+  // Tells the stream, answers if nothing was answered yet, and closes.
+  void Refuse(Failure failure);
+  void ResetStream(Failure failure);
+  void CloseAfterOutput(Failure why);
+  void OnDeadline();
+  void TellClosed();
+
+  loop::Deadlines& deadlines_;
+  http::ServerConnectionEvents& events_;
+  const ServerOptions options_;
+  Wire wire_;
+  Parser parser_;
+  Encoder encoder_;
+  Stream stream_;
+  State state_ = State::kIdle;
+  bool draining_ = false;
+  bool told_closed_ = false;
+  size_t discarded_ = 0;
+  Arena discard_arena_;
+  Failure why_;
+  loop::Deadline deadline_;
+};
+
+}  // namespace tulle::http1

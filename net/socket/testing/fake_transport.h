@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "net/socket/transport.h"
+
+namespace tulle {
+
+// The other end of a FakeTransport: what a test sees and does. Owner: the test; it outlives the
+// transport.
+class FakePeer {
+ public:
+  // Makes the transport of this peer; once.
+  std::unique_ptr<Transport> NewTransport();
+
+  // What the connection under test will read. It is told as a level-triggered loop would: as long
+  // as it wants to read and there is something.
+  void Send(std::string_view bytes);
+  void SendEnd();
+  void Connected();
+  void Fail(Failure failure);
+  // Tells again: the connection may want to read by now.
+  void Tell();
+
+  // All that was written so far.
+  const std::string& received() const { return received_; }
+  std::string TakeReceived() { return std::exchange(received_, {}); }
+  int writes() const { return writes_; }  // calls of Write that took something
+  int reads() const { return reads_; }
+  // Writes take at most this much in all until more room is given.
+  void SetRoom(size_t bytes);
+  size_t unread() const { return pending_.size(); }
+
+  bool attached() const { return transport_ != nullptr; }  // the transport still exists
+  bool reading() const { return reading_; }
+  bool write_shut() const { return write_shut_; }
+  bool closed() const { return closed_; }
+  bool closed_by_reset() const { return reset_; }
+
+ private:
+  class FakeTransport;
+
+  FakeTransport* transport_ = nullptr;
+  TransportEvents* events_ = nullptr;
+  std::string pending_;
+  std::string received_;
+  size_t room_ = static_cast<size_t>(-1);
+  int writes_ = 0;
+  int reads_ = 0;
+  bool ended_ = false;
+  bool end_read_ = false;
+  bool reading_ = false;
+  bool write_shut_ = false;
+  bool closed_ = false;
+  bool reset_ = false;
+  bool starved_ = false;  // a Write left bytes behind
+};
+
+}  // namespace tulle
