@@ -1,0 +1,51 @@
+// Store on SQLite: WAL, synchronous=FULL, so that a commit survives SIGKILL and loss of power, and
+// a torn one is as if it had never been. The schema has a version; opening an older file brings it
+// up to date in one transaction. Owner: the thread that opened it. The file gets mode 0600: it
+// holds the roots' keys.
+#ifndef TULLE_CONTROL_PLANE_STORE_SQLITE_STORE_H_
+#define TULLE_CONTROL_PLANE_STORE_SQLITE_STORE_H_
+
+#include <memory>
+#include <string>
+
+#include "control-plane/store/store.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace tulle::store {
+
+class SqliteStore : public Store {
+ public:
+  // `path` is a file or ":memory:". A second process on the same file is refused.
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path);
+  ~SqliteStore() override;
+  SqliteStore(const SqliteStore&) = delete;
+  SqliteStore& operator=(const SqliteStore&) = delete;
+
+  absl::StatusOr<int64_t> Commit(const Transaction& transaction) override;
+  absl::StatusOr<std::optional<Record>> Get(Collection collection, std::string_view key) override;
+  absl::StatusOr<std::vector<Record>> List(Collection collection) override;
+  absl::StatusOr<std::vector<PastRecord>> History(Collection collection,
+                                                  std::string_view key) override;
+  absl::StatusOr<int64_t> RevisionOf(Collection collection) override;
+
+  // SQLite's own check of the whole file.
+  absl::Status CheckIntegrity();
+  // As a full disk would: no page beyond `pages` of 4 KiB.
+  absl::Status LimitPagesForTest(int pages);
+
+ private:
+  explicit SqliteStore(sqlite3* database) : database_(database) {}
+
+  absl::Status Migrate();
+  absl::StatusOr<int64_t> Apply(const Transaction& transaction);
+  absl::Status ApplyChange(const Transaction& transaction, const Transaction::Change& change,
+                           int64_t revision);
+
+  sqlite3* database_;
+};
+
+}  // namespace tulle::store
+
+#endif  // TULLE_CONTROL_PLANE_STORE_SQLITE_STORE_H_

@@ -1,0 +1,48 @@
+// One SQL statement: prepared, bound in order, stepped, finalised. For sqlite_store.cc only.
+#ifndef TULLE_CONTROL_PLANE_STORE_STATEMENT_H_
+#define TULLE_CONTROL_PLANE_STORE_STATEMENT_H_
+
+#include <absl/status/status.h>
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tulle::store {
+
+// The last error of the database in words that name the next step.
+absl::Status ErrorOf(sqlite3* database, int code);
+
+class Statement {
+ public:
+  Statement(sqlite3* database, const char* sql);
+  ~Statement();
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  Statement& Bind(int64_t value);
+  Statement& Bind(std::string_view value);
+  Statement& BindNull();
+
+  // True: a row is there. After false ask status(): OK means the rows have ended.
+  bool Step();
+  absl::Status Run();  // for statements without rows
+  const absl::Status& status() const { return status_; }
+
+  int64_t Integer(int column) const;
+  std::string Text(int column) const;
+  bool IsNull(int column) const;
+
+ private:
+  void Check(int code);
+
+  sqlite3* database_;
+  sqlite3_stmt* statement_ = nullptr;
+  int next_ = 1;
+  absl::Status status_;
+};
+
+}  // namespace tulle::store
+
+#endif  // TULLE_CONTROL_PLANE_STORE_STATEMENT_H_

@@ -1,0 +1,104 @@
+// What the control plane must not forget, as records in collections, changed by transactions.
+//
+// Synchronous and confined to one thread: in tulle-control that of the store, in simulation the
+// loop's. Values are JSON that their owners write (policy, registry, ca, api). Times are seconds
+// since the epoch, passed in. Errors: absl::Status whose message names the next step; a failed
+// Commit has changed nothing.
+//   kAborted            the collection has changed since `expected_revision`: read again
+//   kResourceExhausted  the disk is full: the old state stays
+//   kDataLoss           the file is damaged or of a newer version
+#ifndef TULLE_CONTROL_PLANE_STORE_STORE_H_
+#define TULLE_CONTROL_PLANE_STORE_STORE_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tulle::store {
+
+// The numbers are stored: never reuse one.
+enum class Collection : int {
+  kPolicy = 1,      // KIND/NAMESPACE/NAME -> canonical JSON; keeps its history
+  kWorkload = 2,    // instance id -> registration
+  kAuthority = 3,   // roots and their keys
+  kJoinToken = 4,   // hash -> what it is bound to
+  kCredential = 5,  // hash -> name and role
+  kMeta = 6,
+};
+
+struct Record {
+  std::string key;
+  std::string value;
+  int64_t revision = 0;  // of the commit that wrote it
+};
+
+struct PastRecord {
+  std::string key;
+  std::optional<std::string> value;  // absent: deleted
+  int64_t revision = 0;
+  int64_t at = 0;
+  std::string author;
+};
+
+// A list of changes that happen together or not at all.
+class Transaction {
+ public:
+  struct Change {
+    Collection collection;
+    std::string key;
+    std::optional<std::string> value;  // absent: delete
+  };
+
+  Transaction(std::string author, int64_t now) : author_(std::move(author)), now_(now) {}
+
+  void Put(Collection collection, std::string key, std::string value) {
+    changes_.push_back({collection, std::move(key), std::move(value)});
+  }
+  void Delete(Collection collection, std::string key) {
+    changes_.push_back({collection, std::move(key), std::nullopt});
+  }
+  // Commit fails with kAborted unless the collection's newest revision is still this one.
+  void Expect(Collection collection, int64_t revision) { expected_ = {collection, revision}; }
+
+  struct Expectation {
+    Collection collection;
+    int64_t revision;
+  };
+
+  const std::vector<Change>& changes() const { return changes_; }
+  const std::optional<Expectation>& expected() const { return expected_; }
+  const std::string& author() const { return author_; }
+  int64_t now() const { return now_; }
+
+ private:
+  std::string author_;
+  int64_t now_;
+  std::vector<Change> changes_;
+  std::optional<Expectation> expected_;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // The new revision: one more than the last, for the whole store. On disk when it returns.
+  virtual absl::StatusOr<int64_t> Commit(const Transaction& transaction) = 0;
+
+  virtual absl::StatusOr<std::optional<Record>> Get(Collection collection,
+                                                    std::string_view key) = 0;
+  virtual absl::StatusOr<std::vector<Record>> List(Collection collection) = 0;  // ordered by key
+  // Newest first; policies only, each policy keeps its last 100 versions.
+  virtual absl::StatusOr<std::vector<PastRecord>> History(Collection collection,
+                                                          std::string_view key) = 0;
+  // Of the newest commit that touched the collection; 0: none.
+  virtual absl::StatusOr<int64_t> RevisionOf(Collection collection) = 0;
+};
+
+}  // namespace tulle::store
+
+#endif  // TULLE_CONTROL_PLANE_STORE_STORE_H_
