@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "net/loop/sim/simulation.h"
 #include "net/loop/uv/uv_loop.h"
 #include "net/socket/transports.h"
 
@@ -28,6 +29,11 @@ class End : public TransportEvents {
     pending.Append(bytes);
     transport_->Write(pending);
   }
+  // Sends FIN once everything is written.
+  void Finish() {
+    finishing_ = true;
+    if (pending.empty()) transport_->ShutdownWrite();
+  }
   void Close(bool reset) {
     if (transport_ == nullptr) return;
     transport_->Close(reset);
@@ -47,6 +53,7 @@ class End : public TransportEvents {
   void OnTransportWritable() override {
     ++writables;
     transport_->Write(pending);
+    if (finishing_ && pending.empty()) transport_->ShutdownWrite();
     if (on_writable) on_writable();
   }
   void OnTransportFailed(Failure why) override {
@@ -58,6 +65,7 @@ class End : public TransportEvents {
  private:
   loop::Loop& loop_;
   std::unique_ptr<Transport> transport_;
+  bool finishing_ = false;
 
  public:
   Buffer received;
@@ -71,9 +79,20 @@ class End : public TransportEvents {
   std::function<void(ReadResult)> on_read;
 };
 
-class PlainTransportTest : public testing::Test, public loop::ListenerEvents {
+// The same contract holds on every loop.
+enum class World { kSystem, kSimulated, kSimulatedWithShortReadsAndWrites };
+
+class PlainTransportTest : public testing::TestWithParam<World>, public loop::ListenerEvents {
  protected:
   PlainTransportTest() {
+    if (GetParam() == World::kSystem) {
+      loop_ = loop::NewUvLoop();
+    } else {
+      sim::FaultPlan plan;
+      if (GetParam() == World::kSimulatedWithShortReadsAndWrites) plan.short_io = 0.3;
+      simulation_ = std::make_unique<sim::Simulation>(1, plan);
+      loop_ = simulation_->NewLoop(simulation_->AddHost({"10.0.0.1"}));
+    }
     int error = 0;
     listener_ = loop_->Listen(SocketAddress::Loopback4(0), {}, *this, &error);
   }
@@ -86,11 +105,26 @@ class PlainTransportTest : public testing::Test, public loop::ListenerEvents {
     client.Take(PlainConnector().Connect(*loop_, listener_->LocalAddress(), {}));
   }
 
-  std::unique_ptr<loop::Loop> loop_ = loop::NewUvLoop();
+  std::unique_ptr<sim::Simulation> simulation_;
+  std::unique_ptr<loop::Loop> loop_;
   std::unique_ptr<loop::Listener> listener_;
   std::function<void(End&)> on_server_ = [](End&) {};
   std::vector<std::unique_ptr<End>> servers_;
 };
+
+INSTANTIATE_TEST_SUITE_P(Loops, PlainTransportTest,
+                         testing::Values(World::kSystem, World::kSimulated,
+                                         World::kSimulatedWithShortReadsAndWrites),
+                         [](const auto& world) -> std::string {
+                           switch (world.param) {
+                             case World::kSystem:
+                               return "System";
+                             case World::kSimulated:
+                               return "Simulated";
+                             default:
+                               return "SimulatedShortIo";
+                           }
+                         });
 
 // Sends back whatever comes, and the end too.
 void Echo(End& end) {
@@ -98,18 +132,18 @@ void Echo(End& end) {
   end.on_read = [&end](ReadResult result) {
     end.pending.Append(end.received);
     end.transport().Write(end.pending);
-    if (result.status == ReadStatus::kEnd) end.transport().ShutdownWrite();
+    if (result.status == ReadStatus::kEnd) end.Finish();
   };
 }
 
-TEST_F(PlainTransportTest, EchoWithHalfClose) {
+TEST_P(PlainTransportTest, EchoWithHalfClose) {
   on_server_ = Echo;
   End client(*loop_);
   client.on_ready = [&] {
     client.transport().EnableRead(true);
     client.Send("one ");
     client.Send("two");
-    client.transport().ShutdownWrite();
+    client.Finish();
   };
   client.on_read = [&](ReadResult result) {
     if (result.status == ReadStatus::kEnd) loop_->Stop();
@@ -124,7 +158,7 @@ TEST_F(PlainTransportTest, EchoWithHalfClose) {
   EXPECT_FALSE(client.failure);
 }
 
-TEST_F(PlainTransportTest, RefusedConnectFails) {
+TEST_P(PlainTransportTest, RefusedConnectFails) {
   End client(*loop_);
   client.on_failed = [&] { loop_->Stop(); };
   const SocketAddress gone = listener_->LocalAddress();
@@ -135,7 +169,7 @@ TEST_F(PlainTransportTest, RefusedConnectFails) {
   EXPECT_FALSE(client.ready);
 }
 
-TEST_F(PlainTransportTest, ConnectThatFailsAtOnceIsToldAtTheEndOfTheTurn) {
+TEST_P(PlainTransportTest, ConnectThatFailsAtOnceIsToldAtTheEndOfTheTurn) {
   End client(*loop_);
   client.on_failed = [&] { loop_->Stop(); };
   loop_->Post([&] {
@@ -148,7 +182,7 @@ TEST_F(PlainTransportTest, ConnectThatFailsAtOnceIsToldAtTheEndOfTheTurn) {
   EXPECT_EQ(client.failure.kind, FailureKind::kConnectRefused);
 }
 
-TEST_F(PlainTransportTest, ResetIsToldByTheSideItComesFrom) {
+TEST_P(PlainTransportTest, ResetIsToldByTheSideItComesFrom) {
   End client(*loop_);
   int failed = 0;
   auto stop_after_both = [&] {
@@ -173,7 +207,7 @@ TEST_F(PlainTransportTest, ResetIsToldByTheSideItComesFrom) {
   EXPECT_EQ(other.last.status, ReadStatus::kFailed);
 }
 
-TEST_F(PlainTransportTest, TenMegabytesAgainstASlowReader) {
+TEST_P(PlainTransportTest, TenMegabytesAgainstASlowReader) {
   constexpr size_t kTotal = 10 << 20;
   std::string pattern(64 * 1024, 0);
   for (size_t i = 0; i < pattern.size(); ++i) pattern[i] = static_cast<char>(i * 31 >> 3);
@@ -182,9 +216,7 @@ TEST_F(PlainTransportTest, TenMegabytesAgainstASlowReader) {
     for (size_t sent = 0; sent < kTotal; sent += pattern.size()) client.pending.Append(pattern);
     client.transport().Write(client.pending);
     EXPECT_FALSE(client.pending.empty());  // the kernel's buffers are smaller
-  };
-  client.on_writable = [&] {
-    if (client.pending.empty()) client.transport().ShutdownWrite();
+    client.Finish();
   };
   size_t total = 0;
   bool equal = true;
@@ -215,7 +247,7 @@ TEST_F(PlainTransportTest, TenMegabytesAgainstASlowReader) {
   EXPECT_GT(client.writables, 3);
 }
 
-TEST_F(PlainTransportTest, NoReadEventWhileDisabled) {
+TEST_P(PlainTransportTest, NoReadEventWhileDisabled) {
   End client(*loop_);
   int reads = 0;
   on_server_ = [&](End& server) {
@@ -246,7 +278,7 @@ TEST_F(PlainTransportTest, NoReadEventWhileDisabled) {
 
 // The peer answers before it has read everything, and closes: the reset that its unread bytes cause
 // must not eat the answer.
-TEST_F(PlainTransportTest, Fault54_AnswerBeforeAResetIsStillRead) {
+TEST_P(PlainTransportTest, Fault54_AnswerBeforeAResetIsStillRead) {
   End client(*loop_);
   on_server_ = [&](End& server) {
     server.on_ready = [&server] { server.transport().EnableRead(true); };
@@ -269,11 +301,15 @@ TEST_F(PlainTransportTest, Fault54_AnswerBeforeAResetIsStillRead) {
   EXPECT_EQ(client.failure.kind, FailureKind::kUpstreamReset);
 }
 
-TEST_F(PlainTransportTest, WriteToALostPeerFailsAtTheEndOfTheTurn) {
+TEST_P(PlainTransportTest, WriteToALostPeerFailsAtTheEndOfTheTurn) {
   End client(*loop_);
-  on_server_ = [&](End& server) { server.on_ready = [&server] { server.Close(true); }; };
+  on_server_ = [&](End& server) {
+    server.on_ready = [&server] { server.transport().EnableRead(true); };
+    server.on_read = [&server](ReadResult) { server.Close(true); };
+  };
   std::unique_ptr<loop::Timer> again;
   client.on_ready = [&] {
+    client.Send("first");
     again = loop_->NewTimer([&] {
       client.Send("x");
       EXPECT_FALSE(client.failure);
@@ -287,9 +323,8 @@ TEST_F(PlainTransportTest, WriteToALostPeerFailsAtTheEndOfTheTurn) {
   EXPECT_EQ(client.failure.kind, FailureKind::kUpstreamReset);
 }
 
-TEST_F(PlainTransportTest, IdleConnectionIsQuietUntilThePeerCloses) {
+TEST_P(PlainTransportTest, IdleConnectionIsQuietUntilThePeerCloses) {
   End client(*loop_);
-  End watcher(*loop_);
   client.on_ready = [&] {
     EXPECT_TRUE(client.transport().IsQuiet());
     servers_.back()->Close(false);
@@ -305,7 +340,7 @@ TEST_F(PlainTransportTest, IdleConnectionIsQuietUntilThePeerCloses) {
   loop_->Run();
 }
 
-TEST_F(PlainTransportTest, NothingIsToldAfterClose) {
+TEST_P(PlainTransportTest, NothingIsToldAfterClose) {
   End client(*loop_);
   on_server_ = Echo;
   int events_after_close = 0;
@@ -334,7 +369,7 @@ TEST_F(PlainTransportTest, NothingIsToldAfterClose) {
   EXPECT_EQ(events_after_close, 0);
 }
 
-TEST_F(PlainTransportTest, ThousandConnectionsAtOnce) {
+TEST_P(PlainTransportTest, ThousandConnectionsAtOnce) {
   constexpr int kConnections = 1000;
   on_server_ = Echo;
   std::vector<std::unique_ptr<End>> clients;
@@ -345,7 +380,7 @@ TEST_F(PlainTransportTest, ThousandConnectionsAtOnce) {
     client.on_ready = [&client, i] {
       client.transport().EnableRead(true);
       client.Send(std::to_string(i));
-      client.transport().ShutdownWrite();
+      client.Finish();
     };
     client.on_read = [&](ReadResult result) {
       if (result.status == ReadStatus::kEnd && ++done == kConnections) loop_->Stop();

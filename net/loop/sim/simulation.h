@@ -1,0 +1,88 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/base/socket_address.h"
+#include "net/loop/loop.h"
+#include "net/loop/sim/fault_plan.h"
+
+namespace tulle::sim {
+
+class EventQueue;
+class Network;
+class SimLoop;
+class Trace;
+
+// A whole world in one thread: hosts, a network between them, a virtual clock, and any number of
+// loops (one per simulated process). Everything that happens follows from the seed, so that a
+// failing seed is the bug report.
+//
+// Owner: a test. Call order: AddHost and NewLoop, build on the loops, then Run...; between runs
+// anything may be called, as if from outside every turn. Loops, and all that was made on them, go
+// before the simulation. A turn of a process takes a few microseconds of virtual time.
+class Simulation {
+ public:
+  explicit Simulation(uint64_t seed, const FaultPlan& plan = {});
+  ~Simulation();
+  Simulation(const Simulation&) = delete;
+  Simulation& operator=(const Simulation&) = delete;
+
+  // A number that names the host from now on. Every host has its own loopback addresses besides.
+  // Connects to an address of no host hang (127 s).
+  int AddHost(const std::vector<std::string>& ip_literals);
+  // A process on that host. Several may share it.
+  std::unique_ptr<loop::Loop> NewLoop(int host);
+  // For Loop::Resolve; unknown names answer with an error.
+  void AddName(std::string name, const std::vector<std::string>& ip_literals);
+
+  enum class Outcome {
+    kConditionMet,
+    kTimeOver,
+    kIdle,  // nothing is left that could ever happen: everybody waits
+  };
+  Outcome RunFor(loop::Duration time);
+  // Asks `condition` after each event.
+  Outcome RunUntil(const std::function<bool()>& condition, loop::Duration at_most);
+
+  // The process is gone from one moment to the next: its connections are reset, its listeners
+  // closed, and it has no further turn. What was built on the loop may still be destroyed.
+  void Crash(loop::Loop& loop);
+  // Delivers a signal to the handlers of that process.
+  void Signal(loop::Loop& loop, int signal);
+  // Cuts two hosts apart: what was sent arrives when the time is over.
+  void Partition(int host, int other, loop::Duration length);
+  // Moves the wall clock of all, not the monotonic one.
+  void ShiftWallClock(loop::Duration by) { wall_shift_ += by; }
+
+  loop::Instant Now() const;
+  // Starts at 2030-01-01T00:00:00Z.
+  std::chrono::system_clock::time_point WallNow() const;
+
+  // Of every segment delivered and turn run. Contents count only after TraceContents().
+  uint64_t trace_hash() const;
+  uint64_t trace_events() const;
+  void TraceContents();
+  void KeepTraceText();
+  const std::string& trace_text() const;
+
+ private:
+  friend class SimLoop;
+  // False: nothing can happen, or not before `limit`; *idle tells which.
+  bool Step(loop::Instant limit, bool* idle);
+  void Forget(SimLoop& loop);
+
+  const uint64_t seed_;
+  const FaultPlan plan_;
+  std::unique_ptr<Trace> trace_;
+  std::unique_ptr<EventQueue> events_;
+  std::unique_ptr<Network> network_;
+  std::vector<SimLoop*> loops_;  // in the order made
+  int loops_made_ = 0;
+  loop::Duration wall_shift_{};
+};
+
+}  // namespace tulle::sim
