@@ -140,27 +140,7 @@ void PlainTransport::FailWrite(int error) {
 }
 
 Failure PlainTransport::Explain(int error) const {
-  if (state_ == State::kConnecting) {
-    switch (-error) {
-      case ECONNREFUSED:
-        return {FailureKind::kConnectRefused, "connection refused"};
-      case ETIMEDOUT:
-        return {FailureKind::kConnectTimeout, "no answer to the connect"};
-      case EHOSTUNREACH:
-      case ENETUNREACH:
-        return {FailureKind::kConnectRefused, "no route to the address"};
-      case EMFILE:
-      case ENFILE:
-        return {FailureKind::kConnectRefused, "out of file descriptors: raise the limit (nofile)"};
-      case EADDRNOTAVAIL:
-        return {FailureKind::kConnectRefused, "no local address or port left to connect from"};
-      case EACCES:
-      case EPERM:
-        return {FailureKind::kConnectRefused, "connect forbidden by this host's firewall"};
-      default:
-        return {FailureKind::kConnectRefused, "connect failed"};
-    }
-  }
+  if (state_ == State::kConnecting) return ConnectFailure(error);
   const FailureKind kind = side_ == FailureOrigin::kUpstream ? FailureKind::kUpstreamReset
                                                              : FailureKind::kDownstreamClosed;
   if (error == -ETIMEDOUT) return {kind, "the peer answers no more"};
@@ -245,6 +225,28 @@ class Plain final : public TransportConnector, public TransportAcceptor {
 const Plain kPlain;
 
 }  // namespace
+
+Failure ConnectFailure(int error) {
+  switch (-error) {
+    case ECONNREFUSED:
+      return {FailureKind::kConnectRefused, "connection refused"};
+    case ETIMEDOUT:
+      return {FailureKind::kConnectTimeout, "no answer to the connect"};
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return {FailureKind::kConnectRefused, "no route to the address"};
+    case EMFILE:
+    case ENFILE:
+      return {FailureKind::kConnectRefused, "out of file descriptors: raise the limit (nofile)"};
+    case EADDRNOTAVAIL:
+      return {FailureKind::kConnectRefused, "no local address or port left to connect from"};
+    case EACCES:
+    case EPERM:
+      return {FailureKind::kConnectRefused, "connect forbidden by this host's firewall"};
+    default:
+      return {FailureKind::kConnectRefused, "connect failed"};
+  }
+}
 
 std::unique_ptr<Transport> NewAcceptedTransport(loop::Loop& loop,
                                                 std::unique_ptr<loop::Socket> socket,

@@ -23,4 +23,7 @@ std::unique_ptr<Transport> NewConnectingTransport(loop::Loop& loop, const Socket
                                                   const SocketAddress& source,
                                                   FailureOrigin side = FailureOrigin::kUpstream);
 
+// What a failed connect is called; `error` is a negative errno. For other transports too.
+Failure ConnectFailure(int error);
+
 }  // namespace tulle

@@ -1,0 +1,60 @@
+// Each allocation of BoringSSL is led by its size and the slab that it came from (null: malloc), so
+// that it finds its way back whatever scope it is freed in.
+#include "net/tls/memory.h"
+
+#include <string.h>
+
+#include <cstdlib>
+
+namespace {
+
+// The one thread_local of the tree: the hooks have no other way to know the worker.
+thread_local tulle::Slab* current_slab = nullptr;
+
+struct alignas(16) Prefix {
+  tulle::Slab* slab;
+  size_t size;
+};
+
+}  // namespace
+
+extern "C" {
+
+void* OPENSSL_memory_alloc(size_t size) {
+  tulle::Slab* slab = current_slab;
+  const size_t whole = size + sizeof(Prefix);
+  if (whole < size) return nullptr;
+  void* memory = slab != nullptr ? slab->Allocate(whole) : std::malloc(whole);
+  if (memory == nullptr) return nullptr;
+  auto* prefix = static_cast<Prefix*>(memory);
+  *prefix = {slab, size};
+  return prefix + 1;
+}
+
+void OPENSSL_memory_free(void* memory) {
+  if (memory == nullptr) return;
+  auto* prefix = static_cast<Prefix*>(memory) - 1;
+  tulle::Slab* slab = prefix->slab;
+  const size_t size = prefix->size;
+  // The library leaves it to the hook not to leave keys behind.
+  explicit_bzero(memory, size);
+  if (slab != nullptr) {
+    slab->Free(prefix, size + sizeof(Prefix));
+  } else {
+    std::free(prefix);
+  }
+}
+
+size_t OPENSSL_memory_get_size(void* memory) {
+  return memory == nullptr ? 0 : (static_cast<Prefix*>(memory) - 1)->size;
+}
+
+}  // extern "C"
+
+namespace tulle::tls {
+
+SlabScope::SlabScope(Slab& slab) : before_(current_slab) { current_slab = &slab; }
+
+SlabScope::~SlabScope() { current_slab = before_; }
+
+}  // namespace tulle::tls

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <openssl/base.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "certs/san_matcher.h"
+#include "certs/trust_bundle.h"
+#include "net/tls/tls_spec.h"
+
+namespace tulle::tls {
+
+// The SSL_CTX of one spec with what the judgement of peers needs. Immutable, shared by workers and
+// by the transports made from it.
+//
+// No session tickets and no resumption: BoringSSL's server would not verify a resumed peer again.
+class TlsProfile {
+ public:
+  static absl::StatusOr<std::shared_ptr<const TlsProfile>> ForServer(const ServerTlsSpec& spec);
+  static absl::StatusOr<std::shared_ptr<const TlsProfile>> ForClient(const ClientTlsSpec& spec);
+
+  SSL_CTX* native() const { return ctx_.get(); }
+  bool is_server() const { return is_server_; }
+  const certs::TrustBundle* trust() const { return trust_.get(); }
+  bool require_spiffe() const { return require_spiffe_; }
+  std::chrono::nanoseconds handshake_timeout() const { return handshake_timeout_; }
+
+ private:
+  TlsProfile() = default;
+  absl::Status Configure(const TlsIdentity* identity, TlsVersion min_version,
+                         TlsVersion max_version);
+  static int SelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_length, const uint8_t* offered,
+                        unsigned offered_length, void* profile);
+
+  bssl::UniquePtr<SSL_CTX> ctx_;
+  bool is_server_ = false;
+  bool require_spiffe_ = true;
+  std::shared_ptr<const certs::TrustBundle> trust_;
+  std::vector<std::string> alpn_;
+  std::chrono::nanoseconds handshake_timeout_{};
+};
+
+// Whom a transport expects at the other end.
+struct PeerExpectation {
+  std::vector<certs::SanMatcher> san_matchers;
+  std::string sni;  // client only
+};
+
+}  // namespace tulle::tls

@@ -1,0 +1,410 @@
+#include "net/tls/tls_transport.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "net/socket/plain_transport.h"
+#include "net/tls/memory.h"
+
+namespace tulle::tls {
+namespace {
+
+constexpr size_t kRecord = 16 * 1024;          // RFC 8446, 5.1: most plaintext of one record
+constexpr size_t kBatch = 4 * kRecord;         // plaintext sealed for one write system call
+constexpr size_t kMostInput = Slab::kLargest;  // ciphertext of one read system call
+constexpr size_t kRecordOverhead = 512;
+// Room asked of the buffer for one SSL_read, as in plain transports.
+constexpr size_t kSmallRead = 2 * 1024;
+// A first piece shorter than this is joined with the next, so that a head and its body share a
+// record.
+constexpr size_t kWorthARecord = 8 * 1024;
+
+Failure TimedOut() {
+  return {FailureKind::kTlsFailed, "the TLS handshake took too long: is the peer overloaded?"};
+}
+
+}  // namespace
+
+TlsTransport::TlsTransport(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
+                           Buffer already_read, std::shared_ptr<const TlsProfile> profile,
+                           std::shared_ptr<const PeerExpectation> expectation)
+    : loop_(loop),
+      profile_(std::move(profile)),
+      expectation_(std::move(expectation)),
+      state_(State::kHandshaking),
+      socket_(std::move(socket)),
+      judgement_{&loop, profile_.get(), expectation_.get(), nullptr, std::nullopt},
+      wire_(loop.slab()) {
+  MakeSsl();
+  wire_.Preload(already_read);
+  BeginHandshake();
+}
+
+TlsTransport::TlsTransport(loop::Loop& loop, const SocketAddress& to, const SocketAddress& source,
+                           std::shared_ptr<const TlsProfile> profile,
+                           std::shared_ptr<const PeerExpectation> expectation)
+    : loop_(loop),
+      profile_(std::move(profile)),
+      expectation_(std::move(expectation)),
+      state_(State::kConnecting),
+      judgement_{&loop, profile_.get(), expectation_.get(), nullptr, std::nullopt},
+      wire_(loop.slab()) {
+  MakeSsl();
+  int error = 0;
+  socket_ = loop.Connect(to, source, &error);
+  if (socket_ == nullptr) {
+    Fail(ConnectFailure(error));
+  } else {
+    UpdateWatch();
+  }
+}
+
+void TlsTransport::MakeSsl() {
+  // Also makes the thread's error queue now, outside any SlabScope: it lives longer than the slab.
+  ERR_clear_error();
+  ssl_.reset(SSL_new(profile_->native()));
+  SSL_set_app_data(ssl_.get(), &judgement_);
+  SSL_set_shed_handshake_config(ssl_.get(), 1);
+  BIO* bio = wire_.NewBio().release();
+  SSL_set_bio(ssl_.get(), bio, bio);
+  if (profile_->is_server()) {
+    SSL_set_accept_state(ssl_.get());
+    return;
+  }
+  SSL_set_connect_state(ssl_.get());
+  if (!expectation_->sni.empty()) {
+    SSL_set_tlsext_host_name(ssl_.get(), expectation_->sni.c_str());
+  }
+}
+
+void TlsTransport::UpdateWatch() {
+  switch (state_) {
+    case State::kConnecting:
+      return socket_->Watch(this, false, true);
+    case State::kHandshaking:
+      return socket_->Watch(this, true, wire_.has_output());
+    case State::kOpen:
+      return socket_->Watch(this, read_enabled_ && !end_seen_ && !read_ended_,
+                            (wire_.has_output() || caller_blocked_) && write_error_ == 0);
+    case State::kFailed:
+    case State::kClosed:
+      return;
+  }
+}
+
+void TlsTransport::OnSocketReady(int, bool readable, bool writable) {
+  if (state_ == State::kConnecting) {
+    if (writable) FinishConnect();
+    return;
+  }
+  if (writable && (wire_.has_output() || caller_blocked_)) OnWritable();
+  if (!readable) return;
+  if (state_ == State::kHandshaking) return OnHandshakeReadable();
+  if (state_ == State::kOpen && read_enabled_ && !read_ended_) events_->OnTransportReadable();
+}
+
+void TlsTransport::OnTurnEnd() {
+  switch (state_) {
+    case State::kHandshaking:
+      if (wire_.has_input()) StepHandshake();
+      return;
+    case State::kOpen:
+      if (read_enabled_ && HasBuffered()) events_->OnTransportReadable();
+      return;
+    case State::kFailed:
+      return events_->OnTransportFailed(failure_);
+    case State::kConnecting:
+    case State::kClosed:
+      return;
+  }
+}
+
+void TlsTransport::FinishConnect() {
+  if (const int error = socket_->TakeError(); error != 0) return Fail(ConnectFailure(error));
+  state_ = State::kHandshaking;
+  BeginHandshake();
+  StepHandshake();
+}
+
+void TlsTransport::BeginHandshake() {
+  handshake_timer_ = loop_.NewTimer([this] { Fail(TimedOut()); });
+  handshake_timer_->Start(profile_->handshake_timeout());
+  UpdateWatch();
+  if (wire_.has_input()) loop_.AtTurnEnd(*this);
+}
+
+void TlsTransport::OnHandshakeReadable() {
+  if (!wire_.has_input()) {
+    const ssize_t count = wire_.Fill(*socket_, kMostInput);
+    if (count == -EAGAIN) return;
+    if (count == 0) {
+      return Fail({FailureKind::kTlsFailed, "the peer closed during the TLS handshake"});
+    }
+    if (count < 0) return Fail({FailureKind::kTlsFailed, "reset during the TLS handshake"});
+  }
+  StepHandshake();
+}
+
+void TlsTransport::StepHandshake() {
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result == 1) return FinishHandshake();
+  if (SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) return FailHandshake();
+  Flush();
+}
+
+void TlsTransport::FinishHandshake() {
+  handshake_timer_->Stop();
+  // A lost connection is told after OnTransportReady, when it is read.
+  Flush();
+  if (state_ != State::kHandshaking) return;
+  state_ = State::kOpen;
+  UpdateWatch();
+  events_->OnTransportReady();
+}
+
+void TlsTransport::FailHandshake() {
+  const uint32_t error = ERR_peek_error();
+  const Failure why =
+      judgement_.refused ? RefusalOf(*judgement_.refused) : FailureOfTlsError(error);
+  ERR_clear_error();
+  // The alert goes out, and what the peer has sent meanwhile is thrown away: closing with unread
+  // bytes would reset the connection and overtake the alert.
+  wire_.Flush(*socket_);
+  socket_->ShutdownWrite();
+  wire_.DropInput();
+  wire_.Fill(*socket_, kMostInput);
+  Fail(why);
+}
+
+void TlsTransport::OnWritable() {
+  if (!Flush()) return;
+  UpdateWatch();
+  SendFinIfDue();
+  if (state_ == State::kOpen && std::exchange(caller_blocked_, false)) {
+    events_->OnTransportWritable();
+  }
+}
+
+bool TlsTransport::HasBuffered() const {
+  return wire_.has_input() || SSL_pending(ssl_.get()) > 0 || (end_seen_ && !read_ended_);
+}
+
+ReadResult TlsTransport::Read(Buffer& into, size_t limit) {
+  if (state_ == State::kFailed) return {ReadStatus::kFailed};
+  if (state_ != State::kOpen || limit == 0) return {ReadStatus::kWouldBlock};
+  if (read_ended_) return {ReadStatus::kEnd};
+  if (!HasBuffered()) {
+    const ssize_t count = wire_.Fill(*socket_, std::min(kMostInput, limit + kRecordOverhead));
+    if (count == -EAGAIN) return {ReadStatus::kWouldBlock};
+    if (count <= 0) return EndOfInput(count);
+  }
+  const ReadResult result = Decrypt(into, limit);
+  if (state_ == State::kOpen && read_enabled_ && HasBuffered()) loop_.AtTurnEnd(*this);
+  return result;
+}
+
+ReadResult TlsTransport::Decrypt(Buffer& into, size_t limit) {
+  SlabScope scope(loop_.slab());
+  size_t total = 0;
+  while (total < limit) {
+    const size_t left = limit - total;
+    const std::span<char> room = into.Reserve(std::min(left, read_large_ ? kRecord : kSmallRead));
+    const size_t offered = std::min(room.size(), left);
+    const int count = SSL_read(ssl_.get(), room.data(), static_cast<int>(offered));
+    into.Commit(count > 0 ? static_cast<size_t>(count) : 0);
+    if (count > 0) {
+      read_large_ = static_cast<size_t>(count) == offered;
+      total += static_cast<size_t>(count);
+      continue;
+    }
+    const ReadStatus status = Explain(count);
+    if (status == ReadStatus::kFailed) return {status, total};
+    if (status == ReadStatus::kEnd && total == 0) {
+      read_ended_ = true;
+      return {status};
+    }
+    break;
+  }
+  got_data_ |= total > 0;
+  return {total > 0 ? ReadStatus::kOk : ReadStatus::kWouldBlock, total};
+}
+
+ReadStatus TlsTransport::Explain(int result) {
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      // Post-handshake messages may have been answered. Output that waits for room goes first.
+      if (!caller_blocked_ && wire_.has_output() && Flush()) SendFinIfDue();
+      return ReadStatus::kWouldBlock;
+    case SSL_ERROR_ZERO_RETURN:
+      end_seen_ = true;
+      UpdateWatch();
+      return ReadStatus::kEnd;
+    default:
+      break;
+  }
+  const uint32_t error = ERR_peek_error();
+  const bool refused = IsCertificateAlert(error) && !got_data_;
+  const Failure why = refused ? FailureOfTlsError(error) : Lost(0);
+  ERR_clear_error();
+  read_ended_ = true;
+  wire_.Flush(*socket_);
+  Fail(why);
+  return ReadStatus::kFailed;
+}
+
+ReadResult TlsTransport::EndOfInput(ssize_t count) {
+  read_ended_ = true;
+  Failure why = Lost(write_error_ != 0 ? write_error_ : static_cast<int>(count));
+  if (count == 0 && write_error_ == 0) {
+    why.detail = "the peer closed without TLS close_notify: it crashed, or the end was cut off";
+  }
+  Fail(why);
+  return {ReadStatus::kFailed};
+}
+
+void TlsTransport::Write(Buffer& from) {
+  if (state_ != State::kOpen || write_error_ != 0 || shutdown_) return;
+  if (wire_.has_output()) {
+    caller_blocked_ = !from.empty();
+    return;
+  }
+  SlabScope scope(loop_.slab());
+  while (!from.empty()) {
+    if (!Seal(from)) return Fail({FailureKind::kInternal, "TLS cannot encrypt"});
+    if (!Flush()) break;
+  }
+  caller_blocked_ = state_ == State::kOpen && !from.empty();
+}
+
+bool TlsTransport::Seal(Buffer& from) {
+  size_t sealed = 0;
+  while (!from.empty() && sealed < kBatch) {
+    std::string_view piece = from.Front();
+    if (piece.size() < kWorthARecord) piece = from.Linearize(kRecord);
+    piece = piece.substr(0, kRecord);
+    const int count = SSL_write(ssl_.get(), piece.data(), static_cast<int>(piece.size()));
+    if (count <= 0) {
+      ERR_clear_error();
+      return false;
+    }
+    from.Drain(static_cast<size_t>(count));
+    sealed += static_cast<size_t>(count);
+  }
+  bytes_written_ += sealed;
+  return true;
+}
+
+bool TlsTransport::Flush() {
+  if (write_error_ != 0) return false;
+  const int error = wire_.Flush(*socket_);
+  if (error == 0) return true;
+  if (error != -EAGAIN) {
+    FailWrite(error);
+  } else {
+    UpdateWatch();
+  }
+  return false;
+}
+
+// As with plain transports, what the kernel still holds is read first: it may be an answer, or the
+// alert that says why.
+void TlsTransport::FailWrite(int error) {
+  wire_.DropOutput();
+  const bool lost = error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT;
+  const bool reads = state_ == State::kHandshaking || (read_enabled_ && !read_ended_);
+  if (!lost || !reads) return Fail(Lost(error));
+  write_error_ = error;
+  UpdateWatch();
+}
+
+Failure TlsTransport::Lost(int error) const {
+  if (state_ == State::kHandshaking) {
+    return {FailureKind::kTlsFailed, "the connection was lost during the TLS handshake"};
+  }
+  const FailureKind kind =
+      profile_->is_server() ? FailureKind::kDownstreamClosed : FailureKind::kUpstreamReset;
+  if (error == -ETIMEDOUT) return {kind, "the peer answers no more"};
+  return {kind, error == 0 ? "TLS protocol error or alert" : "connection reset by peer"};
+}
+
+void TlsTransport::Fail(Failure failure) {
+  failure_ = failure;
+  state_ = State::kFailed;
+  if (handshake_timer_ != nullptr) handshake_timer_->Stop();
+  wire_.DropInput();
+  wire_.DropOutput();
+  if (socket_ != nullptr) socket_->Watch(this, false, false);
+  loop_.AtTurnEnd(*this);
+}
+
+void TlsTransport::EnableRead(bool enabled) {
+  if (read_enabled_ == enabled) return;
+  read_enabled_ = enabled;
+  if (state_ != State::kOpen) return;
+  UpdateWatch();
+  if (enabled && HasBuffered()) loop_.AtTurnEnd(*this);
+}
+
+void TlsTransport::ShutdownWrite() {
+  if (state_ != State::kOpen || std::exchange(shutdown_, true) || write_error_ != 0) return;
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+  if (Flush()) SendFinIfDue();
+}
+
+void TlsTransport::SendFinIfDue() {
+  if (!shutdown_ || wire_.has_output() || std::exchange(fin_sent_, true)) return;
+  // A failure here means that the connection is gone already, which reading tells.
+  socket_->ShutdownWrite();
+}
+
+void TlsTransport::Close(bool reset) {
+  if (state_ == State::kOpen && !reset && !shutdown_ && !wire_.has_output()) {
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+    wire_.Flush(*socket_);
+  }
+  if (socket_ != nullptr && reset) socket_->ResetOnClose();
+  socket_.reset();
+  if (handshake_timer_ != nullptr) handshake_timer_->Stop();
+  wire_.DropInput();
+  wire_.DropOutput();
+  state_ = State::kClosed;
+  events_ = nullptr;
+  Unlink();
+}
+
+SocketAddress TlsTransport::LocalAddress() const {
+  return socket_ ? socket_->LocalAddress() : SocketAddress();
+}
+
+SocketAddress TlsTransport::PeerAddress() const {
+  return socket_ ? socket_->PeerAddress() : SocketAddress();
+}
+
+SocketAddress TlsTransport::OriginalDestination() const {
+  return socket_ ? socket_->OriginalDestination() : SocketAddress();
+}
+
+std::string_view TlsTransport::alpn() const {
+  const uint8_t* name = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &length);
+  return {reinterpret_cast<const char*>(name), length};
+}
+
+std::string_view TlsTransport::sni() const {
+  if (!profile_->is_server()) return expectation_->sni;
+  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? std::string_view() : std::string_view(name);
+}
+
+bool TlsTransport::IsQuiet() {
+  return state_ == State::kOpen && !read_ended_ && !HasBuffered() && socket_->PeekPending() == 0;
+}
+
+}  // namespace tulle::tls

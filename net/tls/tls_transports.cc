@@ -1,0 +1,76 @@
+#include "net/tls/tls_transports.h"
+
+#include <utility>
+
+#include "net/tls/tls_profile.h"
+#include "net/tls/tls_transport.h"
+
+namespace tulle::tls {
+namespace {
+
+class TlsAcceptor final : public SecureAcceptor {
+ public:
+  TlsAcceptor(std::shared_ptr<const TlsProfile> profile,
+              std::shared_ptr<const PeerExpectation> expectation)
+      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+
+  std::unique_ptr<Transport> Accept(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
+                                    Buffer already_read) const override {
+    return std::make_unique<TlsTransport>(loop, std::move(socket), std::move(already_read),
+                                          profile_, expectation_);
+  }
+
+ private:
+  std::shared_ptr<const TlsProfile> profile_;
+  std::shared_ptr<const PeerExpectation> expectation_;
+};
+
+class TlsConnector final : public SecureConnector {
+ public:
+  TlsConnector(std::shared_ptr<const TlsProfile> profile,
+               std::shared_ptr<const PeerExpectation> expectation)
+      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+
+  std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
+                                     const SocketAddress& source) const override {
+    return std::make_unique<TlsTransport>(loop, to, source, profile_, expectation_);
+  }
+  std::shared_ptr<const SecureConnector> ForPeer(std::vector<certs::SanMatcher> san_matchers,
+                                                 std::string sni) const override {
+    return std::make_shared<TlsConnector>(
+        profile_, std::make_shared<PeerExpectation>(
+                      PeerExpectation{std::move(san_matchers), std::move(sni)}));
+  }
+
+ private:
+  std::shared_ptr<const TlsProfile> profile_;
+  std::shared_ptr<const PeerExpectation> expectation_;
+};
+
+class Tls final : public SecureTransports {
+ public:
+  absl::StatusOr<std::shared_ptr<const SecureAcceptor>> NewAcceptor(
+      ServerTlsSpec spec) const override {
+    auto profile = TlsProfile::ForServer(spec);
+    if (!profile.ok()) return profile.status();
+    return std::make_shared<const TlsAcceptor>(
+        *std::move(profile),
+        std::make_shared<PeerExpectation>(PeerExpectation{std::move(spec.san_matchers), ""}));
+  }
+  absl::StatusOr<std::shared_ptr<const SecureConnector>> NewConnector(
+      ClientTlsSpec spec) const override {
+    auto profile = TlsProfile::ForClient(spec);
+    if (!profile.ok()) return profile.status();
+    return std::make_shared<const TlsConnector>(
+        *std::move(profile), std::make_shared<PeerExpectation>(PeerExpectation{
+                                 std::move(spec.san_matchers), std::move(spec.sni)}));
+  }
+};
+
+const Tls kTls;
+
+}  // namespace
+
+const SecureTransports& TlsTransports() { return kTls; }
+
+}  // namespace tulle::tls
