@@ -29,6 +29,7 @@ enum class Collection : int {
   kJoinToken = 4,   // hash -> what it is bound to
   kCredential = 5,  // hash -> name and role
   kMeta = 6,
+  kIdentity = 7,  // SPIFFE ID -> the services that its workloads may register
 };
 
 struct Record {

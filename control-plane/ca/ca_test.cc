@@ -1,0 +1,202 @@
+#include <gtest/gtest.h>
+#include <openssl/x509.h>
+
+#include "certs/certificate.h"
+#include "certs/csr.h"
+#include "certs/trust_bundle.h"
+#include "control-plane/ca/join_token.h"
+#include "control-plane/ca/mesh_authority.h"
+#include "control-plane/store/sqlite_store.h"
+
+namespace tulle::ca {
+namespace {
+
+constexpr int64_t kNow = 1'790'000'000;
+
+certs::SpiffeId Id(const std::string& account) {
+  return *certs::SpiffeId::ForWorkload("cluster.local", "default", account);
+}
+
+class CaTest : public testing::Test {
+ protected:
+  CaTest() : store_(*store::SqliteStore::Open(":memory:")) { Reopen(); }
+
+  void Reopen() {
+    auto opened = MeshAuthority::Open(options_, store_.get(), &keys_, kNow);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    authority_ = *std::move(opened);
+  }
+
+  certs::Certificate IssueOrDie(const certs::SpiffeId& caller, const std::string& csr,
+                                std::optional<int64_t> lifetime = std::nullopt) {
+    const auto issued = authority_->Issue(caller, csr, lifetime, kNow);
+    EXPECT_TRUE(issued.ok()) << issued.status();
+    return certs::ParsePemCertificates(issued->certificate_pem)->front();
+  }
+
+  certs::SystemKeySource keys_;
+  std::unique_ptr<store::SqliteStore> store_;
+  MeshAuthority::Options options_;
+  std::unique_ptr<MeshAuthority> authority_;
+};
+
+TEST_F(CaTest, TheRootIsMadeOnceAndKept) {
+  const std::string bundle = authority_->trust_bundle_pem();
+  const std::string hash = authority_->root_key_hash();
+  Reopen();
+  EXPECT_EQ(authority_->trust_bundle_pem(), bundle);
+  EXPECT_EQ(authority_->root_key_hash(), hash);
+  options_.trust_domain = "other.org";
+  EXPECT_EQ(MeshAuthority::Open(options_, store_.get(), &keys_, kNow).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CaTest, Fault40_TheIdentityIsTheCallersWhateverTheRequestAsksFor) {
+  const certs::PrivateKey key = keys_.Generate();
+  const std::string forged = certs::BuildCertificateRequest(key, Id("payment"));
+  const certs::Certificate leaf = IssueOrDie(Id("guest"), forged);
+  EXPECT_EQ(leaf.uri_sans(), std::vector<std::string>{Id("guest").ToString()});
+  EXPECT_TRUE(leaf.dns_sans().empty() && leaf.ip_sans().empty());
+  EXPECT_FALSE(leaf.is_ca());
+  EXPECT_TRUE(certs::Matches(leaf, key.native()));
+}
+
+TEST_F(CaTest, Fault40_BadRequestsAreRefused) {
+  const std::string good = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  std::string cut = good.substr(0, good.size() / 2);
+  for (const std::string& bad : {std::string(), std::string(65 * 1024, 'x'), cut}) {
+    EXPECT_FALSE(authority_->Issue(Id("a"), bad, std::nullopt, kNow).ok());
+  }
+  // The domain itself and what is no workload get none either.
+  EXPECT_FALSE(
+      authority_->Issue(*certs::SpiffeId::ForTrustDomain("cluster.local"), good, std::nullopt, kNow)
+          .ok());
+  EXPECT_FALSE(
+      authority_
+          ->Issue(*certs::SpiffeId::ForWorkload("other.org", "a", "b"), good, std::nullopt, kNow)
+          .ok());
+}
+
+TEST_F(CaTest, LifetimesAreBoundedByTheAuthoritysOwn) {
+  options_.svid_lifetime_seconds = 600;
+  Reopen();
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  EXPECT_EQ(IssueOrDie(Id("a"), csr).not_after(), kNow + 600);
+  EXPECT_EQ(IssueOrDie(Id("a"), csr, 60).not_after(), kNow + 60);
+  EXPECT_EQ(IssueOrDie(Id("a"), csr, 1 << 30).not_after(), kNow + 600);
+  EXPECT_GT(IssueOrDie(Id("a"), csr, -5).not_after(), kNow);
+}
+
+TEST_F(CaTest, TokensAreBoundToAnIdentityAndExpire) {
+  JoinTokens tokens(store_.get(), &keys_);
+  const auto token = tokens.Create({Id("post"), {"default/post"}, kNow + 60},
+                                   authority_->root_key_hash(), "ann", kNow);
+  ASSERT_TRUE(token.ok()) << token.status();
+  EXPECT_EQ(ParseJoinToken(*token + "\n")->root_key_hash, authority_->root_key_hash());
+  const auto grant = tokens.Redeem(*token, kNow + 59);
+  ASSERT_TRUE(grant.ok()) << grant.status();
+  EXPECT_EQ(grant->id, Id("post"));
+  EXPECT_EQ(grant->services, std::vector<std::string>{"default/post"});
+  EXPECT_EQ(tokens.Redeem(*token, kNow + 60).status().code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(*tokens.ServicesOf(Id("post")), std::vector<std::string>{"default/post"});
+  EXPECT_EQ(*tokens.ServicesOf(Id("other")), std::vector<std::string>{"default/other"});
+  ASSERT_TRUE(tokens.DeleteExpired(kNow + 60).ok());
+  EXPECT_TRUE(store_->List(store::Collection::kJoinToken)->empty());
+}
+
+TEST_F(CaTest, Fault39_ForgedTokensAreRefusedAlike) {
+  JoinTokens tokens(store_.get(), &keys_);
+  std::string token =
+      *tokens.Create({Id("post"), {}, kNow + 60}, authority_->root_key_hash(), "ann", kNow);
+  std::string changed = token;
+  changed.back() = changed.back() == '0' ? '1' : '0';
+  const absl::Status unknown = tokens.Redeem(changed, kNow).status();
+  for (const std::string& bad :
+       {std::string(), std::string("Bearer x"), token.substr(1), token + "0"}) {
+    EXPECT_EQ(tokens.Redeem(bad, kNow).status(), unknown) << bad;
+  }
+}
+
+TEST_F(CaTest, NoSecretIsKeptInTheClear) {
+  JoinTokens tokens(store_.get(), &keys_);
+  const std::string token =
+      *tokens.Create({Id("post"), {}, kNow + 60}, authority_->root_key_hash(), "ann", kNow);
+  const std::string secret = ParseJoinToken(token)->secret;
+  const auto records = store_->List(store::Collection::kJoinToken);
+  ASSERT_EQ(records->size(), 1);
+  for (const store::Record& record : *records) {
+    EXPECT_EQ(record.key.find(secret), std::string::npos);
+    EXPECT_EQ(record.value.find(secret), std::string::npos);
+  }
+}
+
+bool Trusts(const std::string& bundle_pem, const std::string& leaf_pem) {
+  const auto bundle = certs::TrustBundle::FromPem("cluster.local", bundle_pem);
+  const auto leaf = certs::ParsePemCertificates(leaf_pem);
+  const certs::RootSet* roots = bundle->RootsFor("cluster.local");
+  for (const certs::Certificate& root : roots->certificates) {
+    const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(root.native()));
+    if (X509_verify(leaf->front().native(), key.get()) == 1) return true;
+  }
+  return false;
+}
+
+TEST_F(CaTest, RotationNeverLeavesAPeerThatCannotVerify) {
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  const auto issue = [&] {
+    return authority_->Issue(Id("a"), csr, std::nullopt, kNow)->certificate_pem;
+  };
+  const std::string old_bundle = authority_->trust_bundle_pem();
+  const std::string old_leaf = issue();
+  authority_->rotation().OnConnected("n1");
+  authority_->rotation().OnConnected("n2");
+
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  EXPECT_EQ(authority_->BeginRotation(kNow).code(), absl::StatusCode::kFailedPrecondition);
+  // Announced, not yet acknowledged: what is issued must be believed by those with the old bundle.
+  EXPECT_TRUE(Trusts(old_bundle, issue()));
+  EXPECT_TRUE(Trusts(authority_->trust_bundle_pem(), old_leaf));
+  authority_->rotation().OnAcknowledged("n1");
+  EXPECT_FALSE(*authority_->AdvanceRotation(kNow));
+  EXPECT_EQ(authority_->rotation().waiting(), std::vector<std::string>{"n2"});
+  authority_->rotation().OnAcknowledged("n2");
+  EXPECT_TRUE(*authority_->AdvanceRotation(kNow));
+
+  // The new root signs; both are believed, and a restart here changes nothing.
+  const std::string both = authority_->trust_bundle_pem();
+  Reopen();
+  EXPECT_EQ(authority_->trust_bundle_pem(), both);
+  const std::string new_leaf = issue();
+  EXPECT_FALSE(Trusts(old_bundle, new_leaf));
+  EXPECT_TRUE(Trusts(both, new_leaf) && Trusts(both, old_leaf));
+  authority_->rotation().OnConnected("n1");
+  EXPECT_FALSE(*authority_->AdvanceRotation(kNow));
+  authority_->rotation().OnRenewed("n1");
+  EXPECT_TRUE(*authority_->AdvanceRotation(kNow));
+  EXPECT_EQ(authority_->rotation().phase(), RotationPhase::kSteady);
+  EXPECT_TRUE(Trusts(authority_->trust_bundle_pem(), new_leaf));
+  EXPECT_FALSE(Trusts(authority_->trust_bundle_pem(), old_leaf));
+}
+
+TEST(RootRotation, NodesThatAreAwayAreWaitedForOnlyAsLongAsTheirSvidLives) {
+  RootRotation rotation(100);
+  rotation.OnConnected("here");
+  rotation.OnConnected("away");
+  rotation.OnDisconnected("away", 10);
+  rotation.Begin(10);
+  rotation.OnAcknowledged("here");
+  EXPECT_EQ(rotation.Advance(109), RotationPhase::kAnnouncing);
+  EXPECT_EQ(rotation.Advance(110), RotationPhase::kRenewing);
+}
+
+TEST(RootRotation, WithoutNodesOnlyTimeIsProof) {
+  RootRotation rotation(100);
+  rotation.Begin(0);
+  EXPECT_EQ(rotation.Advance(99), RotationPhase::kAnnouncing);
+  EXPECT_EQ(rotation.Advance(100), RotationPhase::kRenewing);
+  EXPECT_EQ(rotation.Advance(150), RotationPhase::kRenewing);
+  EXPECT_EQ(rotation.Advance(200), RotationPhase::kSteady);
+}
+
+}  // namespace
+}  // namespace tulle::ca

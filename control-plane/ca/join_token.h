@@ -1,0 +1,70 @@
+// Join tokens: how a workload that has nothing yet proves who it is (standalone).
+//
+// Text: "tulle1." ROOT-KEY-HASH "." SECRET, both lower-case hex. The first half lets the sidecar
+// pin the control plane at first contact, before it has a trust bundle; the second is 32 random
+// bytes. At rest there is only the secret's SHA-256: the secret has full entropy, so a slow hash
+// would add nothing. Thread: the store's. Times in seconds since the epoch.
+#ifndef TULLE_CONTROL_PLANE_CA_JOIN_TOKEN_H_
+#define TULLE_CONTROL_PLANE_CA_JOIN_TOKEN_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "certs/private_key.h"
+#include "certs/spiffe_id.h"
+#include "control-plane/store/store.h"
+
+namespace tulle::ca {
+
+struct TokenParts {
+  std::string root_key_hash;  // SHA-256 of the root's public key (SubjectPublicKeyInfo), hex
+  std::string secret;
+};
+
+std::optional<TokenParts> ParseJoinToken(std::string_view token);
+
+// What a token stands for.
+struct TokenGrant {
+  certs::SpiffeId id;
+  std::vector<std::string> services;  // NAMESPACE/NAME; what workloads of this ID may register
+  int64_t expires_at = 0;
+};
+
+class JoinTokens {
+ public:
+  // Both outlive this.
+  JoinTokens(store::Store* store, certs::KeySource* keys) : store_(store), keys_(keys) {}
+
+  // The token's text, shown once and never again. Also remembers the services of the identity,
+  // which hold as long as the identity is used, beyond the token's end.
+  absl::StatusOr<std::string> Create(const TokenGrant& grant, std::string_view root_key_hash,
+                                     std::string_view author, int64_t now);
+  // kUnauthenticated unless the token is known and not expired. May be used until it expires: a
+  // workload that has lost its state comes back with it.
+  absl::StatusOr<TokenGrant> Redeem(std::string_view token, int64_t now);
+  // Services of an identity that has proved itself by its SVID; none are known: the account's own
+  // name.
+  absl::StatusOr<std::vector<std::string>> ServicesOf(const certs::SpiffeId& id);
+  absl::Status DeleteExpired(int64_t now);
+
+ private:
+  store::Store* store_;
+  certs::KeySource* keys_;
+};
+
+// SHA-256 as lower-case hex; for secrets of full entropy.
+std::string HashOfSecret(std::string_view secret);
+// In time that depends on the lengths alone (faults.md 89).
+bool EqualInConstantTime(std::string_view a, std::string_view b);
+// 32 random bytes as lower-case hex.
+std::string NewSecret(certs::KeySource* keys);
+
+}  // namespace tulle::ca
+
+#endif  // TULLE_CONTROL_PLANE_CA_JOIN_TOKEN_H_

@@ -1,0 +1,98 @@
+// The mesh's certificate authority: roots kept in the store, SVIDs for callers that have proved who
+// they are.
+//
+// Owner and thread: the store's thread, since every change is written before it counts. Times in
+// seconds since the epoch, passed in. Errors: absl::Status; kInvalidArgument for a bad request (fix
+// the CSR), kUnauthenticated never here: whoever calls Issue has authenticated the caller by join
+// token or SVID.
+#ifndef TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_
+#define TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "certs/authority.h"
+#include "certs/private_key.h"
+#include "certs/spiffe_id.h"
+#include "control-plane/ca/root_rotation.h"
+#include "control-plane/store/store.h"
+
+namespace tulle::ca {
+
+struct IssuedSvid {
+  std::string certificate_pem;
+  std::string trust_bundle_pem;
+  int64_t not_after = 0;
+  std::string spiffe_id;
+};
+
+class MeshAuthority {
+ public:
+  struct Options {
+    std::string trust_domain = "cluster.local";
+    int64_t svid_lifetime_seconds =
+        certs::kSvidLifetimeSeconds;  // --svid-ttl; also the most one may ask for
+  };
+
+  // Reads the roots; an empty store gets its first one. `store` and `keys` outlive this.
+  static absl::StatusOr<std::unique_ptr<MeshAuthority>> Open(const Options& options,
+                                                             store::Store* store,
+                                                             certs::KeySource* keys, int64_t now);
+
+  // `caller` is whom the token or the presented SVID proved. Of the CSR only the public key counts.
+  // `lifetime_seconds` is the caller's wish; absent or too long: the authority's own.
+  absl::StatusOr<IssuedSvid> Issue(const certs::SpiffeId& caller, std::string_view csr_pem,
+                                   std::optional<int64_t> lifetime_seconds, int64_t now) const;
+  // The control plane's own certificate, which is dialled by name and address.
+  absl::StatusOr<IssuedSvid> IssueOwn(const certs::PrivateKey& key,
+                                      std::vector<std::string> dns_names,
+                                      std::vector<std::string> ip_addresses, int64_t now) const;
+
+  const std::string& trust_domain() const { return options_.trust_domain; }
+  // Every root that peers must believe, the signing one first.
+  const std::string& trust_bundle_pem() const { return trust_bundle_pem_; }
+  // Of the signing root's public key: what join tokens carry.
+  std::string root_key_hash() const { return signing().key().PublicKeyHash(); }
+  // Subject key hash of the root that must have signed a renewed SVID.
+  const certs::Authority& signing() const { return roots_[signing_index()]; }
+
+  // Rotation. kFailedPrecondition while one is under way (the message names the nodes it waits
+  // for).
+  absl::Status BeginRotation(int64_t now);
+  // To be called after each of the rotation's events and once a minute: carries out the step that
+  // is due. True: the bundle or the signing root has changed, tell the nodes.
+  absl::StatusOr<bool> AdvanceRotation(int64_t now);
+  RootRotation& rotation() { return rotation_; }
+  const RootRotation& rotation() const { return rotation_; }
+
+ private:
+  MeshAuthority(Options options, store::Store* store, certs::KeySource* keys)
+      : options_(std::move(options)),
+        store_(store),
+        keys_(keys),
+        rotation_(options_.svid_lifetime_seconds) {}
+
+  absl::Status Load(int64_t now);
+  absl::Status Save(const std::vector<certs::Authority>& roots, RotationPhase phase, int64_t since);
+  size_t signing_index() const {
+    return rotation_.phase() == RotationPhase::kRenewing ? roots_.size() - 1 : 0;
+  }
+  void RefreshBundle();
+
+  Options options_;
+  store::Store* store_;
+  certs::KeySource* keys_;
+  RootRotation rotation_;
+  std::vector<certs::Authority> roots_;  // one, or the old and the new
+  std::string trust_bundle_pem_;
+};
+
+}  // namespace tulle::ca
+
+#endif  // TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_
