@@ -38,7 +38,8 @@ Parser::Status Parser::SkipToMessage(Buffer& in) {
   while (!in.empty()) {
     const char c = in.Front().front();
     if (skipped_cr_) {
-      if (c != '\n' || ++skipped_lines_ > kMostEmptyLines) {
+      if (c != '\n') return FailBlock(LineBlock::Status::kBadByte);
+      if (++skipped_lines_ > kMostEmptyLines) {
         return Fail({FailureKind::kBadRequest, "too many empty lines before a request"});
       }
     } else if (c != '\r') {
