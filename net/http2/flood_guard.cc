@@ -17,6 +17,10 @@ const char* FloodGuard::OnStreamAborted(loop::Duration age) {
                                                                : nullptr;
 }
 
+const char* FloodGuard::OnLargeHead() {
+  return ++large_heads_ > kLargeHeads ? "http2.large_headers_flood" : nullptr;
+}
+
 const char* FloodGuard::OnEmptyFrame() {
   return ++empty_in_row_ > 1 ? "http2.empty_frames_flood" : nullptr;
 }

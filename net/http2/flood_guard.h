@@ -17,15 +17,24 @@ class FloodGuard {
  public:
   static constexpr uint32_t kStreamsJudged = 500;
   static constexpr loop::Duration kEarly = std::chrono::seconds(1);
+  static constexpr uint32_t kLargeHeads = 50;
+  static constexpr uint32_t kContinuations = 16;
   static constexpr size_t kQueuedFrames = 1000;
 
   void OnStreamOpened();
   // The peer reset a stream before its answer was complete, or did something for which we had to.
   // `age` of the stream: cancelling what runs for long is legitimate.
   const char* OnStreamAborted(loop::Duration age);
+  // A header block over the limits: it must be decoded to the end all the same (CVE-2016-6581).
+  const char* OnLargeHead();
   // A DATA frame without payload (padding is none) and without END_STREAM, or any other frame.
   const char* OnEmptyFrame();
   void OnPayload() { empty_in_row_ = 0; }
+  // Of one header block; OnHeaders begins it.
+  const char* OnContinuation() {
+    return ++continuations_ > kContinuations ? "http2.continuation_flood" : nullptr;
+  }
+  void OnHeaders() { continuations_ = 0; }
   const char* OnPriority();
   const char* OnWindowUpdate();
   void OnDataSent() { ++data_frames_sent_; }
@@ -39,6 +48,8 @@ class FloodGuard {
   uint64_t priorities_ = 0;
   uint64_t window_updates_ = 0;
   uint64_t data_frames_sent_ = 0;
+  uint32_t large_heads_ = 0;
+  uint32_t continuations_ = 0;
   uint32_t empty_in_row_ = 0;
 };
 

@@ -8,10 +8,6 @@ namespace {
 
 using http::HeaderId;
 
-// A block that decodes to this many times the limits is a bomb (CVE-2016-6581), not a mistake.
-constexpr size_t kFloodBytes = 16;
-constexpr size_t kFloodCount = 160;
-
 bool HasControlOrSpace(std::string_view text) {
   for (const char c : text) {
     if (static_cast<uint8_t>(c) <= 0x20 || c == 0x7f) return true;
@@ -57,10 +53,7 @@ Verdict HeaderBlock::Add(std::string_view name, std::string_view value,
   const bool pseudo = name.starts_with(':');
   bytes_ += name.size() + value.size() + 2;
   count_ += pseudo ? 0 : 1;
-  if (bytes_ > most_bytes || count_ > most_count) {
-    const bool flood = bytes_ > most_bytes * kFloodBytes || count_ > most_count * kFloodCount;
-    return flood ? Verdict::kFlood : Verdict::kTooLarge;
-  }
+  if (bytes_ > most_bytes || count_ > most_count) return Verdict::kTooLarge;
   if (pseudo) return AddPseudo(name, arena_->Copy(value));
   const HeaderId id = http::IdOf(name);
   const std::string_view kept = id == HeaderId::kOther ? arena_->Copy(name) : http::NameOf(id);

@@ -15,7 +15,6 @@ namespace tulle::http2 {
 enum class Verdict : uint8_t {
   kOk,
   kTooLarge,   // over the limits: the stream ends
-  kFlood,      // so far over that decoding on is not worth it: the connection ends
   kMalformed,  // the stream ends with PROTOCOL_ERROR
 };
 

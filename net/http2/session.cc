@@ -243,7 +243,7 @@ Failure Session::LostStream(const Stream& stream, Failure why) const {
 }
 
 void Session::OnTurnEnd() {
-  if (state_ != State::kClosed && !in_.empty()) Feed();
+  if (running() && !in_.empty()) Feed();
   DeliverDue();
   if (state_ == State::kOpen || state_ == State::kEnding) Flush();
   FinishIfDone();

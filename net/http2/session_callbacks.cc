@@ -52,6 +52,7 @@ int Callbacks::OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void
     case NGHTTP2_DATA:
       return Result(self);  // judged when complete
     case NGHTTP2_HEADERS:
+      self.guard_.OnHeaders();
       if (self.is_server() && head->stream_id > self.last_peer_stream_) {
         self.last_peer_stream_ = head->stream_id;
         self.guard_.OnStreamOpened();
@@ -64,6 +65,7 @@ int Callbacks::OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void
       self.CheckFlood(self.guard_.OnWindowUpdate());
       break;
     case NGHTTP2_CONTINUATION:
+      self.CheckFlood(self.guard_.OnContinuation());
       if (head->length == 0) self.CheckFlood(self.guard_.OnEmptyFrame());
       return Result(self);
     default:
@@ -118,11 +120,9 @@ int Callbacks::OnInvalidHeader(nghttp2_session*, const nghttp2_frame* frame, ngh
 
 int Callbacks::RefuseBlock(Session& self, int32_t id, Verdict verdict) {
   Stream* stream = Find(self.session_, id);
-  if (verdict == Verdict::kFlood) {
-    self.CheckFlood("http2.header_bomb");
-    return Result(self);
-  }
   const bool large = verdict == Verdict::kTooLarge;
+  if (large) self.CheckFlood(self.guard_.OnLargeHead());
+  if (!self.running()) return NGHTTP2_ERR_CALLBACK_FAILURE;
   if (stream != nullptr && !stream->refused_) {
     const auto peer_error =
         self.is_server() ? FailureKind::kDownstreamProtocol : FailureKind::kUpstreamProtocol;
@@ -364,7 +364,9 @@ const nghttp2_option* SessionOptions() {
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, FloodGuard::kQueuedFrames);
     nghttp2_option_set_max_send_header_block_length(option, 1024 * 1024);
-    // It judges by the system's clock; FloodGuard does by the loop's.
+    // It counts pieces, of which a frame cut by the wire may have ten; FloodGuard counts frames.
+    nghttp2_option_set_max_continuations(option, 16 * FloodGuard::kContinuations);
+    // It judges by the system's clock, FloodGuard by the loop's.
     nghttp2_option_set_stream_reset_rate_limit(option, 1u << 30, 1u << 30);
     return option;
   }();

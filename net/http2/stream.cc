@@ -186,7 +186,8 @@ void Stream::Deliver() {
     return events_->OnReset(reset_);
   }
   if (head_received_) DeliverBody();
-  if (head_received_ && attached() && !reset_ && receive_ended_ && received_.empty() && !end_delivered_) {
+  if (head_received_ && attached() && !reset_ && receive_ended_ && received_.empty() &&
+      !end_delivered_) {
     end_delivered_ = true;
     if (trailers_received_ != nullptr) {
       events_->OnTrailers(*trailers_received_);
