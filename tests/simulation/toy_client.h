@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+
+#include "net/base/buffer.h"
+#include "net/loop/loop.h"
+#include "net/socket/transport.h"
+
+namespace tulle::toy {
+
+// Sends requests one after the other, and every so often loses patience: then it goes, politely or
+// not, and comes again. It is done when all were answered or given up by its own will; one that is
+// neither is stuck.
+class Client : private TransportEvents {
+ public:
+  Client(loop::Loop& loop, const SocketAddress& server, int requests);
+  ~Client() override;
+  bool done() const { return left_ == 0; }
+  int answered() const { return answered_; }
+
+ private:
+  void OnTransportReady() override;
+  void OnTransportReadable() override;
+  void OnTransportWritable() override { transport_->Write(pending_); }
+  void OnTransportFailed(Failure) override { Again(false); }
+  void Dial();
+  void Ask();
+  void Again(bool reset);
+  void Hang(bool reset);
+
+  loop::Loop& loop_;
+  const SocketAddress server_;
+  int left_;
+  int answered_ = 0;
+  Buffer received_, pending_;
+  std::unique_ptr<loop::Timer> patience_;
+  std::unique_ptr<loop::Timer> redial_;
+  std::unique_ptr<Transport> transport_;
+};
+
+}  // namespace tulle::toy
