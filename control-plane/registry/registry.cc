@@ -1,0 +1,169 @@
+#include "control-plane/registry/registry.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "control-plane/discovery/workload_json.h"
+
+namespace tulle::registry {
+namespace {
+
+using discovery::Health;
+using discovery::Workload;
+
+absl::Status UnknownLease() {
+  return absl::NotFoundError("the lease is not known or has ended: register again");
+}
+
+}  // namespace
+
+void Registry::Restore(Lease lease, milliseconds now) {
+  quiet_until_ = now + options_.grace;
+  lease.workload.health = Health::kHealthy;
+  instance_of_[lease.id] = lease.workload.id;
+  const std::string id = lease.workload.id;
+  entries_[id] = Entry{std::move(lease), now, false, true};
+}
+
+absl::Status Registry::CheckRoomFor(const Workload& workload) const {
+  if (entries_.contains(workload.id)) return absl::OkStatus();
+  if (entries_.size() >= options_.most_leases) {
+    return absl::ResourceExhaustedError("the registry is full: remove workloads that are gone");
+  }
+  const auto is_same = [&](const auto& entry) {
+    return entry.second.lease.workload.spiffe_id == workload.spiffe_id;
+  };
+  const auto count = std::count_if(entries_.begin(), entries_.end(), is_same);
+  if (static_cast<size_t>(count) < options_.most_leases_of_one_identity) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat(workload.spiffe_id, " has ", count,
+                   " instances already: give each process one stable instance id"));
+}
+
+absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<milliseconds> ttl,
+                                         milliseconds now) {
+  absl::Status status = discovery::CheckWorkload(workload);
+  if (status.ok()) status = CheckRoomFor(workload);
+  if (!status.ok()) return status;
+  const auto former = entries_.find(workload.id);
+  if (former != entries_.end()) {
+    if (former->second.lease.workload.spiffe_id != workload.spiffe_id) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          "instance ", workload.id, " belongs to another identity: choose another instance id"));
+    }
+    instance_of_.erase(former->second.lease.id);
+  }
+  Lease lease;
+  lease.id = new_lease_id_();
+  lease.ttl =
+      std::clamp(ttl.value_or(options_.default_ttl), options_.shortest_ttl, options_.longest_ttl);
+  lease.workload = std::move(workload);
+  lease.workload.health = Health::kHealthy;
+  instance_of_[lease.id] = lease.workload.id;
+  entries_[lease.workload.id] = Entry{lease, now, false, true};
+  Remember(Change::Kind::kPut, lease);
+  return lease;
+}
+
+Registry::Entry* Registry::FindLease(std::string_view lease_id) {
+  const auto instance = instance_of_.find(lease_id);
+  if (instance == instance_of_.end()) return nullptr;
+  return &entries_.at(instance->second);
+}
+
+void Registry::SetHealth(Entry* entry) {
+  const Health health =
+      entry->is_expired || !entry->is_ready ? Health::kUnhealthy : Health::kHealthy;
+  if (entry->lease.workload.health == health) return;
+  entry->lease.workload.health = health;
+  Remember(Change::Kind::kHealth, entry->lease);
+}
+
+absl::StatusOr<milliseconds> Registry::Heartbeat(std::string_view lease_id, std::string_view caller,
+                                                 bool is_ready, milliseconds now) {
+  Entry* entry = FindLease(lease_id);
+  if (entry == nullptr || entry->lease.workload.spiffe_id != caller) return UnknownLease();
+  entry->renewed_at = now;
+  entry->is_expired = false;
+  entry->is_ready = is_ready;
+  SetHealth(entry);
+  return entry->lease.ttl;
+}
+
+absl::Status Registry::Deregister(std::string_view lease_id, std::string_view caller) {
+  Entry* entry = FindLease(lease_id);
+  if (entry == nullptr || entry->lease.workload.spiffe_id != caller) return UnknownLease();
+  const Lease lease = entry->lease;
+  instance_of_.erase(lease.id);
+  entries_.erase(lease.workload.id);
+  Remember(Change::Kind::kRemove, lease);
+  return absl::OkStatus();
+}
+
+void Registry::Advance(milliseconds now) {
+  if (last_advance_ && now - *last_advance_ > options_.stall) quiet_until_ = now + options_.grace;
+  last_advance_ = now;
+  if (now < quiet_until_) return;
+  ExpireOverdue(now);
+  RemoveDead(now);
+}
+
+bool Registry::MustHold(size_t overdue, milliseconds now) {
+  while (!recent_expiries_.empty() && now - recent_expiries_.front() > options_.default_ttl) {
+    recent_expiries_.pop_front();
+  }
+  const double fraction = options_.mass_fraction * static_cast<double>(entries_.size());
+  const size_t allowed = std::max(options_.mass_minimum, static_cast<size_t>(std::floor(fraction)));
+  if (overdue == 0 || overdue + recent_expiries_.size() <= allowed) {
+    held_since_.reset();
+    return false;
+  }
+  if (!held_since_) held_since_ = now;
+  return now - *held_since_ < options_.longest_hold;
+}
+
+void Registry::ExpireOverdue(milliseconds now) {
+  std::vector<Entry*> overdue;
+  for (auto& [id, entry] : entries_) {
+    if (!entry.is_expired && now - entry.renewed_at >= entry.lease.ttl) overdue.push_back(&entry);
+  }
+  held_ = 0;
+  if (MustHold(overdue.size(), now)) {
+    held_ = overdue.size();
+    return;
+  }
+  for (Entry* entry : overdue) {
+    entry->is_expired = true;
+    recent_expiries_.push_back(now);
+    SetHealth(entry);
+  }
+}
+
+void Registry::RemoveDead(milliseconds now) {
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const Entry& each = entry->second;
+    if (!each.is_expired || now - each.renewed_at < 3 * each.lease.ttl) {
+      ++entry;
+      continue;
+    }
+    Remember(Change::Kind::kRemove, each.lease);
+    instance_of_.erase(each.lease.id);
+    entry = entries_.erase(entry);
+  }
+}
+
+std::vector<Change> Registry::TakeChanges() {
+  std::vector<Change> changes;
+  changes.swap(changes_);
+  return changes;
+}
+
+std::map<std::string, Workload> Registry::workloads() const {
+  std::map<std::string, Workload> workloads;
+  for (const auto& [id, entry] : entries_) workloads[id] = entry.lease.workload;
+  return workloads;
+}
+
+}  // namespace tulle::registry

@@ -1,0 +1,121 @@
+// Who is alive: registrations with a lease that heartbeats renew.
+//
+// A pure state machine on a monotonic clock that is passed in (milliseconds since any start): no
+// I/O, no timers. The caller persists and publishes the Changes that each call returns, and calls
+// Advance() once a second. A lease that misses its ttl makes the endpoint unhealthy, three ttls
+// remove it. Nobody is expired in a rush:
+//   after a restart  every restored lease starts afresh, and nothing expires within `grace`;
+//   after a stall    (this process was stopped or starved) the same: heartbeats had nobody to take
+//   them; many at once     when more than `mass_fraction` would be gone within one ttl, the network
+//   is the likelier
+//                    cause: they are held as they are, counted, for at most `longest_hold`.
+// Thread: one. Errors: absl::Status for the caller of the RPC.
+#ifndef TULLE_CONTROL_PLANE_REGISTRY_REGISTRY_H_
+#define TULLE_CONTROL_PLANE_REGISTRY_REGISTRY_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control-plane/discovery/mesh.h"
+
+namespace tulle::registry {
+
+using std::chrono::milliseconds;
+
+struct Lease {
+  std::string id;  // unguessable; known to its holder alone
+  discovery::Workload workload;
+  milliseconds ttl{0};
+};
+
+// What happened to a workload. kPut and kRemove are stored; kHealth is published alone: a restart
+// begins afresh anyway.
+struct Change {
+  enum class Kind { kPut, kHealth, kRemove };
+  Kind kind = Kind::kPut;
+  Lease lease;
+};
+
+class Registry {
+ public:
+  struct Options {
+    milliseconds default_ttl{15000};
+    milliseconds shortest_ttl{1000};
+    milliseconds longest_ttl{300000};
+    milliseconds grace{15000};
+    milliseconds stall{5000};
+    milliseconds longest_hold{300000};
+    double mass_fraction = 0.15;
+    size_t mass_minimum = 2;  // so many may always expire: a small mesh must notice a single death
+    size_t most_leases = 100000;
+    size_t most_leases_of_one_identity = 1000;
+  };
+
+  using LeaseIdFn = std::function<std::string()>;
+  Registry(const Options& options, LeaseIdFn new_lease_id)
+      : options_(options), new_lease_id_(std::move(new_lease_id)) {}
+
+  // At start, for each stored lease, before any other call.
+  void Restore(Lease lease, milliseconds now);
+
+  // The workload's spiffe_id and services come from the authenticated caller. A second registration
+  // of an instance replaces the first if both have the same identity.
+  absl::StatusOr<Lease> Register(discovery::Workload workload, std::optional<milliseconds> ttl,
+                                 milliseconds now);
+  // kNotFound: register again. `caller` is the SPIFFE ID that the connection proved.
+  absl::StatusOr<milliseconds> Heartbeat(std::string_view lease_id, std::string_view caller,
+                                         bool is_ready, milliseconds now);
+  absl::Status Deregister(std::string_view lease_id, std::string_view caller);
+
+  void Advance(milliseconds now);
+
+  // What has changed since the last call, in order.
+  std::vector<Change> TakeChanges();
+
+  // Every workload that is not removed, with its health; ordered by id.
+  std::map<std::string, discovery::Workload> workloads() const;
+  size_t size() const { return entries_.size(); }
+  bool is_holding() const { return held_since_.has_value(); }
+  size_t held() const { return held_; }  // leases that are overdue and held now
+
+ private:
+  struct Entry {
+    Lease lease;
+    milliseconds renewed_at{0};
+    bool is_expired = false;
+    bool is_ready = true;
+  };
+  using Entries = std::map<std::string, Entry>;  // by instance id
+
+  Entry* FindLease(std::string_view lease_id);
+  absl::Status CheckRoomFor(const discovery::Workload& workload) const;
+  void SetHealth(Entry* entry);
+  void Remember(Change::Kind kind, const Lease& lease) { changes_.push_back({kind, lease}); }
+  bool MustHold(size_t overdue, milliseconds now);
+  void ExpireOverdue(milliseconds now);
+  void RemoveDead(milliseconds now);
+
+  Options options_;
+  LeaseIdFn new_lease_id_;
+  Entries entries_;
+  std::map<std::string, std::string, std::less<>> instance_of_;  // by lease id
+  std::vector<Change> changes_;
+  std::deque<milliseconds> recent_expiries_;
+  std::optional<milliseconds> last_advance_;
+  std::optional<milliseconds> held_since_;
+  milliseconds quiet_until_{0};
+  size_t held_ = 0;
+};
+
+}  // namespace tulle::registry
+
+#endif  // TULLE_CONTROL_PLANE_REGISTRY_REGISTRY_H_
