@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+
+#include "telemetry/access_log_format.h"
+
+namespace tulle::telemetry {
+
+// What stands in the parentheses after an operator's name.
+enum class LogArgument : uint8_t { kNone, kHeader, kTime, kAnything };
+
+struct LogOperatorFacts {
+  std::string_view name;
+  LogOperator op;
+  LogArgument argument = LogArgument::kNone;
+  bool number = false;  // a JSON number when it stands alone
+};
+
+// Null: no such operator.
+const LogOperatorFacts* FindLogOperator(std::string_view name);
+bool IsNumber(LogOperator op);
+
+}  // namespace tulle::telemetry

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tulle::telemetry {
+
+// Adds `text` so that it stays inside quotes and on its line: quotes, backslashes, control
+// characters and bytes beyond ASCII become \xHH (\" and \\ for the first two).
+void AppendEscapedText(std::string& out, std::string_view text);
+// Adds `text` as the inside of a JSON string. Valid UTF-8 stays but for control characters; other
+// bytes become \u00HH.
+void AppendEscapedJson(std::string& out, std::string_view text);
+
+}  // namespace tulle::telemetry

@@ -1,0 +1,120 @@
+#include "telemetry/families.h"
+
+namespace tulle::telemetry {
+namespace {
+
+using enum MetricKind;
+
+constexpr std::string_view kIstioLabels[] = {
+    "reporter",
+    "source_workload",
+    "source_workload_namespace",
+    "source_principal",
+    "destination_service",
+    "destination_service_name",
+    "destination_service_namespace",
+    "destination_workload",
+    "destination_principal",
+    "request_protocol",
+    "response_code",
+    "grpc_response_status",
+    "response_flags",
+    "connection_security_policy",
+};
+static_assert(std::size(kIstioLabels) == kIstioLabelCount);
+
+constexpr std::string_view kHttpLabels[] = {"direction", "service", "method", "status"};
+constexpr std::string_view kHttpDurationLabels[] = {"direction", "service"};
+constexpr std::string_view kBuildLabels[] = {"version", "revision"};
+constexpr std::string_view kControlPlaneLabels[] = {"control_plane"};
+constexpr std::string_view kUpdateLabels[] = {"type", "result"};
+constexpr std::string_view kCertificateLabels[] = {"name", "spiffe_id"};
+constexpr std::string_view kLimitLabels[] = {"cluster", "limit", "kind"};
+constexpr std::string_view kReasonLabels[] = {"reason"};
+constexpr std::string_view kWorkerLabels[] = {"worker"};
+
+// Envoy's, as far as Istio's dashboards show them.
+constexpr double kMilliseconds[] = {0.5,   1,     2.5,    5,      10,   25,   50,
+                                    100,   250,   500,    1000,   2500, 5000, 10000,
+                                    30000, 60000, 300000, 600000, 1.8e6};
+// OpenTelemetry's for http.server.request.duration, and two finer ones for calls inside a host.
+constexpr double kSeconds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1,
+                               0.25,   0.5,   0.75,   1,     2.5,  5,     7.5,  10};
+constexpr double kBytes[] = {256,    1024,    4096,    16384,    65536,
+                             262144, 1048576, 4194304, 16777216, 67108864};
+static_assert(std::size(kMilliseconds) <= Histogram::kMostBounds);
+
+}  // namespace
+
+const FamilySpec kIstioRequests{
+    "istio_requests_total", "Requests that have ended.", kCounter, kIstioLabels, {}};
+const FamilySpec kIstioRequestDuration{"istio_request_duration_milliseconds",
+                                       "Time from a request's first byte to its end.", kHistogram,
+                                       kIstioLabels, kMilliseconds};
+const FamilySpec kIstioRequestBytes{"istio_request_bytes", "Size of request bodies.", kHistogram,
+                                    kIstioLabels, kBytes};
+const FamilySpec kIstioResponseBytes{"istio_response_bytes", "Size of response bodies.", kHistogram,
+                                     kIstioLabels, kBytes};
+const FamilySpec kIstioTcpSent{"istio_tcp_sent_bytes_total",
+                               "Bytes sent to the client of relayed connections.",
+                               kCounter,
+                               kIstioLabels,
+                               {}};
+const FamilySpec kIstioTcpReceived{"istio_tcp_received_bytes_total",
+                                   "Bytes received from the client of relayed connections.",
+                                   kCounter,
+                                   kIstioLabels,
+                                   {}};
+const FamilySpec kIstioTcpOpened{"istio_tcp_connections_opened_total",
+                                 "Relayed connections that were opened.",
+                                 kCounter,
+                                 kIstioLabels,
+                                 {}};
+const FamilySpec kIstioTcpClosed{"istio_tcp_connections_closed_total",
+                                 "Relayed connections that have ended.",
+                                 kCounter,
+                                 kIstioLabels,
+                                 {}};
+
+const FamilySpec kHttpRequests{
+    "http_requests_total", "Requests that have ended.", kCounter, kHttpLabels, {}};
+const FamilySpec kHttpRequestDuration{"http_request_duration_seconds",
+                                      "Time from a request's first byte to its end.", kHistogram,
+                                      kHttpDurationLabels, kSeconds};
+
+const FamilySpec kBuild{
+    "tulle_build_info", "The version that runs; always 1.", kGauge, kBuildLabels, {}};
+const FamilySpec kXdsConnected{"tulle_xds_connected",
+                               "Whether the stream to the control plane is up.",
+                               kGauge,
+                               kControlPlaneLabels,
+                               {}};
+const FamilySpec kXdsUpdates{"tulle_xds_updates_total",
+                             "Resources that the control plane sent, by what became of them.",
+                             kCounter,
+                             kUpdateLabels,
+                             {}};
+const FamilySpec kCertificateExpiry{"identity_cert_expiration_timestamp_seconds",
+                                    "When the certificate in use ends, seconds since the epoch.",
+                                    kGauge,
+                                    kCertificateLabels,
+                                    {}};
+const FamilySpec kConfigWarnings{"tulle_config_warnings",
+                                 "Fields of the configuration in force that have no effect.",
+                                 kGauge,
+                                 {},
+                                 {}};
+const FamilySpec kUpstreamLimit{"tulle_upstream_limit",
+                                "Caps of a cluster: how much is used and how much is allowed.",
+                                kGauge,
+                                kLimitLabels,
+                                {}};
+const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
+                                   "Log lines that were not written.",
+                                   kCounter,
+                                   kReasonLabels,
+                                   {}};
+const FamilySpec kWorkerMemory{
+    "tulle_worker_memory_bytes", "Memory that the worker's slab holds.", kGauge, kWorkerLabels, {}};
+
+}  // namespace tulle::telemetry

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "telemetry/metrics.h"
+
+// The metrics of Tulle with their final names and labels. Sources: Istio's standard metrics, so
+// that dashboards made for them work; Prometheus' naming rules for our own.
+namespace tulle::telemetry {
+
+// Order of the labels of istio_requests_total and the HTTP histograms.
+enum IstioLabel : size_t {
+  kReporter,
+  kSourceWorkload,
+  kSourceWorkloadNamespace,
+  kSourcePrincipal,
+  kDestinationService,
+  kDestinationServiceName,
+  kDestinationServiceNamespace,
+  kDestinationWorkload,
+  kDestinationPrincipal,
+  kRequestProtocol,
+  kResponseCode,
+  kGrpcResponseStatus,
+  kResponseFlags,
+  kConnectionSecurityPolicy,
+  kIstioLabelCount,
+};
+
+extern const FamilySpec kIstioRequests;
+extern const FamilySpec kIstioRequestDuration;
+extern const FamilySpec kIstioRequestBytes;
+extern const FamilySpec kIstioResponseBytes;
+// The same labels; the codes are "unknown".
+extern const FamilySpec kIstioTcpSent;
+extern const FamilySpec kIstioTcpReceived;
+extern const FamilySpec kIstioTcpOpened;
+extern const FamilySpec kIstioTcpClosed;
+
+extern const FamilySpec kHttpRequests;         // direction, service, method, status
+extern const FamilySpec kHttpRequestDuration;  // direction, service
+
+extern const FamilySpec kBuild;              // version, revision
+extern const FamilySpec kXdsConnected;       // control_plane
+extern const FamilySpec kXdsUpdates;         // type, result (accepted, rejected)
+extern const FamilySpec kCertificateExpiry;  // name, spiffe_id
+extern const FamilySpec kConfigWarnings;     // no labels: warnings of the configuration in force
+extern const FamilySpec kUpstreamLimit;      // cluster, limit, kind (used, allowed)
+extern const FamilySpec kAccessLogDropped;   // reason
+extern const FamilySpec kWorkerMemory;       // worker: bytes reserved by its slab
+
+}  // namespace tulle::telemetry

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "telemetry/metrics.h"
+
+namespace tulle::telemetry {
+
+// Content-Type of the text below.
+inline constexpr std::string_view kPrometheusType = "text/plain; version=0.0.4; charset=utf-8";
+
+// Prometheus' text format 0.0.4 of what Collect gave. Pure.
+std::string PrometheusText(std::span<const FamilySamples> families);
+
+// One "name{label="value"} value" a line without comments, histograms as count and sum: for people.
+std::string PlainText(std::span<const FamilySamples> families);
+
+}  // namespace tulle::telemetry
