@@ -19,9 +19,9 @@ bool Lower(const std::unique_ptr<Endpoint>& endpoint, const SocketAddress& addre
 
 }  // namespace
 
-Cluster::Cluster(loop::Loop& loop, Dialer& dialer, std::shared_ptr<const ClusterSpec> spec,
-                 std::shared_ptr<ClusterLimits> limits)
-    : loop_(loop), dialer_(dialer), spec_(std::move(spec)), limits_(std::move(limits)) {
+Cluster::Cluster(loop::Loop& loop, loop::Deadlines& deadlines,
+                 std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits)
+    : loop_(loop), deadlines_(deadlines), spec_(std::move(spec)), limits_(std::move(limits)) {
   idle_timer_ = loop_.NewTimer([this] { CloseIdle(); });
   if (spec_->static_endpoints != nullptr) SetEndpoints(spec_->static_endpoints);
 }

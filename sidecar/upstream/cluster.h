@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
 #include "sidecar/upstream/admission.h"
 #include "sidecar/upstream/balancer.h"
@@ -20,7 +21,7 @@ namespace tulle::upstream {
 // Enter/Leave; a removed cluster is deleted when the last has left.
 class Cluster : public Deletable {
  public:
-  Cluster(loop::Loop& loop, Dialer& dialer, std::shared_ptr<const ClusterSpec> spec,
+  Cluster(loop::Loop& loop, loop::Deadlines& deadlines, std::shared_ptr<const ClusterSpec> spec,
           std::shared_ptr<ClusterLimits> limits);
   ~Cluster() override;
 
@@ -59,7 +60,7 @@ class Cluster : public Deletable {
   const ClusterLimits& limits() const { return *limits_; }
   const std::shared_ptr<const EndpointSet>& endpoint_set() const { return endpoint_set_; }
   loop::Loop& loop() { return loop_; }
-  Dialer& dialer() { return dialer_; }
+  loop::Deadlines& deadlines() { return deadlines_; }
   // For status pages. Not on the data path.
   std::vector<const Endpoint*> Endpoints() const;
 
@@ -75,7 +76,7 @@ class Cluster : public Deletable {
   uint32_t connection_cap() const;
 
   loop::Loop& loop_;
-  Dialer& dialer_;
+  loop::Deadlines& deadlines_;
   std::shared_ptr<const ClusterSpec> spec_;
   std::shared_ptr<ClusterLimits> limits_;
   std::shared_ptr<const EndpointSet> endpoint_set_;

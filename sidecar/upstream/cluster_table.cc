@@ -9,7 +9,7 @@ void ClusterTable::Put(std::shared_ptr<const ClusterSpec> spec,
                        std::shared_ptr<ClusterLimits> limits) {
   std::unique_ptr<Cluster>& cluster = clusters_[spec->name];
   if (cluster == nullptr) {
-    cluster = std::make_unique<Cluster>(loop_, dialer_, std::move(spec), std::move(limits));
+    cluster = std::make_unique<Cluster>(loop_, deadlines_, std::move(spec), std::move(limits));
   } else {
     cluster->Update(std::move(spec));
   }

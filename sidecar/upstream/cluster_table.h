@@ -15,7 +15,7 @@ namespace tulle::upstream {
 // last has left. Owner: Worker. Thread: the worker's.
 class ClusterTable {
  public:
-  ClusterTable(loop::Loop& loop, Dialer& dialer) : loop_(loop), dialer_(dialer) {}
+  ClusterTable(loop::Loop& loop, loop::Deadlines& deadlines) : loop_(loop), deadlines_(deadlines) {}
 
   void Put(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits);
   void SetEndpoints(std::string_view cluster, std::shared_ptr<const EndpointSet> endpoints);
@@ -40,7 +40,7 @@ class ClusterTable {
   static absl::string_view Key(std::string_view name) { return {name.data(), name.size()}; }
 
   loop::Loop& loop_;
-  Dialer& dialer_;
+  loop::Deadlines& deadlines_;
   absl::flat_hash_map<std::string, std::unique_ptr<Cluster>> clusters_;
   std::vector<std::unique_ptr<Cluster>> removed_;
 };

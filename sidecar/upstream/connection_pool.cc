@@ -12,21 +12,17 @@ void StreamWaiter::Withdraw() {
 
 PooledConnection::~PooledConnection() = default;
 
-Failure PooledConnection::Start() {
+void PooledConnection::Start() {
   Cluster& cluster = pool_.cluster();
   const Endpoint& endpoint = pool_.endpoint();
-  Failure failure;
-  std::unique_ptr<Transport> transport =
-      cluster.dialer().Dial(cluster.spec(), endpoint.spec(), endpoint.socket(), &failure);
-  if (transport == nullptr) return failure;
-  codec_ = cluster.dialer().Speak(pool_.version(), cluster.spec(), std::move(transport), *this);
+  codec_ = Speak(pool_.version(), cluster.loop(), cluster.deadlines(), cluster.spec(),
+                 Dial(cluster.loop(), cluster.spec(), endpoint.spec(), endpoint.socket()), *this);
   connect_timer_ = cluster.loop().NewTimer([this] {
     codec_->Close();
     OnConnectionClosed({FailureKind::kConnectTimeout});
   });
   connect_timer_->Start(cluster.spec().connect_timeout);
   codec_->Start();
-  return {};
 }
 
 // The cluster's SAN list names every identity of the service; the endpoint's own one is the exact
@@ -104,28 +100,17 @@ Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
     return acquired;
   }
   Queue(waiter);
-  if (connecting_ * streams_per_connection() < waiters_ && !Connect(&acquired.failure) &&
-      connections_ == 0 && acquired.failure) {
-    LeaveQueue(waiter);
-    return acquired;
-  }
-  acquired.failure = {};
+  if (connecting_ * streams_per_connection() < waiters_) Connect();
   return acquired;
 }
 
-// False: not now (a cap), or failed at once, then with *failure.
-bool ConnectionPool::Connect(Failure* failure) {
+bool ConnectionPool::Connect() {
   if (!cluster_.TryEnterConnection()) return false;
   auto* connection = new PooledConnection(*this);
-  *failure = connection->Start();
-  if (*failure) {
-    delete connection;
-    cluster_.LeaveConnection();
-    return false;
-  }
   ++connections_;
   ++connecting_;
   busy_.PushBack(*connection);
+  connection->Start();
   return true;
 }
 
@@ -137,11 +122,7 @@ void ConnectionPool::ServeWaiters() {
     const Acquired acquired = OpenOn(*connection, waiter.events());
     waiter.OnStream(*acquired.stream, *acquired.transport, acquired.reused);
   }
-  Failure failure;
-  while (connecting_ * streams_per_connection() < waiters_) {
-    if (Connect(&failure)) continue;
-    if (failure && connecting_ == 0) FailExcessWaiters(failure);
-    break;
+  while (connecting_ * streams_per_connection() < waiters_ && Connect()) {
   }
 }
 

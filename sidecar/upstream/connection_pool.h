@@ -7,7 +7,7 @@
 #include "net/base/intrusive_list.h"
 #include "net/http/connection.h"
 #include "net/loop/loop.h"
-#include "sidecar/upstream/dialer.h"
+#include "sidecar/upstream/dial.h"
 
 namespace tulle::upstream {
 
@@ -49,8 +49,7 @@ class PooledConnection final
  public:
   explicit PooledConnection(ConnectionPool& pool) : pool_(pool) {}
   ~PooledConnection() override;
-  // Null, or why it could not even start.
-  Failure Start();
+  void Start();
   void OnConnectionReady() override;
   void OnStreamRoom() override;
   void OnConnectionClosed(Failure why) override;
@@ -100,7 +99,8 @@ class ConnectionPool {
   friend class StreamWaiter;
   Acquired OpenOn(PooledConnection& connection, http::StreamEvents& events);
   PooledConnection* FindRoom();
-  bool Connect(Failure* failure);
+  // False: a cap is reached.
+  bool Connect();
   void Queue(StreamWaiter& waiter);
   StreamWaiter& Unqueue();
   void LeaveQueue(StreamWaiter& waiter);

@@ -1,0 +1,32 @@
+#include "sidecar/upstream/dial.h"
+
+#include <utility>
+
+#include "net/http1/client_connection.h"
+#include "net/http2/connection.h"
+#include "net/socket/transports.h"
+#include "net/tls/secure_transports.h"
+
+namespace tulle::upstream {
+
+std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
+                                const EndpointSpec& endpoint, const TransportSocketSpec& socket) {
+  const TransportConnector& connector = socket.tls == nullptr ? PlainConnector() : *socket.tls;
+  return connector.Connect(loop, endpoint.address, cluster.source_address);
+}
+
+std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& loop,
+                                              loop::Deadlines& deadlines,
+                                              const ClusterSpec& cluster,
+                                              std::unique_ptr<Transport> transport,
+                                              http::ClientConnectionEvents& events) {
+  if (version == HttpVersion::k1) {
+    return std::make_unique<http1::ClientConnection>(loop, deadlines, std::move(transport), events,
+                                                     http1::ClientOptions{});
+  }
+  http2::Options options;
+  options.limits.concurrent_streams = cluster.http2_concurrent_streams;
+  return http2::NewClientConnection(loop, std::move(transport), events, options);
+}
+
+}  // namespace tulle::upstream
