@@ -1,0 +1,105 @@
+#include "tests/simulation/http_caller.h"
+
+#include <utility>
+
+#include "net/http1/client_connection.h"
+#include "net/socket/transports.h"
+
+namespace tulle::simulation {
+
+HttpCaller::HttpCaller(loop::Loop& loop, const SocketAddress& to, const Calls& calls)
+    : loop_(loop),
+      to_(to),
+      calls_(calls),
+      deadlines_(loop),
+      redial_(loop.NewTimer([this] { Dial(); })),
+      arena_(std::make_unique<Arena>(loop.slab())) {
+  redial_->Start({});
+}
+
+HttpCaller::~HttpCaller() {
+  if (stream_ != nullptr) stream_->Detach();
+  Hang();
+}
+
+void HttpCaller::Dial() {
+  connection_ = std::make_unique<http1::ClientConnection>(
+      loop_, deadlines_, PlainConnector().Connect(loop_, to_, {}), *this, http1::ClientOptions{});
+  connection_->Start();
+}
+
+void HttpCaller::Hang() {
+  if (connection_ == nullptr) return;
+  connection_->Close();
+  loop_.DeferDelete(std::move(connection_));
+}
+
+void HttpCaller::Ask() {
+  const int number = answered_ + lost_;
+  path_ = "/" + std::to_string(number);
+  question_.clear();
+  if (number % 2 == 1) {
+    const size_t size = 1 + loop_.random().Below(calls_.largest_body);
+    for (size_t i = 0; i < size; ++i) question_ += static_cast<char>('a' + (i + number) % 26);
+  }
+  answer_.clear();
+  arena_->Clear();
+  status_ = 0;
+  path_right_ = false;
+  Arena arena(loop_.slab());
+  http::Head head(arena);
+  head.method = question_.empty() ? "GET" : "POST";
+  head.authority = calls_.authority;
+  head.path = path_;
+  if (!question_.empty()) head.content_length = static_cast<int64_t>(question_.size());
+  stream_ = &connection_->Open(*this);
+  stream_->SendHeaders(head, question_.empty());
+  stream_->Pull(1 << 20);
+  if (question_.empty()) return;
+  Buffer body(loop_.slab());
+  body.Append(question_);
+  stream_->SendData(body, true);
+}
+
+void HttpCaller::OnHeaders(http::Head& head, bool end) {
+  status_ = head.status;
+  const http::Header* path = head.headers.Find("x-path");
+  path_right_ = path != nullptr && path->value == path_;
+  if (end) Finish();
+}
+
+void HttpCaller::OnData(Buffer& data, bool end) {
+  answer_ += data.ToString();
+  data.Clear();
+  if (end) Finish();
+}
+
+void HttpCaller::Finish() {
+  std::exchange(stream_, nullptr)->Detach();
+  ++answered_;
+  ++statuses_[status_ % 600];
+  if (status_ == 200 && (!path_right_ || answer_ != question_)) ++wrong_;
+  if (done()) return Hang();
+  if (calls_.one_in_new > 0 && loop_.random().Below(calls_.one_in_new) == 0) {
+    Hang();
+    redial_->Start({});
+  } else if (connection_->StreamRoom() > 0) {
+    Ask();
+  }
+}
+
+void HttpCaller::OnStreamRoom() {
+  if (stream_ == nullptr && !done() && connection_->StreamRoom() > 0) Ask();
+}
+
+void HttpCaller::OnReset(Failure) {
+  std::exchange(stream_, nullptr)->Detach();
+  ++lost_;
+}
+
+void HttpCaller::OnConnectionClosed(Failure) {
+  Hang();
+  if (!done()) redial_->Start(std::chrono::milliseconds(1));
+}
+
+}  // namespace tulle::simulation

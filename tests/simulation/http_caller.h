@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "net/base/buffer.h"
+#include "net/http/connection.h"
+#include "net/loop/deadlines.h"
+#include "net/loop/loop.h"
+
+namespace tulle::simulation {
+
+// What a caller asks, and how often.
+struct Calls {
+  std::string authority = "origin";
+  int count = 100;
+  size_t largest_body = 2000;  // half of the requests are GETs without one
+  // One in so many comes on a new connection.
+  uint64_t one_in_new = 4;
+};
+
+// An HTTP/1.1 client that sends one request after the other and checks each answer against its
+// question. It sends nothing twice. Owner: a test.
+class HttpCaller final : public http::ClientConnectionEvents, public http::StreamEvents {
+ public:
+  HttpCaller(loop::Loop& loop, const SocketAddress& to, const Calls& calls);
+  ~HttpCaller() override;
+
+  bool done() const { return answered_ + lost_ == calls_.count; }
+  int answered() const { return answered_; }
+  // Whose connection ended before its answer.
+  int lost() const { return lost_; }
+  // Answers that are not those to the question asked.
+  int wrong() const { return wrong_; }
+  int with_status(int status) const { return statuses_[status % 600]; }
+
+ private:
+  void OnConnectionReady() override { Ask(); }
+  void OnStreamRoom() override;
+  void OnConnectionClosed(Failure why) override;
+
+  Arena& arena() override { return *arena_; }
+  void OnInterim(http::Head&) override {}
+  void OnHeaders(http::Head& head, bool end) override;
+  void OnData(Buffer& data, bool end) override;
+  void OnTrailers(http::HeaderMap&) override { Finish(); }
+  void OnReset(Failure) override;
+  void OnSendRoom() override {}
+
+  void Dial();
+  void Hang();
+  void Ask();
+  void Finish();
+  void Lose();
+
+  loop::Loop& loop_;
+  const SocketAddress to_;
+  const Calls calls_;
+  loop::Deadlines deadlines_;
+  std::unique_ptr<loop::Timer> redial_;
+  std::unique_ptr<http::ClientConnection> connection_;
+  std::unique_ptr<Arena> arena_;
+  http::Stream* stream_ = nullptr;
+  std::string path_, question_, answer_;
+  int status_ = 0;
+  bool path_right_ = false;
+  int answered_ = 0;
+  int lost_ = 0;
+  int wrong_ = 0;
+  std::array<int, 600> statuses_{};
+};
+
+}  // namespace tulle::simulation

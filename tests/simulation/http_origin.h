@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/base/buffer.h"
+#include "net/http/connection.h"
+#include "net/loop/deadlines.h"
+#include "net/loop/loop.h"
+
+namespace tulle::simulation {
+
+// How an origin treats those who ask it.
+struct OriginHabits {
+  // Answers come after up to this long.
+  loop::Duration thinking = std::chrono::milliseconds(1);
+  // One in so many requests gets a 503, or an aborted connection instead of an answer. 0: none.
+  uint64_t one_in_fails = 0;
+  uint64_t one_in_aborts = 0;
+};
+
+// An HTTP/1.1 application: answers with the request's path in `x-path` and its body. Owner: a test.
+class HttpOrigin : public loop::ListenerEvents {
+ public:
+  HttpOrigin(loop::Loop& loop, const SocketAddress& at, const OriginHabits& habits = {});
+  ~HttpOrigin() override;
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override;
+
+  int requests() const { return requests_; }
+  int failed() const { return failed_; }
+  int aborted() const { return aborted_; }
+  int connections() const { return connections_; }
+  // Of the last request, by name; empty if it had none.
+  const std::string& last_xfcc() const { return last_xfcc_; }
+
+ private:
+  class Answer;
+  class Downstream;
+  void Remove(Downstream& downstream);
+
+  loop::Loop& loop_;
+  const OriginHabits habits_;
+  loop::Deadlines deadlines_;
+  std::vector<std::unique_ptr<Downstream>> downstreams_;
+  std::unique_ptr<loop::Listener> listener_;
+  int requests_ = 0;
+  int failed_ = 0;
+  int aborted_ = 0;
+  int connections_ = 0;
+  std::string last_xfcc_;
+};
+
+}  // namespace tulle::simulation
