@@ -7,6 +7,7 @@
 
 #include "net/http1/chunk_decoder.h"
 #include "net/http1/grammar.h"
+#include "net/http1/message_head.h"
 #include "net/http1/reason.h"
 
 namespace tulle::http1 {
@@ -84,7 +85,13 @@ struct Encoder::Lines {
   bool chunked = false;
   bool te_trailers = false;
   bool close = false;
-  bool is_request = false;
+  enum class Block : uint8_t { kRequest, kResponse, kTrailers } block = Block::kResponse;
+
+  bool Keeps(const Header& header) const {
+    if (IsOfThisHop(header.id) || header.name.empty() || !AllAre(header.name, kToken)) return false;
+    if (block == Block::kRequest) return header.id != HeaderId::kHost;
+    return block == Block::kResponse || !IsForbiddenTrailer(header.name);
+  }
 };
 
 void Encoder::WriteFields(const HeaderMap& headers, const Lines& lines) {
@@ -103,8 +110,7 @@ void Encoder::WriteFields(const HeaderMap& headers, const Lines& lines) {
   Pen pen(out_.Reserve(size));
   for (const std::string_view piece : lines.start) pen.Put(piece);
   for (const Header& header : headers.all()) {
-    if (IsOfThisHop(header.id) || (lines.is_request && header.id == HeaderId::kHost)) continue;
-    if (header.name.empty() || !AllAre(header.name, kToken)) continue;
+    if (!lines.Keeps(header)) continue;
     pen.Put(header.name);
     pen.Put(": ");
     pen.PutValue(header.value);
@@ -131,7 +137,7 @@ bool Encoder::WriteRequestHead(const Head& head, bool end) {
     return false;
   }
   Lines lines{{head.method, " ", target, " HTTP/1.1\r\nHost: ", head.authority, "\r\n"}};
-  lines.is_request = true;
+  lines.block = Lines::Block::kRequest;
   lines.te_trailers = head.headers.Get(HeaderId::kTe) == "trailers";
   broken_ = false;
   left_ = 0;
@@ -214,6 +220,7 @@ void Encoder::WriteTrailers(const HeaderMap& trailers) {
   if (body_ == Body::kLength) FinishLength();
   if (body_ != Body::kChunked) return;
   Lines last_chunk{{"0\r\n"}};
+  last_chunk.block = Lines::Block::kTrailers;
   WriteFields(trailers, last_chunk);
 }
 

@@ -238,8 +238,8 @@ bool AsksForUpgrade(const HopFields& hop) {
   return hop.wants_upgrade && hop.upgrade.count > 0 && !ListHas(hop.upgrade.value, "h2c");
 }
 
-// Fields that would change framing, routing, identity or the meaning of the content if a receiver
-// merged trailers into headers (RFC 9110 6.5.1).
+}  // namespace
+
 bool IsForbiddenTrailer(std::string_view name) {
   constexpr std::string_view kForbidden[] = {
       "age",
@@ -280,8 +280,6 @@ bool IsForbiddenTrailer(std::string_view name) {
   }
   return false;
 }
-
-}  // namespace
 
 Failure ReadRequest(const StartLine& line, std::string_view fields, const http::Limits& limits,
                     Message* message) {

@@ -41,8 +41,11 @@ Failure ReadRequest(const StartLine& line, std::string_view fields, const http::
 Failure ReadResponse(const StartLine& line, std::string_view fields, const http::Limits& limits,
                      bool bodiless, Message* message);
 
-// Reads a trailer section; fields that must not come as trailers (framing, routing, credentials,
-// what the proxy itself sets) are left out.
+// Fields that would change framing, routing, identity or the meaning of the content if a receiver
+// merged trailers into headers (RFC 9110 6.5.1).
+bool IsForbiddenTrailer(std::string_view name);
+
+// Reads a trailer section; forbidden ones are left out.
 Failure ReadTrailers(std::string_view fields, const http::Limits& limits,
                      http::HeaderMap* trailers);
 

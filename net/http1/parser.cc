@@ -85,10 +85,10 @@ Parser::Status Parser::ReadHead(Buffer& in, Arena& arena) {
     start_bytes_ = 0;
   }
   for (;;) {
-    if (!start_checked_ && !CheckStart(in.Front())) {
+    const bool in_first_line = start_line_size_ == 0;
+    if (in_first_line && !start_checked_ && !CheckStart(in.Linearize(kLongestMethod + 1))) {
       return Fail({FailureKind::kBadRequest, "this is no HTTP/1.1 message"});
     }
-    const bool in_first_line = start_line_size_ == 0;
     const size_t limit =
         in_first_line ? std::min(limits_.line_bytes, limits_.head_bytes) : limits_.head_bytes;
     const LineBlock::Status status = block_.Read(in, arena, limit, true);

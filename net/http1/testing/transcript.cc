@@ -15,8 +15,13 @@ class Player {
   explicit Player(const TranscriptOptions& options)
       : options_(options), parser_(options.kind, options_.limits), in_(slab_), arena_(slab_) {}
 
-  void Feed(std::string_view piece) {
-    in_.Append(piece);
+  // Pieces stay apart in the buffer, as if each had come by a read of its own.
+  void Append(std::string_view piece) {
+    Buffer own(slab_);
+    own.Append(piece);
+    in_.Append(own);
+  }
+  void Run() {
     while (Step()) {
     }
   }
@@ -116,7 +121,11 @@ std::vector<std::string_view> InPiecesOf(std::string_view bytes, size_t size) {
 std::string Transcript(const std::vector<std::string_view>& pieces,
                        const TranscriptOptions& options) {
   Player player(options);
-  for (const std::string_view piece : pieces) player.Feed(piece);
+  for (const std::string_view piece : pieces) {
+    player.Append(piece);
+    if (!options.at_once) player.Run();
+  }
+  player.Run();
   return player.Finish();
 }
 
@@ -129,10 +138,14 @@ std::string SplitInvariantTranscript(
   };
   check("byte by byte", Transcript(InPiecesOf(bytes, 1), options));
   check("in threes", Transcript(InPiecesOf(bytes, 3), options));
+  TranscriptOptions at_once = options;
+  at_once.at_once = true;
+  check("in threes at once", Transcript(InPiecesOf(bytes, 3 + bytes.size() / 256), at_once));
   const size_t stride = std::max<size_t>(1, bytes.size() / 512);
   for (size_t at = 1; at < bytes.size(); at += stride) {
-    check("cut at " + std::to_string(at),
-          Transcript({bytes.substr(0, at), bytes.substr(at)}, options));
+    const std::vector<std::string_view> halves = {bytes.substr(0, at), bytes.substr(at)};
+    check("cut at " + std::to_string(at), Transcript(halves, options));
+    check("cut at once at " + std::to_string(at), Transcript(halves, at_once));
   }
   TranscriptOptions starved = options;
   starved.credit = 1;

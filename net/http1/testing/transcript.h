@@ -14,6 +14,7 @@ struct TranscriptOptions {
   Parser::Kind kind = Parser::Kind::kRequest;
   bool bodiless = false;  // responses: to HEAD
   bool ends = false;      // the connection ends after the last byte
+  bool at_once = false;   // all pieces are there before the parser sees the first
   size_t credit = 1 << 20;
   http::Limits limits;
 };
@@ -25,8 +26,8 @@ std::string Transcript(const std::vector<std::string_view>& pieces,
                        const TranscriptOptions& options);
 
 // The transcript of `bytes` delivered whole. Checks that it is the same byte by byte, in two pieces
-// cut at every place (for long inputs: at some), and with one byte of credit at a time; tells by
-// `differs` if not.
+// cut at every place (for long inputs: at some), in pieces that lie in one buffer, and with one
+// byte of credit at a time; tells by `differs` if not.
 std::string SplitInvariantTranscript(
     std::string_view bytes, const TranscriptOptions& options,
     const std::function<void(const std::string& how, const std::string& transcript)>& differs);
