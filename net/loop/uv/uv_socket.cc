@@ -93,7 +93,11 @@ void UvSocket::ResetOnClose() {
   setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
 }
 
-SocketAddress UvSocket::LocalAddress() const { return LocalAddressOf(descriptor_); }
+SocketAddress UvSocket::LocalAddress() const {
+  // While a connect is under way the kernel may not have chosen yet.
+  if (!local_.is_set() || local_.port() == 0) local_ = LocalAddressOf(descriptor_);
+  return local_;
+}
 
 SocketAddress UvSocket::OriginalDestination() const {
   const SocketAddress local = LocalAddress();

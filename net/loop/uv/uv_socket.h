@@ -38,6 +38,7 @@ class UvSocket final : public Socket, private PollEvents {
   Poll* poll_ = nullptr;
   SocketEvents* events_ = nullptr;
   SocketAddress peer_;
+  mutable SocketAddress local_;  // asked of the kernel once
 };
 
 // A non-blocking connect under way, or null and *error (negative errno).

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/loop/loop.h"
+#include "sidecar/config/listener_spec.h"
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/protocol_detection.h"
+#include "sidecar/proxy/services.h"
+#include "sidecar/proxy/tcp_relay.h"
+
+namespace tulle::proxy {
+
+// One listener on one worker: accepts, finds the filter chain, and owns the connections. A new
+// version of the same address keeps the socket; only connections of chains that changed drain.
+// Owner: Worker. Thread: the worker's.
+class ActiveListener final : public loop::ListenerEvents,
+                             public ProtocolDetectionOwner,
+                             public DownstreamConnectionOwner,
+                             public TcpRelayOwner,
+                             public Deletable {
+ public:
+  ActiveListener(Services& services, std::shared_ptr<const config::ListenerSpec> spec);
+  ~ActiveListener() override;
+
+  // False, with *error (negative errno): the address cannot be had.
+  bool Listen(int* error);
+  void Update(std::shared_ptr<const config::ListenerSpec> spec);
+  // Stops accepting; connections end when their requests do.
+  void Drain();
+  void CloseAll();
+  bool idle() { return detections_.empty() && connections_.empty() && relays_.empty(); }
+  const config::ListenerSpec& spec() const { return *spec_; }
+  SocketAddress local_address() const {
+    return listener_ == nullptr ? SocketAddress() : listener_->LocalAddress();
+  }
+
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override;
+  void OnDetected(ProtocolDetection& detection) override;
+  void OnDetectionFailed(ProtocolDetection& detection) override;
+  void OnDownstreamDone(DownstreamConnection& connection) override;
+  void OnRelayDone(TcpRelay& relay) override;
+
+ private:
+  // A chain with what this worker made of it.
+  struct Chain {
+    std::shared_ptr<const config::FilterChainSpec> spec;
+    std::shared_ptr<HttpChain> http;  // null for TCP
+  };
+  Chain MakeChain(const std::shared_ptr<const config::FilterChainSpec>& spec);
+  const Chain* FindChain(const loop::Socket& socket, const Offer& offer) const;
+  void Serve(const Chain& chain, std::unique_ptr<loop::Socket> socket, Buffer& early);
+
+  Services& services_;
+  std::shared_ptr<const config::ListenerSpec> spec_;
+  std::vector<Chain> chains_;
+  Chain default_chain_;
+  std::unique_ptr<loop::Listener> listener_;
+  IntrusiveList<ProtocolDetection> detections_;
+  IntrusiveList<DownstreamConnection> connections_;
+  IntrusiveList<TcpRelay> relays_;
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "net/http/stream.h"
+#include "sidecar/upstream/connection_pool.h"
+
+namespace tulle::upstream {
+class Cluster;
+class Endpoint;
+}  // namespace tulle::upstream
+
+namespace tulle::proxy {
+
+class Exchange;
+
+// One try to get an answer from one endpoint: waits for a stream, then carries the request to it
+// and the response back to the exchange. Owner: Exchange. Thread: the worker's. After Abandon, or
+// the end of the response, no call reaches the exchange.
+class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
+ public:
+  // `endpoint` was picked (its `active` counts this attempt).
+  Attempt(Exchange& exchange, upstream::Cluster& cluster, upstream::Endpoint& endpoint);
+  ~Attempt() override;
+
+  // Asks the pool. True: the stream is there. False: it comes by Exchange::OnAttemptStream, or
+  // OnAttemptFailed, unless *failure is set.
+  bool Start(upstream::HttpVersion version, bool fresh_connection, Failure* failure);
+  // Resets the stream, or withdraws from the queue.
+  void Abandon(Failure why);
+  // Both messages are complete: lets the stream go.
+  void Complete();
+
+  http::Stream* stream() { return stream_; }
+  upstream::Endpoint& endpoint() { return endpoint_; }
+  Transport* transport() { return transport_; }
+  bool reused() const { return reused_; }
+  bool got_anything() const { return got_anything_; }
+
+  // StreamWaiter
+  http::StreamEvents& events() override { return *this; }
+  void OnStream(http::Stream& stream, Transport& transport, bool reused) override;
+  void OnNoStream(Failure failure) override;
+
+  // StreamEvents
+  Arena& arena() override;
+  void OnInterim(http::Head& head) override;
+  void OnHeaders(http::Head& head, bool end) override;
+  void OnData(Buffer& data, bool end) override;
+  void OnTrailers(http::HeaderMap& trailers) override;
+  void OnReset(Failure failure) override;
+  void OnSendRoom() override;
+
+ private:
+  Exchange& exchange_;
+  upstream::Cluster& cluster_;
+  upstream::Endpoint& endpoint_;
+  http::Stream* stream_ = nullptr;
+  Transport* transport_ = nullptr;
+  bool reused_ = false;
+  bool got_anything_ = false;
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,41 @@
+#include "sidecar/proxy/codecs.h"
+
+#include <utility>
+
+#include "net/http1/server_connection.h"
+#include "net/http2/connection.h"
+
+namespace tulle::proxy {
+namespace {
+
+http::Limits LimitsOf(const config::HttpSpec& spec) {
+  http::Limits limits;
+  limits.head_bytes = spec.head_kib * size_t{1024};
+  limits.header_count = spec.header_count;
+  limits.line_bytes = limits.head_bytes;
+  limits.trailer_bytes = limits.head_bytes;
+  limits.trailer_count = spec.header_count;
+  limits.concurrent_streams = spec.http2_concurrent_streams;
+  return limits;
+}
+
+}  // namespace
+
+std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Services& services,
+                                               const config::HttpSpec& spec,
+                                               std::unique_ptr<Transport> transport,
+                                               http::ServerConnectionEvents& events) {
+  if (version == upstream::HttpVersion::k1) {
+    http1::ServerOptions options;
+    options.limits = LimitsOf(spec);
+    options.head_timeout = spec.request_headers_timeout;
+    options.idle_timeout = spec.idle_timeout;
+    return std::make_unique<http1::ServerConnection>(services.loop, services.deadlines,
+                                                     std::move(transport), events, options);
+  }
+  http2::Options options;
+  options.limits = LimitsOf(spec);
+  return http2::NewServerConnection(services.loop, std::move(transport), events, options);
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <memory>
+
+#include "net/http/connection.h"
+#include "sidecar/config/listener_spec.h"
+#include "sidecar/proxy/services.h"
+#include "sidecar/upstream/dial.h"
+
+namespace tulle::proxy {
+
+// A codec over a downstream transport that is ready, with the limits and timeouts of `spec`. Call
+// Start() on it.
+std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Services& services,
+                                               const config::HttpSpec& spec,
+                                               std::unique_ptr<Transport> transport,
+                                               http::ServerConnectionEvents& events);
+
+}  // namespace tulle::proxy

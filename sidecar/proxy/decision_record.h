@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "net/base/failure.h"
+#include "net/base/socket_address.h"
+#include "net/http/head.h"
+#include "net/loop/loop.h"
+
+namespace tulle::proxy {
+
+// Everything that was decided about one request. The exchange fills it; access log, metrics and
+// spans only read it. Views live as long as the exchange. Owner: Exchange. Thread: the worker's.
+struct DecisionRecord {
+  loop::Instant started{};
+  loop::Instant request_ended{};
+  loop::Instant upstream_asked{};     // head given to the upstream codec, last attempt
+  loop::Instant upstream_answered{};  // response head
+  loop::Instant ended{};
+  std::chrono::system_clock::time_point wall_started{};
+
+  const http::Head* request = nullptr;
+  std::string_view original_path;  // before normalisation and rewriting
+  int status = 0;                  // sent downstream; 0: none
+  std::string_view grpc_status;
+  uint64_t request_bytes = 0;
+  uint64_t response_bytes = 0;
+
+  std::string_view route;
+  std::string_view cluster;
+  std::string_view service;
+  SocketAddress upstream;
+  SocketAddress upstream_local;
+  std::string_view upstream_peer;  // SPIFFE ID
+  bool upstream_tls = false;
+  uint32_t attempts = 0;
+
+  std::string_view policy;  // that denied
+  // Why the request ended as it did; kNone: the upstream's own answer.
+  Failure failure;
+  bool retries_exhausted = false;  // URX
+  bool no_route = false;
+  // After the response head was sent downstream.
+  bool response_truncated = false;
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,135 @@
+#include "sidecar/proxy/downstream_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sidecar/proxy/codecs.h"
+
+namespace tulle::proxy {
+namespace {
+
+// RFC 9113 3.4.
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+}  // namespace
+
+DownstreamConnection::DownstreamConnection(DownstreamConnectionOwner& owner, Services& services,
+                                           std::shared_ptr<HttpChain> chain,
+                                           std::unique_ptr<Transport> transport)
+    : owner_(owner),
+      services_(services),
+      chain_(std::move(chain)),
+      transport_(std::move(transport)),
+      early_(services.loop.slab()),
+      handshake_deadline_(this, &DownstreamConnection::OnHandshakeTimeout) {}
+
+DownstreamConnection::~DownstreamConnection() = default;
+
+void DownstreamConnection::Start(Buffer& early) {
+  early_.Append(early);
+  peer_address_ = transport_->PeerAddress();
+  local_address_ = transport_->LocalAddress();
+  transport_->SetEvents(this);
+  services_.deadlines.Set(handshake_deadline_, chain_->owner->handshake_timeout);
+}
+
+void DownstreamConnection::OnTransportReady() {
+  is_tls_ = transport_->is_tls();
+  sni_ = std::string(transport_->sni());
+  caller_.emplace(*transport_);
+  ChooseCodec();
+}
+
+// Declared, negotiated, or seen in the first bytes.
+void DownstreamConnection::ChooseCodec() {
+  using enum upstream::HttpVersion;
+  const config::CodecChoice codec = chain_->spec.codec;
+  if (codec == config::CodecChoice::kHttp1) return Speak(k1);
+  if (codec == config::CodecChoice::kHttp2) return Speak(k2);
+  const std::string_view alpn = transport_->alpn();
+  if (!alpn.empty()) return Speak(alpn == "h2" ? k2 : k1);
+  const size_t seen = std::min(early_.size(), kHttp2Preface.size());
+  if (early_.Linearize(seen) != kHttp2Preface.substr(0, seen)) return Speak(k1);
+  if (seen == kHttp2Preface.size()) return Speak(k2);
+  transport_->EnableRead(true);
+}
+
+void DownstreamConnection::OnTransportReadable() {
+  const ReadResult result = transport_->Read(early_, 16 * 1024);
+  if (result.status == ReadStatus::kWouldBlock) return;
+  if (result.status != ReadStatus::kOk) return OnTransportFailed({FailureKind::kDownstreamClosed});
+  ChooseCodec();
+}
+
+void DownstreamConnection::Speak(upstream::HttpVersion version) {
+  handshake_deadline_.Clear();
+  transport_->SetEvents(nullptr);
+  codec_ = Accept(version, services_, chain_->spec, std::move(transport_), *this);
+  codec_->Start(early_);
+  if (draining_) codec_->Drain();
+}
+
+void DownstreamConnection::OnHandshakeTimeout(void* self) {
+  static_cast<DownstreamConnection*>(self)->OnTransportFailed(
+      {FailureKind::kRequestHeadersTimeout, "handshake timeout"});
+}
+
+void DownstreamConnection::OnTransportFailed(Failure) {
+  transport_->Close(false);
+  Done();
+}
+
+http::StreamEvents* DownstreamConnection::OnStream(http::Stream& stream) {
+  auto* exchange = new (services_.loop.slab()) Exchange(*this, stream);
+  exchanges_.PushBack(*exchange);
+  return exchange;
+}
+
+void DownstreamConnection::OnExchangeDone(Exchange& exchange) {
+  static_cast<ListNode<Exchange>&>(exchange).Unlink();
+  services_.loop.DeferDelete(std::unique_ptr<Deletable>(&exchange));
+}
+
+void DownstreamConnection::OnConnectionClosed(Failure) { Done(); }
+
+void DownstreamConnection::Drain() {
+  draining_ = true;
+  if (codec_ != nullptr) codec_->Drain();
+}
+
+void DownstreamConnection::Close() {
+  handshake_deadline_.Clear();
+  while (!exchanges_.empty()) exchanges_.front().Abort({FailureKind::kDraining});
+  if (codec_ != nullptr) {
+    codec_->Close();
+  } else if (transport_ != nullptr) {
+    transport_->Close(false);
+  }
+}
+
+void DownstreamConnection::Done() {
+  handshake_deadline_.Clear();
+  owner_.OnDownstreamDone(*this);
+}
+
+const PeerIdentity* DownstreamConnection::peer() const { return transport().peer(); }
+
+// By names us, the rest the peer. Source: x-forwarded-client-cert in Envoy's documentation of HTTP
+// headers.
+const std::string& DownstreamConnection::client_certificate_element() {
+  const PeerIdentity* peer = this->peer();
+  if (peer == nullptr || !client_certificate_element_.empty()) return client_certificate_element_;
+  std::string& element = client_certificate_element_;
+  const config::HttpSpec& spec = chain_->spec;
+  if (const std::string& own = chain_->owner->own_identity; !own.empty())
+    element += "By=" + own + ";";
+  element += "Hash=" + peer->certificate_sha256;
+  if (spec.forward_subject) element += ";Subject=\"" + peer->subject + "\"";
+  if (spec.forward_uri) element += ";URI=" + peer->spiffe_id;
+  if (spec.forward_dns) {
+    for (const std::string& name : peer->dns_sans) element += ";DNS=" + name;
+  }
+  return element;
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "net/base/intrusive_list.h"
+#include "net/base/pin.h"
+#include "net/http/connection.h"
+#include "sidecar/proxy/caller.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/services.h"
+
+namespace tulle::proxy {
+
+class DownstreamConnection;
+
+class DownstreamConnectionOwner {
+ public:
+  virtual ~DownstreamConnectionOwner() = default;
+  // The connection has ended: unlink it and hand it to DeferDelete.
+  virtual void OnDownstreamDone(DownstreamConnection& connection) = 0;
+};
+
+// One HTTP connection of a downstream peer: waits for the transport (TLS), finds out the protocol
+// version, then owns codec and exchanges. Owner: ActiveListener. Thread: the worker's.
+class DownstreamConnection final : public http::ServerConnectionEvents,
+                                   public TransportEvents,
+                                   public Deletable,
+                                   public ListNode<DownstreamConnection> {
+ public:
+  DownstreamConnection(DownstreamConnectionOwner& owner, Services& services,
+                       std::shared_ptr<HttpChain> chain, std::unique_ptr<Transport> transport);
+  ~DownstreamConnection() override;
+
+  // `early`: plaintext bytes that were read before; taken.
+  void Start(Buffer& early);
+  // No new requests; ends when the last one has.
+  void Drain();
+  // Ends everything at once; OnDownstreamDone does not follow.
+  void Close();
+
+  // ServerConnectionEvents
+  http::StreamEvents* OnStream(http::Stream& stream) override;
+  void OnConnectionClosed(Failure why) override;
+
+  void OnExchangeDone(Exchange& exchange);
+
+  Services& services() { return services_; }
+  const HttpChain& chain() const { return *chain_; }
+  const PeerIdentity* peer() const;
+  const Caller& caller() const { return *caller_; }
+  const SocketAddress& peer_address() const { return peer_address_; }
+  const SocketAddress& local_address() const { return local_address_; }
+  bool is_tls() const { return is_tls_; }
+  std::string_view sni() const { return sni_; }
+  // The element of x-forwarded-client-cert that describes the peer; made once a connection.
+  const std::string& client_certificate_element();
+
+ private:
+  // TransportEvents, until the codec takes over.
+  void OnTransportReady() override;
+  void OnTransportReadable() override;
+  void OnTransportWritable() override {}
+  void OnTransportFailed(Failure failure) override;
+
+  void ChooseCodec();
+  void Speak(upstream::HttpVersion version);
+  void Done();
+  static void OnHandshakeTimeout(void* self);
+  Transport& transport() const { return codec_ != nullptr ? codec_->transport() : *transport_; }
+
+  DownstreamConnectionOwner& owner_;
+  Services& services_;
+  std::shared_ptr<HttpChain> chain_;
+  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<http::ServerConnection> codec_;
+  Buffer early_;
+  loop::Deadline handshake_deadline_;
+  IntrusiveList<Exchange> exchanges_;
+  SocketAddress peer_address_;
+  SocketAddress local_address_;
+  std::optional<Caller> caller_;
+  bool is_tls_ = false;
+  bool draining_ = false;
+  std::string sni_;
+  std::string client_certificate_element_;
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,174 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "net/base/arena.h"
+#include "net/base/intrusive_list.h"
+#include "net/base/pin.h"
+#include "net/base/slab_allocated.h"
+#include "net/http/stream.h"
+#include "net/loop/deadlines.h"
+#include "sidecar/proxy/attempt.h"
+#include "sidecar/proxy/decision_record.h"
+#include "sidecar/route/route_table.h"
+
+namespace tulle::upstream {
+class Cluster;
+}
+
+namespace tulle::proxy {
+
+class DownstreamConnection;
+struct HttpChain;
+struct Services;
+
+// The life of a request, in order. A retry goes back to kPickEndpoint; every path ends in kLog.
+enum class Phase : uint8_t {
+  kReceiveHead,
+  kIdentify,      // identify.cc: who calls; forwarded headers that a caller may not choose
+  kRoute,         // routing.cc: path normalisation, route table
+  kAuthorize,     // authorize.cc
+  kPrepare,       // routing.cc: header changes, redirect, direct response
+  kAdmit,         // pick_endpoint.cc: the cluster and its caps
+  kPickEndpoint,  // pick_endpoint.cc
+  kConnect,       // pick_endpoint.cc: a stream of the endpoint's pool
+  kForward,       // forwarding.cc: both bodies; retry.cc
+  kLog,           // exchange.cc, access_log.cc
+  kDone,
+};
+
+// What a phase answers. kPause: an event will call Advance() again. kRespond: failure_ says what to
+// answer.
+enum class Step : uint8_t { kContinue, kPause, kRespond };
+
+// One request and its response: downstream's stream on one side, an attempt on the other.
+// exchange.cc is the table of contents.
+//
+// Owner: DownstreamConnection, until Finish hands it to DeferDelete. Thread: the worker's.
+class Exchange final : public http::StreamEvents,
+                       public Deletable,
+                       public SlabAllocated,
+                       public ListNode<Exchange> {
+ public:
+  Exchange(DownstreamConnection& connection, http::Stream& downstream);
+  ~Exchange() override;
+
+  // The request, from the downstream codec.
+  Arena& arena() override { return arena_; }
+  void OnInterim(http::Head&) override {}
+  void OnHeaders(http::Head& head, bool end) override;
+  void OnData(Buffer& data, bool end) override;
+  void OnTrailers(http::HeaderMap& trailers) override;
+  void OnReset(Failure failure) override;
+  void OnSendRoom() override;
+
+  // The response, from the attempt.
+  void OnAttemptStream();
+  void OnResponseInterim(http::Head& head);
+  void OnResponseHead(http::Head& head, bool end);
+  void OnResponseData(Buffer& data, bool end);
+  void OnResponseTrailers(http::HeaderMap& trailers);
+  void OnAttemptFailed(Failure failure);
+  void OnUpstreamRoom();
+
+  // The connection goes away under it (worker's end).
+  void Abort(Failure why);
+
+  const DecisionRecord& record() const { return record_; }
+  DownstreamConnection& connection() { return connection_; }
+
+ private:
+  void Advance();
+  Step Identify();
+  Step MatchRoute();
+  Step Authorize();
+  Step Prepare();
+  Step Admit();
+  Step PickEndpoint();
+  Step Connect();
+  Step Forward();
+
+  Step Respond(Failure failure);
+  void SendLocalReply();
+  void Reply(int status, std::string_view body, std::string_view location);
+  void Finish();
+  void Log();
+
+  // identify.cc
+  void ForwardClientCertificate();
+  void EnsureRequestId();
+  // routing.cc
+  void RewriteRequest();
+  void RewriteResponse();
+  std::string_view Decimal(uint64_t value);
+  // forwarding.cc
+  void PullRequest();
+  void PullResponse();
+  void KeepForRetry(const Buffer& data);
+  void SendRequestBody(Buffer& data, bool end);
+  void EndRequest();
+  void ReleaseReplay();
+  void TouchIdle();
+  // retry.cc
+  bool MayRetry(Failure failure);
+  bool MayRetryStatus(const http::Head& head);
+  bool BodyCanBeSentAgain() const;
+  bool EnterRetry();
+  void ScheduleRetry(bool with_back_off);
+  void LeaveRetry();
+  void StartTimeouts();
+  void OnRequestTimeout();
+  void OnPerTryTimeout();
+  void OnIdleTimeout();
+  void OnBackOffOver();
+
+  DownstreamConnection& connection_;
+  Services& services_;
+  const HttpChain& chain_;
+  http::Stream* downstream_;
+  Arena arena_;
+  Phase phase_ = Phase::kReceiveHead;
+  bool advancing_ = false;
+
+  // The request.
+  http::Head* request_ = nullptr;
+  http::HeaderMap* request_trailers_ = nullptr;
+  bool request_ended_ = false;  // received to its end
+  bool request_sent_ = false;   // this attempt has been given all of it
+  bool continue_sent_ = false;
+  size_t request_credit_ = 0;
+  Buffer replay_;             // body received so far, kept by reference for a retry
+  bool replay_whole_ = true;  // replay_ holds all of the body received so far
+  Pin<route::RouteTable> table_;
+  const route::Route* route_ = nullptr;
+  const route::Route::Target* target_ = nullptr;
+
+  // The response.
+  http::Head* response_ = nullptr;
+  bool response_started_ = false;  // something went downstream
+  bool response_ended_ = false;
+  size_t response_credit_ = 0;
+
+  upstream::Cluster* cluster_ = nullptr;
+  bool admitted_ = false;
+  bool in_retry_ = false;
+  uint32_t retries_left_ = 0;
+  uint32_t retries_done_ = 0;
+  bool fresh_connection_used_ = false;
+  std::optional<Attempt> attempt_;
+  static constexpr int kTriedKept = 4;
+  upstream::Endpoint* tried_[kTriedKept] = {};
+  int tried_count_ = 0;
+
+  loop::Deadline request_deadline_;
+  loop::Deadline per_try_deadline_;
+  loop::Deadline idle_deadline_;
+  loop::Deadline back_off_;
+
+  Failure failure_;
+  DecisionRecord record_;
+};
+
+}  // namespace tulle::proxy

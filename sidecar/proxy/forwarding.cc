@@ -1,0 +1,179 @@
+// Both bodies on their way: a side is given credit for what the other side has room for, and
+// nothing else.
+
+#include <algorithm>
+
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/services.h"
+#include "sidecar/upstream/cluster.h"
+
+namespace tulle::proxy {
+
+// A stream of the endpoint is there: the head goes out, then what is kept of the body (after a
+// retry), then the rest as it comes.
+Step Exchange::Forward() {
+  http::Stream& upstream = *attempt_->stream();
+  record_.upstream_asked = services_.loop.Now();
+  record_.upstream = attempt_->endpoint().spec().address;
+  if (attempt_->transport() != nullptr) record_.upstream_tls = attempt_->transport()->is_tls();
+  const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
+  upstream.SendHeaders(*request_, body_is_over);
+  request_sent_ = body_is_over;
+  StartTimeouts();
+  PullResponse();
+  if (!body_is_over) {
+    if (!replay_.empty()) {
+      Buffer again(services_.loop.slab());
+      again.AppendShared(replay_);
+      SendRequestBody(again, request_ended_ && request_trailers_ == nullptr);
+    }
+    if (request_ended_) {
+      EndRequest();
+    } else {
+      PullRequest();
+    }
+  }
+  return Step::kPause;
+}
+
+void Exchange::OnAttemptStream() { Advance(); }
+
+void Exchange::PullRequest() {
+  if (downstream_ == nullptr || request_ended_ || !attempt_ || attempt_->stream() == nullptr)
+    return;
+  const size_t room = attempt_->stream()->SendRoom();
+  if (room <= request_credit_) return;
+  if (request_->expects_continue && !continue_sent_) {
+    continue_sent_ = true;
+    http::Head interim(arena_);
+    interim.status = 100;
+    downstream_->SendInterim(interim);
+  }
+  const size_t more = room - request_credit_;
+  request_credit_ = room;
+  downstream_->Pull(more);
+}
+
+void Exchange::OnData(Buffer& data, bool end) {
+  const size_t size = data.size();
+  record_.request_bytes += size;
+  request_credit_ -= std::min(request_credit_, size);
+  if (end) {
+    request_ended_ = true;
+    record_.request_ended = services_.loop.Now();
+  }
+  TouchIdle();
+  KeepForRetry(data);
+  // Between two attempts what came is in replay_ (kept), and goes out with the next.
+  if (!attempt_ || attempt_->stream() == nullptr) {
+    data.Clear();
+    return;
+  }
+  SendRequestBody(data, end);
+  if (end) return StartTimeouts();
+  PullRequest();
+}
+
+void Exchange::SendRequestBody(Buffer& data, bool end) {
+  attempt_->stream()->SendData(data, end);
+  if (end) request_sent_ = true;
+}
+
+void Exchange::OnTrailers(http::HeaderMap& trailers) {
+  request_ended_ = true;
+  record_.request_ended = services_.loop.Now();
+  request_trailers_ = &trailers;
+  if (attempt_ && attempt_->stream() != nullptr) EndRequest();
+  StartTimeouts();
+}
+
+void Exchange::EndRequest() {
+  if (request_sent_) return;
+  if (request_trailers_ != nullptr) attempt_->stream()->SendTrailers(*request_trailers_);
+  request_sent_ = true;
+}
+
+// The body stays available while it is small enough and no answer has come. RFC: none; anchors keep
+// up to 64 KiB too.
+void Exchange::KeepForRetry(const Buffer& data) {
+  if (!replay_whole_ || response_started_) return;
+  if (replay_.size() + data.size() > chain_.replay_limit ||
+      (retries_left_ == 0 && fresh_connection_used_)) {
+    return ReleaseReplay();
+  }
+  replay_.AppendShared(data);
+}
+
+void Exchange::ReleaseReplay() {
+  if (record_.request_bytes > 0) replay_whole_ = false;
+  replay_.Clear();
+}
+
+void Exchange::OnUpstreamRoom() { PullRequest(); }
+
+void Exchange::OnResponseInterim(http::Head& head) {
+  // 100 is answered here when the body is wanted; the others (102, 103) are for the caller.
+  if (downstream_ == nullptr || head.status == 100 || response_started_) return;
+  downstream_->SendInterim(head);
+}
+
+void Exchange::OnResponseHead(http::Head& head, bool end) {
+  per_try_deadline_.Clear();
+  if (MayRetryStatus(head)) {
+    attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
+    return ScheduleRetry(true);
+  }
+  LeaveRetry();
+  response_ = &head;
+  response_ended_ = end;
+  record_.upstream_answered = services_.loop.Now();
+  record_.status = head.status;
+  record_.grpc_status = head.headers.Get(http::HeaderId::kGrpcStatus);
+  RewriteResponse();
+  response_started_ = true;
+  ReleaseReplay();
+  downstream_->SendHeaders(head, end);
+  if (end) return Finish();
+  TouchIdle();
+  PullResponse();
+}
+
+void Exchange::PullResponse() {
+  if (downstream_ == nullptr || response_ended_ || !attempt_ || attempt_->stream() == nullptr)
+    return;
+  const size_t room = downstream_->SendRoom();
+  if (room <= response_credit_) return;
+  const size_t more = room - response_credit_;
+  response_credit_ = room;
+  attempt_->stream()->Pull(more);
+}
+
+void Exchange::OnResponseData(Buffer& data, bool end) {
+  const size_t size = data.size();
+  record_.response_bytes += size;
+  response_credit_ -= std::min(response_credit_, size);
+  response_ended_ = end;
+  downstream_->SendData(data, end);
+  if (end) return Finish();
+  TouchIdle();
+  PullResponse();
+}
+
+void Exchange::OnResponseTrailers(http::HeaderMap& trailers) {
+  response_ended_ = true;
+  if (trailers.Has(http::HeaderId::kGrpcStatus))
+    record_.grpc_status = trailers.Get(http::HeaderId::kGrpcStatus);
+  downstream_->SendTrailers(trailers);
+  Finish();
+}
+
+void Exchange::OnSendRoom() { PullResponse(); }
+
+void Exchange::TouchIdle() {
+  if (chain_.spec.stream_idle_timeout.count() > 0)
+    services_.deadlines.Set(idle_deadline_, chain_.spec.stream_idle_timeout);
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,72 @@
+// Who calls, and what a caller may not say about itself.
+
+#include <cstdint>
+#include <cstring>
+
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/exchange.h"
+
+namespace tulle::proxy {
+namespace {
+
+using http::HeaderId;
+
+// RFC 9562 version 4, from the loop's random source: an identifier, not a secret.
+std::string_view NewUuid(loop::Random& random, Arena& arena) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  uint64_t bits[2] = {random.Next(), random.Next()};
+  bits[0] = (bits[0] & ~uint64_t{0xf000}) | 0x4000;
+  bits[1] = (bits[1] & ~(uint64_t{0xc} << 60)) | (uint64_t{0x8} << 60);
+  char* text = arena.NewArray<char>(36);
+  char* at = text;
+  for (int i = 0; i < 32; ++i) {
+    if (i == 8 || i == 12 || i == 16 || i == 20) *at++ = '-';
+    *at++ = kDigits[(bits[i / 16] >> (60 - 4 * (i % 16))) & 15];
+  }
+  return {text, 36};
+}
+
+}  // namespace
+
+Step Exchange::Identify() {
+  ForwardClientCertificate();
+  http::HeaderMap& headers = request_->headers;
+  if (chain_.spec.use_remote_address) {
+    const std::string_view peer = arena_.Copy(connection_.peer_address().host());
+    const std::string_view before = headers.Get(HeaderId::kXForwardedFor);
+    headers.Set(HeaderId::kXForwardedFor, before.empty() ? peer : arena_.Concat(before, ",", peer));
+    headers.Remove(HeaderId::kXForwardedProto);
+  }
+  if (!headers.Has(HeaderId::kXForwardedProto)) {
+    headers.Add(HeaderId::kXForwardedProto, "x-forwarded-proto",
+                connection_.is_tls() ? "https" : "http");
+  }
+  EnsureRequestId();
+  return Step::kContinue;
+}
+
+// Source: HttpConnectionManager.forward_client_cert_details. Copies from a plaintext peer never
+// pass but with ALWAYS_FORWARD_ONLY.
+void Exchange::ForwardClientCertificate() {
+  using enum config::ClientCertForwarding;
+  http::HeaderMap& headers = request_->headers;
+  const config::ClientCertForwarding mode = chain_.spec.forwarding;
+  if (mode == kAlwaysForwardOnly) return;
+  const bool verified = connection_.peer() != nullptr;
+  const bool keep = verified && (mode == kForwardOnly || mode == kAppendForward);
+  const std::string_view before =
+      keep ? headers.Get(HeaderId::kXForwardedClientCert) : std::string_view();
+  if (!keep) headers.Remove(HeaderId::kXForwardedClientCert);
+  if (!verified || (mode != kAppendForward && mode != kSanitizeSet)) return;
+  const std::string& element = connection_.client_certificate_element();
+  headers.Set(HeaderId::kXForwardedClientCert,
+              before.empty() ? std::string_view(element) : arena_.Concat(before, ",", element));
+}
+
+void Exchange::EnsureRequestId() {
+  http::HeaderMap& headers = request_->headers;
+  if (!chain_.spec.generate_request_id || headers.Has(HeaderId::kXRequestId)) return;
+  headers.Add(HeaderId::kXRequestId, "x-request-id", NewUuid(services_.loop.random(), arena_));
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,84 @@
+// Answers that Tulle gives by itself. To a gRPC caller an answer is a Trailers-Only response with
+// status 200.
+
+#include <utility>
+
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/services.h"
+
+namespace tulle::proxy {
+namespace {
+
+// What Envoy answers where only an HTTP status is known.
+std::string_view GrpcStatusOf(int http_status) {
+  switch (http_status) {
+    case 400:
+      return "13";
+    case 401:
+      return "16";
+    case 403:
+      return "7";
+    case 404:
+      return "12";
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return "14";
+    default:
+      return "2";
+  }
+}
+
+}  // namespace
+
+void Exchange::SendLocalReply() {
+  const FailureFacts& facts = failure_.facts();
+  record_.failure = failure_;
+  if (response_started_ || facts.status == 0) {
+    // Too late for an answer: the caller must not take what it has for the whole.
+    record_.response_truncated = response_started_;
+    if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Reset(failure_);
+  } else if (downstream_ != nullptr) {
+    Reply(facts.status, facts.body, {});
+  }
+  Finish();
+}
+
+void Exchange::Reply(int status, std::string_view body, std::string_view location) {
+  using http::HeaderId;
+  http::Head* head = arena_.New<http::Head>(arena_);
+  head->status = status;
+  const bool grpc = request_ != nullptr && request_->is_grpc();
+  if (grpc) {
+    head->status = 200;
+    head->headers.Set(HeaderId::kContentType, "application/grpc");
+    const bool from_failure = failure_ && failure_.facts().status == status;
+    record_.grpc_status =
+        from_failure ? Decimal(failure_.facts().grpc_status) : GrpcStatusOf(status);
+    head->headers.Set(HeaderId::kGrpcStatus, record_.grpc_status);
+    if (!body.empty()) head->headers.Set(HeaderId::kGrpcMessage, body);
+  } else {
+    if (!body.empty()) head->headers.Set(HeaderId::kContentType, "text/plain");
+    head->headers.Set(HeaderId::kContentLength, Decimal(body.size()));
+    head->content_length = static_cast<int64_t>(body.size());
+  }
+  if (!location.empty()) head->headers.Set(HeaderId::kLocation, location);
+  if (failure_.kind == FailureKind::kOverflow)
+    head->headers.Set(HeaderId::kXEnvoyOverloaded, "true");
+  response_ = head;
+  record_.status = head->status;
+  RewriteResponse();
+  response_started_ = true;
+  response_ended_ = true;
+  const bool end = grpc || body.empty() || request_->method == "HEAD";
+  downstream_->SendHeaders(*head, end);
+  if (end) return;
+  Buffer text(services_.loop.slab());
+  text.Append(body);
+  record_.response_bytes = body.size();
+  downstream_->SendData(text, true);
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,55 @@
+// From a route to a stream: the cluster and its caps, an endpoint, a connection.
+
+#include <algorithm>
+
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/services.h"
+#include "sidecar/upstream/cluster.h"
+
+namespace tulle::proxy {
+
+Step Exchange::Admit() {
+  cluster_ = services_.clusters.Acquire(record_.cluster);
+  if (cluster_ == nullptr) return Respond({FailureKind::kNoCluster});
+  record_.service = cluster_->spec().service;
+  if (!cluster_->TryEnterRequest())
+    return Respond({FailureKind::kOverflow, "requests at their cap"});
+  admitted_ = true;
+  return Step::kContinue;
+}
+
+Step Exchange::PickEndpoint() {
+  const std::span<upstream::Endpoint* const> tried(
+      tried_, static_cast<size_t>(std::min(tried_count_, kTriedKept)));
+  const std::optional<route::RetrySpec>& retry = route_->forward()->retry;
+  const bool avoid = retry && retry->avoid_previous_hosts && !tried.empty();
+  const uint32_t picks = avoid ? retry->host_selection_attempts : 0;
+  Failure failure;
+  upstream::Endpoint* endpoint = cluster_->Pick(tried, picks, &failure);
+  if (endpoint == nullptr) return Respond(failure);
+  tried_[tried_count_++ % kTriedKept] = endpoint;
+  attempt_.emplace(*this, *cluster_, *endpoint);
+  ++record_.attempts;
+  return Step::kContinue;
+}
+
+Step Exchange::Connect() {
+  upstream::HttpVersion version = upstream::HttpVersion::k1;
+  if (cluster_->spec().http == upstream::HttpChoice::kHttp2 ||
+      (cluster_->spec().http == upstream::HttpChoice::kAsDownstream &&
+       request_->version == http::Version::kHttp2)) {
+    version = upstream::HttpVersion::k2;
+  }
+  Failure failure;
+  if (attempt_->Start(version, fresh_connection_used_, &failure)) return Step::kContinue;
+  if (!failure) return Step::kPause;
+  if (MayRetry(failure)) {
+    ScheduleRetry(true);
+    return Step::kPause;
+  }
+  return Respond(failure);
+}
+
+}  // namespace tulle::proxy

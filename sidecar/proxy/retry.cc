@@ -1,0 +1,187 @@
+// When an attempt may be made again, and the timeouts that end one. Source: RetryPolicy, and
+// Envoy's code where its documents differ: back-off before retry n is uniform in [0, min(max, base
+// * 2^(n-1))).
+
+#include <algorithm>
+
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/route/retry_on.h"
+#include "sidecar/upstream/cluster.h"
+
+namespace tulle::proxy {
+namespace {
+
+using route::RetryOn;
+
+// The words of retry_on that a failure of this kind satisfies.
+uint32_t ConditionsOf(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::kConnectRefused:
+    case FailureKind::kConnectTimeout:
+    case FailureKind::kTlsFailed:
+    case FailureKind::kPeerRefused:
+      return route::kRetryOnConnectFailure | route::kRetryOn5xx | route::kRetryOnReset |
+             route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
+    case FailureKind::kUpstreamRefusedStream:
+      return route::kRetryOnRefusedStream | route::kRetryOn5xx | route::kRetryOnReset |
+             route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
+    case FailureKind::kUpstreamClosedUnused:
+      return route::kRetryOnConnectFailure | route::kRetryOn5xx | route::kRetryOnReset |
+             route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
+    case FailureKind::kUpstreamClosed:
+    case FailureKind::kUpstreamReset:
+    case FailureKind::kUpstreamProtocol:
+      return route::kRetryOn5xx | route::kRetryOnReset | route::kRetryOnGatewayError;
+    case FailureKind::kPerTryTimeout:
+      return route::kRetryOn5xx | route::kRetryOnGatewayError;
+    default:
+      return 0;
+  }
+}
+
+uint32_t ConditionsOfGrpc(std::string_view status) {
+  if (status == "1") return route::kRetryOnGrpcCancelled;
+  if (status == "4") return route::kRetryOnGrpcDeadlineExceeded;
+  if (status == "8") return route::kRetryOnGrpcResourceExhausted;
+  if (status == "13") return route::kRetryOnGrpcInternal;
+  if (status == "14") return route::kRetryOnGrpcUnavailable;
+  return 0;
+}
+
+bool StatusIsRetriable(const route::Route& route, const http::Head& head) {
+  const route::RetrySpec& retry = *route.forward()->retry;
+  const uint32_t on = retry.on;
+  if (head.status >= 500 && (on & route::kRetryOn5xx)) return true;
+  if (head.status >= 502 && head.status <= 504 && (on & route::kRetryOnGatewayError)) return true;
+  if (head.status == 409 && (on & route::kRetryOnRetriable4xx)) return true;
+  if ((on & route::kRetryOnRetriableStatusCodes) &&
+      std::binary_search(retry.statuses.begin(), retry.statuses.end(),
+                         static_cast<uint32_t>(head.status))) {
+    return true;
+  }
+  if (on & ConditionsOfGrpc(head.headers.Get(http::HeaderId::kGrpcStatus))) return true;
+  if (!(on & route::kRetryOnRetriableHeaders)) return false;
+  const auto& wanted = route.retriable_response_headers();
+  return std::any_of(wanted.begin(), wanted.end(),
+                     [&](const auto& match) { return match.Matches(head); });
+}
+
+bool RequestIsRetriable(const route::Route& route, const http::Head& head) {
+  const auto& wanted = route.retriable_request_headers();
+  return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
+                                       [&](const auto& match) { return match.Matches(head); });
+}
+
+}  // namespace
+
+bool Exchange::BodyCanBeSentAgain() const { return replay_whole_; }
+
+// A failed attempt: may there be another? If so the retry is entered into the caps.
+bool Exchange::MayRetry(Failure failure) {
+  if (response_started_ || downstream_ == nullptr || route_ == nullptr || !BodyCanBeSentAgain())
+    return false;
+  const route::ForwardSpec& forward = *route_->forward();
+  // A reused connection that its peer had closed already: not the request's fault, so outside
+  // attempts and budget, once.
+  const bool closed_idle =
+      attempt_ && attempt_->reused() && !attempt_->got_anything() && !fresh_connection_used_ &&
+      (failure.kind == FailureKind::kUpstreamClosedUnused ||
+       (request_->is_idempotent() && (failure.kind == FailureKind::kUpstreamClosed ||
+                                      failure.kind == FailureKind::kUpstreamReset)));
+  if (closed_idle) {
+    fresh_connection_used_ = true;
+    return true;
+  }
+  if (!forward.retry || retries_left_ == 0 || !(forward.retry->on & ConditionsOf(failure.kind))) {
+    record_.retries_exhausted = forward.retry && retries_done_ > 0;
+    return false;
+  }
+  return RequestIsRetriable(*route_, *request_) && EnterRetry();
+}
+
+bool Exchange::MayRetryStatus(const http::Head& head) {
+  if (route_ == nullptr || !route_->forward()->retry || !BodyCanBeSentAgain()) return false;
+  if (!StatusIsRetriable(*route_, head)) return false;
+  if (retries_left_ == 0) {
+    record_.retries_exhausted = true;
+    return false;
+  }
+  return RequestIsRetriable(*route_, *request_) && EnterRetry();
+}
+
+bool Exchange::EnterRetry() {
+  if (!in_retry_ && !cluster_->TryEnterRetry()) return false;
+  in_retry_ = true;
+  --retries_left_;
+  ++retries_done_;
+  return true;
+}
+
+void Exchange::LeaveRetry() {
+  if (!in_retry_) return;
+  in_retry_ = false;
+  cluster_->LeaveRetry();
+}
+
+void Exchange::ScheduleRetry(bool with_back_off) {
+  per_try_deadline_.Clear();
+  if (attempt_) attempt_->Abandon({FailureKind::kUpstreamReset, "another attempt follows"});
+  response_credit_ = 0;
+  request_credit_ = 0;
+  phase_ = Phase::kPickEndpoint;
+  loop::Duration wait{0};
+  if (with_back_off && retries_done_ > 0) {
+    const route::RetrySpec& retry = *route_->forward()->retry;
+    const loop::Duration base = retry.base_interval;
+    const loop::Duration most = retry.max_interval;
+    const uint32_t doublings = std::min(retries_done_ - 1, 20u);
+    const loop::Duration cap = std::min(most, base * (int64_t{1} << doublings));
+    wait = loop::Duration(
+        static_cast<int64_t>(services_.loop.random().Below(static_cast<uint64_t>(cap.count()))));
+  }
+  services_.deadlines.Set(back_off_, wait);
+}
+
+void Exchange::OnBackOffOver() {
+  if (BodyCanBeSentAgain()) return Advance();
+  failure_ = {FailureKind::kUpstreamReset, "the body grew beyond what is kept for a retry"};
+  SendLocalReply();
+}
+
+void Exchange::OnAttemptFailed(Failure failure) {
+  per_try_deadline_.Clear();
+  if (MayRetry(failure)) return ScheduleRetry(retries_done_ > 0);
+  failure_ = failure;
+  SendLocalReply();
+}
+
+// The route's timeout runs from the end of the request, as in Envoy; each attempt has its own
+// beside it.
+void Exchange::StartTimeouts() {
+  if (route_ == nullptr || !request_ended_ || phase_ != Phase::kForward) return;
+  const route::ForwardSpec& forward = *route_->forward();
+  if (forward.timeout.count() > 0 && !request_deadline_.is_set() && !response_ended_) {
+    services_.deadlines.Set(request_deadline_, forward.timeout);
+  }
+  if (response_started_ || !forward.retry) return;
+  const route::Milliseconds per_try = forward.retry->per_try_timeout;
+  if (per_try.count() > 0) services_.deadlines.Set(per_try_deadline_, per_try);
+}
+
+void Exchange::OnRequestTimeout() {
+  failure_ = {FailureKind::kRequestTimeout};
+  SendLocalReply();
+}
+
+void Exchange::OnPerTryTimeout() {
+  if (attempt_) attempt_->Abandon({FailureKind::kPerTryTimeout});
+  OnAttemptFailed({FailureKind::kPerTryTimeout});
+}
+
+void Exchange::OnIdleTimeout() {
+  failure_ = {FailureKind::kStreamIdleTimeout};
+  SendLocalReply();
+}
+
+}  // namespace tulle::proxy

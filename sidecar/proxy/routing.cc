@@ -1,0 +1,115 @@
+// Which route, and what it makes of the request and the response.
+
+#include <charconv>
+
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/route/path.h"
+#include "sidecar/route/rewrite.h"
+
+namespace tulle::proxy {
+namespace {
+
+using http::HeaderId;
+
+route::PathRules PathRulesOf(const config::HttpSpec& spec) {
+  route::PathRules rules;
+  rules.normalize = spec.normalize_path;
+  rules.merge_slashes = spec.merge_slashes;
+  switch (spec.escaped_slashes) {
+    case config::EscapedSlashes::kKeep:
+      rules.escaped_slashes = route::EscapedSlashes::kKeep;
+      break;
+    case config::EscapedSlashes::kReject:
+      rules.escaped_slashes = route::EscapedSlashes::kReject;
+      break;
+    case config::EscapedSlashes::kUnescapeAndRedirect:
+      rules.escaped_slashes = route::EscapedSlashes::kRedirect;
+      break;
+    case config::EscapedSlashes::kUnescapeAndForward:
+      rules.escaped_slashes = route::EscapedSlashes::kForward;
+      break;
+  }
+  return rules;
+}
+
+}  // namespace
+
+Step Exchange::MatchRoute() {
+  if (request_->method == "CONNECT" || request_->upgrade_wanted)
+    return Respond({FailureKind::kUpgradeRefused});
+  const std::optional<std::string_view> authority =
+      route::NormalizeAuthority(request_->authority, arena_);
+  if (!authority) return Respond({FailureKind::kBadRequest, "authority"});
+  request_->authority = *authority;
+  const route::NormalizedPath path =
+      route::NormalizePath(request_->path, PathRulesOf(chain_.spec), arena_);
+  if (path.verdict == route::PathVerdict::kRefused)
+    return Respond({FailureKind::kBadRequest, "path"});
+  if (path.verdict == route::PathVerdict::kRedirected) {
+    Reply(307, {}, path.path);
+    Finish();
+    return Step::kContinue;
+  }
+  request_->path = path.path;
+  table_ = chain_.routes->table;
+  if (!table_) return Respond({FailureKind::kNoRoute, "the route configuration has not come yet"});
+  const route::RouteMatch match = table_->Match(*request_, services_.loop.random().Next());
+  route_ = match.route;
+  target_ = match.target;
+  if (route_ != nullptr) record_.route = route_->spec().name;
+  return Step::kContinue;
+}
+
+Step Exchange::Prepare() {
+  if (route_ == nullptr) return Respond({FailureKind::kNoRoute});
+  if (route_->virtual_host().spec().require_tls && !connection_.is_tls()) {
+    Reply(301, {}, arena_.Concat("https://", request_->authority, request_->path));
+    Finish();
+    return Step::kContinue;
+  }
+  if (route_->redirect() != nullptr) {
+    const std::string_view scheme = connection_.is_tls() ? "https" : "http";
+    Reply(route_->redirect()->status, {},
+          route::RedirectLocation(*route_, *request_, scheme, arena_));
+    Finish();
+    return Step::kContinue;
+  }
+  if (const route::DirectResponseSpec* direct = route_->direct_response()) {
+    Reply(direct->status, direct->body, {});
+    Finish();
+    return Step::kContinue;
+  }
+  record_.cluster = target_->cluster;
+  RewriteRequest();
+  return Step::kContinue;
+}
+
+void Exchange::RewriteRequest() {
+  const route::ForwardSpec& forward = *route_->forward();
+  request_->path = route::RewrittenPath(*route_, request_->path, arena_);
+  const std::string& host =
+      target_->host_rewrite.empty() ? forward.host_rewrite : target_->host_rewrite;
+  if (!host.empty()) {
+    if (forward.append_forwarded_host)
+      request_->headers.Set("x-forwarded-host", request_->authority);
+    request_->authority = host;
+  }
+  route::Apply(target_->request_headers, request_->headers);
+  if (forward.retry) retries_left_ = forward.retry->attempts_after_first;
+}
+
+void Exchange::RewriteResponse() {
+  if (target_ != nullptr) route::Apply(target_->response_headers, response_->headers);
+  response_->headers.Set(HeaderId::kServer, chain_.spec.server_name);
+  if (route_ == nullptr || !route_->virtual_host().spec().attempt_count_in_response) return;
+  response_->headers.Set(HeaderId::kXEnvoyAttemptCount, Decimal(record_.attempts));
+}
+
+std::string_view Exchange::Decimal(uint64_t value) {
+  char text[20];
+  const char* end = std::to_chars(text, text + sizeof text, value).ptr;
+  return arena_.Copy({text, static_cast<size_t>(end - text)});
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "net/loop/deadlines.h"
+#include "net/loop/loop.h"
+#include "sidecar/upstream/cluster_table.h"
+
+namespace tulle::proxy {
+
+class Exchange;
+class RouteSlots;
+class TcpRelay;
+
+// Who is told about every request and relayed connection when it has ended: access log and metrics.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void OnExchangeEnd(const Exchange& exchange) = 0;
+  virtual void OnRelayEnd(const TcpRelay& relay) = 0;
+};
+
+// What a worker lends to its connections. Owner: Worker; outlives them all.
+struct Services {
+  loop::Loop& loop;
+  loop::Deadlines& deadlines;
+  upstream::ClusterTable& clusters;
+  RouteSlots& routes;
+  Observer& observer;
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,183 @@
+#include "sidecar/proxy/tcp_relay.h"
+
+#include <utility>
+
+#include "sidecar/policy/authorization.h"
+#include "sidecar/proxy/caller.h"
+#include "sidecar/upstream/cluster.h"
+
+namespace tulle::proxy {
+namespace {
+
+constexpr size_t kReadAtOnce = 64 * 1024;
+
+}  // namespace
+
+TcpRelay::TcpRelay(TcpRelayOwner& owner, Services& services,
+                   std::shared_ptr<const config::FilterChainSpec> chain,
+                   std::unique_ptr<Transport> downstream)
+    : owner_(owner),
+      services_(services),
+      chain_(std::move(chain)),
+      downstream_(*this, services.loop.slab()),
+      upstream_(*this, services.loop.slab()),
+      handshake_deadline_(this,
+                          [](void* self) {
+                            static_cast<TcpRelay*>(self)->Finish(
+                                {FailureKind::kRequestHeadersTimeout, "handshake"});
+                          }),
+      connect_deadline_(this, [](void* self) { static_cast<TcpRelay*>(self)->OnConnectTimeout(); }),
+      idle_deadline_(this, [](void* self) {
+        static_cast<TcpRelay*>(self)->Finish({FailureKind::kStreamIdleTimeout});
+      }) {
+  downstream_.transport = std::move(downstream);
+  record_.started = services_.loop.Now();
+}
+
+TcpRelay::~TcpRelay() = default;
+
+void TcpRelay::Start(Buffer& early) {
+  upstream_.waiting.Append(early);
+  record_.received += upstream_.waiting.size();
+  record_.downstream = downstream_.transport->PeerAddress();
+  downstream_.transport->SetEvents(&downstream_);
+  services_.deadlines.Set(handshake_deadline_, chain_->handshake_timeout);
+}
+
+void TcpRelay::OnReady(End& end) {
+  end.ready = true;
+  if (&end == &downstream_) {
+    handshake_deadline_.Clear();
+    if (!Authorized()) return Finish({FailureKind::kDenied});
+    return Connect();
+  }
+  connect_deadline_.Clear();
+  record_.upstream = end.transport->PeerAddress();
+  // The endpoint's own identity, as for HTTP: the cluster's SAN list alone names the whole service.
+  const std::string& expected = endpoint_->spec().spiffe_id;
+  const PeerIdentity* peer = end.transport->peer();
+  if (!expected.empty() && (peer == nullptr || peer->spiffe_id != expected)) {
+    return Finish({FailureKind::kPeerRefused});
+  }
+  downstream_.transport->EnableRead(true);
+  upstream_.transport->EnableRead(true);
+  Flush(upstream_);
+  TouchIdle();
+}
+
+bool TcpRelay::Authorized() {
+  const Caller caller(*downstream_.transport);
+  for (const auto& authorization : chain_->authorization) {
+    if (!authorization->Decide(caller.AsSubject(nullptr)).verdict.allowed) return false;
+  }
+  return true;
+}
+
+void TcpRelay::Connect() {
+  uint64_t total = 0;
+  for (const auto& [name, weight] : spec().clusters) total += weight;
+  uint64_t at = services_.loop.random().Below(total);
+  for (const auto& [name, weight] : spec().clusters) {
+    if (at < weight) {
+      cluster_ = services_.clusters.Acquire(name);
+      record_.cluster = name;
+      break;
+    }
+    at -= weight;
+  }
+  if (cluster_ == nullptr) return Finish({FailureKind::kNoCluster});
+  record_.service = cluster_->spec().service;
+  if (!cluster_->TryEnterConnection())
+    return Finish({FailureKind::kOverflow, "connections at their cap"});
+  counted_ = true;
+  PickAndDial();
+}
+
+void TcpRelay::PickAndDial() {
+  Failure failure;
+  endpoint_ = cluster_->Pick({}, 0, &failure);
+  if (endpoint_ == nullptr) return Finish(failure);
+  ++attempts_;
+  upstream_.transport =
+      upstream::Dial(services_.loop, cluster_->spec(), endpoint_->spec(), endpoint_->socket());
+  upstream_.transport->SetEvents(&upstream_);
+  services_.deadlines.Set(connect_deadline_, cluster_->spec().connect_timeout);
+}
+
+void TcpRelay::OnConnectTimeout() { OnFailed(upstream_, {FailureKind::kConnectTimeout}); }
+
+void TcpRelay::OnReadable(End& end) {
+  End& other = Other(end);
+  const ReadResult result = end.transport->Read(other.waiting, kReadAtOnce);
+  switch (result.status) {
+    case ReadStatus::kOk:
+      (&end == &downstream_ ? record_.received : record_.sent) += result.bytes;
+      break;
+    case ReadStatus::kWouldBlock:
+      return;
+    case ReadStatus::kEnd:
+      end.ended = true;
+      end.transport->EnableRead(false);
+      break;
+    case ReadStatus::kFailed:
+      return OnFailed(end, end.transport->failure());
+  }
+  TouchIdle();
+  Flush(other);
+}
+
+// Writes what waits for `end`; while something stays, the other side is not read.
+void TcpRelay::Flush(End& end) {
+  if (!end.ready || done_) return;
+  End& other = Other(end);
+  if (!end.waiting.empty()) end.transport->Write(end.waiting);
+  const bool room = end.waiting.empty();
+  if (!other.ended && other.ready) other.transport->EnableRead(room);
+  if (!room || !other.ended || end.shut) return;
+  end.shut = true;
+  end.transport->ShutdownWrite();
+  if (downstream_.shut && upstream_.shut) Finish({});
+}
+
+void TcpRelay::OnFailed(End& end, Failure failure) {
+  const bool may_try_again =
+      &end == &upstream_ && !end.ready && attempts_ < spec().max_connect_attempts;
+  if (!may_try_again) return Finish(failure);
+  connect_deadline_.Clear();
+  end.transport->Close(true);
+  services_.loop.DeferDelete(std::move(end.transport));
+  cluster_->LeaveEndpoint(*std::exchange(endpoint_, nullptr));
+  PickAndDial();
+}
+
+void TcpRelay::TouchIdle() {
+  if (spec().idle_timeout.count() > 0) services_.deadlines.Set(idle_deadline_, spec().idle_timeout);
+}
+
+void TcpRelay::CloseTransports(bool reset) {
+  for (End* end : {&downstream_, &upstream_}) {
+    if (end->transport != nullptr) end->transport->Close(reset);
+  }
+}
+
+void TcpRelay::Finish(Failure failure) {
+  if (done_) return;
+  record_.failure = failure;
+  Close();
+  services_.observer.OnRelayEnd(*this);
+  owner_.OnRelayDone(*this);
+}
+
+void TcpRelay::Close() {
+  if (done_) return;
+  done_ = true;
+  record_.ended = services_.loop.Now();
+  for (loop::Deadline* deadline : {&handshake_deadline_, &connect_deadline_, &idle_deadline_})
+    deadline->Clear();
+  CloseTransports(static_cast<bool>(record_.failure));
+  if (endpoint_ != nullptr) cluster_->LeaveEndpoint(*std::exchange(endpoint_, nullptr));
+  if (counted_) cluster_->LeaveConnection();
+  if (cluster_ != nullptr) services_.clusters.Release(*std::exchange(cluster_, nullptr));
+}
+
+}  // namespace tulle::proxy

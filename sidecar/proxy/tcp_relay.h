@@ -1,0 +1,101 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "net/base/intrusive_list.h"
+#include "net/loop/deadlines.h"
+#include "net/socket/transport.h"
+#include "sidecar/config/listener_spec.h"
+#include "sidecar/proxy/services.h"
+
+namespace tulle::proxy {
+
+class TcpRelay;
+
+class TcpRelayOwner {
+ public:
+  virtual ~TcpRelayOwner() = default;
+  // The relay has ended: unlink it and hand it to DeferDelete.
+  virtual void OnRelayDone(TcpRelay& relay) = 0;
+};
+
+// Bytes between a downstream connection and an endpoint of a cluster, both ways, each way closed
+// for itself: what one side ends with FIN is ended with FIN at the other, what breaks is reset. A
+// side is read only while the other has taken what came before. Owner: ActiveListener. Thread: the
+// worker's.
+class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
+ public:
+  TcpRelay(TcpRelayOwner& owner, Services& services,
+           std::shared_ptr<const config::FilterChainSpec> chain,
+           std::unique_ptr<Transport> downstream);
+  ~TcpRelay() override;
+
+  // `early`: plaintext bytes read before; taken.
+  void Start(Buffer& early);
+  // Ends at once; OnRelayDone does not follow.
+  void Close();
+
+  // What happened, for log and metrics.
+  struct Record {
+    loop::Instant started{};
+    loop::Instant ended{};
+    std::string_view cluster;
+    std::string_view service;
+    SocketAddress downstream;
+    SocketAddress upstream;
+    uint64_t received = 0;  // from downstream
+    uint64_t sent = 0;      // to downstream
+    Failure failure;
+  };
+  const Record& record() const { return record_; }
+  const Transport& downstream() const { return *downstream_.transport; }
+
+ private:
+  // One end; `relay` is told which.
+  struct End final : TransportEvents {
+    explicit End(TcpRelay& owner, Slab& slab) : relay(owner), waiting(slab) {}
+    void OnTransportReady() override { relay.OnReady(*this); }
+    void OnTransportReadable() override { relay.OnReadable(*this); }
+    void OnTransportWritable() override { relay.Flush(*this); }
+    void OnTransportFailed(Failure failure) override { relay.OnFailed(*this, failure); }
+
+    TcpRelay& relay;
+    std::unique_ptr<Transport> transport;
+    Buffer waiting;  // to be written to this end
+    bool ready = false;
+    bool ended = false;  // its peer's FIN was read
+    bool shut = false;   // our FIN was sent
+  };
+
+  void OnReady(End& end);
+  void OnReadable(End& end);
+  void OnFailed(End& end, Failure failure);
+  void Flush(End& end);
+  void TouchIdle();
+  bool Authorized();
+  void Connect();
+  void PickAndDial();
+  void OnConnectTimeout();
+  void Finish(Failure failure);
+  void CloseTransports(bool reset);
+  End& Other(End& end) { return &end == &downstream_ ? upstream_ : downstream_; }
+  const config::TcpSpec& spec() const { return std::get<config::TcpSpec>(chain_->proxy); }
+
+  TcpRelayOwner& owner_;
+  Services& services_;
+  std::shared_ptr<const config::FilterChainSpec> chain_;
+  End downstream_;
+  End upstream_;
+  upstream::Cluster* cluster_ = nullptr;
+  upstream::Endpoint* endpoint_ = nullptr;
+  bool counted_ = false;
+  bool done_ = false;
+  uint32_t attempts_ = 0;
+  loop::Deadline handshake_deadline_;
+  loop::Deadline connect_deadline_;
+  loop::Deadline idle_deadline_;
+  Record record_;
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,145 @@
+#include "sidecar/worker.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tulle::sidecar {
+
+std::shared_ptr<upstream::ClusterLimits> LimitsTable::For(const std::string& cluster) {
+  std::weak_ptr<upstream::ClusterLimits>& known = limits_[cluster];
+  std::shared_ptr<upstream::ClusterLimits> limits = known.lock();
+  if (limits == nullptr) known = limits = std::make_shared<upstream::ClusterLimits>(workers_);
+  return limits;
+}
+
+std::shared_ptr<const Version> MakeVersion(std::shared_ptr<const config::Snapshot> snapshot,
+                                           LimitsTable& limits) {
+  auto version = std::make_shared<Version>();
+  for (const auto& [name, cluster] : snapshot->clusters) version->limits[name] = limits.For(name);
+  version->snapshot = std::move(snapshot);
+  return version;
+}
+
+Worker::Worker(loop::Loop& loop, proxy::Observer& observer)
+    : loop_(loop),
+      deadlines_(loop),
+      clusters_(loop, deadlines_),
+      services_{loop, deadlines_, clusters_, routes_, observer},
+      version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}})) {}
+
+Worker::~Worker() { Close(); }
+
+std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
+  std::vector<std::string> errors;
+  const std::shared_ptr<const Version> old = version_;
+  ApplyClusters(*version);
+  ApplyRoutes(*version->snapshot);
+  ApplyListeners(*version->snapshot, errors);
+  RemoveGone(*version->snapshot);
+  version_ = std::move(version);
+  return errors;
+}
+
+void Worker::ApplyClusters(const Version& next) {
+  const config::Snapshot& old = *version_->snapshot;
+  for (const auto& [name, spec] : next.snapshot->clusters) {
+    auto known = old.clusters.find(name);
+    const bool added = known == old.clusters.end();
+    if (added || known->second != spec) clusters_.Put(spec, next.limits.at(name));
+    if (!spec->uses_eds) continue;
+    auto endpoints = next.snapshot->endpoints.find(spec->eds_name);
+    if (endpoints == next.snapshot->endpoints.end()) continue;
+    auto before = old.endpoints.find(spec->eds_name);
+    if (added || before == old.endpoints.end() || before->second != endpoints->second) {
+      clusters_.SetEndpoints(name, endpoints->second);
+    }
+  }
+}
+
+void Worker::ApplyRoutes(const config::Snapshot& next) {
+  for (const auto& [name, table] : next.routes) {
+    proxy::RouteSlot& slot = routes_.Slot(name);
+    if (slot.table.get() != table.get()) slot.table = Pin<route::RouteTable>(table);
+  }
+}
+
+void Worker::ApplyListeners(const config::Snapshot& next, std::vector<std::string>& errors) {
+  const config::Snapshot& old = *version_->snapshot;
+  for (const auto& [name, spec] : next.listeners) {
+    auto known = old.listeners.find(name);
+    proxy::ActiveListener* active = FindListener(name);
+    if (active != nullptr && known != old.listeners.end() && known->second == spec) continue;
+    if (active != nullptr && active->spec().address == spec->address) {
+      active->Update(spec);
+      continue;
+    }
+    auto fresh = std::make_unique<proxy::ActiveListener>(services_, spec);
+    int error = 0;
+    if (spec->bind && !fresh->Listen(&error)) {
+      errors.push_back(absl::StrCat(
+          "listener ", name, ": cannot listen on ", spec->address.ToString(), ": ",
+          std::strerror(-error),
+          error == -EADDRINUSE ? "; end the program that holds the port, or choose another" : ""));
+      continue;
+    }
+    if (active != nullptr) {
+      auto place = std::find_if(listeners_.begin(), listeners_.end(),
+                                [&](auto& one) { return one.get() == active; });
+      Retire(std::move(*place));
+      listeners_.erase(place);
+    }
+    listeners_.push_back(std::move(fresh));
+  }
+}
+
+void Worker::RemoveGone(const config::Snapshot& next) {
+  for (size_t i = 0; i < listeners_.size();) {
+    if (next.listeners.contains(listeners_[i]->spec().name)) {
+      ++i;
+      continue;
+    }
+    Retire(std::move(listeners_[i]));
+    listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  for (const auto& [name, table] : version_->snapshot->routes) {
+    if (!next.routes.contains(name)) routes_.Slot(name).table = {};
+  }
+  for (const auto& [name, spec] : version_->snapshot->clusters) {
+    if (!next.clusters.contains(name)) clusters_.Remove(name);
+  }
+}
+
+proxy::ActiveListener* Worker::FindListener(std::string_view name) {
+  for (const auto& listener : listeners_) {
+    if (listener->spec().name == name) return listener.get();
+  }
+  return nullptr;
+}
+
+void Worker::Retire(std::unique_ptr<proxy::ActiveListener> listener) {
+  listener->Drain();
+  draining_.push_back(std::move(listener));
+  std::erase_if(draining_, [](const auto& one) { return one->idle(); });
+}
+
+void Worker::Drain() {
+  for (const auto& listener : listeners_) listener->Drain();
+}
+
+void Worker::Close() {
+  for (const auto& listener : listeners_) listener->CloseAll();
+  for (const auto& listener : draining_) listener->CloseAll();
+  listeners_.clear();
+  draining_.clear();
+}
+
+bool Worker::idle() {
+  const auto quiet = [](const auto& one) { return one->idle(); };
+  return std::all_of(listeners_.begin(), listeners_.end(), quiet) &&
+         std::all_of(draining_.begin(), draining_.end(), quiet);
+}
+
+}  // namespace tulle::sidecar

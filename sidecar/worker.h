@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "net/loop/deadlines.h"
+#include "net/loop/loop.h"
+#include "sidecar/config/snapshot.h"
+#include "sidecar/proxy/active_listener.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/services.h"
+#include "sidecar/upstream/cluster_table.h"
+
+namespace tulle::sidecar {
+
+// The counts behind caps, one per cluster name, shared by all workers. Owner: Sidecar. Thread:
+// main, which hands them to workers.
+class LimitsTable {
+ public:
+  explicit LimitsTable(int workers) : workers_(workers) {}
+  std::shared_ptr<upstream::ClusterLimits> For(const std::string& cluster);
+
+ private:
+  const int workers_;
+  absl::btree_map<std::string, std::weak_ptr<upstream::ClusterLimits>> limits_;
+};
+
+// One version of the configuration as workers get it: the snapshot, and the limits that belong to
+// its clusters.
+struct Version {
+  std::shared_ptr<const config::Snapshot> snapshot;
+  absl::btree_map<std::string, std::shared_ptr<upstream::ClusterLimits>> limits;
+};
+
+std::shared_ptr<const Version> MakeVersion(std::shared_ptr<const config::Snapshot> snapshot,
+                                           LimitsTable& limits);
+
+// The data path of one thread: listeners, connections, clusters and pools. Has no thread of its
+// own, so that several can share one in the simulator. Owner: WorkerThread, or a simulation.
+// Thread: the loop's.
+class Worker {
+ public:
+  Worker(loop::Loop& loop, proxy::Observer& observer);
+  ~Worker();
+
+  // Moves to a version: specs that are the same object are left alone. Make before break: clusters,
+  // endpoints and routes first, then listeners, then what is gone. Returns what could not be done
+  // (an address in use), one text each.
+  std::vector<std::string> Apply(std::shared_ptr<const Version> version);
+  // Accepts no more; connections end when their requests have.
+  void Drain();
+  // Ends everything.
+  void Close();
+  bool idle();
+
+  upstream::ClusterTable& clusters() { return clusters_; }
+  const std::vector<std::unique_ptr<proxy::ActiveListener>>& listeners() const {
+    return listeners_;
+  }
+
+ private:
+  void ApplyClusters(const Version& next);
+  void ApplyRoutes(const config::Snapshot& next);
+  void ApplyListeners(const config::Snapshot& next, std::vector<std::string>& errors);
+  void RemoveGone(const config::Snapshot& next);
+  proxy::ActiveListener* FindListener(std::string_view name);
+  void Retire(std::unique_ptr<proxy::ActiveListener> listener);
+
+  loop::Loop& loop_;
+  loop::Deadlines deadlines_;
+  upstream::ClusterTable clusters_;
+  proxy::RouteSlots routes_;
+  proxy::Services services_;
+  std::shared_ptr<const Version> version_;
+  std::vector<std::unique_ptr<proxy::ActiveListener>> listeners_;
+  std::vector<std::unique_ptr<proxy::ActiveListener>> draining_;
+};
+
+}  // namespace tulle::sidecar
