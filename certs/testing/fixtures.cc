@@ -86,6 +86,11 @@ void Spoil(CertificateFields* fields, BadLeaf kind, const std::string& domain, s
   }
 }
 
+std::unique_ptr<KeySource> MakeKeys(TestKeys kind, std::uint64_t seed) {
+  if (kind == TestKeys::kSeeded) return std::make_unique<SeededKeySource>(seed);
+  return std::make_unique<SystemKeySource>();
+}
+
 }  // namespace
 
 std::vector<std::string_view> TestIdentity::Der() const {
@@ -94,15 +99,14 @@ std::vector<std::string_view> TestIdentity::Der() const {
   return der;
 }
 
-TestCa::TestCa(std::string_view trust_domain, std::uint64_t seed, std::int64_t now)
-    : keys_(std::make_unique<SeededKeySource>(seed)),
+TestCa::TestCa(std::string_view trust_domain, std::uint64_t seed, std::int64_t now, TestKeys kind)
+    : keys_(MakeKeys(kind, seed)),
       now_(now),
-      // P-256 as in production: the seed serves serial numbers.
-      authority_(*Authority::CreateRoot(trust_domain, leaf_keys_, now - kDay)) {}
+      authority_(*Authority::CreateRoot(trust_domain, *keys_, now - kDay)) {}
 
 TestIdentity TestCa::Workload(std::string_view service_account, std::string_view name_space,
                               std::vector<std::string> dns) {
-  PrivateKey key = leaf_keys_.Generate();
+  PrivateKey key = keys_->Generate();
   SvidOrder order{
       .id = *SpiffeId::ForWorkload(authority_.trust_domain(), name_space, service_account),
       .public_key = key.native(),
@@ -115,12 +119,12 @@ TestIdentity TestCa::Bad(BadLeaf kind) {
   const std::string domain(authority_.trust_domain());
   CertificateFields fields = GoodFields(now_, domain);
   Spoil(&fields, kind, domain, now_);
-  PrivateKey key = leaf_keys_.Generate();
+  PrivateKey key = keys_->Generate();
   const bool self_signed = kind == BadLeaf::kSelfSigned;
   auto certificate =
       *BuildCertificate(fields, key.native(), self_signed ? nullptr : &authority_.certificate(),
                         self_signed ? key.native() : authority_.key().native());
-  if (kind == BadLeaf::kKeyMismatch) return {{std::move(certificate)}, leaf_keys_.Generate()};
+  if (kind == BadLeaf::kKeyMismatch) return {{std::move(certificate)}, keys_->Generate()};
   return {{std::move(certificate)}, std::move(key)};
 }
 
@@ -130,7 +134,7 @@ TestIdentity TestCa::WebServer(std::string dns_name) {
   fields.names = {{}, {std::move(dns_name)}, {}};
   fields.names_critical = false;
   fields.extended_key_usage = "serverAuth";
-  PrivateKey key = leaf_keys_.Generate();
+  PrivateKey key = keys_->Generate();
   return {{*BuildCertificate(fields, key.native(), &authority_.certificate(),
                              authority_.key().native())},
           std::move(key)};

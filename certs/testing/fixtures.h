@@ -48,12 +48,16 @@ enum class BadLeaf {
   kKeyMismatch,
 };
 
+enum class TestKeys {
+  kP256,    // as in production
+  kSeeded,  // Ed25519 from the seed: equal certificates in each run, for simulation
+};
+
 class TestCa {
  public:
   explicit TestCa(std::string_view trust_domain = "cluster.local", std::uint64_t seed = 1,
-                  std::int64_t now = kNow);
+                  std::int64_t now = kNow, TestKeys kind = TestKeys::kP256);
 
-  // P-256 leaves, as they are used in real handshakes.
   TestIdentity Workload(std::string_view service_account, std::string_view name_space = "default",
                         std::vector<std::string> dns = {});
   TestIdentity Bad(BadLeaf kind);
@@ -63,11 +67,9 @@ class TestCa {
   TrustBundle Bundle() const;
   TrustBundle AnyDomainBundle() const;
   const Authority& authority() const { return authority_; }
-  KeySource& keys() { return *keys_; }
 
  private:
   std::unique_ptr<KeySource> keys_;
-  SystemKeySource leaf_keys_;
   std::int64_t now_;
   Authority authority_;
 };

@@ -94,9 +94,7 @@ absl::StatusOr<std::shared_ptr<const TlsProfile>> TlsProfile::ForServer(const Se
       !done.ok()) {
     return done;
   }
-  profile->is_server_ = true;
-  profile->trust_ = spec.trust;
-  profile->require_spiffe_ = spec.require_spiffe;
+  profile->rules_ = {spec.trust, spec.require_spiffe, certs::PeerRole::kClient};
   profile->alpn_ = spec.alpn;
   profile->handshake_timeout_ = spec.handshake_timeout;
   SSL_CTX* ctx = profile->ctx_.get();
@@ -114,8 +112,7 @@ absl::StatusOr<std::shared_ptr<const TlsProfile>> TlsProfile::ForClient(const Cl
       !done.ok()) {
     return done;
   }
-  profile->trust_ = spec.trust;
-  profile->require_spiffe_ = spec.require_spiffe;
+  profile->rules_ = {spec.trust, spec.require_spiffe, certs::PeerRole::kServer};
   profile->handshake_timeout_ = spec.handshake_timeout;
   SSL_CTX* ctx = profile->ctx_.get();
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, JudgePeer);

@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "certs/san_matcher.h"
-#include "certs/trust_bundle.h"
+#include "net/tls/judgement.h"
 #include "net/tls/tls_spec.h"
 
 namespace tulle::tls {
@@ -24,9 +23,8 @@ class TlsProfile {
   static absl::StatusOr<std::shared_ptr<const TlsProfile>> ForClient(const ClientTlsSpec& spec);
 
   SSL_CTX* native() const { return ctx_.get(); }
-  bool is_server() const { return is_server_; }
-  const certs::TrustBundle* trust() const { return trust_.get(); }
-  bool require_spiffe() const { return require_spiffe_; }
+  bool is_server() const { return rules_.role == certs::PeerRole::kClient; }
+  const PeerRules& rules() const { return rules_; }
   std::chrono::nanoseconds handshake_timeout() const { return handshake_timeout_; }
 
  private:
@@ -37,17 +35,9 @@ class TlsProfile {
                         unsigned offered_length, void* profile);
 
   bssl::UniquePtr<SSL_CTX> ctx_;
-  bool is_server_ = false;
-  bool require_spiffe_ = true;
-  std::shared_ptr<const certs::TrustBundle> trust_;
+  PeerRules rules_;
   std::vector<std::string> alpn_;
   std::chrono::nanoseconds handshake_timeout_{};
-};
-
-// Whom a transport expects at the other end.
-struct PeerExpectation {
-  std::vector<certs::SanMatcher> san_matchers;
-  std::string sni;  // client only
 };
 
 }  // namespace tulle::tls

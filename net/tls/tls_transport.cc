@@ -9,6 +9,7 @@
 
 #include "net/socket/plain_transport.h"
 #include "net/tls/memory.h"
+#include "net/tls/verification.h"
 
 namespace tulle::tls {
 namespace {
@@ -37,7 +38,7 @@ TlsTransport::TlsTransport(loop::Loop& loop, std::unique_ptr<loop::Socket> socke
       expectation_(std::move(expectation)),
       state_(State::kHandshaking),
       socket_(std::move(socket)),
-      judgement_{&loop, profile_.get(), expectation_.get(), nullptr, std::nullopt},
+      judgement_{&loop, &profile_->rules(), expectation_.get(), nullptr, std::nullopt},
       wire_(loop.slab()) {
   MakeSsl();
   wire_.Preload(already_read);
@@ -51,7 +52,7 @@ TlsTransport::TlsTransport(loop::Loop& loop, const SocketAddress& to, const Sock
       profile_(std::move(profile)),
       expectation_(std::move(expectation)),
       state_(State::kConnecting),
-      judgement_{&loop, profile_.get(), expectation_.get(), nullptr, std::nullopt},
+      judgement_{&loop, &profile_->rules(), expectation_.get(), nullptr, std::nullopt},
       wire_(loop.slab()) {
   MakeSsl();
   int error = 0;

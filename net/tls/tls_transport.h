@@ -1,14 +1,14 @@
 #pragma once
 
-#include <openssl/base.h>
+#include <openssl/ssl.h>
 
 #include <memory>
 
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
+#include "net/tls/judgement.h"
 #include "net/tls/record_wire.h"
 #include "net/tls/tls_profile.h"
-#include "net/tls/verification.h"
 
 namespace tulle::tls {
 

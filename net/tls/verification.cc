@@ -44,20 +44,8 @@ constexpr int AlertReason(int alert) { return SSL_AD_REASON_OFFSET + alert; }
 
 }  // namespace
 
-PeerIdentity Describe(const certs::PeerIdentity& peer) {
-  PeerIdentity out;
-  if (peer.id.has_value()) out.spiffe_id = peer.id->ToString();
-  out.subject = peer.leaf.subject();
-  out.certificate_sha256 = peer.leaf.sha256();
-  out.dns_sans = peer.leaf.dns_sans();
-  out.not_after = peer.leaf.not_after();
-  return out;
-}
-
 ssl_verify_result_t JudgePeer(SSL* ssl, uint8_t* out_alert) {
   auto& judgement = *static_cast<Judgement*>(SSL_get_app_data(ssl));
-  const TlsProfile& profile = *judgement.profile;
-  if (profile.trust() == nullptr) return ssl_verify_ok;
   std::array<std::string_view, kMaxChain> chain;
   size_t length = 0;
   const STACK_OF(CRYPTO_BUFFER)* presented = SSL_get0_peer_certificates(ssl);
@@ -66,52 +54,9 @@ ssl_verify_result_t JudgePeer(SSL* ssl, uint8_t* out_alert) {
     chain[length++] = {reinterpret_cast<const char*>(CRYPTO_BUFFER_data(der)),
                        CRYPTO_BUFFER_len(der)};
   }
-  const int64_t now =
-      std::chrono::duration_cast<std::chrono::seconds>(judgement.loop->WallNow().time_since_epoch())
-          .count();
-  auto result = certs::VerifyPeer(
-      std::span(chain.data(), length), *profile.trust(), now,
-      {.role = profile.is_server() ? certs::PeerRole::kClient : certs::PeerRole::kServer,
-       .require_spiffe = profile.require_spiffe(),
-       .san_matchers = judgement.expectation->san_matchers});
-  if (const auto* error = std::get_if<certs::VerifyError>(&result)) {
-    judgement.refused = error->failure;
-    *out_alert = AlertOf(error->failure);
-    return ssl_verify_invalid;
-  }
-  judgement.peer = std::make_unique<PeerIdentity>(Describe(std::get<certs::PeerIdentity>(result)));
-  return ssl_verify_ok;
-}
-
-Failure RefusalOf(VerifyFailure failure) {
-  constexpr FailureKind kKind = FailureKind::kPeerRefused;
-  switch (failure) {
-    case VerifyFailure::kNoCertificate:
-      return {kKind, "the peer presented no certificate: is it in the mesh?"};
-    case VerifyFailure::kMalformed:
-      return {kKind, "the peer's certificate is malformed: issue it anew"};
-    case VerifyFailure::kBadSpiffeId:
-      return {kKind, "the peer's certificate has not exactly one valid SPIFFE ID: issue it anew"};
-    case VerifyFailure::kIsAuthority:
-      return {kKind, "the peer authenticates with a signing certificate: give it a leaf"};
-    case VerifyFailure::kBadUsage:
-      return {kKind, "the peer's certificate forbids this use (keyUsage, extKeyUsage)"};
-    case VerifyFailure::kUnknownDomain:
-      return {kKind, "no roots for the peer's trust domain: federate with it"};
-    case VerifyFailure::kUnknownAuthority:
-      return {kKind, "the peer's certificate is from an unknown CA: compare the trust bundles"};
-    case VerifyFailure::kExpired:
-      return {kKind, "the peer's certificate has expired: is its renewal stuck?"};
-    case VerifyFailure::kNotYetValid:
-      return {kKind, "the peer's certificate is not yet valid: compare the clocks"};
-    case VerifyFailure::kBadSignature:
-      return {kKind, "the peer's certificate has a bad signature: issue it anew"};
-    case VerifyFailure::kBadChain:
-      return {kKind, "the peer's certificate chain is invalid: see openssl verify"};
-    case VerifyFailure::kNameNotAllowed:
-      return {kKind, "the peer is not the one expected: compare its SPIFFE ID with the policy"};
-  }
-  return {kKind, ""};
+  if (Judge(std::span(chain.data(), length), judgement)) return ssl_verify_ok;
+  *out_alert = AlertOf(*judgement.refused);
+  return ssl_verify_invalid;
 }
 
 bool IsCertificateAlert(uint32_t error) {
@@ -132,10 +77,7 @@ bool IsCertificateAlert(uint32_t error) {
 }
 
 Failure FailureOfTlsError(uint32_t error) {
-  if (IsCertificateAlert(error)) {
-    return {FailureKind::kTlsFailed,
-            "the peer refused our certificate (TLS alert): compare trust bundles and policies"};
-  }
+  if (IsCertificateAlert(error)) return RefusedByPeer();
   const int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
   switch (reason) {
     case SSL_R_WRONG_VERSION_NUMBER:

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/loop/loop.h"
+#include "net/socket/transport.h"
+#include "net/tls/judgement.h"
+#include "net/tls/sim_wire.h"
+
+namespace tulle::tls {
+
+// What a simulated acceptor or connector gives its transports. Immutable, shared.
+struct SimProfile {
+  PeerRules rules;
+  bool require_client_certificate = true;  // server
+  std::vector<std::string> chain;          // DER; empty: none is presented
+  std::vector<std::string> alpn;           // server: in order of preference; client: offered
+  std::chrono::nanoseconds handshake_timeout{};
+
+  bool is_server() const { return rules.role == certs::PeerRole::kClient; }
+};
+
+// Simulated TLS over a plain transport: the handshake of sim_wire.h, then bytes in clear. Contract
+// of Transport; as in TLS 1.3 a client is ready before the server has judged it, and learns of its
+// refusal by reading.
+class SimTransport final : public Transport, private TransportEvents, private loop::TurnEnd {
+ public:
+  SimTransport(loop::Loop& loop, std::unique_ptr<Transport> wire, const Buffer& already_read,
+               std::shared_ptr<const SimProfile> profile,
+               std::shared_ptr<const PeerExpectation> expectation);
+
+  void SetEvents(TransportEvents* events) override { events_ = events; }
+  ReadResult Read(Buffer& into, size_t limit) override;
+  void Write(Buffer& from) override;
+  void EnableRead(bool enabled) override;
+  void ShutdownWrite() override;
+  void Close(bool reset) override;
+  Failure failure() const override { return failure_; }
+  SocketAddress LocalAddress() const override;
+  SocketAddress PeerAddress() const override;
+  SocketAddress OriginalDestination() const override;
+  const PeerIdentity* peer() const override { return judgement_.peer.get(); }
+  bool is_tls() const override { return true; }
+  std::string_view alpn() const override { return alpn_; }
+  std::string_view sni() const override { return sni_; }
+  bool IsQuiet() override;
+  uint64_t bytes_written() const override { return bytes_written_; }
+
+ private:
+  enum class State : uint8_t {
+    kConnecting,
+    kAwaitHello,         // server
+    kAwaitClientChain,   // server
+    kAwaitServerFlight,  // client
+    kAwaitVerdict,       // client: ready, reading waits for kAccepted
+    kOpen,
+    kFailed,
+    kClosed,
+  };
+
+  void OnTransportReady() override;
+  void OnTransportReadable() override;
+  void OnTransportWritable() override;
+  void OnTransportFailed(Failure why) override;
+  void OnTurnEnd() override;
+
+  // Reads frames until one is missing bytes or the handshake is over.
+  void StepHandshake();
+  // Reads the rest of the current frame: kOk when it is whole in frame_.
+  ReadStatus ReadFrame();
+  void OnFrame();
+  void OnHello();
+  void OnServerFlight(std::string_view body);
+  void OnClientChain(std::string_view body);
+  void OnVerdict(FrameType type);
+  bool JudgeChain(const std::vector<std::string>& chain);
+
+  bool is_ready() const { return state_ == State::kOpen || state_ == State::kAwaitVerdict; }
+  void Announce(State next);
+  void SendFrame(const std::string& frame);
+  void Refuse(Failure why);
+  void Fail(Failure why);
+
+  loop::Loop& loop_;
+  std::shared_ptr<const SimProfile> profile_;
+  std::shared_ptr<const PeerExpectation> expectation_;
+  State state_ = State::kConnecting;
+  bool read_enabled_ = false;
+  Failure failure_;
+  TransportEvents* events_ = nullptr;
+  std::unique_ptr<Transport> wire_;
+  std::unique_ptr<loop::Timer> handshake_timer_;
+  Judgement judgement_;
+  Buffer frame_;
+  Buffer output_;  // of the handshake
+  std::string alpn_;
+  std::string sni_;
+  uint64_t bytes_written_ = 0;
+};
+
+}  // namespace tulle::tls

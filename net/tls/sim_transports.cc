@@ -1,0 +1,103 @@
+#include "net/tls/sim_transports.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "net/socket/plain_transport.h"
+#include "net/tls/sim_transport.h"
+
+namespace tulle::tls {
+namespace {
+
+class SimAcceptor final : public SecureAcceptor {
+ public:
+  SimAcceptor(std::shared_ptr<const SimProfile> profile,
+              std::shared_ptr<const PeerExpectation> expectation)
+      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+
+  std::unique_ptr<Transport> Accept(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
+                                    Buffer already_read) const override {
+    return std::make_unique<SimTransport>(loop, NewAcceptedTransport(loop, std::move(socket)),
+                                          already_read, profile_, expectation_);
+  }
+
+ private:
+  std::shared_ptr<const SimProfile> profile_;
+  std::shared_ptr<const PeerExpectation> expectation_;
+};
+
+class SimConnector final : public SecureConnector {
+ public:
+  SimConnector(std::shared_ptr<const SimProfile> profile,
+               std::shared_ptr<const PeerExpectation> expectation)
+      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+
+  std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
+                                     const SocketAddress& source) const override {
+    return std::make_unique<SimTransport>(loop, NewConnectingTransport(loop, to, source),
+                                          Buffer(loop.slab()), profile_, expectation_);
+  }
+  std::shared_ptr<const SecureConnector> ForPeer(std::vector<certs::SanMatcher> san_matchers,
+                                                 std::string sni) const override {
+    return std::make_shared<SimConnector>(
+        profile_, std::make_shared<PeerExpectation>(
+                      PeerExpectation{std::move(san_matchers), std::move(sni)}));
+  }
+
+ private:
+  std::shared_ptr<const SimProfile> profile_;
+  std::shared_ptr<const PeerExpectation> expectation_;
+};
+
+// The same refusal as the real one's.
+absl::Status TakeIdentity(const TlsIdentity* identity, SimProfile* profile) {
+  if (identity == nullptr) return absl::OkStatus();
+  if (identity->chain.empty() || !certs::Matches(identity->chain.front(), identity->key.native())) {
+    return absl::InvalidArgumentError(
+        "the private key is not the certificate's; give the key that the certificate was issued "
+        "for");
+  }
+  for (const certs::Certificate& certificate : identity->chain) {
+    profile->chain.push_back(certificate.der());
+  }
+  return absl::OkStatus();
+}
+
+class Sim final : public SecureTransports {
+ public:
+  absl::StatusOr<std::shared_ptr<const SecureAcceptor>> NewAcceptor(
+      ServerTlsSpec spec) const override {
+    if (spec.identity == nullptr) {
+      return absl::InvalidArgumentError(
+          "a TLS server needs a certificate and key; name them in the listener");
+    }
+    auto profile = std::make_shared<SimProfile>();
+    if (auto taken = TakeIdentity(spec.identity.get(), profile.get()); !taken.ok()) return taken;
+    profile->rules = {spec.trust, spec.require_spiffe, certs::PeerRole::kClient};
+    profile->require_client_certificate = spec.require_client_certificate;
+    profile->alpn = std::move(spec.alpn);
+    profile->handshake_timeout = spec.handshake_timeout;
+    return std::make_shared<const SimAcceptor>(
+        std::move(profile),
+        std::make_shared<PeerExpectation>(PeerExpectation{std::move(spec.san_matchers), ""}));
+  }
+  absl::StatusOr<std::shared_ptr<const SecureConnector>> NewConnector(
+      ClientTlsSpec spec) const override {
+    auto profile = std::make_shared<SimProfile>();
+    if (auto taken = TakeIdentity(spec.identity.get(), profile.get()); !taken.ok()) return taken;
+    profile->rules = {spec.trust, spec.require_spiffe, certs::PeerRole::kServer};
+    profile->alpn = std::move(spec.alpn);
+    profile->handshake_timeout = spec.handshake_timeout;
+    return std::make_shared<const SimConnector>(
+        std::move(profile), std::make_shared<PeerExpectation>(PeerExpectation{
+                                std::move(spec.san_matchers), std::move(spec.sni)}));
+  }
+};
+
+const Sim kSim;
+
+}  // namespace
+
+const SecureTransports& SimTransports() { return kSim; }
+
+}  // namespace tulle::tls
