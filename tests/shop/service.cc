@@ -95,6 +95,11 @@ Response Service::Gateway(const Request& request) {
     goods.headers.erase("transfer-encoding");
     goods.headers.erase("connection");
     goods.headers["x-user"] = who.body;
+    // Who was seen as the caller at each hop, for those who check the mesh.
+    const auto verified = who.headers.find("x-caller");
+    if (verified != who.headers.end()) goods.headers["x-caller-of-auth"] = verified->second;
+    const auto caller = request.headers.find("x-forwarded-client-cert");
+    if (caller != request.headers.end()) goods.headers["x-caller-of-gateway"] = caller->second;
     return goods;
   }
   return Text(404, "the gateway knows /blog, /image and /pay");
@@ -118,7 +123,7 @@ Response Service::Answer(const Request& request) {
     response = Text(200, Receipt(request.body));
   }
   response.headers["x-served-by"] = role_ + "-" + version_;
-  // What this service was told of its caller, for those who check the mesh.
+  // What this service was told of its caller.
   const auto caller = request.headers.find("x-forwarded-client-cert");
   if (caller != request.headers.end()) response.headers["x-caller"] = caller->second;
   return response;
