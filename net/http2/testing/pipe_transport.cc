@@ -4,8 +4,7 @@
 
 namespace tulle::http2::testing {
 
-Pipe::Pipe(loop::Loop& loop)
-    : loop_(loop), directions_{Direction(loop.slab()), Direction(loop.slab())} {}
+Pipe::Pipe(loop::Loop& loop) : directions_{Direction(loop.slab()), Direction(loop.slab())} {}
 
 std::unique_ptr<PipeTransport> Pipe::TakeEnd(int index) {
   auto end = std::make_unique<PipeTransport>(*this, index);

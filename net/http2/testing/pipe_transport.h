@@ -37,7 +37,6 @@ class Pipe {
 
  private:
   friend class PipeTransport;
-  loop::Loop& loop_;
   Direction directions_[2];
   PipeTransport* ends_[2] = {nullptr, nullptr};
 };

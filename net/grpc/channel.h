@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "net/base/failure.h"
+#include "net/grpc/client_call.h"
+#include "net/http/connection.h"
+#include "net/http2/options.h"
+#include "net/loop/loop.h"
+#include "net/socket/transport.h"
+
+namespace tulle::grpc {
+
+struct ChannelOptions {
+  std::string authority = "localhost";  // not empty
+  std::string scheme = "https";
+  // Between attempts: uniform in 0..cap, the cap doubling from first to last.
+  loop::Duration first_backoff = std::chrono::milliseconds(500);
+  loop::Duration last_backoff = std::chrono::seconds(30);
+  loop::Duration connect_timeout = std::chrono::seconds(10);
+  http2::Options http2;
+};
+
+class ChannelEvents {
+ public:
+  virtual ~ChannelEvents() = default;
+  // Calls may be made.
+  virtual void OnChannelReady() = 0;
+  // It was ready and is no more, or an attempt failed; another one follows by itself. Running calls
+  // have been told before.
+  virtual void OnChannelLost(Failure why) = 0;
+};
+
+// One connection to a server that is to be had for ever: made anew whenever it is lost, after a
+// fully jittered back-off drawn from the loop. Owner: who made it; let it go outside its callbacks,
+// after the calls made on it. Thread: the loop's.
+class Channel final : private http::ClientConnectionEvents {
+ public:
+  // A new transport to the server, or null if there is none to be had now (tried again later).
+  using Connect = absl::AnyInvocable<std::unique_ptr<Transport>()>;
+
+  Channel(loop::Loop& loop, Connect connect, const ChannelOptions& options, ChannelEvents& events);
+  ~Channel() override;
+
+  // Call once; the first attempt is made at once.
+  void Start();
+  bool ready() const { return connection_ != nullptr && connection_->StreamRoom() > 0; }
+  // REQUIRES: ready(). `path` is "/package.Service/Method".
+  std::unique_ptr<ClientCall> NewCall(std::string_view path, ClientCallEvents& events);
+  std::unique_ptr<UnaryCall> NewUnaryCall(std::string_view path, std::string_view request,
+                                          loop::Duration timeout, UnaryCall::Done done);
+  // Ends the connection (say, because our certificate changed) and makes another at once.
+  void Reconnect();
+  // Of the current connection; null when there is none.
+  const Transport* transport() const {
+    return connection_ == nullptr ? nullptr : &connection_->transport();
+  }
+
+ private:
+  void OnConnectionReady() override;
+  void OnStreamRoom() override {}
+  void OnConnectionClosed(Failure why) override;
+  void Attempt();
+  void DropConnection();
+  void Retry();
+  CallOptions OptionsFor(std::string_view path) const;
+
+  loop::Loop& loop_;
+  Connect connect_;
+  const ChannelOptions options_;
+  ChannelEvents& events_;
+  std::unique_ptr<http::ClientConnection> connection_;
+  std::unique_ptr<loop::Timer> timer_;
+  loop::Duration cap_;
+  loop::Instant ready_since_;
+  bool was_ready_ = false;
+};
+
+}  // namespace tulle::grpc

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "net/base/intrusive_list.h"
+#include "net/grpc/service.h"
+#include "net/http2/options.h"
+#include "net/loop/loop.h"
+#include "net/socket/transport.h"
+
+namespace tulle::grpc {
+
+struct ServerOptions {
+  http2::Options http2;
+  size_t largest_message = 16 * 1024 * 1024;  // received
+};
+
+// Serves the methods of a registry on HTTP/2 connections that it is given. Keepalive PINGs of
+// clients are welcome at any rate that is no flood.
+//
+// Owner: whoever listens; not destroyed from inside a callback. Thread: the loop's. The registry
+// outlives it.
+class Server {
+ public:
+  Server(loop::Loop& loop, const ServiceRegistry& registry, const ServerOptions& options);
+  ~Server();
+
+  // An accepted transport, ready or not yet.
+  void Adopt(std::unique_ptr<Transport> transport);
+  // No new calls; connections close when their calls end.
+  void Drain();
+  size_t connections() const { return connection_count_; }
+
+ private:
+  class Connection;
+  class Call;
+
+  loop::Loop& loop_;
+  const ServiceRegistry& registry_;
+  const ServerOptions options_;
+  IntrusiveList<Connection> connections_;
+  size_t connection_count_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace tulle::grpc

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "net/grpc/status.h"
+#include "net/http/head.h"
+#include "net/socket/transport.h"
+
+namespace tulle::grpc {
+
+// One call as its handler sees it. Owner: the server. Valid until Finish, OnCancelled or the
+// handler's destruction.
+class ServerCall {
+ public:
+  virtual ~ServerCall() = default;
+  virtual const http::Head& head() const = 0;
+  // Who calls: peer(), PeerAddress().
+  virtual const Transport& transport() const = 0;
+  // Asks for one more message; nothing is read without.
+  virtual void Read() = 0;
+  virtual void Send(std::string_view message) = 0;
+  // Bytes of messages that may be sent now without piling up; OnSendRoom follows a 0.
+  virtual size_t SendRoom() const = 0;
+  // The last call. The handler is destroyed at the end of the turn.
+  virtual void Finish(const Status& status) = 0;
+};
+
+// What a method does with one call. Never called from inside a call on ServerCall.
+class CallHandler {
+ public:
+  virtual ~CallHandler() = default;
+  virtual void OnMessage(std::string message) = 0;
+  // The client has sent all it wants to.
+  virtual void OnHalfClose() = 0;
+  virtual void OnSendRoom() {}
+  // The caller has gone, or its deadline has: the last event. ServerCall may not be used any more.
+  virtual void OnCancelled() = 0;
+};
+
+// The answer to a unary call: once, then or later. Outliving the call is harmless.
+class UnaryReply {
+ public:
+  virtual ~UnaryReply() = default;
+  virtual void Send(std::string_view message) = 0;
+  virtual void Fail(const Status& status) = 0;
+};
+
+// The methods a server knows. Filled before it starts, then immutable.
+class ServiceRegistry {
+ public:
+  using Streaming = std::function<std::unique_ptr<CallHandler>(ServerCall&)>;
+  // A reply dropped without an answer is INTERNAL. `call` is valid during the function only.
+  using Unary = std::function<void(const ServerCall& call, const std::string& request,
+                                   std::unique_ptr<UnaryReply> reply)>;
+
+  // `path` is "/package.Service/Method". The handler has to ask for the first message itself.
+  void AddStreaming(std::string_view path, Streaming make_handler);
+  void AddUnary(std::string_view path, Unary answer);
+
+  // Null: UNIMPLEMENTED.
+  const Streaming* Find(std::string_view path) const;
+
+ private:
+  std::map<std::string, Streaming, std::less<>> methods_;
+};
+
+}  // namespace tulle::grpc

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/base/failure.h"
+#include "net/http/header_map.h"
+#include "net/loop/loop.h"
+
+// What gRPC puts into headers and trailers. Source: gRPC over HTTP/2 (PROTOCOL-HTTP2.md).
+namespace tulle::grpc {
+
+enum class Code : uint8_t {
+  kOk,
+  kCancelled,
+  kUnknown,
+  kInvalidArgument,
+  kDeadlineExceeded,
+  kNotFound,
+  kAlreadyExists,
+  kPermissionDenied,
+  kResourceExhausted,
+  kFailedPrecondition,
+  kAborted,
+  kOutOfRange,
+  kUnimplemented,
+  kInternal,
+  kUnavailable,
+  kDataLoss,
+  kUnauthenticated,
+};
+
+struct Status {
+  Code code = Code::kOk;
+  std::string message;
+  bool ok() const { return code == Code::kOk; }
+};
+
+// grpc-message: all outside 0x20..0x7E, and '%', as %XX. Decoding takes what is malformed as it is.
+std::string EncodeMessage(std::string_view message);
+std::string DecodeMessage(std::string_view encoded);
+
+// grpc-timeout: 1 to 8 digits and a unit of H M S m u n. Empty: malformed, which is no timeout.
+std::optional<loop::Duration> ParseTimeout(std::string_view text);
+// The finest unit that fits, rounded up; at least "1n".
+std::string FormatTimeout(loop::Duration timeout);
+
+// From trailers, or the headers of a Trailers-Only answer; empty without grpc-status. A number that
+// is no code is kUnknown.
+std::optional<Status> StatusFrom(const http::HeaderMap& fields);
+void AddStatus(const Status& status, http::HeaderMap& fields);
+// For an answer without grpc-status.
+Code CodeOfHttp(int status);
+Status StatusOfFailure(Failure failure);
+
+}  // namespace tulle::grpc
