@@ -110,12 +110,22 @@ std::string RetryWords(const policy::RetryPolicy& retries, bool has_codes) {
   return words;
 }
 
+uint32_t AttemptsOf(const HttpRouteRule* rule, const policy::ResiliencePolicy& policy) {
+  if (rule != nullptr && rule->retry && rule->retry->attempts) return *rule->retry->attempts;
+  return policy.retries.attempts.value_or(kRetryAttempts);
+}
+
+milliseconds PerTryOf(const HttpRouteRule* rule, const policy::ResiliencePolicy& policy) {
+  if (rule != nullptr && rule->backend_request_timeout) return *rule->backend_request_timeout;
+  return policy.timeouts.per_try.value_or(milliseconds(0));
+}
+
 // The route's own word wins field by field over the ResiliencePolicy.
 void SetRetries(const HttpRouteRule* rule, const policy::ResiliencePolicy& policy,
                 routev3::RouteAction* action) {
   const policy::RouteRetry own =
       rule != nullptr ? rule->retry.value_or(policy::RouteRetry()) : policy::RouteRetry();
-  const uint32_t attempts = own.attempts.value_or(policy.retries.attempts.value_or(kRetryAttempts));
+  const uint32_t attempts = AttemptsOf(rule, policy);
   if (attempts == 0) return;
   const std::vector<uint32_t>& codes = own.codes.empty() ? policy.retries.codes : own.codes;
   routev3::RetryPolicy* retry = action->mutable_retry_policy();
@@ -127,10 +137,8 @@ void SetRetries(const HttpRouteRule* rule, const policy::ResiliencePolicy& polic
   SetDuration(base, retry->mutable_retry_back_off()->mutable_base_interval());
   SetDuration(std::max(base, policy.retries.backoff_max.value_or(std::max(base * 10, kBackoffMax))),
               retry->mutable_retry_back_off()->mutable_max_interval());
-  const auto per_try = rule != nullptr && rule->backend_request_timeout
-                           ? rule->backend_request_timeout
-                           : policy.timeouts.per_try;
-  if (per_try && per_try->count() > 0) SetDuration(*per_try, retry->mutable_per_try_timeout());
+  const milliseconds per_try = PerTryOf(rule, policy);
+  if (per_try.count() > 0) SetDuration(per_try, retry->mutable_per_try_timeout());
   auto* predicate = retry->add_retry_host_predicate();
   predicate->set_name("envoy.retry_host_predicates.previous_hosts");
   Pack(envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(),
@@ -140,9 +148,16 @@ void SetRetries(const HttpRouteRule* rule, const policy::ResiliencePolicy& polic
 
 void SetTimeouts(const HttpRouteRule* rule, const policy::ResiliencePolicy& policy,
                  Protocol protocol, routev3::RouteAction* action) {
-  std::optional<milliseconds> request = policy.timeouts.request;
-  if (rule != nullptr && rule->request_timeout) request = rule->request_timeout;
-  SetDuration(request.value_or(milliseconds(0)), action->mutable_timeout());
+  milliseconds request = policy.timeouts.request.value_or(milliseconds(0));
+  if (rule != nullptr && rule->request_timeout) request = *rule->request_timeout;
+  const milliseconds per_try = PerTryOf(rule, policy);
+  // Envoy knows a limit of one try only as part of a retry policy; without retries it bounds the
+  // whole.
+  if (AttemptsOf(rule, policy) == 0 && per_try.count() > 0 &&
+      (request.count() == 0 || per_try < request)) {
+    request = per_try;
+  }
+  SetDuration(request, action->mutable_timeout());
   if (policy.timeouts.idle) SetDuration(*policy.timeouts.idle, action->mutable_idle_timeout());
   if (protocol == Protocol::kGrpc) {
     // 0s: the caller's own grpc-timeout holds, without a ceiling.

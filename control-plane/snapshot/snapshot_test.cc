@@ -5,6 +5,7 @@
 #include <set>
 
 #include "control-plane/policy/parse.h"
+#include "control-plane/snapshot/describe.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -222,6 +223,24 @@ TEST(Snapshot, AnAllowPolicyWithoutRulesForThePortLetsNobodyIn) {
     EXPECT_EQ(manager.http_filters_size(), 2) << chain.name();
     EXPECT_EQ(manager.http_filters(0).name(), "envoy.filters.http.rbac");
   }
+}
+
+TEST(Describe, EveryResourceIsReadableAndNoKeyIsShown) {
+  const Snapshot snapshot = BuildSnapshot(MakeMesh(2), {"s0-0"});
+  for (const char* word : {"listeners", "routes", "clusters", "endpoints", "secrets"}) {
+    const std::string_view type = TypeUrlOf(word);
+    for (const auto& [name, resource] : *snapshot.TableOf(type)) {
+      EXPECT_NE(DescribeAsJson(type, *resource).find(name), std::string::npos);
+    }
+  }
+  tlsv3::Secret secret;
+  secret.set_name("own");
+  secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("THE-KEY");
+  Resource resource;
+  resource.bytes = secret.SerializeAsString();
+  const std::string shown = DescribeAsJson(kSecretType, resource);
+  EXPECT_EQ(shown.find("THE-KEY"), std::string::npos);
+  EXPECT_NE(shown.find("[redacted]"), std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,124 @@
+#include "control-plane/discovery/policy_book.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+
+#include "control-plane/policy/canonical_json.h"
+#include "control-plane/policy/parse.h"
+
+namespace tulle::discovery {
+namespace {
+
+using store::Collection;
+
+std::string StoreKey(const policy::DocumentKey& key) {
+  return std::string(policy::ToText(key.kind)) + "/" + key.ns + "/" + key.name;
+}
+
+PolicyChange ChangeOf(const policy::PolicySet& policies, const policy::Document& document) {
+  PolicyChange change;
+  change.key = document.key;
+  change.after = document;
+  const policy::Document* before = policies.Find(document.key);
+  if (before == nullptr) {
+    change.action = PolicyChange::Action::kCreated;
+    return change;
+  }
+  change.before = *before;
+  change.action =
+      before->SameAs(document) ? PolicyChange::Action::kUnchanged : PolicyChange::Action::kChanged;
+  return change;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PolicyBook>> PolicyBook::Open(store::Store* store) {
+  std::unique_ptr<PolicyBook> book(new PolicyBook(store));
+  const absl::Status status = book->Load();
+  if (!status.ok()) return status;
+  return book;
+}
+
+absl::Status PolicyBook::Load() {
+  const auto records = store_->List(Collection::kPolicy);
+  if (!records.ok()) return records.status();
+  for (const store::Record& record : *records) {
+    const policy::ParsedFile parsed = policy::ParseDocuments(record.value, record.key);
+    if (parsed.ok()) {
+      policies_.Upsert(parsed.documents[0]);
+    } else {
+      unreadable_.push_back(policy::ToText(parsed.problems));
+    }
+  }
+  const auto revision = store_->RevisionOf(Collection::kPolicy);
+  if (revision.ok()) revision_ = *revision;
+  return revision.status();
+}
+
+absl::StatusOr<ApplyOutcome> PolicyBook::Apply(std::string_view yaml, std::string_view file,
+                                               bool is_dry_run, std::string_view author,
+                                               int64_t now) {
+  ApplyOutcome outcome;
+  outcome.revision = revision_;
+  const policy::ParsedFile parsed = policy::ParseDocuments(yaml, file);
+  outcome.problems = parsed.problems;
+  if (!parsed.ok()) return outcome;
+  policy::PolicySet policies = policies_;
+  for (const policy::Document& document : parsed.documents) {
+    outcome.changes.push_back(ChangeOf(policies_, document));
+    policies.Upsert(document);
+  }
+  outcome.problems = policies.FindConflicts(parsed.documents, file);
+  if (!outcome.problems.empty()) {
+    outcome.changes.clear();
+    return outcome;
+  }
+  if (is_dry_run) return outcome;
+  const absl::Status status = Commit(outcome, std::move(policies), author, now);
+  if (!status.ok()) return status;
+  outcome.revision = revision_;
+  return outcome;
+}
+
+absl::StatusOr<ApplyOutcome> PolicyBook::Delete(const policy::DocumentKey& key,
+                                                std::string_view author, int64_t now) {
+  const policy::Document* document = policies_.Find(key);
+  if (document == nullptr) {
+    return absl::NotFoundError(absl::StrCat("there is no ", policy::ToText(key),
+                                            ": see `tullectl get` for those that are"));
+  }
+  ApplyOutcome outcome;
+  outcome.changes.push_back({key, PolicyChange::Action::kDeleted, *document, std::nullopt});
+  policy::PolicySet policies = policies_;
+  policies.Erase(key);
+  const absl::Status status = Commit(outcome, std::move(policies), author, now);
+  if (!status.ok()) return status;
+  outcome.revision = revision_;
+  return outcome;
+}
+
+absl::Status PolicyBook::Commit(const ApplyOutcome& outcome, policy::PolicySet policies,
+                                std::string_view author, int64_t now) {
+  store::Transaction transaction{std::string(author), now};
+  transaction.Expect(Collection::kPolicy, revision_);
+  for (const PolicyChange& change : outcome.changes) {
+    if (change.action == PolicyChange::Action::kDeleted) {
+      transaction.Delete(Collection::kPolicy, StoreKey(change.key));
+    } else if (change.action != PolicyChange::Action::kUnchanged) {
+      transaction.Put(Collection::kPolicy, StoreKey(change.key), policy::ToJson(*change.after));
+    }
+  }
+  if (transaction.changes().empty()) return absl::OkStatus();
+  const auto revision = store_->Commit(transaction);
+  if (!revision.ok()) return revision.status();
+  policies_ = std::move(policies);
+  revision_ = *revision;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<store::PastRecord>> PolicyBook::History(const policy::DocumentKey& key) {
+  return store_->History(Collection::kPolicy, StoreKey(key));
+}
+
+}  // namespace tulle::discovery

@@ -1,0 +1,70 @@
+// The policies in force, kept in the store: every change goes through here, whole or not at all.
+// Owner and thread: the store's. Errors: problems for the writer of a file, absl::Status for the
+// store's failures.
+#ifndef TULLE_CONTROL_PLANE_DISCOVERY_POLICY_BOOK_H_
+#define TULLE_CONTROL_PLANE_DISCOVERY_POLICY_BOOK_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control-plane/policy/model.h"
+#include "control-plane/policy/policy_set.h"
+#include "control-plane/policy/problem.h"
+#include "control-plane/store/store.h"
+
+namespace tulle::discovery {
+
+struct PolicyChange {
+  enum class Action { kCreated, kChanged, kUnchanged, kDeleted };
+  policy::DocumentKey key;
+  Action action = Action::kUnchanged;
+  std::optional<policy::Document> before;
+  std::optional<policy::Document> after;
+};
+
+struct ApplyOutcome {
+  policy::Problems problems;  // any: nothing was changed
+  std::vector<PolicyChange> changes;
+  int64_t revision = 0;  // of the policies, after the change
+};
+
+class PolicyBook {
+ public:
+  // `store` outlives this. A stored policy that this version cannot read is left out of force and
+  // named.
+  static absl::StatusOr<std::unique_ptr<PolicyBook>> Open(store::Store* store);
+
+  const policy::PolicySet& policies() const { return policies_; }
+  int64_t revision() const { return revision_; }
+  const std::vector<std::string>& unreadable() const { return unreadable_; }
+
+  // `file` is the name shown in problems. A dry run says what would happen.
+  absl::StatusOr<ApplyOutcome> Apply(std::string_view yaml, std::string_view file, bool is_dry_run,
+                                     std::string_view author, int64_t now);
+  // kNotFound when there is no such policy.
+  absl::StatusOr<ApplyOutcome> Delete(const policy::DocumentKey& key, std::string_view author,
+                                      int64_t now);
+  absl::StatusOr<std::vector<store::PastRecord>> History(const policy::DocumentKey& key);
+
+ private:
+  explicit PolicyBook(store::Store* store) : store_(store) {}
+
+  absl::Status Load();
+  absl::Status Commit(const ApplyOutcome& outcome, policy::PolicySet policies,
+                      std::string_view author, int64_t now);
+
+  store::Store* store_;
+  policy::PolicySet policies_;
+  int64_t revision_ = 0;
+  std::vector<std::string> unreadable_;
+};
+
+}  // namespace tulle::discovery
+
+#endif  // TULLE_CONTROL_PLANE_DISCOVERY_POLICY_BOOK_H_
