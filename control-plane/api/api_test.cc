@@ -1,0 +1,272 @@
+#include "control-plane/api/api.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "certs/csr.h"
+#include "control-plane/store/sqlite_store.h"
+
+namespace tulle::api {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t kNow = 1'790'000'000;
+
+constexpr char kStrict[] =
+    "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: all}\n"
+    "spec: {targetRef: {kind: Mesh}, mode: STRICT}\n";
+
+class FakeView : public ControlPlaneView {
+ public:
+  FakeView() {
+    discovery::Workload workload;
+    workload.id = "post-1";
+    workload.spiffe_id = "spiffe://cluster.local/ns/default/sa/post";
+    workload.address = "192.0.2.1";
+    workload.services = {{"default", "post"}};
+    workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+    mesh.trust_bundle_pem = "roots";
+    mesh.workloads[workload.id] = workload;
+    ProxyStatus proxy;
+    proxy.name = "post-1";
+    proxy.is_connected = true;
+    proxy.types = {{"clusters", "v2", "v1", "outbound|80||x", "bad cluster"}};
+    proxies.push_back(proxy);
+  }
+  std::vector<ProxyStatus> Proxies() const override { return proxies; }
+  const discovery::Mesh& CurrentMesh() const override { return mesh; }
+  snapshot::Snapshot SnapshotOf(const std::string& proxy) const override {
+    return snapshot::BuildSnapshot(mesh, {proxy});
+  }
+  size_t HeldLeases() const override { return 0; }
+
+  discovery::Mesh mesh;
+  std::vector<ProxyStatus> proxies;
+};
+
+class ApiTest : public testing::Test {
+ protected:
+  ApiTest()
+      : store_(*store::SqliteStore::Open(":memory:")),
+        book_(*discovery::PolicyBook::Open(store_.get())),
+        authority_(*ca::MeshAuthority::Open({}, store_.get(), &keys_, kNow)),
+        tokens_(store_.get(), &keys_),
+        credentials_(store_.get(), &keys_),
+        api_({book_.get(), authority_.get(), &tokens_, &credentials_, &view_,
+              [this] { ++changes_; }, "1.2.3"}) {
+    admin_ = "Bearer " + *credentials_.Create({"ann", Role::kAdmin}, "test", kNow);
+    reader_ = "Bearer " + *credentials_.Create({"rob", Role::kReader}, "test", kNow);
+  }
+
+  ApiResponse Call(const std::string& method, const std::string& path, const std::string& body = "",
+                   std::map<std::string, std::string> query = {}) {
+    return api_.Handle({method, path, std::move(query), body, admin_}, kNow);
+  }
+  Json Body(const ApiResponse& response) { return Json::parse(response.body); }
+
+  certs::SystemKeySource keys_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<discovery::PolicyBook> book_;
+  std::unique_ptr<ca::MeshAuthority> authority_;
+  ca::JoinTokens tokens_;
+  Credentials credentials_;
+  FakeView view_;
+  int changes_ = 0;
+  Api api_;
+  std::string admin_;
+  std::string reader_;
+};
+
+TEST_F(ApiTest, RolesAreKept) {
+  const auto as = [&](const std::string& authorization, const std::string& method,
+                      const std::string& path) {
+    return api_.Handle({method, path, {}, kStrict, authorization}, kNow).status;
+  };
+  EXPECT_EQ(as("", "GET", "/v1/services"), 401);
+  EXPECT_EQ(as("Bearer wrong", "GET", "/v1/services"), 401);
+  EXPECT_EQ(as(admin_.substr(7), "GET", "/v1/services"), 401);
+  EXPECT_EQ(as(reader_, "GET", "/v1/services"), 200);
+  for (const char* path :
+       {"/v1/apply", "/v1/tokens", "/v1/certs/rotate", "/v1/certs/issue", "/v1/credentials"}) {
+    EXPECT_EQ(as(reader_, "POST", path), 403) << path;
+    EXPECT_EQ(as("", "POST", path), 401) << path;
+  }
+  EXPECT_EQ(as(reader_, "DELETE", "/v1/policies/httproute/default/x"), 403);
+  EXPECT_EQ(as("", "GET", "/v1/version"), 200);
+  EXPECT_EQ(as("", "GET", "/openapi.json"), 200);
+  EXPECT_EQ(as(admin_, "POST", "/v1/apply"), 200);
+  EXPECT_EQ(as(admin_, "PUT", "/v1/apply"), 405);
+  EXPECT_EQ(as(admin_, "GET", "/v1/nothing"), 404);
+  EXPECT_EQ(as(admin_, "GET", "/v1/policies/"), 404);
+}
+
+TEST_F(ApiTest, ApplyGetDiffAndDelete) {
+  const Json applied = Body(Call("POST", "/v1/apply", kStrict));
+  EXPECT_EQ(applied["changes"][0]["action"], "created");
+  EXPECT_EQ(changes_, 1);
+  const Json one = Body(Call("GET", "/v1/policies/PeerAuthentication/default/all"));
+  EXPECT_EQ(one["spec"]["mode"], "STRICT");
+  EXPECT_EQ(Body(Call("GET", "/v1/policies/peerauthentications"))["items"].size(), 1);
+  EXPECT_EQ(Body(Call("GET", "/v1/policies", "", {{"namespace", "other"}}))["items"].size(), 0);
+
+  std::string permissive = kStrict;
+  permissive.replace(permissive.find("STRICT"), 6, "PERMISSIVE");
+  const Json diff = Body(Call("POST", "/v1/apply", permissive, {{"dryRun", "true"}}));
+  EXPECT_EQ(diff["changes"][0]["action"], "changed");
+  EXPECT_NE(diff["changes"][0]["before"].get<std::string>().find("STRICT"), std::string::npos);
+  EXPECT_NE(diff["changes"][0]["after"].get<std::string>().find("PERMISSIVE"), std::string::npos);
+  EXPECT_EQ(changes_, 1);
+  EXPECT_EQ(Body(Call("GET", "/v1/policies"))["items"][0]["spec"]["mode"], "STRICT");
+
+  EXPECT_EQ(Call("DELETE", "/v1/policies/PeerAuthentication/default/all").status, 200);
+  EXPECT_EQ(changes_, 2);
+  EXPECT_EQ(Call("DELETE", "/v1/policies/PeerAuthentication/default/all").status, 404);
+  const Json history = Body(Call("GET", "/v1/policies/PeerAuthentication/default/all/history"));
+  ASSERT_EQ(history["items"].size(), 2);
+  EXPECT_TRUE(history["items"][0]["policy"].is_null());
+  EXPECT_EQ(history["items"][0]["author"], "ann");
+}
+
+TEST_F(ApiTest, AnErrorNamesFileLineFieldAndHint) {
+  std::string bad = kStrict;
+  bad.replace(bad.find("STRICT"), 6, "STRCIT");
+  const ApiResponse response = Call("POST", "/v1/apply", bad, {{"file", "shop.yaml"}});
+  EXPECT_EQ(response.status, 400);
+  const Json body = Body(response);
+  EXPECT_EQ(body["file"], "shop.yaml");
+  EXPECT_EQ(body["line"], 4);
+  EXPECT_EQ(body["field"], "spec.mode");
+  EXPECT_NE(body["hint"].get<std::string>().find("STRICT"), std::string::npos);
+  EXPECT_EQ(body["problems"].size(), 1);
+  EXPECT_EQ(changes_, 0);
+}
+
+TEST_F(ApiTest, AFullDiskIsSaidAndNothingChanges) {
+  ASSERT_TRUE(store_->LimitPagesForTest(1).ok());
+  std::string large = kStrict;
+  large.insert(large.find("name: all") + 9,
+               ", annotations: {a: \"" + std::string(8000, 'x') + "\"}");
+  const ApiResponse response = Call("POST", "/v1/apply", large);
+  EXPECT_EQ(response.status, 507) << response.body;
+  EXPECT_NE(Body(response)["hint"].get<std::string>().find("free space"), std::string::npos);
+  EXPECT_EQ(changes_, 0);
+}
+
+TEST_F(ApiTest, ServicesProxiesAndTheirConfiguration) {
+  const Json services = Body(Call("GET", "/v1/services"));
+  EXPECT_EQ(services["items"][0]["host"], "post.default.svc.cluster.local");
+  EXPECT_EQ(services["items"][0]["ports"][0]["endpoints"][0]["health"], "healthy");
+  const Json proxy = Body(Call("GET", "/v1/proxies/post-1"));
+  EXPECT_EQ(proxy["synced"], false);
+  EXPECT_EQ(proxy["rejection"], "bad cluster");
+  for (const char* part : {"listeners", "clusters", "endpoints", "secrets"}) {
+    const ApiResponse response = Call("GET", std::string("/v1/proxies/post-1/config/") + part);
+    EXPECT_EQ(response.status, 200);
+    EXPECT_FALSE(Body(response)["items"].empty()) << part;
+    EXPECT_EQ(response.body.find("PRIVATE KEY"), std::string::npos);
+  }
+  EXPECT_EQ(Call("GET", "/v1/proxies/post-1/config/keys").status, 404);
+  EXPECT_EQ(Call("GET", "/v1/proxies/nobody/config/routes").status, 404);
+  EXPECT_EQ(Body(Call("GET", "/v1/workloads"))["items"].size(), 1);
+  const Json check = Body(Call("GET", "/v1/check"));
+  EXPECT_EQ(check["ok"], false);  // the rejection
+}
+
+TEST_F(ApiTest, TokensAreMadeForIdentitiesAndServices) {
+  const ApiResponse response =
+      Call("POST", "/v1/tokens",
+           R"({"account":"post-v1","services":["post","post-v1"],"ttlSeconds":60})");
+  ASSERT_EQ(response.status, 201) << response.body;
+  const Json body = Body(response);
+  EXPECT_EQ(body["spiffeId"], "spiffe://cluster.local/ns/default/sa/post-v1");
+  EXPECT_EQ(body["expiresAt"], kNow + 60);
+  const auto grant = tokens_.Redeem(body["token"].get<std::string>(), kNow);
+  ASSERT_TRUE(grant.ok());
+  EXPECT_EQ(grant->services, (std::vector<std::string>{"default/post", "default/post-v1"}));
+  for (const char* bad :
+       {"", "[]", "{}", R"({"account":"A"})", R"({"account":1})",
+        R"({"account":"a","services":[]})", R"({"account":"a","services":["other/x"]})",
+        R"({"account":"a","services":[1]})", R"({"account":"a","ttlSeconds":0})",
+        R"({"account":"a","ttlSeconds":"60"})"}) {
+    EXPECT_EQ(Call("POST", "/v1/tokens", bad).status, 400) << bad;
+  }
+}
+
+TEST_F(ApiTest, CertificatesAreIssuedAndTheRootRotates) {
+  const auto id = *certs::SpiffeId::ForWorkload("cluster.local", "default", "other");
+  const Json request = {{"account", "envoy"},
+                        {"csr", certs::BuildCertificateRequest(keys_.Generate(), id)}};
+  const Json issued = Body(Call("POST", "/v1/certs/issue", request.dump()));
+  EXPECT_EQ(issued["spiffeId"], "spiffe://cluster.local/ns/default/sa/envoy");
+  EXPECT_EQ(Call("POST", "/v1/certs/issue", R"({"account":"envoy","csr":"x"})").status, 400);
+  EXPECT_EQ(Body(Call("GET", "/v1/certs"))["phase"], "steady");
+  const ApiResponse begun = Call("POST", "/v1/certs/rotate");
+  EXPECT_EQ(begun.status, 200);
+  EXPECT_EQ(Body(begun)["phase"], "announcing the new root");
+  EXPECT_EQ(begun.body.find("PRIVATE KEY"), std::string::npos);
+  EXPECT_EQ(Call("POST", "/v1/certs/rotate").status, 409);
+}
+
+TEST_F(ApiTest, CredentialsComeAndGo) {
+  const Json made = Body(Call("POST", "/v1/credentials", R"({"name":"eve","role":"reader"})"));
+  const std::string bearer = "Bearer " + made["credential"].get<std::string>();
+  EXPECT_EQ(api_.Handle({"GET", "/v1/services", {}, "", bearer}, kNow).status, 200);
+  EXPECT_EQ(Call("DELETE", "/v1/credentials/eve").status, 200);
+  EXPECT_EQ(api_.Handle({"GET", "/v1/services", {}, "", bearer}, kNow).status, 401);
+  EXPECT_EQ(Call("DELETE", "/v1/credentials/ann").status, 409);
+  EXPECT_EQ(Call("POST", "/v1/credentials", R"({"name":"eve","role":"root"})").status, 400);
+  const auto records = store_->List(store::Collection::kCredential);
+  for (const store::Record& record : *records) {
+    EXPECT_EQ(record.value.find(admin_.substr(7)), std::string::npos);
+  }
+}
+
+TEST_F(ApiTest, TheDescriptionNamesEveryPathThatAnswers) {
+  const Json json = Body(Call("GET", "/openapi.json"));
+  for (const auto& [path, methods] : json["paths"].items()) {
+    std::string example = path;
+    for (size_t open; (open = example.find('{')) != std::string::npos;) {
+      example.replace(open, example.find('}') - open + 1, "x");
+    }
+    for (const auto& [method, operation] : methods.items()) {
+      std::string upper = method;
+      for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      EXPECT_NE(Call(upper, example).status, 405) << method << path;
+      const ApiResponse response = Call(upper, example);
+      EXPECT_EQ(response.body.find("nothing at this path"), std::string::npos) << path;
+    }
+  }
+}
+
+TEST(Credentials, TheFirstAdminsFileIsTheOwnersAlone) {
+  certs::SystemKeySource keys;
+  const auto store = *store::SqliteStore::Open(":memory:");
+  Credentials credentials(store.get(), &keys);
+  const std::string path = testing::TempDir() + "/admin-credential";
+  unlink(path.c_str());
+  ASSERT_TRUE(credentials.EnsureFirstAdmin(path, kNow).ok());
+  struct stat status {};
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600);
+  std::string text;
+  std::ifstream(path) >> text;
+  const auto principal = credentials.Authenticate("Bearer " + text);
+  ASSERT_TRUE(principal.ok() && principal->has_value());
+  EXPECT_EQ((*principal)->role, Role::kAdmin);
+  // A second start leaves file and credential alone.
+  unlink(path.c_str());
+  ASSERT_TRUE(credentials.EnsureFirstAdmin(path, kNow).ok());
+  EXPECT_NE(stat(path.c_str(), &status), 0);
+  const auto empty = *store::SqliteStore::Open(":memory:");
+  EXPECT_EQ(Credentials(empty.get(), &keys).EnsureFirstAdmin("/no/such/folder/x", kNow).code(),
+            absl::StatusCode::kPermissionDenied);
+  EXPECT_TRUE(empty->List(store::Collection::kCredential)->empty());
+}
+
+}  // namespace
+}  // namespace tulle::api

@@ -1,0 +1,99 @@
+#include "control-plane/api/call.h"
+
+namespace tulle::api {
+namespace {
+
+int HttpStatusOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+      return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kFailedPrecondition:
+      return 409;
+    case absl::StatusCode::kResourceExhausted:
+      return 507;
+    case absl::StatusCode::kUnavailable:
+      return 503;
+    default:
+      return 500;
+  }
+}
+
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json ProblemJson(const policy::Problem& problem) {
+  return {{"error", problem.message},
+          {"file", problem.file},
+          {"line", problem.line},
+          {"field", problem.field},
+          {"hint", problem.hint}};
+}
+
+}  // namespace
+
+ApiResponse Answer(const Json& json, int status) { return {status, Dump(json)}; }
+
+ApiResponse Refuse(int status, std::string_view error, std::string_view hint,
+                   std::string_view field) {
+  Json json = {{"error", error}};
+  if (!hint.empty()) json["hint"] = hint;
+  if (!field.empty()) json["field"] = field;
+  return Answer(json, status);
+}
+
+ApiResponse Refuse(const absl::Status& status) {
+  // Messages read "what is wrong: what to do".
+  const std::string text(status.message());
+  const size_t colon = text.rfind(": ");
+  return Refuse(HttpStatusOf(status.code()), text.substr(0, colon),
+                colon == std::string::npos ? "" : text.substr(colon + 2));
+}
+
+ApiResponse Refuse(const policy::Problems& problems) {
+  Json json = ProblemJson(problems[0]);
+  for (const policy::Problem& problem : problems) json["problems"].push_back(ProblemJson(problem));
+  return Answer(json, 400);
+}
+
+bool ReadObject(const ApiRequest& request, Json* json, ApiResponse* refusal) {
+  *json = request.body.empty() ? Json::object()
+                               : Json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  if (json->is_object()) return true;
+  *refusal = Refuse(400, "the body is no JSON object", "send {\"name\": value, ...}");
+  return false;
+}
+
+bool ReadText(const Json& json, const char* field, std::string* text, ApiResponse* refusal) {
+  const auto found = json.find(field);
+  if (found == json.end()) return true;
+  if (!found->is_string()) {
+    *refusal = Refuse(400, "is no text", "send it in quotes", field);
+    return false;
+  }
+  *text = found->get<std::string>();
+  return true;
+}
+
+bool ReadSeconds(const Json& json, const char* field, int64_t* seconds, ApiResponse* refusal) {
+  constexpr int64_t kTenYears = 3650LL * 24 * 3600;
+  const auto found = json.find(field);
+  if (found == json.end()) return true;
+  if (!found->is_number_integer() || found->get<int64_t>() <= 0 ||
+      found->get<int64_t>() > kTenYears) {
+    *refusal =
+        Refuse(400, "is no number of seconds", "send a whole number from 1 to ten years", field);
+    return false;
+  }
+  *seconds = found->get<int64_t>();
+  return true;
+}
+
+}  // namespace tulle::api

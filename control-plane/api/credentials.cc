@@ -1,0 +1,122 @@
+#include "control-plane/api/credentials.h"
+
+#include <absl/strings/str_cat.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "control-plane/ca/join_token.h"
+
+namespace tulle::api {
+namespace {
+
+using Json = nlohmann::json;
+using store::Collection;
+
+constexpr std::string_view kBearer = "Bearer ";
+
+absl::Status FileError(const std::string& path) {
+  return absl::PermissionDeniedError(absl::StrCat(path, " cannot be written: ", strerror(errno),
+                                                  "; check owner and mode of its folder"));
+}
+
+// By a new file and a rename: whoever reads sees all of it or nothing.
+absl::Status WritePrivateFile(const std::string& path, const std::string& text) {
+  const std::string fresh = path + ".new";
+  unlink(fresh.c_str());
+  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return FileError(fresh);
+  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       fsync(file) == 0;
+  close(file);
+  if (!written || rename(fresh.c_str(), path.c_str()) != 0) {
+    const absl::Status status = FileError(path);
+    unlink(fresh.c_str());
+    return status;
+  }
+  return absl::OkStatus();
+}
+
+std::optional<Principal> PrincipalFromJson(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return std::nullopt;
+  return Principal{json.value("name", ""),
+                   json.value("role", "") == "admin" ? Role::kAdmin : Role::kReader};
+}
+
+}  // namespace
+
+absl::Status Credentials::Store(const Principal& principal, const std::string& secret,
+                                std::string_view author, int64_t now) {
+  const auto records = store_->List(Collection::kCredential);
+  if (!records.ok()) return records.status();
+  store::Transaction transaction{std::string(author), now};
+  for (const store::Record& record : *records) {
+    const auto other = PrincipalFromJson(record.value);
+    if (other && other->name == principal.name) {
+      transaction.Delete(Collection::kCredential, record.key);
+    }
+  }
+  transaction.Put(Collection::kCredential, ca::HashOfSecret(secret),
+                  Json({{"name", principal.name},
+                        {"role", principal.role == Role::kAdmin ? "admin" : "reader"},
+                        {"createdAt", now}})
+                      .dump());
+  return store_->Commit(transaction).status();
+}
+
+absl::StatusOr<std::string> Credentials::Create(const Principal& principal, std::string_view author,
+                                                int64_t now) {
+  if (principal.name.empty() || principal.name.size() > 100) {
+    return absl::InvalidArgumentError("a credential needs a name of 1 to 100 bytes");
+  }
+  const std::string secret = ca::NewSecret(keys_);
+  const absl::Status status = Store(principal, secret, author, now);
+  if (!status.ok()) return status;
+  return secret;
+}
+
+absl::Status Credentials::Delete(std::string_view name, std::string_view author, int64_t now) {
+  const auto records = store_->List(Collection::kCredential);
+  if (!records.ok()) return records.status();
+  store::Transaction transaction{std::string(author), now};
+  for (const store::Record& record : *records) {
+    const auto principal = PrincipalFromJson(record.value);
+    if (principal && principal->name == name)
+      transaction.Delete(Collection::kCredential, record.key);
+  }
+  if (transaction.changes().empty()) {
+    return absl::NotFoundError(absl::StrCat("there is no credential named ", std::string(name)));
+  }
+  return store_->Commit(transaction).status();
+}
+
+absl::StatusOr<std::optional<Principal>> Credentials::Authenticate(std::string_view authorization) {
+  if (!authorization.starts_with(kBearer) || authorization.size() > 512) {
+    return std::optional<Principal>();
+  }
+  const std::string hash = ca::HashOfSecret(authorization.substr(kBearer.size()));
+  const auto records = store_->List(Collection::kCredential);
+  if (!records.ok()) return records.status();
+  std::optional<Principal> found;
+  for (const store::Record& record : *records) {  // all of them: the time tells nothing
+    if (ca::EqualInConstantTime(record.key, hash)) found = PrincipalFromJson(record.value);
+  }
+  return found;
+}
+
+absl::Status Credentials::EnsureFirstAdmin(const std::string& path, int64_t now) {
+  const auto records = store_->List(Collection::kCredential);
+  if (!records.ok()) return records.status();
+  if (!records->empty()) return absl::OkStatus();
+  const std::string secret = ca::NewSecret(keys_);
+  const absl::Status written = WritePrivateFile(path, secret + "\n");
+  if (!written.ok()) return written;
+  return Store({"admin", Role::kAdmin}, secret, "tulle-control", now);
+}
+
+}  // namespace tulle::api

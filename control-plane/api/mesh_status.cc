@@ -1,0 +1,171 @@
+#include <algorithm>
+
+#include "control-plane/api/call.h"
+#include "control-plane/discovery/service_table.h"
+#include "control-plane/discovery/workload_json.h"
+#include "control-plane/snapshot/describe.h"
+
+namespace tulle::api {
+namespace {
+
+const char* TextOf(discovery::Health health) {
+  switch (health) {
+    case discovery::Health::kHealthy:
+      return "healthy";
+    case discovery::Health::kUnhealthy:
+      return "unhealthy";
+    case discovery::Health::kDraining:
+      break;
+  }
+  return "draining";
+}
+
+Json ProxyJson(const ProxyStatus& proxy) {
+  Json json = {{"name", proxy.name},
+               {"spiffeId", proxy.spiffe_id},
+               {"address", proxy.address},
+               {"connected", proxy.is_connected},
+               {"connectedSince", proxy.connected_since},
+               {"certificateNotAfter", proxy.certificate_not_after},
+               {"types", Json::array()}};
+  bool is_synced = proxy.is_connected;
+  for (const ProxyStatus::TypeStatus& type : proxy.types) {
+    Json each = {{"type", type.type},
+                 {"sentVersion", type.sent_version},
+                 {"acknowledgedVersion", type.acknowledged_version}};
+    if (!type.rejection.empty()) {
+      each["rejection"] = type.rejection;
+      each["rejectedResource"] = type.rejected_resource;
+      json["rejection"] = type.rejection;
+    }
+    is_synced = is_synced && type.sent_version == type.acknowledged_version;
+    json["types"].push_back(std::move(each));
+  }
+  json["synced"] = is_synced;
+  return json;
+}
+
+std::optional<ProxyStatus> FindProxy(const ControlPlaneView& view, const std::string& name) {
+  for (ProxyStatus& proxy : view.Proxies()) {
+    if (proxy.name == name) return std::move(proxy);
+  }
+  return std::nullopt;
+}
+
+ApiResponse RefuseProxy(const std::string& name) {
+  return Refuse(404, "there is no proxy named " + name,
+                "see `tullectl status` for those there are");
+}
+
+Json EndpointJson(const discovery::Endpoint& endpoint) {
+  return {{"address", endpoint.address},
+          {"port", endpoint.port},
+          {"workload", endpoint.workload->id},
+          {"health", TextOf(endpoint.workload->health)},
+          {"meshed", endpoint.workload->is_meshed},
+          {"spiffeId", endpoint.workload->spiffe_id}};
+}
+
+}  // namespace
+
+ApiResponse Api::ListServices(const Call& call) {
+  const std::string ns = call.QueryOr("namespace", "");
+  Json json = {{"items", Json::array()}};
+  for (const auto& [name, service] : discovery::BuildServiceTable(parts_.view->CurrentMesh())) {
+    if (!ns.empty() && name.ns != ns) continue;
+    Json each = {{"name", name.name},
+                 {"namespace", name.ns},
+                 {"host", discovery::HostOf(name)},
+                 {"identities", service.identities},
+                 {"ports", Json::array()}};
+    for (const auto& [number, port] : service.ports) {
+      Json entry = {{"number", number},
+                    {"protocol", std::string(policy::ToText(port.protocol))},
+                    {"endpoints", Json::array()}};
+      for (const auto& endpoint : port.endpoints)
+        entry["endpoints"].push_back(EndpointJson(endpoint));
+      each["ports"].push_back(std::move(entry));
+    }
+    json["items"].push_back(std::move(each));
+  }
+  return Answer(json);
+}
+
+ApiResponse Api::ListWorkloads(const Call&) {
+  Json json = {{"items", Json::array()}};
+  for (const auto& [id, workload] : parts_.view->CurrentMesh().workloads) {
+    Json each = Json::parse(discovery::WorkloadToJson(workload));
+    each["health"] = TextOf(workload.health);
+    json["items"].push_back(std::move(each));
+  }
+  return Answer(json);
+}
+
+ApiResponse Api::ListProxies(const Call&) {
+  Json json = {{"items", Json::array()}};
+  for (const ProxyStatus& proxy : parts_.view->Proxies()) json["items"].push_back(ProxyJson(proxy));
+  return Answer(json);
+}
+
+ApiResponse Api::GetProxy(const Call& call) {
+  const auto proxy = FindProxy(*parts_.view, call.arguments[0]);
+  return proxy ? Answer(ProxyJson(*proxy)) : RefuseProxy(call.arguments[0]);
+}
+
+ApiResponse Api::ProxyConfig(const Call& call) {
+  const std::string_view type = snapshot::TypeUrlOf(call.arguments[1]);
+  if (type.empty()) {
+    return Refuse(404, "\"" + call.arguments[1] + "\" is no part of a proxy's configuration",
+                  "one of listeners, routes, clusters, endpoints, secrets");
+  }
+  if (!FindProxy(*parts_.view, call.arguments[0])) return RefuseProxy(call.arguments[0]);
+  const snapshot::Snapshot snapshot = parts_.view->SnapshotOf(call.arguments[0]);
+  Json json = {{"proxy", call.arguments[0]}, {"items", Json::array()}};
+  for (const auto& [name, resource] : *snapshot.TableOf(type)) {
+    json["items"].push_back({{"name", name},
+                             {"version", resource->version},
+                             {"resource", Json::parse(snapshot::DescribeAsJson(type, *resource))}});
+  }
+  return Answer(json);
+}
+
+ApiResponse Api::Check(const Call& call) {
+  Json findings = Json::array();
+  bool all_good = true;
+  const auto add = [&](const char* name, bool is_good, const std::string& message) {
+    findings.push_back({{"name", name}, {"ok", is_good}, {"message", message}});
+    all_good = all_good && is_good;
+  };
+  std::string away;
+  std::string rejecting;
+  for (const ProxyStatus& proxy : parts_.view->Proxies()) {
+    if (!proxy.is_connected) away += " " + proxy.name;
+    for (const auto& type : proxy.types) {
+      if (!type.rejection.empty()) rejecting += " " + proxy.name + " (" + type.rejection + ")";
+    }
+  }
+  add("proxies connected", away.empty(), away.empty() ? "all" : "not connected:" + away);
+  add("configuration accepted", rejecting.empty(),
+      rejecting.empty() ? "by all" : "rejected by:" + rejecting);
+  std::string unhealthy;
+  for (const auto& [id, workload] : parts_.view->CurrentMesh().workloads) {
+    if (workload.health != discovery::Health::kHealthy) unhealthy += " " + id;
+  }
+  add("workloads healthy", unhealthy.empty(), unhealthy.empty() ? "all" : "unhealthy:" + unhealthy);
+  const size_t held = parts_.view->HeldLeases();
+  add("leases", held == 0,
+      held == 0 ? "none is held"
+                : std::to_string(held) + " are overdue at once and held: look at the network");
+  const int64_t end = parts_.authority->signing().certificate().not_after();
+  constexpr int64_t kWarnBefore = 60LL * 24 * 3600;
+  add("root certificate", end - call.now > kWarnBefore,
+      "ends in " + std::to_string((end - call.now) / 86400) +
+          " days; `tullectl cert rotate` makes a new one");
+  const auto& unreadable = parts_.policies->unreadable();
+  add("policies readable", unreadable.empty(), unreadable.empty() ? "all" : unreadable[0]);
+  return Answer({{"ok", all_good}, {"items", findings}});
+}
+
+ApiResponse Api::Version(const Call&) { return Answer({{"version", parts_.version}}); }
+
+}  // namespace tulle::api

@@ -1,0 +1,111 @@
+#include "control-plane/api/call.h"
+#include "control-plane/policy/canonical_json.h"
+
+namespace tulle::api {
+namespace {
+
+using discovery::PolicyChange;
+
+const char* TextOf(PolicyChange::Action action) {
+  switch (action) {
+    case PolicyChange::Action::kCreated:
+      return "created";
+    case PolicyChange::Action::kChanged:
+      return "changed";
+    case PolicyChange::Action::kDeleted:
+      return "deleted";
+    case PolicyChange::Action::kUnchanged:
+      break;
+  }
+  return "unchanged";
+}
+
+Json DocumentJson(const policy::Document& document) {
+  return Json::parse(policy::ToJson(document));
+}
+
+Json OutcomeJson(const discovery::ApplyOutcome& outcome, bool is_dry_run) {
+  Json json = {{"revision", outcome.revision}, {"dryRun", is_dry_run}, {"changes", Json::array()}};
+  for (const PolicyChange& change : outcome.changes) {
+    Json each = {{"kind", std::string(policy::ToText(change.key.kind))},
+                 {"namespace", change.key.ns},
+                 {"name", change.key.name},
+                 {"action", TextOf(change.action)}};
+    // As YAML: what a person compares line by line.
+    if (is_dry_run && change.before) each["before"] = policy::ToYaml(*change.before);
+    if (is_dry_run && change.after) each["after"] = policy::ToYaml(*change.after);
+    json["changes"].push_back(std::move(each));
+  }
+  return json;
+}
+
+ApiResponse RefuseKind(const std::string& kind) {
+  return Refuse(404, "\"" + kind + "\" is no kind of policy",
+                "one of HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication, "
+                "ExternalService");
+}
+
+}  // namespace
+
+ApiResponse Api::Apply(const Call& call) {
+  const bool is_dry_run = call.QueryOr("dryRun", "false") == "true";
+  const auto outcome = parts_.policies->Apply(call.request.body, call.QueryOr("file", "body"),
+                                              is_dry_run, call.caller.name, call.now);
+  if (!outcome.ok()) return Refuse(outcome.status());
+  if (!outcome->problems.empty()) return Refuse(outcome->problems);
+  if (!is_dry_run) parts_.on_change();
+  return Answer(OutcomeJson(*outcome, is_dry_run));
+}
+
+ApiResponse Api::ListPolicies(const Call& call) {
+  std::optional<policy::Kind> kind;
+  if (!call.arguments.empty()) {
+    kind = policy::ParseKind(call.arguments[0]);
+    if (!kind) return RefuseKind(call.arguments[0]);
+  }
+  const std::string ns = call.QueryOr("namespace", "");
+  Json json = {{"revision", parts_.policies->revision()}, {"items", Json::array()}};
+  for (const auto& [key, document] : parts_.policies->policies().documents()) {
+    if ((kind && key.kind != *kind) || (!ns.empty() && key.ns != ns)) continue;
+    json["items"].push_back(DocumentJson(*document));
+  }
+  return Answer(json);
+}
+
+ApiResponse Api::GetPolicy(const Call& call) {
+  const auto kind = policy::ParseKind(call.arguments[0]);
+  if (!kind) return RefuseKind(call.arguments[0]);
+  const policy::DocumentKey key{*kind, call.arguments[1], call.arguments[2]};
+  const policy::Document* document = parts_.policies->policies().Find(key);
+  if (document == nullptr) {
+    return Refuse(404, "there is no " + policy::ToText(key),
+                  "see `tullectl get` for those there are");
+  }
+  return Answer(DocumentJson(*document));
+}
+
+ApiResponse Api::DeletePolicy(const Call& call) {
+  const auto kind = policy::ParseKind(call.arguments[0]);
+  if (!kind) return RefuseKind(call.arguments[0]);
+  const auto outcome = parts_.policies->Delete({*kind, call.arguments[1], call.arguments[2]},
+                                               call.caller.name, call.now);
+  if (!outcome.ok()) return Refuse(outcome.status());
+  parts_.on_change();
+  return Answer(OutcomeJson(*outcome, false));
+}
+
+ApiResponse Api::PolicyHistory(const Call& call) {
+  const auto kind = policy::ParseKind(call.arguments[0]);
+  if (!kind) return RefuseKind(call.arguments[0]);
+  const auto history = parts_.policies->History({*kind, call.arguments[1], call.arguments[2]});
+  if (!history.ok()) return Refuse(history.status());
+  Json json = {{"items", Json::array()}};
+  for (const store::PastRecord& past : *history) {
+    Json each = {{"revision", past.revision}, {"at", past.at}, {"author", past.author}};
+    each["policy"] = past.value ? Json::parse(*past.value) : Json();
+    json["items"].push_back(std::move(each));
+  }
+  return Answer(json);
+}
+
+}  // namespace tulle::api
