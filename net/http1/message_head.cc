@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "net/http1/grammar.h"
 
@@ -56,6 +57,7 @@ template <typename OnField>
 Failure ForEachField(std::string_view fields, size_t most, OnField on_field) {
   size_t count = 0;
   const char* at = fields.data();
+  const char* const last = at + fields.size();
   while (*at != '\r') {
     if (++count > most) return {FailureKind::kHeadersTooLarge, "too many header fields"};
     const char* name = at;
@@ -65,8 +67,7 @@ Failure ForEachField(std::string_view fields, size_t most, OnField on_field) {
     const std::string_view field_name(name, at - name);
     ++at;
     while (IsBlank(*at)) ++at;
-    const char* end = at;
-    while (*end != '\r') ++end;
+    const char* end = static_cast<const char*>(std::memchr(at, '\r', last - at));
     const char* next = end + 2;
     while (end > at && IsBlank(end[-1])) --end;
     if (const Failure failure = on_field(field_name, std::string_view(at, end - at))) {

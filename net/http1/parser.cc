@@ -86,11 +86,12 @@ Parser::Status Parser::ReadHead(Buffer& in, Arena& arena) {
   }
   for (;;) {
     const bool in_first_line = start_line_size_ == 0;
-    if (in_first_line && !start_checked_ && !CheckStart(in.Linearize(kLongestMethod + 1))) {
-      return Fail({FailureKind::kBadRequest, "this is no HTTP/1.1 message"});
-    }
     const size_t limit =
         in_first_line ? std::min(limits_.line_bytes, limits_.head_bytes) : limits_.head_bytes;
+    const size_t start = std::min<size_t>(kLongestMethod + 1, limit - block_.size());
+    if (in_first_line && !start_checked_ && !CheckStart(in.Linearize(start))) {
+      return Fail({FailureKind::kBadRequest, "this is no HTTP/1.1 message"});
+    }
     const LineBlock::Status status = block_.Read(in, arena, limit, true);
     switch (status) {
       case LineBlock::Status::kMore:
