@@ -141,7 +141,7 @@ std::string SplitInvariantTranscript(
   TranscriptOptions at_once = options;
   at_once.at_once = true;
   check("in threes at once", Transcript(InPiecesOf(bytes, 3 + bytes.size() / 256), at_once));
-  const size_t stride = std::max<size_t>(1, bytes.size() / 512);
+  const size_t stride = bytes.size() < 2048 ? 1 : bytes.size() / 32;
   for (size_t at = 1; at < bytes.size(); at += stride) {
     const std::vector<std::string_view> halves = {bytes.substr(0, at), bytes.substr(at)};
     check("cut at " + std::to_string(at), Transcript(halves, options));
