@@ -42,6 +42,7 @@ CallOptions Channel::OptionsFor(std::string_view path) const {
   options.path = path;
   options.authority = options_.authority;
   options.scheme = options_.scheme;
+  options.metadata = options_.metadata;
   return options;
 }
 

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "net/base/failure.h"
@@ -16,6 +18,8 @@ namespace tulle::grpc {
 struct ChannelOptions {
   std::string authority = "localhost";  // not empty
   std::string scheme = "https";
+  // Sent with every call; names in lower case.
+  std::vector<std::pair<std::string, std::string>> metadata;
   // Between attempts: uniform in 0..cap, the cap doubling from first to last.
   loop::Duration first_backoff = std::chrono::milliseconds(500);
   loop::Duration last_backoff = std::chrono::seconds(30);

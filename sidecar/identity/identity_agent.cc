@@ -1,0 +1,271 @@
+#include "sidecar/identity/identity_agent.h"
+
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "certs/certificate.h"
+#include "certs/csr.h"
+#include "certs/spiffe_id.h"
+#include "sidecar/identity/state_file.h"
+#include "tulle/ca/v1/ca.pb.h"
+
+namespace tulle::identity {
+namespace {
+
+constexpr char kGetTrustBundle[] = "/tulle.ca.v1.CertificateAuthority/GetTrustBundle";
+constexpr char kCreateCertificate[] = "/tulle.ca.v1.CertificateAuthority/CreateCertificate";
+// The account of the control plane itself: no workload's certificate passes for it.
+constexpr char kControlPlanePath[] = "/ns/tulle-system/sa/tulle-control";
+// A channel that goes at the end of the turn, since we may stand in one of its callbacks.
+struct Discarded final : Deletable {
+  explicit Discarded(std::unique_ptr<grpc::Channel> one) : channel(std::move(one)) {}
+  std::unique_ptr<grpc::Channel> channel;
+};
+
+constexpr loop::Duration kCallTimeout = std::chrono::seconds(10);
+
+// "tulle1.ROOT-KEY-HASH.SECRET"
+std::string PinOf(const std::string& token) {
+  const size_t first = token.find('.');
+  const size_t second = first == std::string::npos ? first : token.find('.', first + 1);
+  if (second == std::string::npos || token.substr(0, first) != "tulle1") return "";
+  return token.substr(first + 1, second - first - 1);
+}
+
+std::string Trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+    text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+IdentityAgent::IdentityAgent(loop::Loop& loop, const tls::SecureTransports& transports,
+                             certs::KeySource& keys, AgentOptions options, Events& events)
+    : loop_(loop),
+      transports_(transports),
+      keys_(keys),
+      options_(std::move(options)),
+      file_(options_.state_directory),
+      events_(events) {
+  timer_ = loop_.NewTimer([this] { Renew(); });
+}
+
+IdentityAgent::~IdentityAgent() = default;
+
+int64_t IdentityAgent::WallSeconds() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch())
+      .count();
+}
+
+bool IdentityAgent::ValidNow() const {
+  return identity_ != nullptr && WallSeconds() < identity_->not_after;
+}
+
+void IdentityAgent::Start() {
+  auto stored = file_.Load();
+  if (stored.ok()) {
+    identity_ = *stored;
+    roots_pem_ = identity_->roots_pem;
+    if (ValidNow()) {
+      events_.OnIdentity(identity_);
+      return ScheduleRenewal();
+    }
+  } else if (!absl::IsNotFound(stored.status())) {
+    events_.OnIdentityError(std::string(stored.status().message()));
+  }
+  Renew();
+}
+
+// At half of the life, give or take a tenth of it, so that a fleet does not come all at once.
+void IdentityAgent::ScheduleRenewal() {
+  const int64_t life = identity_->not_after - identity_->not_before;
+  const int64_t jitter =
+      static_cast<int64_t>(loop_.random().Below(static_cast<uint64_t>(life / 5 + 1))) - life / 10;
+  const int64_t at = identity_->not_before + life / 2 + jitter;
+  timer_->Start(std::chrono::seconds(std::max<int64_t>(at - WallSeconds(), 1)));
+}
+
+void IdentityAgent::Renew() {
+  timer_->Stop();
+  token_.clear();
+  if (!ValidNow()) {
+    if (options_.token_file.empty()) {
+      return Fail(
+          "there is no valid certificate and no join token; make one with `tullectl token create` "
+          "and pass --token-file");
+    }
+    auto token = ReadStateFile(options_.token_file);
+    if (!token.ok()) return Fail(std::string(token.status().message()));
+    token_ = Trimmed(*std::move(token));
+    if (PinOf(token_).empty())
+      return Fail(absl::StrCat(options_.token_file, " holds no join token (tulle1.HASH.SECRET)"));
+  }
+  OpenChannel();
+}
+
+void IdentityAgent::OpenChannel() {
+  CloseChannel();
+  grpc::ChannelOptions options;
+  options.authority = "tulle-control";
+  if (!token_.empty() && !roots_pem_.empty())
+    options.metadata = {{"authorization", "Bearer " + token_}};
+  channel_ = std::make_unique<grpc::Channel>(
+      loop_,
+      [this] {
+        if (ValidNow()) return Connect();
+        tls::ClientTlsSpec spec;
+        if (!roots_pem_.empty()) {
+          auto trust = certs::TrustBundle::AnyDomainFromPem(roots_pem_);
+          if (trust.ok()) spec.trust = std::make_shared<certs::TrustBundle>(*std::move(trust));
+        }
+        return Dial(std::move(spec));
+      },
+      options, static_cast<grpc::ChannelEvents&>(*this));
+  channel_->Start();
+}
+
+std::unique_ptr<Transport> IdentityAgent::Connect() {
+  if (identity_ == nullptr) return nullptr;
+  tls::ClientTlsSpec spec;
+  spec.identity = identity_->tls;
+  spec.trust = identity_->trust;
+  return Dial(std::move(spec));
+}
+
+std::unique_ptr<Transport> IdentityAgent::Dial(tls::ClientTlsSpec spec) {
+  if (spec.trust != nullptr) {
+    auto name =
+        certs::SanMatcher::Make(certs::SanType::kUri, certs::SanMatch::kSuffix, kControlPlanePath);
+    spec.san_matchers = {*std::move(name)};
+  }
+  spec.alpn = {"h2"};
+  auto connector = transports_.NewConnector(std::move(spec));
+  if (!connector.ok() || options_.control.empty()) return nullptr;
+  const SocketAddress& address = options_.control[next_address_++ % options_.control.size()];
+  return (*connector)->Connect(loop_, address, SocketAddress());
+}
+
+void IdentityAgent::OnChannelReady() {
+  if (roots_pem_.empty()) return AskForRoots();
+  AskForCertificate();
+}
+
+void IdentityAgent::OnChannelLost(Failure why) {
+  if (call_ != nullptr) return;  // the call tells
+  events_.OnIdentityError(
+      absl::StrCat("the control plane cannot be reached (", std::string(why.facts().cause), " ",
+                   why.detail, "); trying again. Is tulle-control running, and --control right?"));
+}
+
+void IdentityAgent::AskForRoots() {
+  call_ = channel_->NewUnaryCall(
+      kGetTrustBundle, "", kCallTimeout,
+      [this](const grpc::Status& status, std::string response) { OnRoots(status, response); });
+}
+
+void IdentityAgent::OnRoots(const grpc::Status& status, const std::string& response) {
+  loop_.DeferDelete(std::move(call_));
+  ca::v1::GetTrustBundleResponse bundle;
+  if (!status.ok() || !bundle.ParseFromString(response)) {
+    return Fail(absl::StrCat("the control plane did not tell its roots: ", status.message));
+  }
+  const std::string roots = absl::StrJoin(bundle.trust_bundle(), "");
+  auto certificates = certs::ParsePemCertificates(roots);
+  const std::string pin = PinOf(token_);
+  const bool pinned =
+      certificates.ok() &&
+      std::any_of(certificates->begin(), certificates->end(), [&](const auto& root) {
+        bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(root.native()));
+        return key != nullptr && certs::PublicKeyHashOf(key.get()) == pin;
+      });
+  if (!pinned) {
+    return Fail(
+        "the control plane has not the root key that the join token names: it is another one, or "
+        "somebody "
+        "stands in between; make a new token with `tullectl token create` if the mesh was set up "
+        "anew");
+  }
+  roots_pem_ = roots;
+  OpenChannel();
+}
+
+void IdentityAgent::AskForCertificate() {
+  const certs::PrivateKey key = keys_.Generate();
+  key_pem_ = key.ToPem();
+  // The name in a request counts for nothing; it has to be well-formed.
+  auto id = certs::SpiffeId::Parse(identity_ == nullptr ? "spiffe://cluster.local/new"
+                                                        : identity_->spiffe_id);
+  ca::v1::CreateCertificateRequest request;
+  request.set_csr_pem(certs::BuildCertificateRequest(key, *id));
+  call_ = channel_->NewUnaryCall(kCreateCertificate, request.SerializeAsString(), kCallTimeout,
+                                 [this](const grpc::Status& status, std::string response) {
+                                   OnCertificate(status, response);
+                                 });
+}
+
+void IdentityAgent::OnCertificate(const grpc::Status& status, const std::string& response) {
+  loop_.DeferDelete(std::move(call_));
+  ca::v1::CreateCertificateResponse answer;
+  if (!status.ok() || !answer.ParseFromString(response)) {
+    return Fail(absl::StrCat("no certificate was issued: ", status.message));
+  }
+  auto identity = MakeIdentity(key_pem_, absl::StrJoin(answer.certificate_chain(), ""),
+                               absl::StrJoin(answer.trust_bundle(), ""));
+  key_pem_.clear();
+  if (!identity.ok()) return Fail(std::string(identity.status().message()));
+  Adopt(*std::move(identity));
+}
+
+void IdentityAgent::Adopt(std::shared_ptr<const Identity> identity) {
+  failures_ = 0;
+  identity_ = std::move(identity);
+  roots_pem_ = identity_->roots_pem;
+  token_.clear();
+  CloseChannel();
+  if (absl::Status saved = file_.Save(*identity_); !saved.ok()) {
+    events_.OnIdentityError(std::string(saved.message()));
+  }
+  events_.OnIdentity(identity_);
+  ScheduleRenewal();
+}
+
+void IdentityAgent::SetRoots(const std::string& roots_pem) {
+  if (identity_ == nullptr || identity_->roots_pem == roots_pem) return;
+  auto changed = MakeIdentity(identity_->key_pem, identity_->chain_pem, roots_pem);
+  if (!changed.ok()) return events_.OnIdentityError(std::string(changed.status().message()));
+  identity_ = *std::move(changed);
+  roots_pem_ = roots_pem;
+  // The root that signs now comes first: under another one we need a new certificate before the old
+  // root goes.
+  auto roots = certs::ParsePemCertificates(roots_pem_);
+  const bool signed_by_first =
+      roots.ok() && X509_check_issued(roots->front().native(),
+                                      identity_->tls->chain.front().native()) == X509_V_OK;
+  if (!signed_by_first) timer_->Start(std::chrono::milliseconds(loop_.random().Below(1000)));
+  if (absl::Status saved = file_.Save(*identity_); !saved.ok()) {
+    events_.OnIdentityError(std::string(saved.message()));
+  }
+  events_.OnIdentity(identity_);
+}
+
+void IdentityAgent::Fail(const std::string& error) {
+  key_pem_.clear();
+  CloseChannel();
+  events_.OnIdentityError(error);
+  const uint64_t cap = std::min<uint64_t>(uint64_t{500} << std::min(failures_++, 6u), 30000);
+  timer_->Start(std::chrono::milliseconds(100 + loop_.random().Below(cap)));
+}
+
+void IdentityAgent::CloseChannel() {
+  // This may run inside a callback of the channel or its call.
+  if (call_ != nullptr) loop_.DeferDelete(std::move(call_));
+  if (channel_ != nullptr) loop_.DeferDelete(std::make_unique<Discarded>(std::move(channel_)));
+}
+
+}  // namespace tulle::identity

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+// Small files that a sidecar keeps between runs. Main thread; blocking, off the data path.
+namespace tulle::identity {
+
+// kNotFound: no such file.
+absl::StatusOr<std::string> ReadStateFile(const std::string& path);
+// All or nothing: written beside the old one with mode 0600, synced, and renamed over it.
+absl::Status WriteStateFile(const std::string& path, std::string_view content);
+
+}  // namespace tulle::identity

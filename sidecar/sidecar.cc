@@ -1,0 +1,79 @@
+#include "sidecar/sidecar.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tulle::sidecar {
+namespace {
+
+// Envoy's initial_fetch_timeout.
+constexpr loop::Duration kWaitForResources = std::chrono::seconds(15);
+constexpr loop::Duration kDrainPoll = std::chrono::milliseconds(50);
+
+}  // namespace
+
+Sidecar::Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Options options)
+    : main_(main), options_(std::move(options)), loader_(transports), limits_(options_.workers) {
+  waiting_timer_ = main_.NewTimer([this] {
+    loader_.GiveUpWaiting();
+    Publish();
+  });
+  for (int i = 0; i < options_.workers; ++i) {
+    workers_.push_back(std::make_unique<WorkerThread>(main_, i, options_.make_observer));
+  }
+}
+
+Sidecar::~Sidecar() = default;
+
+void Sidecar::Publish() {
+  std::shared_ptr<const config::Snapshot> snapshot = loader_.Current();
+  if (!loader_.is_waiting()) {
+    waiting_timer_->Stop();
+  } else if (!waiting_timer_->active()) {
+    waiting_timer_->Start(kWaitForResources);
+  }
+  if (snapshot == published_) return;
+  published_ = snapshot;
+  const std::shared_ptr<const Version> version = MakeVersion(std::move(snapshot), limits_);
+  const uint64_t number = ++version_;
+  waiting_for_ = static_cast<int>(workers_.size());
+  errors_.clear();
+  for (const auto& worker : workers_) {
+    worker->Apply(version, [this, number](std::vector<std::string> errors) { OnApplied(number, std::move(errors)); });
+  }
+}
+
+void Sidecar::OnApplied(uint64_t version, std::vector<std::string> errors) {
+  if (version != version_) return;  // a newer one is on its way
+  for (std::string& error : errors) {
+    if (std::find(errors_.begin(), errors_.end(), error) == errors_.end()) errors_.push_back(std::move(error));
+  }
+  if (--waiting_for_ > 0) return;
+  acknowledged_ = version;
+  if (on_in_force_) on_in_force_();
+}
+
+void Sidecar::Drain(loop::Duration grace, std::function<void()> done) {
+  if (draining()) return;
+  on_drained_ = std::move(done);
+  drain_end_ = main_.Now() + grace;
+  for (const auto& worker : workers_) worker->Drain();
+  drain_timer_ = main_.NewTimer([this] { CheckDrained(); });
+  CheckDrained();
+}
+
+void Sidecar::CheckDrained() {
+  if (main_.Now() >= drain_end_) return on_drained_();
+  auto busy = std::make_shared<int>(static_cast<int>(workers_.size()));
+  auto any = std::make_shared<bool>(false);
+  for (const auto& worker : workers_) {
+    worker->AskIdle([this, busy, any](bool idle) {
+      *any = *any || !idle;
+      if (--*busy > 0) return;
+      if (!*any) return on_drained_();
+      drain_timer_->Start(kDrainPoll);
+    });
+  }
+}
+
+}  // namespace tulle::sidecar

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "net/loop/loop.h"
+#include "net/tls/secure_transports.h"
+#include "sidecar/config/snapshot_loader.h"
+#include "sidecar/worker.h"
+#include "sidecar/worker_thread.h"
+
+namespace tulle::sidecar {
+
+// The data plane of one workload as a process: configuration comes in on the main thread, is loaded into a snapshot, and goes to workers.
+// Owner: main(). Thread: main.
+class Sidecar {
+ public:
+  struct Options {
+    int workers = 1;
+    WorkerThread::MakeObserver make_observer;
+  };
+
+  Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Options options);
+  ~Sidecar();
+
+  config::SnapshotLoader& loader() { return loader_; }
+  // Hands what the loader holds now to the workers, if it changed. Called after each batch of changes to the loader.
+  void Publish();
+  // The first version is in force on every worker: listeners accept.
+  bool ready() const { return acknowledged_ >= 1; }
+  // What workers could not do at the last version (a port in use), each text once.
+  const std::vector<std::string>& errors() const { return errors_; }
+  // Runs when a version is in force on all workers.
+  void OnVersionInForce(std::function<void()> callback) { on_in_force_ = std::move(callback); }
+
+  // No new connections; `done` runs when no request is left, or `grace` is over.
+  void Drain(loop::Duration grace, std::function<void()> done);
+  bool draining() const { return drain_timer_ != nullptr; }
+
+ private:
+  void OnApplied(uint64_t version, std::vector<std::string> errors);
+  void CheckDrained();
+
+  loop::Loop& main_;
+  const Options options_;
+  config::SnapshotLoader loader_;
+  LimitsTable limits_;
+  std::shared_ptr<const config::Snapshot> published_;
+  std::vector<std::unique_ptr<WorkerThread>> workers_;
+  uint64_t version_ = 0;
+  uint64_t acknowledged_ = 0;
+  int waiting_for_ = 0;  // workers that have not applied version_
+  std::vector<std::string> errors_;
+  std::function<void()> on_in_force_;
+  std::unique_ptr<loop::Timer> waiting_timer_;  // for resources that wait for others
+  std::unique_ptr<loop::Timer> drain_timer_;
+  loop::Instant drain_end_{};
+  std::function<void()> on_drained_;
+};
+
+}  // namespace tulle::sidecar
