@@ -102,7 +102,11 @@ void TlsTransport::OnSocketReady(int, bool readable, bool writable) {
     if (writable) FinishConnect();
     return;
   }
-  if (writable && (wire_.has_output() || caller_blocked_)) OnWritable();
+  if (writable && (wire_.has_output() || caller_blocked_)) {
+    OnWritable();
+  } else if (writable) {
+    UpdateWatch();  // what waited went out with a later flush
+  }
   if (!readable) return;
   if (state_ == State::kHandshaking) return OnHandshakeReadable();
   if (state_ == State::kOpen && read_enabled_ && !read_ended_) events_->OnTransportReadable();
@@ -164,6 +168,8 @@ void TlsTransport::FinishHandshake() {
   if (state_ != State::kHandshaking) return;
   state_ = State::kOpen;
   UpdateWatch();
+  // Application data that came with the last handshake message: the socket will not tell of it.
+  if (read_enabled_ && HasBuffered()) loop_.AtTurnEnd(*this);
   events_->OnTransportReady();
 }
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "net/http1/client_connection.h"
-#include "net/socket/transports.h"
 
 namespace tulle::simulation {
 
@@ -23,8 +22,10 @@ HttpCaller::~HttpCaller() {
 }
 
 void HttpCaller::Dial() {
+  const TransportConnector& connector =
+      calls_.connector != nullptr ? *calls_.connector : PlainConnector();
   connection_ = std::make_unique<http1::ClientConnection>(
-      loop_, deadlines_, PlainConnector().Connect(loop_, to_, {}), *this, http1::ClientOptions{});
+      loop_, deadlines_, connector.Connect(loop_, to_, {}), *this, http1::ClientOptions{});
   connection_->Start();
 }
 

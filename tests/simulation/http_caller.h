@@ -8,6 +8,7 @@
 #include "net/http/connection.h"
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
+#include "net/socket/transports.h"
 
 namespace tulle::simulation {
 
@@ -18,6 +19,8 @@ struct Calls {
   size_t largest_body = 2000;  // half of the requests are GETs without one
   // One in so many comes on a new connection.
   uint64_t one_in_new = 4;
+  // Plaintext unless given.
+  std::shared_ptr<const TransportConnector> connector = nullptr;
 };
 
 // An HTTP/1.1 client that sends one request after the other and checks each answer against its

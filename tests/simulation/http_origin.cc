@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "net/http1/server_connection.h"
-#include "net/socket/transports.h"
 
 namespace tulle::simulation {
 
@@ -73,7 +72,7 @@ class HttpOrigin::Downstream final : public http::ServerConnectionEvents, public
       : origin_(origin),
         connection_(std::make_unique<http1::ServerConnection>(
             origin.loop_, origin.deadlines_,
-            PlainAcceptor().Accept(origin.loop_, std::move(socket)), *this,
+            Acceptor(origin).Accept(origin.loop_, std::move(socket)), *this,
             http1::ServerOptions{})) {
     Buffer nothing(origin.loop_.slab());
     connection_->Start(nothing);
@@ -97,6 +96,10 @@ class HttpOrigin::Downstream final : public http::ServerConnectionEvents, public
   }
 
  private:
+  static const TransportAcceptor& Acceptor(const HttpOrigin& origin) {
+    return origin.habits_.acceptor != nullptr ? *origin.habits_.acceptor : PlainAcceptor();
+  }
+
   HttpOrigin& origin_;
   std::vector<std::unique_ptr<Answer>> answers_;
   std::unique_ptr<http1::ServerConnection> connection_;

@@ -9,6 +9,7 @@
 #include "net/http/connection.h"
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
+#include "net/socket/transports.h"
 
 namespace tulle::simulation {
 
@@ -19,6 +20,8 @@ struct OriginHabits {
   // One in so many requests gets a 503, or an aborted connection instead of an answer. 0: none.
   uint64_t one_in_fails = 0;
   uint64_t one_in_aborts = 0;
+  // Plaintext unless given.
+  std::shared_ptr<const TransportAcceptor> acceptor = nullptr;
 };
 
 // An HTTP/1.1 application: answers with the request's path in `x-path` and its body. Owner: a test.

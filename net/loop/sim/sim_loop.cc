@@ -121,7 +121,7 @@ SimLoop::Work SimLoop::PickWork() {
   return choices[count == 1 ? 0 : scheduling_.Below(count)];
 }
 
-void SimLoop::RunTurn() {
+bool SimLoop::RunTurn() {
   static constexpr std::string_view kNames[] = {"timers", "sockets", "tasks"};
   const Work work = PickWork();
   uint64_t done = 0;
@@ -143,6 +143,7 @@ void SimLoop::RunTurn() {
   if (Roll(scheduling_, network_.plan().stall)) {
     free_at_ += DrawUpTo(scheduling_, network_.plan().maximum_stall);
   }
+  return work == Work::kTimers;
 }
 
 uint64_t SimLoop::RunSockets() {

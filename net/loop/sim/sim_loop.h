@@ -56,7 +56,8 @@ class SimLoop final : public loop::Loop {
 
   // For the simulation.
   std::optional<loop::Instant> NextTurn();
-  void RunTurn();
+  // Whether it was one of timers, which are news as what the network brings is.
+  bool RunTurn();
   // Ends a turn that the test's own calls, outside every turn, have begun.
   void FinishOutsideTurn() { EndTurn(); }
   void Crash();

@@ -13,6 +13,7 @@ namespace tulle::sim {
 namespace {
 
 constexpr std::chrono::seconds kWallStart(1893456000);
+constexpr int kMostTurnsWithoutNews = 100'000;
 
 std::vector<SocketAddress> ParseAll(const std::vector<std::string>& ip_literals) {
   std::vector<SocketAddress> addresses;
@@ -59,16 +60,17 @@ Simulation::Outcome Simulation::RunUntil(const std::function<bool()>& condition,
                                          loop::Duration at_most) {
   const loop::Instant limit = Now() + at_most;
   for (SimLoop* loop : loops_) loop->FinishOutsideTurn();
-  bool idle = false;
+  turns_without_news_ = 0;
   while (!condition()) {
-    if (Step(limit, &idle)) continue;
-    events_->AdvanceTo(limit);
-    return idle ? Outcome::kIdle : Outcome::kTimeOver;
+    const std::optional<Outcome> stop = Step(limit);
+    if (!stop) continue;
+    if (*stop != Outcome::kSpinning) events_->AdvanceTo(limit);
+    return *stop;
   }
   return Outcome::kConditionMet;
 }
 
-bool Simulation::Step(loop::Instant limit, bool* idle) {
+std::optional<Simulation::Outcome> Simulation::Step(loop::Instant limit) {
   std::optional<loop::Instant> next = events_->Earliest();
   SimLoop* turn = nullptr;
   for (SimLoop* loop : loops_) {
@@ -77,15 +79,18 @@ bool Simulation::Step(loop::Instant limit, bool* idle) {
     next = at;
     turn = loop;
   }
-  *idle = !next.has_value();
-  if (!next || *next > limit) return false;
+  if (!next) return Outcome::kIdle;
+  if (*next > limit) return Outcome::kTimeOver;
   events_->AdvanceTo(*next);
   if (turn == nullptr) {
+    turns_without_news_ = 0;
     events_->RunNext();
-  } else {
-    turn->RunTurn();
+    return std::nullopt;
   }
-  return true;
+  if (turn->RunTurn()) turns_without_news_ = 0;
+  // Even a body of many megabytes needs the network to move after a few hundred turns.
+  if (++turns_without_news_ > kMostTurnsWithoutNews) return Outcome::kSpinning;
+  return std::nullopt;
 }
 
 void Simulation::Forget(SimLoop& loop) { std::erase(loops_, &loop); }

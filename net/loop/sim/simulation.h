@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +43,8 @@ class Simulation {
   enum class Outcome {
     kConditionMet,
     kTimeOver,
-    kIdle,  // nothing is left that could ever happen: everybody waits
+    kIdle,      // nothing is left that could ever happen: everybody waits
+    kSpinning,  // a process is woken again and again for what it does nothing about
   };
   Outcome RunFor(loop::Duration time);
   // Asks `condition` after each event.
@@ -71,8 +73,8 @@ class Simulation {
 
  private:
   friend class SimLoop;
-  // False: nothing can happen, or not before `limit`; *idle tells which.
-  bool Step(loop::Instant limit, bool* idle);
+  // What stops the run, if anything does.
+  std::optional<Outcome> Step(loop::Instant limit);
   void Forget(SimLoop& loop);
 
   const uint64_t seed_;
@@ -82,6 +84,7 @@ class Simulation {
   std::unique_ptr<Network> network_;
   std::vector<SimLoop*> loops_;  // in the order made
   int loops_made_ = 0;
+  int turns_without_news_ = 0;
   loop::Duration wall_shift_{};
 };
 

@@ -296,6 +296,15 @@ TEST_F(SimulationTest, BandwidthLimitsThroughput) {
   EXPECT_LT(client_->Now() - start, milliseconds(1500));
 }
 
+TEST_F(SimulationTest, SpinningIsNoticed) {
+  Build();
+  Server server(*server_, "10.0.0.2:80");
+  auto client = Dial(*client_, "10.0.0.2:80");
+  simulation_->RunFor(milliseconds(10));
+  client->socket().Watch(client.get(), false, true);  // writable for ever, and nothing to write
+  EXPECT_EQ(simulation_->RunFor(std::chrono::hours(1)), Outcome::kSpinning);
+}
+
 TEST_F(SimulationTest, IdleMeansThatEverybodyWaits) {
   Build();
   Server server(*server_, "10.0.0.2:80");
