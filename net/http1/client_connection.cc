@@ -133,8 +133,9 @@ bool ClientConnection::MayReceive() {
 
 bool ClientConnection::ReceiveHead() {
   bytes_seen_ = bytes_seen_ || !wire_.in().empty();
+  // Such as the farewell of a server that is tired of an idle connection.
   if (bytes_seen_ && stream_.bytes_on_wire() == 0) {
-    return Fail(Broken("a response came before its request"));
+    return Fail({FailureKind::kUpstreamClosedUnused, "bytes came before the request was written"});
   }
   const Parser::Status status = parser_.ReadHead(wire_.in(), stream_.user->arena());
   if (status == Parser::Status::kFailed) return Fail(parser_.failure());

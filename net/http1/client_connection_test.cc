@@ -331,7 +331,9 @@ TEST_F(ClientTest, Fault53_ResponseBeforeItsRequest) {
   peer_->SetRoom(0);
   Ask();
   Send(kOk);
-  EXPECT_EQ(recorder().failure().kind, FailureKind::kUpstreamProtocol);
+  EXPECT_EQ(recorder().failure().kind, FailureKind::kUpstreamClosedUnused);
+  EXPECT_EQ(recorder().head(), nullptr);
+  EXPECT_EQ(connection_->StreamRoom(), 0u);
   Finish();
 }
 

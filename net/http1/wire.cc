@@ -62,7 +62,7 @@ void Wire::OnTransportWritable() {
 }
 
 void Wire::OnTransportFailed(Failure failure) {
-  if (closed()) return;
+  if (closed() || failed()) return;  // a failed read may have told before
   ended_ = true;
   reading_ = false;
   failure_ = failure ? failure : Failure{FailureKind::kInternal, "the transport failed"};
