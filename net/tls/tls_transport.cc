@@ -189,6 +189,7 @@ void TlsTransport::FailHandshake() {
 
 void TlsTransport::OnWritable() {
   if (!Flush()) return;
+  bytes_written_ += sealed_ahead_;
   UpdateWatch();
   SendFinIfDue();
   if (state_ == State::kOpen && std::exchange(caller_blocked_, false)) {
@@ -279,17 +280,25 @@ void TlsTransport::Write(Buffer& from) {
     caller_blocked_ = !from.empty();
     return;
   }
+  from.Drain(std::exchange(sealed_ahead_, 0));
   SlabScope scope(loop_.slab());
+  Buffer sealed(loop_.slab());
   while (!from.empty()) {
-    if (!Seal(from)) return Fail({FailureKind::kInternal, "TLS cannot encrypt"});
+    if (!Seal(from, sealed)) return Fail({FailureKind::kInternal, "TLS cannot encrypt"});
     if (!Flush()) break;
+    bytes_written_ += sealed.size();
+    sealed.Clear();
   }
+  // What the socket did not take stays with the caller, as with plain transports: when its buffer
+  // is empty, all is written, and it may close.
+  sealed_ahead_ = sealed.size();
+  sealed.Append(from);
+  from.Append(sealed);
   caller_blocked_ = state_ == State::kOpen && !from.empty();
 }
 
-bool TlsTransport::Seal(Buffer& from) {
-  size_t sealed = 0;
-  while (!from.empty() && sealed < kBatch) {
+bool TlsTransport::Seal(Buffer& from, Buffer& sealed) {
+  while (!from.empty() && sealed.size() < kBatch) {
     std::string_view piece = from.Front();
     if (piece.size() < kWorthARecord) piece = from.Linearize(kRecord);
     piece = piece.substr(0, kRecord);
@@ -298,10 +307,8 @@ bool TlsTransport::Seal(Buffer& from) {
       ERR_clear_error();
       return false;
     }
-    from.Drain(static_cast<size_t>(count));
-    sealed += static_cast<size_t>(count);
+    sealed.AppendFront(from, static_cast<size_t>(count));
   }
-  bytes_written_ += sealed;
   return true;
 }
 

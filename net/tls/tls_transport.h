@@ -65,8 +65,9 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   ReadResult EndOfInput(ssize_t count);
   // What SSL_read's refusal means; kWouldBlock: more is needed.
   ReadStatus Explain(int result);
-  // Seals up to a batch of records from the front of `from` into the wire.
-  bool Seal(Buffer& from);
+  // Seals up to a batch of records into the wire, moving their plaintext from the front of `from`
+  // to the end of `sealed`.
+  bool Seal(Buffer& from, Buffer& sealed);
   // False if output is left (then writability is watched) or the transport has failed.
   bool Flush();
   void SendFinIfDue();
@@ -94,6 +95,9 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   TransportEvents* events_ = nullptr;
   std::unique_ptr<loop::Socket> socket_;
   std::unique_ptr<loop::Timer> handshake_timer_;
+  // Bytes at the front of the caller's buffer that are in the wire already: drained at its next
+  // Write.
+  size_t sealed_ahead_ = 0;
   uint64_t bytes_written_ = 0;
   Judgement judgement_;
   RecordWire wire_;

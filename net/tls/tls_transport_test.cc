@@ -268,6 +268,35 @@ TEST_F(EchoTest, LargeTransfersBothWaysWithBackPressureAndHalfClose) {
   EXPECT_EQ(client_.transport().bytes_written(), body.size());
 }
 
+// An HTTP/1 server may close as soon as its output buffer is empty.
+TEST_F(EchoTest, AnEmptyBufferMeansThatTheKernelHasItAll) {
+  Start();
+  const std::string body = Pattern(4 << 20);
+  const auto close_if_done = [&] {
+    if (!client_.pending.empty()) return;
+    EXPECT_EQ(client_.transport().bytes_written(), body.size());
+    client_.Close(false);
+  };
+  client_.on_ready = [&] {
+    client_.Send(body);
+    EXPECT_LT(client_.transport().bytes_written(), body.size());
+    EXPECT_EQ(client_.transport().bytes_written() + client_.pending.size(), body.size());
+    close_if_done();
+  };
+  client_.on_writable = close_if_done;
+  // The reader ends or fails once all has come.
+  server_->on_accept = [this](TestEnd& end) {
+    end.on_ready = [&end] { end.transport().EnableRead(true); };
+    end.on_read = [this, &end](ReadResult) {
+      if (end.ended) loop_->Stop();
+    };
+    end.on_failed = [this] { loop_->Stop(); };
+  };
+  Connect();
+  loop_->Run();
+  EXPECT_TRUE(server_end().received.ToString() == body);
+}
+
 TEST_F(EchoTest, OneByteWritesAndOneByteReads) {
   Start();
   const std::string body = Pattern(500);
