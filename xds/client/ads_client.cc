@@ -1,0 +1,91 @@
+#include "xds/client/ads_client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tulle::xds {
+namespace {
+
+constexpr char kDeltaAds[] =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+
+}  // namespace
+
+AdsClient::AdsClient(loop::Loop& loop, grpc::Channel::Connect connect,
+                     const grpc::ChannelOptions& options, DeltaClient& state, Events& events)
+    : loop_(loop),
+      state_(state),
+      events_(events),
+      channel_(loop, std::move(connect), options, static_cast<grpc::ChannelEvents&>(*this)) {
+  delay_timer_ = loop_.NewTimer([this] {
+    while (call_ != nullptr && !delayed_.empty()) {
+      call_->Send(delayed_.front());
+      delayed_.pop_front();
+    }
+  });
+  reopen_timer_ = loop_.NewTimer([this] {
+    if (call_ == nullptr && channel_.ready()) OnChannelReady();
+  });
+}
+
+AdsClient::~AdsClient() = default;
+
+void AdsClient::OnChannelReady() {
+  call_ = channel_.NewCall(kDeltaAds, static_cast<grpc::ClientCallEvents&>(*this));
+  state_.OnStreamOpened();
+  events_.OnAdsConnected();
+  Flush();
+  call_->Read();
+}
+
+void AdsClient::Flush() {
+  if (call_ == nullptr) return;
+  for (DeltaClient::Outgoing& outgoing : state_.TakeOutgoing()) {
+    if (outgoing.delay.count() == 0) {
+      call_->Send(outgoing.bytes);
+      continue;
+    }
+    delayed_.push_back(std::move(outgoing.bytes));
+    if (!delay_timer_->active()) delay_timer_->Start(outgoing.delay);
+  }
+}
+
+void AdsClient::OnMessage(std::string message) {
+  if (!state_.OnMessage(message)) {
+    CloseCall();
+    events_.OnAdsLost(
+        "the control plane sent what is no discovery response; opening another stream");
+    return channel_.Reconnect();
+  }
+  Flush();
+  call_->Read();
+}
+
+void AdsClient::OnFinished(const grpc::Status& status) {
+  CloseCall();
+  events_.OnAdsLost(absl::StrCat("the control plane ended the stream: ", status.message));
+  // The connection may live on: then another stream is opened on it, not at once.
+  reopen_timer_->Start(std::chrono::milliseconds(500 + loop_.random().Below(500)));
+}
+
+void AdsClient::OnChannelLost(Failure why) {
+  CloseCall();
+  events_.OnAdsLost(
+      absl::StrCat("no connection to the control plane (", std::string(why.facts().cause), ")"));
+}
+
+void AdsClient::Reconnect() {
+  CloseCall();
+  channel_.Reconnect();
+}
+
+void AdsClient::CloseCall() {
+  state_.OnStreamClosed();
+  delayed_.clear();
+  if (call_ == nullptr) return;
+  call_->Cancel();
+  loop_.DeferDelete(std::move(call_));
+}
+
+}  // namespace tulle::xds

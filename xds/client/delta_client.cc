@@ -1,0 +1,194 @@
+#include "xds/client/delta_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/service/discovery/v3/discovery.pb.h"
+
+namespace tulle::xds {
+namespace {
+
+using envoy::service::discovery::v3::DeltaDiscoveryRequest;
+using envoy::service::discovery::v3::DeltaDiscoveryResponse;
+
+constexpr int kInvalidArgument = 3;
+// Of the error text of a NACK: enough for a person, too little to hurt the server.
+constexpr size_t kMostErrorText = 4096;
+
+// Checks the form of a response; what is wrong with single resources is rejected alone.
+Update ToUpdate(const DeltaDiscoveryResponse& response, std::vector<Rejection>* rejections) {
+  Update update;
+  update.type_url = response.type_url();
+  update.removed.assign(response.removed_resources().begin(), response.removed_resources().end());
+  std::map<std::string, int> seen;
+  for (const auto& resource : response.resources()) ++seen[resource.name()];
+  for (const auto& resource : response.resources()) {
+    if (resource.name().empty()) {
+      rejections->push_back({"(unnamed)", "a resource without a name; set Resource.name"});
+    } else if (seen[resource.name()] > 1) {
+      rejections->push_back(
+          {resource.name(), "named twice in one response; send each resource once"});
+    } else if (!resource.has_resource()) {
+      // A heartbeat of a TTL: nothing changes.
+    } else if (resource.resource().type_url() != response.type_url()) {
+      rejections->push_back(
+          {resource.name(), absl::StrCat("is a ", resource.resource().type_url(),
+                                         " in a response of ", response.type_url())});
+    } else {
+      update.resources.push_back(
+          {resource.name(), resource.version(), resource.resource().value()});
+    }
+  }
+  return update;
+}
+
+}  // namespace
+
+DeltaClient::Type& DeltaClient::TypeOf(std::string_view url) {
+  for (Type& type : types_) {
+    if (type.url == url) return type;
+  }
+  types_.emplace_back();
+  types_.back().url = std::string(url);
+  return types_.back();
+}
+
+const std::map<std::string, std::string>& DeltaClient::versions(std::string_view type_url) const {
+  static const std::map<std::string, std::string> kNone;
+  for (const Type& type : types_) {
+    if (type.url == type_url) return type.versions;
+  }
+  return kNone;
+}
+
+void DeltaClient::SubscribeToAll(std::string_view type_url) {
+  Type& type = TypeOf(type_url);
+  type.wildcard = true;
+  SendChanges(type);
+}
+
+void DeltaClient::Subscribe(std::string_view type_url, const std::set<std::string>& names) {
+  Type& type = TypeOf(type_url);
+  if (type.wanted == names) return;
+  type.wanted = names;
+  if (!type.wildcard) {
+    std::erase_if(type.versions, [&](const auto& held) { return !names.contains(held.first); });
+  }
+  SendChanges(type);
+}
+
+void DeltaClient::Remember(std::string_view type_url, const std::string& name,
+                           const std::string& version) {
+  TypeOf(type_url).versions[name] = version;
+}
+
+void DeltaClient::OnStreamOpened() {
+  open_ = true;
+  node_sent_ = false;
+  outgoing_.clear();
+  for (Type& type : types_) {
+    type.spoken = false;
+    type.subscribed.clear();
+    SendChanges(type);
+  }
+}
+
+void DeltaClient::OnStreamClosed() {
+  open_ = false;
+  outgoing_.clear();
+}
+
+// The first request of a type says what is held; later ones what has changed.
+void DeltaClient::SendChanges(Type& type) {
+  if (!open_) return;
+  DeltaDiscoveryRequest request;
+  request.set_type_url(type.url);
+  if (!type.spoken) {
+    if (type.wildcard && !type.wanted.empty()) request.add_resource_names_subscribe("*");
+    for (const auto& [name, version] : type.versions)
+      (*request.mutable_initial_resource_versions())[name] = version;
+    if (!type.wildcard && type.wanted.empty()) return;  // nothing to ask for yet
+  }
+  for (const std::string& name : type.wanted) {
+    if (!type.subscribed.contains(name)) request.add_resource_names_subscribe(name);
+  }
+  for (const std::string& name : type.subscribed) {
+    if (!type.wanted.contains(name)) request.add_resource_names_unsubscribe(name);
+  }
+  const bool changed =
+      request.resource_names_subscribe_size() + request.resource_names_unsubscribe_size() > 0;
+  if (type.spoken && !changed) return;
+  type.spoken = true;
+  type.subscribed = type.wanted;
+  if (!node_sent_) request.mutable_node()->ParseFromString(node_);
+  node_sent_ = true;
+  outgoing_.push_back({request.SerializeAsString()});
+}
+
+bool DeltaClient::OnMessage(std::string_view bytes) {
+  DeltaDiscoveryResponse response;
+  if (!response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+  const std::string url = response.type_url();
+  if (std::none_of(types_.begin(), types_.end(),
+                   [&](const Type& type) { return type.url == url; })) {
+    Type unknown;
+    unknown.url = url;
+    Acknowledge(unknown, response.nonce(), {{"(response)", "of a type that was never asked for"}},
+                url);
+    return true;
+  }
+  std::vector<Rejection> rejections;
+  if (response.nonce().empty()) {
+    Acknowledge(TypeOf(url), "", {{"(response)", "has no nonce, so nothing of it was taken"}},
+                "no nonce");
+    return true;
+  }
+  const Update update = ToUpdate(response, &rejections);
+  for (Rejection& rejection : target_.OnUpdate(update)) rejections.push_back(std::move(rejection));
+  Type& type = TypeOf(url);  // the target may have subscribed to new types
+  std::string what;
+  for (const ReceivedResource& resource : update.resources) {
+    const bool rejected =
+        std::any_of(rejections.begin(), rejections.end(),
+                    [&](const Rejection& one) { return one.name == resource.name; });
+    if (rejected) {
+      absl::StrAppend(&what, resource.name, "@", resource.version, " ");
+    } else {
+      type.versions[resource.name] = resource.version;
+    }
+  }
+  for (const std::string& name : update.removed) type.versions.erase(name);
+  Acknowledge(type, response.nonce(), rejections, what);
+  return true;
+}
+
+void DeltaClient::Acknowledge(Type& type, const std::string& nonce,
+                              const std::vector<Rejection>& rejections, const std::string& what) {
+  DeltaDiscoveryRequest request;
+  request.set_type_url(type.url);
+  request.set_response_nonce(nonce);
+  loop::Duration delay{0};
+  if (rejections.empty()) {
+    type.rejected.clear();
+    type.repeated_rejections = 0;
+  } else {
+    std::string text;
+    for (const Rejection& rejection : rejections)
+      absl::StrAppend(&text, rejection.name, ": ", rejection.error, "\n");
+    text.resize(std::min(text.size(), kMostErrorText));
+    request.mutable_error_detail()->set_code(kInvalidArgument);
+    request.mutable_error_detail()->set_message(text);
+    type.repeated_rejections = what == type.rejected ? type.repeated_rejections + 1 : 0;
+    type.rejected = what;
+    const int doublings = std::min(type.repeated_rejections, 6);
+    if (doublings > 0) delay = std::chrono::milliseconds(500) * (1 << doublings);
+  }
+  outgoing_.push_back({request.SerializeAsString(), delay});
+}
+
+std::vector<DeltaClient::Outgoing> DeltaClient::TakeOutgoing() {
+  return std::exchange(outgoing_, {});
+}
+
+}  // namespace tulle::xds
