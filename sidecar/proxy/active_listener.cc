@@ -99,7 +99,7 @@ void ActiveListener::Serve(const Chain& chain, std::unique_ptr<loop::Socket> soc
     connections_.PushBack(*connection);
     return connection->Start(early);
   }
-  auto* relay = new TcpRelay(*this, services_, chain.spec, std::move(transport));
+  auto* relay = new TcpRelay(*this, services_, chain.spec, spec_->direction, std::move(transport));
   relays_.PushBack(*relay);
   relay->Start(early);
 }

@@ -77,7 +77,10 @@ class Exchange final : public http::StreamEvents,
   void Abort(Failure why);
 
   const DecisionRecord& record() const { return record_; }
+  // What was or would have been sent downstream; null: nothing.
+  const http::Head* response() const { return response_; }
   DownstreamConnection& connection() { return connection_; }
+  const DownstreamConnection& connection() const { return connection_; }
 
  private:
   void Advance();

@@ -17,7 +17,11 @@ Step Exchange::Forward() {
   http::Stream& upstream = *attempt_->stream();
   record_.upstream_asked = services_.loop.Now();
   record_.upstream = attempt_->endpoint().spec().address;
-  if (attempt_->transport() != nullptr) record_.upstream_tls = attempt_->transport()->is_tls();
+  if (attempt_->transport() != nullptr) {
+    record_.upstream_tls = attempt_->transport()->is_tls();
+    const PeerIdentity* peer = attempt_->transport()->peer();
+    if (peer != nullptr) record_.upstream_peer = arena_.Copy(peer->spiffe_id);
+  }
   const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
   upstream.SendHeaders(*request_, body_is_over);
   request_sent_ = body_is_over;

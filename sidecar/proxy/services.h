@@ -15,6 +15,8 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void OnExchangeEnd(const Exchange& exchange) = 0;
+  // The upstream of a relay was reached.
+  virtual void OnRelayOpened(const TcpRelay&) {}
   virtual void OnRelayEnd(const TcpRelay& relay) = 0;
 };
 

@@ -15,10 +15,11 @@ constexpr size_t kReadAtOnce = 64 * 1024;
 
 TcpRelay::TcpRelay(TcpRelayOwner& owner, Services& services,
                    std::shared_ptr<const config::FilterChainSpec> chain,
-                   std::unique_ptr<Transport> downstream)
+                   config::Direction direction, std::unique_ptr<Transport> downstream)
     : owner_(owner),
       services_(services),
       chain_(std::move(chain)),
+      direction_(direction),
       downstream_(*this, services.loop.slab()),
       upstream_(*this, services.loop.slab()),
       handshake_deadline_(this,
@@ -40,6 +41,7 @@ void TcpRelay::Start(Buffer& early) {
   upstream_.waiting.Append(early);
   record_.received += upstream_.waiting.size();
   record_.downstream = downstream_.transport->PeerAddress();
+  record_.downstream_local = downstream_.transport->LocalAddress();
   downstream_.transport->SetEvents(&downstream_);
   services_.deadlines.Set(handshake_deadline_, chain_->handshake_timeout);
 }
@@ -53,6 +55,8 @@ void TcpRelay::OnReady(End& end) {
   }
   connect_deadline_.Clear();
   record_.upstream = end.transport->PeerAddress();
+  record_.opened = true;
+  services_.observer.OnRelayOpened(*this);
   // The endpoint's own identity, as for HTTP: the cluster's SAN list alone names the whole service.
   const std::string& expected = endpoint_->spec().spiffe_id;
   const PeerIdentity* peer = end.transport->peer();

@@ -7,6 +7,7 @@
 #include "net/loop/deadlines.h"
 #include "net/socket/transport.h"
 #include "sidecar/config/listener_spec.h"
+#include "sidecar/proxy/relay_record.h"
 #include "sidecar/proxy/services.h"
 
 namespace tulle::proxy {
@@ -27,7 +28,7 @@ class TcpRelayOwner {
 class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
  public:
   TcpRelay(TcpRelayOwner& owner, Services& services,
-           std::shared_ptr<const config::FilterChainSpec> chain,
+           std::shared_ptr<const config::FilterChainSpec> chain, config::Direction direction,
            std::unique_ptr<Transport> downstream);
   ~TcpRelay() override;
 
@@ -36,19 +37,10 @@ class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
   // Ends at once; OnRelayDone does not follow.
   void Close();
 
-  // What happened, for log and metrics.
-  struct Record {
-    loop::Instant started{};
-    loop::Instant ended{};
-    std::string_view cluster;
-    std::string_view service;
-    SocketAddress downstream;
-    SocketAddress upstream;
-    uint64_t received = 0;  // from downstream
-    uint64_t sent = 0;      // to downstream
-    Failure failure;
-  };
-  const Record& record() const { return record_; }
+  // For log and metrics.
+  const RelayRecord& record() const { return record_; }
+  const std::shared_ptr<const config::FilterChainSpec>& chain() const { return chain_; }
+  config::Direction direction() const { return direction_; }
   const Transport& downstream() const { return *downstream_.transport; }
 
  private:
@@ -85,6 +77,7 @@ class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
   TcpRelayOwner& owner_;
   Services& services_;
   std::shared_ptr<const config::FilterChainSpec> chain_;
+  const config::Direction direction_;
   End downstream_;
   End upstream_;
   upstream::Cluster* cluster_ = nullptr;
@@ -95,7 +88,7 @@ class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
   loop::Deadline handshake_deadline_;
   loop::Deadline connect_deadline_;
   loop::Deadline idle_deadline_;
-  Record record_;
+  RelayRecord record_;
 };
 
 }  // namespace tulle::proxy

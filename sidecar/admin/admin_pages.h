@@ -1,0 +1,71 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "sidecar/admin/admin_source.h"
+
+namespace tulle::admin {
+
+struct AdminRequest {
+  std::string_view method;
+  std::string_view target;     // path and query
+  std::string_view authority;  // Host
+  bool cross_site = false;     // a browser says that another site's page asks
+};
+
+struct AdminAnswer {
+  int status = 200;
+  std::string body;
+  std::string type = "text/plain; charset=utf-8";
+  std::string allow;  // for 405
+};
+
+// The admin pages without a transport: Envoy's paths. What changes something is POST only. Owner:
+// AdminServer. Thread: the main loop's.
+class AdminPages {
+ public:
+  using Done = absl::AnyInvocable<void(AdminAnswer)>;
+
+  // `source` outlives it. `loopback`: hosts other than this machine's own names are refused, so
+  // that no web page can reach us by a name of its own.
+  AdminPages(AdminSource& source, bool loopback);
+
+  // `done` is called once, now or later.
+  void Answer(const AdminRequest& request, Done done);
+
+ private:
+  struct Query {
+    std::map<std::string, std::string, std::less<>> values;
+  };
+  struct Page {
+    std::string_view path;
+    bool changes;  // POST only
+    std::string_view help;
+    void (AdminPages::*show)(const Query& query, Done done);
+  };
+  static const Page kPages[];
+
+  static Query ParseQuery(std::string_view text);
+  void Produce(const AdminSource::Producer& producer, std::string type, Done done);
+
+  void Help(const Query& query, Done done);
+  void Ready(const Query& query, Done done);
+  void Prometheus(const Query& query, Done done);
+  void Stats(const Query& query, Done done);
+  void ConfigDump(const Query& query, Done done);
+  void Clusters(const Query& query, Done done);
+  void Listeners(const Query& query, Done done);
+  void Certs(const Query& query, Done done);
+  void ServerInfo(const Query& query, Done done);
+  void Logging(const Query& query, Done done);
+  void Quit(const Query& query, Done done);
+  void DrainListeners(const Query& query, Done done);
+
+  AdminSource& source_;
+  const bool loopback_;
+};
+
+}  // namespace tulle::admin

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace tulle::admin {
+
+// What the admin pages show and change: filled in by the composition root. Callbacks run on the
+// loop's thread; one that is empty makes its page answer 404. A producer may answer at once or
+// later (after it asked the workers), once, on the same thread.
+//
+// No producer may put a private key or a token into its answer: secrets are shown by name, identity
+// and validity only.
+struct AdminSource {
+  using Reply = absl::AnyInvocable<void(std::string)>;
+  using Producer = std::function<void(Reply)>;
+
+  struct State {
+    bool ready = false;
+    std::string name;  // "LIVE", "PRE_INITIALIZING", "DRAINING"
+  };
+  std::function<State()> state;
+  std::function<std::vector<telemetry::FamilySamples>()> metrics;
+
+  Producer config_dump_json;
+  Producer clusters_text;
+  Producer clusters_json;
+  Producer listeners_text;
+  Producer listeners_json;
+  Producer certs_json;
+  Producer server_info_json;
+
+  telemetry::Log* log = nullptr;
+  std::function<void()> quit;
+  std::function<void()> drain_listeners;
+};
+
+}  // namespace tulle::admin

@@ -1,0 +1,156 @@
+#include "sidecar/proxy/access_log.h"
+
+#include <chrono>
+#include <span>
+#include <utility>
+
+#include "sidecar/proxy/access_log_values.h"
+#include "telemetry/families.h"
+
+namespace tulle::proxy {
+namespace {
+
+using telemetry::AccessLogFormat;
+
+constexpr auto kFlushEvery = std::chrono::seconds(1);
+constexpr std::string_view kErrorPath = "/dev/stderr";
+constexpr std::string_view kErrorLine =
+    "[%START_TIME%] error \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %RESPONSE_CODE% "
+    "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
+    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %DURATION% \"%REQ(X-REQUEST-ID)%\" "
+    "\"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS%\n";
+
+telemetry::Counter& DroppedCounter(telemetry::Registry& registry, std::string_view reason) {
+  return registry.CounterRow(telemetry::kAccessLogDropped, {&reason, 1});
+}
+
+absl::StatusOr<AccessLogFormat> Compile(const config::AccessLogSpec& spec) {
+  if (!spec.json.empty()) return AccessLogFormat::Json(spec.json);
+  return AccessLogFormat::Text(spec.format.empty() ? telemetry::kEnvoyLine
+                                                   : std::string_view(spec.format));
+}
+
+std::span<const config::AccessLogSpec> SpecsOf(const config::FilterChainSpec& chain) {
+  if (const auto* http = std::get_if<config::HttpSpec>(&chain.proxy)) return http->access_logs;
+  return std::get<config::TcpSpec>(chain.proxy).access_logs;
+}
+
+// Failed by us or on the way to the upstream; what callers do wrong is theirs to see.
+bool IsError(const Failure& failure, int status) {
+  if (!failure || failure.facts().origin == FailureOrigin::kDownstream) return false;
+  return failure.facts().status >= 500 || status == 0 || status >= 500 ||
+         failure.kind == FailureKind::kUpstreamTruncated;
+}
+
+}  // namespace
+
+AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry& registry)
+    : loop_(loop),
+      sink_(sink),
+      dropped_(DroppedCounter(registry, "queue_full")),
+      unusable_(DroppedCounter(registry, "bad_format")),
+      timer_(loop.NewTimer([this] { Flush(); })) {
+  if (absl::StatusOr<AccessLogFormat> line = AccessLogFormat::Text(kErrorLine); line.ok()) {
+    error_line_ = *std::move(line);
+  }
+}
+
+AccessLog::~AccessLog() { Flush(); }
+
+void AccessLog::Write(const EndedRequest& request) {
+  const std::vector<Log>& logs = LogsOf(request.downstream.chain);
+  const RequestValues values(request);
+  for (const Log& log : logs) WriteLine(log.format, *log.file, values);
+  if (logs.empty() && IsError(request.record.failure, request.record.status)) WriteError(values);
+}
+
+void AccessLog::Write(const EndedRelay& relay) {
+  const std::vector<Log>& logs = LogsOf(relay.downstream.chain);
+  const RelayValues values(relay);
+  for (const Log& log : logs) WriteLine(log.format, *log.file, values);
+  if (logs.empty() && IsError(relay.record.failure, 200)) WriteError(values);
+}
+
+const std::vector<AccessLog::Log>& AccessLog::LogsOf(
+    const std::shared_ptr<const config::FilterChainSpec>& chain) {
+  auto known = chains_.find(chain.get());
+  if (known != chains_.end() && !known->second.chain.expired()) return known->second.logs;
+  if (chains_.size() >= kMostChains) {
+    absl::erase_if(chains_, [](const auto& one) { return one.second.chain.expired(); });
+  }
+  ChainLogs& made = chains_[chain.get()];
+  made = ChainLogs{chain, {}};
+  for (const config::AccessLogSpec& spec : SpecsOf(*chain)) {
+    absl::StatusOr<AccessLogFormat> format = Compile(spec);
+    if (format.ok()) {
+      made.logs.push_back({*std::move(format), &FileFor(spec.path)});
+    } else {
+      unusable_.Add();  // the loader refuses such a chain, so none comes here
+    }
+  }
+  return made.logs;
+}
+
+void AccessLog::WriteLine(const AccessLogFormat& format, File& file,
+                          const telemetry::LogValues& values) {
+  format.Append(values, file.lines);
+  ++file.count;
+  if (file.lines.size() >= kSubmitAt) {
+    Submit(file);
+  } else {
+    loop_.AtTurnEnd(*this);
+  }
+}
+
+void AccessLog::WriteError(const telemetry::LogValues& values) {
+  if (MayWriteError()) WriteLine(error_line_, FileFor(kErrorPath), values);
+}
+
+bool AccessLog::MayWriteError() {
+  const loop::Instant now = loop_.Now();
+  if (errors_since_ == loop::Instant() || now - errors_since_ >= std::chrono::seconds(1)) {
+    if (errors_held_ != 0) {
+      File& file = FileFor(kErrorPath);
+      file.lines += "error: " + std::to_string(errors_held_) +
+                    " more failed requests were not logged; configure an access log to see all\n";
+      ++file.count;
+    }
+    errors_since_ = now;
+    errors_written_ = 0;
+    errors_held_ = 0;
+  }
+  if (++errors_written_ <= kErrorsPerSecond) return true;
+  ++errors_held_;
+  return false;
+}
+
+AccessLog::File& AccessLog::FileFor(std::string_view path) {
+  for (const auto& file : files_) {
+    if (file->path == path) return *file;
+  }
+  return *files_.emplace_back(std::make_unique<File>(File{std::string(path), {}, 0}));
+}
+
+void AccessLog::Submit(File& file) {
+  if (file.lines.empty()) return;
+  if (!sink_.Submit(file.path, file.lines)) {
+    dropped_.Add(file.count);
+    file.lines.clear();
+  }
+  file.count = 0;
+}
+
+void AccessLog::Flush() {
+  for (const auto& file : files_) Submit(*file);
+}
+
+void AccessLog::OnTurnEnd() {
+  bool waiting = false;
+  for (const auto& file : files_) {
+    if (file->lines.size() >= kSubmitAtTurnEnd) Submit(*file);
+    waiting = waiting || !file->lines.empty();
+  }
+  if (waiting && !timer_->active()) timer_->Start(kFlushEvery);
+}
+
+}  // namespace tulle::proxy

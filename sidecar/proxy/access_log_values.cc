@@ -1,0 +1,267 @@
+#include "sidecar/proxy/access_log_values.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+
+#include "sidecar/proxy/response_flags.h"
+
+namespace tulle::proxy {
+namespace {
+
+using telemetry::LogField;
+using telemetry::LogOperator;
+using Scratch = telemetry::LogValues::Scratch;
+
+std::string_view Number(uint64_t value, Scratch scratch) {
+  const auto end = std::to_chars(scratch.data(), scratch.data() + scratch.size(), value).ptr;
+  return {scratch.data(), static_cast<size_t>(end - scratch.data())};
+}
+
+// From `from` to `to` in whole milliseconds; absent if either has not come.
+std::string_view Milliseconds(loop::Instant from, loop::Instant to, Scratch scratch) {
+  if (from == loop::Instant() || to < from) return {};
+  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
+  return Number(static_cast<uint64_t>(passed), scratch);
+}
+
+enum class Shown { kHost, kBoth };
+
+// SocketAddress::ToString asks for memory; this does not.
+std::string_view Address(const SocketAddress& address, Shown shown, Scratch scratch) {
+  if (!address.is_set()) return {};
+  char* out = scratch.data();
+  const bool brackets = address.is_v6() && shown == Shown::kBoth;
+  if (brackets) *out++ = '[';
+  const int family = address.is_v6() ? AF_INET6 : AF_INET;
+  if (inet_ntop(family, address.ip_bytes().data(), out, INET6_ADDRSTRLEN) == nullptr) return {};
+  out += std::strlen(out);
+  if (brackets) *out++ = ']';
+  if (shown == Shown::kBoth) {
+    *out++ = ':';
+    out = std::to_chars(out, scratch.data() + scratch.size(), address.port()).ptr;
+  }
+  return {scratch.data(), static_cast<size_t>(out - scratch.data())};
+}
+
+std::string_view Downstream(const EndedDownstream& downstream, LogOperator op, Scratch scratch) {
+  const PeerIdentity* peer = downstream.peer;
+  switch (op) {
+    case LogOperator::kDownstreamRemoteAddress:
+      return Address(downstream.remote, Shown::kBoth, scratch);
+    case LogOperator::kDownstreamRemoteAddressWithoutPort:
+      return Address(downstream.remote, Shown::kHost, scratch);
+    case LogOperator::kDownstreamRemotePort:
+      return downstream.remote.is_set() ? Number(downstream.remote.port(), scratch) : "";
+    case LogOperator::kDownstreamLocalAddress:
+      return Address(downstream.local, Shown::kBoth, scratch);
+    case LogOperator::kDownstreamLocalAddressWithoutPort:
+      return Address(downstream.local, Shown::kHost, scratch);
+    case LogOperator::kDownstreamLocalPort:
+      return downstream.local.is_set() ? Number(downstream.local.port(), scratch) : "";
+    case LogOperator::kDownstreamPeerUriSan:
+      return peer == nullptr ? "" : std::string_view(peer->spiffe_id);
+    case LogOperator::kDownstreamPeerSubject:
+      return peer == nullptr ? "" : std::string_view(peer->subject);
+    case LogOperator::kDownstreamPeerFingerprint:
+      return peer == nullptr ? "" : std::string_view(peer->certificate_sha256);
+    case LogOperator::kRequestedServerName:
+      return downstream.sni;
+    case LogOperator::kFilterChainName:
+      return downstream.chain->name;
+    default:
+      return {};
+  }
+}
+
+// Why the way to the upstream could not be made safe or made at all.
+std::string_view TransportFailure(const Failure& failure) {
+  switch (failure.kind) {
+    case FailureKind::kConnectRefused:
+    case FailureKind::kConnectTimeout:
+    case FailureKind::kTlsFailed:
+    case FailureKind::kPeerRefused:
+      return failure.detail[0] != '\0' ? std::string_view(failure.detail) : failure.facts().cause;
+    default:
+      return {};
+  }
+}
+
+std::string_view ProtocolName(http::Version version) {
+  switch (version) {
+    case http::Version::kHttp10:
+      return "HTTP/1.0";
+    case http::Version::kHttp11:
+      return "HTTP/1.1";
+    case http::Version::kHttp2:
+      return "HTTP/2";
+  }
+  return {};
+}
+
+int64_t Nanoseconds(std::chrono::system_clock::time_point at) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+}
+
+}  // namespace
+
+int64_t RequestValues::StartNanoseconds() const {
+  return Nanoseconds(request_.record.wall_started);
+}
+
+std::string_view RequestValues::Value(const LogField& field, Scratch scratch) const {
+  const DecisionRecord& record = request_.record;
+  switch (field.op) {
+    case LogOperator::kRequestHeader:
+    case LogOperator::kResponseHeader:
+    case LogOperator::kProtocol:
+      return Head(field, scratch);
+    case LogOperator::kBytesReceived:
+      return Number(record.request_bytes, scratch);
+    case LogOperator::kBytesSent:
+      return Number(record.response_bytes, scratch);
+    case LogOperator::kDuration:
+      return Milliseconds(record.started, record.ended, scratch);
+    case LogOperator::kRequestDuration:
+      return Milliseconds(record.started, record.request_ended, scratch);
+    case LogOperator::kResponseDuration:
+      return Milliseconds(record.started, record.upstream_answered, scratch);
+    case LogOperator::kResponseTxDuration:
+      return Milliseconds(record.upstream_answered, record.ended, scratch);
+    case LogOperator::kRouteName:
+      return record.route;
+    case LogOperator::kUpstreamCluster:
+      return record.cluster;
+    case LogOperator::kUpstreamHost:
+      return Address(record.upstream, Shown::kBoth, scratch);
+    case LogOperator::kUpstreamLocalAddress:
+      return Address(record.upstream_local, Shown::kBoth, scratch);
+    case LogOperator::kUpstreamRequestAttemptCount:
+      return Number(record.attempts, scratch);
+    case LogOperator::kUpstreamPeerUriSan:
+      return record.upstream_peer;
+    default:
+      return Outcome(field, scratch);
+  }
+}
+
+std::string_view RequestValues::Outcome(const LogField& field, Scratch scratch) const {
+  const DecisionRecord& record = request_.record;
+  const int grpc_status = GrpcStatusNumber(record.grpc_status);
+  switch (field.op) {
+    case LogOperator::kResponseCode:
+      return Number(static_cast<uint64_t>(std::max(record.status, 0)), scratch);
+    case LogOperator::kResponseCodeDetails:
+      return Details(scratch);
+    case LogOperator::kResponseFlags:
+      return ResponseFlags(record, scratch);
+    case LogOperator::kResponseFlagsLong:
+      return LongResponseFlags(record, scratch);
+    case LogOperator::kGrpcStatus:
+      return GrpcStatusName(grpc_status);
+    case LogOperator::kGrpcStatusNumber:
+      return grpc_status < 0 ? std::string_view() : record.grpc_status;
+    case LogOperator::kUpstreamTransportFailureReason:
+      return TransportFailure(record.failure);
+    default:
+      return Downstream(request_.downstream, field.op, scratch);
+  }
+}
+
+std::string_view RequestValues::Head(const LogField& field, Scratch scratch) const {
+  if (field.op == LogOperator::kProtocol) {
+    return request_.record.request == nullptr ? std::string_view()
+                                              : ProtocolName(request_.record.request->version);
+  }
+  const bool request = field.op == LogOperator::kRequestHeader;
+  std::string_view value =
+      request ? RequestHeader(field.name) : ResponseHeader(field.name, scratch);
+  if (value.empty() && !field.alternative.empty()) {
+    value = request ? RequestHeader(field.alternative) : ResponseHeader(field.alternative, scratch);
+  }
+  return value;
+}
+
+std::string_view RequestValues::RequestHeader(std::string_view name) const {
+  const http::Head* head = request_.record.request;
+  if (head == nullptr) return {};
+  const auto is = [name](std::string_view other) { return http::EqualsIgnoreCase(name, other); };
+  if (name.starts_with(':')) {
+    if (is(":method")) return head->method;
+    if (is(":path")) return head->path;
+    if (is(":authority")) return head->authority;
+    if (is(":scheme")) return head->scheme;
+    return {};
+  }
+  if (is("host")) return head->authority;
+  if (is("x-envoy-original-path")) {
+    const std::string_view original = request_.record.original_path;
+    return original == head->path ? std::string_view() : original;
+  }
+  const http::Header* header = head->headers.Find(name);
+  return header == nullptr ? std::string_view() : header->value;
+}
+
+std::string_view RequestValues::ResponseHeader(std::string_view name, Scratch scratch) const {
+  const http::Header* header =
+      request_.response == nullptr ? nullptr : request_.response->headers.Find(name);
+  if (header != nullptr) return header->value;
+  // Envoy's router sends it downstream; here only the log knows it.
+  if (http::EqualsIgnoreCase(name, "x-envoy-upstream-service-time")) {
+    return Milliseconds(request_.record.upstream_asked, request_.record.upstream_answered, scratch);
+  }
+  return {};
+}
+
+std::string_view RequestValues::Details(Scratch scratch) const {
+  const DecisionRecord& record = request_.record;
+  if (record.failure.kind == FailureKind::kDenied) {
+    const std::string_view reason = record.failure.facts().detail;
+    const std::string_view policy = record.policy.empty() ? "none" : record.policy;
+    if (reason.size() + policy.size() + 2 > scratch.size()) return reason;
+    char* out = std::copy(reason.begin(), reason.end(), scratch.data());
+    *out++ = '[';
+    out = std::copy(policy.begin(), policy.end(), out);
+    *out++ = ']';
+    return {scratch.data(), static_cast<size_t>(out - scratch.data())};
+  }
+  if (record.failure) return record.failure.facts().detail;
+  return record.upstream_answered == loop::Instant() ? "direct_response" : "via_upstream";
+}
+
+int64_t RelayValues::StartNanoseconds() const {
+  const auto lasted = relay_.record.ended - relay_.record.started;
+  return Nanoseconds(relay_.wall_ended) -
+         std::chrono::duration_cast<std::chrono::nanoseconds>(lasted).count();
+}
+
+std::string_view RelayValues::Value(const LogField& field, Scratch scratch) const {
+  const RelayRecord& record = relay_.record;
+  switch (field.op) {
+    case LogOperator::kResponseCode:
+      return "0";  // as Envoy writes for TCP
+    case LogOperator::kResponseFlags:
+      return record.failure ? record.failure.facts().flag : std::string_view();
+    case LogOperator::kBytesReceived:
+      return Number(record.received, scratch);
+    case LogOperator::kBytesSent:
+      return Number(record.sent, scratch);
+    case LogOperator::kDuration:
+      return Milliseconds(record.started, record.ended, scratch);
+    case LogOperator::kUpstreamCluster:
+      return record.cluster;
+    case LogOperator::kUpstreamHost:
+      return Address(record.upstream, Shown::kBoth, scratch);
+    case LogOperator::kUpstreamTransportFailureReason:
+      return TransportFailure(record.failure);
+    case LogOperator::kConnectionTerminationDetails:
+      return record.failure ? record.failure.facts().detail : std::string_view();
+    default:
+      return Downstream(relay_.downstream, field.op, scratch);
+  }
+}
+
+}  // namespace tulle::proxy

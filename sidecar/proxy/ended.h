@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "net/base/socket_address.h"
+#include "net/http/head.h"
+#include "net/socket/transport.h"
+#include "sidecar/config/listener_spec.h"
+#include "sidecar/proxy/decision_record.h"
+#include "sidecar/proxy/relay_record.h"
+
+namespace tulle::proxy {
+
+// The downstream side of what has ended. Views are valid during the call that hands it on.
+struct EndedDownstream {
+  const std::shared_ptr<const config::FilterChainSpec>& chain;
+  config::Direction direction = config::Direction::kUnspecified;
+  const PeerIdentity* peer = nullptr;  // null: plaintext, or TLS without a client certificate
+  bool tls = false;
+  SocketAddress remote;
+  SocketAddress local;
+  std::string_view sni;
+};
+
+// One request or one relayed connection, as access log and metrics see it.
+struct EndedRequest {
+  EndedDownstream downstream;
+  const DecisionRecord& record;
+  const http::Head* response = nullptr;  // null: none was sent
+};
+
+struct EndedRelay {
+  EndedDownstream downstream;
+  const RelayRecord& record;
+  std::chrono::system_clock::time_point wall_ended{};
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,306 @@
+#include "sidecar/proxy/ended.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "net/base/arena.h"
+#include "net/loop/uv/uv_loop.h"
+#include "sidecar/proxy/access_log.h"
+#include "sidecar/proxy/access_log_writer.h"
+#include "sidecar/proxy/request_telemetry.h"
+#include "telemetry/prometheus.h"
+
+namespace tulle::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Kept : public AccessLogSink {
+ public:
+  bool Submit(std::string_view path, std::string& lines) override {
+    if (refuse) return false;
+    text += std::string(path) + ": " + lines;
+    lines.clear();
+    return true;
+  }
+  std::string text;
+  bool refuse = false;
+};
+
+class EndedTest : public testing::Test {
+ protected:
+  EndedTest() : loop(loop::NewUvLoop()), arena(loop->slab()), head(arena), response(arena) {
+    chain = std::make_shared<config::FilterChainSpec>();
+    chain->own_identity = "spiffe://d/ns/default/sa/post";
+    peer.spiffe_id = "spiffe://d/ns/default/sa/gateway";
+    head.method = "GET";
+    head.path = "/posts?page=2";
+    head.authority = "post.default.svc.cluster.local";
+    head.headers.Add("User-Agent", "curl/7");
+    record.request = &head;
+    record.original_path = head.path;
+    record.status = 200;
+    record.service = "post.default.svc.cluster.local";
+    record.cluster = "outbound|80||post.default.svc.cluster.local";
+    record.started = loop::Instant(milliseconds(1000));
+    record.upstream_asked = loop::Instant(milliseconds(1001));
+    record.upstream_answered = loop::Instant(milliseconds(1004));
+    record.ended = loop::Instant(milliseconds(1007));
+    record.wall_started = std::chrono::system_clock::time_point(milliseconds(1795255233031));
+    record.request_bytes = 11;
+    record.response_bytes = 279;
+    record.upstream = SocketAddress::Loopback4(8080);
+    record.upstream_peer = "spiffe://d/ns/default/sa/post";
+  }
+
+  EndedRequest Request(config::Direction direction) {
+    return {{spec, direction, direction == config::Direction::kInbound ? &peer : nullptr,
+             direction == config::Direction::kInbound, SocketAddress::Loopback4(1234),
+             SocketAddress::Loopback4(80), "sni"},
+            record,
+            &response};
+  }
+  std::string Metrics() {
+    const telemetry::Registry* all[] = {&registry};
+    return telemetry::PlainText(telemetry::Collect(all));
+  }
+  void Seal() { spec = chain; }
+
+  std::unique_ptr<loop::Loop> loop;
+  Arena arena;
+  http::Head head;
+  http::Head response;
+  std::shared_ptr<config::FilterChainSpec> chain;
+  std::shared_ptr<const config::FilterChainSpec> spec;
+  PeerIdentity peer;
+  DecisionRecord record;
+  telemetry::Registry registry;
+  OwnWorkload own{"gateway", "default", "spiffe://d/ns/default/sa/gateway"};
+};
+
+TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  metrics.Count(Request(config::Direction::kOutbound));
+  metrics.Count(Request(config::Direction::kOutbound));
+  const std::string text = Metrics();
+  EXPECT_NE(text.find("istio_requests_total{reporter=\"source\",source_workload=\"gateway\","
+                      "source_workload_namespace=\"default\","
+                      "source_principal=\"spiffe://d/ns/default/sa/gateway\","
+                      "destination_service=\"post.default.svc.cluster.local\","
+                      "destination_service_name=\"post\",destination_service_namespace=\"default\","
+                      "destination_workload=\"post\","
+                      "destination_principal=\"spiffe://d/ns/default/sa/post\","
+                      "request_protocol=\"http\",response_code=\"200\","
+                      "grpc_response_status=\"unknown\",response_flags=\"-\","
+                      "connection_security_policy=\"unknown\"} 2\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("http_requests_total{direction=\"outbound\",service=\"post.default.svc."
+                      "cluster.local\",method=\"GET\",status=\"200\"} 2\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST_F(EndedTest, IstiosLabelsOnTheDestinationsSide) {
+  Seal();
+  RequestTelemetry metrics(registry, {"post", "default", ""});
+  head.headers.Add("content-type", "application/grpc");
+  record.grpc_status = "14";
+  record.failure = {FailureKind::kConnectRefused};
+  record.retries_exhausted = true;
+  metrics.Count(Request(config::Direction::kInbound));
+  const std::string text = Metrics();
+  for (const char* part :
+       {"reporter=\"destination\",source_workload=\"gateway\"",
+        "destination_workload=\"post\",destination_principal=\"spiffe://d/ns/default/sa/post\"",
+        "request_protocol=\"grpc\",response_code=\"200\",grpc_response_status=\"14\","
+        "response_flags=\"UF,URX\",connection_security_policy=\"mutual_tls\"} 1\n"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+}
+
+TEST_F(EndedTest, Fault85_WhatARequestSaysMakesNoRows) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  head.headers.Add("content-type", "application/grpc");
+  for (int i = 0; i < 100; ++i) {
+    const std::string text = std::to_string(100 + i);
+    head.method = head.path = head.authority = record.grpc_status = text;
+    metrics.Count(Request(config::Direction::kOutbound));
+  }
+  const telemetry::Registry* all[] = {&registry};
+  for (const telemetry::FamilySamples& family : telemetry::Collect(all)) {
+    EXPECT_EQ(family.samples.size(), 1) << family.spec.name;
+  }
+}
+
+TEST_F(EndedTest, RelaysAreOpenedOnceAndClosedOnce) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  RelayRecord relay;
+  relay.service = "db.default.svc.cluster.local";
+  relay.received = 5;
+  relay.sent = 7;
+  relay.opened = true;
+  const EndedDownstream downstream{spec, config::Direction::kOutbound, nullptr, false, {}, {}, ""};
+  metrics.CountOpened({downstream, relay, {}});
+  metrics.Count(EndedRelay{downstream, relay, {}});
+  std::istringstream lines(Metrics());
+  int found = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string_view value = std::string_view(line).substr(line.rfind(' ') + 1);
+    const bool sent = line.starts_with("istio_tcp_sent_bytes_total");
+    const bool received = line.starts_with("istio_tcp_received_bytes_total");
+    EXPECT_EQ(value, sent ? "7" : received ? "5" : "1") << line;
+    ++found;
+  }
+  EXPECT_EQ(found, 4);
+}
+
+TEST_F(EndedTest, EnvoysLine) {
+  config::HttpSpec http;
+  http.access_logs.push_back({"/dev/stdout", "", {}});
+  chain->proxy = http;
+  Seal();
+  Kept sink;
+  AccessLog log(*loop, sink, registry);
+  log.Write(Request(config::Direction::kOutbound));
+  log.Flush();
+  EXPECT_EQ(sink.text,
+            "/dev/stdout: [2026-11-21T10:00:33.031Z] \"GET /posts?page=2 HTTP/1.1\" 200 - 11 279 "
+            "7 3 \"-\" \"curl/7\" \"-\" \"post.default.svc.cluster.local\" \"127.0.0.1:8080\"\n");
+}
+
+TEST_F(EndedTest, JsonAndOriginalPath) {
+  config::HttpSpec http;
+  http.access_logs.push_back({"/f",
+                              "",
+                              {{"path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"},
+                               {"from", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+                               {"peer", "%DOWNSTREAM_PEER_URI_SAN%"},
+                               {"details", "%RESPONSE_CODE_DETAILS%"},
+                               {"code", "%RESPONSE_CODE%"}}});
+  chain->proxy = http;
+  Seal();
+  record.original_path = "/original";
+  record.failure = {FailureKind::kDenied};
+  record.policy = "only-gateway";
+  record.status = 403;
+  Kept sink;
+  AccessLog log(*loop, sink, registry);
+  log.Write(Request(config::Direction::kInbound));
+  log.Flush();
+  EXPECT_EQ(sink.text,
+            "/f: {\"path\":\"/original\",\"from\":\"127.0.0.1\","
+            "\"peer\":\"spiffe://d/ns/default/sa/gateway\","
+            "\"details\":\"rbac_access_denied_matched_policy[only-gateway]\",\"code\":403}\n");
+}
+
+TEST_F(EndedTest, ErrorsAreLoggedWithoutALogAndInBounds) {
+  Seal();
+  Kept sink;
+  {
+    AccessLog log(*loop, sink, registry);
+    log.Write(Request(config::Direction::kOutbound));
+    EXPECT_EQ(sink.text, "");
+    record.status = 503;
+    record.failure = {FailureKind::kNoHealthyEndpoint};
+    for (int i = 0; i < 1000; ++i) log.Write(Request(config::Direction::kOutbound));
+    record.failure = {FailureKind::kDownstreamClosed};
+    record.status = 0;
+    log.Write(Request(config::Direction::kOutbound));
+  }
+  EXPECT_EQ(std::count(sink.text.begin(), sink.text.end(), '\n'), 10);
+  EXPECT_NE(sink.text.find("/dev/stderr: [2026-11-21T10:00:33.031Z] error \"GET /posts?page=2 "
+                           "HTTP/1.1\" 503 UH no_healthy_upstream"),
+            std::string::npos)
+      << sink.text;
+}
+
+TEST_F(EndedTest, ASinkThatIsFullCostsLinesThatAreCounted) {
+  config::HttpSpec http;
+  http.access_logs.push_back({"/f", "%PROTOCOL%\n", {}});
+  chain->proxy = http;
+  Seal();
+  Kept sink;
+  sink.refuse = true;
+  AccessLog log(*loop, sink, registry);
+  for (int i = 0; i < 3; ++i) log.Write(Request(config::Direction::kOutbound));
+  log.Flush();
+  EXPECT_NE(Metrics().find("tulle_access_log_dropped_lines_total{reason=\"queue_full\"} 3\n"),
+            std::string::npos);
+  sink.refuse = false;
+  log.Write(Request(config::Direction::kOutbound));
+  log.Flush();
+  EXPECT_EQ(sink.text, "/f: HTTP/1.1\n");
+}
+
+std::string FileText(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(AccessLogWriter, WritesAllBeforeItEnds) {
+  const std::string path = testing::TempDir() + "/access.log";
+  unlink(path.c_str());
+  telemetry::Registry registry;
+  std::string expected;
+  {
+    AccessLogWriter writer(registry);
+    for (int i = 0; i < 100; ++i) {
+      std::string lines = std::string(1000, 'x') + std::to_string(i) + "\n";
+      expected += lines;
+      ASSERT_TRUE(writer.Submit(path, lines));
+      EXPECT_TRUE(lines.empty());
+    }
+  }
+  EXPECT_EQ(FileText(path), expected);
+}
+
+TEST(AccessLogWriter, FullDiskAndBadPathsAreCounted) {
+  telemetry::Registry registry;
+  {
+    AccessLogWriter writer(registry);
+    std::string one = "a\nb\n", two = "c\n";
+    EXPECT_TRUE(writer.Submit("/dev/full", one));
+    EXPECT_TRUE(writer.Submit("/no/such/folder/log", two));
+  }
+  const telemetry::Registry* all[] = {&registry};
+  EXPECT_EQ(telemetry::PlainText(telemetry::Collect(all)),
+            "tulle_access_log_dropped_lines_total{reason=\"write_failed\"} 3\n");
+}
+
+TEST(AccessLogWriter, WhatWaitsIsBoundedWhenNobodyReads) {
+  const std::string path = testing::TempDir() + "/log.fifo";
+  unlink(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  telemetry::Registry registry;
+  {
+    AccessLogWriter writer(registry, 1024 * 1024);
+    int refused = 0;
+    for (int i = 0; i < 64; ++i) {
+      std::string lines(64 * 1024, 'x');
+      if (!writer.Submit(path, lines)) {
+        EXPECT_EQ(lines.size(), 64 * 1024);
+        ++refused;
+      }
+    }
+    EXPECT_GE(refused, 64 - 16 - 2);
+    close(reader);  // ends the wait
+  }
+}
+
+}  // namespace
+}  // namespace tulle::proxy

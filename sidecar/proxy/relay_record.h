@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "net/base/failure.h"
+#include "net/base/socket_address.h"
+#include "net/loop/loop.h"
+
+namespace tulle::proxy {
+
+// What happened on one relayed connection. The relay fills it; access log and metrics only read it.
+// Owner: TcpRelay. Thread: the worker's.
+struct RelayRecord {
+  loop::Instant started{};
+  loop::Instant ended{};
+  std::string_view cluster;
+  std::string_view service;
+  SocketAddress downstream;
+  SocketAddress downstream_local;
+  SocketAddress upstream;
+  uint64_t received = 0;  // from downstream
+  uint64_t sent = 0;      // to downstream
+  bool opened = false;    // the upstream was reached
+  Failure failure;
+};
+
+}  // namespace tulle::proxy

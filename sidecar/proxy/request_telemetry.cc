@@ -1,0 +1,262 @@
+#include "sidecar/proxy/request_telemetry.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "sidecar/proxy/response_flags.h"
+#include "telemetry/families.h"
+
+namespace tulle::proxy {
+namespace {
+
+using telemetry::IstioLabel;
+
+constexpr std::string_view kMethods[] = {"GET",     "POST",    "PUT",   "DELETE", "HEAD",
+                                         "OPTIONS", "CONNECT", "TRACE", "PATCH"};
+
+std::string_view KnownMethod(const http::Head* request) {
+  if (request == nullptr) return "unknown";
+  for (const std::string_view method : kMethods) {
+    if (method == request->method) return method;
+  }
+  return "other";
+}
+
+// The parts of spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT; empty for IDs of another form.
+struct Identity {
+  std::string_view account;
+  std::string_view namespace_name;
+};
+
+Identity IdentityOf(std::string_view spiffe_id) {
+  constexpr std::string_view kScheme = "spiffe://", kNs = "/ns/", kSa = "/sa/";
+  if (!spiffe_id.starts_with(kScheme)) return {};
+  spiffe_id.remove_prefix(kScheme.size());
+  const size_t path = spiffe_id.find('/');
+  if (path == spiffe_id.npos || !spiffe_id.substr(path).starts_with(kNs)) return {};
+  spiffe_id.remove_prefix(path + kNs.size());
+  const size_t account = spiffe_id.find(kSa);
+  if (account == spiffe_id.npos) return {};
+  const Identity identity{spiffe_id.substr(account + kSa.size()), spiffe_id.substr(0, account)};
+  const bool whole = identity.account.find('/') == std::string_view::npos &&
+                     identity.namespace_name.find('/') == std::string_view::npos;
+  return whole ? identity : Identity{};
+}
+
+// NAME and NAMESPACE of NAME.NAMESPACE.svc...; other hosts are their own name.
+Identity ServiceParts(std::string_view service) {
+  const size_t dot = service.find('.');
+  if (dot == service.npos || service.find(".svc", dot) == service.npos) return {service, {}};
+  const std::string_view rest = service.substr(dot + 1);
+  return {service.substr(0, dot), rest.substr(0, rest.find('.'))};
+}
+
+std::string_view PeerOf(const EndedDownstream& downstream) {
+  if (downstream.peer == nullptr) return {};
+  return downstream.peer->spiffe_id;
+}
+
+// What tells one row from another, on the stack.
+class Key {
+ public:
+  void Add(std::string_view text) {
+    const size_t taken = std::min(text.size(), bytes_.size() - size_ - 1);
+    if (taken != 0) std::memcpy(bytes_.data() + size_, text.data(), taken);
+    size_ += taken;
+    whole_ = whole_ && taken == text.size() && size_ + 1 < bytes_.size();
+    bytes_[size_] = '\0';  // no text holds one
+    size_ = std::min(size_ + 1, bytes_.size() - 1);
+  }
+  void Add(int number) {
+    const char bytes[] = {static_cast<char>(number), static_cast<char>(number >> 8)};
+    Add(std::string_view(bytes, 2));
+  }
+  void Add(const EndedDownstream& downstream) {
+    Add(static_cast<int>(downstream.direction) << 1 | (downstream.tls ? 1 : 0));
+    Add(PeerOf(downstream));
+    Add(downstream.chain->own_identity);
+  }
+  // Null when it did not fit.
+  const absl::string_view* get() {
+    view_ = absl::string_view(bytes_.data(), size_);
+    return whole_ ? &view_ : nullptr;
+  }
+
+ private:
+  std::array<char, 1536> bytes_;
+  size_t size_ = 0;
+  bool whole_ = true;
+  absl::string_view view_;
+};
+
+std::string_view Decimal(int value, std::span<char> scratch) {
+  const auto end = std::to_chars(scratch.data(), scratch.data() + scratch.size(), value).ptr;
+  return {scratch.data(), static_cast<size_t>(end - scratch.data())};
+}
+
+double MillisecondsOf(loop::Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+bool IsOutbound(const EndedDownstream& downstream) {
+  return downstream.direction != config::Direction::kInbound;
+}
+
+}  // namespace
+
+// Values in the order of telemetry::IstioLabel.
+struct RequestTelemetry::Labels {
+  std::array<std::string_view, telemetry::kIstioLabelCount> values{};
+  std::string_view& operator[](IstioLabel label) { return values[label]; }
+};
+
+RequestTelemetry::RequestTelemetry(telemetry::Registry& registry, OwnWorkload own)
+    : registry_(registry), own_(std::move(own)) {}
+
+void RequestTelemetry::SetOwnWorkload(OwnWorkload own) {
+  own_ = std::move(own);
+  requests_.clear();
+  relays_.clear();
+}
+
+RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downstream,
+                                                    std::string_view service,
+                                                    std::string_view upstream_peer) const {
+  Labels labels;
+  const std::string_view peer = PeerOf(downstream);
+  const std::string_view chain_identity = downstream.chain->own_identity;
+  const Identity parts = ServiceParts(service);
+  labels[IstioLabel::kDestinationService] = service;
+  labels[IstioLabel::kDestinationServiceName] = parts.account;
+  labels[IstioLabel::kDestinationServiceNamespace] = parts.namespace_name;
+  if (IsOutbound(downstream)) {
+    labels[IstioLabel::kReporter] = "source";
+    labels[IstioLabel::kSourceWorkload] = own_.name;
+    labels[IstioLabel::kSourceWorkloadNamespace] = own_.namespace_name;
+    labels[IstioLabel::kSourcePrincipal] = own_.spiffe_id;
+    labels[IstioLabel::kDestinationWorkload] = IdentityOf(upstream_peer).account;
+    labels[IstioLabel::kDestinationPrincipal] = upstream_peer;
+    // As Istio: only the server's side can tell what arrived.
+    labels[IstioLabel::kConnectionSecurityPolicy] = "unknown";
+  } else {
+    labels[IstioLabel::kReporter] = "destination";
+    labels[IstioLabel::kSourceWorkload] = IdentityOf(peer).account;
+    labels[IstioLabel::kSourceWorkloadNamespace] = IdentityOf(peer).namespace_name;
+    labels[IstioLabel::kSourcePrincipal] = peer;
+    labels[IstioLabel::kDestinationWorkload] = own_.name;
+    labels[IstioLabel::kDestinationPrincipal] =
+        chain_identity.empty() ? std::string_view(own_.spiffe_id) : chain_identity;
+    labels[IstioLabel::kConnectionSecurityPolicy] =
+        downstream.tls && downstream.peer != nullptr ? "mutual_tls" : "none";
+  }
+  return labels;
+}
+
+RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& request) {
+  const DecisionRecord& record = request.record;
+  const bool outbound = IsOutbound(request.downstream);
+  const bool grpc = record.request != nullptr && record.request->is_grpc();
+  char status_text[16], grpc_text[16], flags_text[32];
+  const std::string_view status = Decimal(record.status, status_text);
+  const int grpc_status = GrpcStatusNumber(record.grpc_status);
+
+  Labels labels = LabelsOf(request.downstream, record.service, record.upstream_peer);
+  labels[IstioLabel::kRequestProtocol] = grpc ? "grpc" : "http";
+  labels[IstioLabel::kResponseCode] = status;
+  if (grpc && grpc_status >= 0) {
+    labels[IstioLabel::kGrpcResponseStatus] = Decimal(grpc_status, grpc_text);
+  }
+  labels[IstioLabel::kResponseFlags] = ResponseFlags(record, flags_text);
+
+  const std::string_view direction = outbound ? "outbound" : "inbound";
+  const std::string_view http_labels[] = {direction, record.service, KnownMethod(record.request),
+                                          status};
+  const std::string_view duration_labels[] = {direction, record.service};
+  return {
+      &registry_.CounterRow(telemetry::kIstioRequests, labels.values),
+      &registry_.HistogramRow(telemetry::kIstioRequestDuration, labels.values),
+      &registry_.HistogramRow(telemetry::kIstioRequestBytes, labels.values),
+      &registry_.HistogramRow(telemetry::kIstioResponseBytes, labels.values),
+      &registry_.CounterRow(telemetry::kHttpRequests, http_labels),
+      &registry_.HistogramRow(telemetry::kHttpRequestDuration, duration_labels),
+  };
+}
+
+RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay) {
+  Labels labels = LabelsOf(relay.downstream, relay.record.service, {});
+  labels[IstioLabel::kRequestProtocol] = "tcp";
+  labels[IstioLabel::kResponseFlags] =
+      relay.record.failure ? relay.record.failure.facts().flag : "-";
+  return {
+      &registry_.CounterRow(telemetry::kIstioTcpSent, labels.values),
+      &registry_.CounterRow(telemetry::kIstioTcpReceived, labels.values),
+      &registry_.CounterRow(telemetry::kIstioTcpOpened, labels.values),
+      &registry_.CounterRow(telemetry::kIstioTcpClosed, labels.values),
+  };
+}
+
+void RequestTelemetry::Count(const EndedRequest& request) {
+  const DecisionRecord& record = request.record;
+  Key key;
+  key.Add(request.downstream);
+  key.Add(record.service);
+  key.Add(record.upstream_peer);
+  key.Add(KnownMethod(record.request));
+  key.Add(record.status);
+  key.Add(record.request != nullptr && record.request->is_grpc()
+              ? GrpcStatusNumber(record.grpc_status) + 2
+              : 0);
+  key.Add(static_cast<int>(record.failure.kind));
+  key.Add((record.retries_exhausted ? 1 : 0) | (record.no_route ? 2 : 0));
+
+  const absl::string_view* known = key.get();
+  auto found = known == nullptr ? requests_.end() : requests_.find(*known);
+  const bool cached = found != requests_.end();
+  const RequestCells cells = cached ? found->second : MakeCells(request);
+  if (!cached && known != nullptr && requests_.size() < kMostKeys) {
+    requests_.emplace(std::string(known->data(), known->size()), cells);
+  }
+
+  const double milliseconds = MillisecondsOf(record.ended - record.started);
+  cells.requests->Add();
+  cells.duration_ms->Record(milliseconds);
+  cells.request_bytes->Record(static_cast<double>(record.request_bytes));
+  cells.response_bytes->Record(static_cast<double>(record.response_bytes));
+  cells.http_requests->Add();
+  cells.http_duration->Record(milliseconds / 1000);
+}
+
+RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {
+  const RelayRecord& record = relay.record;
+  Key key;
+  key.Add(relay.downstream);
+  key.Add(record.service);
+  key.Add(static_cast<int>(record.failure.kind));
+
+  const absl::string_view* known = key.get();
+  auto found = known == nullptr ? relays_.end() : relays_.find(*known);
+  const bool cached = found != relays_.end();
+  const RelayCells cells = cached ? found->second : MakeCells(relay);
+  if (!cached && known != nullptr && relays_.size() < kMostKeys) {
+    relays_.emplace(std::string(known->data(), known->size()), cells);
+  }
+  return cells;
+}
+
+void RequestTelemetry::CountOpened(const EndedRelay& relay) { CellsOf(relay).opened->Add(); }
+
+void RequestTelemetry::Count(const EndedRelay& relay) {
+  const RelayCells cells = CellsOf(relay);
+  cells.sent->Add(relay.record.sent);
+  cells.received->Add(relay.record.received);
+  if (!relay.record.opened) cells.opened->Add();
+  cells.closed->Add();
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,81 @@
+#include "sidecar/proxy/response_flags.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <utility>
+
+namespace tulle::proxy {
+namespace {
+
+constexpr std::pair<std::string_view, std::string_view> kLongNames[] = {
+    {"UH", "NoHealthyUpstream"},
+    {"UF", "UpstreamConnectionFailure"},
+    {"UO", "UpstreamOverflow"},
+    {"NR", "NoRouteFound"},
+    {"URX", "UpstreamRetryLimitExceeded"},
+    {"NC", "NoClusterFound"},
+    {"DC", "DownstreamConnectionTermination"},
+    {"UT", "UpstreamRequestTimeout"},
+    {"UC", "UpstreamConnectionTermination"},
+    {"UR", "UpstreamRemoteReset"},
+    {"DPE", "DownstreamProtocolError"},
+    {"UPE", "UpstreamProtocolError"},
+    {"SI", "StreamIdleTimeout"},
+    {"DT", "DurationTimeout"},
+};
+
+// Source: gRPC's status codes, spelled as Envoy's access log does.
+constexpr std::string_view kGrpcNames[] = {
+    "OK",       "Canceled",        "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",   "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated",
+};
+
+std::string_view LongName(std::string_view flag) {
+  for (const auto& [name, full] : kLongNames) {
+    if (name == flag) return full;
+  }
+  return flag;
+}
+
+std::string_view FailureFlag(const DecisionRecord& record) {
+  const std::string_view flag = record.failure ? record.failure.facts().flag : "-";
+  return flag == "-" && record.no_route ? "NR" : flag;
+}
+
+std::string_view Join(std::string_view first, std::string_view second, std::span<char> scratch) {
+  if (second.empty()) return first;
+  if (first == "-") return second;
+  if (first.size() + 1 + second.size() > scratch.size()) return first;
+  char* end = std::copy(first.begin(), first.end(), scratch.data());
+  *end++ = ',';
+  end = std::copy(second.begin(), second.end(), end);
+  return {scratch.data(), static_cast<size_t>(end - scratch.data())};
+}
+
+}  // namespace
+
+std::string_view ResponseFlags(const DecisionRecord& record, std::span<char> scratch) {
+  return Join(FailureFlag(record), record.retries_exhausted ? "URX" : "", scratch);
+}
+
+std::string_view LongResponseFlags(const DecisionRecord& record, std::span<char> scratch) {
+  return Join(LongName(FailureFlag(record)), record.retries_exhausted ? LongName("URX") : "",
+              scratch);
+}
+
+int GrpcStatusNumber(std::string_view text) {
+  int status = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), status);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  const bool known = status >= 0 && status < static_cast<int>(std::size(kGrpcNames));
+  return whole && known ? status : -1;
+}
+
+std::string_view GrpcStatusName(int status) {
+  return status < 0 ? std::string_view() : kGrpcNames[status];
+}
+
+}  // namespace tulle::proxy

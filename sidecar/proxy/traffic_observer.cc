@@ -1,0 +1,43 @@
+#include "sidecar/proxy/traffic_observer.h"
+
+#include <utility>
+
+#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/tcp_relay.h"
+
+namespace tulle::proxy {
+
+TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, OwnWorkload own,
+                                 AccessLogSink& sink)
+    : loop_(loop), metrics_(registry, std::move(own)), access_log_(loop, sink, registry) {}
+
+void TrafficObserver::OnExchangeEnd(const Exchange& exchange) {
+  const DownstreamConnection& connection = exchange.connection();
+  const EndedRequest request{{connection.chain().owner, connection.chain().direction,
+                              connection.peer(), connection.is_tls(), connection.peer_address(),
+                              connection.local_address(), connection.sni()},
+                             exchange.record(),
+                             exchange.response()};
+  metrics_.Count(request);
+  access_log_.Write(request);
+}
+
+void TrafficObserver::OnRelayOpened(const TcpRelay& relay) { metrics_.CountOpened(Ended(relay)); }
+
+void TrafficObserver::OnRelayEnd(const TcpRelay& relay) {
+  const EndedRelay ended = Ended(relay);
+  metrics_.Count(ended);
+  access_log_.Write(ended);
+}
+
+EndedRelay TrafficObserver::Ended(const TcpRelay& relay) const {
+  const Transport& downstream = relay.downstream();
+  return {{relay.chain(), relay.direction(), downstream.peer(), downstream.is_tls(),
+           relay.record().downstream, relay.record().downstream_local, downstream.sni()},
+          relay.record(),
+          loop_.WallNow()};
+}
+
+}  // namespace tulle::proxy
