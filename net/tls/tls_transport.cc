@@ -189,10 +189,10 @@ void TlsTransport::FailHandshake() {
 
 void TlsTransport::OnWritable() {
   if (!Flush()) return;
-  bytes_written_ += sealed_ahead_;
   UpdateWatch();
   SendFinIfDue();
   if (state_ == State::kOpen && std::exchange(caller_blocked_, false)) {
+    bytes_written_ += sealed_ahead_;
     events_->OnTransportWritable();
   }
 }
@@ -289,12 +289,20 @@ void TlsTransport::Write(Buffer& from) {
     bytes_written_ += sealed.size();
     sealed.Clear();
   }
-  // What the socket did not take stays with the caller, as with plain transports: when its buffer
-  // is empty, all is written, and it may close.
-  sealed_ahead_ = sealed.size();
+  HoldBack(sealed, from);
+  caller_blocked_ = state_ == State::kOpen && !from.empty();
+}
+
+// The socket has not taken all. A byte stays with the caller until it has: as with plain transports
+// an empty buffer means that all is written, and that one may close. All else counts as written,
+// for the peer may have it: who asks whether a request was ever sent must not be told no.
+void TlsTransport::HoldBack(Buffer& sealed, Buffer& from) {
+  if (sealed.empty()) return;
+  sealed_ahead_ = 1;
+  bytes_written_ += sealed.size() - sealed_ahead_;
+  sealed.Drain(sealed.size() - sealed_ahead_);
   sealed.Append(from);
   from.Append(sealed);
-  caller_blocked_ = state_ == State::kOpen && !from.empty();
 }
 
 bool TlsTransport::Seal(Buffer& from, Buffer& sealed) {

@@ -68,6 +68,7 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   // Seals up to a batch of records into the wire, moving their plaintext from the front of `from`
   // to the end of `sealed`.
   bool Seal(Buffer& from, Buffer& sealed);
+  void HoldBack(Buffer& sealed, Buffer& from);
   // False if output is left (then writability is watched) or the transport has failed.
   bool Flush();
   void SendFinIfDue();
