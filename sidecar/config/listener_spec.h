@@ -83,6 +83,10 @@ struct HttpSpec {
   Milliseconds request_timeout{0};
   Milliseconds idle_timeout{3600 * 1000};
   Milliseconds drain_timeout{5000};
+  Milliseconds max_stream_duration{0};  // 0: none
+  // headers_with_underscores_action: such requests are refused, or such headers dropped.
+  bool refuse_underscores = false;
+  bool drop_underscores = false;
 };
 
 // envoy.filters.network.tcp_proxy.

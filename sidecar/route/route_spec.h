@@ -141,9 +141,6 @@ struct RouteSpec {
   HeaderMutations request_headers{};
   HeaderMutations response_headers{};
   std::string operation{};  // decorator.operation: the name of spans
-  // typed_per_filter_config of rbac: the filter is off here, or its rules are these (an index that
-  // the listener's owner understands).
-  bool authorization_off = false;
 
   bool operator==(const RouteSpec&) const = default;
 };

@@ -1,0 +1,164 @@
+#include "sidecar/config/bootstrap.h"
+
+#include <gtest/gtest.h>
+
+#include "net/tls/tls_transports.h"
+#include "sidecar/config/testing_files.h"
+#include "sidecar/policy/authorization.h"
+
+namespace tulle::config {
+namespace {
+
+class BootstrapTest : public ::testing::Test {
+ protected:
+  // Everything wrong with it; empty if it loads.
+  std::string Load(const std::string& text) {
+    auto bootstrap = ParseBootstrap(text, "f.yaml");
+    if (!bootstrap.ok()) return std::string(bootstrap.status().message());
+    bootstrap_ = *std::move(bootstrap);
+    loader_ = std::make_unique<SnapshotLoader>(tls::TlsTransports());
+    const auto status = LoadStaticResources(bootstrap_, "f.yaml", *loader_);
+    return std::string(status.message());
+  }
+  // The file with one text replaced.
+  std::string LoadChanged(const std::string& file, const std::string& from, const std::string& to) {
+    std::string text = testing::ReadGolden(file);
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    if (at != std::string::npos) text.replace(at, from.size(), to);
+    return Load(keys_.Filled(text));
+  }
+  std::shared_ptr<const ListenerSpec> Listener(const std::string& name) {
+    const auto snapshot = loader_->Current();
+    const auto found = snapshot->listeners.find(name);
+    return found == snapshot->listeners.end() ? nullptr : found->second;
+  }
+
+  testing::Keys keys_;
+  Bootstrap bootstrap_;
+  std::unique_ptr<SnapshotLoader> loader_;
+};
+
+TEST_F(BootstrapTest, StaticMeshHop) {
+  ASSERT_EQ(Load(keys_.Filled(testing::ReadGolden("static.json"))), "");
+  EXPECT_EQ(bootstrap_.node_id, "envoy-a");
+  EXPECT_EQ(bootstrap_.admin->ToString(), "127.0.0.1:18190");
+  EXPECT_FALSE(bootstrap_.ads.has_value());
+  const auto inbound = Listener("inbound");
+  ASSERT_NE(inbound, nullptr);
+  EXPECT_TRUE(inbound->inspect_tls);
+  ASSERT_EQ(inbound->chains.size(), 1u);
+  EXPECT_NE(inbound->chains[0]->tls, nullptr);
+  EXPECT_EQ(inbound->chains[0]->match.transport_protocol, "tls");
+  const auto& http = std::get<HttpSpec>(inbound->chains[0]->proxy);
+  EXPECT_EQ(http.forwarding, ClientCertForwarding::kSanitizeSet);
+  ASSERT_EQ(http.authorization.size(), 1u);
+  EXPECT_TRUE(http.authorization[0]->asks_path());
+  EXPECT_EQ(http.access_logs[0].path, "/dev/stdout");
+  const auto& echo = loader_->Current()->clusters.at("echo");
+  EXPECT_EQ(echo->balancing, upstream::Balancing::kLeastRequest);
+  EXPECT_EQ(echo->http, upstream::HttpChoice::kHttp2);
+  EXPECT_NE(echo->transport_sockets[0].tls, nullptr);
+  EXPECT_EQ(echo->static_endpoints->endpoints[0].address.ToString(), "127.0.0.1:18102");
+  const auto outbound = Listener("outbound");
+  const auto& routes = std::get<HttpSpec>(outbound->chains[0]->proxy).routes;
+  const auto& action = *routes->virtual_hosts()[0].routes()[0].forward();
+  EXPECT_EQ(action.timeout, Milliseconds(5000));
+  EXPECT_EQ(action.retry->attempts_after_first, 2u);
+  EXPECT_TRUE(action.retry->avoid_previous_hosts);
+  EXPECT_FALSE(loader_->is_waiting());
+}
+
+TEST_F(BootstrapTest, MeshProxiesLoadAsTheyAre) {
+  for (const char* file : {"h1.json", "h2.json", "h2-h1.json", "in.json", "in2.json", "out.json",
+                           "out2.json", "tcp.json", "tcp-in.json", "tcp-out.json"}) {
+    ASSERT_EQ(Load(keys_.Filled(testing::ReadGolden(file))), "") << file;
+    EXPECT_NE(Listener("l"), nullptr) << file;
+    EXPECT_EQ(Listener("l")->address.port(), 15080) << file;
+    EXPECT_EQ(loader_->Current()->clusters.size(), 1u) << file;
+    EXPECT_EQ(bootstrap_.max_downstream_connections, 50000u) << file;
+    EXPECT_FALSE(loader_->WithoutEffect().empty()) << file;
+  }
+}
+
+TEST_F(BootstrapTest, ControlPlaneByDelta) {
+  ASSERT_EQ(Load(testing::ReadGolden("delta.json")), "");
+  ASSERT_TRUE(bootstrap_.ads.has_value());
+  EXPECT_EQ(bootstrap_.ads->cluster, "xds");
+  EXPECT_TRUE(bootstrap_.ads->delta);
+  EXPECT_TRUE(bootstrap_.dynamic_listeners && bootstrap_.dynamic_clusters);
+}
+
+TEST_F(BootstrapTest, Yaml) {
+  const char* const text = R"(
+node: {id: "7", cluster: c}
+static_resources:
+  clusters:
+  - name: a
+    connect_timeout: 0.25s
+    load_assignment:
+      cluster_name: a
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 80}}}
+)";
+  ASSERT_EQ(Load(text), "");
+  EXPECT_EQ(bootstrap_.node_id, "7");
+  EXPECT_EQ(loader_->Current()->clusters.at("a")->connect_timeout, Milliseconds(250));
+  EXPECT_NE(Load("a: [").find("f.yaml: line 1"), std::string::npos) << Load("a: [");
+}
+
+TEST_F(BootstrapTest, UnknownFieldsAreNamed) {
+  const std::string error = LoadChanged("h1.json", "\"tcp_backlog_size\"", "\"tcp_backlog\"");
+  EXPECT_NE(error.find("f.yaml: static_resources.listeners[0].tcp_backlog: there is no such field"),
+            std::string::npos)
+      << error;
+}
+
+TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
+  struct Case {
+    const char* file;
+    const char* from;
+    const char* to;
+    const char* error;
+  };
+  const Case kCases[] = {
+      {"h1.json", "\"prefix\": \"/\"", "\"safe_regex\": {\"regex\": \"(\"}",
+       "listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0]."
+       "routes[0].match: bad regular expression"},
+      {"h1.json", "\"stat_prefix\": \"bench\"", "\"stat_prefix\": \"\"", "stat_prefix: is needed"},
+      {"h1.json", "\"connect_timeout\": \"5s\"", "\"connect_timeout\": \"0s\"",
+       "static_resources.clusters[0].connect_timeout: must be above 0"},
+      {"h1.json", "\"LEAST_REQUEST\"", "\"MAGLEV\"", "lb_policy: MAGLEV is not implemented"},
+      {"h1.json", "\"num_retries\": 2", "\"num_retries\": 1000000", "at most 100 are taken"},
+      {"h1.json", "\"address\": \"127.0.0.1\"", "\"address\": \"localhost\"", "is no IP address"},
+      {"static.json", "\"cluster\": \"echo\"", "\"cluster\": \"other\"",
+       "route_config: names the cluster 'other', which does not exist"},
+      {"static.json", "http.router.v3.Router", "http.lua.v3.Lua", "f.yaml: "},
+      {"static.json", "envoy.extensions.filters.http.router.v3.Router",
+       "envoy.extensions.filters.http.cors.v3.Cors", "the last filter must be"},
+      {"static.json", "\"name\": \"ROOTCA\"", "\"name\": \"ROOTCB\"",
+       "no static secret is called 'ROOTCB'"},
+      {"static.json", "\"san_type\": \"URI\"", "\"san_type\": \"EMAIL\"", "san_type: only URI"},
+      {"static.json", "\"port_value\": 18101", "\"port_value\": 18102",
+       "static_resources.listeners[1].address: listener 'outbound' is at 127.0.0.1:18102 already"},
+      {"in.json", "\"TLSv1_3\"", "\"TLSv1_0\"", "TLS 1.0 and 1.1 are not spoken"},
+  };
+  for (const Case& bad : kCases) {
+    const std::string error = LoadChanged(bad.file, bad.from, bad.to);
+    EXPECT_NE(error.find(bad.error), std::string::npos) << bad.from << " gave: " << error;
+    EXPECT_TRUE(error.starts_with("f.yaml: ")) << error;
+  }
+}
+
+TEST_F(BootstrapTest, BrokenKeysAreRefusedAndNotShown) {
+  std::swap(keys_.client.key, keys_.server.key);
+  const std::string error = Load(keys_.Filled(testing::ReadGolden("static.json")));
+  EXPECT_NE(error.find("static_resources.secrets[0].tls_certificate.private_key: does not belong"),
+            std::string::npos)
+      << error;
+  EXPECT_EQ(error.find("PRIVATE KEY"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tulle::config

@@ -1,0 +1,266 @@
+#include "sidecar/config/cluster_config.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
+#include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+
+namespace tulle::config {
+namespace {
+
+namespace v3 = envoy::config::cluster::v3;
+namespace core = envoy::config::core::v3;
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+
+constexpr char kHttpOptions[] = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
+                           upstream::ClusterSpec& spec) {
+  switch (cluster.type()) {
+    case v3::Cluster::STATIC: {
+      if (!cluster.has_load_assignment()) {
+        return (at / "load_assignment").Error("is needed by a STATIC cluster");
+      }
+      auto endpoints = ToEndpoints(cluster.load_assignment(), at / "load_assignment");
+      if (!endpoints.ok()) return endpoints.status();
+      spec.static_endpoints = *std::move(endpoints);
+      return absl::OkStatus();
+    }
+    case v3::Cluster::EDS:
+      if (!cluster.has_eds_cluster_config()) {
+        return (at / "eds_cluster_config").Error("is needed by an EDS cluster");
+      }
+      if (cluster.has_load_assignment()) {
+        return (at / "load_assignment").Error("does not go with type EDS: take it out");
+      }
+      spec.uses_eds = true;
+      spec.eds_name = cluster.eds_cluster_config().service_name();
+      if (spec.eds_name.empty()) spec.eds_name = cluster.name();
+      return absl::OkStatus();
+    default:
+      return (at / "type")
+          .Error(absl::StrCat(v3::Cluster::DiscoveryType_Name(cluster.type()),
+                              " is not implemented: use STATIC with addresses, or EDS"));
+  }
+}
+
+// The first of load_balancing_policy that is implemented, as Envoy takes them.
+absl::Status TakeBalancingPolicy(const v3::Cluster& cluster, const FieldPath& at,
+                                 upstream::ClusterSpec& spec) {
+  namespace policies = envoy::extensions::load_balancing_policies;
+  for (const auto& policy : cluster.load_balancing_policy().policies()) {
+    const auto& config = policy.typed_extension_config().typed_config();
+    if (config.Is<policies::round_robin::v3::RoundRobin>()) return absl::OkStatus();
+    policies::least_request::v3::LeastRequest least;
+    if (config.Is<policies::least_request::v3::LeastRequest>() && config.UnpackTo(&least)) {
+      spec.balancing = upstream::Balancing::kLeastRequest;
+      if (least.has_choice_count()) spec.least_request_choices = least.choice_count().value();
+      return absl::OkStatus();
+    }
+  }
+  return (at / "load_balancing_policy")
+      .Error(
+          "names no policy that is implemented: use RoundRobin "
+          "or LeastRequest");
+}
+
+absl::Status TakeBalancing(const v3::Cluster& cluster, const FieldPath& at,
+                           upstream::ClusterSpec& spec) {
+  if (cluster.has_load_balancing_policy()) return TakeBalancingPolicy(cluster, at, spec);
+  switch (cluster.lb_policy()) {
+    case v3::Cluster::ROUND_ROBIN:
+      break;
+    case v3::Cluster::LEAST_REQUEST:
+      spec.balancing = upstream::Balancing::kLeastRequest;
+      break;
+    case v3::Cluster::RANDOM:
+      spec.balancing = upstream::Balancing::kRandom;
+      break;
+    default:
+      return (at / "lb_policy")
+          .Error(absl::StrCat(v3::Cluster::LbPolicy_Name(cluster.lb_policy()),
+                              " is not implemented: use ROUND_ROBIN, LEAST_REQUEST or RANDOM"));
+  }
+  if (cluster.least_request_lb_config().has_choice_count()) {
+    spec.least_request_choices = cluster.least_request_lb_config().choice_count().value();
+    if (spec.least_request_choices < 2) {
+      return (at / "least_request_lb_config.choice_count").Error("must be at least 2");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void TakeCaps(const v3::CircuitBreakers& breakers, upstream::Caps& caps) {
+  for (const auto& threshold : breakers.thresholds()) {
+    if (threshold.priority() != core::DEFAULT) continue;
+    if (threshold.has_max_connections()) caps.connections = threshold.max_connections().value();
+    if (threshold.has_max_pending_requests()) {
+      caps.pending_requests = threshold.max_pending_requests().value();
+    }
+    if (threshold.has_max_requests()) caps.requests = threshold.max_requests().value();
+    if (threshold.has_max_retries()) caps.retries = threshold.max_retries().value();
+    if (!threshold.has_retry_budget()) continue;
+    caps.has_retry_budget = true;
+    const auto& budget = threshold.retry_budget();
+    if (budget.has_budget_percent()) caps.budget_percent = budget.budget_percent().value();
+    if (budget.has_min_retry_concurrency()) {
+      caps.budget_minimum = budget.min_retry_concurrency().value();
+    }
+  }
+}
+
+absl::Status TakeConnections(const core::HttpProtocolOptions& options, const FieldPath& at,
+                             upstream::ClusterSpec& spec) {
+  TULLE_TAKE_MILLISECONDS(options, idle_timeout, at, spec.idle_timeout);
+  if (options.has_max_requests_per_connection()) {
+    spec.max_requests_per_connection = options.max_requests_per_connection().value();
+  }
+  return absl::OkStatus();
+}
+
+void TakeHttp2(const core::Http2ProtocolOptions& options, upstream::ClusterSpec& spec) {
+  if (options.has_max_concurrent_streams()) {
+    spec.http2_concurrent_streams = options.max_concurrent_streams().value();
+  }
+}
+
+absl::Status TakeHttpOptions(const HttpProtocolOptions& options, const FieldPath& at,
+                             upstream::ClusterSpec& spec) {
+  switch (options.upstream_protocol_options_case()) {
+    case HttpProtocolOptions::kExplicitHttpConfig:
+      if (options.explicit_http_config().has_http2_protocol_options()) {
+        spec.http = upstream::HttpChoice::kHttp2;
+        TakeHttp2(options.explicit_http_config().http2_protocol_options(), spec);
+      } else if (!options.explicit_http_config().has_http_protocol_options()) {
+        return (at / "explicit_http_config")
+            .Error("needs http_protocol_options or http2_protocol_options");
+      }
+      break;
+    case HttpProtocolOptions::kUseDownstreamProtocolConfig:
+      spec.http = upstream::HttpChoice::kAsDownstream;
+      TakeHttp2(options.use_downstream_protocol_config().http2_protocol_options(), spec);
+      break;
+    default:
+      return at.Error(
+          "needs explicit_http_config or use_downstream_protocol_config: choosing by "
+          "ALPN (auto_config) is not implemented");
+  }
+  return TakeConnections(options.common_http_protocol_options(),
+                         at / "common_http_protocol_options", spec);
+}
+
+absl::Status TakeHttp(const v3::Cluster& cluster, const FieldPath& at,
+                      upstream::ClusterSpec& spec) {
+  if (cluster.has_max_requests_per_connection()) {
+    spec.max_requests_per_connection = cluster.max_requests_per_connection().value();
+  }
+  if (cluster.has_http2_protocol_options()) {
+    spec.http = upstream::HttpChoice::kHttp2;
+    TakeHttp2(cluster.http2_protocol_options(), spec);
+  }
+  auto status = TakeConnections(cluster.common_http_protocol_options(),
+                                at / "common_http_protocol_options", spec);
+  if (!status.ok()) return status;
+  for (const auto& [name, any] : cluster.typed_extension_protocol_options()) {
+    const FieldPath here = (at / "typed_extension_protocol_options").Key(name);
+    HttpProtocolOptions options;
+    if (name != kHttpOptions || !any.UnpackTo(&options)) {
+      return here.Error(absl::StrCat("only ", kHttpOptions, " is implemented"));
+    }
+    if (status = TakeHttpOptions(options, here, spec); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeSocket(std::string name, const core::TransportSocket& socket,
+                        upstream::Labels labels, TlsSurroundings& around, const FieldPath& at,
+                        upstream::ClusterSpec& spec) {
+  auto made = ToClientSocket(socket, around, at);
+  if (!made.ok()) return made.status();
+  spec.pool_key = HashOf(name, spec.pool_key ^ made->key);
+  spec.transport_sockets.push_back({std::move(name), std::move(labels), std::move(made->tls)});
+  return absl::OkStatus();
+}
+
+absl::Status TakeSockets(const v3::Cluster& cluster, TlsSurroundings& around, const FieldPath& at,
+                         upstream::ClusterSpec& spec) {
+  for (int i = 0; i < cluster.transport_socket_matches_size(); ++i) {
+    const auto& match = cluster.transport_socket_matches(i);
+    const FieldPath here = (at / "transport_socket_matches")[static_cast<size_t>(i)];
+    if (match.name().empty()) return (here / "name").Error("is needed");
+    upstream::Labels labels;
+    for (const auto& [key, value] : match.match().fields()) {
+      if (value.kind_case() != google::protobuf::Value::kStringValue) {
+        return (here / "match").Key(key).Error("must be a string");
+      }
+      labels.emplace_back(key, value.string_value());
+    }
+    std::sort(labels.begin(), labels.end());
+    const auto status = TakeSocket(match.name(), match.transport_socket(), std::move(labels),
+                                   around, here / "transport_socket", spec);
+    if (!status.ok()) return status;
+  }
+  if (!cluster.has_transport_socket()) {
+    spec.transport_sockets.push_back({"raw", {}, nullptr});
+    return absl::OkStatus();
+  }
+  return TakeSocket("default", cluster.transport_socket(), {}, around, at / "transport_socket",
+                    spec);
+}
+
+absl::Status TakeSource(const v3::Cluster& cluster, const FieldPath& at,
+                        upstream::ClusterSpec& spec) {
+  if (!cluster.upstream_bind_config().has_source_address()) return absl::OkStatus();
+  auto address = ToAddress(cluster.upstream_bind_config().source_address(),
+                           at / "upstream_bind_config.source_address");
+  if (!address.ok()) return address.status();
+  spec.source_address = *address;
+  return absl::OkStatus();
+}
+
+// "outbound|80||web.default.svc.cluster.local" is of service web.default.svc.cluster.local.
+std::string ServiceOf(const v3::Cluster& cluster) {
+  const size_t bar = cluster.name().rfind('|');
+  return bar == std::string::npos ? cluster.name() : cluster.name().substr(bar + 1);
+}
+
+// What makes connections of two versions exchangeable; TLS is added by TakeSocket.
+uint64_t PoolKey(const v3::Cluster& cluster) {
+  v3::Cluster rest;
+  rest.set_name(cluster.name());
+  *rest.mutable_typed_extension_protocol_options() = cluster.typed_extension_protocol_options();
+  if (cluster.has_http2_protocol_options()) rest.mutable_http2_protocol_options();
+  *rest.mutable_upstream_bind_config() = cluster.upstream_bind_config();
+  return HashOf(DeterministicBytes(rest));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3::Cluster& cluster,
+                                                                       TlsSurroundings& around,
+                                                                       const FieldPath& at) {
+  auto spec = std::make_shared<upstream::ClusterSpec>();
+  spec->name = cluster.name();
+  if (spec->name.empty()) return (at / "name").Error("is needed");
+  spec->pool_key = PoolKey(cluster);
+  spec->service = ServiceOf(cluster);
+  TULLE_TAKE_MILLISECONDS(cluster, connect_timeout, at, spec->connect_timeout);
+  if (spec->connect_timeout.count() == 0) return (at / "connect_timeout").Error("must be above 0");
+  const double panic = cluster.common_lb_config().has_healthy_panic_threshold()
+                           ? cluster.common_lb_config().healthy_panic_threshold().value()
+                           : 50;
+  if (!(panic >= 0 && panic <= 100)) {
+    return (at / "common_lb_config.healthy_panic_threshold").Error("must be 0 to 100");
+  }
+  spec->panic_percent = static_cast<uint32_t>(panic);
+  TakeCaps(cluster.circuit_breakers(), spec->caps);
+  for (const auto take : {TakeDiscovery, TakeBalancing, TakeHttp, TakeSource}) {
+    if (auto status = take(cluster, at, *spec); !status.ok()) return status;
+  }
+  if (auto status = TakeSockets(cluster, around, at, *spec); !status.ok()) return status;
+  return spec;
+}
+
+}  // namespace tulle::config

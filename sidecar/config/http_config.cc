@@ -1,0 +1,221 @@
+#include "sidecar/config/http_config.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
+#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
+#include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
+#include "sidecar/config/access_log_config.h"
+#include "sidecar/config/rbac_config.h"
+#include "sidecar/config/route_config.h"
+
+namespace tulle::config {
+namespace {
+
+namespace v3 = envoy::extensions::filters::network::http_connection_manager::v3;
+namespace core = envoy::config::core::v3;
+namespace filters = envoy::extensions::filters::http;
+using Manager = v3::HttpConnectionManager;
+
+absl::Status TakeCodec(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+  switch (manager.codec_type()) {
+    case Manager::AUTO:
+      spec.codec = CodecChoice::kAuto;
+      return absl::OkStatus();
+    case Manager::HTTP1:
+      spec.codec = CodecChoice::kHttp1;
+      return absl::OkStatus();
+    case Manager::HTTP2:
+      spec.codec = CodecChoice::kHttp2;
+      return absl::OkStatus();
+    default:
+      return (at / "codec_type").Error("HTTP3 is not implemented: use AUTO, HTTP1 or HTTP2");
+  }
+}
+
+EscapedSlashes ToEscapedSlashes(Manager::PathWithEscapedSlashesAction action) {
+  switch (action) {
+    case Manager::REJECT_REQUEST:
+      return EscapedSlashes::kReject;
+    case Manager::UNESCAPE_AND_REDIRECT:
+      return EscapedSlashes::kUnescapeAndRedirect;
+    case Manager::UNESCAPE_AND_FORWARD:
+      return EscapedSlashes::kUnescapeAndForward;
+    default:
+      return EscapedSlashes::kKeep;
+  }
+}
+
+ClientCertForwarding ToForwarding(Manager::ForwardClientCertDetails details) {
+  switch (details) {
+    case Manager::FORWARD_ONLY:
+      return ClientCertForwarding::kForwardOnly;
+    case Manager::APPEND_FORWARD:
+      return ClientCertForwarding::kAppendForward;
+    case Manager::SANITIZE_SET:
+      return ClientCertForwarding::kSanitizeSet;
+    case Manager::ALWAYS_FORWARD_ONLY:
+      return ClientCertForwarding::kAlwaysForwardOnly;
+    default:
+      return ClientCertForwarding::kSanitize;
+  }
+}
+
+// An inline table may only name clusters that are there, unless validate_clusters is false.
+absl::Status CheckClusters(const route::RouteTable& table, const ListenerSurroundings& around,
+                           const FieldPath& at) {
+  for (const std::string& cluster : table.clusters()) {
+    if (around.knows_cluster(cluster)) continue;
+    return at.Error(absl::StrCat("names the cluster '", cluster,
+                                 "', which does not exist: add it, or set validate_clusters: false "
+                                 "if it comes later"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeRoutes(const Manager& manager, ListenerSurroundings& around, const FieldPath& at,
+                        HttpSpec& spec) {
+  if (manager.has_rds()) {
+    spec.rds_name = manager.rds().route_config_name();
+    if (spec.rds_name.empty()) return (at / "rds.route_config_name").Error("is needed");
+    around.route_names.insert(spec.rds_name);
+    return absl::OkStatus();
+  }
+  if (!manager.has_route_config()) return at.Error("needs rds or route_config");
+  const FieldPath here = at / "route_config";
+  auto table = ToRouteTable(manager.route_config(), *around.files, here, &around.notes);
+  if (!table.ok()) return table.status();
+  spec.routes = *std::move(table);
+  const bool validate = !manager.route_config().has_validate_clusters() ||
+                        manager.route_config().validate_clusters().value();
+  return validate ? CheckClusters(*spec.routes, around, here) : absl::OkStatus();
+}
+
+absl::Status TakeTimes(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+  TULLE_TAKE_MILLISECONDS(manager, stream_idle_timeout, at, spec.stream_idle_timeout);
+  TULLE_TAKE_MILLISECONDS(manager, request_timeout, at, spec.request_timeout);
+  TULLE_TAKE_MILLISECONDS(manager, request_headers_timeout, at, spec.request_headers_timeout);
+  TULLE_TAKE_MILLISECONDS(manager, drain_timeout, at, spec.drain_timeout);
+  const auto& options = manager.common_http_protocol_options();
+  const FieldPath here = at / "common_http_protocol_options";
+  TULLE_TAKE_MILLISECONDS(options, idle_timeout, here, spec.idle_timeout);
+  TULLE_TAKE_MILLISECONDS(options, max_stream_duration, here, spec.max_stream_duration);
+  return absl::OkStatus();
+}
+
+absl::Status TakeLimits(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+  if (manager.has_max_request_headers_kb()) {
+    spec.head_kib = manager.max_request_headers_kb().value();
+    if (spec.head_kib == 0 || spec.head_kib > 8192) {
+      return (at / "max_request_headers_kb").Error("must be 1 to 8192");
+    }
+  }
+  const auto& options = manager.common_http_protocol_options();
+  if (options.has_max_headers_count()) {
+    spec.header_count = options.max_headers_count().value();
+    if (spec.header_count == 0) {
+      return (at / "common_http_protocol_options.max_headers_count").Error("must be at least 1");
+    }
+  }
+  if (manager.http2_protocol_options().has_max_concurrent_streams()) {
+    spec.http2_concurrent_streams =
+        manager.http2_protocol_options().max_concurrent_streams().value();
+    if (spec.http2_concurrent_streams == 0 || spec.http2_concurrent_streams > 0x7fffffff) {
+      return (at / "http2_protocol_options.max_concurrent_streams")
+          .Error("must be 1 to 2147483647");
+    }
+  }
+  const auto underscores = options.headers_with_underscores_action();
+  spec.refuse_underscores = underscores == core::HttpProtocolOptions::REJECT_REQUEST;
+  spec.drop_underscores = underscores == core::HttpProtocolOptions::DROP_HEADER;
+  return absl::OkStatus();
+}
+
+absl::Status TakeRequestId(const Manager& manager, const FieldPath& at) {
+  using envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
+  if (!manager.has_request_id_extension() ||
+      manager.request_id_extension().typed_config().Is<UuidRequestIdConfig>()) {
+    return absl::OkStatus();
+  }
+  return (at / "request_id_extension.typed_config")
+      .Error("only UuidRequestIdConfig is implemented");
+}
+
+// Nothing in our phases stands where these do, and they change nothing as they are accepted.
+bool IsWithoutEffect(const google::protobuf::Any& config) {
+  return config.Is<filters::grpc_stats::v3::FilterConfig>() ||
+         config.Is<filters::fault::v3::HTTPFault>() || config.Is<filters::cors::v3::Cors>();
+}
+
+absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool last,
+                        HttpSpec& spec) {
+  const auto& config = filter.typed_config();
+  const bool is_router = config.Is<filters::router::v3::Router>();
+  if (is_router != last) {
+    return at.Error(is_router ? "the router must be the last filter"
+                              : "the last filter must be envoy.filters.http.router");
+  }
+  if (is_router || filter.disabled() || IsWithoutEffect(config)) return absl::OkStatus();
+  filters::rbac::v3::RBAC rbac;
+  if (!config.UnpackTo(&rbac)) {
+    if (filter.is_optional()) return absl::OkStatus();
+    return at.Error(absl::StrCat("the filter '", filter.name(), "' (", config.type_url(),
+                                 ") is not implemented: take it out or set is_optional"));
+  }
+  auto authorization = ToAuthorization(rbac, at / "typed_config");
+  if (!authorization.ok()) return authorization.status();
+  spec.authorization.push_back(*std::move(authorization));
+  return absl::OkStatus();
+}
+
+absl::Status TakeFilters(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+  const int count = manager.http_filters_size();
+  if (count == 0) return (at / "http_filters").Error("needs at least envoy.filters.http.router");
+  std::set<std::string> names;
+  for (int i = 0; i < count; ++i) {
+    const FieldPath here = (at / "http_filters")[static_cast<size_t>(i)];
+    const auto& filter = manager.http_filters(i);
+    if (!names.insert(filter.name()).second) {
+      return here.Error(absl::StrCat("a second filter is called '", filter.name(), "'"));
+    }
+    if (auto status = TakeFilter(filter, here, i == count - 1, spec); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerSurroundings& around,
+                                const FieldPath& at) {
+  HttpSpec spec;
+  spec.stat_prefix = manager.stat_prefix();
+  if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is needed");
+  if (!manager.server_name().empty()) spec.server_name = manager.server_name();
+  if (manager.has_normalize_path()) spec.normalize_path = manager.normalize_path().value();
+  spec.merge_slashes = manager.merge_slashes();
+  spec.escaped_slashes = ToEscapedSlashes(manager.path_with_escaped_slashes_action());
+  spec.use_remote_address = manager.use_remote_address().value();
+  if (manager.has_generate_request_id()) {
+    spec.generate_request_id = manager.generate_request_id().value();
+  }
+  spec.forwarding = ToForwarding(manager.forward_client_cert_details());
+  const auto& details = manager.set_current_client_cert_details();
+  spec.forward_subject = details.subject().value();
+  spec.forward_uri = details.uri();
+  spec.forward_dns = details.dns();
+  for (const auto take : {TakeCodec, TakeTimes, TakeLimits, TakeFilters}) {
+    if (auto status = take(manager, at, spec); !status.ok()) return status;
+  }
+  auto status = TakeRequestId(manager, at);
+  status.Update(TakeRoutes(manager, around, at, spec));
+  if (!status.ok()) return status;
+  auto logs = ToAccessLogs(manager.access_log(), *around.files, at / "access_log");
+  if (!logs.ok()) return logs.status();
+  spec.access_logs = *std::move(logs);
+  return spec;
+}
+
+}  // namespace tulle::config

@@ -1,0 +1,343 @@
+#include "sidecar/config/tls_config.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "certs/certificate.h"
+#include "certs/private_key.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+
+namespace tulle::config {
+namespace {
+
+namespace v3 = envoy::extensions::transport_sockets::tls::v3;
+namespace core = envoy::config::core::v3;
+
+absl::StatusOr<certs::SanType> ToSanType(v3::SubjectAltNameMatcher::SanType type,
+                                         const FieldPath& at) {
+  switch (type) {
+    case v3::SubjectAltNameMatcher::URI:
+      return certs::SanType::kUri;
+    case v3::SubjectAltNameMatcher::DNS:
+      return certs::SanType::kDns;
+    case v3::SubjectAltNameMatcher::IP_ADDRESS:
+      return certs::SanType::kIp;
+    default:
+      return at.Error("only URI, DNS and IP_ADDRESS are implemented");
+  }
+}
+
+certs::SanMatch ToSanMatch(match::StringKind kind) {
+  switch (kind) {
+    case match::StringKind::kPrefix:
+      return certs::SanMatch::kPrefix;
+    case match::StringKind::kSuffix:
+      return certs::SanMatch::kSuffix;
+    case match::StringKind::kContains:
+      return certs::SanMatch::kContains;
+    case match::StringKind::kRegex:
+      return certs::SanMatch::kRegex;
+    case match::StringKind::kExact:
+      break;
+  }
+  return certs::SanMatch::kExact;
+}
+
+absl::Status TakeName(certs::SanType type, const envoy::type::matcher::v3::StringMatcher& matcher,
+                      const FieldPath& at, ValidationSpec& spec) {
+  auto string = ToString(matcher, at);
+  if (!string.ok()) return string.status();
+  auto made =
+      certs::SanMatcher::Make(type, ToSanMatch(string->kind), string->text, string->ignore_case);
+  if (!made.ok()) return at.Error(made.status());
+  spec.names.push_back(*std::move(made));
+  return absl::OkStatus();
+}
+
+absl::Status TakeNames(const v3::CertificateValidationContext& context, const FieldPath& at,
+                       ValidationSpec& spec) {
+  for (int i = 0; i < context.match_typed_subject_alt_names_size(); ++i) {
+    const auto& typed = context.match_typed_subject_alt_names(i);
+    const FieldPath here = (at / "match_typed_subject_alt_names")[static_cast<size_t>(i)];
+    const auto type = ToSanType(typed.san_type(), here / "san_type");
+    if (!type.ok()) return type.status();
+    const auto status = TakeName(*type, typed.matcher(), here / "matcher", spec);
+    if (!status.ok()) return status;
+  }
+  // The older list has no types: it is held against each.
+  for (int i = 0; i < context.match_subject_alt_names_size(); ++i) {
+    const FieldPath here = (at / "match_subject_alt_names")[static_cast<size_t>(i)];
+    for (const certs::SanType type :
+         {certs::SanType::kUri, certs::SanType::kDns, certs::SanType::kIp}) {
+      const auto status = TakeName(type, context.match_subject_alt_names(i), here, spec);
+      if (!status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ValidationSpec> ToValidation(const v3::CertificateValidationContext& context,
+                                            const FileReader& files, const FieldPath& at) {
+  ValidationSpec spec;
+  if (context.has_trusted_ca()) {
+    auto roots = ReadSource(context.trusted_ca(), files, at / "trusted_ca");
+    if (!roots.ok()) return roots.status();
+    auto bundle = certs::TrustBundle::AnyDomainFromPem(*roots);
+    if (!bundle.ok()) return (at / "trusted_ca").Error(bundle.status());
+    spec.trust = std::make_shared<const certs::TrustBundle>(*std::move(bundle));
+  }
+  if (auto status = TakeNames(context, at, spec); !status.ok()) return status;
+  return spec;
+}
+
+absl::StatusOr<IdentitySpec> ToIdentity(const v3::TlsCertificate& certificate,
+                                        const FileReader& files, const FieldPath& at) {
+  const auto chain = ReadSource(certificate.certificate_chain(), files, at / "certificate_chain");
+  if (!chain.ok()) return chain.status();
+  const auto key = ReadSource(certificate.private_key(), files, at / "private_key");
+  if (!key.ok()) return key.status();
+  auto parsed = certs::ParsePemCertificates(*chain);
+  if (!parsed.ok()) return (at / "certificate_chain").Error(parsed.status());
+  auto parsed_key = certs::PrivateKey::FromPem(*key);
+  if (!parsed_key.ok()) return (at / "private_key").Error(parsed_key.status());
+  if (!certs::Matches(parsed->front(), parsed_key->native())) {
+    return (at / "private_key")
+        .Error("does not belong to the first certificate of certificate_chain");
+  }
+  return std::make_shared<const tls::TlsIdentity>(
+      tls::TlsIdentity{*std::move(parsed), *std::move(parsed_key)});
+}
+
+absl::StatusOr<tls::TlsVersion> ToVersion(v3::TlsParameters::TlsProtocol protocol,
+                                          tls::TlsVersion absent, const FieldPath& at) {
+  switch (protocol) {
+    case v3::TlsParameters::TLS_AUTO:
+      return absent;
+    case v3::TlsParameters::TLSv1_2:
+      return tls::TlsVersion::k12;
+    case v3::TlsParameters::TLSv1_3:
+      return tls::TlsVersion::k13;
+    default:
+      return at.Error("TLS 1.0 and 1.1 are not spoken: use TLSv1_2 or TLSv1_3");
+  }
+}
+
+// A secret that is named in a resource.
+absl::StatusOr<std::shared_ptr<const SecretSpec>> Find(const v3::SdsSecretConfig& config,
+                                                       TlsSurroundings& around,
+                                                       const FieldPath& at) {
+  if (config.name().empty()) return (at / "name").Error("is needed");
+  around.secrets.insert(config.name());
+  auto found = around.find_secret(config.name());
+  if (found == nullptr) {
+    if (!config.has_sds_config()) {
+      return (at / "name")
+          .Error(absl::StrCat("no static secret is called '", config.name(),
+                              "': add it to static_resources.secrets, or say "
+                              "sds_config"));
+    }
+    around.missing.insert(config.name());
+  }
+  return found;
+}
+
+absl::Status WrongKind(const v3::SdsSecretConfig& config, std::string_view wanted,
+                       const FieldPath& at) {
+  return at.Error(absl::StrCat("the secret '", config.name(), "' holds no ", std::string(wanted)));
+}
+
+absl::Status TakeIdentity(const v3::CommonTlsContext& context, TlsSurroundings& around,
+                          const FieldPath& at, IdentitySpec& identity) {
+  const int count =
+      context.tls_certificates_size() + context.tls_certificate_sds_secret_configs_size();
+  if (count > 1) return at.Error("names several certificates: one is implemented");
+  if (context.tls_certificates_size() == 1) {
+    auto made = ToIdentity(context.tls_certificates(0), *around.files, at / "tls_certificates[0]");
+    if (!made.ok()) return made.status();
+    identity = *std::move(made);
+  } else if (count == 1) {
+    const FieldPath here = at / "tls_certificate_sds_secret_configs[0]";
+    const auto& config = context.tls_certificate_sds_secret_configs(0);
+    auto secret = Find(config, around, here);
+    if (!secret.ok()) return secret.status();
+    if (*secret == nullptr) return absl::OkStatus();
+    const auto* found = std::get_if<IdentitySpec>(&(*secret)->value);
+    if (found == nullptr) return WrongKind(config, "tls_certificate", here);
+    identity = *found;
+  }
+  return absl::OkStatus();
+}
+
+// Roots from a secret, names from the secret and from the context beside it.
+absl::Status TakeValidationSecret(const v3::SdsSecretConfig& config, const ValidationSpec& beside,
+                                  TlsSurroundings& around, const FieldPath& at,
+                                  ValidationSpec& spec) {
+  auto secret = Find(config, around, at);
+  if (!secret.ok()) return secret.status();
+  if (*secret == nullptr) return absl::OkStatus();
+  const auto* found = std::get_if<ValidationSpec>(&(*secret)->value);
+  if (found == nullptr) return WrongKind(config, "validation_context", at);
+  spec = *found;
+  if (spec.trust == nullptr) spec.trust = beside.trust;
+  spec.names.insert(spec.names.end(), beside.names.begin(), beside.names.end());
+  if (spec.trust == nullptr) {
+    return at.Error(absl::StrCat("the secret '", config.name(), "' has no trusted_ca"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeValidation(const v3::CommonTlsContext& context, TlsSurroundings& around,
+                            const FieldPath& at, ValidationSpec& spec) {
+  switch (context.validation_context_type_case()) {
+    case v3::CommonTlsContext::kValidationContext: {
+      auto found =
+          ToValidation(context.validation_context(), *around.files, at / "validation_context");
+      if (!found.ok()) return found.status();
+      spec = *std::move(found);
+      if (spec.trust == nullptr && !spec.names.empty()) {
+        return (at / "validation_context").Error("names without trusted_ca prove nothing: add it");
+      }
+      return absl::OkStatus();
+    }
+    case v3::CommonTlsContext::kValidationContextSdsSecretConfig:
+      return TakeValidationSecret(context.validation_context_sds_secret_config(), {}, around,
+                                  at / "validation_context_sds_secret_config", spec);
+    case v3::CommonTlsContext::kCombinedValidationContext: {
+      const auto& combined = context.combined_validation_context();
+      const FieldPath here = at / "combined_validation_context";
+      auto beside = ToValidation(combined.default_validation_context(), *around.files,
+                                 here / "default_validation_context");
+      if (!beside.ok()) return beside.status();
+      return TakeValidationSecret(combined.validation_context_sds_secret_config(), *beside, around,
+                                  here / "validation_context_sds_secret_config", spec);
+    }
+    default:
+      return absl::OkStatus();
+  }
+}
+
+// Whether a peer without a SPIFFE ID could pass at all.
+bool OnlySpiffe(const std::vector<certs::SanMatcher>& names) {
+  return !names.empty() && std::all_of(names.begin(), names.end(), [](const auto& name) {
+    return name.type() == certs::SanType::kUri && name.pattern().starts_with("spiffe://");
+  });
+}
+
+// Both sides' specs call these the same.
+template <typename Spec>
+absl::Status TakeTls(const v3::CommonTlsContext& context, TlsSurroundings& around,
+                     const FieldPath& at, Spec& spec) {
+  const auto& parameters = context.tls_params();
+  const FieldPath here = at / "tls_params";
+  const auto minimum = ToVersion(parameters.tls_minimum_protocol_version(), tls::TlsVersion::k12,
+                                 here / "tls_minimum_protocol_version");
+  if (!minimum.ok()) return minimum.status();
+  const auto maximum = ToVersion(parameters.tls_maximum_protocol_version(), tls::TlsVersion::k13,
+                                 here / "tls_maximum_protocol_version");
+  if (!maximum.ok()) return maximum.status();
+  if (*maximum < *minimum) return here.Error("the maximum version is below the minimum");
+  spec.min_version = *minimum;
+  spec.max_version = *maximum;
+  for (const std::string& protocol : context.alpn_protocols()) {
+    if (protocol.empty() || protocol.size() > 255) {
+      return (at / "alpn_protocols").Error("a protocol has 1 to 255 bytes");
+    }
+    spec.alpn.push_back(protocol);
+  }
+  ValidationSpec validation;
+  auto status = TakeIdentity(context, around, at, spec.identity);
+  status.Update(TakeValidation(context, around, at, validation));
+  spec.trust = validation.trust;
+  spec.require_spiffe = OnlySpiffe(validation.names);
+  spec.san_matchers = std::move(validation.names);
+  return status;
+}
+
+template <typename Payload>
+absl::Status Unpack(const core::TransportSocket& socket, const FieldPath& at, Payload* payload) {
+  if (socket.typed_config().Is<Payload>() && socket.typed_config().UnpackTo(payload)) {
+    return absl::OkStatus();
+  }
+  return (at / "typed_config")
+      .Error(absl::StrCat("must be ", Payload::descriptor()->full_name(), " or RawBuffer, not '",
+                          socket.typed_config().type_url(), "'"));
+}
+
+bool IsRaw(const core::TransportSocket& socket) {
+  using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+  return socket.typed_config().Is<RawBuffer>() ||
+         (!socket.has_typed_config() && socket.name() == "envoy.transport_sockets.raw_buffer");
+}
+
+}  // namespace
+
+absl::StatusOr<SecretSpec> ToSecret(const v3::Secret& secret, const FileReader& files,
+                                    const FieldPath& at) {
+  SecretSpec spec;
+  spec.name = secret.name();
+  if (spec.name.empty()) return (at / "name").Error("is needed");
+  if (secret.has_tls_certificate()) {
+    auto identity = ToIdentity(secret.tls_certificate(), files, at / "tls_certificate");
+    if (!identity.ok()) return identity.status();
+    spec.hash = HashOf(certs::ToPem((*identity)->chain), HashOf((*identity)->key.PublicKeyHash()));
+    spec.value = *std::move(identity);
+  } else if (secret.has_validation_context()) {
+    auto validation = ToValidation(secret.validation_context(), files, at / "validation_context");
+    if (!validation.ok()) return validation.status();
+    spec.hash = HashOf(DeterministicBytes(secret));
+    if (validation->trust != nullptr) spec.hash = HashOf(validation->trust->ToPem(), spec.hash);
+    spec.value = *std::move(validation);
+  } else {
+    return at.Error("needs tls_certificate or validation_context");
+  }
+  return spec;
+}
+
+absl::StatusOr<std::shared_ptr<const tls::SecureAcceptor>> ToAcceptor(
+    const core::TransportSocket& socket, Milliseconds handshake_timeout, TlsSurroundings& around,
+    const FieldPath& at) {
+  if (IsRaw(socket)) return nullptr;
+  v3::DownstreamTlsContext context;
+  if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
+  const FieldPath here = at / "typed_config";
+  tls::ServerTlsSpec spec;
+  spec.require_client_certificate = context.require_client_certificate().value();
+  spec.handshake_timeout = handshake_timeout;
+  auto status = TakeTls(context.common_tls_context(), around, here / "common_tls_context", spec);
+  if (!status.ok()) return status;
+  if (!around.missing.empty()) return nullptr;
+  if (spec.identity == nullptr) {
+    return (here / "common_tls_context")
+        .Error("a server needs a certificate: add tls_certificates or an SDS secret");
+  }
+  if (spec.require_client_certificate && spec.trust == nullptr) {
+    return here.Error("require_client_certificate needs a validation_context with trusted_ca");
+  }
+  auto made = around.transports->NewAcceptor(std::move(spec));
+  if (!made.ok()) return here.Error(made.status());
+  return made;
+}
+
+absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket,
+                                            TlsSurroundings& around, const FieldPath& at) {
+  if (IsRaw(socket)) return ClientSocket{};
+  v3::UpstreamTlsContext context;
+  if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
+  const FieldPath here = at / "typed_config";
+  tls::ClientTlsSpec spec;
+  spec.sni = context.sni();
+  if (spec.sni.size() > 255) return (here / "sni").Error("is over 255 bytes");
+  auto status = TakeTls(context.common_tls_context(), around, here / "common_tls_context", spec);
+  if (!status.ok()) return status;
+  ClientSocket made;
+  made.key = HashOf(spec.sni, static_cast<uint64_t>(spec.min_version) << 16 |
+                                  static_cast<uint64_t>(spec.max_version));
+  for (const std::string& protocol : spec.alpn) made.key = HashOf(protocol, made.key);
+  if (!around.missing.empty()) return made;
+  auto tls = around.transports->NewConnector(std::move(spec));
+  if (!tls.ok()) return here.Error(tls.status());
+  made.tls = *std::move(tls);
+  return made;
+}
+
+}  // namespace tulle::config
