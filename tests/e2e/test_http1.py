@@ -243,7 +243,7 @@ def test_a_hundred_megabytes_each_way_in_bounded_memory(make_proxy, make_origin)
     assert proxy.sidecar.peak_memory_mib() < before + 30, (before, proxy.sidecar.peak_memory_mib())
 
 
-def test_a_slow_reader_does_not_fill_the_memory(make_proxy, make_origin):
+def test_fault_21_a_slow_reader_does_not_fill_the_memory(make_proxy, make_origin):
     size = 64 << 20
     block = b"y" * (1 << 20)
     sent = []

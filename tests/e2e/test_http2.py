@@ -50,7 +50,7 @@ def test_trailers_come_through(make_proxy, make_origin):
         assert ("x-sum", "1") in client.trailers[stream]
 
 
-def test_a_closed_window_stops_only_its_stream(make_proxy, make_origin):
+def test_fault_21_a_closed_window_stops_only_its_stream(make_proxy, make_origin):
     block = b"z" * (1 << 20)
 
     def answer(r, sock):

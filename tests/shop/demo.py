@@ -281,7 +281,8 @@ Once a second: requests, failures, latency, and who served them. Ctrl-C ends it.
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     print("starting the shop ...", flush=True)
     try:
         with Demo() as demo:
