@@ -65,6 +65,7 @@ void HttpCaller::Ask() {
 void HttpCaller::OnHeaders(http::Head& head, bool end) {
   status_ = head.status;
   const http::Header* path = head.headers.Find("x-path");
+  if (head.headers.Find("x-marker") != nullptr) ++marked_;
   path_right_ = path != nullptr && path->value == path_;
   if (end) Finish();
 }

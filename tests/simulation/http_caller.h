@@ -36,6 +36,8 @@ class HttpCaller final : public http::ClientConnectionEvents, public http::Strea
   int lost() const { return lost_; }
   // Answers that are not those to the question asked.
   int wrong() const { return wrong_; }
+  // Answers with a header x-marker.
+  int marked() const { return marked_; }
   int with_status(int status) const { return statuses_[status % 600]; }
 
  private:
@@ -71,6 +73,7 @@ class HttpCaller final : public http::ClientConnectionEvents, public http::Strea
   int answered_ = 0;
   int lost_ = 0;
   int wrong_ = 0;
+  int marked_ = 0;
   std::array<int, 600> statuses_{};
 };
 

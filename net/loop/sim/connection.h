@@ -49,6 +49,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close(int side, bool reset);
   int TakeError(int side);
 
+  // Both ends learn of a reset at once: the network's doing.
+  void Abort();
+  bool IsEstablished() const {
+    return ends_[0].open && ends_[1].open && !ends_[0].dead && !ends_[1].dead;
+  }
+  bool IsBetween(int host, int other) const {
+    const int a = ends_[0].address.host, b = ends_[1].address.host;
+    return (a == host && b == other) || (a == other && b == host);
+  }
+
   bool IsReadable(int side) const;
   bool IsWritable(int side) const;
   bool HasError(int side) const { return ends_[side].error != 0; }
@@ -85,8 +95,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void DeliverSegment(int from, Segment segment);
   void DeliverSyn();
   void Acknowledge(int reader, size_t bytes);
-  // Both ends learn of a reset at once: the network's doing.
-  void Abort();
   void Die(int side, int error);
   void Tell(int side);
 

@@ -92,12 +92,33 @@ std::shared_ptr<Connection> Network::Connect(int host, const SocketAddress& to,
   Link& link = LinkBetween(host, target);
   auto connection = std::make_shared<Connection>(*this, link, Connection::Address{host, from},
                                                  Connection::Address{target, to});
+  Remember(connection);
   if (target >= 0) {
     connection->Start();
   } else {
     connection->StartIntoNowhere();
   }
   return connection;
+}
+
+void Network::Remember(const std::shared_ptr<Connection>& connection) {
+  if (connections_.size() >= sweep_at_) {
+    std::erase_if(connections_, [](const auto& known) { return known.expired(); });
+    sweep_at_ = 2 * connections_.size() + 64;
+  }
+  connections_.push_back(connection);
+}
+
+int Network::Reset(int host, int other) {
+  int count = 0;
+  for (const std::weak_ptr<Connection>& known : connections_) {
+    const std::shared_ptr<Connection> connection = known.lock();
+    if (connection == nullptr || !connection->IsEstablished()) continue;
+    if (!connection->IsBetween(host, other)) continue;
+    connection->Abort();
+    ++count;
+  }
+  return count;
 }
 
 int Network::Bind(int host, SocketAddress& at, bool reuse_port, AcceptQueue& queue) {

@@ -37,6 +37,8 @@ class Network {
   const std::vector<SocketAddress>* Find(std::string_view name) const;
   void Cut(int host, int other, loop::Duration length);
 
+  int Reset(int host, int other);
+
   // Null and *error: the source is not the host's.
   std::shared_ptr<Connection> Connect(int host, const SocketAddress& to,
                                       const SocketAddress& source, int* error);
@@ -72,6 +74,7 @@ class Network {
   bool IsOwn(int host, const SocketAddress& address) const;
   SocketAddress DefaultSource(int host, const SocketAddress& to) const;
   uint16_t TakePort(int host);
+  void Remember(const std::shared_ptr<Connection>& connection);
   Link& LinkBetween(int host, int other);
 
   const FaultPlan& plan_;
@@ -83,6 +86,9 @@ class Network {
   std::vector<Host> hosts_;
   std::map<std::string, std::vector<SocketAddress>, std::less<>> names_;
   std::map<std::pair<int, int>, std::unique_ptr<Link>> links_;
+  // In the order made; swept when it has grown.
+  std::vector<std::weak_ptr<Connection>> connections_;
+  size_t sweep_at_ = 64;
 };
 
 }  // namespace tulle::sim

@@ -108,6 +108,8 @@ void Simulation::Partition(int host, int other, loop::Duration length) {
   network_->Cut(host, other, length);
 }
 
+int Simulation::ResetConnections(int host, int other) { return network_->Reset(host, other); }
+
 loop::Instant Simulation::Now() const { return events_->now(); }
 
 std::chrono::system_clock::time_point Simulation::WallNow() const {

@@ -57,6 +57,8 @@ class Simulation {
   void Signal(loop::Loop& loop, int signal);
   // Cuts two hosts apart: what was sent arrives when the time is over.
   void Partition(int host, int other, loop::Duration length);
+  // Resets the connections between two hosts that are established now; returns how many.
+  int ResetConnections(int host, int other);
   // Moves the wall clock of all, not the monotonic one.
   void ShiftWallClock(loop::Duration by) { wall_shift_ += by; }
 

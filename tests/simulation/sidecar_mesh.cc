@@ -1,0 +1,155 @@
+#include "tests/simulation/sidecar_mesh.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "sidecar/config/snapshot.h"
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/route/retry_on.h"
+#include "sidecar/route/route_table.h"
+#include "sidecar/upstream/cluster_spec.h"
+
+namespace tulle::simulation {
+namespace {
+
+constexpr char kInbound[] = "10.0.0.2:15006";
+constexpr char kRoutes[] = "routes";
+constexpr char kOrigin[] = "127.0.0.1:8080";
+constexpr char kInboundIdentity[] = "spiffe://cluster.local/ns/default/sa/origin";
+
+std::shared_ptr<const upstream::ClusterSpec> Cluster(
+    const std::string& name, const char* endpoint,
+    std::shared_ptr<const tls::SecureConnector> connector) {
+  auto endpoints = std::make_shared<upstream::EndpointSet>();
+  endpoints->cluster_name = name;
+  endpoints->endpoints.emplace_back();
+  endpoints->endpoints.back().address = *SocketAddress::ParseWithPort(endpoint);
+  auto cluster = std::make_shared<upstream::ClusterSpec>();
+  cluster->name = name;
+  cluster->transport_sockets.push_back({"", {}, std::move(connector)});
+  cluster->static_endpoints = std::move(endpoints);
+  return cluster;
+}
+
+std::shared_ptr<const route::RouteTable> RouteTo(const std::string& cluster,
+                                                 const MeshPolicy& policy) {
+  route::ForwardSpec forward;
+  forward.clusters.emplace_back();
+  forward.clusters.back().name = cluster;
+  forward.timeout = {};
+  if (policy.retries_after_first > 0) {
+    route::RetrySpec retry;
+    retry.on = route::kRetryOnGatewayError | route::kRetryOnReset | route::kRetryOnConnectFailure;
+    retry.attempts_after_first = policy.retries_after_first;
+    forward.retry = retry;
+  }
+  route::RouteTableSpec table;
+  table.virtual_hosts.emplace_back();
+  table.virtual_hosts.back().domains = {"*"};
+  table.virtual_hosts.back().routes.emplace_back();
+  route::RouteSpec& route = table.virtual_hosts.back().routes.back();
+  route.match.path = {.kind = route::PathKind::kPrefix, .text = "/"};
+  route.action = forward;
+  if (!policy.marker.empty()) {
+    route.response_headers.push_back({route::HeaderAction::kSet, "x-marker", policy.marker});
+  }
+  auto compiled = route::RouteTable::Compile(std::move(table));
+  EXPECT_TRUE(compiled.ok()) << compiled.status();
+  return *compiled;
+}
+
+// Its routes come by name, so that a push of routes leaves it and its connections alone.
+std::shared_ptr<const config::ListenerSpec> Listener(
+    const char* at, std::shared_ptr<const tls::SecureAcceptor> acceptor) {
+  config::HttpSpec http;
+  http.rds_name = kRoutes;
+  if (acceptor != nullptr) {
+    http.forwarding = config::ClientCertForwarding::kSanitizeSet;
+    http.forward_uri = true;
+  }
+  auto chain = std::make_shared<config::FilterChainSpec>();
+  if (acceptor != nullptr) chain->own_identity = kInboundIdentity;
+  chain->tls = std::move(acceptor);
+  chain->proxy = std::move(http);
+  auto listener = std::make_shared<config::ListenerSpec>();
+  listener->name = at;
+  listener->address = *SocketAddress::ParseWithPort(at);
+  listener->chains.push_back(std::move(chain));
+  return listener;
+}
+
+}  // namespace
+
+SidecarMesh::SidecarMesh(uint64_t seed, const sim::FaultPlan& plan, const OriginHabits& habits)
+    : world_(seed, plan),
+      identity_(seed),
+      acceptor_(identity_.NewAcceptor("origin")),
+      connector_(identity_.NewConnector("caller", "origin")),
+      outbound_listener_(Listener(kOutbound, nullptr)),
+      near_(world_.AddHost({kOutboundHost})),
+      far_(world_.AddHost({kInboundHost})),
+      caller_loop_(world_.NewLoop(near_)),
+      origin_loop_(world_.NewLoop(far_)),
+      origin_(std::make_unique<HttpOrigin>(*origin_loop_, *SocketAddress::ParseWithPort(kOrigin),
+                                           habits)) {
+  Start(outbound_, near_);
+  Start(inbound_, far_);
+  Apply(outbound_, Outbound());
+  Apply(inbound_, Inbound());
+}
+
+SidecarMesh::~SidecarMesh() = default;
+
+void SidecarMesh::Start(Sidecar& sidecar, int host) {
+  sidecar.loop = world_.NewLoop(host);
+  sidecar.limits = std::make_unique<sidecar::LimitsTable>(1);
+  sidecar.worker = std::make_unique<sidecar::Worker>(*sidecar.loop, *this);
+}
+
+void SidecarMesh::Apply(Sidecar& sidecar, std::shared_ptr<const config::Snapshot> snapshot) {
+  sidecar.loop->Post([&sidecar, snapshot = std::move(snapshot)]() mutable {
+    const std::vector<std::string> errors =
+        sidecar.worker->Apply(sidecar::MakeVersion(std::move(snapshot), *sidecar.limits));
+    EXPECT_TRUE(errors.empty()) << errors.front();
+  });
+}
+
+std::shared_ptr<const config::Snapshot> SidecarMesh::Outbound() {
+  auto snapshot = std::make_shared<config::Snapshot>();
+  snapshot->clusters["origin"] = Cluster("origin", kInbound, connector_);
+  snapshot->routes[kRoutes] = RouteTo("origin", policy_);
+  snapshot->listeners[kOutbound] = outbound_listener_;
+  return snapshot;
+}
+
+std::shared_ptr<const config::Snapshot> SidecarMesh::Inbound() {
+  auto snapshot = std::make_shared<config::Snapshot>();
+  snapshot->clusters["local"] = Cluster("local", kOrigin, nullptr);
+  MeshPolicy plain;
+  plain.retries_after_first = 0;
+  snapshot->routes[kRoutes] = RouteTo("local", plain);
+  snapshot->listeners[kInbound] = Listener(kInbound, acceptor_);
+  return snapshot;
+}
+
+void SidecarMesh::Push(const MeshPolicy& policy) {
+  policy_ = policy;
+  Apply(outbound_, Outbound());
+}
+
+void SidecarMesh::RotateCertificates() {
+  acceptor_ = identity_.NewAcceptor("origin");
+  connector_ = identity_.NewConnector("caller", "origin");
+  Apply(outbound_, Outbound());
+  Apply(inbound_, Inbound());
+}
+
+int SidecarMesh::ResetConnections() { return world_.ResetConnections(near_, far_); }
+
+void SidecarMesh::OnExchangeEnd(const proxy::Exchange& exchange) {
+  ++exchanges_;
+  if (exchange.record().attempts > 1) ++retried_;
+}
+
+}  // namespace tulle::simulation
