@@ -1,0 +1,575 @@
+// Our discovery client against our discovery server, as state machines: no wire, no clock.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/service/discovery/v3/discovery.pb.h"
+#include "net/loop/loop.h"
+#include "xds/client/delta_client.h"
+#include "xds/proto/type_urls.h"
+#include "xds/server/session.h"
+#include "xds/server/view.h"
+
+namespace tulle::xds {
+namespace {
+
+using envoy::service::discovery::v3::DeltaDiscoveryRequest;
+using envoy::service::discovery::v3::DeltaDiscoveryResponse;
+using envoy::service::discovery::v3::DiscoveryRequest;
+using envoy::service::discovery::v3::DiscoveryResponse;
+
+class FakeView final : public View {
+ public:
+  const ResourceTable* TableOf(std::string_view type_url) const override {
+    const auto found = tables.find(type_url);
+    return found == tables.end() ? nullptr : found->second.get();
+  }
+  std::map<std::string, std::shared_ptr<ResourceTable>, std::less<>> tables;
+};
+
+// A mesh that is changed step by step; each view shares the tables that did not change.
+class World {
+ public:
+  World() {
+    for (const std::string_view type : kTypesInOrder)
+      tables_[std::string(type)] = std::make_shared<ResourceTable>();
+  }
+  void Put(std::string_view type, const std::string& name, const std::string& version) {
+    auto& table = Changed(type);
+    auto resource = std::make_shared<Resource>();
+    resource->version = version;
+    resource->bytes = type == kClusterType ? EdsCluster(name, version) : name + "@" + version;
+    table[name] = resource;
+  }
+  void Remove(std::string_view type, const std::string& name) { Changed(type).erase(name); }
+  std::shared_ptr<const View> Now() const {
+    auto view = std::make_shared<FakeView>();
+    view->tables = tables_;
+    return view;
+  }
+  const ResourceTable& Table(std::string_view type) const { return *tables_.find(type)->second; }
+
+  static std::string EdsCluster(const std::string& name, const std::string& version) {
+    envoy::config::cluster::v3::Cluster cluster;
+    cluster.set_name(name);
+    cluster.set_type(envoy::config::cluster::v3::Cluster::EDS);
+    cluster.set_alt_stat_name(version);
+    return cluster.SerializeAsString();
+  }
+
+ private:
+  ResourceTable& Changed(std::string_view type) {
+    auto& table = tables_[std::string(type)];
+    table = std::make_shared<ResourceTable>(*table);
+    return *table;
+  }
+  std::map<std::string, std::shared_ptr<ResourceTable>, std::less<>> tables_;
+};
+
+// Keeps what it accepts.
+class FakeTarget final : public UpdateTarget {
+ public:
+  std::vector<Rejection> OnUpdate(const Update& update) override {
+    std::vector<Rejection> rejections;
+    for (const ReceivedResource& changed : update.resources) {
+      ++received;
+      log.push_back(std::string(ShortName(update.type_url)) + "+" + changed.name);
+      if (bad.contains(changed.name + "@" + changed.version)) {
+        rejections.push_back({changed.name, "bad"});
+      } else {
+        held[update.type_url][changed.name] = changed.version;
+      }
+    }
+    for (const std::string& name : update.removed) {
+      log.push_back(std::string(ShortName(update.type_url)) + "-" + name);
+      held[update.type_url].erase(name);
+    }
+    return rejections;
+  }
+  static std::string_view ShortName(std::string_view type_url) {
+    return type_url.substr(type_url.rfind('.') + 1);
+  }
+
+  std::map<std::string, std::map<std::string, std::string>> held;
+  std::set<std::string> bad;  // "name@version"
+  std::vector<std::string> log;
+  int received = 0;
+};
+
+std::string Node() {
+  DeltaDiscoveryRequest request;
+  request.mutable_node()->set_id("node-1");
+  return request.node().SerializeAsString();
+}
+
+class DiscoveryTest : public ::testing::Test {
+ protected:
+  DiscoveryTest() { client_.OnStreamOpened(); }
+
+  // Until neither end has anything to say; returns the messages exchanged.
+  int Run(int most = 1000) {
+    int messages = 0;
+    for (bool moved = true; moved && messages < most;) {
+      moved = false;
+      for (const DeltaClient::Outgoing& request : client_.TakeOutgoing()) {
+        requests_.emplace_back().ParseFromString(request.bytes);
+        EXPECT_TRUE(server_->OnRequest(request.bytes).ok());
+        if (messages == 0 || server_view_ == nullptr) SetView();
+        moved = true;
+        ++messages;
+      }
+      while (auto response = server_->Next(now_)) {
+        responses_.emplace_back().ParseFromString(*response);
+        EXPECT_TRUE(client_.OnMessage(*response));
+        moved = true;
+        ++messages;
+      }
+    }
+    return messages;
+  }
+  void SetView() {
+    server_view_ = world_.Now();
+    server_->SetView(server_view_);
+  }
+  // Wants exactly these by name.
+  void Want(std::string_view type, std::set<std::string> names) {
+    client_.Subscribe(type, std::move(names));
+  }
+  void Reconnect() {
+    client_.OnStreamClosed();
+    server_ = NewDeltaSession();
+    server_view_ = nullptr;
+    client_.OnStreamOpened();
+  }
+  void ExpectEqual(std::string_view type) {
+    std::map<std::string, std::string> wanted;
+    for (const auto& [name, resource] : world_.Table(type)) wanted[name] = resource->version;
+    EXPECT_EQ(target_.held[std::string(type)], wanted) << type;
+  }
+
+  World world_;
+  FakeTarget target_;
+  DeltaClient client_{Node(), target_};
+  std::unique_ptr<Session> server_ = NewDeltaSession();
+  std::shared_ptr<const View> server_view_;
+  loop::Instant now_{std::chrono::hours(1)};
+  std::vector<DeltaDiscoveryRequest> requests_;
+  std::vector<DeltaDiscoveryResponse> responses_;
+};
+
+TEST_F(DiscoveryTest, WildcardFetchAndUpdates) {
+  world_.Put(kClusterType, "a", "1");
+  world_.Put(kClusterType, "b", "1");
+  client_.SubscribeToAll(kClusterType);
+  Run();
+  ExpectEqual(kClusterType);
+  world_.Put(kClusterType, "a", "2");
+  world_.Remove(kClusterType, "b");
+  world_.Put(kClusterType, "c", "1");
+  SetView();
+  Run();
+  ExpectEqual(kClusterType);
+  EXPECT_EQ(target_.received, 4);
+  // Node on the first message only; an ACK for each response.
+  EXPECT_TRUE(requests_[0].has_node());
+  for (size_t i = 1; i < requests_.size(); ++i) EXPECT_FALSE(requests_[i].has_node());
+  EXPECT_EQ(requests_.back().response_nonce(), responses_.back().nonce());
+}
+
+TEST_F(DiscoveryTest, AnEmptyWorldIsAnsweredSoThatTheFirstFetchEnds) {
+  client_.SubscribeToAll(kListenerType);
+  Run();
+  ASSERT_EQ(responses_.size(), 1);
+  EXPECT_EQ(responses_[0].resources_size(), 0);
+}
+
+TEST_F(DiscoveryTest, NamesAreSubscribedAndAMissIsAnsweredAtOnce) {
+  world_.Put(kEndpointType, "a", "1");
+  Want(kEndpointType, {"a", "none"});
+  Run();
+  EXPECT_EQ(target_.log,
+            (std::vector<std::string>{"ClusterLoadAssignment+a", "ClusterLoadAssignment-none"}));
+  world_.Put(kEndpointType, "none", "1");
+  world_.Put(kEndpointType, "other", "1");
+  SetView();
+  Run();
+  EXPECT_EQ(target_.log.back(), "ClusterLoadAssignment+none");
+  Want(kEndpointType, {"none"});
+  Run();
+  world_.Put(kEndpointType, "a", "2");
+  SetView();
+  EXPECT_EQ(Run(), 0);
+}
+
+TEST_F(DiscoveryTest, Fault65_OneBadResourceIsRejectedAlone) {
+  for (int i = 0; i < 1000; ++i) world_.Put(kClusterType, "c" + std::to_string(i), "1");
+  target_.bad = {"c7@1"};
+  client_.SubscribeToAll(kClusterType);
+  Run();
+  EXPECT_EQ(target_.held[std::string(kClusterType)].size(), 999);
+  EXPECT_EQ(requests_.back().error_detail().code(), 3);
+  EXPECT_EQ(requests_.back().error_detail().message(), "c7: bad\n");
+  const auto statuses = server_->Statuses();
+  const TypeStatus& status = statuses.find(kClusterType)->second;
+  EXPECT_EQ(status.find("c7")->second.delivery, Delivery::kRejected);
+  EXPECT_EQ(status.find("c7")->second.error, "bad");
+  EXPECT_EQ(status.find("c8")->second.delivery, Delivery::kAcknowledged);
+  // The rejected version never comes again; the next one does.
+  world_.Put(kClusterType, "c8", "2");
+  SetView();
+  Run();
+  EXPECT_EQ(target_.received, 1001);
+  world_.Put(kClusterType, "c7", "2");
+  SetView();
+  Run();
+  ExpectEqual(kClusterType);
+}
+
+TEST_F(DiscoveryTest, Fault62_ARestartedControlPlaneResendsNothing) {
+  world_.Put(kClusterType, "a", "1");
+  world_.Put(kClusterType, "b", "1");
+  world_.Put(kEndpointType, "a", "1");
+  client_.SubscribeToAll(kClusterType);
+  Want(kEndpointType, {"a"});
+  Run();
+  const int received = target_.received;
+  Reconnect();
+  Run();
+  EXPECT_EQ(target_.received, received);
+  Reconnect();
+  world_.Put(kClusterType, "b", "2");
+  world_.Remove(kClusterType, "a");
+  Run();
+  EXPECT_EQ(target_.received, received + 1);
+  ExpectEqual(kClusterType);
+}
+
+TEST_F(DiscoveryTest, Fault61_WhatIsOnDiskNeedNotComeAgain) {
+  world_.Put(kClusterType, "a", "1");
+  client_.Remember(kClusterType, "a", "1");
+  client_.Remember(kClusterType, "gone", "1");
+  client_.SubscribeToAll(kClusterType);
+  Run();
+  EXPECT_EQ(target_.log, (std::vector<std::string>{"Cluster-gone"}));
+}
+
+TEST_F(DiscoveryTest, EndpointsComeAgainAfterTheirClusterChanged) {
+  world_.Put(kClusterType, "a", "1");
+  world_.Put(kEndpointType, "a", "1");
+  client_.SubscribeToAll(kClusterType);
+  Want(kEndpointType, {"a"});
+  Run();
+  target_.log.clear();
+  world_.Put(kClusterType, "a", "2");
+  SetView();
+  Run();
+  EXPECT_EQ(target_.log, (std::vector<std::string>{"Cluster+a", "ClusterLoadAssignment+a"}));
+}
+
+TEST_F(DiscoveryTest, Fault64_MakeBeforeBreak) {
+  world_.Put(kClusterType, "old", "1");
+  world_.Put(kEndpointType, "old", "1");
+  world_.Put(kListenerType, "l", "1");
+  world_.Put(kRouteType, "r", "1");
+  world_.Put(kSecretType, "s", "1");
+  client_.SubscribeToAll(kClusterType);
+  client_.SubscribeToAll(kListenerType);
+  Want(kRouteType, {"r"});
+  Want(kSecretType, {"s"});
+  Want(kEndpointType, {"old", "new"});
+  Run();
+  target_.log.clear();
+  world_.Remove(kClusterType, "old");
+  world_.Remove(kEndpointType, "old");
+  world_.Put(kClusterType, "new", "1");
+  world_.Put(kEndpointType, "new", "1");
+  world_.Put(kSecretType, "s", "2");
+  world_.Put(kListenerType, "l", "2");
+  world_.Put(kRouteType, "r", "2");
+  SetView();
+  Run();
+  EXPECT_EQ(target_.log, (std::vector<std::string>{"Cluster+new", "ClusterLoadAssignment+new",
+                                                   "Secret+s", "Listener+l", "RouteConfiguration+r",
+                                                   "ClusterLoadAssignment-old", "Cluster-old"}));
+}
+
+TEST_F(DiscoveryTest, RoutesWaitForClustersToBeAcknowledgedButNotForEver) {
+  world_.Put(kClusterType, "a", "1");
+  world_.Put(kRouteType, "r", "1");
+  client_.SubscribeToAll(kClusterType);
+  Want(kRouteType, {"r"});
+  Run();
+  world_.Put(kClusterType, "a", "2");
+  world_.Put(kRouteType, "r", "2");
+  SetView();
+  // The client takes the clusters and keeps silent, as one that warms them.
+  ASSERT_TRUE(server_->Next(now_).has_value());
+  EXPECT_FALSE(server_->Next(now_).has_value());
+  ASSERT_TRUE(server_->Deadline(now_).has_value());
+  now_ = *server_->Deadline(now_);
+  const auto response = server_->Next(now_);
+  ASSERT_TRUE(response.has_value());
+  DeltaDiscoveryResponse parsed;
+  parsed.ParseFromString(*response);
+  EXPECT_EQ(parsed.type_url(), kRouteType);
+}
+
+TEST_F(DiscoveryTest, Fault66_LargeWorldsComeInPieces) {
+  for (int i = 0; i < 100; ++i)
+    world_.Put(kRouteType, "r" + std::to_string(i), std::string(100'000, 'v'));
+  std::set<std::string> names;
+  for (int i = 0; i < 100; ++i) names.insert("r" + std::to_string(i));
+  Want(kRouteType, names);
+  Run();
+  ExpectEqual(kRouteType);
+  EXPECT_GT(responses_.size(), 3);
+  for (const auto& response : responses_) EXPECT_LT(response.ByteSizeLong(), 4u * 1024 * 1024);
+}
+
+TEST_F(DiscoveryTest, Fault63_TheServerRefusesGarbage) {
+  EXPECT_FALSE(server_->OnRequest("\xff\xff").ok());
+  DeltaDiscoveryRequest request;
+  request.set_type_url(std::string(kClusterType));
+  EXPECT_FALSE(server_->OnRequest(request.SerializeAsString()).ok());  // no node
+  request.mutable_node()->set_id("n");
+  EXPECT_TRUE(server_->OnRequest(request.SerializeAsString()).ok());
+  request.set_type_url("type.googleapis.com/unknown");
+  EXPECT_TRUE(server_->OnRequest(request.SerializeAsString()).ok());
+  SetView();
+  EXPECT_TRUE(server_->Next(now_).has_value());
+  EXPECT_FALSE(server_->Next(now_).has_value());
+}
+
+TEST_F(DiscoveryTest, AStaleNonceIsNoAcknowledgement) {
+  world_.Put(kClusterType, "a", "1");
+  client_.SubscribeToAll(kClusterType);
+  ASSERT_TRUE(server_->OnRequest(client_.TakeOutgoing().at(0).bytes).ok());
+  SetView();
+  ASSERT_TRUE(server_->Next(now_).has_value());
+  DeltaDiscoveryRequest stale;
+  stale.set_type_url(std::string(kClusterType));
+  stale.set_response_nonce("not it");
+  ASSERT_TRUE(server_->OnRequest(stale.SerializeAsString()).ok());
+  world_.Put(kClusterType, "a", "2");
+  SetView();
+  EXPECT_FALSE(server_->Next(now_).has_value());  // the first is still on its way
+}
+
+// The oracle: after any history, what the client holds is what the server has.
+TEST_F(DiscoveryTest, DeltaEqualsTheFullStateAfterRandomHistories) {
+  loop::Random random(7);
+  std::set<std::string> subscribed;
+  client_.SubscribeToAll(kClusterType);
+  client_.SubscribeToAll(kListenerType);
+  for (int step = 0; step < 3000; ++step) {
+    const std::string name(1, static_cast<char>('a' + random.Below(8)));
+    const std::string_view type = kTypesInOrder[random.Below(kTypesInOrder.size())];
+    switch (random.Below(8)) {
+      case 0:
+        world_.Remove(type, name);
+        break;
+      case 1:
+        subscribed.insert(name);
+        Want(kEndpointType, subscribed);
+        break;
+      case 2:
+        subscribed.erase(name);
+        Want(kEndpointType, subscribed);
+        target_.held[std::string(kEndpointType)].erase(name);
+        break;
+      case 3:
+        if (random.Below(10) == 0) Reconnect();
+        break;
+      default:
+        world_.Put(type, name, std::to_string(random.Below(4)));
+    }
+    if (random.Below(3) != 0) continue;
+    if (server_view_ != nullptr) SetView();
+    now_ += std::chrono::seconds(random.Below(3));
+    Run(random.Below(2) == 0 ? 1000 : 3);
+  }
+  if (server_view_ != nullptr) SetView();
+  Run();
+  now_ += std::chrono::minutes(1);
+  Run();
+  ExpectEqual(kClusterType);
+  ExpectEqual(kListenerType);
+  std::map<std::string, std::string> wanted;
+  for (const std::string& name : subscribed) {
+    const auto found = world_.Table(kEndpointType).find(name);
+    if (found != world_.Table(kEndpointType).end()) wanted[name] = found->second->version;
+  }
+  EXPECT_EQ(target_.held[std::string(kEndpointType)], wanted);
+}
+
+// State of the world, as Envoy and gRPC speak it.
+class StateTest : public ::testing::Test {
+ protected:
+  DiscoveryRequest Request(std::string_view type, std::vector<std::string> names = {}) {
+    DiscoveryRequest request;
+    request.set_type_url(std::string(type));
+    for (const std::string& name : names) request.add_resource_names(name);
+    if (!std::exchange(introduced_, true)) request.mutable_node()->set_id("n");
+    return request;
+  }
+  void Send(const DiscoveryRequest& request) {
+    ASSERT_TRUE(server_->OnRequest(request.SerializeAsString()).ok());
+  }
+  void SetView() { server_->SetView(view_ = world_.Now()); }
+  std::optional<DiscoveryResponse> Next() {
+    const auto bytes = server_->Next(now_);
+    if (!bytes.has_value()) return std::nullopt;
+    DiscoveryResponse response;
+    EXPECT_TRUE(response.ParseFromString(*bytes));
+    return response;
+  }
+  void Answer(const DiscoveryResponse& response, std::vector<std::string> names = {},
+              std::string_view error = {}) {
+    DiscoveryRequest request = Request(response.type_url(), std::move(names));
+    request.set_response_nonce(response.nonce());
+    if (error.empty()) request.set_version_info(response.version_info());
+    if (!error.empty()) request.mutable_error_detail()->set_message(std::string(error));
+    Send(request);
+  }
+
+  World world_;
+  std::shared_ptr<const View> view_;
+  std::unique_ptr<Session> server_ = NewStateSession();
+  loop::Instant now_{std::chrono::hours(1)};
+  bool introduced_ = false;
+};
+
+TEST_F(StateTest, WildcardIsTheWholeWorldEachTime) {
+  world_.Put(kClusterType, "a", "1");
+  Send(Request(kClusterType));
+  SetView();
+  const auto first = Next();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->resources_size(), 1);
+  EXPECT_EQ(first->resources(0).type_url(), kClusterType);
+  EXPECT_FALSE(Next().has_value());
+  Answer(*first);
+  EXPECT_FALSE(Next().has_value());
+  world_.Put(kClusterType, "b", "1");
+  SetView();
+  const auto second = Next();
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->resources_size(), 2);
+  EXPECT_NE(second->version_info(), first->version_info());
+}
+
+TEST_F(StateTest, Fault65_ANackIsNotAnsweredWithTheSameVersion) {
+  world_.Put(kClusterType, "a", "1");
+  Send(Request(kClusterType));
+  SetView();
+  const auto first = Next();
+  Answer(*first, {}, "Error adding/updating cluster(s) a: bad");
+  for (int i = 0; i < 10; ++i) {
+    SetView();
+    EXPECT_FALSE(Next().has_value());
+  }
+  const auto statuses = server_->Statuses();
+  EXPECT_EQ(statuses.find(kClusterType)->second.find("a")->second.delivery, Delivery::kRejected);
+  world_.Put(kClusterType, "a", "2");
+  SetView();
+  EXPECT_TRUE(Next().has_value());
+}
+
+TEST_F(StateTest, NamesGrowAndStaleNoncesAreIgnored) {
+  world_.Put(kEndpointType, "a", "1");
+  world_.Put(kEndpointType, "b", "1");
+  Send(Request(kEndpointType, {"a"}));
+  SetView();
+  const auto first = Next();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->resources_size(), 1);
+  Answer(*first, {"a", "b"});
+  const auto second = Next();
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->resources_size(), 2);
+  Answer(*first, {"a"});  // stale
+  EXPECT_FALSE(Next().has_value());
+  Answer(*second, {"a", "b"});
+  EXPECT_FALSE(Next().has_value());
+  // Nothing is wanted any more: grpc-go says so by an empty list.
+  Answer(*second, {});
+  EXPECT_FALSE(Next().has_value());
+}
+
+TEST_F(StateTest, AReconnectIsAnsweredWhateverVersionIsClaimed) {
+  world_.Put(kListenerType, "a", "1");
+  Send(Request(kListenerType, {"a"}));
+  SetView();
+  const auto first = Next();
+  server_ = NewStateSession();
+  introduced_ = false;
+  DiscoveryRequest again = Request(kListenerType, {"a"});
+  again.set_version_info(first->version_info());
+  Send(again);
+  SetView();
+  EXPECT_TRUE(Next().has_value());
+}
+
+TEST_F(StateTest, EndpointsComeAgainAfterTheirClusterChanged) {
+  world_.Put(kClusterType, "a", "1");
+  world_.Put(kEndpointType, "a", "1");
+  Send(Request(kClusterType));
+  SetView();
+  Answer(*Next());
+  Send(Request(kEndpointType, {"a"}));
+  Answer(*Next(), {"a"});
+  EXPECT_FALSE(Next().has_value());
+  world_.Put(kClusterType, "a", "2");
+  SetView();
+  EXPECT_EQ(Next()->type_url(), kClusterType);
+  const auto endpoints = Next();  // before the clusters' ACK, which waits for it
+  ASSERT_TRUE(endpoints.has_value());
+  EXPECT_EQ(endpoints->type_url(), kEndpointType);
+}
+
+TEST_F(StateTest, Fault64_AClusterGoesAfterTheRoutesThatNamedIt) {
+  world_.Put(kClusterType, "old", "1");
+  world_.Put(kRouteType, "r", "1");
+  Send(Request(kClusterType));
+  SetView();
+  Answer(*Next());
+  Send(Request(kRouteType, {"r"}));
+  Answer(*Next(), {"r"});
+  world_.Remove(kClusterType, "old");
+  world_.Put(kClusterType, "new", "1");
+  world_.Put(kRouteType, "r", "2");
+  SetView();
+  const auto both = Next();
+  ASSERT_TRUE(both.has_value());
+  EXPECT_EQ(both->resources_size(), 2);
+  EXPECT_FALSE(Next().has_value());
+  Answer(*both);
+  const auto routes = Next();
+  ASSERT_TRUE(routes.has_value());
+  EXPECT_EQ(routes->type_url(), kRouteType);
+  EXPECT_FALSE(Next().has_value());
+  Answer(*routes, {"r"});
+  const auto last = Next();
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->resources_size(), 1);
+}
+
+TEST_F(StateTest, WhatDoesNotExistIsPassedOverInSilence) {
+  Send(Request(kRouteType, {"none"}));
+  Send(Request("type.googleapis.com/unknown"));
+  SetView();
+  EXPECT_FALSE(Next().has_value());
+  world_.Put(kRouteType, "none", "1");
+  SetView();
+  EXPECT_TRUE(Next().has_value());
+}
+
+}  // namespace
+}  // namespace tulle::xds

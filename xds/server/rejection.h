@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xds/server/session.h"
+
+namespace tulle::xds {
+
+// What a NACK says of each of the resources in the response: Tulle's sidecars write a line
+// "name: error" for each bad one and take the others; of another client's text nothing is known but
+// that something was wrong, so it stands for all.
+std::map<std::string, std::string> ErrorsByName(std::string_view message,
+                                                const std::vector<std::string>& names);
+
+// The name of the endpoint resource that a cluster asks for; empty if it is not of type EDS.
+std::string EndpointNameOf(std::string_view cluster_bytes);
+
+}  // namespace tulle::xds
