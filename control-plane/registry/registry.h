@@ -51,7 +51,7 @@ class Registry {
     milliseconds default_ttl{15000};
     milliseconds shortest_ttl{1000};
     milliseconds longest_ttl{300000};
-    milliseconds grace{15000};
+    milliseconds grace{45000};  // longer than the longest back-off of a sidecar that reconnects
     milliseconds stall{5000};
     milliseconds longest_hold{300000};
     double mass_fraction = 0.15;

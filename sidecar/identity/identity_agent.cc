@@ -178,20 +178,22 @@ void IdentityAgent::OnRoots(const grpc::Status& status, const std::string& respo
   const std::string roots = absl::StrJoin(bundle.trust_bundle(), "");
   auto certificates = certs::ParsePemCertificates(roots);
   const std::string pin = PinOf(token_);
-  const bool pinned =
-      certificates.ok() &&
-      std::any_of(certificates->begin(), certificates->end(), [&](const auto& root) {
-        bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(root.native()));
-        return key != nullptr && certs::PublicKeyHashOf(key.get()) == pin;
-      });
-  if (!pinned) {
+  const auto is_pinned = [&](const certs::Certificate& root) {
+    bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(root.native()));
+    return key != nullptr && certs::PublicKeyHashOf(key.get()) == pin;
+  };
+  if (!certificates.ok()) certificates = std::vector<certs::Certificate>();
+  const auto pinned = std::find_if(certificates->begin(), certificates->end(), is_pinned);
+  if (pinned == certificates->end()) {
     return Fail(
         "the control plane has not the root key that the join token names: it is another one, or "
         "somebody "
         "stands in between; make a new token with `tullectl token create` if the mesh was set up "
         "anew");
   }
-  roots_pem_ = roots;
+  // That one alone: whoever stands in between could put a root of its own beside the real one. The
+  // others come with the certificate, on a verified connection.
+  roots_pem_ = pinned->ToPem();
   OpenChannel();
 }
 

@@ -1,0 +1,66 @@
+#include "certs/certificate.h"
+#include "control-plane/server/grpc_services.h"
+#include "tulle/ca/v1/ca.pb.h"
+
+namespace tulle::server {
+namespace {
+
+namespace cav1 = ::tulle::ca::v1;
+
+void AddRoots(const std::string& bundle_pem,
+              google::protobuf::RepeatedPtrField<std::string>* roots) {
+  const auto certificates = certs::ParsePemCertificates(bundle_pem);
+  if (!certificates.ok()) return;
+  for (const certs::Certificate& root : *certificates) *roots->Add() = root.ToPem();
+}
+
+absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
+                                                       const grpc::ServerCall& call,
+                                                       const std::string& bytes) {
+  cav1::CreateCertificateRequest request;
+  if (!request.ParseFromString(bytes)) {
+    return absl::InvalidArgumentError("the request is no CreateCertificateRequest");
+  }
+  const auto caller = plane->Authenticate(call.transport(),
+                                          call.head().headers.Get(http::HeaderId::kAuthorization));
+  if (!caller.ok()) return caller.status();
+  std::optional<int64_t> lifetime;
+  if (request.has_ttl()) lifetime = request.ttl().seconds();
+  const auto issued = plane->IssueSvid(caller->id, request.csr_pem(), lifetime);
+  if (!issued.ok()) return issued.status();
+  cav1::CreateCertificateResponse response;
+  response.add_certificate_chain(issued->certificate_pem);
+  AddRoots(issued->trust_bundle_pem, response.mutable_trust_bundle());
+  response.mutable_not_after()->set_seconds(issued->not_after);
+  response.set_spiffe_id(issued->spiffe_id);
+  return response;
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return {static_cast<grpc::Code>(status.code()), std::string(status.message())};
+}
+
+void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* services) {
+  services->AddUnary("/tulle.ca.v1.CertificateAuthority/GetTrustBundle",
+                     [plane](const grpc::ServerCall&, const std::string&,
+                             std::unique_ptr<grpc::UnaryReply> reply) {
+                       cav1::GetTrustBundleResponse response;
+                       AddRoots(plane->authority().trust_bundle_pem(),
+                                response.mutable_trust_bundle());
+                       reply->Send(response.SerializeAsString());
+                     });
+  services->AddUnary("/tulle.ca.v1.CertificateAuthority/CreateCertificate",
+                     [plane](const grpc::ServerCall& call, const std::string& request,
+                             std::unique_ptr<grpc::UnaryReply> reply) {
+                       const auto response = Create(plane, call, request);
+                       if (response.ok()) {
+                         reply->Send(response->SerializeAsString());
+                       } else {
+                         reply->Fail(ToGrpc(response.status()));
+                       }
+                     });
+}
+
+}  // namespace tulle::server

@@ -1,0 +1,208 @@
+#include "control-plane/server/control_plane.h"
+
+#include <absl/strings/str_cat.h>
+
+#include "control-plane/registry/lease_record.h"
+#include "control-plane/store/sqlite_store.h"
+
+namespace tulle::server {
+namespace {
+
+using std::chrono::milliseconds;
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+constexpr milliseconds kTick{1000};
+constexpr milliseconds kCoalesce{50};
+constexpr int64_t kCleanEverySeconds = 3600;
+constexpr std::string_view kBearer = "Bearer ";
+
+}  // namespace
+
+ControlPlane::ControlPlane(const ControlPlaneOptions& options, loop::Loop& loop,
+                           certs::KeySource& keys, telemetry::Log& log)
+    : options_(options), loop_(loop), keys_(keys), log_(log), registry_(options.registry, [this] {
+        return ca::NewSecret(&keys_);
+      }) {}
+
+ControlPlane::~ControlPlane() = default;
+
+absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Open(const ControlPlaneOptions& options,
+                                                                 loop::Loop& loop,
+                                                                 certs::KeySource& keys,
+                                                                 telemetry::Log& log) {
+  std::unique_ptr<ControlPlane> plane(new ControlPlane(options, loop, keys, log));
+  const absl::Status status = plane->Load();
+  if (!status.ok()) return status;
+  return plane;
+}
+
+absl::Status ControlPlane::Load() {
+  const bool is_kept = !options_.data_dir.empty();
+  auto store = store::SqliteStore::Open(is_kept ? options_.data_dir + "/tulle.db" : ":memory:");
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  auto policies = discovery::PolicyBook::Open(store_.get());
+  if (!policies.ok()) return policies.status();
+  policies_ = *std::move(policies);
+  for (const std::string& problem : policies_->unreadable()) {
+    log_.Write(LogLevel::kError, LogComponent::kPolicy, "left out of force: " + problem);
+  }
+  auto authority = ca::MeshAuthority::Open(options_.authority, store_.get(), &keys_, Now());
+  if (!authority.ok()) return authority.status();
+  authority_ = *std::move(authority);
+  tokens_ = ca::JoinTokens(store_.get(), &keys_);
+  credentials_ = api::Credentials(store_.get(), &keys_);
+  if (is_kept) {
+    const absl::Status status =
+        credentials_.EnsureFirstAdmin(options_.data_dir + "/admin-credential", Now());
+    if (!status.ok()) return status;
+  }
+  const auto leases = registry::LoadLeases(store_.get());
+  if (!leases.ok()) return leases.status();
+  for (const std::string& problem : leases->damaged) {
+    log_.Write(LogLevel::kError, LogComponent::kRegistry, "left out: " + problem);
+  }
+  for (const registry::Lease& lease : leases->leases) {
+    registry_.Restore(lease, MonotonicNow());
+    // A rotation that was under way waits for all who may hold a certificate of the old root.
+    authority_->rotation().OnConnected(lease.workload.id);
+    authority_->rotation().OnDisconnected(lease.workload.id, Now());
+  }
+  api_ = std::make_unique<api::Api>(api::Api::Parts{policies_.get(), authority_.get(), &tokens_,
+                                                    &credentials_, this, [this] { OnChange(); },
+                                                    options_.version});
+  bundle_seen_ = authority_->trust_bundle_pem();
+  coalesce_ = loop_.NewTimer([this] {
+    if (is_dirty_) Rebuild();
+  });
+  tick_ = loop_.NewTimer([this] { Tick(); });
+  tick_->Start(kTick);
+  Rebuild();
+  return absl::OkStatus();
+}
+
+int64_t ControlPlane::Now() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch())
+      .count();
+}
+
+milliseconds ControlPlane::MonotonicNow() const {
+  return std::chrono::duration_cast<milliseconds>(loop_.Now().time_since_epoch());
+}
+
+absl::StatusOr<Caller> ControlPlane::Authenticate(const Transport& transport,
+                                                  std::string_view authorization) {
+  if (const PeerIdentity* peer = transport.peer(); peer != nullptr && !peer->spiffe_id.empty()) {
+    auto id = certs::SpiffeId::Parse(peer->spiffe_id);
+    if (!id.ok()) return absl::UnauthenticatedError("the certificate names no SPIFFE ID");
+    auto services = tokens_.ServicesOf(*id);
+    if (!services.ok()) return services.status();
+    return Caller{*std::move(id), *std::move(services)};
+  }
+  if (!authorization.starts_with(kBearer)) {
+    return absl::UnauthenticatedError(
+        "neither a certificate nor a join token: start the sidecar with --token-file");
+  }
+  auto grant = tokens_.Redeem(authorization.substr(kBearer.size()), Now());
+  if (!grant.ok()) return grant.status();
+  return Caller{grant->id, grant->services};
+}
+
+absl::StatusOr<ca::IssuedSvid> ControlPlane::IssueSvid(const certs::SpiffeId& caller,
+                                                       std::string_view csr_pem,
+                                                       std::optional<int64_t> lifetime_seconds) {
+  return authority_->Issue(caller, csr_pem, lifetime_seconds, Now());
+}
+
+absl::StatusOr<registry::Lease> ControlPlane::Register(discovery::Workload workload,
+                                                       std::optional<milliseconds> ttl) {
+  auto lease = registry_.Register(std::move(workload), ttl, MonotonicNow());
+  SaveRegistry();
+  return lease;
+}
+
+absl::StatusOr<milliseconds> ControlPlane::Heartbeat(std::string_view lease,
+                                                     std::string_view caller, bool is_ready) {
+  auto ttl = registry_.Heartbeat(lease, caller, is_ready, MonotonicNow());
+  SaveRegistry();
+  return ttl;
+}
+
+absl::Status ControlPlane::Deregister(std::string_view lease, std::string_view caller) {
+  const absl::Status status = registry_.Deregister(lease, caller);
+  SaveRegistry();
+  return status;
+}
+
+// What cannot be written (a full disk) is kept and tried again: the mesh goes on with what is in
+// memory.
+void ControlPlane::SaveRegistry() {
+  std::vector<registry::Change> changes = registry_.TakeChanges();
+  const bool has_changed = !changes.empty();
+  for (registry::Change& change : changes) unsaved_.push_back(std::move(change));
+  if (!unsaved_.empty()) {
+    const absl::Status status = registry::SaveChanges(unsaved_, store_.get(), Now());
+    if (status.ok()) {
+      unsaved_.clear();
+    } else {
+      log_.Write(LogLevel::kError, LogComponent::kRegistry,
+                 absl::StrCat("registrations are in memory alone: ", status.ToString()));
+    }
+  }
+  if (has_changed) OnChange();
+}
+
+api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
+  return api_->Handle(request, Now());
+}
+
+void ControlPlane::Tick() {
+  tick_->Start(kTick);
+  registry_.Advance(MonotonicNow());
+  SaveRegistry();
+  const auto stepped = authority_->AdvanceRotation(Now());
+  if (!stepped.ok()) {
+    log_.Write(LogLevel::kError, LogComponent::kCa, stepped.status().ToString());
+  } else if (*stepped) {
+    log_.Write(LogLevel::kInfo, LogComponent::kCa, "the root's rotation has gone one step on");
+    OnChange();
+  }
+  if (Now() - cleaned_at_ >= kCleanEverySeconds) {
+    cleaned_at_ = Now();
+    const absl::Status status = tokens_.DeleteExpired(Now());
+    if (!status.ok()) log_.Write(LogLevel::kWarning, LogComponent::kStore, status.ToString());
+  }
+}
+
+void ControlPlane::OnChange() {
+  is_dirty_ = true;
+  if (!coalesce_->active()) Rebuild();
+}
+
+void ControlPlane::Rebuild() {
+  is_dirty_ = false;
+  coalesce_->Start(kCoalesce);
+  auto mesh = std::make_shared<discovery::Mesh>();
+  mesh->trust_domain = authority_->trust_domain();
+  mesh->trust_bundle_pem = authority_->trust_bundle_pem();
+  mesh->workloads = registry_.workloads();
+  mesh->policies = policies_->policies();
+  factory_ = std::make_unique<snapshot::SnapshotFactory>(std::move(mesh));
+  ++version_count_;
+  if (authority_->trust_bundle_pem() != bundle_seen_) {
+    bundle_seen_ = authority_->trust_bundle_pem();
+    if (roots_observer_) roots_observer_();
+  }
+  if (observer_) observer_(*factory_);
+}
+
+std::vector<api::ProxyStatus> ControlPlane::Proxies() const {
+  return proxies_ ? proxies_() : std::vector<api::ProxyStatus>();
+}
+
+snapshot::Snapshot ControlPlane::SnapshotOf(const std::string& proxy) const {
+  return factory_->Build({proxy});
+}
+
+}  // namespace tulle::server

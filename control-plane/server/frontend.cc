@@ -1,0 +1,177 @@
+#include "control-plane/server/frontend.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include "certs/certificate.h"
+#include "certs/trust_bundle.h"
+#include "net/socket/transports.h"
+
+namespace tulle::server {
+namespace {
+
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+constexpr std::chrono::seconds kRetryRenewal{30};
+
+}  // namespace
+
+// A listening port: who accepts on it, and who gets what was accepted.
+class Frontend::Door : public loop::ListenerEvents {
+ public:
+  using Adopt = std::function<void(std::unique_ptr<Transport>)>;
+
+  Door(loop::Loop& loop, Adopt adopt) : loop_(loop), adopt_(std::move(adopt)) {}
+
+  absl::Status Listen(const SocketAddress& at) {
+    int error = 0;
+    loop::ListenOptions options;
+    options.reuse_port = false;  // a second control plane on this port must fail, not share it
+    listener_ = loop_.Listen(at, options, *this, &error);
+    if (listener_ != nullptr) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", at.ToString(), ": ",
+                                               strerror(-error),
+                                               "; choose another address or stop who holds it"));
+  }
+  // Null: plaintext. From now on, for new connections.
+  void SetAcceptor(std::shared_ptr<const tls::SecureAcceptor> acceptor) {
+    acceptor_ = std::move(acceptor);
+  }
+  SocketAddress address() const { return listener_->LocalAddress(); }
+
+ private:
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override {
+    const TransportAcceptor& acceptor =
+        acceptor_ == nullptr ? PlainAcceptor() : static_cast<const TransportAcceptor&>(*acceptor_);
+    adopt_(acceptor.Accept(loop_, std::move(socket)));
+  }
+
+  loop::Loop& loop_;
+  Adopt adopt_;
+  std::shared_ptr<const tls::SecureAcceptor> acceptor_;
+  std::unique_ptr<loop::Listener> listener_;
+};
+
+Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlane& plane,
+                   const grpc::ServiceRegistry& services, const tls::SecureTransports& transports,
+                   certs::KeySource& keys, telemetry::Log& log)
+    : options_(options),
+      loop_(loop),
+      plane_(plane),
+      transports_(transports),
+      key_(keys.Generate()),
+      log_(log),
+      grpc_server_(loop, services, {}),
+      rest_server_(loop,
+                   [this](const api::ApiRequest& request) {
+                     const api::ApiResponse response = plane_.HandleApi(request);
+                     return RestAnswer{response.status, response.body};
+                   }),
+      health_server_(loop,
+                     [this](const api::ApiRequest& request) { return AnswerHealth(request); }) {}
+
+Frontend::~Frontend() { plane_.SetRootsObserver(nullptr); }
+
+absl::StatusOr<std::unique_ptr<Frontend>> Frontend::Open(const FrontendOptions& options,
+                                                         loop::Loop& loop, ControlPlane& plane,
+                                                         const grpc::ServiceRegistry& services,
+                                                         const tls::SecureTransports& transports,
+                                                         certs::KeySource& keys,
+                                                         telemetry::Log& log) {
+  std::unique_ptr<Frontend> frontend(
+      new Frontend(options, loop, plane, services, transports, keys, log));
+  const absl::Status status = frontend->OpenDoors(options);
+  if (!status.ok()) return status;
+  return frontend;
+}
+
+absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
+  grpc_door_ = std::make_unique<Door>(loop_, [this](std::unique_ptr<Transport> transport) {
+    grpc_server_.Adopt(std::move(transport));
+  });
+  rest_door_ = std::make_unique<Door>(loop_, [this](std::unique_ptr<Transport> transport) {
+    rest_server_.Adopt(std::move(transport));
+  });
+  health_door_ = std::make_unique<Door>(loop_, [this](std::unique_ptr<Transport> transport) {
+    health_server_.Adopt(std::move(transport));
+  });
+  const auto renew = [this] {
+    const absl::Status status = RenewCertificate();
+    if (status.ok()) return;
+    log_.Write(LogLevel::kError, LogComponent::kCa,
+               absl::StrCat("the control plane's own certificate: ", status.ToString()));
+    renewal_->Start(kRetryRenewal);
+  };
+  renewal_ = loop_.NewTimer(renew);
+  absl::Status status = RenewCertificate();
+  if (status.ok()) status = grpc_door_->Listen(options.grpc);
+  if (status.ok()) status = rest_door_->Listen(options.rest);
+  if (status.ok()) status = health_door_->Listen(options.health);
+  if (status.ok()) plane_.SetRootsObserver(renew);
+  return status;
+}
+
+absl::Status Frontend::RenewCertificate() {
+  const auto issued =
+      plane_.authority().IssueOwn(key_, options_.dns_names, options_.ip_addresses, plane_.Now());
+  if (!issued.ok()) return issued.status();
+  auto chain = certs::ParsePemCertificates(issued->certificate_pem);
+  if (!chain.ok()) return chain.status();
+  auto trust =
+      certs::TrustBundle::FromPem(plane_.authority().trust_domain(), issued->trust_bundle_pem);
+  if (!trust.ok()) return trust.status();
+  tls::ServerTlsSpec spec;
+  spec.identity = std::make_shared<tls::TlsIdentity>(tls::TlsIdentity{*std::move(chain), key_});
+  spec.require_client_certificate = false;
+  spec.alpn = {"http/1.1"};
+  auto rest = transports_.NewAcceptor(spec);
+  if (!rest.ok()) return rest.status();
+  spec.trust = std::make_shared<certs::TrustBundle>(*std::move(trust));
+  spec.alpn = {"h2"};
+  auto grpc = transports_.NewAcceptor(spec);
+  if (!grpc.ok()) return grpc.status();
+  rest_door_->SetAcceptor(*std::move(rest));
+  grpc_door_->SetAcceptor(*std::move(grpc));
+  const int64_t half_life = (issued->not_after - plane_.Now()) / 2;
+  renewal_->Start(std::chrono::seconds(std::max<int64_t>(half_life, 1)));
+  return absl::OkStatus();
+}
+
+RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    return {405, "only GET\n", "text/plain"};
+  }
+  if (request.path == "/healthz") return {200, "ok\n", "text/plain"};
+  if (request.path == "/metrics") return {200, MetricsText(), "text/plain; version=0.0.4"};
+  return {404, "see /healthz and /metrics\n", "text/plain"};
+}
+
+std::string Frontend::MetricsText() const {
+  size_t connected = 0;
+  for (const api::ProxyStatus& proxy : plane_.Proxies()) connected += proxy.is_connected ? 1 : 0;
+  std::string text;
+  const auto add = [&](const char* name, const char* type, int64_t value) {
+    absl::StrAppend(&text, "# TYPE ", name, " ", type, "\n", name, " ", value, "\n");
+  };
+  add("tulle_control_workloads", "gauge",
+      static_cast<int64_t>(plane_.CurrentMesh().workloads.size()));
+  add("tulle_control_leases_held", "gauge", static_cast<int64_t>(plane_.HeldLeases()));
+  add("tulle_control_policies", "gauge",
+      static_cast<int64_t>(plane_.CurrentMesh().policies.documents().size()));
+  add("tulle_control_mesh_versions_total", "counter", plane_.version_count());
+  add("tulle_control_proxies_connected", "gauge", static_cast<int64_t>(connected));
+  add("tulle_control_grpc_connections", "gauge", static_cast<int64_t>(grpc_server_.connections()));
+  add("tulle_control_root_not_after_seconds", "gauge",
+      plane_.authority().signing().certificate().not_after());
+  return text;
+}
+
+SocketAddress Frontend::grpc_address() const { return grpc_door_->address(); }
+SocketAddress Frontend::rest_address() const { return rest_door_->address(); }
+SocketAddress Frontend::health_address() const { return health_door_->address(); }
+
+}  // namespace tulle::server

@@ -1,0 +1,79 @@
+// The control plane's ports: gRPC for sidecars (TLS, client certificate optional), REST for people
+// (TLS), health and metrics (plaintext). Its own certificate is issued by the mesh's authority,
+// with SPIFFE ID, DNS names and IP addresses, and renewed at half its life and when the roots
+// change. Owner: main, which destroys it before the loop and the control plane. Thread: the loop's.
+#ifndef TULLE_CONTROL_PLANE_SERVER_FRONTEND_H_
+#define TULLE_CONTROL_PLANE_SERVER_FRONTEND_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "certs/private_key.h"
+#include "control-plane/server/control_plane.h"
+#include "control-plane/server/rest_server.h"
+#include "net/base/socket_address.h"
+#include "net/grpc/server.h"
+#include "net/loop/loop.h"
+#include "net/tls/secure_transports.h"
+#include "telemetry/log.h"
+
+namespace tulle::server {
+
+struct FrontendOptions {
+  SocketAddress grpc;
+  SocketAddress rest;
+  SocketAddress health;
+  std::vector<std::string> dns_names = {"localhost", "tulle-control"};
+  std::vector<std::string> ip_addresses = {"127.0.0.1"};
+};
+
+class Frontend {
+ public:
+  // `services` is complete. All references outlive this.
+  static absl::StatusOr<std::unique_ptr<Frontend>> Open(const FrontendOptions& options,
+                                                        loop::Loop& loop, ControlPlane& plane,
+                                                        const grpc::ServiceRegistry& services,
+                                                        const tls::SecureTransports& transports,
+                                                        certs::KeySource& keys,
+                                                        telemetry::Log& log);
+  ~Frontend();
+
+  // The ports in use, where 0 was asked for.
+  SocketAddress grpc_address() const;
+  SocketAddress rest_address() const;
+  SocketAddress health_address() const;
+
+ private:
+  class Door;
+
+  Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlane& plane,
+           const grpc::ServiceRegistry& services, const tls::SecureTransports& transports,
+           certs::KeySource& keys, telemetry::Log& log);
+
+  absl::Status RenewCertificate();
+  absl::Status OpenDoors(const FrontendOptions& options);
+  RestAnswer AnswerHealth(const api::ApiRequest& request);
+  std::string MetricsText() const;
+
+  const FrontendOptions options_;
+  loop::Loop& loop_;
+  ControlPlane& plane_;
+  const tls::SecureTransports& transports_;
+  certs::PrivateKey key_;
+  telemetry::Log& log_;
+  grpc::Server grpc_server_;
+  RestServer rest_server_;
+  RestServer health_server_;
+  std::unique_ptr<Door> grpc_door_;
+  std::unique_ptr<Door> rest_door_;
+  std::unique_ptr<Door> health_door_;
+  std::unique_ptr<loop::Timer> renewal_;
+};
+
+}  // namespace tulle::server
+
+#endif  // TULLE_CONTROL_PLANE_SERVER_FRONTEND_H_

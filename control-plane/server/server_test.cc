@@ -1,0 +1,294 @@
+// A sidecar's first minutes against the whole control plane, in one simulated process: token,
+// certificate, registration, heartbeats; and the REST API beside it.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "certs/certificate.h"
+#include "certs/csr.h"
+#include "certs/trust_bundle.h"
+#include "control-plane/server/control_plane.h"
+#include "control-plane/server/frontend.h"
+#include "control-plane/server/grpc_services.h"
+#include "net/grpc/channel.h"
+#include "net/loop/sim/simulation.h"
+#include "net/tls/sim_transports.h"
+#include "tulle/ca/v1/ca.pb.h"
+#include "tulle/registry/v1/registry.pb.h"
+
+namespace tulle::server {
+namespace {
+
+namespace cav1 = ::tulle::ca::v1;
+namespace registryv1 = ::tulle::registry::v1;
+
+using std::chrono::seconds;
+
+// One gRPC client of the control plane with or without a certificate.
+class Client : private grpc::ChannelEvents {
+ public:
+  Client(sim::Simulation& simulation, loop::Loop& loop, SocketAddress to, tls::ClientTlsSpec spec,
+         const std::string& token)
+      : simulation_(simulation),
+        loop_(loop),
+        channel_(loop, Dial(to, spec), Options(token), *this) {
+    channel_.Start();
+  }
+
+  template <typename Response, typename Request>
+  grpc::Status Call(const char* path, const Request& request, Response* response) {
+    std::optional<grpc::Status> done;
+    simulation_.RunUntil([this] { return channel_.ready(); }, seconds(40));
+    if (!channel_.ready()) return {grpc::Code::kUnavailable, "not connected"};
+    call_ = channel_.NewUnaryCall(path, request.SerializeAsString(), seconds(5),
+                                  [&](const grpc::Status& status, std::string bytes) {
+                                    done = status;
+                                    response->ParseFromString(bytes);
+                                  });
+    simulation_.RunUntil([&] { return done.has_value(); }, seconds(20));
+    call_.reset();
+    return done.value_or(grpc::Status{grpc::Code::kUnavailable, "no answer"});
+  }
+
+ private:
+  grpc::Channel::Connect Dial(SocketAddress to, tls::ClientTlsSpec spec) {
+    spec.alpn = {"h2"};
+    auto connector = tls::SimTransports().NewConnector(spec);
+    EXPECT_TRUE(connector.ok()) << connector.status();
+    return [this, to, connector = *connector] {
+      return connector->Connect(loop_, to, SocketAddress());
+    };
+  }
+  static grpc::ChannelOptions Options(const std::string& token) {
+    grpc::ChannelOptions options;
+    if (!token.empty()) options.metadata = {{"authorization", "Bearer " + token}};
+    return options;
+  }
+  void OnChannelReady() override {}
+  void OnChannelLost(Failure) override {}
+
+  sim::Simulation& simulation_;
+  loop::Loop& loop_;
+  grpc::Channel channel_;
+  std::unique_ptr<grpc::UnaryCall> call_;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() {
+    char folder[] = "/tmp/tulle-control-XXXXXX";
+    data_dir_ = mkdtemp(folder);
+    loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+    client_loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.2"}));
+    Start();
+  }
+  ~ServerTest() override {
+    Stop();
+    std::filesystem::remove_all(data_dir_);
+  }
+
+  tls::ClientTlsSpec Trusting() {
+    tls::ClientTlsSpec spec;
+    spec.trust = std::make_shared<certs::TrustBundle>(
+        *certs::TrustBundle::FromPem("cluster.local", plane_->authority().trust_bundle_pem()));
+    return spec;
+  }
+
+  std::unique_ptr<Client> NewClient(const tls::ClientTlsSpec& spec, const std::string& token = "") {
+    return std::make_unique<Client>(simulation_, *client_loop_, frontend_->grpc_address(), spec,
+                                    token);
+  }
+
+  // A client with the SVID of the account, and its CreateCertificate answer in `issued`.
+  std::unique_ptr<Client> EnrolledClient(const std::string& token,
+                                         cav1::CreateCertificateResponse* issued) {
+    const certs::PrivateKey key = keys_.Generate();
+    cav1::CreateCertificateRequest request;
+    request.set_csr_pem(certs::BuildCertificateRequest(
+        key, *certs::SpiffeId::ForWorkload("cluster.local", "default", "somebody-else")));
+    const grpc::Status status =
+        NewClient(Trusting(), token)
+            ->Call("/tulle.ca.v1.CertificateAuthority/CreateCertificate", request, issued);
+    EXPECT_TRUE(status.ok()) << status.message;
+    tls::ClientTlsSpec spec = Trusting();
+    spec.identity = std::make_shared<tls::TlsIdentity>(
+        tls::TlsIdentity{*certs::ParsePemCertificates(issued->certificate_chain(0)), key});
+    return NewClient(spec);
+  }
+
+  api::ApiResponse Api(const std::string& method, const std::string& path,
+                       const std::string& body) {
+    std::string credential;
+    std::ifstream(data_dir_ + "/admin-credential") >> credential;
+    return plane_->HandleApi({method, path, {}, body, "Bearer " + credential});
+  }
+
+  std::string TokenFor(const std::string& account, const std::string& services) {
+    const api::ApiResponse response = Api(
+        "POST", "/v1/tokens", R"({"account":")" + account + R"(","services":[)" + services + "]}");
+    EXPECT_EQ(response.status, 201) << response.body;
+    return nlohmann::json::parse(response.body)["token"].get<std::string>();
+  }
+
+  void Start() {
+    ControlPlaneOptions options;
+    options.data_dir = data_dir_;
+    auto plane = ControlPlane::Open(options, *loop_, keys_, log_);
+    ASSERT_TRUE(plane.ok()) << plane.status();
+    plane_ = *std::move(plane);
+    services_ = grpc::ServiceRegistry();
+    AddCertificateAuthority(plane_.get(), &services_);
+    AddRegistry(plane_.get(), &services_);
+    FrontendOptions doors;
+    doors.grpc = *SocketAddress::Parse("10.0.0.1", 15012);
+    doors.rest = *SocketAddress::Parse("10.0.0.1", 15016);
+    doors.health = *SocketAddress::Parse("10.0.0.1", 15014);
+    auto frontend =
+        Frontend::Open(doors, *loop_, *plane_, services_, tls::SimTransports(), keys_, log_);
+    ASSERT_TRUE(frontend.ok()) << frontend.status();
+    frontend_ = *std::move(frontend);
+  }
+
+  void Stop() {
+    frontend_.reset();
+    plane_.reset();
+  }
+
+  sim::Simulation simulation_{7};
+  certs::SeededKeySource keys_{7};
+  telemetry::Log log_{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
+  std::string data_dir_;
+  std::unique_ptr<loop::Loop> loop_;
+  std::unique_ptr<loop::Loop> client_loop_;
+  grpc::ServiceRegistry services_;
+  std::unique_ptr<ControlPlane> plane_;
+  std::unique_ptr<Frontend> frontend_;
+};
+
+registryv1::RegisterRequest PostInstance() {
+  registryv1::RegisterRequest request;
+  request.set_instance_id("post-1");
+  registryv1::Port* port = request.add_ports();
+  port->set_number(15080);
+  port->set_application_port(8080);
+  port->set_service_port(80);
+  port->set_protocol("http");
+  request.mutable_outbound()->set_http_port(15001);
+  return request;
+}
+
+TEST_F(ServerTest, ATokenBecomesACertificateAndARegistration) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post-v1", R"("post","post-v1")"), &issued);
+  EXPECT_EQ(issued.spiffe_id(), "spiffe://cluster.local/ns/default/sa/post-v1");
+  registryv1::RegisterResponse registered;
+  const grpc::Status status =
+      client->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered);
+  ASSERT_TRUE(status.ok()) << status.message;
+  simulation_.RunFor(seconds(1));
+  const discovery::Workload& workload = plane_->CurrentMesh().workloads.at("post-1");
+  EXPECT_EQ(workload.spiffe_id, issued.spiffe_id());
+  EXPECT_EQ(workload.address, "10.0.0.2");
+  EXPECT_EQ(workload.services.size(), 2);
+  EXPECT_TRUE(plane_->SnapshotOf("post-1").listeners.contains("inbound|15080"));
+
+  registryv1::HeartbeatRequest beat;
+  beat.set_lease_id(registered.lease_id());
+  beat.set_ready(true);
+  registryv1::HeartbeatResponse answer;
+  EXPECT_TRUE(client->Call("/tulle.registry.v1.Registry/Heartbeat", beat, &answer).ok());
+  EXPECT_EQ(answer.ttl().seconds(), 15);
+
+  // Silence: unhealthy after one ttl, gone after three.
+  simulation_.RunFor(seconds(17));
+  EXPECT_EQ(plane_->CurrentMesh().workloads.at("post-1").health, discovery::Health::kUnhealthy);
+  simulation_.RunFor(seconds(31));
+  EXPECT_TRUE(plane_->CurrentMesh().workloads.empty());
+}
+
+TEST_F(ServerTest, ARestartKeepsWorkloadsRootsAndLeases) {
+  cav1::CreateCertificateResponse issued;
+  auto client = EnrolledClient(TokenFor("post", R"("post")"), &issued);
+  registryv1::RegisterResponse registered;
+  ASSERT_TRUE(
+      client->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered).ok());
+  const std::string bundle = plane_->authority().trust_bundle_pem();
+  simulation_.RunFor(seconds(10));
+  Stop();
+  simulation_.RunFor(seconds(60));  // longer than three ttls
+  Start();
+  EXPECT_EQ(plane_->authority().trust_bundle_pem(), bundle);
+  EXPECT_EQ(plane_->CurrentMesh().workloads.at("post-1").health, discovery::Health::kHealthy);
+  registryv1::HeartbeatRequest beat;
+  beat.set_lease_id(registered.lease_id());
+  beat.set_ready(true);
+  registryv1::HeartbeatResponse answer;
+  const grpc::Status status = client->Call("/tulle.registry.v1.Registry/Heartbeat", beat, &answer);
+  EXPECT_TRUE(status.ok()) << status.message;
+}
+
+TEST_F(ServerTest, StrangersGetNothing) {
+  cav1::CreateCertificateRequest request;
+  request.set_csr_pem(certs::BuildCertificateRequest(
+      keys_.Generate(), *certs::SpiffeId::ForWorkload("cluster.local", "default", "a")));
+  cav1::CreateCertificateResponse issued;
+  for (const std::string& token : {std::string(), std::string("tulle1.x.y")}) {
+    const grpc::Status status =
+        NewClient(Trusting(), token)
+            ->Call("/tulle.ca.v1.CertificateAuthority/CreateCertificate", request, &issued);
+    EXPECT_EQ(status.code, grpc::Code::kUnauthenticated);
+  }
+  registryv1::RegisterResponse registered;
+  EXPECT_EQ(NewClient(Trusting())
+                ->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered)
+                .code,
+            grpc::Code::kUnauthenticated);
+}
+
+TEST_F(ServerTest, AServiceOutsideTheGrantIsRefused) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("guest", R"("guest")"), &issued);
+  registryv1::RegisterRequest request = PostInstance();
+  request.set_service("payment");
+  registryv1::RegisterResponse registered;
+  EXPECT_EQ(client->Call("/tulle.registry.v1.Registry/Register", request, &registered).code,
+            grpc::Code::kPermissionDenied);
+}
+
+TEST_F(ServerTest, TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
+  int versions = 0;
+  plane_->SetVersionObserver([&](snapshot::SnapshotFactory&) { ++versions; });
+  simulation_.RunFor(seconds(1));
+  const auto apply = [&](int i) {
+    Api("POST", "/v1/apply",
+        "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: p" +
+            std::to_string(i) + "}\nspec: {targetRef: {kind: Service, name: s" + std::to_string(i) +
+            "}, mode: STRICT}\n");
+  };
+  apply(0);
+  EXPECT_EQ(versions, 1);
+  for (int i = 1; i < 100; ++i) apply(i);
+  EXPECT_EQ(versions, 1);
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(versions, 2);
+  EXPECT_EQ(plane_->CurrentMesh().policies.documents().size(), 100);
+}
+
+TEST(SplitTarget, DecodesPathAndQuery) {
+  api::ApiRequest request;
+  ASSERT_TRUE(SplitTarget("/v1/a%2Fb?file=x+y%20z&dryRun=true&flag", &request));
+  EXPECT_EQ(request.path, "/v1/a/b");
+  EXPECT_EQ(request.query["file"], "x y z");
+  EXPECT_EQ(request.query["dryRun"], "true");
+  EXPECT_TRUE(request.query.contains("flag"));
+  for (const char* bad : {"/%", "/%2", "/%zz", "/%00", "/?a=%"}) {
+    EXPECT_FALSE(SplitTarget(bad, &request)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace tulle::server
