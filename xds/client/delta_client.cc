@@ -105,7 +105,8 @@ void DeltaClient::SendChanges(Type& type) {
   DeltaDiscoveryRequest request;
   request.set_type_url(type.url);
   if (!type.spoken) {
-    if (type.wildcard && !type.wanted.empty()) request.add_resource_names_subscribe(std::string(1, '*'));
+    if (type.wildcard && !type.wanted.empty())
+      request.add_resource_names_subscribe(std::string(1, '*'));
     for (const auto& [name, version] : type.versions)
       (*request.mutable_initial_resource_versions())[name] = version;
     if (!type.wildcard && type.wanted.empty()) return;  // nothing to ask for yet
