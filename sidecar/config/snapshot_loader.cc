@@ -358,6 +358,13 @@ void SnapshotLoader::RebuildUsersOf(const std::string& secret) {
   }
 }
 
+// Those that a removal spared while their cluster lived go with it.
+void SnapshotLoader::EraseUnwantedEndpoints() {
+  const std::set<std::string> wanted = wanted_endpoints();
+  std::erase_if(resources_->endpoints,
+                [&](const auto& entry) { return !wanted.contains(entry.first); });
+}
+
 void SnapshotLoader::Remove(ResourceKind kind, std::string_view name) {
   switch (kind) {
     case ResourceKind::kListener:
@@ -368,6 +375,7 @@ void SnapshotLoader::Remove(ResourceKind kind, std::string_view name) {
       break;
     case ResourceKind::kCluster:
       changed_ |= Erase(resources_->clusters, name);
+      EraseUnwantedEndpoints();
       break;
     case ResourceKind::kEndpoints:
       // As Envoy: a live cluster keeps the endpoints it has; a removed one takes them with it.

@@ -80,6 +80,7 @@ class SnapshotLoader {
   absl::Status PutEndpoints(std::string_view bytes, Origin origin, const std::string& where);
   absl::Status PutSecret(std::string_view bytes, Origin origin, const std::string& where);
   void RebuildUsersOf(const std::string& secret);
+  void EraseUnwantedEndpoints();
   void Settle(bool give_up);
 
   const tls::SecureTransports& transports_;

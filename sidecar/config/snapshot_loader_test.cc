@@ -110,6 +110,16 @@ TEST_F(SnapshotLoaderTest, AnEndpointChangeReplacesNothingElse) {
   EXPECT_NE(after->endpoints.at("a"), before->endpoints.at("a"));
 }
 
+TEST_F(SnapshotLoaderTest, EndpointsLiveAsLongAsTheirCluster) {
+  ASSERT_EQ(PutCluster("a", Eds()), "");
+  ASSERT_EQ(PutEndpoints("a", 80), "");
+  loader_.Remove(ResourceKind::kEndpoints, "a");
+  EXPECT_EQ(loader_.Current()->endpoints.count("a"), 1u) << "as Envoy keeps them";
+  loader_.Remove(ResourceKind::kCluster, "a");
+  EXPECT_TRUE(loader_.Current()->clusters.empty());
+  EXPECT_TRUE(loader_.Current()->endpoints.empty());
+}
+
 TEST_F(SnapshotLoaderTest, Fault65_OneBadResourceAmongManyIsRefusedAlone) {
   for (int i = 0; i < 1000; ++i) {
     const std::string name = "c" + std::to_string(i);
