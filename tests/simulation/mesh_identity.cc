@@ -32,21 +32,21 @@ std::shared_ptr<const tls::TlsIdentity> MeshIdentity::Issue(std::string_view ser
 }
 
 std::shared_ptr<const tls::SecureAcceptor> MeshIdentity::NewAcceptor(
-    std::string_view service_account) {
+    std::string_view service_account, std::string alpn) {
   tls::ServerTlsSpec spec;
   spec.identity = Issue(service_account);
   spec.trust = trust_;
-  spec.alpn = {"http/1.1"};
+  spec.alpn = {std::move(alpn)};
   return *tls::TlsTransports().NewAcceptor(std::move(spec));
 }
 
 std::shared_ptr<const tls::SecureConnector> MeshIdentity::NewConnector(
-    std::string_view service_account, std::string_view peer_account) {
+    std::string_view service_account, std::string_view peer_account, std::string alpn) {
   tls::ClientTlsSpec spec;
   spec.identity = Issue(service_account);
   spec.trust = trust_;
   spec.san_matchers = {certs::SanMatcher::ExactUri(IdOf(peer_account).ToString())};
-  spec.alpn = {"http/1.1"};
+  spec.alpn = {std::move(alpn)};
   return *tls::TlsTransports().NewConnector(std::move(spec));
 }
 

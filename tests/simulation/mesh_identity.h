@@ -24,10 +24,12 @@ class MeshIdentity {
   std::shared_ptr<const tls::TlsIdentity> Issue(std::string_view service_account);
   std::shared_ptr<const certs::TrustBundle> trust() const { return trust_; }
 
-  // Mutual TLS as between sidecars.
-  std::shared_ptr<const tls::SecureAcceptor> NewAcceptor(std::string_view service_account);
+  // Mutual TLS as between sidecars, for the protocol of that ALPN name.
+  std::shared_ptr<const tls::SecureAcceptor> NewAcceptor(std::string_view service_account,
+                                                         std::string alpn = "http/1.1");
   std::shared_ptr<const tls::SecureConnector> NewConnector(std::string_view service_account,
-                                                           std::string_view peer_account);
+                                                           std::string_view peer_account,
+                                                           std::string alpn = "http/1.1");
 
  private:
   certs::SeededKeySource keys_;

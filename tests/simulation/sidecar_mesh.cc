@@ -8,7 +8,6 @@
 #include "sidecar/proxy/exchange.h"
 #include "sidecar/route/retry_on.h"
 #include "sidecar/route/route_table.h"
-#include "sidecar/upstream/cluster_spec.h"
 
 namespace tulle::simulation {
 namespace {
@@ -19,7 +18,7 @@ constexpr char kOrigin[] = "127.0.0.1:8080";
 constexpr char kInboundIdentity[] = "spiffe://cluster.local/ns/default/sa/origin";
 
 std::shared_ptr<const upstream::ClusterSpec> Cluster(
-    const std::string& name, const char* endpoint,
+    const std::string& name, const char* endpoint, upstream::HttpChoice http,
     std::shared_ptr<const tls::SecureConnector> connector) {
   auto endpoints = std::make_shared<upstream::EndpointSet>();
   endpoints->cluster_name = name;
@@ -27,6 +26,7 @@ std::shared_ptr<const upstream::ClusterSpec> Cluster(
   endpoints->endpoints.back().address = *SocketAddress::ParseWithPort(endpoint);
   auto cluster = std::make_shared<upstream::ClusterSpec>();
   cluster->name = name;
+  cluster->http = http;
   cluster->transport_sockets.push_back({"", {}, std::move(connector)});
   cluster->static_endpoints = std::move(endpoints);
   return cluster;
@@ -81,11 +81,11 @@ std::shared_ptr<const config::ListenerSpec> Listener(
 
 }  // namespace
 
-SidecarMesh::SidecarMesh(uint64_t seed, const sim::FaultPlan& plan, const OriginHabits& habits)
+SidecarMesh::SidecarMesh(uint64_t seed, const sim::FaultPlan& plan, const OriginHabits& habits,
+                         upstream::HttpChoice between)
     : world_(seed, plan),
+      between_(between),
       identity_(seed),
-      acceptor_(identity_.NewAcceptor("origin")),
-      connector_(identity_.NewConnector("caller", "origin")),
       outbound_listener_(Listener(kOutbound, nullptr)),
       near_(world_.AddHost({kOutboundHost})),
       far_(world_.AddHost({kInboundHost})),
@@ -93,6 +93,7 @@ SidecarMesh::SidecarMesh(uint64_t seed, const sim::FaultPlan& plan, const Origin
       origin_loop_(world_.NewLoop(far_)),
       origin_(std::make_unique<HttpOrigin>(*origin_loop_, *SocketAddress::ParseWithPort(kOrigin),
                                            habits)) {
+  IssueCertificates();
   Start(outbound_, near_);
   Start(inbound_, far_);
   Apply(outbound_, Outbound());
@@ -117,7 +118,7 @@ void SidecarMesh::Apply(Sidecar& sidecar, std::shared_ptr<const config::Snapshot
 
 std::shared_ptr<const config::Snapshot> SidecarMesh::Outbound() {
   auto snapshot = std::make_shared<config::Snapshot>();
-  snapshot->clusters["origin"] = Cluster("origin", kInbound, connector_);
+  snapshot->clusters["origin"] = Cluster("origin", kInbound, between_, connector_);
   snapshot->routes[kRoutes] = RouteTo("origin", policy_);
   snapshot->listeners[kOutbound] = outbound_listener_;
   return snapshot;
@@ -125,7 +126,7 @@ std::shared_ptr<const config::Snapshot> SidecarMesh::Outbound() {
 
 std::shared_ptr<const config::Snapshot> SidecarMesh::Inbound() {
   auto snapshot = std::make_shared<config::Snapshot>();
-  snapshot->clusters["local"] = Cluster("local", kOrigin, nullptr);
+  snapshot->clusters["local"] = Cluster("local", kOrigin, upstream::HttpChoice::kHttp1, nullptr);
   MeshPolicy plain;
   plain.retries_after_first = 0;
   snapshot->routes[kRoutes] = RouteTo("local", plain);
@@ -138,9 +139,14 @@ void SidecarMesh::Push(const MeshPolicy& policy) {
   Apply(outbound_, Outbound());
 }
 
+void SidecarMesh::IssueCertificates() {
+  const std::string alpn = between_ == upstream::HttpChoice::kHttp2 ? "h2" : "http/1.1";
+  acceptor_ = identity_.NewAcceptor("origin", alpn);
+  connector_ = identity_.NewConnector("caller", "origin", alpn);
+}
+
 void SidecarMesh::RotateCertificates() {
-  acceptor_ = identity_.NewAcceptor("origin");
-  connector_ = identity_.NewConnector("caller", "origin");
+  IssueCertificates();
   Apply(outbound_, Outbound());
   Apply(inbound_, Inbound());
 }

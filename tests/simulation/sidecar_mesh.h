@@ -8,6 +8,7 @@
 
 #include "net/loop/sim/simulation.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/worker.h"
 #include "tests/simulation/http_origin.h"
 #include "tests/simulation/mesh_identity.h"
@@ -28,7 +29,9 @@ class SidecarMesh final : public proxy::Observer {
   static constexpr char kOutboundHost[] = "10.0.0.1";
   static constexpr char kInboundHost[] = "10.0.0.2";
 
-  SidecarMesh(uint64_t seed, const sim::FaultPlan& plan, const OriginHabits& habits);
+  // `between`: what the two sidecars speak.
+  SidecarMesh(uint64_t seed, const sim::FaultPlan& plan, const OriginHabits& habits,
+              upstream::HttpChoice between = upstream::HttpChoice::kHttp1);
   ~SidecarMesh() override;
 
   // What was said last comes into force on each sidecar when its loop gets to it, as a push does.
@@ -54,12 +57,14 @@ class SidecarMesh final : public proxy::Observer {
 
   void OnExchangeEnd(const proxy::Exchange& exchange) override;
   void OnRelayEnd(const proxy::TcpRelay&) override {}
+  void IssueCertificates();
   void Start(Sidecar& sidecar, int host);
   void Apply(Sidecar& sidecar, std::shared_ptr<const config::Snapshot> snapshot);
   std::shared_ptr<const config::Snapshot> Outbound();
   std::shared_ptr<const config::Snapshot> Inbound();
 
   sim::Simulation world_;
+  const upstream::HttpChoice between_;
   MeshIdentity identity_;
   MeshPolicy policy_;
   std::shared_ptr<const tls::SecureAcceptor> acceptor_;

@@ -2,16 +2,24 @@
 #include <time.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "sidecar/upstream/cluster_spec.h"
 #include "tests/simulation/http_caller.h"
 #include "tests/simulation/sidecar_mesh.h"
 
 namespace tulle::simulation {
 namespace {
 
+using upstream::HttpChoice;
 using Outcome = sim::Simulation::Outcome;
 constexpr int kCallers = 4;
+#ifdef NDEBUG
+constexpr double kCpuLimit = 1;  // seconds
+#else
+constexpr double kCpuLimit = 60;
+#endif
 
 struct Tally {
   int answered = 0, ok = 0, lost = 0, wrong = 0, marked = 0;
@@ -77,9 +85,17 @@ double CpuSeconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-TEST(Sidecars, ServeThroughRetriesAPushAResetAndARotation) {
+class SidecarsTest : public testing::TestWithParam<HttpChoice> {};
+
+INSTANTIATE_TEST_SUITE_P(Between, SidecarsTest,
+                         testing::Values(HttpChoice::kHttp1, HttpChoice::kHttp2),
+                         [](const auto& between) -> std::string {
+                           return between.param == HttpChoice::kHttp1 ? "Http1" : "Http2";
+                         });
+
+TEST_P(SidecarsTest, ServeThroughRetriesAPushAResetAndARotation) {
   const double before = CpuSeconds();
-  SidecarMesh mesh(1, {}, {.one_in_fails = 50, .one_in_aborts = 100});
+  SidecarMesh mesh(1, {}, {.one_in_fails = 50, .one_in_aborts = 100}, GetParam());
   const Tally tally = Play(mesh, 300);
   EXPECT_EQ(tally.outcome, Outcome::kConditionMet);
   EXPECT_EQ(tally.wrong, 0);
@@ -91,18 +107,16 @@ TEST(Sidecars, ServeThroughRetriesAPushAResetAndARotation) {
   EXPECT_NE(mesh.origin().last_xfcc().find("spiffe://cluster.local/ns/default/sa/caller"),
             std::string::npos)
       << mesh.origin().last_xfcc();
-#ifdef NDEBUG
-  EXPECT_LT(CpuSeconds() - before, 1.0);
-#endif
+  EXPECT_LT(CpuSeconds() - before, kCpuLimit);
 }
 
-TEST(Sidecars, EqualSeedsGiveEqualTraces) {
+TEST_P(SidecarsTest, EqualSeedsGiveEqualTraces) {
   sim::FaultPlan plan;
   plan.short_io = 0.1;
   plan.reset = 0.002;
   plan.delay = 0.01;
   const auto hash = [&](uint64_t seed) {
-    SidecarMesh mesh(seed, plan, {.one_in_fails = 20});
+    SidecarMesh mesh(seed, plan, {.one_in_fails = 20}, GetParam());
     Play(mesh, 20);
     return mesh.world().trace_hash();
   };
@@ -112,7 +126,7 @@ TEST(Sidecars, EqualSeedsGiveEqualTraces) {
   }
 }
 
-TEST(Sidecars, StormsLeaveNobodyWaiting) {
+TEST_P(SidecarsTest, StormsLeaveNobodyWaiting) {
   sim::FaultPlan plan;
   plan.short_io = 0.2;
   plan.maximum_segment = 900;
@@ -122,7 +136,7 @@ TEST(Sidecars, StormsLeaveNobodyWaiting) {
   plan.stall = 0.005;
   plan.partition_interval = std::chrono::seconds(5);
   for (uint64_t seed = 0; seed < 40; ++seed) {
-    SidecarMesh mesh(seed, plan, {.one_in_fails = 20, .one_in_aborts = 20});
+    SidecarMesh mesh(seed, plan, {.one_in_fails = 20, .one_in_aborts = 20}, GetParam());
     const Tally tally = Play(mesh, 20);
     ASSERT_EQ(tally.outcome, Outcome::kConditionMet) << "seed " << seed;
     ASSERT_EQ(tally.wrong, 0) << "seed " << seed;
