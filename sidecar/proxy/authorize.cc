@@ -8,7 +8,6 @@
 namespace tulle::proxy {
 
 Step Exchange::Authorize() {
-  if (route_ != nullptr && route_->spec().authorization_off) return Step::kContinue;
   for (const auto& authorization : chain_.spec.authorization) {
     const policy::Verdict verdict =
         authorization->Decide(connection_.caller().AsSubject(request_)).verdict;
