@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "sidecar/config/snapshot.h"
+#include "sidecar/upstream/admission.h"
+#include "telemetry/metrics.h"
+
+namespace tulle::admin {
+
+// What of a snapshot the admin pages show. Pure; no secret is in a snapshot but inside TLS objects,
+// of which only the presence is shown. Sorted by name, so that two dumps can be compared.
+
+// "CLUSTER::ADDRESS::KEY::VALUE" a line, as Envoy's /clusters.
+std::string ClustersText(const config::Snapshot& snapshot);
+std::string ClustersJson(const config::Snapshot& snapshot);
+// "NAME::ADDRESS" a line, as Envoy's /listeners.
+std::string ListenersText(const config::Snapshot& snapshot);
+std::string ListenersJson(const config::Snapshot& snapshot);
+// Listeners with their chains, route configurations by name, clusters, endpoints.
+std::string SnapshotJson(const config::Snapshot& snapshot);
+
+// Sets the gauges of one cluster's caps. Call before a scrape, on the registry's thread.
+void ShowLimits(telemetry::Registry& registry, const upstream::ClusterSpec& cluster,
+                const upstream::ClusterLimits& limits);
+
+}  // namespace tulle::admin

@@ -1,0 +1,88 @@
+#include "sidecar/admin/snapshot_pages.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sidecar/config/listener_spec.h"
+#include "sidecar/upstream/cluster_spec.h"
+#include "telemetry/prometheus.h"
+
+namespace tulle::admin {
+namespace {
+
+config::Snapshot Sample() {
+  config::Snapshot snapshot;
+  auto cluster = std::make_shared<upstream::ClusterSpec>();
+  cluster->name = "outbound|80||web";
+  cluster->uses_eds = true;
+  cluster->eds_name = "web";
+  cluster->transport_sockets.push_back({"raw", {}, nullptr});
+  snapshot.clusters[cluster->name] = cluster;
+  auto endpoints = std::make_shared<upstream::EndpointSet>();
+  upstream::EndpointSpec endpoint;
+  endpoint.address = SocketAddress::Loopback4(8080);
+  endpoint.health = upstream::EndpointHealth::kDraining;
+  endpoint.spiffe_id = "spiffe://d/ns/default/sa/web";
+  endpoints->endpoints.push_back(endpoint);
+  snapshot.endpoints["web"] = endpoints;
+  auto chain = std::make_shared<config::FilterChainSpec>();
+  config::HttpSpec http;
+  http.rds_name = "80";
+  chain->proxy = http;
+  auto listener = std::make_shared<config::ListenerSpec>();
+  listener->name = "out";
+  listener->address = SocketAddress::Loopback4(15001);
+  listener->chains.push_back(chain);
+  snapshot.listeners["out"] = listener;
+  return snapshot;
+}
+
+TEST(SnapshotPages, Text) {
+  EXPECT_EQ(ListenersText(Sample()), "out::127.0.0.1:15001\n");
+  const std::string text = ClustersText(Sample());
+  EXPECT_NE(text.find("outbound|80||web::127.0.0.1:8080::health_flags::draining\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("outbound|80||web::default_priority::max_requests::1024\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(SnapshotPages, Json) {
+  const auto dump = nlohmann::json::parse(SnapshotJson(Sample()));
+  EXPECT_EQ(dump["listeners"][0]["filter_chains"][0]["http"]["route_config"], "80");
+  EXPECT_EQ(dump["clusters"][0]["endpoints"][0]["spiffe_id"], "spiffe://d/ns/default/sa/web");
+  EXPECT_EQ(dump["clusters"][0]["warm"], true);
+  config::Snapshot cold = Sample();
+  cold.endpoints.clear();
+  EXPECT_EQ(nlohmann::json::parse(ClustersJson(cold))["cluster_statuses"][0]["warm"], false);
+  EXPECT_EQ(nlohmann::json::parse(ListenersJson(cold))["listener_statuses"][0]["name"], "out");
+}
+
+TEST(SnapshotPages, BytesThatAreNotTextDoNotBreakTheDump) {
+  config::Snapshot snapshot = Sample();
+  auto cluster = std::make_shared<upstream::ClusterSpec>();
+  cluster->name = "\xff\"\n";
+  snapshot.clusters[cluster->name] = cluster;
+  EXPECT_TRUE(nlohmann::json::accept(SnapshotJson(snapshot)));
+}
+
+TEST(SnapshotPages, Limits) {
+  telemetry::Registry registry;
+  upstream::ClusterSpec cluster;
+  cluster.name = "c";
+  upstream::ClusterLimits limits(1);
+  EXPECT_TRUE(limits.requests.TryEnter(9, true));
+  ShowLimits(registry, cluster, limits);
+  const telemetry::Registry* all[] = {&registry};
+  const std::string text = telemetry::PlainText(telemetry::Collect(all));
+  for (const char* line :
+       {"tulle_upstream_limit{cluster=\"c\",limit=\"requests\",kind=\"used\"} 1\n",
+        "tulle_upstream_limit{cluster=\"c\",limit=\"requests\",kind=\"allowed\"} 1024\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tulle::admin
