@@ -1,5 +1,6 @@
 #include "xds/client/ads_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,8 @@ namespace {
 
 constexpr char kDeltaAds[] =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+constexpr loop::Duration kFirstBackoff = std::chrono::seconds(1);
+constexpr loop::Duration kLastBackoff = std::chrono::seconds(30);
 
 }  // namespace
 
@@ -17,7 +20,8 @@ AdsClient::AdsClient(loop::Loop& loop, grpc::Channel::Connect connect,
     : loop_(loop),
       state_(state),
       events_(events),
-      channel_(loop, std::move(connect), options, static_cast<grpc::ChannelEvents&>(*this)) {
+      channel_(loop, std::move(connect), options, static_cast<grpc::ChannelEvents&>(*this)),
+      cap_(kFirstBackoff) {
   delay_timer_ = loop_.NewTimer([this] {
     while (call_ != nullptr && !delayed_.empty()) {
       call_->Send(delayed_.front());
@@ -32,6 +36,7 @@ AdsClient::AdsClient(loop::Loop& loop, grpc::Channel::Connect connect,
 AdsClient::~AdsClient() = default;
 
 void AdsClient::OnChannelReady() {
+  reopen_timer_->Stop();
   call_ = channel_.NewCall(kDeltaAds, static_cast<grpc::ClientCallEvents&>(*this));
   state_.OnStreamOpened();
   events_.OnAdsConnected();
@@ -56,8 +61,9 @@ void AdsClient::OnMessage(std::string message) {
     CloseCall();
     events_.OnAdsLost(
         "the control plane sent what is no discovery response; opening another stream");
-    return channel_.Reconnect();
+    return Reopen();
   }
+  cap_ = kFirstBackoff;
   Flush();
   call_->Read();
 }
@@ -65,8 +71,14 @@ void AdsClient::OnMessage(std::string message) {
 void AdsClient::OnFinished(const grpc::Status& status) {
   CloseCall();
   events_.OnAdsLost(absl::StrCat("the control plane ended the stream: ", status.message));
-  // The connection may live on: then another stream is opened on it, not at once.
-  reopen_timer_->Start(std::chrono::milliseconds(500 + loop_.random().Below(500)));
+  Reopen();
+}
+
+// The connection may live on: then another stream is opened on it, not at once.
+void AdsClient::Reopen() {
+  const auto wait = loop_.random().Below(static_cast<uint64_t>(cap_.count()) + 1);
+  reopen_timer_->Start(loop::Duration(static_cast<int64_t>(wait)));
+  cap_ = std::min(cap_ * 2, kLastBackoff);
 }
 
 void AdsClient::OnChannelLost(Failure why) {

@@ -41,6 +41,7 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   void OnMessage(std::string message) override;
   void OnFinished(const grpc::Status& status) override;
   void CloseCall();
+  void Reopen();
 
   loop::Loop& loop_;
   DeltaClient& state_;
@@ -50,6 +51,7 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   std::deque<std::string> delayed_;
   std::unique_ptr<loop::Timer> delay_timer_;
   std::unique_ptr<loop::Timer> reopen_timer_;
+  loop::Duration cap_;  // of the back-off between streams
 };
 
 }  // namespace tulle::xds

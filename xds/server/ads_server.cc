@@ -93,6 +93,8 @@ void AdsServer::Stream::Pump() {
   }
 }
 
+AdsServer::AdsServer(loop::Loop& loop, Source& source) : loop_(loop), source_(source) {}
+
 AdsServer::~AdsServer() { assert(streams_.empty()); }
 
 void AdsServer::Register(grpc::ServiceRegistry& registry) {

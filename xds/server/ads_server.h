@@ -39,7 +39,7 @@ struct StreamStatus {
 // Owner: the control plane; it outlives the grpc::Server. Thread: the loop's.
 class AdsServer {
  public:
-  AdsServer(loop::Loop& loop, Source& source) : loop_(loop), source_(source) {}
+  AdsServer(loop::Loop& loop, Source& source);
   ~AdsServer();
 
   void Register(grpc::ServiceRegistry& registry);
