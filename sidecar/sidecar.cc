@@ -39,14 +39,17 @@ void Sidecar::Publish() {
   waiting_for_ = static_cast<int>(workers_.size());
   errors_.clear();
   for (const auto& worker : workers_) {
-    worker->Apply(version, [this, number](std::vector<std::string> errors) { OnApplied(number, std::move(errors)); });
+    worker->Apply(version, [this, number](std::vector<std::string> errors) {
+      OnApplied(number, std::move(errors));
+    });
   }
 }
 
 void Sidecar::OnApplied(uint64_t version, std::vector<std::string> errors) {
   if (version != version_) return;  // a newer one is on its way
   for (std::string& error : errors) {
-    if (std::find(errors_.begin(), errors_.end(), error) == errors_.end()) errors_.push_back(std::move(error));
+    if (std::find(errors_.begin(), errors_.end(), error) == errors_.end())
+      errors_.push_back(std::move(error));
   }
   if (--waiting_for_ > 0) return;
   acknowledged_ = version;

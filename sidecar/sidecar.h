@@ -13,8 +13,8 @@
 
 namespace tulle::sidecar {
 
-// The data plane of one workload as a process: configuration comes in on the main thread, is loaded into a snapshot, and goes to workers.
-// Owner: main(). Thread: main.
+// The data plane of one workload as a process: configuration comes in on the main thread, is loaded
+// into a snapshot, and goes to workers. Owner: main(). Thread: main.
 class Sidecar {
  public:
   struct Options {
@@ -26,7 +26,8 @@ class Sidecar {
   ~Sidecar();
 
   config::SnapshotLoader& loader() { return loader_; }
-  // Hands what the loader holds now to the workers, if it changed. Called after each batch of changes to the loader.
+  // Hands what the loader holds now to the workers, if it changed. Called after each batch of
+  // changes to the loader.
   void Publish();
   // The first version is in force on every worker: listeners accept.
   bool ready() const { return acknowledged_ >= 1; }

@@ -5,6 +5,7 @@
 #include <future>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "net/loop/uv/uv_loop.h"
 
 namespace tulle::sidecar {
@@ -13,7 +14,7 @@ WorkerThread::WorkerThread(loop::Loop& main, int index, MakeObserver make_observ
     : main_(main), make_observer_(std::move(make_observer)) {
   std::promise<void> started;
   thread_ = std::thread([this, index, &started] {
-    pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index)).c_str());
+    pthread_setname_np(pthread_self(), absl::StrCat("worker-", index).c_str());
     const std::unique_ptr<loop::Loop> own = loop::NewUvLoop();
     {
       const std::unique_ptr<proxy::Observer> observer = make_observer_(*own);
@@ -43,7 +44,9 @@ void WorkerThread::Apply(std::shared_ptr<const Version> version,
                          std::function<void(std::vector<std::string> errors)> done) {
   loop_->Post([this, version = std::move(version), done = std::move(done)]() mutable {
     std::vector<std::string> errors = worker_->Apply(std::move(version));
-    main_.Post([done = std::move(done), errors = std::move(errors)]() mutable { done(std::move(errors)); });
+    main_.Post([done = std::move(done), errors = std::move(errors)]() mutable {
+      done(std::move(errors));
+    });
   });
 }
 

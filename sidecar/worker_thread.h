@@ -11,8 +11,8 @@
 
 namespace tulle::sidecar {
 
-// A thread with its loop and its worker. Owner: Sidecar. Constructed, called and destroyed on the main thread; what it is asked to do is
-// posted to the thread.
+// A thread with its loop and its worker. Owner: Sidecar. Constructed, called and destroyed on the
+// main thread; what it is asked to do is posted to the thread.
 class WorkerThread {
  public:
   // `make_observer` runs on the new thread, once.
@@ -22,7 +22,8 @@ class WorkerThread {
   ~WorkerThread();
 
   // `done` runs on the main loop.
-  void Apply(std::shared_ptr<const Version> version, std::function<void(std::vector<std::string> errors)> done);
+  void Apply(std::shared_ptr<const Version> version,
+             std::function<void(std::vector<std::string> errors)> done);
   void Drain();
   // `done(idle)` runs on the main loop.
   void AskIdle(std::function<void(bool idle)> done);
@@ -30,7 +31,6 @@ class WorkerThread {
   void Post(std::function<void(Worker& worker)> task);
 
  private:
-
   loop::Loop& main_;
   MakeObserver make_observer_;
   loop::Loop* loop_ = nullptr;  // the thread's own; valid between start and join

@@ -1,0 +1,77 @@
+#include "sidecar/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include "sidecar/version.h"
+
+namespace tulle::sidecar {
+namespace {
+
+constexpr char kExamples[] = R"(
+Examples:
+  # A static configuration, as Envoy reads it
+  tulle-sidecar -c bootstrap.json
+
+  # Beside the workload `web`, which listens on 127.0.0.1:8080 and calls others by http://127.0.0.1:15001
+  tulle-sidecar --control 127.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
+      --service web --inbound 18080:8080/http --service-port 80 --outbound-http 15001
+)";
+
+void AddWorkloadOptions(CLI::App& app, Workload& workload) {
+  app.add_option("--service", workload.service,
+                 "The service that this workload belongs to (default: the token's account)");
+  app.add_option("--address", workload.address,
+                 "The address that others dial (default: where this connects from)");
+  app.add_option("--inbound", workload.inbound,
+                 "LISTEN:APPLICATION[:SERVICE]/PROTOCOL, again for each port: the sidecar's port, "
+                 "the application's on "
+                 "loopback, the service's (default: LISTEN); PROTOCOL is http, grpc, http2 or tcp");
+  app.add_option("--outbound-http", workload.outbound_http,
+                 "Loopback port of the listener that routes HTTP by authority (0: none)");
+  app.add_option("--outbound-tcp", workload.outbound_tcp,
+                 "SERVICE:PORT=LISTEN, again for each TCP destination");
+}
+
+}  // namespace
+
+Parsed ParseCommandLine(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app("The sidecar of the Tulle service mesh", "tulle-sidecar");
+  app.footer(kExamples);
+  app.set_version_flag("--version", kVersion);
+  auto* config =
+      app.add_option("-c,--config", line.config_file, "An Envoy v3 bootstrap, YAML or JSON")
+          ->check(CLI::ExistingFile);
+  auto* control = app.add_option("--control", line.control, "HOST:PORT of tulle-control");
+  config->excludes(control);
+  app.add_option("--token-file", line.token_file,
+                 "File with the join token (tullectl token create)")
+      ->needs(control);
+  app.add_option("--state-dir", line.state_directory,
+                 "Directory for key, certificate and last good configuration")
+      ->needs(control);
+  app.add_option("--workers", line.workers, "Threads that carry traffic")->check(CLI::Range(1, 64));
+  app.add_option("--admin", line.admin, "ADDRESS:PORT of the admin pages (with --control)");
+  app.add_option("--log-level", line.log_level, "trace, debug, info, warning, error or off");
+  app.add_flag("--log-json", line.log_json, "The process's log as JSON");
+  app.add_option("--drain-time", line.drain_seconds,
+                 "Seconds that requests may take to end after SIGTERM")
+      ->check(CLI::Range(0, 3600));
+  AddWorkloadOptions(app, line.workload);
+  try {
+    app.parse(argc, argv);
+    if (line.config_file.empty() == line.control.empty()) {
+      throw CLI::ValidationError(
+          "one of --config and --control is needed: a file, or a control plane");
+    }
+    if (!line.control.empty() && line.state_directory.empty()) {
+      throw CLI::ValidationError(
+          "--state-dir is needed with --control: key and certificate are kept there");
+    }
+  } catch (const CLI::ParseError& error) {
+    return {std::nullopt, app.exit(error)};
+  }
+  return {line, 0};
+}
+
+}  // namespace tulle::sidecar

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sidecar/registration.h"
+
+namespace tulle::sidecar {
+
+// What `tulle-sidecar` was told. Exactly one of config_file and control is set.
+struct CommandLine {
+  std::string config_file;
+  std::string control;  // HOST:PORT
+  std::string token_file;
+  std::string state_directory;
+  Workload workload;
+  int workers = 1;
+  std::string admin = "127.0.0.1:15000";  // with --control
+  std::string log_level = "info";
+  bool log_json = false;
+  int drain_seconds = 30;
+};
+
+// Prints help, the version or what is wrong, and then returns the exit code instead.
+struct Parsed {
+  std::optional<CommandLine> command_line;
+  int exit_code = 0;
+};
+Parsed ParseCommandLine(int argc, char** argv);
+
+}  // namespace tulle::sidecar

@@ -1,0 +1,152 @@
+#include "sidecar/discovery.h"
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/service/discovery/v3/discovery.pb.h"
+#include "sidecar/identity/state_file.h"
+#include "telemetry/families.h"
+
+namespace tulle::sidecar {
+namespace {
+
+using config::ResourceKind;
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+// Changes come in bursts; the disk sees one write for each.
+constexpr loop::Duration kSaveAfter = std::chrono::seconds(1);
+
+grpc::ChannelOptions ChannelOptionsOf(const std::string& authority, const std::string& scheme) {
+  grpc::ChannelOptions options;
+  options.authority = authority;
+  options.scheme = scheme;
+  return options;
+}
+
+std::string Url(ResourceKind kind) { return std::string(config::TypeUrlOf(kind)); }
+
+}  // namespace
+
+Discovery::Discovery(loop::Loop& loop, Sidecar& sidecar, grpc::Channel::Connect connect,
+                     Options options, telemetry::Log& log, telemetry::Registry& metrics)
+    : loop_(loop),
+      sidecar_(sidecar),
+      options_(std::move(options)),
+      log_(log),
+      metrics_(metrics),
+      state_(options_.node, static_cast<xds::UpdateTarget&>(*this)),
+      ads_(loop, std::move(connect), ChannelOptionsOf(options_.authority, options_.scheme), state_,
+           static_cast<xds::AdsClient::Events&>(*this)),
+      save_timer_(loop.NewTimer([this] { SaveLastGood(); })) {}
+
+Discovery::~Discovery() = default;
+
+void Discovery::Start() {
+  if (options_.all_clusters) state_.SubscribeToAll(Url(ResourceKind::kCluster));
+  SubscribeToWhatIsNamed();
+  if (options_.all_listeners) state_.SubscribeToAll(Url(ResourceKind::kListener));
+  metrics_.GaugeRow(telemetry::kXdsConnected, std::array<std::string_view, 1>{options_.authority})
+      .Set(0);
+  ads_.Start();
+}
+
+void Discovery::SubscribeToWhatIsNamed() {
+  const config::SnapshotLoader& loader = sidecar_.loader();
+  state_.Subscribe(Url(ResourceKind::kEndpoints), loader.wanted_endpoints());
+  std::set<std::string> secrets = loader.wanted_secrets();
+  for (const std::string& local : options_.local_secrets) secrets.erase(local);
+  state_.Subscribe(Url(ResourceKind::kSecret), secrets);
+  state_.Subscribe(Url(ResourceKind::kRoute), loader.wanted_routes());
+}
+
+std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
+  std::vector<xds::Rejection> rejections;
+  const auto kind = config::KindOf(update.type_url);
+  if (!kind.ok()) return {{"(response)", std::string(kind.status().message())}};
+  for (const xds::ReceivedResource& resource : update.resources) {
+    const absl::Status status =
+        sidecar_.loader().Put(*kind, resource.name, resource.bytes, config::Origin::kDynamic);
+    CountUpdate(update.type_url, status.ok());
+    if (!status.ok()) {
+      log_.Write(LogLevel::kWarning, LogComponent::kXds,
+                 absl::StrCat("rejected: ", status.message()));
+      rejections.push_back({resource.name, std::string(status.message())});
+    } else if (*kind == ResourceKind::kSecret && on_secret) {
+      on_secret(resource.name, resource.bytes);
+    }
+  }
+  for (const std::string& name : update.removed) sidecar_.loader().Remove(*kind, name);
+  sidecar_.Publish();
+  SubscribeToWhatIsNamed();
+  if (!options_.last_good_file.empty() && !save_timer_->active()) save_timer_->Start(kSaveAfter);
+  return rejections;
+}
+
+void Discovery::CountUpdate(const std::string& type_url, bool accepted) {
+  const size_t dot = type_url.rfind('.');
+  const std::string_view type =
+      std::string_view(type_url).substr(dot == std::string::npos ? 0 : dot + 1);
+  metrics_
+      .CounterRow(telemetry::kXdsUpdates,
+                  std::array<std::string_view, 2>{type, accepted ? "accepted" : "rejected"})
+      .Add();
+}
+
+void Discovery::OnAdsConnected() {
+  log_.Write(LogLevel::kInfo, LogComponent::kXds,
+             absl::StrCat("connected to ", options_.authority));
+  metrics_.GaugeRow(telemetry::kXdsConnected, std::array<std::string_view, 1>{options_.authority})
+      .Set(1);
+}
+
+void Discovery::OnAdsLost(const std::string& reason) {
+  log_.Write(LogLevel::kWarning, LogComponent::kXds,
+             absl::StrCat(reason,
+                          "; the configuration in force stays, and the connection is tried again"));
+  metrics_.GaugeRow(telemetry::kXdsConnected, std::array<std::string_view, 1>{options_.authority})
+      .Set(0);
+}
+
+bool Discovery::LoadLastGood() {
+  auto bytes = identity::ReadStateFile(options_.last_good_file);
+  if (!bytes.ok()) return false;
+  envoy::service::discovery::v3::DeltaDiscoveryResponse saved;
+  if (!saved.ParseFromString(*bytes)) {
+    log_.Write(LogLevel::kWarning, LogComponent::kConfig,
+               absl::StrCat(options_.last_good_file, " cannot be read; starting without it"));
+    return false;
+  }
+  for (const auto& resource : saved.resources()) {
+    const std::string& url = resource.resource().type_url();
+    const auto kind = config::KindOf(url);
+    if (!kind.ok()) continue;
+    const absl::Status status = sidecar_.loader().Put(
+        *kind, resource.name(), resource.resource().value(), config::Origin::kDynamic);
+    if (status.ok()) state_.Remember(url, resource.name(), resource.version());
+  }
+  return true;
+}
+
+void Discovery::SaveLastGood() {
+  envoy::service::discovery::v3::DeltaDiscoveryResponse saved;
+  for (const config::StoredResource& stored : sidecar_.loader().Stored()) {
+    if (stored.is_static || options_.local_secrets.contains(stored.name)) continue;
+    const std::string url = Url(stored.kind);
+    const auto& versions = state_.versions(url);
+    const auto version = versions.find(stored.name);
+    if (version == versions.end()) continue;
+    auto* resource = saved.add_resources();
+    resource->set_name(stored.name);
+    resource->set_version(version->second);
+    resource->mutable_resource()->set_type_url(url);
+    resource->mutable_resource()->set_value(stored.bytes);
+  }
+  const absl::Status status =
+      identity::WriteStateFile(options_.last_good_file, saved.SerializeAsString());
+  if (!status.ok())
+    log_.Write(LogLevel::kError, LogComponent::kConfig, std::string(status.message()));
+}
+
+}  // namespace tulle::sidecar

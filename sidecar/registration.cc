@@ -1,0 +1,150 @@
+#include "sidecar/registration.h"
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tulle/registry/v1/registry.pb.h"
+
+namespace tulle::sidecar {
+namespace {
+
+constexpr char kRegister[] = "/tulle.registry.v1.Registry/Register";
+constexpr char kHeartbeat[] = "/tulle.registry.v1.Registry/Heartbeat";
+constexpr char kDeregister[] = "/tulle.registry.v1.Registry/Deregister";
+constexpr loop::Duration kCallTimeout = std::chrono::seconds(5);
+
+grpc::ChannelOptions ChannelOptionsOf() {
+  grpc::ChannelOptions options;
+  options.authority = "tulle-control";
+  return options;
+}
+
+bool ParsePort(std::string_view text, uint32_t* port) {
+  uint16_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  *port = value;
+  return error == std::errc() && end == text.data() + text.size() && value != 0;
+}
+
+bool ParseInbound(const std::string& text, registry::v1::Port* port) {
+  const std::vector<std::string> halves = absl::StrSplit(text, '/');
+  if (halves.size() != 2) return false;
+  const std::vector<std::string> ports = absl::StrSplit(halves[0], ':');
+  if (ports.size() < 2 || ports.size() > 3) return false;
+  uint32_t listen = 0, application = 0, service = 0;
+  if (!ParsePort(ports[0], &listen) || !ParsePort(ports[1], &application)) return false;
+  if (ports.size() == 3 && !ParsePort(ports[2], &service)) return false;
+  const std::string& protocol = halves[1];
+  if (protocol != "http" && protocol != "http2" && protocol != "grpc" && protocol != "tcp")
+    return false;
+  port->set_name(absl::StrCat(protocol, "-", listen));
+  port->set_number(listen);
+  port->set_application_port(application);
+  port->set_service_port(service == 0 ? listen : service);
+  port->set_protocol(protocol);
+  return true;
+}
+
+bool ParseOutboundTcp(const std::string& text, registry::v1::TcpOutbound* outbound) {
+  const std::vector<std::string> sides = absl::StrSplit(text, '=');
+  if (sides.size() != 2) return false;
+  const size_t colon = sides[0].rfind(':');
+  uint32_t port = 0, listen = 0;
+  if (colon == std::string::npos || !ParsePort(std::string_view(sides[0]).substr(colon + 1), &port))
+    return false;
+  if (!ParsePort(sides[1], &listen)) return false;
+  outbound->set_service(sides[0].substr(0, colon));
+  outbound->set_service_port(port);
+  outbound->set_listen_port(listen);
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
+                                             const std::string& instance_id) {
+  registry::v1::RegisterRequest request;
+  request.set_instance_id(instance_id);
+  request.set_service(workload.service);
+  request.set_address(workload.address);
+  for (const std::string& text : workload.inbound) {
+    if (ParseInbound(text, request.add_ports())) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--inbound ", text,
+        ": expected LISTEN:APPLICATION[:SERVICE]/PROTOCOL, such as 18080:8080:80/http"));
+  }
+  request.mutable_outbound()->set_http_port(workload.outbound_http);
+  for (const std::string& text : workload.outbound_tcp) {
+    if (ParseOutboundTcp(text, request.mutable_outbound()->add_tcp())) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--outbound-tcp ", text, ": expected SERVICE:PORT=LISTEN, such as redis:6379=16379"));
+  }
+  return request.SerializeAsString();
+}
+
+Registration::Registration(loop::Loop& loop, grpc::Channel::Connect connect, std::string request,
+                           OnError on_error)
+    : loop_(loop),
+      request_(std::move(request)),
+      on_error_(std::move(on_error)),
+      channel_(loop, std::move(connect), ChannelOptionsOf(),
+               static_cast<grpc::ChannelEvents&>(*this)) {
+  timer_ = loop_.NewTimer([this] { Renew(); });
+}
+
+Registration::~Registration() = default;
+
+void Registration::OnChannelLost(Failure) { timer_->Stop(); }
+
+void Registration::Renew() {
+  if (call_ != nullptr || leaving_ || !channel_.ready()) return;
+  lease_.empty() ? Register() : Heartbeat();
+}
+
+void Registration::Register() {
+  call_ = channel_.NewUnaryCall(
+      kRegister, request_, kCallTimeout, [this](const grpc::Status& status, std::string bytes) {
+        loop_.DeferDelete(std::move(call_));
+        registry::v1::RegisterResponse response;
+        if (!status.ok() || !response.ParseFromString(bytes)) {
+          on_error_(absl::StrCat("the workload could not be registered: ", status.message));
+          return timer_->Start(std::chrono::milliseconds(500 + loop_.random().Below(2000)));
+        }
+        lease_ = response.lease_id();
+        if (response.ttl().seconds() > 0) ttl_ = std::chrono::seconds(response.ttl().seconds());
+        timer_->Start(ttl_ / 3);
+      });
+}
+
+void Registration::Heartbeat() {
+  registry::v1::HeartbeatRequest request;
+  request.set_lease_id(lease_);
+  request.set_ready(true);
+  call_ = channel_.NewUnaryCall(
+      kHeartbeat, request.SerializeAsString(), kCallTimeout,
+      [this](const grpc::Status& status, const std::string&) {
+        loop_.DeferDelete(std::move(call_));
+        if (status.code == grpc::Code::kNotFound) lease_.clear();
+        timer_->Start(status.ok() ? ttl_ / 3 : std::chrono::milliseconds(200));
+      });
+}
+
+void Registration::Deregister(std::function<void()> done) {
+  leaving_ = true;
+  timer_->Stop();
+  if (lease_.empty() || !channel_.ready()) return done();
+  registry::v1::DeregisterRequest request;
+  request.set_lease_id(lease_);
+  if (call_ != nullptr) loop_.DeferDelete(std::move(call_));
+  call_ = channel_.NewUnaryCall(
+      kDeregister, request.SerializeAsString(), std::chrono::seconds(1),
+      [this, done = std::move(done)](const grpc::Status&, const std::string&) {
+        loop_.DeferDelete(std::move(call_));
+        done();
+      });
+}
+
+}  // namespace tulle::sidecar

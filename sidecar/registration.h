@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "net/grpc/channel.h"
+#include "net/loop/loop.h"
+
+namespace tulle::sidecar {
+
+// The workload beside this sidecar, as the command line says it.
+struct Workload {
+  std::string service;
+  std::string address;
+  std::vector<std::string> inbound;  // LISTEN:APPLICATION[:SERVICE]/PROTOCOL
+  uint16_t outbound_http = 0;
+  std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN
+};
+
+// The RegisterRequest of a workload, serialised; an error names the option and what would be right.
+absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
+                                             const std::string& instance_id);
+
+// Keeps this workload in the control plane's registry: registers, and renews the lease at a third
+// of its time. A lease that the registry does not know any more is asked for again. Owner: main().
+// Thread: main.
+class Registration final : private grpc::ChannelEvents {
+ public:
+  using OnError = std::function<void(const std::string& error)>;
+  // `request` from MakeRegistration.
+  Registration(loop::Loop& loop, grpc::Channel::Connect connect, std::string request,
+               OnError on_error);
+  ~Registration() override;
+  void Start() { channel_.Start(); }
+  bool registered() const { return !lease_.empty(); }
+  // Before the process ends: traffic goes elsewhere first. `done` runs in any case.
+  void Deregister(std::function<void()> done);
+
+ private:
+  void OnChannelReady() override { Renew(); }
+  void OnChannelLost(Failure why) override;
+  void Renew();
+  void Register();
+  void Heartbeat();
+
+  loop::Loop& loop_;
+  const std::string request_;
+  OnError on_error_;
+  grpc::Channel channel_;
+  std::unique_ptr<grpc::UnaryCall> call_;
+  std::unique_ptr<loop::Timer> timer_;
+  std::string lease_;
+  loop::Duration ttl_ = std::chrono::seconds(15);
+  bool leaving_ = false;
+};
+
+}  // namespace tulle::sidecar
