@@ -209,7 +209,11 @@ void Server::Call::Finish(const Status& status) {
 void Server::Call::RefuseWith(int http_status) {
   http::Head head(arena_);
   head.status = http_status;
-  stream_->SendHeaders(head, true);
+  head.headers.Add(HeaderId::kContentType, "content-type", "text/plain");
+  stream_->SendHeaders(head, false);
+  Buffer body(server_.loop_.slab());
+  body.Append("This port speaks gRPC: POST with content-type application/grpc.\n");
+  stream_->SendData(body, true);
   LetGo();
 }
 

@@ -369,6 +369,33 @@ TEST_F(FaultsTest, Fault30_WrongStreamIdsEndTheConnection) {
   EXPECT_TRUE(Cut());
 }
 
+TEST_F(FaultsTest, Fault30_HeadersOnStreamsThatThePeerEndedEndTheConnection) {
+  struct Case {
+    std::string frames;
+    int64_t error;
+  };
+  constexpr int64_t kStreamClosed = 5;
+  const std::string reset =
+      Frame(kHeaders, kEndHeaders, 5, GetBlock()) + Frame(kRstStream, 0, 5, Number32(8));
+  const Case cases[] = {
+      {reset + Frame(kHeaders, kEndStream | kEndHeaders, 5, GetBlock()), kStreamClosed},
+      {reset + Frame(kHeaders, kEndStream | kEndHeaders, 3, GetBlock()), kProtocolError},
+  };
+  for (const Case& one : cases) {
+    Pipe pipe(loop_);
+    RecordedServer events(loop_.slab());
+    auto server = NewServerConnection(loop_, pipe.TakeEnd(1), events, {});
+    Buffer early(loop_.slab());
+    early.Append(std::string(kPreface) + Frame(kSettings, 0, 0, "") + one.frames);
+    server->Start(early);
+    loop_.Turn();
+    EXPECT_EQ(ErrorOf(ParseFrames(pipe.from(1).bytes.ToString()), 0), one.error);
+    server->Close();
+    server.reset();
+    loop_.Turn();
+  }
+}
+
 TEST_F(FaultsTest, Fault31_WindowOverflow) {
   Start();
   Send(Frame(kHeaders, kEndHeaders, 1, GetBlock()) +

@@ -2,6 +2,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -107,6 +108,9 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   void Due(Stream& stream);
   void OnBody(Stream& stream, const char* bytes, size_t size);
   void OnStreamGone(Stream& stream, uint32_t error_code);
+  // HEADERS for a stream that the peer has ended, or passed over: nghttp2 forgets those. (It skips
+  // DATA for them without a word.)
+  void CheckStreamId(const nghttp2_frame_hd& head);
   void GrowWindow(Stream& stream);
   Failure StreamFailure(const Stream& stream, uint32_t error_code) const;
   Failure LostStream(const Stream& stream, Failure why) const;
@@ -139,6 +143,10 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   size_t discarded_ = 0;         // bytes, while lingering
   size_t granted_ = 0;           // windows of streams beyond what they started with
   int32_t last_peer_stream_ = 0;
+  int32_t skipped_from_ = 0;  // ids that the peer passed over last, which thereby are closed
+  int32_t skipped_to_ = 0;
+  std::array<int32_t, 16> ended_by_peer_{};  // ids of closed streams, the latest
+  size_t ended_count_ = 0;
   WindowTuner tuner_;
   FloodGuard guard_;
   IntrusiveList<Stream, AllStreams> streams_;

@@ -53,10 +53,7 @@ int Callbacks::OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void
       return Result(self);  // judged when complete
     case NGHTTP2_HEADERS:
       self.guard_.OnHeaders();
-      if (self.is_server() && head->stream_id > self.last_peer_stream_) {
-        self.last_peer_stream_ = head->stream_id;
-        self.guard_.OnStreamOpened();
-      }
+      self.CheckStreamId(*head);
       break;
     case NGHTTP2_PRIORITY:
       self.CheckFlood(self.guard_.OnPriority());
@@ -284,6 +281,8 @@ void Session::OnStreamGone(Stream& stream, uint32_t error_code) {
   stream.closed_ = true;
   --active_;
   room_changed_ = true;
+  if (stream.receive_ended_ || stream.reset_by_peer_)
+    ended_by_peer_[ended_count_++ % ended_by_peer_.size()] = stream.id_;
   if (is_server() && stream.reset_by_peer_ && !stream.end_sent_)
     CheckFlood(guard_.OnStreamAborted(loop_.Now() - stream.opened_));
   const bool received = stream.receive_ended_ && !stream.refused_;
@@ -295,6 +294,24 @@ void Session::OnStreamGone(Stream& stream, uint32_t error_code) {
   }
   stream.to_send_.Clear();
   Due(stream);
+}
+
+void Session::CheckStreamId(const nghttp2_frame_hd& head) {
+  const int32_t id = head.stream_id;
+  if (is_server() && id > last_peer_stream_) {
+    if (id > last_peer_stream_ + 2) {
+      skipped_from_ = last_peer_stream_ + 1;
+      skipped_to_ = id - 1;
+    }
+    last_peer_stream_ = id;
+    return guard_.OnStreamOpened();
+  }
+  const auto end = ended_by_peer_.end();
+  if (id != 0 && std::find(ended_by_peer_.begin(), end, id) != end) {
+    Abort(NGHTTP2_STREAM_CLOSED, FailureKind::kDownstreamProtocol, "http2.stream_closed");
+  } else if (id >= skipped_from_ && id <= skipped_to_) {
+    Abort(NGHTTP2_PROTOCOL_ERROR, FailureKind::kDownstreamProtocol, "http2.stream_id_too_low");
+  }
 }
 
 Failure Session::StreamFailure(const Stream& stream, uint32_t error_code) const {
