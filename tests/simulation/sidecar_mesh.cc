@@ -4,9 +4,11 @@
 
 #include <utility>
 
+#include "envoy/config/route/v3/route.pb.h"
+#include "net/tls/tls_transports.h"
 #include "sidecar/config/snapshot.h"
+#include "sidecar/config/snapshot_loader.h"
 #include "sidecar/proxy/exchange.h"
-#include "sidecar/route/retry_on.h"
 #include "sidecar/route/route_table.h"
 
 namespace tulle::simulation {
@@ -32,31 +34,44 @@ std::shared_ptr<const upstream::ClusterSpec> Cluster(
   return cluster;
 }
 
-std::shared_ptr<const route::RouteTable> RouteTo(const std::string& cluster,
-                                                 const MeshPolicy& policy) {
-  route::ForwardSpec forward;
-  forward.clusters.emplace_back();
-  forward.clusters.back().name = cluster;
-  forward.timeout = {};
+// Whatever is asked goes to that cluster.
+envoy::config::route::v3::RouteConfiguration RoutesTo(const std::string& cluster) {
+  envoy::config::route::v3::RouteConfiguration routes;
+  routes.set_name(kRoutes);
+  auto& host = *routes.add_virtual_hosts();
+  host.set_name("all");
+  host.add_domains("*");
+  auto& route = *host.add_routes();
+  route.mutable_match()->set_prefix("/");
+  route.mutable_route()->set_cluster(cluster);
+  route.mutable_route()->mutable_timeout();  // none
+  return routes;
+}
+
+std::string RoutesOf(const MeshPolicy& policy) {
+  auto routes = RoutesTo("origin");
+  auto& route = *routes.mutable_virtual_hosts(0)->mutable_routes(0);
   if (policy.retries_after_first > 0) {
-    route::RetrySpec retry;
-    retry.on = route::kRetryOnGatewayError | route::kRetryOnReset | route::kRetryOnConnectFailure;
-    retry.attempts_after_first = policy.retries_after_first;
-    forward.retry = retry;
+    auto& retry = *route.mutable_route()->mutable_retry_policy();
+    retry.set_retry_on("gateway-error,reset,connect-failure");
+    retry.mutable_num_retries()->set_value(policy.retries_after_first);
   }
-  route::RouteTableSpec table;
-  table.virtual_hosts.emplace_back();
-  table.virtual_hosts.back().domains = {"*"};
-  table.virtual_hosts.back().routes.emplace_back();
-  route::RouteSpec& route = table.virtual_hosts.back().routes.back();
-  route.match.path = {.kind = route::PathKind::kPrefix, .text = "/"};
-  route.action = forward;
   if (!policy.marker.empty()) {
-    route.response_headers.push_back({route::HeaderAction::kSet, "x-marker", policy.marker});
+    auto& option = *route.add_response_headers_to_add();
+    option.mutable_header()->set_key("x-marker");
+    option.mutable_header()->set_value(policy.marker);
   }
-  auto compiled = route::RouteTable::Compile(std::move(table));
-  EXPECT_TRUE(compiled.ok()) << compiled.status();
-  return *compiled;
+  return routes.SerializeAsString();
+}
+
+std::shared_ptr<const route::RouteTable> LocalRoutes() {
+  config::SnapshotLoader loader(tls::TlsTransports());
+  PutUsersOfRoutes(loader, kRoutes, "local");
+  const absl::Status status =
+      loader.Put(config::ResourceKind::kRoute, kRoutes, RoutesTo("local").SerializeAsString(),
+                 config::Origin::kDynamic);
+  EXPECT_TRUE(status.ok()) << status;
+  return loader.Current()->routes.at(kRoutes);
 }
 
 // Its routes come by name, so that a push of routes leaves it and its connections alone.
@@ -96,8 +111,18 @@ SidecarMesh::SidecarMesh(uint64_t seed, const sim::FaultPlan& plan, const Origin
   IssueCertificates();
   Start(outbound_, near_);
   Start(inbound_, far_);
-  Apply(outbound_, Outbound());
   Apply(inbound_, Inbound());
+  control_loop_ = world_.NewLoop(world_.AddHost({"10.0.0.3"}));
+  const auto control_at = *SocketAddress::ParseWithPort("10.0.0.3:15012");
+  control_plane_ = std::make_unique<ControlPlane>(*control_loop_, control_at,
+                                                  identity_.NewAcceptor("control", "h2"));
+  Push({});
+  subscription_ = std::make_unique<RouteSubscription>(
+      *outbound_.loop, control_at, identity_.NewConnector("caller", "control", "h2"), kRoutes,
+      "origin", [this](std::shared_ptr<const route::RouteTable> routes) {
+        routes_ = std::move(routes);
+        Apply(outbound_, Outbound());
+      });
 }
 
 SidecarMesh::~SidecarMesh() = default;
@@ -119,7 +144,7 @@ void SidecarMesh::Apply(Sidecar& sidecar, std::shared_ptr<const config::Snapshot
 std::shared_ptr<const config::Snapshot> SidecarMesh::Outbound() {
   auto snapshot = std::make_shared<config::Snapshot>();
   snapshot->clusters["origin"] = Cluster("origin", kInbound, between_, connector_);
-  snapshot->routes[kRoutes] = RouteTo("origin", policy_);
+  snapshot->routes[kRoutes] = routes_;
   snapshot->listeners[kOutbound] = outbound_listener_;
   return snapshot;
 }
@@ -127,16 +152,13 @@ std::shared_ptr<const config::Snapshot> SidecarMesh::Outbound() {
 std::shared_ptr<const config::Snapshot> SidecarMesh::Inbound() {
   auto snapshot = std::make_shared<config::Snapshot>();
   snapshot->clusters["local"] = Cluster("local", kOrigin, upstream::HttpChoice::kHttp1, nullptr);
-  MeshPolicy plain;
-  plain.retries_after_first = 0;
-  snapshot->routes[kRoutes] = RouteTo("local", plain);
+  snapshot->routes[kRoutes] = LocalRoutes();
   snapshot->listeners[kInbound] = Listener(kInbound, acceptor_);
   return snapshot;
 }
 
 void SidecarMesh::Push(const MeshPolicy& policy) {
-  policy_ = policy;
-  Apply(outbound_, Outbound());
+  control_plane_->SetRoutes(kRoutes, RoutesOf(policy));
 }
 
 void SidecarMesh::IssueCertificates() {

@@ -10,6 +10,7 @@
 #include "sidecar/proxy/services.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/worker.h"
+#include "tests/simulation/control_plane.h"
 #include "tests/simulation/http_origin.h"
 #include "tests/simulation/mesh_identity.h"
 
@@ -22,7 +23,8 @@ struct MeshPolicy {
 };
 
 // caller -> outbound sidecar (10.0.0.1, 127.0.0.1:15001) -> mTLS -> inbound sidecar
-// (10.0.0.2:15006) -> origin (127.0.0.1:8080). Owner: a test.
+// (10.0.0.2:15006) -> origin (127.0.0.1:8080). The outbound sidecar's routes come from a control
+// plane (10.0.0.3:15012) by ADS. Owner: a test.
 class SidecarMesh final : public proxy::Observer {
  public:
   static constexpr char kOutbound[] = "127.0.0.1:15001";
@@ -34,8 +36,10 @@ class SidecarMesh final : public proxy::Observer {
               upstream::HttpChoice between = upstream::HttpChoice::kHttp1);
   ~SidecarMesh() override;
 
-  // What was said last comes into force on each sidecar when its loop gets to it, as a push does.
+  // Gives the control plane another policy to push.
   void Push(const MeshPolicy& policy);
+  // Routes have come.
+  bool ready() const { return routes_ != nullptr; }
   // New keys and certificates for both.
   void RotateCertificates();
   // Every connection between the two hosts, at once.
@@ -66,14 +70,17 @@ class SidecarMesh final : public proxy::Observer {
   sim::Simulation world_;
   const upstream::HttpChoice between_;
   MeshIdentity identity_;
-  MeshPolicy policy_;
+  std::shared_ptr<const route::RouteTable> routes_;  // of the outbound sidecar
   std::shared_ptr<const tls::SecureAcceptor> acceptor_;
   std::shared_ptr<const tls::SecureConnector> connector_;
   std::shared_ptr<const config::ListenerSpec> outbound_listener_;
   int near_, far_;
   std::unique_ptr<loop::Loop> caller_loop_, origin_loop_;
   std::unique_ptr<HttpOrigin> origin_;
+  std::unique_ptr<loop::Loop> control_loop_;
+  std::unique_ptr<ControlPlane> control_plane_;
   Sidecar outbound_, inbound_;
+  std::unique_ptr<RouteSubscription> subscription_;
   int exchanges_ = 0;
   int retried_ = 0;
 };

@@ -58,7 +58,9 @@ class Callers {
 
 // A push, a certificate rotation and a reset, each while requests are under way.
 Tally Play(SidecarMesh& mesh, int requests_each) {
-  mesh.world().RunFor(std::chrono::milliseconds(50));  // the sidecars listen
+  EXPECT_EQ(mesh.world().RunUntil([&] { return mesh.ready(); }, std::chrono::minutes(10)),
+            Outcome::kConditionMet);
+  mesh.world().RunFor(std::chrono::milliseconds(50));
   Callers callers(mesh, requests_each);
   const int all = kCallers * requests_each;
   const auto run_to = [&](int finished) {
