@@ -55,6 +55,7 @@ class MeshAuthority {
                                       std::vector<std::string> ip_addresses, int64_t now) const;
 
   const std::string& trust_domain() const { return options_.trust_domain; }
+  int64_t svid_lifetime_seconds() const { return options_.svid_lifetime_seconds; }
   // Every root that peers must believe, the signing one first.
   const std::string& trust_bundle_pem() const { return trust_bundle_pem_; }
   // Of the signing root's public key: what join tokens carry.

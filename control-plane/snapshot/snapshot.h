@@ -14,17 +14,14 @@
 
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
+#include "xds/server/view.h"
 
 namespace tulle::snapshot {
 
-struct Resource {
-  std::string version;  // hash of `bytes`
-  std::string bytes;    // the message of the table's type, serialised deterministically
-};
+using xds::Resource;
+using xds::ResourceTable;  // by name
 
-using ResourceTable = std::map<std::string, std::shared_ptr<const Resource>>;  // by name
-
-struct Snapshot {
+struct Snapshot : public xds::View {
   ResourceTable clusters;
   ResourceTable endpoints;
   ResourceTable listeners;
@@ -32,7 +29,7 @@ struct Snapshot {
   ResourceTable secrets;
 
   // nullptr for a type that is not served.
-  const ResourceTable* TableOf(std::string_view type_url) const;
+  const ResourceTable* TableOf(std::string_view type_url) const override;
 };
 
 inline constexpr std::string_view kClusterType =

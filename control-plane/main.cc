@@ -1,0 +1,146 @@
+// tulle-control: the composition root of the control plane.
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "certs/private_key.h"
+#include "control-plane/policy/names.h"
+#include "control-plane/server/control_plane.h"
+#include "control-plane/server/frontend.h"
+#include "control-plane/server/grpc_services.h"
+#include "control-plane/server/xds_source.h"
+#include "net/grpc/service.h"
+#include "net/loop/uv/uv_loop.h"
+#include "net/tls/tls_transports.h"
+#include "telemetry/log.h"
+#include "xds/server/ads_server.h"
+
+namespace tulle {
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+struct Flags {
+  std::string data_dir = "/var/lib/tulle";
+  std::string trust_domain = "cluster.local";
+  std::string svid_ttl = "24h";
+  std::string grpc = "0.0.0.0:15012";
+  std::string rest = "0.0.0.0:15016";
+  std::string health = "127.0.0.1:15014";
+  std::vector<std::string> dns_names = {"localhost", "tulle-control"};
+  std::vector<std::string> ip_addresses = {"127.0.0.1"};
+  std::string log_level = "info";
+  bool log_json = false;
+};
+
+int Fail(const std::string& message) {
+  std::fprintf(stderr, "tulle-control: %s\n", message.c_str());
+  return 1;
+}
+
+void Describe(CLI::App* app, Flags* flags) {
+  app->add_option("--data-dir", flags->data_dir,
+                  "where the store and the first admin's credential are kept");
+  app->add_option("--trust-domain", flags->trust_domain,
+                  "of the SPIFFE IDs; fixed once the store exists");
+  app->add_option("--svid-ttl", flags->svid_ttl,
+                  "how long a workload's certificate lives, like 24h or 10m");
+  app->add_option("--grpc", flags->grpc,
+                  "ADDRESS:PORT for sidecars: xDS, certificates, registration (TLS)");
+  app->add_option("--api", flags->rest, "ADDRESS:PORT of the REST API (TLS)");
+  app->add_option("--health", flags->health, "ADDRESS:PORT of /healthz and /metrics (plaintext)");
+  app->add_option("--dns-name", flags->dns_names,
+                  "a name in the control plane's certificate; may be repeated");
+  app->add_option("--ip", flags->ip_addresses,
+                  "an address in the control plane's certificate; may be repeated");
+  app->add_option("--log-level", flags->log_level, "trace, debug, info, warning or error");
+  app->add_flag("--log-json", flags->log_json, "one JSON object a line");
+  app->set_version_flag("--version", kVersion);
+}
+
+std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::string* error) {
+  server::FrontendOptions options;
+  const std::pair<const std::string*, SocketAddress*> wanted[] = {
+      {&flags.grpc, &options.grpc}, {&flags.rest, &options.rest}, {&flags.health, &options.health}};
+  for (const auto& [text, address] : wanted) {
+    const auto parsed = SocketAddress::ParseWithPort(*text);
+    if (!parsed) {
+      *error = "\"" + *text + "\" is no address; write it like 127.0.0.1:15012";
+      return std::nullopt;
+    }
+    *address = *parsed;
+  }
+  options.dns_names = flags.dns_names;
+  options.ip_addresses = flags.ip_addresses;
+  return options;
+}
+
+int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
+          const server::FrontendOptions& doors, telemetry::LogLevel level) {
+  telemetry::Log log(level,
+                     flags.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText);
+  certs::SystemKeySource keys;
+  const std::unique_ptr<loop::Loop> loop = loop::NewUvLoop();
+  auto plane = server::ControlPlane::Open(plane_options, *loop, keys, log);
+  if (!plane.ok()) return Fail(std::string(plane.status().message()));
+  server::XdsSource source(*loop, **plane);
+  xds::AdsServer ads(*loop, source);
+  source.Serve(&ads);
+  grpc::ServiceRegistry services;
+  ads.Register(services);
+  server::AddCertificateAuthority(plane->get(), &services);
+  server::AddRegistry(plane->get(), &services);
+  auto frontend =
+      server::Frontend::Open(doors, *loop, **plane, services, tls::TlsTransports(), keys, log);
+  if (!frontend.ok()) return Fail(std::string(frontend.status().message()));
+  for (const int signal : {SIGTERM, SIGINT}) loop->OnSignal(signal, [&] { loop->Stop(); });
+  log.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kMain,
+            "serving sidecars on " + (*frontend)->grpc_address().ToString() + ", the API on " +
+                (*frontend)->rest_address().ToString() + ", health on " +
+                (*frontend)->health_address().ToString() +
+                "; admin's credential: " + flags.data_dir + "/admin-credential");
+  loop->Run();
+  frontend->reset();
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("The control plane of Tulle: policies, identities, discovery.");
+  Describe(&app, &flags);
+  CLI11_PARSE(app, argc, argv);
+  // A core dump would hold the root's key.
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  server::ControlPlaneOptions options;
+  options.data_dir = flags.data_dir;
+  options.version = kVersion;
+  options.authority.trust_domain = flags.trust_domain;
+  const auto ttl = policy::ParseDuration(flags.svid_ttl);
+  if (!ttl)
+    return Fail("--svid-ttl " + flags.svid_ttl + " is no duration; write it like 24h or 10m");
+  options.authority.svid_lifetime_seconds = ttl->count() / 1000;
+  const auto level = telemetry::ParseLogLevel(flags.log_level);
+  if (!level) return Fail("--log-level " + flags.log_level + " is not known; write info or debug");
+  std::string error;
+  const auto doors = ReadAddresses(flags, &error);
+  if (!doors) return Fail(error);
+  if (mkdir(flags.data_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Fail(flags.data_dir + " cannot be made: " + strerror(errno) + "; choose --data-dir");
+  }
+  return Serve(flags, options, *doors, *level);
+}
+
+}  // namespace
+}  // namespace tulle
+
+int main(int argc, char** argv) { return tulle::Main(argc, argv); }

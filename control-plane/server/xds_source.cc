@@ -1,0 +1,186 @@
+#include "control-plane/server/xds_source.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <set>
+
+#include "control-plane/snapshot/describe.h"
+#include "envoy/config/core/v3/base.pb.h"
+
+namespace tulle::server {
+namespace {
+
+constexpr std::chrono::seconds kWatch{1};
+
+std::string WordOf(const std::string& type_url) {
+  for (const char* word : {"listeners", "routes", "clusters", "endpoints", "secrets"}) {
+    if (snapshot::TypeUrlOf(word) == type_url) return word;
+  }
+  return type_url;
+}
+
+// One version for all resources of a type: FNV-1a over names and versions.
+class Digest {
+ public:
+  void Add(const std::string& text) {
+    for (const char c : text) {
+      value_ = (value_ ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    }
+    value_ = (value_ ^ 0xff) * 1099511628211u;
+  }
+  std::string text() const { return absl::StrCat(absl::Hex(value_, absl::kZeroPad16)); }
+
+ private:
+  uint64_t value_ = 14695981039346656037u;
+};
+
+api::ProxyStatus::TypeStatus Summary(const std::string& type_url,
+                                     const xds::TypeStatus& resources) {
+  api::ProxyStatus::TypeStatus status;
+  status.type = WordOf(type_url);
+  Digest sent;
+  Digest acknowledged;
+  for (const auto& [name, resource] : resources) {
+    sent.Add(name);
+    sent.Add(resource.version);
+    acknowledged.Add(name);
+    acknowledged.Add(resource.delivery == xds::Delivery::kAcknowledged ? resource.version : "");
+    if (resource.delivery == xds::Delivery::kRejected && status.rejection.empty()) {
+      status.rejected_resource = name;
+      status.rejection = resource.error.empty() ? "rejected without a reason" : resource.error;
+    }
+  }
+  status.sent_version = sent.text();
+  status.acknowledged_version = acknowledged.text();
+  return status;
+}
+
+}  // namespace
+
+XdsSource::XdsSource(loop::Loop& loop, ControlPlane& plane) : plane_(plane) {
+  plane_.SetVersionObserver([this](snapshot::SnapshotFactory&) {
+    if (ads_ != nullptr) ads_->Refresh();
+  });
+  plane_.SetProxySource([this] { return Proxies(); });
+  watch_ = loop.NewTimer([this] {
+    Observe();
+    watch_->Start(kWatch);
+  });
+  watch_->Start(kWatch);
+}
+
+XdsSource::~XdsSource() {
+  plane_.SetVersionObserver(nullptr);
+  plane_.SetProxySource(nullptr);
+}
+
+absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
+    const envoy::config::core::v3::Node& node, const Transport& peer) {
+  const PeerIdentity* identity = peer.peer();
+  if (identity == nullptr || identity->spiffe_id.empty()) {
+    return absl::UnauthenticatedError(
+        "xDS needs a certificate of the mesh: get one with a join token first");
+  }
+  if (node.id().empty() || node.id().size() > 253) {
+    return absl::InvalidArgumentError("the node id must have 1 to 253 bytes");
+  }
+  const auto workload = plane_.CurrentMesh().workloads.find(node.id());
+  const bool is_known = workload != plane_.CurrentMesh().workloads.end();
+  const auto former = nodes_.find(node.id());
+  if ((is_known && workload->second.spiffe_id != identity->spiffe_id) ||
+      (!is_known && former != nodes_.end() && former->second.spiffe_id != identity->spiffe_id)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("node ", node.id(), " belongs to another identity than ", identity->spiffe_id,
+                     ": use the instance id that was registered"));
+  }
+  Node& entry = nodes_[node.id()];
+  if (entry.spiffe_id.empty() || !entry.is_connected) entry.connected_since = plane_.Now();
+  entry.spiffe_id = identity->spiffe_id;
+  entry.address = peer.PeerAddress().ToString();
+  entry.certificate_not_after = identity->not_after;
+  entry.is_connected = true;
+  if (entry.view != nullptr && (!is_known || entry.view_version == plane_.version_count())) {
+    return entry.view;
+  }
+  auto view = std::make_shared<snapshot::Snapshot>(plane_.SnapshotOf(node.id()));
+  if (is_known) {
+    entry.view = view;
+    entry.view_version = plane_.version_count();
+  }
+  return view;
+}
+
+void XdsSource::Observe() {
+  if (ads_ == nullptr) return;
+  ca::MeshAuthority& authority = plane_.authority();
+  ca::RootRotation& rotation = authority.rotation();
+  std::set<std::string> connected;
+  for (const xds::StreamStatus& stream : ads_->Statuses()) {
+    const auto node = nodes_.find(stream.node_id);
+    if (node == nodes_.end()) continue;
+    connected.insert(stream.node_id);
+    rotation.OnConnected(stream.node_id);
+    const auto secrets = stream.types.find(snapshot::kSecretType);
+    if (secrets != stream.types.end() && node->second.view != nullptr) {
+      const auto root = secrets->second.find("ROOTCA");
+      const auto current = node->second.view->secrets.find("ROOTCA");
+      if (root != secrets->second.end() && current != node->second.view->secrets.end() &&
+          root->second.delivery == xds::Delivery::kAcknowledged &&
+          root->second.version == current->second->version &&
+          node->second.view_version == plane_.version_count()) {
+        rotation.OnAcknowledged(stream.node_id);
+      }
+    }
+    // No SVID lives longer than the authority allows: one that ends later than that after the
+    // switch is newer.
+    const bool is_renewing = rotation.phase() == ca::RotationPhase::kRenewing;
+    if (is_renewing &&
+        node->second.certificate_not_after > rotation.since() + authority.svid_lifetime_seconds()) {
+      rotation.OnRenewed(stream.node_id);
+    }
+  }
+  for (auto& [id, node] : nodes_) {
+    if (node.is_connected && !connected.contains(id)) {
+      node.is_connected = false;
+      rotation.OnDisconnected(id, plane_.Now());
+    }
+  }
+  // A node that is gone from the registry too is forgotten.
+  std::erase_if(nodes_, [&](const auto& entry) {
+    return !entry.second.is_connected && !plane_.CurrentMesh().workloads.contains(entry.first);
+  });
+}
+
+std::vector<api::ProxyStatus> XdsSource::Proxies() {
+  std::map<std::string, api::ProxyStatus> proxies;
+  for (const auto& [id, workload] : plane_.CurrentMesh().workloads) {
+    proxies[id].spiffe_id = workload.spiffe_id;
+    proxies[id].address = workload.address;
+  }
+  for (const auto& [id, node] : nodes_) {
+    api::ProxyStatus& proxy = proxies[id];
+    proxy.spiffe_id = node.spiffe_id;
+    proxy.address = node.address;
+    proxy.connected_since = node.connected_since;
+    proxy.certificate_not_after = node.certificate_not_after;
+  }
+  if (ads_ != nullptr) {
+    for (const xds::StreamStatus& stream : ads_->Statuses()) {
+      const auto proxy = proxies.find(stream.node_id);
+      if (proxy == proxies.end()) continue;
+      proxy->second.is_connected = true;
+      proxy->second.types.clear();
+      for (const auto& [type, resources] : stream.types) {
+        proxy->second.types.push_back(Summary(type, resources));
+      }
+    }
+  }
+  std::vector<api::ProxyStatus> list;
+  for (auto& [id, proxy] : proxies) {
+    proxy.name = id;
+    list.push_back(std::move(proxy));
+  }
+  return list;
+}
+
+}  // namespace tulle::server

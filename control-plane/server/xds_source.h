@@ -1,0 +1,61 @@
+// What the xDS server serves: the snapshots of the mesh, to nodes bound to their SVIDs. Keeps book
+// of who is connected: for the API, and for the rotation of the root, which waits for them. Owner:
+// main; outlives the AdsServer. Thread: the loop's.
+#ifndef TULLE_CONTROL_PLANE_SERVER_XDS_SOURCE_H_
+#define TULLE_CONTROL_PLANE_SERVER_XDS_SOURCE_H_
+
+#include <absl/status/statusor.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control-plane/api/api.h"
+#include "control-plane/server/control_plane.h"
+#include "control-plane/snapshot/snapshot.h"
+#include "net/loop/loop.h"
+#include "xds/server/ads_server.h"
+
+namespace tulle::server {
+
+class XdsSource : public xds::Source {
+ public:
+  // Takes the control plane's version observer and proxy source. `plane` outlives this.
+  XdsSource(loop::Loop& loop, ControlPlane& plane);
+  ~XdsSource() override;
+  // Once, before the first stream.
+  void Serve(xds::AdsServer* ads) { ads_ = ads; }
+
+  // kUnauthenticated without an SVID; kPermissionDenied when the node is another identity's
+  // instance. An instance that is not registered gets the trust bundle; one whose lease has ended
+  // keeps what it had: a proxy that is connected is alive, whatever its heartbeats say.
+  absl::StatusOr<std::shared_ptr<const xds::View>> ViewFor(
+      const envoy::config::core::v3::Node& node, const Transport& peer) override;
+  void OnAnswer() override { Observe(); }
+
+  std::vector<api::ProxyStatus> Proxies();
+
+ private:
+  struct Node {
+    std::string spiffe_id;
+    std::string address;
+    int64_t connected_since = 0;
+    int64_t certificate_not_after = 0;
+    bool is_connected = true;
+    std::shared_ptr<const snapshot::Snapshot> view;
+    int64_t view_version = -1;
+  };
+
+  // Tells the rotation who is there and who has acknowledged.
+  void Observe();
+
+  ControlPlane& plane_;
+  xds::AdsServer* ads_ = nullptr;
+  std::map<std::string, Node> nodes_;  // by node id
+  std::unique_ptr<loop::Timer> watch_;
+};
+
+}  // namespace tulle::server
+
+#endif  // TULLE_CONTROL_PLANE_SERVER_XDS_SOURCE_H_
