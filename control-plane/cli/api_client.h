@@ -1,0 +1,39 @@
+// The REST API as the commands see it: one call, one reply. Implemented over HTTPS
+// (https_client.h), faked in tests.
+//
+// Owner: the session of one command. Thread: the only one.
+#ifndef TULLE_CONTROL_PLANE_CLI_API_CLIENT_H_
+#define TULLE_CONTROL_PLANE_CLI_API_CLIENT_H_
+
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace tulle::cli {
+
+struct ApiCall {
+  std::string method = "GET";
+  std::string path = {};                          // not encoded yet, without the query
+  std::map<std::string, std::string> query = {};  // not encoded yet
+  std::string body = {};
+  std::string content_type = "application/json";
+};
+
+struct ApiReply {
+  int status = 0;
+  std::string body;
+};
+
+class ApiClient {
+ public:
+  virtual ~ApiClient() = default;
+  // Any reply, whatever its status; a Trouble when there was none.
+  virtual absl::StatusOr<ApiReply> Send(const ApiCall& call) = 0;
+  // The roots to believe from the next call on: a mesh that changes its root says so itself.
+  virtual void SetTrust(const std::string& ca_pem) = 0;
+};
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_API_CLIENT_H_

@@ -1,0 +1,29 @@
+// From arguments to an Invocation, or to the text that is to be shown instead: help, or what is
+// wrong with the arguments. Pure.
+#ifndef TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_
+#define TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "control-plane/cli/invocation.h"
+
+namespace tulle::cli {
+
+struct HelpText {
+  std::string text;
+};
+
+// `arguments` without the program's name.
+std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
+    const std::vector<std::string>& arguments);
+
+// For completion: what may follow each chain of commands ("", "get", "token create").
+std::map<std::string, std::vector<std::string>> WordsOfCommands();
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_

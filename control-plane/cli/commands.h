@@ -1,0 +1,45 @@
+// The commands: each does what the session's invocation asks and returns the exit code, or a
+// Trouble (exit code 1; for diff 2).
+#ifndef TULLE_CONTROL_PLANE_CLI_COMMANDS_H_
+#define TULLE_CONTROL_PLANE_CLI_COMMANDS_H_
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "control-plane/cli/session.h"
+
+namespace tulle::cli {
+
+inline constexpr std::string_view kVersion = "0.1.0";
+
+// policy_commands.cc
+absl::StatusOr<int> Apply(Session& session);
+absl::StatusOr<int> Delete(Session& session);
+absl::StatusOr<int> Diff(Session& session);
+absl::StatusOr<int> Validate(Session& session);
+// get_command.cc
+absl::StatusOr<int> Get(Session& session);
+// mesh_commands.cc
+absl::StatusOr<int> Status(Session& session);
+absl::StatusOr<int> Services(Session& session);
+// proxy_config.cc
+absl::StatusOr<int> ProxyConfig(Session& session);
+// identity_commands.cc
+absl::StatusOr<int> CreateToken(Session& session);
+absl::StatusOr<int> IssueCertificate(Session& session);
+absl::StatusOr<int> RotateRoot(Session& session);
+absl::StatusOr<int> ShowRoots(Session& session);
+// check_command.cc
+absl::StatusOr<int> Check(Session& session);
+absl::StatusOr<int> Version(Session& session);
+// config_commands.cc
+absl::StatusOr<int> GetServers(Session& session);
+absl::StatusOr<int> CurrentServer(Session& session);
+absl::StatusOr<int> UseServer(Session& session);
+absl::StatusOr<int> SetServer(Session& session);
+absl::StatusOr<int> DeleteServer(Session& session);
+absl::StatusOr<int> ViewConfig(Session& session);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_COMMANDS_H_

@@ -1,0 +1,125 @@
+#include <filesystem>
+
+#include "control-plane/cli/commands.h"
+#include "control-plane/cli/config_file.h"
+#include "control-plane/cli/suggestion.h"
+#include "control-plane/cli/table.h"
+#include "control-plane/cli/trouble.h"
+
+namespace tulle::cli {
+namespace {
+
+std::string PathOf(const Session& session) {
+  return ConfigPath(session.invocation.connection.config_file, session.environment.variables);
+}
+
+absl::StatusOr<ConfigFile> Load(const Session& session) {
+  return ConfigFile::Load(PathOf(session));
+}
+
+absl::Status NoSuchServer(const ConfigFile& config, const std::string& name) {
+  return Trouble("there is no context named " + name,
+                 DidYouMean(name, config.Names(), "See `tullectl config get-contexts`"));
+}
+
+// Contexts are used from any folder.
+absl::Status SetPath(const std::string& path, std::string* stored) {
+  if (path.empty()) return absl::OkStatus();
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error || !std::filesystem::exists(absolute, error)) {
+    return Trouble("there is no file " + path, "check the path");
+  }
+  *stored = absolute.lexically_normal().string();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<int> GetServers(Session& session) {
+  const auto config = Load(session);
+  if (!config.ok()) return config.status();
+  if (config->entries.empty()) {
+    session.err() << "No contexts in " << PathOf(session)
+                  << ". Make one with `tullectl config set-context NAME --credential-file FILE`.\n";
+    return 0;
+  }
+  Table table({"CURRENT", "NAME", "SERVER", "NAMESPACE"});
+  for (const ServerEntry& entry : config->entries) {
+    table.AddRow({entry.name == config->current ? "*" : " ", entry.name,
+                  entry.server.empty() ? "(of the credential file)" : entry.server,
+                  entry.ns.empty() ? "default" : entry.ns});
+  }
+  table.Print(session.out());
+  return 0;
+}
+
+absl::StatusOr<int> CurrentServer(Session& session) {
+  const auto config = Load(session);
+  if (!config.ok()) return config.status();
+  if (config->current.empty()) {
+    return Trouble("no context is in use", "choose one with `tullectl config use-context NAME`");
+  }
+  session.out() << config->current << "\n";
+  return 0;
+}
+
+absl::StatusOr<int> UseServer(Session& session) {
+  auto config = Load(session);
+  if (!config.ok()) return config.status();
+  const std::string& name = session.invocation.name;
+  if (config->Find(name) == nullptr) return NoSuchServer(*config, name);
+  config->current = name;
+  const absl::Status saved = config->Save(PathOf(session));
+  if (!saved.ok()) return saved;
+  session.out() << "Switched to context \"" << name << "\".\n";
+  return 0;
+}
+
+absl::StatusOr<int> SetServer(Session& session) {
+  auto config = Load(session);
+  if (!config.ok()) return config.status();
+  const Invocation& wanted = session.invocation;
+  const bool is_new = config->Find(wanted.name) == nullptr;
+  ServerEntry& entry = config->FindOrAdd(wanted.name);
+  if (!wanted.connection.server.empty()) {
+    auto server = NormalizeServer(wanted.connection.server);
+    if (!server.ok()) return server.status();
+    entry.server = *std::move(server);
+  }
+  for (const absl::Status& status :
+       {SetPath(wanted.connection.credential_file, &entry.credential_file),
+        SetPath(wanted.connection.ca_file, &entry.ca_file)}) {
+    if (!status.ok()) return status;
+  }
+  if (!wanted.ns.empty()) entry.ns = wanted.ns;
+  if (config->current.empty()) config->current = wanted.name;
+  const absl::Status saved = config->Save(PathOf(session));
+  if (!saved.ok()) return saved;
+  session.out() << "Context \"" << wanted.name << "\" " << (is_new ? "created" : "changed")
+                << (config->current == wanted.name ? ", in use.\n" : ".\n");
+  return 0;
+}
+
+absl::StatusOr<int> DeleteServer(Session& session) {
+  auto config = Load(session);
+  if (!config.ok()) return config.status();
+  const std::string& name = session.invocation.name;
+  if (std::erase_if(config->entries, [&](const auto& entry) { return entry.name == name; }) == 0) {
+    return NoSuchServer(*config, name);
+  }
+  if (config->current == name) config->current.clear();
+  const absl::Status saved = config->Save(PathOf(session));
+  if (!saved.ok()) return saved;
+  session.out() << "Context \"" << name << "\" deleted.\n";
+  return 0;
+}
+
+absl::StatusOr<int> ViewConfig(Session& session) {
+  const auto config = Load(session);
+  if (!config.ok()) return config.status();
+  session.out() << config->ToYaml();
+  return 0;
+}
+
+}  // namespace tulle::cli

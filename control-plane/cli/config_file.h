@@ -1,0 +1,55 @@
+// The file of named servers, as a kubeconfig has them: where each is, and in which files its CA and
+// the caller's credential lie. Holds no secret itself.
+//
+//   current-context: local
+//   contexts:
+//   - name: local
+//     server: https://127.0.0.1:15016
+//     credential-file: /var/lib/tulle/admin.json
+//     ca-file: /var/lib/tulle/ca.pem
+//     namespace: shop
+//
+// Values; any thread.
+#ifndef TULLE_CONTROL_PLANE_CLI_CONFIG_FILE_H_
+#define TULLE_CONTROL_PLANE_CLI_CONFIG_FILE_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace tulle::cli {
+
+struct ServerEntry {
+  std::string name;
+  std::string server;
+  std::string credential_file;
+  std::string ca_file;
+  std::string ns;
+};
+
+struct ConfigFile {
+  std::string current;
+  std::vector<ServerEntry> entries;  // in the order of the file
+
+  const ServerEntry* Find(const std::string& name) const;
+  ServerEntry& FindOrAdd(const std::string& name);
+  std::vector<std::string> Names() const;
+
+  // A file that is not there is an empty one.
+  static absl::StatusOr<ConfigFile> Load(const std::string& path);
+  static absl::StatusOr<ConfigFile> Parse(const std::string& text, const std::string& path);
+  // Mode 0600, its folder 0700; by a new file and a rename.
+  absl::Status Save(const std::string& path) const;
+  std::string ToYaml() const;
+};
+
+// --config, else $TULLECTL_CONFIG, else $XDG_CONFIG_HOME/tulle/config, else ~/.config/tulle/config.
+std::string ConfigPath(const std::string& flag,
+                       const std::map<std::string, std::string>& variables);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_CONFIG_FILE_H_

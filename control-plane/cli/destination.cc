@@ -1,0 +1,159 @@
+#include "control-plane/cli/destination.h"
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/config_file.h"
+#include "control-plane/cli/files.h"
+#include "control-plane/cli/suggestion.h"
+#include "control-plane/cli/trouble.h"
+
+namespace tulle::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kDefaultServer[] = "https://127.0.0.1:15016";
+constexpr char kDefaultPort[] = "15016";
+
+std::string FieldOf(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::string Trimmed(std::string text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
+  return text;
+}
+
+absl::Status ReadCredentialFile(const std::string& path, Destination* destination) {
+  const auto text = ReadFile(path);
+  if (!text.ok()) {
+    return Trouble("the credential file cannot be read: " + path,
+                   "tulle-control writes the first admin's to admin.json in its data directory, "
+                   "readable by its owner alone: name it with --credential-file");
+  }
+  destination->credential_source = path;
+  if (text->find('{') != 0) {
+    destination->credential = Trimmed(*text);
+  } else {
+    const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object()) {
+      return Trouble(path + " holds no credential", "expected {server, ca, credential} as JSON");
+    }
+    destination->credential = FieldOf(json, "credential");
+    if (destination->server.empty()) destination->server = FieldOf(json, "server");
+    if (destination->ca_pem.empty()) {
+      destination->ca_pem = FieldOf(json, "ca");
+      destination->ca_source = path;
+    }
+  }
+  // It goes into a header: nothing else may come in with it.
+  for (const char c : destination->credential) {
+    if (c <= ' ' || c > '~') return Trouble(path + " holds no credential", "expected one word");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ServerEntry> FindEntry(const ConnectionFlags& flags,
+                                      const std::map<std::string, std::string>& variables) {
+  const std::string path = ConfigPath(flags.config_file, variables);
+  const auto config = ConfigFile::Load(path);
+  if (!config.ok()) return config.status();
+  const std::string& name = flags.context.empty() ? config->current : flags.context;
+  if (name.empty()) return ServerEntry();
+  if (const ServerEntry* entry = config->Find(name)) return *entry;
+  return Trouble(absl::StrCat("there is no context named ", name, " in ", path),
+                 DidYouMean(name, config->Names(), "see `tullectl config get-contexts`"));
+}
+
+bool IsPort(const std::string& text) {
+  if (text.empty() || text.size() > 5) return false;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return false;
+  }
+  return std::stoi(text) > 0 && std::stoi(text) <= 65535;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> NormalizeServer(const std::string& text) {
+  std::string authority = text;
+  if (authority.starts_with("https://")) authority = authority.substr(sizeof("https://") - 1);
+  if (authority.ends_with("/")) authority.pop_back();
+  const bool is_v6 = authority.starts_with("[");
+  const size_t colon = authority.find(':', is_v6 ? authority.find(']') : 0);
+  if (colon == std::string::npos) authority += std::string(":") + kDefaultPort;
+  const size_t at = authority.rfind(':');
+  const std::string host = authority.substr(0, at);
+  if (host.empty() || !IsPort(authority.substr(at + 1)) ||
+      host.find_first_of("/ @?#") != std::string::npos || (is_v6 && !host.ends_with("]")) ||
+      (!is_v6 && host.find(':') != std::string::npos)) {
+    return Trouble("\"" + text + "\" is no address of a server",
+                   std::string("write it like ") + kDefaultServer);
+  }
+  return "https://" + authority;
+}
+
+absl::StatusOr<Destination> ResolveDestination(
+    const ConnectionFlags& flags, const std::map<std::string, std::string>& variables) {
+  const auto found = FindEntry(flags, variables);
+  if (!found.ok()) return found.status();
+  ServerEntry entry = *found;
+  if (!flags.server.empty()) entry.server = flags.server;
+  if (!flags.credential_file.empty()) {
+    // Somebody else's file: the context's own server and CA say nothing about it.
+    if (flags.context.empty() && flags.credential_file != entry.credential_file) {
+      entry.server = flags.server;
+      entry.ca_file.clear();
+    }
+    entry.credential_file = flags.credential_file;
+  }
+  if (!flags.ca_file.empty()) entry.ca_file = flags.ca_file;
+  Destination destination;
+  destination.server = entry.server;
+  if (!entry.ns.empty()) destination.ns = entry.ns;
+  if (!entry.ca_file.empty()) {
+    auto pem = ReadFile(entry.ca_file);
+    if (!pem.ok()) return pem.status();
+    destination.ca_pem = *std::move(pem);
+    destination.ca_source = entry.ca_file;
+  }
+  if (!entry.credential_file.empty()) {
+    const absl::Status status = ReadCredentialFile(entry.credential_file, &destination);
+    if (!status.ok()) return status;
+  }
+  if (destination.ca_pem.empty()) {
+    return Trouble(
+        "it is not known which control plane to speak to, or by which CA it proves itself",
+        "pass --credential-file DATA-DIR/admin.json, or make a context: `tullectl config "
+        "set-context NAME --credential-file DATA-DIR/admin.json`");
+  }
+  if (destination.server.empty()) destination.server = kDefaultServer;
+  auto server = NormalizeServer(destination.server);
+  if (!server.ok()) return server.status();
+  destination.server = *std::move(server);
+  return destination;
+}
+
+std::string NamespaceOf(const ConnectionFlags& flags,
+                        const std::map<std::string, std::string>& variables) {
+  const auto entry = FindEntry(flags, variables);
+  return entry.ok() && !entry->ns.empty() ? entry->ns : "default";
+}
+
+absl::Status SaveTrust(const Destination& destination, const std::string& ca_pem) {
+  if (ca_pem.empty() || ca_pem == destination.ca_pem) return absl::OkStatus();
+  if (destination.ca_source != destination.credential_source) {
+    return WritePrivateFile(destination.ca_source, ca_pem);
+  }
+  const auto text = ReadFile(destination.ca_source);
+  if (!text.ok()) return text.status();
+  Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return absl::OkStatus();
+  json["ca"] = ca_pem;
+  return WritePrivateFile(destination.ca_source, json.dump(2) + "\n");
+}
+
+}  // namespace tulle::cli

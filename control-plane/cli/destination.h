@@ -1,0 +1,48 @@
+// Which control plane a command speaks to, and as whom: flags win over the context of the config
+// file, and that over what the credential file itself says.
+//
+// A credential file is either the bare credential (one line), or JSON as tulle-control writes it
+// for the first admin: {"server": "https://HOST:PORT", "ca": "PEM", "credential": "..."}: then it
+// alone is enough. A credential is never printed.
+#ifndef TULLE_CONTROL_PLANE_CLI_DESTINATION_H_
+#define TULLE_CONTROL_PLANE_CLI_DESTINATION_H_
+
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace tulle::cli {
+
+struct ConnectionFlags {
+  std::string config_file = {};
+  std::string context = {};
+  std::string server = {};
+  std::string credential_file = {};
+  std::string ca_file = {};
+};
+
+struct Destination {
+  std::string server;  // https://HOST:PORT
+  std::string ca_pem;
+  std::string ca_source;  // the file that it comes from
+  std::string credential;
+  std::string credential_source;  // the same
+  std::string ns = "default";     // of commands that name none
+};
+
+absl::StatusOr<Destination> ResolveDestination(const ConnectionFlags& flags,
+                                               const std::map<std::string, std::string>& variables);
+// The namespace of the context; "default" if there is none. For commands without a server.
+std::string NamespaceOf(const ConnectionFlags& flags,
+                        const std::map<std::string, std::string>& variables);
+
+// After a rotation: writes the new roots to the file that the destination's came from.
+absl::Status SaveTrust(const Destination& destination, const std::string& ca_pem);
+
+// "127.0.0.1:15016", "https://localhost" -> "https://HOST:PORT".
+absl::StatusOr<std::string> NormalizeServer(const std::string& text);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_DESTINATION_H_

@@ -1,0 +1,32 @@
+// What the process gives to the commands: streams, variables, time and the way to the server.
+// Faked in tests. Owner: main, which outlives every command.
+#ifndef TULLE_CONTROL_PLANE_CLI_ENVIRONMENT_H_
+#define TULLE_CONTROL_PLANE_CLI_ENVIRONMENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <istream>
+#include <map>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "control-plane/cli/api_client.h"
+#include "control-plane/cli/destination.h"
+
+namespace tulle::cli {
+
+struct Environment {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool has_colour = false;                            // a terminal that wants it
+  std::map<std::string, std::string> variables = {};  // HOME, XDG_CONFIG_HOME, TULLECTL_CONFIG
+  std::function<int64_t()> now = {};                  // seconds since the epoch
+  std::function<void(int64_t seconds)> pause = {};
+  std::function<std::unique_ptr<ApiClient>(const Destination&)> connect = {};
+};
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_ENVIRONMENT_H_

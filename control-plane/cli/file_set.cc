@@ -1,0 +1,110 @@
+#include "control-plane/cli/file_set.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "control-plane/cli/files.h"
+#include "control-plane/cli/trouble.h"
+#include "control-plane/policy/policy_set.h"
+
+namespace tulle::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsPolicyFile(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  return extension == ".yaml" || extension == ".yml" || extension == ".json";
+}
+
+template <typename Iterator>
+std::vector<std::string> PolicyFilesOf(const std::string& path) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (Iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    if (at->is_regular_file(error) && IsPolicyFile(at->path())) found.push_back(at->path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
+absl::StatusOr<FileSet> FileSet::Read(const std::vector<std::string>& paths, bool is_recursive,
+                                      std::istream& in) {
+  FileSet files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (path == "-") {
+      std::ostringstream text;
+      text << in.rdbuf();
+      files.Add("standard input", text.str());
+    } else if (fs::is_directory(path, error)) {
+      const absl::Status status = files.AddFolder(path, is_recursive);
+      if (!status.ok()) return status;
+    } else {
+      auto text = ReadFile(path);
+      if (!text.ok()) return text.status();
+      files.Add(path, *std::move(text));
+    }
+  }
+  return files;
+}
+
+absl::Status FileSet::AddFolder(const std::string& path, bool is_recursive) {
+  const std::vector<std::string> found = is_recursive
+                                             ? PolicyFilesOf<fs::recursive_directory_iterator>(path)
+                                             : PolicyFilesOf<fs::directory_iterator>(path);
+  if (found.empty()) {
+    return Trouble(path + " holds no *.yaml, *.yml or *.json",
+                   is_recursive ? "name another folder" : "-R looks into its folders too");
+  }
+  for (const std::string& file : found) {
+    auto text = ReadFile(file);
+    if (!text.ok()) return text.status();
+    Add(file, *std::move(text));
+  }
+  return absl::OkStatus();
+}
+
+void FileSet::Add(std::string name, std::string text) {
+  if (!combined_.empty()) {
+    combined_ += "---\n";
+    ++lines_;
+  }
+  files_.push_back({std::move(name), text, lines_});
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  lines_ += static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+  combined_ += text;
+}
+
+std::string FileSet::NameOfAll() const { return files_.size() == 1 ? files_[0].name : "files"; }
+
+void FileSet::Place(policy::Problem* problem) const {
+  if (problem->line <= 0) return;
+  for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
+    if (problem->line <= file->lines_before) continue;
+    problem->file = file->name;
+    problem->line -= file->lines_before;
+    return;
+  }
+}
+
+policy::ParsedFile FileSet::Parse() const {
+  policy::ParsedFile all;
+  for (const File& file : files_) {
+    const policy::ParsedFile parsed = policy::ParseDocuments(file.text, file.name);
+    all.problems.insert(all.problems.end(), parsed.problems.begin(), parsed.problems.end());
+  }
+  if (!all.ok()) return all;
+  all = policy::ParseDocuments(combined_, NameOfAll());
+  policy::PolicySet set;
+  for (const policy::Document& document : all.documents) set.Upsert(document);
+  if (all.ok()) all.problems = set.FindConflicts(all.documents, NameOfAll());
+  for (policy::Problem& problem : all.problems) Place(&problem);
+  if (!all.ok()) all.documents.clear();
+  return all;
+}
+
+}  // namespace tulle::cli

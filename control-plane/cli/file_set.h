@@ -1,0 +1,51 @@
+// The policy files of one command, joined into one body so that all are applied or none, and the
+// way back from a line of it to the file it came from.
+#ifndef TULLE_CONTROL_PLANE_CLI_FILE_SET_H_
+#define TULLE_CONTROL_PLANE_CLI_FILE_SET_H_
+
+#include <istream>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "control-plane/policy/parse.h"
+#include "control-plane/policy/problem.h"
+
+namespace tulle::cli {
+
+class FileSet {
+ public:
+  // "-" is `in`; of a folder all *.yaml, *.yml and *.json in order of their names, with those of
+  // its folders only if `is_recursive`.
+  static absl::StatusOr<FileSet> Read(const std::vector<std::string>& paths, bool is_recursive,
+                                      std::istream& in);
+
+  void Add(std::string name, std::string text);
+  const std::string& Combined() const { return combined_; }
+  // The name of the only file, or a word for several.
+  std::string NameOfAll() const;
+  // Moves a problem of the combined text to its file.
+  void Place(policy::Problem* problem) const;
+  // Each file judged by itself, then all together. Documents only without problems, their lines
+  // those of Combined().
+  policy::ParsedFile Parse() const;
+  size_t size() const { return files_.size(); }
+
+ private:
+  struct File {
+    std::string name;
+    std::string text;
+    int lines_before;
+  };
+
+  absl::Status AddFolder(const std::string& path, bool is_recursive);
+
+  std::vector<File> files_;
+  std::string combined_;
+  int lines_ = 0;
+};
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_FILE_SET_H_

@@ -1,0 +1,50 @@
+#include "control-plane/cli/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/trouble.h"
+
+namespace tulle::cli {
+namespace {
+
+absl::Status WriteTrouble(const std::string& path) {
+  return Trouble(absl::StrCat(path, " cannot be written: ", strerror(errno)),
+                 "check owner, mode and free space of its folder");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf() || file.peek() == std::ifstream::traits_type::eof())) {
+    return Trouble(absl::StrCat(path, " cannot be read: ", strerror(errno)),
+                   "check the path, and that you may read the file");
+  }
+  return text.str();
+}
+
+absl::Status WritePrivateFile(const std::string& path, std::string_view text) {
+  const std::string fresh = path + ".new";
+  unlink(fresh.c_str());
+  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return WriteTrouble(fresh);
+  const bool is_written =
+      write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      fsync(file) == 0;
+  close(file);
+  if (is_written && rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  const absl::Status status = WriteTrouble(path);
+  unlink(fresh.c_str());
+  return status;
+}
+
+}  // namespace tulle::cli

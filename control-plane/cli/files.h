@@ -1,0 +1,19 @@
+// Reading and writing whole files, with errors that say what to do.
+#ifndef TULLE_CONTROL_PLANE_CLI_FILES_H_
+#define TULLE_CONTROL_PLANE_CLI_FILES_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace tulle::cli {
+
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+// Mode 0600, whole or not at all: a new file beside it, then a rename.
+absl::Status WritePrivateFile(const std::string& path, std::string_view text);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_FILES_H_

@@ -1,0 +1,154 @@
+#include <chrono>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "certs/csr.h"
+#include "certs/private_key.h"
+#include "certs/spiffe_id.h"
+#include "control-plane/cli/commands.h"
+#include "control-plane/cli/files.h"
+#include "control-plane/cli/table.h"
+#include "control-plane/cli/trouble.h"
+#include "control-plane/policy/names.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr int64_t kLongestWatchSeconds = 600;
+
+// {"account", "namespace", "ttlSeconds"} of a token or a certificate.
+absl::StatusOr<Json> IdentityRequest(Session& session) {
+  const Invocation& wanted = session.invocation;
+  const std::string account =
+      wanted.account.empty() && !wanted.services.empty() ? wanted.services[0] : wanted.account;
+  if (account.empty()) return Trouble("it is not said for whom", "name the --service");
+  Json request = {{"account", account}, {"namespace", session.Namespace()}};
+  if (wanted.ttl.empty()) return request;
+  const auto ttl = policy::ParseDuration(wanted.ttl);
+  const int64_t seconds = ttl ? std::chrono::duration_cast<std::chrono::seconds>(*ttl).count() : 0;
+  if (seconds <= 0) {
+    return Trouble("\"" + wanted.ttl + "\" is no duration of a second or more",
+                   "write it like 10m, 24h or 1h30m");
+  }
+  request["ttlSeconds"] = seconds;
+  return request;
+}
+
+std::string ProgressOf(const Json& roots) {
+  std::string text = TextAt(roots, "/phase");
+  std::string waiting;
+  for (const Json& proxy : PartAt(roots, "/waitingFor")) waiting += " " + TextAt(proxy, "");
+  return waiting.empty() ? text : text + ", waiting for" + waiting;
+}
+
+// Each change of phase on a line, until the rotation is over.
+absl::StatusOr<int> WatchRotation(Session& session, std::string shown) {
+  const int64_t deadline = session.environment.now() + kLongestWatchSeconds;
+  for (;;) {
+    session.environment.pause(1);
+    const auto roots = session.Get("/v1/certs");
+    if (!roots.ok()) return roots.status();
+    const absl::Status adopted = session.AdoptTrust(TextAt(*roots, "/trustBundle"));
+    if (!adopted.ok()) return adopted;
+    const std::string progress = ProgressOf(*roots);
+    if (progress != shown) session.out() << progress << std::endl;
+    shown = progress;
+    if (TextAt(*roots, "/phase") == "steady") {
+      session.out() << "the root is new: " << TextAt(*roots, "/signingRoot/sha256") << "\n";
+      return 0;
+    }
+    if (session.environment.now() > deadline) {
+      return Trouble("the rotation has not ended within 10 minutes: " + progress,
+                     "see `tullectl status` for the proxies that are waited for; the rotation goes "
+                     "on by itself");
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<int> CreateToken(Session& session) {
+  auto request = IdentityRequest(session);
+  if (!request.ok()) return request.status();
+  if (!session.invocation.services.empty()) (*request)["services"] = session.invocation.services;
+  const auto reply = session.Post("/v1/tokens", *request);
+  if (!reply.ok()) return reply.status();
+  if (session.wants_json()) {
+    PrintJson(*reply, session.invocation.format, session.out());
+    return 0;
+  }
+  session.out() << TextAt(*reply, "/token") << "\n";
+  if (session.invocation.format != Format::kRaw) {
+    session.err() << "for " << TextAt(*reply, "/spiffeId") << ", valid for "
+                  << FormatAge(NumberAt(*reply, "/expiresAt") - session.environment.now())
+                  << "; give it to the sidecar with --token-file\n";
+  }
+  return 0;
+}
+
+absl::StatusOr<int> IssueCertificate(Session& session) {
+  auto request = IdentityRequest(session);
+  if (!request.ok()) return request.status();
+  const std::filesystem::path folder = session.invocation.directory;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (std::filesystem::exists(folder / "key.pem", error) && !session.invocation.force) {
+    return Trouble((folder / "key.pem").string() + " is there already",
+                   "name another folder with --out, or replace it with --force");
+  }
+  const certs::PrivateKey key = certs::SystemKeySource().Generate();
+  // The name in a request counts for nothing; it has to be well-formed.
+  const auto id = certs::SpiffeId::ForWorkload("cluster.local", "default", "requested");
+  if (!id.ok()) return id.status();
+  (*request)["csr"] = certs::BuildCertificateRequest(key, *id);
+  const auto reply = session.Post("/v1/certs/issue", *request);
+  if (!reply.ok()) return reply.status();
+  const std::pair<const char*, std::string> files[] = {
+      {"key.pem", key.ToPem()},
+      {"cert.pem", TextAt(*reply, "/certificate")},
+      {"ca.pem", TextAt(*reply, "/trustBundle")},
+  };
+  for (const auto& [name, text] : files) {
+    const absl::Status written = WritePrivateFile((folder / name).string(), text);
+    if (!written.ok()) return written;
+  }
+  session.out() << TextAt(*reply, "/spiffeId") << ", ends in "
+                << FormatAge(NumberAt(*reply, "/notAfter") - session.environment.now()) << ": "
+                << (folder / "{key,cert,ca}.pem").string() << "\n";
+  return 0;
+}
+
+absl::StatusOr<int> RotateRoot(Session& session) {
+  const auto roots = session.Post("/v1/certs/rotate", Json::object());
+  if (!roots.ok()) return roots.status();
+  // Both roots, so that the server is still believed when its certificate comes from the new one.
+  const absl::Status adopted = session.AdoptTrust(TextAt(*roots, "/trustBundle"));
+  if (!adopted.ok()) return adopted;
+  const std::string progress = ProgressOf(*roots);
+  session.out() << progress << std::endl;
+  if (session.invocation.watch) return WatchRotation(session, progress);
+  session.err() << "the rotation goes on by itself; watch it with `tullectl cert rotate --watch` "
+                   "next time, or see `tullectl cert roots`\n";
+  return 0;
+}
+
+absl::StatusOr<int> ShowRoots(Session& session) {
+  const auto roots = session.Get("/v1/certs");
+  if (!roots.ok()) return roots.status();
+  if (session.wants_json()) {
+    PrintJson(*roots, session.invocation.format, session.out());
+  } else if (session.invocation.format == Format::kRaw) {
+    session.out() << TextAt(*roots, "/trustBundle");
+  } else {
+    const int64_t now = session.environment.now();
+    Table table({"TRUST DOMAIN", "ROTATION", "ROOT", "AGE", "ENDS"});
+    table.AddRow({TextAt(*roots, "/trustDomain"), ProgressOf(*roots),
+                  TextAt(*roots, "/signingRoot/sha256").substr(0, 16),
+                  FormatAge(now - NumberAt(*roots, "/signingRoot/notBefore")),
+                  "in " + FormatAge(NumberAt(*roots, "/signingRoot/notAfter") - now)});
+    table.Print(session.out());
+  }
+  return 0;
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,21 @@
+// The kinds of policies as a person may write them on a command line. Pure.
+#ifndef TULLE_CONTROL_PLANE_CLI_KINDS_H_
+#define TULLE_CONTROL_PLANE_CLI_KINDS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace tulle::cli {
+
+// "httproutes", "hr", "HTTPRoute" -> "HTTPRoute". Else a Trouble that names the nearest.
+absl::StatusOr<std::string> KindNamed(const std::string& word);
+// "httproute/post"
+std::string ShortName(const std::string& kind, const std::string& name);
+// Words for completion: the kinds in lower case.
+std::vector<std::string> KindWords();
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_KINDS_H_

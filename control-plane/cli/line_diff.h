@@ -1,0 +1,15 @@
+// What differs between two texts, line by line, in the unified form of diff -u. Pure.
+#ifndef TULLE_CONTROL_PLANE_CLI_LINE_DIFF_H_
+#define TULLE_CONTROL_PLANE_CLI_LINE_DIFF_H_
+
+#include <string>
+#include <string_view>
+
+namespace tulle::cli {
+
+// Without differences empty; else "--- name\n+++ name\n@@ ...": three lines around each difference.
+std::string UnifiedDiff(std::string_view name, std::string_view before, std::string_view after);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_LINE_DIFF_H_

@@ -1,0 +1,140 @@
+#include "control-plane/cli/commands.h"
+#include "control-plane/cli/table.h"
+#include "control-plane/cli/trouble.h"
+
+// Resources as the API shows them: xDS v3 in JSON with the fields' own names.
+namespace tulle::cli {
+namespace {
+
+constexpr size_t kShownVersion = 12;
+
+using Rows = void (*)(const Json& resource, const std::string& version, Table* table);
+
+struct Part {
+  const char* name;
+  std::vector<std::string> headers;
+  Rows add_rows;
+};
+
+std::string AddressOf(const Json& json, const std::string& at) {
+  const std::string port = TextAt(json, at + "/socket_address/port_value");
+  return TextAt(json, at + "/socket_address/address") + (port.empty() ? "" : ":" + port);
+}
+
+void AddListener(const Json& listener, const std::string& version, Table* table) {
+  std::string filters;
+  for (const Json& chain : PartAt(listener, "/filter_chains")) {
+    const bool is_tls = chain.contains("transport_socket");
+    for (const Json& filter : PartAt(chain, "/filters")) {
+      const std::string name = TextAt(filter, "/name");
+      filters +=
+          (filters.empty() ? "" : ",") + name.substr(name.rfind('.') + 1) + (is_tls ? "(tls)" : "");
+    }
+  }
+  table->AddRow({TextAt(listener, "/name"), AddressOf(listener, "/address"),
+                 TextAt(listener, "/traffic_direction"), filters, version});
+}
+
+std::string MatchOf(const Json& route) {
+  for (const char* kind : {"path", "prefix", "path_separated_prefix"}) {
+    const std::string text = TextAt(route, std::string("/match/") + kind);
+    if (!text.empty()) return std::string(kind) == "path" ? "=" + text : text + "*";
+  }
+  const std::string regex = TextAt(route, "/match/safe_regex/regex");
+  return regex.empty() ? "" : "~" + regex;
+}
+
+std::string ActionOf(const Json& route) {
+  const std::string cluster = TextAt(route, "/route/cluster");
+  if (!cluster.empty()) return cluster;
+  std::string text;
+  for (const Json& each : PartAt(route, "/route/weighted_clusters/clusters")) {
+    text += (text.empty() ? "" : ",") + TextAt(each, "/name") + "=" + TextAt(each, "/weight");
+  }
+  if (!text.empty()) return text;
+  const std::string status = TextAt(route, "/direct_response/status");
+  return status.empty() ? "" : "answers " + status;
+}
+
+void AddRoutes(const Json& configuration, const std::string& version, Table* table) {
+  for (const Json& host : PartAt(configuration, "/virtual_hosts")) {
+    const Json& domains = PartAt(host, "/domains");
+    std::string domain = domains.empty() ? "" : TextAt(domains[0], "");
+    if (domains.size() > 1) domain += " +" + std::to_string(domains.size() - 1);
+    for (const Json& route : PartAt(host, "/routes")) {
+      table->AddRow(
+          {TextAt(configuration, "/name"), domain, MatchOf(route), ActionOf(route), version});
+    }
+  }
+}
+
+void AddCluster(const Json& cluster, const std::string& version, Table* table) {
+  const bool is_tls =
+      cluster.contains("transport_socket") || cluster.contains("transport_socket_matches");
+  const std::string type = TextAt(cluster, "/type");
+  const std::string policy = TextAt(cluster, "/lb_policy");
+  table->AddRow({TextAt(cluster, "/name"), type.empty() ? "STATIC" : type,
+                 policy.empty() ? "ROUND_ROBIN" : policy, is_tls ? "mTLS" : "no", version});
+}
+
+void AddEndpoints(const Json& assignment, const std::string& version, Table* table) {
+  for (const Json& locality : PartAt(assignment, "/endpoints")) {
+    for (const Json& endpoint : PartAt(locality, "/lb_endpoints")) {
+      const std::string health = TextAt(endpoint, "/health_status");
+      const std::string weight = TextAt(endpoint, "/load_balancing_weight");
+      table->AddRow({TextAt(assignment, "/cluster_name"), AddressOf(endpoint, "/endpoint/address"),
+                     health.empty() || health == "UNKNOWN" ? "HEALTHY" : health,
+                     weight.empty() ? "1" : weight, version});
+    }
+  }
+}
+
+void AddSecret(const Json& secret, const std::string& version, Table* table) {
+  const bool is_roots = secret.contains("validation_context");
+  table->AddRow({TextAt(secret, "/name"), is_roots ? "trusted roots" : "certificate", version});
+}
+
+const Part* FindPart(const std::string& name) {
+  static const Part kParts[] = {
+      {"listeners", {"NAME", "ADDRESS", "DIRECTION", "FILTERS", "VERSION"}, AddListener},
+      {"routes", {"NAME", "DOMAIN", "MATCH", "CLUSTER", "VERSION"}, AddRoutes},
+      {"clusters", {"NAME", "TYPE", "BALANCING", "TLS", "VERSION"}, AddCluster},
+      {"endpoints", {"CLUSTER", "ENDPOINT", "HEALTH", "WEIGHT", "VERSION"}, AddEndpoints},
+      {"secrets", {"NAME", "TYPE", "VERSION"}, AddSecret},
+  };
+  for (const Part& part : kParts) {
+    if (name == part.name) return &part;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+absl::StatusOr<int> ProxyConfig(Session& session) {
+  const Invocation& wanted = session.invocation;
+  const Part* part = FindPart(wanted.part);
+  if (part == nullptr) {
+    return Trouble("\"" + wanted.part + "\" is no part of a proxy's configuration",
+                   "one of listeners, routes, clusters, endpoints, secrets");
+  }
+  const auto reply = session.Get("/v1/proxies/" + wanted.name + "/config/" + wanted.part);
+  if (!reply.ok()) return reply.status();
+  if (session.wants_json()) {
+    PrintJson(*reply, wanted.format, session.out());
+    return 0;
+  }
+  Table table(part->headers);
+  for (const Json& item : PartAt(*reply, "/items")) {
+    if (wanted.format == Format::kName) session.out() << TextAt(item, "/name") << "\n";
+    part->add_rows(PartAt(item, "/resource"), TextAt(item, "/version").substr(0, kShownVersion),
+                   &table);
+  }
+  if (table.empty()) {
+    session.err() << wanted.name << " has no " << wanted.part << ".\n";
+  } else if (wanted.format != Format::kName) {
+    table.Print(session.out());
+  }
+  return 0;
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,117 @@
+#include "control-plane/cli/session.h"
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/file_set.h"
+#include "control-plane/cli/trouble.h"
+#include "control-plane/policy/problem.h"
+
+namespace tulle::cli {
+namespace {
+
+policy::Problem ProblemOf(const Json& json, const FileSet* files) {
+  policy::Problem problem;
+  problem.file = TextAt(json, "/file");
+  problem.line = static_cast<int>(NumberAt(json, "/line"));
+  problem.field = TextAt(json, "/field");
+  problem.message = TextAt(json, "/error");
+  problem.hint = TextAt(json, "/hint");
+  if (files != nullptr) files->Place(&problem);
+  return problem;
+}
+
+}  // namespace
+
+absl::Status Session::Connect() {
+  if (client_ != nullptr) return absl::OkStatus();
+  const auto destination = ResolvedDestination();
+  if (!destination.ok()) return destination.status();
+  client_ = environment.connect(*destination);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Destination> Session::ResolvedDestination() {
+  if (!destination_) {
+    auto resolved = ResolveDestination(invocation.connection, environment.variables);
+    if (!resolved.ok()) return resolved.status();
+    destination_ = *std::move(resolved);
+  }
+  return *destination_;
+}
+
+std::string Session::Namespace() {
+  return invocation.ns.empty() ? NamespaceOf(invocation.connection, environment.variables)
+                               : invocation.ns;
+}
+
+absl::Status Session::AdoptTrust(const std::string& ca_pem) {
+  if (ca_pem.empty() || !destination_) return absl::OkStatus();
+  const absl::Status saved = SaveTrust(*destination_, ca_pem);
+  destination_->ca_pem = ca_pem;
+  client_->SetTrust(ca_pem);
+  return saved;
+}
+
+absl::StatusOr<Json> Session::Get(const std::string& path, const Query& query) {
+  return Send({.method = "GET", .path = path, .query = query});
+}
+
+absl::StatusOr<Json> Session::Post(const std::string& path, const Json& body) {
+  return Send({.method = "POST", .path = path, .body = body.dump()});
+}
+
+absl::StatusOr<Json> Session::Delete(const std::string& path) {
+  return Send({.method = "DELETE", .path = path});
+}
+
+absl::StatusOr<Json> Session::Apply(const FileSet& files, bool is_dry_run) {
+  ApiCall call{.method = "POST", .path = "/v1/apply"};
+  if (is_dry_run) call.query["dryRun"] = "true";
+  call.query["file"] = files.NameOfAll();
+  call.body = files.Combined();
+  call.content_type = "application/yaml";
+  return Send(call, &files);
+}
+
+absl::StatusOr<Json> Session::Send(const ApiCall& call, const FileSet* files) {
+  last_status_ = 0;
+  const absl::Status connected = Connect();
+  if (!connected.ok()) return connected;
+  const auto reply = client_->Send(call);
+  if (!reply.ok()) return reply.status();
+  last_status_ = reply->status;
+  Json json = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+  if (reply->status / 100 != 2) return Refusal(*reply, json, files);
+  if (!json.is_discarded()) return json;
+  return Trouble(absl::StrCat(destination_->server, " sent what is no JSON"),
+                 "does another program listen at this address?");
+}
+
+absl::Status Session::Refusal(const ApiReply& reply, const Json& json, const FileSet* files) const {
+  const std::string& source = destination_->credential_source;
+  const std::string whose = source.empty() ? "without a credential" : "with that of " + source;
+  if (reply.status == 401) {
+    return Trouble(
+        absl::StrCat(destination_->server, " does not know the credential (called ", whose, ")"),
+        source.empty() ? "pass --credential-file FILE"
+                       : "was it deleted, or is it another control plane's? Pass "
+                         "--credential-file FILE, or choose a --context");
+  }
+  if (!json.is_object() || !json.contains("error")) {
+    return Trouble(absl::StrCat(destination_->server, " answered ", reply.status),
+                   "does another program listen at this address?");
+  }
+  if (reply.status == 403) {
+    return Trouble(TextAt(json, "/error") + " (called " + whose + ")", TextAt(json, "/hint"));
+  }
+  const Json& problems = PartAt(json, "/problems");
+  if (problems.empty() || files == nullptr) {
+    const std::string field = TextAt(json, "/field");
+    return Trouble((field.empty() ? "" : field + " ") + TextAt(json, "/error"),
+                   TextAt(json, "/hint"));
+  }
+  std::string text = "nothing was applied:";
+  for (const Json& problem : problems) text += "\n" + ToText(ProblemOf(problem, files));
+  return Trouble(text);
+}
+
+}  // namespace tulle::cli

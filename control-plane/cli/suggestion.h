@@ -1,0 +1,16 @@
+// "did you mean ...?". Pure.
+#ifndef TULLE_CONTROL_PLANE_CLI_SUGGESTION_H_
+#define TULLE_CONTROL_PLANE_CLI_SUGGESTION_H_
+
+#include <string>
+#include <vector>
+
+namespace tulle::cli {
+
+// "did you mean KNOWN? REST", or REST alone if nothing is near.
+std::string DidYouMean(const std::string& text, const std::vector<std::string>& known,
+                       const std::string& rest);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_SUGGESTION_H_

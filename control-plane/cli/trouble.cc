@@ -1,0 +1,27 @@
+#include "control-plane/cli/trouble.h"
+
+namespace tulle::cli {
+
+namespace {
+
+constexpr char kHintMark = '\x1f';  // between error and hint: in neither
+
+}  // namespace
+
+absl::Status Trouble(std::string_view error, std::string_view hint) {
+  std::string text(error);
+  if (!hint.empty()) {
+    text += kHintMark;
+    text += hint;
+  }
+  return absl::UnknownError(text);
+}
+
+void PrintTrouble(const absl::Status& trouble, bool has_colour, std::ostream& err) {
+  const std::string text(trouble.message());
+  const size_t mark = text.find(kHintMark);
+  err << (has_colour ? "\033[31merror:\033[0m " : "error: ") << text.substr(0, mark) << "\n";
+  if (mark != std::string::npos) err << "hint: " << text.substr(mark + 1) << "\n";
+}
+
+}  // namespace tulle::cli

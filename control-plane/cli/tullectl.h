@@ -1,0 +1,18 @@
+// The whole command line tool, but for what the process gives (environment.h).
+#ifndef TULLE_CONTROL_PLANE_CLI_TULLECTL_H_
+#define TULLE_CONTROL_PLANE_CLI_TULLECTL_H_
+
+#include <string>
+#include <vector>
+
+#include "control-plane/cli/environment.h"
+
+namespace tulle::cli {
+
+// The exit code: 0, 1 on failure; for diff 1 means differences and 2 failure. `arguments` without
+// the program's name.
+int RunTullectl(const std::vector<std::string>& arguments, Environment& environment);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_TULLECTL_H_

@@ -1,0 +1,298 @@
+// The commands against the real API in one process: only the way there is faked.
+#include "control-plane/cli/tullectl.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "certs/private_key.h"
+#include "control-plane/api/api.h"
+#include "control-plane/cli/files.h"
+#include "control-plane/store/sqlite_store.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr int64_t kNow = 1'790'000'000;
+
+constexpr char kStrict[] =
+    "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: all}\n"
+    "spec: {targetRef: {kind: Mesh}, mode: STRICT}\n";
+constexpr char kRoute[] =
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: post}\n"
+    "spec:\n  parentRefs: [{kind: Service, name: post}]\n  rules:\n"
+    "  - backendRefs: [{name: post-v1, port: 80, weight: 90}, {name: post-v2, port: 80, weight: "
+    "10}]\n";
+
+class FakeView : public api::ControlPlaneView {
+ public:
+  FakeView() {
+    discovery::Workload workload;
+    workload.id = "post-1";
+    workload.spiffe_id = "spiffe://cluster.local/ns/default/sa/post";
+    workload.address = "192.0.2.1";
+    workload.services = {{"default", "post"}};
+    workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+    mesh.trust_bundle_pem = "roots";
+    mesh.workloads[workload.id] = workload;
+    api::ProxyStatus proxy;
+    proxy.name = "post-1";
+    proxy.is_connected = true;
+    proxy.connected_since = kNow - 300;
+    proxy.certificate_not_after = kNow + 12 * 3600;
+    proxy.types = {{"clusters", "v2", "v1", "outbound|80||x", "bad cluster"},
+                   {"listeners", "v2", "v2", "", ""}};
+    proxies.push_back(proxy);
+  }
+  std::vector<api::ProxyStatus> Proxies() const override { return proxies; }
+  const discovery::Mesh& CurrentMesh() const override { return mesh; }
+  snapshot::Snapshot SnapshotOf(const std::string& proxy) const override {
+    return snapshot::BuildSnapshot(mesh, {proxy});
+  }
+  size_t HeldLeases() const override { return 0; }
+
+  discovery::Mesh mesh;
+  std::vector<api::ProxyStatus> proxies;
+};
+
+class DirectClient : public ApiClient {
+ public:
+  DirectClient(api::Api& api, std::string credential)
+      : api_(api), authorization_("Bearer " + std::move(credential)) {}
+  absl::StatusOr<ApiReply> Send(const ApiCall& call) override {
+    const api::ApiResponse response =
+        api_.Handle({call.method, call.path, call.query, call.body, authorization_}, kNow);
+    return ApiReply{response.status, response.body};
+  }
+  void SetTrust(const std::string&) override {}
+
+ private:
+  api::Api& api_;
+  std::string authorization_;
+};
+
+class Tullectl : public testing::Test {
+ protected:
+  Tullectl()
+      : store_(*store::SqliteStore::Open(":memory:")),
+        book_(*discovery::PolicyBook::Open(store_.get())),
+        authority_(*ca::MeshAuthority::Open({}, store_.get(), &keys_, kNow)),
+        tokens_(store_.get(), &keys_),
+        credentials_(store_.get(), &keys_),
+        api_({book_.get(), authority_.get(), &tokens_, &credentials_, &view_, [] {}, "0.1.0"}),
+        folder_(testing::TempDir() + "/tullectl") {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    secret_ = *credentials_.Create({"ann", api::Role::kAdmin}, "test", kNow);
+    admin_ =
+        Write("admin.json",
+              R"({"server":"https://127.0.0.1:15016","ca":"PEM","credential":")" + secret_ + "\"}");
+  }
+
+  std::string Write(const std::string& name, const std::string& text) {
+    EXPECT_TRUE(WritePrivateFile(folder_ + "/" + name, text).ok());
+    return folder_ + "/" + name;
+  }
+
+  // The exit code; what it said is in out and err.
+  int Run(std::vector<std::string> arguments, const std::string& input = "") {
+    std::istringstream in(input);
+    std::ostringstream out_stream;
+    std::ostringstream err_stream;
+    Environment environment{.in = in, .out = out_stream, .err = err_stream};
+    environment.variables = {{"HOME", folder_}};
+    environment.now = [] { return kNow; };
+    environment.pause = [](int64_t) {};
+    environment.connect = [&](const Destination& destination) {
+      return std::make_unique<DirectClient>(api_, destination.credential);
+    };
+    arguments.insert(arguments.end(), {"--credential-file", admin_});
+    const int code = RunTullectl(arguments, environment);
+    out = out_stream.str();
+    err = err_stream.str();
+    EXPECT_EQ((out + err).find(secret_), std::string::npos) << "a credential was printed";
+    return code;
+  }
+
+  std::string out;
+  std::string err;
+  certs::SystemKeySource keys_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<discovery::PolicyBook> book_;
+  std::unique_ptr<ca::MeshAuthority> authority_;
+  ca::JoinTokens tokens_;
+  api::Credentials credentials_;
+  FakeView view_;
+  api::Api api_;
+  std::string folder_;
+  std::string secret_;
+  std::string admin_;
+};
+
+TEST_F(Tullectl, AppliesShowsComparesAndDeletes) {
+  EXPECT_EQ(Run({"get", "httproutes"}), 0);
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(err, "No resources found in default namespace.\n");
+  EXPECT_EQ(Run({"apply", "-f", Write("a.yaml", kStrict), "-f", "-"}, kRoute), 0) << err;
+  EXPECT_EQ(out, "peerauthentication/all created\nhttproute/post created\n");
+  EXPECT_EQ(Run({"apply", "-f", "-"}, kStrict), 0);
+  EXPECT_EQ(out, "peerauthentication/all unchanged\n");
+  EXPECT_EQ(Run({"get", "hr"}), 0);
+  EXPECT_EQ(out,
+            "NAME   TARGET         SUMMARY\n"
+            "post   Service/post   post-v1=90,post-v2=10\n");
+  EXPECT_EQ(Run({"get", "all", "-A"}), 0);
+  EXPECT_EQ(out,
+            "NAMESPACE   NAME                     TARGET         SUMMARY\n"
+            "default     httproute/post           Service/post   post-v1=90,post-v2=10\n"
+            "default     peerauthentication/all   Mesh           STRICT\n");
+  EXPECT_EQ(Run({"diff", "-f", "-"}, kStrict), 0);
+  EXPECT_EQ(out, "");
+  std::string permissive = kStrict;
+  permissive.replace(permissive.find("STRICT"), 6, "PERMISSIVE");
+  EXPECT_EQ(Run({"diff", "-f", "-"}, permissive), 1);
+  EXPECT_NE(out.find("\n-  mode: STRICT\n+  mode: PERMISSIVE\n"), std::string::npos) << out;
+  EXPECT_EQ(Run({"delete", "peerauthentication", "all"}), 0);
+  EXPECT_EQ(out, "peerauthentication/all deleted\n");
+  EXPECT_EQ(Run({"delete", "pa", "all"}), 1);
+  EXPECT_NE(err.find("hint: "), std::string::npos) << err;
+  EXPECT_EQ(Run({"delete", "pa", "all", "--ignore-not-found"}), 0);
+  EXPECT_EQ(Run({"delete", "-f", "-"}, kRoute), 0);
+  EXPECT_EQ(out, "httproute/post deleted\n");
+}
+
+TEST_F(Tullectl, WhatGetWroteCanBeAppliedAgain) {
+  ASSERT_EQ(Run({"apply", "-f", "-"}, std::string(kStrict) + "---\n" + kRoute), 0);
+  ASSERT_EQ(Run({"get", "all", "-o", "yaml"}), 0);
+  const std::string yaml = out;
+  EXPECT_EQ(Run({"apply", "-f", "-"}, yaml), 0) << err << yaml;
+  EXPECT_EQ(out, "httproute/post unchanged\npeerauthentication/all unchanged\n");
+  ASSERT_EQ(Run({"get", "httproute", "post", "-o", "json"}), 0);
+  EXPECT_EQ(Run({"apply", "-f", "-"}, out), 0) << err;
+  EXPECT_EQ(out, "httproute/post unchanged\n");
+}
+
+TEST_F(Tullectl, OneBadFileAppliesNothingAndIsNamed) {
+  std::string bad = kStrict;
+  bad.replace(bad.find("STRICT"), 6, "STRCIT");
+  const std::string path = Write("bad.yaml", bad);
+  const std::string good = Write("good.yaml", kRoute);
+  EXPECT_EQ(Run({"apply", "-f", good, "-f", path}), 1);
+  EXPECT_NE(err.find(path + ":4: spec.mode: "), std::string::npos) << err;
+  EXPECT_NE(err.find("did you mean STRICT?"), std::string::npos) << err;
+  EXPECT_EQ(Run({"get", "all"}), 0);
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(Run({"diff", "-f", path}), 2);
+  EXPECT_EQ(Run({"validate", "-f", path}), 1);
+  EXPECT_NE(err.find(path + ":4: spec.mode: "), std::string::npos) << err;
+  EXPECT_EQ(Run({"validate", "-f", good}), 0);
+  EXPECT_EQ(out, "1 policy is valid\n");
+}
+
+TEST_F(Tullectl, ShowsProxiesAndServices) {
+  EXPECT_EQ(Run({"status"}), 0);
+  EXPECT_EQ(out,
+            "PROXY    CONNECTED   CONFIGURATION         ACKNOWLEDGED   CERT ENDS   REASON\n"
+            "post-1   5m          REJECTED (clusters)   v1,v2          in 12h      bad cluster\n");
+  EXPECT_EQ(Run({"status", "post-1"}), 0);
+  EXPECT_NE(out.find("clusters    REJECTED   v2     v1             outbound|80||x   bad cluster"),
+            std::string::npos)
+      << out;
+  EXPECT_EQ(Run({"status", "nobody"}), 1);
+  view_.proxies[0].types[0].rejection.clear();
+  EXPECT_EQ(Run({"status"}), 0);
+  EXPECT_NE(out.find("STALE (clusters)"), std::string::npos) << out;
+  EXPECT_EQ(Run({"services"}), 0);
+  EXPECT_EQ(out,
+            "NAME   PORTS     HEALTHY   HOST\n"
+            "post   80/http   1/1       post.default.svc.cluster.local\n");
+  for (const char* part : {"listeners", "clusters", "endpoints", "secrets"}) {
+    EXPECT_EQ(Run({"pc", "post-1", part}), 0) << err;
+    EXPECT_NE(out.find("VERSION\n"), std::string::npos) << out;
+    EXPECT_EQ(Run({"proxy-config", "post-1", part, "-o", "yaml"}), 0) << err;
+  }
+  EXPECT_EQ(Run({"pc", "post-1", "keys"}), 1);
+}
+
+TEST_F(Tullectl, ATokenAloneGoesToStandardOutput) {
+  ASSERT_EQ(Run({"token", "create", "--service", "post", "--ttl", "10m"}), 0) << err;
+  const std::string token = out.substr(0, out.size() - 1);
+  const auto grant = tokens_.Redeem(token, kNow);
+  ASSERT_TRUE(grant.ok()) << token;
+  EXPECT_EQ(grant->expires_at, kNow + 600);
+  EXPECT_EQ(err.find(token), std::string::npos);
+  EXPECT_EQ(Run({"token", "create"}), 1);
+  EXPECT_EQ(Run({"token", "create", "--service", "post", "--ttl", "soon"}), 1);
+}
+
+TEST_F(Tullectl, ACertificateIsIssuedForAKeyMadeHere) {
+  const std::string folder = folder_ + "/identity";
+  ASSERT_EQ(Run({"cert", "issue", "--service", "envoy", "--out", folder}), 0) << err;
+  EXPECT_NE(out.find("spiffe://cluster.local/ns/default/sa/envoy"), std::string::npos) << out;
+  for (const char* name : {"key.pem", "cert.pem", "ca.pem"}) {
+    struct stat status {};
+    ASSERT_EQ(stat((folder + "/" + name).c_str(), &status), 0) << name;
+    EXPECT_EQ(status.st_mode & 0777, 0600) << name;
+  }
+  const auto key = certs::PrivateKey::FromPem(*ReadFile(folder + "/key.pem"));
+  const auto chain = certs::ParsePemCertificates(*ReadFile(folder + "/cert.pem"));
+  ASSERT_TRUE(key.ok() && chain.ok());
+  EXPECT_TRUE(certs::Matches(chain->front(), key->native()));
+  EXPECT_EQ(Run({"cert", "issue", "--service", "envoy", "--out", folder}), 1);
+  EXPECT_NE(err.find("--force"), std::string::npos);
+}
+
+TEST_F(Tullectl, ARotationHandsTheNewRootsToTheCredentialFile) {
+  ASSERT_EQ(Run({"cert", "rotate"}), 0) << err;
+  EXPECT_NE(out.find("announcing"), std::string::npos) << out;
+  EXPECT_NE(ReadFile(admin_)->find("BEGIN CERTIFICATE"), std::string::npos);
+  EXPECT_EQ(Run({"cert", "rotate"}), 1);
+  EXPECT_EQ(Run({"cert", "roots"}), 0);
+  EXPECT_EQ(out.find("PRIVATE KEY"), std::string::npos);
+}
+
+TEST_F(Tullectl, ChecksFailWithHints) {
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("✓ tulle-control answers: https://127.0.0.1:15016\n"), std::string::npos);
+  EXPECT_NE(out.find("× configuration accepted: "), std::string::npos) << out;
+  EXPECT_NE(out.find("\n    see the reason with `tullectl status PROXY`"), std::string::npos);
+  view_.proxies[0].types.clear();
+  EXPECT_EQ(Run({"check"}), 0) << out;
+  EXPECT_EQ(Run({"version"}), 0);
+  EXPECT_EQ(out, "tullectl 0.1.0\ntulle-control 0.1.0\n");
+}
+
+TEST_F(Tullectl, ABadCredentialNamesItsFile) {
+  const std::string stranger =
+      Write("stranger.json", R"({"ca":"PEM","credential":"unknown-word"})");
+  admin_ = stranger;
+  EXPECT_EQ(Run({"status"}), 1);
+  EXPECT_NE(err.find(stranger), std::string::npos) << err;
+  EXPECT_EQ(err.find("unknown-word"), std::string::npos) << err;
+}
+
+TEST_F(Tullectl, ContextsAreMadeChosenAndForgotten) {
+  EXPECT_EQ(Run({"config", "set-context", "local", "-n", "shop"}), 0) << err;
+  EXPECT_EQ(out, "Context \"local\" created, in use.\n");
+  EXPECT_EQ(Run({"config", "set-context", "far", "--server", "mesh.example"}), 0) << err;
+  EXPECT_EQ(Run({"config", "get-contexts"}), 0);
+  EXPECT_EQ(out,
+            "CURRENT   NAME    SERVER                       NAMESPACE\n"
+            "*         local   (of the credential file)     shop\n"
+            "          far     https://mesh.example:15016   default\n");
+  EXPECT_EQ(Run({"get", "httproutes"}), 0);
+  EXPECT_EQ(err, "No resources found in shop namespace.\n");
+  EXPECT_EQ(Run({"config", "use-context", "fr"}), 1);
+  EXPECT_NE(err.find("did you mean far?"), std::string::npos) << err;
+  EXPECT_EQ(Run({"config", "use-context", "far"}), 0);
+  EXPECT_EQ(Run({"config", "current-context"}), 0);
+  EXPECT_EQ(out, "far\n");
+  EXPECT_EQ(Run({"config", "delete-context", "far"}), 0);
+  EXPECT_EQ(Run({"config", "current-context"}), 1);
+}
+
+}  // namespace
+}  // namespace tulle::cli
