@@ -77,6 +77,7 @@ std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::st
     }
     *address = *parsed;
   }
+  options.data_dir = flags.data_dir;
   options.dns_names = flags.dns_names;
   options.ip_addresses = flags.ip_addresses;
   return options;
@@ -105,7 +106,7 @@ int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
             "serving sidecars on " + (*frontend)->grpc_address().ToString() + ", the API on " +
                 (*frontend)->rest_address().ToString() + ", health on " +
                 (*frontend)->health_address().ToString() +
-                "; admin's credential: " + flags.data_dir + "/admin-credential");
+                "; for the admin: tullectl --credential-file " + flags.data_dir + "/admin.json");
   loop->Run();
   frontend->reset();
   return 0;

@@ -8,6 +8,7 @@
 
 #include "certs/certificate.h"
 #include "certs/trust_bundle.h"
+#include "control-plane/server/admin_file.h"
 #include "net/socket/transports.h"
 
 namespace tulle::server {
@@ -101,7 +102,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   });
   const auto renew = [this] {
     const absl::Status status = RenewCertificate();
-    if (status.ok()) return;
+    if (status.ok()) return SaveAdminFile();
     log_.Write(LogLevel::kError, LogComponent::kCa,
                absl::StrCat("the control plane's own certificate: ", status.ToString()));
     renewal_->Start(kRetryRenewal);
@@ -111,8 +112,17 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   if (status.ok()) status = grpc_door_->Listen(options.grpc);
   if (status.ok()) status = rest_door_->Listen(options.rest);
   if (status.ok()) status = health_door_->Listen(options.health);
-  if (status.ok()) plane_.SetRootsObserver(renew);
-  return status;
+  if (!status.ok()) return status;
+  plane_.SetRootsObserver(renew);
+  SaveAdminFile();
+  return absl::OkStatus();
+}
+
+void Frontend::SaveAdminFile() {
+  if (options_.data_dir.empty()) return;
+  const absl::Status status =
+      WriteAdminFile(options_.data_dir, rest_address(), plane_.authority().trust_bundle_pem());
+  if (!status.ok()) log_.Write(LogLevel::kError, LogComponent::kCa, status.ToString());
 }
 
 absl::Status Frontend::RenewCertificate() {

@@ -29,6 +29,7 @@ struct FrontendOptions {
   SocketAddress health;
   std::vector<std::string> dns_names = {"localhost", "tulle-control"};
   std::vector<std::string> ip_addresses = {"127.0.0.1"};
+  std::string data_dir;  // where admin.json is kept up to date (admin_file.h); empty: nowhere
 };
 
 class Frontend {
@@ -56,6 +57,7 @@ class Frontend {
 
   absl::Status RenewCertificate();
   absl::Status OpenDoors(const FrontendOptions& options);
+  void SaveAdminFile();
   RestAnswer AnswerHealth(const api::ApiRequest& request);
   std::string MetricsText() const;
 
