@@ -24,10 +24,10 @@ class Sidecar(processes.Child):
             json.dump(bootstrap.bootstrap(listeners, clusters, self.admin_port), file, indent=1)
         super().__init__([sidecar_binary(), "-c", path, *arguments], path[:-5] + ".log")
         self.wait_for_port(self.admin_port)
-        processes.wait_until(lambda: raw.get(self.admin_port, "/ready").status == 200, "the sidecar is not ready:\n" + self.log()[-3000:])
+        processes.wait_until(lambda: raw.get(self.admin_port, "/ready", host="127.0.0.1").status == 200, "the sidecar is not ready:\n" + self.log()[-3000:])
 
     def admin(self, path, method="GET"):
-        return raw.get(self.admin_port, path, method=method)
+        return raw.get(self.admin_port, path, method=method, host="127.0.0.1")
 
     def metrics(self):
         """Prometheus samples: {(name, frozenset of labels): value}."""

@@ -149,9 +149,9 @@ def test_a_reset_is_passed_on(run_sidecar, byte_server):
 
 def test_nobody_behind_closes_the_connection(run_sidecar):
     port, _ = relay(run_sidecar, processes.free_port())
-    with socket.create_connection(("127.0.0.1", port), 20) as sock:
-        sock.settimeout(10)
-        try:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 20) as sock:
+            sock.settimeout(10)
             assert sock.recv(10) == b""
-        except ConnectionResetError:
-            pass
+    except ConnectionResetError:
+        pass
