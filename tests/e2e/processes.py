@@ -1,4 +1,5 @@
 """Children of the tests: started, watched, and ended by their own id."""
+import ctypes
 import os
 import shutil
 import signal
@@ -58,6 +59,14 @@ def listening(port):
         return False
 
 
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent():
+    """In the child: the kernel ends it when the test is killed before it can clean up."""
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Child:
     """A process with its output in a file."""
 
@@ -66,7 +75,8 @@ class Child:
         self.log_path = log
         with open(log, "wb") as out:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=cwd,
-                                            env={**os.environ, **(env or {})}, start_new_session=True)
+                                            env={**os.environ, **(env or {})}, start_new_session=True,
+                                            preexec_fn=_end_with_parent)
 
     @property
     def pid(self):
