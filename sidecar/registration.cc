@@ -32,7 +32,12 @@ bool ParsePort(std::string_view text, uint32_t* port) {
 bool ParseInbound(const std::string& text, registry::v1::Port* port) {
   const std::vector<std::string> halves = absl::StrSplit(text, '/');
   if (halves.size() != 2) return false;
-  const std::vector<std::string> ports = absl::StrSplit(halves[0], ':');
+  const size_t at = halves[0].find('@');
+  uint32_t dialled = 0;
+  if (at != std::string::npos && !ParsePort(std::string_view(halves[0]).substr(0, at), &dialled))
+    return false;
+  const std::vector<std::string> ports =
+      absl::StrSplit(at == std::string::npos ? halves[0] : halves[0].substr(at + 1), ':');
   if (ports.size() < 2 || ports.size() > 3) return false;
   uint32_t listen = 0, application = 0, service = 0;
   if (!ParsePort(ports[0], &listen) || !ParsePort(ports[1], &application)) return false;
@@ -41,7 +46,8 @@ bool ParseInbound(const std::string& text, registry::v1::Port* port) {
   if (protocol != "http" && protocol != "http2" && protocol != "grpc" && protocol != "tcp")
     return false;
   port->set_name(absl::StrCat(protocol, "-", listen));
-  port->set_number(listen);
+  port->set_number(dialled == 0 ? listen : dialled);
+  port->set_listen_port(listen);
   port->set_application_port(application);
   port->set_service_port(service == 0 ? listen : service);
   port->set_protocol(protocol);
@@ -74,7 +80,7 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
     if (ParseInbound(text, request.add_ports())) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "--inbound ", text,
-        ": expected LISTEN:APPLICATION[:SERVICE]/PROTOCOL, such as 18080:8080:80/http"));
+        ": expected [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL, such as 18080:8080:80/http"));
   }
   request.mutable_outbound()->set_http_port(workload.outbound_http);
   for (const std::string& text : workload.outbound_tcp) {

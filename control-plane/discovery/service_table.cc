@@ -15,7 +15,9 @@ void AddWorkload(const Workload& workload, ServiceTable* table) {
       ServicePort& port =
           service.ports.try_emplace(inbound.service_port, ServicePort{inbound.protocol, {}})
               .first->second;
-      port.endpoints.push_back({workload.address, inbound.listen_port, &workload});
+      const uint32_t dialled =
+          inbound.dialled_port == 0 ? inbound.listen_port : inbound.dialled_port;
+      port.endpoints.push_back({workload.address, dialled, &workload});
     }
   }
 }

@@ -21,6 +21,7 @@ bool IsPort(uint32_t port) { return port >= 1 && port <= 65535; }
 absl::StatusOr<InboundPort> InboundFromJson(const Json& json) {
   InboundPort port;
   port.listen_port = json.at("listenPort").get<uint32_t>();
+  port.dialled_port = json.value("dialledPort", uint32_t{0});
   port.application_port = json.at("applicationPort").get<uint32_t>();
   port.service_port = json.value("servicePort", port.application_port);
   const std::string protocol = json.value("protocol", "http");
@@ -114,6 +115,7 @@ std::string WorkloadToJson(const Workload& workload) {
   for (const ServiceName& service : workload.services) json["services"].push_back(TextOf(service));
   for (const InboundPort& port : workload.inbound) {
     json["inbound"].push_back({{"listenPort", port.listen_port},
+                               {"dialledPort", port.dialled_port},
                                {"applicationPort", port.application_port},
                                {"servicePort", port.service_port},
                                {"protocol", std::string(policy::ToText(port.protocol))}});

@@ -22,7 +22,8 @@ void SetTtl(milliseconds ttl, google::protobuf::Duration* duration) {
 absl::Status ReadPorts(const registryv1::RegisterRequest& request, Workload* workload) {
   for (const registryv1::Port& port : request.ports()) {
     discovery::InboundPort inbound;
-    inbound.listen_port = port.number();
+    inbound.listen_port = port.listen_port() == 0 ? port.number() : port.listen_port();
+    inbound.dialled_port = port.number();
     inbound.application_port = port.application_port();
     inbound.service_port = port.service_port() == 0 ? port.number() : port.service_port();
     const std::string& text = port.protocol() == "http2" ? "grpc" : port.protocol();

@@ -141,9 +141,10 @@ absl::StatusOr<std::shared_ptr<const FilterChainSpec>> ToChain(const v3::FilterC
     if (!status.ok()) return status;
   }
   TULLE_TAKE_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);
+  spec->key = HashOf(DeterministicBytes(chain));
   if (!chain.has_transport_socket()) return spec;
-  auto made =
-      ToAcceptor(chain.transport_socket(), spec->handshake_timeout, tls, at / "transport_socket");
+  auto made = ToAcceptor(chain.transport_socket(), spec->handshake_timeout, tls,
+                         at / "transport_socket", &spec->own_identity);
   if (!made.ok()) return made.status();
   spec->tls = *std::move(made);
   return spec;

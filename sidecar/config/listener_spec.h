@@ -110,6 +110,9 @@ struct ChainMatch {
 
 struct FilterChainSpec {
   std::string name;
+  // A hash of the configuration without the content of secrets: while it is the same, connections
+  // of an older version stay as they are.
+  uint64_t key = 0;
   ChainMatch match;
   // Null: plaintext. Rebuilt when a secret changes.
   std::shared_ptr<const tls::SecureAcceptor> tls;

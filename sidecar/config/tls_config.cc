@@ -295,7 +295,7 @@ absl::StatusOr<SecretSpec> ToSecret(const v3::Secret& secret, const FileReader& 
 
 absl::StatusOr<std::shared_ptr<const tls::SecureAcceptor>> ToAcceptor(
     const core::TransportSocket& socket, Milliseconds handshake_timeout, TlsSurroundings& around,
-    const FieldPath& at) {
+    const FieldPath& at, std::string* own_identity) {
   if (IsRaw(socket)) return nullptr;
   v3::DownstreamTlsContext context;
   if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
@@ -313,6 +313,8 @@ absl::StatusOr<std::shared_ptr<const tls::SecureAcceptor>> ToAcceptor(
   if (spec.require_client_certificate && spec.trust == nullptr) {
     return here.Error("require_client_certificate needs a validation_context with trusted_ca");
   }
+  const std::vector<std::string>& names = spec.identity->chain.front().uri_sans();
+  if (!names.empty()) *own_identity = names.front();
   auto made = around.transports->NewAcceptor(std::move(spec));
   if (!made.ok()) return here.Error(made.status());
   return made;

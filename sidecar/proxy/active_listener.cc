@@ -41,9 +41,14 @@ void ActiveListener::Update(std::shared_ptr<const config::ListenerSpec> spec) {
   for (const auto& chain : spec_->chains) chains.push_back(MakeChain(chain));
   default_chain_ = spec_->default_chain == nullptr ? Chain{} : MakeChain(spec_->default_chain);
   chains_ = std::move(chains);
-  // Connections of chains that are gone answer what they have and close.
+  // Connections of chains that are gone answer what they have and close. A renewed certificate is
+  // no other chain.
   connections_.ForEach([this](DownstreamConnection& connection) {
-    const auto same = [&](const Chain& chain) { return chain.http.get() == &connection.chain(); };
+    const config::FilterChainSpec& own = *connection.chain().owner;
+    const auto same = [&](const Chain& chain) {
+      return chain.spec.get() == &own ||
+             (chain.spec != nullptr && own.key != 0 && chain.spec->key == own.key);
+    };
     if (std::none_of(chains_.begin(), chains_.end(), same) && !same(default_chain_))
       connection.Drain();
   });

@@ -18,12 +18,15 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 import processes  # noqa: E402
 import pki  # noqa: E402
 import raw  # noqa: E402
-from static_mesh import SPIFFE, StaticMesh  # noqa: E402
+from controlled_mesh import SPIFFE, ControlledMesh  # noqa: E402
 
 MARKER = b"TULLE-SHOP-MARKER"
 RATE = 400
 SPLIT = {"v1": 90, "v2": 10}
 FIRST_PORT = 20000
+CONTROL_PORTS = (20100, 20101, 20102)
+# Short enough that certificates are renewed while the check runs.
+SVID_TTL = "30s"
 
 
 class Workload:
@@ -33,8 +36,8 @@ class Workload:
         base = FIRST_PORT + 10 * number
         self.service = service
         self.version = version
-        self.name = service if version == "v1" else "%s-%s" % (service, version)
-        self.account = service
+        self.name = "post-" + version if service == "post" else service
+        self.account = self.name
         self.calls = calls
         self.application = base if has_application else 0
         self.inbound, self.outbound, self.admin = base + 1, base + 2, base + 3
@@ -61,7 +64,7 @@ class Demo:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="tulle-demo-")
         self.workloads = shop()
-        self.mesh = StaticMesh(self.folder, self.workloads, SPLIT)
+        self.mesh = ControlledMesh(self.folder, self.workloads, SPLIT, CONTROL_PORTS)
         self.children = []
         self.sidecars = {}
         self.seconds = []
@@ -82,16 +85,36 @@ class Demo:
             if taken:
                 raise SystemExit("ports %s are taken by another program: end it and try again" % taken)
             payment = self.workloads["payment"]
+            self.start_control()
+            self.mesh.make_tokens()
+            self.mesh.apply_shop()
             for workload in self.workloads.values():
                 self.start_service(workload)
             self.child("relay", [sys.executable, os.path.join(HERE, "relay.py"), str(payment.dialled), str(payment.inbound), self.record],
                        payment.dialled)
             for workload in self.workloads.values():
                 self.start_sidecar(workload)
+            processes.wait_until(self.mesh.all_in_sync, "all sidecars have the newest configuration")
+            processes.wait_until(self.answers, "the gateway answers through all sidecars")
             return self
         except BaseException:
             self.stop()
             raise
+
+    def start_control(self):
+        self.control = self.child("control", self.mesh.control_arguments() + ["--svid-ttl", SVID_TTL], self.mesh.api)
+
+    def instance_of(self, name):
+        return next(p["name"] for p in self.mesh.proxies() if p["spiffeId"] == SPIFFE + self.workloads[name].account)
+
+    def answers(self):
+        port = self.workloads["customers"].outbound
+        tries = (("/blog/1", "GET"), ("/image/1", "GET"), ("/pay", "POST"))
+        try:
+            return all(raw.get(port, path, host="gateway", method=method, body=b"x" if method == "POST" else b"",
+                               headers=[("Authorization", "t")]).status == 200 for path, method in tries)
+        except (OSError, EOFError):
+            return False
 
     def start_service(self, workload):
         if workload.application:
@@ -101,7 +124,7 @@ class Demo:
 
     def start_sidecar(self, workload):
         argv = [processes.binary("sidecar/tulle-sidecar"), *self.mesh.arguments(workload)]
-        self.sidecars[workload.name] = self.child("sidecar-" + workload.name, argv, workload.outbound if workload.calls else workload.inbound)
+        self.sidecars[workload.name] = self.child("sidecar-" + workload.name, argv)
 
     def start_load(self):
         customers = self.workloads["customers"]
@@ -206,8 +229,63 @@ def check_split(demo):
         count >= 2000 and abs(share - SPLIT["v2"]) <= 2.5 and total["failed"] == 0)
 
 
-def needs_control_plane(_):
-    return "not yet: needs tulle-control", False
+def failed_so_far(demo):
+    return sum(second["failed"] for second in demo.seconds)
+
+
+def check_policy_change(demo):
+    """A new split by tullectl; every proxy that routes to post has it within a second."""
+    before = failed_so_far(demo)
+    began = time.monotonic()
+    demo.mesh.apply_split(0, 100)
+    applied = time.monotonic()
+    routing = [w.outbound for w in demo.workloads.values() if "post" in w.calls]
+    late = 0.0
+    for port in routing:
+        def switched(at=port):
+            return "post-v2" in raw.get(at, "/posts/1", host="post").header("x-served-by")
+        processes.wait_until(switched, "the change on port %d" % port, 5)
+        late = max(late, time.monotonic() - applied)
+    demo.mesh.apply_split(SPLIT["v1"], SPLIT["v2"])
+    time.sleep(1.2)
+    failed = failed_so_far(demo) - before
+    return "applied in %.2f s, in force on %d proxies %.2f s later, %d failed" % (applied - began, len(routing), late, failed), (
+        late <= 1.0 and failed == 0)
+
+
+def check_control_plane_death(demo):
+    before = failed_so_far(demo)
+    demo.control.process.kill()
+    demo.control.process.wait()
+    demo.children.remove(demo.control)
+    time.sleep(3)
+    while_dead = failed_so_far(demo) - before
+    demo.start_control()
+    began = time.monotonic()
+    processes.wait_until(demo.mesh.all_in_sync, "all sidecars are connected again", 30)
+    back = time.monotonic() - began
+    time.sleep(1.2)
+    failed = failed_so_far(demo) - before
+    return "3 s dead: %d failed; all %d back %.1f s after its restart, %d failed in all" % (
+        while_dead, len(demo.workloads), back, failed), failed == 0
+
+
+def serial(workload):
+    page = json.loads(raw.get(workload.admin, "/certs", host="localhost").body)
+    return [s["certificate_chain"][0]["serial_number"] for s in page["certificates"] if s["name"] == "default"][0]
+
+
+def check_rotation(demo):
+    """Leaves by their short life, then the root by tullectl; the mesh sends nothing twice meanwhile."""
+    demo.mesh.no_retries()
+    before = failed_so_far(demo)
+    old = {w.name: serial(w) for w in demo.workloads.values()}
+    demo.mesh.tullectl("cert", "rotate")
+    processes.wait_until(lambda: all(serial(w) != old[w.name] for w in demo.workloads.values()),
+                         "every sidecar has a certificate of the new root", 40)
+    time.sleep(1.2)
+    failed = failed_so_far(demo) - before
+    return "%d certificates replaced under a new root, %d failed" % (len(old), failed), failed == 0
 
 
 CHECKS = [
@@ -215,9 +293,9 @@ CHECKS = [
     ("the recorder between two sidecars sees neither marker nor HTTP/1.1", check_recording),
     ("plaintext and a stranger's certificate are refused", check_strangers),
     ("2,000 requests at 90/10, within 2.5 %", check_split),
-    ("a policy change is in force everywhere within 1 s, 0 failed", needs_control_plane),
-    ("the control plane is killed and comes back, 0 failed", needs_control_plane),
-    ("certificates rotate, mesh retries off, 0 failed", needs_control_plane),
+    ("a policy change is in force everywhere within 1 s, 0 failed", check_policy_change),
+    ("the control plane is killed and comes back, 0 failed", check_control_plane_death),
+    ("certificates rotate, mesh retries off, 0 failed", check_rotation),
 ]
 
 
@@ -257,8 +335,8 @@ def print_table(rows, seconds):
 def show(demo):
     customers, payment = demo.workloads["customers"], demo.workloads["payment"]
     print("""
-The shop runs: customers -> gateway -> auth, post (v1 %d %%, v2 %d %%), image, payment. Each has a sidecar; between sidecars there is mTLS only.
-%s
+The shop runs: customers -> gateway -> auth, post (v1 %d %%, v2 %d %%), image, payment. Each has a sidecar, driven by tulle-control;
+between sidecars there is mTLS only.
 
 Try, in another terminal:
   curl -i -H 'Host: gateway' -H 'Authorization: me' http://127.0.0.1:%d/blog/7     a request through three sidecars; see x-caller
@@ -266,9 +344,14 @@ Try, in another terminal:
   curl -s http://127.0.0.1:%d/stats/prometheus | grep istio_requests_total         what the gateway's sidecar counted
   curl -s http://127.0.0.1:%d/certs                                                who it is, and until when
   curl -s http://127.0.0.1:%d/config_dump                                          its configuration
+  %s
+                                                                                   who is connected, with which version
+  %s
+                                                                                   what the gateway's sidecar routes
 
 Once a second: requests, failures, latency, and who served them. Ctrl-C ends it.
-""" % (SPLIT["v1"], SPLIT["v2"], demo.mesh.note, customers.outbound, payment.inbound, *[demo.workloads["gateway"].admin] * 3), flush=True)
+""" % (SPLIT["v1"], SPLIT["v2"], customers.outbound, payment.inbound, *[demo.workloads["gateway"].admin] * 3,
+       demo.mesh.command("status"), demo.mesh.command("proxy-config", demo.instance_of("gateway"), "routes")), flush=True)
     demo.on_second = lambda second: print("%4d requests  %d failed  p50 %5.1f ms  p99 %6.1f ms  %s %s" % (
         second["sent"], second["failed"], second["p50_ms"], second["p99_ms"],
         "  ".join("%s %d" % pair for pair in sorted(second["served_by"].items())), second["reasons"] or ""), flush=True)

@@ -1,0 +1,114 @@
+"""The mesh of the shop as users run it: tulle-control, join tokens, and policy by tullectl."""
+import json
+import os
+import subprocess
+
+import processes
+
+SPIFFE = "spiffe://cluster.local/ns/default/sa/"
+SHOP_POLICY = """\
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: everybody}
+spec: {targetRef: {kind: Mesh}, mode: STRICT}
+"""
+SPLIT_POLICY = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: post}
+spec:
+  parentRefs: [{kind: Service, name: post, port: 80}]
+  rules:
+  - backendRefs: [{name: post-v1, port: 80, weight: %d}, {name: post-v2, port: 80, weight: %d}]
+"""
+# Nothing is sent twice by the mesh: what fails, fails.
+NO_RETRIES = """\
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: %s-once}
+spec:
+  targetRef: {kind: Service, name: %s}
+  retries: {attempts: 0}
+"""
+
+
+class ControlledMesh:
+    """Owner of the control plane's files; starts, kills and asks it."""
+
+    def __init__(self, folder, workloads, split, ports):
+        self.folder = folder
+        self.workloads = workloads
+        self.split = split
+        self.grpc, self.api, self.health = ports
+        self.data = os.path.join(folder, "control")
+        self.control = None
+
+    # -- the control plane as a process
+
+    def control_arguments(self):
+        return [processes.binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:%d" % self.grpc,
+                "--api", "127.0.0.1:%d" % self.api, "--health", "127.0.0.1:%d" % self.health]
+
+    def tullectl(self, *arguments, text=None):
+        """Standard output of a command; an error tells what the command said."""
+        argv = [processes.binary("control-plane/cli/tullectl"), "--credential-file", os.path.join(self.data, "admin.json"), *arguments]
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False,
+                              env={**os.environ, "HOME": self.folder})
+        if done.returncode:
+            raise RuntimeError("tullectl %s: %s" % (" ".join(arguments), (done.stderr or done.stdout).strip()))
+        return done.stdout
+
+    def command(self, *arguments):
+        """How a person would type it."""
+        return "bazel-bin/control-plane/cli/tullectl --credential-file %s/admin.json %s" % (self.data, " ".join(arguments))
+
+    def make_tokens(self):
+        for workload in self.workloads.values():
+            services = sorted({workload.service, workload.name})
+            flags = [flag for service in services for flag in ("--service", service)]
+            token = self.tullectl("token", "create", *flags, "--account", workload.account, "-o", "raw")
+            with open(self.token_of(workload), "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+                file.write(token)
+
+    def token_of(self, workload):
+        return os.path.join(self.folder, workload.name + ".token")
+
+    def apply(self, policy):
+        return self.tullectl("apply", "-f", "-", text=policy)
+
+    def apply_shop(self):
+        self.apply(SHOP_POLICY + "---\n" + SPLIT_POLICY % (self.split["v1"], self.split["v2"]))
+
+    def apply_split(self, v1, v2):
+        return self.apply(SPLIT_POLICY % (v1, v2))
+
+    def no_retries(self):
+        services = sorted({w.service for w in self.workloads.values() if w.application} | {"post-v1", "post-v2"})
+        self.apply("---\n".join(NO_RETRIES % (service, service) for service in services))
+
+    # -- what it knows
+
+    def proxies(self):
+        return json.loads(self.tullectl("status", "-o", "json"))["items"]
+
+    def all_in_sync(self):
+        """All sidecars are connected and have acknowledged the newest version; False while the control plane cannot be asked."""
+        try:
+            proxies = self.proxies()
+        except (RuntimeError, subprocess.TimeoutExpired):
+            return False
+        return len(proxies) >= len(self.workloads) and all(p["connected"] and p["synced"] for p in proxies)
+
+    # -- the sidecars
+
+    def arguments(self, workload):
+        state = os.path.join(self.folder, workload.name + ".state")
+        os.makedirs(state, mode=0o700, exist_ok=True)
+        argv = ["--control", "127.0.0.1:%d" % self.grpc, "--token-file", self.token_of(workload), "--state-dir", state,
+                "--admin", "127.0.0.1:%d" % workload.admin]
+        if workload.application:
+            dialled = "%d@" % workload.dialled if workload.dialled != workload.inbound else ""
+            argv += ["--inbound", "%s%d:%d:80/http" % (dialled, workload.inbound, workload.application)]
+        if workload.calls:
+            argv += ["--outbound-http", str(workload.outbound)]
+        return argv
