@@ -23,6 +23,13 @@ class Sidecar(processes.Child):
         with open(path, "w", encoding="utf-8") as file:
             json.dump(bootstrap.bootstrap(listeners, clusters, self.admin_port), file, indent=1)
         super().__init__([sidecar_binary(), "-c", path, *arguments], path[:-5] + ".log")
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_until_ready(self):
         self.wait_for_port(self.admin_port)
         processes.wait_until(lambda: raw.get(self.admin_port, "/ready", host="127.0.0.1").status == 200, "the sidecar is not ready:\n" + self.log()[-3000:])
 
