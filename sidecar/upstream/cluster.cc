@@ -32,12 +32,15 @@ void Cluster::Update(std::shared_ptr<const ClusterSpec> spec) {
   const bool same_pools = spec->pool_key == spec_->pool_key;
   // Endpoints point into the old spec until Rebuild has moved them to the new one.
   const std::shared_ptr<const ClusterSpec> old = std::exchange(spec_, std::move(spec));
+  for (auto& endpoint : retired_) endpoint->Update(endpoint->spec(), SocketFor(endpoint->spec()));
   if (!same_pools) {
-    for (auto& endpoint : endpoints_) Retire(std::move(endpoint));
-    endpoints_.clear();
+    // Closing their connections comes back to endpoints_.
+    for (auto& endpoint : std::exchange(endpoints_, {})) Retire(std::move(endpoint));
+    idle_timer_->Stop();  // nothing is idle now; the next start is by the new idle_timeout
   }
   if (spec_->static_endpoints != nullptr) endpoint_set_ = spec_->static_endpoints;
   Rebuild();
+  ServeStarved();  // the cap may have risen
 }
 
 void Cluster::SetEndpoints(std::shared_ptr<const EndpointSet> endpoints) {
@@ -189,12 +192,20 @@ void Cluster::CloseIdle() {
 }
 
 void Cluster::OnConnectionGone(Endpoint& endpoint) {
-  if (starved_) {
-    starved_ = false;
-    for (auto& one : endpoints_)
-      one->ForEachPool([](ConnectionPool& pool) { pool.ServeWaiters(); });
-  }
+  ServeStarved();
   if (!retired_.empty()) DropIfUnused(endpoint);
+}
+
+void Cluster::ServeStarved() {
+  if (!starved_) return;
+  starved_ = false;
+  // Serving may retire and drop endpoints, which live until the end of the turn.
+  std::vector<Endpoint*> all;
+  for (const auto* list : {&endpoints_, &retired_}) {
+    for (const auto& endpoint : *list) all.push_back(endpoint.get());
+  }
+  for (Endpoint* endpoint : all)
+    endpoint->ForEachPool([](ConnectionPool& pool) { pool.ServeWaiters(); });
 }
 
 std::vector<const Endpoint*> Cluster::Endpoints() const {

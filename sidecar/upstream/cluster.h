@@ -53,6 +53,10 @@ class Cluster : public Deletable {
   void LeaveConnection();
 
   void OnConnectionIdle(PooledConnection& connection);
+  // A pool has served its own waiters: what is idle still may go to those of other endpoints.
+  void OnPoolServed() {
+    if (starved_ && !idle_.empty()) ServeStarved();
+  }
   void OnConnectionGone(Endpoint& endpoint);
   void LeaveEndpoint(Endpoint& endpoint);
 
@@ -73,6 +77,8 @@ class Cluster : public Deletable {
   void Retire(std::unique_ptr<Endpoint> endpoint);
   void DropIfUnused(Endpoint& endpoint);
   void CloseIdle();
+  // Lets those who found the cap reached try again.
+  void ServeStarved();
   uint32_t connection_cap() const;
 
   loop::Loop& loop_;

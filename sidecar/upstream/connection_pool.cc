@@ -67,14 +67,22 @@ uint32_t ConnectionPool::streams_per_connection() const {
   return version_ == HttpVersion::k1 ? 1 : cluster_.spec().http2_concurrent_streams;
 }
 
-PooledConnection* ConnectionPool::FindRoom() {
-  if (!idle_.empty()) return &idle_.front();
-  if (version_ == HttpVersion::k1) return nullptr;
+bool ConnectionPool::IsSpent(const PooledConnection& connection) const {
+  const uint32_t cap = cluster_.spec().max_requests_per_connection;
+  return cap != 0 && connection.streams_opened_ >= cap;
+}
+
+PooledConnection* ConnectionPool::FindRoom(bool fresh) {
+  if (!fresh && !idle_.empty()) return &idle_.front();
   PooledConnection* found = nullptr;
-  busy_.ForEach([&](PooledConnection& connection) {
-    if (found == nullptr && !connection.connecting_ && connection.codec_->StreamRoom() > 0)
+  const auto consider = [&](PooledConnection& connection) {
+    if (found == nullptr && !connection.connecting_ && connection.codec_->StreamRoom() > 0 &&
+        !IsSpent(connection) && !(fresh && connection.codec_->used())) {
       found = &connection;
-  });
+    }
+  };
+  if (fresh) idle_.ForEach(consider);
+  if (version_ == HttpVersion::k2) busy_.ForEach(consider);
   return found;
 }
 
@@ -92,13 +100,14 @@ Acquired ConnectionPool::OpenOn(PooledConnection& connection, http::StreamEvents
 
 Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
   if (queue_.empty() && !fresh) {
-    if (PooledConnection* connection = FindRoom()) return OpenOn(*connection, waiter.events());
+    if (PooledConnection* connection = FindRoom(false)) return OpenOn(*connection, waiter.events());
   }
   Acquired acquired;
   if (!cluster_.TryEnterPending()) {
     acquired.failure = {FailureKind::kOverflow, "pending requests at their cap"};
     return acquired;
   }
+  waiter.fresh_ = fresh;
   Queue(waiter);
   if (connecting_ * streams_per_connection() < waiters_) Connect();
   return acquired;
@@ -116,7 +125,7 @@ bool ConnectionPool::Connect() {
 
 void ConnectionPool::ServeWaiters() {
   while (!queue_.empty()) {
-    PooledConnection* connection = FindRoom();
+    PooledConnection* connection = FindRoom(queue_.front().fresh_);
     if (connection == nullptr) break;
     StreamWaiter& waiter = Unqueue();
     const Acquired acquired = OpenOn(*connection, waiter.events());
@@ -164,12 +173,12 @@ void ConnectionPool::OnConnected(PooledConnection& connection) {
 }
 
 void ConnectionPool::OnRoom(PooledConnection& connection) {
-  const uint32_t cap = cluster_.spec().max_requests_per_connection;
-  const bool spent = cap != 0 && connection.streams_opened_ >= cap;
-  if (spent || (draining_ && waiters_ == 0)) return connection.codec_->Drain();
+  if (IsSpent(connection) || (draining_ && waiters_ == 0)) return connection.codec_->Drain();
   if (connection.codec_->active_streams() == 0 && connection.codec_->StreamRoom() > 0)
     MarkIdle(connection);
   if (waiters_ > 0) ServeWaiters();
+  if (draining_ && waiters_ == 0) return Drain();
+  cluster_.OnPoolServed();
 }
 
 void ConnectionPool::OnClosed(PooledConnection& connection, Failure why) {

@@ -30,6 +30,7 @@ class StreamWaiter : public ListNode<StreamWaiter> {
  private:
   friend class ConnectionPool;
   ConnectionPool* pool_ = nullptr;  // while queued
+  bool fresh_ = false;              // as asked of Acquire
 };
 
 // What Acquire answers at once: a stream, a failure, or neither: the waiter is queued.
@@ -98,7 +99,8 @@ class ConnectionPool {
   friend class PooledConnection;
   friend class StreamWaiter;
   Acquired OpenOn(PooledConnection& connection, http::StreamEvents& events);
-  PooledConnection* FindRoom();
+  bool IsSpent(const PooledConnection& connection) const;
+  PooledConnection* FindRoom(bool fresh);
   // False: a cap is reached.
   bool Connect();
   void Queue(StreamWaiter& waiter);

@@ -1,0 +1,582 @@
+#include "sidecar/upstream/cluster.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "certs/testing/fixtures.h"
+#include "net/http/testing/stream_recorder.h"
+#include "net/loop/deadlines.h"
+#include "net/loop/sim/simulation.h"
+#include "net/socket/transports.h"
+#include "net/tls/sim_transports.h"
+#include "net/tls/testing/secure_pair.h"
+#include "sidecar/upstream/cluster_table.h"
+
+namespace tulle::upstream {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A listener that keeps what it accepts and never says anything.
+class Backend : public loop::ListenerEvents {
+ public:
+  explicit Backend(loop::Loop& loop) {
+    int error = 0;
+    listener_ = loop.Listen(SocketAddress::Loopback4(0), {}, *this, &error);
+    EXPECT_NE(listener_, nullptr);
+  }
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override {
+    accepted.push_back(std::move(socket));
+  }
+  SocketAddress address() const { return listener_->LocalAddress(); }
+  size_t open() const {
+    size_t count = 0;
+    for (const auto& socket : accepted) count += socket->PeekPending() == 0;
+    return count;
+  }
+  std::vector<std::unique_ptr<loop::Socket>> accepted;
+
+ private:
+  std::unique_ptr<loop::Listener> listener_;
+};
+
+class Request : public StreamWaiter {
+ public:
+  explicit Request(loop::Loop& loop) : recorder_(loop.slab()) {}
+  http::StreamEvents& events() override { return recorder_; }
+  void OnStream(http::Stream& opened, Transport&, bool on_reused) override {
+    ++answers;
+    stream = &opened;
+    reused = on_reused;
+  }
+  void OnNoStream(Failure why) override {
+    ++answers;
+    failure = why.kind;
+  }
+  void Ask(ConnectionPool& pool, bool fresh = false) {
+    const Acquired acquired = pool.Acquire(*this, fresh);
+    if (acquired.stream != nullptr)
+      OnStream(*acquired.stream, *acquired.transport, acquired.reused);
+    if (acquired.failure) OnNoStream(acquired.failure);
+  }
+  // Before anything was sent: the connection may serve again.
+  void End() { std::exchange(stream, nullptr)->Reset({}); }
+
+  http::Stream* stream = nullptr;
+  bool reused = false;
+  FailureKind failure = FailureKind::kNone;
+  int answers = 0;
+
+ private:
+  http::StreamRecorder recorder_;
+};
+
+class CountingConnector : public tls::SecureConnector {
+ public:
+  std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
+                                     const SocketAddress& source) const override {
+    ++dials;
+    return PlainConnector().Connect(loop, to, source);
+  }
+  std::shared_ptr<const tls::SecureConnector> ForPeer(std::vector<certs::SanMatcher>,
+                                                      std::string) const override {
+    return nullptr;
+  }
+  mutable int dials = 0;
+};
+
+class ClusterTest : public testing::Test {
+ protected:
+  ClusterTest() {
+    spec_.name = "c";
+    spec_.pool_key = 1;
+    spec_.transport_sockets.emplace_back();
+  }
+  std::shared_ptr<const ClusterSpec> Spec() const { return std::make_shared<ClusterSpec>(spec_); }
+  static std::shared_ptr<const EndpointSet> Set(const std::vector<SocketAddress>& addresses,
+                                                const std::string& spiffe_id = "") {
+    auto set = std::make_shared<EndpointSet>();
+    for (const SocketAddress& address : addresses) {
+      set->endpoints.emplace_back().address = address;
+      set->endpoints.back().spiffe_id = spiffe_id;
+    }
+    return set;
+  }
+  void Build(const std::vector<SocketAddress>& addresses) {
+    limits_ = std::make_shared<ClusterLimits>(1);
+    cluster_.emplace(*loop_, deadlines_, Spec(), limits_);
+    cluster_->SetEndpoints(Set(addresses));
+  }
+  Endpoint& At(const SocketAddress& address) {
+    for (const Endpoint* endpoint : cluster_->Endpoints()) {
+      if (endpoint->spec().address == address) return const_cast<Endpoint&>(*endpoint);
+    }
+    ADD_FAILURE() << "no endpoint " << address.ToString();
+    std::abort();
+  }
+  ConnectionPool& Pool(const Backend& backend, HttpVersion version = HttpVersion::k1) {
+    return At(backend.address()).Pool(version);
+  }
+  void Pass(loop::Duration time = milliseconds(100)) { simulation_.RunFor(time); }
+  uint32_t connections() const { return limits_->connections.count(); }
+  uint32_t pending() const { return limits_->pending.count(); }
+
+  sim::Simulation simulation_{7};
+  std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+  loop::Deadlines deadlines_{*loop_};
+  Backend a_{*loop_}, b_{*loop_};
+  ClusterSpec spec_;
+  std::shared_ptr<ClusterLimits> limits_;
+  Request one_{*loop_}, two_{*loop_}, three_{*loop_};
+  std::optional<Cluster> cluster_;
+};
+
+TEST_F(ClusterTest, ConnectionsAreReused) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  EXPECT_EQ(one_.answers, 0);
+  Pass();
+  ASSERT_NE(one_.stream, nullptr);
+  EXPECT_FALSE(one_.reused);
+  one_.End();
+  Pass();
+  two_.Ask(Pool(a_));
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_TRUE(two_.reused);
+  EXPECT_EQ(a_.accepted.size(), 1u);
+}
+
+TEST_F(ClusterTest, ConnectionsStayWithinTheirCap) {
+  spec_.caps.connections = 1;
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  two_.Ask(Pool(a_));
+  Pass();
+  ASSERT_NE(one_.stream, nullptr);
+  EXPECT_EQ(two_.answers, 0);
+  EXPECT_EQ(connections(), 1u);
+  one_.End();
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_EQ(a_.accepted.size(), 1u);
+}
+
+TEST_F(ClusterTest, IdleConnectionOfAnotherEndpointMakesRoomAtTheCap) {
+  spec_.caps.connections = 1;
+  Build({a_.address(), b_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  one_.End();
+  Pass();
+  two_.Ask(Pool(b_));
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_EQ(connections(), 1u);
+  EXPECT_EQ(a_.open(), 0u);
+}
+
+TEST_F(ClusterTest, WaiterAtTheCapGetsTheConnectionThatBecomesIdleElsewhere) {
+  spec_.caps.connections = 1;
+  Build({a_.address(), b_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  two_.Ask(Pool(b_));
+  Pass();
+  EXPECT_EQ(two_.answers, 0);
+  one_.End();
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_EQ(connections(), 1u);
+}
+
+TEST_F(ClusterTest, PendingRequestsStayWithinTheirCap) {
+  spec_.caps.pending_requests = 1;
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  two_.Ask(Pool(a_));
+  EXPECT_EQ(one_.answers, 0);
+  EXPECT_EQ(two_.failure, FailureKind::kOverflow);
+  one_.Withdraw();
+  EXPECT_EQ(pending(), 0u);
+  three_.Ask(Pool(a_));
+  EXPECT_EQ(three_.answers, 0);
+  EXPECT_EQ(pending(), 1u);
+}
+
+TEST_F(ClusterTest, RequestsStayWithinTheirCap) {
+  spec_.caps.requests = 2;
+  Build({a_.address()});
+  EXPECT_TRUE(cluster_->TryEnterRequest());
+  EXPECT_TRUE(cluster_->TryEnterRequest());
+  EXPECT_FALSE(cluster_->TryEnterRequest());
+  cluster_->LeaveRequest();
+  EXPECT_TRUE(cluster_->TryEnterRequest());
+  EXPECT_FALSE(cluster_->TryEnterRequest());
+}
+
+TEST_F(ClusterTest, RetriesStayWithinTheirCap) {
+  spec_.caps.retries = 1;
+  Build({a_.address()});
+  EXPECT_TRUE(cluster_->TryEnterRetry());
+  EXPECT_FALSE(cluster_->TryEnterRetry());
+  cluster_->LeaveRetry();
+  EXPECT_TRUE(cluster_->TryEnterRetry());
+}
+
+TEST_F(ClusterTest, RetryBudgetGrowsWithTheRequests) {
+  spec_.caps.retries = 0;  // not used
+  spec_.caps.has_retry_budget = true;
+  spec_.caps.budget_percent = 20;
+  spec_.caps.budget_minimum = 1;
+  Build({a_.address()});
+  EXPECT_TRUE(cluster_->TryEnterRetry());
+  EXPECT_FALSE(cluster_->TryEnterRetry());
+  for (int i = 0; i < 14; ++i) EXPECT_TRUE(cluster_->TryEnterRequest());
+  EXPECT_TRUE(cluster_->TryEnterRetry()) << "20 % of 14 is two and a bit; one is there";
+  EXPECT_FALSE(cluster_->TryEnterRetry());
+}
+
+TEST_F(ClusterTest, IdleConnectionsAreClosedInTime) {
+  spec_.idle_timeout = milliseconds(5000);
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  two_.Ask(Pool(a_));
+  Pass();
+  one_.End();
+  Pass(seconds(2));
+  two_.End();
+  Pass(milliseconds(2900));
+  EXPECT_EQ(a_.open(), 2u);
+  Pass(milliseconds(200));
+  EXPECT_EQ(a_.open(), 1u);
+  EXPECT_EQ(connections(), 1u);
+  Pass(seconds(2));
+  EXPECT_EQ(connections(), 0u);
+}
+
+TEST_F(ClusterTest, NewPoolsUseTheNewIdleTimeout) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  one_.End();
+  Pass();
+  spec_.pool_key = 2;
+  spec_.idle_timeout = milliseconds(1000);
+  cluster_->Update(Spec());
+  two_.Ask(Pool(a_));
+  Pass();
+  two_.End();
+  Pass(milliseconds(1100));
+  EXPECT_EQ(connections(), 0u);
+}
+
+TEST_F(ClusterTest, RefusedConnectFailsThoseWhoWait) {
+  spec_.caps.connections = 1;
+  const SocketAddress nobody = SocketAddress::Loopback4(9);
+  Build({nobody});
+  one_.Ask(At(nobody).Pool(HttpVersion::k1));
+  two_.Ask(At(nobody).Pool(HttpVersion::k1));
+  Pass();
+  EXPECT_EQ(one_.failure, FailureKind::kConnectRefused);
+  EXPECT_EQ(two_.failure, FailureKind::kConnectRefused);
+  EXPECT_EQ(one_.answers + two_.answers, 2);
+  EXPECT_EQ(connections(), 0u);
+  EXPECT_EQ(pending(), 0u);
+}
+
+TEST_F(ClusterTest, ConnectTimeoutFailsOnlyWhoHasNoConnectionOnItsWay) {
+  const SocketAddress silent = *SocketAddress::Parse("10.9.9.9", 80);  // of no host
+  spec_.connect_timeout = milliseconds(5000);
+  Build({silent});
+  ConnectionPool& pool = At(silent).Pool(HttpVersion::k1);
+  one_.Ask(pool);
+  Pass(seconds(3));
+  two_.Ask(pool);
+  Pass(milliseconds(1900));
+  EXPECT_EQ(one_.answers, 0);
+  Pass(milliseconds(200));
+  EXPECT_EQ(one_.failure, FailureKind::kConnectTimeout);
+  EXPECT_EQ(two_.answers, 0);
+  Pass(seconds(3));
+  EXPECT_EQ(two_.failure, FailureKind::kConnectTimeout);
+  EXPECT_EQ(connections(), 0u);
+}
+
+TEST_F(ClusterTest, WithdrawnRequestLeavesItsConnectionToTheNext) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  one_.Withdraw();
+  Pass();
+  EXPECT_EQ(one_.answers, 0);
+  EXPECT_EQ(pending(), 0u);
+  two_.Ask(Pool(a_));
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_FALSE(two_.reused);
+}
+
+TEST_F(ClusterTest, WithdrawingInTheMiddleKeepsTheOrderOfTheRest) {
+  spec_.caps.connections = 1;
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  {
+    Request gone(*loop_);
+    gone.Ask(Pool(a_));
+    two_.Ask(Pool(a_));
+  }
+  three_.Ask(Pool(a_));
+  EXPECT_EQ(pending(), 3u);
+  Pass();
+  ASSERT_NE(one_.stream, nullptr);
+  one_.End();
+  Pass();
+  EXPECT_NE(two_.stream, nullptr);
+  EXPECT_EQ(three_.answers, 0);
+}
+
+TEST_F(ClusterTest, FreshRequestIsNotGivenAUsedConnection) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  two_.Ask(Pool(a_), true);
+  one_.End();  // its connection has room before the new one is there
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_FALSE(two_.reused);
+  EXPECT_EQ(a_.accepted.size(), 2u);
+}
+
+TEST_F(ClusterTest, FreshRequestAtTheCapReplacesTheUsedConnection) {
+  spec_.caps.connections = 1;
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  two_.Ask(Pool(a_), true);
+  one_.End();
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_FALSE(two_.reused);
+  EXPECT_EQ(connections(), 1u);
+}
+
+TEST_F(ClusterTest, ConnectionsEndAfterTheirNumberOfRequests) {
+  spec_.max_requests_per_connection = 1;
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  one_.End();
+  Pass();
+  EXPECT_EQ(a_.open(), 0u);
+  EXPECT_EQ(connections(), 0u);
+}
+
+TEST_F(ClusterTest, RemovedEndpointEndsWithItsRequests) {
+  Build({a_.address(), b_.address()});
+  Endpoint& endpoint = At(a_.address());
+  ++endpoint.active;
+  one_.Ask(endpoint.Pool(HttpVersion::k1));
+  two_.Ask(endpoint.Pool(HttpVersion::k1));
+  Pass();
+  two_.End();
+  Pass();
+  cluster_->SetEndpoints(Set({b_.address()}));
+  Pass();
+  EXPECT_EQ(a_.open(), 1u) << "the idle one is closed, the busy one is not";
+  ASSERT_NE(one_.stream, nullptr);
+  one_.End();
+  cluster_->LeaveEndpoint(endpoint);
+  Pass();
+  EXPECT_EQ(a_.open(), 0u);
+  EXPECT_EQ(connections(), 0u);
+}
+
+TEST_F(ClusterTest, RemovedEndpointStillServesWhoWaits) {
+  spec_.caps.connections = 1;
+  Build({a_.address(), b_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  two_.Ask(Pool(b_));
+  cluster_->SetEndpoints(Set({a_.address()}));
+  one_.End();
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  two_.End();
+  Pass();
+  EXPECT_EQ(b_.open(), 0u);
+  EXPECT_EQ(connections(), 0u);
+}
+
+TEST_F(ClusterTest, UpdateWithTheSameKeyKeepsConnections) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  one_.End();
+  Pass();
+  cluster_->Update(Spec());
+  two_.Ask(Pool(a_));
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_TRUE(two_.reused);
+}
+
+TEST_F(ClusterTest, UpdateWithAnotherKeyMakesNewOnes) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  one_.End();
+  Pass();
+  spec_.pool_key = 2;
+  cluster_->Update(Spec());
+  two_.Ask(Pool(a_));
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_FALSE(two_.reused);
+  EXPECT_EQ(a_.open(), 1u);
+  EXPECT_EQ(a_.accepted.size(), 2u);
+}
+
+TEST_F(ClusterTest, UpdateWithAnotherKeyAfterTheCapWasReached) {
+  spec_.caps.connections = 1;
+  Build({a_.address(), b_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  two_.Ask(Pool(b_));
+  two_.Withdraw();
+  one_.End();
+  Pass();
+  spec_.pool_key = 2;
+  cluster_->Update(Spec());
+  Pass();
+  EXPECT_EQ(connections(), 0u);
+  EXPECT_EQ(cluster_->Endpoints().size(), 2u);
+}
+
+TEST_F(ClusterTest, HigherCapServesWhoWaits) {
+  spec_.caps.connections = 1;
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  two_.Ask(Pool(a_));
+  Pass();
+  EXPECT_EQ(two_.answers, 0);
+  spec_.caps.connections = 2;
+  cluster_->Update(Spec());
+  Pass();
+  EXPECT_NE(two_.stream, nullptr);
+}
+
+TEST_F(ClusterTest, RetiredEndpointDialsByTheCurrentSpec) {
+  std::vector<std::shared_ptr<CountingConnector>> connectors;
+  std::vector<std::shared_ptr<const ClusterSpec>> versions;
+  const auto next = [&] {
+    connectors.push_back(std::make_shared<CountingConnector>());
+    spec_.transport_sockets.front().tls = connectors.back();
+    ++spec_.pool_key;
+  };
+  spec_.caps.connections = 1;
+  next();
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  two_.Ask(Pool(a_), true);
+  Pass();
+  ASSERT_NE(one_.stream, nullptr);
+  for (int i = 0; i < 2; ++i) {
+    next();
+    versions.push_back(Spec());
+    cluster_->Update(versions.back());
+  }
+  one_.End();
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_EQ(connectors[1]->dials, 0);
+  EXPECT_EQ(connectors[2]->dials, 1);
+}
+
+TEST_F(ClusterTest, EndedClusterTellsNobody) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  two_.Ask(Pool(a_));
+  cluster_.reset();
+  Pass();
+  EXPECT_EQ(two_.answers, 0);
+  EXPECT_EQ(pending(), 0u);
+  EXPECT_EQ(connections(), 0u);
+  EXPECT_EQ(a_.open(), 0u);
+}
+
+TEST_F(ClusterTest, PickAvoidsWhatWasTried) {
+  Build({a_.address(), b_.address()});
+  Endpoint* tried[] = {&At(a_.address())};
+  for (int i = 0; i < 10; ++i) {
+    Failure failure;
+    EXPECT_EQ(cluster_->Pick(tried, 3, &failure), &At(b_.address()));
+  }
+  EXPECT_EQ(At(b_.address()).active, 10u);
+  cluster_->SetEndpoints(Set({}));
+  Failure failure;
+  EXPECT_EQ(cluster_->Pick({}, 3, &failure), nullptr);
+  EXPECT_EQ(failure.kind, FailureKind::kNoHealthyEndpoint);
+}
+
+TEST_F(ClusterTest, RemovedClusterLivesAsLongAsItsUsers) {
+  ClusterTable table(*loop_, deadlines_);
+  auto spec = Spec();
+  const std::weak_ptr<const ClusterSpec> life = spec;
+  table.Put(std::move(spec), std::make_shared<ClusterLimits>(1));
+  Cluster* cluster = table.Acquire("c");
+  ASSERT_NE(cluster, nullptr);
+  table.Remove("c");
+  EXPECT_EQ(table.Acquire("c"), nullptr);
+  loop_->Post([] {});
+  Pass();
+  EXPECT_FALSE(life.expired());
+  table.Release(*cluster);
+  loop_->Post([] {});
+  Pass();
+  EXPECT_TRUE(life.expired());
+}
+
+class SecureClusterTest : public ClusterTest {
+ protected:
+  SecureClusterTest() {
+    tls::ServerTlsSpec server;
+    server.identity = tls::testing::IdentityOf(ca_.Workload("server"));
+    server.trust = tls::testing::Share(ca_.Bundle());
+    server_.emplace(*loop_, *tls::SimTransports().NewAcceptor(std::move(server)));
+    tls::ClientTlsSpec client;
+    client.identity = tls::testing::IdentityOf(ca_.Workload("client"));
+    client.trust = tls::testing::Share(ca_.Bundle());
+    spec_.transport_sockets.front().tls = *tls::SimTransports().NewConnector(std::move(client));
+  }
+  void AskOf(const std::string& account) {
+    Build({});
+    cluster_->SetEndpoints(
+        Set({server_->address()}, "spiffe://cluster.local/ns/default/sa/" + account));
+    one_.Ask(At(server_->address()).Pool(HttpVersion::k1));
+    Pass();
+  }
+  certs::testing::TestCa ca_{
+      "cluster.local", 1,
+      std::chrono::duration_cast<seconds>(simulation_.WallNow().time_since_epoch()).count(),
+      certs::testing::TestKeys::kSeeded};
+  std::optional<tls::testing::SecureServer> server_;
+};
+
+TEST_F(SecureClusterTest, EndpointWithItsOwnSpiffeIdServes) {
+  AskOf("server");
+  EXPECT_NE(one_.stream, nullptr);
+}
+
+TEST_F(SecureClusterTest, EndpointWithAnotherSpiffeIdIsRefused) {
+  AskOf("other");
+  EXPECT_EQ(one_.failure, FailureKind::kPeerRefused);
+  EXPECT_EQ(connections(), 0u);
+}
+
+}  // namespace
+}  // namespace tulle::upstream
