@@ -125,8 +125,18 @@ std::string ConfigDump(const config::SnapshotLoader& loader) {
   return dump.dump(1) + "\n";
 }
 
-std::string CertsPage(const config::SnapshotLoader& loader) {
-  Json page = {{"certificates", Json::array()}};
+// Secrets by name, and what listeners present, wherever it came from.
+std::string CertsPage(config::SnapshotLoader& loader) {
+  Json page = {{"certificates", Json::array()}, {"listeners", Json::array()}};
+  for (const auto& [name, listener] : loader.Current()->listeners) {
+    for (const auto& chain : listener->chains) {
+      if (chain->tls == nullptr) continue;
+      page["listeners"].push_back({{"listener", name},
+                                   {"filter_chain", chain->name},
+                                   {"uri_san", chain->own_identity},
+                                   {"not_after", chain->own_not_after}});
+    }
+  }
   for (const config::StoredResource& stored : loader.Stored()) {
     if (stored.kind == ResourceKind::kSecret) page["certificates"].push_back(SecretPage(stored));
   }

@@ -158,7 +158,8 @@ bool ServerConnection::ReceiveHead() {
   }
   deadline_.Clear();
   const Message& message = parser_.message();
-  stream_.close = !message.keep_alive;
+  // What follows a CONNECT is meant for a tunnel that is not there: never read it as a request.
+  stream_.close = !message.keep_alive || message.head->method == "CONNECT";
   stream_.to_head = message.head->method == "HEAD";
   stream_.expects_continue = message.head->expects_continue;
   const bool end = message.framing == Framing::kNone;

@@ -143,10 +143,12 @@ absl::StatusOr<std::shared_ptr<const FilterChainSpec>> ToChain(const v3::FilterC
   TULLE_TAKE_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);
   spec->key = HashOf(DeterministicBytes(chain));
   if (!chain.has_transport_socket()) return spec;
-  auto made = ToAcceptor(chain.transport_socket(), spec->handshake_timeout, tls,
-                         at / "transport_socket", &spec->own_identity);
+  auto made = ToServerSocket(chain.transport_socket(), spec->handshake_timeout, tls,
+                             at / "transport_socket");
   if (!made.ok()) return made.status();
-  spec->tls = *std::move(made);
+  spec->tls = std::move(made->tls);
+  spec->own_identity = std::move(made->own_identity);
+  spec->own_not_after = made->own_not_after;
   return spec;
 }
 

@@ -116,8 +116,10 @@ struct FilterChainSpec {
   ChainMatch match;
   // Null: plaintext. Rebuilt when a secret changes.
   std::shared_ptr<const tls::SecureAcceptor> tls;
-  // The URI SAN of our own certificate, for XFCC's By; empty without TLS.
+  // Of our own certificate: the URI SAN, for XFCC's By, and the end in seconds since the epoch.
+  // Empty and 0 without TLS.
   std::string own_identity;
+  int64_t own_not_after = 0;
   Milliseconds handshake_timeout{10 * 1000};  // transport_socket_connect_timeout; Envoy has none
   // envoy.filters.network.rbac, before the last filter.
   std::vector<std::shared_ptr<const policy::Authorization>> authorization;

@@ -293,10 +293,10 @@ absl::StatusOr<SecretSpec> ToSecret(const v3::Secret& secret, const FileReader& 
   return spec;
 }
 
-absl::StatusOr<std::shared_ptr<const tls::SecureAcceptor>> ToAcceptor(
-    const core::TransportSocket& socket, Milliseconds handshake_timeout, TlsSurroundings& around,
-    const FieldPath& at, std::string* own_identity) {
-  if (IsRaw(socket)) return nullptr;
+absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
+                                            Milliseconds handshake_timeout, TlsSurroundings& around,
+                                            const FieldPath& at) {
+  if (IsRaw(socket)) return ServerSocket{};
   v3::DownstreamTlsContext context;
   if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
   const FieldPath here = at / "typed_config";
@@ -305,7 +305,7 @@ absl::StatusOr<std::shared_ptr<const tls::SecureAcceptor>> ToAcceptor(
   spec.handshake_timeout = handshake_timeout;
   auto status = TakeTls(context.common_tls_context(), around, here / "common_tls_context", spec);
   if (!status.ok()) return status;
-  if (!around.missing.empty()) return nullptr;
+  if (!around.missing.empty()) return ServerSocket{};
   if (spec.identity == nullptr) {
     return (here / "common_tls_context")
         .Error("a server needs a certificate: add tls_certificates or an SDS secret");
@@ -313,10 +313,13 @@ absl::StatusOr<std::shared_ptr<const tls::SecureAcceptor>> ToAcceptor(
   if (spec.require_client_certificate && spec.trust == nullptr) {
     return here.Error("require_client_certificate needs a validation_context with trusted_ca");
   }
-  const std::vector<std::string>& names = spec.identity->chain.front().uri_sans();
-  if (!names.empty()) *own_identity = names.front();
-  auto made = around.transports->NewAcceptor(std::move(spec));
-  if (!made.ok()) return here.Error(made.status());
+  const certs::Certificate& leaf = spec.identity->chain.front();
+  ServerSocket made;
+  if (!leaf.uri_sans().empty()) made.own_identity = leaf.uri_sans().front();
+  made.own_not_after = leaf.not_after();
+  auto tls = around.transports->NewAcceptor(std::move(spec));
+  if (!tls.ok()) return here.Error(tls.status());
+  made.tls = *std::move(tls);
   return made;
 }
 

@@ -31,11 +31,15 @@ absl::StatusOr<SecretSpec> ToSecret(
     const envoy::extensions::transport_sockets::tls::v3::Secret& secret, const FileReader& files,
     const FieldPath& at);
 
-// Of a transport_socket: null for raw_buffer, and while a secret is missing. `own_identity` gets
-// the URI SAN of the certificate.
-absl::StatusOr<std::shared_ptr<const tls::SecureAcceptor>> ToAcceptor(
-    const envoy::config::core::v3::TransportSocket& socket, Milliseconds handshake_timeout,
-    TlsSurroundings& around, const FieldPath& at, std::string* own_identity);
+// Of a transport_socket. `tls` is null for raw_buffer, and while a secret is missing.
+struct ServerSocket {
+  std::shared_ptr<const tls::SecureAcceptor> tls;
+  std::string own_identity;   // URI SAN of the certificate
+  int64_t own_not_after = 0;  // seconds since the epoch
+};
+absl::StatusOr<ServerSocket> ToServerSocket(const envoy::config::core::v3::TransportSocket& socket,
+                                            Milliseconds handshake_timeout, TlsSurroundings& around,
+                                            const FieldPath& at);
 struct ClientSocket {
   std::shared_ptr<const tls::SecureConnector> tls;
   uint64_t key = 0;  // a hash of what is not secrets and SAN lists

@@ -32,6 +32,9 @@ void Exchange::OnHeaders(http::Head& head, bool end) {
   request_ended_ = end;
   if (end) record_.request_ended = services_.loop.Now();
   phase_ = Phase::kIdentify;
+  // What is announced as empty is complete for HTTP/1.1 once its head is out: its end must be seen
+  // before.
+  if (!end && head.content_length == 0) return downstream_->Pull(1);
   Advance();
 }
 

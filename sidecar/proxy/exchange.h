@@ -101,6 +101,7 @@ class Exchange final : public http::StreamEvents,
 
   // identify.cc
   void ForwardClientCertificate();
+  void StripPrivateHeaders();
   void EnsureRequestId();
   // routing.cc
   void RewriteRequest();

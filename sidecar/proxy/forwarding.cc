@@ -68,6 +68,7 @@ void Exchange::OnData(Buffer& data, bool end) {
     request_ended_ = true;
     record_.request_ended = services_.loop.Now();
   }
+  if (phase_ == Phase::kIdentify && end) return Advance();
   TouchIdle();
   KeepForRetry(data);
   // Between two attempts what came is in replay_ (kept), and goes out with the next.
@@ -89,6 +90,7 @@ void Exchange::OnTrailers(http::HeaderMap& trailers) {
   request_ended_ = true;
   record_.request_ended = services_.loop.Now();
   request_trailers_ = &trailers;
+  if (phase_ == Phase::kIdentify) return Advance();
   if (attempt_ && attempt_->stream() != nullptr) EndRequest();
   StartTimeouts();
 }

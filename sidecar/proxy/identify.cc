@@ -26,10 +26,17 @@ std::string_view NewUuid(loop::Random& random, Arena& arena) {
   return {text, 36};
 }
 
+bool IsPrivate(std::string_view name) {
+  constexpr std::string_view kPrefix = "x-envoy-";
+  return name.size() > kPrefix.size() &&
+         http::EqualsIgnoreCase(name.substr(0, kPrefix.size()), kPrefix);
+}
+
 }  // namespace
 
 Step Exchange::Identify() {
   ForwardClientCertificate();
+  if (chain_.direction == config::Direction::kInbound) StripPrivateHeaders();
   http::HeaderMap& headers = request_->headers;
   if (chain_.spec.use_remote_address) {
     const std::string_view peer = arena_.Copy(connection_.peer_address().host());
@@ -61,6 +68,22 @@ void Exchange::ForwardClientCertificate() {
   const std::string& element = connection_.client_certificate_element();
   headers.Set(HeaderId::kXForwardedClientCert,
               before.empty() ? std::string_view(element) : arena_.Concat(before, ",", element));
+}
+
+// x-envoy-* steers proxies; a caller may say no more by it than what our own outbound side says.
+// Source: Envoy's documentation of HTTP headers, "internal" requests.
+void Exchange::StripPrivateHeaders() {
+  http::HeaderMap& headers = request_->headers;
+  for (size_t i = 0; i < headers.size();) {
+    const http::Header& header = headers.all()[i];
+    const bool ours = header.id == HeaderId::kXEnvoyAttemptCount ||
+                      header.id == HeaderId::kXEnvoyExpectedRequestTimeout;
+    if (ours || !IsPrivate(header.name)) {
+      ++i;
+    } else {
+      headers.Remove(header.name);  // all of that name: what follows moves up
+    }
+  }
 }
 
 void Exchange::EnsureRequestId() {

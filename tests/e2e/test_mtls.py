@@ -17,7 +17,7 @@ def inbound(run_sidecar, origin, authority):
     port = processes.free_port()
     identity = authority.issue("server", [SERVER], dns=["server.test"])
     manager = bootstrap.connection_manager(forward_client_cert_details="SANITIZE_SET", set_current_client_cert_details={"uri": True})
-    sidecar = run_sidecar([bootstrap.listener(port, manager, tls=bootstrap.downstream_tls(identity))],
+    sidecar = run_sidecar([bootstrap.listener(port, manager, tls=bootstrap.downstream_tls(identity), traffic_direction="INBOUND")],
                           [bootstrap.cluster(ports=[origin.port])])
     return sidecar, port, origin
 
