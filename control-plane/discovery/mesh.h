@@ -23,10 +23,10 @@ enum class Health { kHealthy, kUnhealthy, kDraining };
 
 struct InboundPort {
   uint32_t listen_port = 0;       // the sidecar's own
-  uint32_t dialled_port = 0;      // by peers, where a port mapping stands before it; 0: listen_port
   uint32_t application_port = 0;  // on 127.0.0.1
   uint32_t service_port = 0;      // the port of the services that this one serves
   Protocol protocol = Protocol::kHttp;
+  uint32_t dialled_port = 0;  // by peers, where a port mapping stands before it; 0: listen_port
 
   bool operator==(const InboundPort&) const = default;
 };
