@@ -16,7 +16,7 @@ namespace tulle::sidecar {
 struct Workload {
   std::string service;
   std::string address;
-  std::vector<std::string> inbound;       // [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL
+  std::vector<std::string> inbound;  // [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL
   uint16_t outbound_http = 0;
   std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN
 };
