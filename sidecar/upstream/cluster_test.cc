@@ -376,6 +376,31 @@ TEST_F(ClusterTest, ConnectionsEndAfterTheirNumberOfRequests) {
   EXPECT_EQ(connections(), 0u);
 }
 
+TEST_F(ClusterTest, Http2RequestsShareAConnection) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_, HttpVersion::k2));
+  two_.Ask(Pool(a_, HttpVersion::k2));
+  Pass();
+  EXPECT_NE(one_.stream, nullptr);
+  EXPECT_NE(two_.stream, nullptr);
+  three_.Ask(Pool(a_, HttpVersion::k2));
+  EXPECT_NE(three_.stream, nullptr);
+  EXPECT_EQ(a_.accepted.size(), 1u);
+}
+
+TEST_F(ClusterTest, Http2ConnectionsEndAfterTheirNumberOfRequests) {
+  spec_.max_requests_per_connection = 2;
+  Build({a_.address()});
+  one_.Ask(Pool(a_, HttpVersion::k2));
+  two_.Ask(Pool(a_, HttpVersion::k2));
+  Pass();
+  three_.Ask(Pool(a_, HttpVersion::k2));
+  Pass();
+  ASSERT_NE(three_.stream, nullptr);
+  EXPECT_FALSE(three_.reused);
+  EXPECT_EQ(a_.accepted.size(), 2u);
+}
+
 TEST_F(ClusterTest, RemovedEndpointEndsWithItsRequests) {
   Build({a_.address(), b_.address()});
   Endpoint& endpoint = At(a_.address());
