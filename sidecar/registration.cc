@@ -59,7 +59,8 @@ bool ParseOutboundTcp(const std::string& text, registry::v1::TcpOutbound* outbou
   if (sides.size() != 2) return false;
   const size_t colon = sides[0].rfind(':');
   uint32_t port = 0, listen = 0;
-  if (colon == std::string::npos || !ParsePort(std::string_view(sides[0]).substr(colon + 1), &port))
+  if (colon == std::string::npos || colon == 0 ||
+      !ParsePort(std::string_view(sides[0]).substr(colon + 1), &port))
     return false;
   if (!ParsePort(sides[1], &listen)) return false;
   outbound->set_service(sides[0].substr(0, colon));

@@ -53,7 +53,8 @@ absl::StatusOr<std::string> ReadStateFile(const std::string& path) {
 
 absl::Status WriteStateFile(const std::string& path, std::string_view content) {
   const std::string fresh = path + ".new";
-  const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  unlink(fresh.c_str());  // the leftover of a save that was interrupted, whoever may read it
+  const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) return Failed("create", fresh);
   const bool written = WriteAll(descriptor, content) && fsync(descriptor) == 0;
   const int error = errno;
