@@ -18,6 +18,9 @@ Examples:
 )";
 
 void AddWorkloadOptions(CLI::App& app, Workload& workload) {
+  app.add_option("--name", workload.name,
+                 "What this instance is called in `tullectl status`; a number is added (default: "
+                 "the service)");
   app.add_option("--service", workload.service,
                  "The service that this workload belongs to (default: the token's account)");
   app.add_option("--address", workload.address,

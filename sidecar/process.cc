@@ -238,8 +238,9 @@ std::string Process::InstanceId() {
   const std::string path = command_line_.state_directory + "/instance";
   auto known = identity::ReadStateFile(path);
   if (known.ok() && !known->empty()) return *known;
-  const std::string name =
-      command_line_.workload.service.empty() ? "workload" : command_line_.workload.service;
+  const Workload& workload = command_line_.workload;
+  std::string name = workload.name.empty() ? workload.service : workload.name;
+  if (name.empty()) name = "workload";
   const std::string fresh =
       absl::StrCat(name, "-", absl::Hex(loop_.random().Next() >> 24, absl::kZeroPad10));
   const absl::Status written = identity::WriteStateFile(path, fresh);

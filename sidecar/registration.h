@@ -14,6 +14,7 @@ namespace tulle::sidecar {
 
 // The workload beside this sidecar, as the command line says it.
 struct Workload {
+  std::string name;  // what the instance is called in `tullectl status`; a number is added
   std::string service;
   std::string address;
   std::vector<std::string> inbound;  // [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL

@@ -105,7 +105,7 @@ class ControlledMesh:
         state = os.path.join(self.folder, workload.name + ".state")
         os.makedirs(state, mode=0o700, exist_ok=True)
         argv = ["--control", "127.0.0.1:%d" % self.grpc, "--token-file", self.token_of(workload), "--state-dir", state,
-                "--admin", "127.0.0.1:%d" % workload.admin]
+                "--admin", "127.0.0.1:%d" % workload.admin, "--name", workload.name]
         if workload.application:
             dialled = "%d@" % workload.dialled if workload.dialled != workload.inbound else ""
             argv += ["--inbound", "%s%d:%d:80/http" % (dialled, workload.inbound, workload.application)]
