@@ -13,6 +13,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "sidecar/admin/snapshot_pages.h"
 #include "sidecar/version.h"
 
 namespace tulle::sidecar {
@@ -143,73 +144,6 @@ std::string CertsPage(config::SnapshotLoader& loader) {
   return page.dump(1) + "\n";
 }
 
-const char* HealthName(upstream::EndpointHealth health) {
-  switch (health) {
-    case upstream::EndpointHealth::kHealthy:
-      return "healthy";
-    case upstream::EndpointHealth::kUnhealthy:
-      return "unhealthy";
-    case upstream::EndpointHealth::kDraining:
-      return "draining";
-  }
-  return "";
-}
-
-template <typename Visit>
-void ForEachEndpoint(const config::Snapshot& snapshot, Visit visit) {
-  for (const auto& [name, cluster] : snapshot.clusters) {
-    std::shared_ptr<const upstream::EndpointSet> set = cluster->static_endpoints;
-    if (cluster->uses_eds) {
-      const auto found = snapshot.endpoints.find(cluster->eds_name);
-      set = found == snapshot.endpoints.end() ? nullptr : found->second;
-    }
-    if (set == nullptr) continue;
-    for (const upstream::EndpointSpec& endpoint : set->endpoints) visit(name, endpoint);
-  }
-}
-
-std::string ClustersText(const config::Snapshot& snapshot) {
-  std::string text;
-  ForEachEndpoint(snapshot, [&](const std::string& name, const upstream::EndpointSpec& endpoint) {
-    const std::string at = absl::StrCat(name, "::", endpoint.address.ToString(), "::");
-    absl::StrAppend(&text, at, "health_flags::", HealthName(endpoint.health), "\n", at,
-                    "weight::", endpoint.weight, "\n", at, "priority::", endpoint.priority, "\n");
-  });
-  return text;
-}
-
-std::string ClustersJson(const config::Snapshot& snapshot) {
-  Json statuses = Json::array();
-  for (const auto& [name, cluster] : snapshot.clusters)
-    statuses.push_back({{"name", name}, {"host_statuses", Json::array()}});
-  ForEachEndpoint(snapshot, [&](const std::string& name, const upstream::EndpointSpec& endpoint) {
-    for (auto& status : statuses) {
-      if (status["name"] != name) continue;
-      status["host_statuses"].push_back({{"address", endpoint.address.ToString()},
-                                         {"health", HealthName(endpoint.health)},
-                                         {"weight", endpoint.weight},
-                                         {"spiffe_id", endpoint.spiffe_id}});
-    }
-  });
-  return Json{{"cluster_statuses", statuses}}.dump(1) + "\n";
-}
-
-std::string ListenersText(const config::Snapshot& snapshot) {
-  std::string text;
-  for (const auto& [name, listener] : snapshot.listeners) {
-    absl::StrAppend(&text, name, "::", listener->address.ToString(), "\n");
-  }
-  return text;
-}
-
-std::string ListenersJson(const config::Snapshot& snapshot) {
-  Json statuses = Json::array();
-  for (const auto& [name, listener] : snapshot.listeners) {
-    statuses.push_back({{"name", name}, {"local_address", listener->address.ToString()}});
-  }
-  return Json{{"listener_statuses", statuses}}.dump(1) + "\n";
-}
-
 }  // namespace
 
 void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source) {
@@ -217,16 +151,16 @@ void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source) {
   source.config_dump_json = [&sidecar](Reply reply) { reply(ConfigDump(sidecar.loader())); };
   source.certs_json = [&sidecar](Reply reply) { reply(CertsPage(sidecar.loader())); };
   source.clusters_text = [&sidecar](Reply reply) {
-    reply(ClustersText(*sidecar.loader().Current()));
+    reply(admin::ClustersText(*sidecar.loader().Current()));
   };
   source.clusters_json = [&sidecar](Reply reply) {
-    reply(ClustersJson(*sidecar.loader().Current()));
+    reply(admin::ClustersJson(*sidecar.loader().Current()));
   };
   source.listeners_text = [&sidecar](Reply reply) {
-    reply(ListenersText(*sidecar.loader().Current()));
+    reply(admin::ListenersText(*sidecar.loader().Current()));
   };
   source.listeners_json = [&sidecar](Reply reply) {
-    reply(ListenersJson(*sidecar.loader().Current()));
+    reply(admin::ListenersJson(*sidecar.loader().Current()));
   };
   source.server_info_json = [&sidecar](Reply reply) {
     reply(Json{{"version", kVersion}, {"state", sidecar.draining() ? "DRAINING" : "LIVE"}}.dump(1) +

@@ -22,6 +22,9 @@ Step Exchange::Forward() {
     const PeerIdentity* peer = attempt_->transport()->peer();
     if (peer != nullptr) record_.upstream_peer = arena_.Copy(peer->spiffe_id);
   }
+  if (route_->virtual_host().spec().attempt_count_in_request) {
+    request_->headers.Set(http::HeaderId::kXEnvoyAttemptCount, Decimal(record_.attempts));
+  }
   const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
   upstream.SendHeaders(*request_, body_is_over);
   request_sent_ = body_is_over;

@@ -1,7 +1,9 @@
 // Which route, and what it makes of the request and the response.
 
+#include <algorithm>
 #include <charconv>
 
+#include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
 #include "sidecar/route/path.h"
@@ -29,6 +31,12 @@ route::PathRules PathRulesOf(const config::HttpSpec& spec) {
     case config::EscapedSlashes::kUnescapeAndForward:
       rules.escaped_slashes = route::EscapedSlashes::kForward;
       break;
+  }
+  // A rule on paths must not be led past by an escape that the application undoes.
+  const auto asks_path = [](const auto& one) { return one->asks_path(); };
+  if (rules.escaped_slashes == route::EscapedSlashes::kKeep &&
+      std::any_of(spec.authorization.begin(), spec.authorization.end(), asks_path)) {
+    rules.escaped_slashes = route::EscapedSlashes::kReject;
   }
   return rules;
 }
