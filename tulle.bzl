@@ -3,7 +3,8 @@
 COPTS = ["-Wall", "-Wextra", "-Werror", "-Wnon-virtual-dtor", "-Wold-style-cast", "-Wshadow", "-Wno-sign-compare"]
 
 def tulle_cc_library(name, copts = [], **kwargs):
-    native.cc_library(name = name, copts = COPTS + copts, **kwargs)
+    # No shared object beside the archive: nothing is compiled twice.
+    native.cc_library(name = name, copts = COPTS + copts, linkstatic = True, **kwargs)
 
 def tulle_cc_binary(name, copts = [], **kwargs):
     native.cc_binary(name = name, copts = COPTS + copts, **kwargs)

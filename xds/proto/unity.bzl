@@ -49,6 +49,7 @@ def proto_unity_library(name, protos, units, visibility):
         includes = ["."],
         copts = ["-w"],
         alwayslink = True,
+        linkstatic = True,
         deps = ["@com_google_protobuf//:protobuf"],
         visibility = visibility,
     )
