@@ -122,9 +122,13 @@ absl::Status Process::StartFromFile() {
   metrics_.GaugeRow(telemetry::kConfigWarnings)
       .Set(static_cast<double>(bootstrap->without_effect.size()));
   bootstrap_node_ = bootstrap->node_id;
+  if (bootstrap->max_downstream_connections > 0)
+    sidecar_->LimitDownstream(bootstrap->max_downstream_connections);
   if (bootstrap->admin) {
     if (absl::Status admin = StartAdmin(*bootstrap->admin, true); !admin.ok()) return admin;
   }
+  // What the file names and does not hold will not come from anywhere else.
+  if (!bootstrap->ads) sidecar_->loader().GiveUpWaiting();
   sidecar_->Publish();
   return bootstrap->ads ? ConnectToAds(*bootstrap) : absl::OkStatus();
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sidecar/proxy/downstream_limit.h"
+
 namespace tulle::sidecar {
 namespace {
 
@@ -25,6 +27,10 @@ Sidecar::Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Opti
 
 Sidecar::~Sidecar() = default;
 
+void Sidecar::LimitDownstream(uint64_t connections) {
+  downstream_limit_ = std::make_shared<proxy::DownstreamLimit>(connections);
+}
+
 void Sidecar::Publish() {
   std::shared_ptr<const config::Snapshot> snapshot = loader_.Current();
   if (!loader_.is_waiting()) {
@@ -34,7 +40,8 @@ void Sidecar::Publish() {
   }
   if (snapshot == published_) return;
   published_ = snapshot;
-  const std::shared_ptr<const Version> version = MakeVersion(std::move(snapshot), limits_);
+  const std::shared_ptr<const Version> version =
+      MakeVersion(std::move(snapshot), limits_, downstream_limit_);
   const uint64_t number = ++version_;
   waiting_for_ = static_cast<int>(workers_.size());
   errors_.clear();

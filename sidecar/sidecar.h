@@ -26,6 +26,8 @@ class Sidecar {
   ~Sidecar();
 
   config::SnapshotLoader& loader() { return loader_; }
+  // At most this many connections may call us at once. Before the first Publish.
+  void LimitDownstream(uint64_t connections);
   // Hands what the loader holds now to the workers, if it changed. Called after each batch of
   // changes to the loader.
   void Publish();
@@ -48,6 +50,7 @@ class Sidecar {
   const Options options_;
   config::SnapshotLoader loader_;
   LimitsTable limits_;
+  std::shared_ptr<proxy::DownstreamLimit> downstream_limit_;
   std::shared_ptr<const config::Snapshot> published_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   uint64_t version_ = 0;

@@ -16,10 +16,12 @@ std::shared_ptr<upstream::ClusterLimits> LimitsTable::For(const std::string& clu
 }
 
 std::shared_ptr<const Version> MakeVersion(std::shared_ptr<const config::Snapshot> snapshot,
-                                           LimitsTable& limits) {
+                                           LimitsTable& limits,
+                                           std::shared_ptr<proxy::DownstreamLimit> downstream) {
   auto version = std::make_shared<Version>();
   for (const auto& [name, cluster] : snapshot->clusters) version->limits[name] = limits.For(name);
   version->snapshot = std::move(snapshot);
+  version->downstream = std::move(downstream);
   return version;
 }
 
@@ -28,13 +30,14 @@ Worker::Worker(loop::Loop& loop, proxy::Observer& observer)
       deadlines_(loop),
       clusters_(loop, deadlines_),
       services_{loop, deadlines_, clusters_, routes_, observer},
-      version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}})) {}
+      version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}, {}})) {}
 
 Worker::~Worker() { Close(); }
 
 std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
   std::vector<std::string> errors;
   const std::shared_ptr<const Version> old = version_;
+  services_.downstream_limit = version->downstream.get();
   ApplyClusters(*version);
   ApplyRoutes(*version->snapshot);
   ApplyListeners(*version->snapshot, errors);
@@ -78,7 +81,7 @@ void Worker::ApplyListeners(const config::Snapshot& next, std::vector<std::strin
     }
     auto fresh = std::make_unique<proxy::ActiveListener>(services_, spec);
     int error = 0;
-    if (spec->bind && !fresh->Listen(&error)) {
+    if (!fresh->Listen(&error)) {
       errors.push_back(absl::StrCat(
           "listener ", name, ": cannot listen on ", spec->address.ToString(), ": ",
           std::strerror(-error),

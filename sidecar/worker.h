@@ -34,10 +34,12 @@ class LimitsTable {
 struct Version {
   std::shared_ptr<const config::Snapshot> snapshot;
   absl::btree_map<std::string, std::shared_ptr<upstream::ClusterLimits>> limits;
+  std::shared_ptr<proxy::DownstreamLimit> downstream;  // null: no limit; the same in all versions
 };
 
-std::shared_ptr<const Version> MakeVersion(std::shared_ptr<const config::Snapshot> snapshot,
-                                           LimitsTable& limits);
+std::shared_ptr<const Version> MakeVersion(
+    std::shared_ptr<const config::Snapshot> snapshot, LimitsTable& limits,
+    std::shared_ptr<proxy::DownstreamLimit> downstream = nullptr);
 
 // The data path of one thread: listeners, connections, clusters and pools. Has no thread of its
 // own, so that several can share one in the simulator. Owner: WorkerThread, or a simulation.

@@ -114,6 +114,11 @@ const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
                                    kCounter,
                                    kReasonLabels,
                                    {}};
+const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total",
+                                    "Connections that were closed as they came.",
+                                    kCounter,
+                                    kReasonLabels,
+                                    {}};
 const FamilySpec kWorkerMemory{
     "tulle_worker_memory_bytes", "Memory that the worker's slab holds.", kGauge, kWorkerLabels, {}};
 

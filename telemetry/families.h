@@ -45,6 +45,7 @@ extern const FamilySpec kCertificateExpiry;  // name, spiffe_id
 extern const FamilySpec kConfigWarnings;     // no labels: warnings of the configuration in force
 extern const FamilySpec kUpstreamLimit;      // cluster, limit, kind (used, allowed)
 extern const FamilySpec kAccessLogDropped;   // reason
+extern const FamilySpec kDownstreamRefused;  // reason
 extern const FamilySpec kWorkerMemory;       // worker: bytes reserved by its slab
 
 }  // namespace tulle::telemetry

@@ -29,7 +29,9 @@ enum class FailureKind : uint8_t {
   kDenied,
   kUpgradeRefused,
   kRequestTimeout,
+  kReceiveTimeout,  // the request did not come to its end in time
   kStreamIdleTimeout,
+  kStreamDuration,  // a request with its response took longer than it may
   kNotReady,
   kDraining,
   kInternal,

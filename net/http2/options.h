@@ -13,6 +13,9 @@ struct Options {
   // Receive window of the connection: given back as bytes arrive, so it bounds only what is on the
   // way. Http2ProtocolOptions.initial_connection_window_size.
   uint32_t connection_window = 1024 * 1024;
+  // Servers, when draining: from the notice to the GOAWAY that names the last stream.
+  // HttpConnectionManager.drain_timeout.
+  loop::Duration drain_notice = std::chrono::seconds(1);
   // A PING after this long without a sound from the peer; zero: none. No answer within the timeout
   // ends the connection. Http2ProtocolOptions.connection_keepalive.
   loop::Duration keepalive_interval{0};

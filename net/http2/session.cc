@@ -17,7 +17,6 @@ constexpr size_t kReadSize = 64 * 1024;
 constexpr size_t kCollectSize = 64 * 1024;
 constexpr loop::Duration kLingerTime = std::chrono::seconds(1);
 constexpr size_t kLingerBytes = 256 * 1024;
-constexpr loop::Duration kDrainNotice = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -85,7 +84,7 @@ void Session::Drain() {
     static constexpr uint8_t kOpaque[8] = {'d', 'r', 'a', 'i', 'n'};
     nghttp2_submit_shutdown_notice(session_);
     nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kOpaque);
-    StartTimer(&Session::EndDrain, kDrainNotice);
+    StartTimer(&Session::EndDrain, options_.drain_notice);
   } else if (state_ == State::kConnecting) {
     if (active_ == 0) CloseNow(false);
   }

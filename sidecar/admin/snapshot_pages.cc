@@ -122,7 +122,6 @@ Json ListenerJson(const config::ListenerSpec& listener) {
   return {{"name", listener.name},
           {"local_address", listener.address.ToString()},
           {"direction", Name(listener.direction)},
-          {"bind", listener.bind},
           {"filter_chains", std::move(chains)}};
 }
 

@@ -117,6 +117,22 @@ absl::Status TakeConnections(const core::HttpProtocolOptions& options, const Fie
   if (options.has_max_requests_per_connection()) {
     spec.max_requests_per_connection = options.max_requests_per_connection().value();
   }
+  if (options.has_max_stream_duration()) {
+    return (at / "max_stream_duration")
+        .Error("is not implemented for a cluster: set max_stream_duration of the route");
+  }
+  if (options.has_max_headers_count()) {
+    spec.response_header_count = options.max_headers_count().value();
+    if (spec.response_header_count == 0) {
+      return (at / "max_headers_count").Error("must be at least 1");
+    }
+  }
+  if (options.has_max_response_headers_kb()) {
+    spec.response_head_kib = options.max_response_headers_kb().value();
+    if (spec.response_head_kib == 0 || spec.response_head_kib > 8192) {
+      return (at / "max_response_headers_kb").Error("must be 1 to 8192");
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -76,8 +76,8 @@ constexpr Row kRows[] = {
     {"envoy.config.core.v3.TypedExtensionConfig", kLow, "*", "", ""},
     {"envoy.config.core.v3.HttpProtocolOptions", kLow,
      "idle_timeout max_headers_count max_requests_per_connection headers_with_underscores_action "
-     "max_stream_duration",
-     "max_connection_duration max_response_headers_kb", ""},
+     "max_stream_duration max_response_headers_kb",
+     "max_connection_duration", ""},
     {"envoy.config.core.v3.Http1ProtocolOptions", kLow, "",
      "allow_absolute_url header_key_format enable_trailers allow_chunked_length "
      "override_stream_error_on_invalid_http_message default_host_for_http_10",
@@ -103,12 +103,13 @@ constexpr Row kRows[] = {
     {"envoy.type.matcher.v3.PathMatcher", kHigh, "*", "", ""},
     // Listeners.
     {"envoy.config.listener.v3.Listener", kLow,
-     "name address filter_chains use_original_dst per_connection_buffer_limit_bytes "
+     "name address filter_chains "
      "listener_filters listener_filters_timeout traffic_direction "
-     "continue_on_listener_filters_timeout tcp_backlog_size default_filter_chain bind_to_port",
-     "metadata drain_type connection_balance_config stat_prefix enable_reuse_port "
+     "continue_on_listener_filters_timeout tcp_backlog_size default_filter_chain",
+     "per_connection_buffer_limit_bytes metadata drain_type connection_balance_config stat_prefix "
+     "enable_reuse_port "
      "ignore_global_conn_limit freebind tcp_keepalive socket_options access_log",
-     "transparent additional_addresses api_listener"},
+     "use_original_dst bind_to_port transparent additional_addresses api_listener"},
     {"envoy.config.listener.v3.ListenerFilter", kLow, "name typed_config", "filter_disabled", ""},
     {"envoy.config.listener.v3.FilterChain", kHigh,
      "filter_chain_match filters transport_socket name transport_socket_connect_timeout",
@@ -118,10 +119,9 @@ constexpr Row kRows[] = {
      "application_protocols server_names",
      "", "source_ports source_type direct_source_prefix_ranges"},
     {"envoy.config.listener.v3.Filter", kHigh, "*", "", ""},
-    {"envoy.extensions.filters.listener.original_dst.v3.OriginalDst", kLow, "*", "", ""},
     {"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", kLow, "",
      "initial_read_buffer_size", ""},
-    {"envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", kLow, "*", "", ""},
+    {"envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", kLow, "", "*", ""},
     // Network filters.
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", kHigh,
      "stat_prefix cluster weighted_clusters access_log max_connect_attempts idle_timeout", "",
@@ -201,9 +201,10 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.QueryParameterMatcher", kHigh, "*", "", ""},
     {"envoy.config.route.v3.RouteAction", kHigh,
      "cluster weighted_clusters prefix_rewrite host_rewrite_literal timeout retry_policy "
-     "hash_policy idle_timeout regex_rewrite max_stream_duration append_x_forwarded_host "
-     "cluster_not_found_response_code upgrade_configs",
-     "priority request_mirror_policies hedge_policy internal_redirect_policy flush_timeout "
+     "idle_timeout regex_rewrite max_stream_duration append_x_forwarded_host "
+     "cluster_not_found_response_code",
+     "hash_policy upgrade_configs priority request_mirror_policies hedge_policy "
+     "internal_redirect_policy flush_timeout "
      "max_grpc_timeout",
      "cluster_header metadata_match auto_host_rewrite host_rewrite_header"},
     {"envoy.config.route.v3.RouteAction.MaxStreamDuration", kLow, "*", "", ""},
@@ -234,7 +235,7 @@ constexpr Row kRows[] = {
      "scheme_redirect port_redirect regex_rewrite",
      "", "path_rewrite"},
     {"envoy.config.route.v3.DirectResponseAction", kHigh, "status body", "", "body_format"},
-    {"envoy.config.route.v3.Decorator", kLow, "operation", "propagate", ""},
+    {"envoy.config.route.v3.Decorator", kLow, "", "*", ""},
     // Clusters and endpoints.
     {"envoy.config.cluster.v3.Cluster", kHigh,
      "name type eds_cluster_config connect_timeout lb_policy circuit_breakers "

@@ -129,8 +129,12 @@ absl::Status TakeLimits(const Manager& manager, const FieldPath& at, HttpSpec& s
     }
   }
   const auto underscores = options.headers_with_underscores_action();
-  spec.refuse_underscores = underscores == core::HttpProtocolOptions::REJECT_REQUEST;
-  spec.drop_underscores = underscores == core::HttpProtocolOptions::DROP_HEADER;
+  if (underscores == core::HttpProtocolOptions::REJECT_REQUEST) {
+    spec.underscores = UnderscoreAction::kRefuseRequest;
+  } else if (underscores == core::HttpProtocolOptions::DROP_HEADER) {
+    spec.underscores = UnderscoreAction::kDropHeader;
+  }
+  spec.max_requests_per_connection = options.max_requests_per_connection().value();
   return absl::OkStatus();
 }
 

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
-#include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
@@ -159,13 +158,11 @@ absl::Status TakeInspectors(const v3::Listener& listener, const FieldPath& at, L
     if (config.Is<listener_filters::tls_inspector::v3::TlsInspector>()) {
       spec.inspect_tls = true;
     } else if (config.Is<listener_filters::http_inspector::v3::HttpInspector>()) {
-      spec.inspect_http = true;
-    } else if (config.Is<listener_filters::original_dst::v3::OriginalDst>()) {
-      spec.use_original_dst = true;
+      // The codec looks at the first bytes itself.
     } else {
       return (at / "listener_filters")[static_cast<size_t>(i)].Error(
           absl::StrCat("'", filter.name(), "' (", config.type_url(),
-                       ") is not implemented: use tls_inspector, http_inspector or original_dst"));
+                       ") is not implemented: use tls_inspector or http_inspector"));
     }
   }
   return absl::OkStatus();
@@ -206,12 +203,6 @@ absl::Status TakeSizes(const v3::Listener& listener, const FieldPath& at, Listen
     }
     spec.backlog = static_cast<int>(listener.tcp_backlog_size().value());
   }
-  if (listener.has_per_connection_buffer_limit_bytes()) {
-    spec.buffer_limit = listener.per_connection_buffer_limit_bytes().value();
-    if (spec.buffer_limit == 0) {
-      return (at / "per_connection_buffer_limit_bytes").Error("must be above 0");
-    }
-  }
   TULLE_TAKE_MILLISECONDS(listener, listener_filters_timeout, at, spec.inspection_timeout);
   return absl::OkStatus();
 }
@@ -231,8 +222,6 @@ absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(const v3::Listene
   spec->direction = listener.traffic_direction() == core::INBOUND    ? Direction::kInbound
                     : listener.traffic_direction() == core::OUTBOUND ? Direction::kOutbound
                                                                      : Direction::kUnspecified;
-  spec->bind = !listener.has_bind_to_port() || listener.bind_to_port().value();
-  spec->use_original_dst = listener.use_original_dst().value();
   spec->continue_on_inspection_timeout = listener.continue_on_listener_filters_timeout();
   auto status = TakeInspectors(listener, at, *spec);
   status.Update(TakeSizes(listener, at, *spec));

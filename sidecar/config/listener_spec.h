@@ -42,6 +42,10 @@ enum class ClientCertForwarding : uint8_t {
 // HttpConnectionManager.path_with_escaped_slashes_action.
 enum class EscapedSlashes : uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUnescapeAndForward };
 
+// HttpProtocolOptions.headers_with_underscores_action: what becomes of a request with such a
+// header.
+enum class UnderscoreAction : uint8_t { kAllow, kRefuseRequest, kDropHeader };
+
 // envoy.access_loggers.{stdout,stderr,file}.
 struct AccessLogSpec {
   std::string path;    // "/dev/stdout", "/dev/stderr" or a file
@@ -78,15 +82,15 @@ struct HttpSpec {
   uint32_t head_kib = 60;
   uint32_t header_count = 100;
   uint32_t http2_concurrent_streams = 100;
-  Milliseconds stream_idle_timeout{5 * 60 * 1000};  // 0: none
+  // Of times, 0 means none.
+  Milliseconds stream_idle_timeout{5 * 60 * 1000};
   Milliseconds request_headers_timeout{10 * 1000};
-  Milliseconds request_timeout{0};
-  Milliseconds idle_timeout{3600 * 1000};
-  Milliseconds drain_timeout{5000};
-  Milliseconds max_stream_duration{0};  // 0: none
-  // headers_with_underscores_action: such requests are refused, or such headers dropped.
-  bool refuse_underscores = false;
-  bool drop_underscores = false;
+  Milliseconds request_timeout{0};           // from the first byte of a request to its end
+  Milliseconds idle_timeout{3600 * 1000};    // of a connection without a request
+  Milliseconds drain_timeout{5000};          // HTTP/2: from the notice to the last GOAWAY
+  Milliseconds max_stream_duration{0};       // of a request with its response
+  uint32_t max_requests_per_connection = 0;  // 0: no limit
+  UnderscoreAction underscores = UnderscoreAction::kAllow;
 };
 
 // envoy.filters.network.tcp_proxy.
@@ -132,15 +136,11 @@ struct ListenerSpec {
   std::string name;
   SocketAddress address;
   Direction direction = Direction::kUnspecified;
-  bool bind = true;  // false: reached through a use_original_dst listener (bind_to_port)
-  bool use_original_dst = false;
-  // tls_inspector and http_inspector; needed where chains match on what the client offers.
+  // tls_inspector; needed where chains match on what the client offers.
   bool inspect_tls = false;
-  bool inspect_http = false;
   Milliseconds inspection_timeout{15 * 1000};  // listener_filters_timeout
   bool continue_on_inspection_timeout = false;
   int backlog = 4096;
-  uint32_t buffer_limit = 1024 * 1024;  // per_connection_buffer_limit_bytes
   std::vector<std::shared_ptr<const FilterChainSpec>> chains;
   // default_filter_chain, or null.
   std::shared_ptr<const FilterChainSpec> default_chain;

@@ -256,11 +256,6 @@ absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
   spec.host_rewrite = action.host_rewrite_literal();
   spec.append_forwarded_host = action.append_x_forwarded_host();
   spec.cluster_not_found_status = NotFoundStatus(action);
-  for (const auto& upgrade : action.upgrade_configs()) {
-    if (!upgrade.has_enabled() || upgrade.enabled().value()) {
-      spec.upgrades.push_back(absl::AsciiStrToLower(upgrade.upgrade_type()));
-    }
-  }
   TakeHash(action, spec);
   if (action.has_retry_policy() || host.has_retry_policy()) {
     auto retry = ToRetry(action.has_retry_policy() ? action.retry_policy() : host.retry_policy(),

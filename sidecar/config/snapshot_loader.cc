@@ -229,8 +229,7 @@ absl::Status SnapshotLoader::PutListener(std::string_view bytes, Origin origin,
   if (!spec.ok()) return spec.status();
   for (const auto& [name, other] : resources_->listeners) {
     const bool same = other.accepted->address == (*spec)->address;
-    if (same && name != (*spec)->name && (*spec)->bind && other.accepted->bind &&
-        (*spec)->address.port() != 0) {
+    if (same && name != (*spec)->name && (*spec)->address.port() != 0) {
       return (at / "address")
           .Error(absl::StrCat("listener '", name, "' is at ", (*spec)->address.ToString(),
                               " already"));

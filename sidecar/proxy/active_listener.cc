@@ -6,6 +6,7 @@
 #include "net/socket/transports.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/proxy/chain_match.h"
+#include "sidecar/proxy/downstream_limit.h"
 
 namespace tulle::proxy {
 
@@ -55,14 +56,22 @@ void ActiveListener::Update(std::shared_ptr<const config::ListenerSpec> spec) {
 }
 
 void ActiveListener::OnAccept(std::unique_ptr<loop::Socket> socket) {
+  if (services_.downstream_limit != nullptr && !services_.downstream_limit->TryEnter())
+    return services_.observer.OnDownstreamRefused();
   if (spec_->inspect_tls || NeedsOffer(*spec_)) {
     auto* detection =
         new ProtocolDetection(*this, services_.loop, services_.deadlines, std::move(socket));
     detections_.PushBack(*detection);
-    return detection->Start(spec_->inspection_timeout);
+    return detection->Start(spec_->inspection_timeout, spec_->continue_on_inspection_timeout);
   }
   Buffer nothing(services_.loop.slab());
-  if (const Chain* chain = FindChain(*socket, Offer{})) Serve(*chain, std::move(socket), nothing);
+  const Chain* chain = FindChain(*socket, Offer{});
+  if (chain == nullptr) return LeaveLimit();
+  Serve(*chain, std::move(socket), nothing);
+}
+
+void ActiveListener::LeaveLimit() {
+  if (services_.downstream_limit != nullptr) services_.downstream_limit->Leave();
 }
 
 const ActiveListener::Chain* ActiveListener::FindChain(const loop::Socket& socket,
@@ -87,6 +96,7 @@ void ActiveListener::OnDetected(ProtocolDetection& detection) {
 }
 
 void ActiveListener::OnDetectionFailed(ProtocolDetection& detection) {
+  LeaveLimit();
   static_cast<ListNode<ProtocolDetection>&>(detection).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&detection));
 }
@@ -110,11 +120,13 @@ void ActiveListener::Serve(const Chain& chain, std::unique_ptr<loop::Socket> soc
 }
 
 void ActiveListener::OnDownstreamDone(DownstreamConnection& connection) {
+  LeaveLimit();
   static_cast<ListNode<DownstreamConnection>&>(connection).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&connection));
 }
 
 void ActiveListener::OnRelayDone(TcpRelay& relay) {
+  LeaveLimit();
   static_cast<ListNode<TcpRelay>&>(relay).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&relay));
 }

@@ -51,6 +51,7 @@ class ActiveListener final : public loop::ListenerEvents,
   };
   Chain MakeChain(const std::shared_ptr<const config::FilterChainSpec>& spec);
   const Chain* FindChain(const loop::Socket& socket, const Offer& offer) const;
+  void LeaveLimit();
   void Serve(const Chain& chain, std::unique_ptr<loop::Socket> socket, Buffer& early);
 
   Services& services_;

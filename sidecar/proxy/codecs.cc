@@ -35,6 +35,7 @@ std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Se
   }
   http2::Options options;
   options.limits = LimitsOf(spec);
+  options.drain_notice = spec.drain_timeout;
   return http2::NewServerConnection(services.loop, std::move(transport), events, options);
 }
 

@@ -21,7 +21,8 @@ DownstreamConnection::DownstreamConnection(DownstreamConnectionOwner& owner, Ser
       chain_(std::move(chain)),
       transport_(std::move(transport)),
       early_(services.loop.slab()),
-      handshake_deadline_(this, &DownstreamConnection::OnHandshakeTimeout) {}
+      handshake_deadline_(this, &DownstreamConnection::OnHandshakeTimeout),
+      idle_deadline_(this, &DownstreamConnection::OnIdleTimeout) {}
 
 DownstreamConnection::~DownstreamConnection() = default;
 
@@ -65,8 +66,18 @@ void DownstreamConnection::Speak(upstream::HttpVersion version) {
   handshake_deadline_.Clear();
   transport_->SetEvents(nullptr);
   codec_ = Accept(version, services_, chain_->spec, std::move(transport_), *this);
+  if (version == upstream::HttpVersion::k2) WatchIdle();
   codec_->Start(early_);
   if (draining_) codec_->Drain();
+}
+
+void DownstreamConnection::WatchIdle() {
+  watches_idle_ = chain_->spec.idle_timeout.count() > 0;
+  if (watches_idle_) services_.deadlines.Set(idle_deadline_, chain_->spec.idle_timeout);
+}
+
+void DownstreamConnection::OnIdleTimeout(void* self) {
+  static_cast<DownstreamConnection*>(self)->Drain();
 }
 
 void DownstreamConnection::OnHandshakeTimeout(void* self) {
@@ -82,11 +93,14 @@ void DownstreamConnection::OnTransportFailed(Failure) {
 http::StreamEvents* DownstreamConnection::OnStream(http::Stream& stream) {
   auto* exchange = new (services_.loop.slab()) Exchange(*this, stream);
   exchanges_.PushBack(*exchange);
+  idle_deadline_.Clear();
+  if (++requests_ == chain_->spec.max_requests_per_connection) Drain();
   return exchange;
 }
 
 void DownstreamConnection::OnExchangeDone(Exchange& exchange) {
   static_cast<ListNode<Exchange>&>(exchange).Unlink();
+  if (watches_idle_ && exchanges_.empty()) WatchIdle();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&exchange));
 }
 
@@ -99,6 +113,8 @@ void DownstreamConnection::Drain() {
 
 void DownstreamConnection::Close() {
   handshake_deadline_.Clear();
+  watches_idle_ = false;
+  idle_deadline_.Clear();
   while (!exchanges_.empty()) exchanges_.front().Abort({FailureKind::kDraining});
   if (codec_ != nullptr) {
     codec_->Close();
@@ -109,6 +125,8 @@ void DownstreamConnection::Close() {
 
 void DownstreamConnection::Done() {
   handshake_deadline_.Clear();
+  watches_idle_ = false;
+  idle_deadline_.Clear();
   owner_.OnDownstreamDone(*this);
 }
 

@@ -67,8 +67,10 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
 
   void ChooseCodec();
   void Speak(upstream::HttpVersion version);
+  void WatchIdle();
   void Done();
   static void OnHandshakeTimeout(void* self);
+  static void OnIdleTimeout(void* self);
   Transport& transport() const { return codec_ != nullptr ? codec_->transport() : *transport_; }
 
   DownstreamConnectionOwner& owner_;
@@ -78,12 +80,15 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   std::unique_ptr<http::ServerConnection> codec_;
   Buffer early_;
   loop::Deadline handshake_deadline_;
+  loop::Deadline idle_deadline_;  // HTTP/2; HTTP/1.1's codec keeps its own
+  uint32_t requests_ = 0;
   IntrusiveList<Exchange> exchanges_;
   SocketAddress peer_address_;
   SocketAddress local_address_;
   std::optional<Caller> caller_;
   bool is_tls_ = false;
   bool draining_ = false;
+  bool watches_idle_ = false;
   std::string sni_;
   std::string client_certificate_element_;
 };

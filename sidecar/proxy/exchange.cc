@@ -17,10 +17,14 @@ Exchange::Exchange(DownstreamConnection& connection, http::Stream& downstream)
       replay_(services_.loop.slab()),
       request_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnRequestTimeout(); }),
       per_try_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnPerTryTimeout(); }),
+      per_try_idle_deadline_(this,
+                             [](void* self) { static_cast<Exchange*>(self)->OnPerTryTimeout(); }),
       idle_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnIdleTimeout(); }),
+      duration_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnDurationOver(); }),
       back_off_(this, [](void* self) { static_cast<Exchange*>(self)->OnBackOffOver(); }) {
   record_.started = services_.loop.Now();
   record_.wall_started = services_.loop.WallNow();
+  StartReceiveTimeout();
 }
 
 Exchange::~Exchange() = default;
@@ -29,8 +33,7 @@ void Exchange::OnHeaders(http::Head& head, bool end) {
   request_ = &head;
   record_.request = &head;
   record_.original_path = head.path;
-  request_ended_ = end;
-  if (end) record_.request_ended = services_.loop.Now();
+  if (end) RequestReceived();
   phase_ = Phase::kIdentify;
   // What is announced as empty is complete for HTTP/1.1 once its head is out: its end must be seen
   // before.
@@ -115,8 +118,8 @@ void Exchange::Abort(Failure why) {
 // Lets go of both sides, whatever their state, and logs.
 void Exchange::Finish() {
   if (phase_ == Phase::kDone) return;
-  for (loop::Deadline* deadline :
-       {&request_deadline_, &per_try_deadline_, &idle_deadline_, &back_off_}) {
+  for (loop::Deadline* deadline : {&request_deadline_, &per_try_deadline_, &per_try_idle_deadline_,
+                                   &idle_deadline_, &duration_deadline_, &back_off_}) {
     deadline->Clear();
   }
   record_.ended = services_.loop.Now();

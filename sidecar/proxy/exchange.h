@@ -34,7 +34,7 @@ enum class Phase : uint8_t {
   kAdmit,         // pick_endpoint.cc: the cluster and its caps
   kPickEndpoint,  // pick_endpoint.cc
   kConnect,       // pick_endpoint.cc: a stream of the endpoint's pool
-  kForward,       // forwarding.cc: both bodies; retry.cc
+  kForward,       // forwarding.cc: both bodies; retry.cc, timeouts.cc
   kLog,           // exchange.cc, access_log.cc
   kDone,
 };
@@ -101,20 +101,23 @@ class Exchange final : public http::StreamEvents,
 
   // identify.cc
   void ForwardClientCertificate();
+  bool TakeUnderscores(http::HeaderMap& headers);
   void StripPrivateHeaders();
   void EnsureRequestId();
   // routing.cc
   void RewriteRequest();
   void RewriteResponse();
   std::string_view Decimal(uint64_t value);
+  // local_reply.cc
+  int LocalStatus() const;
   // forwarding.cc
+  void RequestReceived();
   void PullRequest();
   void PullResponse();
   void KeepForRetry(const Buffer& data);
   void SendRequestBody(Buffer& data, bool end);
   void EndRequest();
   void ReleaseReplay();
-  void TouchIdle();
   // retry.cc
   bool MayRetry(Failure failure);
   bool MayRetryStatus(const http::Head& head);
@@ -122,11 +125,19 @@ class Exchange final : public http::StreamEvents,
   bool EnterRetry();
   void ScheduleRetry(bool with_back_off);
   void LeaveRetry();
-  void StartTimeouts();
+  void OnBackOffOver();
+  // timeouts.cc
+  void StartReceiveTimeout();
+  void StartStreamTimeouts();
+  loop::Duration AllowedDuration() const;
+  void StartResponseTimeouts();
+  void TouchIdle();
+  void TouchAttempt();
+  void ClearAttemptTimeouts();
   void OnRequestTimeout();
   void OnPerTryTimeout();
   void OnIdleTimeout();
-  void OnBackOffOver();
+  void OnDurationOver();
 
   DownstreamConnection& connection_;
   Services& services_;
@@ -166,9 +177,11 @@ class Exchange final : public http::StreamEvents,
   upstream::Endpoint* tried_[kTriedKept] = {};
   int tried_count_ = 0;
 
-  loop::Deadline request_deadline_;
+  loop::Deadline request_deadline_;  // until the request has ended: of its receipt
   loop::Deadline per_try_deadline_;
+  loop::Deadline per_try_idle_deadline_;
   loop::Deadline idle_deadline_;
+  loop::Deadline duration_deadline_;
   loop::Deadline back_off_;
 
   Failure failure_;

@@ -28,7 +28,8 @@ Step Exchange::Forward() {
   const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
   upstream.SendHeaders(*request_, body_is_over);
   request_sent_ = body_is_over;
-  StartTimeouts();
+  StartResponseTimeouts();
+  TouchAttempt();
   PullResponse();
   if (!body_is_over) {
     if (!replay_.empty()) {
@@ -67,10 +68,7 @@ void Exchange::OnData(Buffer& data, bool end) {
   const size_t size = data.size();
   record_.request_bytes += size;
   request_credit_ -= std::min(request_credit_, size);
-  if (end) {
-    request_ended_ = true;
-    record_.request_ended = services_.loop.Now();
-  }
+  if (end) RequestReceived();
   if (phase_ == Phase::kIdentify && end) return Advance();
   TouchIdle();
   KeepForRetry(data);
@@ -80,22 +78,33 @@ void Exchange::OnData(Buffer& data, bool end) {
     return;
   }
   SendRequestBody(data, end);
-  if (end) return StartTimeouts();
+  if (end) return StartResponseTimeouts();
   PullRequest();
+}
+
+void Exchange::RequestReceived() {
+  request_ended_ = true;
+  record_.request_ended = services_.loop.Now();
+  request_deadline_.Clear();
 }
 
 void Exchange::SendRequestBody(Buffer& data, bool end) {
   attempt_->stream()->SendData(data, end);
+  TouchAttempt();
   if (end) request_sent_ = true;
 }
 
 void Exchange::OnTrailers(http::HeaderMap& trailers) {
-  request_ended_ = true;
-  record_.request_ended = services_.loop.Now();
+  RequestReceived();
   request_trailers_ = &trailers;
+  if (!TakeUnderscores(trailers)) {
+    failure_ = {FailureKind::kBadRequest, "underscore in a header's name"};
+    return SendLocalReply();
+  }
   if (phase_ == Phase::kIdentify) return Advance();
+  TouchIdle();
   if (attempt_ && attempt_->stream() != nullptr) EndRequest();
-  StartTimeouts();
+  StartResponseTimeouts();
 }
 
 void Exchange::EndRequest() {
@@ -135,6 +144,7 @@ void Exchange::OnResponseHead(http::Head& head, bool end) {
     return ScheduleRetry(true);
   }
   LeaveRetry();
+  if (!request_ended_) request_deadline_.Clear();
   response_ = &head;
   response_ended_ = end;
   record_.upstream_answered = services_.loop.Now();
@@ -146,6 +156,7 @@ void Exchange::OnResponseHead(http::Head& head, bool end) {
   downstream_->SendHeaders(head, end);
   if (end) return Finish();
   TouchIdle();
+  TouchAttempt();
   PullResponse();
 }
 
@@ -167,6 +178,7 @@ void Exchange::OnResponseData(Buffer& data, bool end) {
   downstream_->SendData(data, end);
   if (end) return Finish();
   TouchIdle();
+  TouchAttempt();
   PullResponse();
 }
 
@@ -179,10 +191,5 @@ void Exchange::OnResponseTrailers(http::HeaderMap& trailers) {
 }
 
 void Exchange::OnSendRoom() { PullResponse(); }
-
-void Exchange::TouchIdle() {
-  if (chain_.spec.stream_idle_timeout.count() > 0)
-    services_.deadlines.Set(idle_deadline_, chain_.spec.stream_idle_timeout);
-}
 
 }  // namespace tulle::proxy

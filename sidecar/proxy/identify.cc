@@ -35,6 +35,8 @@ bool IsPrivate(std::string_view name) {
 }  // namespace
 
 Step Exchange::Identify() {
+  if (!TakeUnderscores(request_->headers))
+    return Respond({FailureKind::kBadRequest, "underscore in a header's name"});
   ForwardClientCertificate();
   if (chain_.direction == config::Direction::kInbound) StripPrivateHeaders();
   http::HeaderMap& headers = request_->headers;
@@ -68,6 +70,25 @@ void Exchange::ForwardClientCertificate() {
   const std::string& element = connection_.client_certificate_element();
   headers.Set(HeaderId::kXForwardedClientCert,
               before.empty() ? std::string_view(element) : arena_.Concat(before, ",", element));
+}
+
+// Some applications read '_' in a header's name as '-': what was checked here under one name would
+// arrive under another. False: the request is refused.
+// Source: HttpProtocolOptions.headers_with_underscores_action.
+bool Exchange::TakeUnderscores(http::HeaderMap& headers) {
+  using enum config::UnderscoreAction;
+  if (chain_.spec.underscores == kAllow) return true;
+  for (size_t i = 0; i < headers.size();) {
+    const std::string_view name = headers.all()[i].name;
+    if (name.find('_') == std::string_view::npos) {
+      ++i;
+    } else if (chain_.spec.underscores == kRefuseRequest) {
+      return false;
+    } else {
+      headers.Remove(name);  // all of that name: what follows moves up
+    }
+  }
+  return true;
 }
 
 // x-envoy-* steers proxies; a caller may say no more by it than what our own outbound side says.

@@ -33,6 +33,14 @@ std::string_view GrpcStatusOf(int http_status) {
 
 }  // namespace
 
+// The table's status, but where the route says another, and where time ran out before the request
+// was there: then it was not we who were slow.
+int Exchange::LocalStatus() const {
+  if (failure_.kind == FailureKind::kNoCluster) return route_->forward()->cluster_not_found_status;
+  const int status = failure_.facts().status;
+  return status == 504 && !request_ended_ ? 408 : status;
+}
+
 void Exchange::SendLocalReply() {
   const FailureFacts& facts = failure_.facts();
   record_.failure = failure_;
@@ -41,7 +49,7 @@ void Exchange::SendLocalReply() {
     record_.response_truncated = response_started_;
     if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Reset(failure_);
   } else if (downstream_ != nullptr) {
-    Reply(facts.status, facts.body, {});
+    Reply(LocalStatus(), facts.body, {});
   }
   Finish();
 }
@@ -54,9 +62,7 @@ void Exchange::Reply(int status, std::string_view body, std::string_view locatio
   if (grpc) {
     head->status = 200;
     head->headers.Set(HeaderId::kContentType, "application/grpc");
-    const bool from_failure = failure_ && failure_.facts().status == status;
-    record_.grpc_status =
-        from_failure ? Decimal(failure_.facts().grpc_status) : GrpcStatusOf(status);
+    record_.grpc_status = failure_ ? Decimal(failure_.facts().grpc_status) : GrpcStatusOf(status);
     head->headers.Set(HeaderId::kGrpcStatus, record_.grpc_status);
     if (!body.empty()) head->headers.Set(HeaderId::kGrpcMessage, body);
   } else {

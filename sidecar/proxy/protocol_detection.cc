@@ -11,9 +11,10 @@ ProtocolDetection::ProtocolDetection(ProtocolDetectionOwner& owner, loop::Loop& 
       early(loop.slab()),
       owner_(owner),
       deadlines_(deadlines),
-      deadline_(this, [](void* self) { static_cast<ProtocolDetection*>(self)->Fail(); }) {}
+      deadline_(this, [](void* self) { static_cast<ProtocolDetection*>(self)->OnTimeout(); }) {}
 
-void ProtocolDetection::Start(config::Milliseconds timeout) {
+void ProtocolDetection::Start(config::Milliseconds timeout, bool judge_at_timeout) {
+  judge_at_timeout_ = judge_at_timeout;
   if (timeout.count() > 0) deadlines_.Set(deadline_, timeout);
   socket->Watch(this, true, false);
 }
@@ -45,6 +46,12 @@ void ProtocolDetection::Judge() {
       offer.application_protocols = hello_.hello().alpn;
       break;
   }
+  Detected();
+}
+
+void ProtocolDetection::OnTimeout() { judge_at_timeout_ ? Detected() : Fail(); }
+
+void ProtocolDetection::Detected() {
   deadline_.Clear();
   socket->Watch(nullptr, false, false);
   owner_.OnDetected(*this);

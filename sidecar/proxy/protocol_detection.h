@@ -40,7 +40,9 @@ class ProtocolDetection final : public loop::SocketEvents,
  public:
   ProtocolDetection(ProtocolDetectionOwner& owner, loop::Loop& loop, loop::Deadlines& deadlines,
                     std::unique_ptr<loop::Socket> socket);
-  void Start(config::Milliseconds timeout);
+  // When `timeout` is over, what was seen is all there is: judged as plaintext if
+  // `judge_at_timeout`, else refused. Listener.continue_on_listener_filters_timeout.
+  void Start(config::Milliseconds timeout, bool judge_at_timeout);
 
   std::unique_ptr<loop::Socket> socket;
   Buffer early;
@@ -49,11 +51,14 @@ class ProtocolDetection final : public loop::SocketEvents,
  private:
   void OnSocketReady(int error, bool readable, bool writable) override;
   void Judge();
+  void OnTimeout();
+  void Detected();
   void Fail();
 
   ProtocolDetectionOwner& owner_;
   tls::ClientHelloParser hello_;
   size_t parsed_ = 0;  // of `early`
+  bool judge_at_timeout_ = false;
   loop::Deadlines& deadlines_;
   loop::Deadline deadline_;
 };

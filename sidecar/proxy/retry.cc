@@ -1,4 +1,4 @@
-// When an attempt may be made again, and the timeouts that end one. Source: RetryPolicy, and
+// When an attempt may be made again. Source: RetryPolicy, and
 // Envoy's code where its documents differ: back-off before retry n is uniform in [0, min(max, base
 // * 2^(n-1))).
 
@@ -125,7 +125,7 @@ void Exchange::LeaveRetry() {
 }
 
 void Exchange::ScheduleRetry(bool with_back_off) {
-  per_try_deadline_.Clear();
+  ClearAttemptTimeouts();
   if (attempt_) attempt_->Abandon({FailureKind::kUpstreamReset, "another attempt follows"});
   response_credit_ = 0;
   request_credit_ = 0;
@@ -150,37 +150,9 @@ void Exchange::OnBackOffOver() {
 }
 
 void Exchange::OnAttemptFailed(Failure failure) {
-  per_try_deadline_.Clear();
+  ClearAttemptTimeouts();
   if (MayRetry(failure)) return ScheduleRetry(retries_done_ > 0);
   failure_ = failure;
-  SendLocalReply();
-}
-
-// The route's timeout runs from the end of the request, as in Envoy; each attempt has its own
-// beside it.
-void Exchange::StartTimeouts() {
-  if (route_ == nullptr || !request_ended_ || phase_ != Phase::kForward) return;
-  const route::ForwardSpec& forward = *route_->forward();
-  if (forward.timeout.count() > 0 && !request_deadline_.is_set() && !response_ended_) {
-    services_.deadlines.Set(request_deadline_, forward.timeout);
-  }
-  if (response_started_ || !forward.retry) return;
-  const route::Milliseconds per_try = forward.retry->per_try_timeout;
-  if (per_try.count() > 0) services_.deadlines.Set(per_try_deadline_, per_try);
-}
-
-void Exchange::OnRequestTimeout() {
-  failure_ = {FailureKind::kRequestTimeout};
-  SendLocalReply();
-}
-
-void Exchange::OnPerTryTimeout() {
-  if (attempt_) attempt_->Abandon({FailureKind::kPerTryTimeout});
-  OnAttemptFailed({FailureKind::kPerTryTimeout});
-}
-
-void Exchange::OnIdleTimeout() {
-  failure_ = {FailureKind::kStreamIdleTimeout};
   SendLocalReply();
 }
 

@@ -62,10 +62,15 @@ Step Exchange::MatchRoute() {
   request_->path = path.path;
   table_ = chain_.routes->table;
   if (!table_) return Respond({FailureKind::kNoRoute, "the route configuration has not come yet"});
+  // Only our own workload may say these; inbound, and where it is not known, others call.
+  if (chain_.direction != config::Direction::kOutbound) {
+    for (const std::string& name : table_->internal_only_headers()) request_->headers.Remove(name);
+  }
   const route::RouteMatch match = table_->Match(*request_, services_.loop.random().Next());
   route_ = match.route;
   target_ = match.target;
   if (route_ != nullptr) record_.route = route_->spec().name;
+  StartStreamTimeouts();
   return Step::kContinue;
 }
 

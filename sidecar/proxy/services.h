@@ -6,6 +6,7 @@
 
 namespace tulle::proxy {
 
+class DownstreamLimit;
 class Exchange;
 class RouteSlots;
 class TcpRelay;
@@ -18,6 +19,8 @@ class Observer {
   // The upstream of a relay was reached.
   virtual void OnRelayOpened(const TcpRelay&) {}
   virtual void OnRelayEnd(const TcpRelay& relay) = 0;
+  // A connection was closed as it came: DownstreamLimit.
+  virtual void OnDownstreamRefused() {}
 };
 
 // What a worker lends to its connections. Owner: Worker; outlives them all.
@@ -27,6 +30,7 @@ struct Services {
   upstream::ClusterTable& clusters;
   RouteSlots& routes;
   Observer& observer;
+  DownstreamLimit* downstream_limit = nullptr;  // null: none
 };
 
 }  // namespace tulle::proxy

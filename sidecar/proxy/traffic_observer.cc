@@ -1,17 +1,23 @@
 #include "sidecar/proxy/traffic_observer.h"
 
+#include <array>
 #include <utility>
 
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/tcp_relay.h"
+#include "telemetry/families.h"
 
 namespace tulle::proxy {
 
 TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, OwnWorkload own,
                                  AccessLogSink& sink)
-    : loop_(loop), metrics_(registry, std::move(own)), access_log_(loop, sink, registry) {}
+    : loop_(loop),
+      metrics_(registry, std::move(own)),
+      access_log_(loop, sink, registry),
+      downstream_refused_(registry.CounterRow(telemetry::kDownstreamRefused,
+                                              std::array<std::string_view, 1>{"limit"})) {}
 
 void TrafficObserver::OnExchangeEnd(const Exchange& exchange) {
   const DownstreamConnection& connection = exchange.connection();

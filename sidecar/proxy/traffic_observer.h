@@ -20,6 +20,7 @@ class TrafficObserver final : public Observer {
   void OnExchangeEnd(const Exchange& exchange) override;
   void OnRelayOpened(const TcpRelay& relay) override;
   void OnRelayEnd(const TcpRelay& relay) override;
+  void OnDownstreamRefused() override { downstream_refused_.Add(1); }
 
  private:
   EndedRelay Ended(const TcpRelay& relay) const;
@@ -27,6 +28,7 @@ class TrafficObserver final : public Observer {
   loop::Loop& loop_;
   RequestTelemetry metrics_;
   AccessLog access_log_;
+  telemetry::Counter& downstream_refused_;
 };
 
 }  // namespace tulle::proxy

@@ -106,7 +106,6 @@ struct ForwardSpec {
   std::optional<RetrySpec> retry{};  // else none
   std::vector<HashSpec> hash{};
   bool append_forwarded_host = false;
-  std::vector<std::string> upgrades{};  // upgrade_configs that are enabled, lower case
   int cluster_not_found_status = 503;
 
   bool operator==(const ForwardSpec&) const = default;

@@ -93,6 +93,10 @@ struct ClusterSpec {
   Milliseconds idle_timeout{3600 * 1000};    // common_http_protocol_options.idle_timeout; 0: never
   uint32_t max_requests_per_connection = 0;  // 0: no limit
   uint32_t http2_concurrent_streams = 100;
+  // Limits on what an upstream may send. common_http_protocol_options.max_response_headers_kb,
+  // max_headers_count.
+  uint32_t response_head_kib = 80;
+  uint32_t response_header_count = 100;
   // upstream_bind_config.source_address, or unset.
   SocketAddress source_address;
   // Share of healthy endpoints below which all are used; 0: never.

@@ -20,11 +20,18 @@ std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& l
                                               const ClusterSpec& cluster,
                                               std::unique_ptr<Transport> transport,
                                               http::ClientConnectionEvents& events) {
+  http::Limits limits;
+  limits.head_bytes = cluster.response_head_kib * size_t{1024};
+  limits.header_count = cluster.response_header_count;
+  limits.line_bytes = limits.head_bytes;
   if (version == HttpVersion::k1) {
+    http1::ClientOptions options;
+    options.limits = limits;
     return std::make_unique<http1::ClientConnection>(loop, deadlines, std::move(transport), events,
-                                                     http1::ClientOptions{});
+                                                     options);
   }
   http2::Options options;
+  options.limits = limits;
   options.limits.concurrent_streams = cluster.http2_concurrent_streams;
   return http2::NewClientConnection(loop, std::move(transport), events, options);
 }

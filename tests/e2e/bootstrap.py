@@ -81,6 +81,6 @@ def rbac(policies, action="ALLOW"):
         "@type": TYPE + "extensions.filters.http.rbac.v3.RBAC", "rules": {"action": action, "policies": policies}}}
 
 
-def bootstrap(listeners, clusters, admin_port):
-    return {"node": {"id": "test", "cluster": "test"}, "admin": {"address": address(admin_port)},
+def bootstrap(listeners, clusters, admin_port, **more):
+    return {**more, "node": {"id": "test", "cluster": "test"}, "admin": {"address": address(admin_port)},
             "static_resources": {"listeners": listeners, "clusters": clusters}}

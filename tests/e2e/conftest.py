@@ -17,11 +17,11 @@ from origin import Origin  # noqa: E402
 class Sidecar(processes.Child):
     """A running tulle-sidecar with a static bootstrap."""
 
-    def __init__(self, folder, listeners, clusters, *arguments):
+    def __init__(self, folder, listeners, clusters, *arguments, **more):
         self.admin_port = processes.free_port()
         path = os.path.join(folder, "sidecar-%d.json" % self.admin_port)
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(bootstrap.bootstrap(listeners, clusters, self.admin_port), file, indent=1)
+            json.dump(bootstrap.bootstrap(listeners, clusters, self.admin_port, **more), file, indent=1)
         super().__init__([sidecar_binary(), "-c", path, *arguments], path[:-5] + ".log")
         try:
             self.wait_until_ready()
@@ -63,11 +63,11 @@ def sidecar_binary():
 
 @pytest.fixture
 def run_sidecar(tmp_path):
-    """run_sidecar(listeners, clusters, *arguments) -> Sidecar. At the end each must still run, and end by SIGTERM with 0."""
+    """run_sidecar(listeners, clusters, *arguments, **more of the bootstrap) -> Sidecar. At the end each must still run, and end by SIGTERM with 0."""
     started = []
 
-    def start(listeners, clusters, *arguments):
-        started.append(Sidecar(str(tmp_path), listeners, clusters, *arguments))
+    def start(listeners, clusters, *arguments, **more):
+        started.append(Sidecar(str(tmp_path), listeners, clusters, *arguments, **more))
         return started[-1]
 
     yield start
