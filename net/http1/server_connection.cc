@@ -116,6 +116,8 @@ bool ServerConnection::Begin() {
     return false;
   }
   if (status == Parser::Status::kMore) {
+    // Who drains still answers a request that has come already.
+    if (draining_ && !std::exchange(looked_once_more_, true) && wire_.ReadNow()) return true;
     if (wire_.ended() || draining_) {
       CloseAfterOutput({});
       return false;

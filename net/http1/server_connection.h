@@ -121,6 +121,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   Stream stream_;
   State state_ = State::kIdle;
   bool draining_ = false;
+  bool looked_once_more_ = false;
   bool told_closed_ = false;
   size_t discarded_ = 0;
   Arena discard_arena_;

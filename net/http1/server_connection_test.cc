@@ -483,6 +483,25 @@ TEST_F(ServerTest, DrainClosesAnIdleConnection) {
   EXPECT_TRUE(peer_->write_shut());
 }
 
+// It left the client before that could know.
+TEST_F(ServerTest, DrainStillAnswersTheRequestThatHasComeAlready) {
+  peer_->Arrive(kGet);
+  connection_->Drain();
+  loop_.Turn();
+  EXPECT_FALSE(peer_->write_shut());
+  ASSERT_EQ(recorders_.size(), 1u);
+  Answer(200, "");
+  EXPECT_EQ(peer_->received(), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(peer_->write_shut());
+}
+
+TEST_F(ServerTest, DrainDoesNotWaitForMoreThanHasCome) {
+  peer_->Arrive("\r\n");
+  connection_->Drain();
+  loop_.Turn();
+  EXPECT_TRUE(peer_->write_shut());
+}
+
 TEST_F(ServerTest, ClientThatSaysCloseIsClosed) {
   Send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" + std::string(kGet));
   Answer(200, "");

@@ -34,6 +34,16 @@ void Wire::WantInput(bool wanted) {
   transport_->EnableRead(wanted);
 }
 
+bool Wire::ReadNow() {
+  if (ended_) return false;
+  const ReadStatus status = transport_->Read(in_, kReadBytes).status;
+  if (status == ReadStatus::kEnd || status == ReadStatus::kFailed) {
+    WantInput(false);
+    ended_ = true;
+  }
+  return status == ReadStatus::kOk;
+}
+
 void Wire::OnTransportReady() { events_.OnWireReady(); }
 
 void Wire::OnTransportReadable() {

@@ -43,6 +43,8 @@ class Wire final : private TransportEvents, private loop::TurnEnd {
   // OnWireTurn will come, and output be written.
   void Wake();
   void WantInput(bool wanted);
+  // Takes what has come, now. False: nothing.
+  bool ReadNow();
   // No more input will come: FIN, failure, or closed here.
   bool ended() const { return ended_; }
   bool failed() const { return static_cast<bool>(failure_); }

@@ -19,6 +19,8 @@ class FakePeer {
   // What the connection under test will read. It is told as a level-triggered loop would: as long
   // as it wants to read and there is something.
   void Send(std::string_view bytes);
+  // In the kernel, and not told yet.
+  void Arrive(std::string_view bytes) { pending_ += bytes; }
   void SendEnd();
   void Connected();
   void Fail(Failure failure);
