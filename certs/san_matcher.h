@@ -30,6 +30,12 @@ class SanMatcher {
   // An exact DNS pattern is a host name: a certificate's "*.example.com" covers one label of it.
   static SanMatcher ExactDns(std::string host);
 
+  // Whether both admit the same names for the same reason.
+  bool operator==(const SanMatcher& other) const {
+    return type_ == other.type_ && match_ == other.match_ && ignore_case_ == other.ignore_case_ &&
+           pattern_ == other.pattern_;
+  }
+
   bool Matches(const Certificate& certificate) const;
   bool MatchesText(std::string_view name) const;
 

@@ -30,6 +30,14 @@ void AppendHashes(const RootSet& set, std::string* out) {
   for (const std::string& hash : hashes) out->append(hash).append("\n");
 }
 
+bool Covers(const RootSet& wide, const RootSet& narrow) {
+  return std::all_of(
+      narrow.certificates.begin(), narrow.certificates.end(), [&](const Certificate& root) {
+        return std::any_of(wide.certificates.begin(), wide.certificates.end(),
+                           [&](const Certificate& one) { return one.sha256() == root.sha256(); });
+      });
+}
+
 }  // namespace
 
 TrustBundle TrustBundle::OfAnyDomain(std::vector<Certificate> roots) {
@@ -80,6 +88,18 @@ const RootSet* TrustBundle::RootsFor(std::string_view trust_domain) const {
 const RootSet* TrustBundle::RootsForUnnamed() const {
   if (any_ != nullptr) return any_.get();
   return domains_.size() == 1 ? domains_.begin()->second.get() : nullptr;
+}
+
+// A domain that is new may take peers from the roots of any domain, or leave those without a name
+// without roots: then nothing is promised.
+bool TrustBundle::Covers(const TrustBundle& other) const {
+  if ((any_ == nullptr) != (other.any_ == nullptr)) return false;
+  if (any_ != nullptr && !certs::Covers(*any_, *other.any_)) return false;
+  return std::equal(domains_.begin(), domains_.end(), other.domains_.begin(), other.domains_.end(),
+                    [](const auto& ours, const auto& theirs) {
+                      return ours.first == theirs.first &&
+                             certs::Covers(*ours.second, *theirs.second);
+                    });
 }
 
 std::vector<std::string> TrustBundle::trust_domains() const {

@@ -43,6 +43,10 @@ class TrustBundle {
   // The roots for peers that carry no SPIFFE ID: those of any domain, else those of the only one.
   const RootSet* RootsForUnnamed() const;
 
+  // Whether whoever `other` vouches for is vouched for here too, whatever his trust domain. False
+  // when that cannot be told by the roots alone.
+  bool Covers(const TrustBundle& other) const;
+
   bool knows_any_domain() const { return any_ != nullptr; }
   bool empty() const { return any_ == nullptr && domains_.empty(); }
   std::vector<std::string> trust_domains() const;

@@ -34,6 +34,24 @@ TEST(TrustBundle, RootsAreKeptApartByDomain) {
   EXPECT_FALSE(bundle.Add("Not A Domain", {}).ok());
 }
 
+TEST(TrustBundle, CoversWhatAddsRootsOnly) {
+  TestCa a("a"), other("a", 2), b("b");
+  const Certificate &root = a.authority().certificate(), &next = other.authority().certificate();
+  const TrustBundle narrow = a.Bundle();
+  const TrustBundle wide = TrustBundle::OfDomain("a", {next, root});
+  EXPECT_TRUE(narrow.Covers(narrow));
+  EXPECT_TRUE(wide.Covers(narrow));
+  EXPECT_FALSE(narrow.Covers(wide));
+  // Another domain leaves peers without a name without roots.
+  TrustBundle both = a.Bundle();
+  ASSERT_TRUE(both.Add("b", {b.authority().certificate()}).ok());
+  EXPECT_FALSE(both.Covers(narrow));
+  EXPECT_FALSE(narrow.Covers(both));
+  EXPECT_FALSE(a.AnyDomainBundle().Covers(narrow));
+  EXPECT_TRUE(TrustBundle::OfAnyDomain({root, next}).Covers(a.AnyDomainBundle()));
+  EXPECT_FALSE(a.AnyDomainBundle().Covers(TrustBundle::OfAnyDomain({root, next})));
+}
+
 TEST(TrustBundle, HashIsOfTheContentNotTheOrder) {
   TestCa a, b;
   const auto& x = a.authority().certificate();

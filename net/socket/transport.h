@@ -76,6 +76,8 @@ class Transport : public Deletable {
   virtual SocketAddress OriginalDestination() const = 0;
   // Null for plaintext, or TLS without a client certificate.
   virtual const PeerIdentity* peer() const = 0;
+  // The certificates that the peer has presented: DER, leaf first. Not on the data path.
+  virtual std::vector<std::string_view> peer_chain() const { return {}; }
   virtual bool is_tls() const = 0;
   // Empty when none was negotiated.
   virtual std::string_view alpn() const = 0;

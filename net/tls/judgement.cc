@@ -1,5 +1,7 @@
 #include "net/tls/judgement.h"
 
+#include <chrono>
+
 namespace tulle::tls {
 namespace {
 
@@ -18,15 +20,15 @@ PeerIdentity Describe(const certs::PeerIdentity& peer) {
 }  // namespace
 
 bool Judge(std::span<const std::string_view> chain, Judgement& judgement) {
-  const PeerRules& rules = *judgement.rules;
-  if (rules.trust == nullptr) return true;
+  const PeerTerms& terms = *judgement.terms;
+  if (terms.trust == nullptr) return true;
   const int64_t now =
       std::chrono::duration_cast<std::chrono::seconds>(judgement.loop->WallNow().time_since_epoch())
           .count();
-  auto result = certs::VerifyPeer(chain, *rules.trust, now,
-                                  {.role = rules.role,
-                                   .require_spiffe = rules.require_spiffe,
-                                   .san_matchers = judgement.expectation->san_matchers});
+  auto result = certs::VerifyPeer(chain, *terms.trust, now,
+                                  {.role = terms.role,
+                                   .require_spiffe = terms.require_spiffe,
+                                   .san_matchers = terms.san_matchers});
   if (const auto* error = std::get_if<certs::VerifyError>(&result)) {
     judgement.refused = error->failure;
     return false;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "certs/san_matcher.h"
+#include "certs/trust_bundle.h"
+#include "certs/verify_peer.h"
 #include "net/base/buffer.h"
 #include "net/socket/transports.h"
 #include "net/tls/tls_spec.h"
@@ -14,11 +16,31 @@
 // (sim_transports.h). The composition root picks one; nobody else knows which it is.
 //
 // Acceptors and connectors are immutable and shared by workers; the transports that they make hold
-// on to what they need. A changed certificate or bundle is a new acceptor or connector.
+// on to what they need. A changed certificate or bundle is a new acceptor or connector; whether the
+// peers of open connections pass by it is asked of SecondJudgement.
 namespace tulle::tls {
+
+// Whom one side takes as its peer. Immutable; its holder's life long.
+struct PeerTerms {
+  std::shared_ptr<const certs::TrustBundle> trust;  // null: peers are not judged
+  bool require_spiffe = true;
+  bool require_certificate = true;
+  certs::PeerRole role = certs::PeerRole::kClient;
+  std::vector<certs::SanMatcher> san_matchers;  // any of; empty: any name
+};
+
+inline PeerTerms TermsOf(const ServerTlsSpec& spec) {
+  return {spec.trust, spec.require_spiffe, spec.require_client_certificate,
+          certs::PeerRole::kClient, spec.san_matchers};
+}
+inline PeerTerms TermsOf(const ClientTlsSpec& spec) {
+  return {spec.trust, spec.require_spiffe, true, certs::PeerRole::kServer, spec.san_matchers};
+}
 
 class SecureAcceptor : public TransportAcceptor {
  public:
+  explicit SecureAcceptor(PeerTerms terms = {}) : terms_(std::move(terms)) {}
+  const PeerTerms& terms() const { return terms_; }
   std::unique_ptr<Transport> Accept(loop::Loop& loop,
                                     std::unique_ptr<loop::Socket> socket) const final {
     return Accept(loop, std::move(socket), Buffer(loop.slab()));
@@ -26,13 +48,18 @@ class SecureAcceptor : public TransportAcceptor {
   // For who looked at the ClientHello first: `already_read` is what was taken from the socket.
   virtual std::unique_ptr<Transport> Accept(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
                                             Buffer already_read) const = 0;
+
+ private:
+  const PeerTerms terms_;
 };
 
 class SecureConnector : public TransportConnector {
  public:
-  // The same connector for a peer with names of its own (an endpoint's SPIFFE ID). Cheap.
-  virtual std::shared_ptr<const SecureConnector> ForPeer(
-      std::vector<certs::SanMatcher> san_matchers, std::string sni) const = 0;
+  explicit SecureConnector(PeerTerms terms = {}) : terms_(std::move(terms)) {}
+  const PeerTerms& terms() const { return terms_; }
+
+ private:
+  const PeerTerms terms_;
 };
 
 class SecureTransports {

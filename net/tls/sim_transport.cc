@@ -19,16 +19,14 @@ Failure Lost() {
 }  // namespace
 
 SimTransport::SimTransport(loop::Loop& loop, std::unique_ptr<Transport> wire,
-                           const Buffer& already_read, std::shared_ptr<const SimProfile> profile,
-                           std::shared_ptr<const PeerExpectation> expectation)
+                           const Buffer& already_read, std::shared_ptr<const SimProfile> profile)
     : loop_(loop),
       profile_(std::move(profile)),
-      expectation_(std::move(expectation)),
       wire_(std::move(wire)),
-      judgement_{&loop, &profile_->rules, expectation_.get(), nullptr, std::nullopt},
+      judgement_{&loop, &profile_->terms, nullptr, std::nullopt},
       frame_(loop.slab()),
       output_(loop.slab()),
-      sni_(expectation_->sni) {
+      sni_(profile_->sni) {
   frame_.AppendShared(already_read);
   handshake_timer_ = loop_.NewTimer([this] {
     Fail({FailureKind::kTlsFailed, "the TLS handshake took too long: is the peer overloaded?"});
@@ -44,7 +42,7 @@ void SimTransport::OnTransportReady() {
     return StepHandshake();
   }
   state_ = State::kAwaitServerFlight;
-  SendFrame(EncodeHello(expectation_->sni, profile_->alpn));
+  SendFrame(EncodeHello(profile_->sni, profile_->alpn));
 }
 
 void SimTransport::OnTransportReadable() {
@@ -119,9 +117,13 @@ void SimTransport::OnHello() {
   SendFrame(EncodeFrame(FrameType::kHandshake, EncodeServerFlight({alpn_, profile_->chain})));
 }
 
-bool SimTransport::JudgeChain(const std::vector<std::string>& chain) {
-  std::vector<std::string_view> views(chain.begin(), chain.end());
-  return Judge(views, judgement_);
+bool SimTransport::JudgeChain(std::vector<std::string> chain) {
+  peer_chain_ = std::move(chain);
+  return Judge(peer_chain(), judgement_);
+}
+
+std::vector<std::string_view> SimTransport::peer_chain() const {
+  return {peer_chain_.begin(), peer_chain_.end()};
 }
 
 void SimTransport::OnServerFlight(std::string_view body) {
@@ -136,7 +138,7 @@ void SimTransport::OnServerFlight(std::string_view body) {
 void SimTransport::OnClientChain(std::string_view body) {
   const auto chain = DecodeChain(body);
   if (!chain.has_value()) return Refuse(Malformed());
-  const bool anonymous = chain->empty() && !profile_->require_client_certificate;
+  const bool anonymous = chain->empty() && !profile_->terms.require_certificate;
   if (!anonymous && !JudgeChain(*chain)) return Refuse(RefusalOf(*judgement_.refused));
   SendFrame(EncodeFrame(FrameType::kAccepted, "+"));
   Announce(State::kOpen);

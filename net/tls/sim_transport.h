@@ -14,13 +14,13 @@ namespace tulle::tls {
 
 // What a simulated acceptor or connector gives its transports. Immutable, shared.
 struct SimProfile {
-  PeerRules rules;
-  bool require_client_certificate = true;  // server
-  std::vector<std::string> chain;          // DER; empty: none is presented
-  std::vector<std::string> alpn;           // server: in order of preference; client: offered
+  PeerTerms terms;
+  std::vector<std::string> chain;  // DER; empty: none is presented
+  std::vector<std::string> alpn;   // server: in order of preference; client: offered
+  std::string sni;                 // client
   std::chrono::nanoseconds handshake_timeout{};
 
-  bool is_server() const { return rules.role == certs::PeerRole::kClient; }
+  bool is_server() const { return terms.role == certs::PeerRole::kClient; }
 };
 
 // Simulated TLS over a plain transport: the handshake of sim_wire.h, then bytes in clear. Contract
@@ -29,8 +29,7 @@ struct SimProfile {
 class SimTransport final : public Transport, private TransportEvents, private loop::TurnEnd {
  public:
   SimTransport(loop::Loop& loop, std::unique_ptr<Transport> wire, const Buffer& already_read,
-               std::shared_ptr<const SimProfile> profile,
-               std::shared_ptr<const PeerExpectation> expectation);
+               std::shared_ptr<const SimProfile> profile);
 
   void SetEvents(TransportEvents* events) override { events_ = events; }
   ReadResult Read(Buffer& into, size_t limit) override;
@@ -43,6 +42,7 @@ class SimTransport final : public Transport, private TransportEvents, private lo
   SocketAddress PeerAddress() const override;
   SocketAddress OriginalDestination() const override;
   const PeerIdentity* peer() const override { return judgement_.peer.get(); }
+  std::vector<std::string_view> peer_chain() const override;
   bool is_tls() const override { return true; }
   std::string_view alpn() const override { return alpn_; }
   std::string_view sni() const override { return sni_; }
@@ -76,7 +76,7 @@ class SimTransport final : public Transport, private TransportEvents, private lo
   void OnServerFlight(std::string_view body);
   void OnClientChain(std::string_view body);
   void OnVerdict(FrameType type);
-  bool JudgeChain(const std::vector<std::string>& chain);
+  bool JudgeChain(std::vector<std::string> chain);
 
   bool is_ready() const { return state_ == State::kOpen || state_ == State::kAwaitVerdict; }
   void Announce(State next);
@@ -86,7 +86,6 @@ class SimTransport final : public Transport, private TransportEvents, private lo
 
   loop::Loop& loop_;
   std::shared_ptr<const SimProfile> profile_;
-  std::shared_ptr<const PeerExpectation> expectation_;
   State state_ = State::kConnecting;
   bool read_enabled_ = false;
   Failure failure_;
@@ -98,6 +97,7 @@ class SimTransport final : public Transport, private TransportEvents, private lo
   Buffer output_;  // of the handshake
   std::string alpn_;
   std::string sni_;
+  std::vector<std::string> peer_chain_;  // DER
   uint64_t bytes_written_ = 0;
 };
 

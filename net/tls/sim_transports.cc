@@ -11,42 +11,32 @@ namespace {
 
 class SimAcceptor final : public SecureAcceptor {
  public:
-  SimAcceptor(std::shared_ptr<const SimProfile> profile,
-              std::shared_ptr<const PeerExpectation> expectation)
-      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+  explicit SimAcceptor(std::shared_ptr<const SimProfile> profile)
+      : SecureAcceptor(profile->terms), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Accept(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
                                     Buffer already_read) const override {
     return std::make_unique<SimTransport>(loop, NewAcceptedTransport(loop, std::move(socket)),
-                                          already_read, profile_, expectation_);
+                                          already_read, profile_);
   }
 
  private:
   std::shared_ptr<const SimProfile> profile_;
-  std::shared_ptr<const PeerExpectation> expectation_;
 };
 
 class SimConnector final : public SecureConnector {
  public:
-  SimConnector(std::shared_ptr<const SimProfile> profile,
-               std::shared_ptr<const PeerExpectation> expectation)
-      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+  explicit SimConnector(std::shared_ptr<const SimProfile> profile)
+      : SecureConnector(profile->terms), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
                                      const SocketAddress& source) const override {
     return std::make_unique<SimTransport>(loop, NewConnectingTransport(loop, to, source),
-                                          Buffer(loop.slab()), profile_, expectation_);
-  }
-  std::shared_ptr<const SecureConnector> ForPeer(std::vector<certs::SanMatcher> san_matchers,
-                                                 std::string sni) const override {
-    return std::make_shared<SimConnector>(
-        profile_, std::make_shared<PeerExpectation>(
-                      PeerExpectation{std::move(san_matchers), std::move(sni)}));
+                                          Buffer(loop.slab()), profile_);
   }
 
  private:
   std::shared_ptr<const SimProfile> profile_;
-  std::shared_ptr<const PeerExpectation> expectation_;
 };
 
 // The same refusal as the real one's.
@@ -73,24 +63,20 @@ class Sim final : public SecureTransports {
     }
     auto profile = std::make_shared<SimProfile>();
     if (auto taken = TakeIdentity(spec.identity.get(), profile.get()); !taken.ok()) return taken;
-    profile->rules = {spec.trust, spec.require_spiffe, certs::PeerRole::kClient};
-    profile->require_client_certificate = spec.require_client_certificate;
+    profile->terms = TermsOf(spec);
     profile->alpn = std::move(spec.alpn);
     profile->handshake_timeout = spec.handshake_timeout;
-    return std::make_shared<const SimAcceptor>(
-        std::move(profile),
-        std::make_shared<PeerExpectation>(PeerExpectation{std::move(spec.san_matchers), ""}));
+    return std::make_shared<const SimAcceptor>(std::move(profile));
   }
   absl::StatusOr<std::shared_ptr<const SecureConnector>> NewConnector(
       ClientTlsSpec spec) const override {
     auto profile = std::make_shared<SimProfile>();
     if (auto taken = TakeIdentity(spec.identity.get(), profile.get()); !taken.ok()) return taken;
-    profile->rules = {spec.trust, spec.require_spiffe, certs::PeerRole::kServer};
+    profile->terms = TermsOf(spec);
+    profile->sni = std::move(spec.sni);
     profile->alpn = std::move(spec.alpn);
     profile->handshake_timeout = spec.handshake_timeout;
-    return std::make_shared<const SimConnector>(
-        std::move(profile), std::make_shared<PeerExpectation>(PeerExpectation{
-                                std::move(spec.san_matchers), std::move(spec.sni)}));
+    return std::make_shared<const SimConnector>(std::move(profile));
   }
 };
 

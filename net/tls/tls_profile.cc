@@ -94,7 +94,7 @@ absl::StatusOr<std::shared_ptr<const TlsProfile>> TlsProfile::ForServer(const Se
       !done.ok()) {
     return done;
   }
-  profile->rules_ = {spec.trust, spec.require_spiffe, certs::PeerRole::kClient};
+  profile->terms_ = TermsOf(spec);
   profile->alpn_ = spec.alpn;
   profile->handshake_timeout_ = spec.handshake_timeout;
   SSL_CTX* ctx = profile->ctx_.get();
@@ -112,7 +112,8 @@ absl::StatusOr<std::shared_ptr<const TlsProfile>> TlsProfile::ForClient(const Cl
       !done.ok()) {
     return done;
   }
-  profile->rules_ = {spec.trust, spec.require_spiffe, certs::PeerRole::kServer};
+  profile->terms_ = TermsOf(spec);
+  profile->sni_ = spec.sni;
   profile->handshake_timeout_ = spec.handshake_timeout;
   SSL_CTX* ctx = profile->ctx_.get();
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, JudgePeer);

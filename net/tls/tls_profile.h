@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "net/tls/judgement.h"
+#include "net/tls/secure_transports.h"
 #include "net/tls/tls_spec.h"
 
 namespace tulle::tls {
@@ -23,8 +23,10 @@ class TlsProfile {
   static absl::StatusOr<std::shared_ptr<const TlsProfile>> ForClient(const ClientTlsSpec& spec);
 
   SSL_CTX* native() const { return ctx_.get(); }
-  bool is_server() const { return rules_.role == certs::PeerRole::kClient; }
-  const PeerRules& rules() const { return rules_; }
+  bool is_server() const { return terms_.role == certs::PeerRole::kClient; }
+  const PeerTerms& terms() const { return terms_; }
+  // Client only; empty: none is sent.
+  const std::string& sni() const { return sni_; }
   std::chrono::nanoseconds handshake_timeout() const { return handshake_timeout_; }
 
  private:
@@ -35,7 +37,8 @@ class TlsProfile {
                         unsigned offered_length, void* profile);
 
   bssl::UniquePtr<SSL_CTX> ctx_;
-  PeerRules rules_;
+  PeerTerms terms_;
+  std::string sni_;
   std::vector<std::string> alpn_;
   std::chrono::nanoseconds handshake_timeout_{};
 };

@@ -31,14 +31,12 @@ Failure TimedOut() {
 }  // namespace
 
 TlsTransport::TlsTransport(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
-                           Buffer already_read, std::shared_ptr<const TlsProfile> profile,
-                           std::shared_ptr<const PeerExpectation> expectation)
+                           Buffer already_read, std::shared_ptr<const TlsProfile> profile)
     : loop_(loop),
       profile_(std::move(profile)),
-      expectation_(std::move(expectation)),
       state_(State::kHandshaking),
       socket_(std::move(socket)),
-      judgement_{&loop, &profile_->rules(), expectation_.get(), nullptr, std::nullopt},
+      judgement_{&loop, &profile_->terms(), nullptr, std::nullopt},
       wire_(loop.slab()) {
   MakeSsl();
   wire_.Preload(already_read);
@@ -46,13 +44,11 @@ TlsTransport::TlsTransport(loop::Loop& loop, std::unique_ptr<loop::Socket> socke
 }
 
 TlsTransport::TlsTransport(loop::Loop& loop, const SocketAddress& to, const SocketAddress& source,
-                           std::shared_ptr<const TlsProfile> profile,
-                           std::shared_ptr<const PeerExpectation> expectation)
+                           std::shared_ptr<const TlsProfile> profile)
     : loop_(loop),
       profile_(std::move(profile)),
-      expectation_(std::move(expectation)),
       state_(State::kConnecting),
-      judgement_{&loop, &profile_->rules(), expectation_.get(), nullptr, std::nullopt},
+      judgement_{&loop, &profile_->terms(), nullptr, std::nullopt},
       wire_(loop.slab()) {
   MakeSsl();
   int error = 0;
@@ -77,8 +73,8 @@ void TlsTransport::MakeSsl() {
     return;
   }
   SSL_set_connect_state(ssl_.get());
-  if (!expectation_->sni.empty()) {
-    SSL_set_tlsext_host_name(ssl_.get(), expectation_->sni.c_str());
+  if (!profile_->sni().empty()) {
+    SSL_set_tlsext_host_name(ssl_.get(), profile_->sni().c_str());
   }
 }
 
@@ -412,6 +408,10 @@ SocketAddress TlsTransport::OriginalDestination() const {
   return socket_ ? socket_->OriginalDestination() : SocketAddress();
 }
 
+std::vector<std::string_view> TlsTransport::peer_chain() const {
+  return PresentedChain(ssl_.get());
+}
+
 std::string_view TlsTransport::alpn() const {
   const uint8_t* name = nullptr;
   unsigned length = 0;
@@ -420,7 +420,7 @@ std::string_view TlsTransport::alpn() const {
 }
 
 std::string_view TlsTransport::sni() const {
-  if (!profile_->is_server()) return expectation_->sni;
+  if (!profile_->is_server()) return profile_->sni();
   const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
   return name == nullptr ? std::string_view() : std::string_view(name);
 }

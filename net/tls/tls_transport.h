@@ -22,12 +22,10 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
  public:
   // Server side.
   TlsTransport(loop::Loop& loop, std::unique_ptr<loop::Socket> socket, Buffer already_read,
-               std::shared_ptr<const TlsProfile> profile,
-               std::shared_ptr<const PeerExpectation> expectation);
+               std::shared_ptr<const TlsProfile> profile);
   // Client side.
   TlsTransport(loop::Loop& loop, const SocketAddress& to, const SocketAddress& source,
-               std::shared_ptr<const TlsProfile> profile,
-               std::shared_ptr<const PeerExpectation> expectation);
+               std::shared_ptr<const TlsProfile> profile);
 
   void SetEvents(TransportEvents* events) override { events_ = events; }
   ReadResult Read(Buffer& into, size_t limit) override;
@@ -40,6 +38,7 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   SocketAddress PeerAddress() const override;
   SocketAddress OriginalDestination() const override;
   const PeerIdentity* peer() const override { return judgement_.peer.get(); }
+  std::vector<std::string_view> peer_chain() const override;
   bool is_tls() const override { return true; }
   std::string_view alpn() const override;
   std::string_view sni() const override;
@@ -81,7 +80,6 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
 
   loop::Loop& loop_;
   std::shared_ptr<const TlsProfile> profile_;
-  std::shared_ptr<const PeerExpectation> expectation_;
   State state_;
   bool read_enabled_ = false;
   bool end_seen_ = false;        // close_notify was decrypted

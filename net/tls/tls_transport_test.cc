@@ -410,15 +410,5 @@ TEST_F(EchoTest, RefusedConnectIsTold) {
   EXPECT_EQ(client_.failure.kind, FailureKind::kConnectRefused);
 }
 
-TEST_F(EchoTest, EndpointsHaveNamesOfTheirOwn) {
-  Start();
-  connector_ = connector_->ForPeer(
-      {certs::SanMatcher::ExactUri("spiffe://cluster.local/ns/default/sa/other")}, "x");
-  client_.on_failed = [&] { loop_->Stop(); };
-  Connect();
-  loop_->Run();
-  EXPECT_EQ(client_.failure.kind, FailureKind::kPeerRefused);
-}
-
 }  // namespace
 }  // namespace tulle::tls

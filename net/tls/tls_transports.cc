@@ -10,41 +10,31 @@ namespace {
 
 class TlsAcceptor final : public SecureAcceptor {
  public:
-  TlsAcceptor(std::shared_ptr<const TlsProfile> profile,
-              std::shared_ptr<const PeerExpectation> expectation)
-      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+  explicit TlsAcceptor(std::shared_ptr<const TlsProfile> profile)
+      : SecureAcceptor(profile->terms()), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Accept(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
                                     Buffer already_read) const override {
     return std::make_unique<TlsTransport>(loop, std::move(socket), std::move(already_read),
-                                          profile_, expectation_);
+                                          profile_);
   }
 
  private:
   std::shared_ptr<const TlsProfile> profile_;
-  std::shared_ptr<const PeerExpectation> expectation_;
 };
 
 class TlsConnector final : public SecureConnector {
  public:
-  TlsConnector(std::shared_ptr<const TlsProfile> profile,
-               std::shared_ptr<const PeerExpectation> expectation)
-      : profile_(std::move(profile)), expectation_(std::move(expectation)) {}
+  explicit TlsConnector(std::shared_ptr<const TlsProfile> profile)
+      : SecureConnector(profile->terms()), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
                                      const SocketAddress& source) const override {
-    return std::make_unique<TlsTransport>(loop, to, source, profile_, expectation_);
-  }
-  std::shared_ptr<const SecureConnector> ForPeer(std::vector<certs::SanMatcher> san_matchers,
-                                                 std::string sni) const override {
-    return std::make_shared<TlsConnector>(
-        profile_, std::make_shared<PeerExpectation>(
-                      PeerExpectation{std::move(san_matchers), std::move(sni)}));
+    return std::make_unique<TlsTransport>(loop, to, source, profile_);
   }
 
  private:
   std::shared_ptr<const TlsProfile> profile_;
-  std::shared_ptr<const PeerExpectation> expectation_;
 };
 
 class Tls final : public SecureTransports {
@@ -53,17 +43,13 @@ class Tls final : public SecureTransports {
       ServerTlsSpec spec) const override {
     auto profile = TlsProfile::ForServer(spec);
     if (!profile.ok()) return profile.status();
-    return std::make_shared<const TlsAcceptor>(
-        *std::move(profile),
-        std::make_shared<PeerExpectation>(PeerExpectation{std::move(spec.san_matchers), ""}));
+    return std::make_shared<const TlsAcceptor>(*std::move(profile));
   }
   absl::StatusOr<std::shared_ptr<const SecureConnector>> NewConnector(
       ClientTlsSpec spec) const override {
     auto profile = TlsProfile::ForClient(spec);
     if (!profile.ok()) return profile.status();
-    return std::make_shared<const TlsConnector>(
-        *std::move(profile), std::make_shared<PeerExpectation>(PeerExpectation{
-                                 std::move(spec.san_matchers), std::move(spec.sni)}));
+    return std::make_shared<const TlsConnector>(*std::move(profile));
   }
 };
 

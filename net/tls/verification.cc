@@ -4,8 +4,6 @@
 #include <openssl/pool.h>
 #include <openssl/stack.h>
 
-#include <array>
-#include <span>
 #include <string_view>
 
 namespace tulle::tls {
@@ -44,17 +42,20 @@ constexpr int AlertReason(int alert) { return SSL_AD_REASON_OFFSET + alert; }
 
 }  // namespace
 
+std::vector<std::string_view> PresentedChain(const SSL* ssl) {
+  std::vector<std::string_view> chain;
+  const STACK_OF(CRYPTO_BUFFER)* presented = SSL_get0_peer_certificates(ssl);
+  for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(presented) && i < kMaxChain; ++i) {
+    const CRYPTO_BUFFER* der = sk_CRYPTO_BUFFER_value(presented, i);
+    chain.emplace_back(reinterpret_cast<const char*>(CRYPTO_BUFFER_data(der)),
+                       CRYPTO_BUFFER_len(der));
+  }
+  return chain;
+}
+
 ssl_verify_result_t JudgePeer(SSL* ssl, uint8_t* out_alert) {
   auto& judgement = *static_cast<Judgement*>(SSL_get_app_data(ssl));
-  std::array<std::string_view, kMaxChain> chain;
-  size_t length = 0;
-  const STACK_OF(CRYPTO_BUFFER)* presented = SSL_get0_peer_certificates(ssl);
-  for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(presented) && length < kMaxChain; ++i) {
-    const CRYPTO_BUFFER* der = sk_CRYPTO_BUFFER_value(presented, i);
-    chain[length++] = {reinterpret_cast<const char*>(CRYPTO_BUFFER_data(der)),
-                       CRYPTO_BUFFER_len(der)};
-  }
-  if (Judge(std::span(chain.data(), length), judgement)) return ssl_verify_ok;
+  if (Judge(PresentedChain(ssl), judgement)) return ssl_verify_ok;
   *out_alert = AlertOf(*judgement.refused);
   return ssl_verify_invalid;
 }

@@ -123,6 +123,13 @@ absl::Status TakeProxy(const google::protobuf::Any& config, ListenerSurroundings
   return absl::OkStatus();
 }
 
+uint64_t ChainKey(const v3::FilterChain& chain) {
+  v3::FilterChain rest = chain;
+  rest.clear_transport_socket();
+  return HashOf(DeterministicBytes(rest),
+                chain.has_transport_socket() ? ServerSocketKey(chain.transport_socket()) : 0);
+}
+
 absl::StatusOr<std::shared_ptr<const FilterChainSpec>> ToChain(const v3::FilterChain& chain,
                                                                ListenerSurroundings& around,
                                                                TlsSurroundings& tls,
@@ -140,7 +147,7 @@ absl::StatusOr<std::shared_ptr<const FilterChainSpec>> ToChain(const v3::FilterC
     if (!status.ok()) return status;
   }
   TULLE_TAKE_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);
-  spec->key = HashOf(DeterministicBytes(chain));
+  spec->key = ChainKey(chain);
   if (!chain.has_transport_socket()) return spec;
   auto made = ToServerSocket(chain.transport_socket(), spec->handshake_timeout, tls,
                              at / "transport_socket");

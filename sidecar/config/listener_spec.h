@@ -114,8 +114,8 @@ struct ChainMatch {
 
 struct FilterChainSpec {
   std::string name;
-  // A hash of the configuration without the content of secrets: while it is the same, connections
-  // of an older version stay as they are.
+  // A hash of the configuration without certificates, roots and allowed names: while it is the
+  // same, connections of an older version stay, but those whose peer no longer passes.
   uint64_t key = 0;
   ChainMatch match;
   // Null: plaintext. Rebuilt when a secret changes.

@@ -323,6 +323,14 @@ absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
   return made;
 }
 
+uint64_t ServerSocketKey(const core::TransportSocket& socket) {
+  v3::DownstreamTlsContext context;
+  if (!socket.typed_config().UnpackTo(&context)) return HashOf(DeterministicBytes(socket));
+  context.mutable_common_tls_context()->clear_tls_certificates();
+  context.mutable_common_tls_context()->clear_validation_context_type();
+  return HashOf(DeterministicBytes(context));
+}
+
 absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket,
                                             TlsSurroundings& around, const FieldPath& at) {
   if (IsRaw(socket)) return ClientSocket{};

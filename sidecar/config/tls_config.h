@@ -40,6 +40,8 @@ struct ServerSocket {
 absl::StatusOr<ServerSocket> ToServerSocket(const envoy::config::core::v3::TransportSocket& socket,
                                             Milliseconds handshake_timeout, TlsSurroundings& around,
                                             const FieldPath& at);
+// A hash of a server's transport_socket without its certificate and whom it takes as its peer.
+uint64_t ServerSocketKey(const envoy::config::core::v3::TransportSocket& socket);
 struct ClientSocket {
   std::shared_ptr<const tls::SecureConnector> tls;
   uint64_t key = 0;  // a hash of what is not secrets and SAN lists

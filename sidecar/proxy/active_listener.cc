@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/socket/transports.h"
+#include "net/tls/second_judgement.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/proxy/chain_match.h"
 #include "sidecar/proxy/downstream_limit.h"
@@ -42,17 +43,42 @@ void ActiveListener::Update(std::shared_ptr<const config::ListenerSpec> spec) {
   for (const auto& chain : spec_->chains) chains.push_back(MakeChain(chain));
   default_chain_ = spec_->default_chain == nullptr ? Chain{} : MakeChain(spec_->default_chain);
   chains_ = std::move(chains);
-  // Connections of chains that are gone answer what they have and close. A renewed certificate is
-  // no other chain.
-  connections_.ForEach([this](DownstreamConnection& connection) {
-    const config::FilterChainSpec& own = *connection.chain().owner;
-    const auto same = [&](const Chain& chain) {
-      return chain.spec.get() == &own ||
-             (chain.spec != nullptr && own.key != 0 && chain.spec->key == own.key);
-    };
-    if (std::none_of(chains_.begin(), chains_.end(), same) && !same(default_chain_))
-      connection.Drain();
+  FollowChains();
+}
+
+// Connections of chains that are gone answer what they have and close. A renewed certificate is no
+// other chain.
+void ActiveListener::FollowChains() {
+  tls::SecondJudgement judgement(services_.loop);
+  connections_.ForEach([&](DownstreamConnection& connection) {
+    const Chain* chain = Successor(*connection.chain().owner);
+    if (chain == nullptr) return connection.Drain();
+    connection.JudgePeer(judgement, chain->spec->tls);
   });
+  relays_.ForEach([&](TcpRelay& relay) { FollowChain(relay, judgement); });
+}
+
+// Relays cannot drain: they stay as long as their peer may be here. By name they follow a chain
+// whose rules have changed.
+void ActiveListener::FollowChain(TcpRelay& relay, tls::SecondJudgement& judgement) {
+  const config::FilterChainSpec& own = *relay.chain();
+  const Chain* chain = Successor(own);
+  for (const Chain& named : chains_) {
+    if (chain == nullptr && !own.name.empty() && named.spec->name == own.name) chain = &named;
+  }
+  if (chain == nullptr || chain->spec == relay.chain() || chain->http != nullptr) return;
+  relay.Follow(chain->spec, judgement);
+}
+
+// The chain that now stands in the place of `spec`, if it is another version of the same.
+const ActiveListener::Chain* ActiveListener::Successor(const config::FilterChainSpec& spec) const {
+  const auto same = [&](const Chain& chain) {
+    return chain.spec.get() == &spec ||
+           (chain.spec != nullptr && spec.key != 0 && chain.spec->key == spec.key);
+  };
+  const auto found = std::find_if(chains_.begin(), chains_.end(), same);
+  if (found != chains_.end()) return &*found;
+  return same(default_chain_) ? &default_chain_ : nullptr;
 }
 
 void ActiveListener::OnAccept(std::unique_ptr<loop::Socket> socket) {

@@ -11,10 +11,15 @@
 #include "sidecar/proxy/services.h"
 #include "sidecar/proxy/tcp_relay.h"
 
+namespace tulle::tls {
+class SecondJudgement;
+}
+
 namespace tulle::proxy {
 
 // One listener on one worker: accepts, finds the filter chain, and owns the connections. A new
-// version of the same address keeps the socket; only connections of chains that changed drain.
+// version of the same address keeps the socket; only connections of chains that changed drain, and
+// those end whose peer passes no more by changed roots or names.
 // Owner: Worker. Thread: the worker's.
 class ActiveListener final : public loop::ListenerEvents,
                              public ProtocolDetectionOwner,
@@ -52,6 +57,9 @@ class ActiveListener final : public loop::ListenerEvents,
   Chain MakeChain(const std::shared_ptr<const config::FilterChainSpec>& spec);
   const Chain* FindChain(const loop::Socket& socket, const Offer& offer) const;
   void LeaveLimit();
+  const Chain* Successor(const config::FilterChainSpec& spec) const;
+  void FollowChains();
+  void FollowChain(TcpRelay& relay, tls::SecondJudgement& judgement);
   void Serve(const Chain& chain, std::unique_ptr<loop::Socket> socket, Buffer& early);
 
   Services& services_;

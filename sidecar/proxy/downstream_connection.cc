@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/tls/second_judgement.h"
+#include "net/tls/secure_transports.h"
 #include "sidecar/proxy/codecs.h"
 
 namespace tulle::proxy {
@@ -22,7 +24,8 @@ DownstreamConnection::DownstreamConnection(DownstreamConnectionOwner& owner, Ser
       transport_(std::move(transport)),
       early_(services.loop.slab()),
       handshake_deadline_(this, &DownstreamConnection::OnHandshakeTimeout),
-      idle_deadline_(this, &DownstreamConnection::OnIdleTimeout) {}
+      idle_deadline_(this, &DownstreamConnection::OnIdleTimeout),
+      judged_by_(chain_->owner->tls) {}
 
 DownstreamConnection::~DownstreamConnection() = default;
 
@@ -38,6 +41,11 @@ void DownstreamConnection::OnTransportReady() {
   is_tls_ = transport_->is_tls();
   sni_ = std::string(transport_->sni());
   caller_.emplace(*transport_);
+  if (judged_by_ != chain_->owner->tls) {
+    tls::SecondJudgement judgement(services_.loop);
+    if (!judgement.Passes(*transport_, judged_by_->terms()))
+      return OnTransportFailed({FailureKind::kPeerRefused});
+  }
   ChooseCodec();
 }
 
@@ -109,6 +117,17 @@ void DownstreamConnection::OnConnectionClosed(Failure) { Done(); }
 void DownstreamConnection::Drain() {
   draining_ = true;
   if (codec_ != nullptr) codec_->Drain();
+}
+
+void DownstreamConnection::JudgePeer(tls::SecondJudgement& judgement,
+                                     std::shared_ptr<const tls::SecureAcceptor> by) {
+  if (by == nullptr || by == judged_by_) return;
+  const auto before = std::exchange(judged_by_, std::move(by));
+  if (!caller_.has_value()) return;  // judged when the handshake is through
+  if (before != nullptr && judgement.Widens(before->terms(), judged_by_->terms())) return;
+  if (judgement.Passes(transport(), judged_by_->terms())) return;
+  if (codec_ != nullptr) return Drain();
+  OnTransportFailed({FailureKind::kPeerRefused});
 }
 
 void DownstreamConnection::Close() {

@@ -12,6 +12,10 @@
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/services.h"
 
+namespace tulle::tls {
+class SecondJudgement;
+}
+
 namespace tulle::proxy {
 
 class DownstreamConnection;
@@ -38,6 +42,9 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   void Start(Buffer& early);
   // No new requests; ends when the last one has.
   void Drain();
+  // Roots or names have changed: a peer who no longer passes `by` is served no further request.
+  // What he has sent is answered; an idle connection closes.
+  void JudgePeer(tls::SecondJudgement& judgement, std::shared_ptr<const tls::SecureAcceptor> by);
   // Ends everything at once; OnDownstreamDone does not follow.
   void Close();
 
@@ -86,6 +93,7 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   SocketAddress peer_address_;
   SocketAddress local_address_;
   std::optional<Caller> caller_;
+  std::shared_ptr<const tls::SecureAcceptor> judged_by_;  // from the end of the handshake on
   bool is_tls_ = false;
   bool draining_ = false;
   bool watches_idle_ = false;

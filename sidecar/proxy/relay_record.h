@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <string>
 
 #include "net/base/failure.h"
 #include "net/base/socket_address.h"
@@ -14,8 +14,8 @@ namespace tulle::proxy {
 struct RelayRecord {
   loop::Instant started{};
   loop::Instant ended{};
-  std::string_view cluster;
-  std::string_view service;
+  std::string cluster;
+  std::string service;
   SocketAddress downstream;
   SocketAddress downstream_local;
   SocketAddress upstream;

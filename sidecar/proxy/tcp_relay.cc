@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "net/tls/second_judgement.h"
+#include "net/tls/secure_transports.h"
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/caller.h"
 #include "sidecar/upstream/cluster.h"
@@ -50,6 +52,7 @@ void TcpRelay::OnReady(End& end) {
   end.ready = true;
   if (&end == &downstream_) {
     handshake_deadline_.Clear();
+    if (followed_ && !PeerPasses()) return OnPeerRefused();
     if (!Authorized()) return Finish({FailureKind::kDenied});
     return Connect();
   }
@@ -57,16 +60,37 @@ void TcpRelay::OnReady(End& end) {
   record_.upstream = end.transport->PeerAddress();
   record_.opened = true;
   services_.observer.OnRelayOpened(*this);
-  // The endpoint's own identity, as for HTTP: the cluster's SAN list alone names the whole service.
-  const std::string& expected = endpoint_->spec().spiffe_id;
-  const PeerIdentity* peer = end.transport->peer();
-  if (!expected.empty() && (peer == nullptr || peer->spiffe_id != expected)) {
-    return Finish({FailureKind::kPeerRefused});
-  }
+  if (!endpoint_->Admits(*end.transport, dialled_by_.get())) return OnPeerRefused();
+  endpoint_->direct().PushBack(*this);
   downstream_.transport->EnableRead(true);
   upstream_.transport->EnableRead(true);
   Flush(upstream_);
   TouchIdle();
+}
+
+void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
+                      tls::SecondJudgement& judgement) {
+  const std::shared_ptr<const config::FilterChainSpec> before = std::exchange(chain_, chain);
+  if (!downstream_.ready) {
+    followed_ = true;
+    return;
+  }
+  const bool judged =
+      chain_->tls == nullptr || before->tls == chain_->tls ||
+      (before->tls != nullptr && judgement.Widens(before->tls->terms(), chain_->tls->terms()));
+  if (!judged && !judgement.Passes(*downstream_.transport, chain_->tls->terms()))
+    return OnPeerRefused();
+  if (before->key != chain_->key && !Authorized()) Finish({FailureKind::kDenied});
+}
+
+bool TcpRelay::PeerPasses() const {
+  if (chain_->tls == nullptr) return true;
+  tls::SecondJudgement judgement(services_.loop);
+  return judgement.Passes(*downstream_.transport, chain_->tls->terms());
+}
+
+void TcpRelay::OnPeerRefused() {
+  Finish({FailureKind::kPeerRefused, "the peer is not, or no more, who may be here"});
 }
 
 bool TcpRelay::Authorized() {
@@ -102,6 +126,7 @@ void TcpRelay::PickAndDial() {
   endpoint_ = cluster_->Pick({}, 0, &failure);
   if (endpoint_ == nullptr) return Finish(failure);
   ++attempts_;
+  dialled_by_ = endpoint_->socket().tls;
   upstream_.transport =
       upstream::Dial(services_.loop, cluster_->spec(), endpoint_->spec(), endpoint_->socket());
   upstream_.transport->SetEvents(&upstream_);
@@ -178,6 +203,7 @@ void TcpRelay::Close() {
   record_.ended = services_.loop.Now();
   for (loop::Deadline* deadline : {&handshake_deadline_, &connect_deadline_, &idle_deadline_})
     deadline->Clear();
+  static_cast<ListNode<DirectConnection>&>(*this).Unlink();
   CloseTransports(static_cast<bool>(record_.failure));
   if (endpoint_ != nullptr) cluster_->LeaveEndpoint(*std::exchange(endpoint_, nullptr));
   if (counted_) cluster_->LeaveConnection();

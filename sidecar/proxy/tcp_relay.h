@@ -9,6 +9,11 @@
 #include "sidecar/config/listener_spec.h"
 #include "sidecar/proxy/relay_record.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/upstream/endpoint.h"
+
+namespace tulle::tls {
+class SecondJudgement;
+}
 
 namespace tulle::proxy {
 
@@ -25,7 +30,9 @@ class TcpRelayOwner {
 // for itself: what one side ends with FIN is ended with FIN at the other, what breaks is reset. A
 // side is read only while the other has taken what came before. Owner: ActiveListener. Thread: the
 // worker's.
-class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
+class TcpRelay final : public Deletable,
+                       public ListNode<TcpRelay>,
+                       private upstream::DirectConnection {
  public:
   TcpRelay(TcpRelayOwner& owner, Services& services,
            std::shared_ptr<const config::FilterChainSpec> chain, config::Direction direction,
@@ -34,6 +41,10 @@ class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
 
   // `early`: plaintext bytes read before; taken.
   void Start(Buffer& early);
+  // The chain has a new version. A downstream peer who no longer passes by its roots, names and
+  // rules is reset, by OnRelayDone.
+  void Follow(std::shared_ptr<const config::FilterChainSpec> chain,
+              tls::SecondJudgement& judgement);
   // Ends at once; OnRelayDone does not follow.
   void Close();
 
@@ -60,11 +71,16 @@ class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
     bool shut = false;   // our FIN was sent
   };
 
+  // DirectConnection
+  const Transport& upstream() const override { return *upstream_.transport; }
+  void OnPeerRefused() override;
+
   void OnReady(End& end);
   void OnReadable(End& end);
   void OnFailed(End& end, Failure failure);
   void Flush(End& end);
   void TouchIdle();
+  bool PeerPasses() const;
   bool Authorized();
   void Connect();
   void PickAndDial();
@@ -82,6 +98,8 @@ class TcpRelay final : public Deletable, public ListNode<TcpRelay> {
   End upstream_;
   upstream::Cluster* cluster_ = nullptr;
   upstream::Endpoint* endpoint_ = nullptr;
+  std::shared_ptr<const tls::SecureConnector> dialled_by_;
+  bool followed_ = false;  // the chain has changed during the handshake
   bool counted_ = false;
   bool done_ = false;
   uint32_t attempts_ = 0;

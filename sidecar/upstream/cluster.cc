@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/tls/second_judgement.h"
+
 namespace tulle::upstream {
 namespace {
 
@@ -40,12 +42,19 @@ void Cluster::Update(std::shared_ptr<const ClusterSpec> spec) {
   }
   if (spec_->static_endpoints != nullptr) endpoint_set_ = spec_->static_endpoints;
   Rebuild();
+  JudgePeers();
   ServeStarved();  // the cap may have risen
 }
 
 void Cluster::SetEndpoints(std::shared_ptr<const EndpointSet> endpoints) {
   endpoint_set_ = std::move(endpoints);
   Rebuild();
+  JudgePeers();
+}
+
+void Cluster::JudgePeers() {
+  tls::SecondJudgement judgement(loop_);
+  for (Endpoint* endpoint : AllEndpoints()) endpoint->JudgePeers(judgement);
 }
 
 const TransportSocketSpec& Cluster::SocketFor(const EndpointSpec& endpoint) const {
@@ -62,10 +71,8 @@ void Cluster::Rebuild() {
     auto old = std::lower_bound(endpoints_.begin(), endpoints_.end(), wanted.address, Lower);
     const bool known =
         old != endpoints_.end() && *old != nullptr && (*old)->spec().address == wanted.address;
-    // Another identity or another way of dialling makes another endpoint: its old connections end
-    // with their requests.
-    if (known && (*old)->spec().transport_labels == wanted.transport_labels &&
-        (*old)->spec().spiffe_id == wanted.spiffe_id) {
+    // Another way of dialling makes another endpoint: its old connections end with their requests.
+    if (known && (*old)->spec().transport_labels == wanted.transport_labels) {
       (*old)->Update(wanted, SocketFor(wanted));
       kept.push_back(std::move(*old));
       endpoints_.erase(old);
@@ -199,13 +206,16 @@ void Cluster::OnConnectionGone(Endpoint& endpoint) {
 void Cluster::ServeStarved() {
   if (!starved_) return;
   starved_ = false;
-  // Serving may retire and drop endpoints, which live until the end of the turn.
+  for (Endpoint* endpoint : AllEndpoints())
+    endpoint->ForEachPool([](ConnectionPool& pool) { pool.ServeWaiters(); });
+}
+
+std::vector<Endpoint*> Cluster::AllEndpoints() {
   std::vector<Endpoint*> all;
   for (const auto* list : {&endpoints_, &retired_}) {
     for (const auto& endpoint : *list) all.push_back(endpoint.get());
   }
-  for (Endpoint* endpoint : all)
-    endpoint->ForEachPool([](ConnectionPool& pool) { pool.ServeWaiters(); });
+  return all;
 }
 
 std::vector<const Endpoint*> Cluster::Endpoints() const {

@@ -25,8 +25,8 @@ class Cluster : public Deletable {
           std::shared_ptr<ClusterLimits> limits);
   ~Cluster() override;
 
-  // A new version. Connections live on if pool_key is the same, and the peer they were verified as
-  // still passes.
+  // A new version. Connections live on if pool_key is the same and their peer passes by the new
+  // roots and names too.
   void Update(std::shared_ptr<const ClusterSpec> spec);
   void SetEndpoints(std::shared_ptr<const EndpointSet> endpoints);
   bool has_endpoints() const { return endpoint_set_ != nullptr; }
@@ -73,6 +73,9 @@ class Cluster : public Deletable {
 
  private:
   void Rebuild();
+  void JudgePeers();
+  // Lives until the end of the turn, whatever is retired and dropped meanwhile.
+  std::vector<Endpoint*> AllEndpoints();
   const TransportSocketSpec& SocketFor(const EndpointSpec& endpoint) const;
   void Retire(std::unique_ptr<Endpoint> endpoint);
   void DropIfUnused(Endpoint& endpoint);

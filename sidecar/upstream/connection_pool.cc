@@ -15,6 +15,7 @@ PooledConnection::~PooledConnection() = default;
 void PooledConnection::Start() {
   Cluster& cluster = pool_.cluster();
   const Endpoint& endpoint = pool_.endpoint();
+  dialled_by_ = endpoint.socket().tls;
   codec_ = Speak(pool_.version(), cluster.loop(), cluster.deadlines(), cluster.spec(),
                  Dial(cluster.loop(), cluster.spec(), endpoint.spec(), endpoint.socket()), *this);
   connect_timer_ = cluster.loop().NewTimer([this] {
@@ -25,20 +26,13 @@ void PooledConnection::Start() {
   codec_->Start();
 }
 
-// The cluster's SAN list names every identity of the service; the endpoint's own one is the exact
-// answer.
-bool PooledConnection::PeerIsExpected() const {
-  const std::string& expected = pool_.endpoint().spec().spiffe_id;
-  if (expected.empty()) return true;
-  const PeerIdentity* peer = codec_->transport().peer();
-  return peer != nullptr && peer->spiffe_id == expected;
-}
-
 void PooledConnection::OnConnectionReady() {
   connect_timer_.reset();
-  if (!PeerIsExpected()) {
+  const auto dialled_by = std::move(dialled_by_);
+  if (!pool_.endpoint().Admits(codec_->transport(), dialled_by.get())) {
     codec_->Close();
-    return OnConnectionClosed({FailureKind::kPeerRefused, "the endpoint has another SPIFFE ID"});
+    return OnConnectionClosed(
+        {FailureKind::kPeerRefused, "the endpoint has another SPIFFE ID than it should"});
   }
   pool_.OnConnected(*this);
 }
@@ -205,6 +199,25 @@ void ConnectionPool::Drain() {
   busy_.ForEach([](PooledConnection& connection) {
     if (!connection.connecting_) connection.codec_->Drain();
   });
+}
+
+void ConnectionPool::JudgePeers(tls::SecondJudgement& judgement) {
+  // Out of reach of those that closing lets in: who waits, and who needs room at the cap.
+  IntrusiveList<PooledConnection> leaving;
+  idle_.ForEach([&](PooledConnection& connection) {
+    if (endpoint_.Passes(connection.codec_->transport(), judgement)) return;
+    static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
+    leaving.PushBack(connection);
+  });
+  busy_.ForEach([&](PooledConnection& connection) {
+    if (connection.connecting_) return;  // judged when it is ready
+    if (!endpoint_.Passes(connection.codec_->transport(), judgement)) connection.codec_->Drain();
+  });
+  while (!leaving.empty()) {
+    PooledConnection& connection = leaving.front();
+    connection.codec_->Close();
+    OnClosed(connection, {});
+  }
 }
 
 }  // namespace tulle::upstream

@@ -9,6 +9,10 @@
 #include "net/loop/loop.h"
 #include "sidecar/upstream/dial.h"
 
+namespace tulle::tls {
+class SecondJudgement;
+}
+
 namespace tulle::upstream {
 
 class Cluster;
@@ -61,11 +65,10 @@ class PooledConnection final
 
  private:
   friend class ConnectionPool;
-  bool PeerIsExpected() const;
-
   ConnectionPool& pool_;
   std::unique_ptr<http::ClientConnection> codec_;
   std::unique_ptr<loop::Timer> connect_timer_;
+  std::shared_ptr<const tls::SecureConnector> dialled_by_;  // until ready
   loop::Instant idle_since_{};
   uint32_t streams_opened_ = 0;
   bool connecting_ = true;
@@ -85,6 +88,8 @@ class ConnectionPool {
   // Closes idle connections, and the others when their streams end. Requests that wait are still
   // served.
   void Drain();
+  // Closes connections whose peer no longer passes: idle ones now, others with their last stream.
+  void JudgePeers(tls::SecondJudgement& judgement);
   // Whether nothing is open or waiting.
   bool empty() const { return connections_ == 0 && waiters_ == 0; }
   // Opens connections for those who wait, as far as the caps allow. Called by the cluster when a

@@ -2,24 +2,46 @@
 
 #include <memory>
 
+#include "net/base/intrusive_list.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/connection_pool.h"
 
+namespace tulle::tls {
+class SecondJudgement;
+}
+
 namespace tulle::upstream {
+
+// A connection to an endpoint that no pool holds: a TCP relay's. Owner: the relay.
+class DirectConnection : public ListNode<DirectConnection> {
+ public:
+  virtual ~DirectConnection() = default;
+  virtual const Transport& upstream() const = 0;
+  // Roots, names or the endpoint's identity have changed, and the peer is no more who it should be:
+  // end now. May unlink itself, and no other.
+  virtual void OnPeerRefused() = 0;
+};
 
 // One endpoint of a cluster at run time, on one worker: its pools and what balancing looks at. Kept
 // over configuration changes as long as its address stays. Owner: Cluster. Thread: the worker's.
 class Endpoint : public Deletable {
  public:
   Endpoint(Cluster& cluster, const EndpointSpec& spec, const TransportSocketSpec& socket)
-      : cluster_(cluster), spec_(spec), socket_(&socket) {}
+      : cluster_(cluster), spec_(spec), socket_(&socket), judged_by_(socket.tls) {}
 
   const EndpointSpec& spec() const { return spec_; }
   const TransportSocketSpec& socket() const { return *socket_; }
-  void Update(const EndpointSpec& spec, const TransportSocketSpec& socket) {
-    spec_ = spec;
-    socket_ = &socket;
-  }
+  // JudgePeers is due afterwards.
+  void Update(const EndpointSpec& spec, const TransportSocketSpec& socket);
+
+  // Whether a connection may be used whose transport has just become ready; `dialled_by`: what
+  // socket().tls was when it was dialled, which may have changed meanwhile.
+  bool Admits(const Transport& transport, const tls::SecureConnector* dialled_by) const;
+  // Closes the connections whose peer no longer passes. Idle ones at once; those with requests end
+  // with these and take no new ones; direct ones are told.
+  void JudgePeers(tls::SecondJudgement& judgement);
+  bool Passes(const Transport& transport, tls::SecondJudgement& judgement) const;
+  IntrusiveList<DirectConnection>& direct() { return direct_; }
 
   ConnectionPool& Pool(HttpVersion version) {
     std::unique_ptr<ConnectionPool>& pool = pools_[version == HttpVersion::k2];
@@ -41,9 +63,15 @@ class Endpoint : public Deletable {
   }
 
  private:
+  bool HasExpectedIdentity(const Transport& transport) const;
+
   Cluster& cluster_;
   EndpointSpec spec_;
   const TransportSocketSpec* socket_;  // in the cluster's spec
+  // All open connections pass by its terms, and had the expected identity.
+  std::shared_ptr<const tls::SecureConnector> judged_by_;
+  bool identity_changed_ = false;
+  IntrusiveList<DirectConnection> direct_;
   std::unique_ptr<ConnectionPool> pools_[2];
 };
 

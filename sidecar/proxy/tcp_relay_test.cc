@@ -1,0 +1,480 @@
+// Relays as a listener makes them, between a client and a server of the simulator.
+#include "sidecar/proxy/tcp_relay.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/loop/sim/simulation.h"
+#include "net/socket/transports.h"
+#include "net/tls/sim_transports.h"
+#include "net/tls/testing/secure_pair.h"
+#include "sidecar/policy/authorization.h"
+#include "sidecar/proxy/active_listener.h"
+
+namespace tulle::proxy {
+namespace {
+
+using certs::testing::TestCa;
+using certs::testing::TestKeys;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using tls::testing::Echo;
+using tls::testing::IdentityOf;
+using tls::testing::Share;
+using tls::testing::TestEnd;
+
+// A server in plaintext; its accepted ends.
+class Backend : public loop::ListenerEvents {
+ public:
+  explicit Backend(loop::Loop& loop) : loop_(loop) {
+    int error = 0;
+    listener_ = loop.Listen(SocketAddress::Loopback4(0), {}, *this, &error);
+  }
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override {
+    ends.push_back(std::make_unique<TestEnd>(loop_));
+    on_accept(*ends.back());
+    ends.back()->Take(PlainAcceptor().Accept(loop_, std::move(socket)));
+  }
+  SocketAddress address() const { return listener_->LocalAddress(); }
+  void Close() { listener_.reset(); }
+
+  std::function<void(TestEnd&)> on_accept = [](TestEnd& end) {
+    end.on_ready = [&end] { end.transport().EnableRead(true); };
+  };
+  std::vector<std::unique_ptr<TestEnd>> ends;
+
+ private:
+  loop::Loop& loop_;
+  std::unique_ptr<loop::Listener> listener_;
+};
+
+struct Watcher final : Observer {
+  void OnExchangeEnd(const Exchange&) override {}
+  void OnRelayOpened(const TcpRelay&) override { ++opened; }
+  void OnRelayEnd(const TcpRelay& relay) override { ended.push_back(relay.record()); }
+  int opened = 0;
+  std::vector<RelayRecord> ended;
+};
+
+class TcpRelayTest : public testing::Test {
+ protected:
+  TcpRelayTest() {
+    listener_spec_.name = "l";
+    listener_spec_.address = SocketAddress::Loopback4(0);
+    tcp_.clusters = {{"c", 1}};
+    cluster_.name = "c";
+    cluster_.service = "the-service";
+    cluster_.transport_sockets.emplace_back();
+    client_.on_ready = [this] { client_.transport().EnableRead(true); };
+  }
+  ~TcpRelayTest() override {
+    client_.Close(false);
+    backend_.ends.clear();
+    listener_.reset();
+    clusters_.Remove("c");
+    loop_->Post([] {});
+    Pass();
+  }
+
+  std::shared_ptr<const config::ListenerSpec> Spec() const {
+    auto chain = std::make_shared<config::FilterChainSpec>(chain_);
+    chain->proxy = tcp_;
+    auto spec = std::make_shared<config::ListenerSpec>(listener_spec_);
+    spec->chains = {std::move(chain)};
+    return spec;
+  }
+  void PutCluster(const std::vector<SocketAddress>& addresses) {
+    auto set = std::make_shared<upstream::EndpointSet>();
+    for (const SocketAddress& address : addresses) set->endpoints.emplace_back().address = address;
+    cluster_.static_endpoints = std::move(set);
+    clusters_.Put(std::make_shared<upstream::ClusterSpec>(cluster_), limits_);
+  }
+  void Listen() {
+    listener_.emplace(services_, Spec());
+    int error = 0;
+    ASSERT_TRUE(listener_->Listen(&error));
+  }
+  void Dial() {
+    client_.Take(PlainConnector().Connect(*loop_, listener_->local_address(), {}));
+    Pass();
+  }
+  // A client, a relay and a server's end, connected.
+  void Connect() {
+    PutCluster({backend_.address()});
+    Listen();
+    Dial();
+    ASSERT_EQ(backend_.ends.size(), 1u);
+    ASSERT_TRUE(server().ready);
+  }
+  void Pass(loop::Duration time = milliseconds(100)) { simulation_.RunFor(time); }
+  TestEnd& server() { return *backend_.ends.front(); }
+  const RelayRecord& record() { return watcher_.ended.at(0); }
+
+  sim::Simulation simulation_{11};
+  std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+  loop::Deadlines deadlines_{*loop_};
+  upstream::ClusterTable clusters_{*loop_, deadlines_};
+  RouteSlots routes_;
+  Watcher watcher_;
+  Services services_{*loop_, deadlines_, clusters_, routes_, watcher_};
+  std::shared_ptr<upstream::ClusterLimits> limits_ = std::make_shared<upstream::ClusterLimits>(1);
+  config::ListenerSpec listener_spec_;
+  config::FilterChainSpec chain_;
+  config::TcpSpec tcp_;
+  upstream::ClusterSpec cluster_;
+  Backend backend_{*loop_};
+  TestEnd client_{*loop_};
+  std::optional<ActiveListener> listener_;
+};
+
+TEST_F(TcpRelayTest, HalfCloseOfTheClientLeavesTheServersHalfOpen) {
+  Connect();
+  client_.Send("question");
+  client_.transport().ShutdownWrite();
+  Pass();
+  EXPECT_EQ(server().received.ToString(), "question");
+  EXPECT_TRUE(server().ended);
+  EXPECT_FALSE(client_.ended);
+  server().Send("answer");
+  Pass(seconds(10));
+  EXPECT_EQ(client_.received.ToString(), "answer");
+  EXPECT_FALSE(client_.ended);
+  EXPECT_TRUE(watcher_.ended.empty());
+  server().transport().ShutdownWrite();
+  Pass();
+  EXPECT_TRUE(client_.ended);
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_FALSE(record().failure);
+  EXPECT_EQ(record().received, 8u);
+  EXPECT_EQ(record().sent, 6u);
+  EXPECT_EQ(record().cluster, "c");
+  EXPECT_EQ(record().service, "the-service");
+  EXPECT_EQ(watcher_.opened, 1);
+  EXPECT_EQ(limits_->connections.count(), 0u);
+}
+
+TEST_F(TcpRelayTest, HalfCloseOfTheServerLeavesTheClientsHalfOpen) {
+  Connect();
+  server().Send("greeting");
+  server().transport().ShutdownWrite();
+  Pass();
+  EXPECT_EQ(client_.received.ToString(), "greeting");
+  EXPECT_TRUE(client_.ended);
+  EXPECT_FALSE(server().ended);
+  client_.Send("thanks");
+  client_.transport().ShutdownWrite();
+  Pass();
+  EXPECT_EQ(server().received.ToString(), "thanks");
+  EXPECT_TRUE(server().ended);
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_FALSE(record().failure);
+}
+
+TEST_F(TcpRelayTest, ServerThatDoesNotReadHoldsTheClientBack) {
+  backend_.on_accept = [](TestEnd&) {};
+  Connect();
+  const std::string much(4 << 20, 'x');
+  client_.Send(much + "end");
+  client_.on_writable = [this] {
+    if (client_.pending.empty()) client_.transport().ShutdownWrite();
+  };
+  Pass(seconds(30));
+  // What has left the client stands in four kernel buffers and one read of the relay's.
+  EXPECT_GT(client_.pending.size(), much.size() - 5 * 64 * 1024);
+  server().transport().EnableRead(true);
+  Pass(seconds(30));
+  // Nothing is lost, and the end comes after the last byte.
+  EXPECT_TRUE(client_.pending.empty());
+  EXPECT_EQ(server().received.ToString(), much + "end");
+  EXPECT_TRUE(server().ended);
+}
+
+TEST_F(TcpRelayTest, ClientThatDoesNotReadHoldsTheServerBack) {
+  client_.on_ready = [] {};
+  Connect();
+  const std::string much(4 << 20, 'y');
+  server().Send(much);
+  Pass(seconds(30));
+  EXPECT_GT(server().pending.size(), much.size() - 5 * 64 * 1024);
+  // The other direction goes on meanwhile.
+  client_.Send("still here");
+  Pass();
+  EXPECT_EQ(server().received.ToString(), "still here");
+  client_.transport().EnableRead(true);
+  Pass(seconds(30));
+  EXPECT_EQ(client_.received.ToString(), much);
+}
+
+TEST_F(TcpRelayTest, IdleRelayIsResetAndBytesOfEitherSidePutItOff) {
+  tcp_.idle_timeout = seconds(10);
+  Connect();
+  Pass(seconds(8));
+  client_.Send("a");
+  Pass(seconds(8));
+  server().Send("b");
+  Pass(seconds(8));
+  EXPECT_TRUE(watcher_.ended.empty());
+  Pass(seconds(3));
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_EQ(record().failure.kind, FailureKind::kStreamIdleTimeout);
+  EXPECT_FALSE(client_.ended);  // no clean end
+  EXPECT_TRUE(client_.failure);
+  EXPECT_TRUE(server().failure);
+}
+
+TEST_F(TcpRelayTest, ResetOfTheClientIsPassedOn) {
+  Connect();
+  client_.Close(true);
+  Pass();
+  EXPECT_FALSE(server().ended);
+  EXPECT_TRUE(server().failure);
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_TRUE(record().failure);
+}
+
+TEST_F(TcpRelayTest, Fault50_ResetOfTheServerIsNoCleanEndForTheClient) {
+  Connect();
+  server().Send("half of an ans");
+  Pass();
+  server().Close(true);
+  Pass();
+  EXPECT_FALSE(client_.ended);
+  EXPECT_TRUE(client_.failure);
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_TRUE(record().failure);
+}
+
+TEST_F(TcpRelayTest, ResetAfterHalfCloseIsPassedOnToo) {
+  Connect();
+  client_.transport().ShutdownWrite();
+  Pass();
+  server().Close(true);
+  Pass();
+  EXPECT_FALSE(client_.ended);
+  EXPECT_TRUE(client_.failure);
+}
+
+TEST_F(TcpRelayTest, RefusedConnectResetsTheClient) {
+  const SocketAddress nobody = backend_.address();
+  backend_.Close();
+  PutCluster({nobody});
+  Listen();
+  Dial();
+  EXPECT_TRUE(client_.failure);
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_EQ(record().failure.kind, FailureKind::kConnectRefused);
+  EXPECT_EQ(watcher_.opened, 0);
+  EXPECT_EQ(limits_->connections.count(), 0u);
+}
+
+TEST_F(TcpRelayTest, Fault55_ConnectThatHangsIsGivenUp) {
+  cluster_.connect_timeout = milliseconds(500);
+  PutCluster({*SocketAddress::Parse("10.9.9.9", 80)});
+  Listen();
+  Dial();
+  EXPECT_TRUE(watcher_.ended.empty());
+  Pass(milliseconds(500));
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_EQ(record().failure.kind, FailureKind::kConnectTimeout);
+  EXPECT_TRUE(client_.failure);
+}
+
+TEST_F(TcpRelayTest, FurtherAttemptsGoToOtherEndpointsAndLoseNoByte) {
+  Backend gone(*loop_);
+  const SocketAddress nobody = gone.address();
+  gone.Close();
+  tcp_.max_connect_attempts = 2;
+  PutCluster({nobody, backend_.address()});
+  Listen();
+  // Round robin: two clients, of which one meets the endpoint that is gone first.
+  TestEnd other(*loop_);
+  for (TestEnd* end : {&client_, &other}) {
+    end->on_ready = [end] { end->Send("hello"); };
+    end->Take(PlainConnector().Connect(*loop_, listener_->local_address(), {}));
+    Pass();
+  }
+  ASSERT_EQ(backend_.ends.size(), 2u);
+  for (const auto& end : backend_.ends) EXPECT_EQ(end->received.ToString(), "hello");
+  EXPECT_TRUE(watcher_.ended.empty());
+}
+
+TEST_F(TcpRelayTest, NoClusterAndNoRoomAreTold) {
+  cluster_.caps.connections = 1;
+  Connect();
+  TestEnd second(*loop_);
+  second.Take(PlainConnector().Connect(*loop_, listener_->local_address(), {}));
+  second.on_ready = [&] { second.transport().EnableRead(true); };
+  Pass();
+  EXPECT_TRUE(second.failure);
+  EXPECT_EQ(record().failure.kind, FailureKind::kOverflow);
+  tcp_.clusters = {{"unknown", 1}};
+  listener_->Update(Spec());
+  TestEnd third(*loop_);
+  third.Take(PlainConnector().Connect(*loop_, listener_->local_address(), {}));
+  third.on_ready = [&] { third.transport().EnableRead(true); };
+  Pass();
+  EXPECT_TRUE(third.failure);
+  EXPECT_EQ(watcher_.ended.at(1).failure.kind, FailureKind::kNoCluster);
+}
+
+// By the roots, names and rules of a push.
+class FollowingRelayTest : public TcpRelayTest {
+ protected:
+  FollowingRelayTest() {
+    server_tls_.identity = IdentityOf(ca_.Workload("server"));
+    server_tls_.trust = Share(ca_.Bundle());
+    client_tls_.identity = IdentityOf(ca_.Workload("client"));
+    client_tls_.trust = Share(ca_.Bundle());
+    chain_.name = "mesh";
+    chain_.key = 1;
+    PutCluster({backend_.address()});
+    Dress();
+    Listen();
+  }
+  void Dress() { chain_.tls = *tls::SimTransports().NewAcceptor(server_tls_); }
+  void Push() {
+    Dress();
+    listener_->Update(Spec());
+    Pass();
+  }
+  void DialSecurely() {
+    client_.Take((*tls::SimTransports().NewConnector(client_tls_))
+                     ->Connect(*loop_, listener_->local_address(), {}));
+  }
+  static std::shared_ptr<const policy::Authorization> Denying(const std::string& account) {
+    policy::RuleSpec peer{policy::RuleSpec::Kind::kAuthenticated};
+    peer.string = match::StringSpec{match::StringKind::kExact,
+                                    "spiffe://cluster.local/ns/default/sa/" + account};
+    policy::AuthorizationSpec spec;
+    spec.rules = policy::RulesSpec{policy::Action::kDeny, {{"p", {{}}, {peer}}}};
+    return *policy::Authorization::Compile(spec);
+  }
+  int64_t WallSeconds() const {
+    return std::chrono::duration_cast<seconds>(simulation_.WallNow().time_since_epoch()).count();
+  }
+
+  TestCa ca_{"cluster.local", 1, WallSeconds(), TestKeys::kSeeded};
+  TestCa other_ca_{"cluster.local", 2, WallSeconds(), TestKeys::kSeeded};
+  tls::ServerTlsSpec server_tls_;
+  tls::ClientTlsSpec client_tls_;
+};
+
+TEST_F(FollowingRelayTest, PeerOfARootThatIsGoneIsReset) {
+  DialSecurely();
+  Pass();
+  ASSERT_EQ(watcher_.opened, 1);
+  // Renewed, with the new root beside the old one.
+  server_tls_.identity = IdentityOf(other_ca_.Workload("server"));
+  server_tls_.trust = Share(certs::TrustBundle::OfDomain(
+      "cluster.local", {other_ca_.authority().certificate(), ca_.authority().certificate()}));
+  Push();
+  EXPECT_TRUE(watcher_.ended.empty());
+  server_tls_.trust = Share(other_ca_.Bundle());
+  Push();
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_EQ(record().failure.kind, FailureKind::kPeerRefused);
+  EXPECT_FALSE(client_.ended);
+  EXPECT_TRUE(client_.failure);
+  EXPECT_TRUE(server().failure);
+}
+
+TEST_F(FollowingRelayTest, HandshakeUnderWayIsHeldAgainstTheNewNames) {
+  DialSecurely();
+  simulation_.RunUntil([&] { return !listener_->idle(); }, seconds(1));
+  ASSERT_FALSE(listener_->idle());
+  server_tls_.san_matchers = {
+      certs::SanMatcher::ExactUri("spiffe://cluster.local/ns/default/sa/other")};
+  Push();
+  EXPECT_EQ(watcher_.opened, 0);
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_EQ(record().failure.kind, FailureKind::kPeerRefused);
+  EXPECT_TRUE(backend_.ends.empty());
+}
+
+TEST_F(FollowingRelayTest, RulesOfAPushAreAskedAgain) {
+  DialSecurely();
+  Pass();
+  chain_.key = 2;
+  chain_.authorization = {Denying("somebody-else")};
+  Push();
+  EXPECT_TRUE(watcher_.ended.empty());
+  chain_.key = 3;
+  chain_.authorization.push_back(Denying("client"));
+  Push();
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_EQ(record().failure.kind, FailureKind::kDenied);
+  EXPECT_TRUE(client_.failure);
+}
+
+TEST_F(FollowingRelayTest, RelaysOutliveTheChainTheyCameBy) {
+  DialSecurely();
+  Pass();
+  chain_.name = "another";
+  chain_.key = 9;
+  tcp_.clusters = {{"elsewhere", 1}};
+  Push();
+  client_.Send("still here");
+  Pass();
+  EXPECT_EQ(server().received.ToString(), "still here");
+}
+
+// An idle HTTP/1.1 connection of the same listener: closed at once; one in its handshake: refused.
+class FollowingHttpTest : public FollowingRelayTest {
+ protected:
+  FollowingHttpTest() {
+    http_.codec = config::CodecChoice::kHttp1;
+    http_.rds_name = "none";
+    Serve();
+  }
+  void Serve() {
+    Dress();
+    auto chain = std::make_shared<config::FilterChainSpec>(chain_);
+    chain->key = 7;
+    chain->proxy = http_;
+    auto spec = std::make_shared<config::ListenerSpec>(listener_spec_);
+    spec->chains = {std::move(chain)};
+    listener_->Update(std::move(spec));
+  }
+  std::string Get() {
+    client_.received.Clear();
+    client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    Pass();
+    return client_.received.ToString();
+  }
+  config::HttpSpec http_;
+};
+
+TEST_F(FollowingHttpTest, IdleConnectionOfARefusedPeerCloses) {
+  DialSecurely();
+  Pass();
+  const std::string answer = Get();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 ")) << answer;
+  server_tls_.identity = IdentityOf(ca_.Workload("server"));
+  Serve();
+  Pass();
+  EXPECT_FALSE(client_.ended);
+  EXPECT_EQ(Get(), answer);
+  server_tls_.trust = Share(other_ca_.Bundle());
+  Serve();
+  Pass();
+  EXPECT_TRUE(client_.ended);
+}
+
+TEST_F(FollowingHttpTest, HandshakeUnderWayIsHeldAgainstTheNewRoots) {
+  DialSecurely();
+  simulation_.RunUntil([&] { return !listener_->idle(); }, seconds(1));
+  server_tls_.trust = Share(other_ca_.Bundle());
+  Serve();
+  Pass();
+  EXPECT_TRUE(client_.ended || client_.failure);
+  EXPECT_TRUE(listener_->idle());
+}
+
+}  // namespace
+}  // namespace tulle::proxy

@@ -1,0 +1,51 @@
+#include "sidecar/upstream/endpoint.h"
+
+#include <utility>
+
+#include "net/tls/second_judgement.h"
+#include "sidecar/upstream/cluster.h"
+
+namespace tulle::upstream {
+
+void Endpoint::Update(const EndpointSpec& spec, const TransportSocketSpec& socket) {
+  identity_changed_ |= !spec.spiffe_id.empty() && spec.spiffe_id != spec_.spiffe_id;
+  spec_ = spec;
+  socket_ = &socket;
+}
+
+// The cluster's SAN list names every identity of the service; the endpoint's own one is the exact
+// answer.
+bool Endpoint::HasExpectedIdentity(const Transport& transport) const {
+  if (spec_.spiffe_id.empty()) return true;
+  const PeerIdentity* peer = transport.peer();
+  return peer != nullptr && peer->spiffe_id == spec_.spiffe_id;
+}
+
+bool Endpoint::Passes(const Transport& transport, tls::SecondJudgement& judgement) const {
+  return HasExpectedIdentity(transport) &&
+         (socket_->tls == nullptr || judgement.Passes(transport, socket_->tls->terms()));
+}
+
+bool Endpoint::Admits(const Transport& transport, const tls::SecureConnector* dialled_by) const {
+  if (socket_->tls.get() == dialled_by) return HasExpectedIdentity(transport);
+  tls::SecondJudgement judgement(cluster_.loop());
+  return Passes(transport, judgement);
+}
+
+void Endpoint::JudgePeers(tls::SecondJudgement& judgement) {
+  const std::shared_ptr<const tls::SecureConnector> before =
+      std::exchange(judged_by_, socket_->tls);
+  const bool other_identity = std::exchange(identity_changed_, false);
+  const bool widened =
+      judged_by_ == before || judged_by_ == nullptr ||
+      (before != nullptr && judgement.Widens(before->terms(), judged_by_->terms()));
+  if (widened && !other_identity) return;
+  for (auto& pool : pools_) {
+    if (pool != nullptr) pool->JudgePeers(judgement);
+  }
+  direct_.ForEach([&](DirectConnection& connection) {
+    if (!Passes(connection.upstream(), judgement)) connection.OnPeerRefused();
+  });
+}
+
+}  // namespace tulle::upstream
