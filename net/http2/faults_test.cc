@@ -396,6 +396,22 @@ TEST_F(FaultsTest, Fault30_HeadersOnStreamsThatThePeerEndedEndTheConnection) {
   }
 }
 
+TEST_F(FaultsTest, DataThatCrossesOurResetIsNoFault) {
+  Start();
+  Send(Frame(kHeaders, kEndHeaders, 1, GetBlock()));
+  std::exchange(events_.streams.at(0)->stream, nullptr)->Reset({FailureKind::kInternal, ""});
+  loop_.Turn();
+  const size_t before = Written().size();
+  Send(Frame(kData, 0, 1, "on its way already"));
+  const std::vector<RawFrame> written = Written();
+  EXPECT_EQ(std::count_if(written.begin() + static_cast<std::ptrdiff_t>(before), written.end(),
+                          [](const RawFrame& frame) { return frame.type == kRstStream; }),
+            0);
+  EXPECT_EQ(ConnectionError(), -1);
+  Send(Frame(kHeaders, kEndStream | kEndHeaders, 3, GetBlock()));
+  EXPECT_EQ(Log(1), "H GET a/ ! ");
+}
+
 TEST_F(FaultsTest, Fault31_WindowOverflow) {
   Start();
   Send(Frame(kHeaders, kEndHeaders, 1, GetBlock()) +

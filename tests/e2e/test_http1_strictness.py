@@ -9,11 +9,31 @@ from origin import reply
 HOST = b"Host: test.local\r\n"
 
 
+def refusal(proxy, data):
+    """The status with which the bytes are refused; the connection must end with it, and answer nothing of what stands behind."""
+    with raw.Raw(proxy.port) as client:
+        client.send(data)
+        try:
+            status = client.response().status
+        except (EOFError, ConnectionError):
+            return 0
+        rest = client.stream.held
+        while True:
+            try:
+                part = client.sock.recv(1 << 16)
+            except ConnectionError:
+                break
+            if not part:
+                break
+            rest += part
+    assert not rest, "a second answer: %r" % rest[:80]
+    return status
+
+
 def verdict(proxy, data, allowed):
     """Sends the bytes, and behind them a request that a confused proxy would take for one of its own."""
     proxy.origin.forget()
-    status = raw.ask(proxy.port, data)
-    # Once this clean request is through on a connection of its own, whatever leaked has arrived too.
+    status = refusal(proxy, data)
     assert raw.get(proxy.port, "/probe").status == 200, "the proxy no longer serves"
     leaked = [p for p in proxy.origin.paths() if p != "/probe"]
     assert not proxy.origin.malformed, "LEAK: the origin got %s" % proxy.origin.malformed
@@ -118,14 +138,14 @@ def test_fault_07_the_authority_of_an_absolute_target_wins(proxy):
 def test_fault_08_versions(proxy):
     refuse(proxy, [b"GET /\r\n\r\n"] + [b"GET / %s\r\n%s\r\n" % (v, HOST) for v in (
         b"HTTP/0.9", b"HTTP/1.2", b"HTTP/9.9", b"HTTP/1.1x", b"HTTP/2.0", b"http/1.1", b"HTTP/1.", b"HTTP/11", b"HTTP/1.1 ", b"ICY/1.1")],
-           (400, 426, 505, 0))
+           (400, 426, 505))
 
 
 def test_fault_09_methods(proxy):
     refuse(proxy, [b"%s / HTTP/1.1\r\n%s\r\n" % (m, HOST) for m in (
         b"G" * (1 << 20), b"GE(T", b"GE\tT", b"\"GET\"", b"GET:", b"G\xc3\x89T", b"")] + [
             b" GET / HTTP/1.1\r\n" + HOST + b"\r\n", b"GET  / HTTP/1.1\r\n" + HOST + b"\r\n",
-            b"GET / x HTTP/1.1\r\n" + HOST + b"\r\n", b"GET HTTP/1.1\r\n" + HOST + b"\r\n"], (400, 414, 431, 501, 0))
+            b"GET / x HTTP/1.1\r\n" + HOST + b"\r\n", b"GET HTTP/1.1\r\n" + HOST + b"\r\n"])
 
 
 def test_fault_10_sixty_kilobytes_of_headers(proxy):
@@ -135,15 +155,16 @@ def test_fault_10_sixty_kilobytes_of_headers(proxy):
 
 
 def test_fault_10_an_endless_line_is_cut(proxy):
-    refuse(proxy, [b"GET /" + b"a" * (2 << 20)], (400, 414, 431, 0))
-    refuse(proxy, [b"GET / HTTP/1.1\r\n" + HOST + b"a" * (2 << 20)], (400, 431, 0))
+    refuse(proxy, [b"GET /" + b"a" * (2 << 20)], (431,))
+    refuse(proxy, [b"GET / HTTP/1.1\r\n" + HOST + b"a" * (2 << 20)], (431,))
 
 
 def test_fault_11_a_hundred_headers(proxy):
     def with_fields(count):
         return b"GET /many HTTP/1.1\r\n" + HOST + b"".join(b"X%d: a\r\n" % i for i in range(count)) + b"\r\n"
-    refuse(proxy, [with_fields(101), with_fields(5000)], (431,))
-    assert raw.ask(proxy.port, with_fields(90)) == 200
+    # Host is one of them.
+    refuse(proxy, [with_fields(100), with_fields(5000)], (431,))
+    assert raw.ask(proxy.port, with_fields(99)) == 200
 
 
 @pytest.mark.parametrize("size", [b"fffffffffffffffff", b"10000000000000000", b"+5", b"-5", b" 5", b"5 ", b"5_0", b"0x5", b"", b"g", b"5\t", b"\x005"])
@@ -151,7 +172,7 @@ def test_fault_13_chunk_sizes(proxy, size):
     data = post(b"Transfer-Encoding: chunked\r\n", size + b"\r\nhello\r\n0\r\n\r\n")
     # What stood before the bad chunk may have been sent on already, but must not come to an end there.
     proxy.origin.forget()
-    assert raw.ask(proxy.port, data) in (400, 0)
+    assert refusal(proxy, data) == 400
     assert raw.get(proxy.port, "/probe").status == 200
     assert proxy.origin.paths() == ["/probe"], "LEAK"
 
@@ -164,7 +185,7 @@ def test_fault_14_chunk_extensions(proxy):
                  b"5;a\nb\r\nhello\r\n0\r\n\r\n",
                  b"5;a=\"\n\"\r\nhello\r\n0\r\n\r\n"):
         proxy.origin.forget()
-        assert raw.ask(proxy.port, post(b"Transfer-Encoding: chunked\r\n", body)) in (400, 0), body[:40]
+        assert refusal(proxy, post(b"Transfer-Encoding: chunked\r\n", body)) == 400, body[:40]
         assert raw.get(proxy.port, "/probe").status == 200
         assert proxy.origin.paths() == ["/probe"], "LEAK %r" % body[:40]
 
@@ -173,24 +194,25 @@ def test_fault_15_chunk_ends(proxy):
     for body in (b"5\r\nhello0\r\n\r\n", b"5\r\nhelloXX\r\n0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n", b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\n\n",
                  b"5\r\nhello\r\n0\r\nX\r\n\r\n", b"5\r\nhello\r\n0\r\n\rX"):
         proxy.origin.forget()
-        assert raw.ask(proxy.port, post(b"Transfer-Encoding: chunked\r\n", body)) in (400, 0), body
+        assert refusal(proxy, post(b"Transfer-Encoding: chunked\r\n", body)) == 400, body
         assert raw.get(proxy.port, "/probe").status == 200
         assert proxy.origin.paths() == ["/probe"], "LEAK %r" % body
 
 
-def test_fault_16_trailers_cannot_frame_or_authorize(proxy):
+def test_fault_16_trailers_cannot_frame_or_authorize(make_proxy, origin):
+    proxy = make_proxy(origin, cluster={"trailers": True})
     trailers = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\nHost: evil\r\nAuthorization: x\r\nX-Fine: yes\r\n"
     status = raw.ask(proxy.port, post(b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n" + trailers + b"\r\n"))
-    assert status in (200, 400)
-    for request in proxy.origin.requests:
-        assert not {n.lower() for n, _ in request.trailers} & {b"content-length", b"transfer-encoding", b"host", b"authorization"}
-    assert not proxy.origin.malformed
+    assert status == 200
+    (request,) = origin.requests
+    assert request.body == b"hello" and request.trailers == [(b"X-Fine", b"yes")]
+    assert not origin.malformed
 
 
 def test_fault_16_three_thousand_trailers(proxy):
     proxy.origin.forget()
     many = b"".join(b"X%d: a\r\n" % i for i in range(3000))
-    assert raw.ask(proxy.port, post(b"Transfer-Encoding: chunked\r\n", b"0\r\n" + many + b"\r\n")) in (400, 431, 0)
+    assert refusal(proxy, post(b"Transfer-Encoding: chunked\r\n", b"0\r\n" + many + b"\r\n")) == 431
     assert raw.get(proxy.port, "/probe").status == 200
     assert proxy.origin.paths() == ["/probe"]
 
@@ -211,15 +233,17 @@ def test_fault_17_ten_thousand_pipelined(proxy):
 
 
 def test_fault_18_upgrades_and_connect(proxy):
-    for upgrade in (b"h2c", b"websocket", b"TLS/1.0"):
+    for upgrade, expected in ((b"h2c", 200), (b"websocket", 403), (b"TLS/1.0", 403)):
         proxy.origin.forget()
         with raw.Raw(proxy.port) as client:
             client.send(b"GET /up HTTP/1.1\r\n" + HOST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: " + upgrade +
                         b"\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n")
             status = client.response().status
-        assert status in (200, 400, 403, 404), status
+        assert status == expected, upgrade
+        # h2c is left out and the request goes on without; what else is asked for is not granted.
+        assert len(proxy.origin.requests) == (expected == 200)
         for request in proxy.origin.requests:
-            assert not request.header("upgrade") and not request.header("http2-settings")
+            assert not request.header("upgrade") and not request.header("http2-settings") and not request.header("connection")
     refuse(proxy, [b"CONNECT internal:22 HTTP/1.1\r\nHost: internal:22\r\n\r\n" + SMUGGLED], (400, 403, 404, 405, 501))
 
 
@@ -256,10 +280,7 @@ def test_fault_20_slow_headers_are_cut(make_proxy, origin):
     proxy = make_proxy(origin, request_headers_timeout="0.5s")
     with raw.Raw(proxy.port) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: test.local\r\nX-Slow: ")
-        try:
-            assert client.response().status == 408
-        except (EOFError, ConnectionError):
-            pass
+        assert client.response().status == 408
         assert client.closed()
     assert raw.get(proxy.port, "/probe").status == 200
     assert origin.paths() == ["/probe"]
