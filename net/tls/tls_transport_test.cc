@@ -6,6 +6,7 @@
 #include "net/loop/uv/uv_loop.h"
 #include "net/socket/plain_transport.h"
 #include "net/socket/transports.h"
+#include "net/tls/second_judgement.h"
 #include "net/tls/testing/secure_pair.h"
 #include "net/tls/tls_transports.h"
 
@@ -101,6 +102,43 @@ TEST_F(TlsTransportTest, BothSidesKnowEachOther) {
   EXPECT_EQ(server.sni(), "outbound_.80_._.server.default");
   EXPECT_EQ(client.sni(), "outbound_.80_._.server.default");
   EXPECT_TRUE(client.IsQuiet());
+}
+
+TEST_F(TlsTransportTest, PeersCanBeJudgedAgainByTheChainTheyPresented) {
+  const TestCa other("cluster.local", 2, Now());
+  const auto server = ServerSpec();
+  const auto client = ClientSpec();
+  Meet(server, client);
+  const auto& chain = server.identity->chain;
+  ASSERT_EQ(client_.transport().peer_chain().size(), chain.size());
+  EXPECT_EQ(client_.transport().peer_chain().front(), chain.front().der());
+  EXPECT_EQ(server_end().transport().peer_chain().front(), client.identity->chain.front().der());
+  PeerTerms of_client = TermsOf(server), of_server = TermsOf(client);
+  SecondJudgement judgement(*loop_);
+  EXPECT_TRUE(judgement.Passes(server_end().transport(), of_client));
+  EXPECT_TRUE(judgement.Passes(client_.transport(), of_server));
+  PeerTerms foreign = of_client, named = of_server, blind = foreign;
+  foreign.trust = Share(other.Bundle());
+  EXPECT_FALSE(judgement.Passes(server_end().transport(), foreign));
+  named.san_matchers = {certs::SanMatcher::ExactUri("spiffe://cluster.local/ns/default/sa/x")};
+  EXPECT_FALSE(judgement.Passes(client_.transport(), named));
+  blind.trust = nullptr;
+  EXPECT_TRUE(judgement.Passes(server_end().transport(), blind));
+}
+
+TEST_F(TlsTransportTest, PeerWithoutACertificatePassesWhereNoneIsDemanded) {
+  ServerTlsSpec server = ServerSpec();
+  server.require_client_certificate = false;
+  ClientTlsSpec client = ClientSpec();
+  client.identity = nullptr;
+  Meet(server, client);
+  ASSERT_TRUE(server_end().ready);
+  const PeerTerms lax = TermsOf(server);
+  PeerTerms strict = lax;
+  strict.require_certificate = true;
+  SecondJudgement judgement(*loop_);
+  EXPECT_TRUE(judgement.Passes(server_end().transport(), lax));
+  EXPECT_FALSE(judgement.Passes(server_end().transport(), strict));
 }
 
 TEST_F(TlsTransportTest, AlpnFollowsTheServersOrder) {
