@@ -43,6 +43,34 @@ Update ToUpdate(const DeltaDiscoveryResponse& response, std::vector<Rejection>* 
   return update;
 }
 
+// Of the character at the front; 0: it is none (RFC 3629 4).
+size_t LengthOfCharacter(std::string_view text) {
+  const auto at = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0; };
+  const uint8_t lead = at(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  const uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  if (length == 0 || at(1) < low || at(1) > high) return 0;
+  for (size_t i = 2; i < length; ++i) {
+    if (at(i) < 0x80 || at(i) > 0xbf) return 0;
+  }
+  return length;
+}
+
+// What a protocol buffer's string may hold: an error quotes what was received, and is cut short. A
+// server cannot parse a request with anything else in it.
+std::string ErrorText(std::string_view text) {
+  text = text.substr(0, kMostErrorText);
+  std::string out;
+  while (!text.empty()) {
+    const size_t length = LengthOfCharacter(text);
+    length == 0 ? out.append("?") : out.append(text.substr(0, length));
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return out;
+}
+
 }  // namespace
 
 DeltaClient::Type& DeltaClient::TypeOf(std::string_view url) {
@@ -177,9 +205,8 @@ void DeltaClient::Acknowledge(Type& type, const std::string& nonce,
     std::string text;
     for (const Rejection& rejection : rejections)
       absl::StrAppend(&text, rejection.name, ": ", rejection.error, "\n");
-    text.resize(std::min(text.size(), kMostErrorText));
     request.mutable_error_detail()->set_code(kInvalidArgument);
-    request.mutable_error_detail()->set_message(text);
+    request.mutable_error_detail()->set_message(ErrorText(text));
     type.repeated_rejections = what == type.rejected ? type.repeated_rejections + 1 : 0;
     type.rejected = what;
     const int doublings = std::min(type.repeated_rejections, 6);

@@ -137,6 +137,23 @@ TEST_F(DeltaClientTest, Fault63_GarbageIsRejectedAndChangesNothing) {
   for (const Update& update : target.updates) EXPECT_TRUE(update.resources.empty());
 }
 
+TEST_F(DeltaClientTest, Fault63_RejectionThatQuotesGarbageIsStillAMessage) {
+  client.SubscribeToAll(kType);
+  client.OnStreamOpened();
+  Sent();
+  const auto says = [&](const std::string& error) {
+    target.reject = {{"a", error}};
+    EXPECT_TRUE(Receive(Response("n", {{"a", "1"}})));
+    const auto sent = Sent();  // parses them, which fails for text that is not UTF-8
+    return sent.empty() ? "" : sent.back().error_detail().message();
+  };
+  EXPECT_EQ(says("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\x88"),
+            "a: gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\x88\n");
+  EXPECT_EQ(says("\xff\xc0\x80 \xed\xa0\x80 \xc3"), "a: ??? ??? ?\n");
+  // Cut in the middle of a character.
+  EXPECT_TRUE(says(std::string(4092, 'x') + "\xe2\x82\xac").ends_with("x?"));
+}
+
 TEST_F(DeltaClientTest, RejectingTheSameAgainWaits) {
   client.SubscribeToAll(kType);
   client.OnStreamOpened();
