@@ -3,13 +3,11 @@
 #include <utility>
 #include <vector>
 
-#include "envoy/config/core/v3/base.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
 #include "google/rpc/status.pb.h"
 #include "xds/proto/type_urls.h"
-#include "xds/server/pacing.h"
 #include "xds/server/rejection.h"
-#include "xds/server/session.h"
+#include "xds/server/subscribed_session.h"
 #include "xds/server/wire.h"
 
 namespace tulle::xds {
@@ -44,22 +42,10 @@ struct Difference {
   std::vector<std::string> removed;  // the client has it
 };
 
-class DeltaSession final : public Session {
+class DeltaSession final : public SubscribedSession<Subscription> {
  public:
   absl::Status OnRequest(std::string_view bytes) override;
-  const envoy::config::core::v3::Node* node() const override {
-    return node_.has_value() ? &*node_ : nullptr;
-  }
-  void SetView(std::shared_ptr<const View> view) override;
   std::optional<std::string> Next(loop::Instant now) override;
-  std::optional<loop::Instant> Deadline(loop::Instant now) const override {
-    return pacing_.Deadline(now);
-  }
-  std::map<std::string, TypeStatus, std::less<>> Statuses() const override {
-    std::map<std::string, TypeStatus, std::less<>> all;
-    for (const auto& [type, subscription] : types_) all.emplace(type, subscription.status);
-    return all;
-  }
 
  private:
   void OnAnswer(Subscription& subscription, const DeltaDiscoveryRequest& request);
@@ -67,29 +53,17 @@ class DeltaSession final : public Session {
   void Unsubscribe(Subscription& subscription, const DeltaDiscoveryRequest& request);
   Difference Compare(const Subscription& subscription, const ResourceTable& table) const;
   std::optional<std::string> Respond(std::string_view type, loop::Instant now, bool removals);
-  bool TrafficPending() const;
   void ResendEndpointsOf(std::string_view cluster_bytes);
-
-  std::optional<envoy::config::core::v3::Node> node_;
-  std::shared_ptr<const View> view_;
-  std::map<std::string, Subscription, std::less<>> types_;
-  Pacing pacing_;
-  uint64_t nonces_ = 0;
 };
 
 absl::Status DeltaSession::OnRequest(std::string_view bytes) {
   DeltaDiscoveryRequest request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return absl::InvalidArgumentError("not a DeltaDiscoveryRequest");
-  if (!node_.has_value()) {
-    if (request.node().id().empty())
-      return absl::InvalidArgumentError("the first request must carry node.id");
-    node_ = request.node();
-  }
-  if (request.type_url().empty()) return absl::InvalidArgumentError("type_url is missing");
-  if (types_.size() > 100) return absl::ResourceExhaustedError("too many resource types");
-  const auto [at, first] = types_.try_emplace(request.type_url());
-  Subscription& subscription = at->second;
+  const auto admitted = Admit(request);
+  if (!admitted.ok()) return admitted.status();
+  const auto [asked, first] = *admitted;
+  Subscription& subscription = *asked;
   if (!request.response_nonce().empty() && request.response_nonce() == subscription.nonce)
     OnAnswer(subscription, request);
   Subscribe(subscription, request, first);
@@ -152,14 +126,6 @@ void DeltaSession::Unsubscribe(Subscription& subscription, const DeltaDiscoveryR
   std::erase_if(subscription.status, dropped);
 }
 
-void DeltaSession::SetView(std::shared_ptr<const View> view) {
-  for (auto& [type, subscription] : types_) {
-    const ResourceTable* before = view_ == nullptr ? nullptr : view_->TableOf(type);
-    if (before != view->TableOf(type)) subscription.dirty = true;
-  }
-  view_ = std::move(view);
-}
-
 Difference DeltaSession::Compare(const Subscription& subscription,
                                  const ResourceTable& table) const {
   Difference difference;
@@ -205,15 +171,6 @@ std::optional<std::string> DeltaSession::Next(loop::Instant now) {
   return std::nullopt;
 }
 
-bool DeltaSession::TrafficPending() const {
-  for (const std::string_view type : {kListenerType, kRouteType}) {
-    const auto found = types_.find(type);
-    if (found == types_.end() || pacing_.in_flight(type)) continue;
-    if (found->second.dirty) return true;
-  }
-  return false;
-}
-
 std::optional<std::string> DeltaSession::Respond(std::string_view type, loop::Instant now,
                                                  bool removals) {
   const auto found = types_.find(type);
@@ -252,7 +209,7 @@ std::optional<std::string> DeltaSession::Respond(std::string_view type, loop::In
       subscription.known.erase(name);
     }
   }
-  subscription.nonce = std::to_string(++nonces_);
+  subscription.nonce = NextNonce();
   AppendField(response, kTypeUrl, type);
   AppendField(response, kNonce, subscription.nonce);
   pacing_.OnSent(type, now);

@@ -4,13 +4,11 @@
 #include <utility>
 #include <vector>
 
-#include "envoy/config/core/v3/base.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
 #include "google/rpc/status.pb.h"
 #include "xds/proto/type_urls.h"
-#include "xds/server/pacing.h"
 #include "xds/server/rejection.h"
-#include "xds/server/session.h"
+#include "xds/server/subscribed_session.h"
 #include "xds/server/wire.h"
 
 namespace tulle::xds {
@@ -54,22 +52,10 @@ std::string VersionOf(const ResourceTable& resources) {
   return text;
 }
 
-class StateSession final : public Session {
+class StateSession final : public SubscribedSession<Subscription> {
  public:
   absl::Status OnRequest(std::string_view bytes) override;
-  const envoy::config::core::v3::Node* node() const override {
-    return node_.has_value() ? &*node_ : nullptr;
-  }
-  void SetView(std::shared_ptr<const View> view) override;
   std::optional<std::string> Next(loop::Instant now) override;
-  std::optional<loop::Instant> Deadline(loop::Instant now) const override {
-    return pacing_.Deadline(now);
-  }
-  std::map<std::string, TypeStatus, std::less<>> Statuses() const override {
-    std::map<std::string, TypeStatus, std::less<>> all;
-    for (const auto& [type, subscription] : types_) all.emplace(type, subscription.status);
-    return all;
-  }
 
  private:
   void OnAnswer(Subscription& subscription, const DiscoveryRequest& request);
@@ -78,28 +64,16 @@ class StateSession final : public Session {
                        bool keep_old) const;
   std::optional<std::string> Respond(std::string_view type, loop::Instant now, bool keep_old);
   void ResendEndpoints(const ResourceTable& before, const ResourceTable& after);
-  bool TrafficPending() const;
-
-  std::optional<envoy::config::core::v3::Node> node_;
-  std::shared_ptr<const View> view_;
-  std::map<std::string, Subscription, std::less<>> types_;
-  Pacing pacing_;
-  uint64_t nonces_ = 0;
 };
 
 absl::Status StateSession::OnRequest(std::string_view bytes) {
   DiscoveryRequest request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return absl::InvalidArgumentError("not a DiscoveryRequest");
-  if (!node_.has_value()) {
-    if (request.node().id().empty())
-      return absl::InvalidArgumentError("the first request must carry node.id");
-    node_ = request.node();
-  }
-  if (request.type_url().empty()) return absl::InvalidArgumentError("type_url is missing");
-  if (types_.size() > 100) return absl::ResourceExhaustedError("too many resource types");
-  const auto [at, first] = types_.try_emplace(request.type_url());
-  Subscription& subscription = at->second;
+  const auto admitted = Admit(request);
+  if (!admitted.ok()) return admitted.status();
+  const auto [asked, first] = *admitted;
+  Subscription& subscription = *asked;
   // A nonce of an older response: the client will speak again when it has read the newer one. A
   // nonce on a new stream is one of a former stream.
   if (!first && request.response_nonce() != subscription.nonce) return absl::OkStatus();
@@ -150,14 +124,6 @@ void StateSession::OnNames(Subscription& subscription, const DiscoveryRequest& r
   subscription.must_send |= more;
 }
 
-void StateSession::SetView(std::shared_ptr<const View> view) {
-  for (auto& [type, subscription] : types_) {
-    const ResourceTable* before = view_ == nullptr ? nullptr : view_->TableOf(type);
-    if (before != view->TableOf(type)) subscription.dirty = true;
-  }
-  view_ = std::move(view);
-}
-
 ResourceTable StateSession::Wanted(const Subscription& subscription, std::string_view type,
                                    bool keep_old) const {
   const ResourceTable& table = *view_->TableOf(type);
@@ -187,15 +153,6 @@ std::optional<std::string> StateSession::Next(loop::Instant now) {
   return Respond(kClusterType, now, false);
 }
 
-bool StateSession::TrafficPending() const {
-  for (const std::string_view type : {kListenerType, kRouteType}) {
-    const auto found = types_.find(type);
-    if (found == types_.end() || pacing_.in_flight(type)) continue;
-    if (found->second.dirty) return true;
-  }
-  return false;
-}
-
 std::optional<std::string> StateSession::Respond(std::string_view type, loop::Instant now,
                                                  bool keep_old) {
   const auto found = types_.find(type);
@@ -215,7 +172,7 @@ std::optional<std::string> StateSession::Respond(std::string_view type, loop::In
   subscription.must_send = false;
   if (type == kClusterType) ResendEndpoints(subscription.sent, wanted);
   subscription.version = version;
-  subscription.nonce = std::to_string(++nonces_);
+  subscription.nonce = NextNonce();
   std::string response;
   AppendField(response, kVersion, version);
   for (const auto& [name, resource] : wanted) {
