@@ -21,6 +21,19 @@ std::string NewSerial(KeySource& keys) {
   return serial;
 }
 
+// What a root says of itself, in its own certificate and in one that another root signs for it.
+CertificateFields RootFields(const SpiffeId& id, const PrivateKey& key, KeySource& keys) {
+  CertificateFields fields;
+  // The subject differs from root to root, so that a bundle of two is readable and path building
+  // never has to try both.
+  fields.common_name = "Tulle root " + key.PublicKeyHash().substr(0, kShownHashDigits);
+  fields.serial = NewSerial(keys);
+  fields.names.uris = {id.ToString()};
+  fields.basic_constraints = "critical,CA:TRUE";
+  fields.key_usage = "critical,keyCertSign,cRLSign";
+  return fields;
+}
+
 bool CanSign(const PrivateKey& key) {
   return key.algorithm() == KeyAlgorithm::kP256 || key.algorithm() == KeyAlgorithm::kEd25519;
 }
@@ -32,16 +45,9 @@ absl::StatusOr<Authority> Authority::CreateRoot(std::string_view trust_domain, K
   const auto id = SpiffeId::ForTrustDomain(trust_domain);
   if (!id.ok()) return id.status();
   PrivateKey key = keys.Generate();
-  CertificateFields fields;
-  // The subject differs from root to root, so that a bundle of two is readable and path building
-  // never has to try both.
-  fields.common_name = "Tulle root " + key.PublicKeyHash().substr(0, kShownHashDigits);
-  fields.serial = NewSerial(keys);
+  CertificateFields fields = RootFields(*id, key, keys);
   fields.not_before = now - kBackdateSeconds;
   fields.not_after = now + lifetime_seconds;
-  fields.names.uris = {id->ToString()};
-  fields.basic_constraints = "critical,CA:TRUE";
-  fields.key_usage = "critical,keyCertSign,cRLSign";
   auto certificate = BuildCertificate(fields, key.native(), nullptr, key.native());
   if (!certificate.ok()) return certificate.status();
   return Authority(*id, *std::move(certificate), std::move(key));
@@ -98,6 +104,24 @@ absl::StatusOr<Certificate> Authority::Issue(const SvidOrder& order, KeySource& 
   fields.key_usage = "critical,digitalSignature";
   fields.extended_key_usage = "serverAuth,clientAuth";
   return BuildCertificate(fields, order.public_key, &certificate_, key_.native());
+}
+
+absl::StatusOr<Certificate> Authority::CrossSign(const Authority& successor, KeySource& keys,
+                                                 std::int64_t now) const {
+  if (successor.trust_domain() != trust_domain()) {
+    return absl::InvalidArgumentError("a root of " + std::string(trust_domain()) +
+                                      " vouches for roots of that trust domain only, not of " +
+                                      std::string(successor.trust_domain()));
+  }
+  CertificateFields fields = RootFields(successor.id_, successor.key_, keys);
+  const Certificate& theirs = successor.certificate_;
+  fields.not_before = std::max(certificate_.not_before(), theirs.not_before());
+  fields.not_after = std::min(certificate_.not_after(), theirs.not_after());
+  if (fields.not_after <= now) {
+    return absl::FailedPreconditionError(
+        "a root that has ended vouches for none: sidecars need new join tokens");
+  }
+  return BuildCertificate(fields, successor.key_.native(), &certificate_, key_.native());
 }
 
 }  // namespace tulle::certs

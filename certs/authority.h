@@ -49,6 +49,12 @@ class Authority {
   absl::StatusOr<Certificate> Issue(const SvidOrder& order, KeySource& keys,
                                     std::int64_t now) const;
 
+  // A certificate for the successor's name and key, signed by this root: whoever believes this root
+  // alone can verify what the successor issues. Fails when the trust domains differ, or when one of
+  // the two has ended.
+  absl::StatusOr<Certificate> CrossSign(const Authority& successor, KeySource& keys,
+                                        std::int64_t now) const;
+
   const Certificate& certificate() const { return certificate_; }
   const PrivateKey& key() const { return key_; }
   std::string_view trust_domain() const { return id_.trust_domain(); }

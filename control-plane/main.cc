@@ -20,12 +20,11 @@
 #include "net/loop/uv/uv_loop.h"
 #include "net/tls/tls_transports.h"
 #include "telemetry/log.h"
+#include "telemetry/version.h"
 #include "xds/server/ads_server.h"
 
 namespace tulle {
 namespace {
-
-constexpr char kVersion[] = "0.1.0";
 
 struct Flags {
   std::string data_dir = "/var/lib/tulle";
@@ -36,6 +35,7 @@ struct Flags {
   std::string health = "127.0.0.1:15014";
   std::vector<std::string> dns_names = {"localhost", "tulle-control"};
   std::vector<std::string> ip_addresses = {"127.0.0.1"};
+  std::string access_log_file;
   std::string log_level = "info";
   bool log_json = false;
 };
@@ -46,23 +46,42 @@ int Fail(const std::string& message) {
 }
 
 void Describe(CLI::App* app, Flags* flags) {
+  app->name("tulle-control");
+  app->option_defaults()->always_capture_default();
+  app->footer(
+      "Examples:\n"
+      "  # On one machine; then: tullectl --credential-file mesh/admin.json check\n"
+      "  tulle-control --data-dir mesh --grpc 127.0.0.1:15012 --api 127.0.0.1:15016\n"
+      "  # For sidecars elsewhere, which dial mesh.example.org\n"
+      "  tulle-control --dns-name mesh.example.org --ip 192.0.2.10");
   app->add_option("--data-dir", flags->data_dir,
-                  "where the store and the first admin's credential are kept");
+                  "where the store and the first admin's credential are kept")
+      ->type_name("FOLDER");
   app->add_option("--trust-domain", flags->trust_domain,
-                  "of the SPIFFE IDs; fixed once the store exists");
+                  "of the SPIFFE IDs; fixed once the store exists")
+      ->type_name("DOMAIN");
   app->add_option("--svid-ttl", flags->svid_ttl,
-                  "how long a workload's certificate lives, like 24h or 10m");
-  app->add_option("--grpc", flags->grpc,
-                  "ADDRESS:PORT for sidecars: xDS, certificates, registration (TLS)");
-  app->add_option("--api", flags->rest, "ADDRESS:PORT of the REST API (TLS)");
-  app->add_option("--health", flags->health, "ADDRESS:PORT of /healthz and /metrics (plaintext)");
+                  "how long a workload's certificate lives, like 24h or 10m")
+      ->type_name("DURATION");
+  app->add_option("--grpc", flags->grpc, "for sidecars: xDS, certificates, registration (TLS)")
+      ->type_name("ADDRESS:PORT");
+  app->add_option("--api", flags->rest, "of the REST API (TLS)")->type_name("ADDRESS:PORT");
+  app->add_option("--health", flags->health, "of /healthz and /metrics (plaintext)")
+      ->type_name("ADDRESS:PORT");
   app->add_option("--dns-name", flags->dns_names,
-                  "a name in the control plane's certificate; may be repeated");
+                  "a name in the control plane's certificate; may be repeated")
+      ->type_name("NAME");
   app->add_option("--ip", flags->ip_addresses,
-                  "an address in the control plane's certificate; may be repeated");
-  app->add_option("--log-level", flags->log_level, "trace, debug, info, warning or error");
+                  "an address in the control plane's certificate; may be repeated")
+      ->type_name("ADDRESS");
+  app->add_option("--access-log-file", flags->access_log_file,
+                  "where sidecars log every request, like /dev/stdout, in Istio's format; without "
+                  "it they log on stderr what failed")
+      ->type_name("FILE");
+  app->add_option("--log-level", flags->log_level, "trace, debug, info, warning or error")
+      ->type_name("LEVEL");
   app->add_flag("--log-json", flags->log_json, "one JSON object a line");
-  app->set_version_flag("--version", kVersion);
+  app->set_version_flag("--version", telemetry::kVersion);
 }
 
 std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::string* error) {
@@ -124,7 +143,8 @@ int Main(int argc, char** argv) {
   signal(SIGHUP, SIG_IGN);
   server::ControlPlaneOptions options;
   options.data_dir = flags.data_dir;
-  options.version = kVersion;
+  options.version = telemetry::kVersion;
+  options.access_log_file = flags.access_log_file;
   options.authority.trust_domain = flags.trust_domain;
   const auto ttl = policy::ParseDuration(flags.svid_ttl);
   if (!ttl)

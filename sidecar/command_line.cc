@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "sidecar/version.h"
+#include "telemetry/version.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -14,7 +14,7 @@ Examples:
 
   # Beside the workload `web`, which listens on 127.0.0.1:8080 and calls others by http://127.0.0.1:15001
   tulle-sidecar --control 127.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
-      --service web --inbound 18080:8080/http --service-port 80 --outbound-http 15001
+      --service web --inbound 18080:8080:80/http --outbound-http 15001
 )";
 
 void AddWorkloadOptions(CLI::App& app, Workload& workload) {
@@ -41,7 +41,7 @@ Parsed ParseCommandLine(int argc, char** argv) {
   CommandLine line;
   CLI::App app("The sidecar of the Tulle service mesh", "tulle-sidecar");
   app.footer(kExamples);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", telemetry::kVersion);
   auto* config =
       app.add_option("-c,--config", line.config_file, "An Envoy v3 bootstrap, YAML or JSON")
           ->check(CLI::ExistingFile);

@@ -14,8 +14,8 @@
 #include "sidecar/proxy/traffic_observer.h"
 #include "sidecar/status_pages.h"
 #include "sidecar/upstream/dial.h"
-#include "sidecar/version.h"
 #include "telemetry/families.h"
+#include "telemetry/version.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -92,7 +92,8 @@ proxy::OwnWorkload Process::OwnWorkload() const {
 }
 
 void Process::StartWorkers() {
-  metrics_.GaugeRow(telemetry::kBuild, std::array<std::string_view, 2>{kVersion, ""}).Set(1);
+  metrics_.GaugeRow(telemetry::kBuild, std::array<std::string_view, 2>{telemetry::kVersion, ""})
+      .Set(1);
   for (int i = 0; i < command_line_.workers; ++i) {
     worker_metrics_.push_back(std::make_unique<telemetry::Registry>());
   }
@@ -258,7 +259,7 @@ std::string Process::NodeBytes() const {
   node.set_id(instance_id_);
   node.set_cluster(command_line_.workload.service);
   node.set_user_agent_name("tulle");
-  node.set_user_agent_version(kVersion);
+  node.set_user_agent_version(telemetry::kVersion);
   return node.SerializeAsString();
 }
 

@@ -14,7 +14,7 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "sidecar/admin/snapshot_pages.h"
-#include "sidecar/version.h"
+#include "telemetry/version.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -163,8 +163,10 @@ void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source) {
     reply(admin::ListenersJson(*sidecar.loader().Current()));
   };
   source.server_info_json = [&sidecar](Reply reply) {
-    reply(Json{{"version", kVersion}, {"state", sidecar.draining() ? "DRAINING" : "LIVE"}}.dump(1) +
-          "\n");
+    reply(
+        Json{{"version", telemetry::kVersion}, {"state", sidecar.draining() ? "DRAINING" : "LIVE"}}
+            .dump(1) +
+        "\n");
   };
 }
 

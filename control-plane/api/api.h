@@ -35,7 +35,8 @@ struct ApiRequest {
 
 struct ApiResponse {
   int status = 200;
-  std::string body;  // JSON
+  std::string body;        // JSON
+  std::string event = {};  // what was changed and by whom, for the log; empty: nothing was
 };
 
 // What the xDS server knows of one proxy.
@@ -53,6 +54,9 @@ struct ProxyStatus {
   bool is_connected = false;
   int64_t connected_since = 0;
   int64_t certificate_not_after = 0;
+  // Of all types together.
+  std::string sent_version;
+  std::string acknowledged_version;
   std::vector<TypeStatus> types;
 };
 

@@ -28,13 +28,13 @@ bool ReadIdentity(const Json& json, const std::string& trust_domain,
     return false;
   }
   if (!policy::IsDnsLabel(account)) {
-    *refusal =
-        Refuse(400, "is no name of an account", "lower-case letters, digits and -", "account");
+    *refusal = Refuse(400, "\"" + account + "\" is no name of an account",
+                      "lower-case letters, digits and -", "account");
     return false;
   }
   if (!policy::IsDnsLabel(ns)) {
-    *refusal =
-        Refuse(400, "is no name of a namespace", "lower-case letters, digits and -", "namespace");
+    *refusal = Refuse(400, "\"" + ns + "\" is no name of a namespace",
+                      "lower-case letters, digits and -", "namespace");
     return false;
   }
   auto made = certs::SpiffeId::ForWorkload(trust_domain, ns, account);
@@ -86,11 +86,14 @@ ApiResponse Api::CreateToken(const Call& call) {
   const auto token =
       parts_.tokens->Create(grant, parts_.authority->root_key_hash(), call.caller.name, call.now);
   if (!token.ok()) return Refuse(token.status());
-  return Answer({{"token", *token},
-                 {"spiffeId", id->ToString()},
-                 {"services", services},
-                 {"expiresAt", grant.expires_at}},
-                201);
+  ApiResponse response = Answer({{"token", *token},
+                                 {"spiffeId", id->ToString()},
+                                 {"services", services},
+                                 {"expiresAt", grant.expires_at}},
+                                201);
+  response.event = call.caller.name + " made a join token for " + id->ToString() + ", valid for " +
+                   std::to_string(seconds) + " s";
+  return response;
 }
 
 ApiResponse Api::CreateCredential(const Call& call) {
@@ -108,7 +111,9 @@ ApiResponse Api::CreateCredential(const Call& call) {
   const auto credential = parts_.credentials->Create(
       {name, role == "admin" ? Role::kAdmin : Role::kReader}, call.caller.name, call.now);
   if (!credential.ok()) return Refuse(credential.status());
-  return Answer({{"name", name}, {"role", role}, {"credential", *credential}}, 201);
+  ApiResponse response = Answer({{"name", name}, {"role", role}, {"credential", *credential}}, 201);
+  response.event = call.caller.name + " made a credential for " + name + ", " + role;
+  return response;
 }
 
 ApiResponse Api::DeleteCredential(const Call& call) {
@@ -118,8 +123,10 @@ ApiResponse Api::DeleteCredential(const Call& call) {
   }
   const absl::Status status =
       parts_.credentials->Delete(call.arguments[0], call.caller.name, call.now);
-  return status.ok() ? Answer({{"name", call.arguments[0]}, {"action", "deleted"}})
-                     : Refuse(status);
+  if (!status.ok()) return Refuse(status);
+  ApiResponse response = Answer({{"name", call.arguments[0]}, {"action", "deleted"}});
+  response.event = call.caller.name + " deleted the credential of " + call.arguments[0];
+  return response;
 }
 
 ApiResponse Api::IssueCertificate(const Call& call) {
@@ -135,29 +142,39 @@ ApiResponse Api::IssueCertificate(const Call& call) {
     return refusal;
   }
   const auto issued = parts_.authority->Issue(
-      *id, csr, seconds == 0 ? std::nullopt : std::optional<int64_t>(seconds), call.now);
+      *id, csr, seconds == 0 ? std::nullopt : std::optional<int64_t>(seconds),
+      ca::MeshAuthority::Holder::kFile, call.now);
   if (!issued.ok()) return Refuse(issued.status());
-  return Answer({{"certificate", issued->certificate_pem},
-                 {"trustBundle", issued->trust_bundle_pem},
-                 {"notAfter", issued->not_after},
-                 {"spiffeId", issued->spiffe_id}},
-                201);
+  ApiResponse response = Answer({{"certificate", issued->certificate_pem},
+                                 {"trustBundle", issued->trust_bundle_pem},
+                                 {"notAfter", issued->not_after},
+                                 {"spiffeId", issued->spiffe_id}},
+                                201);
+  response.event = call.caller.name + " had a certificate issued for " + issued->spiffe_id;
+  return response;
 }
 
 ApiResponse Api::RotateRoot(const Call& call) {
   const absl::Status status = parts_.authority->BeginRotation(call.now);
   if (!status.ok()) return Refuse(status);
+  // Where nobody need be waited for it is done by now. A step that fails stays due.
+  for (auto stepped = absl::StatusOr<bool>(true); stepped.ok() && *stepped;) {
+    stepped = parts_.authority->AdvanceRotation(call.now);
+  }
   parts_.on_change();
-  return ShowRoots(call);
+  ApiResponse response = ShowRoots(call);
+  response.event = call.caller.name + " began a rotation of the root";
+  return response;
 }
 
-ApiResponse Api::ShowRoots(const Call&) {
+ApiResponse Api::ShowRoots(const Call& call) {
   const ca::RootRotation& rotation = parts_.authority->rotation();
   const auto& root = parts_.authority->signing().certificate();
   return Answer({{"trustDomain", parts_.authority->trust_domain()},
                  {"phase", TextOf(rotation.phase())},
                  {"since", rotation.since()},
                  {"waitingFor", rotation.waiting()},
+                 {"waitsUntil", rotation.waits_until(call.now)},
                  {"signingRoot",
                   {{"sha256", root.sha256()},
                    {"notBefore", root.not_before()},

@@ -27,6 +27,8 @@ Json ProxyJson(const ProxyStatus& proxy) {
                {"connected", proxy.is_connected},
                {"connectedSince", proxy.connected_since},
                {"certificateNotAfter", proxy.certificate_not_after},
+               {"sentVersion", proxy.sent_version},
+               {"acknowledgedVersion", proxy.acknowledged_version},
                {"types", Json::array()}};
   bool is_synced = proxy.is_connected;
   for (const ProxyStatus::TypeStatus& type : proxy.types) {

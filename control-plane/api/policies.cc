@@ -1,3 +1,5 @@
+#include <ctime>
+
 #include "control-plane/api/call.h"
 #include "control-plane/policy/canonical_json.h"
 
@@ -20,8 +22,19 @@ const char* TextOf(PolicyChange::Action action) {
   return "unchanged";
 }
 
-Json DocumentJson(const policy::Document& document) {
-  return Json::parse(policy::ToJson(document));
+std::string UtcTime(int64_t seconds) {
+  const time_t time = seconds;
+  tm parts{};
+  char text[sizeof("2026-11-21T15:04:05Z")];
+  if (gmtime_r(&time, &parts) == nullptr) return "";
+  return std::string(text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts));
+}
+
+Json DocumentJson(const policy::Document& document, const discovery::PolicyBook& book) {
+  Json json = Json::parse(policy::ToJson(document));
+  const int64_t created_at = book.CreatedAt(document.key);
+  if (created_at != 0) json["metadata"]["creationTimestamp"] = UtcTime(created_at);
+  return json;
 }
 
 Json OutcomeJson(const discovery::ApplyOutcome& outcome, bool is_dry_run) {
@@ -39,6 +52,18 @@ Json OutcomeJson(const discovery::ApplyOutcome& outcome, bool is_dry_run) {
   return json;
 }
 
+// "ann changed HTTPRoute default/post, deleted ...; revision 7"
+std::string EventOf(const discovery::ApplyOutcome& outcome, const std::string& author) {
+  std::string changes;
+  for (const PolicyChange& change : outcome.changes) {
+    if (change.action == PolicyChange::Action::kUnchanged) continue;
+    changes += (changes.empty() ? " " : ", ") + std::string(TextOf(change.action)) + " " +
+               policy::ToText(change.key);
+  }
+  if (changes.empty()) return "";
+  return author + changes + "; revision " + std::to_string(outcome.revision);
+}
+
 ApiResponse RefuseKind(const std::string& kind) {
   return Refuse(404, "\"" + kind + "\" is no kind of policy",
                 "one of HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication, "
@@ -49,12 +74,17 @@ ApiResponse RefuseKind(const std::string& kind) {
 
 ApiResponse Api::Apply(const Call& call) {
   const bool is_dry_run = call.QueryOr("dryRun", "false") == "true";
-  const auto outcome = parts_.policies->Apply(call.request.body, call.QueryOr("file", "body"),
-                                              is_dry_run, call.caller.name, call.now);
+  const std::string file = call.QueryOr("file", "body");
+  const std::string ns = call.QueryOr("namespace", std::string(policy::kDefaultNamespace));
+  const auto outcome =
+      parts_.policies->Apply({call.request.body, file, ns}, is_dry_run, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   if (!outcome->problems.empty()) return Refuse(outcome->problems);
-  if (!is_dry_run) parts_.on_change();
-  return Answer(OutcomeJson(*outcome, is_dry_run));
+  ApiResponse response = Answer(OutcomeJson(*outcome, is_dry_run));
+  if (is_dry_run) return response;
+  response.event = EventOf(*outcome, call.caller.name);
+  parts_.on_change();
+  return response;
 }
 
 ApiResponse Api::ListPolicies(const Call& call) {
@@ -67,7 +97,7 @@ ApiResponse Api::ListPolicies(const Call& call) {
   Json json = {{"revision", parts_.policies->revision()}, {"items", Json::array()}};
   for (const auto& [key, document] : parts_.policies->policies().documents()) {
     if ((kind && key.kind != *kind) || (!ns.empty() && key.ns != ns)) continue;
-    json["items"].push_back(DocumentJson(*document));
+    json["items"].push_back(DocumentJson(*document, *parts_.policies));
   }
   return Answer(json);
 }
@@ -81,7 +111,7 @@ ApiResponse Api::GetPolicy(const Call& call) {
     return Refuse(404, "there is no " + policy::ToText(key),
                   "see `tullectl get` for those there are");
   }
-  return Answer(DocumentJson(*document));
+  return Answer(DocumentJson(*document, *parts_.policies));
 }
 
 ApiResponse Api::DeletePolicy(const Call& call) {
@@ -91,7 +121,9 @@ ApiResponse Api::DeletePolicy(const Call& call) {
                                                call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   parts_.on_change();
-  return Answer(OutcomeJson(*outcome, false));
+  ApiResponse response = Answer(OutcomeJson(*outcome, false));
+  response.event = EventOf(*outcome, call.caller.name);
+  return response;
 }
 
 ApiResponse Api::PolicyHistory(const Call& call) {

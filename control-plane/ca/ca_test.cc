@@ -4,6 +4,7 @@
 #include "certs/certificate.h"
 #include "certs/csr.h"
 #include "certs/trust_bundle.h"
+#include "certs/verify_peer.h"
 #include "control-plane/ca/join_token.h"
 #include "control-plane/ca/mesh_authority.h"
 #include "control-plane/store/sqlite_store.h"
@@ -27,9 +28,25 @@ class CaTest : public testing::Test {
     authority_ = *std::move(opened);
   }
 
+  absl::StatusOr<IssuedSvid> Issue(const certs::SpiffeId& caller, const std::string& csr) {
+    return authority_->Issue(caller, csr, std::nullopt, MeshAuthority::Holder::kSidecar, kNow);
+  }
+
+  // Brings a rotation to its end, with one node that does all it should.
+  void Rotate(int64_t now) {
+    authority_->rotation().OnConnected("n");
+    ASSERT_TRUE(authority_->BeginRotation(now).ok());
+    authority_->rotation().OnAcknowledged("n");
+    ASSERT_TRUE(*authority_->AdvanceRotation(now));
+    authority_->rotation().OnRenewed("n");
+    ASSERT_TRUE(*authority_->AdvanceRotation(now));
+    ASSERT_EQ(authority_->rotation().phase(), RotationPhase::kSteady);
+  }
+
   certs::Certificate IssueOrDie(const certs::SpiffeId& caller, const std::string& csr,
                                 std::optional<int64_t> lifetime = std::nullopt) {
-    const auto issued = authority_->Issue(caller, csr, lifetime, kNow);
+    const auto issued =
+        authority_->Issue(caller, csr, lifetime, MeshAuthority::Holder::kSidecar, kNow);
     EXPECT_TRUE(issued.ok()) << issued.status();
     return certs::ParsePemCertificates(issued->certificate_pem)->front();
   }
@@ -65,16 +82,11 @@ TEST_F(CaTest, Fault40_BadRequestsAreRefused) {
   const std::string good = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
   std::string cut = good.substr(0, good.size() / 2);
   for (const std::string& bad : {std::string(), std::string(65 * 1024, 'x'), cut}) {
-    EXPECT_FALSE(authority_->Issue(Id("a"), bad, std::nullopt, kNow).ok());
+    EXPECT_FALSE(Issue(Id("a"), bad).ok());
   }
   // The domain itself and what is no workload get none either.
-  EXPECT_FALSE(
-      authority_->Issue(*certs::SpiffeId::ForTrustDomain("cluster.local"), good, std::nullopt, kNow)
-          .ok());
-  EXPECT_FALSE(
-      authority_
-          ->Issue(*certs::SpiffeId::ForWorkload("other.org", "a", "b"), good, std::nullopt, kNow)
-          .ok());
+  EXPECT_FALSE(Issue(*certs::SpiffeId::ForTrustDomain("cluster.local"), good).ok());
+  EXPECT_FALSE(Issue(*certs::SpiffeId::ForWorkload("other.org", "a", "b"), good).ok());
 }
 
 TEST_F(CaTest, LifetimesAreBoundedByTheAuthoritysOwn) {
@@ -143,9 +155,7 @@ bool Trusts(const std::string& bundle_pem, const std::string& leaf_pem) {
 
 TEST_F(CaTest, RotationNeverLeavesAPeerThatCannotVerify) {
   const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
-  const auto issue = [&] {
-    return authority_->Issue(Id("a"), csr, std::nullopt, kNow)->certificate_pem;
-  };
+  const auto issue = [&] { return Issue(Id("a"), csr)->certificate_pem; };
   const std::string old_bundle = authority_->trust_bundle_pem();
   const std::string old_leaf = issue();
   authority_->rotation().OnConnected("n1");
@@ -189,13 +199,107 @@ TEST(RootRotation, NodesThatAreAwayAreWaitedForOnlyAsLongAsTheirSvidLives) {
   EXPECT_EQ(rotation.Advance(110), RotationPhase::kRenewing);
 }
 
-TEST(RootRotation, WithoutNodesOnlyTimeIsProof) {
+// What a joiner does that knows nothing but its token's hash: whether the server that presents this
+// chain is believed.
+bool ProvesItselfTo(const std::string& pin, const MeshAuthority& authority,
+                    const std::string& chain_pem, int64_t now) {
+  std::string pinned;
+  const auto roots = certs::ParsePemCertificates(authority.roots_for_joining_pem());
+  for (const certs::Certificate& root : *roots) {
+    const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(root.native()));
+    if (certs::PublicKeyHashOf(key.get()) == pin) pinned = root.ToPem();
+  }
+  if (pinned.empty()) return false;
+  const auto chain = certs::ParsePemCertificates(chain_pem);
+  std::vector<std::string_view> ders;
+  for (const certs::Certificate& each : *chain) ders.push_back(each.der());
+  const auto verdict =
+      certs::VerifyPeer(ders, *certs::TrustBundle::FromPem("cluster.local", pinned), now,
+                        {.role = certs::PeerRole::kServer});
+  return std::holds_alternative<certs::PeerIdentity>(verdict);
+}
+
+TEST_F(CaTest, TokensOfBeforeARotationAreGoodUntilTheyExpire) {
+  JoinTokens tokens(store_.get(), &keys_);
+  const std::string pin = authority_->root_key_hash();
+  ASSERT_TRUE(tokens.Create({Id("post"), {"default/post"}, kNow + 3600}, pin, "ann", kNow).ok());
+  const certs::PrivateKey key = keys_.Generate();
+  const auto chain = [&] { return authority_->IssueOwn(key, {}, {}, kNow)->certificate_pem; };
+
+  authority_->rotation().OnConnected("n");
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  EXPECT_TRUE(ProvesItselfTo(pin, *authority_, chain(), kNow));
+  authority_->rotation().OnAcknowledged("n");
+  ASSERT_TRUE(*authority_->AdvanceRotation(kNow));
+  EXPECT_TRUE(ProvesItselfTo(pin, *authority_, chain(), kNow));
+  authority_->rotation().OnRenewed("n");
+  ASSERT_TRUE(*authority_->AdvanceRotation(kNow));
+  EXPECT_TRUE(ProvesItselfTo(pin, *authority_, chain(), kNow));
+  // Over a second rotation, and a restart.
+  Rotate(kNow);
+  Reopen();
+  EXPECT_TRUE(ProvesItselfTo(pin, *authority_, chain(), kNow));
+  EXPECT_TRUE(ProvesItselfTo(authority_->root_key_hash(), *authority_, chain(), kNow));
+  // Workloads are not asked to believe the former roots, and their keys are gone.
+  EXPECT_EQ(certs::ParsePemCertificates(authority_->trust_bundle_pem())->size(), 1);
+  const std::string stored = store_->List(store::Collection::kAuthority)->back().value;
+  EXPECT_EQ(stored.find("PRIVATE KEY"), stored.rfind("BEGIN PRIVATE KEY") + 6);
+
+  EXPECT_FALSE(*authority_->AdvanceRotation(kNow + 3599));
+  EXPECT_TRUE(*authority_->AdvanceRotation(kNow + 3600));
+  EXPECT_FALSE(ProvesItselfTo(pin, *authority_, chain(), kNow));
+  EXPECT_EQ(certs::ParsePemCertificates(chain())->size(), 1);
+}
+
+TEST_F(CaTest, AStrangersRootBesideThePinnedOneProvesNothing) {
+  const std::string pin = authority_->root_key_hash();
+  const auto store = *store::SqliteStore::Open(":memory:");
+  const auto stranger = *MeshAuthority::Open(options_, store.get(), &keys_, kNow);
+  const std::string chain = stranger->IssueOwn(keys_.Generate(), {}, {}, kNow)->certificate_pem +
+                            authority_->signing().certificate().ToPem();
+  EXPECT_FALSE(ProvesItselfTo(pin, *authority_, chain, kNow));
+}
+
+TEST_F(CaTest, WhereNoCertificateIsOutNobodyIsWaitedFor) {
+  const std::string before = authority_->root_key_hash();
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  EXPECT_TRUE(*authority_->AdvanceRotation(kNow));
+  EXPECT_TRUE(*authority_->AdvanceRotation(kNow));
+  EXPECT_EQ(authority_->rotation().phase(), RotationPhase::kSteady);
+  EXPECT_NE(authority_->root_key_hash(), before);
+}
+
+TEST_F(CaTest, WhatIsOutIsRememberedOverARestart) {
+  ASSERT_TRUE(Issue(Id("a"), certs::BuildCertificateRequest(keys_.Generate(), Id("a"))).ok());
+  Reopen();
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  EXPECT_FALSE(*authority_->AdvanceRotation(kNow + options_.svid_lifetime_seconds - 1));
+  EXPECT_GE(authority_->rotation().waits_until(kNow), kNow + options_.svid_lifetime_seconds);
+}
+
+TEST(RootRotation, WithoutNodesOnlyTheEndOfAllCertificatesIsProof) {
   RootRotation rotation(100);
+  rotation.OnIssued(90, false);
   rotation.Begin(0);
-  EXPECT_EQ(rotation.Advance(99), RotationPhase::kAnnouncing);
-  EXPECT_EQ(rotation.Advance(100), RotationPhase::kRenewing);
-  EXPECT_EQ(rotation.Advance(150), RotationPhase::kRenewing);
-  EXPECT_EQ(rotation.Advance(200), RotationPhase::kSteady);
+  EXPECT_EQ(rotation.waits_until(0), 90);
+  rotation.OnIssued(120, false);  // it came with both roots
+  EXPECT_EQ(rotation.Advance(89), RotationPhase::kAnnouncing);
+  EXPECT_EQ(rotation.Advance(90), RotationPhase::kRenewing);
+  EXPECT_EQ(rotation.Advance(119), RotationPhase::kRenewing);
+  EXPECT_EQ(rotation.Advance(120), RotationPhase::kSteady);
+  EXPECT_EQ(rotation.waits_until(120), 0);
+}
+
+TEST(RootRotation, CertificatesInFilesAreWaitedForWhateverTheNodesDo) {
+  RootRotation rotation(100);
+  rotation.OnIssued(50, true);
+  rotation.OnConnected("n");
+  rotation.Begin(0);
+  rotation.OnAcknowledged("n");
+  EXPECT_EQ(rotation.Advance(49), RotationPhase::kAnnouncing);
+  EXPECT_EQ(rotation.Advance(50), RotationPhase::kRenewing);
+  rotation.OnRenewed("n");
+  EXPECT_EQ(rotation.Advance(50), RotationPhase::kSteady);
 }
 
 }  // namespace

@@ -132,6 +132,17 @@ absl::StatusOr<std::vector<std::string>> JoinTokens::ServicesOf(const certs::Spi
                                   std::string(*id.service_account())};
 }
 
+absl::StatusOr<int64_t> JoinTokens::LatestExpiry() {
+  const auto records = store_->List(Collection::kJoinToken);
+  if (!records.ok()) return records.status();
+  int64_t latest = 0;
+  for (const store::Record& record : *records) {
+    const auto grant = GrantFromJson(record.value);
+    if (grant.ok()) latest = std::max(latest, grant->expires_at);
+  }
+  return latest;
+}
+
 absl::Status JoinTokens::DeleteExpired(int64_t now) {
   const auto records = store_->List(Collection::kJoinToken);
   if (!records.ok()) return records.status();

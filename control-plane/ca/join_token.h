@@ -51,6 +51,8 @@ class JoinTokens {
   // Services of an identity that has proved itself by its SVID; none are known: the account's own
   // name.
   absl::StatusOr<std::vector<std::string>> ServicesOf(const certs::SpiffeId& id);
+  // When the last token expires; 0: there is none.
+  absl::StatusOr<int64_t> LatestExpiry();
   absl::Status DeleteExpired(int64_t now);
 
  private:

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "certs/csr.h"
+#include "control-plane/ca/join_token.h"
 
 namespace tulle::ca {
 namespace {
@@ -15,6 +16,10 @@ using Json = nlohmann::json;
 using store::Collection;
 
 constexpr char kRootsKey[] = "roots";
+constexpr char kOutstandingKey[] = "outstanding";
+// What is stored of the SVIDs' ends is rounded up to this part of their life, so that not each of
+// them is a commit.
+constexpr int64_t kOutstandingSteps = 16;
 constexpr int64_t kShortestLifetime = 10;
 
 const char* TextOf(RotationPhase phase) {
@@ -68,60 +73,106 @@ absl::Status MeshAuthority::Load(int64_t now) {
   if (!*record) {
     auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now);
     if (!root.ok()) return root.status();
-    std::vector<certs::Authority> roots = {*std::move(root)};
+    Roots roots = {{*std::move(root)}, {}};
     const absl::Status saved = Save(roots, RotationPhase::kSteady, now);
-    if (!saved.ok()) return saved;
-    roots_ = std::move(roots);
-    RefreshBundle();
-    return absl::OkStatus();
+    if (saved.ok()) Adopt(std::move(roots));
+    return saved;
   }
+  const absl::Status outstanding = LoadOutstanding();
+  if (!outstanding.ok()) return outstanding;
+  Roots roots;
   try {
     const Json json = Json::parse((*record)->value);
     for (const Json& each : json.at("roots")) {
       auto root = certs::Authority::FromPem(each.at("certificate").get<std::string>(),
                                             each.at("key").get<std::string>());
       if (!root.ok()) return Damaged(root.status().ToString());
-      roots_.push_back(*std::move(root));
+      roots.active.push_back(*std::move(root));
+    }
+    for (const Json& each : json.value("former", Json::array())) {
+      roots.former.push_back({each.at("certificate").get<std::string>(),
+                              each.at("successor").get<std::string>(),
+                              each.at("until").get<int64_t>()});
     }
     rotation_.Resume(PhaseOf(json.at("phase").get<std::string>()), json.at("since").get<int64_t>());
   } catch (const Json::exception&) {
     return Damaged("not in its form");  // the text holds keys: nothing of it is shown
   }
   const bool is_steady = rotation_.phase() == RotationPhase::kSteady;
-  if (roots_.size() != (is_steady ? 1 : 2))
+  if (roots.active.size() != (is_steady ? 1 : 2))
     return Damaged("their number does not fit the rotation");
-  if (roots_[0].trust_domain() != options_.trust_domain) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the store's root is for trust domain ", std::string(roots_[0].trust_domain()),
-                     ": start with that one, or with an empty --data-dir"));
+  if (roots.active[0].trust_domain() != options_.trust_domain) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the store's root is for trust domain ", std::string(roots.active[0].trust_domain()),
+        ": start with that one, or with an empty --data-dir"));
   }
-  RefreshBundle();
+  Adopt(std::move(roots));
   return absl::OkStatus();
 }
 
-absl::Status MeshAuthority::Save(const std::vector<certs::Authority>& roots, RotationPhase phase,
-                                 int64_t since) {
-  Json json = {{"phase", TextOf(phase)}, {"since", since}, {"roots", Json::array()}};
-  for (const certs::Authority& root : roots) {
+absl::Status MeshAuthority::LoadOutstanding() {
+  const auto record = store_->Get(Collection::kAuthority, kOutstandingKey);
+  if (!record.ok() || !*record) return record.status();
+  try {
+    const Json json = Json::parse((*record)->value);
+    rotation_.OnIssued(json.at("any").get<int64_t>(), false);
+    rotation_.OnIssued(json.at("inFiles").get<int64_t>(), true);
+  } catch (const Json::exception& error) {
+    return Damaged(error.what());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MeshAuthority::Save(const Roots& roots, RotationPhase phase, int64_t since) {
+  Json json = {{"phase", TextOf(phase)},
+               {"since", since},
+               {"roots", Json::array()},
+               {"former", Json::array()}};
+  for (const certs::Authority& root : roots.active) {
     json["roots"].push_back(
         {{"certificate", root.certificate().ToPem()}, {"key", root.key().ToPem()}});
+  }
+  for (const FormerRoot& root : roots.former) {
+    json["former"].push_back({{"certificate", root.certificate_pem},
+                              {"successor", root.successor_pem},
+                              {"until", root.until}});
   }
   store::Transaction transaction("tulle-control", since);
   transaction.Put(Collection::kAuthority, kRootsKey, json.dump());
   return store_->Commit(transaction).status();
 }
 
-void MeshAuthority::RefreshBundle() {
+// REQUIRES: rotation_ stands in the phase that belongs to them.
+void MeshAuthority::Adopt(Roots roots) {
+  roots_ = std::move(roots);
   trust_bundle_pem_ = signing().certificate().ToPem();
-  for (const certs::Authority& root : roots_) {
+  for (const certs::Authority& root : roots_.active) {
     if (&root != &signing()) trust_bundle_pem_ += root.certificate().ToPem();
   }
+  roots_for_joining_pem_ = trust_bundle_pem_;
+  for (const FormerRoot& root : roots_.former) {
+    if (root.until != 0) roots_for_joining_pem_ += root.certificate_pem;
+  }
+}
+
+// A full disk keeps nobody from a certificate: the next one writes it down, and until then the
+// memory knows.
+void MeshAuthority::NoteIssued(int64_t not_after, Holder holder, int64_t now) {
+  const RootRotation::Outstanding& known = rotation_.outstanding();
+  const bool in_file = holder == Holder::kFile;
+  if (not_after <= (in_file ? known.in_files : known.any)) return;
+  const int64_t step = std::max<int64_t>(options_.svid_lifetime_seconds / kOutstandingSteps, 1);
+  rotation_.OnIssued((not_after / step + 1) * step, in_file);
+  store::Transaction transaction("tulle-control", now);
+  transaction.Put(Collection::kAuthority, kOutstandingKey,
+                  Json({{"any", known.any}, {"inFiles", known.in_files}}).dump());
+  static_cast<void>(store_->Commit(transaction));
 }
 
 absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
                                                 std::string_view csr_pem,
                                                 std::optional<int64_t> lifetime_seconds,
-                                                int64_t now) const {
+                                                Holder holder, int64_t now) {
   if (!caller.namespace_name()) {
     return absl::InvalidArgumentError(
         absl::StrCat(caller.ToString(), " is no workload: only /ns/NS/sa/ACCOUNT gets an SVID"));
@@ -133,6 +184,8 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
                                       kShortestLifetime, options_.svid_lifetime_seconds);
   const auto leaf = signing().Issue(order, *keys_, now);
   if (!leaf.ok()) return leaf.status();
+  ++issued_count_;
+  NoteIssued(leaf->not_after(), holder, now);
   return IssuedSvid{leaf->ToPem(), trust_bundle_pem_, leaf->not_after(), caller.ToString()};
 }
 
@@ -149,7 +202,11 @@ absl::StatusOr<IssuedSvid> MeshAuthority::IssueOwn(const certs::PrivateKey& key,
   order.ip_addresses = std::move(ip_addresses);
   const auto leaf = signing().Issue(order, *keys_, now);
   if (!leaf.ok()) return leaf.status();
-  return IssuedSvid{leaf->ToPem(), trust_bundle_pem_, leaf->not_after(), id->ToString()};
+  std::string chain = leaf->ToPem();
+  for (auto root = roots_.former.rbegin(); root != roots_.former.rend(); ++root) {
+    chain += root->successor_pem;
+  }
+  return IssuedSvid{std::move(chain), trust_bundle_pem_, leaf->not_after(), id->ToString()};
 }
 
 absl::Status MeshAuthority::BeginRotation(int64_t now) {
@@ -161,13 +218,12 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
   }
   auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now);
   if (!root.ok()) return root.status();
-  std::vector<certs::Authority> roots = roots_;
-  roots.push_back(*std::move(root));
+  Roots roots = roots_;
+  roots.active.push_back(*std::move(root));
   const absl::Status saved = Save(roots, RotationPhase::kAnnouncing, now);
   if (!saved.ok()) return saved;
-  roots_ = std::move(roots);
   rotation_.Begin(now);
-  RefreshBundle();
+  Adopt(std::move(roots));
   return absl::OkStatus();
 }
 
@@ -176,15 +232,44 @@ absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
   const RotationPhase phase = next.Advance(now);
   if (phase == rotation_.phase()) {
     rotation_ = std::move(next);
-    return false;
+    return ForgetFormerRoots(now);
   }
-  std::vector<certs::Authority> roots = roots_;
-  if (phase == RotationPhase::kSteady) roots.erase(roots.begin());
-  const absl::Status saved = Save(roots, phase, now);
-  if (!saved.ok()) return saved;  // the step stays due
-  roots_ = std::move(roots);
+  Roots roots = roots_;
+  absl::Status status = TakeStep(phase, now, &roots);
+  if (status.ok()) status = Save(roots, phase, now);
+  if (!status.ok()) return status;  // the step stays due
   rotation_ = std::move(next);
-  RefreshBundle();
+  Adopt(std::move(roots));
+  return true;
+}
+
+// What `phase` changes in the roots: before the new one signs the old one vouches for it, and when
+// all have renewed the old one's key goes.
+absl::Status MeshAuthority::TakeStep(RotationPhase phase, int64_t now, Roots* roots) {
+  if (phase == RotationPhase::kRenewing) {
+    const certs::Authority& old = roots->active.front();
+    const auto successor = old.CrossSign(roots->active.back(), *keys_, now);
+    if (!successor.ok()) return successor.status();
+    roots->former.push_back({old.certificate().ToPem(), successor->ToPem(), 0});
+    return absl::OkStatus();
+  }
+  const auto last_token = JoinTokens(store_, keys_).LatestExpiry();
+  if (!last_token.ok()) return last_token.status();
+  roots->active.erase(roots->active.begin());
+  roots->former.back().until = std::max(*last_token, now);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> MeshAuthority::ForgetFormerRoots(int64_t now) {
+  const auto is_over = [now](const FormerRoot& root) {
+    return root.until != 0 && root.until <= now;
+  };
+  if (std::none_of(roots_.former.begin(), roots_.former.end(), is_over)) return false;
+  Roots roots = roots_;
+  std::erase_if(roots.former, is_over);
+  const absl::Status saved = Save(roots, rotation_.phase(), rotation_.since());
+  if (!saved.ok()) return saved;
+  Adopt(std::move(roots));
   return true;
 }
 

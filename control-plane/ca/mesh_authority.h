@@ -46,22 +46,30 @@ class MeshAuthority {
                                                              certs::KeySource* keys, int64_t now);
 
   // `caller` is whom the token or the presented SVID proved. Of the CSR only the public key counts.
-  // `lifetime_seconds` is the caller's wish; absent or too long: the authority's own.
+  // `lifetime_seconds` is the caller's wish; absent or too long: the authority's own. kFile: for a
+  // proxy that reads it from a file and shows by no connection which roots it believes.
+  enum class Holder { kSidecar, kFile };
   absl::StatusOr<IssuedSvid> Issue(const certs::SpiffeId& caller, std::string_view csr_pem,
-                                   std::optional<int64_t> lifetime_seconds, int64_t now) const;
-  // The control plane's own certificate, which is dialled by name and address.
+                                   std::optional<int64_t> lifetime_seconds, Holder holder,
+                                   int64_t now);
+  // The control plane's own certificate, which is dialled by name and address; then those by which
+  // the former roots vouch for the signing one.
   absl::StatusOr<IssuedSvid> IssueOwn(const certs::PrivateKey& key,
                                       std::vector<std::string> dns_names,
                                       std::vector<std::string> ip_addresses, int64_t now) const;
 
+  int64_t issued_count() const { return issued_count_; }  // SVIDs of workloads, since the start
   const std::string& trust_domain() const { return options_.trust_domain; }
   int64_t svid_lifetime_seconds() const { return options_.svid_lifetime_seconds; }
   // Every root that peers must believe, the signing one first.
   const std::string& trust_bundle_pem() const { return trust_bundle_pem_; }
+  // The same, and after them the former roots that join tokens may still name. For a joiner to find
+  // the one that its token names; never to be believed as a whole.
+  const std::string& roots_for_joining_pem() const { return roots_for_joining_pem_; }
   // Of the signing root's public key: what join tokens carry.
   std::string root_key_hash() const { return signing().key().PublicKeyHash(); }
   // Subject key hash of the root that must have signed a renewed SVID.
-  const certs::Authority& signing() const { return roots_[signing_index()]; }
+  const certs::Authority& signing() const { return roots_.active[signing_index()]; }
 
   // Rotation. kFailedPrecondition while one is under way (the message names the nodes it waits
   // for).
@@ -79,19 +87,37 @@ class MeshAuthority {
         keys_(keys),
         rotation_(options_.svid_lifetime_seconds) {}
 
+  // A root that signs no more, its key gone, and how it vouched for its successor.
+  struct FormerRoot {
+    std::string certificate_pem;
+    std::string successor_pem;
+    int64_t until = 0;  // the last token that names it ends; 0: the rotation is still on
+  };
+  // All that the store keeps of the roots.
+  struct Roots {
+    std::vector<certs::Authority> active;  // one, or the old and the new
+    std::vector<FormerRoot> former;        // oldest first, each vouched for by the one before
+  };
+
   absl::Status Load(int64_t now);
-  absl::Status Save(const std::vector<certs::Authority>& roots, RotationPhase phase, int64_t since);
+  absl::Status LoadOutstanding();
+  absl::Status Save(const Roots& roots, RotationPhase phase, int64_t since);
+  void Adopt(Roots roots);
+  absl::Status TakeStep(RotationPhase phase, int64_t now, Roots* roots);
+  absl::StatusOr<bool> ForgetFormerRoots(int64_t now);
+  void NoteIssued(int64_t not_after, Holder holder, int64_t now);
   size_t signing_index() const {
-    return rotation_.phase() == RotationPhase::kRenewing ? roots_.size() - 1 : 0;
+    return rotation_.phase() == RotationPhase::kRenewing ? roots_.active.size() - 1 : 0;
   }
-  void RefreshBundle();
 
   Options options_;
   store::Store* store_;
   certs::KeySource* keys_;
   RootRotation rotation_;
-  std::vector<certs::Authority> roots_;  // one, or the old and the new
+  int64_t issued_count_ = 0;
+  Roots roots_;
   std::string trust_bundle_pem_;
+  std::string roots_for_joining_pem_;
 };
 
 }  // namespace tulle::ca

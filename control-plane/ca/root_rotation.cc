@@ -5,14 +5,17 @@
 
 namespace tulle::ca {
 
-void RootRotation::Resume(RotationPhase phase, int64_t since) {
-  phase_ = phase;
-  since_ = since;
+void RootRotation::Resume(RotationPhase phase, int64_t since) { Enter(phase, since); }
+
+void RootRotation::OnIssued(int64_t not_after, bool in_file) {
+  outstanding_.any = std::max(outstanding_.any, not_after);
+  if (in_file) outstanding_.in_files = std::max(outstanding_.in_files, not_after);
 }
 
 void RootRotation::Enter(RotationPhase phase, int64_t now) {
   phase_ = phase;
   since_ = now;
+  before_phase_ = outstanding_;
 }
 
 void RootRotation::Begin(int64_t now) {
@@ -53,6 +56,14 @@ std::vector<std::string> RootRotation::waiting() const {
   return names;
 }
 
+// After a restart of the control plane `nodes_` fills up only as they come back, and whoever was
+// away before it is not in the list at all: without nodes the end of the SVIDs is the only proof.
+int64_t RootRotation::waits_until(int64_t now) const {
+  if (phase_ == RotationPhase::kSteady) return 0;
+  const int64_t end = nodes_.empty() ? before_phase_.any : before_phase_.in_files;
+  return end > now ? end : 0;
+}
+
 RotationPhase RootRotation::Advance(int64_t now) {
   std::erase_if(nodes_, [&](const auto& entry) {
     return !entry.second.is_connected && now - entry.second.gone_since >= svid_lifetime_;
@@ -61,10 +72,7 @@ RotationPhase RootRotation::Advance(int64_t now) {
   const bool all_ready = std::all_of(nodes_.begin(), nodes_.end(),
                                      [&](const auto& entry) { return IsReady(entry.second); });
   if (!all_ready) return phase_;
-  // After a restart of the control plane `nodes_` fills up only as they come back; and whoever was
-  // away before it is not in the list at all. Without nodes the SVIDs' lifetime is the only proof.
-  const bool has_proof = !nodes_.empty() || now - since_ >= svid_lifetime_;
-  if (!has_proof) return phase_;
+  if (waits_until(now) != 0) return phase_;
   Enter(phase_ == RotationPhase::kAnnouncing ? RotationPhase::kRenewing : RotationPhase::kSteady,
         now);
   return phase_;

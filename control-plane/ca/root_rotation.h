@@ -6,8 +6,11 @@
 //
 // A node that is away cannot hold the rotation up for ever: its SVID ends after `svid_lifetime`,
 // and with it the need to wait for it. A node that is there and does not acknowledge does hold it
-// up: that is what waiting() shows. Owner and thread: MeshAuthority's. Times in seconds of one
-// clock, passed in.
+// up: that is what waiting() shows. Holders that never connect (certificates in files) are waited
+// for until the last such certificate of before the phase has ended: its successor comes with the
+// new roots. Without any node, all that was issued must have ended; where nothing was issued,
+// nothing is waited for. Owner and thread: MeshAuthority's. Times in seconds of one clock, passed
+// in.
 #ifndef TULLE_CONTROL_PLANE_CA_ROOT_ROTATION_H_
 #define TULLE_CONTROL_PLANE_CA_ROOT_ROTATION_H_
 
@@ -27,9 +30,18 @@ enum class RotationPhase {
 class RootRotation {
  public:
   explicit RootRotation(int64_t svid_lifetime_seconds) : svid_lifetime_(svid_lifetime_seconds) {}
-  // After a restart: the phase that was stored. Then tell of every node that the registry knows, by
-  // OnConnected and OnDisconnected: one that has not come back yet must be waited for.
+  // After a restart: the phase that was stored, after OnIssued with what was stored of that. Then
+  // tell of every node that the registry knows, by OnConnected and OnDisconnected: one that has not
+  // come back yet must be waited for.
   void Resume(RotationPhase phase, int64_t since);
+
+  // The latest end of all SVIDs, and of those whose holders never connect; 0: there is none.
+  struct Outstanding {
+    int64_t any = 0;
+    int64_t in_files = 0;
+  };
+  void OnIssued(int64_t not_after, bool in_file);
+  const Outstanding& outstanding() const { return outstanding_; }
 
   // REQUIRES: phase() == kSteady.
   void Begin(int64_t now);
@@ -50,6 +62,8 @@ class RootRotation {
   int64_t since() const { return since_; }
   // Nodes that the next step waits for, in order.
   std::vector<std::string> waiting() const;
+  // Until when it waits, whatever nodes do, for certificates to end; 0: for none.
+  int64_t waits_until(int64_t now) const;
 
  private:
   struct Node {
@@ -65,6 +79,8 @@ class RootRotation {
   int64_t svid_lifetime_;
   RotationPhase phase_ = RotationPhase::kSteady;
   int64_t since_ = 0;
+  Outstanding outstanding_;
+  Outstanding before_phase_;  // what was outstanding when it began
   std::map<std::string, Node> nodes_;
 };
 

@@ -1,5 +1,6 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/trouble.h"
+#include "telemetry/version.h"
 
 namespace tulle::cli {
 namespace {
@@ -74,10 +75,11 @@ absl::StatusOr<int> Check(Session& session) {
   findings.Add("tulle-control answers", true, destination->server, "");
   findings.Add("its certificate", true, "proved by " + destination->ca_source, "");
   const std::string theirs = TextAt(*version, "/version");
-  findings.Add(
-      "version", true,
-      theirs == kVersion ? theirs : theirs + " (this tullectl is " + std::string(kVersion) + ")",
-      "");
+  findings.Add("version", true,
+               theirs == telemetry::kVersion
+                   ? theirs
+                   : theirs + " (this tullectl is " + telemetry::kVersion + ")",
+               "");
   const auto checks = session.Get("/v1/check");
   if (!checks.ok()) {
     if (!session.wants_json()) session.out() << "× credential accepted\n";
@@ -92,7 +94,7 @@ absl::StatusOr<int> Check(Session& session) {
 }
 
 absl::StatusOr<int> Version(Session& session) {
-  Json json = {{"client", kVersion}};
+  Json json = {{"client", telemetry::kVersion}};
   absl::Status unreached;
   if (!session.invocation.client_only) {
     const auto reply = session.Get("/v1/version");
@@ -105,7 +107,7 @@ absl::StatusOr<int> Version(Session& session) {
   if (session.wants_json()) {
     PrintJson(json, session.invocation.format, session.out());
   } else {
-    session.out() << "tullectl " << kVersion << "\n";
+    session.out() << "tullectl " << telemetry::kVersion << "\n";
     if (json.contains("server")) {
       session.out() << "tulle-control " << TextAt(json, "/server") << "\n";
     }

@@ -11,6 +11,8 @@
 #include "control-plane/cli/file_set.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/line_diff.h"
+#include "control-plane/cli/proxy_part.h"
+#include "control-plane/cli/selection.h"
 #include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/trouble.h"
@@ -71,7 +73,7 @@ TEST(CommandLine, OptionsStandBeforeOrAfterTheCommand) {
     EXPECT_EQ(invocation.command, Command::kGet);
     EXPECT_EQ(invocation.connection.context, "a");
     EXPECT_EQ(invocation.kind, "httproute");
-    EXPECT_EQ(invocation.name, "post");
+    EXPECT_EQ(invocation.names, std::vector<std::string>{"post"});
     EXPECT_EQ(invocation.ns, "shop");
     EXPECT_EQ(invocation.format, Format::kYaml);
   }
@@ -98,7 +100,8 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
        "unknown command \"rotat\" for tullectl cert\nhint: did you mean rotate?"},
       {{"get", "httproutes", "--namespce", "x"}, "did you mean --namespace?"},
       {{"apply"}, "--filename is required"},
-      {{"proxy-config", "a"}, "tullectl proxy-config --help"},
+      {{"proxy-config"}, "tullectl proxy-config --help"},
+      {{"apply", "-f", "a.yaml", "b.yaml"}, "-f takes one file: repeat it for each"},
       {{"get", "httproutes", "-o", "xml"}, "xml"},
       {{"token"}, "tullectl token --help"},
       {{"completion", "tcsh"}, "tcsh"},
@@ -110,6 +113,36 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
     EXPECT_NE(text.find(each.expected), std::string::npos) << text;
     EXPECT_NE(text.find("hint: "), std::string::npos) << text;
   }
+}
+
+std::vector<Selected> Select(const std::string& kind, const std::vector<std::string>& names = {}) {
+  const auto selection = ReadSelection(kind, names);
+  EXPECT_TRUE(selection.ok()) << selection.status();
+  return selection.ok() ? *selection : std::vector<Selected>();
+}
+
+TEST(Selection, TakesWhatKubectlTakes) {
+  using Wanted = std::vector<Selected>;
+  EXPECT_EQ(Select("all"), (Wanted{{"", ""}}));
+  EXPECT_EQ(Select("hr"), (Wanted{{"HTTPRoute", ""}}));
+  EXPECT_EQ(Select("hr,pa"), (Wanted{{"HTTPRoute", ""}, {"PeerAuthentication", ""}}));
+  EXPECT_EQ(Select("httproutes", {"a", "b"}), (Wanted{{"HTTPRoute", "a"}, {"HTTPRoute", "b"}}));
+  EXPECT_EQ(Select("hr/a", {"pa/b"}), (Wanted{{"HTTPRoute", "a"}, {"PeerAuthentication", "b"}}));
+  EXPECT_FALSE(ReadSelection("all", {"a"}).ok());
+  EXPECT_FALSE(ReadSelection("hr/", {}).ok());
+  EXPECT_FALSE(ReadSelection("hr/a", {"b"}).ok());
+  EXPECT_FALSE(ReadSelection("hr,pods", {}).ok());
+}
+
+TEST(ProxyPart, BeginningsAreEnough) {
+  for (const std::string_view part : kProxyParts) {
+    EXPECT_EQ(ProxyPartNamed(part), part);
+    EXPECT_EQ(ProxyPartNamed(part.substr(0, 1)), part);
+    EXPECT_EQ(ProxyPartNamed(part.substr(0, part.size() - 1)), part);
+  }
+  EXPECT_EQ(ProxyPartNamed("ep"), "endpoints");
+  EXPECT_EQ(ProxyPartNamed("keys"), "");
+  EXPECT_EQ(ProxyPartNamed(""), "");
 }
 
 TEST(CommandLine, HelpOfEachCommandHasExamples) {
@@ -133,6 +166,7 @@ TEST(Completion, KnowsCommandsAndKinds) {
   const std::string bash = CompletionScript("bash", WordsOfCommands());
   EXPECT_NE(bash.find("\"token\") words=\"create "), std::string::npos) << bash;
   EXPECT_NE(bash.find("peerauthentication"), std::string::npos);
+  EXPECT_EQ(bash.find("--help --help"), std::string::npos) << bash;
   EXPECT_TRUE(CompletionScript("zsh", {}).starts_with("autoload"));
   EXPECT_NE(CompletionScript("fish", {{"get", {"x"}}}).find("complete -c tullectl"),
             std::string::npos);

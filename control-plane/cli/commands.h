@@ -3,14 +3,12 @@
 #ifndef TULLE_CONTROL_PLANE_CLI_COMMANDS_H_
 #define TULLE_CONTROL_PLANE_CLI_COMMANDS_H_
 
-#include <string_view>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "control-plane/cli/session.h"
 
 namespace tulle::cli {
-
-inline constexpr std::string_view kVersion = "0.1.0";
 
 // policy_commands.cc
 absl::StatusOr<int> Apply(Session& session);
@@ -22,6 +20,11 @@ absl::StatusOr<int> Get(Session& session);
 // mesh_commands.cc
 absl::StatusOr<int> Status(Session& session);
 absl::StatusOr<int> Services(Session& session);
+// All, or the one of that name; an empty name means all.
+absl::StatusOr<int> ShowProxies(Session& session, const std::string& name);
+absl::StatusOr<int> ShowServices(Session& session, const std::string& name);
+// The proxy of that name, or the only one whose name begins like that.
+absl::StatusOr<Json> FindProxy(Session& session, const std::string& name);
 // proxy_config.cc
 absl::StatusOr<int> ProxyConfig(Session& session);
 // identity_commands.cc

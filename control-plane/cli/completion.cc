@@ -11,34 +11,48 @@ std::string Joined(const std::vector<std::string>& words) {
   return text;
 }
 
-// The chain of commands typed so far, as far as it is one; then what may follow it.
+// The chain of commands typed so far, as far as it is one; then what may follow it. Names of
+// proxies and policies come from the control plane of the current context, if it answers.
 std::string BashScript(const Words& words) {
   std::string script =
       "_tullectl() {\n"
-      "  local path=\"\" word i\n"
+      "  local path=\"\" word i kind=\"\" cur=\"${COMP_WORDS[COMP_CWORD]}\"\n"
+      "  local before=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
       "    word=\"${COMP_WORDS[i]}\"\n"
       "    [ \"$word\" = pc ] && word=proxy-config\n"
       "    case \"${path:+$path }$word\" in\n";
   std::string choices;
   for (const auto& [path, following] : words) {
-    if (!path.empty()) script += "      \"" + path + "\") path=\"" + path + "\" ;;\n";
+    if (!path.empty()) script += "      \"" + path + "\") path=\"" + path + "\"; continue ;;\n";
     choices += "    \"" + path + "\") words=\"" + Joined(following) + "\" ;;\n";
   }
   script +=
       "    esac\n"
+      "    case \"$word\" in -*) ;; *) kind=\"${kind:-$word}\" ;; esac\n"
       "  done\n"
-      "  case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
+      "  case \"$before\" in\n"
       "    -f|--filename|--config|--credential-file|--ca-file|--out)\n"
-      "      COMPREPLY=($(compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\")); return ;;\n"
+      "      compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+      "    -o|--output) COMPREPLY=($(compgen -W \"table wide name json yaml\" -- \"$cur\")); "
+      "return ;;\n"
       "  esac\n"
       "  local words=\"\"\n"
       "  case \"$path\" in\n" +
       choices +
       "  esac\n"
-      "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+      "  case \"$path:$kind\" in\n"
+      "    status:|proxy-config:) words=\"$(tullectl status -o name 2>/dev/null)\" ;;\n"
+      "    get:?*|delete:?*)\n"
+      "      words=\"$(tullectl get \"$kind\" -o name 2>/dev/null | sed 's|.*/||')\" ;;\n"
+      "  esac\n"
+      "  local found=($(compgen -W \"$words\" -- \"$cur\"))\n"
+      "  for word in \"${found[@]}\"; do\n"
+      "    case \"$word\" in -*) [ \"${cur:0:1}\" = - ] || continue ;; esac\n"
+      "    COMPREPLY+=(\"$word\")\n"
+      "  done\n"
       "}\n"
-      "complete -o filenames -F _tullectl tullectl\n";
+      "complete -F _tullectl tullectl\n";
   return script;
 }
 

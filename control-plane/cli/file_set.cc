@@ -91,14 +91,14 @@ void FileSet::Place(policy::Problem* problem) const {
   }
 }
 
-policy::ParsedFile FileSet::Parse() const {
+policy::ParsedFile FileSet::Parse(std::string_view default_ns) const {
   policy::ParsedFile all;
   for (const File& file : files_) {
-    const policy::ParsedFile parsed = policy::ParseDocuments(file.text, file.name);
+    const policy::ParsedFile parsed = policy::ParseDocuments(file.text, file.name, default_ns);
     all.problems.insert(all.problems.end(), parsed.problems.begin(), parsed.problems.end());
   }
   if (!all.ok()) return all;
-  all = policy::ParseDocuments(combined_, NameOfAll());
+  all = policy::ParseDocuments(combined_, NameOfAll(), default_ns);
   policy::PolicySet set;
   for (const policy::Document& document : all.documents) set.Upsert(document);
   if (all.ok()) all.problems = set.FindConflicts(all.documents, NameOfAll());

@@ -29,7 +29,7 @@ class FileSet {
   void Place(policy::Problem* problem) const;
   // Each file judged by itself, then all together. Documents only without problems, their lines
   // those of Combined().
-  policy::ParsedFile Parse() const;
+  policy::ParsedFile Parse(std::string_view default_ns = policy::kDefaultNamespace) const;
   size_t size() const { return files_.size(); }
 
  private:

@@ -1,5 +1,8 @@
+#include <ctime>
+
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/kinds.h"
+#include "control-plane/cli/selection.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/trouble.h"
 
@@ -58,11 +61,18 @@ std::string SummaryOf(const Json& policy) {
   return parts;
 }
 
+std::string AgeOf(const Json& policy, int64_t now) {
+  tm parts{};
+  const std::string created = TextAt(policy, "/metadata/creationTimestamp");
+  if (strptime(created.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) == nullptr) return "<unknown>";
+  return FormatAge(now - timegm(&parts));
+}
+
 void PrintPolicies(Session& session, const Json& items, bool of_all_kinds) {
   const bool shows_namespace = session.invocation.all_namespaces;
   std::vector<std::string> headers;
   if (shows_namespace) headers.push_back("NAMESPACE");
-  headers.insert(headers.end(), {"NAME", "TARGET", "SUMMARY"});
+  headers.insert(headers.end(), {"NAME", "TARGET", "SUMMARY", "AGE"});
   Table table(headers);
   for (const Json& policy : items) {
     const std::string name = TextAt(policy, "/metadata/name");
@@ -71,9 +81,22 @@ void PrintPolicies(Session& session, const Json& items, bool of_all_kinds) {
     row.push_back(of_all_kinds ? ShortName(TextAt(policy, "/kind"), name) : name);
     row.push_back(TargetOf(policy));
     row.push_back(SummaryOf(policy));
+    row.push_back(AgeOf(policy, session.environment.now()));
     table.AddRow(std::move(row));
   }
   table.Print(session.out());
+}
+
+std::string PathOf(Session& session, const Selected& selected) {
+  std::string path = "/v1/policies";
+  if (!selected.kind.empty()) path += "/" + selected.kind;
+  if (!selected.name.empty()) path += "/" + session.Namespace() + "/" + selected.name;
+  return path;
+}
+
+Session::Query QueryOf(Session& session, const Selected& selected) {
+  if (!selected.name.empty() || session.invocation.all_namespaces) return {};
+  return {{"namespace", session.Namespace()}};
 }
 
 int Print(Session& session, const Json& reply, const Json& items, bool of_all_kinds) {
@@ -101,26 +124,25 @@ int Print(Session& session, const Json& reply, const Json& items, bool of_all_ki
 
 absl::StatusOr<int> Get(Session& session) {
   const Invocation& wanted = session.invocation;
-  if (wanted.kind == "services" || wanted.kind == "svc") return Services(session);
-  if (wanted.kind == "proxies") return Status(session);
-  const bool is_all = wanted.kind.empty() || wanted.kind == "all" || wanted.kind == "policies";
-  std::string path = "/v1/policies";
-  if (!is_all) {
-    const auto kind = KindNamed(wanted.kind);
-    if (!kind.ok()) return kind.status();
-    path += "/" + *kind;
+  const std::string first = wanted.names.empty() ? "" : wanted.names[0];
+  if (wanted.kind == "services" || wanted.kind == "svc") return ShowServices(session, first);
+  if (wanted.kind == "proxies") return ShowProxies(session, first);
+  const auto selection = ReadSelection(wanted.kind, wanted.names);
+  if (!selection.ok()) return selection.status();
+  Json items = Json::array();
+  for (const Selected& selected : *selection) {
+    const auto reply = session.Get(PathOf(session, selected), QueryOf(session, selected));
+    if (!reply.ok()) return reply.status();
+    if (!selected.name.empty()) {
+      items.push_back(*reply);
+    } else {
+      for (const Json& item : PartAt(*reply, "/items")) items.push_back(item);
+    }
   }
-  if (!wanted.name.empty()) {
-    if (is_all) return Trouble("a name needs a kind", "tullectl get KIND NAME");
-    const auto one = session.Get(path + "/" + session.Namespace() + "/" + wanted.name);
-    if (!one.ok()) return one.status();
-    return Print(session, *one, Json::array({*one}), false);
-  }
-  Session::Query query;
-  if (!wanted.all_namespaces) query["namespace"] = session.Namespace();
-  const auto list = session.Get(path, query);
-  if (!list.ok()) return list.status();
-  return Print(session, *list, PartAt(*list, "/items"), is_all);
+  const bool is_one = selection->size() == 1 && !selection->front().name.empty();
+  const bool is_mixed =
+      selection->front().kind.empty() || selection->front().kind != selection->back().kind;
+  return Print(session, is_one ? items[0] : Json({{"items", items}}), items, is_mixed);
 }
 
 }  // namespace tulle::cli

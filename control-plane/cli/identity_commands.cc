@@ -34,34 +34,47 @@ absl::StatusOr<Json> IdentityRequest(Session& session) {
   return request;
 }
 
-std::string ProgressOf(const Json& roots) {
-  std::string text = TextAt(roots, "/phase");
+std::string ProgressOf(const Json& roots, int64_t now) {
   std::string waiting;
   for (const Json& proxy : PartAt(roots, "/waitingFor")) waiting += " " + TextAt(proxy, "");
-  return waiting.empty() ? text : text + ", waiting for" + waiting;
+  const int64_t until = NumberAt(roots, "/waitsUntil");
+  if (until > 0) {
+    waiting += std::string(waiting.empty() ? "" : " and") +
+               " certificates that no connected proxy" + " holds to end (the last in " +
+               FormatAge(until - now) + ")";
+  }
+  return TextAt(roots, "/phase") + (waiting.empty() ? "" : ", waiting for" + waiting);
+}
+
+void PrintNewRoot(Session& session, const Json& roots) {
+  session.out() << "the root is new: " << TextAt(roots, "/signingRoot/sha256") << "\n";
 }
 
 // Each change of phase on a line, until the rotation is over.
-absl::StatusOr<int> WatchRotation(Session& session, std::string shown) {
+absl::StatusOr<int> WatchRotation(Session& session) {
+  std::string shown;
   const int64_t deadline = session.environment.now() + kLongestWatchSeconds;
   for (;;) {
-    session.environment.pause(1);
     const auto roots = session.Get("/v1/certs");
     if (!roots.ok()) return roots.status();
     const absl::Status adopted = session.AdoptTrust(TextAt(*roots, "/trustBundle"));
     if (!adopted.ok()) return adopted;
-    const std::string progress = ProgressOf(*roots);
-    if (progress != shown) session.out() << progress << std::endl;
-    shown = progress;
+    const int64_t now = session.environment.now();
     if (TextAt(*roots, "/phase") == "steady") {
-      session.out() << "the root is new: " << TextAt(*roots, "/signingRoot/sha256") << "\n";
+      PrintNewRoot(session, *roots);
       return 0;
     }
-    if (session.environment.now() > deadline) {
-      return Trouble("the rotation has not ended within 10 minutes: " + progress,
-                     "see `tullectl status` for the proxies that are waited for; the rotation goes "
-                     "on by itself");
+    // Not the rest of the time, which runs: what is waited for.
+    const std::string progress = ProgressOf(*roots, 0);
+    if (progress != shown) session.out() << ProgressOf(*roots, now) << std::endl;
+    shown = progress;
+    if (now > deadline || NumberAt(*roots, "/waitsUntil") > deadline) {
+      return Trouble(
+          "the rotation does not end within 10 minutes: " + ProgressOf(*roots, now),
+          "it goes on by itself; see it with `tullectl cert roots`, and the proxies that "
+          "are waited for with `tullectl status`");
     }
+    session.environment.pause(1);
   }
 }
 
@@ -119,16 +132,27 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
 }
 
 absl::StatusOr<int> RotateRoot(Session& session) {
+  if (session.invocation.watch) {
+    const auto now = session.Get("/v1/certs");
+    if (!now.ok()) return now.status();
+    if (TextAt(*now, "/phase") != "steady") {
+      session.out() << "a rotation is under way already\n";
+      return WatchRotation(session);
+    }
+  }
   const auto roots = session.Post("/v1/certs/rotate", Json::object());
   if (!roots.ok()) return roots.status();
   // Both roots, so that the server is still believed when its certificate comes from the new one.
   const absl::Status adopted = session.AdoptTrust(TextAt(*roots, "/trustBundle"));
   if (!adopted.ok()) return adopted;
-  const std::string progress = ProgressOf(*roots);
-  session.out() << progress << std::endl;
-  if (session.invocation.watch) return WatchRotation(session, progress);
-  session.err() << "the rotation goes on by itself; watch it with `tullectl cert rotate --watch` "
-                   "next time, or see `tullectl cert roots`\n";
+  if (TextAt(*roots, "/phase") == "steady") {
+    session.out() << "no proxy holds a certificate: nobody had to be waited for\n";
+    PrintNewRoot(session, *roots);
+    return 0;
+  }
+  if (session.invocation.watch) return WatchRotation(session);
+  session.out() << ProgressOf(*roots, session.environment.now()) << "\n";
+  session.err() << "the rotation goes on by itself; watch it with `tullectl cert rotate --watch`\n";
   return 0;
 }
 
@@ -142,7 +166,7 @@ absl::StatusOr<int> ShowRoots(Session& session) {
   } else {
     const int64_t now = session.environment.now();
     Table table({"TRUST DOMAIN", "ROTATION", "ROOT", "AGE", "ENDS"});
-    table.AddRow({TextAt(*roots, "/trustDomain"), ProgressOf(*roots),
+    table.AddRow({TextAt(*roots, "/trustDomain"), ProgressOf(*roots, now),
                   TextAt(*roots, "/signingRoot/sha256").substr(0, 16),
                   FormatAge(now - NumberAt(*roots, "/signingRoot/notBefore")),
                   "in " + FormatAge(NumberAt(*roots, "/signingRoot/notAfter") - now)});

@@ -43,10 +43,11 @@ struct Invocation {
   bool recursive = false;
   bool dry_run = false;
   bool ignore_not_found = false;
-  std::string kind;
-  std::string name;  // of a policy, proxy, or context
-  std::string part;  // of a proxy's configuration
-  std::string ns;    // empty: the context's
+  std::string kind;                // of policies, as typed: several with commas, or KIND/NAME
+  std::vector<std::string> names;  // of policies, or more KIND/NAME
+  std::string name;                // of a proxy, service or context
+  std::string part;                // of a proxy's configuration
+  std::string ns;                  // empty: the context's
   bool all_namespaces = false;
   std::vector<std::string> services;
   std::string account;

@@ -1,5 +1,3 @@
-#include <set>
-
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/trouble.h"
@@ -32,17 +30,6 @@ std::string ConfigurationOf(const Json& proxy) {
   return PartAt(proxy, "/types").empty() ? "NOTHING SENT" : "SYNCED";
 }
 
-std::string AcknowledgedOf(const Json& proxy) {
-  std::set<std::string> versions;
-  for (const Json& type : PartAt(proxy, "/types")) {
-    const std::string version = Shortened(TextAt(type, "/acknowledgedVersion"));
-    if (!version.empty()) versions.insert(version);
-  }
-  std::string text;
-  for (const std::string& version : versions) text += (text.empty() ? "" : ",") + version;
-  return text;
-}
-
 std::string ConnectedOf(const Json& proxy, int64_t now) {
   if (!TrueAt(proxy, "/connected")) return "no";
   const int64_t since = NumberAt(proxy, "/connectedSince");
@@ -63,9 +50,10 @@ void PrintProxies(Session& session, const Json& items) {
   if (is_wide) headers.insert(headers.end(), {"ADDRESS", "IDENTITY"});
   Table table(headers);
   for (const Json& proxy : items) {
-    std::vector<std::string> row = {TextAt(proxy, "/name"),    ConnectedOf(proxy, now),
-                                    ConfigurationOf(proxy),    AcknowledgedOf(proxy),
-                                    CertificateOf(proxy, now), TextAt(proxy, "/rejection")};
+    std::vector<std::string> row = {
+        TextAt(proxy, "/name"),    ConnectedOf(proxy, now),
+        ConfigurationOf(proxy),    Shortened(TextAt(proxy, "/acknowledgedVersion")),
+        CertificateOf(proxy, now), TextAt(proxy, "/rejection")};
     if (is_wide) {
       row.insert(row.end(), {TextAt(proxy, "/address"), TextAt(proxy, "/spiffeId")});
     }
@@ -122,9 +110,34 @@ void AddService(const Json& service, const Invocation& wanted, Table* table) {
 
 }  // namespace
 
+absl::StatusOr<Json> FindProxy(Session& session, const std::string& name) {
+  const auto all = session.Get("/v1/proxies");
+  if (!all.ok()) return all.status();
+  std::vector<const Json*> alike;
+  std::string names;
+  for (const Json& proxy : PartAt(*all, "/items")) {
+    const std::string its_name = TextAt(proxy, "/name");
+    if (its_name == name) return proxy;
+    if (!its_name.starts_with(name)) continue;
+    alike.push_back(&proxy);
+    names += (names.empty() ? "" : ", ") + its_name;
+  }
+  if (alike.size() == 1) return *alike[0];
+  if (!alike.empty())
+    return Trouble("several proxies are named " + name + "...", "one of " + names);
+  return Trouble("there is no proxy named " + name, "see `tullectl status` for those there are");
+}
+
 absl::StatusOr<int> Status(Session& session) {
-  const std::string& name = session.invocation.name;
-  const auto reply = session.Get(name.empty() ? "/v1/proxies" : "/v1/proxies/" + name);
+  return ShowProxies(session, session.invocation.name);
+}
+
+absl::StatusOr<int> Services(Session& session) {
+  return ShowServices(session, session.invocation.name);
+}
+
+absl::StatusOr<int> ShowProxies(Session& session, const std::string& name) {
+  const auto reply = name.empty() ? session.Get("/v1/proxies") : FindProxy(session, name);
   if (!reply.ok()) return reply.status();
   if (session.wants_json()) {
     PrintJson(*reply, session.invocation.format, session.out());
@@ -145,28 +158,33 @@ absl::StatusOr<int> Status(Session& session) {
   return 0;
 }
 
-absl::StatusOr<int> Services(Session& session) {
+absl::StatusOr<int> ShowServices(Session& session, const std::string& name) {
   const Invocation& wanted = session.invocation;
   Session::Query query;
   if (!wanted.all_namespaces) query["namespace"] = session.Namespace();
   const auto reply = session.Get("/v1/services", query);
   if (!reply.ok()) return reply.status();
+  Json services = PartAt(*reply, "/items");
+  if (!name.empty()) {
+    std::erase_if(services.get_ref<Json::array_t&>(),
+                  [&](const Json& service) { return TextAt(service, "/name") != name; });
+  }
+  if (services.empty() && !name.empty()) {
+    return Trouble("there is no service named " + name,
+                   "see `tullectl services -A` for those there are");
+  }
   if (session.wants_json()) {
-    PrintJson(*reply, wanted.format, session.out());
+    const bool is_one = !name.empty() && services.size() == 1;
+    PrintJson(is_one ? services[0] : Json({{"items", services}}), wanted.format, session.out());
     return 0;
   }
   std::vector<std::string> headers = {"NAME", "PORTS", "HEALTHY", "HOST"};
   if (wanted.all_namespaces) headers.insert(headers.begin(), "NAMESPACE");
   if (wanted.format == Format::kWide) headers.push_back("IDENTITIES");
   Table table(headers);
-  for (const Json& service : PartAt(*reply, "/items")) {
-    if (!wanted.name.empty() && TextAt(service, "/name") != wanted.name) continue;
+  for (const Json& service : services) {
     if (wanted.format == Format::kName) session.out() << TextAt(service, "/name") << "\n";
     AddService(service, wanted, &table);
-  }
-  if (table.empty() && !wanted.name.empty()) {
-    return Trouble("there is no service named " + wanted.name,
-                   "see `tullectl services -A` for those there are");
   }
   if (table.empty()) {
     session.err() << (wanted.all_namespaces

@@ -4,6 +4,7 @@
 #include "control-plane/cli/file_set.h"
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/line_diff.h"
+#include "control-plane/cli/selection.h"
 #include "control-plane/cli/trouble.h"
 
 namespace tulle::cli {
@@ -29,19 +30,41 @@ std::string TextOf(const policy::Problems& problems) {
   return text;
 }
 
-// What a deleted policy's line says. Not found is no failure if so wanted.
-absl::StatusOr<bool> DeleteOne(Session& session, const std::string& kind, const std::string& ns,
-                               const std::string& name) {
-  const auto reply = session.Delete("/v1/policies/" + kind + "/" + ns + "/" + name);
+struct Named {
+  std::string kind;
+  std::string ns;
+  std::string name;
+};
+
+// Whether it is gone now. Not found is no failure if so wanted.
+absl::StatusOr<bool> DeleteOne(Session& session, const Named& policy) {
+  const auto reply =
+      session.Delete("/v1/policies/" + policy.kind + "/" + policy.ns + "/" + policy.name);
   if (reply.ok()) {
-    session.out() << ShortName(kind, name) << " deleted" << NamespaceNote({{"namespace", ns}})
-                  << "\n";
+    session.out() << ShortName(policy.kind, policy.name) << " deleted"
+                  << NamespaceNote({{"namespace", policy.ns}}) << "\n";
     return true;
   }
   if (session.was_not_found() && session.invocation.ignore_not_found) return true;
   if (!session.was_not_found()) return reply.status();
   PrintTrouble(reply.status(), session.environment.has_colour, session.err());
   return false;
+}
+
+// Whoever names a namespace means it: a document of another one would go where he does not look.
+// Problems of the documents themselves are the server's to tell.
+absl::Status CheckNamespace(Session& session, const FileSet& files) {
+  const std::string& ns = session.invocation.ns;
+  if (ns.empty()) return absl::OkStatus();
+  for (const policy::Document& document : files.Parse(ns).documents) {
+    if (document.key.ns == ns) continue;
+    policy::Problem problem{"", document.line, "metadata.namespace",
+                            "is " + document.key.ns + ", but -n names " + ns,
+                            "leave out one of the two"};
+    files.Place(&problem);
+    return Trouble("nothing was applied:\n" + ToText(problem));
+  }
+  return absl::OkStatus();
 }
 
 void PrintDiff(Session& session, const std::string& diff) {
@@ -62,6 +85,8 @@ void PrintDiff(Session& session, const std::string& diff) {
 absl::StatusOr<int> Apply(Session& session) {
   const auto files = ReadFiles(session);
   if (!files.ok()) return files.status();
+  const absl::Status fits = CheckNamespace(session, *files);
+  if (!fits.ok()) return fits;
   const bool is_dry_run = session.invocation.dry_run;
   const auto reply = session.Apply(*files, is_dry_run);
   if (!reply.ok()) return reply.status();
@@ -82,24 +107,29 @@ absl::StatusOr<int> Apply(Session& session) {
 
 absl::StatusOr<int> Delete(Session& session) {
   const Invocation& wanted = session.invocation;
+  std::vector<Named> doomed;
   if (wanted.files.empty()) {
-    if (wanted.kind.empty() || wanted.name.empty()) {
-      return Trouble("it is not said what to delete", "name KIND and NAME, or a file by -f FILE");
+    const auto selection = ReadSelection(wanted.kind, wanted.names);
+    if (!selection.ok()) return selection.status();
+    for (const Selected& selected : *selection) {
+      if (selected.kind.empty() || selected.name.empty()) {
+        return Trouble("it is not said what to delete", "name KIND and NAME, or a file by -f FILE");
+      }
+      doomed.push_back({selected.kind, session.Namespace(), selected.name});
     }
-    const auto kind = KindNamed(wanted.kind);
-    if (!kind.ok()) return kind.status();
-    const auto deleted = DeleteOne(session, *kind, session.Namespace(), wanted.name);
-    if (!deleted.ok()) return deleted.status();
-    return *deleted ? 0 : 1;
+  } else {
+    const auto files = ReadFiles(session);
+    if (!files.ok()) return files.status();
+    const policy::ParsedFile parsed = files->Parse(session.Namespace());
+    if (!parsed.ok()) return Trouble("nothing was deleted:\n" + TextOf(parsed.problems));
+    for (const policy::Document& document : parsed.documents) {
+      const policy::DocumentKey& key = document.key;
+      doomed.push_back({std::string(policy::ToText(key.kind)), key.ns, key.name});
+    }
   }
-  const auto files = ReadFiles(session);
-  if (!files.ok()) return files.status();
-  const policy::ParsedFile parsed = files->Parse();
-  if (!parsed.ok()) return Trouble("nothing was deleted:\n" + TextOf(parsed.problems));
   bool all_deleted = true;
-  for (const policy::Document& document : parsed.documents) {
-    const auto deleted = DeleteOne(session, std::string(policy::ToText(document.key.kind)),
-                                   document.key.ns, document.key.name);
+  for (const Named& policy : doomed) {
+    const auto deleted = DeleteOne(session, policy);
     if (!deleted.ok()) return deleted.status();
     all_deleted = *deleted && all_deleted;
   }
@@ -109,6 +139,8 @@ absl::StatusOr<int> Delete(Session& session) {
 absl::StatusOr<int> Diff(Session& session) {
   const auto files = ReadFiles(session);
   if (!files.ok()) return files.status();
+  const absl::Status fits = CheckNamespace(session, *files);
+  if (!fits.ok()) return fits;
   const auto reply = session.Apply(*files, /*is_dry_run=*/true);
   if (!reply.ok()) return reply.status();
   bool differs = false;
@@ -124,7 +156,7 @@ absl::StatusOr<int> Diff(Session& session) {
 absl::StatusOr<int> Validate(Session& session) {
   const auto files = ReadFiles(session);
   if (!files.ok()) return files.status();
-  const policy::ParsedFile parsed = files->Parse();
+  const policy::ParsedFile parsed = files->Parse(session.Namespace());
   if (parsed.ok()) {
     session.out() << parsed.documents.size()
                   << (parsed.documents.size() == 1 ? " policy is" : " policies are") << " valid\n";

@@ -1,4 +1,5 @@
 #include "control-plane/cli/commands.h"
+#include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/trouble.h"
 
@@ -94,7 +95,7 @@ void AddSecret(const Json& secret, const std::string& version, Table* table) {
   table->AddRow({TextAt(secret, "/name"), is_roots ? "trusted roots" : "certificate", version});
 }
 
-const Part* FindPart(const std::string& name) {
+const Part* FindPart(std::string_view name) {
   static const Part kParts[] = {
       {"listeners", {"NAME", "ADDRESS", "DIRECTION", "FILTERS", "VERSION"}, AddListener},
       {"routes", {"NAME", "DOMAIN", "MATCH", "CLUSTER", "VERSION"}, AddRoutes},
@@ -108,32 +109,50 @@ const Part* FindPart(const std::string& name) {
   return nullptr;
 }
 
+void PrintPart(Session& session, const std::string& proxy, const Part& part, const Json& items) {
+  Table table(part.headers);
+  for (const Json& item : items) {
+    if (session.invocation.format == Format::kName) {
+      session.out() << TextAt(item, "/name") << "\n";
+    }
+    part.add_rows(PartAt(item, "/resource"), TextAt(item, "/version").substr(0, kShownVersion),
+                  &table);
+  }
+  if (table.empty()) {
+    session.err() << proxy << " has no " << part.name << ".\n";
+  } else if (session.invocation.format != Format::kName) {
+    table.Print(session.out());
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<int> ProxyConfig(Session& session) {
   const Invocation& wanted = session.invocation;
-  const Part* part = FindPart(wanted.part);
-  if (part == nullptr) {
-    return Trouble("\"" + wanted.part + "\" is no part of a proxy's configuration",
-                   "one of listeners, routes, clusters, endpoints, secrets");
+  std::vector<std::string_view> parts(kProxyParts.begin(), kProxyParts.end());
+  if (!wanted.part.empty() && wanted.part != "all") {
+    parts = {ProxyPartNamed(wanted.part)};
+    if (parts[0].empty()) {
+      return Trouble("\"" + wanted.part + "\" is no part of a proxy's configuration",
+                     "one of listeners, routes, clusters, endpoints, secrets");
+    }
   }
-  const auto reply = session.Get("/v1/proxies/" + wanted.name + "/config/" + wanted.part);
-  if (!reply.ok()) return reply.status();
-  if (session.wants_json()) {
-    PrintJson(*reply, wanted.format, session.out());
-    return 0;
+  const auto proxy = FindProxy(session, wanted.name);
+  if (!proxy.ok()) return proxy.status();
+  const std::string name = TextAt(*proxy, "/name");
+  Json all;
+  for (const std::string_view part : parts) {
+    const auto reply = session.Get("/v1/proxies/" + name + "/config/" + std::string(part));
+    if (!reply.ok()) return reply.status();
+    if (session.wants_json()) {
+      all[std::string(part)] = PartAt(*reply, "/items");
+      if (parts.size() == 1) all = *reply;
+      continue;
+    }
+    if (part != parts.front()) session.out() << "\n";
+    PrintPart(session, name, *FindPart(part), PartAt(*reply, "/items"));
   }
-  Table table(part->headers);
-  for (const Json& item : PartAt(*reply, "/items")) {
-    if (wanted.format == Format::kName) session.out() << TextAt(item, "/name") << "\n";
-    part->add_rows(PartAt(item, "/resource"), TextAt(item, "/version").substr(0, kShownVersion),
-                   &table);
-  }
-  if (table.empty()) {
-    session.err() << wanted.name << " has no " << wanted.part << ".\n";
-  } else if (wanted.format != Format::kName) {
-    table.Print(session.out());
-  }
+  if (session.wants_json()) PrintJson(all, wanted.format, session.out());
   return 0;
 }
 

@@ -67,6 +67,7 @@ absl::StatusOr<Json> Session::Apply(const FileSet& files, bool is_dry_run) {
   ApiCall call{.method = "POST", .path = "/v1/apply"};
   if (is_dry_run) call.query["dryRun"] = "true";
   call.query["file"] = files.NameOfAll();
+  call.query["namespace"] = Namespace();
   call.body = files.Combined();
   call.content_type = "application/yaml";
   return Send(call, &files);

@@ -12,6 +12,7 @@
 #include "control-plane/api/api.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/store/sqlite_store.h"
+#include "telemetry/version.h"
 
 namespace tulle::cli {
 namespace {
@@ -43,6 +44,8 @@ class FakeView : public api::ControlPlaneView {
     proxy.is_connected = true;
     proxy.connected_since = kNow - 300;
     proxy.certificate_not_after = kNow + 12 * 3600;
+    proxy.sent_version = "1234567890abcdef";
+    proxy.acknowledged_version = "fedcba0987654321";
     proxy.types = {{"clusters", "v2", "v1", "outbound|80||x", "bad cluster"},
                    {"listeners", "v2", "v2", "", ""}};
     proxies.push_back(proxy);
@@ -82,7 +85,7 @@ class Tullectl : public testing::Test {
         authority_(*ca::MeshAuthority::Open({}, store_.get(), &keys_, kNow)),
         tokens_(store_.get(), &keys_),
         credentials_(store_.get(), &keys_),
-        api_({book_.get(), authority_.get(), &tokens_, &credentials_, &view_, [] {}, "0.1.0"}),
+        api_({book_.get(), authority_.get(), &tokens_, &credentials_, &view_, [] {}, "0.0.9"}),
         folder_(testing::TempDir() + "/tullectl") {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
@@ -142,13 +145,15 @@ TEST_F(Tullectl, AppliesShowsComparesAndDeletes) {
   EXPECT_EQ(out, "peerauthentication/all unchanged\n");
   EXPECT_EQ(Run({"get", "hr"}), 0);
   EXPECT_EQ(out,
-            "NAME   TARGET         SUMMARY\n"
-            "post   Service/post   post-v1=90,post-v2=10\n");
+            "NAME   TARGET         SUMMARY                 AGE\n"
+            "post   Service/post   post-v1=90,post-v2=10   0s\n");
   EXPECT_EQ(Run({"get", "all", "-A"}), 0);
   EXPECT_EQ(out,
-            "NAMESPACE   NAME                     TARGET         SUMMARY\n"
-            "default     httproute/post           Service/post   post-v1=90,post-v2=10\n"
-            "default     peerauthentication/all   Mesh           STRICT\n");
+            "NAMESPACE   NAME                     TARGET         SUMMARY                 AGE\n"
+            "default     httproute/post           Service/post   post-v1=90,post-v2=10   0s\n"
+            "default     peerauthentication/all   Mesh           STRICT                  0s\n");
+  EXPECT_EQ(Run({"get", "hr/post", "pa/all", "-o", "name"}), 0) << err;
+  EXPECT_EQ(out, "httproute/post\npeerauthentication/all\n");
   EXPECT_EQ(Run({"diff", "-f", "-"}, kStrict), 0);
   EXPECT_EQ(out, "");
   std::string permissive = kStrict;
@@ -175,6 +180,22 @@ TEST_F(Tullectl, WhatGetWroteCanBeAppliedAgain) {
   EXPECT_EQ(out, "httproute/post unchanged\n");
 }
 
+TEST_F(Tullectl, DocumentsWithoutANamespaceGoWhereTheCommandSays) {
+  ASSERT_EQ(Run({"apply", "-n", "shop", "-f", "-"}, kRoute), 0) << err;
+  EXPECT_EQ(out, "httproute/post created in namespace shop\n");
+  EXPECT_EQ(Run({"diff", "-n", "shop", "-f", "-"}, kRoute), 0) << out;
+  EXPECT_EQ(Run({"get", "hr", "-n", "shop", "-o", "name"}), 0);
+  EXPECT_EQ(out, "httproute/post\n");
+  ASSERT_EQ(Run({"config", "set-context", "here", "-n", "shop"}), 0) << err;
+  EXPECT_EQ(Run({"delete", "-f", "-"}, kRoute), 0) << err;
+  std::string elsewhere = kRoute;
+  elsewhere.replace(elsewhere.find("{name: post}"), 12, "{name: post, namespace: other}");
+  EXPECT_EQ(Run({"apply", "-n", "shop", "-f", "-"}, elsewhere), 1);
+  EXPECT_NE(err.find("standard input:1: metadata.namespace: is other, but -n names shop"),
+            std::string::npos)
+      << err;
+}
+
 TEST_F(Tullectl, OneBadFileAppliesNothingAndIsNamed) {
   std::string bad = kStrict;
   bad.replace(bad.find("STRICT"), 6, "STRCIT");
@@ -196,7 +217,8 @@ TEST_F(Tullectl, ShowsProxiesAndServices) {
   EXPECT_EQ(Run({"status"}), 0);
   EXPECT_EQ(out,
             "PROXY    CONNECTED   CONFIGURATION         ACKNOWLEDGED   CERT ENDS   REASON\n"
-            "post-1   5m          REJECTED (clusters)   v1,v2          in 12h      bad cluster\n");
+            "post-1   5m          REJECTED (clusters)   fedcba098765   in 12h      bad cluster\n");
+  EXPECT_EQ(Run({"status", "pos"}), 0) << err;
   EXPECT_EQ(Run({"status", "post-1"}), 0);
   EXPECT_NE(out.find("clusters    REJECTED   v2     v1             outbound|80||x   bad cluster"),
             std::string::npos)
@@ -215,6 +237,17 @@ TEST_F(Tullectl, ShowsProxiesAndServices) {
     EXPECT_EQ(Run({"proxy-config", "post-1", part, "-o", "yaml"}), 0) << err;
   }
   EXPECT_EQ(Run({"pc", "post-1", "keys"}), 1);
+  EXPECT_EQ(Run({"pc", "post", "c"}), 0) << err;
+  EXPECT_EQ(Run({"pc", "post-1"}), 0) << err;
+  EXPECT_NE(out.find("DIRECTION"), std::string::npos) << out;
+  EXPECT_NE(out.find("trusted roots"), std::string::npos) << out;
+  view_.proxies.push_back(view_.proxies[0]);
+  view_.proxies[1].name = "post-2";
+  EXPECT_EQ(Run({"pc", "post", "c"}), 1);
+  EXPECT_NE(err.find("post-1, post-2"), std::string::npos) << err;
+  EXPECT_EQ(Run({"services", "post", "-o", "yaml"}), 0) << err;
+  EXPECT_TRUE(out.starts_with("host: post.default")) << out;
+  EXPECT_EQ(Run({"services", "nothing", "-o", "json"}), 1);
 }
 
 TEST_F(Tullectl, ATokenAloneGoesToStandardOutput) {
@@ -246,12 +279,34 @@ TEST_F(Tullectl, ACertificateIsIssuedForAKeyMadeHere) {
 }
 
 TEST_F(Tullectl, ARotationHandsTheNewRootsToTheCredentialFile) {
+  authority_->rotation().OnConnected("post-1");
   ASSERT_EQ(Run({"cert", "rotate"}), 0) << err;
-  EXPECT_NE(out.find("announcing"), std::string::npos) << out;
+  EXPECT_EQ(out, "announcing the new root, waiting for post-1\n");
   EXPECT_NE(ReadFile(admin_)->find("BEGIN CERTIFICATE"), std::string::npos);
   EXPECT_EQ(Run({"cert", "rotate"}), 1);
   EXPECT_EQ(Run({"cert", "roots"}), 0);
   EXPECT_EQ(out.find("PRIVATE KEY"), std::string::npos);
+}
+
+TEST_F(Tullectl, ARotationWhereNobodyHoldsACertificateIsDoneAtOnce) {
+  const std::string before = authority_->root_key_hash();
+  ASSERT_EQ(Run({"cert", "rotate"}), 0) << err;
+  EXPECT_TRUE(
+      out.starts_with("no proxy holds a certificate: nobody had to be waited for\n"
+                      "the root is new: "))
+      << out;
+  EXPECT_NE(authority_->root_key_hash(), before);
+}
+
+TEST_F(Tullectl, ARotationSaysUntilWhenItWaitsForCertificatesInFiles) {
+  ASSERT_EQ(Run({"cert", "issue", "--service", "envoy", "--out", folder_ + "/identity"}), 0) << err;
+  ASSERT_EQ(Run({"cert", "rotate"}), 0) << err;
+  EXPECT_NE(out.find("certificates that no connected proxy holds to end (the last in 2"),
+            std::string::npos)
+      << out;
+  EXPECT_EQ(Run({"cert", "rotate", "--watch"}), 1);
+  EXPECT_NE(out.find("a rotation is under way already"), std::string::npos) << out;
+  EXPECT_NE(err.find("does not end within 10 minutes"), std::string::npos) << err;
 }
 
 TEST_F(Tullectl, ChecksFailWithHints) {
@@ -262,7 +317,7 @@ TEST_F(Tullectl, ChecksFailWithHints) {
   view_.proxies[0].types.clear();
   EXPECT_EQ(Run({"check"}), 0) << out;
   EXPECT_EQ(Run({"version"}), 0);
-  EXPECT_EQ(out, "tullectl 0.1.0\ntulle-control 0.1.0\n");
+  EXPECT_EQ(out, std::string("tullectl ") + telemetry::kVersion + "\ntulle-control 0.0.9\n");
 }
 
 TEST_F(Tullectl, ABadCredentialNamesItsFile) {

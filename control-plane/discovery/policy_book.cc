@@ -46,6 +46,7 @@ absl::Status PolicyBook::Load() {
   for (const store::Record& record : *records) {
     const policy::ParsedFile parsed = policy::ParseDocuments(record.value, record.key);
     if (parsed.ok()) {
+      created_at_[parsed.documents[0].key] = record.created_at;
       policies_.Upsert(parsed.documents[0]);
     } else {
       unreadable_.push_back(policy::ToText(parsed.problems));
@@ -56,12 +57,16 @@ absl::Status PolicyBook::Load() {
   return revision.status();
 }
 
-absl::StatusOr<ApplyOutcome> PolicyBook::Apply(std::string_view yaml, std::string_view file,
-                                               bool is_dry_run, std::string_view author,
-                                               int64_t now) {
+int64_t PolicyBook::CreatedAt(const policy::DocumentKey& key) const {
+  const auto found = created_at_.find(key);
+  return found == created_at_.end() ? 0 : found->second;
+}
+
+absl::StatusOr<ApplyOutcome> PolicyBook::Apply(const File& file, bool is_dry_run,
+                                               std::string_view author, int64_t now) {
   ApplyOutcome outcome;
   outcome.revision = revision_;
-  const policy::ParsedFile parsed = policy::ParseDocuments(yaml, file);
+  const policy::ParsedFile parsed = policy::ParseDocuments(file.yaml, file.name, file.default_ns);
   outcome.problems = parsed.problems;
   if (!parsed.ok()) return outcome;
   policy::PolicySet policies = policies_;
@@ -69,7 +74,7 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Apply(std::string_view yaml, std::strin
     outcome.changes.push_back(ChangeOf(policies_, document));
     policies.Upsert(document);
   }
-  outcome.problems = policies.FindConflicts(parsed.documents, file);
+  outcome.problems = policies.FindConflicts(parsed.documents, file.name);
   if (!outcome.problems.empty()) {
     outcome.changes.clear();
     return outcome;
@@ -114,6 +119,10 @@ absl::Status PolicyBook::Commit(const ApplyOutcome& outcome, policy::PolicySet p
   if (!revision.ok()) return revision.status();
   policies_ = std::move(policies);
   revision_ = *revision;
+  for (const PolicyChange& change : outcome.changes) {
+    if (change.action == PolicyChange::Action::kDeleted) created_at_.erase(change.key);
+    if (change.action == PolicyChange::Action::kCreated) created_at_[change.key] = now;
+  }
   return absl::OkStatus();
 }
 

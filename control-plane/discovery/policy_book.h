@@ -7,6 +7,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,11 +43,18 @@ class PolicyBook {
 
   const policy::PolicySet& policies() const { return policies_; }
   int64_t revision() const { return revision_; }
+  // 0: there is no such policy.
+  int64_t CreatedAt(const policy::DocumentKey& key) const;
   const std::vector<std::string>& unreadable() const { return unreadable_; }
 
-  // `file` is the name shown in problems. A dry run says what would happen.
-  absl::StatusOr<ApplyOutcome> Apply(std::string_view yaml, std::string_view file, bool is_dry_run,
-                                     std::string_view author, int64_t now);
+  struct File {
+    std::string_view yaml;
+    std::string_view name;                                    // as shown in problems
+    std::string_view default_ns = policy::kDefaultNamespace;  // of documents that name none
+  };
+  // A dry run says what would happen.
+  absl::StatusOr<ApplyOutcome> Apply(const File& file, bool is_dry_run, std::string_view author,
+                                     int64_t now);
   // kNotFound when there is no such policy.
   absl::StatusOr<ApplyOutcome> Delete(const policy::DocumentKey& key, std::string_view author,
                                       int64_t now);
@@ -61,6 +69,7 @@ class PolicyBook {
 
   store::Store* store_;
   policy::PolicySet policies_;
+  std::map<policy::DocumentKey, int64_t> created_at_;
   int64_t revision_ = 0;
   std::vector<std::string> unreadable_;
 };

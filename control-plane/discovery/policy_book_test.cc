@@ -20,7 +20,7 @@ class PolicyBookTest : public testing::Test {
       : store_(*store::SqliteStore::Open(":memory:")), book_(*PolicyBook::Open(store_.get())) {}
 
   ApplyOutcome ApplyOrDie(const std::string& yaml, bool is_dry_run = false) {
-    auto outcome = book_->Apply(yaml, "f.yaml", is_dry_run, "ann", 1);
+    auto outcome = book_->Apply({yaml, "f.yaml"}, is_dry_run, "ann", 1);
     EXPECT_TRUE(outcome.ok()) << outcome.status();
     return *outcome;
   }
@@ -81,7 +81,7 @@ TEST_F(PolicyBookTest, AFullDiskKeepsTheOldPolicies) {
   std::string yaml = Peer("a", "post", "PERMISSIVE");
   for (int i = 0; i < 200; ++i)
     yaml += Peer("p" + std::to_string(i), "s" + std::to_string(i), "STRICT");
-  const auto outcome = book_->Apply(yaml, "f", false, "ann", 1);
+  const auto outcome = book_->Apply({yaml, "f"}, false, "ann", 1);
   EXPECT_EQ(outcome.status().code(), absl::StatusCode::kResourceExhausted) << outcome.status();
   EXPECT_EQ(book_->policies().MtlsModeOf({"default", "post"}), policy::MtlsMode::kStrict);
   EXPECT_EQ(book_->policies().documents().size(), 1);

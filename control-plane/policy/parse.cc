@@ -112,12 +112,12 @@ std::optional<Kind> ReadKind(ObjectReader& root) {
   return kind;
 }
 
-void ReadMetadata(ObjectReader& metadata, Document* document) {
+void ReadMetadata(ObjectReader& metadata, std::string_view default_ns, Document* document) {
   document->key.name = metadata.RequiredText("name", "give the document a name");
   if (!document->key.name.empty() && !IsDnsName(document->key.name)) {
     metadata.Complain("name", "is no name", "lower-case letters, digits, - and ., at most 253");
   }
-  document->key.ns = metadata.Text("namespace").value_or(std::string(kDefaultNamespace));
+  document->key.ns = metadata.Text("namespace").value_or(std::string(default_ns));
   if (!IsDnsLabel(document->key.ns)) {
     metadata.Complain("namespace", "is no name of a namespace", "lower-case letters, digits and -");
   }
@@ -145,14 +145,15 @@ Spec ReadSpec(Kind kind, ObjectReader& spec, const std::string& ns) {
   return ReadExternalService(spec, ns);
 }
 
-Document ReadDocument(const YAML::Node& node, Diagnosis* diagnosis) {
+Document ReadDocument(const YAML::Node& node, std::string_view default_ns, Diagnosis* diagnosis) {
   Document document;
   ObjectReader root(node, "", diagnosis);
   document.line = root.line();
   if (!node.IsMap()) return document;
   const std::optional<Kind> kind = ReadKind(root);
-  if (!root.Object("metadata",
-                   [&](ObjectReader& metadata) { ReadMetadata(metadata, &document); })) {
+  if (!root.Object("metadata", [&](ObjectReader& metadata) {
+        ReadMetadata(metadata, default_ns, &document);
+      })) {
     root.Complain("metadata", "is missing", "write metadata: {name: ...}");
   }
   root.Ignore("status");
@@ -181,11 +182,12 @@ void RefuseTwins(const std::vector<Document>& documents, Diagnosis* diagnosis) {
   }
 }
 
-void ReadAll(const std::string& text, Diagnosis* diagnosis, std::vector<Document>* documents) {
+void ReadAll(const std::string& text, std::string_view default_ns, Diagnosis* diagnosis,
+             std::vector<Document>* documents) {
   if (!HasGoodShape(text, diagnosis)) return;
   for (const YAML::Node& node : YAML::LoadAll(text)) {
     if (!node.IsDefined() || node.IsNull()) continue;
-    documents->push_back(ReadDocument(node, diagnosis));
+    documents->push_back(ReadDocument(node, default_ns, diagnosis));
   }
   if (!diagnosis->problems().empty()) return;
   RefuseTwins(*documents, diagnosis);
@@ -194,14 +196,15 @@ void ReadAll(const std::string& text, Diagnosis* diagnosis, std::vector<Document
 
 }  // namespace
 
-ParsedFile ParseDocuments(std::string_view text, std::string_view file) {
+ParsedFile ParseDocuments(std::string_view text, std::string_view file,
+                          std::string_view default_ns) {
   ParsedFile parsed;
   Diagnosis diagnosis{std::string(file)};
   if (text.size() > kMostFileBytes) {
     diagnosis.Add(0, "", "is larger than 1 MiB", "spread its documents over several files");
   } else {
     try {
-      ReadAll(std::string(text), &diagnosis, &parsed.documents);
+      ReadAll(std::string(text), default_ns, &diagnosis, &parsed.documents);
     } catch (const YAML::Exception& error) {
       diagnosis.Add(error.mark.line + 1, "", "is no YAML: " + error.msg,
                     "check the indentation and the quotes near this line");

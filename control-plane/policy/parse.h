@@ -24,8 +24,9 @@ struct ParsedFile {
   bool ok() const { return problems.empty(); }
 };
 
-// `file` is the name shown in problems.
-ParsedFile ParseDocuments(std::string_view text, std::string_view file);
+// `file` is the name shown in problems, `default_ns` where documents belong that name none.
+ParsedFile ParseDocuments(std::string_view text, std::string_view file,
+                          std::string_view default_ns = kDefaultNamespace);
 
 }  // namespace tulle::policy
 

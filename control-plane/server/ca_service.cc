@@ -47,7 +47,7 @@ void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* service
                      [plane](const grpc::ServerCall&, const std::string&,
                              std::unique_ptr<grpc::UnaryReply> reply) {
                        cav1::GetTrustBundleResponse response;
-                       AddRoots(plane->authority().trust_bundle_pem(),
+                       AddRoots(plane->authority().roots_for_joining_pem(),
                                 response.mutable_trust_bundle());
                        reply->Send(response.SerializeAsString());
                      });

@@ -72,7 +72,7 @@ absl::Status ControlPlane::Load() {
   api_ = std::make_unique<api::Api>(api::Api::Parts{policies_.get(), authority_.get(), &tokens_,
                                                     &credentials_, this, [this] { OnChange(); },
                                                     options_.version});
-  bundle_seen_ = authority_->trust_bundle_pem();
+  roots_seen_ = authority_->roots_for_joining_pem();
   coalesce_ = loop_.NewTimer([this] {
     if (is_dirty_) Rebuild();
   });
@@ -112,7 +112,8 @@ absl::StatusOr<Caller> ControlPlane::Authenticate(const Transport& transport,
 absl::StatusOr<ca::IssuedSvid> ControlPlane::IssueSvid(const certs::SpiffeId& caller,
                                                        std::string_view csr_pem,
                                                        std::optional<int64_t> lifetime_seconds) {
-  return authority_->Issue(caller, csr_pem, lifetime_seconds, Now());
+  return authority_->Issue(caller, csr_pem, lifetime_seconds, ca::MeshAuthority::Holder::kSidecar,
+                           Now());
 }
 
 absl::StatusOr<registry::Lease> ControlPlane::Register(discovery::Workload workload,
@@ -135,12 +136,28 @@ absl::Status ControlPlane::Deregister(std::string_view lease, std::string_view c
   return status;
 }
 
+void ControlPlane::LogChange(const registry::Change& change) {
+  const discovery::Workload& workload = change.lease.workload;
+  const bool is_bad = change.kind == registry::Change::Kind::kHealth &&
+                      workload.health != discovery::Health::kHealthy;
+  const char* event =
+      is_bad ? " is unhealthy: its lease was missed, or it is not ready" : " is healthy";
+  if (change.kind == registry::Change::Kind::kPut) event = " has registered";
+  if (change.kind == registry::Change::Kind::kRemove) event = " is gone";
+  log_.Write(
+      is_bad ? LogLevel::kWarning : LogLevel::kInfo, LogComponent::kRegistry,
+      absl::StrCat(workload.id, event, " (", workload.spiffe_id, " at ", workload.address, ")"));
+}
+
 // What cannot be written (a full disk) is kept and tried again: the mesh goes on with what is in
 // memory.
 void ControlPlane::SaveRegistry() {
   std::vector<registry::Change> changes = registry_.TakeChanges();
   const bool has_changed = !changes.empty();
-  for (registry::Change& change : changes) unsaved_.push_back(std::move(change));
+  for (registry::Change& change : changes) {
+    LogChange(change);
+    unsaved_.push_back(std::move(change));
+  }
   if (!unsaved_.empty()) {
     const absl::Status status = registry::SaveChanges(unsaved_, store_.get(), Now());
     if (status.ok()) {
@@ -154,7 +171,9 @@ void ControlPlane::SaveRegistry() {
 }
 
 api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
-  return api_->Handle(request, Now());
+  api::ApiResponse response = api_->Handle(request, Now());
+  if (!response.event.empty()) log_.Write(LogLevel::kInfo, LogComponent::kApi, response.event);
+  return response;
 }
 
 void ControlPlane::Tick() {
@@ -186,12 +205,13 @@ void ControlPlane::Rebuild() {
   auto mesh = std::make_shared<discovery::Mesh>();
   mesh->trust_domain = authority_->trust_domain();
   mesh->trust_bundle_pem = authority_->trust_bundle_pem();
+  mesh->access_log_file = options_.access_log_file;
   mesh->workloads = registry_.workloads();
   mesh->policies = policies_->policies();
   factory_ = std::make_unique<snapshot::SnapshotFactory>(std::move(mesh));
   ++version_count_;
-  if (authority_->trust_bundle_pem() != bundle_seen_) {
-    bundle_seen_ = authority_->trust_bundle_pem();
+  if (authority_->roots_for_joining_pem() != roots_seen_) {
+    roots_seen_ = authority_->roots_for_joining_pem();
     if (roots_observer_) roots_observer_();
   }
   if (observer_) observer_(*factory_);

@@ -41,6 +41,7 @@ struct ControlPlaneOptions {
   std::string data_dir;  // empty: nothing is kept (simulation, tests)
   ca::MeshAuthority::Options authority;
   registry::Registry::Options registry;
+  std::string access_log_file;  // see discovery::Mesh
   std::string version = "dev";
 };
 
@@ -87,6 +88,7 @@ class ControlPlane : public api::ControlPlaneView {
   size_t HeldLeases() const override { return registry_.held(); }
 
   int64_t Now() const;  // seconds since the epoch
+  telemetry::Log& log() { return log_; }
 
  private:
   ControlPlane(const ControlPlaneOptions& options, loop::Loop& loop, certs::KeySource& keys,
@@ -94,6 +96,7 @@ class ControlPlane : public api::ControlPlaneView {
 
   absl::Status Load();
   registry::milliseconds MonotonicNow() const;
+  void LogChange(const registry::Change& change);
   void SaveRegistry();
   void Tick();
   void OnChange();
@@ -115,7 +118,7 @@ class ControlPlane : public api::ControlPlaneView {
   VersionObserver observer_;
   std::function<std::vector<api::ProxyStatus>()> proxies_;
   std::function<void()> roots_observer_;
-  std::string bundle_seen_;
+  std::string roots_seen_;
   std::unique_ptr<loop::Timer> tick_;
   std::unique_ptr<loop::Timer> coalesce_;
   bool is_dirty_ = false;

@@ -8,8 +8,10 @@
 
 #include "certs/certificate.h"
 #include "certs/trust_bundle.h"
+#include "control-plane/ca/root_rotation.h"
 #include "control-plane/server/admin_file.h"
 #include "net/socket/transports.h"
+#include "telemetry/version.h"
 
 namespace tulle::server {
 namespace {
@@ -162,21 +164,43 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
 
 std::string Frontend::MetricsText() const {
   size_t connected = 0;
-  for (const api::ProxyStatus& proxy : plane_.Proxies()) connected += proxy.is_connected ? 1 : 0;
+  size_t rejecting = 0;
+  size_t unhealthy = 0;
+  for (const api::ProxyStatus& proxy : plane_.Proxies()) {
+    connected += proxy.is_connected ? 1 : 0;
+    rejecting += std::any_of(proxy.types.begin(), proxy.types.end(),
+                             [](const auto& type) { return !type.rejection.empty(); });
+  }
+  for (const auto& [id, workload] : plane_.CurrentMesh().workloads) {
+    unhealthy += workload.health != discovery::Health::kHealthy ? 1 : 0;
+  }
   std::string text;
-  const auto add = [&](const char* name, const char* type, int64_t value) {
-    absl::StrAppend(&text, "# TYPE ", name, " ", type, "\n", name, " ", value, "\n");
+  const auto add = [&](const char* name, const char* help, auto value) {
+    const char* type = std::string_view(name).ends_with("_total") ? "counter" : "gauge";
+    absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n", name,
+                    " ", value, "\n");
   };
-  add("tulle_control_workloads", "gauge",
-      static_cast<int64_t>(plane_.CurrentMesh().workloads.size()));
-  add("tulle_control_leases_held", "gauge", static_cast<int64_t>(plane_.HeldLeases()));
-  add("tulle_control_policies", "gauge",
-      static_cast<int64_t>(plane_.CurrentMesh().policies.documents().size()));
-  add("tulle_control_mesh_versions_total", "counter", plane_.version_count());
-  add("tulle_control_proxies_connected", "gauge", static_cast<int64_t>(connected));
-  add("tulle_control_grpc_connections", "gauge", static_cast<int64_t>(grpc_server_.connections()));
-  add("tulle_control_root_not_after_seconds", "gauge",
+  add("tulle_control_workloads", "Registered instances.", plane_.CurrentMesh().workloads.size());
+  add("tulle_control_workloads_unhealthy", "Instances with a missed lease, or not ready.",
+      unhealthy);
+  add("tulle_control_leases_held", "Leases overdue at once, held rather than expired.",
+      plane_.HeldLeases());
+  add("tulle_control_policies", "Policies in force.",
+      plane_.CurrentMesh().policies.documents().size());
+  add("tulle_control_mesh_versions_total", "Versions of the mesh that were made.",
+      plane_.version_count());
+  add("tulle_control_proxies_connected", "Proxies with an xDS stream.", connected);
+  add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.", rejecting);
+  add("tulle_control_grpc_connections", "Connections of sidecars.", grpc_server_.connections());
+  add("tulle_control_certificates_issued_total", "Certificates of workloads that were signed.",
+      plane_.authority().issued_count());
+  add("tulle_control_root_rotating", "1 while the root is being replaced.",
+      plane_.authority().rotation().phase() == ca::RotationPhase::kSteady ? 0 : 1);
+  add("tulle_control_root_not_after_seconds", "End of the signing root, since the epoch.",
       plane_.authority().signing().certificate().not_after());
+  absl::StrAppend(&text, "# HELP tulle_control_build_info The version that runs.\n",
+                  "# TYPE tulle_control_build_info gauge\ntulle_control_build_info{version=\"",
+                  telemetry::kVersion, "\"} 1\n");
   return text;
 }
 

@@ -2,8 +2,6 @@
 
 #include <absl/strings/str_cat.h>
 
-#include <set>
-
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
 
@@ -94,9 +92,15 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
                      ": use the instance id that was registered"));
   }
   Node& entry = nodes_[node.id()];
-  if (entry.spiffe_id.empty() || !entry.is_connected) entry.connected_since = plane_.Now();
+  const bool is_new = entry.spiffe_id.empty() || !entry.is_connected;
+  if (is_new) entry.connected_since = plane_.Now();
   entry.spiffe_id = identity->spiffe_id;
   entry.address = peer.PeerAddress().ToString();
+  if (is_new) {
+    plane_.log().Write(
+        telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
+        absl::StrCat(node.id(), " is connected (", entry.spiffe_id, " at ", entry.address, ")"));
+  }
   entry.certificate_not_after = identity->not_after;
   entry.is_connected = true;
   if (entry.view != nullptr && (!is_known || entry.view_version == plane_.version_count())) {
@@ -119,6 +123,7 @@ void XdsSource::Observe() {
     const auto node = nodes_.find(stream.node_id);
     if (node == nodes_.end()) continue;
     connected.insert(stream.node_id);
+    LogRejections(stream, &node->second);
     rotation.OnConnected(stream.node_id);
     const auto secrets = stream.types.find(snapshot::kSecretType);
     if (secrets != stream.types.end() && node->second.view != nullptr) {
@@ -142,6 +147,8 @@ void XdsSource::Observe() {
   for (auto& [id, node] : nodes_) {
     if (node.is_connected && !connected.contains(id)) {
       node.is_connected = false;
+      plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
+                         absl::StrCat(id, " is not connected any more"));
       rotation.OnDisconnected(id, plane_.Now());
     }
   }
@@ -149,6 +156,23 @@ void XdsSource::Observe() {
   std::erase_if(nodes_, [&](const auto& entry) {
     return !entry.second.is_connected && !plane_.CurrentMesh().workloads.contains(entry.first);
   });
+}
+
+// Each rejection once.
+void XdsSource::LogRejections(const xds::StreamStatus& stream, Node* node) {
+  std::set<std::string> rejections;
+  for (const auto& [type, resources] : stream.types) {
+    for (const auto& [name, resource] : resources) {
+      if (resource.delivery != xds::Delivery::kRejected) continue;
+      std::string text = absl::StrCat(stream.node_id, " rejected ", name, " of ", WordOf(type),
+                                      ": ", resource.error);
+      if (!node->rejections.contains(text)) {
+        plane_.log().Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kXds, text);
+      }
+      rejections.insert(std::move(text));
+    }
+  }
+  node->rejections = std::move(rejections);
 }
 
 std::vector<api::ProxyStatus> XdsSource::Proxies() {
@@ -170,9 +194,16 @@ std::vector<api::ProxyStatus> XdsSource::Proxies() {
       if (proxy == proxies.end()) continue;
       proxy->second.is_connected = true;
       proxy->second.types.clear();
+      Digest sent;
+      Digest acknowledged;
       for (const auto& [type, resources] : stream.types) {
-        proxy->second.types.push_back(Summary(type, resources));
+        api::ProxyStatus::TypeStatus status = Summary(type, resources);
+        sent.Add(status.sent_version);
+        acknowledged.Add(status.acknowledged_version);
+        proxy->second.types.push_back(std::move(status));
       }
+      proxy->second.sent_version = sent.text();
+      proxy->second.acknowledged_version = acknowledged.text();
     }
   }
   std::vector<api::ProxyStatus> list;

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,10 +46,12 @@ class XdsSource : public xds::Source {
     bool is_connected = true;
     std::shared_ptr<const snapshot::Snapshot> view;
     int64_t view_version = -1;
+    std::set<std::string> rejections;  // that were logged and still hold
   };
 
   // Tells the rotation who is there and who has acknowledged.
   void Observe();
+  void LogRejections(const xds::StreamStatus& stream, Node* node);
 
   ControlPlane& plane_;
   xds::AdsServer* ads_ = nullptr;

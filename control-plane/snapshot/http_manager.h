@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "control-plane/discovery/mesh.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
@@ -11,9 +12,9 @@ namespace tulle::snapshot {
 
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
-// Limits, timeouts and normalisation as explicit fields; routes and filters are the caller's, the
-// router's last.
-HttpConnectionManager MakeHttpManager(const std::string& stat_prefix);
+// Limits, timeouts, normalisation and access log as explicit fields; routes and filters are the
+// caller's, the router's last.
+HttpConnectionManager MakeHttpManager(const discovery::Mesh& mesh, const std::string& stat_prefix);
 void AddHttpFilter(const char* name, const google::protobuf::Message& config,
                    HttpConnectionManager* manager);
 void AddRouter(HttpConnectionManager* manager);
@@ -21,7 +22,8 @@ void AddNetworkFilter(const char* name, const google::protobuf::Message& config,
                       envoy::config::listener::v3::FilterChain* chain);
 void AddHttpManager(const HttpConnectionManager& manager,
                     envoy::config::listener::v3::FilterChain* chain);
-void AddTcpProxy(const std::string& cluster, envoy::config::listener::v3::FilterChain* chain);
+void AddTcpProxy(const discovery::Mesh& mesh, const std::string& cluster,
+                 envoy::config::listener::v3::FilterChain* chain);
 
 }  // namespace tulle::snapshot
 

@@ -37,7 +37,8 @@ struct InboundSide {
 };
 
 HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
-  HttpConnectionManager manager = MakeHttpManager(InboundListener(side.port.listen_port));
+  HttpConnectionManager manager =
+      MakeHttpManager(side.view.mesh, InboundListener(side.port.listen_port));
   if (is_mesh) {
     manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE_SET);
     manager.mutable_set_current_client_cert_details()->mutable_subject()->set_value(true);
@@ -77,7 +78,7 @@ void AddBytes(const InboundSide& side, listenerv3::FilterChain* chain) {
     filter.set_stat_prefix(InboundListener(side.port.listen_port));
     AddNetworkFilter("envoy.filters.network.rbac", filter, chain);
   }
-  AddTcpProxy(InboundCluster(side.port.application_port), chain);
+  AddTcpProxy(side.view.mesh, InboundCluster(side.port.application_port), chain);
 }
 
 void AddTraffic(const InboundSide& side, bool is_mesh, listenerv3::FilterChain* chain) {

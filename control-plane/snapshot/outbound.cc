@@ -20,13 +20,13 @@ listenerv3::Listener MakeListener(const std::string& name, const std::string& ad
 
 }  // namespace
 
-void AddOutboundListeners(const MeshView&, const discovery::Workload& workload,
+void AddOutboundListeners(const MeshView& view, const discovery::Workload& workload,
                           ResourceTable* listeners) {
   const discovery::Outbound& outbound = workload.outbound;
   if (outbound.http_port != 0) {
     listenerv3::Listener listener =
         MakeListener(kOutboundHttp, outbound.address, outbound.http_port);
-    HttpConnectionManager manager = MakeHttpManager(kOutboundHttp);
+    HttpConnectionManager manager = MakeHttpManager(view.mesh, kOutboundHttp);
     manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
     manager.mutable_rds()->set_route_config_name(kOutboundHttp);
     SetAds(manager.mutable_rds()->mutable_config_source());
@@ -38,7 +38,7 @@ void AddOutboundListeners(const MeshView&, const discovery::Workload& workload,
     const std::string host = discovery::HostOf(tcp.service);
     listenerv3::Listener listener =
         MakeListener(TcpListener(host, tcp.service_port), outbound.address, tcp.listen_port);
-    AddTcpProxy(OutboundCluster(host, tcp.service_port), listener.add_filter_chains());
+    AddTcpProxy(view.mesh, OutboundCluster(host, tcp.service_port), listener.add_filter_chains());
     AddResource(listener.name(), listener, listeners);
   }
 }

@@ -140,6 +140,25 @@ TEST(Snapshot, PlaintextChainsGoWhenStrict) {
             (std::set<std::string>{"mesh-http", "raw"}));
 }
 
+TEST(Snapshot, TheAccessLogIsOffUntilItHasAFile) {
+  Mesh mesh = MakeMesh(2);
+  const auto logs = [&] {
+    int found = 0;
+    for (const auto& [name, resource] : BuildSnapshot(mesh, {"s0-0"}).listeners) {
+      const std::string text =
+          DescribeAsJson("type.googleapis.com/envoy.config.listener.v3.Listener", *resource);
+      if (text.find("\"path\":\"/dev/stdout\"") != std::string::npos &&
+          text.find("%UPSTREAM_CLUSTER_RAW%") != std::string::npos) {
+        ++found;
+      }
+    }
+    return found;
+  };
+  EXPECT_EQ(logs(), 0);
+  mesh.access_log_file = "/dev/stdout";
+  EXPECT_EQ(logs(), static_cast<int>(BuildSnapshot(mesh, {"s0-0"}).listeners.size()));
+}
+
 TEST(Snapshot, AMeshedClusterNeverAcceptsJustAnyIdentity) {
   Mesh mesh = MakeMesh(1);
   mesh.workloads.at("s0-0").outbound.tcp = {{{"default", "absent"}, 5432, 15432}};

@@ -21,6 +21,12 @@ constexpr const char* kMigrations[] = {
     " value TEXT, at INTEGER NOT NULL, author TEXT NOT NULL,"
     " PRIMARY KEY(collection, key, revision)) WITHOUT ROWID;"
     "CREATE TABLE revisions(collection INTEGER PRIMARY KEY, revision INTEGER NOT NULL);",
+    // A key that was deleted and written again counts from then.
+    "ALTER TABLE records ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE records SET created_at = COALESCE((SELECT MIN(h.at) FROM history h"
+    " WHERE h.collection = records.collection AND h.key = records.key AND h.revision >"
+    " COALESCE((SELECT MAX(d.revision) FROM history d WHERE d.collection = records.collection"
+    " AND d.key = records.key AND d.value IS NULL), 0)), 0);",
 };
 constexpr int64_t kSchemaVersion = std::size(kMigrations);
 
@@ -156,11 +162,15 @@ absl::Status SqliteStore::ApplyChange(const Transaction& transaction,
   const int64_t collection = NumberOf(change.collection);
   absl::Status status;
   if (change.value) {
-    status = Statement(database_, "REPLACE INTO records VALUES(?, ?, ?, ?)")
+    status = Statement(database_,
+                       "INSERT INTO records(collection, key, value, revision, created_at)"
+                       " VALUES(?, ?, ?, ?, ?) ON CONFLICT(collection, key)"
+                       " DO UPDATE SET value = excluded.value, revision = excluded.revision")
                  .Bind(collection)
                  .Bind(change.key)
                  .Bind(*change.value)
                  .Bind(revision)
+                 .Bind(transaction.now())
                  .Run();
   } else {
     status = Statement(database_, "DELETE FROM records WHERE collection = ? AND key = ?")
@@ -195,24 +205,28 @@ absl::Status SqliteStore::ApplyChange(const Transaction& transaction,
 
 absl::StatusOr<std::optional<Record>> SqliteStore::Get(Collection collection,
                                                        std::string_view key) {
-  Statement statement(database_,
-                      "SELECT value, revision FROM records WHERE collection = ? AND key = ?");
+  Statement statement(
+      database_,
+      "SELECT value, revision, created_at FROM records WHERE collection = ? AND key = ?");
   statement.Bind(NumberOf(collection)).Bind(key);
   std::optional<Record> record;
   if (statement.Step()) {
-    record = Record{std::string(key), statement.Text(0), statement.Integer(1)};
+    record =
+        Record{std::string(key), statement.Text(0), statement.Integer(1), statement.Integer(2)};
   }
   if (!statement.status().ok()) return statement.status();
   return record;
 }
 
 absl::StatusOr<std::vector<Record>> SqliteStore::List(Collection collection) {
-  Statement statement(database_,
-                      "SELECT key, value, revision FROM records WHERE collection = ? ORDER BY key");
+  Statement statement(
+      database_,
+      "SELECT key, value, revision, created_at FROM records WHERE collection = ? ORDER BY key");
   statement.Bind(NumberOf(collection));
   std::vector<Record> records;
   while (statement.Step()) {
-    records.push_back({statement.Text(0), statement.Text(1), statement.Integer(2)});
+    records.push_back(
+        {statement.Text(0), statement.Text(1), statement.Integer(2), statement.Integer(3)});
   }
   if (!statement.status().ok()) return statement.status();
   return records;

@@ -107,6 +107,37 @@ TEST(SqliteStore, AFileOfANewerVersionIsRefused) {
   EXPECT_NE(store.status().message().find("newer"), std::string::npos);
 }
 
+TEST(SqliteStore, RecordsKnowSinceWhenTheyAreThere) {
+  const std::string path = PathOf("created");
+  auto store = OpenOrDie(path);
+  const auto put = [&](int64_t now) {
+    Transaction transaction("ann", now);
+    transaction.Put(Collection::kPolicy, "k", "v");
+    ASSERT_TRUE(store->Commit(transaction).ok());
+  };
+  put(10);
+  put(20);
+  EXPECT_EQ((*store->Get(Collection::kPolicy, "k"))->created_at, 10);
+  Transaction gone("ann", 30);
+  gone.Delete(Collection::kPolicy, "k");
+  ASSERT_TRUE(store->Commit(gone).ok());
+  put(40);
+  put(50);
+  EXPECT_EQ(store->List(Collection::kPolicy)->front().created_at, 40);
+  store.reset();
+  // A file of the version before it was kept.
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database,
+                         "ALTER TABLE records DROP COLUMN created_at;"
+                         "DELETE FROM migrations WHERE version = 2",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(database);
+  store = OpenOrDie(path);
+  EXPECT_EQ((*store->Get(Collection::kPolicy, "k"))->created_at, 40);
+}
+
 TEST(SqliteStore, WhatIsNoDatabaseIsRefused) {
   const std::string path = PathOf("garbage");
   FILE* file = fopen(path.c_str(), "w");

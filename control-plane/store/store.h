@@ -35,7 +35,8 @@ enum class Collection : int {
 struct Record {
   std::string key;
   std::string value;
-  int64_t revision = 0;  // of the commit that wrote it
+  int64_t revision = 0;    // of the commit that wrote it
+  int64_t created_at = 0;  // since when there is a record of this key
 };
 
 struct PastRecord {

@@ -105,6 +105,8 @@ void IdentityAgent::Renew() {
     token_ = Trimmed(*std::move(token));
     if (PinOf(token_).empty())
       return Fail(absl::StrCat(options_.token_file, " holds no join token (tulle1.HASH.SECRET)"));
+    // Roots of former days may have been replaced meanwhile: the token says whom to believe.
+    roots_pem_.clear();
   }
   OpenChannel();
 }

@@ -1,0 +1,25 @@
+// The parts of a proxy's configuration, as a person names them. Pure; any thread.
+#ifndef TULLE_CONTROL_PLANE_CLI_PROXY_PART_H_
+#define TULLE_CONTROL_PLANE_CLI_PROXY_PART_H_
+
+#include <array>
+#include <string_view>
+
+namespace tulle::cli {
+
+// In the order in which a request meets them.
+inline constexpr std::array<std::string_view, 5> kProxyParts = {"listeners", "routes", "clusters",
+                                                                "endpoints", "secrets"};
+
+// "routes", "route", "r" -> "routes"; "ep" too, as istioctl has it. Empty: there is no such part.
+constexpr std::string_view ProxyPartNamed(std::string_view word) {
+  if (word == "ep") return "endpoints";
+  for (const std::string_view part : kProxyParts) {
+    if (!word.empty() && part.starts_with(word)) return part;
+  }
+  return "";
+}
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_PROXY_PART_H_

@@ -1,0 +1,25 @@
+// Which policies a person means: KIND, KIND NAME..., KIND,KIND or KIND/NAME... Pure; any thread.
+#ifndef TULLE_CONTROL_PLANE_CLI_SELECTION_H_
+#define TULLE_CONTROL_PLANE_CLI_SELECTION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace tulle::cli {
+
+struct Selected {
+  std::string kind;  // "HTTPRoute"; empty: every kind
+  std::string name;  // empty: all of the kind
+
+  bool operator==(const Selected&) const = default;
+};
+
+// A Trouble for what is no kind, and for names without one.
+absl::StatusOr<std::vector<Selected>> ReadSelection(const std::string& kind,
+                                                    const std::vector<std::string>& names);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_SELECTION_H_
