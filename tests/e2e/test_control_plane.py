@@ -1,0 +1,230 @@
+"""The control plane's faults, with the real programs: it is dead at the start, dies again and again, its disk is full."""
+import glob
+import json
+import os
+import resource
+import signal
+import threading
+
+import pytest
+
+import processes
+import raw
+from mesh import Mesh, Refused
+
+ROUTE = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: post}
+spec:
+  parentRefs: [{kind: Service, name: post, port: 80}]
+  rules:
+  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-version, value: "%d"}]}}]
+    backendRefs: [{name: post, port: 80}]
+"""
+
+
+@pytest.fixture
+def mesh(tmp_path):
+    made = Mesh(tmp_path)
+    yield made
+    made.close()
+
+
+def ready(workload):
+    return raw.get(workload.admin, "/ready", host="127.0.0.1").status
+
+
+class Caller(threading.Thread):
+    """Requests one after the other until it is stopped; what was no 200 is kept."""
+
+    def __init__(self, workload, host):
+        super().__init__(daemon=True)
+        self.workload = workload
+        self.host = host
+        self.sent = 0
+        self.bad = []
+        self._stopped = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self._stopped.is_set():
+            self.sent += 1
+            try:
+                status = raw.get(self.workload.outbound, "/", host=self.host).status
+            except (OSError, EOFError) as error:
+                status = error
+            if status != 200:
+                self.bad.append(status)
+
+    def stop(self):
+        self._stopped.set()
+        self.join(processes.PATIENCE)
+        assert not self.is_alive()
+
+
+def test_fault_61_dead_at_the_start_the_last_good_configuration_serves(mesh):
+    post, caller = mesh.add("post"), mesh.add("caller")
+    saved = mesh.path("caller.state", "*")
+    processes.wait_until(lambda: any("last" in os.path.basename(name) for name in glob.glob(saved)), "a saved configuration")
+    mesh.kill_control()
+    caller.sidecar.stop(signal.SIGKILL)
+    mesh.start_sidecar(caller)
+    processes.wait_until(lambda: processes.listening(caller.outbound), "it listens:\n" + caller.sidecar.log())
+    processes.wait_until(lambda: ready(caller) == 200, "it is ready")
+    assert raw.get(caller.outbound, "/", host="post").status == 200
+    (request,) = post.origin.requests
+    assert "sa/caller" in ",".join(request.header("x-forwarded-client-cert")), "the identity is from the disk too"
+
+
+def test_fault_61_with_nothing_on_disk_it_is_not_ready_and_serves_nobody(mesh):
+    mesh.make_token("late")
+    from mesh import Workload
+    late = Workload("late")
+    mesh.workloads.append(late)
+    mesh.kill_control()
+    mesh.start_sidecar(late)
+    late.sidecar.wait_for_port(late.admin)
+    processes.wait_until(lambda: "cannot be reached" in late.sidecar.log(), "it says why")
+    assert ready(late) == 503
+    assert not processes.listening(late.inbound)
+    assert not processes.listening(late.outbound)
+    mesh.start_control()
+    mesh.wait_in_step(late)
+    processes.wait_until(lambda: ready(late) == 200, "it is ready once the control plane is there")
+
+
+def test_fault_62_flapping_costs_no_request_and_all_come_back(mesh):
+    post, caller = mesh.add("post"), mesh.add("caller")
+    calls = Caller(caller, "post")
+    for version in range(3):
+        mesh.kill_control()
+        mesh.start_control()
+        mesh.wait_in_step(caller)
+        mesh.wait_in_step(post)
+        # It is steered again: a change gets there, and nothing was forgotten.
+        mesh.tullectl("apply", "-f", "-", text=ROUTE % version)
+        processes.wait_until(lambda v=str(version): v in post.origin.requests[-1].header("x-version"), "the change is in force")
+    calls.stop()
+    assert calls.bad == []
+    assert calls.sent > 10
+
+
+def test_a_restart_expires_nobody(mesh):
+    mesh.add("post")
+    caller = mesh.add("caller")
+    mesh.kill_control()
+    mesh.start_control()
+    # Before any sidecar can have come back: what was registered stands, healthy.
+    workloads = {item["name"]: item for item in json.loads(mesh.tullectl("services", "-o", "json"))["items"]}
+    assert {"post", "caller"} <= set(workloads)
+    for service in workloads.values():
+        assert [e["health"] for port in service["ports"] for e in port["endpoints"]] == ["healthy"]
+    assert raw.get(caller.outbound, "/", host="post").status == 200
+
+
+def test_a_missed_lease_is_unhealthy_at_others_and_then_gone(mesh):
+    post, caller = mesh.add("post"), mesh.add("caller")
+    assert raw.get(caller.outbound, "/", host="post").status == 200
+    post.sidecar.stop(signal.SIGKILL)
+
+    def health():
+        items = json.loads(mesh.tullectl("services", "-o", "json"))["items"]
+        return [e["health"] for s in items if s["name"] == "post" for port in s["ports"] for e in port["endpoints"]]
+    processes.wait_until(lambda: health() == ["unhealthy"], "the lease is missed", 40)
+
+    def at_the_caller():
+        rows = mesh.tullectl("proxy-config", "caller", "endpoints")
+        return [row for row in rows.splitlines() if "post." in row and "UNHEALTHY" in row]
+    processes.wait_until(at_the_caller, "others are told")
+    assert raw.get(caller.outbound, "/", host="post").status == 503
+    assert "unhealthy: post-" in mesh_check(mesh)
+
+
+def mesh_check(mesh):
+    with pytest.raises(Refused) as failed:
+        mesh.tullectl("check")
+    return str(failed.value)
+
+
+def test_a_full_disk_says_so_keeps_the_old_state_and_the_mesh_runs(mesh):
+    post, caller = mesh.add("post"), mesh.add("caller")
+    mesh.tullectl("apply", "-f", "-", text=ROUTE % 1)
+    largest = max(os.path.getsize(name) for name in glob.glob(os.path.join(mesh.data, "*")))
+    hard = resource.prlimit(mesh.control.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(mesh.control.pid, resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        # More than fits, whatever room there is in the files that are there.
+        many = "---\n".join((ROUTE % 2).replace("name: post}", "name: post-%d}" % n, 1).replace(
+            "name: post, port: 80}]\n  rules", "name: s-%d, port: 80}]\n  rules" % n) for n in range(900))
+        with pytest.raises(Refused) as refused:
+            mesh.tullectl("apply", "-f", "-", text=many)
+        assert "full" in str(refused.value) and "hint: " in str(refused.value), refused.value
+        assert mesh.tullectl("get", "all", "-o", "name") == "httproute/post\n"
+        assert raw.get(caller.outbound, "/", host="post").status == 200
+        assert "1" in post.origin.requests[-1].header("x-version")
+        # Who is away and comes back finds the mesh as it was.
+        caller.sidecar.stop(signal.SIGKILL)
+        mesh.start_sidecar(caller)
+        processes.wait_until(lambda: processes.listening(caller.outbound) and ready(caller) == 200, "it is back")
+    finally:
+        resource.prlimit(mesh.control.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    assert mesh.control.running()
+    mesh.tullectl("apply", "-f", "-", text=ROUTE % 3)
+    mesh.wait_in_step(caller)
+    raw.get(caller.outbound, "/", host="post")
+    assert "3" in post.origin.requests[-1].header("x-version")
+
+
+def test_killed_at_any_moment_what_was_acknowledged_is_there(mesh):
+    applied = 0
+    for round_number in range(5):
+        killer = threading.Timer(0.05 + 0.07 * round_number, mesh.kill_control)
+        killer.start()
+        tried = applied
+        try:
+            while True:
+                tried += 1
+                mesh.tullectl("apply", "-f", "-", text=ROUTE % tried)
+                applied = tried
+        except Refused:
+            pass
+        killer.join()
+        mesh.start_control()
+        if not applied and not mesh.tullectl("get", "hr", "-o", "name"):
+            continue
+        stored = json.loads(mesh.tullectl("get", "httproute", "post", "-o", "json"))
+        version = int(stored["spec"]["rules"][0]["filters"][0]["requestHeaderModifier"]["set"][0]["value"])
+        assert version in (applied, tried), "acknowledged up to %d, tried %d" % (applied, tried)
+        applied = version
+
+
+def test_tokens_of_before_a_rotation_join_after_it(mesh):
+    """The pin of such a token is the former root, which vouches for the new one."""
+    token = mesh.make_token("late")
+    with open(token, encoding="ascii") as file:
+        pin = file.read().split(".")[1]
+    # Nobody holds a certificate: it is done at once.
+    assert "the root is new" in mesh.tullectl("cert", "rotate")
+    assert "the root is new" in mesh.tullectl("cert", "rotate")
+    with open(mesh.make_token("other"), encoding="ascii") as file:
+        assert file.read().split(".")[1] != pin
+    from mesh import Workload
+    late = Workload("late")
+    mesh.workloads.append(late)
+    mesh.start_sidecar(late)
+    mesh.wait_in_step(late)
+
+
+def test_a_sidecar_that_was_away_over_a_rotation_joins_again_by_its_token(tmp_path):
+    """Its certificate has ended and its roots are the former ones: the token's pin is what it believes."""
+    mesh = Mesh(tmp_path, "--svid-ttl", "10s")
+    try:
+        post = mesh.add("post")
+        post.sidecar.stop(signal.SIGKILL)
+        mesh.tullectl("cert", "rotate", "--watch")
+        mesh.make_token("post")
+        mesh.start_sidecar(post)
+        mesh.wait_in_step(post)
+    finally:
+        mesh.close()
