@@ -263,6 +263,17 @@ std::string Process::NodeBytes() const {
   return node.SerializeAsString();
 }
 
+// Under a control plane the first version holds the own certificate alone: a workload that asked
+// for listeners waits for them, from the disk or by xDS.
+bool Process::IsReady() const {
+  if (!sidecar_->ready()) return false;
+  const Workload& workload = command_line_.workload;
+  const bool asked =
+      !workload.inbound.empty() || workload.outbound_http != 0 || !workload.outbound_tcp.empty();
+  if (command_line_.control.empty() || !asked) return true;
+  return !sidecar_->loader().Current()->listeners.empty();
+}
+
 void Process::OnInForce() {
   for (const std::string& error : sidecar_->errors())
     WriteLog(LogLevel::kError, LogComponent::kProxy, error);
@@ -270,7 +281,7 @@ void Process::OnInForce() {
     exit_code_ = 1;
     return Exit();
   }
-  if (announced_) return;
+  if (announced_ || !IsReady()) return;
   announced_ = true;
   WriteLog(LogLevel::kInfo, LogComponent::kMain, "ready");
 }
@@ -284,7 +295,7 @@ absl::Status Process::StartAdmin(const SocketAddress& address, bool named) {
 void Process::FillAdminSource() {
   admin_source_.state = [this] {
     admin::AdminSource::State state;
-    state.ready = sidecar_->ready() && !sidecar_->draining();
+    state.ready = IsReady() && !sidecar_->draining();
     state.name = sidecar_->draining() ? "DRAINING" : state.ready ? "LIVE" : "PRE_INITIALIZING";
     return state;
   };

@@ -42,6 +42,7 @@ class Process final : private identity::IdentityAgent::Events {
   std::string InstanceId();
 
   void StartWorkers();
+  bool IsReady() const;
   void OnInForce();
   absl::Status StartAdmin(const SocketAddress& address, bool named);
   void FillAdminSource();
