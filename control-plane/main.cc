@@ -141,6 +141,8 @@ int Main(int argc, char** argv) {
   setrlimit(RLIMIT_CORE, &none);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
+  // A file that may not grow is a full disk: the store says so, and the process lives.
+  signal(SIGXFSZ, SIG_IGN);
   server::ControlPlaneOptions options;
   options.data_dir = flags.data_dir;
   options.version = telemetry::kVersion;

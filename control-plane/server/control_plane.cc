@@ -196,6 +196,11 @@ void ControlPlane::Tick() {
 
 void ControlPlane::OnChange() {
   is_dirty_ = true;
+  // At once, before the caller is told of the new roots: it will believe those alone.
+  if (authority_->roots_for_joining_pem() != roots_seen_) {
+    roots_seen_ = authority_->roots_for_joining_pem();
+    if (roots_observer_) roots_observer_();
+  }
   if (!coalesce_->active()) Rebuild();
 }
 
@@ -210,10 +215,6 @@ void ControlPlane::Rebuild() {
   mesh->policies = policies_->policies();
   factory_ = std::make_unique<snapshot::SnapshotFactory>(std::move(mesh));
   ++version_count_;
-  if (authority_->roots_for_joining_pem() != roots_seen_) {
-    roots_seen_ = authority_->roots_for_joining_pem();
-    if (roots_observer_) roots_observer_();
-  }
   if (observer_) observer_(*factory_);
 }
 
