@@ -11,8 +11,9 @@ from origin import Origin
 class Workload:
     """One instance of a service: its origin, its ports, and the sidecar beside it."""
 
-    def __init__(self, name):
+    def __init__(self, name, state):
         self.name = name
+        self.state = state
         self.origin = Origin()
         self.inbound = processes.free_port()
         self.outbound = processes.free_port()
@@ -49,14 +50,9 @@ class Mesh:
         return self.children[-1]
 
     def start_control(self):
-        # An over-long file then fails the write, as a full disk does, instead of ending the process.
-        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        try:
-            self.control = self.start([
-                self.binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:%d" % self.grpc,
-                "--api", "127.0.0.1:%d" % self.api, "--health", "127.0.0.1:%d" % self.health, *self.control_arguments], "control")
-        finally:
-            signal.signal(signal.SIGXFSZ, before)
+        self.control = self.start([
+            self.binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:%d" % self.grpc,
+            "--api", "127.0.0.1:%d" % self.api, "--health", "127.0.0.1:%d" % self.health, *self.control_arguments], "control")
         self.control.wait_for_port(self.health)
 
     def kill_control(self):
@@ -95,18 +91,22 @@ class Mesh:
         return path
 
     def start_sidecar(self, workload, *arguments):
-        os.makedirs(self.path(workload.name + ".state"), mode=0o700, exist_ok=True)
         workload.sidecar = self.start([
             self.binary("sidecar/tulle-sidecar"), "--control", "127.0.0.1:%d" % self.grpc,
-            "--token-file", self.path(workload.name + ".token"), "--state-dir", self.path(workload.name + ".state"),
+            "--token-file", self.path(workload.name + ".token"), "--state-dir", workload.state,
             "--admin", "127.0.0.1:%d" % workload.admin, "--name", workload.name,
             "--inbound", "%d:%d:80/http" % (workload.inbound, workload.origin.port),
             "--outbound-http", str(workload.outbound), *arguments], workload.name)
 
+    def new_workload(self, name):
+        """One without a sidecar yet."""
+        self.workloads.append(Workload(name, self.path(name + ".state")))
+        os.makedirs(self.workloads[-1].state, mode=0o700)
+        return self.workloads[-1]
+
     def add(self, name):
-        """A workload that is its own service, listening on port 80 of it."""
-        workload = Workload(name)
-        self.workloads.append(workload)
+        """A workload that is its own service, listening on port 80 of it; its sidecar is in step."""
+        workload = self.new_workload(name)
         self.make_token(name)
         self.start_sidecar(workload)
         workload.instance = self.wait_in_step(workload)

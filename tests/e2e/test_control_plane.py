@@ -31,6 +31,14 @@ def mesh(tmp_path):
     made.close()
 
 
+def saved_configuration(workload):
+    try:
+        with open(os.path.join(workload.state, "last-good.pb"), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def ready(workload):
     return raw.get(workload.admin, "/ready", host="127.0.0.1").status
 
@@ -65,8 +73,9 @@ class Caller(threading.Thread):
 
 def test_fault_61_dead_at_the_start_the_last_good_configuration_serves(mesh):
     post, caller = mesh.add("post"), mesh.add("caller")
-    saved = mesh.path("caller.state", "*")
-    processes.wait_until(lambda: any("last" in os.path.basename(name) for name in glob.glob(saved)), "a saved configuration")
+    # It is written a second after it came.
+    wanted = (b"outbound|80||post.", b"outbound|http", b"inbound|%d" % caller.inbound, b"ROOTCA")
+    processes.wait_until(lambda: all(part in saved_configuration(caller) for part in wanted), "a saved configuration")
     mesh.kill_control()
     caller.sidecar.stop(signal.SIGKILL)
     mesh.start_sidecar(caller)
@@ -79,9 +88,7 @@ def test_fault_61_dead_at_the_start_the_last_good_configuration_serves(mesh):
 
 def test_fault_61_with_nothing_on_disk_it_is_not_ready_and_serves_nobody(mesh):
     mesh.make_token("late")
-    from mesh import Workload
-    late = Workload("late")
-    mesh.workloads.append(late)
+    late = mesh.new_workload("late")
     mesh.kill_control()
     mesh.start_sidecar(late)
     late.sidecar.wait_for_port(late.admin)
@@ -92,6 +99,23 @@ def test_fault_61_with_nothing_on_disk_it_is_not_ready_and_serves_nobody(mesh):
     mesh.start_control()
     mesh.wait_in_step(late)
     processes.wait_until(lambda: ready(late) == 200, "it is ready once the control plane is there")
+
+
+def test_fault_61_with_an_identity_but_no_configuration_it_is_not_ready(mesh):
+    post = mesh.add("post")
+    processes.wait_until(lambda: saved_configuration(post), "a saved configuration")
+    mesh.kill_control()
+    post.sidecar.stop(signal.SIGKILL)
+    os.remove(os.path.join(post.state, "last-good.pb"))
+    mesh.start_sidecar(post)
+    post.sidecar.wait_for_port(post.admin)
+    processes.wait_until(lambda: "no connection to the control plane" in post.sidecar.log(), "it says why")
+    assert ready(post) == 503
+    assert not processes.listening(post.inbound)
+    assert "main: ready" not in post.sidecar.log()
+    mesh.start_control()
+    processes.wait_until(lambda: ready(post) == 200, "it is ready once the control plane is there")
+    assert processes.listening(post.inbound)
 
 
 def test_fault_62_flapping_costs_no_request_and_all_come_back(mesh):
@@ -159,7 +183,8 @@ def test_a_full_disk_says_so_keeps_the_old_state_and_the_mesh_runs(mesh):
             "name: post, port: 80}]\n  rules", "name: s-%d, port: 80}]\n  rules" % n) for n in range(900))
         with pytest.raises(Refused) as refused:
             mesh.tullectl("apply", "-f", "-", text=many)
-        assert "full" in str(refused.value) and "hint: " in str(refused.value), refused.value
+        assert "the store cannot write" in str(refused.value), refused.value
+        assert "nothing was changed; check space" in str(refused.value), refused.value
         assert mesh.tullectl("get", "all", "-o", "name") == "httproute/post\n"
         assert raw.get(caller.outbound, "/", host="post").status == 200
         assert "1" in post.origin.requests[-1].header("x-version")
@@ -209,9 +234,7 @@ def test_tokens_of_before_a_rotation_join_after_it(mesh):
     assert "the root is new" in mesh.tullectl("cert", "rotate")
     with open(mesh.make_token("other"), encoding="ascii") as file:
         assert file.read().split(".")[1] != pin
-    from mesh import Workload
-    late = Workload("late")
-    mesh.workloads.append(late)
+    late = mesh.new_workload("late")
     mesh.start_sidecar(late)
     mesh.wait_in_step(late)
 

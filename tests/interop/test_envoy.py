@@ -65,8 +65,8 @@ spec:
   targetRef: {kind: Service, name: post}
   action: ALLOW
   rules:
-  - from: [{principals: ["spiffe://cluster.local/ns/default/sa/caller"]}]
-    to: [{methods: [GET, POST]}]
+  - from: {principals: ["spiffe://cluster.local/ns/default/sa/caller"]}
+    to: {methods: [GET, POST]}
 """
 SECONDS_TO_WARM = 40  # Envoy waits 15 s for a secret that does not come.
 
