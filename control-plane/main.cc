@@ -12,16 +12,11 @@
 
 #include "certs/private_key.h"
 #include "control-plane/policy/names.h"
-#include "control-plane/server/control_plane.h"
-#include "control-plane/server/frontend.h"
-#include "control-plane/server/grpc_services.h"
-#include "control-plane/server/xds_source.h"
-#include "net/grpc/service.h"
+#include "control-plane/server/control_server.h"
 #include "net/loop/uv/uv_loop.h"
 #include "net/tls/tls_transports.h"
 #include "telemetry/log.h"
 #include "telemetry/version.h"
-#include "xds/server/ads_server.h"
 
 namespace tulle {
 namespace {
@@ -108,26 +103,17 @@ int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
                      flags.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText);
   certs::SystemKeySource keys;
   const std::unique_ptr<loop::Loop> loop = loop::NewUvLoop();
-  auto plane = server::ControlPlane::Open(plane_options, *loop, keys, log);
-  if (!plane.ok()) return Fail(std::string(plane.status().message()));
-  server::XdsSource source(*loop, **plane);
-  xds::AdsServer ads(*loop, source);
-  source.Serve(&ads);
-  grpc::ServiceRegistry services;
-  ads.Register(services);
-  server::AddCertificateAuthority(plane->get(), &services);
-  server::AddRegistry(plane->get(), &services);
-  auto frontend =
-      server::Frontend::Open(doors, *loop, **plane, services, tls::TlsTransports(), keys, log);
-  if (!frontend.ok()) return Fail(std::string(frontend.status().message()));
+  auto server =
+      server::ControlServer::Open(plane_options, doors, *loop, tls::TlsTransports(), keys, log);
+  if (!server.ok()) return Fail(std::string(server.status().message()));
+  const server::Frontend& frontend = (*server)->frontend();
   for (const int signal : {SIGTERM, SIGINT}) loop->OnSignal(signal, [&] { loop->Stop(); });
   log.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kMain,
-            "serving sidecars on " + (*frontend)->grpc_address().ToString() + ", the API on " +
-                (*frontend)->rest_address().ToString() + ", health on " +
-                (*frontend)->health_address().ToString() +
+            "serving sidecars on " + frontend.grpc_address().ToString() + ", the API on " +
+                frontend.rest_address().ToString() + ", health on " +
+                frontend.health_address().ToString() +
                 "; for the admin: tullectl --credential-file " + flags.data_dir + "/admin.json");
   loop->Run();
-  frontend->reset();
   return 0;
 }
 

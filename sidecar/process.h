@@ -11,10 +11,8 @@
 #include "sidecar/command_line.h"
 #include "sidecar/config/bootstrap.h"
 #include "sidecar/discovery.h"
-#include "sidecar/identity/identity_agent.h"
+#include "sidecar/membership.h"
 #include "sidecar/proxy/access_log_writer.h"
-#include "sidecar/proxy/request_telemetry.h"
-#include "sidecar/registration.h"
 #include "sidecar/sidecar.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
@@ -23,10 +21,10 @@ namespace tulle::sidecar {
 
 // The running sidecar: puts the parts together for one of its two ways of running, and ends them in
 // order. Owner: main(). Thread: main.
-class Process final : private identity::IdentityAgent::Events {
+class Process final {
  public:
   Process(loop::Loop& loop, CommandLine command_line);
-  ~Process() override;
+  ~Process();
   // Until a signal or /quitquitquit. Returns the exit code.
   int Run();
 
@@ -36,10 +34,6 @@ class Process final : private identity::IdentityAgent::Events {
   absl::Status ConnectToAds(const config::Bootstrap& bootstrap);
   // With --control.
   absl::Status StartFromControlPlane();
-  void OnIdentity(const std::shared_ptr<const identity::Identity>& identity) override;
-  void OnIdentityError(const std::string& error) override;
-  std::string NodeBytes() const;
-  std::string InstanceId();
 
   void StartWorkers();
   bool IsReady() const;
@@ -49,7 +43,7 @@ class Process final : private identity::IdentityAgent::Events {
   void ListenToSignals();
   void BeginExit();
   void Exit();
-  proxy::OwnWorkload OwnWorkload() const;
+  void ShowLimits();
   void WriteLog(telemetry::LogLevel level, telemetry::LogComponent component,
                 const std::string& text);
 
@@ -61,14 +55,9 @@ class Process final : private identity::IdentityAgent::Events {
   std::vector<std::unique_ptr<telemetry::Registry>> worker_metrics_;
   proxy::AccessLogWriter access_log_;
   std::unique_ptr<Sidecar> sidecar_;
-  std::string bootstrap_node_;
-  std::string spiffe_id_;
-
+  std::unique_ptr<Discovery> discovery_;  // with --config, if it names an ADS cluster
   certs::SystemKeySource keys_;
-  std::unique_ptr<identity::IdentityAgent> identity_;
-  std::unique_ptr<Discovery> discovery_;
-  std::unique_ptr<Registration> registration_;
-  std::string instance_id_;
+  std::unique_ptr<Membership> membership_;  // with --control
 
   admin::AdminSource admin_source_;
   std::unique_ptr<admin::AdminServer> admin_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sidecar/proxy/downstream_limit.h"
+#include "sidecar/proxy/request_telemetry.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -21,7 +22,7 @@ Sidecar::Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Opti
     Publish();
   });
   for (int i = 0; i < options_.workers; ++i) {
-    workers_.push_back(std::make_unique<WorkerThread>(main_, i, options_.make_observer));
+    workers_.push_back(options_.new_worker(i));
   }
 }
 
@@ -46,8 +47,10 @@ void Sidecar::Publish() {
   waiting_for_ = static_cast<int>(workers_.size());
   errors_.clear();
   for (const auto& worker : workers_) {
-    worker->Apply(version, [this, number](std::vector<std::string> errors) {
-      OnApplied(number, std::move(errors));
+    worker->Post([this, version, number](Worker& on_thread) {
+      main_.Post([this, number, errors = on_thread.Apply(version)]() mutable {
+        OnApplied(number, std::move(errors));
+      });
     });
   }
 }
@@ -63,11 +66,24 @@ void Sidecar::OnApplied(uint64_t version, std::vector<std::string> errors) {
   if (on_in_force_) on_in_force_();
 }
 
+void Sidecar::SetOwnWorkload(const proxy::OwnWorkload& own) {
+  for (const auto& worker : workers_) {
+    worker->Post([own](Worker& on_thread) { on_thread.SetOwnWorkload(own); });
+  }
+}
+
+void Sidecar::VisitLimits(const LimitsVisitor& visit) {
+  if (published_ == nullptr) return;
+  for (const auto& [name, cluster] : published_->clusters) visit(*cluster, *limits_.For(name));
+}
+
 void Sidecar::Drain(loop::Duration grace, std::function<void()> done) {
   if (draining()) return;
   on_drained_ = std::move(done);
   drain_end_ = main_.Now() + grace;
-  for (const auto& worker : workers_) worker->Drain();
+  for (const auto& worker : workers_) {
+    worker->Post([](Worker& on_thread) { on_thread.Drain(); });
+  }
   drain_timer_ = main_.NewTimer([this] { CheckDrained(); });
   CheckDrained();
 }
@@ -77,11 +93,13 @@ void Sidecar::CheckDrained() {
   auto busy = std::make_shared<int>(static_cast<int>(workers_.size()));
   auto any = std::make_shared<bool>(false);
   for (const auto& worker : workers_) {
-    worker->AskIdle([this, busy, any](bool idle) {
-      *any = *any || !idle;
-      if (--*busy > 0) return;
-      if (!*any) return on_drained_();
-      drain_timer_->Start(kDrainPoll);
+    worker->Post([this, busy, any](Worker& on_thread) {
+      main_.Post([this, busy, any, idle = on_thread.idle()] {
+        *any = *any || !idle;
+        if (--*busy > 0) return;
+        if (!*any) return on_drained_();
+        drain_timer_->Start(kDrainPoll);
+      });
     });
   }
 }

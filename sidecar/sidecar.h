@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,18 +9,18 @@
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/config/snapshot_loader.h"
+#include "sidecar/remote_worker.h"
 #include "sidecar/worker.h"
-#include "sidecar/worker_thread.h"
 
 namespace tulle::sidecar {
 
-// The data plane of one workload as a process: configuration comes in on the main thread, is loaded
-// into a snapshot, and goes to workers. Owner: main(). Thread: main.
+// The data plane of one workload: configuration comes in on the main thread, is loaded into a
+// snapshot, and goes to workers. Owner: Process, or a simulation. Thread: main.
 class Sidecar {
  public:
   struct Options {
     int workers = 1;
-    WorkerThread::MakeObserver make_observer;
+    std::function<std::unique_ptr<RemoteWorker>(int index)> new_worker;
   };
 
   Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Options options);
@@ -38,6 +39,14 @@ class Sidecar {
   // Runs when a version is in force on all workers.
   void OnVersionInForce(std::function<void()> callback) { on_in_force_ = std::move(callback); }
 
+  // Who this is, for what workers tell of it.
+  void SetOwnWorkload(const proxy::OwnWorkload& own);
+
+  // Each cluster in force, with what is used of its caps.
+  using LimitsVisitor =
+      std::function<void(const upstream::ClusterSpec&, const upstream::ClusterLimits&)>;
+  void VisitLimits(const LimitsVisitor& visit);
+
   // No new connections; `done` runs when no request is left, or `grace` is over.
   void Drain(loop::Duration grace, std::function<void()> done);
   bool draining() const { return drain_timer_ != nullptr; }
@@ -52,7 +61,7 @@ class Sidecar {
   LimitsTable limits_;
   std::shared_ptr<proxy::DownstreamLimit> downstream_limit_;
   std::shared_ptr<const config::Snapshot> published_;
-  std::vector<std::unique_ptr<WorkerThread>> workers_;
+  std::vector<std::unique_ptr<RemoteWorker>> workers_;
   uint64_t version_ = 0;
   uint64_t acknowledged_ = 0;
   int waiting_for_ = 0;  // workers that have not applied version_

@@ -53,6 +53,8 @@ class Worker {
   // endpoints and routes first, then listeners, then what is gone. Returns what could not be done
   // (an address in use), one text each.
   std::vector<std::string> Apply(std::shared_ptr<const Version> version);
+  // Who we are, after a first or new certificate.
+  void SetOwnWorkload(const proxy::OwnWorkload& own) { services_.observer.OnOwnWorkload(own); }
   // Accepts no more; connections end when their requests have.
   void Drain();
   // Ends everything.

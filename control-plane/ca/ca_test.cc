@@ -188,6 +188,28 @@ TEST_F(CaTest, RotationNeverLeavesAPeerThatCannotVerify) {
   EXPECT_FALSE(Trusts(authority_->trust_bundle_pem(), old_leaf));
 }
 
+// Both roots may sign in the second of the switch, so that their SVIDs end in the same one.
+TEST_F(CaTest, ARenewalInTheSecondOfTheSwitchCounts) {
+  const auto issue = [&] {
+    const auto issued =
+        Issue(Id("a"), certs::BuildCertificateRequest(keys_.Generate(), Id("a")));
+    return certs::ParsePemCertificates(issued->certificate_pem)->front();
+  };
+  authority_->rotation().OnConnected("n1");
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  const certs::Certificate old_leaf = issue();
+  authority_->rotation().OnAcknowledged("n1");
+  ASSERT_TRUE(*authority_->AdvanceRotation(kNow));
+  const certs::Certificate new_leaf = issue();
+  ASSERT_EQ(old_leaf.not_after(), new_leaf.not_after());
+  EXPECT_FALSE(authority_->HasRenewed(old_leaf.sha256(), old_leaf.not_after()));
+  EXPECT_TRUE(authority_->HasRenewed(new_leaf.sha256(), new_leaf.not_after()));
+  // After a restart its end must tell.
+  Reopen();
+  EXPECT_FALSE(authority_->HasRenewed(old_leaf.sha256(), old_leaf.not_after()));
+  EXPECT_TRUE(authority_->HasRenewed(new_leaf.sha256(), new_leaf.not_after() + 1));
+}
+
 TEST(RootRotation, NodesThatAreAwayAreWaitedForOnlyAsLongAsTheirSvidLives) {
   RootRotation rotation(100);
   rotation.OnConnected("here");

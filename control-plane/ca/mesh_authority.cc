@@ -186,7 +186,15 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
   if (!leaf.ok()) return leaf.status();
   ++issued_count_;
   NoteIssued(leaf->not_after(), holder, now);
+  if (rotation_.phase() == RotationPhase::kRenewing) renewed_.insert(leaf->sha256());
   return IssuedSvid{leaf->ToPem(), trust_bundle_pem_, leaf->not_after(), caller.ToString()};
+}
+
+bool MeshAuthority::HasRenewed(const std::string& svid_sha256, int64_t not_after) const {
+  if (rotation_.phase() != RotationPhase::kRenewing) return false;
+  // What was signed before a restart is known by its end: none lives longer than the lifetime.
+  return renewed_.contains(svid_sha256) ||
+         not_after > rotation_.since() + options_.svid_lifetime_seconds;
 }
 
 absl::StatusOr<IssuedSvid> MeshAuthority::IssueOwn(const certs::PrivateKey& key,
@@ -239,6 +247,7 @@ absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
   if (status.ok()) status = Save(roots, phase, now);
   if (!status.ok()) return status;  // the step stays due
   rotation_ = std::move(next);
+  renewed_.clear();
   Adopt(std::move(roots));
   return true;
 }

@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,10 @@ class MeshAuthority {
   // Subject key hash of the root that must have signed a renewed SVID.
   const certs::Authority& signing() const { return roots_.active[signing_index()]; }
 
+  // During kRenewing: the node that presents this SVID needs no other one before the old root goes.
+  // Its end alone does not tell: the old and the new root may both sign within one second.
+  bool HasRenewed(const std::string& svid_sha256, int64_t not_after) const;
+
   // Rotation. kFailedPrecondition while one is under way (the message names the nodes it waits
   // for).
   absl::Status BeginRotation(int64_t now);
@@ -116,6 +121,7 @@ class MeshAuthority {
   RootRotation rotation_;
   int64_t issued_count_ = 0;
   Roots roots_;
+  std::set<std::string> renewed_;  // SHA-256 of SVIDs signed since the new root signs
   std::string trust_bundle_pem_;
   std::string roots_for_joining_pem_;
 };

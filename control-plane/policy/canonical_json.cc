@@ -181,7 +181,7 @@ Json SpecJson(const ResiliencePolicy& policy) {
 
 Json SpecJson(const AuthorizationPolicy& policy) {
   Json json = {{"targetRef", TargetJson(policy.target)},
-               {"action", policy.action == Action::kAllow ? "ALLOW" : "DENY"}};
+               {"action", policy.action == AuthorizationAction::kAllow ? "ALLOW" : "DENY"}};
   for (const AuthorizationRule& rule : policy.rules) {
     Json from = Json::object();
     Put(&from, "principals", rule.principals);

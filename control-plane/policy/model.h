@@ -202,7 +202,7 @@ struct ResiliencePolicy {
 
 // ---- AuthorizationPolicy
 
-enum class Action { kAllow, kDeny };
+enum class AuthorizationAction { kAllow, kDeny };
 
 struct AuthorizationRule {              // all non-empty lists must hold; within a list any
   std::vector<std::string> principals;  // spiffe://..., ns/NS/sa/ACCOUNT, each may end in *; "*":
@@ -217,7 +217,7 @@ struct AuthorizationRule {              // all non-empty lists must hold; within
 
 struct AuthorizationPolicy {
   Target target;
-  Action action = Action::kAllow;
+  AuthorizationAction action = AuthorizationAction::kAllow;
   std::vector<AuthorizationRule> rules;  // ALLOW without rules lets nobody in
 
   bool operator==(const AuthorizationPolicy&) const = default;

@@ -25,8 +25,8 @@ std::vector<std::string> ClaimsOf(const Document& document) {
     claims.push_back("the resilience of " + ToText(resilience->target));
   } else if (const auto* authorization = std::get_if<AuthorizationPolicy>(&document.spec)) {
     claims.push_back(std::string("the ") +
-                     (authorization->action == Action::kAllow ? "ALLOW" : "DENY") + " rules of " +
-                     ToText(authorization->target));
+                     (authorization->action == AuthorizationAction::kAllow ? "ALLOW" : "DENY") +
+                     " rules of " + ToText(authorization->target));
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
     claims.push_back("the mTLS mode of " + ToText(peer->target));
   } else if (const auto* external = std::get_if<ExternalService>(&document.spec)) {

@@ -74,10 +74,10 @@ void ReadTo(ObjectReader& to, AuthorizationRule* rule) {
 AuthorizationPolicy ReadAuthorizationPolicy(ObjectReader& spec, const std::string& ns) {
   AuthorizationPolicy policy;
   policy.target = ReadTarget(spec, ns, {TargetKind::kService, TargetKind::kNamespace});
-  const auto action =
-      spec.Choice<Action>("action", {{"ALLOW", Action::kAllow}, {"DENY", Action::kDeny}});
+  const auto action = spec.Choice<AuthorizationAction>(
+      "action", {{"ALLOW", AuthorizationAction::kAllow}, {"DENY", AuthorizationAction::kDeny}});
   if (!spec.Has("action")) spec.Complain("action", "is missing", "write ALLOW or DENY");
-  policy.action = action.value_or(Action::kAllow);
+  policy.action = action.value_or(AuthorizationAction::kAllow);
   spec.List("rules", kMostRules, [&](const YAML::Node& node, const std::string& path) {
     ObjectReader reader(node, path, spec.diagnosis());
     AuthorizationRule rule;
@@ -86,7 +86,7 @@ AuthorizationPolicy ReadAuthorizationPolicy(ObjectReader& spec, const std::strin
     reader.Finish();
     policy.rules.push_back(std::move(rule));
   });
-  if (action == Action::kDeny && policy.rules.empty()) {
+  if (action == AuthorizationAction::kDeny && policy.rules.empty()) {
     spec.Complain("rules", "is empty, so that this DENY denies nothing",
                   "write a rule; - {} denies everybody everything");
   }

@@ -39,7 +39,8 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Open(const ControlPl
 
 absl::Status ControlPlane::Load() {
   const bool is_kept = !options_.data_dir.empty();
-  auto store = store::SqliteStore::Open(is_kept ? options_.data_dir + "/tulle.db" : ":memory:");
+  auto store = store::SqliteStore::Open(
+      is_kept && !options_.store_in_memory ? options_.data_dir + "/tulle.db" : ":memory:");
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   auto policies = discovery::PolicyBook::Open(store_.get());

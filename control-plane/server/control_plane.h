@@ -38,7 +38,8 @@ struct Caller {
 };
 
 struct ControlPlaneOptions {
-  std::string data_dir;  // empty: nothing is kept (simulation, tests)
+  std::string data_dir;          // empty: nothing is kept, and nobody may call the API
+  bool store_in_memory = false;  // for simulations, which do not wait for disks
   ca::MeshAuthority::Options authority;
   registry::Registry::Options registry;
   std::string access_log_file;  // see discovery::Mesh

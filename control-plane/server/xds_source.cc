@@ -102,6 +102,7 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
         absl::StrCat(node.id(), " is connected (", entry.spiffe_id, " at ", entry.address, ")"));
   }
   entry.certificate_not_after = identity->not_after;
+  entry.certificate_sha256 = identity->certificate_sha256;
   entry.is_connected = true;
   if (entry.view != nullptr && (!is_known || entry.view_version == plane_.version_count())) {
     return entry.view;
@@ -136,11 +137,7 @@ void XdsSource::Observe() {
         rotation.OnAcknowledged(stream.node_id);
       }
     }
-    // No SVID lives longer than the authority allows: one that ends later than that after the
-    // switch is newer.
-    const bool is_renewing = rotation.phase() == ca::RotationPhase::kRenewing;
-    if (is_renewing &&
-        node->second.certificate_not_after > rotation.since() + authority.svid_lifetime_seconds()) {
+    if (authority.HasRenewed(node->second.certificate_sha256, node->second.certificate_not_after)) {
       rotation.OnRenewed(stream.node_id);
     }
   }

@@ -43,6 +43,7 @@ class XdsSource : public xds::Source {
     std::string address;
     int64_t connected_since = 0;
     int64_t certificate_not_after = 0;
+    std::string certificate_sha256;
     bool is_connected = true;
     std::shared_ptr<const snapshot::Snapshot> view;
     int64_t view_version = -1;

@@ -8,7 +8,7 @@ namespace {
 
 namespace rbacv3 = envoy::config::rbac::v3;
 
-using policy::Action;
+using policy::AuthorizationAction;
 using policy::AuthorizationRule;
 
 void SetPattern(const std::string& text, envoy::type::matcher::v3::StringMatcher* matcher) {
@@ -78,7 +78,7 @@ void AddPolicy(const policy::Document& document, const std::string& trust_domain
                const discovery::InboundPort& port, AuthorizationRules* rules) {
   const auto& said = std::get<policy::AuthorizationPolicy>(document.spec);
   const bool is_http = port.protocol != policy::Protocol::kTcp;
-  const bool denies = said.action == Action::kDeny;
+  const bool denies = said.action == AuthorizationAction::kDeny;
   for (size_t i = 0; i < said.rules.size(); ++i) {
     const AuthorizationRule& rule = said.rules[i];
     if (!Concerns(rule, port)) continue;
@@ -104,8 +104,8 @@ AuthorizationRules RulesFor(const policy::PolicySet& policies, const std::string
   for (const discovery::ServiceName& service : services) {
     for (const policy::Document* document : policies.AuthorizationsOf(service)) {
       if (!seen.insert(document->key).second) continue;
-      const bool allows =
-          std::get<policy::AuthorizationPolicy>(document->spec).action == Action::kAllow;
+      const bool allows = std::get<policy::AuthorizationPolicy>(document->spec).action ==
+                          AuthorizationAction::kAllow;
       if (allows && !rules.allow) rules.allow.emplace().set_action(rbacv3::RBAC::ALLOW);
       AddPolicy(*document, trust_domain, port, &rules);
     }

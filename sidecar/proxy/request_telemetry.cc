@@ -110,6 +110,13 @@ bool IsOutbound(const EndedDownstream& downstream) {
 
 }  // namespace
 
+OwnWorkload OwnWorkloadOf(std::string spiffe_id) {
+  const Identity parts = IdentityOf(spiffe_id);
+  OwnWorkload own{std::string(parts.account), std::string(parts.namespace_name), {}};
+  own.spiffe_id = std::move(spiffe_id);
+  return own;
+}
+
 // Values in the order of telemetry::IstioLabel.
 struct RequestTelemetry::Labels {
   std::array<std::string_view, telemetry::kIstioLabelCount> values{};

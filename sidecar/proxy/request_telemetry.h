@@ -17,6 +17,9 @@ struct OwnWorkload {
   std::string spiffe_id;
 };
 
+// Of spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT; an ID of another form has no names.
+OwnWorkload OwnWorkloadOf(std::string spiffe_id);
+
 // Counts what has ended into the worker's registry, under Istio's names and the short ones. In
 // steady state a request costs one look-up under a key built on the stack: no memory is asked for
 // and nothing is locked. Label values come from configuration, from verified identities or from

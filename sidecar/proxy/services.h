@@ -10,6 +10,7 @@ class DownstreamLimit;
 class Exchange;
 class RouteSlots;
 class TcpRelay;
+struct OwnWorkload;
 
 // Who is told about every request and relayed connection when it has ended: access log and metrics.
 class Observer {
@@ -21,6 +22,8 @@ class Observer {
   virtual void OnRelayEnd(const TcpRelay& relay) = 0;
   // A connection was closed as it came: DownstreamLimit.
   virtual void OnDownstreamRefused() {}
+  // Who we are, from now on.
+  virtual void OnOwnWorkload(const OwnWorkload&) {}
 };
 
 // What a worker lends to its connections. Owner: Worker; outlives them all.

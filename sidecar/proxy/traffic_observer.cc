@@ -1,7 +1,8 @@
 #include "sidecar/proxy/traffic_observer.h"
 
 #include <array>
-#include <utility>
+#include <string>
+#include <string_view>
 
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
@@ -11,13 +12,25 @@
 
 namespace tulle::proxy {
 
-TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, OwnWorkload own,
+namespace {
+
+telemetry::Gauge& MemoryGauge(telemetry::Registry& registry, int worker) {
+  const std::string number = std::to_string(worker);
+  return registry.GaugeRow(telemetry::kWorkerMemory, std::array<std::string_view, 1>{number});
+}
+
+}  // namespace
+
+TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker,
                                  AccessLogSink& sink)
     : loop_(loop),
-      metrics_(registry, std::move(own)),
+      metrics_(registry, {}),
+      memory_(MemoryGauge(registry, worker)),
       access_log_(loop, sink, registry),
       downstream_refused_(registry.CounterRow(telemetry::kDownstreamRefused,
-                                              std::array<std::string_view, 1>{"limit"})) {}
+                                              std::array<std::string_view, 1>{"limit"})) {
+  ShowMemory();
+}
 
 void TrafficObserver::OnExchangeEnd(const Exchange& exchange) {
   const DownstreamConnection& connection = exchange.connection();
@@ -28,6 +41,7 @@ void TrafficObserver::OnExchangeEnd(const Exchange& exchange) {
                              exchange.response()};
   metrics_.Count(request);
   access_log_.Write(request);
+  ShowMemory();
 }
 
 void TrafficObserver::OnRelayOpened(const TcpRelay& relay) { metrics_.CountOpened(Ended(relay)); }
@@ -36,6 +50,7 @@ void TrafficObserver::OnRelayEnd(const TcpRelay& relay) {
   const EndedRelay ended = Ended(relay);
   metrics_.Count(ended);
   access_log_.Write(ended);
+  ShowMemory();
 }
 
 EndedRelay TrafficObserver::Ended(const TcpRelay& relay) const {

@@ -10,23 +10,24 @@ namespace tulle::proxy {
 // each worker. Thread: the worker's.
 class TrafficObserver final : public Observer {
  public:
-  // `loop` gives the wall clock of relays.
-  TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, OwnWorkload own,
-                  AccessLogSink& sink);
-
-  RequestTelemetry& metrics() { return metrics_; }
-  AccessLog& access_log() { return access_log_; }
+  // `worker`: the number that the worker's own metrics carry.
+  TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker, AccessLogSink& sink);
 
   void OnExchangeEnd(const Exchange& exchange) override;
   void OnRelayOpened(const TcpRelay& relay) override;
   void OnRelayEnd(const TcpRelay& relay) override;
   void OnDownstreamRefused() override { downstream_refused_.Add(1); }
+  void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
 
  private:
   EndedRelay Ended(const TcpRelay& relay) const;
 
+  // Memory moves with traffic, so it is told where traffic ends: no timer wakes an idle worker.
+  void ShowMemory() { memory_.Set(static_cast<double>(loop_.slab().bytes_reserved())); }
+
   loop::Loop& loop_;
   RequestTelemetry metrics_;
+  telemetry::Gauge& memory_;
   AccessLog access_log_;
   telemetry::Counter& downstream_refused_;
 };

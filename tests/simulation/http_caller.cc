@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "net/http1/client_connection.h"
+#include "net/http2/connection.h"
 
 namespace tulle::simulation {
 
@@ -11,9 +12,9 @@ HttpCaller::HttpCaller(loop::Loop& loop, const SocketAddress& to, const Calls& c
       to_(to),
       calls_(calls),
       deadlines_(loop),
-      redial_(loop.NewTimer([this] { Dial(); })),
+      resume_(loop.NewTimer([this] { Resume(); })),
       arena_(std::make_unique<Arena>(loop.slab())) {
-  redial_->Start({});
+  resume_->Start({});
 }
 
 HttpCaller::~HttpCaller() {
@@ -21,11 +22,21 @@ HttpCaller::~HttpCaller() {
   Hang();
 }
 
+void HttpCaller::Resume() {
+  if (connection_ == nullptr) return Dial();
+  if (connection_->StreamRoom() > 0) Ask();
+}
+
 void HttpCaller::Dial() {
   const TransportConnector& connector =
       calls_.connector != nullptr ? *calls_.connector : PlainConnector();
-  connection_ = std::make_unique<http1::ClientConnection>(
-      loop_, deadlines_, connector.Connect(loop_, to_, {}), *this, http1::ClientOptions{});
+  std::unique_ptr<Transport> transport = connector.Connect(loop_, to_, {});
+  if (calls_.http2) {
+    connection_ = http2::NewClientConnection(loop_, std::move(transport), *this, {});
+  } else {
+    connection_ = std::make_unique<http1::ClientConnection>(loop_, deadlines_, std::move(transport),
+                                                            *this, http1::ClientOptions{});
+  }
   connection_->Start();
 }
 
@@ -82,16 +93,15 @@ void HttpCaller::Finish() {
   ++statuses_[status_ % 600];
   if (status_ == 200 && (!path_right_ || answer_ != question_)) ++wrong_;
   if (done()) return Hang();
-  if (calls_.one_in_new > 0 && loop_.random().Below(calls_.one_in_new) == 0) {
-    Hang();
-    redial_->Start({});
-  } else if (connection_->StreamRoom() > 0) {
-    Ask();
-  }
+  const loop::Duration pause(loop_.random().Below(static_cast<uint64_t>(calls_.pause.count())));
+  const bool hangs = calls_.one_in_new > 0 && loop_.random().Below(calls_.one_in_new) == 0;
+  if (hangs) Hang();
+  if (hangs || pause.count() > 0) return resume_->Start(pause);
+  if (connection_->StreamRoom() > 0) Ask();
 }
 
 void HttpCaller::OnStreamRoom() {
-  if (stream_ == nullptr && !done() && connection_->StreamRoom() > 0) Ask();
+  if (stream_ == nullptr && !done() && !resume_->active() && connection_->StreamRoom() > 0) Ask();
 }
 
 void HttpCaller::OnReset(Failure) {
@@ -101,7 +111,7 @@ void HttpCaller::OnReset(Failure) {
 
 void HttpCaller::OnConnectionClosed(Failure) {
   Hang();
-  if (!done()) redial_->Start(std::chrono::milliseconds(1));
+  if (!done()) resume_->Start(std::chrono::milliseconds(1));
 }
 
 }  // namespace tulle::simulation

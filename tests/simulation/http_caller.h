@@ -19,11 +19,14 @@ struct Calls {
   size_t largest_body = 2000;  // half of the requests are GETs without one
   // One in so many comes on a new connection.
   uint64_t one_in_new = 4;
+  // Up to this long between an answer and the next question.
+  loop::Duration pause{};
+  bool http2 = false;
   // Plaintext unless given.
   std::shared_ptr<const TransportConnector> connector = nullptr;
 };
 
-// An HTTP/1.1 client that sends one request after the other and checks each answer against its
+// An HTTP client that sends one request after the other and checks each answer against its
 // question. It sends nothing twice. Owner: a test.
 class HttpCaller final : public http::ClientConnectionEvents, public http::StreamEvents {
  public:
@@ -53,6 +56,7 @@ class HttpCaller final : public http::ClientConnectionEvents, public http::Strea
   void OnReset(Failure) override;
   void OnSendRoom() override {}
 
+  void Resume();
   void Dial();
   void Hang();
   void Ask();
@@ -63,7 +67,7 @@ class HttpCaller final : public http::ClientConnectionEvents, public http::Strea
   const SocketAddress to_;
   const Calls calls_;
   loop::Deadlines deadlines_;
-  std::unique_ptr<loop::Timer> redial_;
+  std::unique_ptr<loop::Timer> resume_;
   std::unique_ptr<http::ClientConnection> connection_;
   std::unique_ptr<Arena> arena_;
   http::Stream* stream_ = nullptr;

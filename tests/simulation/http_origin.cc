@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/http1/server_connection.h"
+#include "net/http2/connection.h"
 
 namespace tulle::simulation {
 
@@ -68,12 +69,14 @@ class HttpOrigin::Answer final : public http::StreamEvents, public Deletable {
 
 class HttpOrigin::Downstream final : public http::ServerConnectionEvents, public Deletable {
  public:
-  Downstream(HttpOrigin& origin, std::unique_ptr<loop::Socket> socket)
-      : origin_(origin),
-        connection_(std::make_unique<http1::ServerConnection>(
-            origin.loop_, origin.deadlines_,
-            Acceptor(origin).Accept(origin.loop_, std::move(socket)), *this,
-            http1::ServerOptions{})) {
+  Downstream(HttpOrigin& origin, std::unique_ptr<loop::Socket> socket) : origin_(origin) {
+    std::unique_ptr<Transport> transport = Acceptor(origin).Accept(origin.loop_, std::move(socket));
+    if (origin.habits_.http2) {
+      connection_ = http2::NewServerConnection(origin.loop_, std::move(transport), *this, {});
+    } else {
+      connection_ = std::make_unique<http1::ServerConnection>(
+          origin.loop_, origin.deadlines_, std::move(transport), *this, http1::ServerOptions{});
+    }
     Buffer nothing(origin.loop_.slab());
     connection_->Start(nothing);
   }
@@ -102,7 +105,7 @@ class HttpOrigin::Downstream final : public http::ServerConnectionEvents, public
 
   HttpOrigin& origin_;
   std::vector<std::unique_ptr<Answer>> answers_;
-  std::unique_ptr<http1::ServerConnection> connection_;
+  std::unique_ptr<http::ServerConnection> connection_;
 };
 
 void HttpOrigin::Answer::Respond() {

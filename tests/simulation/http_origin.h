@@ -20,11 +20,12 @@ struct OriginHabits {
   // One in so many requests gets a 503, or an aborted connection instead of an answer. 0: none.
   uint64_t one_in_fails = 0;
   uint64_t one_in_aborts = 0;
+  bool http2 = false;
   // Plaintext unless given.
   std::shared_ptr<const TransportAcceptor> acceptor = nullptr;
 };
 
-// An HTTP/1.1 application: answers with the request's path in `x-path` and its body. Owner: a test.
+// An HTTP application: answers with the request's path in `x-path` and its body. Owner: a test.
 class HttpOrigin : public loop::ListenerEvents {
  public:
   HttpOrigin(loop::Loop& loop, const SocketAddress& at, const OriginHabits& habits = {});

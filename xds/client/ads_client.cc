@@ -83,6 +83,7 @@ void AdsClient::Reopen() {
 
 void AdsClient::OnChannelLost(Failure why) {
   CloseCall();
+  if (why.kind == FailureKind::kNone) return;  // Reconnect: by us, and not lost
   events_.OnAdsLost(
       absl::StrCat("no connection to the control plane (", std::string(why.facts().cause), ")"));
 }

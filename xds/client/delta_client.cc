@@ -1,5 +1,8 @@
 #include "xds/client/delta_client.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -15,6 +18,18 @@ using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 constexpr int kInvalidArgument = 3;
 // Of the error text of a NACK: enough for a person, too little to hurt the server.
 constexpr size_t kMostErrorText = 4096;
+
+// Equal requests as equal bytes, whatever order the map of versions has in memory.
+std::string Serialized(const DeltaDiscoveryRequest& request) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream output(&stream);
+    output.SetSerializationDeterministic(true);
+    request.SerializeToCodedStream(&output);
+  }
+  return bytes;
+}
 
 // Checks the form of a response; what is wrong with single resources is rejected alone.
 Update ToUpdate(const DeltaDiscoveryResponse& response, std::vector<Rejection>* rejections) {
@@ -152,7 +167,7 @@ void DeltaClient::SendChanges(Type& type) {
   type.subscribed = type.wanted;
   if (!node_sent_) request.mutable_node()->ParseFromString(node_);
   node_sent_ = true;
-  outgoing_.push_back({request.SerializeAsString()});
+  outgoing_.push_back({Serialized(request)});
 }
 
 bool DeltaClient::OnMessage(std::string_view bytes) {
@@ -212,7 +227,7 @@ void DeltaClient::Acknowledge(Type& type, const std::string& nonce,
     const int doublings = std::min(type.repeated_rejections, 6);
     if (doublings > 0) delay = std::chrono::milliseconds(500) * (1 << doublings);
   }
-  outgoing_.push_back({request.SerializeAsString(), delay});
+  outgoing_.push_back({Serialized(request), delay});
 }
 
 std::vector<DeltaClient::Outgoing> DeltaClient::TakeOutgoing() {

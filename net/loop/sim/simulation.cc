@@ -122,6 +122,9 @@ std::chrono::system_clock::time_point Simulation::WallNow() const {
 uint64_t Simulation::trace_hash() const { return trace_->hash(); }
 uint64_t Simulation::trace_events() const { return trace_->events(); }
 void Simulation::TraceContents() { network_->TraceContents(); }
+void Simulation::Note(std::string_view what, uint64_t who, uint64_t amount) {
+  trace_->Record(Now(), what, who, amount);
+}
 void Simulation::KeepTraceText() { trace_->KeepText(); }
 const std::string& Simulation::trace_text() const { return trace_->text(); }
 

@@ -66,11 +66,13 @@ class Simulation {
   // Starts at 2030-01-01T00:00:00Z.
   std::chrono::system_clock::time_point WallNow() const;
 
-  // Of every segment delivered and turn run. Contents count only after TraceContents().
+  // Of every segment delivered, turn run and note made. Contents count only after TraceContents().
   uint64_t trace_hash() const;
   uint64_t trace_events() const;
   void TraceContents();
   void KeepTraceText();
+  // What happened above the network: `what` is a literal, `who` and `amount` are the caller's.
+  void Note(std::string_view what, uint64_t who, uint64_t amount);
   const std::string& trace_text() const;
 
  private:

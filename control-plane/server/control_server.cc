@@ -1,0 +1,30 @@
+#include "control-plane/server/control_server.h"
+
+#include <utility>
+
+#include "control-plane/server/grpc_services.h"
+
+namespace tulle::server {
+
+absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
+    const ControlPlaneOptions& plane_options, const FrontendOptions& doors, loop::Loop& loop,
+    const tls::SecureTransports& transports, certs::KeySource& keys, telemetry::Log& log) {
+  auto plane = ControlPlane::Open(plane_options, loop, keys, log);
+  if (!plane.ok()) return plane.status();
+  std::unique_ptr<ControlServer> server(new ControlServer(loop, *std::move(plane)));
+  auto frontend =
+      Frontend::Open(doors, loop, *server->plane_, server->services_, transports, keys, log);
+  if (!frontend.ok()) return frontend.status();
+  server->frontend_ = *std::move(frontend);
+  return server;
+}
+
+ControlServer::ControlServer(loop::Loop& loop, std::unique_ptr<ControlPlane> plane)
+    : plane_(std::move(plane)), source_(loop, *plane_), ads_(loop, source_) {
+  source_.Serve(&ads_);
+  ads_.Register(services_);
+  AddCertificateAuthority(plane_.get(), &services_);
+  AddRegistry(plane_.get(), &services_);
+}
+
+}  // namespace tulle::server

@@ -1,0 +1,157 @@
+#include "sidecar/membership.h"
+
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "sidecar/identity/state_file.h"
+#include "sidecar/proxy/request_telemetry.h"
+#include "telemetry/families.h"
+#include "telemetry/version.h"
+
+namespace tulle::sidecar {
+namespace {
+
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+constexpr char kOwnSecret[] = "default";
+constexpr char kRootsSecret[] = "ROOTCA";
+
+std::string SecretOf(const identity::Identity& identity) {
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  secret.set_name(kOwnSecret);
+  secret.mutable_tls_certificate()->mutable_certificate_chain()->set_inline_string(
+      identity.chain_pem);
+  secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string(identity.key_pem);
+  return secret.SerializeAsString();
+}
+
+std::string RootsIn(const std::string& bytes) {
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  if (!secret.ParseFromString(bytes)) return "";
+  const auto& roots = secret.validation_context().trusted_ca();
+  return roots.inline_string().empty() ? roots.inline_bytes() : roots.inline_string();
+}
+
+// Survives restarts, so that a workload that comes back takes its own place in the registry.
+std::string InstanceId(const Membership::Options& options, loop::Loop& loop, telemetry::Log& log) {
+  const std::string path = options.state_directory + "/instance";
+  auto known = identity::ReadStateFile(path);
+  if (known.ok() && !known->empty()) return *known;
+  const Workload& workload = options.workload;
+  std::string name = workload.name.empty() ? workload.service : workload.name;
+  if (name.empty()) name = "workload";
+  const std::string fresh =
+      absl::StrCat(name, "-", absl::Hex(loop.random().Next() >> 24, absl::kZeroPad10));
+  const absl::Status written = identity::WriteStateFile(path, fresh);
+  if (!written.ok())
+    log.Write(LogLevel::kError, LogComponent::kMain, std::string(written.message()));
+  return fresh;
+}
+
+std::string NodeBytes(const std::string& instance_id, const std::string& service) {
+  envoy::config::core::v3::Node node;
+  node.set_id(instance_id);
+  node.set_cluster(service);
+  node.set_user_agent_name("tulle");
+  node.set_user_agent_version(telemetry::kVersion);
+  return node.SerializeAsString();
+}
+
+bool HasListeners(const Workload& workload) {
+  return !workload.inbound.empty() || workload.outbound_http != 0 || !workload.outbound_tcp.empty();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
+    loop::Loop& loop, Sidecar& sidecar, const tls::SecureTransports& transports,
+    certs::KeySource& keys, Options options, telemetry::Log& log, telemetry::Registry& metrics) {
+  const std::string instance_id = InstanceId(options, loop, log);
+  auto request = MakeRegistration(options.workload, instance_id);
+  if (!request.ok()) return request.status();
+  std::unique_ptr<Membership> made(new Membership(loop, sidecar, log, metrics));
+  Membership& self = *made;
+  const auto connect = [&self] { return self.agent_->Connect(); };
+
+  self.agent_ = std::make_unique<identity::IdentityAgent>(
+      loop, transports, keys,
+      identity::AgentOptions{options.control, options.token_file, options.state_directory},
+      static_cast<identity::IdentityAgent::Events&>(self));
+  Discovery::Options discovery;
+  discovery.node = NodeBytes(instance_id, options.workload.service);
+  discovery.authority = "tulle-control";
+  discovery.local_secrets = {kOwnSecret};
+  discovery.last_good_file = options.state_directory + "/last-good.pb";
+  self.discovery_ =
+      std::make_unique<Discovery>(loop, sidecar, connect, std::move(discovery), log, metrics);
+  self.discovery_->on_secret = [&self](const std::string& name, const std::string& bytes) {
+    if (name == kRootsSecret) self.agent_->SetRoots(RootsIn(bytes));
+  };
+  if (HasListeners(options.workload)) {
+    self.registration_ = std::make_unique<Registration>(
+        loop, connect, *std::move(request), [&log](const std::string& error) {
+          log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);
+        });
+  }
+  return made;
+}
+
+Membership::Membership(loop::Loop& loop, Sidecar& sidecar, telemetry::Log& log,
+                       telemetry::Registry& metrics)
+    : loop_(loop), sidecar_(sidecar), log_(log), metrics_(metrics) {}
+
+Membership::~Membership() = default;
+
+void Membership::Start() {
+  discovery_->LoadLastGood();
+  agent_->Start();
+}
+
+void Membership::Leave(std::function<void()> done) {
+  if (registration_ == nullptr) return done();
+  registration_->Deregister(std::move(done));
+}
+
+void Membership::OnIdentity(const std::shared_ptr<const identity::Identity>& identity) {
+  const auto former = std::exchange(identity_, identity);
+  const bool renewed = former == nullptr || former->chain_pem != identity->chain_pem;
+  if (renewed) ShowIdentity();
+  const absl::Status put = sidecar_.loader().Put(config::ResourceKind::kSecret, kOwnSecret,
+                                                 SecretOf(*identity), config::Origin::kDynamic);
+  if (!put.ok()) log_.Write(LogLevel::kError, LogComponent::kIdentity, std::string(put.message()));
+  sidecar_.Publish();
+  if (former == nullptr) {
+    discovery_->Start();
+    if (registration_ != nullptr) registration_->Start();
+  } else if (renewed) {
+    // The control plane sees which certificate we hold by the one presented: the rotation of the
+    // root waits for that.
+    discovery_->Reconnect();
+  }
+}
+
+void Membership::ShowIdentity() {
+  log_.Write(
+      LogLevel::kInfo, LogComponent::kIdentity,
+      absl::StrCat("identity ", identity_->spiffe_id, ", valid for ",
+                   identity_->not_after - std::chrono::system_clock::to_time_t(loop_.WallNow()),
+                   " s"));
+  metrics_.Forget(telemetry::kCertificateExpiry);
+  metrics_
+      .GaugeRow(telemetry::kCertificateExpiry,
+                std::array<std::string_view, 2>{kOwnSecret, identity_->spiffe_id})
+      .Set(static_cast<double>(identity_->not_after));
+  sidecar_.SetOwnWorkload(proxy::OwnWorkloadOf(identity_->spiffe_id));
+}
+
+void Membership::OnIdentityError(const std::string& error) {
+  log_.Write(LogLevel::kWarning, LogComponent::kIdentity, error);
+}
+
+}  // namespace tulle::sidecar

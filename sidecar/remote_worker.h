@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "net/loop/loop.h"
+#include "sidecar/worker.h"
+
+namespace tulle::sidecar {
+
+// A worker as the main thread sees it: what is asked of it is posted to its loop. Owner: Sidecar.
+// Thread: main.
+class RemoteWorker {
+ public:
+  virtual ~RemoteWorker() = default;
+  // Runs `task` on the worker's thread, in order of posting.
+  virtual void Post(std::function<void(Worker& worker)> task) = 0;
+};
+
+// A worker on a loop that is there already: that of a thread, or one of the simulator's. Made and
+// destroyed on the loop's thread, or while it does not run.
+class WorkerOnLoop final : public RemoteWorker {
+ public:
+  WorkerOnLoop(loop::Loop& loop, std::unique_ptr<proxy::Observer> observer)
+      : loop_(loop), observer_(std::move(observer)), worker_(loop, *observer_) {}
+
+  void Post(std::function<void(Worker& worker)> task) override {
+    loop_.Post([this, task = std::move(task)] { task(worker_); });
+  }
+
+ private:
+  loop::Loop& loop_;
+  const std::unique_ptr<proxy::Observer> observer_;
+  Worker worker_;
+};
+
+}  // namespace tulle::sidecar

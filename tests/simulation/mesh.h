@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "certs/private_key.h"
+#include "control-plane/server/control_server.h"
+#include "net/loop/sim/simulation.h"
+#include "net/tls/secure_transports.h"
+#include "telemetry/log.h"
+#include "tests/simulation/http_origin.h"
+#include "tests/simulation/mesh_member.h"
+
+namespace tulle::simulation {
+
+// What goes over the simulated network, and in between.
+struct MeshWires {
+  const tls::SecureTransports* transports;  // between sidecars, and to the control plane
+  bool http2 = false;                       // callers, sidecars and origin; else HTTP/1.1
+};
+
+// The product in one simulated process, nothing of it replaced but the loops, the keys' randomness
+// and, unless asked for, the encryption:
+//
+//   caller -> sidecar of shop (10.0.0.1, 127.0.0.1:15001) -> mTLS -> sidecar of post
+//   (10.0.0.2:15080) -> origin (127.0.0.1:8080); control plane at 10.0.0.3:15012, store in memory.
+//
+// Both sidecars join by token. Owner: a test.
+class Mesh {
+ public:
+  static constexpr char kOutbound[] = "127.0.0.1:15001";
+  static constexpr char kAuthority[] = "post";
+
+  Mesh(uint64_t seed, const sim::FaultPlan& plan, OriginHabits habits, const MeshWires& wires);
+  ~Mesh();
+
+  // Runs until both sidecars are in the mesh and know each other; false: not within 10 minutes.
+  bool Join();
+  // As `tullectl apply` does.
+  void Apply(const std::string& yaml);
+  // As `tullectl cert rotate` does; over when rotating() is false again.
+  void RotateRoot();
+  bool rotating();
+  // Every connection between the two sidecars, at once.
+  int ResetConnections() { return world_.ResetConnections(shop_host_, post_host_); }
+
+  sim::Simulation& world() { return world_; }
+  const MeshWires& wires() const { return wires_; }
+  loop::Loop& caller_loop() { return *caller_loop_; }
+  HttpOrigin& origin() { return *origin_; }
+  MeshMember& shop() { return *shop_; }
+  MeshMember& post() { return *post_; }
+  server::ControlPlane& control() { return control_->plane(); }
+  // Warnings and errors of all three.
+  const std::string& log_text() const { return log_text_; }
+
+ private:
+  class LogText;
+
+  api::ApiResponse Ask(const std::string& method, const std::string& path, const std::string& body);
+  void OpenControlPlane();
+  std::unique_ptr<MeshMember> NewMember(int host, const std::string& account,
+                                        sidecar::Workload workload);
+
+  const uint64_t seed_;
+  const MeshWires wires_;
+  const std::string directory_;
+  std::string log_text_;
+  telemetry::Log log_;
+  sim::Simulation world_;
+  const int shop_host_, post_host_, control_host_;
+  std::unique_ptr<loop::Loop> caller_loop_, origin_loop_, control_loop_;
+  certs::SeededKeySource control_keys_;
+  std::unique_ptr<HttpOrigin> origin_;
+  std::unique_ptr<server::ControlServer> control_;
+  std::unique_ptr<MeshMember> shop_, post_;
+};
+
+}  // namespace tulle::simulation

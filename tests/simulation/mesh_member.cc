@@ -1,0 +1,75 @@
+#include "tests/simulation/mesh_member.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/traffic_observer.h"
+#include "telemetry/prometheus.h"
+
+namespace tulle::simulation {
+
+// Tells the trace and the test of what ends, and goes on to the product's own observer.
+class MeshMember::Witness final : public proxy::Observer {
+ public:
+  explicit Witness(MeshMember& member)
+      : member_(member),
+        observer_(*member.worker_loop_, member.worker_metrics_, 0, member.access_log_) {}
+
+  void OnExchangeEnd(const proxy::Exchange& exchange) override {
+    const proxy::DecisionRecord& record = exchange.record();
+    ++member_.exchanges_;
+    if (record.attempts > 1) ++member_.retried_;
+    member_.world_.Note("exchange", static_cast<uint64_t>(member_.host_),
+                        static_cast<uint64_t>(record.status));
+    observer_.OnExchangeEnd(exchange);
+  }
+  void OnRelayOpened(const proxy::TcpRelay& relay) override { observer_.OnRelayOpened(relay); }
+  void OnRelayEnd(const proxy::TcpRelay& relay) override { observer_.OnRelayEnd(relay); }
+  void OnOwnWorkload(const proxy::OwnWorkload& own) override {
+    member_.world_.Note("identity", static_cast<uint64_t>(member_.host_), 0);
+    observer_.OnOwnWorkload(own);
+  }
+
+ private:
+  MeshMember& member_;
+  proxy::TrafficObserver observer_;
+};
+
+MeshMember::MeshMember(sim::Simulation& world, int host, uint64_t key_seed,
+                       const tls::SecureTransports& transports,
+                       const sidecar::Membership::Options& options, telemetry::Log& log)
+    : world_(world),
+      host_(host),
+      main_loop_(world.NewLoop(host)),
+      worker_loop_(world.NewLoop(host)),
+      keys_(key_seed) {
+  sidecar::Sidecar::Options workers;
+  workers.new_worker = [this](int) {
+    return std::make_unique<sidecar::WorkerOnLoop>(*worker_loop_, std::make_unique<Witness>(*this));
+  };
+  sidecar_ = std::make_unique<sidecar::Sidecar>(*main_loop_, transports, std::move(workers));
+  sidecar_->OnVersionInForce([this] {
+    world_.Note("in force", static_cast<uint64_t>(host_), 0);
+    for (const std::string& error : sidecar_->errors()) ADD_FAILURE() << error;
+  });
+  auto membership =
+      sidecar::Membership::Make(*main_loop_, *sidecar_, transports, keys_, options, log, metrics_);
+  EXPECT_TRUE(membership.ok()) << membership.status();
+  membership_ = *std::move(membership);
+  membership_->Start();
+}
+
+MeshMember::~MeshMember() = default;
+
+bool MeshMember::ready() const {
+  return sidecar_->ready() && membership_->registered() && membership_->connected();
+}
+
+std::string MeshMember::Metrics() const {
+  const telemetry::Registry* all[] = {&metrics_, &worker_metrics_};
+  return telemetry::PrometheusText(telemetry::Collect(all));
+}
+
+}  // namespace tulle::simulation

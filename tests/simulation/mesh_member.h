@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "certs/private_key.h"
+#include "net/loop/sim/simulation.h"
+#include "net/tls/secure_transports.h"
+#include "sidecar/membership.h"
+#include "sidecar/proxy/access_log.h"
+#include "sidecar/sidecar.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace tulle::simulation {
+
+// A sidecar with --control as the product runs it, in a simulated process of two loops: the main
+// one and that of its worker. Owner: Mesh.
+class MeshMember {
+ public:
+  // `log` outlives this.
+  MeshMember(sim::Simulation& world, int host, uint64_t key_seed,
+             const tls::SecureTransports& transports, const sidecar::Membership::Options& options,
+             telemetry::Log& log);
+  ~MeshMember();
+
+  // Registered, connected, and its listeners accept.
+  bool ready() const;
+  sidecar::Membership& membership() { return *membership_; }
+  sidecar::Sidecar& sidecar() { return *sidecar_; }
+  // Prometheus' text.
+  std::string Metrics() const;
+  int exchanges() const { return exchanges_; }
+  int retried() const { return retried_; }
+
+ private:
+  class Witness;
+
+  struct DevNull final : proxy::AccessLogSink {
+    bool Submit(std::string_view, std::string& lines) override {
+      lines.clear();
+      return true;
+    }
+  };
+
+  sim::Simulation& world_;
+  const int host_;
+  std::unique_ptr<loop::Loop> main_loop_, worker_loop_;
+  certs::SeededKeySource keys_;
+  telemetry::Registry metrics_, worker_metrics_;
+  DevNull access_log_;
+  std::unique_ptr<sidecar::Sidecar> sidecar_;
+  std::unique_ptr<sidecar::Membership> membership_;
+  int exchanges_ = 0;
+  int retried_ = 0;
+};
+
+}  // namespace tulle::simulation

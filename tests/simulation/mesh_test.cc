@@ -1,0 +1,124 @@
+#include <gtest/gtest.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "net/tls/sim_transports.h"
+#include "net/tls/tls_transports.h"
+#include "tests/simulation/mesh_run.h"
+
+// Two sidecars and the control plane, all of them the product's own, in one simulated process.
+namespace tulle::simulation {
+namespace {
+
+using Outcome = sim::Simulation::Outcome;
+#ifdef NDEBUG
+constexpr double kCpuLimit = 1;  // seconds
+#else
+constexpr double kCpuLimit = 60;
+#endif
+
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+class MeshTest : public testing::TestWithParam<MeshWires> {};
+
+INSTANTIATE_TEST_SUITE_P(Wires, MeshTest,
+                         testing::Values(MeshWires{&tls::SimTransports(), false},
+                                         MeshWires{&tls::SimTransports(), true},
+                                         MeshWires{&tls::TlsTransports(), false},
+                                         MeshWires{&tls::TlsTransports(), true}),
+                         [](const auto& wires) -> std::string {
+                           const char* tls = wires.param.transports == &tls::SimTransports()
+                                                 ? "SimulatedTls"
+                                                 : "Tls";
+                           return std::string(tls) + (wires.param.http2 ? "Http2" : "Http1");
+                         });
+
+TEST_P(MeshTest, ServesThroughRetriesAPushARotationAndAReset) {
+  const double before = CpuSeconds();
+  Mesh mesh(1, {}, {.one_in_fails = 50, .one_in_aborts = 100}, GetParam());
+  const MeshTally tally = PlayMesh(mesh, 300);
+  const double cpu = CpuSeconds() - before;
+  printf("%d requests, %d of them retried: %.3f s of CPU\n", tally.answered, mesh.shop().retried(),
+         cpu);
+  ASSERT_TRUE(tally.joined) << mesh.log_text();
+  EXPECT_EQ(tally.outcome, Outcome::kConditionMet);
+  EXPECT_EQ(tally.ok, 1200);
+  EXPECT_EQ(tally.wrong, 0);
+  EXPECT_EQ(tally.lost, 0);
+  EXPECT_GT(tally.marked, 800);
+  EXPECT_LT(tally.marked, 1000);
+  EXPECT_GT(tally.resets, 0);
+  EXPECT_TRUE(tally.rotated) << mesh.log_text();
+  EXPECT_GT(mesh.shop().retried(), 10);
+  EXPECT_GE(mesh.origin().requests(), 1200);
+  EXPECT_NE(mesh.origin().last_xfcc().find("spiffe://cluster.local/ns/default/sa/shop"),
+            std::string::npos)
+      << mesh.origin().last_xfcc();
+  EXPECT_LT(cpu, kCpuLimit);
+}
+
+TEST_P(MeshTest, MetricsNameBothWorkloads) {
+  Mesh mesh(2, {}, {}, GetParam());
+  ASSERT_EQ(PlayMesh(mesh, 5).ok, 20) << mesh.log_text();
+  const auto has_row = [](const std::string& text, const std::vector<std::string>& parts) {
+    size_t begin = 0;
+    for (size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      const std::string line = text.substr(begin, end - begin);
+      if (std::all_of(parts.begin(), parts.end(), [&](const std::string& part) {
+            return line.find(part) != std::string::npos;
+          }))
+        return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(has_row(mesh.shop().Metrics(),
+                      {"istio_requests_total", R"(reporter="source")", R"(source_workload="shop")",
+                       R"(source_principal="spiffe://cluster.local/ns/default/sa/shop")",
+                       R"(destination_workload="post")", R"(response_code="200")"}))
+      << mesh.shop().Metrics();
+  EXPECT_TRUE(
+      has_row(mesh.post().Metrics(),
+              {"istio_requests_total", R"(reporter="destination")", R"(source_workload="shop")",
+               R"(destination_workload="post")", R"(connection_security_policy="mutual_tls")"}))
+      << mesh.post().Metrics();
+  EXPECT_TRUE(has_row(mesh.post().Metrics(), {R"(tulle_worker_memory_bytes{worker="0"})"}));
+}
+
+sim::FaultPlan Storm() {
+  sim::FaultPlan plan;
+  plan.short_io = 0.2;
+  plan.maximum_segment = 900;
+  plan.reset = 0.002;
+  plan.refuse = 0.01;
+  plan.delay = 0.02;
+  plan.stall = 0.005;
+  plan.partition_interval = std::chrono::seconds(5);
+  return plan;
+}
+
+// Joining, pushes and the rotation go on through all weathers, and every request has one end.
+TEST_P(MeshTest, StormsLeaveNobodyWaiting) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Mesh mesh(seed, Storm(), {.one_in_fails = 20, .one_in_aborts = 20}, GetParam());
+    const MeshTally tally = PlayMesh(mesh, 20);
+    ASSERT_TRUE(tally.joined) << "seed " << seed << mesh.log_text();
+    ASSERT_EQ(tally.outcome, Outcome::kConditionMet) << "seed " << seed;
+    ASSERT_EQ(tally.answered + tally.lost, 80) << "seed " << seed;
+    ASSERT_EQ(tally.wrong, 0) << "seed " << seed;
+    ASSERT_TRUE(tally.rotated) << "seed " << seed << mesh.log_text();
+  }
+}
+
+}  // namespace
+}  // namespace tulle::simulation
