@@ -1,6 +1,9 @@
 #include "sidecar/discovery.h"
 
+#include <openssl/sha.h>
+
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +26,23 @@ grpc::ChannelOptions ChannelOptionsOf(const std::string& authority, const std::s
   options.authority = authority;
   options.scheme = scheme;
   return options;
+}
+
+// The file: the SHA-256 of the rest, then a DeltaDiscoveryResponse. Without it a byte that the disk
+// changed would stay in force for ever, since its version says that nothing has to be sent.
+std::string Digest(std::string_view bytes) {
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(),
+         reinterpret_cast<uint8_t*>(digest.data()));
+  return digest;
+}
+
+bool ParseLastGood(std::string_view file,
+                   envoy::service::discovery::v3::DeltaDiscoveryResponse* saved) {
+  if (file.size() < SHA256_DIGEST_LENGTH) return false;
+  const std::string_view bytes = file.substr(SHA256_DIGEST_LENGTH);
+  return file.substr(0, SHA256_DIGEST_LENGTH) == Digest(bytes) &&
+         saved->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 std::string Url(ResourceKind kind) { return std::string(config::TypeUrlOf(kind)); }
@@ -113,7 +133,7 @@ bool Discovery::LoadLastGood() {
   auto bytes = identity::ReadStateFile(options_.last_good_file);
   if (!bytes.ok()) return false;
   envoy::service::discovery::v3::DeltaDiscoveryResponse saved;
-  if (!saved.ParseFromString(*bytes)) {
+  if (!ParseLastGood(*bytes, &saved)) {
     log_.Write(LogLevel::kWarning, LogComponent::kConfig,
                absl::StrCat(options_.last_good_file, " cannot be read; starting without it"));
     return false;
@@ -143,8 +163,9 @@ void Discovery::SaveLastGood() {
     resource->mutable_resource()->set_type_url(url);
     resource->mutable_resource()->set_value(stored.bytes);
   }
+  const std::string bytes = saved.SerializeAsString();
   const absl::Status status =
-      identity::WriteStateFile(options_.last_good_file, saved.SerializeAsString());
+      identity::WriteStateFile(options_.last_good_file, Digest(bytes) + bytes);
   if (!status.ok())
     log_.Write(LogLevel::kError, LogComponent::kConfig, std::string(status.message()));
 }

@@ -63,10 +63,6 @@ std::string NodeBytes(const std::string& instance_id, const std::string& service
   return node.SerializeAsString();
 }
 
-bool HasListeners(const Workload& workload) {
-  return !workload.inbound.empty() || workload.outbound_http != 0 || !workload.outbound_tcp.empty();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
@@ -93,7 +89,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   self.discovery_->on_secret = [&self](const std::string& name, const std::string& bytes) {
     if (name == kRootsSecret) self.agent_->SetRoots(RootsIn(bytes));
   };
-  if (HasListeners(options.workload)) {
+  if (options.workload.has_listeners()) {
     self.registration_ = std::make_unique<Registration>(
         loop, connect, *std::move(request), [&log](const std::string& error) {
           log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);

@@ -161,10 +161,7 @@ absl::Status Process::StartFromControlPlane() {
 // for listeners waits for them, from the disk or by xDS.
 bool Process::IsReady() const {
   if (!sidecar_->ready()) return false;
-  const Workload& workload = command_line_.workload;
-  const bool asked =
-      !workload.inbound.empty() || workload.outbound_http != 0 || !workload.outbound_tcp.empty();
-  if (command_line_.control.empty() || !asked) return true;
+  if (command_line_.control.empty() || !command_line_.workload.has_listeners()) return true;
   return !sidecar_->loader().Current()->listeners.empty();
 }
 

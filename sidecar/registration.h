@@ -20,6 +20,10 @@ struct Workload {
   std::vector<std::string> inbound;  // [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL
   uint16_t outbound_http = 0;
   std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN
+
+  bool has_listeners() const {
+    return !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();
+  }
 };
 
 // The RegisterRequest of a workload, serialised; an error names the option and what would be right.

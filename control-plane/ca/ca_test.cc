@@ -191,8 +191,7 @@ TEST_F(CaTest, RotationNeverLeavesAPeerThatCannotVerify) {
 // Both roots may sign in the second of the switch, so that their SVIDs end in the same one.
 TEST_F(CaTest, ARenewalInTheSecondOfTheSwitchCounts) {
   const auto issue = [&] {
-    const auto issued =
-        Issue(Id("a"), certs::BuildCertificateRequest(keys_.Generate(), Id("a")));
+    const auto issued = Issue(Id("a"), certs::BuildCertificateRequest(keys_.Generate(), Id("a")));
     return certs::ParsePemCertificates(issued->certificate_pem)->front();
   };
   authority_->rotation().OnConnected("n1");

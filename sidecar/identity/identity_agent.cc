@@ -74,7 +74,7 @@ void IdentityAgent::Start() {
     roots_pem_ = identity_->roots_pem;
     if (ValidNow()) {
       events_.OnIdentity(identity_);
-      return ScheduleRenewal();
+      return ScheduleRenewal(identity_->not_before);
     }
   } else if (!absl::IsNotFound(stored.status())) {
     events_.OnIdentityError(std::string(stored.status().message()));
@@ -83,11 +83,11 @@ void IdentityAgent::Start() {
 }
 
 // At half of the life, give or take a tenth of it, so that a fleet does not come all at once.
-void IdentityAgent::ScheduleRenewal() {
-  const int64_t life = identity_->not_after - identity_->not_before;
+void IdentityAgent::ScheduleRenewal(int64_t begin) {
+  const int64_t life = identity_->not_after - begin;
   const int64_t jitter =
       static_cast<int64_t>(loop_.random().Below(static_cast<uint64_t>(life / 5 + 1))) - life / 10;
-  const int64_t at = identity_->not_before + life / 2 + jitter;
+  const int64_t at = begin + life / 2 + jitter;
   timer_->Start(std::chrono::seconds(std::max<int64_t>(at - WallSeconds(), 1)));
 }
 
@@ -236,7 +236,8 @@ void IdentityAgent::Adopt(std::shared_ptr<const Identity> identity) {
     events_.OnIdentityError(std::string(saved.message()));
   }
   events_.OnIdentity(identity_);
-  ScheduleRenewal();
+  // Not from not_before, which authorities set some minutes back: much of a short life.
+  ScheduleRenewal(WallSeconds());
 }
 
 void IdentityAgent::SetRoots(const std::string& roots_pem) {

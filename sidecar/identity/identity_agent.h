@@ -67,7 +67,8 @@ class IdentityAgent final : private grpc::ChannelEvents {
   void OnCertificate(const grpc::Status& status, const std::string& response);
   void Fail(const std::string& error);
   void Adopt(std::shared_ptr<const Identity> identity);
-  void ScheduleRenewal();
+  // `begin`: of the life that is counted, in seconds since the epoch.
+  void ScheduleRenewal(int64_t begin);
   void CloseChannel();
   int64_t WallSeconds() const;
 

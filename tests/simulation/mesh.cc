@@ -50,12 +50,10 @@ Mesh::Mesh(uint64_t seed, const sim::FaultPlan& plan, OriginHabits habits, const
   habits.http2 = wires.http2;
   origin_ = std::make_unique<HttpOrigin>(*origin_loop_, Address("127.0.0.1:8080"), habits);
   OpenControlPlane();
-  sidecar::Workload shop;
-  shop.outbound_http = 15001;
-  shop_ = NewMember(shop_host_, "shop", std::move(shop));
-  sidecar::Workload post;
-  post.inbound = {wires.http2 ? "15080:8080:80/http2" : "15080:8080:80/http"};
-  post_ = NewMember(post_host_, "post", std::move(post));
+  Enrol("shop");
+  Enrol("post");
+  StartShop();
+  StartPost();
 }
 
 Mesh::~Mesh() {
@@ -80,19 +78,40 @@ void Mesh::OpenControlPlane() {
   control_ = *std::move(server);
 }
 
-std::unique_ptr<MeshMember> Mesh::NewMember(int host, const std::string& account,
-                                            sidecar::Workload workload) {
+void Mesh::Enrol(const std::string& account) {
   const std::string state = directory_ + "/" + account;
   EXPECT_EQ(mkdir(state.c_str(), 0700), 0);
   const api::ApiResponse made = Ask("POST", "/v1/tokens", R"({"account":")" + account + R"("})");
   EXPECT_EQ(made.status, 201) << made.body;
   std::ofstream(state + "/token") << nlohmann::json::parse(made.body)["token"].get<std::string>();
+}
+
+void Mesh::StartShop() {
+  sidecar::Workload workload;
+  workload.outbound_http = 15001;
+  shop_ = NewMember(shop_host_, "shop", seed_ * 3 + 1, std::move(workload));
+}
+
+void Mesh::StartPost() {
+  sidecar::Workload workload;
+  workload.inbound = {wires_.http2 ? "15080:8080:80/http2" : "15080:8080:80/http"};
+  post_ = NewMember(post_host_, "post", seed_ * 3 + 2, std::move(workload));
+}
+
+std::unique_ptr<MeshMember> Mesh::NewMember(int host, const std::string& account, uint64_t key_seed,
+                                            sidecar::Workload workload) {
+  const std::string state = directory_ + "/" + account;
   workload.name = account;
   return std::make_unique<MeshMember>(
-      world_, host, seed_ * 3 + (account == "shop" ? 1 : 2), *wires_.transports,
+      world_, host, key_seed, *wires_.transports,
       sidecar::Membership::Options{
           {Address(kControl)}, state + "/token", state, std::move(workload)},
       log_);
+}
+
+void Mesh::RestartShop() {
+  shop_.reset();
+  StartShop();
 }
 
 bool Mesh::Join() {

@@ -42,6 +42,10 @@ class Mesh {
   // As `tullectl cert rotate` does; over when rotating() is false again.
   void RotateRoot();
   bool rotating();
+  // The process is gone; what it knew is lost with the store in memory.
+  void StopControlPlane() { control_.reset(); }
+  // The sidecar of shop ends and begins anew with what is in its state directory.
+  void RestartShop();
   // Every connection between the two sidecars, at once.
   int ResetConnections() { return world_.ResetConnections(shop_host_, post_host_); }
 
@@ -60,7 +64,11 @@ class Mesh {
 
   api::ApiResponse Ask(const std::string& method, const std::string& path, const std::string& body);
   void OpenControlPlane();
-  std::unique_ptr<MeshMember> NewMember(int host, const std::string& account,
+  // Gives the account a state directory with a join token in it.
+  void Enrol(const std::string& account);
+  void StartShop();
+  void StartPost();
+  std::unique_ptr<MeshMember> NewMember(int host, const std::string& account, uint64_t key_seed,
                                         sidecar::Workload workload);
 
   const uint64_t seed_;

@@ -69,6 +69,15 @@ class Callers {
 
 }  // namespace
 
+MeshTally AskMesh(Mesh& mesh, int requests_each) {
+  MeshTally tally;
+  Callers callers(mesh, requests_each);
+  tally.outcome = mesh.world().RunUntil(
+      [&] { return callers.finished() >= kCallers * requests_each; }, kLongest);
+  callers.Count(tally);
+  return tally;
+}
+
 MeshTally PlayMesh(Mesh& mesh, int requests_each) {
   MeshTally tally;
   tally.joined = mesh.Join();

@@ -18,6 +18,9 @@ struct MeshTally {
   bool rotated = false;
 };
 
+// Four callers ask so often each, and nothing else happens.
+MeshTally AskMesh(Mesh& mesh, int requests_each);
+
 // Four callers ask so often each while an operator works: a policy with retries from the start; a
 // route that adds a header, pushed at a quarter of the requests; the root's rotation begun at half
 // of them; a reset of the connections between the sidecars at three quarters. Ends when all are

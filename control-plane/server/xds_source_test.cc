@@ -1,0 +1,259 @@
+#include "control-plane/server/xds_source.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "certs/private_key.h"
+#include "envoy/config/core/v3/base.pb.h"
+#include "net/grpc/server.h"
+#include "net/loop/sim/simulation.h"
+#include "net/socket/transports.h"
+#include "xds/client/ads_client.h"
+
+namespace tulle::server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr char kControl[] = "10.0.0.3:15012";
+
+std::string IdOf(const std::string& account) {
+  return "spiffe://cluster.local/ns/default/sa/" + account;
+}
+
+// A plaintext transport whose peer counts as verified.
+class Introduced final : public Transport {
+ public:
+  Introduced(std::unique_ptr<Transport> wire, PeerIdentity peer)
+      : wire_(std::move(wire)), peer_(std::move(peer)) {}
+  const PeerIdentity* peer() const override { return peer_.spiffe_id.empty() ? nullptr : &peer_; }
+  void SetEvents(TransportEvents* events) override { wire_->SetEvents(events); }
+  ReadResult Read(Buffer& into, size_t limit) override { return wire_->Read(into, limit); }
+  void Write(Buffer& from) override { wire_->Write(from); }
+  void EnableRead(bool enabled) override { wire_->EnableRead(enabled); }
+  void ShutdownWrite() override { wire_->ShutdownWrite(); }
+  void Close(bool reset) override { wire_->Close(reset); }
+  Failure failure() const override { return wire_->failure(); }
+  SocketAddress LocalAddress() const override { return wire_->LocalAddress(); }
+  SocketAddress PeerAddress() const override { return wire_->PeerAddress(); }
+  SocketAddress OriginalDestination() const override { return wire_->OriginalDestination(); }
+  bool is_tls() const override { return wire_->is_tls(); }
+  std::string_view alpn() const override { return wire_->alpn(); }
+  std::string_view sni() const override { return wire_->sni(); }
+  bool IsQuiet() override { return wire_->IsQuiet(); }
+  uint64_t bytes_written() const override { return wire_->bytes_written(); }
+
+ private:
+  std::unique_ptr<Transport> wire_;
+  const PeerIdentity peer_;
+};
+
+// A proxy's end of ADS: asks for all clusters and the roots, and rejects what it is told to.
+class Proxy final : private xds::UpdateTarget, private xds::AdsClient::Events {
+ public:
+  Proxy(loop::Loop& loop, const std::string& node_id)
+      : state_(NodeBytes(node_id), static_cast<xds::UpdateTarget&>(*this)),
+        client_(
+            loop,
+            [&loop] {
+              return PlainConnector().Connect(loop, *SocketAddress::ParseWithPort(kControl), {});
+            },
+            {}, state_, static_cast<xds::AdsClient::Events&>(*this)) {
+    state_.SubscribeToAll(snapshot::kClusterType);
+    state_.Subscribe(snapshot::kSecretType, {"ROOTCA"});
+    client_.Start();
+  }
+  std::string rejects;              // a resource's name
+  std::vector<std::string> losses;  // reasons
+  std::set<std::string> Held(std::string_view type_url) const {
+    std::set<std::string> names;
+    for (const auto& [name, version] : state_.versions(type_url)) names.insert(name);
+    return names;
+  }
+
+ private:
+  static std::string NodeBytes(const std::string& id) {
+    envoy::config::core::v3::Node node;
+    node.set_id(id);
+    return node.SerializeAsString();
+  }
+  std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override {
+    std::vector<xds::Rejection> rejections;
+    for (const xds::ReceivedResource& resource : update.resources) {
+      if (resource.name == rejects) rejections.push_back({resource.name, "cannot be used"});
+    }
+    return rejections;
+  }
+  void OnAdsConnected() override {}
+  void OnAdsLost(const std::string& reason) override { losses.push_back(reason); }
+
+  xds::DeltaClient state_;
+  xds::AdsClient client_;
+};
+
+class XdsSourceTest : public testing::Test, private loop::ListenerEvents {
+ protected:
+  XdsSourceTest() {
+    loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.3"}));
+    proxy_loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+    auto plane = ControlPlane::Open({}, *loop_, keys_, log_);
+    EXPECT_TRUE(plane.ok()) << plane.status();
+    plane_ = *std::move(plane);
+    source_ = std::make_unique<XdsSource>(*loop_, *plane_);
+    ads_ = std::make_unique<xds::AdsServer>(*loop_, *source_);
+    source_->Serve(ads_.get());
+    ads_->Register(services_);
+    server_ = std::make_unique<grpc::Server>(*loop_, services_, grpc::ServerOptions{});
+    int error = 0;
+    listener_ = loop_->Listen(*SocketAddress::ParseWithPort(kControl), {}, *this, &error);
+  }
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override {
+    server_->Adopt(std::make_unique<Introduced>(PlainAcceptor().Accept(*loop_, std::move(socket)),
+                                                next_peer_));
+  }
+
+  void Register(const std::string& account) {
+    discovery::Workload workload;
+    workload.id = account + "-1";
+    workload.spiffe_id = IdOf(account);
+    workload.address = "10.0.0.1";
+    workload.services = {{"default", account}};
+    workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+    const auto lease = plane_->Register(std::move(workload), std::nullopt);
+    ASSERT_TRUE(lease.ok()) << lease.status();
+    lease_ = lease->id;
+  }
+  std::unique_ptr<Proxy> Connect(const std::string& account, const std::string& node_id) {
+    next_peer_ = {};
+    if (!account.empty()) next_peer_.spiffe_id = IdOf(account);
+    auto proxy = std::make_unique<Proxy>(*proxy_loop_, node_id);
+    simulation_.RunFor(seconds(1));
+    return proxy;
+  }
+  api::ProxyStatus StatusOf(const std::string& node_id) {
+    for (const api::ProxyStatus& proxy : source_->Proxies()) {
+      if (proxy.name == node_id) return proxy;
+    }
+    ADD_FAILURE() << node_id << " is not known";
+    return {};
+  }
+  static bool Ended(const Proxy& proxy, const std::string& reason) {
+    return !proxy.losses.empty() && proxy.losses.front().find(reason) != std::string::npos;
+  }
+
+  sim::Simulation simulation_{1};
+  certs::SeededKeySource keys_{1};
+  telemetry::Log log_{telemetry::LogLevel::kError, telemetry::Log::Form::kText};
+  std::unique_ptr<loop::Loop> loop_, proxy_loop_;
+  std::unique_ptr<ControlPlane> plane_;
+  std::unique_ptr<XdsSource> source_;
+  std::unique_ptr<xds::AdsServer> ads_;
+  grpc::ServiceRegistry services_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<loop::Listener> listener_;
+  PeerIdentity next_peer_;
+  std::string lease_;
+};
+
+constexpr char kPostCluster[] = "outbound|80||post.default.svc.cluster.local";
+
+TEST_F(XdsSourceTest, ARegisteredNodeGetsTheMesh) {
+  Register("post");
+  const auto proxy = Connect("post", "post-1");
+  EXPECT_TRUE(proxy->losses.empty());
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).contains(kPostCluster));
+  EXPECT_TRUE(StatusOf("post-1").is_connected);
+  EXPECT_EQ(StatusOf("post-1").spiffe_id, IdOf("post"));
+}
+
+TEST_F(XdsSourceTest, WithoutACertificateThereIsNothing) {
+  Register("post");
+  const auto proxy = Connect("", "post-1");
+  EXPECT_TRUE(Ended(*proxy, "xDS needs a certificate of the mesh")) << proxy->losses.front();
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).empty());
+}
+
+TEST_F(XdsSourceTest, ANodeOfAnotherIdentityIsRefused) {
+  Register("post");
+  const auto proxy = Connect("guest", "post-1");
+  EXPECT_TRUE(Ended(*proxy, "node post-1 belongs to another identity")) << proxy->losses.front();
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).empty());
+}
+
+TEST_F(XdsSourceTest, ANodeThatIsNotRegisteredGetsTheRootsAlone) {
+  Register("post");
+  const auto proxy = Connect("guest", "guest-1");
+  EXPECT_TRUE(proxy->losses.empty());
+  EXPECT_EQ(proxy->Held(snapshot::kSecretType), std::set<std::string>{"ROOTCA"});
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).empty());
+  // Registered, it gets the rest on the same stream.
+  Register("guest");
+  simulation_.RunFor(seconds(1));
+  EXPECT_TRUE(proxy->losses.empty());
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).contains(kPostCluster));
+}
+
+// A proxy that is connected is alive, whatever its heartbeats say.
+TEST_F(XdsSourceTest, ALeaseThatEndsTakesNothingFromAConnectedProxy) {
+  Register("post");
+  const auto proxy = Connect("post", "post-1");
+  simulation_.RunFor(std::chrono::minutes(5));
+  ASSERT_FALSE(plane_->CurrentMesh().workloads.contains("post-1"));
+  EXPECT_TRUE(proxy->losses.empty());
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).contains(kPostCluster));
+  // And its name stays its own while it is there.
+  const auto thief = Connect("guest", "post-1");
+  EXPECT_TRUE(Ended(*thief, "belongs to another identity"));
+}
+
+TEST_F(XdsSourceTest, ANodeThatIsGoneIsForgotten) {
+  Register("post");
+  auto proxy = Connect("post", "post-1");
+  ASSERT_TRUE(plane_->Deregister(lease_, IdOf("post")).ok());
+  proxy.reset();
+  simulation_.RunFor(seconds(5));
+  EXPECT_TRUE(source_->Proxies().empty());
+  const auto other = Connect("guest", "post-1");
+  EXPECT_TRUE(other->losses.empty());
+}
+
+TEST_F(XdsSourceTest, ARejectionIsShownWithItsReasonAndEndsWithTheRepair) {
+  Register("post");
+  const auto proxy = Connect("post", "post-1");
+  proxy->rejects = kPostCluster;
+  // A second identity behind the service changes its cluster.
+  discovery::Workload second;
+  second.id = "other-1";
+  second.spiffe_id = IdOf("other");
+  second.address = "10.0.0.2";
+  second.services = {{"default", "post"}};
+  second.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+  const auto lease = plane_->Register(second, std::chrono::hours(1));
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  simulation_.RunFor(seconds(2));
+  const auto clusters_of = [&] {
+    for (const auto& type : StatusOf("post-1").types) {
+      if (type.type == "clusters") return type;
+    }
+    ADD_FAILURE() << "no clusters were sent";
+    return api::ProxyStatus::TypeStatus();
+  };
+  EXPECT_EQ(clusters_of().rejected_resource, kPostCluster);
+  EXPECT_NE(clusters_of().rejection.find("cannot be used"), std::string::npos);
+  EXPECT_NE(clusters_of().sent_version, clusters_of().acknowledged_version);
+  EXPECT_TRUE(StatusOf("post-1").is_connected);
+  proxy->rejects.clear();
+  ASSERT_TRUE(plane_->Deregister(lease->id, IdOf("other")).ok());
+  simulation_.RunFor(seconds(2));
+  EXPECT_EQ(clusters_of().rejection, "");
+  EXPECT_EQ(clusters_of().sent_version, clusters_of().acknowledged_version);
+}
+
+}  // namespace
+}  // namespace tulle::server
