@@ -110,6 +110,8 @@ class Mesh:
         self.make_token(name)
         self.start_sidecar(workload)
         workload.instance = self.wait_in_step(workload)
+        # In step with the roots alone it is too, before its registration has led to listeners.
+        processes.wait_until(lambda: processes.listening(workload.outbound), name + " listens")
         return workload
 
     def close(self):

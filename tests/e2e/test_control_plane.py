@@ -134,6 +134,24 @@ def test_fault_62_flapping_costs_no_request_and_all_come_back(mesh):
     assert calls.sent > 10
 
 
+def test_metrics_name_both_workloads_and_show_limits_and_memory(mesh):
+    post, caller = mesh.add("post"), mesh.add("caller")
+    assert raw.get(caller.outbound, "/", host="post").status == 200
+
+    def rows(workload):
+        return raw.get(workload.admin, "/stats/prometheus", host="localhost").body.decode().splitlines()
+
+    def counted(workload, reporter):
+        return any(row.startswith("istio_requests_total{") and 'reporter="%s"' % reporter in row
+                   and 'source_workload="caller"' in row and 'destination_workload="post"' in row for row in rows(workload))
+    processes.wait_until(lambda: counted(caller, "source"), "the caller's side names both")
+    processes.wait_until(lambda: counted(post, "destination"), "the other side names both")
+    limits = [row for row in rows(caller) if row.startswith("tulle_upstream_limit{") and "outbound|80||post." in row]
+    assert any('kind="allowed"' in row and not row.endswith(" 0") for row in limits), limits
+    memory = [row for row in rows(caller) if row.startswith('tulle_worker_memory_bytes{worker="0"}')]
+    assert len(memory) == 1 and float(memory[0].split()[-1]) > 0, memory
+
+
 def test_a_restart_expires_nobody(mesh):
     mesh.add("post")
     caller = mesh.add("caller")
@@ -196,9 +214,11 @@ def test_a_full_disk_says_so_keeps_the_old_state_and_the_mesh_runs(mesh):
         resource.prlimit(mesh.control.pid, resource.RLIMIT_FSIZE, (hard, hard))
     assert mesh.control.running()
     mesh.tullectl("apply", "-f", "-", text=ROUTE % 3)
-    mesh.wait_in_step(caller)
-    raw.get(caller.outbound, "/", host="post")
-    assert "3" in post.origin.requests[-1].header("x-version")
+
+    def new_version():
+        raw.get(caller.outbound, "/", host="post")
+        return "3" in post.origin.requests[-1].header("x-version")
+    processes.wait_until(new_version, "the change is in force")
 
 
 def test_killed_at_any_moment_what_was_acknowledged_is_there(mesh):
