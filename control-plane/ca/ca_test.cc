@@ -290,6 +290,32 @@ TEST_F(CaTest, WhereNoCertificateIsOutNobodyIsWaitedFor) {
   EXPECT_NE(authority_->root_key_hash(), before);
 }
 
+TEST_F(CaTest, ARootIsReplacedInTimeAndAtTheStartIfItHasEnded) {
+  const certs::Certificate root = authority_->signing().certificate();
+  const int64_t life = root.not_after() - root.not_before();
+  EXPECT_FALSE(authority_->RotationIsDue(kNow));
+  EXPECT_FALSE(authority_->RotationIsDue(root.not_before() + life * 4 / 5 - 60));
+  EXPECT_TRUE(authority_->RotationIsDue(root.not_before() + life * 4 / 5 + 60));
+  const auto late = MeshAuthority::Open(options_, store_.get(), &keys_, root.not_after());
+  ASSERT_TRUE(late.ok()) << late.status();
+  EXPECT_NE((*late)->root_key_hash(), authority_->root_key_hash());
+  EXPECT_TRUE((*late)->IssueOwn(keys_.Generate(), {}, {}, root.not_after()).ok());
+}
+
+TEST_F(CaTest, ARootThatHasEndedIsReplacedAllTheSame) {
+  const int64_t end = authority_->signing().certificate().not_after();
+  const std::string before = authority_->root_key_hash();
+  ASSERT_TRUE(authority_->BeginRotation(end).ok());
+  while (authority_->rotation().phase() != RotationPhase::kSteady) {
+    const auto stepped = authority_->AdvanceRotation(end);
+    ASSERT_TRUE(stepped.ok() && *stepped) << stepped.status();
+  }
+  EXPECT_NE(authority_->root_key_hash(), before);
+  const auto own = authority_->IssueOwn(keys_.Generate(), {}, {}, end);
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(certs::ParsePemCertificates(own->certificate_pem)->size(), 1);
+}
+
 TEST_F(CaTest, WhatIsOutIsRememberedOverARestart) {
   ASSERT_TRUE(Issue(Id("a"), certs::BuildCertificateRequest(keys_.Generate(), Id("a"))).ok());
   Reopen();

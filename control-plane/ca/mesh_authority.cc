@@ -70,14 +70,7 @@ absl::StatusOr<std::unique_ptr<MeshAuthority>> MeshAuthority::Open(const Options
 absl::Status MeshAuthority::Load(int64_t now) {
   const auto record = store_->Get(Collection::kAuthority, kRootsKey);
   if (!record.ok()) return record.status();
-  if (!*record) {
-    auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now);
-    if (!root.ok()) return root.status();
-    Roots roots = {{*std::move(root)}, {}};
-    const absl::Status saved = Save(roots, RotationPhase::kSteady, now);
-    if (saved.ok()) Adopt(std::move(roots));
-    return saved;
-  }
+  if (!*record) return StartAfresh(now);
   const absl::Status outstanding = LoadOutstanding();
   if (!outstanding.ok()) return outstanding;
   Roots roots;
@@ -106,8 +99,19 @@ absl::Status MeshAuthority::Load(int64_t now) {
         "the store's root is for trust domain ", std::string(roots.active[0].trust_domain()),
         ": start with that one, or with an empty --data-dir"));
   }
+  // No certificate outlives its issuer: under a root that has ended nobody need be waited for.
+  if (is_steady && roots.active[0].certificate().not_after() <= now) return StartAfresh(now);
   Adopt(std::move(roots));
   return absl::OkStatus();
+}
+
+absl::Status MeshAuthority::StartAfresh(int64_t now) {
+  auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now);
+  if (!root.ok()) return root.status();
+  Roots roots = {{*std::move(root)}, {}};
+  const absl::Status saved = Save(roots, RotationPhase::kSteady, now);
+  if (saved.ok()) Adopt(std::move(roots));
+  return saved;
 }
 
 absl::Status MeshAuthority::LoadOutstanding() {
@@ -217,6 +221,12 @@ absl::StatusOr<IssuedSvid> MeshAuthority::IssueOwn(const certs::PrivateKey& key,
   return IssuedSvid{std::move(chain), trust_bundle_pem_, leaf->not_after(), id->ToString()};
 }
 
+bool MeshAuthority::RotationIsDue(int64_t now) const {
+  const certs::Certificate& root = signing().certificate();
+  return rotation_.phase() == RotationPhase::kSteady &&
+         root.not_after() - now < (root.not_after() - root.not_before()) / 5;
+}
+
 absl::Status MeshAuthority::BeginRotation(int64_t now) {
   if (rotation_.phase() != RotationPhase::kSteady) {
     const std::vector<std::string> waiting = rotation_.waiting();
@@ -257,6 +267,8 @@ absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
 absl::Status MeshAuthority::TakeStep(RotationPhase phase, int64_t now, Roots* roots) {
   if (phase == RotationPhase::kRenewing) {
     const certs::Authority& old = roots->active.front();
+    // One that has ended vouches for none; the rotation is the way out of that.
+    if (old.certificate().not_after() <= now) return absl::OkStatus();
     const auto successor = old.CrossSign(roots->active.back(), *keys_, now);
     if (!successor.ok()) return successor.status();
     roots->former.push_back({old.certificate().ToPem(), successor->ToPem(), 0});
@@ -265,7 +277,9 @@ absl::Status MeshAuthority::TakeStep(RotationPhase phase, int64_t now, Roots* ro
   const auto last_token = JoinTokens(store_, keys_).LatestExpiry();
   if (!last_token.ok()) return last_token.status();
   roots->active.erase(roots->active.begin());
-  roots->former.back().until = std::max(*last_token, now);
+  if (!roots->former.empty() && roots->former.back().until == 0) {
+    roots->former.back().until = std::max(*last_token, now);
+  }
   return absl::OkStatus();
 }
 

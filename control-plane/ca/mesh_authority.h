@@ -76,6 +76,8 @@ class MeshAuthority {
   // Its end alone does not tell: the old and the new root may both sign within one second.
   bool HasRenewed(const std::string& svid_sha256, int64_t not_after) const;
 
+  // The root has a fifth of its life left: begin a rotation.
+  bool RotationIsDue(int64_t now) const;
   // Rotation. kFailedPrecondition while one is under way (the message names the nodes it waits
   // for).
   absl::Status BeginRotation(int64_t now);
@@ -105,6 +107,7 @@ class MeshAuthority {
   };
 
   absl::Status Load(int64_t now);
+  absl::Status StartAfresh(int64_t now);
   absl::Status LoadOutstanding();
   absl::Status Save(const Roots& roots, RotationPhase phase, int64_t since);
   void Adopt(Roots roots);

@@ -33,7 +33,7 @@ std::string BashScript(const Words& words) {
       "  done\n"
       "  case \"$before\" in\n"
       "    -f|--filename|--config|--credential-file|--ca-file|--out)\n"
-      "      compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+      "      compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
       "    -o|--output) COMPREPLY=($(compgen -W \"table wide name json yaml\" -- \"$cur\")); "
       "return ;;\n"
       "  esac\n"

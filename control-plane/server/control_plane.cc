@@ -181,6 +181,13 @@ void ControlPlane::Tick() {
   tick_->Start(kTick);
   registry_.Advance(MonotonicNow());
   SaveRegistry();
+  if (authority_->RotationIsDue(Now())) {
+    const absl::Status begun = authority_->BeginRotation(Now());
+    log_.Write(
+        begun.ok() ? LogLevel::kInfo : LogLevel::kError, LogComponent::kCa,
+        begun.ok() ? "the root nears its end: a new one is being announced" : begun.ToString());
+    if (begun.ok()) OnChange();
+  }
   const auto stepped = authority_->AdvanceRotation(Now());
   if (!stepped.ok()) {
     log_.Write(LogLevel::kError, LogComponent::kCa, stepped.status().ToString());
