@@ -271,3 +271,30 @@ def test_a_sidecar_that_was_away_over_a_rotation_joins_again_by_its_token(tmp_pa
         mesh.wait_in_step(post)
     finally:
         mesh.close()
+
+
+def test_a_rotation_ends_in_a_running_mesh_and_costs_no_request(mesh):
+    post, caller = mesh.add("post"), mesh.add("caller")
+    former = json.loads(mesh.tullectl("cert", "roots", "-o", "json"))["signingRoot"]["sha256"]
+    calls = Caller(caller, "post")
+    assert "the root is new: " in mesh.tullectl("cert", "rotate", "--watch")
+    calls.stop()
+    assert calls.bad == []
+    roots = json.loads(mesh.tullectl("cert", "roots", "-o", "json"))
+    assert roots["phase"] == "steady" and roots["signingRoot"]["sha256"] != former
+    assert roots["trustBundle"].count("BEGIN CERTIFICATE") == 1
+    mesh.wait_in_step(post)
+    assert raw.get(caller.outbound, "/", host="post").status == 200
+
+
+def test_status_tells_the_end_of_the_renewed_certificate(tmp_path):
+    mesh = Mesh(tmp_path, "--svid-ttl", "12s")
+    try:
+        post = mesh.add("post")
+
+        def end():
+            return next(p["certificateNotAfter"] for p in mesh.proxies() if p["name"] == post.instance)
+        first = end()
+        processes.wait_until(lambda: end() > first, "the renewed certificate shows")
+    finally:
+        mesh.close()
