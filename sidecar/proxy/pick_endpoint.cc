@@ -13,7 +13,9 @@ namespace tulle::proxy {
 Step Exchange::Admit() {
   cluster_ = services_.clusters.Acquire(record_.cluster);
   if (cluster_ == nullptr) return Respond({FailureKind::kNoCluster});
-  record_.service = cluster_->spec().service;
+  // A push may put another spec into the cluster's place before the record is read.
+  if (record_.service != cluster_->spec().service)
+    record_.service = arena_.Copy(cluster_->spec().service);
   if (!cluster_->TryEnterRequest())
     return Respond({FailureKind::kOverflow, "requests at their cap"});
   admitted_ = true;
