@@ -76,8 +76,8 @@ constexpr Row kRows[] = {
     {"envoy.config.core.v3.TypedExtensionConfig", kLow, "*", "", ""},
     {"envoy.config.core.v3.HttpProtocolOptions", kLow,
      "idle_timeout max_headers_count max_requests_per_connection headers_with_underscores_action "
-     "max_stream_duration max_response_headers_kb",
-     "max_connection_duration", ""},
+     "max_stream_duration max_response_headers_kb max_connection_duration",
+     "", ""},
     {"envoy.config.core.v3.Http1ProtocolOptions", kLow, "",
      "allow_absolute_url header_key_format enable_trailers allow_chunked_length "
      "override_stream_error_on_invalid_http_message default_host_for_http_10",
@@ -225,8 +225,10 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.RetryPolicy", kLow,
      "retry_on num_retries per_try_timeout retry_host_predicate host_selection_retry_max_attempts "
      "retriable_status_codes retry_back_off retriable_headers retriable_request_headers "
-     "per_try_idle_timeout",
-     "retry_priority rate_limited_retry_back_off retry_options_predicates", ""},
+     "per_try_idle_timeout rate_limited_retry_back_off",
+     "retry_priority retry_options_predicates", ""},
+    {"envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff", kLow, "*", "", ""},
+    {"envoy.config.route.v3.RetryPolicy.ResetHeader", kLow, "*", "", ""},
     {"envoy.config.route.v3.RetryPolicy.RetryBackOff", kLow, "*", "", ""},
     {"envoy.config.route.v3.RetryPolicy.RetryHostPredicate", kLow, "*", "", ""},
     {"envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", kLow, "*", "", ""},
@@ -242,8 +244,8 @@ constexpr Row kRows[] = {
      "http2_protocol_options http_protocol_options common_http_protocol_options "
      "max_requests_per_connection upstream_bind_config transport_socket metadata common_lb_config "
      "load_assignment typed_extension_protocol_options least_request_lb_config "
-     "round_robin_lb_config transport_socket_matches load_balancing_policy",
-     "per_connection_buffer_limit_bytes health_checks dns_lookup_family outlier_detection "
+     "round_robin_lb_config transport_socket_matches load_balancing_policy outlier_detection",
+     "per_connection_buffer_limit_bytes health_checks dns_lookup_family "
      "cleanup_interval alt_stat_name upstream_connection_options "
      "close_connections_on_host_health_failure ignore_health_on_host_removal lrs_server "
      "track_cluster_stats wait_for_warm_on_init ring_hash_lb_config",
@@ -258,6 +260,11 @@ constexpr Row kRows[] = {
      "ignore_new_hosts_until_first_hc close_connections_on_host_set_change "
      "consistent_hashing_lb_config override_host_status",
      ""},
+    {"envoy.config.cluster.v3.OutlierDetection", kLow,
+     "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
+     "enforcing_consecutive_gateway_failure base_ejection_time max_ejection_time "
+     "max_ejection_time_jitter max_ejection_percent always_eject_one_host",
+     "*", ""},
     {"envoy.config.cluster.v3.CircuitBreakers", kLow, "thresholds", "per_host_thresholds", ""},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds", kLow,
      "priority max_connections max_pending_requests max_requests max_retries retry_budget",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "sidecar/config/values.h"
 #include "sidecar/route/retry_on.h"
@@ -40,6 +41,21 @@ absl::Status TakeBackOff(const RetryPolicy& policy, const FieldPath& at, route::
   if (spec.max_interval < spec.base_interval) {
     return (here / "max_interval").Error("must not be below base_interval");
   }
+  return absl::OkStatus();
+}
+
+absl::Status TakeResets(const RetryPolicy& policy, const FieldPath& at, route::RetrySpec& spec) {
+  if (!policy.has_rate_limited_retry_back_off()) return absl::OkStatus();
+  const auto& resets = policy.rate_limited_retry_back_off();
+  const FieldPath here = at / "rate_limited_retry_back_off";
+  for (const auto& header : resets.reset_headers()) {
+    spec.reset_headers.push_back(
+        {absl::AsciiStrToLower(header.name()), header.format() == RetryPolicy::UNIX_TIMESTAMP
+                                                   ? route::ResetHeader::Format::kUnixTime
+                                                   : route::ResetHeader::Format::kSeconds});
+  }
+  if (spec.reset_headers.empty()) return (here / "reset_headers").Error("needs at least one");
+  TULLE_TAKE_MILLISECONDS(resets, max_interval, here, spec.max_reset_interval);
   return absl::OkStatus();
 }
 
@@ -87,6 +103,7 @@ absl::StatusOr<route::RetrySpec> ToRetry(const RetryPolicy& policy, const FieldP
   TULLE_TAKE_MILLISECONDS(policy, per_try_timeout, at, spec.per_try_timeout);
   TULLE_TAKE_MILLISECONDS(policy, per_try_idle_timeout, at, spec.per_try_idle_timeout);
   absl::Status status = TakeBackOff(policy, at, spec);
+  status.Update(TakeResets(policy, at, spec));
   status.Update(TakeHostSelection(policy, at, spec));
   status.Update(
       TakeHeaders(policy.retriable_headers(), at / "retriable_headers", spec.response_headers));

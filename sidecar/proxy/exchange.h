@@ -123,13 +123,17 @@ class Exchange final : public http::StreamEvents,
   bool MayRetryStatus(const http::Head& head);
   bool BodyCanBeSentAgain() const;
   bool EnterRetry();
+  loop::Duration BackOff();
   void ScheduleRetry(bool with_back_off);
   void LeaveRetry();
   void OnBackOffOver();
   // timeouts.cc
   void StartReceiveTimeout();
   void StartStreamTimeouts();
-  loop::Duration AllowedDuration() const;
+  std::optional<loop::Duration> CallerTimeout();
+  loop::Duration AllowedDuration();
+  std::optional<loop::Duration> TimeLeft();
+  void TellTimeLeft();
   void StartResponseTimeouts();
   void TouchIdle();
   void TouchAttempt();
@@ -176,6 +180,9 @@ class Exchange final : public http::StreamEvents,
   static constexpr int kTriedKept = 4;
   upstream::Endpoint* tried_[kTriedKept] = {};
   int tried_count_ = 0;
+
+  std::optional<loop::Duration> caller_timeout_;  // once read; 0: none
+  std::optional<loop::Duration> wait_asked_;      // by the answer that is retried next
 
   loop::Deadline request_deadline_;  // until the request has ended: of its receipt
   loop::Deadline per_try_deadline_;

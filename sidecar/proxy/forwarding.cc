@@ -25,6 +25,7 @@ Step Exchange::Forward() {
   if (route_->virtual_host().spec().attempt_count_in_request) {
     request_->headers.Set(http::HeaderId::kXEnvoyAttemptCount, Decimal(record_.attempts));
   }
+  TellTimeLeft();
   const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
   upstream.SendHeaders(*request_, body_is_over);
   request_sent_ = body_is_over;

@@ -3,9 +3,11 @@
 // * 2^(n-1))).
 
 #include <algorithm>
+#include <utility>
 
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
+#include "sidecar/route/pushback.h"
 #include "sidecar/route/retry_on.h"
 #include "sidecar/upstream/cluster.h"
 
@@ -107,7 +109,11 @@ bool Exchange::MayRetryStatus(const http::Head& head) {
     record_.retries_exhausted = true;
     return false;
   }
-  return RequestIsRetriable(*route_, *request_) && EnterRetry();
+  const route::Pushback pushback =
+      route::PushbackOf(*route_->forward()->retry, head, services_.loop.WallNow());
+  if (pushback.refused || !RequestIsRetriable(*route_, *request_) || !EnterRetry()) return false;
+  wait_asked_ = pushback.wait;
+  return true;
 }
 
 bool Exchange::EnterRetry() {
@@ -124,23 +130,29 @@ void Exchange::LeaveRetry() {
   cluster_->LeaveRetry();
 }
 
+// Fully jittered; where the answer asked for a time, that and up to half of it more.
+loop::Duration Exchange::BackOff() {
+  loop::Random& random = services_.loop.random();
+  if (const auto asked = std::exchange(wait_asked_, std::nullopt)) {
+    return *asked + loop::Duration(static_cast<int64_t>(
+                        random.Below(static_cast<uint64_t>(asked->count() / 2 + 1))));
+  }
+  const route::RetrySpec& retry = *route_->forward()->retry;
+  const loop::Duration base = retry.base_interval;
+  const loop::Duration most = retry.max_interval;
+  const uint32_t doublings = std::min(retries_done_ - 1, 20u);
+  const loop::Duration cap = std::min(most, base * (int64_t{1} << doublings));
+  return loop::Duration(static_cast<int64_t>(random.Below(static_cast<uint64_t>(cap.count()))));
+}
+
 void Exchange::ScheduleRetry(bool with_back_off) {
   ClearAttemptTimeouts();
   if (attempt_) attempt_->Abandon({FailureKind::kUpstreamReset, "another attempt follows"});
   response_credit_ = 0;
   request_credit_ = 0;
   phase_ = Phase::kPickEndpoint;
-  loop::Duration wait{0};
-  if (with_back_off && retries_done_ > 0) {
-    const route::RetrySpec& retry = *route_->forward()->retry;
-    const loop::Duration base = retry.base_interval;
-    const loop::Duration most = retry.max_interval;
-    const uint32_t doublings = std::min(retries_done_ - 1, 20u);
-    const loop::Duration cap = std::min(most, base * (int64_t{1} << doublings));
-    wait = loop::Duration(
-        static_cast<int64_t>(services_.loop.random().Below(static_cast<uint64_t>(cap.count()))));
-  }
-  services_.deadlines.Set(back_off_, wait);
+  services_.deadlines.Set(back_off_,
+                          with_back_off && retries_done_ > 0 ? BackOff() : loop::Duration(0));
 }
 
 void Exchange::OnBackOffOver() {

@@ -27,14 +27,24 @@ void Exchange::StartStreamTimeouts() {
   if (duration.count() > 0) services_.deadlines.Set(duration_deadline_, duration);
 }
 
+// The grpc-timeout that the caller sent; read before TellTimeLeft writes ours over it.
+std::optional<loop::Duration> Exchange::CallerTimeout() {
+  if (!caller_timeout_) {
+    caller_timeout_ = loop::Duration(0);
+    const std::string_view said = request_->headers.Get(http::HeaderId::kGrpcTimeout);
+    if (!said.empty()) caller_timeout_ = grpc::ParseTimeout(said).value_or(loop::Duration(0));
+  }
+  if (caller_timeout_->count() == 0) return std::nullopt;
+  return caller_timeout_;
+}
+
 // Source: RouteAction.max_stream_duration, and HttpProtocolOptions' where the route has none. Zero:
 // no bound.
-loop::Duration Exchange::AllowedDuration() const {
+loop::Duration Exchange::AllowedDuration() {
   const route::ForwardSpec* forward = route_ == nullptr ? nullptr : route_->forward();
   if (forward == nullptr) return chain_.spec.max_stream_duration;
-  if (forward->grpc_timeout_max && request_->headers.Has(http::HeaderId::kGrpcTimeout)) {
-    const auto asked = grpc::ParseTimeout(request_->headers.Get(http::HeaderId::kGrpcTimeout));
-    if (asked) {
+  if (forward->grpc_timeout_max) {
+    if (const std::optional<loop::Duration> asked = CallerTimeout()) {
       const loop::Duration most = *forward->grpc_timeout_max;
       loop::Duration allowed = most.count() > 0 ? std::min<loop::Duration>(*asked, most) : *asked;
       // An offset that leaves nothing is not applied.
@@ -56,6 +66,48 @@ void Exchange::StartResponseTimeouts() {
   if (response_started_ || !forward.retry) return;
   const Milliseconds per_try = forward.retry->per_try_timeout;
   if (per_try.count() > 0) services_.deadlines.Set(per_try_deadline_, per_try);
+}
+
+// How long an answer to this attempt is of use to the caller; empty: no bound is known.
+std::optional<loop::Duration> Exchange::TimeLeft() {
+  const loop::Instant now = services_.loop.Now();
+  std::optional<loop::Duration> left;
+  const auto bound = [&left](loop::Duration by) {
+    by = std::max<loop::Duration>(by, std::chrono::milliseconds(1));
+    left = left ? std::min(*left, by) : by;
+  };
+  const route::ForwardSpec& forward = *route_->forward();
+  if (forward.timeout.count() > 0) {
+    const loop::Duration spent = request_ended_ ? now - record_.request_ended : loop::Duration(0);
+    bound(forward.timeout - spent);
+  }
+  if (forward.retry && forward.retry->per_try_timeout.count() > 0)
+    bound(forward.retry->per_try_timeout);
+  if (const loop::Duration duration = AllowedDuration(); duration.count() > 0)
+    bound(duration - (now - record_.started));
+  return left;
+}
+
+// The next hop need not work on what nobody waits for: it is told the time that is left, less with
+// each attempt. Source: Envoy's x-envoy-expected-rq-timeout-ms; gRPC over HTTP/2, grpc-timeout.
+void Exchange::TellTimeLeft() {
+  const std::optional<loop::Duration> left = TimeLeft();
+  if (left) {
+    const auto whole = std::chrono::ceil<std::chrono::milliseconds>(*left);
+    request_->headers.Set(http::HeaderId::kXEnvoyExpectedRequestTimeout,
+                          Decimal(static_cast<uint64_t>(whole.count())));
+  }
+  if (!request_->is_grpc()) return;
+  std::optional<loop::Duration> deadline = left;
+  if (const std::optional<loop::Duration> asked = CallerTimeout()) {
+    const loop::Duration spent = services_.loop.Now() - record_.started;
+    const auto callers = std::max<loop::Duration>(*asked - spent, loop::Duration(1));
+    deadline = left ? std::min(*left, callers) : callers;
+  }
+  if (deadline) {
+    request_->headers.Set(http::HeaderId::kGrpcTimeout,
+                          arena_.Copy(grpc::FormatTimeout(*deadline)));
+  }
 }
 
 // RouteAction.idle_timeout, else HttpConnectionManager.stream_idle_timeout.

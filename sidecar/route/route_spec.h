@@ -45,6 +45,15 @@ struct MatchSpec {
   bool operator==(const MatchSpec&) const = default;
 };
 
+// RetryPolicy.ResetHeader: an answer's header that says when to come again.
+struct ResetHeader {
+  enum class Format : uint8_t { kSeconds, kUnixTime };
+  std::string name{};
+  Format format = Format::kSeconds;
+
+  bool operator==(const ResetHeader&) const = default;
+};
+
 // RetryPolicy.
 struct RetrySpec {
   uint32_t on = 0;  // RetryOn bits
@@ -58,6 +67,8 @@ struct RetrySpec {
   Milliseconds max_interval{250};
   bool avoid_previous_hosts = false;  // predicate previous_hosts
   uint32_t host_selection_attempts = 1;
+  std::vector<ResetHeader> reset_headers{};  // rate_limited_retry_back_off
+  Milliseconds max_reset_interval{300 * 1000};
 
   bool operator==(const RetrySpec&) const = default;
 };

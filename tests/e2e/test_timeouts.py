@@ -1,6 +1,7 @@
 """The times that a request has, and what is said when they are over. The figures are small so that the tests are quick; nothing is
 measured: without the timeout under test every one of these would wait for the client's own 10 s and fail."""
 import threading
+import time
 
 import bootstrap
 import pytest
@@ -151,3 +152,47 @@ def test_connections_end_after_their_requests(make_proxy, origin, codec):
                 assert client.status(client.open(request())) == 200
             assert client.drained()
             assert client.goaway == 0
+
+
+def test_the_time_left_is_told_upstream(make_proxy, make_origin):
+    answers = iter(["503 Service Unavailable", "200 OK"])
+    origin = make_origin(lambda request, sock: reply(b"", next(answers)))
+    proxy = make_proxy(origin, routes=[bootstrap.route(timeout="5s", retry_policy={
+        "retry_on": "5xx", "num_retries": 1, "retry_back_off": {"base_interval": "0.3s", "max_interval": "0.3s"}})])
+    assert raw.get(proxy.port).status == 200
+    first, second = (int(r.header("x-envoy-expected-rq-timeout-ms")[0]) for r in origin.requests)
+    assert 4000 < second <= first <= 5000
+
+
+def test_without_a_timeout_nothing_is_told(make_proxy, origin):
+    assert raw.get(make_proxy(origin).port).status == 200
+    assert origin.requests[0].header("x-envoy-expected-rq-timeout-ms") == []
+
+
+@pytest.mark.parametrize("codec", ["HTTP1", "HTTP2"])
+def test_old_connections_end(make_proxy, origin, codec):
+    proxy = make_proxy(origin, codec=codec, common_http_protocol_options={"max_connection_duration": "0.4s"})
+    if codec == "HTTP1":
+        with raw.Raw(proxy.port) as client:
+            client.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.response().status == 200
+            with pytest.raises((EOFError, ConnectionError)):
+                client.response()
+    else:
+        with H2(proxy.port) as client:
+            assert client.status(client.open(request())) == 200
+            assert client.drained() and client.goaway == 0
+
+
+def test_old_connections_to_an_upstream_are_not_used(make_proxy, origin):
+
+    options = {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": bootstrap.TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http_protocol_options": {}},
+        "common_http_protocol_options": {"max_connection_duration": "0.5s"}}}}
+    proxy = make_proxy(origin, cluster=options)
+    for _ in range(3):
+        assert raw.get(proxy.port).status == 200
+    assert origin.connections == 1
+    time.sleep(0.6)
+    assert raw.get(proxy.port).status == 200
+    assert origin.connections == 2
