@@ -204,8 +204,9 @@ void Process::FillAdminSource() {
 
 void Process::ShowLimits() {
   metrics_.Forget(telemetry::kUpstreamLimit);
+  metrics_.Forget(telemetry::kBreakerState);
   sidecar_->VisitLimits(
-      [this](const upstream::ClusterSpec& cluster, const upstream::ClusterLimits& limits) {
+      [this](const upstream::ClusterSpec& cluster, upstream::ClusterLimits& limits) {
         admin::ShowLimits(metrics_, cluster, limits);
       });
 }

@@ -43,8 +43,7 @@ class Sidecar {
   void SetOwnWorkload(const proxy::OwnWorkload& own);
 
   // Each cluster in force, with what is used of its caps.
-  using LimitsVisitor =
-      std::function<void(const upstream::ClusterSpec&, const upstream::ClusterLimits&)>;
+  using LimitsVisitor = std::function<void(const upstream::ClusterSpec&, upstream::ClusterLimits&)>;
   void VisitLimits(const LimitsVisitor& visit);
 
   // No new connections; `done` runs when no request is left, or `grace` is over.

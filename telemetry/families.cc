@@ -30,6 +30,7 @@ constexpr std::string_view kControlPlaneLabels[] = {"control_plane"};
 constexpr std::string_view kUpdateLabels[] = {"type", "result"};
 constexpr std::string_view kCertificateLabels[] = {"name", "spiffe_id"};
 constexpr std::string_view kLimitLabels[] = {"cluster", "limit", "kind"};
+constexpr std::string_view kBreakerLabels[] = {"service", "cluster", "endpoint"};
 constexpr std::string_view kReasonLabels[] = {"reason"};
 constexpr std::string_view kWorkerLabels[] = {"worker"};
 
@@ -109,6 +110,12 @@ const FamilySpec kUpstreamLimit{"tulle_upstream_limit",
                                 kGauge,
                                 kLimitLabels,
                                 {}};
+const FamilySpec kBreakerState{
+    "circuit_breaker_state",
+    "Whether requests may go to an endpoint: 0 closed (they may), 1 half open (one tries), 2 open.",
+    kGauge,
+    kBreakerLabels,
+    {}};
 const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
                                    "Log lines that were not written.",
                                    kCounter,

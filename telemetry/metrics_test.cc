@@ -123,7 +123,7 @@ TEST(Families, NamesFollowPrometheusRules) {
        {&kIstioRequests, &kIstioRequestDuration, &kIstioRequestBytes, &kIstioResponseBytes,
         &kIstioTcpSent, &kIstioTcpReceived, &kIstioTcpOpened, &kIstioTcpClosed, &kHttpRequests,
         &kHttpRequestDuration, &kBuild, &kXdsConnected, &kXdsUpdates, &kCertificateExpiry,
-        &kConfigWarnings, &kUpstreamLimit, &kAccessLogDropped, &kDownstreamRefused,
+        &kConfigWarnings, &kUpstreamLimit, &kBreakerState, &kAccessLogDropped, &kDownstreamRefused,
         &kWorkerMemory}) {
     EXPECT_EQ(spec->name.ends_with("_total"), spec->kind == MetricKind::kCounter) << spec->name;
     EXPECT_FALSE(spec->help.empty()) << spec->name;

@@ -146,6 +146,18 @@ std::string Dump(const Json& json) {
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+double NumberOf(upstream::BreakerState state) {
+  switch (state) {
+    case upstream::BreakerState::kClosed:
+      return 0;
+    case upstream::BreakerState::kTrial:
+      return 1;
+    case upstream::BreakerState::kOpen:
+      return 2;
+  }
+  return 0;
+}
+
 void ShowLimit(telemetry::Registry& registry, std::string_view cluster, std::string_view limit,
                uint32_t used, uint32_t allowed) {
   const std::string_view used_labels[] = {cluster, limit, "used"};
@@ -204,13 +216,19 @@ std::string SnapshotJson(const config::Snapshot& snapshot) {
 }
 
 void ShowLimits(telemetry::Registry& registry, const upstream::ClusterSpec& cluster,
-                const upstream::ClusterLimits& limits) {
+                upstream::ClusterLimits& limits) {
   const upstream::Caps& caps = cluster.caps;
   ShowLimit(registry, cluster.name, "connections", limits.connections.count(), caps.connections);
   ShowLimit(registry, cluster.name, "pending_requests", limits.pending.count(),
             caps.pending_requests);
   ShowLimit(registry, cluster.name, "requests", limits.requests.count(), caps.requests);
   ShowLimit(registry, cluster.name, "retries", limits.retries.count(), caps.retries);
+  if (!cluster.breaker) return;
+  limits.breakers.ForEach([&](const SocketAddress& address, const upstream::Breaker& breaker) {
+    const std::string endpoint = address.ToString();
+    const std::array<std::string_view, 3> labels{cluster.service, cluster.name, endpoint};
+    registry.GaugeRow(telemetry::kBreakerState, labels).Set(NumberOf(breaker.state()));
+  });
 }
 
 }  // namespace tulle::admin

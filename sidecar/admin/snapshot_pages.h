@@ -22,6 +22,6 @@ std::string SnapshotJson(const config::Snapshot& snapshot);
 
 // Sets the gauges of one cluster's caps. Call before a scrape, on the registry's thread.
 void ShowLimits(telemetry::Registry& registry, const upstream::ClusterSpec& cluster,
-                const upstream::ClusterLimits& limits);
+                upstream::ClusterLimits& limits);
 
 }  // namespace tulle::admin

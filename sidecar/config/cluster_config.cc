@@ -114,6 +114,7 @@ void TakeCaps(const v3::CircuitBreakers& breakers, upstream::Caps& caps) {
 absl::Status TakeConnections(const core::HttpProtocolOptions& options, const FieldPath& at,
                              upstream::ClusterSpec& spec) {
   TULLE_TAKE_MILLISECONDS(options, idle_timeout, at, spec.idle_timeout);
+  TULLE_TAKE_MILLISECONDS(options, max_connection_duration, at, spec.max_connection_age);
   if (options.has_max_requests_per_connection()) {
     spec.max_requests_per_connection = options.max_requests_per_connection().value();
   }
@@ -226,6 +227,46 @@ absl::Status TakeSockets(const v3::Cluster& cluster, TlsSurroundings& around, co
                     spec);
 }
 
+void TakeCount(const google::protobuf::UInt32Value& value, bool present, uint32_t& out) {
+  if (present) out = value.value();
+}
+
+absl::Status TakeBreaker(const v3::Cluster& cluster, const FieldPath& at,
+                         upstream::ClusterSpec& spec) {
+  if (!cluster.has_outlier_detection()) return absl::OkStatus();
+  const v3::OutlierDetection& outlier = cluster.outlier_detection();
+  const FieldPath here = at / "outlier_detection";
+  upstream::BreakerSpec breaker;
+  TakeCount(outlier.consecutive_5xx(), outlier.has_consecutive_5xx(), breaker.errors.run);
+  TakeCount(outlier.enforcing_consecutive_5xx(), outlier.has_enforcing_consecutive_5xx(),
+            breaker.errors.percent);
+  TakeCount(outlier.consecutive_gateway_failure(), outlier.has_consecutive_gateway_failure(),
+            breaker.gateway_errors.run);
+  TakeCount(outlier.enforcing_consecutive_gateway_failure(),
+            outlier.has_enforcing_consecutive_gateway_failure(), breaker.gateway_errors.percent);
+  TakeCount(outlier.max_ejection_percent(), outlier.has_max_ejection_percent(),
+            breaker.max_open_percent);
+  TULLE_TAKE_MILLISECONDS(outlier, base_ejection_time, here, breaker.open_for);
+  breaker.max_open_for = std::max(breaker.max_open_for, breaker.open_for);
+  TULLE_TAKE_MILLISECONDS(outlier, max_ejection_time, here, breaker.max_open_for);
+  TULLE_TAKE_MILLISECONDS(outlier, max_ejection_time_jitter, here, breaker.jitter);
+  breaker.always_one = outlier.always_eject_one_host().value();
+  if (breaker.errors.run == 0) return (here / "consecutive_5xx").Error("must be at least 1");
+  if (breaker.gateway_errors.run == 0) {
+    return (here / "consecutive_gateway_failure").Error("must be at least 1");
+  }
+  if (breaker.open_for.count() == 0) return (here / "base_ejection_time").Error("must be above 0");
+  if (breaker.max_open_for < breaker.open_for) {
+    return (here / "max_ejection_time").Error("must be at least base_ejection_time");
+  }
+  for (const uint32_t percent :
+       {breaker.errors.percent, breaker.gateway_errors.percent, breaker.max_open_percent}) {
+    if (percent > 100) return here.Error("holds a percentage above 100");
+  }
+  spec.breaker = breaker;
+  return absl::OkStatus();
+}
+
 absl::Status TakeSource(const v3::Cluster& cluster, const FieldPath& at,
                         upstream::ClusterSpec& spec) {
   if (!cluster.upstream_bind_config().has_source_address()) return absl::OkStatus();
@@ -272,7 +313,7 @@ absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3:
   }
   spec->panic_percent = static_cast<uint32_t>(panic);
   TakeCaps(cluster.circuit_breakers(), spec->caps);
-  for (const auto take : {TakeDiscovery, TakeBalancing, TakeHttp, TakeSource}) {
+  for (const auto take : {TakeDiscovery, TakeBalancing, TakeHttp, TakeBreaker, TakeSource}) {
     if (auto status = take(cluster, at, *spec); !status.ok()) return status;
   }
   if (auto status = TakeSockets(cluster, around, at, *spec); !status.ok()) return status;

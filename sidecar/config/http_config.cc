@@ -102,6 +102,7 @@ absl::Status TakeTimes(const Manager& manager, const FieldPath& at, HttpSpec& sp
   const auto& options = manager.common_http_protocol_options();
   const FieldPath here = at / "common_http_protocol_options";
   TULLE_TAKE_MILLISECONDS(options, idle_timeout, here, spec.idle_timeout);
+  TULLE_TAKE_MILLISECONDS(options, max_connection_duration, here, spec.max_connection_age);
   TULLE_TAKE_MILLISECONDS(options, max_stream_duration, here, spec.max_stream_duration);
   return absl::OkStatus();
 }

@@ -87,6 +87,7 @@ struct HttpSpec {
   Milliseconds request_headers_timeout{10 * 1000};
   Milliseconds request_timeout{0};           // from the first byte of a request to its end
   Milliseconds idle_timeout{3600 * 1000};    // of a connection without a request
+  Milliseconds max_connection_age{0};        // max_connection_duration; then it drains
   Milliseconds drain_timeout{5000};          // HTTP/2: from the notice to the last GOAWAY
   Milliseconds max_stream_duration{0};       // of a request with its response
   uint32_t max_requests_per_connection = 0;  // 0: no limit

@@ -6,18 +6,31 @@
 #include "sidecar/upstream/cluster.h"
 
 namespace tulle::proxy {
+namespace {
 
-Attempt::Attempt(Exchange& exchange, upstream::Cluster& cluster, upstream::Endpoint& endpoint)
-    : exchange_(exchange), cluster_(cluster), endpoint_(endpoint) {}
+// How Envoy reads the status of a gRPC answer for its outlier detection.
+int HttpStatusOfGrpc(std::string_view status) {
+  if (status == "2" || status == "13" || status == "15") return 500;
+  if (status == "4") return 504;
+  if (status == "12") return 501;
+  if (status == "14") return 503;
+  return 200;
+}
+
+}  // namespace
+
+Attempt::Attempt(Exchange& exchange, upstream::Cluster& cluster, upstream::Cluster::Picked picked)
+    : exchange_(exchange), cluster_(cluster), picked_(picked) {}
 
 Attempt::~Attempt() {
   Abandon({});
-  cluster_.LeaveEndpoint(endpoint_);
+  cluster_.Leave(picked_);
 }
 
 bool Attempt::Start(upstream::HttpVersion version, bool fresh_connection, Failure* failure) {
-  const upstream::Acquired acquired = endpoint_.Pool(version).Acquire(*this, fresh_connection);
+  const upstream::Acquired acquired = endpoint().Pool(version).Acquire(*this, fresh_connection);
   *failure = acquired.failure;
+  if (acquired.failure) Judge(acquired.failure);
   if (acquired.stream == nullptr) return false;
   stream_ = acquired.stream;
   transport_ = acquired.transport;
@@ -25,7 +38,41 @@ bool Attempt::Start(upstream::HttpVersion version, bool fresh_connection, Failur
   return true;
 }
 
+// What a failure says about the endpoint. A kept connection that turns out to be closed says
+// nothing, nor do our own limits or a caller that left.
+void Attempt::Judge(Failure failure) {
+  using enum FailureKind;
+  switch (failure.kind) {
+    case kUpstreamClosed:
+    case kUpstreamReset:
+      if (reused_ && !got_anything_) return;
+      [[fallthrough]];
+    case kConnectRefused:
+    case kConnectTimeout:
+    case kTlsFailed:
+    case kPeerRefused:
+    case kUpstreamProtocol:
+    case kUpstreamTruncated:
+    case kRequestTimeout:
+    case kPerTryTimeout:
+      return cluster_.Judge(picked_, upstream::Outcome::kGatewayError);
+    default:
+      return;
+  }
+}
+
+void Attempt::Judge(const http::Head& head) {
+  int status = head.status;
+  if (const std::string_view grpc = head.headers.Get(http::HeaderId::kGrpcStatus); !grpc.empty())
+    status = HttpStatusOfGrpc(grpc);
+  upstream::Outcome outcome = upstream::Outcome::kGood;
+  if (status >= 500) outcome = upstream::Outcome::kServerError;
+  if (status >= 502 && status <= 504) outcome = upstream::Outcome::kGatewayError;
+  cluster_.Judge(picked_, outcome);
+}
+
 void Attempt::Abandon(Failure why) {
+  Judge(why);
   Withdraw();
   transport_ = nullptr;
   if (http::Stream* stream = std::exchange(stream_, nullptr)) stream->Reset(why);
@@ -43,7 +90,10 @@ void Attempt::OnStream(http::Stream& stream, Transport& transport, bool reused) 
   exchange_.OnAttemptStream();
 }
 
-void Attempt::OnNoStream(Failure failure) { exchange_.OnAttemptFailed(failure); }
+void Attempt::OnNoStream(Failure failure) {
+  Judge(failure);
+  exchange_.OnAttemptFailed(failure);
+}
 
 Arena& Attempt::arena() { return exchange_.arena(); }
 
@@ -54,6 +104,7 @@ void Attempt::OnInterim(http::Head& head) {
 
 void Attempt::OnHeaders(http::Head& head, bool end) {
   got_anything_ = true;
+  Judge(head);
   exchange_.OnResponseHead(head, end);
 }
 
@@ -62,6 +113,7 @@ void Attempt::OnData(Buffer& data, bool end) { exchange_.OnResponseData(data, en
 void Attempt::OnTrailers(http::HeaderMap& trailers) { exchange_.OnResponseTrailers(trailers); }
 
 void Attempt::OnReset(Failure failure) {
+  Judge(failure);
   Complete();
   exchange_.OnAttemptFailed(failure);
 }

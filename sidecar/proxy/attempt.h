@@ -1,7 +1,7 @@
 #pragma once
 
 #include "net/http/stream.h"
-#include "sidecar/upstream/connection_pool.h"
+#include "sidecar/upstream/cluster.h"
 
 namespace tulle::upstream {
 class Cluster;
@@ -18,7 +18,7 @@ class Exchange;
 class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
  public:
   // `endpoint` was picked (its `active` counts this attempt).
-  Attempt(Exchange& exchange, upstream::Cluster& cluster, upstream::Endpoint& endpoint);
+  Attempt(Exchange& exchange, upstream::Cluster& cluster, upstream::Cluster::Picked picked);
   ~Attempt() override;
 
   // Asks the pool. True: the stream is there. False: it comes by Exchange::OnAttemptStream, or
@@ -30,7 +30,7 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   void Complete();
 
   http::Stream* stream() { return stream_; }
-  upstream::Endpoint& endpoint() { return endpoint_; }
+  upstream::Endpoint& endpoint() { return *picked_.endpoint; }
   Transport* transport() { return transport_; }
   bool reused() const { return reused_; }
   bool got_anything() const { return got_anything_; }
@@ -50,9 +50,12 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   void OnSendRoom() override;
 
  private:
+  void Judge(Failure failure);
+  void Judge(const http::Head& head);
+
   Exchange& exchange_;
   upstream::Cluster& cluster_;
-  upstream::Endpoint& endpoint_;
+  upstream::Cluster::Picked picked_;
   http::Stream* stream_ = nullptr;
   Transport* transport_ = nullptr;
   bool reused_ = false;

@@ -24,7 +24,8 @@ DownstreamConnection::DownstreamConnection(DownstreamConnectionOwner& owner, Ser
       transport_(std::move(transport)),
       early_(services.loop.slab()),
       handshake_deadline_(this, &DownstreamConnection::OnHandshakeTimeout),
-      idle_deadline_(this, &DownstreamConnection::OnIdleTimeout),
+      idle_deadline_(this, &DownstreamConnection::OnTimeToGo),
+      age_deadline_(this, &DownstreamConnection::OnTimeToGo),
       judged_by_(chain_->owner->tls) {}
 
 DownstreamConnection::~DownstreamConnection() = default;
@@ -75,6 +76,8 @@ void DownstreamConnection::Speak(upstream::HttpVersion version) {
   transport_->SetEvents(nullptr);
   codec_ = Accept(version, services_, chain_->spec, std::move(transport_), *this);
   if (version == upstream::HttpVersion::k2) WatchIdle();
+  const config::Milliseconds age = chain_->spec.max_connection_age;
+  if (age.count() > 0) services_.deadlines.Set(age_deadline_, age);
   codec_->Start(early_);
   if (draining_) codec_->Drain();
 }
@@ -84,7 +87,7 @@ void DownstreamConnection::WatchIdle() {
   if (watches_idle_) services_.deadlines.Set(idle_deadline_, chain_->spec.idle_timeout);
 }
 
-void DownstreamConnection::OnIdleTimeout(void* self) {
+void DownstreamConnection::OnTimeToGo(void* self) {
   static_cast<DownstreamConnection*>(self)->Drain();
 }
 
@@ -134,6 +137,7 @@ void DownstreamConnection::Close() {
   handshake_deadline_.Clear();
   watches_idle_ = false;
   idle_deadline_.Clear();
+  age_deadline_.Clear();
   while (!exchanges_.empty()) exchanges_.front().Abort({FailureKind::kDraining});
   if (codec_ != nullptr) {
     codec_->Close();
@@ -146,6 +150,7 @@ void DownstreamConnection::Done() {
   handshake_deadline_.Clear();
   watches_idle_ = false;
   idle_deadline_.Clear();
+  age_deadline_.Clear();
   owner_.OnDownstreamDone(*this);
 }
 

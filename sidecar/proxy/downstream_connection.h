@@ -77,7 +77,7 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   void WatchIdle();
   void Done();
   static void OnHandshakeTimeout(void* self);
-  static void OnIdleTimeout(void* self);
+  static void OnTimeToGo(void* self);
   Transport& transport() const { return codec_ != nullptr ? codec_->transport() : *transport_; }
 
   DownstreamConnectionOwner& owner_;
@@ -88,6 +88,7 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   Buffer early_;
   loop::Deadline handshake_deadline_;
   loop::Deadline idle_deadline_;  // HTTP/2; HTTP/1.1's codec keeps its own
+  loop::Deadline age_deadline_;
   uint32_t requests_ = 0;
   IntrusiveList<Exchange> exchanges_;
   SocketAddress peer_address_;

@@ -29,10 +29,10 @@ Step Exchange::PickEndpoint() {
   const bool avoid = retry && retry->avoid_previous_hosts && !tried.empty();
   const uint32_t picks = avoid ? retry->host_selection_attempts : 0;
   Failure failure;
-  upstream::Endpoint* endpoint = cluster_->Pick(tried, picks, &failure);
-  if (endpoint == nullptr) return Respond(failure);
-  tried_[tried_count_++ % kTriedKept] = endpoint;
-  attempt_.emplace(*this, *cluster_, *endpoint);
+  const upstream::Cluster::Picked picked = cluster_->Pick(tried, picks, &failure);
+  if (picked.endpoint == nullptr) return Respond(failure);
+  tried_[tried_count_++ % kTriedKept] = picked.endpoint;
+  attempt_.emplace(*this, *cluster_, picked);
   ++record_.attempts;
   return Step::kContinue;
 }

@@ -60,8 +60,13 @@ void TcpRelay::OnReady(End& end) {
   record_.upstream = end.transport->PeerAddress();
   record_.opened = true;
   services_.observer.OnRelayOpened(*this);
-  if (!endpoint_->Admits(*end.transport, dialled_by_.get())) return OnPeerRefused();
-  endpoint_->direct().PushBack(*this);
+  upstream::Endpoint& endpoint = *picked_.endpoint;
+  if (!endpoint.Admits(*end.transport, dialled_by_.get())) {
+    cluster_->Judge(picked_, upstream::Outcome::kGatewayError);
+    return OnPeerRefused();
+  }
+  cluster_->Judge(picked_, upstream::Outcome::kGood);
+  endpoint.direct().PushBack(*this);
   downstream_.transport->EnableRead(true);
   upstream_.transport->EnableRead(true);
   Flush(upstream_);
@@ -123,12 +128,13 @@ void TcpRelay::Connect() {
 
 void TcpRelay::PickAndDial() {
   Failure failure;
-  endpoint_ = cluster_->Pick({}, 0, &failure);
-  if (endpoint_ == nullptr) return Finish(failure);
+  picked_ = cluster_->Pick({}, 0, &failure);
+  if (picked_.endpoint == nullptr) return Finish(failure);
+  const upstream::Endpoint& endpoint = *picked_.endpoint;
   ++attempts_;
-  dialled_by_ = endpoint_->socket().tls;
+  dialled_by_ = endpoint.socket().tls;
   upstream_.transport =
-      upstream::Dial(services_.loop, cluster_->spec(), endpoint_->spec(), endpoint_->socket());
+      upstream::Dial(services_.loop, cluster_->spec(), endpoint.spec(), endpoint.socket());
   upstream_.transport->SetEvents(&upstream_);
   services_.deadlines.Set(connect_deadline_, cluster_->spec().connect_timeout);
 }
@@ -169,13 +175,13 @@ void TcpRelay::Flush(End& end) {
 }
 
 void TcpRelay::OnFailed(End& end, Failure failure) {
-  const bool may_try_again =
-      &end == &upstream_ && !end.ready && attempts_ < spec().max_connect_attempts;
-  if (!may_try_again) return Finish(failure);
+  const bool not_reached = &end == &upstream_ && !end.ready;
+  if (not_reached) cluster_->Judge(picked_, upstream::Outcome::kGatewayError);
+  if (!not_reached || attempts_ >= spec().max_connect_attempts) return Finish(failure);
   connect_deadline_.Clear();
   end.transport->Close(true);
   services_.loop.DeferDelete(std::move(end.transport));
-  cluster_->LeaveEndpoint(*std::exchange(endpoint_, nullptr));
+  cluster_->Leave(picked_);
   PickAndDial();
 }
 
@@ -205,7 +211,7 @@ void TcpRelay::Close() {
     deadline->Clear();
   static_cast<ListNode<DirectConnection>&>(*this).Unlink();
   CloseTransports(static_cast<bool>(record_.failure));
-  if (endpoint_ != nullptr) cluster_->LeaveEndpoint(*std::exchange(endpoint_, nullptr));
+  if (picked_.endpoint != nullptr) cluster_->Leave(picked_);
   if (counted_) cluster_->LeaveConnection();
   if (cluster_ != nullptr) services_.clusters.Release(*std::exchange(cluster_, nullptr));
 }

@@ -97,7 +97,7 @@ class TcpRelay final : public Deletable,
   End downstream_;
   End upstream_;
   upstream::Cluster* cluster_ = nullptr;
-  upstream::Endpoint* endpoint_ = nullptr;
+  upstream::Cluster::Picked picked_;
   std::shared_ptr<const tls::SecureConnector> dialled_by_;
   bool followed_ = false;  // the chain has changed during the handshake
   bool counted_ = false;

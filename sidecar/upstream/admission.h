@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "sidecar/upstream/breaker_table.h"
+
 namespace tulle::upstream {
 
 // One strict cap shared by all workers. With one worker the count is a plain integer in all but
@@ -44,6 +46,7 @@ struct alignas(64) ClusterLimits {
   Admission pending;
   Admission retries;
   Admission connections;
+  BreakerTable breakers;
 };
 
 }  // namespace tulle::upstream

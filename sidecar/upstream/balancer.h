@@ -20,7 +20,7 @@ class Balancer {
              loop::Random& random);
   // Null: no candidates.
   Endpoint* Pick(loop::Random& random);
-  size_t size() const { return candidates_.size(); }
+  const std::vector<Endpoint*>& candidates() const { return candidates_; }
 
  private:
   struct Deadline {

@@ -22,7 +22,7 @@ class BalancerTest : public testing::Test {
     for (uint32_t weight : weights) {
       EndpointSpec spec;
       spec.weight = weight;
-      endpoints_.push_back(std::make_unique<Endpoint>(cluster_, spec, socket_));
+      endpoints_.push_back(std::make_unique<Endpoint>(cluster_, spec, socket_, nullptr));
       candidates.push_back(endpoints_.back().get());
     }
     balancer_.Reset(balancing, choices, candidates, loop_.random());

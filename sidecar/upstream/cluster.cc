@@ -77,7 +77,8 @@ void Cluster::Rebuild() {
       kept.push_back(std::move(*old));
       endpoints_.erase(old);
     } else {
-      kept.push_back(std::make_unique<Endpoint>(*this, wanted, SocketFor(wanted)));
+      kept.push_back(std::make_unique<Endpoint>(*this, wanted, SocketFor(wanted),
+                                                limits_->breakers.For(wanted.address)));
     }
   }
   std::vector<std::unique_ptr<Endpoint>> gone = std::exchange(endpoints_, std::move(kept));
@@ -126,21 +127,83 @@ void Cluster::DropIfUnused(Endpoint& endpoint) {
   retired_.erase(found);
 }
 
-Endpoint* Cluster::Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure) {
-  Endpoint* endpoint = balancer_.Pick(loop_.random());
-  for (uint32_t i = 0; endpoint != nullptr && i < attempts; ++i) {
-    if (std::find(tried.begin(), tried.end(), endpoint) == tried.end()) break;
-    endpoint = balancer_.Pick(loop_.random());
+Cluster::Picked Cluster::Pick(std::span<Endpoint* const> tried, uint32_t attempts,
+                              Failure* failure) {
+  Picked picked;
+  for (uint32_t i = 0; i <= attempts && picked.endpoint == nullptr; ++i) {
+    Endpoint* endpoint = balancer_.Pick(loop_.random());
+    if (endpoint == nullptr) break;
+    if (i < attempts && std::find(tried.begin(), tried.end(), endpoint) != tried.end()) continue;
+    TryPass(*endpoint, &picked);
   }
-  if (endpoint == nullptr) {
-    *failure = {FailureKind::kNoHealthyEndpoint};
-    return nullptr;
+  if (picked.endpoint == nullptr) picked = PickUnlessOpen();
+  if (picked.endpoint == nullptr) {
+    *failure = {balancer_.candidates().empty() ? FailureKind::kNoHealthyEndpoint
+                                               : FailureKind::kBreakerOpen};
+    return picked;
   }
-  ++endpoint->active;
-  return endpoint;
+  ++picked.endpoint->active;
+  return picked;
 }
 
-void Cluster::LeaveEndpoint(Endpoint& endpoint) {
+bool Cluster::TryPass(Endpoint& endpoint, Picked* picked) {
+  if (spec_->breaker) {
+    const auto pass = endpoint.breaker().TryPass(loop_.Now());
+    if (!pass) return false;
+    picked->pass = *pass;
+  }
+  picked->endpoint = &endpoint;
+  return true;
+}
+
+// The endpoint that balancing wanted has its breaker open: any other, from a random place on.
+Cluster::Picked Cluster::PickUnlessOpen() {
+  Picked picked;
+  const std::vector<Endpoint*>& all = balancer_.candidates();
+  if (all.empty()) return picked;
+  const size_t start = loop_.random().Below(all.size());
+  if (IsPanic()) {
+    picked.endpoint = all[start];
+    return picked;
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (TryPass(*all[(start + i) % all.size()], &picked)) break;
+  }
+  return picked;
+}
+
+// Source: CommonLbConfig.healthy_panic_threshold; what is ejected counts as not healthy.
+bool Cluster::IsPanic() const {
+  if (spec_->panic_percent == 0) return false;
+  const auto good = std::count_if(endpoints_.begin(), endpoints_.end(), [](const auto& one) {
+    return one->spec().health == EndpointHealth::kHealthy &&
+           one->breaker().state() == BreakerState::kClosed;
+  });
+  return static_cast<size_t>(good) * 100 < spec_->panic_percent * endpoints_.size();
+}
+
+bool Cluster::MayOpenAnother() const {
+  const auto open = std::count_if(endpoints_.begin(), endpoints_.end(), [](const auto& one) {
+    return one->breaker().state() != BreakerState::kClosed;
+  });
+  const BreakerSpec spec = spec_->breaker.value_or(BreakerSpec{});
+  if (open == 0 && spec.always_one) return true;
+  return static_cast<size_t>(open + 1) * 100 <= spec.max_open_percent * endpoints_.size();
+}
+
+void Cluster::Judge(Picked& picked, Outcome outcome) {
+  const Breaker::Pass pass = std::exchange(picked.pass, Breaker::kNoPass);
+  if (pass == Breaker::kNoPass) return;
+  const BreakerSpec spec = spec_->breaker.value_or(BreakerSpec{});  // it may have gone meanwhile
+  Breaker& breaker = picked.endpoint->breaker();
+  const loop::Instant now = loop_.Now();
+  if (breaker.Report(pass, outcome, spec, now, loop_.random()) && MayOpenAnother())
+    breaker.Open(pass, spec, now, loop_.random());
+}
+
+void Cluster::Leave(Picked& picked) {
+  Judge(picked, Outcome::kNothing);
+  Endpoint& endpoint = *std::exchange(picked.endpoint, nullptr);
   --endpoint.active;
   if (!retired_.empty()) DropIfUnused(endpoint);
 }

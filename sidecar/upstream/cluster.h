@@ -31,9 +31,17 @@ class Cluster : public Deletable {
   void SetEndpoints(std::shared_ptr<const EndpointSet> endpoints);
   bool has_endpoints() const { return endpoint_set_ != nullptr; }
 
-  // An endpoint that may be used, avoiding those in `tried` for at most `attempts` picks. Null:
-  // none, with *failure.
-  Endpoint* Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure);
+  // An endpoint that may be used, and its breaker's leave to use it once.
+  struct Picked {
+    Endpoint* endpoint = nullptr;
+    Breaker::Pass pass = Breaker::kNoPass;
+  };
+  // Avoids those in `tried` for at most `attempts` picks. Without an endpoint: *failure says why.
+  Picked Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure);
+  // What became of the attempt, as soon as that is known; the first word counts.
+  void Judge(Picked& picked, Outcome outcome);
+  // Each Picked once, when its use is over.
+  void Leave(Picked& picked);
 
   // One request in flight. False: the cap is reached.
   bool TryEnterRequest() {
@@ -58,7 +66,6 @@ class Cluster : public Deletable {
     if (starved_ && !idle_.empty()) ServeStarved();
   }
   void OnConnectionGone(Endpoint& endpoint);
-  void LeaveEndpoint(Endpoint& endpoint);
 
   const ClusterSpec& spec() const { return *spec_; }
   const ClusterLimits& limits() const { return *limits_; }
@@ -76,6 +83,10 @@ class Cluster : public Deletable {
   void JudgePeers();
   // Lives until the end of the turn, whatever is retired and dropped meanwhile.
   std::vector<Endpoint*> AllEndpoints();
+  bool TryPass(Endpoint& endpoint, Picked* picked);
+  Picked PickUnlessOpen();
+  bool IsPanic() const;
+  bool MayOpenAnother() const;
   const TransportSocketSpec& SocketFor(const EndpointSpec& endpoint) const;
   void Retire(std::unique_ptr<Endpoint> endpoint);
   void DropIfUnused(Endpoint& endpoint);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,6 +76,23 @@ struct Caps {
   uint32_t budget_minimum = 3;
 };
 
+// When one detector opens a breaker: after that many failures in a row, that often.
+struct Detector {
+  uint32_t run = 5;
+  uint32_t percent = 0;  // 0: off
+};
+
+// Cluster.outlier_detection: the circuit breaker of each endpoint.
+struct BreakerSpec {
+  Detector errors{5, 100};        // consecutive_5xx: any of them
+  Detector gateway_errors{5, 0};  // consecutive_gateway_failure: 502, 503, 504 and no answer
+  Milliseconds open_for{30000};   // base_ejection_time; doubled after each trial that fails
+  Milliseconds max_open_for{300000};
+  Milliseconds jitter{0};  // at most this is added each time
+  uint32_t max_open_percent = 10;
+  bool always_one = false;  // one may open whatever the percentage
+};
+
 struct ClusterSpec {
   std::string name;
   // A hash of what makes connections of two versions exchangeable: all but secrets, SAN lists,
@@ -87,11 +105,13 @@ struct ClusterSpec {
   uint32_t least_request_choices = 2;
   HttpChoice http = HttpChoice::kHttp1;
   Caps caps;
+  std::optional<BreakerSpec> breaker;  // else none
   // In order; the first whose labels an endpoint has is used. Never empty: raw is an entry with
   // null tls.
   std::vector<TransportSocketSpec> transport_sockets;
   Milliseconds idle_timeout{3600 * 1000};    // common_http_protocol_options.idle_timeout; 0: never
   uint32_t max_requests_per_connection = 0;  // 0: no limit
+  Milliseconds max_connection_age{0};        // max_connection_duration; 0: no limit
   uint32_t http2_concurrent_streams = 100;
   // Limits on what an upstream may send. common_http_protocol_options.max_response_headers_kb,
   // max_headers_count.

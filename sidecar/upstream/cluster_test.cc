@@ -415,6 +415,7 @@ TEST_F(ClusterTest, RemovedEndpointEndsWithItsRequests) {
   Build({a_.address(), b_.address()});
   Endpoint& endpoint = At(a_.address());
   ++endpoint.active;
+  Cluster::Picked picked{&endpoint};
   one_.Ask(endpoint.Pool(HttpVersion::k1));
   two_.Ask(endpoint.Pool(HttpVersion::k1));
   Pass();
@@ -425,7 +426,7 @@ TEST_F(ClusterTest, RemovedEndpointEndsWithItsRequests) {
   EXPECT_EQ(a_.open(), 1u) << "the idle one is closed, the busy one is not";
   ASSERT_NE(one_.stream, nullptr);
   one_.End();
-  cluster_->LeaveEndpoint(endpoint);
+  cluster_->Leave(picked);
   Pass();
   EXPECT_EQ(a_.open(), 0u);
   EXPECT_EQ(connections(), 0u);
@@ -549,13 +550,62 @@ TEST_F(ClusterTest, PickAvoidsWhatWasTried) {
   Endpoint* tried[] = {&At(a_.address())};
   for (int i = 0; i < 10; ++i) {
     Failure failure;
-    EXPECT_EQ(cluster_->Pick(tried, 3, &failure), &At(b_.address()));
+    EXPECT_EQ(cluster_->Pick(tried, 3, &failure).endpoint, &At(b_.address()));
   }
   EXPECT_EQ(At(b_.address()).active, 10u);
   cluster_->SetEndpoints(Set({}));
   Failure failure;
-  EXPECT_EQ(cluster_->Pick({}, 3, &failure), nullptr);
+  EXPECT_EQ(cluster_->Pick({}, 3, &failure).endpoint, nullptr);
   EXPECT_EQ(failure.kind, FailureKind::kNoHealthyEndpoint);
+}
+
+TEST_F(ClusterTest, AnOpenBreakerSendsRequestsElsewhere) {
+  spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 100};
+  spec_.panic_percent = 0;
+  Build({a_.address(), b_.address()});
+  Failure failure;
+  const auto use = [&](const SocketAddress& bad) {
+    auto picked = cluster_->Pick({}, 0, &failure);
+    if (picked.endpoint == nullptr) return false;
+    cluster_->Judge(
+        picked, picked.endpoint->spec().address == bad ? Outcome::kGatewayError : Outcome::kGood);
+    const bool good = picked.endpoint->spec().address != bad;
+    cluster_->Leave(picked);
+    return good;
+  };
+  int failed = 0;
+  for (int i = 0; i < 100; ++i) failed += !use(a_.address());
+  EXPECT_EQ(failed, 3);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(use(b_.address()));
+  EXPECT_FALSE(use({}));
+  EXPECT_EQ(failure.kind, FailureKind::kBreakerOpen);
+}
+
+TEST_F(ClusterTest, NoMoreBreakersOpenThanMayBe) {
+  spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 50};
+  spec_.panic_percent = 0;
+  Build({a_.address(), b_.address()});
+  Failure failure;
+  for (int i = 0; i < 100; ++i) {
+    auto picked = cluster_->Pick({}, 0, &failure);
+    ASSERT_NE(picked.endpoint, nullptr);
+    cluster_->Judge(picked, Outcome::kGatewayError);
+    cluster_->Leave(picked);
+  }
+  EXPECT_NE(At(a_.address()).breaker().state(), At(b_.address()).breaker().state());
+}
+
+TEST_F(ClusterTest, InPanicBreakersAreNotHeeded) {
+  spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 100};
+  spec_.panic_percent = 60;
+  Build({a_.address(), b_.address()});
+  Failure failure;
+  for (int i = 0; i < 100; ++i) {
+    auto picked = cluster_->Pick({}, 0, &failure);
+    ASSERT_NE(picked.endpoint, nullptr);
+    cluster_->Judge(picked, Outcome::kGatewayError);
+    cluster_->Leave(picked);
+  }
 }
 
 TEST_F(ClusterTest, RemovedClusterLivesAsLongAsItsUsers) {
@@ -752,7 +802,8 @@ TEST_F(SecureClusterTest, DirectConnectionsAreToldEvenOfARetiredEndpoint) {
   };
   Build({server_->address()});
   Failure failure;
-  Endpoint* endpoint = cluster_->Pick({}, 0, &failure);
+  Cluster::Picked picked = cluster_->Pick({}, 0, &failure);
+  Endpoint* endpoint = picked.endpoint;
   tls::testing::TestEnd end(*loop_);
   end.Take(Dial(*loop_, cluster_->spec(), endpoint->spec(), endpoint->socket()));
   Pass();
@@ -768,7 +819,7 @@ TEST_F(SecureClusterTest, DirectConnectionsAreToldEvenOfARetiredEndpoint) {
   Push();
   EXPECT_EQ(relay.refusals, 1);
   static_cast<ListNode<DirectConnection>&>(relay).Unlink();
-  cluster_->LeaveEndpoint(*endpoint);
+  cluster_->Leave(picked);
 }
 
 }  // namespace

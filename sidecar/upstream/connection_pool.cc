@@ -62,11 +62,25 @@ uint32_t ConnectionPool::streams_per_connection() const {
 }
 
 bool ConnectionPool::IsSpent(const PooledConnection& connection) const {
-  const uint32_t cap = cluster_.spec().max_requests_per_connection;
-  return cap != 0 && connection.streams_opened_ >= cap;
+  const ClusterSpec& spec = cluster_.spec();
+  const uint32_t cap = spec.max_requests_per_connection;
+  if (cap != 0 && connection.streams_opened_ >= cap) return true;
+  return spec.max_connection_age.count() > 0 &&
+         cluster_.loop().Now() - connection.ready_since_ >= spec.max_connection_age;
+}
+
+// Idle connections that have become too old; each ends by itself.
+void ConnectionPool::LetSpentGo() {
+  while (!idle_.empty() && IsSpent(idle_.front())) {
+    PooledConnection& connection = idle_.PopFront();
+    static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
+    busy_.PushBack(connection);
+    connection.codec_->Drain();
+  }
 }
 
 PooledConnection* ConnectionPool::FindRoom(bool fresh) {
+  LetSpentGo();
   if (!fresh && !idle_.empty()) return &idle_.front();
   PooledConnection* found = nullptr;
   const auto consider = [&](PooledConnection& connection) {
@@ -162,6 +176,7 @@ void ConnectionPool::MarkIdle(PooledConnection& connection) {
 
 void ConnectionPool::OnConnected(PooledConnection& connection) {
   connection.connecting_ = false;
+  connection.ready_since_ = cluster_.loop().Now();
   --connecting_;
   OnRoom(connection);
 }

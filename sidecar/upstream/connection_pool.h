@@ -70,6 +70,7 @@ class PooledConnection final
   std::unique_ptr<loop::Timer> connect_timer_;
   std::shared_ptr<const tls::SecureConnector> dialled_by_;  // until ready
   loop::Instant idle_since_{};
+  loop::Instant ready_since_{};
   uint32_t streams_opened_ = 0;
   bool connecting_ = true;
   bool counted_ = false;
@@ -105,6 +106,7 @@ class ConnectionPool {
   friend class StreamWaiter;
   Acquired OpenOn(PooledConnection& connection, http::StreamEvents& events);
   bool IsSpent(const PooledConnection& connection) const;
+  void LetSpentGo();
   PooledConnection* FindRoom(bool fresh);
   // False: a cap is reached.
   bool Connect();

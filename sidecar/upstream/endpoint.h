@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "net/base/intrusive_list.h"
+#include "sidecar/upstream/breaker.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/connection_pool.h"
 
@@ -26,11 +28,17 @@ class DirectConnection : public ListNode<DirectConnection> {
 // over configuration changes as long as its address stays. Owner: Cluster. Thread: the worker's.
 class Endpoint : public Deletable {
  public:
-  Endpoint(Cluster& cluster, const EndpointSpec& spec, const TransportSocketSpec& socket)
-      : cluster_(cluster), spec_(spec), socket_(&socket), judged_by_(socket.tls) {}
+  Endpoint(Cluster& cluster, const EndpointSpec& spec, const TransportSocketSpec& socket,
+           std::shared_ptr<Breaker> breaker)
+      : cluster_(cluster),
+        spec_(spec),
+        socket_(&socket),
+        judged_by_(socket.tls),
+        breaker_(std::move(breaker)) {}
 
   const EndpointSpec& spec() const { return spec_; }
   const TransportSocketSpec& socket() const { return *socket_; }
+  Breaker& breaker() const { return *breaker_; }
   // JudgePeers is due afterwards.
   void Update(const EndpointSpec& spec, const TransportSocketSpec& socket);
 
@@ -72,6 +80,7 @@ class Endpoint : public Deletable {
   std::shared_ptr<const tls::SecureConnector> judged_by_;
   bool identity_changed_ = false;
   IntrusiveList<DirectConnection> direct_;
+  const std::shared_ptr<Breaker> breaker_;  // of all workers
   std::unique_ptr<ConnectionPool> pools_[2];
 };
 

@@ -1,0 +1,144 @@
+#include "sidecar/upstream/breaker.h"
+
+#include <algorithm>
+
+namespace tulle::upstream {
+namespace {
+
+constexpr int kGenerationBits = 14;
+constexpr uint16_t kGenerationMask = (1 << kGenerationBits) - 1;
+constexpr uint8_t kMostDoublings = 20;
+
+uint64_t ToMilliseconds(loop::Instant at) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count());
+}
+
+uint64_t OpenFor(const BreakerSpec& spec, uint8_t doublings, loop::Random& random) {
+  const auto most = static_cast<uint64_t>(std::max(spec.open_for, spec.max_open_for).count());
+  uint64_t time = static_cast<uint64_t>(spec.open_for.count()) << doublings;
+  time = std::min(time, most);
+  const auto jitter = static_cast<uint64_t>(spec.jitter.count());
+  return jitter == 0 ? time : time + random.Below(jitter + 1);
+}
+
+bool Happens(uint32_t percent, loop::Random& random) {
+  return percent >= 100 || random.Below(100) < percent;
+}
+
+}  // namespace
+
+struct Breaker::Word {
+  BreakerState state = BreakerState::kClosed;  // 2 bits
+  uint16_t generation = 0;                     // 14
+  uint8_t doublings = 0;                       // 6
+  uint64_t until = 0;                          // 42: milliseconds of the loop's clock
+};
+
+struct Breaker::Run {
+  uint16_t generation = 0;
+  uint16_t errors = 0;   // in a row, of any kind
+  uint16_t gateway = 0;  // in a row, gateway errors only
+
+  static Run Unpack(uint64_t bits) {
+    return {static_cast<uint16_t>(bits >> 32), static_cast<uint16_t>(bits >> 16),
+            static_cast<uint16_t>(bits)};
+  }
+  uint64_t Pack() const {
+    return uint64_t{generation} << 32 | uint64_t{errors} << 16 | uint64_t{gateway};
+  }
+};
+
+uint64_t Breaker::Pack(const Word& word) {
+  return static_cast<uint64_t>(word.state) << 62 | uint64_t{word.generation} << 48 |
+         uint64_t{word.doublings} << 42 | (word.until & ((uint64_t{1} << 42) - 1));
+}
+
+Breaker::Word Breaker::Unpack(uint64_t bits) {
+  return {static_cast<BreakerState>(bits >> 62),
+          static_cast<uint16_t>(bits >> 48 & kGenerationMask),
+          static_cast<uint8_t>(bits >> 42 & 63), bits & ((uint64_t{1} << 42) - 1)};
+}
+
+BreakerState Breaker::state() const { return Unpack(state_.load(std::memory_order_relaxed)).state; }
+
+std::optional<Breaker::Pass> Breaker::TryPass(loop::Instant now) {
+  uint64_t bits = state_.load(std::memory_order_acquire);
+  const Word word = Unpack(bits);
+  if (word.state == BreakerState::kClosed) return Pass{word.generation, false};
+  if (word.state == BreakerState::kTrial || ToMilliseconds(now) < word.until) return std::nullopt;
+  Word trial = word;
+  trial.state = BreakerState::kTrial;
+  trial.generation = (word.generation + 1) & kGenerationMask;
+  if (!state_.compare_exchange_strong(bits, Pack(trial), std::memory_order_acq_rel))
+    return std::nullopt;
+  return Pass{trial.generation, true};
+}
+
+bool Breaker::Report(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::Instant now,
+                     loop::Random& random) {
+  if (pass.trial) {
+    EndTrial(pass, outcome, spec, now, random);
+    return false;
+  }
+  if (outcome == Outcome::kNothing) return false;
+  if (outcome != Outcome::kGood) return CountFailure(pass, outcome, spec);
+  uint64_t bits = run_.load(std::memory_order_relaxed);
+  const Run run = Run::Unpack(bits);
+  if (run.errors != 0 && run.generation == pass.generation)
+    run_.compare_exchange_strong(bits, Run{pass.generation, 0, 0}.Pack());
+  return false;
+}
+
+bool Breaker::CountFailure(Pass pass, Outcome outcome, const BreakerSpec& spec) {
+  const Word word = Unpack(state_.load(std::memory_order_acquire));
+  if (word.state != BreakerState::kClosed || word.generation != pass.generation) return false;
+  uint64_t bits = run_.load(std::memory_order_relaxed);
+  Run run;
+  do {
+    run = Run::Unpack(bits);
+    if (run.generation != pass.generation) run = {pass.generation, 0, 0};
+    run.errors = static_cast<uint16_t>(std::min(run.errors + 1, 0xffff));
+    run.gateway = outcome == Outcome::kGatewayError
+                      ? static_cast<uint16_t>(std::min(run.gateway + 1, 0xffff))
+                      : uint16_t{0};
+  } while (!run_.compare_exchange_weak(bits, run.Pack()));
+  return (spec.errors.percent > 0 && run.errors >= spec.errors.run) ||
+         (spec.gateway_errors.percent > 0 && run.gateway >= spec.gateway_errors.run);
+}
+
+void Breaker::Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random) {
+  uint64_t bits = state_.load(std::memory_order_acquire);
+  const Word word = Unpack(bits);
+  if (word.state != BreakerState::kClosed || word.generation != pass.generation) return;
+  const Run run = Run::Unpack(run_.load(std::memory_order_relaxed));
+  const bool by_errors = run.errors >= spec.errors.run && Happens(spec.errors.percent, random);
+  const bool by_gateway =
+      run.gateway >= spec.gateway_errors.run && Happens(spec.gateway_errors.percent, random);
+  if (!by_errors && !by_gateway) return;
+  const Word open{BreakerState::kOpen,
+                  static_cast<uint16_t>((word.generation + 1) & kGenerationMask), 0,
+                  ToMilliseconds(now) + OpenFor(spec, 0, random)};
+  state_.compare_exchange_strong(bits, Pack(open), std::memory_order_acq_rel);
+}
+
+void Breaker::EndTrial(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::Instant now,
+                       loop::Random& random) {
+  const Word trial = Unpack(state_.load(std::memory_order_acquire));
+  Word next = trial;
+  next.generation = (pass.generation + 1) & kGenerationMask;
+  if (outcome == Outcome::kGood) {
+    next = {BreakerState::kClosed, next.generation, 0, 0};
+  } else {
+    next.state = BreakerState::kOpen;
+    next.until = ToMilliseconds(now);  // a trial that says nothing: another may try at once
+    if (outcome != Outcome::kNothing) {
+      next.doublings = std::min<uint8_t>(trial.doublings + 1, kMostDoublings);
+      next.until += OpenFor(spec, next.doublings, random);
+    }
+  }
+  // Nobody else changes the word while the trial is ours.
+  state_.store(Pack(next), std::memory_order_release);
+}
+
+}  // namespace tulle::upstream
