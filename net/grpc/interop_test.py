@@ -56,8 +56,16 @@ def test_fault_77_deadline_cancel_and_size(channel):
     with pytest.raises(grpc.RpcError) as failed:
         call(b"slow", timeout=0.2)
     assert failed.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    pending = call.future(b"slow", timeout=30)
+    # Once the stream is open: a call that is cancelled sooner can make this client reset a stream that it never opened.
+    over = threading.Event()
+
+    def messages():
+        yield b"first"
+        over.wait(30)
+    pending = channel.stream_stream("/interop.Echo/Chat", **IDENTITY)(messages(), timeout=30)
+    assert next(pending) == b"first"
     assert pending.cancel()
+    over.set()
     with pytest.raises(grpc.RpcError) as failed:
         call(b"x" * (17 << 20), timeout=60)
     assert failed.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
