@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "net/tls/tls_transports.h"
 #include "sidecar/admin/snapshot_pages.h"
+#include "sidecar/config/snapshot.h"
 #include "sidecar/proxy/traffic_observer.h"
 #include "sidecar/status_pages.h"
 #include "sidecar/upstream/dial.h"
@@ -160,9 +161,10 @@ absl::Status Process::StartFromControlPlane() {
 // Under a control plane the first version holds the own certificate alone: a workload that asked
 // for listeners waits for them, from the disk or by xDS.
 bool Process::IsReady() const {
-  if (!sidecar_->ready()) return false;
+  const config::Snapshot* in_force = sidecar_->in_force();
+  if (in_force == nullptr) return false;
   if (command_line_.control.empty() || !command_line_.workload.has_listeners()) return true;
-  return !sidecar_->loader().Current()->listeners.empty();
+  return !in_force->listeners.empty();
 }
 
 void Process::OnInForce() {

@@ -62,7 +62,7 @@ void Sidecar::OnApplied(uint64_t version, std::vector<std::string> errors) {
       errors_.push_back(std::move(error));
   }
   if (--waiting_for_ > 0) return;
-  acknowledged_ = version;
+  in_force_ = published_;
   if (on_in_force_) on_in_force_();
 }
 

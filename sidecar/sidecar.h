@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
+#include "sidecar/config/snapshot.h"
 #include "sidecar/config/snapshot_loader.h"
 #include "sidecar/remote_worker.h"
 #include "sidecar/worker.h"
@@ -32,8 +33,9 @@ class Sidecar {
   // Hands what the loader holds now to the workers, if it changed. Called after each batch of
   // changes to the loader.
   void Publish();
-  // The first version is in force on every worker: listeners accept.
-  bool ready() const { return acknowledged_ >= 1; }
+  // What is in force on every worker, the newest: its listeners accept. Null: nothing yet.
+  const config::Snapshot* in_force() const { return in_force_.get(); }
+  bool ready() const { return in_force_ != nullptr; }
   // What workers could not do at the last version (a port in use), each text once.
   const std::vector<std::string>& errors() const { return errors_; }
   // Runs when a version is in force on all workers.
@@ -60,9 +62,9 @@ class Sidecar {
   LimitsTable limits_;
   std::shared_ptr<proxy::DownstreamLimit> downstream_limit_;
   std::shared_ptr<const config::Snapshot> published_;
+  std::shared_ptr<const config::Snapshot> in_force_;
   std::vector<std::unique_ptr<RemoteWorker>> workers_;
   uint64_t version_ = 0;
-  uint64_t acknowledged_ = 0;
   int waiting_for_ = 0;  // workers that have not applied version_
   std::vector<std::string> errors_;
   std::function<void()> on_in_force_;

@@ -119,12 +119,26 @@ TEST(Metrics, ScrapedWhileWritten) {
 }
 
 TEST(Families, NamesFollowPrometheusRules) {
-  for (const FamilySpec* spec :
-       {&kIstioRequests, &kIstioRequestDuration, &kIstioRequestBytes, &kIstioResponseBytes,
-        &kIstioTcpSent, &kIstioTcpReceived, &kIstioTcpOpened, &kIstioTcpClosed, &kHttpRequests,
-        &kHttpRequestDuration, &kBuild, &kXdsConnected, &kXdsUpdates, &kCertificateExpiry,
-        &kConfigWarnings, &kUpstreamLimit, &kBreakerState, &kAccessLogDropped, &kDownstreamRefused,
-        &kWorkerMemory}) {
+  for (const FamilySpec* spec : {&kIstioRequests,
+                                 &kIstioRequestDuration,
+                                 &kIstioRequestBytes,
+                                 &kIstioResponseBytes,
+                                 &kIstioTcpSent,
+                                 &kIstioTcpReceived,
+                                 &kIstioTcpOpened,
+                                 &kIstioTcpClosed,
+                                 &kHttpRequests,
+                                 &kHttpRequestDuration,
+                                 &kBuild,
+                                 &kXdsConnected,
+                                 &kXdsUpdates,
+                                 &kCertificateExpiry,
+                                 &kConfigWarnings,
+                                 &kUpstreamLimit,
+                                 &kBreakerState,
+                                 &kAccessLogDropped,
+                                 &kDownstreamRefused,
+                                 &kWorkerMemory}) {
     EXPECT_EQ(spec->name.ends_with("_total"), spec->kind == MetricKind::kCounter) << spec->name;
     EXPECT_FALSE(spec->help.empty()) << spec->name;
     EXPECT_EQ(spec->bounds.empty(), spec->kind != MetricKind::kHistogram) << spec->name;
