@@ -10,7 +10,7 @@
 #include "net/tls/testing/secure_pair.h"
 #include "net/tls/tls_transports.h"
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(__SANITIZE_ADDRESS__) && !defined(_GLIBCXX_TSAN)
 #define TULLE_COUNTS_MALLOC 1
 extern "C" void* __libc_malloc(size_t size);
 
