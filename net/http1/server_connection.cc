@@ -154,7 +154,7 @@ bool ServerConnection::ReceiveHead() {
       Refuse({FailureKind::kDownstreamClosed, ""});
       return false;
     }
-    if (!deadline_.is_set()) deadlines_.Set(deadline_, options_.head_timeout);
+    if (!deadline_.is_set()) StartHeadTimeout();
     WaitForInput();
     return false;
   }
@@ -240,6 +240,10 @@ bool ServerConnection::Discard() {
     CloseAfterOutput({});
   }
   return false;
+}
+
+void ServerConnection::StartHeadTimeout() {
+  if (options_.head_timeout.count() > 0) deadlines_.Set(deadline_, options_.head_timeout);
 }
 
 void ServerConnection::WaitForInput() {

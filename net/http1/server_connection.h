@@ -12,7 +12,7 @@ namespace tulle::http1 {
 
 struct ServerOptions {
   http::Limits limits;
-  // From the first byte of a request to the end of its head; then 408.
+  // From the first byte of a request to the end of its head; then 408. 0: none.
   loop::Duration head_timeout = std::chrono::seconds(10);
   // Between requests; 0: none.
   loop::Duration idle_timeout = std::chrono::hours(1);
@@ -104,6 +104,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   bool FinishRequest();
   bool Discard();
 
+  void StartHeadTimeout();
   void WaitForInput();
   // Tells the stream, answers if nothing was answered yet, and closes.
   void Refuse(Failure failure);

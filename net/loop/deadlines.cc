@@ -6,6 +6,9 @@
 namespace tulle::loop {
 namespace {
 
+// What a stranger asks for may be longer than the clock can count.
+constexpr Duration kLongest = std::chrono::hours(24 * 365 * 10);
+
 Duration RoundUp(Duration length) {
   const uint64_t value = static_cast<uint64_t>(std::max<int64_t>(length.count(), 16));
   const int shift = std::bit_width(value) - 5;
@@ -31,7 +34,7 @@ Deadlines::Fifo& Deadlines::FifoFor(Duration length) {
 
 void Deadlines::Set(Deadline& deadline, Duration after) {
   deadline.Unlink();
-  Fifo& fifo = FifoFor(after);
+  Fifo& fifo = FifoFor(std::clamp(after, Duration(0), kLongest));
   deadline.at_ = loop_.Now() + fifo.length;
   fifo.pending.PushBack(deadline);
   if (deadline.at_ < armed_for_) Arm(deadline.at_);

@@ -119,6 +119,15 @@ TEST_F(DeadlinesTest, CallbacksMayClearWhatIsDueWithThem) {
   EXPECT_EQ(log_, "a");
 }
 
+TEST_F(DeadlinesTest, WhatIsLongerThanTheClockDisturbsNoOther) {
+  deadlines_.Set(a_.deadline, Duration::max());
+  deadlines_.Set(b_.deadline, Duration::max() - milliseconds(1));
+  deadlines_.Set(c_.deadline, milliseconds(10));
+  loop_.Advance(std::chrono::hours(1));
+  EXPECT_EQ(log_, "c");
+  EXPECT_TRUE(a_.deadline.is_set());
+}
+
 TEST_F(DeadlinesTest, ManyLengthsAreRoundedUpByAtMostASixteenth) {
   const Instant start = loop_.Now();
   std::deque<Due> many;

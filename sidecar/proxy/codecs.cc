@@ -1,5 +1,6 @@
 #include "sidecar/proxy/codecs.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "net/http1/server_connection.h"
@@ -19,6 +20,12 @@ http::Limits LimitsOf(const config::HttpSpec& spec) {
   return limits;
 }
 
+// Of two times of which 0 is none.
+config::Milliseconds ShorterOf(config::Milliseconds a, config::Milliseconds b) {
+  if (a.count() == 0 || b.count() == 0) return std::max(a, b);
+  return std::min(a, b);
+}
+
 }  // namespace
 
 std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Services& services,
@@ -28,7 +35,7 @@ std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Se
   if (version == upstream::HttpVersion::k1) {
     http1::ServerOptions options;
     options.limits = LimitsOf(spec);
-    options.head_timeout = spec.request_headers_timeout;
+    options.head_timeout = ShorterOf(spec.request_headers_timeout, spec.request_timeout);
     options.idle_timeout = spec.idle_timeout;
     return std::make_unique<http1::ServerConnection>(services.loop, services.deadlines,
                                                      std::move(transport), events, options);

@@ -35,7 +35,8 @@ void DownstreamConnection::Start(Buffer& early) {
   peer_address_ = transport_->PeerAddress();
   local_address_ = transport_->LocalAddress();
   transport_->SetEvents(this);
-  services_.deadlines.Set(handshake_deadline_, chain_->owner->handshake_timeout);
+  const config::Milliseconds handshake = chain_->owner->handshake_timeout;
+  if (handshake.count() > 0) services_.deadlines.Set(handshake_deadline_, handshake);
 }
 
 void DownstreamConnection::OnTransportReady() {

@@ -24,7 +24,6 @@ Exchange::Exchange(DownstreamConnection& connection, http::Stream& downstream)
       back_off_(this, [](void* self) { static_cast<Exchange*>(self)->OnBackOffOver(); }) {
   record_.started = services_.loop.Now();
   record_.wall_started = services_.loop.WallNow();
-  StartReceiveTimeout();
 }
 
 Exchange::~Exchange() = default;
@@ -33,7 +32,11 @@ void Exchange::OnHeaders(http::Head& head, bool end) {
   request_ = &head;
   record_.request = &head;
   record_.original_path = head.path;
-  if (end) RequestReceived();
+  if (end) {
+    RequestReceived();
+  } else {
+    StartReceiveTimeout();
+  }
   phase_ = Phase::kIdentify;
   // What is announced as empty is complete for HTTP/1.1 once its head is out: its end must be seen
   // before.

@@ -45,7 +45,8 @@ void TcpRelay::Start(Buffer& early) {
   record_.downstream = downstream_.transport->PeerAddress();
   record_.downstream_local = downstream_.transport->LocalAddress();
   downstream_.transport->SetEvents(&downstream_);
-  services_.deadlines.Set(handshake_deadline_, chain_->handshake_timeout);
+  if (chain_->handshake_timeout.count() > 0)
+    services_.deadlines.Set(handshake_deadline_, chain_->handshake_timeout);
 }
 
 void TcpRelay::OnReady(End& end) {

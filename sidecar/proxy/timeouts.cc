@@ -13,10 +13,13 @@ namespace tulle::proxy {
 
 using route::Milliseconds;
 
-// HttpConnectionManager.request_timeout; over once the request has ended or its answer begins.
+// HttpConnectionManager.request_timeout, from the first byte: the codec holds the head to it, this
+// the rest. Over once the request has ended or its answer begins.
 void Exchange::StartReceiveTimeout() {
   const Milliseconds limit = chain_.spec.request_timeout;
-  if (limit.count() > 0) services_.deadlines.Set(request_deadline_, limit);
+  if (limit.count() == 0) return;
+  const loop::Duration spent = services_.loop.Now() - record_.started;
+  services_.deadlines.Set(request_deadline_, std::max(limit - spent, loop::Duration(0)));
 }
 
 // The route is known: from here on silence and length are bounded by what it says.

@@ -196,3 +196,31 @@ def test_old_connections_to_an_upstream_are_not_used(make_proxy, origin):
     time.sleep(0.6)
     assert raw.get(proxy.port).status == 200
     assert origin.connections == 2
+
+
+@pytest.mark.parametrize("sent", [b"P", b"POST / HTTP/1.1\r\nHost: a\r\nX: "], ids=["a byte", "half a head"])
+def test_the_receive_timeout_ends_a_head_too(make_proxy, silent, sent):
+    proxy = make_proxy(silent, request_timeout="0.2s")
+    with raw.Raw(proxy.port) as client:
+        client.send(sent)
+        assert client.response().status == 408
+        with pytest.raises((EOFError, ConnectionError)):
+            client.response()
+    assert asked(proxy, "/now")[0] == 200
+
+
+@pytest.mark.parametrize("timeout", ["99999999H", "0n", "99999999n", "00000000S"])
+def test_a_strange_grpc_deadline_harms_nobody(make_proxy, silent, timeout):
+    proxy = make_proxy(silent, codec="HTTP2", routes=[bootstrap.route(timeout="0.4s", max_stream_duration={"grpc_timeout_header_max": "0s"})])
+    assert grpc_status(proxy, [("grpc-timeout", timeout)]) in ("4", "14")
+    assert grpc_status(proxy, [("grpc-timeout", "200m")]) == "4"
+
+
+def test_no_time_is_no_limit(make_proxy, origin):
+    """0 means none: a head that comes in two pieces is waited for."""
+    proxy = make_proxy(origin, request_headers_timeout="0s")
+    with raw.Raw(proxy.port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHo")
+        time.sleep(0.3)
+        client.send(b"st: a\r\n\r\n")
+        assert client.response().status == 200
