@@ -84,6 +84,8 @@ class Socket {
   virtual SocketAddress PeerAddress() const = 0;
   // SO_ORIGINAL_DST; unset where there was no redirection.
   virtual SocketAddress OriginalDestination() const = 0;
+  // From now on LocalAddress() is where the peer wanted to go. False: it was not redirected.
+  virtual bool RestoreDestination() = 0;
   // Whether the peer can be seen to have closed or sent something while we hold the connection idle
   // (MSG_PEEK). 1: bytes or FIN wait, 0: quiet.
   virtual int PeekPending() = 0;
@@ -146,6 +148,9 @@ class Loop {
   // Null and *error (negative errno) on failure.
   virtual std::unique_ptr<Listener> Listen(const SocketAddress& at, const ListenOptions& options,
                                            ListenerEvents& events, int* error) = 0;
+
+  // Whether the address (the port is not looked at) is one of this host's.
+  virtual bool IsOwnAddress(const SocketAddress& address) = 0;
 
   // Runs `task` on the loop's thread, in order of posting. Any thread.
   virtual void Post(absl::AnyInvocable<void()> task) = 0;

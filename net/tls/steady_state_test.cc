@@ -61,6 +61,7 @@ class CountingSocket final : public loop::Socket {
   SocketAddress LocalAddress() const override { return inner_->LocalAddress(); }
   SocketAddress PeerAddress() const override { return inner_->PeerAddress(); }
   SocketAddress OriginalDestination() const override { return inner_->OriginalDestination(); }
+  bool RestoreDestination() override { return inner_->RestoreDestination(); }
   int PeekPending() override { return inner_->PeekPending(); }
   int descriptor() const override { return inner_->descriptor(); }
 

@@ -145,6 +145,15 @@ struct ListenerSpec {
   std::vector<std::shared_ptr<const FilterChainSpec>> chains;
   // default_filter_chain, or null.
   std::shared_ptr<const FilterChainSpec> default_chain;
+  // http_inspector, where chains match on what it says: plaintext HTTP counts as an offer of
+  // "http/1.0", "http/1.1" or "h2c".
+  bool inspect_http = false;
+  // Connections go to the listener whose address is where their client wanted to go, and stay here
+  // if there is none. Here too that is the local address from then on. use_original_dst, or the
+  // listener filter of that name (which only restores the address: hand_off is false).
+  bool restore_destination = false;
+  bool hand_off = false;
+  bool bind = true;  // bind_to_port; false: reached from another listener only
 };
 
 }  // namespace tulle::config

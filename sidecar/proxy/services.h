@@ -6,6 +6,7 @@
 
 namespace tulle::proxy {
 
+class Destinations;
 class DownstreamLimit;
 class Exchange;
 class RouteSlots;
@@ -34,6 +35,7 @@ struct Services {
   RouteSlots& routes;
   Observer& observer;
   DownstreamLimit* downstream_limit = nullptr;  // null: none
+  Destinations* destinations = nullptr;         // of redirected connections; null: none is followed
 };
 
 }  // namespace tulle::proxy

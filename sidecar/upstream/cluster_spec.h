@@ -126,6 +126,10 @@ struct ClusterSpec {
   std::shared_ptr<const EndpointSet> static_endpoints;
   // For metrics: destination service (host), from metadata or the cluster's name.
   std::string service;
+  // ORIGINAL_DST: the endpoint is where the downstream peer wanted to go.
+  bool original_destination = false;
+  // upstream_bind_config.extra_source_addresses: where the endpoint is of the other family.
+  SocketAddress other_source_address;
 };
 
 }  // namespace tulle::upstream

@@ -30,6 +30,7 @@ class ManualLoop final : public loop::Loop {
                                         int* error) override;
   std::unique_ptr<loop::Listener> Listen(const SocketAddress&, const loop::ListenOptions&,
                                          loop::ListenerEvents&, int* error) override;
+  bool IsOwnAddress(const SocketAddress&) override { return true; }
   void OnSignal(int, absl::AnyInvocable<void()>) override {}
   std::unique_ptr<Resolution> Resolve(std::string_view, uint16_t, Resolved) override {
     return nullptr;

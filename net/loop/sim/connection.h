@@ -63,6 +63,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool IsWritable(int side) const;
   bool HasError(int side) const { return ends_[side].error != 0; }
   const SocketAddress& address(int side) const { return ends_[side].address.at; }
+  // Where side 0 wanted to go, if it was led elsewhere.
+  const SocketAddress& wanted() const { return wanted_; }
+  void SetWanted(const SocketAddress& wanted) { wanted_ = wanted; }
 
  private:
   enum class Kind : uint8_t { kSyn, kSynAck, kRefusal, kData, kFin, kReset };
@@ -101,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Network& network_;
   Link& link_;
   std::array<End, 2> ends_;
+  SocketAddress wanted_;
 };
 
 }  // namespace tulle::sim

@@ -22,7 +22,7 @@ Network::Network(uint64_t seed, const FaultPlan& plan, EventQueue& events, Trace
     : plan_(plan), events_(events), trace_(trace), seed_(seed), random_(seed ^ 0x6e6574776f726b) {}
 
 int Network::AddHost(std::vector<SocketAddress> addresses) {
-  hosts_.push_back({std::move(addresses), 32768, {}});
+  hosts_.push_back({std::move(addresses), 32768, {}, {}});
   return static_cast<int>(hosts_.size()) - 1;
 }
 
@@ -37,6 +37,10 @@ const std::vector<SocketAddress>* Network::Find(std::string_view name) const {
 
 void Network::Cut(int host, int other, loop::Duration length) {
   LinkBetween(host, other).Cut(now(), length);
+}
+
+void Network::Redirect(int host, const SocketAddress& from, const SocketAddress& to) {
+  hosts_[host].redirections[from] = to;
 }
 
 bool Network::IsOwn(int host, const SocketAddress& address) const {
@@ -80,8 +84,11 @@ Link& Network::LinkBetween(int host, int other) {
   return *link;
 }
 
-std::shared_ptr<Connection> Network::Connect(int host, const SocketAddress& to,
+std::shared_ptr<Connection> Network::Connect(int host, const SocketAddress& wanted,
                                              const SocketAddress& source, int* error) {
+  const auto redirection = hosts_[host].redirections.find(wanted);
+  const bool redirected = redirection != hosts_[host].redirections.end();
+  const SocketAddress& to = redirected ? redirection->second : wanted;
   SocketAddress from = source.is_set() ? source : DefaultSource(host, to);
   if (!from.is_set() || !IsOwn(host, from) || from.is_v6() != to.is_v6()) {
     *error = -EADDRNOTAVAIL;
@@ -92,6 +99,7 @@ std::shared_ptr<Connection> Network::Connect(int host, const SocketAddress& to,
   Link& link = LinkBetween(host, target);
   auto connection = std::make_shared<Connection>(*this, link, Connection::Address{host, from},
                                                  Connection::Address{target, to});
+  if (redirected) connection->SetWanted(wanted);
   Remember(connection);
   if (target >= 0) {
     connection->Start();

@@ -36,11 +36,14 @@ class Network {
   // Null: no such name.
   const std::vector<SocketAddress>* Find(std::string_view name) const;
   void Cut(int host, int other, loop::Duration length);
+  bool IsOwn(int host, const SocketAddress& address) const;
+  // What that host connects to `from` arrives at `to`, which learns of it by SO_ORIGINAL_DST.
+  void Redirect(int host, const SocketAddress& from, const SocketAddress& to);
 
   int Reset(int host, int other);
 
   // Null and *error: the source is not the host's.
-  std::shared_ptr<Connection> Connect(int host, const SocketAddress& to,
+  std::shared_ptr<Connection> Connect(int host, const SocketAddress& wanted,
                                       const SocketAddress& source, int* error);
   // 0, or negative errno. `at` gets a port where it has none.
   int Bind(int host, SocketAddress& at, bool reuse_port, AcceptQueue& queue);
@@ -67,11 +70,11 @@ class Network {
     std::vector<SocketAddress> addresses;
     uint16_t next_port = 32768;
     std::map<SocketAddress, Binding> bindings;
+    std::map<SocketAddress, SocketAddress> redirections;
   };
 
   // -1: an address of nobody; connects to it hang.
   int HostOf(int from, const SocketAddress& address) const;
-  bool IsOwn(int host, const SocketAddress& address) const;
   SocketAddress DefaultSource(int host, const SocketAddress& to) const;
   uint16_t TakePort(int host);
   void Remember(const std::shared_ptr<Connection>& connection);

@@ -47,6 +47,9 @@ class SimLoop final : public loop::Loop {
   std::unique_ptr<loop::Listener> Listen(const SocketAddress& at,
                                          const loop::ListenOptions& options,
                                          loop::ListenerEvents& events, int* error) override;
+  bool IsOwnAddress(const SocketAddress& address) override {
+    return network_.IsOwn(host_, address);
+  }
   void Post(absl::AnyInvocable<void()> task) override { tasks_.push_back(std::move(task)); }
   void OnSignal(int signal, absl::AnyInvocable<void()> handler) override;
   std::unique_ptr<Resolution> Resolve(std::string_view host, uint16_t port, Resolved done) override;

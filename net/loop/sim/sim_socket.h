@@ -22,9 +22,12 @@ class SimSocket final : public loop::Socket, public Watched, private EndObserver
   int ShutdownWrite() override { return connection_->ShutdownWrite(side_); }
   int TakeError() override { return connection_->TakeError(side_); }
   void ResetOnClose() override { reset_ = true; }
-  SocketAddress LocalAddress() const override { return connection_->address(side_); }
+  SocketAddress LocalAddress() const override {
+    return restored_ ? connection_->wanted() : connection_->address(side_);
+  }
   SocketAddress PeerAddress() const override { return connection_->address(1 - side_); }
-  SocketAddress OriginalDestination() const override { return {}; }
+  SocketAddress OriginalDestination() const override { return connection_->wanted(); }
+  bool RestoreDestination() override { return restored_ = connection_->wanted().is_set(); }
   int PeekPending() override { return connection_->IsReadable(side_) ? 1 : 0; }
   int descriptor() const override { return -1; }
 
@@ -42,6 +45,7 @@ class SimSocket final : public loop::Socket, public Watched, private EndObserver
   bool want_read_ = false;
   bool want_write_ = false;
   bool reset_ = false;
+  bool restored_ = false;
 };
 
 class SimListener final : public loop::Listener, public Watched, private AcceptQueue {

@@ -52,6 +52,10 @@ void Simulation::AddName(std::string name, const std::vector<std::string>& ip_li
   network_->AddName(std::move(name), ParseAll(ip_literals));
 }
 
+void Simulation::Redirect(int host, const SocketAddress& from, const SocketAddress& to) {
+  network_->Redirect(host, from, to);
+}
+
 Simulation::Outcome Simulation::RunFor(loop::Duration time) {
   return RunUntil([] { return false; }, time);
 }

@@ -40,6 +40,9 @@ class Simulation {
   // For Loop::Resolve; unknown names answer with an error.
   void AddName(std::string name, const std::vector<std::string>& ip_literals);
 
+  // As a workload's redirection does: Network::Redirect.
+  void Redirect(int host, const SocketAddress& from, const SocketAddress& to);
+
   enum class Outcome {
     kConditionMet,
     kTimeOver,

@@ -32,6 +32,7 @@ class FakeLoop final : public Loop {
   std::unique_ptr<Socket> Connect(const SocketAddress&, const SocketAddress&, int* error) override;
   std::unique_ptr<Listener> Listen(const SocketAddress&, const ListenOptions&, ListenerEvents&,
                                    int* error) override;
+  bool IsOwnAddress(const SocketAddress&) override { return true; }
   void Post(absl::AnyInvocable<void()> task) override { posted_.push_back(std::move(task)); }
   void OnSignal(int, absl::AnyInvocable<void()>) override {}
   std::unique_ptr<Resolution> Resolve(std::string_view, uint16_t, Resolved) override;

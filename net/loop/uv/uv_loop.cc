@@ -1,6 +1,8 @@
 #include "net/loop/uv/uv_loop.h"
 
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <atomic>
@@ -46,6 +48,7 @@ class UvLoop final : public Loop {
                                    ListenerEvents& events, int* error) override {
     return UvListener::Open(loop_, *this, at, options, events, error);
   }
+  bool IsOwnAddress(const SocketAddress& address) override;
   void Post(absl::AnyInvocable<void()> task) override {
     if (tasks_.Push(std::move(task))) uv_async_send(&wake_);
   }
@@ -86,6 +89,8 @@ class UvLoop final : public Loop {
   std::atomic<bool> stop_ = false;
   std::optional<Instant> armed_;        // when alarm_ rings
   mutable std::optional<Instant> now_;  // of this turn, once asked for
+  SocketAddress own_address_;           // the last that was found to be ours, and until when
+  Instant own_until_{};
 };
 
 UvLoop::UvLoop() {
@@ -102,6 +107,23 @@ UvLoop::UvLoop() {
   uv_check_start(&check_, [](uv_check_t* handle) {
     From(reinterpret_cast<uv_handle_t*>(handle)).FinishTurn();
   });
+}
+
+// The kernel binds to none but its own. A pod has one address or two: the last answer serves the
+// next connections.
+bool UvLoop::IsOwnAddress(const SocketAddress& address) {
+  const SocketAddress any_port = address.WithPort(0);
+  if (any_port == own_address_ && Now() < own_until_) return true;
+  const int family = address.is_v6() ? AF_INET6 : AF_INET;
+  const int descriptor = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return false;
+  const bool own = ::bind(descriptor, any_port.get(), any_port.length()) == 0;
+  ::close(descriptor);
+  if (own) {
+    own_address_ = any_port;
+    own_until_ = Now() + std::chrono::seconds(1);
+  }
+  return own;
 }
 
 UvLoop::~UvLoop() {

@@ -110,6 +110,12 @@ SocketAddress UvSocket::OriginalDestination() const {
   return original == local ? SocketAddress() : original;
 }
 
+bool UvSocket::RestoreDestination() {
+  const SocketAddress original = OriginalDestination();
+  if (original.is_set()) local_ = original;
+  return original.is_set();
+}
+
 int UvSocket::PeekPending() {
   char byte;
   const ssize_t count = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

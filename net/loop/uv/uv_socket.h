@@ -26,6 +26,7 @@ class UvSocket final : public Socket, private PollEvents {
   SocketAddress LocalAddress() const override;
   SocketAddress PeerAddress() const override { return peer_; }
   SocketAddress OriginalDestination() const override;
+  bool RestoreDestination() override;
   int PeekPending() override;
   int descriptor() const override { return descriptor_; }
 
