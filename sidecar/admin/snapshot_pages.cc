@@ -33,6 +33,10 @@ std::string_view Name(upstream::Balancing balancing) {
       return "LEAST_REQUEST";
     case upstream::Balancing::kRandom:
       return "RANDOM";
+    case upstream::Balancing::kRingHash:
+      return "RING_HASH";
+    case upstream::Balancing::kPeakEwma:
+      return "PEAK_EWMA";
   }
   return "unknown";
 }

@@ -101,6 +101,7 @@ struct TcpSpec {
   Milliseconds idle_timeout{3600 * 1000};
   uint32_t max_connect_attempts = 1;
   std::vector<AccessLogSpec> access_logs;
+  bool hash_source_ip = false;  // hash_policy
 };
 
 // FilterChainMatch. Empty lists match everything.

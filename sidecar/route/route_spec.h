@@ -79,6 +79,10 @@ struct HashSpec {
   Kind kind = Kind::kHeader;
   std::string name{};
   bool terminal = false;
+  // Cookie: if set, one is made where there is none; 0: until the session's end.
+  std::optional<std::chrono::seconds> ttl{};
+  std::string path{};        // cookie
+  std::string attributes{};  // cookie: "; SameSite=Lax" as written
 
   bool operator==(const HashSpec&) const = default;
 };

@@ -32,6 +32,8 @@ Endpoint* Balancer::Pick(loop::Random& random) {
     case Balancing::kLeastRequest:
       return PickLeastRequest(random);
     case Balancing::kRoundRobin:
+    case Balancing::kRingHash:
+    case Balancing::kPeakEwma:
       break;
   }
   next_ = next_ + 1 >= candidates_.size() ? 0 : next_ + 1;

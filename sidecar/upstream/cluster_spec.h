@@ -21,7 +21,8 @@ namespace tulle::upstream {
 
 using Milliseconds = std::chrono::milliseconds;
 
-enum class Balancing : uint8_t { kRoundRobin, kLeastRequest, kRandom };
+// kPeakEwma: of two at random, the one whose recent latency times its load is lower.
+enum class Balancing : uint8_t { kRoundRobin, kLeastRequest, kRandom, kRingHash, kPeakEwma };
 
 // HttpProtocolOptions.upstream_protocol_options.
 enum class HttpChoice : uint8_t { kHttp1, kHttp2, kAsDownstream };
@@ -43,8 +44,24 @@ struct EndpointSpec {
   std::string spiffe_id;
   std::string hostname;
   std::string zone;
+  uint32_t locality = 0;  // index of EndpointSet::localities
+  // metadata.filter_metadata["envoy.lb"].hash_key: what a ring hashes in place of the address.
+  std::string hash_key;
+  uint16_t health_check_port = 0;  // health_check_config.port_value; 0: that of the address
+  bool health_checked = true;      // health_check_config.disable_active_health_check is not set
 
   bool operator==(const EndpointSpec&) const = default;
+};
+
+// One entry of ClusterLoadAssignment.endpoints.
+struct LocalitySpec {
+  std::string region;
+  std::string zone;
+  std::string sub_zone;
+  uint32_t weight = 0;  // 0: none given, so no traffic where localities are weighed
+  uint32_t priority = 0;
+
+  bool operator==(const LocalitySpec&) const = default;
 };
 
 // One ClusterLoadAssignment; owned apart from its cluster, so that an EDS change replaces nothing
@@ -52,6 +69,10 @@ struct EndpointSpec {
 struct EndpointSet {
   std::string cluster_name;
   std::vector<EndpointSpec> endpoints;
+  std::vector<LocalitySpec> localities;  // empty: one, without a weight
+  // policy.overprovisioning_factor: a priority is full while its healthy percentage times this is
+  // at least 100.
+  uint32_t overprovisioning_percent = 140;
 };
 
 // One entry of Cluster.transport_socket_matches, or Cluster.transport_socket (no labels: matches
@@ -93,6 +114,51 @@ struct BreakerSpec {
   bool always_one = false;  // one may open whatever the percentage
 };
 
+// slow_start_config: a new endpoint's weight grows over a window.
+struct SlowStart {
+  Milliseconds window{0};  // 0: none
+  double aggression = 1;
+  uint32_t min_weight_percent = 10;
+};
+
+// ring_hash_lb_config.
+struct RingSpec {
+  uint64_t min_size = 1024;
+  uint64_t max_size = 8 * 1024 * 1024;
+  bool by_hostname = false;  // consistent_hashing_lb_config.use_hostname_for_hashing
+};
+
+// Latency is remembered so long, and assumed to be so much at first.
+struct PeakEwmaSpec {
+  Milliseconds decay{10000};
+  Milliseconds first_rtt{30};
+};
+
+// HealthCheck.
+struct HealthCheckSpec {
+  enum class Kind : uint8_t { kHttp, kTcp, kGrpc };
+  Kind kind = Kind::kHttp;
+  Milliseconds timeout{1000};
+  Milliseconds interval{10000};
+  Milliseconds unhealthy_interval{0};       // 0: interval
+  Milliseconds no_traffic_interval{60000};  // until the cluster has been used
+  Milliseconds jitter{0};                   // interval_jitter
+  uint32_t jitter_percent = 0;              // interval_jitter_percent
+  uint32_t unhealthy_threshold = 3;
+  uint32_t healthy_threshold = 1;
+  bool reuse_connection = true;
+  // HTTP and gRPC.
+  std::string host;     // empty: the cluster's name
+  std::string path;     // HTTP
+  std::string service;  // gRPC; may be empty
+  bool http2 = false;
+  std::vector<std::pair<uint32_t, uint32_t>> expected_statuses;  // [first, last); empty: 200
+  std::vector<std::pair<std::string, std::string>> headers;      // request_headers_to_add
+  // TCP: what is sent, and what must come in this order; both empty: a connect is enough.
+  std::string send;
+  std::vector<std::string> receive;
+};
+
 struct ClusterSpec {
   std::string name;
   // A hash of what makes connections of two versions exchangeable: all but secrets, SAN lists,
@@ -126,10 +192,21 @@ struct ClusterSpec {
   std::shared_ptr<const EndpointSet> static_endpoints;
   // For metrics: destination service (host), from metadata or the cluster's name.
   std::string service;
+<<<<<<< Updated upstream
   // ORIGINAL_DST: the endpoint is where the downstream peer wanted to go.
   bool original_destination = false;
   // upstream_bind_config.extra_source_addresses: where the endpoint is of the other family.
   SocketAddress other_source_address;
+=======
+  SlowStart slow_start;
+  double active_request_bias = 1;  // least request, unequal weights: weight / (active + 1)^bias
+  RingSpec ring;
+  PeakEwmaSpec ewma;
+  bool locality_weighted = false;  // common_lb_config.locality_weighted_lb_config
+  bool fail_in_panic = false;      // zone_aware_lb_config.fail_traffic_on_panic
+  uint32_t max_idle_connections{std::numeric_limits<uint32_t>::max()};  // metadata tulle
+  std::vector<HealthCheckSpec> health_checks;
+>>>>>>> Stashed changes
 };
 
 }  // namespace tulle::upstream
