@@ -192,12 +192,10 @@ struct ClusterSpec {
   std::shared_ptr<const EndpointSet> static_endpoints;
   // For metrics: destination service (host), from metadata or the cluster's name.
   std::string service;
-<<<<<<< Updated upstream
   // ORIGINAL_DST: the endpoint is where the downstream peer wanted to go.
   bool original_destination = false;
   // upstream_bind_config.extra_source_addresses: where the endpoint is of the other family.
   SocketAddress other_source_address;
-=======
   SlowStart slow_start;
   double active_request_bias = 1;  // least request, unequal weights: weight / (active + 1)^bias
   RingSpec ring;
@@ -206,7 +204,6 @@ struct ClusterSpec {
   bool fail_in_panic = false;      // zone_aware_lb_config.fail_traffic_on_panic
   uint32_t max_idle_connections{std::numeric_limits<uint32_t>::max()};  // metadata tulle
   std::vector<HealthCheckSpec> health_checks;
->>>>>>> Stashed changes
 };
 
 }  // namespace tulle::upstream
