@@ -108,6 +108,38 @@ struct RouteRetry {  // GEP-1731; wins field by field over ResiliencePolicy
   bool operator==(const RouteRetry&) const = default;
 };
 
+struct MirrorFilter {  // RequestMirror
+  ServiceName service;
+  uint32_t port = 0;
+  uint32_t percent = 100;
+
+  bool operator==(const MirrorFilter&) const = default;
+};
+
+struct PathModifier {                 // one of the two
+  std::optional<std::string> full;    // ReplaceFullPath
+  std::optional<std::string> prefix;  // ReplacePrefixMatch
+
+  bool operator==(const PathModifier&) const = default;
+};
+
+struct RedirectFilter {  // RequestRedirect
+  std::optional<std::string> scheme;
+  std::optional<std::string> hostname;
+  std::optional<PathModifier> path;
+  std::optional<uint32_t> port;
+  uint32_t status = 302;
+
+  bool operator==(const RedirectFilter&) const = default;
+};
+
+struct RewriteFilter {  // URLRewrite
+  std::optional<std::string> hostname;
+  std::optional<PathModifier> path;
+
+  bool operator==(const RewriteFilter&) const = default;
+};
+
 struct HttpRouteRule {
   std::vector<HttpRouteMatch> matches;  // any of them; never empty after parsing
   HeaderModifier request_headers;
@@ -116,6 +148,9 @@ struct HttpRouteRule {
   std::optional<milliseconds> request_timeout;
   std::optional<milliseconds> backend_request_timeout;
   std::optional<RouteRetry> retry;
+  std::vector<MirrorFilter> mirrors;
+  std::optional<RedirectFilter> redirect;  // then there are no backends
+  std::optional<RewriteFilter> rewrite;
 
   bool operator==(const HttpRouteRule&) const = default;
 };
@@ -188,6 +223,30 @@ struct PoolPolicy {
   bool operator==(const PoolPolicy&) const = default;
 };
 
+// What a rate limit counts apart.
+enum class LimitKey { kNone, kIdentity, kHeader, kRoute };
+
+struct RateLimitPolicy {  // of each instance of the target
+  uint32_t requests = 0;
+  milliseconds per{1000};
+  std::optional<uint32_t> burst;  // else `requests`
+  LimitKey key = LimitKey::kNone;
+  std::string header;  // with kHeader
+
+  bool operator==(const RateLimitPolicy&) const = default;
+};
+
+struct FaultPolicy {  // at the target, for testing
+  std::optional<milliseconds> delay;
+  uint32_t delay_percent = 100;
+  std::optional<uint32_t> abort_status;
+  std::optional<uint32_t> abort_grpc_status;
+  uint32_t abort_percent = 100;
+  std::vector<ValueMatch> headers;  // all of them; none: every request
+
+  bool operator==(const FaultPolicy&) const = default;
+};
+
 struct ResiliencePolicy {
   Target target;
   Timeouts timeouts;
@@ -196,6 +255,8 @@ struct ResiliencePolicy {
   LimitPolicy limits;
   std::optional<LoadBalancing> load_balancing;
   PoolPolicy pools;
+  std::optional<RateLimitPolicy> rate_limit;
+  std::optional<FaultPolicy> fault;
 
   bool operator==(const ResiliencePolicy&) const = default;
 };
@@ -232,6 +293,25 @@ struct PeerAuthentication {
   MtlsMode mode = MtlsMode::kPermissive;
 
   bool operator==(const PeerAuthentication&) const = default;
+};
+
+// ---- TelemetryPolicy
+
+struct TracingPolicy {
+  std::optional<std::string> collector;  // HOST:PORT, OTLP over gRPC; else the control plane
+  std::optional<double> sampling;        // percent
+
+  bool operator==(const TracingPolicy&) const = default;
+};
+
+enum class AccessLogForm { kIstio, kJson, kOff };
+
+struct TelemetryPolicy {
+  Target target;
+  TracingPolicy tracing;
+  std::optional<AccessLogForm> access_log;
+
+  bool operator==(const TelemetryPolicy&) const = default;
 };
 
 // ---- ExternalService

@@ -95,6 +95,16 @@ constexpr std::array<FailureFacts, static_cast<size_t>(kCount)> kTable = {{
      "upstream_reset_after_response_started{connection_termination}"},
     {kPerTryTimeout, kUp, 504, 14, kMaybe, "UT", "per_try_timeout", "upstream request timeout",
      "upstream_per_try_timeout"},
+    {kUpstreamClosedUnread, kUp, 503, 14, kNo, "UC", "connection_closed_unread",
+     "upstream connect error or disconnect/reset before headers. reset reason: connection "
+     "termination",
+     "upstream_reset_before_response_started{connection_termination}"},
+    {kRateLimited, kHere, 429, 14, kNo, "RL", "rate_limited", "local_rate_limited",
+     "local_rate_limited"},
+    {kFaultInjected, kHere, 503, 14, kNo, "FI", "fault_injected", "fault filter abort",
+     "fault_filter_abort"},
+    {kLoopDetected, kHere, 508, 13, kNo, "-", "loop_detected",
+     "the request came through too many proxies: it goes in a circle", "loop_detected"},
 }};
 
 constexpr bool InOrder() {

@@ -47,6 +47,11 @@ enum class FailureKind : uint8_t {
   kUpstreamProtocol,
   kUpstreamTruncated,  // ended after the response head, before its end
   kPerTryTimeout,
+  kUpstreamClosedUnread,  // closed, and its system had taken nothing of the request
+  // Decided here, by policy.
+  kRateLimited,
+  kFaultInjected,  // with the status that was configured
+  kLoopDetected,
   kCount,
 };
 

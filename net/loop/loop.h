@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,6 +92,10 @@ class Socket {
   virtual int PeekPending() = 0;
   // For splice; -1 in the simulator.
   virtual int descriptor() const = 0;
+  // Of a connection that we made: bytes written that the peer's system has acknowledged, as
+  // TCP_INFO counts them (not the SYN). It stays true after FIN and EPIPE; after an RST it proves
+  // nothing. Empty: not known. Not on the data path.
+  virtual std::optional<uint64_t> AcknowledgedBytes() { return std::nullopt; }
 };
 
 class ListenerEvents {

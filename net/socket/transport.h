@@ -88,6 +88,15 @@ class Transport : public Deletable {
   // Whether nothing was ever written to the wire since `mark` bytes; total application bytes handed
   // to the kernel.
   virtual uint64_t bytes_written() const = 0;
+  // The same below TLS: bytes of the TCP stream. Compared with AcknowledgedBytes.
+  virtual uint64_t wire_bytes_written() const { return bytes_written(); }
+  // After the end of the stream: whether the peer's FIN came first (no RST before it), and its TCP
+  // has acknowledged no more than the first `mark` bytes of what wire_bytes_written counts. True:
+  // nobody has read what came after `mark`.
+  virtual bool ClosedUnreadSince(uint64_t mark) {
+    static_cast<void>(mark);
+    return false;
+  }
 };
 
 }  // namespace tulle

@@ -19,7 +19,9 @@ class RouteTable;
 }
 namespace tulle::policy {
 class Authorization;
-}
+class FaultInjection;
+class LocalRateLimit;
+}  // namespace tulle::policy
 
 // What a listener is, as configured: immutable, shared by workers, made by SnapshotLoader. What it
 // does at run time is sidecar/proxy's ActiveListener.
@@ -52,6 +54,33 @@ struct AccessLogSpec {
   std::string format;  // of command operators; empty: Envoy's default line
   // If not empty, one JSON object a line: (key, format), in order.
   std::vector<std::pair<std::string, std::string>> json;
+};
+
+// HttpConnectionManager.tracing with envoy.config.trace.v3.OpenTelemetryConfig: which requests have
+// spans, and where these go.
+struct TracingSpec {
+  std::string cluster;                                       // of the collector
+  std::string authority;                                     // empty: the cluster's name
+  std::string http_path;                                     // empty: gRPC
+  std::vector<std::pair<std::string, std::string>> headers;  // initial_metadata, or of the POST
+  std::string service_name;                                  // empty: the workload's
+  // Of a million requests: of those that ask by x-client-trace-id, of those without a traceparent,
+  // and of both together.
+  uint32_t client_sampling = 1000000;
+  uint32_t random_sampling = 1000000;
+  uint32_t overall_sampling = 1000000;
+  bool span_per_attempt = false;                                  // spawn_upstream_span
+  uint32_t longest_path = 256;                                    // max_path_tag_length
+  std::vector<std::pair<std::string, std::string>> literal_tags;  // custom_tags
+  std::vector<std::pair<std::string, std::string>> header_tags;   // tag, request header
+
+  bool operator==(const TracingSpec&) const = default;
+};
+
+// One envoy.filters.http.local_ratelimit.
+struct RateLimitFilter {
+  std::string name;  // routes may say another limit by it
+  std::shared_ptr<policy::LocalRateLimit> limit;
 };
 
 // HttpConnectionManager, with its HTTP filters mapped onto the fixed phases.
@@ -92,6 +121,14 @@ struct HttpSpec {
   Milliseconds max_stream_duration{0};       // of a request with its response
   uint32_t max_requests_per_connection = 0;  // 0: no limit
   UnderscoreAction underscores = UnderscoreAction::kAllow;
+
+  std::shared_ptr<const TracingSpec> tracing;  // null: headers pass untouched
+  std::vector<RateLimitFilter> rate_limits;
+  std::shared_ptr<policy::FaultInjection> fault;  // null: none but a route's own
+  bool injects_faults = false;                    // the filter is there; routes may configure it
+  std::string via;                                // added to Via of requests and responses
+  bool preserve_request_id = false;               // preserve_external_request_id
+  bool request_id_in_response = false;            // always_set_request_id_in_response
 };
 
 // envoy.filters.network.tcp_proxy.

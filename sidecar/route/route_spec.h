@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -11,6 +13,12 @@
 #include "sidecar/match/string_match.h"
 #include "sidecar/route/header_mutation.h"
 #include "sidecar/route/path_match.h"
+
+namespace tulle::policy {
+class FaultInjection;
+class LimitDescriptors;
+class LocalRateLimit;
+}  // namespace tulle::policy
 
 // What a route configuration says: plain values, filled by sidecar/config, compiled by RouteTable.
 // Source: envoy.config.route.v3. An absent optional is Envoy's default, named beside it.
@@ -105,6 +113,16 @@ struct WeightedCluster {
   bool operator==(const WeightedCluster&) const = default;
 };
 
+// RouteAction.RequestMirrorPolicy: a copy of the request goes there too, and nobody waits for it.
+struct MirrorSpec {
+  std::string cluster{};
+  std::optional<Fraction> fraction{};  // else all
+  bool append_shadow = true;           // "-shadow" after the host's name
+  std::string host_rewrite{};
+
+  bool operator==(const MirrorSpec&) const = default;
+};
+
 // RouteAction.
 struct ForwardSpec {
   std::vector<WeightedCluster> clusters{};  // at least one, weights sum to at least 1
@@ -122,6 +140,7 @@ struct ForwardSpec {
   std::vector<HashSpec> hash{};
   bool append_forwarded_host = false;
   int cluster_not_found_status = 503;
+  std::vector<MirrorSpec> mirrors{};
 
   bool operator==(const ForwardSpec&) const = default;
 };
@@ -155,6 +174,11 @@ struct RouteSpec {
   HeaderMutations request_headers{};
   HeaderMutations response_headers{};
   std::string operation{};  // decorator.operation: the name of spans
+  // typed_per_filter_config of this route or what is around it: in place of the listener's. Carried
+  // for sidecar/proxy; nothing here looks into them.
+  std::shared_ptr<policy::FaultInjection> fault{};
+  std::map<std::string, std::shared_ptr<policy::LocalRateLimit>> rate_limits{};  // by filter
+  std::shared_ptr<const policy::LimitDescriptors> limit_descriptors{};           // rate_limits
 
   bool operator==(const RouteSpec&) const = default;
 };
