@@ -81,6 +81,11 @@ void Discovery::SubscribeToWhatIsNamed() {
   state_.Subscribe(Url(ResourceKind::kRoute), loader.wanted_routes());
 }
 
+void Discovery::SubscribeToListeners(const std::set<std::string>& names) {
+  state_.Subscribe(Url(ResourceKind::kListener), names);
+  ads_.Flush();
+}
+
 std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
   std::vector<xds::Rejection> rejections;
   const auto kind = config::KindOf(update.type_url);
@@ -97,7 +102,10 @@ std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
       on_secret(resource.name, resource.bytes);
     }
   }
-  for (const std::string& name : update.removed) sidecar_.loader().Remove(*kind, name);
+  for (const std::string& name : update.removed) {
+    sidecar_.loader().Remove(*kind, name);
+    if (*kind == ResourceKind::kListener && on_missing_listener) on_missing_listener(name);
+  }
   sidecar_.Publish();
   SubscribeToWhatIsNamed();
   if (!options_.last_good_file.empty() && !save_timer_->active()) save_timer_->Start(kSaveAfter);

@@ -37,6 +37,10 @@ class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Event
   void Start();
   void Reconnect() { ads_.Reconnect(); }
   bool connected() const { return ads_.connected(); }
+  // These listeners too, beside all that are pushed; in place of those named before.
+  void SubscribeToListeners(const std::set<std::string>& names);
+  // A listener is not, or no longer, there.
+  std::function<void(const std::string& name)> on_missing_listener;
   // The content of a secret that came by ADS, told at each change.
   std::function<void(const std::string& name, const std::string& bytes)> on_secret;
 

@@ -77,6 +77,39 @@ void Sidecar::VisitLimits(const LimitsVisitor& visit) {
   for (const auto& [name, cluster] : published_->clusters) visit(*cluster, *limits_.For(name));
 }
 
+void Sidecar::ServeOnDemand(std::vector<policy::Cidr> mesh_ranges,
+                            std::function<void(const SocketAddress&)> ask) {
+  const auto on_main = [this, ask = std::move(ask)](const SocketAddress& destination) {
+    main_.Post([ask, destination] { ask(destination); });
+  };
+  for (const auto& worker : workers_) {
+    worker->Post([mesh_ranges, on_main](Worker& on_thread) {
+      on_thread.ServeOnDemand({mesh_ranges, on_main});
+    });
+  }
+}
+
+void Sidecar::AnswerDestination(const SocketAddress& destination, proxy::DestinationAnswer answer) {
+  for (const auto& worker : workers_) {
+    worker->Post([destination, answer](Worker& on_thread) {
+      on_thread.AnswerDestination(destination, answer);
+    });
+  }
+}
+
+void Sidecar::TakeUsedListeners(std::function<void(std::set<std::string>)> done) {
+  auto waiting_for = std::make_shared<size_t>(workers_.size());
+  auto all = std::make_shared<std::set<std::string>>();
+  for (const auto& worker : workers_) {
+    worker->Post([this, waiting_for, all, done](Worker& on_thread) {
+      main_.Post([waiting_for, all, done, names = on_thread.TakeUsedListeners()] {
+        all->insert(names.begin(), names.end());
+        if (--*waiting_for == 0) done(std::move(*all));
+      });
+    });
+  }
+}
+
 void Sidecar::Drain(loop::Duration grace, std::function<void()> done) {
   if (draining()) return;
   on_drained_ = std::move(done);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "net/tls/secure_transports.h"
 #include "sidecar/config/snapshot.h"
 #include "sidecar/config/snapshot_loader.h"
+#include "sidecar/policy/rule_spec.h"
 #include "sidecar/remote_worker.h"
 #include "sidecar/worker.h"
 
@@ -47,6 +49,14 @@ class Sidecar {
   // Each cluster in force, with what is used of its caps.
   using LimitsVisitor = std::function<void(const upstream::ClusterSpec&, upstream::ClusterLimits&)>;
   void VisitLimits(const LimitsVisitor& visit);
+
+  // Listeners of unknown destinations are asked for: `ask` runs on the main thread, perhaps again
+  // for what was asked already; AnswerDestination, or a version with the listener, follows.
+  void ServeOnDemand(std::vector<policy::Cidr> mesh_ranges,
+                     std::function<void(const SocketAddress&)> ask);
+  void AnswerDestination(const SocketAddress& destination, proxy::DestinationAnswer answer);
+  // Names of the listeners to which connections have come on any worker since this was asked last.
+  void TakeUsedListeners(std::function<void(std::set<std::string>)> done);
 
   // No new connections; `done` runs when no request is left, or `grace` is over.
   void Drain(loop::Duration grace, std::function<void()> done);

@@ -29,7 +29,8 @@ Worker::Worker(loop::Loop& loop, proxy::Observer& observer)
     : loop_(loop),
       deadlines_(loop),
       clusters_(loop, deadlines_),
-      services_{loop, deadlines_, clusters_, routes_, observer},
+      destinations_(loop, deadlines_),
+      services_{loop, deadlines_, clusters_, routes_, observer, nullptr, &destinations_},
       version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}, {}})) {}
 
 Worker::~Worker() { Close(); }
@@ -42,6 +43,7 @@ std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
   ApplyRoutes(*version->snapshot);
   ApplyListeners(*version->snapshot, errors);
   RemoveGone(*version->snapshot);
+  destinations_.Rebuild(listeners_);
   version_ = std::move(version);
   return errors;
 }
@@ -75,13 +77,14 @@ void Worker::ApplyListeners(const config::Snapshot& next, std::vector<std::strin
     auto known = old.listeners.find(name);
     proxy::ActiveListener* active = FindListener(name);
     if (active != nullptr && known != old.listeners.end() && known->second == spec) continue;
-    if (active != nullptr && active->spec().address == spec->address) {
+    if (active != nullptr && active->spec().address == spec->address &&
+        active->spec().bind == spec->bind) {
       active->Update(spec);
       continue;
     }
     auto fresh = std::make_unique<proxy::ActiveListener>(services_, spec);
     int error = 0;
-    if (!fresh->Listen(&error)) {
+    if (spec->bind && !fresh->Listen(&error)) {
       errors.push_back(absl::StrCat(
           "listener ", name, ": cannot listen on ", spec->address.ToString(), ": ",
           std::strerror(-error),
@@ -126,6 +129,14 @@ void Worker::Retire(std::unique_ptr<proxy::ActiveListener> listener) {
   listener->Drain();
   draining_.push_back(std::move(listener));
   std::erase_if(draining_, [](const auto& one) { return one->idle(); });
+}
+
+std::set<std::string> Worker::TakeUsedListeners() {
+  std::set<std::string> names;
+  for (const auto& listener : listeners_) {
+    if (listener->TakeUsed()) names.insert(listener->spec().name);
+  }
+  return names;
 }
 
 void Worker::Drain() {

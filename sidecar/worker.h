@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -11,6 +13,7 @@
 #include "net/loop/loop.h"
 #include "sidecar/config/snapshot.h"
 #include "sidecar/proxy/active_listener.h"
+#include "sidecar/proxy/destinations.h"
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/upstream/cluster_table.h"
@@ -55,6 +58,15 @@ class Worker {
   std::vector<std::string> Apply(std::shared_ptr<const Version> version);
   // Who we are, after a first or new certificate.
   void SetOwnWorkload(const proxy::OwnWorkload& own) { services_.observer.OnOwnWorkload(own); }
+  // From now on listeners of unknown destinations are asked for.
+  void ServeOnDemand(proxy::Destinations::OnDemand on_demand) {
+    destinations_.Serve(std::move(on_demand));
+  }
+  void AnswerDestination(const SocketAddress& destination, proxy::DestinationAnswer answer) {
+    destinations_.Answer(destination, answer);
+  }
+  // Names of the listeners to which connections have come since this was asked last.
+  std::set<std::string> TakeUsedListeners();
   // Accepts no more; connections end when their requests have.
   void Drain();
   // Ends everything.
@@ -78,6 +90,7 @@ class Worker {
   loop::Deadlines deadlines_;
   upstream::ClusterTable clusters_;
   proxy::RouteSlots routes_;
+  proxy::Destinations destinations_;
   proxy::Services services_;
   std::shared_ptr<const Version> version_;
   std::vector<std::unique_ptr<proxy::ActiveListener>> listeners_;

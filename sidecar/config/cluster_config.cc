@@ -39,6 +39,15 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
       spec.eds_name = cluster.eds_cluster_config().service_name();
       if (spec.eds_name.empty()) spec.eds_name = cluster.name();
       return absl::OkStatus();
+    case v3::Cluster::ORIGINAL_DST:
+      if (cluster.lb_policy() != v3::Cluster::CLUSTER_PROVIDED) {
+        return (at / "lb_policy").Error("must be CLUSTER_PROVIDED with type ORIGINAL_DST");
+      }
+      if (cluster.has_load_assignment()) {
+        return (at / "load_assignment").Error("does not go with type ORIGINAL_DST: take it out");
+      }
+      spec.original_destination = true;
+      return absl::OkStatus();
     default:
       return (at / "type")
           .Error(absl::StrCat(v3::Cluster::DiscoveryType_Name(cluster.type()),
@@ -72,6 +81,9 @@ absl::Status TakeBalancing(const v3::Cluster& cluster, const FieldPath& at,
   switch (cluster.lb_policy()) {
     case v3::Cluster::ROUND_ROBIN:
       break;
+    case v3::Cluster::CLUSTER_PROVIDED:
+      if (spec.original_destination) break;
+      return (at / "lb_policy").Error("CLUSTER_PROVIDED goes with type ORIGINAL_DST only");
     case v3::Cluster::LEAST_REQUEST:
       spec.balancing = upstream::Balancing::kLeastRequest;
       break;
@@ -267,6 +279,20 @@ absl::Status TakeBreaker(const v3::Cluster& cluster, const FieldPath& at,
   return absl::OkStatus();
 }
 
+absl::Status TakeOtherSource(const core::BindConfig& config, const FieldPath& at,
+                             upstream::ClusterSpec& spec) {
+  if (config.extra_source_addresses_size() == 0) return absl::OkStatus();
+  const FieldPath here = at / "extra_source_addresses";
+  if (config.extra_source_addresses_size() > 1) return here.Error("may hold one");
+  auto address = ToAddress(config.extra_source_addresses(0).address(), here);
+  if (!address.ok()) return address.status();
+  if (address->is_v6() == spec.source_address.is_v6()) {
+    return here.Error("must be of the other family than source_address");
+  }
+  spec.other_source_address = *address;
+  return absl::OkStatus();
+}
+
 absl::Status TakeSource(const v3::Cluster& cluster, const FieldPath& at,
                         upstream::ClusterSpec& spec) {
   if (!cluster.upstream_bind_config().has_source_address()) return absl::OkStatus();
@@ -274,7 +300,7 @@ absl::Status TakeSource(const v3::Cluster& cluster, const FieldPath& at,
                            at / "upstream_bind_config.source_address");
   if (!address.ok()) return address.status();
   spec.source_address = *address;
-  return absl::OkStatus();
+  return TakeOtherSource(cluster.upstream_bind_config(), at / "upstream_bind_config", spec);
 }
 
 // "outbound|80||web.default.svc.cluster.local" is of service web.default.svc.cluster.local.

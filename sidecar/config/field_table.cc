@@ -56,7 +56,9 @@ constexpr Row kRows[] = {
     {"envoy.config.core.v3.SocketAddress", kLow, "protocol address port_value", "ipv4_compat",
      "named_port resolver_name"},
     {"envoy.config.core.v3.CidrRange", kHigh, "*", "", ""},
-    {"envoy.config.core.v3.BindConfig", kLow, "source_address", "freebind socket_options", ""},
+    {"envoy.config.core.v3.BindConfig", kLow, "source_address extra_source_addresses",
+     "freebind socket_options", ""},
+    {"envoy.config.core.v3.ExtraSourceAddress", kLow, "address", "", ""},
     {"envoy.config.core.v3.HeaderValueOption", kLow, "*", "", ""},
     {"envoy.config.core.v3.HeaderValue", kLow, "key value", "", "raw_value"},
     {"envoy.config.core.v3.DataSource", kHigh, "filename inline_bytes inline_string",
@@ -105,11 +107,12 @@ constexpr Row kRows[] = {
     {"envoy.config.listener.v3.Listener", kLow,
      "name address filter_chains "
      "listener_filters listener_filters_timeout traffic_direction "
-     "continue_on_listener_filters_timeout tcp_backlog_size default_filter_chain",
+     "continue_on_listener_filters_timeout tcp_backlog_size default_filter_chain "
+     "use_original_dst bind_to_port",
      "per_connection_buffer_limit_bytes metadata drain_type connection_balance_config stat_prefix "
      "enable_reuse_port "
      "ignore_global_conn_limit freebind tcp_keepalive socket_options access_log",
-     "use_original_dst bind_to_port transparent additional_addresses api_listener"},
+     "transparent additional_addresses api_listener"},
     {"envoy.config.listener.v3.ListenerFilter", kLow, "name typed_config", "filter_disabled", ""},
     {"envoy.config.listener.v3.FilterChain", kHigh,
      "filter_chain_match filters transport_socket name transport_socket_connect_timeout",
@@ -122,6 +125,7 @@ constexpr Row kRows[] = {
     {"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", kLow, "",
      "initial_read_buffer_size", ""},
     {"envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", kLow, "", "*", ""},
+    {"envoy.extensions.filters.listener.original_dst.v3.OriginalDst", kLow, "", "", ""},
     // Network filters.
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", kHigh,
      "stat_prefix cluster weighted_clusters access_log max_connect_attempts idle_timeout", "",

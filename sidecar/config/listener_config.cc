@@ -1,9 +1,11 @@
 #include "sidecar/config/listener_config.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
@@ -165,11 +167,13 @@ absl::Status TakeInspectors(const v3::Listener& listener, const FieldPath& at, L
     if (config.Is<listener_filters::tls_inspector::v3::TlsInspector>()) {
       spec.inspect_tls = true;
     } else if (config.Is<listener_filters::http_inspector::v3::HttpInspector>()) {
-      // The codec looks at the first bytes itself.
+      spec.inspect_http = true;
+    } else if (config.Is<listener_filters::original_dst::v3::OriginalDst>()) {
+      spec.restore_destination = true;
     } else {
       return (at / "listener_filters")[static_cast<size_t>(i)].Error(
           absl::StrCat("'", filter.name(), "' (", config.type_url(),
-                       ") is not implemented: use tls_inspector or http_inspector"));
+                       ") is not implemented: use tls_inspector, http_inspector or original_dst"));
     }
   }
   return absl::OkStatus();
@@ -203,6 +207,23 @@ absl::Status TakeChains(const v3::Listener& listener, ListenerSurroundings& arou
   return absl::OkStatus();
 }
 
+// Where no chain asks whether it is HTTP, the codec looks at the first bytes itself.
+bool AsksForHttp(const ListenerSpec& spec) {
+  const auto asks = [](const std::string& name) {
+    return name == "http/1.0" || name == "http/1.1" || name == "h2c";
+  };
+  return std::any_of(spec.chains.begin(), spec.chains.end(), [&](const auto& chain) {
+    const auto& names = chain->match.application_protocols;
+    return std::any_of(names.begin(), names.end(), asks);
+  });
+}
+
+void TakeDestination(const v3::Listener& listener, ListenerSpec& spec) {
+  spec.hand_off = listener.use_original_dst().value();
+  spec.restore_destination |= spec.hand_off;
+  spec.bind = !listener.has_bind_to_port() || listener.bind_to_port().value();
+}
+
 absl::Status TakeSizes(const v3::Listener& listener, const FieldPath& at, ListenerSpec& spec) {
   if (listener.has_tcp_backlog_size()) {
     if (listener.tcp_backlog_size().value() > 65535) {
@@ -234,6 +255,8 @@ absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(const v3::Listene
   status.Update(TakeSizes(listener, at, *spec));
   status.Update(TakeChains(listener, around, tls, at, *spec));
   if (!status.ok()) return status;
+  spec->inspect_http &= AsksForHttp(*spec);
+  TakeDestination(listener, *spec);
   return spec;
 }
 

@@ -228,7 +228,8 @@ absl::Status SnapshotLoader::PutListener(std::string_view bytes, Origin origin,
   auto spec = ToListener(*message, around, tls, at);
   if (!spec.ok()) return spec.status();
   for (const auto& [name, other] : resources_->listeners) {
-    const bool same = other.accepted->address == (*spec)->address;
+    const bool same =
+        other.accepted->address == (*spec)->address && other.accepted->bind && (*spec)->bind;
     if (same && name != (*spec)->name && (*spec)->address.port() != 0) {
       return (at / "address")
           .Error(absl::StrCat("listener '", name, "' is at ", (*spec)->address.ToString(),

@@ -7,9 +7,17 @@
 #include "net/tls/second_judgement.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/proxy/chain_match.h"
+#include "sidecar/proxy/destinations.h"
 #include "sidecar/proxy/downstream_limit.h"
 
 namespace tulle::proxy {
+namespace {
+
+// A client that speaks first has done so by then.
+constexpr config::Milliseconds kSilence{10};
+constexpr config::Milliseconds kSilenceAfterFailure{1000};
+
+}  // namespace
 
 ActiveListener::ActiveListener(Services& services, std::shared_ptr<const config::ListenerSpec> spec)
     : services_(services) {
@@ -83,17 +91,72 @@ const ActiveListener::Chain* ActiveListener::Successor(const config::FilterChain
 
 void ActiveListener::OnAccept(std::unique_ptr<loop::Socket> socket) {
   if (services_.downstream_limit != nullptr && !services_.downstream_limit->TryEnter())
-    return services_.observer.OnDownstreamRefused();
-  if (spec_->inspect_tls || NeedsOffer(*spec_)) {
-    auto* detection =
-        new ProtocolDetection(*this, services_.loop, services_.deadlines, std::move(socket));
-    detections_.PushBack(*detection);
-    return detection->Start(spec_->inspection_timeout, spec_->continue_on_inspection_timeout);
-  }
+    return services_.observer.OnDownstreamRefused(Refusal::kLimit);
+  if (!spec_->restore_destination) return Take(std::move(socket));
+  if (!socket->RestoreDestination() || IsLoop(*socket))
+    return Refuse(std::move(socket), Refusal::kLoop);
+  if (!spec_->hand_off || services_.destinations == nullptr) return Take(std::move(socket));
+  services_.destinations->Arrive(*this, std::move(socket));
+}
+
+// Inbound, the destination must be ours: else we would be led on to wherever it says, from inside.
+// Outbound it must not be this listener itself.
+bool ActiveListener::IsLoop(const loop::Socket& socket) const {
+  const SocketAddress destination = socket.LocalAddress();
+  const bool own = services_.loop.IsOwnAddress(destination);
+  const bool this_port = destination.port() == listener_->LocalAddress().port();
+  return (own && this_port) || (!own && spec_->direction == config::Direction::kInbound);
+}
+
+void ActiveListener::Refuse(std::unique_ptr<loop::Socket> socket, Refusal why) {
+  socket->ResetOnClose();
+  services_.observer.OnDownstreamRefused(why);
+  LeaveLimit();
+}
+
+void ActiveListener::Take(std::unique_ptr<loop::Socket> socket) {
+  used_ = true;
+  if (spec_->inspect_tls || spec_->inspect_http || NeedsOffer(*spec_))
+    return Detect(std::move(socket));
   Buffer nothing(services_.loop.slab());
   const Chain* chain = FindChain(*socket, Offer{});
   if (chain == nullptr) return LeaveLimit();
   Serve(*chain, std::move(socket), nothing);
+}
+
+void ActiveListener::Detect(std::unique_ptr<loop::Socket> socket) {
+  ProtocolDetection::Options options;
+  options.timeout = spec_->inspection_timeout;
+  options.judge_at_timeout = spec_->continue_on_inspection_timeout;
+  options.inspect_http = spec_->inspect_http;
+  const Chain* silent = FindChain(*socket, Offer{});
+  const bool may_race =
+      silent != nullptr && silent->http == nullptr && silent->spec->tls == nullptr;
+  const bool known = may_race && server_first_.Knows(socket->LocalAddress(), services_.loop.Now());
+  if (may_race && !known) options.silence = kSilence;
+  auto* detection =
+      new ProtocolDetection(*this, services_.loop, services_.deadlines, std::move(socket));
+  detections_.PushBack(*detection);
+  detection->Start(options);
+  if (known) OnSilence(*detection);
+}
+
+// The server may be who speaks first. Its connection is opened ahead; if the client turns out to
+// speak another protocol, it is closed again without a byte.
+void ActiveListener::OnSilence(ProtocolDetection& detection) {
+  const Chain* chain = FindChain(*detection.socket, Offer{});
+  if (chain == nullptr || chain->http != nullptr || chain->spec->tls != nullptr) return;
+  auto* relay = new TcpRelay(*this, services_, chain->spec, spec_->direction, nullptr);
+  relays_.PushBack(*relay);
+  detection.ahead = relay;
+  relay->detection = &detection;
+  relay->StartAhead(detection.socket->PeerAddress(), detection.socket->LocalAddress());
+}
+
+void ActiveListener::OnServerSpoke(TcpRelay& relay) {
+  ProtocolDetection& detection = *relay.detection;
+  server_first_.Remember(detection.socket->LocalAddress(), services_.loop.Now());
+  detection.ServerSpoke();
 }
 
 void ActiveListener::LeaveLimit() {
@@ -116,15 +179,34 @@ const ActiveListener::Chain* ActiveListener::FindChain(const loop::Socket& socke
 void ActiveListener::OnDetected(ProtocolDetection& detection) {
   const Chain* chain = FindChain(*detection.socket, detection.offer);
   if (chain == nullptr) return OnDetectionFailed(detection);
-  Serve(*chain, std::move(detection.socket), detection.early);
-  static_cast<ListNode<ProtocolDetection>&>(detection).Unlink();
-  services_.loop.DeferDelete(std::unique_ptr<Deletable>(&detection));
+  TcpRelay* ahead = std::exchange(detection.ahead, nullptr);
+  if (ahead != nullptr && ahead->chain() == chain->spec) {
+    ahead->detection = nullptr;
+    ahead->TakeDownstream(PlainAcceptor().Accept(services_.loop, std::move(detection.socket)),
+                          detection.early);
+  } else {
+    if (ahead != nullptr) Drop(*ahead);
+    Serve(*chain, std::move(detection.socket), detection.early);
+  }
+  Close(detection);
 }
 
 void ActiveListener::OnDetectionFailed(ProtocolDetection& detection) {
   LeaveLimit();
+  Close(detection);
+}
+
+void ActiveListener::Close(ProtocolDetection& detection) {
+  if (TcpRelay* ahead = std::exchange(detection.ahead, nullptr)) Drop(*ahead);
   static_cast<ListNode<ProtocolDetection>&>(detection).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&detection));
+}
+
+// A relay that never got its downstream connection.
+void ActiveListener::Drop(TcpRelay& relay) {
+  relay.Close();
+  static_cast<ListNode<TcpRelay>&>(relay).Unlink();
+  services_.loop.DeferDelete(std::unique_ptr<Deletable>(&relay));
 }
 
 void ActiveListener::Serve(const Chain& chain, std::unique_ptr<loop::Socket> socket,
@@ -152,17 +234,25 @@ void ActiveListener::OnDownstreamDone(DownstreamConnection& connection) {
 }
 
 void ActiveListener::OnRelayDone(TcpRelay& relay) {
-  LeaveLimit();
+  if (ProtocolDetection* detection = relay.detection) {
+    // Dialled ahead in vain. A client that speaks is told so in its own protocol.
+    detection->ahead = nullptr;
+    detection->JudgeAfter(kSilenceAfterFailure);
+  } else {
+    LeaveLimit();
+  }
   static_cast<ListNode<TcpRelay>&>(relay).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&relay));
 }
 
 void ActiveListener::Drain() {
+  if (services_.destinations != nullptr) services_.destinations->Forget(*this);
   listener_.reset();
   connections_.ForEach([](DownstreamConnection& connection) { connection.Drain(); });
 }
 
 void ActiveListener::CloseAll() {
+  if (services_.destinations != nullptr) services_.destinations->Forget(*this);
   listener_.reset();
   while (!detections_.empty()) OnDetectionFailed(detections_.front());
   while (!connections_.empty()) {

@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/loop/loop.h"
 #include "sidecar/config/listener_spec.h"
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/protocol_detection.h"
+#include "sidecar/proxy/server_first.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/proxy/tcp_relay.h"
 
@@ -30,7 +32,7 @@ class ActiveListener final : public loop::ListenerEvents,
   ActiveListener(Services& services, std::shared_ptr<const config::ListenerSpec> spec);
   ~ActiveListener() override;
 
-  // False, with *error (negative errno): the address cannot be had.
+  // False, with *error (negative errno): the address cannot be had. Not for those that do not bind.
   bool Listen(int* error);
   void Update(std::shared_ptr<const config::ListenerSpec> spec);
   // Stops accepting; connections end when their requests do.
@@ -42,11 +44,19 @@ class ActiveListener final : public loop::ListenerEvents,
     return listener_ == nullptr ? SocketAddress() : listener_->LocalAddress();
   }
 
+  // An accepted connection, also from another listener, finds its chain here.
+  void Take(std::unique_ptr<loop::Socket> socket);
+  void Refuse(std::unique_ptr<loop::Socket> socket, Refusal why);
+  // Whether connections have come since this was asked last.
+  bool TakeUsed() { return std::exchange(used_, false) || !idle(); }
+
   void OnAccept(std::unique_ptr<loop::Socket> socket) override;
   void OnDetected(ProtocolDetection& detection) override;
   void OnDetectionFailed(ProtocolDetection& detection) override;
+  void OnSilence(ProtocolDetection& detection) override;
   void OnDownstreamDone(DownstreamConnection& connection) override;
   void OnRelayDone(TcpRelay& relay) override;
+  void OnServerSpoke(TcpRelay& relay) override;
 
  private:
   // A chain with what this worker made of it.
@@ -56,6 +66,10 @@ class ActiveListener final : public loop::ListenerEvents,
   };
   Chain MakeChain(const std::shared_ptr<const config::FilterChainSpec>& spec);
   const Chain* FindChain(const loop::Socket& socket, const Offer& offer) const;
+  bool IsLoop(const loop::Socket& socket) const;
+  void Detect(std::unique_ptr<loop::Socket> socket);
+  void Close(ProtocolDetection& detection);
+  void Drop(TcpRelay& relay);
   void LeaveLimit();
   const Chain* Successor(const config::FilterChainSpec& spec) const;
   void FollowChains();
@@ -70,6 +84,8 @@ class ActiveListener final : public loop::ListenerEvents,
   IntrusiveList<ProtocolDetection> detections_;
   IntrusiveList<DownstreamConnection> connections_;
   IntrusiveList<TcpRelay> relays_;
+  ServerFirst server_first_;
+  bool used_ = false;
 };
 
 }  // namespace tulle::proxy

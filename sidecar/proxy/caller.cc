@@ -2,9 +2,13 @@
 
 namespace tulle::proxy {
 
-Caller::Caller(const Transport& transport) {
-  subject_.direct_remote = subject_.remote = transport.PeerAddress();
-  subject_.destination = transport.LocalAddress();
+Caller::Caller(const SocketAddress& peer, const SocketAddress& destination) {
+  subject_.direct_remote = subject_.remote = peer;
+  subject_.destination = destination;
+}
+
+Caller::Caller(const Transport& transport)
+    : Caller(transport.PeerAddress(), transport.LocalAddress()) {
   subject_.server_name = transport.sni();
   const PeerIdentity* peer = transport.peer();
   if (peer == nullptr) return;

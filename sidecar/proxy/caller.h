@@ -13,6 +13,8 @@ namespace tulle::proxy {
 class Caller {
  public:
   explicit Caller(const Transport& transport);
+  // In plaintext.
+  Caller(const SocketAddress& peer, const SocketAddress& destination);
   // `head` null: the connection itself is judged.
   policy::Subject AsSubject(const http::Head* head) const;
 

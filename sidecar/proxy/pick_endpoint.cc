@@ -29,7 +29,10 @@ Step Exchange::PickEndpoint() {
   const bool avoid = retry && retry->avoid_previous_hosts && !tried.empty();
   const uint32_t picks = avoid ? retry->host_selection_attempts : 0;
   Failure failure;
-  const upstream::Cluster::Picked picked = cluster_->Pick(tried, picks, &failure);
+  const upstream::Cluster::Picked picked =
+      cluster_->spec().original_destination
+          ? cluster_->PickAt(connection_.local_address(), &failure)
+          : cluster_->Pick(tried, picks, &failure);
   if (picked.endpoint == nullptr) return Respond(failure);
   tried_[tried_count_++ % kTriedKept] = picked.endpoint;
   attempt_.emplace(*this, *cluster_, picked);

@@ -17,10 +17,12 @@ namespace tulle::proxy {
 struct Offer {
   bool is_tls = false;
   std::string server_name;
+  // By ALPN, or what plaintext HTTP is called in FilterChainMatch.
   std::vector<std::string> application_protocols;
 };
 
 class ProtocolDetection;
+class TcpRelay;
 
 class ProtocolDetectionOwner {
  public:
@@ -29,38 +31,60 @@ class ProtocolDetectionOwner {
   virtual void OnDetected(ProtocolDetection& detection) = 0;
   // The peer has gone, said nothing in time, or something that cannot be.
   virtual void OnDetectionFailed(ProtocolDetection& detection) = 0;
+  // The peer has said nothing yet: it may wait for the server to speak first.
+  virtual void OnSilence(ProtocolDetection&) {}
 };
 
 // Reads the beginning of an accepted connection until it is clear whether it is TLS and, if so,
-// what the ClientHello offers. Application TLS must pass unterminated, and the chain is chosen
-// before TLS begins: so this parses the hello itself. Owner: ActiveListener. Thread: the worker's.
+// what the ClientHello offers, or else whether it is HTTP. Application TLS must pass unterminated,
+// and the chain is chosen before TLS begins: so this parses the hello itself.
+// Owner: ActiveListener. Thread: the worker's.
 class ProtocolDetection final : public loop::SocketEvents,
                                 public Deletable,
                                 public ListNode<ProtocolDetection> {
  public:
+  struct Options {
+    // When it is over, what was seen is all there is: judged as plaintext if `judge_at_timeout`,
+    // else refused. Listener.listener_filters_timeout, continue_on_listener_filters_timeout.
+    config::Milliseconds timeout{0};
+    bool judge_at_timeout = false;
+    bool inspect_http = false;
+    // After this long without a byte: OnSilence, once. 0: never.
+    config::Milliseconds silence{0};
+  };
+
   ProtocolDetection(ProtocolDetectionOwner& owner, loop::Loop& loop, loop::Deadlines& deadlines,
                     std::unique_ptr<loop::Socket> socket);
-  // When `timeout` is over, what was seen is all there is: judged as plaintext if
-  // `judge_at_timeout`, else refused. Listener.continue_on_listener_filters_timeout.
-  void Start(config::Milliseconds timeout, bool judge_at_timeout);
+  void Start(const Options& options);
+  // Nothing more is to be hoped for: what was seen by then is judged.
+  void JudgeAfter(config::Milliseconds time);
+  // The server spoke first: neither TLS nor HTTP. OnDetected follows at once.
+  void ServerSpoke() { Detected(); }
 
   std::unique_ptr<loop::Socket> socket;
   Buffer early;
   Offer offer;
+  // Dialled ahead while the peer is silent; the owner's to set and clear.
+  TcpRelay* ahead = nullptr;
 
  private:
   void OnSocketReady(int error, bool readable, bool writable) override;
   void Judge();
+  bool JudgeHttp();
   void OnTimeout();
   void Detected();
   void Fail();
+  void Rest();
 
   ProtocolDetectionOwner& owner_;
   tls::ClientHelloParser hello_;
   size_t parsed_ = 0;  // of `early`
+  bool not_tls_ = false;
   bool judge_at_timeout_ = false;
+  bool inspect_http_ = false;
   loop::Deadlines& deadlines_;
   loop::Deadline deadline_;
+  loop::Deadline silence_;
 };
 
 }  // namespace tulle::proxy

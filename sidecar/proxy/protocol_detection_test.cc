@@ -36,7 +36,10 @@ class DetectionTest : public testing::Test,
 
   void OnAccept(std::unique_ptr<loop::Socket> socket) override {
     running_ = std::make_unique<ProtocolDetection>(*this, *loop_, deadlines_, std::move(socket));
-    running_->Start(seconds(15), judge_at_timeout_);
+    ProtocolDetection::Options options;
+    options.timeout = seconds(15);
+    options.judge_at_timeout = judge_at_timeout_;
+    running_->Start(options);
   }
   void OnDetected(ProtocolDetection& detection) override {
     ++detected_;

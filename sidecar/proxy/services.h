@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
 #include "sidecar/upstream/cluster_table.h"
@@ -13,6 +15,13 @@ class RouteSlots;
 class TcpRelay;
 struct OwnWorkload;
 
+// Why a connection was closed as it came.
+enum class Refusal : uint8_t {
+  kLimit,  // DownstreamLimit
+  kLoop,   // not redirected, or meant for the proxy itself
+  kUnknownDestination,
+};
+
 // Who is told about every request and relayed connection when it has ended: access log and metrics.
 class Observer {
  public:
@@ -21,8 +30,8 @@ class Observer {
   // The upstream of a relay was reached.
   virtual void OnRelayOpened(const TcpRelay&) {}
   virtual void OnRelayEnd(const TcpRelay& relay) = 0;
-  // A connection was closed as it came: DownstreamLimit.
-  virtual void OnDownstreamRefused() {}
+  // A connection was closed as it came.
+  virtual void OnDownstreamRefused(Refusal) {}
   // Who we are, from now on.
   virtual void OnOwnWorkload(const OwnWorkload&) {}
 };

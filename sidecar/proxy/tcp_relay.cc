@@ -49,28 +49,59 @@ void TcpRelay::Start(Buffer& early) {
     services_.deadlines.Set(handshake_deadline_, chain_->handshake_timeout);
 }
 
+void TcpRelay::StartAhead(const SocketAddress& peer, const SocketAddress& destination) {
+  record_.downstream = peer;
+  record_.downstream_local = destination;
+  ahead_ = Authorized(Caller(peer, destination));
+  if (ahead_) Connect();
+}
+
+void TcpRelay::TakeDownstream(std::unique_ptr<Transport> downstream, Buffer& early) {
+  downstream_.transport = std::move(downstream);
+  Start(early);
+}
+
 void TcpRelay::OnReady(End& end) {
   end.ready = true;
   if (&end == &downstream_) {
-    handshake_deadline_.Clear();
-    if (followed_ && !PeerPasses()) return OnPeerRefused();
-    if (!Authorized()) return Finish({FailureKind::kDenied});
-    return Connect();
+    OnDownstreamReady();
+  } else if (AdmitUpstream() && downstream_.transport == nullptr) {
+    upstream_.transport->EnableRead(true);
   }
+  if (!done_ && downstream_.ready && upstream_.ready) Join();
+}
+
+void TcpRelay::OnDownstreamReady() {
+  handshake_deadline_.Clear();
+  if (followed_ && !PeerPasses()) return OnPeerRefused();
+  if (ahead_) return;
+  if (!Authorized(Caller(*downstream_.transport))) return Finish({FailureKind::kDenied});
+  Connect();
+}
+
+// False: it is not who it should be, and the relay is over.
+bool TcpRelay::AdmitUpstream() {
   connect_deadline_.Clear();
-  record_.upstream = end.transport->PeerAddress();
+  record_.upstream = upstream_.transport->PeerAddress();
   record_.opened = true;
-  services_.observer.OnRelayOpened(*this);
   upstream::Endpoint& endpoint = *picked_.endpoint;
-  if (!endpoint.Admits(*end.transport, dialled_by_.get())) {
+  if (!endpoint.Admits(*upstream_.transport, dialled_by_.get())) {
     cluster_->Judge(picked_, upstream::Outcome::kGatewayError);
-    return OnPeerRefused();
+    OnPeerRefused();
+    return false;
   }
   cluster_->Judge(picked_, upstream::Outcome::kGood);
   endpoint.direct().PushBack(*this);
+  return true;
+}
+
+void TcpRelay::Join() {
+  services_.observer.OnRelayOpened(*this);
+  joined_ = true;
   downstream_.transport->EnableRead(true);
-  upstream_.transport->EnableRead(true);
+  upstream_.transport->EnableRead(!upstream_.ended);
   Flush(upstream_);
+  Flush(downstream_);
   TouchIdle();
 }
 
@@ -86,7 +117,8 @@ void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
       (before->tls != nullptr && judgement.Widens(before->tls->terms(), chain_->tls->terms()));
   if (!judged && !judgement.Passes(*downstream_.transport, chain_->tls->terms()))
     return OnPeerRefused();
-  if (before->key != chain_->key && !Authorized()) Finish({FailureKind::kDenied});
+  if (before->key != chain_->key && !Authorized(Caller(*downstream_.transport)))
+    Finish({FailureKind::kDenied});
 }
 
 bool TcpRelay::PeerPasses() const {
@@ -99,8 +131,7 @@ void TcpRelay::OnPeerRefused() {
   Finish({FailureKind::kPeerRefused, "the peer is not, or no more, who may be here"});
 }
 
-bool TcpRelay::Authorized() {
-  const Caller caller(*downstream_.transport);
+bool TcpRelay::Authorized(const Caller& caller) {
   for (const auto& authorization : chain_->authorization) {
     if (!authorization->Decide(caller.AsSubject(nullptr)).verdict.allowed) return false;
   }
@@ -129,7 +160,9 @@ void TcpRelay::Connect() {
 
 void TcpRelay::PickAndDial() {
   Failure failure;
-  picked_ = cluster_->Pick({}, 0, &failure);
+  picked_ = cluster_->spec().original_destination
+                ? cluster_->PickAt(record_.downstream_local, &failure)
+                : cluster_->Pick({}, 0, &failure);
   if (picked_.endpoint == nullptr) return Finish(failure);
   const upstream::Endpoint& endpoint = *picked_.endpoint;
   ++attempts_;
@@ -158,13 +191,14 @@ void TcpRelay::OnReadable(End& end) {
     case ReadStatus::kFailed:
       return OnFailed(end, end.transport->failure());
   }
-  TouchIdle();
+  if (&end == &upstream_ && downstream_.transport == nullptr) return owner_.OnServerSpoke(*this);
+  if (joined_) TouchIdle();
   Flush(other);
 }
 
 // Writes what waits for `end`; while something stays, the other side is not read.
 void TcpRelay::Flush(End& end) {
-  if (!end.ready || done_) return;
+  if (!end.ready || !joined_ || done_) return;
   End& other = Other(end);
   if (!end.waiting.empty()) end.transport->Write(end.waiting);
   const bool room = end.waiting.empty();
@@ -200,7 +234,7 @@ void TcpRelay::Finish(Failure failure) {
   if (done_) return;
   record_.failure = failure;
   Close();
-  services_.observer.OnRelayEnd(*this);
+  if (downstream_.transport != nullptr) services_.observer.OnRelayEnd(*this);
   owner_.OnRelayDone(*this);
 }
 

@@ -17,6 +17,8 @@ class SecondJudgement;
 
 namespace tulle::proxy {
 
+class Caller;
+class ProtocolDetection;
 class TcpRelay;
 
 class TcpRelayOwner {
@@ -24,6 +26,8 @@ class TcpRelayOwner {
   virtual ~TcpRelayOwner() = default;
   // The relay has ended: unlink it and hand it to DeferDelete.
   virtual void OnRelayDone(TcpRelay& relay) = 0;
+  // After StartAhead: the upstream has said something. TakeDownstream, or Close, follows at once.
+  virtual void OnServerSpoke(TcpRelay&) {}
 };
 
 // Bytes between a downstream connection and an endpoint of a cluster, both ways, each way closed
@@ -41,12 +45,19 @@ class TcpRelay final : public Deletable,
 
   // `early`: plaintext bytes read before; taken.
   void Start(Buffer& early);
+  // Dials for a plaintext connection that is not here yet (`downstream` was null): TakeDownstream
+  // brings it, or Close ends the relay unseen. If rules forbid it, nothing is dialled.
+  void StartAhead(const SocketAddress& peer, const SocketAddress& destination);
+  void TakeDownstream(std::unique_ptr<Transport> downstream, Buffer& early);
   // The chain has a new version. A downstream peer who no longer passes by its roots, names and
   // rules is reset, by OnRelayDone.
   void Follow(std::shared_ptr<const config::FilterChainSpec> chain,
               tls::SecondJudgement& judgement);
   // Ends at once; OnRelayDone does not follow.
   void Close();
+
+  // What it was dialled ahead for; the owner's to set and clear.
+  ProtocolDetection* detection = nullptr;
 
   // For log and metrics.
   const RelayRecord& record() const { return record_; }
@@ -81,7 +92,10 @@ class TcpRelay final : public Deletable,
   void Flush(End& end);
   void TouchIdle();
   bool PeerPasses() const;
-  bool Authorized();
+  bool Authorized(const Caller& caller);
+  void OnDownstreamReady();
+  bool AdmitUpstream();
+  void Join();
   void Connect();
   void PickAndDial();
   void OnConnectTimeout();
@@ -100,6 +114,8 @@ class TcpRelay final : public Deletable,
   upstream::Cluster::Picked picked_;
   std::shared_ptr<const tls::SecureConnector> dialled_by_;
   bool followed_ = false;  // the chain has changed during the handshake
+  bool ahead_ = false;     // dialled before there was a downstream connection
+  bool joined_ = false;    // bytes flow
   bool counted_ = false;
   bool done_ = false;
   uint32_t attempts_ = 0;

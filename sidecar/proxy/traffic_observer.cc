@@ -26,9 +26,12 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
     : loop_(loop),
       metrics_(registry, {}),
       memory_(MemoryGauge(registry, worker)),
-      access_log_(loop, sink, registry),
-      downstream_refused_(registry.CounterRow(telemetry::kDownstreamRefused,
-                                              std::array<std::string_view, 1>{"limit"})) {
+      access_log_(loop, sink, registry) {
+  constexpr std::string_view kReasons[] = {"limit", "loop", "unknown_destination"};
+  for (size_t i = 0; i < std::size(kReasons); ++i) {
+    refused_[i] = &registry.CounterRow(telemetry::kDownstreamRefused,
+                                       std::array<std::string_view, 1>{kReasons[i]});
+  }
   ShowMemory();
 }
 

@@ -16,7 +16,7 @@ class TrafficObserver final : public Observer {
   void OnExchangeEnd(const Exchange& exchange) override;
   void OnRelayOpened(const TcpRelay& relay) override;
   void OnRelayEnd(const TcpRelay& relay) override;
-  void OnDownstreamRefused() override { downstream_refused_.Add(1); }
+  void OnDownstreamRefused(Refusal why) override { refused_[static_cast<size_t>(why)]->Add(1); }
   void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
 
  private:
@@ -29,7 +29,7 @@ class TrafficObserver final : public Observer {
   RequestTelemetry metrics_;
   telemetry::Gauge& memory_;
   AccessLog access_log_;
-  telemetry::Counter& downstream_refused_;
+  telemetry::Counter* refused_[3];  // by Refusal
 };
 
 }  // namespace tulle::proxy

@@ -191,6 +191,29 @@ bool Cluster::MayOpenAnother() const {
   return static_cast<size_t>(open + 1) * 100 <= spec.max_open_percent * endpoints_.size();
 }
 
+// Such an endpoint lives as long as it is used: among the retired, which go with their last user.
+Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failure) {
+  Picked picked;
+  if (!destination.is_set()) {
+    *failure = {FailureKind::kNoHealthyEndpoint, "no original destination"};
+    return picked;
+  }
+  const auto known = std::find_if(retired_.begin(), retired_.end(), [&](const auto& one) {
+    return one->spec().address == destination;
+  });
+  if (known != retired_.end()) {
+    picked.endpoint = known->get();
+  } else {
+    EndpointSpec spec;
+    spec.address = destination;
+    retired_.push_back(
+        std::make_unique<Endpoint>(*this, spec, SocketFor(spec), std::make_shared<Breaker>()));
+    picked.endpoint = retired_.back().get();
+  }
+  ++picked.endpoint->active;
+  return picked;
+}
+
 void Cluster::Judge(Picked& picked, Outcome outcome) {
   const Breaker::Pass pass = std::exchange(picked.pass, Breaker::kNoPass);
   if (pass == Breaker::kNoPass) return;

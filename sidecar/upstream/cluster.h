@@ -38,6 +38,8 @@ class Cluster : public Deletable {
   };
   // Avoids those in `tried` for at most `attempts` picks. Without an endpoint: *failure says why.
   Picked Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure);
+  // Of a cluster that goes where the downstream peer wanted to.
+  Picked PickAt(const SocketAddress& destination, Failure* failure);
   // What became of the attempt, as soon as that is known; the first word counts.
   void Judge(Picked& picked, Outcome outcome);
   // Each Picked once, when its use is over.

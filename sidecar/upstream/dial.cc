@@ -12,7 +12,10 @@ namespace tulle::upstream {
 std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
                                 const EndpointSpec& endpoint, const TransportSocketSpec& socket) {
   const TransportConnector& connector = socket.tls == nullptr ? PlainConnector() : *socket.tls;
-  return connector.Connect(loop, endpoint.address, cluster.source_address);
+  const bool other =
+      cluster.source_address.is_set() && cluster.source_address.is_v6() != endpoint.address.is_v6();
+  return connector.Connect(loop, endpoint.address,
+                           other ? cluster.other_source_address : cluster.source_address);
 }
 
 std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& loop,

@@ -87,7 +87,7 @@ Link& Network::LinkBetween(int host, int other) {
 std::shared_ptr<Connection> Network::Connect(int host, const SocketAddress& wanted,
                                              const SocketAddress& source, int* error) {
   const auto redirection = hosts_[host].redirections.find(wanted);
-  const bool redirected = redirection != hosts_[host].redirections.end();
+  const bool redirected = redirection != hosts_[host].redirections.end() && !source.is_set();
   const SocketAddress& to = redirected ? redirection->second : wanted;
   SocketAddress from = source.is_set() ? source : DefaultSource(host, to);
   if (!from.is_set() || !IsOwn(host, from) || from.is_v6() != to.is_v6()) {

@@ -37,7 +37,8 @@ class Network {
   const std::vector<SocketAddress>* Find(std::string_view name) const;
   void Cut(int host, int other, loop::Duration length);
   bool IsOwn(int host, const SocketAddress& address) const;
-  // What that host connects to `from` arrives at `to`, which learns of it by SO_ORIGINAL_DST.
+  // What that host connects to `from` arrives at `to`, which learns of it by SO_ORIGINAL_DST; but
+  // for who binds a source address, as proxies do.
   void Redirect(int host, const SocketAddress& from, const SocketAddress& to);
 
   int Reset(int host, int other);
