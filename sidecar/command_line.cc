@@ -60,6 +60,9 @@ Parsed ParseCommandLine(int argc, char** argv) {
   app.add_option("--drain-time", line.drain_seconds,
                  "Seconds that requests may take to end after SIGTERM")
       ->check(CLI::Range(0, 3600));
+  app.add_option("--drain-quiet-ms", line.drain_quiet_ms,
+                 "After SIGTERM listeners stay open until nobody has connected for this long")
+      ->check(CLI::Range(0, 60000));
   AddWorkloadOptions(app, line.workload);
   try {
     app.parse(argc, argv);

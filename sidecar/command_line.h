@@ -21,6 +21,7 @@ struct CommandLine {
   std::string log_level = "info";
   bool log_json = false;
   int drain_seconds = 30;
+  int drain_quiet_ms = 1000;
 };
 
 // Prints help, the version or what is wrong, and then returns the exit code instead.

@@ -201,7 +201,10 @@ void Process::FillAdminSource() {
   FillStatusPages(*sidecar_, admin_source_);
   admin_source_.log = &log_;
   admin_source_.quit = [this] { BeginExit(); };
-  admin_source_.drain_listeners = [this] { sidecar_->Drain(std::chrono::hours(24), [] {}); };
+  admin_source_.drain_listeners = [this] {
+    sidecar_->Drain(std::chrono::hours(24), std::chrono::milliseconds(command_line_.drain_quiet_ms),
+                    [] {});
+  };
 }
 
 void Process::ShowLimits() {
@@ -223,8 +226,10 @@ void Process::BeginExit() {
   if (exiting_) return Exit();  // asked twice: at once
   exiting_ = true;
   WriteLog(LogLevel::kInfo, LogComponent::kMain, "draining");
+  sidecar_->AnnounceEnd();
   const auto drain = [this] {
-    sidecar_->Drain(std::chrono::seconds(command_line_.drain_seconds), [this] { Exit(); });
+    sidecar_->Drain(std::chrono::seconds(command_line_.drain_seconds),
+                    std::chrono::milliseconds(command_line_.drain_quiet_ms), [this] { Exit(); });
   };
   if (membership_ != nullptr) return membership_->Leave(drain);
   drain();

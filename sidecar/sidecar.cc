@@ -110,27 +110,33 @@ void Sidecar::TakeUsedListeners(std::function<void(std::set<std::string>)> done)
   }
 }
 
-void Sidecar::Drain(loop::Duration grace, std::function<void()> done) {
-  if (draining()) return;
+void Sidecar::AnnounceEnd() {
+  ending_ = true;
+  for (const auto& worker : workers_) {
+    worker->Post([](Worker& on_thread) { on_thread.AnnounceEnd(); });
+  }
+}
+
+void Sidecar::Drain(loop::Duration grace, loop::Duration quiet, std::function<void()> done) {
+  if (drain_timer_ != nullptr) return;
+  AnnounceEnd();  // those who come from here on restart the quiet
   on_drained_ = std::move(done);
   drain_end_ = main_.Now() + grace;
-  for (const auto& worker : workers_) {
-    worker->Post([](Worker& on_thread) { on_thread.Drain(); });
-  }
+  drain_quiet_ = quiet;
   drain_timer_ = main_.NewTimer([this] { CheckDrained(); });
   CheckDrained();
 }
 
 void Sidecar::CheckDrained() {
   if (main_.Now() >= drain_end_) return on_drained_();
-  auto busy = std::make_shared<int>(static_cast<int>(workers_.size()));
-  auto any = std::make_shared<bool>(false);
+  auto waiting_for = std::make_shared<int>(static_cast<int>(workers_.size()));
+  auto all_done = std::make_shared<bool>(true);
   for (const auto& worker : workers_) {
-    worker->Post([this, busy, any](Worker& on_thread) {
-      main_.Post([this, busy, any, idle = on_thread.idle()] {
-        *any = *any || !idle;
-        if (--*busy > 0) return;
-        if (!*any) return on_drained_();
+    worker->Post([this, waiting_for, all_done](Worker& on_thread) {
+      main_.Post([this, waiting_for, all_done, done = on_thread.ContinueEnd(drain_quiet_)] {
+        *all_done &= done;
+        if (--*waiting_for > 0) return;
+        if (*all_done) return on_drained_();
         drain_timer_->Start(kDrainPoll);
       });
     });

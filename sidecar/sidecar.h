@@ -58,9 +58,12 @@ class Sidecar {
   // Names of the listeners to which connections have come on any worker since this was asked last.
   void TakeUsedListeners(std::function<void(std::set<std::string>)> done);
 
-  // No new connections; `done` runs when no request is left, or `grace` is over.
-  void Drain(loop::Duration grace, std::function<void()> done);
-  bool draining() const { return drain_timer_ != nullptr; }
+  // Who calls us is told to go elsewhere, and configuration takes nothing away any more.
+  void AnnounceEnd();
+  // Then listeners close when nobody has come for `quiet`, and the application's own calls end.
+  // `done` runs when no request is left, or `grace` is over.
+  void Drain(loop::Duration grace, loop::Duration quiet, std::function<void()> done);
+  bool draining() const { return ending_; }
 
  private:
   void OnApplied(uint64_t version, std::vector<std::string> errors);
@@ -81,6 +84,8 @@ class Sidecar {
   std::unique_ptr<loop::Timer> waiting_timer_;  // for resources that wait for others
   std::unique_ptr<loop::Timer> drain_timer_;
   loop::Instant drain_end_{};
+  loop::Duration drain_quiet_{};
+  bool ending_ = false;
   std::function<void()> on_drained_;
 };
 

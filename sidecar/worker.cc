@@ -8,6 +8,14 @@
 
 namespace tulle::sidecar {
 
+namespace {
+
+bool IsOutbound(const proxy::ActiveListener& listener) {
+  return listener.spec().direction == config::Direction::kOutbound;
+}
+
+}  // namespace
+
 std::shared_ptr<upstream::ClusterLimits> LimitsTable::For(const std::string& cluster) {
   std::weak_ptr<upstream::ClusterLimits>& known = limits_[cluster];
   std::shared_ptr<upstream::ClusterLimits> limits = known.lock();
@@ -41,8 +49,10 @@ std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
   services_.downstream_limit = version->downstream.get();
   ApplyClusters(*version);
   ApplyRoutes(*version->snapshot);
-  ApplyListeners(*version->snapshot, errors);
-  RemoveGone(*version->snapshot);
+  if (!ending_) {
+    ApplyListeners(*version->snapshot, errors);
+    RemoveGone(*version->snapshot);
+  }
   destinations_.Rebuild(listeners_);
   version_ = std::move(version);
   return errors;
@@ -139,8 +149,30 @@ std::set<std::string> Worker::TakeUsedListeners() {
   return names;
 }
 
-void Worker::Drain() {
-  for (const auto& listener : listeners_) listener->Drain();
+void Worker::AnnounceEnd() {
+  ending_ = true;
+  own_quiet_since_ = loop_.Now();
+  for (const auto& listener : listeners_) {
+    if (!IsOutbound(*listener)) listener->AnnounceEnd();
+  }
+}
+
+bool Worker::ContinueEnd(loop::Duration quiet) {
+  bool inbound_done = true;
+  bool own_busy = false;
+  uint64_t own_requests = 0;
+  for (const auto& listener : listeners_) {
+    if (IsOutbound(*listener)) {
+      own_busy |= listener->busy();
+      own_requests += listener->requests();
+    } else {
+      inbound_done &= listener->StopWhenQuiet(quiet) && listener->idle();
+    }
+  }
+  for (const auto& listener : draining_) inbound_done &= listener->idle();
+  if (own_busy || own_requests != own_requests_ || !inbound_done) own_quiet_since_ = loop_.Now();
+  own_requests_ = own_requests;
+  return inbound_done && !own_busy && loop_.Now() - own_quiet_since_ >= quiet;
 }
 
 void Worker::Close() {
@@ -148,12 +180,6 @@ void Worker::Close() {
   for (const auto& listener : draining_) listener->CloseAll();
   listeners_.clear();
   draining_.clear();
-}
-
-bool Worker::idle() {
-  const auto quiet = [](const auto& one) { return one->idle(); };
-  return std::all_of(listeners_.begin(), listeners_.end(), quiet) &&
-         std::all_of(draining_.begin(), draining_.end(), quiet);
 }
 
 }  // namespace tulle::sidecar

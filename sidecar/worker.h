@@ -67,11 +67,14 @@ class Worker {
   }
   // Names of the listeners to which connections have come since this was asked last.
   std::set<std::string> TakeUsedListeners();
-  // Accepts no more; connections end when their requests have.
-  void Drain();
+  // The process is about to end: who calls us is told to go elsewhere, and from now on no version
+  // takes anything away.
+  void AnnounceEnd();
+  // Then, again and again. Listeners of those who call us close when nobody has come for `quiet`;
+  // what our own application calls by stays until it has called nobody for that long. True: done.
+  bool ContinueEnd(loop::Duration quiet);
   // Ends everything.
   void Close();
-  bool idle();
 
   upstream::ClusterTable& clusters() { return clusters_; }
   const std::vector<std::unique_ptr<proxy::ActiveListener>>& listeners() const {
@@ -95,6 +98,9 @@ class Worker {
   std::shared_ptr<const Version> version_;
   std::vector<std::unique_ptr<proxy::ActiveListener>> listeners_;
   std::vector<std::unique_ptr<proxy::ActiveListener>> draining_;
+  bool ending_ = false;
+  uint64_t own_requests_ = 0;  // seen by ContinueEnd
+  loop::Instant own_quiet_since_{};
 };
 
 }  // namespace tulle::sidecar

@@ -42,6 +42,9 @@ class ServerConnection : public Deletable {
  public:
   // Call once. The transport may have been read from before: `early` holds those bytes.
   virtual void Start(Buffer& early) = 0;
+  // The peer is told to go elsewhere, and nothing is taken from it: HTTP/1.1 says Connection: close
+  // with the next answer, but an idle connection stays for one more request; HTTP/2 sends GOAWAY.
+  virtual void AnnounceEnd() { Drain(); }
   // No new requests: HTTP/1.1 answers with Connection: close, HTTP/2 sends GOAWAY; closes when the
   // last stream ends.
   virtual void Drain() = 0;

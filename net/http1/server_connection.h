@@ -40,6 +40,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   ~ServerConnection() override;
 
   void Start(Buffer& early) override;
+  void AnnounceEnd() override { last_ = true; }
   void Drain() override;
   void Close() override;
   Transport& transport() override { return wire_.transport(); }
@@ -122,6 +123,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   Stream stream_;
   State state_ = State::kIdle;
   bool draining_ = false;
+  bool last_ = false;  // the next answer is the last
   bool looked_once_more_ = false;
   bool told_closed_ = false;
   size_t discarded_ = 0;

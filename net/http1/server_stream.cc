@@ -26,7 +26,7 @@ void ServerConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   // A client that was not told to continue may send its body or not: what comes next could not be
   // told apart.
   const bool body_in_doubt = expects_continue && connection_.state_ == State::kContent;
-  close = close || connection_.draining_ || body_in_doubt;
+  close = close || connection_.draining_ || connection_.last_ || body_in_doubt;
   connection_.encoder_.WriteResponseHead(head, end, {.to_head = to_head, .close = close});
   Ended(end);
 }

@@ -116,6 +116,7 @@ void ActiveListener::Refuse(std::unique_ptr<loop::Socket> socket, Refusal why) {
 
 void ActiveListener::Take(std::unique_ptr<loop::Socket> socket) {
   used_ = true;
+  last_arrival_ = services_.loop.Now();
   if (spec_->inspect_tls || spec_->inspect_http || NeedsOffer(*spec_))
     return Detect(std::move(socket));
   Buffer nothing(services_.loop.slab());
@@ -220,6 +221,7 @@ void ActiveListener::Serve(const Chain& chain, std::unique_ptr<loop::Socket> soc
   if (chain.http != nullptr) {
     auto* connection = new DownstreamConnection(*this, services_, chain.http, std::move(transport));
     connections_.PushBack(*connection);
+    if (ending_) connection->AnnounceEnd();
     return connection->Start(early);
   }
   auto* relay = new TcpRelay(*this, services_, chain.spec, spec_->direction, std::move(transport));
@@ -243,6 +245,29 @@ void ActiveListener::OnRelayDone(TcpRelay& relay) {
   }
   static_cast<ListNode<TcpRelay>&>(relay).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&relay));
+}
+
+void ActiveListener::AnnounceEnd() {
+  ending_ = true;
+  last_arrival_ = services_.loop.Now();
+  connections_.ForEach([](DownstreamConnection& connection) { connection.AnnounceEnd(); });
+}
+
+bool ActiveListener::StopWhenQuiet(loop::Duration quiet) {
+  if (listener_ != nullptr && services_.loop.Now() - last_arrival_ >= quiet) Drain();
+  return listener_ == nullptr;
+}
+
+bool ActiveListener::busy() {
+  bool any = !detections_.empty() || !relays_.empty();
+  connections_.ForEach([&](DownstreamConnection& connection) { any |= connection.busy(); });
+  return any;
+}
+
+uint64_t ActiveListener::requests() {
+  uint64_t sum = 0;
+  connections_.ForEach([&](DownstreamConnection& connection) { sum += connection.requests(); });
+  return sum;
 }
 
 void ActiveListener::Drain() {

@@ -35,8 +35,15 @@ class ActiveListener final : public loop::ListenerEvents,
   // False, with *error (negative errno): the address cannot be had. Not for those that do not bind.
   bool Listen(int* error);
   void Update(std::shared_ptr<const config::ListenerSpec> spec);
+  // The process is about to end: every peer is told to go elsewhere, also those that still come.
+  void AnnounceEnd();
+  // Stops accepting when nobody has come for that long. True: it has.
+  bool StopWhenQuiet(loop::Duration quiet);
   // Stops accepting; connections end when their requests do.
   void Drain();
+  // Whether bytes or requests are under way, and how many requests there have been.
+  bool busy();
+  uint64_t requests();
   void CloseAll();
   bool idle() { return detections_.empty() && connections_.empty() && relays_.empty(); }
   const config::ListenerSpec& spec() const { return *spec_; }
@@ -86,6 +93,8 @@ class ActiveListener final : public loop::ListenerEvents,
   IntrusiveList<TcpRelay> relays_;
   ServerFirst server_first_;
   bool used_ = false;
+  bool ending_ = false;
+  loop::Instant last_arrival_{};
 };
 
 }  // namespace tulle::proxy

@@ -80,6 +80,7 @@ void DownstreamConnection::Speak(upstream::HttpVersion version) {
   const config::Milliseconds age = chain_->spec.max_connection_age;
   if (age.count() > 0) services_.deadlines.Set(age_deadline_, age);
   codec_->Start(early_);
+  if (end_announced_) codec_->AnnounceEnd();
   if (draining_) codec_->Drain();
 }
 
@@ -117,6 +118,11 @@ void DownstreamConnection::OnExchangeDone(Exchange& exchange) {
 }
 
 void DownstreamConnection::OnConnectionClosed(Failure) { Done(); }
+
+void DownstreamConnection::AnnounceEnd() {
+  end_announced_ = true;
+  if (codec_ != nullptr) codec_->AnnounceEnd();
+}
 
 void DownstreamConnection::Drain() {
   draining_ = true;

@@ -40,8 +40,12 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
 
   // `early`: plaintext bytes that were read before; taken.
   void Start(Buffer& early);
+  // The peer is told to go elsewhere; nothing is refused yet.
+  void AnnounceEnd();
   // No new requests; ends when the last one has.
   void Drain();
+  bool busy() const { return !exchanges_.empty(); }
+  uint32_t requests() const { return requests_; }
   // Roots or names have changed: a peer who no longer passes `by` is served no further request.
   // What he has sent is answered; an idle connection closes.
   void JudgePeer(tls::SecondJudgement& judgement, std::shared_ptr<const tls::SecureAcceptor> by);
@@ -96,6 +100,7 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   std::optional<Caller> caller_;
   std::shared_ptr<const tls::SecureAcceptor> judged_by_;  // from the end of the handshake on
   bool is_tls_ = false;
+  bool end_announced_ = false;
   bool draining_ = false;
   bool watches_idle_ = false;
   std::string sni_;

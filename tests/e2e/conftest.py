@@ -22,6 +22,8 @@ class Sidecar(processes.Child):
         path = os.path.join(folder, "sidecar-%d.json" % self.admin_port)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(bootstrap.bootstrap(listeners, clusters, self.admin_port, **more), file, indent=1)
+        if "--drain-quiet-ms" not in arguments:  # nobody but the test itself would come late
+            arguments = ("--drain-quiet-ms", "0", *arguments)
         super().__init__([sidecar_binary(), "-c", path, *arguments], path[:-5] + ".log")
         try:
             self.wait_until_ready()
