@@ -15,7 +15,35 @@ Examples:
   # Beside the workload `web`, which listens on 127.0.0.1:8080 and calls others by http://127.0.0.1:15001
   tulle-sidecar --control 127.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
       --service web --inbound 18080:8080:80/http --outbound-http 15001
+
+  # Beside a workload that knows nothing of it: its traffic is redirected by tulle-init
+  tulle-sidecar --control 10.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
+      --service web --transparent --port 8080:80
 )";
+
+void AddTransparentOptions(CLI::App& app, Workload& workload) {
+  auto* transparent =
+      app.add_flag("--transparent", workload.transparent,
+                   "The workload's traffic is redirected here (tulle-init), instead of explicit "
+                   "listeners");
+  app.add_option("--port", workload.ports,
+                 "APPLICATION[:SERVICE][/PROTOCOL], again for each port that the application "
+                 "listens on; without PROTOCOL the first bytes decide")
+      ->needs(transparent);
+  app.add_option("--outbound-port", workload.outbound_capture,
+                 "Where redirected outbound connections arrive (15001)")
+      ->needs(transparent);
+  app.add_option("--inbound-port", workload.inbound_capture,
+                 "Where redirected inbound connections arrive (15006)")
+      ->needs(transparent);
+  app.add_option("--opaque-ports", workload.opaque_ports,
+                 "Ports of the application that carry bytes, whatever they look like")
+      ->delimiter(',');
+  app.add_option("--skip-inbound-ports", workload.skip_ports,
+                 "Ports of the application that peers reach past the sidecar, in plaintext")
+      ->delimiter(',');
+  transparent->excludes(app.get_option("--inbound"));
+}
 
 void AddWorkloadOptions(CLI::App& app, Workload& workload) {
   app.add_option("--name", workload.name,
@@ -33,6 +61,7 @@ void AddWorkloadOptions(CLI::App& app, Workload& workload) {
                  "Loopback port of the listener that routes HTTP by authority (0: none)");
   app.add_option("--outbound-tcp", workload.outbound_tcp,
                  "SERVICE:PORT=LISTEN, again for each TCP destination");
+  AddTransparentOptions(app, workload);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "sidecar/proxy/request_telemetry.h"
 #include "telemetry/families.h"
 #include "telemetry/version.h"
+#include "xds/proto/type_urls.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -54,12 +55,13 @@ std::string InstanceId(const Membership::Options& options, loop::Loop& loop, tel
   return fresh;
 }
 
-std::string NodeBytes(const std::string& instance_id, const std::string& service) {
+std::string NodeBytes(const std::string& instance_id, const Workload& workload) {
   envoy::config::core::v3::Node node;
   node.set_id(instance_id);
-  node.set_cluster(service);
+  node.set_cluster(workload.service);
   node.set_user_agent_name("tulle");
   node.set_user_agent_version(telemetry::kVersion);
+  if (workload.transparent) node.add_client_features(std::string(xds::kOnDemandFeature));
   return node.SerializeAsString();
 }
 
@@ -80,7 +82,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
       identity::AgentOptions{options.control, options.token_file, options.state_directory},
       static_cast<identity::IdentityAgent::Events&>(self));
   Discovery::Options discovery;
-  discovery.node = NodeBytes(instance_id, options.workload.service);
+  discovery.node = NodeBytes(instance_id, options.workload);
   discovery.authority = "tulle-control";
   discovery.local_secrets = {kOwnSecret};
   discovery.last_good_file = options.state_directory + "/last-good.pb";

@@ -23,6 +23,15 @@ namespace {
 using telemetry::LogComponent;
 using telemetry::LogLevel;
 
+// Whether this machine has an IPv6 loopback to listen on.
+bool HasIpv6(loop::Loop& loop) {
+  class Nobody final : public loop::ListenerEvents {
+    void OnAccept(std::unique_ptr<loop::Socket>) override {}
+  } nobody;
+  int error = 0;
+  return loop.Listen(*SocketAddress::Parse("::1", 0), {}, nobody, &error) != nullptr;
+}
+
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
@@ -148,9 +157,11 @@ absl::Status Process::StartFromControlPlane() {
         absl::StrCat("--admin ", command_line_.admin, ": expected ADDRESS:PORT"));
   }
   if (absl::Status started = StartAdmin(*admin, false); !started.ok()) return started;
+  Workload workload = command_line_.workload;
+  workload.has_ipv6 = HasIpv6(loop_);
   auto membership = Membership::Make(
       loop_, *sidecar_, tls::TlsTransports(), keys_,
-      {{*control}, command_line_.token_file, command_line_.state_directory, command_line_.workload},
+      {{*control}, command_line_.token_file, command_line_.state_directory, std::move(workload)},
       log_, metrics_);
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);

@@ -1,5 +1,6 @@
 #include "sidecar/registration.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,10 @@ bool ParsePort(std::string_view text, uint32_t* port) {
   return error == std::errc() && end == text.data() + text.size() && value != 0;
 }
 
+bool ParseProtocol(const std::string& text) {
+  return text == "http" || text == "http2" || text == "grpc" || text == "tcp";
+}
+
 bool ParseInbound(const std::string& text, registry::v1::Port* port) {
   const std::vector<std::string> halves = absl::StrSplit(text, '/');
   if (halves.size() != 2) return false;
@@ -43,8 +48,7 @@ bool ParseInbound(const std::string& text, registry::v1::Port* port) {
   if (!ParsePort(ports[0], &listen) || !ParsePort(ports[1], &application)) return false;
   if (ports.size() == 3 && !ParsePort(ports[2], &service)) return false;
   const std::string& protocol = halves[1];
-  if (protocol != "http" && protocol != "http2" && protocol != "grpc" && protocol != "tcp")
-    return false;
+  if (!ParseProtocol(protocol)) return false;
   port->set_name(absl::StrCat(protocol, "-", listen));
   port->set_number(dialled == 0 ? listen : dialled);
   port->set_listen_port(listen);
@@ -52,6 +56,40 @@ bool ParseInbound(const std::string& text, registry::v1::Port* port) {
   port->set_service_port(service == 0 ? listen : service);
   port->set_protocol(protocol);
   return true;
+}
+
+bool ParseTransparent(const std::string& text, registry::v1::Port* port) {
+  const std::vector<std::string> halves = absl::StrSplit(text, '/');
+  if (halves.size() > 2) return false;
+  if (halves.size() == 2 && !ParseProtocol(halves[1])) return false;
+  const std::vector<std::string> ports = absl::StrSplit(halves[0], ':');
+  uint32_t application = 0, service = 0;
+  if (ports.size() > 2 || !ParsePort(ports[0], &application)) return false;
+  if (ports.size() == 2 && !ParsePort(ports[1], &service)) return false;
+  if (halves.size() == 2) port->set_protocol(halves[1]);
+  port->set_name(
+      absl::StrCat(port->protocol().empty() ? "auto" : port->protocol(), "-", application));
+  port->set_number(application);
+  port->set_listen_port(application);
+  port->set_application_port(application);
+  port->set_service_port(service == 0 ? application : service);
+  return true;
+}
+
+bool Holds(const std::vector<uint16_t>& ports, uint32_t port) {
+  return std::find(ports.begin(), ports.end(), port) != ports.end();
+}
+
+// A workload's further words about its ports.
+void Annotate(const Workload& workload, registry::v1::RegisterRequest* request) {
+  for (registry::v1::Port& port : *request->mutable_ports()) {
+    if (Holds(workload.opaque_ports, port.application_port())) port.set_protocol("tcp");
+    port.set_skipped(Holds(workload.skip_ports, port.application_port()));
+  }
+  if (!workload.transparent) return;
+  request->mutable_interception()->set_outbound_port(workload.outbound_capture);
+  request->mutable_interception()->set_inbound_port(workload.inbound_capture);
+  request->mutable_interception()->set_ipv6(workload.has_ipv6);
 }
 
 bool ParseOutboundTcp(const std::string& text, registry::v1::TcpOutbound* outbound) {
@@ -89,6 +127,12 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
     return absl::InvalidArgumentError(absl::StrCat(
         "--outbound-tcp ", text, ": expected SERVICE:PORT=LISTEN, such as redis:6379=16379"));
   }
+  for (const std::string& text : workload.ports) {
+    if (ParseTransparent(text, request.add_ports())) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--port ", text, ": expected APPLICATION[:SERVICE][/PROTOCOL], such as 8080:80/http"));
+  }
+  Annotate(workload, &request);
   return request.SerializeAsString();
 }
 

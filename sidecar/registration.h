@@ -20,9 +20,17 @@ struct Workload {
   std::vector<std::string> inbound;  // [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL
   uint16_t outbound_http = 0;
   std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN
+  // Instead of explicit listeners: its traffic is redirected to this sidecar.
+  bool transparent = false;
+  std::vector<std::string> ports;  // APPLICATION[:SERVICE][/PROTOCOL]; transparent only
+  uint16_t outbound_capture = 15001;
+  uint16_t inbound_capture = 15006;
+  bool has_ipv6 = false;               // of this machine
+  std::vector<uint16_t> opaque_ports;  // of the application: bytes, whatever they look like
+  std::vector<uint16_t> skip_ports;    // of the application: peers reach it in plaintext
 
   bool has_listeners() const {
-    return !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();
+    return transparent || !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();
   }
 };
 

@@ -66,6 +66,28 @@ TEST(MakeRegistration, InboundSaysAllPorts) {
   EXPECT_EQ(port.protocol(), "tcp");
 }
 
+TEST(MakeRegistration, ATransparentWorkloadSaysItsOwnPorts) {
+  Workload workload;
+  workload.transparent = true;
+  workload.has_ipv6 = true;
+  workload.ports = {"8080:80", "9090/grpc", "6379", "9100"};
+  workload.opaque_ports = {6379};
+  workload.skip_ports = {9100};
+  const registry::v1::RegisterRequest request = Parsed(workload);
+  ASSERT_EQ(request.ports_size(), 4);
+  EXPECT_EQ(request.ports(0).number(), 8080u);
+  EXPECT_EQ(request.ports(0).application_port(), 8080u);
+  EXPECT_EQ(request.ports(0).service_port(), 80u);
+  EXPECT_EQ(request.ports(0).protocol(), "");
+  EXPECT_EQ(request.ports(1).protocol(), "grpc");
+  EXPECT_EQ(request.ports(2).protocol(), "tcp") << "opaque";
+  EXPECT_FALSE(request.ports(2).skipped());
+  EXPECT_TRUE(request.ports(3).skipped());
+  EXPECT_EQ(request.interception().outbound_port(), 15001u);
+  EXPECT_EQ(request.interception().inbound_port(), 15006u);
+  EXPECT_TRUE(request.interception().ipv6());
+}
+
 // The option, what was given, and what would be right.
 void ExpectRefused(const Workload& workload, const std::string& option, const std::string& text,
                    const std::string& example) {

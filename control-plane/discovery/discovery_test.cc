@@ -52,6 +52,29 @@ TEST(WorkloadJson, BadRecordsAreRefused) {
   EXPECT_FALSE(CheckWorkload(workload).ok());
 }
 
+TEST(WorkloadJson, TransparentWorkloadsNeedNoOtherPorts) {
+  Workload workload;
+  workload.id = "web-1";
+  workload.address = "127.0.0.1";
+  workload.services = {{"default", "web"}};
+  workload.inbound = {{8080, 8080, 80, Protocol::kAuto}};
+  workload.inbound[0].is_skipped = true;
+  EXPECT_FALSE(CheckWorkload(workload).ok()) << "an explicit one needs its own";
+  workload.interception = Interception{15001, 15006, true};
+  EXPECT_TRUE(CheckWorkload(workload).ok());
+  const auto read = WorkloadFromJson(WorkloadToJson(workload));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, workload);
+
+  workload.inbound[0].listen_port = 18080;
+  EXPECT_FALSE(CheckWorkload(workload).ok());
+  workload.inbound[0].listen_port = workload.inbound[0].application_port = 15006;
+  EXPECT_FALSE(CheckWorkload(workload).ok()) << "the sidecar's own";
+  workload.inbound.clear();
+  workload.interception->inbound_port = 15001;
+  EXPECT_FALSE(CheckWorkload(workload).ok());
+}
+
 TEST(ServiceTable, JoinsTheInstancesOfAService) {
   const Mesh mesh = MeshOf({PostWorkload("b", "192.0.2.1"), PostWorkload("a", "192.0.2.2"),
                             PostWorkload("c", "192.0.2.1")});

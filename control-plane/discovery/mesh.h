@@ -5,6 +5,7 @@
 #define TULLE_CONTROL_PLANE_DISCOVERY_MESH_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct InboundPort {
   uint32_t service_port = 0;      // the port of the services that this one serves
   Protocol protocol = Protocol::kHttp;
   uint32_t dialled_port = 0;  // by peers, where a port mapping stands before it; 0: listen_port
+  bool is_skipped = false;    // peers speak to the application itself, in plaintext
 
   bool operator==(const InboundPort&) const = default;
 };
@@ -47,6 +49,16 @@ struct Outbound {  // explicit listeners for the application, on loopback
   bool operator==(const Outbound&) const = default;
 };
 
+// How the sidecar of a workload without explicit listeners gets its connections: redirected, with
+// the destination that the caller meant.
+struct Interception {
+  uint32_t outbound_port = 15001;  // on 127.0.0.1
+  uint32_t inbound_port = 15006;   // on every address
+  bool has_ipv6 = false;           // also on ::1 and ::
+
+  bool operator==(const Interception&) const = default;
+};
+
 struct Workload {
   std::string id;         // of the instance; the node id in xDS
   std::string spiffe_id;  // from its token or SVID, never from its own word
@@ -58,6 +70,7 @@ struct Workload {
   bool is_meshed = true;
   Health health = Health::kHealthy;
   std::map<std::string, std::string> metadata;
+  std::optional<Interception> interception;  // transparent; its listen ports are the application's
 
   bool operator==(const Workload&) const = default;
 };
@@ -69,6 +82,7 @@ struct Mesh {
   std::string access_log_file;
   std::map<std::string, Workload> workloads;
   policy::PolicySet policies;
+  std::map<std::string, std::string> vips;  // host -> virtual address
 };
 
 // "post.default.svc.cluster.local"

@@ -17,7 +17,8 @@ void AddWorkload(const Workload& workload, ServiceTable* table) {
               .first->second;
       const uint32_t dialled =
           inbound.dialled_port == 0 ? inbound.listen_port : inbound.dialled_port;
-      port.endpoints.push_back({workload.address, dialled, &workload});
+      port.endpoints.push_back(
+          {workload.address, dialled, &workload, workload.is_meshed && !inbound.is_skipped});
     }
   }
 }

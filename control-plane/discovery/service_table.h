@@ -16,6 +16,7 @@ struct Endpoint {
   std::string address;
   uint32_t port = 0;
   const Workload* workload = nullptr;
+  bool is_meshed = true;  // a sidecar answers there
 };
 
 struct ServicePort {

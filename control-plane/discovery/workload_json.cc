@@ -27,10 +27,11 @@ absl::StatusOr<InboundPort> InboundFromJson(const Json& json) {
   const std::string protocol = json.value("protocol", "http");
   const auto parsed = policy::ParseProtocol(protocol);
   if (!parsed) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("inbound.protocol \"", protocol, "\" is not known; write http, grpc or tcp"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "inbound.protocol \"", protocol, "\" is not known; write http, grpc, tcp or auto"));
   }
   port.protocol = *parsed;
+  port.is_skipped = json.value("skipped", false);
   return port;
 }
 
@@ -48,6 +49,14 @@ absl::StatusOr<Outbound> OutboundFromJson(const Json& json, const std::string& n
     outbound.tcp.push_back(std::move(tcp));
   }
   return outbound;
+}
+
+Interception InterceptionFromJson(const Json& json) {
+  Interception interception;
+  interception.outbound_port = json.value("outboundPort", interception.outbound_port);
+  interception.inbound_port = json.value("inboundPort", interception.inbound_port);
+  interception.has_ipv6 = json.value("ipv6", false);
+  return interception;
 }
 
 absl::StatusOr<Workload> FromJson(const Json& json) {
@@ -71,7 +80,52 @@ absl::StatusOr<Workload> FromJson(const Json& json) {
   auto outbound = OutboundFromJson(json.value("outbound", Json::object()), workload.ns);
   if (!outbound.ok()) return outbound.status();
   workload.outbound = *std::move(outbound);
+  if (json.contains("interception")) {
+    workload.interception = InterceptionFromJson(json.at("interception"));
+  }
   return workload;
+}
+
+absl::Status CheckInbound(const Workload& workload) {
+  std::set<uint32_t> listening;
+  for (const InboundPort& port : workload.inbound) {
+    if (!IsPort(port.listen_port) || !IsPort(port.application_port) || !IsPort(port.service_port)) {
+      return absl::InvalidArgumentError("inbound: a port is from 1 to 65535");
+    }
+    const bool is_same = port.listen_port == port.application_port;
+    if (workload.interception && !is_same) {
+      return absl::InvalidArgumentError(
+          "inbound: a transparent sidecar takes what is sent to the application's own port; give "
+          "one port for both");
+    }
+    if (!workload.interception && is_same && workload.address == "127.0.0.1") {
+      return absl::InvalidArgumentError(
+          "inbound: listen port and application port are the same; the sidecar needs its own");
+    }
+    if (!listening.insert(port.listen_port).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("inbound: two listeners on port ", port.listen_port, "; give each its own"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckInterception(const Workload& workload) {
+  if (!workload.interception) return absl::OkStatus();
+  const Interception& ports = *workload.interception;
+  if (!IsPort(ports.outbound_port) || !IsPort(ports.inbound_port) ||
+      ports.outbound_port == ports.inbound_port) {
+    return absl::InvalidArgumentError(
+        "interception: give two different ports from 1 to 65535, such as 15001 and 15006");
+  }
+  for (const InboundPort& port : workload.inbound) {
+    if (port.listen_port == ports.outbound_port || port.listen_port == ports.inbound_port) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("inbound: port ", port.listen_port,
+                       " is the sidecar's own; let the application listen on another"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckOutbound(const Outbound& outbound) {
@@ -119,6 +173,7 @@ std::string WorkloadToJson(const Workload& workload) {
                                {"applicationPort", port.application_port},
                                {"servicePort", port.service_port},
                                {"protocol", std::string(policy::ToText(port.protocol))}});
+    if (port.is_skipped) json["inbound"].back()["skipped"] = true;
   }
   Json tcp = Json::array();
   for (const TcpOutbound& each : workload.outbound.tcp) {
@@ -129,6 +184,11 @@ std::string WorkloadToJson(const Workload& workload) {
   json["outbound"] = {{"address", workload.outbound.address},
                       {"httpPort", workload.outbound.http_port},
                       {"tcp", tcp}};
+  if (workload.interception) {
+    json["interception"] = {{"outboundPort", workload.interception->outbound_port},
+                            {"inboundPort", workload.interception->inbound_port},
+                            {"ipv6", workload.interception->has_ipv6}};
+  }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -152,20 +212,8 @@ absl::Status CheckWorkload(const Workload& workload) {
   if (workload.inbound.size() + workload.outbound.tcp.size() > kMostPorts) {
     return absl::InvalidArgumentError(absl::StrCat("more than ", kMostPorts, " ports"));
   }
-  std::set<uint32_t> listening;
-  for (const InboundPort& port : workload.inbound) {
-    if (!IsPort(port.listen_port) || !IsPort(port.application_port) || !IsPort(port.service_port)) {
-      return absl::InvalidArgumentError("inbound: a port is from 1 to 65535");
-    }
-    if (port.listen_port == port.application_port && workload.address == "127.0.0.1") {
-      return absl::InvalidArgumentError(
-          "inbound: listen port and application port are the same; the sidecar needs its own");
-    }
-    if (!listening.insert(port.listen_port).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("inbound: two listeners on port ", port.listen_port, "; give each its own"));
-    }
-  }
+  if (absl::Status status = CheckInbound(workload); !status.ok()) return status;
+  if (absl::Status status = CheckInterception(workload); !status.ok()) return status;
   return CheckOutbound(workload.outbound);
 }
 

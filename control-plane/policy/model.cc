@@ -75,13 +75,16 @@ std::string_view ToText(Protocol protocol) {
     case Protocol::kGrpc:
       return "grpc";
     case Protocol::kTcp:
+      return "tcp";
+    case Protocol::kAuto:
       break;
   }
-  return "tcp";
+  return "auto";
 }
 
 std::optional<Protocol> ParseProtocol(std::string_view text) {
-  for (const Protocol protocol : {Protocol::kHttp, Protocol::kGrpc, Protocol::kTcp}) {
+  for (const Protocol protocol :
+       {Protocol::kHttp, Protocol::kGrpc, Protocol::kTcp, Protocol::kAuto}) {
     if (EqualsIgnoringCase(text, ToText(protocol))) return protocol;
   }
   return std::nullopt;

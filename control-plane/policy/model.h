@@ -316,7 +316,8 @@ struct TelemetryPolicy {
 
 // ---- ExternalService
 
-enum class Protocol { kHttp, kGrpc, kTcp };
+// kAuto: not declared, so that the first bytes of a connection decide.
+enum class Protocol { kHttp, kGrpc, kTcp, kAuto };
 
 struct ExternalPort {
   uint32_t number = 0;

@@ -15,6 +15,7 @@ using telemetry::LogLevel;
 constexpr milliseconds kTick{1000};
 constexpr milliseconds kCoalesce{50};
 constexpr int64_t kCleanEverySeconds = 3600;
+constexpr int64_t kVipRetrySeconds = 10;
 constexpr std::string_view kBearer = "Bearer ";
 
 }  // namespace
@@ -48,6 +49,12 @@ absl::Status ControlPlane::Load() {
   policies_ = *std::move(policies);
   for (const std::string& problem : policies_->unreadable()) {
     log_.Write(LogLevel::kError, LogComponent::kPolicy, "left out of force: " + problem);
+  }
+  auto vips = discovery::VipBook::Open(store_.get());
+  if (!vips.ok()) return vips.status();
+  vips_ = *std::move(vips);
+  for (const std::string& problem : vips_->damaged()) {
+    log_.Write(LogLevel::kError, LogComponent::kRegistry, problem);
   }
   auto authority = ca::MeshAuthority::Open(options_.authority, store_.get(), &keys_, Now());
   if (!authority.ok()) return authority.status();
@@ -181,6 +188,7 @@ void ControlPlane::Tick() {
   tick_->Start(kTick);
   registry_.Advance(MonotonicNow());
   SaveRegistry();
+  if (lacks_vips_ && Now() % kVipRetrySeconds == 0) OnChange();
   if (authority_->RotationIsDue(Now())) {
     const absl::Status begun = authority_->BeginRotation(Now());
     log_.Write(
@@ -221,9 +229,26 @@ void ControlPlane::Rebuild() {
   mesh->access_log_file = options_.access_log_file;
   mesh->workloads = registry_.workloads();
   mesh->policies = policies_->policies();
-  factory_ = std::make_unique<snapshot::SnapshotFactory>(std::move(mesh));
+  discovery::ServiceTable services = discovery::BuildServiceTable(*mesh);
+  lacks_vips_ = !AssignVips(services, mesh.get());
+  factory_ = std::make_unique<snapshot::SnapshotFactory>(std::move(mesh), std::move(services));
   ++version_count_;
   if (observer_) observer_(*factory_);
+}
+
+bool ControlPlane::AssignVips(const discovery::ServiceTable& services, discovery::Mesh* mesh) {
+  std::set<std::string> hosts;
+  for (const auto& [name, service] : services) hosts.insert(discovery::HostOf(name));
+  for (const policy::Document* document : mesh->policies.ExternalServices()) {
+    hosts.insert(std::get<policy::ExternalService>(document->spec).hosts[0]);
+  }
+  const absl::Status status = vips_->Assign(hosts, Now());
+  mesh->vips = vips_->addresses();
+  if (!status.ok() && !lacks_vips_) {
+    log_.Write(LogLevel::kError, LogComponent::kRegistry,
+               absl::StrCat("services without a virtual address: ", status.ToString()));
+  }
+  return status.ok();
 }
 
 std::vector<api::ProxyStatus> ControlPlane::Proxies() const {

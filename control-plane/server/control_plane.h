@@ -22,6 +22,7 @@
 #include "control-plane/ca/join_token.h"
 #include "control-plane/ca/mesh_authority.h"
 #include "control-plane/discovery/policy_book.h"
+#include "control-plane/discovery/vip_book.h"
 #include "control-plane/registry/registry.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "control-plane/store/store.h"
@@ -82,6 +83,10 @@ class ControlPlane : public api::ControlPlaneView {
   snapshot::SnapshotFactory& factory() { return *factory_; }
   int64_t version_count() const { return version_count_; }
 
+  snapshot::Snapshot BuildFor(const snapshot::NodeView& node) const {
+    return factory_->Build(node);
+  }
+
   // ControlPlaneView.
   std::vector<api::ProxyStatus> Proxies() const override;
   const discovery::Mesh& CurrentMesh() const override { return factory_->mesh(); }
@@ -102,6 +107,8 @@ class ControlPlane : public api::ControlPlaneView {
   void Tick();
   void OnChange();
   void Rebuild();
+  // Services that are new get their virtual addresses. False: some could not be given one.
+  bool AssignVips(const discovery::ServiceTable& services, discovery::Mesh* mesh);
 
   ControlPlaneOptions options_;
   loop::Loop& loop_;
@@ -109,6 +116,7 @@ class ControlPlane : public api::ControlPlaneView {
   telemetry::Log& log_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<discovery::PolicyBook> policies_;
+  std::unique_ptr<discovery::VipBook> vips_;
   std::unique_ptr<ca::MeshAuthority> authority_;
   ca::JoinTokens tokens_{nullptr, nullptr};
   api::Credentials credentials_{nullptr, nullptr};
@@ -123,6 +131,7 @@ class ControlPlane : public api::ControlPlaneView {
   std::unique_ptr<loop::Timer> tick_;
   std::unique_ptr<loop::Timer> coalesce_;
   bool is_dirty_ = false;
+  bool lacks_vips_ = false;  // tried again now and then
   int64_t version_count_ = 0;
   int64_t cleaned_at_ = 0;
 };

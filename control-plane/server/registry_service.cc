@@ -27,12 +27,13 @@ absl::Status ReadPorts(const registryv1::RegisterRequest& request, Workload* wor
     inbound.application_port = port.application_port();
     inbound.service_port = port.service_port() == 0 ? port.number() : port.service_port();
     const std::string& text = port.protocol() == "http2" ? "grpc" : port.protocol();
-    const auto protocol = policy::ParseProtocol(text.empty() ? "http" : text);
+    const auto protocol = policy::ParseProtocol(text.empty() ? "auto" : text);
     if (!protocol) {
       return absl::InvalidArgumentError(
-          absl::StrCat("protocol \"", text, "\" is not known: write http, grpc or tcp"));
+          absl::StrCat("protocol \"", text, "\" is not known: write http, grpc, tcp or nothing"));
     }
     inbound.protocol = *protocol;
+    inbound.is_skipped = port.skipped();
     workload->inbound.push_back(inbound);
   }
   return absl::OkStatus();
@@ -47,6 +48,16 @@ absl::Status ReadOutbound(const registryv1::Outbound& outbound, Workload* worklo
     workload->outbound.tcp.push_back({*service, each.service_port(), each.listen_port()});
   }
   return absl::OkStatus();
+}
+
+void ReadInterception(const registryv1::RegisterRequest& request, Workload* workload) {
+  if (!request.has_interception()) return;
+  discovery::Interception& ports = workload->interception.emplace();
+  if (request.interception().outbound_port() != 0)
+    ports.outbound_port = request.interception().outbound_port();
+  if (request.interception().inbound_port() != 0)
+    ports.inbound_port = request.interception().inbound_port();
+  ports.has_ipv6 = request.interception().ipv6();
 }
 
 // The services are those of the caller's grant; a request may only narrow them.
@@ -78,6 +89,7 @@ absl::StatusOr<Workload> ReadWorkload(const registryv1::RegisterRequest& request
   absl::Status status = ReadServices(request.service(), caller, &workload);
   if (status.ok()) status = ReadPorts(request, &workload);
   if (status.ok()) status = ReadOutbound(request.outbound(), &workload);
+  ReadInterception(request, &workload);
   if (!status.ok()) return status;
   return workload;
 }

@@ -2,8 +2,11 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
+
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
+#include "xds/proto/type_urls.h"
 
 namespace tulle::server {
 namespace {
@@ -104,10 +107,14 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
   entry.certificate_not_after = identity->not_after;
   entry.certificate_sha256 = identity->certificate_sha256;
   entry.is_connected = true;
+  const bool is_on_demand = std::find(node.client_features().begin(), node.client_features().end(),
+                                      xds::kOnDemandFeature) != node.client_features().end();
+  if (is_on_demand != entry.is_on_demand) entry.view = nullptr;
+  entry.is_on_demand = is_on_demand;
   if (entry.view != nullptr && (!is_known || entry.view_version == plane_.version_count())) {
     return entry.view;
   }
-  auto view = std::make_shared<snapshot::Snapshot>(plane_.SnapshotOf(node.id()));
+  auto view = std::make_shared<snapshot::Snapshot>(plane_.BuildFor({node.id(), is_on_demand}));
   if (is_known) {
     entry.view = view;
     entry.view_version = plane_.version_count();

@@ -45,6 +45,7 @@ class XdsSource : public xds::Source {
     int64_t certificate_not_after = 0;
     std::string certificate_sha256;
     bool is_connected = true;
+    bool is_on_demand = false;
     std::shared_ptr<const snapshot::Snapshot> view;
     int64_t view_version = -1;
     std::set<std::string> rejections;  // that were logged and still hold

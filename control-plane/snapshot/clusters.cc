@@ -45,12 +45,18 @@ void SetHttp(Protocol protocol, const policy::PoolPolicy& pools, clusterv3::Clus
   if (pools.max_connection_age) {
     SetDuration(*pools.max_connection_age, common->mutable_max_connection_duration());
   }
-  auto* http = options.mutable_explicit_http_config();
-  if (protocol == Protocol::kGrpc) {
-    http->mutable_http2_protocol_options()->mutable_max_concurrent_streams()->set_value(
+  if (protocol == Protocol::kAuto) {
+    auto* as_called = options.mutable_use_downstream_protocol_config();
+    as_called->mutable_http_protocol_options();
+    as_called->mutable_http2_protocol_options()->mutable_max_concurrent_streams()->set_value(
         kStreamsPerConnection);
+  } else if (protocol == Protocol::kGrpc) {
+    options.mutable_explicit_http_config()
+        ->mutable_http2_protocol_options()
+        ->mutable_max_concurrent_streams()
+        ->set_value(kStreamsPerConnection);
   } else {
-    http->mutable_http_protocol_options();
+    options.mutable_explicit_http_config()->mutable_http_protocol_options();
   }
   Pack(options, &(*cluster->mutable_typed_extension_protocol_options())[kHttpOptions]);
 }
@@ -135,7 +141,7 @@ void AddEndpoint(const discovery::Endpoint& endpoint, endpointv3::LocalityLbEndp
   auto* metadata = message->mutable_metadata()->mutable_filter_metadata();
   auto* fields = (*metadata)["tulle"].mutable_fields();
   (*fields)["workload"].set_string_value(workload.id);
-  if (workload.is_meshed) {
+  if (endpoint.is_meshed) {
     (*fields)["spiffe_id"].set_string_value(workload.spiffe_id);
     (*(*metadata)["envoy.transport_socket_match"].mutable_fields())[kMeshKey].set_string_value(
         kMeshValue);
@@ -172,6 +178,12 @@ void AddOutboundClusters(const MeshView& view, ResourceTable* clusters) {
       clusterv3::Cluster cluster = MakeOutbound(cluster_name, port.protocol, policy);
       SetTransport(view, host, number, port.protocol, service, &cluster);
       AddResource(cluster_name, cluster, clusters);
+      if (port.protocol != Protocol::kAuto) continue;
+      const std::string bytes_name = BytesCluster(host, number);
+      clusterv3::Cluster bytes = MakeOutbound(bytes_name, Protocol::kTcp, policy);
+      bytes.mutable_eds_cluster_config()->set_service_name(cluster_name);
+      SetTransport(view, host, number, Protocol::kTcp, service, &bytes);
+      AddResource(bytes_name, bytes, clusters);
     }
   }
   for (const policy::Document* document : view.mesh.policies.ExternalServices()) {

@@ -80,6 +80,16 @@ void AddHttpManager(const HttpConnectionManager& manager,
   AddNetworkFilter("envoy.filters.network.http_connection_manager", manager, chain);
 }
 
+void AddOutboundHttpManager(const discovery::Mesh& mesh, const std::string& routes,
+                            envoy::config::listener::v3::FilterChain* chain) {
+  HttpConnectionManager manager = MakeHttpManager(mesh, routes);
+  manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
+  manager.mutable_rds()->set_route_config_name(routes);
+  SetAds(manager.mutable_rds()->mutable_config_source());
+  AddRouter(&manager);
+  AddHttpManager(manager, chain);
+}
+
 void AddTcpProxy(const discovery::Mesh& mesh, const std::string& cluster,
                  envoy::config::listener::v3::FilterChain* chain) {
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;

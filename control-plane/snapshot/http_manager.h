@@ -20,6 +20,9 @@ void AddHttpFilter(const char* name, const google::protobuf::Message& config,
 void AddRouter(HttpConnectionManager* manager);
 void AddNetworkFilter(const char* name, const google::protobuf::Message& config,
                       envoy::config::listener::v3::FilterChain* chain);
+// What goes out by the route configuration of that name.
+void AddOutboundHttpManager(const discovery::Mesh& mesh, const std::string& routes,
+                            envoy::config::listener::v3::FilterChain* chain);
 void AddHttpManager(const HttpConnectionManager& manager,
                     envoy::config::listener::v3::FilterChain* chain);
 void AddTcpProxy(const discovery::Mesh& mesh, const std::string& cluster,

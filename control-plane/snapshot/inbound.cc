@@ -2,6 +2,7 @@
 
 #include "control-plane/snapshot/authorization.h"
 #include "control-plane/snapshot/http_manager.h"
+#include "control-plane/snapshot/inspectors.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/tls.h"
@@ -9,7 +10,6 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
-#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
@@ -26,15 +26,40 @@ using policy::Protocol;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kHandshakeTimeout{10000};
+// After which a client that says nothing is taken to wait for the server's word.
+constexpr milliseconds kSilenceTimeout{5000};
 constexpr milliseconds kApplicationConnectTimeout{3000};
 constexpr milliseconds kApplicationIdleTimeout{60000};
 constexpr uint32_t kMaxApplicationConnections = 16384;
 
+// One port of one workload.
 struct InboundSide {
   const MeshView& view;
+  const Workload& workload;
   const InboundPort& port;
-  AuthorizationRules rules;
+  AuthorizationRules http_rules;
+  AuthorizationRules bytes_rules;
+
+  bool may_be_http() const { return port.protocol != Protocol::kTcp; }
+  bool may_be_bytes() const {
+    return port.protocol == Protocol::kTcp || port.protocol == Protocol::kAuto;
+  }
+  std::string cluster() const {
+    return port.application_port == 0 ? kInboundPassthroughCluster
+                                      : InboundCluster(port.application_port);
+  }
 };
+
+AuthorizationRules RulesOf(const MeshView& view, const Workload& workload, InboundPort port,
+                           bool is_http) {
+  port.protocol = is_http ? Protocol::kHttp : Protocol::kTcp;
+  return RulesFor(view.mesh.policies, view.mesh.trust_domain, workload.services, port);
+}
+
+InboundSide MakeSide(const MeshView& view, const Workload& workload, const InboundPort& port) {
+  return {view, workload, port, RulesOf(view, workload, port, true),
+          RulesOf(view, workload, port, false)};
+}
 
 HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
   HttpConnectionManager manager =
@@ -46,10 +71,10 @@ HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
   } else {
     manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
   }
-  if (side.rules.looks_at_paths) {
+  if (side.http_rules.looks_at_paths) {
     manager.set_path_with_escaped_slashes_action(HttpConnectionManager::REJECT_REQUEST);
   }
-  for (const auto* rules : {&side.rules.deny, &side.rules.allow}) {
+  for (const auto* rules : {&side.http_rules.deny, &side.http_rules.allow}) {
     if (!*rules) continue;
     envoy::extensions::filters::http::rbac::v3::RBAC filter;
     *filter.mutable_rules() = **rules;
@@ -65,36 +90,40 @@ HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
   auto* route = host->add_routes();
   route->set_name("default");
   route->mutable_match()->set_prefix("/");
-  route->mutable_route()->set_cluster(InboundCluster(side.port.application_port));
+  route->mutable_route()->set_cluster(side.cluster());
   SetDuration(milliseconds(0), route->mutable_route()->mutable_timeout());
   return manager;
 }
 
 void AddBytes(const InboundSide& side, listenerv3::FilterChain* chain) {
-  for (const auto* rules : {&side.rules.deny, &side.rules.allow}) {
+  for (const auto* rules : {&side.bytes_rules.deny, &side.bytes_rules.allow}) {
     if (!*rules) continue;
     envoy::extensions::filters::network::rbac::v3::RBAC filter;
     *filter.mutable_rules() = **rules;
     filter.set_stat_prefix(InboundListener(side.port.listen_port));
     AddNetworkFilter("envoy.filters.network.rbac", filter, chain);
   }
-  AddTcpProxy(side.view.mesh, InboundCluster(side.port.application_port), chain);
+  AddTcpProxy(side.view.mesh, side.cluster(), chain);
 }
 
-void AddTraffic(const InboundSide& side, bool is_mesh, listenerv3::FilterChain* chain) {
-  if (side.port.protocol == Protocol::kTcp) {
-    AddBytes(side, chain);
-  } else {
-    AddHttpManager(MakeManager(side, is_mesh), chain);
-  }
-}
-
-void AddMeshChain(const InboundSide& side, listenerv3::Listener* listener) {
-  const bool is_http = side.port.protocol != Protocol::kTcp;
+// Of a transparent workload every port comes by one listener.
+listenerv3::FilterChain* AddChain(const InboundSide& side, const std::string& name,
+                                  const char* transport, listenerv3::Listener* listener) {
   listenerv3::FilterChain* chain = listener->add_filter_chains();
-  chain->set_name(is_http ? "mesh-http" : "mesh-bytes");
+  chain->set_name(name);
+  if (side.workload.interception && side.port.listen_port != 0) {
+    chain->set_name(std::to_string(side.port.listen_port) + "|" + name);
+    chain->mutable_filter_chain_match()->mutable_destination_port()->set_value(
+        side.port.listen_port);
+  }
+  chain->mutable_filter_chain_match()->set_transport_protocol(transport);
+  return chain;
+}
+
+void AddMeshChain(const InboundSide& side, bool is_http, listenerv3::Listener* listener) {
+  listenerv3::FilterChain* chain =
+      AddChain(side, is_http ? "mesh-http" : "mesh-bytes", "tls", listener);
   auto* match = chain->mutable_filter_chain_match();
-  match->set_transport_protocol("tls");
   for (const char* name : {"istio-h2", "h2", "istio-http/1.1", "http/1.1"}) {
     if (is_http) match->add_application_protocols(name);
   }
@@ -106,20 +135,24 @@ void AddMeshChain(const InboundSide& side, listenerv3::Listener* listener) {
       side.view.mesh.trust_domain,
       is_http ? std::vector<std::string>{"h2", "http/1.1"} : std::vector<std::string>{"istio"},
       chain->mutable_transport_socket());
-  AddTraffic(side, true, chain);
+  if (is_http) {
+    AddHttpManager(MakeManager(side, true), chain);
+  } else {
+    AddBytes(side, chain);
+  }
 }
 
 void AddPlainChains(const InboundSide& side, listenerv3::Listener* listener) {
-  listenerv3::FilterChain* raw = listener->add_filter_chains();
-  raw->set_name("raw");
-  raw->mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
-  AddTraffic(side, false, raw);
-  if (side.port.protocol != Protocol::kTcp) return;
+  if (side.may_be_http()) {
+    listenerv3::FilterChain* http =
+        AddChain(side, side.may_be_bytes() ? "raw-http" : "raw", "raw_buffer", listener);
+    if (side.may_be_bytes()) AddInspectedHttp(http->mutable_filter_chain_match());
+    AddHttpManager(MakeManager(side, false), http);
+  }
+  if (!side.may_be_bytes()) return;
+  AddBytes(side, AddChain(side, "raw", "raw_buffer", listener));
   // TLS that is not the mesh's is the application's own: passed unterminated.
-  listenerv3::FilterChain* own = listener->add_filter_chains();
-  own->set_name("application-tls");
-  own->mutable_filter_chain_match()->set_transport_protocol("tls");
-  AddTraffic(side, false, own);
+  AddBytes(side, AddChain(side, "application-tls", "tls", listener));
 }
 
 bool IsStrict(const MeshView& view, const Workload& workload) {
@@ -128,61 +161,122 @@ bool IsStrict(const MeshView& view, const Workload& workload) {
   });
 }
 
-listenerv3::Listener MakeListener(const MeshView& view, const Workload& workload,
-                                  const InboundPort& port) {
-  const InboundSide side{
-      view, port, RulesFor(view.mesh.policies, view.mesh.trust_domain, workload.services, port)};
+listenerv3::Listener MakeListener(const std::string& name, const std::string& address,
+                                  uint32_t port) {
   listenerv3::Listener listener;
-  listener.set_name(InboundListener(port.listen_port));
+  listener.set_name(name);
   listener.set_traffic_direction(envoy::config::core::v3::INBOUND);
-  SetAddress(workload.address, port.listen_port, listener.mutable_address());
-  auto* inspector = listener.add_listener_filters();
-  inspector->set_name("envoy.filters.listener.tls_inspector");
-  Pack(envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector(),
-       inspector->mutable_typed_config());
+  SetAddress(address, port, listener.mutable_address());
+  AddTlsInspector(&listener);
   SetDuration(kHandshakeTimeout, listener.mutable_listener_filters_timeout());
-  AddMeshChain(side, &listener);
-  if (!IsStrict(view, workload)) AddPlainChains(side, &listener);
   return listener;
 }
 
-clusterv3::Cluster MakeApplicationCluster(const InboundPort& port) {
+void AddChainsOf(const InboundSide& side, listenerv3::Listener* listener) {
+  if (side.may_be_http()) AddMeshChain(side, true, listener);
+  if (side.may_be_bytes()) AddMeshChain(side, false, listener);
+  if (!IsStrict(side.view, side.workload)) AddPlainChains(side, listener);
+}
+
+listenerv3::Listener MakePortListener(const MeshView& view, const Workload& workload,
+                                      const InboundPort& port) {
+  listenerv3::Listener listener =
+      MakeListener(InboundListener(port.listen_port), workload.address, port.listen_port);
+  if (port.protocol == Protocol::kAuto) AddHttpInspector(&listener);
+  AddChainsOf(MakeSide(view, workload, port), &listener);
+  return listener;
+}
+
+// Whoever asks for the proxy's own port as destination is turned in a circle else.
+void AddLoopChain(const MeshView& view, uint32_t own_port, listenerv3::Listener* listener) {
+  listenerv3::FilterChain* chain = listener->add_filter_chains();
+  chain->set_name("loop");
+  chain->mutable_filter_chain_match()->mutable_destination_port()->set_value(own_port);
+  AddTcpProxy(view.mesh, kBlackHoleCluster, chain);
+}
+
+// Where redirected connections arrive, for every port of the workload. What is sent to a port that
+// was not declared reaches it as bytes, under the rules that hold for the whole workload.
+listenerv3::Listener MakeVirtualListener(const MeshView& view, const Workload& workload,
+                                         const char* name, const char* address) {
+  listenerv3::Listener listener = MakeListener(name, address, workload.interception->inbound_port);
+  listener.mutable_use_original_dst()->set_value(true);
+  AddLoopChain(view, workload.interception->inbound_port, &listener);
+  std::vector<uint32_t> declared;
+  bool is_any_detected = false;
+  for (const InboundPort& port : workload.inbound) {
+    if (port.is_skipped) continue;
+    AddChainsOf(MakeSide(view, workload, port), &listener);
+    is_any_detected |= port.protocol == Protocol::kAuto;
+    if (port.protocol != Protocol::kAuto) declared.push_back(port.listen_port);
+  }
+  if (is_any_detected) AddHttpInspector(&listener, declared);
+  const InboundPort unknown{0, 0, 0, Protocol::kTcp};
+  if (!IsStrict(view, workload)) {
+    listener.set_continue_on_listener_filters_timeout(true);
+    SetDuration(kSilenceTimeout, listener.mutable_listener_filters_timeout());
+    AddPlainChains(MakeSide(view, workload, unknown), &listener);
+  }
+  return listener;
+}
+
+void SetApplicationHttp(Protocol protocol, clusterv3::Cluster* cluster) {
+  if (protocol == Protocol::kTcp) return;
+  HttpProtocolOptions options;
+  SetDuration(kApplicationIdleTimeout,
+              options.mutable_common_http_protocol_options()->mutable_idle_timeout());
+  if (protocol == Protocol::kAuto) {
+    options.mutable_use_downstream_protocol_config()->mutable_http_protocol_options();
+    options.mutable_use_downstream_protocol_config()->mutable_http2_protocol_options();
+  } else if (protocol == Protocol::kGrpc) {
+    options.mutable_explicit_http_config()->mutable_http2_protocol_options();
+  } else {
+    options.mutable_explicit_http_config()->mutable_http_protocol_options();
+  }
+  Pack(options, &(*cluster->mutable_typed_extension_protocol_options())
+                    ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
+}
+
+clusterv3::Cluster MakeApplicationCluster(const InboundPort& port, bool is_transparent) {
   clusterv3::Cluster cluster;
   cluster.set_name(InboundCluster(port.application_port));
-  cluster.set_type(clusterv3::Cluster::STATIC);
   SetDuration(kApplicationConnectTimeout, cluster.mutable_connect_timeout());
   auto* threshold = cluster.mutable_circuit_breakers()->add_thresholds();
   threshold->mutable_max_connections()->set_value(kMaxApplicationConnections);
   threshold->mutable_max_pending_requests()->set_value(kMaxApplicationConnections);
   threshold->mutable_max_requests()->set_value(kMaxApplicationConnections);
+  SetApplicationHttp(port.protocol, &cluster);
+  if (is_transparent) {
+    SetOriginalDestination(true, &cluster);
+    return cluster;
+  }
+  cluster.set_type(clusterv3::Cluster::STATIC);
   auto* assignment = cluster.mutable_load_assignment();
   assignment->set_cluster_name(cluster.name());
   SetAddress(
       "127.0.0.1", port.application_port,
       assignment->add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
-  if (port.protocol == Protocol::kTcp) return cluster;
-  HttpProtocolOptions options;
-  SetDuration(kApplicationIdleTimeout,
-              options.mutable_common_http_protocol_options()->mutable_idle_timeout());
-  if (port.protocol == Protocol::kGrpc) {
-    options.mutable_explicit_http_config()->mutable_http2_protocol_options();
-  } else {
-    options.mutable_explicit_http_config()->mutable_http_protocol_options();
-  }
-  Pack(options, &(*cluster.mutable_typed_extension_protocol_options())
-                    ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
   return cluster;
 }
 
 }  // namespace
 
 void AddInbound(const MeshView& view, const Workload& workload, Snapshot* snapshot) {
+  const bool is_transparent = workload.interception.has_value();
   for (const InboundPort& port : workload.inbound) {
-    const clusterv3::Cluster cluster = MakeApplicationCluster(port);
+    if (port.is_skipped) continue;
+    const clusterv3::Cluster cluster = MakeApplicationCluster(port, is_transparent);
     AddResource(cluster.name(), cluster, &snapshot->clusters);
-    const listenerv3::Listener listener = MakeListener(view, workload, port);
+    if (is_transparent) continue;
+    const listenerv3::Listener listener = MakePortListener(view, workload, port);
     AddResource(listener.name(), listener, &snapshot->listeners);
   }
+  if (!is_transparent) return;
+  const auto add = [&](const char* name, const char* address) {
+    AddResource(name, MakeVirtualListener(view, workload, name, address), &snapshot->listeners);
+  };
+  add(kVirtualInbound, "0.0.0.0");
+  if (workload.interception->has_ipv6) add(kVirtualInbound6, "::");
 }
 
 }  // namespace tulle::snapshot

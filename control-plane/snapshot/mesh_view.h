@@ -24,11 +24,18 @@ void AddOutboundClusters(const MeshView& view, ResourceTable* clusters);
 void AddEndpoints(const MeshView& view, ResourceTable* endpoints);
 void AddSecrets(const MeshView& view, ResourceTable* secrets);
 
+// What every transparent node gets: by a wildcard, or by name alone.
+void AddVipRoutes(const MeshView& view, ResourceTable* routes);
+void AddVipListeners(const MeshView& view, bool by_name_only, ResourceTable* listeners);
+void AddInterceptionClusters(ResourceTable* clusters);
+
 // What the nodes of a namespace get: short names differ.
 void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes);
 
 // What one node gets.
 void AddInbound(const MeshView& view, const discovery::Workload& workload, Snapshot* snapshot);
+void AddInterceptionListeners(const MeshView& view, const discovery::Workload& workload,
+                              ResourceTable* listeners);
 void AddOutboundListeners(const MeshView& view, const discovery::Workload& workload,
                           ResourceTable* listeners);
 

@@ -6,6 +6,18 @@ std::string OutboundCluster(const std::string& host, uint32_t port) {
   return "outbound|" + std::to_string(port) + "||" + host;
 }
 
+std::string BytesCluster(const std::string& host, uint32_t port) {
+  return "outbound|" + std::to_string(port) + "|bytes|" + host;
+}
+
+std::string VipListener(const std::string& vip, uint32_t port) {
+  return vip + "_" + std::to_string(port);
+}
+
+std::string VipRoutes(const std::string& host, uint32_t port) {
+  return host + ":" + std::to_string(port);
+}
+
 std::string InboundCluster(uint32_t application_port) {
   return "inbound|" + std::to_string(application_port) + "||";
 }

@@ -15,11 +15,27 @@ inline constexpr char kOutboundHttp[] =
 inline constexpr char kRootSecret[] = "ROOTCA";
 inline constexpr char kOwnSecret[] = "default";
 
+// Of transparent workloads: where redirected connections arrive, on IPv4 and on IPv6.
+inline constexpr char kVirtualOutbound[] = "virtualOutbound";
+inline constexpr char kVirtualOutbound6[] = "virtualOutbound6";
+inline constexpr char kVirtualInbound[] = "virtualInbound";
+inline constexpr char kVirtualInbound6[] = "virtualInbound6";
+// What goes to where it was meant for, and what goes nowhere.
+inline constexpr char kPassthroughCluster[] = "PassthroughCluster";
+inline constexpr char kInboundPassthroughCluster[] = "InboundPassthroughCluster";
+inline constexpr char kBlackHoleCluster[] = "BlackHoleCluster";
+
 std::string OutboundCluster(const std::string& host, uint32_t port);  // outbound|PORT||HOST
-std::string InboundCluster(uint32_t application_port);                // inbound|PORT||
-std::string InboundListener(uint32_t listen_port);                    // inbound|PORT
-std::string TcpListener(const std::string& host, uint32_t port);      // outbound|tcp|HOST|PORT
-std::string SniOf(const std::string& host, uint32_t port);            // outbound_.PORT_._.HOST
+// outbound|PORT|bytes|HOST: beside the former where the protocol is not declared.
+std::string BytesCluster(const std::string& host, uint32_t port);
+// VIP_PORT, such as 240.240.0.5_8080.
+std::string VipListener(const std::string& vip, uint32_t port);
+// HOST:PORT: the routes of what was sent to the service's virtual address.
+std::string VipRoutes(const std::string& host, uint32_t port);
+std::string InboundCluster(uint32_t application_port);            // inbound|PORT||
+std::string InboundListener(uint32_t listen_port);                // inbound|PORT
+std::string TcpListener(const std::string& host, uint32_t port);  // outbound|tcp|HOST|PORT
+std::string SniOf(const std::string& host, uint32_t port);        // outbound_.PORT_._.HOST
 
 // Every name of the service as seen from namespace `from`, each with the port and, if this is the
 // port that a bare name means, without it.

@@ -26,12 +26,7 @@ void AddOutboundListeners(const MeshView& view, const discovery::Workload& workl
   if (outbound.http_port != 0) {
     listenerv3::Listener listener =
         MakeListener(kOutboundHttp, outbound.address, outbound.http_port);
-    HttpConnectionManager manager = MakeHttpManager(view.mesh, kOutboundHttp);
-    manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
-    manager.mutable_rds()->set_route_config_name(kOutboundHttp);
-    SetAds(manager.mutable_rds()->mutable_config_source());
-    AddRouter(&manager);
-    AddHttpManager(manager, listener.add_filter_chains());
+    AddOutboundHttpManager(view.mesh, kOutboundHttp, listener.add_filter_chains());
     AddResource(listener.name(), listener, listeners);
   }
   for (const discovery::TcpOutbound& tcp : outbound.tcp) {

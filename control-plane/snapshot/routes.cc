@@ -159,7 +159,7 @@ void SetTimeouts(const HttpRouteRule* rule, const policy::ResiliencePolicy& poli
   }
   SetDuration(request, action->mutable_timeout());
   if (policy.timeouts.idle) SetDuration(*policy.timeouts.idle, action->mutable_idle_timeout());
-  if (protocol == Protocol::kGrpc) {
+  if (protocol == Protocol::kGrpc || protocol == Protocol::kAuto) {
     // 0s: the caller's own grpc-timeout holds, without a ceiling.
     SetDuration(milliseconds(0),
                 action->mutable_max_stream_duration()->mutable_grpc_timeout_header_max());
@@ -242,28 +242,35 @@ const policy::Document* RouteDocumentOf(const policy::PolicySet& policies,
   return nullptr;
 }
 
+// What becomes of a request to this port of the service.
+void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
+                 const discovery::Service& service, uint32_t number, routev3::VirtualHost* host) {
+  const Protocol protocol = service.ports.at(number).protocol;
+  const policy::ResiliencePolicy& policy = OrNone(view.ResilienceOf(name));
+  const auto* document = RouteDocumentOf(view.mesh.policies, name, number);
+  if (document == nullptr) {
+    return AddDirectRoute(OutboundCluster(discovery::HostOf(name), number), protocol, policy, host);
+  }
+  const auto& route = std::get<policy::HttpRoute>(document->spec);
+  for (const RuleMatch& rule : OrderedRules(route, document->key.ns + "/" + document->key.name)) {
+    AddRule(rule, policy, protocol, host);
+  }
+}
+
 void AddServiceHost(const MeshView& view, const discovery::ServiceName& name,
                     const discovery::Service& service, uint32_t number, const std::string& ns,
                     routev3::RouteConfiguration* configuration) {
-  const discovery::ServicePort& port = service.ports.at(number);
   const bool is_default = service.DefaultHttpPort() == number;
-  const std::string full_name = discovery::HostOf(name);
   std::vector<std::string> domains = DomainsOf(name, number, is_default, ns);
-  const policy::ResiliencePolicy& policy = OrNone(view.ResilienceOf(name));
-  routev3::VirtualHost* host = configuration->add_virtual_hosts();
-  host->set_name(full_name + ":" + std::to_string(number));
-  if (const auto* document = RouteDocumentOf(view.mesh.policies, name, number)) {
-    const auto& route = std::get<policy::HttpRoute>(document->spec);
-    const bool is_first_parent = route.parents[0].service == name;
-    for (const std::string& extra : route.hostnames) {
+  if (const policy::HttpRoute* route = view.mesh.policies.RouteOf(name, number)) {
+    const bool is_first_parent = route->parents[0].service == name;
+    for (const std::string& extra : route->hostnames) {
       if (is_first_parent) AddDomain(extra, number, is_default, &domains);
     }
-    for (const RuleMatch& rule : OrderedRules(route, document->key.ns + "/" + document->key.name)) {
-      AddRule(rule, policy, port.protocol, host);
-    }
-  } else {
-    AddDirectRoute(OutboundCluster(full_name, number), port.protocol, policy, host);
   }
+  routev3::VirtualHost* host = configuration->add_virtual_hosts();
+  host->set_name(VipRoutes(discovery::HostOf(name), number));
+  AddRoutesOf(view, name, service, number, host);
   for (const std::string& domain : domains) host->add_domains(domain);
 }
 
@@ -301,6 +308,38 @@ void DropRepeatedDomains(routev3::RouteConfiguration* configuration) {
 }
 
 }  // namespace
+
+void AddVipRoutes(const MeshView& view, ResourceTable* routes) {
+  const auto add = [&](const std::string& host, uint32_t number, const auto& fill) {
+    routev3::RouteConfiguration configuration;
+    configuration.set_name(VipRoutes(host, number));
+    configuration.mutable_validate_clusters()->set_value(false);
+    routev3::VirtualHost* all = configuration.add_virtual_hosts();
+    all->set_name(configuration.name());
+    all->add_domains("*");
+    fill(all);
+    AddResource(configuration.name(), configuration, routes);
+  };
+  for (const auto& [name, service] : view.services) {
+    for (const auto& [number, port] : service.ports) {
+      if (port.protocol == Protocol::kTcp) continue;
+      add(discovery::HostOf(name), number,
+          [&, &name = name, &service = service, number = number](routev3::VirtualHost* host) {
+            AddRoutesOf(view, name, service, number, host);
+          });
+    }
+  }
+  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
+    const auto& external = std::get<policy::ExternalService>(document->spec);
+    for (const policy::ExternalPort& port : external.ports) {
+      if (port.protocol == Protocol::kTcp) continue;
+      add(external.hosts[0], port.number, [&](routev3::VirtualHost* host) {
+        AddDirectRoute(OutboundCluster(external.hosts[0], port.number), port.protocol,
+                       OrNone(nullptr), host);
+      });
+    }
+  }
+}
 
 void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes) {
   routev3::RouteConfiguration configuration;

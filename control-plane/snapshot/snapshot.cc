@@ -33,7 +33,11 @@ const ResourceTable* Snapshot::TableOf(std::string_view type_url) const {
 }
 
 SnapshotFactory::SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh)
-    : mesh_(std::move(mesh)), services_(discovery::BuildServiceTable(*mesh_)) {
+    : SnapshotFactory(mesh, discovery::BuildServiceTable(*mesh)) {}
+
+SnapshotFactory::SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh,
+                                 discovery::ServiceTable services)
+    : mesh_(std::move(mesh)), services_(std::move(services)) {
   const MeshView view{*mesh_, services_};
   AddOutboundClusters(view, &shared_.clusters);
   AddEndpoints(view, &shared_.endpoints);
@@ -54,7 +58,26 @@ Snapshot SnapshotFactory::Build(const NodeView& node) {
   if (workload->second.outbound.http_port != 0) snapshot.routes = routes->second;
   AddInbound(view, workload->second, &snapshot);
   AddOutboundListeners(view, workload->second, &snapshot.listeners);
+  if (workload->second.interception) {
+    AddInterception(workload->second, node.is_on_demand, &snapshot);
+  }
   return snapshot;
+}
+
+void SnapshotFactory::AddInterception(const discovery::Workload& workload, bool is_on_demand,
+                                      Snapshot* snapshot) {
+  const MeshView view{*mesh_, services_};
+  if (interception_ == nullptr) {
+    interception_ = std::make_unique<Interception>();
+    AddInterceptionClusters(&interception_->clusters);
+    AddVipRoutes(view, &interception_->routes);
+  }
+  const auto [listeners, is_new] = interception_->listeners.try_emplace(is_on_demand);
+  if (is_new) AddVipListeners(view, is_on_demand, &listeners->second);
+  snapshot->clusters.insert(interception_->clusters.begin(), interception_->clusters.end());
+  snapshot->routes.insert(interception_->routes.begin(), interception_->routes.end());
+  snapshot->listeners.insert(listeners->second.begin(), listeners->second.end());
+  AddInterceptionListeners(view, workload, &snapshot->listeners);
 }
 
 Snapshot BuildSnapshot(const discovery::Mesh& mesh, const NodeView& node) {

@@ -3,7 +3,8 @@
 // plane. Owner: the xDS server keeps one Snapshot for each distinct view; resources are shared
 // between them. Thread: any. Errors: none, a Mesh holds validated policies only. Names: clusters
 // `outbound|PORT||HOST` and `inbound|PORT||`, listeners `inbound|PORT`, `outbound|http`,
-// `outbound|tcp|HOST|PORT`, route configuration `outbound|http`, secret `ROOTCA`.
+// `outbound|tcp|HOST|PORT`, route configuration `outbound|http`, secret `ROOTCA`. Of transparent
+// workloads: listeners `virtualOutbound`, `virtualInbound` and `VIP_PORT`, routes `HOST:PORT`.
 #ifndef TULLE_CONTROL_PLANE_SNAPSHOT_SNAPSHOT_H_
 #define TULLE_CONTROL_PLANE_SNAPSHOT_SNAPSHOT_H_
 
@@ -45,8 +46,11 @@ inline constexpr std::string_view kSecretType =
 
 // Whom a view is for.
 struct NodeView {
-  std::string
-      workload;  // id of an instance in the mesh; one that is unknown gets the trust bundle alone
+  // Id of an instance in the mesh; one that is unknown gets the trust bundle alone.
+  std::string workload;
+  // It asks for the listeners of virtual addresses by name, when they are used; else they are part
+  // of the wildcard.
+  bool is_on_demand = false;
 };
 
 Snapshot BuildSnapshot(const discovery::Mesh& mesh, const NodeView& node);
@@ -56,6 +60,8 @@ Snapshot BuildSnapshot(const discovery::Mesh& mesh, const NodeView& node);
 class SnapshotFactory {
  public:
   explicit SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh);
+  // `services` of that mesh.
+  SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh, discovery::ServiceTable services);
 
   Snapshot Build(const NodeView& node);
   const discovery::Mesh& mesh() const { return *mesh_; }
@@ -66,6 +72,15 @@ class SnapshotFactory {
   discovery::ServiceTable services_;
   Snapshot shared_;                              // clusters, endpoints, secrets of every node
   std::map<std::string, ResourceTable> routes_;  // by namespace
+  // What every transparent node gets; made when the first such node asks.
+  struct Interception {
+    ResourceTable clusters;
+    ResourceTable routes;
+    std::map<bool, ResourceTable> listeners;  // by is_on_demand
+  };
+  std::unique_ptr<Interception> interception_;
+
+  void AddInterception(const discovery::Workload& workload, bool is_on_demand, Snapshot* snapshot);
 };
 
 }  // namespace tulle::snapshot

@@ -43,9 +43,11 @@ std::vector<std::string> OfferedProtocols(policy::Protocol protocol) {
     case policy::Protocol::kGrpc:
       return {"istio-h2", "h2"};
     case policy::Protocol::kTcp:
+      return {"istio"};
+    case policy::Protocol::kAuto:
       break;
   }
-  return {"istio"};
+  return {};
 }
 
 void SetUpstreamTls(const std::string& sni, const std::set<std::string>& identities,

@@ -37,10 +37,11 @@ void Pack(const google::protobuf::Message& message, google::protobuf::Any* any) 
 }
 
 void AddResource(const std::string& name, const google::protobuf::Message& message,
-                 ResourceTable* table) {
+                 ResourceTable* table, bool by_name_only) {
   auto resource = std::make_shared<Resource>();
   resource->bytes = SerializeDeterministically(message);
   resource->version = VersionOf(resource->bytes);
+  resource->by_name_only = by_name_only;
   (*table)[name] = std::move(resource);
 }
 

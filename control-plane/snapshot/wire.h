@@ -19,7 +19,7 @@ namespace tulle::snapshot {
 std::string SerializeDeterministically(const google::protobuf::Message& message);
 void Pack(const google::protobuf::Message& message, google::protobuf::Any* any);
 void AddResource(const std::string& name, const google::protobuf::Message& message,
-                 ResourceTable* table);
+                 ResourceTable* table, bool by_name_only = false);
 
 void SetDuration(std::chrono::milliseconds value, google::protobuf::Duration* duration);
 void SetAddress(const std::string& address, uint32_t port,

@@ -30,6 +30,7 @@ enum class Collection : int {
   kCredential = 5,  // hash -> name and role
   kMeta = 6,
   kIdentity = 7,  // SPIFFE ID -> the services that its workloads may register
+  kVip = 8,       // host -> its virtual address
 };
 
 struct Record {

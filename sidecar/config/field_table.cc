@@ -249,7 +249,8 @@ constexpr Row kRows[] = {
      "max_requests_per_connection upstream_bind_config transport_socket metadata common_lb_config "
      "load_assignment typed_extension_protocol_options least_request_lb_config "
      "round_robin_lb_config transport_socket_matches load_balancing_policy outlier_detection",
-     "per_connection_buffer_limit_bytes health_checks dns_lookup_family "
+     "per_connection_buffer_limit_bytes health_checks dns_lookup_family dns_refresh_rate "
+     "respect_dns_ttl "
      "cleanup_interval alt_stat_name upstream_connection_options "
      "close_connections_on_host_health_failure ignore_health_on_host_removal lrs_server "
      "track_cluster_stats wait_for_warm_on_init ring_hash_lb_config",

@@ -29,6 +29,10 @@ constexpr bool NamesClusters(std::string_view type_url) {
   return type_url == kListenerType || type_url == kRouteType;
 }
 
+// Node.client_features: the client asks for the listeners of virtual addresses by name when they
+// are used; its wildcard means all others.
+inline constexpr std::string_view kOnDemandFeature = "tulle.listeners.on_demand";
+
 inline constexpr std::string_view kDeltaPath =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 inline constexpr std::string_view kStatePath =

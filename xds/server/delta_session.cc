@@ -6,6 +6,7 @@
 #include "envoy/service/discovery/v3/discovery.pb.h"
 #include "google/rpc/status.pb.h"
 #include "xds/proto/type_urls.h"
+#include "xds/server/miss_budget.h"
 #include "xds/server/rejection.h"
 #include "xds/server/subscribed_session.h"
 #include "xds/server/wire.h"
@@ -40,20 +41,27 @@ struct Difference {
   std::vector<std::pair<const std::string*, const Resource*>> changed;
   std::vector<std::string> missing;  // asked for, never had: told at once
   std::vector<std::string> removed;  // the client has it
+  size_t told_misses = 0;            // of earlier responses
 };
 
 class DeltaSession final : public SubscribedSession<Subscription> {
  public:
   absl::Status OnRequest(std::string_view bytes) override;
   std::optional<std::string> Next(loop::Instant now) override;
+  std::optional<loop::Instant> Deadline(loop::Instant now) const override;
 
  private:
   void OnAnswer(Subscription& subscription, const DeltaDiscoveryRequest& request);
   void Subscribe(Subscription& subscription, const DeltaDiscoveryRequest& request, bool first);
   void Unsubscribe(Subscription& subscription, const DeltaDiscoveryRequest& request);
   Difference Compare(const Subscription& subscription, const ResourceTable& table) const;
+  void Forget(Subscription& subscription, const std::string& type, const std::string& name);
   std::optional<std::string> Respond(std::string_view type, loop::Instant now, bool removals);
+  void Tell(const std::vector<std::string>& gone, Subscription& subscription,
+            std::string& response);
   void ResendEndpointsOf(std::string_view cluster_bytes);
+
+  MissBudget misses_;
 };
 
 absl::Status DeltaSession::OnRequest(std::string_view bytes) {
@@ -120,10 +128,29 @@ void DeltaSession::Unsubscribe(Subscription& subscription, const DeltaDiscoveryR
       subscription.resend.erase(name);
     }
   }
-  if (subscription.wildcard || request.resource_names_unsubscribe().empty()) return;
+  if (subscription.wildcard) {
+    for (const std::string& name : request.resource_names_unsubscribe()) {
+      Forget(subscription, request.type_url(), name);
+    }
+    return;
+  }
+  if (request.resource_names_unsubscribe().empty()) return;
   const auto dropped = [&](const auto& entry) { return !subscription.names.contains(entry.first); };
   std::erase_if(subscription.known, dropped);
   std::erase_if(subscription.status, dropped);
+}
+
+// Beside a wildcard: what it means too stays known, since the client keeps it.
+void DeltaSession::Forget(Subscription& subscription, const std::string& type,
+                          const std::string& name) {
+  const auto known = subscription.known.find(name);
+  if (known == subscription.known.end()) return;
+  const ResourceTable* table = view_ == nullptr ? nullptr : view_->TableOf(type);
+  const auto found = table == nullptr ? ResourceTable::const_iterator() : table->find(name);
+  const bool exists = table != nullptr && found != table->end();
+  if (!known->second.empty() && !(exists && found->second->by_name_only)) return;
+  subscription.known.erase(known);
+  subscription.status.erase(name);
 }
 
 Difference DeltaSession::Compare(const Subscription& subscription,
@@ -140,17 +167,21 @@ Difference DeltaSession::Compare(const Subscription& subscription,
     if (!rejected && (!same || resend)) difference.changed.push_back({&name, &resource});
   };
   if (subscription.wildcard) {
-    for (const auto& [name, resource] : table) consider(name, *resource);
+    for (const auto& [name, resource] : table) {
+      if (!resource->by_name_only) consider(name, *resource);
+    }
   }
   for (const std::string& name : subscription.names) {
     const auto found = table.find(name);
     if (found != table.end()) {
-      if (!subscription.wildcard) consider(found->first, *found->second);
+      if (!subscription.wildcard || found->second->by_name_only)
+        consider(found->first, *found->second);
     } else if (!subscription.known.contains(name) || subscription.resend.contains(name)) {
       difference.missing.push_back(name);
     }
   }
   for (const auto& [name, version] : subscription.known) {
+    if (version.empty()) ++difference.told_misses;
     if (!version.empty() && !table.contains(name)) difference.removed.push_back(name);
   }
   return difference;
@@ -178,11 +209,17 @@ std::optional<std::string> DeltaSession::Respond(std::string_view type, loop::In
   if (found == types_.end() || table == nullptr) return std::nullopt;
   Subscription& subscription = found->second;
   if (!subscription.dirty || pacing_.in_flight(type)) return std::nullopt;
-  const Difference difference = Compare(subscription, *table);
+  Difference difference = Compare(subscription, *table);
+  bool is_late = false;  // some misses are told later
+  if (type == kListenerType && !difference.missing.empty()) {
+    const size_t told = misses_.Take(difference.missing.size(), now);
+    is_late = told < difference.missing.size();
+    difference.missing.resize(told);
+  }
   const bool removes = removals && !difference.removed.empty();
   if (difference.changed.empty() && difference.missing.empty() && !removes &&
       !subscription.must_answer) {
-    if (difference.removed.empty()) subscription.dirty = false;
+    subscription.dirty = is_late || !difference.removed.empty();
     return std::nullopt;
   }
   subscription.must_answer = false;
@@ -199,6 +236,22 @@ std::optional<std::string> DeltaSession::Respond(std::string_view type, loop::In
   }
   std::vector<std::string> gone = difference.missing;
   if (removes) gone.insert(gone.end(), difference.removed.begin(), difference.removed.end());
+  Tell(gone, subscription, response);
+  if (type == kListenerType && difference.told_misses + difference.missing.size() > kMostMisses) {
+    for (const std::string& name : difference.missing) {
+      subscription.known.erase(name);
+      subscription.names.erase(name);
+    }
+  }
+  subscription.nonce = NextNonce();
+  AppendField(response, kTypeUrl, type);
+  AppendField(response, kNonce, subscription.nonce);
+  pacing_.OnSent(type, now);
+  return response;
+}
+
+void DeltaSession::Tell(const std::vector<std::string>& gone, Subscription& subscription,
+                        std::string& response) {
   for (const std::string& name : gone) {
     AppendField(response, kRemoved, name);
     subscription.resend.erase(name);
@@ -209,11 +262,13 @@ std::optional<std::string> DeltaSession::Respond(std::string_view type, loop::In
       subscription.known.erase(name);
     }
   }
-  subscription.nonce = NextNonce();
-  AppendField(response, kTypeUrl, type);
-  AppendField(response, kNonce, subscription.nonce);
-  pacing_.OnSent(type, now);
-  return response;
+}
+
+std::optional<loop::Instant> DeltaSession::Deadline(loop::Instant now) const {
+  const std::optional<loop::Instant> paced = SubscribedSession::Deadline(now);
+  const std::optional<loop::Instant> missed = misses_.Deadline();
+  if (!paced || !missed) return paced ? paced : missed;
+  return std::min(*paced, *missed);
 }
 
 // Envoy warms a changed cluster only when its endpoints come after it, even if they are unchanged

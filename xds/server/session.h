@@ -48,6 +48,9 @@ class Session {
 
 // Bounds on what one stream may ask for.
 inline constexpr size_t kMostNames = 100'000;
+// Listeners that do not exist and are pushed if they appear; beyond that a miss is answered and
+// forgotten.
+inline constexpr size_t kMostMisses = 1000;
 // gRPC clients take 4 MiB by default.
 inline constexpr size_t kResponseBytes = 3 * 1024 * 1024;
 

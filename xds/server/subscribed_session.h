@@ -33,7 +33,7 @@ class SubscribedSession : public Session {
     view_ = std::move(view);
   }
 
-  std::optional<loop::Instant> Deadline(loop::Instant now) const final {
+  std::optional<loop::Instant> Deadline(loop::Instant now) const override {
     return pacing_.Deadline(now);
   }
 

@@ -11,6 +11,8 @@ namespace tulle::xds {
 struct Resource {
   std::string version;  // hash of `bytes`
   std::string bytes;    // the message, serialised deterministically
+  // A wildcard does not mean it: delta clients ask for it by name when they need it.
+  bool by_name_only = false;
 };
 
 using ResourceTable = std::map<std::string, std::shared_ptr<const Resource>, std::less<>>;

@@ -3,7 +3,9 @@
 #include <yaml-cpp/yaml.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "control-plane/discovery/service_table.h"
 #include "control-plane/discovery/workload_json.h"
 #include "control-plane/policy/parse.h"
 
@@ -41,6 +43,20 @@ void AddWorkload(const YAML::Node& node, MeshFile* file) {
   file->mesh.workloads[instance.id] = instance;
 }
 
+// In order of the hosts' names.
+void AddVips(discovery::Mesh* mesh) {
+  std::set<std::string> hosts;
+  for (const auto& [name, service] : discovery::BuildServiceTable(*mesh)) {
+    hosts.insert(discovery::HostOf(name));
+  }
+  for (const policy::Document* document : mesh->policies.ExternalServices()) {
+    hosts.insert(std::get<policy::ExternalService>(document->spec).hosts[0]);
+  }
+  for (const std::string& host : hosts) {
+    mesh->vips[host] = "240.240.0." + std::to_string(mesh->vips.size() + 1);
+  }
+}
+
 }  // namespace
 
 MeshFile ReadMeshFile(const std::string& text) {
@@ -54,10 +70,12 @@ MeshFile ReadMeshFile(const std::string& text) {
       policies += "---\n" + YAML::Dump(node) + "\n";
     }
   }
-  if (policies.empty()) return file;
-  const policy::ParsedFile parsed = policy::ParseDocuments(policies, "policies");
-  file.error += policy::ToText(parsed.problems);
-  for (const policy::Document& document : parsed.documents) file.mesh.policies.Upsert(document);
+  if (!policies.empty()) {
+    const policy::ParsedFile parsed = policy::ParseDocuments(policies, "policies");
+    file.error += policy::ToText(parsed.problems);
+    for (const policy::Document& document : parsed.documents) file.mesh.policies.Upsert(document);
+  }
+  AddVips(&file.mesh);
   return file;
 }
 

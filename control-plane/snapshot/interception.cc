@@ -1,0 +1,113 @@
+#include "control-plane/snapshot/http_manager.h"
+#include "control-plane/snapshot/inspectors.h"
+#include "control-plane/snapshot/mesh_view.h"
+#include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/wire.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+
+namespace tulle::snapshot {
+namespace {
+
+namespace clusterv3 = envoy::config::cluster::v3;
+namespace listenerv3 = envoy::config::listener::v3;
+
+using policy::Protocol;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kUnknownConnectTimeout{10000};
+// Of an undeclared protocol, for proxies that do not dial while they wait.
+constexpr milliseconds kDetectionTimeout{1000};
+constexpr uint32_t kNoLimit = 4294967295;
+
+listenerv3::Listener MakeOutboundListener(const std::string& name, const std::string& address,
+                                          uint32_t port) {
+  listenerv3::Listener listener;
+  listener.set_name(name);
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  SetAddress(address, port, listener.mutable_address());
+  return listener;
+}
+
+void AddChains(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
+               listenerv3::Listener* listener) {
+  if (protocol == Protocol::kTcp) {
+    return AddTcpProxy(view.mesh, OutboundCluster(host, port), listener->add_filter_chains());
+  }
+  listenerv3::FilterChain* http = listener->add_filter_chains();
+  AddOutboundHttpManager(view.mesh, VipRoutes(host, port), http);
+  if (protocol != Protocol::kAuto) return;
+  AddTlsInspector(listener);
+  AddHttpInspector(listener);
+  SetDuration(kDetectionTimeout, listener->mutable_listener_filters_timeout());
+  listener->set_continue_on_listener_filters_timeout(true);
+  http->set_name("http");
+  http->mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
+  AddInspectedHttp(http->mutable_filter_chain_match());
+  listener->mutable_default_filter_chain()->set_name("bytes");
+  AddTcpProxy(view.mesh, BytesCluster(host, port), listener->mutable_default_filter_chain());
+}
+
+void AddPassthrough(const char* name, bool is_inbound, ResourceTable* clusters) {
+  clusterv3::Cluster cluster;
+  cluster.set_name(name);
+  SetOriginalDestination(is_inbound, &cluster);
+  SetDuration(kUnknownConnectTimeout, cluster.mutable_connect_timeout());
+  auto* threshold = cluster.mutable_circuit_breakers()->add_thresholds();
+  threshold->mutable_max_connections()->set_value(kNoLimit);
+  threshold->mutable_max_pending_requests()->set_value(kNoLimit);
+  threshold->mutable_max_requests()->set_value(kNoLimit);
+  AddResource(name, cluster, clusters);
+}
+
+}  // namespace
+
+void AddInterceptionClusters(ResourceTable* clusters) {
+  AddPassthrough(kPassthroughCluster, false, clusters);
+  AddPassthrough(kInboundPassthroughCluster, true, clusters);
+  clusterv3::Cluster nowhere;
+  nowhere.set_name(kBlackHoleCluster);
+  nowhere.set_type(clusterv3::Cluster::STATIC);
+  SetDuration(kUnknownConnectTimeout, nowhere.mutable_connect_timeout());
+  nowhere.mutable_load_assignment()->set_cluster_name(kBlackHoleCluster);
+  AddResource(kBlackHoleCluster, nowhere, clusters);
+}
+
+void AddVipListeners(const MeshView& view, bool by_name_only, ResourceTable* listeners) {
+  const auto add = [&](const std::string& host, uint32_t port, Protocol protocol) {
+    const auto vip = view.mesh.vips.find(host);
+    if (vip == view.mesh.vips.end()) return;
+    listenerv3::Listener listener =
+        MakeOutboundListener(VipListener(vip->second, port), vip->second, port);
+    listener.mutable_bind_to_port()->set_value(false);
+    AddChains(view, host, port, protocol, &listener);
+    AddResource(listener.name(), listener, listeners, by_name_only);
+  };
+  for (const auto& [name, service] : view.services) {
+    for (const auto& [number, port] : service.ports) {
+      add(discovery::HostOf(name), number, port.protocol);
+    }
+  }
+  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
+    const auto& external = std::get<policy::ExternalService>(document->spec);
+    for (const policy::ExternalPort& port : external.ports) {
+      add(external.hosts[0], port.number, port.protocol);
+    }
+  }
+}
+
+void AddInterceptionListeners(const MeshView& view, const discovery::Workload& workload,
+                              ResourceTable* listeners) {
+  const discovery::Interception& interception = *workload.interception;
+  const auto add = [&](const char* name, const char* address) {
+    listenerv3::Listener listener = MakeOutboundListener(name, address, interception.outbound_port);
+    listener.mutable_use_original_dst()->set_value(true);
+    listener.mutable_default_filter_chain()->set_name("unknown");
+    AddTcpProxy(view.mesh, kPassthroughCluster, listener.mutable_default_filter_chain());
+    AddResource(name, listener, listeners);
+  };
+  add(kVirtualOutbound, "127.0.0.1");
+  if (interception.has_ipv6) add(kVirtualOutbound6, "::1");
+}
+
+}  // namespace tulle::snapshot
