@@ -83,7 +83,7 @@ class ControlledMesh:
         return self.apply(SPLIT_POLICY % (v1, v2))
 
     def no_retries(self):
-        services = sorted({w.service for w in self.workloads.values() if w.application} | {"post-v1", "post-v2"})
+        services = sorted({w.service for w in self.workloads.values() if w.application and w.service != "lab"} | {"post-v1", "post-v2"})
         self.apply("---\n".join(NO_RETRIES % (service, service) for service in services))
 
     # -- what it knows
@@ -102,10 +102,10 @@ class ControlledMesh:
     # -- the sidecars
 
     def arguments(self, workload):
-        state = os.path.join(self.folder, workload.name + ".state")
+        state = os.path.join(self.folder, workload.tag + ".state")
         os.makedirs(state, mode=0o700, exist_ok=True)
         argv = ["--control", "127.0.0.1:%d" % self.grpc, "--token-file", self.token_of(workload), "--state-dir", state,
-                "--admin", "127.0.0.1:%d" % workload.admin, "--name", workload.name]
+                "--admin", "127.0.0.1:%d" % workload.admin, "--name", workload.name, "--workers", str(workload.workers)]
         if workload.application:
             dialled = "%d@" % workload.dialled if workload.dialled != workload.inbound else ""
             argv += ["--inbound", "%s%d:%d:80/http" % (dialled, workload.inbound, workload.application)]

@@ -18,6 +18,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 import processes  # noqa: E402
 import pki  # noqa: E402
 import raw  # noqa: E402
+import resilience_checks  # noqa: E402
 from controlled_mesh import SPIFFE, ControlledMesh  # noqa: E402
 
 MARKER = b"TULLE-SHOP-MARKER"
@@ -32,13 +33,15 @@ SVID_TTL = "30s"
 class Workload:
     """One service with its sidecar, or the customers' sidecar alone."""
 
-    def __init__(self, number, service, version="v1", calls=(), has_application=True, relayed=False):
+    def __init__(self, number, service, version="v1", calls=(), has_application=True, relayed=False, workers=1):
         base = FIRST_PORT + 10 * number
         self.service = service
         self.version = version
         self.name = "post-" + version if service == "post" else service
         self.account = self.name
+        self.tag = "%s-%d" % (self.name, number)  # of its files: a successor has its own
         self.calls = calls
+        self.workers = workers
         self.application = base if has_application else 0
         self.inbound, self.outbound, self.admin = base + 1, base + 2, base + 3
         # Where others reach it: the recorder stands before one of them.
@@ -47,13 +50,15 @@ class Workload:
 
 def shop():
     members = [
-        Workload(0, "customers", calls=("gateway", "auth", "post", "image", "payment"), has_application=False),
+        Workload(0, "customers", calls=("gateway", "auth", "post", "image", "payment", "lab"), has_application=False,
+                 workers=2),
         Workload(1, "gateway", calls=("auth", "post", "image", "payment")),
         Workload(2, "auth"),
         Workload(3, "post"),
         Workload(4, "post", "v2"),
         Workload(5, "image"),
         Workload(6, "payment", relayed=True),
+        Workload(7, "lab"),
     ]
     return collections.OrderedDict((w.name, w) for w in members)
 
@@ -107,6 +112,10 @@ class Demo:
     def instance_of(self, name):
         return next(p["name"] for p in self.mesh.proxies() if p["spiffeId"] == SPIFFE + self.workloads[name].account)
 
+    def count_of(self, name):
+        account = SPIFFE + self.workloads[name].account
+        return sum(p["spiffeId"] == account and p["connected"] and p["synced"] for p in self.mesh.proxies())
+
     def answers(self):
         port = self.workloads["customers"].outbound
         tries = (("/blog/1", "GET"), ("/image/1", "GET"), ("/pay", "POST"))
@@ -119,12 +128,12 @@ class Demo:
     def start_service(self, workload):
         if workload.application:
             peers = [a for peer in workload.calls for a in ("--peer", "%s=127.0.0.1:%d" % (peer, workload.outbound))]
-            self.child("service-" + workload.name, [processes.binary("tests/shop/service"), workload.service, str(workload.application),
+            workload.program = self.child("service-" + workload.tag, [processes.binary("tests/shop/service"), workload.service, str(workload.application),
                                                     "--version", workload.version, *peers], workload.application)
 
     def start_sidecar(self, workload):
         argv = [processes.binary("sidecar/tulle-sidecar"), *self.mesh.arguments(workload)]
-        self.sidecars[workload.name] = self.child("sidecar-" + workload.name, argv)
+        self.sidecars[workload.name] = workload.sidecar = self.child("sidecar-" + workload.tag, argv)
 
     def start_load(self):
         customers = self.workloads["customers"]
@@ -275,6 +284,27 @@ def serial(workload):
     return [s["certificate_chain"][0]["serial_number"] for s in page["certificates"] if s["name"] == "default"][0]
 
 
+def check_replacement(demo):
+    """post v1 is replaced: its successor comes first, then it is told to go."""
+    before = failed_so_far(demo)
+    old = demo.workloads["post-v1"]
+    new = Workload(8, "post")
+    demo.start_service(new)
+    demo.start_sidecar(new)
+    processes.wait_until(lambda: demo.count_of("post-v1") == 2 and demo.mesh.all_in_sync(), "the successor is there", 20)
+    leaving = old.sidecar
+    leaving.process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    code = leaving.process.wait(40)
+    took = time.monotonic() - began
+    old.program.stop()
+    demo.children = [c for c in demo.children if c not in (leaving, old.program)]
+    demo.workloads["post-v1"] = new
+    time.sleep(1.5)
+    failed = failed_so_far(demo) - before
+    return "the old sidecar ended with %d after %.1f s, %d failed" % (code, took, failed), code == 0 and failed == 0
+
+
 def check_rotation(demo):
     """Leaves by their short life, then the root by tullectl; the mesh sends nothing twice meanwhile."""
     demo.mesh.no_retries()
@@ -295,6 +325,8 @@ CHECKS = [
     ("2,000 requests at 90/10, within 2.5 %", check_split),
     ("a policy change is in force everywhere within 1 s, 0 failed", check_policy_change),
     ("the control plane is killed and comes back, 0 failed", check_control_plane_death),
+    *resilience_checks.CHECKS,
+    ("post is replaced while it serves (SIGTERM to its sidecar), 0 failed", check_replacement),
     ("certificates rotate, mesh retries off, 0 failed", check_rotation),
 ]
 

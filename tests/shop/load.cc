@@ -1,7 +1,8 @@
 // The shop's customers:  load HOST:PORT [--host NAME] [--rate N] [--seconds S] [--threads N]
-// [--only blog]
+// [--only blog] [--path TARGET] [--requests N]
 //
 // --only blog: nothing but GET /blog, for counting who answers.
+// --path TARGET: nothing but GET TARGET, whatever the body; --requests: that many, then the end.
 // Sends GET and POST in turn, every second request on a new connection, checks each body and never
 // sends anything twice. Each second, and at the end, one line of JSON on stdout; ends after S
 // seconds, or on SIGTERM when S is 0.
@@ -11,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -81,12 +83,24 @@ struct Errand {
   std::string expected;
 };
 
-Errand Compose(uint64_t number, const std::string& host, bool only_blog) {
+// What is asked for.
+struct Wish {
+  std::string host = "gateway";
+  bool only_blog = false;
+  std::string path;  // if not empty, nothing else
+};
+
+Errand Compose(uint64_t number, const Wish& wish) {
   Errand order;
-  order.request.headers = {{"host", host},
+  order.request.headers = {{"host", wish.host},
                            {"authorization", "token-" + std::to_string(number % 97)}};
   const uint64_t id = number % 1000;
-  switch (only_blog ? 1 : number / 2 % 8) {
+  if (!wish.path.empty()) {
+    order.request.method = "GET";
+    order.request.target = wish.path;
+    return order;
+  }
+  switch (wish.only_blog ? 1 : number / 2 % 8) {
     case 0:
     case 2:
     case 4:
@@ -116,8 +130,8 @@ Errand Compose(uint64_t number, const std::string& host, bool only_blog) {
 // One customer: a thread with one kept connection beside the new ones.
 class Customer {
  public:
-  Customer(Address address, std::string host, bool only_blog, uint64_t first)
-      : address_(std::move(address)), host_(std::move(host)), only_blog_(only_blog), next_(first) {}
+  Customer(Address address, Wish wish, uint64_t first)
+      : address_(std::move(address)), wish_(std::move(wish)), next_(first) {}
 
   void SendOne();
   Count TakeCount() {
@@ -129,8 +143,7 @@ class Customer {
   std::string Exchange(const Errand& order, bool fresh, Response* response);
 
   const Address address_;
-  const std::string host_;
-  const bool only_blog_;
+  const Wish wish_;
   uint64_t next_;
   std::unique_ptr<Wire> kept_;
   std::mutex mutex_;
@@ -148,13 +161,14 @@ std::string Customer::Exchange(const Errand& order, bool fresh, Response* respon
   const bool closes = response->headers["connection"].find("close") != std::string::npos;
   if (!fresh && !closes) kept_ = std::move(wire);
   if (response->status != 200) return "status " + std::to_string(response->status);
-  return response->body == order.expected ? "" : "wrong body";
+  const bool right = !wish_.path.empty() || response->body == order.expected;
+  return right ? "" : "wrong body";
 }
 
 void Customer::SendOne() {
   const uint64_t number = next_++;
   const bool fresh = number % 2 == 0;
-  Errand order = Compose(number, host_, only_blog_);
+  Errand order = Compose(number, wish_);
   if (fresh) order.request.headers["connection"] = "close";
   const Clock::time_point begin = Clock::now();
   Response response;
@@ -175,11 +189,12 @@ void Customer::SendOne() {
                  order.request.target.substr(0, order.request.target.find('/', 1)) + ": " + reason];
 }
 
-void Work(Customer* customer, double rate) {
+// `left`: of requests for all customers together.
+void Work(Customer* customer, double rate, std::atomic<int64_t>* left) {
   const auto pause =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(1 / rate));
   Clock::time_point due = Clock::now();
-  while (!stopped) {
+  while (!stopped && left->fetch_sub(1) > 0) {
     customer->SendOne();
     due += pause;
     // After a stall, the lost time is not made up for by a burst of more than a second's worth.
@@ -190,16 +205,16 @@ void Work(Customer* customer, double rate) {
 
 int Run(int argc, char** argv) {
   const auto address = argc > 1 ? ParseAddress(argv[1]) : std::nullopt;
-  std::string host = "gateway";
+  Wish wish;
+  std::atomic<int64_t> left{std::numeric_limits<int64_t>::max()};
   double rate = 400;
   double seconds = 0;
   int threads = 8;
-  bool only_blog = false;
   bool understood = address.has_value() && argc % 2 == 0;
   for (int i = 2; understood && i + 1 < argc; i += 2) {
     const std::string option = argv[i];
     if (option == "--host")
-      host = argv[i + 1];
+      wish.host = argv[i + 1];
     else if (option == "--rate")
       rate = std::atof(argv[i + 1]);
     else if (option == "--seconds")
@@ -207,13 +222,18 @@ int Run(int argc, char** argv) {
     else if (option == "--threads")
       threads = std::atoi(argv[i + 1]);
     else if (option == "--only")
-      only_blog = std::string_view(argv[i + 1]) == "blog";
+      wish.only_blog = std::string_view(argv[i + 1]) == "blog";
+    else if (option == "--path")
+      wish.path = argv[i + 1];
+    else if (option == "--requests")
+      left = std::atoll(argv[i + 1]);
     else
       understood = false;
   }
   if (!understood || rate <= 0 || threads <= 0) {
     std::fprintf(stderr,
-                 "usage: load HOST:PORT [--host NAME] [--rate N] [--seconds S] [--threads N]\n");
+                 "usage: load HOST:PORT [--host NAME] [--rate N] [--seconds S] [--threads N] "
+                 "[--only blog] [--path TARGET] [--requests N]\n");
     return 2;
   }
   std::signal(SIGPIPE, SIG_IGN);
@@ -223,8 +243,8 @@ int Run(int argc, char** argv) {
   std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i) {
     customers.push_back(
-        std::make_unique<Customer>(*address, host, only_blog, static_cast<uint64_t>(i) * 1000003));
-    workers.emplace_back(Work, customers.back().get(), rate / threads);
+        std::make_unique<Customer>(*address, wish, static_cast<uint64_t>(i) * 1000003));
+    workers.emplace_back(Work, customers.back().get(), rate / threads, &left);
   }
   const Clock::time_point begin = Clock::now();
   const auto elapsed = [begin] {
@@ -233,7 +253,7 @@ int Run(int argc, char** argv) {
   Count total;
   for (double printed = 0; !stopped;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    if (seconds > 0 && elapsed() >= seconds) stopped = true;
+    if ((seconds > 0 && elapsed() >= seconds) || left.load() <= 0) stopped = true;
     if (elapsed() - printed < 1 && !stopped) continue;
     Count period;
     for (const auto& customer : customers) period.Add(customer->TakeCount());

@@ -6,6 +6,7 @@
 //   post      GET /posts/ID   the text of a post        POST /posts     a receipt of the body
 //   image     GET /images/ID  100 KB                    payment  POST /payments  a receipt of the
 //   body
+//   lab       fails and dawdles as it is asked to: lab.h
 //
 // A peer is called by its name in Host, at the address given: that may be the service itself or a
 // proxy. It knows nothing of the mesh.
@@ -20,6 +21,7 @@
 #include <thread>
 
 #include "tests/shop/goods.h"
+#include "tests/shop/lab.h"
 #include "tests/shop/wire.h"
 
 namespace tulle::shop {
@@ -44,6 +46,7 @@ class Service {
   const std::string role_;
   const std::string version_;
   std::map<std::string, std::unique_ptr<Client>> peers_;
+  Lab lab_;
 };
 
 Response Text(int status, std::string body) {
@@ -107,6 +110,7 @@ Response Service::Gateway(const Request& request) {
 
 Response Service::Answer(const Request& request) {
   if (role_ == "gateway") return Gateway(request);
+  if (role_ == "lab") return lab_.Answer(request);
   Response response = Text(404, role_ + " does not know " + request.target);
   if (role_ == "auth" && request.target == "/verify") {
     const auto token = request.headers.find("authorization");
