@@ -1,0 +1,242 @@
+// Sets, checks and removes the redirection of a pod's or a host's connections to its sidecar.
+
+#include <absl/strings/str_cat.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "k8s/init/network.h"
+#include "k8s/init/redirection.h"
+#include "k8s/init/tables.h"
+#include "k8s/init/verification.h"
+#include "telemetry/version.h"
+
+namespace tulle::init {
+namespace {
+
+constexpr char kExamples[] = R"(
+Examples:
+  # Before the sidecar starts: set the rules, then see by real connections that they work
+  tulle-init
+
+  # On a host of its own: leave ssh and the database alone
+  tulle-init --exclude-inbound-ports 22 --exclude-outbound-ports 5432
+
+  # Does it work (also while the sidecar runs)? Take everything away again.
+  tulle-init --check
+  tulle-init --remove
+
+Exit codes: 0 done, 1 a step failed or a connection was not redirected, 2 wrong usage.
+)";
+
+struct CommandLine {
+  Redirection redirection;
+  std::string variant = "auto";
+  bool without_ipv6 = false;
+  bool check = false;
+  bool remove = false;
+  bool print = false;
+  bool without_check = false;
+};
+
+void Complain(const absl::Status& status) {
+  std::fprintf(stderr, "tulle-init: %s\n", std::string(status.message()).c_str());
+}
+
+std::string CheckRange(const std::string& text) {
+  return IsRange(text) ? "" : "\"" + text + "\" is no range: write ADDRESS or ADDRESS/BITS";
+}
+
+void AddPortOptions(CLI::App& app, Redirection& to) {
+  const auto ports = [&](const char* name, std::vector<uint16_t>& into, const char* help) {
+    app.add_option(name, into, help)->delimiter(',')->check(CLI::Range(1, 65535));
+  };
+  ports("--include-inbound-ports", to.include_inbound_ports, "Take these alone (default: all)");
+  ports("--exclude-inbound-ports", to.exclude_inbound_ports,
+        "Leave these alone, beside the sidecar's own 15021 and 15090");
+  ports("--exclude-outbound-ports", to.exclude_outbound_ports, "Leave calls to these alone");
+}
+
+void AddOptions(CLI::App& app, CommandLine& line) {
+  Redirection& to = line.redirection;
+  app.add_flag("--check", line.check, "Only see whether redirection works");
+  app.add_flag("--remove", line.remove, "Take rules, route and address away");
+  app.add_flag("--print", line.print, "Only print the rules, for iptables-restore --noflush");
+  app.add_flag("--no-check", line.without_check, "Set the rules without trying them");
+  app.add_option("--outbound-port", to.outbound_port, "The sidecar's outbound port (15001)")
+      ->check(CLI::Range(1, 65535));
+  app.add_option("--inbound-port", to.inbound_port, "The sidecar's inbound port (15006)")
+      ->check(CLI::Range(1, 65535));
+  app.add_option("--proxy-uid", to.uids,
+                 "Whose connections are left alone; the first is the sidecar's (1337)")
+      ->delimiter(',');
+  app.add_option("--proxy-gid", to.gids, "As --proxy-uid, by group (1337)")->delimiter(',');
+  AddPortOptions(app, to);
+  app.add_option("--include-outbound-ranges", to.include_outbound_ranges,
+                 "ADDRESS[/BITS]: take calls to these alone, and to services (default: all)")
+      ->delimiter(',')
+      ->check(CheckRange);
+  app.add_option("--exclude-outbound-ranges", to.exclude_outbound_ranges,
+                 "ADDRESS[/BITS]: leave calls to these alone")
+      ->delimiter(',')
+      ->check(CheckRange);
+  app.add_option("--vip-range", to.vip_range, "Virtual addresses of services (240.240.0.0/16)")
+      ->check(CheckRange);
+  app.add_option("--iptables", line.variant, "auto, nft or legacy (auto: the one in use)")
+      ->check(CLI::IsMember({"auto", "nft", "legacy"}));
+  app.add_flag("--no-ipv6", line.without_ipv6, "Leave IPv6 alone: it goes past the sidecar");
+}
+
+absl::StatusOr<std::vector<Tables>> TablesFor(const CommandLine& line) {
+  Variant variant = line.variant == "legacy" ? Variant::kLegacy : Variant::kNft;
+  if (line.variant == "auto") {
+    const auto found = FindVariant();
+    if (!found.ok()) return found.status();
+    variant = *found;
+  }
+  std::vector<Tables> tables = {Tables(variant, Family::kV4)};
+  if (!line.without_ipv6 && HasIpv6()) tables.emplace_back(variant, Family::kV6);
+  return tables;
+}
+
+absl::Status SetOne(const CommandLine& line, const Tables& tables) {
+  const auto saved = tables.Save();
+  if (!saved.ok()) return saved.status();
+  const absl::Status status = tables.Restore(RulesFor(line.redirection, tables.family(), *saved));
+  if (!status.ok()) return status;
+  std::printf("rules are set by %s\n", tables.name().c_str());
+  if (tables.family() == Family::kV6) return AddOwnSource6();
+  if (line.redirection.vip_range.empty()) return absl::OkStatus();
+  const auto added = AddRouteToLoopback(line.redirection.vip_range);
+  if (added.ok() && *added) {
+    std::printf("route %s dev lo is added\n", line.redirection.vip_range.c_str());
+  }
+  return added.status();
+}
+
+// Rules for one family alone would let the other past: none stay behind.
+absl::Status RemoveAll(const CommandLine& line) {
+  absl::Status status;
+  for (const Variant variant : VariantsInUse()) {
+    for (const Family family : {Family::kV4, Family::kV6}) {
+      const Tables tables(variant, family);
+      const auto saved = tables.Save();
+      if (!saved.ok()) {
+        // Nobody can have set rules there.
+        if (saved.status().code() != absl::StatusCode::kNotFound && family == Family::kV4 &&
+            status.ok()) {
+          status = saved.status();
+        }
+        continue;
+      }
+      const std::string removal = RemovalOf(*saved);
+      if (removal.empty()) continue;
+      const absl::Status removed = tables.Restore(removal);
+      if (removed.ok()) std::printf("rules are gone from %s\n", tables.name().c_str());
+      if (status.ok()) status = removed;
+    }
+  }
+  if (!line.redirection.vip_range.empty()) {
+    const absl::Status route = RemoveRouteToLoopback(line.redirection.vip_range);
+    if (status.ok()) status = route;
+  }
+  if (HasIpv6()) {
+    const absl::Status address = RemoveOwnSource6();
+    if (status.ok()) status = address;
+  }
+  return status;
+}
+
+// Exit code.
+int CheckAll(const CommandLine& line, const std::vector<Tables>& all) {
+  bool failed = false;
+  for (const Tables& tables : all) {
+    for (const Check& check : Verify(line.redirection, tables)) {
+      const bool bad = check.outcome == Check::Outcome::kFailed;
+      const char* word = bad                                         ? "FAILED "
+                         : check.outcome == Check::Outcome::kSkipped ? "skipped"
+                                                                     : "ok     ";
+      failed |= bad;
+      std::fprintf(bad ? stderr : stdout, "%s %s%s%s\n", word, check.what.c_str(),
+                   check.detail.empty() ? "" : ": ", check.detail.c_str());
+    }
+  }
+  std::fflush(stdout);
+  if (!failed) return 0;
+  std::fprintf(stderr,
+               "tulle-init: connections of this workload go past the sidecar, without encryption "
+               "and without policy. Do not start it before this is mended.\n");
+  return 1;
+}
+
+int SetAll(const CommandLine& line, const std::vector<Tables>& all) {
+  for (const Tables& tables : all) {
+    const absl::Status status = SetOne(line, tables);
+    if (status.ok()) continue;
+    Complain(status);
+    if (tables.family() == Family::kV6) {
+      std::fprintf(stderr,
+                   "tulle-init: IPv6 works here and cannot be redirected. If nothing uses it, give "
+                   "--no-ipv6; all rules are taken away again.\n");
+    }
+    const absl::Status removed = RemoveAll(line);
+    if (!removed.ok()) Complain(removed);
+    return 1;
+  }
+  return line.without_check ? 0 : CheckAll(line, all);
+}
+
+int Run(const CommandLine& line) {
+  if (line.print) {
+    std::fputs(RulesFor(line.redirection, Family::kV4, "").c_str(), stdout);
+    if (!line.without_ipv6) {
+      std::printf("# IPv6\n%s", RulesFor(line.redirection, Family::kV6, "").c_str());
+    }
+    return 0;
+  }
+  if (line.remove) {
+    const absl::Status status = RemoveAll(line);
+    if (status.ok()) std::puts("nothing of tulle-init is left");
+    if (!status.ok()) Complain(status);
+    return status.ok() ? 0 : 1;
+  }
+  if (!line.check) {
+    const absl::Status up = BringLoopbackUp();
+    if (!up.ok()) return Complain(up), 1;
+  }
+  const auto tables = TablesFor(line);
+  if (!tables.ok()) return Complain(tables.status()), 1;
+  return line.check ? CheckAll(line, *tables) : SetAll(line, *tables);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app("Redirects a workload's connections to its sidecar", "tulle-init");
+  app.footer(kExamples);
+  app.set_version_flag("--version", telemetry::kVersion);
+  AddOptions(app, line);
+  app.get_option("--check")->excludes(app.get_option("--remove"));
+  app.get_option("--print")->excludes(app.get_option("--check"));
+  app.get_option("--print")->excludes(app.get_option("--remove"));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  for (const uint16_t own : {15021, 15090}) {
+    auto& excluded = line.redirection.exclude_inbound_ports;
+    if (std::find(excluded.begin(), excluded.end(), own) == excluded.end()) excluded.push_back(own);
+  }
+  if (line.redirection.outbound_port == line.redirection.inbound_port) {
+    std::fprintf(stderr, "tulle-init: --outbound-port and --inbound-port must differ\n");
+    return 2;
+  }
+  return Run(line);
+}
+
+}  // namespace tulle::init
+
+int main(int argc, char** argv) { return tulle::init::Main(argc, argv); }

@@ -1,0 +1,157 @@
+#include "k8s/init/probe.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace tulle::init {
+namespace {
+
+constexpr int kOriginalDestination = 80;  // SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST
+constexpr int kLongestCallMilliseconds = 5000;
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(sockaddr_storage);
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+Address ToAddress(const Target& target) {
+  Address address;
+  if (target.family == Family::kV4) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(target.port);
+    inet_pton(AF_INET, target.address.c_str(), &v4->sin_addr);
+    address.length = sizeof(sockaddr_in);
+  } else {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(target.port);
+    inet_pton(AF_INET6, target.address.c_str(), &v6->sin6_addr);
+    address.length = sizeof(sockaddr_in6);
+  }
+  return address;
+}
+
+Target ToTarget(const Address& address) {
+  Target target;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
+    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+    target.port = ntohs(v4->sin_port);
+  } else {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+    inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
+    target.family = Family::kV6;
+    target.port = ntohs(v6->sin6_port);
+  }
+  target.address = text;
+  return target;
+}
+
+int NewSocket(Family family, int type) {
+  return socket(family == Family::kV4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, 0);
+}
+
+bool WaitFor(int descriptor, short events, std::chrono::milliseconds within) {
+  pollfd each{descriptor, events, 0};
+  return poll(&each, 1, static_cast<int>(within.count())) > 0;
+}
+
+// In the child: nothing but system calls.
+[[noreturn]] void Call(uint32_t id, Address to, Family family, int report) {
+  const bool became =
+      setgroups(0, nullptr) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0;
+  const char word = became ? 'y' : 'n';
+  if (write(report, &word, 1) != 1 || !became) _exit(1);
+  const int descriptor = NewSocket(family, SOCK_STREAM | SOCK_NONBLOCK);
+  if (connect(descriptor, to.get(), to.length) == 0 || errno == EINPROGRESS) {
+    pollfd each{descriptor, POLLOUT, 0};
+    poll(&each, 1, kLongestCallMilliseconds);
+    // Until the other side has looked at it.
+    poll(nullptr, 0, kLongestCallMilliseconds);
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+Listener::Listener(const Target& at)
+    : family_(at.family), descriptor_(NewSocket(at.family, SOCK_STREAM)) {
+  const int on = 1;
+  setsockopt(descriptor_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (family_ == Family::kV6) setsockopt(descriptor_, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  Address address = ToAddress(at);
+  if (bind(descriptor_, address.get(), address.length) != 0 || listen(descriptor_, 16) != 0) {
+    error_ = errno;
+  }
+}
+
+Listener::~Listener() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+Target Listener::address() const {
+  Address address;
+  getsockname(descriptor_, address.get(), &address.length);
+  return ToTarget(address);
+}
+
+std::optional<Listener::Arrival> Listener::Accept(std::chrono::milliseconds within) {
+  if (!WaitFor(descriptor_, POLLIN, within)) return std::nullopt;
+  const int accepted = accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (accepted < 0) return std::nullopt;
+  Arrival arrival;
+  Address original;
+  const int level = family_ == Family::kV4 ? static_cast<int>(IPPROTO_IP) : IPPROTO_IPV6;
+  if (getsockopt(accepted, level, kOriginalDestination, &original.storage, &original.length) == 0) {
+    arrival.original = ToTarget(original);
+  }
+  close(accepted);
+  return arrival;
+}
+
+Caller::Caller(uint32_t id, const Target& to) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return;
+  const Address address = ToAddress(to);
+  child_ = fork();
+  if (child_ == 0) {
+    close(ends[0]);
+    Call(id, address, to.family, ends[1]);
+  }
+  close(ends[1]);
+  report_ = ends[0];
+}
+
+bool Caller::may_change_user() {
+  char word = 'n';
+  return report_ >= 0 && read(report_, &word, 1) == 1 && word == 'y';
+}
+
+Caller::~Caller() {
+  if (report_ >= 0) close(report_);
+  if (child_ <= 0) return;
+  kill(child_, SIGKILL);
+  while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+bool HasRouteTo(const Target& target) {
+  const int probe = NewSocket(target.family, SOCK_DGRAM);
+  Address address = ToAddress(target);
+  const bool has_route = connect(probe, address.get(), address.length) == 0;
+  if (probe >= 0) close(probe);
+  return has_route;
+}
+
+}  // namespace tulle::init

@@ -1,0 +1,67 @@
+// Connections that somebody makes, and where they arrive. Blocking.
+#ifndef TULLE_K8S_INIT_PROBE_H_
+#define TULLE_K8S_INIT_PROBE_H_
+
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "k8s/init/redirection.h"
+
+namespace tulle::init {
+
+struct Target {
+  Family family = Family::kV4;
+  std::string address;
+  uint16_t port = 0;
+
+  std::string text() const {
+    return (family == Family::kV6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+  }
+  bool operator==(const Target&) const = default;
+};
+
+// A listening socket, or why there is none.
+class Listener {
+ public:
+  explicit Listener(const Target& at);
+  ~Listener();
+  Listener(const Listener&) = delete;
+
+  int error() const { return error_; }  // errno; 0: it listens
+  Target address() const;
+
+  struct Arrival {
+    std::optional<Target> original;  // what the caller dialled, if it was redirected
+  };
+  std::optional<Arrival> Accept(std::chrono::milliseconds within);
+
+ private:
+  Family family_;
+  int descriptor_ = -1;
+  int error_ = 0;
+};
+
+// A process of its own that connects as another user, and is gone with this object.
+class Caller {
+ public:
+  Caller(uint32_t id, const Target& to);
+  ~Caller();
+  Caller(const Caller&) = delete;
+
+  // False: this process may not become another user. Waits until the caller has tried.
+  bool may_change_user();
+
+ private:
+  int child_ = -1;
+  int report_ = -1;
+};
+
+bool HasRouteTo(const Target& target);
+
+}  // namespace tulle::init
+
+#endif  // TULLE_K8S_INIT_PROBE_H_

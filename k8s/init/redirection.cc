@@ -1,0 +1,213 @@
+#include "k8s/init/redirection.h"
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <arpa/inet.h>
+
+#include <optional>
+
+namespace tulle::init {
+namespace {
+
+constexpr std::string_view kInbound = "TULLE_INBOUND";
+constexpr std::string_view kInRedirect = "TULLE_IN_REDIRECT";
+constexpr std::string_view kOutput = "TULLE_OUTPUT";
+constexpr std::string_view kRedirect = "TULLE_REDIRECT";
+constexpr std::string_view kVip = "TULLE_VIP";
+constexpr std::string_view kChains[] = {kInbound, kInRedirect, kOutput, kRedirect, kVip};
+
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+// The lines of `text`, without their ends.
+template <typename Visit>
+void ForEachLine(std::string_view text, Visit visit) {
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    visit(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
+class Rules {
+ public:
+  explicit Rules(Family family) : family_(family) {}
+
+  void Append(std::string_view chain, std::string_view rule) {
+    absl::StrAppend(&text_, "-A ", View(chain), " ", View(rule), "\n");
+  }
+  void Line(std::string_view line) { absl::StrAppend(&text_, View(line), "\n"); }
+  // Address of this family.
+  std::string_view Pick(std::string_view v4, std::string_view v6) const {
+    return family_ == Family::kV4 ? v4 : v6;
+  }
+  Family family() const { return family_; }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  Family family_;
+  std::string text_;
+};
+
+void AppendOwners(const Redirection& redirection, std::string_view chain, Rules* rules) {
+  for (const uint32_t uid : redirection.uids) {
+    rules->Append(chain, absl::StrCat("-m owner --uid-owner ", uid, " -j RETURN"));
+  }
+  for (const uint32_t gid : redirection.gids) {
+    rules->Append(chain, absl::StrCat("-m owner --gid-owner ", gid, " -j RETURN"));
+  }
+}
+
+void AppendPorts(const std::vector<uint16_t>& ports, std::string_view chain, Rules* rules) {
+  for (const uint16_t port : ports) {
+    rules->Append(chain, absl::StrCat("-p tcp --dport ", port, " -j RETURN"));
+  }
+}
+
+void AppendInbound(const Redirection& redirection, Rules* rules) {
+  AppendPorts(redirection.exclude_inbound_ports, kInbound, rules);
+  if (redirection.include_inbound_ports.empty()) {
+    rules->Append(kInbound, absl::StrCat("-p tcp -j ", View(kInRedirect)));
+  }
+  for (const uint16_t port : redirection.include_inbound_ports) {
+    rules->Append(kInbound, absl::StrCat("-p tcp --dport ", port, " -j ", View(kInRedirect)));
+  }
+  rules->Append(kInRedirect,
+                absl::StrCat("-p tcp -j REDIRECT --to-ports ", redirection.inbound_port));
+}
+
+// Virtual addresses may be routed to lo, where nothing else is redirected: they come first.
+void AppendVips(const Redirection& redirection, Rules* rules) {
+  if (redirection.vip_range.empty() || !IsOf(rules->family(), redirection.vip_range)) return;
+  rules->Append(kOutput, absl::StrCat("-d ", redirection.vip_range, " -p tcp -j ", View(kVip)));
+  AppendOwners(redirection, kVip, rules);
+  AppendPorts(redirection.exclude_outbound_ports, kVip, rules);
+  rules->Append(kVip, absl::StrCat("-p tcp -j ", View(kRedirect)));
+}
+
+void AppendLoopback(const Redirection& redirection, Rules* rules) {
+  const std::string own_source(rules->Pick("127.0.0.6/32", "::6/128"));
+  const std::string loopback(rules->Pick("127.0.0.0/8", "::1/128"));
+  // The sidecar reaches the application from here.
+  rules->Append(kOutput, absl::StrCat("-s ", own_source, " -o lo -j RETURN"));
+  // The workload calls its own service: the sidecar's connection to this very address must meet the
+  // inbound side too.
+  const auto own = [&](const char* owner, uint32_t id) {
+    rules->Append(kOutput, absl::StrCat("! -d ", loopback, " -o lo -p tcp -m owner --", owner,
+                                        "-owner ", id, " -j ", View(kInbound)));
+  };
+  if (!redirection.uids.empty()) own("uid", redirection.uids[0]);
+  if (!redirection.gids.empty()) own("gid", redirection.gids[0]);
+  rules->Append(kOutput, "-o lo -j RETURN");
+  AppendOwners(redirection, kOutput, rules);
+  rules->Append(kOutput, absl::StrCat("-d ", loopback, " -j RETURN"));
+}
+
+void AppendOutbound(const Redirection& redirection, Rules* rules) {
+  AppendVips(redirection, rules);
+  AppendLoopback(redirection, rules);
+  for (const std::string& range : redirection.exclude_outbound_ranges) {
+    if (IsOf(rules->family(), range))
+      rules->Append(kOutput, absl::StrCat("-d ", range, " -j RETURN"));
+  }
+  AppendPorts(redirection.exclude_outbound_ports, kOutput, rules);
+  if (redirection.include_outbound_ranges.empty()) {
+    rules->Append(kOutput, absl::StrCat("-p tcp -j ", View(kRedirect)));
+  }
+  for (const std::string& range : redirection.include_outbound_ranges) {
+    if (!IsOf(rules->family(), range)) continue;
+    rules->Append(kOutput, absl::StrCat("-d ", range, " -p tcp -j ", View(kRedirect)));
+  }
+  rules->Append(kRedirect,
+                absl::StrCat("-p tcp -j REDIRECT --to-ports ", redirection.outbound_port));
+}
+
+bool IsJumpToUs(std::string_view line) {
+  if (!line.starts_with("-A ") || line.starts_with("-A TULLE_")) return false;
+  return line.find("-j TULLE_") != std::string_view::npos;
+}
+
+// -A CHAIN ... becomes -D CHAIN ...
+std::string DeletionsOfJumps(std::string_view saved) {
+  std::string text;
+  ForEachLine(saved, [&](std::string_view line) {
+    if (IsJumpToUs(line)) absl::StrAppend(&text, "-D ", View(line.substr(3)), "\n");
+  });
+  return text;
+}
+
+std::vector<std::string> OwnChainsIn(std::string_view saved) {
+  std::vector<std::string> chains;
+  ForEachLine(saved, [&](std::string_view line) {
+    if (line.starts_with(":TULLE_")) chains.emplace_back(line.substr(1, line.find(' ') - 1));
+  });
+  return chains;
+}
+
+std::optional<Family> FamilyOf(std::string_view range) {
+  const size_t slash = range.find('/');
+  const std::string address(range.substr(0, slash));
+  unsigned char bytes[16];
+  std::optional<Family> family;
+  if (inet_pton(AF_INET, address.c_str(), bytes) == 1) family = Family::kV4;
+  if (inet_pton(AF_INET6, address.c_str(), bytes) == 1) family = Family::kV6;
+  if (!family || slash == std::string_view::npos) return family;
+  const std::string_view bits = range.substr(slash + 1);
+  int count = 0;
+  const bool is_number = !bits.empty() && bits.size() <= 3 &&
+                         bits.find_first_not_of("0123456789") == std::string_view::npos &&
+                         absl::SimpleAtoi(View(bits), &count);
+  if (!is_number || count > (family == Family::kV4 ? 32 : 128)) return std::nullopt;
+  return family;
+}
+
+}  // namespace
+
+bool IsOf(Family family, std::string_view range) { return FamilyOf(range) == family; }
+
+bool IsRange(std::string_view text) { return FamilyOf(text).has_value(); }
+
+std::string RulesFor(const Redirection& redirection, Family family, std::string_view saved) {
+  Rules rules(family);
+  rules.Line("*nat");
+  // Naming a chain empties it, so that a second run begins anew.
+  for (const std::string_view chain : kChains)
+    rules.Line(absl::StrCat(":", View(chain), " - [0:0]"));
+  const std::string deletions = DeletionsOfJumps(saved);
+  if (!deletions.empty()) rules.Line(std::string_view(deletions).substr(0, deletions.size() - 1));
+  AppendInbound(redirection, &rules);
+  AppendOutbound(redirection, &rules);
+  rules.Line(absl::StrCat("-I PREROUTING 1 -p tcp -j ", View(kInbound)));
+  rules.Line(absl::StrCat("-I OUTPUT 1 -p tcp -j ", View(kOutput)));
+  rules.Line("COMMIT");
+  return rules.Take();
+}
+
+std::string RemovalOf(std::string_view saved) {
+  const std::vector<std::string> chains = OwnChainsIn(saved);
+  const std::string jumps = DeletionsOfJumps(saved);
+  if (chains.empty() && jumps.empty()) return "";
+  std::string text = "*nat\n";
+  for (const std::string& chain : chains) absl::StrAppend(&text, ":", chain, " - [0:0]\n");
+  absl::StrAppend(&text, jumps);
+  for (const std::string& chain : chains) absl::StrAppend(&text, "-X ", chain, "\n");
+  return absl::StrCat(text, "COMMIT\n");
+}
+
+int64_t RedirectedPackets(std::string_view saved, uint16_t port) {
+  // [3:180] -A TULLE_REDIRECT -p tcp -j REDIRECT --to-ports 15001
+  const std::string rule = absl::StrCat("-j REDIRECT --to-ports ", port);
+  int64_t packets = -1;
+  ForEachLine(saved, [&](std::string_view line) {
+    const bool is_ours = line.find("-A TULLE_") != std::string_view::npos && line.ends_with(rule);
+    int64_t count = 0;
+    if (!is_ours || !line.starts_with('[')) return;
+    if (absl::SimpleAtoi(View(line.substr(1, line.find(':') - 1)), &count)) packets = count;
+  });
+  return packets;
+}
+
+bool HasInboundJump(std::string_view saved) {
+  return saved.find("-A PREROUTING -p tcp -j TULLE_INBOUND\n") != std::string_view::npos;
+}
+
+}  // namespace tulle::init

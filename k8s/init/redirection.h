@@ -1,0 +1,48 @@
+// What redirection means, as input of iptables-restore. Pure. Source: wire facts of iptables' nat
+// table; the order of the rules is explained in redirection.cc.
+#ifndef TULLE_K8S_INIT_REDIRECTION_H_
+#define TULLE_K8S_INIT_REDIRECTION_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tulle::init {
+
+enum class Family { kV4, kV6 };
+
+struct Redirection {
+  uint16_t outbound_port = 15001;
+  uint16_t inbound_port = 15006;
+  std::string vip_range = "240.240.0.0/16";  // of the control plane; empty: none
+
+  // Whose connections are left alone: the sidecar's own first of all.
+  std::vector<uint32_t> uids = {1337};
+  std::vector<uint32_t> gids = {1337};
+
+  std::vector<uint16_t> include_inbound_ports;  // empty: all
+  std::vector<uint16_t> exclude_inbound_ports = {15021, 15090};
+  std::vector<uint16_t> exclude_outbound_ports;
+  std::vector<std::string> include_outbound_ranges;  // ADDRESS[/BITS]; empty: everywhere
+  std::vector<std::string> exclude_outbound_ranges;
+};
+
+bool IsOf(Family family, std::string_view range);
+// ADDRESS or ADDRESS/BITS of either family.
+bool IsRange(std::string_view text);
+
+// Sets the rules, whatever `saved` (what iptables-save -t nat says now) already holds of them: one
+// transaction, so that no connection sees half of them.
+std::string RulesFor(const Redirection& redirection, Family family, std::string_view saved);
+// Takes every rule and chain of ours away; empty: there is none.
+std::string RemovalOf(std::string_view saved);
+// Packets that the rule which redirects connections to `port` has met, in what iptables-save -c
+// says; -1: there is no such rule.
+int64_t RedirectedPackets(std::string_view saved, uint16_t port);
+// Whether what comes from outside meets our rules.
+bool HasInboundJump(std::string_view saved);
+
+}  // namespace tulle::init
+
+#endif  // TULLE_K8S_INIT_REDIRECTION_H_

@@ -1,0 +1,205 @@
+"""tulle-init in network namespaces: what it sets, tries and takes away, by both variants of iptables and for both families."""
+import socket
+import struct
+import subprocess
+
+import pytest
+
+import netns
+import processes
+
+VIP = "240.240.0.7"
+OUTBOUND, INBOUND = 15001, 15006
+SIDECAR = 1337
+V4, V6 = socket.AF_INET, socket.AF_INET6
+
+
+class Place:
+    """Two hosts; on `pod` tulle-init runs, and listeners of the test stand where its sidecar would."""
+
+    def __init__(self, variant, tmp_path):
+        self.variant = variant
+        self.network = netns.Network("init")
+        self.pod, self.peer = self.network.add("pod"), self.network.add("peer")
+        # No default route: a virtual address has none of its own.
+        self.pod.run("ip", "route", "del", "default")
+        self.files = netns.Readable()
+        self.program = self.files.program(processes.binary("k8s/init/tulle-init"))
+        self.sockets = []
+        self.log = tmp_path / "init.log"
+
+    def close(self):
+        for one in self.sockets:
+            one.close()
+        self.files.close()
+        self.network.close()
+
+    def init(self, *words, code=0, auto=False):
+        """Runs it in the pod; standard output and error."""
+        choice = [] if auto else ["--iptables", self.variant]
+        done = subprocess.run(self.pod.argv(self.program, *choice, *words), capture_output=True, text=True, check=False)
+        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+        return done.stdout, done.stderr
+
+    def saved(self, family=""):
+        lines = self.pod.run("ip%stables-%s-save" % (family, self.variant), "-t", "nat").splitlines()
+        return [line.split(" [")[0] for line in lines if not line.startswith("#")]
+
+    def listen(self, host, port, family=V4, address=None):
+        def make():
+            made = socket.socket(family)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == V6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.bind((address or ("0.0.0.0" if family == V4 else "::"), port))
+            made.listen()
+            made.settimeout(5)
+            return made
+        made = host.call(make)
+        self.sockets.append(made)
+        return made
+
+    def dial(self, host, to, port, family=V4, uid=65534):
+        """Connects as `uid`; true: somebody accepted."""
+        code = "import socket,sys; s=socket.socket(%d); s.settimeout(2); s.connect((sys.argv[1], int(sys.argv[2])))" % family
+        return subprocess.run(host.argv("/usr/bin/python3", "-c", code, to, str(port), uid=uid),
+                              capture_output=True, check=False).returncode == 0
+
+
+def original(listener):
+    """Where the next connection was meant for; None: it was not redirected."""
+    peer, _ = listener.accept()
+    with peer:
+        try:
+            if peer.family == V4:
+                port, address = struct.unpack("!2xH4s8x", peer.getsockopt(socket.IPPROTO_IP, 80, 16))
+            else:
+                port, address = struct.unpack("!2xH4x16s4x", peer.getsockopt(socket.IPPROTO_IPV6, 80, 28))
+        except OSError:
+            return None
+        # A listener on the dialled address itself is asked too: then nothing was translated.
+        where = (socket.inet_ntop(peer.family, address), port)
+        return None if where == peer.getsockname()[:2] else where
+
+
+@pytest.fixture(params=["nft", "legacy"])
+def place(request, tmp_path):
+    netns.need_root()
+    made = Place(request.param, tmp_path)
+    try:
+        probe = subprocess.run(made.pod.argv("iptables-%s" % request.param, "-t", "nat", "-S"), capture_output=True, text=True, check=False)
+        if probe.returncode:
+            pytest.skip("this kernel has no iptables-%s: %s" % (request.param, probe.stderr.strip()))
+        yield made
+    finally:
+        made.close()
+
+
+def test_fault_79_what_comes_in_and_goes_out_meets_the_sidecar(place):
+    out, _ = place.init("--exclude-inbound-ports", "2222", "--exclude-outbound-ports", "5432",
+                        "--exclude-outbound-ranges", "10.77.0.1")
+    assert "FAILED" not in out and "route 240.240.0.0/16 dev lo is added" in out
+    assert "ok      IPv4: what is sent to services comes to the sidecar" in out
+    assert "ok      IPv4: what comes in comes to the sidecar" in out
+    assert "ok      IPv6: what comes in comes to the sidecar" in out
+    pod, peer = place.pod, place.peer
+    outbound, inbound = place.listen(pod, OUTBOUND, address="127.0.0.1"), place.listen(pod, INBOUND)
+    outbound6, inbound6 = place.listen(pod, OUTBOUND, V6, "::1"), place.listen(pod, INBOUND, V6)
+
+    # Out: services, others, other families.
+    assert place.dial(pod, VIP, 80) and original(outbound) == (VIP, 80)
+    assert place.dial(pod, peer.address, 9090) and original(outbound) == (peer.address, 9090)
+    assert place.dial(pod, peer.address6, 9090, V6) and original(outbound6) == (peer.address6, 9090)
+    # In.
+    assert place.dial(peer, pod.address, 8080) and original(inbound) == (pod.address, 8080)
+    assert place.dial(peer, pod.address6, 8080, V6) and original(inbound6) == (pod.address6, 8080)
+    # The sidecar calls this very address: its own inbound side; the application is reached from 127.0.0.6.
+    assert place.dial(pod, pod.address, 8080, uid=SIDECAR) and original(inbound) == (pod.address, 8080)
+    application = place.listen(pod, 8080)
+
+    def from_own_source():
+        with socket.create_connection((pod.address, 8080), 2, ("127.0.0.6", 0)):
+            return original(application)
+    assert pod.call(from_own_source) is None
+
+
+def test_fault_79_what_is_excluded_goes_its_own_way(place):
+    place.init("--exclude-inbound-ports", "2222", "--exclude-outbound-ports", "5432", "--exclude-outbound-ranges", "10.77.0.1",
+               "--proxy-uid", "1337,2000")
+    pod, peer = place.pod, place.peer
+    place.listen(pod, OUTBOUND, address="127.0.0.1")
+    place.listen(pod, INBOUND)
+    for port in (2222, 15021, 15090):
+        direct = place.listen(pod, port)
+        assert place.dial(peer, pod.address, port) and original(direct) is None, port
+    direct = place.listen(peer, 5432)
+    assert place.dial(pod, peer.address, 5432) and original(direct) is None
+    direct = place.listen(peer, 9090)
+    for uid in (SIDECAR, 2000):
+        assert place.dial(pod, peer.address, 9090, uid=uid) and original(direct) is None
+    direct = place.listen(place.network.hub, 9090)
+    assert place.dial(pod, "10.77.0.1", 9090) and original(direct) is None
+    for address, family in (("127.0.0.1", V4), ("::1", V6), ("127.0.0.9", V4)):
+        direct = place.listen(pod, 7000, family, address)
+        assert place.dial(pod, address, 7000, family) and original(direct) is None, address
+
+
+def test_a_second_run_changes_nothing_and_removal_leaves_nothing(place):
+    foreign = ["iptables-%s" % place.variant, "-t", "nat", "-A", "OUTPUT", "-p", "udp", "--dport", "53", "-j", "RETURN"]
+    place.pod.run(*foreign)
+    before, before6, routes = place.saved(), place.saved("6"), place.pod.run("ip", "route", "show", "table", "all")
+    addresses = place.pod.run("ip", "-6", "addr", "show", "dev", "lo")
+    place.init()
+    once, once6 = place.saved(), place.saved("6")
+    assert once != before and once6 != before6
+    place.init()
+    assert place.saved() == once and place.saved("6") == once6
+    place.init("--outbound-port", "16001")
+    assert [line.replace("16001", "15001") for line in place.saved()] == once
+    place.init("--remove")
+    assert place.saved() == before and place.saved("6") == [line for line in place.saved("6") if "TULLE" not in line]
+    assert place.pod.run("ip", "route", "show", "table", "all") == routes
+    assert place.pod.run("ip", "-6", "addr", "show", "dev", "lo") == addresses
+    out, _ = place.init("--remove")
+    assert out == "nothing of tulle-init is left\n"
+
+
+def test_fault_80_a_check_of_what_is_not_redirected_is_loud(place):
+    _, errors = place.init("--check", code=1)
+    assert "FAILED  IPv4: what is sent to services comes to the sidecar" in errors and "run tulle-init" in errors
+    assert "go past the sidecar" in errors
+    place.init()
+    place.init("--check")
+    place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-D", "PREROUTING", "1")
+    _, errors = place.init("--check", code=1)
+    assert "FAILED  IPv4: rules for inbound connections are set" in errors
+    # Somebody else's rule before ours.
+    place.init()
+    place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-I", "OUTPUT", "1", "-d", "240.240.0.0/16", "-p", "tcp", "-j", "ACCEPT")
+    _, errors = place.init("--check", code=1)
+    assert "FAILED  IPv4: what is sent to services" in errors and "rules before TULLE_OUTPUT" in errors
+
+
+def test_a_check_beside_a_running_sidecar_goes_by_the_counters(place):
+    place.init()
+    place.listen(place.pod, OUTBOUND, address="127.0.0.1")
+    place.listen(place.pod, INBOUND)
+    out, _ = place.init("--check")
+    assert "ok      IPv4: what is sent to services comes to the sidecar: the sidecar is running" in out
+    place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-F", "TULLE_REDIRECT")
+    _, errors = place.init("--check", code=1)
+    assert "does not meet the rule that leads to port 15001" in errors
+
+
+def test_the_variant_in_use_is_taken(place):
+    place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-A", "OUTPUT", "-p", "udp", "--dport", "53", "-j", "RETURN")
+    out, _ = place.init(auto=True)
+    assert "rules are set by iptables-%s\n" % place.variant in out
+    assert "rules are set by ip6tables-%s\n" % place.variant in out
+
+
+def test_who_may_not_is_told_what_he_needs(place):
+    done = subprocess.run(place.pod.argv(place.program, uid=65534), capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "root" in done.stderr, done.stderr
+    done = subprocess.run([place.program, "--exclude-outbound-ranges", "10.0.0/8"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "write ADDRESS or ADDRESS/BITS" in done.stderr + done.stdout
