@@ -47,6 +47,8 @@ class Membership final : private identity::IdentityAgent::Events {
 
   // Null: none yet.
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
+  // A transport to the control plane that presents our identity; null: there is none yet.
+  std::unique_ptr<Transport> ConnectToControl() { return agent_->Connect(); }
   bool registered() const { return registration_ != nullptr && registration_->registered(); }
   bool connected() const { return discovery_->connected(); }
 

@@ -10,6 +10,7 @@
 #include "net/tls/tls_transports.h"
 #include "sidecar/admin/snapshot_pages.h"
 #include "sidecar/config/snapshot.h"
+#include "sidecar/proxy/request_telemetry.h"
 #include "sidecar/proxy/traffic_observer.h"
 #include "sidecar/status_pages.h"
 #include "sidecar/upstream/dial.h"
@@ -47,7 +48,8 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       command_line_(std::move(command_line)),
       log_(telemetry::ParseLogLevel(command_line_.log_level).value_or(LogLevel::kInfo),
            command_line_.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText),
-      access_log_(log_writer_metrics_) {}
+      access_log_(log_writer_metrics_),
+      spans_(loop, metrics_) {}
 
 Process::~Process() = default;
 
@@ -79,11 +81,12 @@ void Process::StartWorkers() {
   options.new_worker = [this](int index) {
     return std::make_unique<WorkerThread>(index, [this, index](loop::Loop& loop) {
       return std::make_unique<proxy::TrafficObserver>(
-          loop, *worker_metrics_[static_cast<size_t>(index)], index, access_log_);
+          loop, *worker_metrics_[static_cast<size_t>(index)], index, access_log_, &spans_);
     });
   };
   sidecar_ = std::make_unique<Sidecar>(loop_, tls::TlsTransports(), std::move(options));
   sidecar_->OnVersionInForce([this] { OnInForce(); });
+  spans_.SetSnapshotSource([this] { return sidecar_->in_force(); });
 }
 
 absl::Status Process::StartFromFile() {
@@ -165,6 +168,7 @@ absl::Status Process::StartFromControlPlane() {
       log_, metrics_);
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);
+  spans_.SetControlPlane([this] { return membership_->ConnectToControl(); });
   membership_->Start();
   return absl::OkStatus();
 }
@@ -184,6 +188,10 @@ void Process::OnInForce() {
   if (command_line_.control.empty() && !announced_ && !sidecar_->errors().empty()) {
     exit_code_ = 1;
     return Exit();
+  }
+  if (membership_ != nullptr && membership_->identity() != nullptr) {
+    const proxy::OwnWorkload own = proxy::OwnWorkloadOf(membership_->identity()->spiffe_id);
+    spans_.SetWorkload(own.name, own.namespace_name);
   }
   if (announced_ || !IsReady()) return;
   announced_ = true;

@@ -14,6 +14,7 @@
 #include "sidecar/membership.h"
 #include "sidecar/proxy/access_log_writer.h"
 #include "sidecar/sidecar.h"
+#include "sidecar/span_export.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
@@ -54,6 +55,7 @@ class Process final {
   telemetry::Registry log_writer_metrics_;
   std::vector<std::unique_ptr<telemetry::Registry>> worker_metrics_;
   proxy::AccessLogWriter access_log_;
+  SpanExport spans_;
   std::unique_ptr<Sidecar> sidecar_;
   std::unique_ptr<Discovery> discovery_;  // with --config, if it names an ADS cluster
   certs::SystemKeySource keys_;

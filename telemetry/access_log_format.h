@@ -54,6 +54,7 @@ enum class LogOperator : uint8_t {
   kRequestedServerName,
   kFilterChainName,
   kHostname,
+  kTraceId,
 };
 
 // One operator of a format with its arguments.

@@ -60,7 +60,7 @@ constexpr LogOperatorFacts kTable[] = {
     {"UPSTREAM_FILTER_STATE", kAlwaysAbsent, kAnything},
     {"VIRTUAL_CLUSTER_NAME", kAlwaysAbsent},
     {"STREAM_ID", kAlwaysAbsent},
-    {"TRACE_ID", kAlwaysAbsent},
+    {"TRACE_ID", kTraceId},
     {"SPAN_ID", kAlwaysAbsent},
     {"CONNECTION_ID", kAlwaysAbsent},
     {"UPSTREAM_CONNECTION_ID", kAlwaysAbsent},

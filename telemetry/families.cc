@@ -126,6 +126,10 @@ const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total"
                                     kCounter,
                                     kReasonLabels,
                                     {}};
+const FamilySpec kSpansSent{
+    "tulle_spans_sent_total", "Spans that a collector has taken.", kCounter, {}, {}};
+const FamilySpec kSpansDropped{
+    "tulle_spans_dropped_total", "Spans that no collector has got.", kCounter, kReasonLabels, {}};
 const FamilySpec kWorkerMemory{
     "tulle_worker_memory_bytes", "Memory that the worker's slab holds.", kGauge, kWorkerLabels, {}};
 

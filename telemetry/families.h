@@ -47,6 +47,8 @@ extern const FamilySpec kUpstreamLimit;      // cluster, limit, kind (used, allo
 extern const FamilySpec kBreakerState;  // service, cluster, endpoint: 0 closed, 1 half open, 2 open
 extern const FamilySpec kAccessLogDropped;   // reason
 extern const FamilySpec kDownstreamRefused;  // reason
+extern const FamilySpec kSpansSent;          // no labels
+extern const FamilySpec kSpansDropped;       // reason
 extern const FamilySpec kWorkerMemory;       // worker: bytes reserved by its slab
 
 }  // namespace tulle::telemetry

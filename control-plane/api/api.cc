@@ -31,6 +31,8 @@ const std::vector<Api::Route>& Api::Routes() {
       {"POST", "/v1/certs/issue", &Api::IssueCertificate},
       {"POST", "/v1/certs/rotate", &Api::RotateRoot},
       {"GET", "/v1/check", &Api::Check},
+      {"GET", "/v1/traces", &Api::ListTraces},
+      {"GET", "/v1/traces/{}", &Api::GetTrace},
       {"GET", "/v1/version", &Api::Version, true},
       {"GET", "/openapi.json", &Api::OpenApi, true},
   };

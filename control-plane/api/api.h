@@ -23,6 +23,10 @@
 #include "control-plane/discovery/policy_book.h"
 #include "control-plane/snapshot/snapshot.h"
 
+namespace tulle::insight {
+class TraceRing;
+}
+
 namespace tulle::api {
 
 struct ApiRequest {
@@ -82,6 +86,7 @@ class Api {
     const ControlPlaneView* view;
     std::function<void()> on_change;
     std::string version;
+    const insight::TraceRing* traces = nullptr;  // null: none are kept
   };
 
   explicit Api(Parts parts) : parts_(std::move(parts)) {}
@@ -112,6 +117,8 @@ class Api {
   ApiResponse RotateRoot(const Call& call);
   ApiResponse ShowRoots(const Call& call);
   ApiResponse Check(const Call& call);
+  ApiResponse ListTraces(const Call& call);
+  ApiResponse GetTrace(const Call& call);
   ApiResponse Version(const Call& call);
   ApiResponse OpenApi(const Call& call);
 

@@ -39,6 +39,8 @@ constexpr Operation kOperations[] = {
      "application/json"},
     {"/v1/certs/rotate", "post", "Begin to replace the root", nullptr},
     {"/v1/check", "get", "What is wrong with the mesh", nullptr},
+    {"/v1/traces", "get", "The newest traces, from spans of sidecars; ?limit=N", nullptr},
+    {"/v1/traces/{id}", "get", "One trace", nullptr},
     {"/v1/version", "get", "Version of the control plane", nullptr},
     {"/openapi.json", "get", "This description", nullptr},
 };

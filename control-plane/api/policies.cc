@@ -67,7 +67,7 @@ std::string EventOf(const discovery::ApplyOutcome& outcome, const std::string& a
 ApiResponse RefuseKind(const std::string& kind) {
   return Refuse(404, "\"" + kind + "\" is no kind of policy",
                 "one of HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication, "
-                "ExternalService");
+                "ExternalService, TelemetryPolicy");
 }
 
 }  // namespace

@@ -103,7 +103,8 @@ void Grammar::AddPolicies() {
                       Command::kGet);
   get.add_option("KIND", invocation_.kind,
                  "httproutes (hr), resiliencepolicies (rp), authorizationpolicies (ap), "
-                 "peerauthentications (pa), externalservices (es), several with commas, or all; "
+                 "peerauthentications (pa), externalservices (es), telemetrypolicies (tp), several "
+                 "with commas, or all; "
                  "or KIND/NAME")
       ->required()
       ->type_name("");

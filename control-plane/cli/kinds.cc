@@ -19,7 +19,7 @@ struct ShortKind {
 constexpr ShortKind kShort[] = {
     {"hr", Kind::kHttpRoute},           {"rp", Kind::kResiliencePolicy},
     {"ap", Kind::kAuthorizationPolicy}, {"pa", Kind::kPeerAuthentication},
-    {"es", Kind::kExternalService},
+    {"es", Kind::kExternalService},     {"tp", Kind::kTelemetryPolicy},
 };
 
 std::string Lower(std::string_view text) {
@@ -40,7 +40,7 @@ absl::StatusOr<std::string> KindNamed(const std::string& word) {
                  DidYouMean(word, KindWords(),
                             "One of httproutes (hr), resiliencepolicies (rp), "
                             "authorizationpolicies (ap), peerauthentications (pa), "
-                            "externalservices (es)"));
+                            "externalservices (es), telemetrypolicies (tp)"));
 }
 
 std::string ShortName(const std::string& kind, const std::string& name) {

@@ -28,6 +28,12 @@ void PutObject(Json* json, const char* key, Json value) {
   if (!value.empty()) (*json)[key] = std::move(value);
 }
 
+// A whole number stays one.
+Json NumberJson(double number) {
+  const auto whole = static_cast<int64_t>(number);
+  return static_cast<double>(whole) == number ? Json(whole) : Json(number);
+}
+
 Json TargetJson(const Target& target) {
   switch (target.kind) {
     case TargetKind::kMesh:
@@ -213,6 +219,20 @@ Json SpecJson(const ExternalService& service) {
   return json;
 }
 
+Json SpecJson(const TelemetryPolicy& policy) {
+  Json json = {{"targetRef", TargetJson(policy.target)}};
+  Json tracing = Json::object();
+  if (policy.tracing.collector) tracing["collector"] = *policy.tracing.collector;
+  if (policy.tracing.sampling) tracing["sampling"] = NumberJson(*policy.tracing.sampling);
+  PutObject(&json, "tracing", tracing);
+  if (policy.access_log) {
+    json["accessLog"]["format"] = *policy.access_log == AccessLogForm::kIstio  ? "istio"
+                                  : *policy.access_log == AccessLogForm::kJson ? "json"
+                                                                               : "off";
+  }
+  return json;
+}
+
 Json DocumentJson(const Document& document) {
   Json metadata = {{"name", document.key.name}, {"namespace", document.key.ns}};
   if (!document.labels.empty()) metadata["labels"] = document.labels;
@@ -250,6 +270,8 @@ void Emit(YAML::Emitter* out, const Json& json) {
     *out << YAML::EndSeq;
   } else if (json.is_string()) {
     EmitText(out, json.get<std::string>());
+  } else if (json.is_number_float()) {
+    *out << json.dump();
   } else {
     *out << json.get<int64_t>();
   }

@@ -16,6 +16,7 @@ constexpr KindName kKinds[] = {
     {Kind::kAuthorizationPolicy, "AuthorizationPolicy"},
     {Kind::kPeerAuthentication, "PeerAuthentication"},
     {Kind::kExternalService, "ExternalService"},
+    {Kind::kTelemetryPolicy, "TelemetryPolicy"},
 };
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {

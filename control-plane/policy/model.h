@@ -29,7 +29,8 @@ enum class Kind {
   kResiliencePolicy,
   kAuthorizationPolicy,
   kPeerAuthentication,
-  kExternalService
+  kExternalService,
+  kTelemetryPolicy
 };
 
 struct ServiceName {
@@ -337,7 +338,7 @@ struct ExternalService {
 // ---- the document
 
 using Spec = std::variant<HttpRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication,
-                          ExternalService>;
+                          ExternalService, TelemetryPolicy>;
 
 struct DocumentKey {
   Kind kind = Kind::kHttpRoute;

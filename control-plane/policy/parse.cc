@@ -86,19 +86,20 @@ bool HasGoodShape(const std::string& text, Diagnosis* diagnosis) {
 std::optional<Kind> ReadKind(ObjectReader& root) {
   const std::string text = root.RequiredText(
       "kind",
-      "HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication or ExternalService");
+      "HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication, ExternalService or "
+      "TelemetryPolicy");
   const std::string version =
       root.RequiredText("apiVersion", std::string(kTulleApiVersion) + ", or " +
                                           std::string(kGatewayApiVersion) + " for an HTTPRoute");
   if (text.empty()) return std::nullopt;
-  const std::vector<std::string_view> known = {"HTTPRoute", "ResiliencePolicy",
+  const std::vector<std::string_view> known = {"HTTPRoute",           "ResiliencePolicy",
                                                "AuthorizationPolicy", "PeerAuthentication",
-                                               "ExternalService"};
+                                               "ExternalService",     "TelemetryPolicy"};
   const std::optional<Kind> kind = ParseKind(text);
   if (!kind || ToText(*kind) != text) {
     std::string hint =
         "one of HTTPRoute, ResiliencePolicy, AuthorizationPolicy, "
-        "PeerAuthentication, ExternalService";
+        "PeerAuthentication, ExternalService, TelemetryPolicy";
     if (const auto nearest = NearestName(text, known))
       hint = "did you mean " + *nearest + "? " + hint;
     root.Complain("kind", "\"" + text + "\" is not known in this version", hint);
@@ -140,9 +141,11 @@ Spec ReadSpec(Kind kind, ObjectReader& spec, const std::string& ns) {
     case Kind::kPeerAuthentication:
       return ReadPeerAuthentication(spec, ns);
     case Kind::kExternalService:
+      return ReadExternalService(spec, ns);
+    case Kind::kTelemetryPolicy:
       break;
   }
-  return ReadExternalService(spec, ns);
+  return ReadTelemetryPolicy(spec, ns);
 }
 
 Document ReadDocument(const YAML::Node& node, std::string_view default_ns, Diagnosis* diagnosis) {

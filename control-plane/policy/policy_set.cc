@@ -29,6 +29,8 @@ std::vector<std::string> ClaimsOf(const Document& document) {
                      " rules of " + ToText(authorization->target));
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
     claims.push_back("the mTLS mode of " + ToText(peer->target));
+  } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
+    claims.push_back("the telemetry of " + ToText(telemetry->target));
   } else if (const auto* external = std::get_if<ExternalService>(&document.spec)) {
     for (const std::string& host : external->hosts) claims.push_back("the host name " + host);
   }
@@ -119,10 +121,12 @@ const ResiliencePolicy* PolicySet::ResilienceOf(const ServiceName& service) cons
   return found;
 }
 
-MtlsMode PolicySet::MtlsModeOf(const ServiceName& service) const {
-  const PeerAuthentication* found = nullptr;
-  ForEach(Kind::kPeerAuthentication, [&](const Document& document) {
-    const auto& policy = std::get<PeerAuthentication>(document.spec);
+// The policy of that kind whose target is the most specific to hold the service; null: none.
+template <typename Policy>
+const Policy* PolicySet::MostSpecific(Kind kind, const ServiceName& service) const {
+  const Policy* found = nullptr;
+  ForEach(kind, [&](const Document& document) {
+    const auto& policy = std::get<Policy>(document.spec);
     const Target& target = policy.target;
     const bool holds = target.kind == TargetKind::kMesh ||
                        (target.ns == service.ns &&
@@ -130,7 +134,16 @@ MtlsMode PolicySet::MtlsModeOf(const ServiceName& service) const {
     // TargetKind is ordered from the most specific to the least.
     if (holds && (found == nullptr || target.kind < found->target.kind)) found = &policy;
   });
+  return found;
+}
+
+MtlsMode PolicySet::MtlsModeOf(const ServiceName& service) const {
+  const auto* found = MostSpecific<PeerAuthentication>(Kind::kPeerAuthentication, service);
   return found == nullptr ? MtlsMode::kPermissive : found->mode;
+}
+
+const TelemetryPolicy* PolicySet::TelemetryOf(const ServiceName& service) const {
+  return MostSpecific<TelemetryPolicy>(Kind::kTelemetryPolicy, service);
 }
 
 std::vector<const Document*> PolicySet::AuthorizationsOf(const ServiceName& service) const {

@@ -38,10 +38,14 @@ class PolicySet {
   // Those bound to the service and to its namespace, in order of their keys.
   std::vector<const Document*> AuthorizationsOf(const ServiceName& service) const;
   std::vector<const Document*> ExternalServices() const;
+  // The most specific wins, as a whole; null: none.
+  const TelemetryPolicy* TelemetryOf(const ServiceName& service) const;
 
  private:
   template <typename Visit>
   void ForEach(Kind kind, Visit visit) const;
+  template <typename Policy>
+  const Policy* MostSpecific(Kind kind, const ServiceName& service) const;
 
   std::map<DocumentKey, std::shared_ptr<const Document>> documents_;
 };

@@ -23,6 +23,7 @@
 #include "control-plane/ca/mesh_authority.h"
 #include "control-plane/discovery/policy_book.h"
 #include "control-plane/discovery/vip_book.h"
+#include "control-plane/insight/trace_ring.h"
 #include "control-plane/registry/registry.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "control-plane/store/store.h"
@@ -61,6 +62,7 @@ class ControlPlane : public api::ControlPlaneView {
   absl::StatusOr<ca::IssuedSvid> IssueSvid(const certs::SpiffeId& caller, std::string_view csr_pem,
                                            std::optional<int64_t> lifetime_seconds);
   ca::MeshAuthority& authority() { return *authority_; }
+  insight::TraceRing& traces() { return traces_; }
 
   absl::StatusOr<registry::Lease> Register(discovery::Workload workload,
                                            std::optional<registry::milliseconds> ttl);
@@ -122,6 +124,7 @@ class ControlPlane : public api::ControlPlaneView {
   api::Credentials credentials_{nullptr, nullptr};
   registry::Registry registry_;
   std::vector<registry::Change> unsaved_;
+  insight::TraceRing traces_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<snapshot::SnapshotFactory> factory_;
   VersionObserver observer_;

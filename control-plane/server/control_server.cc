@@ -25,6 +25,7 @@ ControlServer::ControlServer(loop::Loop& loop, std::unique_ptr<ControlPlane> pla
   ads_.Register(services_);
   AddCertificateAuthority(plane_.get(), &services_);
   AddRegistry(plane_.get(), &services_);
+  AddTraceCollector(plane_.get(), &services_);
 }
 
 }  // namespace tulle::server

@@ -12,6 +12,8 @@ namespace tulle::server {
 
 void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* services);
 void AddRegistry(ControlPlane* plane, grpc::ServiceRegistry* services);
+// OTLP: opentelemetry.proto.collector.trace.v1.TraceService.
+void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services);
 
 // The codes of both have the same numbers.
 grpc::Status ToGrpc(const absl::Status& status);

@@ -1,10 +1,8 @@
 #include "control-plane/snapshot/http_manager.h"
 
 #include "control-plane/snapshot/wire.h"
-#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
-#include "telemetry/access_log_format.h"
 
 namespace tulle::snapshot {
 namespace {
@@ -19,22 +17,9 @@ constexpr uint32_t kMaxHeaders = 100;
 constexpr uint32_t kStreamsPerConnection = 100;
 constexpr uint32_t kTcpConnectAttempts = 3;
 
-using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>;
-
-void AddAccessLog(const discovery::Mesh& mesh, AccessLogs* logs) {
-  if (mesh.access_log_file.empty()) return;
-  envoy::extensions::access_loggers::file::v3::FileAccessLog file;
-  file.set_path(mesh.access_log_file);
-  file.mutable_log_format()->mutable_text_format_source()->set_inline_string(
-      std::string(telemetry::kIstioLine));
-  auto* log = logs->Add();
-  log->set_name("envoy.access_loggers.file");
-  Pack(file, log->mutable_typed_config());
-}
-
 }  // namespace
 
-HttpConnectionManager MakeHttpManager(const discovery::Mesh& mesh, const std::string& stat_prefix) {
+HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::string& stat_prefix) {
   HttpConnectionManager manager;
   manager.set_codec_type(HttpConnectionManager::AUTO);
   manager.set_stat_prefix(stat_prefix);
@@ -52,7 +37,8 @@ HttpConnectionManager MakeHttpManager(const discovery::Mesh& mesh, const std::st
   manager.mutable_http2_protocol_options()->mutable_max_concurrent_streams()->set_value(
       kStreamsPerConnection);
   manager.add_upgrade_configs()->set_upgrade_type("websocket");
-  AddAccessLog(mesh, manager.mutable_access_log());
+  AddAccessLog(telemetry, manager.mutable_access_log());
+  SetTracing(telemetry, &manager);
   return manager;
 }
 
@@ -80,9 +66,9 @@ void AddHttpManager(const HttpConnectionManager& manager,
   AddNetworkFilter("envoy.filters.network.http_connection_manager", manager, chain);
 }
 
-void AddOutboundHttpManager(const discovery::Mesh& mesh, const std::string& routes,
+void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& routes,
                             envoy::config::listener::v3::FilterChain* chain) {
-  HttpConnectionManager manager = MakeHttpManager(mesh, routes);
+  HttpConnectionManager manager = MakeHttpManager(telemetry, routes);
   manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
   manager.mutable_rds()->set_route_config_name(routes);
   SetAds(manager.mutable_rds()->mutable_config_source());
@@ -90,14 +76,14 @@ void AddOutboundHttpManager(const discovery::Mesh& mesh, const std::string& rout
   AddHttpManager(manager, chain);
 }
 
-void AddTcpProxy(const discovery::Mesh& mesh, const std::string& cluster,
+void AddTcpProxy(const Telemetry& telemetry, const std::string& cluster,
                  envoy::config::listener::v3::FilterChain* chain) {
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
   proxy.set_stat_prefix(cluster);
   proxy.set_cluster(cluster);
   proxy.mutable_max_connect_attempts()->set_value(kTcpConnectAttempts);
   SetDuration(kConnectionIdleTimeout, proxy.mutable_idle_timeout());
-  AddAccessLog(mesh, proxy.mutable_access_log());
+  AddAccessLog(telemetry, proxy.mutable_access_log());
   AddNetworkFilter("envoy.filters.network.tcp_proxy", proxy, chain);
 }
 

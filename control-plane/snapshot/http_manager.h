@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "control-plane/discovery/mesh.h"
+#include "control-plane/snapshot/telemetry.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
@@ -12,20 +12,20 @@ namespace tulle::snapshot {
 
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
-// Limits, timeouts, normalisation and access log as explicit fields; routes and filters are the
-// caller's, the router's last.
-HttpConnectionManager MakeHttpManager(const discovery::Mesh& mesh, const std::string& stat_prefix);
+// Limits, timeouts, normalisation, access log and tracing as explicit fields; routes and filters
+// are the caller's, the router's last.
+HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::string& stat_prefix);
 void AddHttpFilter(const char* name, const google::protobuf::Message& config,
                    HttpConnectionManager* manager);
 void AddRouter(HttpConnectionManager* manager);
 void AddNetworkFilter(const char* name, const google::protobuf::Message& config,
                       envoy::config::listener::v3::FilterChain* chain);
 // What goes out by the route configuration of that name.
-void AddOutboundHttpManager(const discovery::Mesh& mesh, const std::string& routes,
+void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& routes,
                             envoy::config::listener::v3::FilterChain* chain);
 void AddHttpManager(const HttpConnectionManager& manager,
                     envoy::config::listener::v3::FilterChain* chain);
-void AddTcpProxy(const discovery::Mesh& mesh, const std::string& cluster,
+void AddTcpProxy(const Telemetry& telemetry, const std::string& cluster,
                  envoy::config::listener::v3::FilterChain* chain);
 
 }  // namespace tulle::snapshot

@@ -39,6 +39,7 @@ struct InboundSide {
   const InboundPort& port;
   AuthorizationRules http_rules;
   AuthorizationRules bytes_rules;
+  Telemetry telemetry;
 
   bool may_be_http() const { return port.protocol != Protocol::kTcp; }
   bool may_be_bytes() const {
@@ -57,13 +58,17 @@ AuthorizationRules RulesOf(const MeshView& view, const Workload& workload, Inbou
 }
 
 InboundSide MakeSide(const MeshView& view, const Workload& workload, const InboundPort& port) {
-  return {view, workload, port, RulesOf(view, workload, port, true),
-          RulesOf(view, workload, port, false)};
+  return {view,
+          workload,
+          port,
+          RulesOf(view, workload, port, true),
+          RulesOf(view, workload, port, false),
+          view.TelemetryOf(workload)};
 }
 
 HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
   HttpConnectionManager manager =
-      MakeHttpManager(side.view.mesh, InboundListener(side.port.listen_port));
+      MakeHttpManager(side.telemetry, InboundListener(side.port.listen_port));
   if (is_mesh) {
     manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE_SET);
     manager.mutable_set_current_client_cert_details()->mutable_subject()->set_value(true);
@@ -103,7 +108,7 @@ void AddBytes(const InboundSide& side, listenerv3::FilterChain* chain) {
     filter.set_stat_prefix(InboundListener(side.port.listen_port));
     AddNetworkFilter("envoy.filters.network.rbac", filter, chain);
   }
-  AddTcpProxy(side.view.mesh, side.cluster(), chain);
+  AddTcpProxy(side.telemetry, side.cluster(), chain);
 }
 
 // Of a transparent workload every port comes by one listener.
@@ -192,7 +197,7 @@ void AddLoopChain(const MeshView& view, uint32_t own_port, listenerv3::Listener*
   listenerv3::FilterChain* chain = listener->add_filter_chains();
   chain->set_name("loop");
   chain->mutable_filter_chain_match()->mutable_destination_port()->set_value(own_port);
-  AddTcpProxy(view.mesh, kBlackHoleCluster, chain);
+  AddTcpProxy(view.MeshTelemetry(), kBlackHoleCluster, chain);
 }
 
 // Where redirected connections arrive, for every port of the workload. What is sent to a port that

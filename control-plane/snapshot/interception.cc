@@ -32,10 +32,11 @@ listenerv3::Listener MakeOutboundListener(const std::string& name, const std::st
 void AddChains(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
                listenerv3::Listener* listener) {
   if (protocol == Protocol::kTcp) {
-    return AddTcpProxy(view.mesh, OutboundCluster(host, port), listener->add_filter_chains());
+    return AddTcpProxy(view.MeshTelemetry(), OutboundCluster(host, port),
+                       listener->add_filter_chains());
   }
   listenerv3::FilterChain* http = listener->add_filter_chains();
-  AddOutboundHttpManager(view.mesh, VipRoutes(host, port), http);
+  AddOutboundHttpManager(view.MeshTelemetry(), VipRoutes(host, port), http);
   if (protocol != Protocol::kAuto) return;
   AddTlsInspector(listener);
   AddHttpInspector(listener);
@@ -45,7 +46,8 @@ void AddChains(const MeshView& view, const std::string& host, uint32_t port, Pro
   http->mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
   AddInspectedHttp(http->mutable_filter_chain_match());
   listener->mutable_default_filter_chain()->set_name("bytes");
-  AddTcpProxy(view.mesh, BytesCluster(host, port), listener->mutable_default_filter_chain());
+  AddTcpProxy(view.MeshTelemetry(), BytesCluster(host, port),
+              listener->mutable_default_filter_chain());
 }
 
 void AddPassthrough(const char* name, bool is_inbound, ResourceTable* clusters) {
@@ -103,7 +105,8 @@ void AddInterceptionListeners(const MeshView& view, const discovery::Workload& w
     listenerv3::Listener listener = MakeOutboundListener(name, address, interception.outbound_port);
     listener.mutable_use_original_dst()->set_value(true);
     listener.mutable_default_filter_chain()->set_name("unknown");
-    AddTcpProxy(view.mesh, kPassthroughCluster, listener.mutable_default_filter_chain());
+    AddTcpProxy(view.TelemetryOf(workload), kPassthroughCluster,
+                listener.mutable_default_filter_chain());
     AddResource(name, listener, listeners);
   };
   add(kVirtualOutbound, "127.0.0.1");

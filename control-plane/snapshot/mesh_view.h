@@ -7,6 +7,7 @@
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/snapshot/snapshot.h"
+#include "control-plane/snapshot/telemetry.h"
 
 namespace tulle::snapshot {
 
@@ -17,11 +18,17 @@ struct MeshView {
   // The service's own policy; a backend without one takes that of the first service whose route
   // leads to it.
   const policy::ResiliencePolicy* ResilienceOf(const discovery::ServiceName& service) const;
+  // How the workload's sidecar logs and traces.
+  Telemetry TelemetryOf(const discovery::Workload& workload) const;
+  // The same of listeners that all workloads share.
+  Telemetry MeshTelemetry() const;
 };
 
 // What every node gets.
 void AddOutboundClusters(const MeshView& view, ResourceTable* clusters);
 void AddEndpoints(const MeshView& view, ResourceTable* endpoints);
+// Those of TelemetryPolicies; the control plane is none of them.
+void AddCollectors(const MeshView& view, ResourceTable* clusters);
 void AddSecrets(const MeshView& view, ResourceTable* secrets);
 
 // What every transparent node gets: by a wildcard, or by name alone.

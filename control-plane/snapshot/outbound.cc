@@ -23,17 +23,18 @@ listenerv3::Listener MakeListener(const std::string& name, const std::string& ad
 void AddOutboundListeners(const MeshView& view, const discovery::Workload& workload,
                           ResourceTable* listeners) {
   const discovery::Outbound& outbound = workload.outbound;
+  const Telemetry telemetry = view.TelemetryOf(workload);
   if (outbound.http_port != 0) {
     listenerv3::Listener listener =
         MakeListener(kOutboundHttp, outbound.address, outbound.http_port);
-    AddOutboundHttpManager(view.mesh, kOutboundHttp, listener.add_filter_chains());
+    AddOutboundHttpManager(telemetry, kOutboundHttp, listener.add_filter_chains());
     AddResource(listener.name(), listener, listeners);
   }
   for (const discovery::TcpOutbound& tcp : outbound.tcp) {
     const std::string host = discovery::HostOf(tcp.service);
     listenerv3::Listener listener =
         MakeListener(TcpListener(host, tcp.service_port), outbound.address, tcp.listen_port);
-    AddTcpProxy(view.mesh, OutboundCluster(host, tcp.service_port), listener.add_filter_chains());
+    AddTcpProxy(telemetry, OutboundCluster(host, tcp.service_port), listener.add_filter_chains());
     AddResource(listener.name(), listener, listeners);
   }
 }

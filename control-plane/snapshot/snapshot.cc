@@ -40,6 +40,7 @@ SnapshotFactory::SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh,
     : mesh_(std::move(mesh)), services_(std::move(services)) {
   const MeshView view{*mesh_, services_};
   AddOutboundClusters(view, &shared_.clusters);
+  AddCollectors(view, &shared_.clusters);
   AddEndpoints(view, &shared_.endpoints);
   AddSecrets(view, &shared_.secrets);
 }

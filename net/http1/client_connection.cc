@@ -120,9 +120,11 @@ bool ClientConnection::WatchIdle() {
   return false;
 }
 
-Failure ClientConnection::EndBeforeHead() const {
+Failure ClientConnection::EndBeforeHead() {
   if (bytes_seen_) return Broken("the response ended within its head");
   if (stream_.bytes_on_wire() == 0) return {FailureKind::kUpstreamClosedUnused, ""};
+  if (wire_.transport().ClosedUnreadSince(stream_.wire_mark))
+    return {FailureKind::kUpstreamClosedUnread, ""};
   return {wire_.failed() ? FailureKind::kUpstreamReset : FailureKind::kUpstreamClosed, ""};
 }
 

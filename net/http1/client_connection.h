@@ -20,10 +20,10 @@ struct ClientOptions {
 // HTTP/1.1 towards an upstream: one stream at a time, never pipelined. The connection serves again
 // after an exchange that was complete and clean on both sides; any byte that was not asked for, an
 // early response, or a peer that says close, ends it. OnReset's kinds tell how far the request got:
-// kUpstreamClosedUnused (nothing of it was written), kUpstreamClosed and kUpstreamReset (no byte of
-// a response), kUpstreamProtocol, kUpstreamTruncated (after the response head).
-// OnConnectionClosed waits for the stream's Detach.
-// Owner, thread, order of calls: http::ClientConnection.
+// kUpstreamClosedUnused (nothing of it was written), kUpstreamClosedUnread (nobody read it),
+// kUpstreamClosed and kUpstreamReset (no byte of a response), kUpstreamProtocol, kUpstreamTruncated
+// (after the response head). OnConnectionClosed waits for the stream's Detach. Owner, thread, order
+// of calls: http::ClientConnection.
 class ClientConnection final : public http::ClientConnection, private WireEvents {
  public:
   // `events` and `deadlines` outlive the connection. `transport` may still be connecting.
@@ -79,7 +79,8 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
     bool room_gone = false;
     size_t credit = 0;
     size_t interims = 0;
-    uint64_t mark = 0;  // where our message begins among all output
+    uint64_t mark = 0;       // where our message begins among all output
+    uint64_t wire_mark = 0;  // the same among the bytes of the TCP stream
 
    private:
     ClientConnection& connection_;
@@ -106,7 +107,7 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   bool Abandon();
   bool BecomeIdle();
 
-  Failure EndBeforeHead() const;
+  Failure EndBeforeHead();
   bool Fail(Failure failure);
   bool CloseNow(Failure why, bool reset);
   void TellClosed();

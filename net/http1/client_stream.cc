@@ -11,6 +11,7 @@ void ClientConnection::Stream::Clear() {
   open = head_sent = ended = refused = withdrawn = cut = room_gone = false;
   credit = interims = 0;
   mark = connection_.wire_.queued();
+  wire_mark = connection_.wire_.transport().wire_bytes_written();
 }
 
 void ClientConnection::Stream::SendHeaders(const http::Head& head, bool end) {

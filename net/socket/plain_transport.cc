@@ -59,6 +59,7 @@ class PlainTransport final : public Transport, private loop::SocketEvents, priva
     return state_ == State::kOpen && !read_ended_ && socket_->PeekPending() == 0;
   }
   uint64_t bytes_written() const override { return bytes_written_; }
+  bool ClosedUnreadSince(uint64_t mark) override;
 
  private:
   enum class State : uint8_t { kConnecting, kAnnouncing, kOpen, kFailed, kClosed };
@@ -80,6 +81,7 @@ class PlainTransport final : public Transport, private loop::SocketEvents, priva
   bool write_blocked_ = false;  // Write left bytes behind
   int write_error_ = 0;         // told when what the peer had sent before is read
   bool read_large_ = false;
+  bool fin_came_ = false;  // before any RST
   Failure failure_;
   TransportEvents* events_ = nullptr;
   std::unique_ptr<loop::Socket> socket_;
@@ -134,6 +136,8 @@ void PlainTransport::Fail(int error) {
 // A peer that refuses a body answers and closes, and the reset overtakes the answer: what the
 // kernel still holds is read first.
 void PlainTransport::FailWrite(int error) {
+  // After an RST without a FIN it would be ECONNRESET: Linux says EPIPE in CLOSE_WAIT only.
+  fin_came_ = fin_came_ || error == -EPIPE;
   const bool lost = error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT;
   if (!lost || !read_enabled_ || read_ended_) return Fail(error);
   write_error_ = error;
@@ -162,6 +166,7 @@ ReadResult PlainTransport::Read(Buffer& into, size_t limit) {
   }
   if (count == -EAGAIN) return {ReadStatus::kWouldBlock};
   read_ended_ = true;
+  fin_came_ = fin_came_ || (count == 0 && write_error_ == 0);
   // The failed write has taken the socket's error: the end that shows now is not an orderly one.
   if (count == 0 && write_error_ == 0) {
     UpdateWatch();
@@ -189,6 +194,12 @@ void PlainTransport::Write(Buffer& from) {
       return UpdateWatch();
     }
   }
+}
+
+bool PlainTransport::ClosedUnreadSince(uint64_t mark) {
+  if (!fin_came_ || socket_ == nullptr) return false;
+  const std::optional<uint64_t> acknowledged = socket_->AcknowledgedBytes();
+  return acknowledged && *acknowledged <= mark;
 }
 
 void PlainTransport::EnableRead(bool enabled) {

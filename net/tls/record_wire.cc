@@ -106,6 +106,7 @@ int RecordWire::Flush(loop::Socket& socket) {
   const ssize_t count = socket.Writev({slices.data(), slice_count});
   if (count < 0) return static_cast<int>(count);
   output_.Drain(static_cast<size_t>(count));
+  written_ += static_cast<uint64_t>(count);
   return output_.empty() ? 0 : -EAGAIN;
 }
 

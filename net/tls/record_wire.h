@@ -2,6 +2,7 @@
 
 #include <openssl/base.h>
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -37,6 +38,8 @@ class RecordWire {
   // One write system call: 0 when all is written, -EAGAIN, or another negative errno.
   int Flush(loop::Socket& socket);
   bool has_output() const { return !output_.empty(); }
+  // Bytes that sockets have taken.
+  uint64_t written() const { return written_; }
   size_t output_size() const { return output_.size(); }
   void DropOutput() { output_.Clear(); }
 
@@ -53,6 +56,7 @@ class RecordWire {
   size_t input_at_ = 0;
   size_t input_end_ = 0;
   Buffer output_;
+  uint64_t written_ = 0;
 };
 
 }  // namespace tulle::tls

@@ -48,6 +48,10 @@ class SimTransport final : public Transport, private TransportEvents, private lo
   std::string_view sni() const override { return sni_; }
   bool IsQuiet() override;
   uint64_t bytes_written() const override { return bytes_written_; }
+  uint64_t wire_bytes_written() const override { return wire_ ? wire_->wire_bytes_written() : 0; }
+  bool ClosedUnreadSince(uint64_t mark) override {
+    return wire_ != nullptr && wire_->ClosedUnreadSince(mark);
+  }
 
  private:
   enum class State : uint8_t {

@@ -262,6 +262,7 @@ ReadStatus TlsTransport::Explain(int result) {
 
 ReadResult TlsTransport::EndOfInput(ssize_t count) {
   read_ended_ = true;
+  fin_came_ = fin_came_ || (count == 0 && write_error_ == 0);
   Failure why = Lost(write_error_ != 0 ? write_error_ : static_cast<int>(count));
   if (count == 0 && write_error_ == 0) {
     why.detail = "the peer closed without TLS close_notify: it crashed, or the end was cut off";
@@ -331,6 +332,8 @@ bool TlsTransport::Flush() {
 // As with plain transports, what the kernel still holds is read first: it may be an answer, or the
 // alert that says why.
 void TlsTransport::FailWrite(int error) {
+  // Plain transports say why.
+  fin_came_ = fin_came_ || error == -EPIPE;
   wire_.DropOutput();
   const bool lost = error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT;
   const bool reads = state_ == State::kHandshaking || (read_enabled_ && !read_ended_);
@@ -357,6 +360,20 @@ void TlsTransport::Fail(Failure failure) {
   wire_.DropOutput();
   if (socket_ != nullptr) socket_->Watch(this, false, false);
   loop_.AtTurnEnd(*this);
+}
+
+// After close_notify the socket's own end has to be seen: a peer may say that it will send no more
+// and go on reading.
+bool TlsTransport::ClosedUnreadSince(uint64_t mark) {
+  if (socket_ == nullptr) return false;
+  if (!fin_came_ && end_seen_ && write_error_ == 0) {
+    char scratch;
+    const iovec piece{&scratch, 1};
+    fin_came_ = socket_->Readv({&piece, 1}) == 0;
+  }
+  if (!fin_came_) return false;
+  const std::optional<uint64_t> acknowledged = socket_->AcknowledgedBytes();
+  return acknowledged && *acknowledged <= mark;
 }
 
 void TlsTransport::EnableRead(bool enabled) {

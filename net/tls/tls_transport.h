@@ -44,6 +44,8 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   std::string_view sni() const override;
   bool IsQuiet() override;
   uint64_t bytes_written() const override { return bytes_written_; }
+  uint64_t wire_bytes_written() const override { return wire_.written(); }
+  bool ClosedUnreadSince(uint64_t mark) override;
 
  private:
   enum class State : uint8_t { kConnecting, kHandshaking, kOpen, kFailed, kClosed };
@@ -98,6 +100,7 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   // Write.
   size_t sealed_ahead_ = 0;
   uint64_t bytes_written_ = 0;
+  bool fin_came_ = false;  // before any RST
   Judgement judgement_;
   RecordWire wire_;
   bssl::UniquePtr<SSL> ssl_;  // goes before the wire that its BIO borrows

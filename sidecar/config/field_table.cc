@@ -141,9 +141,10 @@ constexpr Row kRows[] = {
      "generate_request_id forward_client_cert_details set_current_client_cert_details "
      "stream_idle_timeout request_timeout max_request_headers_kb normalize_path merge_slashes "
      "common_http_protocol_options request_id_extension request_headers_timeout "
-     "path_with_escaped_slashes_action",
-     "tracing add_user_agent proxy_100_continue skip_xff_append via delayed_close_timeout "
-     "preserve_external_request_id server_header_transformation always_set_request_id_in_response "
+     "path_with_escaped_slashes_action tracing via preserve_external_request_id "
+     "always_set_request_id_in_response",
+     "add_user_agent proxy_100_continue skip_xff_append delayed_close_timeout "
+     "server_header_transformation "
      "stream_error_on_invalid_http_message access_log_options internal_address_config "
      "upgrade_configs strip_trailing_host_dot append_x_forwarded_port scheme_header_transformation",
      "xff_num_trusted_hops strip_matching_host_port strip_any_host_port "
@@ -151,6 +152,23 @@ constexpr Row kRows[] = {
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
      "SetCurrentClientCertDetails",
      kLow, "subject dns uri", "cert chain", ""},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing",
+     kLow,
+     "client_sampling random_sampling overall_sampling max_path_tag_length custom_tags provider "
+     "spawn_upstream_span",
+     "verbose operation upstream_operation", ""},
+    {"envoy.type.tracing.v3.CustomTag", kLow, "*", "", ""},
+    {"envoy.type.tracing.v3.CustomTag.Literal", kLow, "*", "", ""},
+    {"envoy.type.tracing.v3.CustomTag.Header", kLow, "name", "default_value", ""},
+    {"envoy.type.tracing.v3.CustomTag.Environment", kLow, "", "*", ""},
+    {"envoy.type.tracing.v3.CustomTag.Metadata", kLow, "", "*", ""},
+    {"envoy.config.trace.v3.Tracing.Http", kLow, "*", "", ""},
+    {"envoy.config.trace.v3.OpenTelemetryConfig", kLow, "grpc_service service_name http_service",
+     "resource_detectors max_cache_size set_telemetry_sdk_resource_attributes "
+     "set_service_name_resource_attribute set_instrumentation_scope",
+     "sampler"},
+    {"envoy.config.core.v3.HttpService", kLow, "*", "", ""},
+    {"envoy.config.core.v3.HttpUri", kLow, "*", "", ""},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter", kHigh, "*", "", ""},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds", kLow, "*", "", ""},
     {"envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension", kLow, "*",
@@ -241,7 +259,7 @@ constexpr Row kRows[] = {
      "scheme_redirect port_redirect regex_rewrite",
      "", "path_rewrite"},
     {"envoy.config.route.v3.DirectResponseAction", kHigh, "status body", "", "body_format"},
-    {"envoy.config.route.v3.Decorator", kLow, "", "*", ""},
+    {"envoy.config.route.v3.Decorator", kLow, "operation", "propagate", ""},
     // Clusters and endpoints.
     {"envoy.config.cluster.v3.Cluster", kHigh,
      "name type eds_cluster_config connect_timeout lb_policy circuit_breakers "

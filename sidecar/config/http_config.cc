@@ -11,6 +11,7 @@
 #include "sidecar/config/access_log_config.h"
 #include "sidecar/config/rbac_config.h"
 #include "sidecar/config/route_config.h"
+#include "sidecar/config/tracing_config.h"
 
 namespace tulle::config {
 namespace {
@@ -206,6 +207,9 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerSurroundings& ar
   if (manager.has_generate_request_id()) {
     spec.generate_request_id = manager.generate_request_id().value();
   }
+  spec.via = manager.via();
+  spec.preserve_request_id = manager.preserve_external_request_id();
+  spec.request_id_in_response = manager.always_set_request_id_in_response();
   spec.forwarding = ToForwarding(manager.forward_client_cert_details());
   const auto& details = manager.set_current_client_cert_details();
   spec.forward_subject = details.subject().value();
@@ -217,6 +221,9 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerSurroundings& ar
   auto status = TakeRequestId(manager, at);
   status.Update(TakeRoutes(manager, around, at, spec));
   if (!status.ok()) return status;
+  auto tracing = ToTracing(manager.tracing(), at / "tracing", &around.notes);
+  if (!tracing.ok()) return tracing.status();
+  spec.tracing = *std::move(tracing);
   auto logs = ToAccessLogs(manager.access_log(), *around.files, at / "access_log");
   if (!logs.ok()) return logs.status();
   spec.access_logs = *std::move(logs);

@@ -1,12 +1,10 @@
 #include "sidecar/proxy/access_log_values.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cstring>
 
+#include "sidecar/proxy/address_text.h"
 #include "sidecar/proxy/response_flags.h"
 
 namespace tulle::proxy {
@@ -28,23 +26,8 @@ std::string_view Milliseconds(loop::Instant from, loop::Instant to, Scratch scra
   return Number(static_cast<uint64_t>(passed), scratch);
 }
 
-enum class Shown { kHost, kBoth };
-
-// SocketAddress::ToString asks for memory; this does not.
 std::string_view Address(const SocketAddress& address, Shown shown, Scratch scratch) {
-  if (!address.is_set()) return {};
-  char* out = scratch.data();
-  const bool brackets = address.is_v6() && shown == Shown::kBoth;
-  if (brackets) *out++ = '[';
-  const int family = address.is_v6() ? AF_INET6 : AF_INET;
-  if (inet_ntop(family, address.ip_bytes().data(), out, INET6_ADDRSTRLEN) == nullptr) return {};
-  out += std::strlen(out);
-  if (brackets) *out++ = ']';
-  if (shown == Shown::kBoth) {
-    *out++ = ':';
-    out = std::to_chars(out, scratch.data() + scratch.size(), address.port()).ptr;
-  }
-  return {scratch.data(), static_cast<size_t>(out - scratch.data())};
+  return ShowAddress(address, shown, scratch);
 }
 
 std::string_view Downstream(const EndedDownstream& downstream, LogOperator op, Scratch scratch) {
@@ -133,6 +116,8 @@ std::string_view RequestValues::Value(const LogField& field, Scratch scratch) co
       return Milliseconds(record.upstream_answered, record.ended, scratch);
     case LogOperator::kRouteName:
       return record.route;
+    case LogOperator::kTraceId:
+      return record.trace_id;
     case LogOperator::kUpstreamCluster:
       return record.cluster;
     case LogOperator::kUpstreamHost:

@@ -44,6 +44,7 @@ void Attempt::Judge(Failure failure) {
   using enum FailureKind;
   switch (failure.kind) {
     case kUpstreamClosed:
+    case kUpstreamClosedUnread:
     case kUpstreamReset:
       if (reused_ && !got_anything_) return;
       [[fallthrough]];

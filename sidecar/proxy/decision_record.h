@@ -10,6 +10,8 @@
 
 namespace tulle::proxy {
 
+struct RequestTrace;
+
 // Everything that was decided about one request. The exchange fills it; access log, metrics and
 // spans only read it. Views live as long as the exchange. Owner: Exchange. Thread: the worker's.
 struct DecisionRecord {
@@ -28,6 +30,7 @@ struct DecisionRecord {
   uint64_t response_bytes = 0;
 
   std::string_view route;
+  std::string_view operation;  // the name of its spans; empty: none was configured
   std::string_view cluster;
   std::string_view service;
   SocketAddress upstream;
@@ -43,6 +46,9 @@ struct DecisionRecord {
   bool no_route = false;
   // After the response head was sent downstream.
   bool response_truncated = false;
+
+  std::string_view trace_id;            // empty: no tracing here
+  const RequestTrace* trace = nullptr;  // null: no spans
 };
 
 }  // namespace tulle::proxy

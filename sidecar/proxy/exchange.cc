@@ -126,6 +126,10 @@ void Exchange::Finish() {
     deadline->Clear();
   }
   record_.ended = services_.loop.Now();
+  CountMeshTime(false);
+  EndAttemptTrace(
+      response_started_ && record_.upstream_answered != loop::Instant() ? record_.status : 0,
+      record_.failure);
   if (attempt_) {
     if (attempt_->transport() != nullptr)
       record_.upstream_local = attempt_->transport()->LocalAddress();

@@ -12,8 +12,12 @@
 #include "net/loop/deadlines.h"
 #include "sidecar/proxy/attempt.h"
 #include "sidecar/proxy/decision_record.h"
+#include "sidecar/proxy/trace_record.h"
 #include "sidecar/route/route_table.h"
 
+namespace tulle::config {
+struct TracingSpec;
+}
 namespace tulle::upstream {
 class Cluster;
 }
@@ -104,6 +108,13 @@ class Exchange final : public http::StreamEvents,
   bool TakeUnderscores(http::HeaderMap& headers);
   void StripPrivateHeaders();
   void EnsureRequestId();
+  // tracing.cc
+  void TakeTrace();
+  telemetry::TracePoint BeginTrace(const config::TracingSpec& tracing);
+  void StartTrace(telemetry::TracePoint& context, uint64_t parent);
+  void StartAttemptTrace();
+  void EndAttemptTrace(int status, Failure failure);
+  void CountMeshTime(bool ours);
   // routing.cc
   void RewriteRequest();
   void RewriteResponse();
@@ -190,6 +201,9 @@ class Exchange final : public http::StreamEvents,
   loop::Deadline idle_deadline_;
   loop::Deadline duration_deadline_;
   loop::Deadline back_off_;
+
+  char* traceparent_ = nullptr;    // what goes upstream, where we have written it
+  RequestTrace* trace_ = nullptr;  // of a request that is sampled
 
   Failure failure_;
   DecisionRecord record_;

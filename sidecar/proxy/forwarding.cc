@@ -28,6 +28,7 @@ Step Exchange::Forward() {
   TellTimeLeft();
   const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
   upstream.SendHeaders(*request_, body_is_over);
+  CountMeshTime(false);
   request_sent_ = body_is_over;
   StartResponseTimeouts();
   TouchAttempt();
@@ -140,7 +141,9 @@ void Exchange::OnResponseInterim(http::Head& head) {
 
 void Exchange::OnResponseHead(http::Head& head, bool end) {
   per_try_deadline_.Clear();
+  CountMeshTime(true);
   if (MayRetryStatus(head)) {
+    EndAttemptTrace(head.status, {});
     attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
     return ScheduleRetry(true);
   }
@@ -155,6 +158,7 @@ void Exchange::OnResponseHead(http::Head& head, bool end) {
   response_started_ = true;
   ReleaseReplay();
   downstream_->SendHeaders(head, end);
+  CountMeshTime(false);
   if (end) return Finish();
   TouchIdle();
   TouchAttempt();

@@ -51,6 +51,7 @@ Step Exchange::Identify() {
                 connection_.is_tls() ? "https" : "http");
   }
   EnsureRequestId();
+  TakeTrace();
   return Step::kContinue;
 }
 

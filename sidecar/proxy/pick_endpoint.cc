@@ -37,6 +37,7 @@ Step Exchange::PickEndpoint() {
   tried_[tried_count_++ % kTriedKept] = picked.endpoint;
   attempt_.emplace(*this, *cluster_, picked);
   ++record_.attempts;
+  StartAttemptTrace();
   return Step::kContinue;
 }
 
@@ -50,6 +51,7 @@ Step Exchange::Connect() {
   Failure failure;
   if (attempt_->Start(version, fresh_connection_used_, &failure)) return Step::kContinue;
   if (!failure) return Step::kPause;
+  EndAttemptTrace(0, failure);
   if (MayRetry(failure)) {
     ScheduleRetry(true);
     return Step::kPause;

@@ -29,6 +29,7 @@ uint32_t ConditionsOf(FailureKind kind) {
       return route::kRetryOnRefusedStream | route::kRetryOn5xx | route::kRetryOnReset |
              route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
     case FailureKind::kUpstreamClosedUnused:
+    case FailureKind::kUpstreamClosedUnread:
       return route::kRetryOnConnectFailure | route::kRetryOn5xx | route::kRetryOnReset |
              route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
     case FailureKind::kUpstreamClosed:
@@ -39,6 +40,22 @@ uint32_t ConditionsOf(FailureKind kind) {
       return route::kRetryOn5xx | route::kRetryOnGatewayError;
     default:
       return 0;
+  }
+}
+
+// Whether a request that met the end of a kept connection may be sent again: nobody has read it, or
+// reading it twice does no harm.
+bool MayFollowClose(FailureKind kind, const http::Head& request) {
+  switch (kind) {
+    case FailureKind::kUpstreamClosedUnused:
+    case FailureKind::kUpstreamClosedUnread:
+    case FailureKind::kUpstreamRefusedStream:
+      return true;
+    case FailureKind::kUpstreamClosed:
+    case FailureKind::kUpstreamReset:
+      return request.is_idempotent();
+    default:
+      return false;
   }
 }
 
@@ -84,14 +101,10 @@ bool Exchange::MayRetry(Failure failure) {
   if (response_started_ || downstream_ == nullptr || route_ == nullptr || !BodyCanBeSentAgain())
     return false;
   const route::ForwardSpec& forward = *route_->forward();
-  // A reused connection that its peer had closed already: not the request's fault, so outside
+  // A reused connection that its peer was about to close: not the request's fault, so outside
   // attempts and budget, once.
-  const bool closed_idle =
-      attempt_ && attempt_->reused() && !attempt_->got_anything() && !fresh_connection_used_ &&
-      (failure.kind == FailureKind::kUpstreamClosedUnused ||
-       (request_->is_idempotent() && (failure.kind == FailureKind::kUpstreamClosed ||
-                                      failure.kind == FailureKind::kUpstreamReset)));
-  if (closed_idle) {
+  const bool was_kept = attempt_ && attempt_->reused() && !attempt_->got_anything();
+  if (was_kept && !fresh_connection_used_ && MayFollowClose(failure.kind, *request_)) {
     fresh_connection_used_ = true;
     return true;
   }
@@ -163,6 +176,8 @@ void Exchange::OnBackOffOver() {
 
 void Exchange::OnAttemptFailed(Failure failure) {
   ClearAttemptTimeouts();
+  EndAttemptTrace(response_started_ ? record_.status : 0, failure);
+  CountMeshTime(true);
   if (MayRetry(failure)) return ScheduleRetry(retries_done_ > 0);
   failure_ = failure;
   SendLocalReply();

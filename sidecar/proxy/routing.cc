@@ -69,7 +69,10 @@ Step Exchange::MatchRoute() {
   const route::RouteMatch match = table_->Match(*request_, services_.loop.random().Next());
   route_ = match.route;
   target_ = match.target;
-  if (route_ != nullptr) record_.route = route_->spec().name;
+  if (route_ != nullptr) {
+    record_.route = route_->spec().name;
+    record_.operation = route_->spec().operation;
+  }
   StartStreamTimeouts();
   return Step::kContinue;
 }

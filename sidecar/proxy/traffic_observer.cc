@@ -22,11 +22,12 @@ telemetry::Gauge& MemoryGauge(telemetry::Registry& registry, int worker) {
 }  // namespace
 
 TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker,
-                                 AccessLogSink& sink)
+                                 AccessLogSink& sink, SpanSink* spans)
     : loop_(loop),
       metrics_(registry, {}),
       memory_(MemoryGauge(registry, worker)),
-      access_log_(loop, sink, registry) {
+      access_log_(loop, sink, registry),
+      spans_(loop, spans, registry) {
   constexpr std::string_view kReasons[] = {"limit", "loop", "unknown_destination"};
   for (size_t i = 0; i < std::size(kReasons); ++i) {
     refused_[i] = &registry.CounterRow(telemetry::kDownstreamRefused,
@@ -44,6 +45,7 @@ void TrafficObserver::OnExchangeEnd(const Exchange& exchange) {
                              exchange.response()};
   metrics_.Count(request);
   access_log_.Write(request);
+  spans_.Write(request);
   ShowMemory();
 }
 

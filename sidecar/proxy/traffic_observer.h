@@ -3,6 +3,7 @@
 #include "sidecar/proxy/access_log.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/proxy/span_log.h"
 
 namespace tulle::proxy {
 
@@ -11,7 +12,9 @@ namespace tulle::proxy {
 class TrafficObserver final : public Observer {
  public:
   // `worker`: the number that the worker's own metrics carry.
-  TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker, AccessLogSink& sink);
+  // `spans` null: nobody wants any.
+  TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker, AccessLogSink& sink,
+                  SpanSink* spans = nullptr);
 
   void OnExchangeEnd(const Exchange& exchange) override;
   void OnRelayOpened(const TcpRelay& relay) override;
@@ -29,6 +32,7 @@ class TrafficObserver final : public Observer {
   RequestTelemetry metrics_;
   telemetry::Gauge& memory_;
   AccessLog access_log_;
+  SpanLog spans_;
   telemetry::Counter* refused_[3];  // by Refusal
 };
 

@@ -107,6 +107,11 @@ def static_bootstrap(parts, identity, admin):
             cluster["type"] = "STATIC"
             name = cluster.pop("eds_cluster_config").get("service_name") or cluster["name"]
             cluster["load_assignment"] = dict(parts["endpoints"][name], cluster_name=cluster["name"])
+    # Where spans go by default; a bootstrap names it so.
+    clusters.append({"name": "tulle-control", "type": "STATIC", "connect_timeout": "1s", "load_assignment": {"cluster_name": "tulle-control"},
+                     "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                         "explicit_http_config": {"http2_protocol_options": {}}}}})
     own = {"name": "default", "tls_certificate": {"certificate_chain": {"filename": os.path.join(identity, "cert.pem")},
                                                   "private_key": {"filename": os.path.join(identity, "key.pem")}}}
     return {"admin": admin_of(admin), "static_resources": {

@@ -12,6 +12,7 @@
 namespace tulle::sim {
 namespace {
 
+constexpr loop::Duration kReceiptDelay = std::chrono::microseconds(50);
 // Linux's default of six SYNs sent again.
 constexpr loop::Duration kConnectGivenUp = std::chrono::seconds(127);
 
@@ -57,8 +58,9 @@ ssize_t Connection::Read(int side, std::span<const iovec> into) {
   End& end = ends_[side];
   const size_t wanted = TotalOf(into);
   if (end.received_bytes == 0) {
+    if (end.fin_received) return 0;  // as Linux: whatever came after the FIN
     if (end.error != 0) return std::exchange(end.error, 0);
-    return end.fin_received || end.dead ? 0 : -EAGAIN;
+    return end.dead ? 0 : -EAGAIN;
   }
   const size_t count = network_.DrawShort(std::min(wanted, end.received_bytes));
   size_t done = 0;
@@ -89,6 +91,14 @@ void Connection::Acknowledge(int reader, size_t bytes) {
     End& writer = self->ends_[1 - reader];
     writer.outstanding -= bytes;
     self->Tell(1 - reader);
+  });
+}
+
+// The kernel's own, on receipt. It draws nothing, so that it moves no other event.
+void Connection::AcknowledgeReceipt(int receiver, size_t bytes) {
+  const loop::Instant at = link_.PassableAt(network_.now() + kReceiptDelay);
+  network_.events().Schedule(at, [self = shared_from_this(), receiver, bytes] {
+    self->ends_[1 - receiver].acknowledged += bytes;
   });
 }
 
@@ -197,13 +207,14 @@ void Connection::DeliverSegment(int from, Segment segment) {
         return Send(to, Kind::kReset);
       }
       receiver.received_bytes += segment.bytes.size();
+      AcknowledgeReceipt(to, segment.bytes.size());
       receiver.received.push_back(std::move(segment.bytes));
       break;
     case Kind::kFin:
       receiver.fin_received = true;
       break;
     case Kind::kReset:
-      return Die(to, -ECONNRESET);
+      return Die(to, receiver.fin_received ? -EPIPE : -ECONNRESET);
   }
   Tell(to);
 }

@@ -62,6 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool IsReadable(int side) const;
   bool IsWritable(int side) const;
   bool HasError(int side) const { return ends_[side].error != 0; }
+  // Of what that side has written: what the other side's kernel has taken, and this side knows of.
+  uint64_t acknowledged(int side) const { return ends_[side].acknowledged; }
   const SocketAddress& address(int side) const { return ends_[side].address.at; }
   // Where side 0 wanted to go, if it was led elsewhere.
   const SocketAddress& wanted() const { return wanted_; }
@@ -88,6 +90,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     // To the other side.
     bool fin_sent = false;
     size_t outstanding = 0;  // written, and not yet known to be read
+    uint64_t acknowledged = 0;
     std::deque<Segment> in_flight;
     loop::Instant wire_free_at{};
     loop::Instant last_arrival{};
@@ -98,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void DeliverSegment(int from, Segment segment);
   void DeliverSyn();
   void Acknowledge(int reader, size_t bytes);
+  void AcknowledgeReceipt(int receiver, size_t bytes);
   void Die(int side, int error);
   void Tell(int side);
 

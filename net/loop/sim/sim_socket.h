@@ -30,6 +30,7 @@ class SimSocket final : public loop::Socket, public Watched, private EndObserver
   bool RestoreDestination() override { return restored_ = connection_->wanted().is_set(); }
   int PeekPending() override { return connection_->IsReadable(side_) ? 1 : 0; }
   int descriptor() const override { return -1; }
+  std::optional<uint64_t> AcknowledgedBytes() override { return connection_->acknowledged(side_); }
 
   bool IsReady() const override;
   void Deliver() override;

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -433,6 +434,37 @@ TEST_F(UvLoopTest, WhatIsPostedAndNeverRunIsDestroyedWithTheLoop) {
   loop_->Post([held = std::move(held)] {});
   loop_.reset();
   EXPECT_TRUE(gone);
+}
+
+// The proof that nobody has read a request rests on it: not the SYN, and all that was received.
+TEST_F(UvLoopTest, ASocketKnowsWhatItsPeerHasAcknowledged) {
+  Accepted accepted;
+  const auto listener = Listen(accepted);
+  const auto socket = Connect(listener->LocalAddress());
+  Ready ready;
+  std::string text(1000, 'x');
+  std::optional<uint64_t> before;
+  ready.on_ready = [&](bool, bool) {
+    if (before) return;
+    before = socket->AcknowledgedBytes();
+    const iovec piece = Piece(text);
+    EXPECT_EQ(socket->Writev({&piece, 1}), 1000);
+    socket->Watch(&ready, false, false);
+  };
+  socket->Watch(&ready, false, true);
+  Ready peer_ready;
+  peer_ready.on_ready = [&](bool, bool) { loop_->Stop(); };
+  accepted.on_accept = [&] { accepted.sockets[0]->Watch(&peer_ready, true, false); };
+  loop_->Run();
+  EXPECT_EQ(before, 0u);
+  // The answer carries the acknowledgement at once.
+  std::string answer = "y";
+  const iovec piece = Piece(answer);
+  EXPECT_EQ(accepted.sockets[0]->Writev({&piece, 1}), 1);
+  ready.on_ready = [&](bool, bool) { loop_->Stop(); };
+  socket->Watch(&ready, true, false);
+  loop_->Run();
+  EXPECT_EQ(socket->AcknowledgedBytes(), 1000u);
 }
 
 }  // namespace

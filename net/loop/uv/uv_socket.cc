@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/loop/uv/tcp_counters.h"
+
 namespace tulle::loop {
 namespace {
 
@@ -115,6 +117,8 @@ bool UvSocket::RestoreDestination() {
   if (original.is_set()) local_ = original;
   return original.is_set();
 }
+
+std::optional<uint64_t> UvSocket::AcknowledgedBytes() { return AcknowledgedBytesOf(descriptor_); }
 
 int UvSocket::PeekPending() {
   char byte;

@@ -29,6 +29,7 @@ class UvSocket final : public Socket, private PollEvents {
   bool RestoreDestination() override;
   int PeekPending() override;
   int descriptor() const override { return descriptor_; }
+  std::optional<uint64_t> AcknowledgedBytes() override;
 
  private:
   UvSocket(int descriptor, const SocketAddress& peer) : descriptor_(descriptor), peer_(peer) {}

@@ -1,0 +1,148 @@
+#include "control-plane/insight/trace_ring.h"
+
+#include <algorithm>
+#include <map>
+
+#include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
+
+namespace tulle::insight {
+namespace {
+
+namespace tracev1 = opentelemetry::proto::trace::v1;
+namespace commonv1 = opentelemetry::proto::common::v1;
+
+constexpr size_t kMostAttributes = 64;
+constexpr size_t kLongestText = 512;
+
+std::string Hex(const std::string& bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes) {
+    text += kDigits[static_cast<unsigned char>(c) >> 4];
+    text += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return text;
+}
+
+std::string TextOf(const commonv1::AnyValue& value) {
+  switch (value.value_case()) {
+    case commonv1::AnyValue::kStringValue:
+      return value.string_value().substr(0, kLongestText);
+    case commonv1::AnyValue::kIntValue:
+      return std::to_string(value.int_value());
+    case commonv1::AnyValue::kBoolValue:
+      return value.bool_value() ? "true" : "false";
+    case commonv1::AnyValue::kDoubleValue:
+      return std::to_string(value.double_value());
+    default:
+      return "";
+  }
+}
+
+const char* KindOf(tracev1::Span::SpanKind kind) {
+  switch (kind) {
+    case tracev1::Span::SPAN_KIND_SERVER:
+      return "server";
+    case tracev1::Span::SPAN_KIND_CLIENT:
+      return "client";
+    case tracev1::Span::SPAN_KIND_PRODUCER:
+      return "producer";
+    case tracev1::Span::SPAN_KIND_CONSUMER:
+      return "consumer";
+    default:
+      return "internal";
+  }
+}
+
+Span ToSpan(const tracev1::Span& from) {
+  Span span;
+  span.trace_id = Hex(from.trace_id());
+  span.span_id = Hex(from.span_id());
+  span.parent_id = Hex(from.parent_span_id());
+  span.name = from.name().substr(0, kLongestText);
+  span.kind = KindOf(from.kind());
+  span.start_ns = from.start_time_unix_nano();
+  span.end_ns = from.end_time_unix_nano();
+  span.is_error = from.status().code() == tracev1::Status::STATUS_CODE_ERROR;
+  for (const auto& attribute : from.attributes()) {
+    if (span.attributes.size() == kMostAttributes) break;
+    span.attributes.emplace_back(attribute.key().substr(0, kLongestText),
+                                 TextOf(attribute.value()));
+  }
+  return span;
+}
+
+size_t SizeOf(const Span& span) {
+  size_t size = sizeof span + span.name.size() + span.service.size() + span.reporter.size() + 64;
+  for (const auto& [key, value] : span.attributes) size += key.size() + value.size() + 64;
+  return size;
+}
+
+std::string ServiceOf(const tracev1::ResourceSpans& part) {
+  for (const auto& attribute : part.resource().attributes()) {
+    if (attribute.key() == "service.name") return TextOf(attribute.value());
+  }
+  return "unknown_service";
+}
+
+void SortByStart(Trace* trace) {
+  std::stable_sort(trace->spans.begin(), trace->spans.end(),
+                   [](const Span& a, const Span& b) { return a.start_ns < b.start_ns; });
+}
+
+}  // namespace
+
+bool TraceRing::Add(std::string_view bytes, const std::string& reporter) {
+  opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest request;
+  if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+  for (const auto& part : request.resource_spans()) {
+    const std::string service = ServiceOf(part);
+    for (const auto& scope : part.scope_spans()) {
+      for (const auto& each : scope.spans()) {
+        if (each.trace_id().size() != 16 || each.span_id().size() != 8) continue;
+        Span span = ToSpan(each);
+        span.service = service;
+        span.reporter = reporter;
+        Push(std::move(span));
+      }
+    }
+  }
+  return true;
+}
+
+void TraceRing::Push(Span span) {
+  bytes_ += SizeOf(span);
+  spans_.push_back(std::move(span));
+  while (spans_.size() > kMostSpans || bytes_ > kMostBytes) {
+    bytes_ -= SizeOf(spans_.front());
+    spans_.pop_front();
+  }
+}
+
+std::vector<Trace> TraceRing::Newest(size_t most) const {
+  std::vector<Trace> traces;
+  std::map<std::string_view, size_t> known;
+  for (auto span = spans_.rbegin(); span != spans_.rend(); ++span) {
+    const auto [entry, is_new] = known.emplace(span->trace_id, traces.size());
+    if (is_new && traces.size() == most) {
+      known.erase(entry);
+      continue;
+    }
+    if (is_new) traces.push_back({span->trace_id, {}});
+    traces[entry->second].spans.push_back(*span);
+  }
+  for (Trace& trace : traces) SortByStart(&trace);
+  return traces;
+}
+
+std::optional<Trace> TraceRing::Find(std::string_view id) const {
+  Trace trace{std::string(id), {}};
+  for (const Span& span : spans_) {
+    if (span.trace_id == id) trace.spans.push_back(span);
+  }
+  if (trace.spans.empty()) return std::nullopt;
+  SortByStart(&trace);
+  return trace;
+}
+
+}  // namespace tulle::insight

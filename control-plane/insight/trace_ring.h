@@ -1,0 +1,57 @@
+// The newest spans that sidecars have told of, in memory alone. Bounded by spans and by bytes: the
+// oldest go first. Owner: ControlPlane. Thread: the loop's.
+#ifndef TULLE_CONTROL_PLANE_INSIGHT_TRACE_RING_H_
+#define TULLE_CONTROL_PLANE_INSIGHT_TRACE_RING_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tulle::insight {
+
+struct Span {
+  std::string trace_id;   // hex
+  std::string span_id;    // hex
+  std::string parent_id;  // hex; empty: a root
+  std::string name;
+  std::string kind;      // "server", "client", or another of OTLP's words
+  std::string service;   // as the resource says
+  std::string reporter;  // SPIFFE ID of who sent it
+  uint64_t start_ns = 0;
+  uint64_t end_ns = 0;
+  bool is_error = false;
+  std::vector<std::pair<std::string, std::string>> attributes;
+};
+
+struct Trace {
+  std::string id;
+  std::vector<Span> spans;  // by start
+};
+
+class TraceRing {
+ public:
+  static constexpr size_t kMostSpans = 20000;
+  static constexpr size_t kMostBytes = 16 * 1024 * 1024;
+
+  // The bytes of an ExportTraceServiceRequest. False: they are none.
+  bool Add(std::string_view request, const std::string& reporter);
+  // The newest first; at most `most`.
+  std::vector<Trace> Newest(size_t most) const;
+  std::optional<Trace> Find(std::string_view id) const;
+  size_t size() const { return spans_.size(); }
+
+ private:
+  void Push(Span span);
+
+  std::deque<Span> spans_;  // in order of arrival
+  size_t bytes_ = 0;
+};
+
+}  // namespace tulle::insight
+
+#endif  // TULLE_CONTROL_PLANE_INSIGHT_TRACE_RING_H_

@@ -1,0 +1,61 @@
+#include "control-plane/insight/trace_ring.h"
+
+#include <gtest/gtest.h>
+
+#include "telemetry/otlp_span.h"
+
+namespace tulle::insight {
+namespace {
+
+std::string RequestOf(uint64_t trace, uint64_t span, uint64_t start) {
+  std::string spans;
+  telemetry::SpanHead head;
+  head.context = {1, trace, span, 1};
+  head.name = "GET";
+  head.start_ns = start;
+  head.end_ns = start + 1000;
+  telemetry::SpanWriter writer(spans, head);
+  writer.Text("url.path", "/x");
+  writer.Number("http.response.status_code", 200);
+  writer.End();
+  std::string resource;
+  telemetry::AppendResourceAttribute("service.name", "web", resource);
+  return telemetry::MakeExportRequest(resource, spans);
+}
+
+TEST(TraceRing, SpansOfATraceComeTogether) {
+  TraceRing ring;
+  ASSERT_TRUE(ring.Add(RequestOf(7, 2, 200), "spiffe://m/ns/default/sa/web"));
+  ASSERT_TRUE(ring.Add(RequestOf(8, 3, 150), ""));
+  ASSERT_TRUE(ring.Add(RequestOf(7, 1, 100), ""));
+  const auto traces = ring.Newest(10);
+  ASSERT_EQ(traces.size(), 2u);
+  EXPECT_EQ(traces[0].id, "00000000000000010000000000000007");
+  ASSERT_EQ(traces[0].spans.size(), 2u);
+  const Span& last = traces[0].spans[1];
+  EXPECT_EQ(last.span_id, "0000000000000002");
+  EXPECT_EQ(last.service, "web");
+  EXPECT_EQ(last.reporter, "spiffe://m/ns/default/sa/web");
+  EXPECT_EQ(last.kind, "server");
+  EXPECT_EQ(last.attributes[1],
+            (std::pair<std::string, std::string>{"http.response.status_code", "200"}));
+  EXPECT_EQ(ring.Newest(1).size(), 1u);
+  EXPECT_EQ(ring.Find("00000000000000010000000000000008")->spans.size(), 1u);
+  EXPECT_FALSE(ring.Find("x").has_value());
+}
+
+TEST(TraceRing, OldSpansMakeRoom) {
+  TraceRing ring;
+  for (uint64_t i = 0; i < TraceRing::kMostSpans + 10; ++i) ring.Add(RequestOf(i + 1, 1, i), "");
+  EXPECT_EQ(ring.size(), TraceRing::kMostSpans);
+  EXPECT_FALSE(ring.Find("00000000000000010000000000000001").has_value());
+}
+
+TEST(TraceRing, WhatIsNoRequestIsRefused) {
+  TraceRing ring;
+  EXPECT_FALSE(ring.Add("\xff\xff\xff", ""));
+  EXPECT_TRUE(ring.Add("", ""));
+}
+
+}  // namespace
+}  // namespace tulle::insight

@@ -1,0 +1,21 @@
+#include "control-plane/server/grpc_services.h"
+
+namespace tulle::server {
+
+void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services) {
+  services->AddUnary(
+      "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+      [plane](const grpc::ServerCall& call, const std::string& request,
+              std::unique_ptr<grpc::UnaryReply> reply) {
+        const auto caller = plane->Authenticate(
+            call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
+        if (!caller.ok()) return reply->Fail(ToGrpc(caller.status()));
+        if (!plane->traces().Add(request, caller->id.ToString())) {
+          return reply->Fail(
+              {grpc::Code::kInvalidArgument, "the request is no ExportTraceServiceRequest"});
+        }
+        reply->Send("");  // an empty ExportTraceServiceResponse
+      });
+}
+
+}  // namespace tulle::server

@@ -1,0 +1,97 @@
+#include "sidecar/config/tracing_config.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/config/trace/v3/http_tracer.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+
+namespace tulle::config {
+namespace {
+
+namespace v3 = envoy::extensions::filters::network::http_connection_manager::v3;
+using Tracing = v3::HttpConnectionManager_Tracing;
+using envoy::config::trace::v3::OpenTelemetryConfig;
+
+absl::StatusOr<uint32_t> PerMillion(bool present, double percent, const FieldPath& at) {
+  if (!present) return uint32_t{1000000};
+  if (!(percent >= 0 && percent <= 100)) return at.Error("must be 0 to 100");
+  return static_cast<uint32_t>(std::lround(percent * 10000));
+}
+
+absl::Status TakeSampling(const Tracing& tracing, const FieldPath& at, TracingSpec& spec) {
+  auto client = PerMillion(tracing.has_client_sampling(), tracing.client_sampling().value(),
+                           at / "client_sampling.value");
+  auto random = PerMillion(tracing.has_random_sampling(), tracing.random_sampling().value(),
+                           at / "random_sampling.value");
+  auto overall = PerMillion(tracing.has_overall_sampling(), tracing.overall_sampling().value(),
+                            at / "overall_sampling.value");
+  for (const auto* one : {&client, &random, &overall}) {
+    if (!one->ok()) return one->status();
+  }
+  spec.client_sampling = *client;
+  spec.random_sampling = *random;
+  spec.overall_sampling = *overall;
+  return absl::OkStatus();
+}
+
+absl::Status TakeCollector(const OpenTelemetryConfig& config, const FieldPath& at,
+                           TracingSpec& spec) {
+  if (config.has_http_service()) {
+    return (at / "http_service")
+        .Error(
+            "OTLP over HTTP is not implemented: use grpc_service with the collector's port for "
+            "gRPC (4317)");
+  }
+  if (!config.grpc_service().has_envoy_grpc()) {
+    return (at / "grpc_service.envoy_grpc").Error("is needed: it names the collector's cluster");
+  }
+  spec.cluster = config.grpc_service().envoy_grpc().cluster_name();
+  if (spec.cluster.empty()) {
+    return (at / "grpc_service.envoy_grpc.cluster_name").Error("is needed");
+  }
+  spec.authority = config.grpc_service().envoy_grpc().authority();
+  for (const auto& header : config.grpc_service().initial_metadata())
+    spec.headers.emplace_back(header.key(), header.value());
+  spec.service_name = config.service_name();
+  return absl::OkStatus();
+}
+
+void TakeTags(const Tracing& tracing, const FieldPath& at, TracingSpec& spec,
+              std::vector<std::string>* notes) {
+  for (int i = 0; i < tracing.custom_tags_size(); ++i) {
+    const auto& tag = tracing.custom_tags(i);
+    if (tag.has_literal()) {
+      spec.literal_tags.emplace_back(tag.tag(), tag.literal().value());
+    } else if (tag.has_request_header()) {
+      spec.header_tags.emplace_back(tag.tag(), tag.request_header().name());
+    } else {
+      notes->push_back((at / "custom_tags")[static_cast<size_t>(i)].text());
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const TracingSpec>> ToTracing(const Tracing& tracing,
+                                                             const FieldPath& at,
+                                                             std::vector<std::string>* notes) {
+  if (!tracing.has_provider()) return nullptr;
+  const FieldPath here = at / "provider.typed_config";
+  OpenTelemetryConfig config;
+  if (!tracing.provider().typed_config().UnpackTo(&config)) {
+    return here.Error(absl::StrCat("'", tracing.provider().typed_config().type_url(),
+                                   "' is not implemented: use "
+                                   "envoy.config.trace.v3.OpenTelemetryConfig"));
+  }
+  auto spec = std::make_shared<TracingSpec>();
+  auto status = TakeCollector(config, here, *spec);
+  status.Update(TakeSampling(tracing, at, *spec));
+  if (!status.ok()) return status;
+  TakeTags(tracing, at, *spec, notes);
+  spec->span_per_attempt = tracing.spawn_upstream_span().value();
+  if (tracing.has_max_path_tag_length()) spec->longest_path = tracing.max_path_tag_length().value();
+  return spec;
+}
+
+}  // namespace tulle::config

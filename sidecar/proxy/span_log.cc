@@ -1,0 +1,204 @@
+#include "sidecar/proxy/span_log.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "sidecar/proxy/address_text.h"
+#include "sidecar/proxy/response_flags.h"
+#include "sidecar/proxy/trace_record.h"
+#include "telemetry/families.h"
+#include "telemetry/otlp_span.h"
+
+namespace tulle::proxy {
+namespace {
+
+using telemetry::SpanHead;
+using telemetry::SpanKind;
+using telemetry::SpanWriter;
+
+constexpr auto kFlushEvery = std::chrono::seconds(1);
+constexpr std::string_view kQueueFull = "queue_full";
+
+// Source: OpenTelemetry's semantic conventions: what is not known is _OTHER, so that names stay
+// few.
+std::string_view MethodOf(const http::Head& head) {
+  constexpr std::string_view kKnown[] = {"GET",   "POST",    "PUT",   "DELETE", "HEAD",
+                                         "PATCH", "OPTIONS", "TRACE", "CONNECT"};
+  const auto known = std::find(std::begin(kKnown), std::end(kKnown), head.method);
+  return known == std::end(kKnown) ? std::string_view("_OTHER") : *known;
+}
+
+uint64_t Nanoseconds(std::chrono::nanoseconds since_epoch) {
+  return static_cast<uint64_t>(since_epoch.count());
+}
+
+// The wall clock at a moment of the loop's.
+uint64_t WallNanoseconds(const DecisionRecord& record, loop::Instant at) {
+  const auto passed = at > record.started ? at - record.started : loop::Duration(0);
+  return Nanoseconds(record.wall_started.time_since_epoch() + passed);
+}
+
+bool GrpcFailed(int status, SpanKind kind) {
+  if (status <= 0) return false;
+  if (kind == SpanKind::kClient) return true;
+  return status == 2 || status == 4 || (status >= 12 && status <= 15);
+}
+
+void PutStatus(int status, SpanWriter& span) {
+  if (status > 0) span.Number("http.response.status_code", static_cast<uint64_t>(status));
+}
+
+std::string_view CauseOf(const Failure& failure) {
+  return failure ? failure.facts().cause : std::string_view();
+}
+
+void PutRequest(const EndedRequest& request, SpanWriter& span) {
+  const http::Head& head = *request.record.request;
+  const config::TracingSpec& tracing =
+      *std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
+  span.Text("http.request.method", MethodOf(head));
+  const std::string_view path = request.record.original_path;
+  span.Text("url.path", path.substr(0, path.find('?')).substr(0, tracing.longest_path));
+  span.Text("url.scheme", request.downstream.tls ? "https" : "http");
+  span.Text("server.address", head.authority);
+  span.Text("http.route", request.record.route);
+  span.Text("network.protocol.version", head.version == http::Version::kHttp2 ? "2" : "1.1");
+  span.Text("user_agent.original", head.headers.Get(http::HeaderId::kUserAgent));
+  span.Text("guid:x-request-id", head.headers.Get(http::HeaderId::kXRequestId));
+  for (const auto& [tag, value] : tracing.literal_tags) span.Text(tag, value);
+  for (const auto& [tag, name] : tracing.header_tags) {
+    const http::Header* header = head.headers.Find(name);
+    if (header != nullptr) span.Text(tag, header->value);
+  }
+}
+
+void PutOutcome(const EndedRequest& request, SpanWriter& span) {
+  const DecisionRecord& record = request.record;
+  std::array<char, 64> scratch;
+  PutStatus(record.status, span);
+  span.Text("response_flags", ResponseFlags(record, scratch));
+  span.Text("upstream_cluster", record.cluster);
+  span.Text("rpc.grpc.status_code", record.grpc_status);
+  span.Text("error.type", CauseOf(record.failure));
+  span.Number(
+      "tulle.mesh.microseconds",
+      static_cast<uint64_t>(
+          std::chrono::duration_cast<std::chrono::microseconds>(record.trace->mesh).count()));
+}
+
+std::string_view NameOf(const EndedRequest& request) {
+  if (!request.record.operation.empty()) return request.record.operation;
+  return MethodOf(*request.record.request);
+}
+
+void PutServerSpan(const EndedRequest& request, std::string& out) {
+  const DecisionRecord& record = request.record;
+  SpanHead head;
+  head.context = record.trace->context;
+  head.parent = record.trace->parent;
+  head.parent_is_remote = true;
+  head.tracestate = record.trace->tracestate;
+  head.name = NameOf(request);
+  head.start_ns = WallNanoseconds(record, record.started);
+  head.end_ns = WallNanoseconds(record, record.ended);
+  SpanWriter span(out, head);
+  PutRequest(request, span);
+  AddressText address;
+  span.Text("network.peer.address", address.Host(request.downstream.remote));
+  if (request.downstream.peer != nullptr)
+    span.Text("tulle.peer", request.downstream.peer->spiffe_id);
+  const bool outbound = request.downstream.direction == config::Direction::kOutbound;
+  span.Text("tulle.direction", outbound ? "outbound" : "inbound");
+  PutOutcome(request, span);
+  if (record.status == 0 || record.status >= 500 ||
+      GrpcFailed(GrpcStatusNumber(record.grpc_status), head.kind)) {
+    span.Error(CauseOf(record.failure));
+  }
+  span.End();
+}
+
+void PutAttemptSpan(const EndedRequest& request, const AttemptTrace& attempt, uint64_t number,
+                    std::string& out) {
+  const DecisionRecord& record = request.record;
+  SpanHead head;
+  head.kind = SpanKind::kClient;
+  head.context = record.trace->context;
+  head.context.span = attempt.span;
+  head.parent = record.trace->context.span;
+  head.tracestate = record.trace->tracestate;
+  head.name = MethodOf(*record.request);
+  head.start_ns = WallNanoseconds(record, attempt.started);
+  head.end_ns = WallNanoseconds(record, attempt.ended);
+  SpanWriter span(out, head);
+  AddressText address;
+  span.Text("http.request.method", head.name);
+  span.Text("server.address", address.Host(attempt.upstream));
+  span.Number("server.port", attempt.upstream.port());
+  span.Text("upstream_cluster", record.cluster);
+  if (number > 0) span.Number("http.request.resend_count", number);
+  PutStatus(attempt.status, span);
+  span.Text("error.type", CauseOf(attempt.failure));
+  if (attempt.failure || attempt.status == 0 || attempt.status >= 400)
+    span.Error(CauseOf(attempt.failure));
+  span.End();
+}
+
+}  // namespace
+
+SpanLog::SpanLog(loop::Loop& loop, SpanSink* sink, telemetry::Registry& registry)
+    : loop_(loop),
+      sink_(sink),
+      dropped_(registry.CounterRow(telemetry::kSpansDropped, {&kQueueFull, 1})),
+      timer_(loop.NewTimer([this] { Flush(); })) {
+  batches_.reserve(kMostCollectors);
+}
+
+SpanLog::~SpanLog() { Flush(); }
+
+void SpanLog::Write(const EndedRequest& request) {
+  const RequestTrace* trace = request.record.trace;
+  if (trace == nullptr || sink_ == nullptr) return;
+  const auto& tracing = std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
+  Batch& batch = BatchFor(tracing);
+  PutServerSpan(request, batch.spans);
+  ++batch.count;
+  uint64_t number = 0;
+  for (const AttemptTrace* one = trace->first; one != nullptr && tracing->span_per_attempt;
+       one = one->next) {
+    PutAttemptSpan(request, *one, number++, batch.spans);
+    ++batch.count;
+  }
+  if (batch.spans.size() >= kSubmitAt) return Submit(batch);
+  loop_.AtTurnEnd(*this);
+}
+
+SpanLog::Batch& SpanLog::BatchFor(const std::shared_ptr<const config::TracingSpec>& collector) {
+  for (Batch& batch : batches_) {
+    if (batch.collector == collector || *batch.collector == *collector) return batch;
+  }
+  if (batches_.size() == kMostCollectors) {
+    Flush();
+    batches_.clear();
+  }
+  return batches_.emplace_back(Batch{collector, {}, 0});
+}
+
+void SpanLog::Submit(Batch& batch) {
+  if (batch.spans.empty()) return;
+  if (!sink_->Submit(batch.collector, batch.spans, batch.count)) {
+    dropped_.Add(batch.count);
+    batch.spans.clear();
+  }
+  batch.count = 0;
+}
+
+void SpanLog::Flush() {
+  for (Batch& batch : batches_) Submit(batch);
+}
+
+void SpanLog::OnTurnEnd() {
+  if (!timer_->active()) timer_->Start(kFlushEvery);
+}
+
+}  // namespace tulle::proxy

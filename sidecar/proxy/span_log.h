@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/loop/loop.h"
+#include "sidecar/proxy/ended.h"
+#include "telemetry/metrics.h"
+
+namespace tulle::proxy {
+
+// Where finished spans go. Any thread; never blocks.
+class SpanSink {
+ public:
+  virtual ~SpanSink() = default;
+  // Takes `spans`, as telemetry::SpanWriter wrote them, for that collector, leaving an empty string
+  // that may have room. False: refused, nothing taken.
+  virtual bool Submit(const std::shared_ptr<const config::TracingSpec>& collector,
+                      std::string& spans, uint64_t count) = 0;
+};
+
+// The spans of one worker: made when a sampled request has ended, gathered for each collector, and
+// handed on in bulk, each second or at 64 KiB. A request without spans costs a comparison. Who does
+// not keep up costs spans, which are counted, never time (fault 87).
+//
+// Owner: TrafficObserver. Thread: the worker's.
+class SpanLog final : private loop::TurnEnd {
+ public:
+  SpanLog(loop::Loop& loop, SpanSink* sink, telemetry::Registry& registry);
+  ~SpanLog() override;  // hands on what is there
+
+  void Write(const EndedRequest& request);
+  void Flush();
+
+ private:
+  struct Batch {
+    std::shared_ptr<const config::TracingSpec> collector;
+    std::string spans;
+    uint64_t count = 0;
+  };
+
+  Batch& BatchFor(const std::shared_ptr<const config::TracingSpec>& collector);
+  void Submit(Batch& batch);
+  void OnTurnEnd() override;
+
+  static constexpr size_t kSubmitAt = 64 * 1024;
+  static constexpr size_t kMostCollectors = 8;
+
+  loop::Loop& loop_;
+  SpanSink* const sink_;  // null: none
+  telemetry::Counter& dropped_;
+  std::unique_ptr<loop::Timer> timer_;
+  std::vector<Batch> batches_;
+};
+
+}  // namespace tulle::proxy

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+#include "net/base/failure.h"
+#include "net/base/socket_address.h"
+#include "net/loop/loop.h"
+#include "telemetry/trace_context.h"
+
+namespace tulle::proxy {
+
+// One attempt of a request that is traced: its own span.
+struct AttemptTrace {
+  uint64_t span = 0;
+  loop::Instant started{};
+  loop::Instant ended{};  // unset: the attempt was the last, and ended with the request
+  SocketAddress upstream;
+  int status = 0;  // 0: no answer
+  Failure failure;
+  AttemptTrace* next = nullptr;
+};
+
+// What the spans of one request are made from. Only there where the request is sampled; lives in
+// the exchange's arena, as what it points to.
+struct RequestTrace {
+  using WallTime = std::chrono::system_clock::time_point;
+  // More attempts than these have no span.
+  static constexpr int kMostAttempts = 16;
+
+  telemetry::TracePoint context;  // its `span` is the server span
+  uint64_t parent = 0;            // 0: the trace begins here
+  std::string_view tracestate;
+  AttemptTrace* first = nullptr;
+  AttemptTrace* last = nullptr;
+  int attempts = 0;
+  // What the mesh added: the time in which neither the upstream nor the caller had to do anything.
+  std::chrono::nanoseconds mesh{0};
+  WallTime ours_since{};  // while it is our turn
+  bool ours = true;
+};
+
+}  // namespace tulle::proxy

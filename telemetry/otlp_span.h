@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "telemetry/trace_context.h"
+
+namespace tulle::telemetry {
+
+enum class SpanKind : uint8_t { kServer = 2, kClient = 3 };
+
+// What every span has.
+struct SpanHead {
+  TracePoint context;   // its `span` is this span's own
+  uint64_t parent = 0;  // 0: a root
+  bool parent_is_remote = false;
+  SpanKind kind = SpanKind::kServer;
+  std::string_view name;
+  std::string_view tracestate;
+  uint64_t start_ns = 0;  // since the epoch
+  uint64_t end_ns = 0;
+};
+
+// Writes spans as a collector reads them: each is one `spans` field of a ScopeSpans message, so
+// that the spans of many requests are the concatenation of their bytes. Needs no memory while `out`
+// has room. Texts are cut to 256 bytes, never in the middle of a character. Source:
+// opentelemetry.proto.trace.v1.
+class SpanWriter {
+ public:
+  static constexpr size_t kLongestText = 256;
+
+  // Begins a span at the end of `out`.
+  SpanWriter(std::string& out, const SpanHead& head);
+  SpanWriter(const SpanWriter&) = delete;
+  SpanWriter& operator=(const SpanWriter&) = delete;
+
+  // An empty text is left out.
+  void Text(std::string_view key, std::string_view value);
+  void Number(std::string_view key, uint64_t value);
+  // The span's work failed.
+  void Error(std::string_view message);
+  // Call once, last.
+  void End();
+
+ private:
+  std::string& out_;
+  size_t length_at_;
+};
+
+// One attribute of a resource, and the whole request around spans that SpanWriter wrote.
+void AppendResourceAttribute(std::string_view key, std::string_view value, std::string& resource);
+std::string MakeExportRequest(std::string_view resource, std::string_view spans);
+
+}  // namespace tulle::telemetry

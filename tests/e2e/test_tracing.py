@@ -1,0 +1,240 @@
+"""W3C trace context continued or begun, a span a hop and an attempt by OTLP, and what strangers put into trace headers."""
+import json
+import re
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from concurrent import futures
+
+import grpc
+import pytest
+
+import bootstrap
+import processes
+import raw
+from ads import Messages
+from mesh import Mesh
+from origin import reply
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
+TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$")
+
+
+def get(port, path="/", headers=(), host="shop.test"):
+    """`headers` as lines."""
+    return raw.get(port, path, headers=[tuple(line.split(": ", 1)) for line in headers], host=host)
+
+
+def tracing(cluster="collector", sampling=100, **more):
+    return {"tracing": {
+        "random_sampling": {"value": sampling}, "spawn_upstream_span": True, "provider": {
+            "name": "envoy.tracers.opentelemetry", "typed_config": {
+                "@type": bootstrap.TYPE + "config.trace.v3.OpenTelemetryConfig",
+                "grpc_service": {"envoy_grpc": {"cluster_name": cluster}}, "service_name": "web"}}, **more}}
+
+
+class Collector:
+    """Receives OTLP over gRPC, as any collector does."""
+
+    def __init__(self, folder, code=None):
+        self.messages = Messages(folder)
+        self.request_type = self.messages.type("opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest")
+        self.spans = []
+        self.lock = threading.Lock()
+        self.code = code
+        handler = grpc.unary_unary_rpc_method_handler(self._export, self.request_type.FromString, lambda _: b"")
+        self.server = grpc.server(futures.ThreadPoolExecutor(4))
+        self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
+            "opentelemetry.proto.collector.trace.v1.TraceService", {"Export": handler})])
+        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+    def _export(self, request, context):
+        with self.lock:
+            for part in request.resource_spans:
+                service = {a.key: a.value.string_value for a in part.resource.attributes}["service.name"]
+                for scope in part.scope_spans:
+                    self.spans += [(service, span) for span in scope.spans]
+        if self.code:
+            context.abort(self.code, "not today")
+        return None
+
+    def wait_for(self, count):
+        processes.wait_until(lambda: len(self.spans) >= count, "spans at the collector", 20)
+        with self.lock:
+            return list(self.spans)
+
+
+@pytest.fixture
+def collector(tmp_path):
+    made = Collector(tmp_path)
+    yield made
+    made.server.stop(0)
+
+
+def start(run_sidecar, origin, collector_port, routes=None, **options):
+    port = processes.free_port()
+    sidecar = run_sidecar(
+        [bootstrap.listener(port, bootstrap.connection_manager(routes, codec="HTTP1", **{**tracing(), **options}))],
+        [bootstrap.cluster(ports=[origin.port]), bootstrap.cluster("collector", [collector_port], http2=True)])
+    return sidecar, port
+
+
+def attributes(span):
+    return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
+
+
+def test_spans_of_a_request_with_a_retry(run_sidecar, make_origin, collector):
+    answers = [reply(status="503 Service Unavailable"), reply()]
+    origin = make_origin(lambda request, sock: answers.pop(0) if answers else reply())
+    route = bootstrap.route(retry_policy={"retry_on": "5xx", "num_retries": 2})
+    route["decorator"] = {"operation": "checkout"}
+    _, port = start(run_sidecar, origin, collector.port, [route])
+    response = get(port, "/pay?card=1234", headers=["traceparent: " + PARENT + "01", "tracestate: a=1"])
+    assert response.status == 200
+    spans = collector.wait_for(3)
+    assert {service for service, _ in spans} == {"web"}
+    server, first, second = [span for _, span in spans]
+    assert (server.name, server.kind, server.trace_state) == ("checkout", 2, "a=1")
+    assert server.trace_id.hex() == PARENT[3:35] and server.parent_span_id.hex() == PARENT[36:52]
+    assert first.parent_span_id == second.parent_span_id == server.span_id
+    got = attributes(server)
+    assert got["url.path"] == "/pay" and got["http.response.status_code"] == 200 and got["response_flags"] == "-"
+    assert 0 < got["tulle.mesh.microseconds"] < 10_000_000
+    assert attributes(first)["http.response.status_code"] == 503 and first.status.code == 2
+    assert attributes(second)["http.request.resend_count"] == 1 and second.status.code == 0
+    # Each attempt told the upstream its own span.
+    told = [TRACEPARENT.match(r.header("traceparent")[0]) for r in origin.requests]
+    assert [t[1] for t in told] == [PARENT[3:35]] * 2
+    assert [t[2] for t in told] == [first.span_id.hex(), second.span_id.hex()]
+    assert server.start_time_unix_nano <= first.start_time_unix_nano <= second.end_time_unix_nano <= server.end_time_unix_nano
+
+
+def test_a_trace_that_is_not_sampled_has_no_spans_and_passes(run_sidecar, origin, collector):
+    sidecar, port = start(run_sidecar, origin, collector.port, **tracing(sampling=0))
+    get(port, "/", headers=["traceparent: " + PARENT + "00"])
+    get(port, "/")
+    get(port, "/", headers=["traceparent: " + PARENT + "01"])
+    passed, begun, continued = [r.header("traceparent")[0] for r in origin.requests]
+    assert passed == PARENT + "00"
+    assert TRACEPARENT.match(begun)[3] == "00"
+    assert TRACEPARENT.match(continued)[1] == PARENT[3:35] and continued.endswith("-01")
+    assert {span.trace_id.hex() for _, span in collector.wait_for(2)} == {PARENT[3:35]}
+    assert sidecar.running()
+
+
+def test_fault_86_trace_headers_of_strangers_are_restarted_or_dropped(run_sidecar, origin, collector):
+    _, port = start(run_sidecar, origin, collector.port)
+    bad = [["traceparent: " + PARENT + "zz", "tracestate: a=1"],
+           ["traceparent: " + PARENT + "01", "traceparent: " + PARENT + "01"],
+           ["traceparent: " + "0" * 5000, "tracestate: a=1"],
+           ["tracestate: a=1"]]
+    for headers in bad:
+        assert get(port, "/", headers=headers).status == 200
+    for request in origin.requests:
+        (parent,) = request.header("traceparent")
+        assert TRACEPARENT.match(parent) and parent[3:35] != PARENT[3:35]
+        assert request.header("tracestate") == []
+    get(port, "/", headers=["traceparent: " + PARENT + "01", "tracestate: " + ",".join("k%d=v" % i for i in range(40)),
+                                "baggage: " + "k=" + "v" * 9000])
+    last = origin.requests[-1]
+    assert last.header("traceparent")[0][3:35] == PARENT[3:35]
+    assert last.header("tracestate") == [] and last.header("baggage") == []
+    get(port, "/", headers=["traceparent: " + PARENT + "01", "tracestate: a=1,b=2", "baggage: user=7"])
+    last = origin.requests[-1]
+    assert last.header("tracestate") == ["a=1,b=2"] and last.header("baggage") == ["user=7"]
+    # Ten megabytes do not get as far as that.
+    assert get(port, "/", headers=["baggage: " + "x" * 10_000_000]).status == 431
+
+
+def spend(port, count):
+    with raw.Raw(port) as client:
+        for _ in range(count):
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: " + b"x" * 200 + b"\r\n\r\n")
+            assert client.response().status == 200
+
+
+@pytest.mark.parametrize("kind", ["dead", "mute", "refusing"])
+def test_fault_87_a_collector_that_fails_costs_spans_and_no_request(run_sidecar, origin, tmp_path, kind):
+    listening = socket.create_server(("127.0.0.1", 0))
+    port_of_collector = listening.getsockname()[1]
+    refusing = None
+    if kind == "dead":
+        listening.close()
+    elif kind == "refusing":
+        refusing = Collector(tmp_path, grpc.StatusCode.PERMISSION_DENIED)
+        port_of_collector = refusing.port
+    sidecar, port = start(run_sidecar, origin, port_of_collector)
+    spend(port, 3000)
+    reason = "refused" if kind == "refusing" else "queue_full"
+
+    def dropped():
+        return sidecar.metrics().get(("tulle_spans_dropped_total", frozenset({("reason", reason)})), 0)
+    processes.wait_until(lambda: dropped() > 0, "spans are dropped and counted", 30)
+    spend(port, 3000)
+    assert get(port, "/").status == 200
+    listening.close()
+    if refusing:
+        refusing.server.stop(0)
+
+
+def api(mesh, path):
+    with open(mesh.path("control", "admin.json"), encoding="utf-8") as file:
+        admin = json.load(file)
+    context = ssl.create_default_context(cadata=admin["ca"])
+    context.check_hostname = False
+    request = urllib.request.Request(admin["server"] + path, headers={"Authorization": "Bearer " + admin["credential"]})
+    with urllib.request.urlopen(request, context=context, timeout=10) as response:
+        return json.load(response)
+
+
+POLICY = """
+apiVersion: tulle.dev/v1alpha1
+kind: TelemetryPolicy
+metadata: {name: all}
+spec:
+  targetRef: {kind: Mesh}
+  tracing: {sampling: 100}
+  accessLog: {format: json}
+"""
+
+
+def test_all_hops_share_one_trace_whose_tree_the_control_plane_has(tmp_path):
+    mesh = Mesh(tmp_path)
+    try:
+        post = mesh.add("post")
+        caller = mesh.add("caller")
+        mesh.tullectl("apply", "-f", "-", text=POLICY)
+
+        def traced():
+            get(caller.outbound, "/warm", host="post")
+            return any(r.header("traceparent")[0].endswith("-01") for r in post.origin.requests if r.header("traceparent"))
+        processes.wait_until(traced, "the policy is in force", 20)
+        assert get(caller.outbound, "/a?secret=1", host="post", headers=["traceparent: " + PARENT + "01"]).status == 200
+
+        def spans():
+            try:
+                found = api(mesh, "/v1/traces/" + PARENT[3:35])["spans"]
+            except urllib.error.HTTPError:
+                return None
+            return found if len(found) == 4 else None
+        found = processes.wait_until(spans, "four spans at the control plane", 20)
+        tree = {s["spanId"]: s for s in found}
+        leaf = post.origin.requests[-1].header("traceparent")[0][36:52]
+        path = []
+        at = tree[leaf]
+        while at is not None:
+            path.append((at["service"], at["kind"], at["reporter"].rsplit("/", 1)[1]))
+            last, at = at, tree.get(at["parentSpanId"])
+        assert path == [("post", "client", "post"), ("post", "server", "post"),
+                        ("caller", "client", "caller"), ("caller", "server", "caller")]
+        assert last["parentSpanId"] == PARENT[36:52]
+        assert last["attributes"]["url.path"] == "/a"
+        line = processes.wait_until(lambda: next((entry for entry in post.sidecar.log().splitlines() if '"path":"/a?secret=1"' in entry), None),
+                                    "the JSON log line", 10)
+        logged = json.loads(line)
+        assert logged["trace_id"] == PARENT[3:35] and logged["response_code"] == 200 and logged["response_flags"] == "-"
+    finally:
+        mesh.close()
