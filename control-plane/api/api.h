@@ -87,6 +87,7 @@ class Api {
     std::function<void()> on_change;
     std::string version;
     const insight::TraceRing* traces = nullptr;  // null: none are kept
+    store::Store* store = nullptr;  // for a backup
   };
 
   explicit Api(Parts parts) : parts_(std::move(parts)) {}
@@ -105,6 +106,10 @@ class Api {
   ApiResponse GetPolicy(const Call& call);
   ApiResponse DeletePolicy(const Call& call);
   ApiResponse PolicyHistory(const Call& call);
+  ApiResponse History(const Call& call);
+  ApiResponse RollBack(const Call& call);
+  ApiResponse Backup(const Call& call);
+  ApiResponse ListHosts(const Call& call);
   ApiResponse ListServices(const Call& call);
   ApiResponse ListWorkloads(const Call& call);
   ApiResponse ListProxies(const Call& call);

@@ -1,3 +1,6 @@
+#include <absl/strings/escaping.h>
+#include <openssl/sha.h>
+
 #include <algorithm>
 
 #include "control-plane/api/call.h"
@@ -91,6 +94,46 @@ ApiResponse Api::ListServices(const Call& call) {
     json["items"].push_back(std::move(each));
   }
   return Answer(json);
+}
+
+ApiResponse Api::ListHosts(const Call& call) {
+  const std::string from = call.QueryOr("namespace", std::string(policy::kDefaultNamespace));
+  const discovery::Mesh& mesh = parts_.view->CurrentMesh();
+  Json items = Json::array();
+  const auto add = [&](const std::string& host, const std::vector<std::string>& names) {
+    const auto vip = mesh.vips.find(host);
+    if (vip == mesh.vips.end()) return;
+    items.push_back({{"address", vip->second}, {"names", names}});
+  };
+  for (const auto& [name, service] : discovery::BuildServiceTable(mesh)) {
+    const std::string qualified = name.name + "." + name.ns;
+    std::vector<std::string> names = {discovery::HostOf(name), qualified + ".svc", qualified};
+    if (name.ns == from) names.push_back(name.name);
+    add(discovery::HostOf(name), names);
+  }
+  for (const policy::Document* document : mesh.policies.ExternalServices()) {
+    const auto& external = std::get<policy::ExternalService>(document->spec);
+    add(external.hosts[0], external.hosts);
+  }
+  return Answer({{"items", items}});
+}
+
+ApiResponse Api::Backup(const Call& call) {
+  if (parts_.store == nullptr) return Refuse(503, "there is no store to copy", "");
+  const auto image = parts_.store->Image();
+  if (!image.ok()) return Refuse(image.status());
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const uint8_t*>(image->data()), image->size(), digest);
+  ApiResponse response =
+      Answer({{"kind", "TulleBackup"},
+              {"createdAt", call.now},
+              {"version", parts_.version},
+              {"trustDomain", parts_.authority->trust_domain()},
+              {"sha256", absl::BytesToHexString(absl::string_view(
+                             reinterpret_cast<const char*>(digest), sizeof(digest)))},
+              {"store", absl::Base64Escape(*image)}});
+  response.event = call.caller.name + " took a backup, with the roots' keys";
+  return response;
 }
 
 ApiResponse Api::ListWorkloads(const Call&) {

@@ -21,6 +21,13 @@ constexpr Operation kOperations[] = {
     {"/v1/policies/{kind}/{namespace}/{name}", "delete", "Delete one policy", nullptr},
     {"/v1/policies/{kind}/{namespace}/{name}/history", "get", "Its former versions, newest first",
      nullptr},
+    {"/v1/history", "get", "The last changes of policies, newest first", nullptr},
+    {"/v1/rollback", "post",
+     "Make policies as they were after a revision: {revision, kind, namespace, name}; no revision "
+     "means before the last change, no kind all policies; ?dryRun=true only says what would change",
+     "application/json"},
+    {"/v1/backup", "post", "Everything that is stored, with the roots' keys", nullptr},
+    {"/v1/hosts", "get", "Virtual addresses of services and the names they go by", nullptr},
     {"/v1/services", "get", "Services with their ports, endpoints and identities", nullptr},
     {"/v1/workloads", "get", "Registered instances", nullptr},
     {"/v1/proxies", "get",

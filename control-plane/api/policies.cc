@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <ctime>
 
 #include "control-plane/api/call.h"
@@ -123,6 +124,67 @@ ApiResponse Api::DeletePolicy(const Call& call) {
   parts_.on_change();
   ApiResponse response = Answer(OutcomeJson(*outcome, false));
   response.event = EventOf(*outcome, call.caller.name);
+  return response;
+}
+
+ApiResponse Api::History(const Call&) {
+  constexpr size_t kMostShown = 100;
+  const auto history = parts_.policies->AllHistory();
+  if (!history.ok()) return Refuse(history.status());
+  Json items = Json::array();
+  for (auto past = history->begin(); past != history->end(); ++past) {
+    const bool is_same = !items.empty() && items.back()["revision"] == past->revision;
+    if (!is_same && items.size() >= kMostShown) break;
+    if (!is_same) {
+      items.push_back({{"revision", past->revision},
+                       {"at", past->at},
+                       {"author", past->author},
+                       {"changes", Json::array()}});
+    }
+    const auto before = std::find_if(past + 1, history->end(), [&](const store::PastRecord& each) {
+      return each.key == past->key;
+    });
+    const bool is_new = before == history->end() || !before->value;
+    const size_t slash = past->key.find('/');
+    const size_t last = past->key.rfind('/');
+    items.back()["changes"].push_back({{"kind", past->key.substr(0, slash)},
+                                       {"namespace", past->key.substr(slash + 1, last - slash - 1)},
+                                       {"name", past->key.substr(last + 1)},
+                                       {"action", !past->value ? "deleted"
+                                                  : is_new     ? "created"
+                                                               : "changed"}});
+  }
+  return Answer({{"items", items}});
+}
+
+ApiResponse Api::RollBack(const Call& call) {
+  Json json;
+  ApiResponse refusal;
+  if (!ReadObject(call.request, &json, &refusal)) return refusal;
+  std::string kind_text, ns, name;
+  if (!ReadText(json, "kind", &kind_text, &refusal) ||
+      !ReadText(json, "namespace", &ns, &refusal) || !ReadText(json, "name", &name, &refusal)) {
+    return refusal;
+  }
+  discovery::PolicyBook::Earlier to;
+  if (json.contains("revision") && !json["revision"].is_number_integer()) {
+    return Refuse(400, "is no whole number", "see `tullectl history`", "revision");
+  }
+  to.revision = json.value("revision", int64_t{0});
+  if (!kind_text.empty()) {
+    const auto kind = policy::ParseKind(kind_text);
+    if (!kind) return RefuseKind(kind_text);
+    to.key =
+        policy::DocumentKey{*kind, ns.empty() ? std::string(policy::kDefaultNamespace) : ns, name};
+  }
+  const bool is_dry_run = call.QueryOr("dryRun", "false") == "true";
+  const auto outcome = parts_.policies->RollBack(to, is_dry_run, call.caller.name, call.now);
+  if (!outcome.ok()) return Refuse(outcome.status());
+  if (!outcome->problems.empty()) return Refuse(outcome->problems);
+  ApiResponse response = Answer(OutcomeJson(*outcome, is_dry_run));
+  if (is_dry_run) return response;
+  response.event = EventOf(*outcome, call.caller.name + " rolled back:");
+  parts_.on_change();
   return response;
 }
 

@@ -116,7 +116,7 @@ void CollectWords(const CLI::App& app, const std::string& path,
   for (const std::string& option : NamesOfOptions(app)) {
     if (std::find(here.begin(), here.end(), option) == here.end()) here.push_back(option);
   }
-  if (path == "get" || path == "delete") {
+  if (path == "get" || path == "delete" || path == "history" || path == "rollback") {
     for (const std::string& kind : KindWords()) here.push_back(kind);
     if (path == "get") here.push_back("all");
   } else if (path == "proxy-config") {
@@ -134,15 +134,19 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
   Grammar grammar;
   CLI::App& app = grammar.app();
   if (arguments.empty()) return HelpText{app.help()};
+  // What follows -- is another program's.
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  const std::vector<std::string> own(arguments.begin(), end);
+  if (end != arguments.end()) grammar.invocation().run.program.assign(end + 1, arguments.end());
   try {
     // CLI11 takes them from the back.
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    app.parse(std::vector<std::string>(own.rbegin(), own.rend()));
   } catch (const CLI::CallForHelp&) {
-    const CLI::App* command = FollowTrail(app, arguments).command;
+    const CLI::App* command = FollowTrail(app, own).command;
     return HelpText{
         command->help(command->get_parent() == nullptr ? "" : PathOf(*command->get_parent()))};
   } catch (const CLI::ParseError& error) {
-    return Explain(app, arguments, error);
+    return Explain(app, own, error);
   }
   return grammar.invocation();
 }

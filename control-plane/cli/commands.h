@@ -35,6 +35,16 @@ absl::StatusOr<int> ShowRoots(Session& session);
 // check_command.cc
 absl::StatusOr<int> Check(Session& session);
 absl::StatusOr<int> Version(Session& session);
+// history_commands.cc
+absl::StatusOr<int> History(Session& session);
+absl::StatusOr<int> RollBack(Session& session);
+// backup_commands.cc
+absl::StatusOr<int> Backup(Session& session);
+absl::StatusOr<int> Restore(Session& session);
+// hosts_command.cc
+absl::StatusOr<int> Hosts(Session& session);
+// run_command.cc
+absl::StatusOr<int> RunProgram(Session& session);
 // config_commands.cc
 absl::StatusOr<int> GetServers(Session& session);
 absl::StatusOr<int> CurrentServer(Session& session);

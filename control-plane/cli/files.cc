@@ -1,6 +1,7 @@
 #include "control-plane/cli/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,6 +31,28 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
                    "check the path, and that you may read the file");
   }
   return text.str();
+}
+
+absl::Status RewriteFile(const std::string& path, std::string_view text) {
+  struct stat old {};
+  if (stat(path.c_str(), &old) != 0) return WriteTrouble(path);
+  const std::string fresh = path + ".new";
+  unlink(fresh.c_str());
+  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file >= 0) {
+    const bool is_written =
+        write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        fchmod(file, old.st_mode & 07777) == 0 && fsync(file) == 0;
+    // Another owner cannot be kept by whoever is not root: then neither could the file be written.
+    const bool is_owned = old.st_uid == geteuid() || fchown(file, old.st_uid, old.st_gid) == 0;
+    close(file);
+    if (is_written && is_owned && rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
+    unlink(fresh.c_str());
+  }
+  std::ofstream in_place(path, std::ios::binary | std::ios::trunc);
+  in_place << text;
+  in_place.flush();
+  return in_place ? absl::OkStatus() : WriteTrouble(path);
 }
 
 absl::Status WritePrivateFile(const std::string& path, std::string_view text) {

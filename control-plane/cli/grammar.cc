@@ -31,6 +31,10 @@ Grammar::Grammar() {
   AddMesh();
   AddIdentities();
   AddConfig();
+  AddHistory();
+  AddStore();
+  AddHosts();
+  AddRun();
   AddRest();
 }
 

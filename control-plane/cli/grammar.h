@@ -19,7 +19,7 @@ class Grammar {
   Grammar(const Grammar&) = delete;
 
   CLI::App& app() { return app_; }
-  const Invocation& invocation() const { return invocation_; }
+  Invocation& invocation() { return invocation_; }
 
  private:
   CLI::App& Add(CLI::App& parent, const char* name, const char* summary, const char* examples,
@@ -30,6 +30,11 @@ class Grammar {
   void AddIdentities();
   void AddConfig();
   void AddRest();
+  // grammar_workloads.cc
+  void AddHistory();
+  void AddStore();
+  void AddHosts();
+  void AddRun();
 
   using Formats = std::vector<std::pair<std::string, Format>>;
   void TakeFormat(CLI::App& command, const Formats& formats);

@@ -2,6 +2,7 @@
 #ifndef TULLE_CONTROL_PLANE_CLI_INVOCATION_H_
 #define TULLE_CONTROL_PLANE_CLI_INVOCATION_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,34 @@ enum class Command {
   kConfigDelete,
   kConfigView,
   kCompletion,
+  kHistory,
+  kRollback,
+  kBackup,
+  kRestore,
+  kHosts,
+  kRun,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
+
+// A program with a sidecar.
+struct RunFlags {
+  std::vector<std::string> program;  // after --
+  uint16_t port = 0;                 // that the program listens on
+  uint16_t service_port = 0;         // 0: the same
+  uint16_t listen_port = 0;          // the sidecar's inbound; 0: a free one
+  std::string protocol = "http";
+  std::string address;
+  std::vector<std::string> upstreams;  // SERVICE:PORT=LISTEN
+  std::vector<std::string> opaque_ports;
+  std::vector<std::string> skip_ports;
+  std::string sidecar;     // the program; empty: found
+  std::string control;     // HOST:PORT; empty: port 15012 of the server
+  std::string token_file;  // empty: a token is made
+  std::string state_directory;
+  std::string log_level = "warning";
+  int drain_seconds = 30;
+};
 
 struct Invocation {
   Command command = Command::kVersion;
@@ -57,6 +83,11 @@ struct Invocation {
   bool watch = false;
   bool client_only = false;
   std::string shell;
+  int64_t revision = 0;  // of a rollback; 0: before the last change
+  std::string write_to;  // a hosts file
+  std::string remove_from;
+  std::string data_directory;
+  RunFlags run;
 };
 
 }  // namespace tulle::cli

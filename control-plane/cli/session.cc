@@ -55,8 +55,10 @@ absl::StatusOr<Json> Session::Get(const std::string& path, const Query& query) {
   return Send({.method = "GET", .path = path, .query = query});
 }
 
-absl::StatusOr<Json> Session::Post(const std::string& path, const Json& body) {
-  return Send({.method = "POST", .path = path, .body = body.dump()});
+absl::StatusOr<Json> Session::Post(const std::string& path, const Json& body, bool is_dry_run) {
+  Query query;
+  if (is_dry_run) query["dryRun"] = "true";
+  return Send({.method = "POST", .path = path, .query = query, .body = body.dump()});
 }
 
 absl::StatusOr<Json> Session::Delete(const std::string& path) {

@@ -26,7 +26,7 @@ class Session {
 
   // The reply of a call that was answered by 2xx; else a Trouble out of the API's error.
   absl::StatusOr<Json> Get(const std::string& path, const Query& query = {});
-  absl::StatusOr<Json> Post(const std::string& path, const Json& body);
+  absl::StatusOr<Json> Post(const std::string& path, const Json& body, bool is_dry_run = false);
   absl::StatusOr<Json> Delete(const std::string& path);
   // Errors are placed in the files that the lines come from.
   absl::StatusOr<Json> Apply(const FileSet& files, bool is_dry_run);

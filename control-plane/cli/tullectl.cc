@@ -57,6 +57,18 @@ absl::StatusOr<int> Run(Session& session) {
       return ViewConfig(session);
     case Command::kCompletion:
       return PrintCompletion(session);
+    case Command::kHistory:
+      return History(session);
+    case Command::kRollback:
+      return RollBack(session);
+    case Command::kBackup:
+      return Backup(session);
+    case Command::kRestore:
+      return Restore(session);
+    case Command::kHosts:
+      return Hosts(session);
+    case Command::kRun:
+      return RunProgram(session);
   }
   return 1;
 }

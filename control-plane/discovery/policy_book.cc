@@ -31,6 +31,31 @@ PolicyChange ChangeOf(const policy::PolicySet& policies, const policy::Document&
   return change;
 }
 
+// KIND/NAMESPACE/NAME
+std::optional<policy::DocumentKey> KeyOf(const std::string& stored) {
+  const size_t first = stored.find('/');
+  const size_t second = stored.find('/', first + 1);
+  if (second == std::string::npos) return std::nullopt;
+  const auto kind = policy::ParseKind(stored.substr(0, first));
+  if (!kind) return std::nullopt;
+  return policy::DocumentKey{*kind, stored.substr(first + 1, second - first - 1),
+                             stored.substr(second + 1)};
+}
+
+// The one version that held after `revision`; null: there was none.
+absl::StatusOr<const store::PastRecord*> VersionAt(const std::vector<store::PastRecord>& versions,
+                                                   int64_t revision) {
+  for (const store::PastRecord& version : versions) {  // newest first
+    if (version.revision <= revision) return &version;
+  }
+  if (versions.size() >= store::kKeptVersions) {
+    return absl::NotFoundError(
+        absl::StrCat("versions of ", versions[0].key, " before revision ", versions.back().revision,
+                     " are not kept: roll back to a later one, see `tullectl history`"));
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PolicyBook>> PolicyBook::Open(store::Store* store) {
@@ -124,6 +149,72 @@ absl::Status PolicyBook::Commit(const ApplyOutcome& outcome, policy::PolicySet p
     if (change.action == PolicyChange::Action::kCreated) created_at_[change.key] = now;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<policy::PolicySet> PolicyBook::StateAt(const Earlier& to, ApplyOutcome* outcome) {
+  const auto history = to.key ? store_->History(Collection::kPolicy, StoreKey(*to.key))
+                              : store_->AllHistory(Collection::kPolicy);
+  if (!history.ok()) return history.status();
+  if (history->empty()) {
+    return absl::NotFoundError(absl::StrCat("there is no change",
+                                            to.key ? " of " + policy::ToText(*to.key) : "",
+                                            " to roll back: see `tullectl history`"));
+  }
+  const int64_t revision = to.revision == 0 ? history->front().revision - 1 : to.revision;
+  std::map<std::string, std::vector<store::PastRecord>> by_key;
+  for (const store::PastRecord& past : *history) by_key[past.key].push_back(past);
+  policy::PolicySet policies = policies_;
+  for (const auto& [stored, versions] : by_key) {
+    const std::optional<policy::DocumentKey> key = KeyOf(stored);
+    const auto version = VersionAt(versions, revision);
+    if (!version.ok()) return version.status();
+    if (!key) continue;
+    const policy::Document* current = policies_.Find(*key);
+    if (*version == nullptr || !(*version)->value) {
+      if (current == nullptr) continue;
+      outcome->changes.push_back({*key, PolicyChange::Action::kDeleted, *current, std::nullopt});
+      policies.Erase(*key);
+      continue;
+    }
+    const policy::ParsedFile parsed = policy::ParseDocuments(*(*version)->value, stored);
+    if (!parsed.ok()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("that version of ", policy::ToText(*key),
+                       " cannot be read by this tulle-control: ", policy::ToText(parsed.problems)));
+    }
+    PolicyChange change = ChangeOf(policies_, parsed.documents[0]);
+    policies.Upsert(parsed.documents[0]);
+    if (to.key || change.action != PolicyChange::Action::kUnchanged) {
+      outcome->changes.push_back(std::move(change));
+    }
+  }
+  return policies;
+}
+
+absl::StatusOr<ApplyOutcome> PolicyBook::RollBack(const Earlier& to, bool is_dry_run,
+                                                  std::string_view author, int64_t now) {
+  ApplyOutcome outcome;
+  outcome.revision = revision_;
+  if (to.revision < 0 || to.revision > revision_) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no revision ", to.revision, " yet: see `tullectl history`"));
+  }
+  auto policies = StateAt(to, &outcome);
+  if (!policies.ok()) return policies.status();
+  std::vector<policy::Document> back;
+  for (const PolicyChange& change : outcome.changes) {
+    if (change.after) back.push_back(*change.after);
+  }
+  outcome.problems = policies->FindConflicts(back, "rollback");
+  if (!outcome.problems.empty()) {
+    outcome.changes.clear();
+    return outcome;
+  }
+  if (is_dry_run) return outcome;
+  const absl::Status status = Commit(outcome, *std::move(policies), author, now);
+  if (!status.ok()) return status;
+  outcome.revision = revision_;
+  return outcome;
 }
 
 absl::StatusOr<std::vector<store::PastRecord>> PolicyBook::History(const policy::DocumentKey& key) {

@@ -59,11 +59,24 @@ class PolicyBook {
   absl::StatusOr<ApplyOutcome> Delete(const policy::DocumentKey& key, std::string_view author,
                                       int64_t now);
   absl::StatusOr<std::vector<store::PastRecord>> History(const policy::DocumentKey& key);
+  // Every change of every policy that is remembered, newest first.
+  absl::StatusOr<std::vector<store::PastRecord>> AllHistory() {
+    return store_->AllHistory(store::Collection::kPolicy);
+  }
+
+  struct Earlier {
+    std::optional<policy::DocumentKey> key;  // absent: all policies
+    int64_t revision = 0;                    // after which it was so; 0: before the last change
+  };
+  // A new change that makes things as they were. kNotFound: that state is not remembered.
+  absl::StatusOr<ApplyOutcome> RollBack(const Earlier& to, bool is_dry_run, std::string_view author,
+                                        int64_t now);
 
  private:
   explicit PolicyBook(store::Store* store) : store_(store) {}
 
   absl::Status Load();
+  absl::StatusOr<policy::PolicySet> StateAt(const Earlier& to, ApplyOutcome* outcome);
   absl::Status Commit(const ApplyOutcome& outcome, policy::PolicySet policies,
                       std::string_view author, int64_t now);
 

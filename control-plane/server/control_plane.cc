@@ -79,7 +79,7 @@ absl::Status ControlPlane::Load() {
   }
   api_ = std::make_unique<api::Api>(api::Api::Parts{policies_.get(), authority_.get(), &tokens_,
                                                     &credentials_, this, [this] { OnChange(); },
-                                                    options_.version, &traces_});
+                                                    options_.version, &traces_, store_.get()});
   roots_seen_ = authority_->roots_for_joining_pem();
   coalesce_ = loop_.NewTimer([this] {
     if (is_dirty_) Rebuild();

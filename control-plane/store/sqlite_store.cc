@@ -9,7 +9,6 @@
 namespace tulle::store {
 namespace {
 
-constexpr int64_t kKeptVersions = 100;
 constexpr size_t kMostValueBytes = 4 << 20;
 
 // Step N brings a file of version N to N + 1. Never change one that was released: add another.
@@ -199,7 +198,7 @@ absl::Status SqliteStore::ApplyChange(const Transaction& transaction,
                    " ORDER BY revision DESC LIMIT 1 OFFSET ?3)")
       .Bind(collection)
       .Bind(change.key)
-      .Bind(kKeptVersions)
+      .Bind(static_cast<int64_t>(kKeptVersions))
       .Run();
 }
 
@@ -232,24 +231,51 @@ absl::StatusOr<std::vector<Record>> SqliteStore::List(Collection collection) {
   return records;
 }
 
-absl::StatusOr<std::vector<PastRecord>> SqliteStore::History(Collection collection,
-                                                             std::string_view key) {
-  Statement statement(database_,
-                      "SELECT value, revision, at, author FROM history"
-                      " WHERE collection = ? AND key = ? ORDER BY revision DESC");
-  statement.Bind(NumberOf(collection)).Bind(key);
+namespace {
+
+absl::StatusOr<std::vector<PastRecord>> ReadHistory(Statement& statement) {
   std::vector<PastRecord> records;
   while (statement.Step()) {
     PastRecord record;
-    record.key = key;
-    if (!statement.IsNull(0)) record.value = statement.Text(0);
-    record.revision = statement.Integer(1);
-    record.at = statement.Integer(2);
-    record.author = statement.Text(3);
+    record.key = statement.Text(0);
+    if (!statement.IsNull(1)) record.value = statement.Text(1);
+    record.revision = statement.Integer(2);
+    record.at = statement.Integer(3);
+    record.author = statement.Text(4);
     records.push_back(std::move(record));
   }
   if (!statement.status().ok()) return statement.status();
   return records;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<PastRecord>> SqliteStore::History(Collection collection,
+                                                             std::string_view key) {
+  Statement statement(database_,
+                      "SELECT key, value, revision, at, author FROM history"
+                      " WHERE collection = ? AND key = ? ORDER BY revision DESC");
+  statement.Bind(NumberOf(collection)).Bind(key);
+  return ReadHistory(statement);
+}
+
+absl::StatusOr<std::vector<PastRecord>> SqliteStore::AllHistory(Collection collection) {
+  Statement statement(database_,
+                      "SELECT key, value, revision, at, author FROM history"
+                      " WHERE collection = ? ORDER BY revision DESC, key");
+  statement.Bind(NumberOf(collection));
+  return ReadHistory(statement);
+}
+
+absl::StatusOr<std::string> SqliteStore::Image() {
+  sqlite3_int64 size = 0;
+  unsigned char* bytes = sqlite3_serialize(database_, "main", &size, 0);
+  if (bytes == nullptr) {
+    return absl::ResourceExhaustedError("no memory for a copy of the store: try again later");
+  }
+  std::string image(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+  sqlite3_free(bytes);
+  return image;
 }
 
 absl::StatusOr<int64_t> SqliteStore::RevisionOf(Collection collection) {

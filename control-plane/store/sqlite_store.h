@@ -28,6 +28,8 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<Record>> List(Collection collection) override;
   absl::StatusOr<std::vector<PastRecord>> History(Collection collection,
                                                   std::string_view key) override;
+  absl::StatusOr<std::vector<PastRecord>> AllHistory(Collection collection) override;
+  absl::StatusOr<std::string> Image() override;
   absl::StatusOr<int64_t> RevisionOf(Collection collection) override;
 
   // SQLite's own check of the whole file.

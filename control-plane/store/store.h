@@ -33,6 +33,8 @@ enum class Collection : int {
   kVip = 8,       // host -> its virtual address
 };
 
+inline constexpr size_t kKeptVersions = 100;  // of each policy
+
 struct Record {
   std::string key;
   std::string value;
@@ -98,6 +100,10 @@ class Store {
   // Newest first; policies only, each policy keeps its last 100 versions.
   virtual absl::StatusOr<std::vector<PastRecord>> History(Collection collection,
                                                           std::string_view key) = 0;
+  // All of them, newest first.
+  virtual absl::StatusOr<std::vector<PastRecord>> AllHistory(Collection collection) = 0;
+  // Everything at one moment, as a file that SqliteStore opens; it holds the roots' keys.
+  virtual absl::StatusOr<std::string> Image() = 0;
   // Of the newest commit that touched the collection; 0: none.
   virtual absl::StatusOr<int64_t> RevisionOf(Collection collection) = 0;
 };

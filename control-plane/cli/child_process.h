@@ -1,0 +1,55 @@
+// A child process, for tullectl run. Blocking calls; signals are read from a descriptor, so that
+// nothing happens in a handler. Thread: the only one.
+#ifndef TULLE_CONTROL_PLANE_CLI_CHILD_PROCESS_H_
+#define TULLE_CONTROL_PLANE_CLI_CHILD_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace tulle::cli {
+
+struct ProgramToStart {
+  std::vector<std::string> argv;  // argv[0] is looked for in PATH
+  std::map<std::string, std::string> variables;
+  // Not reached by the terminal's Ctrl-C, and ended when we are.
+  bool is_ours = false;
+};
+
+// The process id, or what to do about it.
+absl::StatusOr<pid_t> StartProgram(const ProgramToStart& program);
+// 0 to 255, for a signal 128 and its number.
+int ExitCodeOf(int wait_status);
+// An IPv4 port of loopback that nobody listens on now.
+uint16_t FreePort();
+// The status of GET path there; 0: no answer.
+int HttpStatus(uint16_t port, const std::string& path);
+// Where this program lies.
+std::string OwnFolder();
+
+// SIGCHLD and what a user or a service manager sends, blocked for as long as this lives.
+class Signals {
+ public:
+  Signals();
+  ~Signals();
+  Signals(const Signals&) = delete;
+
+  struct Received {
+    int number = 0;
+    bool is_of_terminal = false;  // the program had it too
+  };
+  std::optional<Received> Next(std::chrono::milliseconds within);
+
+ private:
+  int descriptor_ = -1;
+};
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_CHILD_PROCESS_H_

@@ -1,0 +1,275 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "control-plane/cli/child_process.h"
+#include "control-plane/cli/commands.h"
+#include "control-plane/cli/files.h"
+#include "control-plane/cli/trouble.h"
+
+namespace tulle::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kSlice{100};
+constexpr int kReadySlices = 300;
+constexpr int kRestartSlices = 10;
+
+absl::StatusOr<std::string> FindSidecar(const RunFlags& flags) {
+  if (!flags.sidecar.empty()) {
+    if (access(flags.sidecar.c_str(), X_OK) == 0) return flags.sidecar;
+    return Trouble(flags.sidecar + " is no program", "name tulle-sidecar with --sidecar FILE");
+  }
+  const std::string beside = OwnFolder() + "/tulle-sidecar";
+  if (access(beside.c_str(), X_OK) == 0) return beside;
+  const char* path = getenv("PATH");
+  std::string rest = path == nullptr ? "" : path;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(':'), rest.size());
+    const std::string file = rest.substr(0, end) + "/tulle-sidecar";
+    if (access(file.c_str(), X_OK) == 0) return file;
+    rest.erase(0, end + 1);
+  }
+  return Trouble("tulle-sidecar is neither beside tullectl nor in PATH",
+                 "name it with --sidecar FILE");
+}
+
+// https://HOST:15016 -> HOST:15012
+absl::StatusOr<std::string> ControlAddress(Session& session) {
+  const RunFlags& flags = session.invocation.run;
+  if (!flags.control.empty()) return flags.control;
+  const auto destination = session.ResolvedDestination();
+  if (!destination.ok()) return destination.status();
+  std::string host = destination->server;
+  const size_t scheme = host.find("://");
+  if (scheme != std::string::npos) host.erase(0, scheme + 3);
+  host.erase(std::min(host.find('/'), host.size()));
+  const size_t colon = host.rfind(':');
+  if (colon != std::string::npos && host.find(']', colon) == std::string::npos) host.erase(colon);
+  return host + ":15012";
+}
+
+absl::StatusOr<std::string> StateDirectory(Session& session) {
+  const RunFlags& flags = session.invocation.run;
+  std::string directory = flags.state_directory;
+  if (directory.empty()) {
+    const auto home = session.environment.variables.find("HOME");
+    if (home == session.environment.variables.end()) {
+      return Trouble("there is no HOME to keep the key in", "name a folder with --state-dir");
+    }
+    directory = home->second + "/.local/state/tulle/" + session.invocation.services[0];
+  }
+  std::error_code error;
+  fs::create_directories(directory, error);
+  fs::permissions(directory, fs::perms::owner_all, error);
+  if (error) return Trouble(directory + ": " + error.message(), "name another with --state-dir");
+  return directory;
+}
+
+// The join token's file: the user's, or one with a token made for this service.
+absl::StatusOr<std::string> TokenFile(Session& session, const std::string& directory) {
+  const Invocation& wanted = session.invocation;
+  if (!wanted.run.token_file.empty()) return wanted.run.token_file;
+  const std::string account = wanted.account.empty() ? wanted.services[0] : wanted.account;
+  const auto reply = session.Post("/v1/tokens", {{"account", account},
+                                                 {"namespace", session.Namespace()},
+                                                 {"services", wanted.services},
+                                                 {"ttlSeconds", 600}});
+  if (!reply.ok()) return reply.status();
+  const std::string path = directory + "/join-token";
+  const absl::Status written = WritePrivateFile(path, TextAt(*reply, "/token"));
+  if (!written.ok()) return written;
+  return path;
+}
+
+struct Ports {
+  uint16_t admin = 0;
+  uint16_t outbound = 0;
+};
+
+std::vector<std::string> SidecarWords(const Invocation& wanted, const std::string& sidecar,
+                                      const std::string& control, const std::string& directory,
+                                      const std::string& token, const Ports& ports) {
+  const RunFlags& flags = wanted.run;
+  std::vector<std::string> words = {sidecar,
+                                    "--control",
+                                    control,
+                                    "--state-dir",
+                                    directory,
+                                    "--token-file",
+                                    token,
+                                    "--service",
+                                    wanted.services[0],
+                                    "--admin",
+                                    absl::StrCat("127.0.0.1:", ports.admin),
+                                    "--outbound-http",
+                                    absl::StrCat(ports.outbound),
+                                    "--drain-time",
+                                    absl::StrCat(flags.drain_seconds),
+                                    "--log-level",
+                                    flags.log_level};
+  if (flags.port != 0) {
+    const uint16_t listen = flags.listen_port == 0 ? FreePort() : flags.listen_port;
+    const uint16_t service = flags.service_port == 0 ? flags.port : flags.service_port;
+    words.insert(words.end(), {"--inbound", absl::StrCat(listen, ":", flags.port, ":", service, "/",
+                                                         flags.protocol)});
+  }
+  if (!flags.address.empty()) words.insert(words.end(), {"--address", flags.address});
+  for (const std::string& upstream : flags.upstreams)
+    words.insert(words.end(), {"--outbound-tcp", upstream});
+  if (!flags.opaque_ports.empty())
+    words.insert(words.end(), {"--opaque-ports", absl::StrJoin(flags.opaque_ports, ",")});
+  if (!flags.skip_ports.empty())
+    words.insert(words.end(), {"--skip-inbound-ports", absl::StrJoin(flags.skip_ports, ",")});
+  return words;
+}
+
+// The program and its sidecar, from start to end.
+class Pair {
+ public:
+  Pair(Session& session, ProgramToStart sidecar, Ports ports)
+      : session_(session), sidecar_(std::move(sidecar)), ports_(ports) {}
+
+  absl::StatusOr<int> Run();
+
+ private:
+  absl::Status StartSidecar();
+  absl::Status AwaitReady();
+  absl::StatusOr<int> StartAndWatch();
+  void Reap();
+  void Forward(const Signals::Received& signal);
+  void EndSidecar();
+
+  Session& session_;
+  const ProgramToStart sidecar_;
+  const Ports ports_;
+  Signals signals_;
+  pid_t sidecar_id_ = 0;
+  pid_t program_id_ = 0;
+  std::optional<int> program_code_;
+  int slices_until_restart_ = 0;
+  bool is_stopping_ = false;
+};
+
+absl::Status Pair::StartSidecar() {
+  const auto started = StartProgram(sidecar_);
+  if (!started.ok()) return started.status();
+  sidecar_id_ = *started;
+  return absl::OkStatus();
+}
+
+absl::Status Pair::AwaitReady() {
+  for (int i = 0; i < kReadySlices; ++i) {
+    if (HttpStatus(ports_.admin, "/ready") == 200) return absl::OkStatus();
+    const auto signal = signals_.Next(kSlice);
+    if (!signal) continue;
+    if (signal->number == SIGCHLD) Reap();
+    if (sidecar_id_ == 0) {
+      return Trouble("the sidecar has ended before it was ready",
+                     "see why above; --sidecar-log-level info tells more");
+    }
+    if (signal->number == SIGINT || signal->number == SIGTERM) {
+      return Trouble("stopped before the sidecar was ready", "");
+    }
+  }
+  return Trouble("the sidecar is not ready after 30 s",
+                 "does tulle-control answer at " + sidecar_.argv[2] +
+                     "? Name it with --control HOST:PORT; --sidecar-log-level info tells more");
+}
+
+void Pair::Reap() {
+  int status = 0;
+  for (pid_t id = 0; (id = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (id == program_id_) program_code_ = ExitCodeOf(status);
+    if (id != sidecar_id_) continue;
+    sidecar_id_ = 0;
+    if (is_stopping_ || program_id_ == 0) continue;
+    session_.err() << "tullectl: the sidecar has ended (" << ExitCodeOf(status)
+                   << "); it is started again\n";
+    slices_until_restart_ = kRestartSlices;
+  }
+}
+
+void Pair::Forward(const Signals::Received& signal) {
+  if (signal.number == SIGCHLD) return Reap();
+  // Whoever sits at the terminal has told the program himself.
+  if (!signal.is_of_terminal && program_id_ != 0) kill(program_id_, signal.number);
+}
+
+absl::StatusOr<int> Pair::StartAndWatch() {
+  const RunFlags& flags = session_.invocation.run;
+  ProgramToStart program{flags.program, {}, false};
+  if (flags.port != 0) program.variables["PORT"] = absl::StrCat(flags.port);
+  const std::string proxy = absl::StrCat("http://127.0.0.1:", ports_.outbound);
+  for (const char* name : {"HTTP_PROXY", "http_proxy"}) program.variables[name] = proxy;
+  for (const char* name : {"NO_PROXY", "no_proxy"}) {
+    program.variables[name] = "localhost,127.0.0.1,::1";
+  }
+  const auto started = StartProgram(program);
+  if (!started.ok()) return started.status();
+  program_id_ = *started;
+  while (!program_code_) {
+    if (const auto signal = signals_.Next(kSlice)) Forward(*signal);
+    if (sidecar_id_ != 0 || slices_until_restart_ == 0 || --slices_until_restart_ > 0) continue;
+    const absl::Status again = StartSidecar();
+    if (!again.ok()) PrintTrouble(again, session_.environment.has_colour, session_.err());
+  }
+  return *program_code_;
+}
+
+// What others still ask of it may end; then it goes.
+void Pair::EndSidecar() {
+  is_stopping_ = true;
+  if (sidecar_id_ == 0) return;
+  kill(sidecar_id_, SIGTERM);
+  const int slices = (session_.invocation.run.drain_seconds + 5) * 10;
+  for (int i = 0; i < slices && sidecar_id_ != 0; ++i) {
+    const auto signal = signals_.Next(kSlice);
+    if (!signal) continue;
+    if (signal->number == SIGCHLD) Reap();
+    if (signal->number == SIGINT || signal->number == SIGTERM) kill(sidecar_id_, SIGTERM);
+  }
+  if (sidecar_id_ == 0) return;
+  kill(sidecar_id_, SIGKILL);
+  waitpid(sidecar_id_, nullptr, 0);
+}
+
+absl::StatusOr<int> Pair::Run() {
+  absl::Status status = StartSidecar();
+  if (status.ok()) status = AwaitReady();
+  absl::StatusOr<int> code = status.ok() ? StartAndWatch() : absl::StatusOr<int>(status);
+  EndSidecar();
+  return code;
+}
+
+}  // namespace
+
+absl::StatusOr<int> RunProgram(Session& session) {
+  const Invocation& wanted = session.invocation;
+  if (wanted.run.program.empty()) {
+    return Trouble("it is not said what to run",
+                   "write it after --: tullectl run --service web --port 8080 -- ./web");
+  }
+  const auto sidecar = FindSidecar(wanted.run);
+  if (!sidecar.ok()) return sidecar.status();
+  const auto control = ControlAddress(session);
+  if (!control.ok()) return control.status();
+  const auto directory = StateDirectory(session);
+  if (!directory.ok()) return directory.status();
+  const auto token = TokenFile(session, *directory);
+  if (!token.ok()) return token.status();
+  Ports ports;
+  ports.admin = FreePort();
+  ports.outbound = FreePort();
+  ProgramToStart program{
+      SidecarWords(wanted, *sidecar, *control, *directory, *token, ports), {}, true};
+  return Pair(session, std::move(program), ports).Run();
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,215 @@
+"""What an operator does: programs with a sidecar, hosts files, undoing, copies of the store."""
+import json
+import os
+import signal
+import stat
+import subprocess
+
+import pytest
+
+import processes
+import raw
+from mesh import Mesh, Refused
+
+STRICT = """\
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: %s}
+spec: {targetRef: {kind: Service, name: %s}, mode: %s}
+"""
+
+# Serves its PORT, and calls another service by HTTP_PROXY when asked to.
+PROGRAM = """\
+import http.server, os, signal, sys, urllib.request
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_): pass
+    def do_GET(self):
+        if self.path.startswith("/call/"):
+            body = urllib.request.urlopen("http://" + self.path[6:] + "/", timeout=5).read()
+        else:
+            body = b"own"
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+def end(number, _):
+    print("program: signal", number, flush=True)
+    sys.exit(7)
+
+signal.signal(signal.SIGTERM, end)
+print("program: up, proxy", os.environ["HTTP_PROXY"], flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def mesh(tmp_path):
+    made = Mesh(tmp_path)
+    yield made
+    made.close()
+
+
+def apply(mesh, *policies):
+    return mesh.tullectl("apply", "-f", "-", text="---\n".join(policies))
+
+
+def modes(mesh):
+    items = json.loads(mesh.tullectl("get", "peerauthentications", "-o", "json"))["items"]
+    return {item["metadata"]["name"]: item["spec"]["mode"] for item in items}
+
+
+class Run:
+    """tullectl run, as a shell would."""
+
+    def __init__(self, mesh, service, *words, program=None, port=None):
+        self.port = port or processes.free_port()
+        self.child = processes.Child(
+            [mesh.binary("control-plane/cli/tullectl"), "--credential-file", os.path.join(mesh.data, "admin.json"), "run",
+             "--service", service, "--port", str(self.port), "--service-port", "80", "--control", "127.0.0.1:%d" % mesh.grpc,
+             "--sidecar", mesh.binary("sidecar/tulle-sidecar"), "--state-dir", mesh.path("run-" + service), *words, "--",
+             *(program or ["/usr/bin/python3", "-u", "-c", PROGRAM])], mesh.path("run-" + service + ".log"))
+        mesh.children.append(self.child)
+
+    def wait(self):
+        processes.wait_until(lambda: "program: up" in self.child.log() or not self.child.running(), "the program is up:\n" + self.child.log(), 40)
+        assert self.child.running(), self.child.log()
+        return self
+
+
+def test_a_program_gets_a_sidecar_and_gives_its_exit_code(mesh):
+    caller = mesh.add("caller")
+    web = Run(mesh, "web").wait()
+    processes.wait_until(lambda: mesh.in_step("web"), "web is in step")
+    processes.wait_until(lambda: raw.get(caller.outbound, "/", host="web").status == 200, "web is called by others", 10)
+    assert raw.get(caller.outbound, "/", host="web").body == b"own"
+    # It calls others by the proxy it was told of, in absolute form.
+    answer = raw.get(caller.outbound, "/call/caller", host="web")
+    assert answer.status == 200, answer.body
+    (request,) = caller.origin.requests
+    assert "sa/web" in ",".join(request.header("x-forwarded-client-cert"))
+    web.child.process.send_signal(signal.SIGTERM)
+    assert web.child.process.wait(30) == 7, web.child.log()
+    assert "program: signal 15" in web.child.log()
+    processes.wait_until(lambda: "web" not in mesh.tullectl("status"), "it has left the registry")
+
+
+def test_a_sidecar_that_dies_comes_back_and_the_program_stays(mesh):
+    web = Run(mesh, "web").wait()
+    children = subprocess.run(["pgrep", "-P", str(web.child.pid), "tulle-sidecar"], capture_output=True, text=True, check=False).stdout.split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    processes.wait_until(lambda: "it is started again" in web.child.log(), "it is said")
+    processes.wait_until(lambda: mesh.in_step("web"), "web is in step again", 40)
+    assert web.child.running()
+
+
+@pytest.mark.parametrize("program,code", [(["sh", "-c", "exit 3"], 3), (["sh", "-c", "kill -9 $$"], 137)])
+def test_the_exit_code_is_the_programs(mesh, program, code):
+    assert Run(mesh, "job", program=program).child.process.wait(40) == code
+
+
+def test_what_cannot_run_is_said(mesh):
+    run = Run(mesh, "web", program=["/does/not/exist"])
+    assert run.child.process.wait(40) == 1
+    assert "/does/not/exist cannot be started: No such file" in run.child.log()
+    with pytest.raises(Refused, match="write it after --"):
+        mesh.tullectl("run", "--service", "web", "--port", "1")
+
+
+def test_the_hosts_file_is_ours_between_two_marks_alone(mesh, tmp_path):
+    mesh.add("post")
+    shown = mesh.tullectl("hosts")
+    (line,) = [each for each in shown.splitlines() if not each.startswith("#")]
+    address, *names = line.split()
+    assert address.startswith("240.240.0.") and names == ["post.default.svc.cluster.local", "post.default.svc", "post.default", "post"]
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost")
+    hosts.chmod(0o644)
+    assert "1 service" in mesh.tullectl("hosts", "--write", str(hosts))
+    assert hosts.read_text() == "127.0.0.1 localhost\n" + shown
+    assert "unchanged" in mesh.tullectl("hosts", "--write", str(hosts))
+    assert stat.S_IMODE(hosts.stat().st_mode) == 0o644
+    hosts.write_text(hosts.read_text() + "10.0.0.1 mine\n")
+    mesh.add("shop")
+    mesh.tullectl("hosts", "--write", str(hosts))
+    text = hosts.read_text()
+    assert text.startswith("127.0.0.1 localhost\n") and text.endswith("10.0.0.1 mine\n") and " shop\n" in text
+    # The address of post is what it was, whoever came meanwhile, and over a restart.
+    assert line in text
+    mesh.control.stop()
+    mesh.start_control()
+    assert line in mesh.tullectl("hosts")
+    mesh.tullectl("hosts", "--remove", str(hosts))
+    assert hosts.read_text() == "127.0.0.1 localhost\n10.0.0.1 mine\n"
+
+
+def test_one_policy_and_all_of_them_go_back(mesh):
+    apply(mesh, STRICT % ("a", "a", "PERMISSIVE"), STRICT % ("b", "b", "PERMISSIVE"))
+    apply(mesh, STRICT % ("a", "a", "STRICT"))
+    apply(mesh, STRICT % ("b", "b", "STRICT"), STRICT % ("c", "c", "STRICT"))
+    history = mesh.tullectl("history")
+    assert "changed peerauthentication/b, created peerauthentication/c" in history, history
+    (before,) = [row.split()[0] for row in history.splitlines() if "changed peerauthentication/a" in row]
+
+    assert "-  mode: STRICT\n+  mode: PERMISSIVE" in mesh.tullectl("rollback", "peerauthentication", "a", "--dry-run")
+    assert modes(mesh) == {"a": "STRICT", "b": "STRICT", "c": "STRICT"}
+    assert "peerauthentication/a changed" in mesh.tullectl("rollback", "pa/a")
+    assert modes(mesh) == {"a": "PERMISSIVE", "b": "STRICT", "c": "STRICT"}
+    mesh.tullectl("rollback")
+    assert modes(mesh) == {"a": "STRICT", "b": "STRICT", "c": "STRICT"}, "the last change, which was a rollback"
+    out = mesh.tullectl("rollback", "--to-revision", before)
+    assert "peerauthentication/b changed" in out and "peerauthentication/c deleted" in out
+    assert modes(mesh) == {"a": "STRICT", "b": "PERMISSIVE"}
+    assert "created" in mesh.tullectl("history", "pa", "a")
+    mesh.tullectl("delete", "pa", "a")
+    mesh.tullectl("rollback", "pa", "a")
+    assert modes(mesh)["a"] == "STRICT"
+    with pytest.raises(Refused, match="see `tullectl history`"):
+        mesh.tullectl("rollback", "--to-revision", "9999")
+    with pytest.raises(Refused, match="no change of PeerAuthentication default/none"):
+        mesh.tullectl("rollback", "pa", "none")
+
+
+def test_a_lost_store_comes_back_from_a_backup(mesh):
+    post, caller = mesh.add("post"), mesh.add("caller")
+    apply(mesh, STRICT % ("post", "post", "STRICT"))
+    hosts = mesh.tullectl("hosts")
+    backup = mesh.path("mesh.backup")
+    assert "KiB of cluster.local" in mesh.tullectl("backup", backup)
+    assert stat.S_IMODE(os.stat(backup).st_mode) == 0o600
+    with pytest.raises(Refused, match="is there already"):
+        mesh.tullectl("backup", backup)
+    with pytest.raises(Refused, match="stop tulle-control first"):
+        mesh.tullectl("restore", backup, "--data-dir", mesh.data)
+    mesh.kill_control()
+    with pytest.raises(Refused, match="say --force"):
+        mesh.tullectl("restore", backup, "--data-dir", mesh.data)
+    for name in ("tulle.db", "tulle.db-wal", "tulle.db-shm"):
+        if os.path.exists(os.path.join(mesh.data, name)):
+            os.unlink(os.path.join(mesh.data, name))
+    assert "is restored" in mesh.tullectl("restore", backup, "--data-dir", mesh.data)
+    assert stat.S_IMODE(os.stat(os.path.join(mesh.data, "tulle.db")).st_mode) == 0o600
+    mesh.start_control()
+    assert modes(mesh) == {"post": "STRICT"} and mesh.tullectl("hosts") == hosts
+    # The sidecars' certificates are still good: the roots are those of the backup.
+    for workload in (post, caller):
+        mesh.wait_in_step(workload)
+    assert raw.get(caller.outbound, "/", host="post").status == 200
+
+
+def test_a_damaged_backup_changes_nothing(mesh):
+    apply(mesh, STRICT % ("post", "post", "STRICT"))
+    backup = mesh.path("mesh.backup")
+    mesh.tullectl("backup", backup)
+    mesh.control.stop()
+    with open(backup, encoding="utf-8") as file:
+        content = json.load(file)
+    content["store"] = content["store"][:4000] + "A" * 8000 + content["store"][12000:]
+    with open(backup, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    with pytest.raises(Refused, match="or a damaged one"):
+        mesh.tullectl("restore", backup, "--data-dir", mesh.data, "--force")
+    mesh.start_control()
+    assert modes(mesh) == {"post": "STRICT"}
