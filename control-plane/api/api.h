@@ -87,7 +87,7 @@ class Api {
     std::function<void()> on_change;
     std::string version;
     const insight::TraceRing* traces = nullptr;  // null: none are kept
-    store::Store* store = nullptr;  // for a backup
+    store::Store* store = nullptr;               // for a backup
   };
 
   explicit Api(Parts parts) : parts_(std::move(parts)) {}
