@@ -228,10 +228,10 @@ void ShowLimits(telemetry::Registry& registry, const upstream::ClusterSpec& clus
   ShowLimit(registry, cluster.name, "requests", limits.requests.count(), caps.requests);
   ShowLimit(registry, cluster.name, "retries", limits.retries.count(), caps.retries);
   if (!cluster.breaker) return;
-  limits.breakers.ForEach([&](const SocketAddress& address, const upstream::Breaker& breaker) {
+  limits.endpoints.ForEach([&](const SocketAddress& address, const upstream::SharedEndpoint& one) {
     const std::string endpoint = address.ToString();
     const std::array<std::string_view, 3> labels{cluster.service, cluster.name, endpoint};
-    registry.GaugeRow(telemetry::kBreakerState, labels).Set(NumberOf(breaker.state()));
+    registry.GaugeRow(telemetry::kBreakerState, labels).Set(NumberOf(one.breaker.state()));
   });
 }
 

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "sidecar/upstream/breaker_table.h"
+#include "sidecar/upstream/shared_endpoints.h"
 
 namespace tulle::upstream {
 
@@ -46,7 +46,12 @@ struct alignas(64) ClusterLimits {
   Admission pending;
   Admission retries;
   Admission connections;
-  BreakerTable breakers;
+  // Counts the changes of an endpoint's breaker or checked health: workers that see another number
+  // than before look at their endpoints anew.
+  std::atomic<uint32_t> changes{0};
+  // A connection was made on behalf of a request: health checks come more often from then on.
+  std::atomic<bool> used{false};
+  SharedEndpoints endpoints;
 };
 
 }  // namespace tulle::upstream

@@ -1,46 +1,40 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <vector>
 
 #include "net/loop/loop.h"
+#include "sidecar/upstream/edf.h"
 #include "sidecar/upstream/endpoint.h"
 
 namespace tulle::upstream {
 
-// Chooses among the endpoints that may be used. Equal weights cost O(1); unequal ones go by
-// earliest deadline first, as in Envoy: each choice moves the endpoint's deadline by 1/weight
-// (least request: by (active + 1)/weight). Owner: Cluster. Thread: the worker's.
+// Chooses among the endpoints of one locality that may be used. Equal weights cost O(1); unequal
+// ones, and those of endpoints that start slowly, go by earliest deadline first, as in Envoy: each
+// choice moves the endpoint's deadline by 1/weight (least request: by (active + 1)^bias/weight).
+// Peak EWMA: of two, the one with the lower latency * (active + 1) / weight. Owner: EndpointGroups.
+// Thread: the worker's.
 class Balancer {
  public:
-  // The candidates stay valid until the next Reset. `random` gives round robin its start, so that
-  // workers and proxies do not march in step.
-  void Reset(Balancing balancing, uint32_t choices, std::vector<Endpoint*> candidates,
-             loop::Random& random);
+  // The candidates stay valid until the next Reset. `random` gives each its start, so that workers
+  // and proxies do not march in step.
+  void Reset(std::shared_ptr<const ClusterSpec> spec, std::vector<Endpoint*> candidates,
+             loop::Instant now, loop::Random& random);
   // Null: no candidates.
-  Endpoint* Pick(loop::Random& random);
+  Endpoint* Pick(loop::Instant now, loop::Random& random);
   const std::vector<Endpoint*>& candidates() const { return candidates_; }
 
  private:
-  struct Deadline {
-    double at;
-    uint32_t order;  // ties: the one that waited longer
-    uint32_t index;
-    bool operator<(const Deadline& other) const {  // for a heap with the earliest on top
-      return at != other.at ? at > other.at : order > other.order;
-    }
-  };
   Endpoint* PickLeastRequest(loop::Random& random);
-  Endpoint* PickWeighted();
+  Endpoint* PickFastest(loop::Instant now, loop::Random& random);
+  Endpoint* PickWeighted(loop::Instant now);
+  double WeightOf(const Endpoint& endpoint, loop::Instant now) const;
 
-  Balancing balancing_ = Balancing::kRoundRobin;
-  uint32_t choices_ = 2;
+  std::shared_ptr<const ClusterSpec> spec_;
   std::vector<Endpoint*> candidates_;
-  bool weighted_ = false;
   size_t next_ = 0;
-  uint32_t order_ = 0;
-  std::vector<Deadline> deadlines_;
+  Edf by_weight_;  // empty: weights are equal
 };
 
 }  // namespace tulle::upstream

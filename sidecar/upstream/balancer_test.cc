@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <vector>
@@ -17,6 +18,8 @@ namespace {
 class BalancerTest : public testing::Test {
  protected:
   void Reset(Balancing balancing, const std::vector<uint32_t>& weights, uint32_t choices = 2) {
+    spec_.balancing = balancing;
+    spec_.least_request_choices = choices;
     endpoints_.clear();
     std::vector<Endpoint*> candidates;
     for (uint32_t weight : weights) {
@@ -25,10 +28,19 @@ class BalancerTest : public testing::Test {
       endpoints_.push_back(std::make_unique<Endpoint>(cluster_, spec, socket_, nullptr));
       candidates.push_back(endpoints_.back().get());
     }
-    balancer_.Reset(balancing, choices, candidates, loop_.random());
+    Start(candidates);
+  }
+  void Start(std::vector<Endpoint*> candidates) {
+    balancer_.Reset(std::make_shared<ClusterSpec>(spec_), std::move(candidates), now_,
+                    loop_.random());
+  }
+  void StartAll() {
+    std::vector<Endpoint*> all;
+    for (const auto& one : endpoints_) all.push_back(one.get());
+    Start(all);
   }
   size_t PickOne() {
-    Endpoint* picked = balancer_.Pick(loop_.random());
+    Endpoint* picked = balancer_.Pick(now_, loop_.random());
     for (size_t i = 0; i < endpoints_.size(); ++i) {
       if (endpoints_[i].get() == picked) return i;
     }
@@ -45,6 +57,8 @@ class BalancerTest : public testing::Test {
 
   loop::FakeLoop loop_;
   loop::Deadlines deadlines_{loop_};
+  loop::Instant now_{std::chrono::hours(1)};
+  ClusterSpec spec_;
   TransportSocketSpec socket_;
   Cluster cluster_{loop_, deadlines_, std::make_shared<ClusterSpec>(),
                    std::make_shared<ClusterLimits>(1)};
@@ -54,7 +68,7 @@ class BalancerTest : public testing::Test {
 
 TEST_F(BalancerTest, NoCandidatesNoEndpoint) {
   Reset(Balancing::kRoundRobin, {});
-  EXPECT_EQ(balancer_.Pick(loop_.random()), nullptr);
+  EXPECT_EQ(balancer_.Pick(now_, loop_.random()), nullptr);
 }
 
 TEST_F(BalancerTest, OneCandidateIsAlwaysPicked) {
@@ -81,7 +95,10 @@ TEST_F(BalancerTest, RoundRobinStartsAnywhere) {
 
 TEST_F(BalancerTest, CountsFollowWeights) {
   Reset(Balancing::kRoundRobin, {1, 2, 7});
-  EXPECT_EQ(Count(1000), (std::vector<int>{100, 200, 700}));
+  const std::vector<int> counts = Count(1000);
+  EXPECT_NEAR(counts[0], 100, 1);
+  EXPECT_NEAR(counts[1], 200, 1);
+  EXPECT_NEAR(counts[2], 700, 1);
 }
 
 TEST_F(BalancerTest, HeavyEndpointsAreNotPickedInOneGo) {
@@ -118,6 +135,64 @@ TEST_F(BalancerTest, WeightedLeastRequestCountsLoadAgainstWeight) {
   const std::vector<int> counts = Count(300);
   EXPECT_NEAR(counts[0], 200, 2);
   EXPECT_NEAR(counts[1], 100, 2);
+}
+
+TEST_F(BalancerTest, ActiveRequestBiasSharpensWeightedLeastRequest) {
+  spec_.active_request_bias = 2;
+  Reset(Balancing::kLeastRequest, {1, 2});
+  endpoints_[1]->active = 1;  // weighs 2 / (1 + 1)^2
+  EXPECT_NEAR(Count(300)[0], 200, 2);
+}
+
+TEST_F(BalancerTest, NewEndpointStartsSlowly) {
+  spec_.slow_start.window = std::chrono::seconds(10);
+  Reset(Balancing::kRoundRobin, {1, 1});
+  endpoints_[0]->NoteHealth(true, now_ - std::chrono::hours(1));
+  endpoints_[1]->NoteHealth(true, now_);
+  StartAll();
+  EXPECT_NEAR(Count(1100)[1], 100, 5);  // at least 10 % of its weight
+  now_ += std::chrono::seconds(5);
+  EXPECT_NEAR(Count(300)[1], 100, 5);
+  now_ += std::chrono::seconds(5);
+  StartAll();
+  EXPECT_EQ(Count(100), (std::vector<int>{50, 50}));
+}
+
+TEST_F(BalancerTest, AggressionShapesTheSlowStart) {
+  spec_.slow_start = {std::chrono::seconds(16), 2, 10};
+  Reset(Balancing::kRoundRobin, {1});
+  endpoints_[0]->NoteHealth(true, now_);
+  EXPECT_DOUBLE_EQ(endpoints_[0]->SlowStartShare(spec_, now_ + std::chrono::seconds(4)), 0.5);
+  EXPECT_DOUBLE_EQ(endpoints_[0]->SlowStartShare(spec_, now_), 0.25);
+  spec_.slow_start.min_weight_percent = 40;
+  EXPECT_DOUBLE_EQ(endpoints_[0]->SlowStartShare(spec_, now_), 0.4);
+  EXPECT_DOUBLE_EQ(endpoints_[0]->SlowStartShare(spec_, now_ + std::chrono::seconds(16)), 1);
+}
+
+TEST_F(BalancerTest, PeakEwmaPrefersTheFaster) {
+  Reset(Balancing::kPeakEwma, {1, 1});
+  EXPECT_GT(Count(100)[0], 20);  // nothing is known: both
+  endpoints_[0]->latency.Observe(std::chrono::milliseconds(100), now_, spec_.ewma);
+  EXPECT_EQ(Count(100), (std::vector<int>{0, 100}));
+  endpoints_[1]->active = 5;  // 30 ms * 6 is more than 100 ms
+  EXPECT_EQ(Count(100), (std::vector<int>{100, 0}));
+}
+
+TEST_F(BalancerTest, PeakEwmaCountsWeight) {
+  Reset(Balancing::kPeakEwma, {1, 4});
+  endpoints_[1]->active = 2;
+  EXPECT_EQ(Count(100), (std::vector<int>{0, 100}));
+}
+
+TEST_F(BalancerTest, LatencyJumpsUpAndComesDownWithTime) {
+  Latency latency;
+  const PeakEwmaSpec ewma;
+  EXPECT_DOUBLE_EQ(latency.At(now_, ewma), 0.030);
+  latency.Observe(std::chrono::seconds(1), now_, ewma);
+  EXPECT_DOUBLE_EQ(latency.At(now_, ewma), 1);
+  EXPECT_NEAR(latency.At(now_ + ewma.decay, ewma), 0.368, 0.001);
+  latency.Observe(std::chrono::milliseconds(10), now_ + ewma.decay, ewma);
+  EXPECT_NEAR(latency.At(now_ + ewma.decay, ewma), 0.368 + 0.01 * 0.632, 0.001);
 }
 
 }  // namespace

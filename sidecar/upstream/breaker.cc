@@ -22,6 +22,10 @@ uint64_t OpenFor(const BreakerSpec& spec, uint8_t doublings, loop::Random& rando
   return jitter == 0 ? time : time + random.Below(jitter + 1);
 }
 
+bool IsGood(Outcome outcome) {
+  return outcome == Outcome::kGood || outcome == Outcome::kOverloaded;
+}
+
 bool Happens(uint32_t percent, loop::Random& random) {
   return percent >= 100 || random.Below(100) < percent;
 }
@@ -62,6 +66,14 @@ Breaker::Word Breaker::Unpack(uint64_t bits) {
 
 BreakerState Breaker::state() const { return Unpack(state_.load(std::memory_order_relaxed)).state; }
 
+loop::Instant Breaker::due() const {
+  const Word word = Unpack(state_.load(std::memory_order_relaxed));
+  if (word.state == BreakerState::kTrial) return loop::Instant::max();
+  return word.state == BreakerState::kClosed
+             ? loop::Instant::min()
+             : loop::Instant(std::chrono::milliseconds(static_cast<int64_t>(word.until)));
+}
+
 std::optional<Breaker::Pass> Breaker::TryPass(loop::Instant now) {
   uint64_t bits = state_.load(std::memory_order_acquire);
   const Word word = Unpack(bits);
@@ -82,7 +94,7 @@ bool Breaker::Report(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::
     return false;
   }
   if (outcome == Outcome::kNothing) return false;
-  if (outcome != Outcome::kGood) return CountFailure(pass, outcome, spec);
+  if (!IsGood(outcome)) return CountFailure(pass, outcome, spec);
   uint64_t bits = run_.load(std::memory_order_relaxed);
   const Run run = Run::Unpack(bits);
   if (run.errors != 0 && run.generation == pass.generation)
@@ -127,7 +139,7 @@ void Breaker::EndTrial(Pass pass, Outcome outcome, const BreakerSpec& spec, loop
   const Word trial = Unpack(state_.load(std::memory_order_acquire));
   Word next = trial;
   next.generation = (pass.generation + 1) & kGenerationMask;
-  if (outcome == Outcome::kGood) {
+  if (IsGood(outcome)) {
     next = {BreakerState::kClosed, next.generation, 0, 0};
   } else {
     next.state = BreakerState::kOpen;

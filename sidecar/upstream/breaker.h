@@ -13,6 +13,7 @@ namespace tulle::upstream {
 enum class Outcome : uint8_t {
   kNothing,       // our own refusal, the caller left, a kept connection that had ended by itself
   kGood,          // an answer below 500
+  kOverloaded,    // 429: good for the breaker, slow for a balancer that looks at latency
   kServerError,   // 500, 501 and so on, but for the next
   kGatewayError,  // 502, 503, 504; no connection, a reset, a timeout
 };
@@ -25,7 +26,7 @@ enum class BreakerState : uint8_t { kClosed, kOpen, kTrial };
 // somebody wants to pass.
 //
 // Each change of state begins a generation; what an attempt of an older one reports is ignored.
-// Owner: BreakerTable and the endpoints of each worker. Any thread; lock-free. Source:
+// Owner: SharedEndpoint. Any thread; lock-free. Source:
 // Cluster.outlier_detection, whose sweep and return by time alone are not taken over.
 class Breaker {
  public:
@@ -46,6 +47,9 @@ class Breaker {
   void Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random);
 
   BreakerState state() const;
+  // When it may be asked for a trial: now or before if it is closed, Instant::max() while another
+  // has the trial.
+  loop::Instant due() const;
 
  private:
   // state_: what the breaker is. run_: failures in a row while it is closed, of one generation.

@@ -30,7 +30,7 @@ Cluster::Cluster(loop::Loop& loop, loop::Deadlines& deadlines,
 
 Cluster::~Cluster() = default;
 
-void Cluster::Update(std::shared_ptr<const ClusterSpec> spec) {
+void Cluster::Update(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<const Ring> ring) {
   const bool same_pools = spec->pool_key == spec_->pool_key;
   // Endpoints point into the old spec until Rebuild has moved them to the new one.
   const std::shared_ptr<const ClusterSpec> old = std::exchange(spec_, std::move(spec));
@@ -41,13 +41,16 @@ void Cluster::Update(std::shared_ptr<const ClusterSpec> spec) {
     idle_timer_->Stop();  // nothing is idle now; the next start is by the new idle_timeout
   }
   if (spec_->static_endpoints != nullptr) endpoint_set_ = spec_->static_endpoints;
+  ring_ = std::move(ring);
   Rebuild();
   JudgePeers();
   ServeStarved();  // the cap may have risen
 }
 
-void Cluster::SetEndpoints(std::shared_ptr<const EndpointSet> endpoints) {
+void Cluster::SetEndpoints(std::shared_ptr<const EndpointSet> endpoints,
+                           std::shared_ptr<const Ring> ring) {
   endpoint_set_ = std::move(endpoints);
+  ring_ = std::move(ring);
   Rebuild();
   JudgePeers();
 }
@@ -78,9 +81,11 @@ void Cluster::Rebuild() {
       endpoints_.erase(old);
     } else {
       kept.push_back(std::make_unique<Endpoint>(*this, wanted, SocketFor(wanted),
-                                                limits_->breakers.For(wanted.address)));
+                                                limits_->endpoints.For(wanted.address)));
     }
   }
+  in_order_.clear();
+  for (const auto& endpoint : kept) in_order_.push_back(endpoint.get());
   std::vector<std::unique_ptr<Endpoint>> gone = std::exchange(endpoints_, std::move(kept));
   std::sort(endpoints_.begin(), endpoints_.end(),
             [](const auto& a, const auto& b) { return a->spec().address < b->spec().address; });
@@ -88,24 +93,12 @@ void Cluster::Rebuild() {
     if (endpoint != nullptr) Retire(std::move(endpoint));
   }
 
-  uint32_t priority = ~0u;
-  size_t healthy = 0;
-  for (const auto& endpoint : endpoints_) {
-    if (endpoint->spec().health != EndpointHealth::kHealthy) continue;
-    ++healthy;
-    priority = std::min(priority, endpoint->spec().priority);
+  if (spec_->balancing != Balancing::kRingHash) {
+    ring_ = nullptr;
+  } else if (ring_ == nullptr) {
+    ring_ = std::make_shared<Ring>(*endpoint_set_, spec_->ring, spec_->locality_weighted);
   }
-  const bool panic =
-      !endpoints_.empty() && healthy * 100 < spec_->panic_percent * endpoints_.size();
-  std::vector<Endpoint*> candidates;
-  for (const auto& endpoint : endpoints_) {
-    const EndpointSpec& one = endpoint->spec();
-    const bool usable = one.health == EndpointHealth::kHealthy && one.priority == priority;
-    if (panic ? one.health != EndpointHealth::kDraining : usable)
-      candidates.push_back(endpoint.get());
-  }
-  balancer_.Reset(spec_->balancing, spec_->least_request_choices, std::move(candidates),
-                  loop_.random());
+  RebuildGroups(loop_.Now());
 }
 
 void Cluster::Retire(std::unique_ptr<Endpoint> endpoint) {
@@ -127,59 +120,33 @@ void Cluster::DropIfUnused(Endpoint& endpoint) {
   retired_.erase(found);
 }
 
-Cluster::Picked Cluster::Pick(std::span<Endpoint* const> tried, uint32_t attempts,
-                              Failure* failure) {
+Cluster::Picked Cluster::Pick(const Wish& wish, Failure* failure) {
+  // What another worker changes meanwhile shows as an endpoint that is refused: look once more.
+  constexpr int kLooks = 3;
+  const loop::Instant now = loop_.Now();
   Picked picked;
-  for (uint32_t i = 0; i <= attempts && picked.endpoint == nullptr; ++i) {
-    Endpoint* endpoint = balancer_.Pick(loop_.random());
-    if (endpoint == nullptr) break;
-    if (i < attempts && std::find(tried.begin(), tried.end(), endpoint) != tried.end()) continue;
-    TryPass(*endpoint, &picked);
+  for (int look = 0; look < kLooks && picked.endpoint == nullptr; ++look) {
+    if (look > 0 || now >= groups_.outdated_at() ||
+        limits_->changes.load(std::memory_order_acquire) != seen_changes_) {
+      RebuildGroups(now);
+    }
+    static_cast<Choice&>(picked) = groups_.Choose(wish, now, loop_.random());
+    if (!groups_.has_candidates()) break;
   }
-  if (picked.endpoint == nullptr) picked = PickUnlessOpen();
   if (picked.endpoint == nullptr) {
-    *failure = {balancer_.candidates().empty() ? FailureKind::kNoHealthyEndpoint
-                                               : FailureKind::kBreakerOpen};
+    *failure = {groups_.has_open_breakers() ? FailureKind::kBreakerOpen
+                                            : FailureKind::kNoHealthyEndpoint};
     return picked;
   }
+  picked.asked_at = now;
   ++picked.endpoint->active;
   return picked;
 }
 
-bool Cluster::TryPass(Endpoint& endpoint, Picked* picked) {
-  if (spec_->breaker) {
-    const auto pass = endpoint.breaker().TryPass(loop_.Now());
-    if (!pass) return false;
-    picked->pass = *pass;
-  }
-  picked->endpoint = &endpoint;
-  return true;
-}
-
-// The endpoint that balancing wanted has its breaker open: any other, from a random place on.
-Cluster::Picked Cluster::PickUnlessOpen() {
-  Picked picked;
-  const std::vector<Endpoint*>& all = balancer_.candidates();
-  if (all.empty()) return picked;
-  const size_t start = loop_.random().Below(all.size());
-  if (IsPanic()) {
-    picked.endpoint = all[start];
-    return picked;
-  }
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (TryPass(*all[(start + i) % all.size()], &picked)) break;
-  }
-  return picked;
-}
-
-// Source: CommonLbConfig.healthy_panic_threshold; what is ejected counts as not healthy.
-bool Cluster::IsPanic() const {
-  if (spec_->panic_percent == 0) return false;
-  const auto good = std::count_if(endpoints_.begin(), endpoints_.end(), [](const auto& one) {
-    return one->spec().health == EndpointHealth::kHealthy &&
-           one->breaker().state() == BreakerState::kClosed;
-  });
-  return static_cast<size_t>(good) * 100 < spec_->panic_percent * endpoints_.size();
+void Cluster::RebuildGroups(loop::Instant now) {
+  if (endpoint_set_ == nullptr) return;
+  seen_changes_ = limits_->changes.load(std::memory_order_acquire);
+  groups_.Build(spec_, *endpoint_set_, in_order_, ring_, now, loop_.random());
 }
 
 bool Cluster::MayOpenAnother() const {
@@ -206,8 +173,8 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
   } else {
     EndpointSpec spec;
     spec.address = destination;
-    retired_.push_back(
-        std::make_unique<Endpoint>(*this, spec, SocketFor(spec), std::make_shared<Breaker>()));
+    retired_.push_back(std::make_unique<Endpoint>(*this, spec, SocketFor(spec),
+                                                  std::make_shared<SharedEndpoint>()));
     picked.endpoint = retired_.back().get();
   }
   ++picked.endpoint->active;
@@ -215,13 +182,30 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
 }
 
 void Cluster::Judge(Picked& picked, Outcome outcome) {
+  if (std::exchange(picked.judged, true)) return;
+  Endpoint& endpoint = *picked.endpoint;
+  if (spec_->balancing == Balancing::kPeakEwma) {
+    const loop::Instant now = loop_.Now();
+    loop::Duration rtt = now - picked.asked_at;
+    const bool penalised = outcome != Outcome::kGood && outcome != Outcome::kNothing;
+    if (penalised) rtt = std::max(rtt, Latency::kPenalty);
+    // A request that was given up says no more than that it would have taken longer.
+    const bool tells = outcome != Outcome::kNothing || std::chrono::duration<double>(rtt).count() >
+                                                           endpoint.latency.At(now, spec_->ewma);
+    if (tells) endpoint.latency.Observe(rtt, now, spec_->ewma);
+  }
   const Breaker::Pass pass = std::exchange(picked.pass, Breaker::kNoPass);
-  if (pass == Breaker::kNoPass) return;
+  if (pass != Breaker::kNoPass) ReportToBreaker(endpoint, pass, outcome);
+}
+
+void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome) {
   const BreakerSpec spec = spec_->breaker.value_or(BreakerSpec{});  // it may have gone meanwhile
-  Breaker& breaker = picked.endpoint->breaker();
+  Breaker& breaker = endpoint.breaker();
   const loop::Instant now = loop_.Now();
-  if (breaker.Report(pass, outcome, spec, now, loop_.random()) && MayOpenAnother())
-    breaker.Open(pass, spec, now, loop_.random());
+  const bool may_open = breaker.Report(pass, outcome, spec, now, loop_.random());
+  if (may_open && MayOpenAnother()) breaker.Open(pass, spec, now, loop_.random());
+  if (pass.trial || (may_open && breaker.state() != BreakerState::kClosed))
+    limits_->changes.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void Cluster::Leave(Picked& picked) {
@@ -258,6 +242,8 @@ bool Cluster::TryEnterConnection() {
     return false;
   }
   ++connections_;
+  if (!limits_->used.load(std::memory_order_relaxed))
+    limits_->used.store(true, std::memory_order_relaxed);
   limits_->connections.TryEnter(Caps::kUnlimited, limits_->single_worker);
   return true;
 }

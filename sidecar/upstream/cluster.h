@@ -8,9 +8,9 @@
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
 #include "sidecar/upstream/admission.h"
-#include "sidecar/upstream/balancer.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/endpoint.h"
+#include "sidecar/upstream/endpoint_groups.h"
 
 namespace tulle::upstream {
 
@@ -27,19 +27,25 @@ class Cluster : public Deletable {
 
   // A new version. Connections live on if pool_key is the same and their peer passes by the new
   // roots and names too.
-  void Update(std::shared_ptr<const ClusterSpec> spec);
-  void SetEndpoints(std::shared_ptr<const EndpointSet> endpoints);
+  void Update(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<const Ring> ring = nullptr);
+  // `ring`: of these endpoints, where they are chosen by one; null: it is made here.
+  void SetEndpoints(std::shared_ptr<const EndpointSet> endpoints,
+                    std::shared_ptr<const Ring> ring = nullptr);
   bool has_endpoints() const { return endpoint_set_ != nullptr; }
 
-  // An endpoint that may be used, and its breaker's leave to use it once.
-  struct Picked {
-    Endpoint* endpoint = nullptr;
-    Breaker::Pass pass = Breaker::kNoPass;
+  struct Picked : Choice {
+    loop::Instant asked_at{};  // what latency counts from
+    bool judged = false;
   };
-  // Avoids those in `tried` for at most `attempts` picks. Without an endpoint: *failure says why.
-  Picked Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure);
+  // Without an endpoint: *failure says why.
+  Picked Pick(const Wish& wish, Failure* failure);
+  Picked Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure) {
+    return Pick(Wish{std::nullopt, tried, attempts}, failure);
+  }
   // Of a cluster that goes where the downstream peer wanted to.
   Picked PickAt(const SocketAddress& destination, Failure* failure);
+  // The request goes out now.
+  void Ask(Picked& picked) { picked.asked_at = loop_.Now(); }
   // What became of the attempt, as soon as that is known; the first word counts.
   void Judge(Picked& picked, Outcome outcome);
   // Each Picked once, when its use is over.
@@ -74,6 +80,7 @@ class Cluster : public Deletable {
   const std::shared_ptr<const EndpointSet>& endpoint_set() const { return endpoint_set_; }
   loop::Loop& loop() { return loop_; }
   loop::Deadlines& deadlines() { return deadlines_; }
+  const EndpointGroups& groups() const { return groups_; }
   // For status pages. Not on the data path.
   std::vector<const Endpoint*> Endpoints() const;
 
@@ -85,9 +92,8 @@ class Cluster : public Deletable {
   void JudgePeers();
   // Lives until the end of the turn, whatever is retired and dropped meanwhile.
   std::vector<Endpoint*> AllEndpoints();
-  bool TryPass(Endpoint& endpoint, Picked* picked);
-  Picked PickUnlessOpen();
-  bool IsPanic() const;
+  void RebuildGroups(loop::Instant now);
+  void ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome);
   bool MayOpenAnother() const;
   const TransportSocketSpec& SocketFor(const EndpointSpec& endpoint) const;
   void Retire(std::unique_ptr<Endpoint> endpoint);
@@ -104,7 +110,10 @@ class Cluster : public Deletable {
   std::shared_ptr<const EndpointSet> endpoint_set_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // sorted by address
   std::vector<std::unique_ptr<Endpoint>> retired_;
-  Balancer balancer_;
+  std::vector<Endpoint*> in_order_;  // as the set has them
+  EndpointGroups groups_;
+  std::shared_ptr<const Ring> ring_;
+  uint32_t seen_changes_ = 0;
   IntrusiveList<PooledConnection, Cluster> idle_;  // oldest first
   std::unique_ptr<loop::Timer> idle_timer_;
   uint32_t connections_ = 0;

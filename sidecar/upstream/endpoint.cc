@@ -1,5 +1,8 @@
 #include "sidecar/upstream/endpoint.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "net/tls/second_judgement.h"
@@ -11,6 +14,32 @@ void Endpoint::Update(const EndpointSpec& spec, const TransportSocketSpec& socke
   identity_changed_ |= !spec.spiffe_id.empty() && spec.spiffe_id != spec_.spiffe_id;
   spec_ = spec;
   socket_ = &socket;
+}
+
+Standing Endpoint::StandingBy(const ClusterSpec& cluster) const {
+  if (spec_.health == EndpointHealth::kDraining) return Standing::kLeaving;
+  if (spec_.health != EndpointHealth::kHealthy) return Standing::kOut;
+  if (!cluster.health_checks.empty() && spec_.health_checked &&
+      shared_->checked.load(std::memory_order_acquire) == CheckedHealth::kBad) {
+    return Standing::kOut;
+  }
+  if (cluster.breaker && breaker().state() != BreakerState::kClosed) return Standing::kBreakerOpen;
+  return Standing::kUsable;
+}
+
+void Endpoint::NoteHealth(bool healthy, loop::Instant now) {
+  if (healthy && !healthy_) healthy_since_ = now;
+  healthy_ = healthy;
+}
+
+// Source: SlowStartConfig.
+double Endpoint::SlowStartShare(const ClusterSpec& cluster, loop::Instant now) const {
+  if (!StartsSlowly(cluster, now)) return 1;
+  const SlowStart& slow = cluster.slow_start;
+  using Seconds = std::chrono::duration<double>;
+  const double passed = std::max(Seconds(now - healthy_since_).count(), 1.0);
+  const double share = std::pow(passed / Seconds(slow.window).count(), 1 / slow.aggression);
+  return std::clamp(share, slow.min_weight_percent / 100.0, 1.0);
 }
 
 // The cluster's SAN list names every identity of the service; the endpoint's own one is the exact

@@ -4,9 +4,10 @@
 #include <utility>
 
 #include "net/base/intrusive_list.h"
-#include "sidecar/upstream/breaker.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/connection_pool.h"
+#include "sidecar/upstream/latency.h"
+#include "sidecar/upstream/shared_endpoints.h"
 
 namespace tulle::tls {
 class SecondJudgement;
@@ -24,21 +25,36 @@ class DirectConnection : public ListNode<DirectConnection> {
   virtual void OnPeerRefused() = 0;
 };
 
+// What may be asked of an endpoint. kOut: configured or checked as unhealthy. kLeaving: draining.
+enum class Standing : uint8_t { kUsable, kBreakerOpen, kOut, kLeaving };
+
 // One endpoint of a cluster at run time, on one worker: its pools and what balancing looks at. Kept
 // over configuration changes as long as its address stays. Owner: Cluster. Thread: the worker's.
 class Endpoint : public Deletable {
  public:
   Endpoint(Cluster& cluster, const EndpointSpec& spec, const TransportSocketSpec& socket,
-           std::shared_ptr<Breaker> breaker)
+           std::shared_ptr<SharedEndpoint> shared)
       : cluster_(cluster),
         spec_(spec),
         socket_(&socket),
         judged_by_(socket.tls),
-        breaker_(std::move(breaker)) {}
+        shared_(std::move(shared)) {}
 
   const EndpointSpec& spec() const { return spec_; }
   const TransportSocketSpec& socket() const { return *socket_; }
-  Breaker& breaker() const { return *breaker_; }
+  Breaker& breaker() const { return shared_->breaker; }
+  Standing StandingBy(const ClusterSpec& cluster) const;
+
+  // Each time it becomes healthy its slow start begins.
+  void NoteHealth(bool healthy, loop::Instant now);
+  bool StartsSlowly(const ClusterSpec& cluster, loop::Instant now) const {
+    return cluster.slow_start.window.count() > 0 && now < SlowStartEnd(cluster);
+  }
+  loop::Instant SlowStartEnd(const ClusterSpec& cluster) const {
+    return healthy_since_ + cluster.slow_start.window;
+  }
+  // What its weight counts for meanwhile: up to 1.
+  double SlowStartShare(const ClusterSpec& cluster, loop::Instant now) const;
   // JudgePeers is due afterwards.
   void Update(const EndpointSpec& spec, const TransportSocketSpec& socket);
 
@@ -65,6 +81,7 @@ class Endpoint : public Deletable {
 
   // Users of this endpoint: requests in flight and TCP relays. What least request compares.
   uint32_t active = 0;
+  Latency latency;
 
   bool unused() const {
     return active == 0 && (!pools_[0] || pools_[0]->empty()) && (!pools_[1] || pools_[1]->empty());
@@ -80,7 +97,9 @@ class Endpoint : public Deletable {
   std::shared_ptr<const tls::SecureConnector> judged_by_;
   bool identity_changed_ = false;
   IntrusiveList<DirectConnection> direct_;
-  const std::shared_ptr<Breaker> breaker_;  // of all workers
+  bool healthy_ = false;
+  loop::Instant healthy_since_{};
+  const std::shared_ptr<SharedEndpoint> shared_;
   std::unique_ptr<ConnectionPool> pools_[2];
 };
 

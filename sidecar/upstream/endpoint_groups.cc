@@ -1,0 +1,197 @@
+#include "sidecar/upstream/endpoint_groups.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sidecar/upstream/load_split.h"
+
+namespace tulle::upstream {
+namespace {
+
+bool Contains(std::span<Endpoint* const> endpoints, const Endpoint* wanted) {
+  return std::find(endpoints.begin(), endpoints.end(), wanted) != endpoints.end();
+}
+
+}  // namespace
+
+void EndpointGroups::Build(std::shared_ptr<const ClusterSpec> spec, const EndpointSet& set,
+                           std::vector<Endpoint*> in_order, std::shared_ptr<const Ring> ring,
+                           loop::Instant now, loop::Random& random) {
+  spec_ = std::move(spec);
+  ring_ = std::move(ring);
+  in_order_ = std::move(in_order);
+  outdated_at_ = loop::Instant::max();
+  Sort(in_order_, now);
+  SplitByLoad(set.overprovisioning_percent);
+  for (Priority& priority : priorities_) FillBalancers(priority, set, now, random);
+  CollectOpen();
+}
+
+void EndpointGroups::Sort(const std::vector<Endpoint*>& in_order, loop::Instant now) {
+  priorities_.clear();
+  healthy_ = 0;
+  for (Endpoint* endpoint : in_order) {
+    const Standing standing = endpoint->StandingBy(*spec_);
+    endpoint->NoteHealth(standing == Standing::kUsable, now);
+    if (standing == Standing::kLeaving) continue;
+    const uint32_t number = endpoint->spec().priority;
+    auto place =
+        std::lower_bound(priorities_.begin(), priorities_.end(), number,
+                         [](const Priority& one, uint32_t wanted) { return one.number < wanted; });
+    if (place == priorities_.end() || place->number != number) {
+      place = priorities_.insert(place, Priority{});
+      place->number = number;
+    }
+    place->remaining.push_back(endpoint);
+    if (standing != Standing::kUsable) continue;
+    place->usable.push_back(endpoint);
+    ++healthy_;
+    if (endpoint->StartsSlowly(*spec_, now))
+      outdated_at_ = std::min(outdated_at_, endpoint->SlowStartEnd(*spec_));
+  }
+}
+
+void EndpointGroups::SplitByLoad(uint32_t overprovisioning_percent) {
+  std::vector<PriorityHealth> health;
+  for (const Priority& one : priorities_) {
+    health.push_back(
+        {static_cast<uint32_t>(one.usable.size()), static_cast<uint32_t>(one.remaining.size())});
+  }
+  const std::vector<PriorityLoad> loads =
+      SplitLoad(health, overprovisioning_percent, spec_->panic_percent);
+  splits_.clear();
+  uint32_t up_to = 0;
+  for (uint32_t i = 0; i < loads.size(); ++i) {
+    priorities_[i].panic = loads[i].panic && !spec_->fail_in_panic;
+    if (loads[i].percent == 0 || (loads[i].panic && spec_->fail_in_panic)) continue;
+    up_to += loads[i].percent;
+    splits_.push_back({up_to, i});
+  }
+}
+
+void EndpointGroups::FillBalancers(Priority& priority, const EndpointSet& set, loop::Instant now,
+                                   loop::Random& random) {
+  if (spec_->locality_weighted && WeighLocalities(priority, set, now, random)) return;
+  priority.balancers.emplace_back().Reset(
+      spec_, priority.panic ? priority.remaining : priority.usable, now, random);
+}
+
+// A locality gets its weight while it is healthy enough, and less in proportion when it is not.
+bool EndpointGroups::WeighLocalities(Priority& priority, const EndpointSet& set, loop::Instant now,
+                                     loop::Random& random) {
+  std::vector<PriorityHealth> health(set.localities.size());
+  std::vector<std::vector<Endpoint*>> members(set.localities.size());
+  for (Endpoint* one : priority.remaining) {
+    if (one->spec().locality < health.size()) ++health[one->spec().locality].total;
+  }
+  for (Endpoint* one : priority.panic ? priority.remaining : priority.usable) {
+    if (one->spec().locality >= health.size()) continue;
+    ++health[one->spec().locality].healthy;
+    members[one->spec().locality].push_back(one);
+  }
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (members[i].empty() || set.localities[i].weight == 0) continue;
+    const double able = set.overprovisioning_percent / 100.0 * health[i].healthy / health[i].total;
+    priority.weights.push_back(set.localities[i].weight * std::min(1.0, able));
+    priority.balancers.emplace_back().Reset(spec_, std::move(members[i]), now, random);
+  }
+  for (uint32_t i = 0; i < priority.weights.size(); ++i) {
+    priority.localities.Add(i, priority.weights[i],
+                            static_cast<double>(1 + random.Below(1000)) / 1000);
+  }
+  return !priority.balancers.empty();
+}
+
+// Trials come from the requests of priorities that carry load and of those before them, whose
+// endpoints are wanted back; if nobody carries any, from all.
+void EndpointGroups::CollectOpen() {
+  open_.clear();
+  next_trial_ = loop::Instant::max();
+  const size_t end = splits_.empty() ? priorities_.size() : splits_.back().priority + size_t{1};
+  for (size_t i = 0; i < end; ++i) {
+    for (Endpoint* one : priorities_[i].remaining) {
+      if (one->StandingBy(*spec_) != Standing::kBreakerOpen) continue;
+      open_.push_back(one);
+      next_trial_ = std::min(next_trial_, one->breaker().due());
+    }
+  }
+}
+
+bool EndpointGroups::in_panic() const {
+  return std::any_of(priorities_.begin(), priorities_.end(),
+                     [](const Priority& one) { return one.panic; });
+}
+
+Choice EndpointGroups::Choose(const Wish& wish, loop::Instant now, loop::Random& random) {
+  if (wish.hash && ring_ != nullptr) return ChooseByRing(wish, now);
+  if (now >= next_trial_) {
+    if (const Choice trial = ChooseTrial(wish, now); trial.endpoint != nullptr) return trial;
+  }
+  if (splits_.empty()) return {};
+  for (uint32_t i = 0; i <= wish.attempts; ++i) {
+    Priority& priority = PriorityFor(splits_.size() == 1 ? 0 : random.Next());
+    Endpoint* endpoint = Balance(priority, now, random);
+    if (endpoint == nullptr) return {};
+    if (i < wish.attempts && Contains(wish.tried, endpoint)) continue;
+    const Choice choice = Pass(*endpoint, priority.panic, now);
+    if (choice.endpoint != nullptr) return choice;
+  }
+  return {};
+}
+
+Endpoint* EndpointGroups::Balance(Priority& priority, loop::Instant now, loop::Random& random) {
+  if (priority.localities.empty()) return priority.balancers.front().Pick(now, random);
+  const uint32_t locality =
+      priority.localities.Choose([&](uint32_t index) { return priority.weights[index]; });
+  return priority.balancers[locality].Pick(now, random);
+}
+
+Choice EndpointGroups::Pass(Endpoint& endpoint, bool panic, loop::Instant now) const {
+  if (!spec_->breaker) return {&endpoint, Breaker::kNoPass};
+  if (const auto pass = endpoint.breaker().TryPass(now)) return {&endpoint, *pass};
+  return {panic ? &endpoint : nullptr, Breaker::kNoPass};
+}
+
+Choice EndpointGroups::ChooseTrial(const Wish& wish, loop::Instant now) {
+  Choice choice;
+  next_trial_ = loop::Instant::max();
+  for (Endpoint* one : open_) {
+    if (choice.endpoint == nullptr && (wish.attempts == 0 || !Contains(wish.tried, one)))
+      choice = Pass(*one, false, now);
+    next_trial_ = std::min(next_trial_, one->breaker().due());
+  }
+  return choice;
+}
+
+// Round the circle from the hash on, past those that may not be used: where the request would go if
+// they were not there. A trial is made by a request of the endpoint's own.
+Choice EndpointGroups::ChooseByRing(const Wish& wish, loop::Instant now) {
+  const bool any = splits_.empty();
+  if (any && open_.empty()) return {};
+  const Priority& priority = any ? priorities_.front() : PriorityFor(*wish.hash);
+  if (priority.number >= ring_->priorities().size()) return {};
+  const Ring::Circle& circle = ring_->priorities()[priority.number];
+  if (circle.empty()) return {};
+  size_t point = circle.At(*wish.hash);
+  const Endpoint* last = nullptr;
+  Endpoint* tried = nullptr;
+  uint32_t avoided = 0;
+  for (size_t i = 0; i < circle.hashes.size(); ++i, point = circle.After(point)) {
+    Endpoint* endpoint = in_order_[circle.endpoints[point]];
+    if (endpoint == last) continue;
+    last = endpoint;
+    const Standing standing = endpoint->StandingBy(*spec_);
+    if (standing == Standing::kLeaving || (standing == Standing::kOut && !priority.panic)) continue;
+    if (avoided < wish.attempts && Contains(wish.tried, endpoint)) {
+      if (tried == nullptr) tried = endpoint;
+      ++avoided;
+      continue;
+    }
+    const Choice choice = Pass(*endpoint, priority.panic, now);
+    if (choice.endpoint != nullptr) return choice;
+  }
+  // There is no other.
+  return tried == nullptr ? Choice{} : Pass(*tried, priority.panic, now);
+}
+
+}  // namespace tulle::upstream

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "net/base/socket_address.h"
+#include "sidecar/upstream/breaker.h"
+
+namespace tulle::upstream {
+
+// What active health checks say of an endpoint. One that has not been asked yet is used.
+enum class CheckedHealth : uint8_t { kNotYet, kGood, kBad };
+
+// What all workers know of one endpoint. Any thread; lock-free.
+struct SharedEndpoint {
+  Breaker breaker;
+  std::atomic<CheckedHealth> checked{CheckedHealth::kNotYet};
+};
+
+// The endpoints of one cluster by address: kept as long as a worker or a health check has one
+// there. Asked when endpoints change and by status pages, never by a request. Owner: ClusterLimits.
+// Any thread.
+class SharedEndpoints {
+ public:
+  std::shared_ptr<SharedEndpoint> For(const SocketAddress& address) {
+    const std::lock_guard lock(mutex_);
+    std::weak_ptr<SharedEndpoint>& known = endpoints_[address];
+    std::shared_ptr<SharedEndpoint> endpoint = known.lock();
+    if (endpoint == nullptr) known = endpoint = std::make_shared<SharedEndpoint>();
+    return endpoint;
+  }
+
+  void ForEach(const std::function<void(const SocketAddress&, const SharedEndpoint&)>& visit) {
+    const std::lock_guard lock(mutex_);
+    for (auto one = endpoints_.begin(); one != endpoints_.end();) {
+      if (const std::shared_ptr<SharedEndpoint> endpoint = one->second.lock()) {
+        visit(one->first, *endpoint);
+        ++one;
+      } else {
+        one = endpoints_.erase(one);
+      }
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<SocketAddress, std::weak_ptr<SharedEndpoint>> endpoints_;
+};
+
+}  // namespace tulle::upstream
