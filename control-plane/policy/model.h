@@ -202,6 +202,7 @@ struct BreakerPolicy {
   std::optional<milliseconds> open_for;
   std::optional<milliseconds> max_open_for;
   std::optional<uint32_t> max_open_percent;
+  std::optional<uint32_t> panic_below_percent;  // healthy share below which all are used
 
   bool operator==(const BreakerPolicy&) const = default;
 };
@@ -214,12 +215,46 @@ struct LimitPolicy {  // per client sidecar: the scope is in the field's name
   bool operator==(const LimitPolicy&) const = default;
 };
 
-enum class LoadBalancing { kRoundRobin, kLeastRequest };
+enum class LoadBalancing { kRoundRobin, kLeastRequest, kPeakEwma, kRandom, kConsistentHash };
+
+// What consistentHash keeps together. Exactly one is said.
+struct HashOn {
+  std::string header;
+  std::string cookie;
+  std::optional<milliseconds> cookie_ttl;  // a cookie is set where there is none; 0s: of a session
+  std::string cookie_path;
+  std::string query_parameter;
+  bool source_ip = false;
+
+  bool operator==(const HashOn&) const = default;
+};
+
+struct SlowStartPolicy {
+  std::optional<milliseconds> window;  // 0s or absent: none
+  std::optional<uint32_t> min_weight_percent;
+
+  bool operator==(const SlowStartPolicy&) const = default;
+};
+
+enum class HealthCheckProtocol { kHttp, kTcp, kGrpc };
+
+struct HealthCheckPolicy {
+  HealthCheckProtocol protocol = HealthCheckProtocol::kHttp;
+  std::string path;     // HTTP
+  std::string service;  // gRPC
+  std::optional<milliseconds> interval;
+  std::optional<milliseconds> timeout;
+  std::optional<uint32_t> unhealthy_after;
+  std::optional<uint32_t> healthy_after;
+
+  bool operator==(const HealthCheckPolicy&) const = default;
+};
 
 struct PoolPolicy {
   std::optional<milliseconds> idle_timeout;
   std::optional<uint32_t> max_requests_per_connection;
   std::optional<milliseconds> max_connection_age;
+  std::optional<uint32_t> max_idle_connections;  // per client sidecar
 
   bool operator==(const PoolPolicy&) const = default;
 };
@@ -258,6 +293,9 @@ struct ResiliencePolicy {
   PoolPolicy pools;
   std::optional<RateLimitPolicy> rate_limit;
   std::optional<FaultPolicy> fault;
+  std::optional<HashOn> hash_on;  // with consistentHash
+  SlowStartPolicy slow_start;
+  std::optional<HealthCheckPolicy> health_check;
 
   bool operator==(const ResiliencePolicy&) const = default;
 };
