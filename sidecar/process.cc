@@ -229,6 +229,7 @@ void Process::FillAdminSource() {
 void Process::ShowLimits() {
   metrics_.Forget(telemetry::kUpstreamLimit);
   metrics_.Forget(telemetry::kBreakerState);
+  metrics_.Forget(telemetry::kEndpointChecked);
   sidecar_->VisitLimits(
       [this](const upstream::ClusterSpec& cluster, upstream::ClusterLimits& limits) {
         admin::ShowLimits(metrics_, cluster, limits);

@@ -1,6 +1,8 @@
 #include "sidecar/sidecar.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "sidecar/proxy/downstream_limit.h"
@@ -16,7 +18,11 @@ constexpr loop::Duration kDrainPoll = std::chrono::milliseconds(50);
 }  // namespace
 
 Sidecar::Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Options options)
-    : main_(main), options_(std::move(options)), loader_(transports), limits_(options_.workers) {
+    : main_(main),
+      options_(std::move(options)),
+      loader_(transports),
+      limits_(options_.workers),
+      health_checks_(main) {
   waiting_timer_ = main_.NewTimer([this] {
     loader_.GiveUpWaiting();
     Publish();
@@ -43,6 +49,7 @@ void Sidecar::Publish() {
   published_ = snapshot;
   const std::shared_ptr<const Version> version =
       MakeVersion(std::move(snapshot), limits_, downstream_limit_);
+  CheckHealth(*version);
   const uint64_t number = ++version_;
   waiting_for_ = static_cast<int>(workers_.size());
   errors_.clear();
@@ -53,6 +60,21 @@ void Sidecar::Publish() {
       });
     });
   }
+}
+
+void Sidecar::CheckHealth(const Version& version) {
+  std::set<std::string> checked;
+  for (const auto& [name, cluster] : version.snapshot->clusters) {
+    if (cluster->health_checks.empty()) continue;
+    std::shared_ptr<const upstream::EndpointSet> endpoints = cluster->static_endpoints;
+    const auto found = version.snapshot->endpoints.find(cluster->eds_name);
+    if (cluster->uses_eds)
+      endpoints = found == version.snapshot->endpoints.end() ? nullptr : found->second;
+    if (endpoints == nullptr) continue;
+    checked.insert(name);
+    health_checks_.Put(cluster, endpoints, version.limits.at(name));
+  }
+  health_checks_.Keep(checked);
 }
 
 void Sidecar::OnApplied(uint64_t version, std::vector<std::string> errors) {

@@ -13,6 +13,7 @@
 #include "sidecar/config/snapshot_loader.h"
 #include "sidecar/policy/rule_spec.h"
 #include "sidecar/remote_worker.h"
+#include "sidecar/upstream/health_checks.h"
 #include "sidecar/worker.h"
 
 namespace tulle::sidecar {
@@ -66,6 +67,7 @@ class Sidecar {
   bool draining() const { return ending_; }
 
  private:
+  void CheckHealth(const Version& version);
   void OnApplied(uint64_t version, std::vector<std::string> errors);
   void CheckDrained();
 
@@ -73,6 +75,7 @@ class Sidecar {
   const Options options_;
   config::SnapshotLoader loader_;
   LimitsTable limits_;
+  upstream::HealthChecks health_checks_;
   std::shared_ptr<proxy::DownstreamLimit> downstream_limit_;
   std::shared_ptr<const config::Snapshot> published_;
   std::shared_ptr<const config::Snapshot> in_force_;

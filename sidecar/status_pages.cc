@@ -126,6 +126,15 @@ std::string ConfigDump(const config::SnapshotLoader& loader) {
   return dump.dump(1) + "\n";
 }
 
+admin::LimitsByCluster LimitsOf(Sidecar& sidecar) {
+  admin::LimitsByCluster limits;
+  sidecar.VisitLimits(
+      [&](const upstream::ClusterSpec& cluster, upstream::ClusterLimits& of_cluster) {
+        limits[cluster.name] = &of_cluster;
+      });
+  return limits;
+}
+
 // Secrets by name, and what listeners present, wherever it came from.
 std::string CertsPage(config::SnapshotLoader& loader) {
   Json page = {{"certificates", Json::array()}, {"listeners", Json::array()}};
@@ -151,10 +160,10 @@ void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source) {
   source.config_dump_json = [&sidecar](Reply reply) { reply(ConfigDump(sidecar.loader())); };
   source.certs_json = [&sidecar](Reply reply) { reply(CertsPage(sidecar.loader())); };
   source.clusters_text = [&sidecar](Reply reply) {
-    reply(admin::ClustersText(*sidecar.loader().Current()));
+    reply(admin::ClustersText(*sidecar.loader().Current(), LimitsOf(sidecar)));
   };
   source.clusters_json = [&sidecar](Reply reply) {
-    reply(admin::ClustersJson(*sidecar.loader().Current()));
+    reply(admin::ClustersJson(*sidecar.loader().Current(), LimitsOf(sidecar)));
   };
   source.listeners_text = [&sidecar](Reply reply) {
     reply(admin::ListenersText(*sidecar.loader().Current()));

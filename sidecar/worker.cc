@@ -14,6 +14,12 @@ bool IsOutbound(const proxy::ActiveListener& listener) {
   return listener.spec().direction == config::Direction::kOutbound;
 }
 
+std::shared_ptr<const upstream::Ring> RingOf(const config::Snapshot& snapshot,
+                                             const std::string& cluster) {
+  const auto found = snapshot.rings.find(cluster);
+  return found == snapshot.rings.end() ? nullptr : found->second;
+}
+
 }  // namespace
 
 std::shared_ptr<upstream::ClusterLimits> LimitsTable::For(const std::string& cluster) {
@@ -63,13 +69,14 @@ void Worker::ApplyClusters(const Version& next) {
   for (const auto& [name, spec] : next.snapshot->clusters) {
     auto known = old.clusters.find(name);
     const bool added = known == old.clusters.end();
-    if (added || known->second != spec) clusters_.Put(spec, next.limits.at(name));
+    const auto ring = RingOf(*next.snapshot, name);
+    if (added || known->second != spec) clusters_.Put(spec, next.limits.at(name), ring);
     if (!spec->uses_eds) continue;
     auto endpoints = next.snapshot->endpoints.find(spec->eds_name);
     if (endpoints == next.snapshot->endpoints.end()) continue;
     auto before = old.endpoints.find(spec->eds_name);
     if (added || before == old.endpoints.end() || before->second != endpoints->second) {
-      clusters_.SetEndpoints(name, endpoints->second);
+      clusters_.SetEndpoints(name, endpoints->second, ring);
     }
   }
 }

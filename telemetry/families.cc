@@ -116,6 +116,11 @@ const FamilySpec kBreakerState{
     kGauge,
     kBreakerLabels,
     {}};
+const FamilySpec kEndpointChecked{"tulle_endpoint_health",
+                                  "Whether an endpoint passes its active health checks: 1 or 0.",
+                                  kGauge,
+                                  kBreakerLabels,
+                                  {}};
 const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
                                    "Log lines that were not written.",
                                    kCounter,

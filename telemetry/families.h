@@ -45,6 +45,7 @@ extern const FamilySpec kCertificateExpiry;  // name, spiffe_id
 extern const FamilySpec kConfigWarnings;     // no labels: warnings of the configuration in force
 extern const FamilySpec kUpstreamLimit;      // cluster, limit, kind (used, allowed)
 extern const FamilySpec kBreakerState;  // service, cluster, endpoint: 0 closed, 1 half open, 2 open
+extern const FamilySpec kEndpointChecked;    // service, cluster, endpoint: 1 its health checks pass
 extern const FamilySpec kAccessLogDropped;   // reason
 extern const FamilySpec kDownstreamRefused;  // reason
 extern const FamilySpec kSpansSent;          // no labels

@@ -155,6 +155,55 @@ Json BreakerJson(const BreakerPolicy& breaker) {
   Put(&json, "openFor", breaker.open_for);
   Put(&json, "maxOpenFor", breaker.max_open_for);
   Put(&json, "maxOpenPercent", breaker.max_open_percent);
+  Put(&json, "panicBelowPercent", breaker.panic_below_percent);
+  return json;
+}
+
+std::string_view Name(LoadBalancing balancing) {
+  switch (balancing) {
+    case LoadBalancing::kRoundRobin:
+      return "roundRobin";
+    case LoadBalancing::kLeastRequest:
+      return "leastRequest";
+    case LoadBalancing::kPeakEwma:
+      return "peakEwma";
+    case LoadBalancing::kRandom:
+      return "random";
+    case LoadBalancing::kConsistentHash:
+      return "consistentHash";
+  }
+  return "";
+}
+
+Json HashOnJson(const HashOn& hash) {
+  if (!hash.header.empty()) return {{"header", hash.header}};
+  if (!hash.query_parameter.empty()) return {{"queryParameter", hash.query_parameter}};
+  if (hash.source_ip) return {{"sourceIp", true}};
+  Json cookie = {{"name", hash.cookie}};
+  Put(&cookie, "ttl", hash.cookie_ttl);
+  if (!hash.cookie_path.empty()) cookie["path"] = hash.cookie_path;
+  return {{"cookie", cookie}};
+}
+
+Json HealthCheckJson(const HealthCheckPolicy& check) {
+  Json json = Json::object();
+  switch (check.protocol) {
+    case HealthCheckProtocol::kHttp:
+      json["protocol"] = "http";
+      break;
+    case HealthCheckProtocol::kTcp:
+      json["protocol"] = "tcp";
+      break;
+    case HealthCheckProtocol::kGrpc:
+      json["protocol"] = "grpc";
+      break;
+  }
+  if (!check.path.empty()) json["path"] = check.path;
+  if (!check.service.empty()) json["service"] = check.service;
+  Put(&json, "interval", check.interval);
+  Put(&json, "timeout", check.timeout);
+  Put(&json, "unhealthyAfter", check.unhealthy_after);
+  Put(&json, "healthyAfter", check.healthy_after);
   return json;
 }
 
@@ -173,14 +222,18 @@ Json SpecJson(const ResiliencePolicy& policy) {
   Put(&limits, "perClientMaxPendingRequests", policy.limits.max_pending_requests);
   Put(&limits, "perClientMaxRequests", policy.limits.max_requests);
   PutObject(&json, "limits", limits);
-  if (policy.load_balancing) {
-    json["loadBalancing"] =
-        *policy.load_balancing == LoadBalancing::kRoundRobin ? "roundRobin" : "leastRequest";
-  }
+  if (policy.load_balancing) json["loadBalancing"] = Name(*policy.load_balancing);
+  if (policy.hash_on) json["hashOn"] = HashOnJson(*policy.hash_on);
+  Json slow = Json::object();
+  Put(&slow, "window", policy.slow_start.window);
+  Put(&slow, "minWeightPercent", policy.slow_start.min_weight_percent);
+  PutObject(&json, "slowStart", slow);
+  if (policy.health_check) json["healthCheck"] = HealthCheckJson(*policy.health_check);
   Json pools = Json::object();
   Put(&pools, "idleTimeout", policy.pools.idle_timeout);
   Put(&pools, "maxRequestsPerConnection", policy.pools.max_requests_per_connection);
   Put(&pools, "maxConnectionAge", policy.pools.max_connection_age);
+  Put(&pools, "perClientMaxIdleConnections", policy.pools.max_idle_connections);
   PutObject(&json, "pools", pools);
   return json;
 }
@@ -270,7 +323,7 @@ void Emit(YAML::Emitter* out, const Json& json) {
     *out << YAML::EndSeq;
   } else if (json.is_string()) {
     EmitText(out, json.get<std::string>());
-  } else if (json.is_number_float()) {
+  } else if (json.is_number_float() || json.is_boolean()) {
     *out << json.dump();
   } else {
     *out << json.get<int64_t>();

@@ -34,6 +34,24 @@ spec:
   breaker: {consecutiveFailures: 0, on: gatewayErrors}
   limits: {perClientMaxPendingRequests: 0}
   loadBalancing: roundRobin
+  slowStart: {window: 30s, minWeightPercent: 5}
+  healthCheck: {protocol: grpc, service: shop, interval: 5s, timeout: 1s, unhealthyAfter: 2, healthyAfter: 1}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: cart}
+spec:
+  targetRef: {kind: Service, name: cart}
+  breaker: {panicBelowPercent: 30}
+  loadBalancing: consistentHash
+  hashOn: {cookie: {name: lb, ttl: 1h, path: /}}
+  healthCheck: {path: /healthz}
+  pools: {perClientMaxIdleConnections: 10}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: user}
+spec: {targetRef: {kind: Service, name: user}, loadBalancing: consistentHash, hashOn: {sourceIp: true}}
 ---
 apiVersion: tulle.dev/v1alpha1
 kind: AuthorizationPolicy

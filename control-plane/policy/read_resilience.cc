@@ -69,6 +69,7 @@ void ReadBreaker(ObjectReader& reader, BreakerPolicy* breaker) {
   breaker->open_for = reader.Duration("openFor");
   breaker->max_open_for = reader.Duration("maxOpenFor");
   breaker->max_open_percent = reader.Integer("maxOpenPercent", 0, 100);
+  breaker->panic_below_percent = reader.Integer("panicBelowPercent", 0, 100);
   if (breaker->open_for && breaker->open_for->count() == 0) {
     reader.Complain("openFor", "cannot be none",
                     "write a time like 1s, or consecutiveFailures: 0 for no breaker");
@@ -78,6 +79,87 @@ void ReadBreaker(ObjectReader& reader, BreakerPolicy* breaker) {
     reader.Complain("maxOpenFor", "is shorter than openFor",
                     "make it at least " + FormatDuration(open_for));
   }
+}
+
+// How many things it says to hash.
+int ReadHashOn(ObjectReader& reader, HashOn* hash) {
+  hash->header = reader.Text("header").value_or("");
+  reader.Object("cookie", [&](ObjectReader& cookie) {
+    hash->cookie = cookie.RequiredText("name", "name the cookie");
+    hash->cookie_ttl = cookie.Duration("ttl");
+    hash->cookie_path = cookie.Text("path").value_or("");
+  });
+  hash->query_parameter = reader.Text("queryParameter").value_or("");
+  hash->source_ip = reader.Choice<bool>("sourceIp", {{"true", true}, {"false", false}}) == true;
+  return (hash->header.empty() ? 0 : 1) + (hash->cookie.empty() ? 0 : 1) +
+         (hash->query_parameter.empty() ? 0 : 1) + (hash->source_ip ? 1 : 0);
+}
+
+void ReadLoadBalancing(ObjectReader& spec, ResiliencePolicy* policy) {
+  policy->load_balancing = spec.Choice<LoadBalancing>(
+      "loadBalancing", {{"roundRobin", LoadBalancing::kRoundRobin},
+                        {"leastRequest", LoadBalancing::kLeastRequest},
+                        {"peakEwma", LoadBalancing::kPeakEwma},
+                        {"random", LoadBalancing::kRandom},
+                        {"consistentHash", LoadBalancing::kConsistentHash}});
+  const bool hashed = policy->load_balancing == LoadBalancing::kConsistentHash;
+  int said = 1;
+  spec.Object("hashOn",
+              [&](ObjectReader& reader) { said = ReadHashOn(reader, &policy->hash_on.emplace()); });
+  if (said != 1) {
+    spec.Complain("hashOn", "must say exactly one thing to hash",
+                  "write one of header, cookie, queryParameter and sourceIp");
+  }
+  if (hashed && !policy->hash_on) {
+    spec.Complain("hashOn", "is needed by loadBalancing: consistentHash",
+                  "write hashOn: {header: x-user}, or a cookie, queryParameter or sourceIp");
+  }
+  if (!hashed && policy->hash_on) {
+    spec.Complain("hashOn", "is for loadBalancing: consistentHash alone",
+                  "write loadBalancing: consistentHash, or take hashOn out");
+  }
+  spec.Object("slowStart", [&](ObjectReader& reader) {
+    policy->slow_start.window = reader.Duration("window");
+    policy->slow_start.min_weight_percent = reader.Integer("minWeightPercent", 1, 100);
+  });
+  const LoadBalancing balancing = policy->load_balancing.value_or(LoadBalancing::kRoundRobin);
+  if (policy->slow_start.window && balancing != LoadBalancing::kRoundRobin &&
+      balancing != LoadBalancing::kLeastRequest) {
+    spec.Complain("slowStart", "works with roundRobin and leastRequest",
+                  "choose one of them, or take slowStart out");
+  }
+}
+
+void ReadHealthCheck(ObjectReader& spec, ResiliencePolicy* policy) {
+  spec.Object("healthCheck", [&](ObjectReader& reader) {
+    HealthCheckPolicy& check = policy->health_check.emplace();
+    check.protocol =
+        reader
+            .Choice<HealthCheckProtocol>("protocol", {{"http", HealthCheckProtocol::kHttp},
+                                                      {"tcp", HealthCheckProtocol::kTcp},
+                                                      {"grpc", HealthCheckProtocol::kGrpc}})
+            .value_or(HealthCheckProtocol::kHttp);
+    check.path = reader.Text("path").value_or("");
+    check.service = reader.Text("service").value_or("");
+    check.interval = reader.Duration("interval");
+    check.timeout = reader.Duration("timeout");
+    check.unhealthy_after = reader.Integer("unhealthyAfter", 1, 100);
+    check.healthy_after = reader.Integer("healthyAfter", 1, 100);
+    const bool is_http = check.protocol == HealthCheckProtocol::kHttp;
+    if (is_http && (check.path.empty() || check.path[0] != '/')) {
+      reader.Complain("path", "must be a path to ask", "write path: /healthz");
+    }
+    if (!is_http && !check.path.empty()) {
+      reader.Complain("path", "is for protocol http alone", "take it out");
+    }
+    if (check.protocol != HealthCheckProtocol::kGrpc && !check.service.empty()) {
+      reader.Complain("service", "is for protocol grpc alone", "take it out");
+    }
+    if ((check.interval && check.interval->count() == 0) ||
+        (check.timeout && check.timeout->count() == 0)) {
+      reader.Complain("interval", "and timeout cannot be none", "write a time like 5s");
+    }
+  });
 }
 
 }  // namespace
@@ -94,14 +176,15 @@ ResiliencePolicy ReadResiliencePolicy(ObjectReader& spec, const std::string& ns)
         reader.Integer("perClientMaxPendingRequests", 0, kMostCount);
     policy.limits.max_requests = reader.Integer("perClientMaxRequests", 1, kMostCount);
   });
-  policy.load_balancing = spec.Choice<LoadBalancing>(
-      "loadBalancing",
-      {{"roundRobin", LoadBalancing::kRoundRobin}, {"leastRequest", LoadBalancing::kLeastRequest}});
+  ReadLoadBalancing(spec, &policy);
+  ReadHealthCheck(spec, &policy);
   spec.Object("pools", [&](ObjectReader& reader) {
     policy.pools.idle_timeout = reader.Duration("idleTimeout");
     policy.pools.max_requests_per_connection =
         reader.Integer("maxRequestsPerConnection", 1, kMostCount);
     policy.pools.max_connection_age = reader.Duration("maxConnectionAge");
+    policy.pools.max_idle_connections =
+        reader.Integer("perClientMaxIdleConnections", 0, kMostCount);
   });
   return policy;
 }

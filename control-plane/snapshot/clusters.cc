@@ -1,3 +1,4 @@
+#include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/tls.h"
@@ -91,16 +92,10 @@ void SetBreaker(const policy::BreakerPolicy& breaker, clusterv3::Cluster* cluste
   SetDuration(open, outlier->mutable_base_ejection_time());
   SetDuration(breaker.max_open_for.value_or(std::max(open, kBreakerMaxOpen)),
               outlier->mutable_max_ejection_time());
-  SetDuration(open / 2, outlier->mutable_max_ejection_time_jitter());
+  // A time that somebody has written down is kept to.
+  SetDuration(breaker.open_for ? milliseconds(0) : open / 2,
+              outlier->mutable_max_ejection_time_jitter());
   outlier->mutable_max_ejection_percent()->set_value(breaker.max_open_percent.value_or(100));
-}
-
-void SetBalancing(const policy::ResiliencePolicy& policy, clusterv3::Cluster* cluster) {
-  const bool is_least = policy.load_balancing == policy::LoadBalancing::kLeastRequest;
-  cluster->set_lb_policy(is_least ? clusterv3::Cluster::LEAST_REQUEST
-                                  : clusterv3::Cluster::ROUND_ROBIN);
-  // No panic: when every endpoint is out, the answer is 503, not traffic to the dead.
-  cluster->mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(0);
 }
 
 clusterv3::Cluster MakeOutbound(const std::string& name, Protocol protocol,
@@ -115,6 +110,12 @@ clusterv3::Cluster MakeOutbound(const std::string& name, Protocol protocol,
   SetBalancing(said, &cluster);
   SetLimits(said, &cluster);
   SetBreaker(said.breaker, &cluster);
+  SetHealthCheck(said, &cluster);
+  if (said.pools.max_idle_connections) {
+    auto* fields =
+        (*cluster.mutable_metadata()->mutable_filter_metadata())["tulle"].mutable_fields();
+    (*fields)["max_idle_connections"].set_number_value(*said.pools.max_idle_connections);
+  }
   SetHttp(protocol, said.pools, &cluster);
   return cluster;
 }

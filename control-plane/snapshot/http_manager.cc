@@ -77,12 +77,13 @@ void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& route
 }
 
 void AddTcpProxy(const Telemetry& telemetry, const std::string& cluster,
-                 envoy::config::listener::v3::FilterChain* chain) {
+                 envoy::config::listener::v3::FilterChain* chain, bool by_source_ip) {
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
   proxy.set_stat_prefix(cluster);
   proxy.set_cluster(cluster);
   proxy.mutable_max_connect_attempts()->set_value(kTcpConnectAttempts);
   SetDuration(kConnectionIdleTimeout, proxy.mutable_idle_timeout());
+  if (by_source_ip) proxy.add_hash_policy()->mutable_source_ip();
   AddAccessLog(telemetry, proxy.mutable_access_log());
   AddNetworkFilter("envoy.filters.network.tcp_proxy", proxy, chain);
 }

@@ -26,7 +26,7 @@ void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& route
 void AddHttpManager(const HttpConnectionManager& manager,
                     envoy::config::listener::v3::FilterChain* chain);
 void AddTcpProxy(const Telemetry& telemetry, const std::string& cluster,
-                 envoy::config::listener::v3::FilterChain* chain);
+                 envoy::config::listener::v3::FilterChain* chain, bool by_source_ip = false);
 
 }  // namespace tulle::snapshot
 

@@ -34,7 +34,10 @@ void AddOutboundListeners(const MeshView& view, const discovery::Workload& workl
     const std::string host = discovery::HostOf(tcp.service);
     listenerv3::Listener listener =
         MakeListener(TcpListener(host, tcp.service_port), outbound.address, tcp.listen_port);
-    AddTcpProxy(telemetry, OutboundCluster(host, tcp.service_port), listener.add_filter_chains());
+    const policy::ResiliencePolicy* policy = view.ResilienceOf(tcp.service);
+    const bool by_source_ip = policy != nullptr && policy->hash_on && policy->hash_on->source_ip;
+    AddTcpProxy(telemetry, OutboundCluster(host, tcp.service_port), listener.add_filter_chains(),
+                by_source_ip);
     AddResource(listener.name(), listener, listeners);
   }
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/wire.h"
@@ -139,6 +140,8 @@ void SetRetries(const HttpRouteRule* rule, const policy::ResiliencePolicy& polic
               retry->mutable_retry_back_off()->mutable_max_interval());
   const milliseconds per_try = PerTryOf(rule, policy);
   if (per_try.count() > 0) SetDuration(per_try, retry->mutable_per_try_timeout());
+  // A request that is kept to an endpoint is kept to it when it is sent again.
+  if (policy.hash_on) return;
   auto* predicate = retry->add_retry_host_predicate();
   predicate->set_name("envoy.retry_host_predicates.previous_hosts");
   Pack(envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(),
@@ -201,6 +204,7 @@ void AddRule(const RuleMatch& each, const policy::ResiliencePolicy& policy, Prot
   if (route->has_route()) {
     SetTimeouts(&rule, policy, protocol, route->mutable_route());
     SetRetries(&rule, policy, route->mutable_route());
+    SetHashPolicy(policy, route->mutable_route());
   }
   AddHeaders(rule.request_headers, route->mutable_request_headers_to_add());
   AddHeaders(rule.response_headers, route->mutable_response_headers_to_add());
@@ -229,6 +233,7 @@ void AddDirectRoute(const std::string& cluster, Protocol protocol,
   route->mutable_route()->set_cluster(cluster);
   SetTimeouts(nullptr, policy, protocol, route->mutable_route());
   SetRetries(nullptr, policy, route->mutable_route());
+  SetHashPolicy(policy, route->mutable_route());
 }
 
 const policy::Document* RouteDocumentOf(const policy::PolicySet& policies,

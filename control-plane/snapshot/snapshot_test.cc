@@ -11,6 +11,7 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
 namespace tulle::snapshot {
 namespace {
@@ -242,6 +243,83 @@ TEST(Snapshot, AnAllowPolicyWithoutRulesForThePortLetsNobodyIn) {
     EXPECT_EQ(manager.http_filters_size(), 2) << chain.name();
     EXPECT_EQ(manager.http_filters(0).name(), "envoy.filters.http.rbac");
   }
+}
+
+// What one ResiliencePolicy of `spec` makes of the service it is for.
+struct Said {
+  clusterv3::Cluster cluster;
+  routev3::RouteAction action;
+};
+
+Said Say(const std::string& spec) {
+  Mesh mesh = MakeMesh(2);
+  Apply(TulleYaml("ResiliencePolicy", "\n  targetRef: {kind: Service, name: s0}\n" + spec), &mesh);
+  const Snapshot built = BuildSnapshot(mesh, {"s1-1"});
+  Said said;
+  const std::string cluster = "outbound|80||s0.default.svc.cluster.local";
+  said.cluster.ParseFromString(built.TableOf(kClusterType)->at(cluster)->bytes);
+  routev3::RouteConfiguration routes;
+  routes.ParseFromString(built.TableOf(kRouteType)->begin()->second->bytes);
+  for (const auto& host : routes.virtual_hosts()) {
+    if (host.routes(0).route().cluster() == cluster) said.action = host.routes(0).route();
+  }
+  return said;
+}
+
+// Each pattern is one policy.
+TEST(Patterns, CircuitBreakerOpensAfterFiveFailuresFor60Seconds) {
+  const auto outlier = Say("  breaker: {consecutiveFailures: 5, on: all5xx, openFor: 60s}\n")
+                           .cluster.outlier_detection();
+  EXPECT_EQ(outlier.consecutive_5xx().value(), 5u);
+  EXPECT_EQ(outlier.enforcing_consecutive_5xx().value(), 100u);
+  EXPECT_EQ(outlier.base_ejection_time().seconds(), 60);
+  EXPECT_EQ(outlier.max_ejection_time().seconds(), 60);
+  EXPECT_EQ(outlier.max_ejection_time_jitter().seconds(), 0);
+  EXPECT_EQ(outlier.max_ejection_percent().value(), 100u);
+}
+
+TEST(Patterns, RetriesAreThreeAttemptsWithDoublingBackOff) {
+  const auto retry =
+      Say("  retries: {attempts: 2, on: [5xx, reset], backoff: {base: 100ms, max: 2s}}\n")
+          .action.retry_policy();
+  EXPECT_EQ(retry.num_retries().value(), 2u);
+  EXPECT_EQ(retry.retry_on(), "5xx,reset");
+  EXPECT_EQ(retry.retry_back_off().base_interval().nanos(), 100000000);
+  EXPECT_EQ(retry.retry_back_off().max_interval().seconds(), 2);
+}
+
+TEST(Patterns, TimeoutsAreTwoSeconds) {
+  const Said said = Say("  timeouts: {connect: 2s, request: 2s}\n");
+  EXPECT_EQ(said.cluster.connect_timeout().seconds(), 2);
+  EXPECT_EQ(said.action.timeout().seconds(), 2);
+}
+
+TEST(Patterns, BulkheadIsFiftySocketsTenIdleForSixtySeconds) {
+  const clusterv3::Cluster cluster =
+      Say("  limits: {perClientMaxConnections: 50}\n"
+          "  pools: {perClientMaxIdleConnections: 10, idleTimeout: 60s}\n")
+          .cluster;
+  EXPECT_EQ(cluster.circuit_breakers().thresholds(0).max_connections().value(), 50u);
+  EXPECT_EQ(cluster.metadata()
+                .filter_metadata()
+                .at("tulle")
+                .fields()
+                .at("max_idle_connections")
+                .number_value(),
+            10);
+  envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
+  cluster.typed_extension_protocol_options().begin()->second.UnpackTo(&options);
+  EXPECT_EQ(options.common_http_protocol_options().idle_timeout().seconds(), 60);
+}
+
+TEST(Patterns, ConsistentHashKeepsItsRetriesAtTheEndpoint) {
+  const Said said = Say("  loadBalancing: consistentHash\n  hashOn: {header: x-user}\n");
+  EXPECT_EQ(said.cluster.lb_policy(), clusterv3::Cluster::RING_HASH);
+  ASSERT_EQ(said.action.hash_policy_size(), 1);
+  EXPECT_EQ(said.action.hash_policy(0).header().header_name(), "x-user");
+  EXPECT_EQ(said.action.retry_policy().retry_host_predicate_size(), 0);
+  EXPECT_EQ(Say("  loadBalancing: roundRobin\n").action.retry_policy().retry_host_predicate_size(),
+            1);
 }
 
 TEST(Describe, EveryResourceIsReadableAndNoKeyIsShown) {

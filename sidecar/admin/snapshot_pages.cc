@@ -1,6 +1,8 @@
 #include "sidecar/admin/snapshot_pages.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -61,9 +63,34 @@ const upstream::EndpointSet* EndpointsOf(const config::Snapshot& snapshot,
   return found == snapshot.endpoints.end() ? nullptr : found->second.get();
 }
 
-Json EndpointJson(const upstream::EndpointSpec& endpoint) {
+// Envoy's health flags: what the configuration says, then what checks and breakers have found.
+using HealthFlags = std::map<SocketAddress, std::string>;
+
+HealthFlags FlagsOf(const upstream::ClusterSpec& cluster, const LimitsByCluster& limits) {
+  HealthFlags flags;
+  const auto found = limits.find(cluster.name);
+  if (found == limits.end()) return flags;
+  found->second->endpoints.ForEach(
+      [&](const SocketAddress& address, const upstream::SharedEndpoint& one) {
+        std::string& text = flags[address];
+        if (!cluster.health_checks.empty() && one.checked == upstream::CheckedHealth::kBad)
+          text += "/failed_active_hc";
+        if (cluster.breaker && one.breaker.state() != upstream::BreakerState::kClosed)
+          text += "/failed_outlier_check";
+      });
+  return flags;
+}
+
+std::string HealthOf(const upstream::EndpointSpec& endpoint, const HealthFlags& flags) {
+  const auto found = flags.find(endpoint.address);
+  const std::string more = found == flags.end() ? "" : found->second;
+  if (endpoint.health == upstream::EndpointHealth::kHealthy && !more.empty()) return more;
+  return std::string(Name(endpoint.health)) + more;
+}
+
+Json EndpointJson(const upstream::EndpointSpec& endpoint, const HealthFlags& flags) {
   Json json = {{"address", endpoint.address.ToString()},
-               {"health", Name(endpoint.health)},
+               {"health", HealthOf(endpoint, flags)},
                {"weight", endpoint.weight},
                {"priority", endpoint.priority}};
   if (!endpoint.spiffe_id.empty()) json["spiffe_id"] = endpoint.spiffe_id;
@@ -72,7 +99,8 @@ Json EndpointJson(const upstream::EndpointSpec& endpoint) {
   return json;
 }
 
-Json ClusterJson(const config::Snapshot& snapshot, const upstream::ClusterSpec& cluster) {
+Json ClusterJson(const config::Snapshot& snapshot, const upstream::ClusterSpec& cluster,
+                 const LimitsByCluster& limits) {
   Json sockets = Json::array();
   for (const upstream::TransportSocketSpec& socket : cluster.transport_sockets) {
     Json match = Json::object();
@@ -82,7 +110,9 @@ Json ClusterJson(const config::Snapshot& snapshot, const upstream::ClusterSpec& 
   const upstream::EndpointSet* endpoints = EndpointsOf(snapshot, cluster);
   Json hosts = Json::array();
   if (endpoints != nullptr) {
-    for (const auto& endpoint : endpoints->endpoints) hosts.push_back(EndpointJson(endpoint));
+    const HealthFlags flags = FlagsOf(cluster, limits);
+    for (const auto& endpoint : endpoints->endpoints)
+      hosts.push_back(EndpointJson(endpoint, flags));
   }
   return {{"name", cluster.name},
           {"service", cluster.service},
@@ -137,10 +167,10 @@ Json ListenersArray(const config::Snapshot& snapshot) {
   return listeners;
 }
 
-Json ClustersArray(const config::Snapshot& snapshot) {
+Json ClustersArray(const config::Snapshot& snapshot, const LimitsByCluster& limits = {}) {
   Json clusters = Json::array();
   for (const auto& [name, cluster] : snapshot.clusters) {
-    clusters.push_back(ClusterJson(snapshot, *cluster));
+    clusters.push_back(ClusterJson(snapshot, *cluster, limits));
   }
   return clusters;
 }
@@ -172,7 +202,7 @@ void ShowLimit(telemetry::Registry& registry, std::string_view cluster, std::str
 
 }  // namespace
 
-std::string ClustersText(const config::Snapshot& snapshot) {
+std::string ClustersText(const config::Snapshot& snapshot, const LimitsByCluster& limits) {
   std::string text;
   for (const auto& [name, cluster] : snapshot.clusters) {
     const upstream::Caps& caps = cluster->caps;
@@ -185,9 +215,10 @@ std::string ClustersText(const config::Snapshot& snapshot) {
     line("default_priority::max_retries::" + std::to_string(caps.retries));
     const upstream::EndpointSet* endpoints = EndpointsOf(snapshot, *cluster);
     if (endpoints == nullptr) continue;
+    const HealthFlags flags = FlagsOf(*cluster, limits);
     for (const upstream::EndpointSpec& endpoint : endpoints->endpoints) {
       const std::string host = endpoint.address.ToString() + "::";
-      line(host + "health_flags::" + std::string(Name(endpoint.health)));
+      line(host + "health_flags::" + HealthOf(endpoint, flags));
       line(host + "weight::" + std::to_string(endpoint.weight));
       line(host + "priority::" + std::to_string(endpoint.priority));
     }
@@ -195,8 +226,8 @@ std::string ClustersText(const config::Snapshot& snapshot) {
   return text;
 }
 
-std::string ClustersJson(const config::Snapshot& snapshot) {
-  return Dump({{"cluster_statuses", ClustersArray(snapshot)}});
+std::string ClustersJson(const config::Snapshot& snapshot, const LimitsByCluster& limits) {
+  return Dump({{"cluster_statuses", ClustersArray(snapshot, limits)}});
 }
 
 std::string ListenersText(const config::Snapshot& snapshot) {
@@ -227,11 +258,16 @@ void ShowLimits(telemetry::Registry& registry, const upstream::ClusterSpec& clus
             caps.pending_requests);
   ShowLimit(registry, cluster.name, "requests", limits.requests.count(), caps.requests);
   ShowLimit(registry, cluster.name, "retries", limits.retries.count(), caps.retries);
-  if (!cluster.breaker) return;
+  if (!cluster.breaker && cluster.health_checks.empty()) return;
   limits.endpoints.ForEach([&](const SocketAddress& address, const upstream::SharedEndpoint& one) {
     const std::string endpoint = address.ToString();
     const std::array<std::string_view, 3> labels{cluster.service, cluster.name, endpoint};
-    registry.GaugeRow(telemetry::kBreakerState, labels).Set(NumberOf(one.breaker.state()));
+    if (cluster.breaker)
+      registry.GaugeRow(telemetry::kBreakerState, labels).Set(NumberOf(one.breaker.state()));
+    if (!cluster.health_checks.empty() && one.checked != upstream::CheckedHealth::kNotYet) {
+      registry.GaugeRow(telemetry::kEndpointChecked, labels)
+          .Set(one.checked == upstream::CheckedHealth::kGood ? 1 : 0);
+    }
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "sidecar/config/snapshot.h"
@@ -12,8 +13,10 @@ namespace tulle::admin {
 // of which only the presence is shown. Sorted by name, so that two dumps can be compared.
 
 // "CLUSTER::ADDRESS::KEY::VALUE" a line, as Envoy's /clusters.
-std::string ClustersText(const config::Snapshot& snapshot);
-std::string ClustersJson(const config::Snapshot& snapshot);
+// With what checks and breakers say of endpoints, for clusters that are in `limits`.
+using LimitsByCluster = std::map<std::string, upstream::ClusterLimits*>;
+std::string ClustersText(const config::Snapshot& snapshot, const LimitsByCluster& limits = {});
+std::string ClustersJson(const config::Snapshot& snapshot, const LimitsByCluster& limits = {});
 // "NAME::ADDRESS" a line, as Envoy's /listeners.
 std::string ListenersText(const config::Snapshot& snapshot);
 std::string ListenersJson(const config::Snapshot& snapshot);

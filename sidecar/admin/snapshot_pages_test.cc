@@ -68,6 +68,29 @@ TEST(SnapshotPages, BytesThatAreNotTextDoNotBreakTheDump) {
   EXPECT_TRUE(nlohmann::json::accept(SnapshotJson(snapshot)));
 }
 
+TEST(SnapshotPages, HealthIsWhatChecksAndBreakersHaveFound) {
+  config::Snapshot snapshot;
+  auto cluster = std::make_shared<upstream::ClusterSpec>();
+  cluster->name = "c";
+  cluster->breaker.emplace();
+  cluster->health_checks.emplace_back();
+  auto set = std::make_shared<upstream::EndpointSet>();
+  for (const uint16_t port : {1, 2}) {
+    set->endpoints.emplace_back().address = SocketAddress::Loopback4(port);
+  }
+  cluster->static_endpoints = set;
+  snapshot.clusters["c"] = cluster;
+  const auto limits = std::make_unique<upstream::ClusterLimits>(1);
+  const auto endpoint = limits->endpoints.For(SocketAddress::Loopback4(2));
+  endpoint->checked = upstream::CheckedHealth::kBad;
+  const std::string text = ClustersText(snapshot, {{"c", limits.get()}});
+  EXPECT_NE(text.find("c::127.0.0.1:1::health_flags::healthy\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("c::127.0.0.1:2::health_flags::/failed_active_hc\n"), std::string::npos)
+      << text;
+  const auto json = nlohmann::json::parse(ClustersJson(snapshot, {{"c", limits.get()}}));
+  EXPECT_EQ(json["cluster_statuses"][0]["endpoints"][1]["health"], "/failed_active_hc");
+}
+
 TEST(SnapshotPages, Limits) {
   telemetry::Registry registry;
   upstream::ClusterSpec cluster;
@@ -77,11 +100,20 @@ TEST(SnapshotPages, Limits) {
   upstream::ClusterLimits& limits = *owned;
   EXPECT_TRUE(limits.requests.TryEnter(9, true));
   ShowLimits(registry, cluster, limits);
+  cluster.service = "s";
+  cluster.breaker.emplace();
+  cluster.health_checks.emplace_back();
+  const SocketAddress address = SocketAddress::Loopback4(8080);
+  const auto endpoint = limits.endpoints.For(address);
+  endpoint->checked = upstream::CheckedHealth::kBad;
+  ShowLimits(registry, cluster, limits);
   const telemetry::Registry* all[] = {&registry};
   const std::string text = telemetry::PlainText(telemetry::Collect(all));
   for (const char* line :
        {"tulle_upstream_limit{cluster=\"c\",limit=\"requests\",kind=\"used\"} 1\n",
-        "tulle_upstream_limit{cluster=\"c\",limit=\"requests\",kind=\"allowed\"} 1024\n"}) {
+        "tulle_upstream_limit{cluster=\"c\",limit=\"requests\",kind=\"allowed\"} 1024\n",
+        "tulle_endpoint_health{service=\"s\",cluster=\"c\",endpoint=\"127.0.0.1:8080\"} 0\n",
+        "circuit_breaker_state{service=\"s\",cluster=\"c\",endpoint=\"127.0.0.1:8080\"} 0\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << text;
   }
 }

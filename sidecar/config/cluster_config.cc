@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
-#include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "sidecar/config/balancing_config.h"
+#include "sidecar/config/health_check_config.h"
 
 namespace tulle::config {
 namespace {
@@ -53,55 +53,6 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
           .Error(absl::StrCat(v3::Cluster::DiscoveryType_Name(cluster.type()),
                               " is not implemented: use STATIC with addresses, or EDS"));
   }
-}
-
-// The first of load_balancing_policy that is implemented, as Envoy takes them.
-absl::Status TakeBalancingPolicy(const v3::Cluster& cluster, const FieldPath& at,
-                                 upstream::ClusterSpec& spec) {
-  namespace policies = envoy::extensions::load_balancing_policies;
-  for (const auto& policy : cluster.load_balancing_policy().policies()) {
-    const auto& config = policy.typed_extension_config().typed_config();
-    if (config.Is<policies::round_robin::v3::RoundRobin>()) return absl::OkStatus();
-    policies::least_request::v3::LeastRequest least;
-    if (config.Is<policies::least_request::v3::LeastRequest>() && config.UnpackTo(&least)) {
-      spec.balancing = upstream::Balancing::kLeastRequest;
-      if (least.has_choice_count()) spec.least_request_choices = least.choice_count().value();
-      return absl::OkStatus();
-    }
-  }
-  return (at / "load_balancing_policy")
-      .Error(
-          "names no policy that is implemented: use RoundRobin "
-          "or LeastRequest");
-}
-
-absl::Status TakeBalancing(const v3::Cluster& cluster, const FieldPath& at,
-                           upstream::ClusterSpec& spec) {
-  if (cluster.has_load_balancing_policy()) return TakeBalancingPolicy(cluster, at, spec);
-  switch (cluster.lb_policy()) {
-    case v3::Cluster::ROUND_ROBIN:
-      break;
-    case v3::Cluster::CLUSTER_PROVIDED:
-      if (spec.original_destination) break;
-      return (at / "lb_policy").Error("CLUSTER_PROVIDED goes with type ORIGINAL_DST only");
-    case v3::Cluster::LEAST_REQUEST:
-      spec.balancing = upstream::Balancing::kLeastRequest;
-      break;
-    case v3::Cluster::RANDOM:
-      spec.balancing = upstream::Balancing::kRandom;
-      break;
-    default:
-      return (at / "lb_policy")
-          .Error(absl::StrCat(v3::Cluster::LbPolicy_Name(cluster.lb_policy()),
-                              " is not implemented: use ROUND_ROBIN, LEAST_REQUEST or RANDOM"));
-  }
-  if (cluster.least_request_lb_config().has_choice_count()) {
-    spec.least_request_choices = cluster.least_request_lb_config().choice_count().value();
-    if (spec.least_request_choices < 2) {
-      return (at / "least_request_lb_config.choice_count").Error("must be at least 2");
-    }
-  }
-  return absl::OkStatus();
 }
 
 void TakeCaps(const v3::CircuitBreakers& breakers, upstream::Caps& caps) {
@@ -303,6 +254,21 @@ absl::Status TakeSource(const v3::Cluster& cluster, const FieldPath& at,
   return TakeOtherSource(cluster.upstream_bind_config(), at / "upstream_bind_config", spec);
 }
 
+// metadata.filter_metadata["tulle"]: what Envoy has no field for.
+absl::Status TakeOwn(const v3::Cluster& cluster, const FieldPath& at, upstream::ClusterSpec& spec) {
+  const auto own = cluster.metadata().filter_metadata().find("tulle");
+  if (own == cluster.metadata().filter_metadata().end()) return absl::OkStatus();
+  const auto most = own->second.fields().find("max_idle_connections");
+  if (most == own->second.fields().end()) return absl::OkStatus();
+  const double value = most->second.number_value();
+  if (!(value >= 0 && value <= 1e6)) {
+    return (at / "metadata.filter_metadata.tulle.max_idle_connections")
+        .Error("must be a number of 0 to 1000000");
+  }
+  spec.max_idle_connections = static_cast<uint32_t>(value);
+  return absl::OkStatus();
+}
+
 // "outbound|80||web.default.svc.cluster.local" is of service web.default.svc.cluster.local.
 std::string ServiceOf(const v3::Cluster& cluster) {
   const size_t bar = cluster.name().rfind('|');
@@ -331,15 +297,9 @@ absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3:
   spec->service = ServiceOf(cluster);
   TULLE_TAKE_MILLISECONDS(cluster, connect_timeout, at, spec->connect_timeout);
   if (spec->connect_timeout.count() == 0) return (at / "connect_timeout").Error("must be above 0");
-  const double panic = cluster.common_lb_config().has_healthy_panic_threshold()
-                           ? cluster.common_lb_config().healthy_panic_threshold().value()
-                           : 50;
-  if (!(panic >= 0 && panic <= 100)) {
-    return (at / "common_lb_config.healthy_panic_threshold").Error("must be 0 to 100");
-  }
-  spec->panic_percent = static_cast<uint32_t>(panic);
   TakeCaps(cluster.circuit_breakers(), spec->caps);
-  for (const auto take : {TakeDiscovery, TakeBalancing, TakeHttp, TakeBreaker, TakeSource}) {
+  for (const auto take : {TakeDiscovery, TakeBalancing, TakeHttp, TakeBreaker, TakeHealthChecks,
+                          TakeSource, TakeOwn}) {
     if (auto status = take(cluster, at, *spec); !status.ok()) return status;
   }
   if (auto status = TakeSockets(cluster, around, at, *spec); !status.ok()) return status;

@@ -93,6 +93,8 @@ constexpr Row kRows[] = {
      ""},
     {"envoy.config.core.v3.SubstitutionFormatString", kLow,
      "text_format json_format text_format_source", "omit_empty_values content_type formatters", ""},
+    {"envoy.type.v3.HashPolicy", kLow, "source_ip", "filter_state", ""},
+    {"envoy.type.v3.HashPolicy.SourceIp", kLow, "*", "", ""},
     {"envoy.type.v3.FractionalPercent", kLow, "*", "", ""},
     {"envoy.type.v3.Percent", kLow, "*", "", ""},
     {"envoy.type.v3.Int64Range", kHigh, "*", "", ""},
@@ -128,8 +130,9 @@ constexpr Row kRows[] = {
     {"envoy.extensions.filters.listener.original_dst.v3.OriginalDst", kLow, "", "", ""},
     // Network filters.
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", kHigh,
-     "stat_prefix cluster weighted_clusters access_log max_connect_attempts idle_timeout", "",
-     "metadata_match max_downstream_connection_duration on_demand"},
+     "stat_prefix cluster weighted_clusters access_log max_connect_attempts idle_timeout "
+     "hash_policy",
+     "", "metadata_match max_downstream_connection_duration on_demand"},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster", kHigh, "*", "", ""},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight", kHigh,
      "name weight", "", "metadata_match"},
@@ -224,8 +227,8 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.RouteAction", kHigh,
      "cluster weighted_clusters prefix_rewrite host_rewrite_literal timeout retry_policy "
      "idle_timeout regex_rewrite max_stream_duration append_x_forwarded_host "
-     "cluster_not_found_response_code",
-     "hash_policy upgrade_configs priority request_mirror_policies hedge_policy "
+     "cluster_not_found_response_code hash_policy",
+     "upgrade_configs priority request_mirror_policies hedge_policy "
      "internal_redirect_policy flush_timeout "
      "max_grpc_timeout",
      "cluster_header metadata_match auto_host_rewrite host_rewrite_header"},
@@ -234,7 +237,8 @@ constexpr Row kRows[] = {
      "header cookie connection_properties terminal query_parameter", "filter_state", ""},
     {"envoy.config.route.v3.RouteAction.HashPolicy.Header", kLow, "header_name", "regex_rewrite",
      ""},
-    {"envoy.config.route.v3.RouteAction.HashPolicy.Cookie", kLow, "name", "ttl path", ""},
+    {"envoy.config.route.v3.RouteAction.HashPolicy.Cookie", kLow, "*", "", ""},
+    {"envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute", kLow, "*", "", ""},
     {"envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties", kLow, "*", "", ""},
     {"envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter", kLow, "*", "", ""},
     {"envoy.config.route.v3.RouteAction.UpgradeConfig", kLow, "*", "", ""},
@@ -266,23 +270,31 @@ constexpr Row kRows[] = {
      "http2_protocol_options http_protocol_options common_http_protocol_options "
      "max_requests_per_connection upstream_bind_config transport_socket metadata common_lb_config "
      "load_assignment typed_extension_protocol_options least_request_lb_config "
-     "round_robin_lb_config transport_socket_matches load_balancing_policy outlier_detection",
-     "per_connection_buffer_limit_bytes health_checks dns_lookup_family dns_refresh_rate "
-     "respect_dns_ttl "
+     "round_robin_lb_config transport_socket_matches load_balancing_policy outlier_detection "
+     "ring_hash_lb_config health_checks",
+     "per_connection_buffer_limit_bytes dns_lookup_family dns_refresh_rate respect_dns_ttl "
      "cleanup_interval alt_stat_name upstream_connection_options "
      "close_connections_on_host_health_failure ignore_health_on_host_removal lrs_server "
-     "track_cluster_stats wait_for_warm_on_init ring_hash_lb_config",
+     "track_cluster_stats wait_for_warm_on_init",
      "cluster_type original_dst_lb_config connection_pool_per_downstream_connection"},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", kLow, "*", "", ""},
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", kHigh, "*", "", ""},
-    {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", kLow, "choice_count",
-     "active_request_bias slow_start_config", ""},
-    {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", kLow, "", "slow_start_config", ""},
-    {"envoy.config.cluster.v3.Cluster.CommonLbConfig", kLow, "healthy_panic_threshold",
-     "zone_aware_lb_config locality_weighted_lb_config update_merge_window "
-     "ignore_new_hosts_until_first_hc close_connections_on_host_set_change "
-     "consistent_hashing_lb_config override_host_status",
+    {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", kLow, "*", "", ""},
+    {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", kLow, "*", "", ""},
+    {"envoy.config.cluster.v3.Cluster.RingHashLbConfig", kLow, "*", "", ""},
+    {"envoy.config.cluster.v3.Cluster.SlowStartConfig", kLow, "*", "", ""},
+    {"envoy.config.core.v3.RuntimeDouble", kLow, "default_value", "runtime_key", ""},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig", kLow,
+     "healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config "
+     "consistent_hashing_lb_config",
+     "update_merge_window ignore_new_hosts_until_first_hc close_connections_on_host_set_change "
+     "override_host_status",
      ""},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig", kLow,
+     "fail_traffic_on_panic", "routing_enabled min_cluster_size", ""},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig", kLow, "*", "", ""},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig", kLow,
+     "use_hostname_for_hashing", "hash_balance_factor", ""},
     {"envoy.config.cluster.v3.OutlierDetection", kLow,
      "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
      "enforcing_consecutive_gateway_failure base_ejection_time max_ejection_time "
@@ -296,9 +308,23 @@ constexpr Row kRows[] = {
      "budget_percent min_retry_concurrency", "budget_interval", ""},
     {"envoy.config.cluster.v3.LoadBalancingPolicy", kLow, "*", "", ""},
     {"envoy.config.cluster.v3.LoadBalancingPolicy.Policy", kLow, "*", "", ""},
-    {"envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", kLow, "", "*", ""},
-    {"envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", kLow, "choice_count",
-     "*", ""},
+    {"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig", kLow, "*", "", ""},
+    {"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig", kLow,
+     "fail_traffic_on_panic", "routing_enabled min_cluster_size", ""},
+    {"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig",
+     kLow, "*", "", ""},
+    {"envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig", kLow, "*", "", ""},
+    {"envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig", kLow,
+     "use_hostname_for_hashing", "hash_balance_factor", ""},
+    {"envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", kLow, "*", "", ""},
+    {"envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", kLow, "*", "", ""},
+    {"envoy.extensions.load_balancing_policies.random.v3.Random", kLow, "*", "", ""},
+    {"envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", kLow,
+     "hash_function minimum_ring_size maximum_ring_size use_hostname_for_hashing "
+     "consistent_hashing_lb_config locality_weighted_lb_config",
+     "hash_balance_factor", ""},
+    {"envoy.extensions.load_balancing_policies.peak_ewma.v3alpha.PeakEwma", kLow,
+     "decay_time default_rtt", "aggregation_interval max_samples_per_host penalty_value", ""},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions", kLow,
      "common_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config",
      "upstream_http_protocol_options http_filters", ""},
@@ -307,14 +333,30 @@ constexpr Row kRows[] = {
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig", kLow, "*",
      "", ""},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", kLow, "*", "", ""},
-    {"envoy.config.endpoint.v3.ClusterLoadAssignment", kLow, "cluster_name endpoints", "policy",
+    {"envoy.config.endpoint.v3.ClusterLoadAssignment", kLow, "cluster_name endpoints policy", "",
      ""},
+    {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", kLow, "overprovisioning_factor",
+     "drop_overloads endpoint_stale_after weighted_priority_health", ""},
     {"envoy.config.endpoint.v3.LocalityLbEndpoints", kLow,
      "locality lb_endpoints load_balancing_weight priority", "metadata", ""},
     {"envoy.config.endpoint.v3.LbEndpoint", kHigh,
      "endpoint health_status metadata load_balancing_weight", "", "endpoint_name"},
-    {"envoy.config.endpoint.v3.Endpoint", kLow, "address hostname",
-     "health_check_config additional_addresses", ""},
+    {"envoy.config.endpoint.v3.Endpoint", kLow, "address hostname health_check_config",
+     "additional_addresses", ""},
+    {"envoy.config.endpoint.v3.Endpoint.HealthCheckConfig", kLow,
+     "port_value disable_active_health_check", "hostname", "address"},
+    {"envoy.config.core.v3.HealthCheck", kLow,
+     "timeout interval interval_jitter unhealthy_threshold healthy_threshold reuse_connection "
+     "http_health_check tcp_health_check grpc_health_check no_traffic_interval unhealthy_interval",
+     "alt_port unhealthy_edge_interval healthy_edge_interval always_log_health_check_failures "
+     "initial_jitter no_traffic_healthy_interval event_logger",
+     ""},
+    {"envoy.config.core.v3.HealthCheck.HttpHealthCheck", kLow,
+     "host path request_headers_to_add expected_statuses",
+     "request_headers_to_remove service_name_matcher retriable_statuses method", ""},
+    {"envoy.config.core.v3.HealthCheck.TcpHealthCheck", kLow, "*", "", ""},
+    {"envoy.config.core.v3.HealthCheck.Payload", kLow, "*", "", ""},
+    {"envoy.config.core.v3.HealthCheck.GrpcHealthCheck", kLow, "*", "", ""},
     // TLS and secrets.
     {"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", kHigh,
      "common_tls_context sni", "max_session_keys",

@@ -87,6 +87,7 @@ absl::StatusOr<TcpSpec> ToTcp(const TcpProxy& proxy, const ListenerSurroundings&
       return (at / "max_connect_attempts").Error("must be 1 to 100");
     }
   }
+  for (const auto& policy : proxy.hash_policy()) spec.hash_source_ip |= policy.has_source_ip();
   auto logs = ToAccessLogs(proxy.access_log(), *around.files, at / "access_log");
   if (!logs.ok()) return logs.status();
   spec.access_logs = *std::move(logs);

@@ -189,26 +189,49 @@ absl::Status TakeClusters(const v3::RouteAction& action, const FieldPath& at,
   return absl::OkStatus();
 }
 
-void TakeHash(const v3::RouteAction& action, route::ForwardSpec& spec) {
-  for (const auto& policy : action.hash_policy()) {
+absl::Status TakeCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const FieldPath& at,
+                        route::HashSpec& hash) {
+  hash.kind = route::HashSpec::Kind::kCookie;
+  hash.name = cookie.name();
+  hash.path = cookie.path();
+  if (hash.name.empty()) return (at / "name").Error("is needed");
+  std::optional<Milliseconds> ttl;
+  TULLE_TAKE_MILLISECONDS(cookie, ttl, at, ttl);
+  if (ttl) hash.ttl = std::chrono::ceil<std::chrono::seconds>(*ttl);
+  for (const auto& attribute : cookie.attributes()) {
+    absl::StrAppend(&hash.attributes, "; ", attribute.name(), attribute.value().empty() ? "" : "=",
+                    attribute.value());
+  }
+  for (const std::string* text : {&hash.name, &hash.path, &hash.attributes}) {
+    if (text->find_first_of("\r\n") != std::string::npos) return at.Error("holds a line break");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeHash(const v3::RouteAction& action, const FieldPath& at,
+                      route::ForwardSpec& spec) {
+  for (int i = 0; i < action.hash_policy_size(); ++i) {
+    const auto& policy = action.hash_policy(i);
+    const FieldPath here = (at / "hash_policy")[static_cast<size_t>(i)];
     route::HashSpec hash;
     hash.terminal = policy.terminal();
     if (policy.has_header()) {
       hash.kind = route::HashSpec::Kind::kHeader;
       hash.name = absl::AsciiStrToLower(policy.header().header_name());
     } else if (policy.has_cookie()) {
-      hash.kind = route::HashSpec::Kind::kCookie;
-      hash.name = policy.cookie().name();
+      const auto status = TakeCookie(policy.cookie(), here / "cookie", hash);
+      if (!status.ok()) return status;
     } else if (policy.has_query_parameter()) {
       hash.kind = route::HashSpec::Kind::kQueryParameter;
       hash.name = policy.query_parameter().name();
-    } else if (policy.has_connection_properties()) {
+    } else if (policy.connection_properties().source_ip()) {
       hash.kind = route::HashSpec::Kind::kSourceIp;
     } else {
       continue;
     }
     spec.hash.push_back(std::move(hash));
   }
+  return absl::OkStatus();
 }
 
 absl::Status TakeTimes(const v3::RouteAction& action, const FieldPath& at,
@@ -256,7 +279,7 @@ absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
   spec.host_rewrite = action.host_rewrite_literal();
   spec.append_forwarded_host = action.append_x_forwarded_host();
   spec.cluster_not_found_status = NotFoundStatus(action);
-  TakeHash(action, spec);
+  if (auto hashed = TakeHash(action, at, spec); !hashed.ok()) return hashed;
   if (action.has_retry_policy() || host.has_retry_policy()) {
     auto retry = ToRetry(action.has_retry_policy() ? action.retry_policy() : host.retry_policy(),
                          at / "retry_policy", notes);

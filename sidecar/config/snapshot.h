@@ -8,6 +8,10 @@
 #include "sidecar/route/route_table.h"
 #include "sidecar/upstream/cluster_spec.h"
 
+namespace tulle::upstream {
+class Ring;
+}
+
 namespace tulle::config {
 
 // One version of the whole configuration: a table of separately owned immutable specs. A new
@@ -22,6 +26,7 @@ struct Snapshot {
   Table<route::RouteTable> routes;  // RDS names; inline tables are in their listeners
   Table<upstream::ClusterSpec> clusters;
   Table<upstream::EndpointSet> endpoints;  // by ClusterSpec::eds_name
+  Table<upstream::Ring> rings;             // by cluster, of those that hash and have endpoints
 };
 
 }  // namespace tulle::config

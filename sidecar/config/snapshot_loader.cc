@@ -9,6 +9,7 @@
 #include "sidecar/config/resources.h"
 #include "sidecar/config/route_config.h"
 #include "sidecar/config/tls_config.h"
+#include "sidecar/upstream/ring.h"
 
 namespace tulle::config {
 namespace {
@@ -87,6 +88,34 @@ template <typename Spec>
 void Show(const ResourceTable<Spec>& from, Snapshot::Table<Spec>& to) {
   for (const auto& [name, resource] : from) {
     if (resource.active != nullptr) to.emplace(name, resource.active);
+  }
+}
+
+// Null: EDS has not answered.
+std::shared_ptr<const upstream::EndpointSet> EndpointsOf(const Snapshot& snapshot,
+                                                         const upstream::ClusterSpec& cluster) {
+  if (!cluster.uses_eds) return cluster.static_endpoints;
+  const auto found = snapshot.endpoints.find(cluster.eds_name);
+  return found == snapshot.endpoints.end() ? nullptr : found->second;
+}
+
+// A ring is kept while its cluster and endpoints are the same.
+void MakeRings(const Snapshot* before, Snapshot& snapshot) {
+  for (const auto& [name, cluster] : snapshot.clusters) {
+    if (cluster->balancing != upstream::Balancing::kRingHash) continue;
+    const auto set = EndpointsOf(snapshot, *cluster);
+    if (set == nullptr) continue;
+    if (before != nullptr) {
+      const auto old = before->clusters.find(name);
+      const auto ring = before->rings.find(name);
+      if (old != before->clusters.end() && old->second == cluster && ring != before->rings.end() &&
+          EndpointsOf(*before, *cluster) == set) {
+        snapshot.rings.emplace(name, ring->second);
+        continue;
+      }
+    }
+    snapshot.rings.emplace(
+        name, std::make_shared<upstream::Ring>(*set, cluster->ring, cluster->locality_weighted));
   }
 }
 
@@ -414,6 +443,7 @@ std::shared_ptr<const Snapshot> SnapshotLoader::Current() {
   Show(resources_->routes, snapshot->routes);
   Show(resources_->clusters, snapshot->clusters);
   Show(resources_->endpoints, snapshot->endpoints);
+  MakeRings(current_.get(), *snapshot);
   current_ = std::move(snapshot);
   changed_ = false;
   return current_;

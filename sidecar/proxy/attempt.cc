@@ -12,6 +12,7 @@ namespace {
 int HttpStatusOfGrpc(std::string_view status) {
   if (status == "2" || status == "13" || status == "15") return 500;
   if (status == "4") return 504;
+  if (status == "8") return 429;
   if (status == "12") return 501;
   if (status == "14") return 503;
   return 200;
@@ -48,13 +49,15 @@ void Attempt::Judge(Failure failure) {
     case kUpstreamReset:
       if (reused_ && !got_anything_) return;
       [[fallthrough]];
+    case kRequestTimeout:
+      if (stream_ == nullptr && waiting() && !connection_under_way()) return;
+      [[fallthrough]];
     case kConnectRefused:
     case kConnectTimeout:
     case kTlsFailed:
     case kPeerRefused:
     case kUpstreamProtocol:
     case kUpstreamTruncated:
-    case kRequestTimeout:
     case kPerTryTimeout:
       return cluster_.Judge(picked_, upstream::Outcome::kGatewayError);
     default:
@@ -67,6 +70,7 @@ void Attempt::Judge(const http::Head& head) {
   if (const std::string_view grpc = head.headers.Get(http::HeaderId::kGrpcStatus); !grpc.empty())
     status = HttpStatusOfGrpc(grpc);
   upstream::Outcome outcome = upstream::Outcome::kGood;
+  if (status == 429) outcome = upstream::Outcome::kOverloaded;
   if (status >= 500) outcome = upstream::Outcome::kServerError;
   if (status >= 502 && status <= 504) outcome = upstream::Outcome::kGatewayError;
   cluster_.Judge(picked_, outcome);
@@ -88,6 +92,7 @@ void Attempt::OnStream(http::Stream& stream, Transport& transport, bool reused) 
   stream_ = &stream;
   transport_ = &transport;
   reused_ = reused;
+  cluster_.Ask(picked_);
   exchange_.OnAttemptStream();
 }
 

@@ -119,6 +119,8 @@ class Exchange final : public http::StreamEvents,
   void RewriteRequest();
   void RewriteResponse();
   std::string_view Decimal(uint64_t value);
+  // pick_endpoint.cc
+  std::string_view FreshCookie();
   // local_reply.cc
   int LocalStatus() const;
   // forwarding.cc
@@ -145,6 +147,7 @@ class Exchange final : public http::StreamEvents,
   loop::Duration AllowedDuration();
   std::optional<loop::Duration> TimeLeft();
   void TellTimeLeft();
+  void StartRequestTimeout();
   void StartResponseTimeouts();
   void TouchIdle();
   void TouchAttempt();

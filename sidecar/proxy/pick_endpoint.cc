@@ -6,6 +6,7 @@
 #include "sidecar/proxy/exchange.h"
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/route/hash_policy.h"
 #include "sidecar/upstream/cluster.h"
 
 namespace tulle::proxy {
@@ -28,17 +29,25 @@ Step Exchange::PickEndpoint() {
   const std::optional<route::RetrySpec>& retry = route_->forward()->retry;
   const bool avoid = retry && retry->avoid_previous_hosts && !tried.empty();
   const uint32_t picks = avoid ? retry->host_selection_attempts : 0;
+  upstream::Wish wish{std::nullopt, tried, picks};
+  const std::vector<route::HashSpec>& hash = route_->forward()->hash;
+  if (!hash.empty() && cluster_->spec().balancing == upstream::Balancing::kRingHash)
+    wish.hash = route::HashOf(hash, *request_, connection_.peer_address(), FreshCookie());
   Failure failure;
   const upstream::Cluster::Picked picked =
       cluster_->spec().original_destination
           ? cluster_->PickAt(connection_.local_address(), &failure)
-          : cluster_->Pick(tried, picks, &failure);
+          : cluster_->Pick(wish, &failure);
   if (picked.endpoint == nullptr) return Respond(failure);
   tried_[tried_count_++ % kTriedKept] = picked.endpoint;
   attempt_.emplace(*this, *cluster_, picked);
   ++record_.attempts;
   StartAttemptTrace();
   return Step::kContinue;
+}
+
+std::string_view Exchange::FreshCookie() {
+  return route::FreshCookie(connection_.peer_address(), connection_.local_address(), arena_);
 }
 
 Step Exchange::Connect() {
@@ -48,6 +57,7 @@ Step Exchange::Connect() {
        request_->version == http::Version::kHttp2)) {
     version = upstream::HttpVersion::k2;
   }
+  StartRequestTimeout();
   Failure failure;
   if (attempt_->Start(version, fresh_connection_used_, &failure)) return Step::kContinue;
   if (!failure) return Step::kPause;

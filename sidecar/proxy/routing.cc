@@ -6,8 +6,10 @@
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
+#include "sidecar/route/hash_policy.h"
 #include "sidecar/route/path.h"
 #include "sidecar/route/rewrite.h"
+#include "sidecar/upstream/cluster.h"
 
 namespace tulle::proxy {
 namespace {
@@ -116,6 +118,10 @@ void Exchange::RewriteRequest() {
 }
 
 void Exchange::RewriteResponse() {
+  if (route_ != nullptr && cluster_ != nullptr && !route_->forward()->hash.empty() &&
+      cluster_->spec().balancing == upstream::Balancing::kRingHash) {
+    route::AddCookies(route_->forward()->hash, *request_, FreshCookie(), response_->headers);
+  }
   if (target_ != nullptr) route::Apply(target_->response_headers, response_->headers);
   response_->headers.Set(HeaderId::kServer, chain_.spec.server_name);
   if (route_ == nullptr || !route_->virtual_host().spec().attempt_count_in_response) return;

@@ -6,6 +6,7 @@
 #include "net/tls/secure_transports.h"
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/caller.h"
+#include "sidecar/route/hash_policy.h"
 #include "sidecar/upstream/cluster.h"
 
 namespace tulle::proxy {
@@ -160,9 +161,11 @@ void TcpRelay::Connect() {
 
 void TcpRelay::PickAndDial() {
   Failure failure;
+  upstream::Wish wish;
+  if (spec().hash_source_ip) wish.hash = route::HashOfIp(record_.downstream);
   picked_ = cluster_->spec().original_destination
                 ? cluster_->PickAt(record_.downstream_local, &failure)
-                : cluster_->Pick({}, 0, &failure);
+                : cluster_->Pick(wish, &failure);
   if (picked_.endpoint == nullptr) return Finish(failure);
   const upstream::Endpoint& endpoint = *picked_.endpoint;
   ++attempts_;

@@ -62,13 +62,18 @@ loop::Duration Exchange::AllowedDuration() {
 // beside it.
 void Exchange::StartResponseTimeouts() {
   if (route_ == nullptr || !request_ended_ || phase_ != Phase::kForward) return;
+  StartRequestTimeout();
   const route::ForwardSpec& forward = *route_->forward();
-  if (forward.timeout.count() > 0 && !request_deadline_.is_set() && !response_ended_) {
-    services_.deadlines.Set(request_deadline_, forward.timeout);
-  }
   if (response_started_ || !forward.retry) return;
   const Milliseconds per_try = forward.retry->per_try_timeout;
   if (per_try.count() > 0) services_.deadlines.Set(per_try_deadline_, per_try);
+}
+
+// Waiting for a connection counts too.
+void Exchange::StartRequestTimeout() {
+  if (!request_ended_ || response_ended_ || request_deadline_.is_set()) return;
+  const Milliseconds timeout = route_->forward()->timeout;
+  if (timeout.count() > 0) services_.deadlines.Set(request_deadline_, timeout);
 }
 
 // How long an answer to this attempt is of use to the caller; empty: no bound is known.

@@ -6,22 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "sidecar/route/path.h"
+#include "sidecar/route/query.h"
 
 namespace tulle::route {
 namespace {
-
-// The value of the first parameter `name` of a query, not decoded.
-std::optional<std::string_view> QueryValue(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    const size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-    const size_t equals = pair.find('=');
-    if (pair.substr(0, equals) != name) continue;
-    return equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-  }
-  return std::nullopt;
-}
 
 // Fractions and weights must not be decided by the same bits.
 uint64_t Mixed(uint64_t random) {

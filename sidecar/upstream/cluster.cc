@@ -8,13 +8,6 @@
 namespace tulle::upstream {
 namespace {
 
-bool HasLabels(const EndpointSpec& endpoint, const Labels& wanted) {
-  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
-    return std::find(endpoint.transport_labels.begin(), endpoint.transport_labels.end(), label) !=
-           endpoint.transport_labels.end();
-  });
-}
-
 bool Lower(const std::unique_ptr<Endpoint>& endpoint, const SocketAddress& address) {
   return endpoint->spec().address < address;
 }
@@ -22,10 +15,11 @@ bool Lower(const std::unique_ptr<Endpoint>& endpoint, const SocketAddress& addre
 }  // namespace
 
 Cluster::Cluster(loop::Loop& loop, loop::Deadlines& deadlines,
-                 std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits)
+                 std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits,
+                 std::shared_ptr<const Ring> ring)
     : loop_(loop), deadlines_(deadlines), spec_(std::move(spec)), limits_(std::move(limits)) {
   idle_timer_ = loop_.NewTimer([this] { CloseIdle(); });
-  if (spec_->static_endpoints != nullptr) SetEndpoints(spec_->static_endpoints);
+  if (spec_->static_endpoints != nullptr) SetEndpoints(spec_->static_endpoints, std::move(ring));
 }
 
 Cluster::~Cluster() = default;
@@ -34,7 +28,8 @@ void Cluster::Update(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<co
   const bool same_pools = spec->pool_key == spec_->pool_key;
   // Endpoints point into the old spec until Rebuild has moved them to the new one.
   const std::shared_ptr<const ClusterSpec> old = std::exchange(spec_, std::move(spec));
-  for (auto& endpoint : retired_) endpoint->Update(endpoint->spec(), SocketFor(endpoint->spec()));
+  for (auto& endpoint : retired_)
+    endpoint->Update(endpoint->spec(), SocketFor(*spec_, endpoint->spec()));
   if (!same_pools) {
     // Closing their connections comes back to endpoints_.
     for (auto& endpoint : std::exchange(endpoints_, {})) Retire(std::move(endpoint));
@@ -60,13 +55,6 @@ void Cluster::JudgePeers() {
   for (Endpoint* endpoint : AllEndpoints()) endpoint->JudgePeers(judgement);
 }
 
-const TransportSocketSpec& Cluster::SocketFor(const EndpointSpec& endpoint) const {
-  for (const TransportSocketSpec& socket : spec_->transport_sockets) {
-    if (HasLabels(endpoint, socket.match)) return socket;
-  }
-  return spec_->transport_sockets.back();
-}
-
 void Cluster::Rebuild() {
   if (endpoint_set_ == nullptr) return;
   std::vector<std::unique_ptr<Endpoint>> kept;
@@ -76,11 +64,11 @@ void Cluster::Rebuild() {
         old != endpoints_.end() && *old != nullptr && (*old)->spec().address == wanted.address;
     // Another way of dialling makes another endpoint: its old connections end with their requests.
     if (known && (*old)->spec().transport_labels == wanted.transport_labels) {
-      (*old)->Update(wanted, SocketFor(wanted));
+      (*old)->Update(wanted, SocketFor(*spec_, wanted));
       kept.push_back(std::move(*old));
       endpoints_.erase(old);
     } else {
-      kept.push_back(std::make_unique<Endpoint>(*this, wanted, SocketFor(wanted),
+      kept.push_back(std::make_unique<Endpoint>(*this, wanted, SocketFor(*spec_, wanted),
                                                 limits_->endpoints.For(wanted.address)));
     }
   }
@@ -105,7 +93,7 @@ void Cluster::Retire(std::unique_ptr<Endpoint> endpoint) {
   Endpoint& one = *endpoint;
   // The spec that its socket points into may go: what still connects has its TLS context already,
   // and no new connection is made unless a request waits, which then uses the current spec.
-  one.Update(one.spec(), SocketFor(one.spec()));
+  one.Update(one.spec(), SocketFor(*spec_, one.spec()));
   retired_.push_back(std::move(endpoint));
   one.ForEachPool([](ConnectionPool& pool) { pool.Drain(); });
   DropIfUnused(one);
@@ -173,7 +161,7 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
   } else {
     EndpointSpec spec;
     spec.address = destination;
-    retired_.push_back(std::make_unique<Endpoint>(*this, spec, SocketFor(spec),
+    retired_.push_back(std::make_unique<Endpoint>(*this, spec, SocketFor(*spec_, spec),
                                                   std::make_shared<SharedEndpoint>()));
     picked.endpoint = retired_.back().get();
   }
@@ -257,6 +245,19 @@ void Cluster::OnConnectionIdle(PooledConnection& connection) {
   idle_.PushBack(connection);
   if (!idle_timer_->active() && spec_->idle_timeout.count() > 0)
     idle_timer_->Start(spec_->idle_timeout);
+}
+
+// Not on the way of a request: those that wait have been served.
+void Cluster::TrimIdle() {
+  if (spec_->max_idle_connections == Caps::kUnlimited) return;
+  const uint32_t most = spec_->max_idle_connections / static_cast<uint32_t>(limits_->workers);
+  uint32_t idle = 0;
+  idle_.ForEach([&](PooledConnection&) { ++idle; });
+  for (; idle > most; --idle) {
+    PooledConnection& oldest = idle_.front();
+    oldest.codec()->Close();
+    oldest.OnConnectionClosed({});
+  }
 }
 
 void Cluster::CloseIdle() {

@@ -22,7 +22,7 @@ namespace tulle::upstream {
 class Cluster : public Deletable {
  public:
   Cluster(loop::Loop& loop, loop::Deadlines& deadlines, std::shared_ptr<const ClusterSpec> spec,
-          std::shared_ptr<ClusterLimits> limits);
+          std::shared_ptr<ClusterLimits> limits, std::shared_ptr<const Ring> ring = nullptr);
   ~Cluster() override;
 
   // A new version. Connections live on if pool_key is the same and their peer passes by the new
@@ -71,7 +71,9 @@ class Cluster : public Deletable {
   void OnConnectionIdle(PooledConnection& connection);
   // A pool has served its own waiters: what is idle still may go to those of other endpoints.
   void OnPoolServed() {
-    if (starved_ && !idle_.empty()) ServeStarved();
+    if (idle_.empty()) return;
+    if (starved_) ServeStarved();
+    TrimIdle();
   }
   void OnConnectionGone(Endpoint& endpoint);
 
@@ -95,10 +97,10 @@ class Cluster : public Deletable {
   void RebuildGroups(loop::Instant now);
   void ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome);
   bool MayOpenAnother() const;
-  const TransportSocketSpec& SocketFor(const EndpointSpec& endpoint) const;
   void Retire(std::unique_ptr<Endpoint> endpoint);
   void DropIfUnused(Endpoint& endpoint);
   void CloseIdle();
+  void TrimIdle();
   // Lets those who found the cap reached try again.
   void ServeStarved();
   uint32_t connection_cap() const;

@@ -6,18 +6,20 @@
 namespace tulle::upstream {
 
 void ClusterTable::Put(std::shared_ptr<const ClusterSpec> spec,
-                       std::shared_ptr<ClusterLimits> limits) {
+                       std::shared_ptr<ClusterLimits> limits, std::shared_ptr<const Ring> ring) {
   std::unique_ptr<Cluster>& cluster = clusters_[spec->name];
   if (cluster == nullptr) {
-    cluster = std::make_unique<Cluster>(loop_, deadlines_, std::move(spec), std::move(limits));
+    cluster = std::make_unique<Cluster>(loop_, deadlines_, std::move(spec), std::move(limits),
+                                        std::move(ring));
   } else {
-    cluster->Update(std::move(spec));
+    cluster->Update(std::move(spec), std::move(ring));
   }
 }
 
 void ClusterTable::SetEndpoints(std::string_view cluster,
-                                std::shared_ptr<const EndpointSet> endpoints) {
-  if (Cluster* found = Find(cluster)) found->SetEndpoints(std::move(endpoints));
+                                std::shared_ptr<const EndpointSet> endpoints,
+                                std::shared_ptr<const Ring> ring) {
+  if (Cluster* found = Find(cluster)) found->SetEndpoints(std::move(endpoints), std::move(ring));
 }
 
 void ClusterTable::Remove(std::string_view name) {

@@ -17,8 +17,11 @@ class ClusterTable {
  public:
   ClusterTable(loop::Loop& loop, loop::Deadlines& deadlines) : loop_(loop), deadlines_(deadlines) {}
 
-  void Put(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits);
-  void SetEndpoints(std::string_view cluster, std::shared_ptr<const EndpointSet> endpoints);
+  // `ring`: of the cluster's endpoints, where it has one.
+  void Put(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits,
+           std::shared_ptr<const Ring> ring = nullptr);
+  void SetEndpoints(std::string_view cluster, std::shared_ptr<const EndpointSet> endpoints,
+                    std::shared_ptr<const Ring> ring = nullptr);
   void Remove(std::string_view name);
 
   // A user's hold; null: no such cluster. Each Acquire needs one Release.

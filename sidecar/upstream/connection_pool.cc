@@ -10,6 +10,12 @@ void StreamWaiter::Withdraw() {
   if (pool_ != nullptr) pool_->LeaveQueue(*this);
 }
 
+bool StreamWaiter::connection_under_way() const {
+  return pool_ != nullptr && pool_->connecting_ > 0;
+}
+
+void StreamWaiter::OnWaitOver() { pool_->OnWaitOver(*this); }
+
 PooledConnection::~PooledConnection() = default;
 
 void PooledConnection::Start() {
@@ -147,6 +153,7 @@ void ConnectionPool::Queue(StreamWaiter& waiter) {
   waiter.pool_ = this;
   queue_.PushBack(waiter);
   ++waiters_;
+  cluster_.deadlines().Set(waiter.wait_, cluster_.spec().connect_timeout);
 }
 
 StreamWaiter& ConnectionPool::Unqueue() {
@@ -157,9 +164,19 @@ StreamWaiter& ConnectionPool::Unqueue() {
 
 void ConnectionPool::LeaveQueue(StreamWaiter& waiter) {
   waiter.pool_ = nullptr;
+  waiter.wait_.Clear();
   static_cast<ListNode<StreamWaiter>&>(waiter).Unlink();
   --waiters_;
   cluster_.LeavePending();
+}
+
+// A connection that is under way has its own time; the others wait for one that somebody gives
+// back.
+void ConnectionPool::OnWaitOver(StreamWaiter& waiter) {
+  if (connecting_ > 0)
+    return cluster_.deadlines().Set(waiter.wait_, cluster_.spec().connect_timeout);
+  LeaveQueue(waiter);
+  waiter.OnNoStream({FailureKind::kOverflow, "no connection became free within connect_timeout"});
 }
 
 // Those for whom no connection is on its way any more.

@@ -6,6 +6,7 @@
 
 #include "net/base/intrusive_list.h"
 #include "net/http/connection.h"
+#include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
 #include "sidecar/upstream/dial.h"
 
@@ -19,9 +20,12 @@ class Cluster;
 class ConnectionPool;
 class Endpoint;
 
-// A request that waits for a stream. Destroying it withdraws it.
+// A request that waits for a stream, no longer than connect_timeout while no connection is under
+// way. Destroying it withdraws it.
 class StreamWaiter : public ListNode<StreamWaiter> {
  public:
+  StreamWaiter()
+      : wait_(this, [](void* self) { static_cast<StreamWaiter*>(self)->OnWaitOver(); }) {}
   virtual ~StreamWaiter() { Withdraw(); }
   // No OnStream or OnNoStream follows.
   void Withdraw();
@@ -30,9 +34,15 @@ class StreamWaiter : public ListNode<StreamWaiter> {
   // before.
   virtual void OnStream(http::Stream& stream, Transport& transport, bool reused) = 0;
   virtual void OnNoStream(Failure failure) = 0;
+  bool waiting() const { return pool_ != nullptr; }
+  // Whether the endpoint is being connected to: else it is our own limits that make it wait.
+  bool connection_under_way() const;
 
  private:
   friend class ConnectionPool;
+  void OnWaitOver();
+
+  loop::Deadline wait_;
   ConnectionPool* pool_ = nullptr;  // while queued
   bool fresh_ = false;              // as asked of Acquire
 };
@@ -113,6 +123,7 @@ class ConnectionPool {
   void Queue(StreamWaiter& waiter);
   StreamWaiter& Unqueue();
   void LeaveQueue(StreamWaiter& waiter);
+  void OnWaitOver(StreamWaiter& waiter);
   void FailExcessWaiters(Failure why);
   void OnConnected(PooledConnection& connection);
   void OnRoom(PooledConnection& connection);

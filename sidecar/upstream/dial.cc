@@ -1,5 +1,6 @@
 #include "sidecar/upstream/dial.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "net/http1/client_connection.h"
@@ -8,6 +9,30 @@
 #include "net/tls/secure_transports.h"
 
 namespace tulle::upstream {
+
+namespace {
+
+bool HasLabels(const EndpointSpec& endpoint, const Labels& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
+    return std::find(endpoint.transport_labels.begin(), endpoint.transport_labels.end(), label) !=
+           endpoint.transport_labels.end();
+  });
+}
+
+}  // namespace
+
+const TransportSocketSpec& SocketFor(const ClusterSpec& cluster, const EndpointSpec& endpoint) {
+  for (const TransportSocketSpec& socket : cluster.transport_sockets) {
+    if (HasLabels(endpoint, socket.match)) return socket;
+  }
+  return cluster.transport_sockets.back();
+}
+
+bool HasExpectedIdentity(const EndpointSpec& endpoint, const Transport& transport) {
+  if (endpoint.spiffe_id.empty()) return true;
+  const PeerIdentity* peer = transport.peer();
+  return peer != nullptr && peer->spiffe_id == endpoint.spiffe_id;
+}
 
 std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
                                 const EndpointSpec& endpoint, const TransportSocketSpec& socket) {

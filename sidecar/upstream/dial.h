@@ -13,6 +13,13 @@ namespace tulle::upstream {
 
 enum class HttpVersion : uint8_t { k1, k2 };
 
+// The first of the cluster's transport sockets whose labels the endpoint has.
+const TransportSocketSpec& SocketFor(const ClusterSpec& cluster, const EndpointSpec& endpoint);
+
+// Whether the peer is who the endpoint says it is. The cluster's SAN list names every identity of
+// the service; the endpoint's own one is the exact answer.
+bool HasExpectedIdentity(const EndpointSpec& endpoint, const Transport& transport);
+
 // Starts connecting, in plaintext or by TLS as `socket` says. Never null: failures are told by
 // OnTransportFailed.
 std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,

@@ -42,21 +42,13 @@ double Endpoint::SlowStartShare(const ClusterSpec& cluster, loop::Instant now) c
   return std::clamp(share, slow.min_weight_percent / 100.0, 1.0);
 }
 
-// The cluster's SAN list names every identity of the service; the endpoint's own one is the exact
-// answer.
-bool Endpoint::HasExpectedIdentity(const Transport& transport) const {
-  if (spec_.spiffe_id.empty()) return true;
-  const PeerIdentity* peer = transport.peer();
-  return peer != nullptr && peer->spiffe_id == spec_.spiffe_id;
-}
-
 bool Endpoint::Passes(const Transport& transport, tls::SecondJudgement& judgement) const {
-  return HasExpectedIdentity(transport) &&
+  return HasExpectedIdentity(spec_, transport) &&
          (socket_->tls == nullptr || judgement.Passes(transport, socket_->tls->terms()));
 }
 
 bool Endpoint::Admits(const Transport& transport, const tls::SecureConnector* dialled_by) const {
-  if (socket_->tls.get() == dialled_by) return HasExpectedIdentity(transport);
+  if (socket_->tls.get() == dialled_by) return HasExpectedIdentity(spec_, transport);
   tls::SecondJudgement judgement(cluster_.loop());
   return Passes(transport, judgement);
 }

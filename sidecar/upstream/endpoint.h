@@ -88,8 +88,6 @@ class Endpoint : public Deletable {
   }
 
  private:
-  bool HasExpectedIdentity(const Transport& transport) const;
-
   Cluster& cluster_;
   EndpointSpec spec_;
   const TransportSocketSpec* socket_;  // in the cluster's spec

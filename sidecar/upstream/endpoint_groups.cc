@@ -18,8 +18,8 @@ void EndpointGroups::Build(std::shared_ptr<const ClusterSpec> spec, const Endpoi
                            std::vector<Endpoint*> in_order, std::shared_ptr<const Ring> ring,
                            loop::Instant now, loop::Random& random) {
   spec_ = std::move(spec);
-  ring_ = std::move(ring);
   in_order_ = std::move(in_order);
+  ring_ = std::move(ring);
   outdated_at_ = loop::Instant::max();
   Sort(in_order_, now);
   SplitByLoad(set.overprovisioning_percent);
@@ -177,6 +177,8 @@ Choice EndpointGroups::ChooseByRing(const Wish& wish, loop::Instant now) {
   Endpoint* tried = nullptr;
   uint32_t avoided = 0;
   for (size_t i = 0; i < circle.hashes.size(); ++i, point = circle.After(point)) {
+    // In the middle of a push the ring may be of endpoints that follow in a moment.
+    if (circle.endpoints[point] >= in_order_.size()) continue;
     Endpoint* endpoint = in_order_[circle.endpoints[point]];
     if (endpoint == last) continue;
     last = endpoint;

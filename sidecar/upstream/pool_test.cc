@@ -93,6 +93,62 @@ TEST_F(ClusterTest, PendingRequestsStayWithinTheirCap) {
   EXPECT_EQ(pending(), 1u);
 }
 
+TEST_F(ClusterTest, WaitingForAConnectionEndsInTime) {
+  spec_.caps.connections = 1;
+  spec_.connect_timeout = seconds(2);
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  two_.Ask(Pool(a_));
+  Pass(milliseconds(1900));
+  three_.Ask(Pool(a_));
+  EXPECT_EQ(two_.answers, 0);
+  Pass();
+  EXPECT_EQ(two_.failure, FailureKind::kOverflow);
+  EXPECT_EQ(pending(), 1u);
+  one_.End();
+  Pass();
+  ASSERT_NE(three_.stream, nullptr);
+  Pass(seconds(5));
+  EXPECT_EQ(three_.answers, 1);
+}
+
+TEST_F(ClusterTest, IdleConnectionsStayWithinTheirCap) {
+  spec_.max_idle_connections = 1;
+  Build({a_.address(), b_.address()});
+  one_.Ask(Pool(a_));
+  two_.Ask(Pool(b_));
+  three_.Ask(Pool(b_));
+  Pass();
+  EXPECT_EQ(connections(), 3u);
+  one_.End();
+  Pass();
+  EXPECT_EQ(connections(), 3u);
+  two_.End();
+  Pass();
+  EXPECT_EQ(connections(), 2u);  // the oldest went
+  EXPECT_EQ(a_.open(), 0u);
+  three_.End();
+  Pass();
+  EXPECT_EQ(connections(), 1u);
+}
+
+TEST_F(ClusterTest, WithoutIdleConnectionsAWaiterIsStillServed) {
+  spec_.max_idle_connections = 0;
+  spec_.caps.connections = 1;
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  two_.Ask(Pool(a_));
+  Pass();
+  one_.End();
+  Pass();
+  ASSERT_NE(two_.stream, nullptr);
+  EXPECT_TRUE(two_.reused);
+  two_.End();
+  Pass();
+  EXPECT_EQ(connections(), 0u);
+}
+
 TEST_F(ClusterTest, RequestsStayWithinTheirCap) {
   spec_.caps.requests = 2;
   Build({a_.address()});

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "sidecar/config/field_path.h"
+#include "sidecar/upstream/cluster_spec.h"
+
+namespace tulle::config {
+
+// How a cluster chooses endpoints: lb_policy with its configurations, or load_balancing_policy,
+// whose first entry that is implemented is taken, as in Envoy; and common_lb_config.
+absl::Status TakeBalancing(const envoy::config::cluster::v3::Cluster& cluster, const FieldPath& at,
+                           upstream::ClusterSpec& spec);
+
+}  // namespace tulle::config
