@@ -24,12 +24,12 @@ def origins(make_origin):
 
 @pytest.fixture
 def mesh(run_sidecar, origins):
-    """mesh(cluster={...}, **route action) -> port of a listener before the three origins."""
-    def start(cluster=None, **action):
+    """mesh(cluster={...}, *arguments, **route action) -> port of a listener before the three origins."""
+    def start(cluster=None, *arguments, **action):
         port = processes.free_port()
         start.sidecar = run_sidecar(
             [bootstrap.listener(port, bootstrap.connection_manager([bootstrap.route(**action)]))],
-            [bootstrap.cluster(ports=[o.port for o in origins], **(cluster or {}))])
+            [bootstrap.cluster(ports=[o.port for o in origins], **(cluster or {}))], *arguments)
         return port
     return start
 
@@ -192,7 +192,7 @@ def test_an_endpoint_that_fails_its_checks_is_left_alone(mesh, origins):
         return say
     for number, one in enumerate(origins):
         one.answer = answer(number)
-    port = mesh({"health_checks": [health_check({"http_health_check": {"path": "/healthz", "host": "checked.test"}})]})
+    port = mesh({"health_checks": [health_check({"http_health_check": {"path": "/healthz", "host": "checked.test"}})]}, "--workers", "2")
     for one in origins:
         wait_for_health(mesh.sidecar, one.port, "healthy")
     assert set(bodies(port, 9)) == {b"0", b"1", b"2"}
