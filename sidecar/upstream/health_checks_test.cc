@@ -30,6 +30,7 @@ class Patient : public loop::ListenerEvents {
 
   std::string answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
   std::vector<std::string> asked;
+  int most_times = 1000;  // that a connection is answered
 
  private:
   struct Visit : loop::SocketEvents {
@@ -43,11 +44,13 @@ class Patient : public loop::ListenerEvents {
       const ssize_t got = socket->Readv({&into, 1});
       if (got <= 0) return socket->Watch(this, false, false);
       patient.asked.emplace_back(bytes, static_cast<size_t>(got));
+      if (++times > patient.most_times) return socket.reset();
       const iovec from{patient.answer.data(), patient.answer.size()};
       if (!patient.answer.empty()) socket->Writev({&from, 1});
     }
     Patient& patient;
     std::unique_ptr<loop::Socket> socket;
+    int times = 0;
   };
 
   std::unique_ptr<loop::Listener> listener_;
@@ -114,6 +117,20 @@ TEST_F(HealthChecksTest, AsksAsItIsToAsk) {
   Pass(seconds(21));
   EXPECT_EQ(patient_.asked.size(), 5u);
   EXPECT_EQ(patient_.connections(), 1u);  // kept
+}
+
+TEST_F(HealthChecksTest, KeptConnectionThatIsClosedUnderTheQuestionSaysNothing) {
+  patient_.most_times = 1;
+  check_.unhealthy_threshold = 1;
+  Begin();
+  for (int i = 0; i < 5; ++i) {
+    Pass(seconds(5));
+    EXPECT_TRUE(IsPicked()) << i;
+  }
+  EXPECT_GE(patient_.connections(), 5u);
+  patient_.most_times = 0;  // nor on a fresh one
+  Pass(seconds(6));
+  EXPECT_FALSE(IsPicked());
 }
 
 TEST_F(HealthChecksTest, ThresholdsDecideLater) {

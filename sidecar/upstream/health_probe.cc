@@ -52,7 +52,11 @@ void HttpHealthProbe::Ask() {
     Drop();
     asked_ = true;
   }
-  if (connection_ != nullptr) return Send();
+  reused_ = connection_ != nullptr;
+  reused_ ? Send() : Dial();
+}
+
+void HttpHealthProbe::Dial() {
   const bool http2 = is_grpc() || target_.cluster->http == HttpChoice::kHttp2;
   connection_ = Speak(http2 ? HttpVersion::k2 : HttpVersion::k1, target_.loop, target_.deadlines,
                       *target_.cluster, DialTarget(target_), *this);
@@ -78,6 +82,7 @@ void HttpHealthProbe::Call() {
       target_.loop, *connection_, options, HealthRequest(target_.check().service),
       [this](const grpc::Status& status, std::string response) {
         target_.loop.DeferDelete(std::move(call_));
+        if (status.code == grpc::Code::kUnavailable) return OnLost();
         Answer(status.ok() && IsServing(response));
       });
 }
@@ -127,13 +132,22 @@ void HttpHealthProbe::OnEnd() {
 
 void HttpHealthProbe::OnReset(Failure) {
   OnEnd();
-  Answer(false);
+  OnLost();
 }
 
 void HttpHealthProbe::OnConnectionClosed(Failure) {
   call_ = nullptr;
   target_.loop.DeferDelete(std::move(connection_));
-  Answer(false);
+  OnLost();
+}
+
+// A kept connection may have been closed by its peer in the same moment: that says nothing, so a
+// fresh one is asked.
+void HttpHealthProbe::OnLost() {
+  if (!asked_ || !std::exchange(reused_, false)) return Answer(false);
+  Drop();
+  asked_ = true;
+  Dial();
 }
 
 void HttpHealthProbe::Answer(bool good) {

@@ -71,6 +71,8 @@ class HttpHealthProbe final : public HealthProbe,
   void SendGet();
   void Call();
   void OnEnd();
+  void OnLost();
+  void Dial();
   void Answer(bool good);
   void Drop();
 
@@ -80,8 +82,9 @@ class HttpHealthProbe final : public HealthProbe,
   std::optional<Arena> arena_;
   http::Stream* stream_ = nullptr;
   std::unique_ptr<grpc::UnaryCall> call_;
-  bool asked_ = false;  // an answer is owed
-  size_t unread_ = 0;   // of a body, that may still come
+  bool asked_ = false;   // an answer is owed
+  bool reused_ = false;  // on a connection that had been asked before
+  size_t unread_ = 0;    // of a body, that may still come
 };
 
 // A connect, and where the check says so bytes to and fro.
