@@ -48,7 +48,7 @@ void HttpCaller::Hang() {
 
 void HttpCaller::Ask() {
   const int number = answered_ + lost_;
-  path_ = "/" + std::to_string(number);
+  path_ = calls_.prefix + "/" + std::to_string(number);
   question_.clear();
   if (number % 2 == 1) {
     const size_t size = 1 + loop_.random().Below(calls_.largest_body);

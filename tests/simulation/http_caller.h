@@ -24,6 +24,8 @@ struct Calls {
   bool http2 = false;
   // Plaintext unless given.
   std::shared_ptr<const TransportConnector> connector = nullptr;
+  // What paths begin with: the caller's own, where the origin shall tell requests apart.
+  std::string prefix = {};
 };
 
 // An HTTP client that sends one request after the other and checks each answer against its

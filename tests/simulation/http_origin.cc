@@ -51,6 +51,8 @@ class HttpOrigin::Answer final : public http::StreamEvents, public Deletable {
  private:
   void Think() {
     ++origin_.requests_;
+    ++origin_.processed_[std::string(head_->method) + " " + std::string(head_->path)];
+    if (origin_.broken_) origin_.broken_arrivals_.push_back(origin_.loop_.Now());
     const auto limit = static_cast<uint64_t>(origin_.habits_.thinking.count());
     timer_->Start(loop::Duration(origin_.loop_.random().Below(limit + 1)));
   }
@@ -117,7 +119,7 @@ void HttpOrigin::Answer::Respond() {
   Arena arena(origin_.loop_.slab());
   http::Head head(arena);
   head.status = 200;
-  if (OneIn(origin_.habits_.one_in_fails)) {
+  if (origin_.broken_ || OneIn(origin_.habits_.one_in_fails)) {
     ++origin_.failed_;
     head.status = 503;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +39,11 @@ class HttpOrigin : public loop::ListenerEvents {
   int connections() const { return connections_; }
   // Of the last request, by name; empty if it had none.
   const std::string& last_xfcc() const { return last_xfcc_; }
+  // How often each request was processed, by method and path.
+  const std::map<std::string, int>& processed() const { return processed_; }
+  // While broken all get a 503; when those came.
+  void Break(bool broken) { broken_ = broken; }
+  const std::vector<loop::Instant>& broken_arrivals() const { return broken_arrivals_; }
 
  private:
   class Answer;
@@ -54,6 +60,9 @@ class HttpOrigin : public loop::ListenerEvents {
   int aborted_ = 0;
   int connections_ = 0;
   std::string last_xfcc_;
+  std::map<std::string, int> processed_;
+  bool broken_ = false;
+  std::vector<loop::Instant> broken_arrivals_;
 };
 
 }  // namespace tulle::simulation

@@ -89,29 +89,34 @@ void Mesh::Enrol(const std::string& account) {
 void Mesh::StartShop() {
   sidecar::Workload workload;
   workload.outbound_http = 15001;
-  shop_ = NewMember(shop_host_, "shop", seed_ * 3 + 1, std::move(workload));
+  shop_ = NewMember(shop_host_, "shop", seed_ * 3 + 1, std::move(workload), wires_.shop_workers);
 }
 
 void Mesh::StartPost() {
   sidecar::Workload workload;
   workload.inbound = {wires_.http2 ? "15080:8080:80/http2" : "15080:8080:80/http"};
-  post_ = NewMember(post_host_, "post", seed_ * 3 + 2, std::move(workload));
+  post_ = NewMember(post_host_, "post", seed_ * 3 + 2, std::move(workload), 1);
 }
 
 std::unique_ptr<MeshMember> Mesh::NewMember(int host, const std::string& account, uint64_t key_seed,
-                                            sidecar::Workload workload) {
+                                            sidecar::Workload workload, int workers) {
   const std::string state = directory_ + "/" + account;
   workload.name = account;
   return std::make_unique<MeshMember>(
       world_, host, key_seed, *wires_.transports,
       sidecar::Membership::Options{
-          {Address(kControl)}, state + "/token", state, std::move(workload)},
-      log_);
+          {Address(kControl)}, state + "/token", state, std::move(workload), {}},
+      log_, workers);
 }
 
 void Mesh::RestartShop() {
   shop_.reset();
   StartShop();
+}
+
+void Mesh::RestartPost() {
+  post_.reset();
+  StartPost();
 }
 
 bool Mesh::Join() {

@@ -18,6 +18,7 @@ namespace tulle::simulation {
 struct MeshWires {
   const tls::SecureTransports* transports;  // between sidecars, and to the control plane
   bool http2 = false;                       // callers, sidecars and origin; else HTTP/1.1
+  int shop_workers = 1;
 };
 
 // The product in one simulated process, nothing of it replaced but the loops, the keys' randomness
@@ -46,6 +47,10 @@ class Mesh {
   void StopControlPlane() { control_.reset(); }
   // The sidecar of shop ends and begins anew with what is in its state directory.
   void RestartShop();
+  // The same of post: for a while nobody answers for it.
+  void RestartPost();
+  // The two sidecars do not hear each other.
+  void Partition(loop::Duration length) { world_.Partition(shop_host_, post_host_, length); }
   // Every connection between the two sidecars, at once.
   int ResetConnections() { return world_.ResetConnections(shop_host_, post_host_); }
 
@@ -69,7 +74,7 @@ class Mesh {
   void StartShop();
   void StartPost();
   std::unique_ptr<MeshMember> NewMember(int host, const std::string& account, uint64_t key_seed,
-                                        sidecar::Workload workload);
+                                        sidecar::Workload workload, int workers);
 
   const uint64_t seed_;
   const MeshWires wires_;

@@ -13,9 +13,10 @@ namespace tulle::simulation {
 // Tells the trace and the test of what ends, and goes on to the product's own observer.
 class MeshMember::Witness final : public proxy::Observer {
  public:
-  explicit Witness(MeshMember& member)
+  Witness(MeshMember& member, size_t worker)
       : member_(member),
-        observer_(*member.worker_loop_, member.worker_metrics_, 0, member.access_log_) {}
+        observer_(*member.worker_loops_[worker], *member.worker_metrics_[worker],
+                  static_cast<int>(worker), member.access_log_) {}
 
   void OnExchangeEnd(const proxy::Exchange& exchange) override {
     const proxy::DecisionRecord& record = exchange.record();
@@ -39,17 +40,18 @@ class MeshMember::Witness final : public proxy::Observer {
 
 MeshMember::MeshMember(sim::Simulation& world, int host, uint64_t key_seed,
                        const tls::SecureTransports& transports,
-                       const sidecar::Membership::Options& options, telemetry::Log& log)
-    : world_(world),
-      host_(host),
-      main_loop_(world.NewLoop(host)),
-      worker_loop_(world.NewLoop(host)),
-      keys_(key_seed) {
-  sidecar::Sidecar::Options workers;
-  workers.new_worker = [this](int) {
-    return std::make_unique<sidecar::WorkerOnLoop>(*worker_loop_, std::make_unique<Witness>(*this));
+                       const sidecar::Membership::Options& options, telemetry::Log& log,
+                       int workers)
+    : world_(world), host_(host), main_loop_(world.NewLoop(host)), keys_(key_seed) {
+  sidecar::Sidecar::Options parts;
+  parts.workers = workers;
+  parts.new_worker = [this](int index) {
+    worker_loops_.push_back(world_.NewLoop(host_));
+    worker_metrics_.push_back(std::make_unique<telemetry::Registry>());
+    return std::make_unique<sidecar::WorkerOnLoop>(
+        *worker_loops_.back(), std::make_unique<Witness>(*this, static_cast<size_t>(index)));
   };
-  sidecar_ = std::make_unique<sidecar::Sidecar>(*main_loop_, transports, std::move(workers));
+  sidecar_ = std::make_unique<sidecar::Sidecar>(*main_loop_, transports, std::move(parts));
   sidecar_->OnVersionInForce([this] {
     world_.Note("in force", static_cast<uint64_t>(host_), 0);
     for (const std::string& error : sidecar_->errors()) ADD_FAILURE() << error;
@@ -68,7 +70,8 @@ bool MeshMember::ready() const {
 }
 
 std::string MeshMember::Metrics() const {
-  const telemetry::Registry* all[] = {&metrics_, &worker_metrics_};
+  std::vector<const telemetry::Registry*> all = {&metrics_};
+  for (const auto& registry : worker_metrics_) all.push_back(registry.get());
   return telemetry::PrometheusText(telemetry::Collect(all));
 }
 

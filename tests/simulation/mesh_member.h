@@ -16,14 +16,14 @@
 
 namespace tulle::simulation {
 
-// A sidecar with --control as the product runs it, in a simulated process of two loops: the main
-// one and that of its worker. Owner: Mesh.
+// A sidecar with --control as the product runs it, in a simulated process of loops: the main one
+// and one for each worker. Owner: Mesh.
 class MeshMember {
  public:
   // `log` outlives this.
   MeshMember(sim::Simulation& world, int host, uint64_t key_seed,
              const tls::SecureTransports& transports, const sidecar::Membership::Options& options,
-             telemetry::Log& log);
+             telemetry::Log& log, int workers);
   ~MeshMember();
 
   // Registered, connected, and its listeners accept.
@@ -47,9 +47,11 @@ class MeshMember {
 
   sim::Simulation& world_;
   const int host_;
-  std::unique_ptr<loop::Loop> main_loop_, worker_loop_;
+  std::unique_ptr<loop::Loop> main_loop_;
+  std::vector<std::unique_ptr<loop::Loop>> worker_loops_;
   certs::SeededKeySource keys_;
-  telemetry::Registry metrics_, worker_metrics_;
+  telemetry::Registry metrics_;
+  std::vector<std::unique_ptr<telemetry::Registry>> worker_metrics_;
   DevNull access_log_;
   std::unique_ptr<sidecar::Sidecar> sidecar_;
   std::unique_ptr<sidecar::Membership> membership_;
