@@ -102,11 +102,11 @@ def ask(port, data):
             return 0
 
 
-def get(port, path="/", headers=(), host="test.local", method="GET", body=b""):
-    """An ordinary request on a new connection."""
+def get(port, path="/", headers=(), host="test.local", method="GET", body=b"", sock=None):
+    """An ordinary request on a new connection, or on the one given."""
     lines = ["%s %s HTTP/1.1" % (method, path), "Host: " + host, *("%s: %s" % h for h in headers)]
     if body or method in ("POST", "PUT"):
         lines.append("Content-Length: %d" % len(body))
-    with Raw(port) as client:
+    with Raw(port, sock) as client:
         client.send("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
         return client.response(head=method == "HEAD")

@@ -35,23 +35,25 @@ spec:
 class ControlledMesh:
     """Owner of the control plane's files; starts, kills and asks it."""
 
-    def __init__(self, folder, workloads, split, ports):
+    def __init__(self, folder, workloads, split, place):
         self.folder = folder
         self.workloads = workloads
         self.split = split
-        self.grpc, self.api, self.health = ports
+        self.place = place
+        self.grpc, self.api, self.health = place.CONTROL_PORTS
         self.data = os.path.join(folder, "control")
         self.control = None
 
     # -- the control plane as a process
 
     def control_arguments(self):
-        return [processes.binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:%d" % self.grpc,
-                "--api", "127.0.0.1:%d" % self.api, "--health", "127.0.0.1:%d" % self.health]
+        return [processes.binary("control-plane/tulle-control"), "--data-dir", self.data,
+                "--grpc", "%s:%d" % (self.place.control_host, self.grpc), "--api", "%s:%d" % (self.place.control_host, self.api),
+                "--health", "127.0.0.1:%d" % self.health, "--ip", self.place.control_host]
 
     def tullectl(self, *arguments, text=None):
         """Standard output of a command; an error tells what the command said."""
-        argv = [processes.binary("control-plane/cli/tullectl"), "--credential-file", os.path.join(self.data, "admin.json"), *arguments]
+        argv = self.place.control_argv(processes.binary("control-plane/cli/tullectl"), *self.where(), *arguments)
         done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False,
                               env={**os.environ, "HOME": self.folder})
         if done.returncode:
@@ -60,7 +62,16 @@ class ControlledMesh:
 
     def command(self, *arguments):
         """How a person would type it."""
-        return "bazel-bin/control-plane/cli/tullectl --credential-file %s/admin.json %s" % (self.data, " ".join(arguments))
+        return " ".join(self.place.control_argv("bazel-bin/control-plane/cli/tullectl", *self.where(), *arguments))
+
+    def where(self):
+        return ["--credential-file", os.path.join(self.data, "admin.json"), "--server", "https://%s:%d" % (self.place.control_host, self.api)]
+
+    def answers(self):
+        try:
+            return os.path.exists(os.path.join(self.data, "admin.json")) and self.tullectl("status") is not None
+        except RuntimeError:
+            return False
 
     def make_tokens(self):
         for workload in self.workloads.values():
@@ -83,7 +94,7 @@ class ControlledMesh:
         return self.apply(SPLIT_POLICY % (v1, v2))
 
     def no_retries(self):
-        services = sorted({w.service for w in self.workloads.values() if w.application and w.service != "lab"} | {"post-v1", "post-v2"})
+        services = sorted({w.service for w in self.workloads.values() if w.has_application and w.service not in ("lab", "redis")} | {"post-v1", "post-v2"})
         self.apply("---\n".join(NO_RETRIES % (service, service) for service in services))
 
     # -- what it knows
@@ -104,11 +115,7 @@ class ControlledMesh:
     def arguments(self, workload):
         state = os.path.join(self.folder, workload.tag + ".state")
         os.makedirs(state, mode=0o700, exist_ok=True)
-        argv = ["--control", "127.0.0.1:%d" % self.grpc, "--token-file", self.token_of(workload), "--state-dir", state,
-                "--admin", "127.0.0.1:%d" % workload.admin, "--name", workload.name, "--workers", str(workload.workers)]
-        if workload.application:
-            dialled = "%d@" % workload.dialled if workload.dialled != workload.inbound else ""
-            argv += ["--inbound", "%s%d:%d:80/http" % (dialled, workload.inbound, workload.application)]
-        if workload.calls:
-            argv += ["--outbound-http", str(workload.outbound)]
-        return argv
+        for path in (state, self.token_of(workload)):
+            self.place.give(path)
+        return ["--control", "%s:%d" % (self.place.control_host, self.grpc), "--token-file", self.token_of(workload), "--state-dir", state,
+                "--name", workload.name, "--workers", str(workload.workers)]

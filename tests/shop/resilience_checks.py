@@ -1,12 +1,10 @@
 """What the mesh does when a service fails: checks of the demo against the lab. Each returns (what was seen, whether it holds)."""
 import json
 import statistics
-import subprocess
 import threading
 import time
 
 import processes
-import raw
 
 POLICY = """\
 apiVersion: tulle.dev/v1alpha1
@@ -24,8 +22,7 @@ class Lab:
 
     def __init__(self, demo):
         self.demo = demo
-        self.port = demo.workloads["customers"].outbound
-        self.own_port = demo.workloads["lab"].application
+        self.own = demo.workloads["lab"]
 
     def obey(self, policy):
         """The policy is in force at the customers' sidecar; the lab has forgotten what it saw."""
@@ -34,21 +31,19 @@ class Lab:
         self.tell("/forget")
 
     def tell(self, target):
-        assert raw.get(self.own_port, target, method="POST", host="lab").status == 200
+        assert self.demo.ask_own(self.own, target, method="POST").status == 200
 
     def seen(self):
-        return json.loads(raw.get(self.own_port, "/seen", host="lab").body)
+        return json.loads(self.demo.ask_own(self.own, "/seen").body)
 
     def load(self, path, threads, requests=0, seconds=0):
-        argv = [processes.binary("tests/shop/load"), "127.0.0.1:%d" % self.port, "--host", "lab", "--path", path, "--threads", str(threads),
-                "--rate", "20000", *(["--requests", str(requests)] if requests else []), *(["--seconds", str(seconds)] if seconds else [])]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return self.demo.run_load("lab", "--path", path, "--threads", str(threads), "--rate", "20000",
+                                  *(["--requests", str(requests)] if requests else []), *(["--seconds", str(seconds)] if seconds else []))
 
     def get(self, path):
         """Status and seconds of one request."""
         began = time.monotonic()
-        status = raw.get(self.port, path, host="lab").status
+        status = self.demo.ask("lab", path).status
         return status, time.monotonic() - began
 
 

@@ -1,4 +1,5 @@
 // One service of the blog shop:  service ROLE PORT [--version V] [--peer NAME=HOST:PORT]...
+// [--listen everywhere]
 //
 //   gateway   GET /blog/ID    asks auth and post        POST /blog      auth, then post
 //             GET /image/ID   asks auth and image       POST /pay       auth, then payment
@@ -148,6 +149,7 @@ int Run(int argc, char** argv) {
     return 2;
   }
   std::string version = "v1";
+  bool everywhere = false;
   std::map<std::string, Address> peers;
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string option = argv[i];
@@ -157,18 +159,21 @@ int Run(int argc, char** argv) {
         equals == std::string::npos ? std::nullopt : ParseAddress(value.substr(equals + 1));
     if (option == "--version") {
       version = value;
+    } else if (option == "--listen" && value == "everywhere") {
+      everywhere = true;
     } else if (option == "--peer" && address) {
       peers[value.substr(0, equals)] = *address;
     } else {
-      std::fprintf(stderr, "%s %s: expected --version V or --peer NAME=HOST:PORT\n", argv[i],
-                   argv[i + 1]);
+      std::fprintf(stderr,
+                   "%s %s: expected --version V, --peer NAME=HOST:PORT or --listen everywhere\n",
+                   argv[i], argv[i + 1]);
       return 2;
     }
   }
   Service service(argv[1], version);
   for (const auto& [name, address] : peers) service.AddPeer(name, address);
   std::signal(SIGPIPE, SIG_IGN);
-  const int listener = Listen(static_cast<uint16_t>(std::atoi(argv[2])));
+  const int listener = Listen(static_cast<uint16_t>(std::atoi(argv[2])), everywhere);
   for (;;) {
     const int descriptor = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (descriptor >= 0) std::thread(Serve, &service, descriptor).detach();

@@ -218,11 +218,11 @@ std::optional<Response> Client::Call(const Request& request) {
   return response;
 }
 
-int Listen(uint16_t port) {
+int Listen(uint16_t port, bool everywhere) {
   const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int one = 1;
   setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  const sockaddr_in address = Loopback({"127.0.0.1", port});
+  const sockaddr_in address = Loopback({everywhere ? "0.0.0.0" : "127.0.0.1", port});
   if (bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       listen(descriptor, 1024) != 0) {
     std::fprintf(stderr, "port %u is taken: choose another\n", port);

@@ -89,9 +89,9 @@ class Client {
   std::vector<std::unique_ptr<Wire>> idle_;
 };
 
-// A listening socket on loopback; port 0 takes a free one. The process ends with a message if the
-// port is taken.
-int Listen(uint16_t port);
+// A listening socket on loopback, or on all addresses; port 0 takes a free one. The process ends
+// with a message if the port is taken.
+int Listen(uint16_t port, bool everywhere = false);
 
 }  // namespace tulle::shop
 
