@@ -82,6 +82,9 @@ Parsed ParseCommandLine(int argc, char** argv) {
   app.add_option("--state-dir", line.state_directory,
                  "Directory for key, certificate and last good configuration")
       ->needs(control);
+  app.add_option("--mesh-range", line.mesh_ranges,
+                 "CIDR whose addresses are services of the mesh and nowhere else, again for each "
+                 "(with --transparent; default: 240.240.0.0/16)");
   app.add_option("--workers", line.workers, "Threads that carry traffic")->check(CLI::Range(1, 64));
   app.add_option("--admin", line.admin, "ADDRESS:PORT of the admin pages (with --control)");
   app.add_option("--log-level", line.log_level, "trace, debug, info, warning, error or off");

@@ -16,6 +16,7 @@ struct CommandLine {
   std::string token_file;
   std::string state_directory;
   Workload workload;
+  std::vector<std::string> mesh_ranges = {"240.240.0.0/16"};  // transparent
   int workers = 1;
   std::string admin = "127.0.0.1:15000";  // with --control
   std::string log_level = "info";

@@ -91,6 +91,10 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   self.discovery_->on_secret = [&self](const std::string& name, const std::string& bytes) {
     if (name == kRootsSecret) self.agent_->SetRoots(RootsIn(bytes));
   };
+  if (options.workload.transparent) {
+    self.on_demand_ = std::make_unique<OnDemandListeners>(loop, sidecar, *self.discovery_);
+    self.mesh_ranges_ = std::move(options.mesh_ranges);
+  }
   if (options.workload.has_listeners()) {
     self.registration_ = std::make_unique<Registration>(
         loop, connect, *std::move(request), [&log](const std::string& error) {
@@ -108,6 +112,7 @@ Membership::~Membership() = default;
 
 void Membership::Start() {
   discovery_->LoadLastGood();
+  if (on_demand_ != nullptr) on_demand_->Start(mesh_ranges_);
   agent_->Start();
 }
 

@@ -11,6 +11,8 @@
 #include "net/tls/secure_transports.h"
 #include "sidecar/discovery.h"
 #include "sidecar/identity/identity_agent.h"
+#include "sidecar/on_demand_listeners.h"
+#include "sidecar/policy/rule_spec.h"
 #include "sidecar/registration.h"
 #include "sidecar/sidecar.h"
 #include "telemetry/log.h"
@@ -31,6 +33,8 @@ class Membership final : private identity::IdentityAgent::Events {
     std::string token_file;
     std::string state_directory;
     Workload workload;
+    // Where a transparent workload's unknown destinations are nowhere.
+    std::vector<policy::Cidr> mesh_ranges;
   };
 
   // References outlive this. An error names the option and what would be right.
@@ -65,6 +69,8 @@ class Membership final : private identity::IdentityAgent::Events {
   std::shared_ptr<const identity::Identity> identity_;
   std::unique_ptr<identity::IdentityAgent> agent_;
   std::unique_ptr<Discovery> discovery_;
+  std::unique_ptr<OnDemandListeners> on_demand_;  // null: not transparent
+  std::vector<policy::Cidr> mesh_ranges_;
   std::unique_ptr<Registration> registration_;  // null: nothing to register
 };
 

@@ -10,6 +10,7 @@
 #include "net/tls/tls_transports.h"
 #include "sidecar/admin/snapshot_pages.h"
 #include "sidecar/config/snapshot.h"
+#include "sidecar/policy/rule.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "sidecar/proxy/traffic_observer.h"
 #include "sidecar/status_pages.h"
@@ -159,13 +160,25 @@ absl::Status Process::StartFromControlPlane() {
     return absl::InvalidArgumentError(
         absl::StrCat("--admin ", command_line_.admin, ": expected ADDRESS:PORT"));
   }
+  std::vector<policy::Cidr> mesh_ranges;
+  for (const std::string& text : command_line_.mesh_ranges) {
+    const std::optional<policy::Cidr> range = policy::ParseCidr(text);
+    if (!range) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--mesh-range ", text, ": expected a CIDR, such as 240.240.0.0/16"));
+    }
+    mesh_ranges.push_back(*range);
+  }
   if (absl::Status started = StartAdmin(*admin, false); !started.ok()) return started;
   Workload workload = command_line_.workload;
   workload.has_ipv6 = HasIpv6(loop_);
-  auto membership = Membership::Make(
-      loop_, *sidecar_, tls::TlsTransports(), keys_,
-      {{*control}, command_line_.token_file, command_line_.state_directory, std::move(workload)},
-      log_, metrics_);
+  auto membership = Membership::Make(loop_, *sidecar_, tls::TlsTransports(), keys_,
+                                     {{*control},
+                                      command_line_.token_file,
+                                      command_line_.state_directory,
+                                      std::move(workload),
+                                      std::move(mesh_ranges)},
+                                     log_, metrics_);
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);
   spans_.SetControlPlane([this] { return membership_->ConnectToControl(); });

@@ -204,7 +204,7 @@ bool ServerConnection::FinishRequest() {
     if (state_ == State::kReceived) WaitForInput();
     return false;
   }
-  if (!stream_.ended || stream_.close || draining_ || last_ || wire_.ended()) {
+  if (!stream_.ended || stream_.close || draining_ || wire_.ended()) {
     CloseAfterOutput({});
     return false;
   }

@@ -123,7 +123,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   Stream stream_;
   State state_ = State::kIdle;
   bool draining_ = false;
-  bool last_ = false;  // the next answer is the last
+  bool last_ = false;  // the next answer that begins is the last
   bool looked_once_more_ = false;
   bool told_closed_ = false;
   size_t discarded_ = 0;

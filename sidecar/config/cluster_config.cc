@@ -157,10 +157,11 @@ absl::Status TakeHttp(const v3::Cluster& cluster, const FieldPath& at,
 absl::Status TakeSocket(std::string name, const core::TransportSocket& socket,
                         upstream::Labels labels, TlsSurroundings& around, const FieldPath& at,
                         upstream::ClusterSpec& spec) {
-  auto made = ToClientSocket(socket, around, at);
+  auto made = ToClientSocket(socket, spec.http == upstream::HttpChoice::kAsDownstream, around, at);
   if (!made.ok()) return made.status();
   spec.pool_key = HashOf(name, spec.pool_key ^ made->key);
-  spec.transport_sockets.push_back({std::move(name), std::move(labels), std::move(made->tls)});
+  spec.transport_sockets.push_back(
+      {std::move(name), std::move(labels), std::move(made->tls), std::move(made->tls_http2)});
   return absl::OkStatus();
 }
 
@@ -183,7 +184,7 @@ absl::Status TakeSockets(const v3::Cluster& cluster, TlsSurroundings& around, co
     if (!status.ok()) return status;
   }
   if (!cluster.has_transport_socket()) {
-    spec.transport_sockets.push_back({"raw", {}, nullptr});
+    spec.transport_sockets.push_back({"raw", {}, nullptr, nullptr});
     return absl::OkStatus();
   }
   return TakeSocket("default", cluster.transport_socket(), {}, around, at / "transport_socket",

@@ -269,6 +269,13 @@ bool IsRaw(const core::TransportSocket& socket) {
          (!socket.has_typed_config() && socket.name() == "envoy.transport_sockets.raw_buffer");
 }
 
+bool IsHttp2(const std::string& protocol) { return protocol == "h2" || protocol == "istio-h2"; }
+
+bool OffersBoth(const std::vector<std::string>& alpn) {
+  const auto count = static_cast<size_t>(std::count_if(alpn.begin(), alpn.end(), IsHttp2));
+  return count > 0 && count < alpn.size();
+}
+
 }  // namespace
 
 absl::StatusOr<SecretSpec> ToSecret(const v3::Secret& secret, const FileReader& files,
@@ -331,7 +338,7 @@ uint64_t ServerSocketKey(const core::TransportSocket& socket) {
   return HashOf(DeterministicBytes(context));
 }
 
-absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket,
+absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket, bool as_downstream,
                                             TlsSurroundings& around, const FieldPath& at) {
   if (IsRaw(socket)) return ClientSocket{};
   v3::UpstreamTlsContext context;
@@ -347,6 +354,16 @@ absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket,
                                   static_cast<uint64_t>(spec.max_version));
   for (const std::string& protocol : spec.alpn) made.key = HashOf(protocol, made.key);
   if (!around.missing.empty()) return made;
+  // As Envoy's pools do where nothing is configured.
+  if (as_downstream && spec.alpn.empty()) spec.alpn = {"h2", "http/1.1"};
+  if (as_downstream && OffersBoth(spec.alpn)) {
+    tls::ClientTlsSpec http2 = spec;
+    std::erase_if(http2.alpn, [](const std::string& name) { return !IsHttp2(name); });
+    std::erase_if(spec.alpn, IsHttp2);
+    auto second = around.transports->NewConnector(std::move(http2));
+    if (!second.ok()) return here.Error(second.status());
+    made.tls_http2 = *std::move(second);
+  }
   auto tls = around.transports->NewConnector(std::move(spec));
   if (!tls.ok()) return here.Error(tls.status());
   made.tls = *std::move(tls);

@@ -45,8 +45,11 @@ uint64_t ServerSocketKey(const envoy::config::core::v3::TransportSocket& socket)
 struct ClientSocket {
   std::shared_ptr<const tls::SecureConnector> tls;
   uint64_t key = 0;  // a hash of what is not secrets and SAN lists
+  // TransportSocketSpec.tls_http2, where the protocol is as the downstream's and both are offered.
+  std::shared_ptr<const tls::SecureConnector> tls_http2;
 };
 absl::StatusOr<ClientSocket> ToClientSocket(const envoy::config::core::v3::TransportSocket& socket,
-                                            TlsSurroundings& around, const FieldPath& at);
+                                            bool as_downstream, TlsSurroundings& around,
+                                            const FieldPath& at);
 
 }  // namespace tulle::config

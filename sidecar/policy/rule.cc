@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 
 namespace tulle::policy {
@@ -54,6 +55,18 @@ bool Contains(const Cidr& cidr, const SocketAddress& address) {
   const auto mask = static_cast<unsigned char>(0xff << (8 - rest));
   return ((static_cast<unsigned char>(want[whole]) ^ static_cast<unsigned char>(have[whole])) &
           mask) == 0;
+}
+
+std::optional<Cidr> ParseCidr(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const auto address = SocketAddress::Parse(text.substr(0, slash), 0);
+  const std::string_view digits = text.substr(slash + 1);
+  unsigned bits = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  if (!address || !whole || bits > (address->is_v6() ? 128u : 32u)) return std::nullopt;
+  return Cidr{*address, static_cast<uint8_t>(bits)};
 }
 
 absl::StatusOr<Rule> Rule::Compile(const RuleSpec& spec) {

@@ -59,5 +59,7 @@ class Rule {
 };
 
 bool Contains(const Cidr& cidr, const SocketAddress& address);
+// "10.0.0.0/8", "fd00::/8".
+std::optional<Cidr> ParseCidr(std::string_view text);
 
 }  // namespace tulle::policy

@@ -129,8 +129,8 @@ void ActiveListener::Detect(std::unique_ptr<loop::Socket> socket) {
   ProtocolDetection::Options options;
   options.timeout = spec_->inspection_timeout;
   options.judge_at_timeout = spec_->continue_on_inspection_timeout;
-  options.inspect_http = spec_->inspect_http;
   const Chain* silent = FindChain(*socket, Offer{});
+  options.inspect_http = spec_->inspect_http && HttpMakesADifference(*socket, silent);
   const bool may_race =
       silent != nullptr && silent->http == nullptr && silent->spec->tls == nullptr;
   const bool known = may_race && server_first_.Knows(socket->LocalAddress(), services_.loop.Now());
@@ -140,6 +140,16 @@ void ActiveListener::Detect(std::unique_ptr<loop::Socket> socket) {
   detections_.PushBack(*detection);
   detection->Start(options);
   if (known) OnSilence(*detection);
+}
+
+// Whether HTTP in plaintext goes another way than other bytes to that destination.
+bool ActiveListener::HttpMakesADifference(const loop::Socket& socket, const Chain* bytes) const {
+  Offer offer;
+  for (const char* name : {"http/1.0", "http/1.1", "h2c"}) {
+    offer.application_protocols.assign(1, name);
+    if (FindChain(socket, offer) != bytes) return true;
+  }
+  return false;
 }
 
 // The server may be who speaks first. Its connection is opened ahead; if the client turns out to

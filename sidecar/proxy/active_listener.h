@@ -74,6 +74,7 @@ class ActiveListener final : public loop::ListenerEvents,
   Chain MakeChain(const std::shared_ptr<const config::FilterChainSpec>& spec);
   const Chain* FindChain(const loop::Socket& socket, const Offer& offer) const;
   bool IsLoop(const loop::Socket& socket) const;
+  bool HttpMakesADifference(const loop::Socket& socket, const Chain* bytes) const;
   void Detect(std::unique_ptr<loop::Socket> socket);
   void Close(ProtocolDetection& detection);
   void Drop(TcpRelay& relay);

@@ -82,6 +82,9 @@ struct TransportSocketSpec {
   Labels match;
   // Null: plaintext. Rebuilt when a secret changes; not part of a pool's key.
   std::shared_ptr<const tls::SecureConnector> tls;
+  // By the same terms, where the protocol follows the downstream's: each offers its own by ALPN, so
+  // that the peer cannot choose the other. Null: `tls`.
+  std::shared_ptr<const tls::SecureConnector> tls_http2 = nullptr;
 };
 
 // Cluster.circuit_breakers.thresholds of the default priority. Strict: never exceeded.

@@ -22,8 +22,10 @@ void PooledConnection::Start() {
   Cluster& cluster = pool_.cluster();
   const Endpoint& endpoint = pool_.endpoint();
   dialled_by_ = endpoint.socket().tls;
-  codec_ = Speak(pool_.version(), cluster.loop(), cluster.deadlines(), cluster.spec(),
-                 Dial(cluster.loop(), cluster.spec(), endpoint.spec(), endpoint.socket()), *this);
+  codec_ = Speak(
+      pool_.version(), cluster.loop(), cluster.deadlines(), cluster.spec(),
+      Dial(cluster.loop(), cluster.spec(), endpoint.spec(), endpoint.socket(), pool_.version()),
+      *this);
   connect_timer_ = cluster.loop().NewTimer([this] {
     codec_->Close();
     OnConnectionClosed({FailureKind::kConnectTimeout});

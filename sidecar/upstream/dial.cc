@@ -35,8 +35,11 @@ bool HasExpectedIdentity(const EndpointSpec& endpoint, const Transport& transpor
 }
 
 std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
-                                const EndpointSpec& endpoint, const TransportSocketSpec& socket) {
-  const TransportConnector& connector = socket.tls == nullptr ? PlainConnector() : *socket.tls;
+                                const EndpointSpec& endpoint, const TransportSocketSpec& socket,
+                                HttpVersion version) {
+  const auto& tls =
+      version == HttpVersion::k2 && socket.tls_http2 != nullptr ? socket.tls_http2 : socket.tls;
+  const TransportConnector& connector = tls == nullptr ? PlainConnector() : *tls;
   const bool other =
       cluster.source_address.is_set() && cluster.source_address.is_v6() != endpoint.address.is_v6();
   return connector.Connect(loop, endpoint.address,

@@ -23,7 +23,8 @@ bool HasExpectedIdentity(const EndpointSpec& endpoint, const Transport& transpor
 // Starts connecting, in plaintext or by TLS as `socket` says. Never null: failures are told by
 // OnTransportFailed.
 std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
-                                const EndpointSpec& endpoint, const TransportSocketSpec& socket);
+                                const EndpointSpec& endpoint, const TransportSocketSpec& socket,
+                                HttpVersion version = HttpVersion::k1);
 
 // A codec over that transport. Call Start() on it. `deadlines` and `events` outlive it.
 std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& loop,
