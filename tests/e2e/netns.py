@@ -18,7 +18,7 @@ def need_root():
         pytest.skip("network namespaces and redirection need root")
     for program in ("ip", "iptables", "ip6tables"):
         if subprocess.run(["sh", "-c", "command -v " + program], capture_output=True, check=False).returncode:
-            pytest.skip("%s is not installed: scripts/setup installs it" % program)
+            pytest.skip("%s is not installed: scripts/install-packages installs it" % program)
 
 
 def run(*argv):

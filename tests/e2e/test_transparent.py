@@ -66,7 +66,7 @@ def test_fault_78_redis_through_two_sidecars_without_configuration(world, tmp_pa
 
 
 def test_fault_78_smtp_speaks_first_through_two_sidecars(world, tmp_path):
-    pytest.importorskip("aiosmtpd", reason="python3-aiosmtpd is not installed: scripts/setup installs it")
+    pytest.importorskip("aiosmtpd", reason="python3-aiosmtpd is not installed: scripts/install-packages installs it")
     server = world.add("mail", "--port", "8025:25")
     client = world.add("shop")
     smtp = world.start(server.host, "smtp", "/usr/bin/python3", "-m", "aiosmtpd", "-n", "-l", "0.0.0.0:8025", "-c", "aiosmtpd.handlers.Debugging", "stdout")
