@@ -74,7 +74,8 @@ Parsed ParseCommandLine(int argc, char** argv) {
   auto* config =
       app.add_option("-c,--config", line.config_file, "An Envoy v3 bootstrap, YAML or JSON")
           ->check(CLI::ExistingFile);
-  auto* control = app.add_option("--control", line.control, "HOST:PORT of tulle-control");
+  auto* control = app.add_option("--control", line.control,
+                                 "HOST:PORT of tulle-control; a name is resolved again and again");
   config->excludes(control);
   app.add_option("--token-file", line.token_file,
                  "File with the join token (tullectl token create)")
@@ -85,6 +86,9 @@ Parsed ParseCommandLine(int argc, char** argv) {
   app.add_option("--mesh-range", line.mesh_ranges,
                  "CIDR whose addresses are services of the mesh and nowhere else, again for each "
                  "(with --transparent; default: 240.240.0.0/16)");
+  app.add_option("--dns-servers", line.dns_servers,
+                 "ADDRESS[:PORT], separated by commas: instead of the machine's, for clusters that "
+                 "name hosts and for --control");
   app.add_option("--workers", line.workers, "Threads that carry traffic")->check(CLI::Range(1, 64));
   app.add_option("--admin", line.admin, "ADDRESS:PORT of the admin pages (with --control)");
   app.add_option("--log-level", line.log_level, "trace, debug, info, warning, error or off");

@@ -18,6 +18,7 @@ struct CommandLine {
   Workload workload;
   std::vector<std::string> mesh_ranges = {"240.240.0.0/16"};  // transparent
   int workers = 1;
+  std::string dns_servers;  // ADDRESS[:PORT], separated by commas; empty: the machine's
   std::string admin = "127.0.0.1:15000";  // with --control
   std::string log_level = "info";
   bool log_json = false;

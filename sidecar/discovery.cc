@@ -74,7 +74,9 @@ void Discovery::Start() {
 
 void Discovery::SubscribeToWhatIsNamed() {
   const config::SnapshotLoader& loader = sidecar_.loader();
-  state_.Subscribe(Url(ResourceKind::kEndpoints), loader.wanted_endpoints());
+  std::set<std::string> endpoints = loader.wanted_endpoints();
+  for (const auto& cluster : loader.dns_clusters()) endpoints.erase(cluster->eds_name);
+  state_.Subscribe(Url(ResourceKind::kEndpoints), endpoints);
   std::set<std::string> secrets = loader.wanted_secrets();
   for (const std::string& local : options_.local_secrets) secrets.erase(local);
   state_.Subscribe(Url(ResourceKind::kSecret), secrets);

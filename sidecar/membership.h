@@ -46,6 +46,8 @@ class Membership final : private identity::IdentityAgent::Events {
   ~Membership() override;
 
   void Start();
+  // Where to connect from the next time on.
+  void SetControl(std::vector<SocketAddress> control) { agent_->SetControl(std::move(control)); }
   // Out of the registry, so that traffic goes elsewhere. `done` runs in any case.
   void Leave(std::function<void()> done);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "net/dns/ares_resolver.h"
 #include "net/tls/tls_transports.h"
 #include "sidecar/admin/snapshot_pages.h"
 #include "sidecar/config/snapshot.h"
@@ -56,8 +57,10 @@ Process::~Process() = default;
 
 int Process::Run() {
   StartWorkers();
-  const absl::Status started =
-      command_line_.control.empty() ? StartFromFile() : StartFromControlPlane();
+  absl::Status started = StartResolver();
+  if (started.ok()) {
+    started = command_line_.control.empty() ? StartFromFile() : StartFromControlPlane();
+  }
   if (!started.ok()) {
     WriteLog(LogLevel::kError, LogComponent::kMain, std::string(started.message()));
     return 1;
@@ -90,6 +93,14 @@ void Process::StartWorkers() {
   spans_.SetSnapshotSource([this] { return sidecar_->in_force(); });
 }
 
+absl::Status Process::StartResolver() {
+  auto resolver = dns::NewAresResolver(loop_, {command_line_.dns_servers});
+  if (!resolver.ok()) return resolver.status();
+  resolver_ = *std::move(resolver);
+  dns_clusters_ = std::make_unique<DnsClusters>(loop_, *sidecar_, *resolver_, log_);
+  return absl::OkStatus();
+}
+
 absl::Status Process::StartFromFile() {
   const std::string& file = command_line_.config_file;
   auto text = ReadFile(file);
@@ -110,7 +121,8 @@ absl::Status Process::StartFromFile() {
     if (absl::Status admin = StartAdmin(*bootstrap->admin, true); !admin.ok()) return admin;
   }
   // What the file names and does not hold will not come from anywhere else.
-  if (!bootstrap->ads) sidecar_->loader().GiveUpWaiting();
+  if (!bootstrap->ads && sidecar_->loader().dns_clusters().empty())
+    sidecar_->loader().GiveUpWaiting();
   sidecar_->Publish();
   return bootstrap->ads ? ConnectToAds(*bootstrap) : absl::OkStatus();
 }
@@ -150,11 +162,8 @@ absl::Status Process::ConnectToAds(const config::Bootstrap& bootstrap) {
 }
 
 absl::Status Process::StartFromControlPlane() {
-  const std::optional<SocketAddress> control = SocketAddress::ParseWithPort(command_line_.control);
-  if (!control) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--control ", command_line_.control, ": expected ADDRESS:PORT, such as 127.0.0.1:15012"));
-  }
+  const auto control = ParseControl(command_line_.control);
+  if (!control.ok()) return control.status();
   const std::optional<SocketAddress> admin = SocketAddress::ParseWithPort(command_line_.admin);
   if (!admin) {
     return absl::InvalidArgumentError(
@@ -172,15 +181,18 @@ absl::Status Process::StartFromControlPlane() {
   if (absl::Status started = StartAdmin(*admin, false); !started.ok()) return started;
   Workload workload = command_line_.workload;
   workload.has_ipv6 = HasIpv6(loop_);
-  auto membership = Membership::Make(loop_, *sidecar_, tls::TlsTransports(), keys_,
-                                     {{*control},
-                                      command_line_.token_file,
-                                      command_line_.state_directory,
-                                      std::move(workload),
-                                      std::move(mesh_ranges)},
-                                     log_, metrics_);
+  auto membership =
+      Membership::Make(loop_, *sidecar_, tls::TlsTransports(), keys_,
+                       {control->addresses, command_line_.token_file, command_line_.state_directory,
+                        std::move(workload), std::move(mesh_ranges)},
+                       log_, metrics_);
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);
+  if (control->addresses.empty()) {
+    control_name_ = std::make_unique<ControlName>(
+        loop_, *resolver_, *control, log_,
+        [this](std::vector<SocketAddress> found) { membership_->SetControl(std::move(found)); });
+  }
   spans_.SetControlPlane([this] { return membership_->ConnectToControl(); });
   membership_->Start();
   return absl::OkStatus();

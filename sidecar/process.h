@@ -6,11 +6,14 @@
 
 #include "absl/status/status.h"
 #include "certs/private_key.h"
+#include "net/dns/resolver.h"
 #include "net/loop/loop.h"
 #include "sidecar/admin/admin_server.h"
 #include "sidecar/command_line.h"
 #include "sidecar/config/bootstrap.h"
+#include "sidecar/control_name.h"
 #include "sidecar/discovery.h"
+#include "sidecar/dns_clusters.h"
 #include "sidecar/membership.h"
 #include "sidecar/proxy/access_log_writer.h"
 #include "sidecar/sidecar.h"
@@ -37,6 +40,7 @@ class Process final {
   absl::Status StartFromControlPlane();
 
   void StartWorkers();
+  absl::Status StartResolver();
   bool IsReady() const;
   void OnInForce();
   absl::Status StartAdmin(const SocketAddress& address, bool named);
@@ -57,7 +61,10 @@ class Process final {
   proxy::AccessLogWriter access_log_;
   SpanExport spans_;
   std::unique_ptr<Sidecar> sidecar_;
-  std::unique_ptr<Discovery> discovery_;  // with --config, if it names an ADS cluster
+  std::unique_ptr<dns::Resolver> resolver_;
+  std::unique_ptr<DnsClusters> dns_clusters_;
+  std::unique_ptr<ControlName> control_name_;  // with --control by name
+  std::unique_ptr<Discovery> discovery_;       // with --config, if it names an ADS cluster
   certs::SystemKeySource keys_;
   std::unique_ptr<Membership> membership_;  // with --control
 

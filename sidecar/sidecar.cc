@@ -39,6 +39,7 @@ void Sidecar::LimitDownstream(uint64_t connections) {
 }
 
 void Sidecar::Publish() {
+  if (before_publish_) before_publish_();
   std::shared_ptr<const config::Snapshot> snapshot = loader_.Current();
   if (!loader_.is_waiting()) {
     waiting_timer_->Stop();

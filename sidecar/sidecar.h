@@ -41,6 +41,8 @@ class Sidecar {
   bool ready() const { return in_force_ != nullptr; }
   // What workers could not do at the last version (a port in use), each text once.
   const std::vector<std::string>& errors() const { return errors_; }
+  // Runs before the loader is asked for what goes to the workers.
+  void OnBeforePublish(std::function<void()> callback) { before_publish_ = std::move(callback); }
   // Runs when a version is in force on all workers.
   void OnVersionInForce(std::function<void()> callback) { on_in_force_ = std::move(callback); }
 
@@ -84,6 +86,7 @@ class Sidecar {
   int waiting_for_ = 0;  // workers that have not applied version_
   std::vector<std::string> errors_;
   std::function<void()> on_in_force_;
+  std::function<void()> before_publish_;
   std::unique_ptr<loop::Timer> waiting_timer_;  // for resources that wait for others
   std::unique_ptr<loop::Timer> drain_timer_;
   loop::Instant drain_end_{};

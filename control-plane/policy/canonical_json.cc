@@ -263,8 +263,10 @@ Json SpecJson(const PeerAuthentication& policy) {
 }
 
 Json SpecJson(const ExternalService& service) {
-  Json json = {
-      {"hosts", service.hosts}, {"resolution", "STATIC"}, {"endpoints", service.endpoints}};
+  Json json = {{"hosts", service.hosts}, {"resolution", "STATIC"}};
+  if (service.resolution == Resolution::kDns) json["resolution"] = "DNS";
+  if (service.resolution == Resolution::kLogicalDns) json["resolution"] = "LOGICAL_DNS";
+  if (!service.endpoints.empty()) json["endpoints"] = service.endpoints;
   for (const ExternalPort& port : service.ports) {
     json["ports"].push_back(
         {{"number", port.number}, {"protocol", std::string(ToText(port.protocol))}});

@@ -365,10 +365,13 @@ struct ExternalPort {
   bool operator==(const ExternalPort&) const = default;
 };
 
+enum class Resolution { kStatic, kDns, kLogicalDns };
+
 struct ExternalService {
   std::vector<std::string> hosts;
   std::vector<ExternalPort> ports;
-  std::vector<std::string> endpoints;  // IP addresses
+  std::vector<std::string> endpoints;  // IP addresses; none: the first host is resolved
+  Resolution resolution = Resolution::kStatic;
 
   bool operator==(const ExternalService&) const = default;
 };

@@ -21,11 +21,29 @@ ExternalPort ReadPort(const YAML::Node& node, const std::string& path, Diagnosis
   return port;
 }
 
+void ReadResolution(ObjectReader& spec, ExternalService* service) {
+  const auto said =
+      spec.Choice<Resolution>("resolution", {{"STATIC", Resolution::kStatic},
+                                             {"DNS", Resolution::kDns},
+                                             {"LOGICAL_DNS", Resolution::kLogicalDns}});
+  const bool has_addresses = !service->endpoints.empty();
+  service->resolution = said.value_or(has_addresses ? Resolution::kStatic : Resolution::kDns);
+  if (service->resolution == Resolution::kStatic && !has_addresses) {
+    spec.Complain("endpoints", "is missing", "write IP addresses, or resolution: DNS");
+  }
+  if (service->resolution != Resolution::kStatic && has_addresses) {
+    spec.Complain("endpoints", "does not go with DNS", "leave one of the two out");
+  }
+  if (service->resolution == Resolution::kStatic || service->hosts.empty()) return;
+  const std::string& host = service->hosts[0];
+  if (host == "cluster.local" || host.ends_with(".cluster.local")) {
+    spec.Complain("hosts", host + " is a name of the mesh itself", "DNS does not decide it");
+  }
+}
+
 }  // namespace
 
 ExternalService ReadExternalService(ObjectReader& spec, const std::string&) {
-  constexpr std::string_view kNoDns =
-      "DNS resolution is not in this version: write endpoints with IP addresses";
   ExternalService service;
   service.hosts = spec.Texts("hosts", 16);
   if (service.hosts.empty())
@@ -45,17 +63,14 @@ ExternalService ReadExternalService(ObjectReader& spec, const std::string&) {
   });
   if (service.ports.empty())
     spec.Complain("ports", "is missing", "write - {number: ..., protocol: ...}");
-  const std::optional<std::string> resolution = spec.Text("resolution");
-  if (resolution && *resolution != "STATIC") {
-    spec.Complain("resolution", "\"" + *resolution + "\" is not supported", std::string(kNoDns));
-  }
   service.endpoints = spec.Texts("endpoints", 256);
-  if (service.endpoints.empty()) spec.Complain("endpoints", "is missing", std::string(kNoDns));
   for (const std::string& endpoint : service.endpoints) {
     if (!IsIpAddress(endpoint)) {
-      spec.Complain("endpoints", "\"" + endpoint + "\" is no IP address", std::string(kNoDns));
+      spec.Complain("endpoints", "\"" + endpoint + "\" is no IP address",
+                    "leave endpoints out: then the first host is resolved by DNS");
     }
   }
+  ReadResolution(spec, &service);
   return service;
 }
 

@@ -25,6 +25,7 @@ constexpr char kMeshValue[] = "mesh";
 // What holds when no policy says otherwise.
 constexpr milliseconds kConnectTimeout{3000};
 constexpr milliseconds kPoolIdleTimeout{300000};
+constexpr milliseconds kDnsRefresh{5000};
 constexpr milliseconds kBreakerOpen{1000};
 constexpr milliseconds kBreakerMaxOpen{60000};
 constexpr uint32_t kBreakerRun = 5;
@@ -120,6 +121,23 @@ clusterv3::Cluster MakeOutbound(const std::string& name, Protocol protocol,
   return cluster;
 }
 
+// Resolved by each proxy for itself: what DNS says differs by place.
+void SetDns(const policy::ExternalService& external, uint32_t port, clusterv3::Cluster* cluster) {
+  const bool is_logical = external.resolution == policy::Resolution::kLogicalDns;
+  cluster->clear_eds_cluster_config();
+  cluster->set_type(is_logical ? clusterv3::Cluster::LOGICAL_DNS : clusterv3::Cluster::STRICT_DNS);
+  cluster->set_respect_dns_ttl(true);
+  SetDuration(kDnsRefresh, cluster->mutable_dns_refresh_rate());
+  cluster->set_dns_lookup_family(clusterv3::Cluster::V4_PREFERRED);
+  cluster->mutable_load_assignment()->set_cluster_name(cluster->name());
+  SetAddress(external.hosts[0], port,
+             cluster->mutable_load_assignment()
+                 ->add_endpoints()
+                 ->add_lb_endpoints()
+                 ->mutable_endpoint()
+                 ->mutable_address());
+}
+
 // A meshed endpoint takes mTLS, any other plaintext; the endpoint's own metadata decides.
 void SetTransport(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
                   const discovery::Service& service, clusterv3::Cluster* cluster) {
@@ -191,7 +209,10 @@ void AddOutboundClusters(const MeshView& view, ResourceTable* clusters) {
     const auto& external = std::get<policy::ExternalService>(document->spec);
     for (const policy::ExternalPort& port : external.ports) {
       const std::string name = OutboundCluster(external.hosts[0], port.number);
-      AddResource(name, MakeOutbound(name, port.protocol, nullptr), clusters);
+      clusterv3::Cluster cluster = MakeOutbound(name, port.protocol, nullptr);
+      if (external.resolution != policy::Resolution::kStatic)
+        SetDns(external, port.number, &cluster);
+      AddResource(name, cluster, clusters);
     }
   }
 }
@@ -209,6 +230,7 @@ void AddEndpoints(const MeshView& view, ResourceTable* endpoints) {
   }
   for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
     const auto& external = std::get<policy::ExternalService>(document->spec);
+    if (external.resolution != policy::Resolution::kStatic) continue;
     for (const policy::ExternalPort& port : external.ports) {
       endpointv3::ClusterLoadAssignment assignment;
       assignment.set_cluster_name(OutboundCluster(external.hosts[0], port.number));

@@ -16,6 +16,60 @@ using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
 constexpr char kHttpOptions[] = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
+bool IsHostName(std::string_view text) {
+  const auto is_of_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
+  };
+  return !text.empty() && text.size() <= 253 && std::all_of(text.begin(), text.end(), is_of_name);
+}
+
+// The mesh's own names are its control plane's to say, whatever a DNS server answers.
+bool IsOfMesh(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host == "cluster.local" || host.ends_with(".cluster.local");
+}
+
+absl::Status CheckDnsNames(const v3::Cluster& cluster, const FieldPath& at) {
+  int names = 0;
+  for (const auto& locality : cluster.load_assignment().endpoints()) {
+    for (const auto& endpoint : locality.lb_endpoints()) {
+      const std::string& host = endpoint.endpoint().address().socket_address().address();
+      if (!IsHostName(host) && !SocketAddress::Parse(host, 0)) {
+        return at.Error(absl::StrCat("\"", host, "\" is neither a host name nor an address"));
+      }
+      if (IsOfMesh(host)) {
+        return at.Error(absl::StrCat(host,
+                                     " is a name of the mesh, which DNS does not decide: use "
+                                     "type EDS"));
+      }
+      ++names;
+    }
+  }
+  if (names == 0) return at.Error("needs an endpoint with a host name");
+  if (names > 1 && cluster.type() == v3::Cluster::LOGICAL_DNS) {
+    return at.Error("has several names: LOGICAL_DNS takes one, STRICT_DNS any number");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeDns(const v3::Cluster& cluster, const FieldPath& at, upstream::ClusterSpec& spec) {
+  const absl::Status names = CheckDnsNames(cluster, at / "load_assignment");
+  if (!names.ok()) return names;
+  upstream::DnsSpec dns;
+  dns.is_logical = cluster.type() == v3::Cluster::LOGICAL_DNS;
+  TULLE_TAKE_MILLISECONDS(cluster, dns_refresh_rate, at, dns.refresh);
+  if (dns.refresh.count() == 0) return (at / "dns_refresh_rate").Error("must be above 0");
+  dns.respect_ttl = cluster.respect_dns_ttl();
+  dns.family = static_cast<upstream::DnsFamily>(cluster.dns_lookup_family());
+  dns.endpoints_name = absl::StrCat(upstream::kDnsPrefix, cluster.name());
+  dns.assignment = DeterministicBytes(cluster.load_assignment());
+  spec.uses_eds = true;
+  spec.eds_name = dns.endpoints_name;
+  spec.dns = std::make_shared<const upstream::DnsSpec>(std::move(dns));
+  return absl::OkStatus();
+}
+
 absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
                            upstream::ClusterSpec& spec) {
   switch (cluster.type()) {
@@ -48,6 +102,9 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
       }
       spec.original_destination = true;
       return absl::OkStatus();
+    case v3::Cluster::STRICT_DNS:
+    case v3::Cluster::LOGICAL_DNS:
+      return TakeDns(cluster, at, spec);
     default:
       return (at / "type")
           .Error(absl::StrCat(v3::Cluster::DiscoveryType_Name(cluster.type()),

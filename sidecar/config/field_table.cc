@@ -266,13 +266,14 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.Decorator", kLow, "operation", "propagate", ""},
     // Clusters and endpoints.
     {"envoy.config.cluster.v3.Cluster", kHigh,
-     "name type eds_cluster_config connect_timeout lb_policy circuit_breakers "
+     "name type eds_cluster_config dns_lookup_family dns_refresh_rate respect_dns_ttl "
+     "connect_timeout lb_policy circuit_breakers "
      "http2_protocol_options http_protocol_options common_http_protocol_options "
      "max_requests_per_connection upstream_bind_config transport_socket metadata common_lb_config "
      "load_assignment typed_extension_protocol_options least_request_lb_config "
      "round_robin_lb_config transport_socket_matches load_balancing_policy outlier_detection "
      "ring_hash_lb_config health_checks",
-     "per_connection_buffer_limit_bytes dns_lookup_family dns_refresh_rate respect_dns_ttl "
+     "per_connection_buffer_limit_bytes "
      "cleanup_interval alt_stat_name upstream_connection_options "
      "close_connections_on_host_health_failure ignore_health_on_host_removal lrs_server "
      "track_cluster_stats wait_for_warm_on_init",

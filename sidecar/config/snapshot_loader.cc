@@ -475,6 +475,14 @@ std::set<std::string> SnapshotLoader::wanted_endpoints() const {
   return names;
 }
 
+std::vector<std::shared_ptr<const upstream::ClusterSpec>> SnapshotLoader::dns_clusters() const {
+  std::vector<std::shared_ptr<const upstream::ClusterSpec>> clusters;
+  for (const auto& [name, cluster] : resources_->clusters) {
+    if (cluster.accepted->dns != nullptr) clusters.push_back(cluster.accepted);
+  }
+  return clusters;
+}
+
 std::set<std::string> SnapshotLoader::wanted_secrets() const {
   std::set<std::string> names;
   for (const auto& [name, cluster] : resources_->clusters) {

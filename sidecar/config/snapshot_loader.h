@@ -65,6 +65,8 @@ class SnapshotLoader {
   // What accepted resources name: to be subscribed to by name.
   std::set<std::string> wanted_routes() const;
   std::set<std::string> wanted_endpoints() const;
+  // Those accepted clusters whose endpoints come from DNS: Put() them by their endpoints_name.
+  std::vector<std::shared_ptr<const upstream::ClusterSpec>> dns_clusters() const;
   std::set<std::string> wanted_secrets() const;  // those that are not static
 
   // Paths of fields that are accepted and do nothing, in order, each resource once.

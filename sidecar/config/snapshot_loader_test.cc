@@ -120,13 +120,36 @@ TEST_F(SnapshotLoaderTest, EndpointsLiveAsLongAsTheirCluster) {
   EXPECT_TRUE(loader_.Current()->endpoints.empty());
 }
 
+TEST_F(SnapshotLoaderTest, Fault73_DnsClustersAskForNamesOfOthersAlone) {
+  const auto named = [](const std::string& type, const std::string& host) {
+    return R"(, "type": ")" + type +
+           R"(", "respect_dns_ttl": true, "load_assignment": {"cluster_name": "a", "endpoints": )"
+           R"([{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {"address": ")" +
+           host + R"(", "port_value": 80}}}}]}]})";
+  };
+  for (const char* type : {"STRICT_DNS", "LOGICAL_DNS"}) {
+    EXPECT_EQ(PutCluster("a", named(type, "api.example.com")), "");
+    const auto clusters = loader_.dns_clusters();
+    ASSERT_EQ(clusters.size(), 1u);
+    EXPECT_EQ(clusters[0]->dns->is_logical, std::string(type) == "LOGICAL_DNS");
+    EXPECT_TRUE(clusters[0]->dns->respect_ttl);
+    EXPECT_EQ(clusters[0]->dns->refresh.count(), 5000);
+    for (const char* own : {"web.default.svc.cluster.local", "cluster.local", "a.cluster.local."}) {
+      EXPECT_NE(PutCluster("a", named(type, own)).find("a name of the mesh"), std::string::npos);
+    }
+    EXPECT_NE(PutCluster("a", named(type, "no host")).find("neither a host name"),
+              std::string::npos);
+  }
+}
+
 TEST_F(SnapshotLoaderTest, Fault65_OneBadResourceAmongManyIsRefusedAlone) {
   for (int i = 0; i < 1000; ++i) {
     const std::string name = "c" + std::to_string(i);
     const std::string error = PutCluster(name, i == 500 ? R"(, "type": "STRICT_DNS")" : Eds());
     EXPECT_EQ(error.empty(), i != 500) << error;
     if (i == 500) {
-      EXPECT_EQ(error.find("c500.type: STRICT_DNS is not implemented"), 0u) << error;
+      EXPECT_EQ(error.find("c500.load_assignment: needs an endpoint with a host name"), 0u)
+          << error;
     }
   }
   loader_.GiveUpWaiting();

@@ -45,6 +45,8 @@ class IdentityAgent final : private grpc::ChannelEvents {
   ~IdentityAgent() override;
 
   void Start();
+  // Where to connect from the next time on.
+  void SetControl(std::vector<SocketAddress> control) { options_.control = std::move(control); }
   // Renews now: on demand, or because the control plane has new roots.
   void Renew();
   // The roots of the mesh changed (the ROOTCA secret): from now on these are believed too.
@@ -75,7 +77,7 @@ class IdentityAgent final : private grpc::ChannelEvents {
   loop::Loop& loop_;
   const tls::SecureTransports& transports_;
   certs::KeySource& keys_;
-  const AgentOptions options_;
+  AgentOptions options_;
   const IdentityFile file_;
   Events& events_;
   std::shared_ptr<const Identity> identity_;

@@ -162,6 +162,22 @@ struct HealthCheckSpec {
   std::vector<std::string> receive;
 };
 
+// Cluster.type STRICT_DNS or LOGICAL_DNS: names in place of addresses.
+enum class DnsFamily : uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
+
+inline constexpr char kDnsPrefix[] = "dns|";
+
+struct DnsSpec {
+  bool is_logical = false;  // one address at a time
+  Milliseconds refresh{5000};
+  bool respect_ttl = false;
+  DnsFamily family = DnsFamily::kAuto;
+  std::string endpoints_name;  // by which the loader knows the resolved endpoints
+  std::string assignment;      // ClusterLoadAssignment with host names
+
+  bool operator==(const DnsSpec&) const = default;
+};
+
 struct ClusterSpec {
   std::string name;
   // A hash of what makes connections of two versions exchangeable: all but secrets, SAN lists,
@@ -207,6 +223,8 @@ struct ClusterSpec {
   bool fail_in_panic = false;      // zone_aware_lb_config.fail_traffic_on_panic
   uint32_t max_idle_connections{std::numeric_limits<uint32_t>::max()};  // metadata tulle
   std::vector<HealthCheckSpec> health_checks;
+  // With uses_eds: the endpoints come from DNS, not from the control plane.
+  std::shared_ptr<const DnsSpec> dns;
 };
 
 }  // namespace tulle::upstream
