@@ -217,6 +217,8 @@ void Process::OnInForce() {
   if (membership_ != nullptr && membership_->identity() != nullptr) {
     const proxy::OwnWorkload own = proxy::OwnWorkloadOf(membership_->identity()->spiffe_id);
     spans_.SetWorkload(own.name, own.namespace_name);
+    if (std::exchange(told_identity_, membership_->identity()) != membership_->identity())
+      spans_.Reconnect();
   }
   if (announced_ || !IsReady()) return;
   announced_ = true;

@@ -70,6 +70,7 @@ class Process final {
 
   admin::AdminSource admin_source_;
   std::unique_ptr<admin::AdminServer> admin_;
+  std::shared_ptr<const identity::Identity> told_identity_;  // the one that collectors know
   bool announced_ = false;
   bool exiting_ = false;
   int exit_code_ = 0;

@@ -21,6 +21,10 @@ void SpanExport::SetWorkload(std::string name, std::string namespace_name) {
   collectors_.clear();  // made anew with the next spans
 }
 
+void SpanExport::Reconnect() {
+  for (const Collector& collector : collectors_) collector.exporter->Reconnect();
+}
+
 bool SpanExport::Submit(const std::shared_ptr<const config::TracingSpec>& collector,
                         std::string& spans, uint64_t count) {
   const size_t size = spans.size();

@@ -38,6 +38,9 @@ class SpanExport final : public proxy::SpanSink {
   // Who tells: the workload, where the configuration does not say it.
   void SetWorkload(std::string name, std::string namespace_name);
 
+  // Our certificate is another one: collectors shall see it.
+  void Reconnect();
+
   bool Submit(const std::shared_ptr<const config::TracingSpec>& collector, std::string& spans,
               uint64_t count) override;
 

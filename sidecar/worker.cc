@@ -44,7 +44,8 @@ Worker::Worker(loop::Loop& loop, proxy::Observer& observer)
       deadlines_(loop),
       clusters_(loop, deadlines_),
       destinations_(loop, deadlines_),
-      services_{loop, deadlines_, clusters_, routes_, observer, nullptr, &destinations_},
+      services_{loop, deadlines_, clusters_, routes_, observer, nullptr, &destinations_, &mirrors_},
+      mirrors_(services_),
       version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}, {}})) {}
 
 Worker::~Worker() { Close(); }

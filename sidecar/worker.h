@@ -15,6 +15,7 @@
 #include "sidecar/proxy/active_listener.h"
 #include "sidecar/proxy/destinations.h"
 #include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/mirror.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/upstream/cluster_table.h"
 
@@ -95,6 +96,7 @@ class Worker {
   proxy::RouteSlots routes_;
   proxy::Destinations destinations_;
   proxy::Services services_;
+  proxy::Mirrors mirrors_;
   std::shared_ptr<const Version> version_;
   std::vector<std::unique_ptr<proxy::ActiveListener>> listeners_;
   std::vector<std::unique_ptr<proxy::ActiveListener>> draining_;

@@ -33,6 +33,7 @@ constexpr std::string_view kLimitLabels[] = {"cluster", "limit", "kind"};
 constexpr std::string_view kBreakerLabels[] = {"service", "cluster", "endpoint"};
 constexpr std::string_view kReasonLabels[] = {"reason"};
 constexpr std::string_view kWorkerLabels[] = {"worker"};
+constexpr std::string_view kMirrorLabels[] = {"service", "result"};
 
 // Envoy's, as far as Istio's dashboards show them.
 constexpr double kMilliseconds[] = {0.5,   1,     2.5,    5,      10,   25,   50,
@@ -131,6 +132,11 @@ const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total"
                                     kCounter,
                                     kReasonLabels,
                                     {}};
+const FamilySpec kMirrored{"tulle_mirrored_requests_total",
+                           "Copies of requests, by what became of them.",
+                           kCounter,
+                           kMirrorLabels,
+                           {}};
 const FamilySpec kSpansSent{
     "tulle_spans_sent_total", "Spans that a collector has taken.", kCounter, {}, {}};
 const FamilySpec kSpansDropped{

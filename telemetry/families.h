@@ -48,6 +48,7 @@ extern const FamilySpec kBreakerState;  // service, cluster, endpoint: 0 closed,
 extern const FamilySpec kEndpointChecked;    // service, cluster, endpoint: 1 its health checks pass
 extern const FamilySpec kAccessLogDropped;   // reason
 extern const FamilySpec kDownstreamRefused;  // reason
+extern const FamilySpec kMirrored;           // service, result (2xx, ..., or the cause)
 extern const FamilySpec kSpansSent;          // no labels
 extern const FamilySpec kSpansDropped;       // reason
 extern const FamilySpec kWorkerMemory;       // worker: bytes reserved by its slab

@@ -92,12 +92,45 @@ void PutFilter(Json* filters, const char* type, const char* key, const HeaderMod
   if (!json.empty()) filters->push_back({{"type", type}, {key, json}});
 }
 
+Json PathJson(const PathModifier& path) {
+  if (path.full) return {{"type", "ReplaceFullPath"}, {"replaceFullPath", *path.full}};
+  return {{"type", "ReplacePrefixMatch"}, {"replacePrefixMatch", path.prefix.value_or("/")}};
+}
+
+Json RedirectJson(const RedirectFilter& redirect) {
+  Json json = {{"statusCode", redirect.status}};
+  if (redirect.scheme) json["scheme"] = *redirect.scheme;
+  if (redirect.hostname) json["hostname"] = *redirect.hostname;
+  if (redirect.path) json["path"] = PathJson(*redirect.path);
+  Put(&json, "port", redirect.port);
+  return json;
+}
+
+Json RewriteJson(const RewriteFilter& rewrite) {
+  Json json = Json::object();
+  if (rewrite.hostname) json["hostname"] = *rewrite.hostname;
+  if (rewrite.path) json["path"] = PathJson(*rewrite.path);
+  return json;
+}
+
+Json MirrorJson(const MirrorFilter& mirror) {
+  return {{"backendRef", {{"name", mirror.service.name}, {"port", mirror.port}}},
+          {"percent", mirror.percent}};
+}
+
 Json RuleJson(const HttpRouteRule& rule) {
   Json json = Json::object();
   for (const HttpRouteMatch& match : rule.matches) json["matches"].push_back(MatchJson(match));
   Json filters = Json::array();
   PutFilter(&filters, "RequestHeaderModifier", "requestHeaderModifier", rule.request_headers);
   PutFilter(&filters, "ResponseHeaderModifier", "responseHeaderModifier", rule.response_headers);
+  if (rule.redirect)
+    filters.push_back(
+        {{"type", "RequestRedirect"}, {"requestRedirect", RedirectJson(*rule.redirect)}});
+  if (rule.rewrite)
+    filters.push_back({{"type", "URLRewrite"}, {"urlRewrite", RewriteJson(*rule.rewrite)}});
+  for (const MirrorFilter& mirror : rule.mirrors)
+    filters.push_back({{"type", "RequestMirror"}, {"requestMirror", MirrorJson(mirror)}});
   PutObject(&json, "filters", filters);
   for (const BackendRef& backend : rule.backends) {
     json["backendRefs"].push_back(
@@ -207,6 +240,28 @@ Json HealthCheckJson(const HealthCheckPolicy& check) {
   return json;
 }
 
+Json RateLimitJson(const RateLimitPolicy& limit) {
+  Json json = {{"requests", limit.requests}, {"per", FormatDuration(limit.per)}};
+  Put(&json, "burst", limit.burst);
+  if (limit.key == LimitKey::kIdentity) json["key"] = "identity";
+  if (limit.key == LimitKey::kRoute) json["key"] = "route";
+  if (limit.key == LimitKey::kHeader) json["key"] = "header " + limit.header;
+  return json;
+}
+
+Json FaultJson(const FaultPolicy& fault) {
+  Json json = Json::object();
+  if (fault.delay)
+    json["delay"] = {{"fixed", FormatDuration(*fault.delay)}, {"percent", fault.delay_percent}};
+  Json abort = Json::object();
+  Put(&abort, "status", fault.abort_status);
+  Put(&abort, "grpcStatus", fault.abort_grpc_status);
+  if (!abort.empty()) abort["percent"] = fault.abort_percent;
+  PutObject(&json, "abort", abort);
+  PutObject(&json, "headers", ValueMatchesJson(fault.headers));
+  return json;
+}
+
 Json SpecJson(const ResiliencePolicy& policy) {
   Json json = {{"targetRef", TargetJson(policy.target)}};
   Json timeouts = Json::object();
@@ -235,6 +290,8 @@ Json SpecJson(const ResiliencePolicy& policy) {
   Put(&pools, "maxConnectionAge", policy.pools.max_connection_age);
   Put(&pools, "perClientMaxIdleConnections", policy.pools.max_idle_connections);
   PutObject(&json, "pools", pools);
+  if (policy.rate_limit) json["rateLimit"] = RateLimitJson(*policy.rate_limit);
+  if (policy.fault) json["fault"] = FaultJson(*policy.fault);
   return json;
 }
 

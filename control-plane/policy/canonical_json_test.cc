@@ -72,6 +72,34 @@ apiVersion: tulle.dev/v1alpha1
 kind: ExternalService
 metadata: {name: bank}
 spec: {hosts: [a.example], ports: [{number: 80, protocol: grpc}], endpoints: ["::1", 192.0.2.1]}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: TelemetryPolicy
+metadata: {name: all}
+spec:
+  targetRef: {kind: Mesh}
+  tracing: {collector: "[2001:db8::7]:4317", sampling: 0.1}
+  accessLog: {format: off}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: limited}
+spec:
+  targetRef: {kind: Service, name: limited}
+  rateLimit: {requests: 100, per: 1m, burst: 200, key: header x-user}
+  fault: {delay: {fixed: 2s, percent: 10}, abort: {status: 503}, headers: [{name: a, value: b}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: filters}
+spec:
+  parentRefs: [{kind: Service, name: limited}]
+  rules:
+  - filters: [{type: RequestRedirect, requestRedirect: {hostname: a.example, statusCode: 308}}]
+  - filters:
+    - {type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /x}}}
+    - {type: RequestMirror, requestMirror: {backendRef: {name: b, port: 80}, percent: 5}}
+    backendRefs: [{name: a, port: 80}]
 )";
 
 TEST(CanonicalJson, ReadsBackToTheSamePolicy) {

@@ -252,5 +252,40 @@ TEST(Parse, APrefixLosesItsTrailingSlash) {
   EXPECT_EQ(std::get<HttpRoute>(parsed.documents[0].spec).rules[0].matches[0].path.value, "/a");
 }
 
+TEST(Parse, LimitsFaultsAndFiltersAreExplained) {
+  const auto refused = [](const std::string& kind, const std::string& spec) {
+    const bool route = kind == "HTTPRoute";
+    const std::string version = route ? "gateway.networking.k8s.io/v1" : "tulle.dev/v1alpha1";
+    const ParsedFile parsed = ParseDocuments(
+        "apiVersion: " + version + "\nkind: " + kind + "\nmetadata: {name: a}\nspec:\n" + spec,
+        "f");
+    return parsed.ok() ? std::string() : parsed.problems[0].field;
+  };
+  const std::string service = "  targetRef: {kind: Service, name: a}\n";
+  EXPECT_EQ(refused("ResiliencePolicy", service + "  rateLimit: {per: 1s}\n"),
+            "spec.rateLimit.requests");
+  EXPECT_EQ(refused("ResiliencePolicy", service + "  rateLimit: {requests: 1, per: 1ms}\n"),
+            "spec.rateLimit.per");
+  EXPECT_EQ(refused("ResiliencePolicy", service + "  rateLimit: {requests: 1, key: header}\n"),
+            "spec.rateLimit.key");
+  EXPECT_EQ(refused("ResiliencePolicy", service + "  fault: {abort: {percent: 5}}\n"),
+            "spec.fault.abort.status");
+  EXPECT_EQ(refused("ResiliencePolicy", service + "  fault: {}\n"), "spec.fault.delay");
+  EXPECT_EQ(refused("TelemetryPolicy", service + "  tracing: {collector: nowhere}\n"),
+            "spec.tracing.collector");
+  EXPECT_EQ(refused("TelemetryPolicy", service + "  tracing: {sampling: 101}\n"),
+            "spec.tracing.sampling");
+  const std::string rule = "  parentRefs: [{kind: Service, name: a}]\n  rules:\n  - ";
+  EXPECT_EQ(refused("HTTPRoute", rule + "matches: [{path: {type: Exact, value: /a}}]\n    filters: "
+                                        "[{type: URLRewrite, urlRewrite: {path: {type: "
+                                        "ReplacePrefixMatch, replacePrefixMatch: /b}}}]\n"),
+            "spec.rules[0].filters");
+  EXPECT_EQ(refused("HTTPRoute", rule + "filters: [{type: RequestRedirect, requestRedirect: "
+                                        "{statusCode: 305}}]\n"),
+            "spec.rules[0].filters[0].requestRedirect.statusCode");
+  EXPECT_EQ(refused("HTTPRoute", rule + "filters: [{type: RequestMirror, requestMirror: {}}]\n"),
+            "spec.rules[0].filters[0].requestMirror.backendRef");
+}
+
 }  // namespace
 }  // namespace tulle::policy

@@ -58,6 +58,8 @@ PathMatch ReadPath(ObjectReader& reader) {
   return path;
 }
 
+}  // namespace
+
 std::vector<ValueMatch> ReadValueMatches(ObjectReader& match, std::string_view key) {
   std::vector<ValueMatch> values;
   match.List(key, kMostHeaders, [&](const YAML::Node& node, const std::string& path) {
@@ -80,6 +82,8 @@ std::vector<ValueMatch> ReadValueMatches(ObjectReader& match, std::string_view k
   });
   return values;
 }
+
+namespace {
 
 HttpRouteMatch ReadMatch(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis) {
   ObjectReader reader(node, path, diagnosis);
@@ -139,25 +143,123 @@ HeaderModifier ReadHeaderModifier(ObjectReader& reader) {
   return modifier;
 }
 
+PathModifier ReadPathModifier(ObjectReader& reader) {
+  PathModifier path;
+  enum class Type { kFull, kPrefix };
+  const auto type = reader.Choice<Type>(
+      "type", {{"ReplaceFullPath", Type::kFull}, {"ReplacePrefixMatch", Type::kPrefix}});
+  const bool full = type == Type::kFull;
+  const char* key = full ? "replaceFullPath" : "replacePrefixMatch";
+  const std::string value = reader.RequiredText(key, "write the new path");
+  if (!value.empty() && (value[0] != '/' || !IsHeaderValue(value) ||
+                         value.find_first_of("?# ") != std::string::npos)) {
+    reader.Complain(key, "is no path", "begin with /, without ?, # and blanks");
+  }
+  (full ? path.full : path.prefix) = value;
+  return path;
+}
+
+std::optional<std::string> ReadHostname(ObjectReader& reader) {
+  const std::optional<std::string> host = reader.Text("hostname");
+  if (host && !IsDnsName(*host)) {
+    reader.Complain("hostname", "\"" + *host + "\" is no host name", "lower case, without port");
+  }
+  return host;
+}
+
+RedirectFilter ReadRedirect(ObjectReader& reader) {
+  RedirectFilter redirect;
+  redirect.scheme = reader.Text("scheme");
+  if (redirect.scheme && *redirect.scheme != "http" && *redirect.scheme != "https")
+    reader.Complain("scheme", "is no scheme of the web", "write http or https");
+  redirect.hostname = ReadHostname(reader);
+  reader.Object("path", [&](ObjectReader& path) { redirect.path = ReadPathModifier(path); });
+  redirect.port = reader.Integer("port", 1, 65535);
+  redirect.status = reader.Integer("statusCode", 301, 308).value_or(redirect.status);
+  constexpr uint32_t kCodes[] = {301, 302, 303, 307, 308};
+  if (std::find(std::begin(kCodes), std::end(kCodes), redirect.status) == std::end(kCodes))
+    reader.Complain("statusCode", "is no redirect", "301, 302, 303, 307 or 308");
+  return redirect;
+}
+
+RewriteFilter ReadRewrite(ObjectReader& reader) {
+  RewriteFilter rewrite;
+  rewrite.hostname = ReadHostname(reader);
+  reader.Object("path", [&](ObjectReader& path) { rewrite.path = ReadPathModifier(path); });
+  if (!rewrite.hostname && !rewrite.path)
+    reader.Complain("path", "is missing, and so is hostname", "write what shall be rewritten");
+  return rewrite;
+}
+
+MirrorFilter ReadMirror(ObjectReader& reader, const std::string& ns) {
+  MirrorFilter mirror;
+  const bool there = reader.Object("backendRef", [&](ObjectReader& backend) {
+    mirror.service = ReadServiceRef(backend, ns, false);
+    if (!backend.Has("port")) backend.Complain("port", "is missing", "write the Service's port");
+    mirror.port = backend.Integer("port", 1, 65535).value_or(0);
+  });
+  if (!there) reader.Complain("backendRef", "is missing", "write name and port below it");
+  mirror.percent = reader.Integer("percent", 0, 100).value_or(100);
+  return mirror;
+}
+
+void ReadHeaderFilter(ObjectReader& reader, bool is_request, HttpRouteRule* rule) {
+  const char* key = is_request ? "requestHeaderModifier" : "responseHeaderModifier";
+  HeaderModifier& modifier = is_request ? rule->request_headers : rule->response_headers;
+  if (modifier != HeaderModifier()) {
+    reader.Complain("type", "stands there twice", "put both changes into one filter");
+  }
+  if (!reader.Object(key, [&](ObjectReader& value) { modifier = ReadHeaderModifier(value); })) {
+    reader.Complain(key, "is missing", "write set, add or remove below it");
+  }
+}
+
+constexpr char kFilterTypes[] =
+    "RequestHeaderModifier, ResponseHeaderModifier, RequestRedirect, URLRewrite or RequestMirror";
+
 void ReadFilter(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis,
-                HttpRouteRule* rule) {
+                const std::string& ns, HttpRouteRule* rule) {
   ObjectReader reader(node, path, diagnosis);
-  const std::string type =
-      reader.RequiredText("type", "RequestHeaderModifier or ResponseHeaderModifier");
-  const bool is_request = type == "RequestHeaderModifier";
-  if (is_request || type == "ResponseHeaderModifier") {
-    const char* key = is_request ? "requestHeaderModifier" : "responseHeaderModifier";
-    HeaderModifier& modifier = is_request ? rule->request_headers : rule->response_headers;
-    if (modifier != HeaderModifier()) {
-      reader.Complain("type", "stands there twice", "put both changes into one filter");
-    }
-    if (!reader.Object(key, [&](ObjectReader& value) { modifier = ReadHeaderModifier(value); })) {
-      reader.Complain(key, "is missing", "write set, add or remove below it");
-    }
-    reader.Finish();
-  } else if (!type.empty()) {
-    reader.Complain("type", "\"" + type + "\" is not supported in this version",
-                    "RequestHeaderModifier or ResponseHeaderModifier");
+  const std::string type = reader.RequiredText("type", kFilterTypes);
+  if (type.empty()) return;
+  bool there = true;
+  if (type == "RequestHeaderModifier" || type == "ResponseHeaderModifier") {
+    ReadHeaderFilter(reader, type == "RequestHeaderModifier", rule);
+  } else if (type == "RequestRedirect") {
+    there = reader.Object("requestRedirect",
+                          [&](ObjectReader& value) { rule->redirect = ReadRedirect(value); });
+  } else if (type == "URLRewrite") {
+    there = reader.Object("urlRewrite",
+                          [&](ObjectReader& value) { rule->rewrite = ReadRewrite(value); });
+  } else if (type == "RequestMirror") {
+    there = reader.Object("requestMirror", [&](ObjectReader& value) {
+      rule->mirrors.push_back(ReadMirror(value, ns));
+    });
+  } else {
+    return reader.Complain("type", "\"" + type + "\" is not supported in this version",
+                           kFilterTypes);
+  }
+  if (!there) reader.Complain("type", "says more than is there", "write its fields below it");
+  reader.Finish();
+}
+
+// What the Gateway API forbids, or what nothing could come of.
+void CheckFilters(ObjectReader& reader, const HttpRouteRule& rule) {
+  if (rule.redirect && rule.rewrite)
+    reader.Complain("filters", "redirect and rewrite", "leave one of the two");
+  if (rule.redirect && !rule.backends.empty())
+    reader.Complain("backendRefs", "are never reached, for the rule redirects", "leave them out");
+  const auto replaces_prefix = [](const std::optional<PathModifier>& path) {
+    return path && path->prefix;
+  };
+  const bool prefix = (rule.redirect && replaces_prefix(rule.redirect->path)) ||
+                      (rule.rewrite && replaces_prefix(rule.rewrite->path));
+  const bool all_prefixes = std::all_of(
+      rule.matches.begin(), rule.matches.end(),
+      [](const HttpRouteMatch& match) { return match.path.type == PathMatchType::kPathPrefix; });
+  if (prefix && !all_prefixes) {
+    reader.Complain("filters", "replacePrefixMatch has no prefix to replace",
+                    "match paths by PathPrefix alone in this rule");
   }
 }
 
@@ -205,11 +307,12 @@ HttpRouteRule ReadRule(const YAML::Node& node, const std::string& path, Diagnosi
   });
   if (rule.matches.empty()) rule.matches.emplace_back();
   reader.List("filters", 16, [&](const YAML::Node& filter, const std::string& at) {
-    ReadFilter(filter, at, diagnosis, &rule);
+    ReadFilter(filter, at, diagnosis, ns, &rule);
   });
   reader.List("backendRefs", kMostBackends, [&](const YAML::Node& backend, const std::string& at) {
     rule.backends.push_back(ReadBackend(backend, at, diagnosis, ns));
   });
+  CheckFilters(reader, rule);
   reader.Object("timeouts", [&](ObjectReader& value) { ReadTimeouts(value, &rule); });
   reader.Object("retry", [&](ObjectReader& value) { rule.retry = ReadRetry(value); });
   if (reader.Has("sessionPersistence")) {

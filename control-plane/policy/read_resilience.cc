@@ -162,6 +162,63 @@ void ReadHealthCheck(ObjectReader& spec, ResiliencePolicy* policy) {
   });
 }
 
+// "identity", "route", or "header NAME".
+void ReadLimitKey(ObjectReader& reader, RateLimitPolicy* limit) {
+  const std::optional<std::string> key = reader.Text("key");
+  if (!key) return;
+  constexpr std::string_view kHeader = "header ";
+  if (*key == "identity") {
+    limit->key = LimitKey::kIdentity;
+  } else if (*key == "route") {
+    limit->key = LimitKey::kRoute;
+  } else if (key->starts_with(kHeader) && IsToken(key->substr(kHeader.size()))) {
+    limit->key = LimitKey::kHeader;
+    limit->header = key->substr(kHeader.size());
+  } else {
+    reader.Complain("key", "\"" + *key + "\" is nothing to count apart by",
+                    "write identity, route, or header NAME; leave it out for all callers together");
+  }
+}
+
+RateLimitPolicy ReadRateLimit(ObjectReader& reader) {
+  RateLimitPolicy limit;
+  if (!reader.Has("requests")) {
+    reader.Complain("requests", "is missing", "write how many requests may come in `per`");
+  }
+  limit.requests = reader.Integer("requests", 1, kMostCount).value_or(1);
+  limit.per = reader.Duration("per").value_or(limit.per);
+  if (limit.per < milliseconds(50)) {
+    reader.Complain("per", "is too short", "write at least 50ms, like 1s or 1m");
+  }
+  limit.burst = reader.Integer("burst", 1, kMostCount);
+  ReadLimitKey(reader, &limit);
+  return limit;
+}
+
+FaultPolicy ReadFault(ObjectReader& reader) {
+  FaultPolicy fault;
+  reader.Object("delay", [&](ObjectReader& delay) {
+    fault.delay = delay.Duration("fixed");
+    fault.delay_percent = delay.Integer("percent", 0, 100).value_or(100);
+    if (!fault.delay || fault.delay->count() == 0) {
+      delay.Complain("fixed", "is missing or none", "write a time like 2s");
+    }
+  });
+  reader.Object("abort", [&](ObjectReader& abort) {
+    fault.abort_status = abort.Integer("status", 200, 599);
+    fault.abort_grpc_status = abort.Integer("grpcStatus", 1, 16);
+    fault.abort_percent = abort.Integer("percent", 0, 100).value_or(100);
+    if (fault.abort_status.has_value() == fault.abort_grpc_status.has_value()) {
+      abort.Complain("status", "or grpcStatus: one of them is needed", "write status: 503, say");
+    }
+  });
+  fault.headers = ReadValueMatches(reader, "headers");
+  if (!fault.delay && !fault.abort_status && !fault.abort_grpc_status) {
+    reader.Complain("delay", "is missing, and so is abort", "write what shall happen");
+  }
+  return fault;
+}
+
 }  // namespace
 
 ResiliencePolicy ReadResiliencePolicy(ObjectReader& spec, const std::string& ns) {
@@ -186,6 +243,9 @@ ResiliencePolicy ReadResiliencePolicy(ObjectReader& spec, const std::string& ns)
     policy.pools.max_idle_connections =
         reader.Integer("perClientMaxIdleConnections", 0, kMostCount);
   });
+  spec.Object("rateLimit",
+              [&](ObjectReader& reader) { policy.rate_limit = ReadRateLimit(reader); });
+  spec.Object("fault", [&](ObjectReader& reader) { policy.fault = ReadFault(reader); });
   return policy;
 }
 

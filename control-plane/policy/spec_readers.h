@@ -21,6 +21,8 @@ TelemetryPolicy ReadTelemetryPolicy(ObjectReader& spec, const std::string& ns);
 // spec.targetRef {kind, name}; `allowed` are the kinds that this policy may be bound to.
 Target ReadTarget(ObjectReader& spec, const std::string& ns,
                   std::initializer_list<TargetKind> allowed);
+// A list of {name, type: Exact|RegularExpression, value}.
+std::vector<ValueMatch> ReadValueMatches(ObjectReader& match, std::string_view key);
 // The common part of parentRefs[i] and backendRefs[i]: a Service of the document's own namespace.
 ServiceName ReadServiceRef(ObjectReader& reference, const std::string& ns, bool kind_required);
 

@@ -3,6 +3,7 @@
 #include "control-plane/snapshot/authorization.h"
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/inspectors.h"
+#include "control-plane/snapshot/limits.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/tls.h"
@@ -40,6 +41,8 @@ struct InboundSide {
   AuthorizationRules http_rules;
   AuthorizationRules bytes_rules;
   Telemetry telemetry;
+  const policy::ResiliencePolicy* policy = nullptr;  // of the first service that has one
+  discovery::ServiceName service{};                  // which that is
 
   bool may_be_http() const { return port.protocol != Protocol::kTcp; }
   bool may_be_bytes() const {
@@ -58,12 +61,36 @@ AuthorizationRules RulesOf(const MeshView& view, const Workload& workload, Inbou
 }
 
 InboundSide MakeSide(const MeshView& view, const Workload& workload, const InboundPort& port) {
-  return {view,
-          workload,
-          port,
-          RulesOf(view, workload, port, true),
-          RulesOf(view, workload, port, false),
-          view.TelemetryOf(workload)};
+  InboundSide side{view,
+                   workload,
+                   port,
+                   RulesOf(view, workload, port, true),
+                   RulesOf(view, workload, port, false),
+                   view.TelemetryOf(workload)};
+  for (const auto& service : workload.services) {
+    if (side.policy != nullptr) break;
+    side.policy = view.mesh.policies.ResilienceOf(service);
+    side.service = service;
+  }
+  return side;
+}
+
+// One to the application; where routes are limited apart, one for each match of theirs before it.
+void AddRoutes(const InboundSide& side, envoy::config::route::v3::VirtualHost* host) {
+  const bool apart = side.policy != nullptr && side.policy->rate_limit &&
+                     side.policy->rate_limit->key == policy::LimitKey::kRoute;
+  std::vector<NamedMatch> matches;
+  if (apart) matches = MatchesOf(side.view, side.service, side.port.service_port);
+  matches.emplace_back().name = "default";
+  matches.back().match.set_prefix("/");
+  for (NamedMatch& one : matches) {
+    auto* route = host->add_routes();
+    route->set_name(one.name);
+    *route->mutable_match() = std::move(one.match);
+    route->mutable_route()->set_cluster(side.cluster());
+    SetDuration(milliseconds(0), route->mutable_route()->mutable_timeout());
+    if (apart) SetLimitedRoute(one.name, route->mutable_route());
+  }
 }
 
 HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
@@ -85,6 +112,9 @@ HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
     *filter.mutable_rules() = **rules;
     AddHttpFilter("envoy.filters.http.rbac", filter, &manager);
   }
+  if (side.policy != nullptr && side.policy->rate_limit)
+    AddRateLimit(*side.policy->rate_limit, &manager);
+  if (side.policy != nullptr && side.policy->fault) AddFault(*side.policy->fault, &manager);
   AddRouter(&manager);
   auto* routes = manager.mutable_route_config();
   routes->set_name(InboundListener(side.port.listen_port));
@@ -92,11 +122,7 @@ HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
   auto* host = routes->add_virtual_hosts();
   host->set_name("inbound");
   host->add_domains("*");
-  auto* route = host->add_routes();
-  route->set_name("default");
-  route->mutable_match()->set_prefix("/");
-  route->mutable_route()->set_cluster(side.cluster());
-  SetDuration(milliseconds(0), route->mutable_route()->mutable_timeout());
+  AddRoutes(side, host);
   return manager;
 }
 

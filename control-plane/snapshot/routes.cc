@@ -1,6 +1,9 @@
+#include <re2/re2.h>
+
 #include <algorithm>
 
 #include "control-plane/snapshot/balancing.h"
+#include "control-plane/snapshot/limits.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/wire.h"
@@ -23,6 +26,8 @@ constexpr char kRetryOnUnprocessed[] = "connect-failure,refused-stream";
 constexpr uint32_t kRetryAttempts = 2;
 constexpr milliseconds kBackoffBase{25};
 constexpr milliseconds kBackoffMax{250};
+// What a Retry-After asks beyond it is not waited for.
+constexpr milliseconds kLongestWaitAsked{10000};
 
 struct RuleMatch {
   const HttpRouteRule* rule = nullptr;
@@ -138,6 +143,11 @@ void SetRetries(const HttpRouteRule* rule, const policy::ResiliencePolicy& polic
   SetDuration(base, retry->mutable_retry_back_off()->mutable_base_interval());
   SetDuration(std::max(base, policy.retries.backoff_max.value_or(std::max(base * 10, kBackoffMax))),
               retry->mutable_retry_back_off()->mutable_max_interval());
+  auto* reset = retry->mutable_rate_limited_retry_back_off()->add_reset_headers();
+  reset->set_name("retry-after");
+  reset->set_format(routev3::RetryPolicy::SECONDS);
+  SetDuration(kLongestWaitAsked,
+              retry->mutable_rate_limited_retry_back_off()->mutable_max_interval());
   const milliseconds per_try = PerTryOf(rule, policy);
   if (per_try.count() > 0) SetDuration(per_try, retry->mutable_per_try_timeout());
   // A request that is kept to an endpoint is kept to it when it is sent again.
@@ -189,6 +199,62 @@ void SetBackends(const std::vector<policy::BackendRef>& backends, routev3::Route
   }
 }
 
+routev3::RedirectAction::RedirectResponseCode CodeOf(uint32_t status) {
+  switch (status) {
+    case 301:
+      return routev3::RedirectAction::MOVED_PERMANENTLY;
+    case 303:
+      return routev3::RedirectAction::SEE_OTHER;
+    case 307:
+      return routev3::RedirectAction::TEMPORARY_REDIRECT;
+    case 308:
+      return routev3::RedirectAction::PERMANENT_REDIRECT;
+    default:
+      return routev3::RedirectAction::FOUND;
+  }
+}
+
+// The whole path, or what a prefix is replaced by. A prefix that goes away leaves a slash and not
+// two.
+template <typename Action>
+void SetPath(const policy::PathModifier& path, const HttpRouteMatch& match, Action* action) {
+  auto set_regex = [action](const std::string& pattern, const std::string& substitution) {
+    action->mutable_regex_rewrite()->mutable_pattern()->set_regex(pattern);
+    action->mutable_regex_rewrite()->set_substitution(substitution);
+  };
+  if (path.full) return set_regex("^/.*$", *path.full);
+  std::string to = *path.prefix;
+  while (to.size() > 1 && to.back() == '/') to.pop_back();
+  const std::string& from = match.path.value;
+  if (to == "/" && from != "/") return set_regex("^" + RE2::QuoteMeta(from) + "/*", "/");
+  action->set_prefix_rewrite(from == "/" && to != "/" ? to + "/" : to);
+}
+
+void SetRedirect(const policy::RedirectFilter& redirect, const HttpRouteMatch& match,
+                 routev3::RedirectAction* action) {
+  if (redirect.scheme) action->set_scheme_redirect(*redirect.scheme);
+  if (redirect.hostname) action->set_host_redirect(*redirect.hostname);
+  if (redirect.port) action->set_port_redirect(*redirect.port);
+  if (redirect.path && redirect.path->full) {
+    action->set_path_redirect(*redirect.path->full);
+  } else if (redirect.path) {
+    SetPath(*redirect.path, match, action);
+  }
+  action->set_response_code(CodeOf(redirect.status));
+}
+
+void SetFilters(const HttpRouteRule& rule, const HttpRouteMatch& match,
+                routev3::RouteAction* action) {
+  if (rule.rewrite && rule.rewrite->hostname)
+    action->set_host_rewrite_literal(*rule.rewrite->hostname);
+  if (rule.rewrite && rule.rewrite->path) SetPath(*rule.rewrite->path, match, action);
+  for (const policy::MirrorFilter& mirror : rule.mirrors) {
+    auto* policy = action->add_request_mirror_policies();
+    policy->set_cluster(OutboundCluster(discovery::HostOf(mirror.service), mirror.port));
+    policy->mutable_runtime_fraction()->mutable_default_value()->set_numerator(mirror.percent);
+  }
+}
+
 const policy::ResiliencePolicy& OrNone(const policy::ResiliencePolicy* policy) {
   static const policy::ResiliencePolicy kNone;
   return policy == nullptr ? kNone : *policy;
@@ -200,8 +266,13 @@ void AddRule(const RuleMatch& each, const policy::ResiliencePolicy& policy, Prot
   routev3::Route* route = host->add_routes();
   route->set_name(each.name);
   SetMatch(*each.match, route->mutable_match());
-  SetBackends(rule.backends, route);
+  if (rule.redirect) {
+    SetRedirect(*rule.redirect, *each.match, route->mutable_redirect());
+  } else {
+    SetBackends(rule.backends, route);
+  }
   if (route->has_route()) {
+    SetFilters(rule, *each.match, route->mutable_route());
     SetTimeouts(&rule, policy, protocol, route->mutable_route());
     SetRetries(&rule, policy, route->mutable_route());
     SetHashPolicy(policy, route->mutable_route());
@@ -344,6 +415,19 @@ void AddVipRoutes(const MeshView& view, ResourceTable* routes) {
       });
     }
   }
+}
+
+std::vector<NamedMatch> MatchesOf(const MeshView& view, const discovery::ServiceName& service,
+                                  uint32_t port) {
+  std::vector<NamedMatch> matches;
+  const policy::Document* document = RouteDocumentOf(view.mesh.policies, service, port);
+  if (document == nullptr) return matches;
+  const auto& route = std::get<policy::HttpRoute>(document->spec);
+  for (const RuleMatch& rule : OrderedRules(route, document->key.ns + "/" + document->key.name)) {
+    matches.push_back({rule.name, {}});
+    SetMatch(*rule.match, &matches.back().match);
+  }
+  return matches;
 }
 
 void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes) {

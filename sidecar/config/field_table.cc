@@ -184,8 +184,35 @@ constexpr Row kRows[] = {
      "shadow_rules_stat_prefix rules_stat_prefix", ""},
     {"envoy.extensions.filters.http.grpc_stats.v3.FilterConfig", kLow, "", "*", ""},
     {"envoy.extensions.filters.http.cors.v3.Cors", kLow, "", "*", ""},
-    {"envoy.extensions.filters.http.fault.v3.HTTPFault", kHigh, "", "upstream_cluster",
-     "delay abort headers max_active_faults response_rate_limit"},
+    {"envoy.extensions.filters.http.fault.v3.HTTPFault", kHigh,
+     "delay abort headers max_active_faults upstream_cluster", "", "response_rate_limit"},
+    {"envoy.extensions.filters.http.fault.v3.FaultAbort", kHigh,
+     "http_status percentage header_abort grpc_status", "response_body", ""},
+    {"envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort", kLow, "*", "", ""},
+    {"envoy.extensions.filters.common.fault.v3.FaultDelay", kHigh, "*", "", ""},
+    {"envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay", kLow, "*", "", ""},
+    {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", kHigh,
+     "stat_prefix status token_bucket filter_enabled filter_enforced response_headers_to_add "
+     "descriptors stage request_headers_to_add_when_not_enforced enable_x_ratelimit_headers "
+     "always_consume_default_token_bucket rate_limited_as_resource_exhausted rate_limits "
+     "max_dynamic_descriptors enable_retry_after_header",
+     "", "local_rate_limit_per_downstream_connection vh_rate_limits"},
+    {"envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor", kHigh, "*", "", ""},
+    {"envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry", kHigh, "*", "", ""},
+    {"envoy.type.v3.TokenBucket", kHigh, "*", "", ""},
+    {"envoy.type.v3.HttpStatus", kLow, "*", "", ""},
+    {"envoy.config.route.v3.RateLimit", kHigh, "stage actions", "", "disable_key"},
+    {"envoy.config.route.v3.RateLimit.Action", kHigh,
+     "destination_cluster request_headers remote_address generic_key header_value_match extension",
+     "", "source_cluster"},
+    {"envoy.config.route.v3.RateLimit.Action.DestinationCluster", kLow, "*", "", ""},
+    {"envoy.config.route.v3.RateLimit.Action.RequestHeaders", kHigh, "*", "", ""},
+    {"envoy.config.route.v3.RateLimit.Action.RemoteAddress", kLow, "*", "", ""},
+    {"envoy.config.route.v3.RateLimit.Action.GenericKey", kHigh, "descriptor_value descriptor_key",
+     "", "default_value"},
+    {"envoy.config.route.v3.RateLimit.Action.HeaderValueMatch", kHigh,
+     "descriptor_value expect_match headers descriptor_key", "", "default_value"},
+    {"envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor", kHigh, "*", "", ""},
     // Authorization.
     {"envoy.config.rbac.v3.RBAC", kHigh, "action policies", "audit_logging_options", ""},
     {"envoy.config.rbac.v3.Policy", kHigh, "*", "", ""},
@@ -206,10 +233,11 @@ constexpr Row kRows[] = {
      "most_specific_header_mutations_wins ignore_port_in_host_matching typed_per_filter_config",
      "max_direct_response_body_size_bytes request_mirror_policies", ""},
     {"envoy.config.route.v3.VirtualHost", kHigh,
-     "name domains routes require_tls request_headers_to_add response_headers_to_add "
+     "name domains routes request_mirror_policies require_tls request_headers_to_add "
+     "response_headers_to_add "
      "response_headers_to_remove request_headers_to_remove include_request_attempt_count "
-     "include_attempt_count_in_response retry_policy typed_per_filter_config",
-     "request_mirror_policies metadata hedge_policy per_request_buffer_limit_bytes "
+     "include_attempt_count_in_response retry_policy typed_per_filter_config rate_limits",
+     "metadata hedge_policy per_request_buffer_limit_bytes "
      "include_is_timeout_retry_header",
      ""},
     {"envoy.config.route.v3.Route", kHigh,
@@ -225,13 +253,17 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.HeaderMatcher", kHigh, "*", "", ""},
     {"envoy.config.route.v3.QueryParameterMatcher", kHigh, "*", "", ""},
     {"envoy.config.route.v3.RouteAction", kHigh,
-     "cluster weighted_clusters prefix_rewrite host_rewrite_literal timeout retry_policy "
+     "request_mirror_policies cluster weighted_clusters prefix_rewrite host_rewrite_literal "
+     "timeout retry_policy "
      "idle_timeout regex_rewrite max_stream_duration append_x_forwarded_host "
-     "cluster_not_found_response_code hash_policy",
-     "upgrade_configs priority request_mirror_policies hedge_policy "
+     "cluster_not_found_response_code rate_limits hash_policy",
+     "upgrade_configs priority hedge_policy "
      "internal_redirect_policy flush_timeout "
      "max_grpc_timeout",
-     "cluster_header metadata_match auto_host_rewrite host_rewrite_header"},
+     "include_vh_rate_limits cluster_header metadata_match auto_host_rewrite host_rewrite_header"},
+    {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy", kHigh,
+     "cluster runtime_fraction disable_shadow_host_suffix_append host_rewrite_literal",
+     "trace_sampled", "cluster_header"},
     {"envoy.config.route.v3.RouteAction.MaxStreamDuration", kLow, "*", "", ""},
     {"envoy.config.route.v3.RouteAction.HashPolicy", kLow,
      "header cookie connection_properties terminal query_parameter", "filter_state", ""},

@@ -4,11 +4,13 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
+#include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
 #include "sidecar/config/access_log_config.h"
+#include "sidecar/config/limit_config.h"
 #include "sidecar/config/rbac_config.h"
 #include "sidecar/config/route_config.h"
 #include "sidecar/config/tracing_config.h"
@@ -152,8 +154,30 @@ absl::Status TakeRequestId(const Manager& manager, const FieldPath& at) {
 
 // Nothing in our phases stands where these do, and they change nothing as they are accepted.
 bool IsWithoutEffect(const google::protobuf::Any& config) {
-  return config.Is<filters::grpc_stats::v3::FilterConfig>() ||
-         config.Is<filters::fault::v3::HTTPFault>() || config.Is<filters::cors::v3::Cors>();
+  return config.Is<filters::grpc_stats::v3::FilterConfig>() || config.Is<filters::cors::v3::Cors>();
+}
+
+absl::Status TakeFault(const google::protobuf::Any& config, const FieldPath& at, HttpSpec& spec) {
+  if (spec.injects_faults) return at.Error("a second fault filter: leave one");
+  filters::fault::v3::HTTPFault message;
+  config.UnpackTo(&message);
+  auto fault = ToFault(message, at / "typed_config");
+  if (!fault.ok()) return fault.status();
+  spec.fault = *std::move(fault);
+  spec.injects_faults = true;
+  return absl::OkStatus();
+}
+
+absl::Status TakeRateLimit(const v3::HttpFilter& filter, const FieldPath& at, HttpSpec& spec) {
+  if (spec.injects_faults) {
+    return at.Error("limits are held before faults are injected: put it before the fault filter");
+  }
+  filters::local_ratelimit::v3::LocalRateLimit message;
+  filter.typed_config().UnpackTo(&message);
+  auto limit = ToRateLimit(message, at / "typed_config");
+  if (!limit.ok()) return limit.status();
+  spec.rate_limits.push_back({filter.name(), *std::move(limit)});
+  return absl::OkStatus();
 }
 
 absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool last,
@@ -165,6 +189,14 @@ absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool 
                               : "the last filter must be envoy.filters.http.router");
   }
   if (is_router || filter.disabled() || IsWithoutEffect(config)) return absl::OkStatus();
+  if (config.Is<filters::fault::v3::HTTPFault>()) return TakeFault(config, at, spec);
+  if (config.Is<filters::local_ratelimit::v3::LocalRateLimit>())
+    return TakeRateLimit(filter, at, spec);
+  if (!spec.rate_limits.empty() || spec.injects_faults) {
+    return at.Error(
+        "who may call is decided before limits and faults: put this filter before "
+        "envoy.filters.http.local_ratelimit and envoy.filters.http.fault");
+  }
   filters::rbac::v3::RBAC rbac;
   if (!config.UnpackTo(&rbac)) {
     if (filter.is_optional()) return absl::OkStatus();

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "sidecar/config/limit_config.h"
 #include "sidecar/config/retry_config.h"
 
 namespace tulle::config {
@@ -78,17 +79,36 @@ absl::Status TakeMutations(const Message& message, const FieldPath& at, Spec& sp
   return absl::OkStatus();
 }
 
-// Filters per route: what would change who may do what is refused, the rest is without effect.
+bool IsHarmless(const std::string& type) {
+  return type.find(".filters.http.cors.") != std::string::npos ||
+         type.find(".filters.http.grpc_stats.") != std::string::npos;
+}
+
+// Filters that may be configured per route, as far as Tulle has them; the rest is refused, but for
+// what is without effect. The innermost word holds.
+struct FilterOverrides {
+  std::shared_ptr<policy::FaultInjection> fault;
+  std::map<std::string, std::shared_ptr<policy::LocalRateLimit>> limits;
+};
+
 template <typename Configs>
-absl::Status CheckFilters(const Configs& configs, const FieldPath& at) {
+absl::Status TakeOverrides(const Configs& configs, const FieldPath& at,
+                           FilterOverrides& overrides) {
   for (const auto& [name, config] : configs) {
-    const std::string& type = config.type_url();
-    const bool harmless = type.find(".filters.http.cors.") != std::string::npos ||
-                          type.find(".filters.http.grpc_stats.") != std::string::npos;
-    if (harmless) continue;
-    return (at / "typed_per_filter_config")
-        .Key(name)
-        .Error("filters per route are not implemented: configure them on the listener");
+    const FieldPath here = (at / "typed_per_filter_config").Key(name);
+    envoy::extensions::filters::http::fault::v3::HTTPFault fault;
+    envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit limit;
+    if (config.UnpackTo(&fault)) {
+      auto made = ToFault(fault, here);
+      if (!made.ok()) return made.status();
+      overrides.fault = *std::move(made);
+    } else if (config.UnpackTo(&limit)) {
+      auto made = ToRateLimit(limit, here);
+      if (!made.ok()) return made.status();
+      overrides.limits[name] = *std::move(made);
+    } else if (!IsHarmless(config.type_url())) {
+      return here.Error("this filter is not implemented per route: configure it on the listener");
+    }
   }
   return absl::OkStatus();
 }
@@ -182,7 +202,10 @@ absl::Status TakeClusters(const v3::RouteAction& action, const FieldPath& at,
     cluster.weight = clusters[i].has_weight() ? clusters[i].weight().value() : 0;
     cluster.host_rewrite = clusters[i].host_rewrite_literal();
     auto status = TakeMutations(clusters[i], here, cluster);
-    status.Update(CheckFilters(clusters[i].typed_per_filter_config(), here));
+    if (!clusters[i].typed_per_filter_config().empty()) {
+      return (here / "typed_per_filter_config")
+          .Error("is not implemented for one of several clusters: configure it on the route");
+    }
     if (!status.ok()) return status;
     spec.clusters.push_back(std::move(cluster));
   }
@@ -264,12 +287,36 @@ std::optional<route::RegexRewrite> ToRewrite(
   return route::RegexRewrite{rewrite.pattern().regex(), rewrite.substitution()};
 }
 
+// Of what names the innermost level that says any; a mirror's own span is no choice of ours.
+template <typename Policies>
+absl::Status TakeMirrors(const Policies& policies, const FieldPath& at, route::ForwardSpec& spec) {
+  constexpr int kMost = 2;
+  if (policies.size() > kMost) return at.Error("has more than 2 mirrors: leave out the others");
+  for (int i = 0; i < policies.size(); ++i) {
+    route::MirrorSpec mirror;
+    mirror.cluster = policies[i].cluster();
+    if (mirror.cluster.empty()) return at[static_cast<size_t>(i)].Error("needs cluster");
+    if (policies[i].has_runtime_fraction()) {
+      auto fraction = ToFraction(policies[i].runtime_fraction().default_value());
+      if (!fraction.ok()) return fraction.status();
+      mirror.fraction = *fraction;
+    }
+    mirror.append_shadow = !policies[i].disable_shadow_host_suffix_append();
+    mirror.host_rewrite = policies[i].host_rewrite_literal();
+    spec.mirrors.push_back(std::move(mirror));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
                                              const v3::VirtualHost& host, const FieldPath& at,
                                              std::vector<std::string>* notes) {
   route::ForwardSpec spec;
   auto status = TakeClusters(action, at, spec);
   status.Update(TakeTimes(action, at, spec));
+  const bool own = !action.request_mirror_policies().empty();
+  status.Update(TakeMirrors(own ? action.request_mirror_policies() : host.request_mirror_policies(),
+                            at / "request_mirror_policies", spec));
   if (!status.ok()) return status;
   spec.prefix_rewrite = action.prefix_rewrite();
   spec.regex_rewrite = ToRewrite(action.has_regex_rewrite(), action.regex_rewrite());
@@ -350,10 +397,12 @@ class Conversion {
     spec.internal_only_headers.assign(config.internal_only_headers().begin(),
                                       config.internal_only_headers().end());
     auto status = TakeMutations(config, at, spec);
-    status.Update(CheckFilters(config.typed_per_filter_config(), at));
+    FilterOverrides overrides;
+    status.Update(TakeOverrides(config.typed_per_filter_config(), at, overrides));
     if (!status.ok()) return status;
     for (int i = 0; i < config.virtual_hosts_size(); ++i) {
-      auto host = Host(config.virtual_hosts(i), (at / "virtual_hosts")[static_cast<size_t>(i)]);
+      auto host =
+          Host(config.virtual_hosts(i), overrides, (at / "virtual_hosts")[static_cast<size_t>(i)]);
       if (!host.ok()) return host.status();
       spec.virtual_hosts.push_back(*std::move(host));
     }
@@ -361,7 +410,8 @@ class Conversion {
   }
 
  private:
-  absl::StatusOr<route::VirtualHostSpec> Host(const v3::VirtualHost& host, const FieldPath& at) {
+  absl::StatusOr<route::VirtualHostSpec> Host(const v3::VirtualHost& host,
+                                              FilterOverrides overrides, const FieldPath& at) {
     route::VirtualHostSpec spec;
     spec.name = host.name();
     if (spec.name.empty()) return (at / "name").Error("is needed");
@@ -374,10 +424,10 @@ class Conversion {
     }
     spec.require_tls = host.require_tls() == v3::VirtualHost::ALL;
     auto status = TakeMutations(host, at, spec);
-    status.Update(CheckFilters(host.typed_per_filter_config(), at));
+    status.Update(TakeOverrides(host.typed_per_filter_config(), at, overrides));
     if (!status.ok()) return status;
     for (int i = 0; i < host.routes_size(); ++i) {
-      auto route = Route(host.routes(i), host, (at / "routes")[static_cast<size_t>(i)]);
+      auto route = Route(host.routes(i), host, overrides, (at / "routes")[static_cast<size_t>(i)]);
       if (!route.ok()) return route.status();
       spec.routes.push_back(*std::move(route));
     }
@@ -385,15 +435,23 @@ class Conversion {
   }
 
   absl::StatusOr<route::RouteSpec> Route(const v3::Route& route, const v3::VirtualHost& host,
-                                         const FieldPath& at) {
+                                         FilterOverrides overrides, const FieldPath& at) {
     route::RouteSpec spec;
     spec.name = route.name();
     spec.operation = route.decorator().operation();
     auto status = TakeMatch(route.match(), at / "match", spec.match);
     status.Update(TakeMutations(route, at, spec));
-    status.Update(CheckFilters(route.typed_per_filter_config(), at));
+    status.Update(TakeOverrides(route.typed_per_filter_config(), at, overrides));
     status.Update(TakeAction(route, host, at, spec));
     if (!status.ok()) return status;
+    spec.fault = std::move(overrides.fault);
+    spec.rate_limits = std::move(overrides.limits);
+    // A route's own take the place of its virtual host's, as Envoy's default is.
+    const bool own = !route.route().rate_limits().empty();
+    auto descriptors = own ? ToDescriptors(route.route().rate_limits(), at / "route.rate_limits")
+                           : ToDescriptors(host.rate_limits(), at);
+    if (!descriptors.ok()) return descriptors.status();
+    spec.limit_descriptors = *std::move(descriptors);
     return spec;
   }
 

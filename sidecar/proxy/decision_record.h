@@ -44,6 +44,7 @@ struct DecisionRecord {
   Failure failure;
   bool retries_exhausted = false;  // URX
   bool no_route = false;
+  bool delay_injected = false;  // DI
   // After the response head was sent downstream.
   bool response_truncated = false;
 

@@ -60,8 +60,12 @@ void Exchange::Advance() {
         step = MatchRoute();
         break;
       case Phase::kAuthorize:
-        phase_ = Phase::kPrepare;
+        phase_ = Phase::kLimit;
         step = Authorize();
+        break;
+      case Phase::kLimit:
+        phase_ = Phase::kPrepare;
+        step = Limit();
         break;
       case Phase::kPrepare:
         phase_ = Phase::kAdmit;
@@ -138,6 +142,8 @@ void Exchange::Finish() {
   }
   if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Detach();
   LeaveRetry();
+  LeaveFault();
+  EndMirrors();
   phase_ = Phase::kLog;
   Advance();
 }

@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "net/base/arena.h"
 #include "net/base/intrusive_list.h"
@@ -10,6 +13,7 @@
 #include "net/base/slab_allocated.h"
 #include "net/http/stream.h"
 #include "net/loop/deadlines.h"
+#include "sidecar/policy/rate_limit.h"
 #include "sidecar/proxy/attempt.h"
 #include "sidecar/proxy/decision_record.h"
 #include "sidecar/proxy/trace_record.h"
@@ -18,6 +22,9 @@
 namespace tulle::config {
 struct TracingSpec;
 }
+namespace tulle::policy {
+class FaultInjection;
+}
 namespace tulle::upstream {
 class Cluster;
 }
@@ -25,6 +32,7 @@ class Cluster;
 namespace tulle::proxy {
 
 class DownstreamConnection;
+class Mirror;
 struct HttpChain;
 struct Services;
 
@@ -34,6 +42,7 @@ enum class Phase : uint8_t {
   kIdentify,      // identify.cc: who calls; forwarded headers that a caller may not choose
   kRoute,         // routing.cc: path normalisation, route table
   kAuthorize,     // authorize.cc
+  kLimit,         // limiting.cc: rate limits; a delay that somebody asked for
   kPrepare,       // routing.cc: header changes, redirect, direct response
   kAdmit,         // pick_endpoint.cc: the cluster and its caps
   kPickEndpoint,  // pick_endpoint.cc
@@ -91,6 +100,9 @@ class Exchange final : public http::StreamEvents,
   Step Identify();
   Step MatchRoute();
   Step Authorize();
+  Step Limit();
+  Step Delay();
+  Step FailOnPurpose();
   Step Prepare();
   Step Admit();
   Step PickEndpoint();
@@ -108,6 +120,16 @@ class Exchange final : public http::StreamEvents,
   bool TakeUnderscores(http::HeaderMap& headers);
   void StripPrivateHeaders();
   void EnsureRequestId();
+  bool CountHop();
+  void AddVia(http::HeaderMap& headers);
+  // limiting.cc
+  void TakeLimit(const policy::LocalRateLimit& limit,
+                 const policy::LocalRateLimit::Verdict& verdict);
+  Step RefuseByLimit(const policy::LocalRateLimit& limit,
+                     const policy::LocalRateLimit::Verdict& verdict);
+  policy::FaultInjection* Fault() const;
+  bool EnterFault(policy::FaultInjection& fault);
+  void LeaveFault();
   // tracing.cc
   void TakeTrace();
   telemetry::TracePoint BeginTrace(const config::TracingSpec& tracing);
@@ -123,6 +145,11 @@ class Exchange final : public http::StreamEvents,
   std::string_view FreshCookie();
   // local_reply.cc
   int LocalStatus() const;
+  void AddRefusalHeaders(http::HeaderMap& headers);
+  // mirroring.cc
+  void StartMirrors(bool end);
+  void FeedMirrors(const Buffer& data, bool end);
+  void EndMirrors();
   // forwarding.cc
   void RequestReceived();
   void PullRequest();
@@ -195,6 +222,9 @@ class Exchange final : public http::StreamEvents,
   upstream::Endpoint* tried_[kTriedKept] = {};
   int tried_count_ = 0;
 
+  static constexpr int kMostMirrors = 2;
+  Mirror* mirrors_[kMostMirrors] = {};  // each until it takes no more
+
   std::optional<loop::Duration> caller_timeout_;  // once read; 0: none
   std::optional<loop::Duration> wait_asked_;      // by the answer that is retried next
 
@@ -204,6 +234,23 @@ class Exchange final : public http::StreamEvents,
   loop::Deadline idle_deadline_;
   loop::Deadline duration_deadline_;
   loop::Deadline back_off_;
+
+  // What X-RateLimit-* say.
+  struct LimitTold {
+    uint32_t limit;
+    uint32_t remaining;
+    uint64_t reset_seconds;
+  };
+  std::optional<LimitTold> limit_told_;
+  // Of an answer that policy gives, where it differs from the failure's.
+  struct Refusal {
+    int status = 0;            // 0: the failure's
+    int grpc_status = -1;      // -1: the failure's
+    uint64_t retry_after = 0;  // seconds; 0: not told
+    const std::vector<std::pair<std::string, std::string>>* headers = nullptr;
+  };
+  Refusal refusal_;
+  policy::FaultInjection* active_fault_ = nullptr;  // counted in it until the end
 
   char* traceparent_ = nullptr;    // what goes upstream, where we have written it
   RequestTrace* trace_ = nullptr;  // of a request that is sampled

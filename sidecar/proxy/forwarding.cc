@@ -29,6 +29,7 @@ Step Exchange::Forward() {
   const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
   upstream.SendHeaders(*request_, body_is_over);
   CountMeshTime(false);
+  StartMirrors(body_is_over);
   request_sent_ = body_is_over;
   StartResponseTimeouts();
   TouchAttempt();
@@ -73,6 +74,7 @@ void Exchange::OnData(Buffer& data, bool end) {
   if (end) RequestReceived();
   if (phase_ == Phase::kIdentify && end) return Advance();
   TouchIdle();
+  FeedMirrors(data, end);
   KeepForRetry(data);
   // Between two attempts what came is in replay_ (kept), and goes out with the next.
   if (!attempt_ || attempt_->stream() == nullptr) {

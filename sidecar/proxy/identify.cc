@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
@@ -35,6 +36,7 @@ bool IsPrivate(std::string_view name) {
 }  // namespace
 
 Step Exchange::Identify() {
+  if (!CountHop()) return Respond({FailureKind::kLoopDetected});
   if (!TakeUnderscores(request_->headers))
     return Respond({FailureKind::kBadRequest, "underscore in a header's name"});
   ForwardClientCertificate();
@@ -53,6 +55,30 @@ Step Exchange::Identify() {
   EnsureRequestId();
   TakeTrace();
   return Step::kContinue;
+}
+
+// A route that leads back to where it came from would go round until all connections are used up.
+// Not Via: servers that see it change what they answer. False: through too many sidecars already.
+bool Exchange::CountHop() {
+  constexpr std::string_view kName = "x-tulle-hops";
+  constexpr std::string_view kHops[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
+  http::HeaderMap& headers = request_->headers;
+  size_t hops = 0;
+  if (const http::Header* said = headers.Find(kName)) {
+    while (hops < std::size(kHops) && kHops[hops] != said->value) ++hops;
+    hops = hops == std::size(kHops) ? 0 : hops + 1;
+  }
+  if (hops == std::size(kHops)) return false;
+  headers.Set(kName, kHops[hops]);
+  if (!chain_.spec.via.empty()) AddVia(headers);
+  return true;
+}
+
+void Exchange::AddVia(http::HeaderMap& headers) {
+  const std::string_view before = headers.Get(HeaderId::kVia);
+  const std::string& own = chain_.spec.via;
+  headers.Set(HeaderId::kVia,
+              before.empty() ? std::string_view(own) : arena_.Concat(before, ", ", own));
 }
 
 // Source: HttpConnectionManager.forward_client_cert_details. Copies from a plaintext peer never

@@ -23,6 +23,9 @@ constexpr std::pair<std::string_view, std::string_view> kLongNames[] = {
     {"UPE", "UpstreamProtocolError"},
     {"SI", "StreamIdleTimeout"},
     {"DT", "DurationTimeout"},
+    {"RL", "RateLimited"},
+    {"DI", "DelayInjected"},
+    {"FI", "FaultInjected"},
 };
 
 // Source: gRPC's status codes, spelled as Envoy's access log does.
@@ -45,25 +48,34 @@ std::string_view FailureFlag(const DecisionRecord& record) {
   return flag == "-" && record.no_route ? "NR" : flag;
 }
 
-std::string_view Join(std::string_view first, std::string_view second, std::span<char> scratch) {
-  if (second.empty()) return first;
-  if (first == "-") return second;
-  if (first.size() + 1 + second.size() > scratch.size()) return first;
-  char* end = std::copy(first.begin(), first.end(), scratch.data());
-  *end++ = ',';
-  end = std::copy(second.begin(), second.end(), end);
+// All that hold, by commas; what does not fit is left out.
+std::string_view Join(const DecisionRecord& record, bool full, std::span<char> scratch) {
+  const std::string_view flags[] = {record.delay_injected ? "DI" : "-", FailureFlag(record),
+                                    record.retries_exhausted ? "URX" : "-"};
+  std::string_view only = "-";
+  char* end = scratch.data();
+  for (const std::string_view flag : flags) {
+    if (flag == "-") continue;
+    const std::string_view name = full ? LongName(flag) : flag;
+    const bool first = end == scratch.data();
+    const auto room = static_cast<size_t>(scratch.data() + scratch.size() - end);
+    if (name.size() + 1 > room) break;
+    only = first ? name : std::string_view();
+    if (!first) *end++ = ',';
+    end = std::copy(name.begin(), name.end(), end);
+  }
+  if (!only.empty()) return only;
   return {scratch.data(), static_cast<size_t>(end - scratch.data())};
 }
 
 }  // namespace
 
 std::string_view ResponseFlags(const DecisionRecord& record, std::span<char> scratch) {
-  return Join(FailureFlag(record), record.retries_exhausted ? "URX" : "", scratch);
+  return Join(record, false, scratch);
 }
 
 std::string_view LongResponseFlags(const DecisionRecord& record, std::span<char> scratch) {
-  return Join(LongName(FailureFlag(record)), record.retries_exhausted ? LongName("URX") : "",
-              scratch);
+  return Join(record, true, scratch);
 }
 
 int GrpcStatusNumber(std::string_view text) {

@@ -80,6 +80,7 @@ Step Exchange::MatchRoute() {
 }
 
 Step Exchange::Prepare() {
+  if (const Step step = FailOnPurpose(); step != Step::kContinue) return step;
   if (route_ == nullptr) return Respond({FailureKind::kNoRoute});
   if (route_->virtual_host().spec().require_tls && !connection_.is_tls()) {
     Reply(301, {}, arena_.Concat("https://", request_->authority, request_->path));
@@ -124,6 +125,14 @@ void Exchange::RewriteResponse() {
   }
   if (target_ != nullptr) route::Apply(target_->response_headers, response_->headers);
   response_->headers.Set(HeaderId::kServer, chain_.spec.server_name);
+  if (!chain_.spec.via.empty()) AddVia(response_->headers);
+  if (limit_told_) {
+    response_->headers.Set("x-ratelimit-limit", Decimal(limit_told_->limit));
+    response_->headers.Set("x-ratelimit-remaining", Decimal(limit_told_->remaining));
+    response_->headers.Set("x-ratelimit-reset", Decimal(limit_told_->reset_seconds));
+  }
+  if (chain_.spec.request_id_in_response && request_ != nullptr)
+    response_->headers.Set(HeaderId::kXRequestId, request_->headers.Get(HeaderId::kXRequestId));
   if (route_ == nullptr || !route_->virtual_host().spec().attempt_count_in_response) return;
   response_->headers.Set(HeaderId::kXEnvoyAttemptCount, Decimal(record_.attempts));
 }

@@ -11,6 +11,7 @@ namespace tulle::proxy {
 class Destinations;
 class DownstreamLimit;
 class Exchange;
+class Mirrors;
 class RouteSlots;
 class TcpRelay;
 struct OwnWorkload;
@@ -32,6 +33,12 @@ class Observer {
   virtual void OnRelayEnd(const TcpRelay& relay) = 0;
   // A connection was closed as it came.
   virtual void OnDownstreamRefused(Refusal) {}
+  // A copy of a request has ended; `status` 0: without an answer.
+  virtual void OnMirrorEnd(std::string_view service, int status, Failure failure) {
+    static_cast<void>(service);
+    static_cast<void>(status);
+    static_cast<void>(failure);
+  }
   // Who we are, from now on.
   virtual void OnOwnWorkload(const OwnWorkload&) {}
 };
@@ -45,6 +52,7 @@ struct Services {
   Observer& observer;
   DownstreamLimit* downstream_limit = nullptr;  // null: none
   Destinations* destinations = nullptr;         // of redirected connections; null: none is followed
+  Mirrors* mirrors = nullptr;                   // null: nothing is mirrored
 };
 
 }  // namespace tulle::proxy

@@ -24,6 +24,7 @@ telemetry::Gauge& MemoryGauge(telemetry::Registry& registry, int worker) {
 TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker,
                                  AccessLogSink& sink, SpanSink* spans)
     : loop_(loop),
+      registry_(registry),
       metrics_(registry, {}),
       memory_(MemoryGauge(registry, worker)),
       access_log_(loop, sink, registry),
@@ -47,6 +48,14 @@ void TrafficObserver::OnExchangeEnd(const Exchange& exchange) {
   access_log_.Write(request);
   spans_.Write(request);
   ShowMemory();
+}
+
+void TrafficObserver::OnMirrorEnd(std::string_view service, int status, Failure failure) {
+  constexpr std::string_view kClasses[] = {"2xx", "3xx", "4xx", "5xx"};
+  std::string_view result = failure.facts().cause;
+  if (status >= 200 && status < 600) result = kClasses[status / 100 - 2];
+  const std::array<std::string_view, 2> labels{service, result};
+  registry_.CounterRow(telemetry::kMirrored, labels).Add();
 }
 
 void TrafficObserver::OnRelayOpened(const TcpRelay& relay) { metrics_.CountOpened(Ended(relay)); }

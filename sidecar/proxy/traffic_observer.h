@@ -19,6 +19,7 @@ class TrafficObserver final : public Observer {
   void OnExchangeEnd(const Exchange& exchange) override;
   void OnRelayOpened(const TcpRelay& relay) override;
   void OnRelayEnd(const TcpRelay& relay) override;
+  void OnMirrorEnd(std::string_view service, int status, Failure failure) override;
   void OnDownstreamRefused(Refusal why) override { refused_[static_cast<size_t>(why)]->Add(1); }
   void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
 
@@ -29,6 +30,7 @@ class TrafficObserver final : public Observer {
   void ShowMemory() { memory_.Set(static_cast<double>(loop_.slab().bytes_reserved())); }
 
   loop::Loop& loop_;
+  telemetry::Registry& registry_;
   RequestTelemetry metrics_;
   telemetry::Gauge& memory_;
   AccessLog access_log_;
