@@ -121,6 +121,9 @@ def test_a_silent_client_is_taken_as_plaintext_if_so_configured(run_sidecar, mak
     with raw.Raw(strict) as client:
         with pytest.raises((EOFError, ConnectionError)):
             client.stream.fill()
+    ahead, _ = greeting.accept()  # dialled while the client was silent, and closed without a byte
+    assert ahead.recv(1) == b""
+    ahead.close()
     with raw.Raw(patient) as client:
         server, _ = greeting.accept()
         server.sendall(b"220 ready\r\n")
