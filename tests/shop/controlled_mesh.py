@@ -1,9 +1,11 @@
 """The mesh of the shop as users run it: tulle-control, join tokens, and policy by tullectl."""
 import json
 import os
+import ssl
 import subprocess
 
 import processes
+import raw
 
 SPIFFE = "spiffe://cluster.local/ns/default/sa/"
 SHOP_POLICY = """\
@@ -109,6 +111,16 @@ class ControlledMesh:
         except (RuntimeError, subprocess.TimeoutExpired):
             return False
         return len(proxies) >= len(self.workloads) and all(p["connected"] and p["synced"] for p in proxies)
+
+    def spans(self, trace):
+        """Of one trace, as the API lists them."""
+        with open(os.path.join(self.data, "admin.json"), encoding="utf-8") as file:
+            admin = json.load(file)
+        context = ssl.create_default_context(cadata=admin["ca"])
+        context.check_hostname = False
+        sock = context.wrap_socket(self.place.connect_control(self.api))
+        answer = raw.get(0, "/v1/traces/" + trace, host="tulle-control", headers=[("Authorization", "Bearer " + admin["credential"])], sock=sock)
+        return json.loads(answer.body)["spans"] if answer.status == 200 else []
 
     # -- the sidecars
 

@@ -1,6 +1,7 @@
 """What the mesh does for the shop: checks of the demo. Each returns (what was seen, whether it holds)."""
 import contextlib
 import json
+import secrets
 import signal
 import ssl
 import subprocess
@@ -127,6 +128,38 @@ def check_redis(demo):
     return "PING, SET, GET, INCR: %s; %d connections, all by mTLS" % (" ".join(said), count), said == ["PONG", "OK", "hello", "1"] and count >= 4
 
 
+def hop(account, *callees):
+    """What a request leaves at one sidecar: how it came, and the way on from there."""
+    return (account + " server", ((account + " client", callees),))
+
+
+def read_blog():
+    """The spans that GET /blog/1 should have: the gateway asks auth, then post; each call passes the caller's sidecar and the callee's."""
+    calls = tuple(hop("gateway", hop(callee)) for callee in ("auth", "post"))
+    return hop("customers", hop("gateway", *calls))
+
+
+def tree_of(spans, parent):
+    """Nested (name, children), children in the order in which they began."""
+    mine = sorted((s for s in spans if s["parentSpanId"] == parent), key=lambda s: int(s["startUnixNano"]))
+    return tuple((span["reporter"].rsplit("/", 1)[1].split("-v")[0] + " " + span["kind"], tree_of(spans, span["spanId"])) for span in mine)
+
+
+def check_trace(demo):
+    trace, parent = secrets.token_hex(16), secrets.token_hex(8)
+    response = demo.ask("gateway", "/blog/1", headers=[("Authorization", "t"), ("traceparent", "00-%s-%s-01" % (trace, parent))])
+    wanted = (read_blog(),)
+    seen = []
+
+    def told():
+        seen[:] = demo.mesh.spans(trace)
+        return len(seen) >= 12
+    processes.wait_until(told, "the spans of all hops", 15)
+    tree = tree_of(seen, parent)
+    return "status %d, %d spans of one trace, %s" % (response.status, len(seen), "the tree is the expected one" if tree == wanted else tree), (
+        response.status == 200 and tree == wanted)
+
+
 def check_replacement(demo):
     """post v1 is replaced: its successor comes first, then it is told to go."""
     before = demo.failed_so_far()
@@ -172,6 +205,7 @@ FIRST = [
     ("2,000 requests at 90/10, within 2.5 %", check_split),
     ("a policy change is in force everywhere within 1 s, 0 failed", check_policy_change),
     ("the control plane is killed and comes back, 0 failed", check_control_plane_death),
+    ("all hops share one trace, and its tree is the expected one", check_trace),
 ]
 REDIS = [("Redis through the mesh with mTLS", check_redis)]
 LAST = [

@@ -116,6 +116,9 @@ class Loopback:
         """Past the mesh, as the owner of the program."""
         return dial("127.0.0.1", self.application_port(workload))
 
+    def connect_control(self, port):
+        return dial(self.control_host, port)
+
     def record(self, demo, workload, path):
         return demo.child("recorder", [sys.executable, os.path.join(HERE, "relay.py"), str(self.door(workload)), str(self.inbound(workload)), path],
                           self.door(workload))
@@ -202,6 +205,9 @@ class Hosts:
 
     def connect_own(self, workload):
         return self.hosts[workload.tag].call(dial, "127.0.0.1", self.application_port(workload))
+
+    def connect_control(self, port):
+        return self.network.hub.call(dial, self.control_host, port)
 
     def record(self, demo, workload, path):
         child = demo.child("recorder", self.argv(workload, sys.executable, os.path.join(HERE, "recorder.py"), "eth0", path))

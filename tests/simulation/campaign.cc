@@ -13,6 +13,7 @@
 #include "sidecar/upstream/cluster_spec.h"
 #include "tests/simulation/http_caller.h"
 #include "tests/simulation/mesh.h"
+#include "tests/simulation/mesh_run.h"
 
 namespace tulle::simulation {
 namespace {
@@ -46,19 +47,6 @@ constexpr char kRetries[] =
 constexpr char kBreaker[] =
     "  retries: {attempts: 0}\n"
     "  breaker: {consecutiveFailures: 3, openFor: 1s, maxOpenFor: 8s, maxOpenPercent: 100}\n";
-constexpr char kMarker[] = R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: post}
-spec:
-  parentRefs: [{kind: Service, group: "", name: post}]
-  rules:
-  - filters:
-    - type: ResponseHeaderModifier
-      responseHeaderModifier: {set: [{name: x-marker, value: pushed}]}
-    backendRefs: [{name: post, port: 80}]
-)";
-
 class Campaign {
  public:
   explicit Campaign(uint64_t seed)
@@ -253,7 +241,7 @@ void Campaign::CheckMetrics() {
 
 // After the push no answer goes without its mark; before everybody has it some may.
 void Campaign::PushLast() {
-  mesh_.Apply(kMarker);
+  mesh_.Apply(kMarkerRoute);
   for (int i = 0; i < 100; ++i) {
     AddCallers(4, milliseconds(200));
     if (!RunCallers()) return;

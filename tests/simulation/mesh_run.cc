@@ -23,19 +23,6 @@ spec:
   breaker: {consecutiveFailures: 0}
 )";
 
-constexpr char kMarker[] = R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: post}
-spec:
-  parentRefs: [{kind: Service, group: "", name: post}]
-  rules:
-  - filters:
-    - type: ResponseHeaderModifier
-      responseHeaderModifier: {set: [{name: x-marker, value: pushed}]}
-    backendRefs: [{name: post, port: 80}]
-)";
-
 class Callers {
  public:
   Callers(Mesh& mesh, int requests_each) {
@@ -69,6 +56,19 @@ class Callers {
 
 }  // namespace
 
+const char kMarkerRoute[] = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: post}
+spec:
+  parentRefs: [{kind: Service, group: "", name: post}]
+  rules:
+  - filters:
+    - type: ResponseHeaderModifier
+      responseHeaderModifier: {set: [{name: x-marker, value: pushed}]}
+    backendRefs: [{name: post, port: 80}]
+)";
+
 MeshTally AskMesh(Mesh& mesh, int requests_each) {
   MeshTally tally;
   Callers callers(mesh, requests_each);
@@ -90,7 +90,7 @@ MeshTally PlayMesh(Mesh& mesh, int requests_each) {
     return mesh.world().RunUntil([&] { return callers.finished() >= finished; }, kLongest);
   };
   run_to(all / 4);
-  mesh.Apply(kMarker);
+  mesh.Apply(kMarkerRoute);
   run_to(all / 2);
   mesh.RotateRoot();
   run_to(all * 3 / 4);

@@ -5,6 +5,9 @@
 
 namespace tulle::simulation {
 
+// Policies of service `post`: its answers carry a header x-marker.
+extern const char kMarkerRoute[];
+
 // What callers saw of a run.
 struct MeshTally {
   bool joined = false;
