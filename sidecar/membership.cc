@@ -116,6 +116,13 @@ void Membership::Start() {
   agent_->Start();
 }
 
+// Registered first, since listeners come for who is registered; traffic comes when they accept.
+void Membership::OnVersionInForce() {
+  const config::Snapshot* in_force = sidecar_.in_force();
+  if (registration_ != nullptr && in_force != nullptr && !in_force->listeners.empty())
+    registration_->SetReady();
+}
+
 void Membership::Leave(std::function<void()> done) {
   if (registration_ == nullptr) return done();
   registration_->Deregister(std::move(done));

@@ -48,6 +48,8 @@ class Membership final : private identity::IdentityAgent::Events {
   void Start();
   // Where to connect from the next time on.
   void SetControl(std::vector<SocketAddress> control) { agent_->SetControl(std::move(control)); }
+  // A version is in force on all workers.
+  void OnVersionInForce();
   // Out of the registry, so that traffic goes elsewhere. `done` runs in any case.
   void Leave(std::function<void()> done);
 

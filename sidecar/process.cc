@@ -208,6 +208,7 @@ bool Process::IsReady() const {
 }
 
 void Process::OnInForce() {
+  if (membership_ != nullptr) membership_->OnVersionInForce();
   for (const std::string& error : sidecar_->errors())
     WriteLog(LogLevel::kError, LogComponent::kProxy, error);
   if (command_line_.control.empty() && !announced_ && !sidecar_->errors().empty()) {

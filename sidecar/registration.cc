@@ -155,9 +155,18 @@ void Registration::Renew() {
   lease_.empty() ? Register() : Heartbeat();
 }
 
+void Registration::SetReady() {
+  if (std::exchange(ready_, true)) return;
+  if (call_ == nullptr) Renew();
+}
+
 void Registration::Register() {
+  registry::v1::RegisterRequest request;
+  request.ParseFromString(request_);
+  request.set_starting(!ready_);
   call_ = channel_.NewUnaryCall(
-      kRegister, request_, kCallTimeout, [this](const grpc::Status& status, std::string bytes) {
+      kRegister, request.SerializeAsString(), kCallTimeout,
+      [this, told_ready = ready_](const grpc::Status& status, std::string bytes) {
         loop_.DeferDelete(std::move(call_));
         registry::v1::RegisterResponse response;
         if (!status.ok() || !response.ParseFromString(bytes)) {
@@ -166,19 +175,20 @@ void Registration::Register() {
         }
         lease_ = response.lease_id();
         if (response.ttl().seconds() > 0) ttl_ = std::chrono::seconds(response.ttl().seconds());
-        timer_->Start(ttl_ / 3);
+        timer_->Start(told_ready == ready_ ? ttl_ / 3 : loop::Duration(0));
       });
 }
 
 void Registration::Heartbeat() {
   registry::v1::HeartbeatRequest request;
   request.set_lease_id(lease_);
-  request.set_ready(true);
+  request.set_ready(ready_);
   call_ = channel_.NewUnaryCall(
       kHeartbeat, request.SerializeAsString(), kCallTimeout,
-      [this](const grpc::Status& status, const std::string&) {
+      [this, told_ready = ready_](const grpc::Status& status, const std::string&) {
         loop_.DeferDelete(std::move(call_));
         if (status.code == grpc::Code::kNotFound) lease_.clear();
+        if (told_ready != ready_) return timer_->Start(loop::Duration(0));
         timer_->Start(status.ok() ? ttl_ / 3 : std::chrono::milliseconds(200));
       });
 }

@@ -50,6 +50,8 @@ class Registration final : private grpc::ChannelEvents {
   ~Registration() override;
   void Start() { channel_.Start(); }
   bool registered() const { return !lease_.empty(); }
+  // The workload's listeners accept: from now on it gets traffic. Once.
+  void SetReady();
   // Before the process ends: traffic goes elsewhere first. `done` runs in any case.
   void Deregister(std::function<void()> done);
 
@@ -61,13 +63,14 @@ class Registration final : private grpc::ChannelEvents {
   void Heartbeat();
 
   loop::Loop& loop_;
-  const std::string request_;
+  const std::string request_;  // serialised
   OnError on_error_;
   grpc::Channel channel_;
   std::unique_ptr<grpc::UnaryCall> call_;
   std::unique_ptr<loop::Timer> timer_;
   std::string lease_;
   loop::Duration ttl_ = std::chrono::seconds(15);
+  bool ready_ = false;
   bool leaving_ = false;
 };
 

@@ -68,7 +68,7 @@ struct Workload {
   std::vector<InboundPort> inbound;
   Outbound outbound;
   bool is_meshed = true;
-  Health health = Health::kHealthy;
+  Health health = Health::kHealthy;  // when it registers: whether it has begun to serve
   std::map<std::string, std::string> metadata;
   std::optional<Interception> interception;  // transparent; its listen ports are the application's
 

@@ -60,9 +60,9 @@ absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<millis
   lease.ttl =
       std::clamp(ttl.value_or(options_.default_ttl), options_.shortest_ttl, options_.longest_ttl);
   lease.workload = std::move(workload);
-  lease.workload.health = Health::kHealthy;
+  const bool is_ready = lease.workload.health == Health::kHealthy;
   instance_of_[lease.id] = lease.workload.id;
-  entries_[lease.workload.id] = Entry{lease, now, false, true};
+  entries_[lease.workload.id] = Entry{lease, now, false, is_ready};
   Remember(Change::Kind::kPut, lease);
   return lease;
 }

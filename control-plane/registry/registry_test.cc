@@ -60,6 +60,18 @@ class RegistryTest : public testing::Test {
   Registry registry_;
 };
 
+TEST_F(RegistryTest, WhoIsStartingGetsNoTrafficBeforeItSaysThatItIsReady) {
+  Workload workload = MakeWorkload("a");
+  workload.health = Health::kUnhealthy;
+  const auto lease = registry_.Register(workload, kTtl, now_);
+  ASSERT_TRUE(lease.ok());
+  EXPECT_EQ(HealthOf("a"), Health::kUnhealthy);
+  EXPECT_TRUE(Beat(*lease, false).ok());
+  EXPECT_EQ(HealthOf("a"), Health::kUnhealthy);
+  EXPECT_TRUE(Beat(*lease).ok());
+  EXPECT_EQ(HealthOf("a"), Health::kHealthy);
+}
+
 TEST_F(RegistryTest, AMissedLeaseMakesUnhealthyThenRemoves) {
   const Lease lease = RegisterOrDie("a");
   Pass(kTtl - milliseconds(1000));

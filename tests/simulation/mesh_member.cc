@@ -54,6 +54,7 @@ MeshMember::MeshMember(sim::Simulation& world, int host, uint64_t key_seed,
   sidecar_ = std::make_unique<sidecar::Sidecar>(*main_loop_, transports, std::move(parts));
   sidecar_->OnVersionInForce([this] {
     world_.Note("in force", static_cast<uint64_t>(host_), 0);
+    if (membership_ != nullptr) membership_->OnVersionInForce();
     for (const std::string& error : sidecar_->errors()) ADD_FAILURE() << error;
   });
   auto membership =
