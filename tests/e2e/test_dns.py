@@ -28,9 +28,17 @@ class DnsServer(threading.Thread):
         super().__init__(daemon=True)
         self.zone = {}
         self.asked = []
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        while True:  # one port for both
+            self.stream = socket.create_server(("127.0.0.1", 0))
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                self.socket.bind(self.stream.getsockname())
+                break
+            except OSError:
+                self.stream.close()
+                self.socket.close()
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        threading.Thread(target=self._run_tcp, daemon=True).start()
         self.start()
 
     def run(self):
@@ -39,30 +47,52 @@ class DnsServer(threading.Thread):
                 question, peer = self.socket.recvfrom(512)
             except OSError:
                 return
-            labels, at = [], 12
-            while question[at]:
-                labels.append(question[at + 1:at + 1 + question[at]].decode())
-                at += 1 + question[at]
-            name, (kind,) = ".".join(labels), struct.unpack("!H", question[at + 1:at + 3])
-            answer = self.zone.get(name, NXDOMAIN)
-            if kind == 1:
-                self.asked.append(name)
+            answer = self._answer(question)
             if answer is None:
                 continue
-            records, code = b"", 0
-            if isinstance(answer, int):
-                code = answer
-            elif kind == 1:
-                addresses, ttl = answer
-                records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, ttl, 4) + socket.inet_aton(a) for a in addresses)
-            head = question[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records) // 16, 0, 0)
-            self.socket.sendto(head + question[12:at + 5] + records, peer)
+            if len(answer) > 512:  # the rest by TCP
+                at = 12 + answer[12:].index(b"\0") + 5
+                answer = answer[:2] + b"\x83\x80" + answer[4:6] + bytes(6) + answer[12:at]
+            self.socket.sendto(answer, peer)
+
+    def _run_tcp(self):
+        while True:
+            try:
+                peer, _ = self.stream.accept()
+            except OSError:
+                return
+            with peer:
+                length, = struct.unpack("!H", peer.recv(2, socket.MSG_WAITALL))
+                answer = self._answer(peer.recv(length, socket.MSG_WAITALL))
+                peer.sendall(struct.pack("!H", len(answer)) + answer)
+                peer.recv(1)
+
+    def _answer(self, question):
+        labels, at = [], 12
+        while question[at]:
+            labels.append(question[at + 1:at + 1 + question[at]].decode())
+            at += 1 + question[at]
+        name, (kind,) = ".".join(labels), struct.unpack("!H", question[at + 1:at + 3])
+        answer = self.zone.get(name, NXDOMAIN)
+        if kind == 1:
+            self.asked.append(name)
+        if answer is None:
+            return None
+        records, code = b"", 0
+        if isinstance(answer, int):
+            code = answer
+        elif kind == 1:
+            addresses, ttl = answer
+            records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, ttl, 4) + socket.inet_aton(a) for a in addresses)
+        head = question[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records) // 16, 0, 0)
+        return head + question[12:at + 5] + records
 
     def times(self, name):
         return self.asked.count(name)
 
     def close(self):
         self.socket.close()
+        self.stream.close()
 
 
 @pytest.fixture
