@@ -95,10 +95,12 @@ void Connection::Acknowledge(int reader, size_t bytes) {
 }
 
 // The kernel's own, on receipt. It draws nothing, so that it moves no other event.
-void Connection::AcknowledgeReceipt(int receiver, size_t bytes) {
+void Connection::AcknowledgeReceipt(int receiver) {
   const loop::Instant at = link_.PassableAt(network_.now() + kReceiptDelay);
-  network_.events().Schedule(at, [self = shared_from_this(), receiver, bytes] {
-    self->ends_[1 - receiver].acknowledged += bytes;
+  const uint64_t all = ends_[receiver].ever_received;
+  network_.events().Schedule(at, [self = shared_from_this(), receiver, all] {
+    uint64_t& acknowledged = self->ends_[1 - receiver].acknowledged;
+    acknowledged = std::max(acknowledged, all);
   });
 }
 
@@ -161,7 +163,7 @@ void Connection::Send(int from, Kind kind, std::string bytes) {
   const loop::Duration on_wire(bytes.size() * 1'000'000'000 / network_.plan().bytes_per_second);
   end.wire_free_at = std::max(end.wire_free_at, network_.now()) + on_wire;
   end.last_arrival = std::max(end.last_arrival, end.wire_free_at + link_.DrawLatency());
-  end.in_flight.push_back({kind, std::move(bytes)});
+  end.in_flight.push_back({kind, std::move(bytes), end.ever_received});
   network_.events().Schedule(end.last_arrival,
                              [self = shared_from_this(), from] { self->Deliver(from); });
 }
@@ -187,6 +189,7 @@ void Connection::Deliver(int from) {
 void Connection::DeliverSegment(int from, Segment segment) {
   const int to = 1 - from;
   End& receiver = ends_[to];
+  receiver.acknowledged = std::max(receiver.acknowledged, segment.acknowledges);
   switch (segment.kind) {
     case Kind::kSyn:
       return DeliverSyn();
@@ -207,7 +210,8 @@ void Connection::DeliverSegment(int from, Segment segment) {
         return Send(to, Kind::kReset);
       }
       receiver.received_bytes += segment.bytes.size();
-      AcknowledgeReceipt(to, segment.bytes.size());
+      receiver.ever_received += segment.bytes.size();
+      AcknowledgeReceipt(to);
       receiver.received.push_back(std::move(segment.bytes));
       break;
     case Kind::kFin:

@@ -74,6 +74,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Segment {
     Kind kind;
     std::string bytes;
+    uint64_t acknowledges = 0;  // bytes that its sender had received by then
   };
   struct End {
     Address address;
@@ -90,6 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     // To the other side.
     bool fin_sent = false;
     size_t outstanding = 0;  // written, and not yet known to be read
+    uint64_t ever_received = 0;
     uint64_t acknowledged = 0;
     std::deque<Segment> in_flight;
     loop::Instant wire_free_at{};
@@ -101,7 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void DeliverSegment(int from, Segment segment);
   void DeliverSyn();
   void Acknowledge(int reader, size_t bytes);
-  void AcknowledgeReceipt(int receiver, size_t bytes);
+  void AcknowledgeReceipt(int receiver);
   void Die(int side, int error);
   void Tell(int side);
 
