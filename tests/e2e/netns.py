@@ -9,6 +9,8 @@ import threading
 import pytest
 
 CLONE_NEWNET = 0x40000000
+# Where Debian keeps what only root uses; a test's own PATH may leave it out.
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

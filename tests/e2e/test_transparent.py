@@ -69,7 +69,7 @@ def test_fault_78_smtp_speaks_first_through_two_sidecars(world, tmp_path):
     pytest.importorskip("aiosmtpd", reason="python3-aiosmtpd is not installed: scripts/install-packages installs it")
     server = world.add("mail", "--port", "8025:25")
     client = world.add("shop")
-    smtp = world.start(server.host, "smtp", "/usr/bin/python3", "-m", "aiosmtpd", "-n", "-l", "0.0.0.0:8025", "-c", "aiosmtpd.handlers.Debugging", "stdout")
+    smtp = world.start(server.host, "smtp", "/usr/bin/python3", "-u", "-m", "aiosmtpd", "-n", "-l", "0.0.0.0:8025", "-c", "aiosmtpd.handlers.Debugging", "stdout")
     vip = world.vip("mail")
     wire = record(world, tmp_path)
     mail = "import smtplib\nwith smtplib.SMTP(%r, 25, timeout=10) as s: s.sendmail('a@shop', ['b@mail'], 'Subject: TULLE-MARKER\\n\\nhello')" % vip
