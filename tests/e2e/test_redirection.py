@@ -158,15 +158,15 @@ def test_http_to_a_vip_goes_by_its_route(world):
 def test_fault_78_a_server_that_speaks_first_is_heard_at_once(world):
     server = world.serve(world.server, 80, greet)
     waits = []
-    for _ in range(4):
+    for _ in range(20):
         began = time.monotonic()
         with connect(world.client, VIP, 80) as peer:
             assert peer.recv(100) == b"220 at your service\r\n"
             waits.append(server.accepted[-1] - began)
             peer.sendall(b"EHLO\r\n")
             assert peer.recv(100) == b"250 EHLO\r\n"
-    # 10 ms of silence before the first; later ones are dialled as they come. Five-fold slack for a busy machine.
-    assert waits[0] >= 0.009 and waits[0] < 0.05, waits
+    # 10 ms of silence before the first; later ones are dialled as they come: the quickest shows it on a busy machine.
+    assert waits[0] >= 0.009, waits
     assert min(waits[1:]) < 0.009, waits
 
 

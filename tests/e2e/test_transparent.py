@@ -93,12 +93,12 @@ def test_the_first_greeting_waits_ten_milliseconds_the_next_none(world):
     try:
         vip = world.vip("mail")
         waits = []
-        for _ in range(5):
+        for _ in range(20):
             began = time.monotonic()
             with connect(client.host, vip, 25) as peer:
                 assert peer.recv(100) == b"220 at your service\r\n"
                 waits.append(greeter.accepted[-1] - began)
-        # On demand the first also fetches its listener. Five-fold slack for a busy machine.
+        # On demand the first also fetches its listener; the quickest of the others shows that none waits.
         assert min(waits[1:]) < 0.010, waits
         assert waits[0] >= 0.009, waits
     finally:
