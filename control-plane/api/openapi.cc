@@ -58,8 +58,9 @@ Json ParametersOf(std::string_view path) {
   for (size_t open = path.find('{'); open != std::string_view::npos;
        open = path.find('{', open + 1)) {
     const std::string name(path.substr(open + 1, path.find('}', open) - open - 1));
-    parameters.push_back(
-        {{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+    Json schema = {{"type", "string"}};
+    if (name == "kind") schema["description"] = "like resiliencepolicies or EgressPolicy";
+    parameters.push_back({{"name", name}, {"in", "path"}, {"required", true}, {"schema", schema}});
   }
   return parameters;
 }

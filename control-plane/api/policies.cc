@@ -68,7 +68,7 @@ std::string EventOf(const discovery::ApplyOutcome& outcome, const std::string& a
 ApiResponse RefuseKind(const std::string& kind) {
   return Refuse(404, "\"" + kind + "\" is no kind of policy",
                 "one of HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication, "
-                "ExternalService, TelemetryPolicy");
+                "ExternalService, TelemetryPolicy, EgressPolicy");
 }
 
 }  // namespace

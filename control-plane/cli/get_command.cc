@@ -53,6 +53,7 @@ std::string SummaryOf(const Json& policy) {
     return TextAt(policy, "/spec/action") + ", " + count("/spec/rules", "rules");
   }
   if (kind == "PeerAuthentication") return TextAt(policy, "/spec/mode");
+  if (kind == "EgressPolicy") return "unknown: " + TextAt(policy, "/spec/unknownDestinations");
   if (kind == "ExternalService") return count("/spec/endpoints", "endpoints");
   std::string parts;
   for (const auto& [key, value] : PartAt(policy, "/spec").items()) {

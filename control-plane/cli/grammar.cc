@@ -107,7 +107,8 @@ void Grammar::AddPolicies() {
                       Command::kGet);
   get.add_option("KIND", invocation_.kind,
                  "httproutes (hr), resiliencepolicies (rp), authorizationpolicies (ap), "
-                 "peerauthentications (pa), externalservices (es), telemetrypolicies (tp), several "
+                 "peerauthentications (pa), externalservices (es), telemetrypolicies (tp), "
+                 "egresspolicies (ep), several "
                  "with commas, or all; "
                  "or KIND/NAME")
       ->required()

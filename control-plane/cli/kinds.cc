@@ -20,6 +20,7 @@ constexpr ShortKind kShort[] = {
     {"hr", Kind::kHttpRoute},           {"rp", Kind::kResiliencePolicy},
     {"ap", Kind::kAuthorizationPolicy}, {"pa", Kind::kPeerAuthentication},
     {"es", Kind::kExternalService},     {"tp", Kind::kTelemetryPolicy},
+    {"ep", Kind::kEgressPolicy},
 };
 
 std::string Lower(std::string_view text) {
@@ -40,7 +41,7 @@ absl::StatusOr<std::string> KindNamed(const std::string& word) {
                  DidYouMean(word, KindWords(),
                             "One of httproutes (hr), resiliencepolicies (rp), "
                             "authorizationpolicies (ap), peerauthentications (pa), "
-                            "externalservices (es), telemetrypolicies (tp)"));
+                            "externalservices (es), telemetrypolicies (tp), egresspolicies (ep)"));
 }
 
 std::string ShortName(const std::string& kind, const std::string& name) {

@@ -345,6 +345,11 @@ Json SpecJson(const TelemetryPolicy& policy) {
   return json;
 }
 
+Json SpecJson(const EgressPolicy& policy) {
+  return {{"targetRef", TargetJson(policy.target)},
+          {"unknownDestinations", policy.unknown == UnknownDestinations::kDeny ? "DENY" : "ALLOW"}};
+}
+
 Json DocumentJson(const Document& document) {
   Json metadata = {{"name", document.key.name}, {"namespace", document.key.ns}};
   if (!document.labels.empty()) metadata["labels"] = document.labels;

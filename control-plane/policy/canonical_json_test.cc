@@ -82,6 +82,11 @@ spec:
   accessLog: {format: off}
 ---
 apiVersion: tulle.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: closed}
+spec: {targetRef: {kind: Namespace}, unknownDestinations: DENY}
+---
+apiVersion: tulle.dev/v1alpha1
 kind: ResiliencePolicy
 metadata: {name: limited}
 spec:

@@ -17,6 +17,7 @@ constexpr KindName kKinds[] = {
     {Kind::kPeerAuthentication, "PeerAuthentication"},
     {Kind::kExternalService, "ExternalService"},
     {Kind::kTelemetryPolicy, "TelemetryPolicy"},
+    {Kind::kEgressPolicy, "EgressPolicy"},
 };
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {

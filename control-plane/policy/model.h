@@ -30,7 +30,8 @@ enum class Kind {
   kAuthorizationPolicy,
   kPeerAuthentication,
   kExternalService,
-  kTelemetryPolicy
+  kTelemetryPolicy,
+  kEgressPolicy
 };
 
 struct ServiceName {
@@ -376,10 +377,22 @@ struct ExternalService {
   bool operator==(const ExternalService&) const = default;
 };
 
+// ---- EgressPolicy
+
+// Of what transparent workloads call: addresses that are no service's, known to nobody.
+enum class UnknownDestinations { kAllow, kDeny };
+
+struct EgressPolicy {
+  Target target;  // those who call
+  UnknownDestinations unknown = UnknownDestinations::kAllow;
+
+  bool operator==(const EgressPolicy&) const = default;
+};
+
 // ---- the document
 
 using Spec = std::variant<HttpRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication,
-                          ExternalService, TelemetryPolicy>;
+                          ExternalService, TelemetryPolicy, EgressPolicy>;
 
 struct DocumentKey {
   Kind kind = Kind::kHttpRoute;

@@ -86,20 +86,20 @@ bool HasGoodShape(const std::string& text, Diagnosis* diagnosis) {
 std::optional<Kind> ReadKind(ObjectReader& root) {
   const std::string text = root.RequiredText(
       "kind",
-      "HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication, ExternalService or "
-      "TelemetryPolicy");
+      "HTTPRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication, ExternalService, "
+      "TelemetryPolicy or EgressPolicy");
   const std::string version =
       root.RequiredText("apiVersion", std::string(kTulleApiVersion) + ", or " +
                                           std::string(kGatewayApiVersion) + " for an HTTPRoute");
   if (text.empty()) return std::nullopt;
-  const std::vector<std::string_view> known = {"HTTPRoute",           "ResiliencePolicy",
-                                               "AuthorizationPolicy", "PeerAuthentication",
-                                               "ExternalService",     "TelemetryPolicy"};
+  const std::vector<std::string_view> known = {
+      "HTTPRoute",       "ResiliencePolicy", "AuthorizationPolicy", "PeerAuthentication",
+      "ExternalService", "TelemetryPolicy",  "EgressPolicy"};
   const std::optional<Kind> kind = ParseKind(text);
   if (!kind || ToText(*kind) != text) {
     std::string hint =
         "one of HTTPRoute, ResiliencePolicy, AuthorizationPolicy, "
-        "PeerAuthentication, ExternalService, TelemetryPolicy";
+        "PeerAuthentication, ExternalService, TelemetryPolicy, EgressPolicy";
     if (const auto nearest = NearestName(text, known))
       hint = "did you mean " + *nearest + "? " + hint;
     root.Complain("kind", "\"" + text + "\" is not known in this version", hint);
@@ -143,9 +143,11 @@ Spec ReadSpec(Kind kind, ObjectReader& spec, const std::string& ns) {
     case Kind::kExternalService:
       return ReadExternalService(spec, ns);
     case Kind::kTelemetryPolicy:
+      return ReadTelemetryPolicy(spec, ns);
+    case Kind::kEgressPolicy:
       break;
   }
-  return ReadTelemetryPolicy(spec, ns);
+  return ReadEgressPolicy(spec, ns);
 }
 
 Document ReadDocument(const YAML::Node& node, std::string_view default_ns, Diagnosis* diagnosis) {

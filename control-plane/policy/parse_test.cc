@@ -205,6 +205,22 @@ TEST(Parse, BadValuesAreRefusedEachWithItsField) {
   }
 }
 
+TEST(Parse, AnEgressPolicySaysWhatAndForWhom) {
+  const ParsedFile parsed = ParseDocuments(
+      TulleYaml("EgressPolicy", "  targetRef: {kind: Mesh}\n  unknownDestinations: DENY\n"), "f");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  const auto& policy = std::get<EgressPolicy>(parsed.documents[0].spec);
+  EXPECT_EQ(policy.target.kind, TargetKind::kMesh);
+  EXPECT_EQ(policy.unknown, UnknownDestinations::kDeny);
+  const auto bad = [](const std::string& spec) {
+    return ParseDocuments(TulleYaml("EgressPolicy", spec), "f");
+  };
+  EXPECT_EQ(ProblemAt(bad("  targetRef: {kind: Mesh}\n"), "spec.unknownDestinations").hint,
+            "write ALLOW or DENY");
+  EXPECT_FALSE(bad("  targetRef: {kind: Mesh}\n  unknownDestinations: deny\n").ok());
+  EXPECT_FALSE(bad("  unknownDestinations: DENY\n").ok());
+}
+
 TEST(Parse, DnsOfExternalServicesIsRefusedByThatWord) {
   const std::string spec = "  hosts: [a.example]\n  ports: [{number: 80, protocol: http}]\n";
   const ParsedFile both = ParseDocuments(

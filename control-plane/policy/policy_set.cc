@@ -31,6 +31,8 @@ std::vector<std::string> ClaimsOf(const Document& document) {
     claims.push_back("the mTLS mode of " + ToText(peer->target));
   } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
     claims.push_back("the telemetry of " + ToText(telemetry->target));
+  } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
+    claims.push_back("the unknown destinations of " + ToText(egress->target));
   } else if (const auto* external = std::get_if<ExternalService>(&document.spec)) {
     for (const std::string& host : external->hosts) claims.push_back("the host name " + host);
   }
@@ -144,6 +146,11 @@ MtlsMode PolicySet::MtlsModeOf(const ServiceName& service) const {
 
 const TelemetryPolicy* PolicySet::TelemetryOf(const ServiceName& service) const {
   return MostSpecific<TelemetryPolicy>(Kind::kTelemetryPolicy, service);
+}
+
+bool PolicySet::MayCallUnknown(const ServiceName& service) const {
+  const auto* found = MostSpecific<EgressPolicy>(Kind::kEgressPolicy, service);
+  return found == nullptr || found->unknown == UnknownDestinations::kAllow;
 }
 
 std::vector<const Document*> PolicySet::AuthorizationsOf(const ServiceName& service) const {

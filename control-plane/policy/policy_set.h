@@ -35,6 +35,9 @@ class PolicySet {
   const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
   // The most specific wins: service, namespace, mesh; with none: permissive.
   MtlsMode MtlsModeOf(const ServiceName& service) const;
+  // Whether the service's workloads may call addresses that are no service's; with no
+  // policy: yes.
+  bool MayCallUnknown(const ServiceName& service) const;
   // Those bound to the service and to its namespace, in order of their keys.
   std::vector<const Document*> AuthorizationsOf(const ServiceName& service) const;
   std::vector<const Document*> ExternalServices() const;

@@ -87,5 +87,29 @@ TEST(PolicySet, TheMostSpecificMtlsModeWins) {
   EXPECT_EQ(PolicySet().MtlsModeOf({"default", "post"}), MtlsMode::kPermissive);
 }
 
+std::string Egress(const std::string& name, const std::string& target, const std::string& unknown) {
+  return "---\napiVersion: tulle.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: " + name +
+         "}\nspec: {targetRef: " + target + ", unknownDestinations: " + unknown + "}\n";
+}
+
+TEST(PolicySet, TheMostSpecificEgressPolicyWins) {
+  const PolicySet set =
+      SetOf(Parse(Egress("a", "{kind: Mesh}", "DENY") + Egress("b", "{kind: Namespace}", "ALLOW") +
+                  Egress("c", "{kind: Service, name: post}", "DENY")));
+  EXPECT_FALSE(set.MayCallUnknown({"default", "post"}));
+  EXPECT_TRUE(set.MayCallUnknown({"default", "auth"}));
+  EXPECT_TRUE(set.MayCallUnknown({"default", ""}));
+  EXPECT_FALSE(set.MayCallUnknown({"other", "auth"}));
+  EXPECT_TRUE(PolicySet().MayCallUnknown({"default", "post"}));
+}
+
+TEST(PolicySet, UnknownDestinationsHaveOneOwnerATarget) {
+  const std::vector<Document> two =
+      Parse(Egress("a", "{kind: Mesh}", "DENY") + Egress("b", "{kind: Mesh}", "ALLOW"));
+  const Problems problems = SetOf(two).FindConflicts(two, "f");
+  ASSERT_EQ(problems.size(), 1);
+  EXPECT_NE(problems[0].message.find("unknown destinations of"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tulle::policy

@@ -104,4 +104,18 @@ PeerAuthentication ReadPeerAuthentication(ObjectReader& spec, const std::string&
   return policy;
 }
 
+EgressPolicy ReadEgressPolicy(ObjectReader& spec, const std::string& ns) {
+  EgressPolicy policy;
+  policy.target =
+      ReadTarget(spec, ns, {TargetKind::kService, TargetKind::kNamespace, TargetKind::kMesh});
+  const auto unknown = spec.Choice<UnknownDestinations>(
+      "unknownDestinations",
+      {{"ALLOW", UnknownDestinations::kAllow}, {"DENY", UnknownDestinations::kDeny}});
+  if (!spec.Has("unknownDestinations")) {
+    spec.Complain("unknownDestinations", "is missing", "write ALLOW or DENY");
+  }
+  policy.unknown = unknown.value_or(UnknownDestinations::kDeny);
+  return policy;
+}
+
 }  // namespace tulle::policy

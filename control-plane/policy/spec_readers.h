@@ -17,6 +17,7 @@ AuthorizationPolicy ReadAuthorizationPolicy(ObjectReader& spec, const std::strin
 PeerAuthentication ReadPeerAuthentication(ObjectReader& spec, const std::string& ns);
 ExternalService ReadExternalService(ObjectReader& spec, const std::string& ns);
 TelemetryPolicy ReadTelemetryPolicy(ObjectReader& spec, const std::string& ns);
+EgressPolicy ReadEgressPolicy(ObjectReader& spec, const std::string& ns);
 
 // spec.targetRef {kind, name}; `allowed` are the kinds that this policy may be bound to.
 Target ReadTarget(ObjectReader& spec, const std::string& ns,

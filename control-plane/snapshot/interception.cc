@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/inspectors.h"
 #include "control-plane/snapshot/mesh_view.h"
@@ -19,6 +21,11 @@ constexpr milliseconds kUnknownConnectTimeout{10000};
 // Of an undeclared protocol, for proxies that do not dial while they wait.
 constexpr milliseconds kDetectionTimeout{1000};
 constexpr uint32_t kNoLimit = 4294967295;
+// 502 as Istio's REGISTRY_ONLY; the names of route and cluster are Istio's too.
+constexpr uint32_t kDeniedStatus = 502;
+constexpr char kDeniedBody[] =
+    "This address is no service of the mesh, and an EgressPolicy denies unknown destinations. "
+    "Describe it in an ExternalService, or let the policy say ALLOW.\n";
 
 listenerv3::Listener MakeOutboundListener(const std::string& name, const std::string& address,
                                           uint32_t port) {
@@ -27,6 +34,17 @@ listenerv3::Listener MakeOutboundListener(const std::string& name, const std::st
   listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
   SetAddress(address, port, listener.mutable_address());
   return listener;
+}
+
+// `http` is for what turns out to be HTTP in plaintext, the default chain for everything else.
+void TellHttpFromBytes(listenerv3::FilterChain* http, listenerv3::Listener* listener) {
+  AddTlsInspector(listener);
+  AddHttpInspector(listener);
+  SetDuration(kDetectionTimeout, listener->mutable_listener_filters_timeout());
+  listener->set_continue_on_listener_filters_timeout(true);
+  http->set_name("http");
+  http->mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
+  AddInspectedHttp(http->mutable_filter_chain_match());
 }
 
 void AddChains(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
@@ -38,13 +56,7 @@ void AddChains(const MeshView& view, const std::string& host, uint32_t port, Pro
   listenerv3::FilterChain* http = listener->add_filter_chains();
   AddOutboundHttpManager(view.MeshTelemetry(), VipRoutes(host, port), http);
   if (protocol != Protocol::kAuto) return;
-  AddTlsInspector(listener);
-  AddHttpInspector(listener);
-  SetDuration(kDetectionTimeout, listener->mutable_listener_filters_timeout());
-  listener->set_continue_on_listener_filters_timeout(true);
-  http->set_name("http");
-  http->mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
-  AddInspectedHttp(http->mutable_filter_chain_match());
+  TellHttpFromBytes(http, listener);
   listener->mutable_default_filter_chain()->set_name("bytes");
   AddTcpProxy(view.MeshTelemetry(), BytesCluster(host, port),
               listener->mutable_default_filter_chain());
@@ -60,6 +72,36 @@ void AddPassthrough(const char* name, bool is_inbound, ResourceTable* clusters) 
   threshold->mutable_max_pending_requests()->set_value(kNoLimit);
   threshold->mutable_max_requests()->set_value(kNoLimit);
   AddResource(name, cluster, clusters);
+}
+
+// Of several services of one workload all must be allowed to.
+bool MayCallUnknown(const MeshView& view, const discovery::Workload& workload) {
+  const policy::PolicySet& policies = view.mesh.policies;
+  // Without a service: what holds for the namespace.
+  discovery::ServiceName none;
+  none.ns = workload.ns;
+  if (workload.services.empty()) return policies.MayCallUnknown(none);
+  return std::all_of(workload.services.begin(), workload.services.end(),
+                     [&](const auto& service) { return policies.MayCallUnknown(service); });
+}
+
+// A client that speaks HTTP is told why; for others the connection ends.
+void AddDenial(const Telemetry& telemetry, listenerv3::Listener* listener) {
+  HttpConnectionManager manager = MakeHttpManager(telemetry, kDeniedRoute);
+  auto* routes = manager.mutable_route_config();
+  routes->set_name(kDeniedRoute);
+  auto* host = routes->add_virtual_hosts();
+  host->set_name(kDeniedRoute);
+  *host->add_domains() = std::string(1, '*');
+  auto* route = host->add_routes();
+  route->set_name(kDeniedRoute);
+  route->mutable_match()->set_prefix("/");
+  route->mutable_direct_response()->set_status(kDeniedStatus);
+  route->mutable_direct_response()->mutable_body()->set_inline_string(kDeniedBody);
+  AddRouter(&manager);
+  listenerv3::FilterChain* http = listener->add_filter_chains();
+  AddHttpManager(manager, http);
+  TellHttpFromBytes(http, listener);
 }
 
 }  // namespace
@@ -101,12 +143,15 @@ void AddVipListeners(const MeshView& view, bool by_name_only, ResourceTable* lis
 void AddInterceptionListeners(const MeshView& view, const discovery::Workload& workload,
                               ResourceTable* listeners) {
   const discovery::Interception& interception = *workload.interception;
+  const Telemetry telemetry = view.TelemetryOf(workload);
+  const bool may_leave = MayCallUnknown(view, workload);
   const auto add = [&](const char* name, const char* address) {
     listenerv3::Listener listener = MakeOutboundListener(name, address, interception.outbound_port);
     listener.mutable_use_original_dst()->set_value(true);
     listener.mutable_default_filter_chain()->set_name("unknown");
-    AddTcpProxy(view.TelemetryOf(workload), kPassthroughCluster,
+    AddTcpProxy(telemetry, may_leave ? kPassthroughCluster : kBlackHoleCluster,
                 listener.mutable_default_filter_chain());
+    if (!may_leave) AddDenial(telemetry, &listener);
     AddResource(name, listener, listeners);
   };
   add(kVirtualOutbound, "127.0.0.1");

@@ -24,6 +24,8 @@ inline constexpr char kVirtualInbound6[] = "virtualInbound6";
 inline constexpr char kPassthroughCluster[] = "PassthroughCluster";
 inline constexpr char kInboundPassthroughCluster[] = "InboundPassthroughCluster";
 inline constexpr char kBlackHoleCluster[] = "BlackHoleCluster";
+// The route, and its configuration, of HTTP to where nobody may go.
+inline constexpr char kDeniedRoute[] = "block_all";
 
 std::string OutboundCluster(const std::string& host, uint32_t port);  // outbound|PORT||HOST
 // outbound|PORT|bytes|HOST: beside the former where the protocol is not declared.

@@ -122,6 +122,37 @@ TEST(Snapshot, TheFactoryGivesWhatBuildSnapshotGives) {
             factory.Build({"s3-3"}).clusters.at("outbound|80||s1.default.svc.cluster.local"));
 }
 
+TEST(Snapshot, UnknownDestinationsLeadNowhereWhereThatIsSaid) {
+  Mesh mesh = MakeMesh(3);
+  for (auto& [id, workload] : mesh.workloads) workload.interception.emplace();
+  mesh.workloads.at("s1-1").services = {};
+  const auto say = [&mesh](const std::string& name, const std::string& target,
+                           const std::string& unknown) {
+    Apply("apiVersion: tulle.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: " + name +
+              "}\nspec: {targetRef: {" + target + "}, unknownDestinations: " + unknown + "}",
+          &mesh);
+  };
+  // Bytes go nowhere, and HTTP has a chain of its own.
+  const auto is_denied = [&](const std::string& node) {
+    const auto listener = ListenerOf(mesh, node, "virtualOutbound");
+    const std::string& bytes = listener.default_filter_chain().filters(0).typed_config().value();
+    const bool is_black_hole = bytes.find("BlackHoleCluster") != std::string::npos;
+    EXPECT_EQ(listener.filter_chains_size(), is_black_hole ? 1 : 0);
+    return is_black_hole;
+  };
+  EXPECT_FALSE(is_denied("s0-0"));
+  say("a", "kind: Service, name: s0", "DENY");
+  EXPECT_TRUE(is_denied("s0-0"));
+  EXPECT_FALSE(is_denied("s1-1"));
+  say("b", "kind: Namespace", "DENY");
+  EXPECT_TRUE(is_denied("s1-1"));  // though it is of no service
+  // Who is several services may do what all of them may.
+  say("c", "kind: Service, name: s2", "ALLOW");
+  EXPECT_FALSE(is_denied("s2-2"));
+  mesh.workloads.at("s2-2").services.push_back({"default", "s0"});
+  EXPECT_TRUE(is_denied("s2-2"));
+}
+
 TEST(Snapshot, AStrangerGetsTheTrustBundleAlone) {
   const Snapshot snapshot = BuildSnapshot(MakeMesh(3), {"nobody"});
   EXPECT_EQ(snapshot.secrets.size(), 1);

@@ -16,6 +16,11 @@ namespace {
 
 using http::HeaderId;
 
+// What is refused because its destination is unknown, by the names that Istio's metrics have for
+// it.
+constexpr std::string_view kDeniedRoute = "block_all";
+constexpr std::string_view kDeniedService = "BlackHoleCluster";
+
 route::PathRules PathRulesOf(const config::HttpSpec& spec) {
   route::PathRules rules;
   rules.normalize = spec.normalize_path;
@@ -95,6 +100,7 @@ Step Exchange::Prepare() {
     return Step::kContinue;
   }
   if (const route::DirectResponseSpec* direct = route_->direct_response()) {
+    if (record_.route == kDeniedRoute) record_.service = kDeniedService;
     Reply(direct->status, direct->body, {});
     Finish();
     return Step::kContinue;

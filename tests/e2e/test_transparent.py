@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import mesh
 import processes
 from test_redirection import Server, connect, greet
 from transparent_mesh import TransparentMesh
@@ -150,6 +151,61 @@ def test_unknown_addresses_pass_and_unknown_services_do_not(world):
                 peer.sendall(b"x")
                 if peer.recv(10) == b"":
                     raise ConnectionResetError
+    finally:
+        outside.close()
+
+
+EGRESS = """\
+apiVersion: tulle.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: closed}
+spec: {targetRef: {kind: Service, name: shop}, unknownDestinations: %s}
+"""
+
+
+def test_unknown_addresses_are_refused_where_a_policy_denies_them(world):
+    client = world.add("shop")
+    server = world.add("web", "--port", "8080:80")
+    hub = world.network.hub
+    for host, port, folder in ((hub, "7778", world.logs), (server.host, "8080", world.logs)):
+        world.start(host, "http" + port, sys.executable, "-m", "http.server", port, "--bind", "0.0.0.0", "--directory", str(folder))
+    outside = Server(hub, 7777, greet)
+
+    def page(address):
+        return client.host.run("sh", "-c", "curl -s -m 10 -w '\\n%%{http_code}' http://%s/ || true" % address)
+
+    def greeting():
+        try:
+            with connect(client.host, hub.address, 7777) as peer:
+                return peer.recv(100)
+        except ConnectionError:
+            return b""
+
+    try:
+        vip = world.vip("web")
+        processes.wait_until(lambda: page(hub.address + ":7778").endswith("200") and page(vip).endswith("200"), "both answer")
+        assert greeting() == b"220 at your service\r\n"
+        passed = [line for line in world.metrics(client).splitlines() if line.startswith("istio_tcp_connections_closed_total")]
+        assert any('destination_service="PassthroughCluster"' in line for line in passed), passed
+
+        world.tullectl("apply", "-f", "-", text=EGRESS % "DENY")
+        table = world.tullectl("get", "ep")
+        assert "closed" in table and "Service/shop" in table and "unknown: DENY" in table, table
+        processes.wait_until(lambda: page(hub.address + ":7778").endswith("502"), "HTTP is refused")
+        assert "EgressPolicy denies" in page(hub.address + ":7778")
+        before = len(outside.accepted)
+        assert greeting() == b"" and len(outside.accepted) == before
+        assert page(vip).endswith("200"), "what is of the mesh goes on"
+        metrics = world.metrics(client).splitlines()
+        for family, code in (("istio_requests_total", 'response_code="502"'), ("istio_tcp_connections_opened_total", 'response_flags="UH"')):
+            rows = [line for line in metrics if line.startswith(family) and 'destination_service="BlackHoleCluster"' in line and code in line]
+            assert rows and float(rows[0].split()[-1]) >= 1, (family, rows)
+        assert "rejected" not in world.tullectl("status").lower()
+
+        with pytest.raises(mesh.Refused, match="unknown destinations of Service default/shop belong to EgressPolicy default/closed already"):
+            world.tullectl("apply", "-f", "-", text=(EGRESS % "ALLOW").replace("closed", "other"))
+        world.tullectl("apply", "-f", "-", text=EGRESS % "ALLOW")
+        processes.wait_until(lambda: greeting() == b"220 at your service\r\n", "it passes again")
     finally:
         outside.close()
 
