@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
@@ -52,7 +53,7 @@ absl::Status TakeMatch(const v3::FilterChainMatch& match, const FieldPath& at, C
       return (at / "server_names")
           .Error(absl::StrCat("'", name, "': a '*' may only begin a name, as \"*.\""));
     }
-    spec.server_names.push_back(name);
+    spec.server_names.push_back(absl::AsciiStrToLower(name));
   }
   auto status =
       TakeRanges(match.source_prefix_ranges(), at / "source_prefix_ranges", spec.source_prefixes);
@@ -133,10 +134,10 @@ uint64_t ChainKey(const v3::FilterChain& chain) {
                 chain.has_transport_socket() ? ServerSocketKey(chain.transport_socket()) : 0);
 }
 
-absl::StatusOr<std::shared_ptr<const FilterChainSpec>> ToChain(const v3::FilterChain& chain,
-                                                               ListenerSurroundings& around,
-                                                               TlsSurroundings& tls,
-                                                               const FieldPath& at) {
+absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& chain,
+                                                         ListenerSurroundings& around,
+                                                         TlsSurroundings& tls,
+                                                         const FieldPath& at) {
   auto spec = std::make_shared<FilterChainSpec>();
   spec->name = chain.name();
   auto status = TakeMatch(chain.filter_chain_match(), at / "filter_chain_match", spec->match);
@@ -180,9 +181,24 @@ absl::Status TakeInspectors(const v3::Listener& listener, const FieldPath& at, L
   return absl::OkStatus();
 }
 
+// Where TLS ends here and the name decided which chain it is.
+void TakeNamesElsewhere(const std::vector<std::shared_ptr<FilterChainSpec>>& chains) {
+  for (const auto& own : chains) {
+    const bool by_name = own->tls != nullptr && !own->match.server_names.empty();
+    if (!by_name || !std::holds_alternative<HttpSpec>(own->proxy)) continue;
+    for (const auto& other : chains) {
+      const uint16_t port = other->match.destination_port;
+      if (other == own || (port != 0 && port != own->match.destination_port)) continue;
+      own->names_elsewhere.insert(own->names_elsewhere.end(), other->match.server_names.begin(),
+                                  other->match.server_names.end());
+    }
+  }
+}
+
 absl::Status TakeChains(const v3::Listener& listener, ListenerSurroundings& around,
                         TlsSurroundings& tls, const FieldPath& at, ListenerSpec& spec) {
   std::map<std::string, int> matches;
+  std::vector<std::shared_ptr<FilterChainSpec>> chains;
   for (int i = 0; i < listener.filter_chains_size(); ++i) {
     const auto& chain = listener.filter_chains(i);
     const FieldPath here = (at / "filter_chains")[static_cast<size_t>(i)];
@@ -194,8 +210,10 @@ absl::Status TakeChains(const v3::Listener& listener, ListenerSurroundings& arou
     }
     auto converted = ToChain(chain, around, tls, here);
     if (!converted.ok()) return converted.status();
-    spec.chains.push_back(*std::move(converted));
+    chains.push_back(*std::move(converted));
   }
+  TakeNamesElsewhere(chains);
+  spec.chains.assign(chains.begin(), chains.end());
   if (listener.has_default_filter_chain()) {
     auto converted =
         ToChain(listener.default_filter_chain(), around, tls, at / "default_filter_chain");

@@ -71,6 +71,12 @@ Score ScoreOf(const config::ChainMatch& match, const Arrival& arrival) {
   }};
 }
 
+bool IsDnsName(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  });
+}
+
 }  // namespace
 
 bool NeedsOffer(const config::ListenerSpec& listener) {
@@ -93,6 +99,12 @@ bool MoreSpecific(const config::ChainMatch& a, const config::ChainMatch& b,
   const Score right = ScoreOf(b, arrival);
   return std::lexicographical_compare(std::begin(right.criteria), std::end(right.criteria),
                                       std::begin(left.criteria), std::end(left.criteria));
+}
+
+bool IsMisdirected(std::string_view host, std::string_view sni, const std::vector<std::string>& own,
+                   const std::vector<std::string>& elsewhere) {
+  if (elsewhere.empty() || host == sni || !IsDnsName(sni)) return false;
+  return ServerName(elsewhere, host) > ServerName(own, host);
 }
 
 }  // namespace tulle::proxy

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "net/base/socket_address.h"
 #include "sidecar/config/listener_spec.h"
 #include "sidecar/proxy/protocol_detection.h"
@@ -19,5 +23,11 @@ bool NeedsOffer(const config::ListenerSpec& listener);
 bool Matches(const config::ChainMatch& match, const Arrival& arrival);
 // REQUIRES: both match.
 bool MoreSpecific(const config::ChainMatch& a, const config::ChainMatch& b, const Arrival& arrival);
+
+// A connection's TLS was made for `sni` by a chain whose server_names are `own`: whether `host` is
+// a name that the listener's other chains answer for. False for names that sidecars make up for
+// each other, such as outbound_.80_._.web.default. RFC 9110 15.5.20.
+bool IsMisdirected(std::string_view host, std::string_view sni, const std::vector<std::string>& own,
+                   const std::vector<std::string>& elsewhere);
 
 }  // namespace tulle::proxy

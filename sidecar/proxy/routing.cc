@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "sidecar/policy/authorization.h"
+#include "sidecar/proxy/chain_match.h"
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
 #include "sidecar/route/hash_policy.h"
@@ -51,12 +52,17 @@ route::PathRules PathRulesOf(const config::HttpSpec& spec) {
 }  // namespace
 
 Step Exchange::MatchRoute() {
-  if (request_->method == "CONNECT" || request_->upgrade_wanted)
-    return Respond({FailureKind::kUpgradeRefused});
+  if (request_->method == "CONNECT") return Respond({FailureKind::kUpgradeRefused});
   const std::optional<std::string_view> authority =
       route::NormalizeAuthority(request_->authority, arena_);
   if (!authority) return Respond({FailureKind::kBadRequest, "authority"});
   request_->authority = *authority;
+  const config::FilterChainSpec& chain = *chain_.owner;
+  if (!chain.names_elsewhere.empty() &&
+      IsMisdirected(route::HostOf(request_->authority), connection_.sni(), chain.match.server_names,
+                    chain.names_elsewhere)) {
+    return Respond({FailureKind::kMisdirected});
+  }
   const route::NormalizedPath path =
       route::NormalizePath(request_->path, PathRulesOf(chain_.spec), arena_);
   if (path.verdict == route::PathVerdict::kRefused)
@@ -81,6 +87,7 @@ Step Exchange::MatchRoute() {
     record_.operation = route_->spec().operation;
   }
   StartStreamTimeouts();
+  if (request_->upgrade_wanted && UpgradeRefused()) return Respond({FailureKind::kUpgradeRefused});
   return Step::kContinue;
 }
 
