@@ -105,6 +105,9 @@ constexpr std::array<FailureFacts, static_cast<size_t>(kCount)> kTable = {{
      "fault_filter_abort"},
     {kLoopDetected, kHere, 508, 13, kNo, "-", "loop_detected",
      "the request came through too many proxies: it goes in a circle", "loop_detected"},
+    {kMisdirected, kHere, 421, 2, kNo, "-", "misdirected",
+     "this connection was made for another name: open one for the name that is asked for",
+     "misdirected_request"},
 }};
 
 constexpr bool InOrder() {

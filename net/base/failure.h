@@ -52,6 +52,7 @@ enum class FailureKind : uint8_t {
   kRateLimited,
   kFaultInjected,  // with the status that was configured
   kLoopDetected,
+  kMisdirected,  // asked of a TLS connection that was made for another name
   kCount,
 };
 

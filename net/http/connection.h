@@ -50,6 +50,8 @@ class ServerConnection : public Deletable {
   virtual void Drain() = 0;
   // Ends everything now. No event follows.
   virtual void Close() = 0;
+  // An upgraded stream ends with OnReset: who is at the other end may be here no more.
+  virtual void ResetUpgraded() {}
   virtual Transport& transport() = 0;
   // When nothing was received or sent last, and how many streams are open: for the idle timer.
   virtual size_t active_streams() const = 0;
@@ -82,6 +84,8 @@ class ClientConnection : public Deletable {
   // No new streams; closes when the last ends.
   virtual void Drain() = 0;
   virtual void Close() = 0;
+  // As in ServerConnection.
+  virtual void ResetUpgraded() {}
   virtual Transport& transport() = 0;
 };
 

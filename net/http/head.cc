@@ -10,4 +10,18 @@ bool Head::is_grpc() const {
   return rest.empty() || rest[0] == '+' || rest[0] == ';';
 }
 
+Head* CopyHead(const Head& from, Arena& arena) {
+  Head* head = arena.New<Head>(arena);
+  head->method = arena.Copy(from.method);
+  head->scheme = arena.Copy(from.scheme);
+  head->authority = arena.Copy(from.authority);
+  head->path = arena.Copy(from.path);
+  head->status = from.status;
+  head->version = from.version;
+  head->content_length = from.content_length;
+  for (const Header& header : from.headers.all())
+    head->headers.Add(header.id, arena.Copy(header.name), arena.Copy(header.value));
+  return head;
+}
+
 }  // namespace tulle::http

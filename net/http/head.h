@@ -30,6 +30,10 @@ struct Head {
       false;  // a request that asked to upgrade (the header itself is taken out) or CONNECT
   HeaderMap headers;
 
+  // HTTP/1.1: the value of Upgrade, where Connection names it. In a request what is asked for; in a
+  // response with status 101 what is spoken from here on. Empty in all other messages.
+  std::string_view upgrade;
+
   // -1: not stated.
   int64_t content_length = -1;
 
@@ -41,5 +45,8 @@ struct Head {
   // content-type application/grpc or application/grpc+*.
   bool is_grpc() const;
 };
+
+// A copy that owes nothing to the arena of `from`, and asks for no upgrade.
+Head* CopyHead(const Head& from, Arena& arena);
 
 }  // namespace tulle::http

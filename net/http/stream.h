@@ -17,6 +17,13 @@ namespace tulle::http {
 //   OnInterim* OnHeaders OnData* OnTrailers?        ending with the first call whose `end` is true,
 //   or OnTrailers and at any moment instead: OnReset, after which nothing follows.
 //
+// After a request whose head has `upgrade` a response head with status 101 may come (HTTP/1.1
+// only), never with `end`: both messages are over, and bytes follow in both directions, each to its
+// own end (FIN): OnHeaders(101) from the client's stream, SendHeaders(101) on the server's, then
+// both as above once more, without trailers:
+//
+//   OnData*      and      SendData*      ending with the first call whose `end` is true.
+//
 // OnSendRoom may come at any moment before OnReset. Calls are never made from inside a call on
 // Stream, except that a codec that is in the middle of delivering goes on delivering after it
 // returns.

@@ -106,6 +106,9 @@ void ClientConnection::Advance() {
       case State::kReceived:
         more = FinishExchange();
         break;
+      case State::kUpgraded:
+        more = stream_.user == nullptr ? LeaveUpgraded() : ReceiveBytes();
+        break;
       case State::kClosing:
         more = false;
         break;
@@ -150,7 +153,7 @@ bool ClientConnection::ReceiveHead() {
 bool ClientConnection::FinishHead() {
   http::Head& head = *parser_.message().head;
   if (head.status < 200) {
-    if (head.status == 101) return Fail(Broken("an upgrade that was not asked for"));
+    if (head.status == 101) return FinishUpgrade(head);
     if (++stream_.interims > options_.limits.interim_responses) {
       return Fail(Broken("too many interim responses"));
     }
@@ -161,6 +164,45 @@ bool ClientConnection::FinishHead() {
   state_ = end ? State::kReceived : State::kContent;
   stream_.user->OnHeaders(head, end);
   return true;
+}
+
+// RFC 9110 7.8: only to what was asked for, and not before all of the request was sent.
+bool ClientConnection::FinishUpgrade(http::Head& head) {
+  if (stream_.upgrade.empty()) return Fail(Broken("an upgrade that was not asked for"));
+  if (!http::EqualsIgnoreCase(head.upgrade, stream_.upgrade))
+    return Fail(Broken("an upgrade to another protocol than was asked for"));
+  if (!stream_.ended || !wire_.out().empty())
+    return Fail(Broken("an upgrade before the end of the request"));
+  state_ = State::kUpgraded;
+  stream_.ended = false;
+  encoder_.BeginBytes();
+  stream_.user->OnHeaders(head, false);
+  return true;
+}
+
+bool ClientConnection::ReceiveBytes() {
+  if (unwelcome_) return Fail(kPeerUnwelcome);
+  Buffer bytes(wire_.in().slab());
+  const bool end = wire_.TakeBytes(stream_.credit, bytes) && !stream_.bytes_ended;
+  stream_.credit -= bytes.size();
+  stream_.bytes_ended = stream_.bytes_ended || end;
+  const bool any = !bytes.empty() || end;
+  if (any) stream_.user->OnData(bytes, end);
+  if (wire_.failed()) return Fail({FailureKind::kUpstreamTruncated, "after the upgrade"});
+  return any;
+}
+
+bool ClientConnection::LeaveUpgraded() {
+  if (stream_.open) return false;  // OnReset was told; Detach comes
+  if (!stream_.ended || !stream_.bytes_ended) return CloseNow({}, true);
+  state_ = State::kClosing;
+  wire_.CloseAfterOutput(kLastBytesPatience);
+  return false;
+}
+
+void ClientConnection::ResetUpgraded() {
+  unwelcome_ = true;
+  wire_.Wake();
 }
 
 bool ClientConnection::ReceiveContent() {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string_view>
 
 #include "net/http/connection.h"
 #include "net/http1/encoder.h"
@@ -22,7 +23,8 @@ struct ClientOptions {
 // early response, or a peer that says close, ends it. OnReset's kinds tell how far the request got:
 // kUpstreamClosedUnused (nothing of it was written), kUpstreamClosedUnread (nobody read it),
 // kUpstreamClosed and kUpstreamReset (no byte of a response), kUpstreamProtocol, kUpstreamTruncated
-// (after the response head). OnConnectionClosed waits for the stream's Detach. Owner, thread, order
+// (after the response head). After a 101 that was asked for the stream carries bytes, and its end
+// is the connection's. OnConnectionClosed waits for the stream's Detach. Owner, thread, order
 // of calls: http::ClientConnection.
 class ClientConnection final : public http::ClientConnection, private WireEvents {
  public:
@@ -39,6 +41,7 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   bool used() const override { return used_; }
   void Drain() override;
   void Close() override;
+  void ResetUpgraded() override;
   Transport& transport() override { return wire_.transport(); }
 
  private:
@@ -48,6 +51,7 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
     kHead,      // a response is awaited
     kContent,   //
     kReceived,  // all of it
+    kUpgraded,  // bytes, both ways
     kClosing,
   };
 
@@ -77,6 +81,8 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
     bool withdrawn = false;  // by Reset
     bool cut = false;        // the response came before all of the request was sent
     bool room_gone = false;
+    bool bytes_ended = false;  // upgraded: the peer's end was delivered
+    std::string_view upgrade;  // what was asked for; in the user's arena
     size_t credit = 0;
     size_t interims = 0;
     uint64_t mark = 0;       // where our message begins among all output
@@ -103,6 +109,9 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   bool ReceiveContent();
   bool FinishExchange();
   bool FinishHead();
+  bool FinishUpgrade(http::Head& head);
+  bool ReceiveBytes();
+  bool LeaveUpgraded();
   // The user left before the response was complete.
   bool Abandon();
   bool BecomeIdle();
@@ -121,6 +130,7 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   State state_ = State::kConnecting;
   bool used_ = false;
   bool draining_ = false;
+  bool unwelcome_ = false;  // the peer may keep no upgraded stream
   bool told_closed_ = false;
   bool bytes_seen_ = false;  // of the response
   Failure why_;

@@ -8,7 +8,8 @@ namespace tulle::http1 {
 
 void ClientConnection::Stream::Clear() {
   user = nullptr;
-  open = head_sent = ended = refused = withdrawn = cut = room_gone = false;
+  open = head_sent = ended = refused = withdrawn = cut = room_gone = bytes_ended = false;
+  upgrade = {};
   credit = interims = 0;
   mark = connection_.wire_.queued();
   wire_mark = connection_.wire_.transport().wire_bytes_written();
@@ -19,6 +20,7 @@ void ClientConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   connection_.parser_.set_bodiless(head.method == "HEAD");
   head_sent = connection_.encoder_.WriteRequestHead(head, end);
   refused = !head_sent;
+  if (!head.upgrade.empty()) upgrade = user->arena().Copy(head.upgrade);
   Ended(end);
 }
 
@@ -41,6 +43,7 @@ void ClientConnection::Stream::SendTrailers(const http::HeaderMap& trailers) {
 void ClientConnection::Stream::Ended(bool end) {
   ended = end;
   if (connection_.encoder_.broken()) refused = true;
+  if (end && connection_.state_ == State::kUpgraded) connection_.wire_.ShutdownAfterOutput();
   connection_.wire_.Wake();
 }
 

@@ -85,6 +85,7 @@ struct Encoder::Lines {
   bool chunked = false;
   bool te_trailers = false;
   bool close = false;
+  std::string_view upgrade{};
   enum class Block : uint8_t { kRequest, kResponse, kTrailers } block = Block::kResponse;
 
   bool Keeps(const Header& header) const {
@@ -105,7 +106,7 @@ void Encoder::WriteFields(const HeaderMap& headers, const Lines& lines) {
     size += header.name.size() + header.value.size() + kFieldOverhead;
   }
   constexpr size_t kOwnLines = 128;
-  size += kOwnLines;
+  size += kOwnLines + lines.upgrade.size();
 
   Pen pen(out_.Reserve(size));
   for (const std::string_view piece : lines.start) pen.Put(piece);
@@ -123,7 +124,15 @@ void Encoder::WriteFields(const HeaderMap& headers, const Lines& lines) {
     pen.Put("\r\n");
   }
   if (lines.chunked) pen.Put("Transfer-Encoding: chunked\r\n");
-  if (lines.te_trailers) pen.Put("TE: trailers\r\nConnection: TE\r\n");
+  if (lines.te_trailers) pen.Put("TE: trailers\r\n");
+  if (!lines.upgrade.empty()) {
+    pen.Put(lines.te_trailers ? "Connection: TE, Upgrade\r\n" : "Connection: Upgrade\r\n");
+    pen.Put("Upgrade: ");
+    pen.PutValue(lines.upgrade);
+    pen.Put("\r\n");
+  } else if (lines.te_trailers) {
+    pen.Put("Connection: TE\r\n");
+  }
   if (lines.close) pen.Put("Connection: close\r\n");
   pen.Put("\r\n");
   out_.Commit(pen.written());
@@ -139,6 +148,7 @@ bool Encoder::WriteRequestHead(const Head& head, bool end) {
   Lines lines{{head.method, " ", target, " HTTP/1.1\r\nHost: ", head.authority, "\r\n"}};
   lines.block = Lines::Block::kRequest;
   lines.te_trailers = head.headers.Get(HeaderId::kTe) == "trailers";
+  lines.upgrade = head.upgrade;
   broken_ = false;
   left_ = 0;
   if (end) {
@@ -161,7 +171,11 @@ void Encoder::WriteResponseHead(const Head& head, bool end, ResponseOptions opti
   lines.close = options.close;
   broken_ = false;
   left_ = 0;
-  if (options.to_head || !MayHaveContent(head.status)) {
+  if (head.status == 101 && !head.upgrade.empty()) {
+    body_ = Body::kBytes;
+    lines.upgrade = head.upgrade;
+    lines.close = false;  // Connection speaks of what was, and is over
+  } else if (options.to_head || !MayHaveContent(head.status)) {
     body_ = Body::kForbidden;
     if (head.status >= 200 && head.status != 204) lines.content_length = head.content_length;
   } else if (end) {
@@ -192,6 +206,8 @@ void Encoder::WriteBody(Buffer& content, bool end) {
     case Body::kForbidden:
       content.Clear();
       return;
+    case Body::kBytes:
+      return MoveContent(content, out_, content.size());
     case Body::kLength:
       if (content.size() > left_) {
         broken_ = true;
@@ -212,6 +228,11 @@ void Encoder::WriteBody(Buffer& content, bool end) {
   } else if (end) {
     out_.Append("0\r\n\r\n");
   }
+}
+
+void Encoder::BeginBytes() {
+  body_ = Body::kBytes;
+  broken_ = false;
 }
 
 void Encoder::FinishLength() { broken_ = broken_ || left_ > 0; }

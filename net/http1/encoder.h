@@ -18,7 +18,8 @@ namespace tulle::http1 {
 //
 //   (WriteInterim* WriteRequestHead|WriteResponseHead WriteBody* WriteTrailers?)*
 //
-// Owner: a connection. Pure.
+// After a response head with 101 and `upgrade`, or BeginBytes, only WriteBody follows, and its
+// bytes go out as they are. Owner: a connection. Pure.
 class Encoder {
  public:
   explicit Encoder(Buffer& out) : out_(out) {}
@@ -33,6 +34,8 @@ class Encoder {
   void WriteInterim(const http::Head& head);
   // Takes all of `content`. What a bodiless response or a stated length does not allow is dropped.
   void WriteBody(Buffer& content, bool end);
+  // The peer has answered our request with 101.
+  void BeginBytes();
   // Ends the message; where its framing has no room for trailers they are left out.
   void WriteTrailers(const http::HeaderMap& trailers);
 
@@ -43,7 +46,7 @@ class Encoder {
   void WriteErrorReply(Failure failure);
 
  private:
-  enum class Body : uint8_t { kNone, kLength, kChunked, kForbidden };
+  enum class Body : uint8_t { kNone, kLength, kChunked, kForbidden, kBytes };
   struct Lines;  // what the codec itself adds to a head
 
   void WriteFields(const http::HeaderMap& headers, const Lines& lines);

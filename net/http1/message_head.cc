@@ -234,9 +234,13 @@ Failure ReadExpect(const Single& expect, bool has_body, Head* head) {
   return {};
 }
 
-// Whether an upgrade other than to HTTP/2 is asked for; that one is never passed on.
-bool AsksForUpgrade(const HopFields& hop) {
-  return hop.wants_upgrade && hop.upgrade.count > 0 && !ListHas(hop.upgrade.value, "h2c");
+// Whether an upgrade other than to HTTP/2 is asked for; that one is never passed on. Which one is
+// said in one field or not at all.
+bool TakeUpgrade(const HopFields& hop, Head* head) {
+  if (!hop.wants_upgrade || hop.upgrade.count == 0 || ListHas(hop.upgrade.value, "h2c"))
+    return false;
+  if (hop.upgrade.count == 1) head->upgrade = hop.upgrade.value;
+  return true;
 }
 
 }  // namespace
@@ -296,7 +300,7 @@ Failure ReadRequest(const StartLine& line, std::string_view fields, const http::
   if (const Failure failure = ReadExpect(hop.expect, has_body, head)) return failure;
   const bool connect = line.method == "CONNECT";
   if (connect && has_body) return Bad("CONNECT has no body");
-  head->upgrade_wanted = connect || AsksForUpgrade(hop);
+  head->upgrade_wanted = TakeUpgrade(hop, head) || connect;
   message->keep_alive = !hop.close;
   message->framing = chunked ? Framing::kChunked : has_body ? Framing::kLength : Framing::kNone;
   return {};
@@ -313,6 +317,7 @@ Failure ReadResponse(const StartLine& line, std::string_view fields, const http:
   if (hop.host.count > 0) head->headers.Add(HeaderId::kHost, "host", hop.host.value);
   if (hop.expect.count > 0) head->headers.Add(HeaderId::kExpect, "expect", hop.expect.value);
   const bool interim = line.status < 200;
+  if (line.status == 101) TakeUpgrade(hop, head);
   if (chunked && (interim || line.status == 204 || line.version == http::Version::kHttp10)) {
     return Bad("Transfer-Encoding where there must be none");
   }

@@ -50,9 +50,18 @@ void ServerConnection::OnWireInput() {
 
 void ServerConnection::OnWireFailed(Failure failure) {
   ResetStream({FailureKind::kDownstreamClosed, failure.detail});
+  Abort(failure);
+}
+
+void ServerConnection::Abort(Failure why) {
   state_ = State::kClosing;
-  why_ = failure;
+  why_ = why;
   wire_.Close(true);
+  wire_.Wake();
+}
+
+void ServerConnection::ResetUpgraded() {
+  unwelcome_ = true;
   wire_.Wake();
 }
 
@@ -96,6 +105,9 @@ void ServerConnection::Advance() {
         break;
       case State::kDiscard:
         more = Discard();
+        break;
+      case State::kUpgraded:
+        more = ReceiveBytes();
         break;
       case State::kClosing:
         more = false;
@@ -164,6 +176,7 @@ bool ServerConnection::ReceiveHead() {
   stream_.close = !message.keep_alive || message.head->method == "CONNECT";
   stream_.to_head = message.head->method == "HEAD";
   stream_.expects_continue = message.head->expects_continue;
+  stream_.upgrade_wanted = message.head->upgrade_wanted;
   const bool end = message.framing == Framing::kNone;
   state_ = end ? State::kReceived : State::kContent;
   stream_.user->OnHeaders(*message.head, end);
@@ -204,7 +217,7 @@ bool ServerConnection::FinishRequest() {
     if (state_ == State::kReceived) WaitForInput();
     return false;
   }
-  if (!stream_.ended || stream_.close || draining_ || wire_.ended()) {
+  if (!stream_.ended || stream_.close || draining_ || wire_.ended() || UpgradeAnticipated()) {
     CloseAfterOutput({});
     return false;
   }
@@ -238,6 +251,40 @@ bool ServerConnection::Discard() {
     WaitForInput();
   } else {
     CloseAfterOutput({});
+  }
+  return false;
+}
+
+// Whoever is before us may have taken it for the bytes of an upgraded connection, somebody else's
+// perhaps: it is no request.
+bool ServerConnection::UpgradeAnticipated() {
+  return stream_.upgrade_wanted && state_ == State::kReceived &&
+         (!wire_.in().empty() || wire_.ReadNow());
+}
+
+bool ServerConnection::ReceiveBytes() {
+  if (stream_.user == nullptr) return LeaveUpgraded();
+  if (unwelcome_) {
+    ResetStream(kPeerUnwelcome);
+    Abort(kPeerUnwelcome);
+    return false;
+  }
+  Buffer bytes(wire_.in().slab());
+  const bool end = wire_.TakeBytes(stream_.credit, bytes) && !stream_.bytes_ended;
+  if (bytes.empty() && !end) return false;
+  stream_.credit -= bytes.size();
+  stream_.bytes_ended = stream_.bytes_ended || end;
+  stream_.user->OnData(bytes, end);
+  return true;
+}
+
+bool ServerConnection::LeaveUpgraded() {
+  if (stream_.open) return false;  // OnReset was told; Detach comes
+  if (stream_.ended && stream_.bytes_ended) {
+    state_ = State::kClosing;
+    wire_.CloseAfterOutput(kLastBytesPatience);
+  } else {
+    Abort({});
   }
   return false;
 }

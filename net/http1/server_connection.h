@@ -26,8 +26,10 @@ struct ServerOptions {
 // waits, at most one read of it in memory. A request that cannot be served is answered here, from
 // the failure table, after OnReset told its stream. Seen from the peer:
 //
-//   (request response)* then close.
+//   (request response)* then close, or (request response)* request 101 bytes.
 //
+// What a peer sends behind a request to upgrade waits for the answer: it is forwarded after 101,
+// and never read as a request. Any other answer ends the connection if something has come by then.
 // A peer that sends its FIN before it has its response is taken to have left, as Envoy does.
 // OnConnectionClosed waits for the stream's Detach.
 // Owner, thread, order of calls: http::ServerConnection.
@@ -43,6 +45,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   void AnnounceEnd() override { last_ = true; }
   void Drain() override;
   void Close() override;
+  void ResetUpgraded() override;
   Transport& transport() override { return wire_.transport(); }
   size_t active_streams() const override { return stream_.open ? 1 : 0; }
 
@@ -54,6 +57,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
     kContent,   //
     kReceived,  // all of it; the response is not yet done
     kDiscard,   // the response is done; the rest of the request is read and dropped
+    kUpgraded,  // bytes, both ways
     kClosing,
   };
 
@@ -82,6 +86,8 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
     bool to_head = false;
     bool expects_continue = false;
     bool room_gone = false;
+    bool upgrade_wanted = false;
+    bool bytes_ended = false;  // upgraded: the peer's end was delivered
     size_t credit = 0;
     uint64_t mark = 0;  // where our message begins among all output
 
@@ -104,6 +110,10 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   bool ReceiveContent();
   bool FinishRequest();
   bool Discard();
+  bool ReceiveBytes();
+  bool LeaveUpgraded();
+  // The client has sent something behind its request to upgrade.
+  bool UpgradeAnticipated();
 
   void StartHeadTimeout();
   void WaitForInput();
@@ -111,6 +121,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   void Refuse(Failure failure);
   void ResetStream(Failure failure);
   void CloseAfterOutput(Failure why);
+  void Abort(Failure why);
   void OnDeadline();
   void TellClosed();
 
@@ -123,7 +134,8 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   Stream stream_;
   State state_ = State::kIdle;
   bool draining_ = false;
-  bool last_ = false;  // the next answer that begins is the last
+  bool unwelcome_ = false;  // the peer may keep no upgraded stream
+  bool last_ = false;       // the next answer that begins is the last
   bool looked_once_more_ = false;
   bool told_closed_ = false;
   size_t discarded_ = 0;

@@ -240,7 +240,7 @@ TEST_F(ServerTest, Fault17_AnswersThatNobodyReadsHoldUpTheRequestsBehind) {
 
 TEST_F(ServerTest, Fault18_UpgradeIsNotedAndNotPassedOn) {
   Send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-  EXPECT_EQ(recorder().Joined(), "headers GET / host=h upgrade-wanted (); end");
+  EXPECT_EQ(recorder().Joined(), "headers GET / host=h upgrade-wanted upgrade=websocket (); end");
   Answer(403, "");
 }
 

@@ -9,6 +9,7 @@ namespace tulle::http1 {
 void ServerConnection::Stream::Clear() {
   user = nullptr;
   open = head_sent = ended = close = to_head = expects_continue = room_gone = false;
+  upgrade_wanted = bytes_ended = false;
   credit = 0;
   mark = connection_.wire_.queued();
 }
@@ -23,10 +24,12 @@ void ServerConnection::Stream::SendInterim(const http::Head& head) {
 void ServerConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   if (user == nullptr || head_sent) return;
   head_sent = true;
+  if (head.status == 101) connection_.state_ = State::kUpgraded;
   // A client that was not told to continue may send its body or not: what comes next could not be
   // told apart.
   const bool body_in_doubt = expects_continue && connection_.state_ == State::kContent;
-  close = close || connection_.draining_ || connection_.last_ || body_in_doubt;
+  close = close || connection_.draining_ || connection_.last_ || body_in_doubt ||
+          connection_.UpgradeAnticipated();
   connection_.encoder_.WriteResponseHead(head, end, {.to_head = to_head, .close = close});
   Ended(end);
 }
@@ -47,6 +50,7 @@ void ServerConnection::Stream::SendTrailers(const http::HeaderMap& trailers) {
 void ServerConnection::Stream::Ended(bool end) {
   ended = end;
   close = close || connection_.encoder_.broken();
+  if (end && connection_.state_ == State::kUpgraded) connection_.wire_.ShutdownAfterOutput();
   connection_.wire_.Wake();
 }
 

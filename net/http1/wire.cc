@@ -1,5 +1,6 @@
 #include "net/http1/wire.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tulle::http1 {
@@ -42,6 +43,17 @@ bool Wire::ReadNow() {
     ended_ = true;
   }
   return status == ReadStatus::kOk;
+}
+
+bool Wire::TakeBytes(size_t credit, Buffer& out) {
+  out.AppendFront(in_, std::min(credit, in_.size()));
+  WantInput(in_.empty());
+  return in_.empty() && ended_ && !failed();
+}
+
+void Wire::ShutdownAfterOutput() {
+  shutdown_due_ = true;
+  Wake();
 }
 
 void Wire::OnTransportReady() { events_.OnWireReady(); }
@@ -95,7 +107,12 @@ void Wire::Flush() {
     if (state_ == State::kFlushing && write_blocked_) deadlines_.Set(close_deadline_, patience_);
     if (state_ == State::kOpen && out_.size() < before) events_.OnWireOutput();
   }
-  if (state_ != State::kFlushing || !out_.empty()) return;
+  if (!out_.empty()) return;
+  if (shutdown_due_ && !failed()) {
+    shutdown_due_ = false;
+    transport_->ShutdownWrite();
+  }
+  if (state_ != State::kFlushing) return;
   if (failed() || ended_) return Finish(failed());
   state_ = State::kLingering;
   transport_->ShutdownWrite();

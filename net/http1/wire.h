@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -9,6 +10,12 @@
 #include "net/socket/transport.h"
 
 namespace tulle::http1 {
+
+// How long the last bytes of an upgraded connection may wait for a peer that takes none.
+constexpr loop::Duration kLastBytesPatience = std::chrono::seconds(60);
+
+// The end of an upgraded connection by ResetUpgraded.
+constexpr Failure kPeerUnwelcome{FailureKind::kPeerRefused, "the peer may be here no more"};
 
 class WireEvents {
  public:
@@ -45,6 +52,11 @@ class Wire final : private TransportEvents, private loop::TurnEnd {
   void WantInput(bool wanted);
   // Takes what has come, now. False: nothing.
   bool ReadNow();
+  // After an upgrade: moves up to `credit` bytes to `out`, and reads on once all is taken. True:
+  // the peer's end has come behind them.
+  bool TakeBytes(size_t credit, Buffer& out);
+  // After an upgrade: FIN behind what is in out(). Input goes on.
+  void ShutdownAfterOutput();
   // No more input will come: FIN, failure, or closed here.
   bool ended() const { return ended_; }
   bool failed() const { return static_cast<bool>(failure_); }
@@ -83,6 +95,7 @@ class Wire final : private TransportEvents, private loop::TurnEnd {
   bool reading_ = false;
   bool ended_ = false;
   bool write_blocked_ = false;
+  bool shutdown_due_ = false;
   Failure failure_;
   loop::Duration patience_{};
   loop::Deadline close_deadline_;

@@ -145,16 +145,19 @@ constexpr Row kRows[] = {
      "stream_idle_timeout request_timeout max_request_headers_kb normalize_path merge_slashes "
      "common_http_protocol_options request_id_extension request_headers_timeout "
      "path_with_escaped_slashes_action tracing via preserve_external_request_id "
-     "always_set_request_id_in_response",
+     "always_set_request_id_in_response upgrade_configs",
      "add_user_agent proxy_100_continue skip_xff_append delayed_close_timeout "
      "server_header_transformation "
      "stream_error_on_invalid_http_message access_log_options internal_address_config "
-     "upgrade_configs strip_trailing_host_dot append_x_forwarded_port scheme_header_transformation",
+     "strip_trailing_host_dot append_x_forwarded_port scheme_header_transformation",
      "xff_num_trusted_hops strip_matching_host_port strip_any_host_port "
      "original_ip_detection_extensions"},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
      "SetCurrentClientCertDetails",
      kLow, "subject dns uri", "cert chain", ""},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "UpgradeConfig",
+     kHigh, "upgrade_type enabled", "", "filters"},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing",
      kLow,
      "client_sampling random_sampling overall_sampling max_path_tag_length custom_tags provider "
@@ -256,10 +259,8 @@ constexpr Row kRows[] = {
      "request_mirror_policies cluster weighted_clusters prefix_rewrite host_rewrite_literal "
      "timeout retry_policy "
      "idle_timeout regex_rewrite max_stream_duration append_x_forwarded_host "
-     "cluster_not_found_response_code rate_limits hash_policy",
-     "upgrade_configs priority hedge_policy "
-     "internal_redirect_policy flush_timeout "
-     "max_grpc_timeout",
+     "cluster_not_found_response_code rate_limits hash_policy upgrade_configs",
+     "priority hedge_policy internal_redirect_policy flush_timeout max_grpc_timeout",
      "include_vh_rate_limits cluster_header metadata_match auto_host_rewrite host_rewrite_header"},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy", kHigh,
      "cluster runtime_fraction disable_shadow_host_suffix_append host_rewrite_literal",
@@ -273,7 +274,7 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute", kLow, "*", "", ""},
     {"envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties", kLow, "*", "", ""},
     {"envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter", kLow, "*", "", ""},
-    {"envoy.config.route.v3.RouteAction.UpgradeConfig", kLow, "*", "", ""},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig", kHigh, "upgrade_type enabled", "", ""},
     {"envoy.config.route.v3.WeightedCluster", kHigh, "clusters", "runtime_key_prefix",
      "header_name use_hash_policy"},
     {"envoy.config.route.v3.WeightedCluster.ClusterWeight", kHigh,

@@ -14,6 +14,7 @@
 #include "sidecar/config/rbac_config.h"
 #include "sidecar/config/route_config.h"
 #include "sidecar/config/tracing_config.h"
+#include "sidecar/config/upgrade_config.h"
 
 namespace tulle::config {
 namespace {
@@ -142,6 +143,10 @@ absl::Status TakeLimits(const Manager& manager, const FieldPath& at, HttpSpec& s
   return absl::OkStatus();
 }
 
+absl::Status TakeUpgrades(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+  return ToUpgrades(manager.upgrade_configs(), at / "upgrade_configs", spec.upgrades);
+}
+
 absl::Status TakeRequestId(const Manager& manager, const FieldPath& at) {
   using envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
   if (!manager.has_request_id_extension() ||
@@ -247,7 +252,7 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerSurroundings& ar
   spec.forward_subject = details.subject().value();
   spec.forward_uri = details.uri();
   spec.forward_dns = details.dns();
-  for (const auto take : {TakeCodec, TakeTimes, TakeLimits, TakeFilters}) {
+  for (const auto take : {TakeCodec, TakeTimes, TakeLimits, TakeUpgrades, TakeFilters}) {
     if (auto status = take(manager, at, spec); !status.ok()) return status;
   }
   auto status = TakeRequestId(manager, at);

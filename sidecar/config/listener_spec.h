@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/base/socket_address.h"
+#include "sidecar/route/upgrade.h"
 
 namespace tulle::tls {
 class SecureAcceptor;
@@ -129,6 +130,7 @@ struct HttpSpec {
   std::string via;                                // added to Via of requests and responses
   bool preserve_request_id = false;               // preserve_external_request_id
   bool request_id_in_response = false;            // always_set_request_id_in_response
+  std::vector<route::UpgradeSpec> upgrades;       // upgrade_configs
 };
 
 // envoy.filters.network.tcp_proxy.
@@ -167,6 +169,9 @@ struct FilterChainSpec {
   // envoy.filters.network.rbac, before the last filter.
   std::vector<std::shared_ptr<const policy::Authorization>> authorization;
   std::variant<HttpSpec, TcpSpec> proxy;
+  // server_names of the listener's other chains: requests for these do not belong on a TLS
+  // connection that was made for a name of this one.
+  std::vector<std::string> names_elsewhere{};
 };
 
 enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };

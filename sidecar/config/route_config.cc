@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "sidecar/config/limit_config.h"
 #include "sidecar/config/retry_config.h"
+#include "sidecar/config/upgrade_config.h"
 
 namespace tulle::config {
 namespace {
@@ -314,6 +315,7 @@ absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
   route::ForwardSpec spec;
   auto status = TakeClusters(action, at, spec);
   status.Update(TakeTimes(action, at, spec));
+  status.Update(ToUpgrades(action.upgrade_configs(), at / "upgrade_configs", spec.upgrades));
   const bool own = !action.request_mirror_policies().empty();
   status.Update(TakeMirrors(own ? action.request_mirror_policies() : host.request_mirror_policies(),
                             at / "request_mirror_policies", spec));

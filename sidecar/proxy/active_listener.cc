@@ -54,26 +54,37 @@ void ActiveListener::Update(std::shared_ptr<const config::ListenerSpec> spec) {
   FollowChains();
 }
 
-// Connections of chains that are gone answer what they have and close. A renewed certificate is no
-// other chain.
+// Connections of chains that are gone answer what they have and close; upgraded they stay as long
+// as their peer may be here. A renewed certificate is no other chain.
 void ActiveListener::FollowChains() {
   tls::SecondJudgement judgement(services_.loop);
   connections_.ForEach([&](DownstreamConnection& connection) {
-    const Chain* chain = Successor(*connection.chain().owner);
-    if (chain == nullptr) return connection.Drain();
+    const config::FilterChainSpec& own = *connection.chain().owner;
+    const Chain* chain = Successor(own);
+    if (chain == nullptr) {
+      connection.Drain();
+      chain = Namesake(own);
+      if (chain == nullptr || chain->http == nullptr) return;
+      connection.JudgeUpgraded(chain->http->spec);
+    }
     connection.JudgePeer(judgement, chain->spec->tls);
   });
   relays_.ForEach([&](TcpRelay& relay) { FollowChain(relay, judgement); });
 }
 
-// Relays cannot drain: they stay as long as their peer may be here. By name they follow a chain
-// whose rules have changed.
+// The chain of the same name, whose rules may have changed: what cannot drain follows it.
+const ActiveListener::Chain* ActiveListener::Namesake(const config::FilterChainSpec& spec) const {
+  const auto found = std::find_if(chains_.begin(), chains_.end(), [&](const Chain& chain) {
+    return !spec.name.empty() && chain.spec->name == spec.name;
+  });
+  return found == chains_.end() ? nullptr : &*found;
+}
+
+// Relays cannot drain: they stay as long as their peer may be here.
 void ActiveListener::FollowChain(TcpRelay& relay, tls::SecondJudgement& judgement) {
   const config::FilterChainSpec& own = *relay.chain();
   const Chain* chain = Successor(own);
-  for (const Chain& named : chains_) {
-    if (chain == nullptr && !own.name.empty() && named.spec->name == own.name) chain = &named;
-  }
+  if (chain == nullptr) chain = Namesake(own);
   if (chain == nullptr || chain->spec == relay.chain() || chain->http != nullptr) return;
   relay.Follow(chain->spec, judgement);
 }

@@ -80,6 +80,7 @@ class ActiveListener final : public loop::ListenerEvents,
   void Drop(TcpRelay& relay);
   void LeaveLimit();
   const Chain* Successor(const config::FilterChainSpec& spec) const;
+  const Chain* Namesake(const config::FilterChainSpec& spec) const;
   void FollowChains();
   void FollowChain(TcpRelay& relay, tls::SecondJudgement& judgement);
   void Serve(const Chain& chain, std::unique_ptr<loop::Socket> socket, Buffer& early);

@@ -40,9 +40,10 @@ bool Attempt::Start(upstream::HttpVersion version, bool fresh_connection, Failur
 }
 
 // What a failure says about the endpoint. A kept connection that turns out to be closed says
-// nothing, nor do our own limits or a caller that left.
+// nothing, nor do our own limits or a caller that left, nor how an upgraded stream ends.
 void Attempt::Judge(Failure failure) {
   using enum FailureKind;
+  if (upgraded_) return;
   switch (failure.kind) {
     case kUpstreamClosed:
     case kUpstreamClosedUnread:
@@ -111,6 +112,7 @@ void Attempt::OnInterim(http::Head& head) {
 void Attempt::OnHeaders(http::Head& head, bool end) {
   got_anything_ = true;
   Judge(head);
+  upgraded_ = head.status == 101;
   exchange_.OnResponseHead(head, end);
 }
 

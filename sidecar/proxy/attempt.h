@@ -60,6 +60,7 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   Transport* transport_ = nullptr;
   bool reused_ = false;
   bool got_anything_ = false;
+  bool upgraded_ = false;
 };
 
 }  // namespace tulle::proxy

@@ -1,4 +1,5 @@
-// May this caller do this? Judged per request, on the normalised path.
+// May this caller do this? Judged per request, on the normalised path; once upgraded, again with
+// each change of the rules.
 
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/caller.h"
@@ -8,6 +9,7 @@
 namespace tulle::proxy {
 
 Step Exchange::Authorize() {
+  if (request_->upgrade_wanted) authorized_ = http::CopyHead(*request_, arena_);
   for (const auto& authorization : chain_.spec.authorization) {
     const policy::Verdict verdict =
         authorization->Decide(connection_.caller().AsSubject(request_)).verdict;
@@ -16,6 +18,17 @@ Step Exchange::Authorize() {
     return Respond({FailureKind::kDenied});
   }
   return Step::kContinue;
+}
+
+void Exchange::JudgeUpgraded(const config::HttpSpec& spec) {
+  if (!upgraded_) return;
+  for (const auto& authorization : spec.authorization) {
+    const policy::Verdict verdict =
+        authorization->Decide(connection_.caller().AsSubject(authorized_)).verdict;
+    if (verdict.allowed) continue;
+    record_.policy = arena_.Copy(verdict.policy);
+    return Abort({FailureKind::kDenied, "the rules have changed"});
+  }
 }
 
 }  // namespace tulle::proxy

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "net/tls/second_judgement.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/proxy/codecs.h"
@@ -42,6 +43,7 @@ void DownstreamConnection::Start(Buffer& early) {
 void DownstreamConnection::OnTransportReady() {
   is_tls_ = transport_->is_tls();
   sni_ = std::string(transport_->sni());
+  absl::AsciiStrToLower(&sni_);
   caller_.emplace(*transport_);
   if (judged_by_ != chain_->owner->tls) {
     tls::SecondJudgement judgement(services_.loop);
@@ -136,8 +138,15 @@ void DownstreamConnection::JudgePeer(tls::SecondJudgement& judgement,
   if (!caller_.has_value()) return;  // judged when the handshake is through
   if (before != nullptr && judgement.Widens(before->terms(), judged_by_->terms())) return;
   if (judgement.Passes(transport(), judged_by_->terms())) return;
-  if (codec_ != nullptr) return Drain();
+  if (codec_ != nullptr) {
+    codec_->ResetUpgraded();
+    return Drain();
+  }
   OnTransportFailed({FailureKind::kPeerRefused});
+}
+
+void DownstreamConnection::JudgeUpgraded(const config::HttpSpec& spec) {
+  exchanges_.ForEach([&](Exchange& exchange) { exchange.JudgeUpgraded(spec); });
 }
 
 void DownstreamConnection::Close() {

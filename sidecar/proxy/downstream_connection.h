@@ -47,8 +47,10 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   bool busy() const { return !exchanges_.empty(); }
   uint32_t requests() const { return requests_; }
   // Roots or names have changed: a peer who no longer passes `by` is served no further request.
-  // What he has sent is answered; an idle connection closes.
+  // What he has sent is answered; an idle connection closes, an upgraded one is reset.
   void JudgePeer(tls::SecondJudgement& judgement, std::shared_ptr<const tls::SecureAcceptor> by);
+  // The rules have changed: an upgraded stream that they forbid is reset.
+  void JudgeUpgraded(const config::HttpSpec& spec);
   // Ends everything at once; OnDownstreamDone does not follow.
   void Close();
 

@@ -20,8 +20,9 @@
 #include "sidecar/route/route_table.h"
 
 namespace tulle::config {
+struct HttpSpec;
 struct TracingSpec;
-}
+}  // namespace tulle::config
 namespace tulle::policy {
 class FaultInjection;
 }
@@ -88,6 +89,8 @@ class Exchange final : public http::StreamEvents,
 
   // The connection goes away under it (worker's end).
   void Abort(Failure why);
+  // The chain has a new version: an upgraded stream that its rules forbid is reset.
+  void JudgeUpgraded(const config::HttpSpec& spec);
 
   const DecisionRecord& record() const { return record_; }
   // What was or would have been sent downstream; null: nothing.
@@ -158,6 +161,10 @@ class Exchange final : public http::StreamEvents,
   void SendRequestBody(Buffer& data, bool end);
   void EndRequest();
   void ReleaseReplay();
+  // upgrading.cc
+  bool UpgradeRefused() const;
+  void OpenBothWays();
+  void OnBytes(Buffer& data, bool end);
   // retry.cc
   bool MayRetry(Failure failure);
   bool MayRetryStatus(const http::Head& head);
@@ -254,6 +261,9 @@ class Exchange final : public http::StreamEvents,
 
   char* traceparent_ = nullptr;    // what goes upstream, where we have written it
   RequestTrace* trace_ = nullptr;  // of a request that is sampled
+
+  bool upgraded_ = false;                   // 101: bytes, both ways
+  const http::Head* authorized_ = nullptr;  // of a request to upgrade: what was judged
 
   Failure failure_;
   DecisionRecord record_;

@@ -68,6 +68,7 @@ void Exchange::PullRequest() {
 }
 
 void Exchange::OnData(Buffer& data, bool end) {
+  if (upgraded_) return OnBytes(data, end);
   const size_t size = data.size();
   record_.request_bytes += size;
   request_credit_ -= std::min(request_credit_, size);
@@ -144,7 +145,8 @@ void Exchange::OnResponseInterim(http::Head& head) {
 void Exchange::OnResponseHead(http::Head& head, bool end) {
   per_try_deadline_.Clear();
   CountMeshTime(true);
-  if (MayRetryStatus(head)) {
+  const bool upgraded = head.status == 101;
+  if (!upgraded && MayRetryStatus(head)) {
     EndAttemptTrace(head.status, {});
     attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
     return ScheduleRetry(true);
@@ -162,6 +164,7 @@ void Exchange::OnResponseHead(http::Head& head, bool end) {
   downstream_->SendHeaders(head, end);
   CountMeshTime(false);
   if (end) return Finish();
+  if (upgraded) OpenBothWays();
   TouchIdle();
   TouchAttempt();
   PullResponse();
@@ -183,7 +186,7 @@ void Exchange::OnResponseData(Buffer& data, bool end) {
   response_credit_ -= std::min(response_credit_, size);
   response_ended_ = end;
   downstream_->SendData(data, end);
-  if (end) return Finish();
+  if (end && !(upgraded_ && !request_sent_)) return Finish();
   TouchIdle();
   TouchAttempt();
   PullResponse();

@@ -19,18 +19,6 @@ std::string_view ShadowOf(std::string_view authority, const route::MirrorSpec& s
   return arena.Concat(host, kSuffix, authority.substr(host.size()));
 }
 
-http::Head* Copy(const http::Head& from, Arena& arena) {
-  auto* head = arena.New<http::Head>(arena);
-  head->method = arena.Copy(from.method);
-  head->scheme = arena.Copy(from.scheme);
-  head->path = arena.Copy(from.path);
-  head->version = from.version;
-  head->content_length = from.content_length;
-  for (const http::Header& header : from.headers.all())
-    head->headers.Add(header.id, arena.Copy(header.name), arena.Copy(header.value));
-  return head;
-}
-
 upstream::HttpVersion VersionFor(const upstream::ClusterSpec& cluster, const http::Head& head) {
   const bool h2 = cluster.http == upstream::HttpChoice::kHttp2 ||
                   (cluster.http == upstream::HttpChoice::kAsDownstream &&
@@ -56,7 +44,7 @@ Mirror::~Mirror() = default;
 
 void Mirror::Start(const http::Head& head, const route::MirrorSpec& spec, bool end,
                    Mirror** observer) {
-  head_ = Copy(head, arena_);
+  head_ = http::CopyHead(head, arena_);
   head_->authority = ShadowOf(head.authority, spec, arena_);
   request_ended_ = end;
   observer_ = observer;

@@ -8,6 +8,8 @@ namespace tulle::proxy {
 
 void Exchange::StartMirrors(bool end) {
   const std::vector<route::MirrorSpec>& mirrors = route_->forward()->mirrors;
+  // What follows an upgrade is a conversation: a copy of its beginning is of no use.
+  if (request_->upgrade_wanted) return;
   if (mirrors.empty() || services_.mirrors == nullptr || record_.attempts > 1) return;
   loop::Random& random = services_.loop.random();
   for (size_t i = 0; i < mirrors.size() && i < kMostMirrors; ++i) {

@@ -57,6 +57,8 @@ Step Exchange::Connect() {
        request_->version == http::Version::kHttp2)) {
     version = upstream::HttpVersion::k2;
   }
+  if (version == upstream::HttpVersion::k2 && request_->upgrade_wanted)
+    return Respond({FailureKind::kUpgradeRefused, "the upstream speaks HTTP/2"});
   StartRequestTimeout();
   Failure failure;
   if (attempt_->Start(version, fresh_connection_used_, &failure)) return Step::kContinue;

@@ -13,6 +13,7 @@
 #include "sidecar/match/string_match.h"
 #include "sidecar/route/header_mutation.h"
 #include "sidecar/route/path_match.h"
+#include "sidecar/route/upgrade.h"
 
 namespace tulle::policy {
 class FaultInjection;
@@ -141,6 +142,7 @@ struct ForwardSpec {
   bool append_forwarded_host = false;
   int cluster_not_found_status = 503;
   std::vector<MirrorSpec> mirrors{};
+  std::vector<UpgradeSpec> upgrades{};  // upgrade_configs
 
   bool operator==(const ForwardSpec&) const = default;
 };

@@ -245,7 +245,9 @@ void ConnectionPool::JudgePeers(tls::SecondJudgement& judgement) {
   });
   busy_.ForEach([&](PooledConnection& connection) {
     if (connection.connecting_) return;  // judged when it is ready
-    if (!endpoint_.Passes(connection.codec_->transport(), judgement)) connection.codec_->Drain();
+    if (endpoint_.Passes(connection.codec_->transport(), judgement)) return;
+    connection.codec_->ResetUpgraded();
+    connection.codec_->Drain();
   });
   while (!leaving.empty()) {
     PooledConnection& connection = leaving.front();

@@ -25,6 +25,7 @@ std::string Describe(const Head& head) {
   if (head.content_length >= 0) text += " length=" + std::to_string(head.content_length);
   if (head.expects_continue) text += " expects-continue";
   if (head.upgrade_wanted) text += " upgrade-wanted";
+  if (!head.upgrade.empty()) text.append(" upgrade=").append(head.upgrade);
   return text + " " + Describe(head.headers);
 }
 

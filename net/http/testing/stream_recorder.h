@@ -26,6 +26,9 @@ class StreamRecorder : public StreamEvents {
   void OnReset(Failure failure) override;
   void OnSendRoom() override { log_.push_back("room"); }
 
+  // A server's stream is about to be answered with 101: after the request's end bytes may come.
+  void Upgrade() { ended_ = false; }
+
   const std::vector<std::string>& log() const { return log_; }
   std::string Joined() const;  // the log in one line, "; " between
   std::string content() const { return content_.ToString(); }
