@@ -127,6 +127,16 @@ const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
                                    kCounter,
                                    kReasonLabels,
                                    {}};
+const FamilySpec kDownstreamAccepted{"tulle_downstream_connections_accepted_total",
+                                     "Connections that were taken.",
+                                     kCounter,
+                                     {},
+                                     {}};
+const FamilySpec kDownstreamClosed{"tulle_downstream_connections_closed_total",
+                                   "Of the connections that were taken, those that have ended.",
+                                   kCounter,
+                                   {},
+                                   {}};
 const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total",
                                     "Connections that were closed as they came.",
                                     kCounter,

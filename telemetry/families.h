@@ -45,12 +45,14 @@ extern const FamilySpec kCertificateExpiry;  // name, spiffe_id
 extern const FamilySpec kConfigWarnings;     // no labels: warnings of the configuration in force
 extern const FamilySpec kUpstreamLimit;      // cluster, limit, kind (used, allowed)
 extern const FamilySpec kBreakerState;  // service, cluster, endpoint: 0 closed, 1 half open, 2 open
-extern const FamilySpec kEndpointChecked;    // service, cluster, endpoint: 1 its health checks pass
-extern const FamilySpec kAccessLogDropped;   // reason
-extern const FamilySpec kDownstreamRefused;  // reason
-extern const FamilySpec kMirrored;           // service, result (2xx, ..., or the cause)
-extern const FamilySpec kSpansSent;          // no labels
-extern const FamilySpec kSpansDropped;       // reason
-extern const FamilySpec kWorkerMemory;       // worker: bytes reserved by its slab
+extern const FamilySpec kEndpointChecked;   // service, cluster, endpoint: 1 its health checks pass
+extern const FamilySpec kAccessLogDropped;  // reason
+extern const FamilySpec kDownstreamAccepted;  // no labels
+extern const FamilySpec kDownstreamClosed;    // no labels
+extern const FamilySpec kDownstreamRefused;   // reason
+extern const FamilySpec kMirrored;            // service, result (2xx, ..., or the cause)
+extern const FamilySpec kSpansSent;           // no labels
+extern const FamilySpec kSpansDropped;        // reason
+extern const FamilySpec kWorkerMemory;        // worker: bytes reserved by its slab
 
 }  // namespace tulle::telemetry

@@ -137,6 +137,8 @@ TEST(Families, NamesFollowPrometheusRules) {
                                  &kUpstreamLimit,
                                  &kBreakerState,
                                  &kAccessLogDropped,
+                                 &kDownstreamAccepted,
+                                 &kDownstreamClosed,
                                  &kDownstreamRefused,
                                  &kWorkerMemory}) {
     EXPECT_EQ(spec->name.ends_with("_total"), spec->kind == MetricKind::kCounter) << spec->name;

@@ -103,6 +103,7 @@ const ActiveListener::Chain* ActiveListener::Successor(const config::FilterChain
 void ActiveListener::OnAccept(std::unique_ptr<loop::Socket> socket) {
   if (services_.downstream_limit != nullptr && !services_.downstream_limit->TryEnter())
     return services_.observer.OnDownstreamRefused(Refusal::kLimit);
+  services_.observer.OnDownstreamAccepted();
   if (!spec_->restore_destination) return Take(std::move(socket));
   if (!socket->RestoreDestination() || IsLoop(*socket))
     return Refuse(std::move(socket), Refusal::kLoop);
@@ -122,7 +123,7 @@ bool ActiveListener::IsLoop(const loop::Socket& socket) const {
 void ActiveListener::Refuse(std::unique_ptr<loop::Socket> socket, Refusal why) {
   socket->ResetOnClose();
   services_.observer.OnDownstreamRefused(why);
-  LeaveLimit();
+  CountClosed();
 }
 
 void ActiveListener::Take(std::unique_ptr<loop::Socket> socket) {
@@ -132,7 +133,7 @@ void ActiveListener::Take(std::unique_ptr<loop::Socket> socket) {
     return Detect(std::move(socket));
   Buffer nothing(services_.loop.slab());
   const Chain* chain = FindChain(*socket, Offer{});
-  if (chain == nullptr) return LeaveLimit();
+  if (chain == nullptr) return CountClosed();
   Serve(*chain, std::move(socket), nothing);
 }
 
@@ -181,7 +182,8 @@ void ActiveListener::OnServerSpoke(TcpRelay& relay) {
   detection.ServerSpoke();
 }
 
-void ActiveListener::LeaveLimit() {
+void ActiveListener::CountClosed() {
+  services_.observer.OnDownstreamClosed();
   if (services_.downstream_limit != nullptr) services_.downstream_limit->Leave();
 }
 
@@ -214,7 +216,7 @@ void ActiveListener::OnDetected(ProtocolDetection& detection) {
 }
 
 void ActiveListener::OnDetectionFailed(ProtocolDetection& detection) {
-  LeaveLimit();
+  CountClosed();
   Close(detection);
 }
 
@@ -251,7 +253,7 @@ void ActiveListener::Serve(const Chain& chain, std::unique_ptr<loop::Socket> soc
 }
 
 void ActiveListener::OnDownstreamDone(DownstreamConnection& connection) {
-  LeaveLimit();
+  CountClosed();
   static_cast<ListNode<DownstreamConnection>&>(connection).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&connection));
 }
@@ -262,7 +264,7 @@ void ActiveListener::OnRelayDone(TcpRelay& relay) {
     detection->ahead = nullptr;
     detection->JudgeAfter(kSilenceAfterFailure);
   } else {
-    LeaveLimit();
+    CountClosed();
   }
   static_cast<ListNode<TcpRelay>&>(relay).Unlink();
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&relay));

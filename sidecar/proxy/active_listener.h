@@ -78,7 +78,7 @@ class ActiveListener final : public loop::ListenerEvents,
   void Detect(std::unique_ptr<loop::Socket> socket);
   void Close(ProtocolDetection& detection);
   void Drop(TcpRelay& relay);
-  void LeaveLimit();
+  void CountClosed();
   const Chain* Successor(const config::FilterChainSpec& spec) const;
   const Chain* Namesake(const config::FilterChainSpec& spec) const;
   void FollowChains();

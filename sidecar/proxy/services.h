@@ -31,6 +31,9 @@ class Observer {
   // The upstream of a relay was reached.
   virtual void OnRelayOpened(const TcpRelay&) {}
   virtual void OnRelayEnd(const TcpRelay& relay) = 0;
+  // A connection was taken, and has ended, whatever came of it.
+  virtual void OnDownstreamAccepted() {}
+  virtual void OnDownstreamClosed() {}
   // A connection was closed as it came.
   virtual void OnDownstreamRefused(Refusal) {}
   // A copy of a request has ended; `status` 0: without an answer.

@@ -27,6 +27,8 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       registry_(registry),
       metrics_(registry, {}),
       memory_(MemoryGauge(registry, worker)),
+      accepted_(registry.CounterRow(telemetry::kDownstreamAccepted, {})),
+      closed_(registry.CounterRow(telemetry::kDownstreamClosed, {})),
       access_log_(loop, sink, registry),
       spans_(loop, spans, registry) {
   constexpr std::string_view kReasons[] = {"limit", "loop", "unknown_destination"};

@@ -20,6 +20,8 @@ class TrafficObserver final : public Observer {
   void OnRelayOpened(const TcpRelay& relay) override;
   void OnRelayEnd(const TcpRelay& relay) override;
   void OnMirrorEnd(std::string_view service, int status, Failure failure) override;
+  void OnDownstreamAccepted() override { accepted_.Add(1); }
+  void OnDownstreamClosed() override { closed_.Add(1); }
   void OnDownstreamRefused(Refusal why) override { refused_[static_cast<size_t>(why)]->Add(1); }
   void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
 
@@ -33,6 +35,8 @@ class TrafficObserver final : public Observer {
   telemetry::Registry& registry_;
   RequestTelemetry metrics_;
   telemetry::Gauge& memory_;
+  telemetry::Counter& accepted_;
+  telemetry::Counter& closed_;
   AccessLog access_log_;
   SpanLog spans_;
   telemetry::Counter* refused_[3];  // by Refusal

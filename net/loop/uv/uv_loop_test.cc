@@ -8,11 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tulle::loop {
@@ -344,6 +346,29 @@ TEST_F(UvLoopTest, PausedListenerAcceptsNothingUntilResumed) {
   client->Watch(&ready, false, true);
   loop_->Run();
   EXPECT_EQ(accepted.sockets.size(), 1u);
+}
+
+TEST_F(UvLoopTest, Fault56_AStormIsTakenInPartsWithTurnsBetween) {
+  constexpr int kStorm = 200;
+  constexpr int kMostInATurn = 64;
+  Accepted accepted;
+  auto listener = Listen(accepted);
+  std::vector<std::unique_ptr<Socket>> clients;
+  for (int i = 0; i < kStorm; ++i) clients.push_back(Connect(listener->LocalAddress()));
+  int in_turn = 0;
+  int most = 0;
+  Flush flush;
+  flush.on_end = [&] {
+    most = std::max(most, std::exchange(in_turn, 0));
+    if (accepted.sockets.size() == kStorm) loop_->Stop();
+  };
+  accepted.on_accept = [&] {
+    ++in_turn;
+    loop_->AtTurnEnd(flush);
+  };
+  loop_->Run();
+  EXPECT_GT(most, 1);
+  EXPECT_LE(most, kMostInATurn);
 }
 
 TEST_F(UvLoopTest, TwoListenersShareAnAddress) {
