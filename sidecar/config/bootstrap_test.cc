@@ -69,6 +69,30 @@ TEST_F(BootstrapTest, StaticMeshHop) {
   EXPECT_FALSE(loader_->is_waiting());
 }
 
+TEST_F(BootstrapTest, UpgradesOfListenerAndRoute) {
+  const std::string inbound = "\"stat_prefix\": \"inbound\",";
+  const auto with = [&](const std::string& configs) {
+    return LoadChanged("static.json", inbound, inbound + "\"upgrade_configs\": [" + configs + "],");
+  };
+  ASSERT_EQ(with(R"({"upgrade_type": "WebSocket"}, {"upgrade_type": "tcp", "enabled": false})"),
+            "");
+  const auto& http = std::get<HttpSpec>(Listener("inbound")->chains[0]->proxy);
+  EXPECT_EQ(http.upgrades, (std::vector<route::UpgradeSpec>{{"WebSocket", true}, {"tcp", false}}));
+  EXPECT_NE(with("{}").find("upgrade_configs[0].upgrade_type: is needed"), std::string::npos);
+  EXPECT_NE(with(R"({"upgrade_type": "connect"})").find("CONNECT is not implemented"),
+            std::string::npos);
+  EXPECT_NE(with(R"({"upgrade_type": "websocket", "filters": [{"name": "f"}]})").find("filters"),
+            std::string::npos)
+      << "filters of its own would be left out";
+  const std::string action = "\"timeout\": \"5s\",";
+  ASSERT_EQ(LoadChanged("static.json", action,
+                        action + R"("upgrade_configs": [{"upgrade_type": "tcp"}],)"),
+            "");
+  const auto& routes = std::get<HttpSpec>(Listener("outbound")->chains[0]->proxy).routes;
+  EXPECT_EQ(routes->virtual_hosts()[0].routes()[0].forward()->upgrades,
+            (std::vector<route::UpgradeSpec>{{"tcp", true}}));
+}
+
 TEST_F(BootstrapTest, MeshProxiesLoadAsTheyAre) {
   for (const char* file : {"h1.json", "h2.json", "h2-h1.json", "in.json", "in2.json", "out.json",
                            "out2.json", "tcp.json", "tcp-in.json", "tcp-out.json"}) {

@@ -154,5 +154,28 @@ TEST_F(ChainMatchTest, OnlyWhatTheFirstBytesTellNeedsThem) {
   }
 }
 
+TEST(Misdirected, Fault90_ANameOfAnotherChain) {
+  const std::vector<std::string> own{"a.test", "*.a.test"};
+  const std::vector<std::string> elsewhere{"b.test", "*.wild.test", "deep.a.test"};
+  EXPECT_FALSE(IsMisdirected("a.test", "a.test", own, elsewhere));
+  EXPECT_FALSE(IsMisdirected("x.a.test", "a.test", own, elsewhere)) << "of the same chain";
+  EXPECT_TRUE(IsMisdirected("b.test", "a.test", own, elsewhere));
+  EXPECT_TRUE(IsMisdirected("x.wild.test", "a.test", own, elsewhere));
+  EXPECT_TRUE(IsMisdirected("deep.a.test", "a.test", own, elsewhere)) << "more exact elsewhere";
+  EXPECT_FALSE(IsMisdirected("unknown.test", "a.test", own, elsewhere)) << "of no chain";
+  EXPECT_FALSE(IsMisdirected("b.test", "a.test", own, {}));
+}
+
+TEST(Misdirected, Fault90_WhatWasAskedForByNameIsNever) {
+  // Another criterion was worth more than the names.
+  EXPECT_FALSE(IsMisdirected("a.test", "a.test", {"*.test"}, {"a.test"}));
+}
+
+TEST(Misdirected, Fault90_NamesBetweenSidecarsAreNoHosts) {
+  for (const char* sni : {"outbound_.80_._.web.default.svc.cluster.local", "", "a_b.test"}) {
+    EXPECT_FALSE(IsMisdirected("b.test", sni, {sni}, {"b.test"})) << sni;
+  }
+}
+
 }  // namespace
 }  // namespace tulle::proxy
