@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct Flags {
   std::string data_dir = "/var/lib/tulle";
   std::string trust_domain = "cluster.local";
   std::string svid_ttl = "24h";
+  std::string root_ttl = "87600h";
   std::string grpc = "0.0.0.0:15012";
   std::string rest = "0.0.0.0:15016";
   std::string health = "127.0.0.1:15014";
@@ -33,6 +35,7 @@ struct Flags {
   std::string access_log_file;
   std::string log_level = "info";
   bool log_json = false;
+  bool reset_admin = false;
 };
 
 int Fail(const std::string& message) {
@@ -58,6 +61,12 @@ void Describe(CLI::App* app, Flags* flags) {
   app->add_option("--svid-ttl", flags->svid_ttl,
                   "how long a workload's certificate lives, like 24h or 10m")
       ->type_name("DURATION");
+  app->add_option("--root-ttl", flags->root_ttl,
+                  "how long a root lives; a new one takes its place when a fifth of that is left")
+      ->type_name("DURATION");
+  app->add_flag("--reset-admin", flags->reset_admin,
+                "make a new credential for the admin at this start, in admin.json of the data "
+                "directory; the former one ends");
   app->add_option("--grpc", flags->grpc, "for sidecars: xDS, certificates, registration (TLS)")
       ->type_name("ADDRESS:PORT");
   app->add_option("--api", flags->rest, "of the REST API (TLS)")->type_name("ADDRESS:PORT");
@@ -97,6 +106,26 @@ std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::st
   return options;
 }
 
+bool ReadLifetimes(const Flags& flags, ca::MeshAuthority::Options* authority, std::string* error) {
+  const auto svid = policy::ParseDuration(flags.svid_ttl);
+  const auto root = policy::ParseDuration(flags.root_ttl);
+  if (!svid) *error = "--svid-ttl " + flags.svid_ttl;
+  if (!root) *error = "--root-ttl " + flags.root_ttl;
+  *error += " is no duration; write it like 24h or 10m";
+  if (!svid || !root) return false;
+  authority->svid_lifetime_seconds = svid->count() / 1000;
+  authority->root_lifetime_seconds = root->count() / 1000;
+  return true;
+}
+
+// A core dump would hold the root's key. The limit alone does not keep a core from a program that
+// the system pipes it to: that one gets no memory.
+void KeepMemoryPrivate() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  std::ofstream("/proc/self/coredump_filter") << "0";
+}
+
 int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
           const server::FrontendOptions& doors, telemetry::LogLevel level) {
   telemetry::Log log(level,
@@ -122,9 +151,7 @@ int Main(int argc, char** argv) {
   CLI::App app("The control plane of Tulle: policies, identities, discovery.");
   Describe(&app, &flags);
   CLI11_PARSE(app, argc, argv);
-  // A core dump would hold the root's key.
-  const rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
+  KeepMemoryPrivate();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
   // A file that may not grow is a full disk: the store says so, and the process lives.
@@ -134,13 +161,11 @@ int Main(int argc, char** argv) {
   options.version = telemetry::kVersion;
   options.access_log_file = flags.access_log_file;
   options.authority.trust_domain = flags.trust_domain;
-  const auto ttl = policy::ParseDuration(flags.svid_ttl);
-  if (!ttl)
-    return Fail("--svid-ttl " + flags.svid_ttl + " is no duration; write it like 24h or 10m");
-  options.authority.svid_lifetime_seconds = ttl->count() / 1000;
+  options.reset_admin = flags.reset_admin;
+  std::string error;
+  if (!ReadLifetimes(flags, &options.authority, &error)) return Fail(error);
   const auto level = telemetry::ParseLogLevel(flags.log_level);
   if (!level) return Fail("--log-level " + flags.log_level + " is not known; write info or debug");
-  std::string error;
   const auto doors = ReadAddresses(flags, &error);
   if (!doors) return Fail(error);
   if (mkdir(flags.data_dir.c_str(), 0700) != 0 && errno != EEXIST) {

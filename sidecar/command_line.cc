@@ -53,6 +53,8 @@ void AddWorkloadOptions(CLI::App& app, Workload& workload) {
                  "The service that this workload belongs to (default: the token's account)");
   app.add_option("--address", workload.address,
                  "The address that others dial (default: where this connects from)");
+  app.add_option("--locality", workload.locality,
+                 "REGION[/ZONE[/SUBZONE]] where this runs, for policies that go by it");
   app.add_option("--inbound", workload.inbound,
                  "LISTEN:APPLICATION[:SERVICE]/PROTOCOL, again for each port: the sidecar's port, "
                  "the application's on "

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 
 #include "net/loop/uv/uv_loop.h"
 #include "sidecar/command_line.h"
@@ -18,6 +19,9 @@ int main(int argc, char** argv) {
   // A core dump would hold private keys.
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
+  // The limit alone does not keep a core from a program that the system pipes it to: no memory
+  // then.
+  std::ofstream("/proc/self/coredump_filter") << "0";
 
   const std::unique_ptr<tulle::loop::Loop> loop = tulle::loop::NewUvLoop();
   Process process(*loop, *std::move(parsed.command_line));

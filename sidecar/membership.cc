@@ -1,5 +1,6 @@
 #include "sidecar/membership.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string_view>
@@ -22,6 +23,8 @@ using telemetry::LogLevel;
 
 constexpr char kOwnSecret[] = "default";
 constexpr char kRootsSecret[] = "ROOTCA";
+// Of a certificate's life: from here on a failed renewal is an error and no warning.
+constexpr int64_t kUrgentPercent = 80;
 
 std::string SecretOf(const identity::Identity& identity) {
   envoy::extensions::transport_sockets::tls::v3::Secret secret;
@@ -131,7 +134,11 @@ void Membership::Leave(std::function<void()> done) {
 void Membership::OnIdentity(const std::shared_ptr<const identity::Identity>& identity) {
   const auto former = std::exchange(identity_, identity);
   const bool renewed = former == nullptr || former->chain_pem != identity->chain_pem;
-  if (renewed) ShowIdentity();
+  if (renewed) {
+    identity_since_ = std::max<int64_t>(identity->not_before,
+                                        std::chrono::system_clock::to_time_t(loop_.WallNow()));
+    ShowIdentity();
+  }
   const absl::Status put = sidecar_.loader().Put(config::ResourceKind::kSecret, kOwnSecret,
                                                  SecretOf(*identity), config::Origin::kDynamic);
   if (!put.ok()) log_.Write(LogLevel::kError, LogComponent::kIdentity, std::string(put.message()));
@@ -160,8 +167,20 @@ void Membership::ShowIdentity() {
   sidecar_.SetOwnWorkload(proxy::OwnWorkloadOf(identity_->spiffe_id));
 }
 
+// Louder as the end comes nearer, with what is left: the other renewals of its life have failed.
 void Membership::OnIdentityError(const std::string& error) {
-  log_.Write(LogLevel::kWarning, LogComponent::kIdentity, error);
+  if (identity_ == nullptr) return log_.Write(LogLevel::kWarning, LogComponent::kIdentity, error);
+  const int64_t now = std::chrono::system_clock::to_time_t(loop_.WallNow());
+  const int64_t life = std::max<int64_t>(identity_->not_after - identity_since_, 1);
+  const int64_t left = identity_->not_after - now;
+  const int64_t used = std::clamp<int64_t>(100 - 100 * left / life, 0, 100);
+  const bool is_urgent = used >= kUrgentPercent;
+  const std::string state =
+      left > 0
+          ? absl::StrCat("the certificate ends in ", left, " s, ", used, " % of its life are over")
+          : absl::StrCat("the certificate has ended ", -left, " s ago: see `tullectl check`");
+  log_.Write(is_urgent ? LogLevel::kError : LogLevel::kWarning, LogComponent::kIdentity,
+             absl::StrCat(error, " (", state, ")"));
 }
 
 }  // namespace tulle::sidecar

@@ -71,6 +71,7 @@ class Membership final : private identity::IdentityAgent::Events {
   telemetry::Log& log_;
   telemetry::Registry& metrics_;
   std::shared_ptr<const identity::Identity> identity_;
+  int64_t identity_since_ = 0;  // of this process, or of its issue
   std::unique_ptr<identity::IdentityAgent> agent_;
   std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<OnDemandListeners> on_demand_;  // null: not transparent

@@ -115,6 +115,7 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
   request.set_instance_id(instance_id);
   request.set_service(workload.service);
   request.set_address(workload.address);
+  request.set_locality(workload.locality);
   for (const std::string& text : workload.inbound) {
     if (ParseInbound(text, request.add_ports())) continue;
     return absl::InvalidArgumentError(absl::StrCat(

@@ -28,6 +28,7 @@ struct Workload {
   bool has_ipv6 = false;               // of this machine
   std::vector<uint16_t> opaque_ports;  // of the application: bytes, whatever they look like
   std::vector<uint16_t> skip_ports;    // of the application: peers reach it in plaintext
+  std::string locality;                // REGION[/ZONE[/SUBZONE]]
 
   bool has_listeners() const {
     return transparent || !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();

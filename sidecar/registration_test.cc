@@ -30,6 +30,7 @@ TEST(MakeRegistration, SaysWhatTheWorkloadIs) {
   Workload workload;
   workload.service = "shop.default";
   workload.address = "10.0.0.5";
+  workload.locality = "eu/a";
   workload.inbound = {"18080:8080/http", "19090:9090/grpc"};
   workload.outbound_http = 15080;
   workload.outbound_tcp = {"redis:6379=16379", "db.data:5432=15432"};
@@ -37,6 +38,7 @@ TEST(MakeRegistration, SaysWhatTheWorkloadIs) {
   EXPECT_EQ(request.instance_id(), "id-1");
   EXPECT_EQ(request.service(), "shop.default");
   EXPECT_EQ(request.address(), "10.0.0.5");
+  EXPECT_EQ(request.locality(), "eu/a");
   ASSERT_EQ(request.ports_size(), 2);
   EXPECT_EQ(request.ports(1).listen_port(), 19090u);
   EXPECT_EQ(request.outbound().http_port(), 15080u);

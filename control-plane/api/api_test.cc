@@ -264,6 +264,13 @@ TEST(Credentials, TheFirstAdminsFileIsTheOwnersAlone) {
   unlink(path.c_str());
   ASSERT_TRUE(credentials.EnsureFirstAdmin(path, kNow).ok());
   EXPECT_NE(stat(path.c_str(), &status), 0);
+  // Who has lost it gets a new one, and the former one ends.
+  ASSERT_TRUE(credentials.ResetAdmin(path, kNow).ok());
+  std::string fresh;
+  std::ifstream(path) >> fresh;
+  EXPECT_NE(fresh, text);
+  EXPECT_TRUE(credentials.Authenticate("Bearer " + fresh)->has_value());
+  EXPECT_FALSE(credentials.Authenticate("Bearer " + text)->has_value());
   const auto empty = *store::SqliteStore::Open(":memory:");
   EXPECT_EQ(Credentials(empty.get(), &keys).EnsureFirstAdmin("/no/such/folder/x", kNow).code(),
             absl::StatusCode::kPermissionDenied);

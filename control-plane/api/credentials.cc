@@ -112,7 +112,10 @@ absl::StatusOr<std::optional<Principal>> Credentials::Authenticate(std::string_v
 absl::Status Credentials::EnsureFirstAdmin(const std::string& path, int64_t now) {
   const auto records = store_->List(Collection::kCredential);
   if (!records.ok()) return records.status();
-  if (!records->empty()) return absl::OkStatus();
+  return records->empty() ? ResetAdmin(path, now) : absl::OkStatus();
+}
+
+absl::Status Credentials::ResetAdmin(const std::string& path, int64_t now) {
   const std::string secret = ca::NewSecret(keys_);
   const absl::Status written = WritePrivateFile(path, secret + "\n");
   if (!written.ok()) return written;

@@ -39,6 +39,9 @@ class Credentials {
   // starts do nothing. The file comes first: a crash in between leaves no admin whose credential
   // nobody has.
   absl::Status EnsureFirstAdmin(const std::string& path, int64_t now);
+  // The same whatever there is: the way back for who has no credential any more, and may write the
+  // data directory.
+  absl::Status ResetAdmin(const std::string& path, int64_t now);
 
  private:
   absl::Status Store(const Principal& principal, const std::string& secret, std::string_view author,

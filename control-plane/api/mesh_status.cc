@@ -174,43 +174,6 @@ ApiResponse Api::ProxyConfig(const Call& call) {
   return Answer(json);
 }
 
-ApiResponse Api::Check(const Call& call) {
-  Json findings = Json::array();
-  bool all_good = true;
-  const auto add = [&](const char* name, bool is_good, const std::string& message) {
-    findings.push_back({{"name", name}, {"ok", is_good}, {"message", message}});
-    all_good = all_good && is_good;
-  };
-  std::string away;
-  std::string rejecting;
-  for (const ProxyStatus& proxy : parts_.view->Proxies()) {
-    if (!proxy.is_connected) away += " " + proxy.name;
-    for (const auto& type : proxy.types) {
-      if (!type.rejection.empty()) rejecting += " " + proxy.name + " (" + type.rejection + ")";
-    }
-  }
-  add("proxies connected", away.empty(), away.empty() ? "all" : "not connected:" + away);
-  add("configuration accepted", rejecting.empty(),
-      rejecting.empty() ? "by all" : "rejected by:" + rejecting);
-  std::string unhealthy;
-  for (const auto& [id, workload] : parts_.view->CurrentMesh().workloads) {
-    if (workload.health != discovery::Health::kHealthy) unhealthy += " " + id;
-  }
-  add("workloads healthy", unhealthy.empty(), unhealthy.empty() ? "all" : "unhealthy:" + unhealthy);
-  const size_t held = parts_.view->HeldLeases();
-  add("leases", held == 0,
-      held == 0 ? "none is held"
-                : std::to_string(held) + " are overdue at once and held: look at the network");
-  const int64_t end = parts_.authority->signing().certificate().not_after();
-  constexpr int64_t kWarnBefore = 60LL * 24 * 3600;
-  add("root certificate", end - call.now > kWarnBefore,
-      "ends in " + std::to_string((end - call.now) / 86400) +
-          " days; `tullectl cert rotate` makes a new one");
-  const auto& unreadable = parts_.policies->unreadable();
-  add("policies readable", unreadable.empty(), unreadable.empty() ? "all" : unreadable[0]);
-  return Answer({{"ok", all_good}, {"items", findings}});
-}
-
 ApiResponse Api::Version(const Call&) { return Answer({{"version", parts_.version}}); }
 
 }  // namespace tulle::api

@@ -7,6 +7,7 @@
 #include "certs/verify_peer.h"
 #include "control-plane/ca/join_token.h"
 #include "control-plane/ca/mesh_authority.h"
+#include "control-plane/ca/signing_limit.h"
 #include "control-plane/store/sqlite_store.h"
 
 namespace tulle::ca {
@@ -112,8 +113,51 @@ TEST_F(CaTest, TokensAreBoundToAnIdentityAndExpire) {
   EXPECT_EQ(tokens.Redeem(*token, kNow + 60).status().code(), absl::StatusCode::kUnauthenticated);
   EXPECT_EQ(*tokens.ServicesOf(Id("post")), std::vector<std::string>{"default/post"});
   EXPECT_EQ(*tokens.ServicesOf(Id("other")), std::vector<std::string>{"default/other"});
-  ASSERT_TRUE(tokens.DeleteExpired(kNow + 60).ok());
+  // Named to who asks, until the identity joins.
+  ASSERT_EQ(tokens.refused().size(), 1u);
+  EXPECT_EQ(tokens.refused().at(Id("post").ToString()).expired_at, kNow + 60);
+  const auto again = tokens.Create({Id("post"), {"default/post"}, kNow + 120},
+                                   authority_->root_key_hash(), "ann", kNow);
+  ASSERT_TRUE(again.ok() && tokens.Redeem(*again, kNow).ok());
+  EXPECT_TRUE(tokens.refused().empty());
+  constexpr int64_t kWeek = 7 * 24 * 3600;
+  ASSERT_TRUE(tokens.DeleteExpired(kNow + 60 + kWeek).ok());
+  EXPECT_EQ(store_->List(store::Collection::kJoinToken)->size(), 1u);
+  ASSERT_TRUE(tokens.DeleteExpired(kNow + 120 + kWeek).ok());
   EXPECT_TRUE(store_->List(store::Collection::kJoinToken)->empty());
+}
+
+TEST_F(CaTest, Fault39_OneIdentityCannotHaveItAllSigned) {
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  const auto issue = [&](const std::string& account, int64_t now) {
+    return authority_->Issue(Id(account), csr, std::nullopt, MeshAuthority::Holder::kSidecar, now)
+        .status();
+  };
+  for (int64_t i = 0; i < SigningLimit::kAtOnce; ++i) ASSERT_TRUE(issue("a", kNow).ok()) << i;
+  const absl::Status refused = issue("a", kNow);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(refused.message().find("too many certificates"), std::string::npos);
+  EXPECT_TRUE(issue("b", kNow).ok()) << "others have their own";
+  EXPECT_FALSE(issue("a", kNow - 3600).ok()) << "a clock that goes back gives nothing";
+  for (int64_t i = 0; i < SigningLimit::kPerSecond; ++i)
+    EXPECT_TRUE(issue("a", kNow - 3600 + 1).ok());
+  EXPECT_FALSE(issue("a", kNow - 3600 + 1).ok());
+}
+
+TEST(SigningLimit, Fault39_ForgetsWhoHasLongNotAsked) {
+  SigningLimit limit;
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limit.Take(std::to_string(i), 100));
+  EXPECT_EQ(limit.size(), 1000u);
+  EXPECT_TRUE(limit.Take("late", 100 + 3600));
+  EXPECT_EQ(limit.size(), 1u);
+}
+
+TEST(EqualInConstantTime, Fault89_ComparesAllOfIt) {
+  EXPECT_TRUE(EqualInConstantTime("", ""));
+  EXPECT_TRUE(EqualInConstantTime("abcd", "abcd"));
+  for (const char* other : {"abce", "bbcd", "abc", "abcde", ""}) {
+    EXPECT_FALSE(EqualInConstantTime("abcd", other)) << other;
+  }
 }
 
 TEST_F(CaTest, Fault39_ForgedTokensAreRefusedAlike) {
@@ -153,7 +197,7 @@ bool Trusts(const std::string& bundle_pem, const std::string& leaf_pem) {
   return false;
 }
 
-TEST_F(CaTest, RotationNeverLeavesAPeerThatCannotVerify) {
+TEST_F(CaTest, Fault42_RotationNeverLeavesAPeerThatCannotVerify) {
   const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
   const auto issue = [&] { return Issue(Id("a"), csr)->certificate_pem; };
   const std::string old_bundle = authority_->trust_bundle_pem();
@@ -295,11 +339,27 @@ TEST_F(CaTest, ARootIsReplacedInTimeAndAtTheStartIfItHasEnded) {
   const int64_t life = root.not_after() - root.not_before();
   EXPECT_FALSE(authority_->RotationIsDue(kNow));
   EXPECT_FALSE(authority_->RotationIsDue(root.not_before() + life * 4 / 5 - 60));
-  EXPECT_TRUE(authority_->RotationIsDue(root.not_before() + life * 4 / 5 + 60));
+  EXPECT_TRUE(authority_->RotationIsDue(root.not_before() + life * 4 / 5 + 120));
   const auto late = MeshAuthority::Open(options_, store_.get(), &keys_, root.not_after());
   ASSERT_TRUE(late.ok()) << late.status();
   EXPECT_NE((*late)->root_key_hash(), authority_->root_key_hash());
   EXPECT_TRUE((*late)->IssueOwn(keys_.Generate(), {}, {}, root.not_after()).ok());
+}
+
+TEST_F(CaTest, RootsThatEndedInTheMiddleOfARotationAreLeftBehind) {
+  options_.root_lifetime_seconds = 2 * options_.svid_lifetime_seconds;
+  store_ = *store::SqliteStore::Open(":memory:");
+  Reopen();
+  ASSERT_TRUE(Issue(Id("a"), certs::BuildCertificateRequest(keys_.Generate(), Id("a"))).ok());
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  const int64_t late = kNow + options_.root_lifetime_seconds;
+  const auto opened = MeshAuthority::Open(options_, store_.get(), &keys_, late);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ((*opened)->rotation().phase(), RotationPhase::kSteady);
+  EXPECT_EQ((*opened)->signing().certificate().not_after(), late + options_.root_lifetime_seconds);
+  EXPECT_LT((*opened)->last_svid_ends(), late) << "it is still known when the last one ended";
+  options_.root_lifetime_seconds = options_.svid_lifetime_seconds;
+  EXPECT_FALSE(MeshAuthority::Open(options_, store_.get(), &keys_, late).ok());
 }
 
 TEST_F(CaTest, ARootThatHasEndedIsReplacedAllTheSame) {

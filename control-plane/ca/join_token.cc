@@ -15,6 +15,7 @@ using store::Collection;
 
 constexpr std::string_view kPrefix = "tulle1.";
 constexpr size_t kHexBytes = 64;
+constexpr int64_t kKeptSeconds = 7 * 24 * 3600;
 
 bool IsHex(std::string_view text) {
   return text.size() == kHexBytes && std::all_of(text.begin(), text.end(), [](char c) {
@@ -111,9 +112,17 @@ absl::StatusOr<TokenGrant> JoinTokens::Redeem(std::string_view token, int64_t no
   const std::string hash = HashOfSecret(parts->secret);
   const auto record = store_->Get(Collection::kJoinToken, hash);
   if (!record.ok()) return record.status();
-  if (!*record || !EqualInConstantTime((*record)->key, hash)) return Refused();
+  if (!*record || !EqualInConstantTime((*record)->key, hash)) {
+    refused_[""] = {0, now};
+    return Refused();
+  }
   auto grant = GrantFromJson((*record)->value);
-  if (grant.ok() && grant->expires_at <= now) return Refused();
+  if (!grant.ok()) return grant;
+  if (grant->expires_at <= now) {
+    refused_[grant->id.ToString()] = {grant->expires_at, now};
+    return Refused();
+  }
+  refused_.erase(grant->id.ToString());
   return grant;
 }
 
@@ -149,7 +158,7 @@ absl::Status JoinTokens::DeleteExpired(int64_t now) {
   store::Transaction transaction("tulle-control", now);
   for (const store::Record& record : *records) {
     const auto grant = GrantFromJson(record.value);
-    if (!grant.ok() || grant->expires_at <= now)
+    if (!grant.ok() || grant->expires_at + kKeptSeconds <= now)
       transaction.Delete(Collection::kJoinToken, record.key);
   }
   if (transaction.changes().empty()) return absl::OkStatus();

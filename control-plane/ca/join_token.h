@@ -11,6 +11,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,12 @@ struct TokenGrant {
   int64_t expires_at = 0;
 };
 
+// An attempt to join that was refused: for whoever asks what is wrong.
+struct RefusedJoin {
+  int64_t expired_at = 0;  // of the token; 0: it is not known, or no more
+  int64_t last_tried = 0;
+};
+
 class JoinTokens {
  public:
   // Both outlive this.
@@ -53,11 +60,16 @@ class JoinTokens {
   absl::StatusOr<std::vector<std::string>> ServicesOf(const certs::SpiffeId& id);
   // When the last token expires; 0: there is none.
   absl::StatusOr<int64_t> LatestExpiry();
+  // Those that have been expired for a week: until then an attempt with one can be named.
   absl::Status DeleteExpired(int64_t now);
+  // By SPIFFE ID, since the start, until that identity joins; under "" all with tokens that are not
+  // known.
+  const std::map<std::string, RefusedJoin>& refused() const { return refused_; }
 
  private:
   store::Store* store_;
   certs::KeySource* keys_;
+  std::map<std::string, RefusedJoin> refused_;
 };
 
 // SHA-256 as lower-case hex; for secrets of full entropy.

@@ -61,6 +61,9 @@ absl::StatusOr<std::unique_ptr<MeshAuthority>> MeshAuthority::Open(const Options
     return absl::InvalidArgumentError(
         absl::StrCat("--svid-ttl is too short: at least ", kShortestLifetime, "s"));
   }
+  if (options.root_lifetime_seconds < 2 * options.svid_lifetime_seconds) {
+    return absl::InvalidArgumentError("--root-ttl is too short: at least twice --svid-ttl");
+  }
   std::unique_ptr<MeshAuthority> authority(new MeshAuthority(options, store, keys));
   const absl::Status status = authority->Load(now);
   if (!status.ok()) return status;
@@ -99,15 +102,21 @@ absl::Status MeshAuthority::Load(int64_t now) {
         "the store's root is for trust domain ", std::string(roots.active[0].trust_domain()),
         ": start with that one, or with an empty --data-dir"));
   }
-  // No certificate outlives its issuer: under a root that has ended nobody need be waited for.
-  if (is_steady && roots.active[0].certificate().not_after() <= now) return StartAfresh(now);
+  // No certificate outlives its issuer: under roots that have ended nobody need be waited for.
+  if (std::all_of(roots.active.begin(), roots.active.end(), [now](const certs::Authority& root) {
+        return root.certificate().not_after() <= now;
+      })) {
+    return StartAfresh(now);
+  }
   Adopt(std::move(roots));
   return absl::OkStatus();
 }
 
 absl::Status MeshAuthority::StartAfresh(int64_t now) {
-  auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now);
+  auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now,
+                                           options_.root_lifetime_seconds);
   if (!root.ok()) return root.status();
+  rotation_.Resume(RotationPhase::kSteady, now);
   Roots roots = {{*std::move(root)}, {}};
   const absl::Status saved = Save(roots, RotationPhase::kSteady, now);
   if (saved.ok()) Adopt(std::move(roots));
@@ -181,6 +190,11 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
     return absl::InvalidArgumentError(
         absl::StrCat(caller.ToString(), " is no workload: only /ns/NS/sa/ACCOUNT gets an SVID"));
   }
+  if (!limit_.Take(caller.ToString(), now)) {
+    return absl::UnavailableError(
+        absl::StrCat(caller.ToString(), " has asked for too many certificates: try again in a ",
+                     "minute; if it goes on, see which instance asks in tulle-control's log"));
+  }
   const auto request = certs::CertificateRequest::Parse(csr_pem);
   if (!request.ok()) return request.status();
   certs::SvidOrder order{caller, request->public_key()};
@@ -221,10 +235,14 @@ absl::StatusOr<IssuedSvid> MeshAuthority::IssueOwn(const certs::PrivateKey& key,
   return IssuedSvid{std::move(chain), trust_bundle_pem_, leaf->not_after(), id->ToString()};
 }
 
-bool MeshAuthority::RotationIsDue(int64_t now) const {
+int64_t MeshAuthority::root_life_seconds() const {
   const certs::Certificate& root = signing().certificate();
+  return root.not_after() - root.not_before() - certs::kBackdateSeconds;
+}
+
+bool MeshAuthority::RotationIsDue(int64_t now) const {
   return rotation_.phase() == RotationPhase::kSteady &&
-         root.not_after() - now < (root.not_after() - root.not_before()) / 5;
+         signing().certificate().not_after() - now < root_life_seconds() / 5;
 }
 
 absl::Status MeshAuthority::BeginRotation(int64_t now) {
@@ -234,7 +252,8 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
         "a rotation is under way (", TextOf(rotation_.phase()), "), waiting for ",
         waiting.empty() ? "nobody; it goes on by itself" : absl::StrJoin(waiting, ", ")));
   }
-  auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now);
+  auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now,
+                                           options_.root_lifetime_seconds);
   if (!root.ok()) return root.status();
   Roots roots = roots_;
   roots.active.push_back(*std::move(root));

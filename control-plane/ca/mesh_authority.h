@@ -3,8 +3,8 @@
 //
 // Owner and thread: the store's thread, since every change is written before it counts. Times in
 // seconds since the epoch, passed in. Errors: absl::Status; kInvalidArgument for a bad request (fix
-// the CSR), kUnauthenticated never here: whoever calls Issue has authenticated the caller by join
-// token or SVID.
+// the CSR), kUnavailable when one identity asks too often, kUnauthenticated never here:
+// whoever calls Issue has authenticated the caller by join token or SVID.
 #ifndef TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_
 #define TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_
 
@@ -22,6 +22,7 @@
 #include "certs/private_key.h"
 #include "certs/spiffe_id.h"
 #include "control-plane/ca/root_rotation.h"
+#include "control-plane/ca/signing_limit.h"
 #include "control-plane/store/store.h"
 
 namespace tulle::ca {
@@ -39,6 +40,7 @@ class MeshAuthority {
     std::string trust_domain = "cluster.local";
     int64_t svid_lifetime_seconds =
         certs::kSvidLifetimeSeconds;  // --svid-ttl; also the most one may ask for
+    int64_t root_lifetime_seconds = certs::kRootLifetimeSeconds;  // --root-ttl
   };
 
   // Reads the roots; an empty store gets its first one. `store` and `keys` outlive this.
@@ -76,6 +78,10 @@ class MeshAuthority {
   // Its end alone does not tell: the old and the new root may both sign within one second.
   bool HasRenewed(const std::string& svid_sha256, int64_t not_after) const;
 
+  // When the last SVID ends that was ever issued, rounded up; 0: none was.
+  int64_t last_svid_ends() const { return rotation_.outstanding().any; }
+  // Of the signing root, without the time by which it is dated back.
+  int64_t root_life_seconds() const;
   // The root has a fifth of its life left: begin a rotation.
   bool RotationIsDue(int64_t now) const;
   // Rotation. kFailedPrecondition while one is under way (the message names the nodes it waits
@@ -122,6 +128,7 @@ class MeshAuthority {
   store::Store* store_;
   certs::KeySource* keys_;
   RootRotation rotation_;
+  SigningLimit limit_;
   int64_t issued_count_ = 0;
   Roots roots_;
   std::set<std::string> renewed_;  // SHA-256 of SVIDs signed since the new root signs

@@ -100,6 +100,11 @@ void Grammar::AddRun() {
                  "SERVICE:PORT=LISTEN: a TCP service on a port of loopback; repeat for more")
       ->type_name("")
       ->allow_extra_args(false);
+  run.add_option("--no-proxy", flags.no_proxy,
+                 "hosts outside the mesh that the program calls past the sidecar, beside those of "
+                 "NO_PROXY")
+      ->type_name("HOSTS")
+      ->delimiter(',');
   run.add_option("--opaque-ports", flags.opaque_ports, "whose bytes are not looked at")
       ->type_name("PORTS")
       ->delimiter(',');

@@ -59,6 +59,7 @@ struct RunFlags {
   std::string state_directory;
   std::string log_level = "warning";
   int drain_seconds = 30;
+  std::vector<std::string> no_proxy;  // hosts that are called past the sidecar
 };
 
 struct Invocation {

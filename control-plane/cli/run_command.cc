@@ -130,6 +130,19 @@ std::vector<std::string> SidecarWords(const Invocation& wanted, const std::strin
   return words;
 }
 
+// What the program calls past the sidecar: loopback, and what it was told already.
+std::string NoProxy(const RunFlags& flags) {
+  std::string hosts = "localhost,127.0.0.1,::1";
+  for (const char* name : {"NO_PROXY", "no_proxy"}) {
+    const char* known = getenv(name);
+    if (known == nullptr || *known == '\0') continue;
+    absl::StrAppend(&hosts, ",", known);
+    break;
+  }
+  for (const std::string& host : flags.no_proxy) absl::StrAppend(&hosts, ",", host);
+  return hosts;
+}
+
 // The program and its sidecar, from start to end.
 class Pair {
  public:
@@ -208,9 +221,7 @@ absl::StatusOr<int> Pair::StartAndWatch() {
   if (flags.port != 0) program.variables["PORT"] = absl::StrCat(flags.port);
   const std::string proxy = absl::StrCat("http://127.0.0.1:", ports_.outbound);
   for (const char* name : {"HTTP_PROXY", "http_proxy"}) program.variables[name] = proxy;
-  for (const char* name : {"NO_PROXY", "no_proxy"}) {
-    program.variables[name] = "localhost,127.0.0.1,::1";
-  }
+  for (const char* name : {"NO_PROXY", "no_proxy"}) program.variables[name] = NoProxy(flags);
   const auto started = StartProgram(program);
   if (!started.ok()) return started.status();
   program_id_ = *started;

@@ -1,6 +1,7 @@
 #include "control-plane/cli/table.h"
 
 #include <algorithm>
+#include <ctime>
 
 namespace tulle::cli {
 namespace {
@@ -61,6 +62,14 @@ std::string FormatAge(int64_t seconds) {
   if (seconds < 2 * kDay) return std::to_string(seconds / kHour) + "h";
   if (seconds < 8 * kDay) return TwoUnits(seconds / kDay, 'd', seconds % kDay / kHour, 'h');
   return std::to_string(seconds / kDay) + "d";
+}
+
+std::string FormatTime(int64_t seconds) {
+  const time_t time = seconds;
+  tm parts{};
+  gmtime_r(&time, &parts);
+  char text[32];
+  return std::string(text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts));
 }
 
 }  // namespace tulle::cli

@@ -25,6 +25,9 @@ class Table {
 // "5s", "4m10s", "3h", "2d": as exact as one needs, as kubectl has it. Negative: "0s".
 std::string FormatAge(int64_t seconds);
 
+// "2026-11-21T22:10:05Z".
+std::string FormatTime(int64_t seconds);
+
 }  // namespace tulle::cli
 
 #endif  // TULLE_CONTROL_PLANE_CLI_TABLE_H_

@@ -17,6 +17,11 @@ absl::Status Trouble(std::string_view error, std::string_view hint) {
   return absl::UnknownError(text);
 }
 
+std::string ErrorOf(const absl::Status& trouble) {
+  const std::string text(trouble.message());
+  return text.substr(0, text.find(kHintMark));
+}
+
 void PrintTrouble(const absl::Status& trouble, bool has_colour, std::ostream& err) {
   const std::string text(trouble.message());
   const size_t mark = text.find(kHintMark);

@@ -12,6 +12,8 @@
 namespace tulle::cli {
 
 absl::Status Trouble(std::string_view error, std::string_view hint = "");
+// Its error without the hint.
+std::string ErrorOf(const absl::Status& trouble);
 // "error: ...\nhint: ...\n"; an error of several lines (the problems of a file) is printed as it
 // is.
 void PrintTrouble(const absl::Status& trouble, bool has_colour, std::ostream& err);

@@ -8,7 +8,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "certs/authority.h"
 #include "certs/private_key.h"
+#include "certs/spiffe_id.h"
 #include "control-plane/api/api.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/store/sqlite_store.h"
@@ -77,6 +79,14 @@ class DirectClient : public ApiClient {
   std::string authorization_;
 };
 
+class NobodyThere : public ApiClient {
+ public:
+  absl::StatusOr<ApiReply> Send(const ApiCall&) override {
+    return absl::UnavailableError("it does not prove to be tulle-control");
+  }
+  void SetTrust(const std::string&) override {}
+};
+
 class Tullectl : public testing::Test {
  protected:
   Tullectl()
@@ -100,6 +110,8 @@ class Tullectl : public testing::Test {
     return folder_ + "/" + name;
   }
 
+  bool is_unreachable = false;
+
   // The exit code; what it said is in out and err.
   int Run(std::vector<std::string> arguments, const std::string& input = "") {
     std::istringstream in(input);
@@ -109,7 +121,8 @@ class Tullectl : public testing::Test {
     environment.variables = {{"HOME", folder_}};
     environment.now = [] { return kNow; };
     environment.pause = [](int64_t) {};
-    environment.connect = [&](const Destination& destination) {
+    environment.connect = [&](const Destination& destination) -> std::unique_ptr<ApiClient> {
+      if (is_unreachable) return std::make_unique<NobodyThere>();
       return std::make_unique<DirectClient>(api_, destination.credential);
     };
     arguments.insert(arguments.end(), {"--credential-file", admin_});
@@ -347,6 +360,60 @@ TEST_F(Tullectl, ContextsAreMadeChosenAndForgotten) {
   EXPECT_EQ(out, "far\n");
   EXPECT_EQ(Run({"config", "delete-context", "far"}), 0);
   EXPECT_EQ(Run({"config", "current-context"}), 1);
+}
+
+TEST_F(Tullectl, CheckTellsTheWayOutWhenTheRootHasEnded) {
+  is_unreachable = true;
+  const auto check = [&](int64_t begin, int64_t lifetime) {
+    const auto root = certs::Authority::CreateRoot("cluster.local", keys_, begin, lifetime);
+    ASSERT_TRUE(root.ok()) << root.status();
+    const std::string ca = Write("ca.pem", root->certificate().ToPem());
+    EXPECT_EQ(Run({"check", "--ca-file", ca}), 1);
+  };
+  check(kNow - 60, 3600);
+  EXPECT_EQ(err.find("have ended"), std::string::npos) << err;
+  check(kNow - 7200, 3600);
+  EXPECT_NE(err.find("have ended at 2026-09-21T13:13:20Z, 60m ago"), std::string::npos) << err;
+  size_t at = 0;
+  for (const char* step : {"date -u", "systemctl restart tulle-control", "check",
+                           "token create --service NAME -o raw > FILE", "5. $ tullectl"}) {
+    at = err.find(step, at);
+    EXPECT_NE(at, std::string::npos) << step << err;
+  }
+  check(kNow + 7200, 3600);
+  EXPECT_NE(err.find("begin at"), std::string::npos) << err;
+  EXPECT_NE(err.find("set the clock of this machine right"), std::string::npos) << err;
+}
+
+TEST_F(Tullectl, CheckNamesWorkloadsWhoseCertificateHasEnded) {
+  view_.proxies[0].certificate_not_after = kNow - 1;
+  view_.proxies[0].spiffe_id = "spiffe://cluster.local/ns/blog/sa/post";
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("certificates of workloads: ended: post-1 at 2026-09-21T14:13:19Z"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find("    $ tullectl token create --service post -n blog -o raw > FILE\n"),
+            std::string::npos)
+      << out;
+}
+
+TEST_F(Tullectl, CheckNamesTokensThatHaveEnded) {
+  const auto id = *certs::SpiffeId::ForWorkload("cluster.local", "default", "post");
+  const auto token = *tokens_.Create({id, {"default/post"}, kNow - 100},
+                                     authority_->root_key_hash(), "ann", kNow - 200);
+  ASSERT_FALSE(tokens_.Redeem(token, kNow - 10).ok());
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("join tokens: refused: " + id.ToString() + ", whose token ended at"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find("$ tullectl token create --service post -o raw > FILE"), std::string::npos);
+}
+
+TEST_F(Tullectl, CheckTellsTheWayToANewCredential) {
+  ASSERT_TRUE(credentials_.Delete("ann", "test", kNow).ok());
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(err.find("does not know the credential"), std::string::npos) << err;
+  EXPECT_NE(err.find("tulle-control --data-dir DATA-DIR --reset-admin"), std::string::npos) << err;
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ struct Workload {
   Health health = Health::kHealthy;  // when it registers: whether it has begun to serve
   std::map<std::string, std::string> metadata;
   std::optional<Interception> interception;  // transparent; its listen ports are the application's
+  std::string locality;                      // REGION[/ZONE[/SUBZONE]]; empty: not said
 
   bool operator==(const Workload&) const = default;
 };

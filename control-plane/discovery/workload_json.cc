@@ -67,6 +67,7 @@ absl::StatusOr<Workload> FromJson(const Json& json) {
   workload.address = json.at("address").get<std::string>();
   workload.is_meshed = json.value("meshed", true);
   workload.metadata = json.value("metadata", workload.metadata);
+  workload.locality = json.value("locality", "");
   for (const Json& each : json.value("services", Json::array())) {
     const auto service = ParseServiceName(each.get<std::string>(), workload.ns);
     if (!service.ok()) return service.status();
@@ -189,6 +190,7 @@ std::string WorkloadToJson(const Workload& workload) {
                             {"inboundPort", workload.interception->inbound_port},
                             {"ipv6", workload.interception->has_ipv6}};
   }
+  if (!workload.locality.empty()) json["locality"] = workload.locality;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -208,6 +210,10 @@ absl::Status CheckWorkload(const Workload& workload) {
   }
   if (!policy::IsIpAddress(workload.address)) {
     return absl::InvalidArgumentError("address is no IP address; write the one peers can reach");
+  }
+  if (!workload.locality.empty() && !policy::IsLocality(workload.locality)) {
+    return absl::InvalidArgumentError(
+        "the locality is none; write REGION, REGION/ZONE or REGION/ZONE/SUBZONE");
   }
   if (workload.inbound.size() + workload.outbound.tcp.size() > kMostPorts) {
     return absl::InvalidArgumentError(absl::StrCat("more than ", kMostPorts, " ports"));

@@ -262,6 +262,16 @@ Json FaultJson(const FaultPolicy& fault) {
   return json;
 }
 
+Json LocalitiesJson(const LocalityPolicy& localities) {
+  Json json = Json::object();
+  if (localities.prefer_own) json["preferOwn"] = true;
+  Put(&json, "priorities", localities.priorities);
+  for (const LocalityWeight& weight : localities.weights) {
+    json["weights"].push_back({{"locality", weight.locality}, {"weight", weight.weight}});
+  }
+  return json;
+}
+
 Json SpecJson(const ResiliencePolicy& policy) {
   Json json = {{"targetRef", TargetJson(policy.target)}};
   Json timeouts = Json::object();
@@ -284,6 +294,7 @@ Json SpecJson(const ResiliencePolicy& policy) {
   Put(&slow, "minWeightPercent", policy.slow_start.min_weight_percent);
   PutObject(&json, "slowStart", slow);
   if (policy.health_check) json["healthCheck"] = HealthCheckJson(*policy.health_check);
+  if (policy.localities) json["localities"] = LocalitiesJson(*policy.localities);
   Json pools = Json::object();
   Put(&pools, "idleTimeout", policy.pools.idle_timeout);
   Put(&pools, "maxRequestsPerConnection", policy.pools.max_requests_per_connection);

@@ -82,6 +82,18 @@ spec:
   accessLog: {format: off}
 ---
 apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: near}
+spec: {targetRef: {kind: Service, name: near}, localities: {preferOwn: true}}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: weighed}
+spec:
+  targetRef: {kind: Service, name: weighed}
+  localities: {weights: [{locality: eu/a, weight: 80}, {locality: eu, weight: 20}]}
+---
+apiVersion: tulle.dev/v1alpha1
 kind: EgressPolicy
 metadata: {name: closed}
 spec: {targetRef: {kind: Namespace}, unknownDestinations: DENY}
@@ -91,6 +103,7 @@ kind: ResiliencePolicy
 metadata: {name: limited}
 spec:
   targetRef: {kind: Service, name: limited}
+  localities: {priorities: [eu/a, us]}
   rateLimit: {requests: 100, per: 1m, burst: 200, key: header x-user}
   fault: {delay: {fixed: 2s, percent: 10}, abort: {status: 503}, headers: [{name: a, value: b}]}
 ---

@@ -284,6 +284,22 @@ struct FaultPolicy {  // at the target, for testing
   bool operator==(const FaultPolicy&) const = default;
 };
 
+struct LocalityWeight {
+  std::string locality;  // REGION[/ZONE[/SUBZONE]]; the longest that holds decides
+  uint32_t weight = 1;
+
+  bool operator==(const LocalityWeight&) const = default;
+};
+
+// By where endpoints are. Exactly one is said.
+struct LocalityPolicy {
+  bool prefer_own = false;              // the caller's own zone, then its region, then all others
+  std::vector<std::string> priorities;  // the first that is well; what is not named comes last
+  std::vector<LocalityWeight> weights;  // of each locality; what is not named has 1
+
+  bool operator==(const LocalityPolicy&) const = default;
+};
+
 struct ResiliencePolicy {
   Target target;
   Timeouts timeouts;
@@ -297,6 +313,7 @@ struct ResiliencePolicy {
   std::optional<HashOn> hash_on;  // with consistentHash
   SlowStartPolicy slow_start;
   std::optional<HealthCheckPolicy> health_check;
+  std::optional<LocalityPolicy> localities;
 
   bool operator==(const ResiliencePolicy&) const = default;
 };

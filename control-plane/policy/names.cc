@@ -71,6 +71,20 @@ bool IsIpAddress(std::string_view text) {
          inet_pton(AF_INET6, address.c_str(), bytes) == 1;
 }
 
+bool IsLocality(std::string_view text) {
+  const auto is_of_part = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
+  };
+  int parts = 0;
+  for (size_t begin = 0; begin <= text.size();) {
+    const std::string_view part = text.substr(begin, text.find('/', begin) - begin);
+    if (part.empty() || part.size() > 63 || ++parts > 3) return false;
+    if (!std::all_of(part.begin(), part.end(), is_of_part)) return false;
+    begin += part.size() + 1;
+  }
+  return true;
+}
+
 std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text) {
   std::chrono::milliseconds total{0};
   int parts = 0;

@@ -20,6 +20,8 @@ bool IsToken(std::string_view text);
 // A header value that can be sent: no control bytes but tab.
 bool IsHeaderValue(std::string_view text);
 bool IsIpAddress(std::string_view text);
+// REGION[/ZONE[/SUBZONE]], each of at most 63 letters, digits, dots, dashes and underscores.
+bool IsLocality(std::string_view text);
 
 // GEP-2257: one to four parts of up to five digits with h, m, s or ms ("1m30s").
 std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);

@@ -205,6 +205,26 @@ TEST(Parse, BadValuesAreRefusedEachWithItsField) {
   }
 }
 
+TEST(Parse, LocalitiesSayOneThing) {
+  const auto read = [](const std::string& localities, const std::string& more = "") {
+    return ParseDocuments(
+        TulleYaml("ResiliencePolicy", "  targetRef: {kind: Service, name: x}\n" + more +
+                                          "  localities: " + localities + "\n"),
+        "f");
+  };
+  for (const char* good : {"{preferOwn: true}", "{priorities: [eu/a/1, eu, us]}",
+                           "{weights: [{locality: eu/a, weight: 3}, {locality: us}]}"}) {
+    EXPECT_TRUE(read(good).ok()) << ToText(read(good).problems);
+  }
+  for (const char* bad :
+       {"{}", "{preferOwn: false}", "{preferOwn: true, priorities: [eu]}", "{priorities: [eu//a]}",
+        "{priorities: [a/b/c/d]}", "{priorities: [\"\"]}", "{weights: [{weight: 3}]}",
+        "{weights: [{locality: eu, weight: 0}]}", "{weights: [{locality: \"e u\"}]}"}) {
+    EXPECT_FALSE(read(bad).ok()) << bad;
+  }
+  EXPECT_FALSE(read("{weights: [{locality: eu}]}", "  loadBalancing: peakEwma\n").ok());
+}
+
 TEST(Parse, AnEgressPolicySaysWhatAndForWhom) {
   const ParsedFile parsed = ParseDocuments(
       TulleYaml("EgressPolicy", "  targetRef: {kind: Mesh}\n  unknownDestinations: DENY\n"), "f");

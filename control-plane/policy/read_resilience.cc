@@ -7,6 +7,8 @@ namespace tulle::policy {
 namespace {
 
 constexpr uint32_t kMostCount = 1000000;
+constexpr size_t kMostLocalities = 32;
+constexpr uint32_t kMostWeight = 1000;
 
 void ReadTimeouts(ObjectReader& reader, Timeouts* timeouts) {
   timeouts->connect = reader.Duration("connect");
@@ -162,6 +164,42 @@ void ReadHealthCheck(ObjectReader& spec, ResiliencePolicy* policy) {
   });
 }
 
+void CheckLocality(ObjectReader& reader, std::string_view field, const std::string& locality) {
+  if (IsLocality(locality)) return;
+  reader.Complain(
+      field, "\"" + locality + "\" is no locality",
+      "write REGION, REGION/ZONE or REGION/ZONE/SUBZONE, as --locality of the sidecars");
+}
+
+void ReadLocalities(ObjectReader& spec, ResiliencePolicy* policy) {
+  spec.Object("localities", [&](ObjectReader& reader) {
+    LocalityPolicy& localities = policy->localities.emplace();
+    localities.prefer_own =
+        reader.Choice<bool>("preferOwn", {{"true", true}, {"false", false}}) == true;
+    localities.priorities = reader.Texts("priorities", kMostLocalities);
+    for (const std::string& each : localities.priorities) CheckLocality(reader, "priorities", each);
+    reader.List("weights", kMostLocalities, [&](const YAML::Node& node, const std::string& path) {
+      ObjectReader element(node, path, reader.diagnosis());
+      LocalityWeight weight;
+      weight.locality = element.RequiredText("locality", "name a region, like eu-west");
+      CheckLocality(element, "locality", weight.locality);
+      weight.weight = element.Integer("weight", 1, kMostWeight).value_or(1);
+      element.Finish();
+      localities.weights.push_back(std::move(weight));
+    });
+    const int said = (localities.prefer_own ? 1 : 0) + (localities.priorities.empty() ? 0 : 1) +
+                     (localities.weights.empty() ? 0 : 1);
+    if (said != 1) {
+      spec.Complain("localities", "must say exactly one thing",
+                    "write one of preferOwn: true, priorities and weights");
+    }
+    if (!localities.weights.empty() && policy->load_balancing == LoadBalancing::kPeakEwma) {
+      spec.Complain("localities.weights", "do not go with loadBalancing: peakEwma",
+                    "choose another, or say preferOwn or priorities");
+    }
+  });
+}
+
 // "identity", "route", or "header NAME".
 void ReadLimitKey(ObjectReader& reader, RateLimitPolicy* limit) {
   const std::optional<std::string> key = reader.Text("key");
@@ -235,6 +273,7 @@ ResiliencePolicy ReadResiliencePolicy(ObjectReader& spec, const std::string& ns)
   });
   ReadLoadBalancing(spec, &policy);
   ReadHealthCheck(spec, &policy);
+  ReadLocalities(spec, &policy);
   spec.Object("pools", [&](ObjectReader& reader) {
     policy.pools.idle_timeout = reader.Duration("idleTimeout");
     policy.pools.max_requests_per_connection =

@@ -2,6 +2,9 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <cstdlib>
+#include <utility>
+
 #include "control-plane/registry/lease_record.h"
 #include "control-plane/store/sqlite_store.h"
 
@@ -17,6 +20,8 @@ constexpr milliseconds kCoalesce{50};
 constexpr int64_t kCleanEverySeconds = 3600;
 constexpr int64_t kVipRetrySeconds = 10;
 constexpr std::string_view kBearer = "Bearer ";
+constexpr int64_t kJumpSeconds = 60;
+constexpr std::chrono::hours kDistrustAfterJump{1};
 
 }  // namespace
 
@@ -62,8 +67,9 @@ absl::Status ControlPlane::Load() {
   tokens_ = ca::JoinTokens(store_.get(), &keys_);
   credentials_ = api::Credentials(store_.get(), &keys_);
   if (is_kept) {
-    const absl::Status status =
-        credentials_.EnsureFirstAdmin(options_.data_dir + "/admin-credential", Now());
+    const std::string path = options_.data_dir + "/admin-credential";
+    const absl::Status status = options_.reset_admin ? credentials_.ResetAdmin(path, Now())
+                                                     : credentials_.EnsureFirstAdmin(path, Now());
     if (!status.ok()) return status;
   }
   const auto leases = registry::LoadLeases(store_.get());
@@ -84,6 +90,7 @@ absl::Status ControlPlane::Load() {
   coalesce_ = loop_.NewTimer([this] {
     if (is_dirty_) Rebuild();
   });
+  clock_ahead_ = Now() - std::chrono::duration_cast<std::chrono::seconds>(MonotonicNow()).count();
   tick_ = loop_.NewTimer([this] { Tick(); });
   tick_->Start(kTick);
   Rebuild();
@@ -184,12 +191,27 @@ api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
   return response;
 }
 
+// After a jump it is not known which time is right. A root that is made now would be good for the
+// wrong years: what is due can wait.
+void ControlPlane::WatchClock() {
+  const int64_t ahead =
+      Now() - std::chrono::duration_cast<std::chrono::seconds>(MonotonicNow()).count();
+  const int64_t jump = ahead - std::exchange(clock_ahead_, ahead);
+  if (std::abs(jump) < kJumpSeconds) return;
+  clock_trusted_from_ = MonotonicNow() + kDistrustAfterJump;
+  log_.Write(LogLevel::kWarning, LogComponent::kCa,
+             absl::StrCat("the clock has jumped by ", jump,
+                          " s: look at its synchronisation. Certificates are judged by it; the "
+                          "root is not rotated by itself within the next hour"));
+}
+
 void ControlPlane::Tick() {
   tick_->Start(kTick);
+  WatchClock();
   registry_.Advance(MonotonicNow());
   SaveRegistry();
   if (lacks_vips_ && Now() % kVipRetrySeconds == 0) OnChange();
-  if (authority_->RotationIsDue(Now())) {
+  if (MonotonicNow() >= clock_trusted_from_ && authority_->RotationIsDue(Now())) {
     const absl::Status begun = authority_->BeginRotation(Now());
     log_.Write(
         begun.ok() ? LogLevel::kInfo : LogLevel::kError, LogComponent::kCa,

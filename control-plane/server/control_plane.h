@@ -46,6 +46,7 @@ struct ControlPlaneOptions {
   registry::Registry::Options registry;
   std::string access_log_file;  // see discovery::Mesh
   std::string version = "dev";
+  bool reset_admin = false;  // a new credential for the admin, at this start
 };
 
 class ControlPlane : public api::ControlPlaneView {
@@ -106,6 +107,7 @@ class ControlPlane : public api::ControlPlaneView {
   registry::milliseconds MonotonicNow() const;
   void LogChange(const registry::Change& change);
   void SaveRegistry();
+  void WatchClock();
   void Tick();
   void OnChange();
   void Rebuild();
@@ -137,6 +139,8 @@ class ControlPlane : public api::ControlPlaneView {
   bool lacks_vips_ = false;  // tried again now and then
   int64_t version_count_ = 0;
   int64_t cleaned_at_ = 0;
+  int64_t clock_ahead_ = 0;  // of the monotonic one, in seconds
+  std::chrono::milliseconds clock_trusted_from_{0};
 };
 
 }  // namespace tulle::server

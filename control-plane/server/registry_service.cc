@@ -86,6 +86,7 @@ absl::StatusOr<Workload> ReadWorkload(const registryv1::RegisterRequest& request
   workload.address =
       request.address().empty() ? call.transport().PeerAddress().host() : request.address();
   for (const auto& [name, value] : request.metadata()) workload.metadata[name] = value;
+  workload.locality = request.locality();
   if (request.starting()) workload.health = discovery::Health::kUnhealthy;
   absl::Status status = ReadServices(request.service(), caller, &workload);
   if (status.ok()) status = ReadPorts(request, &workload);

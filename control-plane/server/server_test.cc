@@ -259,7 +259,7 @@ TEST_F(ServerTest, AServiceOutsideTheGrantIsRefused) {
             grpc::Code::kPermissionDenied);
 }
 
-TEST_F(ServerTest, TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
+TEST_F(ServerTest, Fault67_TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
   int versions = 0;
   plane_->SetVersionObserver([&](snapshot::SnapshotFactory&) { ++versions; });
   simulation_.RunFor(seconds(1));
@@ -276,6 +276,43 @@ TEST_F(ServerTest, TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
   simulation_.RunFor(seconds(1));
   EXPECT_EQ(versions, 2);
   EXPECT_EQ(plane_->CurrentMesh().policies.documents().size(), 100);
+}
+
+// A hundred a second, each of the same policy: a version is made every 50 ms at most, and the last
+// word holds.
+TEST_F(ServerTest, Fault67_AStormOfChangesEndsWithTheLast) {
+  int versions = 0;
+  plane_->SetVersionObserver([&](snapshot::SnapshotFactory&) { ++versions; });
+  simulation_.RunFor(seconds(1));
+  for (int i = 0; i < 500; ++i) {
+    Api("POST", "/v1/apply",
+        std::string("apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\n"
+                    "metadata: {name: all}\nspec: {targetRef: {kind: Mesh}, mode: ") +
+            (i % 2 == 0 ? "STRICT" : "PERMISSIVE") + "}\n");
+    simulation_.RunFor(std::chrono::milliseconds(10));
+  }
+  simulation_.RunFor(seconds(1));
+  EXPECT_GT(versions, 50);
+  EXPECT_LE(versions, 102);
+  EXPECT_EQ(plane_->CurrentMesh().policies.MtlsModeOf({"default", "post"}),
+            policy::MtlsMode::kPermissive);
+}
+
+// Nine years ahead the root is near its end. A new one made now would be good for the wrong years
+// if the clock goes back.
+TEST_F(ServerTest, Fault43_AClockThatJumpsRotatesNoRootAtOnce) {
+  const std::string before = plane_->authority().root_key_hash();
+  simulation_.RunFor(seconds(5));
+  simulation_.ShiftWallClock(std::chrono::hours(24 * 365 * 9));
+  simulation_.RunFor(std::chrono::minutes(30));
+  EXPECT_EQ(plane_->authority().rotation().phase(), ca::RotationPhase::kSteady);
+  simulation_.ShiftWallClock(-std::chrono::hours(24 * 365 * 9));
+  simulation_.RunFor(std::chrono::hours(2));
+  EXPECT_EQ(plane_->authority().root_key_hash(), before);
+  // It stays: then it is the time, and the rotation is due.
+  simulation_.ShiftWallClock(std::chrono::hours(24 * 365 * 9));
+  simulation_.RunFor(std::chrono::hours(2));
+  EXPECT_NE(plane_->authority().root_key_hash(), before);
 }
 
 TEST(SplitTarget, DecodesPathAndQuery) {

@@ -73,6 +73,9 @@ void SetBalancing(const policy::ResiliencePolicy& policy, clusterv3::Cluster* cl
       cluster->set_lb_policy(clusterv3::Cluster::RING_HASH);
       break;
   }
+  if (policy.localities && !policy.localities->weights.empty()) {
+    cluster->mutable_common_lb_config()->mutable_locality_weighted_lb_config();
+  }
   // No panic unless asked for: when every endpoint is out, the answer is 503, not traffic to the
   // dead.
   cluster->mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(

@@ -4,7 +4,6 @@
 #include "control-plane/snapshot/tls.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
-#include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
@@ -12,15 +11,12 @@ namespace tulle::snapshot {
 namespace {
 
 namespace clusterv3 = envoy::config::cluster::v3;
-namespace endpointv3 = envoy::config::endpoint::v3;
 
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 using policy::Protocol;
 using std::chrono::milliseconds;
 
 constexpr char kHttpOptions[] = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-constexpr char kMeshKey[] = "tulle";
-constexpr char kMeshValue[] = "mesh";
 
 // What holds when no policy says otherwise.
 constexpr milliseconds kConnectTimeout{3000};
@@ -152,40 +148,6 @@ void SetTransport(const MeshView& view, const std::string& host, uint32_t port, 
   SetRaw(raw->mutable_transport_socket());
 }
 
-void AddEndpoint(const discovery::Endpoint& endpoint, endpointv3::LocalityLbEndpoints* locality) {
-  const discovery::Workload& workload = *endpoint.workload;
-  endpointv3::LbEndpoint* message = locality->add_lb_endpoints();
-  SetAddress(endpoint.address, endpoint.port, message->mutable_endpoint()->mutable_address());
-  message->mutable_load_balancing_weight()->set_value(1);
-  auto* metadata = message->mutable_metadata()->mutable_filter_metadata();
-  auto* fields = (*metadata)["tulle"].mutable_fields();
-  (*fields)["workload"].set_string_value(workload.id);
-  if (endpoint.is_meshed) {
-    (*fields)["spiffe_id"].set_string_value(workload.spiffe_id);
-    (*(*metadata)["envoy.transport_socket_match"].mutable_fields())[kMeshKey].set_string_value(
-        kMeshValue);
-  }
-  switch (workload.health) {
-    case discovery::Health::kHealthy:
-      message->set_health_status(envoy::config::core::v3::HEALTHY);
-      break;
-    case discovery::Health::kUnhealthy:
-      message->set_health_status(envoy::config::core::v3::UNHEALTHY);
-      break;
-    case discovery::Health::kDraining:
-      message->set_health_status(envoy::config::core::v3::DRAINING);
-      break;
-  }
-}
-
-// gRPC clients refuse an assignment whose locality is missing or has no weight.
-endpointv3::LocalityLbEndpoints* AddLocality(endpointv3::ClusterLoadAssignment* assignment) {
-  endpointv3::LocalityLbEndpoints* locality = assignment->add_endpoints();
-  locality->mutable_locality();
-  locality->mutable_load_balancing_weight()->set_value(1);
-  return locality;
-}
-
 }  // namespace
 
 void AddOutboundClusters(const MeshView& view, ResourceTable* clusters) {
@@ -213,35 +175,6 @@ void AddOutboundClusters(const MeshView& view, ResourceTable* clusters) {
       if (external.resolution != policy::Resolution::kStatic)
         SetDns(external, port.number, &cluster);
       AddResource(name, cluster, clusters);
-    }
-  }
-}
-
-void AddEndpoints(const MeshView& view, ResourceTable* endpoints) {
-  for (const auto& [name, service] : view.services) {
-    for (const auto& [number, port] : service.ports) {
-      endpointv3::ClusterLoadAssignment assignment;
-      assignment.set_cluster_name(OutboundCluster(discovery::HostOf(name), number));
-      endpointv3::LocalityLbEndpoints* locality =
-          port.endpoints.empty() ? nullptr : AddLocality(&assignment);
-      for (const discovery::Endpoint& endpoint : port.endpoints) AddEndpoint(endpoint, locality);
-      AddResource(assignment.cluster_name(), assignment, endpoints);
-    }
-  }
-  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
-    const auto& external = std::get<policy::ExternalService>(document->spec);
-    if (external.resolution != policy::Resolution::kStatic) continue;
-    for (const policy::ExternalPort& port : external.ports) {
-      endpointv3::ClusterLoadAssignment assignment;
-      assignment.set_cluster_name(OutboundCluster(external.hosts[0], port.number));
-      endpointv3::LocalityLbEndpoints* locality = AddLocality(&assignment);
-      for (const std::string& address : external.endpoints) {
-        endpointv3::LbEndpoint* message = locality->add_lb_endpoints();
-        SetAddress(address, port.number, message->mutable_endpoint()->mutable_address());
-        message->mutable_load_balancing_weight()->set_value(1);
-        message->set_health_status(envoy::config::core::v3::HEALTHY);
-      }
-      AddResource(assignment.cluster_name(), assignment, endpoints);
     }
   }
 }

@@ -27,6 +27,8 @@ struct MeshView {
 // What every node gets.
 void AddOutboundClusters(const MeshView& view, ResourceTable* clusters);
 void AddEndpoints(const MeshView& view, ResourceTable* endpoints);
+// Those of services whose callers prefer their own locality, as seen from `own`.
+void AddEndpointsFrom(const MeshView& view, const std::string& own, ResourceTable* endpoints);
 // Those of TelemetryPolicies; the control plane is none of them.
 void AddCollectors(const MeshView& view, ResourceTable* clusters);
 void AddSecrets(const MeshView& view, ResourceTable* secrets);

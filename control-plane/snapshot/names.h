@@ -12,8 +12,13 @@ namespace tulle::snapshot {
 
 inline constexpr char kOutboundHttp[] =
     "outbound|http";  // the listener and its route configuration
+inline constexpr char kUnknownHost[] = "unknown_host";
 inline constexpr char kRootSecret[] = "ROOTCA";
 inline constexpr char kOwnSecret[] = "default";
+
+// The label of an endpoint that speaks mTLS (envoy.transport_socket_match).
+inline constexpr char kMeshKey[] = "tulle";
+inline constexpr char kMeshValue[] = "mesh";
 
 // Of transparent workloads: where redirected connections arrive, on IPv4 and on IPv6.
 inline constexpr char kVirtualOutbound[] = "virtualOutbound";

@@ -366,6 +366,22 @@ void AddExternalHosts(const policy::ExternalService& external,
   }
 }
 
+// Whom the explicit listener is asked for and nobody has described: a program that takes it for its
+// proxy is told how to get there.
+void AddUnknownHost(routev3::RouteConfiguration* configuration) {
+  routev3::VirtualHost* host = configuration->add_virtual_hosts();
+  host->set_name(kUnknownHost);
+  host->add_domains("*");
+  routev3::Route* route = host->add_routes();
+  route->set_name(kUnknownHost);
+  route->mutable_match()->set_prefix("/");
+  route->mutable_direct_response()->set_status(404);
+  route->mutable_direct_response()->mutable_body()->set_inline_string(
+      "This host is no service of the mesh, and no ExternalService describes it. Call it past the "
+      "sidecar (NO_PROXY, `tullectl run --no-proxy`), or describe it: an ExternalService with "
+      "resolution: DNS.\n");
+}
+
 // Envoy refuses a configuration in which a domain stands twice: the first to claim it keeps it.
 void DropRepeatedDomains(routev3::RouteConfiguration* configuration) {
   std::set<std::string> seen;
@@ -443,6 +459,7 @@ void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTabl
   for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
     AddExternalHosts(std::get<policy::ExternalService>(document->spec), &configuration);
   }
+  AddUnknownHost(&configuration);
   DropRepeatedDomains(&configuration);
   AddResource(kOutboundHttp, configuration, routes);
 }

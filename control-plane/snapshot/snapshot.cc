@@ -57,12 +57,20 @@ Snapshot SnapshotFactory::Build(const NodeView& node) {
   const auto [routes, is_new] = routes_.try_emplace(workload->second.ns);
   if (is_new) AddOutboundRoutes(view, workload->second.ns, &routes->second);
   if (workload->second.outbound.http_port != 0) snapshot.routes = routes->second;
+  AddOwnEndpoints(workload->second.locality, &snapshot);
   AddInbound(view, workload->second, &snapshot);
   AddOutboundListeners(view, workload->second, &snapshot.listeners);
   if (workload->second.interception) {
     AddInterception(workload->second, node.is_on_demand, &snapshot);
   }
   return snapshot;
+}
+
+void SnapshotFactory::AddOwnEndpoints(const std::string& locality, Snapshot* snapshot) {
+  if (locality.empty()) return;
+  const auto [endpoints, is_new] = endpoints_.try_emplace(locality);
+  if (is_new) AddEndpointsFrom({*mesh_, services_}, locality, &endpoints->second);
+  for (const auto& [name, resource] : endpoints->second) snapshot->endpoints[name] = resource;
 }
 
 void SnapshotFactory::AddInterception(const discovery::Workload& workload, bool is_on_demand,

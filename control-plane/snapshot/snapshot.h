@@ -72,6 +72,8 @@ class SnapshotFactory {
   discovery::ServiceTable services_;
   Snapshot shared_;                              // clusters, endpoints, secrets of every node
   std::map<std::string, ResourceTable> routes_;  // by namespace
+  // What nodes of a locality get instead of the shared ones.
+  std::map<std::string, ResourceTable> endpoints_;
   // What every transparent node gets; made when the first such node asks.
   struct Interception {
     ResourceTable clusters;
@@ -80,6 +82,7 @@ class SnapshotFactory {
   };
   std::unique_ptr<Interception> interception_;
 
+  void AddOwnEndpoints(const std::string& locality, Snapshot* snapshot);
   void AddInterception(const discovery::Workload& workload, bool is_on_demand, Snapshot* snapshot);
 };
 

@@ -99,6 +99,12 @@ Json EndpointJson(const upstream::EndpointSpec& endpoint, const HealthFlags& fla
   return json;
 }
 
+const char* TypeName(const upstream::ClusterSpec& cluster) {
+  if (cluster.dns != nullptr) return cluster.dns->is_logical ? "LOGICAL_DNS" : "STRICT_DNS";
+  if (cluster.original_destination) return "ORIGINAL_DST";
+  return cluster.uses_eds ? "EDS" : "STATIC";
+}
+
 Json ClusterJson(const config::Snapshot& snapshot, const upstream::ClusterSpec& cluster,
                  const LimitsByCluster& limits) {
   Json sockets = Json::array();
@@ -116,7 +122,7 @@ Json ClusterJson(const config::Snapshot& snapshot, const upstream::ClusterSpec& 
   }
   return {{"name", cluster.name},
           {"service", cluster.service},
-          {"type", cluster.uses_eds ? "EDS" : "STATIC"},
+          {"type", TypeName(cluster)},
           {"warm", endpoints != nullptr},
           {"lb_policy", Name(cluster.balancing)},
           {"connect_timeout_ms", cluster.connect_timeout.count()},

@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,11 @@ struct Discarded final : Deletable {
 };
 
 constexpr loop::Duration kCallTimeout = std::chrono::seconds(10);
+// How often the wall clock is looked at, and by how much it must be ahead to be said to have
+// jumped.
+constexpr loop::Duration kLookEvery = std::chrono::minutes(1);
+constexpr int64_t kClockSlackSeconds = 5;
+constexpr int64_t kClockDoubtSeconds = 24 * 3600;
 
 // "tulle1.ROOT-KEY-HASH.SECRET"
 std::string PinOf(const std::string& token) {
@@ -53,7 +59,7 @@ IdentityAgent::IdentityAgent(loop::Loop& loop, const tls::SecureTransports& tran
       options_(std::move(options)),
       file_(options_.state_directory),
       events_(events) {
-  timer_ = loop_.NewTimer([this] { Renew(); });
+  timer_ = loop_.NewTimer([this] { identity_ == nullptr ? Renew() : Look(); });
 }
 
 IdentityAgent::~IdentityAgent() = default;
@@ -63,8 +69,10 @@ int64_t IdentityAgent::WallSeconds() const {
       .count();
 }
 
+// A clock that went back by hours says little: the control plane judges by its own.
 bool IdentityAgent::ValidNow() const {
-  return identity_ != nullptr && WallSeconds() < identity_->not_after;
+  return identity_ != nullptr && WallSeconds() < identity_->not_after &&
+         WallSeconds() > identity_->not_before - kClockDoubtSeconds;
 }
 
 void IdentityAgent::Start() {
@@ -87,8 +95,19 @@ void IdentityAgent::ScheduleRenewal(int64_t begin) {
   const int64_t life = identity_->not_after - begin;
   const int64_t jitter =
       static_cast<int64_t>(loop_.random().Below(static_cast<uint64_t>(life / 5 + 1))) - life / 10;
-  const int64_t at = begin + life / 2 + jitter;
-  timer_->Start(std::chrono::seconds(std::max<int64_t>(at - WallSeconds(), 1)));
+  renew_at_ = begin + life / 2 + jitter;
+  const int64_t wait =
+      std::clamp<int64_t>(renew_at_ - WallSeconds(), 1, std::max<int64_t>(life, 1));
+  renew_due_ = loop_.Now() + std::chrono::seconds(wait);
+  Look();
+}
+
+void IdentityAgent::Look() {
+  const loop::Instant now = loop_.Now();
+  const bool has_begun = WallSeconds() >= identity_->not_before;
+  if (now >= renew_due_ || WallSeconds() >= renew_at_ + kClockSlackSeconds || !has_begun)
+    return Renew();
+  timer_->Start(std::min<loop::Duration>(renew_due_ - now, kLookEvery));
 }
 
 void IdentityAgent::Renew() {
@@ -158,11 +177,12 @@ void IdentityAgent::OnChannelReady() {
   AskForCertificate();
 }
 
+// Begun anew and not left to the channel: by then the certificate may have ended, and another root
+// and token be what counts.
 void IdentityAgent::OnChannelLost(Failure why) {
   if (call_ != nullptr) return;  // the call tells
-  events_.OnIdentityError(
-      absl::StrCat("the control plane cannot be reached (", std::string(why.facts().cause), " ",
-                   why.detail, "); trying again. Is tulle-control running, and --control right?"));
+  Fail(absl::StrCat("the control plane cannot be reached (", std::string(why.facts().cause), " ",
+                    why.detail, "); trying again. Is tulle-control running, and --control right?"));
 }
 
 void IdentityAgent::AskForRoots() {
@@ -252,7 +272,7 @@ void IdentityAgent::SetRoots(const std::string& roots_pem) {
   const bool signed_by_first =
       roots.ok() && X509_check_issued(roots->front().native(),
                                       identity_->tls->chain.front().native()) == X509_V_OK;
-  if (!signed_by_first) timer_->Start(std::chrono::milliseconds(loop_.random().Below(1000)));
+  if (!signed_by_first) RenewIn(std::chrono::milliseconds(loop_.random().Below(1000)));
   if (absl::Status saved = file_.Save(*identity_); !saved.ok()) {
     events_.OnIdentityError(std::string(saved.message()));
   }
@@ -264,7 +284,13 @@ void IdentityAgent::Fail(const std::string& error) {
   CloseChannel();
   events_.OnIdentityError(error);
   const uint64_t cap = std::min<uint64_t>(uint64_t{500} << std::min(failures_++, 6u), 30000);
-  timer_->Start(std::chrono::milliseconds(100 + loop_.random().Below(cap)));
+  RenewIn(std::chrono::milliseconds(100 + loop_.random().Below(cap)));
+}
+
+void IdentityAgent::RenewIn(loop::Duration wait) {
+  renew_due_ = loop_.Now() + wait;
+  renew_at_ = std::numeric_limits<int64_t>::max() / 2;
+  timer_->Start(wait);
 }
 
 void IdentityAgent::CloseChannel() {

@@ -71,6 +71,8 @@ class IdentityAgent final : private grpc::ChannelEvents {
   void Adopt(std::shared_ptr<const Identity> identity);
   // `begin`: of the life that is counted, in seconds since the epoch.
   void ScheduleRenewal(int64_t begin);
+  void Look();
+  void RenewIn(loop::Duration wait);
   void CloseChannel();
   int64_t WallSeconds() const;
 
@@ -87,6 +89,10 @@ class IdentityAgent final : private grpc::ChannelEvents {
   std::unique_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::UnaryCall> call_;
   std::unique_ptr<loop::Timer> timer_;
+  // When to renew, whichever comes first: a wall clock may jump, and a monotonic one does not run
+  // while the machine sleeps.
+  int64_t renew_at_ = 0;  // seconds since the epoch
+  loop::Instant renew_due_{};
   size_t next_address_ = 0;
   uint32_t failures_ = 0;
 };

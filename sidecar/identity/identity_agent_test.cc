@@ -75,6 +75,7 @@ class FakeAuthority : private loop::ListenerEvents {
   std::vector<std::string> certified;  // the identity that each certified caller presented
   std::vector<int64_t> certified_at;
   int64_t lifetime = certs::kSvidLifetimeSeconds;
+  certs::SpiffeId poses_as = Account("tulle-system", "tulle-control");
 
  private:
   int64_t Now() const { return std::chrono::system_clock::to_time_t(loop_.WallNow()); }
@@ -96,8 +97,7 @@ class FakeAuthority : private loop::ListenerEvents {
   }
   void OnAccept(std::unique_ptr<loop::Socket> socket) override {
     certs::PrivateKey key = keys_.Generate();
-    std::vector<certs::Certificate> chain = {
-        Issue(root_, keys_, Account("tulle-system", "tulle-control"), key.native(), Now())};
+    std::vector<certs::Certificate> chain = {Issue(root_, keys_, poses_as, key.native(), Now())};
     tls::ServerTlsSpec spec;
     spec.identity =
         std::make_shared<tls::TlsIdentity>(tls::TlsIdentity{std::move(chain), std::move(key)});
@@ -153,6 +153,10 @@ class World {
     std::filesystem::remove_all(directory);
   }
 
+  // With a new root.
+  void RestartAuthority() {
+    authority = std::make_unique<FakeAuthority>(*control_loop_, kControl, keys);
+  }
   void GiveToken(const std::string& pin) {
     std::ofstream(directory + "/token") << "tulle1." << pin << "." << kSecret << "\n";
   }
@@ -269,7 +273,7 @@ TEST(IdentityAgent, RenewsByItsCertificateAtHalfOfLifeGiveOrTakeATenth) {
   }
 }
 
-TEST(IdentityAgent, AStoredIdentityServesWhileTheControlPlaneIsDown) {
+TEST(IdentityAgent, Fault41_AStoredIdentityServesWhileTheControlPlaneIsDown) {
   World world;
   world.Store(hours(1), hours(24));
   world.authority.reset();
@@ -280,6 +284,99 @@ TEST(IdentityAgent, AStoredIdentityServesWhileTheControlPlaneIsDown) {
   world.simulation.RunFor(hours(20));
   EXPECT_TRUE(world.events.Told("the control plane cannot be reached"));
   EXPECT_EQ(world.agent->identity(), world.events.identities[0]);
+}
+
+TEST(IdentityAgent, Fault41_ARenewalThatFailsIsTriedAgainWithPatience) {
+  World world;
+  world.Store(hours(1), hours(24));
+  world.authority.reset();
+  world.StartAgent();
+  world.simulation.RunFor(hours(20));
+  // For six to eleven hours, with jitter, half a minute apart at most: neither a storm nor a sleep.
+  EXPECT_GT(world.events.errors.size(), 6u * 120);
+  EXPECT_LT(world.events.errors.size(), 11u * 500);
+  EXPECT_EQ(world.events.identities.size(), 1u) << "what is valid stays in use";
+}
+
+// What was begun while the certificate was good is ended by what is good then.
+TEST(IdentityAgent, Fault41_AfterANightWithoutAControlPlaneATokenOfTheNewRootIsTaken) {
+  World world;
+  world.Store(hours(13), hours(24));
+  world.authority.reset();
+  world.StartAgent();
+  world.simulation.RunFor(hours(24));
+  world.RestartAuthority();
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.simulation.RunFor(minutes(2));
+  ASSERT_EQ(world.events.identities.size(), 2u);
+  EXPECT_GT(world.events.identities.back()->not_after, world.Now());
+  EXPECT_EQ(world.authority->certified, std::vector<std::string>{""});
+}
+
+TEST(IdentityAgent, Fault43_AClockThatJumpsAheadBringsTheRenewalForward) {
+  World world;
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.StartAgent();
+  world.simulation.RunFor(hours(1));
+  ASSERT_EQ(world.authority->certified.size(), 1u);
+  world.simulation.ShiftWallClock(hours(15));  // or the machine has slept
+  world.simulation.RunFor(minutes(2));
+  ASSERT_EQ(world.authority->certified.size(), 2u);
+  EXPECT_EQ(world.authority->certified.back(), kShop) << "while the certificate is still good";
+}
+
+TEST(IdentityAgent, Fault43_AClockThatGoesBackDelaysNoRenewal) {
+  World world;
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.StartAgent();
+  world.simulation.RunFor(hours(6));
+  ASSERT_EQ(world.authority->certified.size(), 1u);
+  world.simulation.ShiftWallClock(-hours(1));
+  world.simulation.RunFor(hours(9));
+  EXPECT_EQ(world.authority->certified.size(), 2u);
+}
+
+// In the past nobody proves anything. What is held stays, and the way back is taken at once.
+TEST(IdentityAgent, Fault43_TenYearsBackAndAheadAgain) {
+  World world;
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.StartAgent();
+  world.simulation.RunFor(hours(6));
+  const hours jump(24 * 3650);
+  world.simulation.ShiftWallClock(-jump);
+  world.simulation.RunFor(hours(9));
+  EXPECT_EQ(world.events.identities.size(), 1u);
+  EXPECT_FALSE(world.events.errors.empty());
+  world.simulation.ShiftWallClock(jump);
+  world.simulation.RunFor(minutes(2));
+  EXPECT_EQ(world.authority->certified.back(), kShop) << "by the certificate, which is good again";
+  EXPECT_EQ(world.authority->certified.size(), 2u);
+}
+
+TEST(IdentityAgent, Fault43_TenYearsAheadAndBackLeaveAGoodIdentity) {
+  World world;
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.StartAgent();
+  world.simulation.RunFor(hours(1));
+  const hours jump(24 * 365 * 9);
+  world.simulation.ShiftWallClock(jump);
+  world.simulation.RunFor(minutes(5));
+  EXPECT_GT(world.events.identities.back()->not_after, world.Now());
+  world.simulation.ShiftWallClock(-jump);
+  world.simulation.RunFor(minutes(5));
+  EXPECT_LE(world.events.identities.back()->not_before, world.Now());
+  EXPECT_GT(world.events.identities.back()->not_after, world.Now());
+}
+
+// A root's signature is not enough: every workload has that.
+TEST(IdentityAgent, Fault68_AWorkloadIsNotTakenForTheControlPlane) {
+  World world;
+  world.Store(hours(1), hours(24));
+  world.authority->poses_as = Account("default", "post");
+  world.StartAgent();
+  world.simulation.RunFor(hours(20));
+  EXPECT_TRUE(world.authority->certified.empty());
+  EXPECT_TRUE(world.events.Told("the control plane cannot be reached"));
 }
 
 TEST(IdentityAgent, AnExpiredIdentityIsNotServedAndComesBackByToken) {
@@ -306,7 +403,7 @@ TEST(IdentityAgent, AnExpiredIdentityWithoutATokenTellsTheWayOut) {
   EXPECT_TRUE(world.authority->proofs.empty());
 }
 
-TEST(IdentityAgent, ANewSigningRootIsFollowedBeforeTheOldOneGoes) {
+TEST(IdentityAgent, Fault42_ANewSigningRootIsFollowedBeforeTheOldOneGoes) {
   World world;
   world.GiveToken(world.authority->root().key().PublicKeyHash());
   world.StartAgent();

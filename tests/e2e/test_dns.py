@@ -7,10 +7,11 @@ import time
 
 import pytest
 
+import bootstrap
 import processes
 import raw
 from mesh import Mesh, Refused
-from origin import Origin
+from origin import Origin, reply
 
 EXTERNAL = """\
 apiVersion: tulle.dev/v1alpha1
@@ -105,6 +106,13 @@ def world(tmp_path):
     made.mesh.close()
     made.dns.close()
     made.outside.close()
+
+
+@pytest.fixture
+def dns():
+    made = DnsServer()
+    yield made
+    made.close()
 
 
 def start(world, name="caller"):
@@ -215,3 +223,25 @@ def test_the_control_plane_is_found_by_name_and_where_it_went(world):
     processes.wait_until(lambda: "cannot be reached" in workload.sidecar.log(), "it says so", 20)
     world.dns.zone["tulle.example.test"] = (["127.0.0.1"], 1)
     world.mesh.wait_in_step(workload)
+
+
+@pytest.mark.parametrize("kind", ["STRICT_DNS", "LOGICAL_DNS"])
+def test_addresses_of_a_name_are_checked_too(run_sidecar, dns, origin, kind):
+    """Active health checks of what DNS said; the admin page calls the cluster what it is."""
+    well = {"now": True}
+    origin.answer = lambda request, sock: reply(b"", "200 OK" if well["now"] or request.path != "/healthz" else "500 Sick")
+    dns.zone["checked.example.test"] = (["127.0.0.1"], 60)
+    check = {"timeout": "0.5s", "interval": "0.1s", "unhealthy_interval": "0.1s", "no_traffic_interval": "0.1s", "unhealthy_threshold": 2,
+             "healthy_threshold": 2, "http_health_check": {"path": "/healthz"}}
+    cluster = bootstrap.cluster(health_checks=[check], type=kind, common_lb_config={"healthy_panic_threshold": {"value": 0}})
+    cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": [{"endpoint": {"address": bootstrap.address(origin.port, "checked.example.test")}}]}]
+    port = processes.free_port()
+    sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager())], [cluster], "--dns-servers", dns.address)
+    processes.wait_until(lambda: raw.get(port).status == 200, "it is reached")
+    assert '"%s"' % kind in sidecar.admin("/clusters?format=json").body.decode()
+    well["now"] = False
+    processes.wait_until(lambda: "/failed_active_hc" in sidecar.admin("/clusters").body.decode(), "it is found to be sick")
+    assert raw.get(port).status == 503
+    well["now"] = True
+    processes.wait_until(lambda: "/failed_active_hc" not in sidecar.admin("/clusters").body.decode(), "it is found to be well")
+    assert raw.get(port).status == 200

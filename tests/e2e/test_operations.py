@@ -90,6 +90,9 @@ def test_a_program_gets_a_sidecar_and_gives_its_exit_code(mesh):
     assert answer.status == 200, answer.body
     (request,) = caller.origin.requests
     assert "sa/web" in ",".join(request.header("x-forwarded-client-cert"))
+    # Whom nobody has described it is told how to reach, and what it was told to call directly it does.
+    lost = raw.get(int(web.child.log().split("proxy http://127.0.0.1:")[1].split()[0]), "/", host="example.org")
+    assert lost.status == 404 and b"NO_PROXY" in lost.body and b"ExternalService" in lost.body
     web.child.process.send_signal(signal.SIGTERM)
     assert web.child.process.wait(30) == 7, web.child.log()
     assert "program: signal 15" in web.child.log()

@@ -163,7 +163,7 @@ def inbound(management, dynamic, make_origin, roots):
     server.close()
 
 
-def test_a_root_that_goes_takes_only_its_peers(inbound):
+def test_fault_42_a_root_that_goes_takes_only_its_peers(inbound):
     old = inbound.old.issue("client-old", [pki.spiffe("old")])
     new = inbound.new.issue("client-new", [pki.spiffe("new")])
     clients = {name: raw.Raw(0, connect(inbound.http_port, who)) for name, who in (("old", old), ("busy", old), ("new", new))}

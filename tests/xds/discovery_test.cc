@@ -426,7 +426,7 @@ TEST_F(DiscoveryTest, Fault63_TheServerRefusesGarbage) {
   EXPECT_FALSE(server_->Next(now_).has_value());
 }
 
-TEST_F(DiscoveryTest, AStaleNonceIsNoAcknowledgement) {
+TEST_F(DiscoveryTest, Fault68_AStaleNonceIsNoAcknowledgement) {
   world_.Put(kClusterType, "a", "1");
   client_.SubscribeToAll(kClusterType);
   ASSERT_TRUE(server_->OnRequest(client_.TakeOutgoing().at(0).bytes).ok());
@@ -561,7 +561,7 @@ TEST_F(StateTest, Fault65_ANackIsNotAnsweredWithTheSameVersion) {
   EXPECT_TRUE(Next().has_value());
 }
 
-TEST_F(StateTest, NamesGrowAndStaleNoncesAreIgnored) {
+TEST_F(StateTest, Fault68_NamesGrowAndStaleNoncesAreIgnored) {
   world_.Put(kEndpointType, "a", "1");
   world_.Put(kEndpointType, "b", "1");
   Send(Request(kEndpointType, {"a"}));
@@ -582,7 +582,7 @@ TEST_F(StateTest, NamesGrowAndStaleNoncesAreIgnored) {
   EXPECT_FALSE(Next().has_value());
 }
 
-TEST_F(StateTest, AReconnectIsAnsweredWhateverVersionIsClaimed) {
+TEST_F(StateTest, Fault68_AReconnectIsAnsweredWhateverVersionIsClaimed) {
   world_.Put(kListenerType, "a", "1");
   Send(Request(kListenerType, {"a"}));
   SetView();
