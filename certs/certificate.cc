@@ -36,6 +36,7 @@ std::optional<std::int64_t> ToEpochSeconds(const ASN1_TIME* time) {
 
 std::string SubjectText(X509* x509) {
   bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  if (bio == nullptr) return "";
   if (X509_NAME_print_ex(bio.get(), X509_get_subject_name(x509), 0, XN_FLAG_RFC2253) < 0) return "";
   const std::uint8_t* data = nullptr;
   std::size_t length = 0;

@@ -27,6 +27,7 @@ bool LastErrorIsEndOfText() {
 absl::StatusOr<std::vector<PemBlock>> ParsePem(std::string_view text, const PemLimits& limits) {
   if (text.size() > limits.max_bytes) return BadPem("the PEM text is too long");
   bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  if (bio == nullptr) return BadPem("no memory to read the PEM text");
   std::vector<PemBlock> blocks;
   ERR_clear_error();
   while (true) {

@@ -101,6 +101,9 @@ Parsed ParseCommandLine(int argc, char** argv) {
   app.add_option("--drain-quiet-ms", line.drain_quiet_ms,
                  "After SIGTERM listeners stay open until nobody has connected for this long")
       ->check(CLI::Range(0, 60000));
+  app.add_option("--stall-limit", line.stall_limit_seconds,
+                 "Seconds after which a worker that does not answer ends the process (0: never)")
+      ->check(CLI::Range(0, 3600));
   AddWorkloadOptions(app, line.workload);
   try {
     app.parse(argc, argv);

@@ -24,6 +24,7 @@ struct CommandLine {
   bool log_json = false;
   int drain_seconds = 30;
   int drain_quiet_ms = 1000;
+  int stall_limit_seconds = 60;
 };
 
 // Prints help, the version or what is wrong, and then returns the exit code instead.

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "net/base/out_of_memory.h"
 #include "net/loop/uv/uv_loop.h"
 #include "sidecar/command_line.h"
 #include "sidecar/process.h"
@@ -22,6 +23,8 @@ int main(int argc, char** argv) {
   // The limit alone does not keep a core from a program that the system pipes it to: no memory
   // then.
   std::ofstream("/proc/self/coredump_filter") << "0";
+  tulle::EndOnFailedNew();
+  tulle::loop::EndOnFailedUvMemory();
 
   const std::unique_ptr<tulle::loop::Loop> loop = tulle::loop::NewUvLoop();
   Process process(*loop, *std::move(parsed.command_line));

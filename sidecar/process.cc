@@ -2,6 +2,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -16,7 +17,6 @@
 #include "sidecar/proxy/traffic_observer.h"
 #include "sidecar/status_pages.h"
 #include "sidecar/upstream/dial.h"
-#include "sidecar/worker_thread.h"
 #include "telemetry/families.h"
 #include "telemetry/version.h"
 
@@ -25,6 +25,8 @@ namespace {
 
 using telemetry::LogComponent;
 using telemetry::LogLevel;
+
+constexpr int kStalledExitCode = 70;  // EX_SOFTWARE
 
 // Whether this machine has an IPv6 loopback to listen on.
 bool HasIpv6(loop::Loop& loop) {
@@ -51,7 +53,8 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       log_(telemetry::ParseLogLevel(command_line_.log_level).value_or(LogLevel::kInfo),
            command_line_.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText),
       access_log_(log_writer_metrics_),
-      spans_(loop, metrics_) {}
+      spans_(loop, metrics_),
+      memory_watch_(loop, ControlGroup(), memory_pressure_, [this] { EndLargest(); }) {}
 
 Process::~Process() = default;
 
@@ -66,6 +69,8 @@ int Process::Run() {
     return 1;
   }
   ListenToSignals();
+  memory_watch_.Start();
+  StartWatchdog();
   loop_.Run();
   return exit_code_;
 }
@@ -82,15 +87,48 @@ void Process::StartWorkers() {
   }
   Sidecar::Options options;
   options.workers = command_line_.workers;
-  options.new_worker = [this](int index) {
-    return std::make_unique<WorkerThread>(index, [this, index](loop::Loop& loop) {
-      return std::make_unique<proxy::TrafficObserver>(
-          loop, *worker_metrics_[static_cast<size_t>(index)], index, access_log_, &spans_);
-    });
-  };
+  options.new_worker = [this](int index) { return NewWorker(index); };
   sidecar_ = std::make_unique<Sidecar>(loop_, tls::TlsTransports(), std::move(options));
   sidecar_->OnVersionInForce([this] { OnInForce(); });
   spans_.SetSnapshotSource([this] { return sidecar_->in_force(); });
+}
+
+std::unique_ptr<RemoteWorker> Process::NewWorker(int index) {
+  const auto make_observer = [this, index](loop::Loop& loop) {
+    return std::make_unique<proxy::TrafficObserver>(
+        loop, *worker_metrics_[static_cast<size_t>(index)], index, access_log_, &spans_);
+  };
+  auto worker = std::make_unique<WorkerThread>(index, make_observer, &memory_pressure_);
+  workers_.push_back(worker.get());
+  return worker;
+}
+
+// The main thread may wait for a disk while workers serve well: only theirs is worth a new start.
+void Process::StartWatchdog() {
+  const int limit = command_line_.stall_limit_seconds;
+  Watchdog::Events events;
+  events.on_stall = [this](const std::string& name) {
+    watchdog_metrics_.CounterRow(telemetry::kStalls, std::array<std::string_view, 1>{name}).Add();
+    WriteLog(LogLevel::kWarning, LogComponent::kMain,
+             absl::StrCat(name, " has not answered for 200 ms: what it carries waits"));
+  };
+  events.on_limit = [this, limit](const std::string& name) {
+    WriteLog(LogLevel::kError, LogComponent::kMain,
+             absl::StrCat(name, " has not answered for ", limit,
+                          " s (--stall-limit): the process ends, to be started anew"));
+    std::_Exit(kStalledExitCode);
+  };
+  watchdog_ = std::make_unique<Watchdog>(std::move(events), std::chrono::seconds(limit));
+  watchdog_->Watch("main", false, [this](auto task) { loop_.Post(std::move(task)); });
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    watchdog_->Watch(absl::StrCat("worker-", i), true,
+                     [worker = workers_[i]](auto task) { worker->PostToLoop(std::move(task)); });
+  }
+  watchdog_->Start();
+}
+
+void Process::EndLargest() {
+  for (WorkerThread* one : workers_) one->Post([](Worker& worker) { worker.EndLargest(); });
 }
 
 absl::Status Process::StartResolver() {
@@ -241,7 +279,9 @@ void Process::FillAdminSource() {
   };
   admin_source_.metrics = [this] {
     ShowLimits();
-    std::vector<const telemetry::Registry*> all = {&metrics_, &log_writer_metrics_};
+    ShowMemory();
+    std::vector<const telemetry::Registry*> all = {&metrics_, &log_writer_metrics_,
+                                                   &watchdog_metrics_};
     for (const auto& registry : worker_metrics_) all.push_back(registry.get());
     return telemetry::Collect(all);
   };
@@ -262,6 +302,14 @@ void Process::ShowLimits() {
       [this](const upstream::ClusterSpec& cluster, upstream::ClusterLimits& limits) {
         admin::ShowLimits(metrics_, cluster, limits);
       });
+}
+
+void Process::ShowMemory() {
+  const std::optional<MemoryUse>& use = memory_watch_.use();
+  if (!use) return;
+  metrics_.GaugeRow(telemetry::kMemoryUsed).Set(static_cast<double>(use->used));
+  metrics_.GaugeRow(telemetry::kMemoryLimit).Set(static_cast<double>(use->limit));
+  metrics_.GaugeRow(telemetry::kMemoryPressure).Set(static_cast<double>(memory_watch_.pressure()));
 }
 
 void Process::ListenToSignals() {

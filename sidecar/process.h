@@ -15,9 +15,12 @@
 #include "sidecar/discovery.h"
 #include "sidecar/dns_clusters.h"
 #include "sidecar/membership.h"
+#include "sidecar/memory_watch.h"
 #include "sidecar/proxy/access_log_writer.h"
 #include "sidecar/sidecar.h"
 #include "sidecar/span_export.h"
+#include "sidecar/watchdog.h"
+#include "sidecar/worker_thread.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
@@ -40,6 +43,10 @@ class Process final {
   absl::Status StartFromControlPlane();
 
   void StartWorkers();
+  std::unique_ptr<RemoteWorker> NewWorker(int index);
+  void StartWatchdog();
+  void EndLargest();
+  void ShowMemory();
   absl::Status StartResolver();
   bool IsReady() const;
   void OnInForce();
@@ -57,10 +64,14 @@ class Process final {
   telemetry::Log log_;
   telemetry::Registry metrics_;
   telemetry::Registry log_writer_metrics_;
+  telemetry::Registry watchdog_metrics_;
   std::vector<std::unique_ptr<telemetry::Registry>> worker_metrics_;
   proxy::AccessLogWriter access_log_;
   SpanExport spans_;
+  proxy::SharedMemoryPressure memory_pressure_ = proxy::MemoryPressure::kNone;
   std::unique_ptr<Sidecar> sidecar_;
+  std::vector<WorkerThread*> workers_;  // sidecar_'s
+  MemoryWatch memory_watch_;
   std::unique_ptr<dns::Resolver> resolver_;
   std::unique_ptr<DnsClusters> dns_clusters_;
   std::unique_ptr<ControlName> control_name_;  // with --control by name
@@ -70,6 +81,7 @@ class Process final {
 
   admin::AdminSource admin_source_;
   std::unique_ptr<admin::AdminServer> admin_;
+  std::unique_ptr<Watchdog> watchdog_;  // goes before the threads that it watches
   std::shared_ptr<const identity::Identity> told_identity_;  // the one that collectors know
   bool announced_ = false;
   bool exiting_ = false;

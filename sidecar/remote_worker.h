@@ -22,8 +22,9 @@ class RemoteWorker {
 // destroyed on the loop's thread, or while it does not run.
 class WorkerOnLoop final : public RemoteWorker {
  public:
-  WorkerOnLoop(loop::Loop& loop, std::unique_ptr<proxy::Observer> observer)
-      : loop_(loop), observer_(std::move(observer)), worker_(loop, *observer_) {}
+  WorkerOnLoop(loop::Loop& loop, std::unique_ptr<proxy::Observer> observer,
+               const proxy::SharedMemoryPressure* memory = nullptr)
+      : loop_(loop), observer_(std::move(observer)), worker_(loop, *observer_, memory) {}
 
   void Post(std::function<void(Worker& worker)> task) override {
     loop_.Post([this, task = std::move(task)] { task(worker_); });

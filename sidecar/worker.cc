@@ -5,10 +5,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sidecar/proxy/exchange.h"
 
 namespace tulle::sidecar {
 
 namespace {
+
+// What every request holds for a moment.
+constexpr size_t kWorthEnding = 100 * 1024;
 
 bool IsOutbound(const proxy::ActiveListener& listener) {
   return listener.spec().direction == config::Direction::kOutbound;
@@ -39,12 +43,14 @@ std::shared_ptr<const Version> MakeVersion(std::shared_ptr<const config::Snapsho
   return version;
 }
 
-Worker::Worker(loop::Loop& loop, proxy::Observer& observer)
+Worker::Worker(loop::Loop& loop, proxy::Observer& observer,
+               const proxy::SharedMemoryPressure* memory)
     : loop_(loop),
       deadlines_(loop),
       clusters_(loop, deadlines_),
       destinations_(loop, deadlines_),
-      services_{loop, deadlines_, clusters_, routes_, observer, nullptr, &destinations_, &mirrors_},
+      services_{loop,    deadlines_,     clusters_, routes_, observer,
+                nullptr, &destinations_, &mirrors_, memory},
       mirrors_(services_),
       version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}, {}})) {}
 
@@ -181,6 +187,17 @@ bool Worker::ContinueEnd(loop::Duration quiet) {
   if (own_busy || own_requests != own_requests_ || !inbound_done) own_quiet_since_ = loop_.Now();
   own_requests_ = own_requests;
   return inbound_done && !own_busy && loop_.Now() - own_quiet_since_ >= quiet;
+}
+
+void Worker::EndLargest() {
+  size_t least = kWorthEnding;
+  proxy::Exchange* largest = nullptr;
+  for (const auto* group : {&listeners_, &draining_}) {
+    for (const auto& listener : *group) {
+      if (proxy::Exchange* exchange = listener->Largest(least)) largest = exchange;
+    }
+  }
+  if (largest != nullptr) largest->Abort({FailureKind::kMemoryShort, "it held most"});
 }
 
 void Worker::Close() {

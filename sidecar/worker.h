@@ -50,7 +50,9 @@ std::shared_ptr<const Version> MakeVersion(
 // Thread: the loop's.
 class Worker {
  public:
-  Worker(loop::Loop& loop, proxy::Observer& observer);
+  // `memory` may be null: no limit is known.
+  Worker(loop::Loop& loop, proxy::Observer& observer,
+         const proxy::SharedMemoryPressure* memory = nullptr);
   ~Worker();
 
   // Moves to a version: specs that are the same object are left alone. Make before break: clusters,
@@ -74,6 +76,8 @@ class Worker {
   // Then, again and again. Listeners of those who call us close when nobody has come for `quiet`;
   // what our own application calls by stays until it has called nobody for that long. True: done.
   bool ContinueEnd(loop::Duration quiet);
+  // Ends the request that holds most memory, if one holds much.
+  void EndLargest();
   // Ends everything.
   void Close();
 

@@ -10,13 +10,14 @@
 
 namespace tulle::sidecar {
 
-WorkerThread::WorkerThread(int index, MakeObserver make_observer) {
+WorkerThread::WorkerThread(int index, MakeObserver make_observer,
+                           const proxy::SharedMemoryPressure* memory) {
   std::promise<void> started;
-  thread_ = std::thread([this, index, &make_observer, &started] {
+  thread_ = std::thread([this, index, &make_observer, memory, &started] {
     pthread_setname_np(pthread_self(), absl::StrCat("worker-", index).c_str());
     const std::unique_ptr<loop::Loop> own = loop::NewUvLoop();
     {
-      WorkerOnLoop worker(*own, make_observer(*own));
+      WorkerOnLoop worker(*own, make_observer(*own), memory);
       loop_ = own.get();
       worker_ = &worker;
       started.set_value();

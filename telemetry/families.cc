@@ -33,6 +33,7 @@ constexpr std::string_view kLimitLabels[] = {"cluster", "limit", "kind"};
 constexpr std::string_view kBreakerLabels[] = {"service", "cluster", "endpoint"};
 constexpr std::string_view kReasonLabels[] = {"reason"};
 constexpr std::string_view kWorkerLabels[] = {"worker"};
+constexpr std::string_view kThreadLabels[] = {"thread"};
 constexpr std::string_view kMirrorLabels[] = {"service", "result"};
 
 // Envoy's, as far as Istio's dashboards show them.
@@ -153,5 +154,23 @@ const FamilySpec kSpansDropped{
     "tulle_spans_dropped_total", "Spans that no collector has got.", kCounter, kReasonLabels, {}};
 const FamilySpec kWorkerMemory{
     "tulle_worker_memory_bytes", "Memory that the worker's slab holds.", kGauge, kWorkerLabels, {}};
+const FamilySpec kMemoryUsed{"tulle_memory_used_bytes",
+                             "Memory that the control group uses, without what the system can take "
+                             "back at once.",
+                             kGauge,
+                             {},
+                             {}};
+const FamilySpec kMemoryLimit{
+    "tulle_memory_limit_bytes", "Memory that the control group may use.", kGauge, {}, {}};
+const FamilySpec kMemoryPressure{"tulle_memory_pressure",
+                                 "0: none. 1: nothing new is begun. 2: the largest requests end.",
+                                 kGauge,
+                                 {},
+                                 {}};
+const FamilySpec kStalls{"tulle_thread_stalls_total",
+                         "Times that a thread did not answer for 200 ms.",
+                         kCounter,
+                         kThreadLabels,
+                         {}};
 
 }  // namespace tulle::telemetry

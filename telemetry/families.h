@@ -54,5 +54,9 @@ extern const FamilySpec kMirrored;            // service, result (2xx, ..., or t
 extern const FamilySpec kSpansSent;           // no labels
 extern const FamilySpec kSpansDropped;        // reason
 extern const FamilySpec kWorkerMemory;        // worker: bytes reserved by its slab
+extern const FamilySpec kMemoryUsed;          // no labels: bytes of the process's control group
+extern const FamilySpec kMemoryLimit;         // no labels: what it may use
+extern const FamilySpec kMemoryPressure;      // no labels: 0 none, 1 short, 2 critical
+extern const FamilySpec kStalls;              // thread: times that it did not answer for 200 ms
 
 }  // namespace tulle::telemetry

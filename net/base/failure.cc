@@ -108,6 +108,8 @@ constexpr std::array<FailureFacts, static_cast<size_t>(kCount)> kTable = {{
     {kMisdirected, kHere, 421, 2, kNo, "-", "misdirected",
      "this connection was made for another name: open one for the name that is asked for",
      "misdirected_request"},
+    {kMemoryShort, kHere, 503, 14, kMaybe, "OM", "memory_short", "proxy is short of memory",
+     "overload"},
 }};
 
 constexpr bool InOrder() {

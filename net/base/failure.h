@@ -53,6 +53,7 @@ enum class FailureKind : uint8_t {
   kFaultInjected,  // with the status that was configured
   kLoopDetected,
   kMisdirected,  // asked of a TLS connection that was made for another name
+  kMemoryShort,  // neither begun nor, where much would be held, gone on with
   kCount,
 };
 

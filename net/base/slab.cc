@@ -3,7 +3,8 @@
 #include <bit>
 #include <cassert>
 #include <cstdlib>
-#include <new>
+
+#include "net/base/out_of_memory.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TULLE_SLAB_PASSTHROUGH \
@@ -20,13 +21,16 @@ namespace {
 constexpr size_t kChunk = 32 * 1024;
 constexpr size_t kChunkHeader = 16;
 
-void* MustAllocate(size_t size) {
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
+}  // namespace
+
+void* MemorySource::Take(size_t size) { return std::malloc(size); }
+
+MemorySource& SystemMemory() {
+  static MemorySource system;
+  return system;
 }
 
-}  // namespace
+Slab::Slab(MemorySource& source) : source_(source) { FillReserve(); }
 
 int Slab::ClassOf(size_t size) {
   if (size <= kSmallest) return 0;
@@ -35,13 +39,18 @@ int Slab::ClassOf(size_t size) {
 
 size_t Slab::Rounded(size_t size) { return size > kLargest ? size : kSmallest << ClassOf(size); }
 
-void* Slab::Allocate(size_t size) {
+void* Slab::Allocate(size_t size) { return Draw(size, Want::kMust); }
+
+void* Slab::TryAllocate(size_t size) { return Draw(size, Want::kMay); }
+
+void* Slab::Draw(size_t size, Want want) {
   if (size > kLargest || TULLE_SLAB_PASSTHROUGH) {
-    bytes_in_use_ += Rounded(size);
-    return MustAllocate(Rounded(size));
+    void* memory = TakeBlock(Rounded(size), want);
+    if (memory != nullptr) bytes_in_use_ += Rounded(size);
+    return memory;
   }
   const int size_class = ClassOf(size);
-  if (free_[size_class] == nullptr) Refill(size_class);
+  if (free_[size_class] == nullptr && !Refill(size_class, want)) return nullptr;
   FreeBlock* block = free_[size_class];
   free_[size_class] = block->next;
   bytes_in_use_ += kSmallest << size_class;
@@ -60,24 +69,44 @@ void Slab::Free(void* memory, size_t size) {
   free_[size_class] = block;
 }
 
-void Slab::Refill(int size_class) {
+bool Slab::Refill(int size_class, Want want) {
   const size_t block_size = kSmallest << size_class;
-  if (block_size >= kChunk / 4) {
-    free_[size_class] = static_cast<FreeBlock*>(MustAllocate(block_size));
+  const bool single = block_size >= kChunk / 4;
+  const size_t taken = single ? block_size : kChunk;
+  void* memory = TakeBlock(taken, want);
+  if (memory == nullptr) return false;
+  bytes_reserved_ += taken;
+  if (single) {
+    free_[size_class] = static_cast<FreeBlock*>(memory);
     free_[size_class]->next = nullptr;
-    bytes_reserved_ += block_size;
-    return;
+    return true;
   }
-  char* memory = static_cast<char*>(MustAllocate(kChunk));
-  Chunk* chunk = reinterpret_cast<Chunk*>(memory);
+  Chunk* chunk = static_cast<Chunk*>(memory);
   chunk->next = chunks_;
   chunks_ = chunk;
-  bytes_reserved_ += kChunk;
   for (size_t at = kChunkHeader; at + block_size <= kChunk; at += block_size) {
-    FreeBlock* block = reinterpret_cast<FreeBlock*>(memory + at);
+    FreeBlock* block = reinterpret_cast<FreeBlock*>(static_cast<char*>(memory) + at);
     block->next = free_[size_class];
     free_[size_class] = block;
   }
+  return true;
+}
+
+// A block of the reserve may be larger than what is asked for; it goes back by std::free like any.
+void* Slab::TakeBlock(size_t size, Want want) {
+  if (void* memory = source_.Take(size)) return memory;
+  if (want == Want::kMay) return nullptr;
+  if (size > kLargest || reserve_left_ == 0) EndForWantOfMemory();
+  return reserve_[--reserve_left_];
+}
+
+bool Slab::FillReserve() {
+  while (reserve_left_ < kReserve) {
+    void* block = source_.Take(kLargest);
+    if (block == nullptr) return false;
+    reserve_[reserve_left_++] = block;
+  }
+  return true;
 }
 
 void Slab::Trim() {
@@ -99,6 +128,7 @@ Slab::~Slab() {
     std::free(chunks_);
     chunks_ = next;
   }
+  while (reserve_left_ > 0) std::free(reserve_[--reserve_left_]);
 }
 
 }  // namespace tulle

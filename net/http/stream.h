@@ -76,6 +76,8 @@ class Stream {
   // Bytes of this message's head and body that were given to the transport so far: 0 proves that
   // the peer saw nothing.
   virtual uint64_t bytes_on_wire() const = 0;
+  // Bytes of body that wait here, in both directions: what ending this stream would free.
+  virtual size_t held_bytes() const = 0;
 };
 
 }  // namespace tulle::http

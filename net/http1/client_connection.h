@@ -68,6 +68,7 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
     void Reset(Failure why) override;
     void Detach() override;
     uint64_t bytes_on_wire() const override;
+    size_t held_bytes() const override;
 
     void Clear();
     void Ended(bool end);

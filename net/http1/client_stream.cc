@@ -75,4 +75,8 @@ uint64_t ClientConnection::Stream::bytes_on_wire() const {
   return written > mark ? written - mark : 0;
 }
 
+size_t ClientConnection::Stream::held_bytes() const {
+  return connection_.wire_.in().footprint() + connection_.wire_.out().footprint();
+}
+
 }  // namespace tulle::http1

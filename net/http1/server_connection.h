@@ -74,6 +74,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
     void Reset(Failure why) override;
     void Detach() override;
     uint64_t bytes_on_wire() const override;
+    size_t held_bytes() const override;
 
     void Clear();
     void Ended(bool end);

@@ -83,4 +83,8 @@ uint64_t ServerConnection::Stream::bytes_on_wire() const {
   return written > mark ? written - mark : 0;
 }
 
+size_t ServerConnection::Stream::held_bytes() const {
+  return connection_.wire_.in().footprint() + connection_.wire_.out().footprint();
+}
+
 }  // namespace tulle::http1

@@ -11,41 +11,49 @@ struct alignas(16) BlockHead {
   size_t size;
 };
 
-void* Allocate(size_t size, void* slab) {
+SessionMemory& Of(void* self) { return *static_cast<SessionMemory*>(self); }
+
+}  // namespace
+
+void* SessionMemory::Allocate(size_t size, void* self) {
   const size_t total = size + sizeof(BlockHead);
-  auto* head = static_cast<BlockHead*>(static_cast<Slab*>(slab)->Allocate(total));
+  void* memory = total < size ? nullptr : Of(self).slab_.TryAllocate(total);
+  if (memory == nullptr) {
+    Of(self).failed_ = true;
+    return nullptr;
+  }
+  auto* head = static_cast<BlockHead*>(memory);
   head->size = total;
   return head + 1;
 }
 
-void Free(void* memory, void* slab) {
+void SessionMemory::Free(void* memory, void* self) {
   if (memory == nullptr) return;
   BlockHead* head = static_cast<BlockHead*>(memory) - 1;
-  static_cast<Slab*>(slab)->Free(head, head->size);
+  Of(self).slab_.Free(head, head->size);
 }
 
-void* AllocateZeroed(size_t count, size_t size, void* slab) {
-  void* memory = Allocate(count * size, slab);
-  std::memset(memory, 0, count * size);
+void* SessionMemory::AllocateZeroed(size_t count, size_t size, void* self) {
+  void* memory = Allocate(count * size, self);
+  if (memory != nullptr) std::memset(memory, 0, count * size);
   return memory;
 }
 
-void* Reallocate(void* memory, size_t size, void* slab) {
-  if (memory == nullptr) return Allocate(size, slab);
+void* SessionMemory::Reallocate(void* memory, size_t size, void* self) {
+  if (memory == nullptr) return Allocate(size, self);
   BlockHead* head = static_cast<BlockHead*>(memory) - 1;
   const size_t total = size + sizeof(BlockHead);
   if (Slab::Rounded(total) == Slab::Rounded(head->size)) {
     head->size = total;
     return memory;
   }
-  void* moved = Allocate(size, slab);
+  void* moved = Allocate(size, self);
+  if (moved == nullptr) return nullptr;  // the old block stays, as with realloc
   std::memcpy(moved, memory, std::min(size, head->size - sizeof(BlockHead)));
-  Free(memory, slab);
+  Free(memory, self);
   return moved;
 }
 
-}  // namespace
-
-nghttp2_mem SlabMemory(Slab& slab) { return {&slab, Allocate, Free, AllocateZeroed, Reallocate}; }
+nghttp2_mem SessionMemory::hooks() { return {this, Allocate, Free, AllocateZeroed, Reallocate}; }
 
 }  // namespace tulle::http2

@@ -6,8 +6,26 @@
 
 namespace tulle::http2 {
 
-// nghttp2's allocator, drawing from the slab of the connection's worker. The slab outlives every
-// session made with it. Thread: the slab's.
-nghttp2_mem SlabMemory(Slab& slab);
+// nghttp2's allocator for one session, drawing from the slab of the connection's worker. Owner: the
+// session's; outlives it, as the slab does. Thread: the slab's.
+class SessionMemory {
+ public:
+  explicit SessionMemory(Slab& slab) : slab_(slab) {}
+  SessionMemory(const SessionMemory&) = delete;
+  SessionMemory& operator=(const SessionMemory&) = delete;
+
+  nghttp2_mem hooks();
+  // Something was refused: whatever nghttp2 made of it, the session cannot be trusted to go on.
+  bool failed() const { return failed_; }
+
+ private:
+  static void* Allocate(size_t size, void* self);
+  static void Free(void* memory, void* self);
+  static void* AllocateZeroed(size_t count, size_t size, void* self);
+  static void* Reallocate(void* memory, size_t size, void* self);
+
+  Slab& slab_;
+  bool failed_ = false;
+};
 
 }  // namespace tulle::http2

@@ -7,8 +7,6 @@
 #include <new>
 #include <utility>
 
-#include "net/http2/memory.h"
-
 namespace tulle::http2 {
 namespace {
 
@@ -27,6 +25,7 @@ Session::Session(Role role, loop::Loop& loop, std::unique_ptr<Transport> transpo
       events_(events),
       options_(options),
       transport_(std::move(transport)),
+      memory_(loop.slab()),
       in_(loop.slab()),
       out_(loop.slab()),
       tuner_(options.limits.stream_window) {
@@ -55,7 +54,7 @@ void Session::Start(Buffer* early) {
 
 void Session::Begin() {
   state_ = State::kOpen;
-  nghttp2_mem memory = SlabMemory(loop_.slab());
+  nghttp2_mem memory = memory_.hooks();
   const auto& limits = options_.limits;
   std::array<nghttp2_settings_entry, 4> settings{{
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window},
@@ -64,7 +63,8 @@ void Session::Begin() {
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
   }};
   const auto make = is_server() ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
-  make(&session_, SessionCallbacks(), this, SessionOptions(), &memory);
+  if (make(&session_, SessionCallbacks(), this, SessionOptions(), &memory) != 0)
+    return OnLost({FailureKind::kMemoryShort});
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(),
                           is_server() ? settings.size() - 1 : settings.size());
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
@@ -157,6 +157,7 @@ void Session::Feed() {
         session_, reinterpret_cast<const uint8_t*>(piece.data()), piece.size());
     feeding_ = false;
     in_.Drain(piece.size() - taken_);
+    if (memory_.failed()) return EndIfRefusedMemory();
     if (!running()) break;
     if (used == NGHTTP2_ERR_FLOODED) {
       Abort(NGHTTP2_ENHANCE_YOUR_CALM, FailureKind::kDownstreamProtocol, "http2.flood");
@@ -242,6 +243,7 @@ Failure Session::LostStream(const Stream& stream, Failure why) const {
 }
 
 void Session::OnTurnEnd() {
+  EndIfRefusedMemory();
   if (running() && !in_.empty()) Feed();
   DeliverDue();
   if (state_ == State::kOpen || state_ == State::kEnding) Flush();
@@ -249,6 +251,13 @@ void Session::OnTurnEnd() {
   DeliverDue();
   if (std::exchange(room_changed_, false) && StreamRoom() > 0) events_.OnSessionRoom();
   Report();
+}
+
+// nghttp2 has told it by an error, or a stream of its own has swallowed it.
+void Session::EndIfRefusedMemory() {
+  if (!memory_.failed() || state_ == State::kClosed) return;
+  why_ = {FailureKind::kMemoryShort};
+  OnLost(why_);
 }
 
 void Session::DeliverDue() {

@@ -12,6 +12,7 @@
 #include "net/base/intrusive_list.h"
 #include "net/http/stream.h"
 #include "net/http2/flood_guard.h"
+#include "net/http2/memory.h"
 #include "net/http2/options.h"
 #include "net/http2/stream.h"
 #include "net/http2/window_tuner.h"
@@ -88,6 +89,7 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   void Abort(uint32_t error_code, FailureKind kind, const char* reason);
   void WriteGoaway();
   void ResetAllStreams(Failure why);
+  void EndIfRefusedMemory();
   void DeliverDue();
   void Flush();
   void Collect();
@@ -133,7 +135,8 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   SessionEvents& events_;
   const Options options_;
   std::unique_ptr<Transport> transport_;
-  nghttp2_session* session_ = nullptr;
+  SessionMemory memory_;
+  nghttp2_session* session_ = nullptr;  // null until Begin, and where memory was refused
   Buffer in_;
   Buffer out_;
   const char* piece_ = nullptr;  // where in_'s front was when nghttp2 got it

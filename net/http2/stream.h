@@ -38,6 +38,7 @@ class Stream final : public http::Stream,
   void Reset(Failure why) override;
   void Detach() override;
   uint64_t bytes_on_wire() const override { return bytes_on_wire_; }
+  size_t held_bytes() const override { return received_.footprint() + to_send_.footprint(); }
 
  private:
   friend class Session;

@@ -8,8 +8,14 @@
 
 namespace {
 
-// The one thread_local of the tree: the hooks have no other way to know the worker.
+// The thread_locals of the tree: the hooks have no other way to know the worker.
 thread_local tulle::Slab* current_slab = nullptr;
+thread_local tulle::MemorySource* current_source = nullptr;
+
+// Outside of a SlabScope.
+void* TakeFromSource(size_t size) {
+  return current_source != nullptr ? current_source->Take(size) : std::malloc(size);
+}
 
 struct alignas(16) Prefix {
   tulle::Slab* slab;
@@ -24,7 +30,7 @@ void* OPENSSL_memory_alloc(size_t size) {
   tulle::Slab* slab = current_slab;
   const size_t whole = size + sizeof(Prefix);
   if (whole < size) return nullptr;
-  void* memory = slab != nullptr ? slab->Allocate(whole) : std::malloc(whole);
+  void* memory = slab != nullptr ? slab->TryAllocate(whole) : TakeFromSource(whole);
   if (memory == nullptr) return nullptr;
   auto* prefix = static_cast<Prefix*>(memory);
   *prefix = {slab, size};
@@ -56,5 +62,9 @@ namespace tulle::tls {
 SlabScope::SlabScope(Slab& slab) : before_(current_slab) { current_slab = &slab; }
 
 SlabScope::~SlabScope() { current_slab = before_; }
+
+SourceScope::SourceScope(MemorySource& source) { current_source = &source; }
+
+SourceScope::~SourceScope() { current_source = nullptr; }
 
 }  // namespace tulle::tls

@@ -21,4 +21,14 @@ class SlabScope {
   Slab* before_;
 };
 
+// While one of these lives, what BoringSSL allocates on this thread outside of a SlabScope comes
+// from `source`, and goes back by free. Without one it comes from malloc. For tests of refusals.
+class SourceScope {
+ public:
+  explicit SourceScope(MemorySource& source);
+  ~SourceScope();
+  SourceScope(const SourceScope&) = delete;
+  SourceScope& operator=(const SourceScope&) = delete;
+};
+
 }  // namespace tulle::tls

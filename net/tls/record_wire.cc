@@ -19,6 +19,7 @@ constexpr size_t kSlicesPerWrite = 64;
 
 bssl::UniquePtr<BIO> RecordWire::NewBio() {
   bssl::UniquePtr<BIO> bio(BIO_new(Method()));
+  if (bio == nullptr) return nullptr;
   BIO_set_data(bio.get(), this);
   BIO_set_init(bio.get(), 1);
   return bio;

@@ -38,7 +38,7 @@ TlsTransport::TlsTransport(loop::Loop& loop, std::unique_ptr<loop::Socket> socke
       socket_(std::move(socket)),
       judgement_{&loop, &profile_->terms(), nullptr, std::nullopt},
       wire_(loop.slab()) {
-  MakeSsl();
+  if (!MakeSsl()) return;
   wire_.Preload(already_read);
   BeginHandshake();
 }
@@ -50,7 +50,7 @@ TlsTransport::TlsTransport(loop::Loop& loop, const SocketAddress& to, const Sock
       state_(State::kConnecting),
       judgement_{&loop, &profile_->terms(), nullptr, std::nullopt},
       wire_(loop.slab()) {
-  MakeSsl();
+  if (!MakeSsl()) return;
   int error = 0;
   socket_ = loop.Connect(to, source, &error);
   if (socket_ == nullptr) {
@@ -60,22 +60,29 @@ TlsTransport::TlsTransport(loop::Loop& loop, const SocketAddress& to, const Sock
   }
 }
 
-void TlsTransport::MakeSsl() {
+bool TlsTransport::MakeSsl() {
   // Also makes the thread's error queue now, outside any SlabScope: it lives longer than the slab.
   ERR_clear_error();
-  ssl_.reset(SSL_new(profile_->native()));
-  SSL_set_app_data(ssl_.get(), &judgement_);
-  SSL_set_shed_handshake_config(ssl_.get(), 1);
-  BIO* bio = wire_.NewBio().release();
-  SSL_set_bio(ssl_.get(), bio, bio);
+  bssl::UniquePtr<SSL> ssl(SSL_new(profile_->native()));
+  bssl::UniquePtr<BIO> bio = wire_.NewBio();
+  const std::string& sni = profile_->sni();
+  const bool names = !profile_->is_server() && !sni.empty();
+  if (ssl == nullptr || bio == nullptr || SSL_set_app_data(ssl.get(), &judgement_) != 1 ||
+      (names && SSL_set_tlsext_host_name(ssl.get(), sni.c_str()) != 1)) {
+    ERR_clear_error();
+    Fail({FailureKind::kTlsFailed, "no memory for a TLS connection"});
+    return false;
+  }
+  SSL_set_shed_handshake_config(ssl.get(), 1);
+  SSL_set_bio(ssl.get(), bio.get(), bio.get());
+  bio.release();
   if (profile_->is_server()) {
-    SSL_set_accept_state(ssl_.get());
-    return;
+    SSL_set_accept_state(ssl.get());
+  } else {
+    SSL_set_connect_state(ssl.get());
   }
-  SSL_set_connect_state(ssl_.get());
-  if (!profile_->sni().empty()) {
-    SSL_set_tlsext_host_name(ssl_.get(), profile_->sni().c_str());
-  }
+  ssl_ = std::move(ssl);
+  return true;
 }
 
 void TlsTransport::UpdateWatch() {
@@ -426,10 +433,12 @@ SocketAddress TlsTransport::OriginalDestination() const {
 }
 
 std::vector<std::string_view> TlsTransport::peer_chain() const {
+  if (ssl_ == nullptr) return {};
   return PresentedChain(ssl_.get());
 }
 
 std::string_view TlsTransport::alpn() const {
+  if (ssl_ == nullptr) return {};
   const uint8_t* name = nullptr;
   unsigned length = 0;
   SSL_get0_alpn_selected(ssl_.get(), &name, &length);
@@ -438,6 +447,7 @@ std::string_view TlsTransport::alpn() const {
 
 std::string_view TlsTransport::sni() const {
   if (!profile_->is_server()) return profile_->sni();
+  if (ssl_ == nullptr) return {};
   const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
   return name == nullptr ? std::string_view() : std::string_view(name);
 }

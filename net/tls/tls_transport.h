@@ -50,7 +50,8 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
  private:
   enum class State : uint8_t { kConnecting, kHandshaking, kOpen, kFailed, kClosed };
 
-  void MakeSsl();
+  // False: there is no memory for it, and Fail() has said so.
+  bool MakeSsl();
   void OnSocketReady(int error, bool readable, bool writable) override;
   void OnTurnEnd() override;
   void FinishConnect();

@@ -104,6 +104,7 @@ void ActiveListener::OnAccept(std::unique_ptr<loop::Socket> socket) {
   if (services_.downstream_limit != nullptr && !services_.downstream_limit->TryEnter())
     return services_.observer.OnDownstreamRefused(Refusal::kLimit);
   services_.observer.OnDownstreamAccepted();
+  if (services_.ShortOfMemory()) return Refuse(std::move(socket), Refusal::kMemory);
   if (!spec_->restore_destination) return Take(std::move(socket));
   if (!socket->RestoreDestination() || IsLoop(*socket))
     return Refuse(std::move(socket), Refusal::kLoop);
@@ -291,6 +292,14 @@ uint64_t ActiveListener::requests() {
   uint64_t sum = 0;
   connections_.ForEach([&](DownstreamConnection& connection) { sum += connection.requests(); });
   return sum;
+}
+
+Exchange* ActiveListener::Largest(size_t& least) {
+  Exchange* largest = nullptr;
+  connections_.ForEach([&](DownstreamConnection& connection) {
+    if (Exchange* exchange = connection.Largest(least)) largest = exchange;
+  });
+  return largest;
 }
 
 void ActiveListener::Drain() {

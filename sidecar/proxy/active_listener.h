@@ -44,6 +44,8 @@ class ActiveListener final : public loop::ListenerEvents,
   // Whether bytes or requests are under way, and how many requests there have been.
   bool busy();
   uint64_t requests();
+  // The exchange that holds most, if it holds more than `least`, which becomes that; else null.
+  Exchange* Largest(size_t& least);
   void CloseAll();
   bool idle() { return detections_.empty() && connections_.empty() && relays_.empty(); }
   const config::ListenerSpec& spec() const { return *spec_; }

@@ -29,7 +29,7 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   // Both messages are complete: lets the stream go.
   void Complete();
 
-  http::Stream* stream() { return stream_; }
+  http::Stream* stream() const { return stream_; }
   upstream::Endpoint& endpoint() { return *picked_.endpoint; }
   Transport* transport() { return transport_; }
   bool reused() const { return reused_; }

@@ -149,6 +149,17 @@ void DownstreamConnection::JudgeUpgraded(const config::HttpSpec& spec) {
   exchanges_.ForEach([&](Exchange& exchange) { exchange.JudgeUpgraded(spec); });
 }
 
+Exchange* DownstreamConnection::Largest(size_t& least) {
+  Exchange* largest = nullptr;
+  exchanges_.ForEach([&](Exchange& exchange) {
+    const size_t held = exchange.held_bytes();
+    if (held <= least) return;
+    least = held;
+    largest = &exchange;
+  });
+  return largest;
+}
+
 void DownstreamConnection::Close() {
   handshake_deadline_.Clear();
   watches_idle_ = false;

@@ -51,6 +51,8 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   void JudgePeer(tls::SecondJudgement& judgement, std::shared_ptr<const tls::SecureAcceptor> by);
   // The rules have changed: an upgraded stream that they forbid is reset.
   void JudgeUpgraded(const config::HttpSpec& spec);
+  // The exchange that holds most, if it holds more than `least`; else null.
+  Exchange* Largest(size_t& least);
   // Ends everything at once; OnDownstreamDone does not follow.
   void Close();
 

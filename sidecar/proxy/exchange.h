@@ -87,10 +87,13 @@ class Exchange final : public http::StreamEvents,
   void OnAttemptFailed(Failure failure);
   void OnUpstreamRoom();
 
-  // The connection goes away under it (worker's end).
+  // It ends now, unanswered: the connection goes away under it (worker's end), or its memory is
+  // wanted.
   void Abort(Failure why);
   // The chain has a new version: an upgraded stream that its rules forbid is reset.
   void JudgeUpgraded(const config::HttpSpec& spec);
+  // Bytes that this would free.
+  size_t held_bytes() const;
 
   const DecisionRecord& record() const { return record_; }
   // What was or would have been sent downstream; null: nothing.
@@ -161,6 +164,7 @@ class Exchange final : public http::StreamEvents,
   void SendRequestBody(Buffer& data, bool end);
   void EndRequest();
   void ReleaseReplay();
+  bool EndIfNearlyOut();
   // upgrading.cc
   bool UpgradeRefused() const;
   void OpenBothWays();

@@ -68,6 +68,7 @@ void Exchange::PullRequest() {
 }
 
 void Exchange::OnData(Buffer& data, bool end) {
+  if (EndIfNearlyOut()) return data.Clear();
   if (upgraded_) return OnBytes(data, end);
   const size_t size = data.size();
   record_.request_bytes += size;
@@ -85,6 +86,22 @@ void Exchange::OnData(Buffer& data, bool end) {
   SendRequestBody(data, end);
   if (end) return StartResponseTimeouts();
   PullRequest();
+}
+
+// The memory that is left is for those whose bodies are small.
+bool Exchange::EndIfNearlyOut() {
+  Slab& slab = services_.loop.slab();
+  if (!slab.nearly_out() || !slab.short_of_memory()) return false;
+  failure_ = {FailureKind::kMemoryShort, "its body"};
+  SendLocalReply();
+  return true;
+}
+
+size_t Exchange::held_bytes() const {
+  size_t sum = arena_.bytes() + replay_.footprint();
+  if (downstream_ != nullptr) sum += downstream_->held_bytes();
+  if (attempt_ && attempt_->stream() != nullptr) sum += attempt_->stream()->held_bytes();
+  return sum;
 }
 
 void Exchange::RequestReceived() {
@@ -181,6 +198,7 @@ void Exchange::PullResponse() {
 }
 
 void Exchange::OnResponseData(Buffer& data, bool end) {
+  if (EndIfNearlyOut()) return data.Clear();
   const size_t size = data.size();
   record_.response_bytes += size;
   response_credit_ -= std::min(response_credit_, size);

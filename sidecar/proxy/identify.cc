@@ -36,6 +36,7 @@ bool IsPrivate(std::string_view name) {
 }  // namespace
 
 Step Exchange::Identify() {
+  if (services_.ShortOfMemory()) return Respond({FailureKind::kMemoryShort});
   if (!CountHop()) return Respond({FailureKind::kLoopDetected});
   if (!TakeUnderscores(request_->headers))
     return Respond({FailureKind::kBadRequest, "underscore in a header's name"});

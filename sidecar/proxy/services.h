@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "net/loop/deadlines.h"
@@ -21,7 +22,16 @@ enum class Refusal : uint8_t {
   kLimit,  // DownstreamLimit
   kLoop,   // not redirected, or meant for the proxy itself
   kUnknownDestination,
+  kMemory,
 };
+
+// How near the process is to its limit on memory.
+enum class MemoryPressure : uint8_t {
+  kNone,
+  kShort,     // nothing new is begun
+  kCritical,  // what holds most is ended
+};
+using SharedMemoryPressure = std::atomic<MemoryPressure>;
 
 // Who is told about every request and relayed connection when it has ended: access log and metrics.
 class Observer {
@@ -56,6 +66,13 @@ struct Services {
   DownstreamLimit* downstream_limit = nullptr;  // null: none
   Destinations* destinations = nullptr;         // of redirected connections; null: none is followed
   Mirrors* mirrors = nullptr;                   // null: nothing is mirrored
+  const SharedMemoryPressure* memory = nullptr;  // null: no limit is known
+
+  // Nothing new may be begun: the process nears its limit, or the system has refused memory.
+  bool ShortOfMemory() const {
+    if (loop.slab().short_of_memory()) return true;
+    return memory != nullptr && memory->load(std::memory_order_relaxed) != MemoryPressure::kNone;
+  }
 };
 
 }  // namespace tulle::proxy

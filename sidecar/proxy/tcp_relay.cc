@@ -195,6 +195,8 @@ void TcpRelay::OnReadable(End& end) {
       return OnFailed(end, end.transport->failure());
   }
   if (&end == &upstream_ && downstream_.transport == nullptr) return owner_.OnServerSpoke(*this);
+  Slab& slab = services_.loop.slab();
+  if (slab.nearly_out() && slab.short_of_memory()) return Finish({FailureKind::kMemoryShort});
   if (joined_) TouchIdle();
   Flush(other);
 }

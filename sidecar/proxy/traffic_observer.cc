@@ -31,7 +31,7 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       closed_(registry.CounterRow(telemetry::kDownstreamClosed, {})),
       access_log_(loop, sink, registry),
       spans_(loop, spans, registry) {
-  constexpr std::string_view kReasons[] = {"limit", "loop", "unknown_destination"};
+  constexpr std::string_view kReasons[] = {"limit", "loop", "unknown_destination", "memory"};
   for (size_t i = 0; i < std::size(kReasons); ++i) {
     refused_[i] = &registry.CounterRow(telemetry::kDownstreamRefused,
                                        std::array<std::string_view, 1>{kReasons[i]});

@@ -39,7 +39,7 @@ class TrafficObserver final : public Observer {
   telemetry::Counter& closed_;
   AccessLog access_log_;
   SpanLog spans_;
-  telemetry::Counter* refused_[3];  // by Refusal
+  telemetry::Counter* refused_[4];  // by Refusal
 };
 
 }  // namespace tulle::proxy

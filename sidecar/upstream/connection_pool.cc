@@ -77,9 +77,10 @@ bool ConnectionPool::IsSpent(const PooledConnection& connection) const {
          cluster_.loop().Now() - connection.ready_since_ >= spec.max_connection_age;
 }
 
-// Idle connections that have become too old; each ends by itself.
+// Idle connections that have become too old, and those whose end was seen in this very turn; each
+// ends by itself.
 void ConnectionPool::LetSpentGo() {
-  while (!idle_.empty() && IsSpent(idle_.front())) {
+  while (!idle_.empty() && (IsSpent(idle_.front()) || idle_.front().codec_->StreamRoom() == 0)) {
     PooledConnection& connection = idle_.PopFront();
     static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
     busy_.PushBack(connection);

@@ -109,6 +109,8 @@ class Network:
         end = "h%d" % len(self.hosts)
         made.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", end, "netns", self.hub.name)
         self.hub.run("ip", "link", "set", end, "master", "br0", "up")
+        # No link-local address: it would come and go by itself while a test compares what there is.
+        made.run("ip", "link", "set", "eth0", "addrgenmode", "none")
         made.run("ip", "addr", "add", made.address + "/16", "dev", "eth0")
         made.run("ip", "addr", "add", made.address6 + "/64", "dev", "eth0", "nodad")
         made.run("ip", "link", "set", "eth0", "up")

@@ -6,8 +6,10 @@
 #include <uv.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <optional>
 
+#include "net/base/out_of_memory.h"
 #include "net/loop/timer_queue.h"
 #include "net/loop/uv/task_queue.h"
 #include "net/loop/uv/uv_listener.h"
@@ -24,11 +26,16 @@ uint64_t SystemSeed() {
   return seed;
 }
 
+void* Granted(void* memory) {
+  if (memory == nullptr) EndForWantOfMemory();
+  return memory;
+}
+
 // One iteration of libuv: its timer, [prepare: end of the timers' turn], sleep, ready sockets and
 // posted tasks, [check: end of their turn].
 class UvLoop final : public Loop {
  public:
-  UvLoop();
+  explicit UvLoop(MemorySource& memory);
   ~UvLoop() override;
 
   Instant Now() const override;
@@ -93,7 +100,7 @@ class UvLoop final : public Loop {
   Instant own_until_{};
 };
 
-UvLoop::UvLoop() {
+UvLoop::UvLoop(MemorySource& memory) : slab_(memory) {
   uv_loop_init(&loop_);
   loop_.data = this;
   uv_prepare_init(&loop_, &prepare_);
@@ -193,6 +200,13 @@ void UvLoop::ArmTimer() {
 
 }  // namespace
 
-std::unique_ptr<Loop> NewUvLoop() { return std::make_unique<UvLoop>(); }
+std::unique_ptr<Loop> NewUvLoop(MemorySource& memory) { return std::make_unique<UvLoop>(memory); }
+
+void EndOnFailedUvMemory() {
+  uv_replace_allocator(
+      [](size_t size) { return Granted(std::malloc(size)); },
+      [](void* memory, size_t size) { return Granted(std::realloc(memory, size)); },
+      [](size_t count, size_t size) { return Granted(std::calloc(count, size)); }, std::free);
+}
 
 }  // namespace tulle::loop
