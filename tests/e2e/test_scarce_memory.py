@@ -125,6 +125,7 @@ def test_without_memory_the_process_ends_with_a_message_and_serves_again_from_di
         assert "out of memory: " in sidecar.log() and "serves again from its last configuration" in sidecar.log()
 
         mesh.start_sidecar(caller)
+        caller.sidecar.wait_for_port(caller.admin)
         processes.wait_until(lambda: ready(caller) == 200, "it is ready")
         assert raw.get(caller.outbound, "/", host="post").status == 200
     finally:
