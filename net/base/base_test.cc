@@ -3,6 +3,7 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "net/base/arena.h"
 #include "net/base/buffer.h"
@@ -13,6 +14,40 @@
 
 namespace tulle {
 namespace {
+
+class Scarce final : public MemorySource {
+ public:
+  void* Take(size_t size) override { return gives ? MemorySource::Take(size) : nullptr; }
+  bool gives = true;
+};
+
+TEST(Slab, ServesFromItsReserveWhenTheSystemRefuses) {
+  Scarce memory;
+  Slab slab(memory);
+  EXPECT_FALSE(slab.short_of_memory());
+  memory.gives = false;
+  EXPECT_EQ(slab.TryAllocate(Slab::kLargest), nullptr);
+  EXPECT_FALSE(slab.short_of_memory()) << "what may fail leaves the reserve alone";
+  std::vector<void*> blocks;
+  while (!slab.nearly_out()) blocks.push_back(slab.Allocate(Slab::kLargest));
+  EXPECT_GE(blocks.size(), 8u);
+  EXPECT_TRUE(slab.short_of_memory());
+  memory.gives = true;
+  EXPECT_FALSE(slab.short_of_memory());
+  EXPECT_FALSE(slab.nearly_out());
+  for (void* block : blocks) slab.Free(block, Slab::kLargest);
+  EXPECT_EQ(slab.bytes_in_use(), 0u);
+}
+
+TEST(SlabDeathTest, EndsTheProcessWithAMessageWhenTheReserveIsUsedUp) {
+  const auto use_up = [] {
+    Scarce memory;
+    Slab slab(memory);
+    memory.gives = false;
+    while (true) slab.Allocate(Slab::kLargest);
+  };
+  EXPECT_EXIT(use_up(), testing::ExitedWithCode(71), "out of memory: .* ends");
+}
 
 TEST(Slab, GivesAlignedMemoryOfEveryClassAndTakesItBack) {
   Slab slab;
