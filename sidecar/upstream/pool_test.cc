@@ -36,46 +36,6 @@ TEST_F(ClusterTest, ConnectionsAreReused) {
   EXPECT_EQ(a_.accepted.size(), 1u);
 }
 
-// Asks in the same turn in which another connection's end is seen, before that turn is over.
-class AsksWhenReadable final : public loop::SocketEvents {
- public:
-  AsksWhenReadable(Request& request, ConnectionPool& pool) : request_(request), pool_(pool) {}
-  void OnSocketReady(int, bool readable, bool) override {
-    if (readable && request_.answers == 0) request_.Ask(pool_);
-  }
-
- private:
-  Request& request_;
-  ConnectionPool& pool_;
-};
-
-TEST_F(ClusterTest, AConnectionWhoseEndWasSeenInThisTurnIsNotUsed) {
-  for (const HttpVersion version : {HttpVersion::k1, HttpVersion::k2}) {
-    Request first(*loop_), second(*loop_);
-    Build({a_.address()});
-    first.Ask(Pool(a_, version));
-    AsksWhenReadable asks(second, Pool(a_, version));
-    int error = 0;
-    const auto other = loop_->Connect(b_.address(), {}, &error);
-    Pass();
-    first.End();
-    Pass();
-    other->Watch(&asks, true, false);
-    const char byte = 'x';
-    const iovec piece{const_cast<char*>(&byte), 1};
-    a_.accepted.clear();
-    b_.accepted.back()->Writev({&piece, 1});
-    Pass();
-    ASSERT_NE(second.stream, nullptr);
-    EXPECT_FALSE(second.reused);
-    EXPECT_EQ(a_.accepted.size(), 1u);
-    second.End();
-    cluster_.reset();
-    a_.accepted.clear();
-    Pass();
-  }
-}
-
 TEST_F(ClusterTest, ConnectionsStayWithinTheirCap) {
   spec_.caps.connections = 1;
   Build({a_.address()});
