@@ -34,7 +34,8 @@ std::string Fields(const http::HeaderMap& headers) {
 
 std::string Line(const http::Head& head) {
   std::string line = head.status == 0 ? std::string(head.method) : std::to_string(head.status);
-  return line.append("|").append(head.path).append("|").append(head.authority).append("\n");
+  line.append("|").append(head.path).append("|").append(head.authority);
+  return line.append("|").append(head.upgrade).append("\n");
 }
 
 class Forwarder {

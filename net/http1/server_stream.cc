@@ -1,3 +1,4 @@
+#include <cassert>
 #include <limits>
 
 #include "net/http1/server_connection.h"
@@ -23,6 +24,7 @@ void ServerConnection::Stream::SendInterim(const http::Head& head) {
 
 void ServerConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   if (user == nullptr || head_sent) return;
+  assert(head.status != 101 || connection_.state_ == State::kReceived);
   head_sent = true;
   if (head.status == 101) connection_.state_ = State::kUpgraded;
   // A client that was not told to continue may send its body or not: what comes next could not be

@@ -515,21 +515,23 @@ def test_fault_76_who_does_not_read_holds_up_who_sends(make_pair):
         assert len(client.rest()) == size * blocks
 
 
-def test_fault_76_draining_leaves_it_until_the_grace_period_ends(make_pair):
-    pair = make_pair(arguments=("--drain-time", "3"))
-    pair.outbound.expected_to_end = True
+@pytest.mark.parametrize("side", ["outbound", "inbound"])
+@pytest.mark.parametrize("grace", [1, 3600])
+def test_fault_76_draining_leaves_it_until_it_ends_or_the_grace_period_does(make_pair, side, grace):
+    pair = make_pair(arguments=("--drain-time", str(grace)))
+    sidecar = getattr(pair, side)
+    sidecar.expected_to_end = True
     with Client(pair.port).upgrade() as client:
-        client.say(TEXT, b"before")
-        client.hear()
-        pair.outbound.process.send_signal(signal.SIGTERM)
-        processes.wait_until(lambda: "draining" in pair.outbound.log(), "it drains")
-        client.say(TEXT, b"while")
-        assert client.hear() == (True, TEXT, b"while")
-        try:
+        sidecar.process.send_signal(signal.SIGTERM)
+        processes.wait_until(lambda: "draining" in sidecar.log(), "it drains")
+        if grace == 1:
+            processes.wait_until(client.closed, "it outlasts the grace period")
+        else:
+            for _ in range(300):  # with nobody else there it would have ended long ago
+                assert talks(client)
+            client.say(CLOSE)
             client.rest()
-        except ConnectionResetError:
-            pass
-    assert pair.outbound.process.wait(20) == 0
+    assert sidecar.process.wait(20) == 0
 
 
 def exact(*names):
