@@ -146,6 +146,8 @@ def steps_of(mode):
         steps += [
             ("ThreadSanitizer: unit tests", lambda: bazel(
                 "test", "--config=tsan", "--test_tag_filters=-e2e,-lint,-corpus", "--build_tests_only", "//...", prefix="tsan ")),
+            ("end to end with ThreadSanitizer and two workers", lambda: bazel(
+                "test", "--config=tsan", "--test_tag_filters=e2e", "--test_env=TULLE_WORKERS=2", "--build_tests_only", "//tests/e2e/...", prefix="tsan ")),
             ("end to end with AddressSanitizer", lambda: bazel(
                 "test", "--config=asan", "--test_tag_filters=e2e", "--build_tests_only", "//tests/...", prefix="asan ")),
             ("fuzzing, %d s a target" % FUZZ_SECONDS, fuzz_all),

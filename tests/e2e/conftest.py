@@ -24,6 +24,8 @@ class Sidecar(processes.Child):
             json.dump(bootstrap.bootstrap(listeners, clusters, self.admin_port, **more), file, indent=1)
         if "--drain-quiet-ms" not in arguments:  # nobody but the test itself would come late
             arguments = ("--drain-quiet-ms", "0", *arguments)
+        if "--workers" not in arguments:
+            arguments = ("--workers", processes.WORKERS, *arguments)
         super().__init__([sidecar_binary(), "-c", path, *arguments], path[:-5] + ".log")
         try:
             self.wait_until_ready()
@@ -129,19 +131,20 @@ def proxy(run_sidecar, origin):
     """HTTP/1.1, one hop, one worker, a recording origin behind."""
     port = processes.free_port()
     sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager(codec="HTTP1"))],
-                          [bootstrap.cluster(ports=[origin.port])])
+                          [bootstrap.cluster(ports=[origin.port])], "--workers", "1")
     return Proxy(sidecar, port, origin)
 
 
 @pytest.fixture
 def make_proxy(run_sidecar):
-    """make_proxy(origin, cluster={...}, **options of the connection manager) -> Proxy"""
+    """make_proxy(origin, cluster={...}, **options of the connection manager) -> Proxy. With one_worker where a test counts connections."""
 
-    def make(origin, cluster=None, listener=None, **options):
+    def make(origin, cluster=None, listener=None, one_worker=False, **options):
         port = processes.free_port()
         options.setdefault("codec", "HTTP1")
         sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager(**options), **(listener or {}))],
-                              [bootstrap.cluster(ports=[origin.port], **(cluster or {}))])
+                              [bootstrap.cluster(ports=[origin.port], **(cluster or {}))],
+                              *(("--workers", "1") if one_worker else ()))
         return Proxy(sidecar, port, origin)
 
     return make

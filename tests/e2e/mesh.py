@@ -96,7 +96,7 @@ class Mesh:
             "--token-file", self.path(workload.name + ".token"), "--state-dir", workload.state,
             "--admin", "127.0.0.1:%d" % workload.admin, "--name", workload.name,
             "--inbound", "%d:%d:80/http" % (workload.inbound, workload.origin.port),
-            "--outbound-http", str(workload.outbound), "--drain-quiet-ms", "0", *arguments], workload.name)
+            "--outbound-http", str(workload.outbound), "--drain-quiet-ms", "0", "--workers", processes.WORKERS, *arguments], workload.name)
 
     def new_workload(self, name):
         """One without a sidecar yet."""

@@ -58,7 +58,7 @@ def held(make_origin):
 
 
 def test_who_waits_for_a_connection_is_counted_and_capped(make_proxy, held):
-    proxy = make_proxy(held, cluster=limits(max_connections=1, max_pending_requests=1))
+    proxy = make_proxy(held, cluster=limits(max_connections=1, max_pending_requests=1), one_worker=True)
     calls = Calls(proxy.port)
     calls.start()
     processes.wait_until(lambda: len(held.requests) == 1, "the first has not come")
@@ -88,7 +88,7 @@ def test_waiting_ends_at_the_routes_timeout(run_sidecar, held):
     port = processes.free_port()
     routes = [bootstrap.route(match={"prefix": "/short"}, timeout="0.3s"), bootstrap.route()]
     run_sidecar([bootstrap.listener(port, bootstrap.connection_manager(routes))],
-                [bootstrap.cluster(ports=[held.port], **limits(max_connections=1), connect_timeout="15s")])
+                [bootstrap.cluster(ports=[held.port], **limits(max_connections=1), connect_timeout="15s")], "--workers", "1")
     calls = Calls(port)
     calls.start()
     processes.wait_until(lambda: len(held.requests) == 1, "the first has not come")

@@ -189,7 +189,7 @@ def test_old_connections_to_an_upstream_are_not_used(make_proxy, origin):
     options = {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": bootstrap.TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http_protocol_options": {}},
         "common_http_protocol_options": {"max_connection_duration": "0.5s"}}}}
-    proxy = make_proxy(origin, cluster=options)
+    proxy = make_proxy(origin, cluster=options, one_worker=True)
     for _ in range(3):
         assert raw.get(proxy.port).status == 200
     assert origin.connections == 1

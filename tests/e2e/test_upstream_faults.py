@@ -105,7 +105,7 @@ def test_fault_53_more_than_was_announced(make_proxy, make_origin, extra):
 
 def test_fault_53_an_answer_before_the_question(make_proxy, make_origin):
     """The origin speaks on an idle connection: that connection must not serve the next request."""
-    proxy = make_proxy(make_origin(lambda request, sock: reply(b"good")))
+    proxy = make_proxy(make_origin(lambda request, sock: reply(b"good")), one_worker=True)
     held = []
 
     def answer(request, sock):
