@@ -14,6 +14,7 @@
 #include "certs/private_key.h"
 #include "control-plane/policy/names.h"
 #include "control-plane/server/control_server.h"
+#include "net/base/out_of_memory.h"
 #include "net/loop/uv/uv_loop.h"
 #include "net/tls/tls_transports.h"
 #include "telemetry/log.h"
@@ -152,6 +153,8 @@ int Main(int argc, char** argv) {
   Describe(&app, &flags);
   CLI11_PARSE(app, argc, argv);
   KeepMemoryPrivate();
+  EndOnFailedNew();
+  loop::EndOnFailedUvMemory();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
   // A file that may not grow is a full disk: the store says so, and the process lives.
