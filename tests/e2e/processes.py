@@ -11,6 +11,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PATIENCE = 20.0
 # Of each sidecar whose test does not say it itself.
 WORKERS = os.environ.get("TULLE_WORKERS", "1")
+# The programs under test are built with a sanitizer.
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 
 
 def binary(label):
@@ -99,7 +101,7 @@ class Child:
         wait_until(ready, "%s does not listen on %d:\n%s" % (self.argv[0], port, self.log()[-3000:]))
 
     def _memory(self, field):
-        if "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ:
+        if SANITIZED:
             return 0.0  # A sanitizer's shadow says nothing about the program.
         with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
             return next(int(line.split()[1]) / 1024 for line in status if line.startswith(field))

@@ -74,7 +74,7 @@ def test_who_waits_for_a_connection_is_counted_and_capped(make_proxy, held):
 
 
 def test_waiting_ends_at_the_connect_timeout(make_proxy, held):
-    proxy = make_proxy(held, cluster={**limits(max_connections=1), "connect_timeout": "0.3s"})
+    proxy = make_proxy(held, cluster={**limits(max_connections=1), "connect_timeout": "0.3s"}, one_worker=True)
     calls = Calls(proxy.port)
     calls.start()
     processes.wait_until(lambda: len(held.requests) == 1, "the first has not come")
