@@ -72,6 +72,14 @@ constexpr Buckets kTable = [] {
   return table;
 }();
 
+// One that has no id. Whether there are any, the map knows.
+struct Named {
+  std::string_view name;
+  bool operator()(const Header& header) const {
+    return header.id == HeaderId::kOther && EqualsIgnoreCase(header.name, name);
+  }
+};
+
 }  // namespace
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
@@ -137,8 +145,13 @@ void HeaderMap::Set(HeaderId id, std::string_view value) {
 }
 
 void HeaderMap::Set(std::string_view name, std::string_view value) {
-  Remove(name);
-  Add(name, value);
+  const HeaderId id = IdOf(name);
+  if (id != HeaderId::kOther) {
+    Remove(id);
+  } else if (Has(id)) {
+    RemoveIf(Named{name});
+  }
+  Add(id, name, value);
 }
 
 template <typename Match>
@@ -159,9 +172,8 @@ void HeaderMap::Remove(HeaderId id) {
 void HeaderMap::Remove(std::string_view name) {
   const HeaderId id = IdOf(name);
   if (id != HeaderId::kOther) return Remove(id);
-  RemoveIf([name](const Header& header) {
-    return header.id == HeaderId::kOther && EqualsIgnoreCase(header.name, name);
-  });
+  if (!Has(id)) return;
+  RemoveIf(Named{name});
 }
 
 const Header* HeaderMap::Find(HeaderId id) const {
@@ -175,8 +187,10 @@ const Header* HeaderMap::Find(HeaderId id) const {
 const Header* HeaderMap::Find(std::string_view name) const {
   const HeaderId id = IdOf(name);
   if (id != HeaderId::kOther) return Find(id);
+  if (!Has(id)) return nullptr;
+  const Named wanted{name};
   for (const Header& header : all()) {
-    if (header.id == HeaderId::kOther && EqualsIgnoreCase(header.name, name)) return &header;
+    if (wanted(header)) return &header;
   }
   return nullptr;
 }
