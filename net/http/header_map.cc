@@ -44,6 +44,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(HeaderId::kCount)> kN
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-request-id",
+    "x-tulle-hops",
 };
 
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }

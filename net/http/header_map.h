@@ -47,6 +47,7 @@ enum class HeaderId : uint8_t {
   kXForwardedFor,
   kXForwardedProto,
   kXRequestId,
+  kXTulleHops,
   kCount,
 };
 

@@ -61,16 +61,15 @@ Step Exchange::Identify() {
 // A route that leads back to where it came from would go round until all connections are used up.
 // Not Via: servers that see it change what they answer. False: through too many sidecars already.
 bool Exchange::CountHop() {
-  constexpr std::string_view kName = "x-tulle-hops";
   constexpr std::string_view kHops[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
   http::HeaderMap& headers = request_->headers;
   size_t hops = 0;
-  if (const http::Header* said = headers.Find(kName)) {
+  if (const http::Header* said = headers.Find(HeaderId::kXTulleHops)) {
     while (hops < std::size(kHops) && kHops[hops] != said->value) ++hops;
     hops = hops == std::size(kHops) ? 0 : hops + 1;
   }
   if (hops == std::size(kHops)) return false;
-  headers.Set(kName, kHops[hops]);
+  headers.Set(HeaderId::kXTulleHops, kHops[hops]);
   if (!chain_.spec.via.empty()) AddVia(headers);
   return true;
 }
