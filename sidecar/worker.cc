@@ -62,6 +62,7 @@ std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
   services_.downstream_limit = version->downstream.get();
   ApplyClusters(*version);
   ApplyRoutes(*version->snapshot);
+  std::erase_if(draining_, [](const auto& one) { return one->idle(); });
   if (!ending_) {
     ApplyListeners(*version->snapshot, errors);
     RemoveGone(*version->snapshot);
@@ -152,7 +153,6 @@ proxy::ActiveListener* Worker::FindListener(std::string_view name) {
 void Worker::Retire(std::unique_ptr<proxy::ActiveListener> listener) {
   listener->Drain();
   draining_.push_back(std::move(listener));
-  std::erase_if(draining_, [](const auto& one) { return one->idle(); });
 }
 
 std::set<std::string> Worker::TakeUsedListeners() {

@@ -16,6 +16,8 @@ namespace {
 // A client that speaks first has done so by then.
 constexpr config::Milliseconds kSilence{10};
 constexpr config::Milliseconds kSilenceAfterFailure{1000};
+// What is left of a removed listener or chain ends by then. Source: Envoy's --drain-time-s.
+constexpr config::Milliseconds kRetirement{600'000};
 
 }  // namespace
 
@@ -62,9 +64,9 @@ void ActiveListener::FollowChains() {
     const config::FilterChainSpec& own = *connection.chain().owner;
     const Chain* chain = Successor(own);
     if (chain == nullptr) {
-      connection.Drain();
       chain = Namesake(own);
-      if (chain == nullptr || chain->http == nullptr) return;
+      if (chain == nullptr || chain->http == nullptr) return connection.Retire(kRetirement);
+      connection.Drain();
       connection.JudgeUpgraded(chain->http->spec);
     }
     connection.JudgePeer(judgement, chain->spec->tls);
@@ -74,18 +76,20 @@ void ActiveListener::FollowChains() {
 
 // The chain of the same name, whose rules may have changed: what cannot drain follows it.
 const ActiveListener::Chain* ActiveListener::Namesake(const config::FilterChainSpec& spec) const {
-  const auto found = std::find_if(chains_.begin(), chains_.end(), [&](const Chain& chain) {
-    return !spec.name.empty() && chain.spec->name == spec.name;
-  });
-  return found == chains_.end() ? nullptr : &*found;
+  const auto same = [&](const Chain& chain) {
+    return chain.spec != nullptr && !spec.name.empty() && chain.spec->name == spec.name;
+  };
+  const auto found = std::find_if(chains_.begin(), chains_.end(), same);
+  if (found != chains_.end()) return &*found;
+  return same(default_chain_) ? &default_chain_ : nullptr;
 }
 
-// Relays cannot drain: they stay as long as their peer may be here.
+// Relays cannot drain: they stay as long as their chain does and their peer may be here.
 void ActiveListener::FollowChain(TcpRelay& relay, tls::SecondJudgement& judgement) {
   const config::FilterChainSpec& own = *relay.chain();
   const Chain* chain = Successor(own);
   if (chain == nullptr) chain = Namesake(own);
-  if (chain == nullptr || chain->spec == relay.chain() || chain->http != nullptr) return;
+  if (chain == nullptr || chain->http != nullptr) return relay.Retire(kRetirement);
   relay.Follow(chain->spec, judgement);
 }
 
@@ -305,7 +309,8 @@ Exchange* ActiveListener::Largest(size_t& least) {
 void ActiveListener::Drain() {
   if (services_.destinations != nullptr) services_.destinations->Forget(*this);
   listener_.reset();
-  connections_.ForEach([](DownstreamConnection& connection) { connection.Drain(); });
+  connections_.ForEach([](DownstreamConnection& connection) { connection.Retire(kRetirement); });
+  relays_.ForEach([](TcpRelay& relay) { relay.Retire(kRetirement); });
 }
 
 void ActiveListener::CloseAll() {

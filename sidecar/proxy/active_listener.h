@@ -39,7 +39,7 @@ class ActiveListener final : public loop::ListenerEvents,
   void AnnounceEnd();
   // Stops accepting when nobody has come for that long. True: it has.
   bool StopWhenQuiet(loop::Duration quiet);
-  // Stops accepting; connections end when their requests do.
+  // Stops accepting; connections end when their requests do, and all after ten minutes.
   void Drain();
   // Whether bytes or requests are under way, and how many requests there have been.
   bool busy();

@@ -27,6 +27,7 @@ DownstreamConnection::DownstreamConnection(DownstreamConnectionOwner& owner, Ser
       handshake_deadline_(this, &DownstreamConnection::OnHandshakeTimeout),
       idle_deadline_(this, &DownstreamConnection::OnTimeToGo),
       age_deadline_(this, &DownstreamConnection::OnTimeToGo),
+      retire_deadline_(this, &DownstreamConnection::OnRetired),
       judged_by_(chain_->owner->tls) {}
 
 DownstreamConnection::~DownstreamConnection() = default;
@@ -131,6 +132,17 @@ void DownstreamConnection::Drain() {
   if (codec_ != nullptr) codec_->Drain();
 }
 
+void DownstreamConnection::Retire(loop::Duration within) {
+  if (!retire_deadline_.is_set()) services_.deadlines.Set(retire_deadline_, within);
+  Drain();
+}
+
+void DownstreamConnection::OnRetired(void* self) {
+  auto& connection = *static_cast<DownstreamConnection*>(self);
+  connection.Close();
+  connection.owner_.OnDownstreamDone(connection);
+}
+
 void DownstreamConnection::JudgePeer(tls::SecondJudgement& judgement,
                                      std::shared_ptr<const tls::SecureAcceptor> by) {
   if (by == nullptr || by == judged_by_) return;
@@ -161,10 +173,7 @@ Exchange* DownstreamConnection::Largest(size_t& least) {
 }
 
 void DownstreamConnection::Close() {
-  handshake_deadline_.Clear();
-  watches_idle_ = false;
-  idle_deadline_.Clear();
-  age_deadline_.Clear();
+  ClearDeadlines();
   while (!exchanges_.empty()) exchanges_.front().Abort({FailureKind::kDraining});
   if (codec_ != nullptr) {
     codec_->Close();
@@ -173,11 +182,15 @@ void DownstreamConnection::Close() {
   }
 }
 
-void DownstreamConnection::Done() {
-  handshake_deadline_.Clear();
+void DownstreamConnection::ClearDeadlines() {
   watches_idle_ = false;
-  idle_deadline_.Clear();
-  age_deadline_.Clear();
+  for (loop::Deadline* deadline :
+       {&handshake_deadline_, &idle_deadline_, &age_deadline_, &retire_deadline_})
+    deadline->Clear();
+}
+
+void DownstreamConnection::Done() {
+  ClearDeadlines();
   owner_.OnDownstreamDone(*this);
 }
 

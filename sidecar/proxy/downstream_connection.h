@@ -44,6 +44,8 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   void AnnounceEnd();
   // No new requests; ends when the last one has.
   void Drain();
+  // The same, and whatever is left then ends after that time: nobody's rules are over it any more.
+  void Retire(loop::Duration within);
   bool busy() const { return !exchanges_.empty(); }
   uint32_t requests() const { return requests_; }
   // Roots or names have changed: a peer who no longer passes `by` is served no further request.
@@ -86,6 +88,8 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   void Done();
   static void OnHandshakeTimeout(void* self);
   static void OnTimeToGo(void* self);
+  static void OnRetired(void* self);
+  void ClearDeadlines();
   Transport& transport() const { return codec_ != nullptr ? codec_->transport() : *transport_; }
 
   DownstreamConnectionOwner& owner_;
@@ -97,6 +101,7 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   loop::Deadline handshake_deadline_;
   loop::Deadline idle_deadline_;  // HTTP/2; HTTP/1.1's codec keeps its own
   loop::Deadline age_deadline_;
+  loop::Deadline retire_deadline_;
   uint32_t requests_ = 0;
   IntrusiveList<Exchange> exchanges_;
   SocketAddress peer_address_;

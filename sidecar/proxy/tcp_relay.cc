@@ -31,8 +31,12 @@ TcpRelay::TcpRelay(TcpRelayOwner& owner, Services& services,
                                 {FailureKind::kRequestHeadersTimeout, "handshake"});
                           }),
       connect_deadline_(this, [](void* self) { static_cast<TcpRelay*>(self)->OnConnectTimeout(); }),
-      idle_deadline_(this, [](void* self) {
-        static_cast<TcpRelay*>(self)->Finish({FailureKind::kStreamIdleTimeout});
+      idle_deadline_(this,
+                     [](void* self) {
+                       static_cast<TcpRelay*>(self)->Finish({FailureKind::kStreamIdleTimeout});
+                     }),
+      retire_deadline_(this, [](void* self) {
+        static_cast<TcpRelay*>(self)->Finish({FailureKind::kDraining});
       }) {
   downstream_.transport = std::move(downstream);
   record_.started = services_.loop.Now();
@@ -108,6 +112,8 @@ void TcpRelay::Join() {
 
 void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
                       tls::SecondJudgement& judgement) {
+  retire_deadline_.Clear();
+  if (chain == chain_) return;
   const std::shared_ptr<const config::FilterChainSpec> before = std::exchange(chain_, chain);
   if (!downstream_.ready) {
     followed_ = true;
@@ -120,6 +126,10 @@ void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
     return OnPeerRefused();
   if (before->key != chain_->key && !Authorized(Caller(*downstream_.transport)))
     Finish({FailureKind::kDenied});
+}
+
+void TcpRelay::Retire(loop::Duration within) {
+  if (!retire_deadline_.is_set()) services_.deadlines.Set(retire_deadline_, within);
 }
 
 bool TcpRelay::PeerPasses() const {
@@ -247,7 +257,8 @@ void TcpRelay::Close() {
   if (done_) return;
   done_ = true;
   record_.ended = services_.loop.Now();
-  for (loop::Deadline* deadline : {&handshake_deadline_, &connect_deadline_, &idle_deadline_})
+  for (loop::Deadline* deadline :
+       {&handshake_deadline_, &connect_deadline_, &idle_deadline_, &retire_deadline_})
     deadline->Clear();
   static_cast<ListNode<DirectConnection>&>(*this).Unlink();
   CloseTransports(static_cast<bool>(record_.failure));

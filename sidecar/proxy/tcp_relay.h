@@ -49,10 +49,12 @@ class TcpRelay final : public Deletable,
   // brings it, or Close ends the relay unseen. If rules forbid it, nothing is dialled.
   void StartAhead(const SocketAddress& peer, const SocketAddress& destination);
   void TakeDownstream(std::unique_ptr<Transport> downstream, Buffer& early);
-  // The chain has a new version. A downstream peer who no longer passes by its roots, names and
-  // rules is reset, by OnRelayDone.
+  // The chain as it is now, changed or not. A downstream peer who no longer passes by its roots,
+  // names and rules is reset, by OnRelayDone.
   void Follow(std::shared_ptr<const config::FilterChainSpec> chain,
               tls::SecondJudgement& judgement);
+  // No chain stands for this one any more: it ends after that time, unless one comes back (Follow).
+  void Retire(loop::Duration within);
   // Ends at once; OnRelayDone does not follow.
   void Close();
 
@@ -122,6 +124,7 @@ class TcpRelay final : public Deletable,
   loop::Deadline handshake_deadline_;
   loop::Deadline connect_deadline_;
   loop::Deadline idle_deadline_;
+  loop::Deadline retire_deadline_;
   RelayRecord record_;
 };
 

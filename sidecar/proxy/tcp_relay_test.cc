@@ -15,6 +15,7 @@
 #include "net/tls/testing/secure_pair.h"
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/testing/tcp_world.h"
+#include "sidecar/route/route_table.h"
 
 namespace tulle::proxy {
 namespace {
@@ -22,6 +23,7 @@ namespace {
 using certs::testing::TestCa;
 using certs::testing::TestKeys;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::Backend;
 using tls::testing::Echo;
@@ -241,6 +243,12 @@ class FollowingRelayTest : public TcpRelayTest {
     listener_->Update(Spec());
     Pass();
   }
+  void PushAnother() {
+    chain_.name = "another";
+    chain_.key = 9;
+    tcp_.clusters = {{"elsewhere", 1}};
+    Push();
+  }
   void DialSecurely() {
     client_.Take((*tls::SimTransports().NewConnector(client_tls_))
                      ->Connect(*loop_, listener_->local_address(), {}));
@@ -310,16 +318,45 @@ TEST_F(FollowingRelayTest, RulesOfAPushAreAskedAgain) {
   EXPECT_TRUE(client_.failure);
 }
 
-TEST_F(FollowingRelayTest, RelaysOutliveTheChainTheyCameBy) {
+TEST_F(FollowingRelayTest, RelaysOutliveTheChainTheyCameByTenMinutes) {
   DialSecurely();
   Pass();
-  chain_.name = "another";
-  chain_.key = 9;
-  tcp_.clusters = {{"elsewhere", 1}};
-  Push();
+  PushAnother();
+  Pass(minutes(9));
   client_.Send("still here");
   Pass();
   EXPECT_EQ(server().received.ToString(), "still here");
+  PushAnother();  // which puts nothing off
+  Pass(minutes(1));
+  ASSERT_EQ(watcher_.ended.size(), 1u);
+  EXPECT_EQ(record().failure.kind, FailureKind::kDraining);
+  EXPECT_TRUE(client_.failure);
+  EXPECT_TRUE(server().failure);
+}
+
+TEST_F(FollowingRelayTest, AChainThatComesBackKeepsItsRelays) {
+  DialSecurely();
+  Pass();
+  const config::FilterChainSpec own = chain_;
+  const config::TcpSpec to = tcp_;
+  PushAnother();
+  Pass(minutes(9));
+  chain_ = own;
+  tcp_ = to;
+  Push();
+  Pass(minutes(20));
+  EXPECT_TRUE(watcher_.ended.empty());
+}
+
+TEST_F(FollowingRelayTest, RelaysOfARemovedListenerEndAfterTenMinutes) {
+  DialSecurely();
+  Pass();
+  listener_->Drain();
+  Pass(minutes(9));
+  EXPECT_FALSE(listener_->idle());
+  Pass(minutes(1));
+  EXPECT_TRUE(listener_->idle());
+  EXPECT_EQ(record().failure.kind, FailureKind::kDraining);
 }
 
 // An idle HTTP/1.1 connection of the same listener: closed at once; one in its handshake: refused.
@@ -372,6 +409,26 @@ TEST_F(FollowingHttpTest, HandshakeUnderWayIsHeldAgainstTheNewRoots) {
   Pass();
   EXPECT_TRUE(client_.ended || client_.failure);
   EXPECT_TRUE(listener_->idle());
+}
+
+TEST_F(FollowingHttpTest, RequestThatNobodyAnswersEndsTenMinutesAfterItsChain) {
+  route::ForwardSpec forward;
+  forward.clusters = {{"c", 1}};
+  forward.timeout = {};
+  route::RouteSpec route;
+  route.action = forward;
+  http_.routes = *route::RouteTable::Compile({"r", {{"h", {"*"}, {route}}}});
+  http_.stream_idle_timeout = {};
+  Serve();
+  DialSecurely();
+  Pass();
+  ASSERT_EQ(Get(), "");
+  PushAnother();
+  Pass(minutes(9));
+  EXPECT_FALSE(listener_->idle());
+  Pass(minutes(1));
+  EXPECT_TRUE(listener_->idle());
+  EXPECT_TRUE(client_.ended || client_.failure);
 }
 
 }  // namespace
