@@ -14,14 +14,13 @@ Exchange::Exchange(DownstreamConnection& connection, http::Stream& downstream)
       chain_(connection.chain()),
       downstream_(&downstream),
       arena_(services_.loop.slab()),
-      replay_(services_.loop.slab()),
-      request_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnRequestTimeout(); }),
-      per_try_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnPerTryTimeout(); }),
-      per_try_idle_deadline_(this,
-                             [](void* self) { static_cast<Exchange*>(self)->OnPerTryTimeout(); }),
-      idle_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnIdleTimeout(); }),
-      duration_deadline_(this, [](void* self) { static_cast<Exchange*>(self)->OnDurationOver(); }),
-      back_off_(this, [](void* self) { static_cast<Exchange*>(self)->OnBackOffOver(); }) {
+      retries_(services_.loop.slab()),
+      request_deadline_(this, Call<&Exchange::OnRequestTimeout>),
+      per_try_deadline_(this, Call<&Exchange::OnPerTryTimeout>),
+      per_try_idle_deadline_(this, Call<&Exchange::OnPerTryTimeout>),
+      idle_deadline_(this, Call<&Exchange::OnIdleTimeout>),
+      duration_deadline_(this, Call<&Exchange::OnDurationOver>),
+      back_off_(this, Call<&Exchange::OnBackOffOver>) {
   record_.started = services_.loop.Now();
   record_.wall_started = services_.loop.WallNow();
 }
@@ -141,7 +140,7 @@ void Exchange::Finish() {
     attempt_->Abandon(record_.failure ? record_.failure : Failure{FailureKind::kDownstreamClosed});
   }
   if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Detach();
-  LeaveRetry();
+  retries_.Leave();
   LeaveFault();
   EndMirrors();
   phase_ = Phase::kLog;

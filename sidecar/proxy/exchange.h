@@ -2,10 +2,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "net/base/arena.h"
 #include "net/base/intrusive_list.h"
@@ -16,6 +13,8 @@
 #include "sidecar/policy/rate_limit.h"
 #include "sidecar/proxy/attempt.h"
 #include "sidecar/proxy/decision_record.h"
+#include "sidecar/proxy/policy_answer.h"
+#include "sidecar/proxy/retries.h"
 #include "sidecar/proxy/trace_record.h"
 #include "sidecar/route/route_table.h"
 
@@ -151,7 +150,7 @@ class Exchange final : public http::StreamEvents,
   std::string_view FreshCookie();
   // local_reply.cc
   int LocalStatus() const;
-  void AddRefusalHeaders(http::HeaderMap& headers);
+  void AddPolicyHeaders(http::HeaderMap& headers);
   // mirroring.cc
   void StartMirrors(bool end);
   void FeedMirrors(const Buffer& data, bool end);
@@ -160,10 +159,8 @@ class Exchange final : public http::StreamEvents,
   void RequestReceived();
   void PullRequest();
   void PullResponse();
-  void KeepForRetry(const Buffer& data);
   void SendRequestBody(Buffer& data, bool end);
   void EndRequest();
-  void ReleaseReplay();
   bool EndIfNearlyOut();
   // upgrading.cc
   bool UpgradeRefused() const;
@@ -172,11 +169,7 @@ class Exchange final : public http::StreamEvents,
   // retry.cc
   bool MayRetry(Failure failure);
   bool MayRetryStatus(const http::Head& head);
-  bool BodyCanBeSentAgain() const;
-  bool EnterRetry();
-  loop::Duration BackOff();
   void ScheduleRetry(bool with_back_off);
-  void LeaveRetry();
   void OnBackOffOver();
   // timeouts.cc
   void StartReceiveTimeout();
@@ -194,6 +187,10 @@ class Exchange final : public http::StreamEvents,
   void OnPerTryTimeout();
   void OnIdleTimeout();
   void OnDurationOver();
+  template <void (Exchange::*kOnTime)()>
+  static void Call(void* self) {
+    (static_cast<Exchange*>(self)->*kOnTime)();
+  }
 
   DownstreamConnection& connection_;
   Services& services_;
@@ -210,8 +207,6 @@ class Exchange final : public http::StreamEvents,
   bool request_sent_ = false;   // this attempt has been given all of it
   bool continue_sent_ = false;
   size_t request_credit_ = 0;
-  Buffer replay_;             // body received so far, kept by reference for a retry
-  bool replay_whole_ = true;  // replay_ holds all of the body received so far
   Pin<route::RouteTable> table_;
   const route::Route* route_ = nullptr;
   const route::Route::Target* target_ = nullptr;
@@ -224,20 +219,13 @@ class Exchange final : public http::StreamEvents,
 
   upstream::Cluster* cluster_ = nullptr;
   bool admitted_ = false;
-  bool in_retry_ = false;
-  uint32_t retries_left_ = 0;
-  uint32_t retries_done_ = 0;
-  bool fresh_connection_used_ = false;
+  Retries retries_;
   std::optional<Attempt> attempt_;
-  static constexpr int kTriedKept = 4;
-  upstream::Endpoint* tried_[kTriedKept] = {};
-  int tried_count_ = 0;
 
   static constexpr int kMostMirrors = 2;
   Mirror* mirrors_[kMostMirrors] = {};  // each until it takes no more
 
   std::optional<loop::Duration> caller_timeout_;  // once read; 0: none
-  std::optional<loop::Duration> wait_asked_;      // by the answer that is retried next
 
   loop::Deadline request_deadline_;  // until the request has ended: of its receipt
   loop::Deadline per_try_deadline_;
@@ -246,21 +234,8 @@ class Exchange final : public http::StreamEvents,
   loop::Deadline duration_deadline_;
   loop::Deadline back_off_;
 
-  // What X-RateLimit-* say.
-  struct LimitTold {
-    uint32_t limit;
-    uint32_t remaining;
-    uint64_t reset_seconds;
-  };
   std::optional<LimitTold> limit_told_;
-  // Of an answer that policy gives, where it differs from the failure's.
-  struct Refusal {
-    int status = 0;            // 0: the failure's
-    int grpc_status = -1;      // -1: the failure's
-    uint64_t retry_after = 0;  // seconds; 0: not told
-    const std::vector<std::pair<std::string, std::string>>* headers = nullptr;
-  };
-  Refusal refusal_;
+  PolicyAnswer policy_answer_;
   policy::FaultInjection* active_fault_ = nullptr;  // counted in it until the end
 
   char* traceparent_ = nullptr;    // what goes upstream, where we have written it

@@ -26,7 +26,8 @@ Step Exchange::Forward() {
     request_->headers.Set(http::HeaderId::kXEnvoyAttemptCount, Decimal(record_.attempts));
   }
   TellTimeLeft();
-  const bool body_is_over = request_ended_ && replay_.empty() && request_trailers_ == nullptr;
+  const bool body_is_over =
+      request_ended_ && retries_.body().empty() && request_trailers_ == nullptr;
   upstream.SendHeaders(*request_, body_is_over);
   CountMeshTime(false);
   StartMirrors(body_is_over);
@@ -35,9 +36,9 @@ Step Exchange::Forward() {
   TouchAttempt();
   PullResponse();
   if (!body_is_over) {
-    if (!replay_.empty()) {
+    if (!retries_.body().empty()) {
       Buffer again(services_.loop.slab());
-      again.AppendShared(replay_);
+      again.AppendShared(retries_.body());
       SendRequestBody(again, request_ended_ && request_trailers_ == nullptr);
     }
     if (request_ended_) {
@@ -77,8 +78,8 @@ void Exchange::OnData(Buffer& data, bool end) {
   if (phase_ == Phase::kIdentify && end) return Advance();
   TouchIdle();
   FeedMirrors(data, end);
-  KeepForRetry(data);
-  // Between two attempts what came is in replay_ (kept), and goes out with the next.
+  if (!response_started_) retries_.Keep(data, chain_.replay_limit);
+  // Between two attempts what came is kept, and goes out with the next.
   if (!attempt_ || attempt_->stream() == nullptr) {
     data.Clear();
     return;
@@ -98,7 +99,7 @@ bool Exchange::EndIfNearlyOut() {
 }
 
 size_t Exchange::held_bytes() const {
-  size_t sum = arena_.bytes() + replay_.footprint();
+  size_t sum = arena_.bytes() + retries_.body().footprint();
   if (downstream_ != nullptr) sum += downstream_->held_bytes();
   if (attempt_ && attempt_->stream() != nullptr) sum += attempt_->stream()->held_bytes();
   return sum;
@@ -135,22 +136,6 @@ void Exchange::EndRequest() {
   request_sent_ = true;
 }
 
-// The body stays available while it is small enough and no answer has come. RFC: none; anchors keep
-// up to 64 KiB too.
-void Exchange::KeepForRetry(const Buffer& data) {
-  if (!replay_whole_ || response_started_) return;
-  if (replay_.size() + data.size() > chain_.replay_limit ||
-      (retries_left_ == 0 && fresh_connection_used_)) {
-    return ReleaseReplay();
-  }
-  replay_.AppendShared(data);
-}
-
-void Exchange::ReleaseReplay() {
-  if (record_.request_bytes > 0) replay_whole_ = false;
-  replay_.Clear();
-}
-
 void Exchange::OnUpstreamRoom() { PullRequest(); }
 
 void Exchange::OnResponseInterim(http::Head& head) {
@@ -168,7 +153,7 @@ void Exchange::OnResponseHead(http::Head& head, bool end) {
     attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
     return ScheduleRetry(true);
   }
-  LeaveRetry();
+  retries_.Leave();
   if (!request_ended_) request_deadline_.Clear();
   response_ = &head;
   response_ended_ = end;
@@ -177,7 +162,7 @@ void Exchange::OnResponseHead(http::Head& head, bool end) {
   record_.grpc_status = head.headers.Get(http::HeaderId::kGrpcStatus);
   RewriteResponse();
   response_started_ = true;
-  ReleaseReplay();
+  retries_.LetGo();
   downstream_->SendHeaders(head, end);
   CountMeshTime(false);
   if (end) return Finish();

@@ -85,11 +85,11 @@ void Exchange::TakeLimit(const policy::LocalRateLimit& limit,
 Step Exchange::RefuseByLimit(const policy::LocalRateLimit& limit,
                              const policy::LocalRateLimit::Verdict& verdict) {
   const policy::RateLimitSpec& spec = limit.spec();
-  refusal_.status = spec.status;
-  if (spec.resource_exhausted) refusal_.grpc_status = 8;
+  policy_answer_.status = spec.status;
+  if (spec.resource_exhausted) policy_answer_.grpc_status = 8;
   if (spec.tells_retry_after)
-    refusal_.retry_after = std::max<uint64_t>(WholeSeconds(verdict.retry_after), 1);
-  refusal_.headers = &spec.response_headers;
+    policy_answer_.retry_after = std::max<uint64_t>(WholeSeconds(verdict.retry_after), 1);
+  policy_answer_.headers = &spec.response_headers;
   return Respond({FailureKind::kRateLimited});
 }
 
@@ -118,8 +118,9 @@ Step Exchange::FailOnPurpose() {
   if (fault == nullptr) return Step::kContinue;
   const auto answer = fault->DrawAbort(*request_, services_.loop.random().Next());
   if (!answer || !EnterFault(*fault)) return Step::kContinue;
-  refusal_.status = answer->grpc_status >= 0 ? HttpStatusOf(answer->grpc_status) : answer->status;
-  refusal_.grpc_status = answer->grpc_status;
+  policy_answer_.status =
+      answer->grpc_status >= 0 ? HttpStatusOf(answer->grpc_status) : answer->status;
+  policy_answer_.grpc_status = answer->grpc_status;
   return Respond({FailureKind::kFaultInjected});
 }
 

@@ -37,7 +37,7 @@ std::string_view GrpcStatusOf(int http_status) {
 // was there: then it was not we who were slow.
 int Exchange::LocalStatus() const {
   if (failure_.kind == FailureKind::kNoCluster) return route_->forward()->cluster_not_found_status;
-  if (refusal_.status != 0) return refusal_.status;
+  if (policy_answer_.status != 0) return policy_answer_.status;
   const int status = failure_.facts().status;
   return status == 504 && !request_ended_ ? 408 : status;
 }
@@ -55,11 +55,11 @@ void Exchange::SendLocalReply() {
   Finish();
 }
 
-void Exchange::AddRefusalHeaders(http::HeaderMap& headers) {
-  if (refusal_.retry_after > 0)
-    headers.Set(http::HeaderId::kRetryAfter, Decimal(refusal_.retry_after));
-  if (refusal_.headers == nullptr) return;
-  for (const auto& [name, value] : *refusal_.headers) headers.Add(name, value);
+void Exchange::AddPolicyHeaders(http::HeaderMap& headers) {
+  if (policy_answer_.retry_after > 0)
+    headers.Set(http::HeaderId::kRetryAfter, Decimal(policy_answer_.retry_after));
+  if (policy_answer_.headers == nullptr) return;
+  for (const auto& [name, value] : *policy_answer_.headers) headers.Add(name, value);
 }
 
 void Exchange::Reply(int status, std::string_view body, std::string_view location) {
@@ -70,10 +70,11 @@ void Exchange::Reply(int status, std::string_view body, std::string_view locatio
   if (grpc) {
     head->status = 200;
     head->headers.Set(HeaderId::kContentType, "application/grpc");
-    record_.grpc_status = failure_ && refusal_.status == 0 ? Decimal(failure_.facts().grpc_status)
-                                                           : GrpcStatusOf(status);
-    if (refusal_.grpc_status >= 0)
-      record_.grpc_status = Decimal(static_cast<uint64_t>(refusal_.grpc_status));
+    record_.grpc_status = failure_ && policy_answer_.status == 0
+                              ? Decimal(failure_.facts().grpc_status)
+                              : GrpcStatusOf(status);
+    if (policy_answer_.grpc_status >= 0)
+      record_.grpc_status = Decimal(static_cast<uint64_t>(policy_answer_.grpc_status));
     head->headers.Set(HeaderId::kGrpcStatus, record_.grpc_status);
     if (!body.empty()) head->headers.Set(HeaderId::kGrpcMessage, body);
   } else {
@@ -84,7 +85,7 @@ void Exchange::Reply(int status, std::string_view body, std::string_view locatio
   if (!location.empty()) head->headers.Set(HeaderId::kLocation, location);
   if (failure_.kind == FailureKind::kOverflow)
     head->headers.Set(HeaderId::kXEnvoyOverloaded, "true");
-  AddRefusalHeaders(head->headers);
+  AddPolicyHeaders(head->headers);
   response_ = head;
   record_.status = head->status;
   RewriteResponse();

@@ -24,8 +24,7 @@ Step Exchange::Admit() {
 }
 
 Step Exchange::PickEndpoint() {
-  const std::span<upstream::Endpoint* const> tried(
-      tried_, static_cast<size_t>(std::min(tried_count_, kTriedKept)));
+  const std::span<upstream::Endpoint* const> tried = retries_.tried();
   const std::optional<route::RetrySpec>& retry = route_->forward()->retry;
   const bool avoid = retry && retry->avoid_previous_hosts && !tried.empty();
   const uint32_t picks = avoid ? retry->host_selection_attempts : 0;
@@ -39,7 +38,7 @@ Step Exchange::PickEndpoint() {
           ? cluster_->PickAt(connection_.local_address(), &failure)
           : cluster_->Pick(wish, &failure);
   if (picked.endpoint == nullptr) return Respond(failure);
-  tried_[tried_count_++ % kTriedKept] = picked.endpoint;
+  retries_.OnPicked(*picked.endpoint);
   attempt_.emplace(*this, *cluster_, picked);
   ++record_.attempts;
   StartAttemptTrace();
@@ -61,7 +60,7 @@ Step Exchange::Connect() {
     return Respond({FailureKind::kUpgradeRefused, "the upstream speaks HTTP/2"});
   StartRequestTimeout();
   Failure failure;
-  if (attempt_->Start(version, fresh_connection_used_, &failure)) return Step::kContinue;
+  if (attempt_->Start(version, retries_.fresh_connection(), &failure)) return Step::kContinue;
   if (!failure) return Step::kPause;
   EndAttemptTrace(0, failure);
   if (MayRetry(failure)) {

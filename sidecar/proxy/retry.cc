@@ -1,6 +1,5 @@
-// When an attempt may be made again. Source: RetryPolicy, and
-// Envoy's code where its documents differ: back-off before retry n is uniform in [0, min(max, base
-// * 2^(n-1))).
+// When an attempt may be made again. Source: RetryPolicy, and Envoy's code where its documents
+// differ.
 
 #include <algorithm>
 #include <utility>
@@ -94,68 +93,37 @@ bool RequestIsRetriable(const route::Route& route, const http::Head& head) {
 
 }  // namespace
 
-bool Exchange::BodyCanBeSentAgain() const { return replay_whole_; }
-
 // A failed attempt: may there be another? If so the retry is entered into the caps.
 bool Exchange::MayRetry(Failure failure) {
-  if (response_started_ || downstream_ == nullptr || route_ == nullptr || !BodyCanBeSentAgain())
+  if (response_started_ || downstream_ == nullptr || route_ == nullptr ||
+      !retries_.has_whole_body())
     return false;
   const route::ForwardSpec& forward = *route_->forward();
   // A reused connection that its peer was about to close: not the request's fault, so outside
   // attempts and budget, once.
   const bool was_kept = attempt_ && attempt_->reused() && !attempt_->got_anything();
-  if (was_kept && !fresh_connection_used_ && MayFollowClose(failure.kind, *request_)) {
-    fresh_connection_used_ = true;
+  if (was_kept && MayFollowClose(failure.kind, *request_) && retries_.TryFreshConnection())
     return true;
-  }
-  if (!forward.retry || retries_left_ == 0 || !(forward.retry->on & ConditionsOf(failure.kind))) {
-    record_.retries_exhausted = forward.retry && retries_done_ > 0;
+  if (!forward.retry || retries_.left() == 0 || !(forward.retry->on & ConditionsOf(failure.kind))) {
+    record_.retries_exhausted = forward.retry && retries_.done() > 0;
     return false;
   }
-  return RequestIsRetriable(*route_, *request_) && EnterRetry();
+  return RequestIsRetriable(*route_, *request_) && retries_.TryEnter(*cluster_);
 }
 
 bool Exchange::MayRetryStatus(const http::Head& head) {
-  if (route_ == nullptr || !route_->forward()->retry || !BodyCanBeSentAgain()) return false;
+  if (route_ == nullptr || !route_->forward()->retry || !retries_.has_whole_body()) return false;
   if (!StatusIsRetriable(*route_, head)) return false;
-  if (retries_left_ == 0) {
+  if (retries_.left() == 0) {
     record_.retries_exhausted = true;
     return false;
   }
   const route::Pushback pushback =
       route::PushbackOf(*route_->forward()->retry, head, services_.loop.WallNow());
-  if (pushback.refused || !RequestIsRetriable(*route_, *request_) || !EnterRetry()) return false;
-  wait_asked_ = pushback.wait;
+  if (pushback.refused || !RequestIsRetriable(*route_, *request_) || !retries_.TryEnter(*cluster_))
+    return false;
+  retries_.AskWait(pushback.wait);
   return true;
-}
-
-bool Exchange::EnterRetry() {
-  if (!in_retry_ && !cluster_->TryEnterRetry()) return false;
-  in_retry_ = true;
-  --retries_left_;
-  ++retries_done_;
-  return true;
-}
-
-void Exchange::LeaveRetry() {
-  if (!in_retry_) return;
-  in_retry_ = false;
-  cluster_->LeaveRetry();
-}
-
-// Fully jittered; where the answer asked for a time, that and up to half of it more.
-loop::Duration Exchange::BackOff() {
-  loop::Random& random = services_.loop.random();
-  if (const auto asked = std::exchange(wait_asked_, std::nullopt)) {
-    return *asked + loop::Duration(static_cast<int64_t>(
-                        random.Below(static_cast<uint64_t>(asked->count() / 2 + 1))));
-  }
-  const route::RetrySpec& retry = *route_->forward()->retry;
-  const loop::Duration base = retry.base_interval;
-  const loop::Duration most = retry.max_interval;
-  const uint32_t doublings = std::min(retries_done_ - 1, 20u);
-  const loop::Duration cap = std::min(most, base * (int64_t{1} << doublings));
-  return loop::Duration(static_cast<int64_t>(random.Below(static_cast<uint64_t>(cap.count()))));
 }
 
 void Exchange::ScheduleRetry(bool with_back_off) {
@@ -164,12 +132,14 @@ void Exchange::ScheduleRetry(bool with_back_off) {
   response_credit_ = 0;
   request_credit_ = 0;
   phase_ = Phase::kPickEndpoint;
-  services_.deadlines.Set(back_off_,
-                          with_back_off && retries_done_ > 0 ? BackOff() : loop::Duration(0));
+  loop::Duration wait{};
+  if (with_back_off && retries_.done() > 0)
+    wait = retries_.BackOff(*route_->forward()->retry, services_.loop.random());
+  services_.deadlines.Set(back_off_, wait);
 }
 
 void Exchange::OnBackOffOver() {
-  if (BodyCanBeSentAgain()) return Advance();
+  if (retries_.has_whole_body()) return Advance();
   failure_ = {FailureKind::kUpstreamReset, "the body grew beyond what is kept for a retry"};
   SendLocalReply();
 }
@@ -178,7 +148,7 @@ void Exchange::OnAttemptFailed(Failure failure) {
   ClearAttemptTimeouts();
   EndAttemptTrace(response_started_ ? record_.status : 0, failure);
   CountMeshTime(true);
-  if (MayRetry(failure)) return ScheduleRetry(retries_done_ > 0);
+  if (MayRetry(failure)) return ScheduleRetry(retries_.done() > 0);
   failure_ = failure;
   SendLocalReply();
 }

@@ -128,7 +128,7 @@ void Exchange::RewriteRequest() {
     request_->authority = host;
   }
   route::Apply(target_->request_headers, request_->headers);
-  if (forward.retry) retries_left_ = forward.retry->attempts_after_first;
+  if (forward.retry) retries_.Allow(forward.retry->attempts_after_first);
 }
 
 void Exchange::RewriteResponse() {
