@@ -7,37 +7,58 @@ namespace tulle::loop {
 namespace {
 
 // What a stranger asks for may be longer than the clock can count.
-constexpr Duration kLongest = std::chrono::hours(24 * 365 * 10);
-
-Duration RoundUp(Duration length) {
-  const uint64_t value = static_cast<uint64_t>(std::max<int64_t>(length.count(), 16));
-  const int shift = std::bit_width(value) - 5;
-  const uint64_t step = uint64_t{1} << std::max(shift, 0);
-  return Duration((value + step - 1) / step * step);
-}
+constexpr Duration kLongest = std::chrono::hours(24 * 365 * 4);
 
 }  // namespace
 
-Deadlines::Deadlines(Loop& loop) : loop_(loop), timer_(loop.NewTimer([this] { Expire(); })) {}
+Deadlines::Deadlines(Loop& loop)
+    : loop_(loop), timer_(loop.NewTimer([this] { Expire(); })), origin_(loop.Now()) {}
 
-Deadlines::Fifo& Deadlines::FifoFor(Duration length) {
-  for (const auto& fifo : fifos_) {
-    if (fifo->length == length) return *fifo;
-  }
-  if (fifos_.size() >= kExactLengths) {
-    if (const Duration rounded = RoundUp(length); rounded != length) return FifoFor(rounded);
-  }
-  fifos_.push_back(std::make_unique<Fifo>());
-  fifos_.back()->length = length;
-  return *fifos_.back();
+uint64_t Deadlines::TickAt(Instant at) const {
+  constexpr uint64_t kLast = (uint64_t{1} << (kLevels * kSlotBits)) - 1;
+  return std::min(static_cast<uint64_t>((at - origin_).count()) >> kTickBits, kLast);
 }
 
 void Deadlines::Set(Deadline& deadline, Duration after) {
   deadline.Unlink();
-  Fifo& fifo = FifoFor(std::clamp(after, Duration(0), kLongest));
-  deadline.at_ = loop_.Now() + fifo.length;
-  fifo.pending.PushBack(deadline);
-  if (deadline.at_ < armed_for_) Arm(deadline.at_);
+  const Instant now = loop_.Now();
+  deadline.at_ = now + std::clamp(after, Duration(0), kLongest);
+  if (armed_for_ > now) tick_ = TickAt(now);
+  if (const Instant look_at = Place(deadline); look_at < armed_for_) Arm(look_at);
+}
+
+// Returns when to look at it: its time, or when its slot's begins.
+Instant Deadlines::Place(Deadline& deadline) {
+  const uint64_t tick = TickAt(deadline.at_);
+  const int level = tick == tick_ ? 0 : (std::bit_width(tick ^ tick_) - 1) / kSlotBits;
+  const int shift = level * kSlotBits;
+  const uint64_t slot = (tick >> shift) & ((1 << kSlotBits) - 1);
+  levels_[level].occupied |= uint64_t{1} << slot;
+  levels_[level].slots[slot].PushBack(deadline);
+  if (level == 0) return deadline.at_;
+  return origin_ + Duration(static_cast<int64_t>((tick >> shift << shift) << kTickBits));
+}
+
+// A level's slots all come before those of the next level.
+Deadlines::Slot Deadlines::Earliest() {
+  for (int at = 0; at < kLevels; ++at) {
+    Level& level = levels_[at];
+    for (; level.occupied != 0; level.occupied &= level.occupied - 1) {
+      const int number = std::countr_zero(level.occupied);
+      IntrusiveList<Deadline>& list = level.slots[number];
+      if (list.empty()) continue;
+      const int shift = at * kSlotBits;
+      const uint64_t above = tick_ >> (shift + kSlotBits) << kSlotBits;
+      const uint64_t start = (above + static_cast<uint64_t>(number)) << shift;
+      Instant look_at = origin_ + Duration(static_cast<int64_t>(start << kTickBits));
+      if (at == 0) {
+        look_at = Instant::max();
+        list.ForEach([&](const Deadline& one) { look_at = std::min(look_at, one.at_); });
+      }
+      return {&list, start, look_at};
+    }
+  }
+  return {nullptr, 0, Instant::max()};
 }
 
 void Deadlines::Arm(Instant at) {
@@ -48,18 +69,22 @@ void Deadlines::Arm(Instant at) {
 void Deadlines::Expire() {
   armed_for_ = Instant::max();
   const Instant now = loop_.Now();
-  // A callback may add a fifo: go by index.
-  for (size_t i = 0; i < fifos_.size(); ++i) {
-    while (!fifos_[i]->pending.empty() && fifos_[i]->pending.front().at_ <= now) {
-      Deadline& due = fifos_[i]->pending.PopFront();
-      due.callback_(due.owner_);
+  const uint64_t now_tick = TickAt(now);
+  IntrusiveList<Deadline> due;
+  IntrusiveList<Deadline> later;
+  for (Slot slot = Earliest(); slot.list != nullptr && slot.start <= now_tick; slot = Earliest()) {
+    while (!slot.list->empty()) {
+      Deadline& deadline = slot.list->PopFront();
+      (deadline.at_ <= now ? due : later).PushBack(deadline);
     }
   }
-  Instant next = Instant::max();
-  for (const auto& fifo : fifos_) {
-    if (!fifo->pending.empty()) next = std::min(next, fifo->pending.front().at_);
+  tick_ = now_tick;
+  while (!later.empty()) Place(later.PopFront());
+  while (!due.empty()) {
+    Deadline& deadline = due.PopFront();
+    deadline.callback_(deadline.owner_);
   }
-  if (next != Instant::max()) Arm(next);
+  if (const Slot next = Earliest(); next.look_at < armed_for_) Arm(next.look_at);
 }
 
 }  // namespace tulle::loop

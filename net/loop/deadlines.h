@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "net/base/intrusive_list.h"
 #include "net/loop/loop.h"
@@ -23,32 +23,45 @@ class Deadline : public ListNode<Deadline> {
   Instant at_{};
 };
 
-// A worker's deadlines of requests: thousands pend, most are cleared, few expire. Deadlines of
-// equal length expire in the order in which they were set, so each length has a FIFO: setting and
-// clearing cost O(1) and touch neither memory nor the loop's timers. Owner: Worker. Thread: the
-// loop's. Callbacks run as timer events; they may set and clear any deadline.
+// A worker's deadlines of requests: thousands pend, most are cleared, few expire. A wheel: level 0
+// has a slot a tick, each further level a slot for all that the level below spans. A deadline lies
+// at the level where its time first differs from now's, and moves down when that slot's time comes.
+// Setting and clearing cost O(1) for any length, and touch the loop's timer only for what comes
+// before all others. Each expires at its time, not before. Owner: Worker. Thread: the loop's.
+// Callbacks run as timer events; they may set and clear any deadline.
 class Deadlines {
  public:
   explicit Deadlines(Loop& loop);
-  // Sets anew if it is set already.
+  // Sets anew if it is set already. Beyond four years: four years.
   void Set(Deadline& deadline, Duration after);
 
  private:
-  struct Fifo {
-    Duration length;
-    IntrusiveList<Deadline> pending;
+  static constexpr int kTickBits = 16;  // of nanoseconds: 65.5 us
+  static constexpr int kSlotBits = 6;
+  static constexpr int kLevels = 7;  // nine years
+
+  struct Level {
+    uint64_t occupied = 0;  // a bit a slot; what was cleared since may have left it empty
+    IntrusiveList<Deadline> slots[1 << kSlotBits];
   };
-  Fifo& FifoFor(Duration length);
+  struct Slot {
+    IntrusiveList<Deadline>* list;  // null: nothing pends
+    uint64_t start;                 // tick
+    Instant look_at;                // something in it expires or moves down
+  };
+
+  uint64_t TickAt(Instant at) const;
+  Instant Place(Deadline& deadline);
+  Slot Earliest();
   void Expire();
   void Arm(Instant at);
 
-  // Beyond this many lengths a length is rounded up by at most 1/16.
-  static constexpr size_t kExactLengths = 32;
-
   Loop& loop_;
   std::unique_ptr<Timer> timer_;
+  const Instant origin_;
+  uint64_t tick_ = 0;  // what levels are counted from; no slot that starts before is occupied
   Instant armed_for_ = Instant::max();
-  std::vector<std::unique_ptr<Fifo>> fifos_;
+  Level levels_[kLevels];
 };
 
 }  // namespace tulle::loop

@@ -128,28 +128,64 @@ TEST_F(DeadlinesTest, WhatIsLongerThanTheClockDisturbsNoOther) {
   EXPECT_TRUE(a_.deadline.is_set());
 }
 
-TEST_F(DeadlinesTest, ManyLengthsAreRoundedUpByAtMostASixteenth) {
+TEST_F(DeadlinesTest, EachOfManyLengthsIsKeptToExactly) {
   const Instant start = loop_.Now();
   std::deque<Due> many;
   std::vector<nanoseconds> lengths;
   for (int i = 0; i < 2000; ++i) {
-    // Of all magnitudes from microseconds to minutes, none twice.
-    lengths.push_back(nanoseconds((1003 + i * 17) * (int64_t{1} << (i % 22))));
+    // Of all magnitudes from microseconds to hours, none twice.
+    lengths.push_back(nanoseconds((1003 + i * 17) * (int64_t{1} << (i % 30))));
     many.emplace_back(*this, "");
     deadlines_.Set(many.back().deadline, lengths.back());
   }
-  loop_.Advance(std::chrono::hours(1));
-  size_t rounded = 0;
-  for (size_t i = 0; i < many.size(); ++i) {
-    const nanoseconds took = many[i].at - start;
-    ASSERT_GE(took, lengths[i]) << i;
-    ASSERT_LE(took, lengths[i] + lengths[i] / 16) << i;
-    if (took != lengths[i]) ++rounded;
-    if (i < 32) {
-      EXPECT_EQ(took, lengths[i]) << i;
-    }
+  loop_.Advance(std::chrono::hours(24));
+  for (size_t i = 0; i < many.size(); ++i) ASSERT_EQ(many[i].at - start, lengths[i]) << i;
+}
+
+// Over random histories, with stretches in which nothing happens and turns that take long.
+TEST_F(DeadlinesTest, EachOfARandomHistoryExpiresAtItsTime) {
+  Random random(7);
+  std::deque<Due> all;
+  std::vector<Instant> expected(64, Instant::max());
+  std::vector<Instant> came(64, Instant::max());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    all.emplace_back(*this, "");
+    all.back().then = [&, i] { came[i] = loop_.Now(); };
   }
-  EXPECT_GT(rounded, 1000u) << "or there was no limit to test";
+  nanoseconds stalled{};
+  for (int step = 0; step < 20000; ++step) {
+    const size_t i = random.Below(all.size());
+    if (random.Below(16) == 0) {
+      const nanoseconds more(static_cast<int64_t>(random.Next() >> (20 + random.Below(44))));
+      loop_.Stall(more);
+      stalled += more;
+    }
+    if (random.Below(3) == 0) {
+      all[i].deadline.Clear();
+      expected[i] = Instant::max();
+    } else {
+      const nanoseconds after(static_cast<int64_t>(random.Next() >> (16 + random.Below(48))));
+      deadlines_.Set(all[i].deadline, after);
+      expected[i] = loop_.Now() + after;
+    }
+    if (random.Below(4) != 0) continue;
+    const nanoseconds pass(static_cast<int64_t>(random.Next() >> (20 + random.Below(44))));
+    loop_.Advance(pass);
+    for (size_t at = 0; at < all.size(); ++at) {
+      const bool due = expected[at] <= loop_.Now();
+      ASSERT_EQ(all[at].deadline.is_set(), expected[at] != Instant::max() && !due) << step;
+      if (!due) {
+        ASSERT_EQ(came[at], Instant::max()) << step;
+        continue;
+      }
+      ASSERT_GE(came[at], expected[at]) << step;
+      ASSERT_LE(came[at], expected[at] + stalled) << step;
+      came[at] = Instant::max();
+      deadlines_.Set(all[at].deadline, std::chrono::hours(24 * 365));
+      expected[at] = loop_.Now() + std::chrono::hours(24 * 365);
+    }
+    stalled = {};
+  }
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ class FakeLoop final : public Loop {
   void Turn();
   // Lets time pass: fires timers in order, each in a turn of its own.
   void Advance(Duration by);
+  // Time passes and no timer fires, as in a turn that takes long.
+  void Stall(Duration by) { now_ += by; }
 
   Instant Now() const override { return now_; }
   std::chrono::system_clock::time_point WallNow() const override {
