@@ -217,14 +217,10 @@ absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool 
 absl::Status TakeFilters(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
   const int count = manager.http_filters_size();
   if (count == 0) return (at / "http_filters").Error("needs at least envoy.filters.http.router");
-  std::set<std::string> names;
   for (int i = 0; i < count; ++i) {
     const FieldPath here = (at / "http_filters")[static_cast<size_t>(i)];
-    const auto& filter = manager.http_filters(i);
-    if (!names.insert(filter.name()).second) {
-      return here.Error(absl::StrCat("a second filter is called '", filter.name(), "'"));
-    }
-    if (auto status = TakeFilter(filter, here, i == count - 1, spec); !status.ok()) return status;
+    if (auto status = TakeFilter(manager.http_filters(i), here, i == count - 1, spec); !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }
