@@ -116,8 +116,8 @@ Acquired ConnectionPool::OpenOn(PooledConnection& connection, http::StreamEvents
 }
 
 Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
-  if (queue_.empty() && !fresh) {
-    if (PooledConnection* connection = FindRoom(false)) return OpenOn(*connection, waiter.events());
+  if (queue_.empty()) {
+    if (PooledConnection* connection = FindRoom(fresh)) return OpenOn(*connection, waiter.events());
   }
   Acquired acquired;
   if (!cluster_.TryEnterPending()) {

@@ -109,9 +109,11 @@ void EndpointGroups::CollectOpen() {
   next_trial_ = loop::Instant::max();
   const size_t end = splits_.empty() ? priorities_.size() : splits_.back().priority + size_t{1};
   for (size_t i = 0; i < end; ++i) {
+    const bool stranded = std::none_of(splits_.begin(), splits_.end(),
+                                       [i](const Split& split) { return split.priority == i; });
     for (Endpoint* one : priorities_[i].remaining) {
       if (one->StandingBy(*spec_) != Standing::kBreakerOpen) continue;
-      open_.push_back(one);
+      open_.push_back({one, stranded});
       next_trial_ = std::min(next_trial_, one->breaker().due());
     }
   }
@@ -125,7 +127,8 @@ bool EndpointGroups::in_panic() const {
 Choice EndpointGroups::Choose(const Wish& wish, loop::Instant now, loop::Random& random) {
   if (wish.hash && ring_ != nullptr) return ChooseByRing(wish, now);
   if (now >= next_trial_) {
-    if (const Choice trial = ChooseTrial(wish, now); trial.endpoint != nullptr) return trial;
+    const Choice trial = ChooseTrial(wish, now, TrialOf::kAny);
+    if (trial.endpoint != nullptr) return trial;
   }
   if (splits_.empty()) return {};
   for (uint32_t i = 0; i <= wish.attempts; ++i) {
@@ -152,23 +155,33 @@ Choice EndpointGroups::Pass(Endpoint& endpoint, bool panic, loop::Instant now) c
   return {panic ? &endpoint : nullptr, Breaker::kNoPass};
 }
 
-Choice EndpointGroups::ChooseTrial(const Wish& wish, loop::Instant now) {
+Choice EndpointGroups::ChooseTrial(const Wish& wish, loop::Instant now, TrialOf which) {
   Choice choice;
   next_trial_ = loop::Instant::max();
-  for (Endpoint* one : open_) {
-    if (choice.endpoint == nullptr && (wish.attempts == 0 || !Contains(wish.tried, one)))
-      choice = Pass(*one, false, now);
-    next_trial_ = std::min(next_trial_, one->breaker().due());
+  for (const Open& one : open_) {
+    const bool avoided = wish.attempts > 0 && Contains(wish.tried, one.endpoint);
+    if (choice.endpoint == nullptr && !avoided && (one.stranded || which == TrialOf::kAny))
+      choice = Pass(*one.endpoint, false, now);
+    next_trial_ = std::min(next_trial_, one.endpoint->breaker().due());
   }
   return choice;
 }
 
 // Round the circle from the hash on, past those that may not be used: where the request would go if
-// they were not there. A trial is made by a request of the endpoint's own.
+// they were not there. A trial is made by a request of the endpoint's own, or where its priority
+// has none by whoever comes.
 Choice EndpointGroups::ChooseByRing(const Wish& wish, loop::Instant now) {
   const bool any = splits_.empty();
   if (any && open_.empty()) return {};
-  const Priority& priority = any ? priorities_.front() : PriorityFor(*wish.hash);
+  if (!any && now >= next_trial_) {
+    const Choice trial = ChooseTrial(wish, now, TrialOf::kStranded);
+    if (trial.endpoint != nullptr) return trial;
+  }
+  const Choice own = WalkRing(wish, any ? priorities_.front() : PriorityFor(*wish.hash), now);
+  return any && own.endpoint == nullptr ? ChooseTrial(wish, now, TrialOf::kAny) : own;
+}
+
+Choice EndpointGroups::WalkRing(const Wish& wish, const Priority& priority, loop::Instant now) {
   if (priority.number >= ring_->priorities().size()) return {};
   const Ring::Circle& circle = ring_->priorities()[priority.number];
   if (circle.empty()) return {};

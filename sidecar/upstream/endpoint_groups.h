@@ -60,6 +60,11 @@ class EndpointGroups {
     Edf localities;
     std::vector<double> weights;  // of localities
   };
+  // Out for its breaker alone. Stranded: its priority carries no load, so no request is its own.
+  struct Open {
+    Endpoint* endpoint;
+    bool stranded;
+  };
   struct Split {
     uint32_t up_to;  // of 100
     uint32_t priority;
@@ -80,7 +85,9 @@ class EndpointGroups {
   }
   Endpoint* Balance(Priority& priority, loop::Instant now, loop::Random& random);
   Choice ChooseByRing(const Wish& wish, loop::Instant now);
-  Choice ChooseTrial(const Wish& wish, loop::Instant now);
+  Choice WalkRing(const Wish& wish, const Priority& priority, loop::Instant now);
+  enum class TrialOf : uint8_t { kAny, kStranded };
+  Choice ChooseTrial(const Wish& wish, loop::Instant now, TrialOf which);
   Choice Pass(Endpoint& endpoint, bool panic, loop::Instant now) const;
 
   std::shared_ptr<const ClusterSpec> spec_;
@@ -88,7 +95,7 @@ class EndpointGroups {
   std::vector<Endpoint*> in_order_;
   std::vector<Priority> priorities_;  // those that have an endpoint
   std::vector<Split> splits_;         // of those that carry load
-  std::vector<Endpoint*> open_;       // out for their breaker alone, where trials may be
+  std::vector<Open> open_;            // where trials may be
   uint32_t healthy_ = 0;
   loop::Instant next_trial_ = loop::Instant::max();
   loop::Instant outdated_at_ = loop::Instant::max();

@@ -79,6 +79,24 @@ TEST_F(ClusterTest, WaiterAtTheCapGetsTheConnectionThatBecomesIdleElsewhere) {
   EXPECT_EQ(connections(), 1u);
 }
 
+TEST_F(ClusterTest, WhoWantsAFreshConnectionGetsOneThatIsIdleAndUnused) {
+  Build({a_.address()});
+  one_.Ask(Pool(a_));
+  Pass();
+  one_.End();  // used, and idle
+  two_.Ask(Pool(a_), true);
+  two_.Withdraw();
+  Pass();  // the connection that was made for it stays, unused
+  spec_.caps.connections = 2;
+  cluster_->Update(Spec());
+  ASSERT_EQ(connections(), 2u);
+  three_.Ask(Pool(a_), true);
+  ASSERT_NE(three_.stream, nullptr);
+  EXPECT_FALSE(three_.reused);
+  Pass();
+  EXPECT_EQ(a_.accepted.size(), 2u);
+}
+
 TEST_F(ClusterTest, PendingRequestsStayWithinTheirCap) {
   spec_.caps.pending_requests = 1;
   Build({a_.address()});

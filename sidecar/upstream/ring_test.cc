@@ -171,6 +171,51 @@ TEST_F(RingClusterTest, OpenBreakerSendsItsRequestsOnUntilItsTrialIsDue) {
   EXPECT_EQ(PickBy(7), other);
 }
 
+TEST_F(RingClusterTest, APriorityThatWasGivenUpComesBackByTrials) {
+  spec_.breaker = BreakerSpec{.gateway_errors = {1, 100}, .max_open_percent = 100};
+  Build({});
+  auto set = Many(3);
+  set->endpoints[2].priority = 1;
+  cluster_->SetEndpoints(set);
+  const SocketAddress last = set->endpoints[2].address;
+  const auto ask = [&](uint64_t hash, bool works) {
+    Cluster::Picked picked =
+        cluster_->Pick(Wish{hash::XxHash64("k" + std::to_string(hash)), {}, 0}, &failure_);
+    EXPECT_NE(picked.endpoint, nullptr);
+    const bool first = picked.endpoint->spec().address != last;
+    cluster_->Judge(picked, works || !first ? Outcome::kGood : Outcome::kGatewayError);
+    cluster_->Leave(picked);
+    return first;
+  };
+  int failures = 0;
+  for (uint64_t i = 0; i < 100; ++i) failures += ask(i, false);
+  EXPECT_EQ(failures, 2);
+  Pass(seconds(31));
+  failures = 0;
+  for (uint64_t i = 0; i < 100; ++i) failures += ask(i, false);
+  EXPECT_EQ(failures, 2) << "one trial each";
+  Pass(seconds(61));
+  int first = 0;
+  for (uint64_t i = 0; i < 100; ++i) first += ask(i, true);
+  EXPECT_EQ(first, 100);
+}
+
+TEST_F(RingClusterTest, AllOpenBreakersAreTriedWhateverTheirPriority) {
+  spec_.breaker = BreakerSpec{.gateway_errors = {1, 100}, .max_open_percent = 100};
+  Build({});
+  auto set = Many(2);
+  set->endpoints[0].health = EndpointHealth::kUnhealthy;
+  set->endpoints[1].priority = 1;
+  cluster_->SetEndpoints(set);
+  Cluster::Picked picked = cluster_->Pick(Wish{hash::XxHash64("k7"), {}, 0}, &failure_);
+  ASSERT_NE(picked.endpoint, nullptr);
+  cluster_->Judge(picked, Outcome::kGatewayError);
+  cluster_->Leave(picked);
+  EXPECT_EQ(PickBy(7), nullptr);
+  Pass(seconds(31));
+  EXPECT_NE(PickBy(7), nullptr);
+}
+
 TEST_F(RingClusterTest, RequestWithoutAHashGoesAnywhere) {
   Build({a_.address(), b_.address()});
   int of_a = 0;
