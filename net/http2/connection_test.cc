@@ -412,6 +412,31 @@ TEST_F(ConnectionTest, KeepaliveFindsASilentPeer) {
   EXPECT_TRUE(client_events_.closed);
 }
 
+// Not of a stream that waits for words of its server: many servers count PINGs.
+TEST_F(ConnectionTest, KeepaliveMayWaitForSomethingUnanswered) {
+  Options alive;
+  alive.keepalive_interval = std::chrono::seconds(10);
+  alive.keepalive_timeout = std::chrono::seconds(5);
+  alive.keepalive_if_unanswered = true;
+  Connect({}, alive);
+  RecordedStream& request = Request("POST", "/", false);
+  Run();
+  Respond(Served(0), 200, false);
+  Run();
+  server_end_->EnableRead(false);
+  for (int i = 0; i < 100; ++i) {
+    loop_.Advance(std::chrono::seconds(1));
+    Run();
+  }
+  EXPECT_FALSE(client_events_.closed);
+  Send(request, "are you there", false);
+  for (int i = 0; i < 26; ++i) {
+    loop_.Advance(std::chrono::seconds(1));
+    Run();
+  }
+  EXPECT_TRUE(client_events_.closed);
+}
+
 TEST_F(ConnectionTest, NoMemoryIsDrawnPerRequestInSteadyState) {
   Connect();
   size_t reserved = 0;

@@ -20,6 +20,9 @@ struct Options {
   // ends the connection. Http2ProtocolOptions.connection_keepalive.
   loop::Duration keepalive_interval{0};
   loop::Duration keepalive_timeout = std::chrono::seconds(20);
+  // A PING only where a stream has said something since the peer was heard last. Servers of gRPC
+  // take more than a few PINGs without data for an attack.
+  bool keepalive_if_unanswered = false;
 };
 
 }  // namespace tulle::http2

@@ -138,7 +138,10 @@ void Session::OnTransportReadable() {
 void Session::Read() {
   for (;;) {
     const ReadResult read = transport_->Read(in_, kReadSize);
-    heard_ |= read.bytes > 0;
+    if (read.bytes > 0) {
+      heard_ = true;
+      unanswered_ = false;
+    }
     Feed();
     if (!running()) return;
     if (read.status == ReadStatus::kEnd) return OnLost({});
@@ -236,8 +239,7 @@ void Session::ResetAllStreams(Failure why) {
 Failure Session::LostStream(const Stream& stream, Failure why) const {
   if (is_server()) return why;
   if (stream.head_received_) return {FailureKind::kUpstreamTruncated, why.detail};
-  if (why.kind == FailureKind::kUpstreamProtocol || why.kind == FailureKind::kUpstreamReset)
-    return why;
+  if (why.kind == FailureKind::kUpstreamProtocol) return why;
   if (stream.bytes_on_wire_ == 0) return {FailureKind::kUpstreamClosedUnused, why.detail};
   return {FailureKind::kUpstreamClosed, why.detail};
 }
@@ -357,10 +359,10 @@ void Session::StartTimer(void (Session::*then)(), loop::Duration after) {
 }
 
 void Session::OnKeepalive() {
-  if (std::exchange(heard_, false)) {
-    keepalive_sent_ = false;
+  const bool heard = std::exchange(heard_, false);
+  if (heard) keepalive_sent_ = false;
+  if (heard || (options_.keepalive_if_unanswered && !unanswered_))
     return keepalive_->Start(options_.keepalive_interval);
-  }
   if (keepalive_sent_) return OnLost({FailureKind::kUpstreamClosed, "http2.ping_timeout"});
   static constexpr uint8_t kOpaque[8] = {'a', 'l', 'i', 'v', 'e'};
   keepalive_sent_ = true;

@@ -127,6 +127,7 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   bool reported_ = false;
   bool heard_ = false;           // something came since the last keepalive tick
   bool keepalive_sent_ = false;  // and its answer is awaited
+  bool unanswered_ = false;      // a stream has spoken since the peer was heard
   bool feeding_ = false;
   uint32_t abort_code_ = 0;
   Failure why_;

@@ -328,7 +328,11 @@ Failure Session::StreamFailure(const Stream& stream, uint32_t error_code) const 
     return {FailureKind::kUpstreamTruncated,
             stream.reset_by_peer_ ? "http2.remote_reset" : "http2.protocol_error"};
   }
-  if (error_code == NGHTTP2_REFUSED_STREAM) return {FailureKind::kUpstreamRefusedStream, ""};
+  if (error_code == NGHTTP2_REFUSED_STREAM) {
+    if (goaway_received_ && !stream.reset_by_peer_)
+      return {FailureKind::kUpstreamClosedUnread, "http2.goaway"};
+    return {FailureKind::kUpstreamRefusedStream, ""};
+  }
   if (stream.reset_by_peer_) return {FailureKind::kUpstreamReset, "http2.remote_reset"};
   return {FailureKind::kUpstreamProtocol, "http2.protocol_error"};
 }

@@ -62,6 +62,7 @@ void Stream::SendHeaders(const http::Head& head, bool end) {
   };
   const nghttp2_data_provider* provider = end ? nullptr : &body;
   nghttp2_session* session = session_->session_;
+  session_->unanswered_ = true;
   session_->loop_.AtTurnEnd(*session_);
   if (session_->is_server()) {
     const FieldList fields(head, FieldList::Kind::kResponse, false, slab_);
@@ -85,6 +86,7 @@ void Stream::SendData(Buffer& data, bool end) {
   send_ended_ = end;
   if (session_ == nullptr || closed_) return data.Clear();
   to_send_.Append(data);
+  session_->unanswered_ = true;
   if (std::exchange(deferred_, false)) nghttp2_session_resume_data(session_->session_, id_);
   session_->loop_.AtTurnEnd(*session_);
 }

@@ -20,13 +20,14 @@ http::Limits LimitsOf(const config::HttpSpec& spec) {
   return limits;
 }
 
-// Of two times of which 0 is none.
-config::Milliseconds ShorterOf(config::Milliseconds a, config::Milliseconds b) {
-  if (a.count() == 0 || b.count() == 0) return std::max(a, b);
-  return std::min(a, b);
-}
-
 }  // namespace
+
+config::Milliseconds HeadTimeout(const config::HttpSpec& spec) {
+  const config::Milliseconds head = spec.request_headers_timeout;
+  const config::Milliseconds whole = spec.request_timeout;
+  if (head.count() == 0 || whole.count() == 0) return std::max(head, whole);
+  return std::min(head, whole);
+}
 
 std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Services& services,
                                                const config::HttpSpec& spec,
@@ -35,7 +36,7 @@ std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Se
   if (version == upstream::HttpVersion::k1) {
     http1::ServerOptions options;
     options.limits = LimitsOf(spec);
-    options.head_timeout = ShorterOf(spec.request_headers_timeout, spec.request_timeout);
+    options.head_timeout = HeadTimeout(spec);
     options.idle_timeout = spec.idle_timeout;
     return std::make_unique<http1::ServerConnection>(services.loop, services.deadlines,
                                                      std::move(transport), events, options);

@@ -9,6 +9,9 @@
 
 namespace tulle::proxy {
 
+// How long a head may take to come; 0: as long as it likes.
+config::Milliseconds HeadTimeout(const config::HttpSpec& spec);
+
 // A codec over a downstream transport that is ready, with the limits and timeouts of `spec`. Call
 // Start() on it.
 std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Services& services,

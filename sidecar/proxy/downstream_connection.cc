@@ -79,7 +79,8 @@ void DownstreamConnection::Speak(upstream::HttpVersion version) {
   handshake_deadline_.Clear();
   transport_->SetEvents(nullptr);
   codec_ = Accept(version, services_, chain_->spec, std::move(transport_), *this);
-  if (version == upstream::HttpVersion::k2) WatchIdle();
+  is_http2_ = version == upstream::HttpVersion::k2;
+  if (is_http2_) WatchIdle();
   const config::Milliseconds age = chain_->spec.max_connection_age;
   if (age.count() > 0) services_.deadlines.Set(age_deadline_, age);
   codec_->Start(early_);
@@ -110,6 +111,7 @@ http::StreamEvents* DownstreamConnection::OnStream(http::Stream& stream) {
   auto* exchange = new (services_.loop.slab()) Exchange(*this, stream);
   exchanges_.PushBack(*exchange);
   idle_deadline_.Clear();
+  if (is_http2_) exchange->AwaitHead();
   if (++requests_ == chain_->spec.max_requests_per_connection) Drain();
   return exchange;
 }

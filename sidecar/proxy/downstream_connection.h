@@ -111,6 +111,7 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   bool is_tls_ = false;
   bool end_announced_ = false;
   bool draining_ = false;
+  bool is_http2_ = false;
   bool watches_idle_ = false;
   std::string sni_;
   std::string client_certificate_element_;

@@ -31,6 +31,7 @@ void Exchange::OnHeaders(http::Head& head, bool end) {
   request_ = &head;
   record_.request = &head;
   record_.original_path = head.path;
+  request_deadline_.Clear();
   if (end) {
     RequestReceived();
   } else {
@@ -39,7 +40,10 @@ void Exchange::OnHeaders(http::Head& head, bool end) {
   phase_ = Phase::kIdentify;
   // What is announced as empty is complete for HTTP/1.1 once its head is out: its end must be seen
   // before.
-  if (!end && head.content_length == 0) return downstream_->Pull(1);
+  if (!end && head.content_length == 0) {
+    TouchIdle();
+    return downstream_->Pull(1);
+  }
   Advance();
 }
 

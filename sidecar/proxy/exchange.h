@@ -68,6 +68,8 @@ class Exchange final : public http::StreamEvents,
   Exchange(DownstreamConnection& connection, http::Stream& downstream);
   ~Exchange() override;
 
+  // The head has begun to come. For HTTP/1.1 its codec sees to it that it ends in time.
+  void AwaitHead();
   // The request, from the downstream codec.
   Arena& arena() override { return arena_; }
   void OnInterim(http::Head&) override {}

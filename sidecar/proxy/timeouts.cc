@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "net/grpc/status.h"
+#include "sidecar/proxy/codecs.h"
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
 #include "sidecar/proxy/http_chain.h"
@@ -12,6 +13,12 @@
 namespace tulle::proxy {
 
 using route::Milliseconds;
+
+// HttpConnectionManager.request_headers_timeout.
+void Exchange::AwaitHead() {
+  const Milliseconds limit = HeadTimeout(chain_.spec);
+  if (limit.count() > 0) services_.deadlines.Set(request_deadline_, limit);
+}
 
 // HttpConnectionManager.request_timeout, from the first byte: the codec holds the head to it, this
 // the rest. Over once the request has ended or its answer begins.
@@ -139,6 +146,7 @@ void Exchange::ClearAttemptTimeouts() {
 }
 
 void Exchange::OnRequestTimeout() {
+  if (request_ == nullptr) return Abort({FailureKind::kRequestHeadersTimeout});
   failure_ = {request_ended_ ? FailureKind::kRequestTimeout : FailureKind::kReceiveTimeout};
   SendLocalReply();
 }
@@ -149,6 +157,9 @@ void Exchange::OnPerTryTimeout() {
 }
 
 void Exchange::OnIdleTimeout() {
+  // Nobody else was waited for.
+  if (attempt_ && request_sent_ && !response_started_)
+    attempt_->Abandon({FailureKind::kRequestTimeout});
   failure_ = {FailureKind::kStreamIdleTimeout};
   SendLocalReply();
 }

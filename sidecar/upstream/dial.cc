@@ -12,6 +12,8 @@ namespace tulle::upstream {
 
 namespace {
 
+constexpr loop::Duration kSilence = std::chrono::seconds(30);
+
 bool HasLabels(const EndpointSpec& endpoint, const Labels& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
     return std::find(endpoint.transport_labels.begin(), endpoint.transport_labels.end(), label) !=
@@ -64,6 +66,9 @@ std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& l
   http2::Options options;
   options.limits = limits;
   options.limits.concurrent_streams = cluster.http2_concurrent_streams;
+  // A host that has gone without a word takes one PING's time with it, not that of TCP's patience.
+  options.keepalive_interval = kSilence;
+  options.keepalive_if_unanswered = true;
   return http2::NewClientConnection(loop, std::move(transport), events, options);
 }
 

@@ -22,6 +22,7 @@ int OpenDescriptor(const SocketAddress& at, const ListenOptions& options) {
   setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options.reuse_port) setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (at.is_v6()) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  WatchForDeadPeer(descriptor);
   if (::bind(descriptor, at.get(), at.length()) == 0 &&
       ::listen(descriptor, options.backlog) == 0) {
     return descriptor;

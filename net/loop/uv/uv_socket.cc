@@ -24,6 +24,17 @@ SocketAddress LocalAddressOf(int descriptor) {
 
 }  // namespace
 
+void WatchForDeadPeer(int descriptor) {
+  const int on = 1;
+  const int idle_seconds = 60;
+  const int interval_seconds = 10;
+  const int probes = 3;
+  setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+  setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
+  setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
 std::unique_ptr<UvSocket> UvSocket::Adopt(uv_loop_t& loop, Slab& slab, int descriptor,
                                           const SocketAddress& peer, int* error) {
   const int on = 1;
@@ -135,6 +146,7 @@ std::unique_ptr<Socket> ConnectUvSocket(uv_loop_t& loop, Slab& slab, const Socke
     *error = -errno;
     return nullptr;
   }
+  WatchForDeadPeer(descriptor);
   bool failed = false;
   if (source.is_set()) {
     const int on = 1;  // a source without port takes none of the ephemeral ports before connect

@@ -9,6 +9,9 @@
 
 namespace tulle::loop {
 
+// Finds out within 90 s that a silent peer is gone. A listener's sockets inherit it.
+void WatchForDeadPeer(int descriptor);
+
 class UvSocket final : public Socket, private PollEvents {
  public:
   // Takes the descriptor, which is closed on failure. `peer` as accept4 or the caller of connect
