@@ -9,7 +9,7 @@ def tulle_cc_library(name, copts = [], **kwargs):
 def tulle_cc_binary(name, copts = [], **kwargs):
     native.cc_binary(name = name, copts = COPTS + copts, **kwargs)
 
-def tulle_cc_test(name, deps = [], copts = [], size = "small", **kwargs):
+def tulle_cc_test(name, deps = [], copts = [], size = "medium", **kwargs):
     native.cc_test(name = name, copts = COPTS + copts, deps = deps + ["@system//:gtest_main"], size = size, linkstatic = True, **kwargs)
 
 def tulle_cc_fuzz(name, srcs, deps, corpus):

@@ -296,6 +296,24 @@ TEST_F(ArrivalTest, ClientThatLeavesDuringTheRaceTakesTheDialWithIt) {
   EXPECT_EQ(limits_->connections.count(), 0u);
 }
 
+TEST_F(ArrivalTest, RulesThatChangeBeforeTheClientSpeaksAreAskedAgain) {
+  chain_.name = "bytes";
+  chain_.key = 1;
+  Race();
+  DialVip(client_);
+  ASSERT_EQ(backend_.ends.size(), 1u);
+  policy::AuthorizationSpec nobody;
+  nobody.rules.emplace();  // that allow nothing
+  chain_.authorization = {*policy::Authorization::Compile(nobody)};
+  chain_.key = 2;
+  targets_.front()->Update(Detecting());
+  client_.Send("anything\r\n");
+  Pass(seconds(6));
+  EXPECT_EQ(watcher_.opened, 0);
+  EXPECT_TRUE(server().received.empty());
+  EXPECT_TRUE(client_.failure);
+}
+
 TEST_F(ArrivalTest, RulesAreAskedBeforeTheServerIsDialled) {
   policy::AuthorizationSpec nobody;
   nobody.rules.emplace();  // that allow nothing

@@ -29,14 +29,31 @@ Attempt::~Attempt() {
 }
 
 bool Attempt::Start(upstream::HttpVersion version, bool fresh_connection, Failure* failure) {
+  version_ = version;
   const upstream::Acquired acquired = endpoint().Pool(version).Acquire(*this, fresh_connection);
   *failure = acquired.failure;
   if (acquired.failure) Judge(acquired.failure);
-  if (acquired.stream == nullptr) return false;
+  // Making room for it may have freed a connection, whose stream came by OnStream.
+  if (acquired.stream == nullptr) return stream_ != nullptr;
   stream_ = acquired.stream;
   transport_ = acquired.transport;
   reused_ = acquired.reused;
   return true;
+}
+
+bool Attempt::MetEndOfKept(FailureKind kind) const {
+  if (!reused_ || got_anything_) return false;
+  switch (kind) {
+    case FailureKind::kUpstreamClosedUnused:
+    case FailureKind::kUpstreamClosedUnread:
+    case FailureKind::kUpstreamClosed:
+      return true;
+    case FailureKind::kUpstreamReset:
+      // HTTP/2 ends streams so, on a connection that lives.
+      return version_ == upstream::HttpVersion::k1;
+    default:
+      return false;
+  }
 }
 
 // What a failure says about the endpoint. A kept connection that turns out to be closed says
@@ -48,7 +65,7 @@ void Attempt::Judge(Failure failure) {
     case kUpstreamClosed:
     case kUpstreamClosedUnread:
     case kUpstreamReset:
-      if (reused_ && !got_anything_) return;
+      if (MetEndOfKept(failure.kind)) return;
       [[fallthrough]];
     case kRequestTimeout:
       if (stream_ == nullptr && waiting() && !connection_under_way()) return;

@@ -32,8 +32,9 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   http::Stream* stream() const { return stream_; }
   upstream::Endpoint& endpoint() { return *picked_.endpoint; }
   Transport* transport() { return transport_; }
-  bool reused() const { return reused_; }
-  bool got_anything() const { return got_anything_; }
+  // Whether a failure of this kind is the end of a connection that had served before, without a
+  // byte of an answer: it says nothing about endpoint or request.
+  bool MetEndOfKept(FailureKind kind) const;
 
   // StreamWaiter
   http::StreamEvents& events() override { return *this; }
@@ -58,6 +59,7 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   upstream::Cluster::Picked picked_;
   http::Stream* stream_ = nullptr;
   Transport* transport_ = nullptr;
+  upstream::HttpVersion version_ = upstream::HttpVersion::k1;
   bool reused_ = false;
   bool got_anything_ = false;
   bool upgraded_ = false;

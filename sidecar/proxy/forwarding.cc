@@ -2,6 +2,7 @@
 // nothing else.
 
 #include <algorithm>
+#include <cassert>
 
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/exchange.h"
@@ -14,6 +15,7 @@ namespace tulle::proxy {
 // A stream of the endpoint is there: the head goes out, then what is kept of the body (after a
 // retry), then the rest as it comes.
 Step Exchange::Forward() {
+  assert(retries_.has_whole_body());
   http::Stream& upstream = *attempt_->stream();
   record_.upstream_asked = services_.loop.Now();
   record_.upstream = attempt_->endpoint().spec().address;
@@ -78,12 +80,8 @@ void Exchange::OnData(Buffer& data, bool end) {
   if (phase_ == Phase::kIdentify && end) return Advance();
   TouchIdle();
   FeedMirrors(data, end);
+  if (!attempt_ || attempt_->stream() == nullptr) return retries_.Hold(data);
   if (!response_started_) retries_.Keep(data, chain_.replay_limit);
-  // Between two attempts what came is kept, and goes out with the next.
-  if (!attempt_ || attempt_->stream() == nullptr) {
-    data.Clear();
-    return;
-  }
   SendRequestBody(data, end);
   if (end) return StartResponseTimeouts();
   PullRequest();

@@ -1,16 +1,32 @@
 #include "sidecar/proxy/retries.h"
 
+#include <cassert>
+
 #include "sidecar/upstream/cluster.h"
 
 namespace tulle::proxy {
 
+bool Retries::Enter(upstream::Cluster& cluster) {
+  if (entered_ == nullptr && cluster.TryEnterRetry()) entered_ = &cluster;
+  return entered_ != nullptr;
+}
+
 bool Retries::TryEnter(upstream::Cluster& cluster) {
-  if (entered_ == nullptr) {
-    if (!cluster.TryEnterRetry()) return false;
-    entered_ = &cluster;
-  }
+  if (!Enter(cluster)) return false;
   --left_;
   ++done_;
+  return true;
+}
+
+bool Retries::TryFreshConnection() {
+  if (std::exchange(extra_used_, true)) return false;
+  fresh_connection_ = true;
+  return true;
+}
+
+bool Retries::TryRefused(upstream::Cluster& cluster) {
+  if (extra_used_ || !Enter(cluster)) return false;
+  extra_used_ = true;
   return true;
 }
 
@@ -20,10 +36,15 @@ void Retries::Leave() {
 
 void Retries::Keep(const Buffer& data, size_t limit) {
   if (!whole_) return;
-  const bool nothing_may_follow = left_ == 0 && fresh_connection_;
+  const bool nothing_may_follow = left_ == 0 && extra_used_;
   if (!nothing_may_follow && body_.size() + data.size() <= limit) return body_.AppendShared(data);
   whole_ = data.empty();
   LetGo();
+}
+
+void Retries::Hold(Buffer& data) {
+  assert(whole_);
+  body_.Append(data);
 }
 
 void Retries::LetGo() {

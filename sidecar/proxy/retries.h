@@ -34,13 +34,19 @@ class Retries {
   // until then.
   bool TryEnter(upstream::Cluster& cluster);
   void Leave();
-  // One for the end of a kept connection, outside attempts and caps. False: it has been had.
-  bool TryFreshConnection() { return !std::exchange(fresh_connection_, true); }
+  // One more beside these, and only one. For the end of a kept connection: outside the caps, and on
+  // a connection that has not served yet.
+  bool TryFreshConnection();
+  // For what the upstream says it has not begun on: within the caps.
+  bool TryRefused(upstream::Cluster& cluster);
   bool fresh_connection() const { return fresh_connection_; }
 
-  // Of the body, in order, until an answer begins. What outgrows `limit` bytes, or what nothing may
-  // follow, is let go.
+  // Of the body, in order, until an answer begins: what an attempt has been given. If it outgrows
+  // `limit` bytes, or nothing may follow, it is let go.
   void Keep(const Buffer& data, size_t limit);
+  // What came while there was no attempt to give it to: it goes out with the next, so nothing of it
+  // may be missing. No more comes than credit was given for. Taken.
+  void Hold(Buffer& data);
   void LetGo();
   // Whether nothing of what was received is missing.
   bool has_whole_body() const { return whole_; }
@@ -59,10 +65,13 @@ class Retries {
   loop::Duration BackOff(const route::RetrySpec& spec, loop::Random& random);
 
  private:
+  bool Enter(upstream::Cluster& cluster);
+
   static constexpr size_t kTriedKept = 4;
 
   uint32_t left_ = 0;
   uint32_t done_ = 0;
+  bool extra_used_ = false;
   bool fresh_connection_ = false;
   bool whole_ = true;
   upstream::Cluster* entered_ = nullptr;

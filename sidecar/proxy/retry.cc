@@ -28,15 +28,15 @@ uint32_t ConditionsOf(FailureKind kind) {
       return route::kRetryOnRefusedStream | route::kRetryOn5xx | route::kRetryOnReset |
              route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
     case FailureKind::kUpstreamClosedUnused:
-    case FailureKind::kUpstreamClosedUnread:
-      return route::kRetryOnConnectFailure | route::kRetryOn5xx | route::kRetryOnReset |
-             route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
+    case FailureKind::kUpstreamClosedUnread:  // HTTP/2: GOAWAY, which Envoy calls a refused stream
+      return route::kRetryOnRefusedStream | route::kRetryOnConnectFailure | route::kRetryOn5xx |
+             route::kRetryOnReset | route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
     case FailureKind::kUpstreamClosed:
     case FailureKind::kUpstreamReset:
     case FailureKind::kUpstreamProtocol:
       return route::kRetryOn5xx | route::kRetryOnReset | route::kRetryOnGatewayError;
     case FailureKind::kPerTryTimeout:
-      return route::kRetryOn5xx | route::kRetryOnGatewayError;
+      return route::kRetryOn5xx | route::kRetryOnReset | route::kRetryOnGatewayError;
     default:
       return 0;
   }
@@ -48,7 +48,6 @@ bool MayFollowClose(FailureKind kind, const http::Head& request) {
   switch (kind) {
     case FailureKind::kUpstreamClosedUnused:
     case FailureKind::kUpstreamClosedUnread:
-    case FailureKind::kUpstreamRefusedStream:
       return true;
     case FailureKind::kUpstreamClosed:
     case FailureKind::kUpstreamReset:
@@ -70,6 +69,9 @@ uint32_t ConditionsOfGrpc(std::string_view status) {
 bool StatusIsRetriable(const route::Route& route, const http::Head& head) {
   const route::RetrySpec& retry = *route.forward()->retry;
   const uint32_t on = retry.on;
+  // Somebody's limit has refused it: only who asks for it by name tries again.
+  if (head.headers.Find("x-envoy-ratelimited") != nullptr)
+    return (on & route::kRetryOnEnvoyRateLimited) != 0;
   if (head.status >= 500 && (on & route::kRetryOn5xx)) return true;
   if (head.status >= 502 && head.status <= 504 && (on & route::kRetryOnGatewayError)) return true;
   if (head.status == 409 && (on & route::kRetryOnRetriable4xx)) return true;
@@ -101,8 +103,12 @@ bool Exchange::MayRetry(Failure failure) {
   const route::ForwardSpec& forward = *route_->forward();
   // A reused connection that its peer was about to close: not the request's fault, so outside
   // attempts and budget, once.
-  const bool was_kept = attempt_ && attempt_->reused() && !attempt_->got_anything();
-  if (was_kept && MayFollowClose(failure.kind, *request_) && retries_.TryFreshConnection())
+  if (attempt_ && attempt_->MetEndOfKept(failure.kind) && MayFollowClose(failure.kind, *request_) &&
+      retries_.TryFreshConnection()) {
+    return true;
+  }
+  // Nobody has begun on it. That the next is refused too costs no more than the budget.
+  if (failure.kind == FailureKind::kUpstreamRefusedStream && retries_.TryRefused(*cluster_))
     return true;
   if (!forward.retry || retries_.left() == 0 || !(forward.retry->on & ConditionsOf(failure.kind))) {
     record_.retries_exhausted = forward.retry && retries_.done() > 0;
@@ -129,8 +135,8 @@ bool Exchange::MayRetryStatus(const http::Head& head) {
 void Exchange::ScheduleRetry(bool with_back_off) {
   ClearAttemptTimeouts();
   if (attempt_) attempt_->Abandon({FailureKind::kUpstreamReset, "another attempt follows"});
-  response_credit_ = 0;
-  request_credit_ = 0;
+  response_credit_ =
+      0;  // the new stream has been given none; what downstream was given still holds
   phase_ = Phase::kPickEndpoint;
   loop::Duration wait{};
   if (with_back_off && retries_.done() > 0)
@@ -138,11 +144,7 @@ void Exchange::ScheduleRetry(bool with_back_off) {
   services_.deadlines.Set(back_off_, wait);
 }
 
-void Exchange::OnBackOffOver() {
-  if (retries_.has_whole_body()) return Advance();
-  failure_ = {FailureKind::kUpstreamReset, "the body grew beyond what is kept for a retry"};
-  SendLocalReply();
-}
+void Exchange::OnBackOffOver() { Advance(); }
 
 void Exchange::OnAttemptFailed(Failure failure) {
   ClearAttemptTimeouts();

@@ -79,9 +79,9 @@ void TcpRelay::OnReady(End& end) {
 void TcpRelay::OnDownstreamReady() {
   handshake_deadline_.Clear();
   if (followed_ && !PeerPasses()) return OnPeerRefused();
-  if (ahead_) return;
+  if (ahead_ && !followed_) return;
   if (!Authorized(Caller(*downstream_.transport))) return Finish({FailureKind::kDenied});
-  Connect();
+  if (!ahead_) Connect();
 }
 
 // False: it is not who it should be, and the relay is over.

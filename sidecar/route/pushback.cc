@@ -23,9 +23,10 @@ std::optional<milliseconds> WaitIn(const ResetHeader& header, std::string_view t
   const std::optional<int64_t> value = NumberIn(text);
   if (!value || *value < 0 || *value > kMostSeconds) return std::nullopt;
   if (header.format == ResetHeader::Format::kSeconds) return seconds(*value);
-  const auto wait = seconds(*value) - now.time_since_epoch();
+  const auto until = milliseconds(seconds(*value));
+  const auto wait = until - std::chrono::floor<milliseconds>(now.time_since_epoch());
   if (wait.count() < 0) return std::nullopt;
-  return std::chrono::ceil<milliseconds>(wait);
+  return wait;
 }
 
 }  // namespace

@@ -35,11 +35,12 @@ TEST_F(PushbackTest, Seconds) {
 TEST_F(PushbackTest, UnixTime) {
   EXPECT_EQ(Of("X-Reset", "1700000007").wait, seconds(7));
   EXPECT_EQ(Of("X-Reset", "1699999999").wait, std::nullopt) << "over already";
+  EXPECT_EQ(Of("X-Reset", "10000000000").wait, std::nullopt) << "beyond the clock's nanoseconds";
 }
 
 TEST_F(PushbackTest, WhatCannotBeHeededIsTheUsualBackOff) {
-  for (const char* value :
-       {"", "soon", "-1", "1.5", "301", "99999999999999999999", "Wed, 21 Oct 2026 07:28:00 GMT"}) {
+  for (const char* value : {"", "soon", "-1", "1.5", "301", "99999999999999999999", "1099511627776",
+                            "Wed, 21 Oct 2026 07:28:00 GMT"}) {
     const Pushback pushback = Of("retry-after", value);
     EXPECT_FALSE(pushback.refused) << value;
     EXPECT_EQ(pushback.wait, std::nullopt) << value;

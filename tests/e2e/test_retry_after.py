@@ -46,3 +46,12 @@ def test_grpc_may_say_no(make_proxy, make_origin):
     proxy = make_proxy(origin, routes=retried())
     assert raw.get(proxy.port).status == 503
     assert len(origin.requests) == 1
+
+
+@pytest.mark.parametrize("retry_on,attempts", [("5xx,gateway-error,retriable-status-codes", 1), ("envoy-ratelimited", 2)])
+def test_what_a_limit_has_refused_is_asked_again_only_where_that_is_said(make_proxy, make_origin, retry_on, attempts):
+    origin = make_origin(lambda request, sock: reply(b"", "503 Service Unavailable", [b"x-envoy-ratelimited: true"]))
+    policy = {"retry_on": retry_on, "num_retries": 1, "retriable_status_codes": [503], "retry_back_off": {"base_interval": "0.001s"}}
+    proxy = make_proxy(origin, routes=[bootstrap.route(retry_policy=policy)])
+    assert raw.get(proxy.port).status == 503
+    assert len(origin.requests) == attempts

@@ -73,7 +73,8 @@ def test_a_route_says_another_time_than_its_listener(make_proxy, silent):
     assert asked(proxy) in [(504, "stream timeout"), (504, "downstream duration timeout")]
 
 
-def test_an_attempt_without_a_sound_is_made_again(make_proxy, make_origin):
+@pytest.mark.parametrize("policy", [{"retry_on": "5xx", "per_try_idle_timeout": "0.2s"}, {"retry_on": "reset", "per_try_timeout": "0.2s"}])
+def test_an_attempt_without_a_sound_is_made_again(make_proxy, make_origin, policy):
     over = threading.Event()
 
     def answer(request, sock):
@@ -82,7 +83,7 @@ def test_an_attempt_without_a_sound_is_made_again(make_proxy, make_origin):
             raise EOFError
         return reply(b"second")
     origin = make_origin(answer)
-    proxy = make_proxy(origin, routes=[bootstrap.route(retry_policy={"retry_on": "5xx", "num_retries": 1, "per_try_idle_timeout": "0.2s"})])
+    proxy = make_proxy(origin, routes=[bootstrap.route(retry_policy={"num_retries": 1, **policy})])
     assert asked(proxy) == (200, "second")
     over.set()
 
@@ -207,6 +208,21 @@ def test_the_receive_timeout_ends_a_head_too(make_proxy, silent, sent):
         with pytest.raises((EOFError, ConnectionError)):
             client.response()
     assert asked(proxy, "/now")[0] == 200
+
+
+def test_an_http2_head_that_does_not_end(make_proxy, silent):
+    proxy = make_proxy(silent, codec="HTTP2", request_headers_timeout="0.3s")
+    with H2(proxy.port) as client:
+        frame = client.headers_frame(request(), flags=())
+        client.send(frame)
+        client.until(lambda: client.resets or client.goaway is not None)
+
+
+def test_an_http2_request_that_is_announced_as_empty_and_does_not_end(make_proxy, silent):
+    proxy = make_proxy(silent, codec="HTTP2", stream_idle_timeout="0.3s")
+    with H2(proxy.port) as client:
+        stream = client.open(request("POST", extra=[("content-length", "0")]), end=False)
+        assert client.status(stream) == 408
 
 
 @pytest.mark.parametrize("timeout", ["99999999H", "0n", "99999999n", "00000000S"])
