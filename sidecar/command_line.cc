@@ -7,6 +7,8 @@
 namespace tulle::sidecar {
 namespace {
 
+constexpr int kUsage = 2;  // exit code
+
 constexpr char kExamples[] = R"(
 Examples:
   # A static configuration, as Envoy reads it
@@ -116,7 +118,7 @@ Parsed ParseCommandLine(int argc, char** argv) {
           "--state-dir is needed with --control: key and certificate are kept there");
     }
   } catch (const CLI::ParseError& error) {
-    return {std::nullopt, app.exit(error)};
+    return {std::nullopt, app.exit(error) == 0 ? 0 : kUsage};
   }
   return {line, 0};
 }

@@ -216,6 +216,9 @@ absl::Status Process::StartFromControlPlane() {
     }
     mesh_ranges.push_back(*range);
   }
+  auto held = identity::StateDirectory::Hold(command_line_.state_directory);
+  if (!held.ok()) return held.status();
+  state_directory_ = *std::move(held);
   if (absl::Status started = StartAdmin(*admin, false); !started.ok()) return started;
   Workload workload = command_line_.workload;
   workload.has_ipv6 = HasIpv6(loop_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "sidecar/control_name.h"
 #include "sidecar/discovery.h"
 #include "sidecar/dns_clusters.h"
+#include "sidecar/identity/state_directory.h"
 #include "sidecar/membership.h"
 #include "sidecar/memory_watch.h"
 #include "sidecar/proxy/access_log_writer.h"
@@ -77,7 +79,8 @@ class Process final {
   std::unique_ptr<ControlName> control_name_;  // with --control by name
   std::unique_ptr<Discovery> discovery_;       // with --config, if it names an ADS cluster
   certs::SystemKeySource keys_;
-  std::unique_ptr<Membership> membership_;  // with --control
+  std::optional<identity::StateDirectory> state_directory_;  // with --control
+  std::unique_ptr<Membership> membership_;                   // with --control
 
   admin::AdminSource admin_source_;
   std::unique_ptr<admin::AdminServer> admin_;

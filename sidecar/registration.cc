@@ -85,6 +85,9 @@ void Annotate(const Workload& workload, registry::v1::RegisterRequest* request) 
   for (registry::v1::Port& port : *request->mutable_ports()) {
     if (Holds(workload.opaque_ports, port.application_port())) port.set_protocol("tcp");
     port.set_skipped(Holds(workload.skip_ports, port.application_port()));
+    // No listener stands before it: it is dialled itself, unless another address of it was told.
+    if (port.skipped() && port.number() == port.listen_port())
+      port.set_number(port.application_port());
   }
   if (!workload.transparent) return;
   request->mutable_interception()->set_outbound_port(workload.outbound_capture);

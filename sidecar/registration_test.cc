@@ -68,6 +68,17 @@ TEST(MakeRegistration, InboundSaysAllPorts) {
   EXPECT_EQ(port.protocol(), "tcp");
 }
 
+TEST(MakeRegistration, APortThatIsSkippedIsDialledItself) {
+  Workload workload;
+  workload.service = "web";
+  workload.inbound = {"18080:8080:80/http", "9@18081:8081:81/http"};
+  workload.skip_ports = {8080, 8081};
+  const registry::v1::RegisterRequest request = Parsed(workload);
+  ASSERT_EQ(request.ports_size(), 2);
+  EXPECT_EQ(request.ports(0).number(), 8080u);
+  EXPECT_EQ(request.ports(1).number(), 9u) << "as it was told";
+}
+
 TEST(MakeRegistration, ATransparentWorkloadSaysItsOwnPorts) {
   Workload workload;
   workload.transparent = true;

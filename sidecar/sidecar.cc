@@ -141,7 +141,6 @@ void Sidecar::AnnounceEnd() {
 }
 
 void Sidecar::Drain(loop::Duration grace, loop::Duration quiet, std::function<void()> done) {
-  if (drain_timer_ != nullptr) return;
   AnnounceEnd();  // those who come from here on restart the quiet
   on_drained_ = std::move(done);
   drain_end_ = main_.Now() + grace;

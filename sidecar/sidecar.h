@@ -64,7 +64,7 @@ class Sidecar {
   // Who calls us is told to go elsewhere, and configuration takes nothing away any more.
   void AnnounceEnd();
   // Then listeners close when nobody has come for `quiet`, and the application's own calls end.
-  // `done` runs when no request is left, or `grace` is over.
+  // `done` runs when no request is left, or `grace` is over. The latest call counts.
   void Drain(loop::Duration grace, loop::Duration quiet, std::function<void()> done);
   bool draining() const { return ending_; }
 

@@ -104,8 +104,9 @@ void IdentityAgent::ScheduleRenewal(int64_t begin) {
 
 void IdentityAgent::Look() {
   const loop::Instant now = loop_.Now();
-  const bool has_begun = WallSeconds() >= identity_->not_before;
-  if (now >= renew_due_ || WallSeconds() >= renew_at_ + kClockSlackSeconds || !has_begun)
+  const bool had_begun = std::exchange(has_begun_, WallSeconds() >= identity_->not_before);
+  const bool went_back = had_begun && !has_begun_;
+  if (now >= renew_due_ || WallSeconds() >= renew_at_ + kClockSlackSeconds || went_back)
     return Renew();
   timer_->Start(std::min<loop::Duration>(renew_due_ - now, kLookEvery));
 }
@@ -256,6 +257,14 @@ void IdentityAgent::Adopt(std::shared_ptr<const Identity> identity) {
     events_.OnIdentityError(std::string(saved.message()));
   }
   events_.OnIdentity(identity_);
+  const int64_t behind = identity_->not_before - WallSeconds();
+  has_begun_ = behind <= 0;
+  if (!has_begun_) {
+    events_.OnIdentityError(absl::StrCat(
+        "the certificate begins in ", behind,
+        " s by this host's clock, which is behind that of the control plane: peers are "
+        "refused until then; set the clock"));
+  }
   // Not from not_before, which authorities set some minutes back: much of a short life.
   ScheduleRenewal(WallSeconds());
 }

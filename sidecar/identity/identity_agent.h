@@ -93,6 +93,8 @@ class IdentityAgent final : private grpc::ChannelEvents {
   // while the machine sleeps.
   int64_t renew_at_ = 0;  // seconds since the epoch
   loop::Instant renew_due_{};
+  bool has_begun_ =
+      true;  // as far as was seen: if the certificate has not now, the clock went back
   size_t next_address_ = 0;
   uint32_t failures_ = 0;
 };

@@ -75,6 +75,7 @@ class FakeAuthority : private loop::ListenerEvents {
   std::vector<std::string> certified;  // the identity that each certified caller presented
   std::vector<int64_t> certified_at;
   int64_t lifetime = certs::kSvidLifetimeSeconds;
+  int64_t ahead = 0;  // of its clock, in seconds
   certs::SpiffeId poses_as = Account("tulle-system", "tulle-control");
 
  private:
@@ -90,7 +91,7 @@ class FakeAuthority : private loop::ListenerEvents {
     EXPECT_TRUE(csr.ok()) << csr.status();
     ca::v1::CreateCertificateResponse response;
     response.add_certificate_chain(
-        Issue(root_, keys_, Account("default", "shop"), csr->public_key(), Now(), lifetime)
+        Issue(root_, keys_, Account("default", "shop"), csr->public_key(), Now() + ahead, lifetime)
             .ToPem());
     for (const auto& root : told_roots_) response.add_trust_bundle(root.certificate().ToPem());
     return response.SerializeAsString();
@@ -366,6 +367,19 @@ TEST(IdentityAgent, Fault43_TenYearsAheadAndBackLeaveAGoodIdentity) {
   world.simulation.RunFor(minutes(5));
   EXPECT_LE(world.events.identities.back()->not_before, world.Now());
   EXPECT_GT(world.events.identities.back()->not_after, world.Now());
+}
+
+// Another certificate would begin no sooner.
+TEST(IdentityAgent, Fault43_AClockThatIsBehindAsksNoMoreThanOthers) {
+  World world;
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.authority->ahead = 20 * 60;
+  world.StartAgent();
+  world.simulation.RunFor(hours(3));
+  EXPECT_EQ(world.authority->certified.size(), 1u);
+  EXPECT_TRUE(world.events.Told("this host's clock"));
+  world.simulation.RunFor(hours(12));
+  EXPECT_EQ(world.authority->certified.size(), 2u);
 }
 
 // A root's signature is not enough: every workload has that.

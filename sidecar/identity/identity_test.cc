@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "certs/testing/fixtures.h"
+#include "sidecar/identity/state_directory.h"
 #include "sidecar/identity/state_file.h"
 
 namespace tulle::identity {
@@ -130,6 +131,28 @@ TEST_F(IdentityTest, CertificateWithoutASingleUriSanIsRefused) {
   const TestIdentity two = ca_.Bad(certs::testing::BadLeaf::kTwoUriSans);
   EXPECT_FALSE(Make(web, web).ok());
   EXPECT_FALSE(Make(two, two).ok());
+}
+
+TEST_F(IdentityTest, AStateDirectoryIsMadeAndHeldByOne) {
+  const std::string path = directory_ + "/a/b";
+  {
+    const auto held = StateDirectory::Hold(path);
+    ASSERT_TRUE(held.ok()) << held.status();
+    struct stat found {};
+    ASSERT_EQ(stat(path.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 0777, 0700u);
+    const auto second = StateDirectory::Hold(path);
+    ASSERT_FALSE(second.ok());
+    EXPECT_NE(second.status().message().find("in use by another"), std::string::npos);
+    EXPECT_TRUE(StateDirectory::Hold(directory_ + "/c/").ok()) << "another";
+  }
+  EXPECT_TRUE(StateDirectory::Hold(path).ok());
+}
+
+TEST_F(IdentityTest, AStateDirectoryThatCannotBeMadeIsTold) {
+  const auto held = StateDirectory::Hold("/proc/none/here");
+  ASSERT_FALSE(held.ok());
+  EXPECT_NE(held.status().message().find("/proc/none/here"), std::string::npos);
 }
 
 }  // namespace

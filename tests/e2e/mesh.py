@@ -54,6 +54,8 @@ class Mesh:
             self.binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:%d" % self.grpc,
             "--api", "127.0.0.1:%d" % self.api, "--health", "127.0.0.1:%d" % self.health, *self.control_arguments], "control")
         self.control.wait_for_port(self.health)
+        # It listens before it has written the admin's credential.
+        processes.wait_until(lambda: "serving sidecars on" in self.control.log(), "tulle-control serves")
 
     def kill_control(self):
         self.control.stop(signal.SIGKILL)

@@ -133,3 +133,13 @@ def test_a_second_signal_ends_at_once(run_sidecar, make_origin):
     assert ends.sidecar.admin("/ready").status == 503
     ends.sidecar.process.send_signal(signal.SIGTERM)
     assert ends.wait() == 0
+
+
+def test_fault_70_sigterm_ends_what_is_drained_already(run_sidecar, make_origin):
+    """As a preStop hook does it."""
+    ends = Ends(run_sidecar, make_origin, 0, "--drain-quiet-ms", "0")
+    assert ends.sidecar.admin("/drain_listeners", method="POST").status == 200
+    processes.wait_until(lambda: not is_open(ends.inbound), "the inbound listener closes")
+    assert ends.sidecar.running()
+    ends.sidecar.process.send_signal(signal.SIGTERM)
+    assert ends.wait() == 0
