@@ -14,6 +14,9 @@ constexpr std::string_view kInRedirect = "TULLE_IN_REDIRECT";
 constexpr std::string_view kOutput = "TULLE_OUTPUT";
 constexpr std::string_view kRedirect = "TULLE_REDIRECT";
 constexpr std::string_view kVip = "TULLE_VIP";
+// Only what is meant for this host: on one that forwards (containers, virtual machines, a router)
+// the connections of others pass by here too.
+constexpr std::string_view kInboundJump = "-p tcp -m addrtype --dst-type LOCAL -j TULLE_INBOUND";
 constexpr std::string_view kChains[] = {kInbound, kInRedirect, kOutput, kRedirect, kVip};
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
@@ -176,7 +179,7 @@ std::string RulesFor(const Redirection& redirection, Family family, std::string_
   if (!deletions.empty()) rules.Line(std::string_view(deletions).substr(0, deletions.size() - 1));
   AppendInbound(redirection, &rules);
   AppendOutbound(redirection, &rules);
-  rules.Line(absl::StrCat("-I PREROUTING 1 -p tcp -j ", View(kInbound)));
+  rules.Line(absl::StrCat("-I PREROUTING 1 ", View(kInboundJump)));
   rules.Line(absl::StrCat("-I OUTPUT 1 -p tcp -j ", View(kOutput)));
   rules.Line("COMMIT");
   return rules.Take();
@@ -207,7 +210,8 @@ int64_t RedirectedPackets(std::string_view saved, uint16_t port) {
 }
 
 bool HasInboundJump(std::string_view saved) {
-  return saved.find("-A PREROUTING -p tcp -j TULLE_INBOUND\n") != std::string_view::npos;
+  return saved.find(absl::StrCat("-A PREROUTING ", View(kInboundJump), "\n")) !=
+         std::string_view::npos;
 }
 
 }  // namespace tulle::init

@@ -44,7 +44,7 @@ TEST(Redirection, RulesOfIpv4) {
             "-A TULLE_OUTPUT -p tcp --dport 3306 -j RETURN\n"
             "-A TULLE_OUTPUT -p tcp -j TULLE_REDIRECT\n"
             "-A TULLE_REDIRECT -p tcp -j REDIRECT --to-ports 15001\n"
-            "-I PREROUTING 1 -p tcp -j TULLE_INBOUND\n"
+            "-I PREROUTING 1 -p tcp -m addrtype --dst-type LOCAL -j TULLE_INBOUND\n"
             "-I OUTPUT 1 -p tcp -j TULLE_OUTPUT\n"
             "COMMIT\n");
 }
@@ -98,6 +98,14 @@ TEST(Redirection, RemovalTakesOursAlone) {
             "-D OUTPUT -p tcp -j TULLE_OUTPUT\n-D OUTPUT -p tcp -j TULLE_OUTPUT\n"
             "-X TULLE_OUTPUT\n-X TULLE_REDIRECT\nCOMMIT\n");
   EXPECT_EQ(RemovalOf("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"), "");
+}
+
+TEST(Redirection, AJumpThatTakesWhatIsForwardedIsReplaced) {
+  const std::string saved = "-A PREROUTING -p tcp -j TULLE_INBOUND\n";
+  EXPECT_FALSE(HasInboundJump(saved));
+  At(RulesFor(Redirection(), Family::kV4, saved), "-D PREROUTING -p tcp -j TULLE_INBOUND\n");
+  EXPECT_TRUE(
+      HasInboundJump("-A PREROUTING -p tcp -m addrtype --dst-type LOCAL -j TULLE_INBOUND\n"));
 }
 
 TEST(Redirection, Counters) {

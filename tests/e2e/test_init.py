@@ -144,6 +144,27 @@ def test_fault_79_what_is_excluded_goes_its_own_way(place):
         assert place.dial(pod, address, 7000, family) and original(direct) is None, address
 
 
+def test_what_a_host_forwards_is_left_alone(place):
+    """A host that is a router too: containers, virtual machines."""
+    place.init()
+    pod, peer, beyond = place.pod, place.peer, place.network.add("beyond")
+    # Without one a router of IPv6 does not ask for its neighbours.
+    pod.run("ip", "addr", "add", "fe80::1/64", "dev", "eth0", "nodad")
+    for family, proc in ((V4, "ipv4/ip_forward"), (V6, "ipv6/conf/all/forwarding")):
+        pod.run("sh", "-c", "echo 1 > /proc/sys/net/" + proc)
+        address, via = (beyond.address, pod.address) if family == V4 else (beyond.address6, pod.address6)
+        back, back_via = (peer.address, pod.address) if family == V4 else (peer.address6, pod.address6)
+        words = ["ip", "-4" if family == V4 else "-6", "route", "add"]
+        peer.run(*words, address, "via", via)
+        beyond.run(*words, back, "via", back_via)
+        inbound, server = place.listen(pod, INBOUND, family), place.listen(beyond, 8080, family)
+        assert place.dial(peer, address, 8080, family), family
+        assert original(server) is None
+        # What is meant for the host itself comes to its sidecar all the same.
+        own = pod.address if family == V4 else pod.address6
+        assert place.dial(peer, own, 8080, family) and original(inbound) == (own, 8080)
+
+
 def test_a_second_run_changes_nothing_and_removal_leaves_nothing(place):
     foreign = ["iptables-%s" % place.variant, "-t", "nat", "-A", "OUTPUT", "-p", "udp", "--dport", "53", "-j", "RETURN"]
     place.pod.run(*foreign)
