@@ -1,9 +1,8 @@
 // Sets, checks and removes the redirection of a pod's or a host's connections to its sidecar.
 
-#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 
 #include "k8s/init/network.h"
@@ -49,12 +48,12 @@ std::string CheckRange(const std::string& text) {
 }
 
 void AddPortOptions(CLI::App& app, Redirection& to) {
-  const auto ports = [&](const char* name, std::vector<uint16_t>& into, const char* help) {
+  const auto ports = [&](const char* name, std::vector<uint16_t>& into, const std::string& help) {
     app.add_option(name, into, help)->delimiter(',')->check(CLI::Range(1, 65535));
   };
   ports("--include-inbound-ports", to.include_inbound_ports, "Take these alone (default: all)");
   ports("--exclude-inbound-ports", to.exclude_inbound_ports,
-        "Leave these alone, beside the sidecar's own 15021 and 15090");
+        "Leave these alone, beside the mesh's own: " + absl::StrJoin(kMeshPorts, ", "));
   ports("--exclude-outbound-ports", to.exclude_outbound_ports, "Leave calls to these alone");
 }
 
@@ -225,10 +224,6 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
-  }
-  for (const uint16_t own : {15021, 15090}) {
-    auto& excluded = line.redirection.exclude_inbound_ports;
-    if (std::find(excluded.begin(), excluded.end(), own) == excluded.end()) excluded.push_back(own);
   }
   if (line.redirection.outbound_port == line.redirection.inbound_port) {
     std::fprintf(stderr, "tulle-init: --outbound-port and --inbound-port must differ\n");

@@ -60,13 +60,15 @@ void AppendOwners(const Redirection& redirection, std::string_view chain, Rules*
   }
 }
 
-void AppendPorts(const std::vector<uint16_t>& ports, std::string_view chain, Rules* rules) {
+template <typename Ports>
+void AppendPorts(const Ports& ports, std::string_view chain, Rules* rules) {
   for (const uint16_t port : ports) {
     rules->Append(chain, absl::StrCat("-p tcp --dport ", port, " -j RETURN"));
   }
 }
 
 void AppendInbound(const Redirection& redirection, Rules* rules) {
+  AppendPorts(kMeshPorts, kInbound, rules);
   AppendPorts(redirection.exclude_inbound_ports, kInbound, rules);
   if (redirection.include_inbound_ports.empty()) {
     rules->Append(kInbound, absl::StrCat("-p tcp -j ", View(kInRedirect)));

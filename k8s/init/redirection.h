@@ -12,6 +12,10 @@ namespace tulle::init {
 
 enum class Family { kV4, kV6 };
 
+// What comes in for these is never redirected: the control plane's ports, without which a sidecar
+// on its host or elsewhere would get no configuration, and the sidecar's own health and metrics.
+inline constexpr uint16_t kMeshPorts[] = {15012, 15014, 15016, 15017, 15021, 15090};
+
 struct Redirection {
   uint16_t outbound_port = 15001;
   uint16_t inbound_port = 15006;
@@ -22,7 +26,7 @@ struct Redirection {
   std::vector<uint32_t> gids = {1337};
 
   std::vector<uint16_t> include_inbound_ports;  // empty: all
-  std::vector<uint16_t> exclude_inbound_ports = {15021, 15090};
+  std::vector<uint16_t> exclude_inbound_ports;  // beside kMeshPorts
   std::vector<uint16_t> exclude_outbound_ports;
   std::vector<std::string> include_outbound_ranges;  // ADDRESS[/BITS]; empty: everywhere
   std::vector<std::string> exclude_outbound_ranges;

@@ -129,9 +129,11 @@ def test_fault_79_what_is_excluded_goes_its_own_way(place):
     pod, peer = place.pod, place.peer
     place.listen(pod, OUTBOUND, address="127.0.0.1")
     place.listen(pod, INBOUND)
-    for port in (2222, 15021, 15090):
+    for port in (2222, 15012, 15014, 15016, 15017, 15021, 15090):
         direct = place.listen(pod, port)
         assert place.dial(peer, pod.address, port) and original(direct) is None, port
+        # The sidecar of the control plane's host dials it by the host's own address.
+        assert place.dial(pod, pod.address, port, uid=SIDECAR) and original(direct) is None, port
     direct = place.listen(peer, 5432)
     assert place.dial(pod, peer.address, 5432) and original(direct) is None
     direct = place.listen(peer, 9090)

@@ -106,6 +106,20 @@ def test_the_first_greeting_waits_ten_milliseconds_the_next_none(world):
         greeter.close()
 
 
+def test_a_workload_beside_the_control_plane_and_workloads_elsewhere(world):
+    """The host that the control plane runs on has its connections redirected too."""
+    hub = world.network.hub
+    server = world.add("web", "--port", "8080:80", host=hub)
+    client = world.add("shop")
+    world.start(hub, "http", sys.executable, "-m", "http.server", "8080", "--bind", "0.0.0.0", "--directory", str(world.logs))
+    vip = world.vip("web")
+    processes.wait_until(lambda: "200" in client.host.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://%s/" % vip), "the web answers")
+    assert 'connection_security_policy="mutual_tls"' in world.metrics(server)
+    # Who administrates the mesh from a workload's host dials through its sidecar.
+    answer = client.host.run("curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "https://%s:15016/v1/policies" % hub.address)
+    assert answer == "401", answer
+
+
 def test_http_by_its_name_with_the_callers_identity(world):
     server = world.add("web", "--port", "8080:80")
     client = world.add("shop")

@@ -66,9 +66,9 @@ class TransparentMesh:
             raise mesh.Refused("tullectl %s: %s" % (" ".join(arguments), done.stderr or done.stdout))
         return done.stdout
 
-    def add(self, name, *arguments, uid=UID):
-        """A member that is its own service; in step with the control plane."""
-        member = Member(name, self.network.add(name))
+    def add(self, name, *arguments, uid=UID, host=None):
+        """A member that is its own service, on a host of its own unless one is given; in step with the control plane."""
+        member = Member(name, host or self.network.add(name))
         self.members[name] = member
         member.host.run(self.programs["init"], "--proxy-uid", str(uid), "--proxy-gid", str(uid))
         token, state = self.files.path(name + ".token"), self.files.path(name + ".state")
