@@ -67,19 +67,33 @@ bool WaitFor(int descriptor, short events, std::chrono::milliseconds within) {
   return poll(&each, 1, static_cast<int>(within.count())) > 0;
 }
 
-// In the child: nothing but system calls.
-[[noreturn]] void Call(uint32_t id, Address to, Family family, int report) {
+// A port for a connection, whatever address it will leave from.
+uint16_t BindAnywhere(int descriptor, Family family) {
+  Address any;  // zeros: every address, any port
+  any.storage.ss_family = family == Family::kV4 ? AF_INET : AF_INET6;
+  any.length = family == Family::kV4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  if (bind(descriptor, any.get(), any.length) != 0) return 0;
+  if (getsockname(descriptor, any.get(), &any.length) != 0) return 0;
+  // Of both families it stands in the same place.
+  return ntohs(reinterpret_cast<const sockaddr_in*>(&any.storage)->sin_port);
+}
+
+// In the child, with nothing but system calls: says its port, waits for a word, connects, says so.
+[[noreturn]] void Call(uint32_t id, Address to, Family family, int line) {
+  // The kernel takes a socket's owner from who makes it.
   const bool became =
       setgroups(0, nullptr) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0;
-  const char word = became ? 'y' : 'n';
-  if (write(report, &word, 1) != 1 || !became) _exit(1);
   const int descriptor = NewSocket(family, SOCK_STREAM | SOCK_NONBLOCK);
-  if (connect(descriptor, to.get(), to.length) == 0 || errno == EINPROGRESS) {
-    pollfd each{descriptor, POLLOUT, 0};
-    poll(&each, 1, kLongestCallMilliseconds);
-    // Until the other side has looked at it.
-    poll(nullptr, 0, kLongestCallMilliseconds);
-  }
+  const uint16_t port = became ? BindAnywhere(descriptor, family) : 0;
+  char word = 'c';
+  if (write(line, &port, sizeof(port)) != sizeof(port) || port == 0) _exit(1);
+  if (read(line, &word, 1) != 1) _exit(0);
+  const bool is_under_way = connect(descriptor, to.get(), to.length) == 0 || errno == EINPROGRESS;
+  if (write(line, &word, 1) != 1 || !is_under_way) _exit(0);
+  pollfd each{descriptor, POLLOUT, 0};
+  poll(&each, 1, kLongestCallMilliseconds);
+  // Until the other side has looked at it.
+  poll(nullptr, 0, kLongestCallMilliseconds);
   _exit(0);
 }
 
@@ -122,7 +136,7 @@ std::optional<Listener::Arrival> Listener::Accept(std::chrono::milliseconds with
 
 Caller::Caller(uint32_t id, const Target& to) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return;
   const Address address = ToAddress(to);
   child_ = fork();
   if (child_ == 0) {
@@ -130,16 +144,18 @@ Caller::Caller(uint32_t id, const Target& to) {
     Call(id, address, to.family, ends[1]);
   }
   close(ends[1]);
-  report_ = ends[0];
+  line_ = ends[0];
+  if (read(line_, &port_, sizeof(port_)) != sizeof(port_)) port_ = 0;
 }
 
-bool Caller::may_change_user() {
-  char word = 'n';
-  return report_ >= 0 && read(report_, &word, 1) == 1 && word == 'y';
+void Caller::Dial() {
+  char word = 'd';
+  if (send(line_, &word, 1, MSG_NOSIGNAL) != 1) return;
+  if (read(line_, &word, 1) != 1) return;  // it has ended: nothing will arrive
 }
 
 Caller::~Caller() {
-  if (report_ >= 0) close(report_);
+  if (line_ >= 0) close(line_);
   if (child_ <= 0) return;
   kill(child_, SIGKILL);
   while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {

@@ -52,12 +52,16 @@ class Caller {
   ~Caller();
   Caller(const Caller&) = delete;
 
-  // False: this process may not become another user. Waits until the caller has tried.
-  bool may_change_user();
+  // That it will connect from, nobody else's meanwhile; 0: this process may not become another
+  // user.
+  uint16_t port() const { return port_; }
+  // Once. Its first packet has met the rules when this returns.
+  void Dial();
 
  private:
   int child_ = -1;
-  int report_ = -1;
+  int line_ = -1;  // to the child
+  uint16_t port_ = 0;
 };
 
 bool HasRouteTo(const Target& target);

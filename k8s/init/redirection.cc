@@ -6,6 +6,8 @@
 
 #include <optional>
 
+#include "k8s/init/saved_rules.h"
+
 namespace tulle::init {
 namespace {
 
@@ -14,22 +16,9 @@ constexpr std::string_view kInRedirect = "TULLE_IN_REDIRECT";
 constexpr std::string_view kOutput = "TULLE_OUTPUT";
 constexpr std::string_view kRedirect = "TULLE_REDIRECT";
 constexpr std::string_view kVip = "TULLE_VIP";
-// Only what is meant for this host: on one that forwards (containers, virtual machines, a router)
-// the connections of others pass by here too.
-constexpr std::string_view kInboundJump = "-p tcp -m addrtype --dst-type LOCAL -j TULLE_INBOUND";
 constexpr std::string_view kChains[] = {kInbound, kInRedirect, kOutput, kRedirect, kVip};
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
-
-// The lines of `text`, without their ends.
-template <typename Visit>
-void ForEachLine(std::string_view text, Visit visit) {
-  while (!text.empty()) {
-    const size_t end = text.find('\n');
-    visit(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-}
 
 class Rules {
  public:
@@ -181,8 +170,10 @@ std::string RulesFor(const Redirection& redirection, Family family, std::string_
   if (!deletions.empty()) rules.Line(std::string_view(deletions).substr(0, deletions.size() - 1));
   AppendInbound(redirection, &rules);
   AppendOutbound(redirection, &rules);
+  // Only what is meant for this host: on one that forwards (containers, virtual machines, a router)
+  // the connections of others pass by here too.
   rules.Line(absl::StrCat("-I PREROUTING 1 ", View(kInboundJump)));
-  rules.Line(absl::StrCat("-I OUTPUT 1 -p tcp -j ", View(kOutput)));
+  rules.Line(absl::StrCat("-I OUTPUT 1 ", View(kOutboundJump)));
   rules.Line("COMMIT");
   return rules.Take();
 }
@@ -196,24 +187,6 @@ std::string RemovalOf(std::string_view saved) {
   absl::StrAppend(&text, jumps);
   for (const std::string& chain : chains) absl::StrAppend(&text, "-X ", chain, "\n");
   return absl::StrCat(text, "COMMIT\n");
-}
-
-int64_t RedirectedPackets(std::string_view saved, uint16_t port) {
-  // [3:180] -A TULLE_REDIRECT -p tcp -j REDIRECT --to-ports 15001
-  const std::string rule = absl::StrCat("-j REDIRECT --to-ports ", port);
-  int64_t packets = -1;
-  ForEachLine(saved, [&](std::string_view line) {
-    const bool is_ours = line.find("-A TULLE_") != std::string_view::npos && line.ends_with(rule);
-    int64_t count = 0;
-    if (!is_ours || !line.starts_with('[')) return;
-    if (absl::SimpleAtoi(View(line.substr(1, line.find(':') - 1)), &count)) packets = count;
-  });
-  return packets;
-}
-
-bool HasInboundJump(std::string_view saved) {
-  return saved.find(absl::StrCat("-A PREROUTING ", View(kInboundJump), "\n")) !=
-         std::string_view::npos;
 }
 
 }  // namespace tulle::init

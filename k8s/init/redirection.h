@@ -12,6 +12,12 @@ namespace tulle::init {
 
 enum class Family { kV4, kV6 };
 
+// The rules of PREROUTING and OUTPUT that lead to ours, and the chains of ours that redirect.
+inline constexpr std::string_view kInboundJump =
+    "-p tcp -m addrtype --dst-type LOCAL -j TULLE_INBOUND";
+inline constexpr std::string_view kOutboundJump = "-p tcp -j TULLE_OUTPUT";
+inline constexpr std::string_view kRedirectingChains[] = {"TULLE_REDIRECT", "TULLE_IN_REDIRECT"};
+
 // What comes in for these is never redirected: the control plane's ports, without which a sidecar
 // on its host or elsewhere would get no configuration, and the sidecar's own health and metrics.
 inline constexpr uint16_t kMeshPorts[] = {15012, 15014, 15016, 15017, 15021, 15090};
@@ -41,11 +47,6 @@ bool IsRange(std::string_view text);
 std::string RulesFor(const Redirection& redirection, Family family, std::string_view saved);
 // Takes every rule and chain of ours away; empty: there is none.
 std::string RemovalOf(std::string_view saved);
-// Packets that the rule which redirects connections to `port` has met, in what iptables-save -c
-// says; -1: there is no such rule.
-int64_t RedirectedPackets(std::string_view saved, uint16_t port);
-// Whether what comes from outside meets our rules.
-bool HasInboundJump(std::string_view saved);
 
 }  // namespace tulle::init
 

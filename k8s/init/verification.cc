@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "k8s/init/counting.h"
 #include "k8s/init/network.h"
 #include "k8s/init/probe.h"
+#include "k8s/init/saved_rules.h"
 
 namespace tulle::init {
 namespace {
@@ -18,6 +20,24 @@ using Outcome = Check::Outcome;
 constexpr milliseconds kArrives{3000};
 constexpr milliseconds kDoesNotArrive{300};
 constexpr uint32_t kNobody = 65534;
+constexpr char kNoCaller[] = "needs the capabilities SETUID and SETGID";
+
+enum class Arrived { kYes, kNo, kWithoutOriginal };
+
+// Connections of others come here too: the one that was meant for `to` counts.
+Arrived Await(Listener& sidecar, const Target& to, milliseconds within) {
+  const auto end = std::chrono::steady_clock::now() + within;
+  Arrived arrived = Arrived::kNo;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<milliseconds>(end - std::chrono::steady_clock::now());
+    const auto arrival = sidecar.Accept(std::max(left, milliseconds{0}));
+    if (!arrival) return arrived;
+    if (arrival->original == to) return Arrived::kYes;
+    if (!arrival->original) arrived = Arrived::kWithoutOriginal;
+    if (left.count() <= 0) return arrived;
+  }
+}
 
 class Verification {
  public:
@@ -57,6 +77,8 @@ class Verification {
   }
 
   void CheckRules();
+  void CheckRuleIsFirst(const std::string& what, const std::string& chain, std::string_view jump,
+                        const std::string& exclusion, std::string_view saved);
   void CheckVirtual();
   void CheckUnknown();
   void CheckOwner();
@@ -65,7 +87,9 @@ class Verification {
   // `caller` dials `to`; it must come out at `port` of the sidecar.
   void Expect(const std::string& what, uint32_t caller, const Target& to, uint16_t port,
               const std::string& listen_address);
-  void ExpectByCounters(const std::string& what, uint32_t caller, const Target& to, uint16_t port);
+  // The same where the sidecar holds its port.
+  void ExpectByCounting(const std::string& what, Caller& call, const Target& to, uint16_t port);
+  void AddNotRedirected(const std::string& what, const Target& to, uint16_t port);
 
   const Redirection& redirection_;
   const Tables& tables_;
@@ -74,58 +98,76 @@ class Verification {
 };
 
 void Verification::CheckRules() {
+  const std::string in = "rules for inbound connections are set";
+  const std::string out = "rules for outbound connections are set";
   const auto saved = tables_.Save();
-  const std::string what = "rules for inbound connections are set";
-  if (!saved.ok()) return Add(what, Outcome::kFailed, std::string(saved.status().message()));
-  if (!HasInboundJump(*saved)) {
-    return Add(what, Outcome::kFailed,
-               absl::StrCat("PREROUTING of ", tables_.name(),
-                            " does not lead to TULLE_INBOUND: run tulle-init"));
+  if (!saved.ok()) return Add(in, Outcome::kFailed, std::string(saved.status().message()));
+  CheckRuleIsFirst(in, "PREROUTING", kInboundJump, "--exclude-inbound-ports", *saved);
+  CheckRuleIsFirst(out, "OUTPUT", kOutboundJump, "--exclude-outbound-ports", *saved);
+}
+
+// What comes from other hosts cannot be tried from here: nothing may stand in its way to our rule.
+void Verification::CheckRuleIsFirst(const std::string& what, const std::string& chain,
+                                    std::string_view jump, const std::string& exclusion,
+                                    std::string_view saved) {
+  std::string before;
+  for (const SavedRule& rule : RulesOfChain(saved, chain)) {
+    if (rule.text == jump && before.empty()) return Add(what, Outcome::kPassed);
+    if (rule.text == jump) {
+      return Add(
+          what, Outcome::kFailed,
+          absl::StrCat(chain, " of ", tables_.name(), " has ", before, " before the jump to ",
+                       "Tulle's rules, and what it takes goes past the sidecar: run ",
+                       "tulle-init, which puts its own first. Where that is meant, name ",
+                       "the ports with ", exclusion));
+    }
+    if (before.empty() && MayTakeTcp(rule.text)) before = absl::StrCat("`", rule.text, "`");
   }
-  Add(what, Outcome::kPassed);
+  Add(what, Outcome::kFailed,
+      absl::StrCat(chain, " of ", tables_.name(), " does not have `",
+                   absl::string_view(jump.data(), jump.size()), "`: run tulle-init"));
+}
+
+void Verification::AddNotRedirected(const std::string& what, const Target& to, uint16_t port) {
+  Add(what, Outcome::kFailed,
+      absl::StrCat("a connection to ", to.text(), " does not come to port ", port,
+                   ": run tulle-init; if it has run, see `", tables_.name(),
+                   "-save -t nat` for rules before TULLE_OUTPUT"));
 }
 
 void Verification::Expect(const std::string& what, uint32_t caller, const Target& to, uint16_t port,
                           const std::string& listen_address) {
-  Listener sidecar({family_, listen_address, port});
-  if (sidecar.error() == EADDRINUSE) return ExpectByCounters(what, caller, to, port);
-  if (sidecar.error() != 0) return Add(what, Outcome::kFailed, std::strerror(sidecar.error()));
   Caller call(caller, to);
-  if (!call.may_change_user()) {
-    return Add(what, Outcome::kSkipped, "needs the capabilities SETUID and SETGID");
+  if (call.port() == 0) return Add(what, Outcome::kSkipped, kNoCaller);
+  Listener sidecar({family_, listen_address, port});
+  if (sidecar.error() == EADDRINUSE) return ExpectByCounting(what, call, to, port);
+  if (sidecar.error() != 0) return Add(what, Outcome::kFailed, std::strerror(sidecar.error()));
+  call.Dial();
+  switch (Await(sidecar, to, kArrives)) {
+    case Arrived::kYes:
+      return Add(what, Outcome::kPassed);
+    case Arrived::kNo:
+      return AddNotRedirected(what, to, port);
+    case Arrived::kWithoutOriginal:
+      Add(what, Outcome::kFailed,
+          "the kernel does not tell where it was meant for: load the module nf_conntrack");
   }
-  const auto arrival = sidecar.Accept(kArrives);
-  if (!arrival) {
-    return Add(what, Outcome::kFailed,
-               absl::StrCat("a connection to ", to.text(), " does not come to port ", port,
-                            ": run tulle-init; if it has run, see `", tables_.name(),
-                            "-save -t nat` for rules before TULLE_OUTPUT"));
-  }
-  if (!arrival->original || *arrival->original != to) {
-    return Add(what, Outcome::kFailed,
-               absl::StrCat("the kernel does not tell where it was meant for: load the module "
-                            "nf_conntrack"));
-  }
-  Add(what, Outcome::kPassed);
 }
 
-void Verification::ExpectByCounters(const std::string& what, uint32_t caller, const Target& to,
+void Verification::ExpectByCounting(const std::string& what, Caller& call, const Target& to,
                                     uint16_t port) {
-  const auto before = tables_.Save(true);
-  Caller call(caller, to);
-  if (!call.may_change_user()) {
-    return Add(what, Outcome::kSkipped, "needs the capabilities SETUID and SETGID");
-  }
-  int64_t count = before.ok() ? RedirectedPackets(*before, port) : -1;
-  for (int i = 0; i < 30 && count >= 0; ++i) {
-    const auto after = tables_.Save(true);
-    if (after.ok() && RedirectedPackets(*after, port) > count) {
-      return Add(what, Outcome::kPassed, "the sidecar is running; by the rule's counter");
-    }
-  }
-  Add(what, Outcome::kFailed,
-      absl::StrCat("a connection to ", to.text(), " does not meet the rule that leads to port ",
-                   port, ": run tulle-init"));
+  const auto saved = tables_.Save();
+  if (!saved.ok()) return Add(what, Outcome::kFailed, std::string(saved.status().message()));
+  const auto counting = Counting::Of({to.address, to.port, call.port()}, port, *saved);
+  if (!counting) return AddNotRedirected(what, to, port);
+  const absl::Status begun = tables_.Restore(counting->Begin());
+  if (!begun.ok()) return Add(what, Outcome::kFailed, std::string(begun.message()));
+  call.Dial();
+  const auto counted = tables_.Save(true);
+  const absl::Status ended = tables_.Restore(counting->End());
+  if (!counted.ok() || !counting->HasSeenIt(*counted)) return AddNotRedirected(what, to, port);
+  if (!ended.ok()) return Add(what, Outcome::kFailed, std::string(ended.message()));
+  Add(what, Outcome::kPassed, "the sidecar is running; a rule has counted it");
 }
 
 void Verification::CheckVirtual() {
@@ -156,16 +198,15 @@ void Verification::CheckOwner() {
   if (redirection_.vip_range.empty() || !IsOf(family_, redirection_.vip_range)) return;
   const std::string what = "what the sidecar sends is left alone";
   if (redirection_.uids.empty()) return;
-  Listener sidecar({family_, "127.0.0.1", redirection_.outbound_port});
-  if (sidecar.error() != 0) return Add(what, Outcome::kSkipped, "the sidecar is running");
   std::string address = redirection_.vip_range.substr(0, redirection_.vip_range.find('/'));
   if (address.ends_with(".0")) address.back() = '1';
-  Caller call(redirection_.uids[0],
-              {family_, address, FreeOf(redirection_.exclude_outbound_ports)});
-  if (!call.may_change_user()) {
-    return Add(what, Outcome::kSkipped, "needs the capabilities SETUID and SETGID");
-  }
-  if (!sidecar.Accept(kDoesNotArrive)) return Add(what, Outcome::kPassed);
+  const Target to{family_, address, FreeOf(redirection_.exclude_outbound_ports)};
+  Caller call(redirection_.uids[0], to);
+  if (call.port() == 0) return Add(what, Outcome::kSkipped, kNoCaller);
+  Listener sidecar({family_, "127.0.0.1", redirection_.outbound_port});
+  if (sidecar.error() != 0) return Add(what, Outcome::kSkipped, "the sidecar is running");
+  call.Dial();
+  if (Await(sidecar, to, kDoesNotArrive) != Arrived::kYes) return Add(what, Outcome::kPassed);
   Add(what, Outcome::kFailed,
       absl::StrCat("a connection of uid ", redirection_.uids[0],
                    " is redirected to the sidecar again: run tulle-init with --proxy-uid"));
@@ -190,9 +231,8 @@ void Verification::CheckLoopback() {
     return Add(what, Outcome::kSkipped, std::strerror(application.error()));
   }
   Caller call(Application(), application.address());
-  if (!call.may_change_user()) {
-    return Add(what, Outcome::kSkipped, "needs the capabilities SETUID and SETGID");
-  }
+  if (call.port() == 0) return Add(what, Outcome::kSkipped, kNoCaller);
+  call.Dial();
   if (application.Accept(kArrives)) return Add(what, Outcome::kPassed);
   Add(what, Outcome::kFailed,
       absl::StrCat("a connection to ", application.address().text(),

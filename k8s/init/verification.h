@@ -1,7 +1,8 @@
 // Whether redirection works, by really connecting: as the application, as the sidecar, to virtual
 // addresses, to loopback, to this machine's own address. Where the sidecar's ports are free, they
-// are listened on and the original destination is asked for; where it runs already, the counters of
-// the rules tell. Blocking, a few hundred milliseconds. Needs root.
+// are listened on and the original destination is asked for; where it runs already, a rule counts
+// the one connection, and is taken away again. What comes from other hosts cannot be tried from
+// here: no rule may stand before ours. Blocking, a few hundred milliseconds. Needs root.
 #ifndef TULLE_K8S_INIT_VERIFICATION_H_
 #define TULLE_K8S_INIT_VERIFICATION_H_
 

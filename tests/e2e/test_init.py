@@ -7,11 +7,26 @@ import pytest
 
 import netns
 import processes
+from test_redirection import Server
 
 VIP = "240.240.0.7"
 OUTBOUND, INBOUND = 15001, 15006
 SIDECAR = 1337
 V4, V6 = socket.AF_INET, socket.AF_INET6
+
+
+# Connections one after the other, for as long as it lives.
+BUSY = """
+import socket, sys, time
+while True:
+    with socket.socket() as one:
+        one.settimeout(1)
+        try:
+            one.connect((sys.argv[1], 80))
+        except OSError:
+            pass
+    time.sleep(0.001)
+"""
 
 
 class Place:
@@ -26,9 +41,12 @@ class Place:
         self.files = netns.Readable()
         self.program = self.files.program(processes.binary("k8s/init/tulle-init"))
         self.sockets = []
-        self.log = tmp_path / "init.log"
+        self.children = []
+        self.folder = tmp_path
 
     def close(self):
+        for child in self.children:
+            child.stop()
         for one in self.sockets:
             one.close()
         self.files.close()
@@ -40,6 +58,13 @@ class Place:
         done = subprocess.run(self.pod.argv(self.program, *choice, *words), capture_output=True, text=True, check=False)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout, done.stderr
+
+    def keep_busy(self, host, to):
+        path = str(self.folder / ("busy-%d.log" % len(self.children)))
+        self.children.append(processes.Child(host.argv("/usr/bin/python3", "-c", BUSY, to, uid=65534), path))
+
+    def nat(self, *words, family=""):
+        self.pod.run("ip%stables-%s" % (family, self.variant), "-t", "nat", *words)
 
     def saved(self, family=""):
         lines = self.pod.run("ip%stables-%s-save" % (family, self.variant), "-t", "nat").splitlines()
@@ -203,15 +228,75 @@ def test_fault_80_a_check_of_what_is_not_redirected_is_loud(place):
     assert "FAILED  IPv4: what is sent to services" in errors and "rules before TULLE_OUTPUT" in errors
 
 
-def test_a_check_beside_a_running_sidecar_goes_by_the_counters(place):
+@pytest.mark.parametrize("family,rule", [
+    ("", ("-p", "tcp", "--dport", "8080", "-j", "ACCEPT")), ("", ("-p", "tcp", "--dport", "8080", "-j", "REDIRECT", "--to-ports", "8081")),
+    ("6", ("-j", "RETURN"))])
+def test_fault_80_a_rule_before_ours_that_only_others_meet_is_found(place, family, rule):
+    """No connection of this host itself meets PREROUTING: the application would be reached past the sidecar."""
+    place.init()
+    name = "IPv%s: rules for inbound connections are set" % (family or "4")
+    for harmless in (("-p", "udp", "--dport", "53", "-j", "ACCEPT"), ("-p", "tcp", "--dport", "9", "-d", "10.77.0.9" if not family else "fd77::9")):
+        place.nat("-I", "PREROUTING", "1", *harmless, family=family)
+    out, _ = place.init("--check")
+    assert "ok      " + name in out
+    place.nat("-I", "PREROUTING", "1", *rule, family=family)
+    _, errors = place.init("--check", code=1)
+    (line,) = [line for line in errors.splitlines() if "FAILED" in line]
+    assert line.startswith("FAILED  " + name) and "-j " + rule[rule.index("-j") + 1] in line and "run tulle-init, which puts its own first" in line, line
+    # What it says helps.
+    place.init()
+    place.init("--check")
+
+
+def test_fault_80_a_rule_before_ours_for_what_goes_out_is_found(place):
+    place.init()
+    place.nat("-I", "OUTPUT", "1", "-d", "10.9.0.0/16", "-p", "tcp", "-j", "ACCEPT")
+    _, errors = place.init("--check", code=1)
+    (line,) = [line for line in errors.splitlines() if "FAILED" in line]
+    assert line.startswith("FAILED  IPv4: rules for outbound connections are set") and "-d 10.9.0.0/16" in line, line
+
+
+def test_a_check_beside_a_running_sidecar_counts_its_own_connection(place):
     place.init()
     place.listen(place.pod, OUTBOUND, address="127.0.0.1")
     place.listen(place.pod, INBOUND)
+    before = place.saved()
     out, _ = place.init("--check")
     assert "ok      IPv4: what is sent to services comes to the sidecar: the sidecar is running" in out
-    place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-F", "TULLE_REDIRECT")
+    assert "ok      IPv4: what comes in comes to the sidecar: the sidecar is running" in out
+    assert place.saved() == before, "nothing of the check is left"
+    place.nat("-F", "TULLE_REDIRECT")
     _, errors = place.init("--check", code=1)
-    assert "does not meet the rule that leads to port 15001" in errors
+    assert "a connection to 240.240.0.1:9 does not come to port 15001" in errors
+
+
+@pytest.mark.parametrize("rule,failed", [
+    (("OUTPUT", "1", "-d", "240.240.0.1", "-p", "tcp", "--dport", "9", "-j", "ACCEPT"), "what is sent to services comes to the sidecar"),
+    (("TULLE_OUTPUT", "1", "-d", "240.240.0.1", "-p", "tcp", "--dport", "9", "-j", "ACCEPT"), "what is sent to services comes to the sidecar"),
+    (("TULLE_INBOUND", "1", "-p", "tcp", "--dport", "9", "-j", "RETURN"), "what comes in comes to the sidecar")])
+def test_fault_80_connections_of_others_do_not_make_a_check_pass(place, rule, failed):
+    pod = place.pod
+    place.init()
+    servers = [Server(pod, port, lambda peer: None) for port in (OUTBOUND, INBOUND)]
+    try:
+        for host, to in ((pod, VIP), (place.peer, pod.address)):
+            place.keep_busy(host, to)
+        for server in servers:
+            processes.wait_until(lambda: len(server.accepted) > 10, "connections are redirected")
+        place.init("--check")
+        place.nat("-I", *rule)
+        _, errors = place.init("--check", code=1)
+        assert "FAILED  IPv4: " + failed in errors, errors
+    finally:
+        for server in servers:
+            server.close()
+
+
+def test_a_check_of_a_busy_host_whose_sidecar_is_down_passes(place):
+    place.init("--no-check")
+    place.keep_busy(place.pod, VIP)
+    place.keep_busy(place.peer, place.pod.address)
+    place.init("--check")
 
 
 def test_the_variant_in_use_is_taken(place):

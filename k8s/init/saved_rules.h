@@ -1,0 +1,37 @@
+// What iptables-save says, taken apart. Pure. Source: the format of iptables-save, with and without
+// counters.
+#ifndef TULLE_K8S_INIT_SAVED_RULES_H_
+#define TULLE_K8S_INIT_SAVED_RULES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tulle::init {
+
+// The lines of `text`, without their ends.
+template <typename Visit>
+void ForEachLine(std::string_view text, Visit visit) {
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    visit(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
+struct SavedRule {
+  std::string text;      // what follows "-A CHAIN "
+  int64_t packets = -1;  // -1: saved without counters
+};
+
+// In the order in which the kernel asks them.
+std::vector<SavedRule> RulesOfChain(std::string_view saved, std::string_view chain);
+
+// Whether a TCP connection may end its way at this rule, or leave the chain by it. Not so: rules
+// for another protocol, and those that only count or log.
+bool MayTakeTcp(std::string_view rule);
+
+}  // namespace tulle::init
+
+#endif  // TULLE_K8S_INIT_SAVED_RULES_H_
