@@ -64,10 +64,11 @@ def modes(mesh):
 class Run:
     """tullectl run, as a shell would."""
 
-    def __init__(self, mesh, service, *words, program=None, port=None):
+    def __init__(self, mesh, service, *words, program=None, port=None, credential=True):
+        who = ["--credential-file", os.path.join(mesh.data, "admin.json")] if credential else []
         self.port = port or processes.free_port()
         self.child = processes.Child(
-            [mesh.binary("control-plane/cli/tullectl"), "--credential-file", os.path.join(mesh.data, "admin.json"), "run",
+            [mesh.binary("control-plane/cli/tullectl"), *who, "run",
              "--service", service, "--port", str(self.port), "--service-port", "80", "--control", "127.0.0.1:%d" % mesh.grpc,
              "--sidecar", mesh.binary("sidecar/tulle-sidecar"), "--state-dir", mesh.path("run-" + service), *words, "--",
              *(program or ["/usr/bin/python3", "-u", "-c", PROGRAM])], mesh.path("run-" + service + ".log"))
@@ -97,6 +98,15 @@ def test_a_program_gets_a_sidecar_and_gives_its_exit_code(mesh):
     assert web.child.process.wait(30) == 7, web.child.log()
     assert "program: signal 15" in web.child.log()
     processes.wait_until(lambda: "web" not in mesh.tullectl("status"), "it has left the registry")
+
+
+def test_a_program_joins_by_a_token_without_the_admins_credential(mesh, tmp_path):
+    """As docs/systemd/tulle-run@.service starts it."""
+    token = tmp_path / "web.token"
+    token.write_text(mesh.tullectl("token", "create", "--service", "web", "-o", "raw"))
+    token.chmod(0o400)
+    Run(mesh, "web", "--token-file", str(token), credential=False).wait()
+    processes.wait_until(lambda: mesh.in_step("web"), "web is in step")
 
 
 def test_a_sidecar_that_dies_comes_back_and_the_program_stays(mesh):

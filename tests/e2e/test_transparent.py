@@ -150,6 +150,13 @@ spec: {targetRef: {kind: Mesh}, mode: STRICT}
         processes.wait_until(refused, "plaintext is refused")
         before = len(greeter.accepted)
         assert refused() and len(greeter.accepted) == before
+        # So is it when the sidecar has died: the rules stay.
+        server.sidecar.process.kill()
+        server.sidecar.process.wait()
+        world.children.remove(server.sidecar)
+        assert refused() and len(greeter.accepted) == before
+        with pytest.raises(ConnectionError):
+            connect(server.host, world.network.hub.address, 15016)
     finally:
         greeter.close()
 
