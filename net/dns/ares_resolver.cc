@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "net/dns/usable_address.h"
 
 namespace tulle::dns {
 namespace {
@@ -46,20 +47,6 @@ class AresQuestion final : public Resolver::Question {
   PendingPointer pending_;
 };
 
-// 0.0.0.0, link-local (metadata services live there), multicast and our own virtual addresses are
-// nobody's service, whoever says so.
-bool IsUsable(const SocketAddress& address) {
-  const std::string_view ip = address.ip_bytes();
-  const auto at = [&](size_t i) { return static_cast<unsigned char>(ip[i]); };
-  if (ip.size() == 4) {
-    const bool is_virtual = at(0) == 240 && at(1) == 240;
-    const bool is_link_local = at(0) == 169 && at(1) == 254;
-    return at(0) != 0 && !is_link_local && !is_virtual && at(0) < 224;
-  }
-  const bool is_unset = std::all_of(ip.begin(), ip.end(), [](char c) { return c == 0; });
-  return !is_unset && at(0) != 0xff && !(at(0) == 0xfe && (at(1) & 0xc0) == 0x80);
-}
-
 // In the order of preference of the family.
 Answer ToAnswer(const Pending& pending, const ares_addrinfo* found) {
   std::vector<SocketAddress> v4;
@@ -67,10 +54,10 @@ Answer ToAnswer(const Pending& pending, const ares_addrinfo* found) {
   int ttl = -1;
   for (const ares_addrinfo_node* node = found->nodes; node != nullptr; node = node->ai_next) {
     if (node->ai_family != AF_INET && node->ai_family != AF_INET6) continue;
-    const SocketAddress address = SocketAddress::FromSockaddr(node->ai_addr).WithPort(0);
-    if (!IsUsable(address)) continue;
-    auto& list = address.is_v6() ? v6 : v4;
-    if (std::find(list.begin(), list.end(), address) == list.end()) list.push_back(address);
+    const auto address = UsableAddress(SocketAddress::FromSockaddr(node->ai_addr).WithPort(0));
+    if (!address) continue;
+    auto& list = address->is_v6() ? v6 : v4;
+    if (std::find(list.begin(), list.end(), *address) == list.end()) list.push_back(*address);
     ttl = ttl < 0 ? node->ai_ttl : std::min(ttl, node->ai_ttl);
   }
   // The same answer in another order is the same answer.

@@ -1,0 +1,175 @@
+#include "net/dns/ares_resolver.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "net/base/socket_address.h"
+#include "net/loop/uv/uv_loop.h"
+
+namespace tulle::dns {
+namespace {
+
+using std::chrono::seconds;
+
+enum Type : uint16_t { kA = 1, kCname = 5, kAaaa = 28 };
+
+std::string Number(uint32_t value, int bytes) {
+  std::string text;
+  for (int i = bytes - 1; i >= 0; --i) text += static_cast<char>(value >> (8 * i));
+  return text;
+}
+
+std::string Labels(std::string_view name) {
+  std::string text;
+  while (!name.empty()) {
+    const std::string_view label = name.substr(0, name.find('.'));
+    text += static_cast<char>(label.size());
+    text += label;
+    name.remove_prefix(std::min(name.size(), label.size() + 1));
+  }
+  return text + '\0';
+}
+
+struct Record {
+  std::string name;
+  Type type;
+  uint32_t ttl;
+  std::string value;  // an address, or for a CNAME a name
+
+  std::string Bytes() const {
+    const auto address = SocketAddress::Parse(value, 0);
+    const std::string data = type == kCname ? Labels(value) : std::string(address->ip_bytes());
+    return Labels(name) + Number(type, 2) + Number(1, 2) + Number(ttl, 4) +
+           Number(static_cast<uint32_t>(data.size()), 2) + data;
+  }
+};
+
+// A DNS server that answers each question with the same records: of its type, and the aliases.
+class Server {
+ public:
+  // `on_question` runs on a thread of its own before each answer.
+  explicit Server(
+      std::vector<Record> records, const SocketAddress& at = SocketAddress::Loopback4(0),
+      std::function<void()> on_question = [] {})
+      : records_(std::move(records)),
+        on_question_(std::move(on_question)),
+        socket_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    EXPECT_EQ(bind(socket_, at.get(), at.length()), 0) << at.ToString();
+    sockaddr_in own{};
+    socklen_t length = sizeof own;
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&own), &length);
+    address_ = SocketAddress::FromSockaddr(reinterpret_cast<const sockaddr*>(&own));
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~Server() {
+    // Nothing in it: the end.
+    sendto(socket_, "", 0, 0, address_.get(), address_.length());
+    thread_.join();
+    close(socket_);
+  }
+  const SocketAddress& address() const { return address_; }
+
+ private:
+  void Run() {
+    while (true) {
+      char bytes[512];
+      sockaddr_in peer{};
+      socklen_t length = sizeof peer;
+      const ssize_t size =
+          recvfrom(socket_, bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&peer), &length);
+      if (size <= 0) return;
+      on_question_();
+      const std::string answer = AnswerTo(std::string(bytes, static_cast<size_t>(size)));
+      sendto(socket_, answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&peer), length);
+    }
+  }
+  std::string AnswerTo(const std::string& question) const {
+    const size_t end = question.find('\0', 12) + 1;  // of the name
+    const int type = question[end + 1];
+    std::string body;
+    uint32_t count = 0;
+    for (const Record& record : records_) {
+      if (record.type != kCname && record.type != type) continue;
+      body += record.Bytes();
+      ++count;
+    }
+    return question.substr(0, 2) + Number(0x8180, 2) + Number(1, 2) + Number(count, 2) +
+           Number(0, 4) + question.substr(12, end + 4 - 12) + body;
+  }
+
+  const std::vector<Record> records_;
+  const std::function<void()> on_question_;
+  const int socket_;
+  SocketAddress address_;
+  std::thread thread_;
+};
+
+class AresResolverTest : public testing::Test {
+ protected:
+  void Open(const AresOptions& options) {
+    auto made = NewAresResolver(*loop_, options);
+    ASSERT_TRUE(made.ok()) << made.status();
+    resolver_ = *std::move(made);
+  }
+  void OpenAt(const Server& server) { Open({.servers = server.address().ToString()}); }
+  Answer Ask(Family family = Family::kAuto) {
+    Answer answer;
+    const auto question = resolver_->Ask("db.example.test", family, [&](Answer one) {
+      answer = std::move(one);
+      loop_->Stop();
+    });
+    loop_->Run();
+    return answer;
+  }
+  static std::vector<std::string> Hosts(const Answer& answer) {
+    std::vector<std::string> hosts;
+    for (const SocketAddress& address : answer.addresses) hosts.push_back(address.host());
+    return hosts;
+  }
+
+  const std::unique_ptr<loop::Loop> loop_ = loop::NewUvLoop();
+  std::unique_ptr<Resolver> resolver_;
+};
+
+using Strings = std::vector<std::string>;
+
+TEST_F(AresResolverTest, BothFamiliesAreAskedFor) {
+  Server server({{"db.example.test", kA, 60, "10.0.0.2"},
+                 {"db.example.test", kA, 30, "10.0.0.1"},
+                 {"db.example.test", kAaaa, 90, "2001:db8::1"}});
+  OpenAt(server);
+  EXPECT_EQ(Hosts(Ask()), (Strings{"2001:db8::1"}));
+  EXPECT_EQ(Hosts(Ask(Family::kV4Preferred)), (Strings{"10.0.0.1", "10.0.0.2"}));
+  const Answer all = Ask(Family::kAll);
+  EXPECT_EQ(Hosts(all), (Strings{"10.0.0.1", "10.0.0.2", "2001:db8::1"}));
+  EXPECT_EQ(all.ttl, seconds(30));
+}
+
+TEST_F(AresResolverTest, Fault73_AnIpv4AddressInAnAaaaRecordIsJudgedAsSuch) {
+  Server server({{"db.example.test", kAaaa, 60, "::ffff:169.254.169.254"},
+                 {"db.example.test", kAaaa, 60, "::ffff:0.0.0.0"},
+                 {"db.example.test", kAaaa, 60, "64:ff9b::169.254.169.254"},
+                 {"db.example.test", kAaaa, 60, "::ffff:10.0.0.1"}});
+  OpenAt(server);
+  for (Family family : {Family::kAuto, Family::kV4Preferred, Family::kAll}) {
+    EXPECT_EQ(Hosts(Ask(family)), (Strings{"10.0.0.1"}));
+  }
+  const Answer none = Ask(Family::kV6Only);
+  EXPECT_EQ(Hosts(none), Strings());
+  EXPECT_NE(none.error.find("no address that can be used"), std::string::npos) << none.error;
+}
+
+}  // namespace
+}  // namespace tulle::dns
