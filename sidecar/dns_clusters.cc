@@ -30,7 +30,9 @@ std::string& HostOf(LbEndpoint& endpoint) {
 // One cluster: each of its names has its own clock.
 class DnsClusters::Cluster {
  public:
-  Cluster(DnsClusters& owner, std::string name, std::shared_ptr<const upstream::DnsSpec> spec)
+  // `former` is the cluster before it was changed, or null.
+  Cluster(DnsClusters& owner, std::string name, std::shared_ptr<const upstream::DnsSpec> spec,
+          const Cluster* former)
       : owner_(owner), name_(std::move(name)), spec_(std::move(spec)) {
     assignment_.ParseFromString(spec_->assignment);
     for (auto& locality : *assignment_.mutable_endpoints()) {
@@ -40,6 +42,7 @@ class DnsClusters::Cluster {
         at->second.timer = owner_.loop_.NewTimer([this, host = at->first] { Ask(host); });
       }
     }
+    if (former != nullptr) TakeOver(*former);
     for (const auto& [host, name_state] : names_) Ask(host);
     patience_ = owner_.loop_.NewTimer([this] {
       for (auto& [host, name_state] : names_) name_state.is_answered = true;
@@ -67,6 +70,7 @@ class DnsClusters::Cluster {
     bool is_answered = false;
   };
 
+  void TakeOver(const Cluster& former);
   void Ask(const std::string& host) {
     names_.at(host).question = owner_.resolver_.Ask(
         host, static_cast<dns::Family>(spec_->family),
@@ -82,6 +86,16 @@ class DnsClusters::Cluster {
   std::map<std::string, Name> names_;
   std::unique_ptr<loop::Timer> patience_;
 };
+
+// A change of the cluster says nothing about its names: what they led to holds until DNS answers.
+// But for another family the old addresses may be of the wrong one.
+void DnsClusters::Cluster::TakeOver(const Cluster& former) {
+  if (former.spec_->family != spec_->family) return;
+  for (auto& [host, name] : names_) {
+    const auto known = former.names_.find(host);
+    if (known != former.names_.end()) name.addresses = known->second.addresses;
+  }
+}
 
 void DnsClusters::Cluster::OnAnswer(const std::string& host, dns::Answer answer) {
   Name& name = names_.at(host);
@@ -145,9 +159,11 @@ void DnsClusters::Follow() {
   std::map<std::string, std::unique_ptr<Cluster>> former = std::exchange(clusters_, {});
   for (const auto& spec : sidecar_.loader().dns_clusters()) {
     const auto known = former.find(spec->name);
-    const bool is_same = known != former.end() && *known->second->spec() == *spec->dns;
-    clusters_[spec->name] = is_same ? std::move(known->second)
-                                    : std::make_unique<Cluster>(*this, spec->name, spec->dns);
+    const Cluster* before = known == former.end() ? nullptr : known->second.get();
+    const bool is_same = before != nullptr && *before->spec() == *spec->dns;
+    clusters_[spec->name] = is_same
+                                ? std::move(known->second)
+                                : std::make_unique<Cluster>(*this, spec->name, spec->dns, before);
   }
   // One of them may be what called.
   for (auto& [name, cluster] : former) {
