@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -47,18 +48,28 @@ class AresQuestion final : public Resolver::Question {
   PendingPointer pending_;
 };
 
+// The shortest of all records that led to the addresses: an alias may move before they do.
+std::chrono::seconds TtlOf(const ares_addrinfo& found) {
+  int ttl = std::numeric_limits<int>::max();
+  for (const auto* node = found.nodes; node != nullptr; node = node->ai_next) {
+    ttl = std::min(ttl, node->ai_ttl);
+  }
+  for (const auto* alias = found.cnames; alias != nullptr; alias = alias->next) {
+    ttl = std::min(ttl, alias->ttl);
+  }
+  return std::chrono::seconds(std::max(ttl, 0));
+}
+
 // In the order of preference of the family.
 Answer ToAnswer(const Pending& pending, const ares_addrinfo* found) {
   std::vector<SocketAddress> v4;
   std::vector<SocketAddress> v6;
-  int ttl = -1;
   for (const ares_addrinfo_node* node = found->nodes; node != nullptr; node = node->ai_next) {
     if (node->ai_family != AF_INET && node->ai_family != AF_INET6) continue;
     const auto address = UsableAddress(SocketAddress::FromSockaddr(node->ai_addr).WithPort(0));
     if (!address) continue;
     auto& list = address->is_v6() ? v6 : v4;
     if (std::find(list.begin(), list.end(), *address) == list.end()) list.push_back(*address);
-    ttl = ttl < 0 ? node->ai_ttl : std::min(ttl, node->ai_ttl);
   }
   // The same answer in another order is the same answer.
   std::sort(v4.begin(), v4.end());
@@ -83,7 +94,7 @@ Answer ToAnswer(const Pending& pending, const ares_addrinfo* found) {
       break;
   }
   if (answer.addresses.size() > kMostAddresses) answer.addresses.resize(kMostAddresses);
-  answer.ttl = std::chrono::seconds(std::max(ttl, 0));
+  answer.ttl = TtlOf(*found);
   if (answer.addresses.empty()) {
     answer.error = absl::StrCat(pending.host,
                                 " has no address that can be used: look at what its "

@@ -171,5 +171,18 @@ TEST_F(AresResolverTest, Fault73_AnIpv4AddressInAnAaaaRecordIsJudgedAsSuch) {
   EXPECT_NE(none.error.find("no address that can be used"), std::string::npos) << none.error;
 }
 
+TEST_F(AresResolverTest, Fault73_AnAliasHoldsNoLongerThanItSays) {
+  Server server({{"db.example.test", kCname, 60, "db.west.test"},
+                 {"db.west.test", kCname, 5, "host-a.test"},
+                 {"host-a.test", kA, 3600, "10.0.0.1"},
+                 {"host-a.test", kAaaa, 7200, "2001:db8::1"}});
+  OpenAt(server);
+  for (Family family : {Family::kV4Only, Family::kV6Only, Family::kAll}) {
+    const Answer answer = Ask(family);
+    EXPECT_FALSE(answer.addresses.empty());
+    EXPECT_EQ(answer.ttl, seconds(5));
+  }
+}
+
 }  // namespace
 }  // namespace tulle::dns

@@ -16,7 +16,8 @@ enum class Family : uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
 
 struct Answer {
   std::vector<SocketAddress> addresses;  // with port 0; empty: see error
-  // The shortest of the records; 0 where the server says so, or for what needs no server.
+  // The shortest of the records, aliases too; 0 where the server says so, or for what needs no
+  // server.
   std::chrono::seconds ttl{0};
   std::string error;  // what went wrong, and what to look at
 };
