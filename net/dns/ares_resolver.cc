@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "net/dns/ares_channels.h"
 #include "net/dns/usable_address.h"
 
 namespace tulle::dns {
@@ -112,31 +113,31 @@ Answer Failed(const Pending& pending, int status) {
 
 class AresResolver final : public Resolver {
  public:
-  explicit AresResolver(loop::Loop& loop) : loop_(loop), wake_(eventfd(0, EFD_CLOEXEC)) {}
+  AresResolver(loop::Loop& loop, const AresOptions& options)
+      : loop_(loop), wake_(eventfd(0, EFD_CLOEXEC)), channels_(options) {}
   ~AresResolver() override;
 
-  absl::Status Start(const AresOptions& options);
+  absl::Status Start();
   std::unique_ptr<Question> Ask(std::string_view host, Family family, Answered done) override;
 
  private:
   // What a callback of c-ares finds itself by.
   struct Running {
     AresResolver* resolver;
+    AresChannels* channels;
     PendingPointer pending;
   };
 
-  static absl::Status Open(const AresOptions& options, const char* lookups, ares_channel* channel);
   static void OnDone(void* argument, int status, int timeouts, ares_addrinfo* found);
   void Run();
-  void Begin(PendingPointer pending);
+  void Begin(PendingPointer pending, AresChannels& channels);
   void Tell(const PendingPointer& pending, Answer answer);
   void Poll();
   void Wake() const;
 
   loop::Loop& loop_;
   const int wake_;
-  ares_channel by_hosts_file_ = nullptr;  // then by servers
-  ares_channel by_servers_ = nullptr;
+  FollowedChannels channels_;  // thread_'s alone while it runs
   std::thread thread_;
   std::mutex mutex_;
   std::deque<PendingPointer> asked_;  // guarded by mutex_
@@ -145,30 +146,9 @@ class AresResolver final : public Resolver {
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 
-absl::Status AresResolver::Open(const AresOptions& options, const char* lookups,
-                                ares_channel* channel) {
-  ares_options set{};
-  std::string order = lookups;
-  set.flags = ARES_FLAG_NOSEARCH;
-  set.timeout = static_cast<int>(options.timeout.count());
-  set.tries = options.tries;
-  set.lookups = order.data();
-  const int status = ares_init_options(
-      channel, &set, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS);
-  if (status != ARES_SUCCESS) {
-    return absl::InternalError(absl::StrCat("c-ares: ", ares_strerror(status)));
-  }
-  if (options.servers.empty()) return absl::OkStatus();
-  if (ares_set_servers_ports_csv(*channel, options.servers.c_str()) == ARES_SUCCESS)
-    return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--dns-servers ", options.servers,
-                                                 ": expected ADDRESS[:PORT], separated by commas"));
-}
-
-absl::Status AresResolver::Start(const AresOptions& options) {
+absl::Status AresResolver::Start() {
   absl::Status status = InitLibrary();
-  if (status.ok()) status = Open(options, "fb", &by_hosts_file_);
-  if (status.ok()) status = Open(options, "b", &by_servers_);
+  if (status.ok()) status = channels_.Start();
   if (status.ok()) thread_ = std::thread([this] { Run(); });
   return status;
 }
@@ -181,9 +161,7 @@ AresResolver::~AresResolver() {
   }
   Wake();
   if (thread_.joinable()) thread_.join();
-  for (ares_channel channel : {by_hosts_file_, by_servers_}) {
-    if (channel != nullptr) ares_destroy(channel);
-  }
+  channels_.Clear();
   close(wake_);
 }
 
@@ -214,23 +192,26 @@ void AresResolver::Tell(const PendingPointer& pending, Answer answer) {
   });
 }
 
-void AresResolver::Begin(PendingPointer pending) {
+void AresResolver::Begin(PendingPointer pending, AresChannels& channels) {
   ares_addrinfo_hints hints{};
   hints.ai_family = pending->family == Family::kV4Only   ? AF_INET
                     : pending->family == Family::kV6Only ? AF_INET6
                                                          : AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = ARES_AI_NOSORT;
-  const ares_channel channel = pending->servers_only ? by_servers_ : by_hosts_file_;
+  const ares_channel channel =
+      pending->servers_only ? channels.by_servers() : channels.by_hosts_file();
   const std::string host = pending->host;
+  ++channels.under_way;
   ares_getaddrinfo(channel, host.c_str(), nullptr, &hints, &AresResolver::OnDone,
-                   new Running{this, std::move(pending)});
+                   new Running{this, &channels, std::move(pending)});
 }
 
 void AresResolver::OnDone(void* argument, int status, int, ares_addrinfo* found) {
   const std::unique_ptr<Running> running(static_cast<Running*>(argument));
   AresResolver& self = *running->resolver;
   const PendingPointer& pending = running->pending;
+  --running->channels->under_way;
   if (status == ARES_EDESTRUCTION) return;
   Answer answer = found == nullptr ? Failed(*pending, status) : ToAnswer(*pending, found);
   if (found != nullptr) ares_freeaddrinfo(found);
@@ -253,7 +234,10 @@ void AresResolver::Run() {
       if (is_ending_) return;
       asked.swap(asked_);
     }
-    for (PendingPointer& pending : asked) Begin(std::move(pending));
+    if (!asked.empty()) {
+      AresChannels& channels = channels_.Newest();
+      for (PendingPointer& pending : asked) Begin(std::move(pending), channels);
+    }
     Poll();
   }
 }
@@ -262,7 +246,8 @@ void AresResolver::Poll() {
   std::vector<pollfd> waits = {{wake_, POLLIN, 0}};
   std::vector<ares_channel> owners = {nullptr};
   int longest = kLongestPollMilliseconds;
-  for (ares_channel channel : {by_hosts_file_, by_servers_}) {
+  const std::vector<ares_channel> channels = channels_.All();
+  for (ares_channel channel : channels) {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
     const int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; ++i) {
@@ -292,7 +277,7 @@ void AresResolver::Poll() {
                     is_writable ? waits[i].fd : ARES_SOCKET_BAD);
   }
   // What has timed out.
-  for (ares_channel channel : {by_hosts_file_, by_servers_}) {
+  for (ares_channel channel : channels) {
     ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
   }
 }
@@ -301,8 +286,8 @@ void AresResolver::Poll() {
 
 absl::StatusOr<std::unique_ptr<Resolver>> NewAresResolver(loop::Loop& loop,
                                                           const AresOptions& options) {
-  auto resolver = std::make_unique<AresResolver>(loop);
-  const absl::Status status = resolver->Start(options);
+  auto resolver = std::make_unique<AresResolver>(loop, options);
+  const absl::Status status = resolver->Start();
   if (!status.ok()) return status;
   return resolver;
 }

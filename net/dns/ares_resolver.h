@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -11,7 +12,10 @@
 namespace tulle::dns {
 
 struct AresOptions {
-  std::string servers;  // ADDRESS[:PORT], separated by commas; empty: /etc/resolv.conf
+  std::string servers;  // ADDRESS[:PORT], separated by commas; empty: those of resolv_conf
+  // Read again when it changes, at the next question.
+  std::string resolv_conf = "/etc/resolv.conf";
+  uint16_t port = 53;                       // of servers that are named without one
   std::chrono::milliseconds timeout{2000};  // of one try, grows with each
   int tries = 3;
 };

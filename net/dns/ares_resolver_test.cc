@@ -2,13 +2,18 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -182,6 +187,119 @@ TEST_F(AresResolverTest, Fault73_AnAliasHoldsNoLongerThanItSays) {
     EXPECT_FALSE(answer.addresses.empty());
     EXPECT_EQ(answer.ttl, seconds(5));
   }
+}
+
+// Before the answers of a server, for a test that wants one late.
+class Gate {
+ public:
+  void Close() { Set(is_closed_, true); }
+  void Open() { Set(is_closed_, false); }
+  void WaitForQuestion() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return has_come_; });
+  }
+  // For the server.
+  void Pass() {
+    Set(has_come_, true);
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return !is_closed_; });
+  }
+
+ private:
+  void Set(bool& flag, bool value) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    flag = value;
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_closed_ = false;
+  bool has_come_ = false;
+};
+
+// resolv.conf names servers without a port: ours are at the same one on two addresses.
+class ResolvConfTest : public AresResolverTest {
+ protected:
+  ResolvConfTest() {
+    std::string pattern = testing::TempDir() + "/resolv-XXXXXX";
+    directory_ = mkdtemp(pattern.data());
+  }
+  ~ResolvConfTest() override {
+    gate_.Open();  // also where an assertion has left it closed
+    std::filesystem::remove_all(directory_);
+  }
+
+  std::string path() const { return directory_ + "/resolv.conf"; }
+  // As DHCP clients do: another file in its place.
+  void Name(const Server& server) const {
+    std::ofstream(path() + ".new") << "nameserver " << server.address().host() << "\n";
+    std::filesystem::rename(path() + ".new", path());
+  }
+  void OpenByFile(const std::string& servers = "") {
+    Open({.servers = servers, .resolv_conf = path(), .port = first_.address().port()});
+  }
+  static std::vector<Record> Leads(const std::string& address) {
+    return {{"db.example.test", kA, 60, address}};
+  }
+
+  std::string directory_;
+  Gate gate_;  // of the first
+  Server first_{Leads("10.0.0.1"), SocketAddress::Loopback4(0), [this] { gate_.Pass(); }};
+  Server second_{Leads("10.0.0.2"), *SocketAddress::Parse("127.0.0.2", first_.address().port())};
+};
+
+TEST_F(ResolvConfTest, ServersThatChangeAreFollowed) {
+  Name(first_);
+  OpenByFile();
+  EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.1"}));
+  Name(second_);
+  EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"}));
+  Name(first_);
+  EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.1"}));
+}
+
+TEST_F(ResolvConfTest, ServersThatAreNotYetKnownAtTheStartAreFollowed) {
+  OpenByFile();
+  Name(second_);
+  EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"}));
+}
+
+TEST_F(ResolvConfTest, GivenServersStay) {
+  OpenByFile(first_.address().ToString());
+  Name(second_);
+  EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.1"}));
+}
+
+TEST_F(ResolvConfTest, AQuestionUnderWayIsAnsweredByTheServerItWasPutTo) {
+  Name(first_);
+  gate_.Close();
+  OpenByFile();
+  Answer late;
+  const auto question = resolver_->Ask("db.example.test", Family::kV4Only, [&](Answer answer) {
+    late = std::move(answer);
+    loop_->Stop();
+  });
+  gate_.WaitForQuestion();
+  Name(second_);
+  ASSERT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"}));
+  EXPECT_TRUE(late.addresses.empty());
+  gate_.Open();
+  loop_->Run();
+  EXPECT_EQ(Hosts(late), (Strings{"10.0.0.1"}));
+  EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"})) << "the former channels are gone";
+}
+
+TEST_F(ResolvConfTest, TheResolverMayEndWithAQuestionUnderWayAtAFormerServer) {
+  Name(first_);
+  gate_.Close();
+  OpenByFile();
+  const auto question = resolver_->Ask("db.example.test", Family::kAuto,
+                                       [](Answer) { ADD_FAILURE() << "nobody answered"; });
+  gate_.WaitForQuestion();
+  Name(second_);
+  ASSERT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"}));
+  resolver_.reset();
+  gate_.Open();
 }
 
 }  // namespace
