@@ -237,6 +237,7 @@ def test_addresses_of_a_name_are_checked_too(run_sidecar, dns, origin, kind):
     cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": [{"endpoint": {"address": bootstrap.address(origin.port, "checked.example.test")}}]}]
     port = processes.free_port()
     sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager())], [cluster], "--dns-servers", dns.address)
+    processes.wait_until(lambda: processes.listening(port), "DNS has answered: until then there is no listener")
     processes.wait_until(lambda: raw.get(port).status == 200, "it is reached")
     assert '"%s"' % kind in sidecar.admin("/clusters?format=json").body.decode()
     well["now"] = False
