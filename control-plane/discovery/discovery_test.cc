@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "control-plane/discovery/known_services.h"
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/discovery/workload_json.h"
 #include "control-plane/policy/parse.h"
@@ -103,6 +104,16 @@ TEST(ServiceTable, ServicesNamedByRoutesAreThere) {
   const ServiceTable table = BuildServiceTable(mesh);
   EXPECT_EQ(table.at({"default", "post"}).DefaultHttpPort(), 80);
   EXPECT_TRUE(table.at({"default", "post-v1"}).ports.at(80).endpoints.empty());
+  EXPECT_TRUE(KnownServicesOf(mesh).empty()) << "nobody serves them";
+}
+
+TEST(KnownServices, AreWhatWorkloadsServe) {
+  Workload other = PostWorkload("b", "192.0.2.2");
+  other.inbound[0].protocol = Protocol::kTcp;
+  const Mesh mesh = MeshOf({other, PostWorkload("a", "192.0.2.1")});
+  const policy::KnownServices expected = {
+      {{"default", "post"}, {{{80, Protocol::kHttp}, {9090, Protocol::kGrpc}}}}};
+  EXPECT_EQ(KnownServicesOf(mesh), expected) << "as the service table: the first declares";
 }
 
 TEST(ServiceTable, Hosts) { EXPECT_EQ(HostOf({"shop", "post"}), "post.shop.svc.cluster.local"); }

@@ -27,7 +27,8 @@ bool IsLocality(std::string_view text);
 std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);
 std::string FormatDuration(std::chrono::milliseconds duration);
 
-// The known name closest to `text` (case apart, at most two edits), if there is one.
+// The known name closest to `text` (case apart, at most two edits; two swapped letters are one), if
+// there is one.
 std::optional<std::string> NearestName(std::string_view text,
                                        const std::vector<std::string_view>& known);
 
