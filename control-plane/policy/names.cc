@@ -8,6 +8,8 @@
 namespace tulle::policy {
 namespace {
 
+constexpr std::string_view kMeshDomain = "cluster.local";
+
 bool IsLowerAlnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 std::string LowerCase(std::string_view text) {
@@ -34,6 +36,21 @@ size_t EditDistance(std::string_view a, std::string_view b) {
     }
   }
   return row[b.size()];
+}
+
+// Of the first character in UTF-8 (RFC 3629: the shortest form, no surrogates); 0: it is none.
+size_t SizeOfFirst(std::string_view text) {
+  const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
+  if (byte(0) < 0x80) return 1;
+  const size_t size = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+  if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < size) return 0;
+  const unsigned char least = byte(0) == 0xe0 ? 0xa0 : byte(0) == 0xf0 ? 0x90 : 0x80;
+  const unsigned char most = byte(0) == 0xed ? 0x9f : byte(0) == 0xf4 ? 0x8f : 0xbf;
+  if (byte(1) < least || byte(1) > most) return 0;
+  for (size_t at = 2; at < size; ++at) {
+    if (byte(at) < 0x80 || byte(at) > 0xbf) return 0;
+  }
+  return size;
 }
 
 }  // namespace
@@ -67,6 +84,26 @@ bool IsHeaderValue(std::string_view text) {
            const auto byte = static_cast<unsigned char>(c);
            return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
          });
+}
+
+bool IsRequestPath(std::string_view text) {
+  return text.starts_with('/') && text.size() <= kLongestPath && IsHeaderValue(text) &&
+         text.find_first_of(" \t") == std::string_view::npos;
+}
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t size = SizeOfFirst(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+bool IsMeshName(std::string_view host) {
+  std::string name = LowerCase(host);
+  while (name.ends_with('.')) name.pop_back();
+  return name == kMeshDomain || name.ends_with("." + std::string(kMeshDomain));
 }
 
 bool IsIpAddress(std::string_view text) {

@@ -133,6 +133,9 @@ std::optional<std::chrono::milliseconds> ObjectReader::Duration(std::string_view
   if (!duration) {
     Complain(key, "\"" + Shortened(*text) + "\" is no duration",
              "write it like 500ms, 2s or 1m30s");
+  } else if (*duration > kLongestDuration) {
+    Complain(key, "\"" + Shortened(*text) + "\" is too long", "write at most 87600h (10 years)");
+    return std::nullopt;
   }
   return duration;
 }

@@ -207,6 +207,8 @@ ParsedFile ParseDocuments(std::string_view text, std::string_view file,
   Diagnosis diagnosis{std::string(file)};
   if (text.size() > kMostFileBytes) {
     diagnosis.Add(0, "", "is larger than 1 MiB", "spread its documents over several files");
+  } else if (!IsUtf8(text)) {
+    diagnosis.Add(0, "", "is no text in UTF-8", "save it in that encoding");
   } else {
     try {
       ReadAll(std::string(text), default_ns, &diagnosis, &parsed.documents);

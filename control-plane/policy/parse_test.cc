@@ -205,6 +205,122 @@ TEST(Parse, BadValuesAreRefusedEachWithItsField) {
   }
 }
 
+std::string Repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += (i == 0 ? "" : ", ") + text;
+  return all;
+}
+
+// One such policy would freeze the routes of the whole mesh.
+TEST(Parse, WhatSidecarsDoNotTakeIsRefused) {
+  const auto rule = [](const std::string& text) { return RouteYaml("  - {" + text + "}\n"); };
+  const auto resilience = [](const std::string& text) {
+    return TulleYaml("ResiliencePolicy",
+                     "  targetRef: {kind: Service, name: post}\n  " + text + "\n");
+  };
+  const auto cookie = [&](const std::string& text) {
+    return resilience("loadBalancing: consistentHash\n  hashOn: {cookie: {" + text + "}}");
+  };
+  const auto telemetry = [](const std::string& collector) {
+    return TulleYaml("TelemetryPolicy",
+                     "  targetRef: {kind: Mesh}\n  tracing: {collector: \"" + collector + "\"}\n");
+  };
+  const std::string value = "spec.rules[0].matches[0].path.value";
+  const std::string mirror =
+      "{type: RequestMirror, requestMirror: {backendRef: {name: a, port: 80}}}";
+  const std::pair<std::string, std::string> cases[] = {
+      {rule("matches: [{path: {type: RegularExpression, value: \"\"}}]"), value},
+      {rule("matches: [{path: {type: RegularExpression, value: '\\pL{30}'}}]"), value},
+      {rule("matches: [{path: {value: \"/a b\"}}]"), value},
+      {rule("matches: [{path: {value: /" + std::string(1024, 'a') + "}}]"), value},
+      {rule("filters: [" + Repeated(mirror, 3) + "]"), "spec.rules[0].filters"},
+      {rule("retry: {backoff: 0s}"), "spec.rules[0].retry.backoff"},
+      {rule("timeouts: {request: 87601h}"), "spec.rules[0].timeouts.request"},
+      {rule("filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [TE]}}]"),
+       "spec.rules[0].filters[0].responseHeaderModifier.remove"},
+      {resilience("timeouts: {request: 99999h}"), "spec.timeouts.request"},
+      {resilience("healthCheck: {path: \"/a b\"}"), "spec.healthCheck.path"},
+      {cookie("name: \"a\\nb\""), "spec.hashOn.cookie.name"},
+      {cookie("name: a, path: \"/;\""), "spec.hashOn.cookie.path"},
+      {resilience("loadBalancing: consistentHash\n  hashOn: {header: \"a b\"}"),
+       "spec.hashOn.header"},
+      {telemetry("[a b]:4317"), "spec.tracing.collector"},
+      {telemetry("otel.default.svc.cluster.local:4317"), "spec.tracing.collector"},
+  };
+  for (const auto& [text, field] : cases) {
+    const ParsedFile parsed = ParseDocuments(text, "f");
+    EXPECT_FALSE(ProblemAt(parsed, field).hint.empty()) << text << ToText(parsed.problems);
+  }
+  for (const std::string& good :
+       {rule("filters: [" + Repeated(mirror, 2) + "]"), rule("timeouts: {request: 87600h}"),
+        cookie("name: a, path: /shop"), telemetry("[::1]:4317"),
+        resilience("loadBalancing: consistentHash\n  hashOn: {header: \":path\"}")}) {
+    const ParsedFile parsed = ParseDocuments(good, "f");
+    EXPECT_TRUE(parsed.ok()) << good << ToText(parsed.problems);
+  }
+}
+
+TEST(Parse, NamesOfTheMeshLeadToItsServices) {
+  for (const char* host :
+       {"post.default.svc.cluster.local", "Post.Default.svc.Cluster.Local",
+        "post.default.svc.cluster.local.", "cluster.local", "post.default.svc"}) {
+    for (const char* how :
+         {"endpoints: [192.0.2.1]", "resolution: DNS", "resolution: LOGICAL_DNS"}) {
+      const ParsedFile parsed = ParseDocuments(
+          TulleYaml("ExternalService", "  hosts: [a.example, " + std::string(host) +
+                                           "]\n  ports: [{number: 80, protocol: http}]\n  " + how +
+                                           "\n"),
+          "f");
+      EXPECT_NE(ProblemAt(parsed, "spec.hosts").message.find("is a name of the mesh"),
+                std::string::npos)
+          << host << how;
+    }
+  }
+  const ParsedFile route = ParseDocuments(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\nspec: "
+      "{parentRefs: [{kind: Service, name: a}], hostnames: [user.default.svc.cluster.local], "
+      "rules: [{}]}\n",
+      "f");
+  EXPECT_FALSE(ProblemAt(route, "spec.hostnames").message.empty());
+}
+
+TEST(Parse, EncryptedPortsOfExternalServicesAreTcp) {
+  const ParsedFile parsed =
+      ParseDocuments(TulleYaml("ExternalService",
+                               "  hosts: [a.example]\n  ports: [{number: 443, protocol: HTTPS}]\n"),
+                     "f");
+  EXPECT_EQ(ProblemAt(parsed, "spec.ports[0].protocol").hint,
+            "write tcp: the bytes of TLS pass as they are");
+}
+
+TEST(Parse, WhatWouldBeLostIsRefused) {
+  const std::string redirect = "{type: RequestRedirect, requestRedirect: {port: 1}}";
+  const std::string rewrite = "{type: URLRewrite, urlRewrite: {hostname: a.example}}";
+  for (const std::string& filter : {redirect, rewrite}) {
+    const ParsedFile parsed =
+        ParseDocuments(RouteYaml("  - filters: [" + Repeated(filter, 2) + "]\n"), "f");
+    EXPECT_EQ(ProblemAt(parsed, "spec.rules[0].filters[1].type").message, "stands there twice");
+  }
+  for (const char* empty :
+       {"parentRefs: [], rules: [{}]", "parentRefs: [{kind: Service, name: a}], rules: []"}) {
+    const ParsedFile parsed = ParseDocuments(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\nspec: {" +
+            std::string(empty) + "}\n",
+        "f");
+    EXPECT_FALSE(parsed.ok()) << empty;
+  }
+}
+
+TEST(Parse, OnlyUtf8IsText) {
+  const std::string text = TulleYaml("PeerAuthentication",
+                                     "  targetRef: {kind: Mesh}\n  mode: "
+                                     "STRICT\n");
+  EXPECT_TRUE(ParseDocuments("# \xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80\n" + text, "f").ok());
+  for (const char* bad : {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
+    EXPECT_FALSE(ParseDocuments("# " + std::string(bad) + "\n" + text, "f").ok());
+  }
+}
+
 TEST(Parse, LocalitiesSayOneThing) {
   const auto read = [](const std::string& localities, const std::string& more = "") {
     return ParseDocuments(

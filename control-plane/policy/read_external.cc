@@ -6,12 +6,24 @@
 namespace tulle::policy {
 namespace {
 
+bool IsTls(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::toupper(c); });
+  return text == "HTTPS" || text == "TLS" || text == "SSL";
+}
+
 ExternalPort ReadPort(const YAML::Node& node, const std::string& path, Diagnosis* diagnosis) {
   ObjectReader reader(node, path, diagnosis);
   ExternalPort port;
   if (!reader.Has("number")) reader.Complain("number", "is missing", "write the port");
   port.number = reader.Integer("number", 1, 65535).value_or(0);
   if (!reader.Has("protocol")) reader.Complain("protocol", "is missing", "http, grpc or tcp");
+  if (IsTls(reader.Text("protocol").value_or(""))) {
+    reader.Complain("protocol", "is encrypted by the caller itself",
+                    "write tcp: the bytes of TLS pass as they are");
+    reader.Finish();
+    return port;
+  }
   port.protocol = reader
                       .Choice<Protocol>("protocol", {{"http", Protocol::kHttp},
                                                      {"grpc", Protocol::kGrpc},
@@ -34,10 +46,15 @@ void ReadResolution(ObjectReader& spec, ExternalService* service) {
   if (service->resolution != Resolution::kStatic && has_addresses) {
     spec.Complain("endpoints", "does not go with DNS", "leave one of the two out");
   }
-  if (service->resolution == Resolution::kStatic || service->hosts.empty()) return;
-  const std::string& host = service->hosts[0];
-  if (host == "cluster.local" || host.ends_with(".cluster.local")) {
-    spec.Complain("hosts", host + " is a name of the mesh itself", "DNS does not decide it");
+}
+
+// Callers would send to it in plaintext what they mean for a service of the mesh.
+void CheckHost(ObjectReader& spec, const std::string& host) {
+  if (IsMeshName(host) || host.ends_with(".svc")) {
+    spec.Complain("hosts", "\"" + host + "\" is a name of the mesh itself",
+                  "a Service decides where it leads: write a name from outside the mesh");
+  } else if (!IsDnsName(host)) {
+    spec.Complain("hosts", "\"" + host + "\" is no host name", "lower case, without port and *");
   }
 }
 
@@ -48,11 +65,7 @@ ExternalService ReadExternalService(ObjectReader& spec, const std::string&) {
   service.hosts = spec.Texts("hosts", 16);
   if (service.hosts.empty())
     spec.Complain("hosts", "is missing", "write the names it is reached by");
-  for (const std::string& host : service.hosts) {
-    if (!IsDnsName(host)) {
-      spec.Complain("hosts", "\"" + host + "\" is no host name", "lower case, without port and *");
-    }
-  }
+  for (const std::string& host : service.hosts) CheckHost(spec, host);
   spec.List("ports", 16, [&](const YAML::Node& node, const std::string& path) {
     const ExternalPort port = ReadPort(node, path, spec.diagnosis());
     const auto same = [&](const ExternalPort& other) { return other.number == port.number; };

@@ -16,18 +16,23 @@ constexpr size_t kMostRules = 16;
 constexpr size_t kMostMatches = 64;
 constexpr size_t kMostBackends = 16;
 constexpr size_t kMostHeaders = 16;
+// What the sidecars take.
+constexpr size_t kMostMirrors = 2;
+constexpr int kMostRegexSteps = 10000;
 
-bool IsRegex(const std::string& text) {
+void CheckRegex(ObjectReader& reader, const std::string& text) {
   RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(1 << 20);
-  return text.size() <= 1024 && RE2(text, options).ok();
-}
-
-void CheckRegex(ObjectReader& reader, const std::string& text) {
-  if (!IsRegex(text)) {
+  const RE2 regex(text.size() <= 1024 ? text : "(", options);
+  if (text.empty()) {
+    reader.Complain("value", "is an empty regular expression", "write .* for anything");
+  } else if (!regex.ok()) {
     reader.Complain("value", "is no regular expression of RE2's syntax",
                     "see the syntax of RE2; no back references, at most 1024 bytes");
+  } else if (regex.ProgramSize() > kMostRegexSteps) {
+    reader.Complain("value", "is too large a regular expression: it repeats too much",
+                    "repeat less, or use * and + instead of counts like {100}");
   }
 }
 
@@ -48,9 +53,10 @@ PathMatch ReadPath(ObjectReader& reader) {
                         path.value.find("/./") == std::string::npos &&
                         path.value.find("/../") == std::string::npos &&
                         path.value.find_first_of("?#") == std::string::npos;
-  if (path.value.empty() || path.value[0] != '/' || !is_clean) {
+  if (!IsRequestPath(path.value) || !is_clean) {
     reader.Complain("value", "is no path that a request can have",
-                    "begin with /, without //, /./, /../, ? and #");
+                    "begin with /, without //, /./, /../, ?, # and blanks (write %20), at most "
+                    "1024 bytes");
   }
   if (path.type == PathMatchType::kPathPrefix) {
     while (path.value.size() > 1 && path.value.back() == '/') path.value.pop_back();
@@ -109,8 +115,9 @@ void CheckHeaderName(ObjectReader& reader, std::string_view key, const std::stri
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return std::tolower(c); });
   // Framing and routing belong to the proxy: changing them here would smuggle requests.
-  static constexpr std::string_view kReserved[] = {"host", "content-length", "transfer-encoding",
-                                                   "connection", "x-forwarded-client-cert"};
+  static constexpr std::string_view kReserved[] = {
+      "host", "connection", "content-length", "keep-alive",        "proxy-connection",
+      "te",   "trailer",    "upgrade",        "transfer-encoding", "x-forwarded-client-cert"};
   if (std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved)) {
     reader.Complain(key, "\"" + name + "\" is set by the proxy itself", "choose another header");
   }
@@ -151,9 +158,9 @@ PathModifier ReadPathModifier(ObjectReader& reader) {
   const bool full = type == Type::kFull;
   const char* key = full ? "replaceFullPath" : "replacePrefixMatch";
   const std::string value = reader.RequiredText(key, "write the new path");
-  if (!value.empty() && (value[0] != '/' || !IsHeaderValue(value) ||
-                         value.find_first_of("?# ") != std::string::npos)) {
-    reader.Complain(key, "is no path", "begin with /, without ?, # and blanks");
+  const bool is_path = IsRequestPath(value) && value.find_first_of("?#") == std::string::npos;
+  if (!value.empty() && !is_path) {
+    reader.Complain(key, "is no path", "begin with /, without ?, # and blanks, at most 1024 bytes");
   }
   (full ? path.full : path.prefix) = value;
   return path;
@@ -226,9 +233,13 @@ void ReadFilter(const YAML::Node& node, const std::string& path, Diagnosis* diag
   if (type == "RequestHeaderModifier" || type == "ResponseHeaderModifier") {
     ReadHeaderFilter(reader, type == "RequestHeaderModifier", rule);
   } else if (type == "RequestRedirect") {
+    if (rule->redirect) reader.Complain("type", "stands there twice", "keep one: a rule has one");
     there = reader.Object("requestRedirect",
                           [&](ObjectReader& value) { rule->redirect = ReadRedirect(value); });
   } else if (type == "URLRewrite") {
+    if (rule->rewrite) {
+      reader.Complain("type", "stands there twice", "put hostname and path into one filter");
+    }
     there = reader.Object("urlRewrite",
                           [&](ObjectReader& value) { rule->rewrite = ReadRewrite(value); });
   } else if (type == "RequestMirror") {
@@ -247,6 +258,9 @@ void ReadFilter(const YAML::Node& node, const std::string& path, Diagnosis* diag
 void CheckFilters(ObjectReader& reader, const HttpRouteRule& rule) {
   if (rule.redirect && rule.rewrite)
     reader.Complain("filters", "redirect and rewrite", "leave one of the two");
+  if (rule.mirrors.size() > kMostMirrors) {
+    reader.Complain("filters", "holds more than 2 RequestMirrors", "leave the others out");
+  }
   if (rule.redirect && !rule.backends.empty())
     reader.Complain("backendRefs", "are never reached, for the rule redirects", "leave them out");
   const auto replaces_prefix = [](const std::optional<PathModifier>& path) {
@@ -295,6 +309,9 @@ RouteRetry ReadRetry(ObjectReader& reader) {
   retry.codes = reader.Integers("codes", 400, 599, 32);
   retry.attempts = reader.Integer("attempts", 0, 10);
   retry.backoff = reader.Duration("backoff");
+  if (retry.backoff && retry.backoff->count() == 0) {
+    reader.Complain("backoff", "cannot be none", "write a time like 25ms");
+  }
   return retry;
 }
 
@@ -314,7 +331,9 @@ HttpRouteRule ReadRule(const YAML::Node& node, const std::string& path, Diagnosi
   });
   CheckFilters(reader, rule);
   reader.Object("timeouts", [&](ObjectReader& value) { ReadTimeouts(value, &rule); });
-  reader.Object("retry", [&](ObjectReader& value) { rule.retry = ReadRetry(value); });
+  reader.Object("retry", [&](ObjectReader& value) {
+    if (const RouteRetry retry = ReadRetry(value); retry != RouteRetry()) rule.retry = retry;
+  });
   if (reader.Has("sessionPersistence")) {
     reader.Complain("sessionPersistence", "is not supported in this version", "leave it out");
   }
@@ -337,13 +356,17 @@ HttpRoute ReadHttpRoute(ObjectReader& spec, const std::string& ns) {
     reader.Finish();
     route.parents.push_back(std::move(parent));
   });
-  if (!spec.Has("parentRefs")) {
-    spec.Complain("parentRefs", "is missing", "write - {kind: Service, name: ...}");
+  if (route.parents.empty()) {
+    spec.Complain("parentRefs", spec.Has("parentRefs") ? "holds no Service" : "is missing",
+                  "write - {kind: Service, name: ...}");
   }
   route.hostnames = spec.Texts("hostnames", kMostHostnames);
   for (const std::string& host : route.hostnames) {
     const bool has_wildcard = host.starts_with("*.");
-    if (!IsDnsName(has_wildcard ? std::string_view(host).substr(2) : host)) {
+    if (IsMeshName(host)) {
+      spec.Complain("hostnames", "\"" + host + "\" is a name of the mesh itself",
+                    "leave it out: parents are reached by their own names already");
+    } else if (!IsDnsName(has_wildcard ? std::string_view(host).substr(2) : host)) {
       spec.Complain("hostnames", "\"" + host + "\" is no host name",
                     "lower case, without port; *.example.org is allowed");
     }
@@ -351,7 +374,10 @@ HttpRoute ReadHttpRoute(ObjectReader& spec, const std::string& ns) {
   spec.List("rules", kMostRules, [&](const YAML::Node& node, const std::string& path) {
     route.rules.push_back(ReadRule(node, path, spec.diagnosis(), ns));
   });
-  if (!spec.Has("rules")) spec.Complain("rules", "is missing", "write at least one rule");
+  if (route.rules.empty()) {
+    spec.Complain("rules", spec.Has("rules") ? "holds no rule" : "is missing",
+                  "write at least one rule");
+  }
   return route;
 }
 

@@ -83,14 +83,35 @@ void ReadBreaker(ObjectReader& reader, BreakerPolicy* breaker) {
   }
 }
 
+void CheckHashedHeader(ObjectReader& reader, const std::string& name) {
+  constexpr std::string_view kOfTheRequest[] = {":authority", ":method", ":path"};
+  const bool is_known = std::find(std::begin(kOfTheRequest), std::end(kOfTheRequest), name) !=
+                        std::end(kOfTheRequest);
+  if (name.empty() || IsToken(name) || is_known) return;
+  reader.Complain("header", "\"" + name + "\" is no name of a header",
+                  "letters, digits and -; or :authority, :method, :path");
+}
+
+void ReadCookie(ObjectReader& cookie, HashOn* hash) {
+  hash->cookie = cookie.RequiredText("name", "name the cookie");
+  if (!hash->cookie.empty() && !IsToken(hash->cookie)) {
+    cookie.Complain("name", "is no name of a cookie", "letters, digits, - and _");
+  }
+  hash->cookie_ttl = cookie.Duration("ttl");
+  hash->cookie_path = cookie.Text("path").value_or("");
+  const bool is_path =
+      hash->cookie_path.empty() ||
+      (IsRequestPath(hash->cookie_path) && hash->cookie_path.find(';') == std::string::npos);
+  if (!is_path) {
+    cookie.Complain("path", "is no path of a cookie", "begin with /, without ; and blanks");
+  }
+}
+
 // How many things it says to hash.
 int ReadHashOn(ObjectReader& reader, HashOn* hash) {
   hash->header = reader.Text("header").value_or("");
-  reader.Object("cookie", [&](ObjectReader& cookie) {
-    hash->cookie = cookie.RequiredText("name", "name the cookie");
-    hash->cookie_ttl = cookie.Duration("ttl");
-    hash->cookie_path = cookie.Text("path").value_or("");
-  });
+  CheckHashedHeader(reader, hash->header);
+  reader.Object("cookie", [&](ObjectReader& cookie) { ReadCookie(cookie, hash); });
   hash->query_parameter = reader.Text("queryParameter").value_or("");
   hash->source_ip = reader.Choice<bool>("sourceIp", {{"true", true}, {"false", false}}) == true;
   return (hash->header.empty() ? 0 : 1) + (hash->cookie.empty() ? 0 : 1) +
@@ -148,8 +169,9 @@ void ReadHealthCheck(ObjectReader& spec, ResiliencePolicy* policy) {
     check.unhealthy_after = reader.Integer("unhealthyAfter", 1, 100);
     check.healthy_after = reader.Integer("healthyAfter", 1, 100);
     const bool is_http = check.protocol == HealthCheckProtocol::kHttp;
-    if (is_http && (check.path.empty() || check.path[0] != '/')) {
-      reader.Complain("path", "must be a path to ask", "write path: /healthz");
+    if (is_http && (!IsRequestPath(check.path) || check.path.find('#') != std::string::npos)) {
+      reader.Complain("path", "must be a path to ask, without blanks and #",
+                      "write it like /healthz");
     }
     if (!is_http && !check.path.empty()) {
       reader.Complain("path", "is for protocol http alone", "take it out");

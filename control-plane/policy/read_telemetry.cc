@@ -17,7 +17,18 @@ bool IsHostAndPort(const std::string& text) {
     return false;
   const std::string host = text.substr(0, colon);
   const bool v6 = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  return v6 || IsDnsName(host);
+  return v6 ? IsIpAddress(host.substr(1, host.size() - 2)) : IsDnsName(host);
+}
+
+void CheckCollector(ObjectReader& tracing, const std::string& collector) {
+  if (!IsHostAndPort(collector)) {
+    tracing.Complain("collector", "is no HOST:PORT",
+                     "write the address of OTLP over gRPC, like 10.0.0.7:4317, or leave it out "
+                     "for the control plane");
+  } else if (IsMeshName(collector.substr(0, collector.rfind(':')))) {
+    tracing.Complain("collector", "is a name of the mesh itself, which sidecars ask no DNS for",
+                     "write the collector's IP address, or a name from outside the mesh");
+  }
 }
 
 std::optional<double> ReadPercent(ObjectReader& reader, std::string_view key) {
@@ -40,11 +51,7 @@ TelemetryPolicy ReadTelemetryPolicy(ObjectReader& spec, const std::string& ns) {
       ReadTarget(spec, ns, {TargetKind::kService, TargetKind::kNamespace, TargetKind::kMesh});
   spec.Object("tracing", [&](ObjectReader& tracing) {
     policy.tracing.collector = tracing.Text("collector");
-    if (policy.tracing.collector && !IsHostAndPort(*policy.tracing.collector)) {
-      tracing.Complain("collector", "is no HOST:PORT",
-                       "write the address of OTLP over gRPC, like 10.0.0.7:4317, or leave it out "
-                       "for the control plane");
-    }
+    if (policy.tracing.collector) CheckCollector(tracing, *policy.tracing.collector);
     policy.tracing.sampling = ReadPercent(tracing, "sampling");
   });
   spec.Object("accessLog", [&](ObjectReader& log) {

@@ -106,6 +106,10 @@ void SetHealthCheck(const policy::ResiliencePolicy& policy, clusterv3::Cluster* 
   }
 }
 
+bool HashesSourceIp(const policy::ResiliencePolicy* policy) {
+  return policy != nullptr && policy->hash_on && policy->hash_on->source_ip;
+}
+
 void SetHashPolicy(const policy::ResiliencePolicy& policy,
                    envoy::config::route::v3::RouteAction* action) {
   if (!policy.hash_on) return;

@@ -16,6 +16,8 @@ void SetHealthCheck(const policy::ResiliencePolicy& policy,
 // What requests are kept to an endpoint by.
 void SetHashPolicy(const policy::ResiliencePolicy& policy,
                    envoy::config::route::v3::RouteAction* action);
+// Whether connections are, where no request can be told. Null: no policy.
+bool HashesSourceIp(const policy::ResiliencePolicy* policy);
 
 }  // namespace tulle::snapshot
 

@@ -167,13 +167,12 @@ void AddOutboundClusters(const MeshView& view, ResourceTable* clusters) {
       AddResource(bytes_name, bytes, clusters);
     }
   }
-  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
-    const auto& external = std::get<policy::ExternalService>(document->spec);
-    for (const policy::ExternalPort& port : external.ports) {
-      const std::string name = OutboundCluster(external.hosts[0], port.number);
+  for (const policy::ExternalService* external : view.ExternalServices()) {
+    for (const policy::ExternalPort& port : external->ports) {
+      const std::string name = OutboundCluster(external->hosts[0], port.number);
       clusterv3::Cluster cluster = MakeOutbound(name, port.protocol, nullptr);
-      if (external.resolution != policy::Resolution::kStatic)
-        SetDns(external, port.number, &cluster);
+      if (external->resolution != policy::Resolution::kStatic)
+        SetDns(*external, port.number, &cluster);
       AddResource(name, cluster, clusters);
     }
   }

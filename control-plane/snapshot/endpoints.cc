@@ -141,14 +141,13 @@ void AddEndpoints(const MeshView& view, ResourceTable* endpoints) {
   for (const auto& [name, service] : view.services) {
     AddEndpointsOf(name, service, LocalitiesOf(view, name), "", endpoints);
   }
-  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
-    const auto& external = std::get<policy::ExternalService>(document->spec);
-    if (external.resolution != policy::Resolution::kStatic) continue;
-    for (const policy::ExternalPort& port : external.ports) {
+  for (const policy::ExternalService* external : view.ExternalServices()) {
+    if (external->resolution != policy::Resolution::kStatic) continue;
+    for (const policy::ExternalPort& port : external->ports) {
       endpointv3::ClusterLoadAssignment assignment;
-      assignment.set_cluster_name(OutboundCluster(external.hosts[0], port.number));
+      assignment.set_cluster_name(OutboundCluster(external->hosts[0], port.number));
       endpointv3::LocalityLbEndpoints* locality = AddLocality(&assignment);
-      for (const std::string& address : external.endpoints) {
+      for (const std::string& address : external->endpoints) {
         endpointv3::LbEndpoint* message = locality->add_lb_endpoints();
         SetAddress(address, port.number, message->mutable_endpoint()->mutable_address());
         message->mutable_load_balancing_weight()->set_value(1);

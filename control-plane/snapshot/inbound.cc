@@ -41,8 +41,10 @@ struct InboundSide {
   AuthorizationRules http_rules;
   AuthorizationRules bytes_rules;
   Telemetry telemetry;
-  const policy::ResiliencePolicy* policy = nullptr;  // of the first service that has one
-  discovery::ServiceName service{};                  // which that is
+  // Of several services of one workload the first that says it decides.
+  const policy::RateLimitPolicy* rate_limit = nullptr;
+  discovery::ServiceName limited{};  // who says it
+  const policy::FaultPolicy* fault = nullptr;
 
   bool may_be_http() const { return port.protocol != Protocol::kTcp; }
   bool may_be_bytes() const {
@@ -68,19 +70,22 @@ InboundSide MakeSide(const MeshView& view, const Workload& workload, const Inbou
                    RulesOf(view, workload, port, false),
                    view.TelemetryOf(workload)};
   for (const auto& service : workload.services) {
-    if (side.policy != nullptr) break;
-    side.policy = view.mesh.policies.ResilienceOf(service);
-    side.service = service;
+    const policy::ResiliencePolicy* said = view.mesh.policies.ResilienceOf(service);
+    if (said == nullptr) continue;
+    if (side.rate_limit == nullptr && said->rate_limit) {
+      side.rate_limit = &*said->rate_limit;
+      side.limited = service;
+    }
+    if (side.fault == nullptr && said->fault) side.fault = &*said->fault;
   }
   return side;
 }
 
 // One to the application; where routes are limited apart, one for each match of theirs before it.
 void AddRoutes(const InboundSide& side, envoy::config::route::v3::VirtualHost* host) {
-  const bool apart = side.policy != nullptr && side.policy->rate_limit &&
-                     side.policy->rate_limit->key == policy::LimitKey::kRoute;
+  const bool apart = side.rate_limit != nullptr && side.rate_limit->key == policy::LimitKey::kRoute;
   std::vector<NamedMatch> matches;
-  if (apart) matches = MatchesOf(side.view, side.service, side.port.service_port);
+  if (apart) matches = MatchesOf(side.view, side.limited, side.port.service_port);
   matches.emplace_back().name = "default";
   matches.back().match.set_prefix("/");
   for (NamedMatch& one : matches) {
@@ -112,9 +117,8 @@ HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
     *filter.mutable_rules() = **rules;
     AddHttpFilter("envoy.filters.http.rbac", filter, &manager);
   }
-  if (side.policy != nullptr && side.policy->rate_limit)
-    AddRateLimit(*side.policy->rate_limit, &manager);
-  if (side.policy != nullptr && side.policy->fault) AddFault(*side.policy->fault, &manager);
+  if (side.rate_limit != nullptr) AddRateLimit(*side.rate_limit, &manager);
+  if (side.fault != nullptr) AddFault(*side.fault, &manager);
   AddRouter(&manager);
   auto* routes = manager.mutable_route_config();
   routes->set_name(InboundListener(side.port.listen_port));

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/inspectors.h"
 #include "control-plane/snapshot/mesh_view.h"
@@ -48,10 +49,10 @@ void TellHttpFromBytes(listenerv3::FilterChain* http, listenerv3::Listener* list
 }
 
 void AddChains(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
-               listenerv3::Listener* listener) {
+               bool by_source_ip, listenerv3::Listener* listener) {
   if (protocol == Protocol::kTcp) {
     return AddTcpProxy(view.MeshTelemetry(), OutboundCluster(host, port),
-                       listener->add_filter_chains());
+                       listener->add_filter_chains(), by_source_ip);
   }
   listenerv3::FilterChain* http = listener->add_filter_chains();
   AddOutboundHttpManager(view.MeshTelemetry(), VipRoutes(host, port), http);
@@ -59,7 +60,7 @@ void AddChains(const MeshView& view, const std::string& host, uint32_t port, Pro
   TellHttpFromBytes(http, listener);
   listener->mutable_default_filter_chain()->set_name("bytes");
   AddTcpProxy(view.MeshTelemetry(), BytesCluster(host, port),
-              listener->mutable_default_filter_chain());
+              listener->mutable_default_filter_chain(), by_source_ip);
 }
 
 void AddPassthrough(const char* name, bool is_inbound, ResourceTable* clusters) {
@@ -118,24 +119,24 @@ void AddInterceptionClusters(ResourceTable* clusters) {
 }
 
 void AddVipListeners(const MeshView& view, bool by_name_only, ResourceTable* listeners) {
-  const auto add = [&](const std::string& host, uint32_t port, Protocol protocol) {
+  const auto add = [&](const std::string& host, uint32_t port, Protocol protocol,
+                       const policy::ResiliencePolicy* policy) {
     const auto vip = view.mesh.vips.find(host);
     if (vip == view.mesh.vips.end()) return;
     listenerv3::Listener listener =
         MakeOutboundListener(VipListener(vip->second, port), vip->second, port);
     listener.mutable_bind_to_port()->set_value(false);
-    AddChains(view, host, port, protocol, &listener);
+    AddChains(view, host, port, protocol, HashesSourceIp(policy), &listener);
     AddResource(listener.name(), listener, listeners, by_name_only);
   };
   for (const auto& [name, service] : view.services) {
     for (const auto& [number, port] : service.ports) {
-      add(discovery::HostOf(name), number, port.protocol);
+      add(discovery::HostOf(name), number, port.protocol, view.ResilienceOf(name));
     }
   }
-  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
-    const auto& external = std::get<policy::ExternalService>(document->spec);
-    for (const policy::ExternalPort& port : external.ports) {
-      add(external.hosts[0], port.number, port.protocol);
+  for (const policy::ExternalService* external : view.ExternalServices()) {
+    for (const policy::ExternalPort& port : external->ports) {
+      add(external->hosts[0], port.number, port.protocol, nullptr);
     }
   }
 }

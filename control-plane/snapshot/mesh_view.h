@@ -3,6 +3,7 @@
 #define TULLE_CONTROL_PLANE_SNAPSHOT_MESH_VIEW_H_
 
 #include <string>
+#include <vector>
 
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
@@ -18,6 +19,8 @@ struct MeshView {
   // The service's own policy; a backend without one takes that of the first service whose route
   // leads to it.
   const policy::ResiliencePolicy* ResilienceOf(const discovery::ServiceName& service) const;
+  // Those that keep to names from outside the mesh: what is sent to them is no mTLS.
+  std::vector<const policy::ExternalService*> ExternalServices() const;
   // How the workload's sidecar logs and traces.
   Telemetry TelemetryOf(const discovery::Workload& workload) const;
   // The same of listeners that all workloads share.

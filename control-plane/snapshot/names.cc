@@ -40,13 +40,21 @@ void AddDomain(const std::string& host, uint32_t port, bool is_default_port,
   domains->push_back(host + ":" + std::to_string(port));
 }
 
+std::vector<std::string> NamesOf(const discovery::ServiceName& service, const std::string& from) {
+  std::vector<std::string> names;
+  if (service.ns == from) names.push_back(service.name);
+  const std::string qualified = service.name + "." + service.ns;
+  for (const char* suffix : {"", ".svc", ".svc.cluster.local"}) {
+    names.push_back(qualified + suffix);
+  }
+  return names;
+}
+
 std::vector<std::string> DomainsOf(const discovery::ServiceName& service, uint32_t port,
                                    bool is_default_port, const std::string& from) {
   std::vector<std::string> domains;
-  if (service.ns == from) AddDomain(service.name, port, is_default_port, &domains);
-  const std::string qualified = service.name + "." + service.ns;
-  for (const char* suffix : {"", ".svc", ".svc.cluster.local"}) {
-    AddDomain(qualified + suffix, port, is_default_port, &domains);
+  for (const std::string& name : NamesOf(service, from)) {
+    AddDomain(name, port, is_default_port, &domains);
   }
   return domains;
 }

@@ -44,7 +44,9 @@ std::string InboundListener(uint32_t listen_port);                // inbound|POR
 std::string TcpListener(const std::string& host, uint32_t port);  // outbound|tcp|HOST|PORT
 std::string SniOf(const std::string& host, uint32_t port);        // outbound_.PORT_._.HOST
 
-// Every name of the service as seen from namespace `from`, each with the port and, if this is the
+// Every name of the service as seen from namespace `from`.
+std::vector<std::string> NamesOf(const discovery::ServiceName& service, const std::string& from);
+// The same, each with the port and, if this is the
 // port that a bare name means, without it.
 std::vector<std::string> DomainsOf(const discovery::ServiceName& service, uint32_t port,
                                    bool is_default_port, const std::string& from);

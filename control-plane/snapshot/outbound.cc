@@ -1,3 +1,4 @@
+#include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
@@ -34,10 +35,8 @@ void AddOutboundListeners(const MeshView& view, const discovery::Workload& workl
     const std::string host = discovery::HostOf(tcp.service);
     listenerv3::Listener listener =
         MakeListener(TcpListener(host, tcp.service_port), outbound.address, tcp.listen_port);
-    const policy::ResiliencePolicy* policy = view.ResilienceOf(tcp.service);
-    const bool by_source_ip = policy != nullptr && policy->hash_on && policy->hash_on->source_ip;
     AddTcpProxy(telemetry, OutboundCluster(host, tcp.service_port), listener.add_filter_chains(),
-                by_source_ip);
+                HashesSourceIp(view.ResilienceOf(tcp.service)));
     AddResource(listener.name(), listener, listeners);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control-plane/policy/names.h"
 #include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/limits.h"
 #include "control-plane/snapshot/mesh_view.h"
@@ -93,6 +94,13 @@ void SetMatch(const HttpRouteMatch& match, routev3::RouteMatch* message) {
   }
 }
 
+// Envoy reads a value as a format, in which %% stands for one of them.
+std::string AsFormat(const std::string& literal) {
+  std::string format;
+  for (const char c : literal) format += c == '%' ? "%%" : std::string(1, c);
+  return format;
+}
+
 template <typename Options>
 void AddHeaders(const policy::HeaderModifier& modifier, Options* options) {
   using envoy::config::core::v3::HeaderValueOption;
@@ -100,8 +108,9 @@ void AddHeaders(const policy::HeaderModifier& modifier, Options* options) {
                        HeaderValueOption::HeaderAppendAction action) {
     HeaderValueOption* option = options->Add();
     option->mutable_header()->set_key(header.name);
-    option->mutable_header()->set_value(header.value);
+    option->mutable_header()->set_value(AsFormat(header.value));
     option->set_append_action(action);
+    if (header.value.empty()) option->set_keep_empty_value(true);
   };
   for (const auto& header : modifier.set)
     add(header, HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
@@ -141,7 +150,8 @@ void SetRetries(const HttpRouteRule* rule, const policy::ResiliencePolicy& polic
   const milliseconds base =
       own.backoff.value_or(policy.retries.backoff_base.value_or(kBackoffBase));
   SetDuration(base, retry->mutable_retry_back_off()->mutable_base_interval());
-  SetDuration(std::max(base, policy.retries.backoff_max.value_or(std::max(base * 10, kBackoffMax))),
+  const milliseconds ten_times = std::min<milliseconds>(base * 10, policy::kLongestDuration);
+  SetDuration(std::max(base, policy.retries.backoff_max.value_or(std::max(ten_times, kBackoffMax))),
               retry->mutable_retry_back_off()->mutable_max_interval());
   auto* reset = retry->mutable_rate_limited_retry_back_off()->add_reset_headers();
   reset->set_name("retry-after");
@@ -214,6 +224,13 @@ routev3::RedirectAction::RedirectResponseCode CodeOf(uint32_t status) {
   }
 }
 
+// In a substitution of RE2 a backslash begins a reference to a group.
+std::string AsSubstitution(const std::string& literal) {
+  std::string substitution;
+  for (const char c : literal) substitution += c == '\\' ? "\\\\" : std::string(1, c);
+  return substitution;
+}
+
 // The whole path, or what a prefix is replaced by. A prefix that goes away leaves a slash and not
 // two.
 template <typename Action>
@@ -222,7 +239,7 @@ void SetPath(const policy::PathModifier& path, const HttpRouteMatch& match, Acti
     action->mutable_regex_rewrite()->mutable_pattern()->set_regex(pattern);
     action->mutable_regex_rewrite()->set_substitution(substitution);
   };
-  if (path.full) return set_regex("^/.*$", *path.full);
+  if (path.full) return set_regex("^/.*$", AsSubstitution(*path.full));
   std::string to = *path.prefix;
   while (to.size() > 1 && to.back() == '/') to.pop_back();
   const std::string& from = match.path.value;
@@ -333,15 +350,19 @@ void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
   }
 }
 
+// `taken`: the names of all services, which no policy may lead elsewhere.
 void AddServiceHost(const MeshView& view, const discovery::ServiceName& name,
                     const discovery::Service& service, uint32_t number, const std::string& ns,
+                    const std::set<std::string>& taken,
                     routev3::RouteConfiguration* configuration) {
   const bool is_default = service.DefaultHttpPort() == number;
   std::vector<std::string> domains = DomainsOf(name, number, is_default, ns);
   if (const policy::HttpRoute* route = view.mesh.policies.RouteOf(name, number)) {
     const bool is_first_parent = route->parents[0].service == name;
     for (const std::string& extra : route->hostnames) {
-      if (is_first_parent) AddDomain(extra, number, is_default, &domains);
+      if (is_first_parent && !taken.contains(extra)) {
+        AddDomain(extra, number, is_default, &domains);
+      }
     }
   }
   routev3::VirtualHost* host = configuration->add_virtual_hosts();
@@ -350,7 +371,7 @@ void AddServiceHost(const MeshView& view, const discovery::ServiceName& name,
   for (const std::string& domain : domains) host->add_domains(domain);
 }
 
-void AddExternalHosts(const policy::ExternalService& external,
+void AddExternalHosts(const policy::ExternalService& external, const std::set<std::string>& taken,
                       routev3::RouteConfiguration* configuration) {
   bool is_first = true;
   for (const policy::ExternalPort& port : external.ports) {
@@ -358,7 +379,9 @@ void AddExternalHosts(const policy::ExternalService& external,
     routev3::VirtualHost* host = configuration->add_virtual_hosts();
     host->set_name(external.hosts[0] + ":" + std::to_string(port.number));
     std::vector<std::string> domains;
-    for (const std::string& name : external.hosts) AddDomain(name, port.number, is_first, &domains);
+    for (const std::string& name : external.hosts) {
+      if (!taken.contains(name)) AddDomain(name, port.number, is_first, &domains);
+    }
     for (const std::string& domain : domains) host->add_domains(domain);
     AddDirectRoute(OutboundCluster(external.hosts[0], port.number), port.protocol, OrNone(nullptr),
                    host);
@@ -421,12 +444,11 @@ void AddVipRoutes(const MeshView& view, ResourceTable* routes) {
           });
     }
   }
-  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
-    const auto& external = std::get<policy::ExternalService>(document->spec);
-    for (const policy::ExternalPort& port : external.ports) {
+  for (const policy::ExternalService* external : view.ExternalServices()) {
+    for (const policy::ExternalPort& port : external->ports) {
       if (port.protocol == Protocol::kTcp) continue;
-      add(external.hosts[0], port.number, [&](routev3::VirtualHost* host) {
-        AddDirectRoute(OutboundCluster(external.hosts[0], port.number), port.protocol,
+      add(external->hosts[0], port.number, [&](routev3::VirtualHost* host) {
+        AddDirectRoute(OutboundCluster(external->hosts[0], port.number), port.protocol,
                        OrNone(nullptr), host);
       });
     }
@@ -450,14 +472,18 @@ void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTabl
   routev3::RouteConfiguration configuration;
   configuration.set_name(kOutboundHttp);
   configuration.mutable_validate_clusters()->set_value(false);
+  std::set<std::string> taken;
+  for (const auto& [name, service] : view.services) {
+    for (const std::string& each : NamesOf(name, ns)) taken.insert(each);
+  }
   for (const auto& [name, service] : view.services) {
     for (const auto& [number, port] : service.ports) {
       if (port.protocol == Protocol::kTcp) continue;
-      AddServiceHost(view, name, service, number, ns, &configuration);
+      AddServiceHost(view, name, service, number, ns, taken, &configuration);
     }
   }
-  for (const policy::Document* document : view.mesh.policies.ExternalServices()) {
-    AddExternalHosts(std::get<policy::ExternalService>(document->spec), &configuration);
+  for (const policy::ExternalService* external : view.ExternalServices()) {
+    AddExternalHosts(*external, taken, &configuration);
   }
   AddUnknownHost(&configuration);
   DropRepeatedDomains(&configuration);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control-plane/policy/names.h"
 #include "control-plane/snapshot/mesh_view.h"
 
 namespace tulle::snapshot {
@@ -21,6 +22,18 @@ const policy::ResiliencePolicy* MeshView::ResilienceOf(
     }
   }
   return nullptr;
+}
+
+// The parser refuses the others; a mesh service wins whatever else comes in.
+std::vector<const policy::ExternalService*> MeshView::ExternalServices() const {
+  std::vector<const policy::ExternalService*> found;
+  for (const policy::Document* document : mesh.policies.ExternalServices()) {
+    const auto& external = std::get<policy::ExternalService>(document->spec);
+    const bool is_of_mesh =
+        std::any_of(external.hosts.begin(), external.hosts.end(), policy::IsMeshName);
+    if (!is_of_mesh) found.push_back(&external);
+  }
+  return found;
 }
 
 const ResourceTable* Snapshot::TableOf(std::string_view type_url) const {
