@@ -1,0 +1,198 @@
+// What single fields of policies become, and what no policy may do.
+#include <gtest/gtest.h>
+
+#include "control-plane/policy/parse.h"
+#include "control-plane/snapshot/snapshot.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+
+namespace tulle::snapshot {
+namespace {
+
+namespace endpointv3 = envoy::config::endpoint::v3;
+namespace listenerv3 = envoy::config::listener::v3;
+namespace routev3 = envoy::config::route::v3;
+using discovery::Mesh;
+using discovery::Workload;
+using policy::Protocol;
+
+constexpr char kPost[] = "outbound|80||post.default.svc.cluster.local";
+
+// post is HTTP with explicit listeners; redis and what is not declared belong to a transparent one.
+Mesh MakeMesh() {
+  Mesh mesh;
+  Workload post;
+  post.id = "post-1";
+  post.address = "192.0.2.1";
+  post.services = {{"default", "post"}, {"default", "cart"}};
+  post.inbound = {{15080, 8080, 80, Protocol::kHttp}};
+  post.outbound.http_port = 15001;
+  Workload redis;
+  redis.id = "redis-1";
+  redis.address = "192.0.2.2";
+  redis.services = {{"default", "redis"}};
+  redis.inbound = {{6379, 6379, 6379, Protocol::kTcp}, {8080, 8080, 8080, Protocol::kAuto}};
+  redis.interception.emplace();
+  mesh.workloads = {{post.id, post}, {redis.id, redis}};
+  mesh.vips = {{"redis.default.svc.cluster.local", "240.240.0.1"}};
+  return mesh;
+}
+
+void Apply(const std::string& yaml, Mesh* mesh) {
+  const policy::ParsedFile parsed = policy::ParseDocuments(yaml, "f");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  for (const policy::Document& document : parsed.documents) mesh->policies.Upsert(document);
+}
+
+std::string Resilience(const std::string& service, const std::string& spec) {
+  return "---\napiVersion: tulle.dev/v1alpha1\nkind: ResiliencePolicy\nmetadata: {name: " +
+         service + "}\nspec: {targetRef: {kind: Service, name: " + service + "}, " + spec + "}\n";
+}
+
+std::string Route(const std::string& service, const std::string& more) {
+  return "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " +
+         service + "}\nspec: {parentRefs: [{kind: Service, name: " + service + "}], " + more +
+         "}\n";
+}
+
+template <typename Message>
+Message Read(const ResourceTable& table, const std::string& name) {
+  Message message;
+  const auto found = table.find(name);
+  EXPECT_TRUE(found != table.end() && message.ParseFromString(found->second->bytes)) << name;
+  return message;
+}
+
+routev3::RouteConfiguration RoutesOf(const Mesh& mesh) {
+  return Read<routev3::RouteConfiguration>(BuildSnapshot(mesh, {"post-1"}).routes, "outbound|http");
+}
+
+// The virtual host that answers for the domain; empty: none.
+std::string OwnerOf(const routev3::RouteConfiguration& routes, const std::string& domain) {
+  for (const auto& host : routes.virtual_hosts()) {
+    for (const std::string& each : host.domains()) {
+      if (each == domain) return host.name();
+    }
+  }
+  return "";
+}
+
+routev3::Route FirstRouteOf(const Mesh& mesh, const std::string& host_name) {
+  const routev3::RouteConfiguration routes = RoutesOf(mesh);
+  for (const auto& host : routes.virtual_hosts()) {
+    if (host.name() == host_name) return host.routes(0);
+  }
+  return {};
+}
+
+TEST(Policies, HeaderValuesAreNoFormats) {
+  Mesh mesh = MakeMesh();
+  Apply(Route("post",
+              "rules: [{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: "
+              "[{name: a, value: '50%'}, {name: b, value: ''}]}}], backendRefs: [{name: post, "
+              "port: 80}]}]"),
+        &mesh);
+  const routev3::Route route = FirstRouteOf(mesh, "post.default.svc.cluster.local:80");
+  ASSERT_EQ(route.request_headers_to_add_size(), 2);
+  EXPECT_EQ(route.request_headers_to_add(0).header().value(), "50%%");
+  EXPECT_TRUE(route.request_headers_to_add(1).keep_empty_value()) << "else nothing is set";
+}
+
+TEST(Policies, AFullPathIsNoSubstitution) {
+  Mesh mesh = MakeMesh();
+  Apply(Route("post",
+              "rules: [{filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, "
+              "replaceFullPath: '/a\\1b'}}}], backendRefs: [{name: post, port: 80}]}]"),
+        &mesh);
+  EXPECT_EQ(FirstRouteOf(mesh, "post.default.svc.cluster.local:80")
+                .route()
+                .regex_rewrite()
+                .substitution(),
+            "/a\\\\1b");
+}
+
+// As no parser would take it.
+void AddExternal(const std::string& name, const std::vector<std::string>& hosts, uint32_t port,
+                 Mesh* mesh) {
+  policy::ExternalService external;
+  external.hosts = hosts;
+  external.ports = {{port, Protocol::kHttp}};
+  external.endpoints = {"198.51.100.66"};
+  mesh->policies.Upsert({{policy::Kind::kExternalService, "default", name}, {}, {}, external});
+}
+
+TEST(Policies, AnExternalServiceNeverTakesAService) {
+  const Mesh plain = MakeMesh();
+  const Snapshot before = BuildSnapshot(plain, {"post-1"});
+  for (const char* host :
+       {"post.default.svc.cluster.local", "POST.default.svc.cluster.LOCAL.", "cluster.local"}) {
+    Mesh mesh = plain;
+    AddExternal("a", {host}, 80, &mesh);
+    AddExternal("b", {"outside.example", host}, 443, &mesh);
+    const Snapshot after = BuildSnapshot(mesh, {"post-1"});
+    EXPECT_EQ(after.clusters.size(), before.clusters.size()) << host;
+    EXPECT_EQ(after.endpoints.size(), before.endpoints.size()) << host;
+    EXPECT_EQ(after.clusters.at(kPost)->bytes, before.clusters.at(kPost)->bytes) << host;
+    EXPECT_EQ(after.endpoints.at(kPost)->bytes, before.endpoints.at(kPost)->bytes) << host;
+    EXPECT_EQ(after.routes.at("outbound|http")->bytes, before.routes.at("outbound|http")->bytes);
+  }
+}
+
+TEST(Policies, TheShortNamesOfAServiceAreItsOwn) {
+  Mesh mesh = MakeMesh();
+  AddExternal("a", {"outside.example", "post", "post.default"}, 443, &mesh);
+  Apply(Route("cart",
+              "hostnames: [post, cart.example], rules: [{backendRefs: [{name: cart, port: "
+              "80}]}]"),
+        &mesh);
+  const routev3::RouteConfiguration routes = RoutesOf(mesh);
+  EXPECT_EQ(OwnerOf(routes, "outside.example:443"), "outside.example:443");
+  EXPECT_EQ(OwnerOf(routes, "post:443"), "");
+  EXPECT_EQ(OwnerOf(routes, "post.default:443"), "");
+  EXPECT_EQ(OwnerOf(routes, "post"), "post.default.svc.cluster.local:80");
+  EXPECT_EQ(OwnerOf(routes, "cart.example"), "cart.default.svc.cluster.local:80");
+}
+
+TEST(Policies, RedirectedBytesAreKeptToAnEndpointByTheirSource) {
+  const auto hashes = [](const Mesh& mesh, const std::string& name, bool by_default) {
+    const auto listener =
+        Read<listenerv3::Listener>(BuildSnapshot(mesh, {"redis-1"}).listeners, name);
+    const auto& chain = by_default ? listener.default_filter_chain() : listener.filter_chains(0);
+    envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
+    EXPECT_TRUE(chain.filters(0).typed_config().UnpackTo(&proxy)) << name;
+    return proxy.hash_policy_size();
+  };
+  Mesh mesh = MakeMesh();
+  EXPECT_EQ(hashes(mesh, "240.240.0.1_6379", false), 0);
+  Apply(Resilience("redis", "loadBalancing: consistentHash, hashOn: {sourceIp: true}"), &mesh);
+  EXPECT_EQ(hashes(mesh, "240.240.0.1_6379", false), 1);
+  EXPECT_EQ(hashes(mesh, "240.240.0.1_8080", true), 1) << "of a port that is not declared";
+}
+
+TEST(Policies, OfSeveralServicesTheFirstThatSaysItDecidesFieldByField) {
+  Mesh mesh = MakeMesh();
+  mesh.workloads.at("post-1").services.push_back({"default", "user"});
+  Apply(Resilience("post", "timeouts: {request: 1s}") +
+            Resilience("cart", "rateLimit: {requests: 7, key: route}") +
+            Resilience("user", "rateLimit: {requests: 9}, fault: {abort: {status: 503}}") +
+            Route("cart",
+                  "rules: [{matches: [{path: {value: /a}}], backendRefs: [{name: cart, "
+                  "port: 80}]}]"),
+        &mesh);
+  const auto listener =
+      Read<listenerv3::Listener>(BuildSnapshot(mesh, {"post-1"}).listeners, "inbound|15080");
+  envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager manager;
+  ASSERT_TRUE(listener.filter_chains(0).filters(0).typed_config().UnpackTo(&manager));
+  ASSERT_EQ(manager.http_filters_size(), 3);
+  EXPECT_EQ(manager.http_filters(0).name(), "envoy.filters.http.local_ratelimit");
+  EXPECT_EQ(manager.http_filters(1).name(), "envoy.filters.http.fault");
+  const auto& host = manager.route_config().virtual_hosts(0);
+  ASSERT_EQ(host.routes_size(), 2) << "one for the route of the service that says the limit";
+  EXPECT_EQ(host.routes(0).name(), "default/cart[0][0]");
+}
+
+}  // namespace
+}  // namespace tulle::snapshot
