@@ -109,7 +109,7 @@ constexpr char kOdd[] = R"json([
   "", " ", "a b", "\t", "a\tb", "a\nb", "a\r\nx: y", "\u0001", "\u0000", "\u007f", "\u00e9", "\u65e5\u672c", "\u2028",
   "%", "50%", "%%", "%REQ(x)%", "\\", "a\\b", "\\1", "\\0", "$1", "*", "a*b", "*.", ".", "..",
   "/", "//", "/a\\b", "/\\1", "/a b", "/a\tb", "/%", "/50%", "/a/", "/..", "/a?b=c", "/a#b", "/\u00e9", "/*", "/a*b", "/(", "/a;b", "/'\"",
-  "(", "[a-z]+", "((a{30}){30}){30}", "\\pL{30}", "/[^a]{1000}", "a{1000}", ".*", "^$", "(?i)x", "\\C",
+  "(", "[a-z]+", "((a{30}){30}){30}", "\\pL{30}", "a{1000}", ".*", "^$", "(?i)x", "\\C",
   "~", "null", "Null", "true", "yes", "on", "1e5", "0x10", "010", "1_000", ".inf", "-", "- a", "? a", "a: b", "a #b", "'", "\"", "`a", "@a", "!a", "&a", "|", ">", "{}", "[]", ",",
   "0s", "1ms", "49ms", "50ms", "87600h", "87601h", "99999h", "99999h99999h", "1h1h1h1h", "1s1s1s1s1s", "010s", "1m30s",
   "Host", "Keep-Alive", "TE", "Upgrade", "Trailer", "Proxy-Connection", "Connection", "X-Forwarded-Client-Cert", ":path", ":authority", "header ", "header a b", "header x-b", "identity",
@@ -122,7 +122,7 @@ constexpr char kOdd[] = R"json([
 
 std::vector<Json> MakeOddValues() {
   std::vector<Json> values = Json::parse(kOdd);
-  for (const size_t size : {63, 64, 253, 254, 1024, 1025, 4096, 4097, 8192}) {
+  for (const size_t size : {63, 64, 254, 1025, 4097}) {
     values.push_back(std::string(size, 'a'));
     values.push_back("/" + std::string(size - 1, '.'));
     values.push_back("/" + std::string(size - 1, 'a'));
@@ -191,7 +191,10 @@ std::vector<Json> OddVersionsOf(const Json& whole) {
   };
   for (const Json::json_pointer& at : PlacesOf(whole, false)) {
     if (IsLeaf(whole[at])) {
-      for (const Json& odd : OddValues()) add(at, odd);
+      // One function reads all numbers: of texts it need not see each.
+      for (const Json& odd : OddValues()) {
+        if (!whole[at].is_number() || !odd.is_string()) add(at, odd);
+      }
       continue;
     }
     for (const Json& nothing : {Json::array(), Json::object(), Json()}) add(at, nothing);
