@@ -16,6 +16,32 @@ std::string At(const std::string& list, size_t index) {
   return list + "[" + std::to_string(index) + "]";
 }
 
+bool IsAllTcp(const KnownService& service) {
+  return !service.ports.empty() &&
+         std::all_of(service.ports.begin(), service.ports.end(),
+                     [](const auto& port) { return port.second == Protocol::kTcp; });
+}
+
+// Fields of a ResiliencePolicy that need requests, in the order in which they are written.
+std::vector<std::string> HttpFieldsOf(const ResiliencePolicy& policy) {
+  std::vector<std::string> fields;
+  const auto add = [&](bool is_said, const char* field) {
+    if (is_said) fields.push_back(std::string("spec.") + field);
+  };
+  add(policy.timeouts.request.has_value(), "timeouts.request");
+  add(policy.timeouts.per_try.has_value(), "timeouts.perTry");
+  add(policy.timeouts.idle.has_value(), "timeouts.idle");
+  add(policy.retries != RetryPolicy(), "retries");
+  add(policy.limits.max_requests.has_value(), "limits.perClientMaxRequests");
+  add(policy.hash_on && !policy.hash_on->source_ip, "hashOn");
+  add(policy.pools.idle_timeout.has_value(), "pools.idleTimeout");
+  add(policy.pools.max_requests_per_connection.has_value(), "pools.maxRequestsPerConnection");
+  add(policy.pools.max_connection_age.has_value(), "pools.maxConnectionAge");
+  add(policy.rate_limit.has_value(), "rateLimit");
+  add(policy.fault.has_value(), "fault");
+  return fields;
+}
+
 std::string PortsOf(const KnownService& service) {
   std::string text;
   for (const auto& [number, protocol] : service.ports) {
@@ -32,19 +58,43 @@ class Judge {
 
   void operator()(const HttpRoute& route) {
     for (size_t i = 0; i < route.parents.size(); ++i) {
-      const ParentRef& parent = route.parents[i];
-      CheckPort(At("spec.parentRefs", i), parent.service, parent.port.value_or(0));
+      CheckParent(At("spec.parentRefs", i), route.parents[i]);
     }
-    for (size_t i = 0; i < route.rules.size(); ++i) CheckBackends(i, route.rules[i]);
+    CheckHosts("spec.hostnames", route.hostnames);
+    for (size_t i = 0; i < route.rules.size(); ++i) {
+      CheckBackends(i, route.rules[i]);
+      CheckRedirect(At("spec.rules", i), route.rules[i]);
+    }
   }
-  void operator()(const ResiliencePolicy& policy) { CheckTarget(policy.target); }
-  void operator()(const AuthorizationPolicy& policy) { CheckTarget(policy.target); }
+  void operator()(const ResiliencePolicy& policy) {
+    const KnownService* service = CheckTarget(policy.target);
+    if (service == nullptr || !IsAllTcp(*service)) return;
+    for (const std::string& field : HttpFieldsOf(policy)) {
+      const bool hashes = field == "spec.hashOn";
+      Add(field, OnlyTcp(policy.target),
+          hashes ? "write hashOn: {sourceIp: true}" : std::string(kDeclareHttp));
+    }
+  }
+  void operator()(const AuthorizationPolicy& policy) {
+    const KnownService* service = CheckTarget(policy.target);
+    if (service == nullptr) return;
+    for (size_t i = 0; i < policy.rules.size(); ++i) {
+      CheckRule(At("spec.rules", i) + ".to", policy, policy.rules[i], *service);
+    }
+  }
   void operator()(const PeerAuthentication& policy) { CheckTarget(policy.target); }
   void operator()(const TelemetryPolicy& policy) { CheckTarget(policy.target); }
   void operator()(const EgressPolicy& policy) { CheckTarget(policy.target); }
-  void operator()(const ExternalService&) {}
+  void operator()(const ExternalService& external) { CheckHosts("spec.hosts", external.hosts); }
 
  private:
+  static constexpr std::string_view kDeclareHttp =
+      "take it out, or declare the port http or grpc where its workloads are described";
+
+  static std::string OnlyTcp(const Target& target) {
+    return "has no effect: " + ToText(target) + " speaks tcp alone, which has no requests";
+  }
+
   void Add(std::string field, std::string message, std::string hint) {
     found_->push_back({document_.key, std::move(field), std::move(message), std::move(hint)});
   }
@@ -70,12 +120,69 @@ class Judge {
     return nullptr;
   }
 
-  // Port 0: every port of the service.
-  void CheckPort(const std::string& field, const ServiceName& name, uint32_t port) {
+  // Port 0: every port of the service. Null: there is none, which is said.
+  const KnownService* CheckPort(const std::string& field, const ServiceName& name, uint32_t port) {
     const KnownService* service = CheckService(field, name);
-    if (service == nullptr || port == 0 || service->ports.contains(port)) return;
+    if (service == nullptr || port == 0 || service->ports.contains(port)) return service;
     Add(field + ".port", TextOf(name) + " has no port " + std::to_string(port),
         "its ports: " + PortsOf(*service));
+    return nullptr;
+  }
+
+  void CheckParent(const std::string& field, const ParentRef& parent) {
+    const KnownService* service = CheckPort(field, parent.service, parent.port.value_or(0));
+    if (service == nullptr) return;
+    const bool is_tcp =
+        parent.port ? service->ports.at(*parent.port) == Protocol::kTcp : IsAllTcp(*service);
+    if (!is_tcp) return;
+    Add(field,
+        TextOf(parent.service) + " speaks tcp" +
+            (parent.port ? " at port " + std::to_string(*parent.port) : " alone") +
+            ", which has no requests to route",
+        std::string(kDeclareHttp));
+  }
+
+  // A service keeps its own names.
+  void CheckHosts(const std::string& field, const std::vector<std::string>& hosts) {
+    for (const std::string& host : hosts) {
+      for (const auto& [name, service] : services_) {
+        const bool is_short = name.ns == document_.key.ns && host == name.name;
+        if (!is_short && host != name.name + "." + name.ns) continue;
+        Add(field, "\"" + host + "\" is a name of " + TextOf(name) + ", which keeps it",
+            "take it out, or write another name");
+      }
+    }
+  }
+
+  void CheckRedirect(const std::string& at, const HttpRouteRule& rule) {
+    if (!rule.redirect) return;
+    const auto add = [&](bool is_said, const char* field) {
+      if (is_said) Add(at + field, "has no effect: the rule redirects", "take it out");
+    };
+    add(!rule.mirrors.empty(), ".filters");
+    add(rule.request_timeout || rule.backend_request_timeout, ".timeouts");
+    add(rule.retry.has_value(), ".retry");
+  }
+
+  // `at`: the rule's `to`.
+  void CheckRule(const std::string& at, const AuthorizationPolicy& policy,
+                 const AuthorizationRule& rule, const KnownService& service) {
+    KnownService concerned;
+    for (const auto& [number, protocol] : service.ports) {
+      const bool is_named = std::count(rule.ports.begin(), rule.ports.end(), number) > 0;
+      if (rule.ports.empty() || is_named) concerned.ports[number] = protocol;
+    }
+    for (const uint32_t port : rule.ports) {
+      if (service.ports.contains(port)) continue;
+      Add(at + ".ports", ToText(policy.target) + " has no port " + std::to_string(port),
+          "its ports: " + PortsOf(service));
+    }
+    if ((rule.methods.empty() && rule.paths.empty()) || !IsAllTcp(concerned)) return;
+    const bool allows = policy.action == AuthorizationAction::kAllow;
+    Add(at + (rule.methods.empty() ? ".paths" : ".methods"),
+        std::string("tcp has none, so that this rule ") +
+            (allows ? "lets nobody in" : "denies every connection"),
+        "take methods and paths out of it, or declare the port http or grpc");
   }
 
   void CheckBackends(size_t index, const HttpRouteRule& rule) {
@@ -88,10 +195,15 @@ class Judge {
     }
   }
 
-  void CheckTarget(const Target& target) {
+  // The one service that it is; null: none, or many.
+  const KnownService* CheckTarget(const Target& target) {
     const std::string field = "spec.targetRef";
-    if (target.kind == TargetKind::kService) CheckService(field, {target.ns, target.name});
-    if (target.kind != TargetKind::kNamespace) return;
+    if (target.kind == TargetKind::kService) return CheckService(field, {target.ns, target.name});
+    if (target.kind == TargetKind::kNamespace) CheckNamespace(field, target);
+    return nullptr;
+  }
+
+  void CheckNamespace(const std::string& field, const Target& target) {
     const auto lies_there = [&](const auto& entry) { return entry.first.ns == target.ns; };
     if (std::any_of(services_.begin(), services_.end(), lies_there)) return;
     Add(field, "no workload serves anything in namespace " + target.ns,

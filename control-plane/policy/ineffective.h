@@ -1,5 +1,6 @@
-// What the policies say to no effect: targets and backends that nobody serves. Such a policy is
-// no mistake in itself (a Service may come later), so it is told to its writer and not refused.
+// What the policies say to no effect: targets and backends that nobody serves, HTTP's fields where
+// bytes are spoken, names that belong to another. None of it is a mistake in itself (a Service may
+// come later), so it is told to its writer and not refused.
 // Pure; any thread. Linked into the CLI: knows services by what its caller has learnt of them.
 #ifndef TULLE_CONTROL_PLANE_POLICY_INEFFECTIVE_H_
 #define TULLE_CONTROL_PLANE_POLICY_INEFFECTIVE_H_

@@ -71,6 +71,79 @@ TEST(Ineffective, ParentsBackendsAndMirrorsOfARouteAreLookedUp) {
   EXPECT_EQ(found[3].field, "spec.rules[1].filters");
 }
 
+std::vector<std::string> FieldsOf(const std::vector<Ineffective>& found) {
+  std::vector<std::string> fields;
+  for (const Ineffective& each : found) fields.push_back(each.field);
+  return fields;
+}
+
+TEST(Ineffective, WhatNeedsRequestsIsNamedWhereThereAreNone) {
+  const std::string all =
+      "timeouts: {connect: 1s, request: 1s, perTry: 1s, idle: 1s}, retries: {attempts: 1}, "
+      "limits: {perClientMaxConnections: 1, perClientMaxRequests: 1}, "
+      "loadBalancing: consistentHash, hashOn: {header: x}, "
+      "pools: {idleTimeout: 1s, maxRequestsPerConnection: 1, maxConnectionAge: 1s, "
+      "perClientMaxIdleConnections: 1}, rateLimit: {requests: 1}, fault: {delay: {fixed: 1s}}, "
+      "breaker: {openFor: 1s}, targetRef: {kind: Service, name: ";
+  const auto found = Find(Tulle("ResiliencePolicy", "a", "{" + all + "cache}}"));
+  EXPECT_EQ(FieldsOf(found),
+            (std::vector<std::string>{
+                "spec.timeouts.request", "spec.timeouts.perTry", "spec.timeouts.idle",
+                "spec.retries", "spec.limits.perClientMaxRequests", "spec.hashOn",
+                "spec.pools.idleTimeout", "spec.pools.maxRequestsPerConnection",
+                "spec.pools.maxConnectionAge", "spec.rateLimit", "spec.fault"}));
+  ASSERT_FALSE(found.empty());
+  EXPECT_EQ(found[0].message,
+            "has no effect: Service default/cache speaks tcp alone, which has no requests");
+  EXPECT_TRUE(Find(Tulle("ResiliencePolicy", "a", "{" + all + "post}}")).empty());
+  EXPECT_TRUE(Find(Tulle("ResiliencePolicy", "a",
+                         "{loadBalancing: consistentHash, hashOn: {sourceIp: true}, targetRef: "
+                         "{kind: Service, name: cache}}"))
+                  .empty());
+}
+
+TEST(Ineffective, ARouteOfBytesIsNamed) {
+  EXPECT_EQ(FieldsOf(Find(Route("name: cache", "{}"))),
+            std::vector<std::string>{"spec.parentRefs[0]"});
+  EXPECT_EQ(FieldsOf(Find(Route("name: cache, port: 6379", "{}"))),
+            std::vector<std::string>{"spec.parentRefs[0]"});
+}
+
+TEST(Ineffective, WhatARedirectNeverComesToIsNamed) {
+  EXPECT_EQ(FieldsOf(Find(Route("name: post",
+                                "{filters: [{type: RequestRedirect, requestRedirect: {port: 1}}, "
+                                "{type: RequestMirror, requestMirror: {backendRef: {name: post, "
+                                "port: 80}}}], timeouts: {request: 1s}, retry: {attempts: 1}}"))),
+            (std::vector<std::string>{"spec.rules[0].filters", "spec.rules[0].timeouts",
+                                      "spec.rules[0].retry"}));
+}
+
+TEST(Ineffective, AuthorizationOfBytesAndOfPortsThatAreNotThereIsNamed) {
+  const auto rules = [](const std::string& action, const std::string& name, const std::string& to) {
+    return Find(Tulle("AuthorizationPolicy", "a",
+                      "{targetRef: {kind: Service, name: " + name + "}, action: " + action +
+                          ", rules: [{to: {" + to + "}}]}"));
+  };
+  const auto allow = rules("ALLOW", "cache", "methods: [GET]");
+  ASSERT_EQ(FieldsOf(allow), std::vector<std::string>{"spec.rules[0].to.methods"});
+  EXPECT_EQ(allow[0].message, "tcp has none, so that this rule lets nobody in");
+  const auto deny = rules("DENY", "cache", "paths: [/a]");
+  ASSERT_EQ(FieldsOf(deny), std::vector<std::string>{"spec.rules[0].to.paths"});
+  EXPECT_EQ(deny[0].message, "tcp has none, so that this rule denies every connection");
+  EXPECT_EQ(FieldsOf(rules("DENY", "post", "ports: [80, 81]")),
+            std::vector<std::string>{"spec.rules[0].to.ports"});
+  EXPECT_TRUE(rules("ALLOW", "post", "methods: [GET], ports: [80]").empty());
+}
+
+TEST(Ineffective, AServiceKeepsItsNames) {
+  const auto found = Find(Tulle("ExternalService", "a",
+                                "{hosts: [api.example, post, cart.shop], ports: [{number: 80, "
+                                "protocol: http}]}"));
+  ASSERT_EQ(found.size(), 2);
+  EXPECT_EQ(found[0].message, "\"post\" is a name of Service default/post, which keeps it");
+  EXPECT_EQ(found[1].message, "\"cart.shop\" is a name of Service shop/cart, which keeps it");
+}
+
 TEST(Ineffective, ANamespaceWithoutWorkloadsIsNamed) {
   const auto found = Find(
       "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: "

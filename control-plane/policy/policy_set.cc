@@ -6,14 +6,27 @@
 namespace tulle::policy {
 namespace {
 
+constexpr std::string_view kBelongs = " belongs to ";
+constexpr std::string_view kBelong = " belong to ";
+
 std::string ServiceText(const ServiceName& service) { return service.ns + "/" + service.name; }
+
+// "the routes of Service default/post belong to "
+std::string Claim(const std::string& what, std::string_view belongs) {
+  return what + std::string(belongs);
+}
+
+void ClaimsOfHosts(const std::vector<std::string>& hosts, std::vector<std::string>* claims) {
+  for (const std::string& host : hosts) claims->push_back(Claim("the host name " + host, kBelongs));
+}
 
 void ClaimsOfRoute(const HttpRoute& route, std::vector<std::string>* claims) {
   for (const ParentRef& parent : route.parents) {
-    claims->push_back("the routes of Service " + ServiceText(parent.service) +
-                      (parent.port ? " port " + std::to_string(*parent.port) : ""));
+    claims->push_back(Claim("the routes of Service " + ServiceText(parent.service) +
+                                (parent.port ? " port " + std::to_string(*parent.port) : ""),
+                            kBelong));
   }
-  for (const std::string& host : route.hostnames) claims->push_back("the host name " + host);
+  ClaimsOfHosts(route.hostnames, claims);
 }
 
 // What a document claims for itself, in words that also serve as keys.
@@ -22,19 +35,20 @@ std::vector<std::string> ClaimsOf(const Document& document) {
   if (const auto* route = std::get_if<HttpRoute>(&document.spec)) {
     ClaimsOfRoute(*route, &claims);
   } else if (const auto* resilience = std::get_if<ResiliencePolicy>(&document.spec)) {
-    claims.push_back("the resilience of " + ToText(resilience->target));
+    claims.push_back(Claim("the resilience of " + ToText(resilience->target), kBelongs));
   } else if (const auto* authorization = std::get_if<AuthorizationPolicy>(&document.spec)) {
-    claims.push_back(std::string("the ") +
-                     (authorization->action == AuthorizationAction::kAllow ? "ALLOW" : "DENY") +
-                     " rules of " + ToText(authorization->target));
+    const bool allows = authorization->action == AuthorizationAction::kAllow;
+    claims.push_back(Claim(std::string("the ") + (allows ? "ALLOW" : "DENY") + " rules of " +
+                               ToText(authorization->target),
+                           kBelong));
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
-    claims.push_back("the mTLS mode of " + ToText(peer->target));
+    claims.push_back(Claim("the mTLS mode of " + ToText(peer->target), kBelongs));
   } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
-    claims.push_back("the telemetry of " + ToText(telemetry->target));
+    claims.push_back(Claim("the telemetry of " + ToText(telemetry->target), kBelongs));
   } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
-    claims.push_back("the unknown destinations of " + ToText(egress->target));
+    claims.push_back(Claim("the unknown destinations of " + ToText(egress->target), kBelong));
   } else if (const auto* external = std::get_if<ExternalService>(&document.spec)) {
-    for (const std::string& host : external->hosts) claims.push_back("the host name " + host);
+    ClaimsOfHosts(external->hosts, &claims);
   }
   return claims;
 }
@@ -84,7 +98,7 @@ Problems PolicySet::FindConflicts(const std::vector<Document>& incoming,
       const Document& other = mine == second ? *owner->second : *document;
       problems.push_back({std::string(file), mine == nullptr ? 0 : mine->line,
                           std::string(FieldOf(mine == nullptr ? key.kind : mine->key.kind)),
-                          claim + " belong to " + ToText(other.key) + " already",
+                          claim + ToText(other.key) + " already",
                           "one owner for each target: change that one, or delete it first"});
     }
   }

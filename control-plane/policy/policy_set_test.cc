@@ -38,7 +38,8 @@ TEST(PolicySet, ATargetHasOneOwnerAndTheWriterIsToldWhose) {
   ASSERT_EQ(problems.size(), 1);
   EXPECT_EQ(problems[0].file, "new.yaml");
   EXPECT_EQ(problems[0].line, 2);
-  EXPECT_NE(problems[0].message.find("PeerAuthentication default/first"), std::string::npos);
+  EXPECT_EQ(problems[0].message,
+            "the mTLS mode of the mesh belongs to PeerAuthentication default/first already");
 }
 
 TEST(PolicySet, TheBlameFallsOnTheIncomingWhateverItsName) {
