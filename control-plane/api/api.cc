@@ -14,6 +14,7 @@ struct Api::Route {
 const std::vector<Api::Route>& Api::Routes() {
   static const std::vector<Route> routes = {
       {"POST", "/v1/apply", &Api::Apply},
+      {"POST", "/v1/delete", &Api::DeletePolicies},
       {"GET", "/v1/policies", &Api::ListPolicies},
       {"GET", "/v1/policies/{}", &Api::ListPolicies},
       {"GET", "/v1/policies/{}/{}/{}", &Api::GetPolicy},
@@ -29,7 +30,10 @@ const std::vector<Api::Route>& Api::Routes() {
       {"GET", "/v1/proxies/{}", &Api::GetProxy},
       {"GET", "/v1/proxies/{}/config/{}", &Api::ProxyConfig},
       {"POST", "/v1/tokens", &Api::CreateToken},
+      {"GET", "/v1/tokens", &Api::ListTokens},
+      {"DELETE", "/v1/tokens/{}", &Api::RevokeToken},
       {"POST", "/v1/credentials", &Api::CreateCredential},
+      {"GET", "/v1/credentials", &Api::ListCredentials},
       {"DELETE", "/v1/credentials/{}", &Api::DeleteCredential},
       {"GET", "/v1/certs", &Api::ShowRoots},
       {"POST", "/v1/certs/issue", &Api::IssueCertificate},

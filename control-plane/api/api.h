@@ -72,6 +72,8 @@ class ControlPlaneView {
   virtual const discovery::Mesh& CurrentMesh() const = 0;
   virtual snapshot::Snapshot SnapshotOf(const std::string& proxy) const = 0;
   virtual size_t HeldLeases() const = 0;
+  // Where sidecars are served; 0: it is not known.
+  virtual uint16_t GrpcPort() const { return 0; }
 };
 
 class Api {
@@ -105,6 +107,7 @@ class Api {
   ApiResponse ListPolicies(const Call& call);
   ApiResponse GetPolicy(const Call& call);
   ApiResponse DeletePolicy(const Call& call);
+  ApiResponse DeletePolicies(const Call& call);
   ApiResponse PolicyHistory(const Call& call);
   ApiResponse History(const Call& call);
   ApiResponse RollBack(const Call& call);
@@ -116,7 +119,10 @@ class Api {
   ApiResponse GetProxy(const Call& call);
   ApiResponse ProxyConfig(const Call& call);
   ApiResponse CreateToken(const Call& call);
+  ApiResponse ListTokens(const Call& call);
+  ApiResponse RevokeToken(const Call& call);
   ApiResponse CreateCredential(const Call& call);
+  ApiResponse ListCredentials(const Call& call);
   ApiResponse DeleteCredential(const Call& call);
   ApiResponse IssueCertificate(const Call& call);
   ApiResponse RotateRoot(const Call& call);

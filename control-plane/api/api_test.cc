@@ -228,6 +228,61 @@ TEST_F(ApiTest, CredentialsComeAndGo) {
   }
 }
 
+TEST_F(ApiTest, SeveralPoliciesAreDeletedInOneChange) {
+  std::string other = kStrict;
+  other.replace(other.find("name: all"), 9, "name: one");
+  other.replace(other.find("{kind: Mesh}"), 12, "{kind: Service, name: one}");
+  ASSERT_EQ(Call("POST", "/v1/apply", std::string(kStrict) + "---\n" + other).status, 200);
+  const char* body =
+      R"({"items":[{"kind":"PeerAuthentication","name":"all"},{"kind":"pa","name":"x"}]})";
+  EXPECT_EQ(Call("POST", "/v1/delete", body).status, 404);  // no such kind
+  body =
+      R"({"items":[{"kind":"PeerAuthentication","name":"all"},{"kind":"peerauthentication","name":"one"},{"kind":"HTTPRoute","namespace":"shop","name":"x"},{"kind":"PeerAuthentication","name":"all"}]})";
+  const int64_t before = book_->revision();
+  const Json dry = Body(Call("POST", "/v1/delete", body, {{"dryRun", "true"}}));
+  EXPECT_EQ(dry["changes"].size(), 2);
+  EXPECT_EQ(book_->revision(), before);
+  EXPECT_EQ(changes_, 1);
+  const Json done = Body(Call("POST", "/v1/delete", body));
+  EXPECT_EQ(done["changes"].size(), 2);
+  EXPECT_EQ(done["missing"], Json::array({{{"kind", "HTTPRoute"},
+                                           {"namespace", "shop"},
+                                           {"name", "x"},
+                                           {"list", "tullectl get httproutes -n shop"}}}));
+  EXPECT_EQ(book_->revision(), before + 1);
+  EXPECT_EQ(changes_, 2);
+  EXPECT_EQ(Body(Call("GET", "/v1/history"))["items"][0]["changes"].size(), 2);
+  for (const char* bad : {"", "[]", R"({"items":[]})", R"({"items":[1]})", R"({"items":{}})",
+                          R"({"items":[{"kind":"HTTPRoute","name":1}]})"}) {
+    EXPECT_EQ(Call("POST", "/v1/delete", bad).status, 400) << bad;
+  }
+}
+
+TEST_F(ApiTest, ListsOfSecretsHoldNone) {
+  const Json made = Body(Call("POST", "/v1/tokens", R"({"account":"post"})"));
+  const std::string token = made["token"].get<std::string>();
+  const ApiResponse tokens = Call("GET", "/v1/tokens");
+  EXPECT_EQ(tokens.body.find(token.substr(token.size() - 64)), std::string::npos);
+  const Json one = Body(tokens)["items"][0];
+  EXPECT_EQ(one["spiffeId"], "spiffe://cluster.local/ns/default/sa/post");
+  const std::string id = one["id"].get<std::string>();
+  // Not the whole of what is compared with.
+  EXPECT_LT(id.size(), 16u);
+  EXPECT_EQ(api_.Handle({"DELETE", "/v1/tokens/" + id, {}, "", reader_}, kNow).status, 403);
+  EXPECT_EQ(Call("DELETE", "/v1/tokens/" + id.substr(1)).status, 400);
+  ASSERT_EQ(Call("DELETE", "/v1/tokens/" + id).status, 200);
+  EXPECT_FALSE(tokens_.Redeem(token, kNow).ok());
+  EXPECT_EQ(Call("DELETE", "/v1/tokens/" + id).status, 404);
+  EXPECT_TRUE(Body(Call("GET", "/v1/tokens"))["items"].empty());
+
+  const ApiResponse credentials = Call("GET", "/v1/credentials");
+  EXPECT_EQ(credentials.body.find(admin_.substr(7)), std::string::npos);
+  const Json items = Body(credentials)["items"];
+  ASSERT_EQ(items.size(), 2);
+  EXPECT_EQ(items[0], Json({{"name", "ann"}, {"role", "admin"}, {"createdAt", kNow}}));
+  EXPECT_EQ(items[1]["role"], "reader");
+}
+
 TEST_F(ApiTest, TheDescriptionNamesEveryPathThatAnswers) {
   const Json json = Body(Call("GET", "/openapi.json"));
   for (const auto& [path, methods] : json["paths"].items()) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -80,6 +81,19 @@ absl::StatusOr<std::string> Credentials::Create(const Principal& principal, std:
   return secret;
 }
 
+absl::StatusOr<std::vector<CredentialRecord>> Credentials::List() {
+  const auto records = store_->List(Collection::kCredential);
+  if (!records.ok()) return records.status();
+  std::vector<CredentialRecord> found;
+  for (const store::Record& record : *records) {
+    const auto principal = PrincipalFromJson(record.value);
+    if (principal) found.push_back({*principal, record.created_at});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.principal.name < b.principal.name; });
+  return found;
+}
+
 absl::Status Credentials::Delete(std::string_view name, std::string_view author, int64_t now) {
   const auto records = store_->List(Collection::kCredential);
   if (!records.ok()) return records.status();
@@ -90,7 +104,8 @@ absl::Status Credentials::Delete(std::string_view name, std::string_view author,
       transaction.Delete(Collection::kCredential, record.key);
   }
   if (transaction.changes().empty()) {
-    return absl::NotFoundError(absl::StrCat("there is no credential named ", std::string(name)));
+    return absl::NotFoundError(absl::StrCat("there is no credential named ", std::string(name),
+                                            ": see `tullectl credential list`"));
   }
   return store_->Commit(transaction).status();
 }

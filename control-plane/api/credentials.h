@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "certs/private_key.h"
 #include "control-plane/store/store.h"
@@ -24,6 +25,11 @@ struct Principal {
   Role role = Role::kReader;
 };
 
+struct CredentialRecord {
+  Principal principal;
+  int64_t created_at = 0;
+};
+
 class Credentials {
  public:
   // Both outlive this.
@@ -32,6 +38,8 @@ class Credentials {
   // The credential's text, shown once. Names are unique: a second one of a name replaces the first.
   absl::StatusOr<std::string> Create(const Principal& principal, std::string_view author,
                                      int64_t now);
+  // Without secrets, ordered by name.
+  absl::StatusOr<std::vector<CredentialRecord>> List();
   absl::Status Delete(std::string_view name, std::string_view author, int64_t now);
   // `authorization` is the header's value: "Bearer ...". Absent: nobody.
   absl::StatusOr<std::optional<Principal>> Authenticate(std::string_view authorization);

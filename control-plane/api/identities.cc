@@ -96,6 +96,41 @@ ApiResponse Api::CreateToken(const Call& call) {
   return response;
 }
 
+ApiResponse Api::ListTokens(const Call& call) {
+  const auto tokens = parts_.tokens->List(call.now);
+  if (!tokens.ok()) return Refuse(tokens.status());
+  Json items = Json::array();
+  for (const ca::TokenRecord& token : *tokens) {
+    items.push_back({{"id", token.id},
+                     {"spiffeId", token.grant.id.ToString()},
+                     {"services", token.grant.services},
+                     {"createdAt", token.created_at},
+                     {"expiresAt", token.grant.expires_at}});
+  }
+  return Answer({{"items", items}});
+}
+
+ApiResponse Api::RevokeToken(const Call& call) {
+  const auto token = parts_.tokens->Revoke(call.arguments[0], call.caller.name, call.now);
+  if (!token.ok()) return Refuse(token.status());
+  const std::string id = token->grant.id.ToString();
+  ApiResponse response = Answer({{"id", token->id}, {"spiffeId", id}, {"action", "revoked"}});
+  response.event = call.caller.name + " revoked a join token for " + id;
+  return response;
+}
+
+ApiResponse Api::ListCredentials(const Call&) {
+  const auto credentials = parts_.credentials->List();
+  if (!credentials.ok()) return Refuse(credentials.status());
+  Json items = Json::array();
+  for (const CredentialRecord& each : *credentials) {
+    items.push_back({{"name", each.principal.name},
+                     {"role", each.principal.role == Role::kAdmin ? "admin" : "reader"},
+                     {"createdAt", each.created_at}});
+  }
+  return Answer({{"items", items}});
+}
+
 ApiResponse Api::CreateCredential(const Call& call) {
   Json json;
   ApiResponse refusal;

@@ -174,6 +174,10 @@ ApiResponse Api::ProxyConfig(const Call& call) {
   return Answer(json);
 }
 
-ApiResponse Api::Version(const Call&) { return Answer({{"version", parts_.version}}); }
+ApiResponse Api::Version(const Call&) {
+  Json json = {{"version", parts_.version}};
+  if (const uint16_t port = parts_.view->GrpcPort(); port != 0) json["grpcPort"] = port;
+  return Answer(json);
+}
 
 }  // namespace tulle::api

@@ -15,6 +15,10 @@ constexpr Operation kOperations[] = {
      "Validate and store a file of policies, whole or not at all; ?dryRun=true only says what "
      "would change, ?file=NAME is shown in errors",
      "application/yaml"},
+    {"/v1/delete", "post",
+     "Delete policies in one change: {items: [{kind, namespace, name}]}; those that are not there "
+     "are named in `missing`; ?dryRun=true only says what would be deleted",
+     "application/json"},
     {"/v1/policies", "get", "All policies; ?namespace=NS", nullptr},
     {"/v1/policies/{kind}", "get", "Policies of one kind", nullptr},
     {"/v1/policies/{kind}/{namespace}/{name}", "get", "One policy", nullptr},
@@ -38,6 +42,9 @@ constexpr Operation kOperations[] = {
      nullptr},
     {"/v1/tokens", "post", "A join token: {account, namespace, services, ttlSeconds}",
      "application/json"},
+    {"/v1/tokens", "get", "Join tokens that have not expired, by their ids; no secrets", nullptr},
+    {"/v1/tokens/{id}", "delete", "Let nobody join by this token any more", nullptr},
+    {"/v1/credentials", "get", "Names and roles of the credentials; no secrets", nullptr},
     {"/v1/credentials", "post", "A credential for this API: {name, role: reader|admin}",
      "application/json"},
     {"/v1/credentials/{name}", "delete", "Delete a credential", nullptr},
@@ -48,7 +55,8 @@ constexpr Operation kOperations[] = {
     {"/v1/check", "get", "What is wrong with the mesh", nullptr},
     {"/v1/traces", "get", "The newest traces, from spans of sidecars; ?limit=N", nullptr},
     {"/v1/traces/{id}", "get", "One trace", nullptr},
-    {"/v1/version", "get", "Version of the control plane", nullptr},
+    {"/v1/version", "get", "Version of the control plane, and the port that serves sidecars",
+     nullptr},
     {"/openapi.json", "get", "This description", nullptr},
 };
 

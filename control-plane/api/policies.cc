@@ -71,6 +71,28 @@ ApiResponse RefuseKind(const std::string& kind) {
                 "ExternalService, TelemetryPolicy, EgressPolicy");
 }
 
+// {"kind", "namespace", "name"}
+bool ReadKey(const Json& json, policy::DocumentKey* key, ApiResponse* refusal) {
+  std::string kind_text;
+  key->ns = std::string(policy::kDefaultNamespace);
+  if (!json.is_object()) {
+    *refusal = Refuse(400, "is no object", "send {kind, namespace, name}", "items");
+    return false;
+  }
+  if (!ReadText(json, "kind", &kind_text, refusal) ||
+      !ReadText(json, "namespace", &key->ns, refusal) ||
+      !ReadText(json, "name", &key->name, refusal)) {
+    return false;
+  }
+  const auto kind = policy::ParseKind(kind_text);
+  if (!kind) {
+    *refusal = RefuseKind(kind_text);
+    return false;
+  }
+  key->kind = *kind;
+  return true;
+}
+
 }  // namespace
 
 ApiResponse Api::Apply(const Call& call) {
@@ -110,7 +132,7 @@ ApiResponse Api::GetPolicy(const Call& call) {
   const policy::Document* document = parts_.policies->policies().Find(key);
   if (document == nullptr) {
     return Refuse(404, "there is no " + policy::ToText(key),
-                  "see `tullectl get` for those there are");
+                  "see `" + discovery::CommandToList(key) + "` for those there are");
   }
   return Answer(DocumentJson(*document, *parts_.policies));
 }
@@ -118,12 +140,46 @@ ApiResponse Api::GetPolicy(const Call& call) {
 ApiResponse Api::DeletePolicy(const Call& call) {
   const auto kind = policy::ParseKind(call.arguments[0]);
   if (!kind) return RefuseKind(call.arguments[0]);
-  const auto outcome = parts_.policies->Delete({*kind, call.arguments[1], call.arguments[2]},
-                                               call.caller.name, call.now);
+  const auto outcome = parts_.policies->Delete({{*kind, call.arguments[1], call.arguments[2]}},
+                                               false, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   parts_.on_change();
   ApiResponse response = Answer(OutcomeJson(*outcome, false));
   response.event = EventOf(*outcome, call.caller.name);
+  return response;
+}
+
+ApiResponse Api::DeletePolicies(const Call& call) {
+  Json json;
+  ApiResponse refusal;
+  if (!ReadObject(call.request, &json, &refusal)) return refusal;
+  const Json list = json.value("items", Json());
+  if (!list.is_array() || list.empty()) {
+    return Refuse(400, "names nothing to delete", "send [{kind, namespace, name}, ...]", "items");
+  }
+  std::vector<policy::DocumentKey> found;
+  Json missing = Json::array();
+  for (const Json& each : list) {
+    policy::DocumentKey key;
+    if (!ReadKey(each, &key, &refusal)) return refusal;
+    if (parts_.policies->policies().Find(key) != nullptr) {
+      found.push_back(key);
+    } else {
+      missing.push_back({{"kind", std::string(policy::ToText(key.kind))},
+                         {"namespace", key.ns},
+                         {"name", key.name},
+                         {"list", discovery::CommandToList(key)}});
+    }
+  }
+  const bool is_dry_run = call.QueryOr("dryRun", "false") == "true";
+  const auto outcome = parts_.policies->Delete(found, is_dry_run, call.caller.name, call.now);
+  if (!outcome.ok()) return Refuse(outcome.status());
+  Json answer = OutcomeJson(*outcome, is_dry_run);
+  answer["missing"] = missing;
+  ApiResponse response = Answer(answer);
+  if (is_dry_run || outcome->changes.empty()) return response;
+  response.event = EventOf(*outcome, call.caller.name);
+  parts_.on_change();
   return response;
 }
 

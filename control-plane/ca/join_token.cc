@@ -15,6 +15,7 @@ using store::Collection;
 
 constexpr std::string_view kPrefix = "tulle1.";
 constexpr size_t kHexBytes = 64;
+constexpr size_t kIdBytes = 12;  // of the hash: enough to tell tokens apart, no use to a guesser
 constexpr int64_t kKeptSeconds = 7 * 24 * 3600;
 
 bool IsHex(std::string_view text) {
@@ -139,6 +140,39 @@ absl::StatusOr<std::vector<std::string>> JoinTokens::ServicesOf(const certs::Spi
   if (!id.namespace_name() || !id.service_account()) return std::vector<std::string>();
   return std::vector<std::string>{std::string(*id.namespace_name()) + "/" +
                                   std::string(*id.service_account())};
+}
+
+absl::StatusOr<std::vector<TokenRecord>> JoinTokens::List(int64_t now) {
+  const auto records = store_->List(Collection::kJoinToken);
+  if (!records.ok()) return records.status();
+  std::vector<TokenRecord> tokens;
+  for (const store::Record& record : *records) {
+    auto grant = GrantFromJson(record.value);
+    if (!grant.ok() || grant->expires_at <= now) continue;
+    tokens.push_back({record.key.substr(0, kIdBytes), *std::move(grant), record.created_at});
+  }
+  return tokens;
+}
+
+absl::StatusOr<TokenRecord> JoinTokens::Revoke(std::string_view id, std::string_view author,
+                                               int64_t now) {
+  if (id.size() < kIdBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", std::string(id), "\" is no id of a token: see `tullectl token list`"));
+  }
+  const auto records = store_->List(Collection::kJoinToken);
+  if (!records.ok()) return records.status();
+  for (const store::Record& record : *records) {
+    auto grant = GrantFromJson(record.value);
+    if (!grant.ok() || !record.key.starts_with(id)) continue;
+    store::Transaction transaction(std::string(author), now);
+    transaction.Delete(Collection::kJoinToken, record.key);
+    const auto revision = store_->Commit(transaction);
+    if (!revision.ok()) return revision.status();
+    return TokenRecord{record.key.substr(0, kIdBytes), *std::move(grant), record.created_at};
+  }
+  return absl::NotFoundError(absl::StrCat("there is no token with the id ", std::string(id),
+                                          ": see `tullectl token list`"));
 }
 
 absl::StatusOr<int64_t> JoinTokens::LatestExpiry() {

@@ -43,6 +43,13 @@ struct RefusedJoin {
   int64_t last_tried = 0;
 };
 
+// A token that was made, without what would let one use it.
+struct TokenRecord {
+  std::string id;  // the beginning of its secret's hash
+  TokenGrant grant;
+  int64_t created_at = 0;
+};
+
 class JoinTokens {
  public:
   // Both outlive this.
@@ -65,6 +72,11 @@ class JoinTokens {
   // By SPIFFE ID, since the start, until that identity joins; under "" all with tokens that are not
   // known.
   const std::map<std::string, RefusedJoin>& refused() const { return refused_; }
+  // Those that have not expired.
+  absl::StatusOr<std::vector<TokenRecord>> List(int64_t now);
+  // Nobody joins by it any more; who has joined stays. kNotFound, or kInvalidArgument for what is
+  // no id.
+  absl::StatusOr<TokenRecord> Revoke(std::string_view id, std::string_view author, int64_t now);
 
  private:
   store::Store* store_;

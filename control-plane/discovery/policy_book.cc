@@ -1,5 +1,6 @@
 #include "control-plane/discovery/policy_book.h"
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -58,6 +59,17 @@ absl::StatusOr<const store::PastRecord*> VersionAt(const std::vector<store::Past
 
 }  // namespace
 
+std::string CommandToList(const policy::DocumentKey& key) {
+  std::string kind = absl::AsciiStrToLower(std::string(policy::ToText(key.kind)));
+  if (kind.ends_with('y')) {
+    kind.replace(kind.size() - 1, 1, "ies");
+  } else {
+    kind += 's';
+  }
+  const std::string where = key.ns == policy::kDefaultNamespace ? "" : " -n " + key.ns;
+  return "tullectl get " + kind + where;
+}
+
 absl::StatusOr<std::unique_ptr<PolicyBook>> PolicyBook::Open(store::Store* store) {
   std::unique_ptr<PolicyBook> book(new PolicyBook(store));
   const absl::Status status = book->Load();
@@ -111,17 +123,23 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Apply(const File& file, bool is_dry_run
   return outcome;
 }
 
-absl::StatusOr<ApplyOutcome> PolicyBook::Delete(const policy::DocumentKey& key,
-                                                std::string_view author, int64_t now) {
-  const policy::Document* document = policies_.Find(key);
-  if (document == nullptr) {
-    return absl::NotFoundError(absl::StrCat("there is no ", policy::ToText(key),
-                                            ": see `tullectl get` for those that are"));
-  }
+absl::StatusOr<ApplyOutcome> PolicyBook::Delete(const std::vector<policy::DocumentKey>& keys,
+                                                bool is_dry_run, std::string_view author,
+                                                int64_t now) {
   ApplyOutcome outcome;
-  outcome.changes.push_back({key, PolicyChange::Action::kDeleted, *document, std::nullopt});
+  outcome.revision = revision_;
   policy::PolicySet policies = policies_;
-  policies.Erase(key);
+  for (const policy::DocumentKey& key : keys) {
+    const policy::Document* document = policies_.Find(key);
+    if (document == nullptr) {
+      return absl::NotFoundError(absl::StrCat("there is no ", policy::ToText(key), ": see `",
+                                              CommandToList(key), "` for those that are"));
+    }
+    // Named twice it is deleted once.
+    if (!policies.Erase(key)) continue;
+    outcome.changes.push_back({key, PolicyChange::Action::kDeleted, *document, std::nullopt});
+  }
+  if (is_dry_run) return outcome;
   const absl::Status status = Commit(outcome, std::move(policies), author, now);
   if (!status.ok()) return status;
   outcome.revision = revision_;

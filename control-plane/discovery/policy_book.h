@@ -35,6 +35,9 @@ struct ApplyOutcome {
   int64_t revision = 0;  // of the policies, after the change
 };
 
+// "tullectl get httproutes -n shop": shows those beside which a policy was looked for.
+std::string CommandToList(const policy::DocumentKey& key);
+
 class PolicyBook {
  public:
   // `store` outlives this. A stored policy that this version cannot read is left out of force and
@@ -55,9 +58,9 @@ class PolicyBook {
   // A dry run says what would happen.
   absl::StatusOr<ApplyOutcome> Apply(const File& file, bool is_dry_run, std::string_view author,
                                      int64_t now);
-  // kNotFound when there is no such policy.
-  absl::StatusOr<ApplyOutcome> Delete(const policy::DocumentKey& key, std::string_view author,
-                                      int64_t now);
+  // All of them in one change. kNotFound, and nothing is deleted, when one of them is not there.
+  absl::StatusOr<ApplyOutcome> Delete(const std::vector<policy::DocumentKey>& keys, bool is_dry_run,
+                                      std::string_view author, int64_t now);
   absl::StatusOr<std::vector<store::PastRecord>> History(const policy::DocumentKey& key);
   // Every change of every policy that is remembered, newest first.
   absl::StatusOr<std::vector<store::PastRecord>> AllHistory() {

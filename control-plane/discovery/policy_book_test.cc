@@ -62,8 +62,8 @@ TEST_F(PolicyBookTest, ChangesAreNamedAndVersioned) {
   EXPECT_GT(book_->revision(), revision);
   const policy::DocumentKey key{policy::Kind::kPeerAuthentication, "default", "a"};
   EXPECT_EQ(book_->History(key)->size(), 2);
-  ASSERT_TRUE(book_->Delete(key, "ann", 2).ok());
-  EXPECT_EQ(book_->Delete(key, "ann", 2).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(book_->Delete({key}, false, "ann", 2).ok());
+  EXPECT_EQ(book_->Delete({key}, false, "ann", 2).status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(book_->policies().documents().empty());
 }
 

@@ -95,6 +95,9 @@ class ControlPlane : public api::ControlPlaneView {
   const discovery::Mesh& CurrentMesh() const override { return factory_->mesh(); }
   snapshot::Snapshot SnapshotOf(const std::string& proxy) const override;
   size_t HeldLeases() const override { return registry_.held(); }
+  uint16_t GrpcPort() const override { return grpc_port_; }
+  // Where the frontend serves sidecars, once it does.
+  void SetGrpcPort(uint16_t port) { grpc_port_ = port; }
 
   int64_t Now() const;  // seconds since the epoch
   telemetry::Log& log() { return log_; }
@@ -141,6 +144,7 @@ class ControlPlane : public api::ControlPlaneView {
   int64_t cleaned_at_ = 0;
   int64_t clock_ahead_ = 0;  // of the monotonic one, in seconds
   std::chrono::milliseconds clock_trusted_from_{0};
+  uint16_t grpc_port_ = 0;
 };
 
 }  // namespace tulle::server

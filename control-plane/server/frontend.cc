@@ -115,6 +115,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   if (status.ok()) status = rest_door_->Listen(options.rest);
   if (status.ok()) status = health_door_->Listen(options.health);
   if (!status.ok()) return status;
+  plane_.SetGrpcPort(grpc_address().port());
   plane_.SetRootsObserver(renew);
   SaveAdminFile();
   return absl::OkStatus();
