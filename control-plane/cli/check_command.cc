@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "certs/certificate.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/table.h"
@@ -17,13 +18,13 @@ struct Hint {
 
 // By the names of the API's checks.
 constexpr Hint kHints[] = {
-    {"proxies connected", "is the sidecar running, and does it reach port 15012 of tulle-control?"},
+    {"proxies connected", "is the sidecar running, and does it reach port $PORT of tulle-control?"},
     {"configuration accepted", "see the reason with `tullectl status PROXY`, then mend the policy"},
     {"workloads healthy", "a missed lease or a failing application: look at its sidecar's log"},
     {"leases", "many workloads went silent at once: look at the network"},
     {"root certificate", "make a new root:"},
     {"certificates of workloads",
-     "in order: is the clock there right (date -u)? Does its sidecar reach port 15012? Then a new "
+     "in order: is the clock there right (date -u)? Does its sidecar reach port $PORT? Then a new "
      "join token, into the FILE that its sidecar's --token-file names: it joins by itself within a "
      "minute, applications stay as they are"},
     {"join tokens",
@@ -32,9 +33,10 @@ constexpr Hint kHints[] = {
     {"policies readable", "the store was written by another version: apply the policy again"},
 };
 
-std::string HintFor(const std::string& check) {
+// `port`: where the control plane serves sidecars.
+std::string HintFor(const std::string& check, int64_t port) {
   for (const Hint& hint : kHints) {
-    if (check == hint.check) return hint.text;
+    if (check == hint.check) return absl::StrReplaceAll(hint.text, {{"$PORT", absl::StrCat(port)}});
   }
   return "";
 }
@@ -151,6 +153,8 @@ absl::StatusOr<int> Check(Session& session) {
     if (!session.wants_json()) session.out() << "× tulle-control answers\n";
     return WithRecovery(version.status(), *destination, session.environment.now());
   }
+  const auto port = session.GrpcPort();
+  if (!port.ok()) return port.status();
   Findings findings(session);
   findings.Add("tulle-control answers", true, destination->server, "");
   findings.Add("its certificate", true, "proved by " + destination->ca_source, "");
@@ -169,7 +173,7 @@ absl::StatusOr<int> Check(Session& session) {
   findings.Add("credential accepted", true, destination->credential_source, "");
   for (const Json& check : PartAt(*checks, "/items")) {
     const std::string name = TextAt(check, "/name");
-    findings.Add(name, TrueAt(check, "/ok"), TextAt(check, "/message"), HintFor(name),
+    findings.Add(name, TrueAt(check, "/ok"), TextAt(check, "/message"), HintFor(name, *port),
                  PartAt(check, "/commands"));
   }
   return findings.Finish();

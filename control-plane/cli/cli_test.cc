@@ -10,12 +10,15 @@
 #include "control-plane/cli/destination.h"
 #include "control-plane/cli/file_set.h"
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/line_diff.h"
+#include "control-plane/cli/list_file.h"
 #include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/trouble.h"
+#include "control-plane/cli/wrap.h"
 
 namespace tulle::cli {
 namespace {
@@ -39,6 +42,51 @@ TEST(Table, ColumnsAreThreeSpacesApartAndControlBytesGo) {
             "authentication   no     a b [31m\n");
 }
 
+TEST(Table, LongTextStandsBelowItsRow) {
+  Table table({"NAME", "STATE", "WHERE"});
+  table.AddRow({"post", "up", "a place that is rather far away"}, "reason: none that is known yet");
+  table.AddRow({"shop", "down", "here"});
+  std::ostringstream wide;
+  table.Print(wide);
+  EXPECT_EQ(wide.str(),
+            "NAME   STATE   WHERE\n"
+            "post   up      a place that is rather far away\n"
+            "    reason: none that is known yet\n"
+            "shop   down    here\n");
+  std::ostringstream narrow;
+  table.Print(narrow, 30);
+  EXPECT_EQ(narrow.str(),
+            "NAME   STATE\n"
+            "post   up\n"
+            "    WHERE: a place that is\n"
+            "    rather far away\n"
+            "    reason: none that is known\n"
+            "    yet\n"
+            "shop   down\n"
+            "    WHERE: here\n");
+}
+
+TEST(Wrap, BreaksAtBlanksAlone) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(Wrapped("one two three", 7), (Lines{"one two", "three"}));
+  EXPECT_EQ(Wrapped("longerthanthat x", 7), (Lines{"longerthanthat", "x"}));
+  EXPECT_EQ(Wrapped("äöü äöü", 7), Lines{"äöü äöü"});
+  EXPECT_EQ(Wrapped("one two", 0), Lines{"one two"});
+}
+
+TEST(Lifetime, IsWrittenAsTablesPrintIt) {
+  EXPECT_EQ(*ParseLifetime("10m"), 600);
+  EXPECT_EQ(*ParseLifetime("7d"), 7 * 86400);
+  EXPECT_EQ(*ParseLifetime("1d12h"), 36 * 3600);
+  EXPECT_EQ(*ParseLifetime("87600h"), 3650 * 86400);
+  for (const char* bad : {"", "0s", "soon", "10", "m", "1w", "-1h", "500ms", "1h "}) {
+    EXPECT_NE(TextOf(ParseLifetime(bad).status()).find("is no duration"), std::string::npos) << bad;
+  }
+  for (const char* bad : {"100000h", "3651d", "99999999999999999999s"}) {
+    EXPECT_NE(TextOf(ParseLifetime(bad).status()).find("at most 3650d"), std::string::npos) << bad;
+  }
+}
+
 TEST(Table, AgesAreAsExactAsNeeded) {
   EXPECT_EQ(FormatAge(-5), "0s");
   EXPECT_EQ(FormatAge(119), "119s");
@@ -59,6 +107,8 @@ TEST(LineDiff, ShowsHunksWithLinesAround) {
       UnifiedDiff("x", "a\n1\n2\n3\n4\n5\n6\n7\nb\n", "A\n1\n2\n3\n4\n5\n6\n7\nB\n");
   EXPECT_NE(far.find("@@ -1,4 +1,4 @@"), std::string::npos) << far;
   EXPECT_NE(far.find("@@ -6,4 +6,4 @@"), std::string::npos) << far;
+  EXPECT_NE(UnifiedDiff("x", "", "a\n", "revision 7").find("+++ x (revision 7)\n"),
+            std::string::npos);
 }
 
 TEST(CommandLine, OptionsStandBeforeOrAfterTheCommand) {
@@ -102,9 +152,20 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
       {{"apply"}, "--filename is required"},
       {{"proxy-config"}, "tullectl proxy-config --help"},
       {{"apply", "-f", "a.yaml", "b.yaml"}, "-f takes one file: repeat it for each"},
-      {{"get", "httproutes", "-o", "xml"}, "xml"},
+      {{"get", "httproutes", "-o", "xml"},
+       "\"xml\" is no form of output here\nhint: one of table, wide, name, json, yaml"},
+      {{"token", "create", "-o", "name"},
+       "\"name\" is no form of output here\nhint: one of table, raw, json, yaml"},
+      {{"get", "all", "-o", "3"}, "\"3\" is no form of output"},
       {{"token"}, "tullectl token --help"},
-      {{"completion", "tcsh"}, "tcsh"},
+      {{"completion", "tcsh"}, "\"tcsh\" is no shell known here\nhint: one of bash, zsh, fish"},
+      {{"rollback", "--to-revision", "0"},
+       "\"0\" is no revision\nhint: write a whole number from 1\n"},
+      {{"run", "--service", "a", "--port", "70000"},
+       "\"70000\" is no port\nhint: write a whole number 1 to 65535\n"},
+      {{"run", "--service", "a", "--port", "web"}, "\"web\" is no port"},
+      {{"run", "--service", "a", "--protocol", "udp"}, "\"udp\" is no protocol"},
+      {{"help", "aply"}, "did you mean apply?"},
   };
   for (const Case& each : cases) {
     const auto parsed = ParseCommandLine(each.arguments);
@@ -112,7 +173,40 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
     const std::string text = TextOf(std::get<absl::Status>(parsed));
     EXPECT_NE(text.find(each.expected), std::string::npos) << text;
     EXPECT_NE(text.find("hint: "), std::string::npos) << text;
+    // What CLI11 calls its own checks.
+    for (const char* inner : {"FAILED", "{", "->", "Check ", "Could not convert"}) {
+      EXPECT_EQ(text.find(inner), std::string::npos) << text;
+    }
   }
+}
+
+TEST(CommandLine, ValuesAreTakenAsTheyAreMeant) {
+  const auto parsed = ParseCommandLine({"run", "--service", "a", "--port", "8080", "--protocol",
+                                        "tcp", "--drain-time", "5", "--", "x"});
+  ASSERT_TRUE(std::holds_alternative<Invocation>(parsed));
+  const RunFlags& run = std::get<Invocation>(parsed).run;
+  EXPECT_EQ(run.port, 8080);
+  EXPECT_EQ(run.protocol, "tcp");
+  EXPECT_EQ(run.drain_seconds, 5);
+  EXPECT_EQ(std::get<Invocation>(ParseCommandLine({"rollback", "--to-revision", "12"})).revision,
+            12);
+  EXPECT_EQ(std::get<Invocation>(ParseCommandLine({"get", "all", "-o", "JSON"})).format,
+            Format::kJson);
+}
+
+TEST(CommandLine, HelpAndVersionAreCommandsAndFlags) {
+  const auto version = ParseCommandLine({"--version"});
+  ASSERT_TRUE(std::holds_alternative<Invocation>(version));
+  EXPECT_EQ(std::get<Invocation>(version).command, Command::kVersion);
+  EXPECT_TRUE(std::get<Invocation>(version).client_only);
+  const auto text = [](const std::vector<std::string>& arguments) {
+    const auto parsed = ParseCommandLine(arguments);
+    return std::holds_alternative<HelpText>(parsed) ? std::get<HelpText>(parsed).text : "";
+  };
+  EXPECT_NE(text({"help"}), "");
+  EXPECT_EQ(text({"help"}), text({"--help"}));
+  EXPECT_EQ(text({"help", "token", "create"}), text({"token", "create", "--help"}));
+  EXPECT_NE(text({"help"}).find("Exit codes: 0 done; 1 "), std::string::npos);
 }
 
 std::vector<Selected> Select(const std::string& kind, const std::vector<std::string>& names = {}) {
@@ -146,29 +240,35 @@ TEST(ProxyPart, BeginningsAreEnough) {
 }
 
 TEST(CommandLine, HelpOfEachCommandHasExamples) {
-  const auto top = ParseCommandLine({"--help"});
-  ASSERT_TRUE(std::holds_alternative<HelpText>(top));
-  for (const auto& [path, words] : WordsOfCommands()) {
+  for (const auto& [path, words] : VocabularyOfCommands().words) {
     EXPECT_FALSE(words.empty()) << path;
-    if (path.empty()) continue;
     std::vector<std::string> arguments;
     std::istringstream stream(path + " --help");
     for (std::string word; stream >> word;) arguments.push_back(word);
     const auto parsed = ParseCommandLine(arguments);
     ASSERT_TRUE(std::holds_alternative<HelpText>(parsed)) << path;
     const std::string text = std::get<HelpText>(parsed).text;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+    for (const char* inner : {" in [", "{", ":INT", "Excludes"}) {
+      EXPECT_EQ(text.find(inner), std::string::npos) << text;
+    }
+    if (path.empty()) continue;
     EXPECT_NE(text.find("Usage: tullectl " + path), std::string::npos) << text;
     EXPECT_NE(text.find("Examples:\n  "), std::string::npos) << text;
+    EXPECT_TRUE(path == "help" || text.find("tullectl --help") != std::string::npos) << text;
   }
 }
 
 TEST(Completion, KnowsCommandsAndKinds) {
-  const std::string bash = CompletionScript("bash", WordsOfCommands());
+  const std::string bash = CompletionScript("bash", VocabularyOfCommands());
   EXPECT_NE(bash.find("\"token\") words=\"create "), std::string::npos) << bash;
+  EXPECT_NE(bash.find("\"token create\") words=\"table raw json yaml\""), std::string::npos)
+      << bash;
   EXPECT_NE(bash.find("peerauthentication"), std::string::npos);
   EXPECT_EQ(bash.find("--help --help"), std::string::npos) << bash;
   EXPECT_TRUE(CompletionScript("zsh", {}).starts_with("autoload"));
-  EXPECT_NE(CompletionScript("fish", {{"get", {"x"}}}).find("complete -c tullectl"),
+  EXPECT_NE(CompletionScript("fish", {{{"get", {"x"}}}, {}, {}}).find("complete -c tullectl"),
             std::string::npos);
 }
 
@@ -265,6 +365,19 @@ TEST_F(Destinations, WhatIsMissingOrBadIsSaidWithoutTheSecret) {
   const auto refused = ResolveDestination({.credential_file = bad}, {});
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(TextOf(refused.status()).find("two"), std::string::npos);
+  const std::string word = Write("word", "s3cret\n");
+  const std::string json = Write("word.json", R"({"credential":"s3cret"})");
+  for (const std::string& path : {word, json}) {
+    const std::string text =
+        TextOf(ResolveDestination({.server = "https://a:1", .credential_file = path}, {}).status());
+    EXPECT_NE(text.find(path + " says who calls"), std::string::npos) << text;
+    EXPECT_NE(text.find("hint: pass --ca-file FILE"), std::string::npos) << text;
+    EXPECT_EQ(text.find("s3cret"), std::string::npos) << text;
+  }
+  const std::string empty = Write("empty.json", R"({"ca":"PEM"})");
+  EXPECT_NE(TextOf(ResolveDestination({.credential_file = empty}, {}).status())
+                .find("holds no credential"),
+            std::string::npos);
   for (const char* server :
        {"", "http://a", "https://a:0", "https://a:99999", "a/b", "u@a", "::1"}) {
     EXPECT_FALSE(NormalizeServer(server).ok()) << server;
@@ -294,6 +407,36 @@ TEST_F(FileSets, ProblemsArePlacedInTheirFiles) {
   files->Place(&problem);
   EXPECT_EQ(problem.file, folder_ + "/d/a.yaml");
   EXPECT_EQ(problem.line, 4);
+}
+
+TEST_F(FileSets, ListsAreTakenApart) {
+  std::istringstream in;
+  const std::string yaml =
+      "apiVersion: v1\nkind: List\nitems:\n- apiVersion: tulle.dev/v1alpha1\n"
+      "  kind: ExternalService\n  metadata: {name: one, annotations: {note: \"yes\"}}\n"
+      "  spec: {hosts: [a.example], ports: [{number: 80, protocol: http}]}\n"
+      "- apiVersion: tulle.dev/v1alpha1\n  kind: ExternalService\n  metadata: {name: two}\n"
+      "  spec: {hosts: [b.example], ports: [{number: 80, protocl: http}]}\n";
+  FileSet files;
+  files.Add("first.yaml", kStrict);
+  files.Add("list.yaml", yaml);
+  // The line is that of the item: a list has no better one.
+  const policy::ParsedFile parsed = files.Parse();
+  ASSERT_FALSE(parsed.ok());
+  EXPECT_EQ(parsed.problems[0].file, "list.yaml");
+  EXPECT_EQ(parsed.problems[0].line, 8);
+  FileSet good;
+  good.Add("first.yaml", kStrict);
+  std::string mended = yaml;
+  mended.replace(mended.find("protocl"), 7, "protocol");
+  mended.erase(0, mended.find("items:"));  // without a kind
+  good.Add("list.yaml", mended);
+  ASSERT_TRUE(good.Parse().ok()) << ToText(good.Parse().problems);
+  ASSERT_EQ(good.Parse().documents.size(), 3u);
+  EXPECT_EQ(good.Parse().documents[1].annotations.at("note"), "yes");
+  EXPECT_FALSE(UnwrapList("kind: Other\nitems: []\n").has_value());
+  EXPECT_FALSE(UnwrapList("items: [").has_value());
+  EXPECT_FALSE(UnwrapList(kStrict).has_value());
 }
 
 TEST_F(FileSets, EachBadFileIsReported) {

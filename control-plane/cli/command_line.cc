@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "absl/strings/str_split.h"
 #include "control-plane/cli/grammar.h"
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/proxy_part.h"
@@ -90,6 +91,9 @@ absl::Status Explain(const CLI::App& app, const std::vector<std::string>& argume
                      const CLI::ParseError& error) {
   const Trail trail = FollowTrail(app, arguments);
   const std::string see = "See `" + PathOf(*trail.command) + " --help`";
+  if (const auto* wrong = dynamic_cast<const WrongValue*>(&error)) {
+    return Trouble(wrong->what(), wrong->hint);
+  }
   if (!trail.unknown_command.empty()) {
     return Trouble(
         "unknown command \"" + trail.unknown_command + "\" for " + PathOf(*trail.command),
@@ -107,24 +111,56 @@ absl::Status Explain(const CLI::App& app, const std::vector<std::string>& argume
   return Trouble(error.what(), see);
 }
 
-void CollectWords(const CLI::App& app, const std::string& path,
-                  std::map<std::string, std::vector<std::string>>* words) {
+void CollectOptions(const CLI::App& app, const std::string& path, Vocabulary* vocabulary) {
+  for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) {
+    if (option->get_items_expected_max() == 0) continue;
+    for (const std::string& name : option->get_snames()) vocabulary->valued.insert("-" + name);
+    for (const std::string& name : option->get_lnames()) {
+      vocabulary->valued.insert("--" + name);
+      if (name == "output") {
+        vocabulary->formats[path] = absl::StrSplit(option->get_type_name(), '|');
+      }
+    }
+  }
+}
+
+void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* vocabulary) {
   std::vector<std::string> here = NamesOfCommands(app);
   for (const std::string& child : NamesOfCommands(app)) {
-    CollectWords(*ChildNamed(app, child), path.empty() ? child : path + " " + child, words);
+    CollectWords(*ChildNamed(app, child), path.empty() ? child : path + " " + child, vocabulary);
   }
+  CollectOptions(app, path, vocabulary);
   for (const std::string& option : NamesOfOptions(app)) {
     if (std::find(here.begin(), here.end(), option) == here.end()) here.push_back(option);
   }
   if (path == "get" || path == "delete" || path == "history" || path == "rollback") {
     for (const std::string& kind : KindWords()) here.push_back(kind);
-    if (path == "get") here.push_back("all");
+    if (path == "get") here.insert(here.end(), {"all", "services", "proxies", "namespaces"});
   } else if (path == "proxy-config") {
     for (const std::string_view part : kProxyParts) here.emplace_back(part);
   } else if (path == "completion") {
     here.insert(here.end(), {"bash", "zsh", "fish"});
+  } else if (path == "help") {
+    for (const std::string& command : NamesOfCommands(*app.get_parent())) here.push_back(command);
   }
-  (*words)[path] = here;
+  vocabulary->words[path] = here;
+}
+
+// `tullectl help get` is `tullectl get --help`.
+std::vector<std::string> OwnWords(const std::vector<std::string>& arguments) {
+  // What follows -- is another program's.
+  std::vector<std::string> own(arguments.begin(),
+                               std::find(arguments.begin(), arguments.end(), "--"));
+  if (own.empty() || own[0] != "help") return own;
+  if (own.size() > 1) own.erase(own.begin());
+  if (arguments.size() == 1) own[0] = "--help";
+  own.push_back("--help");
+  return own;
+}
+
+HelpText HelpOf(const CLI::App& command) {
+  return HelpText{
+      command.help(command.get_parent() == nullptr ? "" : PathOf(*command.get_parent()))};
 }
 
 }  // namespace
@@ -134,28 +170,32 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
   Grammar grammar;
   CLI::App& app = grammar.app();
   if (arguments.empty()) return HelpText{app.help()};
-  // What follows -- is another program's.
+  const std::vector<std::string> own = OwnWords(arguments);
   const auto end = std::find(arguments.begin(), arguments.end(), "--");
-  const std::vector<std::string> own(arguments.begin(), end);
   if (end != arguments.end()) grammar.invocation().run.program.assign(end + 1, arguments.end());
   try {
     // CLI11 takes them from the back.
     app.parse(std::vector<std::string>(own.rbegin(), own.rend()));
-  } catch (const CLI::CallForHelp&) {
-    const CLI::App* command = FollowTrail(app, own).command;
-    return HelpText{
-        command->help(command->get_parent() == nullptr ? "" : PathOf(*command->get_parent()))};
+  } catch (const CLI::CallForHelp& help) {
+    const Trail trail = FollowTrail(app, own);
+    return trail.unknown_command.empty()
+               ? std::variant<Invocation, HelpText, absl::Status>(HelpOf(*trail.command))
+               : Explain(app, own, help);
+  } catch (const CLI::CallForVersion&) {
+    Invocation version;
+    version.client_only = true;
+    return version;
   } catch (const CLI::ParseError& error) {
     return Explain(app, own, error);
   }
   return grammar.invocation();
 }
 
-std::map<std::string, std::vector<std::string>> WordsOfCommands() {
+Vocabulary VocabularyOfCommands() {
   Grammar grammar;
-  std::map<std::string, std::vector<std::string>> words;
-  CollectWords(grammar.app(), "", &words);
-  return words;
+  Vocabulary vocabulary;
+  CollectWords(grammar.app(), "", &vocabulary);
+  return vocabulary;
 }
 
 }  // namespace tulle::cli

@@ -3,12 +3,12 @@
 #ifndef TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_
 #define TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_
 
-#include <map>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "control-plane/cli/completion.h"
 #include "control-plane/cli/invocation.h"
 
 namespace tulle::cli {
@@ -21,8 +21,8 @@ struct HelpText {
 std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
     const std::vector<std::string>& arguments);
 
-// For completion: what may follow each chain of commands ("", "get", "token create").
-std::map<std::string, std::vector<std::string>> WordsOfCommands();
+// For completion.
+Vocabulary VocabularyOfCommands();
 
 }  // namespace tulle::cli
 

@@ -32,6 +32,12 @@ absl::StatusOr<int> CreateToken(Session& session);
 absl::StatusOr<int> IssueCertificate(Session& session);
 absl::StatusOr<int> RotateRoot(Session& session);
 absl::StatusOr<int> ShowRoots(Session& session);
+// credential_commands.cc
+absl::StatusOr<int> ListTokens(Session& session);
+absl::StatusOr<int> RevokeToken(Session& session);
+absl::StatusOr<int> CreateCredential(Session& session);
+absl::StatusOr<int> ListCredentials(Session& session);
+absl::StatusOr<int> DeleteCredential(Session& session);
 // check_command.cc
 absl::StatusOr<int> Check(Session& session);
 absl::StatusOr<int> Version(Session& session);

@@ -46,11 +46,12 @@ absl::StatusOr<int> GetServers(Session& session) {
   }
   Table table({"CURRENT", "NAME", "SERVER", "NAMESPACE"});
   for (const ServerEntry& entry : config->entries) {
+    if (session.invocation.format == Format::kName) session.out() << entry.name << "\n";
     table.AddRow({entry.name == config->current ? "*" : " ", entry.name,
                   entry.server.empty() ? "(of the credential file)" : entry.server,
                   entry.ns.empty() ? "default" : entry.ns});
   }
-  table.Print(session.out());
+  if (session.invocation.format != Format::kName) session.Show(table);
   return 0;
 }
 

@@ -43,6 +43,9 @@ absl::Status ReadCredentialFile(const std::string& path, Destination* destinatio
       return Trouble(path + " holds no credential", "expected {server, ca, credential} as JSON");
     }
     destination->credential = FieldOf(json, "credential");
+    if (destination->credential.empty()) {
+      return Trouble(path + " holds no credential", "expected {server, ca, credential} as JSON");
+    }
     if (destination->server.empty()) destination->server = FieldOf(json, "server");
     if (destination->ca_pem.empty()) {
       destination->ca_pem = FieldOf(json, "ca");
@@ -123,6 +126,12 @@ absl::StatusOr<Destination> ResolveDestination(
   if (!entry.credential_file.empty()) {
     const absl::Status status = ReadCredentialFile(entry.credential_file, &destination);
     if (!status.ok()) return status;
+  }
+  if (destination.ca_pem.empty() && !destination.credential_source.empty()) {
+    return Trouble(destination.credential_source +
+                       " says who calls, but not by which CA the control plane proves itself",
+                   "pass --ca-file FILE too; `tullectl cert roots -o raw > FILE` makes it where "
+                   "a credential file with `ca` is, like admin.json");
   }
   if (destination.ca_pem.empty()) {
     return Trouble(

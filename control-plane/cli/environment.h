@@ -25,6 +25,7 @@ struct Environment {
   std::function<int64_t()> now = {};                  // seconds since the epoch
   std::function<void(int64_t seconds)> pause = {};
   std::function<std::unique_ptr<ApiClient>(const Destination&)> connect = {};
+  size_t width = 0;  // of the terminal that out is; 0: it is none
 };
 
 }  // namespace tulle::cli

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/list_file.h"
 #include "control-plane/cli/trouble.h"
 #include "control-plane/policy/policy_set.h"
 
@@ -68,12 +69,22 @@ absl::Status FileSet::AddFolder(const std::string& path, bool is_recursive) {
   return absl::OkStatus();
 }
 
+int FileSet::File::LineOf(int line) const {
+  const size_t at = static_cast<size_t>(line);
+  return line > 0 && at <= lines_of_list.size() ? lines_of_list[at - 1] : line;
+}
+
 void FileSet::Add(std::string name, std::string text) {
   if (!combined_.empty()) {
     combined_ += "---\n";
     ++lines_;
   }
-  files_.push_back({std::move(name), text, lines_});
+  std::vector<int> lines_of_list;
+  if (auto list = UnwrapList(text)) {
+    text = std::move(list->text);
+    lines_of_list = std::move(list->lines);
+  }
+  files_.push_back({std::move(name), text, lines_, std::move(lines_of_list)});
   if (!text.empty() && text.back() != '\n') text += '\n';
   lines_ += static_cast<int>(std::count(text.begin(), text.end(), '\n'));
   combined_ += text;
@@ -86,7 +97,7 @@ void FileSet::Place(policy::Problem* problem) const {
   for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
     if (problem->line <= file->lines_before) continue;
     problem->file = file->name;
-    problem->line -= file->lines_before;
+    problem->line = file->LineOf(problem->line - file->lines_before);
     return;
   }
 }
@@ -94,7 +105,8 @@ void FileSet::Place(policy::Problem* problem) const {
 policy::ParsedFile FileSet::Parse(std::string_view default_ns) const {
   policy::ParsedFile all;
   for (const File& file : files_) {
-    const policy::ParsedFile parsed = policy::ParseDocuments(file.text, file.name, default_ns);
+    policy::ParsedFile parsed = policy::ParseDocuments(file.text, file.name, default_ns);
+    for (policy::Problem& problem : parsed.problems) problem.line = file.LineOf(problem.line);
     all.problems.insert(all.problems.end(), parsed.problems.begin(), parsed.problems.end());
   }
   if (!all.ok()) return all;

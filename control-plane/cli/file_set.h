@@ -37,6 +37,10 @@ class FileSet {
     std::string name;
     std::string text;
     int lines_before;
+    // Of a file with a list: where each line of `text` stood, from line 1; else empty.
+    std::vector<int> lines_of_list;
+
+    int LineOf(int line) const;
   };
 
   absl::Status AddFolder(const std::string& path, bool is_recursive);

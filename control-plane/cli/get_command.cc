@@ -1,4 +1,6 @@
 #include <ctime>
+#include <map>
+#include <optional>
 
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/kinds.h"
@@ -69,23 +71,64 @@ std::string AgeOf(const Json& policy, int64_t now) {
   return FormatAge(now - timegm(&parts));
 }
 
-void PrintPolicies(Session& session, const Json& items, bool of_all_kinds) {
+// The last change of a policy: {revision, at, author}, out of the history of all.
+class LastChanges {
+ public:
+  static absl::StatusOr<LastChanges> Read(Session& session) {
+    auto history = session.Get("/v1/history");
+    if (!history.ok()) return history.status();
+    return LastChanges(*std::move(history));
+  }
+
+  // Null: it is older than the history that is shown.
+  const Json* Of(const Json& policy) const {
+    for (const Json& entry : PartAt(history_, "/items")) {
+      for (const Json& change : PartAt(entry, "/changes")) {
+        if (TextAt(change, "/kind") == TextAt(policy, "/kind") &&
+            TextAt(change, "/name") == TextAt(policy, "/metadata/name") &&
+            TextAt(change, "/namespace") == TextAt(policy, "/metadata/namespace")) {
+          return &entry;
+        }
+      }
+    }
+    return nullptr;
+  }
+
+ private:
+  explicit LastChanges(Json history) : history_(std::move(history)) {}
+
+  Json history_;
+};
+
+absl::Status PrintPolicies(Session& session, const Json& items, bool of_all_kinds) {
   const bool shows_namespace = session.invocation.all_namespaces;
-  std::vector<std::string> headers;
-  if (shows_namespace) headers.push_back("NAMESPACE");
-  headers.insert(headers.end(), {"NAME", "TARGET", "SUMMARY", "AGE"});
+  const int64_t now = session.environment.now();
+  std::optional<LastChanges> changes;
+  std::vector<std::string> headers = {"NAME", "TARGET", "SUMMARY", "AGE"};
+  if (shows_namespace) headers.insert(headers.begin(), "NAMESPACE");
+  if (session.invocation.format == Format::kWide) {
+    auto read = LastChanges::Read(session);
+    if (!read.ok()) return read.status();
+    changes = *std::move(read);
+    headers.insert(headers.end(), {"REVISION", "CHANGED", "BY"});
+  }
   Table table(headers);
   for (const Json& policy : items) {
     const std::string name = TextAt(policy, "/metadata/name");
     std::vector<std::string> row;
     if (shows_namespace) row.push_back(TextAt(policy, "/metadata/namespace"));
     row.push_back(of_all_kinds ? ShortName(TextAt(policy, "/kind"), name) : name);
-    row.push_back(TargetOf(policy));
-    row.push_back(SummaryOf(policy));
-    row.push_back(AgeOf(policy, session.environment.now()));
+    row.insert(row.end(), {TargetOf(policy), SummaryOf(policy), AgeOf(policy, now)});
+    if (const Json* last = changes ? changes->Of(policy) : nullptr) {
+      row.insert(row.end(),
+                 {TextAt(*last, "/revision"), FormatAge(now - NumberAt(*last, "/at")) + " ago",
+                  TextAt(*last, "/author")});
+    }
+    row.resize(headers.size());
     table.AddRow(std::move(row));
   }
-  table.Print(session.out());
+  session.Show(table);
+  return absl::OkStatus();
 }
 
 std::string PathOf(Session& session, const Selected& selected) {
@@ -100,7 +143,8 @@ Session::Query QueryOf(Session& session, const Selected& selected) {
   return {{"namespace", session.Namespace()}};
 }
 
-int Print(Session& session, const Json& reply, const Json& items, bool of_all_kinds) {
+absl::StatusOr<int> Print(Session& session, const Json& reply, const Json& items,
+                          bool of_all_kinds) {
   if (session.wants_json()) {
     PrintJson(reply, session.invocation.format, session.out());
     return 0;
@@ -117,7 +161,42 @@ int Print(Session& session, const Json& reply, const Json& items, bool of_all_ki
     }
     return 0;
   }
-  PrintPolicies(session, items, of_all_kinds);
+  const absl::Status printed = PrintPolicies(session, items, of_all_kinds);
+  if (!printed.ok()) return printed;
+  return 0;
+}
+
+// Those in which there is anything.
+absl::StatusOr<int> ShowNamespaces(Session& session) {
+  struct Count {
+    int services = 0;
+    int policies = 0;
+  };
+  std::map<std::string, Count> namespaces;
+  const auto services = session.Get("/v1/services");
+  if (!services.ok()) return services.status();
+  const auto policies = session.Get("/v1/policies");
+  if (!policies.ok()) return policies.status();
+  for (const Json& each : PartAt(*services, "/items")) {
+    ++namespaces[TextAt(each, "/namespace")].services;
+  }
+  for (const Json& each : PartAt(*policies, "/items")) {
+    ++namespaces[TextAt(each, "/metadata/namespace")].policies;
+  }
+  Json items = Json::array();
+  Table table({"NAMESPACE", "SERVICES", "POLICIES"});
+  for (const auto& [name, count] : namespaces) {
+    items.push_back({{"name", name}, {"services", count.services}, {"policies", count.policies}});
+    table.AddRow({name, std::to_string(count.services), std::to_string(count.policies)});
+    if (session.invocation.format == Format::kName) session.out() << name << "\n";
+  }
+  if (session.wants_json()) {
+    PrintJson({{"items", items}}, session.invocation.format, session.out());
+  } else if (table.empty()) {
+    session.err() << "No namespaces found: there is neither a service nor a policy.\n";
+  } else if (session.invocation.format != Format::kName) {
+    session.Show(table);
+  }
   return 0;
 }
 
@@ -128,6 +207,7 @@ absl::StatusOr<int> Get(Session& session) {
   const std::string first = wanted.names.empty() ? "" : wanted.names[0];
   if (wanted.kind == "services" || wanted.kind == "svc") return ShowServices(session, first);
   if (wanted.kind == "proxies") return ShowProxies(session, first);
+  if (wanted.kind == "namespaces" || wanted.kind == "ns") return ShowNamespaces(session);
   const auto selection = ReadSelection(wanted.kind, wanted.names);
   if (!selection.ok()) return selection.status();
   Json items = Json::array();
@@ -143,7 +223,9 @@ absl::StatusOr<int> Get(Session& session) {
   const bool is_one = selection->size() == 1 && !selection->front().name.empty();
   const bool is_mixed =
       selection->front().kind.empty() || selection->front().kind != selection->back().kind;
-  return Print(session, is_one ? items[0] : Json({{"items", items}}), items, is_mixed);
+  // A List as Kubernetes has it: `apply -f` takes it back.
+  const Json list = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", items}};
+  return Print(session, is_one ? items[0] : list, items, is_mixed);
 }
 
 }  // namespace tulle::cli

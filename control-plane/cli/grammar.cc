@@ -1,5 +1,11 @@
 #include "control-plane/cli/grammar.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_join.h"
+#include "control-plane/cli/help_text.h"
+
 namespace tulle::cli {
 namespace {
 
@@ -10,22 +16,25 @@ const Formats kLists = {{"table", Format::kTable},
                         {"name", Format::kName},
                         {"json", Format::kJson},
                         {"yaml", Format::kYaml}};
-const Formats kPlain = {
-    {"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
-const Formats kRaw = {{"table", Format::kTable},
-                      {"raw", Format::kRaw},
-                      {"json", Format::kJson},
-                      {"yaml", Format::kYaml}};
+const Formats kNamed = {{"table", Format::kTable},
+                        {"name", Format::kName},
+                        {"json", Format::kJson},
+                        {"yaml", Format::kYaml}};
 
 }  // namespace
 
 Grammar::Grammar() {
   app_.name("tullectl");
+  app_.formatter(std::make_shared<HelpPage>());
+  app_.set_help_flag("-h,--help", "show this");
+  app_.set_version_flag("--version", "", "show the version of tullectl");
   app_.require_subcommand(1);
   app_.fallthrough();
   app_.footer(
       "Begin with: tullectl --credential-file DATA-DIR/admin.json check\n"
-      "More of a command: tullectl COMMAND --help");
+      "More of a command: tullectl COMMAND --help, or tullectl help COMMAND\n"
+      "Exit codes: 0 done; 1 wrongly used, refused or failed. check: 1 if something is\n"
+      "wrong. diff: 1 if anything differs, 2 if it failed. run: the program's.");
   AddConnection();
   AddPolicies();
   AddMesh();
@@ -55,7 +64,8 @@ void Grammar::AddConnection() {
 CLI::App& Grammar::Add(CLI::App& parent, const char* name, const char* summary,
                        const char* examples, std::optional<Command> command) {
   CLI::App& added = *parent.add_subcommand(name, summary);
-  added.footer(std::string("Examples:\n") + examples);
+  added.footer(std::string("Examples:\n") + examples +
+               "\n\nWhich control plane, and as whom: see the options of tullectl --help");
   if (command) {
     added.callback([this, command] { invocation_.command = *command; });
   } else {
@@ -65,11 +75,30 @@ CLI::App& Grammar::Add(CLI::App& parent, const char* name, const char* summary,
 }
 
 void Grammar::TakeFormat(CLI::App& command, const Formats& formats) {
-  std::string names;
-  for (const auto& [name, format] : formats) names += (names.empty() ? "" : "|") + name;
-  command.add_option("-o,--output", invocation_.format, "form of the output")
-      ->type_name(names)
-      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case).description(""));
+  const auto name_of = [](std::string* out, const auto& format) { out->append(format.first); };
+  const auto take = [this, formats, name_of](const std::string& text) {
+    const auto found = std::find_if(formats.begin(), formats.end(), [&](const auto& format) {
+      return format.first == absl::AsciiStrToLower(text);
+    });
+    if (found == formats.end()) {
+      throw WrongValue("\"" + text + "\" is no form of output here",
+                       "one of " + absl::StrJoin(formats, ", ", name_of));
+    }
+    invocation_.format = found->second;
+  };
+  command.add_option_function<std::string>("-o,--output", take, "form of the output")
+      ->type_name(absl::StrJoin(formats, "|", name_of));
+}
+
+CLI::Option* Grammar::TakeWord(CLI::App& command, const char* name, std::string* value,
+                               std::vector<std::string> words, const char* what, const char* help) {
+  const auto take = [=](const std::string& text) {
+    if (std::find(words.begin(), words.end(), text) == words.end()) {
+      throw WrongValue("\"" + text + "\" is no " + what, "one of " + absl::StrJoin(words, ", "));
+    }
+    *value = text;
+  };
+  return command.add_option_function<std::string>(name, take, help);
 }
 
 void Grammar::TakeNamespace(CLI::App& command, bool or_all) {
@@ -90,14 +119,12 @@ void Grammar::AddPolicies() {
   CLI::App& apply =
       Add(app_, "apply", "Put policies in force: all of them or, on any error, none",
           "  tullectl apply -f shop.yaml\n  tullectl apply -f policies/ -f extra.yaml\n"
-          "  cat shop.yaml | tullectl apply -f -",
+          "  cat shop.yaml | tullectl apply -f -\n\n"
+          "Each kind of policy, its fields and examples: docs/policies.md",
           Command::kApply);
   TakeFiles(apply)->required();
   apply.add_flag("--dry-run", invocation_.dry_run, "only say what would change");
-  TakeFormat(apply, {{"table", Format::kTable},
-                     {"name", Format::kName},
-                     {"json", Format::kJson},
-                     {"yaml", Format::kYaml}});
+  TakeFormat(apply, kNamed);
   TakeNamespace(apply, false);
 
   CLI::App& get = Add(app_, "get", "Show policies",
@@ -108,22 +135,22 @@ void Grammar::AddPolicies() {
   get.add_option("KIND", invocation_.kind,
                  "httproutes (hr), resiliencepolicies (rp), authorizationpolicies (ap), "
                  "peerauthentications (pa), externalservices (es), telemetrypolicies (tp), "
-                 "egresspolicies (ep), several "
-                 "with commas, or all; "
-                 "or KIND/NAME")
+                 "egresspolicies (ep), several with commas, or all; or KIND/NAME; or services, "
+                 "proxies, namespaces")
       ->required()
       ->type_name("");
   get.add_option("NAME", invocation_.names, "of these policies")->type_name("");
   TakeNamespace(get, true);
   TakeFormat(get, kLists);
 
-  CLI::App& remove = Add(app_, "delete", "Delete policies",
+  CLI::App& remove = Add(app_, "delete", "Delete policies, all that are named in one change",
                          "  tullectl delete httproute post\n  tullectl delete hr/post rp/post\n"
                          "  tullectl delete -f shop.yaml",
                          Command::kDelete);
   remove.add_option("KIND", invocation_.kind, "as for get")->type_name("");
   remove.add_option("NAME", invocation_.names, "of the policies")->type_name("");
   TakeFiles(remove);
+  remove.add_flag("--dry-run", invocation_.dry_run, "only say what would be deleted");
   remove.add_flag("--ignore-not-found", invocation_.ignore_not_found,
                   "what is not there is no failure");
   TakeNamespace(remove, false);
@@ -164,7 +191,7 @@ void Grammar::AddMesh() {
       .add_option("PART", invocation_.part,
                   "listeners (l), routes (r), clusters (c), endpoints (e) or secrets (s) [all]")
       ->type_name("");
-  TakeFormat(config, kLists);
+  TakeFormat(config, kNamed);
 
   CLI::App& services =
       Add(app_, "services", "Show services with their ports and endpoints",
@@ -173,90 +200,6 @@ void Grammar::AddMesh() {
   services.alias("svc");
   TakeNamespace(services, true);
   TakeFormat(services, kLists);
-}
-
-void Grammar::TakeIdentity(CLI::App& command) {
-  command.add_option("--service", invocation_.services, "service of the workload; repeat for more")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  command.add_option("--account", invocation_.account, "its identity's name [the first service]")
-      ->type_name("NAME");
-  command.add_option("--ttl", invocation_.ttl, "how long it is valid, like 10m or 24h")
-      ->type_name("DURATION");
-  TakeNamespace(command, false);
-}
-
-void Grammar::AddIdentities() {
-  CLI::App& token = Add(app_, "token", "Join tokens for new sidecars",
-                        "  tullectl token create --service post > token", std::nullopt);
-  CLI::App& create = Add(token, "create", "Make a join token; only the token goes to stdout",
-                         "  tullectl token create --service post > token\n"
-                         "  tullectl token create --service post --account post-v2 --ttl 10m",
-                         Command::kTokenCreate);
-  TakeIdentity(create);
-  TakeFormat(create, kRaw);
-
-  CLI::App& cert = Add(app_, "cert", "Certificates and roots",
-                       "  tullectl cert issue --service legacy --out ./identity\n"
-                       "  tullectl cert rotate --watch",
-                       std::nullopt);
-  CLI::App& issue =
-      Add(cert, "issue", "Make a key here and have it certified",
-          "  tullectl cert issue --service legacy --out ./identity --ttl 24h", Command::kCertIssue);
-  TakeIdentity(issue);
-  invocation_.directory = ".";
-  issue.add_option("--out", invocation_.directory, "folder for key.pem, cert.pem, ca.pem [.]")
-      ->type_name("FOLDER");
-  issue.add_flag("--force", invocation_.force, "replace files that are there");
-  CLI::App& rotate = Add(cert, "rotate", "Replace the root, step by step, without an interruption",
-                         "  tullectl cert rotate --watch", Command::kCertRotate);
-  rotate.add_flag("--watch", invocation_.watch, "wait until it is done");
-  CLI::App& roots =
-      Add(cert, "roots", "Show the roots and the state of their rotation",
-          "  tullectl cert roots\n  tullectl cert roots -o raw > ca.pem", Command::kCertRoots);
-  TakeFormat(roots, kRaw);
-}
-
-void Grammar::AddConfig() {
-  CLI::App& config = Add(app_, "config", "Contexts: the control planes one works with",
-                         "  tullectl config set-context local --credential-file admin.json\n"
-                         "  tullectl config use-context local",
-                         std::nullopt);
-  Add(config, "get-contexts", "Show all", "  tullectl config get-contexts", Command::kConfigGet);
-  Add(config, "current-context", "Name the one in use", "  tullectl config current-context",
-      Command::kConfigCurrent);
-  Add(config, "view", "Show the file (it holds no secret)", "  tullectl config view",
-      Command::kConfigView);
-  const auto add = [&](const char* name, const char* summary, const char* example,
-                       Command command) -> CLI::App& {
-    CLI::App& added = Add(config, name, summary, example, command);
-    added.add_option("NAME", invocation_.name, "of the context")->required()->type_name("");
-    return added;
-  };
-  add("use-context", "Choose one", "  tullectl config use-context local", Command::kConfigUse);
-  add("delete-context", "Forget one", "  tullectl config delete-context local",
-      Command::kConfigDelete);
-  CLI::App& set = add("set-context", "Make or change one",
-                      "  tullectl config set-context local --server https://127.0.0.1:15016 "
-                      "--credential-file F --ca-file F",
-                      Command::kConfigSet);
-  TakeNamespace(set, false);
-}
-
-void Grammar::AddRest() {
-  CLI::App& check =
-      Add(app_, "check", "Say what is wrong with the mesh", "  tullectl check", Command::kCheck);
-  TakeFormat(check, kPlain);
-  CLI::App& version = Add(app_, "version", "Show the versions of tullectl and tulle-control",
-                          "  tullectl version --client", Command::kVersion);
-  version.add_flag("--client", invocation_.client_only, "without asking the server");
-  TakeFormat(version, kPlain);
-  CLI::App& completion = Add(app_, "completion", "Print completion for a shell",
-                             "  source <(tullectl completion bash)", Command::kCompletion);
-  completion.add_option("SHELL", invocation_.shell, "bash, zsh or fish")
-      ->required()
-      ->type_name("")
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 
 }  // namespace tulle::cli

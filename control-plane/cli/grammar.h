@@ -3,14 +3,26 @@
 #define TULLE_CONTROL_PLANE_CLI_GRAMMAR_H_
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "control-plane/cli/invocation.h"
 
 namespace tulle::cli {
+
+// A value that an option or argument cannot have.
+class WrongValue : public CLI::ParseError {
+ public:
+  WrongValue(const std::string& error, std::string what_is_right)
+      : CLI::ParseError("WrongValue", error, CLI::ExitCodes::ValidationError),
+        hint(std::move(what_is_right)) {}
+
+  const std::string hint;
+};
 
 // The parser, and the invocation that it fills.
 class Grammar {
@@ -27,24 +39,52 @@ class Grammar {
   void AddConnection();
   void AddPolicies();
   void AddMesh();
-  void AddIdentities();
-  void AddConfig();
-  void AddRest();
   // grammar_workloads.cc
   void AddHistory();
   void AddStore();
   void AddHosts();
   void AddRun();
+  void AddProgramWays(CLI::App& run);
+  // grammar_rest.cc
+  void AddTokens();
+  void AddCredentials();
+  void AddIdentities();
+  void AddConfig();
+  void AddRest();
 
   using Formats = std::vector<std::pair<std::string, Format>>;
   void TakeFormat(CLI::App& command, const Formats& formats);
   void TakeNamespace(CLI::App& command, bool or_all);
   CLI::Option* TakeFiles(CLI::App& command);
   void TakeIdentity(CLI::App& command);
+  // One of `words`, and nothing else.
+  CLI::Option* TakeWord(CLI::App& command, const char* name, std::string* value,
+                        std::vector<std::string> words, const char* what, const char* help);
+  // A whole number of [least, most].
+  template <typename Number>
+  CLI::Option* TakeNumber(CLI::App& command, const char* name, Number* value, int64_t least,
+                          int64_t most, const char* what, const char* help);
 
   Invocation invocation_;
   CLI::App app_{"tullectl steers and shows a Tulle service mesh."};
 };
+
+template <typename Number>
+CLI::Option* Grammar::TakeNumber(CLI::App& command, const char* name, Number* value, int64_t least,
+                                 int64_t most, const char* what, const char* help) {
+  const auto take = [=](const std::string& text) {
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(text, &number) || number < least || number > most) {
+      throw WrongValue(
+          "\"" + text + "\" is no " + what,
+          "write a whole number " + (most == INT64_MAX
+                                         ? "from " + std::to_string(least)
+                                         : std::to_string(least) + " to " + std::to_string(most)));
+    }
+    *value = static_cast<Number>(number);
+  };
+  return command.add_option_function<std::string>(name, take, help);
+}
 
 }  // namespace tulle::cli
 

@@ -1,6 +1,12 @@
 #include "control-plane/cli/grammar.h"
 
 namespace tulle::cli {
+namespace {
+
+constexpr int64_t kMostPort = 65535;
+constexpr int64_t kMostDrainSeconds = 24 * 3600;
+
+}  // namespace
 
 void Grammar::AddHistory() {
   CLI::App& history =
@@ -20,10 +26,9 @@ void Grammar::AddHistory() {
   back.add_option("KIND", invocation_.kind, "of one policy [all policies]; or KIND/NAME")
       ->type_name("");
   back.add_option("NAME", invocation_.names, "of the policy")->type_name("");
-  back.add_option("--to-revision", invocation_.revision,
-                  "as it was after this one, see tullectl history [before the last change]")
-      ->type_name("NUMBER")
-      ->check(CLI::PositiveNumber);
+  TakeNumber(back, "--to-revision", &invocation_.revision, 1, INT64_MAX, "revision",
+             "as it was after this one, see tullectl history [before the last change]")
+      ->type_name("NUMBER");
   back.add_flag("--dry-run", invocation_.dry_run, "only say what would change");
   TakeNamespace(back, false);
   TakeFormat(back, {{"table", Format::kTable},
@@ -42,7 +47,7 @@ void Grammar::AddStore() {
   CLI::App& restore =
       Add(app_, "restore", "Make the store of a stopped tulle-control from such a file",
           "  systemctl stop tulle-control\n"
-          "  tullectl restore mesh.backup --data-dir /var/lib/tulle-control\n"
+          "  tullectl restore mesh.backup --data-dir /var/lib/tulle\n"
           "  systemctl start tulle-control",
           Command::kRestore);
   restore.add_option("FILE", invocation_.name, "made by tullectl backup")
@@ -73,28 +78,27 @@ void Grammar::AddHosts() {
 
 void Grammar::AddRun() {
   RunFlags& flags = invocation_.run;
-  CLI::App& run = Add(
-      app_, "run", "Run a program with a sidecar, without root",
-      "  tullectl run --service web --port 8080 -- ./web --verbose\n"
-      "  tullectl run --service shop --port 8080 --upstream redis:6379=16379 -- python3 shop.py",
-      Command::kRun);
+  CLI::App& run = Add(app_, "run", "Run a program with a sidecar, without root",
+                      "  tullectl run --service web --port 8080 -- ./web --verbose\n"
+                      "  tullectl run --service shop --port 8080 --upstream redis:6379=16379 \\\n"
+                      "      -- python3 shop.py\n"
+                      "  tullectl run --service web --port 8080 --token-file web.token \\\n"
+                      "      --control 10.0.0.1:15012 -- ./web      # without any credential",
+                      Command::kRun);
   run.add_option("--service", invocation_.services, "that the program belongs to")
       ->type_name("NAME")
       ->required();
   run.add_option("--account", invocation_.account, "its identity's name [the service]")
       ->type_name("NAME");
-  run.add_option("--port", flags.port, "that the program listens on; told to it as PORT")
-      ->type_name("PORT")
-      ->check(CLI::Range(1, 65535));
-  run.add_option("--service-port", flags.service_port, "that others call [--port]")
-      ->type_name("PORT")
-      ->check(CLI::Range(1, 65535));
-  run.add_option("--listen", flags.listen_port, "the sidecar's port for others [a free one]")
-      ->type_name("PORT")
-      ->check(CLI::Range(1, 65535));
-  run.add_option("--protocol", flags.protocol, "of the port [http]")
-      ->type_name("http|grpc|tcp")
-      ->check(CLI::IsMember({"http", "grpc", "http2", "tcp"}));
+  const auto port = [&](const char* name, uint16_t* value, const char* help) {
+    TakeNumber(run, name, value, 1, kMostPort, "port", help)->type_name("PORT");
+  };
+  port("--port", &flags.port, "that the program listens on; told to it as PORT");
+  port("--service-port", &flags.service_port, "that others call [--port]");
+  port("--listen", &flags.listen_port, "the sidecar's port for others [a free one]");
+  TakeWord(run, "--protocol", &flags.protocol, {"http", "grpc", "http2", "tcp"}, "protocol",
+           "of the port [http]")
+      ->type_name("http|grpc|tcp");
   run.add_option("--address", flags.address, "that others reach this machine by")->type_name("IP");
   run.add_option("--upstream", flags.upstreams,
                  "SERVICE:PORT=LISTEN: a TCP service on a port of loopback; repeat for more")
@@ -111,9 +115,17 @@ void Grammar::AddRun() {
   run.add_option("--skip-inbound-ports", flags.skip_ports, "that others reach past the sidecar")
       ->type_name("PORTS")
       ->delimiter(',');
+  AddProgramWays(run);
+  TakeNamespace(run, false);
+}
+
+// How the sidecar is started, and by which ways it reaches others.
+void Grammar::AddProgramWays(CLI::App& run) {
+  RunFlags& flags = invocation_.run;
   run.add_option("--sidecar", flags.sidecar, "tulle-sidecar [beside tullectl, or in PATH]")
       ->type_name("FILE");
-  run.add_option("--control", flags.control, "of tulle-control [port 15012 of the server]")
+  run.add_option("--control", flags.control,
+                 "of tulle-control [the server's, at the port that it names]")
       ->type_name("HOST:PORT");
   run.add_option("--token-file", flags.token_file, "join token [one is made]")->type_name("FILE");
   run.add_option("--state-dir", flags.state_directory,
@@ -121,10 +133,9 @@ void Grammar::AddRun() {
       ->type_name("FOLDER");
   run.add_option("--sidecar-log-level", flags.log_level, "of the sidecar [warning]")
       ->type_name("LEVEL");
-  run.add_option("--drain-time", flags.drain_seconds,
-                 "seconds for calls to end after the program has [30]")
+  TakeNumber(run, "--drain-time", &flags.drain_seconds, 0, kMostDrainSeconds, "number of seconds",
+             "seconds for calls to end after the program has [30]")
       ->type_name("SECONDS");
-  TakeNamespace(run, false);
 }
 
 }  // namespace tulle::cli

@@ -57,7 +57,7 @@ absl::StatusOr<int> HistoryOfOne(Session& session, const Selected& one) {
                   : is_first ? "created"
                              : "changed"});
   }
-  table.Print(session.out());
+  session.Show(table);
   return 0;
 }
 
@@ -82,7 +82,7 @@ absl::StatusOr<int> History(Session& session) {
   if (table.empty()) {
     session.err() << "No policy was ever changed. Begin with `tullectl apply -f FILE`.\n";
   } else {
-    table.Print(session.out());
+    session.Show(table);
   }
   return 0;
 }
@@ -103,6 +103,8 @@ absl::StatusOr<int> RollBack(Session& session) {
     return 0;
   }
   const Json& changes = PartAt(*reply, "/changes");
+  const std::string source = wanted.revision > 0 ? "revision " + std::to_string(wanted.revision)
+                                                 : "before the last change";
   for (const Json& change : changes) {
     const std::string name = ShortName(TextAt(change, "/kind"), TextAt(change, "/name"));
     if (wanted.format == Format::kName) {
@@ -112,7 +114,8 @@ absl::StatusOr<int> RollBack(Session& session) {
     session.out() << name << " " << TextAt(change, "/action")
                   << (wanted.dry_run ? " (dry run)" : "") << "\n";
     if (wanted.dry_run) {
-      session.out() << UnifiedDiff(name, TextAt(change, "/before"), TextAt(change, "/after"));
+      session.out() << UnifiedDiff(name, TextAt(change, "/before"), TextAt(change, "/after"),
+                                   source);
     }
   }
   if (changes.empty()) session.err() << "nothing differs from that revision\n";

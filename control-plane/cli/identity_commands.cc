@@ -1,4 +1,3 @@
-#include <chrono>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -7,9 +6,9 @@
 #include "certs/spiffe_id.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/trouble.h"
-#include "control-plane/policy/names.h"
 
 namespace tulle::cli {
 namespace {
@@ -24,26 +23,28 @@ absl::StatusOr<Json> IdentityRequest(Session& session) {
   if (account.empty()) return Trouble("it is not said for whom", "name the --service");
   Json request = {{"account", account}, {"namespace", session.Namespace()}};
   if (wanted.ttl.empty()) return request;
-  const auto ttl = policy::ParseDuration(wanted.ttl);
-  const int64_t seconds = ttl ? std::chrono::duration_cast<std::chrono::seconds>(*ttl).count() : 0;
-  if (seconds <= 0) {
-    return Trouble("\"" + wanted.ttl + "\" is no duration of a second or more",
-                   "write it like 10m, 24h or 1h30m");
-  }
-  request["ttlSeconds"] = seconds;
+  const auto seconds = ParseLifetime(wanted.ttl);
+  if (!seconds.ok()) return seconds.status();
+  request["ttlSeconds"] = *seconds;
   return request;
 }
 
-std::string ProgressOf(const Json& roots, int64_t now) {
+// What a rotation waits for; empty: nothing.
+std::string WaitingFor(const Json& roots, int64_t now) {
   std::string waiting;
   for (const Json& proxy : PartAt(roots, "/waitingFor")) waiting += " " + TextAt(proxy, "");
   const int64_t until = NumberAt(roots, "/waitsUntil");
   if (until > 0) {
     waiting += std::string(waiting.empty() ? "" : " and") +
-               " certificates that no connected proxy" + " holds to end (the last in " +
+               " certificates that no connected proxy holds to end (the last in " +
                FormatAge(until - now) + ")";
   }
-  return TextAt(roots, "/phase") + (waiting.empty() ? "" : ", waiting for" + waiting);
+  return waiting.empty() ? "" : "waiting for" + waiting;
+}
+
+std::string ProgressOf(const Json& roots, int64_t now) {
+  const std::string waiting = WaitingFor(roots, now);
+  return TextAt(roots, "/phase") + (waiting.empty() ? "" : ", " + waiting);
 }
 
 void PrintNewRoot(Session& session, const Json& roots) {
@@ -76,6 +77,17 @@ absl::StatusOr<int> WatchRotation(Session& session) {
     }
     session.environment.pause(1);
   }
+}
+
+// The authority signs for no longer than --svid-ttl of tulle-control, whatever is asked.
+void SayIfShorter(Session& session, const Json& request, const Json& reply) {
+  constexpr int64_t kSlack = 60;  // clocks differ, and the way there takes its time
+  const int64_t asked = NumberAt(request, "/ttlSeconds");
+  const int64_t given = NumberAt(reply, "/notAfter") - session.environment.now();
+  if (given + kSlack >= asked) return;
+  session.err() << "that is less than the " << FormatAge(asked)
+                << " asked for: this control plane signs for no longer (tulle-control "
+                   "--svid-ttl). Issue it again before it ends.\n";
 }
 
 }  // namespace
@@ -128,6 +140,7 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
   session.out() << TextAt(*reply, "/spiffeId") << ", ends in "
                 << FormatAge(NumberAt(*reply, "/notAfter") - session.environment.now()) << ": "
                 << (folder / "{key,cert,ca}.pem").string() << "\n";
+  SayIfShorter(session, *request, *reply);
   return 0;
 }
 
@@ -166,11 +179,12 @@ absl::StatusOr<int> ShowRoots(Session& session) {
   } else {
     const int64_t now = session.environment.now();
     Table table({"TRUST DOMAIN", "ROTATION", "ROOT", "AGE", "ENDS"});
-    table.AddRow({TextAt(*roots, "/trustDomain"), ProgressOf(*roots, now),
+    table.AddRow({TextAt(*roots, "/trustDomain"), TextAt(*roots, "/phase"),
                   TextAt(*roots, "/signingRoot/sha256").substr(0, 16),
                   FormatAge(now - NumberAt(*roots, "/signingRoot/notBefore")),
-                  "in " + FormatAge(NumberAt(*roots, "/signingRoot/notAfter") - now)});
-    table.Print(session.out());
+                  "in " + FormatAge(NumberAt(*roots, "/signingRoot/notAfter") - now)},
+                 WaitingFor(*roots, now));
+    session.Show(table);
   }
   return 0;
 }

@@ -38,6 +38,11 @@ enum class Command {
   kRestore,
   kHosts,
   kRun,
+  kTokenList,
+  kTokenRevoke,
+  kCredentialCreate,
+  kCredentialList,
+  kCredentialDelete,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -54,7 +59,7 @@ struct RunFlags {
   std::vector<std::string> opaque_ports;
   std::vector<std::string> skip_ports;
   std::string sidecar;     // the program; empty: found
-  std::string control;     // HOST:PORT; empty: port 15012 of the server
+  std::string control;     // HOST:PORT; empty: the server's, at the port that it names
   std::string token_file;  // empty: a token is made
   std::string state_directory;
   std::string log_level = "warning";
@@ -89,6 +94,7 @@ struct Invocation {
   std::string remove_from;
   std::string data_directory;
   RunFlags run;
+  std::string role;  // of a credential
 };
 
 }  // namespace tulle::cli

@@ -76,7 +76,8 @@ size_t EndOfHunk(const std::vector<Edit>& edits, size_t at) {
 
 }  // namespace
 
-std::string UnifiedDiff(std::string_view name, std::string_view before, std::string_view after) {
+std::string UnifiedDiff(std::string_view name, std::string_view before, std::string_view after,
+                        std::string_view source) {
   const std::vector<Edit> edits = EditsOf(LinesOf(before), LinesOf(after));
   std::string text;
   size_t shown = 0;
@@ -95,7 +96,7 @@ std::string UnifiedDiff(std::string_view name, std::string_view before, std::str
   }
   if (text.empty()) return text;
   const std::string label(name);
-  return "--- " + label + " (in force)\n+++ " + label + " (file)\n" + text;
+  return "--- " + label + " (in force)\n+++ " + label + " (" + std::string(source) + ")\n" + text;
 }
 
 }  // namespace tulle::cli

@@ -7,8 +7,10 @@
 
 namespace tulle::cli {
 
-// Without differences empty; else "--- name\n+++ name\n@@ ...": three lines around each difference.
-std::string UnifiedDiff(std::string_view name, std::string_view before, std::string_view after);
+// Without differences empty; else "--- name (in force)\n+++ name (AFTER)\n@@ ...": three lines
+// around each difference. `source`: where `after` comes from.
+std::string UnifiedDiff(std::string_view name, std::string_view before, std::string_view after,
+                        std::string_view source = "file");
 
 }  // namespace tulle::cli
 

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -9,12 +10,22 @@
 #include "control-plane/cli/https_client.h"
 #include "control-plane/cli/tullectl.h"
 
+namespace {
+
+size_t WidthOfTerminal() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using tulle::cli::Environment;
   signal(SIGPIPE, SIG_IGN);
   Environment environment{.in = std::cin, .out = std::cout, .err = std::cerr};
   environment.has_colour =
       isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nullptr;
+  environment.width = WidthOfTerminal();
   for (const char* name : {"HOME", "XDG_CONFIG_HOME", "TULLECTL_CONFIG"}) {
     if (const char* value = getenv(name)) environment.variables[name] = value;
   }

@@ -42,34 +42,42 @@ std::string CertificateOf(const Json& proxy, int64_t now) {
   return end > now ? "in " + FormatAge(end - now) : "ENDED " + FormatAge(now - end) + " ago";
 }
 
+// A sentence, and perhaps a long one: not for a column.
+std::string ReasonOf(const Json& rejected) {
+  const std::string reason = TextAt(rejected, "/rejection");
+  return reason.empty() ? "" : "reason: " + reason;
+}
+
 void PrintProxies(Session& session, const Json& items) {
   const bool is_wide = session.invocation.format == Format::kWide;
   const int64_t now = session.environment.now();
-  std::vector<std::string> headers = {"PROXY",        "CONNECTED", "CONFIGURATION",
-                                      "ACKNOWLEDGED", "CERT ENDS", "REASON"};
+  std::vector<std::string> headers = {"PROXY", "CONNECTED", "CONFIGURATION", "ACKNOWLEDGED",
+                                      "CERT ENDS"};
   if (is_wide) headers.insert(headers.end(), {"ADDRESS", "IDENTITY"});
   Table table(headers);
   for (const Json& proxy : items) {
     std::vector<std::string> row = {
-        TextAt(proxy, "/name"),    ConnectedOf(proxy, now),
-        ConfigurationOf(proxy),    Shortened(TextAt(proxy, "/acknowledgedVersion")),
-        CertificateOf(proxy, now), TextAt(proxy, "/rejection")};
+        TextAt(proxy, "/name"), ConnectedOf(proxy, now), ConfigurationOf(proxy),
+        Shortened(TextAt(proxy, "/acknowledgedVersion")), CertificateOf(proxy, now)};
     if (is_wide) {
       row.insert(row.end(), {TextAt(proxy, "/address"), TextAt(proxy, "/spiffeId")});
     }
-    table.AddRow(std::move(row));
+    table.AddRow(std::move(row), ReasonOf(proxy));
   }
-  table.Print(session.out());
+  session.Show(table);
 }
 
 void PrintTypes(Session& session, const Json& proxy) {
-  Table table({"TYPE", "STATE", "SENT", "ACKNOWLEDGED", "REJECTED", "REASON"});
+  Table table({"TYPE", "STATE", "SENT", "ACKNOWLEDGED", "REJECTED"});
   for (const Json& type : PartAt(proxy, "/types")) {
-    table.AddRow({TextAt(type, "/type"), StateOf(type), Shortened(TextAt(type, "/sentVersion")),
-                  Shortened(TextAt(type, "/acknowledgedVersion")),
-                  TextAt(type, "/rejectedResource"), TextAt(type, "/rejection")});
+    table.AddRow(
+        {TextAt(type, "/type"), StateOf(type), Shortened(TextAt(type, "/sentVersion")),
+         Shortened(TextAt(type, "/acknowledgedVersion")), TextAt(type, "/rejectedResource")},
+        ReasonOf(type));
   }
-  if (!table.empty()) table.Print(session.out() << "\n");
+  if (table.empty()) return;
+  session.out() << "\n";
+  session.Show(table);
 }
 
 struct EndpointCount {
@@ -145,8 +153,10 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name) {
   }
   const Json items = name.empty() ? PartAt(*reply, "/items") : Json::array({*reply});
   if (items.empty()) {
-    session.err() << "No proxies are known. Start one with `tulle-sidecar --control HOST:15012 "
-                     "--token-file FILE --state-dir DIR`.\n";
+    const auto port = session.GrpcPort();
+    if (!port.ok()) return port.status();
+    session.err() << "No proxies are known. Start one with `tulle-sidecar --control HOST:" << *port
+                  << " --token-file FILE --state-dir DIR`.\n";
     return 0;
   }
   if (session.invocation.format == Format::kName) {
@@ -191,7 +201,7 @@ absl::StatusOr<int> ShowServices(Session& session, const std::string& name) {
                           ? "No services found.\n"
                           : "No services found in " + session.Namespace() + " namespace.\n");
   } else if (wanted.format != Format::kName) {
-    table.Print(session.out());
+    session.Show(table);
   }
   return 0;
 }

@@ -30,25 +30,46 @@ std::string TextOf(const policy::Problems& problems) {
   return text;
 }
 
-struct Named {
-  std::string kind;
-  std::string ns;
-  std::string name;
-};
-
-// Whether it is gone now. Not found is no failure if so wanted.
-absl::StatusOr<bool> DeleteOne(Session& session, const Named& policy) {
-  const auto reply =
-      session.Delete("/v1/policies/" + policy.kind + "/" + policy.ns + "/" + policy.name);
-  if (reply.ok()) {
-    session.out() << ShortName(policy.kind, policy.name) << " deleted"
-                  << NamespaceNote({{"namespace", policy.ns}}) << "\n";
-    return true;
+// {kind, namespace, name} of each policy that shall go.
+absl::StatusOr<Json> DoomedByName(Session& session) {
+  const auto selection = ReadSelection(session.invocation.kind, session.invocation.names);
+  if (!selection.ok()) return selection.status();
+  Json doomed = Json::array();
+  for (const Selected& selected : *selection) {
+    if (selected.kind.empty() || selected.name.empty()) {
+      return Trouble("it is not said what to delete", "name KIND and NAME, or a file by -f FILE");
+    }
+    doomed.push_back(
+        {{"kind", selected.kind}, {"namespace", session.Namespace()}, {"name", selected.name}});
   }
-  if (session.was_not_found() && session.invocation.ignore_not_found) return true;
-  if (!session.was_not_found()) return reply.status();
-  PrintTrouble(reply.status(), session.environment.has_colour, session.err());
-  return false;
+  return doomed;
+}
+
+absl::StatusOr<Json> DoomedByFile(Session& session) {
+  const auto files = ReadFiles(session);
+  if (!files.ok()) return files.status();
+  const policy::ParsedFile parsed = files->Parse(session.Namespace());
+  if (!parsed.ok()) return Trouble("nothing was deleted:\n" + TextOf(parsed.problems));
+  Json doomed = Json::array();
+  for (const policy::Document& document : parsed.documents) {
+    const policy::DocumentKey& key = document.key;
+    doomed.push_back({{"kind", std::string(policy::ToText(key.kind))},
+                      {"namespace", key.ns},
+                      {"name", key.name}});
+  }
+  return doomed;
+}
+
+// One error for all of them, and one hint.
+absl::Status Missing(const Json& missing) {
+  std::string names;
+  std::string lists;
+  for (const Json& each : missing) {
+    names += (names.empty() ? "there is no " : ", nor ") + ChangedName(each) + NamespaceNote(each);
+    const std::string list = "`" + TextAt(each, "/list") + "`";
+    if (lists.find(list) == std::string::npos) lists += (lists.empty() ? "see " : ", ") + list;
+  }
+  return Trouble(names, lists + " for those there are; --ignore-not-found passes over them");
 }
 
 // Whoever names a namespace means it: a document of another one would go where he does not look.
@@ -107,33 +128,17 @@ absl::StatusOr<int> Apply(Session& session) {
 
 absl::StatusOr<int> Delete(Session& session) {
   const Invocation& wanted = session.invocation;
-  std::vector<Named> doomed;
-  if (wanted.files.empty()) {
-    const auto selection = ReadSelection(wanted.kind, wanted.names);
-    if (!selection.ok()) return selection.status();
-    for (const Selected& selected : *selection) {
-      if (selected.kind.empty() || selected.name.empty()) {
-        return Trouble("it is not said what to delete", "name KIND and NAME, or a file by -f FILE");
-      }
-      doomed.push_back({selected.kind, session.Namespace(), selected.name});
-    }
-  } else {
-    const auto files = ReadFiles(session);
-    if (!files.ok()) return files.status();
-    const policy::ParsedFile parsed = files->Parse(session.Namespace());
-    if (!parsed.ok()) return Trouble("nothing was deleted:\n" + TextOf(parsed.problems));
-    for (const policy::Document& document : parsed.documents) {
-      const policy::DocumentKey& key = document.key;
-      doomed.push_back({std::string(policy::ToText(key.kind)), key.ns, key.name});
-    }
+  const auto doomed = wanted.files.empty() ? DoomedByName(session) : DoomedByFile(session);
+  if (!doomed.ok()) return doomed.status();
+  const auto reply = session.Post("/v1/delete", {{"items", *doomed}}, wanted.dry_run);
+  if (!reply.ok()) return reply.status();
+  for (const Json& change : PartAt(*reply, "/changes")) {
+    session.out() << ChangedName(change) << " deleted" << NamespaceNote(change)
+                  << (wanted.dry_run ? " (dry run)" : "") << "\n";
   }
-  bool all_deleted = true;
-  for (const Named& policy : doomed) {
-    const auto deleted = DeleteOne(session, policy);
-    if (!deleted.ok()) return deleted.status();
-    all_deleted = *deleted && all_deleted;
-  }
-  return all_deleted ? 0 : 1;
+  const Json& missing = PartAt(*reply, "/missing");
+  if (missing.empty() || wanted.ignore_not_found) return 0;
+  return Missing(missing);
 }
 
 absl::StatusOr<int> Diff(Session& session) {

@@ -121,7 +121,7 @@ void PrintPart(Session& session, const std::string& proxy, const Part& part, con
   if (table.empty()) {
     session.err() << proxy << " has no " << part.name << ".\n";
   } else if (session.invocation.format != Format::kName) {
-    table.Print(session.out());
+    session.Show(table);
   }
 }
 

@@ -40,7 +40,7 @@ absl::StatusOr<std::string> FindSidecar(const RunFlags& flags) {
                  "name it with --sidecar FILE");
 }
 
-// https://HOST:15016 -> HOST:15012
+// https://HOST:15016 -> HOST:15012, or the port that the control plane names.
 absl::StatusOr<std::string> ControlAddress(Session& session) {
   const RunFlags& flags = session.invocation.run;
   if (!flags.control.empty()) return flags.control;
@@ -52,7 +52,9 @@ absl::StatusOr<std::string> ControlAddress(Session& session) {
   host.erase(std::min(host.find('/'), host.size()));
   const size_t colon = host.rfind(':');
   if (colon != std::string::npos && host.find(']', colon) == std::string::npos) host.erase(colon);
-  return host + ":15012";
+  const auto port = session.GrpcPort();
+  if (!port.ok()) return port.status();
+  return absl::StrCat(host, ":", *port);
 }
 
 absl::StatusOr<std::string> StateDirectory(Session& session) {
@@ -91,7 +93,12 @@ absl::StatusOr<std::string> TokenFile(Session& session, const std::string& direc
 struct Ports {
   uint16_t admin = 0;
   uint16_t outbound = 0;
+  uint16_t inbound = 0;  // 0: nobody calls the program
 };
+
+uint16_t ServicePort(const RunFlags& flags) {
+  return flags.service_port == 0 ? flags.port : flags.service_port;
+}
 
 std::vector<std::string> SidecarWords(const Invocation& wanted, const std::string& sidecar,
                                       const std::string& control, const std::string& directory,
@@ -114,11 +121,9 @@ std::vector<std::string> SidecarWords(const Invocation& wanted, const std::strin
                                     absl::StrCat(flags.drain_seconds),
                                     "--log-level",
                                     flags.log_level};
-  if (flags.port != 0) {
-    const uint16_t listen = flags.listen_port == 0 ? FreePort() : flags.listen_port;
-    const uint16_t service = flags.service_port == 0 ? flags.port : flags.service_port;
-    words.insert(words.end(), {"--inbound", absl::StrCat(listen, ":", flags.port, ":", service, "/",
-                                                         flags.protocol)});
+  if (ports.inbound != 0) {
+    words.insert(words.end(), {"--inbound", absl::StrCat(ports.inbound, ":", flags.port, ":",
+                                                         ServicePort(flags), "/", flags.protocol)});
   }
   if (!flags.address.empty()) words.insert(words.end(), {"--address", flags.address});
   for (const std::string& upstream : flags.upstreams)
@@ -154,6 +159,7 @@ class Pair {
  private:
   absl::Status StartSidecar();
   absl::Status AwaitReady();
+  void SayWhere() const;
   absl::StatusOr<int> StartAndWatch();
   void Reap();
   void Forward(const Signals::Received& signal);
@@ -194,6 +200,18 @@ absl::Status Pair::AwaitReady() {
   return Trouble("the sidecar is not ready after 30 s",
                  "does tulle-control answer at " + sidecar_.argv[2] +
                      "? Name it with --control HOST:PORT; --sidecar-log-level info tells more");
+}
+
+// To stderr: stdout is the program's.
+void Pair::SayWhere() const {
+  const Invocation& wanted = session_.invocation;
+  session_.err() << "tullectl: " << wanted.services[0] << " is in the mesh: ";
+  if (ports_.inbound != 0) {
+    session_.err() << "others call it at port " << ServicePort(wanted.run)
+                   << " (the sidecar listens on " << ports_.inbound << "), ";
+  }
+  session_.err() << "it calls others through 127.0.0.1:" << ports_.outbound
+                 << ", admin pages at http://127.0.0.1:" << ports_.admin << "/" << std::endl;
 }
 
 void Pair::Reap() {
@@ -254,6 +272,7 @@ void Pair::EndSidecar() {
 absl::StatusOr<int> Pair::Run() {
   absl::Status status = StartSidecar();
   if (status.ok()) status = AwaitReady();
+  if (status.ok()) SayWhere();
   absl::StatusOr<int> code = status.ok() ? StartAndWatch() : absl::StatusOr<int>(status);
   EndSidecar();
   return code;
@@ -278,6 +297,8 @@ absl::StatusOr<int> RunProgram(Session& session) {
   Ports ports;
   ports.admin = FreePort();
   ports.outbound = FreePort();
+  const uint16_t listen = wanted.run.listen_port == 0 ? FreePort() : wanted.run.listen_port;
+  if (wanted.run.port != 0) ports.inbound = listen;
   ProgramToStart program{
       SidecarWords(wanted, *sidecar, *control, *directory, *token, ports), {}, true};
   return Pair(session, std::move(program), ports).Run();

@@ -34,7 +34,8 @@ absl::StatusOr<std::vector<Selected>> ReadSelection(const std::string& kind,
   }
   if (kind.empty() || kind == "all" || kind == "policies") {
     if (names.empty()) return std::vector<Selected>{{"", ""}};
-    return Trouble("a name needs a kind", "tullectl get KIND NAME");
+    return Trouble("\"" + names[0] + "\" needs a kind",
+                   "name it: KIND " + names[0] + ", or KIND/" + names[0]);
   }
   for (const absl::string_view word : absl::StrSplit(kind, ',')) {
     const auto known = KindNamed(std::string(word));

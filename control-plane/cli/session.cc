@@ -8,6 +8,9 @@
 namespace tulle::cli {
 namespace {
 
+// Of a control plane that does not say it.
+constexpr int64_t kUsualGrpcPort = 15012;
+
 policy::Problem ProblemOf(const Json& json, const FileSet* files) {
   policy::Problem problem;
   problem.file = TextAt(json, "/file");
@@ -36,6 +39,13 @@ absl::StatusOr<Destination> Session::ResolvedDestination() {
     destination_ = *std::move(resolved);
   }
   return *destination_;
+}
+
+absl::StatusOr<int64_t> Session::GrpcPort() {
+  const auto version = Get("/v1/version");
+  if (!version.ok()) return version.status();
+  const int64_t port = NumberAt(*version, "/grpcPort");
+  return port > 0 ? port : kUsualGrpcPort;
 }
 
 std::string Session::Namespace() {

@@ -12,6 +12,7 @@
 #include "control-plane/cli/environment.h"
 #include "control-plane/cli/invocation.h"
 #include "control-plane/cli/json_text.h"
+#include "control-plane/cli/table.h"
 
 namespace tulle::cli {
 
@@ -35,6 +36,8 @@ class Session {
   int last_status() const { return last_status_; }
 
   absl::StatusOr<Destination> ResolvedDestination();
+  // The port at which the control plane serves sidecars, as it says itself.
+  absl::StatusOr<int64_t> GrpcPort();
   // Of the command: -n, else the context's.
   std::string Namespace();
   // From now on, and in the file that the roots came from.
@@ -43,6 +46,7 @@ class Session {
   bool wants_json() const {
     return invocation.format == Format::kJson || invocation.format == Format::kYaml;
   }
+  void Show(const Table& table) { table.Print(environment.out, environment.width); }
   std::ostream& out() { return environment.out; }
   std::ostream& err() { return environment.err; }
 

@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <ctime>
 
+#include "control-plane/cli/wrap.h"
+
 namespace tulle::cli {
 namespace {
 
 constexpr size_t kGap = 3;
+constexpr size_t kIndent = 4;  // of what stands below a row
+constexpr size_t kLeastBelow = 20;
 
-// Code points, which is what a terminal's columns are for the names shown here.
-size_t WidthOf(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
+void PrintBelow(const std::string& text, size_t width, std::ostream& out) {
+  const size_t room = width == 0 ? 0 : std::max(width, kIndent + kLeastBelow) - kIndent;
+  for (const std::string& line : Wrapped(text, room)) {
+    out << std::string(kIndent, ' ') << line << "\n";
+  }
 }
 
 // A line feed or an escape sequence out of a peer's text would break the table or the terminal.
@@ -31,22 +35,55 @@ std::string TwoUnits(int64_t large, char large_unit, int64_t small, char small_u
 
 }  // namespace
 
-void Table::AddRow(std::vector<std::string> cells) {
+void Table::AddRow(std::vector<std::string> cells, const std::string& note) {
   for (std::string& cell : cells) cell = Printable(std::move(cell));
   cells.resize(rows_[0].size());
   rows_.push_back(std::move(cells));
+  notes_.push_back(note.empty() ? "" : Printable(note));
 }
 
-void Table::Print(std::ostream& out) const {
+std::vector<size_t> Table::WidthsOf() const {
   std::vector<size_t> widths(rows_[0].size());
-  for (const auto& row : rows_) {
+  for (const Row& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], WidthOf(row[i]));
   }
-  for (const auto& row : rows_) {
-    for (size_t i = 0; i + 1 < row.size(); ++i) {
-      out << row[i] << std::string(widths[i] - WidthOf(row[i]) + kGap, ' ');
+  return widths;
+}
+
+std::vector<bool> Table::Fitting(const std::vector<size_t>& widths, size_t width) const {
+  std::vector<bool> beside(widths.size(), true);
+  if (width == 0) return beside;
+  size_t total = 0;
+  for (const size_t each : widths) total += each + kGap;
+  // The first names the row, and stays.
+  while (total > width + kGap) {
+    size_t widest = 0;
+    for (size_t i = 1; i < widths.size(); ++i) {
+      if (beside[i] && (widest == 0 || widths[i] > widths[widest])) widest = i;
     }
-    out << row.back() << "\n";
+    if (widest == 0) break;
+    beside[widest] = false;
+    total -= widths[widest] + kGap;
+  }
+  return beside;
+}
+
+void Table::Print(std::ostream& out, size_t width) const {
+  const std::vector<size_t> widths = WidthsOf();
+  const std::vector<bool> beside = Fitting(widths, width);
+  for (size_t row = 0; row < rows_.size(); ++row) {
+    std::string line;
+    size_t pad = 0;
+    for (size_t i = 0; i < widths.size(); ++i) {
+      if (!beside[i]) continue;
+      line += std::string(pad, ' ') + rows_[row][i];
+      pad = widths[i] - WidthOf(rows_[row][i]) + kGap;
+    }
+    out << line << "\n";
+    for (size_t i = 0; row > 0 && i < widths.size(); ++i) {
+      if (!beside[i]) PrintBelow(rows_[0][i] + ": " + rows_[row][i], width, out);
+    }
+    if (!notes_[row].empty()) PrintBelow(notes_[row], width, out);
   }
 }
 

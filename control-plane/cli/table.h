@@ -1,4 +1,5 @@
-// Tables like kubectl's: upper-case headers, columns three spaces apart, no lines. Pure.
+// Tables like kubectl's: upper-case headers, columns three spaces apart, no lines. What is too long
+// for a column stands on lines of its own below its row. Pure.
 #ifndef TULLE_CONTROL_PLANE_CLI_TABLE_H_
 #define TULLE_CONTROL_PLANE_CLI_TABLE_H_
 
@@ -11,15 +12,24 @@ namespace tulle::cli {
 
 class Table {
  public:
-  explicit Table(std::vector<std::string> headers) : rows_{std::move(headers)} {}
+  explicit Table(std::vector<std::string> headers) : rows_{std::move(headers)}, notes_(1) {}
 
-  // As many cells as headers; an empty one is shown as <none>.
-  void AddRow(std::vector<std::string> cells);
+  // As many cells as headers; an empty one is shown as <none>. A note goes below the row.
+  void AddRow(std::vector<std::string> cells, const std::string& note = "");
   bool empty() const { return rows_.size() == 1; }
-  void Print(std::ostream& out) const;
+  // `width` of the terminal; 0: no limit. Columns that do not fit, the widest first, go below
+  // their rows, each with its header.
+  void Print(std::ostream& out, size_t width = 0) const;
 
  private:
-  std::vector<std::vector<std::string>> rows_;
+  using Row = std::vector<std::string>;
+
+  std::vector<size_t> WidthsOf() const;
+  // Which columns stand beside one another.
+  std::vector<bool> Fitting(const std::vector<size_t>& widths, size_t width) const;
+
+  std::vector<Row> rows_;
+  std::vector<std::string> notes_;  // of each row, empty: none
 };
 
 // "5s", "4m10s", "3h", "2d": as exact as one needs, as kubectl has it. Negative: "0s".

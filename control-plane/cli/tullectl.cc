@@ -1,5 +1,8 @@
 #include "control-plane/cli/tullectl.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "control-plane/cli/command_line.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/completion.h"
@@ -9,68 +12,59 @@ namespace tulle::cli {
 namespace {
 
 absl::StatusOr<int> PrintCompletion(Session& session) {
-  session.out() << CompletionScript(session.invocation.shell, WordsOfCommands());
+  session.out() << CompletionScript(session.invocation.shell, VocabularyOfCommands());
   return 0;
 }
 
+using Handler = absl::StatusOr<int> (*)(Session&);
+
+struct Row {
+  Command command;
+  Handler handler;
+};
+
+constexpr Row kRows[] = {
+    {Command::kApply, Apply},
+    {Command::kGet, Get},
+    {Command::kDelete, Delete},
+    {Command::kDiff, Diff},
+    {Command::kValidate, Validate},
+    {Command::kStatus, Status},
+    {Command::kProxyConfig, ProxyConfig},
+    {Command::kServices, Services},
+    {Command::kTokenCreate, CreateToken},
+    {Command::kCertIssue, IssueCertificate},
+    {Command::kCertRotate, RotateRoot},
+    {Command::kCertRoots, ShowRoots},
+    {Command::kCheck, Check},
+    {Command::kVersion, Version},
+    {Command::kConfigGet, GetServers},
+    {Command::kConfigCurrent, CurrentServer},
+    {Command::kConfigUse, UseServer},
+    {Command::kConfigSet, SetServer},
+    {Command::kConfigDelete, DeleteServer},
+    {Command::kConfigView, ViewConfig},
+    {Command::kCompletion, PrintCompletion},
+    {Command::kHistory, History},
+    {Command::kRollback, RollBack},
+    {Command::kBackup, Backup},
+    {Command::kRestore, Restore},
+    {Command::kHosts, Hosts},
+    {Command::kRun, RunProgram},
+    {Command::kTokenList, ListTokens},
+    {Command::kTokenRevoke, RevokeToken},
+    {Command::kCredentialCreate, CreateCredential},
+    {Command::kCredentialList, ListCredentials},
+    {Command::kCredentialDelete, DeleteCredential},
+};
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kCredentialDelete) + 1,
+              "each command has a handler");
+
 absl::StatusOr<int> Run(Session& session) {
-  switch (session.invocation.command) {
-    case Command::kApply:
-      return Apply(session);
-    case Command::kGet:
-      return Get(session);
-    case Command::kDelete:
-      return Delete(session);
-    case Command::kDiff:
-      return Diff(session);
-    case Command::kValidate:
-      return Validate(session);
-    case Command::kStatus:
-      return Status(session);
-    case Command::kProxyConfig:
-      return ProxyConfig(session);
-    case Command::kServices:
-      return Services(session);
-    case Command::kTokenCreate:
-      return CreateToken(session);
-    case Command::kCertIssue:
-      return IssueCertificate(session);
-    case Command::kCertRotate:
-      return RotateRoot(session);
-    case Command::kCertRoots:
-      return ShowRoots(session);
-    case Command::kCheck:
-      return Check(session);
-    case Command::kVersion:
-      return Version(session);
-    case Command::kConfigGet:
-      return GetServers(session);
-    case Command::kConfigCurrent:
-      return CurrentServer(session);
-    case Command::kConfigUse:
-      return UseServer(session);
-    case Command::kConfigSet:
-      return SetServer(session);
-    case Command::kConfigDelete:
-      return DeleteServer(session);
-    case Command::kConfigView:
-      return ViewConfig(session);
-    case Command::kCompletion:
-      return PrintCompletion(session);
-    case Command::kHistory:
-      return History(session);
-    case Command::kRollback:
-      return RollBack(session);
-    case Command::kBackup:
-      return Backup(session);
-    case Command::kRestore:
-      return Restore(session);
-    case Command::kHosts:
-      return Hosts(session);
-    case Command::kRun:
-      return RunProgram(session);
-  }
-  return 1;
+  const auto row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& each) {
+    return each.command == session.invocation.command;
+  });
+  return row->handler(session);
 }
 
 }  // namespace

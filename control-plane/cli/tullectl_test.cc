@@ -58,6 +58,7 @@ class FakeView : public api::ControlPlaneView {
     return snapshot::BuildSnapshot(mesh, {proxy});
   }
   size_t HeldLeases() const override { return 0; }
+  uint16_t GrpcPort() const override { return 15912; }
 
   discovery::Mesh mesh;
   std::vector<api::ProxyStatus> proxies;
@@ -182,6 +183,70 @@ TEST_F(Tullectl, AppliesShowsComparesAndDeletes) {
   EXPECT_EQ(out, "httproute/post deleted\n");
 }
 
+TEST_F(Tullectl, WhatIsDeletedTogetherIsOneChange) {
+  const std::string both = std::string(kStrict) + "---\n" + kRoute;
+  ASSERT_EQ(Run({"apply", "-f", "-"}, both), 0);
+  EXPECT_EQ(Run({"delete", "-f", "-", "--dry-run"}, both), 0) << err;
+  EXPECT_EQ(out, "peerauthentication/all deleted (dry run)\nhttproute/post deleted (dry run)\n");
+  ASSERT_EQ(Run({"delete", "-f", "-"}, both), 0) << err;
+  ASSERT_EQ(Run({"rollback"}), 0) << err;
+  EXPECT_EQ(Run({"get", "all", "-o", "name"}), 0);
+  EXPECT_EQ(out, "httproute/post\npeerauthentication/all\n");
+  // What is there goes, and the rest is said once.
+  EXPECT_EQ(Run({"delete", "hr/post", "rp/none", "hr/other"}), 1);
+  EXPECT_EQ(out, "httproute/post deleted\n");
+  EXPECT_EQ(
+      err,
+      "error: there is no resiliencepolicy/none, nor httproute/other\n"
+      "hint: see `tullectl get resiliencepolicies`, `tullectl get httproutes` for those there "
+      "are; --ignore-not-found passes over them\n");
+  EXPECT_EQ(Run({"delete", "hr,rp", "post", "--ignore-not-found"}), 0) << err;
+  EXPECT_EQ(Run({"delete", "all", "post"}), 1);
+  EXPECT_NE(err.find("hint: name it: KIND post, or KIND/post"), std::string::npos) << err;
+}
+
+TEST_F(Tullectl, HintsNameTheListThatHasIt) {
+  EXPECT_EQ(Run({"get", "hr", "foo"}), 1);
+  EXPECT_NE(err.find("`tullectl get httproutes`"), std::string::npos) << err;
+  EXPECT_EQ(Run({"get", "ap", "foo", "-n", "shop"}), 1);
+  EXPECT_NE(err.find("`tullectl get authorizationpolicies -n shop`"), std::string::npos) << err;
+}
+
+TEST_F(Tullectl, ADryRollbackSaysWhereItsDifferencesComeFrom) {
+  ASSERT_EQ(Run({"apply", "-f", "-"}, kStrict), 0);
+  std::string permissive = kStrict;
+  permissive.replace(permissive.find("STRICT"), 6, "PERMISSIVE");
+  const int64_t first = book_->revision();
+  ASSERT_EQ(Run({"apply", "-f", "-"}, permissive), 0);
+  ASSERT_EQ(Run({"rollback", "--to-revision", std::to_string(first), "--dry-run"}), 0) << err;
+  EXPECT_NE(out.find("+++ peerauthentication/all (revision " + std::to_string(first) + ")\n"),
+            std::string::npos)
+      << out;
+  ASSERT_EQ(Run({"rollback", "--dry-run"}), 0) << err;
+  EXPECT_NE(out.find(" (before the last change)\n"), std::string::npos) << out;
+}
+
+TEST_F(Tullectl, WideSaysWhoAndWhen) {
+  ASSERT_EQ(Run({"apply", "-f", "-"}, kStrict), 0);
+  EXPECT_EQ(Run({"get", "pa", "-o", "wide"}), 0) << err;
+  const std::string revision = std::to_string(book_->revision());
+  EXPECT_EQ(out,
+            "NAME   TARGET   SUMMARY   AGE   REVISION   CHANGED   BY\n"
+            "all    Mesh     STRICT    0s    " +
+                revision + "          0s ago    ann\n");
+}
+
+TEST_F(Tullectl, NamespacesAreThoseWithAnything) {
+  ASSERT_EQ(Run({"apply", "-n", "shop", "-f", "-"}, kRoute), 0) << err;
+  EXPECT_EQ(Run({"get", "namespaces"}), 0) << err;
+  EXPECT_EQ(out,
+            "NAMESPACE   SERVICES   POLICIES\n"
+            "default     1          0\n"
+            "shop        0          1\n");
+  EXPECT_EQ(Run({"get", "namespaces", "-o", "name"}), 0) << err;
+  EXPECT_EQ(out, "default\nshop\n");
+}
+
 TEST_F(Tullectl, WhatGetWroteCanBeAppliedAgain) {
   ASSERT_EQ(Run({"apply", "-f", "-"}, std::string(kStrict) + "---\n" + kRoute), 0);
   ASSERT_EQ(Run({"get", "all", "-o", "yaml"}), 0);
@@ -191,6 +256,13 @@ TEST_F(Tullectl, WhatGetWroteCanBeAppliedAgain) {
   ASSERT_EQ(Run({"get", "httproute", "post", "-o", "json"}), 0);
   EXPECT_EQ(Run({"apply", "-f", "-"}, out), 0) << err;
   EXPECT_EQ(out, "httproute/post unchanged\n");
+  ASSERT_EQ(Run({"get", "all", "-o", "json"}), 0);
+  const std::string list = out;
+  EXPECT_NE(list.find("\"kind\": \"List\""), std::string::npos) << list;
+  EXPECT_EQ(Run({"apply", "-f", "-"}, list), 0) << err << list;
+  EXPECT_EQ(out, "httproute/post unchanged\npeerauthentication/all unchanged\n");
+  EXPECT_EQ(Run({"validate", "-f", "-"}, list), 0) << err;
+  EXPECT_EQ(Run({"delete", "-f", "-"}, list), 0) << err;
 }
 
 TEST_F(Tullectl, DocumentsWithoutANamespaceGoWhereTheCommandSays) {
@@ -229,11 +301,13 @@ TEST_F(Tullectl, OneBadFileAppliesNothingAndIsNamed) {
 TEST_F(Tullectl, ShowsProxiesAndServices) {
   EXPECT_EQ(Run({"status"}), 0);
   EXPECT_EQ(out,
-            "PROXY    CONNECTED   CONFIGURATION         ACKNOWLEDGED   CERT ENDS   REASON\n"
-            "post-1   5m          REJECTED (clusters)   fedcba098765   in 12h      bad cluster\n");
+            "PROXY    CONNECTED   CONFIGURATION         ACKNOWLEDGED   CERT ENDS\n"
+            "post-1   5m          REJECTED (clusters)   fedcba098765   in 12h\n"
+            "    reason: bad cluster\n");
   EXPECT_EQ(Run({"status", "pos"}), 0) << err;
   EXPECT_EQ(Run({"status", "post-1"}), 0);
-  EXPECT_NE(out.find("clusters    REJECTED   v2     v1             outbound|80||x   bad cluster"),
+  EXPECT_NE(out.find("clusters    REJECTED   v2     v1             outbound|80||x\n    reason: bad "
+                     "cluster\n"),
             std::string::npos)
       << out;
   EXPECT_EQ(Run({"status", "nobody"}), 1);
@@ -274,6 +348,51 @@ TEST_F(Tullectl, ATokenAloneGoesToStandardOutput) {
   EXPECT_EQ(Run({"token", "create", "--service", "post", "--ttl", "soon"}), 1);
 }
 
+TEST_F(Tullectl, TokensAreListedAndRevokedByTheirIds) {
+  ASSERT_EQ(Run({"token", "list"}), 0) << err;
+  EXPECT_NE(err.find("tullectl token create"), std::string::npos) << err;
+  ASSERT_EQ(Run({"token", "create", "--service", "post", "--ttl", "1d"}), 0) << err;
+  const std::string token = out.substr(0, out.size() - 1);
+  ASSERT_EQ(Run({"token", "list"}), 0) << err;
+  EXPECT_NE(out.find("default/post   0s    in 24h"), std::string::npos) << out;
+  EXPECT_EQ(out.find(token.substr(token.size() - 64)), std::string::npos);
+  ASSERT_EQ(Run({"token", "list", "-o", "name"}), 0) << err;
+  const std::string id = out.substr(0, out.size() - 1);
+  ASSERT_TRUE(tokens_.Redeem(token, kNow).ok());
+  EXPECT_EQ(Run({"token", "revoke", "3"}), 1);
+  EXPECT_NE(err.find("tullectl token list"), std::string::npos) << err;
+  ASSERT_EQ(Run({"token", "revoke", id}), 0) << err;
+  EXPECT_FALSE(tokens_.Redeem(token, kNow).ok());
+  EXPECT_EQ(Run({"token", "revoke", id}), 1);
+}
+
+TEST_F(Tullectl, CredentialsComeAndGo) {
+  const std::string path = folder_ + "/rob.json";
+  ASSERT_EQ(Run({"credential", "create", "rob", "--out", path}), 0) << err;
+  struct stat status {};
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600);
+  EXPECT_EQ(Run({"credential", "create", "rob", "--out", path}), 1);
+  EXPECT_NE(err.find("--force"), std::string::npos) << err;
+  EXPECT_EQ(Run({"credential", "create", "rob", "--role", "root"}), 1);
+  EXPECT_NE(err.find("one of reader, admin"), std::string::npos) << err;
+  ASSERT_EQ(Run({"credential", "list"}), 0) << err;
+  EXPECT_EQ(out,
+            "NAME   ROLE     AGE\n"
+            "ann    admin    0s\n"
+            "rob    reader   0s\n");
+  const std::string admin = std::exchange(admin_, path);
+  EXPECT_EQ(Run({"services"}), 0) << err;
+  EXPECT_EQ(Run({"apply", "-f", "-"}, kStrict), 1);
+  EXPECT_NE(err.find("rob is a reader"), std::string::npos) << err;
+  admin_ = admin;
+  ASSERT_EQ(Run({"credential", "delete", "rob"}), 0) << err;
+  EXPECT_EQ(Run({"credential", "delete", "rob"}), 1);
+  EXPECT_NE(err.find("tullectl credential list"), std::string::npos) << err;
+  admin_ = path;
+  EXPECT_EQ(Run({"services"}), 1);
+}
+
 TEST_F(Tullectl, ACertificateIsIssuedForAKeyMadeHere) {
   const std::string folder = folder_ + "/identity";
   ASSERT_EQ(Run({"cert", "issue", "--service", "envoy", "--out", folder}), 0) << err;
@@ -287,8 +406,16 @@ TEST_F(Tullectl, ACertificateIsIssuedForAKeyMadeHere) {
   const auto chain = certs::ParsePemCertificates(*ReadFile(folder + "/cert.pem"));
   ASSERT_TRUE(key.ok() && chain.ok());
   EXPECT_TRUE(certs::Matches(chain->front(), key->native()));
+  EXPECT_EQ(err, "");
   EXPECT_EQ(Run({"cert", "issue", "--service", "envoy", "--out", folder}), 1);
   EXPECT_NE(err.find("--force"), std::string::npos);
+  // What is signed for a shorter time than asked says so.
+  EXPECT_EQ(Run({"cert", "issue", "--service", "envoy", "--out", folder, "--force", "--ttl", "2h"}),
+            0);
+  EXPECT_EQ(err, "");
+  EXPECT_EQ(
+      Run({"cert", "issue", "--service", "envoy", "--out", folder, "--force", "--ttl", "100h"}), 0);
+  EXPECT_NE(err.find("that is less than the 4d4h asked for"), std::string::npos) << err;
 }
 
 TEST_F(Tullectl, ARotationHandsTheNewRootsToTheCredentialFile) {
@@ -299,6 +426,8 @@ TEST_F(Tullectl, ARotationHandsTheNewRootsToTheCredentialFile) {
   EXPECT_EQ(Run({"cert", "rotate"}), 1);
   EXPECT_EQ(Run({"cert", "roots"}), 0);
   EXPECT_EQ(out.find("PRIVATE KEY"), std::string::npos);
+  // What is waited for is no column.
+  EXPECT_NE(out.find("\n    waiting for post-1\n"), std::string::npos) << out;
 }
 
 TEST_F(Tullectl, ARotationWhereNobodyHoldsACertificateIsDoneAtOnce) {
@@ -327,6 +456,10 @@ TEST_F(Tullectl, ChecksFailWithHints) {
   EXPECT_NE(out.find("✓ tulle-control answers: https://127.0.0.1:15016\n"), std::string::npos);
   EXPECT_NE(out.find("× configuration accepted: "), std::string::npos) << out;
   EXPECT_NE(out.find("\n    see the reason with `tullectl status PROXY`"), std::string::npos);
+  view_.proxies[0].is_connected = false;
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("does it reach port 15912 of tulle-control?"), std::string::npos) << out;
+  view_.proxies[0].is_connected = true;
   view_.proxies[0].types.clear();
   EXPECT_EQ(Run({"check"}), 0) << out;
   EXPECT_EQ(Run({"version"}), 0);

@@ -1,0 +1,43 @@
+#include "control-plane/cli/help_text.h"
+
+#include <vector>
+
+#include "control-plane/cli/wrap.h"
+
+namespace tulle::cli {
+
+std::string HelpPage::Row(const std::string& name, const std::string& description) const {
+  const std::string indent(get_column_width(), ' ');
+  std::string row = "  " + name;
+  bool is_beside = row.size() < indent.size();
+  for (const std::string& line : Wrapped(description, kHelpWidth - indent.size())) {
+    if (is_beside) {
+      row.resize(indent.size(), ' ');
+    } else {
+      row += "\n" + indent;
+    }
+    row += line;
+    is_beside = false;
+  }
+  return row + "\n";
+}
+
+std::string HelpPage::make_option(const CLI::Option* option, bool is_positional) const {
+  return Row(make_option_name(option, is_positional) + make_option_opts(option),
+             make_option_desc(option));
+}
+
+std::string HelpPage::make_option_opts(const CLI::Option* option) const {
+  std::string text;
+  if (option->get_type_size() == 0) return text;
+  if (!option->get_type_name().empty()) text += " " + option->get_type_name();
+  if (option->get_expected_max() == CLI::detail::expected_max_vector_size) text += " ...";
+  if (option->get_required()) text += " (required)";
+  return text;
+}
+
+std::string HelpPage::make_subcommand(const CLI::App* command) const {
+  return Row(command->get_display_name(true), command->get_description());
+}
+
+}  // namespace tulle::cli

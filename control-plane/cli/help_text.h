@@ -1,0 +1,27 @@
+// Help as it is shown: descriptions wrapped at words, options without CLI11's own remarks on their
+// values. For this package only.
+#ifndef TULLE_CONTROL_PLANE_CLI_HELP_TEXT_H_
+#define TULLE_CONTROL_PLANE_CLI_HELP_TEXT_H_
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace tulle::cli {
+
+inline constexpr size_t kHelpWidth = 80;
+
+class HelpPage : public CLI::Formatter {
+ public:
+  HelpPage() { column_width(28); }
+
+  std::string make_option(const CLI::Option* option, bool is_positional) const override;
+  std::string make_option_opts(const CLI::Option* option) const override;
+  std::string make_subcommand(const CLI::App* command) const override;
+
+ private:
+  std::string Row(const std::string& name, const std::string& description) const;
+};
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_HELP_TEXT_H_

@@ -1,0 +1,19 @@
+// Text broken at blanks, for terminals of 80 columns and others. Pure.
+#ifndef TULLE_CONTROL_PLANE_CLI_WRAP_H_
+#define TULLE_CONTROL_PLANE_CLI_WRAP_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tulle::cli {
+
+// Lines of at most `width` characters; a word that is longer stays whole. 0: one line.
+std::vector<std::string> Wrapped(std::string_view text, size_t width);
+// Code points, which is what a terminal's columns are for the names shown here.
+size_t WidthOf(std::string_view text);
+
+}  // namespace tulle::cli
+
+#endif  // TULLE_CONTROL_PLANE_CLI_WRAP_H_
