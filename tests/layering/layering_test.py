@@ -200,6 +200,12 @@ def test_the_table_is_there():
             assert goal in table, "%s → %s: no such folder in the table" % (folder, goal)
 
 
+def test_each_folder_of_the_table_is_there_or_reserved():
+    reserved = set(re.findall(r"`([^`]+)`", re.search(r"do not exist yet are reserved: ([^\n]*)", read("docs/architecture.md")).group(1)))
+    there = {folder for folder in layer_table() if os.path.isdir(os.path.join(ROOT, folder))}
+    assert set(layer_table()) == there | reserved and not there & reserved, (set(layer_table()) - there - reserved, there & reserved)
+
+
 def test_includes_point_down():
     table = layer_table()
     wrong = []
