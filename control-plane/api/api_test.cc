@@ -258,6 +258,34 @@ TEST_F(ApiTest, SeveralPoliciesAreDeletedInOneChange) {
   }
 }
 
+TEST_F(ApiTest, PoliciesWithoutEffectAreNamed) {
+  std::string lost = kStrict;
+  lost.replace(lost.find("{kind: Mesh}"), 12, "{kind: Service, name: pots}");
+  for (const char* dry_run : {"true", "false"}) {
+    const Json applied = Body(Call("POST", "/v1/apply", lost, {{"dryRun", dry_run}}));
+    ASSERT_EQ(applied["warnings"].size(), 1) << applied;
+    EXPECT_EQ(applied["warnings"][0]["field"], "spec.targetRef");
+    EXPECT_NE(applied["warnings"][0]["hint"].get<std::string>().find("did you mean post?"),
+              std::string::npos);
+  }
+  // Of others' documents nothing is said to who applies his own.
+  std::string good = kStrict;
+  good.replace(good.find("name: all"), 9, "name: one");
+  EXPECT_TRUE(Body(Call("POST", "/v1/apply", good))["warnings"].empty());
+  const auto item = [&] {
+    const Json check = Body(Call("GET", "/v1/check"));
+    for (const Json& each : check["items"]) {
+      if (each["name"] == "policies find their targets and take effect") return each;
+    }
+    return Json();
+  };
+  EXPECT_EQ(item()["ok"], false);
+  EXPECT_NE(item()["message"].get<std::string>().find("no workload serves Service default/pots"),
+            std::string::npos);
+  EXPECT_EQ(Call("DELETE", "/v1/policies/PeerAuthentication/default/all").status, 200);
+  EXPECT_EQ(item()["ok"], true);
+}
+
 TEST_F(ApiTest, ListsOfSecretsHoldNone) {
   const Json made = Body(Call("POST", "/v1/tokens", R"({"account":"post"})"));
   const std::string token = made["token"].get<std::string>();

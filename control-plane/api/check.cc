@@ -8,6 +8,8 @@
 
 #include "certs/spiffe_id.h"
 #include "control-plane/api/call.h"
+#include "control-plane/discovery/known_services.h"
+#include "control-plane/policy/ineffective.h"
 
 namespace tulle::api {
 namespace {
@@ -102,6 +104,19 @@ void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
   findings->AddList("join tokens", refused, "none was refused", "refused:", commands);
 }
 
+void CheckPolicies(const policy::PolicySet& policies, const discovery::Mesh& mesh,
+                   Findings* findings) {
+  constexpr size_t kMostShown = 10;
+  const auto all = policy::FindIneffective(policies, discovery::KnownServicesOf(mesh));
+  std::string found;
+  for (size_t i = 0; i < std::min(all.size(), kMostShown); ++i) {
+    absl::StrAppend(&found, i == 0 ? "" : "; ", policy::ToText(all[i].policy), " ", all[i].field,
+                    ": ", all[i].message);
+  }
+  if (all.size() > kMostShown) absl::StrAppend(&found, "; ", all.size() - kMostShown, " more");
+  findings->AddList("policies find their targets and take effect", found, "all", "");
+}
+
 void CheckRoot(const ca::MeshAuthority& authority, int64_t now, Findings* findings) {
   const int64_t end = authority.signing().certificate().not_after();
   const int64_t warn = std::min(kRootWarnSeconds, authority.root_life_seconds() / 10);
@@ -134,6 +149,7 @@ ApiResponse Api::Check(const Call& call) {
                    : absl::StrCat(held, " are overdue at once and held: look at the network"));
   const auto& unreadable = parts_.policies->unreadable();
   findings.Add("policies readable", unreadable.empty(), unreadable.empty() ? "all" : unreadable[0]);
+  CheckPolicies(parts_.policies->policies(), view.CurrentMesh(), &findings);
   return Answer(findings.ToJson());
 }
 

@@ -13,7 +13,7 @@ struct Operation {
 constexpr Operation kOperations[] = {
     {"/v1/apply", "post",
      "Validate and store a file of policies, whole or not at all; ?dryRun=true only says what "
-     "would change, ?file=NAME is shown in errors",
+     "would change, ?file=NAME is shown in errors; `warnings` name what has no effect yet",
      "application/yaml"},
     {"/v1/delete", "post",
      "Delete policies in one change: {items: [{kind, namespace, name}]}; those that are not there "

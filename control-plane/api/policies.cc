@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <ctime>
+#include <set>
 
 #include "control-plane/api/call.h"
+#include "control-plane/discovery/known_services.h"
 #include "control-plane/policy/canonical_json.h"
+#include "control-plane/policy/ineffective.h"
 
 namespace tulle::api {
 namespace {
@@ -71,6 +74,29 @@ ApiResponse RefuseKind(const std::string& kind) {
                 "ExternalService, TelemetryPolicy, EgressPolicy");
 }
 
+// What of the documents just applied has no effect as the mesh is now.
+Json WarningsOf(const discovery::ApplyOutcome& outcome, policy::PolicySet policies,
+                const discovery::Mesh& mesh) {
+  std::set<policy::DocumentKey> applied;
+  for (const PolicyChange& change : outcome.changes) {
+    if (!change.after) continue;
+    applied.insert(change.key);
+    policies.Upsert(*change.after);  // of a dry run it is not there yet
+  }
+  Json warnings = Json::array();
+  for (const policy::Ineffective& each :
+       policy::FindIneffective(policies, discovery::KnownServicesOf(mesh))) {
+    if (!applied.contains(each.policy)) continue;
+    warnings.push_back({{"kind", std::string(policy::ToText(each.policy.kind))},
+                        {"namespace", each.policy.ns},
+                        {"name", each.policy.name},
+                        {"field", each.field},
+                        {"warning", each.message},
+                        {"hint", each.hint}});
+  }
+  return warnings;
+}
+
 // {"kind", "namespace", "name"}
 bool ReadKey(const Json& json, policy::DocumentKey* key, ApiResponse* refusal) {
   std::string kind_text;
@@ -103,7 +129,10 @@ ApiResponse Api::Apply(const Call& call) {
       parts_.policies->Apply({call.request.body, file, ns}, is_dry_run, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   if (!outcome->problems.empty()) return Refuse(outcome->problems);
-  ApiResponse response = Answer(OutcomeJson(*outcome, is_dry_run));
+  Json answer = OutcomeJson(*outcome, is_dry_run);
+  answer["warnings"] =
+      WarningsOf(*outcome, parts_.policies->policies(), parts_.view->CurrentMesh());
+  ApiResponse response = Answer(answer);
   if (is_dry_run) return response;
   response.event = EventOf(*outcome, call.caller.name);
   parts_.on_change();

@@ -30,6 +30,10 @@ constexpr Hint kHints[] = {
     {"join tokens",
      "a new one, into the FILE that the sidecar's --token-file names: it joins by itself within a "
      "minute"},
+    {"policies find their targets and take effect",
+     "mend the name (`tullectl services -A` shows those there are); a Service that is still to "
+     "come "
+     "is no harm"},
     {"policies readable", "the store was written by another version: apply the policy again"},
 };
 

@@ -194,6 +194,12 @@ TEST(CommandLine, ValuesAreTakenAsTheyAreMeant) {
             Format::kJson);
 }
 
+TEST(CommandLine, OfTwoContextsTheLaterHolds) {
+  const auto parsed = ParseCommandLine({"--context", "a", "get", "all", "--context", "b"});
+  ASSERT_TRUE(std::holds_alternative<Invocation>(parsed));
+  EXPECT_EQ(std::get<Invocation>(parsed).connection.context, "b");
+}
+
 TEST(CommandLine, HelpAndVersionAreCommandsAndFlags) {
   const auto version = ParseCommandLine({"--version"});
   ASSERT_TRUE(std::holds_alternative<Invocation>(version));
@@ -250,13 +256,13 @@ TEST(CommandLine, HelpOfEachCommandHasExamples) {
     const std::string text = std::get<HelpText>(parsed).text;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
-    for (const char* inner : {" in [", "{", ":INT", "Excludes"}) {
+    for (const char* inner : {" in [", ":{", ":INT", "Excludes"}) {
       EXPECT_EQ(text.find(inner), std::string::npos) << text;
     }
-    if (path.empty()) continue;
+    if (path.empty() || path == "help") continue;
     EXPECT_NE(text.find("Usage: tullectl " + path), std::string::npos) << text;
     EXPECT_NE(text.find("Examples:\n  "), std::string::npos) << text;
-    EXPECT_TRUE(path == "help" || text.find("tullectl --help") != std::string::npos) << text;
+    EXPECT_NE(text.find("tullectl --help"), std::string::npos) << text;
   }
 }
 

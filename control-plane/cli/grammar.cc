@@ -50,7 +50,8 @@ Grammar::Grammar() {
 void Grammar::AddConnection() {
   ConnectionFlags& flags = invocation_.connection;
   const auto add = [&](const char* names, std::string& value, const char* help, const char* type) {
-    app_.add_option(names, value, help)->type_name(type)->group("Which control plane");
+    // What stands later wins, so that an alias may name one and a line another.
+    app_.add_option(names, value, help)->type_name(type)->group("Which control plane")->take_last();
   };
   add("--config", flags.config_file,
       "file of contexts [$TULLECTL_CONFIG, else ~/.config/tulle/config]", "FILE");

@@ -101,6 +101,16 @@ void PrintDiff(Session& session, const std::string& diff) {
   }
 }
 
+// What was taken, but does nothing as the mesh is now.
+void PrintWarnings(Session& session, const Json& reply) {
+  for (const Json& each : PartAt(reply, "/warnings")) {
+    session.err() << (session.environment.has_colour ? "\033[33mwarning:\033[0m " : "warning: ")
+                  << ChangedName(each) << NamespaceNote(each) << " " << TextAt(each, "/field")
+                  << ": " << TextAt(each, "/warning") << "\nhint: " << TextAt(each, "/hint")
+                  << "\n";
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<int> Apply(Session& session) {
@@ -123,6 +133,7 @@ absl::StatusOr<int> Apply(Session& session) {
     }
     session.out() << "\n";
   }
+  PrintWarnings(session, *reply);
   return 0;
 }
 

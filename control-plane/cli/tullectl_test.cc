@@ -205,6 +205,18 @@ TEST_F(Tullectl, WhatIsDeletedTogetherIsOneChange) {
   EXPECT_NE(err.find("hint: name it: KIND post, or KIND/post"), std::string::npos) << err;
 }
 
+TEST_F(Tullectl, ApplyWarnsOfWhatHasNoEffect) {
+  EXPECT_EQ(Run({"apply", "-f", "-"}, kStrict), 0);
+  EXPECT_EQ(err, "");
+  EXPECT_EQ(Run({"apply", "-f", "-"}, kRoute), 0);
+  EXPECT_EQ(out, "httproute/post created\n");
+  EXPECT_NE(err.find("warning: httproute/post spec.rules[0].backendRefs[0]: no workload serves "
+                     "Service default/post-v1\nhint: "),
+            std::string::npos)
+      << err;
+  EXPECT_EQ(err.find("parentRefs"), std::string::npos) << err;
+}
+
 TEST_F(Tullectl, HintsNameTheListThatHasIt) {
   EXPECT_EQ(Run({"get", "hr", "foo"}), 1);
   EXPECT_NE(err.find("`tullectl get httproutes`"), std::string::npos) << err;
