@@ -1,6 +1,7 @@
 """What an operator does: programs with a sidecar, hosts files, undoing, copies of the store."""
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -64,13 +65,11 @@ def modes(mesh):
 class Run:
     """tullectl run, as a shell would."""
 
-    def __init__(self, mesh, service, *words, program=None, port=None, credential=True):
-        who = ["--credential-file", os.path.join(mesh.data, "admin.json")] if credential else []
+    def __init__(self, mesh, service, *words, program=None, port=None, who=None):
         self.port = port or processes.free_port()
         self.child = processes.Child(
-            [mesh.binary("control-plane/cli/tullectl"), *who, "run",
-             "--service", service, "--port", str(self.port), "--service-port", "80", "--control", "127.0.0.1:%d" % mesh.grpc,
-             "--sidecar", mesh.binary("sidecar/tulle-sidecar"), "--state-dir", mesh.path("run-" + service), *words, "--",
+            [mesh.binary("control-plane/cli/tullectl"), *(["--credential-file", os.path.join(mesh.data, "admin.json")] if who is None else who), "run",
+             "--service", service, "--port", str(self.port), "--service-port", "80", "--sidecar", mesh.binary("sidecar/tulle-sidecar"), "--state-dir", mesh.path("run-" + service), *words, "--",
              *(program or ["/usr/bin/python3", "-u", "-c", PROGRAM])], mesh.path("run-" + service + ".log"))
         mesh.children.append(self.child)
 
@@ -83,6 +82,12 @@ class Run:
 def test_a_program_gets_a_sidecar_and_gives_its_exit_code(mesh):
     caller = mesh.add("caller")
     web = Run(mesh, "web").wait()
+    # On one line: how it is called, how it calls, where one looks. Nobody told it the control plane's port, which is not the usual one.
+    (line,) = [each for each in web.child.log().splitlines() if each.startswith("tullectl: ")]
+    where = re.fullmatch(r"tullectl: web is in the mesh: others call it at port 80 \(the sidecar listens on (\d+)\), "
+                         r"it calls others through 127\.0\.0\.1:(\d+), admin pages at http://127\.0\.0\.1:(\d+)/", line)
+    assert where and raw.get(int(where.group(3)), "/ready", host="127.0.0.1").status == 200, line
+    assert processes.listening(int(where.group(2)))
     processes.wait_until(lambda: mesh.in_step("web"), "web is in step")
     processes.wait_until(lambda: raw.get(caller.outbound, "/", host="web").status == 200, "web is called by others", 10)
     assert raw.get(caller.outbound, "/", host="web").body == b"own"
@@ -100,13 +105,17 @@ def test_a_program_gets_a_sidecar_and_gives_its_exit_code(mesh):
     processes.wait_until(lambda: "web" not in mesh.tullectl("status"), "it has left the registry")
 
 
-def test_a_program_joins_by_a_token_without_the_admins_credential(mesh, tmp_path):
-    """As docs/systemd/tulle-run@.service starts it."""
-    token = tmp_path / "web.token"
-    token.write_text(mesh.tullectl("token", "create", "--service", "web", "-o", "raw"))
-    token.chmod(0o400)
-    Run(mesh, "web", "--token-file", str(token), credential=False).wait()
+def test_a_token_is_all_that_a_host_of_workloads_needs(mesh):
+    token = mesh.make_token("web")
+    web = Run(mesh, "web", "--control", "127.0.0.1:%d" % mesh.grpc, "--token-file", token, who=["--config", "/dev/null"]).wait()
     processes.wait_until(lambda: mesh.in_step("web"), "web is in step")
+    # A reader's credential is enough for names, and for nothing else.
+    reader = mesh.path("reader.json")
+    mesh.tullectl("credential", "create", "hosts", "--role", "reader", "--out", reader)
+    assert " web\n" in mesh.tullectl("--credential-file", reader, "hosts")
+    with pytest.raises(Refused, match="hosts is a reader"):
+        mesh.tullectl("--credential-file", reader, "token", "create", "--service", "web")
+    assert web.child.running()
 
 
 def test_a_sidecar_that_dies_comes_back_and_the_program_stays(mesh):
