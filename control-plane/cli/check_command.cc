@@ -6,6 +6,7 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/trouble.h"
+#include "control-plane/cli/wrap.h"
 #include "telemetry/version.h"
 
 namespace tulle::cli {
@@ -57,9 +58,9 @@ class Findings {
     if (!commands.empty()) items_.back()["commands"] = commands;
     if (!is_good && !hint.empty()) items_.back()["hint"] = hint;
     if (session_.wants_json()) return;
-    session_.out() << Mark(is_good) << " " << name << (message.empty() ? "" : ": " + message)
-                   << "\n";
-    if (!is_good && !hint.empty()) session_.out() << "    " << hint << "\n";
+    Say(Mark(is_good) + " ", 2, name + (message.empty() ? "" : ": " + message));
+    if (!is_good && !hint.empty()) Say("    ", 4, hint);
+    // Not broken: they are to be copied.
     for (const Json& command : commands) session_.out() << "    $ " << TextAt(command, "") << "\n";
   }
 
@@ -71,6 +72,16 @@ class Findings {
   }
 
  private:
+  // As wide as the terminal is; `indent`: how many columns `begin` takes.
+  void Say(const std::string& begin, size_t indent, const std::string& text) {
+    const size_t width = session_.environment.width;
+    std::string before = begin;
+    for (const std::string& line : Wrapped(text, width > 2 * indent ? width - indent : 0)) {
+      session_.out() << before << line << "\n";
+      before = std::string(indent, ' ');
+    }
+  }
+
   std::string Mark(bool is_good) const {
     if (!session_.environment.has_colour) return is_good ? "✓" : "×";
     return is_good ? "\033[32m✓\033[0m" : "\033[31m×\033[0m";

@@ -13,6 +13,7 @@
 #include "certs/spiffe_id.h"
 #include "control-plane/api/api.h"
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/wrap.h"
 #include "control-plane/store/sqlite_store.h"
 #include "telemetry/version.h"
 
@@ -112,6 +113,7 @@ class Tullectl : public testing::Test {
   }
 
   bool is_unreachable = false;
+  size_t width = 0;
 
   // The exit code; what it said is in out and err.
   int Run(std::vector<std::string> arguments, const std::string& input = "") {
@@ -122,6 +124,7 @@ class Tullectl : public testing::Test {
     environment.variables = {{"HOME", folder_}};
     environment.now = [] { return kNow; };
     environment.pause = [](int64_t) {};
+    environment.width = width;
     environment.connect = [&](const Destination& destination) -> std::unique_ptr<ApiClient> {
       if (is_unreachable) return std::make_unique<NobodyThere>();
       return std::make_unique<DirectClient>(api_, destination.credential);
@@ -246,6 +249,24 @@ TEST_F(Tullectl, WideSaysWhoAndWhen) {
             "NAME   TARGET   SUMMARY   AGE   REVISION   CHANGED   BY\n"
             "all    Mesh     STRICT    0s    " +
                 revision + "          0s ago    ann\n");
+}
+
+TEST_F(Tullectl, NothingIsWiderThanTheTerminal) {
+  view_.proxies[0].types[0].rejection = "a reason of many words, which no column has room for";
+  ASSERT_EQ(Run({"apply", "-f", "-"}, std::string(kStrict) + "---\n" + kRoute), 0);
+  width = 60;
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"get", "all", "-A", "-o", "wide"},
+                                             {"status", "post-1"},
+                                             {"check"},
+                                             {"cert", "roots"}}) {
+    Run(command);
+    EXPECT_NE(out, "");
+    std::istringstream lines(out);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(WidthOf(line), width) << command[0] << ": " << line;
+    }
+  }
 }
 
 TEST_F(Tullectl, NamespacesAreThoseWithAnything) {
