@@ -53,6 +53,37 @@ TEST(WorkloadJson, BadRecordsAreRefused) {
   EXPECT_FALSE(CheckWorkload(workload).ok());
 }
 
+TEST(WorkloadJson, WhatAWorkloadSaysOfItselfIsBounded) {
+  const auto is_good = [](const std::map<std::string, std::string>& metadata) {
+    Workload workload = PostWorkload("post-1", "192.0.2.1");
+    workload.metadata = metadata;
+    return CheckWorkload(workload).ok();
+  };
+  std::map<std::string, std::string> many;
+  for (int i = 0; i < 64; ++i) many["name-" + std::to_string(i)] = "v";
+  EXPECT_TRUE(is_good(many));
+  many["one-more"] = "v";
+  EXPECT_FALSE(is_good(many));
+  EXPECT_TRUE(is_good({{"note", std::string(8188, 'x')}}));
+  EXPECT_FALSE(is_good({{"note", std::string(8189, 'x')}}));
+  EXPECT_TRUE(is_good({{"app.kubernetes.io/name", "K\u00f6ln, 2nd floor"}}));
+  EXPECT_FALSE(is_good({{"", "v"}}));
+  EXPECT_FALSE(is_good({{"a\nb", "v"}}));
+  EXPECT_FALSE(is_good({{"a", "v\x1b[2J"}}));
+  EXPECT_FALSE(CheckWorkload(PostWorkload("post\n1", "192.0.2.1")).ok());
+}
+
+TEST(WorkloadJson, PortsThatAreNoneAreRefusedWhereverTheyStand) {
+  Workload workload = PostWorkload("post-1", "192.0.2.1");
+  workload.inbound[0].dialled_port = 65535;
+  EXPECT_TRUE(CheckWorkload(workload).ok());
+  workload.inbound[0].dialled_port = 70000;
+  EXPECT_FALSE(CheckWorkload(workload).ok());
+  workload = PostWorkload("post-1", "192.0.2.1");
+  workload.outbound.http_port = 70000;
+  EXPECT_FALSE(CheckWorkload(workload).ok());
+}
+
 TEST(WorkloadJson, TransparentWorkloadsNeedNoOtherPorts) {
   Workload workload;
   workload.id = "web-1";

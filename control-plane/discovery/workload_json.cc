@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -12,11 +13,15 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr uint32_t kMostPort = 65535;
+constexpr size_t kMostMetadata = 64;
+constexpr size_t kMostMetadataBytes = 8192;  // names and values, all together
+
 std::string TextOf(const ServiceName& service) { return service.ns + "/" + service.name; }
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-bool IsPort(uint32_t port) { return port >= 1 && port <= 65535; }
+bool IsPort(uint32_t port) { return port >= 1 && port <= kMostPort; }
 
 absl::StatusOr<InboundPort> InboundFromJson(const Json& json) {
   InboundPort port;
@@ -90,7 +95,10 @@ absl::StatusOr<Workload> FromJson(const Json& json) {
 absl::Status CheckInbound(const Workload& workload) {
   std::set<uint32_t> listening;
   for (const InboundPort& port : workload.inbound) {
-    if (!IsPort(port.listen_port) || !IsPort(port.application_port) || !IsPort(port.service_port)) {
+    // Peers get the dialled port as it is: one bad number would spoil the service's endpoints for
+    // all of them.
+    if (!IsPort(port.listen_port) || !IsPort(port.application_port) || !IsPort(port.service_port) ||
+        port.dialled_port > kMostPort) {
       return absl::InvalidArgumentError("inbound: a port is from 1 to 65535");
     }
     const bool is_same = port.listen_port == port.application_port;
@@ -129,9 +137,36 @@ absl::Status CheckInterception(const Workload& workload) {
   return absl::OkStatus();
 }
 
+bool IsPrintable(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// It is stored, and sent to others: what one workload says of itself must not be their burden.
+absl::Status CheckMetadata(const std::map<std::string, std::string>& metadata) {
+  if (metadata.size() > kMostMetadata) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("metadata: ", metadata.size(), " entries; give at most ", kMostMetadata));
+  }
+  size_t bytes = 0;
+  for (const auto& [name, value] : metadata) {
+    bytes += name.size() + value.size();
+    if (name.empty() || !IsPrintable(name) || !IsPrintable(value)) {
+      return absl::InvalidArgumentError(
+          "metadata: a name is empty, or there is a control character; leave that entry out");
+    }
+  }
+  if (bytes <= kMostMetadataBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("metadata: ", bytes, " bytes; give at most ", kMostMetadataBytes));
+}
+
 absl::Status CheckOutbound(const Outbound& outbound) {
   if (!policy::IsIpAddress(outbound.address)) {
     return absl::InvalidArgumentError("outbound.address is no IP address; write 127.0.0.1");
+  }
+  if (outbound.http_port > kMostPort) {
+    return absl::InvalidArgumentError("outbound.httpPort: a port is from 1 to 65535");
   }
   std::set<uint32_t> listening;
   if (outbound.http_port != 0) listening.insert(outbound.http_port);
@@ -208,6 +243,10 @@ absl::Status CheckWorkload(const Workload& workload) {
   if (workload.id.empty() || workload.id.size() > 253) {
     return absl::InvalidArgumentError("the instance id must have 1 to 253 bytes");
   }
+  if (!IsPrintable(workload.id)) {
+    return absl::InvalidArgumentError(
+        "the instance id has a control character; give it a name that can be read");
+  }
   if (!policy::IsIpAddress(workload.address)) {
     return absl::InvalidArgumentError("address is no IP address; write the one peers can reach");
   }
@@ -218,6 +257,7 @@ absl::Status CheckWorkload(const Workload& workload) {
   if (workload.inbound.size() + workload.outbound.tcp.size() > kMostPorts) {
     return absl::InvalidArgumentError(absl::StrCat("more than ", kMostPorts, " ports"));
   }
+  if (absl::Status status = CheckMetadata(workload.metadata); !status.ok()) return status;
   if (absl::Status status = CheckInbound(workload); !status.ok()) return status;
   if (absl::Status status = CheckInterception(workload); !status.ok()) return status;
   return CheckOutbound(workload.outbound);

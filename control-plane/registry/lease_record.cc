@@ -51,17 +51,65 @@ absl::StatusOr<StoredLeases> LoadLeases(store::Store* store) {
   return stored;
 }
 
-absl::Status SaveChanges(const std::vector<Change>& changes, store::Store* store, int64_t now) {
+void UnsavedLeases::Add(Change change) {
+  if (change.kind == Change::Kind::kHealth) return;
+  const std::string instance = change.lease.workload.id;
+  // What came and went before it could be written leaves nothing to undo.
+  if (change.kind == Change::Kind::kRemove && !stored_.contains(instance)) {
+    changes_.erase(instance);
+    return;
+  }
+  changes_.insert_or_assign(instance, std::move(change));
+}
+
+absl::Status UnsavedLeases::Save(store::Store* store, int64_t now,
+                                 std::vector<std::string>* refused) {
+  if (changes_.empty()) return absl::OkStatus();
+  const absl::Status all = Commit(changes_, store, now);
+  if (all.ok()) {
+    for (const auto& [instance, change] : changes_) NoteSaved(change);
+    changes_.clear();
+  }
+  // One of them is at fault and would hold up all others for ever.
+  return absl::IsInvalidArgument(all) ? SaveEach(store, now, refused) : all;
+}
+
+absl::Status UnsavedLeases::SaveEach(store::Store* store, int64_t now,
+                                     std::vector<std::string>* refused) {
+  while (!changes_.empty()) {
+    const auto& [instance, change] = *changes_.begin();
+    const absl::Status status = Commit({{instance, change}}, store, now);
+    if (absl::IsInvalidArgument(status)) {
+      refused->push_back(absl::StrCat(instance, " (", change.lease.workload.spiffe_id,
+                                      "): ", std::string(status.message())));
+    } else if (!status.ok()) {
+      return status;
+    } else {
+      NoteSaved(change);
+    }
+    changes_.erase(changes_.begin());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status UnsavedLeases::Commit(const Changes& changes, store::Store* store, int64_t now) {
   store::Transaction transaction("registry", now);
-  for (const Change& change : changes) {
+  for (const auto& [instance, change] : changes) {
     if (change.kind == Change::Kind::kPut) {
-      transaction.Put(Collection::kWorkload, change.lease.workload.id, LeaseToJson(change.lease));
-    } else if (change.kind == Change::Kind::kRemove) {
-      transaction.Delete(Collection::kWorkload, change.lease.workload.id);
+      transaction.Put(Collection::kWorkload, instance, LeaseToJson(change.lease));
+    } else {
+      transaction.Delete(Collection::kWorkload, instance);
     }
   }
-  if (transaction.changes().empty()) return absl::OkStatus();
   return store->Commit(transaction).status();
+}
+
+void UnsavedLeases::NoteSaved(const Change& change) {
+  if (change.kind == Change::Kind::kPut) {
+    stored_.insert(change.lease.workload.id);
+  } else {
+    stored_.erase(change.lease.workload.id);
+  }
 }
 
 }  // namespace tulle::registry

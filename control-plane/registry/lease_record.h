@@ -7,6 +7,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +27,30 @@ struct StoredLeases {
 };
 absl::StatusOr<StoredLeases> LoadLeases(store::Store* store);
 
-// One transaction for all that must be remembered; nothing to remember is no commit.
-absl::Status SaveChanges(const std::vector<Change>& changes, store::Store* store, int64_t now);
+// What has changed and is not on disk yet: of each instance the newest word alone, so that a disk
+// that is full for a day costs no more memory than the registry itself.
+class UnsavedLeases {
+ public:
+  // At start: there is a record of this instance.
+  void NoteStored(const std::string& instance) { stored_.insert(instance); }
+  void Add(Change change);
+
+  // All of it in one transaction; nothing to remember is no commit. Not OK: what is left is tried
+  // again by the next call. A record that the store will never take is given up, and named in
+  // `refused`; the others are saved without it.
+  absl::Status Save(store::Store* store, int64_t now, std::vector<std::string>* refused);
+  size_t size() const { return changes_.size(); }
+
+ private:
+  using Changes = std::map<std::string, Change>;  // by instance
+
+  static absl::Status Commit(const Changes& changes, store::Store* store, int64_t now);
+  absl::Status SaveEach(store::Store* store, int64_t now, std::vector<std::string>* refused);
+  void NoteSaved(const Change& change);
+
+  Changes changes_;
+  std::set<std::string> stored_;
+};
 
 }  // namespace tulle::registry
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "control-plane/discovery/workload_json.h"
 
@@ -42,10 +43,29 @@ absl::Status Registry::CheckRoomFor(const Workload& workload) const {
                    " instances already: give each process one stable instance id"));
 }
 
+// Replicas name the same services: only what differs counts.
+absl::Status Registry::CheckOutboundOf(const Workload& workload) const {
+  std::set<policy::ServiceName> named;
+  const auto add = [&](const Workload& each) {
+    for (const discovery::TcpOutbound& tcp : each.outbound.tcp) named.insert(tcp.service);
+  };
+  add(workload);
+  for (const auto& [id, entry] : entries_) {
+    const Workload& each = entry.lease.workload;
+    if (id != workload.id && each.spiffe_id == workload.spiffe_id) add(each);
+  }
+  if (named.size() <= options_.most_tcp_outbound_of_one_identity) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the instances of ", workload.spiffe_id, " name ", named.size(),
+      " services for outbound TCP, more than ", options_.most_tcp_outbound_of_one_identity,
+      ": name those that are called, the same for all"));
+}
+
 absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<milliseconds> ttl,
                                          milliseconds now) {
   absl::Status status = discovery::CheckWorkload(workload);
   if (status.ok()) status = CheckRoomFor(workload);
+  if (status.ok() && !workload.outbound.tcp.empty()) status = CheckOutboundOf(workload);
   if (!status.ok()) return status;
   const auto former = entries_.find(workload.id);
   if (former != entries_.end()) {

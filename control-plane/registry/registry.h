@@ -58,6 +58,8 @@ class Registry {
     size_t mass_minimum = 2;  // so many may always expire: a small mesh must notice a single death
     size_t most_leases = 100000;
     size_t most_leases_of_one_identity = 1000;
+    // Each is a service of the whole mesh, whether or not anybody serves it.
+    size_t most_tcp_outbound_of_one_identity = 256;
   };
 
   using LeaseIdFn = std::function<std::string()>;
@@ -98,6 +100,7 @@ class Registry {
 
   Entry* FindLease(std::string_view lease_id);
   absl::Status CheckRoomFor(const discovery::Workload& workload) const;
+  absl::Status CheckOutboundOf(const discovery::Workload& workload) const;
   void SetHealth(Entry* entry);
   void Remember(Change::Kind kind, const Lease& lease) { changes_.push_back({kind, lease}); }
   bool MustHold(size_t overdue, milliseconds now);

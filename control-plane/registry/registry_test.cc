@@ -35,6 +35,11 @@ class RegistryTest : public testing::Test {
     return options;
   }
 
+  absl::Status Save(store::Store* store, int64_t now) {
+    for (Change& change : registry_.TakeChanges()) unsaved_.Add(std::move(change));
+    return unsaved_.Save(store, now, &refused_);
+  }
+
   Lease RegisterOrDie(const std::string& id) {
     const auto lease = registry_.Register(MakeWorkload(id), kTtl, now_);
     EXPECT_TRUE(lease.ok()) << lease.status();
@@ -57,6 +62,8 @@ class RegistryTest : public testing::Test {
 
   int leases_ = 0;
   milliseconds now_{1000};
+  UnsavedLeases unsaved_;
+  std::vector<std::string> refused_;
   Registry registry_;
 };
 
@@ -195,7 +202,7 @@ TEST_F(RegistryTest, ARestartExpiresNobodyInARushAndLeasesLiveOn) {
   std::vector<Lease> leases;
   for (int i = 0; i < 10; ++i) leases.push_back(RegisterOrDie("w" + std::to_string(i)));
   Pass(kTtl - milliseconds(1000));
-  ASSERT_TRUE(SaveChanges(registry_.TakeChanges(), store.get(), 1).ok());
+  ASSERT_TRUE(Save(store.get(), 1).ok());
 
   Registry again(MakeOptions(), [] { return std::string("new"); });
   milliseconds now{5};  // another process: another monotonic clock
@@ -212,10 +219,69 @@ TEST_F(RegistryTest, ARestartExpiresNobodyInARushAndLeasesLiveOn) {
 TEST_F(RegistryTest, RemovalsLeaveTheStore) {
   const auto store = *store::SqliteStore::Open(":memory:");
   const Lease lease = RegisterOrDie("a");
-  ASSERT_TRUE(SaveChanges(registry_.TakeChanges(), store.get(), 1).ok());
+  ASSERT_TRUE(Save(store.get(), 1).ok());
   ASSERT_TRUE(registry_.Deregister(lease.id, lease.workload.spiffe_id).ok());
-  ASSERT_TRUE(SaveChanges(registry_.TakeChanges(), store.get(), 2).ok());
+  ASSERT_TRUE(Save(store.get(), 2).ok());
   EXPECT_TRUE(LoadLeases(store.get())->leases.empty());
+}
+
+// Too large for the store: whatever let it in, the others must not be lost by it.
+TEST_F(RegistryTest, ARecordThatTheStoreNeverTakesHoldsUpNobody) {
+  const auto store = *store::SqliteStore::Open(":memory:");
+  Change large{Change::Kind::kPut, {"lease-0", MakeWorkload("b"), kTtl}};
+  large.lease.workload.metadata["note"] = std::string(5 << 20, 'x');
+  unsaved_.Add(large);
+  RegisterOrDie("a");
+  RegisterOrDie("c");
+  EXPECT_TRUE(Save(store.get(), 1).ok());
+  EXPECT_EQ(LoadLeases(store.get())->leases.size(), 2);
+  ASSERT_EQ(refused_.size(), 1);
+  EXPECT_TRUE(refused_[0].starts_with("b (spiffe://cluster.local/ns/default/sa/b): a record of"))
+      << refused_[0];
+  EXPECT_EQ(unsaved_.size(), 0);
+  RegisterOrDie("d");
+  EXPECT_TRUE(Save(store.get(), 2).ok());
+  EXPECT_EQ(LoadLeases(store.get())->leases.size(), 3);
+}
+
+TEST_F(RegistryTest, AFullDiskCostsNoMoreMemoryThanThereAreInstances) {
+  const auto store = *store::SqliteStore::Open(":memory:");
+  RegisterOrDie("a");
+  ASSERT_TRUE(Save(store.get(), 1).ok());
+  ASSERT_TRUE(store->LimitPagesForTest(1).ok());
+  Lease lease;
+  for (int i = 0; i < 50; ++i) {
+    Workload workload = MakeWorkload("w" + std::to_string(i % 2));
+    workload.metadata["note"] = std::string(8000, 'x');
+    lease = *registry_.Register(workload, kTtl, now_);
+    EXPECT_FALSE(Save(store.get(), 2).ok());
+  }
+  EXPECT_EQ(unsaved_.size(), 2);
+  // Who was never written leaves nothing to delete.
+  ASSERT_TRUE(registry_.Deregister(lease.id, lease.workload.spiffe_id).ok());
+  EXPECT_FALSE(Save(store.get(), 2).ok());
+  EXPECT_EQ(unsaved_.size(), 1);
+  ASSERT_TRUE(store->LimitPagesForTest(1000).ok());
+  ASSERT_TRUE(Save(store.get(), 3).ok());
+  EXPECT_EQ(LoadLeases(store.get())->leases.size(), 2);
+}
+
+TEST_F(RegistryTest, OneIdentityNamesSoManyServicesAndNoMore) {
+  const auto registering = [&](int instance, int service) {
+    Workload workload = MakeWorkload("w" + std::to_string(instance));
+    workload.spiffe_id = MakeWorkload("w").spiffe_id;
+    workload.inbound.clear();
+    for (uint32_t i = 0; i < 64; ++i) {
+      workload.outbound.tcp.push_back(
+          {{"default", "s" + std::to_string(service + static_cast<int>(i))}, 80, 10000 + i});
+    }
+    return registry_.Register(workload, kTtl, now_).status();
+  };
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(registering(i, i * 64).ok());
+  EXPECT_TRUE(registering(4, 0).ok()) << "a replica names the same ones";
+  EXPECT_EQ(registering(5, 200).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(registering(3, 1000).ok()) << "what it named before is free again";
+  EXPECT_EQ(registry_.size(), 5);
 }
 
 TEST_F(RegistryTest, BadRegistrationsAreRefused) {

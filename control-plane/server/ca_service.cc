@@ -43,24 +43,27 @@ grpc::Status ToGrpc(const absl::Status& status) {
 }
 
 void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* services) {
-  services->AddUnary("/tulle.ca.v1.CertificateAuthority/GetTrustBundle",
-                     [plane](const grpc::ServerCall&, const std::string&,
-                             std::unique_ptr<grpc::UnaryReply> reply) {
-                       cav1::GetTrustBundleResponse response;
-                       AddRoots(plane->authority().roots_for_joining_pem(),
-                                response.mutable_trust_bundle());
-                       reply->Send(response.SerializeAsString());
-                     });
-  services->AddUnary("/tulle.ca.v1.CertificateAuthority/CreateCertificate",
-                     [plane](const grpc::ServerCall& call, const std::string& request,
-                             std::unique_ptr<grpc::UnaryReply> reply) {
-                       const auto response = Create(plane, call, request);
-                       if (response.ok()) {
-                         reply->Send(response->SerializeAsString());
-                       } else {
-                         reply->Fail(ToGrpc(response.status()));
-                       }
-                     });
+  services->AddUnary(
+      "/tulle.ca.v1.CertificateAuthority/GetTrustBundle",
+      [plane](const grpc::ServerCall&, const std::string&,
+              std::unique_ptr<grpc::UnaryReply> reply) {
+        cav1::GetTrustBundleResponse response;
+        AddRoots(plane->authority().roots_for_joining_pem(), response.mutable_trust_bundle());
+        reply->Send(response.SerializeAsString());
+      },
+      kLargestRequest);
+  services->AddUnary(
+      "/tulle.ca.v1.CertificateAuthority/CreateCertificate",
+      [plane](const grpc::ServerCall& call, const std::string& request,
+              std::unique_ptr<grpc::UnaryReply> reply) {
+        const auto response = Create(plane, call, request);
+        if (response.ok()) {
+          reply->Send(response->SerializeAsString());
+        } else {
+          reply->Fail(ToGrpc(response.status()));
+        }
+      },
+      kLargestRequest);
 }
 
 }  // namespace tulle::server

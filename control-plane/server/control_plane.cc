@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "control-plane/registry/lease_record.h"
+#include "control-plane/discovery/vouched_services.h"
 #include "control-plane/store/sqlite_store.h"
 
 namespace tulle::server {
@@ -79,6 +79,7 @@ absl::Status ControlPlane::Load() {
   }
   for (const registry::Lease& lease : leases->leases) {
     registry_.Restore(lease, MonotonicNow());
+    unsaved_.NoteStored(lease.workload.id);
     // A rotation that was under way waits for all who may hold a certificate of the old root.
     authority_->rotation().OnConnected(lease.workload.id);
     authority_->rotation().OnDisconnected(lease.workload.id, Now());
@@ -171,16 +172,17 @@ void ControlPlane::SaveRegistry() {
   const bool has_changed = !changes.empty();
   for (registry::Change& change : changes) {
     LogChange(change);
-    unsaved_.push_back(std::move(change));
+    unsaved_.Add(std::move(change));
   }
-  if (!unsaved_.empty()) {
-    const absl::Status status = registry::SaveChanges(unsaved_, store_.get(), Now());
-    if (status.ok()) {
-      unsaved_.clear();
-    } else {
-      log_.Write(LogLevel::kError, LogComponent::kRegistry,
-                 absl::StrCat("registrations are in memory alone: ", status.ToString()));
-    }
+  std::vector<std::string> refused;
+  const absl::Status status = unsaved_.Save(store_.get(), Now(), &refused);
+  for (const std::string& problem : refused) {
+    log_.Write(LogLevel::kError, LogComponent::kRegistry,
+               "a registration is in memory alone, and lost at the next start: " + problem);
+  }
+  if (!status.ok()) {
+    log_.Write(LogLevel::kError, LogComponent::kRegistry,
+               absl::StrCat("registrations are in memory alone: ", status.ToString()));
   }
   if (has_changed) OnChange();
 }
@@ -252,15 +254,17 @@ void ControlPlane::Rebuild() {
   mesh->workloads = registry_.workloads();
   mesh->policies = policies_->policies();
   discovery::ServiceTable services = discovery::BuildServiceTable(*mesh);
-  lacks_vips_ = !AssignVips(services, mesh.get());
+  lacks_vips_ = !AssignVips(mesh.get());
   factory_ = std::make_unique<snapshot::SnapshotFactory>(std::move(mesh), std::move(services));
   ++version_count_;
   if (observer_) observer_(*factory_);
 }
 
-bool ControlPlane::AssignVips(const discovery::ServiceTable& services, discovery::Mesh* mesh) {
+bool ControlPlane::AssignVips(discovery::Mesh* mesh) {
   std::set<std::string> hosts;
-  for (const auto& [name, service] : services) hosts.insert(discovery::HostOf(name));
+  for (const discovery::ServiceName& name : discovery::VouchedServices(*mesh)) {
+    hosts.insert(discovery::HostOf(name));
+  }
   for (const policy::Document* document : mesh->policies.ExternalServices()) {
     hosts.insert(std::get<policy::ExternalService>(document->spec).hosts[0]);
   }

@@ -24,6 +24,7 @@
 #include "control-plane/discovery/policy_book.h"
 #include "control-plane/discovery/vip_book.h"
 #include "control-plane/insight/trace_ring.h"
+#include "control-plane/registry/lease_record.h"
 #include "control-plane/registry/registry.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "control-plane/store/store.h"
@@ -115,7 +116,7 @@ class ControlPlane : public api::ControlPlaneView {
   void OnChange();
   void Rebuild();
   // Services that are new get their virtual addresses. False: some could not be given one.
-  bool AssignVips(const discovery::ServiceTable& services, discovery::Mesh* mesh);
+  bool AssignVips(discovery::Mesh* mesh);
 
   ControlPlaneOptions options_;
   loop::Loop& loop_;
@@ -128,7 +129,7 @@ class ControlPlane : public api::ControlPlaneView {
   ca::JoinTokens tokens_{nullptr, nullptr};
   api::Credentials credentials_{nullptr, nullptr};
   registry::Registry registry_;
-  std::vector<registry::Change> unsaved_;
+  registry::UnsavedLeases unsaved_;
   insight::TraceRing traces_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<snapshot::SnapshotFactory> factory_;

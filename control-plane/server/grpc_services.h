@@ -10,6 +10,9 @@
 
 namespace tulle::server {
 
+// Of the certificate authority and the registry: many times what an honest sidecar sends.
+inline constexpr size_t kLargestRequest = 64 * 1024;
+
 void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* services);
 void AddRegistry(ControlPlane* plane, grpc::ServiceRegistry* services);
 // OTLP: opentelemetry.proto.collector.trace.v1.TraceService.

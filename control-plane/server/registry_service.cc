@@ -136,19 +136,22 @@ template <typename Request, typename Response>
 void AddMethod(ControlPlane* plane, grpc::ServiceRegistry* services, const char* path,
                absl::StatusOr<Response> (*answer)(ControlPlane*, const grpc::ServerCall&,
                                                   const Caller&, const Request&)) {
-  services->AddUnary(path, [plane, answer](const grpc::ServerCall& call, const std::string& bytes,
-                                           std::unique_ptr<grpc::UnaryReply> reply) {
-    const auto caller = plane->Authenticate(
-        call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
-    if (!caller.ok()) return reply->Fail(ToGrpc(caller.status()));
-    Request request;
-    if (!request.ParseFromString(bytes)) {
-      return reply->Fail({grpc::Code::kInvalidArgument, "the request cannot be read"});
-    }
-    const auto response = answer(plane, call, *caller, request);
-    if (!response.ok()) return reply->Fail(ToGrpc(response.status()));
-    reply->Send(response->SerializeAsString());
-  });
+  services->AddUnary(
+      path,
+      [plane, answer](const grpc::ServerCall& call, const std::string& bytes,
+                      std::unique_ptr<grpc::UnaryReply> reply) {
+        const auto caller = plane->Authenticate(
+            call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
+        if (!caller.ok()) return reply->Fail(ToGrpc(caller.status()));
+        Request request;
+        if (!request.ParseFromString(bytes)) {
+          return reply->Fail({grpc::Code::kInvalidArgument, "the request cannot be read"});
+        }
+        const auto response = answer(plane, call, *caller, request);
+        if (!response.ok()) return reply->Fail(ToGrpc(response.status()));
+        reply->Send(response->SerializeAsString());
+      },
+      kLargestRequest);
 }
 
 }  // namespace

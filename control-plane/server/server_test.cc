@@ -259,6 +259,61 @@ TEST_F(ServerTest, AServiceOutsideTheGrantIsRefused) {
             grpc::Code::kPermissionDenied);
 }
 
+// One that is larger than any honest one neither enters the registry nor keeps others from the
+// store.
+TEST_F(ServerTest, AnOversizedRegistrationIsRefusedAndTheOthersAreSaved) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post", R"("post")"), &issued);
+  const auto registering = [&](size_t bytes) {
+    registryv1::RegisterRequest request = PostInstance();
+    request.set_instance_id("large-1");
+    (*request.mutable_metadata())["note"] = std::string(bytes, 'x');
+    registryv1::RegisterResponse registered;
+    return client->Call("/tulle.registry.v1.Registry/Register", request, &registered).code;
+  };
+  EXPECT_EQ(registering(60000), grpc::Code::kInvalidArgument);
+  EXPECT_EQ(registering(70000), grpc::Code::kResourceExhausted);
+  EXPECT_EQ(registering(5 << 20), grpc::Code::kResourceExhausted);
+  registryv1::RegisterResponse registered;
+  ASSERT_TRUE(
+      client->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered).ok());
+  Stop();
+  Start();
+  EXPECT_TRUE(plane_->CurrentMesh().workloads.contains("post-1"));
+  EXPECT_FALSE(plane_->CurrentMesh().workloads.contains("large-1"));
+}
+
+// Who calls others names what it likes; an address is for what is there.
+TEST_F(ServerTest, AServiceThatOneCallerAloneNamesGetsNoAddress) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post", R"("post")"), &issued);
+  registryv1::RegisterRequest request = PostInstance();
+  for (const char* service : {"db", "other/made-up"}) {
+    registryv1::TcpOutbound* tcp = request.mutable_outbound()->add_tcp();
+    tcp->set_service(service);
+    tcp->set_service_port(5432);
+    tcp->set_listen_port(15432 + static_cast<uint32_t>(request.outbound().tcp_size()));
+  }
+  registryv1::RegisterResponse registered;
+  ASSERT_TRUE(client->Call("/tulle.registry.v1.Registry/Register", request, &registered).ok());
+  const auto has_address = [&](const char* host) {
+    simulation_.RunFor(seconds(1));
+    return plane_->CurrentMesh().vips.contains(host);
+  };
+  EXPECT_TRUE(has_address("post.default.svc.cluster.local"));
+  EXPECT_FALSE(has_address("db.default.svc.cluster.local"));
+  EXPECT_FALSE(has_address("made-up.other.svc.cluster.local"));
+  // It can be called all the same, and has an address once it is there.
+  EXPECT_TRUE(plane_->SnapshotOf("post-1").clusters.contains(
+      "outbound|5432||db.default.svc.cluster.local"));
+  cav1::CreateCertificateResponse other;
+  const auto db = EnrolledClient(TokenFor("db", R"("db")"), &other);
+  request = PostInstance();
+  request.set_instance_id("db-1");
+  ASSERT_TRUE(db->Call("/tulle.registry.v1.Registry/Register", request, &registered).ok());
+  EXPECT_TRUE(has_address("db.default.svc.cluster.local"));
+}
+
 TEST_F(ServerTest, Fault67_TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
   int versions = 0;
   plane_->SetVersionObserver([&](snapshot::SnapshotFactory&) { ++versions; });

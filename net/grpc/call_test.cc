@@ -164,6 +164,19 @@ TEST_F(CallTest, UnaryAnswersAndStatuses) {
   Run();
 }
 
+TEST_F(CallTest, AMethodMayTakeSmallerRequestsThanTheServer) {
+  registry_.AddUnary(
+      "/t/Small",
+      [](const ServerCall&, const std::string&, std::unique_ptr<UnaryReply> reply) {
+        reply->Send("taken");
+      },
+      100);
+  Start();
+  EXPECT_EQ(Unary("/t/Small", std::string(100, 'x')).second, "taken");
+  EXPECT_EQ(Unary("/t/Small", std::string(101, 'x')).first.code, Code::kResourceExhausted);
+  EXPECT_EQ(Unary("/t/Upper", std::string(101, 'x')).second.size(), 101u);
+}
+
 TEST_F(CallTest, BidirectionalStreaming) {
   Start();
   Recorder& call = Call("/t/Twice");

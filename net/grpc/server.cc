@@ -1,5 +1,6 @@
 #include "net/grpc/server.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,11 +29,11 @@ class Server::Call final : public http::StreamEvents,
   void OnInterim(http::Head&) override {}
   void OnHeaders(http::Head& head, bool end) override;
   void OnData(Buffer& data, bool end) override {
-    inlet_.OnData(data, end);
+    inlet_->OnData(data, end);
     Deliver();
   }
   void OnTrailers(http::HeaderMap&) override {
-    inlet_.OnEnd();
+    inlet_->OnEnd();
     Deliver();
   }
   void OnReset(Failure) override { Cancel(); }
@@ -44,7 +45,7 @@ class Server::Call final : public http::StreamEvents,
   const http::Head& head() const override { return *head_; }
   const Transport& transport() const override;
   void Read() override {
-    inlet_.Want();
+    inlet_->Want();
     server_.loop_.AtTurnEnd(*this);
   }
   void Send(std::string_view message) override;
@@ -56,6 +57,7 @@ class Server::Call final : public http::StreamEvents,
   void RefuseWith(int http_status);
   void Cancel();
   void StartDeadline();
+  void MakeInlet(size_t largest_message);
   void LetGo();
 
   Server& server_;
@@ -63,7 +65,7 @@ class Server::Call final : public http::StreamEvents,
   http::Stream* stream_;
   Arena arena_;
   http::Head* head_ = nullptr;
-  MessageInlet inlet_;
+  std::optional<MessageInlet> inlet_;  // always there: made anew for the method's own limit
   std::unique_ptr<CallHandler> handler_;
   std::unique_ptr<loop::Timer> deadline_;
   bool headers_sent_ = false;
@@ -125,25 +127,27 @@ class Server::Connection final : public TransportEvents,
 };
 
 Server::Call::Call(Server& server, Connection& connection, http::Stream& stream)
-    : server_(server),
-      connection_(connection),
-      stream_(&stream),
-      arena_(server.loop_.slab()),
-      inlet_(server.loop_.slab(), server.options_.largest_message) {
-  inlet_.set_stream(&stream);
+    : server_(server), connection_(connection), stream_(&stream), arena_(server.loop_.slab()) {
+  MakeInlet(server.options_.largest_message);
+}
+
+void Server::Call::MakeInlet(size_t largest_message) {
+  inlet_.emplace(server_.loop_.slab(), largest_message);
+  inlet_->set_stream(stream_);
 }
 
 const Transport& Server::Call::transport() const { return connection_.transport(); }
 
 void Server::Call::OnHeaders(http::Head& head, bool end) {
   head_ = &head;
-  if (end) inlet_.OnEnd();
   if (!head.is_grpc()) return RefuseWith(415);
   if (head.method != "POST") return RefuseWith(405);
-  const ServiceRegistry::Streaming* method = server_.registry_.Find(head.path);
+  const ServiceRegistry::Method* method = server_.registry_.Find(head.path);
   if (method == nullptr) return Finish({Code::kUnimplemented, "unknown method"});
+  if (method->largest_message != 0) MakeInlet(method->largest_message);
+  if (end) inlet_->OnEnd();
   StartDeadline();
-  handler_ = (*method)(*this);
+  handler_ = method->make_handler(*this);
   Deliver();
 }
 
@@ -160,7 +164,7 @@ void Server::Call::StartDeadline() {
 void Server::Call::Deliver() {
   std::string message;
   while (stream_ != nullptr && handler_ != nullptr && !half_closed_) {
-    switch (inlet_.Take(message)) {
+    switch (inlet_->Take(message)) {
       case MessageInlet::Result::kMessage:
         handler_->OnMessage(std::move(message));
         break;
@@ -172,7 +176,7 @@ void Server::Call::Deliver() {
       case MessageInlet::Result::kBroken:
         handler_->OnCancelled();
         return Finish(
-            {inlet_.too_large() ? Code::kResourceExhausted : Code::kInternal, inlet_.error()});
+            {inlet_->too_large() ? Code::kResourceExhausted : Code::kInternal, inlet_->error()});
     }
   }
 }
@@ -225,7 +229,7 @@ void Server::Call::Cancel() {
 void Server::Call::LetGo() {
   if (stream_ == nullptr) return;
   std::exchange(stream_, nullptr)->Detach();
-  inlet_.set_stream(nullptr);
+  inlet_->set_stream(nullptr);
   deadline_.reset();
   connection_.Release(*this);
 }

@@ -63,17 +63,18 @@ class UnaryHandler final : public CallHandler {
 }  // namespace
 
 void ServiceRegistry::AddStreaming(std::string_view path, Streaming make_handler) {
-  methods_.insert_or_assign(std::string(path), std::move(make_handler));
+  methods_.insert_or_assign(std::string(path), Method{std::move(make_handler)});
 }
 
-void ServiceRegistry::AddUnary(std::string_view path, Unary answer) {
+void ServiceRegistry::AddUnary(std::string_view path, Unary answer, size_t largest_message) {
   // Shared with the handlers of running calls.
   auto shared = std::make_shared<const Unary>(std::move(answer));
   AddStreaming(
       path, [shared](ServerCall& call) { return std::make_unique<UnaryHandler>(call, *shared); });
+  methods_.find(path)->second.largest_message = largest_message;
 }
 
-const ServiceRegistry::Streaming* ServiceRegistry::Find(std::string_view path) const {
+const ServiceRegistry::Method* ServiceRegistry::Find(std::string_view path) const {
   const auto found = methods_.find(path);
   return found == methods_.end() ? nullptr : &found->second;
 }

@@ -61,13 +61,19 @@ class ServiceRegistry {
 
   // `path` is "/package.Service/Method". The handler has to ask for the first message itself.
   void AddStreaming(std::string_view path, Streaming make_handler);
-  void AddUnary(std::string_view path, Unary answer);
+  // A request of more than `largest_message` bytes gets RESOURCE_EXHAUSTED before it is read to its
+  // end; 0: the server's own limit.
+  void AddUnary(std::string_view path, Unary answer, size_t largest_message = 0);
 
+  struct Method {
+    Streaming make_handler;
+    size_t largest_message = 0;
+  };
   // Null: UNIMPLEMENTED.
-  const Streaming* Find(std::string_view path) const;
+  const Method* Find(std::string_view path) const;
 
  private:
-  std::map<std::string, Streaming, std::less<>> methods_;
+  std::map<std::string, Method, std::less<>> methods_;
 };
 
 }  // namespace tulle::grpc

@@ -1,0 +1,17 @@
+// Services that exist by more than one caller's word. Pure; any thread.
+#ifndef TULLE_CONTROL_PLANE_DISCOVERY_VOUCHED_SERVICES_H_
+#define TULLE_CONTROL_PLANE_DISCOVERY_VOUCHED_SERVICES_H_
+
+#include <set>
+
+#include "control-plane/discovery/mesh.h"
+
+namespace tulle::discovery {
+
+// Those that a workload serves, by its grant, and those that a route names, by an admin's word. A
+// workload's outbound.tcp names what it likes: that makes no service for others.
+std::set<ServiceName> VouchedServices(const Mesh& mesh);
+
+}  // namespace tulle::discovery
+
+#endif  // TULLE_CONTROL_PLANE_DISCOVERY_VOUCHED_SERVICES_H_
