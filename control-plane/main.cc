@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -37,6 +38,7 @@ struct Flags {
   std::string log_level = "info";
   bool log_json = false;
   bool reset_admin = false;
+  bool ignore_unreadable_policies = false;
 };
 
 int Fail(const std::string& message) {
@@ -68,6 +70,9 @@ void Describe(CLI::App* app, Flags* flags) {
   app->add_flag("--reset-admin", flags->reset_admin,
                 "make a new credential for the admin at this start, in admin.json of the data "
                 "directory; the former one ends");
+  app->add_flag("--ignore-unreadable-policies", flags->ignore_unreadable_policies,
+                "start also where a policy that restricts (AuthorizationPolicy, "
+                "PeerAuthentication, EgressPolicy) cannot be read: it is out of force then");
   app->add_option("--grpc", flags->grpc, "for sidecars: xDS, certificates, registration (TLS)")
       ->type_name("ADDRESS:PORT");
   app->add_option("--api", flags->rest, "of the REST API (TLS)")->type_name("ADDRESS:PORT");
@@ -127,6 +132,17 @@ void KeepMemoryPrivate() {
   std::ofstream("/proc/self/coredump_filter") << "0";
 }
 
+// The way in for the admin: after a restore into an empty folder there is no file that tells it.
+std::string AdminHint(const std::string& data_dir) {
+  const std::string file = data_dir + "/admin.json";
+  if (access(file.c_str(), F_OK) == 0) {
+    return "for the admin: tullectl --credential-file " + file;
+  }
+  return file +
+         " is not there: use a credential that you have, or make one for the admin by a "
+         "start with --reset-admin";
+}
+
 int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
           const server::FrontendOptions& doors, telemetry::LogLevel level) {
   telemetry::Log log(level,
@@ -141,8 +157,7 @@ int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
   log.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kMain,
             "serving sidecars on " + frontend.grpc_address().ToString() + ", the API on " +
                 frontend.rest_address().ToString() + ", health on " +
-                frontend.health_address().ToString() +
-                "; for the admin: tullectl --credential-file " + flags.data_dir + "/admin.json");
+                frontend.health_address().ToString() + "; " + AdminHint(flags.data_dir));
   loop->Run();
   return 0;
 }
@@ -165,6 +180,7 @@ int Main(int argc, char** argv) {
   options.access_log_file = flags.access_log_file;
   options.authority.trust_domain = flags.trust_domain;
   options.reset_admin = flags.reset_admin;
+  options.ignore_unreadable_policies = flags.ignore_unreadable_policies;
   std::string error;
   if (!ReadLifetimes(flags, &options.authority, &error)) return Fail(error);
   const auto level = telemetry::ParseLogLevel(flags.log_level);

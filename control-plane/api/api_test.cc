@@ -177,6 +177,24 @@ TEST_F(ApiTest, ServicesProxiesAndTheirConfiguration) {
   EXPECT_EQ(check["ok"], false);  // the rejection
 }
 
+TEST_F(ApiTest, CheckNamesEveryPolicyThatCannotBeRead) {
+  store::Transaction transaction("later version", kNow);
+  transaction.Put(store::Collection::kPolicy, "HTTPRoute/default/web", "{");
+  transaction.Put(store::Collection::kPolicy, "EgressPolicy/default/out", "{");
+  ASSERT_TRUE(store_->Commit(transaction).ok());
+  *book_ = std::move(**discovery::PolicyBook::Open(store_.get()));
+  const Json check = Body(Call("GET", "/v1/check"));
+  for (const Json& item : check["items"]) {
+    if (item["name"] != "policies readable") continue;
+    EXPECT_EQ(item["ok"], false);
+    const std::string message = item["message"];
+    EXPECT_NE(message.find("HTTPRoute/default/web: "), std::string::npos) << message;
+    EXPECT_NE(message.find("EgressPolicy/default/out: "), std::string::npos) << message;
+    return;
+  }
+  FAIL() << "it is not checked";
+}
+
 TEST_F(ApiTest, TokensAreMadeForIdentitiesAndServices) {
   const ApiResponse response =
       Call("POST", "/v1/tokens",

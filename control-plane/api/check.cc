@@ -147,8 +147,8 @@ ApiResponse Api::Check(const Call& call) {
                held == 0
                    ? "none is held"
                    : absl::StrCat(held, " are overdue at once and held: look at the network"));
-  const auto& unreadable = parts_.policies->unreadable();
-  findings.Add("policies readable", unreadable.empty(), unreadable.empty() ? "all" : unreadable[0]);
+  findings.AddList("policies readable", discovery::ToText(parts_.policies->unreadable()), "all",
+                   "out of force, apply anew or delete:\n");
   CheckPolicies(parts_.policies->policies(), view.CurrentMesh(), &findings);
   return Answer(findings.ToJson());
 }

@@ -44,7 +44,7 @@ absl::StatusOr<int> Version(Session& session);
 // history_commands.cc
 absl::StatusOr<int> History(Session& session);
 absl::StatusOr<int> RollBack(Session& session);
-// backup_commands.cc
+// backup_command.cc, restore_command.cc
 absl::StatusOr<int> Backup(Session& session);
 absl::StatusOr<int> Restore(Session& session);
 // hosts_command.cc

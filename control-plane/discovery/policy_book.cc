@@ -43,6 +43,34 @@ std::optional<policy::DocumentKey> KeyOf(const std::string& stored) {
                              stored.substr(second + 1)};
 }
 
+bool IsSecurity(const std::string& stored) {
+  const std::optional<policy::DocumentKey> key = KeyOf(stored);
+  if (!key) return true;
+  switch (key->kind) {
+    case policy::Kind::kAuthorizationPolicy:
+    case policy::Kind::kPeerAuthentication:
+    case policy::Kind::kEgressPolicy:
+      return true;
+    case policy::Kind::kHttpRoute:
+    case policy::Kind::kResiliencePolicy:
+    case policy::Kind::kExternalService:
+    case policy::Kind::kTelemetryPolicy:
+      break;
+  }
+  return false;
+}
+
+// Without file and line: the key is said beside it, and what is stored has one line.
+std::string ReasonOf(const policy::Problems& problems) {
+  if (problems.empty()) return "it holds no policy";
+  std::string text;
+  for (const policy::Problem& problem : problems) {
+    absl::StrAppend(&text, text.empty() ? "" : "; ", problem.field,
+                    problem.field.empty() ? "" : ": ", problem.message);
+  }
+  return text;
+}
+
 // The one version that held after `revision`; null: there was none.
 absl::StatusOr<const store::PastRecord*> VersionAt(const std::vector<store::PastRecord>& versions,
                                                    int64_t revision) {
@@ -70,6 +98,14 @@ std::string CommandToList(const policy::DocumentKey& key) {
   return "tullectl get " + kind + where;
 }
 
+std::string ToText(const std::vector<UnreadablePolicy>& policies) {
+  std::string text;
+  for (const UnreadablePolicy& policy : policies) {
+    absl::StrAppend(&text, text.empty() ? "" : "\n", policy.key, ": ", policy.problem);
+  }
+  return text;
+}
+
 absl::StatusOr<std::unique_ptr<PolicyBook>> PolicyBook::Open(store::Store* store) {
   std::unique_ptr<PolicyBook> book(new PolicyBook(store));
   const absl::Status status = book->Load();
@@ -82,11 +118,11 @@ absl::Status PolicyBook::Load() {
   if (!records.ok()) return records.status();
   for (const store::Record& record : *records) {
     const policy::ParsedFile parsed = policy::ParseDocuments(record.value, record.key);
-    if (parsed.ok()) {
+    if (parsed.documents.size() == 1) {
       created_at_[parsed.documents[0].key] = record.created_at;
       policies_.Upsert(parsed.documents[0]);
     } else {
-      unreadable_.push_back(policy::ToText(parsed.problems));
+      unreadable_.push_back({record.key, ReasonOf(parsed.problems), IsSecurity(record.key)});
     }
   }
   const auto revision = store_->RevisionOf(Collection::kPolicy);
@@ -123,6 +159,11 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Apply(const File& file, bool is_dry_run
   return outcome;
 }
 
+bool PolicyBook::IsUnreadable(const policy::DocumentKey& key) const {
+  return std::any_of(unreadable_.begin(), unreadable_.end(),
+                     [&](const UnreadablePolicy& each) { return each.key == StoreKey(key); });
+}
+
 absl::StatusOr<ApplyOutcome> PolicyBook::Delete(const std::vector<policy::DocumentKey>& keys,
                                                 bool is_dry_run, std::string_view author,
                                                 int64_t now) {
@@ -131,13 +172,14 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Delete(const std::vector<policy::Docume
   policy::PolicySet policies = policies_;
   for (const policy::DocumentKey& key : keys) {
     const policy::Document* document = policies_.Find(key);
-    if (document == nullptr) {
+    if (document == nullptr && !IsUnreadable(key)) {
       return absl::NotFoundError(absl::StrCat("there is no ", policy::ToText(key), ": see `",
                                               CommandToList(key), "` for those that are"));
     }
     // Named twice it is deleted once.
-    if (!policies.Erase(key)) continue;
-    outcome.changes.push_back({key, PolicyChange::Action::kDeleted, *document, std::nullopt});
+    if (document != nullptr && !policies.Erase(key)) continue;
+    outcome.changes.push_back({key, PolicyChange::Action::kDeleted, std::nullopt, std::nullopt});
+    if (document != nullptr) outcome.changes.back().before = *document;
   }
   if (is_dry_run) return outcome;
   const absl::Status status = Commit(outcome, std::move(policies), author, now);
@@ -165,6 +207,9 @@ absl::Status PolicyBook::Commit(const ApplyOutcome& outcome, policy::PolicySet p
   for (const PolicyChange& change : outcome.changes) {
     if (change.action == PolicyChange::Action::kDeleted) created_at_.erase(change.key);
     if (change.action == PolicyChange::Action::kCreated) created_at_[change.key] = now;
+    std::erase_if(unreadable_, [stored = StoreKey(change.key)](const UnreadablePolicy& each) {
+      return each.key == stored;
+    });
   }
   return absl::OkStatus();
 }

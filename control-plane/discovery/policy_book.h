@@ -38,17 +38,29 @@ struct ApplyOutcome {
 // "tullectl get httproutes -n shop": shows those beside which a policy was looked for.
 std::string CommandToList(const policy::DocumentKey& key);
 
+// A stored policy that this version cannot read.
+struct UnreadablePolicy {
+  std::string key;      // KIND/NAMESPACE/NAME
+  std::string problem;  // one line
+  // It restricts who may do what, or it is of a kind that is not known and may do so: without it
+  // the mesh would allow what it forbids.
+  bool is_security = true;
+};
+// One line each.
+std::string ToText(const std::vector<UnreadablePolicy>& policies);
+
 class PolicyBook {
  public:
   // `store` outlives this. A stored policy that this version cannot read is left out of force and
-  // named.
+  // named: whether that will do is the caller's to judge.
   static absl::StatusOr<std::unique_ptr<PolicyBook>> Open(store::Store* store);
 
   const policy::PolicySet& policies() const { return policies_; }
   int64_t revision() const { return revision_; }
   // 0: there is no such policy.
   int64_t CreatedAt(const policy::DocumentKey& key) const;
-  const std::vector<std::string>& unreadable() const { return unreadable_; }
+  // Until one is applied anew or deleted.
+  const std::vector<UnreadablePolicy>& unreadable() const { return unreadable_; }
 
   struct File {
     std::string_view yaml;
@@ -76,6 +88,7 @@ class PolicyBook {
                                         int64_t now);
 
  private:
+  bool IsUnreadable(const policy::DocumentKey& key) const;
   explicit PolicyBook(store::Store* store) : store_(store) {}
 
   absl::Status Load();
@@ -87,7 +100,7 @@ class PolicyBook {
   policy::PolicySet policies_;
   std::map<policy::DocumentKey, int64_t> created_at_;
   int64_t revision_ = 0;
-  std::vector<std::string> unreadable_;
+  std::vector<UnreadablePolicy> unreadable_;
 };
 
 }  // namespace tulle::discovery

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "control-plane/store/sqlite_store.h"
 
 namespace tulle::discovery {
@@ -85,6 +88,45 @@ TEST_F(PolicyBookTest, AFullDiskKeepsTheOldPolicies) {
   EXPECT_EQ(outcome.status().code(), absl::StatusCode::kResourceExhausted) << outcome.status();
   EXPECT_EQ(book_->policies().MtlsModeOf({"default", "post"}), policy::MtlsMode::kStrict);
   EXPECT_EQ(book_->policies().documents().size(), 1);
+}
+
+// As after a downgrade, or the restore of a newer backup.
+TEST_F(PolicyBookTest, WhatCannotBeReadIsNamedWithItsReasonAndOutOfForce) {
+  ApplyOrDie(Peer("a", "post", "STRICT"));
+  const std::string written = (*store_->List(store::Collection::kPolicy))[0].value;
+  std::string newer = written;
+  newer.replace(newer.find("STRICT"), 6, "STRICTER");
+  store::Transaction transaction("later version", 1);
+  transaction.Put(store::Collection::kPolicy, "PeerAuthentication/default/a", newer);
+  transaction.Put(store::Collection::kPolicy, "EgressPolicy/default/out", "{");
+  transaction.Put(store::Collection::kPolicy, "AuthorizationPolicy/default/empty", "");
+  transaction.Put(store::Collection::kPolicy, "HTTPRoute/default/web", "{");
+  transaction.Put(store::Collection::kPolicy, "QuotaPolicy/default/q", "{}");
+  ASSERT_TRUE(store_->Commit(transaction).ok());
+  book_ = *PolicyBook::Open(store_.get());
+  EXPECT_TRUE(book_->policies().documents().empty());
+  std::map<std::string, bool> security;
+  for (const UnreadablePolicy& policy : book_->unreadable()) {
+    EXPECT_FALSE(policy.problem.empty()) << policy.key;
+    security[policy.key] = policy.is_security;
+  }
+  EXPECT_EQ(security, (std::map<std::string, bool>{{"PeerAuthentication/default/a", true},
+                                                   {"EgressPolicy/default/out", true},
+                                                   {"AuthorizationPolicy/default/empty", true},
+                                                   {"HTTPRoute/default/web", false},
+                                                   {"QuotaPolicy/default/q", true}}));
+  const std::string text = ToText(book_->unreadable());
+  EXPECT_NE(text.find("PeerAuthentication/default/a: spec.mode: "), std::string::npos) << text;
+  EXPECT_NE(text.find("STRICTER"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4) << text;
+
+  // Applied anew or deleted it is none of them any more, nor after a restart.
+  ApplyOrDie(Peer("a", "post", "STRICT"));
+  ASSERT_TRUE(book_->Delete({policy::Kind::kEgressPolicy, "default", "out"}, "ann", 2).ok());
+  EXPECT_EQ(book_->unreadable().size(), 3);
+  book_ = *PolicyBook::Open(store_.get());
+  EXPECT_EQ(book_->unreadable().size(), 3);
+  EXPECT_EQ(book_->policies().MtlsModeOf({"default", "post"}), policy::MtlsMode::kStrict);
 }
 
 }  // namespace

@@ -52,9 +52,7 @@ absl::Status ControlPlane::Load() {
   auto policies = discovery::PolicyBook::Open(store_.get());
   if (!policies.ok()) return policies.status();
   policies_ = *std::move(policies);
-  for (const std::string& problem : policies_->unreadable()) {
-    log_.Write(LogLevel::kError, LogComponent::kPolicy, "left out of force: " + problem);
-  }
+  if (const absl::Status status = JudgeUnreadable(); !status.ok()) return status;
   auto vips = discovery::VipBook::Open(store_.get());
   if (!vips.ok()) return vips.status();
   vips_ = *std::move(vips);
@@ -95,6 +93,27 @@ absl::Status ControlPlane::Load() {
   tick_ = loop_.NewTimer([this] { Tick(); });
   tick_->Start(kTick);
   Rebuild();
+  return absl::OkStatus();
+}
+
+// What restricts must not be left out unasked: the mesh would allow what it forbids.
+absl::Status ControlPlane::JudgeUnreadable() {
+  std::vector<discovery::UnreadablePolicy> needed = policies_->unreadable();
+  if (options_.ignore_unreadable_policies) needed.clear();
+  std::erase_if(needed, [](const auto& policy) { return !policy.is_security; });
+  if (!needed.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the store holds policies that this version cannot read, and without which the mesh would "
+        "allow what they forbid:\n",
+        discovery::ToText(needed),
+        "\nStart the tulle-control that wrote them. Or start with --ignore-unreadable-policies, "
+        "which leaves them OUT OF FORCE, and apply each anew or delete it"));
+  }
+  for (const discovery::UnreadablePolicy& policy : policies_->unreadable()) {
+    log_.Write(LogLevel::kError, LogComponent::kPolicy,
+               absl::StrCat("OUT OF FORCE, since it cannot be read; apply it anew or delete it: ",
+                            policy.key, ": ", policy.problem));
+  }
   return absl::OkStatus();
 }
 

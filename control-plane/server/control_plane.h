@@ -48,6 +48,8 @@ struct ControlPlaneOptions {
   std::string access_log_file;  // see discovery::Mesh
   std::string version = "dev";
   bool reset_admin = false;  // a new credential for the admin, at this start
+  // Start also where a policy that restricts cannot be read, and do without it.
+  bool ignore_unreadable_policies = false;
 };
 
 class ControlPlane : public api::ControlPlaneView {
@@ -108,6 +110,7 @@ class ControlPlane : public api::ControlPlaneView {
                telemetry::Log& log);
 
   absl::Status Load();
+  absl::Status JudgeUnreadable();
   registry::milliseconds MonotonicNow() const;
   void LogChange(const registry::Change& change);
   void SaveRegistry();

@@ -14,6 +14,7 @@
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/frontend.h"
 #include "control-plane/server/grpc_services.h"
+#include "control-plane/store/sqlite_store.h"
 #include "net/grpc/channel.h"
 #include "net/loop/sim/simulation.h"
 #include "net/tls/sim_transports.h"
@@ -132,6 +133,18 @@ class ServerTest : public testing::Test {
         "POST", "/v1/tokens", R"({"account":")" + account + R"(","services":[)" + services + "]}");
     EXPECT_EQ(response.status, 201) << response.body;
     return nlohmann::json::parse(response.body)["token"].get<std::string>();
+  }
+
+  absl::Status TryStart(bool ignores_unreadable) {
+    ControlPlaneOptions options;
+    options.data_dir = data_dir_;
+    options.ignore_unreadable_policies = ignores_unreadable;
+    return ControlPlane::Open(options, *loop_, keys_, log_).status();
+  }
+  void StorePolicy(const std::string& key, const std::string& value) {
+    store::Transaction transaction("later version", 1);
+    transaction.Put(store::Collection::kPolicy, key, value);
+    ASSERT_TRUE((*store::SqliteStore::Open(data_dir_ + "/tulle.db"))->Commit(transaction).ok());
   }
 
   void Start() {
@@ -257,6 +270,24 @@ TEST_F(ServerTest, AServiceOutsideTheGrantIsRefused) {
   registryv1::RegisterResponse registered;
   EXPECT_EQ(client->Call("/tulle.registry.v1.Registry/Register", request, &registered).code,
             grpc::Code::kPermissionDenied);
+}
+
+// Left out it would let through what it forbids: better nobody starts, for sidecars go on with what
+// they have.
+TEST_F(ServerTest, APolicyThatRestrictsAndCannotBeReadStopsTheStart) {
+  Stop();
+  StorePolicy("HTTPRoute/default/web", "{");
+  EXPECT_TRUE(TryStart(false).ok()) << "a route restricts nobody";
+  StorePolicy("AuthorizationPolicy/default/guard", "{");
+  StorePolicy("PeerAuthentication/default/all", "{}");
+  const absl::Status refused = TryStart(false);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  for (const char* part : {"AuthorizationPolicy/default/guard: ",
+                           "PeerAuthentication/default/all: ", "--ignore-unreadable-policies"}) {
+    EXPECT_NE(refused.message().find(part), absl::string_view::npos) << refused;
+  }
+  EXPECT_EQ(refused.message().find("HTTPRoute/default/web"), absl::string_view::npos) << refused;
+  EXPECT_TRUE(TryStart(true).ok());
 }
 
 // One that is larger than any honest one neither enters the registry nor keeps others from the

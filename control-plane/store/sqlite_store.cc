@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "control-plane/store/statement.h"
 
@@ -67,6 +68,13 @@ absl::StatusOr<int64_t> ReadInteger(Statement& statement) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) {
+  if (access(WaitingPath(path).c_str(), F_OK) == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a restore was cut short, ", WaitingPath(path),
+        " is there: repeat `tullectl restore`. To go on with the former store instead, give its "
+        "files back their names (",
+        path, ".before-restore-...) and remove that one"));
+  }
   sqlite3* database = nullptr;
   const mode_t old_mask = umask(0077);
   const int code =

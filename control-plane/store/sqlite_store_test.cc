@@ -10,6 +10,8 @@
 
 #include <random>
 
+#include "control-plane/store/store_lock.h"
+
 namespace tulle::store {
 namespace {
 
@@ -246,6 +248,48 @@ TEST(SqliteStore, SurvivesSigkillAtAnyMoment) {
     EXPECT_EQ(ValueOf(*store, Collection::kPolicy, "left"),
               ValueOf(*store, Collection::kPolicy, "right"));
   }
+}
+
+// Another process that has the store open, until it is killed.
+TEST(StoreLock, TellsAStoreInUseFromOneThatIsNot) {
+  const std::string path = PathOf("in-use");
+  EXPECT_EQ(StoreLock::Take(path).status().code(), absl::StatusCode::kNotFound);
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto store = SqliteStore::Open(path);
+    const char answer = store.ok() ? 'y' : 'n';
+    if (write(ready[1], &answer, 1) == 1) pause();
+    _exit(1);
+  }
+  char answer = 0;
+  ASSERT_EQ(read(ready[0], &answer, 1), 1);
+  ASSERT_EQ(answer, 'y');
+  EXPECT_EQ(StoreLock::Take(path).status().code(), absl::StatusCode::kUnavailable);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(ready[0]);
+  close(ready[1]);
+  EXPECT_TRUE(StoreLock::Take(path).ok());
+}
+
+TEST(StoreLock, WhileItIsHeldNobodyOpensTheStore) {
+  const std::string path = PathOf("locked");
+  OpenOrDie(path).reset();
+  const auto open_elsewhere = [&path] {
+    const pid_t child = fork();
+    if (child == 0) _exit(absl::IsUnavailable(SqliteStore::Open(path).status()) ? 7 : 0);
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+  };
+  {
+    const auto lock = StoreLock::Take(path);
+    ASSERT_TRUE(lock.ok()) << lock.status();
+    EXPECT_EQ(open_elsewhere(), 7);
+  }
+  EXPECT_EQ(open_elsewhere(), 0);
 }
 
 }  // namespace

@@ -1,0 +1,31 @@
+// Whether somebody has a store open, asked without opening it: SQLite would read, mend and migrate
+// what it opens, and could not tell a damaged file from one in use. Owner and thread: one.
+#ifndef TULLE_CONTROL_PLANE_STORE_STORE_LOCK_H_
+#define TULLE_CONTROL_PLANE_STORE_STORE_LOCK_H_
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <utility>
+
+namespace tulle::store {
+
+class StoreLock {
+ public:
+  // While it is held nobody opens the store: whoever tries is told that it is in use. kUnavailable:
+  // another process has it open. kPermissionDenied: we may not touch the file. kNotFound: there is
+  // none. Not for a process that has the same store open itself.
+  static absl::StatusOr<StoreLock> Take(const std::string& path);
+  StoreLock(StoreLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  StoreLock& operator=(StoreLock&&) = delete;
+  ~StoreLock();
+
+ private:
+  explicit StoreLock(int file) : file_(file) {}
+
+  int file_;
+};
+
+}  // namespace tulle::store
+
+#endif  // TULLE_CONTROL_PLANE_STORE_STORE_LOCK_H_
