@@ -232,6 +232,23 @@ TEST_F(ApiTest, CertificatesAreIssuedAndTheRootRotates) {
   EXPECT_EQ(Call("POST", "/v1/certs/rotate").status, 409);
 }
 
+TEST_F(ApiTest, CheckNamesWhomARotationWaitsFor) {
+  authority_->rotation().OnConnected("post-1");
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  const auto found_at = [&](int64_t now) {
+    const ApiResponse response = api_.Handle({"GET", "/v1/check", {}, "", admin_}, now);
+    const Json check = Body(response);
+    for (const Json& item : check["items"]) {
+      if (item["name"] == "rotation of the root") return item;
+    }
+    return Json();
+  };
+  EXPECT_EQ(found_at(kNow + 600)["ok"], true);
+  const Json late = found_at(kNow + 660);
+  EXPECT_EQ(late["ok"], false);
+  EXPECT_EQ(late["message"], "under way for 11 minutes; it waits for post-1");
+}
+
 TEST_F(ApiTest, CredentialsComeAndGo) {
   const Json made = Body(Call("POST", "/v1/credentials", R"({"name":"eve","role":"reader"})"));
   const std::string bearer = "Bearer " + made["credential"].get<std::string>();

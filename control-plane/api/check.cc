@@ -17,6 +17,8 @@ namespace {
 constexpr int64_t kRootWarnSeconds = 60LL * 24 * 3600;
 // An attempt with a token that is no good counts as under way for so long after the last one.
 constexpr int64_t kJoinWindowSeconds = 300;
+constexpr int64_t kRotationPatienceSeconds = 600;
+constexpr size_t kMostNamed = 20;
 
 class Findings {
  public:
@@ -128,6 +130,29 @@ void CheckRoot(const ca::MeshAuthority& authority, int64_t now, Findings* findin
                 {"tullectl cert rotate --watch"});
 }
 
+// A node that is there and does not do its part holds a rotation up without end: somebody must
+// look.
+void CheckRotation(const ca::RootRotation& rotation, int64_t now, Findings* findings) {
+  std::string held_up;
+  const int64_t since = now - rotation.since();
+  if (rotation.phase() != ca::RotationPhase::kSteady && since > kRotationPatienceSeconds) {
+    absl::StrAppend(&held_up, " ", since / 60, " minutes");
+    const std::vector<std::string> waiting = rotation.waiting();
+    if (!waiting.empty()) absl::StrAppend(&held_up, "; it waits for");
+    for (size_t i = 0; i < std::min(waiting.size(), kMostNamed); ++i) {
+      absl::StrAppend(&held_up, " ", waiting[i]);
+    }
+    if (waiting.size() > kMostNamed) {
+      absl::StrAppend(&held_up, " and ", waiting.size() - kMostNamed, " more");
+    }
+    if (const int64_t until = rotation.waits_until(now); until != 0) {
+      absl::StrAppend(&held_up, "; for certificates that end at ", TimeText(until));
+    }
+  }
+  findings->AddList("rotation of the root", held_up, "none is held up", "under way for",
+                    {"tullectl status", "tullectl cert roots"});
+}
+
 }  // namespace
 
 ApiResponse Api::Check(const Call& call) {
@@ -135,6 +160,7 @@ ApiResponse Api::Check(const Call& call) {
   const ControlPlaneView& view = *parts_.view;
   CheckProxies(view, &findings);
   CheckRoot(*parts_.authority, call.now, &findings);
+  CheckRotation(parts_.authority->rotation(), call.now, &findings);
   CheckCertificates(view, parts_.authority->last_svid_ends(), call.now, &findings);
   CheckJoins(*parts_.tokens, call.now, &findings);
   std::string unhealthy;

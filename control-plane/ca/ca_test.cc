@@ -186,6 +186,12 @@ TEST_F(CaTest, NoSecretIsKeptInTheClear) {
   }
 }
 
+// What a node shows that has this certificate.
+RootRotation::Svid Shown(const std::string& leaf_pem) {
+  const certs::Certificate leaf = certs::ParsePemCertificates(leaf_pem)->front();
+  return {"spiffe://cluster.local/ns/default/sa/a", leaf.sha256(), leaf.not_after()};
+}
+
 bool Trusts(const std::string& bundle_pem, const std::string& leaf_pem) {
   const auto bundle = certs::TrustBundle::FromPem("cluster.local", bundle_pem);
   const auto leaf = certs::ParsePemCertificates(leaf_pem);
@@ -202,13 +208,15 @@ TEST_F(CaTest, Fault42_RotationNeverLeavesAPeerThatCannotVerify) {
   const auto issue = [&] { return Issue(Id("a"), csr)->certificate_pem; };
   const std::string old_bundle = authority_->trust_bundle_pem();
   const std::string old_leaf = issue();
-  authority_->rotation().OnConnected("n1");
-  authority_->rotation().OnConnected("n2");
+  authority_->rotation().OnConnected("n1", Shown(old_leaf));
+  authority_->rotation().OnConnected("n2", Shown(issue()));
 
   ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
   EXPECT_EQ(authority_->BeginRotation(kNow).code(), absl::StatusCode::kFailedPrecondition);
   // Announced, not yet acknowledged: what is issued must be believed by those with the old bundle.
-  EXPECT_TRUE(Trusts(old_bundle, issue()));
+  const std::string announced_leaf = issue();
+  EXPECT_TRUE(Trusts(old_bundle, announced_leaf));
+  authority_->rotation().OnConnected("n2", Shown(announced_leaf));
   EXPECT_TRUE(Trusts(authority_->trust_bundle_pem(), old_leaf));
   authority_->rotation().OnAcknowledged("n1");
   EXPECT_FALSE(*authority_->AdvanceRotation(kNow));
@@ -226,6 +234,11 @@ TEST_F(CaTest, Fault42_RotationNeverLeavesAPeerThatCannotVerify) {
   authority_->rotation().OnConnected("n1");
   EXPECT_FALSE(*authority_->AdvanceRotation(kNow));
   authority_->rotation().OnRenewed("n1");
+  // It is still away, and not forgotten.
+  EXPECT_FALSE(*authority_->AdvanceRotation(kNow));
+  EXPECT_EQ(authority_->rotation().waiting(), std::vector<std::string>{"n2"});
+  authority_->rotation().OnConnected("n2");
+  authority_->rotation().OnRenewed("n2");
   EXPECT_TRUE(*authority_->AdvanceRotation(kNow));
   EXPECT_EQ(authority_->rotation().phase(), RotationPhase::kSteady);
   EXPECT_TRUE(Trusts(authority_->trust_bundle_pem(), new_leaf));
@@ -384,17 +397,139 @@ TEST_F(CaTest, WhatIsOutIsRememberedOverARestart) {
   EXPECT_GE(authority_->rotation().waits_until(kNow), kNow + options_.svid_lifetime_seconds);
 }
 
-TEST(RootRotation, WithoutNodesOnlyTheEndOfAllCertificatesIsProof) {
+TEST(RootRotation, CertificatesThatNobodyHasShownAreWaitedForWhoeverIsThere) {
+  for (const bool is_somebody_there : {false, true}) {
+    RootRotation rotation(100);
+    if (is_somebody_there) rotation.OnConnected("here");
+    rotation.OnIssued("first", {.not_after = 90, .joiner = "a"});
+    rotation.Begin(0);
+    rotation.OnRenewed("here");
+    EXPECT_EQ(rotation.waits_until(0), 90);
+    rotation.OnIssued("second", {.not_after = 120, .joiner = "b"});  // it came with both roots
+    EXPECT_EQ(rotation.Advance(89), RotationPhase::kAnnouncing);
+    EXPECT_EQ(rotation.Advance(90), RotationPhase::kRenewing);
+    EXPECT_EQ(rotation.Advance(119), RotationPhase::kRenewing);
+    EXPECT_EQ(rotation.Advance(120), RotationPhase::kSteady);
+    EXPECT_EQ(rotation.waits_until(120), 0);
+  }
+}
+
+// Whose answer was lost asks again: the first certificate is nobody's.
+TEST(RootRotation, ALostAnswerHoldsNothingUp) {
+  RootRotation rotation(100000);
+  const auto is_waited_for = [&](const std::string& shown) {
+    rotation.OnConnected("n", {"a", shown, 100000});
+    rotation.OnDisconnected("n", 0);
+    RootRotation begun = rotation;
+    begun.Begin(2000);
+    return begun.waits_until(2000) != 0;
+  };
+  rotation.OnIssued("join-lost", {.not_after = 100000, .issued_at = 1000, .joiner = "a at 1"});
+  EXPECT_TRUE(is_waited_for("another"));
+  rotation.OnIssued("join", {.not_after = 100000, .issued_at = 1030, .joiner = "a at 1"});
+  EXPECT_FALSE(is_waited_for("join"));
+  rotation.OnIssued("lost", {.not_after = 100000, .issued_at = 1100, .renews = "join"});
+  EXPECT_TRUE(is_waited_for("join")) << "it may have it";
+  rotation.OnIssued("renewed", {.not_after = 100000, .issued_at = 9000, .renews = "join"});
+  EXPECT_FALSE(is_waited_for("renewed")) << "whenever that was";
+  // Renewed again and again while xDS was out of reach.
+  rotation.OnIssued("one", {.not_after = 100000, .issued_at = 9000, .joiner = "c at 1"});
+  rotation.OnIssued("two", {.not_after = 100000, .issued_at = 9001, .renews = "one"});
+  rotation.OnIssued("three", {.not_after = 100000, .issued_at = 9002, .renews = "two"});
+  EXPECT_FALSE(is_waited_for("three"));
+  // Another one that joined from elsewhere, or long before.
+  rotation.OnIssued("elsewhere", {.not_after = 100000, .issued_at = 9000, .joiner = "a at 2"});
+  rotation.OnIssued("once", {.not_after = 100000, .issued_at = 9001, .joiner = "a at 1"});
+  EXPECT_TRUE(is_waited_for("once"));
+  EXPECT_FALSE(is_waited_for("elsewhere"));
+  rotation.OnIssued("early", {.not_after = 100000, .issued_at = 1000, .joiner = "a at 1"});
+  rotation.OnIssued("late", {.not_after = 100000, .issued_at = 1601, .joiner = "a at 1"});
+  EXPECT_TRUE(is_waited_for("late"));
+}
+
+TEST(RootRotation, OneIdentityCannotFillTheBook) {
   RootRotation rotation(100);
-  rotation.OnIssued(90, false);
+  for (int i = 0; i < 3000; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    rotation.OnConnected(name, {"a", "s", 1000 + i});
+    rotation.OnDisconnected(name, 0);
+  }
+  rotation.OnConnected("other", {"b", "o", 5000});
   rotation.Begin(0);
-  EXPECT_EQ(rotation.waits_until(0), 90);
-  rotation.OnIssued(120, false);  // it came with both roots
-  EXPECT_EQ(rotation.Advance(89), RotationPhase::kAnnouncing);
-  EXPECT_EQ(rotation.Advance(90), RotationPhase::kRenewing);
-  EXPECT_EQ(rotation.Advance(119), RotationPhase::kRenewing);
-  EXPECT_EQ(rotation.Advance(120), RotationPhase::kSteady);
-  EXPECT_EQ(rotation.waits_until(120), 0);
+  EXPECT_EQ(rotation.waiting().size(), 1001u);
+  EXPECT_EQ(rotation.waits_until(0), 1000 + 1999) << "those without a name are waited for, too";
+  EXPECT_EQ(rotation.TakeChanged().nodes.size(), 3001u);
+  EXPECT_FALSE(rotation.HolderOf("n1999").has_value());
+  EXPECT_TRUE(rotation.HolderOf("n2000").has_value());
+}
+
+TEST(UnseenCertificates, TheBookIsBounded) {
+  UnseenCertificates book;
+  for (size_t i = 0; i < UnseenCertificates::kMost; ++i) {
+    EXPECT_EQ(book.Add(std::to_string(i), {.not_after = 500 + static_cast<int64_t>(i)}), 0);
+  }
+  EXPECT_EQ(book.Add("more", {.not_after = 9}), 500);
+  EXPECT_EQ(book.size(), UnseenCertificates::kMost);
+}
+
+// Partitioned for ten minutes; meanwhile its lease ends, the control plane restarts, and the root
+// is replaced: it comes back with a certificate that is good for hours.
+TEST_F(CaTest, ARestartForgetsNobodyWhoHoldsACertificate) {
+  const auto issue = [&](const MeshAuthority::Asker& asker) {
+    const auto issued =
+        authority_->Issue(Id("a"), certs::BuildCertificateRequest(keys_.Generate(), Id("a")),
+                          std::nullopt, MeshAuthority::Holder::kSidecar, kNow, asker);
+    return issued->certificate_pem;
+  };
+  const auto rotates_at_once = [&] {
+    authority_->rotation().OnConnected("here", Shown(issue({"", "10.0.0.1"})));
+    EXPECT_TRUE(authority_->BeginRotation(kNow).ok());
+    authority_->rotation().OnAcknowledged("here");
+    return *authority_->AdvanceRotation(kNow);
+  };
+  authority_->rotation().OnConnected("away", Shown(issue({"", "10.0.0.2"})));
+  ASSERT_TRUE(authority_->AdvanceRotation(kNow).ok());
+  Reopen();
+  EXPECT_FALSE(rotates_at_once());
+  EXPECT_EQ(authority_->rotation().waiting(), std::vector<std::string>{"away"});
+  const int64_t end = kNow + options_.svid_lifetime_seconds;
+  EXPECT_FALSE(*authority_->AdvanceRotation(end - 1));
+  EXPECT_TRUE(*authority_->AdvanceRotation(end));
+
+  // One that has joined and was never seen by xDS.
+  store_ = *store::SqliteStore::Open(":memory:");
+  Reopen();
+  issue({"", "10.0.0.3"});
+  Reopen();
+  EXPECT_FALSE(rotates_at_once());
+  EXPECT_EQ(authority_->rotation().waits_until(kNow), end);
+
+  // Where all have come back it goes at once.
+  store_ = *store::SqliteStore::Open(":memory:");
+  Reopen();
+  const std::string leaf = issue({"", "10.0.0.2"});
+  authority_->rotation().OnConnected("back", Shown(leaf));
+  ASSERT_TRUE(authority_->AdvanceRotation(kNow).ok());
+  Reopen();
+  authority_->rotation().OnConnected("back", Shown(leaf));
+  authority_->rotation().OnConnected("here", Shown(issue({"", "10.0.0.1"})));
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  for (const char* node : {"back", "here"}) authority_->rotation().OnAcknowledged(node);
+  EXPECT_TRUE(*authority_->AdvanceRotation(kNow));
+}
+
+// Of before there was a book of holders.
+TEST_F(CaTest, AStoreThatKnowsNoHoldersIsWaitedOut) {
+  store::Transaction transaction("earlier version", kNow);
+  transaction.Put(store::Collection::kAuthority, "outstanding",
+                  "{\"any\": " + std::to_string(kNow + 500) + ", \"inFiles\": 0}");
+  ASSERT_TRUE(store_->Commit(transaction).ok());
+  Reopen();
+  authority_->rotation().OnConnected("here");
+  ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
+  authority_->rotation().OnAcknowledged("here");
+  EXPECT_FALSE(*authority_->AdvanceRotation(kNow + 499));
+  EXPECT_TRUE(*authority_->AdvanceRotation(kNow + 500));
 }
 
 TEST(RootRotation, CertificatesInFilesAreWaitedForWhateverTheNodesDo) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "certs/csr.h"
+#include "control-plane/ca/holder_record.h"
 #include "control-plane/ca/join_token.h"
 
 namespace tulle::ca {
@@ -130,10 +131,13 @@ absl::Status MeshAuthority::LoadOutstanding() {
     const Json json = Json::parse((*record)->value);
     rotation_.OnIssued(json.at("any").get<int64_t>(), false);
     rotation_.OnIssued(json.at("inFiles").get<int64_t>(), true);
+    // Before there was a book of holders anybody might have had one.
+    rotation_.WaitUntil(json.value("unknown", json.at("any").get<int64_t>()));
   } catch (const Json::exception& error) {
     return Damaged(error.what());
   }
-  return absl::OkStatus();
+  saved_ = rotation_.outstanding();
+  return LoadHolders(store_, saved_.any, &rotation_);
 }
 
 absl::Status MeshAuthority::Save(const Roots& roots, RotationPhase phase, int64_t since) {
@@ -168,24 +172,46 @@ void MeshAuthority::Adopt(Roots roots) {
   }
 }
 
-// A full disk keeps nobody from a certificate: the next one writes it down, and until then the
+// A full disk keeps nobody from a certificate: a later call writes it down, and until then the
 // memory knows.
-void MeshAuthority::NoteIssued(int64_t not_after, Holder holder, int64_t now) {
-  const RootRotation::Outstanding& known = rotation_.outstanding();
+void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
+                               UnseenCertificates::Certificate certificate) {
   const bool in_file = holder == Holder::kFile;
-  if (not_after <= (in_file ? known.in_files : known.any)) return;
-  const int64_t step = std::max<int64_t>(options_.svid_lifetime_seconds / kOutstandingSteps, 1);
-  rotation_.OnIssued((not_after / step + 1) * step, in_file);
+  const int64_t now = certificate.issued_at;
+  const RootRotation::Outstanding& known = rotation_.outstanding();
+  if (leaf.not_after() > (in_file ? known.in_files : known.any)) {
+    const int64_t step = std::max<int64_t>(options_.svid_lifetime_seconds / kOutstandingSteps, 1);
+    rotation_.OnIssued((leaf.not_after() / step + 1) * step, in_file);
+  }
+  certificate.not_after = leaf.not_after();
+  if (!in_file) rotation_.OnIssued(leaf.sha256(), std::move(certificate));
+  static_cast<void>(SaveHolders(now));
+}
+
+absl::Status MeshAuthority::SaveHolders(int64_t now) {
+  const RootRotation::Outstanding& known = rotation_.outstanding();
+  const RootRotation::Changed changed = rotation_.TakeChanged();
   store::Transaction transaction("tulle-control", now);
-  transaction.Put(Collection::kAuthority, kOutstandingKey,
-                  Json({{"any", known.any}, {"inFiles", known.in_files}}).dump());
-  static_cast<void>(store_->Commit(transaction));
+  AddHolders(rotation_, changed, &transaction);
+  if (known != saved_) {
+    transaction.Put(
+        Collection::kAuthority, kOutstandingKey,
+        Json({{"any", known.any}, {"inFiles", known.in_files}, {"unknown", known.unknown}}).dump());
+  }
+  if (transaction.changes().empty()) return absl::OkStatus();
+  const absl::Status status = store_->Commit(transaction).status();
+  if (status.ok()) {
+    saved_ = known;
+  } else {
+    rotation_.MarkChanged(changed);
+  }
+  return status;
 }
 
 absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
                                                 std::string_view csr_pem,
                                                 std::optional<int64_t> lifetime_seconds,
-                                                Holder holder, int64_t now) {
+                                                Holder holder, int64_t now, const Asker& asker) {
   if (!caller.namespace_name()) {
     return absl::InvalidArgumentError(
         absl::StrCat(caller.ToString(), " is no workload: only /ns/NS/sa/ACCOUNT gets an SVID"));
@@ -203,7 +229,10 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
   const auto leaf = signing().Issue(order, *keys_, now);
   if (!leaf.ok()) return leaf.status();
   ++issued_count_;
-  NoteIssued(leaf->not_after(), holder, now);
+  NoteIssued(*leaf, holder,
+             {.issued_at = now,
+              .renews = asker.certificate_sha256,
+              .joiner = absl::StrCat(caller.ToString(), " ", asker.address)});
   if (rotation_.phase() == RotationPhase::kRenewing) renewed_.insert(leaf->sha256());
   return IssuedSvid{leaf->ToPem(), trust_bundle_pem_, leaf->not_after(), caller.ToString()};
 }
@@ -265,6 +294,7 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
 }
 
 absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
+  static_cast<void>(SaveHolders(now));  // else it is tried again at the next call
   RootRotation next = rotation_;
   const RotationPhase phase = next.Advance(now);
   if (phase == rotation_.phase()) {

@@ -52,9 +52,14 @@ class MeshAuthority {
   // `lifetime_seconds` is the caller's wish; absent or too long: the authority's own. kFile: for a
   // proxy that reads it from a file and shows by no connection which roots it believes.
   enum class Holder { kSidecar, kFile };
+  // What tells a sidecar that asks again from another one of the same identity.
+  struct Asker {
+    std::string certificate_sha256;  // that it presented; empty: it had a join token
+    std::string address;
+  };
   absl::StatusOr<IssuedSvid> Issue(const certs::SpiffeId& caller, std::string_view csr_pem,
                                    std::optional<int64_t> lifetime_seconds, Holder holder,
-                                   int64_t now);
+                                   int64_t now, const Asker& asker = {});
   // The control plane's own certificate, which is dialled by name and address; then those by which
   // the former roots vouch for the signing one.
   absl::StatusOr<IssuedSvid> IssueOwn(const certs::PrivateKey& key,
@@ -119,7 +124,9 @@ class MeshAuthority {
   void Adopt(Roots roots);
   absl::Status TakeStep(RotationPhase phase, int64_t now, Roots* roots);
   absl::StatusOr<bool> ForgetFormerRoots(int64_t now);
-  void NoteIssued(int64_t not_after, Holder holder, int64_t now);
+  void NoteIssued(const certs::Certificate& leaf, Holder holder,
+                  UnseenCertificates::Certificate certificate);
+  absl::Status SaveHolders(int64_t now);
   size_t signing_index() const {
     return rotation_.phase() == RotationPhase::kRenewing ? roots_.active.size() - 1 : 0;
   }
@@ -131,6 +138,7 @@ class MeshAuthority {
   SigningLimit limit_;
   int64_t issued_count_ = 0;
   Roots roots_;
+  RootRotation::Outstanding saved_;
   std::set<std::string> renewed_;  // SHA-256 of SVIDs signed since the new root signs
   std::string trust_bundle_pem_;
   std::string roots_for_joining_pem_;

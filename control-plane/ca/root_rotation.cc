@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
+#include <utility>
 
 namespace tulle::ca {
 
@@ -12,10 +14,21 @@ void RootRotation::OnIssued(int64_t not_after, bool in_file) {
   if (in_file) outstanding_.in_files = std::max(outstanding_.in_files, not_after);
 }
 
+void RootRotation::OnIssued(const std::string& sha256,
+                            UnseenCertificates::Certificate certificate) {
+  WaitUntil(unseen_.Add(sha256, std::move(certificate)));
+}
+
+void RootRotation::WaitUntil(int64_t end) {
+  outstanding_.unknown = std::max(outstanding_.unknown, end);
+  before_phase_.unknown = std::max(before_phase_.unknown, end);
+}
+
 void RootRotation::Enter(RotationPhase phase, int64_t now) {
   phase_ = phase;
   since_ = now;
   before_phase_ = outstanding_;
+  unseen_.BeginPhase();
 }
 
 void RootRotation::Begin(int64_t now) {
@@ -24,9 +37,62 @@ void RootRotation::Begin(int64_t now) {
   Enter(RotationPhase::kAnnouncing, now);
 }
 
-void RootRotation::OnConnected(const std::string& node) {
-  Node& known = nodes_[node];
+// The latest end of what it has shown counts: what it had before it may have again after a restart.
+void RootRotation::OnConnected(const std::string& node, const Svid& svid) {
+  auto found = nodes_.find(node);
+  if (found == nodes_.end()) {
+    MakeRoom(svid.identity);
+    found = nodes_.emplace(node, Node()).first;
+  }
+  Node& known = found->second;
   known.is_connected = true;
+  unseen_.OnShown(svid.sha256);
+  if (svid.not_after <= known.holder.until) return;
+  known.holder = {svid.identity, svid.not_after};
+  changed_nodes_.insert(node);
+}
+
+// The one that is away and ends first goes, and is waited for without its name.
+void RootRotation::MakeRoom(const std::string& identity) {
+  if (identity.empty()) return;
+  size_t count = 0;
+  auto first = nodes_.end();
+  for (auto entry = nodes_.begin(); entry != nodes_.end(); ++entry) {
+    const Node& node = entry->second;
+    if (node.holder.identity != identity) continue;
+    ++count;
+    if (node.is_connected) continue;
+    if (first == nodes_.end() || EndOf(node) < EndOf(first->second)) first = entry;
+  }
+  if (count < kMostNodesOfOneIdentity || first == nodes_.end()) return;
+  if (!IsReady(first->second)) WaitUntil(EndOf(first->second));
+  changed_nodes_.insert(first->first);
+  nodes_.erase(first);
+}
+
+void RootRotation::Restore(const std::string& node, const Holder& holder) {
+  Node& known = nodes_[node];
+  known.is_connected = false;
+  known.holder = holder;
+}
+
+std::optional<RootRotation::Holder> RootRotation::HolderOf(const std::string& node) const {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return std::nullopt;
+  return found->second.holder;
+}
+
+RootRotation::Changed RootRotation::TakeChanged() {
+  return {std::exchange(changed_nodes_, {}), unseen_.TakeChanged()};
+}
+
+void RootRotation::MarkChanged(const Changed& again) {
+  changed_nodes_.insert(again.nodes.begin(), again.nodes.end());
+  unseen_.MarkChanged(again.certificates);
+}
+
+int64_t RootRotation::EndOf(const Node& node) const {
+  return node.holder.until != 0 ? node.holder.until : node.gone_since + svid_lifetime_;
 }
 
 void RootRotation::OnDisconnected(const std::string& node, int64_t now) {
@@ -44,6 +110,7 @@ void RootRotation::OnRenewed(const std::string& node) {
 }
 
 bool RootRotation::IsReady(const Node& node) const {
+  if (phase_ == RotationPhase::kSteady) return false;  // for the next rotation
   return phase_ == RotationPhase::kAnnouncing ? node.has_acknowledged : node.has_renewed;
 }
 
@@ -56,18 +123,20 @@ std::vector<std::string> RootRotation::waiting() const {
   return names;
 }
 
-// After a restart of the control plane `nodes_` fills up only as they come back, and whoever was
-// away before it is not in the list at all: without nodes the end of the SVIDs is the only proof.
 int64_t RootRotation::waits_until(int64_t now) const {
   if (phase_ == RotationPhase::kSteady) return 0;
-  const int64_t end = nodes_.empty() ? before_phase_.any : before_phase_.in_files;
+  const int64_t end =
+      std::max({before_phase_.in_files, before_phase_.unknown, unseen_.former_end()});
   return end > now ? end : 0;
 }
 
 RotationPhase RootRotation::Advance(int64_t now) {
-  std::erase_if(nodes_, [&](const auto& entry) {
-    return !entry.second.is_connected && now - entry.second.gone_since >= svid_lifetime_;
-  });
+  unseen_.Advance(now);
+  for (auto entry = nodes_.begin(); entry != nodes_.end();) {
+    const bool is_gone = !entry->second.is_connected && now >= EndOf(entry->second);
+    if (is_gone) changed_nodes_.insert(entry->first);
+    entry = is_gone ? nodes_.erase(entry) : std::next(entry);
+  }
   if (phase_ == RotationPhase::kSteady) return phase_;
   const bool all_ready = std::all_of(nodes_.begin(), nodes_.end(),
                                      [&](const auto& entry) { return IsReady(entry.second); });

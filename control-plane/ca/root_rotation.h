@@ -4,20 +4,24 @@
 //
 //   kSteady --Begin--> kAnnouncing --all acknowledged--> kRenewing --all renewed--> kSteady
 //
-// A node that is away cannot hold the rotation up for ever: its SVID ends after `svid_lifetime`,
-// and with it the need to wait for it. A node that is there and does not acknowledge does hold it
-// up: that is what waiting() shows. Holders that never connect (certificates in files) are waited
-// for until the last such certificate of before the phase has ended: its successor comes with the
-// new roots. Without any node, all that was issued must have ended; where nothing was issued,
-// nothing is waited for. Owner and thread: MeshAuthority's. Times in seconds of one clock, passed
-// in.
+// A node that is away cannot hold the rotation up for ever: its SVID ends, and with it the need to
+// wait for it. A node that is there and does not acknowledge does hold it up: that is what
+// waiting() shows. A certificate that no node has shown yet (unseen_certificates.h) and those in
+// files, whose holders never connect, are waited for until they end if they were issued before the
+// phase: their successors come with the new roots. Where nothing was issued, nothing is waited for.
+// Whoever holds what is on disk (holder_record.h), so that a restart forgets nobody. Owner and
+// thread: MeshAuthority's. Times in seconds of one clock, passed in.
 #ifndef TULLE_CONTROL_PLANE_CA_ROOT_ROTATION_H_
 #define TULLE_CONTROL_PLANE_CA_ROOT_ROTATION_H_
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "control-plane/ca/unseen_certificates.h"
 
 namespace tulle::ca {
 
@@ -30,29 +34,59 @@ enum class RotationPhase {
 class RootRotation {
  public:
   explicit RootRotation(int64_t svid_lifetime_seconds) : svid_lifetime_(svid_lifetime_seconds) {}
-  // After a restart: the phase that was stored, after OnIssued with what was stored of that. Then
-  // tell of every node that the registry knows, by OnConnected and OnDisconnected: one that has not
-  // come back yet must be waited for.
+  // After a restart: the phase that was stored, after OnIssued, WaitUntil and Restore with what was
+  // stored of those.
   void Resume(RotationPhase phase, int64_t since);
 
-  // The latest end of all SVIDs, and of those whose holders never connect; 0: there is none.
+  // The latest end of all SVIDs, of those whose holders never connect, and of those of whose
+  // holders no book is kept any more; 0: there is none.
   struct Outstanding {
     int64_t any = 0;
     int64_t in_files = 0;
+    int64_t unknown = 0;
+
+    bool operator==(const Outstanding&) const = default;
   };
   void OnIssued(int64_t not_after, bool in_file);
+  // One for a sidecar, which will show it.
+  void OnIssued(const std::string& sha256, UnseenCertificates::Certificate certificate);
+  // Somebody of whom no book is kept has a certificate until then.
+  void WaitUntil(int64_t end);
   const Outstanding& outstanding() const { return outstanding_; }
 
   // REQUIRES: phase() == kSteady.
   void Begin(int64_t now);
 
+  // What a node has shown.
+  struct Svid {
+    std::string identity;
+    std::string sha256;
+    int64_t not_after = 0;  // 0: not known
+  };
   // A node is connected; what it holds is told by the two calls below.
-  void OnConnected(const std::string& node);
+  void OnConnected(const std::string& node, const Svid& svid);
+  void OnConnected(const std::string& node) { OnConnected(node, Svid()); }
   void OnDisconnected(const std::string& node, int64_t now);
   // It has accepted a bundle with the new root in it.
   void OnAcknowledged(const std::string& node);
   // It presents an SVID signed by the new root.
   void OnRenewed(const std::string& node);
+
+  // A node as it is kept on disk. Restored, it is away.
+  struct Holder {
+    std::string identity;
+    int64_t until = 0;  // the end of its certificate; 0: not known
+  };
+  void Restore(const std::string& node, const Holder& holder);
+  std::optional<Holder> HolderOf(const std::string& node) const;
+  const UnseenCertificates& unseen() const { return unseen_; }
+  // What is to be written anew or deleted since the last call.
+  struct Changed {
+    std::set<std::string> nodes;
+    std::set<std::string> certificates;
+  };
+  Changed TakeChanged();
+  void MarkChanged(const Changed& again);
 
   // The phase that is now due; moves at most one step. The caller carries the step out (and stores
   // it) before it tells any node.
@@ -66,14 +100,20 @@ class RootRotation {
   int64_t waits_until(int64_t now) const;
 
  private:
+  // One identity may make up names of nodes without end.
+  static constexpr size_t kMostNodesOfOneIdentity = 1000;
+
   struct Node {
     bool is_connected = true;
     bool has_acknowledged = false;
     bool has_renewed = false;
     int64_t gone_since = 0;
+    Holder holder;
   };
 
   bool IsReady(const Node& node) const;
+  int64_t EndOf(const Node& node) const;
+  void MakeRoom(const std::string& identity);
   void Enter(RotationPhase phase, int64_t now);
 
   int64_t svid_lifetime_;
@@ -82,6 +122,8 @@ class RootRotation {
   Outstanding outstanding_;
   Outstanding before_phase_;  // what was outstanding when it began
   std::map<std::string, Node> nodes_;
+  std::set<std::string> changed_nodes_;
+  UnseenCertificates unseen_;
 };
 
 }  // namespace tulle::ca

@@ -26,7 +26,7 @@ absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
   if (!caller.ok()) return caller.status();
   std::optional<int64_t> lifetime;
   if (request.has_ttl()) lifetime = request.ttl().seconds();
-  const auto issued = plane->IssueSvid(caller->id, request.csr_pem(), lifetime);
+  const auto issued = plane->IssueSvid(*caller, request.csr_pem(), lifetime);
   if (!issued.ok()) return issued.status();
   cav1::CreateCertificateResponse response;
   response.add_certificate_chain(issued->certificate_pem);

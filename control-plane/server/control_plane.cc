@@ -78,7 +78,8 @@ absl::Status ControlPlane::Load() {
   for (const registry::Lease& lease : leases->leases) {
     registry_.Restore(lease, MonotonicNow());
     unsaved_.NoteStored(lease.workload.id);
-    // A rotation that was under way waits for all who may hold a certificate of the old root.
+    // Waited for in a rotation also where the book of holders does not know it, as after an
+    // upgrade.
     authority_->rotation().OnConnected(lease.workload.id);
     authority_->rotation().OnDisconnected(lease.workload.id, Now());
   }
@@ -128,12 +129,13 @@ milliseconds ControlPlane::MonotonicNow() const {
 
 absl::StatusOr<Caller> ControlPlane::Authenticate(const Transport& transport,
                                                   std::string_view authorization) {
+  const std::string address = transport.PeerAddress().host();
   if (const PeerIdentity* peer = transport.peer(); peer != nullptr && !peer->spiffe_id.empty()) {
     auto id = certs::SpiffeId::Parse(peer->spiffe_id);
     if (!id.ok()) return absl::UnauthenticatedError("the certificate names no SPIFFE ID");
     auto services = tokens_.ServicesOf(*id);
     if (!services.ok()) return services.status();
-    return Caller{*std::move(id), *std::move(services)};
+    return Caller{*std::move(id), *std::move(services), {peer->certificate_sha256, address}};
   }
   if (!authorization.starts_with(kBearer)) {
     return absl::UnauthenticatedError(
@@ -141,14 +143,14 @@ absl::StatusOr<Caller> ControlPlane::Authenticate(const Transport& transport,
   }
   auto grant = tokens_.Redeem(authorization.substr(kBearer.size()), Now());
   if (!grant.ok()) return grant.status();
-  return Caller{grant->id, grant->services};
+  return Caller{grant->id, grant->services, {"", address}};
 }
 
-absl::StatusOr<ca::IssuedSvid> ControlPlane::IssueSvid(const certs::SpiffeId& caller,
+absl::StatusOr<ca::IssuedSvid> ControlPlane::IssueSvid(const Caller& caller,
                                                        std::string_view csr_pem,
                                                        std::optional<int64_t> lifetime_seconds) {
-  return authority_->Issue(caller, csr_pem, lifetime_seconds, ca::MeshAuthority::Holder::kSidecar,
-                           Now());
+  return authority_->Issue(caller.id, csr_pem, lifetime_seconds,
+                           ca::MeshAuthority::Holder::kSidecar, Now(), caller.asker);
 }
 
 absl::StatusOr<registry::Lease> ControlPlane::Register(discovery::Workload workload,

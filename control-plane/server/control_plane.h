@@ -38,6 +38,7 @@ namespace tulle::server {
 struct Caller {
   certs::SpiffeId id;
   std::vector<std::string> services;  // NAMESPACE/NAME; what it may register
+  ca::MeshAuthority::Asker asker = {};
 };
 
 struct ControlPlaneOptions {
@@ -63,7 +64,7 @@ class ControlPlane : public api::ControlPlaneView {
   // kUnauthenticated without a valid proof. `authorization` is the header's value, it may be empty.
   absl::StatusOr<Caller> Authenticate(const Transport& transport, std::string_view authorization);
 
-  absl::StatusOr<ca::IssuedSvid> IssueSvid(const certs::SpiffeId& caller, std::string_view csr_pem,
+  absl::StatusOr<ca::IssuedSvid> IssueSvid(const Caller& caller, std::string_view csr_pem,
                                            std::optional<int64_t> lifetime_seconds);
   ca::MeshAuthority& authority() { return *authority_; }
   insight::TraceRing& traces() { return traces_; }

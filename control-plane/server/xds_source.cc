@@ -12,6 +12,8 @@ namespace tulle::server {
 namespace {
 
 constexpr std::chrono::seconds kWatch{1};
+constexpr size_t kMostNodes = 1000;  // of one identity, that are not registered
+constexpr char kRoots[] = "ROOTCA";
 
 std::string WordOf(const std::string& type_url) {
   for (const char* word : {"listeners", "routes", "clusters", "endpoints", "secrets"}) {
@@ -94,6 +96,11 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
         absl::StrCat("node ", node.id(), " belongs to another identity than ", identity->spiffe_id,
                      ": use the instance id that was registered"));
   }
+  if (!is_known && former == nodes_.end() && CountOf(identity->spiffe_id) >= kMostNodes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(identity->spiffe_id, " has ", kMostNodes,
+                     " nodes already: give each process one stable instance id"));
+  }
   Node& entry = nodes_[node.id()];
   const bool is_new = entry.spiffe_id.empty() || !entry.is_connected;
   if (is_new) entry.connected_since = plane_.Now();
@@ -111,15 +118,52 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
                                       xds::kOnDemandFeature) != node.client_features().end();
   if (is_on_demand != entry.is_on_demand) entry.view = nullptr;
   entry.is_on_demand = is_on_demand;
-  if (entry.view != nullptr && (!is_known || entry.view_version == plane_.version_count())) {
-    return entry.view;
-  }
+  if (entry.view != nullptr && !is_known) return KeptView(&entry);
+  if (entry.view != nullptr && entry.view_version == plane_.version_count()) return entry.view;
   auto view = std::make_shared<snapshot::Snapshot>(plane_.BuildFor({node.id(), is_on_demand}));
   if (is_known) {
     entry.view = view;
     entry.view_version = plane_.version_count();
   }
   return view;
+}
+
+// Of a node that is not registered any more: what it had, but for the roots.
+std::shared_ptr<const snapshot::Snapshot> XdsSource::KeptView(Node* node) {
+  if (node->view_version != plane_.version_count()) {
+    auto view = std::make_shared<snapshot::Snapshot>(*node->view);
+    view->secrets = Roots();
+    node->view = std::move(view);
+    node->view_version = plane_.version_count();
+  }
+  return node->view;
+}
+
+size_t XdsSource::CountOf(const std::string& spiffe_id) const {
+  return static_cast<size_t>(std::count_if(nodes_.begin(), nodes_.end(), [&](const auto& entry) {
+    return entry.second.spiffe_id == spiffe_id;
+  }));
+}
+
+// What every node is sent of secrets now, registered or not.
+const snapshot::ResourceTable& XdsSource::Roots() {
+  if (roots_of_ != plane_.version_count()) {
+    roots_of_ = plane_.version_count();
+    roots_ = plane_.BuildFor({}).secrets;
+  }
+  return roots_;
+}
+
+bool XdsSource::HasAcknowledgedRoots(const xds::StreamStatus& stream) {
+  const auto secrets = stream.types.find(snapshot::kSecretType);
+  if (secrets == stream.types.end()) return false;
+  const auto sent = secrets->second.find(kRoots);
+  const auto current = Roots().find(kRoots);
+  // Right after a change the mesh does not say yet what the authority does.
+  return sent != secrets->second.end() && current != Roots().end() &&
+         sent->second.delivery == xds::Delivery::kAcknowledged &&
+         sent->second.version == current->second->version &&
+         plane_.CurrentMesh().trust_bundle_pem == plane_.authority().trust_bundle_pem();
 }
 
 void XdsSource::Observe() {
@@ -132,18 +176,9 @@ void XdsSource::Observe() {
     if (node == nodes_.end()) continue;
     connected.insert(stream.node_id);
     LogRejections(stream, &node->second);
-    rotation.OnConnected(stream.node_id);
-    const auto secrets = stream.types.find(snapshot::kSecretType);
-    if (secrets != stream.types.end() && node->second.view != nullptr) {
-      const auto root = secrets->second.find("ROOTCA");
-      const auto current = node->second.view->secrets.find("ROOTCA");
-      if (root != secrets->second.end() && current != node->second.view->secrets.end() &&
-          root->second.delivery == xds::Delivery::kAcknowledged &&
-          root->second.version == current->second->version &&
-          node->second.view_version == plane_.version_count()) {
-        rotation.OnAcknowledged(stream.node_id);
-      }
-    }
+    rotation.OnConnected(stream.node_id, {node->second.spiffe_id, node->second.certificate_sha256,
+                                          node->second.certificate_not_after});
+    if (HasAcknowledgedRoots(stream)) rotation.OnAcknowledged(stream.node_id);
     if (authority.HasRenewed(node->second.certificate_sha256, node->second.certificate_not_after)) {
       rotation.OnRenewed(stream.node_id);
     }

@@ -30,7 +30,8 @@ class XdsSource : public xds::Source {
 
   // kUnauthenticated without an SVID; kPermissionDenied when the node is another identity's
   // instance. An instance that is not registered gets the trust bundle; one whose lease has ended
-  // keeps what it had: a proxy that is connected is alive, whatever its heartbeats say.
+  // keeps what it had, and gets new roots: a proxy that is connected is alive, whatever its
+  // heartbeats say.
   absl::StatusOr<std::shared_ptr<const xds::View>> ViewFor(
       const envoy::config::core::v3::Node& node, const Transport& peer) override;
   void OnAnswer() override { Observe(); }
@@ -54,11 +55,17 @@ class XdsSource : public xds::Source {
   // Tells the rotation who is there and who has acknowledged.
   void Observe();
   void LogRejections(const xds::StreamStatus& stream, Node* node);
+  size_t CountOf(const std::string& spiffe_id) const;
+  const snapshot::ResourceTable& Roots();
+  std::shared_ptr<const snapshot::Snapshot> KeptView(Node* node);
+  bool HasAcknowledgedRoots(const xds::StreamStatus& stream);
 
   ControlPlane& plane_;
   xds::AdsServer* ads_ = nullptr;
   std::map<std::string, Node> nodes_;  // by node id
   std::unique_ptr<loop::Timer> watch_;
+  snapshot::ResourceTable roots_;
+  int64_t roots_of_ = -1;  // the mesh's version
 };
 
 }  // namespace tulle::server

@@ -27,7 +27,7 @@ std::string IdOf(const std::string& account) {
   return "spiffe://cluster.local/ns/default/sa/" + account;
 }
 
-// A plaintext transport whose peer counts as verified.
+// A plaintext transport whose peer counts as verified; without a wire it is only asked who that is.
 class Introduced final : public Transport {
  public:
   Introduced(std::unique_ptr<Transport> wire, PeerIdentity peer)
@@ -41,7 +41,9 @@ class Introduced final : public Transport {
   void Close(bool reset) override { wire_->Close(reset); }
   Failure failure() const override { return wire_->failure(); }
   SocketAddress LocalAddress() const override { return wire_->LocalAddress(); }
-  SocketAddress PeerAddress() const override { return wire_->PeerAddress(); }
+  SocketAddress PeerAddress() const override {
+    return wire_ == nullptr ? SocketAddress() : wire_->PeerAddress();
+  }
   SocketAddress OriginalDestination() const override { return wire_->OriginalDestination(); }
   bool is_tls() const override { return wire_->is_tls(); }
   std::string_view alpn() const override { return wire_->alpn(); }
@@ -253,6 +255,54 @@ TEST_F(XdsSourceTest, ARejectionIsShownWithItsReasonAndEndsWithTheRepair) {
   simulation_.RunFor(seconds(2));
   EXPECT_EQ(clusters_of().rejection, "");
   EXPECT_EQ(clusters_of().sent_version, clusters_of().acknowledged_version);
+}
+
+// Registered or not, a proxy that is there and has taken the new root is not waited for.
+TEST_F(XdsSourceTest, AProxyThatIsNotRegisteredHoldsUpNoRotation) {
+  Register("post");
+  const auto post = Connect("post", "post-1");
+  const auto guest = Connect("guest", "guest-1");
+  ca::MeshAuthority& authority = plane_->authority();
+  ASSERT_TRUE(authority.BeginRotation(plane_->Now()).ok());
+  simulation_.RunFor(seconds(3));
+  EXPECT_EQ(authority.rotation().phase(), ca::RotationPhase::kAnnouncing)
+      << "nobody has been sent it";
+  Register("other");  // a new version of the mesh
+  simulation_.RunFor(seconds(3));
+  EXPECT_EQ(authority.rotation().phase(), ca::RotationPhase::kRenewing);
+  EXPECT_EQ(authority.rotation().waiting(), (std::vector<std::string>{"guest-1", "post-1"}));
+}
+
+TEST_F(XdsSourceTest, AProxyWhoseLeaseHasEndedGetsNewRootsAllTheSame) {
+  Register("post");
+  const auto proxy = Connect("post", "post-1");
+  ASSERT_TRUE(plane_->Deregister(lease_, IdOf("post")).ok());
+  simulation_.RunFor(seconds(1));
+  ca::MeshAuthority& authority = plane_->authority();
+  ASSERT_TRUE(authority.BeginRotation(plane_->Now()).ok());
+  Register("other");
+  simulation_.RunFor(seconds(3));
+  EXPECT_EQ(authority.rotation().phase(), ca::RotationPhase::kRenewing);
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).contains(kPostCluster)) << "the rest it keeps";
+}
+
+TEST_F(XdsSourceTest, OneIdentityHasSoManyUnregisteredNodes) {
+  PeerIdentity peer;
+  peer.spiffe_id = IdOf("guest");
+  const Introduced wire(nullptr, peer);
+  const auto code_of = [&](const std::string& id) {
+    envoy::config::core::v3::Node node;
+    node.set_id(id);
+    return source_->ViewFor(node, wire).status().code();
+  };
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(code_of("g" + std::to_string(i)), absl::StatusCode::kOk) << i;
+  }
+  EXPECT_EQ(code_of("one-more"), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(code_of("g7"), absl::StatusCode::kOk);
+  Register("guest");
+  simulation_.RunFor(std::chrono::milliseconds(100));
+  EXPECT_EQ(code_of("guest-1"), absl::StatusCode::kOk) << "it is registered";
 }
 
 }  // namespace

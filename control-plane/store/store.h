@@ -31,6 +31,7 @@ enum class Collection : int {
   kMeta = 6,
   kIdentity = 7,  // SPIFFE ID -> the services that its workloads may register
   kVip = 8,       // host -> its virtual address
+  kHolder = 9,    // who holds a certificate, and until when
 };
 
 inline constexpr size_t kKeptVersions = 100;  // of each policy
