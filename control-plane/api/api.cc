@@ -8,23 +8,24 @@ struct Api::Route {
   std::string_view method;
   std::string_view pattern;  // {} is one segment
   Handler handler;
-  bool is_open = false;  // answers without a credential
+  std::string_view query = "";  // the parameters it takes, each between spaces
+  bool is_open = false;         // answers without a credential
 };
 
 const std::vector<Api::Route>& Api::Routes() {
   static const std::vector<Route> routes = {
-      {"POST", "/v1/apply", &Api::Apply},
-      {"POST", "/v1/delete", &Api::DeletePolicies},
-      {"GET", "/v1/policies", &Api::ListPolicies},
-      {"GET", "/v1/policies/{}", &Api::ListPolicies},
+      {"POST", "/v1/apply", &Api::Apply, " dryRun file namespace "},
+      {"POST", "/v1/delete", &Api::DeletePolicies, " dryRun "},
+      {"GET", "/v1/policies", &Api::ListPolicies, " namespace "},
+      {"GET", "/v1/policies/{}", &Api::ListPolicies, " namespace "},
       {"GET", "/v1/policies/{}/{}/{}", &Api::GetPolicy},
       {"DELETE", "/v1/policies/{}/{}/{}", &Api::DeletePolicy},
       {"GET", "/v1/policies/{}/{}/{}/history", &Api::PolicyHistory},
       {"GET", "/v1/history", &Api::History},
-      {"POST", "/v1/rollback", &Api::RollBack},
+      {"POST", "/v1/rollback", &Api::RollBack, " dryRun "},
       {"POST", "/v1/backup", &Api::Backup},
-      {"GET", "/v1/services", &Api::ListServices},
-      {"GET", "/v1/hosts", &Api::ListHosts},
+      {"GET", "/v1/services", &Api::ListServices, " namespace "},
+      {"GET", "/v1/hosts", &Api::ListHosts, " namespace "},
       {"GET", "/v1/workloads", &Api::ListWorkloads},
       {"GET", "/v1/proxies", &Api::ListProxies},
       {"GET", "/v1/proxies/{}", &Api::GetProxy},
@@ -39,10 +40,10 @@ const std::vector<Api::Route>& Api::Routes() {
       {"POST", "/v1/certs/issue", &Api::IssueCertificate},
       {"POST", "/v1/certs/rotate", &Api::RotateRoot},
       {"GET", "/v1/check", &Api::Check},
-      {"GET", "/v1/traces", &Api::ListTraces},
+      {"GET", "/v1/traces", &Api::ListTraces, " limit "},
       {"GET", "/v1/traces/{}", &Api::GetTrace},
-      {"GET", "/v1/version", &Api::Version, true},
-      {"GET", "/openapi.json", &Api::OpenApi, true},
+      {"GET", "/v1/version", &Api::Version, "", true},
+      {"GET", "/openapi.json", &Api::OpenApi, "", true},
   };
   return routes;
 }
@@ -73,6 +74,19 @@ bool MatchesPattern(std::string_view pattern, std::string_view path,
   return pattern.empty() && path.empty();
 }
 
+// What is not understood might have been the part that mattered, like a dry run.
+std::optional<ApiResponse> RefuseUnknownQuery(const ApiRequest& request, std::string_view known) {
+  for (const auto& [name, value] : request.query) {
+    if (name.find(' ') == std::string::npos &&
+        known.find(" " + name + " ") != std::string_view::npos) {
+      continue;
+    }
+    return Refuse(400, "this path takes no parameter \"" + name + "\"",
+                  known.empty() ? "it takes none" : "it takes" + std::string(known), name);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 ApiResponse Api::Handle(const ApiRequest& request, int64_t now) {
@@ -94,6 +108,7 @@ ApiResponse Api::Handle(const ApiRequest& request, int64_t now) {
       return Refuse(403, call.caller.name + " is a reader and may change nothing",
                     "use an admin's credential");
     }
+    if (auto refusal = RefuseUnknownQuery(request, route.query)) return *refusal;
     return (this->*route.handler)(call);
   }
   if (is_known_path)

@@ -111,6 +111,8 @@ class Api {
   ApiResponse PolicyHistory(const Call& call);
   ApiResponse History(const Call& call);
   ApiResponse RollBack(const Call& call);
+  static bool ReadEarlier(const Call& call, discovery::PolicyBook::Earlier* to,
+                          ApiResponse* refusal);
   ApiResponse Backup(const Call& call);
   ApiResponse ListHosts(const Call& call);
   ApiResponse ListServices(const Call& call);

@@ -132,6 +132,51 @@ TEST_F(ApiTest, ApplyGetDiffAndDelete) {
   EXPECT_EQ(history["items"][0]["author"], "ann");
 }
 
+TEST_F(ApiTest, WhatIsNotUnderstoodIsRefusedAndNothingHappens) {
+  const auto refused = [&](const std::string& method, const std::string& path,
+                           const std::string& body, std::map<std::string, std::string> query = {}) {
+    const ApiResponse response = Call(method, path, body, std::move(query));
+    return response.status == 400 && !Body(response)["hint"].get<std::string>().empty();
+  };
+  for (const char* value : {"1", "True", "yes", ""}) {
+    EXPECT_TRUE(refused("POST", "/v1/apply", kStrict, {{"dryRun", value}})) << value;
+  }
+  EXPECT_TRUE(refused("POST", "/v1/apply", kStrict, {{"dryrun", "true"}}));
+  EXPECT_TRUE(refused("POST", "/v1/apply", kStrict, {{"dryRun file", "true"}}));
+  EXPECT_TRUE(refused("POST", "/v1/apply", kStrict, {{"", "true"}}));
+  EXPECT_TRUE(book_->policies().documents().empty());
+  ASSERT_EQ(Call("POST", "/v1/apply", kStrict).status, 200);
+  const std::string all = "/v1/policies/PeerAuthentication/default/all";
+  EXPECT_TRUE(refused("DELETE", all, "", {{"dryRun", "true"}}));
+  for (const char* body :
+       {R"({"name":"all"})", R"({"namespace":"default"})", R"({"kind":"PeerAuthentication"})",
+        R"({"kind":"","name":"all"})", R"({"Kind":"PeerAuthentication","name":"all"})",
+        R"({"revision":0})", R"({"revision":-1})", R"({"to":1})"}) {
+    EXPECT_TRUE(refused("POST", "/v1/rollback", body)) << body;
+  }
+  EXPECT_TRUE(refused("POST", "/v1/rollback", "{}", {{"dryRun", "1"}}));
+  EXPECT_TRUE(refused("POST", "/v1/tokens", R"({"account":"a","ttl":60})"));
+  EXPECT_TRUE(refused("POST", "/v1/credentials", R"({"name":"a","roles":"reader"})"));
+  EXPECT_TRUE(refused("POST", "/v1/certs/rotate", R"({"dryRun":true})"));
+  EXPECT_TRUE(refused("GET", "/v1/policies", "", {{"ns", "other"}}));
+  EXPECT_EQ(changes_, 1);
+  EXPECT_EQ(book_->policies().documents().size(), 1);
+}
+
+TEST_F(ApiTest, ARollbackToBeforeAllThatIsRememberedIsRefused) {
+  store::Transaction earlier("ann", kNow);
+  earlier.Put(store::Collection::kMeta, "m", "x");
+  ASSERT_TRUE(store_->Commit(earlier).ok());
+  ASSERT_EQ(Call("POST", "/v1/apply", kStrict).status, 200);
+  const int64_t first = book_->revision();
+  EXPECT_EQ(Call("POST", "/v1/rollback", Json({{"revision", first - 1}}).dump()).status, 404);
+  EXPECT_EQ(book_->policies().documents().size(), 1);
+  EXPECT_EQ(Call("POST", "/v1/rollback", Json({{"revision", first}}).dump()).status, 200);
+  // The last change may be undone, whatever it was.
+  EXPECT_EQ(Call("POST", "/v1/rollback", "{}").status, 200);
+  EXPECT_TRUE(book_->policies().documents().empty());
+}
+
 TEST_F(ApiTest, AnErrorNamesFileLineFieldAndHint) {
   std::string bad = kStrict;
   bad.replace(bad.find("STRICT"), 6, "STRCIT");

@@ -1,5 +1,7 @@
 #include "control-plane/api/call.h"
 
+#include <algorithm>
+
 namespace tulle::api {
 namespace {
 
@@ -63,11 +65,34 @@ ApiResponse Refuse(const policy::Problems& problems) {
   return Answer(json, 400);
 }
 
-bool ReadObject(const ApiRequest& request, Json* json, ApiResponse* refusal) {
+bool ReadObject(const ApiRequest& request, std::initializer_list<std::string_view> fields,
+                Json* json, ApiResponse* refusal) {
   *json = request.body.empty() ? Json::object()
                                : Json::parse(request.body, nullptr, /*allow_exceptions=*/false);
-  if (json->is_object()) return true;
-  *refusal = Refuse(400, "the body is no JSON object", "send {\"name\": value, ...}");
+  if (!json->is_object()) {
+    *refusal = Refuse(400, "the body is no JSON object", "send {\"name\": value, ...}");
+    return false;
+  }
+  // One that is misspelt would count as left out, and ask for more than was meant.
+  for (const auto& [name, value] : json->items()) {
+    if (std::find(fields.begin(), fields.end(), name) != fields.end()) continue;
+    std::string known;
+    for (const std::string_view field : fields)
+      known += (known.empty() ? "" : ", ") + std::string(field);
+    *refusal = Refuse(400, "there is no such field",
+                      known.empty() ? "send no body" : "there are " + known, name);
+    return false;
+  }
+  return true;
+}
+
+bool ReadFlag(const ApiRequest& request, const std::string& name, bool* flag,
+              ApiResponse* refusal) {
+  const auto found = request.query.find(name);
+  *flag = found != request.query.end() && found->second == "true";
+  if (found == request.query.end() || *flag || found->second == "false") return true;
+  *refusal = Refuse(400, "\"" + found->second + "\" is neither true nor false",
+                    "write " + name + "=true", name);
   return false;
 }
 

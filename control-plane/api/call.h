@@ -4,6 +4,7 @@
 
 #include <absl/status/status.h>
 
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -34,8 +35,11 @@ ApiResponse Refuse(int status, std::string_view error, std::string_view hint = "
 ApiResponse Refuse(const absl::Status& status);
 ApiResponse Refuse(const policy::Problems& problems);
 
-// The body as a JSON object; false after having set *refusal.
-bool ReadObject(const ApiRequest& request, Json* json, ApiResponse* refusal);
+// The body as a JSON object of these fields; false after having set *refusal.
+bool ReadObject(const ApiRequest& request, std::initializer_list<std::string_view> fields,
+                Json* json, ApiResponse* refusal);
+// A query parameter that is true or false; absent it is false.
+bool ReadFlag(const ApiRequest& request, const std::string& name, bool* flag, ApiResponse* refusal);
 // A field that must be text if it is there.
 bool ReadText(const Json& json, const char* field, std::string* text, ApiResponse* refusal);
 bool ReadSeconds(const Json& json, const char* field, int64_t* seconds, ApiResponse* refusal);

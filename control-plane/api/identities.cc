@@ -76,7 +76,8 @@ ApiResponse Api::CreateToken(const Call& call) {
   std::optional<certs::SpiffeId> id;
   std::vector<std::string> services;
   int64_t seconds = kTokenSeconds;
-  if (!ReadObject(call.request, &json, &refusal) ||
+  if (!ReadObject(call.request, {"account", "namespace", "services", "ttlSeconds"}, &json,
+                  &refusal) ||
       !ReadIdentity(json, parts_.authority->trust_domain(), &id, &refusal) ||
       !ReadServices(json, *id, &services, &refusal) ||
       !ReadSeconds(json, "ttlSeconds", &seconds, &refusal)) {
@@ -136,8 +137,8 @@ ApiResponse Api::CreateCredential(const Call& call) {
   ApiResponse refusal;
   std::string name;
   std::string role = "reader";
-  if (!ReadObject(call.request, &json, &refusal) || !ReadText(json, "name", &name, &refusal) ||
-      !ReadText(json, "role", &role, &refusal)) {
+  if (!ReadObject(call.request, {"name", "role"}, &json, &refusal) ||
+      !ReadText(json, "name", &name, &refusal) || !ReadText(json, "role", &role, &refusal)) {
     return refusal;
   }
   if (role != "reader" && role != "admin") {
@@ -170,7 +171,7 @@ ApiResponse Api::IssueCertificate(const Call& call) {
   std::optional<certs::SpiffeId> id;
   std::string csr;
   int64_t seconds = 0;
-  if (!ReadObject(call.request, &json, &refusal) ||
+  if (!ReadObject(call.request, {"account", "namespace", "csr", "ttlSeconds"}, &json, &refusal) ||
       !ReadIdentity(json, parts_.authority->trust_domain(), &id, &refusal) ||
       !ReadText(json, "csr", &csr, &refusal) ||
       !ReadSeconds(json, "ttlSeconds", &seconds, &refusal)) {
@@ -190,6 +191,9 @@ ApiResponse Api::IssueCertificate(const Call& call) {
 }
 
 ApiResponse Api::RotateRoot(const Call& call) {
+  Json json;
+  ApiResponse refusal;
+  if (!ReadObject(call.request, {}, &json, &refusal)) return refusal;
   const absl::Status status = parts_.authority->BeginRotation(call.now);
   if (!status.ok()) return Refuse(status);
   // Where nobody need be waited for it is done by now. A step that fails stays due.

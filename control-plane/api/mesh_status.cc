@@ -119,6 +119,9 @@ ApiResponse Api::ListHosts(const Call& call) {
 }
 
 ApiResponse Api::Backup(const Call& call) {
+  Json json;
+  ApiResponse refusal;
+  if (!ReadObject(call.request, {}, &json, &refusal)) return refusal;
   if (parts_.store == nullptr) return Refuse(503, "there is no store to copy", "");
   const auto image = parts_.store->Image();
   if (!image.ok()) return Refuse(image.status());

@@ -122,7 +122,9 @@ bool ReadKey(const Json& json, policy::DocumentKey* key, ApiResponse* refusal) {
 }  // namespace
 
 ApiResponse Api::Apply(const Call& call) {
-  const bool is_dry_run = call.QueryOr("dryRun", "false") == "true";
+  bool is_dry_run = false;
+  ApiResponse refusal;
+  if (!ReadFlag(call.request, "dryRun", &is_dry_run, &refusal)) return refusal;
   const std::string file = call.QueryOr("file", "body");
   const std::string ns = call.QueryOr("namespace", std::string(policy::kDefaultNamespace));
   const auto outcome =
@@ -181,7 +183,11 @@ ApiResponse Api::DeletePolicy(const Call& call) {
 ApiResponse Api::DeletePolicies(const Call& call) {
   Json json;
   ApiResponse refusal;
-  if (!ReadObject(call.request, &json, &refusal)) return refusal;
+  bool is_dry_run = false;
+  if (!ReadObject(call.request, {"items"}, &json, &refusal) ||
+      !ReadFlag(call.request, "dryRun", &is_dry_run, &refusal)) {
+    return refusal;
+  }
   const Json list = json.value("items", Json());
   if (!list.is_array() || list.empty()) {
     return Refuse(400, "names nothing to delete", "send [{kind, namespace, name}, ...]", "items");
@@ -191,7 +197,7 @@ ApiResponse Api::DeletePolicies(const Call& call) {
   for (const Json& each : list) {
     policy::DocumentKey key;
     if (!ReadKey(each, &key, &refusal)) return refusal;
-    if (parts_.policies->policies().Find(key) != nullptr) {
+    if (parts_.policies->Holds(key)) {
       found.push_back(key);
     } else {
       missing.push_back({{"kind", std::string(policy::ToText(key.kind))},
@@ -200,7 +206,6 @@ ApiResponse Api::DeletePolicies(const Call& call) {
                          {"list", discovery::CommandToList(key)}});
     }
   }
-  const bool is_dry_run = call.QueryOr("dryRun", "false") == "true";
   const auto outcome = parts_.policies->Delete(found, is_dry_run, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   Json answer = OutcomeJson(*outcome, is_dry_run);
@@ -242,27 +247,50 @@ ApiResponse Api::History(const Call&) {
   return Answer({{"items", items}});
 }
 
-ApiResponse Api::RollBack(const Call& call) {
+// {"revision", "kind", "namespace", "name"}: which policy, if one, and when.
+bool Api::ReadEarlier(const Call& call, discovery::PolicyBook::Earlier* to, ApiResponse* refusal) {
   Json json;
-  ApiResponse refusal;
-  if (!ReadObject(call.request, &json, &refusal)) return refusal;
   std::string kind_text, ns, name;
-  if (!ReadText(json, "kind", &kind_text, &refusal) ||
-      !ReadText(json, "namespace", &ns, &refusal) || !ReadText(json, "name", &name, &refusal)) {
+  if (!ReadObject(call.request, {"revision", "kind", "namespace", "name"}, &json, refusal) ||
+      !ReadText(json, "kind", &kind_text, refusal) || !ReadText(json, "namespace", &ns, refusal) ||
+      !ReadText(json, "name", &name, refusal)) {
+    return false;
+  }
+  if (json.contains("revision")) {
+    const Json& revision = json["revision"];
+    if (!revision.is_number_integer() || revision.get<int64_t>() <= 0) {
+      *refusal = Refuse(400, "is no whole number from 1", "see `tullectl history`", "revision");
+      return false;
+    }
+    to->revision = revision.get<int64_t>();
+  }
+  if (!json.contains("kind") && !json.contains("namespace") && !json.contains("name")) return true;
+  // Half a name must not mean all policies.
+  for (const auto& [field, text] : {std::pair("kind", kind_text), std::pair("name", name)}) {
+    if (!text.empty()) continue;
+    *refusal =
+        Refuse(400, "is missing",
+               "send kind and name of one policy, or neither to roll back all of them", field);
+    return false;
+  }
+  const auto kind = policy::ParseKind(kind_text);
+  if (!kind) {
+    *refusal = RefuseKind(kind_text);
+    return false;
+  }
+  to->key =
+      policy::DocumentKey{*kind, ns.empty() ? std::string(policy::kDefaultNamespace) : ns, name};
+  return true;
+}
+
+ApiResponse Api::RollBack(const Call& call) {
+  ApiResponse refusal;
+  discovery::PolicyBook::Earlier to;
+  bool is_dry_run = false;
+  if (!ReadEarlier(call, &to, &refusal) ||
+      !ReadFlag(call.request, "dryRun", &is_dry_run, &refusal)) {
     return refusal;
   }
-  discovery::PolicyBook::Earlier to;
-  if (json.contains("revision") && !json["revision"].is_number_integer()) {
-    return Refuse(400, "is no whole number", "see `tullectl history`", "revision");
-  }
-  to.revision = json.value("revision", int64_t{0});
-  if (!kind_text.empty()) {
-    const auto kind = policy::ParseKind(kind_text);
-    if (!kind) return RefuseKind(kind_text);
-    to.key =
-        policy::DocumentKey{*kind, ns.empty() ? std::string(policy::kDefaultNamespace) : ns, name};
-  }
-  const bool is_dry_run = call.QueryOr("dryRun", "false") == "true";
   const auto outcome = parts_.policies->RollBack(to, is_dry_run, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   if (!outcome->problems.empty()) return Refuse(outcome->problems);

@@ -159,8 +159,9 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Apply(const File& file, bool is_dry_run
   return outcome;
 }
 
-bool PolicyBook::IsUnreadable(const policy::DocumentKey& key) const {
-  return std::any_of(unreadable_.begin(), unreadable_.end(),
+bool PolicyBook::Holds(const policy::DocumentKey& key) const {
+  return policies_.Find(key) != nullptr ||
+         std::any_of(unreadable_.begin(), unreadable_.end(),
                      [&](const UnreadablePolicy& each) { return each.key == StoreKey(key); });
 }
 
@@ -172,7 +173,7 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Delete(const std::vector<policy::Docume
   policy::PolicySet policies = policies_;
   for (const policy::DocumentKey& key : keys) {
     const policy::Document* document = policies_.Find(key);
-    if (document == nullptr && !IsUnreadable(key)) {
+    if (!Holds(key)) {
       return absl::NotFoundError(absl::StrCat("there is no ", policy::ToText(key), ": see `",
                                               CommandToList(key), "` for those that are"));
     }
@@ -222,6 +223,15 @@ absl::StatusOr<policy::PolicySet> PolicyBook::StateAt(const Earlier& to, ApplyOu
     return absl::NotFoundError(absl::StrCat("there is no change",
                                             to.key ? " of " + policy::ToText(*to.key) : "",
                                             " to roll back: see `tullectl history`"));
+  }
+  // History is newest first. Before all of it there was perhaps nothing, perhaps what is forgotten:
+  // either way everything would go.
+  if (!to.key && to.revision != 0 && to.revision < history->back().revision) {
+    return absl::NotFoundError(
+        absl::StrCat("revision ", to.revision, " is before the first change that is remembered (",
+                     history->back().revision,
+                     "), and all policies would be deleted: roll back to a later one, "
+                     "or delete those that you mean with `tullectl delete`"));
   }
   const int64_t revision = to.revision == 0 ? history->front().revision - 1 : to.revision;
   std::map<std::string, std::vector<store::PastRecord>> by_key;

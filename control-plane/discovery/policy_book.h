@@ -61,6 +61,8 @@ class PolicyBook {
   int64_t CreatedAt(const policy::DocumentKey& key) const;
   // Until one is applied anew or deleted.
   const std::vector<UnreadablePolicy>& unreadable() const { return unreadable_; }
+  // Readable or not.
+  bool Holds(const policy::DocumentKey& key) const;
 
   struct File {
     std::string_view yaml;
@@ -88,7 +90,6 @@ class PolicyBook {
                                         int64_t now);
 
  private:
-  bool IsUnreadable(const policy::DocumentKey& key) const;
   explicit PolicyBook(store::Store* store) : store_(store) {}
 
   absl::Status Load();

@@ -55,7 +55,7 @@ bool SplitTarget(std::string_view target, api::ApiRequest* request) {
     if (!Decode(pair.substr(0, equals), true, &name)) return false;
     if (equals != std::string_view::npos && !Decode(pair.substr(equals + 1), true, &value))
       return false;
-    request->query[name] = value;
+    if (!request->query.emplace(name, value).second) return false;  // which one was meant?
   }
   return true;
 }
@@ -99,7 +99,9 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
     if (stream_ == nullptr) return;
     RestAnswer answer;
     if (is_bad_) {
-      answer = {400, R"({"error":"the path is not well-formed","hint":"encode it by %XX"})"};
+      answer = {
+          400,
+          R"({"error":"the path is not well-formed","hint":"encode it by %XX, give each parameter once"})"};
     } else if (request_.body.size() > kMostBodyBytes) {
       answer = {413, R"({"error":"the body is larger than 2 MiB","hint":"send it in parts"})"};
     } else {

@@ -408,7 +408,7 @@ TEST(SplitTarget, DecodesPathAndQuery) {
   EXPECT_EQ(request.query["file"], "x y z");
   EXPECT_EQ(request.query["dryRun"], "true");
   EXPECT_TRUE(request.query.contains("flag"));
-  for (const char* bad : {"/%", "/%2", "/%zz", "/%00", "/?a=%"}) {
+  for (const char* bad : {"/%", "/%2", "/%zz", "/%00", "/?a=%", "/?a=1&a=1"}) {
     EXPECT_FALSE(SplitTarget(bad, &request)) << bad;
   }
 }
