@@ -45,14 +45,14 @@ TEST(Table, ColumnsAreThreeSpacesApartAndControlBytesGo) {
 TEST(Table, LongTextStandsBelowItsRow) {
   Table table({"NAME", "STATE", "WHERE"});
   table.AddRow({"post", "up", "a place that is rather far away"}, "reason: none that is known yet");
-  table.AddRow({"shop", "down", "here"});
+  table.AddRow({"shop", "down", "here,there,everywhere,elsewhere"});
   std::ostringstream wide;
   table.Print(wide);
   EXPECT_EQ(wide.str(),
             "NAME   STATE   WHERE\n"
             "post   up      a place that is rather far away\n"
             "    reason: none that is known yet\n"
-            "shop   down    here\n");
+            "shop   down    here,there,everywhere,elsewhere\n");
   std::ostringstream narrow;
   table.Print(narrow, 30);
   EXPECT_EQ(narrow.str(),
@@ -63,7 +63,8 @@ TEST(Table, LongTextStandsBelowItsRow) {
             "    reason: none that is known\n"
             "    yet\n"
             "shop   down\n"
-            "    WHERE: here\n");
+            "    WHERE: here, there,\n"
+            "    everywhere, elsewhere\n");
 }
 
 TEST(Wrap, BreaksAtBlanksAlone) {

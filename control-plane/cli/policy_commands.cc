@@ -103,11 +103,16 @@ void PrintDiff(Session& session, const std::string& diff) {
 
 // What was taken, but does nothing as the mesh is now.
 void PrintWarnings(Session& session, const Json& reply) {
-  for (const Json& each : PartAt(reply, "/warnings")) {
+  const Json& warnings = PartAt(reply, "/warnings");
+  for (size_t i = 0; i < warnings.size(); ++i) {
+    const Json& each = warnings[i];
     session.err() << (session.environment.has_colour ? "\033[33mwarning:\033[0m " : "warning: ")
                   << ChangedName(each) << NamespaceNote(each) << " " << TextAt(each, "/field")
-                  << ": " << TextAt(each, "/warning") << "\nhint: " << TextAt(each, "/hint")
-                  << "\n";
+                  << ": " << TextAt(each, "/warning") << "\n";
+    // One hint for all that have the same.
+    const std::string hint = TextAt(each, "/hint");
+    const bool is_last = i + 1 == warnings.size() || TextAt(warnings[i + 1], "/hint") != hint;
+    if (is_last) session.err() << "hint: " << hint << "\n";
   }
 }
 

@@ -12,6 +12,16 @@ constexpr size_t kGap = 3;
 constexpr size_t kIndent = 4;  // of what stands below a row
 constexpr size_t kLeastBelow = 20;
 
+// "a,b" as "a, b": a list that may be broken.
+std::string Spaced(const std::string& list) {
+  std::string text;
+  for (size_t i = 0; i < list.size(); ++i) {
+    text += list[i];
+    if (list[i] == ',' && i + 1 < list.size() && list[i + 1] != ' ') text += ' ';
+  }
+  return text;
+}
+
 void PrintBelow(const std::string& text, size_t width, std::ostream& out) {
   const size_t room = width == 0 ? 0 : std::max(width, kIndent + kLeastBelow) - kIndent;
   for (const std::string& line : Wrapped(text, room)) {
@@ -81,7 +91,7 @@ void Table::Print(std::ostream& out, size_t width) const {
     }
     out << line << "\n";
     for (size_t i = 0; row > 0 && i < widths.size(); ++i) {
-      if (!beside[i]) PrintBelow(rows_[0][i] + ": " + rows_[row][i], width, out);
+      if (!beside[i]) PrintBelow(rows_[0][i] + ": " + Spaced(rows_[row][i]), width, out);
     }
     if (!notes_[row].empty()) PrintBelow(notes_[row], width, out);
   }

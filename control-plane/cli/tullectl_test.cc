@@ -215,9 +215,10 @@ TEST_F(Tullectl, ApplyWarnsOfWhatHasNoEffect) {
   EXPECT_EQ(Run({"apply", "-f", "-"}, kRoute), 0);
   EXPECT_EQ(out, "httproute/post created\n");
   EXPECT_NE(err.find("warning: httproute/post spec.rules[0].backendRefs[0]: no workload serves "
-                     "Service default/post-v1\nhint: "),
+                     "Service default/post-v1\n"),
             std::string::npos)
       << err;
+  EXPECT_NE(err.find("Service default/post-v2\nhint: "), std::string::npos) << err;
   EXPECT_EQ(err.find("parentRefs"), std::string::npos) << err;
 }
 
