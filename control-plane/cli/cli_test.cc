@@ -446,6 +446,17 @@ TEST_F(FileSets, ListsAreTakenApart) {
   EXPECT_FALSE(UnwrapList(kStrict).has_value());
 }
 
+TEST_F(FileSets, ADocumentInTwoFilesIsPlacedInBoth) {
+  FileSet files;
+  files.Add("a.yaml", "# first\n" + std::string(kStrict));
+  files.Add("b.yaml", kStrict);
+  const policy::ParsedFile parsed = files.Parse();
+  ASSERT_EQ(parsed.problems.size(), 1u);
+  EXPECT_EQ(policy::ToText(parsed.problems[0]),
+            "b.yaml:1: metadata.name: PeerAuthentication default/all stands in two files; keep one "
+            "(the first is at a.yaml:2)");
+}
+
 TEST_F(FileSets, EachBadFileIsReported) {
   FileSet files;
   files.Add("a", "kind: [");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <sstream>
 
 #include "control-plane/cli/files.h"
@@ -28,6 +29,21 @@ std::vector<std::string> PolicyFilesOf(const std::string& path) {
   }
   std::sort(found.begin(), found.end());
   return found;
+}
+
+// Where each document stands.
+using Places = std::map<policy::DocumentKey, std::string>;
+
+void RefuseTwins(const std::vector<policy::Document>& documents, const std::string& file,
+                 Places* places, policy::Problems* problems) {
+  for (const policy::Document& document : documents) {
+    const auto [first, is_new] =
+        places->emplace(document.key, file + ":" + std::to_string(document.line));
+    if (is_new) continue;
+    problems->push_back({file, document.line, "metadata.name",
+                         policy::ToText(document.key) + " stands in two files",
+                         "keep one (the first is at " + first->second + ")"});
+  }
 }
 
 }  // namespace
@@ -104,10 +120,13 @@ void FileSet::Place(policy::Problem* problem) const {
 
 policy::ParsedFile FileSet::Parse(std::string_view default_ns) const {
   policy::ParsedFile all;
+  Places places;
   for (const File& file : files_) {
     policy::ParsedFile parsed = policy::ParseDocuments(file.text, file.name, default_ns);
     for (policy::Problem& problem : parsed.problems) problem.line = file.LineOf(problem.line);
     all.problems.insert(all.problems.end(), parsed.problems.begin(), parsed.problems.end());
+    for (policy::Document& document : parsed.documents) document.line = file.LineOf(document.line);
+    RefuseTwins(parsed.documents, file.name, &places, &all.problems);
   }
   if (!all.ok()) return all;
   all = policy::ParseDocuments(combined_, NameOfAll(), default_ns);
