@@ -247,7 +247,9 @@ absl::StatusOr<int> Pair::StartAndWatch() {
     if (const auto signal = signals_.Next(kSlice)) Forward(*signal);
     if (sidecar_id_ != 0 || slices_until_restart_ == 0 || --slices_until_restart_ > 0) continue;
     const absl::Status again = StartSidecar();
-    if (!again.ok()) PrintTrouble(again, session_.environment.has_colour, session_.err());
+    if (again.ok()) continue;
+    PrintTrouble(again, session_.environment.has_colour, session_.err());
+    slices_until_restart_ = kRestartSlices;
   }
   return *program_code_;
 }

@@ -266,6 +266,9 @@ TEST_F(Tullectl, NothingIsWiderThanTheTerminal) {
     EXPECT_NE(out, "");
     std::istringstream lines(out);
     for (std::string line; std::getline(lines, line);) {
+      // A path, alone on its line, cannot be broken.
+      const size_t begin = line.find_first_not_of(' ');
+      if (begin != std::string::npos && line.find(' ', begin) == std::string::npos) continue;
       EXPECT_LE(WidthOf(line), width) << command[0] << ": " << line;
     }
   }

@@ -122,7 +122,8 @@ TEST_F(PolicyBookTest, WhatCannotBeReadIsNamedWithItsReasonAndOutOfForce) {
 
   // Applied anew or deleted it is none of them any more, nor after a restart.
   ApplyOrDie(Peer("a", "post", "STRICT"));
-  ASSERT_TRUE(book_->Delete({{policy::Kind::kEgressPolicy, "default", "out"}}, false, "ann", 2).ok());
+  ASSERT_TRUE(
+      book_->Delete({{policy::Kind::kEgressPolicy, "default", "out"}}, false, "ann", 2).ok());
   EXPECT_EQ(book_->unreadable().size(), 3);
   book_ = *PolicyBook::Open(store_.get());
   EXPECT_EQ(book_->unreadable().size(), 3);
