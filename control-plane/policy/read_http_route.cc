@@ -332,7 +332,8 @@ HttpRouteRule ReadRule(const YAML::Node& node, const std::string& path, Diagnosi
   CheckFilters(reader, rule);
   reader.Object("timeouts", [&](ObjectReader& value) { ReadTimeouts(value, &rule); });
   reader.Object("retry", [&](ObjectReader& value) {
-    if (const RouteRetry retry = ReadRetry(value); retry != RouteRetry()) rule.retry = retry;
+    const RouteRetry retry = ReadRetry(value);
+    if (retry.attempts || retry.backoff || !retry.codes.empty()) rule.retry = retry;
   });
   if (reader.Has("sessionPersistence")) {
     reader.Complain("sessionPersistence", "is not supported in this version", "leave it out");
