@@ -152,7 +152,7 @@ class Upstream {
     static constexpr char kAnswer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     if (send(descriptor, kAnswer, sizeof kAnswer - 1, MSG_NOSIGNAL) < 0)
       return Drop(descriptor, false);
-    if (resets_ || random_() % 50 != 0) return;
+    if (resets_ || random_() % 25 != 0) return;
     connection.ends = Clock::now() + std::chrono::microseconds(random_() % 2000);
     ending_.push_back(descriptor);
   }

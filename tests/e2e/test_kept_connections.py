@@ -1,6 +1,6 @@
 """Kept-alive connections that the upstream closes: nothing is lost that need not be, and nothing is done twice.
 
-The full figures: KEPT_REQUESTS=100000 python3 -m pytest -s tests/e2e/test_kept_connections.py
+The figures: python3 -m pytest -s tests/e2e/test_kept_connections.py
 """
 import collections
 import json
@@ -10,7 +10,7 @@ import subprocess
 import bootstrap
 import processes
 
-REQUESTS = int(os.environ.get("KEPT_REQUESTS", "20000"))
+REQUESTS = int(os.environ.get("KEPT_REQUESTS", "100000"))
 CONNECTIONS = 16
 
 
@@ -49,7 +49,7 @@ def check_posts(figures, failed):
     assert figures["twice"] == 0
     assert figures["failures"] == sum(failed.values())
     assert failed["UC"] <= figures["requests"] / 10000
-    assert failed["UR"] <= max(3, figures["ended"] / 5), (figures, failed)
+    assert failed["UR"] <= max(2, figures["ended"] / 10), (figures, failed)
 
 
 def wait_for_log(log, count):
@@ -62,14 +62,14 @@ def wait_for_log(log, count):
 def test_fault_49_idempotent_requests_survive_every_close(run_sidecar, tmp_path):
     port, upstream, _, _ = start(run_sidecar, tmp_path)
     figures = load(upstream, port, "GET", "close")
-    assert figures["ended"] > figures["requests"] / 2500
+    assert figures["ended"] > figures["requests"] / 1000
     assert figures["failures"] == 0
 
 
 def test_fault_49_a_post_is_sent_again_only_if_nobody_has_read_it(run_sidecar, tmp_path):
     port, upstream, log, _ = start(run_sidecar, tmp_path)
     figures = load(upstream, port, "POST", "close")
-    assert figures["ended"] > figures["requests"] / 2500
+    assert figures["ended"] > figures["requests"] / 1000
     wait_for_log(log, REQUESTS)
     check_posts(figures, logged(log))
 
