@@ -5,8 +5,7 @@
 // since the epoch. Bodies are JSON but for apply, which takes YAML. Errors: {"error", "field",
 // "line", "hint", "problems": [...]}. Roles: a reader may GET, an admin everything; without a
 // credential only /v1/version and /openapi.json answer.
-#ifndef TULLE_CONTROL_PLANE_API_API_H_
-#define TULLE_CONTROL_PLANE_API_API_H_
+#pragma once
 
 #include <cstdint>
 #include <functional>
@@ -139,5 +138,3 @@ class Api {
 };
 
 }  // namespace tulle::api
-
-#endif  // TULLE_CONTROL_PLANE_API_API_H_

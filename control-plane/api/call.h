@@ -1,8 +1,5 @@
 // What every handler of the API needs. For this package only.
-#ifndef TULLE_CONTROL_PLANE_API_CALL_H_
-#define TULLE_CONTROL_PLANE_API_CALL_H_
-
-#include <absl/status/status.h>
+#pragma once
 
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -10,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "control-plane/api/api.h"
 #include "control-plane/policy/problem.h"
 
@@ -45,5 +43,3 @@ bool ReadText(const Json& json, const char* field, std::string* text, ApiRespons
 bool ReadSeconds(const Json& json, const char* field, int64_t* seconds, ApiResponse* refusal);
 
 }  // namespace tulle::api
-
-#endif  // TULLE_CONTROL_PLANE_API_CALL_H_

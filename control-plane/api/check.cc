@@ -1,11 +1,10 @@
 // What is wrong in the mesh, and the commands that mend it.
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <ctime>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "certs/spiffe_id.h"
 #include "control-plane/api/call.h"
 #include "control-plane/discovery/known_services.h"

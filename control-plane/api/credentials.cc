@@ -1,6 +1,5 @@
 #include "control-plane/api/credentials.h"
 
-#include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/ca/join_token.h"
 
 namespace tulle::api {

@@ -1,11 +1,7 @@
 // Bearer credentials of people and tools that use the API: admin may change, reader may look.
 // At rest only SHA-256 of the secret (32 random bytes), compared in constant time.
 // Thread: the store's.
-#ifndef TULLE_CONTROL_PLANE_API_CREDENTIALS_H_
-#define TULLE_CONTROL_PLANE_API_CREDENTIALS_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <cstdint>
 #include <optional>
@@ -13,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/store/store.h"
 
@@ -60,5 +58,3 @@ class Credentials {
 };
 
 }  // namespace tulle::api
-
-#endif  // TULLE_CONTROL_PLANE_API_CREDENTIALS_H_

@@ -1,8 +1,8 @@
-#include <absl/strings/escaping.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
 #include "control-plane/api/call.h"
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/discovery/workload_json.h"

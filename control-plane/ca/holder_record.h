@@ -1,13 +1,11 @@
 // Who holds certificates, in the store: the nodes of a RootRotation with the end of what they have,
 // and the certificates that no node has shown yet. Thread: the store's. Errors: absl::Status of the
 // store; what cannot be read counts as held until the longest life ends.
-#ifndef TULLE_CONTROL_PLANE_CA_HOLDER_RECORD_H_
-#define TULLE_CONTROL_PLANE_CA_HOLDER_RECORD_H_
-
-#include <absl/status/status.h>
+#pragma once
 
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "control-plane/ca/root_rotation.h"
 #include "control-plane/store/store.h"
 
@@ -21,5 +19,3 @@ void AddHolders(const RootRotation& rotation, const RootRotation::Changed& chang
                 store::Transaction* transaction);
 
 }  // namespace tulle::ca
-
-#endif  // TULLE_CONTROL_PLANE_CA_HOLDER_RECORD_H_

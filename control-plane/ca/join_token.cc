@@ -1,11 +1,12 @@
 #include "control-plane/ca/join_token.h"
 
-#include <absl/strings/str_cat.h>
 #include <openssl/mem.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
 
 namespace tulle::ca {
 namespace {

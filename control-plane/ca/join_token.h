@@ -4,11 +4,7 @@
 // pin the control plane at first contact, before it has a trust bundle; the second is 32 random
 // bytes. At rest there is only the secret's SHA-256: the secret has full entropy, so a slow hash
 // would add nothing. Thread: the store's. Times in seconds since the epoch.
-#ifndef TULLE_CONTROL_PLANE_CA_JOIN_TOKEN_H_
-#define TULLE_CONTROL_PLANE_CA_JOIN_TOKEN_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -17,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "certs/spiffe_id.h"
 #include "control-plane/store/store.h"
@@ -92,5 +90,3 @@ bool EqualInConstantTime(std::string_view a, std::string_view b);
 std::string NewSecret(certs::KeySource* keys);
 
 }  // namespace tulle::ca
-
-#endif  // TULLE_CONTROL_PLANE_CA_JOIN_TOKEN_H_

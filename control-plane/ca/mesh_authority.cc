@@ -1,11 +1,10 @@
 #include "control-plane/ca/mesh_authority.h"
 
-#include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "certs/csr.h"
 #include "control-plane/ca/holder_record.h"
 #include "control-plane/ca/join_token.h"

@@ -5,11 +5,7 @@
 // seconds since the epoch, passed in. Errors: absl::Status; kInvalidArgument for a bad request (fix
 // the CSR), kUnavailable when one identity asks too often, kUnauthenticated never here:
 // whoever calls Issue has authenticated the caller by join token or SVID.
-#ifndef TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_
-#define TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <memory>
 #include <optional>
@@ -18,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "certs/authority.h"
 #include "certs/private_key.h"
 #include "certs/spiffe_id.h"
@@ -145,5 +143,3 @@ class MeshAuthority {
 };
 
 }  // namespace tulle::ca
-
-#endif  // TULLE_CONTROL_PLANE_CA_MESH_AUTHORITY_H_

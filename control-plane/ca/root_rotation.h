@@ -11,8 +11,7 @@
 // phase: their successors come with the new roots. Where nothing was issued, nothing is waited for.
 // Whoever holds what is on disk (holder_record.h), so that a restart forgets nobody. Owner and
 // thread: MeshAuthority's. Times in seconds of one clock, passed in.
-#ifndef TULLE_CONTROL_PLANE_CA_ROOT_ROTATION_H_
-#define TULLE_CONTROL_PLANE_CA_ROOT_ROTATION_H_
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -127,5 +126,3 @@ class RootRotation {
 };
 
 }  // namespace tulle::ca
-
-#endif  // TULLE_CONTROL_PLANE_CA_ROOT_ROTATION_H_

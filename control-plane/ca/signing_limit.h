@@ -4,8 +4,7 @@
 // A bucket for each identity: the replicas of a service share one, so that it holds enough for all
 // of them to start at once. Owner and thread: MeshAuthority's. Times in seconds, passed in; a clock
 // that goes back refills nothing. Memory: full buckets are forgotten.
-#ifndef TULLE_CONTROL_PLANE_CA_SIGNING_LIMIT_H_
-#define TULLE_CONTROL_PLANE_CA_SIGNING_LIMIT_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -36,5 +35,3 @@ class SigningLimit {
 };
 
 }  // namespace tulle::ca
-
-#endif  // TULLE_CONTROL_PLANE_CA_SIGNING_LIMIT_H_

@@ -7,8 +7,7 @@
 // void once one of them is shown. Who joins has nothing to be told by but identity and address:
 // what was issued to those within ten minutes before counts as lost. A pure book. Owner and thread:
 // RootRotation's. Times in seconds, passed in.
-#ifndef TULLE_CONTROL_PLANE_CA_UNSEEN_CERTIFICATES_H_
-#define TULLE_CONTROL_PLANE_CA_UNSEEN_CERTIFICATES_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -61,5 +60,3 @@ class UnseenCertificates {
 };
 
 }  // namespace tulle::ca
-
-#endif  // TULLE_CONTROL_PLANE_CA_UNSEEN_CERTIFICATES_H_

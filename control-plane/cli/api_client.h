@@ -2,8 +2,7 @@
 // (https_client.h), faked in tests.
 //
 // Owner: the session of one command. Thread: the only one.
-#ifndef TULLE_CONTROL_PLANE_CLI_API_CLIENT_H_
-#define TULLE_CONTROL_PLANE_CLI_API_CLIENT_H_
+#pragma once
 
 #include <map>
 #include <string>
@@ -35,5 +34,3 @@ class ApiClient {
 };
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_API_CLIENT_H_

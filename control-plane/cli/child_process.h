@@ -1,7 +1,6 @@
 // A child process, for tullectl run. Blocking calls; signals are read from a descriptor, so that
 // nothing happens in a handler. Thread: the only one.
-#ifndef TULLE_CONTROL_PLANE_CLI_CHILD_PROCESS_H_
-#define TULLE_CONTROL_PLANE_CLI_CHILD_PROCESS_H_
+#pragma once
 
 #include <sys/types.h>
 
@@ -51,5 +50,3 @@ class Signals {
 };
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_CHILD_PROCESS_H_

@@ -1,7 +1,6 @@
 // From arguments to an Invocation, or to the text that is to be shown instead: help, or what is
 // wrong with the arguments. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_
-#define TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_
+#pragma once
 
 #include <string>
 #include <variant>
@@ -25,5 +24,3 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
 Vocabulary VocabularyOfCommands();
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_COMMAND_LINE_H_

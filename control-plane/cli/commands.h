@@ -1,7 +1,6 @@
 // The commands: each does what the session's invocation asks and returns the exit code, or a
 // Trouble (exit code 1; for diff 2).
-#ifndef TULLE_CONTROL_PLANE_CLI_COMMANDS_H_
-#define TULLE_CONTROL_PLANE_CLI_COMMANDS_H_
+#pragma once
 
 #include <string>
 
@@ -60,5 +59,3 @@ absl::StatusOr<int> DeleteServer(Session& session);
 absl::StatusOr<int> ViewConfig(Session& session);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_COMMANDS_H_

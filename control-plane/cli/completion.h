@@ -1,6 +1,5 @@
 // Completion of commands, options and kinds for shells. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_COMPLETION_H_
-#define TULLE_CONTROL_PLANE_CLI_COMPLETION_H_
+#pragma once
 
 #include <map>
 #include <set>
@@ -20,5 +19,3 @@ struct Vocabulary {
 std::string CompletionScript(const std::string& shell, const Vocabulary& vocabulary);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_COMPLETION_H_

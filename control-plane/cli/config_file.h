@@ -10,8 +10,7 @@
 //     namespace: shop
 //
 // Values; any thread.
-#ifndef TULLE_CONTROL_PLANE_CLI_CONFIG_FILE_H_
-#define TULLE_CONTROL_PLANE_CLI_CONFIG_FILE_H_
+#pragma once
 
 #include <map>
 #include <string>
@@ -51,5 +50,3 @@ std::string ConfigPath(const std::string& flag,
                        const std::map<std::string, std::string>& variables);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_CONFIG_FILE_H_

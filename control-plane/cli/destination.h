@@ -4,8 +4,7 @@
 // A credential file is either the bare credential (one line), or JSON as tulle-control writes it
 // for the first admin: {"server": "https://HOST:PORT", "ca": "PEM", "credential": "..."}: then it
 // alone is enough. A credential is never printed.
-#ifndef TULLE_CONTROL_PLANE_CLI_DESTINATION_H_
-#define TULLE_CONTROL_PLANE_CLI_DESTINATION_H_
+#pragma once
 
 #include <map>
 #include <string>
@@ -44,5 +43,3 @@ absl::Status SaveTrust(const Destination& destination, const std::string& ca_pem
 absl::StatusOr<std::string> NormalizeServer(const std::string& text);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_DESTINATION_H_

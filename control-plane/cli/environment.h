@@ -1,7 +1,6 @@
 // What the process gives to the commands: streams, variables, time and the way to the server.
 // Faked in tests. Owner: main, which outlives every command.
-#ifndef TULLE_CONTROL_PLANE_CLI_ENVIRONMENT_H_
-#define TULLE_CONTROL_PLANE_CLI_ENVIRONMENT_H_
+#pragma once
 
 #include <cstdint>
 #include <functional>
@@ -29,5 +28,3 @@ struct Environment {
 };
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_ENVIRONMENT_H_

@@ -1,7 +1,6 @@
 // The policy files of one command, joined into one body so that all are applied or none, and the
 // way back from a line of it to the file it came from.
-#ifndef TULLE_CONTROL_PLANE_CLI_FILE_SET_H_
-#define TULLE_CONTROL_PLANE_CLI_FILE_SET_H_
+#pragma once
 
 #include <istream>
 #include <string>
@@ -51,5 +50,3 @@ class FileSet {
 };
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_FILE_SET_H_

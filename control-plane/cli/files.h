@@ -1,6 +1,5 @@
 // Reading and writing whole files, with errors that say what to do.
-#ifndef TULLE_CONTROL_PLANE_CLI_FILES_H_
-#define TULLE_CONTROL_PLANE_CLI_FILES_H_
+#pragma once
 
 #include <string>
 #include <string_view>
@@ -18,5 +17,3 @@ absl::Status RewriteFile(const std::string& path, std::string_view text);
 absl::Status WritePrivateFile(const std::string& path, std::string_view text);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_FILES_H_

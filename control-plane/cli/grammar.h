@@ -1,6 +1,5 @@
 // The commands of tullectl with their options, as CLI11 has them. For this package only.
-#ifndef TULLE_CONTROL_PLANE_CLI_GRAMMAR_H_
-#define TULLE_CONTROL_PLANE_CLI_GRAMMAR_H_
+#pragma once
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -87,5 +86,3 @@ CLI::Option* Grammar::TakeNumber(CLI::App& command, const char* name, Number* va
 }
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_GRAMMAR_H_

@@ -1,7 +1,6 @@
 // Help as it is shown: descriptions wrapped at words, options without CLI11's own remarks on their
 // values. For this package only.
-#ifndef TULLE_CONTROL_PLANE_CLI_HELP_TEXT_H_
-#define TULLE_CONTROL_PLANE_CLI_HELP_TEXT_H_
+#pragma once
 
 #include <CLI/CLI.hpp>
 #include <string>
@@ -23,5 +22,3 @@ class HelpPage : public CLI::Formatter {
 };
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_HELP_TEXT_H_

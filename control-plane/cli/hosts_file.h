@@ -1,6 +1,5 @@
 // The part of a hosts file that is ours: between two marks, whatever else the file holds. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_HOSTS_FILE_H_
-#define TULLE_CONTROL_PLANE_CLI_HOSTS_FILE_H_
+#pragma once
 
 #include <string>
 #include <string_view>
@@ -22,5 +21,3 @@ std::string HostsBlock(const std::vector<HostsLine>& lines);
 absl::StatusOr<std::string> ReplaceHosts(std::string_view text, std::string_view block);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_HOSTS_FILE_H_

@@ -1,8 +1,7 @@
 // The REST API over HTTPS, one connection a call. Call NewHttpsClient with a destination that has
 // been resolved (destination.h). The server must prove to be tulle-control by the CA given: there
 // is no way to skip that.
-#ifndef TULLE_CONTROL_PLANE_CLI_HTTPS_CLIENT_H_
-#define TULLE_CONTROL_PLANE_CLI_HTTPS_CLIENT_H_
+#pragma once
 
 #include <memory>
 #include <string>
@@ -18,5 +17,3 @@ std::unique_ptr<ApiClient> NewHttpsClient(const Destination& destination);
 std::string EncodeTarget(const ApiCall& call);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_HTTPS_CLIENT_H_

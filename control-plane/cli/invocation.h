@@ -1,6 +1,5 @@
 // One command line, understood: which command, with what. A value, made by ParseCommandLine.
-#ifndef TULLE_CONTROL_PLANE_CLI_INVOCATION_H_
-#define TULLE_CONTROL_PLANE_CLI_INVOCATION_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -98,5 +97,3 @@ struct Invocation {
 };
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_INVOCATION_H_

@@ -1,6 +1,5 @@
 // JSON as the API sends it: looked into without exceptions, written as a person asked.
-#ifndef TULLE_CONTROL_PLANE_CLI_JSON_TEXT_H_
-#define TULLE_CONTROL_PLANE_CLI_JSON_TEXT_H_
+#pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -26,5 +25,3 @@ std::string ToYaml(const Json& json);
 void PrintJson(const Json& json, Format format, std::ostream& out);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_JSON_TEXT_H_

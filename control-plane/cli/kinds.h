@@ -1,6 +1,5 @@
 // The kinds of policies as a person may write them on a command line. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_KINDS_H_
-#define TULLE_CONTROL_PLANE_CLI_KINDS_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -17,5 +16,3 @@ std::string ShortName(const std::string& kind, const std::string& name);
 std::vector<std::string> KindWords();
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_KINDS_H_

@@ -1,6 +1,5 @@
 // How long a token or certificate shall live, as a person writes it. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_LIFETIME_H_
-#define TULLE_CONTROL_PLANE_CLI_LIFETIME_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -14,5 +13,3 @@ namespace tulle::cli {
 absl::StatusOr<int64_t> ParseLifetime(const std::string& text);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_LIFETIME_H_

@@ -1,6 +1,5 @@
 // What differs between two texts, line by line, in the unified form of diff -u. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_LINE_DIFF_H_
-#define TULLE_CONTROL_PLANE_CLI_LINE_DIFF_H_
+#pragma once
 
 #include <string>
 #include <string_view>
@@ -13,5 +12,3 @@ std::string UnifiedDiff(std::string_view name, std::string_view before, std::str
                         std::string_view source = "file");
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_LINE_DIFF_H_

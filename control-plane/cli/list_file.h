@@ -1,7 +1,6 @@
 // A file that holds a list of policies, as `tullectl get -o json` and kubectl write it: taken apart
 // into documents, which is what the parser of policies knows. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_CLI_LIST_FILE_H_
-#define TULLE_CONTROL_PLANE_CLI_LIST_FILE_H_
+#pragma once
 
 #include <optional>
 #include <string>
@@ -19,5 +18,3 @@ struct UnwrappedList {
 std::optional<UnwrappedList> UnwrapList(const std::string& text);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_LIST_FILE_H_

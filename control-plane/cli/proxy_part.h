@@ -1,6 +1,5 @@
 // The parts of a proxy's configuration, as a person names them. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_CLI_PROXY_PART_H_
-#define TULLE_CONTROL_PLANE_CLI_PROXY_PART_H_
+#pragma once
 
 #include <array>
 #include <string_view>
@@ -21,5 +20,3 @@ constexpr std::string_view ProxyPartNamed(std::string_view word) {
 }
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_PROXY_PART_H_

@@ -1,6 +1,5 @@
 // Which policies a person means: KIND, KIND NAME..., KIND,KIND or KIND/NAME... Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_CLI_SELECTION_H_
-#define TULLE_CONTROL_PLANE_CLI_SELECTION_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -21,5 +20,3 @@ absl::StatusOr<std::vector<Selected>> ReadSelection(const std::string& kind,
                                                     const std::vector<std::string>& names);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_SELECTION_H_

@@ -1,7 +1,6 @@
 // One command at work: what was asked, the environment, and the server, which is looked for at the
 // first call only. Owner: RunTullectl, for one command. Thread: the only one.
-#ifndef TULLE_CONTROL_PLANE_CLI_SESSION_H_
-#define TULLE_CONTROL_PLANE_CLI_SESSION_H_
+#pragma once
 
 #include <map>
 #include <memory>
@@ -64,5 +63,3 @@ class Session {
 };
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_SESSION_H_

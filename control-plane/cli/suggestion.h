@@ -1,6 +1,5 @@
 // "did you mean ...?". Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_SUGGESTION_H_
-#define TULLE_CONTROL_PLANE_CLI_SUGGESTION_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -12,5 +11,3 @@ std::string DidYouMean(const std::string& text, const std::vector<std::string>& 
                        const std::string& rest);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_SUGGESTION_H_

@@ -1,7 +1,6 @@
 // Tables like kubectl's: upper-case headers, columns three spaces apart, no lines. What is too long
 // for a column stands on lines of its own below its row. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_TABLE_H_
-#define TULLE_CONTROL_PLANE_CLI_TABLE_H_
+#pragma once
 
 #include <cstdint>
 #include <ostream>
@@ -39,5 +38,3 @@ std::string FormatAge(int64_t seconds);
 std::string FormatTime(int64_t seconds);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_TABLE_H_

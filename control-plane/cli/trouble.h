@@ -1,7 +1,6 @@
 // What went wrong and what to do about it, both carried by one absl::Status. Statuses made
 // elsewhere may be printed too: they have no hint. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_CLI_TROUBLE_H_
-#define TULLE_CONTROL_PLANE_CLI_TROUBLE_H_
+#pragma once
 
 #include <ostream>
 #include <string>
@@ -19,5 +18,3 @@ std::string ErrorOf(const absl::Status& trouble);
 void PrintTrouble(const absl::Status& trouble, bool has_colour, std::ostream& err);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_TROUBLE_H_

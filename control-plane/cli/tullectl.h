@@ -1,6 +1,5 @@
 // The whole command line tool, but for what the process gives (environment.h).
-#ifndef TULLE_CONTROL_PLANE_CLI_TULLECTL_H_
-#define TULLE_CONTROL_PLANE_CLI_TULLECTL_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -14,5 +13,3 @@ namespace tulle::cli {
 int RunTullectl(const std::vector<std::string>& arguments, Environment& environment);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_TULLECTL_H_

@@ -1,6 +1,5 @@
 // Text broken at blanks, for terminals of 80 columns and others. Pure.
-#ifndef TULLE_CONTROL_PLANE_CLI_WRAP_H_
-#define TULLE_CONTROL_PLANE_CLI_WRAP_H_
+#pragma once
 
 #include <cstddef>
 #include <string>
@@ -15,5 +14,3 @@ std::vector<std::string> Wrapped(std::string_view text, size_t width);
 size_t WidthOf(std::string_view text);
 
 }  // namespace tulle::cli
-
-#endif  // TULLE_CONTROL_PLANE_CLI_WRAP_H_

@@ -1,8 +1,7 @@
 // The mesh as the control plane knows it at one moment: who runs where, and what the policies say.
 // Owner: whoever builds views from it; a change makes a new Mesh. Thread: any (const). Ordered
 // containers only: what is derived from a Mesh must be equal in every process.
-#ifndef TULLE_CONTROL_PLANE_DISCOVERY_MESH_H_
-#define TULLE_CONTROL_PLANE_DISCOVERY_MESH_H_
+#pragma once
 
 #include <map>
 #include <optional>
@@ -90,5 +89,3 @@ struct Mesh {
 std::string HostOf(const ServiceName& service);
 
 }  // namespace tulle::discovery
-
-#endif  // TULLE_CONTROL_PLANE_DISCOVERY_MESH_H_

@@ -1,10 +1,9 @@
 #include "control-plane/discovery/policy_book.h"
 
-#include <absl/strings/ascii.h>
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "control-plane/policy/canonical_json.h"
 #include "control-plane/policy/parse.h"
 

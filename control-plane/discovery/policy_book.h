@@ -1,11 +1,7 @@
 // The policies in force, kept in the store: every change goes through here, whole or not at all.
 // Owner and thread: the store's. Errors: problems for the writer of a file, absl::Status for the
 // store's failures.
-#ifndef TULLE_CONTROL_PLANE_DISCOVERY_POLICY_BOOK_H_
-#define TULLE_CONTROL_PLANE_DISCOVERY_POLICY_BOOK_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <map>
 #include <memory>
@@ -14,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "control-plane/policy/model.h"
 #include "control-plane/policy/policy_set.h"
 #include "control-plane/policy/problem.h"
@@ -105,5 +103,3 @@ class PolicyBook {
 };
 
 }  // namespace tulle::discovery
-
-#endif  // TULLE_CONTROL_PLANE_DISCOVERY_POLICY_BOOK_H_

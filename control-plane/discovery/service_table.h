@@ -1,7 +1,6 @@
 // The services of a mesh, derived from its workloads and from the policies that name services.
 // Pure; any thread. The table points into the Mesh: it must not outlive it.
-#ifndef TULLE_CONTROL_PLANE_DISCOVERY_SERVICE_TABLE_H_
-#define TULLE_CONTROL_PLANE_DISCOVERY_SERVICE_TABLE_H_
+#pragma once
 
 #include <map>
 #include <set>
@@ -38,5 +37,3 @@ using ServiceTable = std::map<ServiceName, Service>;
 ServiceTable BuildServiceTable(const Mesh& mesh);
 
 }  // namespace tulle::discovery
-
-#endif  // TULLE_CONTROL_PLANE_DISCOVERY_SERVICE_TABLE_H_

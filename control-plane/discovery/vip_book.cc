@@ -1,10 +1,10 @@
 #include "control-plane/discovery/vip_book.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+
+#include "absl/strings/str_cat.h"
 
 namespace tulle::discovery {
 namespace {

@@ -4,11 +4,7 @@
 // is left and a day has passed: clients keep addresses they once resolved.
 // Owner and thread: the store's. Errors: absl::Status of the store; what could not be written has
 // no address.
-#ifndef TULLE_CONTROL_PLANE_DISCOVERY_VIP_BOOK_H_
-#define TULLE_CONTROL_PLANE_DISCOVERY_VIP_BOOK_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -18,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "control-plane/store/store.h"
 
 namespace tulle::discovery {
@@ -66,5 +64,3 @@ class VipBook {
 };
 
 }  // namespace tulle::discovery
-
-#endif  // TULLE_CONTROL_PLANE_DISCOVERY_VIP_BOOK_H_

@@ -1,6 +1,5 @@
 // Services that exist by more than one caller's word. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_DISCOVERY_VOUCHED_SERVICES_H_
-#define TULLE_CONTROL_PLANE_DISCOVERY_VOUCHED_SERVICES_H_
+#pragma once
 
 #include <set>
 
@@ -13,5 +12,3 @@ namespace tulle::discovery {
 std::set<ServiceName> VouchedServices(const Mesh& mesh);
 
 }  // namespace tulle::discovery
-
-#endif  // TULLE_CONTROL_PLANE_DISCOVERY_VOUCHED_SERVICES_H_

@@ -1,11 +1,10 @@
 #include "control-plane/discovery/workload_json.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/policy/names.h"
 
 namespace tulle::discovery {

@@ -1,14 +1,12 @@
 // A workload as JSON: the registry's record in the store, a line of a workloads file, the API's
 // answer. Pure; any thread. Errors: a Status that names the field.
-#ifndef TULLE_CONTROL_PLANE_DISCOVERY_WORKLOAD_JSON_H_
-#define TULLE_CONTROL_PLANE_DISCOVERY_WORKLOAD_JSON_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "control-plane/discovery/mesh.h"
 
 namespace tulle::discovery {
@@ -22,5 +20,3 @@ absl::Status CheckWorkload(const Workload& workload);
 absl::StatusOr<ServiceName> ParseServiceName(std::string_view text, std::string_view ns);
 
 }  // namespace tulle::discovery
-
-#endif  // TULLE_CONTROL_PLANE_DISCOVERY_WORKLOAD_JSON_H_

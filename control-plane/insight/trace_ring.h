@@ -1,7 +1,6 @@
 // The newest spans that sidecars have told of, in memory alone. Bounded by spans and by bytes: the
 // oldest go first. Owner: ControlPlane. Thread: the loop's.
-#ifndef TULLE_CONTROL_PLANE_INSIGHT_TRACE_RING_H_
-#define TULLE_CONTROL_PLANE_INSIGHT_TRACE_RING_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -53,5 +52,3 @@ class TraceRing {
 };
 
 }  // namespace tulle::insight
-
-#endif  // TULLE_CONTROL_PLANE_INSIGHT_TRACE_RING_H_

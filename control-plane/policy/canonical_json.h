@@ -2,8 +2,7 @@
 // Keys sorted, defaults that were not written left out, durations as the Gateway API writes them:
 // equal policies give equal bytes, and ParseDocuments reads the result back to the same policy.
 // Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_POLICY_CANONICAL_JSON_H_
-#define TULLE_CONTROL_PLANE_POLICY_CANONICAL_JSON_H_
+#pragma once
 
 #include <string>
 
@@ -15,5 +14,3 @@ std::string ToJson(const Document& document);  // one line
 std::string ToYaml(const Document& document);  // ends in a line feed
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_CANONICAL_JSON_H_

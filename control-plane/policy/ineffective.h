@@ -2,8 +2,7 @@
 // bytes are spoken, names that belong to another. None of it is a mistake in itself (a Service may
 // come later), so it is told to its writer and not refused.
 // Pure; any thread. Linked into the CLI: knows services by what its caller has learnt of them.
-#ifndef TULLE_CONTROL_PLANE_POLICY_INEFFECTIVE_H_
-#define TULLE_CONTROL_PLANE_POLICY_INEFFECTIVE_H_
+#pragma once
 
 #include <map>
 #include <string>
@@ -40,5 +39,3 @@ std::vector<Ineffective> FindIneffective(const PolicySet& policies, const KnownS
 std::string ToText(const Ineffective& ineffective);
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_INEFFECTIVE_H_

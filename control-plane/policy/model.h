@@ -3,8 +3,7 @@
 // Units: durations in milliseconds. An absent optional means "not said": defaults are
 // BuildSnapshot's. Source: gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426,
 // GEP-1731), tulle.dev/v1alpha1.
-#ifndef TULLE_CONTROL_PLANE_POLICY_MODEL_H_
-#define TULLE_CONTROL_PLANE_POLICY_MODEL_H_
+#pragma once
 
 #include <chrono>
 #include <compare>
@@ -441,5 +440,3 @@ std::string_view ToText(Protocol protocol);            // "http"
 std::optional<Protocol> ParseProtocol(std::string_view text);
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_MODEL_H_

@@ -1,7 +1,6 @@
 // Names as Kubernetes writes them, durations as the Gateway API writes them, and the guess behind
 // "did you mean". Pure functions; any thread.
-#ifndef TULLE_CONTROL_PLANE_POLICY_NAMES_H_
-#define TULLE_CONTROL_PLANE_POLICY_NAMES_H_
+#pragma once
 
 #include <chrono>
 #include <optional>
@@ -43,5 +42,3 @@ std::optional<std::string> NearestName(std::string_view text,
                                        const std::vector<std::string_view>& known);
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_NAMES_H_

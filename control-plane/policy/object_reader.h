@@ -3,8 +3,7 @@
 // the known fields, Finish(), which reports the fields nobody asked for. Errors go to the
 // Diagnosis; readers go on with defaults, so that one pass finds all of them. yaml-cpp's exceptions
 // are caught by ParseDocuments.
-#ifndef TULLE_CONTROL_PLANE_POLICY_OBJECT_READER_H_
-#define TULLE_CONTROL_PLANE_POLICY_OBJECT_READER_H_
+#pragma once
 
 #include <yaml-cpp/yaml.h>
 
@@ -102,5 +101,3 @@ class ObjectReader {
 int LineOf(const YAML::Node& node);
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_OBJECT_READER_H_

@@ -2,8 +2,7 @@
 // documents are good, or all its problems are reported and nothing of it may be used. Pure; any
 // thread. Linked into the CLI too: knows no store and no network. Limits: 1 MiB, 1000 documents,
 // 200,000 nodes, 32 levels; anchors and aliases are refused (they can grow without end).
-#ifndef TULLE_CONTROL_PLANE_POLICY_PARSE_H_
-#define TULLE_CONTROL_PLANE_POLICY_PARSE_H_
+#pragma once
 
 #include <string>
 #include <string_view>
@@ -29,5 +28,3 @@ ParsedFile ParseDocuments(std::string_view text, std::string_view file,
                           std::string_view default_ns = kDefaultNamespace);
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_PARSE_H_

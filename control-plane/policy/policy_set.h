@@ -1,8 +1,7 @@
 // All policies of a mesh, with one owner for each target. A set is immutable in use: a change makes
 // a new one. Owner: the mesh version that was built from it. Thread: any (const). Order: copy,
 // Upsert/Erase the change, FindConflicts(); only a set without conflicts is stored.
-#ifndef TULLE_CONTROL_PLANE_POLICY_POLICY_SET_H_
-#define TULLE_CONTROL_PLANE_POLICY_POLICY_SET_H_
+#pragma once
 
 #include <map>
 #include <memory>
@@ -54,5 +53,3 @@ class PolicySet {
 };
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_POLICY_SET_H_

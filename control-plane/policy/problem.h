@@ -1,8 +1,7 @@
 // What is wrong with a policy file, said so that its writer can mend it without asking.
 // Owner: whoever parses. Thread: any (values). Errors are collected, never thrown: a file is judged
 // whole.
-#ifndef TULLE_CONTROL_PLANE_POLICY_PROBLEM_H_
-#define TULLE_CONTROL_PLANE_POLICY_PROBLEM_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -26,5 +25,3 @@ std::string ToText(const Problem& problem);
 std::string ToText(const Problems& problems);  // one a line
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_PROBLEM_H_

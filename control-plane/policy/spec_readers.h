@@ -1,7 +1,6 @@
 // One reader for each kind's `spec`. Called by parse.cc only; problems go to the ObjectReader's
 // diagnosis.
-#ifndef TULLE_CONTROL_PLANE_POLICY_SPEC_READERS_H_
-#define TULLE_CONTROL_PLANE_POLICY_SPEC_READERS_H_
+#pragma once
 
 #include <initializer_list>
 #include <string>
@@ -28,5 +27,3 @@ std::vector<ValueMatch> ReadValueMatches(ObjectReader& match, std::string_view k
 ServiceName ReadServiceRef(ObjectReader& reference, const std::string& ns, bool kind_required);
 
 }  // namespace tulle::policy
-
-#endif  // TULLE_CONTROL_PLANE_POLICY_SPEC_READERS_H_

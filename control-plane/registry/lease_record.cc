@@ -1,9 +1,8 @@
 #include "control-plane/registry/lease_record.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/discovery/workload_json.h"
 
 namespace tulle::registry {

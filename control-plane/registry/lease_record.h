@@ -1,11 +1,7 @@
 // Leases in the store: read at start, written by the changes of a Registry.
 // Thread: the store's. Errors: absl::Status of the store; a record that cannot be read is left out
 // and named.
-#ifndef TULLE_CONTROL_PLANE_REGISTRY_LEASE_RECORD_H_
-#define TULLE_CONTROL_PLANE_REGISTRY_LEASE_RECORD_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <map>
 #include <set>
@@ -13,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "control-plane/registry/registry.h"
 #include "control-plane/store/store.h"
 
@@ -53,5 +51,3 @@ class UnsavedLeases {
 };
 
 }  // namespace tulle::registry
-
-#endif  // TULLE_CONTROL_PLANE_REGISTRY_LEASE_RECORD_H_

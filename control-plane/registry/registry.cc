@@ -1,11 +1,10 @@
 #include "control-plane/registry/registry.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/discovery/workload_json.h"
 
 namespace tulle::registry {

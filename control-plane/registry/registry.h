@@ -10,11 +10,7 @@
 //   is the likelier
 //                    cause: they are held as they are, counted, for at most `longest_hold`.
 // Thread: one. Errors: absl::Status for the caller of the RPC.
-#ifndef TULLE_CONTROL_PLANE_REGISTRY_REGISTRY_H_
-#define TULLE_CONTROL_PLANE_REGISTRY_REGISTRY_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <chrono>
 #include <deque>
@@ -25,6 +21,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "control-plane/discovery/mesh.h"
 
 namespace tulle::registry {
@@ -120,5 +118,3 @@ class Registry {
 };
 
 }  // namespace tulle::registry
-
-#endif  // TULLE_CONTROL_PLANE_REGISTRY_REGISTRY_H_

@@ -1,10 +1,9 @@
 #include "control-plane/server/control_plane.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <cstdlib>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/discovery/vouched_services.h"
 #include "control-plane/store/sqlite_store.h"
 

@@ -4,11 +4,7 @@
 //
 // Owner: main. Thread: the loop's; the store is called inline (a commit takes milliseconds and is
 // rare). Order: Open, then SetVersionObserver, then services.
-#ifndef TULLE_CONTROL_PLANE_SERVER_CONTROL_PLANE_H_
-#define TULLE_CONTROL_PLANE_SERVER_CONTROL_PLANE_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <functional>
 #include <memory>
@@ -17,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
 #include "control-plane/ca/join_token.h"
@@ -153,5 +151,3 @@ class ControlPlane : public api::ControlPlaneView {
 };
 
 }  // namespace tulle::server
-
-#endif  // TULLE_CONTROL_PLANE_SERVER_CONTROL_PLANE_H_

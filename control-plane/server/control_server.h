@@ -1,12 +1,10 @@
 // The whole control plane but for its process: state, services and ports, put together and taken
 // apart in order. Owner: main, or a simulation. Thread: the loop's.
-#ifndef TULLE_CONTROL_PLANE_SERVER_CONTROL_SERVER_H_
-#define TULLE_CONTROL_PLANE_SERVER_CONTROL_SERVER_H_
-
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <memory>
 
+#include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/frontend.h"
@@ -40,5 +38,3 @@ class ControlServer {
 };
 
 }  // namespace tulle::server
-
-#endif  // TULLE_CONTROL_PLANE_SERVER_CONTROL_SERVER_H_

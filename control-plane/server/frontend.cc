@@ -1,11 +1,10 @@
 #include "control-plane/server/frontend.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <cstring>
 #include <functional>
 
+#include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
 #include "certs/trust_bundle.h"
 #include "control-plane/ca/root_rotation.h"

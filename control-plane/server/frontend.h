@@ -2,16 +2,14 @@
 // (TLS), health and metrics (plaintext). Its own certificate is issued by the mesh's authority,
 // with SPIFFE ID, DNS names and IP addresses, and renewed at half its life and when the roots
 // change. Owner: main, which destroys it before the loop and the control plane. Thread: the loop's.
-#ifndef TULLE_CONTROL_PLANE_SERVER_FRONTEND_H_
-#define TULLE_CONTROL_PLANE_SERVER_FRONTEND_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/rest_server.h"
@@ -77,5 +75,3 @@ class Frontend {
 };
 
 }  // namespace tulle::server
-
-#endif  // TULLE_CONTROL_PLANE_SERVER_FRONTEND_H_

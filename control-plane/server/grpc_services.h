@@ -1,10 +1,8 @@
 // The gRPC services of sidecars beside xDS: certificates (tulle.ca.v1) and registration
 // (tulle.registry.v1). Thread: the loop's. `plane` outlives the registry of methods.
-#ifndef TULLE_CONTROL_PLANE_SERVER_GRPC_SERVICES_H_
-#define TULLE_CONTROL_PLANE_SERVER_GRPC_SERVICES_H_
+#pragma once
 
-#include <absl/status/status.h>
-
+#include "absl/status/status.h"
 #include "control-plane/server/control_plane.h"
 #include "net/grpc/service.h"
 
@@ -22,5 +20,3 @@ void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services);
 grpc::Status ToGrpc(const absl::Status& status);
 
 }  // namespace tulle::server
-
-#endif  // TULLE_CONTROL_PLANE_SERVER_GRPC_SERVICES_H_

@@ -1,7 +1,6 @@
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/discovery/workload_json.h"
 #include "control-plane/server/grpc_services.h"
 #include "tulle/registry/v1/registry.pb.h"

@@ -2,8 +2,7 @@
 //
 // Requests are read whole (at most 2 MiB of body), answered by one function, one after the other on
 // a connection. Owner: whoever listens; not destroyed from inside a callback. Thread: the loop's.
-#ifndef TULLE_CONTROL_PLANE_SERVER_REST_SERVER_H_
-#define TULLE_CONTROL_PLANE_SERVER_REST_SERVER_H_
+#pragma once
 
 #include <functional>
 #include <memory>
@@ -49,5 +48,3 @@ class RestServer {
 bool SplitTarget(std::string_view target, api::ApiRequest* request);
 
 }  // namespace tulle::server
-
-#endif  // TULLE_CONTROL_PLANE_SERVER_REST_SERVER_H_

@@ -1,9 +1,8 @@
 #include "control-plane/server/xds_source.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "xds/proto/type_urls.h"

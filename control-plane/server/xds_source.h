@@ -1,10 +1,7 @@
 // What the xDS server serves: the snapshots of the mesh, to nodes bound to their SVIDs. Keeps book
 // of who is connected: for the API, and for the rotation of the root, which waits for them. Owner:
 // main; outlives the AdsServer. Thread: the loop's.
-#ifndef TULLE_CONTROL_PLANE_SERVER_XDS_SOURCE_H_
-#define TULLE_CONTROL_PLANE_SERVER_XDS_SOURCE_H_
-
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <map>
 #include <memory>
@@ -12,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "control-plane/api/api.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/snapshot/snapshot.h"
@@ -69,5 +67,3 @@ class XdsSource : public xds::Source {
 };
 
 }  // namespace tulle::server
-
-#endif  // TULLE_CONTROL_PLANE_SERVER_XDS_SOURCE_H_

@@ -1,7 +1,6 @@
 // AuthorizationPolicy as Envoy's RBAC rules: DENY first, then, if any ALLOW policy is bound here,
 // one must match. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_AUTHORIZATION_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_AUTHORIZATION_H_
+#pragma once
 
 #include <optional>
 #include <string>
@@ -26,5 +25,3 @@ AuthorizationRules RulesFor(const policy::PolicySet& policies, const std::string
                             const discovery::InboundPort& port);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_AUTHORIZATION_H_

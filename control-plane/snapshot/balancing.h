@@ -1,7 +1,6 @@
 // How a cluster chooses among its endpoints: ResiliencePolicy's loadBalancing, hashOn, slowStart,
 // healthCheck and panicBelowPercent as Envoy's fields. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_BALANCING_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_BALANCING_H_
+#pragma once
 
 #include "control-plane/policy/model.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
@@ -20,5 +19,3 @@ void SetHashPolicy(const policy::ResiliencePolicy& policy,
 bool HashesSourceIp(const policy::ResiliencePolicy* policy);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_BALANCING_H_

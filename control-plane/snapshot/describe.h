@@ -1,7 +1,6 @@
 // A resource as JSON for people: `tullectl proxy-config`, the dashboard. No secret is shown.
 // Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_DESCRIBE_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_DESCRIBE_H_
+#pragma once
 
 #include <string>
 #include <string_view>
@@ -17,5 +16,3 @@ std::string DescribeAsJson(std::string_view type_url, const Resource& resource);
 std::string_view TypeUrlOf(std::string_view word);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_DESCRIBE_H_

@@ -1,6 +1,5 @@
 // The HTTP connection manager that inbound and outbound listeners share. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_HTTP_MANAGER_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_HTTP_MANAGER_H_
+#pragma once
 
 #include <string>
 
@@ -29,5 +28,3 @@ void AddTcpProxy(const Telemetry& telemetry, const std::string& cluster,
                  envoy::config::listener::v3::FilterChain* chain, bool by_source_ip = false);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_HTTP_MANAGER_H_

@@ -1,7 +1,6 @@
 // What listeners of transparent workloads share: the filters that look at a connection's first
 // bytes, and clusters that lead to where a connection was meant for. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_INSPECTORS_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_INSPECTORS_H_
+#pragma once
 
 #include <vector>
 
@@ -21,5 +20,3 @@ void AddInspectedHttp(envoy::config::listener::v3::FilterChainMatch* match);
 void SetOriginalDestination(bool is_inbound, envoy::config::cluster::v3::Cluster* cluster);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_INSPECTORS_H_

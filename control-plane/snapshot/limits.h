@@ -1,7 +1,6 @@
 // What a ResiliencePolicy does at its target: rate limit and faults, as filters of the inbound
 // side. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_LIMITS_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_LIMITS_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -27,5 +26,3 @@ std::vector<NamedMatch> MatchesOf(const MeshView& view, const discovery::Service
                                   uint32_t port);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_LIMITS_H_

@@ -1,6 +1,5 @@
 // The parts of a snapshot, one function for each; called by BuildSnapshot and SnapshotFactory only.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_MESH_VIEW_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_MESH_VIEW_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -52,5 +51,3 @@ void AddOutboundListeners(const MeshView& view, const discovery::Workload& workl
                           ResourceTable* listeners);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_MESH_VIEW_H_

@@ -1,6 +1,5 @@
 // Names of resources and the domains by which a service is reached. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_NAMES_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_NAMES_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -54,5 +53,3 @@ void AddDomain(const std::string& host, uint32_t port, bool is_default_port,
                std::vector<std::string>* domains);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_NAMES_H_

@@ -5,8 +5,7 @@
 // `outbound|PORT||HOST` and `inbound|PORT||`, listeners `inbound|PORT`, `outbound|http`,
 // `outbound|tcp|HOST|PORT`, route configuration `outbound|http`, secret `ROOTCA`. Of transparent
 // workloads: listeners `virtualOutbound`, `virtualInbound` and `VIP_PORT`, routes `HOST:PORT`.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_SNAPSHOT_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_SNAPSHOT_H_
+#pragma once
 
 #include <map>
 #include <memory>
@@ -87,5 +86,3 @@ class SnapshotFactory {
 };
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_SNAPSHOT_H_

@@ -1,7 +1,6 @@
 // How sidecars tell what they do: access log and tracing, from TelemetryPolicy and the control
 // plane's own defaults. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_TELEMETRY_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_TELEMETRY_H_
+#pragma once
 
 #include <string>
 
@@ -28,5 +27,3 @@ void SetTracing(
         manager);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_TELEMETRY_H_

@@ -1,7 +1,6 @@
 // The TLS halves of mesh connections: TLS 1.3 alone, certificates and roots by SDS. Pure; any
 // thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_TLS_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_TLS_H_
+#pragma once
 
 #include <set>
 #include <string>
@@ -26,5 +25,3 @@ void SetDownstreamTls(const std::string& trust_domain, const std::vector<std::st
 void SetRaw(envoy::config::core::v3::TransportSocket* socket);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_TLS_H_

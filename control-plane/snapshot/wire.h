@@ -1,6 +1,5 @@
 // Small pieces of Envoy's messages that every part of a snapshot needs. Pure; any thread.
-#ifndef TULLE_CONTROL_PLANE_SNAPSHOT_WIRE_H_
-#define TULLE_CONTROL_PLANE_SNAPSHOT_WIRE_H_
+#pragma once
 
 #include <google/protobuf/any.pb.h>
 #include <google/protobuf/duration.pb.h>
@@ -28,5 +27,3 @@ void SetAddress(const std::string& address, uint32_t port,
 void SetAds(envoy::config::core::v3::ConfigSource* source);
 
 }  // namespace tulle::snapshot
-
-#endif  // TULLE_CONTROL_PLANE_SNAPSHOT_WIRE_H_

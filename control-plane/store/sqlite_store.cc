@@ -1,10 +1,10 @@
 #include "control-plane/store/sqlite_store.h"
 
-#include <absl/strings/str_cat.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/store/statement.h"
 
 namespace tulle::store {

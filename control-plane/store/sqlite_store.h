@@ -2,8 +2,7 @@
 // a torn one is as if it had never been. The schema has a version; opening an older file brings it
 // up to date in one transaction. Owner: the thread that opened it. The file gets mode 0600: it
 // holds the roots' keys.
-#ifndef TULLE_CONTROL_PLANE_STORE_SQLITE_STORE_H_
-#define TULLE_CONTROL_PLANE_STORE_SQLITE_STORE_H_
+#pragma once
 
 #include <memory>
 #include <string>
@@ -52,5 +51,3 @@ class SqliteStore : public Store {
 };
 
 }  // namespace tulle::store
-
-#endif  // TULLE_CONTROL_PLANE_STORE_SQLITE_STORE_H_

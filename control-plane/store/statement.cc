@@ -1,6 +1,6 @@
 #include "control-plane/store/statement.h"
 
-#include <absl/strings/str_cat.h>
+#include "absl/strings/str_cat.h"
 
 namespace tulle::store {
 

@@ -1,13 +1,13 @@
 // One SQL statement: prepared, bound in order, stepped, finalised. For sqlite_store.cc only.
-#ifndef TULLE_CONTROL_PLANE_STORE_STATEMENT_H_
-#define TULLE_CONTROL_PLANE_STORE_STATEMENT_H_
+#pragma once
 
-#include <absl/status/status.h>
 #include <sqlite3.h>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "absl/status/status.h"
 
 namespace tulle::store {
 
@@ -44,5 +44,3 @@ class Statement {
 };
 
 }  // namespace tulle::store
-
-#endif  // TULLE_CONTROL_PLANE_STORE_STATEMENT_H_

@@ -7,17 +7,16 @@
 //   kAborted            the collection has changed since `expected_revision`: read again
 //   kResourceExhausted  the disk is full: the old state stays
 //   kDataLoss           the file is damaged or of a newer version
-#ifndef TULLE_CONTROL_PLANE_STORE_STORE_H_
-#define TULLE_CONTROL_PLANE_STORE_STORE_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace tulle::store {
 
@@ -110,5 +109,3 @@ class Store {
 };
 
 }  // namespace tulle::store
-
-#endif  // TULLE_CONTROL_PLANE_STORE_STORE_H_

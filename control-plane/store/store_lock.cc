@@ -1,11 +1,12 @@
 #include "control-plane/store/store_lock.h"
 
-#include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "absl/strings/str_cat.h"
 
 namespace tulle::store {
 namespace {

@@ -1,12 +1,11 @@
 // Whether somebody has a store open, asked without opening it: SQLite would read, mend and migrate
 // what it opens, and could not tell a damaged file from one in use. Owner and thread: one.
-#ifndef TULLE_CONTROL_PLANE_STORE_STORE_LOCK_H_
-#define TULLE_CONTROL_PLANE_STORE_STORE_LOCK_H_
-
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <string>
 #include <utility>
+
+#include "absl/status/statusor.h"
 
 namespace tulle::store {
 
@@ -27,5 +26,3 @@ class StoreLock {
 };
 
 }  // namespace tulle::store
-
-#endif  // TULLE_CONTROL_PLANE_STORE_STORE_LOCK_H_

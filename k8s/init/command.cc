@@ -1,6 +1,5 @@
 #include "k8s/init/command.h"
 
-#include <absl/strings/str_cat.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -9,6 +8,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+
+#include "absl/strings/str_cat.h"
 
 extern char** environ;
 

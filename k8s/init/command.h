@@ -1,11 +1,10 @@
 // Runs a program to its end. Blocking; only for programs that end at once. Thread: any.
-#ifndef TULLE_K8S_INIT_COMMAND_H_
-#define TULLE_K8S_INIT_COMMAND_H_
-
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <string>
 #include <vector>
+
+#include "absl/status/statusor.h"
 
 namespace tulle::init {
 
@@ -20,5 +19,3 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
                                          const std::string& input = "");
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_COMMAND_H_

@@ -1,9 +1,8 @@
 #include "k8s/init/counting.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "k8s/init/redirection.h"
 #include "k8s/init/saved_rules.h"
 

@@ -2,8 +2,7 @@
 // connections raise the redirecting rule's own counter all the time. Pure. It decides nothing about
 // the connection, and stands in a chain of ours: what an interrupted check leaves behind goes with
 // the next run or removal.
-#ifndef TULLE_K8S_INIT_COUNTING_H_
-#define TULLE_K8S_INIT_COUNTING_H_
+#pragma once
 
 #include <cstdint>
 #include <optional>
@@ -41,5 +40,3 @@ class Counting {
 };
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_COUNTING_H_

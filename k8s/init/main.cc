@@ -1,10 +1,9 @@
 // Sets, checks and removes the redirection of a pod's or a host's connections to its sidecar.
 
-#include <absl/strings/str_join.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "absl/strings/str_join.h"
 #include "k8s/init/network.h"
 #include "k8s/init/redirection.h"
 #include "k8s/init/tables.h"

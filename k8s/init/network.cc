@@ -1,8 +1,5 @@
 #include "k8s/init/network.h"
 
-#include <absl/status/statusor.h>
-#include <absl/strings/numbers.h>
-#include <absl/strings/str_cat.h>
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <linux/netlink.h>
@@ -15,6 +12,10 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 
 namespace tulle::init {
 namespace {

@@ -1,14 +1,12 @@
 // The routes and addresses that redirection needs: a connect must find a route before the rules see
 // it. By rtnetlink. Blocking. Errors name the next step.
-#ifndef TULLE_K8S_INIT_NETWORK_H_
-#define TULLE_K8S_INIT_NETWORK_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "k8s/init/redirection.h"
 
 namespace tulle::init {
@@ -27,5 +25,3 @@ absl::Status AddOwnSource6();
 absl::Status RemoveOwnSource6();
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_NETWORK_H_

@@ -1,6 +1,5 @@
 // Connections that somebody makes, and where they arrive. Blocking.
-#ifndef TULLE_K8S_INIT_PROBE_H_
-#define TULLE_K8S_INIT_PROBE_H_
+#pragma once
 
 #include <sys/socket.h>
 
@@ -67,5 +66,3 @@ class Caller {
 bool HasRouteTo(const Target& target);
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_PROBE_H_

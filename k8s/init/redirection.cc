@@ -1,11 +1,11 @@
 #include "k8s/init/redirection.h"
 
-#include <absl/strings/numbers.h>
-#include <absl/strings/str_cat.h>
 #include <arpa/inet.h>
 
 #include <optional>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "k8s/init/saved_rules.h"
 
 namespace tulle::init {

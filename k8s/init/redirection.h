@@ -1,7 +1,6 @@
 // What redirection means, as input of iptables-restore. Pure. Source: wire facts of iptables' nat
 // table; the order of the rules is explained in redirection.cc.
-#ifndef TULLE_K8S_INIT_REDIRECTION_H_
-#define TULLE_K8S_INIT_REDIRECTION_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -49,5 +48,3 @@ std::string RulesFor(const Redirection& redirection, Family family, std::string_
 std::string RemovalOf(std::string_view saved);
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_REDIRECTION_H_

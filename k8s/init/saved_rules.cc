@@ -1,8 +1,8 @@
 #include "k8s/init/saved_rules.h"
 
-#include <absl/strings/numbers.h>
-
 #include <algorithm>
+
+#include "absl/strings/numbers.h"
 
 namespace tulle::init {
 namespace {

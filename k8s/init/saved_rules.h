@@ -1,7 +1,6 @@
 // What iptables-save says, taken apart. Pure. Source: the format of iptables-save, with and without
 // counters.
-#ifndef TULLE_K8S_INIT_SAVED_RULES_H_
-#define TULLE_K8S_INIT_SAVED_RULES_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -33,5 +32,3 @@ std::vector<SavedRule> RulesOfChain(std::string_view saved, std::string_view cha
 bool MayTakeTcp(std::string_view rule);
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_SAVED_RULES_H_

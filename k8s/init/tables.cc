@@ -1,9 +1,8 @@
 #include "k8s/init/tables.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "k8s/init/command.h"
 
 namespace tulle::init {

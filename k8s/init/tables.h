@@ -1,15 +1,13 @@
 // The kernel's nat table of one family, by iptables-save and iptables-restore of one variant.
 // Blocking. Errors name what to install or allow.
-#ifndef TULLE_K8S_INIT_TABLES_H_
-#define TULLE_K8S_INIT_TABLES_H_
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
+#pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "k8s/init/redirection.h"
 
 namespace tulle::init {
@@ -38,5 +36,3 @@ absl::StatusOr<Variant> FindVariant();
 std::vector<Variant> VariantsInUse();
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_TABLES_H_

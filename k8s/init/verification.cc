@@ -1,10 +1,9 @@
 #include "k8s/init/verification.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
 #include "k8s/init/counting.h"
 #include "k8s/init/network.h"
 #include "k8s/init/probe.h"

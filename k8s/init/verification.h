@@ -3,8 +3,7 @@
 // are listened on and the original destination is asked for; where it runs already, a rule counts
 // the one connection, and is taken away again. What comes from other hosts cannot be tried from
 // here: no rule may stand before ours. Blocking, a few hundred milliseconds. Needs root.
-#ifndef TULLE_K8S_INIT_VERIFICATION_H_
-#define TULLE_K8S_INIT_VERIFICATION_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -24,5 +23,3 @@ struct Check {
 std::vector<Check> Verify(const Redirection& redirection, const Tables& tables);
 
 }  // namespace tulle::init
-
-#endif  // TULLE_K8S_INIT_VERIFICATION_H_

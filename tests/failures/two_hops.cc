@@ -1,5 +1,6 @@
 #include "tests/failures/two_hops.h"
 
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "gtest/gtest.h"
 #include "net/loop/uv/uv_loop.h"
 #include "net/tls/memory.h"
 #include "net/tls/tls_transports.h"

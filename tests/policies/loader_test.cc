@@ -1,9 +1,9 @@
 // Whatever the parser takes, every sidecar takes what BuildSnapshot makes of it: all routes of an
 // explicit listener are one resource, so that a single one that is refused would freeze the routing
 // of the whole mesh.
-#include <absl/strings/str_cat.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "certs/testing/fixtures.h"
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/policy/canonical_json.h"

@@ -1,8 +1,7 @@
 // Policies that nobody would think of: whole documents of every kind, with fields left out, doubled
 // and filled with strings that break parsers, formats and regular expressions. Owner: a test.
 // Thread: one. The same seed gives the same documents.
-#ifndef TULLE_TESTS_POLICIES_POLICY_GENERATOR_H_
-#define TULLE_TESTS_POLICIES_POLICY_GENERATOR_H_
+#pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -43,5 +42,3 @@ class PolicyGenerator {
 };
 
 }  // namespace tulle::policies
-
-#endif  // TULLE_TESTS_POLICIES_POLICY_GENERATOR_H_

@@ -1,6 +1,5 @@
 // A mesh written in one YAML file: documents of kind Workload are instances, all others policies.
-#ifndef TULLE_TESTS_GOLDEN_SNAPSHOT_MESH_FILE_H_
-#define TULLE_TESTS_GOLDEN_SNAPSHOT_MESH_FILE_H_
+#pragma once
 
 #include <string>
 
@@ -17,5 +16,3 @@ struct MeshFile {
 MeshFile ReadMeshFile(const std::string& text);
 
 }  // namespace tulle::golden
-
-#endif  // TULLE_TESTS_GOLDEN_SNAPSHOT_MESH_FILE_H_
