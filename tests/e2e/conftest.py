@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import ads  # noqa: E402
 import bootstrap  # noqa: E402
 import pki  # noqa: E402
 import processes  # noqa: E402
@@ -43,6 +44,22 @@ class Sidecar(processes.Child):
     def metrics(self):
         """Prometheus samples: {(name, frozenset of labels): value}."""
         return parse_metrics(self.admin("/stats/prometheus").body.decode())
+
+
+class DynamicSidecar(Sidecar):
+    """A sidecar that a management server steers."""
+
+    def __init__(self, folder, management):
+        self.admin_port = processes.free_port()
+        path = os.path.join(folder, "dynamic-%d.json" % self.admin_port)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(ads.dynamic_bootstrap(management.port, self.admin_port), file)
+        processes.Child.__init__(self, [sidecar_binary(), "-c", path], path[:-5] + ".log")
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
 
 def parse_metrics(text):
@@ -153,3 +170,24 @@ def make_proxy(run_sidecar):
 @pytest.fixture
 def authority(tmp_path):
     return pki.Authority(tmp_path)
+
+
+@pytest.fixture
+def management(tmp_path):
+    made = ads.ManagementServer(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def dynamic(tmp_path, management):
+    """dynamic() -> a sidecar steered by `management`, once its first resources are there."""
+    started = []
+
+    def start():
+        started.append(DynamicSidecar(str(tmp_path), management))
+        return started[-1]
+    yield start
+    for sidecar in started:
+        assert sidecar.running(), sidecar.log()[-3000:]
+        assert sidecar.stop() == 0, sidecar.log()[-3000:]

@@ -41,7 +41,7 @@ def test_histograms_are_cumulative(proxy):
     for (name, labels), value in proxy.sidecar.metrics().items():
         if name.endswith("_bucket"):
             bound = dict(labels)["le"]
-            rest = frozenset(l for l in labels if l[0] != "le")
+            rest = frozenset(label for label in labels if label[0] != "le")
             groups.setdefault((name, rest), []).append((float(bound.replace("+Inf", "inf")), value))
     assert groups, "no histogram"
     for key, buckets in groups.items():

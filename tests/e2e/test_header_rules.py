@@ -6,7 +6,6 @@ import processes
 import pytest
 import raw
 from h2raw import H2, request
-from origin import reply
 
 
 def test_a_header_with_an_underscore_refuses_the_request(make_proxy, origin):

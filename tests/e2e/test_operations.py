@@ -69,7 +69,8 @@ class Run:
         self.port = port or processes.free_port()
         self.child = processes.Child(
             [mesh.binary("control-plane/cli/tullectl"), *(["--credential-file", os.path.join(mesh.data, "admin.json")] if who is None else who), "run",
-             "--service", service, "--port", str(self.port), "--service-port", "80", "--sidecar", mesh.binary("sidecar/tulle-sidecar"), "--state-dir", mesh.path("run-" + service), *words, "--",
+             "--service", service, "--port", str(self.port), "--service-port", "80", "--sidecar", mesh.binary("sidecar/tulle-sidecar"),
+             "--state-dir", mesh.path("run-" + service), *words, "--",
              *(program or ["/usr/bin/python3", "-u", "-c", PROGRAM])], mesh.path("run-" + service + ".log"))
         mesh.children.append(self.child)
 

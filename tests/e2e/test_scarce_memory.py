@@ -104,7 +104,8 @@ def check_pressure(sidecar, group, port):
 def test_without_memory_the_process_ends_with_a_message_and_serves_again_from_disk(tmp_path):
     mesh = Mesh(tmp_path)
     try:
-        post, caller = mesh.add("post"), mesh.add("caller")
+        mesh.add("post")
+        caller = mesh.add("caller")
         wanted = (b"outbound|80||post.", b"outbound|http", b"inbound|%d" % caller.inbound, b"ROOTCA")
         processes.wait_until(lambda: all(part in saved_configuration(caller) for part in wanted), "a saved configuration")
         mesh.kill_control()

@@ -138,7 +138,7 @@ def test_fault_86_trace_headers_of_strangers_are_restarted_or_dropped(run_sideca
         assert TRACEPARENT.match(parent) and parent[3:35] != PARENT[3:35]
         assert request.header("tracestate") == []
     get(port, "/", headers=["traceparent: " + PARENT + "01", "tracestate: " + ",".join("k%d=v" % i for i in range(40)),
-                                "baggage: " + "k=" + "v" * 9000])
+                            "baggage: " + "k=" + "v" * 9000])
     last = origin.requests[-1]
     assert last.header("traceparent")[0][3:35] == PARENT[3:35]
     assert last.header("tracestate") == [] and last.header("baggage") == []

@@ -125,7 +125,8 @@ def test_http_by_its_name_with_the_callers_identity(world):
     client = world.add("shop")
     world.start(server.host, "http", sys.executable, "-m", "http.server", "8080", "--bind", "0.0.0.0", "--directory", str(world.logs))
     vip = world.vip("web")
-    processes.wait_until(lambda: "200" in client.host.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: web", "http://%s/" % vip), "the web answers")
+    processes.wait_until(lambda: "200" in client.host.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: web", "http://%s/" % vip),
+                         "the web answers")
     metrics = world.metrics(client)
     assert 'destination_service_name="web"' in metrics and "istio_requests_total" in metrics
 

@@ -1,8 +1,5 @@
 """Open connections are judged again when roots or allowed names change: only those end whose peer no longer passes."""
-import json
-import os
 import socket
-import ssl
 import threading
 
 import ads
@@ -12,74 +9,16 @@ import pki
 import processes
 import pytest
 import raw
-from conftest import Sidecar, sidecar_binary
+from byte_server import ByteServer, echo
 from origin import reply
-from test_tcp import ByteServer, echo
+from steered import SERVER, connect, is_reset, tls_socket
 
-SERVER = pki.spiffe("server")
 BOTH = [{"san_type": "URI", "matcher": {"exact": pki.spiffe(name)}} for name in ("old", "new", "server")]
-
-
-class DynamicSidecar(Sidecar):
-    """A sidecar that a management server steers."""
-
-    def __init__(self, folder, management):
-        self.admin_port = processes.free_port()
-        path = os.path.join(folder, "dynamic-%d.json" % self.admin_port)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(ads.dynamic_bootstrap(management.port, self.admin_port), file)
-        processes.Child.__init__(self, [sidecar_binary(), "-c", path], path[:-5] + ".log")
-        try:
-            self.wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
-
-
-@pytest.fixture
-def management(tmp_path):
-    made = ads.ManagementServer(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def dynamic(tmp_path, management):
-    """dynamic() -> a sidecar steered by `management`, once its first resources are there."""
-    started = []
-
-    def start():
-        started.append(DynamicSidecar(str(tmp_path), management))
-        return started[-1]
-    yield start
-    for sidecar in started:
-        assert sidecar.running(), sidecar.log()[-3000:]
-        assert sidecar.stop() == 0, sidecar.log()[-3000:]
 
 
 @pytest.fixture
 def roots(tmp_path):
     return pki.Authority(tmp_path, "old-root"), pki.Authority(tmp_path, "new-root")
-
-
-def tls_socket(kind, names, **options):
-    common = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_3"},
-              "tls_certificate_sds_secret_configs": [ads.sds("default")],
-              "combined_validation_context": {
-                  "default_validation_context": {"match_typed_subject_alt_names": names},
-                  "validation_context_sds_secret_config": ads.sds("ROOTCA")}, "alpn_protocols": options.pop("alpn", [])}
-    return {"name": "envoy.transport_sockets.tls", "typed_config": {
-        "@type": bootstrap.TYPE + "extensions.transport_sockets.tls.v3.%sTlsContext" % kind, "common_tls_context": common, **options}}
-
-
-def connect(port, identity, alpn=()):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.load_cert_chain(identity.chain_path, identity.key_path)
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10))
 
 
 def get(client, path="/"):
@@ -94,17 +33,6 @@ def serves(client):
 def echoes(sock):
     sock.sendall(b"ping")
     return sock.recv(4) == b"ping"
-
-
-def is_reset(sock):
-    """Ended without TLS's orderly end; read below TLS, which hides how."""
-    with socket.socket(fileno=sock.detach()) as bare:
-        bare.settimeout(10)
-        try:
-            bare.recv(10)
-            return False
-        except ConnectionResetError:
-            return True
 
 
 class Inbound:

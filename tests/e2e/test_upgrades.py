@@ -13,8 +13,9 @@ import processes
 import pytest
 import raw
 from mesh import Mesh
-from test_trust_changes import SERVER, connect, dynamic, is_reset, management, tls_socket  # noqa: F401, two are fixtures
-from websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, UPGRADES, Application, Client, Pair, ask, echo, frame, read_frame, read_to_end, reset, switch, websocket
+from steered import SERVER, connect, is_reset, tls_socket
+from websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, UPGRADES, Application, Client, Pair, ask,
+                       echo, frame, read_frame, read_to_end, reset, switch, websocket)
 
 
 @pytest.fixture
@@ -359,9 +360,7 @@ def talks(client):
     return client.hear() == (True, TEXT, b"ping")
 
 
-
-
-def test_fault_76_who_may_be_here_no_more_is_reset(management, dynamic, authority, chat):  # noqa: F811
+def test_fault_76_who_may_be_here_no_more_is_reset(management, dynamic, authority, chat):
     """A request is judged once; a conversation with every change of names and rules."""
     port = processes.free_port()
 
@@ -390,7 +389,7 @@ def test_fault_76_who_may_be_here_no_more_is_reset(management, dynamic, authorit
     new.close()
 
 
-def test_fault_76_an_upstream_that_may_be_no_more_is_left(management, dynamic, run_sidecar, authority, chat):  # noqa: F811
+def test_fault_76_an_upstream_that_may_be_no_more_is_left(management, dynamic, run_sidecar, authority, chat):
     inner, port = processes.free_port(), processes.free_port()
     run_sidecar([bootstrap.listener(inner, bootstrap.connection_manager(upgrade_configs=UPGRADES),
                                     tls=bootstrap.downstream_tls(authority.issue("server", [SERVER])))], [bootstrap.cluster(ports=[chat.port])])

@@ -12,7 +12,7 @@ import sys
 import betterproto2
 import envoy_data_plane
 from envoy_data_plane.message_pool import default_message_pool
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2
 
 TYPES = {number: name[len("TYPE_"):].lower() for name, number in descriptor_pb2.FieldDescriptorProto.Type.items()}
 WELL_KNOWN = "google.protobuf."

@@ -4,7 +4,7 @@ import os
 import ssl
 import subprocess
 
-import processes
+import control
 import raw
 
 SPIFFE = "spiffe://cluster.local/ns/default/sa/"
@@ -34,60 +34,23 @@ spec:
 """
 
 
-class ControlledMesh:
-    """Owner of the control plane's files; starts, kills and asks it."""
+class ControlledMesh(control.ControlPlane):
+    """The control plane of the shop: its policies, and what it knows of the workloads."""
 
     def __init__(self, folder, workloads, split, place):
-        self.folder = folder
+        super().__init__(folder, place.CONTROL_PORTS, place.control_host)
         self.workloads = workloads
         self.split = split
         self.place = place
-        self.grpc, self.api, self.health = place.CONTROL_PORTS
-        self.data = os.path.join(folder, "control")
-        self.control = None
-
-    # -- the control plane as a process
-
-    def control_arguments(self):
-        return [processes.binary("control-plane/tulle-control"), "--data-dir", self.data,
-                "--grpc", "%s:%d" % (self.place.control_host, self.grpc), "--api", "%s:%d" % (self.place.control_host, self.api),
-                "--health", "127.0.0.1:%d" % self.health, "--ip", self.place.control_host]
-
-    def tullectl(self, *arguments, text=None):
-        """Standard output of a command; an error tells what the command said."""
-        argv = self.place.control_argv(processes.binary("control-plane/cli/tullectl"), *self.where(), *arguments)
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False,
-                              env={**os.environ, "HOME": self.folder})
-        if done.returncode:
-            raise RuntimeError("tullectl %s: %s" % (" ".join(arguments), (done.stderr or done.stdout).strip()))
-        return done.stdout
-
-    def command(self, *arguments):
-        """How a person would type it."""
-        return " ".join(self.place.control_argv("bazel-bin/control-plane/cli/tullectl", *self.where(), *arguments))
-
-    def where(self):
-        return ["--credential-file", os.path.join(self.data, "admin.json"), "--server", "https://%s:%d" % (self.place.control_host, self.api)]
-
-    def answers(self):
-        try:
-            return os.path.exists(os.path.join(self.data, "admin.json")) and self.tullectl("status") is not None
-        except RuntimeError:
-            return False
 
     def make_tokens(self):
         for workload in self.workloads.values():
             services = sorted({workload.service, workload.name})
             flags = [flag for service in services for flag in ("--service", service)]
-            token = self.tullectl("token", "create", *flags, "--account", workload.account, "-o", "raw")
-            with open(self.token_of(workload), "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-                file.write(token)
+            self.write_token(self.token_of(workload), *flags, "--account", workload.account)
 
     def token_of(self, workload):
         return os.path.join(self.folder, workload.name + ".token")
-
-    def apply(self, policy):
-        return self.tullectl("apply", "-f", "-", text=policy)
 
     def apply_shop(self):
         self.apply(SHOP_POLICY + "---\n" + SPLIT_POLICY % (self.split["v1"], self.split["v2"]))
@@ -101,20 +64,17 @@ class ControlledMesh:
 
     # -- what it knows
 
-    def proxies(self):
-        return json.loads(self.tullectl("status", "-o", "json"))["items"]
-
     def all_in_sync(self):
         """All sidecars are connected and have acknowledged the newest version; False while the control plane cannot be asked."""
         try:
             proxies = self.proxies()
-        except (RuntimeError, subprocess.TimeoutExpired):
+        except (control.Refused, subprocess.TimeoutExpired):
             return False
         return len(proxies) >= len(self.workloads) and all(p["connected"] and p["synced"] for p in proxies)
 
     def spans(self, trace):
         """Of one trace, as the API lists them."""
-        with open(os.path.join(self.data, "admin.json"), encoding="utf-8") as file:
+        with open(self.admin_file, encoding="utf-8") as file:
             admin = json.load(file)
         context = ssl.create_default_context(cadata=admin["ca"])
         context.check_hostname = False
@@ -129,5 +89,5 @@ class ControlledMesh:
         os.makedirs(state, mode=0o700, exist_ok=True)
         for path in (state, self.token_of(workload)):
             self.place.give(path)
-        return ["--control", "%s:%d" % (self.place.control_host, self.grpc), "--token-file", self.token_of(workload), "--state-dir", state,
+        return ["--control", self.sidecars_address, "--token-file", self.token_of(workload), "--state-dir", state,
                 "--name", workload.name, "--workers", str(workload.workers)]

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 
+import control
 import netns
 import processes
 
@@ -31,7 +32,7 @@ class Loopback:
     """Each workload has ports of its own on 127.0.0.1; its program calls others by its sidecar's outbound ports."""
 
     transparent = False
-    control_host = "127.0.0.1"
+    control_host = control.Loopback
     FIRST_PORT = 20000
     CONTROL_PORTS = (20100, 20101, 20102)
     REDIS_PORT = 20099
@@ -80,9 +81,6 @@ class Loopback:
         del workload, sidecar
         return list(argv)
 
-    def control_argv(self, *argv):
-        return list(argv)
-
     def sidecar_arguments(self, workload):
         argv = ["--admin", "127.0.0.1:%d" % self.admin(workload)]
         for application, service, protocol in workload.ports(self.application_port(workload)):
@@ -117,7 +115,7 @@ class Loopback:
         return dial("127.0.0.1", self.application_port(workload))
 
     def connect_control(self, port):
-        return dial(self.control_host, port)
+        return dial(self.control_host.address, port)
 
     def record(self, demo, workload, path):
         return demo.child("recorder", [sys.executable, os.path.join(HERE, "relay.py"), str(self.door(workload)), str(self.inbound(workload)), path],
@@ -147,7 +145,7 @@ class Hosts:
         self.folder = folder
         os.chmod(folder, 0o755)
         self.network = netns.Network("tulle-demo")
-        self.control_host = self.network.hub.address
+        self.control_host = self.network.hub
         self.hosts = {}
         self.vips = {}
         self.init = self.program(processes.binary("k8s/init/tulle-init"))
@@ -177,9 +175,6 @@ class Hosts:
     def argv(self, workload, *argv, sidecar=False):
         return self.hosts[workload.tag].argv(*argv, uid=UID if sidecar else None)
 
-    def control_argv(self, *argv):
-        return self.network.hub.argv(*argv)
-
     def sidecar_arguments(self, workload):
         argv = ["--transparent", "--admin", "127.0.0.1:15000"]
         for application, service, _ in workload.ports(self.application_port(workload)):
@@ -207,7 +202,7 @@ class Hosts:
         return self.hosts[workload.tag].call(dial, "127.0.0.1", self.application_port(workload))
 
     def connect_control(self, port):
-        return self.network.hub.call(dial, self.control_host, port)
+        return self.network.hub.call(dial, self.control_host.address, port)
 
     def record(self, demo, workload, path):
         child = demo.child("recorder", self.argv(workload, sys.executable, os.path.join(HERE, "recorder.py"), "eth0", path))
@@ -226,13 +221,6 @@ class Hosts:
     def curl_door(self, workload, path):
         return "sudo ip netns exec %s curl -i http://%s:%d%s" % (
             self.network.hub.name, self.hosts[workload.tag].address, self.application_port(workload), path)
-
-    def learn_vips(self, hosts_file):
-        """From what `tullectl hosts` prints."""
-        for line in hosts_file.splitlines():
-            words = line.split("#")[0].split()
-            for name in words[1:]:
-                self.vips[name] = words[0]
 
     def close(self):
         self.network.close()

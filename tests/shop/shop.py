@@ -97,7 +97,7 @@ class Demo:
                 self.start_sidecar(workload)
             processes.wait_until(self.mesh.all_in_sync, "all sidecars have the newest configuration", 40)
             if self.place.transparent:
-                self.place.learn_vips(self.mesh.tullectl("hosts"))
+                self.place.vips = self.mesh.virtual_addresses()
             for workload in self.workloads.values():
                 self.start_service(workload)
             processes.wait_until(self.answers, "the gateway answers through all sidecars", 40)
@@ -107,8 +107,7 @@ class Demo:
             raise
 
     def start_control(self):
-        argv = self.mesh.control_arguments() + ["--svid-ttl", SVID_TTL]
-        self.control = self.child("control", self.place.control_argv(*argv))
+        self.control = self.child("control", self.mesh.control_argv("--svid-ttl", SVID_TTL))
         processes.wait_until(self.mesh.answers, "the control plane answers", 20)
 
     def start_service(self, workload):
