@@ -322,3 +322,8 @@ def test_the_length_of_a_function_is_seen():
 def test_packages_are_private_by_default():
     wrong = [b for b in tracked("**/BUILD.bazel") if not b.startswith("third_party/") and "default_visibility" not in read(b)]
     assert not wrong, "say package(default_visibility = [\"//visibility:private\"]):\n" + "\n".join(wrong)
+
+
+def test_each_fault_of_the_list_has_a_test():
+    done = subprocess.run([os.path.join(ROOT, "scripts", "faults")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
