@@ -21,7 +21,7 @@ std::string NewSerial(KeySource& keys) {
   return serial;
 }
 
-// What a root says of itself, in its own certificate and in one that another root signs for it.
+// The fields of a root certificate, whether self-signed or signed by another root.
 CertificateFields RootFields(const SpiffeId& id, const PrivateKey& key, KeySource& keys) {
   CertificateFields fields;
   // The subject differs from root to root, so that a bundle of two is readable and path building
@@ -62,55 +62,57 @@ absl::StatusOr<Authority> Authority::FromPem(std::string_view certificate_pem,
   const Certificate& root = certificates->front();
   if (!root.is_ca() || !Matches(root, key->native()) || !CanSign(*key)) {
     return absl::InvalidArgumentError(
-        "the CA certificate and key do not belong together, or are not those of a CA; give the "
+        "the CA certificate and key do not match, or are not a CA's; use the "
         "pair that the control plane wrote (P-256 or Ed25519)");
   }
   if (root.uri_sans().size() != 1) {
     return absl::InvalidArgumentError(
-        "the CA certificate names no trust domain; its one URI SAN must be spiffe://TRUST-DOMAIN");
+        "the CA certificate has no trust domain; its only URI SAN must be spiffe://TRUST-DOMAIN");
   }
   auto id = SpiffeId::Parse(root.uri_sans().front());
   if (!id.ok()) return id.status();
   if (!id->path().empty()) {
     return absl::InvalidArgumentError(
-        "the CA certificate is a workload's; its URI SAN must be spiffe://TRUST-DOMAIN, no path");
+        "the CA certificate belongs to a workload; its URI SAN must be spiffe://TRUST-DOMAIN, no "
+        "path");
   }
   return Authority(*std::move(id), root, *std::move(key));
 }
 
-absl::StatusOr<Certificate> Authority::Issue(const SvidOrder& order, KeySource& keys,
+absl::StatusOr<Certificate> Authority::Issue(const SvidRequest& request, KeySource& keys,
                                              std::int64_t now) const {
-  if (order.id.trust_domain() != trust_domain() || order.id.path().empty()) {
+  if (request.id.trust_domain() != trust_domain() || request.id.path().empty()) {
     return absl::InvalidArgumentError("this CA issues for workloads of spiffe://" +
                                       std::string(trust_domain()) + " only, not for " +
-                                      order.id.ToString());
+                                      request.id.ToString());
   }
-  const KeyAlgorithm algorithm = AlgorithmOf(order.public_key);
+  const KeyAlgorithm algorithm = AlgorithmOf(request.public_key);
   if (algorithm != KeyAlgorithm::kP256 && algorithm != KeyAlgorithm::kEd25519) {
-    return absl::InvalidArgumentError("only P-256 and Ed25519 keys are certified; make a new key");
+    return absl::InvalidArgumentError(
+        "unsupported key: only P-256 and Ed25519 keys are signed; create a new key");
   }
   CertificateFields fields;
   fields.serial = NewSerial(keys);
   fields.not_before = std::max(now - kBackdateSeconds, certificate_.not_before());
-  fields.not_after = std::min(now + order.lifetime_seconds, certificate_.not_after());
+  fields.not_after = std::min(now + request.lifetime_seconds, certificate_.not_after());
   if (fields.not_after <= now) {
     return absl::FailedPreconditionError(
-        "the root certificate has ended, or the lifetime asked for is not positive; rotate the "
+        "the root certificate has expired, or the requested lifetime is not positive; rotate the "
         "root with: tullectl cert rotate");
   }
-  fields.names = {{order.id.ToString()}, order.dns_names, order.ip_addresses};
+  fields.names = {{request.id.ToString()}, request.dns_names, request.ip_addresses};
   fields.names_critical = true;  // the subject is empty
   fields.basic_constraints = "critical,CA:FALSE";
   fields.key_usage = "critical,digitalSignature";
   fields.extended_key_usage = "serverAuth,clientAuth";
-  return BuildCertificate(fields, order.public_key, &certificate_, key_.native());
+  return BuildCertificate(fields, request.public_key, &certificate_, key_.native());
 }
 
 absl::StatusOr<Certificate> Authority::CrossSign(const Authority& successor, KeySource& keys,
                                                  std::int64_t now) const {
   if (successor.trust_domain() != trust_domain()) {
     return absl::InvalidArgumentError("a root of " + std::string(trust_domain()) +
-                                      " vouches for roots of that trust domain only, not of " +
+                                      " can cross-sign roots of that trust domain only, not of " +
                                       std::string(successor.trust_domain()));
   }
   CertificateFields fields = RootFields(successor.id_, successor.key_, keys);
@@ -119,7 +121,7 @@ absl::StatusOr<Certificate> Authority::CrossSign(const Authority& successor, Key
   fields.not_after = std::min(certificate_.not_after(), theirs.not_after());
   if (fields.not_after <= now) {
     return absl::FailedPreconditionError(
-        "a root that has ended vouches for none: sidecars need new join tokens");
+        "an expired root cannot cross-sign: sidecars need new join tokens");
   }
   return BuildCertificate(fields, successor.key_.native(), &certificate_, key_.native());
 }

@@ -1,10 +1,9 @@
 // A certificate authority: one self-signed root and its key, issuing leaf SVIDs.
-//
-// Immutable after creation; Issue may be called from any thread if the KeySource allows it. Times
-// are seconds since the epoch, passed in. Rotation is a matter of whom one trusts: create a second
-// Authority, put both certificates in the TrustBundle, let all acknowledge, issue from the new one,
-// drop the old one. The caller keeps the PEM (the key's with mode 0600).
-// Source: SPIFFE X509-SVID.md sections 2 to 4.
+// || Immutable after creation; Issue may be called from any thread if the KeySource allows it.
+// Times are seconds since the epoch, passed in. To rotate, create a second Authority, put both
+// certificates in the TrustBundle, wait until all have acknowledged it, issue from the new one, and
+// remove the old one. The caller stores the PEM (the key's with mode 0600). Source: SPIFFE
+// X509-SVID.md sections 2 to 4.
 #pragma once
 
 #include <openssl/base.h>
@@ -25,7 +24,7 @@ inline constexpr std::int64_t kBackdateSeconds = 5 * 60;
 inline constexpr std::int64_t kSvidLifetimeSeconds = 24 * 3600;
 inline constexpr std::int64_t kRootLifetimeSeconds = std::int64_t{3650} * 24 * 3600;
 
-struct SvidOrder {
+struct SvidRequest {
   SpiffeId id;
   EVP_PKEY* public_key;  // P-256 or Ed25519; borrowed for the call
   std::int64_t lifetime_seconds = kSvidLifetimeSeconds;
@@ -43,15 +42,15 @@ class Authority {
   static absl::StatusOr<Authority> FromPem(std::string_view certificate_pem,
                                            std::string_view key_pem);
 
-  // The leaf is valid from five minutes ago and ends no later than its issuer. Fails when the
-  // order's trust domain is another one, when the key's kind is not taken, or when the root has
-  // ended.
-  absl::StatusOr<Certificate> Issue(const SvidOrder& order, KeySource& keys,
+  // The leaf is valid from five minutes ago and expires no later than its issuer. Fails when the
+  // request is for another trust domain, when the key type is not supported, or when the root has
+  // expired.
+  absl::StatusOr<Certificate> Issue(const SvidRequest& request, KeySource& keys,
                                     std::int64_t now) const;
 
-  // A certificate for the successor's name and key, signed by this root: whoever believes this root
-  // alone can verify what the successor issues. Fails when the trust domains differ, or when one of
-  // the two has ended.
+  // A certificate for the successor's name and key, signed by this root: a client that trusts only
+  // this root can verify what the successor issues. Fails when the trust domains differ, or when
+  // either root has expired.
   absl::StatusOr<Certificate> CrossSign(const Authority& successor, KeySource& keys,
                                         std::int64_t now) const;
 

@@ -14,7 +14,7 @@ const SpiffeId kPost = *SpiffeId::ForWorkload("cluster.local", "default", "post"
 
 class AuthorityTest : public ::testing::Test {
  protected:
-  VerifyResult Judge(const Certificate& leaf, const TrustBundle& bundle, std::int64_t now) {
+  VerifyResult Verify(const Certificate& leaf, const TrustBundle& bundle, std::int64_t now) {
     const std::string_view chain[] = {leaf.der()};
     return VerifyPeer(chain, bundle, now, {});
   }
@@ -28,7 +28,7 @@ class AuthorityTest : public ::testing::Test {
 TEST_F(AuthorityTest, IssuesWhatVerifyPeerAccepts) {
   const auto leaf = ca_.Issue({kPost, key_.native(), kSvidLifetimeSeconds, {}, {}}, keys_, kNow);
   ASSERT_TRUE(leaf.ok()) << leaf.status();
-  const auto verdict = Judge(*leaf, bundle_, kNow);
+  const auto verdict = Verify(*leaf, bundle_, kNow);
   ASSERT_TRUE(std::holds_alternative<PeerIdentity>(verdict));
   EXPECT_EQ(std::get<PeerIdentity>(verdict).id, kPost);
 }
@@ -39,7 +39,7 @@ TEST_F(AuthorityTest, SurvivesAReload) {
   EXPECT_EQ(reloaded->trust_domain(), "cluster.local");
   const auto leaf =
       reloaded->Issue({kPost, key_.native(), kSvidLifetimeSeconds, {}, {}}, keys_, kNow);
-  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Judge(*leaf, bundle_, kNow)));
+  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Verify(*leaf, bundle_, kNow)));
 }
 
 TEST_F(AuthorityTest, RefusesAKeyThatIsNotItsOwn) {
@@ -79,12 +79,12 @@ TEST_F(AuthorityTest, RootsRotateWithOverlap) {
   const auto next = *Authority::CreateRoot("cluster.local", keys_, kNow);
   const auto old_leaf = *ca_.Issue({kPost, key_.native(), 3600, {}, {}}, keys_, kNow);
   const auto new_leaf = *next.Issue({kPost, key_.native(), 3600, {}, {}}, keys_, kNow);
-  EXPECT_TRUE(std::holds_alternative<VerifyError>(Judge(new_leaf, bundle_, kNow)));
+  EXPECT_TRUE(std::holds_alternative<VerifyError>(Verify(new_leaf, bundle_, kNow)));
   ASSERT_TRUE(bundle_.Add("cluster.local", {next.certificate()}).ok());
-  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Judge(old_leaf, bundle_, kNow)));
-  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Judge(new_leaf, bundle_, kNow)));
+  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Verify(old_leaf, bundle_, kNow)));
+  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Verify(new_leaf, bundle_, kNow)));
   const auto only_new = TrustBundle::OfDomain("cluster.local", {next.certificate()});
-  EXPECT_TRUE(std::holds_alternative<VerifyError>(Judge(old_leaf, only_new, kNow)));
+  EXPECT_TRUE(std::holds_alternative<VerifyError>(Verify(old_leaf, only_new, kNow)));
 }
 
 TEST_F(AuthorityTest, EqualSeedsGiveEqualCertificates) {

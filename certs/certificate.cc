@@ -23,7 +23,7 @@ constexpr std::size_t kMaxCertificateBytes = 64 * 1024;
 absl::Status BadCertificate(std::string_view what) {
   ERR_clear_error();
   return absl::InvalidArgumentError(
-      std::string(what) + "; look at the certificate with: openssl x509 -noout -text -in FILE");
+      std::string(what) + "; inspect the certificate with: openssl x509 -noout -text -in FILE");
 }
 
 std::optional<std::int64_t> ToEpochSeconds(const ASN1_TIME* time) {
@@ -81,7 +81,7 @@ bool Certificate::ReadSans(X509* x509, Facts* facts) {
   int critical = -1;
   bssl::UniquePtr<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(x509, NID_subject_alt_name, &critical, nullptr)));
-  if (names == nullptr) return critical == -1;  // -1: no such extension; else it is damaged
+  if (names == nullptr) return critical == -1;  // -1: no such extension; otherwise it is malformed
   facts->has_san = true;
   facts->san_is_critical = critical > 0;
   for (const GENERAL_NAME* name : names.get()) {
@@ -101,13 +101,13 @@ bool Certificate::ReadSans(X509* x509, Facts* facts) {
 absl::StatusOr<Certificate> Certificate::FromNative(X509* certificate) {
   auto facts = std::make_shared<Facts>();
   facts->der = DerOf(certificate);
-  if (facts->der.empty()) return BadCertificate("a certificate cannot be encoded");
+  if (facts->der.empty()) return BadCertificate("cannot encode certificate");
   const auto not_before = ToEpochSeconds(X509_get0_notBefore(certificate));
   const auto not_after = ToEpochSeconds(X509_get0_notAfter(certificate));
-  if (!not_before || !not_after) return BadCertificate("a certificate's validity is malformed");
+  if (!not_before || !not_after) return BadCertificate("malformed validity in certificate");
   if ((X509_get_extension_flags(certificate) & EXFLAG_INVALID) != 0 ||
       !ReadSans(certificate, facts.get())) {
-    return BadCertificate("an extension of a certificate is malformed");
+    return BadCertificate("malformed extension in certificate");
   }
   facts->not_before = *not_before;
   facts->not_after = *not_after;
@@ -121,12 +121,12 @@ absl::StatusOr<Certificate> Certificate::FromNative(X509* certificate) {
 }
 
 absl::StatusOr<Certificate> Certificate::FromDer(std::string_view der) {
-  if (der.size() > kMaxCertificateBytes) return BadCertificate("a certificate is over 64 KiB");
+  if (der.size() > kMaxCertificateBytes) return BadCertificate("certificate exceeds 64 KiB");
   const auto* at = reinterpret_cast<const std::uint8_t*>(der.data());
   const auto* end = at + der.size();
   bssl::UniquePtr<X509> x509(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  if (x509 == nullptr) return BadCertificate("a certificate is not valid DER");
-  if (at != end) return BadCertificate("bytes follow a certificate");
+  if (x509 == nullptr) return BadCertificate("invalid certificate: not DER");
+  if (at != end) return BadCertificate("unexpected bytes after a certificate");
   return FromNative(x509.get());
 }
 
@@ -141,7 +141,7 @@ absl::StatusOr<std::vector<Certificate>> ParsePemCertificates(std::string_view p
     if (!certificate.ok()) return certificate.status();
     certificates.push_back(*std::move(certificate));
   }
-  if (certificates.empty()) return BadCertificate("there is no certificate in this PEM text");
+  if (certificates.empty()) return BadCertificate("no certificate found in the PEM text");
   return certificates;
 }
 

@@ -19,8 +19,8 @@ namespace tulle::certs {
 
 class Certificate {
  public:
-  // Fails on anything that is not exactly one well-formed certificate, a SAN extension that cannot
-  // be read included.
+  // Fails on anything other than exactly one well-formed certificate, including an unreadable SAN
+  // extension.
   static absl::StatusOr<Certificate> FromDer(std::string_view der);
   // Facts and DER of a certificate that was built in memory.
   static absl::StatusOr<Certificate> FromNative(X509* certificate);
@@ -38,7 +38,7 @@ class Certificate {
   bool has_san() const { return facts_->has_san; }
   bool san_is_critical() const { return facts_->san_is_critical; }
   bool is_ca() const { return facts_->is_ca; }
-  // SHA-256 of the DER, lower-case hex: XFCC's Hash.
+  // SHA-256 of the DER, lower-case hex: Hash in XFCC.
   const std::string& sha256() const { return facts_->sha256; }
 
   X509* native() const { return x509_.get(); }

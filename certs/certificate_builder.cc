@@ -15,7 +15,7 @@ namespace {
 
 absl::Status CannotBuild(std::string_view what) {
   ERR_clear_error();
-  return absl::InvalidArgumentError("a certificate cannot be built: " + std::string(what));
+  return absl::InvalidArgumentError("cannot build certificate: " + std::string(what));
 }
 
 bool AddName(GENERAL_NAMES* names, int type, int string_type, std::string_view value) {
@@ -103,15 +103,15 @@ absl::StatusOr<Certificate> BuildCertificate(const CertificateFields& fields, EV
   if (!X509_set_version(x509.get(), X509_VERSION_3) || !SetSerial(x509.get(), fields.serial) ||
       !SetTimes(x509.get(), fields) || !AddSubjectEntry(subject, "O", fields.organization) ||
       !AddSubjectEntry(subject, "CN", fields.common_name)) {
-    return CannotBuild("its serial, validity or subject is out of range");
+    return CannotBuild("serial, validity or subject out of range");
   }
   X509* signer = issuer == nullptr ? x509.get() : issuer->native();
   if (!X509_set_issuer_name(x509.get(), X509_get_subject_name(signer)) ||
       !X509_set_pubkey(x509.get(), public_key) || !AddExtensions(x509.get(), signer, fields)) {
-    return CannotBuild("a name or extension cannot be encoded; check its DNS names and addresses");
+    return CannotBuild("cannot encode a name or extension; check the DNS names and addresses");
   }
   if (!X509_sign(x509.get(), issuer_key, DigestFor(issuer_key))) {
-    return CannotBuild("the issuer's key cannot sign; P-256 and Ed25519 can");
+    return CannotBuild("the issuer's key cannot sign; use P-256 or Ed25519");
   }
   return Certificate::FromNative(x509.get());
 }

@@ -1,5 +1,5 @@
-// Puts a certificate together field by field and signs it: the mechanism under Authority, and under
-// the test fixtures that make certificates which Authority never would.
+// Builds a certificate field by field and signs it: used by Authority, and by test fixtures for
+// certificates that Authority would never issue.
 #pragma once
 
 #include <openssl/base.h>
@@ -18,7 +18,7 @@ namespace tulle::certs {
 struct AlternativeNames {
   std::vector<std::string> uris = {};
   std::vector<std::string> dns = {};
-  std::vector<std::string> ips = {};  // as text; one that is not an address fails the building
+  std::vector<std::string> ips = {};  // as text; an invalid address is an error
 
   bool empty() const { return uris.empty() && dns.empty() && ips.empty(); }
 };

@@ -25,7 +25,7 @@ absl::StatusOr<std::string> DerOf(std::string_view text) {
   if (!blocks.ok()) return blocks.status();
   if (blocks->empty() || (blocks->front().label != "CERTIFICATE REQUEST" &&
                           blocks->front().label != "NEW CERTIFICATE REQUEST")) {
-    return BadRequest("the PEM text is not a certificate request");
+    return BadRequest("the PEM text does not contain a certificate request");
   }
   return blocks->front().der;
 }
@@ -37,19 +37,19 @@ bool IsAccepted(KeyAlgorithm algorithm) {
 }  // namespace
 
 absl::StatusOr<CertificateRequest> CertificateRequest::Parse(std::string_view pem_or_der) {
-  if (pem_or_der.size() > kMaxBytes) return BadRequest("the certificate request is over 64 KiB");
+  if (pem_or_der.size() > kMaxBytes) return BadRequest("certificate request exceeds 64 KiB");
   const auto der = DerOf(pem_or_der);
   if (!der.ok()) return der.status();
   const auto* at = reinterpret_cast<const std::uint8_t*>(der->data());
   const auto* end = at + der->size();
   bssl::UniquePtr<X509_REQ> request(d2i_X509_REQ(nullptr, &at, static_cast<long>(der->size())));
-  if (request == nullptr || at != end) return BadRequest("the certificate request is malformed");
+  if (request == nullptr || at != end) return BadRequest("malformed certificate request");
   bssl::UniquePtr<EVP_PKEY> key(X509_REQ_get_pubkey(request.get()));
   if (key == nullptr || !IsAccepted(AlgorithmOf(key.get()))) {
-    return BadRequest("the certificate request's key is neither P-256 nor Ed25519");
+    return BadRequest("unsupported key in the certificate request: must be P-256 or Ed25519");
   }
   if (X509_REQ_verify(request.get(), key.get()) != 1) {
-    return BadRequest("the certificate request is not signed by its own key");
+    return BadRequest("the certificate request must be signed by its own key");
   }
   return CertificateRequest(std::shared_ptr<EVP_PKEY>(key.release(), EVP_PKEY_free));
 }

@@ -1,7 +1,6 @@
 // Certificate signing requests (PKCS#10, RFC 2986).
-//
-// A request proves possession of a key and carries nothing else: names that it asks for are not
-// even read, since the identity comes from the caller's token or certificate (faults.md 40).
+// || A request proves possession of a key and nothing else: requested names are not even read,
+// because the identity comes from the caller's token or certificate.
 #pragma once
 
 #include <openssl/base.h>
@@ -21,7 +20,7 @@ class CertificateRequest {
  public:
   static constexpr std::size_t kMaxBytes = 64 * 1024;
 
-  // PEM or DER. Fails unless the signature is the key's own and the key is P-256 or Ed25519.
+  // PEM or DER. Fails unless the request is signed by its own key and the key is P-256 or Ed25519.
   static absl::StatusOr<CertificateRequest> Parse(std::string_view pem_or_der);
 
   EVP_PKEY* public_key() const { return key_.get(); }

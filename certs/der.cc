@@ -25,9 +25,9 @@ bool LastErrorIsEndOfText() {
 }  // namespace
 
 absl::StatusOr<std::vector<PemBlock>> ParsePem(std::string_view text, const PemLimits& limits) {
-  if (text.size() > limits.max_bytes) return BadPem("the PEM text is too long");
+  if (text.size() > limits.max_bytes) return BadPem("PEM text too long");
   bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  if (bio == nullptr) return BadPem("no memory to read the PEM text");
+  if (bio == nullptr) return BadPem("out of memory while reading PEM");
   std::vector<PemBlock> blocks;
   ERR_clear_error();
   while (true) {
@@ -36,7 +36,7 @@ absl::StatusOr<std::vector<PemBlock>> ParsePem(std::string_view text, const PemL
     std::uint8_t* bytes = nullptr;
     long length = 0;
     if (!PEM_read_bio(bio.get(), &label, &header, &bytes, &length)) {
-      if (!LastErrorIsEndOfText()) return BadPem("a PEM block is damaged");
+      if (!LastErrorIsEndOfText()) return BadPem("invalid PEM block");
       ERR_clear_error();
       return blocks;
     }
@@ -44,8 +44,8 @@ absl::StatusOr<std::vector<PemBlock>> ParsePem(std::string_view text, const PemL
     const bool has_headers = header[0] != '\0';
     OPENSSL_free(label);
     OPENSSL_free(header);
-    if (has_headers) return BadPem("a PEM block is encrypted or has headers");
-    if (blocks.size() == limits.max_blocks) return BadPem("the PEM text has too many blocks");
+    if (has_headers) return BadPem("unsupported PEM block: encrypted or with headers");
+    if (blocks.size() == limits.max_blocks) return BadPem("too many PEM blocks");
     blocks.push_back(std::move(block));
   }
 }

@@ -1,6 +1,5 @@
-// DER and PEM plumbing shared by the packages of certs: bounded PEM reading, marshalling, hashes.
-//
-// Pure functions, any thread. Foreign text is bounded before it is decoded. Source: RFC 7468.
+// DER and PEM primitives of certs: bounded PEM reading, marshalling, hashes.
+// || Pure functions, any thread. Untrusted text is bounded before it is decoded. Source: RFC 7468.
 #pragma once
 
 #include <openssl/bytestring.h>
@@ -26,8 +25,8 @@ struct PemBlock {
   std::string der;
 };
 
-// All blocks in their order. Text between blocks is skipped, as openssl writes such. A block that
-// cannot be decoded fails the whole text.
+// All blocks in order. Text between blocks is skipped, because openssl writes such text. A block
+// that cannot be decoded fails the whole text.
 absl::StatusOr<std::vector<PemBlock>> ParsePem(std::string_view text, const PemLimits& limits);
 std::string EncodePem(std::string_view label, std::string_view der);
 

@@ -45,8 +45,8 @@ bool IsAcceptable(const EVP_PKEY* key) {
 }
 
 absl::StatusOr<PrivateKey> Accept(bssl::UniquePtr<EVP_PKEY> key) {
-  if (key == nullptr) return BadKey("the private key cannot be read");
-  if (!IsAcceptable(key.get())) return BadKey("the private key's kind is not supported");
+  if (key == nullptr) return BadKey("invalid private key");
+  if (!IsAcceptable(key.get())) return BadKey("unsupported private key type");
   return PrivateKey::Wrap(std::move(key));
 }
 
@@ -92,7 +92,7 @@ PrivateKey PrivateKey::Wrap(bssl::UniquePtr<EVP_PKEY> key) {
 absl::StatusOr<PrivateKey> PrivateKey::FromPkcs8(std::string_view der) {
   CBS cbs = ToCbs(der);
   bssl::UniquePtr<EVP_PKEY> key(EVP_parse_private_key(&cbs));
-  if (key != nullptr && CBS_len(&cbs) != 0) return BadKey("bytes follow the private key");
+  if (key != nullptr && CBS_len(&cbs) != 0) return BadKey("unexpected bytes after the private key");
   return Accept(std::move(key));
 }
 
@@ -106,7 +106,7 @@ absl::StatusOr<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
       return Accept(ParseTraditional(block.label, &cbs));
     }
   }
-  return BadKey("there is no private key in this PEM text");
+  return BadKey("no private key found in the PEM text");
 }
 
 std::string PrivateKey::ToPkcs8() const {

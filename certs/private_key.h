@@ -1,9 +1,8 @@
-// Private keys: P-256 (the default everywhere) and Ed25519 (simulation, and whoever brings one).
-//
-// PrivateKey is an immutable, shared value, safe to use from any thread. Its bytes leave it only
-// through ToPkcs8*: never log the result.
-// KeySource is the seam of key generation: the real one draws from the system's randomness, the
-// seeded one gives the simulator equal keys (and Ed25519's equal signatures) for equal seeds.
+// Private keys: P-256 (the default everywhere) and Ed25519 (simulation, and user-supplied keys).
+// || PrivateKey is an immutable, shared value, safe to use from any thread. Its bytes are only
+// available through ToPkcs8*: never log the result. KeySource is the seam of key generation: the
+// real one uses the system's randomness, the seeded one gives the simulator equal keys (and equal
+// Ed25519 signatures) for equal seeds.
 #pragma once
 
 #include <openssl/base.h>
@@ -23,8 +22,8 @@ enum class KeyAlgorithm { kP256, kEd25519, kRsa, kOther };
 
 class PrivateKey {
  public:
-  // An RSA or P-384 key of at least 2048 bits is taken too when it comes from a file (a server's
-  // own certificate); Tulle's CA signs none of them.
+  // RSA keys of at least 2048 bits and P-384 keys are also accepted from a file (a server's own
+  // certificate); Tulle's CA does not sign them.
   static absl::StatusOr<PrivateKey> FromPem(std::string_view pem);
   static absl::StatusOr<PrivateKey> FromPkcs8(std::string_view der);
   static PrivateKey Wrap(bssl::UniquePtr<EVP_PKEY> key);
@@ -51,7 +50,7 @@ class KeySource {
  public:
   virtual ~KeySource() = default;
   virtual PrivateKey Generate() = 0;
-  // Bytes for serial numbers: unguessable in the real one.
+  // Random bytes for serial numbers: unpredictable in the real one.
   virtual void FillRandom(std::span<std::uint8_t> out) = 0;
 };
 
@@ -61,7 +60,7 @@ class SystemKeySource final : public KeySource {
   void FillRandom(std::span<std::uint8_t> out) override;
 };
 
-// For simulation and tests only: whoever knows the seed knows the keys.
+// For simulation and tests only: anyone who knows the seed knows the keys.
 class SeededKeySource final : public KeySource {
  public:
   explicit SeededKeySource(std::uint64_t seed) : seed_(seed) {}

@@ -42,7 +42,7 @@ TEST(PrivateKey, EqualSeedsGiveEqualKeysAndBytes) {
   EXPECT_NE(x, z);
 }
 
-// What `openssl ecparam -genkey` writes.
+// The output of `openssl ecparam -genkey`.
 TEST(PrivateKey, ReadsTraditionalEcKeys) {
   const auto key = PrivateKey::FromPem(
       "-----BEGIN EC PRIVATE KEY-----\n"

@@ -55,7 +55,7 @@ absl::StatusOr<SanMatcher> SanMatcher::Make(SanType type, SanMatch match, std::s
   options.set_case_sensitive(!ignore_case);
   auto regex = std::make_shared<re2::RE2>(matcher.pattern_, options);
   if (!regex->ok()) {
-    return absl::InvalidArgumentError("a SAN matcher's regex is not valid RE2: " + regex->error() +
+    return absl::InvalidArgumentError("invalid regex in SAN matcher (RE2): " + regex->error() +
                                       "; see the RE2 syntax page");
   }
   matcher.regex_ = std::move(regex);

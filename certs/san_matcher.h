@@ -23,14 +23,14 @@ enum class SanMatch { kExact, kPrefix, kSuffix, kContains, kRegex };
 
 class SanMatcher {
  public:
-  // Fails on a regular expression that RE2 does not take. A regex must match the whole name.
+  // Fails on a regular expression that is not valid RE2. A regex must match the whole name.
   static absl::StatusOr<SanMatcher> Make(SanType type, SanMatch match, std::string pattern,
                                          bool ignore_case = false);
   static SanMatcher ExactUri(std::string uri);
   // An exact DNS pattern is a host name: a certificate's "*.example.com" covers one label of it.
   static SanMatcher ExactDns(std::string host);
 
-  // Whether both admit the same names for the same reason.
+  // Whether both accept the same names for the same reason.
   bool operator==(const SanMatcher& other) const {
     return type_ == other.type_ && match_ == other.match_ && ignore_case_ == other.ignore_case_ &&
            pattern_ == other.pattern_;
@@ -54,7 +54,7 @@ class SanMatcher {
   std::shared_ptr<const re2::RE2> regex_;
 };
 
-// True if the list is empty (any name will do) or one of its entries matches.
+// True if the list is empty (any name matches) or one of its entries matches.
 bool MatchesAny(std::span<const SanMatcher> matchers, const Certificate& certificate);
 
 }  // namespace tulle::certs

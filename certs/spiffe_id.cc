@@ -76,8 +76,8 @@ bool SpiffeId::IsTrustDomain(std::string_view text) {
 }
 
 absl::StatusOr<SpiffeId> SpiffeId::Parse(std::string_view uri) {
-  if (uri.size() > kMaxUriBytes) return Malformed("a SPIFFE ID is longer than 2048 bytes");
-  if (!HasScheme(uri)) return Malformed("a SPIFFE ID does not begin with spiffe://");
+  if (uri.size() > kMaxUriBytes) return Malformed("SPIFFE ID exceeds 2048 bytes");
+  if (!HasScheme(uri)) return Malformed("SPIFFE ID must begin with spiffe://");
   const std::string_view rest = uri.substr(kScheme.size());
   const std::size_t slash = std::min(rest.find('/'), rest.size());
   if (!IsTrustDomain(rest.substr(0, slash))) {
@@ -96,7 +96,7 @@ absl::StatusOr<SpiffeId> SpiffeId::Parse(std::string_view uri) {
 }
 
 absl::StatusOr<SpiffeId> SpiffeId::ForTrustDomain(std::string_view trust_domain) {
-  if (!IsTrustDomain(trust_domain)) return Malformed("this is not the name of a trust domain");
+  if (!IsTrustDomain(trust_domain)) return Malformed("invalid trust domain");
   std::string uri(kScheme);
   uri.append(trust_domain);
   return Parse(uri);
@@ -106,7 +106,7 @@ absl::StatusOr<SpiffeId> SpiffeId::ForWorkload(std::string_view trust_domain,
                                                std::string_view namespace_name,
                                                std::string_view service_account) {
   if (!IsTrustDomain(trust_domain) || !IsSegment(namespace_name) || !IsSegment(service_account)) {
-    return Malformed("a trust domain, namespace or service account cannot be part of a SPIFFE ID");
+    return Malformed("invalid trust domain, namespace or service account for a SPIFFE ID");
   }
   std::string uri(kScheme);
   uri.append(trust_domain).append("/ns/").append(namespace_name);

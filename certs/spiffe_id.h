@@ -19,8 +19,9 @@ class SpiffeId {
   static constexpr std::size_t kMaxUriBytes = 2048;
   static constexpr std::size_t kMaxTrustDomainBytes = 255;
 
-  // The scheme is read in any case and kept in lower case; everything else must already be in its
-  // one valid form. A certificate's SAN must equal ToString() byte for byte: VerifyPeer sees to it.
+  // The scheme is accepted in any case and stored in lower case; everything else must already be in
+  // its canonical form. A certificate's SAN must equal ToString() byte for byte, which VerifyPeer
+  // checks.
   static absl::StatusOr<SpiffeId> Parse(std::string_view uri);
 
   static absl::StatusOr<SpiffeId> ForTrustDomain(std::string_view trust_domain);

@@ -90,8 +90,8 @@ const RootSet* TrustBundle::RootsForUnnamed() const {
   return domains_.size() == 1 ? domains_.begin()->second.get() : nullptr;
 }
 
-// A domain that is new may take peers from the roots of any domain, or leave those without a name
-// without roots: then nothing is promised.
+// A new domain may take away the roots used for peers without a SPIFFE ID, or those of any domain:
+// then the result is unknown.
 bool TrustBundle::Covers(const TrustBundle& other) const {
   if ((any_ == nullptr) != (other.any_ == nullptr)) return false;
   if (any_ != nullptr && !certs::Covers(*any_, *other.any_)) return false;

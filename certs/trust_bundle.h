@@ -1,9 +1,8 @@
-// Whom to believe: the root certificates of one or more trust domains.
-//
-// A value that is built once and then shared immutably between threads. A CA of one trust domain
-// never vouches for another (SPIFFE X509-SVID.md section 5): roots are kept apart by domain.
-// A bundle "of any domain" is what a plain trusted_ca file gives: no domain is known, so its roots
-// vouch for whatever they signed, and names are left to the SAN matchers.
+// The trusted root certificates of one or more trust domains.
+// || Built once and then shared immutably between threads. A CA of one trust domain never vouches
+// for another (SPIFFE X509-SVID.md section 5): roots are kept apart by domain. A bundle "of any
+// domain" results from a plain trusted_ca file: no domain is known, so its roots are accepted for
+// every name, and the SAN matchers restrict the names.
 #pragma once
 
 #include <openssl/base.h>
@@ -28,23 +27,24 @@ struct RootSet {
 
 class TrustBundle {
  public:
-  TrustBundle() = default;  // believes nobody
+  TrustBundle() = default;  // trusts no peer
   static TrustBundle OfAnyDomain(std::vector<Certificate> roots);
   static TrustBundle OfDomain(std::string_view trust_domain, std::vector<Certificate> roots);
-  // PEM text with one root or more.
+  // PEM text with at least one root.
   static absl::StatusOr<TrustBundle> AnyDomainFromPem(std::string_view pem);
   static absl::StatusOr<TrustBundle> FromPem(std::string_view trust_domain, std::string_view pem);
 
   // Adds roots to a domain (root rotation: old and new together) or a further domain.
   absl::Status Add(std::string_view trust_domain, std::vector<Certificate> roots);
 
-  // The roots that may vouch for this domain; null if there are none.
+  // The roots trusted for this domain; null if there are none.
   const RootSet* RootsFor(std::string_view trust_domain) const;
-  // The roots for peers that carry no SPIFFE ID: those of any domain, else those of the only one.
+  // The roots for peers without a SPIFFE ID: those of any domain, otherwise those of the only
+  // domain.
   const RootSet* RootsForUnnamed() const;
 
-  // Whether whoever `other` vouches for is vouched for here too, whatever his trust domain. False
-  // when that cannot be told by the roots alone.
+  // Whether every peer that `other` trusts is trusted here too, whatever its trust domain. False
+  // when the roots alone do not prove it.
   bool Covers(const TrustBundle& other) const;
 
   bool knows_any_domain() const { return any_ != nullptr; }
@@ -52,7 +52,7 @@ class TrustBundle {
   std::vector<std::string> trust_domains() const;
   // All roots as PEM, by domain, then in the order they were added.
   std::string ToPem() const;
-  // Equal for equal content whatever the order in which roots were added: lower-case hex.
+  // Equal for equal content regardless of the order in which roots were added: lower-case hex.
   std::string ContentHash() const;
 
  private:

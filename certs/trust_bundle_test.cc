@@ -42,7 +42,7 @@ TEST(TrustBundle, CoversWhatAddsRootsOnly) {
   EXPECT_TRUE(narrow.Covers(narrow));
   EXPECT_TRUE(wide.Covers(narrow));
   EXPECT_FALSE(narrow.Covers(wide));
-  // Another domain leaves peers without a name without roots.
+  // With another domain, peers without a SPIFFE ID have no roots.
   TrustBundle both = a.Bundle();
   ASSERT_TRUE(both.Add("b", {b.authority().certificate()}).ok());
   EXPECT_FALSE(both.Covers(narrow));

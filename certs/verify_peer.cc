@@ -40,7 +40,7 @@ std::variant<SpiffeId, VerifyError> ReadSpiffeId(const Certificate& leaf) {
   if (leaf.uri_sans().size() != 1) {
     return Fail(VerifyFailure::kBadSpiffeId,
                 "the peer's certificate has " + std::to_string(leaf.uri_sans().size()) +
-                    " URI SANs, an SVID has exactly one; issue it anew with one SPIFFE ID");
+                    " URI SANs, an SVID has exactly one; reissue it with one SPIFFE ID");
   }
   const std::string& uri = leaf.uri_sans().front();
   auto id = SpiffeId::Parse(uri);
@@ -58,24 +58,24 @@ Verdict CheckSvidUsage(const Certificate& leaf) {
   const std::uint32_t usage = X509_get_key_usage(x509);
   if (leaf.is_ca() || (usage != kNoUsageLimit && (usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != 0)) {
     return Fail(VerifyFailure::kIsAuthority,
-                "the peer authenticates with a signing certificate; it needs a leaf of its own");
+                "the peer presented a CA certificate; it needs a leaf certificate");
   }
   if (usage != kNoUsageLimit && (usage & KU_DIGITAL_SIGNATURE) == 0) {
-    return Fail(VerifyFailure::kBadUsage,
-                "the peer's certificate may not sign (keyUsage lacks digitalSignature); issue it "
-                "anew");
+    return Fail(
+        VerifyFailure::kBadUsage,
+        "the peer's certificate may not sign (keyUsage lacks digitalSignature); reissue it");
   }
   const std::uint32_t extended = X509_get_extended_key_usage(x509);
   constexpr std::uint32_t kBoth = XKU_SSL_SERVER | XKU_SSL_CLIENT;
   if (extended != kNoUsageLimit && (extended & kBoth) != kBoth) {
     return Fail(VerifyFailure::kBadUsage,
                 "the peer's certificate limits its use to one side (extKeyUsage must have both "
-                "serverAuth and clientAuth); issue it anew");
+                "serverAuth and clientAuth); reissue it");
   }
   if (X509_NAME_entry_count(X509_get_subject_name(x509)) == 0 && !leaf.san_is_critical()) {
-    return Fail(VerifyFailure::kMalformed,
-                "the peer's certificate has an empty subject and a SAN that is not critical; issue "
-                "it anew");
+    return Fail(
+        VerifyFailure::kMalformed,
+        "the peer's certificate has an empty subject and a SAN that is not critical; reissue it");
   }
   return std::nullopt;
 }
@@ -118,7 +118,7 @@ Verdict CheckPath(const Certificate& leaf, const std::vector<Certificate>& inter
       !X509_STORE_CTX_set_purpose(path.get(), role == PeerRole::kClient
                                                   ? X509_PURPOSE_SSL_CLIENT
                                                   : X509_PURPOSE_SSL_SERVER)) {
-    return Fail(VerifyFailure::kBadChain, "path validation cannot begin; is memory short?");
+    return Fail(VerifyFailure::kBadChain, "cannot start path validation; possibly out of memory");
   }
   X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(path.get());
   X509_VERIFY_PARAM_set_time(parameters, now);
@@ -131,17 +131,17 @@ Verdict CheckPath(const Certificate& leaf, const std::vector<Certificate>& inter
   }
   const int error = X509_STORE_CTX_get_error(path.get());
   return Fail(FailureOf(error),
-              "the peer's certificate chain is refused (" +
+              "the peer's certificate chain was rejected (" +
                   std::string(X509_verify_cert_error_string(error)) + " at depth " +
                   std::to_string(X509_STORE_CTX_get_error_depth(path.get())) +
-                  "); compare its issuer and dates with the trust bundle and the clocks");
+                  "); compare its issuer and validity with the trust bundle and the clocks");
 }
 
 std::variant<std::vector<Certificate>, VerifyError> ParseChain(
     std::span<const std::string_view> chain) {
   if (chain.empty()) {
     return Fail(VerifyFailure::kNoCertificate,
-                "the peer presented no certificate; is it in the mesh?");
+                "the peer presented no certificate; check that it is in the mesh");
   }
   if (chain.size() > kMaxChainLength) {
     return Fail(VerifyFailure::kBadChain, "the peer presented more than 10 certificates");
@@ -157,9 +157,9 @@ std::variant<std::vector<Certificate>, VerifyError> ParseChain(
   return parsed;
 }
 
-Verdict Judge(const Certificate& leaf, const std::vector<Certificate>& intermediates,
-              const TrustBundle& bundle, std::int64_t now, const VerifyRules& rules,
-              std::optional<SpiffeId>* id) {
+Verdict CheckPeer(const Certificate& leaf, const std::vector<Certificate>& intermediates,
+                  const TrustBundle& bundle, std::int64_t now, const VerifyRules& rules,
+                  std::optional<SpiffeId>* id) {
   if (rules.require_spiffe || ClaimsSpiffe(leaf)) {
     auto read = ReadSpiffeId(leaf);
     if (auto* error = std::get_if<VerifyError>(&read)) return std::move(*error);
@@ -170,16 +170,16 @@ Verdict Judge(const Certificate& leaf, const std::vector<Certificate>& intermedi
       id->has_value() ? bundle.RootsFor((*id)->trust_domain()) : bundle.RootsForUnnamed();
   if (roots == nullptr || roots->certificates.empty()) {
     return Fail(VerifyFailure::kUnknownDomain,
-                "there are no roots for the peer's trust domain" +
+                "unknown trust domain: no roots for the peer's trust domain" +
                     (id->has_value() ? " " + std::string((*id)->trust_domain()) : std::string()) +
-                    "; federate with it, or check the peer's identity");
+                    "; add its bundle to federate, or check the peer's identity");
   }
   if (auto error = CheckPath(leaf, intermediates, *roots, now, rules.role)) return error;
   if (!MatchesAny(rules.san_matchers, leaf)) {
     return Fail(VerifyFailure::kNameNotAllowed,
-                "the peer is authentic but not the one expected: " +
+                "unexpected peer identity: " +
                     (id->has_value() ? (*id)->ToString() : "subject '" + leaf.subject() + "'") +
-                    "; compare it with the subject alternative names that are allowed");
+                    "; compare it with the allowed subject alternative names");
   }
   return std::nullopt;
 }
@@ -194,7 +194,7 @@ VerifyResult VerifyPeer(std::span<const std::string_view> chain, const TrustBund
   Certificate leaf = certificates.front();
   certificates.erase(certificates.begin());
   std::optional<SpiffeId> id;
-  if (auto error = Judge(leaf, certificates, bundle, now, rules, &id)) return *std::move(error);
+  if (auto error = CheckPeer(leaf, certificates, bundle, now, rules, &id)) return *std::move(error);
   return PeerIdentity{std::move(id), std::move(leaf)};
 }
 

@@ -1,13 +1,13 @@
-// Judges the certificate chain that a peer presents: the one place where Tulle decides whom it
-// talks to. Pure: no clock, no I/O; used by the real and by the simulated secure transport.
-//
-// Rules, in order (SPIFFE X509-SVID.md sections 4 and 5; RFC 5280):
-//  1. the leaf carries exactly one URI SAN, a SPIFFE ID with a path, in its canonical form;
-//  2. the leaf is no CA, may not sign certificates, and has both serverAuth and clientAuth if it
-//     limits its use at all; the SAN is critical if the subject is empty;
-//  3. a path leads to a root of the trust domain that the SPIFFE ID names, valid at `now`;
-//  4. the SAN matchers, if there are any, admit the leaf.
-// With require_spiffe off, a leaf without a spiffe:// URI (a web server) skips 1 and 2.
+// Verifies the certificate chain that a peer presents: the only place where Tulle decides which
+// peers to trust. Pure: no clock, no I/O; used by the real and by the simulated secure transport.
+// || Rules, in order (SPIFFE X509-SVID.md sections 4 and 5; RFC 5280):
+// 1. the leaf has exactly one URI SAN, a SPIFFE ID with a path, in its canonical form;
+// 2. the leaf is not a CA, may not sign certificates, and has both serverAuth and clientAuth if it
+//    limits its use; the SAN is critical if the subject is empty;
+// 3. a path leads to a root of the trust domain named by the SPIFFE ID, valid at `now`;
+// 4. the SAN matchers, if any, accept the leaf.
+// With require_spiffe off, rules 1 and 2 do not apply to a leaf without a spiffe:// URI (a web
+// server).
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@
 
 namespace tulle::certs {
 
-enum class PeerRole { kClient, kServer };  // what the peer is to us
+enum class PeerRole { kClient, kServer };  // the peer's role
 
 enum class VerifyFailure {
   kNoCertificate,
@@ -37,7 +37,7 @@ enum class VerifyFailure {
   kExpired,
   kNotYetValid,
   kBadSignature,
-  kBadChain,        // any other fault of RFC 5280 path validation
+  kBadChain,        // any other error of RFC 5280 path validation
   kNameNotAllowed,  // refused by the SAN matchers
 };
 
@@ -48,7 +48,7 @@ struct PeerIdentity {
 
 struct VerifyError {
   VerifyFailure failure;
-  std::string detail;  // for logs: what was wrong, and what to do
+  std::string detail;  // for logs: the error, and how to fix it
 };
 
 struct VerifyRules {

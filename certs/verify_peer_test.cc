@@ -14,15 +14,15 @@ using testing::TestIdentity;
 
 class VerifyPeerTest : public ::testing::Test {
  protected:
-  VerifyResult Judge(const TestIdentity& peer, const TrustBundle& bundle, VerifyRules rules = {}) {
+  VerifyResult Verify(const TestIdentity& peer, const TrustBundle& bundle, VerifyRules rules = {}) {
     const auto der = peer.Der();
     return VerifyPeer(der, bundle, kNow, rules);
   }
 
-  // The failure in both roles, which must agree.
+  // The failure in both roles, which must be the same.
   VerifyFailure Refusal(const TestIdentity& peer, const TrustBundle& bundle) {
-    auto as_client = Judge(peer, bundle, {.role = PeerRole::kClient});
-    auto as_server = Judge(peer, bundle, {.role = PeerRole::kServer});
+    auto as_client = Verify(peer, bundle, {.role = PeerRole::kClient});
+    auto as_server = Verify(peer, bundle, {.role = PeerRole::kServer});
     if (!std::holds_alternative<VerifyError>(as_client) ||
         !std::holds_alternative<VerifyError>(as_server)) {
       ADD_FAILURE() << "accepted";
@@ -41,7 +41,7 @@ class VerifyPeerTest : public ::testing::Test {
 TEST_F(VerifyPeerTest, AcceptsAWorkloadInBothRoles) {
   const auto peer = ca_.Workload("post", "shop", {"post.shop"});
   for (const PeerRole role : {PeerRole::kClient, PeerRole::kServer}) {
-    const auto result = Judge(peer, ca_.Bundle(), {.role = role});
+    const auto result = Verify(peer, ca_.Bundle(), {.role = role});
     ASSERT_TRUE(std::holds_alternative<PeerIdentity>(result));
     const auto& identity = std::get<PeerIdentity>(result);
     EXPECT_EQ(identity.id->ToString(), "spiffe://cluster.local/ns/shop/sa/post");
@@ -82,7 +82,7 @@ TEST_F(VerifyPeerTest, Fault35_FederatedCaCannotVouchForAnotherDomain) {
   TestCa other("other.domain", 2);
   TrustBundle both = ca_.Bundle();
   ASSERT_TRUE(both.Add("other.domain", {other.authority().certificate()}).ok());
-  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Judge(other.Workload("post"), both)));
+  EXPECT_TRUE(std::holds_alternative<PeerIdentity>(Verify(other.Workload("post"), both)));
   EXPECT_EQ(Refusal(ca_.Bad(BadLeaf::kOtherTrustDomain), both), VerifyFailure::kUnknownAuthority);
 }
 
@@ -155,7 +155,7 @@ TEST_F(VerifyPeerTest, Fault37_SelfSignedIsRefused) {
   EXPECT_EQ(Refusal(BadLeaf::kSelfSigned), VerifyFailure::kUnknownAuthority);
 }
 
-// The key's possession is TLS's to prove; a chain that is signed by the wrong key is ours.
+// TLS proves possession of the key; the chain's signatures are checked here.
 TEST_F(VerifyPeerTest, Fault37_DamagedSignatureIsRefused) {
   const auto peer = ca_.Workload("post");
   std::string der = peer.chain.front().der();
@@ -176,37 +176,37 @@ TEST_F(VerifyPeerTest, BadKindsStayBadForABundleOfAnyDomain) {
        {BadLeaf::kExpired, BadLeaf::kTwoUriSans, BadLeaf::kDotDotSegment, BadLeaf::kIsAuthority,
         BadLeaf::kServerAuthOnly, BadLeaf::kSelfSigned, BadLeaf::kUpperCaseScheme}) {
     for (const bool require : {true, false}) {
-      const auto result = Judge(ca_.Bad(kind), ca_.AnyDomainBundle(), {.require_spiffe = require});
+      const auto result = Verify(ca_.Bad(kind), ca_.AnyDomainBundle(), {.require_spiffe = require});
       EXPECT_TRUE(std::holds_alternative<VerifyError>(result)) << static_cast<int>(kind);
     }
   }
   EXPECT_TRUE(std::holds_alternative<PeerIdentity>(
-      Judge(ca_.Bad(BadLeaf::kOtherTrustDomain), ca_.AnyDomainBundle())));
+      Verify(ca_.Bad(BadLeaf::kOtherTrustDomain), ca_.AnyDomainBundle())));
 }
 
 TEST_F(VerifyPeerTest, SanMatchersAreAskedLast) {
   const SanMatcher post[] = {SanMatcher::ExactUri("spiffe://cluster.local/ns/default/sa/post")};
   EXPECT_TRUE(std::holds_alternative<PeerIdentity>(
-      Judge(ca_.Workload("post"), ca_.Bundle(), {.san_matchers = post})));
-  const auto other = Judge(ca_.Workload("image"), ca_.Bundle(), {.san_matchers = post});
+      Verify(ca_.Workload("post"), ca_.Bundle(), {.san_matchers = post})));
+  const auto other = Verify(ca_.Workload("image"), ca_.Bundle(), {.san_matchers = post});
   EXPECT_EQ(std::get<VerifyError>(other).failure, VerifyFailure::kNameNotAllowed);
 }
 
 TEST_F(VerifyPeerTest, WebServersAreJudgedOnlyWithoutSpiffe) {
   const auto web = ca_.WebServer("shop.example");
   const VerifyRules plain{.role = PeerRole::kServer, .require_spiffe = false};
-  const auto accepted = Judge(web, ca_.AnyDomainBundle(), plain);
+  const auto accepted = Verify(web, ca_.AnyDomainBundle(), plain);
   ASSERT_TRUE(std::holds_alternative<PeerIdentity>(accepted));
   EXPECT_FALSE(std::get<PeerIdentity>(accepted).id.has_value());
-  EXPECT_EQ(std::get<VerifyError>(Judge(web, ca_.AnyDomainBundle())).failure,
+  EXPECT_EQ(std::get<VerifyError>(Verify(web, ca_.AnyDomainBundle())).failure,
             VerifyFailure::kBadSpiffeId);
   const auto as_client =
-      Judge(web, ca_.AnyDomainBundle(), {.role = PeerRole::kClient, .require_spiffe = false});
+      Verify(web, ca_.AnyDomainBundle(), {.role = PeerRole::kClient, .require_spiffe = false});
   EXPECT_EQ(std::get<VerifyError>(as_client).failure, VerifyFailure::kBadUsage);
   const SanMatcher host[] = {SanMatcher::ExactDns("other.example")};
   const auto other_host =
-      Judge(web, ca_.AnyDomainBundle(),
-            {.role = PeerRole::kServer, .require_spiffe = false, .san_matchers = host});
+      Verify(web, ca_.AnyDomainBundle(),
+             {.role = PeerRole::kServer, .require_spiffe = false, .san_matchers = host});
   EXPECT_EQ(std::get<VerifyError>(other_host).failure, VerifyFailure::kNameNotAllowed);
 }
 

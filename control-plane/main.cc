@@ -168,8 +168,8 @@ int Main(int argc, char** argv) {
   Describe(&app, &flags);
   CLI11_PARSE(app, argc, argv);
   KeepMemoryPrivate();
-  EndOnFailedNew();
-  loop::EndOnFailedUvMemory();
+  ExitOnFailedNew();
+  loop::ExitOnFailedUvAllocation();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
   // A file that may not grow is a full disk: the store says so, and the process lives.

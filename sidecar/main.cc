@@ -23,8 +23,8 @@ int main(int argc, char** argv) {
   // The limit alone does not keep a core from a program that the system pipes it to: no memory
   // then.
   std::ofstream("/proc/self/coredump_filter") << "0";
-  tulle::EndOnFailedNew();
-  tulle::loop::EndOnFailedUvMemory();
+  tulle::ExitOnFailedNew();
+  tulle::loop::ExitOnFailedUvAllocation();
 
   const std::unique_ptr<tulle::loop::Loop> loop = tulle::loop::NewUvLoop();
   Process process(*loop, *std::move(parsed.command_line));

@@ -37,7 +37,7 @@ absl::StatusOr<Command> ReadCommand(std::string_view text) {
   }
   command.name = text.substr(0, at);
   if (command.name.empty()) {
-    return Invalid("a '%' that starts no operator: write %% for a percent sign,", text);
+    return Invalid("'%' does not start an operator: write %% for a percent sign,", text);
   }
   if (at < text.size() && text[at] == '(') {
     const size_t close = text.find(')', at);
@@ -50,7 +50,7 @@ absl::StatusOr<Command> ReadCommand(std::string_view text) {
     const char* begin = text.data() + at + 1;
     const auto [end, error] = std::from_chars(begin, text.data() + text.size(), command.longest);
     if (error != std::errc() || command.longest == 0) {
-      return Invalid("a length after ':' is a number above 0,", text);
+      return Invalid("the length after ':' must be a positive number,", text);
     }
     at = static_cast<size_t>(end - text.data());
   }
@@ -64,7 +64,7 @@ absl::StatusOr<LogField> FieldOf(const Command& command) {
   if (facts == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat("access log format: no operator %", ToAbsl(command.name),
-                     "%: take it out, or see the list in docs/envoy-differences.md"));
+                     "%: remove it, or see the list in docs/envoy-differences.md"));
   }
   LogField field{facts->op, {}, {}, command.longest};
   switch (facts->argument) {

@@ -13,10 +13,10 @@
 
 namespace tulle::telemetry {
 
-// What can be written of a request or connection. Source: Envoy's access log command operators;
-// each has one or more names there, listed in access_log_operators.cc.
+// The values that can be logged of a request or connection. Source: Envoy's access log command
+// operators, one or more names for each, listed in access_log_operators.cc.
 enum class LogOperator : uint8_t {
-  kAlwaysAbsent,  // known, but nothing here has a value for it
+  kAlwaysAbsent,  // known, but never has a value here
   kStartTime,
   kRequestHeader,
   kResponseHeader,
@@ -60,45 +60,45 @@ enum class LogOperator : uint8_t {
 // One operator of a format with its arguments.
 struct LogField {
   LogOperator op = LogOperator::kAlwaysAbsent;
-  std::string name;         // header: looked for first; start time: strftime's format
-  std::string alternative;  // header: looked for when the first is absent
+  std::string name;         // header: tried first; start time: strftime's format
+  std::string alternative;  // header: tried when the first is absent
   size_t longest = 0;       // characters kept; 0: all
 };
 
-// What a format asks while it writes a line.
+// The source of values while a line is formatted.
 class LogValues {
  public:
   static constexpr size_t kScratch = 256;
   using Scratch = std::span<char, kScratch>;
 
   virtual ~LogValues() = default;
-  // The text of `field`, unescaped; empty: absent. What is not kept elsewhere is written to
-  // `scratch`. Never asked for kStartTime and kAlwaysAbsent.
+  // The text of `field`, unescaped; empty: absent. Values that are not stored elsewhere are written
+  // to `scratch`. Never called for kStartTime and kAlwaysAbsent.
   virtual std::string_view Value(const LogField& field, Scratch scratch) const = 0;
   // Since the epoch.
   virtual int64_t StartNanoseconds() const = 0;
 };
 
-// A compiled format of an access log: text with %OPERATOR(ARGUMENTS):LENGTH%, or a JSON object of
-// such texts. Immutable, shared by threads. Formatting allocates nothing if the line's string has
-// room.
-//
-// Whatever a stranger sent (fault 88): text lines escape quotes, backslashes, control characters
-// and everything beyond ASCII as \xHH, JSON as \u00HH, so that a value can neither end its field
-// nor its line, nor speak to a terminal.
+// A compiled access log format: text with %OPERATOR(ARGUMENTS):LENGTH%, or a JSON object of such
+// texts. Immutable, shared by threads. Formatting does not allocate if the line's string has
+// capacity.
+// || Untrusted values cannot break the log: text lines escape quotes, backslashes, control
+// characters and everything beyond ASCII as \xHH, JSON as \u00HH, so that a value can end neither
+// its field nor its line, nor send commands to a terminal.
 class AccessLogFormat {
  public:
-  // Longer values are cut.
+  // Longer values are truncated.
   static constexpr size_t kLongestValue = 4096;
 
-  // An operator that is not known is an error that names it.
+  // An unknown operator is an error that names it.
   static absl::StatusOr<AccessLogFormat> Text(std::string_view format);
-  // Keys in the order given. A value that is a single operator with a number is written as number,
-  // an absent single operator as null.
+  // Keys in the order given. A value that is a single operator with a number is written as a
+  // number, an absent single operator as null.
   static absl::StatusOr<AccessLogFormat> Json(
       std::span<const std::pair<std::string, std::string>> fields);
 
-  // Adds one line. JSON lines end with a newline; text lines end as the format says, Envoy's way.
+  // Appends one line. JSON lines end with a newline; text lines end as the format says, as in
+  // Envoy.
   void Append(const LogValues& values, std::string& out) const;
 
  private:
@@ -119,7 +119,7 @@ class AccessLogFormat {
   std::vector<JsonField> fields_;
 };
 
-// Envoy's line, used where a log has no format of its own; and Istio's.
+// Envoy's default format, used for logs without a format of their own; and Istio's.
 extern const std::string_view kEnvoyLine;
 extern const std::string_view kIstioLine;
 

@@ -7,7 +7,7 @@
 
 namespace {
 
-// Every value is the format itself: what a stranger sent stays on its line.
+// Every value is the format itself: untrusted text must stay on its line.
 class Echo : public tulle::telemetry::LogValues {
  public:
   explicit Echo(std::string_view text) : text_(text) {}

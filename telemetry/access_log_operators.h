@@ -6,7 +6,7 @@
 
 namespace tulle::telemetry {
 
-// What stands in the parentheses after an operator's name.
+// The kind of argument in the parentheses after an operator's name.
 enum class LogArgument : uint8_t { kNone, kHeader, kTime, kAnything };
 
 struct LogOperatorFacts {
@@ -16,7 +16,7 @@ struct LogOperatorFacts {
   bool number = false;  // a JSON number when it stands alone
 };
 
-// Null: no such operator.
+// Null: unknown operator.
 const LogOperatorFacts* FindLogOperator(std::string_view name);
 bool IsNumber(LogOperator op);
 

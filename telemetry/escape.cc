@@ -24,7 +24,7 @@ size_t PlainRun(std::string_view text) {
   return n;
 }
 
-// Bytes of the UTF-8 character at the front of `text`; 0 if it is none (RFC 3629), or is a control
+// Length of the UTF-8 character at the front of `text`; 0 if it is invalid (RFC 3629) or a control
 // character (U+0080 to U+009F).
 size_t PrintableCharacter(std::string_view text) {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -43,7 +43,7 @@ size_t PrintableCharacter(std::string_view text) {
     code = code << 6 | (at(i) & 0x3f);
   }
   const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  // What turns the direction of writing, or ends lines for some readers.
+  // Characters that change the writing direction, or end lines for some readers.
   const bool layout = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
   return code < least || code > 0x10ffff || surrogate || layout ? 0 : size;
 }

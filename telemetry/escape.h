@@ -5,11 +5,11 @@
 
 namespace tulle::telemetry {
 
-// Adds `text` so that it stays inside quotes and on its line: quotes, backslashes, control
+// Appends `text` so that it stays inside quotes and on its line: quotes, backslashes, control
 // characters and bytes beyond ASCII become \xHH (\" and \\ for the first two).
 void AppendEscapedText(std::string& out, std::string_view text);
-// Adds `text` as the inside of a JSON string. Valid UTF-8 stays but for control characters; other
-// bytes become \u00HH.
+// Appends `text` as the inside of a JSON string. Valid UTF-8 is kept except control characters;
+// other bytes become \u00HH.
 void AppendEscapedJson(std::string& out, std::string_view text);
 
 }  // namespace tulle::telemetry

@@ -36,7 +36,7 @@ constexpr std::string_view kWorkerLabels[] = {"worker"};
 constexpr std::string_view kThreadLabels[] = {"thread"};
 constexpr std::string_view kMirrorLabels[] = {"service", "result"};
 
-// Envoy's, as far as Istio's dashboards show them.
+// Envoy's buckets, as far as Istio's dashboards show them.
 constexpr double kMilliseconds[] = {0.5,   1,     2.5,    5,      10,   25,   50,
                                     100,   250,   500,    1000,   2500, 5000, 10000,
                                     30000, 60000, 300000, 600000, 1.8e6};
@@ -45,12 +45,12 @@ constexpr double kSeconds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 
                                0.25,   0.5,   0.75,   1,     2.5,  5,     7.5,  10};
 constexpr double kBytes[] = {256,    1024,    4096,    16384,    65536,
                              262144, 1048576, 4194304, 16777216, 67108864};
-static_assert(std::size(kMilliseconds) <= Histogram::kMostBounds);
+static_assert(std::size(kMilliseconds) <= Histogram::kMaxBounds);
 
 }  // namespace
 
 const FamilySpec kIstioRequests{
-    "istio_requests_total", "Requests that have ended.", kCounter, kIstioLabels, {}};
+    "istio_requests_total", "Completed requests.", kCounter, kIstioLabels, {}};
 const FamilySpec kIstioRequestDuration{"istio_request_duration_milliseconds",
                                        "Time from a request's first byte to its end.", kHistogram,
                                        kIstioLabels, kMilliseconds};
@@ -59,62 +59,56 @@ const FamilySpec kIstioRequestBytes{"istio_request_bytes", "Size of request bodi
 const FamilySpec kIstioResponseBytes{"istio_response_bytes", "Size of response bodies.", kHistogram,
                                      kIstioLabels, kBytes};
 const FamilySpec kIstioTcpSent{"istio_tcp_sent_bytes_total",
-                               "Bytes sent to the client of relayed connections.",
+                               "Bytes sent to the client on TCP connections.",
                                kCounter,
                                kIstioLabels,
                                {}};
 const FamilySpec kIstioTcpReceived{"istio_tcp_received_bytes_total",
-                                   "Bytes received from the client of relayed connections.",
+                                   "Bytes received from the client on TCP connections.",
                                    kCounter,
                                    kIstioLabels,
                                    {}};
-const FamilySpec kIstioTcpOpened{"istio_tcp_connections_opened_total",
-                                 "Relayed connections that were opened.",
-                                 kCounter,
-                                 kIstioLabels,
-                                 {}};
-const FamilySpec kIstioTcpClosed{"istio_tcp_connections_closed_total",
-                                 "Relayed connections that have ended.",
-                                 kCounter,
-                                 kIstioLabels,
-                                 {}};
+const FamilySpec kIstioTcpOpened{
+    "istio_tcp_connections_opened_total", "Opened TCP connections.", kCounter, kIstioLabels, {}};
+const FamilySpec kIstioTcpClosed{
+    "istio_tcp_connections_closed_total", "Closed TCP connections.", kCounter, kIstioLabels, {}};
 
 const FamilySpec kHttpRequests{
-    "http_requests_total", "Requests that have ended.", kCounter, kHttpLabels, {}};
+    "http_requests_total", "Completed requests.", kCounter, kHttpLabels, {}};
 const FamilySpec kHttpRequestDuration{"http_request_duration_seconds",
                                       "Time from a request's first byte to its end.", kHistogram,
                                       kHttpDurationLabels, kSeconds};
 
 const FamilySpec kBuild{
-    "tulle_build_info", "The version that runs; always 1.", kGauge, kBuildLabels, {}};
+    "tulle_build_info", "Version of the running program; always 1.", kGauge, kBuildLabels, {}};
 const FamilySpec kXdsConnected{"tulle_xds_connected",
-                               "Whether the stream to the control plane is up.",
+                               "Whether the stream to the control plane is connected: 1 or 0.",
                                kGauge,
                                kControlPlaneLabels,
                                {}};
 const FamilySpec kXdsUpdates{"tulle_xds_updates_total",
-                             "Resources that the control plane sent, by what became of them.",
+                             "Resources received from the control plane, by result.",
                              kCounter,
                              kUpdateLabels,
                              {}};
 const FamilySpec kCertificateExpiry{"identity_cert_expiration_timestamp_seconds",
-                                    "When the certificate in use ends, seconds since the epoch.",
+                                    "Expiry of the certificate in use, seconds since the epoch.",
                                     kGauge,
                                     kCertificateLabels,
                                     {}};
 const FamilySpec kConfigWarnings{"tulle_config_warnings",
-                                 "Fields of the configuration in force that have no effect.",
+                                 "Fields of the current configuration that have no effect.",
                                  kGauge,
                                  {},
                                  {}};
 const FamilySpec kUpstreamLimit{"tulle_upstream_limit",
-                                "Caps of a cluster: how much is used and how much is allowed.",
+                                "Limits of a cluster: current use and allowed maximum.",
                                 kGauge,
                                 kLimitLabels,
                                 {}};
 const FamilySpec kBreakerState{
     "circuit_breaker_state",
-    "Whether requests may go to an endpoint: 0 closed (they may), 1 half open (one tries), 2 open.",
+    "Circuit breaker of an endpoint: 0 closed, 1 half open (one trial request), 2 open.",
     kGauge,
     kBreakerLabels,
     {}};
@@ -124,51 +118,56 @@ const FamilySpec kEndpointChecked{"tulle_endpoint_health",
                                   kBreakerLabels,
                                   {}};
 const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
-                                   "Log lines that were not written.",
+                                   "Dropped access log lines.",
                                    kCounter,
                                    kReasonLabels,
                                    {}};
 const FamilySpec kDownstreamAccepted{"tulle_downstream_connections_accepted_total",
-                                     "Connections that were taken.",
+                                     "Accepted downstream connections.",
                                      kCounter,
                                      {},
                                      {}};
 const FamilySpec kDownstreamClosed{"tulle_downstream_connections_closed_total",
-                                   "Of the connections that were taken, those that have ended.",
+                                   "Accepted downstream connections that have closed.",
                                    kCounter,
                                    {},
                                    {}};
 const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total",
-                                    "Connections that were closed as they came.",
+                                    "Downstream connections refused on arrival.",
                                     kCounter,
                                     kReasonLabels,
                                     {}};
-const FamilySpec kMirrored{"tulle_mirrored_requests_total",
-                           "Copies of requests, by what became of them.",
-                           kCounter,
-                           kMirrorLabels,
-                           {}};
+const FamilySpec kMirrored{
+    "tulle_mirrored_requests_total", "Mirrored requests, by result.", kCounter, kMirrorLabels, {}};
 const FamilySpec kSpansSent{
-    "tulle_spans_sent_total", "Spans that a collector has taken.", kCounter, {}, {}};
-const FamilySpec kSpansDropped{
-    "tulle_spans_dropped_total", "Spans that no collector has got.", kCounter, kReasonLabels, {}};
-const FamilySpec kWorkerMemory{
-    "tulle_worker_memory_bytes", "Memory that the worker's slab holds.", kGauge, kWorkerLabels, {}};
-const FamilySpec kMemoryUsed{"tulle_memory_used_bytes",
-                             "Memory that the control group uses, without what the system can take "
-                             "back at once.",
-                             kGauge,
-                             {},
-                             {}};
+    "tulle_spans_sent_total", "Spans accepted by a collector.", kCounter, {}, {}};
+const FamilySpec kSpansDropped{"tulle_spans_dropped_total",
+                               "Spans dropped before a collector accepted them.",
+                               kCounter,
+                               kReasonLabels,
+                               {}};
+const FamilySpec kWorkerMemory{"tulle_worker_memory_bytes",
+                               "Memory reserved by the worker's slab.",
+                               kGauge,
+                               kWorkerLabels,
+                               {}};
+const FamilySpec kMemoryUsed{
+    "tulle_memory_used_bytes",
+    "Memory used by the control group, excluding what the system can reclaim "
+    "at once.",
+    kGauge,
+    {},
+    {}};
 const FamilySpec kMemoryLimit{
-    "tulle_memory_limit_bytes", "Memory that the control group may use.", kGauge, {}, {}};
-const FamilySpec kMemoryPressure{"tulle_memory_pressure",
-                                 "0: none. 1: nothing new is begun. 2: the largest requests end.",
-                                 kGauge,
-                                 {},
-                                 {}};
+    "tulle_memory_limit_bytes", "Memory limit of the control group.", kGauge, {}, {}};
+const FamilySpec kMemoryPressure{
+    "tulle_memory_pressure",
+    "Memory pressure: 0 none, 1 new requests are refused, 2 the largest requests end.",
+    kGauge,
+    {},
+    {}};
 const FamilySpec kStalls{"tulle_thread_stalls_total",
-                         "Times that a thread did not answer for 200 ms.",
+                         "Times that a thread was unresponsive for 200 ms.",
                          kCounter,
                          kThreadLabels,
                          {}};

@@ -2,8 +2,8 @@
 
 #include "telemetry/metrics.h"
 
-// The metrics of Tulle with their final names and labels. Sources: Istio's standard metrics, so
-// that dashboards made for them work; Prometheus' naming rules for our own.
+// Tulle's metrics with their final names and labels. Sources: Istio's standard metrics, so that
+// existing dashboards work; Prometheus' naming rules for our own.
 namespace tulle::telemetry {
 
 // Order of the labels of istio_requests_total and the HTTP histograms.
@@ -57,6 +57,6 @@ extern const FamilySpec kWorkerMemory;        // worker: bytes reserved by its s
 extern const FamilySpec kMemoryUsed;          // no labels: bytes of the process's control group
 extern const FamilySpec kMemoryLimit;         // no labels: what it may use
 extern const FamilySpec kMemoryPressure;      // no labels: 0 none, 1 short, 2 critical
-extern const FamilySpec kStalls;              // thread: times that it did not answer for 200 ms
+extern const FamilySpec kStalls;              // thread: times it was unresponsive for 200 ms
 
 }  // namespace tulle::telemetry

@@ -47,7 +47,7 @@ std::string TextLine(LogLevel level, LogComponent component, std::string_view me
   line.append(8 - NameOf(level).size(), ' ');
   line += NameOf(component);
   line += ": ";
-  // Quotes stay readable: the message is the last field, only its line must hold.
+  // Quotes stay readable: the message is the last field, so only the line end must be protected.
   for (const char c : message) {
     if (c == '"' || c == '\\') {
       line += c;

@@ -14,10 +14,10 @@ namespace tulle::telemetry {
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 
 std::string_view NameOf(LogLevel level);
-// "trace" "debug" "info" "warning" (or "warn") "error" "off"; "critical" is taken for error.
+// "trace" "debug" "info" "warning" (or "warn") "error" "off"; "critical" is treated as error.
 std::optional<LogLevel> ParseLogLevel(std::string_view name);
 
-// Parts of the processes whose levels are set apart.
+// The components whose log levels can be set separately.
 enum class LogComponent : uint8_t {
   kMain,
   kConfig,
@@ -39,17 +39,15 @@ enum class LogComponent : uint8_t {
 std::string_view NameOf(LogComponent component);
 std::optional<LogComponent> ParseLogComponent(std::string_view name);
 
-// The log of the process itself: one line an event, on stderr or as JSON.
-//
-//   2026-01-31T10:00:33.031Z info  xds  connected to 127.0.0.1:15012
-//
-// Owner: the composition root. Thread: any. It may block on a slow stderr: workers do not write to
-// it per request. Never pass it a private key, a token or another secret; text that a peer sent is
+// The log of the process itself: one line per event, on stderr, as text or JSON.
+// || 2026-01-31T10:00:33.031Z info  xds  connected to 127.0.0.1:15012
+// || Owner: the composition root. Thread: any. It may block on a slow stderr, so workers do not log
+// per request. Never pass it a private key, a token or another secret; text sent by a peer is
 // escaped here.
 class Log {
  public:
   enum class Form : uint8_t { kText, kJson };
-  // Where finished lines go; with its newline.
+  // The destination of finished lines; each includes its newline.
   class Sink {
    public:
     virtual ~Sink() = default;

@@ -6,9 +6,9 @@
 
 namespace tulle::telemetry {
 
-// Adds the moment (nanoseconds since the epoch, shown in UTC) as Envoy's %START_TIME(FORMAT)% does:
+// Appends the time (nanoseconds since the epoch, in UTC) like Envoy's %START_TIME(FORMAT)%:
 // strftime's conversions, and %s seconds, %f nanoseconds, %Nf the first N digits of the fraction.
-// Empty: 2026-01-31T10:00:33.031Z. Allocates nothing if `out` has room.
+// Empty format: 2026-01-31T10:00:33.031Z. Does not allocate if `out` has capacity.
 void AppendTime(std::string& out, std::string_view format, int64_t nanoseconds);
 
 }  // namespace tulle::telemetry

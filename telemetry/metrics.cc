@@ -42,7 +42,7 @@ struct Registry::Row {
 
 struct Registry::Family {
   FamilySpec spec;
-  std::map<Labels, Row> rows;  // nodes stay where they are
+  std::map<Labels, Row> rows;  // nodes never move
 };
 
 Registry::Registry(size_t budget) : budget_(budget) {}

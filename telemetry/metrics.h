@@ -12,11 +12,11 @@
 #include <string_view>
 #include <vector>
 
-// Metrics as cells: each worker counts into its own registry with plain loads and stores, and a
+// Metrics as cells: each worker counts in its own registry with plain loads and stores, and a
 // scrape adds up the equal rows of all registries. Source of the kinds: Prometheus data model.
 namespace tulle::telemetry {
 
-// A cell is written by one thread and read by any. Owner: a Registry; it stays where it is.
+// A cell is written by one thread and read by any. Owner: a Registry; its address is stable.
 class Counter {
  public:
   void Add(uint64_t amount = 1) {
@@ -40,8 +40,8 @@ class Gauge {
 
 class Histogram {
  public:
-  static constexpr size_t kMostBounds = 24;
-  // `bounds` rise, are at most kMostBounds and live for ever.
+  static constexpr size_t kMaxBounds = 24;
+  // `bounds` ascend, number at most kMaxBounds, and are never destroyed.
   explicit Histogram(std::span<const double> bounds) : bounds_(bounds) {}
   void Record(double value);
   std::span<const double> bounds() const { return bounds_; }
@@ -51,13 +51,13 @@ class Histogram {
 
  private:
   std::span<const double> bounds_;
-  std::array<Counter, kMostBounds + 1> buckets_;
+  std::array<Counter, kMaxBounds + 1> buckets_;
   Gauge sum_;
 };
 
 enum class MetricKind : uint8_t { kCounter, kGauge, kHistogram };
 
-// What rows of one name have in common. A constant of the program: all views live for ever.
+// The properties shared by all rows of one name. A program constant: all views live forever.
 struct FamilySpec {
   std::string_view name;
   std::string_view help;
@@ -79,28 +79,28 @@ struct FamilySamples {
   std::vector<Sample> samples;  // sorted by labels
 };
 
-// The rows of one thread. A row is made under a mutex when first asked for and stays as long as the
-// registry, so callers keep the cell. A family holds at most `budget` rows: who asks for more gets
-// the row whose label values are all "other", so a stranger cannot make us grow.
-//
-// Owner: Worker (or the main thread's root). Thread: rows are asked for and written by the owner's
-// thread only; Collect may be called from any.
+// The rows of one thread. A row is created under a mutex when first requested and lives as long as
+// the registry, so callers keep the cell. A family holds at most `budget` rows: further requests
+// get the row whose label values are all "other", so that peers cannot make memory grow.
+// || Owner: Worker (or the main thread's root). Thread: only the owner's requests and writes rows;
+// any thread may call Collect.
 class Registry {
  public:
   static constexpr size_t kRowsPerFamily = 2000;
-  static constexpr size_t kLongestValue = 256;  // longer label values are cut
+  static constexpr size_t kLongestValue = 256;  // longer label values are truncated
   explicit Registry(size_t budget = kRowsPerFamily);
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // REQUIRES: spec.kind fits, and as many values as labels; an empty value becomes "unknown".
+  // REQUIRES: spec.kind matches, and there are as many values as labels. An empty value becomes
+  // "unknown".
   Counter& CounterRow(const FamilySpec& spec, std::span<const std::string_view> values = {});
   Gauge& GaugeRow(const FamilySpec& spec, std::span<const std::string_view> values = {});
   Histogram& HistogramRow(const FamilySpec& spec, std::span<const std::string_view> values = {});
 
-  // Drops the rows of a family of gauges, for what is written anew as a whole (certificates). The
-  // owner keeps no cell of it.
+  // Drops the rows of a family of gauges that is rewritten as a whole (certificates). The owner
+  // must not keep its cells.
   void Forget(const FamilySpec& spec);
 
  private:

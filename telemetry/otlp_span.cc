@@ -7,14 +7,14 @@
 namespace tulle::telemetry {
 namespace {
 
-// Protobuf's wire format: a field's key is its number and one of these.
+// Protobuf's wire format: a field's key is its number and one of these wire types.
 constexpr uint32_t kVarint = 0;
 constexpr uint32_t kFixed64 = 1;
 constexpr uint32_t kBytes = 2;
 constexpr uint32_t kFixed32 = 5;
 
-// A length that is known only later has this many bytes; protobuf does not ask for the shortest
-// form of a number.
+// The size reserved for a length that is known only later; protobuf accepts numbers that are not in
+// their shortest form.
 constexpr size_t kLengthRoom = 4;
 constexpr uint32_t kFlagParentKnown = 0x100;
 constexpr uint32_t kFlagParentRemote = 0x200;
@@ -86,7 +86,7 @@ void PutAttribute(uint32_t field, std::string_view key, std::string_view value, 
   PutText(1, value, out);
 }
 
-// Strings of protobuf are UTF-8: a collector refuses the whole request otherwise.
+// Protobuf strings must be UTF-8, otherwise a collector rejects the whole request.
 bool IsPlain(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }

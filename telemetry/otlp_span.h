@@ -11,7 +11,7 @@ namespace tulle::telemetry {
 
 enum class SpanKind : uint8_t { kServer = 2, kClient = 3 };
 
-// What every span has.
+// The fields of every span.
 struct SpanHead {
   TracePoint context;   // its `span` is this span's own
   uint64_t parent = 0;  // 0: a root
@@ -23,10 +23,9 @@ struct SpanHead {
   uint64_t end_ns = 0;
 };
 
-// Writes spans as a collector reads them: each is one `spans` field of a ScopeSpans message, so
-// that the spans of many requests are the concatenation of their bytes. Needs no memory while `out`
-// has room. Texts are cut to 256 bytes, never in the middle of a character. Source:
-// opentelemetry.proto.trace.v1.
+// Writes spans in a collector's format: each is one `spans` field of a ScopeSpans message, so that
+// spans of many requests can simply be concatenated. Does not allocate while `out` has capacity.
+// Texts are truncated to 256 bytes, never within a character. Source: opentelemetry.proto.trace.v1.
 class SpanWriter {
  public:
   static constexpr size_t kLongestText = 256;
@@ -36,10 +35,10 @@ class SpanWriter {
   SpanWriter(const SpanWriter&) = delete;
   SpanWriter& operator=(const SpanWriter&) = delete;
 
-  // An empty text is left out.
+  // An empty text is omitted.
   void Text(std::string_view key, std::string_view value);
   void Number(std::string_view key, uint64_t value);
-  // The span's work failed.
+  // Marks the span as failed.
   void Error(std::string_view message);
   // Call once, last.
   void End();
@@ -49,7 +48,7 @@ class SpanWriter {
   size_t length_at_;
 };
 
-// One attribute of a resource, and the whole request around spans that SpanWriter wrote.
+// One attribute of a resource, and the complete request around spans that SpanWriter wrote.
 void AppendResourceAttribute(std::string_view key, std::string_view value, std::string& resource);
 std::string MakeExportRequest(std::string_view resource, std::string_view spans);
 

@@ -11,10 +11,11 @@ namespace tulle::telemetry {
 // Content-Type of the text below.
 inline constexpr std::string_view kPrometheusType = "text/plain; version=0.0.4; charset=utf-8";
 
-// Prometheus' text format 0.0.4 of what Collect gave. Pure.
+// Prometheus' text format 0.0.4 of a result of Collect. Pure.
 std::string PrometheusText(std::span<const FamilySamples> families);
 
-// One "name{label="value"} value" a line without comments, histograms as count and sum: for people.
+// One "name{label="value"} value" per line without comments, histograms as count and sum: for
+// people.
 std::string PlainText(std::span<const FamilySamples> families);
 
 }  // namespace tulle::telemetry

@@ -5,7 +5,7 @@ namespace {
 
 constexpr char kDigits[] = "0123456789abcdef";
 
-// Lower case only, as the recommendation asks; false for anything else.
+// Lower case only, as the recommendation requires; false for anything else.
 bool ReadHex(std::string_view text, uint64_t* value) {
   uint64_t read = 0;
   for (const char c : text) {
@@ -94,13 +94,13 @@ void WriteTraceId(const TracePoint& context, std::span<char, 32> out) {
 void WriteSpanId(uint64_t span, std::span<char, 16> out) { PutHex(span, 16, out.data()); }
 
 bool IsTracestate(std::string_view text) {
-  constexpr int kMostMembers = 32;
+  constexpr int kMaxMembers = 32;
   int members = 0;
   while (true) {
     const size_t comma = text.find(',');
     const std::string_view member = Trimmed(text.substr(0, comma));
-    // Empty members are allowed, and count for nothing.
-    if (!member.empty() && (!IsMember(member) || ++members > kMostMembers)) return false;
+    // Empty members are allowed, and do not count.
+    if (!member.empty() && (!IsMember(member) || ++members > kMaxMembers)) return false;
     if (comma == std::string_view::npos) return true;
     text.remove_prefix(comma + 1);
   }

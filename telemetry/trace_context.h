@@ -24,8 +24,8 @@ struct TracePoint {
 
 inline constexpr size_t kTraceparentSize = 55;
 
-// The value of one traceparent header; empty: not valid, so that a new trace begins. Of versions
-// that are not known the first 55 characters count.
+// The value of one traceparent header; empty: invalid, so that a new trace begins. For unknown
+// versions only the first 55 characters count.
 std::optional<TracePoint> ParseTraceparent(std::string_view text);
 // Version 00.
 void WriteTraceparent(const TracePoint& context, std::span<char, kTraceparentSize> out);
@@ -33,12 +33,12 @@ void WriteTraceparent(const TracePoint& context, std::span<char, kTraceparentSiz
 void WriteTraceId(const TracePoint& context, std::span<char, 32> out);
 void WriteSpanId(uint64_t span, std::span<char, 16> out);
 
-// Whether the value of one tracestate header is one: at most 32 members of its grammar. All
-// tracestate headers of a request together are carried up to kMostTracestate characters.
+// Whether the value of one tracestate header is valid: at most 32 members of its grammar. All
+// tracestate headers of a request together are forwarded up to kMaxTracestate characters.
 bool IsTracestate(std::string_view text);
-inline constexpr size_t kMostTracestate = 512;
-// W3C Baggage: what is beyond is not carried.
-inline constexpr size_t kMostBaggage = 8192;
-inline constexpr size_t kMostBaggageMembers = 64;
+inline constexpr size_t kMaxTracestate = 512;
+// W3C Baggage: anything beyond is not forwarded.
+inline constexpr size_t kMaxBaggage = 8192;
+inline constexpr size_t kMaxBaggageMembers = 64;
 
 }  // namespace tulle::telemetry

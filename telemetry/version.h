@@ -1,4 +1,4 @@
-// The version that all binaries of this tree have, as they show it.
+// The version of all programs of this project, as --version prints it.
 #pragma once
 
 namespace tulle::telemetry {

@@ -107,7 +107,7 @@ TestCa::TestCa(std::string_view trust_domain, std::uint64_t seed, std::int64_t n
 TestIdentity TestCa::Workload(std::string_view service_account, std::string_view name_space,
                               std::vector<std::string> dns) {
   PrivateKey key = keys_->Generate();
-  SvidOrder order{
+  SvidRequest order{
       .id = *SpiffeId::ForWorkload(authority_.trust_domain(), name_space, service_account),
       .public_key = key.native(),
       .dns_names = std::move(dns),

@@ -1,5 +1,5 @@
 // Certificates for tests: a CA from a seed, good leaves, and each kind of bad leaf that a peer may
-// present (faults.md 34 to 37). Everything is valid around kNow unless its kind says otherwise.
+// present. Everything is valid around kNow unless its kind says otherwise.
 #pragma once
 
 #include <cstdint>

@@ -222,7 +222,7 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
   }
   const auto request = certs::CertificateRequest::Parse(csr_pem);
   if (!request.ok()) return request.status();
-  certs::SvidOrder order{caller, request->public_key()};
+  certs::SvidRequest order{caller, request->public_key()};
   order.lifetime_seconds = std::clamp(lifetime_seconds.value_or(options_.svid_lifetime_seconds),
                                       kShortestLifetime, options_.svid_lifetime_seconds);
   const auto leaf = signing().Issue(order, *keys_, now);
@@ -250,7 +250,7 @@ absl::StatusOr<IssuedSvid> MeshAuthority::IssueOwn(const certs::PrivateKey& key,
   const auto id =
       certs::SpiffeId::ForWorkload(options_.trust_domain, "tulle-system", "tulle-control");
   if (!id.ok()) return id.status();
-  certs::SvidOrder order{*id, key.native()};
+  certs::SvidRequest order{*id, key.native()};
   order.lifetime_seconds = options_.svid_lifetime_seconds;
   order.dns_names = std::move(dns_names);
   order.ip_addresses = std::move(ip_addresses);

@@ -16,7 +16,7 @@ extern char** environ;
 namespace tulle::init {
 namespace {
 
-// A file in memory: nobody waits for a pipe that is full.
+// A file in memory, so that a full pipe blocks nobody.
 class MemoryFile {
  public:
   MemoryFile() : descriptor_(memfd_create("tulle-init", MFD_CLOEXEC)) {}
@@ -48,7 +48,7 @@ class MemoryFile {
   int descriptor_;
 };
 
-// iptables lives where a user's PATH often does not look.
+// iptables is in a folder that is often missing in a user's PATH.
 std::string Locate(const std::string& program) {
   const char* path = std::getenv("PATH");
   std::string folders = absl::StrCat(path == nullptr ? "" : path, ":/usr/sbin:/sbin:/usr/bin:/bin");

@@ -1,4 +1,4 @@
-// Runs a program to its end. Blocking; only for programs that end at once. Thread: any.
+// Runs a program to its end. Blocking; only for programs that exit quickly. Thread: any.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct CommandResult {
   std::string errors;
 };
 
-// kNotFound: there is no such program in PATH or the system's folders.
+// kNotFound: no such program in PATH or the system's folders.
 absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
                                          const std::string& input = "");
 

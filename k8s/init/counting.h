@@ -1,7 +1,7 @@
-// A rule that counts one connection where it meets the rule which redirects it: a busy host's other
-// connections raise the redirecting rule's own counter all the time. Pure. It decides nothing about
-// the connection, and stands in a chain of ours: what an interrupted check leaves behind goes with
-// the next run or removal.
+// A rule that counts one connection at the position of the rule that redirects it, because on a
+// busy host other connections constantly increase the redirecting rule's own counter. Pure. The
+// rule does not affect the connection. It is in one of our chains, so leftovers of an interrupted
+// check are removed by the next run or removal.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +19,14 @@ struct Connection {
 
 class Counting {
  public:
-  // Nothing: in `saved` (what iptables-save -t nat says) no rule of ours redirects to
-  // `sidecar_port`.
+  // Empty: in `saved` (output of iptables-save -t nat) no rule of ours redirects to `sidecar_port`.
   static std::optional<Counting> Of(const Connection& connection, uint16_t sidecar_port,
                                     std::string_view saved);
 
   // Input of iptables-restore --noflush.
   std::string Begin() const;
   std::string End() const;
-  // Whether the connection has come by, in what iptables-save -c says between the two.
+  // Whether the connection passed, according to iptables-save -c between the two.
   bool HasSeenIt(std::string_view saved) const;
 
  private:

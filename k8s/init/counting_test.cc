@@ -29,7 +29,7 @@ TEST(Counting, WithoutSuchARuleThereIsNothingToCount) {
                             "-A OTHER -p tcp -j REDIRECT --to-ports 15001\n"));
   EXPECT_FALSE(Counting::Of({"240.240.0.1", 9, 40000}, 15001,
                             RulesFor(Redirection(), Family::kV4, "").substr(0, 100)));
-  // Those that are set are those that are looked for.
+  // The rules that are set are found again.
   const std::string rules = RulesFor(Redirection(), Family::kV4, "");
   EXPECT_TRUE(Counting::Of({"240.240.0.1", 9, 40000}, 15001, rules));
   EXPECT_TRUE(Counting::Of({"10.0.0.1", 9, 40000}, 15006, rules));

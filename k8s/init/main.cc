@@ -113,7 +113,7 @@ absl::Status SetOne(const CommandLine& line, const Tables& tables) {
   return added.status();
 }
 
-// Rules for one family alone would let the other past: none stay behind.
+// Rules for one family alone would let the other bypass the sidecar, so none are left behind.
 absl::Status RemoveAll(const CommandLine& line) {
   absl::Status status;
   for (const Variant variant : VariantsInUse()) {
@@ -121,7 +121,7 @@ absl::Status RemoveAll(const CommandLine& line) {
       const Tables tables(variant, family);
       const auto saved = tables.Save();
       if (!saved.ok()) {
-        // Nobody can have set rules there.
+        // Without permission to change rules, there are none of ours.
         if (saved.status().code() != absl::StatusCode::kNotFound && family == Family::kV4 &&
             status.ok()) {
           status = saved.status();

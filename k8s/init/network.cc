@@ -21,7 +21,7 @@ namespace tulle::init {
 namespace {
 
 constexpr char kOwnSource6[] = "::6";
-// Marks our route, so that removal takes no other. See /etc/iproute2/rt_protos: free.
+// Marks our route, so that removal deletes no other. See /etc/iproute2/rt_protos: unused there.
 constexpr unsigned char kOwnProtocol = 137;
 
 class Socket {
@@ -130,7 +130,7 @@ int ChangeAddress6(uint16_t type, uint16_t flags) {
   return request.Send();
 }
 
-// As `ip route get`: a datagram socket is connected without a packet.
+// Like `ip route get`: connecting a datagram socket sends no packet.
 bool IsReachable(const std::string& range) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
@@ -163,7 +163,7 @@ std::optional<std::string> OwnAddress(Family family) {
     char text[INET6_ADDRSTRLEN];
     const auto* v6 = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr);
     const auto* v4 = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
-    // A link-local address is nobody's destination without its scope.
+    // A link-local address is not usable as a destination without its scope.
     if (family == Family::kV6 && IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr)) continue;
     const void* bytes = family == Family::kV4 ? static_cast<const void*>(&v4->sin_addr)
                                               : static_cast<const void*>(&v6->sin6_addr);

@@ -1,5 +1,5 @@
 // The routes and addresses that redirection needs: a connect must find a route before the rules see
-// it. By rtnetlink. Blocking. Errors name the next step.
+// it. Uses rtnetlink. Blocking. Errors name the next step.
 #pragma once
 
 #include <optional>
@@ -12,15 +12,15 @@
 namespace tulle::init {
 
 bool HasIpv6();
-// An address of this network namespace that is not on loopback.
+// An address of this network namespace outside loopback.
 std::optional<std::string> OwnAddress(Family family);
 
 absl::Status BringLoopbackUp();
-// `range` (IPv4) to lo, if no route leads there. True: it was added.
+// Routes `range` (IPv4) to lo, unless it has a route. True: the route was added.
 absl::StatusOr<bool> AddRouteToLoopback(const std::string& range);
-// The route that the former added, if it is there.
+// Removes the route added by the former, if it exists.
 absl::Status RemoveRouteToLoopback(const std::string& range);
-// ::6/128, from which the sidecar reaches the application.
+// ::6/128, the source address of the sidecar's connections to the application.
 absl::Status AddOwnSource6();
 absl::Status RemoveOwnSource6();
 

@@ -67,20 +67,20 @@ bool WaitFor(int descriptor, short events, std::chrono::milliseconds within) {
   return poll(&each, 1, static_cast<int>(within.count())) > 0;
 }
 
-// A port for a connection, whatever address it will leave from.
+// A port for a connection, whatever source address it will use.
 uint16_t BindAnywhere(int descriptor, Family family) {
   Address any;  // zeros: every address, any port
   any.storage.ss_family = family == Family::kV4 ? AF_INET : AF_INET6;
   any.length = family == Family::kV4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
   if (bind(descriptor, any.get(), any.length) != 0) return 0;
   if (getsockname(descriptor, any.get(), &any.length) != 0) return 0;
-  // Of both families it stands in the same place.
+  // At the same offset in both families.
   return ntohs(reinterpret_cast<const sockaddr_in*>(&any.storage)->sin_port);
 }
 
-// In the child, with nothing but system calls: says its port, waits for a word, connects, says so.
+// Runs in the child, with system calls only: reports its port, waits for a byte, connects, reports.
 [[noreturn]] void Call(uint32_t id, Address to, Family family, int line) {
-  // The kernel takes a socket's owner from who makes it.
+  // The kernel takes a socket's owner from its creator.
   const bool became =
       setgroups(0, nullptr) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0;
   const int descriptor = NewSocket(family, SOCK_STREAM | SOCK_NONBLOCK);
@@ -92,7 +92,7 @@ uint16_t BindAnywhere(int descriptor, Family family) {
   if (write(line, &word, 1) != 1 || !is_under_way) _exit(0);
   pollfd each{descriptor, POLLOUT, 0};
   poll(&each, 1, kLongestCallMilliseconds);
-  // Until the other side has looked at it.
+  // Waits until the other side has checked it.
   poll(nullptr, 0, kLongestCallMilliseconds);
   _exit(0);
 }
@@ -151,7 +151,7 @@ Caller::Caller(uint32_t id, const Target& to) {
 void Caller::Dial() {
   char word = 'd';
   if (send(line_, &word, 1, MSG_NOSIGNAL) != 1) return;
-  if (read(line_, &word, 1) != 1) return;  // it has ended: nothing will arrive
+  if (read(line_, &word, 1) != 1) return;  // the child has exited: nothing will arrive
 }
 
 Caller::~Caller() {

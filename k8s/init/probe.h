@@ -1,4 +1,4 @@
-// Connections that somebody makes, and where they arrive. Blocking.
+// Test connections, and where they arrive. Blocking.
 #pragma once
 
 #include <sys/socket.h>
@@ -34,7 +34,7 @@ class Listener {
   Target address() const;
 
   struct Arrival {
-    std::optional<Target> original;  // what the caller dialled, if it was redirected
+    std::optional<Target> original;  // the address that the caller dialled, if redirected
   };
   std::optional<Arrival> Accept(std::chrono::milliseconds within);
 
@@ -44,17 +44,17 @@ class Listener {
   int error_ = 0;
 };
 
-// A process of its own that connects as another user, and is gone with this object.
+// A child process that connects as another user; ends with this object.
 class Caller {
  public:
   Caller(uint32_t id, const Target& to);
   ~Caller();
   Caller(const Caller&) = delete;
 
-  // That it will connect from, nobody else's meanwhile; 0: this process may not become another
+  // The source port of the connection, reserved until then; 0: this process may not become another
   // user.
   uint16_t port() const { return port_; }
-  // Once. Its first packet has met the rules when this returns.
+  // Call once. Its first packet has passed the rules when this returns.
   void Dial();
 
  private:

@@ -28,7 +28,7 @@ class Rules {
     absl::StrAppend(&text_, "-A ", View(chain), " ", View(rule), "\n");
   }
   void Line(std::string_view line) { absl::StrAppend(&text_, View(line), "\n"); }
-  // Address of this family.
+  // An address of this family.
   std::string_view Pick(std::string_view v4, std::string_view v6) const {
     return family_ == Family::kV4 ? v4 : v6;
   }
@@ -69,7 +69,7 @@ void AppendInbound(const Redirection& redirection, Rules* rules) {
                 absl::StrCat("-p tcp -j REDIRECT --to-ports ", redirection.inbound_port));
 }
 
-// Virtual addresses may be routed to lo, where nothing else is redirected: they come first.
+// Virtual addresses may be routed to lo, where nothing else is redirected, so they come first.
 void AppendVips(const Redirection& redirection, Rules* rules) {
   if (redirection.vip_range.empty() || !IsOf(rules->family(), redirection.vip_range)) return;
   rules->Append(kOutput, absl::StrCat("-d ", redirection.vip_range, " -p tcp -j ", View(kVip)));
@@ -81,10 +81,10 @@ void AppendVips(const Redirection& redirection, Rules* rules) {
 void AppendLoopback(const Redirection& redirection, Rules* rules) {
   const std::string own_source(rules->Pick("127.0.0.6/32", "::6/128"));
   const std::string loopback(rules->Pick("127.0.0.0/8", "::1/128"));
-  // The sidecar reaches the application from here.
+  // The sidecar connects to the application from this address.
   rules->Append(kOutput, absl::StrCat("-s ", own_source, " -o lo -j RETURN"));
-  // The workload calls its own service: the sidecar's connection to this very address must meet the
-  // inbound side too.
+  // The workload calls its own service: the sidecar's connection to this same address must pass the
+  // inbound rules too.
   const auto own = [&](const char* owner, uint32_t id) {
     rules->Append(kOutput, absl::StrCat("! -d ", loopback, " -o lo -p tcp -m owner --", owner,
                                         "-owner ", id, " -j ", View(kInbound)));
@@ -163,15 +163,15 @@ bool IsRange(std::string_view text) { return FamilyOf(text).has_value(); }
 std::string RulesFor(const Redirection& redirection, Family family, std::string_view saved) {
   Rules rules(family);
   rules.Line("*nat");
-  // Naming a chain empties it, so that a second run begins anew.
+  // Declaring a chain empties it, so that a second run starts from scratch.
   for (const std::string_view chain : kChains)
     rules.Line(absl::StrCat(":", View(chain), " - [0:0]"));
   const std::string deletions = DeletionsOfJumps(saved);
   if (!deletions.empty()) rules.Line(std::string_view(deletions).substr(0, deletions.size() - 1));
   AppendInbound(redirection, &rules);
   AppendOutbound(redirection, &rules);
-  // Only what is meant for this host: on one that forwards (containers, virtual machines, a router)
-  // the connections of others pass by here too.
+  // Only traffic addressed to this host: a forwarding host (containers, virtual machines, a router)
+  // also sees connections of others here.
   rules.Line(absl::StrCat("-I PREROUTING 1 ", View(kInboundJump)));
   rules.Line(absl::StrCat("-I OUTPUT 1 ", View(kOutboundJump)));
   rules.Line("COMMIT");

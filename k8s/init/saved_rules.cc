@@ -7,7 +7,7 @@
 namespace tulle::init {
 namespace {
 
-// Words in quotes are one: comments hold blanks, and text that looks like a rule.
+// Quoted words are one word: comments contain blanks, and text that looks like a rule.
 std::vector<std::string> WordsOf(std::string_view rule) {
   std::vector<std::string> words(1);
   bool is_quoted = false;
@@ -27,7 +27,7 @@ std::vector<std::string> WordsOf(std::string_view rule) {
   return words;
 }
 
-// The protocol stands before every match; none: all of them.
+// The protocol precedes every match; none: all protocols.
 bool MeetsTcp(const std::vector<std::string>& words) {
   const auto end = std::find(words.begin(), words.end(), "-m");
   const auto option = std::find(words.begin(), end, "-p");

@@ -1,4 +1,4 @@
-// What iptables-save says, taken apart. Pure. Source: the format of iptables-save, with and without
+// Parses the output of iptables-save. Pure. Source: the format of iptables-save, with and without
 // counters.
 #pragma once
 
@@ -24,11 +24,11 @@ struct SavedRule {
   int64_t packets = -1;  // -1: saved without counters
 };
 
-// In the order in which the kernel asks them.
+// In the order in which the kernel evaluates them.
 std::vector<SavedRule> RulesOfChain(std::string_view saved, std::string_view chain);
 
-// Whether a TCP connection may end its way at this rule, or leave the chain by it. Not so: rules
-// for another protocol, and those that only count or log.
+// Whether a TCP connection may end at this rule, or leave the chain by it. False for rules for
+// another protocol, and for those that only count or log.
 bool MayTakeTcp(std::string_view rule);
 
 }  // namespace tulle::init

@@ -14,7 +14,7 @@ bool IsLoaded(const char* list) {
   return static_cast<bool>(names >> name);
 }
 
-// Asking iptables-legacy would load its module into a kernel that does without it.
+// Running iptables-legacy would load its module into a kernel that does not use it.
 bool LegacyIsLoaded() {
   return IsLoaded("/proc/net/ip_tables_names") || IsLoaded("/proc/net/ip6_tables_names");
 }
@@ -58,7 +58,7 @@ absl::StatusOr<std::string> Tables::Save(bool with_counters) const {
 
 absl::Status Tables::Restore(const std::string& input) const {
   std::vector<std::string> argv = {name() + "-restore", "--noflush"};
-  // Others that change rules at this moment: nft has transactions instead of a lock.
+  // Another program is changing rules at this moment: nft has transactions instead of a lock.
   if (variant_ == Variant::kLegacy) argv.insert(argv.end(), {"--wait", "10"});
   const auto result = RunCommand(argv, input);
   if (!result.ok()) return result.status();

@@ -1,4 +1,4 @@
-// The kernel's nat table of one family, by iptables-save and iptables-restore of one variant.
+// The kernel's nat table of one family, using iptables-save and iptables-restore of one variant.
 // Blocking. Errors name what to install or allow.
 #pragma once
 
@@ -19,7 +19,7 @@ class Tables {
   Tables(Variant variant, Family family) : variant_(variant), family_(family) {}
 
   absl::StatusOr<std::string> Save(bool with_counters = false) const;
-  // One transaction, beside what is there.
+  // One transaction, in addition to the existing rules.
   absl::Status Restore(const std::string& input) const;
   std::string name() const;  // "ip6tables-nft"
   Family family() const { return family_; }
@@ -29,10 +29,10 @@ class Tables {
   Family family_;
 };
 
-// The one in use here: where there are rules already, two variants side by side redirect twice or
-// not at all. Nothing in use: nft if the kernel has it.
+// The variant in use: rules in two variants would redirect twice or not at all. None in use: nft if
+// the kernel supports it.
 absl::StatusOr<Variant> FindVariant();
-// Those that may hold rules of ours; without touching a kernel module that is not loaded.
+// The variants that may hold our rules, without loading a kernel module.
 std::vector<Variant> VariantsInUse();
 
 }  // namespace tulle::init

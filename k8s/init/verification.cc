@@ -15,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 using Outcome = Check::Outcome;
 
-// A connection inside one machine takes microseconds; slow machines get time all the same.
+// A connection within one machine takes microseconds; slow machines get plenty of time.
 constexpr milliseconds kArrives{3000};
 constexpr milliseconds kDoesNotArrive{300};
 constexpr uint32_t kNobody = 65534;
@@ -23,7 +23,7 @@ constexpr char kNoCaller[] = "needs the capabilities SETUID and SETGID";
 
 enum class Arrived { kYes, kNo, kWithoutOriginal };
 
-// Connections of others come here too: the one that was meant for `to` counts.
+// Other connections arrive here too: only the one addressed to `to` counts.
 Arrived Await(Listener& sidecar, const Target& to, milliseconds within) {
   const auto end = std::chrono::steady_clock::now() + within;
   Arrived arrived = Arrived::kNo;
@@ -70,7 +70,7 @@ class Verification {
     return id;
   }
   uint16_t FreeOf(const std::vector<uint16_t>& excluded) const {
-    uint16_t port = 9;  // discard: nobody's
+    uint16_t port = 9;  // discard: unused
     while (std::find(excluded.begin(), excluded.end(), port) != excluded.end()) ++port;
     return port;
   }
@@ -83,10 +83,10 @@ class Verification {
   void CheckOwner();
   void CheckInbound();
   void CheckLoopback();
-  // `caller` dials `to`; it must come out at `port` of the sidecar.
+  // `caller` dials `to`; it must arrive at `port` of the sidecar.
   void Expect(const std::string& what, uint32_t caller, const Target& to, uint16_t port,
               const std::string& listen_address);
-  // The same where the sidecar holds its port.
+  // The same while the sidecar is listening on its port.
   void ExpectByCounting(const std::string& what, Caller& call, const Target& to, uint16_t port);
   void AddNotRedirected(const std::string& what, const Target& to, uint16_t port);
 
@@ -105,7 +105,7 @@ void Verification::CheckRules() {
   CheckRuleIsFirst(out, "OUTPUT", kOutboundJump, "--exclude-outbound-ports", *saved);
 }
 
-// What comes from other hosts cannot be tried from here: nothing may stand in its way to our rule.
+// Connections from other hosts cannot be tested from here: check that no rule precedes ours.
 void Verification::CheckRuleIsFirst(const std::string& what, const std::string& chain,
                                     std::string_view jump, const std::string& exclusion,
                                     std::string_view saved) {

@@ -1,8 +1,8 @@
-// Whether redirection works, by really connecting: as the application, as the sidecar, to virtual
-// addresses, to loopback, to this machine's own address. Where the sidecar's ports are free, they
-// are listened on and the original destination is asked for; where it runs already, a rule counts
-// the one connection, and is taken away again. What comes from other hosts cannot be tried from
-// here: no rule may stand before ours. Blocking, a few hundred milliseconds. Needs root.
+// Verifies the redirection with real connections: as the application, as the sidecar, to virtual
+// addresses, to loopback, to this machine's own address. If the sidecar's ports are free, the check
+// listens on them and verifies the original destination; if the sidecar is running, a temporary
+// rule counts the one connection. Connections from other hosts cannot be tested from here: the
+// check ensures that no rule precedes ours. Blocking, a few hundred milliseconds. Requires root.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct Check {
   enum class Outcome { kPassed, kFailed, kSkipped };
   std::string what;
   Outcome outcome = Outcome::kPassed;
-  std::string detail;  // why not, and what to do
+  std::string detail;  // the reason, and how to fix it
 };
 
 std::vector<Check> Verify(const Redirection& redirection, const Tables& tables);

@@ -10,9 +10,9 @@
 
 namespace tulle {
 
-// Memory of one exchange: bump allocation from slab blocks, all given back at once. Destructors are
-// not run, so only trivially destructible things live here. Owner: the exchange (or a connection's
-// idle state). Thread: the slab's.
+// Memory of one request: bump allocation from slab blocks, all returned at once. Destructors are
+// not run, so only trivially destructible objects may live here. Owner: the request (or a
+// connection's idle state). Thread: the slab's.
 class Arena {
  public:
   explicit Arena(Slab& slab) : slab_(slab) {}
@@ -33,7 +33,7 @@ class Arena {
     return static_cast<T*>(Allocate(sizeof(T) * count, alignof(T)));
   }
   std::string_view Copy(std::string_view text);
-  // One string of several pieces.
+  // Concatenates several pieces into one string.
   template <typename... Pieces>
   std::string_view Concat(const Pieces&... pieces) {
     const size_t size = (std::string_view(pieces).size() + ... + 0);
@@ -43,7 +43,7 @@ class Arena {
     return {out, size};
   }
 
-  // Everything drawn so far becomes invalid.
+  // Everything allocated so far becomes invalid.
   void Clear();
   size_t bytes() const { return bytes_; }
   Slab& slab() { return slab_; }

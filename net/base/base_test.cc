@@ -15,14 +15,14 @@
 namespace tulle {
 namespace {
 
-class Scarce final : public MemorySource {
+class LimitedMemory final : public MemorySource {
  public:
   void* Take(size_t size) override { return gives ? MemorySource::Take(size) : nullptr; }
   bool gives = true;
 };
 
 TEST(Slab, ServesFromItsReserveWhenTheSystemRefuses) {
-  Scarce memory;
+  LimitedMemory memory;
   Slab slab(memory);
   EXPECT_FALSE(slab.short_of_memory());
   memory.gives = false;
@@ -41,7 +41,7 @@ TEST(Slab, ServesFromItsReserveWhenTheSystemRefuses) {
 
 TEST(SlabDeathTest, EndsTheProcessWithAMessageWhenTheReserveIsUsedUp) {
   const auto use_up = [] {
-    Scarce memory;
+    LimitedMemory memory;
     Slab slab(memory);
     memory.gives = false;
     while (true) slab.Allocate(Slab::kLargest);

@@ -66,8 +66,8 @@ void Buffer::Release(Block* block) {
 size_t Buffer::TailRoom() const {
   if (tail_ == nullptr) return 0;
   Block* block = tail_->block;
-  // Another slice of the block may end elsewhere; only the one that ends at `used` may grow into
-  // the free room.
+  // Another slice of the block may end elsewhere. Only the slice that ends at `used` may grow into
+  // the free space.
   if (tail_->data + tail_->size != block->data() + block->used) return 0;
   return block->capacity() - block->used;
 }

@@ -13,10 +13,9 @@
 namespace tulle {
 
 // A FIFO of bytes held in reference-counted slab blocks. Bytes move between buffers by reference,
-// so a body is never copied on its way from one connection to another.
-//
-// Owner: whoever holds it. Thread: the slab's; counts are not atomic. A Buffer and every Buffer
-// that got bytes from it must be gone before the slab is.
+// so that a body is never copied on its way from one connection to another.
+// || Owner: the holder. Thread: the slab's; counts are not atomic. A Buffer, and every Buffer that
+// got bytes from it, must be destroyed before the slab.
 class Buffer {
  public:
   explicit Buffer(Slab& slab) : slab_(&slab) {}
@@ -29,17 +28,17 @@ class Buffer {
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  // Copies; fills the last block's free room first if nobody else can see it.
+  // Copies; fills the free space of the last block first if the block is not shared.
   void Append(std::string_view bytes);
   // Takes all of `other`, which is left empty. No copy.
   void Append(Buffer& other);
-  // Takes the first `count` bytes (at most size()) of `other`. No copy.
+  // Moves the first `count` bytes (at most size()) out of `other`. No copy.
   void AppendFront(Buffer& other, size_t count);
-  // Shares the bytes of `other` without taking them (for bodies kept for a retry). No copy.
+  // Shares the bytes of `other` without removing them (for bodies kept for a retry). No copy.
   void AppendShared(const Buffer& other);
 
-  // Room for reading into: a contiguous piece of at least `minimum` bytes at the end; Commit says
-  // how many were written. Nothing else may touch the buffer between the two.
+  // Space to read into: a contiguous piece of at least `minimum` bytes at the end. Commit says how
+  // many bytes were written. Do not modify the buffer between the two calls.
   std::span<char> Reserve(size_t minimum);
   void Commit(size_t count);
 
@@ -54,11 +53,11 @@ class Buffer {
   std::string_view Linearize(size_t count);
   // Fills `out` with the first pieces; returns how many.
   int Gather(std::span<iovec> out) const;
-  // Copies everything (tests, small control-path messages).
+  // Copies everything (for tests and small control-path messages).
   std::string ToString() const;
 
   Slab& slab() const { return *slab_; }
-  // Bytes of slab memory that this buffer keeps alive; what limits on memory are set against.
+  // Bytes of slab memory that this buffer keeps alive. Memory limits are checked against it.
   size_t footprint() const;
 
  private:

@@ -2,8 +2,8 @@
 
 namespace tulle {
 
-// What a Loop can delete later (Loop::DeferDelete): anything whose methods may be on the stack when
-// its owner lets it go.
+// An object that a Loop can delete later (Loop::DeferDelete): its methods may be on the call stack
+// when its owner releases it.
 class Deletable {
  public:
   virtual ~Deletable() = default;

@@ -6,9 +6,9 @@
 
 namespace tulle {
 
-// A worker's hold on an immutable spec that versions and workers share: one shared_ptr a worker,
-// counted locally, so that a request pins its spec without an atomic instruction. Owner: anybody on
-// the worker. Thread: one.
+// A worker's reference to an immutable spec that several configuration versions and workers share:
+// one shared_ptr per worker, counted locally, so that a request pins its spec without an atomic
+// instruction. Owner: any object on the worker. Thread: one.
 template <typename T>
 class Pin {
  public:

@@ -92,11 +92,12 @@ bool Slab::Refill(int size_class, Want want) {
   return true;
 }
 
-// A block of the reserve may be larger than what is asked for; it goes back by std::free like any.
+// A block of the reserve may be larger than requested; it is returned with std::free like any
+// other.
 void* Slab::TakeBlock(size_t size, Want want) {
   if (void* memory = source_.Take(size)) return memory;
   if (want == Want::kMay) return nullptr;
-  if (size > kLargest || reserve_left_ == 0) EndForWantOfMemory();
+  if (size > kLargest || reserve_left_ == 0) ExitOutOfMemory();
   return reserve_[--reserve_left_];
 }
 
@@ -121,7 +122,7 @@ void Slab::Trim() {
 }
 
 Slab::~Slab() {
-  assert(bytes_in_use_ == 0 && "memory drawn from a slab outlives it");
+  assert(bytes_in_use_ == 0 && "memory allocated from a slab outlives it");
   Trim();
   while (chunks_ != nullptr) {
     Chunk* next = chunks_->next;

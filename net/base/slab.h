@@ -6,26 +6,25 @@
 
 namespace tulle {
 
-// Where slabs get their blocks; they go back by std::free. Owner: who makes the slab; outlives it.
-// Thread: the slab's.
+// Where slabs get their blocks; blocks are returned with std::free. Owner: the slab's creator; must
+// outlive the slab. Thread: the slab's.
 class MemorySource {
  public:
   virtual ~MemorySource() = default;
-  // As malloc: null where the system has no more.
+  // Like malloc: null when the system has no memory left.
   virtual void* Take(size_t size);
 };
 MemorySource& SystemMemory();
 
-// A worker's memory: free lists by size class, so that the data path never asks malloc in steady
+// A worker's memory: free lists by size class, so that the data path never calls malloc in steady
 // state.
-//
-// Want of memory: a reserve of a megabyte (address space only, until it is used) serves what is
-// under way when the system refuses. Whoever begins something new asks short_of_memory() first, who
-// moves much data asks nearly_out(), and lets it be; the reserve fills again as soon as it can.
-//
-// Owner: Worker (or the main loop, or a test). Thread: the owner's only. Everything drawn from a
-// Slab goes back to the same Slab before it is destroyed (checked). Blocks above kLargest come from
-// the source one by one, counted, and have no reserve.
+// || Out of memory: a reserve of one megabyte (address space only until it is used) serves requests
+// already in progress when the system refuses memory. Code that starts new work checks
+// short_of_memory() first; code that moves much data checks nearly_out(). Both decline the work
+// then. The reserve refills as soon as memory is available again.
+// || Owner: Worker (or the main loop, or a test). Thread: the owner's only. Everything allocated
+// from a Slab must be returned to the same Slab before the slab is destroyed (checked). Blocks
+// above kLargest come from the source one by one, are counted, and have no reserve.
 class Slab {
  public:
   static constexpr size_t kSmallest = 64;
@@ -39,25 +38,25 @@ class Slab {
   // Never null: when the reserve is used up too, the process ends with a message. Aligned to 16
   // bytes.
   void* Allocate(size_t size);
-  // Null where the system has no more, and the reserve is left alone: for libraries that give up
-  // one connection then.
+  // Null when the system has no memory left; leaves the reserve alone. For libraries that then
+  // close one connection.
   void* TryAllocate(size_t size);
-  // `size` is what Allocate was asked for.
+  // `size` is the size that was passed to Allocate.
   void Free(void* memory, size_t size);
 
-  // The size that an allocation of `size` really has; callers may use all of it if they free with
-  // the same `size`.
+  // The usable size of an allocation of `size`. Callers may use all of it if they free it with the
+  // same `size`.
   static size_t Rounded(size_t size);
 
   // The reserve has been used and cannot be filled again now.
   bool short_of_memory() { return reserve_left_ < kReserve && !FillReserve(); }
-  // More than half of the reserve is gone.
+  // More than half of the reserve is used.
   bool nearly_out() const { return reserve_left_ < kReserve / 2; }
 
   size_t bytes_in_use() const { return bytes_in_use_; }
   size_t bytes_reserved() const { return bytes_reserved_; }
 
-  // Gives free chunks of the large classes back to the system. Call when idle.
+  // Returns free chunks of the large classes to the system. Call when idle.
   void Trim();
 
  private:

@@ -21,7 +21,7 @@ class SlabAllocated {
     char* memory = static_cast<char*>(object) - kHeader;
     (*reinterpret_cast<Slab**>(memory))->Free(memory, size + kHeader);
   }
-  // A constructor that throws: ours do not.
+  // Only called when a constructor throws; ours do not.
   static void operator delete(void*, Slab&) {}
 
  private:

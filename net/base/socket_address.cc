@@ -60,7 +60,7 @@ uint16_t SocketAddress::port() const { return is_set() ? ntohs(v4_.sin_port) : 0
 
 SocketAddress SocketAddress::WithPort(uint16_t port) const {
   SocketAddress result = *this;
-  result.v4_.sin_port = htons(port);  // at the same place in both families
+  result.v4_.sin_port = htons(port);  // the port is at the same offset in both families
   return result;
 }
 

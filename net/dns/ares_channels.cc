@@ -34,14 +34,14 @@ absl::Status OpenOne(const AresOptions& options, const char* lookups, ares_chann
                                                  ": expected ADDRESS[:PORT], separated by commas"));
 }
 
-// All zero where there is none.
+// All zero if the file does not exist.
 struct stat Look(const std::string& path) {
   struct stat found {};
   return stat(path.c_str(), &found) == 0 ? found : (struct stat){};
 }
 
 bool IsSame(const struct stat& a, const struct stat& b) {
-  // The time of the change of the inode, not of the content: nobody sets that back.
+  // The inode's change time, not the content's: it cannot be set back.
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
          a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
 }
@@ -62,8 +62,8 @@ AresChannels::~AresChannels() {
   }
 }
 
-absl::Status FollowedChannels::Open() {
-  // Looked at first: what is written meanwhile is seen the next time.
+absl::Status ReloadingChannels::Open() {
+  // Checked first: a write in the meantime is seen the next time.
   const struct stat found = Look(options_.resolv_conf);
   auto made = AresChannels::Open(options_);
   if (!made.ok()) return made.status();
@@ -72,8 +72,8 @@ absl::Status FollowedChannels::Open() {
   return absl::OkStatus();
 }
 
-AresChannels& FollowedChannels::Newest() {
-  // If it cannot be read now, the former servers stay, and the next question tries again.
+AresChannels& ReloadingChannels::Newest() {
+  // If the file cannot be read now, keep the previous servers; the next question tries again.
   const bool follows = options_.servers.empty();
   if (follows && !IsSame(seen_, Look(options_.resolv_conf))) Open().IgnoreError();
   const AresChannels* newest = opened_.back().get();
@@ -82,7 +82,7 @@ AresChannels& FollowedChannels::Newest() {
   return *opened_.back();
 }
 
-std::vector<ares_channel> FollowedChannels::All() const {
+std::vector<ares_channel> ReloadingChannels::All() const {
   std::vector<ares_channel> all;
   for (const auto& one : opened_) all.insert(all.end(), one->all().begin(), one->all().end());
   return all;

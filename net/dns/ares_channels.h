@@ -18,7 +18,7 @@ namespace tulle::dns {
 class AresChannels {
  public:
   static absl::StatusOr<std::unique_ptr<AresChannels>> Open(const AresOptions& options);
-  ~AresChannels();  // questions under way end with ARES_EDESTRUCTION
+  ~AresChannels();  // pending questions end with ARES_EDESTRUCTION
   AresChannels(const AresChannels&) = delete;
   AresChannels& operator=(const AresChannels&) = delete;
 
@@ -26,24 +26,24 @@ class AresChannels {
   ares_channel by_servers() const { return channels_[1]; }
   const std::array<ares_channel, 2>& all() const { return channels_; }
 
-  int under_way = 0;  // questions, counted by who asks
+  int under_way = 0;  // number of pending questions, counted by the caller
 
  private:
   AresChannels() = default;
   std::array<ares_channel, 2> channels_{};
 };
 
-// Follows resolv.conf, which c-ares reads only where a channel is opened: a network that comes up
-// late, DHCP and VPNs write it anew. Questions under way stay with the servers they were put to.
-// Owner: AresResolver. Thread: its own, after Start.
-class FollowedChannels {
+// Reloads resolv.conf, which c-ares reads only when a channel is opened: networks that come up
+// late, DHCP and VPNs rewrite it. Pending questions stay with the servers they were sent to. Owner:
+// AresResolver. Thread: its own, after Start.
+class ReloadingChannels {
  public:
-  explicit FollowedChannels(AresOptions options) : options_(std::move(options)) {}
+  explicit ReloadingChannels(AresOptions options) : options_(std::move(options)) {}
 
   absl::Status Start() { return Open(); }
-  // For a new question, by the servers of now. Not within a callback of c-ares.
+  // For a new question: the current servers. Do not call within a callback of c-ares.
   AresChannels& Newest();
-  // The former ones too, as long as one of them has a question under way.
+  // Includes previous channels while one of their questions is pending.
   std::vector<ares_channel> All() const;
   void Clear() { opened_.clear(); }
 
@@ -51,7 +51,7 @@ class FollowedChannels {
   absl::Status Open();
 
   const AresOptions options_;
-  struct stat seen_ {};                                // resolv.conf; all zero: it was not there
+  struct stat seen_ {};  // stat of resolv.conf; all zero: it does not exist
   std::vector<std::unique_ptr<AresChannels>> opened_;  // the newest is the last
 };
 

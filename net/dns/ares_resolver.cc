@@ -21,17 +21,17 @@
 namespace tulle::dns {
 namespace {
 
-constexpr size_t kMostAddresses = 64;
+constexpr size_t kMaxAddresses = 64;
 constexpr int kLongestPollMilliseconds = 1000;
 
-// c-ares asks for it once in a process.
+// c-ares requires it once per process.
 absl::Status InitLibrary() {
   static const int status = ares_library_init(ARES_LIB_INIT_ALL);
   if (status == ARES_SUCCESS) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("c-ares: ", ares_strerror(status)));
 }
 
-// Whoever asks, and whether he still does.
+// The asker of a question, and whether it still wants the answer.
 struct Pending {
   std::string host;
   Family family = Family::kAuto;
@@ -49,7 +49,7 @@ class AresQuestion final : public Resolver::Question {
   PendingPointer pending_;
 };
 
-// The shortest of all records that led to the addresses: an alias may move before they do.
+// The shortest TTL of all records that led to the addresses: an alias may change before they do.
 std::chrono::seconds TtlOf(const ares_addrinfo& found) {
   int ttl = std::numeric_limits<int>::max();
   for (const auto* node = found.nodes; node != nullptr; node = node->ai_next) {
@@ -72,7 +72,7 @@ Answer ToAnswer(const Pending& pending, const ares_addrinfo* found) {
     auto& list = address->is_v6() ? v6 : v4;
     if (std::find(list.begin(), list.end(), *address) == list.end()) list.push_back(*address);
   }
-  // The same answer in another order is the same answer.
+  // The same addresses in another order are the same answer.
   std::sort(v4.begin(), v4.end());
   std::sort(v6.begin(), v6.end());
   Answer answer;
@@ -94,19 +94,19 @@ Answer ToAnswer(const Pending& pending, const ares_addrinfo* found) {
       answer.addresses.insert(answer.addresses.end(), v6.begin(), v6.end());
       break;
   }
-  if (answer.addresses.size() > kMostAddresses) answer.addresses.resize(kMostAddresses);
+  if (answer.addresses.size() > kMaxAddresses) answer.addresses.resize(kMaxAddresses);
   answer.ttl = TtlOf(*found);
   if (answer.addresses.empty()) {
     answer.error = absl::StrCat(pending.host,
-                                " has no address that can be used: look at what its "
-                                "DNS server answers");
+                                ": no usable address: check what its "
+                                "DNS server returns");
   }
   return answer;
 }
 
 Answer Failed(const Pending& pending, int status) {
   Answer answer;
-  answer.error = absl::StrCat(pending.host, " cannot be resolved: ", ares_strerror(status),
+  answer.error = absl::StrCat("cannot resolve ", pending.host, ": ", ares_strerror(status),
                               "; check the name, and the DNS servers of this machine");
   return answer;
 }
@@ -121,7 +121,7 @@ class AresResolver final : public Resolver {
   std::unique_ptr<Question> Ask(std::string_view host, Family family, Answered done) override;
 
  private:
-  // What a callback of c-ares finds itself by.
+  // Identifies the question in a c-ares callback.
   struct Running {
     AresResolver* resolver;
     AresChannels* channels;
@@ -137,12 +137,12 @@ class AresResolver final : public Resolver {
 
   loop::Loop& loop_;
   const int wake_;
-  FollowedChannels channels_;  // thread_'s alone while it runs
+  ReloadingChannels channels_;  // only thread_ uses it while that runs
   std::thread thread_;
   std::mutex mutex_;
   std::deque<PendingPointer> asked_;  // guarded by mutex_
   bool is_ending_ = false;            // guarded by mutex_
-  // Answers on their way to the loop when this is gone find nobody.
+  // Answers still queued for the loop when this is destroyed are dropped.
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 
@@ -216,7 +216,7 @@ void AresResolver::OnDone(void* argument, int status, int, ares_addrinfo* found)
   Answer answer = found == nullptr ? Failed(*pending, status) : ToAnswer(*pending, found);
   if (found != nullptr) ares_freeaddrinfo(found);
   if (answer.addresses.empty() && !pending->servers_only && status == ARES_SUCCESS) {
-    // Begun from the thread's own round, not from within c-ares.
+    // Started from the thread's own loop, not from within c-ares.
     pending->servers_only = true;
     const std::lock_guard<std::mutex> lock(self.mutex_);
     self.asked_.push_back(pending);
@@ -276,7 +276,7 @@ void AresResolver::Poll() {
     ares_process_fd(owners[i], is_readable ? waits[i].fd : ARES_SOCKET_BAD,
                     is_writable ? waits[i].fd : ARES_SOCKET_BAD);
   }
-  // What has timed out.
+  // Handles timeouts.
   for (ares_channel channel : channels) {
     ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
   }

@@ -61,7 +61,8 @@ struct Record {
   }
 };
 
-// A DNS server that answers each question with the same records: of its type, and the aliases.
+// A DNS server that answers each question with the same records: those of the requested type, and
+// the aliases.
 class Server {
  public:
   // `on_question` runs on a thread of its own before each answer.
@@ -173,7 +174,7 @@ TEST_F(AresResolverTest, Fault73_AnIpv4AddressInAnAaaaRecordIsJudgedAsSuch) {
   }
   const Answer none = Ask(Family::kV6Only);
   EXPECT_EQ(Hosts(none), Strings());
-  EXPECT_NE(none.error.find("no address that can be used"), std::string::npos) << none.error;
+  EXPECT_NE(none.error.find("no usable address"), std::string::npos) << none.error;
 }
 
 TEST_F(AresResolverTest, Fault73_AnAliasHoldsNoLongerThanItSays) {
@@ -189,7 +190,7 @@ TEST_F(AresResolverTest, Fault73_AnAliasHoldsNoLongerThanItSays) {
   }
 }
 
-// Before the answers of a server, for a test that wants one late.
+// Holds back the answers of a server, for a test that needs a late one.
 class Gate {
  public:
   void Close() { Set(is_closed_, true); }
@@ -217,7 +218,7 @@ class Gate {
   bool has_come_ = false;
 };
 
-// resolv.conf names servers without a port: ours are at the same one on two addresses.
+// resolv.conf names servers without a port, so ours use the same port on two addresses.
 class ResolvConfTest : public AresResolverTest {
  protected:
   ResolvConfTest() {
@@ -225,12 +226,12 @@ class ResolvConfTest : public AresResolverTest {
     directory_ = mkdtemp(pattern.data());
   }
   ~ResolvConfTest() override {
-    gate_.Open();  // also where an assertion has left it closed
+    gate_.Open();  // also open if an assertion left it closed
     std::filesystem::remove_all(directory_);
   }
 
   std::string path() const { return directory_ + "/resolv.conf"; }
-  // As DHCP clients do: another file in its place.
+  // As DHCP clients do: replaces the file.
   void Name(const Server& server) const {
     std::ofstream(path() + ".new") << "nameserver " << server.address().host() << "\n";
     std::filesystem::rename(path() + ".new", path());

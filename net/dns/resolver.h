@@ -16,21 +16,21 @@ enum class Family : uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
 
 struct Answer {
   std::vector<SocketAddress> addresses;  // with port 0; empty: see error
-  // The shortest of the records, aliases too; 0 where the server says so, or for what needs no
-  // server.
+  // The shortest of all records, including aliases. 0 if the server says so, or if no server was
+  // needed.
   std::chrono::seconds ttl{0};
-  std::string error;  // what went wrong, and what to look at
+  std::string error;  // what failed, and what to check
 };
 
-// Host names to addresses, with the time for which they hold. Owner: main(). Thread: main; what it
-// does elsewhere does not show. Faked in simulations.
+// Resolves host names to addresses with their TTL. Owner: main(). Thread: main; internal threads
+// are hidden. Faked in simulations.
 class Resolver {
  public:
   virtual ~Resolver() = default;  // unanswered questions stay unanswered
 
   class Question {
    public:
-    virtual ~Question() = default;  // nobody wants the answer any more
+    virtual ~Question() = default;  // destroying it cancels the question
   };
   using Answered = std::function<void(Answer)>;
   // `done` runs on the loop's thread, never within this call.

@@ -69,7 +69,7 @@ void Channel::OnConnectionReady() {
 }
 
 void Channel::OnConnectionClosed(Failure why) {
-  // A server that accepts and then hangs up is not let off the back-off.
+  // A server that accepts and then closes is subject to the back-off too.
   if (was_ready_ && loop_.Now() - ready_since_ >= cap_) cap_ = options_.first_backoff;
   DropConnection();
   events_.OnChannelLost(why);

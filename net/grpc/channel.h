@@ -32,30 +32,30 @@ class ChannelEvents {
   virtual ~ChannelEvents() = default;
   // Calls may be made.
   virtual void OnChannelReady() = 0;
-  // It was ready and is no more, or an attempt failed; another one follows by itself. Running calls
-  // have been told before.
+  // The channel is no longer ready, or an attempt failed; it reconnects automatically. Running
+  // calls have been notified before.
   virtual void OnChannelLost(Failure why) = 0;
 };
 
-// One connection to a server that is to be had for ever: made anew whenever it is lost, after a
-// fully jittered back-off drawn from the loop. Owner: who made it; let it go outside its callbacks,
-// after the calls made on it. Thread: the loop's.
+// A permanent connection to one server: reconnected whenever it is lost, after a fully jittered
+// back-off drawn from the loop's random source. Owner: the creator; destroy it outside its
+// callbacks, after the calls made on it. Thread: the loop's.
 class Channel final : private http::ClientConnectionEvents {
  public:
-  // A new transport to the server, or null if there is none to be had now (tried again later).
+  // A new transport to the server, or null if none is available now (tried again later).
   using Connect = absl::AnyInvocable<std::unique_ptr<Transport>()>;
 
   Channel(loop::Loop& loop, Connect connect, const ChannelOptions& options, ChannelEvents& events);
   ~Channel() override;
 
-  // Call once; the first attempt is made at once.
+  // Call once; the first attempt starts at once.
   void Start();
   bool ready() const { return connection_ != nullptr && connection_->StreamRoom() > 0; }
   // REQUIRES: ready(). `path` is "/package.Service/Method".
   std::unique_ptr<ClientCall> NewCall(std::string_view path, ClientCallEvents& events);
   std::unique_ptr<UnaryCall> NewUnaryCall(std::string_view path, std::string_view request,
                                           loop::Duration timeout, UnaryCall::Done done);
-  // Ends the connection (say, because our certificate changed) and makes another at once.
+  // Closes the connection (for example because our certificate changed) and reconnects at once.
   void Reconnect();
   // Of the current connection; null when there is none.
   const Transport* transport() const {

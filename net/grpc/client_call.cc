@@ -65,7 +65,7 @@ void ClientCall::OnHeaders(http::Head& head, bool end) {
   http_status_ = head.status;
   if (head.status != 200 || !head.is_grpc()) {
     status_ = {CodeOfHttp(head.status),
-               "the server does not speak gRPC here: HTTP status " + std::to_string(head.status)};
+               "not a gRPC response: HTTP status " + std::to_string(head.status)};
     status_known_ = true;
     return Finish(status_);
   }
@@ -79,7 +79,7 @@ void ClientCall::OnHeaders(http::Head& head, bool end) {
 void ClientCall::OnData(Buffer& data, bool end) {
   inlet_.OnData(data, end);
   if (end) {
-    status_ = {CodeOfHttp(http_status_), "the answer ended without trailers"};
+    status_ = {CodeOfHttp(http_status_), "the response ended without trailers"};
     status_known_ = true;
   }
   Deliver();

@@ -34,8 +34,8 @@ class ClientCallEvents {
   virtual void OnFinished(const Status& status) = 0;
 };
 
-// One call of ours: any streaming mode. Owner: who made it; let it go at any time, but from inside
-// its own events by loop.DeferDelete; going, it cancels what has not finished. Events never come
+// One outgoing call in any streaming mode. Owner: the caller, who may destroy it at any time (from
+// inside its own events by loop.DeferDelete); that cancels an unfinished call. Events never come
 // from inside a call on it.
 class ClientCall final : public http::StreamEvents, public loop::TurnEnd, public Deletable {
  public:
@@ -47,7 +47,7 @@ class ClientCall final : public http::StreamEvents, public loop::TurnEnd, public
   void Send(std::string_view message);
   size_t SendRoom() const { return stream_ == nullptr ? 0 : stream_->SendRoom(); }
   void HalfClose();
-  // Asks for one more message.
+  // Requests one more message.
   void Read();
   // No event follows.
   void Cancel();
@@ -70,14 +70,14 @@ class ClientCall final : public http::StreamEvents, public loop::TurnEnd, public
   http::Stream* stream_ = nullptr;
   Arena arena_;
   MessageInlet inlet_;
-  Status status_;  // told when all messages were
+  Status status_;  // reported after all messages
   std::unique_ptr<loop::Timer> deadline_;
   bool status_known_ = false;
   int http_status_ = 0;
 };
 
-// A call with one message each way. Destroying it cancels; `done` runs once, never from inside the
-// constructor, and may destroy it by loop.DeferDelete.
+// A call with one message each way. Destroying it cancels. `done` runs once, never from inside the
+// constructor, and may destroy the call by loop.DeferDelete.
 class UnaryCall final : public Deletable, private ClientCallEvents {
  public:
   using Done = absl::AnyInvocable<void(const Status& status, std::string response)>;

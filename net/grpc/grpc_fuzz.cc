@@ -1,5 +1,5 @@
-// Bodies cut into messages, and what stands in headers and trailers. The first byte chooses what is
-// read; bodies must give the same messages whole and cut anywhere.
+// Bodies cut into messages, and gRPC's headers and trailers. The first byte chooses what is read;
+// bodies must give the same messages whole and cut anywhere.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,8 +1,8 @@
-// Our gRPC from outside, for interop_test.py:
-//   interop server            prints the port it serves on, until its standard input ends
-//   interop client PORT       calls a server of the same methods and prints what it got
-// Methods: /interop.Echo/Unary answers a message with itself, "fail" with NOT_FOUND, "slow" never;
-// /interop.Echo/Chat answers each message with itself and ends when the caller does.
+// Our gRPC as a program, for interop_test.py:
+// interop server            prints the port it serves on, until its standard input ends
+// interop client PORT       calls a server of the same methods and prints the results
+// Methods: /interop.Echo/Unary returns a message, "fail" fails with NOT_FOUND, "slow" never
+// returns; /interop.Echo/Chat returns each message and ends when the caller does.
 #include <unistd.h>
 
 #include <cstdio>
@@ -89,7 +89,7 @@ int Serve() {
   return 0;
 }
 
-// Calls one after the other, printing a line for each.
+// Makes calls one after another and prints a line for each.
 class Caller final : public grpc::ChannelEvents, public grpc::ClientCallEvents {
  public:
   Caller(loop::Loop& loop, uint16_t port)

@@ -15,7 +15,7 @@ void MessageInlet::OnData(Buffer& data, bool end) {
 
 MessageInlet::Result MessageInlet::Take(std::string& message) {
   if (*error_ != '\0') return Result::kBroken;
-  // The end of an empty rest is told unasked: nobody need want what does not come.
+  // The end of the stream after the last message needs no credit.
   if (wanted_ == 0) return ended_ && !reader_.in_message() ? Result::kEnd : Result::kWaiting;
   switch (reader_.Next(message)) {
     case MessageReader::Result::kMessage:
@@ -25,10 +25,10 @@ MessageInlet::Result MessageInlet::Take(std::string& message) {
       break;
     case MessageReader::Result::kTooLarge:
       too_large_ = true;
-      error_ = "message larger than the limit of this end";
+      error_ = "message exceeds the local limit";
       return Result::kBroken;
     case MessageReader::Result::kCompressed:
-      error_ = "compressed message although no compression was agreed on";
+      error_ = "compressed message, but no compression was negotiated";
       return Result::kBroken;
   }
   if (ended_) {

@@ -10,13 +10,13 @@
 
 namespace tulle::grpc {
 
-// The receiving half of a call: turns the wish for one more message into credit on the stream, and
-// body into messages. Owner: a call. Thread: the loop's.
+// The receiving half of a call: turns the demand for one more message into credit on the stream,
+// and body into messages. Owner: a call. Thread: the loop's.
 class MessageInlet {
  public:
   enum class Result : uint8_t {
     kMessage,
-    kWaiting,  // none is wanted, or more body must come
+    kWaiting,  // no message was requested, or more body must arrive
     kEnd,      // the body ended after a whole message
     kBroken,   // see error()
   };
@@ -24,11 +24,11 @@ class MessageInlet {
   MessageInlet(Slab& slab, size_t limit) : reader_(slab, limit) {}
 
   void set_stream(http::Stream* stream) { stream_ = stream; }
-  // One more message is wanted.
+  // Requests one more message.
   void Want() { ++wanted_; }
   void OnData(Buffer& data, bool end);
   void OnEnd() { ended_ = true; }
-  // Call until it says something else than kMessage; again after Want, OnData and OnEnd.
+  // Call until it returns something other than kMessage; again after Want, OnData and OnEnd.
   Result Take(std::string& message);
   const char* error() const { return error_; }
   bool too_large() const { return too_large_; }

@@ -14,7 +14,7 @@ inline constexpr size_t kPrefixSize = 5;
 // The length-prefixed frame of one message, uncompressed.
 void AppendMessage(std::string_view message, Buffer& out);
 
-// Cuts a body into messages. Owner: a call. After an error nothing more comes out.
+// Cuts a body into messages. Owner: a call. After an error it returns no more messages.
 class MessageReader {
  public:
   enum class Result : uint8_t { kMessage, kNeedMore, kTooLarge, kCompressed };
@@ -24,7 +24,7 @@ class MessageReader {
 
   void Append(Buffer& body) { bytes_.Append(body); }
   Result Next(std::string& message);
-  // Bytes of an incomplete message are left.
+  // Bytes of an incomplete message remain.
   bool in_message() const { return !bytes_.empty(); }
 
  private:

@@ -58,14 +58,14 @@ class Server::Call final : public http::StreamEvents,
   void Cancel();
   void StartDeadline();
   void MakeInlet(size_t largest_message);
-  void LetGo();
+  void Release();
 
   Server& server_;
   Connection& connection_;
   http::Stream* stream_;
   Arena arena_;
   http::Head* head_ = nullptr;
-  std::optional<MessageInlet> inlet_;  // always there: made anew for the method's own limit
+  std::optional<MessageInlet> inlet_;  // never null; replaced to apply the method's own limit
   std::unique_ptr<CallHandler> handler_;
   std::unique_ptr<loop::Timer> deadline_;
   bool headers_sent_ = false;
@@ -207,7 +207,7 @@ void Server::Call::Finish(const Status& status) {
     AddStatus(status, head.headers);
     stream_->SendHeaders(head, true);
   }
-  LetGo();
+  Release();
 }
 
 void Server::Call::RefuseWith(int http_status) {
@@ -216,17 +216,17 @@ void Server::Call::RefuseWith(int http_status) {
   head.headers.Add(HeaderId::kContentType, "content-type", "text/plain");
   stream_->SendHeaders(head, false);
   Buffer body(server_.loop_.slab());
-  body.Append("This port speaks gRPC: POST with content-type application/grpc.\n");
+  body.Append("This port serves gRPC: POST with content-type application/grpc.\n");
   stream_->SendData(body, true);
-  LetGo();
+  Release();
 }
 
 void Server::Call::Cancel() {
   if (handler_ != nullptr) handler_->OnCancelled();
-  LetGo();
+  Release();
 }
 
-void Server::Call::LetGo() {
+void Server::Call::Release() {
   if (stream_ == nullptr) return;
   std::exchange(stream_, nullptr)->Detach();
   inlet_->set_stream(nullptr);

@@ -16,11 +16,10 @@ struct ServerOptions {
   size_t largest_message = 16 * 1024 * 1024;  // received
 };
 
-// Serves the methods of a registry on HTTP/2 connections that it is given. Keepalive PINGs of
-// clients are welcome at any rate that is no flood.
-//
-// Owner: whoever listens; not destroyed from inside a callback. Thread: the loop's. The registry
-// outlives it.
+// Serves the methods of a registry on the HTTP/2 connections passed to it. Accepts keepalive PINGs
+// at any rate that is not a flood.
+// || Owner: the listener's owner; do not destroy it from inside a callback. Thread: the loop's. The
+// registry must outlive it.
 class Server {
  public:
   Server(loop::Loop& loop, const ServiceRegistry& registry, const ServerOptions& options);

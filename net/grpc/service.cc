@@ -33,7 +33,7 @@ class UnaryHandler final : public CallHandler {
   class Reply final : public UnaryReply {
    public:
     explicit Reply(UnaryHandler& handler) : handler_(&handler) {}
-    ~Reply() override { Fail({Code::kInternal, "the method gave no answer"}); }
+    ~Reply() override { Fail({Code::kInternal, "the method returned no response"}); }
     void Send(std::string_view message) override { Answer(message, {}); }
     void Fail(const Status& status) override { Answer({}, status); }
 

@@ -20,30 +20,31 @@ class ServerCall {
  public:
   virtual ~ServerCall() = default;
   virtual const http::Head& head() const = 0;
-  // Who calls: peer(), PeerAddress().
+  // The caller: peer(), PeerAddress().
   virtual const Transport& transport() const = 0;
-  // Asks for one more message; nothing is read without.
+  // Requests one more message; nothing is read without a request.
   virtual void Read() = 0;
   virtual void Send(std::string_view message) = 0;
-  // Bytes of messages that may be sent now without piling up; OnSendRoom follows a 0.
+  // Bytes of messages that may be sent now without buffering; OnSendRoom follows a 0.
   virtual size_t SendRoom() const = 0;
   // The last call. The handler is destroyed at the end of the turn.
   virtual void Finish(const Status& status) = 0;
 };
 
-// What a method does with one call. Never called from inside a call on ServerCall.
+// Handles one call of a method. Never called from inside a call on ServerCall.
 class CallHandler {
  public:
   virtual ~CallHandler() = default;
   virtual void OnMessage(std::string message) = 0;
-  // The client has sent all it wants to.
+  // The client has sent all its messages.
   virtual void OnHalfClose() = 0;
   virtual void OnSendRoom() {}
-  // The caller has gone, or its deadline has: the last event. ServerCall may not be used any more.
+  // The caller has cancelled, or the deadline has passed: the last event. Do not use ServerCall any
+  // more.
   virtual void OnCancelled() = 0;
 };
 
-// The answer to a unary call: once, then or later. Outliving the call is harmless.
+// The reply to a unary call: once, immediately or later. Outliving the call is harmless.
 class UnaryReply {
  public:
   virtual ~UnaryReply() = default;
@@ -51,18 +52,19 @@ class UnaryReply {
   virtual void Fail(const Status& status) = 0;
 };
 
-// The methods a server knows. Filled before it starts, then immutable.
+// The methods of a server. Filled before it starts, then immutable.
 class ServiceRegistry {
  public:
   using Streaming = std::function<std::unique_ptr<CallHandler>(ServerCall&)>;
-  // A reply dropped without an answer is INTERNAL. `call` is valid during the function only.
+  // A reply that is destroyed unanswered becomes INTERNAL. `call` is valid during the function
+  // only.
   using Unary = std::function<void(const ServerCall& call, const std::string& request,
                                    std::unique_ptr<UnaryReply> reply)>;
 
-  // `path` is "/package.Service/Method". The handler has to ask for the first message itself.
+  // `path` is "/package.Service/Method". The handler must request the first message itself.
   void AddStreaming(std::string_view path, Streaming make_handler);
-  // A request of more than `largest_message` bytes gets RESOURCE_EXHAUSTED before it is read to its
-  // end; 0: the server's own limit.
+  // A request of more than `largest_message` bytes gets RESOURCE_EXHAUSTED before it is read
+  // completely; 0: the server's own limit.
   void AddUnary(std::string_view path, Unary answer, size_t largest_message = 0);
 
   struct Method {

@@ -70,7 +70,7 @@ std::optional<loop::Duration> ParseTimeout(std::string_view text) {
   if (parsed.ec != std::errc() || parsed.ptr != last || text[0] == '-') return std::nullopt;
   for (const Unit& unit : kUnits) {
     if (unit.letter != *last) continue;
-    // 99999999 hours do not fit: for ever, as good as.
+    // 99999999 hours do not fit: treated as infinite.
     const int64_t most = loop::Duration::max().count() / unit.nanoseconds;
     return loop::Duration(std::min(count, most) * unit.nanoseconds);
   }

@@ -9,7 +9,7 @@
 #include "net/http/header_map.h"
 #include "net/loop/loop.h"
 
-// What gRPC puts into headers and trailers. Source: gRPC over HTTP/2 (PROTOCOL-HTTP2.md).
+// gRPC's headers and trailers. Source: gRPC over HTTP/2 (PROTOCOL-HTTP2.md).
 namespace tulle::grpc {
 
 enum class Code : uint8_t {
@@ -38,20 +38,21 @@ struct Status {
   bool ok() const { return code == Code::kOk; }
 };
 
-// grpc-message: all outside 0x20..0x7E, and '%', as %XX. Decoding takes what is malformed as it is.
+// grpc-message: everything outside 0x20..0x7E, and '%', as %XX. Decoding keeps malformed text
+// unchanged.
 std::string EncodeMessage(std::string_view message);
 std::string DecodeMessage(std::string_view encoded);
 
-// grpc-timeout: 1 to 8 digits and a unit of H M S m u n. Empty: malformed, which is no timeout.
+// grpc-timeout: 1 to 8 digits and a unit of H M S m u n. Empty: malformed, treated as no timeout.
 std::optional<loop::Duration> ParseTimeout(std::string_view text);
 // The finest unit that fits, rounded up; at least "1n".
 std::string FormatTimeout(loop::Duration timeout);
 
-// From trailers, or the headers of a Trailers-Only answer; empty without grpc-status. A number that
-// is no code is kUnknown.
+// From trailers, or the headers of a Trailers-Only response; empty without grpc-status. An unknown
+// number is kUnknown.
 std::optional<Status> StatusFrom(const http::HeaderMap& fields);
 void AddStatus(const Status& status, http::HeaderMap& fields);
-// For an answer without grpc-status.
+// For a response without grpc-status.
 Code CodeOfHttp(int status);
 Status StatusOfFailure(Failure failure);
 

@@ -8,8 +8,8 @@
 
 namespace tulle::http {
 
-// Limits on what a stranger can send; the same for both versions. Defaults: Envoy's, and bounds
-// where it has none.
+// Limits on what a peer may send; the same for both HTTP versions. Defaults are Envoy's; where
+// Envoy has no limit they are still finite.
 struct Limits {
   size_t head_bytes = 60 * 1024;             // request line and headers; HCM.max_request_headers_kb
   size_t header_count = 100;                 // common_http_protocol_options.max_headers_count
@@ -27,11 +27,11 @@ struct Limits {
 class ServerConnectionEvents {
  public:
   virtual ~ServerConnectionEvents() = default;
-  // The first byte of a request has come. The answer outlives the stream, or detaches from it.
-  // Null: refused, the connection closes.
+  // The first byte of a request arrived. The returned object must outlive the stream or detach from
+  // it. Null: refused, and the connection closes.
   virtual StreamEvents* OnStream(Stream& stream) = 0;
-  // The last stream has ended and the transport is closed or of no more use: delete me
-  // (DeferDelete). Comes once, never from inside a call on the connection. `why` is kNone for an
+  // The last stream has ended and the transport is closed or unusable: delete this connection
+  // (DeferDelete). Called once, never from inside a call on the connection. `why` is kNone for an
   // orderly end.
   virtual void OnConnectionClosed(Failure why) = 0;
 };
@@ -40,20 +40,21 @@ class ServerConnectionEvents {
 // its transport and its streams. All its streams get OnReset before OnConnectionClosed.
 class ServerConnection : public Deletable {
  public:
-  // Call once. The transport may have been read from before: `early` holds those bytes.
+  // Call once. If the transport was read from before, `early` holds those bytes.
   virtual void Start(Buffer& early) = 0;
-  // The peer is told to go elsewhere, and nothing is taken from it: HTTP/1.1 says Connection: close
-  // with the next answer, but an idle connection stays for one more request; HTTP/2 sends GOAWAY.
+  // Asks the peer to reconnect elsewhere while still serving requests: HTTP/1.1 sends Connection:
+  // close with the next response, but an idle connection stays open for one more request; HTTP/2
+  // sends GOAWAY.
   virtual void AnnounceEnd() { Drain(); }
-  // No new requests: HTTP/1.1 answers with Connection: close, HTTP/2 sends GOAWAY; closes when the
+  // No new requests: HTTP/1.1 responds with Connection: close, HTTP/2 sends GOAWAY. Closes when the
   // last stream ends.
   virtual void Drain() = 0;
-  // Ends everything now. No event follows.
+  // Ends everything at once. No event follows.
   virtual void Close() = 0;
-  // An upgraded stream ends with OnReset: who is at the other end may be here no more.
+  // Ends an upgraded stream with OnReset, because the peer is no longer trusted.
   virtual void ResetUpgraded() {}
   virtual Transport& transport() = 0;
-  // When nothing was received or sent last, and how many streams are open: for the idle timer.
+  // The time of the last input or output, and the number of open streams: for the idle timer.
   virtual size_t active_streams() const = 0;
 };
 
@@ -62,26 +63,26 @@ class ClientConnectionEvents {
   virtual ~ClientConnectionEvents() = default;
   // The transport is ready (connected, verified) and streams may be opened.
   virtual void OnConnectionReady() = 0;
-  // Room for more streams than before (a stream ended, or the peer raised its limit).
+  // More streams may be opened than before (a stream ended, or the peer raised its limit).
   virtual void OnStreamRoom() = 0;
   // As in ServerConnectionEvents. Streams that were open got OnReset before.
   virtual void OnConnectionClosed(Failure why) = 0;
 };
 
-// One upstream connection's codec. Owner: sidecar/upstream's pool (or an xDS or API client). It
-// owns its transport and its streams.
+// One upstream connection's codec. Owner: the pool in sidecar/upstream (or an xDS or API client).
+// It owns its transport and its streams.
 class ClientConnection : public Deletable {
  public:
   virtual void Start() = 0;
-  // Streams that may be opened now: 0 before OnConnectionReady, when at the limit, and for ever
-  // once the peer said it will close.
+  // Streams that may be opened now: 0 before OnConnectionReady, at the limit, and forever after the
+  // peer announced that it will close.
   virtual size_t StreamRoom() const = 0;
   // REQUIRES: StreamRoom() > 0.
   virtual Stream& Open(StreamEvents& events) = 0;
   virtual size_t active_streams() const = 0;
   // Whether at least one stream has been opened before: a "reused" connection.
   virtual bool used() const = 0;
-  // No new streams; closes when the last ends.
+  // No new streams; closes when the last one ends.
   virtual void Drain() = 0;
   virtual void Close() = 0;
   // As in ServerConnection.

@@ -49,8 +49,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(HeaderId::kCount)> kN
 
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-// Length, first and last letter tell the names apart well enough that a bucket holds one name,
-// seldom two.
+// Length, first and last letter distinguish the names well enough: a bucket holds one name, rarely
+// two.
 constexpr size_t kBuckets = 256;
 constexpr size_t Bucket(std::string_view name) {
   const size_t hash = name.size() * 7 + static_cast<uint8_t>(Lower(name.front())) * 31 +
@@ -73,7 +73,7 @@ constexpr Buckets kTable = [] {
   return table;
 }();
 
-// One that has no id. Whether there are any, the map knows.
+// A name without id. The map knows whether it has any.
 struct Named {
   std::string_view name;
   bool operator()(const Header& header) const {

@@ -9,7 +9,7 @@ namespace tulle::http1 {
 namespace {
 
 constexpr size_t kCopyBelow = 512;
-constexpr uint8_t kMostDigits = 16;
+constexpr uint8_t kMaxDigits = 16;
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -44,14 +44,14 @@ bool ChunkDecoder::Step(char c, size_t extension_limit) {
     case State::kDigits: {
       const int digit = HexDigit(c);
       if (digit >= 0) {
-        if (++digits_ > kMostDigits) return Fail("a chunk size has too many digits");
+        if (++digits_ > kMaxDigits) return Fail("chunk size too long");
         left_ = left_ * 16 + digit;
-        if (left_ > std::numeric_limits<int64_t>::max()) return Fail("a chunk size is too large");
+        if (left_ > std::numeric_limits<int64_t>::max()) return Fail("chunk size too large");
         state_ = State::kDigits;
         return true;
       }
       if (state_ == State::kFirstDigit || (c != ';' && c != '\r')) {
-        return Fail("a chunk size is malformed");
+        return Fail("invalid chunk size");
       }
       if (c == '\r') {
         state_ = State::kSizeLf;

@@ -8,15 +8,15 @@
 
 namespace tulle::http1 {
 
-// Takes the chunked coding (RFC 9112 7.1) off a body, up to the last chunk's line; the trailer
-// section follows. Stricter than the RFC: at most 16 digits, no blank before an extension.
-// Owner: a Parser. Pure.
+// Decodes the chunked transfer coding (RFC 9112 7.1) up to the last chunk's line; the trailer
+// section follows. Stricter than the RFC: at most 16 digits, no blank before an extension. Owner: a
+// Parser. Pure.
 class ChunkDecoder {
  public:
   enum class Status {
     kMore,       // `in` is used up
-    kBlocked,    // there is body in `in` beyond the credit
-    kLastChunk,  // the trailers come next
+    kBlocked,    // `in` has more body than the credit allows
+    kLastChunk,  // the trailers follow
     kFailed,
   };
 
@@ -27,7 +27,7 @@ class ChunkDecoder {
 
  private:
   enum class State : uint8_t { kFirstDigit, kDigits, kExtension, kSizeLf, kContent, kCr, kLf };
-  // One byte of a chunk's line or of the CRLF after its content; false: failed.
+  // Processes one byte of a chunk's line or of the CRLF after its content; false: failed.
   bool Step(char c, size_t extension_limit);
   bool Fail(const char* detail);
 
@@ -38,8 +38,8 @@ class ChunkDecoder {
   Failure failure_;
 };
 
-// Moves `count` bytes: large pieces by reference, small ones copied, so that a body in crumbs does
-// not hold a block for each.
+// Moves `count` bytes: large pieces by reference, small ones by copy, so that a body in tiny chunks
+// does not keep a block alive for each.
 void MoveContent(Buffer& in, Buffer& out, size_t count);
 
 }  // namespace tulle::http1

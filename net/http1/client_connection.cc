@@ -64,13 +64,13 @@ void ClientConnection::OnWireFailed(Failure failure) {
     CloseNow(failure, true);
     return;
   }
-  // What was received before may still make a whole response.
+  // The bytes received before may still complete a response.
   Advance();
 }
 
 void ClientConnection::OnWireTurn() {
   Advance();
-  if (wire_.closed()) TellClosed();
+  if (wire_.closed()) NotifyClosed();
 }
 
 void ClientConnection::OnWireOutput() {
@@ -79,9 +79,9 @@ void ClientConnection::OnWireOutput() {
   if (stream_.takes_content()) stream_.user->OnSendRoom();
 }
 
-void ClientConnection::OnWireClosed() { TellClosed(); }
+void ClientConnection::OnWireClosed() { NotifyClosed(); }
 
-void ClientConnection::TellClosed() {
+void ClientConnection::NotifyClosed() {
   if (told_closed_ || stream_.open) return;
   told_closed_ = true;
   events_.OnConnectionClosed(why_);
@@ -117,7 +117,7 @@ void ClientConnection::Advance() {
 }
 
 bool ClientConnection::WatchIdle() {
-  if (!wire_.in().empty()) return CloseNow(Broken("bytes that no request had asked for"), true);
+  if (!wire_.in().empty()) return CloseNow(Broken("unsolicited bytes"), true);
   if (wire_.ended() || draining_) return CloseNow({}, false);
   wire_.WantInput(true);
   return false;
@@ -133,14 +133,15 @@ Failure ClientConnection::EndBeforeHead() {
 
 bool ClientConnection::MayReceive() {
   if (!stream_.refused) return true;
-  return Fail({FailureKind::kInternal, "the request cannot be written as HTTP/1.1"});
+  return Fail({FailureKind::kInternal, "request cannot be encoded as HTTP/1.1"});
 }
 
 bool ClientConnection::ReceiveHead() {
   bytes_seen_ = bytes_seen_ || !wire_.in().empty();
-  // Such as the farewell of a server that is tired of an idle connection.
+  // For example the final response of a server that closes an idle connection.
   if (bytes_seen_ && stream_.bytes_on_wire() == 0) {
-    return Fail({FailureKind::kUpstreamClosedUnused, "bytes came before the request was written"});
+    return Fail(
+        {FailureKind::kUpstreamClosedUnused, "unsolicited bytes before the request was written"});
   }
   const Parser::Status status = parser_.ReadHead(wire_.in(), stream_.user->arena());
   if (status == Parser::Status::kFailed) return Fail(parser_.failure());
@@ -166,13 +167,13 @@ bool ClientConnection::FinishHead() {
   return true;
 }
 
-// RFC 9110 7.8: only to what was asked for, and not before all of the request was sent.
+// RFC 9110 7.8: only if the request asked for it, and not before the whole request was sent.
 bool ClientConnection::FinishUpgrade(http::Head& head) {
-  if (stream_.upgrade.empty()) return Fail(Broken("an upgrade that was not asked for"));
+  if (stream_.upgrade.empty()) return Fail(Broken("unsolicited upgrade"));
   if (!http::EqualsIgnoreCase(head.upgrade, stream_.upgrade))
-    return Fail(Broken("an upgrade to another protocol than was asked for"));
+    return Fail(Broken("upgrade to a protocol that was not requested"));
   if (!stream_.ended || !wire_.out().empty())
-    return Fail(Broken("an upgrade before the end of the request"));
+    return Fail(Broken("upgrade before the end of the request"));
   state_ = State::kUpgraded;
   stream_.ended = false;
   encoder_.BeginBytes();
@@ -181,7 +182,7 @@ bool ClientConnection::FinishUpgrade(http::Head& head) {
 }
 
 bool ClientConnection::ReceiveBytes() {
-  if (unwelcome_) return Fail(kPeerUnwelcome);
+  if (unwelcome_) return Fail(kPeerRevoked);
   Buffer bytes(wire_.in().slab());
   const bool end = wire_.TakeBytes(stream_.credit, bytes) && !stream_.bytes_ended;
   stream_.credit -= bytes.size();
@@ -193,10 +194,10 @@ bool ClientConnection::ReceiveBytes() {
 }
 
 bool ClientConnection::LeaveUpgraded() {
-  if (stream_.open) return false;  // OnReset was told; Detach comes
+  if (stream_.open) return false;  // OnReset was called; Detach follows
   if (!stream_.ended || !stream_.bytes_ended) return CloseNow({}, true);
   state_ = State::kClosing;
-  wire_.CloseAfterOutput(kLastBytesPatience);
+  wire_.CloseAfterOutput(kFinalFlushTimeout);
   return false;
 }
 
@@ -246,12 +247,12 @@ bool ClientConnection::FinishExchange() {
 }
 
 bool ClientConnection::Abandon() {
-  if (stream_.open) return false;  // OnReset was told; Detach comes
+  if (stream_.open) return false;  // OnReset was called; Detach follows
   if (stream_.withdrawn && !bytes_seen_ && !wire_.ended() && stream_.bytes_on_wire() == 0) {
     wire_.out().Clear();
     return BecomeIdle();
   }
-  if (stream_.ended && !stream_.withdrawn && !wire_.ended()) {  // the request shall arrive whole
+  if (stream_.ended && !stream_.withdrawn && !wire_.ended()) {  // send the complete request
     state_ = State::kClosing;
     wire_.CloseAfterOutput(options_.close_timeout);
     return false;
@@ -264,7 +265,7 @@ bool ClientConnection::BecomeIdle() {
   state_ = State::kIdle;
   if (draining_) return true;
   wire_.WantInput(true);
-  // Last: a stream may be opened from there.
+  // Last, because a stream may be opened from there.
   events_.OnStreamRoom();
   return state_ != State::kIdle;
 }

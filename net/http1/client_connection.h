@@ -12,23 +12,23 @@
 namespace tulle::http1 {
 
 struct ClientOptions {
-  // Of responses. Envoy allows response heads of 80 KiB.
+  // For responses. Envoy allows response heads of 80 KiB.
   http::Limits limits{.head_bytes = 80 * 1024, .line_bytes = 80 * 1024};
-  // How long a connection that owes nothing more lingers after its last bytes.
+  // How long a finished connection lingers after its last bytes.
   loop::Duration close_timeout = std::chrono::seconds(1);
 };
 
-// HTTP/1.1 towards an upstream: one stream at a time, never pipelined. The connection serves again
-// after an exchange that was complete and clean on both sides; any byte that was not asked for, an
-// early response, or a peer that says close, ends it. OnReset's kinds tell how far the request got:
-// kUpstreamClosedUnused (nothing of it was written), kUpstreamClosedUnread (nobody read it),
-// kUpstreamClosed and kUpstreamReset (no byte of a response), kUpstreamProtocol, kUpstreamTruncated
-// (after the response head). After a 101 that was asked for the stream carries bytes, and its end
-// is the connection's. OnConnectionClosed waits for the stream's Detach. Owner, thread, order
-// of calls: http::ClientConnection.
+// HTTP/1.1 to an upstream: one stream at a time, never pipelined. The connection is reused after an
+// exchange that was complete and clean on both sides; unsolicited bytes, an early response, or
+// Connection: close ends it. The failure kind of OnReset says how far the request got:
+// kUpstreamClosedUnused (nothing of it was written), kUpstreamClosedUnread (the peer read none of
+// it), kUpstreamClosed and kUpstreamReset (no byte of a response), kUpstreamProtocol,
+// kUpstreamTruncated (after the response head). After a requested 101 the stream carries bytes, and
+// its end is the connection's. OnConnectionClosed waits for the stream's Detach. Owner, thread,
+// call order: http::ClientConnection.
 class ClientConnection final : public http::ClientConnection, private WireEvents {
  public:
-  // `events` and `deadlines` outlive the connection. `transport` may still be connecting.
+  // `events` and `deadlines` must outlive the connection. `transport` may still be connecting.
   ClientConnection(loop::Loop& loop, loop::Deadlines& deadlines,
                    std::unique_ptr<Transport> transport, http::ClientConnectionEvents& events,
                    const ClientOptions& options);
@@ -48,14 +48,14 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   enum class State : uint8_t {
     kConnecting,
     kIdle,
-    kHead,      // a response is awaited
+    kHead,      // waiting for a response
     kContent,   //
-    kReceived,  // all of it
-    kUpgraded,  // bytes, both ways
+    kReceived,  // the complete response was received
+    kUpgraded,  // bytes in both directions
     kClosing,
   };
 
-  // The one stream, used again for each request.
+  // The only stream, reused for each request.
   class Stream final : public http::Stream {
    public:
     explicit Stream(ClientConnection& connection) : connection_(connection) {}
@@ -74,20 +74,20 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
     void Ended(bool end);
     bool takes_content() const { return user != nullptr && head_sent && !ended; }
 
-    http::StreamEvents* user = nullptr;  // whom to tell; null after OnReset, Reset and Detach
-    bool open = false;                   // a user has it: from Open to Detach or Reset
+    http::StreamEvents* user = nullptr;  // null after OnReset, Reset and Detach
+    bool open = false;                   // in use: from Open to Detach or Reset
     bool head_sent = false;
     bool ended = false;      // our request is complete
-    bool refused = false;    // the head could not be written
+    bool refused = false;    // the head could not be encoded
     bool withdrawn = false;  // by Reset
-    bool cut = false;        // the response came before all of the request was sent
+    bool cut = false;        // the response came before the whole request was sent
     bool room_gone = false;
     bool bytes_ended = false;  // upgraded: the peer's end was delivered
-    std::string_view upgrade;  // what was asked for; in the user's arena
+    std::string_view upgrade;  // the requested protocol; in the user's arena
     size_t credit = 0;
     size_t interims = 0;
-    uint64_t mark = 0;       // where our message begins among all output
-    uint64_t wire_mark = 0;  // the same among the bytes of the TCP stream
+    uint64_t mark = 0;       // start of our message in the connection's output
+    uint64_t wire_mark = 0;  // the same in bytes of the TCP stream
 
    private:
     ClientConnection& connection_;
@@ -100,11 +100,11 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   void OnWireOutput() override;
   void OnWireClosed() override;
 
-  // Goes as far as input, credit and the request allow.
+  // Advances as far as input, credit and the request allow.
   void Advance();
-  // One step of it each; false: nothing more can be done now.
+  // One step of Advance each; false: no further progress is possible now.
   bool WatchIdle();
-  // Fails the stream whose request could not be written.
+  // Fails the stream whose request could not be encoded.
   bool MayReceive();
   bool ReceiveHead();
   bool ReceiveContent();
@@ -113,14 +113,14 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   bool FinishUpgrade(http::Head& head);
   bool ReceiveBytes();
   bool LeaveUpgraded();
-  // The user left before the response was complete.
+  // The user detached before the response was complete.
   bool Abandon();
   bool BecomeIdle();
 
   Failure EndBeforeHead();
   bool Fail(Failure failure);
   bool CloseNow(Failure why, bool reset);
-  void TellClosed();
+  void NotifyClosed();
 
   http::ClientConnectionEvents& events_;
   const ClientOptions options_;
@@ -131,7 +131,7 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   State state_ = State::kConnecting;
   bool used_ = false;
   bool draining_ = false;
-  bool unwelcome_ = false;  // the peer may keep no upgraded stream
+  bool unwelcome_ = false;  // the peer may not keep an upgraded stream
   bool told_closed_ = false;
   bool bytes_seen_ = false;  // of the response
   Failure why_;

@@ -2,7 +2,7 @@
 
 #include "net/http1/client_connection.h"
 
-// What the sender of a request calls. Nothing here calls back: what follows is done at the end of
+// The sending side of a request. Nothing here calls back: consequences are handled at the end of
 // the turn.
 namespace tulle::http1 {
 

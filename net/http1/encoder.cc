@@ -32,7 +32,7 @@ class Number {
   size_t size_;
 };
 
-// Writes into room that was reserved for it.
+// Writes into memory that was reserved before.
 class Pen {
  public:
   explicit Pen(std::span<char> room) : start_(room.data()), at_(room.data()) {}
@@ -80,7 +80,7 @@ bool ExpectsContent(std::string_view method) {
 }  // namespace
 
 struct Encoder::Lines {
-  std::string_view start[6];  // the start line's pieces, and Host
+  std::string_view start[6];  // the pieces of the start line, and Host
   int64_t content_length = -1;
   bool chunked = false;
   bool te_trailers = false;
@@ -174,7 +174,7 @@ void Encoder::WriteResponseHead(const Head& head, bool end, ResponseOptions opti
   if (head.status == 101 && !head.upgrade.empty()) {
     body_ = Body::kBytes;
     lines.upgrade = head.upgrade;
-    lines.close = false;  // Connection speaks of what was, and is over
+    lines.close = false;  // Connection described the previous hop
   } else if (options.to_head || !MayHaveContent(head.status)) {
     body_ = Body::kForbidden;
     if (head.status >= 200 && head.status != 204) lines.content_length = head.content_length;

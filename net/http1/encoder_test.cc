@@ -104,7 +104,7 @@ TEST_F(EncoderTest, LessContentThanStatedBreaksTheMessage) {
   Response(false);
   EXPECT_EQ(Body("four", true), "four");
   EXPECT_TRUE(encoder_.broken());
-  // Also when trailers end it, which have no room here.
+  // Also when ended by trailers, which this framing does not support.
   Response(false);
   EXPECT_FALSE(encoder_.broken());
   Body("four", false);

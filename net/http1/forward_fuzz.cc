@@ -1,6 +1,6 @@
-// What the parser accepts and the encoder writes is the same messages to the next parser: as many,
-// with the same heads, contents and trailers. The first byte chooses requests or responses, and
-// whether bodies come with a length.
+// What the parser accepts and the encoder writes must be the same messages to the next parser: as
+// many, with the same heads, contents and trailers. The first byte chooses requests or responses,
+// and whether bodies have a length.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -25,7 +25,7 @@ struct Messages {
 std::string Fields(const http::HeaderMap& headers) {
   std::string text;
   for (const http::Header& header : headers.all()) {
-    // Framing is each hop's own.
+    // Framing belongs to each hop.
     if (header.id == HeaderId::kContentLength || header.id == HeaderId::kTe) continue;
     text.append(header.name).append("=").append(header.value).append("\n");
   }

@@ -16,7 +16,7 @@ using http::HeaderMap;
 
 constexpr Failure Bad(const char* detail) { return {FailureKind::kBadRequest, detail}; }
 
-// A field that may come once only.
+// A field that may occur only once.
 struct Single {
   std::string_view value;
   int count = 0;
@@ -26,7 +26,7 @@ struct Single {
   }
 };
 
-// The fields that belong to this hop, kept out of the header map from the start.
+// Hop-by-hop fields, kept out of the header map from the start.
 struct HopFields {
   static constexpr size_t kConnectionLines = 8;
   static constexpr size_t kConnectionNames = 32;
@@ -51,8 +51,8 @@ bool ListHas(std::string_view list, std::string_view wanted) {
   return false;
 }
 
-// Calls on_field(name, value) for each line; `fields` ends with the empty line, and all its line
-// ends are CRLF with no other control byte but HT between (LineBlock saw to it).
+// Calls on_field(name, value) for each line. `fields` ends with the empty line, and all its lines
+// end with CRLF and contain no control byte except HT (ensured by LineBlock).
 template <typename OnField>
 Failure ForEachField(std::string_view fields, size_t most, OnField on_field) {
   size_t count = 0;
@@ -63,7 +63,7 @@ Failure ForEachField(std::string_view fields, size_t most, OnField on_field) {
     const char* name = at;
     while (Is(*at, kToken)) ++at;
     // Also catches a folded line, and white space before the colon.
-    if (*at != ':' || at == name) return Bad("a header field's name is not a token");
+    if (*at != ':' || at == name) return Bad("invalid header name");
     const std::string_view field_name(name, at - name);
     ++at;
     while (IsBlank(*at)) ++at;
@@ -78,7 +78,8 @@ Failure ForEachField(std::string_view fields, size_t most, OnField on_field) {
   return {};
 }
 
-// A tab is a blank to RFC 9110, but not to every receiver: around Transfer-Encoding it is refused.
+// RFC 9110 treats a tab like a blank, but not every receiver does: it is refused around
+// Transfer-Encoding.
 bool TabAround(std::string_view value) {
   const char* before = value.data();
   while (IsBlank(before[-1])) {
@@ -128,7 +129,7 @@ Failure SortField(std::string_view name, std::string_view value, HopFields* hop,
   return {};
 }
 
-// Takes out what Connection names, but for what framing and routing rest on.
+// Removes the fields that Connection names, except those that framing and routing depend on.
 Failure ApplyConnection(HopFields* hop, Head* head) {
   size_t names = 0;
   for (size_t i = 0; i < hop->connection_count; ++i) {
@@ -136,7 +137,7 @@ Failure ApplyConnection(HopFields* hop, Head* head) {
     while (!list.empty()) {
       const std::string_view name = NextElement(&list);
       if (name.empty()) continue;
-      if (!AllAre(name, kToken)) return Bad("Connection names what is not a token");
+      if (!AllAre(name, kToken)) return Bad("invalid token in Connection");
       if (++names > HopFields::kConnectionNames) return Bad("Connection names too many fields");
       if (EqualsIgnoreCase(name, "close")) {
         hop->close = true;
@@ -151,7 +152,7 @@ Failure ApplyConnection(HopFields* hop, Head* head) {
   return {};
 }
 
-// Sorts all fields; on success `*chunked` and head->content_length say what frames the body.
+// Sorts all fields. On success `*chunked` and head->content_length describe the body's framing.
 Failure ReadFields(std::string_view fields, const http::Limits& limits, HopFields* hop, Head* head,
                    bool* chunked) {
   const auto sort = [&](std::string_view name, std::string_view value) {
@@ -160,11 +161,11 @@ Failure ReadFields(std::string_view fields, const http::Limits& limits, HopField
   if (const Failure failure = ForEachField(fields, limits.header_count, sort)) return failure;
   if (const Failure failure = ApplyConnection(hop, head)) return failure;
   *chunked = hop->transfer_encoding.count > 0;
-  if (hop->content_length.count > 1) return Bad("Content-Length comes more than once");
+  if (hop->content_length.count > 1) return Bad("duplicate Content-Length");
   if (hop->content_length.count == 1) {
     if (*chunked) return Bad("both Content-Length and Transfer-Encoding");
     const auto length = ParseDecimal(hop->content_length.value);
-    if (!length) return Bad("Content-Length is not a number");
+    if (!length) return Bad("invalid Content-Length");
     head->content_length = *length;
   }
   if (!*chunked) return {};
@@ -180,7 +181,7 @@ Failure ReadFields(std::string_view fields, const http::Limits& limits, HopField
   return Bad("Transfer-Encoding is not exactly chunked");
 }
 
-// RFC 9112 3.2. `authority` in the target wins over Host.
+// RFC 9112 3.2. `authority` in the target takes precedence over Host.
 Failure ReadTarget(const StartLine& line, Head* head) {
   std::string_view target = line.target;
   if (line.method == "CONNECT") {
@@ -217,9 +218,9 @@ Failure ReadTarget(const StartLine& line, Head* head) {
 }
 
 Failure ReadHost(const Single& host, Head* head) {
-  if (host.count == 0) return Bad("Host is missing");
-  if (host.count > 1) return Bad("Host comes more than once");
-  if (!IsAuthority(host.value)) return Bad("Host is malformed");
+  if (host.count == 0) return Bad("missing Host");
+  if (host.count > 1) return Bad("duplicate Host");
+  if (!IsAuthority(host.value)) return Bad("invalid Host");
   if (head->authority.empty()) head->authority = host.value;
   return {};
 }
@@ -234,8 +235,8 @@ Failure ReadExpect(const Single& expect, bool has_body, Head* head) {
   return {};
 }
 
-// Whether an upgrade other than to HTTP/2 is asked for; that one is never passed on. Which one is
-// said in one field or not at all.
+// Whether the request asks for an upgrade other than HTTP/2, which is never forwarded. Upgrade must
+// be a single field.
 bool TakeUpgrade(const HopFields& hop, Head* head) {
   if (!hop.wants_upgrade || hop.upgrade.count == 0 || ListHas(hop.upgrade.value, "h2c"))
     return false;
@@ -319,7 +320,7 @@ Failure ReadResponse(const StartLine& line, std::string_view fields, const http:
   const bool interim = line.status < 200;
   if (line.status == 101) TakeUpgrade(hop, head);
   if (chunked && (interim || line.status == 204 || line.version == http::Version::kHttp10)) {
-    return Bad("Transfer-Encoding where there must be none");
+    return Bad("unexpected Transfer-Encoding");
   }
   if (interim || line.status == 204) {
     head->headers.Remove(HeaderId::kContentLength);

@@ -7,12 +7,12 @@
 #include "net/http/connection.h"
 #include "net/http/head.h"
 
-// What a complete head means (RFC 9110, 9112): start line, fields, framing. Pure functions; views
-// go into the text they are given. Failures are those of a request (bad request and fellows);
-// whoever reads responses turns them into kUpstreamProtocol.
+// The meaning of a complete head (RFC 9110, 9112): start line, fields, framing. Pure functions;
+// views point into the text passed in. Failures are those of a request (kBadRequest and others);
+// code that reads responses maps them to kUpstreamProtocol.
 namespace tulle::http1 {
 
-// How the body's end is found, RFC 9112 6.3.
+// How the end of the body is found, RFC 9112 6.3.
 enum class Framing : uint8_t { kNone, kLength, kChunked, kUntilClose };
 
 struct StartLine {
@@ -29,12 +29,12 @@ Failure ParseStatusLine(std::string_view line, StartLine* out);
 struct Message {
   http::Head* head = nullptr;
   Framing framing = Framing::kNone;
-  // Whether the connection may carry another message after this one, as far as the peer says.
+  // Whether the peer allows another message on the connection after this one.
   bool keep_alive = true;
 };
 
-// `fields` are the lines after the start line, with the empty one. Fills message->head, which has
-// its arena already.
+// `fields` are the lines after the start line, including the empty one. Fills message->head, whose
+// arena is already set.
 Failure ReadRequest(const StartLine& line, std::string_view fields, const http::Limits& limits,
                     Message* message);
 // `bodiless`: the request was HEAD.
@@ -45,7 +45,7 @@ Failure ReadResponse(const StartLine& line, std::string_view fields, const http:
 // merged trailers into headers (RFC 9110 6.5.1).
 bool IsForbiddenTrailer(std::string_view name);
 
-// Reads a trailer section; forbidden ones are left out.
+// Reads a trailer section; forbidden fields are dropped.
 Failure ReadTrailers(std::string_view fields, const http::Limits& limits,
                      http::HeaderMap* trailers);
 

@@ -6,7 +6,7 @@
 
 namespace tulle::http1 {
 namespace {
-constexpr uint8_t kMostEmptyLines = 2;
+constexpr uint8_t kMaxEmptyLines = 2;
 constexpr uint8_t kLongestMethod = 64;
 constexpr std::string_view kResponseStart = "HTTP/1.";
 constexpr std::string_view kCrLf = "\r\n";
@@ -20,9 +20,9 @@ Parser::Status Parser::Fail(Failure failure) {
 
 Parser::Status Parser::FailBlock(LineBlock::Status status) {
   if (status == LineBlock::Status::kTooLarge) {
-    return Fail({FailureKind::kHeadersTooLarge, "the head is larger than allowed"});
+    return Fail({FailureKind::kHeadersTooLarge, "headers too large"});
   }
-  return Fail({FailureKind::kBadRequest, "a control character, or a line not ended by CRLF"});
+  return Fail({FailureKind::kBadRequest, "control character, or line not terminated by CRLF"});
 }
 
 void Parser::Reset() {
@@ -39,7 +39,7 @@ Parser::Status Parser::SkipToMessage(Buffer& in) {
     const char c = in.Front().front();
     if (skipped_cr_) {
       if (c != '\n') return FailBlock(LineBlock::Status::kBadByte);
-      if (++skipped_lines_ > kMostEmptyLines) {
+      if (++skipped_lines_ > kMaxEmptyLines) {
         return Fail({FailureKind::kBadRequest, "too many empty lines before a request"});
       }
     } else if (c != '\r') {
@@ -90,7 +90,7 @@ Parser::Status Parser::ReadHead(Buffer& in, Arena& arena) {
         in_first_line ? std::min(limits_.line_bytes, limits_.head_bytes) : limits_.head_bytes;
     const size_t start = std::min<size_t>(kLongestMethod + 1, limit - block_.size());
     if (in_first_line && !start_checked_ && !CheckStart(in.Linearize(start))) {
-      return Fail({FailureKind::kBadRequest, "this is no HTTP/1.1 message"});
+      return Fail({FailureKind::kBadRequest, "not an HTTP/1.1 message"});
     }
     const LineBlock::Status status = block_.Read(in, arena, limit, true);
     switch (status) {
@@ -110,7 +110,7 @@ Parser::Status Parser::ReadHead(Buffer& in, Arena& arena) {
 
 Parser::Status Parser::FinishHead(Arena& arena) {
   const std::string_view text = block_.text();
-  // What was judged lay elsewhere: the views must go into the arena.
+  // The checked bytes were elsewhere: the views must point into the arena.
   if (kind_ == Kind::kRequest) {
     const size_t method_size = start_line_.method.size();
     start_line_.method = text.substr(0, method_size);

@@ -12,15 +12,13 @@
 
 namespace tulle::http1 {
 
-// Reads HTTP/1.1 messages (RFC 9112, strictly) out of a stream of bytes, one after the other. The
-// answers do not depend on how the bytes are cut into pieces. Pure: no I/O, no clock; memory is the
-// buffers' and the arena's.
-//
-//   (SkipToMessage ReadHead+ ReadBody* Reset)*
-//
-// each called again with more bytes while it answers kMore. A response's interim heads are read by
-// further calls of ReadHead. After kFailed nothing more can be read.
-// Owner: a connection. Thread: the owner's.
+// Reads HTTP/1.1 messages (RFC 9112, strictly) from a stream of bytes, one after another. The
+// results do not depend on how the bytes are cut into pieces. Pure: no I/O, no clock; memory comes
+// from the buffers and the arena.
+// || (SkipToMessage ReadHead+ ReadBody* Reset)*
+// || each called again with more bytes while it returns kMore. Interim heads of a response are read
+// by further calls of ReadHead. After kFailed nothing more can be read. Owner: a connection.
+// Thread: the owner's.
 class Parser {
  public:
   enum class Kind : uint8_t { kRequest, kResponse };
@@ -28,10 +26,10 @@ class Parser {
     kMore,     // `in` is used up
     kBlocked,  // ReadBody: there is more in `in` than the credit allows
     kDone,
-    kFailed,  // failure() says why
+    kFailed,  // see failure()
   };
 
-  // `limits` outlives the parser.
+  // `limits` must outlive the parser.
   Parser(Kind kind, const http::Limits& limits) : kind_(kind), limits_(limits) {}
 
   // Requests: drops at most two empty lines before one (RFC 9112 2.2). kDone: a message begins.
@@ -41,24 +39,25 @@ class Parser {
   // Moves up to `credit` bytes of content to `out`; framing bytes need no credit. kDone: the
   // message is complete, trailers() are read. Content found before a failure is delivered.
   Status ReadBody(Buffer& in, Arena& arena, size_t credit, Buffer& out);
-  // The peer sends no more: whether what was read so far is a complete message (a body that lasts
-  // until the end of the connection).
+  // The peer sends no more bytes: returns whether the bytes read so far are a complete message (a
+  // body that lasts until the end of the connection).
   bool EndsWithConnection() const { return message_.framing == Framing::kUntilClose; }
-  // Ready for the next message.
+  // Prepares for the next message.
   void Reset();
 
   // Responses: whether the request was HEAD. Before ReadHead.
   void set_bodiless(bool bodiless) { bodiless_ = bodiless; }
-  // Whether the trailer section has begun (it gathers in the arena that ReadBody was given).
+  // Whether the trailer section has begun (it is collected in the arena that was passed to
+  // ReadBody).
   bool in_trailers() const { return in_trailers_; }
   const Message& message() const { return message_; }
-  // Null when there were none, or none that may be handed on.
+  // Null when there were none, or none that may be forwarded.
   http::HeaderMap* trailers() const { return trailers_; }
   Failure failure() const { return failure_; }
 
  private:
-  // Fails early on what can be no start line, so that a stranger who speaks another protocol need
-  // not wait for the time limit.
+  // Fails early on bytes that cannot be a start line, so that a peer with another protocol is
+  // rejected without waiting for the timeout.
   bool CheckStart(std::string_view piece);
   bool ReadStartLine();
   Status FinishHead(Arena& arena);
@@ -75,7 +74,7 @@ class Parser {
   uint8_t start_bytes_ = 0;
   const http::Limits& limits_;
   LineBlock block_;
-  // Of the start line: what of it has been judged already.
+  // The part of the start line that was already checked.
   uint32_t start_line_size_ = 0;
   StartLine start_line_;
   Message message_;

@@ -127,7 +127,7 @@ TEST(Parser, Fault09_Methods) {
                  "\tGET / HTTP/1.1\r\nHost: a\r\n\r\n"});
   TranscriptOptions options;
   const std::string whole = Transcript({std::string(1 << 20, 'A')}, options);
-  EXPECT_EQ(whole, "fail bad_request: this is no HTTP/1.1 message\n");
+  EXPECT_EQ(whole, "fail bad_request: not an HTTP/1.1 message\n");
 }
 
 TEST(Parser, Fault10_HeadLargerThan60KiB) {

@@ -1,6 +1,6 @@
-// Whatever comes, the parser neither crashes nor reads past its input, and what it makes of it does
-// not depend on how the bytes are cut or how much credit there is. The first byte chooses what is
-// parsed, the second where it is cut.
+// For any input, the parser must neither crash nor read past its end, and the result must not
+// depend on how the bytes are cut or on the credit. The first byte chooses what is parsed, the
+// second where it is cut.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

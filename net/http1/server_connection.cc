@@ -42,7 +42,7 @@ void ServerConnection::Close() {
 }
 
 void ServerConnection::OnWireInput() {
-  // A peer that leaves before it has its answer cancels it.
+  // A peer that closes before it has its response cancels the request.
   const bool left = wire_.ended() && state_ == State::kReceived && !stream_.ended;
   if (left) return Refuse({FailureKind::kDownstreamClosed, ""});
   Advance();
@@ -67,7 +67,7 @@ void ServerConnection::ResetUpgraded() {
 
 void ServerConnection::OnWireTurn() {
   Advance();
-  if (wire_.closed()) TellClosed();
+  if (wire_.closed()) NotifyClosed();
 }
 
 void ServerConnection::OnWireOutput() {
@@ -78,9 +78,9 @@ void ServerConnection::OnWireOutput() {
   if (state_ == State::kIdle && !wire_.in().empty()) wire_.Wake();
 }
 
-void ServerConnection::OnWireClosed() { TellClosed(); }
+void ServerConnection::OnWireClosed() { NotifyClosed(); }
 
-void ServerConnection::TellClosed() {
+void ServerConnection::NotifyClosed() {
   if (told_closed_ || stream_.open) return;
   told_closed_ = true;
   deadline_.Clear();
@@ -117,7 +117,7 @@ void ServerConnection::Advance() {
 }
 
 bool ServerConnection::Begin() {
-  // Answers that nobody reads hold up the requests behind them.
+  // Unread responses hold back the requests behind them.
   if (wire_.out().size() > options_.limits.send_buffer) {
     wire_.WantInput(false);
     return false;
@@ -128,7 +128,7 @@ bool ServerConnection::Begin() {
     return false;
   }
   if (status == Parser::Status::kMore) {
-    // Who drains still answers a request that has come already.
+    // A request that has already arrived is still served while draining.
     if (draining_ && !std::exchange(looked_once_more_, true) && wire_.ReadNow()) return true;
     if (wire_.ended() || draining_) {
       CloseAfterOutput({});
@@ -152,7 +152,7 @@ bool ServerConnection::Begin() {
 }
 
 bool ServerConnection::ReceiveHead() {
-  if (stream_.user == nullptr) {  // left before there was a request
+  if (stream_.user == nullptr) {  // the client closed before a request began
     CloseAfterOutput({});
     return false;
   }
@@ -172,7 +172,8 @@ bool ServerConnection::ReceiveHead() {
   }
   deadline_.Clear();
   const Message& message = parser_.message();
-  // What follows a CONNECT is meant for a tunnel that is not there: never read it as a request.
+  // The bytes after a CONNECT are meant for a tunnel that does not exist: never read them as a
+  // request.
   stream_.close = !message.keep_alive || message.head->method == "CONNECT";
   stream_.to_head = message.head->method == "HEAD";
   stream_.expects_continue = message.head->expects_continue;
@@ -213,7 +214,7 @@ bool ServerConnection::ReceiveContent() {
 }
 
 bool ServerConnection::FinishRequest() {
-  if (stream_.open) {  // the response is not done, or its sender not
+  if (stream_.open) {  // the response, or its sender, is not finished
     if (state_ == State::kReceived) WaitForInput();
     return false;
   }
@@ -222,7 +223,7 @@ bool ServerConnection::FinishRequest() {
     return false;
   }
   if (state_ == State::kContent) {
-    if (parser_.in_trailers()) {  // begun in the arena of the exchange that left
+    if (parser_.in_trailers()) {  // begun in the arena of the previous request
       CloseAfterOutput({});
       return false;
     }
@@ -255,8 +256,8 @@ bool ServerConnection::Discard() {
   return false;
 }
 
-// Whoever is before us may have taken it for the bytes of an upgraded connection, somebody else's
-// perhaps: it is no request.
+// A proxy in front of us may have taken these bytes, perhaps another client's, for those of an
+// upgraded connection: they are not a request.
 bool ServerConnection::UpgradeAnticipated() {
   return stream_.upgrade_wanted && state_ == State::kReceived &&
          (!wire_.in().empty() || wire_.ReadNow());
@@ -265,8 +266,8 @@ bool ServerConnection::UpgradeAnticipated() {
 bool ServerConnection::ReceiveBytes() {
   if (stream_.user == nullptr) return LeaveUpgraded();
   if (unwelcome_) {
-    ResetStream(kPeerUnwelcome);
-    Abort(kPeerUnwelcome);
+    ResetStream(kPeerRevoked);
+    Abort(kPeerRevoked);
     return false;
   }
   Buffer bytes(wire_.in().slab());
@@ -279,10 +280,10 @@ bool ServerConnection::ReceiveBytes() {
 }
 
 bool ServerConnection::LeaveUpgraded() {
-  if (stream_.open) return false;  // OnReset was told; Detach comes
+  if (stream_.open) return false;  // OnReset was called; Detach follows
   if (stream_.ended && stream_.bytes_ended) {
     state_ = State::kClosing;
-    wire_.CloseAfterOutput(kLastBytesPatience);
+    wire_.CloseAfterOutput(kFinalFlushTimeout);
   } else {
     Abort({});
   }
@@ -294,8 +295,8 @@ void ServerConnection::StartHeadTimeout() {
 }
 
 void ServerConnection::WaitForInput() {
-  // While a response is awaited reading goes on, to see the peer leave; but what is pipelined stays
-  // where it is.
+  // Keeps reading while a response is pending, to see the peer close; pipelined requests stay in
+  // the buffer.
   wire_.WantInput(state_ != State::kReceived || wire_.in().empty());
 }
 

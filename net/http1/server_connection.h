@@ -18,24 +18,22 @@ struct ServerOptions {
   loop::Duration idle_timeout = std::chrono::hours(1);
   // How long the connection lingers after its last bytes (Envoy's delayed_close_timeout).
   loop::Duration close_timeout = std::chrono::seconds(1);
-  // What is read and dropped of a request body that nobody wants, to keep the connection.
+  // How much of an unneeded request body is read and dropped to keep the connection open.
   size_t discard_bytes = 64 * 1024;
 };
 
-// HTTP/1.1 towards a downstream: one request at a time, in order; what is pipelined behind it
-// waits, at most one read of it in memory. A request that cannot be served is answered here, from
-// the failure table, after OnReset told its stream. Seen from the peer:
-//
-//   (request response)* then close, or (request response)* request 101 bytes.
-//
-// What a peer sends behind a request to upgrade waits for the answer: it is forwarded after 101,
-// and never read as a request. Any other answer ends the connection if something has come by then.
-// A peer that sends its FIN before it has its response is taken to have left, as Envoy does.
-// OnConnectionClosed waits for the stream's Detach.
-// Owner, thread, order of calls: http::ServerConnection.
+// HTTP/1.1 to a downstream: one request at a time, in order; a pipelined request waits, with at
+// most one read of it in memory. A request that cannot be served is answered here, from the failure
+// table, after OnReset on its stream. Seen from the peer:
+// || (request response)* then close, or (request response)* request 101 bytes.
+// || Bytes that a peer sends after a request to upgrade wait for the response: they are forwarded
+// after 101, and never read as a request. Any other response ends the connection if such bytes have
+// arrived. A peer that sends its FIN before it has its response is taken to have cancelled, as in
+// Envoy. OnConnectionClosed waits for the stream's Detach. Owner, thread, call order:
+// http::ServerConnection.
 class ServerConnection final : public http::ServerConnection, private WireEvents {
  public:
-  // `events` and `deadlines` outlive the connection.
+  // `events` and `deadlines` must outlive the connection.
   ServerConnection(loop::Loop& loop, loop::Deadlines& deadlines,
                    std::unique_ptr<Transport> transport, http::ServerConnectionEvents& events,
                    const ServerOptions& options);
@@ -50,18 +48,18 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   size_t active_streams() const override { return stream_.open ? 1 : 0; }
 
  private:
-  // Where the request that is being received stands.
+  // The progress of the current request.
   enum class State : uint8_t {
     kIdle,      // between requests
     kHead,      //
     kContent,   //
-    kReceived,  // all of it; the response is not yet done
-    kDiscard,   // the response is done; the rest of the request is read and dropped
-    kUpgraded,  // bytes, both ways
+    kReceived,  // completely received; the response is not finished
+    kDiscard,   // the response is finished; the rest of the request is read and dropped
+    kUpgraded,  // bytes in both directions
     kClosing,
   };
 
-  // The one stream, used again for each request.
+  // The only stream, reused for each request.
   class Stream final : public http::Stream {
    public:
     explicit Stream(ServerConnection& connection) : connection_(connection) {}
@@ -79,8 +77,8 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
     void Clear();
     void Ended(bool end);
 
-    http::StreamEvents* user = nullptr;  // whom to tell; null after OnReset, Reset and Detach
-    bool open = false;                   // a user has it: from OnStream to Detach or Reset
+    http::StreamEvents* user = nullptr;  // null after OnReset, Reset and Detach
+    bool open = false;                   // in use: from OnStream to Detach or Reset
     bool head_sent = false;
     bool ended = false;  // our response is complete
     bool close = false;  // the connection closes after it
@@ -90,7 +88,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
     bool upgrade_wanted = false;
     bool bytes_ended = false;  // upgraded: the peer's end was delivered
     size_t credit = 0;
-    uint64_t mark = 0;  // where our message begins among all output
+    uint64_t mark = 0;  // start of our message in the connection's output
 
    private:
     ServerConnection& connection_;
@@ -103,9 +101,9 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   void OnWireOutput() override;
   void OnWireClosed() override;
 
-  // Goes as far as input, credit and the response allow.
+  // Advances as far as input, credit and the response allow.
   void Advance();
-  // One step of it each; false: nothing more can be done now.
+  // One step of Advance each; false: no further progress is possible now.
   bool Begin();
   bool ReceiveHead();
   bool ReceiveContent();
@@ -113,18 +111,18 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   bool Discard();
   bool ReceiveBytes();
   bool LeaveUpgraded();
-  // The client has sent something behind its request to upgrade.
+  // The client has sent bytes after its request to upgrade.
   bool UpgradeAnticipated();
 
   void StartHeadTimeout();
   void WaitForInput();
-  // Tells the stream, answers if nothing was answered yet, and closes.
+  // Resets the stream, replies if nothing was sent yet, and closes.
   void Refuse(Failure failure);
   void ResetStream(Failure failure);
   void CloseAfterOutput(Failure why);
   void Abort(Failure why);
   void OnDeadline();
-  void TellClosed();
+  void NotifyClosed();
 
   loop::Deadlines& deadlines_;
   http::ServerConnectionEvents& events_;
@@ -135,8 +133,8 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
   Stream stream_;
   State state_ = State::kIdle;
   bool draining_ = false;
-  bool unwelcome_ = false;  // the peer may keep no upgraded stream
-  bool last_ = false;       // the next answer that begins is the last
+  bool unwelcome_ = false;  // the peer may not keep an upgraded stream
+  bool last_ = false;       // the next response that begins is the last
   bool looked_once_more_ = false;
   bool told_closed_ = false;
   size_t discarded_ = 0;

@@ -3,7 +3,7 @@
 
 #include "net/http1/server_connection.h"
 
-// What the sender of a response calls. Nothing here calls back: what follows is done at the end of
+// The sending side of a response. Nothing here calls back: consequences are handled at the end of
 // the turn.
 namespace tulle::http1 {
 
@@ -27,8 +27,8 @@ void ServerConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   assert(head.status != 101 || connection_.state_ == State::kReceived);
   head_sent = true;
   if (head.status == 101) connection_.state_ = State::kUpgraded;
-  // A client that was not told to continue may send its body or not: what comes next could not be
-  // told apart.
+  // A client that got no 100 Continue may send its body or not, so the next bytes would be
+  // ambiguous.
   const bool body_in_doubt = expects_continue && connection_.state_ == State::kContent;
   close = close || connection_.draining_ || connection_.last_ || body_in_doubt ||
           connection_.UpgradeAnticipated();
@@ -69,7 +69,8 @@ void ServerConnection::Stream::Pull(size_t bytes) {
 }
 
 void ServerConnection::Stream::Reset(Failure) {
-  // Truncated, or never begun: the end of the connection tells, as the framing is not complete.
+  // Truncated, or never begun: the end of the connection shows it, because the framing is
+  // incomplete.
   close = true;
   Detach();
 }

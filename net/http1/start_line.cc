@@ -17,12 +17,12 @@ Failure ParseVersion(std::string_view text, http::Version* out) {
   }
   const bool well_formed = text.size() == 8 && text.starts_with("HTTP/") && IsDigit(text[5]) &&
                            text[6] == '.' && IsDigit(text[7]);
-  if (!well_formed) return Bad("the HTTP version is malformed");
+  if (!well_formed) return Bad("invalid HTTP version");
   if (text == "HTTP/1.0") {
     *out = http::Version::kHttp10;
     return {};
   }
-  return {FailureKind::kUnsupportedVersion, "only HTTP/1.1 is spoken here"};
+  return {FailureKind::kUnsupportedVersion, "only HTTP/1.1 is supported"};
 }
 
 }  // namespace
@@ -44,20 +44,20 @@ Failure ParseRequestLine(std::string_view line, StartLine* out) {
     return failure;
   }
   if (out->version == http::Version::kHttp10) {
-    return {FailureKind::kUpgradeRequired, "HTTP/1.0 is not spoken here"};
+    return {FailureKind::kUpgradeRequired, "HTTP/1.0 is not supported"};
   }
   return {};
 }
 
 Failure ParseStatusLine(std::string_view line, StartLine* out) {
-  if (line.size() < 12 || line[8] != ' ') return Bad("the status line is malformed");
+  if (line.size() < 12 || line[8] != ' ') return Bad("invalid status line");
   if (const Failure failure = ParseVersion(line.substr(0, 8), &out->version)) return failure;
   const std::string_view code = line.substr(9, 3);
   if (!std::all_of(code.begin(), code.end(), IsDigit) || code[0] == '0') {
-    return Bad("the status code is malformed");
+    return Bad("invalid status code");
   }
   // Some servers leave out the blank before an empty reason.
-  if (line.size() > 12 && line[12] != ' ') return Bad("the status code is malformed");
+  if (line.size() > 12 && line[12] != ' ') return Bad("invalid status code");
   out->status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
   return {};
 }

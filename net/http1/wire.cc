@@ -84,7 +84,7 @@ void Wire::OnTransportWritable() {
 }
 
 void Wire::OnTransportFailed(Failure failure) {
-  if (closed() || failed()) return;  // a failed read may have told before
+  if (closed() || failed()) return;  // a failed read may have reported it already
   ended_ = true;
   reading_ = false;
   failure_ = failure ? failure : Failure{FailureKind::kInternal, "the transport failed"};
@@ -104,7 +104,8 @@ void Wire::Flush() {
     transport_->Write(out_);
     write_blocked_ = !out_.empty();
     written_ += before - out_.size();
-    if (state_ == State::kFlushing && write_blocked_) deadlines_.Set(close_deadline_, patience_);
+    if (state_ == State::kFlushing && write_blocked_)
+      deadlines_.Set(close_deadline_, close_timeout_);
     if (state_ == State::kOpen && out_.size() < before) events_.OnWireOutput();
   }
   if (!out_.empty()) return;
@@ -116,15 +117,15 @@ void Wire::Flush() {
   if (failed() || ended_) return Finish(failed());
   state_ = State::kLingering;
   transport_->ShutdownWrite();
-  deadlines_.Set(close_deadline_, patience_);
+  deadlines_.Set(close_deadline_, close_timeout_);
   WantInput(true);
 }
 
-void Wire::CloseAfterOutput(loop::Duration patience) {
+void Wire::CloseAfterOutput(loop::Duration timeout) {
   if (closing()) return;
   state_ = State::kFlushing;
-  patience_ = patience;
-  deadlines_.Set(close_deadline_, patience_);
+  close_timeout_ = timeout;
+  deadlines_.Set(close_deadline_, close_timeout_);
   in_.Clear();
   Wake();
 }

@@ -11,31 +11,31 @@
 
 namespace tulle::http1 {
 
-// How long the last bytes of an upgraded connection may wait for a peer that takes none.
-constexpr loop::Duration kLastBytesPatience = std::chrono::seconds(60);
+// How long the last bytes of an upgraded connection may wait for a peer that accepts none.
+constexpr loop::Duration kFinalFlushTimeout = std::chrono::seconds(60);
 
 // The end of an upgraded connection by ResetUpgraded.
-constexpr Failure kPeerUnwelcome{FailureKind::kPeerRefused, "the peer may be here no more"};
+constexpr Failure kPeerRevoked{FailureKind::kPeerRefused, "the peer is no longer trusted"};
 
 class WireEvents {
  public:
   virtual ~WireEvents() = default;
   virtual void OnWireReady() = 0;
-  // There are new bytes in in(), or input has ended.
+  // in() has new bytes, or input has ended.
   virtual void OnWireInput() = 0;
   // The transport failed; ended() is true.
   virtual void OnWireFailed(Failure failure) = 0;
   // End of the turn, before output is written; after Wake also when closed.
   virtual void OnWireTurn() = 0;
-  // Output went out: there may be room.
+  // Output was written: there may be space again.
   virtual void OnWireOutput() = 0;
-  // What CloseAfterOutput began is done. No event follows.
+  // CloseAfterOutput has finished. No event follows.
   virtual void OnWireClosed() = 0;
 };
 
-// What server and client connection share: a transport with its input and output. One read a
-// readiness, one write a turn; reading pauses while the owner cannot use more.
-// Owner: a connection, which outlives no event. Thread: the loop's.
+// The part that server and client connections share: a transport with its input and output. One
+// read per readiness event, one write per turn; reading pauses while the owner cannot use more.
+// Owner: a connection. Thread: the loop's.
 class Wire final : private TransportEvents, private loop::TurnEnd {
  public:
   Wire(loop::Loop& loop, loop::Deadlines& deadlines, std::unique_ptr<Transport> transport,
@@ -44,18 +44,18 @@ class Wire final : private TransportEvents, private loop::TurnEnd {
 
   Transport& transport() { return *transport_; }
   Buffer& in() { return in_; }
-  // After an append: Wake().
+  // Call Wake() after appending.
   Buffer& out() { return out_; }
   const Buffer& out() const { return out_; }
-  // OnWireTurn will come, and output be written.
+  // Ensures that OnWireTurn comes and that output is written.
   void Wake();
   void WantInput(bool wanted);
-  // Takes what has come, now. False: nothing.
+  // Reads available bytes now. False: nothing was available.
   bool ReadNow();
-  // After an upgrade: moves up to `credit` bytes to `out`, and reads on once all is taken. True:
-  // the peer's end has come behind them.
+  // After an upgrade: moves up to `credit` bytes to `out`, and reads on when all are moved. True:
+  // the peer's end of stream follows them.
   bool TakeBytes(size_t credit, Buffer& out);
-  // After an upgrade: FIN behind what is in out(). Input goes on.
+  // After an upgrade: sends FIN after the bytes in out(). Input continues.
   void ShutdownAfterOutput();
   // No more input will come: FIN, failure, or closed here.
   bool ended() const { return ended_; }
@@ -63,13 +63,13 @@ class Wire final : private TransportEvents, private loop::TurnEnd {
   bool closing() const { return state_ != State::kOpen; }
   bool closed() const { return state_ == State::kClosed; }
 
-  // Bytes that were put into out() so far, and those of them that the transport took.
+  // Bytes appended to out() so far, and how many of them the transport accepted.
   uint64_t queued() const { return written_ + out_.size(); }
   uint64_t written() const { return written_; }
 
-  // Writes what is in out(), sends FIN, and discards input until the peer's FIN, so that a reset
-  // does not take the last bytes from it; at most `patience` without progress. Then OnWireClosed.
-  void CloseAfterOutput(loop::Duration patience);
+  // Writes the bytes in out(), sends FIN, and discards input until the peer's FIN, so that a reset
+  // does not destroy the last bytes. Waits at most `timeout` without progress. Then OnWireClosed.
+  void CloseAfterOutput(loop::Duration timeout);
   // At once; no event follows.
   void Close(bool reset);
 
@@ -97,7 +97,7 @@ class Wire final : private TransportEvents, private loop::TurnEnd {
   bool write_blocked_ = false;
   bool shutdown_due_ = false;
   Failure failure_;
-  loop::Duration patience_{};
+  loop::Duration close_timeout_{};
   loop::Deadline close_deadline_;
 };
 

@@ -1,4 +1,4 @@
-// Arbitrary frames into a client session with requests under way, as from a hostile upstream.
+// Arbitrary frames into a client session with open requests, as from a hostile upstream.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,7 +14,7 @@
 using namespace tulle;                  // NOLINT
 using namespace tulle::http2::testing;  // NOLINT
 
-// The first byte says how the rest is cut, how many requests there are, and how they go on.
+// The first byte controls the cuts, the number of requests, and how they continue.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (size == 0) return 0;
   const uint8_t choice = bytes[0];

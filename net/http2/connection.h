@@ -8,16 +8,17 @@
 #include "net/socket/transport.h"
 
 // HTTP/2 (RFC 9113) behind the codec seam, as server and as client, on nghttp2. Cleartext by prior
-// knowledge or over TLS: the transport knows. Whether a connection speaks HTTP/2 is decided above.
+// knowledge or over TLS, depending on the transport. The caller decides whether a connection speaks
+// HTTP/2.
 namespace tulle::http2 {
 
-// `transport` is ready (connected, for TLS verified); `events` outlives the connection.
+// `transport` is ready (connected, for TLS verified); `events` must outlive the connection.
 std::unique_ptr<http::ServerConnection> NewServerConnection(loop::Loop& loop,
                                                             std::unique_ptr<Transport> transport,
                                                             http::ServerConnectionEvents& events,
                                                             const Options& options);
 
-// `transport` may still be connecting; `events` outlives the connection.
+// `transport` may still be connecting; `events` must outlive the connection.
 std::unique_ptr<http::ClientConnection> NewClientConnection(loop::Loop& loop,
                                                             std::unique_ptr<Transport> transport,
                                                             http::ClientConnectionEvents& events,

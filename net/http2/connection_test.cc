@@ -21,7 +21,7 @@ using testing::RecordedClient;
 using testing::RecordedServer;
 using testing::RecordedStream;
 
-// A client and a server of ours, connected in memory.
+// A client and a server, connected in memory.
 class ConnectionTest : public ::testing::Test {
  protected:
   void Connect(Options server_options = {}, Options client_options = {}) {
@@ -38,7 +38,7 @@ class ConnectionTest : public ::testing::Test {
     Run();
   }
 
-  // Until nothing moves.
+  // Runs until nothing moves.
   void Run() {
     do {
       loop_.Turn();
@@ -123,7 +123,7 @@ TEST_F(ConnectionTest, Fault21_NothingIsDeliveredWithoutCreditAndTheWindowBounds
   EXPECT_EQ(request.stream->SendRoom(), 0);
   Run();
   EXPECT_EQ(Served(0).log, "H POST a/ ");
-  // The first window (64 KiB) left; there is room for that much again.
+  // The first window (64 KiB) was sent; there is space for as much again.
   EXPECT_EQ(request.stream->SendRoom(), 64 * 1024);
   EXPECT_EQ(request.log, "room ");
   Served(0).stream->Pull(1000);
@@ -155,7 +155,7 @@ TEST_F(ConnectionTest, WindowsGrowWithWhatIsMeasured) {
   Send(request, std::string(8'000'000, 'x'), false);
   Run();
   EXPECT_EQ(Served(0).body.size(), 8'000'000);
-  // Stop taking: what arrives now is one grown window, not the first one.
+  // Stop reading: what arrives now is one grown window, not the first one.
   RecordedStream& stalled = Request("POST", "/", false);
   server_events_.auto_pull = false;
   Run();
@@ -257,7 +257,7 @@ TEST_F(ConnectionTest, AnEarlyResponseStopsTheUploadAndIsComplete) {
   Send(request, std::string(10'000, 'x'), false);
   Run();
   Respond(Served(0), 413, true);
-  Served(0).LetGo();
+  Served(0).Release();
   Run();
   EXPECT_EQ(request.log, "H 413 ! ");
   EXPECT_FALSE(request.failure);
@@ -274,7 +274,7 @@ TEST_F(ConnectionTest, DetachLetsACompleteMessageGoOut) {
   Run();
   Respond(Served(0), 200, false);
   Send(Served(0), std::string(200'000, 'x'), true);
-  Served(0).LetGo();
+  Served(0).Release();
   Run();
   request.stream->Pull(SIZE_MAX);
   Run();
@@ -412,7 +412,7 @@ TEST_F(ConnectionTest, KeepaliveFindsASilentPeer) {
   EXPECT_TRUE(client_events_.closed);
 }
 
-// Not of a stream that waits for words of its server: many servers count PINGs.
+// Not on a stream that waits for its server: many servers count PINGs.
 TEST_F(ConnectionTest, KeepaliveMayWaitForSomethingUnanswered) {
   Options alive;
   alive.keepalive_interval = std::chrono::seconds(10);
@@ -465,7 +465,7 @@ TEST_F(ConnectionTest, AUserMayLetGoAfterTheConnectionIsGone) {
   client_.reset();
   loop_.Turn();
   EXPECT_EQ(request.stream->SendRoom(), 0);
-  request.LetGo();
+  request.Release();
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What a stranger may send to a server connection, by the numbers of the faults. A peer here is a
-// string of frames.
+// What a hostile peer may send to a server connection, by the numbers of the faults. A peer here is
+// a string of frames.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -446,7 +446,7 @@ TEST_F(FaultsTest, DrainRefusesWhatComesAfterTheLastGoaway) {
   Send(Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()));
   server_->Drain();
   loop_.Turn();
-  // Between notice and PING answer requests still come in.
+  // Between the notice and the PING response, requests still come in.
   Send(Frame(kHeaders, kEndStream | kEndHeaders, 3, GetBlock()));
   EXPECT_EQ(events_.streams.size(), 2);
   loop_.Advance(std::chrono::seconds(1));  // the peer never answers the PING
@@ -486,7 +486,7 @@ TEST_F(FaultsTest, SplitInvariance) {
       while (pipe.Pump()) loop.Turn();
     }
     for (auto& stream : events.streams) {
-      // How a body is cut into OnData is the wire's affair.
+      // The wire decides how a body is cut into OnData calls.
       std::string text = stream->log;
       for (size_t at; (at = text.find(" D")) != std::string::npos;)
         text.erase(at, text.find(' ', at + 1) - at);

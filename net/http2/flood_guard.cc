@@ -4,7 +4,7 @@ namespace tulle::http2 {
 
 void FloodGuard::OnStreamOpened() {
   ++streams_ever_;
-  if (++streams_ == 4 * kStreamsJudged) {
+  if (++streams_ == 4 * kMinStreams) {
     streams_ /= 2;
     aborted_ /= 2;
   }
@@ -13,8 +13,7 @@ void FloodGuard::OnStreamOpened() {
 const char* FloodGuard::OnStreamAborted(loop::Duration age) {
   if (age >= kEarly) return nullptr;
   ++aborted_;
-  return streams_ >= kStreamsJudged && aborted_ * 2 > streams_ ? "http2.stream_reset_flood"
-                                                               : nullptr;
+  return streams_ >= kMinStreams && aborted_ * 2 > streams_ ? "http2.stream_reset_flood" : nullptr;
 }
 
 const char* FloodGuard::OnLargeHead() {

@@ -7,27 +7,26 @@
 
 namespace tulle::http2 {
 
-// Counts what a peer can do cheaply and we pay for, and says when it is too much. Pure: no I/O, no
-// clock. Owner: a session. Sources: CVE-2023-44487 (rapid reset), CVE-2025-8671 (resets that the
-// peer makes us send), CVE-2019-9511..9518, CVE-2024-27316; limits as Envoy's http2 options.
-//
-// Those that return text return null, or the (static) reason to close the connection with
+// Counts what is cheap for a peer and expensive for us, and detects abuse. Pure: no I/O, no clock.
+// Owner: a session. Sources: CVE-2023-44487 (rapid reset), CVE-2025-8671 (resets that the peer
+// makes us send), CVE-2019-9511..9518, CVE-2024-27316; limits as in Envoy's http2 options.
+// || Functions that return text return null, or the (static) reason to close the connection with
 // ENHANCE_YOUR_CALM.
 class FloodGuard {
  public:
-  static constexpr uint32_t kStreamsJudged = 500;
+  static constexpr uint32_t kMinStreams = 500;
   static constexpr loop::Duration kEarly = std::chrono::seconds(1);
   static constexpr uint32_t kLargeHeads = 50;
   static constexpr uint32_t kContinuations = 16;
   static constexpr size_t kQueuedFrames = 1000;
 
   void OnStreamOpened();
-  // The peer reset a stream before its answer was complete, or did something for which we had to.
-  // `age` of the stream: cancelling what runs for long is legitimate.
+  // The peer reset a stream before its response was complete, or caused us to reset it. `age` of
+  // the stream: cancelling a long-running stream is legitimate.
   const char* OnStreamAborted(loop::Duration age);
-  // A header block over the limits: it must be decoded to the end all the same (CVE-2016-6581).
+  // A header block over the limits, which must still be decoded to the end (CVE-2016-6581).
   const char* OnLargeHead();
-  // A DATA frame without payload (padding is none) and without END_STREAM, or any other frame.
+  // A DATA frame without payload (padding does not count) and without END_STREAM, or another frame.
   const char* OnEmptyFrame();
   void OnPayload() { empty_in_row_ = 0; }
   // Of one header block; OnHeaders begins it.
@@ -42,7 +41,7 @@ class FloodGuard {
   const char* OnQueued(size_t frames) const;
 
  private:
-  uint32_t streams_ = 0;  // both halved together, so that the judgement follows the present
+  uint32_t streams_ = 0;  // both halved together, so that recent behaviour decides
   uint32_t aborted_ = 0;
   uint64_t streams_ever_ = 0;
   uint64_t priorities_ = 0;

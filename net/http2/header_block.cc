@@ -60,14 +60,14 @@ Verdict HeaderBlock::Add(std::string_view name, std::string_view value,
   return AddField(id, kept, arena_->Copy(value));
 }
 
-// nghttp2 has seen to it that each is known, comes once, and stands before all fields.
+// nghttp2 ensures that each is known, occurs once, and precedes all fields.
 Verdict HeaderBlock::AddPseudo(std::string_view name, std::string_view value) {
   if (trailers_ != nullptr) return Verdict::kMalformed;
   if (name == ":method") {
     head_->method = value;
     head_->upgrade_wanted = value == "CONNECT";
   } else if (name == ":scheme") {
-    // Any other could be mistaken for something else once it stands in an HTTP/1 request line.
+    // Any other character could change the meaning of an HTTP/1 request line.
     if (value != "http" && value != "https") return Verdict::kMalformed;
     head_->scheme = value;
   } else if (name == ":authority") {
@@ -133,7 +133,7 @@ Verdict HeaderBlock::Finish() {
   if (head_ == nullptr) return Verdict::kOk;
   if (cookies_ > 1) JoinCookies();
   if (kind_ != Kind::kRequest) return Verdict::kOk;
-  // RFC 9113 8.3.1: a Host that says something else is malformed; alone it stands for :authority.
+  // RFC 9113 8.3.1: a Host that differs is malformed; alone it replaces :authority.
   if (head_->authority.empty()) {
     head_->authority = host_;
   } else if (!host_.empty() && !http::EqualsIgnoreCase(host_, head_->authority)) {

@@ -18,8 +18,8 @@ enum class Verdict : uint8_t {
   kMalformed,  // the stream ends with PROTOCOL_ERROR
 };
 
-// One header block of a stream as it is decoded: fields go into the exchange's arena, are counted
-// against the limits (each cookie crumb of its own) and checked for what nghttp2 lets pass.
+// One header block of a stream while it is decoded: fields go into the request's arena, are counted
+// against the limits (each cookie crumb separately) and checked for what nghttp2 accepts wrongly.
 // Sources: RFC 9113 8.2, 8.3. Owner: a stream. Not usable between Finish and the next Begin.
 class HeaderBlock {
  public:
@@ -27,7 +27,7 @@ class HeaderBlock {
 
   void Begin(Kind kind, Arena& arena);
   Verdict Add(std::string_view name, std::string_view value, const http::Limits& limits);
-  // All fields are there: joins cookies, settles the authority.
+  // All fields were added: joins cookies, determines the authority.
   Verdict Finish();
 
   bool open() const { return open_; }
@@ -52,8 +52,8 @@ class HeaderBlock {
   bool open_ = false;
 };
 
-// The fields of a head or of trailers as nghttp2 takes them; views of what it was made from. What
-// belongs to one HTTP/1 hop is left out.
+// The fields of a head or of trailers in nghttp2's form; views of their source. HTTP/1 hop-by-hop
+// fields are left out.
 class FieldList {
  public:
   enum class Kind : uint8_t { kRequest, kResponse };

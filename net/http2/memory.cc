@@ -6,7 +6,7 @@
 namespace tulle::http2 {
 namespace {
 
-// nghttp2 frees without saying a size, which the slab needs: it stands before each block.
+// nghttp2 frees without a size, which the slab needs: the size is stored before each block.
 struct alignas(16) BlockHead {
   size_t size;
 };
@@ -48,7 +48,7 @@ void* SessionMemory::Reallocate(void* memory, size_t size, void* self) {
     return memory;
   }
   void* moved = Allocate(size, self);
-  if (moved == nullptr) return nullptr;  // the old block stays, as with realloc
+  if (moved == nullptr) return nullptr;  // the old block stays valid, as with realloc
   std::memcpy(moved, memory, std::min(size, head->size - sizeof(BlockHead)));
   Free(memory, self);
   return moved;

@@ -6,8 +6,8 @@
 
 namespace tulle::http2 {
 
-// nghttp2's allocator for one session, drawing from the slab of the connection's worker. Owner: the
-// session's; outlives it, as the slab does. Thread: the slab's.
+// nghttp2's allocator for one session, allocating from the slab of the connection's worker. Owner:
+// the session's owner; outlives the session, as the slab does. Thread: the slab's.
 class SessionMemory {
  public:
   explicit SessionMemory(Slab& slab) : slab_(slab) {}
@@ -15,7 +15,7 @@ class SessionMemory {
   SessionMemory& operator=(const SessionMemory&) = delete;
 
   nghttp2_mem hooks();
-  // Something was refused: whatever nghttp2 made of it, the session cannot be trusted to go on.
+  // An allocation was refused: whatever nghttp2 did about it, the session must not continue.
   bool failed() const { return failed_; }
 
  private:

@@ -1,4 +1,4 @@
-// Arbitrary frames into a server session; the application answers each complete request.
+// Arbitrary frames into a server session; the application responds to each complete request.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -12,7 +12,7 @@
 using namespace tulle;                  // NOLINT
 using namespace tulle::http2::testing;  // NOLINT
 
-// The first byte says how the rest is cut, and what the application does.
+// The first byte controls the cuts, and what the application does.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (size == 0) return 0;
   const uint8_t choice = bytes[0];
@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
         body.Append("body");
         stream.stream->SendData(body, (choice & 8) == 0);
       }
-      if ((choice & 8) != 0) stream.LetGo();
+      if ((choice & 8) != 0) stream.Release();
     }
     loop.Turn();
   }

@@ -11,7 +11,8 @@ namespace tulle::http2 {
 namespace {
 
 constexpr size_t kReadSize = 64 * 1024;
-// Collected before a write; more waits in nghttp2 and in the streams, where it can be cancelled.
+// Collected before a write; the rest waits in nghttp2 and in the streams, where it can be
+// cancelled.
 constexpr size_t kCollectSize = 64 * 1024;
 constexpr loop::Duration kLingerTime = std::chrono::seconds(1);
 constexpr size_t kLingerBytes = 256 * 1024;
@@ -40,7 +41,7 @@ Session::~Session() {
     stream.closed_ = true;
     if (!stream.attached()) return Destroy(stream);
     static_cast<ListNode<Stream, AllStreams>&>(stream).Unlink();
-    static_cast<ListNode<Stream, DueStreams>&>(stream).Unlink();
+    static_cast<ListNode<Stream, ReadyStreams>&>(stream).Unlink();
     stream.session_ = nullptr;
   });
   loop_.DeferDelete(std::move(transport_));
@@ -91,7 +92,7 @@ void Session::Drain() {
   loop_.AtTurnEnd(*this);
 }
 
-// Requests that were on their way when the notice went out have come by now.
+// Requests in flight when the notice was sent have arrived by now.
 void Session::EndDrain() {
   if (!running() || last_goaway_sent_) return;
   last_goaway_sent_ = true;
@@ -160,7 +161,7 @@ void Session::Feed() {
         session_, reinterpret_cast<const uint8_t*>(piece.data()), piece.size());
     feeding_ = false;
     in_.Drain(piece.size() - taken_);
-    if (memory_.failed()) return EndIfRefusedMemory();
+    if (memory_.failed()) return CloseIfAllocationFailed();
     if (!running()) break;
     if (used == NGHTTP2_ERR_FLOODED) {
       Abort(NGHTTP2_ENHANCE_YOUR_CALM, FailureKind::kDownstreamProtocol, "http2.flood");
@@ -245,7 +246,7 @@ Failure Session::LostStream(const Stream& stream, Failure why) const {
 }
 
 void Session::OnTurnEnd() {
-  EndIfRefusedMemory();
+  CloseIfAllocationFailed();
   if (running() && !in_.empty()) Feed();
   DeliverDue();
   if (state_ == State::kOpen || state_ == State::kEnding) Flush();
@@ -255,8 +256,8 @@ void Session::OnTurnEnd() {
   Report();
 }
 
-// nghttp2 has told it by an error, or a stream of its own has swallowed it.
-void Session::EndIfRefusedMemory() {
+// nghttp2 reported it by an error, or an ended stream consumed it.
+void Session::CloseIfAllocationFailed() {
   if (!memory_.failed() || state_ == State::kClosed) return;
   why_ = {FailureKind::kMemoryShort};
   OnLost(why_);
@@ -290,7 +291,7 @@ void Session::Collect() {
     if (!running()) return;
   }
   if (nghttp2_session_want_read(session_) != 0) return;
-  // nghttp2 has said its last GOAWAY.
+  // nghttp2 has sent its last GOAWAY.
   state_ = State::kEnding;
   ResetAllStreams(why_);
   StartTimer(&Session::OnLingered, kLingerTime);
@@ -388,7 +389,7 @@ void Session::Destroy(Stream& stream) {
 }
 
 void Session::Due(Stream& stream) {
-  if (!static_cast<ListNode<Stream, DueStreams>&>(stream).linked()) due_.PushBack(stream);
+  if (!static_cast<ListNode<Stream, ReadyStreams>&>(stream).linked()) due_.PushBack(stream);
   loop_.AtTurnEnd(*this);
 }
 

@@ -23,13 +23,13 @@ namespace tulle::http2 {
 
 enum class Role : uint8_t { kServer, kClient };
 
-// What a session tells the connection that owns it; never from inside a call on the session.
+// What a session reports to the connection that owns it; never from inside a call on the session.
 class SessionEvents {
  public:
   virtual ~SessionEvents() = default;
   // Client: the transport is ready.
   virtual void OnSessionReady() = 0;
-  // Server: a request begins. Null: refused.
+  // Server: a request began. Null: refused.
   virtual http::StreamEvents* OnSessionStream(http::Stream& stream) = 0;
   // Client: StreamRoom() grew.
   virtual void OnSessionRoom() = 0;
@@ -39,12 +39,11 @@ class SessionEvents {
 
 // An HTTP/2 connection of either role: nghttp2's state machine, fed from and flushed to a
 // transport.
-//
-// A turn: bytes read are fed to nghttp2, whose callbacks (session_callbacks.cc) fill streams and
-// put them on the due list; then what is due is delivered; at the end of the turn the frames that
-// all this caused are collected and written once. Body bytes are moved by reference both ways.
-//
-// Owner: the connection. Thread: the loop's. Everything is drawn from the loop's slab.
+// || In a turn, the bytes read are fed to nghttp2, whose callbacks (session_callbacks.cc) fill
+// streams and put them on the ready list; then ready streams are delivered; at the end of the turn
+// the resulting frames are collected and written once. Body bytes are moved by reference in both
+// directions.
+// || Owner: the connection. Thread: the loop's. All memory comes from the loop's slab.
 class Session final : public TransportEvents, public loop::TurnEnd {
  public:
   Session(Role role, loop::Loop& loop, std::unique_ptr<Transport> transport, SessionEvents& events,
@@ -73,9 +72,10 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   enum class State : uint8_t {
     kConnecting,
     kOpen,
-    kEnding,     // nothing is read any more; what is to be written is written
-    kLingering,  // our FIN is out; waits for the peer's, lest our RST overtake the GOAWAY
-    kClosed,     // the owner is to be told, or knows
+    kEnding,     // stops reading; writes the remaining output
+    kLingering,  // our FIN is sent; waits for the peer's, so that a RST does not overtake the
+                 // GOAWAY
+    kClosed,     // the owner is, or will be, notified
   };
 
   bool running() const { return state_ == State::kOpen; }
@@ -83,13 +83,14 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   void Begin();
   void Read();
   void Feed();
-  // Null is fine: nothing happens.
+  // Null: no effect.
   void CheckFlood(const char* reason);
-  // Ends the connection: GOAWAY with that code, streams reset, transport closed after that.
+  // Ends the connection: sends GOAWAY with that code, resets the streams, then closes the
+  // transport.
   void Abort(uint32_t error_code, FailureKind kind, const char* reason);
   void WriteGoaway();
   void ResetAllStreams(Failure why);
-  void EndIfRefusedMemory();
+  void CloseIfAllocationFailed();
   void DeliverDue();
   void Flush();
   void Collect();
@@ -110,8 +111,8 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   void Due(Stream& stream);
   void OnBody(Stream& stream, const char* bytes, size_t size);
   void OnStreamGone(Stream& stream, uint32_t error_code);
-  // HEADERS for a stream that the peer has ended, or passed over: nghttp2 forgets those. (It skips
-  // DATA for them without a word.)
+  // HEADERS for a stream that the peer has ended or skipped: nghttp2 has forgotten it. (It ignores
+  // DATA for such streams silently.)
   void CheckStreamId(const nghttp2_frame_hd& head);
   void GrowWindow(Stream& stream);
   Failure StreamFailure(const Stream& stream, uint32_t error_code) const;
@@ -125,9 +126,9 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   bool goaway_due_ = false;  // our own, by Abort
   bool room_changed_ = false;
   bool reported_ = false;
-  bool heard_ = false;           // something came since the last keepalive tick
-  bool keepalive_sent_ = false;  // and its answer is awaited
-  bool unanswered_ = false;      // a stream has spoken since the peer was heard
+  bool heard_ = false;           // input arrived since the last keepalive tick
+  bool keepalive_sent_ = false;  // and its response is pending
+  bool unanswered_ = false;      // a stream was active since the last input from the peer
   bool feeding_ = false;
   uint32_t abort_code_ = 0;
   Failure why_;
@@ -137,24 +138,24 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   const Options options_;
   std::unique_ptr<Transport> transport_;
   SessionMemory memory_;
-  nghttp2_session* session_ = nullptr;  // null until Begin, and where memory was refused
+  nghttp2_session* session_ = nullptr;  // null before Begin, and if allocation failed
   Buffer in_;
   Buffer out_;
-  const char* piece_ = nullptr;  // where in_'s front was when nghttp2 got it
-  size_t taken_ = 0;             // of that piece, moved to streams already
-  size_t active_ = 0;            // streams that nghttp2 has, or will get
+  const char* piece_ = nullptr;  // in_'s front position when it was passed to nghttp2
+  size_t taken_ = 0;             // of that piece, already moved to streams
+  size_t active_ = 0;            // streams known, or soon known, to nghttp2
   size_t held_ = 0;              // body bytes received and not delivered
   size_t discarded_ = 0;         // bytes, while lingering
-  size_t granted_ = 0;           // windows of streams beyond what they started with
+  size_t granted_ = 0;           // stream windows beyond their initial size
   int32_t last_peer_stream_ = 0;
-  int32_t skipped_from_ = 0;  // ids that the peer passed over last, which thereby are closed
+  int32_t skipped_from_ = 0;  // ids that the peer skipped last, which closes them
   int32_t skipped_to_ = 0;
-  std::array<int32_t, 16> ended_by_peer_{};  // ids of closed streams, the latest
+  std::array<int32_t, 16> ended_by_peer_{};  // ids of the latest closed streams
   size_t ended_count_ = 0;
   WindowTuner tuner_;
   FloodGuard guard_;
   IntrusiveList<Stream, AllStreams> streams_;
-  IntrusiveList<Stream, DueStreams> due_;
+  IntrusiveList<Stream, ReadyStreams> due_;
   std::unique_ptr<loop::Timer> timer_;  // drain, then linger
   std::unique_ptr<loop::Timer> keepalive_;
 };

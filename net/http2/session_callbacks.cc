@@ -1,5 +1,5 @@
-// What nghttp2 tells a session. Nothing here runs user code but OnStream, OnHeaders and OnInterim;
-// everything else is put on the due list.
+// nghttp2's callbacks of a session. Nothing here runs user code except OnStream, OnHeaders and
+// OnInterim; everything else is put on the ready list.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -10,11 +10,11 @@
 namespace tulle::http2 {
 namespace {
 
-// Bodies up to this are copied into their neighbours rather than linked: many tiny DATA frames must
-// not cost more memory than the window they use.
+// Bodies up to this size are copied to the previous block rather than linked: many tiny DATA frames
+// must not cost more memory than the window they use.
 constexpr size_t kCopiedBody = 1024;
 constexpr size_t kFrameHead = 9;
-constexpr size_t kMostGranted = 2 * WindowTuner::kHeldBytes;
+constexpr size_t kMaxGranted = 2 * WindowTuner::kHeldBytes;
 constexpr std::array<uint8_t, 8> kProbe = {'p', 'r', 'o', 'b', 'e'};
 
 }  // namespace
@@ -50,7 +50,7 @@ int Callbacks::OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void
   Session& self = Of(user);
   switch (head->type) {
     case NGHTTP2_DATA:
-      return Result(self);  // judged when complete
+      return Result(self);  // checked when complete
     case NGHTTP2_HEADERS:
       self.guard_.OnHeaders();
       self.CheckStreamId(*head);
@@ -85,7 +85,7 @@ int Callbacks::OnBeginHeaders(nghttp2_session* session, const nghttp2_frame* fra
     nghttp2_session_set_stream_user_data(session, id, stream);
     stream->events_ = self.events_.OnSessionStream(*stream);
     if (!stream->attached() && self.running() && !stream->reset_by_user_) {
-      stream->LetGo(NGHTTP2_REFUSED_STREAM);
+      stream->Release(NGHTTP2_REFUSED_STREAM);
     }
   }
   if (!stream->attached()) return Result(self);
@@ -111,7 +111,7 @@ int Callbacks::OnHeader(nghttp2_session* session, const nghttp2_frame* frame, ng
 
 int Callbacks::OnInvalidHeader(nghttp2_session*, const nghttp2_frame* frame, nghttp2_rcbuf*,
                                nghttp2_rcbuf*, uint8_t, void* user) {
-  // nghttp2 would leave the field out and go on; a peer that sends such fields tries something.
+  // nghttp2 would drop the field and continue; a peer that sends such fields is probably attacking.
   return RefuseBlock(Of(user), frame->hd.stream_id, Verdict::kMalformed);
 }
 
@@ -267,7 +267,7 @@ void Session::OnBody(Stream& stream, const char* bytes, size_t size) {
   if (size <= kCopiedBody && !stream.received_.empty()) {
     stream.received_.Append({bytes, size});
   } else {
-    // The bytes stand in in_'s front piece: what is before them has been read.
+    // The bytes are in in_'s front piece: everything before them has been read.
     const size_t before = static_cast<size_t>(bytes - piece_) - taken_;
     in_.Drain(before);
     stream.received_.AppendFront(in_, size);
@@ -352,7 +352,7 @@ void Session::GrowWindow(Stream& stream) {
   const size_t wanted = tuner_.window();
   if (wanted <= stream.window_ || held_ > WindowTuner::kHeldBytes) return;
   const size_t more = wanted - stream.window_;
-  if (granted_ + more > kMostGranted) return;
+  if (granted_ + more > kMaxGranted) return;
   granted_ += more;
   stream.window_ = wanted;
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, stream.id_,
@@ -385,9 +385,9 @@ const nghttp2_option* SessionOptions() {
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, FloodGuard::kQueuedFrames);
     nghttp2_option_set_max_send_header_block_length(option, 1024 * 1024);
-    // It counts pieces, of which a frame cut by the wire may have ten; FloodGuard counts frames.
+    // nghttp2 counts pieces, of which a fragmented frame may have ten; FloodGuard counts frames.
     nghttp2_option_set_max_continuations(option, 16 * FloodGuard::kContinuations);
-    // It judges by the system's clock, FloodGuard by the loop's.
+    // nghttp2 uses the system's clock, FloodGuard the loop's.
     nghttp2_option_set_stream_reset_rate_limit(option, 1u << 30, 1u << 30);
     return option;
   }();

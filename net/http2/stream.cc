@@ -76,7 +76,7 @@ void Stream::SendHeaders(const http::Head& head, bool end) {
     id_ = id;
     return;
   }
-  // Stream ids are used up, or the session is ending: nothing was sent.
+  // Stream ids are exhausted, or the session is ending: nothing was sent.
   session_->draining_ = true;
   session_->OnStreamGone(*this, NGHTTP2_REFUSED_STREAM);
 }
@@ -95,7 +95,7 @@ void Stream::SendTrailers(const http::HeaderMap& trailers) {
   assert(headers_submitted_ && !send_ended_);
   send_ended_ = true;
   if (session_ == nullptr || closed_) return;
-  // They must wait until the body is out.
+  // They must wait until the body was sent.
   Arena& arena = trailers_arena_.emplace(slab_);
   trailers_to_send_ = arena.New<http::HeaderMap>(arena);
   for (const http::Header& header : trailers.all()) {
@@ -121,21 +121,21 @@ void Stream::Pull(size_t bytes) {
 
 void Stream::Reset(Failure why) {
   to_send_.Clear();
-  LetGo(ResetCode(why.kind));
+  Release(ResetCode(why.kind));
 }
 
 void Stream::Detach() {
   if (session_ != nullptr && session_->is_server() && send_ended_) {
-    // RFC 9113 8.1: a complete answer may be followed by RST_STREAM(NO_ERROR) to stop the upload;
-    // while it is still on its way, the session does that when END_STREAM is out.
-    if (end_sent_ || closed_) return LetGo(NGHTTP2_NO_ERROR);
+    // RFC 9113 8.1: a complete response may be followed by RST_STREAM(NO_ERROR) to stop the upload.
+    // While the response is still being sent, the session does this after END_STREAM.
+    if (end_sent_ || closed_) return Release(NGHTTP2_NO_ERROR);
     return Forget();
   }
   if (send_ended_ && receive_ended_ && !closed_) {
-    // The request's rest is going out although the answer is complete: let it.
+    // The response is complete, but the rest of the request is still being sent: let it finish.
     return Forget();
   }
-  LetGo(NGHTTP2_CANCEL);
+  Release(NGHTTP2_CANCEL);
 }
 
 void Stream::Forget() {
@@ -144,7 +144,7 @@ void Stream::Forget() {
   received_.Clear();
 }
 
-void Stream::LetGo(uint32_t error_code) {
+void Stream::Release(uint32_t error_code) {
   if (session_ == nullptr) {
     Slab& slab = slab_;
     this->~Stream();

@@ -15,17 +15,16 @@ namespace tulle::http2 {
 class Session;
 
 struct AllStreams {};
-struct DueStreams {};
+struct ReadyStreams {};
 
-// One stream of a session: what was received and waits for credit, what is to be sent and waits for
-// the peer's window, and how far both directions are.
-//
-// Owner: its Session, which makes it in the slab and destroys it when nghttp2 has closed the stream
-// and the user has let go. A stream that its user still holds when the session goes away becomes an
-// orphan (session() null), on which every call is without effect but Detach.
+// One stream of a session: received data that waits for credit, data to send that waits for the
+// peer's window, and the state of both directions.
+// || Owner: its Session, which creates it in the slab and destroys it when nghttp2 has closed the
+// stream and the user has detached. A stream that its user still holds when the session is
+// destroyed becomes an orphan (session() null), on which every call except Detach has no effect.
 class Stream final : public http::Stream,
                      public ListNode<Stream, AllStreams>,
-                     public ListNode<Stream, DueStreams> {
+                     public ListNode<Stream, ReadyStreams> {
  public:
   Stream(Session& session, Slab& slab, http::StreamEvents* events, loop::Instant opened);
 
@@ -44,15 +43,15 @@ class Stream final : public http::Stream,
   friend class Session;
   friend struct Callbacks;
 
-  // nghttp2 asks for body; how much it may put into one DATA frame, or an nghttp2 error.
+  // Called by nghttp2 for body. Returns how much to put into one DATA frame, or an nghttp2 error.
   ssize_t NextData(size_t most, uint32_t* flags);
-  // Hands over what there is to hand over; called by the session when nothing else is on the stack.
+  // Delivers pending events; called by the session when nothing else is on the stack.
   void Deliver();
   void DeliverBody();
-  // The user has gone: nothing is told or kept for it any more.
+  // The user has detached: it gets no more events, and nothing is kept for it.
   void Forget();
-  // Forget, and end what has not ended.
-  void LetGo(uint32_t error_code);
+  // Forget, and reset unless both directions have ended.
+  void Release(uint32_t error_code);
   bool attached() const { return events_ != nullptr; }
 
   Session* session_;
@@ -70,8 +69,8 @@ class Stream final : public http::Stream,
   uint64_t bytes_on_wire_ = 0;
   uint32_t interim_responses_ = 0;
   int32_t id_ = 0;   // 0: the request was not submitted yet
-  Failure reset_;    // to be told
-  Failure refused_;  // why we end it ourselves
+  Failure reset_;    // pending notification of the reset
+  Failure refused_;  // why we end it
 
   bool head_received_ = false;
   bool receive_ended_ = false;
@@ -79,13 +78,13 @@ class Stream final : public http::Stream,
   bool reset_delivered_ = false;
   bool headers_submitted_ = false;
   bool send_ended_ = false;  // by the user
-  bool end_sent_ = false;    // END_STREAM is out
+  bool end_sent_ = false;    // END_STREAM was sent
   bool trailers_submitted_ = false;
   bool deferred_ = false;     // nghttp2 waits for resume
   bool room_wanted_ = false;  // the user saw SendRoom() == 0
   bool reset_by_peer_ = false;
   bool reset_by_user_ = false;
-  bool closed_ = false;  // nghttp2 knows the id no more
+  bool closed_ = false;  // nghttp2 no longer knows the id
 };
 
 }  // namespace tulle::http2

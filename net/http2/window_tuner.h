@@ -6,22 +6,21 @@
 
 namespace tulle::http2 {
 
-// How large the receive windows of one connection's streams should be: the bandwidth-delay product,
-// measured by what arrives between a PING and its answer. Pure. Owner: a session.
-//
-// Use: OnReceived for all body bytes; when WantsProbe(), send a PING and call OnProbeSent; on its
-// answer OnProbeAnswered. window() never shrinks.
+// The size of the receive windows of one connection's streams: the bandwidth-delay product,
+// measured by the bytes that arrive between a PING and its response. Pure. Owner: a session.
+// || Use: OnReceived for all body bytes; when WantsProbe(), send a PING and call OnProbeSent; on
+// its response OnProbeAnswered. window() never shrinks.
 class WindowTuner {
  public:
   static constexpr size_t kLargest = 4 * 1024 * 1024;
-  // Of body bytes that wait on one connection for somebody to take them: beyond, nothing grows.
+  // Undelivered body bytes on one connection above which windows do not grow.
   static constexpr size_t kHeldBytes = 4 * 1024 * 1024;
 
   explicit WindowTuner(size_t start) : window_(start) {}
 
   size_t window() const { return window_; }
   void OnReceived(size_t bytes) { (probing_ ? sample_ : unprobed_) += bytes; }
-  // Half a window has come since the last probe: the sender may be waiting for us.
+  // Half a window has arrived since the last probe: our window may be limiting the sender.
   bool WantsProbe() const { return !probing_ && window_ < kLargest && unprobed_ >= window_ / 2; }
   void OnProbeSent() {
     probing_ = true;

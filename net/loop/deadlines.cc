@@ -6,7 +6,7 @@
 namespace tulle::loop {
 namespace {
 
-// What a stranger asks for may be longer than the clock can count.
+// A peer may request more time than the clock can represent.
 constexpr Duration kLongest = std::chrono::hours(24 * 365 * 4);
 
 }  // namespace
@@ -27,7 +27,7 @@ void Deadlines::Set(Deadline& deadline, Duration after) {
   if (const Instant look_at = Place(deadline); look_at < armed_for_) Arm(look_at);
 }
 
-// Returns when to look at it: its time, or when its slot's begins.
+// Returns when to check it: its time, or when its slot begins.
 Instant Deadlines::Place(Deadline& deadline) {
   const uint64_t tick = TickAt(deadline.at_);
   const int level = tick == tick_ ? 0 : (std::bit_width(tick ^ tick_) - 1) / kSlotBits;
@@ -39,7 +39,7 @@ Instant Deadlines::Place(Deadline& deadline) {
   return origin_ + Duration(static_cast<int64_t>((tick >> shift << shift) << kTickBits));
 }
 
-// A level's slots all come before those of the next level.
+// All slots of one level come before those of the next level.
 Deadlines::Slot Deadlines::Earliest() {
   for (int at = 0; at < kLevels; ++at) {
     Level& level = levels_[at];

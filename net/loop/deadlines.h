@@ -8,7 +8,7 @@
 
 namespace tulle::loop {
 
-// One pending deadline; a member of what it ends. Destroying it clears it.
+// One pending deadline; a member of the object that it ends. Destroying it clears it.
 class Deadline : public ListNode<Deadline> {
  public:
   using Callback = void (*)(void* owner);
@@ -23,16 +23,17 @@ class Deadline : public ListNode<Deadline> {
   Instant at_{};
 };
 
-// A worker's deadlines of requests: thousands pend, most are cleared, few expire. A wheel: level 0
-// has a slot a tick, each further level a slot for all that the level below spans. A deadline lies
-// at the level where its time first differs from now's, and moves down when that slot's time comes.
-// Setting and clearing cost O(1) for any length, and touch the loop's timer only for what comes
-// before all others. Each expires at its time, not before. Owner: Worker. Thread: the loop's.
-// Callbacks run as timer events; they may set and clear any deadline.
+// A worker's request deadlines: thousands are pending, most are cleared, few expire. Implemented as
+// a timer wheel: level 0 has one slot per tick, and each slot of a further level spans the whole
+// level below. A deadline is stored at the level where its time first differs from the current
+// time, and moves down when that slot's time comes. Setting and clearing cost O(1) for any length,
+// and touch the loop's timer only for a new earliest deadline. Each deadline expires at its time,
+// not before. Owner: Worker. Thread: the loop's. Callbacks run as timer events; they may set and
+// clear any deadline.
 class Deadlines {
  public:
   explicit Deadlines(Loop& loop);
-  // Sets anew if it is set already. Beyond four years: four years.
+  // Replaces a previous setting. Limited to four years.
   void Set(Deadline& deadline, Duration after);
 
  private:
@@ -41,13 +42,13 @@ class Deadlines {
   static constexpr int kLevels = 7;  // nine years
 
   struct Level {
-    uint64_t occupied = 0;  // a bit a slot; what was cleared since may have left it empty
+    uint64_t occupied = 0;  // one bit per slot; a slot that was cleared since may be empty
     IntrusiveList<Deadline> slots[1 << kSlotBits];
   };
   struct Slot {
-    IntrusiveList<Deadline>* list;  // null: nothing pends
+    IntrusiveList<Deadline>* list;  // null: nothing is pending
     uint64_t start;                 // tick
-    Instant look_at;                // something in it expires or moves down
+    Instant look_at;                // when something in it expires or moves down
   };
 
   uint64_t TickAt(Instant at) const;
@@ -59,7 +60,7 @@ class Deadlines {
   Loop& loop_;
   std::unique_ptr<Timer> timer_;
   const Instant origin_;
-  uint64_t tick_ = 0;  // what levels are counted from; no slot that starts before is occupied
+  uint64_t tick_ = 0;  // base of all levels; no slot that starts earlier is occupied
   Instant armed_for_ = Instant::max();
   Level levels_[kLevels];
 };

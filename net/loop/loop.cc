@@ -9,7 +9,7 @@ void Loop::EndTurn() {
   ending_ = true;
   while (!turn_end_.empty() || !deletions_.empty()) {
     while (!turn_end_.empty()) turn_end_.PopFront().OnTurnEnd();
-    // A destructor may defer further deletions, or ask for a last flush of what it let go.
+    // A destructor may defer further deletions, or request a last flush of what it released.
     std::vector<std::unique_ptr<Deletable>> now;
     now.swap(deletions_);
     now.clear();

@@ -18,16 +18,16 @@
 #include "net/base/socket_address.h"
 
 // The seam for clock, timers, randomness, sockets, DNS, signals and posting between threads. Two
-// implementations: libuv (net/loop/uv) and the deterministic simulator (net/loop/sim). Nothing
-// above this header may ask the system for any of these.
+// implementations: libuv (net/loop/uv) and the deterministic simulator (net/loop/sim). Code above
+// this header must not ask the system for any of these.
 namespace tulle::loop {
 
 using Duration = std::chrono::nanoseconds;
 // Monotonic; 0 is some moment before the process started.
 using Instant = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
-// One random source of a loop: seeded from the system (libuv) or the run's seed (simulator). Not
-// for keys: those are certs::KeySource's.
+// The random source of a loop: seeded from the system (libuv) or the run's seed (simulator). Do not
+// use it for keys: use certs::KeySource.
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
@@ -47,12 +47,12 @@ class Random {
   uint64_t state_;
 };
 
-// A one-shot timer. Owner: whoever made it; destroying it stops it. Thread: the loop's.
+// A one-shot timer. Owner: the creator; destroying it stops it. Thread: the loop's.
 class Timer {
  public:
   virtual ~Timer() = default;
-  // Starts anew if it runs already. The callback may start it again or destroy what owns it by
-  // DeferDelete, not the timer itself.
+  // Restarts if already running. The callback may start it again or destroy its owner by
+  // DeferDelete, but not the timer itself.
   virtual void Start(Duration after) = 0;
   virtual void Stop() = 0;
   virtual bool active() const = 0;
@@ -67,34 +67,34 @@ class SocketEvents {
 };
 
 // A connected or connecting stream socket, non-blocking. Owner: one transport. Thread: the loop's.
-// Results are counts or negative errno
-// (-EAGAIN: not now). Readiness is level-triggered.
+// Results are counts or negative errno (-EAGAIN: not now). Readiness is level-triggered.
 class Socket {
  public:
   virtual ~Socket() = default;  // closes
-  // Whom to tell, and of what; `events` is an observer that outlives the socket or is changed
-  // before it goes. Cheap to repeat.
+  // Who is notified, and of what. `events` must outlive the socket or be changed before it is
+  // destroyed. Repeating a call is cheap.
   virtual void Watch(SocketEvents* events, bool readable, bool writable) = 0;
   virtual ssize_t Readv(std::span<const iovec> into) = 0;  // 0: the peer's FIN
   virtual ssize_t Writev(std::span<const iovec> from) = 0;
   virtual int ShutdownWrite() = 0;  // sends FIN
   virtual int TakeError() = 0;      // SO_ERROR, cleared: 0 or negative errno
-  // Makes the coming close send RST instead of FIN.
+  // Makes the following close send RST instead of FIN.
   virtual void ResetOnClose() = 0;
   virtual SocketAddress LocalAddress() const = 0;
   virtual SocketAddress PeerAddress() const = 0;
-  // SO_ORIGINAL_DST; unset where there was no redirection.
+  // SO_ORIGINAL_DST; unset when the connection was not redirected.
   virtual SocketAddress OriginalDestination() const = 0;
-  // From now on LocalAddress() is where the peer wanted to go. False: it was not redirected.
+  // From now on LocalAddress() returns the original destination. False: the connection was not
+  // redirected.
   virtual bool RestoreDestination() = 0;
-  // Whether the peer can be seen to have closed or sent something while we hold the connection idle
-  // (MSG_PEEK). 1: bytes or FIN wait, 0: quiet.
+  // Whether the peer has closed the idle connection or sent something on it (MSG_PEEK). 1: bytes or
+  // FIN are waiting, 0: quiet.
   virtual int PeekPending() = 0;
   // For splice; -1 in the simulator.
   virtual int descriptor() const = 0;
-  // Of a connection that we made: bytes written that the peer's system has acknowledged, as
-  // TCP_INFO counts them (not the SYN). It stays true after FIN and EPIPE; after an RST it proves
-  // nothing. Empty: not known. Not on the data path.
+  // For a connection that we initiated: bytes written that the peer's kernel has acknowledged, as
+  // TCP_INFO counts them (without the SYN). Remains valid after FIN and EPIPE; after an RST it
+  // proves nothing. Empty: unknown. Not for the data path.
   virtual std::optional<uint64_t> AcknowledgedBytes() { return std::nullopt; }
 };
 
@@ -104,12 +104,12 @@ class ListenerEvents {
   virtual void OnAccept(std::unique_ptr<Socket> socket) = 0;
 };
 
-// A listening socket. At most a bounded number of connections is accepted per turn; on EMFILE
-// accepting pauses and recovers by itself.
+// A listening socket. Accepts a bounded number of connections per turn. On EMFILE accepting pauses
+// and recovers automatically.
 class Listener {
  public:
   virtual ~Listener() = default;                   // closes
-  virtual SocketAddress LocalAddress() const = 0;  // the real port where 0 was asked for
+  virtual SocketAddress LocalAddress() const = 0;  // the actual port if port 0 was requested
   virtual void Pause() = 0;
   virtual void Resume() = 0;
 };
@@ -119,21 +119,20 @@ struct ListenOptions {
   int backlog = 4096;
 };
 
-// Something with output to write or work to finish when the current turn's events are through: one
-// write per turn, not per event.
+// An object with output to write or work to finish after the events of the current turn: one write
+// per turn, not per event.
 class TurnEnd : public ListNode<TurnEnd> {
  public:
   virtual ~TurnEnd() = default;
   virtual void OnTurnEnd() = 0;
 };
 
-// One thread's event loop. All calls are for the loop's own thread, but Post and Stop, which any
-// thread may call.
-//
-// A turn = one batch of ready sockets, or of timers, or of posted tasks. After each batch, in this
-// order: OnTurnEnd of all that asked (these may ask again: they run in the same turn), then
-// deletions. So no callback runs on an object that was given to DeferDelete in an earlier turn, and
-// output is flushed before the loop sleeps.
+// One thread's event loop. Call everything on the loop's own thread, except Post and Stop, which
+// any thread may call.
+// || A turn is one batch of ready sockets, of timers, or of posted tasks. After each batch, in this
+// order: OnTurnEnd of all objects that requested it (they may request it again and then run in the
+// same turn), then deletions. So no callback runs on an object that was given to DeferDelete in an
+// earlier turn, and output is flushed before the loop sleeps.
 class Loop {
  public:
   virtual ~Loop() = default;
@@ -146,20 +145,20 @@ class Loop {
 
   virtual std::unique_ptr<Timer> NewTimer(absl::AnyInvocable<void()> on_fire) = 0;
 
-  // Starts a connect; completion is writability (then TakeError()). `source` may be unset.
-  // Immediate failure: null and *error.
+  // Starts a connect; completion is reported as writability (then call TakeError()). `source` may
+  // be unset. Immediate failure: null and *error.
   virtual std::unique_ptr<Socket> Connect(const SocketAddress& to, const SocketAddress& source,
                                           int* error) = 0;
   // Null and *error (negative errno) on failure.
   virtual std::unique_ptr<Listener> Listen(const SocketAddress& at, const ListenOptions& options,
                                            ListenerEvents& events, int* error) = 0;
 
-  // Whether the address (the port is not looked at) is one of this host's.
+  // Whether the address (ignoring the port) belongs to this host.
   virtual bool IsOwnAddress(const SocketAddress& address) = 0;
 
   // Runs `task` on the loop's thread, in order of posting. Any thread.
   virtual void Post(absl::AnyInvocable<void()> task) = 0;
-  // Runs item.OnTurnEnd() at the end of this turn; asking twice is asking once.
+  // Runs item.OnTurnEnd() at the end of this turn; repeated requests count once.
   void AtTurnEnd(TurnEnd& item) {
     if (!item.linked()) turn_end_.PushBack(item);
   }
@@ -167,8 +166,8 @@ class Loop {
   void DeferDelete(std::unique_ptr<Deletable> object) { deletions_.push_back(std::move(object)); }
 
   virtual void OnSignal(int signal, absl::AnyInvocable<void()> handler) = 0;
-  // Resolves a host name off the loop's thread; the callback gets addresses with `port`, or an
-  // error text. Cancelled by destroying the returned handle.
+  // Resolves a host name off the loop's thread. The callback gets addresses with `port`, or an
+  // error text. Destroying the returned handle cancels.
   class Resolution {
    public:
     virtual ~Resolution() = default;

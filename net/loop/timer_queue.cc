@@ -21,8 +21,8 @@ class TimerQueue::QueuedTimer final : public Timer {
 
   TimerQueue& queue_;
   absl::AnyInvocable<void()> on_fire_;
-  Key key_{};                  // when it shall fire; its entry in the heap may come up sooner
-  size_t index_ = kNotQueued;  // of its entry
+  Key key_{};                  // when it fires; its heap entry may come up sooner
+  size_t index_ = kNotQueued;  // of its heap entry
   bool active_ = false;
 };
 

@@ -10,11 +10,10 @@
 
 namespace tulle::loop {
 
-// The timers of one loop, in order of (deadline, start). Starting a running timer for later and
-// stopping one touch only the timer itself: its place in the heap is corrected when it comes up. So
-// an idle timeout restarted with every byte costs next to nothing.
-//
-// Owner: the loop, which outlives its timers. Thread: the loop's.
+// The timers of one loop, ordered by (deadline, start). Restarting a running timer for a later
+// time, and stopping one, touch only the timer itself: its place in the heap is corrected when it
+// reaches the top. So an idle timeout that is restarted with every byte costs almost nothing.
+// || Owner: the loop, which outlives its timers. Thread: the loop's.
 class TimerQueue {
  public:
   explicit TimerQueue(const Loop& loop) : loop_(loop) {}
@@ -23,9 +22,9 @@ class TimerQueue {
   TimerQueue& operator=(const TimerQueue&) = delete;
 
   std::unique_ptr<Timer> New(absl::AnyInvocable<void()> on_fire);
-  // When Fire is due next; none: no timer runs.
+  // When Fire is due next; empty: no timer is running.
   std::optional<Instant> Earliest();
-  // Fires what is due at Now(), but not what the callbacks start.
+  // Fires everything due at Now(), but not what the callbacks start.
   void Fire();
 
  private:

@@ -11,8 +11,8 @@
 namespace tulle {
 namespace {
 
-// Room asked of the buffer for one read: what is left of a 16 KiB block will do for a message head;
-// a stream that fills what it gets is given the slab's largest blocks.
+// Buffer space for one read. The rest of a 16 KiB block is enough for a message head; a stream that
+// fills it gets the slab's largest blocks.
 constexpr size_t kSmallRead = 2 * 1024;
 constexpr size_t kLargeRead = Slab::kLargest - 64;
 constexpr size_t kSlicesPerWrite = 64;
@@ -77,11 +77,11 @@ class PlainTransport final : public Transport, private loop::SocketEvents, priva
   const FailureOrigin side_;
   State state_;
   bool read_enabled_ = false;
-  bool read_ended_ = false;     // FIN or an error was read: the socket would be readable for ever
-  bool write_blocked_ = false;  // Write left bytes behind
-  int write_error_ = 0;         // told when what the peer had sent before is read
+  bool read_ended_ = false;     // FIN or an error was read: the socket would stay readable forever
+  bool write_blocked_ = false;  // Write left bytes unwritten
+  int write_error_ = 0;         // reported after the bytes that the peer had sent before are read
   bool read_large_ = false;
-  bool fin_came_ = false;  // before any RST
+  bool fin_came_ = false;  // FIN came before any RST
   Failure failure_;
   TransportEvents* events_ = nullptr;
   std::unique_ptr<loop::Socket> socket_;
@@ -133,10 +133,10 @@ void PlainTransport::Fail(int error) {
   loop_.AtTurnEnd(*this);
 }
 
-// A peer that refuses a body answers and closes, and the reset overtakes the answer: what the
-// kernel still holds is read first.
+// A peer that rejects a body responds and closes, and the reset may overtake the response: read
+// what the kernel still holds first.
 void PlainTransport::FailWrite(int error) {
-  // After an RST without a FIN it would be ECONNRESET: Linux says EPIPE in CLOSE_WAIT only.
+  // After an RST without a FIN this would be ECONNRESET; Linux returns EPIPE only in CLOSE_WAIT.
   fin_came_ = fin_came_ || error == -EPIPE;
   const bool lost = error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT;
   if (!lost || !read_enabled_ || read_ended_) return Fail(error);
@@ -147,7 +147,7 @@ Failure PlainTransport::Explain(int error) const {
   if (state_ == State::kConnecting) return ConnectFailure(error);
   const FailureKind kind = side_ == FailureOrigin::kUpstream ? FailureKind::kUpstreamReset
                                                              : FailureKind::kDownstreamClosed;
-  if (error == -ETIMEDOUT) return {kind, "the peer answers no more"};
+  if (error == -ETIMEDOUT) return {kind, "connection timed out: the peer stopped responding"};
   return {kind, "connection reset by peer"};
 }
 
@@ -160,14 +160,14 @@ ReadResult PlainTransport::Read(Buffer& into, size_t limit) {
   const ssize_t count = socket_->Readv({&piece, 1});
   into.Commit(count > 0 ? static_cast<size_t>(count) : 0);
   if (count > 0) {
-    // Lasting: the next read comes when this one's bytes are through.
+    // Sustained reading: the next read comes when this one's bytes are processed.
     read_large_ = static_cast<size_t>(count) == piece.iov_len;
     return {ReadStatus::kOk, static_cast<size_t>(count)};
   }
   if (count == -EAGAIN) return {ReadStatus::kWouldBlock};
   read_ended_ = true;
   fin_came_ = fin_came_ || (count == 0 && write_error_ == 0);
-  // The failed write has taken the socket's error: the end that shows now is not an orderly one.
+  // The failed write consumed the socket's error, so the end seen now is not an orderly one.
   if (count == 0 && write_error_ == 0) {
     UpdateWatch();
     return {ReadStatus::kEnd};
@@ -209,7 +209,7 @@ void PlainTransport::EnableRead(bool enabled) {
 }
 
 void PlainTransport::ShutdownWrite() {
-  // A failure here means that the connection is gone already, which reading tells.
+  // A failure here means that the connection is already lost, which reading reports.
   if (state_ == State::kOpen) socket_->ShutdownWrite();
 }
 
@@ -242,7 +242,7 @@ Failure ConnectFailure(int error) {
     case ECONNREFUSED:
       return {FailureKind::kConnectRefused, "connection refused"};
     case ETIMEDOUT:
-      return {FailureKind::kConnectTimeout, "no answer to the connect"};
+      return {FailureKind::kConnectTimeout, "connect timed out"};
     case EHOSTUNREACH:
     case ENETUNREACH:
       return {FailureKind::kConnectRefused, "no route to the address"};

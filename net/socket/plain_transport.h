@@ -8,13 +8,12 @@
 
 namespace tulle {
 
-// Plain TCP. `side` is where the peer stands: it decides whether a lost connection is called
-// kUpstreamReset or kDownstreamClosed.
-//
-// OnTransportReady comes once the connect is through; for an accepted socket, and for a connect
-// that fails at once, the first event comes at the end of the turn in which the transport was made.
-// A failure that Read has returned is followed by OnTransportFailed at the end of the turn unless
-// Close came first.
+// Plain TCP. `side` says which side the peer is on: it decides whether a lost connection is
+// reported as kUpstreamReset or kDownstreamClosed.
+// || OnTransportReady comes when the connect completes. For an accepted socket, and for a connect
+// that fails at once, the first event comes at the end of the turn in which the transport was
+// created. A failure returned by Read is followed by OnTransportFailed at the end of the turn
+// unless Close was called first.
 std::unique_ptr<Transport> NewAcceptedTransport(loop::Loop& loop,
                                                 std::unique_ptr<loop::Socket> socket,
                                                 FailureOrigin side = FailureOrigin::kDownstream);
@@ -23,7 +22,7 @@ std::unique_ptr<Transport> NewConnectingTransport(loop::Loop& loop, const Socket
                                                   const SocketAddress& source,
                                                   FailureOrigin side = FailureOrigin::kUpstream);
 
-// What a failed connect is called; `error` is a negative errno. For other transports too.
+// The failure kind of a failed connect; `error` is a negative errno. Also used by other transports.
 Failure ConnectFailure(int error);
 
 }  // namespace tulle

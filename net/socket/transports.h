@@ -13,8 +13,8 @@ namespace tulle {
 class TransportConnector {
  public:
   virtual ~TransportConnector() = default;
-  // Never null: a connect that fails at once is told by OnTransportFailed at the end of the turn.
-  // `source` may be unset.
+  // Never null: a connect that fails at once is reported by OnTransportFailed at the end of the
+  // turn. `source` may be unset.
   virtual std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
                                              const SocketAddress& source) const = 0;
 };
@@ -27,7 +27,7 @@ class TransportAcceptor {
                                             std::unique_ptr<loop::Socket> socket) const = 0;
 };
 
-// Without state, so that one of each serves everybody.
+// Stateless: one instance of each is shared by all callers.
 const TransportConnector& PlainConnector();
 const TransportAcceptor& PlainAcceptor();
 

@@ -17,7 +17,7 @@ constexpr size_t kMaxHostName = 255;
 constexpr size_t kRandom = 32;
 constexpr size_t kMaxSessionId = 32;
 
-// A cursor that turns bad once and stays so.
+// A cursor that stays bad after its first error.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
@@ -39,7 +39,7 @@ class Reader {
     }
     return number;
   }
-  // A vector led by its length in `width` bytes.
+  // A vector prefixed with its length in `width` bytes.
   std::string_view Vector(size_t width) { return Take(Number(width)); }
 
  private:
@@ -129,7 +129,7 @@ HelloVerdict ClientHelloParser::FeedRecordHeader(std::string_view* bytes) {
   header_[header_size_++] = static_cast<uint8_t>(bytes->front());
   bytes->remove_prefix(1);
   const uint8_t byte = header_[header_size_ - 1];
-  // Only the first record can show that this is no TLS at all.
+  // Only the first record can show that this is not TLS.
   const HelloVerdict wrong = first ? HelloVerdict::kNotTls : HelloVerdict::kMalformed;
   if (header_size_ == 1 && byte != kHandshakeRecord) return wrong;
   if (header_size_ == 2 && byte != 3) return wrong;

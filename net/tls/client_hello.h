@@ -10,7 +10,7 @@
 
 namespace tulle::tls {
 
-// What a client says before TLS begins: enough to choose a filter chain, whoever terminates TLS.
+// What a client sends before TLS begins: enough to choose a filter chain, whoever terminates TLS.
 struct ClientHello {
   std::string sni;                 // lower case; empty: none
   std::vector<std::string> alpn;   // as offered, in order
@@ -24,15 +24,15 @@ enum class HelloVerdict {
   kHello,
 };
 
-// Reads a ClientHello from a connection's first bytes, in any pieces, over as many records as it
-// takes. Pure: takes no bytes from anyone. Owner and thread: the caller's.
-// Source: RFC 8446 sections 4.1.2, 4.2 and 5.1; RFC 6066 section 3; RFC 7301 section 3.1.
+// Reads a ClientHello from a connection's first bytes, in any pieces, over any number of records.
+// Pure: consumes no bytes. Owner and thread: the caller's. Source: RFC 8446 sections 4.1.2, 4.2 and
+// 5.1; RFC 6066 section 3; RFC 7301 section 3.1.
 class ClientHelloParser {
  public:
   static constexpr size_t kMaxHello = 64 * 1024;
 
-  // The next bytes of the connection. After any verdict but kNeedMore, further bytes are ignored
-  // and the verdict is repeated.
+  // The next bytes of the connection. After any verdict other than kNeedMore, further bytes are
+  // ignored and the verdict is repeated.
   HelloVerdict Feed(std::string_view bytes);
   HelloVerdict verdict() const { return verdict_; }
 

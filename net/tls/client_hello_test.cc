@@ -61,7 +61,7 @@ void ExpectGolden(const ClientHelloParser& parser) {
   EXPECT_EQ(parser.FindExtension(98), std::nullopt);
 }
 
-HelloVerdict Judge(const std::string& bytes) { return ClientHelloParser().Feed(bytes); }
+HelloVerdict Feed(const std::string& bytes) { return ClientHelloParser().Feed(bytes); }
 
 TEST(ClientHello, WholeByteByByteAndAtEverySplit) {
   for (const size_t record : {size_t{1}, size_t{3}, size_t{50}, size_t{16 * 1024}}) {
@@ -96,16 +96,16 @@ TEST(ClientHello, BytesAfterTheHelloAreLeftAlone) {
 }
 
 TEST(ClientHello, Fault32_OtherProtocolsAreSeenAtTheFirstByteThatDiffers) {
-  EXPECT_EQ(Judge("G"), HelloVerdict::kNotTls);
-  EXPECT_EQ(Judge("GET / HTTP/1.1\r\n"), HelloVerdict::kNotTls);
-  EXPECT_EQ(Judge("\x16"), HelloVerdict::kNeedMore);
-  EXPECT_EQ(Judge("\x16\x02"), HelloVerdict::kNotTls);
-  EXPECT_EQ(Judge("\x80\x2e\x01"), HelloVerdict::kNotTls);  // SSL 2
+  EXPECT_EQ(Feed("G"), HelloVerdict::kNotTls);
+  EXPECT_EQ(Feed("GET / HTTP/1.1\r\n"), HelloVerdict::kNotTls);
+  EXPECT_EQ(Feed("\x16"), HelloVerdict::kNeedMore);
+  EXPECT_EQ(Feed("\x16\x02"), HelloVerdict::kNotTls);
+  EXPECT_EQ(Feed("\x80\x2e\x01"), HelloVerdict::kNotTls);  // SSL 2
 }
 
 TEST(ClientHello, Fault32_TruncatedHelloNeedsMore) {
   const std::string bytes = Records(kMessage);
-  EXPECT_EQ(Judge(bytes.substr(0, bytes.size() - 1)), HelloVerdict::kNeedMore);
+  EXPECT_EQ(Feed(bytes.substr(0, bytes.size() - 1)), HelloVerdict::kNeedMore);
 }
 
 TEST(ClientHello, Fault32_64KibHelloIsTheLargestTaken) {
@@ -113,9 +113,9 @@ TEST(ClientHello, Fault32_64KibHelloIsTheLargestTaken) {
     const size_t around = Message(Extension(99, "")).size() - 4;
     return Message(Extension(99, std::string(size - around, 'x')));
   };
-  EXPECT_EQ(Judge(Records(of_size(65535))), HelloVerdict::kHello);
-  EXPECT_EQ(Judge(Records("\x01" + Number(65537, 3))), HelloVerdict::kMalformed);
-  EXPECT_EQ(Judge(Records("\x01\xff\xff\xff")), HelloVerdict::kMalformed);
+  EXPECT_EQ(Feed(Records(of_size(65535))), HelloVerdict::kHello);
+  EXPECT_EQ(Feed(Records("\x01" + Number(65537, 3))), HelloVerdict::kMalformed);
+  EXPECT_EQ(Feed(Records("\x01\xff\xff\xff")), HelloVerdict::kMalformed);
 }
 
 TEST(ClientHello, Fault32_MalformedHellosAreRefused) {
@@ -136,12 +136,12 @@ TEST(ClientHello, Fault32_MalformedHellosAreRefused) {
       Message(Extension(99, "") + "x"),
   };
   for (const std::string& message : bad) {
-    EXPECT_EQ(Judge(Records(message)), HelloVerdict::kMalformed) << message;
+    EXPECT_EQ(Feed(Records(message)), HelloVerdict::kMalformed) << message;
   }
-  EXPECT_EQ(Judge(std::string("\x16\x03\x01\x00\x00", 5)), HelloVerdict::kMalformed);
-  EXPECT_EQ(Judge("\x16\x03\x01\x40\x01"), HelloVerdict::kMalformed);
+  EXPECT_EQ(Feed(std::string("\x16\x03\x01\x00\x00", 5)), HelloVerdict::kMalformed);
+  EXPECT_EQ(Feed("\x16\x03\x01\x40\x01"), HelloVerdict::kMalformed);
   // An alert in the middle of the hello.
-  EXPECT_EQ(Judge(Records(kMessage.substr(0, 20)) + "\x15\x03\x01"), HelloVerdict::kMalformed);
+  EXPECT_EQ(Feed(Records(kMessage.substr(0, 20)) + "\x15\x03\x01"), HelloVerdict::kMalformed);
 }
 
 TEST(ClientHello, VerdictIsFinal) {

@@ -1,4 +1,4 @@
-// Against a TLS stack that is not ours: Python's ssl, that is OpenSSL.
+// Against another TLS stack: Python's ssl, that is OpenSSL.
 #include <gtest/gtest.h>
 #include <stdio.h>
 
@@ -60,7 +60,7 @@ print(s.getpeercert()['subjectAltName'], s.version())
 s.unwrap()
 )";
 
-// A Python program that runs beside the test.
+// A Python program that runs during the test.
 class Python {
  public:
   Python(const std::string& folder, const char* script, const std::string& arguments) {
@@ -92,7 +92,7 @@ class InteropTest : public ::testing::Test {
                std::chrono::system_clock::now().time_since_epoch())
         .count();
   }
-  // Runs our server for one client; what the client says.
+  // Runs our server for one client; returns what the client prints.
   std::string ServeOne(const std::string& with_certificate) {
     ServerTlsSpec spec;
     spec.identity = IdentityOf(ca_.Workload("server"));

@@ -1,5 +1,5 @@
-// Each allocation of BoringSSL is led by its size and the slab that it came from (null: malloc), so
-// that it finds its way back whatever scope it is freed in.
+// Each allocation of BoringSSL is prefixed with its size and its slab (null: malloc), so that it is
+// returned correctly in whatever scope it is freed.
 #include "net/tls/memory.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 
 namespace {
 
-// The thread_locals of the tree: the hooks have no other way to know the worker.
+// The only thread_locals of the project: the hooks have no other way to find the worker.
 thread_local tulle::Slab* current_slab = nullptr;
 thread_local tulle::MemorySource* current_source = nullptr;
 
@@ -42,7 +42,7 @@ void OPENSSL_memory_free(void* memory) {
   auto* prefix = static_cast<Prefix*>(memory) - 1;
   tulle::Slab* slab = prefix->slab;
   const size_t size = prefix->size;
-  // The library leaves it to the hook not to leave keys behind.
+  // The library expects the hook to clear keys.
   explicit_bzero(memory, size);
   if (slab != nullptr) {
     slab->Free(prefix, size + sizeof(Prefix));

@@ -4,12 +4,11 @@
 
 namespace tulle::tls {
 
-// While one of these lives, what BoringSSL allocates on this thread comes from `slab`; it goes back
-// there whenever BoringSSL frees it, which must be on the slab's thread. Only around reading and
-// writing of records: what a handshake makes may end up in objects shared between threads.
-//
-// Works through BoringSSL's hooks OPENSSL_memory_alloc, _free and _get_size, defined in memory.cc:
-// the library leaves them undefined and weak, and asks for them when they are there.
+// While a SlabScope exists, BoringSSL allocates on this thread from `slab`. The memory returns
+// there whenever BoringSSL frees it, which must be on the slab's thread. Use it only around reading
+// and writing of records: what a handshake allocates may end up in objects shared between threads.
+// || Works through BoringSSL's hooks OPENSSL_memory_alloc, _free and _get_size, defined in
+// memory.cc: the library declares them as weak symbols and uses them if they are defined.
 class SlabScope {
  public:
   explicit SlabScope(Slab& slab);
@@ -21,8 +20,8 @@ class SlabScope {
   Slab* before_;
 };
 
-// While one of these lives, what BoringSSL allocates on this thread outside of a SlabScope comes
-// from `source`, and goes back by free. Without one it comes from malloc. For tests of refusals.
+// While a SourceScope exists, BoringSSL allocates on this thread, outside a SlabScope, from
+// `source` and frees with std::free. Without one it uses malloc. For tests of failed allocations.
 class SourceScope {
  public:
   explicit SourceScope(MemorySource& source);

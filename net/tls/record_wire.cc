@@ -26,7 +26,7 @@ bssl::UniquePtr<BIO> RecordWire::NewBio() {
 }
 
 const BIO_METHOD* RecordWire::Method() {
-  // Made once, kept for ever: SSLs of every worker point to it.
+  // Created once and never freed: SSLs of every worker point to it.
   static const BIO_METHOD* const method = [] {
     BIO_METHOD* made = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "tulle record wire");
     BIO_meth_set_read(made, BioRead);

@@ -12,11 +12,10 @@
 
 namespace tulle::tls {
 
-// The encrypted side of one TLS connection: what was read from the socket and not yet taken by the
-// SSL, and what the SSL made and the socket has not taken. The SSL sees it as a BIO.
-//
-// A block of 64 KiB is drawn from the loop's slab for a read and given back as soon as the SSL has
-// taken it all: the slab's free list makes it one buffer that all connections share. An idle
+// The encrypted side of one TLS connection: bytes read from the socket and not yet consumed by the
+// SSL, and bytes produced by the SSL and not yet written to the socket. The SSL sees it as a BIO.
+// || A block of 64 KiB is taken from the loop's slab for a read and returned as soon as the SSL has
+// consumed it all: thanks to the slab's free list all connections share one buffer. An idle
 // connection holds none.
 class RecordWire {
  public:
@@ -25,20 +24,21 @@ class RecordWire {
   RecordWire(const RecordWire&) = delete;
   RecordWire& operator=(const RecordWire&) = delete;
 
-  // The BIO borrows this object, which outlives it.
+  // The BIO borrows this object, which must outlive it.
   bssl::UniquePtr<BIO> NewBio();
 
-  // One read system call of at most `limit` bytes: the count, 0 at the peer's FIN, or negative
-  // errno. REQUIRES: no input is left.
+  // One read system call of at most `limit` bytes: returns the count, 0 at the peer's FIN, or
+  // negative errno. REQUIRES: no input is left.
   ssize_t Fill(loop::Socket& socket, size_t limit);
   void Preload(const Buffer& bytes);
   bool has_input() const { return input_at_ < input_end_; }
   void DropInput();
 
-  // One write system call: 0 when all is written, -EAGAIN, or another negative errno.
+  // One write system call: returns 0 when everything is written, -EAGAIN, or another negative
+  // errno.
   int Flush(loop::Socket& socket);
   bool has_output() const { return !output_.empty(); }
-  // Bytes that sockets have taken.
+  // Bytes accepted by sockets.
   uint64_t written() const { return written_; }
   size_t output_size() const { return output_.size(); }
   void DropOutput() { output_.Clear(); }

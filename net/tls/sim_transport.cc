@@ -23,13 +23,13 @@ SimTransport::SimTransport(loop::Loop& loop, std::unique_ptr<Transport> wire,
     : loop_(loop),
       profile_(std::move(profile)),
       wire_(std::move(wire)),
-      judgement_{&loop, &profile_->terms, nullptr, std::nullopt},
+      verification_{&loop, &profile_->requirements, nullptr, std::nullopt},
       frame_(loop.slab()),
       output_(loop.slab()),
       sni_(profile_->sni) {
   frame_.AppendShared(already_read);
   handshake_timer_ = loop_.NewTimer([this] {
-    Fail({FailureKind::kTlsFailed, "the TLS handshake took too long: is the peer overloaded?"});
+    Fail({FailureKind::kTlsFailed, "TLS handshake timeout: the peer may be overloaded"});
   });
   wire_->SetEvents(this);
 }
@@ -78,7 +78,7 @@ void SimTransport::StepHandshake() {
   }
 }
 
-// Frame by frame and never past its end: what follows the handshake is the caller's.
+// Frame by frame and never past its end: bytes after the handshake belong to the caller.
 ReadStatus SimTransport::ReadFrame() {
   while (true) {
     const size_t missing = MissingBytes(frame_.Linearize(frame_.size()));
@@ -117,9 +117,9 @@ void SimTransport::OnHello() {
   SendFrame(EncodeFrame(FrameType::kHandshake, EncodeServerFlight({alpn_, profile_->chain})));
 }
 
-bool SimTransport::JudgeChain(std::vector<std::string> chain) {
+bool SimTransport::VerifyChain(std::vector<std::string> chain) {
   peer_chain_ = std::move(chain);
-  return Judge(peer_chain(), judgement_);
+  return VerifyPeer(peer_chain(), verification_);
 }
 
 std::vector<std::string_view> SimTransport::peer_chain() const {
@@ -129,7 +129,7 @@ std::vector<std::string_view> SimTransport::peer_chain() const {
 void SimTransport::OnServerFlight(std::string_view body) {
   const auto flight = DecodeServerFlight(body);
   if (!flight.has_value()) return Refuse(Malformed());
-  if (!JudgeChain(flight->chain)) return Refuse(RefusalOf(*judgement_.refused));
+  if (!VerifyChain(flight->chain)) return Refuse(RefusalOf(*verification_.refused));
   alpn_ = flight->alpn;
   SendFrame(EncodeFrame(FrameType::kHandshake, EncodeChain(profile_->chain)));
   Announce(State::kAwaitVerdict);
@@ -138,8 +138,8 @@ void SimTransport::OnServerFlight(std::string_view body) {
 void SimTransport::OnClientChain(std::string_view body) {
   const auto chain = DecodeChain(body);
   if (!chain.has_value()) return Refuse(Malformed());
-  const bool anonymous = chain->empty() && !profile_->terms.require_certificate;
-  if (!anonymous && !JudgeChain(*chain)) return Refuse(RefusalOf(*judgement_.refused));
+  const bool anonymous = chain->empty() && !profile_->requirements.require_certificate;
+  if (!anonymous && !VerifyChain(*chain)) return Refuse(RefusalOf(*verification_.refused));
   SendFrame(EncodeFrame(FrameType::kAccepted, "+"));
   Announce(State::kOpen);
 }

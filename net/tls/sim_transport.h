@@ -7,25 +7,25 @@
 
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
-#include "net/tls/judgement.h"
+#include "net/tls/peer_verification.h"
 #include "net/tls/sim_wire.h"
 
 namespace tulle::tls {
 
-// What a simulated acceptor or connector gives its transports. Immutable, shared.
+// The configuration that a simulated acceptor or connector shares with its transports. Immutable.
 struct SimProfile {
-  PeerTerms terms;
+  PeerRequirements requirements;
   std::vector<std::string> chain;  // DER; empty: none is presented
   std::vector<std::string> alpn;   // server: in order of preference; client: offered
   std::string sni;                 // client
   std::chrono::nanoseconds handshake_timeout{};
 
-  bool is_server() const { return terms.role == certs::PeerRole::kClient; }
+  bool is_server() const { return requirements.role == certs::PeerRole::kClient; }
 };
 
-// Simulated TLS over a plain transport: the handshake of sim_wire.h, then bytes in clear. Contract
-// of Transport; as in TLS 1.3 a client is ready before the server has judged it, and learns of its
-// refusal by reading.
+// Simulated TLS over a plain transport: the handshake of sim_wire.h, then cleartext bytes. Follows
+// the contract of Transport. As in TLS 1.3, a client is ready before the server has verified it,
+// and learns of its refusal by reading.
 class SimTransport final : public Transport, private TransportEvents, private loop::TurnEnd {
  public:
   SimTransport(loop::Loop& loop, std::unique_ptr<Transport> wire, const Buffer& already_read,
@@ -41,7 +41,7 @@ class SimTransport final : public Transport, private TransportEvents, private lo
   SocketAddress LocalAddress() const override;
   SocketAddress PeerAddress() const override;
   SocketAddress OriginalDestination() const override;
-  const PeerIdentity* peer() const override { return judgement_.peer.get(); }
+  const PeerIdentity* peer() const override { return verification_.peer.get(); }
   std::vector<std::string_view> peer_chain() const override;
   bool is_tls() const override { return true; }
   std::string_view alpn() const override { return alpn_; }
@@ -73,14 +73,14 @@ class SimTransport final : public Transport, private TransportEvents, private lo
 
   // Reads frames until one is missing bytes or the handshake is over.
   void StepHandshake();
-  // Reads the rest of the current frame: kOk when it is whole in frame_.
+  // Reads the rest of the current frame: kOk when it is complete in frame_.
   ReadStatus ReadFrame();
   void OnFrame();
   void OnHello();
   void OnServerFlight(std::string_view body);
   void OnClientChain(std::string_view body);
   void OnVerdict(FrameType type);
-  bool JudgeChain(std::vector<std::string> chain);
+  bool VerifyChain(std::vector<std::string> chain);
 
   bool is_ready() const { return state_ == State::kOpen || state_ == State::kAwaitVerdict; }
   void Announce(State next);
@@ -96,7 +96,7 @@ class SimTransport final : public Transport, private TransportEvents, private lo
   TransportEvents* events_ = nullptr;
   std::unique_ptr<Transport> wire_;
   std::unique_ptr<loop::Timer> handshake_timer_;
-  Judgement judgement_;
+  PeerVerification verification_;
   Buffer frame_;
   Buffer output_;  // of the handshake
   std::string alpn_;

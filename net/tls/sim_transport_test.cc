@@ -19,7 +19,7 @@ using testing::SecureServer;
 using testing::Share;
 using testing::TestEnd;
 
-// A world of one process that talks to itself over its loopback.
+// A world of one process that connects to itself over loopback.
 class SimTransportTest : public ::testing::Test {
  protected:
   int64_t WallSeconds() const {
@@ -42,7 +42,7 @@ class SimTransportTest : public ::testing::Test {
     spec.sni = "server.default";
     return spec;
   }
-  // A client that sends `text`, ends, and hears the echo.
+  // A client that sends `text`, ends, and receives the echo.
   void Exchange(ServerTlsSpec server_spec, ClientTlsSpec client_spec, const std::string& text) {
     server_.emplace(*loop_, *SimTransports().NewAcceptor(std::move(server_spec)));
     server_->on_accept = Echo;
@@ -148,7 +148,7 @@ TEST_F(SimTransportTest, Fault32_SilentServerRunsIntoTheTimeLimit) {
   EXPECT_EQ(client_.failure.kind, FailureKind::kTlsFailed);
 }
 
-// Real TLS and simulated TLS must not be told apart by what they refuse at set-up.
+// Real and simulated TLS must refuse the same configurations.
 TEST_F(SimTransportTest, Fault37_KeyMismatchIsRefusedAtSetUp) {
   ServerTlsSpec server = ServerSpec();
   server.identity = IdentityOf(ca_.Bad(BadLeaf::kKeyMismatch));

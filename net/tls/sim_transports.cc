@@ -12,7 +12,7 @@ namespace {
 class SimAcceptor final : public SecureAcceptor {
  public:
   explicit SimAcceptor(std::shared_ptr<const SimProfile> profile)
-      : SecureAcceptor(profile->terms), profile_(std::move(profile)) {}
+      : SecureAcceptor(profile->requirements), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Accept(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
                                     Buffer already_read) const override {
@@ -27,7 +27,7 @@ class SimAcceptor final : public SecureAcceptor {
 class SimConnector final : public SecureConnector {
  public:
   explicit SimConnector(std::shared_ptr<const SimProfile> profile)
-      : SecureConnector(profile->terms), profile_(std::move(profile)) {}
+      : SecureConnector(profile->requirements), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
                                      const SocketAddress& source) const override {
@@ -39,12 +39,13 @@ class SimConnector final : public SecureConnector {
   std::shared_ptr<const SimProfile> profile_;
 };
 
-// The same refusal as the real one's.
+// Must refuse like the real one.
 absl::Status TakeIdentity(const TlsIdentity* identity, SimProfile* profile) {
   if (identity == nullptr) return absl::OkStatus();
   if (identity->chain.empty() || !certs::Matches(identity->chain.front(), identity->key.native())) {
     return absl::InvalidArgumentError(
-        "the private key is not the certificate's; give the key that the certificate was issued "
+        "the private key does not match the certificate; use the key that the certificate was "
+        "issued "
         "for");
   }
   for (const certs::Certificate& certificate : identity->chain) {
@@ -59,11 +60,11 @@ class Sim final : public SecureTransports {
       ServerTlsSpec spec) const override {
     if (spec.identity == nullptr) {
       return absl::InvalidArgumentError(
-          "a TLS server needs a certificate and key; name them in the listener");
+          "a TLS server requires a certificate and key; set them in the listener");
     }
     auto profile = std::make_shared<SimProfile>();
     if (auto taken = TakeIdentity(spec.identity.get(), profile.get()); !taken.ok()) return taken;
-    profile->terms = TermsOf(spec);
+    profile->requirements = RequirementsOf(spec);
     profile->alpn = std::move(spec.alpn);
     profile->handshake_timeout = spec.handshake_timeout;
     return std::make_shared<const SimAcceptor>(std::move(profile));
@@ -72,7 +73,7 @@ class Sim final : public SecureTransports {
       ClientTlsSpec spec) const override {
     auto profile = std::make_shared<SimProfile>();
     if (auto taken = TakeIdentity(spec.identity.get(), profile.get()); !taken.ok()) return taken;
-    profile->terms = TermsOf(spec);
+    profile->requirements = RequirementsOf(spec);
     profile->sni = std::move(spec.sni);
     profile->alpn = std::move(spec.alpn);
     profile->handshake_timeout = spec.handshake_timeout;

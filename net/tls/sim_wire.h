@@ -24,7 +24,7 @@ enum class FrameType : uint8_t { kAccepted = 20, kAlert = 21, kHandshake = 22 };
 std::string EncodeFrame(FrameType type, std::string_view body);
 std::string EncodeHello(std::string_view sni, const std::vector<std::string>& alpn);
 
-// How many bytes the frame that begins with `bytes` still lacks; 0: it is complete.
+// How many bytes are missing from the frame that begins with `bytes`; 0: it is complete.
 size_t MissingBytes(std::string_view bytes);
 
 struct ServerFlight {

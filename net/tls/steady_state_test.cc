@@ -1,4 +1,5 @@
-// What one small request costs a TLS connection in steady state: system calls and mallocs, counted.
+// The cost of one small request on a TLS connection in steady state: system calls and mallocs,
+// counted.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -129,9 +130,8 @@ TEST_F(SteadyStateTest, OneReadAndOneWriteForASmallMessage) {
   EXPECT_EQ(counted_.writes, kRounds);
 }
 
-// libssl takes the buffer of each record from malloc itself, past its own OPENSSL_malloc and so
-// past the slab's hooks: one for a record read, one for a record written. Both ends are counted
-// here.
+// libssl allocates the buffer of each record with malloc itself, bypassing OPENSSL_malloc and so
+// the slab's hooks: one for a record read, one for a record written. Both ends are counted here.
 constexpr int kRecordsPerSmallRound = 4;
 constexpr int kRecordsPerLargeRound = 12;  // 40,000 bytes are three records
 

@@ -36,7 +36,8 @@ absl::Status Refuse(std::string_view what) {
 absl::Status SetIdentity(SSL_CTX* ctx, const TlsIdentity& identity) {
   if (identity.chain.empty() || !certs::Matches(identity.chain.front(), identity.key.native())) {
     return Refuse(
-        "the private key is not the certificate's; give the key that the certificate was issued "
+        "the private key does not match the certificate; use the key that the certificate was "
+        "issued "
         "for");
   }
   std::vector<bssl::UniquePtr<CRYPTO_BUFFER>> owned;
@@ -48,7 +49,7 @@ absl::Status SetIdentity(SSL_CTX* ctx, const TlsIdentity& identity) {
     chain.push_back(owned.back().get());
   }
   if (!SSL_CTX_set_chain_and_key(ctx, chain.data(), chain.size(), identity.key.native(), nullptr)) {
-    return Refuse("TLS does not take this certificate and key; use P-256, Ed25519 or RSA");
+    return Refuse("unsupported certificate or key; use P-256, Ed25519 or RSA");
   }
   return absl::OkStatus();
 }
@@ -57,7 +58,7 @@ absl::StatusOr<std::string> EncodeAlpn(const std::vector<std::string>& names) {
   std::string wire;
   for (const std::string& name : names) {
     if (name.empty() || name.size() > kMaxAlpnName) {
-      return Refuse("an ALPN protocol name is empty or over 255 bytes; use names such as h2");
+      return Refuse("invalid ALPN protocol name: empty or over 255 bytes; use names such as h2");
     }
     wire.push_back(static_cast<char>(name.size()));
     wire += name;
@@ -77,7 +78,7 @@ absl::Status TlsProfile::Configure(const TlsIdentity* identity, TlsVersion min_v
       !SSL_CTX_set1_curves(ctx_.get(), kCurves, std::size(kCurves)) ||
       !SSL_CTX_set_verify_algorithm_prefs(ctx_.get(), kVerifyAlgorithms,
                                           std::size(kVerifyAlgorithms))) {
-    return Refuse("TLS cannot be set up: the lowest version must not be above the highest");
+    return Refuse("invalid TLS versions: the minimum must not exceed the maximum");
   }
   SSL_CTX_set_options(ctx_.get(), SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(ctx_.get(), SSL_SESS_CACHE_OFF);
@@ -88,19 +89,19 @@ absl::Status TlsProfile::Configure(const TlsIdentity* identity, TlsVersion min_v
 absl::StatusOr<std::shared_ptr<const TlsProfile>> TlsProfile::ForServer(const ServerTlsSpec& spec) {
   std::shared_ptr<TlsProfile> profile(new TlsProfile);
   if (spec.identity == nullptr) {
-    return Refuse("a TLS server needs a certificate and key; name them in the listener");
+    return Refuse("a TLS server requires a certificate and key; set them in the listener");
   }
   if (auto done = profile->Configure(spec.identity.get(), spec.min_version, spec.max_version);
       !done.ok()) {
     return done;
   }
-  profile->terms_ = TermsOf(spec);
+  profile->requirements_ = RequirementsOf(spec);
   profile->alpn_ = spec.alpn;
   profile->handshake_timeout_ = spec.handshake_timeout;
   SSL_CTX* ctx = profile->ctx_.get();
   if (spec.trust != nullptr) {
     const int require = spec.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
-    SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | require, JudgePeer);
+    SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | require, VerifyPeerCallback);
   }
   SSL_CTX_set_alpn_select_cb(ctx, SelectAlpn, profile.get());
   return profile;
@@ -112,17 +113,17 @@ absl::StatusOr<std::shared_ptr<const TlsProfile>> TlsProfile::ForClient(const Cl
       !done.ok()) {
     return done;
   }
-  profile->terms_ = TermsOf(spec);
+  profile->requirements_ = RequirementsOf(spec);
   profile->sni_ = spec.sni;
   profile->handshake_timeout_ = spec.handshake_timeout;
   SSL_CTX* ctx = profile->ctx_.get();
-  SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, JudgePeer);
+  SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, VerifyPeerCallback);
   const auto alpn = EncodeAlpn(spec.alpn);
   if (!alpn.ok()) return alpn.status();
   // Returns 0 on success, unlike its neighbours.
   if (!alpn->empty() && SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const uint8_t*>(alpn->data()),
                                                 static_cast<unsigned>(alpn->size())) != 0) {
-    return Refuse("TLS does not take this list of ALPN protocols");
+    return Refuse("invalid list of ALPN protocols");
   }
   return profile;
 }

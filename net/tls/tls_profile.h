@@ -13,18 +13,18 @@
 
 namespace tulle::tls {
 
-// The SSL_CTX of one spec with what the judgement of peers needs. Immutable, shared by workers and
-// by the transports made from it.
-//
-// No session tickets and no resumption: BoringSSL's server would not verify a resumed peer again.
+// The SSL_CTX of one spec with the requirements on peers. Immutable, shared by workers and by the
+// transports made from it.
+// || No session tickets and no resumption: BoringSSL's server would not verify a resumed peer
+// again.
 class TlsProfile {
  public:
   static absl::StatusOr<std::shared_ptr<const TlsProfile>> ForServer(const ServerTlsSpec& spec);
   static absl::StatusOr<std::shared_ptr<const TlsProfile>> ForClient(const ClientTlsSpec& spec);
 
   SSL_CTX* native() const { return ctx_.get(); }
-  bool is_server() const { return terms_.role == certs::PeerRole::kClient; }
-  const PeerTerms& terms() const { return terms_; }
+  bool is_server() const { return requirements_.role == certs::PeerRole::kClient; }
+  const PeerRequirements& requirements() const { return requirements_; }
   // Client only; empty: none is sent.
   const std::string& sni() const { return sni_; }
   std::chrono::nanoseconds handshake_timeout() const { return handshake_timeout_; }
@@ -37,7 +37,7 @@ class TlsProfile {
                         unsigned offered_length, void* profile);
 
   bssl::UniquePtr<SSL_CTX> ctx_;
-  PeerTerms terms_;
+  PeerRequirements requirements_;
   std::string sni_;
   std::vector<std::string> alpn_;
   std::chrono::nanoseconds handshake_timeout_{};

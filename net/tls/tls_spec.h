@@ -11,7 +11,7 @@
 #include "certs/san_matcher.h"
 #include "certs/trust_bundle.h"
 
-// What one side of TLS is configured with: immutable once a secure transport was made of it.
+// The configuration of one side of TLS: immutable once a secure transport was made from it.
 namespace tulle::tls {
 
 enum class TlsVersion : uint16_t { k12 = 0x0303, k13 = 0x0304 };
@@ -21,20 +21,20 @@ struct TlsIdentity {
   certs::PrivateKey key;
 };
 
-// Envoy's transport_socket_connect_timeout and its kin leave this to the operator; faults.md 32.
+// Envoy leaves this to the operator (transport_socket_connect_timeout and others).
 inline constexpr std::chrono::nanoseconds kHandshakeTimeout = std::chrono::seconds(10);
 
 struct ServerTlsSpec {
   std::shared_ptr<const TlsIdentity> identity;
-  // Null: no client certificate is asked for.
+  // Null: no client certificate is requested.
   std::shared_ptr<const certs::TrustBundle> trust;
   bool require_client_certificate = true;
   // certs::VerifyRules::require_spiffe.
   bool require_spiffe = true;
-  // Names that a client may have; empty: any.
+  // Allowed client names; empty: any.
   std::vector<certs::SanMatcher> san_matchers;
-  // In the server's order of preference. Nothing in common with the client: no protocol is
-  // negotiated and the handshake goes on, as in Envoy.
+  // In the server's order of preference. Without a common protocol none is negotiated and the
+  // handshake continues, as in Envoy.
   std::vector<std::string> alpn;
   TlsVersion min_version = TlsVersion::k13;
   TlsVersion max_version = TlsVersion::k13;

@@ -14,18 +14,18 @@
 namespace tulle::tls {
 namespace {
 
-constexpr size_t kRecord = 16 * 1024;          // RFC 8446, 5.1: most plaintext of one record
-constexpr size_t kBatch = 4 * kRecord;         // plaintext sealed for one write system call
-constexpr size_t kMostInput = Slab::kLargest;  // ciphertext of one read system call
+constexpr size_t kRecord = 16 * 1024;         // RFC 8446, 5.1: most plaintext of one record
+constexpr size_t kBatch = 4 * kRecord;        // plaintext sealed for one write system call
+constexpr size_t kMaxInput = Slab::kLargest;  // ciphertext of one read system call
 constexpr size_t kRecordOverhead = 512;
-// Room asked of the buffer for one SSL_read, as in plain transports.
+// Buffer space for one SSL_read, as in plain transports.
 constexpr size_t kSmallRead = 2 * 1024;
 // A first piece shorter than this is joined with the next, so that a head and its body share a
 // record.
 constexpr size_t kWorthARecord = 8 * 1024;
 
 Failure TimedOut() {
-  return {FailureKind::kTlsFailed, "the TLS handshake took too long: is the peer overloaded?"};
+  return {FailureKind::kTlsFailed, "TLS handshake timeout: the peer may be overloaded"};
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ TlsTransport::TlsTransport(loop::Loop& loop, std::unique_ptr<loop::Socket> socke
       profile_(std::move(profile)),
       state_(State::kHandshaking),
       socket_(std::move(socket)),
-      judgement_{&loop, &profile_->terms(), nullptr, std::nullopt},
+      verification_{&loop, &profile_->requirements(), nullptr, std::nullopt},
       wire_(loop.slab()) {
   if (!MakeSsl()) return;
   wire_.Preload(already_read);
@@ -48,7 +48,7 @@ TlsTransport::TlsTransport(loop::Loop& loop, const SocketAddress& to, const Sock
     : loop_(loop),
       profile_(std::move(profile)),
       state_(State::kConnecting),
-      judgement_{&loop, &profile_->terms(), nullptr, std::nullopt},
+      verification_{&loop, &profile_->requirements(), nullptr, std::nullopt},
       wire_(loop.slab()) {
   if (!MakeSsl()) return;
   int error = 0;
@@ -61,16 +61,16 @@ TlsTransport::TlsTransport(loop::Loop& loop, const SocketAddress& to, const Sock
 }
 
 bool TlsTransport::MakeSsl() {
-  // Also makes the thread's error queue now, outside any SlabScope: it lives longer than the slab.
+  // Also creates the thread's error queue now, outside any SlabScope, because it outlives the slab.
   ERR_clear_error();
   bssl::UniquePtr<SSL> ssl(SSL_new(profile_->native()));
   bssl::UniquePtr<BIO> bio = wire_.NewBio();
   const std::string& sni = profile_->sni();
   const bool names = !profile_->is_server() && !sni.empty();
-  if (ssl == nullptr || bio == nullptr || SSL_set_app_data(ssl.get(), &judgement_) != 1 ||
+  if (ssl == nullptr || bio == nullptr || SSL_set_app_data(ssl.get(), &verification_) != 1 ||
       (names && SSL_set_tlsext_host_name(ssl.get(), sni.c_str()) != 1)) {
     ERR_clear_error();
-    Fail({FailureKind::kTlsFailed, "no memory for a TLS connection"});
+    Fail({FailureKind::kTlsFailed, "out of memory for a TLS connection"});
     return false;
   }
   SSL_set_shed_handshake_config(ssl.get(), 1);
@@ -108,7 +108,7 @@ void TlsTransport::OnSocketReady(int, bool readable, bool writable) {
   if (writable && (wire_.has_output() || caller_blocked_)) {
     OnWritable();
   } else if (writable) {
-    UpdateWatch();  // what waited went out with a later flush
+    UpdateWatch();  // pending bytes went out with a later flush
   }
   if (!readable) return;
   if (state_ == State::kHandshaking) return OnHandshakeReadable();
@@ -147,7 +147,7 @@ void TlsTransport::BeginHandshake() {
 
 void TlsTransport::OnHandshakeReadable() {
   if (!wire_.has_input()) {
-    const ssize_t count = wire_.Fill(*socket_, kMostInput);
+    const ssize_t count = wire_.Fill(*socket_, kMaxInput);
     if (count == -EAGAIN) return;
     if (count == 0) {
       return Fail({FailureKind::kTlsFailed, "the peer closed during the TLS handshake"});
@@ -166,12 +166,12 @@ void TlsTransport::StepHandshake() {
 
 void TlsTransport::FinishHandshake() {
   handshake_timer_->Stop();
-  // A lost connection is told after OnTransportReady, when it is read.
+  // A lost connection is reported after OnTransportReady, when it is read.
   Flush();
   if (state_ != State::kHandshaking) return;
   state_ = State::kOpen;
   UpdateWatch();
-  // Application data that came with the last handshake message: the socket will not tell of it.
+  // Application data that came with the last handshake message: the socket will not report it.
   if (read_enabled_ && HasBuffered()) loop_.AtTurnEnd(*this);
   events_->OnTransportReady();
 }
@@ -179,14 +179,14 @@ void TlsTransport::FinishHandshake() {
 void TlsTransport::FailHandshake() {
   const uint32_t error = ERR_peek_error();
   const Failure why =
-      judgement_.refused ? RefusalOf(*judgement_.refused) : FailureOfTlsError(error);
+      verification_.refused ? RefusalOf(*verification_.refused) : FailureOfTlsError(error);
   ERR_clear_error();
-  // The alert goes out, and what the peer has sent meanwhile is thrown away: closing with unread
-  // bytes would reset the connection and overtake the alert.
+  // Sends the alert and discards what the peer has sent meanwhile: closing with unread bytes would
+  // reset the connection and overtake the alert.
   wire_.Flush(*socket_);
   socket_->ShutdownWrite();
   wire_.DropInput();
-  wire_.Fill(*socket_, kMostInput);
+  wire_.Fill(*socket_, kMaxInput);
   Fail(why);
 }
 
@@ -209,7 +209,7 @@ ReadResult TlsTransport::Read(Buffer& into, size_t limit) {
   if (state_ != State::kOpen || limit == 0) return {ReadStatus::kWouldBlock};
   if (read_ended_) return {ReadStatus::kEnd};
   if (!HasBuffered()) {
-    const ssize_t count = wire_.Fill(*socket_, std::min(kMostInput, limit + kRecordOverhead));
+    const ssize_t count = wire_.Fill(*socket_, std::min(kMaxInput, limit + kRecordOverhead));
     if (count == -EAGAIN) return {ReadStatus::kWouldBlock};
     if (count <= 0) return EndOfInput(count);
   }
@@ -247,7 +247,7 @@ ReadResult TlsTransport::Decrypt(Buffer& into, size_t limit) {
 ReadStatus TlsTransport::Explain(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      // Post-handshake messages may have been answered. Output that waits for room goes first.
+      // Post-handshake messages may have produced output. Pending output goes first.
       if (!caller_blocked_ && wire_.has_output() && Flush()) SendFinIfDue();
       return ReadStatus::kWouldBlock;
     case SSL_ERROR_ZERO_RETURN:
@@ -272,7 +272,7 @@ ReadResult TlsTransport::EndOfInput(ssize_t count) {
   fin_came_ = fin_came_ || (count == 0 && write_error_ == 0);
   Failure why = Lost(write_error_ != 0 ? write_error_ : static_cast<int>(count));
   if (count == 0 && write_error_ == 0) {
-    why.detail = "the peer closed without TLS close_notify: it crashed, or the end was cut off";
+    why.detail = "the peer closed without TLS close_notify: it crashed, or the connection was cut";
   }
   Fail(why);
   return {ReadStatus::kFailed};
@@ -297,9 +297,10 @@ void TlsTransport::Write(Buffer& from) {
   caller_blocked_ = state_ == State::kOpen && !from.empty();
 }
 
-// The socket has not taken all. A byte stays with the caller until it has: as with plain transports
-// an empty buffer means that all is written, and that one may close. All else counts as written,
-// for the peer may have it: who asks whether a request was ever sent must not be told no.
+// The socket has not accepted everything. One byte stays with the caller until it has: as with
+// plain transports, an empty buffer means that everything is written and that closing is safe. All
+// other bytes count as written, because the peer may have received them: code that asks whether a
+// request was sent must not get a wrong "no".
 void TlsTransport::HoldBack(Buffer& sealed, Buffer& from) {
   if (sealed.empty()) return;
   sealed_ahead_ = 1;
@@ -336,10 +337,10 @@ bool TlsTransport::Flush() {
   return false;
 }
 
-// As with plain transports, what the kernel still holds is read first: it may be an answer, or the
-// alert that says why.
+// As with plain transports, read what the kernel still holds first: it may be a response, or an
+// alert with the reason.
 void TlsTransport::FailWrite(int error) {
-  // Plain transports say why.
+  // Plain transports report the reason.
   fin_came_ = fin_came_ || error == -EPIPE;
   wire_.DropOutput();
   const bool lost = error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT;
@@ -355,7 +356,7 @@ Failure TlsTransport::Lost(int error) const {
   }
   const FailureKind kind =
       profile_->is_server() ? FailureKind::kDownstreamClosed : FailureKind::kUpstreamReset;
-  if (error == -ETIMEDOUT) return {kind, "the peer answers no more"};
+  if (error == -ETIMEDOUT) return {kind, "connection timed out: the peer stopped responding"};
   return {kind, error == 0 ? "TLS protocol error or alert" : "connection reset by peer"};
 }
 
@@ -369,8 +370,8 @@ void TlsTransport::Fail(Failure failure) {
   loop_.AtTurnEnd(*this);
 }
 
-// After close_notify the socket's own end has to be seen: a peer may say that it will send no more
-// and go on reading.
+// After close_notify the socket's own end must still be observed: a peer may announce the end of
+// its output and continue reading.
 bool TlsTransport::ClosedUnreadSince(uint64_t mark) {
   if (socket_ == nullptr) return false;
   if (!fin_came_ && end_seen_ && write_error_ == 0) {
@@ -400,7 +401,7 @@ void TlsTransport::ShutdownWrite() {
 
 void TlsTransport::SendFinIfDue() {
   if (!shutdown_ || wire_.has_output() || std::exchange(fin_sent_, true)) return;
-  // A failure here means that the connection is gone already, which reading tells.
+  // A failure here means that the connection is already lost, which reading reports.
   socket_->ShutdownWrite();
 }
 

@@ -6,17 +6,17 @@
 
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
-#include "net/tls/judgement.h"
+#include "net/tls/peer_verification.h"
 #include "net/tls/record_wire.h"
 #include "net/tls/tls_profile.h"
 
 namespace tulle::tls {
 
-// TLS over one socket. Contract of Transport; beyond it:
-//  * OnTransportReady comes when the handshake is done and the peer judged; it fails when it takes
-//    longer than the profile allows, counted from the TCP connection.
-//  * In steady state one Read is one read system call, and a Write of up to 64 KiB one write;
-//    BoringSSL's buffers come from the loop's slab. An idle connection holds no buffers.
+// TLS over one socket. Follows the contract of Transport, and beyond it:
+//  * OnTransportReady comes when the handshake is complete and the peer verified. The handshake
+//    fails when it takes longer than the profile allows, counted from the TCP connection.
+//  * In steady state one Read is one read system call, and a Write of up to 64 KiB one write system
+//    call; BoringSSL's buffers come from the loop's slab. An idle connection holds no buffers.
 //  * kEnd comes after close_notify only; a FIN without it is a failure (truncation, RFC 8446 6.1).
 class TlsTransport final : public Transport, private loop::SocketEvents, private loop::TurnEnd {
  public:
@@ -37,7 +37,7 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   SocketAddress LocalAddress() const override;
   SocketAddress PeerAddress() const override;
   SocketAddress OriginalDestination() const override;
-  const PeerIdentity* peer() const override { return judgement_.peer.get(); }
+  const PeerIdentity* peer() const override { return verification_.peer.get(); }
   std::vector<std::string_view> peer_chain() const override;
   bool is_tls() const override { return true; }
   std::string_view alpn() const override;
@@ -50,7 +50,7 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
  private:
   enum class State : uint8_t { kConnecting, kHandshaking, kOpen, kFailed, kClosed };
 
-  // False: there is no memory for it, and Fail() has said so.
+  // False: out of memory; Fail() was called.
   bool MakeSsl();
   void OnSocketReady(int error, bool readable, bool writable) override;
   void OnTurnEnd() override;
@@ -65,7 +65,7 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   // Decrypts to the end of `into` until `limit`, the end of the input, or an error.
   ReadResult Decrypt(Buffer& into, size_t limit);
   ReadResult EndOfInput(ssize_t count);
-  // What SSL_read's refusal means; kWouldBlock: more is needed.
+  // The meaning of SSL_read's error; kWouldBlock: more input is needed.
   ReadStatus Explain(int result);
   // Seals up to a batch of records into the wire, moving their plaintext from the front of `from`
   // to the end of `sealed`.
@@ -87,24 +87,24 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   bool read_enabled_ = false;
   bool end_seen_ = false;        // close_notify was decrypted
   bool read_ended_ = false;      // kEnd or kFailed was returned
-  bool caller_blocked_ = false;  // Write left bytes behind
-  bool shutdown_ = false;        // close_notify is in the output, or sent
+  bool caller_blocked_ = false;  // Write left bytes unwritten
+  bool shutdown_ = false;        // close_notify is queued or sent
   bool fin_sent_ = false;
   bool read_large_ = false;
-  bool got_data_ = false;  // the peer has sent application bytes: it accepted our certificate
-  int write_error_ = 0;    // told when what the peer had sent before is read
+  bool got_data_ = false;  // the peer has sent application data, so it accepted our certificate
+  int write_error_ = 0;    // reported after the bytes that the peer had sent before are read
   Failure failure_;
   TransportEvents* events_ = nullptr;
   std::unique_ptr<loop::Socket> socket_;
   std::unique_ptr<loop::Timer> handshake_timer_;
-  // Bytes at the front of the caller's buffer that are in the wire already: drained at its next
+  // Bytes at the front of the caller's buffer that are already in the wire: removed at its next
   // Write.
   size_t sealed_ahead_ = 0;
   uint64_t bytes_written_ = 0;
   bool fin_came_ = false;  // before any RST
-  Judgement judgement_;
+  PeerVerification verification_;
   RecordWire wire_;
-  bssl::UniquePtr<SSL> ssl_;  // goes before the wire that its BIO borrows
+  bssl::UniquePtr<SSL> ssl_;  // destroyed before the wire, which its BIO borrows
 };
 
 }  // namespace tulle::tls

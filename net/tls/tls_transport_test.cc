@@ -6,7 +6,7 @@
 #include "net/loop/uv/uv_loop.h"
 #include "net/socket/plain_transport.h"
 #include "net/socket/transports.h"
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 #include "net/tls/testing/secure_pair.h"
 #include "net/tls/tls_transports.h"
 
@@ -45,7 +45,7 @@ class TlsTransportTest : public ::testing::Test {
     return spec;
   }
 
-  // Runs one handshake and an exchange of a byte to the point where both sides know how it ended.
+  // Runs one handshake and exchanges a byte, until both sides know the result.
   void Meet(ServerTlsSpec server_spec, ClientTlsSpec client_spec) {
     auto acceptor = TlsTransports().NewAcceptor(std::move(server_spec));
     auto connector = TlsTransports().NewConnector(std::move(client_spec));
@@ -113,17 +113,17 @@ TEST_F(TlsTransportTest, PeersCanBeJudgedAgainByTheChainTheyPresented) {
   ASSERT_EQ(client_.transport().peer_chain().size(), chain.size());
   EXPECT_EQ(client_.transport().peer_chain().front(), chain.front().der());
   EXPECT_EQ(server_end().transport().peer_chain().front(), client.identity->chain.front().der());
-  PeerTerms of_client = TermsOf(server), of_server = TermsOf(client);
-  SecondJudgement judgement(*loop_);
-  EXPECT_TRUE(judgement.Passes(server_end().transport(), of_client));
-  EXPECT_TRUE(judgement.Passes(client_.transport(), of_server));
-  PeerTerms foreign = of_client, named = of_server, blind = foreign;
+  PeerRequirements of_client = RequirementsOf(server), of_server = RequirementsOf(client);
+  PeerRevalidation revalidation(*loop_);
+  EXPECT_TRUE(revalidation.Passes(server_end().transport(), of_client));
+  EXPECT_TRUE(revalidation.Passes(client_.transport(), of_server));
+  PeerRequirements foreign = of_client, named = of_server, blind = foreign;
   foreign.trust = Share(other.Bundle());
-  EXPECT_FALSE(judgement.Passes(server_end().transport(), foreign));
+  EXPECT_FALSE(revalidation.Passes(server_end().transport(), foreign));
   named.san_matchers = {certs::SanMatcher::ExactUri("spiffe://cluster.local/ns/default/sa/x")};
-  EXPECT_FALSE(judgement.Passes(client_.transport(), named));
+  EXPECT_FALSE(revalidation.Passes(client_.transport(), named));
   blind.trust = nullptr;
-  EXPECT_TRUE(judgement.Passes(server_end().transport(), blind));
+  EXPECT_TRUE(revalidation.Passes(server_end().transport(), blind));
 }
 
 TEST_F(TlsTransportTest, PeerWithoutACertificatePassesWhereNoneIsDemanded) {
@@ -133,12 +133,12 @@ TEST_F(TlsTransportTest, PeerWithoutACertificatePassesWhereNoneIsDemanded) {
   client.identity = nullptr;
   Meet(server, client);
   ASSERT_TRUE(server_end().ready);
-  const PeerTerms lax = TermsOf(server);
-  PeerTerms strict = lax;
+  const PeerRequirements lax = RequirementsOf(server);
+  PeerRequirements strict = lax;
   strict.require_certificate = true;
-  SecondJudgement judgement(*loop_);
-  EXPECT_TRUE(judgement.Passes(server_end().transport(), lax));
-  EXPECT_FALSE(judgement.Passes(server_end().transport(), strict));
+  PeerRevalidation revalidation(*loop_);
+  EXPECT_TRUE(revalidation.Passes(server_end().transport(), lax));
+  EXPECT_FALSE(revalidation.Passes(server_end().transport(), strict));
 }
 
 TEST_F(TlsTransportTest, AlpnFollowsTheServersOrder) {
@@ -175,7 +175,8 @@ TEST_F(TlsTransportTest, Fault34_NoClientCertificateIsRefused) {
   // TLS 1.3: the client learns it after its handshake.
   EXPECT_TRUE(client_.ready);
   EXPECT_EQ(client_.failure.kind, FailureKind::kTlsFailed);
-  EXPECT_NE(std::string(client_.failure.detail).find("refused our certificate"), std::string::npos);
+  EXPECT_NE(std::string(client_.failure.detail).find("rejected our certificate"),
+            std::string::npos);
 }
 
 class BadCertificates : public TlsTransportTest, public ::testing::WithParamInterface<BadLeaf> {};
@@ -323,7 +324,7 @@ TEST_F(EchoTest, AnEmptyBufferMeansThatTheKernelHasItAll) {
     close_if_done();
   };
   client_.on_writable = close_if_done;
-  // The reader ends or fails once all has come.
+  // The reader ends or fails after everything has arrived.
   server_->on_accept = [this](TestEnd& end) {
     end.on_ready = [&end] { end.transport().EnableRead(true); };
     end.on_read = [this, &end](ReadResult) {
@@ -363,7 +364,7 @@ TEST_F(EchoTest, ReadingResumesFromWhatWasDecryptedBefore) {
     if (client_.received.size() == 20) return loop_->Stop();
     ASSERT_EQ(result.bytes, 10u);
     EXPECT_FALSE(client_.transport().IsQuiet());
-    // Nothing more comes from the socket: what is buffered must be told by itself.
+    // Nothing more comes from the socket: buffered data must be reported anyway.
     loop_->Post([&] { client_.transport().EnableRead(true); });
   };
   Connect();

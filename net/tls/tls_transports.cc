@@ -11,7 +11,7 @@ namespace {
 class TlsAcceptor final : public SecureAcceptor {
  public:
   explicit TlsAcceptor(std::shared_ptr<const TlsProfile> profile)
-      : SecureAcceptor(profile->terms()), profile_(std::move(profile)) {}
+      : SecureAcceptor(profile->requirements()), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Accept(loop::Loop& loop, std::unique_ptr<loop::Socket> socket,
                                     Buffer already_read) const override {
@@ -26,7 +26,7 @@ class TlsAcceptor final : public SecureAcceptor {
 class TlsConnector final : public SecureConnector {
  public:
   explicit TlsConnector(std::shared_ptr<const TlsProfile> profile)
-      : SecureConnector(profile->terms()), profile_(std::move(profile)) {}
+      : SecureConnector(profile->requirements()), profile_(std::move(profile)) {}
 
   std::unique_ptr<Transport> Connect(loop::Loop& loop, const SocketAddress& to,
                                      const SocketAddress& source) const override {

@@ -4,7 +4,7 @@
 
 namespace tulle::tls {
 
-// TLS by BoringSSL. Without state: one serves everybody.
+// TLS by BoringSSL. Stateless: one instance is shared by all.
 const SecureTransports& TlsTransports();
 
 }  // namespace tulle::tls

@@ -11,7 +11,7 @@ namespace {
 
 using certs::VerifyFailure;
 
-// Longer chains are refused by VerifyPeer, which sees one certificate more than it takes.
+// VerifyPeer refuses longer chains; it is given one certificate more than it accepts.
 constexpr size_t kMaxChain = 11;
 
 uint8_t AlertOf(VerifyFailure failure) {
@@ -53,10 +53,10 @@ std::vector<std::string_view> PresentedChain(const SSL* ssl) {
   return chain;
 }
 
-ssl_verify_result_t JudgePeer(SSL* ssl, uint8_t* out_alert) {
-  auto& judgement = *static_cast<Judgement*>(SSL_get_app_data(ssl));
-  if (Judge(PresentedChain(ssl), judgement)) return ssl_verify_ok;
-  *out_alert = AlertOf(*judgement.refused);
+ssl_verify_result_t VerifyPeerCallback(SSL* ssl, uint8_t* out_alert) {
+  auto& verification = *static_cast<PeerVerification*>(SSL_get_app_data(ssl));
+  if (VerifyPeer(PresentedChain(ssl), verification)) return ssl_verify_ok;
+  *out_alert = AlertOf(*verification.refused);
   return ssl_verify_invalid;
 }
 
@@ -88,17 +88,17 @@ Failure FailureOfTlsError(uint32_t error) {
       return {FailureKind::kTlsFailed, "the peer does not speak TLS on this port"};
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case AlertReason(SSL_AD_PROTOCOL_VERSION):
-      return {FailureKind::kTlsFailed, "no TLS version in common: the mesh speaks 1.3"};
+      return {FailureKind::kTlsFailed, "no common TLS version: the mesh requires 1.3"};
     case SSL_R_NO_SHARED_CIPHER:
     case SSL_R_NO_SHARED_GROUP:
     case AlertReason(SSL_AD_HANDSHAKE_FAILURE):
-      return {FailureKind::kTlsFailed, "no TLS parameters in common with the peer"};
+      return {FailureKind::kTlsFailed, "no common TLS parameters with the peer"};
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return RefusalOf(VerifyFailure::kNoCertificate);
     case SSL_R_BAD_SIGNATURE:
       return {FailureKind::kPeerRefused, "the peer does not hold the key of its certificate"};
     case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
-      return {FailureKind::kTlsFailed, "a TLS record was damaged on its way"};
+      return {FailureKind::kTlsFailed, "bad TLS record: damaged in transit"};
     default:
       return {FailureKind::kTlsFailed, "TLS protocol error"};
   }

@@ -13,18 +13,18 @@ namespace {
 
 constexpr char kJson[] = "application/json";
 
-AdminAnswer Text(int status, std::string body) {
+AdminResponse Text(int status, std::string body) {
   return {status, std::move(body), "text/plain", {}};
 }
 
-AdminAnswer NotAvailable() { return Text(404, "this process has nothing to show here\n"); }
+AdminResponse NotAvailable() { return Text(404, "not available in this process\n"); }
 
 bool IsJson(const std::map<std::string, std::string, std::less<>>& query) {
   const auto format = query.find("format");
   return format != query.end() && format->second == "json";
 }
 
-// A name under which only this machine reaches itself: an address, or localhost.
+// Names that refer to this machine: an address, or localhost.
 bool IsOwnName(std::string_view authority) {
   const size_t bracket = authority.rfind(']');
   const size_t colon = authority.rfind(':');
@@ -40,15 +40,15 @@ const AdminPages::Page AdminPages::kPages[] = {
     {"/", false, "this page", &AdminPages::Help},
     {"/certs", false, "certificates in use: names and validity", &AdminPages::Certs},
     {"/clusters", false, "clusters and their endpoints (?format=json)", &AdminPages::Clusters},
-    {"/config_dump", false, "the configuration in force", &AdminPages::ConfigDump},
-    {"/drain_listeners", true, "accept no more connections, let requests end",
+    {"/config_dump", false, "current configuration", &AdminPages::ConfigDump},
+    {"/drain_listeners", true, "stop accepting connections, let requests finish",
      &AdminPages::DrainListeners},
     {"/listeners", false, "listeners and their addresses (?format=json)", &AdminPages::Listeners},
     {"/logging", true, "log levels; set with ?level=debug or ?xds=debug", &AdminPages::Logging},
-    {"/quitquitquit", true, "end the process", &AdminPages::Quit},
+    {"/quitquitquit", true, "stop the process", &AdminPages::Quit},
     {"/ready", false, "LIVE, or 503 with the state", &AdminPages::Ready},
     {"/server_info", false, "version, state, uptime, command line", &AdminPages::ServerInfo},
-    {"/stats", false, "metrics, one a line (?format=prometheus)", &AdminPages::Stats},
+    {"/stats", false, "metrics, one per line (?format=prometheus)", &AdminPages::Stats},
     {"/stats/prometheus", false, "metrics in Prometheus' text format", &AdminPages::Prometheus},
 };
 
@@ -56,7 +56,9 @@ AdminPages::AdminPages(AdminSource& source, bool loopback) : source_(source), lo
 
 void AdminPages::Answer(const AdminRequest& request, Done done) {
   if (request.cross_site || (loopback_ && !IsOwnName(request.authority))) {
-    done(Text(403, "refused: ask for localhost or an address, and not from another site's page\n"));
+    done(Text(403,
+              "forbidden: use localhost or an IP address as host; requests from other sites are "
+              "refused\n"));
     return;
   }
   const size_t question = request.target.find('?');
@@ -65,8 +67,8 @@ void AdminPages::Answer(const AdminRequest& request, Done done) {
     if (page.path != path) continue;
     const bool reads = request.method == "GET" || request.method == "HEAD";
     if (page.changes ? request.method != "POST" : !reads) {
-      AdminAnswer refusal = Text(405, page.changes ? "this page changes something: use POST\n"
-                                                   : "this page only shows: use GET\n");
+      AdminResponse refusal = Text(
+          405, page.changes ? "method not allowed: use POST\n" : "method not allowed: use GET\n");
       refusal.allow = page.changes ? "POST" : "GET, HEAD";
       done(std::move(refusal));
       return;
@@ -76,7 +78,7 @@ void AdminPages::Answer(const AdminRequest& request, Done done) {
     (this->*page.show)(query, std::move(done));
     return;
   }
-  done(Text(404, "no such page; / lists all\n"));
+  done(Text(404, "not found; see / for all pages\n"));
 }
 
 AdminPages::Query AdminPages::ParseQuery(std::string_view text) {
@@ -161,13 +163,13 @@ void AdminPages::ServerInfo(const Query&, Done done) {
 
 void AdminPages::Logging(const Query& query, Done done) {
   if (source_.log == nullptr) return done(NotAvailable());
-  // All or nothing: judged first.
+  // All or nothing: check everything first.
   for (const auto& [name, value] : query.values) {
     if (name != "level" && !telemetry::ParseLogComponent(name)) {
-      return done(Text(400, "no component of that name; POST /logging lists them\n"));
+      return done(Text(400, "unknown component; POST /logging lists them\n"));
     }
     if (!telemetry::ParseLogLevel(value)) {
-      return done(Text(400, "a level is trace, debug, info, warning, error or off\n"));
+      return done(Text(400, "invalid level: must be trace, debug, info, warning, error or off\n"));
     }
   }
   if (const auto all = query.values.find("level"); all != query.values.end()) {

@@ -13,27 +13,27 @@ struct AdminRequest {
   std::string_view method;
   std::string_view target;     // path and query
   std::string_view authority;  // Host
-  bool cross_site = false;     // a browser says that another site's page asks
+  bool cross_site = false;     // the browser says that another site made the request
 };
 
-struct AdminAnswer {
+struct AdminResponse {
   int status = 200;
   std::string body;
   std::string type = "text/plain; charset=utf-8";
   std::string allow;  // for 405
 };
 
-// The admin pages without a transport: Envoy's paths. What changes something is POST only. Owner:
-// AdminServer. Thread: the main loop's.
+// The admin pages without a transport; paths as in Envoy. Pages that change something accept POST
+// only. Owner: AdminServer. Thread: the main loop's.
 class AdminPages {
  public:
-  using Done = absl::AnyInvocable<void(AdminAnswer)>;
+  using Done = absl::AnyInvocable<void(AdminResponse)>;
 
-  // `source` outlives it. `loopback`: hosts other than this machine's own names are refused, so
-  // that no web page can reach us by a name of its own.
+  // `source` must outlive it. `loopback`: hosts other than this machine's own names are refused, so
+  // that a web page cannot reach us through a DNS name of its own (DNS rebinding).
   AdminPages(AdminSource& source, bool loopback);
 
-  // `done` is called once, now or later.
+  // `done` is called once, immediately or later.
   void Answer(const AdminRequest& request, Done done);
 
  private:

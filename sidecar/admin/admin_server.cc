@@ -25,8 +25,8 @@ http1::ServerOptions Options() {
 
 }  // namespace
 
-// One request. The answer may come after the peer has gone. Owner: AdminConnection while the stream
-// lives, else the answer's callback.
+// One request. The response may be ready after the peer has closed. Owner: AdminConnection while
+// the stream exists, afterwards the response callback.
 class AdminExchange final : public http::StreamEvents {
  public:
   AdminExchange(AdminPages& pages, http::Stream& stream, Slab& slab)
@@ -46,7 +46,7 @@ class AdminExchange final : public http::StreamEvents {
   std::weak_ptr<AdminExchange> self;
 
  private:
-  void Send(const AdminAnswer& answer);
+  void Send(const AdminResponse& answer);
 
   AdminPages& pages_;
   http::Stream* stream_;
@@ -62,12 +62,12 @@ void AdminExchange::OnHeaders(http::Head& head, bool) {
   AdminRequest request{head.method, head.path, head.authority};
   request.cross_site = (origin != nullptr && head.method == "POST") ||
                        (site != nullptr && site->value != "same-origin" && site->value != "none");
-  pages_.Answer(request, [weak = self](AdminAnswer answer) {
+  pages_.Answer(request, [weak = self](AdminResponse answer) {
     if (std::shared_ptr<AdminExchange> exchange = weak.lock()) exchange->Send(answer);
   });
 }
 
-void AdminExchange::Send(const AdminAnswer& answer) {
+void AdminExchange::Send(const AdminResponse& answer) {
   if (stream_ == nullptr) return;
   http::Head head(arena_);
   head.status = answer.status;
@@ -141,27 +141,29 @@ absl::Status AdminServer::Listen(const SocketAddress& address, bool named) {
   const std::string text = address.ToString();
   if (!address.is_loopback()) {
     if (!named) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "admin address ", text,
-          " is not loopback: whoever reaches it controls this process; use 127.0.0.1, or name the "
-          "address in the bootstrap's admin.address if it is meant"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("admin address ", text,
+                       " is not a loopback address: anyone who reaches it controls this process; "
+                       "use 127.0.0.1, or set the "
+                       "address in the bootstrap's admin.address if this is intended"));
     }
     if (source_.log != nullptr) {
-      source_.log->Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kAdmin,
-                         std::string("admin listens on ") + text +
-                             ", which is not loopback: whoever reaches it can read the "
-                             "configuration and end this process; bind 127.0.0.1 instead");
+      source_.log->Write(
+          telemetry::LogLevel::kWarning, telemetry::LogComponent::kAdmin,
+          std::string("admin listens on ") + text +
+              ", which is not a loopback address: anyone who reaches it can read the "
+              "configuration and stop this process; bind 127.0.0.1 instead");
     }
   }
   pages_ = std::make_unique<AdminPages>(source_, address.is_loopback());
   loop::ListenOptions options;
-  options.reuse_port = false;  // a second process shall fail, not share
+  options.reuse_port = false;  // a second process must fail rather than share the port
   int error = 0;
   listener_ = loop_.Listen(address, options, *this, &error);
   if (listener_ != nullptr) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat(
       "admin cannot listen on ", text, ": ", std::strerror(-error),
-      error == -EADDRINUSE ? "; end the program that holds the port, or choose another" : ""));
+      error == -EADDRINUSE ? "; stop the program that uses the port, or choose another port" : ""));
 }
 
 SocketAddress AdminServer::address() const {
@@ -169,7 +171,7 @@ SocketAddress AdminServer::address() const {
 }
 
 void AdminServer::OnAccept(std::unique_ptr<loop::Socket> socket) {
-  if (open_ >= kMostConnections) return;  // closes
+  if (open_ >= kMaxConnections) return;  // closes
   auto* connection = new AdminConnection(*this, std::move(socket));
   connections_.PushBack(*connection);
   ++open_;

@@ -15,20 +15,19 @@ namespace tulle::admin {
 class AdminConnection;
 
 // The admin pages over HTTP/1.1. Owner: the composition root. Thread: the main loop's.
-//
-// Fault 84: it listens on loopback; another address only where the bootstrap names it itself, and
-// then with a warning in the log.
+// || Listens on loopback. Another address is used only if the bootstrap names it, and then with a
+// warning in the log.
 class AdminServer final : private loop::ListenerEvents {
  public:
-  static constexpr size_t kMostConnections = 64;
+  static constexpr size_t kMaxConnections = 64;
 
-  // `source` outlives it.
+  // `source` must outlive it.
   AdminServer(loop::Loop& loop, AdminSource& source);
   ~AdminServer() override;
 
-  // `named`: the address stands in the bootstrap.
+  // `named`: the address is set in the bootstrap.
   absl::Status Listen(const SocketAddress& address, bool named);
-  // The real port where 0 was asked for.
+  // The actual port if port 0 was requested.
   SocketAddress address() const;
 
  private:

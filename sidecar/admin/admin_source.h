@@ -11,11 +11,10 @@
 namespace tulle::admin {
 
 // What the admin pages show and change: filled in by the composition root. Callbacks run on the
-// loop's thread; one that is empty makes its page answer 404. A producer may answer at once or
-// later (after it asked the workers), once, on the same thread.
-//
-// No producer may put a private key or a token into its answer: secrets are shown by name, identity
-// and validity only.
+// loop's thread; an empty callback makes its page return 404. A producer may respond immediately or
+// later (after asking the workers), once, on the same thread.
+// || No producer may include a private key or a token: secrets are shown by name, identity and
+// validity only.
 struct AdminSource {
   using Reply = absl::AnyInvocable<void(std::string)>;
   using Producer = std::function<void(Reply)>;

@@ -39,11 +39,12 @@ class AdminTest : public testing::Test {
     source.drain_listeners = [this] { ++drains; };
     registry.GaugeRow(telemetry::kConfigWarnings).Set(3);
   }
-  AdminAnswer Ask(std::string_view method, std::string_view target,
-                  std::string_view authority = "localhost:15000") {
+  AdminResponse Ask(std::string_view method, std::string_view target,
+                    std::string_view authority = "localhost:15000") {
     AdminPages pages(source, true);
-    AdminAnswer got{0, "no answer", "", ""};
-    pages.Answer({method, target, authority}, [&](AdminAnswer answer) { got = std::move(answer); });
+    AdminResponse got{0, "no answer", "", ""};
+    pages.Answer({method, target, authority},
+                 [&](AdminResponse answer) { got = std::move(answer); });
     return got;
   }
 
@@ -75,7 +76,7 @@ TEST_F(AdminTest, PagesShowWhatTheSourceGives) {
 TEST_F(AdminTest, Fault84_WhatChangesSomethingIsPostOnly) {
   for (const char* path : {"/quitquitquit", "/drain_listeners", "/logging?level=debug"}) {
     for (const char* method : {"GET", "HEAD", "PUT", "OPTIONS"}) {
-      const AdminAnswer answer = Ask(method, path);
+      const AdminResponse answer = Ask(method, path);
       EXPECT_EQ(answer.status, 405) << method << path;
       EXPECT_EQ(answer.allow, "POST");
     }
@@ -94,7 +95,7 @@ TEST_F(AdminTest, Fault84_PagesOfOtherSitesAreRefused) {
   AdminPages pages(source, true);
   int status = 0;
   pages.Answer({"POST", "/quitquitquit", "localhost", true},
-               [&](AdminAnswer answer) { status = answer.status; });
+               [&](AdminResponse answer) { status = answer.status; });
   EXPECT_EQ(status, 403);
   EXPECT_EQ(quits, 0);
   for (const char* own : {"127.0.0.1:15000", "[::1]:15000", "[::1]", "localhost", ""}) {
@@ -120,7 +121,7 @@ TEST_F(AdminTest, Fault84_OnlyLoopbackUnlessNamed) {
   EXPECT_TRUE(lines.empty());
   EXPECT_TRUE(server.Listen(SocketAddress::Any4(0), true).ok());
   ASSERT_EQ(lines.size(), 1);
-  EXPECT_NE(lines[0].find("not loopback"), std::string::npos);
+  EXPECT_NE(lines[0].find("not a loopback address"), std::string::npos);
 }
 
 int Connect(const SocketAddress& to) {
@@ -131,7 +132,7 @@ int Connect(const SocketAddress& to) {
   return descriptor;
 }
 
-// What comes until the peer closes.
+// Everything received until the peer closes.
 std::string Talk(const SocketAddress& to, std::string_view request) {
   const int descriptor = Connect(to);
   EXPECT_EQ(send(descriptor, request.data(), request.size(), MSG_NOSIGNAL),
@@ -185,7 +186,7 @@ TEST_F(AdminServerTest, AnswersThatComeLateOrTooLate) {
     const std::string_view request = "GET /config_dump HTTP/1.1\r\nHost: localhost\r\n\r\n";
     EXPECT_EQ(send(gone, request.data(), request.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(request.size()));
-    // Asks until the producer has been asked, then leaves.
+    // Requests a page until the producer was called, then disconnects.
     for (bool asked = false; !asked;) {
       Talk(address, "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
       std::promise<bool> answer;

@@ -63,7 +63,7 @@ const upstream::EndpointSet* EndpointsOf(const config::Snapshot& snapshot,
   return found == snapshot.endpoints.end() ? nullptr : found->second.get();
 }
 
-// Envoy's health flags: what the configuration says, then what checks and breakers have found.
+// Envoy's health flags: from the configuration, then from health checks and breakers.
 using HealthFlags = std::map<SocketAddress, std::string>;
 
 HealthFlags FlagsOf(const upstream::ClusterSpec& cluster, const LimitsByCluster& limits) {
@@ -181,7 +181,7 @@ Json ClustersArray(const config::Snapshot& snapshot, const LimitsByCluster& limi
   return clusters;
 }
 
-// Names come from configuration and may hold any bytes.
+// Names come from configuration and may contain any bytes.
 std::string Dump(const Json& json) {
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

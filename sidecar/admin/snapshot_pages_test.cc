@@ -95,7 +95,7 @@ TEST(SnapshotPages, Limits) {
   telemetry::Registry registry;
   upstream::ClusterSpec cluster;
   cluster.name = "c";
-  // Not on the stack, where g++ 12 under AddressSanitizer does not align it.
+  // Not on the stack, because g++ 12 with AddressSanitizer does not align it there.
   const auto owned = std::make_unique<upstream::ClusterLimits>(1);
   upstream::ClusterLimits& limits = *owned;
   EXPECT_TRUE(limits.requests.TryEnter(9, true));

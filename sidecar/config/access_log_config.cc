@@ -59,7 +59,7 @@ absl::StatusOr<AccessLogSpec> ToAccessLog(const google::protobuf::Any& config,
     format = err.log_format();
   } else {
     return at.Error(absl::StrCat("'", config.type_url(),
-                                 "' is no access log that is implemented: use the file, stdout or "
+                                 "' is not an implemented access log: use the file, stdout or "
                                  "stderr logger"));
   }
   if (auto status = TakeFormat(format, files, at / "log_format", spec); !status.ok()) return status;

@@ -23,7 +23,7 @@ absl::Status TakeSlowStart(bool present, const Config& config, const FieldPath& 
   if (!present) return absl::OkStatus();
   TULLE_TAKE_MILLISECONDS(config, slow_start_window, at, slow.window);
   if (config.has_aggression()) slow.aggression = config.aggression().default_value();
-  if (!(slow.aggression > 0)) return (at / "aggression").Error("must be above 0");
+  if (!(slow.aggression > 0)) return (at / "aggression").Error("must be greater than 0");
   if (config.has_min_weight_percent()) {
     const double percent = config.min_weight_percent().value();
     if (!(percent >= 0 && percent <= 100)) {
@@ -77,7 +77,7 @@ absl::Status TakePeakEwma(const policies::peak_ewma::v3alpha::PeakEwma& config, 
   spec.balancing = upstream::Balancing::kPeakEwma;
   TULLE_TAKE_MILLISECONDS(config, decay_time, at, spec.ewma.decay);
   TULLE_TAKE_MILLISECONDS(config, default_rtt, at, spec.ewma.first_rtt);
-  if (spec.ewma.decay.count() == 0) return (at / "decay_time").Error("must be above 0");
+  if (spec.ewma.decay.count() == 0) return (at / "decay_time").Error("must be greater than 0");
   return absl::OkStatus();
 }
 
@@ -144,7 +144,7 @@ absl::Status TakePolicy(const v3::Cluster& cluster, const FieldPath& at,
     if (*taken) return absl::OkStatus();
   }
   return at.Error(
-      "names no policy that is implemented: use RoundRobin, LeastRequest, Random, RingHash or "
+      "no implemented policy found: use RoundRobin, LeastRequest, Random, RingHash or "
       "PeakEwma");
 }
 
@@ -167,7 +167,7 @@ absl::Status TakeEnum(const v3::Cluster& cluster, const FieldPath& at,
       return absl::OkStatus();
     case v3::Cluster::CLUSTER_PROVIDED:
       if (spec.original_destination) return absl::OkStatus();
-      return (at / "lb_policy").Error("CLUSTER_PROVIDED goes with type ORIGINAL_DST only");
+      return (at / "lb_policy").Error("CLUSTER_PROVIDED requires type ORIGINAL_DST");
     case v3::Cluster::RING_HASH:
       spec.balancing = upstream::Balancing::kRingHash;
       return TakeRing(cluster.ring_hash_lb_config(), at / "ring_hash_lb_config", spec.ring);

@@ -22,7 +22,7 @@ absl::Status TakeAds(const v3::Bootstrap::DynamicResources& resources, const Fie
   }
   if (!resources.has_ads_config()) {
     const bool needed = bootstrap.dynamic_listeners || bootstrap.dynamic_clusters;
-    return needed ? (at / "ads_config").Error("is needed by lds_config and cds_config")
+    return needed ? (at / "ads_config").Error("is required by lds_config and cds_config")
                   : absl::OkStatus();
   }
   const auto& config = resources.ads_config();
@@ -34,7 +34,7 @@ absl::Status TakeAds(const v3::Bootstrap::DynamicResources& resources, const Fie
   }
   ads.delta = config.api_type() == core::ApiConfigSource::DELTA_GRPC;
   if (config.grpc_services_size() != 1 || !config.grpc_services(0).has_envoy_grpc()) {
-    return (here / "grpc_services").Error("must hold exactly one envoy_grpc");
+    return (here / "grpc_services").Error("must have exactly one envoy_grpc");
   }
   ads.cluster = config.grpc_services(0).envoy_grpc().cluster_name();
   ads.authority = config.grpc_services(0).envoy_grpc().authority();

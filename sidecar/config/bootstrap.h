@@ -42,10 +42,10 @@ struct Bootstrap {
   std::vector<std::string> without_effect;
 };
 
-// Text in YAML or JSON. `file` begins every error, which then names the field.
+// Text in YAML or JSON. Every error begins with `file` and names the field.
 absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file);
 
-// Every resource of it; the error lists all that is wrong, one a line.
+// Loads all its resources; the error lists everything that is wrong, one per line.
 absl::Status LoadStaticResources(const Bootstrap& bootstrap, std::string_view file,
                                  SnapshotLoader& loader);
 

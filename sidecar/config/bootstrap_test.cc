@@ -11,7 +11,7 @@ namespace {
 
 class BootstrapTest : public ::testing::Test {
  protected:
-  // Everything wrong with it; empty if it loads.
+  // All errors; empty if it loads.
   std::string Load(const std::string& text) {
     auto bootstrap = ParseBootstrap(text, "f.yaml");
     if (!bootstrap.ok()) return std::string(bootstrap.status().message());
@@ -134,7 +134,7 @@ static_resources:
 
 TEST_F(BootstrapTest, UnknownFieldsAreNamed) {
   const std::string error = LoadChanged("h1.json", "\"tcp_backlog_size\"", "\"tcp_backlog\"");
-  EXPECT_NE(error.find("f.yaml: static_resources.listeners[0].tcp_backlog: there is no such field"),
+  EXPECT_NE(error.find("f.yaml: static_resources.listeners[0].tcp_backlog: unknown field"),
             std::string::npos)
       << error;
 }
@@ -149,10 +149,10 @@ TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
   const Case kCases[] = {
       {"h1.json", "\"prefix\": \"/\"", "\"safe_regex\": {\"regex\": \"(\"}",
        "listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0]."
-       "routes[0].match: bad regular expression"},
+       "routes[0].match: invalid regular expression"},
       {"h1.json", "\"stat_prefix\": \"bench\"", "\"stat_prefix\": \"\"", "stat_prefix: is needed"},
       {"h1.json", "\"connect_timeout\": \"5s\"", "\"connect_timeout\": \"0s\"",
-       "static_resources.clusters[0].connect_timeout: must be above 0"},
+       "static_resources.clusters[0].connect_timeout: must be greater than 0"},
       {"h1.json", "\"LEAST_REQUEST\"", "\"MAGLEV\"", "lb_policy: MAGLEV is not implemented"},
       {"h1.json", "\"num_retries\": 2", "\"num_retries\": 1000000", "at most 100 are taken"},
       {"h1.json", "\"address\": \"127.0.0.1\"", "\"address\": \"localhost\"", "is no IP address"},
@@ -162,11 +162,11 @@ TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
       {"static.json", "envoy.extensions.filters.http.router.v3.Router",
        "envoy.extensions.filters.http.cors.v3.Cors", "the last filter must be"},
       {"static.json", "\"name\": \"ROOTCA\"", "\"name\": \"ROOTCB\"",
-       "no static secret is called 'ROOTCB'"},
+       "unknown static secret 'ROOTCB'"},
       {"static.json", "\"san_type\": \"URI\"", "\"san_type\": \"EMAIL\"", "san_type: only URI"},
       {"static.json", "\"port_value\": 18101", "\"port_value\": 18102",
        "static_resources.listeners[1].address: listener 'outbound' is at 127.0.0.1:18102 already"},
-      {"in.json", "\"TLSv1_3\"", "\"TLSv1_0\"", "TLS 1.0 and 1.1 are not spoken"},
+      {"in.json", "\"TLSv1_3\"", "\"TLSv1_0\"", "TLS 1.0 and 1.1 are not supported"},
   };
   for (const Case& bad : kCases) {
     const std::string error = LoadChanged(bad.file, bad.from, bad.to);
@@ -178,7 +178,7 @@ TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
 TEST_F(BootstrapTest, BrokenKeysAreRefusedAndNotShown) {
   std::swap(keys_.client.key, keys_.server.key);
   const std::string error = Load(keys_.Filled(testing::ReadGolden("static.json")));
-  EXPECT_NE(error.find("static_resources.secrets[0].tls_certificate.private_key: does not belong"),
+  EXPECT_NE(error.find("static_resources.secrets[0].tls_certificate.private_key: does not match"),
             std::string::npos)
       << error;
   EXPECT_EQ(error.find("PRIVATE KEY"), std::string::npos);

@@ -24,7 +24,7 @@ bool IsHostName(std::string_view text) {
   return !text.empty() && text.size() <= 253 && std::all_of(text.begin(), text.end(), is_of_name);
 }
 
-// The mesh's own names are its control plane's to say, whatever a DNS server answers.
+// The mesh's own names are resolved by its control plane only, whatever a DNS server answers.
 bool IsOfMesh(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   return host == "cluster.local" || host.ends_with(".cluster.local");
@@ -36,11 +36,11 @@ absl::Status CheckDnsNames(const v3::Cluster& cluster, const FieldPath& at) {
     for (const auto& endpoint : locality.lb_endpoints()) {
       const std::string& host = endpoint.endpoint().address().socket_address().address();
       if (!IsHostName(host) && !SocketAddress::Parse(host, 0)) {
-        return at.Error(absl::StrCat("\"", host, "\" is neither a host name nor an address"));
+        return at.Error(absl::StrCat("\"", host, "\" is not a valid host name or address"));
       }
       if (IsOfMesh(host)) {
         return at.Error(absl::StrCat(host,
-                                     " is a name of the mesh, which DNS does not decide: use "
+                                     " is a name of the mesh, which is not resolved by DNS: use "
                                      "type EDS"));
       }
       ++names;
@@ -48,7 +48,7 @@ absl::Status CheckDnsNames(const v3::Cluster& cluster, const FieldPath& at) {
   }
   if (names == 0) return at.Error("needs an endpoint with a host name");
   if (names > 1 && cluster.type() == v3::Cluster::LOGICAL_DNS) {
-    return at.Error("has several names: LOGICAL_DNS takes one, STRICT_DNS any number");
+    return at.Error("has several names: LOGICAL_DNS allows one, STRICT_DNS any number");
   }
   return absl::OkStatus();
 }
@@ -59,7 +59,7 @@ absl::Status TakeDns(const v3::Cluster& cluster, const FieldPath& at, upstream::
   upstream::DnsSpec dns;
   dns.is_logical = cluster.type() == v3::Cluster::LOGICAL_DNS;
   TULLE_TAKE_MILLISECONDS(cluster, dns_refresh_rate, at, dns.refresh);
-  if (dns.refresh.count() == 0) return (at / "dns_refresh_rate").Error("must be above 0");
+  if (dns.refresh.count() == 0) return (at / "dns_refresh_rate").Error("must be greater than 0");
   dns.respect_ttl = cluster.respect_dns_ttl();
   dns.family = static_cast<upstream::DnsFamily>(cluster.dns_lookup_family());
   dns.endpoints_name = absl::StrCat(upstream::kDnsPrefix, cluster.name());
@@ -75,7 +75,7 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
   switch (cluster.type()) {
     case v3::Cluster::STATIC: {
       if (!cluster.has_load_assignment()) {
-        return (at / "load_assignment").Error("is needed by a STATIC cluster");
+        return (at / "load_assignment").Error("is required for a STATIC cluster");
       }
       auto endpoints = ToEndpoints(cluster.load_assignment(), at / "load_assignment");
       if (!endpoints.ok()) return endpoints.status();
@@ -84,10 +84,10 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
     }
     case v3::Cluster::EDS:
       if (!cluster.has_eds_cluster_config()) {
-        return (at / "eds_cluster_config").Error("is needed by an EDS cluster");
+        return (at / "eds_cluster_config").Error("is required for an EDS cluster");
       }
       if (cluster.has_load_assignment()) {
-        return (at / "load_assignment").Error("does not go with type EDS: take it out");
+        return (at / "load_assignment").Error("is not allowed with type EDS: remove it");
       }
       spec.uses_eds = true;
       spec.eds_name = cluster.eds_cluster_config().service_name();
@@ -98,7 +98,7 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
         return (at / "lb_policy").Error("must be CLUSTER_PROVIDED with type ORIGINAL_DST");
       }
       if (cluster.has_load_assignment()) {
-        return (at / "load_assignment").Error("does not go with type ORIGINAL_DST: take it out");
+        return (at / "load_assignment").Error("is not allowed with type ORIGINAL_DST: remove it");
       }
       spec.original_destination = true;
       return absl::OkStatus();
@@ -212,9 +212,10 @@ absl::Status TakeHttp(const v3::Cluster& cluster, const FieldPath& at,
 }
 
 absl::Status TakeSocket(std::string name, const core::TransportSocket& socket,
-                        upstream::Labels labels, TlsSurroundings& around, const FieldPath& at,
+                        upstream::Labels labels, TlsConversion& conversion, const FieldPath& at,
                         upstream::ClusterSpec& spec) {
-  auto made = ToClientSocket(socket, spec.http == upstream::HttpChoice::kAsDownstream, around, at);
+  auto made =
+      ToClientSocket(socket, spec.http == upstream::HttpChoice::kAsDownstream, conversion, at);
   if (!made.ok()) return made.status();
   spec.pool_key = HashOf(name, spec.pool_key ^ made->key);
   spec.transport_sockets.push_back(
@@ -222,7 +223,7 @@ absl::Status TakeSocket(std::string name, const core::TransportSocket& socket,
   return absl::OkStatus();
 }
 
-absl::Status TakeSockets(const v3::Cluster& cluster, TlsSurroundings& around, const FieldPath& at,
+absl::Status TakeSockets(const v3::Cluster& cluster, TlsConversion& conversion, const FieldPath& at,
                          upstream::ClusterSpec& spec) {
   for (int i = 0; i < cluster.transport_socket_matches_size(); ++i) {
     const auto& match = cluster.transport_socket_matches(i);
@@ -237,14 +238,14 @@ absl::Status TakeSockets(const v3::Cluster& cluster, TlsSurroundings& around, co
     }
     std::sort(labels.begin(), labels.end());
     const auto status = TakeSocket(match.name(), match.transport_socket(), std::move(labels),
-                                   around, here / "transport_socket", spec);
+                                   conversion, here / "transport_socket", spec);
     if (!status.ok()) return status;
   }
   if (!cluster.has_transport_socket()) {
     spec.transport_sockets.push_back({"raw", {}, nullptr, nullptr});
     return absl::OkStatus();
   }
-  return TakeSocket("default", cluster.transport_socket(), {}, around, at / "transport_socket",
+  return TakeSocket("default", cluster.transport_socket(), {}, conversion, at / "transport_socket",
                     spec);
 }
 
@@ -276,13 +277,14 @@ absl::Status TakeBreaker(const v3::Cluster& cluster, const FieldPath& at,
   if (breaker.gateway_errors.run == 0) {
     return (here / "consecutive_gateway_failure").Error("must be at least 1");
   }
-  if (breaker.open_for.count() == 0) return (here / "base_ejection_time").Error("must be above 0");
+  if (breaker.open_for.count() == 0)
+    return (here / "base_ejection_time").Error("must be greater than 0");
   if (breaker.max_open_for < breaker.open_for) {
     return (here / "max_ejection_time").Error("must be at least base_ejection_time");
   }
   for (const uint32_t percent :
        {breaker.errors.percent, breaker.gateway_errors.percent, breaker.max_open_percent}) {
-    if (percent > 100) return here.Error("holds a percentage above 100");
+    if (percent > 100) return here.Error("percentage must be at most 100");
   }
   spec.breaker = breaker;
   return absl::OkStatus();
@@ -292,11 +294,11 @@ absl::Status TakeOtherSource(const core::BindConfig& config, const FieldPath& at
                              upstream::ClusterSpec& spec) {
   if (config.extra_source_addresses_size() == 0) return absl::OkStatus();
   const FieldPath here = at / "extra_source_addresses";
-  if (config.extra_source_addresses_size() > 1) return here.Error("may hold one");
+  if (config.extra_source_addresses_size() > 1) return here.Error("must have at most one entry");
   auto address = ToAddress(config.extra_source_addresses(0).address(), here);
   if (!address.ok()) return address.status();
   if (address->is_v6() == spec.source_address.is_v6()) {
-    return here.Error("must be of the other family than source_address");
+    return here.Error("must be of a different address family than source_address");
   }
   spec.other_source_address = *address;
   return absl::OkStatus();
@@ -312,7 +314,7 @@ absl::Status TakeSource(const v3::Cluster& cluster, const FieldPath& at,
   return TakeOtherSource(cluster.upstream_bind_config(), at / "upstream_bind_config", spec);
 }
 
-// metadata.filter_metadata["tulle"]: what Envoy has no field for.
+// metadata.filter_metadata["tulle"]: settings that have no field in Envoy.
 absl::Status TakeOwn(const v3::Cluster& cluster, const FieldPath& at, upstream::ClusterSpec& spec) {
   const auto own = cluster.metadata().filter_metadata().find("tulle");
   if (own == cluster.metadata().filter_metadata().end()) return absl::OkStatus();
@@ -321,7 +323,7 @@ absl::Status TakeOwn(const v3::Cluster& cluster, const FieldPath& at, upstream::
   const double value = most->second.number_value();
   if (!(value >= 0 && value <= 1e6)) {
     return (at / "metadata.filter_metadata.tulle.max_idle_connections")
-        .Error("must be a number of 0 to 1000000");
+        .Error("must be a number from 0 to 1000000");
   }
   spec.max_idle_connections = static_cast<uint32_t>(value);
   return absl::OkStatus();
@@ -333,7 +335,8 @@ std::string ServiceOf(const v3::Cluster& cluster) {
   return bar == std::string::npos ? cluster.name() : cluster.name().substr(bar + 1);
 }
 
-// What makes connections of two versions exchangeable; TLS is added by TakeSocket.
+// Everything that decides whether connections of two versions are interchangeable; TLS is added by
+// TakeSocket.
 uint64_t PoolKey(const v3::Cluster& cluster) {
   v3::Cluster rest;
   rest.set_name(cluster.name());
@@ -346,7 +349,7 @@ uint64_t PoolKey(const v3::Cluster& cluster) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3::Cluster& cluster,
-                                                                       TlsSurroundings& around,
+                                                                       TlsConversion& conversion,
                                                                        const FieldPath& at) {
   auto spec = std::make_shared<upstream::ClusterSpec>();
   spec->name = cluster.name();
@@ -354,13 +357,14 @@ absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3:
   spec->pool_key = PoolKey(cluster);
   spec->service = ServiceOf(cluster);
   TULLE_TAKE_MILLISECONDS(cluster, connect_timeout, at, spec->connect_timeout);
-  if (spec->connect_timeout.count() == 0) return (at / "connect_timeout").Error("must be above 0");
+  if (spec->connect_timeout.count() == 0)
+    return (at / "connect_timeout").Error("must be greater than 0");
   TakeCaps(cluster.circuit_breakers(), spec->caps);
   for (const auto take : {TakeDiscovery, TakeBalancing, TakeHttp, TakeBreaker, TakeHealthChecks,
                           TakeSource, TakeOwn}) {
     if (auto status = take(cluster, at, *spec); !status.ok()) return status;
   }
-  if (auto status = TakeSockets(cluster, around, at, *spec); !status.ok()) return status;
+  if (auto status = TakeSockets(cluster, conversion, at, *spec); !status.ok()) return status;
   return spec;
 }
 

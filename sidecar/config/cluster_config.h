@@ -12,7 +12,7 @@
 namespace tulle::config {
 
 absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(
-    const envoy::config::cluster::v3::Cluster& cluster, TlsSurroundings& around,
+    const envoy::config::cluster::v3::Cluster& cluster, TlsConversion& conversion,
     const FieldPath& at);
 
 absl::StatusOr<std::shared_ptr<const upstream::EndpointSet>> ToEndpoints(

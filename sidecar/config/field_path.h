@@ -8,8 +8,8 @@
 
 namespace tulle::config {
 
-// Where in a configuration something stands: "listeners[0].filter_chains[1].filters[0]". Errors say
-// it first.
+// The position in a configuration: "listeners[0].filter_chains[1].filters[0]". Errors begin with
+// it.
 class FieldPath {
  public:
   explicit FieldPath(std::string_view root = "") : text_(root) {}

@@ -17,20 +17,20 @@ namespace {
 
 namespace pb = google::protobuf;
 
-// What ignoring a field of this message that we do not know would do.
-enum class Stakes : uint8_t { kNone, kSecurityOrRouting };
+// The risk of ignoring an unknown field of this message.
+enum class IgnoreRisk : uint8_t { kNone, kSecurityOrRouting };
 
-// Field names, separated by blanks; "*" stands for all that are not named elsewhere.
+// Field names, separated by blanks; "*" means all fields that are not named elsewhere.
 struct Row {
   std::string_view message;
-  Stakes stakes;
+  IgnoreRisk ignore_risk;
   std::string_view implemented;
   std::string_view without_effect;
   std::string_view refused;
 };
 
-constexpr Stakes kLow = Stakes::kNone;
-constexpr Stakes kHigh = Stakes::kSecurityOrRouting;
+constexpr IgnoreRisk kLow = IgnoreRisk::kNone;
+constexpr IgnoreRisk kHigh = IgnoreRisk::kSecurityOrRouting;
 
 constexpr Row kRows[] = {
     // Bootstrap.
@@ -484,7 +484,7 @@ class Walk {
     const pb::UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
     if (!unknown.empty()) {
       const auto status =
-          Unlisted(row, at, absl::StrCat("field number ", unknown.field(0).number()));
+          UnknownField(row, at, absl::StrCat("field number ", unknown.field(0).number()));
       if (!status.ok()) return status;
     }
     std::vector<const pb::FieldDescriptor*> fields;
@@ -506,7 +506,7 @@ class Walk {
     std::unique_ptr<pb::Message> payload(
         pb::MessageFactory::generated_factory()->GetPrototype(type)->New());
     if (!payload->ParseFromString(any.value())) {
-      return at.Error(absl::StrCat("its bytes are no ", name));
+      return at.Error(absl::StrCat("invalid content: not a ", name));
     }
     return Check(*payload, at);
   }
@@ -521,21 +521,21 @@ class Walk {
         return absl::OkStatus();
       case Use::kRefused:
         return at.Error(
-            "is not implemented, and without it traffic would be treated differently: "
-            "take it out");
+            "is not implemented, and ignoring it would change how traffic is treated: "
+            "remove it");
       case Use::kUnlisted:
         break;
     }
-    return Unlisted(row, at, "it");
+    return UnknownField(row, at, "it");
   }
 
-  absl::Status Unlisted(const Row* row, const FieldPath& at, std::string_view what) {
-    const bool high = row != nullptr && row->stakes == Stakes::kSecurityOrRouting;
+  absl::Status UnknownField(const Row* row, const FieldPath& at, std::string_view what) {
+    const bool high = row != nullptr && row->ignore_risk == IgnoreRisk::kSecurityOrRouting;
     if (origin_ == Origin::kDynamic && !high) {
       without_effect_->push_back(at.text());
       return absl::OkStatus();
     }
-    return at.Error(absl::StrCat(std::string(what), " is not known to this proxy: take it out"));
+    return at.Error(absl::StrCat(std::string(what), " is unknown to this proxy: remove it"));
   }
 
   absl::Status Descend(const pb::Message& message, const pb::FieldDescriptor& field,
@@ -544,7 +544,7 @@ class Walk {
     if (field.cpp_type() == pb::FieldDescriptor::CPPTYPE_ENUM && !field.is_repeated()) {
       const int value = reflection.GetEnumValue(message, &field);
       if (field.enum_type()->FindValueByNumber(value) == nullptr) {
-        return at.Error(absl::StrCat("the value ", value, " has no meaning here"));
+        return at.Error(absl::StrCat("unknown value ", value));
       }
     }
     if (field.cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) return absl::OkStatus();
@@ -559,7 +559,7 @@ class Walk {
     return absl::OkStatus();
   }
 
-  // An HTTP filter may say itself that it is no loss.
+  // An HTTP filter may be marked as optional.
   absl::Status CheckChild(const pb::Message& parent, const pb::Message& child,
                           const FieldPath& at) {
     const pb::FieldDescriptor* optional = parent.GetDescriptor()->FindFieldByName("is_optional");
@@ -591,7 +591,7 @@ class Walk {
     return absl::OkStatus();
   }
 
-  // Tables are small, and looked through once a message type.
+  // Tables are small, and searched once per message type.
   const Row* RowOf(const pb::Descriptor& type) {
     const auto [found, inserted] = rows_.emplace(&type, nullptr);
     if (inserted) found->second = FindRow(type.full_name());

@@ -28,11 +28,11 @@ absl::Status TakeHttp(const HealthCheck::HttpHealthCheck& http, const FieldPath&
   check.path = http.path();
   if (check.path.empty() || check.path[0] != '/' ||
       check.path.find_first_of(" \r\n\t") != std::string::npos) {
-    return (at / "path").Error("must begin with / and hold no blanks");
+    return (at / "path").Error("must begin with / and must not contain blanks");
   }
   for (const auto& range : http.expected_statuses()) {
     if (range.start() < 100 || range.end() > 600 || range.start() >= range.end()) {
-      return (at / "expected_statuses").Error("must be ranges within 100 to 600");
+      return (at / "expected_statuses").Error("must be ranges within 100 and 600");
     }
     check.expected_statuses.emplace_back(range.start(), range.end());
   }
@@ -76,10 +76,10 @@ absl::Status TakeTimes(const HealthCheck& message, const FieldPath& at, HealthCh
   TULLE_TAKE_MILLISECONDS(message, unhealthy_interval, at, check.unhealthy_interval);
   TULLE_TAKE_MILLISECONDS(message, no_traffic_interval, at, check.no_traffic_interval);
   TULLE_TAKE_MILLISECONDS(message, interval_jitter, at, check.jitter);
-  if (check.timeout.count() == 0) return (at / "timeout").Error("must be above 0");
-  if (check.interval.count() == 0) return (at / "interval").Error("must be above 0");
+  if (check.timeout.count() == 0) return (at / "timeout").Error("must be greater than 0");
+  if (check.interval.count() == 0) return (at / "interval").Error("must be greater than 0");
   if (check.no_traffic_interval.count() == 0) {
-    return (at / "no_traffic_interval").Error("must be above 0");
+    return (at / "no_traffic_interval").Error("must be greater than 0");
   }
   return absl::OkStatus();
 }
@@ -90,7 +90,7 @@ absl::Status TakeHealthChecks(const envoy::config::cluster::v3::Cluster& cluster
                               const FieldPath& at, upstream::ClusterSpec& spec) {
   if (cluster.health_checks().empty()) return absl::OkStatus();
   if (cluster.health_checks_size() > 1) {
-    return (at / "health_checks").Error("holds several: one is implemented, leave one");
+    return (at / "health_checks").Error("only one entry is implemented");
   }
   const HealthCheck& message = cluster.health_checks(0);
   const FieldPath here = (at / "health_checks")[size_t{0}];

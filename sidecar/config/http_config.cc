@@ -68,34 +68,34 @@ ClientCertForwarding ToForwarding(Manager::ForwardClientCertDetails details) {
   }
 }
 
-// An inline table may only name clusters that are there, unless validate_clusters is false.
-absl::Status CheckClusters(const route::RouteTable& table, const ListenerSurroundings& around,
+// An inline table may only name existing clusters, unless validate_clusters is false.
+absl::Status CheckClusters(const route::RouteTable& table, const ListenerConversion& conversion,
                            const FieldPath& at) {
   for (const std::string& cluster : table.clusters()) {
-    if (around.knows_cluster(cluster)) continue;
-    return at.Error(absl::StrCat("names the cluster '", cluster,
-                                 "', which does not exist: add it, or set validate_clusters: false "
-                                 "if it comes later"));
+    if (conversion.knows_cluster(cluster)) continue;
+    return at.Error(absl::StrCat("unknown cluster '", cluster,
+                                 "': add it, or set validate_clusters: false "
+                                 "if it is added later"));
   }
   return absl::OkStatus();
 }
 
-absl::Status TakeRoutes(const Manager& manager, ListenerSurroundings& around, const FieldPath& at,
+absl::Status TakeRoutes(const Manager& manager, ListenerConversion& conversion, const FieldPath& at,
                         HttpSpec& spec) {
   if (manager.has_rds()) {
     spec.rds_name = manager.rds().route_config_name();
     if (spec.rds_name.empty()) return (at / "rds.route_config_name").Error("is needed");
-    around.route_names.insert(spec.rds_name);
+    conversion.route_names.insert(spec.rds_name);
     return absl::OkStatus();
   }
   if (!manager.has_route_config()) return at.Error("needs rds or route_config");
   const FieldPath here = at / "route_config";
-  auto table = ToRouteTable(manager.route_config(), *around.files, here, &around.notes);
+  auto table = ToRouteTable(manager.route_config(), *conversion.files, here, &conversion.notes);
   if (!table.ok()) return table.status();
   spec.routes = *std::move(table);
   const bool validate = !manager.route_config().has_validate_clusters() ||
                         manager.route_config().validate_clusters().value();
-  return validate ? CheckClusters(*spec.routes, around, here) : absl::OkStatus();
+  return validate ? CheckClusters(*spec.routes, conversion, here) : absl::OkStatus();
 }
 
 absl::Status TakeTimes(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
@@ -157,13 +157,13 @@ absl::Status TakeRequestId(const Manager& manager, const FieldPath& at) {
       .Error("only UuidRequestIdConfig is implemented");
 }
 
-// Nothing in our phases stands where these do, and they change nothing as they are accepted.
+// These have no counterpart in our phases, and change nothing as they are accepted.
 bool IsWithoutEffect(const google::protobuf::Any& config) {
   return config.Is<filters::grpc_stats::v3::FilterConfig>() || config.Is<filters::cors::v3::Cors>();
 }
 
 absl::Status TakeFault(const google::protobuf::Any& config, const FieldPath& at, HttpSpec& spec) {
-  if (spec.injects_faults) return at.Error("a second fault filter: leave one");
+  if (spec.injects_faults) return at.Error("duplicate fault filter: only one is allowed");
   filters::fault::v3::HTTPFault message;
   config.UnpackTo(&message);
   auto fault = ToFault(message, at / "typed_config");
@@ -175,7 +175,7 @@ absl::Status TakeFault(const google::protobuf::Any& config, const FieldPath& at,
 
 absl::Status TakeRateLimit(const v3::HttpFilter& filter, const FieldPath& at, HttpSpec& spec) {
   if (spec.injects_faults) {
-    return at.Error("limits are held before faults are injected: put it before the fault filter");
+    return at.Error("rate limits apply before faults: move this filter before the fault filter");
   }
   filters::local_ratelimit::v3::LocalRateLimit message;
   filter.typed_config().UnpackTo(&message);
@@ -199,14 +199,14 @@ absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool 
     return TakeRateLimit(filter, at, spec);
   if (!spec.rate_limits.empty() || spec.injects_faults) {
     return at.Error(
-        "who may call is decided before limits and faults: put this filter before "
+        "authorization precedes limits and faults: move this filter before "
         "envoy.filters.http.local_ratelimit and envoy.filters.http.fault");
   }
   filters::rbac::v3::RBAC rbac;
   if (!config.UnpackTo(&rbac)) {
     if (filter.is_optional()) return absl::OkStatus();
     return at.Error(absl::StrCat("the filter '", filter.name(), "' (", config.type_url(),
-                                 ") is not implemented: take it out or set is_optional"));
+                                 ") is not implemented: remove it or set is_optional"));
   }
   auto authorization = ToAuthorization(rbac, at / "typed_config");
   if (!authorization.ok()) return authorization.status();
@@ -227,7 +227,7 @@ absl::Status TakeFilters(const Manager& manager, const FieldPath& at, HttpSpec& 
 
 }  // namespace
 
-absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerSurroundings& around,
+absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerConversion& conversion,
                                 const FieldPath& at) {
   HttpSpec spec;
   spec.stat_prefix = manager.stat_prefix();
@@ -252,12 +252,12 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerSurroundings& ar
     if (auto status = take(manager, at, spec); !status.ok()) return status;
   }
   auto status = TakeRequestId(manager, at);
-  status.Update(TakeRoutes(manager, around, at, spec));
+  status.Update(TakeRoutes(manager, conversion, at, spec));
   if (!status.ok()) return status;
-  auto tracing = ToTracing(manager.tracing(), at / "tracing", &around.notes);
+  auto tracing = ToTracing(manager.tracing(), at / "tracing", &conversion.notes);
   if (!tracing.ok()) return tracing.status();
   spec.tracing = *std::move(tracing);
-  auto logs = ToAccessLogs(manager.access_log(), *around.files, at / "access_log");
+  auto logs = ToAccessLogs(manager.access_log(), *conversion.files, at / "access_log");
   if (!logs.ok()) return logs.status();
   spec.access_logs = *std::move(logs);
   return spec;

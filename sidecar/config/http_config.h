@@ -16,8 +16,8 @@ class HttpConnectionManager;
 
 namespace tulle::config {
 
-// What converting a listener needs beside TLS, and what it finds.
-struct ListenerSurroundings {
+// The inputs and results of converting a listener, besides TLS.
+struct ListenerConversion {
   const FileReader* files = nullptr;
   std::function<bool(const std::string& cluster)> knows_cluster;
 
@@ -28,6 +28,6 @@ struct ListenerSurroundings {
 absl::StatusOr<HttpSpec> ToHttp(
     const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager&
         manager,
-    ListenerSurroundings& around, const FieldPath& at);
+    ListenerConversion& conversion, const FieldPath& at);
 
 }  // namespace tulle::config

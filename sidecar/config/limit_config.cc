@@ -19,7 +19,7 @@ using policy::DescriptorAction;
 
 constexpr std::string_view kPeerExpression = "connection.uri_san_peer_certificate";
 // A slot has 16 bytes.
-constexpr uint32_t kMostKeys = 65536;
+constexpr uint32_t kMaxKeys = 65536;
 
 uint32_t PerMillion(const FractionalPercent& percent) {
   const uint64_t scale = percent.denominator() == FractionalPercent::MILLION        ? 1
@@ -136,7 +136,7 @@ absl::Status TakeDescriptors(const v3::LocalRateLimit& limit, const FieldPath& a
   spec.rules = *std::move(rules);
   if (limit.has_max_dynamic_descriptors()) {
     spec.most_keys = limit.max_dynamic_descriptors().value();
-    if (spec.most_keys == 0 || spec.most_keys > kMostKeys) {
+    if (spec.most_keys == 0 || spec.most_keys > kMaxKeys) {
       return (at / "max_dynamic_descriptors").Error("must be 1 to 65536");
     }
   }
@@ -152,7 +152,7 @@ void TakeHeaders(const Options& options,
 
 int StatusOf(const v3::LocalRateLimit& limit) {
   const int code = static_cast<int>(limit.status().code());
-  return code >= 400 && code < 600 ? code : 429;  // as Envoy: others are no refusal
+  return code >= 400 && code < 600 ? code : 429;  // as in Envoy: other codes are not errors
 }
 
 absl::StatusOr<policy::FaultSpec::Delay> ToDelay(
@@ -162,7 +162,7 @@ absl::StatusOr<policy::FaultSpec::Delay> ToDelay(
   delay.per_million = PerMillion(from.percentage());
   if (delay.by_header) return delay;
   TULLE_TAKE_MILLISECONDS(from, fixed_delay, at, delay.fixed);
-  if (delay.fixed.count() == 0) return (at / "fixed_delay").Error("must be more than 0");
+  if (delay.fixed.count() == 0) return (at / "fixed_delay").Error("must be greater than 0");
   return delay;
 }
 

@@ -16,12 +16,12 @@ absl::StatusOr<std::shared_ptr<policy::LocalRateLimit>> ToRateLimit(
     const envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit& limit,
     const FieldPath& at);
 
-// Null: there are none.
+// Null: no limits.
 absl::StatusOr<std::shared_ptr<const policy::LimitDescriptors>> ToDescriptors(
     const google::protobuf::RepeatedPtrField<envoy::config::route::v3::RateLimit>& limits,
     const FieldPath& at);
 
-// Null: it injects nothing.
+// Null: injects no faults.
 absl::StatusOr<std::shared_ptr<policy::FaultInjection>> ToFault(
     const envoy::extensions::filters::http::fault::v3::HTTPFault& fault, const FieldPath& at);
 

@@ -51,7 +51,7 @@ absl::Status TakeMatch(const v3::FilterChainMatch& match, const FieldPath& at, C
   for (const std::string& name : match.server_names()) {
     if (name.find('*') != std::string::npos && !name.starts_with("*.")) {
       return (at / "server_names")
-          .Error(absl::StrCat("'", name, "': a '*' may only begin a name, as \"*.\""));
+          .Error(absl::StrCat("'", name, "': '*' is only allowed at the beginning, as in \"*.\""));
     }
     spec.server_names.push_back(absl::AsciiStrToLower(name));
   }
@@ -68,14 +68,15 @@ absl::Status TakeTcpClusters(const TcpProxy& proxy, const FieldPath& at, TcpSpec
   }
   for (const auto& cluster : proxy.weighted_clusters().clusters()) {
     if (cluster.name().empty() || cluster.weight() == 0) {
-      return (at / "weighted_clusters.clusters").Error("each needs a name and a weight above 0");
+      return (at / "weighted_clusters.clusters")
+          .Error("each entry needs a name and a weight greater than 0");
     }
     spec.clusters.emplace_back(cluster.name(), cluster.weight());
   }
   return spec.clusters.empty() ? at.Error("needs cluster or weighted_clusters") : absl::OkStatus();
 }
 
-absl::StatusOr<TcpSpec> ToTcp(const TcpProxy& proxy, const ListenerSurroundings& around,
+absl::StatusOr<TcpSpec> ToTcp(const TcpProxy& proxy, const ListenerConversion& conversion,
                               const FieldPath& at) {
   TcpSpec spec;
   spec.stat_prefix = proxy.stat_prefix();
@@ -89,7 +90,7 @@ absl::StatusOr<TcpSpec> ToTcp(const TcpProxy& proxy, const ListenerSurroundings&
     }
   }
   for (const auto& policy : proxy.hash_policy()) spec.hash_source_ip |= policy.has_source_ip();
-  auto logs = ToAccessLogs(proxy.access_log(), *around.files, at / "access_log");
+  auto logs = ToAccessLogs(proxy.access_log(), *conversion.files, at / "access_log");
   if (!logs.ok()) return logs.status();
   spec.access_logs = *std::move(logs);
   return spec;
@@ -109,16 +110,16 @@ absl::Status TakeRbac(const google::protobuf::Any& config, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeProxy(const google::protobuf::Any& config, ListenerSurroundings& around,
+absl::Status TakeProxy(const google::protobuf::Any& config, ListenerConversion& conversion,
                        const FieldPath& at, FilterChainSpec& spec) {
   HttpConnectionManager manager;
   TcpProxy proxy;
   if (config.UnpackTo(&manager)) {
-    auto http = ToHttp(manager, around, at);
+    auto http = ToHttp(manager, conversion, at);
     if (!http.ok()) return http.status();
     spec.proxy = *std::move(http);
   } else if (config.UnpackTo(&proxy)) {
-    auto tcp = ToTcp(proxy, around, at);
+    auto tcp = ToTcp(proxy, conversion, at);
     if (!tcp.ok()) return tcp.status();
     spec.proxy = *std::move(tcp);
   } else {
@@ -135,9 +136,8 @@ uint64_t ChainKey(const v3::FilterChain& chain) {
 }
 
 absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& chain,
-                                                         ListenerSurroundings& around,
-                                                         TlsSurroundings& tls,
-                                                         const FieldPath& at) {
+                                                         ListenerConversion& conversion,
+                                                         TlsConversion& tls, const FieldPath& at) {
   auto spec = std::make_shared<FilterChainSpec>();
   spec->name = chain.name();
   auto status = TakeMatch(chain.filter_chain_match(), at / "filter_chain_match", spec->match);
@@ -147,7 +147,8 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& 
   for (int i = 0; i < count; ++i) {
     const auto& config = chain.filters(i).typed_config();
     const FieldPath here = (at / "filters")[static_cast<size_t>(i)] / "typed_config";
-    status = i + 1 < count ? TakeRbac(config, here, *spec) : TakeProxy(config, around, here, *spec);
+    status =
+        i + 1 < count ? TakeRbac(config, here, *spec) : TakeProxy(config, conversion, here, *spec);
     if (!status.ok()) return status;
   }
   TULLE_TAKE_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);
@@ -181,7 +182,7 @@ absl::Status TakeInspectors(const v3::Listener& listener, const FieldPath& at, L
   return absl::OkStatus();
 }
 
-// Where TLS ends here and the name decided which chain it is.
+// TLS is terminated here and the server name selected the chain.
 void TakeNamesElsewhere(const std::vector<std::shared_ptr<FilterChainSpec>>& chains) {
   for (const auto& own : chains) {
     const bool by_name = own->tls != nullptr && !own->match.server_names.empty();
@@ -195,8 +196,8 @@ void TakeNamesElsewhere(const std::vector<std::shared_ptr<FilterChainSpec>>& cha
   }
 }
 
-absl::Status TakeChains(const v3::Listener& listener, ListenerSurroundings& around,
-                        TlsSurroundings& tls, const FieldPath& at, ListenerSpec& spec) {
+absl::Status TakeChains(const v3::Listener& listener, ListenerConversion& conversion,
+                        TlsConversion& tls, const FieldPath& at, ListenerSpec& spec) {
   std::map<std::string, int> matches;
   std::vector<std::shared_ptr<FilterChainSpec>> chains;
   for (int i = 0; i < listener.filter_chains_size(); ++i) {
@@ -206,9 +207,9 @@ absl::Status TakeChains(const v3::Listener& listener, ListenerSurroundings& arou
     if (!fresh) {
       return (here / "filter_chain_match")
           .Error(absl::StrCat("matches the same as filter_chains[", same->second,
-                              "]: which one is meant cannot be told"));
+                              "]: filter chains must be unambiguous"));
     }
-    auto converted = ToChain(chain, around, tls, here);
+    auto converted = ToChain(chain, conversion, tls, here);
     if (!converted.ok()) return converted.status();
     chains.push_back(*std::move(converted));
   }
@@ -216,7 +217,7 @@ absl::Status TakeChains(const v3::Listener& listener, ListenerSurroundings& arou
   spec.chains.assign(chains.begin(), chains.end());
   if (listener.has_default_filter_chain()) {
     auto converted =
-        ToChain(listener.default_filter_chain(), around, tls, at / "default_filter_chain");
+        ToChain(listener.default_filter_chain(), conversion, tls, at / "default_filter_chain");
     if (!converted.ok()) return converted.status();
     spec.default_chain = *std::move(converted);
   }
@@ -226,7 +227,7 @@ absl::Status TakeChains(const v3::Listener& listener, ListenerSurroundings& arou
   return absl::OkStatus();
 }
 
-// Where no chain asks whether it is HTTP, the codec looks at the first bytes itself.
+// If no chain matches on HTTP, the codec inspects the first bytes itself.
 bool AsksForHttp(const ListenerSpec& spec) {
   const auto asks = [](const std::string& name) {
     return name == "http/1.0" || name == "http/1.1" || name == "h2c";
@@ -257,8 +258,8 @@ absl::Status TakeSizes(const v3::Listener& listener, const FieldPath& at, Listen
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(const v3::Listener& listener,
-                                                               ListenerSurroundings& around,
-                                                               TlsSurroundings& tls,
+                                                               ListenerConversion& conversion,
+                                                               TlsConversion& tls,
                                                                const FieldPath& at) {
   auto spec = std::make_shared<ListenerSpec>();
   spec->name = listener.name();
@@ -272,7 +273,7 @@ absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(const v3::Listene
   spec->continue_on_inspection_timeout = listener.continue_on_listener_filters_timeout();
   auto status = TakeInspectors(listener, at, *spec);
   status.Update(TakeSizes(listener, at, *spec));
-  status.Update(TakeChains(listener, around, tls, at, *spec));
+  status.Update(TakeChains(listener, conversion, tls, at, *spec));
   if (!status.ok()) return status;
   spec->inspect_http &= AsksForHttp(*spec);
   TakeDestination(listener, *spec);

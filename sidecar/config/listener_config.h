@@ -12,7 +12,7 @@
 namespace tulle::config {
 
 absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(
-    const envoy::config::listener::v3::Listener& listener, ListenerSurroundings& around,
-    TlsSurroundings& tls, const FieldPath& at);
+    const envoy::config::listener::v3::Listener& listener, ListenerConversion& conversion,
+    TlsConversion& tls, const FieldPath& at);
 
 }  // namespace tulle::config

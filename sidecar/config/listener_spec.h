@@ -24,8 +24,8 @@ class FaultInjection;
 class LocalRateLimit;
 }  // namespace tulle::policy
 
-// What a listener is, as configured: immutable, shared by workers, made by SnapshotLoader. What it
-// does at run time is sidecar/proxy's ActiveListener.
+// The configuration of a listener: immutable, shared by workers, created by SnapshotLoader. Its
+// run-time counterpart is sidecar/proxy's ActiveListener.
 namespace tulle::config {
 
 using Milliseconds = std::chrono::milliseconds;
@@ -45,28 +45,27 @@ enum class ClientCertForwarding : uint8_t {
 // HttpConnectionManager.path_with_escaped_slashes_action.
 enum class EscapedSlashes : uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUnescapeAndForward };
 
-// HttpProtocolOptions.headers_with_underscores_action: what becomes of a request with such a
-// header.
+// HttpProtocolOptions.headers_with_underscores_action: how a request with such a header is treated.
 enum class UnderscoreAction : uint8_t { kAllow, kRefuseRequest, kDropHeader };
 
 // envoy.access_loggers.{stdout,stderr,file}.
 struct AccessLogSpec {
   std::string path;    // "/dev/stdout", "/dev/stderr" or a file
   std::string format;  // of command operators; empty: Envoy's default line
-  // If not empty, one JSON object a line: (key, format), in order.
+  // If not empty, one JSON object per line: (key, format), in order.
   std::vector<std::pair<std::string, std::string>> json;
 };
 
 // HttpConnectionManager.tracing with envoy.config.trace.v3.OpenTelemetryConfig: which requests have
-// spans, and where these go.
+// spans, and where spans are sent.
 struct TracingSpec {
   std::string cluster;                                       // of the collector
   std::string authority;                                     // empty: the cluster's name
   std::string http_path;                                     // empty: gRPC
   std::vector<std::pair<std::string, std::string>> headers;  // initial_metadata, or of the POST
   std::string service_name;                                  // empty: the workload's
-  // Of a million requests: of those that ask by x-client-trace-id, of those without a traceparent,
-  // and of both together.
+  // Per million requests: of those with x-client-trace-id, of those without a traceparent, and of
+  // both together.
   uint32_t client_sampling = 1000000;
   uint32_t random_sampling = 1000000;
   uint32_t overall_sampling = 1000000;
@@ -80,7 +79,7 @@ struct TracingSpec {
 
 // One envoy.filters.http.local_ratelimit.
 struct RateLimitFilter {
-  std::string name;  // routes may say another limit by it
+  std::string name;  // routes may override the limit by this name
   std::shared_ptr<policy::LocalRateLimit> limit;
 };
 
@@ -105,14 +104,14 @@ struct HttpSpec {
   bool forward_dns = false;
   bool forward_hash = true;
 
-  // In the order of the filters; all that deny are asked first, as each must allow.
+  // In the order of the filters; deny filters are evaluated first, since every filter must allow.
   std::vector<std::shared_ptr<const policy::Authorization>> authorization;
   std::vector<AccessLogSpec> access_logs;
 
   uint32_t head_kib = 60;
   uint32_t header_count = 100;
   uint32_t http2_concurrent_streams = 100;
-  // Of times, 0 means none.
+  // For durations, 0 means none.
   Milliseconds stream_idle_timeout{5 * 60 * 1000};
   Milliseconds request_headers_timeout{10 * 1000};
   Milliseconds request_timeout{0};           // from the first byte of a request to its end
@@ -123,10 +122,10 @@ struct HttpSpec {
   uint32_t max_requests_per_connection = 0;  // 0: no limit
   UnderscoreAction underscores = UnderscoreAction::kAllow;
 
-  std::shared_ptr<const TracingSpec> tracing;  // null: headers pass untouched
+  std::shared_ptr<const TracingSpec> tracing;  // null: headers are forwarded unchanged
   std::vector<RateLimitFilter> rate_limits;
-  std::shared_ptr<policy::FaultInjection> fault;  // null: none but a route's own
-  bool injects_faults = false;                    // the filter is there; routes may configure it
+  std::shared_ptr<policy::FaultInjection> fault;  // null: only a route's own
+  bool injects_faults = false;                    // the filter is configured; routes may set it
   std::string via;                                // added to Via of requests and responses
   bool preserve_request_id = false;               // preserve_external_request_id
   bool request_id_in_response = false;            // always_set_request_id_in_response
@@ -155,22 +154,24 @@ struct ChainMatch {
 
 struct FilterChainSpec {
   std::string name;
-  // A hash of the configuration without certificates, roots and allowed names: while it is the
-  // same, connections of an older version stay, but those whose peer no longer passes.
+  // A hash of the configuration without certificates, roots and allowed names: while it is
+  // unchanged, connections of an older version stay open, except those whose peer is no longer
+  // accepted.
   uint64_t key = 0;
   ChainMatch match;
   // Null: plaintext. Rebuilt when a secret changes.
   std::shared_ptr<const tls::SecureAcceptor> tls;
-  // Of our own certificate: the URI SAN, for XFCC's By, and the end in seconds since the epoch.
+  // For our own certificate: the URI SAN (By in XFCC) and the expiry in seconds since the epoch.
   // Empty and 0 without TLS.
   std::string own_identity;
   int64_t own_not_after = 0;
-  Milliseconds handshake_timeout{10 * 1000};  // transport_socket_connect_timeout; Envoy has none
+  Milliseconds handshake_timeout{10 *
+                                 1000};  // transport_socket_connect_timeout; Envoy has no default
   // envoy.filters.network.rbac, before the last filter.
   std::vector<std::shared_ptr<const policy::Authorization>> authorization;
   std::variant<HttpSpec, TcpSpec> proxy;
-  // server_names of the listener's other chains: requests for these do not belong on a TLS
-  // connection that was made for a name of this one.
+  // server_names of the listener's other chains: requests for these must not use a TLS connection
+  // that was made for a name of this one.
   std::vector<std::string> names_elsewhere{};
 };
 
@@ -180,7 +181,7 @@ struct ListenerSpec {
   std::string name;
   SocketAddress address;
   Direction direction = Direction::kUnspecified;
-  // tls_inspector; needed where chains match on what the client offers.
+  // tls_inspector; required if chains match on the ClientHello
   bool inspect_tls = false;
   Milliseconds inspection_timeout{15 * 1000};  // listener_filters_timeout
   bool continue_on_inspection_timeout = false;
@@ -188,15 +189,15 @@ struct ListenerSpec {
   std::vector<std::shared_ptr<const FilterChainSpec>> chains;
   // default_filter_chain, or null.
   std::shared_ptr<const FilterChainSpec> default_chain;
-  // http_inspector, where chains match on what it says: plaintext HTTP counts as an offer of
-  // "http/1.0", "http/1.1" or "h2c".
+  // http_inspector, if chains match on its result: plaintext HTTP counts as an offer of "http/1.0",
+  // "http/1.1" or "h2c".
   bool inspect_http = false;
-  // Connections go to the listener whose address is where their client wanted to go, and stay here
-  // if there is none. Here too that is the local address from then on. use_original_dst, or the
+  // Connections are handed to the listener bound to their original destination, and stay here if
+  // there is none. In either case that is the local address from then on. use_original_dst, or the
   // listener filter of that name (which only restores the address: hand_off is false).
   bool restore_destination = false;
   bool hand_off = false;
-  bool bind = true;  // bind_to_port; false: reached from another listener only
+  bool bind = true;  // bind_to_port; false: reached only from another listener
 };
 
 }  // namespace tulle::config

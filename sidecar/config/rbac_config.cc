@@ -37,7 +37,7 @@ Rule OfRange(Kind kind, const envoy::config::core::v3::CidrRange& range, const F
 
 // Int32Range: the end is exclusive.
 Rule OfPorts(int64_t first, int64_t end, const FieldPath& at) {
-  if (first < 0 || end <= first || end > 65536) return at.Error("is no range of ports");
+  if (first < 0 || end <= first || end > 65536) return at.Error("invalid port range");
   policy::RuleSpec rule{Kind::kDestinationPort};
   rule.port_first = static_cast<uint16_t>(first);
   rule.port_last = static_cast<uint16_t>(end - 1);

@@ -12,7 +12,7 @@ namespace tulle::config {
 absl::StatusOr<policy::RulesSpec> ToRules(const envoy::config::rbac::v3::RBAC& rbac,
                                           const FieldPath& at);
 
-// Of the HTTP and of the network filter: both have rules and shadow_rules.
+// For the HTTP and the network filter: both have rules and shadow_rules.
 template <typename Filter>
 absl::StatusOr<std::shared_ptr<const policy::Authorization>> ToAuthorization(const Filter& filter,
                                                                              const FieldPath& at) {

@@ -9,7 +9,7 @@
 #include "sidecar/config/secret_spec.h"
 #include "sidecar/config/snapshot_loader.h"
 
-// What SnapshotLoader holds of each resource.
+// The state that SnapshotLoader keeps for each resource.
 namespace tulle::config {
 
 template <typename Spec>
@@ -19,10 +19,10 @@ struct Resource {
   Origin origin = Origin::kDynamic;
   std::shared_ptr<const Spec> accepted;  // the newest
   std::shared_ptr<const Spec> active;    // the one in the snapshot, or null
-  std::set<std::string> secrets;         // named by it
-  std::set<std::string> missing;         // of those, not there
-  std::set<std::string> routes;          // named by it
-  std::set<std::string> clusters;        // named by it
+  std::set<std::string> secrets;         // referenced secrets
+  std::set<std::string> missing;         // of those, not available
+  std::set<std::string> routes;          // referenced clusters
+  std::set<std::string> clusters;        // referenced route configurations
   std::vector<std::string> without_effect;
 
   bool waits() const { return active != accepted; }

@@ -12,7 +12,7 @@ namespace {
 
 using envoy::config::route::v3::RetryPolicy;
 
-// Beyond this retries do harm whatever the reason (fault 69).
+// More retries do harm whatever the reason.
 constexpr uint32_t kMaxRetries = 100;
 constexpr std::string_view kPreviousHosts =
     "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate";
@@ -34,12 +34,12 @@ absl::Status TakeBackOff(const RetryPolicy& policy, const FieldPath& at, route::
   const auto& back_off = policy.retry_back_off();
   TULLE_TAKE_MILLISECONDS(back_off, base_interval, here, spec.base_interval);
   if (!back_off.has_base_interval() || spec.base_interval.count() == 0) {
-    return (here / "base_interval").Error("must be above 0");
+    return (here / "base_interval").Error("must be greater than 0");
   }
   spec.max_interval = spec.base_interval * 10;
   TULLE_TAKE_MILLISECONDS(back_off, max_interval, here, spec.max_interval);
   if (spec.max_interval < spec.base_interval) {
-    return (here / "max_interval").Error("must not be below base_interval");
+    return (here / "max_interval").Error("must be at least base_interval");
   }
   return absl::OkStatus();
 }
@@ -86,11 +86,13 @@ absl::StatusOr<route::RetrySpec> ToRetry(const RetryPolicy& policy, const FieldP
   spec.on = conditions.bits;
   spec.statuses = std::move(conditions.statuses);
   for (const std::string& word : conditions.unknown) {
-    notes->push_back(absl::StrCat((at / "retry_on").text(), ": '", word, "' means nothing"));
+    notes->push_back(
+        absl::StrCat((at / "retry_on").text(), ": unknown value '", word, "' is ignored"));
   }
   for (const uint32_t status : policy.retriable_status_codes()) {
     if (status < 100 || status > 599) {
-      return (at / "retriable_status_codes").Error(absl::StrCat(status, " is no status code"));
+      return (at / "retriable_status_codes")
+          .Error(absl::StrCat(status, " is not a valid status code"));
     }
     spec.statuses.push_back(status);
   }

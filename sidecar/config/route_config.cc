@@ -16,7 +16,7 @@ namespace core = envoy::config::core::v3;
 
 constexpr size_t kMaxDirectBody = 4096;
 
-// A value is literal but for "%%"; what Envoy would substitute is not implemented.
+// A value is literal except for "%%"; Envoy's substitutions are not implemented.
 absl::StatusOr<std::string> Literal(const std::string& value, const FieldPath& at) {
   std::string text;
   for (size_t i = 0; i < value.size(); ++i) {
@@ -66,7 +66,7 @@ absl::StatusOr<route::HeaderMutations> ToMutations(const Names& removed, const O
   return mutations;
 }
 
-// Messages of all levels call these fields the same.
+// Messages of all levels use these field names.
 template <typename Message, typename Spec>
 absl::Status TakeMutations(const Message& message, const FieldPath& at, Spec& spec) {
   auto request = ToMutations(message.request_headers_to_remove(), message.request_headers_to_add(),
@@ -85,8 +85,8 @@ bool IsHarmless(const std::string& type) {
          type.find(".filters.http.grpc_stats.") != std::string::npos;
 }
 
-// Filters that may be configured per route, as far as Tulle has them; the rest is refused, but for
-// what is without effect. The innermost word holds.
+// Filters that may be configured per route, as far as Tulle has them. Others are refused, except
+// those without effect. The innermost level takes precedence.
 struct FilterOverrides {
   std::shared_ptr<policy::FaultInjection> fault;
   std::map<std::string, std::shared_ptr<policy::LocalRateLimit>> limits;
@@ -227,7 +227,8 @@ absl::Status TakeCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const
                     attribute.value());
   }
   for (const std::string* text : {&hash.name, &hash.path, &hash.attributes}) {
-    if (text->find_first_of("\r\n") != std::string::npos) return at.Error("holds a line break");
+    if (text->find_first_of("\r\n") != std::string::npos)
+      return at.Error("must not contain a line break");
   }
   return absl::OkStatus();
 }
@@ -288,11 +289,11 @@ std::optional<route::RegexRewrite> ToRewrite(
   return route::RegexRewrite{rewrite.pattern().regex(), rewrite.substitution()};
 }
 
-// Of what names the innermost level that says any; a mirror's own span is no choice of ours.
+// The innermost level that sets mirrors wins; a mirror's own trace sampling is not supported.
 template <typename Policies>
 absl::Status TakeMirrors(const Policies& policies, const FieldPath& at, route::ForwardSpec& spec) {
-  constexpr int kMost = 2;
-  if (policies.size() > kMost) return at.Error("has more than 2 mirrors: leave out the others");
+  constexpr int kMax = 2;
+  if (policies.size() > kMax) return at.Error("must have at most 2 mirrors");
   for (int i = 0; i < policies.size(); ++i) {
     route::MirrorSpec mirror;
     mirror.cluster = policies[i].cluster();
@@ -323,7 +324,7 @@ absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
   spec.prefix_rewrite = action.prefix_rewrite();
   spec.regex_rewrite = ToRewrite(action.has_regex_rewrite(), action.regex_rewrite());
   if (!spec.prefix_rewrite.empty() && spec.regex_rewrite) {
-    return at.Error("has both prefix_rewrite and regex_rewrite: leave one");
+    return at.Error("prefix_rewrite and regex_rewrite are mutually exclusive");
   }
   spec.host_rewrite = action.host_rewrite_literal();
   spec.append_forwarded_host = action.append_x_forwarded_host();
@@ -448,7 +449,7 @@ class Conversion {
     if (!status.ok()) return status;
     spec.fault = std::move(overrides.fault);
     spec.rate_limits = std::move(overrides.limits);
-    // A route's own take the place of its virtual host's, as Envoy's default is.
+    // A route's own policies replace those of its virtual host, as is Envoy's default.
     const bool own = !route.route().rate_limits().empty();
     auto descriptors = own ? ToDescriptors(route.route().rate_limits(), at / "route.rate_limits")
                            : ToDescriptors(host.rate_limits(), at);

@@ -12,8 +12,8 @@
 
 namespace tulle::config {
 
-// Validates, converts and compiles. `notes` takes what has no effect beyond the field table (words
-// of retry_on that mean nothing).
+// Validates, converts and compiles. `notes` gets what has no effect beyond the field table (unknown
+// values of retry_on).
 absl::StatusOr<std::shared_ptr<const route::RouteTable>> ToRouteTable(
     const envoy::config::route::v3::RouteConfiguration& config, const FileReader& files,
     const FieldPath& at, std::vector<std::string>* notes);

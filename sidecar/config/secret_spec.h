@@ -10,8 +10,8 @@
 #include "certs/trust_bundle.h"
 #include "net/tls/tls_spec.h"
 
-// Keys and roots, as configured. Immutable. A private key stands here in memory and nowhere else:
-// never in a log, a dump or an error.
+// Keys and roots, as configured. Immutable. A private key is stored here in memory and nowhere
+// else: never in a log, a dump or an error.
 namespace tulle::config {
 
 // CertificateValidationContext.
@@ -20,7 +20,7 @@ struct ValidationSpec {
   std::vector<certs::SanMatcher> names;             // any of; empty: any name
 };
 
-// TlsCertificate: checked to be readable and to belong together.
+// TlsCertificate: verified to be readable and to match.
 using IdentitySpec = std::shared_ptr<const tls::TlsIdentity>;
 
 // envoy.extensions.transport_sockets.tls.v3.Secret.

@@ -15,8 +15,8 @@ class Ring;
 namespace tulle::config {
 
 // One version of the whole configuration: a table of separately owned immutable specs. A new
-// version shares every spec that did not change with the old one, so that a worker sees by the
-// pointer what changed. Ordered, so that what is derived from it is in order. Made by
+// version shares every unchanged spec with the previous one, so that a worker finds changes by
+// comparing pointers. Ordered, so that everything derived from it is in order. Created by
 // SnapshotLoader on the main thread; shared by workers.
 struct Snapshot {
   template <typename Spec>

@@ -26,7 +26,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
     return absl::NotFoundError(
-        absl::StrCat("cannot read '", path, "': check that it is there and readable"));
+        absl::StrCat("cannot read '", path, "': check that it exists and is readable"));
   }
   return std::string(std::istreambuf_iterator<char>(stream), {});
 }
@@ -41,7 +41,7 @@ absl::StatusOr<Message> Parse(std::string_view bytes, Origin origin, const Field
                               std::vector<std::string>* without_effect) {
   Message message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return at.Error(absl::StrCat("its bytes are no ", Message::descriptor()->full_name()));
+    return at.Error(absl::StrCat("invalid content: not a ", Message::descriptor()->full_name()));
   }
   auto status = CheckFields(message, origin, at, without_effect);
   if (!status.ok()) return status;
@@ -72,7 +72,7 @@ bool AllActive(const std::set<std::string>& names, const ResourceTable<Spec>& ta
   return true;
 }
 
-// Activates what is ready. Returns whether something changed.
+// Activates what is ready. Returns whether anything changed.
 template <typename Spec, typename Ready>
 bool Activate(ResourceTable<Spec>& table, Ready ready) {
   bool changed = false;
@@ -91,7 +91,7 @@ void Show(const ResourceTable<Spec>& from, Snapshot::Table<Spec>& to) {
   }
 }
 
-// Null: EDS has not answered.
+// Null: no EDS response yet.
 std::shared_ptr<const upstream::EndpointSet> EndpointsOf(const Snapshot& snapshot,
                                                          const upstream::ClusterSpec& cluster) {
   if (!cluster.uses_eds) return cluster.static_endpoints;
@@ -163,14 +163,14 @@ bool Holds(const ResourceTable<Spec>& table, std::string_view name, std::string_
   return found != table.end() && found->second.bytes == bytes;
 }
 
-// A control plane may not take the place of what the file says.
+// A control plane must not replace static resources of the file.
 template <typename Spec>
 absl::Status CheckOwner(const ResourceTable<Spec>& table, const std::string& name, Origin origin,
                         const FieldPath& at) {
   const auto found = table.find(name);
   if (found == table.end()) return absl::OkStatus();
   if (origin == Origin::kStatic) {
-    return at.Error(absl::StrCat("a second resource is called '", name, "': names are unique"));
+    return at.Error(absl::StrCat("duplicate resource name '", name, "': names must be unique"));
   }
   if (found->second.origin == Origin::kStatic) {
     return at.Error(absl::StrCat("'", name, "' is static on this proxy: use another name"));
@@ -178,22 +178,23 @@ absl::Status CheckOwner(const ResourceTable<Spec>& table, const std::string& nam
   return absl::OkStatus();
 }
 
-TlsSurroundings MakeTlsSurroundings(const tls::SecureTransports& transports,
-                                    const ResourceTable<SecretSpec>& secrets) {
-  TlsSurroundings around;
-  around.transports = &transports;
-  around.files = &Files();
-  around.find_secret = [&secrets](const std::string& name) -> std::shared_ptr<const SecretSpec> {
+TlsConversion MakeTlsConversion(const tls::SecureTransports& transports,
+                                const ResourceTable<SecretSpec>& secrets) {
+  TlsConversion conversion;
+  conversion.transports = &transports;
+  conversion.files = &Files();
+  conversion.find_secret =
+      [&secrets](const std::string& name) -> std::shared_ptr<const SecretSpec> {
     const auto found = secrets.find(name);
     return found == secrets.end() ? nullptr : found->second.accepted;
   };
-  return around;
+  return conversion;
 }
 
 template <typename Spec>
-void TakeSecrets(TlsSurroundings& around, Resource<Spec>& resource) {
-  resource.secrets = std::move(around.secrets);
-  resource.missing = std::move(around.missing);
+void TakeSecrets(TlsConversion& conversion, Resource<Spec>& resource) {
+  resource.secrets = std::move(conversion.secrets);
+  resource.missing = std::move(conversion.missing);
 }
 
 }  // namespace
@@ -203,7 +204,7 @@ absl::StatusOr<ResourceKind> KindOf(std::string_view type_url) {
     if (kTypeUrls[i] == type_url) return static_cast<ResourceKind>(i);
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("resources of type '", std::string(type_url), "' are not read here"));
+      absl::StrCat("resources of type '", std::string(type_url), "' are not supported"));
 }
 
 std::string_view TypeUrlOf(ResourceKind kind) { return kTypeUrls[static_cast<size_t>(kind)]; }
@@ -248,13 +249,13 @@ absl::Status SnapshotLoader::PutListener(std::string_view bytes, Origin origin,
   if (!message.ok()) return message.status();
   auto status = CheckOwner(resources_->listeners, message->name(), origin, at);
   if (!status.ok()) return status;
-  TlsSurroundings tls = MakeTlsSurroundings(transports_, resources_->secrets);
-  ListenerSurroundings around;
-  around.files = &Files();
-  around.knows_cluster = [this](const std::string& name) {
+  TlsConversion tls = MakeTlsConversion(transports_, resources_->secrets);
+  ListenerConversion conversion;
+  conversion.files = &Files();
+  conversion.knows_cluster = [this](const std::string& name) {
     return resources_->clusters.contains(name);
   };
-  auto spec = ToListener(*message, around, tls, at);
+  auto spec = ToListener(*message, conversion, tls, at);
   if (!spec.ok()) return spec.status();
   for (const auto& [name, other] : resources_->listeners) {
     const bool same =
@@ -266,10 +267,10 @@ absl::Status SnapshotLoader::PutListener(std::string_view bytes, Origin origin,
     }
   }
   resource.accepted = *std::move(spec);
-  resource.routes = std::move(around.route_names);
+  resource.routes = std::move(conversion.route_names);
   resource.clusters = ClustersOf(*resource.accepted);
-  resource.without_effect.insert(resource.without_effect.end(), around.notes.begin(),
-                                 around.notes.end());
+  resource.without_effect.insert(resource.without_effect.end(), conversion.notes.begin(),
+                                 conversion.notes.end());
   TakeSecrets(tls, resource);
   const std::string name = resource.accepted->name;
   Store(resources_->listeners, name, std::move(resource));
@@ -310,7 +311,7 @@ absl::Status SnapshotLoader::PutCluster(std::string_view bytes, Origin origin,
   if (!message.ok()) return message.status();
   auto status = CheckOwner(resources_->clusters, message->name(), origin, at);
   if (!status.ok()) return status;
-  TlsSurroundings tls = MakeTlsSurroundings(transports_, resources_->secrets);
+  TlsConversion tls = MakeTlsConversion(transports_, resources_->secrets);
   auto spec = ToCluster(*message, tls, at);
   if (!spec.ok()) return spec.status();
   resource.accepted = *std::move(spec);
@@ -360,13 +361,13 @@ absl::Status SnapshotLoader::PutSecret(std::string_view bytes, Origin origin,
   return absl::OkStatus();
 }
 
-// Those that cannot be rebuilt (the secret is of the wrong kind) stay as they are.
+// Specs that cannot be rebuilt (the secret has the wrong type) stay as they are.
 void SnapshotLoader::RebuildUsersOf(const std::string& secret) {
   for (auto& [name, cluster] : resources_->clusters) {
     if (!cluster.secrets.contains(secret)) continue;
     envoy::config::cluster::v3::Cluster message;
     message.ParseFromString(cluster.bytes);
-    TlsSurroundings tls = MakeTlsSurroundings(transports_, resources_->secrets);
+    TlsConversion tls = MakeTlsConversion(transports_, resources_->secrets);
     auto spec = ToCluster(message, tls, FieldPath{std::string_view(cluster.where)});
     if (!spec.ok()) continue;
     cluster.accepted = *std::move(spec);
@@ -376,19 +377,19 @@ void SnapshotLoader::RebuildUsersOf(const std::string& secret) {
     if (!listener.secrets.contains(secret)) continue;
     envoy::config::listener::v3::Listener message;
     message.ParseFromString(listener.bytes);
-    TlsSurroundings tls = MakeTlsSurroundings(transports_, resources_->secrets);
-    ListenerSurroundings around;
-    around.files = &Files();
-    around.knows_cluster = [](const std::string&) { return true; };
-    auto spec = ToListener(message, around, tls, FieldPath{std::string_view(listener.where)});
+    TlsConversion tls = MakeTlsConversion(transports_, resources_->secrets);
+    ListenerConversion conversion;
+    conversion.files = &Files();
+    conversion.knows_cluster = [](const std::string&) { return true; };
+    auto spec = ToListener(message, conversion, tls, FieldPath{std::string_view(listener.where)});
     if (!spec.ok()) continue;
     listener.accepted = *std::move(spec);
     TakeSecrets(tls, listener);
   }
 }
 
-// Those that a removal spared while their cluster lived go with it.
-void SnapshotLoader::EraseUnwantedEndpoints() {
+// Removes the endpoints that were kept only for this cluster.
+void SnapshotLoader::EraseUnreferencedEndpoints() {
   const std::set<std::string> wanted = wanted_endpoints();
   std::erase_if(resources_->endpoints,
                 [&](const auto& entry) { return !wanted.contains(entry.first); });
@@ -404,16 +405,16 @@ void SnapshotLoader::Remove(ResourceKind kind, std::string_view name) {
       break;
     case ResourceKind::kCluster:
       changed_ |= Erase(resources_->clusters, name);
-      EraseUnwantedEndpoints();
+      EraseUnreferencedEndpoints();
       break;
     case ResourceKind::kEndpoints:
-      // As Envoy: a live cluster keeps the endpoints it has; a removed one takes them with it.
+      // As in Envoy: a live cluster keeps its endpoints; a removed one takes them with it.
       if (!wanted_endpoints().contains(std::string(name))) {
         changed_ |= Erase(resources_->endpoints, name);
       }
       break;
     case ResourceKind::kSecret:
-      // What was made of it stays in use, as with Envoy.
+      // As in Envoy, the spec that was built from it stays in use.
       Erase(resources_->secrets, name);
       break;
   }

@@ -21,55 +21,55 @@ namespace tulle::config {
 
 enum class ResourceKind : uint8_t { kListener, kRoute, kCluster, kEndpoints, kSecret };
 
-// Of "type.googleapis.com/envoy.config.listener.v3.Listener" and its four fellows.
+// The type of "type.googleapis.com/envoy.config.listener.v3.Listener" and the four others.
 absl::StatusOr<ResourceKind> KindOf(std::string_view type_url);
 std::string_view TypeUrlOf(ResourceKind kind);
 
-// One accepted resource as it came: for the configuration dump and for the last good one on disk.
+// One accepted resource as received: for the configuration dump and the last-good file.
 struct StoredResource {
   ResourceKind kind = ResourceKind::kListener;
   std::string name;
-  std::string bytes;  // of the message; secrets hold private keys: never show them
+  std::string bytes;  // of the message; secrets contain private keys: never show them
   bool is_static = false;
-  bool active = false;  // false: waits for what it names
+  bool active = false;  // false: waits for a resource that it names
 };
 
-// Turns resources into a Snapshot; all validation lives here. Owner: the sidecar's main part.
-// Thread: main. Knows no time and does no I/O but reading files that resources name.
-//
-// Put() and Remove() for each resource of an update (secrets, clusters, endpoints, routes,
+// Turns resources into a Snapshot; all validation is done here. Owner: the sidecar's main part.
+// Thread: main. Has no clock and does no I/O except reading files that resources name.
+// || Call Put() and Remove() for each resource of an update (secrets, clusters, endpoints, routes,
 // listeners in this order, removals of listeners first), then Current() once. What Put() accepts is
-// acknowledged; it shows in Current() when all it names is there: a cluster with its secrets and
-// endpoints, a route table with its clusters, a listener with its secrets, route tables and
-// clusters. Until then the former version stays. Whoever owns the clock calls GiveUpWaiting() after
-// 15 s of is_waiting().
+// acknowledged. It appears in Current() when everything it names is available: a cluster with its
+// secrets and endpoints, a route table with its clusters, a listener with its secrets, route tables
+// and clusters. Until then the previous version stays. The owner of the clock calls GiveUpWaiting()
+// after 15 s of is_waiting().
 class SnapshotLoader {
  public:
   explicit SnapshotLoader(const tls::SecureTransports& transports);
   ~SnapshotLoader();
 
-  // Validates and stores; equal bytes change nothing. On an error (for the NACK: it names the
-  // resource, the field and what would be right) the former version stays. `where` overrides the
+  // Validates and stores; equal bytes change nothing. On an error the previous version stays; the
+  // text, used for the NACK, names the resource, the field and how to fix it. `where` replaces the
   // resource's name in the error: the path in a file.
   absl::Status Put(ResourceKind kind, std::string_view name, std::string_view bytes, Origin origin,
                    std::string_view where = "");
   // Static resources stay.
   void Remove(ResourceKind kind, std::string_view name);
 
-  // The same object until something changed.
+  // The same object until something changes.
   std::shared_ptr<const Snapshot> Current();
   bool is_waiting() const;
-  // Shows what waits all the same, but for what lacks a secret. Call Current() afterwards.
+  // Activates waiting resources, except those without their secret. Call Current() afterwards.
   void GiveUpWaiting();
 
-  // What accepted resources name: to be subscribed to by name.
+  // Names referenced by accepted resources, to subscribe to.
   std::set<std::string> wanted_routes() const;
   std::set<std::string> wanted_endpoints() const;
-  // Those accepted clusters whose endpoints come from DNS: Put() them by their endpoints_name.
+  // The accepted clusters whose endpoints come from DNS: Put() the endpoints under their
+  // endpoints_name.
   std::vector<std::shared_ptr<const upstream::ClusterSpec>> dns_clusters() const;
   std::set<std::string> wanted_secrets() const;  // those that are not static
 
-  // Paths of fields that are accepted and do nothing, in order, each resource once.
+  // Paths of fields that are accepted without effect, in order, each resource once.
   std::vector<std::string> WithoutEffect() const;
   std::vector<StoredResource> Stored() const;
 
@@ -82,7 +82,7 @@ class SnapshotLoader {
   absl::Status PutEndpoints(std::string_view bytes, Origin origin, const std::string& where);
   absl::Status PutSecret(std::string_view bytes, Origin origin, const std::string& where);
   void RebuildUsersOf(const std::string& secret);
-  void EraseUnwantedEndpoints();
+  void EraseUnreferencedEndpoints();
   void Settle(bool give_up);
 
   const tls::SecureTransports& transports_;

@@ -137,7 +137,7 @@ TEST_F(SnapshotLoaderTest, Fault73_DnsClustersAskForNamesOfOthersAlone) {
     for (const char* own : {"web.default.svc.cluster.local", "cluster.local", "a.cluster.local."}) {
       EXPECT_NE(PutCluster("a", named(type, own)).find("a name of the mesh"), std::string::npos);
     }
-    EXPECT_NE(PutCluster("a", named(type, "no host")).find("neither a host name"),
+    EXPECT_NE(PutCluster("a", named(type, "no host")).find("not a valid host name"),
               std::string::npos);
   }
 }
@@ -167,7 +167,7 @@ TEST_F(SnapshotLoaderTest, Fault63_TheLastGoodOneStays) {
 }
 
 TEST_F(SnapshotLoaderTest, UnknownFieldsAreWarnedOfUnlessTheyMatter) {
-  // Field 200 of a Listener means nothing; of a Permission it could mean anything.
+  // Field 200 of a Listener is harmless; field 200 of a Permission could mean anything.
   EXPECT_EQ(
       Put(ResourceKind::kEndpoints, "e",
           Bytes<envoy::config::endpoint::v3::ClusterLoadAssignment>(R"({"cluster_name": "e"})") +

@@ -7,7 +7,7 @@
 
 #include "certs/testing/fixtures.h"
 
-// The golden bootstraps with real keys in the place of their tokens.
+// The golden bootstraps with real keys in place of their placeholders.
 namespace tulle::config::testing {
 
 inline std::string ReadGolden(const std::string& name) {

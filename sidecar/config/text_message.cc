@@ -14,7 +14,7 @@
 namespace tulle::config {
 namespace {
 
-// Aliases let a small text stand for a huge tree.
+// With aliases a small text can expand to a huge tree.
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxJsonBytes = 64 * 1024 * 1024;
 
@@ -49,7 +49,7 @@ bool IsNumber(const std::string& text) {
 
 void AppendScalar(const YAML::Node& node, std::string& out) {
   const std::string& text = node.Scalar();
-  const bool plain = node.Tag() == "?";  // else it was quoted
+  const bool plain = node.Tag() == "?";  // otherwise it was quoted
   if (plain && (text.empty() || text == "null" || text == "~")) {
     out.append("null");
   } else if (plain && (text == "true" || text == "false" || IsNumber(text))) {
@@ -61,7 +61,8 @@ void AppendScalar(const YAML::Node& node, std::string& out) {
 
 absl::Status AppendNode(const YAML::Node& node, int depth, std::string& out) {
   if (depth > kMaxDepth || out.size() > kMaxJsonBytes) {
-    return absl::InvalidArgumentError("the YAML is nested too deeply or expands to over 64 MiB");
+    return absl::InvalidArgumentError(
+        "invalid YAML: nested too deeply, or expands to more than 64 MiB");
   }
   if (!node.IsMap() && !node.IsSequence()) {
     if (node.IsScalar()) {
@@ -91,7 +92,7 @@ absl::Status AppendNode(const YAML::Node& node, int depth, std::string& out) {
 absl::StatusOr<std::string> YamlToJson(const std::string& text) {
   try {
     const YAML::Node root = YAML::Load(text);
-    if (!root.IsMap()) return absl::InvalidArgumentError("is no mapping: fields are expected");
+    if (!root.IsMap()) return absl::InvalidArgumentError("expected an object");
     std::string json;
     const auto status = AppendNode(root, 0, json);
     if (!status.ok()) return status;
@@ -102,7 +103,7 @@ absl::StatusOr<std::string> YamlToJson(const std::string& text) {
   }
 }
 
-// protobuf's "(a.b[0]) c: Cannot find field." as we write paths.
+// Rewrites protobuf's "(a.b[0]) c: Cannot find field." with our paths.
 std::string Readable(std::string_view error) {
   const size_t close = error.find(") ");
   if (error.empty() || error[0] != '(' || close == std::string_view::npos) {
@@ -114,8 +115,8 @@ std::string Readable(std::string_view error) {
   if (found == std::string::npos) return absl::StrCat(path, ": ", rest);
   const std::string field = rest.substr(0, found);
   return absl::StrCat(path, path.empty() ? "" : ".", field,
-                      ": there is no such field, or it is not implemented here: check the spelling "
-                      "or take it out");
+                      ": unknown field, or not implemented: check the spelling "
+                      "or remove it");
 }
 
 }  // namespace

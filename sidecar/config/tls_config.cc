@@ -64,7 +64,7 @@ absl::Status TakeNames(const v3::CertificateValidationContext& context, const Fi
     const auto status = TakeName(*type, typed.matcher(), here / "matcher", spec);
     if (!status.ok()) return status;
   }
-  // The older list has no types: it is held against each.
+  // The older list has no types: it is compared with every type.
   for (int i = 0; i < context.match_subject_alt_names_size(); ++i) {
     const FieldPath here = (at / "match_subject_alt_names")[static_cast<size_t>(i)];
     for (const certs::SanType type :
@@ -101,8 +101,7 @@ absl::StatusOr<IdentitySpec> ToIdentity(const v3::TlsCertificate& certificate,
   auto parsed_key = certs::PrivateKey::FromPem(*key);
   if (!parsed_key.ok()) return (at / "private_key").Error(parsed_key.status());
   if (!certs::Matches(parsed->front(), parsed_key->native())) {
-    return (at / "private_key")
-        .Error("does not belong to the first certificate of certificate_chain");
+    return (at / "private_key").Error("does not match the first certificate of certificate_chain");
   }
   return std::make_shared<const tls::TlsIdentity>(
       tls::TlsIdentity{*std::move(parsed), *std::move(parsed_key)});
@@ -118,25 +117,25 @@ absl::StatusOr<tls::TlsVersion> ToVersion(v3::TlsParameters::TlsProtocol protoco
     case v3::TlsParameters::TLSv1_3:
       return tls::TlsVersion::k13;
     default:
-      return at.Error("TLS 1.0 and 1.1 are not spoken: use TLSv1_2 or TLSv1_3");
+      return at.Error("TLS 1.0 and 1.1 are not supported: use TLSv1_2 or TLSv1_3");
   }
 }
 
-// A secret that is named in a resource.
+// A secret referenced by a resource.
 absl::StatusOr<std::shared_ptr<const SecretSpec>> Find(const v3::SdsSecretConfig& config,
-                                                       TlsSurroundings& around,
+                                                       TlsConversion& conversion,
                                                        const FieldPath& at) {
   if (config.name().empty()) return (at / "name").Error("is needed");
-  around.secrets.insert(config.name());
-  auto found = around.find_secret(config.name());
+  conversion.secrets.insert(config.name());
+  auto found = conversion.find_secret(config.name());
   if (found == nullptr) {
     if (!config.has_sds_config()) {
       return (at / "name")
-          .Error(absl::StrCat("no static secret is called '", config.name(),
+          .Error(absl::StrCat("unknown static secret '", config.name(),
                               "': add it to static_resources.secrets, or say "
                               "sds_config"));
     }
-    around.missing.insert(config.name());
+    conversion.missing.insert(config.name());
   }
   return found;
 }
@@ -146,19 +145,20 @@ absl::Status WrongKind(const v3::SdsSecretConfig& config, std::string_view wante
   return at.Error(absl::StrCat("the secret '", config.name(), "' holds no ", std::string(wanted)));
 }
 
-absl::Status TakeIdentity(const v3::CommonTlsContext& context, TlsSurroundings& around,
+absl::Status TakeIdentity(const v3::CommonTlsContext& context, TlsConversion& conversion,
                           const FieldPath& at, IdentitySpec& identity) {
   const int count =
       context.tls_certificates_size() + context.tls_certificate_sds_secret_configs_size();
-  if (count > 1) return at.Error("names several certificates: one is implemented");
+  if (count > 1) return at.Error("only one certificate is implemented");
   if (context.tls_certificates_size() == 1) {
-    auto made = ToIdentity(context.tls_certificates(0), *around.files, at / "tls_certificates[0]");
+    auto made =
+        ToIdentity(context.tls_certificates(0), *conversion.files, at / "tls_certificates[0]");
     if (!made.ok()) return made.status();
     identity = *std::move(made);
   } else if (count == 1) {
     const FieldPath here = at / "tls_certificate_sds_secret_configs[0]";
     const auto& config = context.tls_certificate_sds_secret_configs(0);
-    auto secret = Find(config, around, here);
+    auto secret = Find(config, conversion, here);
     if (!secret.ok()) return secret.status();
     if (*secret == nullptr) return absl::OkStatus();
     const auto* found = std::get_if<IdentitySpec>(&(*secret)->value);
@@ -170,9 +170,9 @@ absl::Status TakeIdentity(const v3::CommonTlsContext& context, TlsSurroundings& 
 
 // Roots from a secret, names from the secret and from the context beside it.
 absl::Status TakeValidationSecret(const v3::SdsSecretConfig& config, const ValidationSpec& beside,
-                                  TlsSurroundings& around, const FieldPath& at,
+                                  TlsConversion& conversion, const FieldPath& at,
                                   ValidationSpec& spec) {
-  auto secret = Find(config, around, at);
+  auto secret = Find(config, conversion, at);
   if (!secret.ok()) return secret.status();
   if (*secret == nullptr) return absl::OkStatus();
   const auto* found = std::get_if<ValidationSpec>(&(*secret)->value);
@@ -186,46 +186,47 @@ absl::Status TakeValidationSecret(const v3::SdsSecretConfig& config, const Valid
   return absl::OkStatus();
 }
 
-absl::Status TakeValidation(const v3::CommonTlsContext& context, TlsSurroundings& around,
+absl::Status TakeValidation(const v3::CommonTlsContext& context, TlsConversion& conversion,
                             const FieldPath& at, ValidationSpec& spec) {
   switch (context.validation_context_type_case()) {
     case v3::CommonTlsContext::kValidationContext: {
       auto found =
-          ToValidation(context.validation_context(), *around.files, at / "validation_context");
+          ToValidation(context.validation_context(), *conversion.files, at / "validation_context");
       if (!found.ok()) return found.status();
       spec = *std::move(found);
       if (spec.trust == nullptr && !spec.names.empty()) {
-        return (at / "validation_context").Error("names without trusted_ca prove nothing: add it");
+        return (at / "validation_context")
+            .Error("SAN matchers without trusted_ca have no effect: add it");
       }
       return absl::OkStatus();
     }
     case v3::CommonTlsContext::kValidationContextSdsSecretConfig:
-      return TakeValidationSecret(context.validation_context_sds_secret_config(), {}, around,
+      return TakeValidationSecret(context.validation_context_sds_secret_config(), {}, conversion,
                                   at / "validation_context_sds_secret_config", spec);
     case v3::CommonTlsContext::kCombinedValidationContext: {
       const auto& combined = context.combined_validation_context();
       const FieldPath here = at / "combined_validation_context";
-      auto beside = ToValidation(combined.default_validation_context(), *around.files,
+      auto beside = ToValidation(combined.default_validation_context(), *conversion.files,
                                  here / "default_validation_context");
       if (!beside.ok()) return beside.status();
-      return TakeValidationSecret(combined.validation_context_sds_secret_config(), *beside, around,
-                                  here / "validation_context_sds_secret_config", spec);
+      return TakeValidationSecret(combined.validation_context_sds_secret_config(), *beside,
+                                  conversion, here / "validation_context_sds_secret_config", spec);
     }
     default:
       return absl::OkStatus();
   }
 }
 
-// Whether a peer without a SPIFFE ID could pass at all.
+// Whether a peer without a SPIFFE ID could be accepted at all.
 bool OnlySpiffe(const std::vector<certs::SanMatcher>& names) {
   return !names.empty() && std::all_of(names.begin(), names.end(), [](const auto& name) {
     return name.type() == certs::SanType::kUri && name.pattern().starts_with("spiffe://");
   });
 }
 
-// Both sides' specs call these the same.
+// Both sides' specs have these fields.
 template <typename Spec>
-absl::Status TakeTls(const v3::CommonTlsContext& context, TlsSurroundings& around,
+absl::Status TakeTls(const v3::CommonTlsContext& context, TlsConversion& conversion,
                      const FieldPath& at, Spec& spec) {
   const auto& parameters = context.tls_params();
   const FieldPath here = at / "tls_params";
@@ -235,18 +236,19 @@ absl::Status TakeTls(const v3::CommonTlsContext& context, TlsSurroundings& aroun
   const auto maximum = ToVersion(parameters.tls_maximum_protocol_version(), tls::TlsVersion::k13,
                                  here / "tls_maximum_protocol_version");
   if (!maximum.ok()) return maximum.status();
-  if (*maximum < *minimum) return here.Error("the maximum version is below the minimum");
+  if (*maximum < *minimum)
+    return here.Error("the maximum version must not be lower than the minimum");
   spec.min_version = *minimum;
   spec.max_version = *maximum;
   for (const std::string& protocol : context.alpn_protocols()) {
     if (protocol.empty() || protocol.size() > 255) {
-      return (at / "alpn_protocols").Error("a protocol has 1 to 255 bytes");
+      return (at / "alpn_protocols").Error("a protocol must have 1 to 255 bytes");
     }
     spec.alpn.push_back(protocol);
   }
   ValidationSpec validation;
-  auto status = TakeIdentity(context, around, at, spec.identity);
-  status.Update(TakeValidation(context, around, at, validation));
+  auto status = TakeIdentity(context, conversion, at, spec.identity);
+  status.Update(TakeValidation(context, conversion, at, validation));
   spec.trust = validation.trust;
   spec.require_spiffe = OnlySpiffe(validation.names);
   spec.san_matchers = std::move(validation.names);
@@ -301,8 +303,8 @@ absl::StatusOr<SecretSpec> ToSecret(const v3::Secret& secret, const FileReader& 
 }
 
 absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
-                                            Milliseconds handshake_timeout, TlsSurroundings& around,
-                                            const FieldPath& at) {
+                                            Milliseconds handshake_timeout,
+                                            TlsConversion& conversion, const FieldPath& at) {
   if (IsRaw(socket)) return ServerSocket{};
   v3::DownstreamTlsContext context;
   if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
@@ -310,9 +312,10 @@ absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
   tls::ServerTlsSpec spec;
   spec.require_client_certificate = context.require_client_certificate().value();
   spec.handshake_timeout = handshake_timeout;
-  auto status = TakeTls(context.common_tls_context(), around, here / "common_tls_context", spec);
+  auto status =
+      TakeTls(context.common_tls_context(), conversion, here / "common_tls_context", spec);
   if (!status.ok()) return status;
-  if (!around.missing.empty()) return ServerSocket{};
+  if (!conversion.missing.empty()) return ServerSocket{};
   if (spec.identity == nullptr) {
     return (here / "common_tls_context")
         .Error("a server needs a certificate: add tls_certificates or an SDS secret");
@@ -324,7 +327,7 @@ absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
   ServerSocket made;
   if (!leaf.uri_sans().empty()) made.own_identity = leaf.uri_sans().front();
   made.own_not_after = leaf.not_after();
-  auto tls = around.transports->NewAcceptor(std::move(spec));
+  auto tls = conversion.transports->NewAcceptor(std::move(spec));
   if (!tls.ok()) return here.Error(tls.status());
   made.tls = *std::move(tls);
   return made;
@@ -339,7 +342,7 @@ uint64_t ServerSocketKey(const core::TransportSocket& socket) {
 }
 
 absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket, bool as_downstream,
-                                            TlsSurroundings& around, const FieldPath& at) {
+                                            TlsConversion& conversion, const FieldPath& at) {
   if (IsRaw(socket)) return ClientSocket{};
   v3::UpstreamTlsContext context;
   if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
@@ -347,24 +350,25 @@ absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket,
   tls::ClientTlsSpec spec;
   spec.sni = context.sni();
   if (spec.sni.size() > 255) return (here / "sni").Error("is over 255 bytes");
-  auto status = TakeTls(context.common_tls_context(), around, here / "common_tls_context", spec);
+  auto status =
+      TakeTls(context.common_tls_context(), conversion, here / "common_tls_context", spec);
   if (!status.ok()) return status;
   ClientSocket made;
   made.key = HashOf(spec.sni, static_cast<uint64_t>(spec.min_version) << 16 |
                                   static_cast<uint64_t>(spec.max_version));
   for (const std::string& protocol : spec.alpn) made.key = HashOf(protocol, made.key);
-  if (!around.missing.empty()) return made;
-  // As Envoy's pools do where nothing is configured.
+  if (!conversion.missing.empty()) return made;
+  // The default of Envoy's pools.
   if (as_downstream && spec.alpn.empty()) spec.alpn = {"h2", "http/1.1"};
   if (as_downstream && OffersBoth(spec.alpn)) {
     tls::ClientTlsSpec http2 = spec;
     std::erase_if(http2.alpn, [](const std::string& name) { return !IsHttp2(name); });
     std::erase_if(spec.alpn, IsHttp2);
-    auto second = around.transports->NewConnector(std::move(http2));
+    auto second = conversion.transports->NewConnector(std::move(http2));
     if (!second.ok()) return here.Error(second.status());
     made.tls_http2 = *std::move(second);
   }
-  auto tls = around.transports->NewConnector(std::move(spec));
+  auto tls = conversion.transports->NewConnector(std::move(spec));
   if (!tls.ok()) return here.Error(tls.status());
   made.tls = *std::move(tls);
   return made;

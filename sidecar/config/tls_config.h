@@ -15,14 +15,14 @@
 
 namespace tulle::config {
 
-// What converting a resource with TLS needs, and what it finds.
-struct TlsSurroundings {
+// The inputs and results of converting a resource with TLS.
+struct TlsConversion {
   const tls::SecureTransports* transports = nullptr;
   const FileReader* files = nullptr;
-  // The secret of that name, or null if it has not come yet.
+  // The secret of that name, or null if it was not received yet.
   std::function<std::shared_ptr<const SecretSpec>(const std::string& name)> find_secret;
 
-  // Found: every secret named, and those of them that control planes must send and have not.
+  // Results: every referenced secret, and those that the control plane has not sent yet.
   std::set<std::string> secrets;
   std::set<std::string> missing;
 };
@@ -38,18 +38,18 @@ struct ServerSocket {
   int64_t own_not_after = 0;  // seconds since the epoch
 };
 absl::StatusOr<ServerSocket> ToServerSocket(const envoy::config::core::v3::TransportSocket& socket,
-                                            Milliseconds handshake_timeout, TlsSurroundings& around,
-                                            const FieldPath& at);
-// A hash of a server's transport_socket without its certificate and whom it takes as its peer.
+                                            Milliseconds handshake_timeout,
+                                            TlsConversion& conversion, const FieldPath& at);
+// A hash of a server's transport_socket without its certificate and its requirements on peers.
 uint64_t ServerSocketKey(const envoy::config::core::v3::TransportSocket& socket);
 struct ClientSocket {
   std::shared_ptr<const tls::SecureConnector> tls;
-  uint64_t key = 0;  // a hash of what is not secrets and SAN lists
-  // TransportSocketSpec.tls_http2, where the protocol is as the downstream's and both are offered.
+  uint64_t key = 0;  // a hash of everything except secrets and SAN lists
+  // TransportSocketSpec.tls_http2, if the protocol follows the downstream's and both are offered.
   std::shared_ptr<const tls::SecureConnector> tls_http2;
 };
 absl::StatusOr<ClientSocket> ToClientSocket(const envoy::config::core::v3::TransportSocket& socket,
-                                            bool as_downstream, TlsSurroundings& around,
+                                            bool as_downstream, TlsConversion& conversion,
                                             const FieldPath& at);
 
 }  // namespace tulle::config

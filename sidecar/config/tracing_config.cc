@@ -44,7 +44,7 @@ absl::Status TakeCollector(const OpenTelemetryConfig& config, const FieldPath& a
             "gRPC (4317)");
   }
   if (!config.grpc_service().has_envoy_grpc()) {
-    return (at / "grpc_service.envoy_grpc").Error("is needed: it names the collector's cluster");
+    return (at / "grpc_service.envoy_grpc").Error("is required: it names the collector's cluster");
   }
   spec.cluster = config.grpc_service().envoy_grpc().cluster_name();
   if (spec.cluster.empty()) {

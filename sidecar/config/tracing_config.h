@@ -14,7 +14,7 @@ class HttpConnectionManager_Tracing;
 
 namespace tulle::config {
 
-// Null: there is no provider, so headers pass untouched.
+// Null: no provider, so headers are forwarded unchanged.
 absl::StatusOr<std::shared_ptr<const TracingSpec>> ToTracing(
     const envoy::extensions::filters::network::http_connection_manager::v3::
         HttpConnectionManager_Tracing& tracing,

@@ -24,7 +24,7 @@ absl::StatusOr<Milliseconds> ToMilliseconds(const google::protobuf::Duration& du
                                             const FieldPath& at) {
   if (duration.seconds() < 0 || duration.nanos() < 0 || duration.seconds() > kMaxSeconds ||
       duration.nanos() > 999999999) {
-    return at.Error("is no duration of 0 s to 10 years: write for example \"2.5s\"");
+    return at.Error("invalid duration: must be from 0 s to 10 years, for example \"2.5s\"");
   }
   return Milliseconds(duration.seconds() * 1000 + (duration.nanos() + 999999) / 1000000);
 }
@@ -42,14 +42,14 @@ absl::StatusOr<SocketAddress> ToAddress(const core::SocketAddress& address, cons
   if (!parsed) {
     return (at / "address")
         .Error(absl::StrCat("'", address.address(),
-                            "' is no IP address: host names are not "
+                            "' is not an IP address: host names are not "
                             "resolved here"));
   }
   return *parsed;
 }
 
 absl::StatusOr<SocketAddress> ToAddress(const core::Address& address, const FieldPath& at) {
-  if (!address.has_socket_address()) return at.Error("a socket_address is needed");
+  if (!address.has_socket_address()) return at.Error("socket_address is required");
   return ToAddress(address.socket_address(), at / "socket_address");
 }
 
@@ -61,7 +61,7 @@ absl::StatusOr<policy::Cidr> ToCidr(const core::CidrRange& range, const FieldPat
   }
   const uint32_t bits = range.prefix_len().value();
   if (bits > (address->is_v6() ? 128u : 32u)) {
-    return (at / "prefix_len").Error(absl::StrCat(bits, " bits are more than the address has"));
+    return (at / "prefix_len").Error(absl::StrCat(bits, " bits exceed the length of the address"));
   }
   return policy::Cidr{*address, static_cast<uint8_t>(bits)};
 }

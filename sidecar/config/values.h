@@ -16,11 +16,11 @@
 #include "sidecar/match/string_match.h"
 #include "sidecar/policy/rule_spec.h"
 
-// Small messages that many others hold, as the values that specs are made of.
+// Conversions of small messages that many others contain.
 namespace tulle::config {
 
 using Milliseconds = std::chrono::milliseconds;
-// The content of a file; the error says why not.
+// The content of a file; the error gives the reason.
 using FileReader = std::function<absl::StatusOr<std::string>(const std::string& path)>;
 
 // 0 to 10 years, in milliseconds, rounded up.
@@ -41,10 +41,10 @@ absl::StatusOr<match::HeaderSpec> ToHeader(const envoy::config::route::v3::Heade
 
 // FNV-1a; equal in every process.
 uint64_t HashOf(std::string_view bytes, uint64_t seed = 0xcbf29ce484222325ULL);
-// With maps in order of their keys.
+// Maps are serialized in the order of their keys.
 std::string DeterministicBytes(const google::protobuf::Message& message);
 
-// Sets `out` if the field is there.
+// Sets `out` if the field is set.
 #define TULLE_TAKE_MILLISECONDS(message, field, at, out)                   \
   if ((message).has_##field()) {                                           \
     auto taken_##field = ToMilliseconds((message).field(), (at) / #field); \

@@ -29,7 +29,7 @@ absl::StatusOr<std::shared_ptr<const Identity>> MakeIdentity(std::string key_pem
                                                              std::string chain_pem,
                                                              std::string roots_pem) {
   auto key = certs::PrivateKey::FromPem(key_pem);
-  if (!key.ok()) return absl::InvalidArgumentError("the private key cannot be read");
+  if (!key.ok()) return absl::InvalidArgumentError("invalid private key");
   auto chain = certs::ParsePemCertificates(chain_pem);
   if (!chain.ok()) return chain.status();
   auto trust = certs::TrustBundle::AnyDomainFromPem(roots_pem);

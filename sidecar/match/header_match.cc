@@ -23,7 +23,7 @@ bool InRange(const IntegerRange& range, std::string_view value) {
 }  // namespace
 
 absl::StatusOr<HeaderMatch> HeaderMatch::Compile(HeaderSpec spec) {
-  if (spec.name.empty()) return absl::InvalidArgumentError("a header match needs a name");
+  if (spec.name.empty()) return absl::InvalidArgumentError("a header match requires a name");
   for (char& c : spec.name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   HeaderMatch compiled(std::move(spec));
   const std::string& name = compiled.spec_.name;
@@ -38,7 +38,7 @@ absl::StatusOr<HeaderMatch> HeaderMatch::Compile(HeaderSpec spec) {
     compiled.part_ = Part::kScheme;
   } else if (name[0] == ':') {
     return absl::InvalidArgumentError("'" + name +
-                                      "' is no pseudo header of a request: use :method, :path, "
+                                      "' is not a pseudo header of a request: use :method, :path, "
                                       ":authority or :scheme");
   }
   compiled.id_ = http::IdOf(compiled.spec_.name);

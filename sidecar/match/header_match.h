@@ -12,9 +12,9 @@
 
 namespace tulle::match {
 
-// How a header that occurs several times is judged. Routing reads the values joined by commas, as
-// Envoy does. Authorization must not be led astray by a second copy (fault 46): a rule that denies
-// asks whether it could hold, a rule that allows whether it holds for certain.
+// How repeated headers are matched. Routing reads the values joined by commas, as Envoy does.
+// Authorization must not be fooled by a second copy: a deny rule matches if any copy could match,
+// an allow rule only if it matches for certain.
 enum class Reading : uint8_t { kJoined, kAnyValue, kEveryValue };
 
 struct IntegerRange {
@@ -29,8 +29,8 @@ struct Presence {
   bool operator==(const Presence&) const = default;
 };
 
-// envoy.config.route.v3.HeaderMatcher. A header that is missing matches no value (inverted or not)
-// unless it is treated as empty.
+// envoy.config.route.v3.HeaderMatcher. A missing header matches no value (inverted or not) unless
+// it is treated as empty.
 struct HeaderSpec {
   std::string name{};  // any case; ":method", ":path", ":authority" and ":scheme" too
   std::variant<Presence, StringSpec, IntegerRange> value{};
@@ -44,7 +44,7 @@ class HeaderMatch {
  public:
   static absl::StatusOr<HeaderMatch> Compile(HeaderSpec spec);
 
-  // Allocates (from the headers' arena) only to join a header that occurs several times.
+  // Allocates (from the headers' arena) only to join a repeated header.
   bool Matches(const http::Head& head, Reading reading = Reading::kJoined) const;
   std::string_view name() const { return spec_.name; }
 

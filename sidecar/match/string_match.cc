@@ -46,18 +46,18 @@ bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix) {
 }
 
 absl::StatusOr<std::shared_ptr<const re2::RE2>> CompileRegex(std::string_view pattern) {
-  if (pattern.empty()) return absl::InvalidArgumentError("the regular expression is empty");
+  if (pattern.empty()) return absl::InvalidArgumentError("empty regular expression");
   if (pattern.size() > kMaxPatternBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the regular expression has ", pattern.size(),
                                                    " bytes; at most ", kMaxPatternBytes,
-                                                   " are taken: split it into several matches"));
+                                                   " are allowed: split it into several matches"));
   }
   re2::RE2::Options options;
   options.set_log_errors(false);
   auto regex =
       std::make_shared<const re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
   if (!regex->ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("bad regular expression: ", regex->error(),
+    return absl::InvalidArgumentError(absl::StrCat("invalid regular expression: ", regex->error(),
                                                    " (RE2 syntax; no look-around, no \\1)"));
   }
   if (regex->ProgramSize() > kMaxProgramSize) {
@@ -72,7 +72,7 @@ absl::StatusOr<StringMatch> StringMatch::Compile(StringSpec spec) {
   StringMatch compiled(std::move(spec));
   if (compiled.spec_.kind != StringKind::kRegex) {
     if (compiled.spec_.text.empty() && compiled.spec_.kind != StringKind::kExact) {
-      return absl::InvalidArgumentError("an empty prefix, suffix or contains would match all");
+      return absl::InvalidArgumentError("prefix, suffix and contains must not be empty");
     }
     return compiled;
   }

@@ -25,8 +25,8 @@ struct StringSpec {
   bool operator==(const StringSpec&) const = default;
 };
 
-// A regular expression (RE2 syntax: linear time) within limits of size.
-// Errors: kInvalidArgument, saying what would be right.
+// A regular expression (RE2 syntax: linear time) of limited size. Errors: kInvalidArgument, with a
+// hint on how to fix it.
 absl::StatusOr<std::shared_ptr<const re2::RE2>> CompileRegex(std::string_view pattern);
 
 class StringMatch {

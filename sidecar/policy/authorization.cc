@@ -11,8 +11,8 @@ absl::Status CompileInto(const std::vector<RuleSpec>& specs, std::string_view wh
                          const std::string& policy, std::vector<Rule>& out) {
   const std::string field(what);
   if (specs.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("policy '", policy, "' has no ", field,
-                                                   ": write {any: true} if all are meant"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("policy '", policy, "' has no ", field, ": use {any: true} to match all"));
   }
   for (size_t i = 0; i < specs.size(); ++i) {
     auto rule = Rule::Compile(specs[i]);
@@ -25,9 +25,9 @@ absl::Status CompileInto(const std::vector<RuleSpec>& specs, std::string_view wh
   return absl::OkStatus();
 }
 
-bool AnyHolds(const std::vector<Rule>& rules, const Subject& subject, Doubt doubt) {
+bool AnyHolds(const std::vector<Rule>& rules, const Subject& subject, IfUnknown if_unknown) {
   return std::any_of(rules.begin(), rules.end(),
-                     [&](const Rule& rule) { return rule.Holds(subject, doubt); });
+                     [&](const Rule& rule) { return rule.Holds(subject, if_unknown); });
 }
 
 }  // namespace
@@ -78,11 +78,12 @@ absl::StatusOr<std::shared_ptr<const Authorization>> Authorization::Compile(
   return compiled;
 }
 
-Verdict Authorization::Judge(const Rules& rules, const Subject& subject) {
-  const Doubt doubt = rules.action == Action::kDeny ? Doubt::kIsYes : Doubt::kIsNo;
+Verdict Authorization::Evaluate(const Rules& rules, const Subject& subject) {
+  const IfUnknown if_unknown =
+      rules.action == Action::kDeny ? IfUnknown::kMatches : IfUnknown::kDoesNotMatch;
   for (const Policy& policy : rules.policies) {
-    if (AnyHolds(policy.permissions, subject, doubt) &&
-        AnyHolds(policy.principals, subject, doubt)) {
+    if (AnyHolds(policy.permissions, subject, if_unknown) &&
+        AnyHolds(policy.principals, subject, if_unknown)) {
       return {rules.action != Action::kDeny, policy.name};
     }
   }
@@ -91,8 +92,8 @@ Verdict Authorization::Judge(const Rules& rules, const Subject& subject) {
 
 Decision Authorization::Decide(const Subject& subject) const {
   Decision decision;
-  if (rules_) decision.verdict = Judge(*rules_, subject);
-  if (shadow_rules_) decision.shadow = Judge(*shadow_rules_, subject);
+  if (rules_) decision.verdict = Evaluate(*rules_, subject);
+  if (shadow_rules_) decision.shadow = Evaluate(*shadow_rules_, subject);
   return decision;
 }
 

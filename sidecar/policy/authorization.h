@@ -21,23 +21,23 @@ struct Verdict {
 
 struct Decision {
   Verdict verdict;
-  // What the shadow rules would have said; nothing if there are none.
+  // The verdict of the shadow rules; empty if there are none.
   std::optional<Verdict> shadow;
 };
 
-// One RBAC filter, compiled, for HTTP requests and for connections. Immutable, shared by workers.
-// A rule that denies fails closed: what cannot be known (a request's header, asked of bytes; one of
-// several copies of a header) counts as matching; for a rule that allows it does not.
+// One RBAC filter, compiled, for HTTP requests and for connections. Immutable, shared by workers. A
+// deny rule fails closed: a property that is unknown (a request header on a TCP connection; one of
+// several copies of a header) counts as matching. For an allow rule it does not.
 class Authorization {
  public:
   static absl::StatusOr<std::shared_ptr<const Authorization>> Compile(AuthorizationSpec spec);
   Authorization(const Authorization&) = delete;
   Authorization& operator=(const Authorization&) = delete;
 
-  // No allocation, unless a matched header occurs several times.
+  // Does not allocate, unless a matched header is repeated.
   Decision Decide(const Subject& subject) const;
 
-  // Whether escaped slashes must be refused before it is asked (design: faults 44, 46).
+  // Whether escaped slashes must be refused before evaluation.
   bool asks_path() const { return asks_path_; }
   bool asks_header() const { return asks_header_; }
 
@@ -49,12 +49,12 @@ class Authorization {
   };
   struct Rules {
     Action action = Action::kAllow;
-    std::vector<Policy> policies;  // by name, as Envoy asks them
+    std::vector<Policy> policies;  // by name, in the order in which Envoy evaluates them
   };
 
   Authorization() = default;
   static absl::StatusOr<Rules> CompileRules(RulesSpec spec);
-  static Verdict Judge(const Rules& rules, const Subject& subject);
+  static Verdict Evaluate(const Rules& rules, const Subject& subject);
   void Note(const Rules& rules);
 
   std::optional<Rules> rules_;
@@ -63,8 +63,8 @@ class Authorization {
   bool asks_header_ = false;
 };
 
-// Envoy's response code detail of a refusal: rbac_access_denied_matched_policy[NAME], "none" when
-// nothing matched.
+// Envoy's response code detail of a denied request: rbac_access_denied_matched_policy[NAME], "none"
+// when nothing matched.
 std::string_view DenialDetail(const Verdict& verdict, Arena& arena);
 
 }  // namespace tulle::policy

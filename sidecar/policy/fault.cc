@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint64_t kMillion = 1000000;
 
-// A whole number that a header says; empty: none that may be used.
+// The whole number in a header; empty: missing or invalid.
 std::optional<uint32_t> NumberIn(const http::Head& head, std::string_view name, uint32_t most) {
   const http::Header* header = head.headers.Find(name);
   if (header == nullptr) return std::nullopt;
@@ -19,7 +19,7 @@ std::optional<uint32_t> NumberIn(const http::Head& head, std::string_view name, 
   return number;
 }
 
-// A header may lower the percentage, as in Envoy, never raise it.
+// As in Envoy, a header may lower the percentage but never raise it.
 bool Drawn(const http::Head& head, std::string_view percentage, uint32_t per_million,
            uint64_t random) {
   if (const auto said = NumberIn(head, percentage, 100))

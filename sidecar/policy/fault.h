@@ -18,13 +18,13 @@ namespace tulle::policy {
 struct FaultSpec {
   struct Delay {
     std::chrono::milliseconds fixed{0};
-    bool by_header = false;  // x-envoy-fault-delay-request says it
+    bool by_header = false;  // taken from x-envoy-fault-delay-request
     uint32_t per_million = 0;
   };
   struct Abort {
     int status = 0;
     int grpc_status = -1;    // -1: an HTTP status
-    bool by_header = false;  // x-envoy-fault-abort-request or -grpc-request says it
+    bool by_header = false;  // taken from x-envoy-fault-abort-request or -grpc-request
     uint32_t per_million = 0;
   };
   std::optional<Delay> delay;
@@ -34,13 +34,13 @@ struct FaultSpec {
   std::optional<uint32_t> most_active;
 };
 
-// Delays and failures that somebody asked for, to see what they do. Shared by workers; any thread.
+// Injected delays and failures, for testing. Shared by workers; any thread.
 class FaultInjection {
  public:
   static absl::StatusOr<std::shared_ptr<FaultInjection>> Compile(FaultSpec spec);
 
   bool Matches(const http::Head& head, std::string_view cluster) const;
-  // How long to wait, once drawn; empty: not at all.
+  // How long to wait if a delay was drawn; empty: no delay.
   std::optional<std::chrono::milliseconds> DrawDelay(const http::Head& head, uint64_t random) const;
   struct Answer {
     int status = 0;
@@ -48,7 +48,7 @@ class FaultInjection {
   };
   std::optional<Answer> DrawAbort(const http::Head& head, uint64_t random) const;
 
-  // One fault in progress; false: as many as may be.
+  // Starts one fault; false: max_active_faults is reached.
   bool TryEnter();
   void Leave() { active_.fetch_sub(1, std::memory_order_relaxed); }
 

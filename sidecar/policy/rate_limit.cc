@@ -10,17 +10,17 @@ namespace {
 
 constexpr uint64_t kMillion = 1000000;
 
-// FNV-1a with a last stir, since slots are chosen by its low bits.
+// FNV-1a with a final mix, because slots are chosen by the low bits.
 uint64_t HashOf(uint64_t seed, std::string_view text) {
   for (const char c : text) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   seed = (seed ^ 0xff) * 0x100000001b3u;
   return seed ^ (seed >> 29);
 }
 
-std::string_view Copy(std::string_view text, std::span<char> room) {
-  const size_t size = std::min(text.size(), room.size());
-  std::memcpy(room.data(), text.data(), size);
-  return {room.data(), size};
+std::string_view Copy(std::string_view text, std::span<char> storage) {
+  const size_t size = std::min(text.size(), storage.size());
+  std::memcpy(storage.data(), text.data(), size);
+  return {storage.data(), size};
 }
 
 bool Drawn(uint64_t random, uint32_t per_million) { return random % kMillion < per_million; }
@@ -31,8 +31,8 @@ absl::StatusOr<std::shared_ptr<const LimitDescriptors>> LimitDescriptors::Compil
     std::vector<DescriptorRule> rules) {
   auto made = std::make_shared<LimitDescriptors>();
   for (DescriptorRule& rule : rules) {
-    if (rule.actions.empty() || rule.actions.size() > kMostEntries) {
-      return absl::InvalidArgumentError(absl::StrCat("must have 1 to ", kMostEntries, " actions"));
+    if (rule.actions.empty() || rule.actions.size() > kMaxEntries) {
+      return absl::InvalidArgumentError(absl::StrCat("must have 1 to ", kMaxEntries, " actions"));
     }
     Rule compiled;
     compiled.stage = rule.stage;
@@ -53,7 +53,8 @@ absl::StatusOr<std::shared_ptr<const LimitDescriptors>> LimitDescriptors::Compil
 
 std::optional<std::string_view> LimitDescriptors::ValueOf(const Action& action,
                                                           const Subject& subject,
-                                                          std::string_view cluster, Room& room) {
+                                                          std::string_view cluster,
+                                                          Storage& storage) {
   using enum DescriptorAction::Kind;
   switch (action.spec.kind) {
     case kGenericKey:
@@ -68,7 +69,7 @@ std::optional<std::string_view> LimitDescriptors::ValueOf(const Action& action,
       return header->value;
     }
     case kRemoteAddress:
-      return Copy(subject.remote.host(), room.address);
+      return Copy(subject.remote.host(), storage.address);
     case kDestinationCluster:
       return cluster;
     case kHeaderValueMatch: {
@@ -87,17 +88,17 @@ std::optional<std::string_view> LimitDescriptors::ValueOf(const Action& action,
 
 std::span<const DescriptorEntry> LimitDescriptors::Make(size_t rule, const Subject& subject,
                                                         std::string_view cluster,
-                                                        Room& room) const {
+                                                        Storage& storage) const {
   size_t count = 0;
   for (const Action& action : rules_[rule].actions) {
-    const std::optional<std::string_view> value = ValueOf(action, subject, cluster, room);
+    const std::optional<std::string_view> value = ValueOf(action, subject, cluster, storage);
     if (value && !value->empty()) {
-      room.entries[count++] = {action.spec.key, *value};
+      storage.entries[count++] = {action.spec.key, *value};
     } else if (!action.spec.skip_if_absent) {
       return {};
     }
   }
-  return {room.entries, count};
+  return {storage.entries, count};
 }
 
 LocalRateLimit::LocalRateLimit(RateLimitSpec spec)
@@ -131,17 +132,17 @@ BucketWord* LocalRateLimit::BucketOf(std::span<const DescriptorEntry> entries, s
   return nullptr;
 }
 
-void LocalRateLimit::Add(const BucketRate& rate, const BucketRate::Taken& taken, Verdict* verdict) {
-  const bool tighter = !verdict->counted || taken.remaining < verdict->remaining;
+void LocalRateLimit::Add(const BucketRate& rate, const BucketRate::Grant& grant, Verdict* verdict) {
+  const bool tighter = !verdict->counted || grant.remaining < verdict->remaining;
   verdict->counted = true;
-  if (!taken.allowed) {
+  if (!grant.allowed) {
     verdict->limited = true;
-    verdict->retry_after = std::max(verdict->retry_after, taken.until_next);
+    verdict->retry_after = std::max(verdict->retry_after, grant.until_next);
   }
-  if (!tighter && taken.allowed) return;
+  if (!tighter && grant.allowed) return;
   verdict->limit = rate.tokens();
-  verdict->remaining = taken.remaining;
-  verdict->reset = taken.until_full;
+  verdict->remaining = grant.remaining;
+  verdict->reset = grant.until_full;
 }
 
 LocalRateLimit::Verdict LocalRateLimit::Take(const Subject& subject,
@@ -154,13 +155,13 @@ LocalRateLimit::Verdict LocalRateLimit::Take(const Subject& subject,
   bool matched = false;
   for (size_t rule = 0; rules != nullptr && rule < rules->size(); ++rule) {
     if (rules->stage(rule) != spec_.stage) continue;
-    LimitDescriptors::Room room;
+    LimitDescriptors::Storage storage;
     size_t which = 0;
-    BucketWord* bucket = BucketOf(rules->Make(rule, subject, cluster, room), &which);
+    BucketWord* bucket = BucketOf(rules->Make(rule, subject, cluster, storage), &which);
     if (bucket == nullptr) continue;
     matched = true;
-    const BucketRate::Taken taken = limits_[which].rate.Take(*bucket, now);
-    if (!spec_.descriptors[which].shadow) Add(limits_[which].rate, taken, &verdict);
+    const BucketRate::Grant grant = limits_[which].rate.Take(*bucket, now);
+    if (!spec_.descriptors[which].shadow) Add(limits_[which].rate, grant, &verdict);
   }
   if (spec_.bucket && !verdict.limited && (!matched || spec_.always_takes_default))
     Add(rate_, rate_.Take(word_, now), &verdict);

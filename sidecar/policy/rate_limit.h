@@ -16,13 +16,13 @@
 
 namespace tulle::policy {
 
-// One entry of a descriptor as a request has it.
+// One entry of a request's descriptor.
 struct DescriptorEntry {
   std::string_view key;
   std::string_view value;
 };
 
-// How an entry is made. Source: envoy.config.route.v3.RateLimit.Action; kPeerIdentity is the
+// How an entry is built. Source: envoy.config.route.v3.RateLimit.Action; kPeerIdentity is the
 // extension envoy.rate_limit_descriptors.expr with `connection.uri_san_peer_certificate`.
 struct DescriptorAction {
   enum class Kind : uint8_t {
@@ -46,23 +46,23 @@ struct DescriptorRule {
   std::vector<DescriptorAction> actions;
 };
 
-// Rules that make descriptors, compiled. Immutable.
+// Rules that build descriptors, compiled. Immutable.
 class LimitDescriptors {
  public:
-  static constexpr size_t kMostEntries = 8;
-  // An error says what is too much or no header match.
+  static constexpr size_t kMaxEntries = 8;
+  // Fails on too many rules or entries, or on an invalid header match.
   static absl::StatusOr<std::shared_ptr<const LimitDescriptors>> Compile(
       std::vector<DescriptorRule> rules);
 
   size_t size() const { return rules_.size(); }
   uint32_t stage(size_t rule) const { return rules_[rule].stage; }
-  // The entries that a rule makes of a request, views into both; empty: none.
-  struct Room {
-    DescriptorEntry entries[kMostEntries];
+  // The entries that a rule builds from a request, views into both; empty: none.
+  struct Storage {
+    DescriptorEntry entries[kMaxEntries];
     char address[64];
   };
   std::span<const DescriptorEntry> Make(size_t rule, const Subject& subject,
-                                        std::string_view cluster, Room& room) const;
+                                        std::string_view cluster, Storage& storage) const;
 
  private:
   struct Action {
@@ -74,12 +74,12 @@ class LimitDescriptors {
     std::vector<Action> actions;
   };
   static std::optional<std::string_view> ValueOf(const Action& action, const Subject& subject,
-                                                 std::string_view cluster, Room& room);
+                                                 std::string_view cluster, Storage& storage);
 
   std::vector<Rule> rules_;
 };
 
-// A descriptor that has a bucket of its own; with an empty value: one for each value.
+// A descriptor with its own bucket; with an empty value: one bucket for each value.
 struct DescriptorLimit {
   std::vector<std::pair<std::string, std::string>> entries;
   BucketSpec bucket;
@@ -99,19 +99,19 @@ struct RateLimitSpec {
   bool tells_numbers = false;       // X-RateLimit-*
   bool tells_retry_after = false;
   uint32_t most_keys = 20;  // of descriptors with an empty value
-  std::vector<std::pair<std::string, std::string>> response_headers;    // of the refusal
+  std::vector<std::pair<std::string, std::string>> response_headers;    // of the 429 response
   std::vector<std::pair<std::string, std::string>> unenforced_headers;  // of the request
   std::shared_ptr<const LimitDescriptors> rules;                        // in place of the route's
 };
 
-// A local rate limit with its buckets, which all workers share. Any thread.
+// A local rate limit with its buckets, shared by all workers. Any thread.
 class LocalRateLimit {
  public:
-  // Of the bucket that is nearest to its end.
+  // Of the bucket with the fewest tokens left.
   struct Verdict {
     bool limited = false;
     bool enforced = false;
-    bool counted = false;  // some bucket was asked
+    bool counted = false;  // at least one bucket was checked
     uint32_t limit = 0;
     uint32_t remaining = 0;
     Nanoseconds reset{0};        // until the bucket is full
@@ -130,9 +130,9 @@ class LocalRateLimit {
     std::unique_ptr<KeyedBuckets> keyed;  // null: one bucket
   };
 
-  // Null: no descriptor says so.
+  // Null: no descriptor matches.
   BucketWord* BucketOf(std::span<const DescriptorEntry> entries, size_t* limit);
-  static void Add(const BucketRate& rate, const BucketRate::Taken& taken, Verdict* verdict);
+  static void Add(const BucketRate& rate, const BucketRate::Grant& grant, Verdict* verdict);
 
   RateLimitSpec spec_;
   BucketRate rate_;

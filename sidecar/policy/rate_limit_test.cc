@@ -29,7 +29,7 @@ TEST(BucketRate, HoldsItsTokensAndFillsLazily) {
   EXPECT_EQ(refused.until_full, milliseconds(2600));
   EXPECT_TRUE(rate.Take(bucket, kNow + seconds(1)).allowed);
   EXPECT_FALSE(rate.Take(bucket, kNow + seconds(1)).allowed);
-  // Never more than its tokens, however long it was left alone.
+  // Never more than its tokens, however long it was idle.
   int allowed = 0;
   while (rate.Take(bucket, kNow + seconds(1000)).allowed) ++allowed;
   EXPECT_EQ(allowed, 3);
@@ -115,7 +115,8 @@ TEST_F(LocalRateLimitTest, EachIdentityHasItsOwnBucket) {
   peer_ = "spiffe://m/ns/default/sa/b";
   EXPECT_FALSE(Take(limit).limited);
   peer_ = "";
-  EXPECT_FALSE(Take(limit).counted);  // nobody known: the default bucket's, and there is none
+  EXPECT_FALSE(
+      Take(limit).counted);  // unknown peer: would use the default bucket, and there is none
 }
 
 TEST_F(LocalRateLimitTest, ADescriptorBesideTheDefaultBucket) {

@@ -12,7 +12,7 @@ using Kind = RuleSpec::Kind;
 
 constexpr std::string_view kMappedPrefix("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
 
-// An IPv4 address that came in an IPv6 one is the IPv4 address.
+// An IPv4-mapped IPv6 address is treated as IPv4.
 std::string_view Bytes(const SocketAddress& address) {
   const std::string_view bytes = address.ip_bytes();
   return bytes.starts_with(kMappedPrefix) ? bytes.substr(kMappedPrefix.size()) : bytes;
@@ -24,14 +24,14 @@ bool NeedsChildren(Kind kind) {
 
 absl::Status Check(const RuleSpec& spec) {
   if (NeedsChildren(spec.kind) && spec.children.empty()) {
-    return absl::InvalidArgumentError("and, or and not need at least one rule inside");
+    return absl::InvalidArgumentError("and, or and not require at least one rule");
   }
   if (spec.kind == Kind::kNot && spec.children.size() != 1) {
-    return absl::InvalidArgumentError("not takes exactly one rule");
+    return absl::InvalidArgumentError("not requires exactly one rule");
   }
   const bool needs_string = spec.kind == Kind::kUrlPath || spec.kind == Kind::kServerName;
   if (needs_string && !spec.string) {
-    return absl::InvalidArgumentError("url_path and requested_server_name need a string match");
+    return absl::InvalidArgumentError("url_path and requested_server_name require a string match");
   }
   return absl::OkStatus();
 }
@@ -94,26 +94,26 @@ absl::StatusOr<Rule> Rule::Compile(const RuleSpec& spec) {
   return rule;
 }
 
-bool Rule::PathHolds(const Subject& subject, Doubt doubt) const {
-  if (subject.head == nullptr) return doubt == Doubt::kIsYes;
+bool Rule::PathHolds(const Subject& subject, IfUnknown if_unknown) const {
+  if (subject.head == nullptr) return if_unknown == IfUnknown::kMatches;
   const std::string_view path = subject.head->path;
   return string_->Matches(path.substr(0, path.find('?')));
 }
 
-// The URI names and the DNS names; the subject if there are neither, or in doubt (Envoy asks it
-// last).
-bool Rule::PeerHolds(const Subject& subject, Doubt doubt) const {
+// The URI and DNS names; the subject if there are neither, or if the result may be unknown (Envoy
+// checks it last).
+bool Rule::PeerHolds(const Subject& subject, IfUnknown if_unknown) const {
   if (!subject.authenticated) return false;
   if (!string_) return true;
   const auto matches = [this](std::string_view name) { return string_->Matches(name); };
   if (std::any_of(subject.uri_sans.begin(), subject.uri_sans.end(), matches)) return true;
   if (std::any_of(subject.dns_sans.begin(), subject.dns_sans.end(), matches)) return true;
   const bool nameless = subject.uri_sans.empty() && subject.dns_sans.empty();
-  return (nameless || doubt == Doubt::kIsYes) && matches(subject.subject);
+  return (nameless || if_unknown == IfUnknown::kMatches) && matches(subject.subject);
 }
 
-bool Rule::Holds(const Subject& subject, Doubt doubt) const {
-  const auto holds = [&](const Rule& rule) { return rule.Holds(subject, doubt); };
+bool Rule::Holds(const Subject& subject, IfUnknown if_unknown) const {
+  const auto holds = [&](const Rule& rule) { return rule.Holds(subject, if_unknown); };
   switch (kind_) {
     case Kind::kAny:
       return true;
@@ -122,13 +122,16 @@ bool Rule::Holds(const Subject& subject, Doubt doubt) const {
     case Kind::kOr:
       return std::any_of(children_.begin(), children_.end(), holds);
     case Kind::kNot:
-      return !children_[0].Holds(subject, doubt == Doubt::kIsYes ? Doubt::kIsNo : Doubt::kIsYes);
+      return !children_[0].Holds(subject, if_unknown == IfUnknown::kMatches
+                                              ? IfUnknown::kDoesNotMatch
+                                              : IfUnknown::kMatches);
     case Kind::kHeader:
-      if (subject.head == nullptr) return doubt == Doubt::kIsYes;
-      return header_->Matches(*subject.head, doubt == Doubt::kIsYes ? match::Reading::kAnyValue
-                                                                    : match::Reading::kEveryValue);
+      if (subject.head == nullptr) return if_unknown == IfUnknown::kMatches;
+      return header_->Matches(*subject.head, if_unknown == IfUnknown::kMatches
+                                                 ? match::Reading::kAnyValue
+                                                 : match::Reading::kEveryValue);
     case Kind::kUrlPath:
-      return PathHolds(subject, doubt);
+      return PathHolds(subject, if_unknown);
     case Kind::kDestinationIp:
       return Contains(cidr_, subject.destination);
     case Kind::kDestinationPort:
@@ -137,13 +140,13 @@ bool Rule::Holds(const Subject& subject, Doubt doubt) const {
     case Kind::kServerName:
       return string_->Matches(subject.server_name);
     case Kind::kAuthenticated:
-      return PeerHolds(subject, doubt);
+      return PeerHolds(subject, if_unknown);
     case Kind::kDirectRemoteIp:
       return Contains(cidr_, subject.direct_remote);
     case Kind::kRemoteIp:
       return Contains(cidr_, subject.remote.is_set() ? subject.remote : subject.direct_remote);
   }
-  return doubt == Doubt::kIsYes;
+  return if_unknown == IfUnknown::kMatches;
 }
 
 bool Rule::Asks(RuleSpec::Kind kind) const {

@@ -15,9 +15,9 @@
 
 namespace tulle::policy {
 
-// What a rule is asked about: views of the connection and, with HTTP, of the request.
+// The input of a rule: views of the connection and, with HTTP, of the request.
 struct Subject {
-  // The peer of the verified TLS connection; all empty otherwise.
+  // The peer of the verified TLS connection; otherwise all empty.
   bool authenticated = false;
   std::span<const std::string_view> uri_sans = {};
   std::span<const std::string_view> dns_sans = {};
@@ -27,26 +27,26 @@ struct Subject {
   SocketAddress remote = {};  // direct_remote, unless a trusted hop says otherwise
   SocketAddress destination = {};
   std::string_view server_name = {};
-  // Null for TCP: then what a rule asks of a request could be anything.
+  // Null for TCP: request properties are then unknown.
   const http::Head* head = nullptr;
 };
 
-// Whether "perhaps" counts as yes. A rule that denies errs towards yes, one that allows towards no.
-enum class Doubt : uint8_t { kIsYes, kIsNo };
+// How an unknown property counts. Deny rules treat it as matching, allow rules as not matching.
+enum class IfUnknown : uint8_t { kMatches, kDoesNotMatch };
 
 // A tree of RuleSpec, compiled. Immutable.
 class Rule {
  public:
   static absl::StatusOr<Rule> Compile(const RuleSpec& spec);
-  bool Holds(const Subject& subject, Doubt doubt) const;
-  // Whether it asks for the path; for a header (then names with '_' ought to be refused).
+  bool Holds(const Subject& subject, IfUnknown if_unknown) const;
+  // Whether it uses the path; a header (then header names with '_' should be refused).
   bool asks_path() const;
   bool asks_header() const;
 
  private:
   Rule() = default;
-  bool PathHolds(const Subject& subject, Doubt doubt) const;
-  bool PeerHolds(const Subject& subject, Doubt doubt) const;
+  bool PathHolds(const Subject& subject, IfUnknown if_unknown) const;
+  bool PeerHolds(const Subject& subject, IfUnknown if_unknown) const;
   bool Asks(RuleSpec::Kind kind) const;
 
   RuleSpec::Kind kind_ = RuleSpec::Kind::kAny;

@@ -9,12 +9,12 @@
 #include "sidecar/match/header_match.h"
 #include "sidecar/match/string_match.h"
 
-// Who may do what: plain values, filled by sidecar/config, compiled by Authorization. Source:
+// Authorization rules: plain values, filled by sidecar/config, compiled by Authorization. Source:
 // envoy.config.rbac.v3.
 namespace tulle::policy {
 
 struct Cidr {
-  SocketAddress address;  // its port means nothing
+  SocketAddress address;  // the port is unused
   uint8_t bits = 0;
 
   bool operator==(const Cidr&) const = default;
@@ -34,7 +34,7 @@ struct RuleSpec {
     kServerName,       // requested_server_name: the SNI
     kAuthenticated,    // principal_name; without a string any authenticated peer
     kDirectRemoteIp,   // direct_remote_ip, source_ip: the other end of the connection
-    kRemoteIp,         // remote_ip: the client as told by trusted hops
+    kRemoteIp,         // remote_ip: the client as reported by trusted hops
   };
   Kind kind = Kind::kAny;
   std::vector<RuleSpec> children = {};
@@ -64,8 +64,8 @@ struct RulesSpec {
   bool operator==(const RulesSpec&) const = default;
 };
 
-// envoy.extensions.filters.{http,network}.rbac.v3.RBAC. Absent rules allow everything; rules that
-// allow and have no policy allow nothing.
+// envoy.extensions.filters.{http,network}.rbac.v3.RBAC. Without rules everything is allowed; rules
+// that allow but have no policy allow nothing.
 struct AuthorizationSpec {
   std::optional<RulesSpec> rules;
   std::optional<RulesSpec> shadow_rules;

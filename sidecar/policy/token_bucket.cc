@@ -9,11 +9,11 @@ BucketRate::BucketRate(const BucketSpec& spec)
     : tokens_(spec.tokens),
       token_(std::max<int64_t>(spec.interval.count() / std::max(spec.per_fill, 1u), 1)) {
   const auto wide = static_cast<__int128>(token_) * spec.tokens;
-  constexpr __int128 kMost = std::numeric_limits<int64_t>::max() / 4;
-  capacity_ = static_cast<int64_t>(std::min(wide, kMost));
+  constexpr __int128 kMax = std::numeric_limits<int64_t>::max() / 4;
+  capacity_ = static_cast<int64_t>(std::min(wide, kMax));
 }
 
-BucketRate::Taken BucketRate::Take(BucketWord& bucket, Nanoseconds now) const {
+BucketRate::Grant BucketRate::Take(BucketWord& bucket, Nanoseconds now) const {
   int64_t before = bucket.load(std::memory_order_relaxed);
   while (true) {
     const int64_t full_at = std::max(before, now.count()) + token_;
@@ -33,7 +33,7 @@ KeyedBuckets::KeyedBuckets(uint32_t keys)
       slots_(std::make_unique<Slot[]>(sets_ * kWays)) {}
 
 BucketWord& KeyedBuckets::Find(uint64_t key) {
-  if (key == 0) key = 1;  // 0 is a slot that nobody has
+  if (key == 0) key = 1;  // 0 marks a free slot
   Slot* const set = &slots_[(key % sets_) * kWays];
   Slot* victim = set;
   for (Slot* slot = set; slot != set + kWays; ++slot) {

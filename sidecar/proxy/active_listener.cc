@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "net/socket/transports.h"
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/proxy/chain_match.h"
 #include "sidecar/proxy/destinations.h"
@@ -59,7 +59,7 @@ void ActiveListener::Update(std::shared_ptr<const config::ListenerSpec> spec) {
 // Connections of chains that are gone answer what they have and close; upgraded they stay as long
 // as their peer may be here. A renewed certificate is no other chain.
 void ActiveListener::FollowChains() {
-  tls::SecondJudgement judgement(services_.loop);
+  tls::PeerRevalidation revalidation(services_.loop);
   connections_.ForEach([&](DownstreamConnection& connection) {
     const config::FilterChainSpec& own = *connection.chain().owner;
     const Chain* chain = Successor(own);
@@ -69,9 +69,9 @@ void ActiveListener::FollowChains() {
       connection.Drain();
       connection.JudgeUpgraded(chain->http->spec);
     }
-    connection.JudgePeer(judgement, chain->spec->tls);
+    connection.RevalidatePeer(revalidation, chain->spec->tls);
   });
-  relays_.ForEach([&](TcpRelay& relay) { FollowChain(relay, judgement); });
+  relays_.ForEach([&](TcpRelay& relay) { FollowChain(relay, revalidation); });
 }
 
 // The chain of the same name, whose rules may have changed: what cannot drain follows it.
@@ -85,12 +85,12 @@ const ActiveListener::Chain* ActiveListener::Namesake(const config::FilterChainS
 }
 
 // Relays cannot drain: they stay as long as their chain does and their peer may be here.
-void ActiveListener::FollowChain(TcpRelay& relay, tls::SecondJudgement& judgement) {
+void ActiveListener::FollowChain(TcpRelay& relay, tls::PeerRevalidation& revalidation) {
   const config::FilterChainSpec& own = *relay.chain();
   const Chain* chain = Successor(own);
   if (chain == nullptr) chain = Namesake(own);
   if (chain == nullptr || chain->http != nullptr) return relay.Retire(kRetirement);
-  relay.Follow(chain->spec, judgement);
+  relay.Follow(chain->spec, revalidation);
 }
 
 // The chain that now stands in the place of `spec`, if it is another version of the same.

@@ -14,7 +14,7 @@
 #include "sidecar/proxy/tcp_relay.h"
 
 namespace tulle::tls {
-class SecondJudgement;
+class PeerRevalidation;
 }
 
 namespace tulle::proxy {
@@ -84,7 +84,7 @@ class ActiveListener final : public loop::ListenerEvents,
   const Chain* Successor(const config::FilterChainSpec& spec) const;
   const Chain* Namesake(const config::FilterChainSpec& spec) const;
   void FollowChains();
-  void FollowChain(TcpRelay& relay, tls::SecondJudgement& judgement);
+  void FollowChain(TcpRelay& relay, tls::PeerRevalidation& revalidation);
   void Serve(const Chain& chain, std::unique_ptr<loop::Socket> socket, Buffer& early);
 
   Services& services_;

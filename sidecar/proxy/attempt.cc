@@ -77,7 +77,7 @@ void Attempt::Judge(Failure failure) {
     case kUpstreamProtocol:
     case kUpstreamTruncated:
     case kPerTryTimeout:
-      return cluster_.Judge(picked_, upstream::Outcome::kGatewayError);
+      return cluster_.Report(picked_, upstream::Outcome::kGatewayError);
     default:
       return;
   }
@@ -91,7 +91,7 @@ void Attempt::Judge(const http::Head& head) {
   if (status == 429) outcome = upstream::Outcome::kOverloaded;
   if (status >= 500) outcome = upstream::Outcome::kServerError;
   if (status >= 502 && status <= 504) outcome = upstream::Outcome::kGatewayError;
-  cluster_.Judge(picked_, outcome);
+  cluster_.Report(picked_, outcome);
 }
 
 void Attempt::Abandon(Failure why) {
@@ -110,7 +110,7 @@ void Attempt::OnStream(http::Stream& stream, Transport& transport, bool reused) 
   stream_ = &stream;
   transport_ = &transport;
   reused_ = reused;
-  cluster_.Ask(picked_);
+  cluster_.MarkSent(picked_);
   exchange_.OnAttemptStream();
 }
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/proxy/codecs.h"
 
@@ -28,7 +28,7 @@ DownstreamConnection::DownstreamConnection(DownstreamConnectionOwner& owner, Ser
       idle_deadline_(this, &DownstreamConnection::OnTimeToGo),
       age_deadline_(this, &DownstreamConnection::OnTimeToGo),
       retire_deadline_(this, &DownstreamConnection::OnRetired),
-      judged_by_(chain_->owner->tls) {}
+      verified_by_(chain_->owner->tls) {}
 
 DownstreamConnection::~DownstreamConnection() = default;
 
@@ -46,9 +46,9 @@ void DownstreamConnection::OnTransportReady() {
   sni_ = std::string(transport_->sni());
   absl::AsciiStrToLower(&sni_);
   caller_.emplace(*transport_);
-  if (judged_by_ != chain_->owner->tls) {
-    tls::SecondJudgement judgement(services_.loop);
-    if (!judgement.Passes(*transport_, judged_by_->terms()))
+  if (verified_by_ != chain_->owner->tls) {
+    tls::PeerRevalidation revalidation(services_.loop);
+    if (!revalidation.Passes(*transport_, verified_by_->requirements()))
       return OnTransportFailed({FailureKind::kPeerRefused});
   }
   ChooseCodec();
@@ -145,13 +145,15 @@ void DownstreamConnection::OnRetired(void* self) {
   connection.owner_.OnDownstreamDone(connection);
 }
 
-void DownstreamConnection::JudgePeer(tls::SecondJudgement& judgement,
-                                     std::shared_ptr<const tls::SecureAcceptor> by) {
-  if (by == nullptr || by == judged_by_) return;
-  const auto before = std::exchange(judged_by_, std::move(by));
+void DownstreamConnection::RevalidatePeer(tls::PeerRevalidation& revalidation,
+                                          std::shared_ptr<const tls::SecureAcceptor> by) {
+  if (by == nullptr || by == verified_by_) return;
+  const auto before = std::exchange(verified_by_, std::move(by));
   if (!caller_.has_value()) return;  // judged when the handshake is through
-  if (before != nullptr && judgement.Widens(before->terms(), judged_by_->terms())) return;
-  if (judgement.Passes(transport(), judged_by_->terms())) return;
+  if (before != nullptr &&
+      revalidation.Widens(before->requirements(), verified_by_->requirements()))
+    return;
+  if (revalidation.Passes(transport(), verified_by_->requirements())) return;
   if (codec_ != nullptr) {
     codec_->ResetUpgraded();
     return Drain();

@@ -13,7 +13,7 @@
 #include "sidecar/proxy/services.h"
 
 namespace tulle::tls {
-class SecondJudgement;
+class PeerRevalidation;
 }
 
 namespace tulle::proxy {
@@ -50,7 +50,8 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   uint32_t requests() const { return requests_; }
   // Roots or names have changed: a peer who no longer passes `by` is served no further request.
   // What he has sent is answered; an idle connection closes, an upgraded one is reset.
-  void JudgePeer(tls::SecondJudgement& judgement, std::shared_ptr<const tls::SecureAcceptor> by);
+  void RevalidatePeer(tls::PeerRevalidation& revalidation,
+                      std::shared_ptr<const tls::SecureAcceptor> by);
   // The rules have changed: an upgraded stream that they forbid is reset.
   void JudgeUpgraded(const config::HttpSpec& spec);
   // The exchange that holds most, if it holds more than `least`; else null.
@@ -107,7 +108,7 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   SocketAddress peer_address_;
   SocketAddress local_address_;
   std::optional<Caller> caller_;
-  std::shared_ptr<const tls::SecureAcceptor> judged_by_;  // from the end of the handshake on
+  std::shared_ptr<const tls::SecureAcceptor> verified_by_;  // from the end of the handshake on
   bool is_tls_ = false;
   bool end_announced_ = false;
   bool draining_ = false;

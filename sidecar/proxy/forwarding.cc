@@ -160,7 +160,7 @@ void Exchange::OnResponseHead(http::Head& head, bool end) {
   record_.grpc_status = head.headers.Get(http::HeaderId::kGrpcStatus);
   RewriteResponse();
   response_started_ = true;
-  retries_.LetGo();
+  retries_.Release();
   downstream_->SendHeaders(head, end);
   CountMeshTime(false);
   if (end) return Finish();

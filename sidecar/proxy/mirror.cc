@@ -61,7 +61,7 @@ void Mirror::OnStream(http::Stream& stream, Transport&, bool) { Open(stream); }
 void Mirror::OnNoStream(Failure failure) { End(failure); }
 
 void Mirror::Open(http::Stream& stream) {
-  cluster_.Ask(picked_);
+  cluster_.MarkSent(picked_);
   stream_ = &stream;
   sent_ = request_ended_ && body_.empty() && trailers_ == nullptr;
   stream.SendHeaders(*head_, sent_);
@@ -108,10 +108,10 @@ void Mirror::Leave() {
 
 void Mirror::OnHeaders(http::Head& head, bool end) {
   status_ = head.status;
-  cluster_.Judge(picked_, head.status >= 502 && head.status <= 504
-                              ? upstream::Outcome::kGatewayError
-                          : head.status >= 500 ? upstream::Outcome::kServerError
-                                               : upstream::Outcome::kGood);
+  cluster_.Report(picked_, head.status >= 502 && head.status <= 504
+                               ? upstream::Outcome::kGatewayError
+                           : head.status >= 500 ? upstream::Outcome::kServerError
+                                                : upstream::Outcome::kGood);
   if (end) End({});
 }
 
@@ -126,7 +126,7 @@ void Mirror::OnTrailers(http::HeaderMap&) { End({}); }
 
 void Mirror::OnReset(Failure failure) {
   if (http::Stream* stream = std::exchange(stream_, nullptr)) stream->Detach();
-  if (status_ == 0) cluster_.Judge(picked_, upstream::Outcome::kGatewayError);
+  if (status_ == 0) cluster_.Report(picked_, upstream::Outcome::kGatewayError);
   End(failure);
 }
 

@@ -28,15 +28,15 @@ Step Exchange::PickEndpoint() {
   const std::optional<route::RetrySpec>& retry = route_->forward()->retry;
   const bool avoid = retry && retry->avoid_previous_hosts && !tried.empty();
   const uint32_t picks = avoid ? retry->host_selection_attempts : 0;
-  upstream::Wish wish{std::nullopt, tried, picks};
+  upstream::PickCriteria criteria{std::nullopt, tried, picks};
   const std::vector<route::HashSpec>& hash = route_->forward()->hash;
   if (!hash.empty() && cluster_->spec().balancing == upstream::Balancing::kRingHash)
-    wish.hash = route::HashOf(hash, *request_, connection_.peer_address(), FreshCookie());
+    criteria.hash = route::HashOf(hash, *request_, connection_.peer_address(), FreshCookie());
   Failure failure;
   const upstream::Cluster::Picked picked =
       cluster_->spec().original_destination
           ? cluster_->PickAt(connection_.local_address(), &failure)
-          : cluster_->Pick(wish, &failure);
+          : cluster_->Pick(criteria, &failure);
   if (picked.endpoint == nullptr) return Respond(failure);
   retries_.OnPicked(*picked.endpoint);
   attempt_.emplace(*this, *cluster_, picked);

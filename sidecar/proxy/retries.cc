@@ -39,7 +39,7 @@ void Retries::Keep(const Buffer& data, size_t limit) {
   const bool nothing_may_follow = left_ == 0 && extra_used_;
   if (!nothing_may_follow && body_.size() + data.size() <= limit) return body_.AppendShared(data);
   whole_ = data.empty();
-  LetGo();
+  Release();
 }
 
 void Retries::Hold(Buffer& data) {
@@ -47,7 +47,7 @@ void Retries::Hold(Buffer& data) {
   body_.Append(data);
 }
 
-void Retries::LetGo() {
+void Retries::Release() {
   whole_ = whole_ && body_.empty();
   body_.Clear();
 }

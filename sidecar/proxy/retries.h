@@ -47,7 +47,7 @@ class Retries {
   // What came while there was no attempt to give it to: it goes out with the next, so nothing of it
   // may be missing. No more comes than credit was given for. Taken.
   void Hold(Buffer& data);
-  void LetGo();
+  void Release();
   // Whether nothing of what was received is missing.
   bool has_whole_body() const { return whole_; }
   const Buffer& body() const { return body_; }

@@ -65,10 +65,10 @@ TEST_F(RetriesTest, BodyIsNotKeptWhereNothingMayFollow) {
 
 TEST_F(RetriesTest, LettingGoOfNothingLosesNothing) {
   Retries retries(loop_->slab());
-  retries.LetGo();
+  retries.Release();
   EXPECT_TRUE(retries.has_whole_body());
   Keep(retries, "a");
-  retries.LetGo();
+  retries.Release();
   EXPECT_FALSE(retries.has_whole_body());
 }
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/caller.h"
@@ -91,11 +91,11 @@ bool TcpRelay::AdmitUpstream() {
   record_.opened = true;
   upstream::Endpoint& endpoint = *picked_.endpoint;
   if (!endpoint.Admits(*upstream_.transport, dialled_by_.get())) {
-    cluster_->Judge(picked_, upstream::Outcome::kGatewayError);
+    cluster_->Report(picked_, upstream::Outcome::kGatewayError);
     OnPeerRefused();
     return false;
   }
-  cluster_->Judge(picked_, upstream::Outcome::kGood);
+  cluster_->Report(picked_, upstream::Outcome::kGood);
   endpoint.direct().PushBack(*this);
   return true;
 }
@@ -111,7 +111,7 @@ void TcpRelay::Join() {
 }
 
 void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
-                      tls::SecondJudgement& judgement) {
+                      tls::PeerRevalidation& revalidation) {
   retire_deadline_.Clear();
   if (chain == chain_) return;
   const std::shared_ptr<const config::FilterChainSpec> before = std::exchange(chain_, chain);
@@ -119,10 +119,10 @@ void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
     followed_ = true;
     return;
   }
-  const bool judged =
-      chain_->tls == nullptr || before->tls == chain_->tls ||
-      (before->tls != nullptr && judgement.Widens(before->tls->terms(), chain_->tls->terms()));
-  if (!judged && !judgement.Passes(*downstream_.transport, chain_->tls->terms()))
+  const bool judged = chain_->tls == nullptr || before->tls == chain_->tls ||
+                      (before->tls != nullptr && revalidation.Widens(before->tls->requirements(),
+                                                                     chain_->tls->requirements()));
+  if (!judged && !revalidation.Passes(*downstream_.transport, chain_->tls->requirements()))
     return OnPeerRefused();
   if (before->key != chain_->key && !Authorized(Caller(*downstream_.transport)))
     Finish({FailureKind::kDenied});
@@ -134,8 +134,8 @@ void TcpRelay::Retire(loop::Duration within) {
 
 bool TcpRelay::PeerPasses() const {
   if (chain_->tls == nullptr) return true;
-  tls::SecondJudgement judgement(services_.loop);
-  return judgement.Passes(*downstream_.transport, chain_->tls->terms());
+  tls::PeerRevalidation revalidation(services_.loop);
+  return revalidation.Passes(*downstream_.transport, chain_->tls->requirements());
 }
 
 void TcpRelay::OnPeerRefused() {
@@ -171,11 +171,11 @@ void TcpRelay::Connect() {
 
 void TcpRelay::PickAndDial() {
   Failure failure;
-  upstream::Wish wish;
-  if (spec().hash_source_ip) wish.hash = route::HashOfIp(record_.downstream);
+  upstream::PickCriteria criteria;
+  if (spec().hash_source_ip) criteria.hash = route::HashOfIp(record_.downstream);
   picked_ = cluster_->spec().original_destination
                 ? cluster_->PickAt(record_.downstream_local, &failure)
-                : cluster_->Pick(wish, &failure);
+                : cluster_->Pick(criteria, &failure);
   if (picked_.endpoint == nullptr) return Finish(failure);
   const upstream::Endpoint& endpoint = *picked_.endpoint;
   ++attempts_;
@@ -226,7 +226,7 @@ void TcpRelay::Flush(End& end) {
 
 void TcpRelay::OnFailed(End& end, Failure failure) {
   const bool not_reached = &end == &upstream_ && !end.ready;
-  if (not_reached) cluster_->Judge(picked_, upstream::Outcome::kGatewayError);
+  if (not_reached) cluster_->Report(picked_, upstream::Outcome::kGatewayError);
   if (!not_reached || attempts_ >= spec().max_connect_attempts) return Finish(failure);
   connect_deadline_.Clear();
   end.transport->Close(true);

@@ -12,7 +12,7 @@
 #include "sidecar/upstream/endpoint.h"
 
 namespace tulle::tls {
-class SecondJudgement;
+class PeerRevalidation;
 }
 
 namespace tulle::proxy {
@@ -52,7 +52,7 @@ class TcpRelay final : public Deletable,
   // The chain as it is now, changed or not. A downstream peer who no longer passes by its roots,
   // names and rules is reset, by OnRelayDone.
   void Follow(std::shared_ptr<const config::FilterChainSpec> chain,
-              tls::SecondJudgement& judgement);
+              tls::PeerRevalidation& revalidation);
   // No chain stands for this one any more: it ends after that time, unless one comes back (Follow).
   void Retire(loop::Duration within);
   // Ends at once; OnRelayDone does not follow.

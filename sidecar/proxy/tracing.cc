@@ -32,7 +32,7 @@ bool StateIsGood(const http::HeaderMap& headers) {
   for (const http::Header& header : headers.all()) {
     if (header.id != HeaderId::kTracestate) continue;
     size += header.value.size();
-    if (size > telemetry::kMostTracestate || !telemetry::IsTracestate(header.value)) return false;
+    if (size > telemetry::kMaxTracestate || !telemetry::IsTracestate(header.value)) return false;
   }
   return true;
 }
@@ -43,10 +43,10 @@ bool BaggageIsGood(const http::HeaderMap& headers) {
   for (const http::Header& header : headers.all()) {
     if (header.id != HeaderId::kOther || !http::EqualsIgnoreCase(header.name, kBaggage)) continue;
     size += header.value.size();
-    if (size > telemetry::kMostBaggage) return false;
+    if (size > telemetry::kMaxBaggage) return false;
     members += 1 + static_cast<size_t>(std::count(header.value.begin(), header.value.end(), ','));
   }
-  return members <= telemetry::kMostBaggageMembers;
+  return members <= telemetry::kMaxBaggageMembers;
 }
 
 // Zero is no span.

@@ -7,15 +7,15 @@
 namespace tulle::route {
 namespace {
 
-// RFC 1035: 253 for a name; with a port and some slack.
+// RFC 1035: 253 for a name, plus a port and some slack.
 constexpr size_t kMaxAuthority = 512;
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 absl::Status Twice(std::string_view domain) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the domain '", std::string(domain),
-      "' occurs twice in this route configuration: leave it in one virtual host only"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the domain '", std::string(domain),
+                   "' occurs twice in this route configuration: keep it in one virtual host"));
 }
 
 }  // namespace
@@ -23,8 +23,8 @@ absl::Status Twice(std::string_view domain) {
 absl::Status DomainTable::Add(std::string_view domain, uint32_t virtual_host) {
   std::string name(domain);
   std::transform(name.begin(), name.end(), name.begin(), Lower);
-  if (name.empty()) return absl::InvalidArgumentError("an empty domain: use '*' for any");
-  if (name.size() > kMaxAuthority) return absl::InvalidArgumentError("a domain over 512 bytes");
+  if (name.empty()) return absl::InvalidArgumentError("empty domain: use '*' for any");
+  if (name.size() > kMaxAuthority) return absl::InvalidArgumentError("domain exceeds 512 bytes");
   if (name == "*") {
     if (any_ != kNone) return Twice(domain);
     any_ = virtual_host;
@@ -33,8 +33,9 @@ absl::Status DomainTable::Add(std::string_view domain, uint32_t virtual_host) {
   const size_t star = name.find('*');
   const bool at_edge = star == 0 || star == name.size() - 1;
   if (star != std::string::npos && (!at_edge || name.find('*', star + 1) != std::string::npos)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the domain '", name, "' has its '*' in the middle: it may only begin or end with one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the domain '", name,
+                     "' has '*' in the middle: it is only allowed at the beginning or end"));
   }
   Names* names = &exact_;
   if (star == 0) {

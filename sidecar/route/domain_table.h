@@ -11,16 +11,16 @@
 
 namespace tulle::route {
 
-// Which virtual host an authority belongs to: exact name, else the longest suffix wildcard
-// ("*.a.test", "*-x.a.test"), else the longest prefix wildcard ("a.test:*", "a.*"), else "*". A
-// wildcard stands for at least one character. Case is ignored. Find does not allocate, and takes a
-// hash lookup per distinct wildcard length, however many domains there are. Source:
+// Finds the virtual host of an authority: exact name, otherwise the longest suffix wildcard
+// ("*.a.test", "*-x.a.test"), otherwise the longest prefix wildcard ("a.test:*", "a.*"), otherwise
+// "*". A wildcard matches at least one character. Case is ignored. Find does not allocate, and
+// costs one hash lookup per distinct wildcard length, however many domains there are. Source:
 // VirtualHost.domains.
 class DomainTable {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  // Errors: a domain twice, a wildcard in the middle, too long.
+  // Errors: duplicate domain, wildcard in the middle, too long.
   absl::Status Add(std::string_view domain, uint32_t virtual_host);
   uint32_t Find(std::string_view authority) const;
 

@@ -28,19 +28,19 @@ absl::Status CheckMutation(const HeaderMutation& mutation) {
   const std::string& name = mutation.name;
   if (name.empty() || !std::all_of(name.begin(), name.end(), IsTokenCharacter)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "'", name, "' is no header name that may be changed: use letters, digits and '-'"));
+        "'", name, "' is not a header name that may be changed: use letters, digits and '-'"));
   }
   for (std::string_view fixed : kNotChangeable) {
     if (name == fixed) {
       return absl::InvalidArgumentError(
           absl::StrCat("the header '", name,
-                       "' may not be changed here: for Host use host_rewrite_literal, framing "
-                       "headers are the proxy's own"));
+                       "' must not be changed: for Host use host_rewrite_literal; framing "
+                       "headers belong to the proxy"));
     }
   }
   if (!std::all_of(mutation.value.begin(), mutation.value.end(), IsValueCharacter)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the value of header '", name, "' holds a control character: take it out"));
+        absl::StrCat("the value of header '", name, "' contains a control character: remove it"));
   }
   return absl::OkStatus();
 }

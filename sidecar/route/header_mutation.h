@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "net/http/header_map.h"
 
-// Changes to headers, as routes ask for them. Source: HeaderValueOption and headers_to_remove of
+// Header changes requested by routes. Source: HeaderValueOption and headers_to_remove of
 // RouteConfiguration, VirtualHost, Route and ClusterWeight.
 namespace tulle::route {
 
@@ -29,10 +29,10 @@ struct HeaderMutation {
 
 using HeaderMutations = std::vector<HeaderMutation>;
 
-// Pseudo headers, Host and framing are nobody's to change.
+// Pseudo headers, Host and framing headers must not be changed.
 absl::Status CheckMutation(const HeaderMutation& mutation);
 
-// The mutations outlive the headers (they belong to the route, which the exchange pins).
+// The mutations must outlive the headers (they belong to the route, which the request pins).
 void Apply(const HeaderMutations& mutations, http::HeaderMap& headers);
 
 }  // namespace tulle::route

@@ -13,7 +13,7 @@ int HexValue(char c) {
   return -1;
 }
 
-// The byte that text[at..at+2] escapes, or -1.
+// The byte encoded by the escape at text[at..at+2], or -1.
 int EscapedByte(std::string_view text, size_t at) {
   if (text[at] != '%' || at + 2 >= text.size()) return -1;
   const int high = HexValue(text[at + 1]);
@@ -31,7 +31,7 @@ bool HasControl(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
 }
 
-// What no form of the path may hold.
+// Bytes that are forbidden in every form of the path.
 bool IsBad(std::string_view path) {
   if (path.empty() || path[0] != '/' || HasControl(path)) return true;
   if (path.find('#') != std::string_view::npos) return true;
@@ -46,7 +46,7 @@ bool HasEscapedSlash(std::string_view path) {
   return false;
 }
 
-// Whether a pass over the path could change it.
+// Whether normalization could change the path.
 bool MayChange(std::string_view path, const PathRules& rules, bool unescape) {
   if (unescape) return true;
   if (rules.merge_slashes && path.find("//") != std::string_view::npos) return true;
@@ -54,7 +54,7 @@ bool MayChange(std::string_view path, const PathRules& rules, bool unescape) {
                              path.find("/.") != std::string_view::npos);
 }
 
-// Decodes what is to be decoded, in place. Returns the new length.
+// Decodes unreserved characters in place. Returns the new length.
 size_t Decode(char* text, size_t size, bool normalize, bool unescape_slashes) {
   const std::string_view in(text, size);
   char* out = text;
@@ -71,7 +71,7 @@ size_t Decode(char* text, size_t size, bool normalize, bool unescape_slashes) {
   return static_cast<size_t>(out - text);
 }
 
-// RFC 3986 5.2.4, in place, of a path that begins with '/'.
+// Removes dot segments (RFC 3986 5.2.4) in place; the path must begin with '/'.
 size_t RemoveDotSegments(char* text, size_t size) {
   size_t out = 0;
   size_t at = 0;
@@ -138,7 +138,7 @@ NormalizedPath NormalizePath(std::string_view path, const PathRules& rules, Aren
   const std::string_view query = path.substr(only.size());
   std::memcpy(text + size, query.data(), query.size());
   const std::string_view normal(text, size + query.size());
-  // Decoding must not have made what is refused above.
+  // Decoding must not have produced what is refused above.
   if (IsBad(normal)) return {PathVerdict::kRefused, {}};
   const bool redirected = escaped && rules.escaped_slashes == EscapedSlashes::kRedirect;
   return {redirected ? PathVerdict::kRedirected : PathVerdict::kAccepted, normal};

@@ -6,8 +6,8 @@
 
 #include "net/base/arena.h"
 
-// What is decided on must be what is forwarded: path and authority are brought to one form before
-// routes and rules look at them, and the same bytes go upstream (faults 44 and 45).
+// Path and authority are normalized before routing and authorization, and the same bytes are sent
+// upstream: the decision is made on what is forwarded.
 namespace tulle::route {
 
 // HttpConnectionManager.path_with_escaped_slashes_action: %2F and %5C.
@@ -21,23 +21,23 @@ struct PathRules {
 
 enum class PathVerdict : uint8_t {
   kAccepted,
-  kRefused,     // answer 400
-  kRedirected,  // answer 307 with `path` as the location
+  kRefused,     // respond with 400
+  kRedirected,  // respond with 307 and `path` as the location
 };
 
 struct NormalizedPath {
   PathVerdict verdict = PathVerdict::kAccepted;
-  std::string_view path;  // with the query; the input itself if nothing had to change
+  std::string_view path;  // with the query; the input itself if nothing changed
 };
 
-// `path` is a request target in origin form, or "*". Refused always: a fragment, %00, control
-// bytes, anything not beginning with '/'. With normalize: dot segments (RFC 3986 5.2.4) go, escapes
-// of unreserved characters are decoded, '\' becomes '/'. Draws from the arena only when the path
-// changes.
+// `path` is a request target in origin form, or "*". Always refused: a fragment, %00, control
+// bytes, a path that does not begin with '/'. With normalize: dot segments (RFC 3986 5.2.4) are
+// removed, escapes of unreserved characters are decoded, '\' becomes '/'. Allocates from the arena
+// only if the path changes.
 NormalizedPath NormalizePath(std::string_view path, const PathRules& rules, Arena& arena);
 
-// Lower case, no dot after the host; nothing if it has user information, no host or a bad port
-// (answer 400). Draws from the arena only when it changes.
+// Lower case, without a dot after the host; empty if it has user information, no host or an invalid
+// port (respond with 400). Allocates from the arena only if it changes.
 std::optional<std::string_view> NormalizeAuthority(std::string_view authority, Arena& arena);
 
 // "a.test:80" -> "a.test"; "[::1]:80" -> "[::1]".

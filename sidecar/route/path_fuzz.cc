@@ -6,7 +6,7 @@
 using tulle::route::EscapedSlashes;
 using tulle::route::PathVerdict;
 
-// A normal form is accepted as it is, and holds no dot segment.
+// A normalized path is accepted unchanged, and has no dot segments.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   tulle::Slab slab;

@@ -11,8 +11,9 @@ absl::StatusOr<PathMatch> PathMatch::Compile(PathSpec spec) {
   if (spec.kind == PathKind::kSeparatedPrefix &&
       (text.size() < 2 || text.front() != '/' || text.back() == '/' ||
        text.find_first_of("?#") != std::string_view::npos)) {
-    return absl::InvalidArgumentError("path_separated_prefix '" + spec.text +
-                                      "' must begin with '/', not end with it, and hold no query");
+    return absl::InvalidArgumentError(
+        "path_separated_prefix '" + spec.text +
+        "' must begin with '/', and must not end with '/' or contain a query");
   }
   std::shared_ptr<const re2::RE2> compiled;
   if (spec.kind == PathKind::kRegex) {

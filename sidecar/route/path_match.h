@@ -30,7 +30,7 @@ class PathMatch {
 
   // `path` is without its query.
   bool Matches(std::string_view path) const;
-  // How much of a path that matches prefix_rewrite replaces.
+  // The length of the matching path prefix that prefix_rewrite replaces.
   size_t MatchedLength(std::string_view path) const {
     const bool prefix = spec_.kind == PathKind::kPrefix || spec_.kind == PathKind::kSeparatedPrefix;
     return prefix ? spec_.text.size() : path.size();

@@ -8,8 +8,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Beyond this nothing is a time to wait (a Unix time in milliseconds among them).
-constexpr int64_t kMostSeconds = int64_t{1} << 40;
+// Larger values are not delays (a Unix time in milliseconds, for example).
+constexpr int64_t kMaxSeconds = int64_t{1} << 40;
 
 std::optional<int64_t> NumberIn(std::string_view text) {
   int64_t value = 0;
@@ -21,7 +21,7 @@ std::optional<int64_t> NumberIn(std::string_view text) {
 std::optional<milliseconds> WaitIn(const ResetHeader& header, std::string_view text,
                                    std::chrono::system_clock::time_point now) {
   const std::optional<int64_t> value = NumberIn(text);
-  if (!value || *value < 0 || *value > kMostSeconds) return std::nullopt;
+  if (!value || *value < 0 || *value > kMaxSeconds) return std::nullopt;
   if (header.format == ResetHeader::Format::kSeconds) return seconds(*value);
   const auto until = milliseconds(seconds(*value));
   const auto wait = until - std::chrono::floor<milliseconds>(now.time_since_epoch());

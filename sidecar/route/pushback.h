@@ -8,15 +8,15 @@
 
 namespace tulle::route {
 
-// What an answer that is to be retried says about when.
+// When a response that will be retried allows the next attempt.
 struct Pushback {
-  bool refused = false;                             // not again at all
-  std::optional<std::chrono::milliseconds> wait{};  // at least this long; else the usual back-off
+  bool refused = false;                             // do not retry
+  std::optional<std::chrono::milliseconds> wait{};  // minimum delay; otherwise the usual back-off
 };
 
-// Source: RetryPolicy.rate_limited_retry_back_off, whose first header that can be read counts; and
-// grpc-retry-pushback-ms of gRPC's retry design (A6), where anything but a number from 0 up means
-// no. Waits longer than the policy's most are not heeded.
+// Source: RetryPolicy.rate_limited_retry_back_off, whose first valid header counts; and
+// grpc-retry-pushback-ms of gRPC's retry design (A6), where anything except a non-negative number
+// means "do not retry". Delays longer than the policy's maximum are ignored.
 Pushback PushbackOf(const RetrySpec& retry, const http::Head& answer,
                     std::chrono::system_clock::time_point now);
 

@@ -5,8 +5,8 @@
 
 namespace tulle::route {
 
-// The value of the first parameter `name` of a query (what follows "?"), not decoded; empty
-// optional: there is none of that name.
+// The value of the first parameter `name` of a query (the part after "?"), not decoded; empty
+// optional: no such parameter.
 inline std::optional<std::string_view> QueryValue(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     const size_t end = query.find('&');

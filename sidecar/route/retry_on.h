@@ -7,7 +7,7 @@
 
 namespace tulle::route {
 
-// The words of RetryPolicy.retry_on and x-envoy-retry-(grpc-)on: when an attempt may be made again.
+// The values of RetryPolicy.retry_on and x-envoy-retry-(grpc-)on: when an attempt may be retried.
 enum RetryOn : uint32_t {
   kRetryOn5xx = 1u << 0,
   kRetryOnGatewayError = 1u << 1,  // 502, 503, 504
@@ -29,11 +29,11 @@ enum RetryOn : uint32_t {
 
 struct RetryConditions {
   uint32_t bits = 0;                 // of RetryOn
-  std::vector<uint32_t> statuses;    // bare status codes among the words
-  std::vector<std::string> unknown;  // words without a meaning: no effect
+  std::vector<uint32_t> statuses;    // plain status codes in the list
+  std::vector<std::string> unknown;  // unknown values: ignored
 };
 
-// Words separated by commas; blanks around them are ignored.
+// Comma-separated values; blanks around them are ignored.
 RetryConditions ParseRetryOn(std::string_view text);
 
 }  // namespace tulle::route

@@ -49,7 +49,7 @@ std::string_view RedirectLocation(const Route& route, const http::Head& head,
   const bool changes_scheme = to_scheme != scheme;
   std::string_view host = HostOf(head.authority);
   std::string_view port = head.authority.substr(host.size());
-  // A port that is another scheme's default says nothing about the new one.
+  // The default port of another scheme is not kept.
   if (changes_scheme && (port == ":80" || port == ":443")) port = {};
   if (!redirect.host.empty()) {
     host = HostOf(redirect.host);

@@ -6,7 +6,7 @@
 #include "net/http/head.h"
 #include "sidecar/route/route_table.h"
 
-// What a matched route makes of path and authority. Results live in the arena or the route.
+// Path and authority as rewritten by a route. Results live in the arena or the route.
 namespace tulle::route {
 
 // The path to send upstream: prefix_rewrite or regex_rewrite applied, the query kept.

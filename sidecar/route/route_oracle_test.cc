@@ -6,7 +6,7 @@
 #include "net/base/slab.h"
 #include "sidecar/route/route_table.h"
 
-// The compiled table against a matcher that reads the specs line by line.
+// Compares the compiled table with a matcher that reads the specs line by line.
 namespace tulle::route {
 namespace {
 
@@ -18,7 +18,7 @@ std::string Lower(std::string text) {
   return text;
 }
 
-// 0: no match; else the more the better.
+// 0: no match; higher is better.
 size_t DomainScore(const std::string& raw, const std::string& authority) {
   const std::string domain = Lower(raw);
   if (domain == "*") return 1;

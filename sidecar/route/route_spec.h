@@ -54,7 +54,7 @@ struct MatchSpec {
   bool operator==(const MatchSpec&) const = default;
 };
 
-// RetryPolicy.ResetHeader: an answer's header that says when to come again.
+// RetryPolicy.ResetHeader: a response header that says when to retry.
 struct ResetHeader {
   enum class Format : uint8_t { kSeconds, kUnixTime };
   std::string name{};
@@ -88,7 +88,7 @@ struct HashSpec {
   Kind kind = Kind::kHeader;
   std::string name{};
   bool terminal = false;
-  // Cookie: if set, one is made where there is none; 0: until the session's end.
+  // Cookie: if set, a missing cookie is generated; 0: a session cookie.
   std::optional<std::chrono::seconds> ttl{};
   std::string path{};        // cookie
   std::string attributes{};  // cookie: "; SameSite=Lax" as written
@@ -114,7 +114,8 @@ struct WeightedCluster {
   bool operator==(const WeightedCluster&) const = default;
 };
 
-// RouteAction.RequestMirrorPolicy: a copy of the request goes there too, and nobody waits for it.
+// RouteAction.RequestMirrorPolicy: a copy of the request is also sent there; the response is
+// ignored.
 struct MirrorSpec {
   std::string cluster{};
   std::optional<Fraction> fraction{};  // else all
@@ -133,8 +134,8 @@ struct ForwardSpec {
   Milliseconds timeout{15000};                        // 0: none
   std::optional<Milliseconds> idle_timeout{};         // else the listener's stream_idle_timeout
   std::optional<Milliseconds> max_stream_duration{};  // else the listener's; 0: none
-  // max_stream_duration.grpc_timeout_header_max: if set, grpc-timeout is honoured up to it (0: any)
-  // in place of `timeout`.
+  // max_stream_duration.grpc_timeout_header_max: if set, grpc-timeout is honoured up to this value
+  // (0: any) instead of `timeout`.
   std::optional<Milliseconds> grpc_timeout_max{};
   Milliseconds grpc_timeout_offset{0};
   std::optional<RetrySpec> retry{};  // else none
@@ -176,8 +177,8 @@ struct RouteSpec {
   HeaderMutations request_headers{};
   HeaderMutations response_headers{};
   std::string operation{};  // decorator.operation: the name of spans
-  // typed_per_filter_config of this route or what is around it: in place of the listener's. Carried
-  // for sidecar/proxy; nothing here looks into them.
+  // typed_per_filter_config of the route or its parents: replaces the listener's. Carried for
+  // sidecar/proxy; unused in this folder.
   std::shared_ptr<policy::FaultInjection> fault{};
   std::map<std::string, std::shared_ptr<policy::LocalRateLimit>> rate_limits{};  // by filter
   std::shared_ptr<const policy::LimitDescriptors> limit_descriptors{};           // rate_limits
@@ -193,7 +194,7 @@ struct VirtualHostSpec {
   HeaderMutations response_headers{};
   bool attempt_count_in_request = false;
   bool attempt_count_in_response = false;
-  bool require_tls = false;  // ALL: others are redirected to https
+  bool require_tls = false;  // ALL: requests by http are redirected to https
 
   bool operator==(const VirtualHostSpec&) const = default;
 };

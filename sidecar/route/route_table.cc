@@ -36,8 +36,8 @@ absl::Status CheckAll(const HeaderMutations& mutations) {
   return absl::OkStatus();
 }
 
-// Envoy applies the most specific level first, so that the least specific has the last word, unless
-// told otherwise.
+// Envoy applies the most specific level first, so that the least specific one overrides, unless
+// configured otherwise.
 HeaderMutations InOrder(std::vector<const HeaderMutations*> levels, bool most_specific_wins) {
   if (most_specific_wins) std::reverse(levels.begin(), levels.end());
   HeaderMutations all;
@@ -52,15 +52,15 @@ absl::Status Within(const absl::Status& status, std::string_view where) {
 absl::Status CheckClusters(const ForwardSpec& forward) {
   uint64_t sum = 0;
   for (const WeightedCluster& cluster : forward.clusters) {
-    if (cluster.name.empty()) return absl::InvalidArgumentError("a cluster without a name");
+    if (cluster.name.empty()) return absl::InvalidArgumentError("a cluster requires a name");
     sum += cluster.weight;
     for (const HeaderMutations* list : {&cluster.request_headers, &cluster.response_headers}) {
       if (auto status = CheckAll(*list); !status.ok()) return status;
     }
   }
   if (sum == 0 || sum > UINT32_MAX) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the weights of the clusters sum to ", sum, ": use 1 to 4294967295 in all"));
+    return absl::InvalidArgumentError(absl::StrCat("the weights of the clusters sum to ", sum,
+                                                   ": the total must be between 1 and 4294967295"));
   }
   return absl::OkStatus();
 }

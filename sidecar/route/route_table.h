@@ -16,8 +16,8 @@ namespace tulle::route {
 
 class VirtualHost;
 
-// A route, compiled: what it matches, what it does, and the header changes of all levels that hold
-// for it (cluster, route, virtual host, table) in the order they apply.
+// A compiled route: what it matches, what it does, and the header changes of all its levels
+// (cluster, route, virtual host, table) in the order in which they apply.
 class Route {
  public:
   struct Target {
@@ -30,13 +30,13 @@ class Route {
 
   const RouteSpec& spec() const { return spec_; }
   const VirtualHost& virtual_host() const { return *virtual_host_; }
-  // Null unless the route forwards, redirects or answers itself: exactly one is set.
+  // Null unless the route forwards, redirects or responds directly: exactly one is set.
   const ForwardSpec* forward() const { return std::get_if<ForwardSpec>(&spec_.action); }
   const RedirectSpec* redirect() const { return std::get_if<RedirectSpec>(&spec_.action); }
   const DirectResponseSpec* direct_response() const {
     return std::get_if<DirectResponseSpec>(&spec_.action);
   }
-  // One for each cluster of a forwarding route; for others one without a cluster.
+  // One per cluster of a forwarding route; other routes have one without a cluster.
   const std::vector<Target>& targets() const { return targets_; }
   const PathMatch& path() const { return *path_; }
   const re2::RE2* rewrite_regex() const { return rewrite_regex_.get(); }
@@ -99,14 +99,14 @@ class RouteTable {
   RouteTable(const RouteTable&) = delete;
   RouteTable& operator=(const RouteTable&) = delete;
 
-  // `head` has its authority and path in normal form (path.h). `random` decides among fractions and
-  // weights: one value per request, so that a retry stays with its cluster. No allocation, unless a
-  // matched header occurs several times; time does not grow with the number of virtual hosts.
+  // `head` has its authority and path in normalized form (path.h). `random` decides fractions and
+  // weights: one value per request, so that a retry stays with its cluster. Does not allocate,
+  // unless a matched header is repeated. Time does not grow with the number of virtual hosts.
   RouteMatch Match(const http::Head& head, uint64_t random) const;
 
   const std::string& name() const { return name_; }
   const std::vector<VirtualHost>& virtual_hosts() const { return virtual_hosts_; }
-  // Each once, sorted: what must be warm before this table is used.
+  // Each once, sorted: clusters that must be warm before this table is used.
   const std::vector<std::string>& clusters() const { return clusters_; }
   const std::vector<std::string>& internal_only_headers() const { return internal_only_headers_; }
 

@@ -6,17 +6,17 @@
 
 namespace tulle::route {
 
-// One of upgrade_configs, of a listener or of a route: whether HTTP/1.1 connections may change to
-// that protocol.
+// One of upgrade_configs, of a listener or of a route: whether HTTP/1.1 connections may be upgraded
+// to that protocol.
 struct UpgradeSpec {
-  std::string type{};  // such as "websocket"; compared without case
+  std::string type{};  // such as "websocket"; compared case-insensitively
   bool allowed = true;
 
   bool operator==(const UpgradeSpec&) const = default;
 };
 
-// What the route says of a type wins over what the listener says; of what neither names, nothing is
-// allowed.
+// A route's setting for a type takes precedence over the listener's. A type that neither names is
+// not allowed.
 bool MayUpgrade(std::string_view type, std::span<const UpgradeSpec> listener,
                 std::span<const UpgradeSpec> route);
 

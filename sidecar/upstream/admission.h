@@ -7,11 +7,11 @@
 
 namespace tulle::upstream {
 
-// One strict cap shared by all workers. With one worker the count is a plain integer in all but
-// name: no locked instruction is used. Owner: ClusterLimits. Thread: any worker's.
+// One strict limit shared by all workers. With one worker the count is in effect a plain integer:
+// no locked instruction is used. Owner: ClusterLimits. Thread: any worker's.
 class Admission {
  public:
-  // False: the cap is reached.
+  // False: the limit is reached.
   bool TryEnter(uint32_t cap, bool single_worker) {
     if (single_worker) {
       const uint32_t now = count_.load(std::memory_order_relaxed);
@@ -36,7 +36,7 @@ class Admission {
   std::atomic<uint32_t> count_{0};
 };
 
-// The counts behind Caps, one per cluster name and process, kept over configuration changes.
+// The counters behind Caps, one per cluster name and process, kept over configuration changes.
 struct alignas(64) ClusterLimits {
   explicit ClusterLimits(int worker_count)
       : single_worker(worker_count == 1), workers(worker_count) {}
@@ -46,10 +46,10 @@ struct alignas(64) ClusterLimits {
   Admission pending;
   Admission retries;
   Admission connections;
-  // Counts the changes of an endpoint's breaker or checked health: workers that see another number
-  // than before look at their endpoints anew.
+  // Incremented when an endpoint's breaker or checked health changes: workers that see a new number
+  // rebuild their endpoint groups.
   std::atomic<uint32_t> changes{0};
-  // A connection was made on behalf of a request: health checks come more often from then on.
+  // A request has opened a connection: health checks run more often from then on.
   std::atomic<bool> used{false};
   SharedEndpoints endpoints;
 };

@@ -29,7 +29,7 @@ Endpoint* Balancer::Pick(loop::Instant now, loop::Random& random) {
   if (!by_weight_.empty()) return PickWeighted(now);
   switch (spec_->balancing) {
     case Balancing::kRandom:
-    case Balancing::kRingHash:  // of a request without anything to hash
+    case Balancing::kRingHash:  // of a request without hashed values
       return candidates_[random.Below(candidates_.size())];
     case Balancing::kLeastRequest:
       return PickLeastRequest(random);

@@ -10,15 +10,15 @@
 
 namespace tulle::upstream {
 
-// Chooses among the endpoints of one locality that may be used. Equal weights cost O(1); unequal
-// ones, and those of endpoints that start slowly, go by earliest deadline first, as in Envoy: each
-// choice moves the endpoint's deadline by 1/weight (least request: by (active + 1)^bias/weight).
-// Peak EWMA: of two, the one with the lower latency * (active + 1) / weight. Owner: EndpointGroups.
-// Thread: the worker's.
+// Chooses among the available endpoints of one locality. Equal weights cost O(1). Unequal weights,
+// and those of endpoints in slow start, use earliest deadline first, as in Envoy: each choice moves
+// the endpoint's deadline by 1/weight (least request: by (active + 1)^bias/weight). Peak EWMA: of
+// two, the one with the lower latency * (active + 1) / weight. Owner: EndpointGroups. Thread: the
+// worker's.
 class Balancer {
  public:
-  // The candidates stay valid until the next Reset. `random` gives each its start, so that workers
-  // and proxies do not march in step.
+  // The candidates must stay valid until the next Reset. `random` gives each a random start, so
+  // that workers and proxies do not move in lockstep.
   void Reset(std::shared_ptr<const ClusterSpec> spec, std::vector<Endpoint*> candidates,
              loop::Instant now, loop::Random& random);
   // Null: no candidates.

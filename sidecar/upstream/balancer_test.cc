@@ -171,7 +171,7 @@ TEST_F(BalancerTest, AggressionShapesTheSlowStart) {
 
 TEST_F(BalancerTest, PeakEwmaPrefersTheFaster) {
   Reset(Balancing::kPeakEwma, {1, 1});
-  EXPECT_GT(Count(100)[0], 20);  // nothing is known: both
+  EXPECT_GT(Count(100)[0], 20);  // both are unknown
   endpoints_[0]->latency.Observe(std::chrono::milliseconds(100), now_, spec_.ewma);
   EXPECT_EQ(Count(100), (std::vector<int>{0, 100}));
   endpoints_[1]->active = 5;  // 30 ms * 6 is more than 100 ms

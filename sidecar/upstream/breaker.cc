@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kGenerationBits = 14;
 constexpr uint16_t kGenerationMask = (1 << kGenerationBits) - 1;
-constexpr uint8_t kMostDoublings = 20;
+constexpr uint8_t kMaxDoublings = 20;
 
 uint64_t ToMilliseconds(loop::Instant at) {
   return static_cast<uint64_t>(
@@ -143,13 +143,13 @@ void Breaker::EndTrial(Pass pass, Outcome outcome, const BreakerSpec& spec, loop
     next = {BreakerState::kClosed, next.generation, 0, 0};
   } else {
     next.state = BreakerState::kOpen;
-    next.until = ToMilliseconds(now);  // a trial that says nothing: another may try at once
+    next.until = ToMilliseconds(now);  // a trial without result: another request may try at once
     if (outcome != Outcome::kNothing) {
-      next.doublings = std::min<uint8_t>(trial.doublings + 1, kMostDoublings);
+      next.doublings = std::min<uint8_t>(trial.doublings + 1, kMaxDoublings);
       next.until += OpenFor(spec, next.doublings, random);
     }
   }
-  // Nobody else changes the word while the trial is ours.
+  // No other thread changes the word during our trial.
   state_.store(Pack(next), std::memory_order_release);
 }
 

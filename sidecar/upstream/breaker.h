@@ -9,50 +9,49 @@
 
 namespace tulle::upstream {
 
-// What became of one attempt, as far as it says something about the endpoint.
+// The result of one attempt, as far as it says something about the endpoint.
 enum class Outcome : uint8_t {
-  kNothing,       // our own refusal, the caller left, a kept connection that had ended by itself
-  kGood,          // an answer below 500
-  kOverloaded,    // 429: good for the breaker, slow for a balancer that looks at latency
-  kServerError,   // 500, 501 and so on, but for the next
+  kNothing,       // our own refusal, the caller cancelled, or an idle connection had been closed
+  kGood,          // a response below 500
+  kOverloaded,    // 429: a success for the breaker, slow for a latency-based balancer
+  kServerError,   // 500, 501 and so on, except the next
   kGatewayError,  // 502, 503, 504; no connection, a reset, a timeout
 };
 
 enum class BreakerState : uint8_t { kClosed, kOpen, kTrial };
 
-// The circuit breaker of one endpoint, shared by all workers. Closed: used. Open: left alone until
-// its time is over. Then exactly one attempt, over all workers, is the trial: if it goes well the
-// breaker closes, else it opens again for twice as long. There is no timer: time is looked at when
-// somebody wants to pass.
-//
-// Each change of state begins a generation; what an attempt of an older one reports is ignored.
-// Owner: SharedEndpoint. Any thread; lock-free. Source:
-// Cluster.outlier_detection, whose sweep and return by time alone are not taken over.
+// The circuit breaker of one endpoint, shared by all workers. Closed: requests pass. Open: no
+// requests until its time is over. Then exactly one attempt, over all workers, is the trial: if it
+// succeeds the breaker closes, otherwise it opens again for twice as long. There is no timer: time
+// is checked when a request wants to pass.
+// || Each change of state begins a generation; results of attempts from an older generation are
+// ignored. Owner: SharedEndpoint. Any thread; lock-free. Source: Cluster.outlier_detection, without
+// its periodic sweep and its return by time alone.
 class Breaker {
  public:
-  // The right to one attempt; Report follows exactly once.
+  // The right to one attempt; exactly one Report must follow.
   struct Pass {
     uint16_t generation = 0;
     bool trial = false;
     bool operator==(const Pass&) const = default;
   };
-  // Of an attempt that was made without asking.
+  // For an attempt that was made without asking.
   static constexpr Pass kNoPass{0xffff, false};
 
-  // Empty: open, or another has the trial.
+  // Empty: open, or another request has the trial.
   std::optional<Pass> TryPass(loop::Instant now);
-  // True: the run of failures is long enough to open; ask Open, if the cluster allows it.
+  // True: there were enough consecutive failures to open; call Open if the cluster allows it.
   bool Report(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::Instant now,
               loop::Random& random);
   void Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random);
 
   BreakerState state() const;
-  // When it may be asked for a trial: now or before if it is closed, Instant::max() while another
+  // When a trial may be requested: now or earlier if closed, Instant::max() while another request
   // has the trial.
   loop::Instant due() const;
 
  private:
-  // state_: what the breaker is. run_: failures in a row while it is closed, of one generation.
+  // state_: the breaker's state. run_: consecutive failures while it is closed, in one generation.
   struct Word;
   struct Run;
   static uint64_t Pack(const Word& word);

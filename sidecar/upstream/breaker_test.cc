@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 class BreakerTest : public ::testing::Test {
  protected:
-  // One attempt that is let pass and reports; false: not let pass.
+  // One attempt that passes and reports; false: not allowed to pass.
   bool Try(Outcome outcome) {
     const auto pass = breaker_.TryPass(now_);
     if (!pass) return false;

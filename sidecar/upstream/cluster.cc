@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 
 namespace tulle::upstream {
 namespace {
@@ -31,15 +31,15 @@ void Cluster::Update(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<co
   for (auto& endpoint : retired_)
     endpoint->Update(endpoint->spec(), SocketFor(*spec_, endpoint->spec()));
   if (!same_pools) {
-    // Closing their connections comes back to endpoints_.
+    // Closing their connections calls back into endpoints_.
     for (auto& endpoint : std::exchange(endpoints_, {})) Retire(std::move(endpoint));
-    idle_timer_->Stop();  // nothing is idle now; the next start is by the new idle_timeout
+    idle_timer_->Stop();  // nothing is idle now; the next start uses the new idle_timeout
   }
   if (spec_->static_endpoints != nullptr) endpoint_set_ = spec_->static_endpoints;
   ring_ = std::move(ring);
   Rebuild();
-  JudgePeers();
-  ServeStarved();  // the cap may have risen
+  RevalidatePeers();
+  ServeWaitingPools();  // the limit may have been raised
 }
 
 void Cluster::SetEndpoints(std::shared_ptr<const EndpointSet> endpoints,
@@ -47,12 +47,12 @@ void Cluster::SetEndpoints(std::shared_ptr<const EndpointSet> endpoints,
   endpoint_set_ = std::move(endpoints);
   ring_ = std::move(ring);
   Rebuild();
-  JudgePeers();
+  RevalidatePeers();
 }
 
-void Cluster::JudgePeers() {
-  tls::SecondJudgement judgement(loop_);
-  for (Endpoint* endpoint : AllEndpoints()) endpoint->JudgePeers(judgement);
+void Cluster::RevalidatePeers() {
+  tls::PeerRevalidation revalidation(loop_);
+  for (Endpoint* endpoint : AllEndpoints()) endpoint->RevalidatePeers(revalidation);
 }
 
 void Cluster::Rebuild() {
@@ -62,7 +62,8 @@ void Cluster::Rebuild() {
     auto old = std::lower_bound(endpoints_.begin(), endpoints_.end(), wanted.address, Lower);
     const bool known =
         old != endpoints_.end() && *old != nullptr && (*old)->spec().address == wanted.address;
-    // Another way of dialling makes another endpoint: its old connections end with their requests.
+    // An endpoint with another transport socket is a new endpoint: the old connections end with
+    // their requests.
     if (known && (*old)->spec().transport_labels == wanted.transport_labels) {
       (*old)->Update(wanted, SocketFor(*spec_, wanted));
       kept.push_back(std::move(*old));
@@ -91,8 +92,9 @@ void Cluster::Rebuild() {
 
 void Cluster::Retire(std::unique_ptr<Endpoint> endpoint) {
   Endpoint& one = *endpoint;
-  // The spec that its socket points into may go: what still connects has its TLS context already,
-  // and no new connection is made unless a request waits, which then uses the current spec.
+  // The spec that its socket points into may be destroyed: connecting transports already have their
+  // TLS context, and new connections are only opened for a waiting request, which uses the current
+  // spec.
   one.Update(one.spec(), SocketFor(*spec_, one.spec()));
   retired_.push_back(std::move(endpoint));
   one.ForEachPool([](ConnectionPool& pool) { pool.Drain(); });
@@ -108,8 +110,8 @@ void Cluster::DropIfUnused(Endpoint& endpoint) {
   retired_.erase(found);
 }
 
-Cluster::Picked Cluster::Pick(const Wish& wish, Failure* failure) {
-  // What another worker changes meanwhile shows as an endpoint that is refused: look once more.
+Cluster::Picked Cluster::Pick(const PickCriteria& criteria, Failure* failure) {
+  // A concurrent change by another worker shows as a refused endpoint: try once more.
   constexpr int kLooks = 3;
   const loop::Instant now = loop_.Now();
   Picked picked;
@@ -118,7 +120,7 @@ Cluster::Picked Cluster::Pick(const Wish& wish, Failure* failure) {
         limits_->changes.load(std::memory_order_acquire) != seen_changes_) {
       RebuildGroups(now);
     }
-    static_cast<Choice&>(picked) = groups_.Choose(wish, now, loop_.random());
+    static_cast<Choice&>(picked) = groups_.Choose(criteria, now, loop_.random());
     if (!groups_.has_candidates()) break;
   }
   if (picked.endpoint == nullptr) {
@@ -146,7 +148,8 @@ bool Cluster::MayOpenAnother() const {
   return static_cast<size_t>(open + 1) * 100 <= spec.max_open_percent * endpoints_.size();
 }
 
-// Such an endpoint lives as long as it is used: among the retired, which go with their last user.
+// Such an endpoint lives as long as it is used: it is in the retired list until its last user
+// leaves.
 Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failure) {
   Picked picked;
   if (!destination.is_set()) {
@@ -169,15 +172,15 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
   return picked;
 }
 
-void Cluster::Judge(Picked& picked, Outcome outcome) {
-  if (std::exchange(picked.judged, true)) return;
+void Cluster::Report(Picked& picked, Outcome outcome) {
+  if (std::exchange(picked.reported, true)) return;
   Endpoint& endpoint = *picked.endpoint;
   if (spec_->balancing == Balancing::kPeakEwma) {
     const loop::Instant now = loop_.Now();
     loop::Duration rtt = now - picked.asked_at;
     const bool penalised = outcome != Outcome::kGood && outcome != Outcome::kNothing;
     if (penalised) rtt = std::max(rtt, Latency::kPenalty);
-    // A request that was given up says no more than that it would have taken longer.
+    // A request that was cancelled only shows that it would have taken longer.
     const bool tells = outcome != Outcome::kNothing || std::chrono::duration<double>(rtt).count() >
                                                            endpoint.latency.At(now, spec_->ewma);
     if (tells) endpoint.latency.Observe(rtt, now, spec_->ewma);
@@ -187,7 +190,8 @@ void Cluster::Judge(Picked& picked, Outcome outcome) {
 }
 
 void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome) {
-  const BreakerSpec spec = spec_->breaker.value_or(BreakerSpec{});  // it may have gone meanwhile
+  const BreakerSpec spec =
+      spec_->breaker.value_or(BreakerSpec{});  // it may have been destroyed meanwhile
   Breaker& breaker = endpoint.breaker();
   const loop::Instant now = loop_.Now();
   const bool may_open = breaker.Report(pass, outcome, spec, now, loop_.random());
@@ -197,7 +201,7 @@ void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome ou
 }
 
 void Cluster::Leave(Picked& picked) {
-  Judge(picked, Outcome::kNothing);
+  Report(picked, Outcome::kNothing);
   Endpoint& endpoint = *std::exchange(picked.endpoint, nullptr);
   --endpoint.active;
   if (!retired_.empty()) DropIfUnused(endpoint);
@@ -247,7 +251,7 @@ void Cluster::OnConnectionIdle(PooledConnection& connection) {
     idle_timer_->Start(spec_->idle_timeout);
 }
 
-// Not on the way of a request: those that wait have been served.
+// Not on the path of a request: waiting requests have been served.
 void Cluster::TrimIdle() {
   if (spec_->max_idle_connections == Caps::kUnlimited) return;
   const uint32_t most = spec_->max_idle_connections / static_cast<uint32_t>(limits_->workers);
@@ -272,11 +276,11 @@ void Cluster::CloseIdle() {
 }
 
 void Cluster::OnConnectionGone(Endpoint& endpoint) {
-  ServeStarved();
+  ServeWaitingPools();
   if (!retired_.empty()) DropIfUnused(endpoint);
 }
 
-void Cluster::ServeStarved() {
+void Cluster::ServeWaitingPools() {
   if (!starved_) return;
   starved_ = false;
   for (Endpoint* endpoint : AllEndpoints())

@@ -14,44 +14,43 @@
 
 namespace tulle::upstream {
 
-// A cluster at run time, on one worker: endpoints with their pools, balancing, caps. Kept over
+// A cluster at run time, on one worker: endpoints with their pools, balancing, limits. Kept over
 // configuration changes under its name.
-//
-// Owner: the worker's table of clusters. Thread: the worker's. Users (exchanges, relays) hold it by
-// Enter/Leave; a removed cluster is deleted when the last has left.
+// || Owner: the worker's table of clusters. Thread: the worker's. Users (requests, relays) hold it
+// by Enter/Leave; a removed cluster is deleted when the last user has left.
 class Cluster : public Deletable {
  public:
   Cluster(loop::Loop& loop, loop::Deadlines& deadlines, std::shared_ptr<const ClusterSpec> spec,
           std::shared_ptr<ClusterLimits> limits, std::shared_ptr<const Ring> ring = nullptr);
   ~Cluster() override;
 
-  // A new version. Connections live on if pool_key is the same and their peer passes by the new
-  // roots and names too.
+  // A new version. Connections stay open if pool_key is unchanged and the new roots and names
+  // accept their peer.
   void Update(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<const Ring> ring = nullptr);
-  // `ring`: of these endpoints, where they are chosen by one; null: it is made here.
+  // `ring`: the hash ring of these endpoints, if they are hashed; null: it is built here.
   void SetEndpoints(std::shared_ptr<const EndpointSet> endpoints,
                     std::shared_ptr<const Ring> ring = nullptr);
   bool has_endpoints() const { return endpoint_set_ != nullptr; }
 
   struct Picked : Choice {
-    loop::Instant asked_at{};  // what latency counts from
-    bool judged = false;
+    loop::Instant asked_at{};  // start of the latency measurement
+    bool reported = false;
   };
-  // Without an endpoint: *failure says why.
-  Picked Pick(const Wish& wish, Failure* failure);
+  // Without an endpoint: *failure gives the reason.
+  Picked Pick(const PickCriteria& criteria, Failure* failure);
   Picked Pick(std::span<Endpoint* const> tried, uint32_t attempts, Failure* failure) {
-    return Pick(Wish{std::nullopt, tried, attempts}, failure);
+    return Pick(PickCriteria{std::nullopt, tried, attempts}, failure);
   }
-  // Of a cluster that goes where the downstream peer wanted to.
+  // For a cluster that connects to the downstream's original destination.
   Picked PickAt(const SocketAddress& destination, Failure* failure);
-  // The request goes out now.
-  void Ask(Picked& picked) { picked.asked_at = loop_.Now(); }
-  // What became of the attempt, as soon as that is known; the first word counts.
-  void Judge(Picked& picked, Outcome outcome);
-  // Each Picked once, when its use is over.
+  // The request is being sent now.
+  void MarkSent(Picked& picked) { picked.asked_at = loop_.Now(); }
+  // Reports the result of the attempt as soon as it is known; only the first report counts.
+  void Report(Picked& picked, Outcome outcome);
+  // Call once for each Picked, when it is no longer used.
   void Leave(Picked& picked);
 
-  // One request in flight. False: the cap is reached.
+  // One request in flight. False: the limit is reached.
   bool TryEnterRequest() {
     return limits_->requests.TryEnter(spec_->caps.requests, limits_->single_worker);
   }
@@ -64,15 +63,16 @@ class Cluster : public Deletable {
     return limits_->pending.TryEnter(spec_->caps.pending_requests, limits_->single_worker);
   }
   void LeavePending() { limits_->pending.Leave(limits_->single_worker); }
-  // At the cap the oldest idle connection of another endpoint makes room.
+  // At the limit, the oldest idle connection of another endpoint is closed.
   bool TryEnterConnection();
   void LeaveConnection();
 
   void OnConnectionIdle(PooledConnection& connection);
-  // A pool has served its own waiters: what is idle still may go to those of other endpoints.
+  // A pool has served its own waiters: remaining idle connections may make room for other
+  // endpoints.
   void OnPoolServed() {
     if (idle_.empty()) return;
-    if (starved_) ServeStarved();
+    if (starved_) ServeWaitingPools();
     TrimIdle();
   }
   void OnConnectionGone(Endpoint& endpoint);
@@ -86,13 +86,13 @@ class Cluster : public Deletable {
   // For status pages. Not on the data path.
   std::vector<const Endpoint*> Endpoints() const;
 
-  // Users that hold this cluster; what the table waits for before it deletes.
+  // Number of users that hold this cluster; the table deletes it when there are none.
   uint32_t users = 0;
 
  private:
   void Rebuild();
-  void JudgePeers();
-  // Lives until the end of the turn, whatever is retired and dropped meanwhile.
+  void RevalidatePeers();
+  // Valid until the end of the turn, whatever is retired and dropped meanwhile.
   std::vector<Endpoint*> AllEndpoints();
   void RebuildGroups(loop::Instant now);
   void ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome);
@@ -101,8 +101,8 @@ class Cluster : public Deletable {
   void DropIfUnused(Endpoint& endpoint);
   void CloseIdle();
   void TrimIdle();
-  // Lets those who found the cap reached try again.
-  void ServeStarved();
+  // Lets the pools that had reached the limit try again.
+  void ServeWaitingPools();
   uint32_t connection_cap() const;
 
   loop::Loop& loop_;

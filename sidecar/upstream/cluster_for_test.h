@@ -20,7 +20,7 @@ namespace tulle::upstream {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A listener that keeps what it accepts and never says anything.
+// A listener that keeps what it accepts and never responds.
 class Backend : public loop::ListenerEvents {
  public:
   explicit Backend(loop::Loop& loop) {
@@ -63,7 +63,7 @@ class Request : public StreamWaiter {
       OnStream(*acquired.stream, *acquired.transport, acquired.reused);
     if (acquired.failure) OnNoStream(acquired.failure);
   }
-  // Before anything was sent: the connection may serve again.
+  // Before anything was sent: the connection may be reused.
   void End() { std::exchange(stream, nullptr)->Reset({}); }
 
   http::Stream* stream = nullptr;
@@ -89,11 +89,11 @@ class ClusterTest : public testing::Test {
     spec_.pool_key = 1;
     spec_.transport_sockets.emplace_back();
   }
-  // An HTTP/2 stream outlives its connection until its user lets it go.
+  // An HTTP/2 stream outlives its connection until its user detaches.
   void EndRequests() {
     for (Request* request : {&one_, &two_, &three_}) request->End();
   }
-  // What the cluster leaves to the end of a turn goes before the loop does.
+  // Runs what the cluster deferred to the end of the turn before the loop is destroyed.
   void TearDown() override {
     cluster_.reset();
     loop_->Post([] {});
@@ -114,13 +114,13 @@ class ClusterTest : public testing::Test {
     cluster_.emplace(*loop_, deadlines_, Spec(), limits_);
     cluster_->SetEndpoints(Set(addresses));
   }
-  // One attempt that ends as the endpoint makes it; empty: none was let pass.
+  // One attempt with the endpoint's result; empty: not allowed to pass.
   template <typename Ending>
   std::optional<Outcome> Try(Ending ending) {
     Cluster::Picked picked = cluster_->Pick({}, 0, &failure_);
     if (picked.endpoint == nullptr) return std::nullopt;
     const Outcome outcome = ending(*picked.endpoint);
-    cluster_->Judge(picked, outcome);
+    cluster_->Report(picked, outcome);
     cluster_->Leave(picked);
     return outcome;
   }

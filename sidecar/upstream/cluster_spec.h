@@ -15,13 +15,13 @@ namespace tulle::tls {
 class SecureConnector;
 }
 
-// What a cluster is, as configured: immutable, shared by workers, made by sidecar/config. What it
-// does at run time is Cluster.
+// The configuration of a cluster: immutable, shared by workers, created by sidecar/config. Its
+// run-time counterpart is Cluster.
 namespace tulle::upstream {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// kPeakEwma: of two at random, the one whose recent latency times its load is lower.
+// kPeakEwma: of two at random, the one with the lower product of recent latency and load.
 enum class Balancing : uint8_t { kRoundRobin, kLeastRequest, kRandom, kRingHash, kPeakEwma };
 
 // HttpProtocolOptions.upstream_protocol_options.
@@ -38,14 +38,14 @@ struct EndpointSpec {
   uint32_t priority = 0;
   EndpointHealth health = EndpointHealth::kHealthy;
   // metadata.filter_metadata["envoy.transport_socket_match"]: what transport_socket_matches are
-  // held against.
+  // compared with.
   Labels transport_labels;
-  // metadata.filter_metadata["tulle"].spiffe_id: if set, the peer must be exactly this.
+  // metadata.filter_metadata["tulle"].spiffe_id: if set, the peer must have exactly this identity.
   std::string spiffe_id;
   std::string hostname;
   std::string zone;
   uint32_t locality = 0;  // index of EndpointSet::localities
-  // metadata.filter_metadata["envoy.lb"].hash_key: what a ring hashes in place of the address.
+  // metadata.filter_metadata["envoy.lb"].hash_key: hashed instead of the address.
   std::string hash_key;
   uint16_t health_check_port = 0;  // health_check_config.port_value; 0: that of the address
   bool health_checked = true;      // health_check_config.disable_active_health_check is not set
@@ -58,14 +58,14 @@ struct LocalitySpec {
   std::string region;
   std::string zone;
   std::string sub_zone;
-  uint32_t weight = 0;  // 0: none given, so no traffic where localities are weighed
+  uint32_t weight = 0;  // 0: none given, so no traffic if localities are weighted
   uint32_t priority = 0;
 
   bool operator==(const LocalitySpec&) const = default;
 };
 
-// One ClusterLoadAssignment; owned apart from its cluster, so that an EDS change replaces nothing
-// else.
+// One ClusterLoadAssignment, owned separately from its cluster, so that an EDS change replaces
+// nothing else.
 struct EndpointSet {
   std::string cluster_name;
   std::vector<EndpointSpec> endpoints;
@@ -82,8 +82,8 @@ struct TransportSocketSpec {
   Labels match;
   // Null: plaintext. Rebuilt when a secret changes; not part of a pool's key.
   std::shared_ptr<const tls::SecureConnector> tls;
-  // By the same terms, where the protocol follows the downstream's: each offers its own by ALPN, so
-  // that the peer cannot choose the other. Null: `tls`.
+  // With the same requirements, for clusters whose protocol follows the downstream's: each offers
+  // its own ALPN, so that the peer cannot choose the other. Null: `tls`.
   std::shared_ptr<const tls::SecureConnector> tls_http2 = nullptr;
 };
 
@@ -100,7 +100,8 @@ struct Caps {
   uint32_t budget_minimum = 3;
 };
 
-// When one detector opens a breaker: after that many failures in a row, that often.
+// When one detector opens a breaker: after this number of consecutive failures, with this
+// probability.
 struct Detector {
   uint32_t run = 5;
   uint32_t percent = 0;  // 0: off
@@ -109,12 +110,12 @@ struct Detector {
 // Cluster.outlier_detection: the circuit breaker of each endpoint.
 struct BreakerSpec {
   Detector errors{5, 100};        // consecutive_5xx: any of them
-  Detector gateway_errors{5, 0};  // consecutive_gateway_failure: 502, 503, 504 and no answer
-  Milliseconds open_for{30000};   // base_ejection_time; doubled after each trial that fails
+  Detector gateway_errors{5, 0};  // consecutive_gateway_failure: 502, 503, 504 and no response
+  Milliseconds open_for{30000};   // base_ejection_time; doubled after each failed trial
   Milliseconds max_open_for{300000};
-  Milliseconds jitter{0};  // at most this is added each time
+  Milliseconds jitter{0};  // random extra time, at most this
   uint32_t max_open_percent = 10;
-  bool always_one = false;  // one may open whatever the percentage
+  bool always_one = false;  // one endpoint may open whatever the percentage
 };
 
 // slow_start_config: a new endpoint's weight grows over a window.
@@ -131,7 +132,7 @@ struct RingSpec {
   bool by_hostname = false;  // consistent_hashing_lb_config.use_hostname_for_hashing
 };
 
-// Latency is remembered so long, and assumed to be so much at first.
+// The decay time of measured latency, and the initial estimate.
 struct PeakEwmaSpec {
   Milliseconds decay{10000};
   Milliseconds first_rtt{30};
@@ -144,7 +145,7 @@ struct HealthCheckSpec {
   Milliseconds timeout{1000};
   Milliseconds interval{10000};
   Milliseconds unhealthy_interval{0};       // 0: interval
-  Milliseconds no_traffic_interval{60000};  // until the cluster has been used
+  Milliseconds no_traffic_interval{60000};  // used until the cluster was used by a request
   Milliseconds jitter{0};                   // interval_jitter
   uint32_t jitter_percent = 0;              // interval_jitter_percent
   uint32_t unhealthy_threshold = 3;
@@ -157,12 +158,13 @@ struct HealthCheckSpec {
   bool http2 = false;
   std::vector<std::pair<uint32_t, uint32_t>> expected_statuses;  // [first, last); empty: 200
   std::vector<std::pair<std::string, std::string>> headers;      // request_headers_to_add
-  // TCP: what is sent, and what must come in this order; both empty: a connect is enough.
+  // TCP: what is sent, and what must be received in this order; both empty: a successful connect is
+  // enough.
   std::string send;
   std::vector<std::string> receive;
 };
 
-// Cluster.type STRICT_DNS or LOGICAL_DNS: names in place of addresses.
+// Cluster.type STRICT_DNS or LOGICAL_DNS: host names instead of addresses.
 enum class DnsFamily : uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
 
 inline constexpr char kDnsPrefix[] = "dns|";
@@ -172,7 +174,7 @@ struct DnsSpec {
   Milliseconds refresh{5000};
   bool respect_ttl = false;
   DnsFamily family = DnsFamily::kAuto;
-  std::string endpoints_name;  // by which the loader knows the resolved endpoints
+  std::string endpoints_name;  // name under which the loader knows the resolved endpoints
   std::string assignment;      // ClusterLoadAssignment with host names
 
   bool operator==(const DnsSpec&) const = default;
@@ -180,8 +182,8 @@ struct DnsSpec {
 
 struct ClusterSpec {
   std::string name;
-  // A hash of what makes connections of two versions exchangeable: all but secrets, SAN lists,
-  // endpoints and balancing.
+  // A hash of everything that decides whether connections of two versions are interchangeable: all
+  // except secrets, SAN lists, endpoints and balancing.
   uint64_t pool_key = 0;
   bool uses_eds = false;
   std::string eds_name;  // service_name, or the cluster's name
@@ -191,8 +193,8 @@ struct ClusterSpec {
   HttpChoice http = HttpChoice::kHttp1;
   Caps caps;
   std::optional<BreakerSpec> breaker;  // else none
-  // In order; the first whose labels an endpoint has is used. Never empty: raw is an entry with
-  // null tls.
+  // In order; the first whose labels match the endpoint is used. Never empty: plaintext is an entry
+  // with null tls.
   std::vector<TransportSocketSpec> transport_sockets;
   Milliseconds idle_timeout{3600 * 1000};    // common_http_protocol_options.idle_timeout; 0: never
   uint32_t max_requests_per_connection = 0;  // 0: no limit
@@ -204,16 +206,16 @@ struct ClusterSpec {
   uint32_t response_header_count = 100;
   // upstream_bind_config.source_address, or unset.
   SocketAddress source_address;
-  // Share of healthy endpoints below which all are used; 0: never.
+  // Share of healthy endpoints below which all are used (panic); 0: never.
   // common_lb_config.healthy_panic_threshold.
   uint32_t panic_percent = 50;
   // For clusters with inline endpoints.
   std::shared_ptr<const EndpointSet> static_endpoints;
   // For metrics: destination service (host), from metadata or the cluster's name.
   std::string service;
-  // ORIGINAL_DST: the endpoint is where the downstream peer wanted to go.
+  // ORIGINAL_DST: the endpoint is the downstream's original destination.
   bool original_destination = false;
-  // upstream_bind_config.extra_source_addresses: where the endpoint is of the other family.
+  // upstream_bind_config.extra_source_addresses: for endpoints of the other address family.
   SocketAddress other_source_address;
   SlowStart slow_start;
   double active_request_bias = 1;  // least request, unequal weights: weight / (active + 1)^bias

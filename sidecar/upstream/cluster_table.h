@@ -17,14 +17,14 @@ class ClusterTable {
  public:
   ClusterTable(loop::Loop& loop, loop::Deadlines& deadlines) : loop_(loop), deadlines_(deadlines) {}
 
-  // `ring`: of the cluster's endpoints, where it has one.
+  // `ring`: the hash ring of the cluster's endpoints, if it has one.
   void Put(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits,
            std::shared_ptr<const Ring> ring = nullptr);
   void SetEndpoints(std::string_view cluster, std::shared_ptr<const EndpointSet> endpoints,
                     std::shared_ptr<const Ring> ring = nullptr);
   void Remove(std::string_view name);
 
-  // A user's hold; null: no such cluster. Each Acquire needs one Release.
+  // Takes a reference; null: no such cluster. Each Acquire needs one Release.
   Cluster* Acquire(std::string_view name) {
     auto found = clusters_.find(Key(name));
     if (found == clusters_.end()) return nullptr;

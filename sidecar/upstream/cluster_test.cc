@@ -74,7 +74,7 @@ class GroupsTest : public ClusterTest {
     Build({});
     cluster_->SetEndpoints(std::move(set));
   }
-  // How often each was picked; the answers are as `ending` makes them.
+  // How often each was picked; results are as `ending` returns them.
   std::vector<int> Count(int picks, const std::function<Outcome(size_t)>& ending = {}) {
     std::vector<int> counts(cluster_->endpoint_set()->endpoints.size());
     for (int i = 0; i < picks; ++i) {
@@ -82,7 +82,7 @@ class GroupsTest : public ClusterTest {
       if (picked.endpoint == nullptr) continue;
       const size_t index = picked.endpoint->spec().address.port() - size_t{1000};
       ++counts[index];
-      cluster_->Judge(picked, ending ? ending(index) : Outcome::kGood);
+      cluster_->Report(picked, ending ? ending(index) : Outcome::kGood);
       cluster_->Leave(picked);
     }
     return counts;
@@ -124,7 +124,7 @@ TEST_F(GroupsTest, OpenBreakersSpillOverAndComeBackByTheirTrials) {
   EXPECT_EQ(Count(100), (std::vector<int>{50, 50, 0}));
 }
 
-// Another worker's: nobody has told this one.
+// Another worker changed it; this one was not notified.
 TEST_F(GroupsTest, ChangesOfOtherWorkersAreSeen) {
   spec_.breaker = BreakerSpec{.gateway_errors = {1, 100}, .max_open_percent = 100};
   spec_.panic_percent = 0;
@@ -133,7 +133,7 @@ TEST_F(GroupsTest, ChangesOfOtherWorkersAreSeen) {
   other.SetEndpoints(cluster_->endpoint_set());
   Cluster::Picked picked = other.Pick({}, 0, &failure_);
   const bool first = picked.endpoint->spec().address.port() == 1000;
-  other.Judge(picked, Outcome::kGatewayError);
+  other.Report(picked, Outcome::kGatewayError);
   other.Leave(picked);
   EXPECT_EQ(Count(10), (first ? std::vector<int>{0, 10} : std::vector<int>{10, 0}));
 }
@@ -211,9 +211,9 @@ TEST_F(GroupsTest, PeakEwmaTimesFromTheAsking) {
   Cluster::Picked picked = cluster_->Pick({}, 0, &failure_);
   Endpoint& endpoint = *picked.endpoint;
   Pass(seconds(2));  // it waited for a connection
-  cluster_->Ask(picked);
+  cluster_->MarkSent(picked);
   Pass(milliseconds(200));
-  cluster_->Judge(picked, Outcome::kGood);
+  cluster_->Report(picked, Outcome::kGood);
   EXPECT_NEAR(endpoint.latency.At(loop_->Now(), spec_.ewma), 0.2, 0.001);
   cluster_->Leave(picked);
 }

@@ -14,7 +14,7 @@ bool StreamWaiter::connection_under_way() const {
   return pool_ != nullptr && pool_->connecting_ > 0;
 }
 
-void StreamWaiter::OnWaitOver() { pool_->OnWaitOver(*this); }
+void StreamWaiter::OnWaitTimeout() { pool_->OnWaitTimeout(*this); }
 
 PooledConnection::~PooledConnection() = default;
 
@@ -22,7 +22,7 @@ void PooledConnection::Start() {
   Cluster& cluster = pool_.cluster();
   const Endpoint& endpoint = pool_.endpoint();
   dialled_by_ = endpoint.socket().tls;
-  codec_ = Speak(
+  codec_ = NewCodec(
       pool_.version(), cluster.loop(), cluster.deadlines(), cluster.spec(),
       Dial(cluster.loop(), cluster.spec(), endpoint.spec(), endpoint.socket(), pool_.version()),
       *this);
@@ -40,7 +40,7 @@ void PooledConnection::OnConnectionReady() {
   if (!pool_.endpoint().Admits(codec_->transport(), dialled_by.get())) {
     codec_->Close();
     return OnConnectionClosed(
-        {FailureKind::kPeerRefused, "the endpoint has another SPIFFE ID than it should"});
+        {FailureKind::kPeerRefused, "the endpoint has an unexpected SPIFFE ID"});
   }
   pool_.OnConnected(*this);
 }
@@ -77,9 +77,8 @@ bool ConnectionPool::IsSpent(const PooledConnection& connection) const {
          cluster_.loop().Now() - connection.ready_since_ >= spec.max_connection_age;
 }
 
-// Idle connections that have become too old, and those whose end was seen in this very turn; each
-// ends by itself.
-void ConnectionPool::LetSpentGo() {
+// Idle connections that are too old, and those found closed in this very turn; each ends by itself.
+void ConnectionPool::CloseSpent() {
   while (!idle_.empty() && (IsSpent(idle_.front()) || idle_.front().codec_->StreamRoom() == 0)) {
     PooledConnection& connection = idle_.PopFront();
     static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
@@ -89,7 +88,7 @@ void ConnectionPool::LetSpentGo() {
 }
 
 PooledConnection* ConnectionPool::FindRoom(bool fresh) {
-  LetSpentGo();
+  CloseSpent();
   if (!fresh && !idle_.empty()) return &idle_.front();
   PooledConnection* found = nullptr;
   const auto consider = [&](PooledConnection& connection) {
@@ -121,7 +120,7 @@ Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
   }
   Acquired acquired;
   if (!cluster_.TryEnterPending()) {
-    acquired.failure = {FailureKind::kOverflow, "pending requests at their cap"};
+    acquired.failure = {FailureKind::kOverflow, "too many pending requests"};
     return acquired;
   }
   waiter.fresh_ = fresh;
@@ -173,16 +172,15 @@ void ConnectionPool::LeaveQueue(StreamWaiter& waiter) {
   cluster_.LeavePending();
 }
 
-// A connection that is under way has its own time; the others wait for one that somebody gives
-// back.
-void ConnectionPool::OnWaitOver(StreamWaiter& waiter) {
+// A connection being established has its own timeout; other waiters wait for one to be returned.
+void ConnectionPool::OnWaitTimeout(StreamWaiter& waiter) {
   if (connecting_ > 0)
     return cluster_.deadlines().Set(waiter.wait_, cluster_.spec().connect_timeout);
   LeaveQueue(waiter);
   waiter.OnNoStream({FailureKind::kOverflow, "no connection became free within connect_timeout"});
 }
 
-// Those for whom no connection is on its way any more.
+// Waiters without a pending connection.
 void ConnectionPool::FailExcessWaiters(Failure why) {
   while (waiters_ > connecting_ * streams_per_connection()) Unqueue().OnNoStream(why);
 }
@@ -236,17 +234,17 @@ void ConnectionPool::Drain() {
   });
 }
 
-void ConnectionPool::JudgePeers(tls::SecondJudgement& judgement) {
-  // Out of reach of those that closing lets in: who waits, and who needs room at the cap.
+void ConnectionPool::RevalidatePeers(tls::PeerRevalidation& revalidation) {
+  // Moves them out of reach of waiting requests, and of pools that need room at the limit.
   IntrusiveList<PooledConnection> leaving;
   idle_.ForEach([&](PooledConnection& connection) {
-    if (endpoint_.Passes(connection.codec_->transport(), judgement)) return;
+    if (endpoint_.Passes(connection.codec_->transport(), revalidation)) return;
     static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
     leaving.PushBack(connection);
   });
   busy_.ForEach([&](PooledConnection& connection) {
-    if (connection.connecting_) return;  // judged when it is ready
-    if (endpoint_.Passes(connection.codec_->transport(), judgement)) return;
+    if (connection.connecting_) return;  // checked when it is ready
+    if (endpoint_.Passes(connection.codec_->transport(), revalidation)) return;
     connection.codec_->ResetUpgraded();
     connection.codec_->Drain();
   });

@@ -11,7 +11,7 @@
 #include "sidecar/upstream/dial.h"
 
 namespace tulle::tls {
-class SecondJudgement;
+class PeerRevalidation;
 }
 
 namespace tulle::upstream {
@@ -20,34 +20,35 @@ class Cluster;
 class ConnectionPool;
 class Endpoint;
 
-// A request that waits for a stream, no longer than connect_timeout while no connection is under
-// way. Destroying it withdraws it.
+// A request that waits for a stream, for at most connect_timeout while no connection is being
+// established. Destroying it withdraws it.
 class StreamWaiter : public ListNode<StreamWaiter> {
  public:
   StreamWaiter()
-      : wait_(this, [](void* self) { static_cast<StreamWaiter*>(self)->OnWaitOver(); }) {}
+      : wait_(this, [](void* self) { static_cast<StreamWaiter*>(self)->OnWaitTimeout(); }) {}
   virtual ~StreamWaiter() { Withdraw(); }
   // No OnStream or OnNoStream follows.
   void Withdraw();
   virtual http::StreamEvents& events() = 0;
-  // Exactly one of these, once, unless withdrawn. `reused`: the connection has carried a request
-  // before.
+  // Exactly one of these is called, once, unless withdrawn. `reused`: the connection has carried a
+  // request before.
   virtual void OnStream(http::Stream& stream, Transport& transport, bool reused) = 0;
   virtual void OnNoStream(Failure failure) = 0;
   bool waiting() const { return pool_ != nullptr; }
-  // Whether the endpoint is being connected to: else it is our own limits that make it wait.
+  // Whether a connection to the endpoint is being established; otherwise our own limits delay the
+  // request.
   bool connection_under_way() const;
 
  private:
   friend class ConnectionPool;
-  void OnWaitOver();
+  void OnWaitTimeout();
 
   loop::Deadline wait_;
   ConnectionPool* pool_ = nullptr;  // while queued
-  bool fresh_ = false;              // as asked of Acquire
+  bool fresh_ = false;              // as passed to Acquire
 };
 
-// What Acquire answers at once: a stream, a failure, or neither: the waiter is queued.
+// The immediate result of Acquire: a stream, a failure, or neither: the waiter is queued.
 struct Acquired {
   http::Stream* stream = nullptr;
   Transport* transport = nullptr;
@@ -93,18 +94,18 @@ class ConnectionPool {
   ConnectionPool(Cluster& cluster, Endpoint& endpoint, HttpVersion version);
   ~ConnectionPool();
 
-  // `fresh`: not on a connection that has been used, since one of those has just turned out to be
-  // closed.
+  // `fresh`: do not use an idle connection, because one of them has just turned out to be closed.
   Acquired Acquire(StreamWaiter& waiter, bool fresh);
-  // Closes idle connections, and the others when their streams end. Requests that wait are still
+  // Closes idle connections, and the others when their streams end. Waiting requests are still
   // served.
   void Drain();
-  // Closes connections whose peer no longer passes: idle ones now, others with their last stream.
-  void JudgePeers(tls::SecondJudgement& judgement);
+  // Closes connections whose peer is no longer accepted: idle ones now, others after their last
+  // stream.
+  void RevalidatePeers(tls::PeerRevalidation& revalidation);
   // Whether nothing is open or waiting.
   bool empty() const { return connections_ == 0 && waiters_ == 0; }
-  // Opens connections for those who wait, as far as the caps allow. Called by the cluster when a
-  // cap has room again.
+  // Opens connections for waiting requests, as far as the limits allow. Called by the cluster when
+  // a limit has room again.
   void ServeWaiters();
 
   Cluster& cluster() { return cluster_; }
@@ -116,14 +117,14 @@ class ConnectionPool {
   friend class StreamWaiter;
   Acquired OpenOn(PooledConnection& connection, http::StreamEvents& events);
   bool IsSpent(const PooledConnection& connection) const;
-  void LetSpentGo();
+  void CloseSpent();
   PooledConnection* FindRoom(bool fresh);
-  // False: a cap is reached.
+  // False: a limit is reached.
   bool Connect();
   void Queue(StreamWaiter& waiter);
   StreamWaiter& Unqueue();
   void LeaveQueue(StreamWaiter& waiter);
-  void OnWaitOver(StreamWaiter& waiter);
+  void OnWaitTimeout(StreamWaiter& waiter);
   void FailExcessWaiters(Failure why);
   void OnConnected(PooledConnection& connection);
   void OnRoom(PooledConnection& connection);
@@ -134,7 +135,7 @@ class ConnectionPool {
   Cluster& cluster_;
   Endpoint& endpoint_;
   const HttpVersion version_;
-  IntrusiveList<PooledConnection> idle_;  // the last used in front
+  IntrusiveList<PooledConnection> idle_;  // most recently used first
   IntrusiveList<PooledConnection> busy_;  // with at least one stream, or connecting
   IntrusiveList<StreamWaiter> queue_;
   uint32_t connections_ = 0;

@@ -48,11 +48,11 @@ std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
                            other ? cluster.other_source_address : cluster.source_address);
 }
 
-std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& loop,
-                                              loop::Deadlines& deadlines,
-                                              const ClusterSpec& cluster,
-                                              std::unique_ptr<Transport> transport,
-                                              http::ClientConnectionEvents& events) {
+std::unique_ptr<http::ClientConnection> NewCodec(HttpVersion version, loop::Loop& loop,
+                                                 loop::Deadlines& deadlines,
+                                                 const ClusterSpec& cluster,
+                                                 std::unique_ptr<Transport> transport,
+                                                 http::ClientConnectionEvents& events) {
   http::Limits limits;
   limits.head_bytes = cluster.response_head_kib * size_t{1024};
   limits.header_count = cluster.response_header_count;
@@ -66,7 +66,7 @@ std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& l
   http2::Options options;
   options.limits = limits;
   options.limits.concurrent_streams = cluster.http2_concurrent_streams;
-  // A host that has gone without a word takes one PING's time with it, not that of TCP's patience.
+  // Detects a vanished host after one PING timeout instead of TCP's.
   options.keepalive_interval = kSilence;
   options.keepalive_if_unanswered = true;
   return http2::NewClientConnection(loop, std::move(transport), events, options);

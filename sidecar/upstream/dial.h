@@ -8,29 +8,29 @@
 #include "net/socket/transport.h"
 #include "sidecar/upstream/cluster_spec.h"
 
-// The way to an endpoint. Thread: the loop's.
+// Connects to endpoints. Thread: the loop's.
 namespace tulle::upstream {
 
 enum class HttpVersion : uint8_t { k1, k2 };
 
-// The first of the cluster's transport sockets whose labels the endpoint has.
+// The first of the cluster's transport sockets whose labels match the endpoint.
 const TransportSocketSpec& SocketFor(const ClusterSpec& cluster, const EndpointSpec& endpoint);
 
-// Whether the peer is who the endpoint says it is. The cluster's SAN list names every identity of
-// the service; the endpoint's own one is the exact answer.
+// Whether the peer has the endpoint's identity. The cluster's SAN list has every identity of the
+// service; the endpoint's own is exact.
 bool HasExpectedIdentity(const EndpointSpec& endpoint, const Transport& transport);
 
-// Starts connecting, in plaintext or by TLS as `socket` says. Never null: failures are told by
-// OnTransportFailed.
+// Starts connecting, in plaintext or by TLS according to `socket`. Never null: failures are
+// reported by OnTransportFailed.
 std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
                                 const EndpointSpec& endpoint, const TransportSocketSpec& socket,
                                 HttpVersion version = HttpVersion::k1);
 
-// A codec over that transport. Call Start() on it. `deadlines` and `events` outlive it.
-std::unique_ptr<http::ClientConnection> Speak(HttpVersion version, loop::Loop& loop,
-                                              loop::Deadlines& deadlines,
-                                              const ClusterSpec& cluster,
-                                              std::unique_ptr<Transport> transport,
-                                              http::ClientConnectionEvents& events);
+// A codec over that transport. Call Start() on it. `deadlines` and `events` must outlive it.
+std::unique_ptr<http::ClientConnection> NewCodec(HttpVersion version, loop::Loop& loop,
+                                                 loop::Deadlines& deadlines,
+                                                 const ClusterSpec& cluster,
+                                                 std::unique_ptr<Transport> transport,
+                                                 http::ClientConnectionEvents& events);
 
 }  // namespace tulle::upstream

@@ -6,9 +6,9 @@
 
 namespace tulle::upstream {
 
-// Earliest deadline first over indexes 0 to n-1: each choice moves the chosen one's deadline by
-// 1/weight, so that the heavier come more often and the same one is not chosen in a burst. A choice
-// costs O(log n) and no memory. Thread: one.
+// Earliest deadline first over indexes 0 to n-1: each choice moves the chosen deadline by 1/weight,
+// so that heavier ones are chosen more often and no index is chosen in a burst. A choice costs
+// O(log n) and does not allocate. Thread: one.
 class Edf {
  public:
   void Clear() { entries_.clear(); }
@@ -18,7 +18,7 @@ class Edf {
     entries_.push_back({now_ + phase / weight, order_++, index});
     std::push_heap(entries_.begin(), entries_.end());
   }
-  // `weight_of(index)` is asked for the chosen one, what it weighs from now on. Not empty.
+  // `weight_of(index)` returns the new weight of the chosen index. Must not be empty.
   template <typename WeightOf>
   uint32_t Choose(WeightOf weight_of) {
     std::pop_heap(entries_.begin(), entries_.end());

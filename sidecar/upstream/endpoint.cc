@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 #include "sidecar/upstream/cluster.h"
 
 namespace tulle::upstream {
@@ -16,15 +16,16 @@ void Endpoint::Update(const EndpointSpec& spec, const TransportSocketSpec& socke
   socket_ = &socket;
 }
 
-Standing Endpoint::StandingBy(const ClusterSpec& cluster) const {
-  if (spec_.health == EndpointHealth::kDraining) return Standing::kLeaving;
-  if (spec_.health != EndpointHealth::kHealthy) return Standing::kOut;
+Availability Endpoint::AvailabilityIn(const ClusterSpec& cluster) const {
+  if (spec_.health == EndpointHealth::kDraining) return Availability::kDraining;
+  if (spec_.health != EndpointHealth::kHealthy) return Availability::kUnhealthy;
   if (!cluster.health_checks.empty() && spec_.health_checked &&
       shared_->checked.load(std::memory_order_acquire) == CheckedHealth::kBad) {
-    return Standing::kOut;
+    return Availability::kUnhealthy;
   }
-  if (cluster.breaker && breaker().state() != BreakerState::kClosed) return Standing::kBreakerOpen;
-  return Standing::kUsable;
+  if (cluster.breaker && breaker().state() != BreakerState::kClosed)
+    return Availability::kBreakerOpen;
+  return Availability::kAvailable;
 }
 
 void Endpoint::NoteHealth(bool healthy, loop::Instant now) {
@@ -42,30 +43,30 @@ double Endpoint::SlowStartShare(const ClusterSpec& cluster, loop::Instant now) c
   return std::clamp(share, slow.min_weight_percent / 100.0, 1.0);
 }
 
-bool Endpoint::Passes(const Transport& transport, tls::SecondJudgement& judgement) const {
+bool Endpoint::Passes(const Transport& transport, tls::PeerRevalidation& revalidation) const {
   return HasExpectedIdentity(spec_, transport) &&
-         (socket_->tls == nullptr || judgement.Passes(transport, socket_->tls->terms()));
+         (socket_->tls == nullptr || revalidation.Passes(transport, socket_->tls->requirements()));
 }
 
 bool Endpoint::Admits(const Transport& transport, const tls::SecureConnector* dialled_by) const {
   if (socket_->tls.get() == dialled_by) return HasExpectedIdentity(spec_, transport);
-  tls::SecondJudgement judgement(cluster_.loop());
-  return Passes(transport, judgement);
+  tls::PeerRevalidation revalidation(cluster_.loop());
+  return Passes(transport, revalidation);
 }
 
-void Endpoint::JudgePeers(tls::SecondJudgement& judgement) {
+void Endpoint::RevalidatePeers(tls::PeerRevalidation& revalidation) {
   const std::shared_ptr<const tls::SecureConnector> before =
-      std::exchange(judged_by_, socket_->tls);
+      std::exchange(verified_by_, socket_->tls);
   const bool other_identity = std::exchange(identity_changed_, false);
-  const bool widened =
-      judged_by_ == before || judged_by_ == nullptr ||
-      (before != nullptr && judgement.Widens(before->terms(), judged_by_->terms()));
+  const bool widened = verified_by_ == before || verified_by_ == nullptr ||
+                       (before != nullptr &&
+                        revalidation.Widens(before->requirements(), verified_by_->requirements()));
   if (widened && !other_identity) return;
   for (auto& pool : pools_) {
-    if (pool != nullptr) pool->JudgePeers(judgement);
+    if (pool != nullptr) pool->RevalidatePeers(revalidation);
   }
   direct_.ForEach([&](DirectConnection& connection) {
-    if (!Passes(connection.upstream(), judgement)) connection.OnPeerRefused();
+    if (!Passes(connection.upstream(), revalidation)) connection.OnPeerRefused();
   });
 }
 

@@ -10,25 +10,25 @@
 #include "sidecar/upstream/shared_endpoints.h"
 
 namespace tulle::tls {
-class SecondJudgement;
+class PeerRevalidation;
 }
 
 namespace tulle::upstream {
 
-// A connection to an endpoint that no pool holds: a TCP relay's. Owner: the relay.
+// A connection to an endpoint outside the pools: a TCP relay's. Owner: the relay.
 class DirectConnection : public ListNode<DirectConnection> {
  public:
   virtual ~DirectConnection() = default;
   virtual const Transport& upstream() const = 0;
-  // Roots, names or the endpoint's identity have changed, and the peer is no more who it should be:
-  // end now. May unlink itself, and no other.
+  // After a change of roots, names or the endpoint's identity the peer is no longer accepted: end
+  // now. May unlink itself, but no other.
   virtual void OnPeerRefused() = 0;
 };
 
-// What may be asked of an endpoint. kOut: configured or checked as unhealthy. kLeaving: draining.
-enum class Standing : uint8_t { kUsable, kBreakerOpen, kOut, kLeaving };
+// Whether an endpoint may be used. kUnhealthy: configured or checked as unhealthy.
+enum class Availability : uint8_t { kAvailable, kBreakerOpen, kUnhealthy, kDraining };
 
-// One endpoint of a cluster at run time, on one worker: its pools and what balancing looks at. Kept
+// One endpoint of a cluster at run time, on one worker: its pools and its state for balancing. Kept
 // over configuration changes as long as its address stays. Owner: Cluster. Thread: the worker's.
 class Endpoint : public Deletable {
  public:
@@ -37,15 +37,15 @@ class Endpoint : public Deletable {
       : cluster_(cluster),
         spec_(spec),
         socket_(&socket),
-        judged_by_(socket.tls),
+        verified_by_(socket.tls),
         shared_(std::move(shared)) {}
 
   const EndpointSpec& spec() const { return spec_; }
   const TransportSocketSpec& socket() const { return *socket_; }
   Breaker& breaker() const { return shared_->breaker; }
-  Standing StandingBy(const ClusterSpec& cluster) const;
+  Availability AvailabilityIn(const ClusterSpec& cluster) const;
 
-  // Each time it becomes healthy its slow start begins.
+  // Slow start begins each time it becomes healthy.
   void NoteHealth(bool healthy, loop::Instant now);
   bool StartsSlowly(const ClusterSpec& cluster, loop::Instant now) const {
     return cluster.slow_start.window.count() > 0 && now < SlowStartEnd(cluster);
@@ -53,18 +53,18 @@ class Endpoint : public Deletable {
   loop::Instant SlowStartEnd(const ClusterSpec& cluster) const {
     return healthy_since_ + cluster.slow_start.window;
   }
-  // What its weight counts for meanwhile: up to 1.
+  // Its weight factor during slow start: up to 1.
   double SlowStartShare(const ClusterSpec& cluster, loop::Instant now) const;
-  // JudgePeers is due afterwards.
+  // Call RevalidatePeers afterwards.
   void Update(const EndpointSpec& spec, const TransportSocketSpec& socket);
 
-  // Whether a connection may be used whose transport has just become ready; `dialled_by`: what
-  // socket().tls was when it was dialled, which may have changed meanwhile.
+  // Whether a connection whose transport has just become ready may be used. `dialled_by`: the value
+  // of socket().tls when it was dialled, which may have changed since.
   bool Admits(const Transport& transport, const tls::SecureConnector* dialled_by) const;
-  // Closes the connections whose peer no longer passes. Idle ones at once; those with requests end
-  // with these and take no new ones; direct ones are told.
-  void JudgePeers(tls::SecondJudgement& judgement);
-  bool Passes(const Transport& transport, tls::SecondJudgement& judgement) const;
+  // Closes the connections whose peer is no longer accepted. Idle ones at once; those with requests
+  // end with these and take no new ones; direct ones are notified.
+  void RevalidatePeers(tls::PeerRevalidation& revalidation);
+  bool Passes(const Transport& transport, tls::PeerRevalidation& revalidation) const;
   IntrusiveList<DirectConnection>& direct() { return direct_; }
 
   ConnectionPool& Pool(HttpVersion version) {
@@ -79,7 +79,7 @@ class Endpoint : public Deletable {
     }
   }
 
-  // Users of this endpoint: requests in flight and TCP relays. What least request compares.
+  // Users of this endpoint: requests in flight and TCP relays. Compared by least request.
   uint32_t active = 0;
   Latency latency;
 
@@ -91,8 +91,8 @@ class Endpoint : public Deletable {
   Cluster& cluster_;
   EndpointSpec spec_;
   const TransportSocketSpec* socket_;  // in the cluster's spec
-  // All open connections pass by its terms, and had the expected identity.
-  std::shared_ptr<const tls::SecureConnector> judged_by_;
+  // All open connections were accepted by its requirements, and had the expected identity.
+  std::shared_ptr<const tls::SecureConnector> verified_by_;
   bool identity_changed_ = false;
   IntrusiveList<DirectConnection> direct_;
   bool healthy_ = false;

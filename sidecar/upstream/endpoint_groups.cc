@@ -31,9 +31,9 @@ void EndpointGroups::Sort(const std::vector<Endpoint*>& in_order, loop::Instant 
   priorities_.clear();
   healthy_ = 0;
   for (Endpoint* endpoint : in_order) {
-    const Standing standing = endpoint->StandingBy(*spec_);
-    endpoint->NoteHealth(standing == Standing::kUsable, now);
-    if (standing == Standing::kLeaving) continue;
+    const Availability availability = endpoint->AvailabilityIn(*spec_);
+    endpoint->NoteHealth(availability == Availability::kAvailable, now);
+    if (availability == Availability::kDraining) continue;
     const uint32_t number = endpoint->spec().priority;
     auto place =
         std::lower_bound(priorities_.begin(), priorities_.end(), number,
@@ -43,7 +43,7 @@ void EndpointGroups::Sort(const std::vector<Endpoint*>& in_order, loop::Instant 
       place->number = number;
     }
     place->remaining.push_back(endpoint);
-    if (standing != Standing::kUsable) continue;
+    if (availability != Availability::kAvailable) continue;
     place->usable.push_back(endpoint);
     ++healthy_;
     if (endpoint->StartsSlowly(*spec_, now))
@@ -76,7 +76,7 @@ void EndpointGroups::FillBalancers(Priority& priority, const EndpointSet& set, l
       spec_, priority.panic ? priority.remaining : priority.usable, now, random);
 }
 
-// A locality gets its weight while it is healthy enough, and less in proportion when it is not.
+// A locality has its full weight while it is healthy enough, and proportionally less otherwise.
 bool EndpointGroups::WeighLocalities(Priority& priority, const EndpointSet& set, loop::Instant now,
                                      loop::Random& random) {
   std::vector<PriorityHealth> health(set.localities.size());
@@ -102,8 +102,8 @@ bool EndpointGroups::WeighLocalities(Priority& priority, const EndpointSet& set,
   return !priority.balancers.empty();
 }
 
-// Trials come from the requests of priorities that carry load and of those before them, whose
-// endpoints are wanted back; if nobody carries any, from all.
+// Trials come from requests of the priorities that carry load and of better ones, whose endpoints
+// should return; if none carries load, from all requests.
 void EndpointGroups::CollectOpen() {
   open_.clear();
   next_trial_ = loop::Instant::max();
@@ -112,7 +112,7 @@ void EndpointGroups::CollectOpen() {
     const bool stranded = std::none_of(splits_.begin(), splits_.end(),
                                        [i](const Split& split) { return split.priority == i; });
     for (Endpoint* one : priorities_[i].remaining) {
-      if (one->StandingBy(*spec_) != Standing::kBreakerOpen) continue;
+      if (one->AvailabilityIn(*spec_) != Availability::kBreakerOpen) continue;
       open_.push_back({one, stranded});
       next_trial_ = std::min(next_trial_, one->breaker().due());
     }
@@ -124,18 +124,19 @@ bool EndpointGroups::in_panic() const {
                      [](const Priority& one) { return one.panic; });
 }
 
-Choice EndpointGroups::Choose(const Wish& wish, loop::Instant now, loop::Random& random) {
-  if (wish.hash && ring_ != nullptr) return ChooseByRing(wish, now);
+Choice EndpointGroups::Choose(const PickCriteria& criteria, loop::Instant now,
+                              loop::Random& random) {
+  if (criteria.hash && ring_ != nullptr) return ChooseByRing(criteria, now);
   if (now >= next_trial_) {
-    const Choice trial = ChooseTrial(wish, now, TrialOf::kAny);
+    const Choice trial = ChooseTrial(criteria, now, TrialOf::kAny);
     if (trial.endpoint != nullptr) return trial;
   }
   if (splits_.empty()) return {};
-  for (uint32_t i = 0; i <= wish.attempts; ++i) {
+  for (uint32_t i = 0; i <= criteria.attempts; ++i) {
     Priority& priority = PriorityFor(splits_.size() == 1 ? 0 : random.Next());
     Endpoint* endpoint = Balance(priority, now, random);
     if (endpoint == nullptr) return {};
-    if (i < wish.attempts && Contains(wish.tried, endpoint)) continue;
+    if (i < criteria.attempts && Contains(criteria.tried, endpoint)) continue;
     const Choice choice = Pass(*endpoint, priority.panic, now);
     if (choice.endpoint != nullptr) return choice;
   }
@@ -155,11 +156,11 @@ Choice EndpointGroups::Pass(Endpoint& endpoint, bool panic, loop::Instant now) c
   return {panic ? &endpoint : nullptr, Breaker::kNoPass};
 }
 
-Choice EndpointGroups::ChooseTrial(const Wish& wish, loop::Instant now, TrialOf which) {
+Choice EndpointGroups::ChooseTrial(const PickCriteria& criteria, loop::Instant now, TrialOf which) {
   Choice choice;
   next_trial_ = loop::Instant::max();
   for (const Open& one : open_) {
-    const bool avoided = wish.attempts > 0 && Contains(wish.tried, one.endpoint);
+    const bool avoided = criteria.attempts > 0 && Contains(criteria.tried, one.endpoint);
     if (choice.endpoint == nullptr && !avoided && (one.stranded || which == TrialOf::kAny))
       choice = Pass(*one.endpoint, false, now);
     next_trial_ = std::min(next_trial_, one.endpoint->breaker().due());
@@ -167,37 +168,41 @@ Choice EndpointGroups::ChooseTrial(const Wish& wish, loop::Instant now, TrialOf 
   return choice;
 }
 
-// Round the circle from the hash on, past those that may not be used: where the request would go if
-// they were not there. A trial is made by a request of the endpoint's own, or where its priority
-// has none by whoever comes.
-Choice EndpointGroups::ChooseByRing(const Wish& wish, loop::Instant now) {
+// Walks the ring from the hash on and skips unavailable endpoints: the request goes where it would
+// go without them. A trial is made by a request of the endpoint's own or, if its priority has none,
+// by any request.
+Choice EndpointGroups::ChooseByRing(const PickCriteria& criteria, loop::Instant now) {
   const bool any = splits_.empty();
   if (any && open_.empty()) return {};
   if (!any && now >= next_trial_) {
-    const Choice trial = ChooseTrial(wish, now, TrialOf::kStranded);
+    const Choice trial = ChooseTrial(criteria, now, TrialOf::kStranded);
     if (trial.endpoint != nullptr) return trial;
   }
-  const Choice own = WalkRing(wish, any ? priorities_.front() : PriorityFor(*wish.hash), now);
-  return any && own.endpoint == nullptr ? ChooseTrial(wish, now, TrialOf::kAny) : own;
+  const Choice own =
+      WalkRing(criteria, any ? priorities_.front() : PriorityFor(*criteria.hash), now);
+  return any && own.endpoint == nullptr ? ChooseTrial(criteria, now, TrialOf::kAny) : own;
 }
 
-Choice EndpointGroups::WalkRing(const Wish& wish, const Priority& priority, loop::Instant now) {
+Choice EndpointGroups::WalkRing(const PickCriteria& criteria, const Priority& priority,
+                                loop::Instant now) {
   if (priority.number >= ring_->priorities().size()) return {};
-  const Ring::Circle& circle = ring_->priorities()[priority.number];
-  if (circle.empty()) return {};
-  size_t point = circle.At(*wish.hash);
+  const Ring::Points& points = ring_->priorities()[priority.number];
+  if (points.empty()) return {};
+  size_t point = points.At(*criteria.hash);
   const Endpoint* last = nullptr;
   Endpoint* tried = nullptr;
   uint32_t avoided = 0;
-  for (size_t i = 0; i < circle.hashes.size(); ++i, point = circle.After(point)) {
-    // In the middle of a push the ring may be of endpoints that follow in a moment.
-    if (circle.endpoints[point] >= in_order_.size()) continue;
-    Endpoint* endpoint = in_order_[circle.endpoints[point]];
+  for (size_t i = 0; i < points.hashes.size(); ++i, point = points.After(point)) {
+    // During an update the ring may belong to endpoints that arrive in a moment.
+    if (points.endpoints[point] >= in_order_.size()) continue;
+    Endpoint* endpoint = in_order_[points.endpoints[point]];
     if (endpoint == last) continue;
     last = endpoint;
-    const Standing standing = endpoint->StandingBy(*spec_);
-    if (standing == Standing::kLeaving || (standing == Standing::kOut && !priority.panic)) continue;
-    if (avoided < wish.attempts && Contains(wish.tried, endpoint)) {
+    const Availability availability = endpoint->AvailabilityIn(*spec_);
+    if (availability == Availability::kDraining ||
+        (availability == Availability::kUnhealthy && !priority.panic))
+      continue;
+    if (avoided < criteria.attempts && Contains(criteria.tried, endpoint)) {
       if (tried == nullptr) tried = endpoint;
       ++avoided;
       continue;
@@ -205,7 +210,7 @@ Choice EndpointGroups::WalkRing(const Wish& wish, const Priority& priority, loop
     const Choice choice = Pass(*endpoint, priority.panic, now);
     if (choice.endpoint != nullptr) return choice;
   }
-  // There is no other.
+  // There is no other endpoint.
   return tried == nullptr ? Choice{} : Pass(*tried, priority.panic, now);
 }
 

@@ -13,39 +13,38 @@
 
 namespace tulle::upstream {
 
-// An endpoint that may be used, and its breaker's leave to use it once.
+// An available endpoint, and its breaker's permission for one attempt.
 struct Choice {
   Endpoint* endpoint = nullptr;
   Breaker::Pass pass = Breaker::kNoPass;
 };
 
-// What a request wants of an endpoint: the hash of its route's hash policy, and none of those that
-// were `tried`, for at most `attempts` choices.
-struct Wish {
+// The criteria of a request: the hash of its route's hash policy, and the endpoints already
+// `tried`, to avoid for at most `attempts` choices.
+struct PickCriteria {
   std::optional<uint64_t> hash;
   std::span<Endpoint* const> tried;
   uint32_t attempts = 0;
 };
 
-// The endpoints of a cluster as balancing sees them: by priority, then, where localities are
-// weighed, by locality, then by balancer or ring. Built from what the endpoints' health is at that
-// moment; choosing from it costs no memory. An endpoint whose breaker is open is out, until it is
-// due: then the next request that comes to its priority, or to a better one's, is its trial.
-//
-// Owner: Cluster. Thread: the worker's.
+// The endpoints of a cluster arranged for balancing: by priority, then by locality if localities
+// are weighted, then by balancer or ring. Built from the endpoints' current health; choosing does
+// not allocate. An endpoint with an open breaker is left out until it is due: then the next request
+// of its priority, or of a better one, is its trial.
+// || Owner: Cluster. Thread: the worker's.
 class EndpointGroups {
  public:
-  // `in_order`: as the set has them, which is what the ring's indexes say.
+  // `in_order`: in the set's order, to which the ring's indexes refer.
   void Build(std::shared_ptr<const ClusterSpec> spec, const EndpointSet& set,
              std::vector<Endpoint*> in_order, std::shared_ptr<const Ring> ring, loop::Instant now,
              loop::Random& random);
-  Choice Choose(const Wish& wish, loop::Instant now, loop::Random& random);
+  Choice Choose(const PickCriteria& criteria, loop::Instant now, loop::Random& random);
 
-  // Health may look different from then on though nobody has told: build anew.
+  // Health may change at this time without an event (slow start, breakers): rebuild then.
   loop::Instant outdated_at() const { return outdated_at_; }
-  // There is an endpoint to choose, unless its breaker has opened meanwhile.
+  // There is an endpoint to choose, unless its breaker has opened since.
   bool has_candidates() const { return !splits_.empty(); }
-  // Somebody might be chosen were it not for the breakers.
+  // Endpoints are only unavailable because of their breakers.
   bool has_open_breakers() const { return !open_.empty(); }
   bool in_panic() const;
   uint32_t healthy() const { return healthy_; }
@@ -56,11 +55,12 @@ class EndpointGroups {
     bool panic = false;
     std::vector<Endpoint*> usable;
     std::vector<Endpoint*> remaining;  // not draining
-    std::vector<Balancer> balancers;   // one, or one a locality
+    std::vector<Balancer> balancers;   // one, or one per locality
     Edf localities;
     std::vector<double> weights;  // of localities
   };
-  // Out for its breaker alone. Stranded: its priority carries no load, so no request is its own.
+  // Unavailable only because of its breaker. Stranded: its priority carries no load, so it gets no
+  // requests of its own.
   struct Open {
     Endpoint* endpoint;
     bool stranded;
@@ -84,18 +84,18 @@ class EndpointGroups {
     return priorities_[splits_[i].priority];
   }
   Endpoint* Balance(Priority& priority, loop::Instant now, loop::Random& random);
-  Choice ChooseByRing(const Wish& wish, loop::Instant now);
-  Choice WalkRing(const Wish& wish, const Priority& priority, loop::Instant now);
+  Choice ChooseByRing(const PickCriteria& criteria, loop::Instant now);
+  Choice WalkRing(const PickCriteria& criteria, const Priority& priority, loop::Instant now);
   enum class TrialOf : uint8_t { kAny, kStranded };
-  Choice ChooseTrial(const Wish& wish, loop::Instant now, TrialOf which);
+  Choice ChooseTrial(const PickCriteria& criteria, loop::Instant now, TrialOf which);
   Choice Pass(Endpoint& endpoint, bool panic, loop::Instant now) const;
 
   std::shared_ptr<const ClusterSpec> spec_;
   std::shared_ptr<const Ring> ring_;
   std::vector<Endpoint*> in_order_;
-  std::vector<Priority> priorities_;  // those that have an endpoint
+  std::vector<Priority> priorities_;  // priorities that have endpoints
   std::vector<Split> splits_;         // of those that carry load
-  std::vector<Open> open_;            // where trials may be
+  std::vector<Open> open_;            // where trials may be made
   uint32_t healthy_ = 0;
   loop::Instant next_trial_ = loop::Instant::max();
   loop::Instant outdated_at_ = loop::Instant::max();

@@ -15,8 +15,8 @@
 
 namespace tulle::upstream {
 
-// Asks one endpoint again and again. What it finds is in SharedEndpoint.checked, for all workers:
-// the first answer decides at once, later ones by the thresholds. Owner: HealthChecks. Thread: the
+// Checks one endpoint periodically. The result is in SharedEndpoint.checked, for all workers: the
+// first response decides at once, later ones by the thresholds. Owner: HealthChecks. Thread: the
 // loop's.
 class EndpointCheck {
  public:
@@ -32,7 +32,7 @@ class EndpointCheck {
   const ProbeTarget target_;
   const std::shared_ptr<ClusterLimits> limits_;
   const std::shared_ptr<SharedEndpoint> shared_;
-  uint32_t run_ = 0;  // answers in a row that contradict what is believed
+  uint32_t run_ = 0;  // consecutive results that contradict the current state
   bool asking_ = false;
   std::unique_ptr<HealthProbe> probe_;
   std::unique_ptr<loop::Timer> timer_;
@@ -44,7 +44,7 @@ class HealthChecks {
  public:
   explicit HealthChecks(loop::Loop& loop) : loop_(loop), deadlines_(loop) {}
 
-  // What is to be checked from now on; checks of endpoints that stay the same go on.
+  // Sets what to check from now on; checks of unchanged endpoints continue.
   void Put(std::shared_ptr<const ClusterSpec> cluster, std::shared_ptr<const EndpointSet> endpoints,
            std::shared_ptr<ClusterLimits> limits);
   // Ends the checks of all other clusters.

@@ -14,10 +14,10 @@
 namespace tulle::upstream {
 namespace {
 
-// Answers whatever it is sent with `answer`; empty: never.
-class Patient : public loop::ListenerEvents {
+// Responds with `answer` to any input; empty: never.
+class CheckedServer : public loop::ListenerEvents {
  public:
-  explicit Patient(loop::Loop& loop) {
+  explicit CheckedServer(loop::Loop& loop) {
     int error = 0;
     listener_ = loop.Listen(SocketAddress::Loopback4(0), {}, *this, &error);
     EXPECT_NE(listener_, nullptr);
@@ -34,8 +34,8 @@ class Patient : public loop::ListenerEvents {
 
  private:
   struct Visit : loop::SocketEvents {
-    Visit(Patient& whose, std::unique_ptr<loop::Socket> taken)
-        : patient(whose), socket(std::move(taken)) {
+    Visit(CheckedServer& whose, std::unique_ptr<loop::Socket> taken)
+        : checked(whose), socket(std::move(taken)) {
       socket->Watch(this, true, false);
     }
     void OnSocketReady(int, bool, bool) override {
@@ -43,12 +43,12 @@ class Patient : public loop::ListenerEvents {
       const iovec into{bytes, sizeof bytes};
       const ssize_t got = socket->Readv({&into, 1});
       if (got <= 0) return socket->Watch(this, false, false);
-      patient.asked.emplace_back(bytes, static_cast<size_t>(got));
-      if (++times > patient.most_times) return socket.reset();
-      const iovec from{patient.answer.data(), patient.answer.size()};
-      if (!patient.answer.empty()) socket->Writev({&from, 1});
+      checked.asked.emplace_back(bytes, static_cast<size_t>(got));
+      if (++times > checked.most_times) return socket.reset();
+      const iovec from{checked.answer.data(), checked.answer.size()};
+      if (!checked.answer.empty()) socket->Writev({&from, 1});
     }
-    Patient& patient;
+    CheckedServer& checked;
     std::unique_ptr<loop::Socket> socket;
     int times = 0;
   };
@@ -76,7 +76,7 @@ class HealthChecksTest : public ClusterTest {
     limits_ = std::make_shared<ClusterLimits>(1);
     limits_->used = used_;
     cluster_.emplace(*loop_, deadlines_, checked_, limits_);
-    cluster_->SetEndpoints(Set({patient_.address()}));
+    cluster_->SetEndpoints(Set({server_.address()}));
     checks_.Put(checked_, cluster_->endpoint_set(), limits_);
   }
   bool IsPicked() {
@@ -90,7 +90,7 @@ class HealthChecksTest : public ClusterTest {
     ClusterTest::TearDown();
   }
 
-  Patient patient_{*loop_};
+  CheckedServer server_{*loop_};
   HealthChecks checks_{*loop_};
   HealthCheckSpec check_;
   std::shared_ptr<const ClusterSpec> checked_;
@@ -98,7 +98,7 @@ class HealthChecksTest : public ClusterTest {
 };
 
 TEST_F(HealthChecksTest, EndpointIsUsedUntilItIsKnownToBeBad) {
-  patient_.answer = kRefusal;
+  server_.answer = kRefusal;
   Begin();
   EXPECT_TRUE(IsPicked());
   Pass();
@@ -110,25 +110,25 @@ TEST_F(HealthChecksTest, AsksAsItIsToAsk) {
   check_.headers = {{"x-probe", "1"}};
   Begin();
   Pass();
-  ASSERT_EQ(patient_.asked.size(), 1u);
-  EXPECT_NE(patient_.asked[0].find("GET /healthz HTTP/1.1\r\n"), std::string::npos);
-  EXPECT_NE(patient_.asked[0].find("ost: web.default.svc.cluster.local\r\n"), std::string::npos);
-  EXPECT_NE(patient_.asked[0].find("x-probe: 1\r\n"), std::string::npos);
+  ASSERT_EQ(server_.asked.size(), 1u);
+  EXPECT_NE(server_.asked[0].find("GET /healthz HTTP/1.1\r\n"), std::string::npos);
+  EXPECT_NE(server_.asked[0].find("ost: web.default.svc.cluster.local\r\n"), std::string::npos);
+  EXPECT_NE(server_.asked[0].find("x-probe: 1\r\n"), std::string::npos);
   Pass(seconds(21));
-  EXPECT_EQ(patient_.asked.size(), 5u);
-  EXPECT_EQ(patient_.connections(), 1u);  // kept
+  EXPECT_EQ(server_.asked.size(), 5u);
+  EXPECT_EQ(server_.connections(), 1u);  // kept
 }
 
 TEST_F(HealthChecksTest, KeptConnectionThatIsClosedUnderTheQuestionSaysNothing) {
-  patient_.most_times = 1;
+  server_.most_times = 1;
   check_.unhealthy_threshold = 1;
   Begin();
   for (int i = 0; i < 5; ++i) {
     Pass(seconds(5));
     EXPECT_TRUE(IsPicked()) << i;
   }
-  EXPECT_GE(patient_.connections(), 5u);
-  patient_.most_times = 0;  // nor on a fresh one
+  EXPECT_GE(server_.connections(), 5u);
+  server_.most_times = 0;  // nor on a fresh one
   Pass(seconds(6));
   EXPECT_FALSE(IsPicked());
 }
@@ -136,12 +136,12 @@ TEST_F(HealthChecksTest, KeptConnectionThatIsClosedUnderTheQuestionSaysNothing) 
 TEST_F(HealthChecksTest, ThresholdsDecideLater) {
   Begin();
   Pass();
-  patient_.answer = kRefusal;
+  server_.answer = kRefusal;
   Pass(seconds(5));
   EXPECT_TRUE(IsPicked());  // once bad
   Pass(seconds(5));
   EXPECT_FALSE(IsPicked());  // twice
-  patient_.answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+  server_.answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
   Pass(seconds(5));
   EXPECT_FALSE(IsPicked());
   Pass(seconds(5));
@@ -151,14 +151,14 @@ TEST_F(HealthChecksTest, ThresholdsDecideLater) {
 TEST_F(HealthChecksTest, OneGoodAnswerEndsARunOfBadOnes) {
   Begin();
   for (int i = 0; i < 6; ++i) {
-    patient_.answer = i % 2 == 0 ? "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" : kRefusal;
+    server_.answer = i % 2 == 0 ? "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" : kRefusal;
     Pass(seconds(5));
     EXPECT_TRUE(IsPicked());
   }
 }
 
 TEST_F(HealthChecksTest, Fault55_SilenceIsBad) {
-  patient_.answer.clear();
+  server_.answer.clear();
   Begin();
   Pass(milliseconds(900));
   EXPECT_TRUE(IsPicked());
@@ -180,33 +180,33 @@ TEST_F(HealthChecksTest, UnusedClustersAreAskedLessOften) {
   check_.no_traffic_interval = seconds(60);
   Begin();
   Pass(seconds(59));
-  EXPECT_EQ(patient_.asked.size(), 1u);
+  EXPECT_EQ(server_.asked.size(), 1u);
   Pass(seconds(2));
-  EXPECT_EQ(patient_.asked.size(), 2u);
+  EXPECT_EQ(server_.asked.size(), 2u);
   limits_->used = true;
   Pass(seconds(70));
-  EXPECT_EQ(patient_.asked.size(), 5u);
+  EXPECT_EQ(server_.asked.size(), 5u);
 }
 
 TEST_F(HealthChecksTest, TheUnhealthyHaveTheirOwnInterval) {
   check_.unhealthy_interval = seconds(1);
-  patient_.answer = kRefusal;
+  server_.answer = kRefusal;
   Begin();
   Pass(milliseconds(10500));
-  EXPECT_GE(patient_.asked.size(), 10u);
+  EXPECT_GE(server_.asked.size(), 10u);
 }
 
 TEST_F(HealthChecksTest, JitterIsAddedAndBounded) {
   check_.jitter = seconds(5);
   Begin();
   Pass(seconds(1000));
-  EXPECT_LT(patient_.asked.size(), 180u);  // 200 without
-  EXPECT_GT(patient_.asked.size(), 100u);  // 100 at the most of it
+  EXPECT_LT(server_.asked.size(), 180u);  // 200 without
+  EXPECT_GT(server_.asked.size(), 100u);  // 100 at the most of it
 }
 
 TEST_F(HealthChecksTest, StatusesMayBeNamed) {
   check_.expected_statuses = {{500, 504}};
-  patient_.answer = kRefusal;
+  server_.answer = kRefusal;
   Begin();
   Pass();
   EXPECT_TRUE(IsPicked());
@@ -217,9 +217,9 @@ TEST_F(HealthChecksTest, TcpConnectIsEnough) {
   Begin();
   Pass();
   EXPECT_TRUE(IsPicked());
-  EXPECT_TRUE(patient_.asked.empty());
+  EXPECT_TRUE(server_.asked.empty());
   Pass(seconds(11));
-  EXPECT_EQ(patient_.connections(), 3u);
+  EXPECT_EQ(server_.connections(), 3u);
 }
 
 TEST_F(HealthChecksTest, TcpAnswersAreHeldAgainstWhatIsExpected) {
@@ -227,12 +227,12 @@ TEST_F(HealthChecksTest, TcpAnswersAreHeldAgainstWhatIsExpected) {
   check_.send = "PING\r\n";
   check_.receive = {"+PO", "NG"};
   check_.unhealthy_threshold = check_.healthy_threshold = 1;
-  patient_.answer = "+PONG\r\n";
+  server_.answer = "+PONG\r\n";
   Begin();
   Pass();
-  EXPECT_EQ(patient_.asked, std::vector<std::string>{"PING\r\n"});
+  EXPECT_EQ(server_.asked, std::vector<std::string>{"PING\r\n"});
   EXPECT_TRUE(IsPicked());
-  patient_.answer = "-ERR\r\n";  // and nothing more: the time is over
+  server_.answer = "-ERR\r\n";  // and nothing more: timed out
   Pass(seconds(7));
   EXPECT_FALSE(IsPicked());
 }
@@ -240,20 +240,20 @@ TEST_F(HealthChecksTest, TcpAnswersAreHeldAgainstWhatIsExpected) {
 TEST_F(HealthChecksTest, EndpointsThatStayAreNotAskedAnew) {
   Begin();
   Pass();
-  ASSERT_EQ(patient_.asked.size(), 1u);
-  auto more = Set({patient_.address(), a_.address()});
+  ASSERT_EQ(server_.asked.size(), 1u);
+  auto more = Set({server_.address(), a_.address()});
   cluster_->SetEndpoints(more);
   checks_.Put(checked_, more, limits_);
   Pass();
-  EXPECT_EQ(patient_.asked.size(), 1u);
+  EXPECT_EQ(server_.asked.size(), 1u);
   checks_.Keep({});
   EXPECT_EQ(checks_.clusters(), 0u);
   Pass(seconds(60));
-  EXPECT_EQ(patient_.asked.size(), 1u);
+  EXPECT_EQ(server_.asked.size(), 1u);
 }
 
 TEST_F(HealthChecksTest, EndpointMayBeLeftUnchecked) {
-  patient_.answer = kRefusal;
+  server_.answer = kRefusal;
   Begin();
   auto set = std::make_shared<EndpointSet>(*cluster_->endpoint_set());
   set->endpoints[0].health_checked = false;

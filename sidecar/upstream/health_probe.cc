@@ -8,7 +8,7 @@
 namespace tulle::upstream {
 namespace {
 
-constexpr size_t kMostBody = 64 * 1024;
+constexpr size_t kMaxBody = 64 * 1024;
 constexpr std::string_view kAgent = "tulle-health-check";
 
 EndpointSpec CheckedEndpoint(const ProbeTarget& target) {
@@ -58,8 +58,8 @@ void HttpHealthProbe::Ask() {
 
 void HttpHealthProbe::Dial() {
   const bool http2 = is_grpc() || target_.cluster->http == HttpChoice::kHttp2;
-  connection_ = Speak(http2 ? HttpVersion::k2 : HttpVersion::k1, target_.loop, target_.deadlines,
-                      *target_.cluster, DialTarget(target_), *this);
+  connection_ = NewCodec(http2 ? HttpVersion::k2 : HttpVersion::k1, target_.loop, target_.deadlines,
+                         *target_.cluster, DialTarget(target_), *this);
   connection_->Start();
 }
 
@@ -77,7 +77,7 @@ void HttpHealthProbe::Call() {
       target_.check().host.empty() ? target_.cluster->service : target_.check().host;
   options.scheme = connection_->transport().is_tls() ? "https" : "http";
   options.metadata = target_.check().headers;
-  options.largest_message = kMostBody;
+  options.largest_message = kMaxBody;
   call_ = std::make_unique<grpc::UnaryCall>(
       target_.loop, *connection_, options, HealthRequest(target_.check().service),
       [this](const grpc::Status& status, std::string response) {
@@ -97,7 +97,7 @@ void HttpHealthProbe::SendGet() {
   head.path = check.path;
   head.headers.Add("user-agent", kAgent);
   for (const auto& [name, value] : check.headers) head.headers.Set(name, value);
-  unread_ = kMostBody;
+  unread_ = kMaxBody;
   stream_ = &connection_->Open(*this);
   stream_->SendHeaders(head, true);
   stream_->Pull(unread_);
@@ -112,7 +112,7 @@ bool HttpHealthProbe::IsExpected(int status) const {
   });
 }
 
-// The body is read to its end, so that the connection can be asked again.
+// Reads the complete body, so that the connection can be reused.
 void HttpHealthProbe::OnHeaders(http::Head& head, bool end) {
   const bool good = IsExpected(head.status);
   if (end) OnEnd();
@@ -141,8 +141,8 @@ void HttpHealthProbe::OnConnectionClosed(Failure) {
   OnLost();
 }
 
-// A kept connection may have been closed by its peer in the same moment: that says nothing, so a
-// fresh one is asked.
+// The peer may have closed an idle connection at the same moment: that proves nothing, so a fresh
+// connection is used.
 void HttpHealthProbe::OnLost() {
   if (!asked_ || !std::exchange(reused_, false)) return Answer(false);
   Drop();
@@ -184,13 +184,13 @@ void TcpHealthProbe::OnTransportReady() {
 }
 
 void TcpHealthProbe::OnTransportReadable() {
-  const ReadResult result = transport_->Read(received_, kMostBody);
+  const ReadResult result = transport_->Read(received_, kMaxBody);
   if (result.status == ReadStatus::kWouldBlock) return;
   if (HasAll()) return Answer(true);
-  if (result.status != ReadStatus::kOk || received_.size() >= kMostBody) Answer(false);
+  if (result.status != ReadStatus::kOk || received_.size() >= kMaxBody) Answer(false);
 }
 
-// All that is expected, in its order, whatever stands between.
+// Everything expected, in order, whatever is between.
 bool TcpHealthProbe::HasAll() const {
   const std::string text = received_.ToString();
   size_t from = 0;

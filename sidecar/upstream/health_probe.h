@@ -14,10 +14,10 @@
 #include "net/socket/transport.h"
 #include "sidecar/upstream/cluster_spec.h"
 
-// How an endpoint is asked whether it is well.
+// How the health of an endpoint is checked.
 namespace tulle::upstream {
 
-// What a probe asks, and on what loop. Outlives the probe.
+// The target of a probe and its loop. Must outlive the probe.
 struct ProbeTarget {
   loop::Loop& loop;
   loop::Deadlines& deadlines;
@@ -26,17 +26,17 @@ struct ProbeTarget {
   const HealthCheckSpec& check() const { return cluster->health_checks.front(); }
 };
 
-// Asks one endpoint, one question at a time. It dials as a request would: by mTLS where the
-// endpoint asks for it, and only who the endpoint should be is believed. Owner: EndpointCheck.
-// Thread: the loop's.
+// Checks one endpoint, one request at a time. It connects as a request would: by mTLS if the
+// endpoint requires it, and only to the endpoint's expected identity. Owner: EndpointCheck. Thread:
+// the loop's.
 class HealthProbe {
  public:
   using Done = absl::AnyInvocable<void(bool good)>;
 
   virtual ~HealthProbe() = default;
-  // `done` runs once for each Ask that is not given up, never from inside Ask.
+  // `done` runs once for each Ask that is not cancelled, never from inside Ask.
   virtual void Ask() = 0;
-  // The answer is no more wanted.
+  // Cancels: the response is no longer needed.
   virtual void GiveUp() = 0;
 };
 
@@ -82,12 +82,12 @@ class HttpHealthProbe final : public HealthProbe,
   std::optional<Arena> arena_;
   http::Stream* stream_ = nullptr;
   std::unique_ptr<grpc::UnaryCall> call_;
-  bool asked_ = false;   // an answer is owed
-  bool reused_ = false;  // on a connection that had been asked before
-  size_t unread_ = 0;    // of a body, that may still come
+  bool asked_ = false;   // a response is pending
+  bool reused_ = false;  // on a reused connection
+  size_t unread_ = 0;    // bytes of a body that may still come
 };
 
-// A connect, and where the check says so bytes to and fro.
+// A connect and, if the check is configured so, bytes in both directions.
 class TcpHealthProbe final : public HealthProbe, private TransportEvents {
  public:
   TcpHealthProbe(const ProbeTarget& target, Done done);

@@ -8,13 +8,12 @@
 
 namespace tulle::upstream {
 
-// How long an endpoint takes to answer, as one worker has lately seen it: jumps to what is slower,
-// goes down with time. Owner: Endpoint. Thread: the worker's. Source: Finagle's and Linkerd's peak
-// EWMA.
+// An endpoint's response latency as measured by one worker: jumps up to slower values, decays with
+// time. Owner: Endpoint. Thread: the worker's. Source: peak EWMA of Finagle and Linkerd.
 class Latency {
  public:
-  // What an answer counts for that is an error or a push-back, so that failing fast does not
-  // attract more requests.
+  // The minimum that an error or a rate-limited response counts for, so that failing fast does not
+  // attract requests.
   static constexpr loop::Duration kPenalty = std::chrono::seconds(5);
 
   // Seconds, at `now`.

@@ -5,8 +5,8 @@
 namespace tulle::upstream {
 namespace {
 
-// Spreads 100 by `shares`, which sum to at least `whole`; what rounding leaves goes to the first
-// that has a share.
+// Distributes 100 by `shares`, which sum to at least `whole`; the rounding remainder goes to the
+// first with a share.
 void Spread(const std::vector<uint32_t>& shares, uint32_t whole, std::vector<PriorityLoad>& loads) {
   uint32_t left = 100;
   for (size_t i = 0; i < shares.size(); ++i) {
@@ -24,7 +24,7 @@ void Spread(const std::vector<uint32_t>& shares, uint32_t whole, std::vector<Pri
 std::vector<PriorityLoad> SplitLoad(std::span<const PriorityHealth> priorities,
                                     uint32_t overprovisioning_percent, uint32_t panic_percent) {
   std::vector<PriorityLoad> loads(priorities.size());
-  std::vector<uint32_t> able;  // percent of the whole that each could take
+  std::vector<uint32_t> able;  // percentage of the whole that each could take
   uint32_t sum = 0;
   uint32_t endpoints = 0;
   for (const PriorityHealth& one : priorities) {

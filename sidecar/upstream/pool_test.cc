@@ -86,7 +86,7 @@ TEST_F(ClusterTest, WhoWantsAFreshConnectionGetsOneThatIsIdleAndUnused) {
   one_.End();  // used, and idle
   two_.Ask(Pool(a_), true);
   two_.Withdraw();
-  Pass();  // the connection that was made for it stays, unused
+  Pass();  // the connection that was opened for it stays, unused
   spec_.caps.connections = 2;
   cluster_->Update(Spec());
   ASSERT_EQ(connections(), 2u);
@@ -144,7 +144,7 @@ TEST_F(ClusterTest, IdleConnectionsStayWithinTheirCap) {
   EXPECT_EQ(connections(), 3u);
   two_.End();
   Pass();
-  EXPECT_EQ(connections(), 2u);  // the oldest went
+  EXPECT_EQ(connections(), 2u);  // the oldest was closed
   EXPECT_EQ(a_.open(), 0u);
   three_.End();
   Pass();
@@ -249,7 +249,7 @@ TEST_F(ClusterTest, RefusedConnectFailsThoseWhoWait) {
 }
 
 TEST_F(ClusterTest, ConnectTimeoutFailsOnlyWhoHasNoConnectionOnItsWay) {
-  const SocketAddress silent = *SocketAddress::Parse("10.9.9.9", 80);  // of no host
+  const SocketAddress silent = *SocketAddress::Parse("10.9.9.9", 80);  // no host has this address
   spec_.connect_timeout = milliseconds(5000);
   Build({silent});
   ConnectionPool& pool = At(silent).Pool(HttpVersion::k1);

@@ -42,18 +42,18 @@ std::vector<Member> MembersOf(const EndpointSet& set, uint32_t priority, bool lo
   return members;
 }
 
-// Envoy's arithmetic: the lightest gets a whole number of points, and parts of points are carried
-// over to the next endpoint.
-Ring::Circle CircleOf(const EndpointSet& set, const RingSpec& spec,
+// Envoy's arithmetic: the lightest endpoint gets a whole number of points, and fractions are
+// carried over to the next endpoint.
+Ring::Points PointsOf(const EndpointSet& set, const RingSpec& spec,
                       const std::vector<Member>& members) {
-  Ring::Circle circle;
-  if (members.empty()) return circle;
+  Ring::Points points;
+  if (members.empty()) return points;
   double least = 1;
   for (const Member& member : members) least = std::min(least, member.weight);
   const double scale = std::min(std::ceil(least * static_cast<double>(spec.min_size)) / least,
                                 static_cast<double>(spec.max_size));
-  std::vector<std::pair<uint64_t, uint32_t>> points;
-  points.reserve(static_cast<size_t>(std::ceil(scale)));
+  std::vector<std::pair<uint64_t, uint32_t>> sorted;
+  sorted.reserve(static_cast<size_t>(std::ceil(scale)));
   double made = 0;
   double wanted = 0;
   for (const Member& member : members) {
@@ -63,20 +63,20 @@ Ring::Circle CircleOf(const EndpointSet& set, const RingSpec& spec,
     for (uint64_t i = 0; made < wanted; ++i, ++made) {
       key.resize(stem);
       key += std::to_string(i);
-      points.emplace_back(hash::XxHash64(key), member.index);
+      sorted.emplace_back(hash::XxHash64(key), member.index);
     }
   }
-  std::sort(points.begin(), points.end());
-  for (const auto& [hash, index] : points) {
-    circle.hashes.push_back(hash);
-    circle.endpoints.push_back(index);
+  std::sort(sorted.begin(), sorted.end());
+  for (const auto& [hash, index] : sorted) {
+    points.hashes.push_back(hash);
+    points.endpoints.push_back(index);
   }
-  return circle;
+  return points;
 }
 
 }  // namespace
 
-size_t Ring::Circle::At(uint64_t hash) const {
+size_t Ring::Points::At(uint64_t hash) const {
   const auto found = std::lower_bound(hashes.begin(), hashes.end(), hash);
   return found == hashes.end() ? 0 : static_cast<size_t>(found - hashes.begin());
 }
@@ -85,7 +85,7 @@ Ring::Ring(const EndpointSet& set, const RingSpec& spec, bool locality_weighted)
   uint32_t priorities = 0;
   for (const EndpointSpec& one : set.endpoints) priorities = std::max(priorities, one.priority + 1);
   for (uint32_t priority = 0; priority < priorities; ++priority)
-    priorities_.push_back(CircleOf(set, spec, MembersOf(set, priority, locality_weighted)));
+    priorities_.push_back(PointsOf(set, spec, MembersOf(set, priority, locality_weighted)));
 }
 
 }  // namespace tulle::upstream

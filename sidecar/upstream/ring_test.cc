@@ -24,30 +24,30 @@ EndpointSet SetOf(const std::vector<uint16_t>& ports) {
 TEST(Ring, HasEnvoysPoints) {
   const Ring ring(SetOf({90, 91, 92, 93, 94, 95}), RingSpec{.min_size = 12}, false);
   ASSERT_EQ(ring.priorities().size(), 1u);
-  const Ring::Circle& circle = ring.priorities()[0];
-  ASSERT_EQ(circle.hashes.size(), 12u);
+  const Ring::Points& points = ring.priorities()[0];
+  ASSERT_EQ(points.hashes.size(), 12u);
   const std::vector<std::pair<uint64_t, uint32_t>> first = {{833437586790550860u, 4},
                                                             {928266305478181108u, 2},
                                                             {1033482794131418490u, 0},
                                                             {3551244743356806947u, 5}};
   for (size_t i = 0; i < first.size(); ++i) {
-    EXPECT_EQ(circle.hashes[i], first[i].first);
-    EXPECT_EQ(circle.endpoints[i], first[i].second);
+    EXPECT_EQ(points.hashes[i], first[i].first);
+    EXPECT_EQ(points.endpoints[i], first[i].second);
   }
-  EXPECT_EQ(circle.At(0), 0u);
-  EXPECT_EQ(circle.At(833437586790550860u), 0u);
-  EXPECT_EQ(circle.At(833437586790550861u), 1u);
-  EXPECT_EQ(circle.At(~uint64_t{0}), 0u);
-  EXPECT_EQ(circle.After(11), 0u);
+  EXPECT_EQ(points.At(0), 0u);
+  EXPECT_EQ(points.At(833437586790550860u), 0u);
+  EXPECT_EQ(points.At(833437586790550861u), 1u);
+  EXPECT_EQ(points.At(~uint64_t{0}), 0u);
+  EXPECT_EQ(points.After(11), 0u);
 }
 
 TEST(Ring, PointsFollowWeights) {
   EndpointSet set = SetOf({1, 2});
   set.endpoints[1].weight = 3;
   const Ring ring(set, RingSpec{}, false);
-  const Ring::Circle& circle = ring.priorities()[0];
-  EXPECT_EQ(circle.hashes.size(), 1024u);
-  EXPECT_EQ(std::count(circle.endpoints.begin(), circle.endpoints.end(), 0u), 256);
+  const Ring::Points& points = ring.priorities()[0];
+  EXPECT_EQ(points.hashes.size(), 1024u);
+  EXPECT_EQ(std::count(points.endpoints.begin(), points.endpoints.end(), 0u), 256);
 }
 
 TEST(Ring, LocalitiesWeighIfTheyAreTo) {
@@ -55,8 +55,8 @@ TEST(Ring, LocalitiesWeighIfTheyAreTo) {
   set.endpoints[2].locality = 1;
   set.localities = {LocalityOf(1), LocalityOf(2)};
   const Ring ring(set, RingSpec{.min_size = 600}, true);
-  const Ring::Circle& circle = ring.priorities()[0];
-  EXPECT_EQ(std::count(circle.endpoints.begin(), circle.endpoints.end(), 2u), 400);
+  const Ring::Points& points = ring.priorities()[0];
+  EXPECT_EQ(std::count(points.endpoints.begin(), points.endpoints.end(), 2u), 400);
 }
 
 TEST(Ring, StaysWithinItsLargestSize) {
@@ -84,8 +84,8 @@ class RingClusterTest : public ClusterTest {
     spec_.panic_percent = 0;
   }
   Endpoint* PickBy(uint64_t hash, std::vector<Endpoint*> tried = {}, uint32_t attempts = 0) {
-    const Wish wish{hash::XxHash64("k" + std::to_string(hash)), tried, attempts};
-    Cluster::Picked picked = cluster_->Pick(wish, &failure_);
+    const PickCriteria criteria{hash::XxHash64("k" + std::to_string(hash)), tried, attempts};
+    Cluster::Picked picked = cluster_->Pick(criteria, &failure_);
     Endpoint* endpoint = picked.endpoint;
     if (endpoint != nullptr) cluster_->Leave(picked);
     return endpoint;
@@ -130,7 +130,7 @@ TEST_F(RingClusterTest, EndpointThatGoesMovesOnlyItsOwnRequests) {
       EXPECT_EQ(after.at(hash), endpoint);
     }
   }
-  // What is not there at all is as good as unhealthy.
+  // An absent endpoint is treated like an unhealthy one.
   fewer->endpoints.erase(fewer->endpoints.begin() + 2);
   cluster_->SetEndpoints(std::make_shared<EndpointSet>(*fewer));
   int moved = 0;
@@ -157,9 +157,9 @@ TEST_F(RingClusterTest, OpenBreakerSendsItsRequestsOnUntilItsTrialIsDue) {
   cluster_->SetEndpoints(Many(3));
   Endpoint* own = PickBy(7);
   const auto fail = [&] {
-    Cluster::Picked picked = cluster_->Pick(Wish{hash::XxHash64("k7"), {}, 0}, &failure_);
+    Cluster::Picked picked = cluster_->Pick(PickCriteria{hash::XxHash64("k7"), {}, 0}, &failure_);
     EXPECT_EQ(picked.endpoint, own);
-    cluster_->Judge(picked, Outcome::kGatewayError);
+    cluster_->Report(picked, Outcome::kGatewayError);
     cluster_->Leave(picked);
   };
   fail();
@@ -180,10 +180,10 @@ TEST_F(RingClusterTest, APriorityThatWasGivenUpComesBackByTrials) {
   const SocketAddress last = set->endpoints[2].address;
   const auto ask = [&](uint64_t hash, bool works) {
     Cluster::Picked picked =
-        cluster_->Pick(Wish{hash::XxHash64("k" + std::to_string(hash)), {}, 0}, &failure_);
+        cluster_->Pick(PickCriteria{hash::XxHash64("k" + std::to_string(hash)), {}, 0}, &failure_);
     EXPECT_NE(picked.endpoint, nullptr);
     const bool first = picked.endpoint->spec().address != last;
-    cluster_->Judge(picked, works || !first ? Outcome::kGood : Outcome::kGatewayError);
+    cluster_->Report(picked, works || !first ? Outcome::kGood : Outcome::kGatewayError);
     cluster_->Leave(picked);
     return first;
   };
@@ -207,9 +207,9 @@ TEST_F(RingClusterTest, AllOpenBreakersAreTriedWhateverTheirPriority) {
   set->endpoints[0].health = EndpointHealth::kUnhealthy;
   set->endpoints[1].priority = 1;
   cluster_->SetEndpoints(set);
-  Cluster::Picked picked = cluster_->Pick(Wish{hash::XxHash64("k7"), {}, 0}, &failure_);
+  Cluster::Picked picked = cluster_->Pick(PickCriteria{hash::XxHash64("k7"), {}, 0}, &failure_);
   ASSERT_NE(picked.endpoint, nullptr);
-  cluster_->Judge(picked, Outcome::kGatewayError);
+  cluster_->Report(picked, Outcome::kGatewayError);
   cluster_->Leave(picked);
   EXPECT_EQ(PickBy(7), nullptr);
   Pass(seconds(31));

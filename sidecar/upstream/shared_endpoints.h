@@ -11,18 +11,18 @@
 
 namespace tulle::upstream {
 
-// What active health checks say of an endpoint. One that has not been asked yet is used.
+// The result of active health checks. An endpoint that was not checked yet is used.
 enum class CheckedHealth : uint8_t { kNotYet, kGood, kBad };
 
-// What all workers know of one endpoint. Any thread; lock-free.
+// The state of one endpoint shared by all workers. Any thread; lock-free.
 struct SharedEndpoint {
   Breaker breaker;
   std::atomic<CheckedHealth> checked{CheckedHealth::kNotYet};
 };
 
-// The endpoints of one cluster by address: kept as long as a worker or a health check has one
-// there. Asked when endpoints change and by status pages, never by a request. Owner: ClusterLimits.
-// Any thread.
+// The endpoints of one cluster by address: kept as long as a worker or a health check uses them.
+// Accessed when endpoints change and by status pages, never by a request. Owner: ClusterLimits. Any
+// thread.
 class SharedEndpoints {
  public:
   std::shared_ptr<SharedEndpoint> For(const SocketAddress& address) {

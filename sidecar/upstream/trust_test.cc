@@ -61,7 +61,7 @@ class SecureClusterTest : public ClusterTest {
       "cluster.local", 1,
       std::chrono::duration_cast<seconds>(simulation_.WallNow().time_since_epoch()).count(),
       certs::testing::TestKeys::kSeeded};
-  // Of the same trust domain: what roots are rotated to.
+  // Of the same trust domain: the new root of a rotation.
   certs::testing::TestCa other_ca_{
       "cluster.local", 2,
       std::chrono::duration_cast<seconds>(simulation_.WallNow().time_since_epoch()).count(),
@@ -85,9 +85,9 @@ TEST_F(SecureClusterTest, PeerOfARootThatIsGoneGetsNoFurtherRequest) {
   Occupy();
   client_.trust = tls::testing::Share(other_ca_.Bundle());
   Push();
-  EXPECT_EQ(connections(), 1u);  // the idle one has closed
+  EXPECT_EQ(connections(), 1u);  // the idle one was closed
   EXPECT_EQ(server_->ends.size(), 2u);
-  EXPECT_NE(two_.stream, nullptr);  // the other answers first
+  EXPECT_NE(two_.stream, nullptr);  // the other responds first
   two_.End();
   Pass();
   EXPECT_EQ(connections(), 0u);
@@ -112,7 +112,7 @@ TEST_F(SecureClusterTest, RenewedCertificateAndRootsWithOverlapCloseNothing) {
   three_.Ask(Pool());
   ASSERT_NE(three_.stream, nullptr);
   EXPECT_TRUE(three_.reused);
-  // The new root is dropped again: the peer is of the old one.
+  // The new root is removed again: the peer's certificate is from the old one.
   client_.trust = tls::testing::Share(ca_.Bundle());
   Push();
   EXPECT_EQ(connections(), 2u);
@@ -136,7 +136,7 @@ TEST_F(SecureClusterTest, AllowedNamesAreHeldAgainstOpenConnections) {
 
 TEST_F(SecureClusterTest, EndpointsOwnIdentityIsHeldAgainstOpenConnections) {
   Occupy();
-  // By nobody's name, then by its own again: nothing has changed for the peer.
+  // First allows no name, then its own again: nothing has changed for the peer.
   for (const std::string& id : {std::string(), IdOf("server")}) {
     cluster_->SetEndpoints(Set({server_->address()}, id));
     Pass();
@@ -166,7 +166,7 @@ TEST_F(SecureClusterTest, CertificateThatHasEndedMeanwhileIsNoReasonToClose) {
   client_.trust = tls::testing::Share(BothBundles());
   Dress();
   Occupy();
-  // Judged, as a root goes; and long after the server's certificate has ended.
+  // Checked when a root is removed; and long after the server's certificate has expired.
   const int64_t not_after = two_.peer_not_after;
   Pass(seconds(not_after) - simulation_.WallNow().time_since_epoch() + seconds(3600));
   client_.trust = tls::testing::Share(ca_.Bundle());

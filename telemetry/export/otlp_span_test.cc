@@ -11,7 +11,7 @@ namespace {
 
 using Request = opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest;
 
-// What OTLP's own messages read of what is written.
+// Reads our spans with OTLP's own messages.
 Request Read(const std::string& spans) {
   std::string resource;
   AppendResourceAttribute("service.name", "web", resource);
@@ -78,7 +78,7 @@ TEST(SpanWriter, ACollectorReadsWhatIsWritten) {
   EXPECT_EQ(scope.spans(1).parent_span_id(), "");
 }
 
-// A collector refuses a whole request for one text that is not UTF-8, and a stranger writes paths.
+// A collector rejects a whole request for one text that is not UTF-8, and paths come from clients.
 TEST(SpanWriter, Fault88_WhatAStrangerSentIsPrintableAndBounded) {
   std::string spans;
   SpanHead head = Head();

@@ -10,7 +10,7 @@ namespace tulle::telemetry {
 namespace {
 
 constexpr std::string_view kPath = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-constexpr size_t kMostOfARequest = 256 * 1024;
+constexpr size_t kMaxOfARequest = 256 * 1024;
 constexpr loop::Duration kRetryAfter = std::chrono::seconds(1);
 
 // Source: the OTLP specification, "Failures".
@@ -68,7 +68,7 @@ void SpanExporter::Send() {
   if (call_ != nullptr || waiting_.empty() || retry_->active() || !channel_.ready()) return;
   while (!waiting_.empty()) {
     Batch& next = waiting_.front();
-    if (!flying_.spans.empty() && flying_.spans.size() + next.spans.size() > kMostOfARequest) break;
+    if (!flying_.spans.empty() && flying_.spans.size() + next.spans.size() > kMaxOfARequest) break;
     waiting_bytes_ -= next.spans.size();
     flying_.spans += next.spans;
     flying_.count += next.count;
@@ -102,7 +102,7 @@ void SpanExporter::PutBack() {
   flying_ = {};
 }
 
-// The call was told before, if there was one.
+// The call was reported before, if there was one.
 void SpanExporter::OnChannelLost(Failure) {}
 
 }  // namespace tulle::telemetry

@@ -15,12 +15,10 @@ namespace tulle::telemetry {
 
 // Sends spans to one collector by OTLP over gRPC
 // (opentelemetry.proto.collector.trace.v1.TraceService/Export).
-//
-// What waits is bounded: while the collector is away or slow, spans beyond that are dropped and
-// counted (fault 87). A batch that the collector refuses for good is dropped, one that it could not
-// take now is sent again, with the channel's back-off between.
-//
-// Owner: main(). Thread: its loop's.
+// || The queue is bounded: while the collector is unavailable or slow, further spans are dropped
+// and counted. A batch that the collector rejects permanently is dropped; one that it cannot accept
+// now is sent again after the channel's back-off.
+// || Owner: main(). Thread: its loop's.
 class SpanExporter final : private grpc::ChannelEvents {
  public:
   struct Options {
@@ -36,9 +34,9 @@ class SpanExporter final : private grpc::ChannelEvents {
                Registry& registry);
   ~SpanExporter() override;
 
-  // `count` spans as SpanWriter writes them.
+  // `count` spans as written by SpanWriter.
   void Add(std::string spans, uint64_t count);
-  // The collector's certificate or ours has changed.
+  // The collector's certificate or our own has changed.
   void Reconnect() { channel_.Reconnect(); }
   bool idle() const { return waiting_.empty() && call_ == nullptr; }
 

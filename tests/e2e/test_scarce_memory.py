@@ -124,7 +124,7 @@ def test_without_memory_the_process_ends_with_a_message_and_serves_again_from_di
             client.close()
         assert not sidecar.running(), "it went on without memory"
         assert sidecar.process.wait() == 71, sidecar.log()[-2000:]
-        assert "out of memory: " in sidecar.log() and "serves again from its last configuration" in sidecar.log()
+        assert "out of memory: " in sidecar.log() and "serves from its last configuration" in sidecar.log()
 
         mesh.start_sidecar(caller)
         caller.sidecar.wait_for_port(caller.admin)

@@ -25,7 +25,7 @@ MeshIdentity::MeshIdentity(uint64_t seed)
 
 std::shared_ptr<const tls::TlsIdentity> MeshIdentity::Issue(std::string_view service_account) {
   certs::PrivateKey key = keys_.Generate();
-  const certs::SvidOrder order{.id = IdOf(service_account), .public_key = key.native()};
+  const certs::SvidRequest order{.id = IdOf(service_account), .public_key = key.native()};
   certs::Certificate leaf = *authority_.Issue(order, keys_, kNow);
   return std::make_shared<const tls::TlsIdentity>(
       tls::TlsIdentity{{std::move(leaf)}, std::move(key)});

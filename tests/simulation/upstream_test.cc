@@ -46,7 +46,7 @@ class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
   bool done() const { return left_ == 0 && !asking_; }
   // The endpoint that this one tries for all others, if it does.
   const upstream::Endpoint* trying() const {
-    return asking_ && picked_.pass.trial && !picked_.judged ? picked_.endpoint : nullptr;
+    return asking_ && picked_.pass.trial && !picked_.reported ? picked_.endpoint : nullptr;
   }
   int good = 0, refused = 0, failed = 0, trials = 0, plaintext = 0, strangers = 0;
 
@@ -81,7 +81,7 @@ class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
   void GiveUp() {
     ++failed;
     const bool endpoints_fault = stream_ != nullptr || connection_under_way();
-    cluster_.Judge(picked_, endpoints_fault ? Outcome::kGatewayError : Outcome::kNothing);
+    cluster_.Report(picked_, endpoints_fault ? Outcome::kGatewayError : Outcome::kNothing);
     Withdraw();
     if (http::Stream* stream = std::exchange(stream_, nullptr)) stream->Reset({});
     End();
@@ -109,14 +109,14 @@ class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
   void OnNoStream(Failure why) override {
     ++failed;
     const bool ours = why.kind == FailureKind::kOverflow;
-    cluster_.Judge(picked_, ours ? Outcome::kNothing : Outcome::kGatewayError);
+    cluster_.Report(picked_, ours ? Outcome::kNothing : Outcome::kGatewayError);
     End();
   }
   Arena& arena() override { return *arena_; }
   void OnInterim(http::Head&) override {}
   void OnHeaders(http::Head& head, bool end) override {
     ++(head.status == 200 ? good : failed);
-    cluster_.Judge(picked_, head.status == 200 ? Outcome::kGood : Outcome::kGatewayError);
+    cluster_.Report(picked_, head.status == 200 ? Outcome::kGood : Outcome::kGatewayError);
     if (end) Finish();
   }
   void OnData(Buffer& data, bool end) override {
@@ -126,7 +126,7 @@ class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
   void OnTrailers(http::HeaderMap&) override { Finish(); }
   void OnReset(Failure) override {
     ++failed;
-    cluster_.Judge(picked_, Outcome::kGatewayError);
+    cluster_.Report(picked_, Outcome::kGatewayError);
     Finish();
   }
   void OnSendRoom() override {}

@@ -11,9 +11,8 @@ namespace tulle::http {
 std::string Describe(const Head& head);
 std::string Describe(const HeaderMap& headers);
 
-// A StreamEvents that writes down what it hears:
-//   "interim HEAD", "headers HEAD", "data N", "trailers (...)", "end", "reset CAUSE", "room".
-// The content itself is kept apart. Owner: the test.
+// A StreamEvents that records its events: "interim HEAD", "headers HEAD", "data N", "trailers
+// (...)", "end", "reset CAUSE", "room". The content itself is kept separately. Owner: the test.
 class StreamRecorder : public StreamEvents {
  public:
   explicit StreamRecorder(Slab& slab) : arena_(slab), content_(slab) {}
@@ -26,7 +25,7 @@ class StreamRecorder : public StreamEvents {
   void OnReset(Failure failure) override;
   void OnSendRoom() override { log_.push_back("room"); }
 
-  // A server's stream is about to be answered with 101: after the request's end bytes may come.
+  // A 101 response is about to be sent on a server's stream: bytes may follow the request's end.
   void Upgrade() { ended_ = false; }
 
   const std::vector<std::string>& log() const { return log_; }

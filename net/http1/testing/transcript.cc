@@ -15,7 +15,7 @@ class Player {
   explicit Player(const TranscriptOptions& options)
       : options_(options), parser_(options.kind, options_.limits), in_(slab_), arena_(slab_) {}
 
-  // Pieces stay apart in the buffer, as if each had come by a read of its own.
+  // Pieces stay separate in the buffer, as if each had been read on its own.
   void Append(std::string_view piece) {
     Buffer own(slab_);
     own.Append(piece);

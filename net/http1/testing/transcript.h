@@ -14,14 +14,14 @@ struct TranscriptOptions {
   Parser::Kind kind = Parser::Kind::kRequest;
   bool bodiless = false;  // responses: to HEAD
   bool ends = false;      // the connection ends after the last byte
-  bool at_once = false;   // all pieces are there before the parser sees the first
+  bool at_once = false;   // all pieces are available before the parser sees the first
   size_t credit = 1 << 20;
   http::Limits limits;
 };
 
-// What a parser makes of a stream of bytes that comes in the given pieces, one event a line:
-//   head HEAD | body BYTES | trailers (...) | end | fail CAUSE: DETAIL | more
-// Bodies are put together, so that equal streams give equal transcripts however they are cut.
+// What a parser makes of a stream of bytes that arrives in the given pieces, one event per line:
+// head HEAD | body BYTES | trailers (...) | end | fail CAUSE: DETAIL | more
+// Adjacent bodies are joined, so that equal streams give equal transcripts however they are cut.
 std::string Transcript(const std::vector<std::string_view>& pieces,
                        const TranscriptOptions& options);
 

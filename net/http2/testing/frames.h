@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-// HTTP/2 frames by hand (RFC 9113 section 4), for what a sane peer never sends.
+// Hand-made HTTP/2 frames (RFC 9113 section 4), for what a correct peer never sends.
 namespace tulle::http2::testing {
 
 enum FrameType : uint8_t {
@@ -38,9 +38,9 @@ std::string Frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view
 std::string Number32(uint32_t value);
 // A header block of literals without indexing (RFC 7541 6.2.2).
 std::string Block(const std::vector<std::pair<std::string_view, std::string_view>>& fields);
-// Block of GET http://a/ with `more` behind.
+// A block of GET http://a/ followed by `more`.
 std::string GetBlock(const std::vector<std::pair<std::string_view, std::string_view>>& more = {});
-// What is complete in `bytes`.
+// The complete frames in `bytes`.
 std::vector<RawFrame> ParseFrames(std::string_view bytes);
 // The error code of the first RST_STREAM of `stream`, or of the first GOAWAY for stream 0; -1:
 // none.

@@ -8,7 +8,7 @@
 
 namespace tulle::http2::testing {
 
-// A loop without sockets whose clock and turns the test moves by hand.
+// A loop without sockets whose clock and turns are moved by the test.
 class ManualLoop final : public loop::Loop {
  public:
   ManualLoop() = default;
@@ -16,7 +16,7 @@ class ManualLoop final : public loop::Loop {
 
   // Ends a turn: OnTurnEnd and deletions.
   void Turn() { EndTurn(); }
-  // Moves the clock; what is due fires, in order.
+  // Moves the clock and fires what is due, in order.
   void Advance(loop::Duration by);
 
   loop::Instant Now() const override { return now_; }

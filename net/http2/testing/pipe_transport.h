@@ -18,21 +18,21 @@ class Pipe {
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
 
-  // Each once. The other end is the test's if the second is never taken.
+  // Call each once. If the second is never called, the test is the other end.
   std::unique_ptr<PipeTransport> TakeEnd(int index);
 
-  // One round: what is readable is told. False if nothing was.
+  // One round: reports readable ends. False if there were none.
   bool Pump();
 
   struct Direction {
     explicit Direction(Slab& slab) : bytes(slab) {}
     Buffer bytes;
-    size_t room = SIZE_MAX;  // of bytes that Write takes
+    size_t room = SIZE_MAX;  // bytes that Write accepts
     bool ended = false;
     bool reset = false;
     bool end_told = false;
   };
-  // What end `from` wrote and the other has not read.
+  // The bytes that end `from` wrote and the other end has not read.
   Direction& from(int index) { return directions_[index]; }
 
  private:
@@ -65,7 +65,7 @@ class PipeTransport final : public Transport {
 
   TransportEvents* events() const { return events_; }
   bool closed() const { return closed_; }
-  // Lets Write take more.
+  // Lets Write accept more.
   void GiveRoom(size_t bytes);
 
  private:

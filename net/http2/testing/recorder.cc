@@ -46,10 +46,10 @@ void RecordedStream::OnReset(Failure why) {
   failure = why;
   log += "R ";
   log += why.facts().cause;
-  LetGo();
+  Release();
 }
 
-void RecordedStream::LetGo() {
+void RecordedStream::Release() {
   if (stream != nullptr) std::exchange(stream, nullptr)->Detach();
 }
 

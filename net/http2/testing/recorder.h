@@ -10,14 +10,13 @@
 
 namespace tulle::http2::testing {
 
-// The answer to one stream: writes down what it is told, as text, and can be told how to pull.
-//
-//   "H GET /path a=b" or "H 200 a=b", "h 103" (interim), "D<bytes>", "T a=b", "!" after what ended
-//   the message, "R <cause>", "room".
+// Records the events of one stream as text; the test controls how it pulls.
+// || "H GET /path a=b" or "H 200 a=b", "h 103" (interim), "D<bytes>", "T a=b", "!" after the end of
+// the message, "R <cause>", "room".
 class RecordedStream final : public http::StreamEvents {
  public:
   explicit RecordedStream(Slab& slab) : arena_(slab), body(slab) {}
-  ~RecordedStream() override { LetGo(); }
+  ~RecordedStream() override { Release(); }
 
   Arena& arena() override { return arena_; }
   void OnInterim(http::Head& head) override;
@@ -27,7 +26,7 @@ class RecordedStream final : public http::StreamEvents {
   void OnReset(Failure failure) override;
   void OnSendRoom() override { log += "room "; }
 
-  void LetGo();
+  void Release();
 
  private:
   Arena arena_;

@@ -13,7 +13,7 @@ namespace tulle::sim {
 namespace {
 
 constexpr loop::Duration kReceiptDelay = std::chrono::microseconds(50);
-// Linux's default of six SYNs sent again.
+// Linux's default: a SYN is retransmitted six times.
 constexpr loop::Duration kConnectGivenUp = std::chrono::seconds(127);
 
 size_t TotalOf(std::span<const iovec> pieces) {
@@ -37,7 +37,7 @@ Connection::Connection(Network& network, Link& link, const Address& from, const 
 
 void Connection::Start() { Send(0, Kind::kSyn); }
 
-void Connection::StartIntoNowhere() {
+void Connection::StartUnanswered() {
   network_.events().Schedule(network_.now() + kConnectGivenUp,
                              [self = shared_from_this()] { self->Die(0, -ETIMEDOUT); });
 }
@@ -58,7 +58,7 @@ ssize_t Connection::Read(int side, std::span<const iovec> into) {
   End& end = ends_[side];
   const size_t wanted = TotalOf(into);
   if (end.received_bytes == 0) {
-    if (end.fin_received) return 0;  // as Linux: whatever came after the FIN
+    if (end.fin_received) return 0;  // as in Linux: ignores whatever came after the FIN
     if (end.error != 0) return std::exchange(end.error, 0);
     return end.dead ? 0 : -EAGAIN;
   }
@@ -94,7 +94,8 @@ void Connection::Acknowledge(int reader, size_t bytes) {
   });
 }
 
-// The kernel's own, on receipt. It draws nothing, so that it moves no other event.
+// The kernel's own acknowledgement, sent on receipt. It draws no random number, so that it moves no
+// other event.
 void Connection::AcknowledgeReceipt(int receiver) {
   const loop::Instant at = link_.PassableAt(network_.now() + kReceiptDelay);
   const uint64_t all = ends_[receiver].ever_received;
@@ -142,11 +143,11 @@ void Connection::Close(int side, bool reset) {
   end.observer = nullptr;
   end.closed = true;
   const bool connecting = side == 0 && !end.open;
-  // A SYN under way cannot be taken back: whoever answers it gets RST.
+  // A SYN in flight cannot be taken back: whoever answers it gets RST.
   if (end.dead || connecting) return;
   if (reset || end.received_bytes > 0) {
     end.dead = true;
-    // What waited in the kernel is thrown away; what was on the wire may still come before the RST.
+    // Bytes waiting in the kernel are discarded; bytes on the wire may still arrive before the RST.
     if (reset && network_.FlipCoin()) {
       for (Segment& segment : end.in_flight) segment.bytes.clear();
     }
@@ -168,8 +169,8 @@ void Connection::Send(int from, Kind kind, std::string bytes) {
                              [self = shared_from_this(), from] { self->Deliver(from); });
 }
 
-// Segments of one direction arrive in the order sent, whatever holds up one of them: each event
-// brings the oldest.
+// Segments of one direction arrive in the order sent, whatever delays one of them: each event
+// delivers the oldest.
 void Connection::Deliver(int from) {
   End& sender = ends_[from];
   const loop::Instant passable = link_.PassableAt(network_.now());

@@ -15,18 +15,17 @@ namespace tulle::sim {
 class Network;
 class Link;
 
-// Told that something about one end of a connection may have changed; asks the connection what.
+// Notified that one end of a connection may have changed; asks the connection for its state.
 class EndObserver {
  public:
   virtual ~EndObserver() = default;
   virtual void OnEndChanged() = 0;
 };
 
-// One TCP connection as the two kernels and the wire between them see it: bounded buffers,
-// segments in flight, FIN and RST. Side 0 connected, side 1 was listened for.
-//
-// Owner: shared by its sockets, the listener's queue and the segments in flight. Results are counts
-// or negative errno, as in loop::Socket.
+// One TCP connection as the two kernels and the wire between them see it: bounded buffers, segments
+// in flight, FIN and RST. Side 0 connected, side 1 was accepted.
+// || Owner: shared by its sockets, the listener's queue and the segments in flight. Results are
+// counts or negative errno, as in loop::Socket.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Address {
@@ -35,21 +34,22 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
   Connection(Network& network, Link& link, const Address& from, const Address& to);
 
-  // Sends SYN. Call once, after the maker holds the connection.
+  // Sends SYN. Call once, after the creator holds the connection.
   void Start();
-  // Instead, where nobody has the address: no answer comes, until the kernel gives up.
-  void StartIntoNowhere();
-  // Null: nobody looks (not accepted yet).
+  // Instead of Start, when no host has the address: no answer comes until the kernel gives up.
+  void StartUnanswered();
+  // Null: no observer (not accepted yet).
   void SetObserver(int side, EndObserver* observer) { ends_[side].observer = observer; }
 
   ssize_t Read(int side, std::span<const iovec> into);
   ssize_t Write(int side, std::span<const iovec> from);
   int ShutdownWrite(int side);
-  // The end of that side's socket. RST if asked for, or if bytes were left unread; else FIN.
+  // The socket on that side was closed. Sends RST if requested or if bytes were left unread,
+  // otherwise FIN.
   void Close(int side, bool reset);
   int TakeError(int side);
 
-  // Both ends learn of a reset at once: the network's doing.
+  // Both ends see a reset at once: a fault of the network.
   void Abort();
   bool IsEstablished() const {
     return ends_[0].open && ends_[1].open && !ends_[0].dead && !ends_[1].dead;
@@ -62,10 +62,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool IsReadable(int side) const;
   bool IsWritable(int side) const;
   bool HasError(int side) const { return ends_[side].error != 0; }
-  // Of what that side has written: what the other side's kernel has taken, and this side knows of.
+  // Of the bytes that side has written: how many the other side's kernel has received and
+  // acknowledged.
   uint64_t acknowledged(int side) const { return ends_[side].acknowledged; }
   const SocketAddress& address(int side) const { return ends_[side].address.at; }
-  // Where side 0 wanted to go, if it was led elsewhere.
+  // The destination that side 0 dialled, if it was redirected.
   const SocketAddress& wanted() const { return wanted_; }
   void SetWanted(const SocketAddress& wanted) { wanted_ = wanted; }
 

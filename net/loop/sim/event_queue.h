@@ -43,7 +43,7 @@ class EventQueue {
     return std::pair(a.at, a.sequence) > std::pair(b.at, b.sequence);
   }
 
-  // Not 0, so that a time never set is told from one that is.
+  // Not 0, so that a time that was never set can be told from one that was.
   loop::Instant now_{std::chrono::seconds(1)};
   uint64_t sequence_ = 0;
   std::vector<Event> heap_;

@@ -5,7 +5,7 @@
 
 namespace tulle::sim {
 
-// The way between two hosts (or within one): how long segments take and when it is cut. Owner: the
+// The path between two hosts (or within one): how long segments take and when it is cut. Owner: the
 // network.
 class Link {
  public:
@@ -15,7 +15,7 @@ class Link {
   loop::Duration DrawLatency();
   // Cuts the link from `now` on.
   void Cut(loop::Instant now, loop::Duration length);
-  // When a segment that arrives at `now` gets through: `now`, or the end of the cut.
+  // When a segment that arrives at `now` gets through: `now`, or the end of the partition.
   loop::Instant PassableAt(loop::Instant now);
 
  private:
@@ -29,8 +29,7 @@ class Link {
   loop::Instant cut_until_ = loop::Instant::max();
 };
 
-// True with `probability`; draws nothing for 0, so that a fault switched off changes no other
-// draw's place.
+// True with `probability`. Draws nothing for 0, so that a disabled fault changes no other draw.
 bool Roll(loop::Random& random, double probability);
 // Uniform in [0, limit].
 loop::Duration DrawUpTo(loop::Random& random, loop::Duration limit);

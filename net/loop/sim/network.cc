@@ -104,7 +104,7 @@ std::shared_ptr<Connection> Network::Connect(int host, const SocketAddress& want
   if (target >= 0) {
     connection->Start();
   } else {
-    connection->StartIntoNowhere();
+    connection->StartUnanswered();
   }
   return connection;
 }

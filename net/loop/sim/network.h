@@ -17,36 +17,35 @@
 
 namespace tulle::sim {
 
-// Connections that wait to be accepted. Owner: a listening socket.
+// Connections waiting to be accepted. Owner: a listening socket.
 class AcceptQueue {
  public:
   virtual ~AcceptQueue() = default;
-  // False: it is full.
+  // False: the queue is full.
   virtual bool Offer(std::shared_ptr<Connection> connection) = 0;
 };
 
-// Hosts, their addresses and names, who listens where, and the links between hosts. Owner:
-// Simulation.
+// Hosts with their addresses and names, listeners, and the links between hosts. Owner: Simulation.
 class Network {
  public:
   Network(uint64_t seed, const FaultPlan& plan, EventQueue& events, Trace& trace);
 
   int AddHost(std::vector<SocketAddress> addresses);
   void AddName(std::string name, std::vector<SocketAddress> addresses);
-  // Null: no such name.
+  // Null: unknown name.
   const std::vector<SocketAddress>* Find(std::string_view name) const;
   void Cut(int host, int other, loop::Duration length);
   bool IsOwn(int host, const SocketAddress& address) const;
-  // What that host connects to `from` arrives at `to`, which learns of it by SO_ORIGINAL_DST; but
-  // for who binds a source address, as proxies do.
+  // Redirects what that host connects to `from` to `to`, which learns the original address by
+  // SO_ORIGINAL_DST. Connections with a bound source address, such as a proxy's, are exempt.
   void Redirect(int host, const SocketAddress& from, const SocketAddress& to);
 
   int Reset(int host, int other);
 
-  // Null and *error: the source is not the host's.
+  // Null and *error: the source address does not belong to the host.
   std::shared_ptr<Connection> Connect(int host, const SocketAddress& wanted,
                                       const SocketAddress& source, int* error);
-  // 0, or negative errno. `at` gets a port where it has none.
+  // 0, or negative errno. Port 0 in `at` is replaced by a free port.
   int Bind(int host, SocketAddress& at, bool reuse_port, AcceptQueue& queue);
   void Unbind(int host, const SocketAddress& at, AcceptQueue& queue);
 
@@ -74,7 +73,7 @@ class Network {
     std::map<SocketAddress, SocketAddress> redirections;
   };
 
-  // -1: an address of nobody; connects to it hang.
+  // -1: no host has this address; connects to it hang.
   int HostOf(int from, const SocketAddress& address) const;
   SocketAddress DefaultSource(int host, const SocketAddress& to) const;
   uint16_t TakePort(int host);
@@ -90,7 +89,7 @@ class Network {
   std::vector<Host> hosts_;
   std::map<std::string, std::vector<SocketAddress>, std::less<>> names_;
   std::map<std::pair<int, int>, std::unique_ptr<Link>> links_;
-  // In the order made; swept when it has grown.
+  // In order of creation; removed entries are swept when the list has grown.
   std::vector<std::weak_ptr<Connection>> connections_;
   size_t sweep_at_ = 64;
 };

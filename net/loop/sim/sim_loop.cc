@@ -14,7 +14,7 @@ namespace {
 constexpr loop::Duration kLongestTurn = std::chrono::microseconds(10);
 constexpr loop::Duration kLongestLookUp = std::chrono::milliseconds(20);
 
-// Whoever waits for a look-up; empty once cancelled or answered.
+// The callback that waits for a lookup; empty once cancelled or answered.
 using Waiting = std::shared_ptr<loop::Loop::Resolved>;
 
 class SimResolution final : public loop::Loop::Resolution {
@@ -87,7 +87,7 @@ std::unique_ptr<loop::Loop::Resolution> SimLoop::Resolve(std::string_view host, 
   };
   const loop::Instant at = Now() + DrawUpTo(scheduling_, kLongestLookUp);
   network_.events().Schedule(at, [this, waiting, answer = std::move(answer)]() mutable {
-    if (*waiting) Post(std::move(answer));  // else the loop may be gone too
+    if (*waiting) Post(std::move(answer));  // otherwise the loop may be gone too
   });
   return std::make_unique<SimResolution>(waiting);
 }
@@ -110,7 +110,7 @@ std::optional<loop::Instant> SimLoop::NextTurn() {
   return std::max({Now(), free_at_, *timer});
 }
 
-// The order in which a real loop comes to its kinds of work depends on when it wakes.
+// The order in which a real loop handles its kinds of work depends on when it wakes.
 SimLoop::Work SimLoop::PickWork() {
   Work choices[3];
   size_t count = 0;
@@ -151,7 +151,7 @@ uint64_t SimLoop::RunSockets() {
   while (!ready_.empty()) batch.PushBack(ready_.PopFront());
   uint64_t delivered = 0;
   while (!batch.empty()) {
-    // Any order would do for a kernel.
+    // A kernel may use any order.
     Watched& next = (scheduling_.Next() & 1) != 0 ? batch.front() : batch.back();
     static_cast<ListNode<Watched, ReadyTag>&>(next).Unlink();
     if (!next.IsReady()) continue;

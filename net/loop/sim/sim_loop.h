@@ -15,8 +15,8 @@ namespace tulle::sim {
 
 class Simulation;
 
-// A socket or listener that may have something to tell its owner. Level-triggered: it stays queued
-// as long as there is.
+// A socket or listener that may have an event for its owner. Level-triggered: it stays queued as
+// long as the event is pending.
 struct ReadyTag;
 struct OwnedTag;
 class Watched : public ListNode<Watched, ReadyTag>, public ListNode<Watched, OwnedTag> {
@@ -59,9 +59,9 @@ class SimLoop final : public loop::Loop {
 
   // For the simulation.
   std::optional<loop::Instant> NextTurn();
-  // Whether it was one of timers, which are news as what the network brings is.
+  // Whether the last turn ran timers, which count as progress like network input.
   bool RunTurn();
-  // Ends a turn that the test's own calls, outside every turn, have begun.
+  // Ends a turn that the test's own calls, outside every turn, began.
   void FinishOutsideTurn() { EndTurn(); }
   void Crash();
   void Signal(int signal);
@@ -85,7 +85,7 @@ class SimLoop final : public loop::Loop {
   const int host_;
   const int number_;
   loop::Random random_;      // the process's own
-  loop::Random scheduling_;  // what the world decides about it
+  loop::Random scheduling_;  // for the world's decisions about the process
   loop::TimerQueue timers_{*this};
   IntrusiveList<Watched, ReadyTag> ready_;
   IntrusiveList<Watched, OwnedTag> owned_;

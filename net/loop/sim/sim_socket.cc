@@ -31,7 +31,7 @@ void SimSocket::OnEndChanged() {
 }
 
 void SimSocket::Deliver() {
-  loop_.Queue(*this);  // until a turn finds it no longer ready
+  loop_.Queue(*this);  // stays queued until a turn finds it no longer ready
   if (connection_->HasError(side_)) return events_->OnSocketReady(-EIO, true, true);
   events_->OnSocketReady(0, want_read_ && connection_->IsReadable(side_),
                          want_write_ && connection_->IsWritable(side_));
@@ -72,7 +72,8 @@ bool SimListener::Offer(std::shared_ptr<Connection> connection) {
   return true;
 }
 
-// One a turn's visit: what the callback does, even to this listener, is then its last act.
+// One connection per visit: the callback may do anything, even to this listener, because it is the
+// last step.
 void SimListener::Deliver() {
   loop_.Queue(*this);
   std::shared_ptr<Connection> connection = std::move(waiting_.front());

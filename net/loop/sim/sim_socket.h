@@ -10,7 +10,7 @@
 
 namespace tulle::sim {
 
-// One end of a simulated connection, as a process holds it.
+// One end of a simulated connection, as a process sees it.
 class SimSocket final : public loop::Socket, public Watched, private EndObserver {
  public:
   SimSocket(SimLoop& loop, std::shared_ptr<Connection> connection, int side);

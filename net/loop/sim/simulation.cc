@@ -13,7 +13,7 @@ namespace tulle::sim {
 namespace {
 
 constexpr std::chrono::seconds kWallStart(1893456000);
-constexpr int kMostTurnsWithoutNews = 100'000;
+constexpr int kMaxTurnsWithoutNews = 100'000;
 
 std::vector<SocketAddress> ParseAll(const std::vector<std::string>& ip_literals) {
   std::vector<SocketAddress> addresses;
@@ -84,7 +84,7 @@ std::optional<Simulation::Outcome> Simulation::Step(loop::Instant limit) {
     turn = loop;
   }
   if (!next) return Outcome::kIdle;
-  if (*next > limit) return Outcome::kTimeOver;
+  if (*next > limit) return Outcome::kTimeLimit;
   events_->AdvanceTo(*next);
   if (turn == nullptr) {
     turns_without_news_ = 0;
@@ -92,8 +92,8 @@ std::optional<Simulation::Outcome> Simulation::Step(loop::Instant limit) {
     return std::nullopt;
   }
   if (turn->RunTurn()) turns_without_news_ = 0;
-  // Even a body of many megabytes needs the network to move after a few hundred turns.
-  if (++turns_without_news_ > kMostTurnsWithoutNews) return Outcome::kSpinning;
+  // Even a body of many megabytes makes the network move after a few hundred turns.
+  if (++turns_without_news_ > kMaxTurnsWithoutNews) return Outcome::kSpinning;
   return std::nullopt;
 }
 

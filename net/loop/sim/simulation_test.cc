@@ -135,7 +135,7 @@ TEST_F(SimulationTest, LoopbackStaysOnItsHost) {
 TEST_F(SimulationTest, AddressOfNobodyHangsUntilTheKernelGivesUp) {
   Build();
   auto client = Dial(*client_, "10.9.9.9:80");
-  EXPECT_EQ(simulation_->RunFor(seconds(60)), Outcome::kTimeOver);
+  EXPECT_EQ(simulation_->RunFor(seconds(60)), Outcome::kTimeLimit);
   EXPECT_EQ(client->error, 0);
   simulation_->RunFor(seconds(120));
   EXPECT_EQ(client->error, -ETIMEDOUT);
@@ -312,7 +312,7 @@ TEST_F(SimulationTest, IdleMeansThatEverybodyWaits) {
   EXPECT_EQ(simulation_->RunFor(seconds(1)), Outcome::kIdle);
   auto timer = client_->NewTimer([] {});
   timer->Start(seconds(10));
-  EXPECT_EQ(simulation_->RunFor(seconds(1)), Outcome::kTimeOver);
+  EXPECT_EQ(simulation_->RunFor(seconds(1)), Outcome::kTimeLimit);
 }
 
 }  // namespace

@@ -8,13 +8,13 @@
 
 namespace tulle::sim {
 
-// What happened, in order: a running hash, and the text of it if asked for. Two runs of one seed
-// have equal traces, or something depends on more than the seed.
+// What happened, in order: a running hash, and the text if requested. Two runs of one seed must
+// have equal traces; otherwise something depends on more than the seed.
 class Trace {
  public:
   // `what` is a literal. `where` numbers a loop or host, `amount` is a count of bytes or the like.
   void Record(loop::Instant when, std::string_view what, uint64_t where, uint64_t amount);
-  // Contents of a segment, for runs whose bytes shall be equal too.
+  // The contents of a segment, for runs that must match byte for byte.
   void RecordContents(std::string_view bytes);
 
   uint64_t hash() const { return hash_; }

@@ -9,8 +9,8 @@
 
 namespace tulle::loop {
 
-// A loop without sockets, driven by hand: what a test does between two calls of Turn is one turn.
-// Owner: the test.
+// A loop without sockets that a test drives by hand: everything between two calls of Turn is one
+// turn. Owner: the test.
 class FakeLoop final : public Loop {
  public:
   FakeLoop() = default;
@@ -18,9 +18,9 @@ class FakeLoop final : public Loop {
 
   // Ends the turn, then runs what was posted, until nothing is left.
   void Turn();
-  // Lets time pass: fires timers in order, each in a turn of its own.
+  // Advances the clock: fires timers in order, each in its own turn.
   void Advance(Duration by);
-  // Time passes and no timer fires, as in a turn that takes long.
+  // Advances the clock without firing timers, as in a turn that takes long.
   void Stall(Duration by) { now_ += by; }
 
   Instant Now() const override { return now_; }

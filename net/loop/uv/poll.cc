@@ -30,7 +30,7 @@ void Poll::SetEvents(int events) {
 
 void Poll::Close() {
   owner_ = nullptr;
-  // uv_close forgets the descriptor before it returns, so its number may be used again at once.
+  // uv_close forgets the descriptor before it returns, so its number may be reused at once.
   uv_close(reinterpret_cast<uv_handle_t*>(&handle_), &Poll::OnClosed);
   ::close(descriptor_);
 }

@@ -9,21 +9,21 @@ namespace tulle::loop {
 class PollEvents {
  public:
   virtual ~PollEvents() = default;
-  // `status` < 0: libuv has stopped watching; its number says nothing of the cause.
+  // `status` < 0: libuv has stopped watching; the number does not say why.
   virtual void OnPoll(int status, int events) = 0;
 };
 
-// libuv's watch on a descriptor. Its memory is the slab's and outlives Close() until libuv lets go
-// of it; nothing is reported after Close(). Owner: a socket or listener.
+// libuv's watch on a descriptor. Its memory is the slab's and outlives Close() until libuv releases
+// it; nothing is reported after Close(). Owner: a socket or listener.
 class Poll {
  public:
-  // Null, and *error, if libuv does not take the descriptor.
+  // Null, and *error, if libuv rejects the descriptor.
   static Poll* Open(uv_loop_t& loop, Slab& slab, int descriptor, PollEvents& owner, int* error);
-  // UV_READABLE, UV_WRITABLE; each change costs two system calls, the same again none.
+  // UV_READABLE, UV_WRITABLE. Each change costs two system calls; no change costs none.
   void SetEvents(int events);
   int events() const { return events_; }
-  // Closes the descriptor too, at once. The Poll may be asked closed() until the callback that runs
-  // now returns.
+  // Closes the descriptor at once as well. The Poll may still be asked closed() until the running
+  // callback returns.
   void Close();
   bool closed() const { return owner_ == nullptr; }
 

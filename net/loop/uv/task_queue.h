@@ -11,13 +11,13 @@ namespace tulle::loop {
 // Tasks from any thread for the loop's. Owner: the loop.
 class TaskQueue {
  public:
-  // Whether the queue was empty, so that the loop has to be woken. Any thread.
+  // Returns whether the queue was empty, so that the loop has to be woken. Any thread.
   bool Push(absl::AnyInvocable<void()> task) {
     std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(task));
     return waiting_.size() == 1;
   }
-  // Runs what was there at the call, in order. The loop's thread.
+  // Runs the tasks queued at the call, in order. The loop's thread.
   void RunAll() {
     {
       std::lock_guard lock(mutex_);
@@ -25,7 +25,7 @@ class TaskQueue {
     }
     for (auto& task : running_) {
       task();
-      task = nullptr;  // what a task owns goes when it is done
+      task = nullptr;  // destroys what the task owns when it is done
     }
     running_.clear();
   }

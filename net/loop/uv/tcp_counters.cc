@@ -8,7 +8,7 @@
 
 namespace tulle::loop {
 
-// tcpi_bytes_acked counts the SYN of whoever connects as one byte.
+// On the connecting side tcpi_bytes_acked counts the SYN as one byte.
 std::optional<uint64_t> AcknowledgedBytesOf(int descriptor) {
   tcp_info info{};
   socklen_t length = sizeof info;

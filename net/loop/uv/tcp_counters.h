@@ -5,8 +5,8 @@
 
 namespace tulle::loop {
 
-// loop::Socket::AcknowledgedBytes of a descriptor. Apart from uv_socket.cc, since the kernel's own
-// <linux/tcp.h>, which alone has the counter, clashes with the C library's header that libuv
+// loop::Socket::AcknowledgedBytes of a descriptor. Separate from uv_socket.cc because the counter
+// is only in the kernel's <linux/tcp.h>, which clashes with the C library's header that libuv
 // includes.
 std::optional<uint64_t> AcknowledgedBytesOf(int descriptor);
 

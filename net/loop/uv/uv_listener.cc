@@ -102,9 +102,9 @@ bool UvListener::AcceptOne() {
   auto* address = reinterpret_cast<sockaddr*>(&storage);
   const int descriptor = ::accept4(descriptor_, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (descriptor < 0) {
-    // New connections wait in the kernel's queue; those that exist go on.
+    // New connections wait in the kernel's queue; existing ones continue.
     if (IsShortage(errno)) retry_->Start(kRetryAfterShortage);
-    // Anything else but "none left" is the fault of that one connection: take the next.
+    // Any error except "no connection left" concerns that one connection only: take the next.
     return errno != EAGAIN && errno != EWOULDBLOCK && !retry_->active();
   }
   int error = 0;

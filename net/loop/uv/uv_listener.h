@@ -11,7 +11,7 @@ namespace tulle::loop {
 
 class UvListener final : public Listener, private PollEvents {
  public:
-  // `owner` makes the timer for the pause after the process ran out of descriptors.
+  // `owner` creates the timer for the pause after the process ran out of descriptors.
   static std::unique_ptr<UvListener> Open(uv_loop_t& loop, Loop& owner, const SocketAddress& at,
                                           const ListenOptions& options, ListenerEvents& events,
                                           int* error);
@@ -24,7 +24,7 @@ class UvListener final : public Listener, private PollEvents {
  private:
   UvListener(uv_loop_t& loop, Loop& owner, int descriptor, ListenerEvents& events);
   void OnPoll(int status, int events) override;
-  // Whether to go on with the next.
+  // Whether to continue with the next connection.
   bool AcceptOne();
   void WatchIfWanted();
 
@@ -33,7 +33,7 @@ class UvListener final : public Listener, private PollEvents {
   const int descriptor_;
   ListenerEvents& events_;
   Poll* poll_ = nullptr;
-  std::unique_ptr<Timer> retry_;  // runs while descriptors are short
+  std::unique_ptr<Timer> retry_;  // running while descriptors are short
   bool paused_ = false;
 };
 

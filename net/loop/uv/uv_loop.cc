@@ -21,13 +21,14 @@ namespace {
 
 uint64_t SystemSeed() {
   uint64_t seed = 0;
-  // Up to 256 bytes come whole or not at all; without them the clock must do (not for keys).
+  // Up to 256 bytes are read completely or not at all. Without them the clock is the fallback
+  // (never for keys).
   if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = uv_hrtime();
   return seed;
 }
 
 void* Granted(void* memory) {
-  if (memory == nullptr) EndForWantOfMemory();
+  if (memory == nullptr) ExitOutOfMemory();
   return memory;
 }
 
@@ -94,9 +95,10 @@ class UvLoop final : public Loop {
   TaskQueue tasks_;
   std::vector<std::unique_ptr<SignalWatch>> signals_;
   std::atomic<bool> stop_ = false;
-  std::optional<Instant> armed_;        // when alarm_ rings
-  mutable std::optional<Instant> now_;  // of this turn, once asked for
-  SocketAddress own_address_;           // the last that was found to be ours, and until when
+  std::optional<Instant> armed_;        // when alarm_ fires
+  mutable std::optional<Instant> now_;  // of this turn, once requested
+  SocketAddress
+      own_address_;  // cache: the last address found to be ours, and until when it is valid
   Instant own_until_{};
 };
 
@@ -116,7 +118,7 @@ UvLoop::UvLoop(MemorySource& memory) : slab_(memory) {
   });
 }
 
-// The kernel binds to none but its own. A pod has one address or two: the last answer serves the
+// The kernel binds only to its own addresses. A pod has one or two, so the last result serves the
 // next connections.
 bool UvLoop::IsOwnAddress(const SocketAddress& address) {
   const SocketAddress any_port = address.WithPort(0);
@@ -143,7 +145,7 @@ UvLoop::~UvLoop() {
   for (auto& watch : signals_) {
     uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle), nullptr);
   }
-  uv_run(&loop_, UV_RUN_DEFAULT);  // until every close is through
+  uv_run(&loop_, UV_RUN_DEFAULT);  // until every handle is closed
   uv_loop_close(&loop_);
 }
 
@@ -185,12 +187,13 @@ void UvLoop::FinishTurn() {
 
 void UvLoop::ArmTimer() {
   const std::optional<Instant> earliest = timers_.Earliest();
-  // An alarm that rings too soon finds nothing due and is set anew: cheaper than moving it each
-  // time the earliest timer is put off.
+  // An alarm that fires too soon finds nothing due and is set again: cheaper than moving it each
+  // time the earliest timer is postponed.
   if (!earliest || (armed_ && *armed_ <= *earliest)) return;
   armed_ = earliest;
   uv_update_time(&loop_);
-  // libuv counts whole milliseconds of this same clock; rounded up, no timer fires early.
+  // libuv counts whole milliseconds of this same clock; rounding up ensures that no timer fires
+  // early.
   const uint64_t due = (earliest->time_since_epoch().count() + 999'999) / 1'000'000;
   const uint64_t now = uv_now(&loop_);
   uv_timer_start(
@@ -202,7 +205,7 @@ void UvLoop::ArmTimer() {
 
 std::unique_ptr<Loop> NewUvLoop(MemorySource& memory) { return std::make_unique<UvLoop>(memory); }
 
-void EndOnFailedUvMemory() {
+void ExitOnFailedUvAllocation() {
   uv_replace_allocator(
       [](size_t size) { return Granted(std::malloc(size)); },
       [](void* memory, size_t size) { return Granted(std::realloc(memory, size)); },

@@ -6,14 +6,14 @@
 
 namespace tulle::loop {
 
-// A loop on libuv. Whatever was made by it (sockets, timers, resolutions, buffers of its slab) goes
-// before it does. Its destructor runs what was deferred, drops posted tasks that did not run, and
-// waits for host name look-ups that have begun.
-// The loop's slab draws from `memory`, which outlives it.
+// A loop on libuv. Destroy everything created by it (sockets, timers, resolutions, buffers of its
+// slab) first. Its destructor runs deferred deletions, drops posted tasks that have not run, and
+// waits for host name lookups that have started. The loop's slab allocates from `memory`, which
+// must outlive it.
 std::unique_ptr<Loop> NewUvLoop(MemorySource& memory = SystemMemory());
 
-// From now on memory that libuv asks for in vain ends the process with a message: it would abort
-// without one in places. Before the first loop is made; for main().
-void EndOnFailedUvMemory();
+// From now on a failed allocation in libuv ends the process with a message; libuv would abort
+// without one in places. Call from main() before the first loop is created.
+void ExitOnFailedUvAllocation();
 
 }  // namespace tulle::loop

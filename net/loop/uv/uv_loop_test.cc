@@ -50,10 +50,10 @@ class Flush : public TurnEnd {
   std::function<void()> on_end;
 };
 
-class Mourned : public Deletable {
+class DeletionProbe : public Deletable {
  public:
-  explicit Mourned(std::function<void()> on_delete) : on_delete_(std::move(on_delete)) {}
-  ~Mourned() override { on_delete_(); }
+  explicit DeletionProbe(std::function<void()> on_delete) : on_delete_(std::move(on_delete)) {}
+  ~DeletionProbe() override { on_delete_(); }
 
  private:
   std::function<void()> on_delete_;
@@ -164,7 +164,7 @@ TEST_F(UvLoopTest, TurnEndRunsOnceAfterTheBatchAndBeforeDeletions) {
   flush.on_end = [&] { order += 'f'; };
   loop_->Post([&] {
     loop_->AtTurnEnd(flush);
-    loop_->DeferDelete(std::make_unique<Mourned>([&] { order += 'd'; }));
+    loop_->DeferDelete(std::make_unique<DeletionProbe>([&] { order += 'd'; }));
     loop_->AtTurnEnd(flush);
     order += '1';
   });
@@ -350,7 +350,7 @@ TEST_F(UvLoopTest, PausedListenerAcceptsNothingUntilResumed) {
 
 TEST_F(UvLoopTest, Fault56_AStormIsTakenInPartsWithTurnsBetween) {
   constexpr int kStorm = 200;
-  constexpr int kMostInATurn = 64;
+  constexpr int kMaxInATurn = 64;
   Accepted accepted;
   auto listener = Listen(accepted);
   std::vector<std::unique_ptr<Socket>> clients;
@@ -368,7 +368,7 @@ TEST_F(UvLoopTest, Fault56_AStormIsTakenInPartsWithTurnsBetween) {
   };
   loop_->Run();
   EXPECT_GT(most, 1);
-  EXPECT_LE(most, kMostInATurn);
+  EXPECT_LE(most, kMaxInATurn);
 }
 
 TEST_F(UvLoopTest, TwoListenersShareAnAddress) {
@@ -455,13 +455,14 @@ TEST_F(UvLoopTest, SignalsArriveOnTheLoop) {
 
 TEST_F(UvLoopTest, WhatIsPostedAndNeverRunIsDestroyedWithTheLoop) {
   bool gone = false;
-  auto held = std::make_unique<Mourned>([&] { gone = true; });
+  auto held = std::make_unique<DeletionProbe>([&] { gone = true; });
   loop_->Post([held = std::move(held)] {});
   loop_.reset();
   EXPECT_TRUE(gone);
 }
 
-// The proof that nobody has read a request rests on it: not the SYN, and all that was received.
+// The proof that the peer read nothing of a request relies on it: excludes the SYN, includes
+// everything received.
 TEST_F(UvLoopTest, ASocketKnowsWhatItsPeerHasAcknowledged) {
   Accepted accepted;
   const auto listener = Listen(accepted);
@@ -482,7 +483,7 @@ TEST_F(UvLoopTest, ASocketKnowsWhatItsPeerHasAcknowledged) {
   accepted.on_accept = [&] { accepted.sockets[0]->Watch(&peer_ready, true, false); };
   loop_->Run();
   EXPECT_EQ(before, 0u);
-  // The answer carries the acknowledgement at once.
+  // The response carries the acknowledgement at once.
   std::string answer = "y";
   const iovec piece = Piece(answer);
   EXPECT_EQ(accepted.sockets[0]->Writev({&piece, 1}), 1);

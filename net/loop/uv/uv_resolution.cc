@@ -8,7 +8,7 @@
 namespace tulle::loop {
 namespace {
 
-// What outlives a cancelled look-up: libuv writes to it until its thread is done.
+// The part that outlives a cancelled lookup: libuv writes to it until its thread is done.
 struct LookUp {
   uv_getaddrinfo_t request;
   std::string host;
@@ -16,13 +16,13 @@ struct LookUp {
   Loop::Resolved done;  // empty once cancelled
 };
 
-// Holds the look-up together with whoever will answer it; the last of them frees it.
+// Owned together by the lookup and the answering thread; the last one frees it.
 class UvResolution final : public Loop::Resolution {
  public:
   explicit UvResolution(std::shared_ptr<LookUp> look_up) : look_up_(std::move(look_up)) {}
   ~UvResolution() override {
     look_up_->done = nullptr;
-    // Refused if the thread has begun: then the answer finds nobody to tell.
+    // Fails if the thread has begun; the answer is then dropped.
     if (look_up_->request.data != nullptr) {
       uv_cancel(reinterpret_cast<uv_req_t*>(&look_up_->request));
     }

@@ -11,7 +11,7 @@
 namespace tulle::loop {
 namespace {
 
-// <linux/netfilter_ipv4.h> and its IPv6 fellow clash with the C library's headers.
+// <linux/netfilter_ipv4.h> and its IPv6 counterpart clash with the C library's headers.
 constexpr int kOriginalDestination = 80;
 
 SocketAddress LocalAddressOf(int descriptor) {
@@ -53,8 +53,8 @@ UvSocket::~UvSocket() {
 void UvSocket::Watch(SocketEvents* events, bool readable, bool writable) {
   events_ = events;
   wanted_ = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
-  // Reading that is switched off stays watched until something arrives unwanted: a connection that
-  // pauses reading for each request then costs no system call.
+  // When reading is disabled, the descriptor stays watched until something arrives. A connection
+  // that pauses reading for each request then costs no system call.
   poll_->SetEvents(wanted_ | (poll_->events() & UV_READABLE));
 }
 
@@ -107,7 +107,7 @@ void UvSocket::ResetOnClose() {
 }
 
 SocketAddress UvSocket::LocalAddress() const {
-  // While a connect is under way the kernel may not have chosen yet.
+  // During a connect the kernel may not have chosen the address yet.
   if (!local_.is_set() || local_.port() == 0) local_ = LocalAddressOf(descriptor_);
   return local_;
 }
@@ -119,7 +119,7 @@ SocketAddress UvSocket::OriginalDestination() const {
   const int level = local.is_v6() ? static_cast<int>(IPPROTO_IPV6) : static_cast<int>(IPPROTO_IP);
   if (getsockopt(descriptor_, level, kOriginalDestination, &storage, &length) != 0) return {};
   const auto original = SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&storage));
-  // A connection that is tracked but was not redirected shows its own address.
+  // A connection that is tracked but was not redirected reports its own address.
   return original == local ? SocketAddress() : original;
 }
 
@@ -149,7 +149,7 @@ std::unique_ptr<Socket> ConnectUvSocket(uv_loop_t& loop, Slab& slab, const Socke
   WatchForDeadPeer(descriptor);
   bool failed = false;
   if (source.is_set()) {
-    const int on = 1;  // a source without port takes none of the ephemeral ports before connect
+    const int on = 1;  // a bound source without port uses no ephemeral port before connect
     setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     failed = ::bind(descriptor, source.get(), source.length()) != 0;
   }

@@ -9,13 +9,13 @@
 
 namespace tulle::loop {
 
-// Finds out within 90 s that a silent peer is gone. A listener's sockets inherit it.
+// Detects within 90 s that a silent peer is gone. Sockets accepted by a listener inherit it.
 void WatchForDeadPeer(int descriptor);
 
 class UvSocket final : public Socket, private PollEvents {
  public:
-  // Takes the descriptor, which is closed on failure. `peer` as accept4 or the caller of connect
-  // knows it.
+  // Takes ownership of the descriptor, which is closed on failure. `peer` is the address known to
+  // accept4 or to the caller of connect.
   static std::unique_ptr<UvSocket> Adopt(uv_loop_t& loop, Slab& slab, int descriptor,
                                          const SocketAddress& peer, int* error);
   ~UvSocket() override;
@@ -39,11 +39,11 @@ class UvSocket final : public Socket, private PollEvents {
   void OnPoll(int status, int events) override;
 
   const int descriptor_;
-  int wanted_ = 0;  // what Watch asked for; the poll may lazily look at more
+  int wanted_ = 0;  // what Watch requested; the poll may watch for more
   Poll* poll_ = nullptr;
   SocketEvents* events_ = nullptr;
   SocketAddress peer_;
-  mutable SocketAddress local_;  // asked of the kernel once
+  mutable SocketAddress local_;  // read from the kernel once
 };
 
 // A non-blocking connect under way, or null and *error (negative errno).

@@ -9,30 +9,30 @@
 
 namespace tulle {
 
-// The other end of a FakeTransport: what a test sees and does. Owner: the test; it outlives the
-// transport.
+// The other end of a FakeTransport: what a test observes and does. Owner: the test; must outlive
+// the transport.
 class FakePeer {
  public:
-  // Makes the transport of this peer; once.
+  // Creates this peer's transport. Call once.
   std::unique_ptr<Transport> NewTransport();
 
-  // What the connection under test will read. It is told as a level-triggered loop would: as long
-  // as it wants to read and there is something.
+  // What the connection under test will read. Reported as a level-triggered loop would: as long as
+  // the connection wants to read and bytes are left.
   void Send(std::string_view bytes);
-  // In the kernel, and not told yet.
+  // In the kernel, but not reported yet.
   void Arrive(std::string_view bytes) { pending_ += bytes; }
   void SendEnd();
   void Connected();
   void Fail(Failure failure);
-  // Tells again: the connection may want to read by now.
+  // Reports again: the connection may want to read by now.
   void Tell();
 
-  // All that was written so far.
+  // Everything written so far.
   const std::string& received() const { return received_; }
   std::string TakeReceived() { return std::exchange(received_, {}); }
   int writes() const { return writes_; }  // calls of Write that took something
   int reads() const { return reads_; }
-  // Writes take at most this much in all until more room is given.
+  // Writes accept at most this many bytes in total until more space is given.
   void SetRoom(size_t bytes);
   size_t unread() const { return pending_.size(); }
 
@@ -58,7 +58,7 @@ class FakePeer {
   bool write_shut_ = false;
   bool closed_ = false;
   bool reset_ = false;
-  bool starved_ = false;  // a Write left bytes behind
+  bool starved_ = false;  // a Write left bytes unwritten
 };
 
 }  // namespace tulle

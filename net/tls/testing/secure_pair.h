@@ -13,7 +13,7 @@
 
 namespace tulle::tls::testing {
 
-// One end of a connection: keeps what it hears, writes what it is given, and calls back.
+// One end of a connection: records its input, writes what it is given, and calls back.
 class TestEnd : public TransportEvents {
  public:
   explicit TestEnd(loop::Loop& loop) : received(loop.slab()), pending(loop.slab()), loop_(loop) {}
@@ -44,13 +44,13 @@ class TestEnd : public TransportEvents {
   std::unique_ptr<Transport> transport_;
 };
 
-// Sends back whatever comes, and the end too.
+// Echoes everything, including the end.
 void Echo(TestEnd& end);
 
 std::shared_ptr<const TlsIdentity> IdentityOf(const certs::testing::TestIdentity& identity);
 std::shared_ptr<const certs::TrustBundle> Share(certs::TrustBundle bundle);
 
-// A listener that accepts by `acceptor`, and its accepted ends. Both sides run on `loop`.
+// A listener that accepts with `acceptor`, and its accepted ends. Both sides run on `loop`.
 class SecureServer : public loop::ListenerEvents {
  public:
   SecureServer(loop::Loop& loop, std::shared_ptr<const SecureAcceptor> acceptor);
@@ -58,7 +58,7 @@ class SecureServer : public loop::ListenerEvents {
   SocketAddress address() const { return listener_->LocalAddress(); }
 
   std::function<void(TestEnd&)> on_accept = [](TestEnd&) {};
-  // Stands between the accepted socket and the transport.
+  // Wraps the accepted socket before the transport uses it.
   std::function<std::unique_ptr<loop::Socket>(std::unique_ptr<loop::Socket>)> wrap;
   std::vector<std::unique_ptr<TestEnd>> ends;
 

@@ -1,4 +1,4 @@
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 
 #include <gtest/gtest.h>
 
@@ -16,18 +16,18 @@ class WidensTest : public testing::Test {
   static std::shared_ptr<const certs::TrustBundle> Share(certs::TrustBundle bundle) {
     return std::make_shared<const certs::TrustBundle>(std::move(bundle));
   }
-  bool Widens(const PeerTerms& before, const PeerTerms& after) {
-    return SecondJudgement(*loop_).Widens(before, after);
+  bool Widens(const PeerRequirements& before, const PeerRequirements& after) {
+    return PeerRevalidation(*loop_).Widens(before, after);
   }
 
   sim::Simulation simulation_{3};
   std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
   TestCa ca_{"d", 1}, next_{"d", 2};
-  PeerTerms now_{Share(ca_.Bundle()), true, true, certs::PeerRole::kClient, {}};
+  PeerRequirements now_{Share(ca_.Bundle()), true, true, certs::PeerRole::kClient, {}};
 };
 
 TEST_F(WidensTest, WhatIsTheSame) {
-  PeerTerms same = now_;
+  PeerRequirements same = now_;
   EXPECT_TRUE(Widens(now_, same));
   same.trust = Share(ca_.Bundle());  // parsed again, as after a push
   EXPECT_TRUE(Widens(now_, same));
@@ -36,7 +36,7 @@ TEST_F(WidensTest, WhatIsTheSame) {
 }
 
 TEST_F(WidensTest, RootsThatComeAndGo) {
-  PeerTerms both = now_, fresh = now_, none = now_;
+  PeerRequirements both = now_, fresh = now_, none = now_;
   both.trust = Share(certs::TrustBundle::OfDomain(
       "d", {ca_.authority().certificate(), next_.authority().certificate()}));
   fresh.trust = Share(next_.Bundle());
@@ -52,7 +52,7 @@ TEST_F(WidensTest, RootsThatComeAndGo) {
 TEST_F(WidensTest, NamesThatComeAndGo) {
   const SanMatcher a = SanMatcher::ExactUri("spiffe://d/a"),
                    b = SanMatcher::ExactUri("spiffe://d/b");
-  PeerTerms one = now_, two = now_, other = now_;
+  PeerRequirements one = now_, two = now_, other = now_;
   one.san_matchers = {a};
   two.san_matchers = {b, a};
   other.san_matchers = {
@@ -65,7 +65,7 @@ TEST_F(WidensTest, NamesThatComeAndGo) {
 }
 
 TEST_F(WidensTest, Demands) {
-  PeerTerms lax = now_;
+  PeerRequirements lax = now_;
   lax.require_certificate = false;
   EXPECT_TRUE(Widens(now_, lax));
   EXPECT_FALSE(Widens(lax, now_));

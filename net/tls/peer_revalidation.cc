@@ -1,4 +1,4 @@
-#include "net/tls/second_judgement.h"
+#include "net/tls/peer_revalidation.h"
 
 #include <algorithm>
 #include <chrono>
@@ -8,12 +8,12 @@
 namespace tulle::tls {
 namespace {
 
-bool TrustsMore(const PeerTerms& before, const PeerTerms& after) {
+bool TrustsMore(const PeerRequirements& before, const PeerRequirements& after) {
   if (after.trust == nullptr || after.trust == before.trust) return true;
   return before.trust != nullptr && after.trust->Covers(*before.trust);
 }
 
-bool NamesMore(const PeerTerms& before, const PeerTerms& after) {
+bool NamesMore(const PeerRequirements& before, const PeerRequirements& after) {
   if (after.san_matchers.empty()) return true;
   return !before.san_matchers.empty() &&
          std::all_of(before.san_matchers.begin(), before.san_matchers.end(),
@@ -27,7 +27,7 @@ bool Demands(bool before, bool after) { return after && !before; }
 
 }  // namespace
 
-bool SecondJudgement::Widens(const PeerTerms& before, const PeerTerms& after) {
+bool PeerRevalidation::Widens(const PeerRequirements& before, const PeerRequirements& after) {
   const auto [known, fresh] = widens_.try_emplace({&before, &after}, false);
   if (fresh) {
     known->second = TrustsMore(before, after) && NamesMore(before, after) &&
@@ -37,27 +37,28 @@ bool SecondJudgement::Widens(const PeerTerms& before, const PeerTerms& after) {
   return known->second;
 }
 
-bool SecondJudgement::Passes(const Transport& transport, const PeerTerms& terms) {
-  if (!transport.is_tls() || terms.trust == nullptr) return true;
+bool PeerRevalidation::Passes(const Transport& transport, const PeerRequirements& requirements) {
+  if (!transport.is_tls() || requirements.trust == nullptr) return true;
   const std::vector<std::string_view> chain = transport.peer_chain();
-  if (chain.empty()) return !terms.require_certificate;
+  if (chain.empty()) return !requirements.require_certificate;
   std::string key;
   for (const std::string_view certificate : chain) key.append(certificate);
-  const auto [known, fresh] = verdicts_.try_emplace({&terms, std::move(key)}, false);
-  if (fresh) known->second = Verify(chain, terms);
+  const auto [known, fresh] = verdicts_.try_emplace({&requirements, std::move(key)}, false);
+  if (fresh) known->second = Verify(chain, requirements);
   return known->second;
 }
 
-bool SecondJudgement::Verify(const std::vector<std::string_view>& chain,
-                             const PeerTerms& terms) const {
+bool PeerRevalidation::Verify(const std::vector<std::string_view>& chain,
+                              const PeerRequirements& requirements) const {
   const auto leaf = certs::Certificate::FromDer(chain.front());
   if (!leaf.ok()) return false;
   const int64_t now =
       std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch()).count();
-  const auto verdict = certs::VerifyPeer(chain, *terms.trust, std::min(now, leaf->not_after() - 1),
-                                         {.role = terms.role,
-                                          .require_spiffe = terms.require_spiffe,
-                                          .san_matchers = terms.san_matchers});
+  const auto verdict =
+      certs::VerifyPeer(chain, *requirements.trust, std::min(now, leaf->not_after() - 1),
+                        {.role = requirements.role,
+                         .require_spiffe = requirements.require_spiffe,
+                         .san_matchers = requirements.san_matchers});
   return std::holds_alternative<certs::PeerIdentity>(verdict);
 }
 
