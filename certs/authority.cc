@@ -1,3 +1,4 @@
+// Issues SVIDs and cross-signs roots; the fields of each kind of certificate are set here.
 #include "certs/authority.h"
 
 #include <openssl/x509v3.h>

@@ -1,3 +1,4 @@
+// Parses X.509 certificates and reads the fields that the mesh uses.
 #include "certs/certificate.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// Encodes and signs certificates with BoringSSL.
 #include "certs/certificate_builder.h"
 
 #include <arpa/inet.h>

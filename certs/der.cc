@@ -1,3 +1,4 @@
+// Bounded PEM reading, DER marshalling and hashes.
 #include "certs/der.h"
 
 #include <openssl/bio.h>

@@ -1,3 +1,4 @@
+// Reads, generates and encodes private keys, and restricts their types.
 #include "certs/private_key.h"
 
 #include <openssl/bytestring.h>

@@ -1,3 +1,4 @@
+// Compiles and evaluates matchers for subject alternative names.
 #include "certs/san_matcher.h"
 
 #include <re2/re2.h>

@@ -1,3 +1,4 @@
+// Parses and formats SPIFFE IDs strictly.
 #include "certs/spiffe_id.h"
 
 #include <algorithm>

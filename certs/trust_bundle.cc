@@ -1,3 +1,4 @@
+// Keeps roots by trust domain and builds the stores that path validation reads.
 #include "certs/trust_bundle.h"
 
 #include <openssl/x509.h>

@@ -1,3 +1,4 @@
+// The rules by which a peer's certificate chain is accepted or refused, one function per rule.
 #include "certs/verify_peer.h"
 
 #include <openssl/err.h>

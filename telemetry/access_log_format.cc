@@ -1,3 +1,4 @@
+// Compiles and writes access log formats.
 #include "telemetry/access_log_format.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Names, help texts, labels and buckets of all metrics.
 #include "telemetry/families.h"
 
 namespace tulle::telemetry {

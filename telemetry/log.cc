@@ -1,3 +1,4 @@
+// Levels, formatting and output of the process log.
 #include "telemetry/log.h"
 
 #include <spdlog/details/null_mutex.h>

@@ -1,3 +1,4 @@
+// Formats times like strftime, without its locks.
 #include "telemetry/log_time.h"
 
 #include <charconv>

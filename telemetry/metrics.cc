@@ -1,3 +1,4 @@
+// Rows of metrics, and adding them up over registries.
 #include "telemetry/metrics.h"
 
 #include <algorithm>

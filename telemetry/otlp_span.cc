@@ -1,3 +1,4 @@
+// Writes spans in protobuf's wire format.
 #include "telemetry/otlp_span.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Formats metrics for Prometheus.
 #include "telemetry/prometheus.h"
 
 #include <charconv>

@@ -1,3 +1,4 @@
+// Parses and writes traceparent, tracestate and baggage.
 #include "telemetry/trace_context.h"
 
 namespace tulle::telemetry {

@@ -1,3 +1,4 @@
+// Builds good and bad certificates for tests.
 #include "certs/testing/fixtures.h"
 
 #include "certs/certificate_builder.h"

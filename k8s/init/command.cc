@@ -68,7 +68,7 @@ absl::StatusOr<CommandResult> RunCommand(const std::vector<std::string>& argv,
   const std::string file = Locate(argv[0]);
   if (file.empty()) return absl::NotFoundError(absl::StrCat(argv[0], " is not installed"));
   MemoryFile in, out, err;
-  if (!in.Fill(input)) return absl::InternalError("no memory for a program's input");
+  if (!in.Fill(input)) return absl::InternalError("out of memory for the input of a program");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in.descriptor(), 0);

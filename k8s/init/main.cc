@@ -15,17 +15,17 @@ namespace {
 
 constexpr char kExamples[] = R"(
 Examples:
-  # Before the sidecar starts: set the rules, then see by real connections that they work
+  # Before the sidecar starts: set the rules and check them with real connections
   tulle-init
 
-  # On a host of its own: leave ssh and the database alone
+  # On a dedicated host: do not redirect ssh and the database
   tulle-init --exclude-inbound-ports 22 --exclude-outbound-ports 5432
 
-  # Does it work (also while the sidecar runs)? Take everything away again.
+  # Check the redirection (also while the sidecar runs), then remove it
   tulle-init --check
   tulle-init --remove
 
-Exit codes: 0 done, 1 a step failed or a connection was not redirected, 2 wrong usage.
+Exit codes: 0 success, 1 a step failed or a connection was not redirected, 2 invalid usage.
 )";
 
 struct CommandLine {
@@ -43,47 +43,51 @@ void Complain(const absl::Status& status) {
 }
 
 std::string CheckRange(const std::string& text) {
-  return IsRange(text) ? "" : "\"" + text + "\" is no range: write ADDRESS or ADDRESS/BITS";
+  return IsRange(text) ? "" : "\"" + text + "\" is not a valid range: use ADDRESS or ADDRESS/BITS";
 }
 
 void AddPortOptions(CLI::App& app, Redirection& to) {
   const auto ports = [&](const char* name, std::vector<uint16_t>& into, const std::string& help) {
     app.add_option(name, into, help)->delimiter(',')->check(CLI::Range(1, 65535));
   };
-  ports("--include-inbound-ports", to.include_inbound_ports, "Take these alone (default: all)");
+  ports("--include-inbound-ports", to.include_inbound_ports,
+        "Redirect only these ports (default: all)");
   ports("--exclude-inbound-ports", to.exclude_inbound_ports,
-        "Leave these alone, beside the mesh's own: " + absl::StrJoin(kMeshPorts, ", "));
-  ports("--exclude-outbound-ports", to.exclude_outbound_ports, "Leave calls to these alone");
+        "Do not redirect these ports, in addition to the mesh's own: " +
+            absl::StrJoin(kMeshPorts, ", "));
+  ports("--exclude-outbound-ports", to.exclude_outbound_ports,
+        "Do not redirect calls to these ports");
 }
 
 void AddOptions(CLI::App& app, CommandLine& line) {
   Redirection& to = line.redirection;
-  app.add_flag("--check", line.check, "Only see whether redirection works");
-  app.add_flag("--remove", line.remove, "Take rules, route and address away");
+  app.add_flag("--check", line.check, "Only check that redirection works");
+  app.add_flag("--remove", line.remove, "Remove the rules, the route and the address");
   app.add_flag("--print", line.print, "Only print the rules, for iptables-restore --noflush");
-  app.add_flag("--no-check", line.without_check, "Set the rules without trying them");
+  app.add_flag("--no-check", line.without_check, "Set the rules without checking them");
   app.add_option("--outbound-port", to.outbound_port, "The sidecar's outbound port (15001)")
       ->check(CLI::Range(1, 65535));
   app.add_option("--inbound-port", to.inbound_port, "The sidecar's inbound port (15006)")
       ->check(CLI::Range(1, 65535));
   app.add_option("--proxy-uid", to.uids,
-                 "Whose connections are left alone; the first is the sidecar's (1337)")
+                 "User ids that are not redirected; the first is the sidecar's (1337)")
       ->delimiter(',');
-  app.add_option("--proxy-gid", to.gids, "As --proxy-uid, by group (1337)")->delimiter(',');
+  app.add_option("--proxy-gid", to.gids, "Group ids that are not redirected (1337)")
+      ->delimiter(',');
   AddPortOptions(app, to);
   app.add_option("--include-outbound-ranges", to.include_outbound_ranges,
-                 "ADDRESS[/BITS]: take calls to these alone, and to services (default: all)")
+                 "ADDRESS[/BITS]: redirect only calls to these and to services (default: all)")
       ->delimiter(',')
       ->check(CheckRange);
   app.add_option("--exclude-outbound-ranges", to.exclude_outbound_ranges,
-                 "ADDRESS[/BITS]: leave calls to these alone")
+                 "ADDRESS[/BITS]: do not redirect calls to these")
       ->delimiter(',')
       ->check(CheckRange);
   app.add_option("--vip-range", to.vip_range, "Virtual addresses of services (240.240.0.0/16)")
       ->check(CheckRange);
-  app.add_option("--iptables", line.variant, "auto, nft or legacy (auto: the one in use)")
+  app.add_option("--iptables", line.variant, "auto, nft or legacy (auto: the variant in use)")
       ->check(CLI::IsMember({"auto", "nft", "legacy"}));
-  app.add_flag("--no-ipv6", line.without_ipv6, "Leave IPv6 alone: it goes past the sidecar");
+  app.add_flag("--no-ipv6", line.without_ipv6, "Do not redirect IPv6: it bypasses the sidecar");
 }
 
 absl::StatusOr<std::vector<Tables>> TablesFor(const CommandLine& line) {
@@ -103,12 +107,12 @@ absl::Status SetOne(const CommandLine& line, const Tables& tables) {
   if (!saved.ok()) return saved.status();
   const absl::Status status = tables.Restore(RulesFor(line.redirection, tables.family(), *saved));
   if (!status.ok()) return status;
-  std::printf("rules are set by %s\n", tables.name().c_str());
+  std::printf("rules set by %s\n", tables.name().c_str());
   if (tables.family() == Family::kV6) return AddOwnSource6();
   if (line.redirection.vip_range.empty()) return absl::OkStatus();
   const auto added = AddRouteToLoopback(line.redirection.vip_range);
   if (added.ok() && *added) {
-    std::printf("route %s dev lo is added\n", line.redirection.vip_range.c_str());
+    std::printf("added route %s dev lo\n", line.redirection.vip_range.c_str());
   }
   return added.status();
 }
@@ -131,7 +135,7 @@ absl::Status RemoveAll(const CommandLine& line) {
       const std::string removal = RemovalOf(*saved);
       if (removal.empty()) continue;
       const absl::Status removed = tables.Restore(removal);
-      if (removed.ok()) std::printf("rules are gone from %s\n", tables.name().c_str());
+      if (removed.ok()) std::printf("removed rules from %s\n", tables.name().c_str());
       if (status.ok()) status = removed;
     }
   }
@@ -163,8 +167,8 @@ int CheckAll(const CommandLine& line, const std::vector<Tables>& all) {
   std::fflush(stdout);
   if (!failed) return 0;
   std::fprintf(stderr,
-               "tulle-init: connections of this workload go past the sidecar, without encryption "
-               "and without policy. Do not start it before this is mended.\n");
+               "tulle-init: connections of this workload bypass the sidecar, without encryption "
+               "and without policies. Do not start it until this is fixed.\n");
   return 1;
 }
 
@@ -175,8 +179,8 @@ int SetAll(const CommandLine& line, const std::vector<Tables>& all) {
     Complain(status);
     if (tables.family() == Family::kV6) {
       std::fprintf(stderr,
-                   "tulle-init: IPv6 works here and cannot be redirected. If nothing uses it, give "
-                   "--no-ipv6; all rules are taken away again.\n");
+                   "tulle-init: IPv6 works here but cannot be redirected. If nothing uses it, set "
+                   "--no-ipv6. All rules were removed.\n");
     }
     const absl::Status removed = RemoveAll(line);
     if (!removed.ok()) Complain(removed);
@@ -195,7 +199,7 @@ int Run(const CommandLine& line) {
   }
   if (line.remove) {
     const absl::Status status = RemoveAll(line);
-    if (status.ok()) std::puts("nothing of tulle-init is left");
+    if (status.ok()) std::puts("all rules of tulle-init are removed");
     if (!status.ok()) Complain(status);
     return status.ok() ? 0 : 1;
   }

@@ -1,3 +1,4 @@
+// Routes and addresses by rtnetlink.
 #include "k8s/init/network.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,5 @@
+// Test connections: a child process that dials as another user, and listeners that see where it
+// arrives.
 #include "k8s/init/probe.h"
 
 #include <arpa/inet.h>

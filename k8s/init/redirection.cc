@@ -1,3 +1,4 @@
+// Generates the redirection rules for iptables-restore.
 #include "k8s/init/redirection.h"
 
 #include <arpa/inet.h>

@@ -73,7 +73,7 @@ absl::StatusOr<Variant> FindVariant() {
   if (nft.ok()) return Variant::kNft;
   const auto legacy = Tables(Variant::kLegacy, Family::kV4).Save();
   if (legacy.ok()) return Variant::kLegacy;
-  return absl::FailedPreconditionError(absl::StrCat("no variant of iptables works here. ",
+  return absl::FailedPreconditionError(absl::StrCat("no working variant of iptables found. ",
                                                     nft.status().message(), ". ",
                                                     legacy.status().message()));
 }

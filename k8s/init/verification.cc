@@ -1,3 +1,4 @@
+// The checks of tulle-init, each with real connections.
 #include "k8s/init/verification.h"
 
 #include <algorithm>
@@ -97,8 +98,8 @@ class Verification {
 };
 
 void Verification::CheckRules() {
-  const std::string in = "rules for inbound connections are set";
-  const std::string out = "rules for outbound connections are set";
+  const std::string in = "inbound rules are set";
+  const std::string out = "outbound rules are set";
   const auto saved = tables_.Save();
   if (!saved.ok()) return Add(in, Outcome::kFailed, std::string(saved.status().message()));
   CheckRuleIsFirst(in, "PREROUTING", kInboundJump, "--exclude-inbound-ports", *saved);
@@ -116,8 +117,8 @@ void Verification::CheckRuleIsFirst(const std::string& what, const std::string& 
       return Add(
           what, Outcome::kFailed,
           absl::StrCat(chain, " of ", tables_.name(), " has ", before, " before the jump to ",
-                       "Tulle's rules, and what it takes goes past the sidecar: run ",
-                       "tulle-init, which puts its own first. Where that is meant, name ",
+                       "Tulle's rules; connections that match it bypass the sidecar: run ",
+                       "tulle-init, which puts its own rules first. If this is intended, list ",
                        "the ports with ", exclusion));
     }
     if (before.empty() && MayTakeTcp(rule.text)) before = absl::StrCat("`", rule.text, "`");
@@ -129,8 +130,8 @@ void Verification::CheckRuleIsFirst(const std::string& what, const std::string& 
 
 void Verification::AddNotRedirected(const std::string& what, const Target& to, uint16_t port) {
   Add(what, Outcome::kFailed,
-      absl::StrCat("a connection to ", to.text(), " does not come to port ", port,
-                   ": run tulle-init; if it has run, see `", tables_.name(),
+      absl::StrCat("a connection to ", to.text(), " is not redirected to port ", port,
+                   ": run tulle-init; if it has run, check `", tables_.name(),
                    "-save -t nat` for rules before TULLE_OUTPUT"));
 }
 
@@ -149,7 +150,7 @@ void Verification::Expect(const std::string& what, uint32_t caller, const Target
       return AddNotRedirected(what, to, port);
     case Arrived::kWithoutOriginal:
       Add(what, Outcome::kFailed,
-          "the kernel does not tell where it was meant for: load the module nf_conntrack");
+          "the kernel does not report the original destination: load the module nf_conntrack");
   }
 }
 
@@ -166,20 +167,20 @@ void Verification::ExpectByCounting(const std::string& what, Caller& call, const
   const absl::Status ended = tables_.Restore(counting->End());
   if (!counted.ok() || !counting->HasSeenIt(*counted)) return AddNotRedirected(what, to, port);
   if (!ended.ok()) return Add(what, Outcome::kFailed, std::string(ended.message()));
-  Add(what, Outcome::kPassed, "the sidecar is running; a rule has counted it");
+  Add(what, Outcome::kPassed, "the sidecar is running; counted by a rule");
 }
 
 void Verification::CheckVirtual() {
   if (redirection_.vip_range.empty() || !IsOf(family_, redirection_.vip_range)) return;
   std::string address = redirection_.vip_range.substr(0, redirection_.vip_range.find('/'));
   if (address.ends_with(".0")) address.back() = '1';
-  Expect("what is sent to services comes to the sidecar", Application(),
+  Expect("connections to services are redirected to the sidecar", Application(),
          {family_, address, FreeOf(redirection_.exclude_outbound_ports)},
          redirection_.outbound_port, "127.0.0.1");
 }
 
 void Verification::CheckUnknown() {
-  const std::string what = "what is sent elsewhere comes to the sidecar";
+  const std::string what = "other outbound connections are redirected to the sidecar";
   const Target to{family_, family_ == Family::kV4 ? "192.0.2.1" : "2001:db8::1",
                   FreeOf(redirection_.exclude_outbound_ports)};
   if (!redirection_.include_outbound_ranges.empty()) return;
@@ -188,14 +189,14 @@ void Verification::CheckUnknown() {
                   redirection_.exclude_outbound_ranges.end(), covers_all)) {
     return;
   }
-  if (!HasRouteTo(to)) return Add(what, Outcome::kSkipped, "there is no route to the outside");
+  if (!HasRouteTo(to)) return Add(what, Outcome::kSkipped, "no route to external addresses");
   Expect(what, Application(), to, redirection_.outbound_port,
          family_ == Family::kV4 ? "127.0.0.1" : "::1");
 }
 
 void Verification::CheckOwner() {
   if (redirection_.vip_range.empty() || !IsOf(family_, redirection_.vip_range)) return;
-  const std::string what = "what the sidecar sends is left alone";
+  const std::string what = "connections of the sidecar are not redirected";
   if (redirection_.uids.empty()) return;
   std::string address = redirection_.vip_range.substr(0, redirection_.vip_range.find('/'));
   if (address.ends_with(".0")) address.back() = '1';
@@ -212,9 +213,9 @@ void Verification::CheckOwner() {
 }
 
 void Verification::CheckInbound() {
-  const std::string what = "what comes in comes to the sidecar";
+  const std::string what = "inbound connections are redirected to the sidecar";
   const std::optional<std::string> own = OwnAddress(family_);
-  if (!own) return Add(what, Outcome::kSkipped, "no address but loopback");
+  if (!own) return Add(what, Outcome::kSkipped, "no address except loopback");
   if (redirection_.uids.empty()) return;
   const uint16_t port = redirection_.include_inbound_ports.empty()
                             ? FreeOf(redirection_.exclude_inbound_ports)
@@ -224,7 +225,7 @@ void Verification::CheckInbound() {
 }
 
 void Verification::CheckLoopback() {
-  const std::string what = "loopback is left alone";
+  const std::string what = "loopback is not redirected";
   Listener application({family_, family_ == Family::kV4 ? "127.0.0.1" : "::1", 0});
   if (application.error() != 0) {
     return Add(what, Outcome::kSkipped, std::strerror(application.error()));
@@ -234,8 +235,9 @@ void Verification::CheckLoopback() {
   call.Dial();
   if (application.Accept(kArrives)) return Add(what, Outcome::kPassed);
   Add(what, Outcome::kFailed,
-      absl::StrCat("a connection to ", application.address().text(),
-                   " does not arrive: is lo up, and does another rule of OUTPUT take it?"));
+      absl::StrCat(
+          "a connection to ", application.address().text(),
+          " does not arrive: check that lo is up and that no other rule of OUTPUT matches it"));
 }
 
 }  // namespace

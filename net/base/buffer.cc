@@ -1,3 +1,4 @@
+// Slices of reference-counted blocks: appending, moving and sharing bytes.
 #include "net/base/buffer.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Free lists by size class, and the reserve for when the system is out of memory.
 #include "net/base/slab.h"
 
 #include <bit>

@@ -1,3 +1,4 @@
+// Runs c-ares on its own thread and passes questions and answers between threads.
 #include "net/dns/ares_resolver.h"
 
 #include <ares.h>

@@ -1,3 +1,4 @@
+// Headers, messages and status of outgoing gRPC calls.
 #include "net/grpc/client_call.h"
 
 #include <utility>

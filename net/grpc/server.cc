@@ -1,3 +1,4 @@
+// Connections and calls of a gRPC server; dispatches calls to handlers.
 #include "net/grpc/server.h"
 
 #include <optional>

@@ -1,3 +1,4 @@
+// Encodes and decodes grpc-status, grpc-message and grpc-timeout.
 #include "net/grpc/status.h"
 
 #include <algorithm>

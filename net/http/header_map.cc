@@ -1,3 +1,4 @@
+// Header names with ids, and lookups and changes in a header map.
 #include "net/http/header_map.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The state machine of the chunked transfer coding.
 #include "net/http1/chunk_decoder.h"
 
 #include <algorithm>

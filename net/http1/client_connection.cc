@@ -1,3 +1,4 @@
+// The progress of a client connection: sending a request, reading its response, reuse or close.
 #include "net/http1/client_connection.h"
 
 #include <cassert>

@@ -1,3 +1,4 @@
+// Writes start lines, fields and framing of HTTP/1.1 messages.
 #include "net/http1/encoder.h"
 
 #include <algorithm>

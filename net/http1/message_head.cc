@@ -1,3 +1,4 @@
+// Interprets a message's fields: framing, hop-by-hop fields, authority, upgrades.
 #include "net/http1/message_head.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Drives the reading of heads, bodies and trailers over pieces of input.
 #include "net/http1/parser.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reason phrases by status code.
 #include "net/http1/reason.h"
 
 namespace tulle::http1 {

@@ -1,3 +1,4 @@
+// The progress of a server connection: reading requests, sending responses, draining, upgrades.
 #include "net/http1/server_connection.h"
 
 #include <cassert>

@@ -1,3 +1,4 @@
+// Reads and writes the transport, and closes it without losing the last bytes.
 #include "net/http1/wire.h"
 
 #include <algorithm>

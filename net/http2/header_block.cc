@@ -1,3 +1,4 @@
+// Collects, checks and converts header fields between nghttp2 and header maps.
 #include "net/http2/header_block.h"
 
 #include <charconv>

@@ -1,3 +1,5 @@
+// The life of a session: input, output, draining, keepalive and close. nghttp2's callbacks are in
+// session_callbacks.cc.
 #include "net/http2/session.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Delivery of received data, and data that waits for the peer's window.
 #include "net/http2/stream.h"
 
 #include <algorithm>

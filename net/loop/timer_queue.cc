@@ -1,3 +1,4 @@
+// A heap of timers whose entries are corrected lazily.
 #include "net/loop/timer_queue.h"
 
 #include <cassert>

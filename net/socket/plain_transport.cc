@@ -1,3 +1,4 @@
+// TCP as a transport: connecting, reading, writing, and reporting how a connection ended.
 #include "net/socket/plain_transport.h"
 
 #include <errno.h>

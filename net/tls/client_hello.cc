@@ -1,3 +1,4 @@
+// Parses a ClientHello that may be spread over records and reads.
 #include "net/tls/client_hello.h"
 
 #include <algorithm>

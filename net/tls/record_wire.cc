@@ -1,3 +1,4 @@
+// A BIO over a socket that borrows its buffers from the slab.
 #include "net/tls/record_wire.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+// The handshake of simulated TLS, then cleartext.
 #include "net/tls/sim_transport.h"
 
 #include <algorithm>

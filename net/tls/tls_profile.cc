@@ -1,3 +1,4 @@
+// Builds an SSL_CTX from a spec: versions, ciphers, ALPN, certificate and peer verification.
 #include "net/tls/tls_profile.h"
 
 #include <openssl/err.h>

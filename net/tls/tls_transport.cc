@@ -1,3 +1,5 @@
+// TLS as a transport: handshake, reading, writing and closing. Errors are reported when the bytes
+// before them are read.
 #include "net/tls/tls_transport.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+// BoringSSL's verification callback, and the failures for its errors and alerts.
 #include "net/tls/verification.h"
 
 #include <openssl/err.h>

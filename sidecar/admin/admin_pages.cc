@@ -1,3 +1,4 @@
+// The table of admin pages and their handlers.
 #include "sidecar/admin/admin_pages.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Serves the admin pages over HTTP/1.1 connections.
 #include "sidecar/admin/admin_server.h"
 
 #include <cerrno>

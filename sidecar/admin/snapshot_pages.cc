@@ -1,3 +1,4 @@
+// Formats a snapshot as text, as JSON and as metrics.
 #include "sidecar/admin/snapshot_pages.h"
 
 #include <map>

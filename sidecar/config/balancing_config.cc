@@ -1,3 +1,4 @@
+// Reads load balancing policies and their settings.
 #include "sidecar/config/balancing_config.h"
 
 #include "absl/strings/str_cat.h"

@@ -1,3 +1,4 @@
+// Reads an Envoy bootstrap and loads its static resources.
 #include "sidecar/config/bootstrap.h"
 
 #include "absl/strings/str_cat.h"

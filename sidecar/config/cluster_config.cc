@@ -1,3 +1,4 @@
+// Converts clusters.
 #include "sidecar/config/cluster_config.h"
 
 #include <algorithm>

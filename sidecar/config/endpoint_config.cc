@@ -1,3 +1,4 @@
+// Converts ClusterLoadAssignments.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"

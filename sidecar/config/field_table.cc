@@ -1,3 +1,4 @@
+// How each field of Envoy's API is treated, as a table, and the walk that applies it.
 #include "sidecar/config/field_table.h"
 
 #include <google/protobuf/any.pb.h>

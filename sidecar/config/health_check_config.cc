@@ -1,3 +1,4 @@
+// Converts active health checks.
 #include "sidecar/config/health_check_config.h"
 
 #include <string>

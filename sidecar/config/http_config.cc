@@ -1,3 +1,4 @@
+// Converts the HTTP connection manager and maps its filters onto fixed phases.
 #include "sidecar/config/http_config.h"
 
 #include "absl/strings/str_cat.h"

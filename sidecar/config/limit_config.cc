@@ -1,3 +1,4 @@
+// Converts local rate limits and fault injection.
 #include "sidecar/config/limit_config.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Converts listeners, filter chains and TCP proxies.
 #include "sidecar/config/listener_config.h"
 
 #include <algorithm>

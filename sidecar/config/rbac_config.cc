@@ -1,3 +1,4 @@
+// Converts RBAC rules.
 #include "sidecar/config/rbac_config.h"
 
 #include "absl/strings/str_cat.h"

@@ -1,3 +1,4 @@
+// Converts retry policies.
 #include "sidecar/config/retry_config.h"
 
 #include <algorithm>

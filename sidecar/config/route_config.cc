@@ -1,3 +1,4 @@
+// Converts route configurations: virtual hosts, routes, actions and per-route settings.
 #include "sidecar/config/route_config.h"
 
 #include <algorithm>

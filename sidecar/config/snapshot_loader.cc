@@ -1,3 +1,5 @@
+// Stores resources by type, finds those whose references are complete, and builds snapshots from
+// them.
 #include "sidecar/config/snapshot_loader.h"
 
 #include <fstream>

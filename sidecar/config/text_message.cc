@@ -1,3 +1,4 @@
+// Converts YAML to JSON and parses it into messages, with errors that name the field.
 #include "sidecar/config/text_message.h"
 
 #include <google/protobuf/message.h>

@@ -1,3 +1,4 @@
+// Converts secrets and TLS contexts.
 #include "sidecar/config/tls_config.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Converts durations, addresses, data sources and string matchers.
 #include "sidecar/config/values.h"
 
 #include <google/protobuf/io/coded_stream.h>

@@ -1,3 +1,4 @@
+// Compiles and evaluates header matchers, including repeated headers.
 #include "sidecar/match/header_match.h"
 
 #include <charconv>

@@ -1,3 +1,4 @@
+// Compiles and evaluates string matchers and regular expressions.
 #include "sidecar/match/string_match.h"
 
 #include <re2/re2.h>

@@ -1,3 +1,4 @@
+// Evaluates RBAC filters.
 #include "sidecar/policy/authorization.h"
 
 #include <algorithm>

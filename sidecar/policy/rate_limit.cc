@@ -1,3 +1,4 @@
+// Builds descriptors of requests and takes tokens from their buckets.
 #include "sidecar/policy/rate_limit.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Compiles and evaluates trees of authorization rules.
 #include "sidecar/policy/rule.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Hashes requests by header, cookie, query parameter or address.
 #include "sidecar/route/hash_policy.h"
 
 #include <arpa/inet.h>

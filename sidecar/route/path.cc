@@ -1,3 +1,4 @@
+// Normalizes paths and authorities.
 #include "sidecar/route/path.h"
 
 #include <algorithm>

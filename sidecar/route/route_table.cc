@@ -1,3 +1,4 @@
+// Compiles route configurations and finds the route of a request.
 #include "sidecar/route/route_table.h"
 
 #include <re2/re2.h>

@@ -1,3 +1,4 @@
+// The circuit breaker as two atomic words: its state, and consecutive failures.
 #include "sidecar/upstream/breaker.h"
 
 #include <algorithm>

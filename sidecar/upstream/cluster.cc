@@ -1,3 +1,4 @@
+// Updates a cluster, picks endpoints, and keeps its limits.
 #include "sidecar/upstream/cluster.h"
 
 #include <algorithm>

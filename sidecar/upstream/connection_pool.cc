@@ -1,3 +1,4 @@
+// Opens, reuses and closes connections, and serves waiting requests.
 #include "sidecar/upstream/connection_pool.h"
 
 #include <utility>

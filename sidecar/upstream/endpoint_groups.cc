@@ -1,3 +1,4 @@
+// Sorts endpoints by priority, locality and health, and chooses among them.
 #include "sidecar/upstream/endpoint_groups.h"
 
 #include <algorithm>

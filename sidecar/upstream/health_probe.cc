@@ -1,3 +1,4 @@
+// Health probes by HTTP, gRPC and TCP.
 #include "sidecar/upstream/health_probe.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Queues spans and sends them in batches to a collector.
 #include "telemetry/export/span_exporter.h"
 
 #include <array>

@@ -124,9 +124,9 @@ def test_fault_79_what_comes_in_and_goes_out_meets_the_sidecar(place):
     out, _ = place.init("--exclude-inbound-ports", "2222", "--exclude-outbound-ports", "5432",
                         "--exclude-outbound-ranges", "10.77.0.1")
     assert "FAILED" not in out and "route 240.240.0.0/16 dev lo is added" in out
-    assert "ok      IPv4: what is sent to services comes to the sidecar" in out
-    assert "ok      IPv4: what comes in comes to the sidecar" in out
-    assert "ok      IPv6: what comes in comes to the sidecar" in out
+    assert "ok      IPv4: connections to services are redirected to the sidecar" in out
+    assert "ok      IPv4: inbound connections are redirected to the sidecar" in out
+    assert "ok      IPv6: inbound connections are redirected to the sidecar" in out
     pod, peer = place.pod, place.peer
     outbound, inbound = place.listen(pod, OUTBOUND, address="127.0.0.1"), place.listen(pod, INBOUND)
     outbound6, inbound6 = place.listen(pod, OUTBOUND, V6, "::1"), place.listen(pod, INBOUND, V6)
@@ -209,23 +209,23 @@ def test_a_second_run_changes_nothing_and_removal_leaves_nothing(place):
     assert place.pod.run("ip", "route", "show", "table", "all") == routes
     assert place.pod.run("ip", "-6", "addr", "show", "dev", "lo") == addresses
     out, _ = place.init("--remove")
-    assert out == "nothing of tulle-init is left\n"
+    assert out == "all rules of tulle-init are removed\n"
 
 
 def test_fault_80_a_check_of_what_is_not_redirected_is_loud(place):
     _, errors = place.init("--check", code=1)
-    assert "FAILED  IPv4: what is sent to services comes to the sidecar" in errors and "run tulle-init" in errors
-    assert "go past the sidecar" in errors
+    assert "FAILED  IPv4: connections to services are redirected to the sidecar" in errors and "run tulle-init" in errors
+    assert "bypass the sidecar" in errors
     place.init()
     place.init("--check")
     place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-D", "PREROUTING", "1")
     _, errors = place.init("--check", code=1)
-    assert "FAILED  IPv4: rules for inbound connections are set" in errors
+    assert "FAILED  IPv4: inbound rules are set" in errors
     # Somebody else's rule before ours.
     place.init()
     place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-I", "OUTPUT", "1", "-d", "240.240.0.0/16", "-p", "tcp", "-j", "ACCEPT")
     _, errors = place.init("--check", code=1)
-    assert "FAILED  IPv4: what is sent to services" in errors and "rules before TULLE_OUTPUT" in errors
+    assert "FAILED  IPv4: connections to services" in errors and "rules before TULLE_OUTPUT" in errors
 
 
 @pytest.mark.parametrize("family,rule", [
@@ -234,7 +234,7 @@ def test_fault_80_a_check_of_what_is_not_redirected_is_loud(place):
 def test_fault_80_a_rule_before_ours_that_only_others_meet_is_found(place, family, rule):
     """No connection of this host itself meets PREROUTING: the application would be reached past the sidecar."""
     place.init()
-    name = "IPv%s: rules for inbound connections are set" % (family or "4")
+    name = "IPv%s: inbound rules are set" % (family or "4")
     for harmless in (("-p", "udp", "--dport", "53", "-j", "ACCEPT"), ("-p", "tcp", "--dport", "9", "-d", "10.77.0.9" if not family else "fd77::9")):
         place.nat("-I", "PREROUTING", "1", *harmless, family=family)
     out, _ = place.init("--check")
@@ -253,7 +253,7 @@ def test_fault_80_a_rule_before_ours_for_what_goes_out_is_found(place):
     place.nat("-I", "OUTPUT", "1", "-d", "10.9.0.0/16", "-p", "tcp", "-j", "ACCEPT")
     _, errors = place.init("--check", code=1)
     (line,) = [line for line in errors.splitlines() if "FAILED" in line]
-    assert line.startswith("FAILED  IPv4: rules for outbound connections are set") and "-d 10.9.0.0/16" in line, line
+    assert line.startswith("FAILED  IPv4: outbound rules are set") and "-d 10.9.0.0/16" in line, line
 
 
 def test_a_check_beside_a_running_sidecar_counts_its_own_connection(place):
@@ -262,18 +262,18 @@ def test_a_check_beside_a_running_sidecar_counts_its_own_connection(place):
     place.listen(place.pod, INBOUND)
     before = place.saved()
     out, _ = place.init("--check")
-    assert "ok      IPv4: what is sent to services comes to the sidecar: the sidecar is running" in out
-    assert "ok      IPv4: what comes in comes to the sidecar: the sidecar is running" in out
+    assert "ok      IPv4: connections to services are redirected to the sidecar: the sidecar is running" in out
+    assert "ok      IPv4: inbound connections are redirected to the sidecar: the sidecar is running" in out
     assert place.saved() == before, "nothing of the check is left"
     place.nat("-F", "TULLE_REDIRECT")
     _, errors = place.init("--check", code=1)
-    assert "a connection to 240.240.0.1:9 does not come to port 15001" in errors
+    assert "a connection to 240.240.0.1:9 is not redirected to port 15001" in errors
 
 
 @pytest.mark.parametrize("rule,failed", [
-    (("OUTPUT", "1", "-d", "240.240.0.1", "-p", "tcp", "--dport", "9", "-j", "ACCEPT"), "what is sent to services comes to the sidecar"),
-    (("TULLE_OUTPUT", "1", "-d", "240.240.0.1", "-p", "tcp", "--dport", "9", "-j", "ACCEPT"), "what is sent to services comes to the sidecar"),
-    (("TULLE_INBOUND", "1", "-p", "tcp", "--dport", "9", "-j", "RETURN"), "what comes in comes to the sidecar")])
+    (("OUTPUT", "1", "-d", "240.240.0.1", "-p", "tcp", "--dport", "9", "-j", "ACCEPT"), "connections to services are redirected to the sidecar"),
+    (("TULLE_OUTPUT", "1", "-d", "240.240.0.1", "-p", "tcp", "--dport", "9", "-j", "ACCEPT"), "connections to services are redirected to the sidecar"),
+    (("TULLE_INBOUND", "1", "-p", "tcp", "--dport", "9", "-j", "RETURN"), "inbound connections are redirected to the sidecar")])
 def test_fault_80_connections_of_others_do_not_make_a_check_pass(place, rule, failed):
     pod = place.pod
     place.init()
@@ -310,4 +310,4 @@ def test_who_may_not_is_told_what_he_needs(place):
     done = subprocess.run(place.pod.argv(place.program, uid=65534), capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "root" in done.stderr, done.stderr
     done = subprocess.run([place.program, "--exclude-outbound-ranges", "10.0.0/8"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "write ADDRESS or ADDRESS/BITS" in done.stderr + done.stdout
+    assert done.returncode == 2 and "use ADDRESS or ADDRESS/BITS" in done.stderr + done.stdout

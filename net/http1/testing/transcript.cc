@@ -1,3 +1,4 @@
+// Runs the parser over differently cut input and writes its transcript.
 #include "net/http1/testing/transcript.h"
 
 #include <algorithm>

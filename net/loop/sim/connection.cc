@@ -1,3 +1,4 @@
+// TCP in the simulation: segments, acknowledgements, FIN and RST.
 #include "net/loop/sim/connection.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+// Hosts, listeners and links of the simulation, and routing of connects.
 #include "net/loop/sim/network.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+// One simulated process: a turn handles its timers, sockets and tasks in an order drawn from the
+// seed.
 #include "net/loop/sim/sim_loop.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Runs the world event by event, and detects when it stops making progress.
 #include "net/loop/sim/simulation.h"
 
 #include <cassert>

@@ -1,3 +1,4 @@
+// Listens and accepts; pauses when descriptors run out.
 #include "net/loop/uv/uv_listener.h"
 
 #include <errno.h>

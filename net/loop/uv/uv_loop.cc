@@ -1,3 +1,4 @@
+// The turns of a libuv loop: timers, posted tasks, signals and deferred deletion.
 #include "net/loop/uv/uv_loop.h"
 
 #include <sys/random.h>

@@ -1,3 +1,4 @@
+// Host name lookups on libuv's threads that can be cancelled.
 #include "net/loop/uv/uv_resolution.h"
 
 #include <netdb.h>

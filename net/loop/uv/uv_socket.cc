@@ -1,3 +1,4 @@
+// System calls on sockets, and readiness by uv_poll.
 #include "net/loop/uv/uv_socket.h"
 
 #include <errno.h>

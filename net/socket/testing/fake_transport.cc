@@ -1,3 +1,4 @@
+// The test's side of a fake transport.
 #include "net/socket/testing/fake_transport.h"
 
 #include <algorithm>
