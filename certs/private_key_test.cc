@@ -54,7 +54,7 @@ TEST(PrivateKey, ReadsTraditionalEcKeys) {
   EXPECT_EQ(key->algorithm(), KeyAlgorithm::kP256);
 }
 
-TEST(PrivateKey, RefusesWhatIsNoKey) {
+TEST(PrivateKey, RefusesInvalidKeys) {
   SystemKeySource source;
   const std::string der = source.Generate().ToPkcs8();
   EXPECT_FALSE(PrivateKey::FromPkcs8("").ok());

@@ -184,7 +184,7 @@ TEST_F(VerifyPeerTest, BadKindsStayBadForABundleOfAnyDomain) {
       Verify(ca_.Bad(BadLeaf::kOtherTrustDomain), ca_.AnyDomainBundle())));
 }
 
-TEST_F(VerifyPeerTest, SanMatchersAreAskedLast) {
+TEST_F(VerifyPeerTest, SanMatchersAreCheckedLast) {
   const SanMatcher post[] = {SanMatcher::ExactUri("spiffe://cluster.local/ns/default/sa/post")};
   EXPECT_TRUE(std::holds_alternative<PeerIdentity>(
       Verify(ca_.Workload("post"), ca_.Bundle(), {.san_matchers = post})));
@@ -192,7 +192,7 @@ TEST_F(VerifyPeerTest, SanMatchersAreAskedLast) {
   EXPECT_EQ(std::get<VerifyError>(other).failure, VerifyFailure::kNameNotAllowed);
 }
 
-TEST_F(VerifyPeerTest, WebServersAreJudgedOnlyWithoutSpiffe) {
+TEST_F(VerifyPeerTest, WebServersAreAcceptedOnlyWithoutSpiffe) {
   const auto web = ca_.WebServer("shop.example");
   const VerifyRules plain{.role = PeerRole::kServer, .require_spiffe = false};
   const auto accepted = Verify(web, ca_.AnyDomainBundle(), plain);
@@ -220,7 +220,7 @@ TEST_F(VerifyPeerTest, GarbageAndOverlongChainsAreRefused) {
             VerifyFailure::kBadChain);
 }
 
-TEST_F(VerifyPeerTest, NobodyIsBelievedByAnEmptyBundle) {
+TEST_F(VerifyPeerTest, AnEmptyBundleTrustsNoPeer) {
   EXPECT_EQ(Refusal(ca_.Workload("post"), TrustBundle()), VerifyFailure::kUnknownDomain);
 }
 

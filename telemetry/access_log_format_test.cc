@@ -87,7 +87,7 @@ TEST(AccessLogFormat, Json) {
             "\"time\":\"2026-11-21T10:00:33.031Z\",\"meta\":null}\n");
 }
 
-TEST(AccessLogFormat, WhatIsWrongIsNamed) {
+TEST(AccessLogFormat, ErrorsNameTheOperator) {
   for (const auto& [format, words] :
        std::map<std::string, std::string>{{"%NO_SUCH%", "NO_SUCH"},
                                           {"%REQ(A%", "parenthesis"},
@@ -104,7 +104,7 @@ TEST(AccessLogFormat, WhatIsWrongIsNamed) {
   }
 }
 
-TEST(AccessLogFormat, Fault88_ValuesCannotEndTheirFieldOrLineNorSpeakToATerminal) {
+TEST(AccessLogFormat, Fault88_ValuesCannotBreakOutOfTheirField) {
   FakeValues values = Request();
   values.headers["USER-AGENT"] = "a\"\r\n[2026] \"GET /admin\x1b[2J\x7f\xc2\x9b\\ \xe2\x80\xae";
   EXPECT_EQ(

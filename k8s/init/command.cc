@@ -16,7 +16,7 @@ extern char** environ;
 namespace tulle::init {
 namespace {
 
-// A file in memory, so that a full pipe blocks nobody.
+// A file in memory instead of a pipe, which could fill up and block.
 class MemoryFile {
  public:
   MemoryFile() : descriptor_(memfd_create("tulle-init", MFD_CLOEXEC)) {}

@@ -58,7 +58,7 @@ TEST(Redirection, VirtualAddressesComeBeforeEveryRuleOnLoopback) {
   EXPECT_LT(At(rules, "-A TULLE_OUTPUT -d 240.240.0.0/16"), At(rules, "-o lo"));
 }
 
-TEST(Redirection, RulesOfIpv6SpeakOfItsOwnAddressesAlone) {
+TEST(Redirection, RulesOfIpv6UseOnlyIpv6Addresses) {
   Redirection redirection;
   redirection.exclude_outbound_ranges = {"10.0.0.0/8", "fd00::/8"};
   const std::string rules = RulesFor(redirection, Family::kV6, "");
@@ -70,7 +70,7 @@ TEST(Redirection, RulesOfIpv6SpeakOfItsOwnAddressesAlone) {
   EXPECT_EQ(rules.find("127."), std::string::npos);
 }
 
-TEST(Redirection, WhatIsIncludedAloneIsRedirected) {
+TEST(Redirection, OnlyIncludedPortsAreRedirected) {
   Redirection redirection;
   redirection.include_inbound_ports = {8080};
   redirection.include_outbound_ranges = {"10.0.0.0/8"};
@@ -96,7 +96,7 @@ TEST(Redirection, ASecondRunReplacesTheFirst) {
   EXPECT_LT(At(rules, deletion), At(rules, "-I OUTPUT 1"));
 }
 
-TEST(Redirection, RemovalTakesOursAlone) {
+TEST(Redirection, RemovalKeepsOtherRules) {
   EXPECT_EQ(RemovalOf(kSaved),
             "*nat\n:TULLE_OUTPUT - [0:0]\n:TULLE_REDIRECT - [0:0]\n"
             "-D OUTPUT -p tcp -j TULLE_OUTPUT\n-D OUTPUT -p tcp -j TULLE_OUTPUT\n"
@@ -104,7 +104,7 @@ TEST(Redirection, RemovalTakesOursAlone) {
   EXPECT_EQ(RemovalOf("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"), "");
 }
 
-TEST(Redirection, AJumpThatTakesWhatIsForwardedIsReplaced) {
+TEST(Redirection, AJumpThatMatchesForwardedTrafficIsReplaced) {
   At(RulesFor(Redirection(), Family::kV4, "-A PREROUTING -p tcp -j TULLE_INBOUND\n"),
      "-D PREROUTING -p tcp -j TULLE_INBOUND\n");
 }

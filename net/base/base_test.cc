@@ -180,7 +180,7 @@ TEST(SocketAddress, ParsesAndPrints) {
   EXPECT_TRUE(SocketAddress::Loopback4(1).is_loopback());
 }
 
-TEST(Failure, TableSaysWhatIsSafeToSendAgain) {
+TEST(Failure, TableNamesWhatIsSafeToRetry) {
   EXPECT_EQ(Facts(FailureKind::kConnectRefused).processed, Processed::kNo);
   EXPECT_EQ(Facts(FailureKind::kUpstreamClosed).processed, Processed::kUnknown);
   EXPECT_EQ(Facts(FailureKind::kUpstreamReset).status, 503);

@@ -163,7 +163,7 @@ TEST_F(AresResolverTest, BothFamiliesAreAskedFor) {
   EXPECT_EQ(all.ttl, seconds(30));
 }
 
-TEST_F(AresResolverTest, Fault73_AnIpv4AddressInAnAaaaRecordIsJudgedAsSuch) {
+TEST_F(AresResolverTest, Fault73_Ipv4InAnAaaaRecordIsCheckedAsIpv4) {
   Server server({{"db.example.test", kAaaa, 60, "::ffff:169.254.169.254"},
                  {"db.example.test", kAaaa, 60, "::ffff:0.0.0.0"},
                  {"db.example.test", kAaaa, 60, "64:ff9b::169.254.169.254"},
@@ -177,7 +177,7 @@ TEST_F(AresResolverTest, Fault73_AnIpv4AddressInAnAaaaRecordIsJudgedAsSuch) {
   EXPECT_NE(none.error.find("no usable address"), std::string::npos) << none.error;
 }
 
-TEST_F(AresResolverTest, Fault73_AnAliasHoldsNoLongerThanItSays) {
+TEST_F(AresResolverTest, Fault73_TheTtlOfAnAliasLimitsTheAnswer) {
   Server server({{"db.example.test", kCname, 60, "db.west.test"},
                  {"db.west.test", kCname, 5, "host-a.test"},
                  {"host-a.test", kA, 3600, "10.0.0.1"},
@@ -249,7 +249,7 @@ class ResolvConfTest : public AresResolverTest {
   Server second_{Leads("10.0.0.2"), *SocketAddress::Parse("127.0.0.2", first_.address().port())};
 };
 
-TEST_F(ResolvConfTest, ServersThatChangeAreFollowed) {
+TEST_F(ResolvConfTest, ChangedServersAreUsed) {
   Name(first_);
   OpenByFile();
   EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.1"}));
@@ -259,7 +259,7 @@ TEST_F(ResolvConfTest, ServersThatChangeAreFollowed) {
   EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.1"}));
 }
 
-TEST_F(ResolvConfTest, ServersThatAreNotYetKnownAtTheStartAreFollowed) {
+TEST_F(ResolvConfTest, ServersThatAppearLaterAreUsed) {
   OpenByFile();
   Name(second_);
   EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"}));
@@ -271,7 +271,7 @@ TEST_F(ResolvConfTest, GivenServersStay) {
   EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.1"}));
 }
 
-TEST_F(ResolvConfTest, AQuestionUnderWayIsAnsweredByTheServerItWasPutTo) {
+TEST_F(ResolvConfTest, PendingQuestionsStayWithTheirServer) {
   Name(first_);
   gate_.Close();
   OpenByFile();
@@ -290,12 +290,12 @@ TEST_F(ResolvConfTest, AQuestionUnderWayIsAnsweredByTheServerItWasPutTo) {
   EXPECT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"})) << "the former channels are gone";
 }
 
-TEST_F(ResolvConfTest, TheResolverMayEndWithAQuestionUnderWayAtAFormerServer) {
+TEST_F(ResolvConfTest, TheResolverMayEndWithAPendingQuestion) {
   Name(first_);
   gate_.Close();
   OpenByFile();
   const auto question = resolver_->Ask("db.example.test", Family::kAuto,
-                                       [](Answer) { ADD_FAILURE() << "nobody answered"; });
+                                       [](Answer) { ADD_FAILURE() << "no answer expected"; });
   gate_.WaitForQuestion();
   Name(second_);
   ASSERT_EQ(Hosts(Ask()), (Strings{"10.0.0.2"}));

@@ -13,14 +13,14 @@ std::string Usable(const std::string& literal) {
   return usable ? usable->host() : "-";
 }
 
-TEST(UsableAddressTest, Fault73_WhatIsNobodysServiceIsRefused) {
+TEST(UsableAddressTest, Fault73_ReservedAddressesAreRefused) {
   for (const char* literal : {"0.0.0.0", "0.1.2.3", "169.254.169.254", "224.0.0.1", "240.240.0.1",
                               "255.255.255.255", "::", "fe80::1", "febf::1", "ff02::1"}) {
     EXPECT_EQ(Usable(literal), "-") << literal;
   }
 }
 
-TEST(UsableAddressTest, Fault73_AnIpv4AddressInAnIpv6OneIsJudgedToo) {
+TEST(UsableAddressTest, Fault73_EmbeddedIpv4AddressesAreChecked) {
   for (const char* refused : {"169.254.169.254", "0.0.0.0", "224.0.0.1", "240.240.0.1"}) {
     EXPECT_EQ(Usable(std::string("::ffff:") + refused), "-") << refused;
     EXPECT_EQ(Usable(std::string("64:ff9b::") + refused), "-") << refused;

@@ -204,7 +204,7 @@ TEST_F(CallTest, AServerMayEndEarly) {
   EXPECT_TRUE(call.call->finished());
 }
 
-TEST_F(CallTest, NothingIsReadThatIsNotWanted) {
+TEST_F(CallTest, NothingIsReadWithoutARequest) {
   Start();
   Recorder& call = Call("/t/Twice");
   call.auto_read = false;
@@ -229,7 +229,7 @@ TEST_F(CallTest, CancellingReachesTheHandler) {
   EXPECT_FALSE(call.status.has_value());
 }
 
-TEST_F(CallTest, Fault77_MessagesOverTheLimitAreRefused) {
+TEST_F(CallTest, Fault77_OversizedMessagesAreRefused) {
   Start();
   EXPECT_EQ(Unary("/t/Upper", std::string(17 * 1024 * 1024, 'x')).first.code,
             Code::kResourceExhausted);

@@ -40,7 +40,7 @@ TEST(HeaderMap, KeepsOrderAndCaseAndRepeats) {
   EXPECT_FALSE(headers.Has(HeaderId::kCookie));
 }
 
-TEST(Head, TellsGrpc) {
+TEST(Head, DetectsGrpc) {
   Slab slab;
   Arena arena(slab);
   for (auto [type, is] : {std::pair{"application/grpc", true},

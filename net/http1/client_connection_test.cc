@@ -92,7 +92,7 @@ class ClientTest : public testing::Test, public http::ClientConnectionEvents {
   Failure why_;
 };
 
-TEST_F(ClientTest, AsksAgainOnOneConnection) {
+TEST_F(ClientTest, ReusesTheConnection) {
   EXPECT_TRUE(ready_);
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(connection_->StreamRoom(), 1u);
@@ -137,7 +137,7 @@ TEST_F(ClientTest, SendsContentByLengthOrInChunks) {
   EXPECT_EQ(connection_->StreamRoom(), 1u);
 }
 
-TEST_F(ClientTest, ContentComesOnlyAgainstCredit) {
+TEST_F(ClientTest, ContentNeedsCredit) {
   Ask();
   Send(kOk);
   EXPECT_EQ(recorder().Joined(), "headers 200 length=2 (Content-Length: 2)");
@@ -182,7 +182,7 @@ TEST_F(ClientTest, ResponseUntilTheConnectionEnds) {
   EXPECT_FALSE(why_);
 }
 
-TEST_F(ClientTest, ConnectionCloseIsNotUsedAgain) {
+TEST_F(ClientTest, ConnectionCloseIsNotReused) {
   Ask();
   Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   EXPECT_TRUE(recorder().ended());
@@ -191,7 +191,7 @@ TEST_F(ClientTest, ConnectionCloseIsNotUsedAgain) {
   EXPECT_TRUE(closed_);
 }
 
-TEST_F(ClientTest, ConnectFailureIsTold) {
+TEST_F(ClientTest, ConnectFailureIsReported) {
   Restart({}, false);
   EXPECT_EQ(connection_->StreamRoom(), 0u);
   peer_->Fail({FailureKind::kConnectRefused, ""});
@@ -280,7 +280,7 @@ TEST_F(ClientTest, Fault51_GarbageIsAProtocolError) {
   EXPECT_EQ(why_.kind, FailureKind::kUpstreamProtocol);
 }
 
-TEST_F(ClientTest, Fault18_UpgradeThatWasNotAskedFor) {
+TEST_F(ClientTest, Fault18_UnsolicitedUpgrade) {
   Ask();
   Send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n");
   EXPECT_EQ(recorder().Joined(), "reset upstream_protocol_error");
@@ -352,7 +352,7 @@ TEST_F(ClientTest, Fault54_EarlyResponseIsDeliveredAndTheUploadStopped) {
   EXPECT_TRUE(closed_);
 }
 
-TEST_F(ClientTest, IdleConnectionThatThePeerClosesIsToldAsOrderly) {
+TEST_F(ClientTest, IdleConnectionClosedByThePeerIsOrderly) {
   peer_->SendEnd();
   loop_.Turn();
   EXPECT_TRUE(closed_);
@@ -381,7 +381,7 @@ TEST_F(ClientTest, ResetInTheMiddleClosesByReset) {
   EXPECT_FALSE(why_);
 }
 
-TEST_F(ClientTest, DetachAfterTheRequestLetsItGoOut) {
+TEST_F(ClientTest, DetachAfterTheRequestStillSendsIt) {
   Ask();
   Finish();
   EXPECT_EQ(peer_->received(), "GET /p HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -403,7 +403,7 @@ TEST_F(ClientTest, DrainWaitsForTheStream) {
   EXPECT_EQ(rooms_, 0);
 }
 
-TEST_F(ClientTest, SlowUpstreamHoldsUpTheSender) {
+TEST_F(ClientTest, SlowUpstreamSlowsTheSender) {
   ClientOptions options;
   options.limits.send_buffer = 1000;
   Restart(options);
@@ -417,7 +417,7 @@ TEST_F(ClientTest, SlowUpstreamHoldsUpTheSender) {
   loop_.Turn();
 }
 
-TEST_F(ClientTest, Fault28_LineEndsFromAboveAreNotWritten) {
+TEST_F(ClientTest, Fault28_LineEndsInValuesAreNotWritten) {
   recorders_.push_back(std::make_unique<StreamRecorder>(loop_.slab()));
   stream_ = &connection_->Open(recorder());
   Arena arena(loop_.slab());

@@ -71,7 +71,7 @@ TEST_F(EncoderTest, ConnectNamesTheAuthority) {
   EXPECT_EQ(Request(true), "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n");
 }
 
-TEST_F(EncoderTest, AbsenceOfARequestsContentIsSaidWhereContentIsExpected) {
+TEST_F(EncoderTest, MissingContentIsStatedWhereContentIsExpected) {
   for (const char* method : {"POST", "PUT", "PATCH"}) {
     request_.method = method;
     EXPECT_NE(Request(true).find("\r\nContent-Length: 0\r\n"), std::string::npos) << method;
@@ -190,7 +190,7 @@ TEST_F(EncoderTest, ResponseWithoutContentSaysSo) {
   EXPECT_TRUE(encoder_.broken());
 }
 
-TEST_F(EncoderTest, WhatBelongsToAHopIsNotHandedOn) {
+TEST_F(EncoderTest, HopByHopFieldsAreNotForwarded) {
   for (const char* name : {"Connection", "Keep-Alive", "Proxy-Connection", "TE",
                            "Transfer-Encoding", "Upgrade", "HTTP2-Settings"}) {
     response_.headers.Add(name, "x");
@@ -215,7 +215,7 @@ TEST_F(EncoderTest, Fault28_LineEndsInValuesBecomeBlanks) {
   EXPECT_EQ(Written().find("\r\n\r\nHTTP"), std::string::npos);
 }
 
-TEST_F(EncoderTest, Fault28_FieldsWhoseNameIsNoTokenAreLeftOut) {
+TEST_F(EncoderTest, Fault28_FieldsWithInvalidNamesAreDropped) {
   for (const std::string_view name :
        {"a b"sv, "a:b"sv, "a\r\nb"sv, "a\0b"sv, ""sv, "caf\xc3\xa9"sv}) {
     request_.headers.Add(name, "1");
@@ -223,7 +223,7 @@ TEST_F(EncoderTest, Fault28_FieldsWhoseNameIsNoTokenAreLeftOut) {
   EXPECT_EQ(Request(true), "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
 }
 
-TEST_F(EncoderTest, Fault28_StartLinesThatCannotBeWrittenAreRefused) {
+TEST_F(EncoderTest, Fault28_InvalidStartLinesAreRefused) {
   const std::string_view good_method = request_.method, good_path = request_.path,
                          good_authority = request_.authority;
   for (const std::string_view bad : {"", "GET /x", "GET\r\n", "G\tT"}) {

@@ -195,7 +195,7 @@ TEST(Parser, Fault16_Trailers) {
             "head POST / host=a ()\ntrailers (X-Ok: e)\nend\n");
 }
 
-TEST(Parser, Fault18_UpgradeToHttp2IsNeverPassedOn) {
+TEST(Parser, Fault18_UpgradeToHttp2IsNeverForwarded) {
   EXPECT_EQ(Play(std::string(kGet) + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
                                      "HTTP2-Settings: AAMA\r\n\r\n"),
             "head GET / host=a ()\nend\n");

@@ -54,7 +54,7 @@ std::vector<Golden> Load(const std::string& path) {
 
 class ParserGolden : public testing::TestWithParam<const char*> {};
 
-TEST_P(ParserGolden, TranscriptsAreAsWritten) {
+TEST_P(ParserGolden, TranscriptsMatch) {
   const std::vector<Golden> cases = Load(std::string("net/http1/testdata/") + GetParam());
   ASSERT_GE(cases.size(), 5u);
   for (const Golden& golden : cases) {

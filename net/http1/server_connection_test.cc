@@ -124,7 +124,7 @@ constexpr std::string_view kPost5 = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Leng
 constexpr std::string_view kPostChunked =
     "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-TEST_F(ServerTest, ContentComesOnlyAgainstCredit) {
+TEST_F(ServerTest, ContentNeedsCredit) {
   Send(std::string(kPost5) + "hello");
   EXPECT_EQ(recorder().Joined(), "headers POST /a host=h length=5 (Content-Length: 5)");
   EXPECT_FALSE(peer_->reading());
@@ -223,7 +223,7 @@ TEST_F(ServerTest, Fault17_PipelinedRequestsAreServedInOrderWithReadsPaused) {
   EXPECT_TRUE(peer_->received().ends_with("Content-Length: 4\r\n\r\n9999"));
 }
 
-TEST_F(ServerTest, Fault17_AnswersThatNobodyReadsHoldUpTheRequestsBehind) {
+TEST_F(ServerTest, Fault17_UnreadResponsesHoldBackPipelinedRequests) {
   ServerOptions options;
   options.limits.send_buffer = 1000;
   Restart(options);
@@ -238,7 +238,7 @@ TEST_F(ServerTest, Fault17_AnswersThatNobodyReadsHoldUpTheRequestsBehind) {
   Answer(200, "");
 }
 
-TEST_F(ServerTest, Fault18_UpgradeIsNotedAndNotPassedOn) {
+TEST_F(ServerTest, Fault18_UpgradeIsNotedAndNotForwarded) {
   Send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   EXPECT_EQ(recorder().Joined(), "headers GET / host=h upgrade-wanted upgrade=websocket (); end");
   Answer(403, "");
@@ -324,7 +324,7 @@ TEST_F(ServerTest, IdleConnectionIsClosed) {
   EXPECT_FALSE(why_);
 }
 
-TEST_F(ServerTest, Fault21_SlowReaderHoldsUpTheSender) {
+TEST_F(ServerTest, Fault21_SlowReaderSlowsTheSender) {
   ServerOptions options;
   options.limits.send_buffer = 1000;
   Restart(options);
@@ -362,7 +362,7 @@ TEST_F(ServerTest, Fault21_UnreadContentIsHeldByTheTransport) {
   EXPECT_EQ(recorder().content().size(), 0xfffffu);
 }
 
-TEST_F(ServerTest, PeerThatLeavesBeforeItsAnswerCancelsIt) {
+TEST_F(ServerTest, PeerThatClosesBeforeItsResponseCancelsIt) {
   Send(kGet);
   peer_->SendEnd();
   EXPECT_EQ(recorder().log().back(), "reset downstream_closed");
@@ -372,7 +372,7 @@ TEST_F(ServerTest, PeerThatLeavesBeforeItsAnswerCancelsIt) {
   EXPECT_EQ(peer_->received(), "");
 }
 
-TEST_F(ServerTest, PeerThatLeavesInTheMiddleOfARequest) {
+TEST_F(ServerTest, PeerThatClosesInTheMiddleOfARequest) {
   for (const std::string& start : {std::string("GET / HT"), std::string(kPost5) + "he"}) {
     closed_ = false;
     Restart({});
@@ -541,7 +541,7 @@ TEST_F(ServerTest, EarlyBytesAreServed) {
   loop_.Turn();
 }
 
-TEST_F(ServerTest, Fault08_Http10IsToldToUpgrade) {
+TEST_F(ServerTest, Fault08_Http10Gets426) {
   Send("GET / HTTP/1.0\r\n\r\n");
   EXPECT_TRUE(peer_->received().starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
   EXPECT_NE(peer_->received().find("\r\nUpgrade: HTTP/1.1\r\n"), std::string::npos);

@@ -199,7 +199,7 @@ TEST_F(ServerUpgrade, Fault76_AResetOfThePeerEndsTheStream) {
   EXPECT_TRUE(closed_);
 }
 
-TEST_F(ServerUpgrade, Fault76_WhoIsUnwelcomeIsReset) {
+TEST_F(ServerUpgrade, Fault76_RevokedPeersAreReset) {
   Send(kAsk);
   connection_->ResetUpgraded();
   Turn();
@@ -212,7 +212,7 @@ TEST_F(ServerUpgrade, Fault76_WhoIsUnwelcomeIsReset) {
   EXPECT_TRUE(closed_);
 }
 
-TEST_F(ServerUpgrade, Fault76_DrainingLeavesItAlone) {
+TEST_F(ServerUpgrade, Fault76_DrainingKeepsIt) {
   Send(kAsk);
   connection_->AnnounceEnd();
   connection_->Drain();
@@ -236,8 +236,8 @@ TEST_F(ServerUpgrade, Fault76_ARefusedUpgradeKeepsTheConnection) {
   Answer(200);
 }
 
-// What comes behind is no request, whoever sent it.
-TEST_F(ServerUpgrade, Fault76_BytesBehindARefusedUpgradeAreNoRequest) {
+// The bytes after it are not a request, whoever sent them.
+TEST_F(ServerUpgrade, Fault76_BytesAfterARefusedUpgradeAreNotARequest) {
   constexpr std::string_view kRequest = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
   Send(std::string(kAsk) + std::string(kRequest));
   Answer(404);
@@ -268,7 +268,7 @@ TEST_F(ServerUpgrade, Fault76_ABodyBelongsToTheRequest) {
   Turn();
 }
 
-TEST_F(ServerUpgrade, Fault76_OneTypeOrNone) {
+TEST_F(ServerUpgrade, Fault76_ExactlyOneType) {
   Send(
       "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
       "Upgrade: other\r\n\r\n");
@@ -389,7 +389,7 @@ TEST_F(ClientUpgrade, Fault76_AResetEndsTheStream) {
   EXPECT_TRUE(closed_);
 }
 
-TEST_F(ClientUpgrade, Fault76_WhoIsUnwelcomeIsReset) {
+TEST_F(ClientUpgrade, Fault76_RevokedPeersAreReset) {
   Ask();
   Send(kSwitched);
   connection_->ResetUpgraded();
@@ -399,7 +399,7 @@ TEST_F(ClientUpgrade, Fault76_WhoIsUnwelcomeIsReset) {
   Leave();
 }
 
-TEST_F(ClientUpgrade, Fault76_OnlyWhatWasAskedForAndOnlyAfterTheRequest) {
+TEST_F(ClientUpgrade, Fault76_OnlyRequestedUpgradesAfterTheRequest) {
   Ask("");
   EXPECT_EQ(peer_->TakeReceived(), "GET /chat HTTP/1.1\r\nHost: h\r\n\r\n");
   Send(kSwitched);
@@ -425,7 +425,7 @@ TEST_F(ClientUpgrade, Fault76_OnlyWhatWasAskedForAndOnlyAfterTheRequest) {
   Leave();
 }
 
-TEST_F(ClientUpgrade, Fault76_AnyOtherAnswerIsAnOrdinaryOne) {
+TEST_F(ClientUpgrade, Fault76_OtherResponsesAreOrdinary) {
   Ask();
   Send(
       "HTTP/1.1 404 Not Found\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

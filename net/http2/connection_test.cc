@@ -114,7 +114,7 @@ TEST_F(ConnectionTest, LargeBodiesBothWays) {
   EXPECT_TRUE(request.ended);
 }
 
-TEST_F(ConnectionTest, Fault21_NothingIsDeliveredWithoutCreditAndTheWindowBoundsWhatWaits) {
+TEST_F(ConnectionTest, Fault21_DeliveryNeedsCreditAndTheWindowBoundsBuffering) {
   server_events_.auto_pull = false;
   Connect();
   RecordedStream& request = Request("POST", "/", false);
@@ -149,7 +149,7 @@ TEST_F(ConnectionTest, ASlowStreamDoesNotStopItsNeighbours) {
   EXPECT_EQ(Served(20).body.size(), 2'000'000);
 }
 
-TEST_F(ConnectionTest, WindowsGrowWithWhatIsMeasured) {
+TEST_F(ConnectionTest, WindowsGrowWithTheMeasuredBandwidth) {
   Connect();
   RecordedStream& request = Request("POST", "/", false);
   Send(request, std::string(8'000'000, 'x'), false);
@@ -267,7 +267,7 @@ TEST_F(ConnectionTest, AnEarlyResponseStopsTheUploadAndIsComplete) {
   Run();
 }
 
-TEST_F(ConnectionTest, DetachLetsACompleteMessageGoOut) {
+TEST_F(ConnectionTest, DetachStillSendsACompleteMessage) {
   Connect();
   RecordedStream& request = Request("GET", "/", true);
   request.auto_pull = false;
@@ -282,7 +282,7 @@ TEST_F(ConnectionTest, DetachLetsACompleteMessageGoOut) {
   EXPECT_TRUE(request.ended);
 }
 
-TEST_F(ConnectionTest, DrainOfTheServerServesWhatIsOpenAndCloses) {
+TEST_F(ConnectionTest, DrainOfTheServerServesOpenStreamsAndCloses) {
   Connect();
   RecordedStream& request = Request("GET", "/", true);
   Run();
@@ -350,7 +350,7 @@ TEST_F(ConnectionTest, ACompleteResponseSurvivesTheLossOfItsConnection) {
   EXPECT_TRUE(client_events_.closed);
 }
 
-TEST_F(ConnectionTest, AFailedConnectIsTold) {
+TEST_F(ConnectionTest, AFailedConnectIsReported) {
   auto end = pipe_.TakeEnd(0);
   client_end_ = end.get();
   client_ = NewClientConnection(loop_, std::move(end), client_events_, {});
@@ -394,7 +394,7 @@ TEST_F(ConnectionTest, ABlockedWireHoldsEverythingAndNothingIsLost) {
   EXPECT_TRUE(request.ended);
 }
 
-TEST_F(ConnectionTest, KeepaliveFindsASilentPeer) {
+TEST_F(ConnectionTest, KeepaliveDetectsASilentPeer) {
   Options alive;
   alive.keepalive_interval = std::chrono::seconds(10);
   alive.keepalive_timeout = std::chrono::seconds(5);
@@ -437,7 +437,7 @@ TEST_F(ConnectionTest, KeepaliveMayWaitForSomethingUnanswered) {
   EXPECT_TRUE(client_events_.closed);
 }
 
-TEST_F(ConnectionTest, NoMemoryIsDrawnPerRequestInSteadyState) {
+TEST_F(ConnectionTest, NoAllocationPerRequestInSteadyState) {
   Connect();
   size_t reserved = 0;
   for (int i = 0; i < 200; ++i) {
@@ -458,7 +458,7 @@ TEST_F(ConnectionTest, NoMemoryIsDrawnPerRequestInSteadyState) {
   }
 }
 
-TEST_F(ConnectionTest, AUserMayLetGoAfterTheConnectionIsGone) {
+TEST_F(ConnectionTest, AUserMayDetachAfterTheConnectionIsGone) {
   Connect();
   RecordedStream& request = Request("POST", "/", false);
   Run();

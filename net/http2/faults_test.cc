@@ -110,7 +110,7 @@ TEST_F(FaultsTest, Fault22_RapidResetIsCutOff) {
   EXPECT_STREQ(events_.failure.detail, "http2.stream_reset_flood");
 }
 
-TEST_F(FaultsTest, Fault22_CancellingWhatRunsForLongIsLegitimate) {
+TEST_F(FaultsTest, Fault22_CancellingLongStreamsIsLegitimate) {
   Start();
   for (uint32_t id = 1; id < 3000; id += 2) {
     Send(Frame(kHeaders, kEndStream | kEndHeaders, id, GetBlock()));
@@ -396,7 +396,7 @@ TEST_F(FaultsTest, Fault30_HeadersOnStreamsThatThePeerEndedEndTheConnection) {
   }
 }
 
-TEST_F(FaultsTest, DataThatCrossesOurResetIsNoFault) {
+TEST_F(FaultsTest, DataThatCrossesOurResetIsIgnored) {
   Start();
   Send(Frame(kHeaders, kEndHeaders, 1, GetBlock()));
   std::exchange(events_.streams.at(0)->stream, nullptr)->Reset({FailureKind::kInternal, ""});
@@ -430,7 +430,7 @@ TEST_F(FaultsTest, Fault31_MoreDataThanTheWindow) {
   EXPECT_EQ(StreamError(1) == kFlowControlError || ConnectionError() == kFlowControlError, true);
 }
 
-TEST_F(FaultsTest, GarbageForAPreface) {
+TEST_F(FaultsTest, InvalidPreface) {
   auto end = pipe_.TakeEnd(1);
   server_ = NewServerConnection(loop_, std::move(end), events_, {});
   Buffer early(loop_.slab());
@@ -441,7 +441,7 @@ TEST_F(FaultsTest, GarbageForAPreface) {
   EXPECT_TRUE(Cut());
 }
 
-TEST_F(FaultsTest, DrainRefusesWhatComesAfterTheLastGoaway) {
+TEST_F(FaultsTest, DrainRefusesStreamsAfterTheLastGoaway) {
   Start();
   Send(Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()));
   server_->Drain();

@@ -119,7 +119,7 @@ TEST_F(DeadlinesTest, CallbacksMayClearWhatIsDueWithThem) {
   EXPECT_EQ(log_, "a");
 }
 
-TEST_F(DeadlinesTest, WhatIsLongerThanTheClockDisturbsNoOther) {
+TEST_F(DeadlinesTest, TimesBeyondTheClockDisturbNoOther) {
   deadlines_.Set(a_.deadline, Duration::max());
   deadlines_.Set(b_.deadline, Duration::max() - milliseconds(1));
   deadlines_.Set(c_.deadline, milliseconds(10));

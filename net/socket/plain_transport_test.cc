@@ -169,7 +169,7 @@ TEST_P(PlainTransportTest, RefusedConnectFails) {
   EXPECT_FALSE(client.ready);
 }
 
-TEST_P(PlainTransportTest, ConnectThatFailsAtOnceIsToldAtTheEndOfTheTurn) {
+TEST_P(PlainTransportTest, ImmediateConnectFailureIsReportedAtTheEndOfTheTurn) {
   End client(*loop_);
   client.on_failed = [&] { loop_->Stop(); };
   loop_->Post([&] {
@@ -182,7 +182,7 @@ TEST_P(PlainTransportTest, ConnectThatFailsAtOnceIsToldAtTheEndOfTheTurn) {
   EXPECT_EQ(client.failure.kind, FailureKind::kConnectRefused);
 }
 
-TEST_P(PlainTransportTest, ResetIsToldByTheSideItComesFrom) {
+TEST_P(PlainTransportTest, ResetIsReportedByItsSide) {
   End client(*loop_);
   int failed = 0;
   auto stop_after_both = [&] {
@@ -340,7 +340,7 @@ TEST_P(PlainTransportTest, IdleConnectionIsQuietUntilThePeerCloses) {
   loop_->Run();
 }
 
-TEST_P(PlainTransportTest, NothingIsToldAfterClose) {
+TEST_P(PlainTransportTest, NoEventAfterClose) {
   End client(*loop_);
   on_server_ = Echo;
   int events_after_close = 0;

@@ -133,7 +133,7 @@ TEST_F(InteropTest, PythonClientIsServed) {
   EXPECT_FALSE(failure_) << failure_.detail;
 }
 
-TEST_F(InteropTest, Fault34_PythonClientWithoutCertificateIsToldByAlert) {
+TEST_F(InteropTest, Fault34_PythonClientWithoutCertificateGetsAnAlert) {
   const std::string said = ServeOne("no");
   EXPECT_NE(said.find("refused"), std::string::npos) << said;
   EXPECT_NE(said.find("certificate required"), std::string::npos) << said;

@@ -106,7 +106,7 @@ TEST_F(SimTransportTest, Fault34_NoCertificateIsRefusedUnlessOptional) {
   EXPECT_EQ(server_end().failure.kind, FailureKind::kPeerRefused);
 }
 
-TEST_F(SimTransportTest, AnonymousClientsPassWhereCertificatesAreOptional) {
+TEST_F(SimTransportTest, AnonymousClientsAreAcceptedIfOptional) {
   ServerTlsSpec server = ServerSpec();
   server.require_client_certificate = false;
   ClientTlsSpec client = ClientSpec();

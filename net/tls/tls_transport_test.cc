@@ -104,7 +104,7 @@ TEST_F(TlsTransportTest, BothSidesKnowEachOther) {
   EXPECT_TRUE(client.IsQuiet());
 }
 
-TEST_F(TlsTransportTest, PeersCanBeJudgedAgainByTheChainTheyPresented) {
+TEST_F(TlsTransportTest, PeersCanBeRevalidatedByTheirChain) {
   const TestCa other("cluster.local", 2, Now());
   const auto server = ServerSpec();
   const auto client = ClientSpec();
@@ -126,7 +126,7 @@ TEST_F(TlsTransportTest, PeersCanBeJudgedAgainByTheChainTheyPresented) {
   EXPECT_TRUE(revalidation.Passes(server_end().transport(), blind));
 }
 
-TEST_F(TlsTransportTest, PeerWithoutACertificatePassesWhereNoneIsDemanded) {
+TEST_F(TlsTransportTest, PeerWithoutACertificateIsAcceptedIfOptional) {
   ServerTlsSpec server = ServerSpec();
   server.require_client_certificate = false;
   ClientTlsSpec client = ClientSpec();
@@ -148,7 +148,7 @@ TEST_F(TlsTransportTest, AlpnFollowsTheServersOrder) {
   EXPECT_EQ(client_.transport().alpn(), "h2");
 }
 
-TEST_F(TlsTransportTest, IstioIsAnsweredOnlyWhereTheListSaysSo) {
+TEST_F(TlsTransportTest, IstioAlpnIsSelectedOnlyIfListed) {
   ClientTlsSpec client = ClientSpec();
   client.alpn = {"istio"};
   Meet(ServerSpec(), client);
@@ -156,7 +156,7 @@ TEST_F(TlsTransportTest, IstioIsAnsweredOnlyWhereTheListSaysSo) {
   EXPECT_EQ(client_.transport().alpn(), "");
 }
 
-TEST_F(TlsTransportTest, AnonymousClientsPassWhereCertificatesAreOptional) {
+TEST_F(TlsTransportTest, AnonymousClientsAreAcceptedIfOptional) {
   ServerTlsSpec server = ServerSpec();
   server.require_client_certificate = false;
   ClientTlsSpec client = ClientSpec();
@@ -440,7 +440,7 @@ TEST_F(EchoTest, CutWithoutCloseNotifyIsAFailure) {
   EXPECT_EQ(client_.failure.kind, FailureKind::kUpstreamReset);
 }
 
-TEST_F(EchoTest, RefusedConnectIsTold) {
+TEST_F(EchoTest, RefusedConnectIsReported) {
   Start();
   const SocketAddress gone = server_->address();
   server_.reset();

@@ -73,7 +73,7 @@ TEST_F(AdminTest, PagesShowWhatTheSourceGives) {
   EXPECT_NE(Ask("GET", "/").body.find("POST /quitquitquit"), std::string::npos);
 }
 
-TEST_F(AdminTest, Fault84_WhatChangesSomethingIsPostOnly) {
+TEST_F(AdminTest, Fault84_ChangesRequirePost) {
   for (const char* path : {"/quitquitquit", "/drain_listeners", "/logging?level=debug"}) {
     for (const char* method : {"GET", "HEAD", "PUT", "OPTIONS"}) {
       const AdminResponse answer = Ask(method, path);
@@ -180,7 +180,7 @@ TEST_F(AdminServerTest, RequestsOverOneConnection) {
   EXPECT_EQ(quits, 0);
 }
 
-TEST_F(AdminServerTest, AnswersThatComeLateOrTooLate) {
+TEST_F(AdminServerTest, LateResponses) {
   Run([this](const SocketAddress& address, loop::Loop& loop) {
     const int gone = Connect(address);
     const std::string_view request = "GET /config_dump HTTP/1.1\r\nHost: localhost\r\n\r\n";

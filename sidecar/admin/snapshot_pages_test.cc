@@ -68,7 +68,7 @@ TEST(SnapshotPages, BytesThatAreNotTextDoNotBreakTheDump) {
   EXPECT_TRUE(nlohmann::json::accept(SnapshotJson(snapshot)));
 }
 
-TEST(SnapshotPages, HealthIsWhatChecksAndBreakersHaveFound) {
+TEST(SnapshotPages, HealthReflectsChecksAndBreakers) {
   config::Snapshot snapshot;
   auto cluster = std::make_shared<upstream::ClusterSpec>();
   cluster->name = "c";

@@ -68,7 +68,7 @@ class SnapshotLoaderTest : public ::testing::Test {
   SnapshotLoader loader_{tls::TlsTransports()};
 };
 
-TEST_F(SnapshotLoaderTest, Fault64_NothingShowsBeforeWhatItNames) {
+TEST_F(SnapshotLoaderTest, Fault64_ResourcesWaitForTheirReferences) {
   ASSERT_EQ(PutListener("l", "r"), "");
   ASSERT_EQ(PutRoutes("r", "c"), "");
   ASSERT_EQ(PutCluster("c", Eds()), "");
@@ -120,7 +120,7 @@ TEST_F(SnapshotLoaderTest, EndpointsLiveAsLongAsTheirCluster) {
   EXPECT_TRUE(loader_.Current()->endpoints.empty());
 }
 
-TEST_F(SnapshotLoaderTest, Fault73_DnsClustersAskForNamesOfOthersAlone) {
+TEST_F(SnapshotLoaderTest, Fault73_DnsClustersMustNotUseNamesOfTheMesh) {
   const auto named = [](const std::string& type, const std::string& host) {
     return R"(, "type": ")" + type +
            R"(", "respect_dns_ttl": true, "load_assignment": {"cluster_name": "a", "endpoints": )"
@@ -166,7 +166,7 @@ TEST_F(SnapshotLoaderTest, Fault63_TheLastGoodOneStays) {
   EXPECT_FALSE(KindOf("type.googleapis.com/envoy.config.route.v3.VirtualHost").ok());
 }
 
-TEST_F(SnapshotLoaderTest, UnknownFieldsAreWarnedOfUnlessTheyMatter) {
+TEST_F(SnapshotLoaderTest, UnknownFieldsAreWarningsUnlessTheyMatter) {
   // Field 200 of a Listener is harmless; field 200 of a Permission could mean anything.
   EXPECT_EQ(
       Put(ResourceKind::kEndpoints, "e",

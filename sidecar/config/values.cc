@@ -58,7 +58,7 @@ absl::StatusOr<policy::Cidr> ToCidr(const core::CidrRange& range, const FieldPat
   const auto address = SocketAddress::Parse(range.address_prefix(), 0);
   if (!address) {
     return (at / "address_prefix")
-        .Error(absl::StrCat("'", range.address_prefix(), "' is no IP address"));
+        .Error(absl::StrCat("'", range.address_prefix(), "' is not an IP address"));
   }
   const uint32_t bits = range.prefix_len().value();
   if (bits > (address->is_v6() ? 128u : 32u)) {

@@ -81,7 +81,7 @@ TEST_F(MatchTest, PseudoHeadersAndRanges) {
   EXPECT_FALSE(HeaderMatch::Compile({":status", Presence{}}).ok());
 }
 
-TEST_F(MatchTest, Fault46_RepeatedHeadersAreReadForTheQuestionAsked) {
+TEST_F(MatchTest, Fault46_RepeatedHeadersDependOnTheRule) {
   head_.headers.Add("x-role", "user");
   head_.headers.Add("X-Role", "admin");
   const HeaderMatch admin = Exact("x-role", "admin");

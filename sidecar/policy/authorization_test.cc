@@ -137,7 +137,7 @@ TEST_F(AuthorizationTest, AddressesPortsAndServerName) {
             "allow p");
 }
 
-TEST_F(AuthorizationTest, ShadowRulesOnlyTell) {
+TEST_F(AuthorizationTest, ShadowRulesOnlyReport) {
   AuthorizationSpec spec;
   spec.shadow_rules = RulesSpec{Action::kDeny, {{"p", {Any()}, {Any()}}}};
   auto compiled = Authorization::Compile(spec);
@@ -149,7 +149,7 @@ TEST_F(AuthorizationTest, ShadowRulesOnlyTell) {
   EXPECT_EQ(decision.shadow->policy, "p");
 }
 
-TEST_F(AuthorizationTest, BadRulesSayWhere) {
+TEST_F(AuthorizationTest, InvalidRulesNameTheirPosition) {
   AuthorizationSpec spec;
   spec.rules = RulesSpec{Action::kAllow, {{"p", {Any(), All({})}, {Any()}}}};
   const auto status = Authorization::Compile(spec).status();
@@ -158,7 +158,7 @@ TEST_F(AuthorizationTest, BadRulesSayWhere) {
   EXPECT_FALSE(Authorization::Compile(spec).ok());
 }
 
-TEST_F(AuthorizationTest, TellsWhatItAsksFor) {
+TEST_F(AuthorizationTest, ReportsWhichPropertiesItUses) {
   AuthorizationSpec spec;
   spec.rules = RulesSpec{Action::kDeny, {{"p", {Not(Path("/a"))}, {Any()}}}};
   EXPECT_TRUE((*Authorization::Compile(spec))->asks_path());

@@ -49,7 +49,7 @@ TEST(BucketRate, WorkersTogetherGetNoMoreThanThereIs) {
   EXPECT_EQ(allowed, 1000);
 }
 
-TEST(KeyedBuckets, AStrangersKeysTakeNoMoreRoomThanThereIs) {
+TEST(KeyedBuckets, UntrustedKeysUseBoundedMemory) {
   KeyedBuckets buckets(64);
   const BucketRate rate({.tokens = 1, .per_fill = 1, .interval = seconds(3600)});
   EXPECT_TRUE(rate.Take(buckets.Find(7), kNow).allowed);

@@ -38,7 +38,7 @@ TEST_F(PushbackTest, UnixTime) {
   EXPECT_EQ(Of("X-Reset", "10000000000").wait, std::nullopt) << "beyond the clock's nanoseconds";
 }
 
-TEST_F(PushbackTest, WhatCannotBeHeededIsTheUsualBackOff) {
+TEST_F(PushbackTest, InvalidValuesUseTheUsualBackOff) {
   for (const char* value : {"", "soon", "-1", "1.5", "301", "99999999999999999999", "1099511627776",
                             "Wed, 21 Oct 2026 07:28:00 GMT"}) {
     const Pushback pushback = Of("retry-after", value);
@@ -48,7 +48,7 @@ TEST_F(PushbackTest, WhatCannotBeHeededIsTheUsualBackOff) {
   EXPECT_EQ(Of("other", "2").wait, std::nullopt);
 }
 
-TEST_F(PushbackTest, GrpcSaysWhenOrNo) {
+TEST_F(PushbackTest, GrpcPushback) {
   EXPECT_EQ(Of("grpc-retry-pushback-ms", "150").wait, milliseconds(150));
   EXPECT_FALSE(Of("grpc-retry-pushback-ms", "150").refused);
   EXPECT_TRUE(Of("grpc-retry-pushback-ms", "-1").refused);

@@ -7,7 +7,7 @@
 namespace tulle::route {
 namespace {
 
-TEST(Upgrade, WhatNobodyNamesIsRefused) {
+TEST(Upgrade, UnlistedTypesAreRefused) {
   EXPECT_FALSE(MayUpgrade("websocket", {}, {}));
   const std::vector<UpgradeSpec> other{{"tcp", true}};
   EXPECT_FALSE(MayUpgrade("websocket", other, other));

@@ -46,7 +46,7 @@ TEST_F(BreakerTest, OpensAfterARunOfFailures) {
   EXPECT_FALSE(Try(Outcome::kGood));
 }
 
-TEST_F(BreakerTest, OneGoodAnswerEndsTheRun) {
+TEST_F(BreakerTest, OneSuccessEndsTheRun) {
   for (int i = 0; i < 20; ++i) {
     Fail(4);
     EXPECT_TRUE(Try(Outcome::kGood));
@@ -54,7 +54,7 @@ TEST_F(BreakerTest, OneGoodAnswerEndsTheRun) {
   EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
 }
 
-TEST_F(BreakerTest, WhatSaysNothingNeitherEndsNorLengthensTheRun) {
+TEST_F(BreakerTest, NeutralResultsDoNotChangeTheRun) {
   Fail(4);
   for (int i = 0; i < 10; ++i) Try(Outcome::kNothing);
   EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
@@ -104,7 +104,7 @@ TEST_F(BreakerTest, EachFailedTrialDoublesTheTimeUpToTheMost) {
   EXPECT_TRUE(Try(Outcome::kGood)) << "after it was closed the first time is short again";
 }
 
-TEST_F(BreakerTest, ATrialThatSaysNothingMakesRoomForAnother) {
+TEST_F(BreakerTest, ATrialWithoutResultAllowsAnother) {
   Fail(5);
   now_ += milliseconds(1000);
   EXPECT_TRUE(Try(Outcome::kNothing));
@@ -113,7 +113,7 @@ TEST_F(BreakerTest, ATrialThatSaysNothingMakesRoomForAnother) {
   EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
 }
 
-TEST_F(BreakerTest, LateAnswersAreIgnored) {
+TEST_F(BreakerTest, LateResultsAreIgnored) {
   const auto slow = breaker_.TryPass(now_);
   const auto slower = breaker_.TryPass(now_);
   Fail(5);

@@ -11,7 +11,7 @@
 namespace tulle::upstream {
 namespace {
 
-TEST_F(ClusterTest, PickAvoidsWhatWasTried) {
+TEST_F(ClusterTest, PickAvoidsTriedEndpoints) {
   Build({a_.address(), b_.address()});
   Endpoint* tried[] = {&At(a_.address())};
   for (int i = 0; i < 10; ++i) {
@@ -42,7 +42,7 @@ TEST_F(ClusterTest, AnOpenBreakerSendsRequestsElsewhere) {
   EXPECT_EQ(failure_.kind, FailureKind::kBreakerOpen);
 }
 
-TEST_F(ClusterTest, NoMoreBreakersOpenThanMayBe) {
+TEST_F(ClusterTest, OpenBreakersAreLimited) {
   spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 50};
   spec_.panic_percent = 0;
   Build({a_.address(), b_.address()});
@@ -51,7 +51,7 @@ TEST_F(ClusterTest, NoMoreBreakersOpenThanMayBe) {
   EXPECT_NE(At(a_.address()).breaker().state(), At(b_.address()).breaker().state());
 }
 
-TEST_F(ClusterTest, InPanicBreakersAreNotHeeded) {
+TEST_F(ClusterTest, InPanicBreakersAreIgnored) {
   spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 100};
   spec_.panic_percent = 60;
   Build({a_.address(), b_.address()});
@@ -138,21 +138,21 @@ TEST_F(GroupsTest, ChangesOfOtherWorkersAreSeen) {
   EXPECT_EQ(Count(10), (first ? std::vector<int>{0, 10} : std::vector<int>{10, 0}));
 }
 
-TEST_F(GroupsTest, Fault74_WithoutPanicNobodyUnhealthyIsAsked) {
+TEST_F(GroupsTest, Fault74_WithoutPanicUnhealthyEndpointsAreNotUsed) {
   spec_.panic_percent = 0;
   Take(Groups({Of(0, Health::kUnhealthy), Of(1, Health::kUnhealthy)}));
   EXPECT_EQ(Count(10), (std::vector<int>{0, 0}));
   EXPECT_EQ(failure_.kind, FailureKind::kNoHealthyEndpoint);
 }
 
-TEST_F(GroupsTest, Fault74_InPanicAllAreAskedButThoseThatLeave) {
+TEST_F(GroupsTest, Fault74_InPanicAllAreUsedExceptDraining) {
   Take(Groups(
       {Of(0, Health::kUnhealthy), Of(0), Of(0, Health::kUnhealthy), Of(0, Health::kDraining)}));
   EXPECT_EQ(Count(90), (std::vector<int>{30, 30, 30, 0}));
   EXPECT_TRUE(cluster_->groups().in_panic());
 }
 
-TEST_F(GroupsTest, Fault74_PanicMayBeToFail) {
+TEST_F(GroupsTest, Fault74_PanicMayFailInstead) {
   spec_.fail_in_panic = true;
   Take(Groups({Of(0, Health::kUnhealthy), Of(0, Health::kUnhealthy), Of(0)}));
   EXPECT_EQ(Count(10), (std::vector<int>{0, 0, 0}));
@@ -205,7 +205,7 @@ TEST_F(GroupsTest, PeakEwmaLearnsFromAnswers) {
   }
 }
 
-TEST_F(GroupsTest, PeakEwmaTimesFromTheAsking) {
+TEST_F(GroupsTest, PeakEwmaMeasuresFromSending) {
   spec_.balancing = Balancing::kPeakEwma;
   Take(Groups({Of(0), Of(0)}));
   Cluster::Picked picked = cluster_->Pick({}, 0, &failure_);

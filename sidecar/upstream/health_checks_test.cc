@@ -97,7 +97,7 @@ class HealthChecksTest : public ClusterTest {
   bool used_ = true;
 };
 
-TEST_F(HealthChecksTest, EndpointIsUsedUntilItIsKnownToBeBad) {
+TEST_F(HealthChecksTest, EndpointIsUsedUntilACheckFails) {
   server_.answer = kRefusal;
   Begin();
   EXPECT_TRUE(IsPicked());
@@ -106,7 +106,7 @@ TEST_F(HealthChecksTest, EndpointIsUsedUntilItIsKnownToBeBad) {
   EXPECT_EQ(failure_.kind, FailureKind::kNoHealthyEndpoint);
 }
 
-TEST_F(HealthChecksTest, AsksAsItIsToAsk) {
+TEST_F(HealthChecksTest, SendsTheConfiguredRequest) {
   check_.headers = {{"x-probe", "1"}};
   Begin();
   Pass();
@@ -119,7 +119,7 @@ TEST_F(HealthChecksTest, AsksAsItIsToAsk) {
   EXPECT_EQ(server_.connections(), 1u);  // kept
 }
 
-TEST_F(HealthChecksTest, KeptConnectionThatIsClosedUnderTheQuestionSaysNothing) {
+TEST_F(HealthChecksTest, KeepAliveRaceIsNotAFailure) {
   server_.most_times = 1;
   check_.unhealthy_threshold = 1;
   Begin();
@@ -157,7 +157,7 @@ TEST_F(HealthChecksTest, OneGoodAnswerEndsARunOfBadOnes) {
   }
 }
 
-TEST_F(HealthChecksTest, Fault55_SilenceIsBad) {
+TEST_F(HealthChecksTest, Fault55_SilenceIsUnhealthy) {
   server_.answer.clear();
   Begin();
   Pass(milliseconds(900));
@@ -166,7 +166,7 @@ TEST_F(HealthChecksTest, Fault55_SilenceIsBad) {
   EXPECT_FALSE(IsPicked());
 }
 
-TEST_F(HealthChecksTest, NobodyListeningIsBad) {
+TEST_F(HealthChecksTest, RefusedConnectIsUnhealthy) {
   Begin();
   auto set = Set({SocketAddress::Loopback4(1)});
   cluster_->SetEndpoints(set);
@@ -175,7 +175,7 @@ TEST_F(HealthChecksTest, NobodyListeningIsBad) {
   EXPECT_FALSE(IsPicked());
 }
 
-TEST_F(HealthChecksTest, UnusedClustersAreAskedLessOften) {
+TEST_F(HealthChecksTest, UnusedClustersAreCheckedLessOften) {
   used_ = false;
   check_.no_traffic_interval = seconds(60);
   Begin();
@@ -222,7 +222,7 @@ TEST_F(HealthChecksTest, TcpConnectIsEnough) {
   EXPECT_EQ(server_.connections(), 3u);
 }
 
-TEST_F(HealthChecksTest, TcpAnswersAreHeldAgainstWhatIsExpected) {
+TEST_F(HealthChecksTest, TcpResponsesAreCompared) {
   check_.kind = HealthCheckSpec::Kind::kTcp;
   check_.send = "PING\r\n";
   check_.receive = {"+PO", "NG"};
@@ -237,7 +237,7 @@ TEST_F(HealthChecksTest, TcpAnswersAreHeldAgainstWhatIsExpected) {
   EXPECT_FALSE(IsPicked());
 }
 
-TEST_F(HealthChecksTest, EndpointsThatStayAreNotAskedAnew) {
+TEST_F(HealthChecksTest, UnchangedEndpointsAreNotCheckedAgain) {
   Begin();
   Pass();
   ASSERT_EQ(server_.asked.size(), 1u);

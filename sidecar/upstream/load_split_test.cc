@@ -26,7 +26,7 @@ Split Of(const std::vector<PriorityHealth>& priorities, uint32_t panic_percent =
 using Percent = std::vector<uint32_t>;
 using Panic = std::vector<bool>;
 
-TEST(LoadSplit, NobodyToTakeIt) {
+TEST(LoadSplit, NoEndpoints) {
   EXPECT_EQ(Of({}).percent, Percent());
   EXPECT_EQ(Of({{0, 4}}, 0).percent, Percent{0});
   EXPECT_EQ(Of({{0, 0}}).percent, Percent{0});
@@ -68,7 +68,7 @@ TEST(LoadSplit, Fault74_InPanicEverywhereEachTakesItsShareOfEndpoints) {
   EXPECT_EQ(Of({{4, 10}}).panic, Panic{true});
 }
 
-TEST(LoadSplit, WhatRoundingLeavesIsNotLost) {
+TEST(LoadSplit, RoundingLosesNothing) {
   EXPECT_EQ(Of({{0, 1}, {0, 1}, {0, 1}}).percent, (Percent{34, 33, 33}));
   EXPECT_EQ(Of({{0, 9}, {1, 9}, {1, 9}, {1, 9}}, 0).percent, (Percent{0, 34, 33, 33}));
 }

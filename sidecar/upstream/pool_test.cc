@@ -79,7 +79,7 @@ TEST_F(ClusterTest, WaiterAtTheCapGetsTheConnectionThatBecomesIdleElsewhere) {
   EXPECT_EQ(connections(), 1u);
 }
 
-TEST_F(ClusterTest, WhoWantsAFreshConnectionGetsOneThatIsIdleAndUnused) {
+TEST_F(ClusterTest, FreshRequestGetsAnUnusedIdleConnection) {
   Build({a_.address()});
   one_.Ask(Pool(a_));
   Pass();
@@ -234,7 +234,7 @@ TEST_F(ClusterTest, NewPoolsUseTheNewIdleTimeout) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(ClusterTest, RefusedConnectFailsThoseWhoWait) {
+TEST_F(ClusterTest, RefusedConnectFailsWaiters) {
   spec_.caps.connections = 1;
   const SocketAddress nobody = SocketAddress::Loopback4(9);
   Build({nobody});
@@ -248,7 +248,7 @@ TEST_F(ClusterTest, RefusedConnectFailsThoseWhoWait) {
   EXPECT_EQ(pending(), 0u);
 }
 
-TEST_F(ClusterTest, ConnectTimeoutFailsOnlyWhoHasNoConnectionOnItsWay) {
+TEST_F(ClusterTest, ConnectTimeoutFailsOnlyWaitersWithoutAPendingConnection) {
   const SocketAddress silent = *SocketAddress::Parse("10.9.9.9", 80);  // no host has this address
   spec_.connect_timeout = milliseconds(5000);
   Build({silent});
@@ -381,7 +381,7 @@ TEST_F(ClusterTest, RemovedEndpointEndsWithItsRequests) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(ClusterTest, RemovedEndpointStillServesWhoWaits) {
+TEST_F(ClusterTest, RemovedEndpointStillServesWaiters) {
   spec_.caps.connections = 1;
   Build({a_.address(), b_.address()});
   one_.Ask(Pool(a_));
@@ -441,7 +441,7 @@ TEST_F(ClusterTest, UpdateWithAnotherKeyAfterTheCapWasReached) {
   EXPECT_EQ(cluster_->Endpoints().size(), 2u);
 }
 
-TEST_F(ClusterTest, HigherCapServesWhoWaits) {
+TEST_F(ClusterTest, HigherLimitServesWaiters) {
   spec_.caps.connections = 1;
   Build({a_.address()});
   one_.Ask(Pool(a_));
@@ -481,7 +481,7 @@ TEST_F(ClusterTest, RetiredEndpointDialsByTheCurrentSpec) {
   EXPECT_EQ(connectors[2]->dials, 1);
 }
 
-TEST_F(ClusterTest, EndedClusterTellsNobody) {
+TEST_F(ClusterTest, DestroyedClusterNotifiesNoWaiters) {
   Build({a_.address()});
   one_.Ask(Pool(a_));
   Pass();

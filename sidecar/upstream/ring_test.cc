@@ -50,7 +50,7 @@ TEST(Ring, PointsFollowWeights) {
   EXPECT_EQ(std::count(points.endpoints.begin(), points.endpoints.end(), 0u), 256);
 }
 
-TEST(Ring, LocalitiesWeighIfTheyAreTo) {
+TEST(Ring, LocalityWeightsCountIfEnabled) {
   EndpointSet set = SetOf({1, 2, 3});
   set.endpoints[2].locality = 1;
   set.localities = {LocalityOf(1), LocalityOf(2)};
@@ -66,7 +66,7 @@ TEST(Ring, StaysWithinItsLargestSize) {
   EXPECT_LE(ring.priorities()[0].hashes.size(), 4096u);
 }
 
-TEST(Ring, KeysAreWhatIsToBeHashed) {
+TEST(Ring, HashKeysReplaceAddresses) {
   EndpointSet set = SetOf({1, 2});
   set.endpoints[0].hostname = "one";
   set.endpoints[1].hostname = "two";
@@ -139,7 +139,7 @@ TEST_F(RingClusterTest, EndpointThatGoesMovesOnlyItsOwnRequests) {
   EXPECT_LT(moved, 100);  // those that stay get more points
 }
 
-TEST_F(RingClusterTest, RetryGoesToTheNextOnlyIfItIsToAvoidTheFirst) {
+TEST_F(RingClusterTest, RetryMovesOnOnlyIfItAvoidsTheFirst) {
   Build({});
   cluster_->SetEndpoints(Many(3));
   Endpoint* first = PickBy(7);
@@ -171,7 +171,7 @@ TEST_F(RingClusterTest, OpenBreakerSendsItsRequestsOnUntilItsTrialIsDue) {
   EXPECT_EQ(PickBy(7), other);
 }
 
-TEST_F(RingClusterTest, APriorityThatWasGivenUpComesBackByTrials) {
+TEST_F(RingClusterTest, AnAbandonedPriorityReturnsByTrials) {
   spec_.breaker = BreakerSpec{.gateway_errors = {1, 100}, .max_open_percent = 100};
   Build({});
   auto set = Many(3);

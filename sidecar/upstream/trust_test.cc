@@ -81,7 +81,7 @@ TEST_F(SecureClusterTest, EndpointWithAnotherSpiffeIdIsRefused) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(SecureClusterTest, PeerOfARootThatIsGoneGetsNoFurtherRequest) {
+TEST_F(SecureClusterTest, PeerOfARemovedRootGetsNoFurtherRequest) {
   Occupy();
   client_.trust = tls::testing::Share(other_ca_.Bundle());
   Push();
@@ -97,7 +97,7 @@ TEST_F(SecureClusterTest, PeerOfARootThatIsGoneGetsNoFurtherRequest) {
   EXPECT_EQ(three_.failure, FailureKind::kPeerRefused);
 }
 
-TEST_F(SecureClusterTest, RenewedCertificateAndRootsWithOverlapCloseNothing) {
+TEST_F(SecureClusterTest, RenewedCertificateAndOverlappingRootsCloseNothing) {
   Occupy();
   client_.identity = tls::testing::IdentityOf(other_ca_.Workload("client"));
   Push();
@@ -118,7 +118,7 @@ TEST_F(SecureClusterTest, RenewedCertificateAndRootsWithOverlapCloseNothing) {
   EXPECT_EQ(connections(), 2u);
 }
 
-TEST_F(SecureClusterTest, AllowedNamesAreHeldAgainstOpenConnections) {
+TEST_F(SecureClusterTest, AllowedNamesApplyToOpenConnections) {
   client_.san_matchers = {certs::SanMatcher::ExactUri(IdOf("server")),
                           certs::SanMatcher::ExactUri(IdOf("other"))};
   Dress();
@@ -134,7 +134,7 @@ TEST_F(SecureClusterTest, AllowedNamesAreHeldAgainstOpenConnections) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(SecureClusterTest, EndpointsOwnIdentityIsHeldAgainstOpenConnections) {
+TEST_F(SecureClusterTest, EndpointIdentityAppliesToOpenConnections) {
   Occupy();
   // First allows no name, then its own again: nothing has changed for the peer.
   for (const std::string& id : {std::string(), IdOf("server")}) {
@@ -150,7 +150,7 @@ TEST_F(SecureClusterTest, EndpointsOwnIdentityIsHeldAgainstOpenConnections) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(SecureClusterTest, ConnectionUnderWayIsHeldAgainstTheNewRoots) {
+TEST_F(SecureClusterTest, PendingConnectionIsCheckedAgainstTheNewRoots) {
   Build({server_->address()});
   one_.Ask(Pool());
   ASSERT_EQ(connections(), 1u);
@@ -161,7 +161,7 @@ TEST_F(SecureClusterTest, ConnectionUnderWayIsHeldAgainstTheNewRoots) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(SecureClusterTest, CertificateThatHasEndedMeanwhileIsNoReasonToClose) {
+TEST_F(SecureClusterTest, ExpiryAfterTheHandshakeClosesNothing) {
   spec_.idle_timeout = {};
   client_.trust = tls::testing::Share(BothBundles());
   Dress();
@@ -175,7 +175,7 @@ TEST_F(SecureClusterTest, CertificateThatHasEndedMeanwhileIsNoReasonToClose) {
 }
 
 // A retired endpoint's relays are the only connections that outlive it without draining.
-TEST_F(SecureClusterTest, DirectConnectionsAreToldEvenOfARetiredEndpoint) {
+TEST_F(SecureClusterTest, DirectConnectionsOfARetiredEndpointAreNotified) {
   class Relay : public DirectConnection {
    public:
     explicit Relay(const Transport& transport) : transport_(transport) {}

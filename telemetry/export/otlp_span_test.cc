@@ -79,7 +79,7 @@ TEST(SpanWriter, ACollectorReadsWhatIsWritten) {
 }
 
 // A collector rejects a whole request for one text that is not UTF-8, and paths come from clients.
-TEST(SpanWriter, Fault88_WhatAStrangerSentIsPrintableAndBounded) {
+TEST(SpanWriter, Fault88_UntrustedTextIsPrintableAndBounded) {
   std::string spans;
   SpanHead head = Head();
   head.name = "\xff\xfe";

@@ -132,7 +132,7 @@ TEST_F(SimulationTest, LoopbackStaysOnItsHost) {
   EXPECT_EQ(server.accepted.size(), 1u);
 }
 
-TEST_F(SimulationTest, AddressOfNobodyHangsUntilTheKernelGivesUp) {
+TEST_F(SimulationTest, UnusedAddressHangsUntilTheKernelGivesUp) {
   Build();
   auto client = Dial(*client_, "10.9.9.9:80");
   EXPECT_EQ(simulation_->RunFor(seconds(60)), Outcome::kTimeLimit);
@@ -208,7 +208,7 @@ TEST_F(SimulationTest, CloseWithUnreadBytesResets) {
   EXPECT_EQ(client->error, -ECONNRESET);
 }
 
-TEST_F(SimulationTest, ListenersShareAnAddressOnlyByConsent) {
+TEST_F(SimulationTest, ListenersShareAnAddressOnlyWithReusePort) {
   Build();
   Server first(*server_, "10.0.0.2:80"), second(*server_, "10.0.0.2:80");
   int error = 0;
@@ -301,11 +301,11 @@ TEST_F(SimulationTest, SpinningIsNoticed) {
   Server server(*server_, "10.0.0.2:80");
   auto client = Dial(*client_, "10.0.0.2:80");
   simulation_->RunFor(milliseconds(10));
-  client->socket().Watch(client.get(), false, true);  // writable for ever, and nothing to write
+  client->socket().Watch(client.get(), false, true);  // always writable, and nothing to write
   EXPECT_EQ(simulation_->RunFor(std::chrono::hours(1)), Outcome::kSpinning);
 }
 
-TEST_F(SimulationTest, IdleMeansThatEverybodyWaits) {
+TEST_F(SimulationTest, IdleMeansThatEverythingWaits) {
   Build();
   Server server(*server_, "10.0.0.2:80");
   auto client = Dial(*client_, "10.0.0.2:80");

@@ -348,7 +348,7 @@ TEST_F(UvLoopTest, PausedListenerAcceptsNothingUntilResumed) {
   EXPECT_EQ(accepted.sockets.size(), 1u);
 }
 
-TEST_F(UvLoopTest, Fault56_AStormIsTakenInPartsWithTurnsBetween) {
+TEST_F(UvLoopTest, Fault56_AStormIsAcceptedInPartsWithTurnsBetween) {
   constexpr int kStorm = 200;
   constexpr int kMaxInATurn = 64;
   Accepted accepted;
@@ -437,7 +437,7 @@ TEST_F(UvLoopTest, ResolvesLiteralsAndNames) {
   EXPECT_EQ(name[0].port(), 81);
 }
 
-TEST_F(UvLoopTest, DroppedResolutionAnswersNobody) {
+TEST_F(UvLoopTest, CancelledResolutionHasNoCallback) {
   bool answered = false;
   auto done = [&](std::vector<SocketAddress>, std::string) { answered = true; };
   loop_->Resolve("localhost", 1, done).reset();
@@ -453,7 +453,7 @@ TEST_F(UvLoopTest, SignalsArriveOnTheLoop) {
   loop_->Run();
 }
 
-TEST_F(UvLoopTest, WhatIsPostedAndNeverRunIsDestroyedWithTheLoop) {
+TEST_F(UvLoopTest, UnrunTasksAreDestroyedWithTheLoop) {
   bool gone = false;
   auto held = std::make_unique<DeletionProbe>([&] { gone = true; });
   loop_->Post([held = std::move(held)] {});
