@@ -36,17 +36,17 @@ def check(demo):
     rows.append(("no request failed, all bodies verified", "%d sent, %d failed %s" % (
         total["sent"], total["failed"], total["reasons"] or ""), total["failed"] == 0))
     dead = [w.tag for w in demo.workloads.values() if not w.sidecar.running()]
-    rows.append(("no sidecar has died", ", ".join(dead) or "all run", not dead))
+    rows.append(("no sidecar crashed", ", ".join(dead) or "all running", not dead))
     return rows, time.monotonic() - began
 
 
 def print_table(rows, seconds, place):
     width = max(len(name) for name, _, _ in rows)
-    print("\nthe workloads: %s\n" % place)
+    print("\nworkloads: %s\n" % place)
     for name, seen, holds in rows:
         print("%s  %-*s  %s" % ("ok  " if holds else "FAIL", width, name, seen))
     failed = sum(not holds for _, _, holds in rows)
-    print("\n%d of %d hold, after %.0f s" % (len(rows) - failed, len(rows), seconds))
+    print("\n%d of %d checks passed in %.0f s" % (len(rows) - failed, len(rows), seconds))
     return failed
 
 
@@ -54,19 +54,19 @@ def show(demo):
     customers, gateway, payment = (demo.workloads[name] for name in ("customers", "gateway", "payment"))
     place = demo.place
     print("""
-The shop runs: customers -> gateway -> auth, post (v1 %d %%, v2 %d %%), image, payment. Each has a sidecar, driven by tulle-control;
-between sidecars there is mTLS only. The workloads: %s.
+The shop is running: customers -> gateway -> auth, post (v1 %d %%, v2 %d %%), image, payment. Each service has a sidecar, configured
+by tulle-control, and sidecars only use mTLS between each other. Workloads: %s.
 
 Try, in another terminal:
   a request through three sidecars (see x-caller):     %s
-  plaintext at the payment's door: refused:            %s
-  what the gateway's sidecar counted:                  %s | grep istio_requests_total
-  who it is, and until when:                           %s
+  plaintext to payment's sidecar (refused):            %s
+  metrics of the gateway's sidecar:                    %s | grep istio_requests_total
+  its certificates and their expiry:                   %s
   its configuration:                                   %s
-  who is connected, with which version:                %s
-  what the gateway's sidecar routes:                   %s
+  connected proxies and their state:                   %s
+  routes of the gateway's sidecar:                     %s
 
-Once a second: requests, failures, latency, and who served them. Ctrl-C ends it.
+Once per second: requests, failures, latency, and which instances served them. Press Ctrl-C to stop.
 """ % (SPLIT["v1"], SPLIT["v2"], place.describe(), place.curl(customers, "gateway", "/blog/7") + " -H 'Authorization: me'",
        place.curl_door(payment, "/payments"), *[place.curl_admin(gateway, path) for path in ("/stats/prometheus", "/certs", "/config_dump")],
        demo.mesh.command("status"), demo.mesh.command("proxy-config", demo.instance_of("gateway"), "routes")), flush=True)
@@ -77,7 +77,7 @@ Once a second: requests, failures, latency, and who served them. Ctrl-C ends it.
     while all(child.running() for child in demo.children):
         time.sleep(0.5)
     dead = next(child for child in demo.children if not child.running())
-    print("%s has ended:\n%s" % (dead.argv[0], dead.log()[-2000:]))
+    print("%s exited unexpectedly:\n%s" % (dead.argv[0], dead.log()[-2000:]))
     return 1
 
 
@@ -90,10 +90,10 @@ def main():
             if "--check" not in sys.argv:
                 return show(demo)
             rows, seconds = check(demo)
-        rows.append(("every process ended as told", ", ".join(demo.died) or "all", not demo.died))
+        rows.append(("every process stopped on request", ", ".join(demo.died) or "all", not demo.died))
         return 1 if print_table(rows, seconds, demo.place.describe()) else 0
     except KeyboardInterrupt:
-        print("\nended; nothing was left behind")
+        print("\nstopped and cleaned up")
         return 0
 
 

@@ -41,7 +41,7 @@ class Loopback:
         self.folder = folder
 
     def describe(self):
-        return "all on 127.0.0.1, by explicit ports (as root each workload would have a host of its own)"
+        return "all on 127.0.0.1 with explicit ports (as root, each workload has its own network namespace)"
 
     def check_free(self, workloads):
         ports = [p for w in workloads for p in (self.application_port(w), self.inbound(w), self.outbound(w), self.admin(w), self.door(w))]
@@ -151,7 +151,7 @@ class Hosts:
         self.init = self.program(processes.binary("k8s/init/tulle-init"))
 
     def describe(self):
-        return "each on a host of its own (a network namespace), with redirected connections"
+        return "each in its own network namespace, with redirected connections"
 
     def check_free(self, workloads):
         pass

@@ -115,9 +115,9 @@ def check_bulkhead(demo):
 
 
 CHECKS = [
-    ("3 attempts against 20 % of status 500: at least 98.5 %", check_attempts),
-    ("the default retry budget holds a storm to 1.25", check_budget),
-    ("2 workers, 50 clients: one trial each half-open window, then closed", check_breaker),
-    ("a slow backend gives 504 after the set 2 s", check_timeout),
-    ("the bulkhead holds one slow dependency off the others", check_bulkhead),
+    ("3 attempts against 20 % errors: at least 98.5 % succeed", check_attempts),
+    ("the default retry budget limits load to 1.25 attempts per request", check_budget),
+    ("circuit breaker, 2 workers, 50 clients: one trial request at a time", check_breaker),
+    ("a slow backend gets 504 after the configured 2 s", check_timeout),
+    ("limits keep a slow dependency from affecting the others", check_bulkhead),
 ]
