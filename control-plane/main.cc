@@ -53,30 +53,31 @@ void Describe(CLI::App* app, Flags* flags) {
       "Examples:\n"
       "  # On one machine; then: tullectl --credential-file mesh/admin.json check\n"
       "  tulle-control --data-dir mesh --grpc 127.0.0.1:15012 --api 127.0.0.1:15016\n"
-      "  # For sidecars elsewhere, which dial mesh.example.org\n"
+      "  # For sidecars on other hosts, which dial mesh.example.org\n"
       "  tulle-control --dns-name mesh.example.org --ip 192.0.2.10");
   app->add_option("--data-dir", flags->data_dir,
-                  "where the store and the first admin's credential are kept")
+                  "folder for the store and the first admin's credential")
       ->type_name("FOLDER");
   app->add_option("--trust-domain", flags->trust_domain,
-                  "of the SPIFFE IDs; fixed once the store exists")
+                  "trust domain of the SPIFFE IDs; fixed once the store exists")
       ->type_name("DOMAIN");
   app->add_option("--svid-ttl", flags->svid_ttl,
-                  "how long a workload's certificate lives, like 24h or 10m")
+                  "lifetime of workload certificates, such as 24h or 10m")
       ->type_name("DURATION");
   app->add_option("--root-ttl", flags->root_ttl,
-                  "how long a root lives; a new one takes its place when a fifth of that is left")
+                  "lifetime of a root; it is rotated when a fifth of it is left")
       ->type_name("DURATION");
   app->add_flag("--reset-admin", flags->reset_admin,
-                "make a new credential for the admin at this start, in admin.json of the data "
-                "directory; the former one ends");
+                "create a new admin credential at this start, in admin.json of the data "
+                "directory, and revoke the previous one");
   app->add_flag("--ignore-unreadable-policies", flags->ignore_unreadable_policies,
-                "start also where a policy that restricts (AuthorizationPolicy, "
-                "PeerAuthentication, EgressPolicy) cannot be read: it is out of force then");
-  app->add_option("--grpc", flags->grpc, "for sidecars: xDS, certificates, registration (TLS)")
+                "start even if a restricting policy (AuthorizationPolicy, "
+                "PeerAuthentication, EgressPolicy) cannot be parsed; it is not enforced then");
+  app->add_option("--grpc", flags->grpc,
+                  "address for sidecars: xDS, certificates, registration (TLS)")
       ->type_name("ADDRESS:PORT");
-  app->add_option("--api", flags->rest, "of the REST API (TLS)")->type_name("ADDRESS:PORT");
-  app->add_option("--health", flags->health, "of /healthz and /metrics (plaintext)")
+  app->add_option("--api", flags->rest, "address of the REST API (TLS)")->type_name("ADDRESS:PORT");
+  app->add_option("--health", flags->health, "address of /healthz and /metrics (plaintext)")
       ->type_name("ADDRESS:PORT");
   app->add_option("--dns-name", flags->dns_names,
                   "a name in the control plane's certificate; may be repeated")
@@ -84,13 +85,14 @@ void Describe(CLI::App* app, Flags* flags) {
   app->add_option("--ip", flags->ip_addresses,
                   "an address in the control plane's certificate; may be repeated")
       ->type_name("ADDRESS");
-  app->add_option("--access-log-file", flags->access_log_file,
-                  "where sidecars log every request, like /dev/stdout, in Istio's format; without "
-                  "it they log on stderr what failed")
+  app->add_option(
+         "--access-log-file", flags->access_log_file,
+         "file in which sidecars log every request in Istio's format, such as /dev/stdout; without "
+         "it they only log failures on stderr")
       ->type_name("FILE");
   app->add_option("--log-level", flags->log_level, "trace, debug, info, warning or error")
       ->type_name("LEVEL");
-  app->add_flag("--log-json", flags->log_json, "one JSON object a line");
+  app->add_flag("--log-json", flags->log_json, "log as JSON, one object per line");
   app->set_version_flag("--version", telemetry::kVersion);
 }
 
@@ -101,7 +103,8 @@ std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::st
   for (const auto& [text, address] : wanted) {
     const auto parsed = SocketAddress::ParseWithPort(*text);
     if (!parsed) {
-      *error = "\"" + *text + "\" is no address; write it like 127.0.0.1:15012";
+      *error =
+          "\"" + *text + "\" is not a valid address; use ADDRESS:PORT, such as 127.0.0.1:15012";
       return std::nullopt;
     }
     *address = *parsed;
@@ -117,7 +120,7 @@ bool ReadLifetimes(const Flags& flags, ca::MeshAuthority::Options* authority, st
   const auto root = policy::ParseDuration(flags.root_ttl);
   if (!svid) *error = "--svid-ttl " + flags.svid_ttl;
   if (!root) *error = "--root-ttl " + flags.root_ttl;
-  *error += " is no duration; write it like 24h or 10m";
+  *error += " is not a valid duration; use a value such as 24h or 10m";
   if (!svid || !root) return false;
   authority->svid_lifetime_seconds = svid->count() / 1000;
   authority->root_lifetime_seconds = root->count() / 1000;
@@ -139,8 +142,8 @@ std::string AdminHint(const std::string& data_dir) {
     return "for the admin: tullectl --credential-file " + file;
   }
   return file +
-         " is not there: use a credential that you have, or make one for the admin by a "
-         "start with --reset-admin";
+         " does not exist: use an existing credential, or create one for the admin by "
+         "starting with --reset-admin";
 }
 
 int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
@@ -164,7 +167,7 @@ int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
 
 int Main(int argc, char** argv) {
   Flags flags;
-  CLI::App app("The control plane of Tulle: policies, identities, discovery.");
+  CLI::App app("The control plane of the Tulle service mesh");
   Describe(&app, &flags);
   CLI11_PARSE(app, argc, argv);
   KeepMemoryPrivate();
@@ -184,11 +187,15 @@ int Main(int argc, char** argv) {
   std::string error;
   if (!ReadLifetimes(flags, &options.authority, &error)) return Fail(error);
   const auto level = telemetry::ParseLogLevel(flags.log_level);
-  if (!level) return Fail("--log-level " + flags.log_level + " is not known; write info or debug");
+  if (!level) {
+    return Fail("--log-level " + flags.log_level +
+                " is unknown: must be trace, debug, info, warning or error");
+  }
   const auto doors = ReadAddresses(flags, &error);
   if (!doors) return Fail(error);
   if (mkdir(flags.data_dir.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Fail(flags.data_dir + " cannot be made: " + strerror(errno) + "; choose --data-dir");
+    return Fail(flags.data_dir + ": cannot create directory: " + strerror(errno) +
+                "; choose another --data-dir");
   }
   return Serve(flags, options, *doors, *level);
 }

@@ -11,14 +11,14 @@ constexpr int kUsage = 2;  // exit code
 
 constexpr char kExamples[] = R"(
 Examples:
-  # A static configuration, as Envoy reads it
+  # A static Envoy configuration
   tulle-sidecar -c bootstrap.json
 
-  # Beside the workload `web`, which listens on 127.0.0.1:8080 and calls others by http://127.0.0.1:15001
+  # Sidecar of `web`, which listens on 127.0.0.1:8080 and calls others through http://127.0.0.1:15001
   tulle-sidecar --control 127.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
       --service web --inbound 18080:8080:80/http --outbound-http 15001
 
-  # Beside a workload that knows nothing of it: its traffic is redirected by tulle-init
+  # Sidecar of an unchanged workload, whose traffic is redirected by tulle-init
   tulle-sidecar --control 10.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
       --service web --transparent --port 8080:80
 )";
@@ -26,45 +26,48 @@ Examples:
 void AddTransparentOptions(CLI::App& app, Workload& workload) {
   auto* transparent =
       app.add_flag("--transparent", workload.transparent,
-                   "The workload's traffic is redirected here (tulle-init), instead of explicit "
+                   "Serve the workload's redirected traffic (tulle-init) instead of explicit "
                    "listeners");
-  app.add_option("--port", workload.ports,
-                 "APPLICATION[:SERVICE][/PROTOCOL], again for each port that the application "
-                 "listens on; without PROTOCOL the first bytes decide")
+  app.add_option(
+         "--port", workload.ports,
+         "APPLICATION[:SERVICE][/PROTOCOL], repeated for each port on which the application "
+         "listens; without PROTOCOL it is detected from the first bytes")
       ->needs(transparent);
   app.add_option("--outbound-port", workload.outbound_capture,
-                 "Where redirected outbound connections arrive (15001)")
+                 "Port for redirected outbound connections (15001)")
       ->needs(transparent);
   app.add_option("--inbound-port", workload.inbound_capture,
-                 "Where redirected inbound connections arrive (15006)")
+                 "Port for redirected inbound connections (15006)")
       ->needs(transparent);
   app.add_option("--opaque-ports", workload.opaque_ports,
-                 "Ports of the application that carry bytes, whatever they look like")
+                 "Ports of the application that are forwarded as bytes, without detecting HTTP")
       ->delimiter(',');
   app.add_option("--skip-inbound-ports", workload.skip_ports,
-                 "Ports of the application that peers reach past the sidecar, in plaintext")
+                 "Ports of the application that peers reach in plaintext, bypassing the sidecar")
       ->delimiter(',');
   transparent->excludes(app.get_option("--inbound"));
 }
 
 void AddWorkloadOptions(CLI::App& app, Workload& workload) {
   app.add_option("--name", workload.name,
-                 "What this instance is called in `tullectl status`; a number is added (default: "
+                 "Name of this instance in `tullectl status`; a number is appended (default: "
                  "the service)");
   app.add_option("--service", workload.service,
-                 "The service that this workload belongs to (default: the token's account)");
-  app.add_option("--address", workload.address,
-                 "The address that others dial (default: where this connects from)");
+                 "Service of this workload (default: the token's account)");
+  app.add_option(
+      "--address", workload.address,
+      "Address that others dial (default: the source address of the connection to tulle-control)");
   app.add_option("--locality", workload.locality,
-                 "REGION[/ZONE[/SUBZONE]] where this runs, for policies that go by it");
-  app.add_option("--inbound", workload.inbound,
-                 "LISTEN:APPLICATION[:SERVICE]/PROTOCOL, again for each port: the sidecar's port, "
-                 "the application's on "
-                 "loopback, the service's (default: LISTEN); PROTOCOL is http, grpc, http2 or tcp");
+                 "REGION[/ZONE[/SUBZONE]] of this workload, for locality policies");
+  app.add_option(
+      "--inbound", workload.inbound,
+      "LISTEN:APPLICATION[:SERVICE]/PROTOCOL, repeated for each port: the sidecar's port, the "
+      "application's on loopback, the service's (default: LISTEN); PROTOCOL is http, grpc, http2 "
+      "or tcp");
   app.add_option("--outbound-http", workload.outbound_http,
                  "Loopback port of the listener that routes HTTP by authority (0: none)");
   app.add_option("--outbound-tcp", workload.outbound_tcp,
-                 "SERVICE:PORT=LISTEN, again for each TCP destination");
+                 "SERVICE:PORT=LISTEN, repeated for each TCP destination");
   AddTransparentOptions(app, workload);
 }
 
@@ -79,7 +82,7 @@ Parsed ParseCommandLine(int argc, char** argv) {
       app.add_option("-c,--config", line.config_file, "An Envoy v3 bootstrap, YAML or JSON")
           ->check(CLI::ExistingFile);
   auto* control = app.add_option("--control", line.control,
-                                 "HOST:PORT of tulle-control; a name is resolved again and again");
+                                 "HOST:PORT of tulle-control; a host name is resolved repeatedly");
   config->excludes(control);
   app.add_option("--token-file", line.token_file,
                  "File with the join token (tullectl token create)")
@@ -88,34 +91,32 @@ Parsed ParseCommandLine(int argc, char** argv) {
                  "Directory for key, certificate and last good configuration")
       ->needs(control);
   app.add_option("--mesh-range", line.mesh_ranges,
-                 "CIDR whose addresses are services of the mesh and nowhere else, again for each "
+                 "CIDR that contains only addresses of services of the mesh, repeated for each "
                  "(with --transparent; default: 240.240.0.0/16)");
   app.add_option("--dns-servers", line.dns_servers,
-                 "ADDRESS[:PORT], separated by commas: instead of the machine's, for clusters that "
-                 "name hosts and for --control");
-  app.add_option("--workers", line.workers, "Threads that carry traffic")->check(CLI::Range(1, 64));
+                 "ADDRESS[:PORT], comma-separated: DNS servers to use instead of the system's, for "
+                 "clusters with host names and for --control");
+  app.add_option("--workers", line.workers, "Number of worker threads")->check(CLI::Range(1, 64));
   app.add_option("--admin", line.admin, "ADDRESS:PORT of the admin pages (with --control)");
   app.add_option("--log-level", line.log_level, "trace, debug, info, warning, error or off");
-  app.add_flag("--log-json", line.log_json, "The process's log as JSON");
-  app.add_option("--drain-time", line.drain_seconds,
-                 "Seconds that requests may take to end after SIGTERM")
+  app.add_flag("--log-json", line.log_json, "Log as JSON, one object per line");
+  app.add_option("--drain-time", line.drain_seconds, "Seconds for requests to finish after SIGTERM")
       ->check(CLI::Range(0, 3600));
   app.add_option("--drain-quiet-ms", line.drain_quiet_ms,
-                 "After SIGTERM listeners stay open until nobody has connected for this long")
+                 "After SIGTERM, listeners close when no client has connected for this long")
       ->check(CLI::Range(0, 60000));
   app.add_option("--stall-limit", line.stall_limit_seconds,
-                 "Seconds after which a worker that does not answer ends the process (0: never)")
+                 "Seconds after which an unresponsive worker ends the process (0: never)")
       ->check(CLI::Range(0, 3600));
   AddWorkloadOptions(app, line.workload);
   try {
     app.parse(argc, argv);
     if (line.config_file.empty() == line.control.empty()) {
-      throw CLI::ValidationError(
-          "one of --config and --control is needed: a file, or a control plane");
+      throw CLI::ValidationError("--config FILE or --control HOST:PORT is required");
     }
     if (!line.control.empty() && line.state_directory.empty()) {
       throw CLI::ValidationError(
-          "--state-dir is needed with --control: key and certificate are kept there");
+          "--state-dir is required with --control: it stores the key and the certificate");
     }
   } catch (const CLI::ParseError& error) {
     return {std::nullopt, app.exit(error) == 0 ? 0 : kUsage};

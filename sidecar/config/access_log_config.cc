@@ -49,7 +49,7 @@ absl::StatusOr<AccessLogSpec> ToAccessLog(const google::protobuf::Any& config,
   loggers::stream::v3::StderrAccessLog err;
   if (config.UnpackTo(&file)) {
     spec.path = file.path();
-    if (spec.path.empty()) return (at / "path").Error("is needed");
+    if (spec.path.empty()) return (at / "path").Error("is required");
     format = file.log_format();
   } else if (config.UnpackTo(&out)) {
     spec.path = "/dev/stdout";

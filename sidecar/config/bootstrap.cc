@@ -40,7 +40,7 @@ absl::Status TakeAds(const v3::Bootstrap::DynamicResources& resources, const Fie
   ads.cluster = config.grpc_services(0).envoy_grpc().cluster_name();
   ads.authority = config.grpc_services(0).envoy_grpc().authority();
   if (ads.cluster.empty()) {
-    return (here / "grpc_services[0].envoy_grpc.cluster_name").Error("is needed");
+    return (here / "grpc_services[0].envoy_grpc.cluster_name").Error("is required");
   }
   bootstrap.ads = std::move(ads);
   return absl::OkStatus();

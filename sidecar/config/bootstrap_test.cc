@@ -78,7 +78,7 @@ TEST_F(BootstrapTest, UpgradesOfListenerAndRoute) {
             "");
   const auto& http = std::get<HttpSpec>(Listener("inbound")->chains[0]->proxy);
   EXPECT_EQ(http.upgrades, (std::vector<route::UpgradeSpec>{{"WebSocket", true}, {"tcp", false}}));
-  EXPECT_NE(with("{}").find("upgrade_configs[0].upgrade_type: is needed"), std::string::npos);
+  EXPECT_NE(with("{}").find("upgrade_configs[0].upgrade_type: is required"), std::string::npos);
   EXPECT_NE(with(R"({"upgrade_type": "connect"})").find("CONNECT is not implemented"),
             std::string::npos);
   EXPECT_NE(with(R"({"upgrade_type": "websocket", "filters": [{"name": "f"}]})").find("filters"),
@@ -150,11 +150,11 @@ TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
       {"h1.json", "\"prefix\": \"/\"", "\"safe_regex\": {\"regex\": \"(\"}",
        "listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0]."
        "routes[0].match: invalid regular expression"},
-      {"h1.json", "\"stat_prefix\": \"bench\"", "\"stat_prefix\": \"\"", "stat_prefix: is needed"},
+      {"h1.json", "\"stat_prefix\": \"bench\"", "\"stat_prefix\": \"\"", "stat_prefix: is required"},
       {"h1.json", "\"connect_timeout\": \"5s\"", "\"connect_timeout\": \"0s\"",
        "static_resources.clusters[0].connect_timeout: must be greater than 0"},
       {"h1.json", "\"LEAST_REQUEST\"", "\"MAGLEV\"", "lb_policy: MAGLEV is not implemented"},
-      {"h1.json", "\"num_retries\": 2", "\"num_retries\": 1000000", "at most 100 are taken"},
+      {"h1.json", "\"num_retries\": 2", "\"num_retries\": 1000000", "must be at most 100"},
       {"h1.json", "\"address\": \"127.0.0.1\"", "\"address\": \"localhost\"",
        "is not an IP address"},
       {"static.json", "\"cluster\": \"echo\"", "\"cluster\": \"other\"",

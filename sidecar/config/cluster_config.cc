@@ -229,7 +229,7 @@ absl::Status TakeSockets(const v3::Cluster& cluster, TlsConversion& conversion, 
   for (int i = 0; i < cluster.transport_socket_matches_size(); ++i) {
     const auto& match = cluster.transport_socket_matches(i);
     const FieldPath here = (at / "transport_socket_matches")[static_cast<size_t>(i)];
-    if (match.name().empty()) return (here / "name").Error("is needed");
+    if (match.name().empty()) return (here / "name").Error("is required");
     upstream::Labels labels;
     for (const auto& [key, value] : match.match().fields()) {
       if (value.kind_case() != google::protobuf::Value::kStringValue) {
@@ -354,7 +354,7 @@ absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3:
                                                                        const FieldPath& at) {
   auto spec = std::make_shared<upstream::ClusterSpec>();
   spec->name = cluster.name();
-  if (spec->name.empty()) return (at / "name").Error("is needed");
+  if (spec->name.empty()) return (at / "name").Error("is required");
   spec->pool_key = PoolKey(cluster);
   spec->service = ServiceOf(cluster);
   TULLE_TAKE_MILLISECONDS(cluster, connect_timeout, at, spec->connect_timeout);

@@ -82,7 +82,7 @@ absl::StatusOr<std::shared_ptr<const upstream::EndpointSet>> ToEndpoints(
     const v3::ClusterLoadAssignment& assignment, const FieldPath& at) {
   auto set = std::make_shared<upstream::EndpointSet>();
   set->cluster_name = assignment.cluster_name();
-  if (set->cluster_name.empty()) return (at / "cluster_name").Error("is needed");
+  if (set->cluster_name.empty()) return (at / "cluster_name").Error("is required");
   if (assignment.policy().has_overprovisioning_factor()) {
     set->overprovisioning_percent = assignment.policy().overprovisioning_factor().value();
     if (set->overprovisioning_percent == 0) {

@@ -70,8 +70,8 @@ absl::Status TakeTcp(const HealthCheck::TcpHealthCheck& tcp, const FieldPath& at
 }
 
 absl::Status TakeTimes(const HealthCheck& message, const FieldPath& at, HealthCheckSpec& check) {
-  if (!message.has_timeout()) return (at / "timeout").Error("is needed");
-  if (!message.has_interval()) return (at / "interval").Error("is needed");
+  if (!message.has_timeout()) return (at / "timeout").Error("is required");
+  if (!message.has_interval()) return (at / "interval").Error("is required");
   TULLE_TAKE_MILLISECONDS(message, timeout, at, check.timeout);
   TULLE_TAKE_MILLISECONDS(message, interval, at, check.interval);
   TULLE_TAKE_MILLISECONDS(message, unhealthy_interval, at, check.unhealthy_interval);

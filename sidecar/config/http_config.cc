@@ -85,7 +85,7 @@ absl::Status TakeRoutes(const Manager& manager, ListenerConversion& conversion, 
                         HttpSpec& spec) {
   if (manager.has_rds()) {
     spec.rds_name = manager.rds().route_config_name();
-    if (spec.rds_name.empty()) return (at / "rds.route_config_name").Error("is needed");
+    if (spec.rds_name.empty()) return (at / "rds.route_config_name").Error("is required");
     conversion.route_names.insert(spec.rds_name);
     return absl::OkStatus();
   }
@@ -232,7 +232,7 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerConversion& conv
                                 const FieldPath& at) {
   HttpSpec spec;
   spec.stat_prefix = manager.stat_prefix();
-  if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is needed");
+  if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is required");
   if (!manager.server_name().empty()) spec.server_name = manager.server_name();
   if (manager.has_normalize_path()) spec.normalize_path = manager.normalize_path().value();
   spec.merge_slashes = manager.merge_slashes();

@@ -81,7 +81,7 @@ absl::StatusOr<TcpSpec> ToTcp(const TcpProxy& proxy, const ListenerConversion& c
                               const FieldPath& at) {
   TcpSpec spec;
   spec.stat_prefix = proxy.stat_prefix();
-  if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is needed");
+  if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is required");
   if (auto status = TakeTcpClusters(proxy, at, spec); !status.ok()) return status;
   TULLE_TAKE_MILLISECONDS(proxy, idle_timeout, at, spec.idle_timeout);
   if (proxy.has_max_connect_attempts()) {
@@ -264,7 +264,7 @@ absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(const v3::Listene
                                                                const FieldPath& at) {
   auto spec = std::make_shared<ListenerSpec>();
   spec->name = listener.name();
-  if (spec->name.empty()) return (at / "name").Error("is needed");
+  if (spec->name.empty()) return (at / "name").Error("is required");
   auto address = ToAddress(listener.address(), at / "address");
   if (!address.ok()) return address.status();
   spec->address = *address;

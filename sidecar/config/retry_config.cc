@@ -101,7 +101,7 @@ absl::StatusOr<route::RetrySpec> ToRetry(const RetryPolicy& policy, const FieldP
   if (policy.has_num_retries()) spec.attempts_after_first = policy.num_retries().value();
   if (spec.attempts_after_first > kMaxRetries) {
     return (at / "num_retries")
-        .Error(absl::StrCat(spec.attempts_after_first, " retries: at most 100 are taken"));
+        .Error(absl::StrCat(spec.attempts_after_first, " retries: must be at most 100"));
   }
   TULLE_TAKE_MILLISECONDS(policy, per_try_timeout, at, spec.per_try_timeout);
   TULLE_TAKE_MILLISECONDS(policy, per_try_idle_timeout, at, spec.per_try_idle_timeout);

@@ -153,7 +153,7 @@ absl::Status TakeQuery(const v3::QueryParameterMatcher& matcher, const FieldPath
                        route::MatchSpec& spec) {
   route::QuerySpec query;
   query.name = matcher.name();
-  if (query.name.empty()) return (at / "name").Error("is needed");
+  if (query.name.empty()) return (at / "name").Error("is required");
   if (matcher.has_string_match()) {
     auto string = ToString(matcher.string_match(), at / "string_match");
     if (!string.ok()) return string.status();
@@ -219,7 +219,7 @@ absl::Status TakeCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const
   hash.kind = route::HashSpec::Kind::kCookie;
   hash.name = cookie.name();
   hash.path = cookie.path();
-  if (hash.name.empty()) return (at / "name").Error("is needed");
+  if (hash.name.empty()) return (at / "name").Error("is required");
   std::optional<Milliseconds> ttl;
   TULLE_TAKE_MILLISECONDS(cookie, ttl, at, ttl);
   if (ttl) hash.ttl = std::chrono::ceil<std::chrono::seconds>(*ttl);
@@ -381,7 +381,7 @@ absl::StatusOr<route::DirectResponseSpec> ToDirectResponse(const v3::DirectRespo
   if (action.has_body()) {
     auto body = ReadSource(action.body(), files, at / "body");
     if (!body.ok()) return body.status();
-    if (body->size() > kMaxDirectBody) return (at / "body").Error("is over 4096 bytes");
+    if (body->size() > kMaxDirectBody) return (at / "body").Error("must be at most 4096 bytes");
     spec.body = *std::move(body);
   }
   return spec;
@@ -418,7 +418,7 @@ class Conversion {
                                               FilterOverrides overrides, const FieldPath& at) {
     route::VirtualHostSpec spec;
     spec.name = host.name();
-    if (spec.name.empty()) return (at / "name").Error("is needed");
+    if (spec.name.empty()) return (at / "name").Error("is required");
     if (host.domains().empty()) return (at / "domains").Error("needs at least one, such as \"*\"");
     spec.domains.assign(host.domains().begin(), host.domains().end());
     spec.attempt_count_in_request = host.include_request_attempt_count();

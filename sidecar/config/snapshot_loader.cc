@@ -290,7 +290,7 @@ absl::Status SnapshotLoader::PutRoute(std::string_view bytes, Origin origin,
   auto message = Parse<envoy::config::route::v3::RouteConfiguration>(bytes, origin, at,
                                                                      &resource.without_effect);
   if (!message.ok()) return message.status();
-  if (message->name().empty()) return (at / "name").Error("is needed");
+  if (message->name().empty()) return (at / "name").Error("is required");
   auto table = ToRouteTable(*message, Files(), at, &resource.without_effect);
   if (!table.ok()) return table.status();
   resource.accepted = *std::move(table);

@@ -126,7 +126,7 @@ absl::StatusOr<tls::TlsVersion> ToVersion(v3::TlsParameters::TlsProtocol protoco
 absl::StatusOr<std::shared_ptr<const SecretSpec>> Find(const v3::SdsSecretConfig& config,
                                                        TlsConversion& conversion,
                                                        const FieldPath& at) {
-  if (config.name().empty()) return (at / "name").Error("is needed");
+  if (config.name().empty()) return (at / "name").Error("is required");
   conversion.secrets.insert(config.name());
   auto found = conversion.find_secret(config.name());
   if (found == nullptr) {
@@ -285,7 +285,7 @@ absl::StatusOr<SecretSpec> ToSecret(const v3::Secret& secret, const FileReader& 
                                     const FieldPath& at) {
   SecretSpec spec;
   spec.name = secret.name();
-  if (spec.name.empty()) return (at / "name").Error("is needed");
+  if (spec.name.empty()) return (at / "name").Error("is required");
   if (secret.has_tls_certificate()) {
     auto identity = ToIdentity(secret.tls_certificate(), files, at / "tls_certificate");
     if (!identity.ok()) return identity.status();
@@ -350,7 +350,7 @@ absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket,
   const FieldPath here = at / "typed_config";
   tls::ClientTlsSpec spec;
   spec.sni = context.sni();
-  if (spec.sni.size() > 255) return (here / "sni").Error("is over 255 bytes");
+  if (spec.sni.size() > 255) return (here / "sni").Error("must be at most 255 bytes");
   auto status =
       TakeTls(context.common_tls_context(), conversion, here / "common_tls_context", spec);
   if (!status.ok()) return status;

@@ -48,7 +48,7 @@ absl::Status TakeCollector(const OpenTelemetryConfig& config, const FieldPath& a
   }
   spec.cluster = config.grpc_service().envoy_grpc().cluster_name();
   if (spec.cluster.empty()) {
-    return (at / "grpc_service.envoy_grpc.cluster_name").Error("is needed");
+    return (at / "grpc_service.envoy_grpc.cluster_name").Error("is required");
   }
   spec.authority = config.grpc_service().envoy_grpc().authority();
   for (const auto& header : config.grpc_service().initial_metadata())

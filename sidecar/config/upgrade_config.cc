@@ -5,7 +5,7 @@
 namespace tulle::config {
 
 absl::Status CheckUpgrade(const route::UpgradeSpec& upgrade, const FieldPath& at) {
-  if (upgrade.type.empty()) return (at / "upgrade_type").Error("is needed");
+  if (upgrade.type.empty()) return (at / "upgrade_type").Error("is required");
   if (!upgrade.allowed || !http::EqualsIgnoreCase(upgrade.type, "CONNECT")) return absl::OkStatus();
   return (at / "upgrade_type").Error("CONNECT is not implemented: remove it");
 }
