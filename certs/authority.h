@@ -1,5 +1,6 @@
 // A certificate authority: one self-signed root and its key, issuing leaf SVIDs.
-// || Immutable after creation; Issue may be called from any thread if the KeySource allows it.
+//
+// Immutable after creation; Issue may be called from any thread if the KeySource allows it.
 // Times are seconds since the epoch, passed in. To rotate, create a second Authority, put both
 // certificates in the TrustBundle, wait until all have acknowledged it, issue from the new one, and
 // remove the old one. The caller stores the PEM (the key's with mode 0600). Source: SPIFFE

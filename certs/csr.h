@@ -1,5 +1,6 @@
 // Certificate signing requests (PKCS#10, RFC 2986).
-// || A request proves possession of a key and nothing else: requested names are not even read,
+//
+// A request proves possession of a key and nothing else: requested names are not even read,
 // because the identity comes from the caller's token or certificate.
 #pragma once
 

@@ -1,5 +1,6 @@
 // DER and PEM primitives of certs: bounded PEM reading, marshalling, hashes.
-// || Pure functions, any thread. Untrusted text is bounded before it is decoded. Source: RFC 7468.
+//
+// Pure functions, any thread. Untrusted text is bounded before it is decoded. Source: RFC 7468.
 #pragma once
 
 #include <openssl/bytestring.h>

@@ -1,5 +1,6 @@
 // Private keys: P-256 (the default everywhere) and Ed25519 (simulation, and user-supplied keys).
-// || PrivateKey is an immutable, shared value, safe to use from any thread. Its bytes are only
+//
+// PrivateKey is an immutable, shared value, safe to use from any thread. Its bytes are only
 // available through ToPkcs8*: never log the result. KeySource is the seam of key generation: the
 // real one uses the system's randomness, the seeded one gives the simulator equal keys (and equal
 // Ed25519 signatures) for equal seeds.

@@ -1,5 +1,6 @@
 // The trusted root certificates of one or more trust domains.
-// || Built once and then shared immutably between threads. A CA of one trust domain never vouches
+//
+// Built once and then shared immutably between threads. A CA of one trust domain never vouches
 // for another (SPIFFE X509-SVID.md section 5): roots are kept apart by domain. A bundle "of any
 // domain" results from a plain trusted_ca file: no domain is known, so its roots are accepted for
 // every name, and the SAN matchers restrict the names.

@@ -1,6 +1,7 @@
 // Verifies the certificate chain that a peer presents: the only place where Tulle decides which
 // peers to trust. Pure: no clock, no I/O; used by the real and by the simulated secure transport.
-// || Rules, in order (SPIFFE X509-SVID.md sections 4 and 5; RFC 5280):
+//
+// Rules, in order (SPIFFE X509-SVID.md sections 4 and 5; RFC 5280):
 // 1. the leaf has exactly one URI SAN, a SPIFFE ID with a path, in its canonical form;
 // 2. the leaf is not a CA, may not sign certificates, and has both serverAuth and clientAuth if it
 //    limits its use; the SAN is critical if the subject is empty;

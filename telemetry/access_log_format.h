@@ -82,7 +82,8 @@ class LogValues {
 // A compiled access log format: text with %OPERATOR(ARGUMENTS):LENGTH%, or a JSON object of such
 // texts. Immutable, shared by threads. Formatting does not allocate if the line's string has
 // capacity.
-// || Untrusted values cannot break the log: text lines escape quotes, backslashes, control
+//
+// Untrusted values cannot break the log: text lines escape quotes, backslashes, control
 // characters and everything beyond ASCII as \xHH, JSON as \u00HH, so that a value can end neither
 // its field nor its line, nor send commands to a terminal.
 class AccessLogFormat {

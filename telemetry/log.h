@@ -40,8 +40,10 @@ std::string_view NameOf(LogComponent component);
 std::optional<LogComponent> ParseLogComponent(std::string_view name);
 
 // The log of the process itself: one line per event, on stderr, as text or JSON.
-// || 2026-01-31T10:00:33.031Z info  xds  connected to 127.0.0.1:15012
-// || Owner: the composition root. Thread: any. It may block on a slow stderr, so workers do not log
+//
+// 2026-01-31T10:00:33.031Z info  xds  connected to 127.0.0.1:15012
+//
+// Owner: the composition root. Thread: any. It may block on a slow stderr, so workers do not log
 // per request. Never pass it a private key, a token or another secret; text sent by a peer is
 // escaped here.
 class Log {

@@ -82,7 +82,8 @@ struct FamilySamples {
 // The rows of one thread. A row is created under a mutex when first requested and lives as long as
 // the registry, so callers keep the cell. A family holds at most `budget` rows: further requests
 // get the row whose label values are all "other", so that peers cannot make memory grow.
-// || Owner: Worker (or the main thread's root). Thread: only the owner's requests and writes rows;
+//
+// Owner: Worker (or the main thread's root). Thread: only the owner's requests and writes rows;
 // any thread may call Collect.
 class Registry {
  public:

@@ -14,7 +14,8 @@ namespace tulle {
 
 // A FIFO of bytes held in reference-counted slab blocks. Bytes move between buffers by reference,
 // so that a body is never copied on its way from one connection to another.
-// || Owner: the holder. Thread: the slab's; counts are not atomic. A Buffer, and every Buffer that
+//
+// Owner: the holder. Thread: the slab's; counts are not atomic. A Buffer, and every Buffer that
 // got bytes from it, must be destroyed before the slab.
 class Buffer {
  public:

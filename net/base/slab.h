@@ -18,11 +18,13 @@ MemorySource& SystemMemory();
 
 // A worker's memory: free lists by size class, so that the data path never calls malloc in steady
 // state.
-// || Out of memory: a reserve of one megabyte (address space only until it is used) serves requests
+//
+// Out of memory: a reserve of one megabyte (address space only until it is used) serves requests
 // already in progress when the system refuses memory. Code that starts new work checks
 // short_of_memory() first; code that moves much data checks nearly_out(). Both decline the work
 // then. The reserve refills as soon as memory is available again.
-// || Owner: Worker (or the main loop, or a test). Thread: the owner's only. Everything allocated
+//
+// Owner: Worker (or the main loop, or a test). Thread: the owner's only. Everything allocated
 // from a Slab must be returned to the same Slab before the slab is destroyed (checked). Blocks
 // above kLargest come from the source one by one, are counted, and have no reserve.
 class Slab {

@@ -18,7 +18,8 @@ struct ServerOptions {
 
 // Serves the methods of a registry on the HTTP/2 connections passed to it. Accepts keepalive PINGs
 // at any rate that is not a flood.
-// || Owner: the listener's owner; do not destroy it from inside a callback. Thread: the loop's. The
+//
+// Owner: the listener's owner; do not destroy it from inside a callback. Thread: the loop's. The
 // registry must outlive it.
 class Server {
  public:

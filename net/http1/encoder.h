@@ -14,8 +14,10 @@ namespace tulle::http1 {
 // fields are written by this class and ignored in the headers passed in. It is also the last
 // defence against smuggled line ends: in a value they become a blank, a field whose name is not a
 // token is dropped, and an invalid start line is refused.
-// || (WriteInterim* WriteRequestHead|WriteResponseHead WriteBody* WriteTrailers?)*
-// || After a response head with 101 and `upgrade`, or BeginBytes, only WriteBody may follow, and
+//
+// (WriteInterim* WriteRequestHead|WriteResponseHead WriteBody* WriteTrailers?)*
+//
+// After a response head with 101 and `upgrade`, or BeginBytes, only WriteBody may follow, and
 // its bytes are written unchanged. Owner: a connection. Pure.
 class Encoder {
  public:

@@ -15,8 +15,10 @@ namespace tulle::http1 {
 // Reads HTTP/1.1 messages (RFC 9112, strictly) from a stream of bytes, one after another. The
 // results do not depend on how the bytes are cut into pieces. Pure: no I/O, no clock; memory comes
 // from the buffers and the arena.
-// || (SkipToMessage ReadHead+ ReadBody* Reset)*
-// || each called again with more bytes while it returns kMore. Interim heads of a response are read
+//
+// (SkipToMessage ReadHead+ ReadBody* Reset)*
+//
+// each called again with more bytes while it returns kMore. Interim heads of a response are read
 // by further calls of ReadHead. After kFailed nothing more can be read. Owner: a connection.
 // Thread: the owner's.
 class Parser {

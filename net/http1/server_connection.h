@@ -25,8 +25,10 @@ struct ServerOptions {
 // HTTP/1.1 to a downstream: one request at a time, in order; a pipelined request waits, with at
 // most one read of it in memory. A request that cannot be served is answered here, from the failure
 // table, after OnReset on its stream. Seen from the peer:
-// || (request response)* then close, or (request response)* request 101 bytes.
-// || Bytes that a peer sends after a request to upgrade wait for the response: they are forwarded
+//
+// (request response)* then close, or (request response)* request 101 bytes.
+//
+// Bytes that a peer sends after a request to upgrade wait for the response: they are forwarded
 // after 101, and never read as a request. Any other response ends the connection if such bytes have
 // arrived. A peer that sends its FIN before it has its response is taken to have cancelled, as in
 // Envoy. OnConnectionClosed waits for the stream's Detach. Owner, thread, call order:

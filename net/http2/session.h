@@ -39,11 +39,13 @@ class SessionEvents {
 
 // An HTTP/2 connection of either role: nghttp2's state machine, fed from and flushed to a
 // transport.
-// || In a turn, the bytes read are fed to nghttp2, whose callbacks (session_callbacks.cc) fill
+//
+// In a turn, the bytes read are fed to nghttp2, whose callbacks (session_callbacks.cc) fill
 // streams and put them on the ready list; then ready streams are delivered; at the end of the turn
 // the resulting frames are collected and written once. Body bytes are moved by reference in both
 // directions.
-// || Owner: the connection. Thread: the loop's. All memory comes from the loop's slab.
+//
+// Owner: the connection. Thread: the loop's. All memory comes from the loop's slab.
 class Session final : public TransportEvents, public loop::TurnEnd {
  public:
   Session(Role role, loop::Loop& loop, std::unique_ptr<Transport> transport, SessionEvents& events,

@@ -19,7 +19,8 @@ struct ReadyStreams {};
 
 // One stream of a session: received data that waits for credit, data to send that waits for the
 // peer's window, and the state of both directions.
-// || Owner: its Session, which creates it in the slab and destroys it when nghttp2 has closed the
+//
+// Owner: its Session, which creates it in the slab and destroys it when nghttp2 has closed the
 // stream and the user has detached. A stream that its user still holds when the session is
 // destroyed becomes an orphan (session() null), on which every call except Detach has no effect.
 class Stream final : public http::Stream,

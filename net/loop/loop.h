@@ -129,7 +129,8 @@ class TurnEnd : public ListNode<TurnEnd> {
 
 // One thread's event loop. Call everything on the loop's own thread, except Post and Stop, which
 // any thread may call.
-// || A turn is one batch of ready sockets, of timers, or of posted tasks. After each batch, in this
+//
+// A turn is one batch of ready sockets, of timers, or of posted tasks. After each batch, in this
 // order: OnTurnEnd of all objects that requested it (they may request it again and then run in the
 // same turn), then deletions. So no callback runs on an object that was given to DeferDelete in an
 // earlier turn, and output is flushed before the loop sleeps.

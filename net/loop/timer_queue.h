@@ -13,7 +13,8 @@ namespace tulle::loop {
 // The timers of one loop, ordered by (deadline, start). Restarting a running timer for a later
 // time, and stopping one, touch only the timer itself: its place in the heap is corrected when it
 // reaches the top. So an idle timeout that is restarted with every byte costs almost nothing.
-// || Owner: the loop, which outlives its timers. Thread: the loop's.
+//
+// Owner: the loop, which outlives its timers. Thread: the loop's.
 class TimerQueue {
  public:
   explicit TimerQueue(const Loop& loop) : loop_(loop) {}

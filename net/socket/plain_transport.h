@@ -10,7 +10,8 @@ namespace tulle {
 
 // Plain TCP. `side` says which side the peer is on: it decides whether a lost connection is
 // reported as kUpstreamReset or kDownstreamClosed.
-// || OnTransportReady comes when the connect completes. For an accepted socket, and for a connect
+//
+// OnTransportReady comes when the connect completes. For an accepted socket, and for a connect
 // that fails at once, the first event comes at the end of the turn in which the transport was
 // created. A failure returned by Read is followed by OnTransportFailed at the end of the turn
 // unless Close was called first.

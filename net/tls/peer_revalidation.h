@@ -12,7 +12,8 @@ namespace tulle::tls {
 // Checks the peers of open connections again after roots or allowed names have changed since their
 // handshakes. One object serves one pass over many connections, which often have the same few
 // peers. Owner: the pass. Thread: the loop's.
-// || A peer is only refused for what the change affects: a certificate that has expired since the
+//
+// A peer is only refused for what the change affects: a certificate that has expired since the
 // handshake is checked as of its last second.
 class PeerRevalidation {
  public:

@@ -14,7 +14,8 @@ namespace tulle::tls {
 
 // The encrypted side of one TLS connection: bytes read from the socket and not yet consumed by the
 // SSL, and bytes produced by the SSL and not yet written to the socket. The SSL sees it as a BIO.
-// || A block of 64 KiB is taken from the loop's slab for a read and returned as soon as the SSL has
+//
+// A block of 64 KiB is taken from the loop's slab for a read and returned as soon as the SSL has
 // consumed it all: thanks to the slab's free list all connections share one buffer. An idle
 // connection holds none.
 class RecordWire {

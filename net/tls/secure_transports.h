@@ -14,7 +14,8 @@
 
 // The seam of secure transports: real TLS (tls_transports.h) or the simulator's (sim_transports.h).
 // The composition root picks one; all other code is independent of the choice.
-// || Acceptors and connectors are immutable and shared by workers; their transports keep what they
+//
+// Acceptors and connectors are immutable and shared by workers; their transports keep what they
 // need alive. A changed certificate or bundle is a new acceptor or connector; PeerRevalidation
 // decides whether the peers of open connections remain acceptable.
 namespace tulle::tls {

@@ -15,7 +15,8 @@ namespace tulle::tls {
 
 // The SSL_CTX of one spec with the requirements on peers. Immutable, shared by workers and by the
 // transports made from it.
-// || No session tickets and no resumption: BoringSSL's server would not verify a resumed peer
+//
+// No session tickets and no resumption: BoringSSL's server would not verify a resumed peer
 // again.
 class TlsProfile {
  public:

@@ -15,7 +15,8 @@ namespace tulle::admin {
 class AdminConnection;
 
 // The admin pages over HTTP/1.1. Owner: the composition root. Thread: the main loop's.
-// || Listens on loopback. Another address is used only if the bootstrap names it, and then with a
+//
+// Listens on loopback. Another address is used only if the bootstrap names it, and then with a
 // warning in the log.
 class AdminServer final : private loop::ListenerEvents {
  public:

@@ -13,7 +13,8 @@ namespace tulle::admin {
 // What the admin pages show and change: filled in by the composition root. Callbacks run on the
 // loop's thread; an empty callback makes its page return 404. A producer may respond immediately or
 // later (after asking the workers), once, on the same thread.
-// || No producer may include a private key or a token: secrets are shown by name, identity and
+//
+// No producer may include a private key or a token: secrets are shown by name, identity and
 // validity only.
 struct AdminSource {
   using Reply = absl::AnyInvocable<void(std::string)>;

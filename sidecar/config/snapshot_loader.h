@@ -36,7 +36,8 @@ struct StoredResource {
 
 // Turns resources into a Snapshot; all validation is done here. Owner: the sidecar's main part.
 // Thread: main. Has no clock and does no I/O except reading files that resources name.
-// || Call Put() and Remove() for each resource of an update (secrets, clusters, endpoints, routes,
+//
+// Call Put() and Remove() for each resource of an update (secrets, clusters, endpoints, routes,
 // listeners in this order, removals of listeners first), then Current() once. What Put() accepts is
 // acknowledged. It appears in Current() when everything it names is available: a cluster with its
 // secrets and endpoints, a route table with its clusters, a listener with its secrets, route tables

@@ -24,7 +24,8 @@ enum class BreakerState : uint8_t { kClosed, kOpen, kTrial };
 // requests until its time is over. Then exactly one attempt, over all workers, is the trial: if it
 // succeeds the breaker closes, otherwise it opens again for twice as long. There is no timer: time
 // is checked when a request wants to pass.
-// || Each change of state begins a generation; results of attempts from an older generation are
+//
+// Each change of state begins a generation; results of attempts from an older generation are
 // ignored. Owner: SharedEndpoint. Any thread; lock-free. Source: Cluster.outlier_detection, without
 // its periodic sweep and its return by time alone.
 class Breaker {

@@ -16,7 +16,8 @@ namespace tulle::upstream {
 
 // A cluster at run time, on one worker: endpoints with their pools, balancing, limits. Kept over
 // configuration changes under its name.
-// || Owner: the worker's table of clusters. Thread: the worker's. Users (requests, relays) hold it
+//
+// Owner: the worker's table of clusters. Thread: the worker's. Users (requests, relays) hold it
 // by Enter/Leave; a removed cluster is deleted when the last user has left.
 class Cluster : public Deletable {
  public:

@@ -31,7 +31,8 @@ struct PickCriteria {
 // are weighted, then by balancer or ring. Built from the endpoints' current health; choosing does
 // not allocate. An endpoint with an open breaker is left out until it is due: then the next request
 // of its priority, or of a better one, is its trial.
-// || Owner: Cluster. Thread: the worker's.
+//
+// Owner: Cluster. Thread: the worker's.
 class EndpointGroups {
  public:
   // `in_order`: in the set's order, to which the ring's indexes refer.

@@ -15,10 +15,12 @@ namespace tulle::telemetry {
 
 // Sends spans to one collector by OTLP over gRPC
 // (opentelemetry.proto.collector.trace.v1.TraceService/Export).
-// || The queue is bounded: while the collector is unavailable or slow, further spans are dropped
+//
+// The queue is bounded: while the collector is unavailable or slow, further spans are dropped
 // and counted. A batch that the collector rejects permanently is dropped; one that it cannot accept
 // now is sent again after the channel's back-off.
-// || Owner: main(). Thread: its loop's.
+//
+// Owner: main(). Thread: its loop's.
 class SpanExporter final : private grpc::ChannelEvents {
  public:
   struct Options {

@@ -11,7 +11,8 @@
 namespace tulle::http2::testing {
 
 // Records the events of one stream as text; the test controls how it pulls.
-// || "H GET /path a=b" or "H 200 a=b", "h 103" (interim), "D<bytes>", "T a=b", "!" after the end of
+//
+// "H GET /path a=b" or "H 200 a=b", "h 103" (interim), "D<bytes>", "T a=b", "!" after the end of
 // the message, "R <cause>", "room".
 class RecordedStream final : public http::StreamEvents {
  public:

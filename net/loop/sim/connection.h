@@ -24,7 +24,8 @@ class EndObserver {
 
 // One TCP connection as the two kernels and the wire between them see it: bounded buffers, segments
 // in flight, FIN and RST. Side 0 connected, side 1 was accepted.
-// || Owner: shared by its sockets, the listener's queue and the segments in flight. Results are
+//
+// Owner: shared by its sockets, the listener's queue and the segments in flight. Results are
 // counts or negative errno, as in loop::Socket.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:

@@ -21,7 +21,8 @@ class Trace;
 // A whole world in one thread: hosts, a network between them, a virtual clock, and any number of
 // loops (one per simulated process). Everything that happens follows from the seed, so a failing
 // seed is a complete bug report.
-// || Owner: a test. Call order: AddHost and NewLoop, build on the loops, then Run...; between runs
+//
+// Owner: a test. Call order: AddHost and NewLoop, build on the loops, then Run...; between runs
 // anything may be called, as if from outside every turn. Destroy loops, and everything created on
 // them, before the simulation. A turn of a process takes a few microseconds of virtual time.
 class Simulation {
