@@ -327,3 +327,12 @@ def test_packages_are_private_by_default():
 def test_each_fault_of_the_list_has_a_test():
     done = subprocess.run([os.path.join(ROOT, "scripts", "faults")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+def test_operators_of_access_logs_are_documented():
+    table = re.findall(r'\{"([A-Z_0-9]+)", (k\w+)', read("telemetry/access_log_operators.cc"))
+    assert len(table) > 40, "the table of operators has moved"
+    text = read("docs/envoy-differences.md")
+    stem = "_WITHOUT_PORT"
+    missing = [name for name, op in table if op != "kAlwaysAbsent" and "`%s`" % (name[:-len(stem)] if name.endswith(stem) else name) not in text]
+    assert not missing, "not in docs/envoy-differences.md: %s" % ", ".join(missing)
