@@ -150,7 +150,8 @@ TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
       {"h1.json", "\"prefix\": \"/\"", "\"safe_regex\": {\"regex\": \"(\"}",
        "listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0]."
        "routes[0].match: invalid regular expression"},
-      {"h1.json", "\"stat_prefix\": \"bench\"", "\"stat_prefix\": \"\"", "stat_prefix: is required"},
+      {"h1.json", "\"stat_prefix\": \"bench\"", "\"stat_prefix\": \"\"",
+       "stat_prefix: is required"},
       {"h1.json", "\"connect_timeout\": \"5s\"", "\"connect_timeout\": \"0s\"",
        "static_resources.clusters[0].connect_timeout: must be greater than 0"},
       {"h1.json", "\"LEAST_REQUEST\"", "\"MAGLEV\"", "lb_policy: MAGLEV is not implemented"},
