@@ -59,7 +59,9 @@ Discovery::Discovery(loop::Loop& loop, Sidecar& sidecar, grpc::Channel::Connect 
       state_(options_.node, static_cast<xds::UpdateTarget&>(*this)),
       ads_(loop, std::move(connect), ChannelOptionsOf(options_.authority, options_.scheme), state_,
            static_cast<xds::AdsClient::Events&>(*this)),
-      save_timer_(loop.NewTimer([this] { SaveLastGood(); })) {}
+      save_timer_(loop.NewTimer([this] { SaveLastGood(); })) {
+  if (options_.clusters_by_name) sidecar_.loader().FetchClustersByName();
+}
 
 Discovery::~Discovery() = default;
 
@@ -74,6 +76,8 @@ void Discovery::Start() {
 
 void Discovery::SubscribeToWhatIsNamed() {
   const config::SnapshotLoader& loader = sidecar_.loader();
+  if (options_.clusters_by_name)
+    state_.Subscribe(Url(ResourceKind::kCluster), loader.wanted_clusters());
   std::set<std::string> endpoints = loader.wanted_endpoints();
   for (const auto& cluster : loader.dns_clusters()) endpoints.erase(cluster->eds_name);
   state_.Subscribe(Url(ResourceKind::kEndpoints), endpoints);
@@ -84,8 +88,17 @@ void Discovery::SubscribeToWhatIsNamed() {
 }
 
 void Discovery::SubscribeToListeners(const std::set<std::string>& names) {
+  sidecar_.loader().DropUnreferenced();
+  SubscribeToWhatIsNamed();
   state_.Subscribe(Url(ResourceKind::kListener), names);
   ads_.Flush();
+}
+
+// What listeners and routes do not refer to any more goes with the version that does without it.
+void Discovery::Publish() {
+  sidecar_.loader().DropUnreferenced();
+  sidecar_.Publish();
+  SubscribeToWhatIsNamed();
 }
 
 std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
@@ -108,8 +121,7 @@ std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
     sidecar_.loader().Remove(*kind, name);
     if (*kind == ResourceKind::kListener && on_missing_listener) on_missing_listener(name);
   }
-  sidecar_.Publish();
-  SubscribeToWhatIsNamed();
+  Publish();
   if (!options_.last_good_file.empty() && !save_timer_->active()) save_timer_->Start(kSaveAfter);
   return rejections;
 }

@@ -23,6 +23,8 @@ class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Event
     std::string scheme = "https";
     bool all_listeners = true;
     bool all_clusters = true;
+    // Instead of all: those that listeners and routes refer to. Memory follows use, not the mesh.
+    bool clusters_by_name = false;
     std::set<std::string> local_secrets;  // never asked for
     std::string last_good_file;           // empty: none is kept
   };
@@ -48,6 +50,7 @@ class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Event
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override;
   void OnAdsConnected() override;
   void OnAdsLost(const std::string& reason) override;
+  void Publish();
   void SubscribeToWhatIsNamed();
   void SaveLastGood();
   void CountUpdate(const std::string& type_url, bool accepted);

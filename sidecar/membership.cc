@@ -87,6 +87,8 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   Discovery::Options discovery;
   discovery.node = NodeBytes(instance_id, options.workload);
   discovery.authority = "tulle-control";
+  discovery.all_clusters = false;
+  discovery.clusters_by_name = true;
   discovery.local_secrets = {kOwnSecret};
   discovery.last_good_file = options.state_directory + "/last-good.pb";
   self.discovery_ =

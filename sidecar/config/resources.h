@@ -37,6 +37,7 @@ struct SnapshotLoader::Resources {
   ResourceTable<upstream::ClusterSpec> clusters;
   ResourceTable<upstream::EndpointSet> endpoints;
   ResourceTable<SecretSpec> secrets;
+  std::set<std::string, std::less<>> absent_clusters;  // the control plane said so
 };
 
 }  // namespace tulle::config

@@ -65,9 +65,41 @@ std::set<std::string> ClustersOf(const ListenerSpec& listener) {
   return clusters;
 }
 
+// What is used beside the traffic itself: nothing waits for it.
+void CollectTracing(const FilterChainSpec& chain, std::set<std::string>& clusters) {
+  const auto* http = std::get_if<HttpSpec>(&chain.proxy);
+  if (http != nullptr && http->tracing != nullptr) clusters.insert(http->tracing->cluster);
+}
+
+void CollectRoutes(const FilterChainSpec& chain, std::set<std::string>& routes) {
+  const auto* http = std::get_if<HttpSpec>(&chain.proxy);
+  if (http != nullptr && !http->rds_name.empty()) routes.insert(http->rds_name);
+}
+
+// Applies `collect` to the chains of the listener's newest version and of the one in force.
+void CollectFrom(const Resource<ListenerSpec>& listener,
+                 void (*collect)(const FilterChainSpec&, std::set<std::string>&),
+                 std::set<std::string>& names) {
+  for (const ListenerSpec* spec : {listener.accepted.get(), listener.active.get()}) {
+    if (spec == nullptr) continue;
+    for (const auto& chain : spec->chains) collect(*chain, names);
+    if (spec->default_chain != nullptr) collect(*spec->default_chain, names);
+  }
+}
+
+// Erases the dynamic ones that nothing refers to. Returns whether there were any.
 template <typename Spec>
-bool AllActive(const std::set<std::string>& names, const ResourceTable<Spec>& table) {
+bool EraseUnless(const std::set<std::string>& wanted, ResourceTable<Spec>& table) {
+  return std::erase_if(table, [&](const auto& entry) {
+           return entry.second.origin == Origin::kDynamic && !wanted.contains(entry.first);
+         }) > 0;
+}
+
+template <typename Spec>
+bool AllActive(const std::set<std::string>& names, const ResourceTable<Spec>& table,
+               const std::set<std::string, std::less<>>& absent = {}) {
   for (const std::string& name : names) {
+    if (absent.contains(name)) continue;
     const auto found = table.find(name);
     if (found == table.end() || found->second.active == nullptr) return false;
   }
@@ -254,8 +286,8 @@ absl::Status SnapshotLoader::PutListener(std::string_view bytes, Origin origin,
   TlsConversion tls = MakeTlsConversion(transports_, resources_->secrets);
   ListenerConversion conversion;
   conversion.files = &Files();
-  conversion.knows_cluster = [this](const std::string& name) {
-    return resources_->clusters.contains(name);
+  conversion.knows_cluster = [this, origin](const std::string& name) {
+    return resources_->clusters.contains(name) || (clusters_by_name_ && origin == Origin::kDynamic);
   };
   auto spec = ToListener(*message, conversion, tls, at);
   if (!spec.ok()) return spec.status();
@@ -318,6 +350,7 @@ absl::Status SnapshotLoader::PutCluster(std::string_view bytes, Origin origin,
   if (!spec.ok()) return spec.status();
   resource.accepted = *std::move(spec);
   TakeSecrets(tls, resource);
+  resources_->absent_clusters.erase(message->name());
   Store(resources_->clusters, message->name(), std::move(resource));
   changed_ = true;
   return absl::OkStatus();
@@ -407,6 +440,8 @@ void SnapshotLoader::Remove(ResourceKind kind, std::string_view name) {
       break;
     case ResourceKind::kCluster:
       changed_ |= Erase(resources_->clusters, name);
+      if (!resources_->clusters.contains(name))
+        changed_ |= resources_->absent_clusters.emplace(name).second;
       EraseUnreferencedEndpoints();
       break;
     case ResourceKind::kEndpoints:
@@ -430,12 +465,24 @@ void SnapshotLoader::Settle(bool give_up) {
     return give_up || !cluster.accepted->uses_eds ||
            all.endpoints.contains(cluster.accepted->eds_name);
   });
-  Activate(all.routes,
-           [&](const auto& table) { return give_up || AllActive(table.clusters, all.clusters); });
+  const auto has_clusters = [&](const std::set<std::string>& names) {
+    return AllActive(names, all.clusters, all.absent_clusters);
+  };
+  Activate(all.routes, [&](const auto& table) { return give_up || has_clusters(table.clusters); });
   Activate(all.listeners, [&](const auto& listener) {
-    return give_up ||
-           (AllActive(listener.routes, all.routes) && AllActive(listener.clusters, all.clusters));
+    return give_up || (AllActive(listener.routes, all.routes) && has_clusters(listener.clusters));
   });
+}
+
+void SnapshotLoader::DropUnreferenced() {
+  Settle(false);
+  changed_ |= EraseUnless(wanted_routes(), resources_->routes);
+  const std::set<std::string> clusters = wanted_clusters();
+  std::erase_if(resources_->absent_clusters,
+                [&](const std::string& name) { return !clusters.contains(name); });
+  if (!clusters_by_name_ || !EraseUnless(clusters, resources_->clusters)) return;
+  EraseUnreferencedEndpoints();
+  changed_ = true;
 }
 
 std::shared_ptr<const Snapshot> SnapshotLoader::Current() {
@@ -462,10 +509,27 @@ void SnapshotLoader::GiveUpWaiting() {
   changed_ = true;
 }
 
+std::set<std::string> SnapshotLoader::wanted_clusters() const {
+  std::set<std::string> names;
+  for (const auto& [name, listener] : resources_->listeners) {
+    CollectFrom(listener, CollectClusters, names);
+    CollectFrom(listener, CollectTracing, names);
+  }
+  for (const auto& [name, routes] : resources_->routes) {
+    names.insert(routes.clusters.begin(), routes.clusters.end());
+    if (routes.active == nullptr) continue;
+    names.insert(routes.active->clusters().begin(), routes.active->clusters().end());
+  }
+  for (const auto& [name, cluster] : resources_->clusters) {
+    if (cluster.origin == Origin::kStatic) names.erase(name);
+  }
+  return names;
+}
+
 std::set<std::string> SnapshotLoader::wanted_routes() const {
   std::set<std::string> names;
   for (const auto& [name, listener] : resources_->listeners) {
-    names.insert(listener.routes.begin(), listener.routes.end());
+    CollectFrom(listener, CollectRoutes, names);
   }
   return names;
 }

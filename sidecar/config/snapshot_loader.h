@@ -48,13 +48,20 @@ class SnapshotLoader {
   explicit SnapshotLoader(const tls::SecureTransports& transports);
   ~SnapshotLoader();
 
+  // Dynamic clusters are subscribed to by name: a listener may arrive before the clusters that it
+  // refers to, and waits for them. Before the first Put().
+  void FetchClustersByName() { clusters_by_name_ = true; }
+
   // Validates and stores; equal bytes change nothing. On an error the previous version stays; the
   // text, used for the NACK, names the resource, the field and how to fix it. `where` replaces the
   // resource's name in the error: the path in a file.
   absl::Status Put(ResourceKind kind, std::string_view name, std::string_view bytes, Origin origin,
                    std::string_view where = "");
-  // Static resources stay.
+  // Static resources stay. What refers to a cluster that does not exist does not wait for it.
   void Remove(ResourceKind kind, std::string_view name);
+  // Forgets the dynamic resources that are subscribed to by name and that nothing refers to any
+  // more. Before Current().
+  void DropUnreferenced();
 
   // The same object until something changes.
   std::shared_ptr<const Snapshot> Current();
@@ -62,7 +69,8 @@ class SnapshotLoader {
   // Activates waiting resources, except those without their secret. Call Current() afterwards.
   void GiveUpWaiting();
 
-  // Names referenced by accepted resources, to subscribe to.
+  // Names that accepted resources, and those in force, refer to: to be subscribed to.
+  std::set<std::string> wanted_clusters() const;
   std::set<std::string> wanted_routes() const;
   std::set<std::string> wanted_endpoints() const;
   // The accepted clusters whose endpoints come from DNS: Put() the endpoints under their
@@ -90,6 +98,7 @@ class SnapshotLoader {
   std::unique_ptr<Resources> resources_;
   std::shared_ptr<const Snapshot> current_;
   bool changed_ = true;
+  bool clusters_by_name_ = false;
 };
 
 }  // namespace tulle::config

@@ -86,16 +86,23 @@ Measurement::~Measurement() {
 
 absl::Status Measurement::Run() {
   using Phase = absl::Status (Measurement::*)();
-  for (const Phase phase : {&Measurement::Prepare, &Measurement::Join, &Measurement::MoveEndpoint,
-                            &Measurement::ChangeRoute, &Measurement::ChangePolicy,
-                            &Measurement::Storm, &Measurement::Restart, &Measurement::Verify}) {
+  const auto run = [this](Phase phase) {
     const absl::Status status = (this->*phase)();
-    if (status.ok()) continue;
-    report_.Fault(std::string(status.message()));
-    for (const std::string& error : witness_.errors()) report_.Fault("error: " + error);
+    if (!status.ok()) report_.Fault(std::string(status.message()));
     return status;
+  };
+  absl::Status status = run(&Measurement::Prepare);
+  if (status.ok()) status = run(&Measurement::Join);
+  // Without sidecars there is nothing to measure; a change that fails leaves the others possible.
+  if (status.ok()) {
+    for (const Phase phase :
+         {&Measurement::MoveEndpoint, &Measurement::ChangeRoute, &Measurement::ChangePolicy,
+          &Measurement::Storm, &Measurement::Restart, &Measurement::Verify}) {
+      status.Update(run(phase));
+    }
   }
-  return absl::OkStatus();
+  for (const std::string& error : witness_.errors()) report_.Fault("error: " + error);
+  return status;
 }
 
 absl::Status Measurement::Prepare() {
@@ -302,7 +309,6 @@ absl::Status Measurement::Verify() {
       {"healthy", "workloads that get traffic at the end", static_cast<double>(*healthy), ""});
   if (*synced < population_->size() || *healthy < population_->size())
     report_.Fault("not every sidecar is in sync and healthy at the end");
-  for (const std::string& error : witness_.errors()) report_.Fault("error: " + error);
   return absl::OkStatus();
 }
 

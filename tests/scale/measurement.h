@@ -34,7 +34,7 @@ class Measurement {
   explicit Measurement(MeasurementOptions options);
   ~Measurement();
 
-  // Not OK: a phase could not be done. What was found until then is in the report.
+  // Not OK: a phase could not be done. What was found all the same is in the report.
   absl::Status Run();
   const Report& report() const { return report_; }
 
