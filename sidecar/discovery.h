@@ -38,6 +38,8 @@ class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Event
   bool LoadLastGood();
   void Start();
   void Reconnect() { ads_.Reconnect(); }
+  // For other calls to the same control plane.
+  xds::AdsClient& ads() { return ads_; }
   bool connected() const { return ads_.connected(); }
   // These listeners too, beside all that are pushed; in place of those named before.
   void SubscribeToListeners(const std::set<std::string>& names);

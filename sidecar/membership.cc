@@ -102,7 +102,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   }
   if (options.workload.has_listeners()) {
     self.registration_ = std::make_unique<Registration>(
-        loop, connect, *std::move(request), [&log](const std::string& error) {
+        loop, self.discovery_->ads(), *std::move(request), [&log](const std::string& error) {
           log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);
         });
   }
@@ -147,7 +147,6 @@ void Membership::OnIdentity(const std::shared_ptr<const identity::Identity>& ide
   sidecar_.Publish();
   if (former == nullptr) {
     discovery_->Start();
-    if (registration_ != nullptr) registration_->Start();
   } else if (renewed) {
     // The control plane sees which certificate we hold by the one presented: the rotation of the
     // root waits for that.

@@ -17,12 +17,6 @@ constexpr char kHeartbeat[] = "/tulle.registry.v1.Registry/Heartbeat";
 constexpr char kDeregister[] = "/tulle.registry.v1.Registry/Deregister";
 constexpr loop::Duration kCallTimeout = std::chrono::seconds(5);
 
-grpc::ChannelOptions ChannelOptionsOf() {
-  grpc::ChannelOptions options;
-  options.authority = "tulle-control";
-  return options;
-}
-
 bool ParsePort(std::string_view text, uint32_t* port) {
   uint16_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -80,12 +74,13 @@ bool Holds(const std::vector<uint16_t>& ports, uint32_t port) {
   return std::find(ports.begin(), ports.end(), port) != ports.end();
 }
 
-// A workload's further words about its ports.
+// Applies the options that hold for single ports, and interception.
 void Annotate(const Workload& workload, registry::v1::RegisterRequest* request) {
   for (registry::v1::Port& port : *request->mutable_ports()) {
     if (Holds(workload.opaque_ports, port.application_port())) port.set_protocol("tcp");
     port.set_skipped(Holds(workload.skip_ports, port.application_port()));
-    // No listener stands before it: it is dialled itself, unless another address of it was told.
+    // Without a listener before it, peers dial the application itself, unless --inbound names
+    // another address.
     if (port.skipped() && port.number() == port.listen_port())
       port.set_number(port.application_port());
   }
@@ -140,23 +135,30 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
   return request.SerializeAsString();
 }
 
-Registration::Registration(loop::Loop& loop, grpc::Channel::Connect connect, std::string request,
+Registration::Registration(loop::Loop& loop, xds::AdsClient& ads, std::string request,
                            OnError on_error)
     : loop_(loop),
       request_(std::move(request)),
       on_error_(std::move(on_error)),
-      channel_(loop, std::move(connect), ChannelOptionsOf(),
-               static_cast<grpc::ChannelEvents&>(*this)) {
+      channel_(ads.Share(static_cast<grpc::ChannelEvents&>(*this))) {
   timer_ = loop_.NewTimer([this] { Renew(); });
 }
 
 Registration::~Registration() = default;
 
-void Registration::OnChannelLost(Failure) { timer_->Stop(); }
+void Registration::OnChannelLost(Failure) {
+  timer_->Stop();
+  if (call_ != nullptr) loop_.DeferDelete(std::move(call_));
+  if (const auto done = std::exchange(on_deregistered_, nullptr)) done();
+}
 
 void Registration::Renew() {
   if (call_ != nullptr || leaving_ || !channel_.ready()) return;
   lease_.empty() ? Register() : Heartbeat();
+}
+
+void Registration::TakeTtl(int64_t seconds) {
+  if (seconds > 0) ttl_ = std::chrono::seconds(seconds);
 }
 
 void Registration::SetReady() {
@@ -174,11 +176,11 @@ void Registration::Register() {
         loop_.DeferDelete(std::move(call_));
         registry::v1::RegisterResponse response;
         if (!status.ok() || !response.ParseFromString(bytes)) {
-          on_error_(absl::StrCat("the workload could not be registered: ", status.message));
+          on_error_(absl::StrCat("registration failed: ", status.message));
           return timer_->Start(std::chrono::milliseconds(500 + loop_.random().Below(2000)));
         }
         lease_ = response.lease_id();
-        if (response.ttl().seconds() > 0) ttl_ = std::chrono::seconds(response.ttl().seconds());
+        TakeTtl(response.ttl().seconds());
         timer_->Start(told_ready == ready_ ? ttl_ / 3 : loop::Duration(0));
       });
 }
@@ -189,8 +191,10 @@ void Registration::Heartbeat() {
   request.set_ready(ready_);
   call_ = channel_.NewUnaryCall(
       kHeartbeat, request.SerializeAsString(), kCallTimeout,
-      [this, told_ready = ready_](const grpc::Status& status, const std::string&) {
+      [this, told_ready = ready_](const grpc::Status& status, const std::string& bytes) {
         loop_.DeferDelete(std::move(call_));
+        registry::v1::HeartbeatResponse response;
+        if (status.ok() && response.ParseFromString(bytes)) TakeTtl(response.ttl().seconds());
         if (status.code == grpc::Code::kNotFound) lease_.clear();
         if (told_ready != ready_) return timer_->Start(loop::Duration(0));
         timer_->Start(status.ok() ? ttl_ / 3 : std::chrono::milliseconds(200));
@@ -204,12 +208,13 @@ void Registration::Deregister(std::function<void()> done) {
   registry::v1::DeregisterRequest request;
   request.set_lease_id(lease_);
   if (call_ != nullptr) loop_.DeferDelete(std::move(call_));
-  call_ = channel_.NewUnaryCall(
-      kDeregister, request.SerializeAsString(), std::chrono::seconds(1),
-      [this, done = std::move(done)](const grpc::Status&, const std::string&) {
-        loop_.DeferDelete(std::move(call_));
-        done();
-      });
+  on_deregistered_ = std::move(done);
+  call_ = channel_.NewUnaryCall(kDeregister, request.SerializeAsString(), std::chrono::seconds(1),
+                                [this](const grpc::Status&, const std::string&) {
+                                  loop_.DeferDelete(std::move(call_));
+                                  if (const auto told = std::exchange(on_deregistered_, nullptr))
+                                    told();
+                                });
 }
 
 }  // namespace tulle::sidecar

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "net/grpc/channel.h"
 #include "net/loop/loop.h"
+#include "xds/client/ads_client.h"
 
 namespace tulle::sidecar {
 
@@ -39,17 +40,17 @@ struct Workload {
 absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
                                              const std::string& instance_id);
 
-// Keeps this workload in the control plane's registry: registers, and renews the lease at a third
-// of its time. A lease that the registry does not know any more is asked for again. Owner: main().
-// Thread: main.
+// Keeps this workload in the control plane's registry: registers, and renews the lease after a
+// third of its time. A lease that the registry does not know any more is replaced by a new one.
+//
+// Uses the connection of the ADS stream: a second one would cost the control plane another
+// handshake and as much memory again. Owner: Membership. Thread: main.
 class Registration final : private grpc::ChannelEvents {
  public:
   using OnError = std::function<void(const std::string& error)>;
-  // `request` from MakeRegistration.
-  Registration(loop::Loop& loop, grpc::Channel::Connect connect, std::string request,
-               OnError on_error);
+  // `request` from MakeRegistration. `ads` has not been started yet, and outlives this.
+  Registration(loop::Loop& loop, xds::AdsClient& ads, std::string request, OnError on_error);
   ~Registration() override;
-  void Start() { channel_.Start(); }
   bool registered() const { return !lease_.empty(); }
   // The workload's listeners accept: from now on it gets traffic. Once.
   void SetReady();
@@ -62,13 +63,16 @@ class Registration final : private grpc::ChannelEvents {
   void Renew();
   void Register();
   void Heartbeat();
+  // The registry may ask for fewer heartbeats at any time.
+  void TakeTtl(int64_t seconds);
 
   loop::Loop& loop_;
   const std::string request_;  // serialised
   OnError on_error_;
-  grpc::Channel channel_;
+  grpc::Channel& channel_;
   std::unique_ptr<grpc::UnaryCall> call_;
   std::unique_ptr<loop::Timer> timer_;
+  std::function<void()> on_deregistered_;  // while that call runs
   std::string lease_;
   loop::Duration ttl_ = std::chrono::seconds(15);
   bool ready_ = false;

@@ -63,9 +63,8 @@ ImitatedSidecar::ImitatedSidecar(loop::Loop& loop, certs::KeySource& keys,
       ads_(
           loop, [this] { return agent_.Connect(); }, ChannelOptionsOf(), state_,
           static_cast<xds::AdsClient::Events&>(*this)),
-      registration_(
-          loop, [this] { return agent_.Connect(); }, RegistrationOf(plan_),
-          [this](const std::string& error) { witness_.OnError(error); }) {
+      registration_(loop, ads_, RegistrationOf(plan_),
+                    [this](const std::string& error) { witness_.OnError(error); }) {
   ready_timer_ = loop.NewTimer([this] {
     if (!answered_) return;
     if (registration_.registered()) return witness_.OnReady(plan_.number);
@@ -82,7 +81,6 @@ void ImitatedSidecar::OnIdentity(const std::shared_ptr<const identity::Identity>
   if (plan_.all_clusters) state_.SubscribeToAll(xds::kClusterType);
   state_.SubscribeToAll(xds::kListenerType);
   ads_.Start();
-  registration_.Start();
 }
 
 void ImitatedSidecar::Use(std::set<std::string> listeners) {

@@ -29,13 +29,18 @@ AdsClient::AdsClient(loop::Loop& loop, grpc::Channel::Connect connect,
     }
   });
   reopen_timer_ = loop_.NewTimer([this] {
-    if (call_ == nullptr && channel_.ready()) OnChannelReady();
+    if (call_ == nullptr && channel_.ready()) OpenStream();
   });
 }
 
 AdsClient::~AdsClient() = default;
 
 void AdsClient::OnChannelReady() {
+  OpenStream();
+  if (other_user_ != nullptr) other_user_->OnChannelReady();
+}
+
+void AdsClient::OpenStream() {
   reopen_timer_->Stop();
   call_ = channel_.NewCall(kDeltaAds, static_cast<grpc::ClientCallEvents&>(*this));
   state_.OnStreamOpened();
@@ -60,7 +65,7 @@ void AdsClient::OnMessage(std::string message) {
   if (!state_.OnMessage(message)) {
     CloseCall();
     events_.OnAdsLost(
-        "the control plane sent what is no discovery response; opening another stream");
+        "the control plane sent an invalid discovery response; opening another stream");
     return Reopen();
   }
   cap_ = kFirstBackoff;
@@ -83,13 +88,16 @@ void AdsClient::Reopen() {
 
 void AdsClient::OnChannelLost(Failure why) {
   CloseCall();
-  if (why.kind == FailureKind::kNone) return;  // Reconnect: by us, and not lost
+  if (other_user_ != nullptr) other_user_->OnChannelLost(why);
+  if (why.kind == FailureKind::kNone) return;  // by Reconnect()
   events_.OnAdsLost(
       absl::StrCat("no connection to the control plane (", std::string(why.facts().cause), ")"));
 }
 
 void AdsClient::Reconnect() {
   CloseCall();
+  // Its calls must be gone before the connection is.
+  if (other_user_ != nullptr && channel_.ready()) other_user_->OnChannelLost({});
   channel_.Reconnect();
 }
 

@@ -10,9 +10,9 @@
 
 namespace tulle::xds {
 
-// An incremental ADS stream that is kept open for ever over a channel: connects, talks, and when
-// the stream is lost opens another with what is held. Configuration received before stays in force
-// meanwhile. Owner: the sidecar's main part. Thread: main. Source:
+// An incremental ADS stream that is kept open over a channel: connects, and reopens a lost stream
+// with the versions that are held. Configuration that was received before stays in force meanwhile.
+// Owner: the sidecar's main part. Thread: main. Source:
 // envoy.service.discovery.v3.AggregatedDiscoveryService.
 class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEvents {
  public:
@@ -20,7 +20,7 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
    public:
     virtual ~Events() = default;
     virtual void OnAdsConnected() = 0;
-    // `reason`: for a log; tried again by itself.
+    // `reason`: for a log. The client reconnects by itself.
     virtual void OnAdsLost(const std::string& reason) = 0;
   };
 
@@ -31,13 +31,20 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   void Start() { channel_.Start(); }
   // Sends what DeltaClient has to say after a change of subscriptions.
   void Flush();
-  // Another connection, say because the certificate changed.
+  // Replaces the connection, for example because the certificate changed.
   void Reconnect();
   bool connected() const { return call_ != nullptr; }
+  // The connection, for other calls to the same server; `user` is told of it after this client.
+  // Once, before Start(). `user` and its calls go before this.
+  grpc::Channel& Share(grpc::ChannelEvents& user) {
+    other_user_ = &user;
+    return channel_;
+  }
 
  private:
   void OnChannelReady() override;
   void OnChannelLost(Failure why) override;
+  void OpenStream();
   void OnMessage(std::string message) override;
   void OnFinished(const grpc::Status& status) override;
   void CloseCall();
@@ -46,6 +53,7 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   loop::Loop& loop_;
   DeltaClient& state_;
   Events& events_;
+  grpc::ChannelEvents* other_user_ = nullptr;
   grpc::Channel channel_;
   std::unique_ptr<grpc::ClientCall> call_;
   std::deque<std::string> delayed_;
