@@ -12,7 +12,7 @@ namespace {
 namespace core = envoy::config::core::v3;
 namespace loggers = envoy::extensions::access_loggers;
 
-absl::Status TakeFormat(const core::SubstitutionFormatString& format, const FileReader& files,
+absl::Status ReadFormat(const core::SubstitutionFormatString& format, const FileReader& files,
                         const FieldPath& at, AccessLogSpec& spec) {
   switch (format.format_case()) {
     case core::SubstitutionFormatString::kTextFormat:
@@ -62,7 +62,7 @@ absl::StatusOr<AccessLogSpec> ToAccessLog(const google::protobuf::Any& config,
                                  "' is not an implemented access log: use the file, stdout or "
                                  "stderr logger"));
   }
-  if (auto status = TakeFormat(format, files, at / "log_format", spec); !status.ok()) return status;
+  if (auto status = ReadFormat(format, files, at / "log_format", spec); !status.ok()) return status;
   return spec;
 }
 

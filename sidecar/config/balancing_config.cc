@@ -19,10 +19,10 @@ constexpr uint64_t kMaxRing = 8 * 1024 * 1024;
 
 // Cluster.SlowStartConfig, or the common one of load_balancing_policies: the fields are the same.
 template <typename Config>
-absl::Status TakeSlowStart(bool present, const Config& config, const FieldPath& at,
+absl::Status ReadSlowStart(bool present, const Config& config, const FieldPath& at,
                            upstream::SlowStart& slow) {
   if (!present) return absl::OkStatus();
-  TULLE_TAKE_MILLISECONDS(config, slow_start_window, at, slow.window);
+  TULLE_READ_MILLISECONDS(config, slow_start_window, at, slow.window);
   if (config.has_aggression()) slow.aggression = config.aggression().default_value();
   if (!(slow.aggression > 0)) return (at / "aggression").Error("must be greater than 0");
   if (config.has_min_weight_percent()) {
@@ -37,7 +37,7 @@ absl::Status TakeSlowStart(bool present, const Config& config, const FieldPath& 
 
 // Cluster.LeastRequestLbConfig, or the policy of the same name.
 template <typename Config>
-absl::Status TakeLeastRequest(const Config& config, const FieldPath& at,
+absl::Status ReadLeastRequest(const Config& config, const FieldPath& at,
                               upstream::ClusterSpec& spec) {
   if (config.has_choice_count()) {
     spec.least_request_choices = config.choice_count().value();
@@ -49,13 +49,13 @@ absl::Status TakeLeastRequest(const Config& config, const FieldPath& at,
       return (at / "active_request_bias").Error("must not be negative");
     }
   }
-  return TakeSlowStart(config.has_slow_start_config(), config.slow_start_config(),
+  return ReadSlowStart(config.has_slow_start_config(), config.slow_start_config(),
                        at / "slow_start_config", spec.slow_start);
 }
 
 // Cluster.RingHashLbConfig, or the policy RingHash.
 template <typename Config>
-absl::Status TakeRing(const Config& config, const FieldPath& at, upstream::RingSpec& ring) {
+absl::Status ReadRing(const Config& config, const FieldPath& at, upstream::RingSpec& ring) {
   if (config.hash_function() == Config::MURMUR_HASH_2) {
     return (at / "hash_function").Error("MURMUR_HASH_2 is not implemented: use XX_HASH");
   }
@@ -73,37 +73,37 @@ absl::Status TakeRing(const Config& config, const FieldPath& at, upstream::RingS
   return absl::OkStatus();
 }
 
-absl::Status TakePeakEwma(const policies::peak_ewma::v3alpha::PeakEwma& config, const FieldPath& at,
+absl::Status ReadPeakEwma(const policies::peak_ewma::v3alpha::PeakEwma& config, const FieldPath& at,
                           upstream::ClusterSpec& spec) {
   spec.balancing = upstream::Balancing::kPeakEwma;
-  TULLE_TAKE_MILLISECONDS(config, decay_time, at, spec.ewma.decay);
-  TULLE_TAKE_MILLISECONDS(config, default_rtt, at, spec.ewma.first_rtt);
+  TULLE_READ_MILLISECONDS(config, decay_time, at, spec.ewma.decay);
+  TULLE_READ_MILLISECONDS(config, default_rtt, at, spec.ewma.first_rtt);
   if (spec.ewma.decay.count() == 0) return (at / "decay_time").Error("must be greater than 0");
   return absl::OkStatus();
 }
 
-absl::Status TakeRingPolicy(const policies::ring_hash::v3::RingHash& config, const FieldPath& at,
+absl::Status ReadRingPolicy(const policies::ring_hash::v3::RingHash& config, const FieldPath& at,
                             upstream::ClusterSpec& spec) {
   spec.balancing = upstream::Balancing::kRingHash;
   spec.locality_weighted = config.has_locality_weighted_lb_config();
   spec.ring.by_hostname = config.use_hostname_for_hashing() ||
                           config.consistent_hashing_lb_config().use_hostname_for_hashing();
-  return TakeRing(config, at, spec.ring);
+  return ReadRing(config, at, spec.ring);
 }
 
 template <typename Config>
-void TakeLocality(const Config& config, upstream::ClusterSpec& spec) {
+void ReadLocality(const Config& config, upstream::ClusterSpec& spec) {
   spec.locality_weighted = config.has_locality_weighted_lb_config();
   spec.fail_in_panic = config.zone_aware_lb_config().fail_traffic_on_panic();
 }
 
 // False: another policy.
-absl::StatusOr<bool> TakeOnePolicy(const google::protobuf::Any& config, const FieldPath& at,
+absl::StatusOr<bool> ReadOnePolicy(const google::protobuf::Any& config, const FieldPath& at,
                                    upstream::ClusterSpec& spec) {
   policies::round_robin::v3::RoundRobin round;
   if (config.UnpackTo(&round)) {
-    TakeLocality(round.locality_lb_config(), spec);
-    const auto status = TakeSlowStart(round.has_slow_start_config(), round.slow_start_config(),
+    ReadLocality(round.locality_lb_config(), spec);
+    const auto status = ReadSlowStart(round.has_slow_start_config(), round.slow_start_config(),
                                       at / "slow_start_config", spec.slow_start);
     if (!status.ok()) return status;
     return true;
@@ -111,36 +111,36 @@ absl::StatusOr<bool> TakeOnePolicy(const google::protobuf::Any& config, const Fi
   policies::least_request::v3::LeastRequest least;
   if (config.UnpackTo(&least)) {
     spec.balancing = upstream::Balancing::kLeastRequest;
-    TakeLocality(least.locality_lb_config(), spec);
-    if (auto status = TakeLeastRequest(least, at, spec); !status.ok()) return status;
+    ReadLocality(least.locality_lb_config(), spec);
+    if (auto status = ReadLeastRequest(least, at, spec); !status.ok()) return status;
     return true;
   }
   policies::random::v3::Random random;
   if (config.UnpackTo(&random)) {
     spec.balancing = upstream::Balancing::kRandom;
-    TakeLocality(random.locality_lb_config(), spec);
+    ReadLocality(random.locality_lb_config(), spec);
     return true;
   }
   policies::ring_hash::v3::RingHash ring;
   if (config.UnpackTo(&ring)) {
-    if (auto status = TakeRingPolicy(ring, at, spec); !status.ok()) return status;
+    if (auto status = ReadRingPolicy(ring, at, spec); !status.ok()) return status;
     return true;
   }
   policies::peak_ewma::v3alpha::PeakEwma ewma;
   if (config.UnpackTo(&ewma)) {
-    if (auto status = TakePeakEwma(ewma, at, spec); !status.ok()) return status;
+    if (auto status = ReadPeakEwma(ewma, at, spec); !status.ok()) return status;
     return true;
   }
   return false;
 }
 
-absl::Status TakePolicy(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadPolicy(const v3::Cluster& cluster, const FieldPath& at,
                         upstream::ClusterSpec& spec) {
   const auto& list = cluster.load_balancing_policy().policies();
   for (int i = 0; i < list.size(); ++i) {
     const FieldPath here = (at / "policies")[static_cast<size_t>(i)] / "typed_extension_config";
     const auto taken =
-        TakeOnePolicy(list[i].typed_extension_config().typed_config(), here / "typed_config", spec);
+        ReadOnePolicy(list[i].typed_extension_config().typed_config(), here / "typed_config", spec);
     if (!taken.ok()) return taken.status();
     if (*taken) return absl::OkStatus();
   }
@@ -149,19 +149,19 @@ absl::Status TakePolicy(const v3::Cluster& cluster, const FieldPath& at,
       "PeakEwma");
 }
 
-absl::Status TakeEnum(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadEnum(const v3::Cluster& cluster, const FieldPath& at,
                       upstream::ClusterSpec& spec) {
-  TakeLocality(cluster.common_lb_config(), spec);
+  ReadLocality(cluster.common_lb_config(), spec);
   spec.ring.by_hostname =
       cluster.common_lb_config().consistent_hashing_lb_config().use_hostname_for_hashing();
   switch (cluster.lb_policy()) {
     case v3::Cluster::ROUND_ROBIN:
-      return TakeSlowStart(cluster.round_robin_lb_config().has_slow_start_config(),
+      return ReadSlowStart(cluster.round_robin_lb_config().has_slow_start_config(),
                            cluster.round_robin_lb_config().slow_start_config(),
                            at / "round_robin_lb_config.slow_start_config", spec.slow_start);
     case v3::Cluster::LEAST_REQUEST:
       spec.balancing = upstream::Balancing::kLeastRequest;
-      return TakeLeastRequest(cluster.least_request_lb_config(), at / "least_request_lb_config",
+      return ReadLeastRequest(cluster.least_request_lb_config(), at / "least_request_lb_config",
                               spec);
     case v3::Cluster::RANDOM:
       spec.balancing = upstream::Balancing::kRandom;
@@ -171,7 +171,7 @@ absl::Status TakeEnum(const v3::Cluster& cluster, const FieldPath& at,
       return (at / "lb_policy").Error("CLUSTER_PROVIDED requires type ORIGINAL_DST");
     case v3::Cluster::RING_HASH:
       spec.balancing = upstream::Balancing::kRingHash;
-      return TakeRing(cluster.ring_hash_lb_config(), at / "ring_hash_lb_config", spec.ring);
+      return ReadRing(cluster.ring_hash_lb_config(), at / "ring_hash_lb_config", spec.ring);
     default:
       return (at / "lb_policy")
           .Error(absl::StrCat(
@@ -182,7 +182,7 @@ absl::Status TakeEnum(const v3::Cluster& cluster, const FieldPath& at,
 
 }  // namespace
 
-absl::Status TakeBalancing(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadBalancing(const v3::Cluster& cluster, const FieldPath& at,
                            upstream::ClusterSpec& spec) {
   const double panic = cluster.common_lb_config().has_healthy_panic_threshold()
                            ? cluster.common_lb_config().healthy_panic_threshold().value()
@@ -192,8 +192,8 @@ absl::Status TakeBalancing(const v3::Cluster& cluster, const FieldPath& at,
   }
   spec.panic_percent = static_cast<uint32_t>(panic);
   return cluster.has_load_balancing_policy()
-             ? TakePolicy(cluster, at / "load_balancing_policy", spec)
-             : TakeEnum(cluster, at, spec);
+             ? ReadPolicy(cluster, at / "load_balancing_policy", spec)
+             : ReadEnum(cluster, at, spec);
 }
 
 }  // namespace tulle::config

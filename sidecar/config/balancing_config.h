@@ -9,7 +9,7 @@ namespace tulle::config {
 
 // How a cluster chooses endpoints: lb_policy with its configurations, or the first implemented
 // entry of load_balancing_policy, as in Envoy; and common_lb_config.
-absl::Status TakeBalancing(const envoy::config::cluster::v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadBalancing(const envoy::config::cluster::v3::Cluster& cluster, const FieldPath& at,
                            upstream::ClusterSpec& spec);
 
 }  // namespace tulle::config

@@ -41,7 +41,7 @@ class BalancingConfigTest : public ::testing::Test {
     EXPECT_EQ(Put(more), "");
     return *loader_.Current()->clusters.at("c");
   }
-  const ClusterSpec& TakePolicy(const std::string& type, const std::string& fields) {
+  const ClusterSpec& ReadPolicy(const std::string& type, const std::string& fields) {
     return Take(R"("load_balancing_policy": {"policies": [{"typed_extension_config": {"name": "p",
       "typed_config": {"@type": "type.googleapis.com/envoy.extensions.load_balancing_policies.)" +
                 type + "\"" + (fields.empty() ? "" : ", ") + fields + "}}}]}");
@@ -102,18 +102,18 @@ TEST_F(BalancingConfigTest, SlowStartAndBias) {
 
 TEST_F(BalancingConfigTest, PoliciesByExtension) {
   EXPECT_EQ(
-      TakePolicy("peak_ewma.v3alpha.PeakEwma", R"("decay_time": "5s", "default_rtt": "0.01s")")
+      ReadPolicy("peak_ewma.v3alpha.PeakEwma", R"("decay_time": "5s", "default_rtt": "0.01s")")
           .ewma.decay.count(),
       5000);
   EXPECT_EQ(loader_.Current()->clusters.at("c")->balancing, Balancing::kPeakEwma);
   EXPECT_EQ(loader_.Current()->clusters.at("c")->ewma.first_rtt.count(), 10);
-  EXPECT_EQ(TakePolicy("random.v3.Random", "").balancing, Balancing::kRandom);
-  EXPECT_EQ(TakePolicy("ring_hash.v3.RingHash", R"("minimum_ring_size": 7)").ring.min_size, 7u);
-  EXPECT_TRUE(TakePolicy("round_robin.v3.RoundRobin",
+  EXPECT_EQ(ReadPolicy("random.v3.Random", "").balancing, Balancing::kRandom);
+  EXPECT_EQ(ReadPolicy("ring_hash.v3.RingHash", R"("minimum_ring_size": 7)").ring.min_size, 7u);
+  EXPECT_TRUE(ReadPolicy("round_robin.v3.RoundRobin",
                          R"("locality_lb_config": {"locality_weighted_lb_config": {}})")
                   .locality_weighted);
   EXPECT_EQ(
-      TakePolicy("least_request.v3.LeastRequest", R"("choice_count": 3)").least_request_choices,
+      ReadPolicy("least_request.v3.LeastRequest", R"("choice_count": 3)").least_request_choices,
       3u);
 }
 

@@ -13,7 +13,7 @@ namespace {
 namespace v3 = envoy::config::bootstrap::v3;
 namespace core = envoy::config::core::v3;
 
-absl::Status TakeAds(const v3::Bootstrap::DynamicResources& resources, const FieldPath& at,
+absl::Status ReadAds(const v3::Bootstrap::DynamicResources& resources, const FieldPath& at,
                      Bootstrap& bootstrap) {
   bootstrap.dynamic_listeners = resources.has_lds_config();
   bootstrap.dynamic_clusters = resources.has_cds_config();
@@ -46,7 +46,7 @@ absl::Status TakeAds(const v3::Bootstrap::DynamicResources& resources, const Fie
   return absl::OkStatus();
 }
 
-absl::Status TakeNode(const core::Node& node, Bootstrap& bootstrap) {
+absl::Status ReadNode(const core::Node& node, Bootstrap& bootstrap) {
   bootstrap.node_id = node.id();
   bootstrap.node_cluster = node.cluster();
   bootstrap.node_bytes = DeterministicBytes(node);
@@ -56,7 +56,7 @@ absl::Status TakeNode(const core::Node& node, Bootstrap& bootstrap) {
   return absl::OkStatus();
 }
 
-absl::Status TakeLimits(const v3::Bootstrap& message, Bootstrap& bootstrap) {
+absl::Status ReadLimits(const v3::Bootstrap& message, Bootstrap& bootstrap) {
   using envoy::extensions::resource_monitors::downstream_connections::v3::
       DownstreamConnectionsConfig;
   for (int i = 0; i < message.overload_manager().resource_monitors_size(); ++i) {
@@ -75,8 +75,8 @@ absl::Status TakeLimits(const v3::Bootstrap& message, Bootstrap& bootstrap) {
 }
 
 template <typename Items>
-void TakeResources(ResourceKind kind, const Items& items, std::string_view field,
-                   Bootstrap& bootstrap) {
+void AddResources(ResourceKind kind, const Items& items, std::string_view field,
+                  Bootstrap& bootstrap) {
   const FieldPath at = (FieldPath() / "static_resources") / field;
   for (int i = 0; i < items.size(); ++i) {
     bootstrap.resources.push_back(
@@ -91,9 +91,9 @@ absl::StatusOr<Bootstrap> Convert(const v3::Bootstrap& message) {
   rest.clear_static_resources();
   auto status = CheckFields(rest, Origin::kStatic, FieldPath(), &bootstrap.without_effect);
   status.Update(
-      TakeAds(message.dynamic_resources(), (FieldPath() / "dynamic_resources"), bootstrap));
-  status.Update(TakeNode(message.node(), bootstrap));
-  status.Update(TakeLimits(message, bootstrap));
+      ReadAds(message.dynamic_resources(), (FieldPath() / "dynamic_resources"), bootstrap));
+  status.Update(ReadNode(message.node(), bootstrap));
+  status.Update(ReadLimits(message, bootstrap));
   if (!status.ok()) return status;
   if (message.admin().has_address()) {
     auto address = ToAddress(message.admin().address(), (FieldPath() / "admin.address"));
@@ -101,9 +101,9 @@ absl::StatusOr<Bootstrap> Convert(const v3::Bootstrap& message) {
     bootstrap.admin = *address;
   }
   const auto& resources = message.static_resources();
-  TakeResources(ResourceKind::kSecret, resources.secrets(), "secrets", bootstrap);
-  TakeResources(ResourceKind::kCluster, resources.clusters(), "clusters", bootstrap);
-  TakeResources(ResourceKind::kListener, resources.listeners(), "listeners", bootstrap);
+  AddResources(ResourceKind::kSecret, resources.secrets(), "secrets", bootstrap);
+  AddResources(ResourceKind::kCluster, resources.clusters(), "clusters", bootstrap);
+  AddResources(ResourceKind::kListener, resources.listeners(), "listeners", bootstrap);
   return bootstrap;
 }
 

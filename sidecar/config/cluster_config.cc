@@ -54,12 +54,12 @@ absl::Status CheckDnsNames(const v3::Cluster& cluster, const FieldPath& at) {
   return absl::OkStatus();
 }
 
-absl::Status TakeDns(const v3::Cluster& cluster, const FieldPath& at, upstream::ClusterSpec& spec) {
+absl::Status ReadDns(const v3::Cluster& cluster, const FieldPath& at, upstream::ClusterSpec& spec) {
   const absl::Status names = CheckDnsNames(cluster, at / "load_assignment");
   if (!names.ok()) return names;
   upstream::DnsSpec dns;
   dns.is_logical = cluster.type() == v3::Cluster::LOGICAL_DNS;
-  TULLE_TAKE_MILLISECONDS(cluster, dns_refresh_rate, at, dns.refresh);
+  TULLE_READ_MILLISECONDS(cluster, dns_refresh_rate, at, dns.refresh);
   if (dns.refresh.count() == 0) return (at / "dns_refresh_rate").Error("must be greater than 0");
   dns.respect_ttl = cluster.respect_dns_ttl();
   dns.family = static_cast<upstream::DnsFamily>(cluster.dns_lookup_family());
@@ -71,7 +71,7 @@ absl::Status TakeDns(const v3::Cluster& cluster, const FieldPath& at, upstream::
   return absl::OkStatus();
 }
 
-absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadDiscovery(const v3::Cluster& cluster, const FieldPath& at,
                            upstream::ClusterSpec& spec) {
   switch (cluster.type()) {
     case v3::Cluster::STATIC: {
@@ -105,7 +105,7 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
       return absl::OkStatus();
     case v3::Cluster::STRICT_DNS:
     case v3::Cluster::LOGICAL_DNS:
-      return TakeDns(cluster, at, spec);
+      return ReadDns(cluster, at, spec);
     default:
       return (at / "type")
           .Error(absl::StrCat(v3::Cluster::DiscoveryType_Name(cluster.type()),
@@ -113,7 +113,7 @@ absl::Status TakeDiscovery(const v3::Cluster& cluster, const FieldPath& at,
   }
 }
 
-void TakeCaps(const v3::CircuitBreakers& breakers, upstream::Caps& caps) {
+void ReadCaps(const v3::CircuitBreakers& breakers, upstream::Caps& caps) {
   for (const auto& threshold : breakers.thresholds()) {
     if (threshold.priority() != core::DEFAULT) continue;
     if (threshold.has_max_connections()) caps.connections = threshold.max_connections().value();
@@ -132,10 +132,10 @@ void TakeCaps(const v3::CircuitBreakers& breakers, upstream::Caps& caps) {
   }
 }
 
-absl::Status TakeConnections(const core::HttpProtocolOptions& options, const FieldPath& at,
+absl::Status ReadConnections(const core::HttpProtocolOptions& options, const FieldPath& at,
                              upstream::ClusterSpec& spec) {
-  TULLE_TAKE_MILLISECONDS(options, idle_timeout, at, spec.idle_timeout);
-  TULLE_TAKE_MILLISECONDS(options, max_connection_duration, at, spec.max_connection_age);
+  TULLE_READ_MILLISECONDS(options, idle_timeout, at, spec.idle_timeout);
+  TULLE_READ_MILLISECONDS(options, max_connection_duration, at, spec.max_connection_age);
   if (options.has_max_requests_per_connection()) {
     spec.max_requests_per_connection = options.max_requests_per_connection().value();
   }
@@ -158,19 +158,19 @@ absl::Status TakeConnections(const core::HttpProtocolOptions& options, const Fie
   return absl::OkStatus();
 }
 
-void TakeHttp2(const core::Http2ProtocolOptions& options, upstream::ClusterSpec& spec) {
+void ReadHttp2(const core::Http2ProtocolOptions& options, upstream::ClusterSpec& spec) {
   if (options.has_max_concurrent_streams()) {
     spec.http2_concurrent_streams = options.max_concurrent_streams().value();
   }
 }
 
-absl::Status TakeHttpOptions(const HttpProtocolOptions& options, const FieldPath& at,
+absl::Status ReadHttpOptions(const HttpProtocolOptions& options, const FieldPath& at,
                              upstream::ClusterSpec& spec) {
   switch (options.upstream_protocol_options_case()) {
     case HttpProtocolOptions::kExplicitHttpConfig:
       if (options.explicit_http_config().has_http2_protocol_options()) {
         spec.http = upstream::HttpChoice::kHttp2;
-        TakeHttp2(options.explicit_http_config().http2_protocol_options(), spec);
+        ReadHttp2(options.explicit_http_config().http2_protocol_options(), spec);
       } else if (!options.explicit_http_config().has_http_protocol_options()) {
         return (at / "explicit_http_config")
             .Error("needs http_protocol_options or http2_protocol_options");
@@ -178,27 +178,27 @@ absl::Status TakeHttpOptions(const HttpProtocolOptions& options, const FieldPath
       break;
     case HttpProtocolOptions::kUseDownstreamProtocolConfig:
       spec.http = upstream::HttpChoice::kAsDownstream;
-      TakeHttp2(options.use_downstream_protocol_config().http2_protocol_options(), spec);
+      ReadHttp2(options.use_downstream_protocol_config().http2_protocol_options(), spec);
       break;
     default:
       return at.Error(
           "needs explicit_http_config or use_downstream_protocol_config: choosing by "
           "ALPN (auto_config) is not implemented");
   }
-  return TakeConnections(options.common_http_protocol_options(),
+  return ReadConnections(options.common_http_protocol_options(),
                          at / "common_http_protocol_options", spec);
 }
 
-absl::Status TakeHttp(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadHttp(const v3::Cluster& cluster, const FieldPath& at,
                       upstream::ClusterSpec& spec) {
   if (cluster.has_max_requests_per_connection()) {
     spec.max_requests_per_connection = cluster.max_requests_per_connection().value();
   }
   if (cluster.has_http2_protocol_options()) {
     spec.http = upstream::HttpChoice::kHttp2;
-    TakeHttp2(cluster.http2_protocol_options(), spec);
+    ReadHttp2(cluster.http2_protocol_options(), spec);
   }
-  auto status = TakeConnections(cluster.common_http_protocol_options(),
+  auto status = ReadConnections(cluster.common_http_protocol_options(),
                                 at / "common_http_protocol_options", spec);
   if (!status.ok()) return status;
   for (const auto& [name, any] : cluster.typed_extension_protocol_options()) {
@@ -207,12 +207,12 @@ absl::Status TakeHttp(const v3::Cluster& cluster, const FieldPath& at,
     if (name != kHttpOptions || !any.UnpackTo(&options)) {
       return here.Error(absl::StrCat("only ", kHttpOptions, " is implemented"));
     }
-    if (status = TakeHttpOptions(options, here, spec); !status.ok()) return status;
+    if (status = ReadHttpOptions(options, here, spec); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status TakeSocket(std::string name, const core::TransportSocket& socket,
+absl::Status ReadSocket(std::string name, const core::TransportSocket& socket,
                         upstream::Labels labels, TlsConversion& conversion, const FieldPath& at,
                         upstream::ClusterSpec& spec) {
   auto made =
@@ -224,7 +224,7 @@ absl::Status TakeSocket(std::string name, const core::TransportSocket& socket,
   return absl::OkStatus();
 }
 
-absl::Status TakeSockets(const v3::Cluster& cluster, TlsConversion& conversion, const FieldPath& at,
+absl::Status ReadSockets(const v3::Cluster& cluster, TlsConversion& conversion, const FieldPath& at,
                          upstream::ClusterSpec& spec) {
   for (int i = 0; i < cluster.transport_socket_matches_size(); ++i) {
     const auto& match = cluster.transport_socket_matches(i);
@@ -238,7 +238,7 @@ absl::Status TakeSockets(const v3::Cluster& cluster, TlsConversion& conversion, 
       labels.emplace_back(key, value.string_value());
     }
     std::sort(labels.begin(), labels.end());
-    const auto status = TakeSocket(match.name(), match.transport_socket(), std::move(labels),
+    const auto status = ReadSocket(match.name(), match.transport_socket(), std::move(labels),
                                    conversion, here / "transport_socket", spec);
     if (!status.ok()) return status;
   }
@@ -246,33 +246,33 @@ absl::Status TakeSockets(const v3::Cluster& cluster, TlsConversion& conversion, 
     spec.transport_sockets.push_back({"raw", {}, nullptr, nullptr});
     return absl::OkStatus();
   }
-  return TakeSocket("default", cluster.transport_socket(), {}, conversion, at / "transport_socket",
+  return ReadSocket("default", cluster.transport_socket(), {}, conversion, at / "transport_socket",
                     spec);
 }
 
-void TakeCount(const google::protobuf::UInt32Value& value, bool present, uint32_t& out) {
+void ReadCount(const google::protobuf::UInt32Value& value, bool present, uint32_t& out) {
   if (present) out = value.value();
 }
 
-absl::Status TakeBreaker(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadBreaker(const v3::Cluster& cluster, const FieldPath& at,
                          upstream::ClusterSpec& spec) {
   if (!cluster.has_outlier_detection()) return absl::OkStatus();
   const v3::OutlierDetection& outlier = cluster.outlier_detection();
   const FieldPath here = at / "outlier_detection";
   upstream::BreakerSpec breaker;
-  TakeCount(outlier.consecutive_5xx(), outlier.has_consecutive_5xx(), breaker.errors.run);
-  TakeCount(outlier.enforcing_consecutive_5xx(), outlier.has_enforcing_consecutive_5xx(),
+  ReadCount(outlier.consecutive_5xx(), outlier.has_consecutive_5xx(), breaker.errors.run);
+  ReadCount(outlier.enforcing_consecutive_5xx(), outlier.has_enforcing_consecutive_5xx(),
             breaker.errors.percent);
-  TakeCount(outlier.consecutive_gateway_failure(), outlier.has_consecutive_gateway_failure(),
+  ReadCount(outlier.consecutive_gateway_failure(), outlier.has_consecutive_gateway_failure(),
             breaker.gateway_errors.run);
-  TakeCount(outlier.enforcing_consecutive_gateway_failure(),
+  ReadCount(outlier.enforcing_consecutive_gateway_failure(),
             outlier.has_enforcing_consecutive_gateway_failure(), breaker.gateway_errors.percent);
-  TakeCount(outlier.max_ejection_percent(), outlier.has_max_ejection_percent(),
+  ReadCount(outlier.max_ejection_percent(), outlier.has_max_ejection_percent(),
             breaker.max_open_percent);
-  TULLE_TAKE_MILLISECONDS(outlier, base_ejection_time, here, breaker.open_for);
+  TULLE_READ_MILLISECONDS(outlier, base_ejection_time, here, breaker.open_for);
   breaker.max_open_for = std::max(breaker.max_open_for, breaker.open_for);
-  TULLE_TAKE_MILLISECONDS(outlier, max_ejection_time, here, breaker.max_open_for);
-  TULLE_TAKE_MILLISECONDS(outlier, max_ejection_time_jitter, here, breaker.jitter);
+  TULLE_READ_MILLISECONDS(outlier, max_ejection_time, here, breaker.max_open_for);
+  TULLE_READ_MILLISECONDS(outlier, max_ejection_time_jitter, here, breaker.jitter);
   breaker.always_one = outlier.always_eject_one_host().value();
   if (breaker.errors.run == 0) return (here / "consecutive_5xx").Error("must be at least 1");
   if (breaker.gateway_errors.run == 0) {
@@ -291,7 +291,7 @@ absl::Status TakeBreaker(const v3::Cluster& cluster, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeOtherSource(const core::BindConfig& config, const FieldPath& at,
+absl::Status ReadExtraSource(const core::BindConfig& config, const FieldPath& at,
                              upstream::ClusterSpec& spec) {
   if (config.extra_source_addresses_size() == 0) return absl::OkStatus();
   const FieldPath here = at / "extra_source_addresses";
@@ -305,18 +305,19 @@ absl::Status TakeOtherSource(const core::BindConfig& config, const FieldPath& at
   return absl::OkStatus();
 }
 
-absl::Status TakeSource(const v3::Cluster& cluster, const FieldPath& at,
-                        upstream::ClusterSpec& spec) {
+absl::Status ReadBindConfig(const v3::Cluster& cluster, const FieldPath& at,
+                            upstream::ClusterSpec& spec) {
   if (!cluster.upstream_bind_config().has_source_address()) return absl::OkStatus();
   auto address = ToAddress(cluster.upstream_bind_config().source_address(),
                            at / "upstream_bind_config.source_address");
   if (!address.ok()) return address.status();
   spec.source_address = *address;
-  return TakeOtherSource(cluster.upstream_bind_config(), at / "upstream_bind_config", spec);
+  return ReadExtraSource(cluster.upstream_bind_config(), at / "upstream_bind_config", spec);
 }
 
 // metadata.filter_metadata["tulle"]: settings that have no field in Envoy.
-absl::Status TakeOwn(const v3::Cluster& cluster, const FieldPath& at, upstream::ClusterSpec& spec) {
+absl::Status ReadTulleMetadata(const v3::Cluster& cluster, const FieldPath& at,
+                               upstream::ClusterSpec& spec) {
   const auto own = cluster.metadata().filter_metadata().find("tulle");
   if (own == cluster.metadata().filter_metadata().end()) return absl::OkStatus();
   const auto most = own->second.fields().find("max_idle_connections");
@@ -337,7 +338,7 @@ std::string ServiceOf(const v3::Cluster& cluster) {
 }
 
 // Everything that decides whether connections of two versions are interchangeable; TLS is added by
-// TakeSocket.
+// ReadSocket.
 uint64_t PoolKey(const v3::Cluster& cluster) {
   v3::Cluster rest;
   rest.set_name(cluster.name());
@@ -357,15 +358,15 @@ absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3:
   if (spec->name.empty()) return (at / "name").Error("is required");
   spec->pool_key = PoolKey(cluster);
   spec->service = ServiceOf(cluster);
-  TULLE_TAKE_MILLISECONDS(cluster, connect_timeout, at, spec->connect_timeout);
+  TULLE_READ_MILLISECONDS(cluster, connect_timeout, at, spec->connect_timeout);
   if (spec->connect_timeout.count() == 0)
     return (at / "connect_timeout").Error("must be greater than 0");
-  TakeCaps(cluster.circuit_breakers(), spec->caps);
-  for (const auto take : {TakeDiscovery, TakeBalancing, TakeHttp, TakeBreaker, TakeHealthChecks,
-                          TakeSource, TakeOwn}) {
-    if (auto status = take(cluster, at, *spec); !status.ok()) return status;
+  ReadCaps(cluster.circuit_breakers(), spec->caps);
+  for (const auto read : {ReadDiscovery, ReadBalancing, ReadHttp, ReadBreaker, ReadHealthChecks,
+                          ReadBindConfig, ReadTulleMetadata}) {
+    if (auto status = read(cluster, at, *spec); !status.ok()) return status;
   }
-  if (auto status = TakeSockets(cluster, conversion, at, *spec); !status.ok()) return status;
+  if (auto status = ReadSockets(cluster, conversion, at, *spec); !status.ok()) return status;
   return spec;
 }
 

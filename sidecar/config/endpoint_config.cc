@@ -24,7 +24,7 @@ upstream::EndpointHealth ToHealth(core::HealthStatus status) {
   }
 }
 
-void TakeMetadata(const core::Metadata& metadata, upstream::EndpointSpec& spec) {
+void ReadMetadata(const core::Metadata& metadata, upstream::EndpointSpec& spec) {
   const auto& by_filter = metadata.filter_metadata();
   if (const auto labels = by_filter.find("envoy.transport_socket_match");
       labels != by_filter.end()) {
@@ -62,7 +62,7 @@ absl::StatusOr<upstream::EndpointSpec> ToEndpoint(const v3::LbEndpoint& endpoint
   }
   spec.health_check_port = static_cast<uint16_t>(check.port_value());
   spec.health_checked = !check.disable_active_health_check();
-  TakeMetadata(endpoint.metadata(), spec);
+  ReadMetadata(endpoint.metadata(), spec);
   return spec;
 }
 

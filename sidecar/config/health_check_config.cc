@@ -15,14 +15,14 @@ using envoy::config::core::v3::HealthCheck;
 using upstream::HealthCheckSpec;
 
 template <typename Headers>
-void TakeHeaders(const Headers& options, HealthCheckSpec& check) {
+void ReadHeaders(const Headers& options, HealthCheckSpec& check) {
   for (const auto& option : options) {
     check.headers.emplace_back(absl::AsciiStrToLower(option.header().key()),
                                option.header().value());
   }
 }
 
-absl::Status TakeHttp(const HealthCheck::HttpHealthCheck& http, const FieldPath& at,
+absl::Status ReadHttp(const HealthCheck::HttpHealthCheck& http, const FieldPath& at,
                       HealthCheckSpec& check) {
   check.kind = HealthCheckSpec::Kind::kHttp;
   check.host = http.host();
@@ -37,7 +37,7 @@ absl::Status TakeHttp(const HealthCheck::HttpHealthCheck& http, const FieldPath&
     }
     check.expected_statuses.emplace_back(range.start(), range.end());
   }
-  TakeHeaders(http.request_headers_to_add(), check);
+  ReadHeaders(http.request_headers_to_add(), check);
   return absl::OkStatus();
 }
 
@@ -53,7 +53,7 @@ absl::StatusOr<std::string> ToBytes(const HealthCheck::Payload& payload, const F
   return std::string(absl::HexStringToBytes(payload.text()));
 }
 
-absl::Status TakeTcp(const HealthCheck::TcpHealthCheck& tcp, const FieldPath& at,
+absl::Status ReadTcp(const HealthCheck::TcpHealthCheck& tcp, const FieldPath& at,
                      HealthCheckSpec& check) {
   check.kind = HealthCheckSpec::Kind::kTcp;
   if (tcp.has_send()) {
@@ -69,14 +69,14 @@ absl::Status TakeTcp(const HealthCheck::TcpHealthCheck& tcp, const FieldPath& at
   return absl::OkStatus();
 }
 
-absl::Status TakeTimes(const HealthCheck& message, const FieldPath& at, HealthCheckSpec& check) {
+absl::Status ReadTimes(const HealthCheck& message, const FieldPath& at, HealthCheckSpec& check) {
   if (!message.has_timeout()) return (at / "timeout").Error("is required");
   if (!message.has_interval()) return (at / "interval").Error("is required");
-  TULLE_TAKE_MILLISECONDS(message, timeout, at, check.timeout);
-  TULLE_TAKE_MILLISECONDS(message, interval, at, check.interval);
-  TULLE_TAKE_MILLISECONDS(message, unhealthy_interval, at, check.unhealthy_interval);
-  TULLE_TAKE_MILLISECONDS(message, no_traffic_interval, at, check.no_traffic_interval);
-  TULLE_TAKE_MILLISECONDS(message, interval_jitter, at, check.jitter);
+  TULLE_READ_MILLISECONDS(message, timeout, at, check.timeout);
+  TULLE_READ_MILLISECONDS(message, interval, at, check.interval);
+  TULLE_READ_MILLISECONDS(message, unhealthy_interval, at, check.unhealthy_interval);
+  TULLE_READ_MILLISECONDS(message, no_traffic_interval, at, check.no_traffic_interval);
+  TULLE_READ_MILLISECONDS(message, interval_jitter, at, check.jitter);
   if (check.timeout.count() == 0) return (at / "timeout").Error("must be greater than 0");
   if (check.interval.count() == 0) return (at / "interval").Error("must be greater than 0");
   if (check.no_traffic_interval.count() == 0) {
@@ -87,7 +87,7 @@ absl::Status TakeTimes(const HealthCheck& message, const FieldPath& at, HealthCh
 
 }  // namespace
 
-absl::Status TakeHealthChecks(const envoy::config::cluster::v3::Cluster& cluster,
+absl::Status ReadHealthChecks(const envoy::config::cluster::v3::Cluster& cluster,
                               const FieldPath& at, upstream::ClusterSpec& spec) {
   if (cluster.health_checks().empty()) return absl::OkStatus();
   if (cluster.health_checks_size() > 1) {
@@ -96,7 +96,7 @@ absl::Status TakeHealthChecks(const envoy::config::cluster::v3::Cluster& cluster
   const HealthCheck& message = cluster.health_checks(0);
   const FieldPath here = (at / "health_checks")[size_t{0}];
   HealthCheckSpec check;
-  if (auto status = TakeTimes(message, here, check); !status.ok()) return status;
+  if (auto status = ReadTimes(message, here, check); !status.ok()) return status;
   check.unhealthy_threshold = message.unhealthy_threshold().value();
   check.healthy_threshold = message.healthy_threshold().value();
   if (check.unhealthy_threshold == 0) {
@@ -108,14 +108,14 @@ absl::Status TakeHealthChecks(const envoy::config::cluster::v3::Cluster& cluster
   if (message.has_reuse_connection()) check.reuse_connection = message.reuse_connection().value();
   absl::Status status;
   if (message.has_http_health_check()) {
-    status = TakeHttp(message.http_health_check(), here / "http_health_check", check);
+    status = ReadHttp(message.http_health_check(), here / "http_health_check", check);
   } else if (message.has_tcp_health_check()) {
-    status = TakeTcp(message.tcp_health_check(), here / "tcp_health_check", check);
+    status = ReadTcp(message.tcp_health_check(), here / "tcp_health_check", check);
   } else if (message.has_grpc_health_check()) {
     check.kind = HealthCheckSpec::Kind::kGrpc;
     check.service = message.grpc_health_check().service_name();
     check.host = message.grpc_health_check().authority();
-    TakeHeaders(message.grpc_health_check().initial_metadata(), check);
+    ReadHeaders(message.grpc_health_check().initial_metadata(), check);
   } else {
     status = here.Error("needs http_health_check, tcp_health_check or grpc_health_check");
   }

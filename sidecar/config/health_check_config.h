@@ -8,7 +8,7 @@
 namespace tulle::config {
 
 // Cluster.health_checks: at most one.
-absl::Status TakeHealthChecks(const envoy::config::cluster::v3::Cluster& cluster,
+absl::Status ReadHealthChecks(const envoy::config::cluster::v3::Cluster& cluster,
                               const FieldPath& at, upstream::ClusterSpec& spec);
 
 }  // namespace tulle::config

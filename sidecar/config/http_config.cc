@@ -25,7 +25,7 @@ namespace core = envoy::config::core::v3;
 namespace filters = envoy::extensions::filters::http;
 using Manager = v3::HttpConnectionManager;
 
-absl::Status TakeCodec(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+absl::Status ReadCodec(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
   switch (manager.codec_type()) {
     case Manager::AUTO:
       spec.codec = CodecChoice::kAuto;
@@ -81,7 +81,7 @@ absl::Status CheckClusters(const route::RouteTable& table, const ListenerConvers
   return absl::OkStatus();
 }
 
-absl::Status TakeRoutes(const Manager& manager, ListenerConversion& conversion, const FieldPath& at,
+absl::Status ReadRoutes(const Manager& manager, ListenerConversion& conversion, const FieldPath& at,
                         HttpSpec& spec) {
   if (manager.has_rds()) {
     spec.rds_name = manager.rds().route_config_name();
@@ -99,20 +99,20 @@ absl::Status TakeRoutes(const Manager& manager, ListenerConversion& conversion, 
   return validate ? CheckClusters(*spec.routes, conversion, here) : absl::OkStatus();
 }
 
-absl::Status TakeTimes(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
-  TULLE_TAKE_MILLISECONDS(manager, stream_idle_timeout, at, spec.stream_idle_timeout);
-  TULLE_TAKE_MILLISECONDS(manager, request_timeout, at, spec.request_timeout);
-  TULLE_TAKE_MILLISECONDS(manager, request_headers_timeout, at, spec.request_headers_timeout);
-  TULLE_TAKE_MILLISECONDS(manager, drain_timeout, at, spec.drain_timeout);
+absl::Status ReadTimes(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+  TULLE_READ_MILLISECONDS(manager, stream_idle_timeout, at, spec.stream_idle_timeout);
+  TULLE_READ_MILLISECONDS(manager, request_timeout, at, spec.request_timeout);
+  TULLE_READ_MILLISECONDS(manager, request_headers_timeout, at, spec.request_headers_timeout);
+  TULLE_READ_MILLISECONDS(manager, drain_timeout, at, spec.drain_timeout);
   const auto& options = manager.common_http_protocol_options();
   const FieldPath here = at / "common_http_protocol_options";
-  TULLE_TAKE_MILLISECONDS(options, idle_timeout, here, spec.idle_timeout);
-  TULLE_TAKE_MILLISECONDS(options, max_connection_duration, here, spec.max_connection_age);
-  TULLE_TAKE_MILLISECONDS(options, max_stream_duration, here, spec.max_stream_duration);
+  TULLE_READ_MILLISECONDS(options, idle_timeout, here, spec.idle_timeout);
+  TULLE_READ_MILLISECONDS(options, max_connection_duration, here, spec.max_connection_age);
+  TULLE_READ_MILLISECONDS(options, max_stream_duration, here, spec.max_stream_duration);
   return absl::OkStatus();
 }
 
-absl::Status TakeLimits(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+absl::Status ReadLimits(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
   if (manager.has_max_request_headers_kb()) {
     spec.head_kib = manager.max_request_headers_kb().value();
     if (spec.head_kib == 0 || spec.head_kib > 8192) {
@@ -144,11 +144,11 @@ absl::Status TakeLimits(const Manager& manager, const FieldPath& at, HttpSpec& s
   return absl::OkStatus();
 }
 
-absl::Status TakeUpgrades(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+absl::Status ReadUpgrades(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
   return ToUpgrades(manager.upgrade_configs(), at / "upgrade_configs", spec.upgrades);
 }
 
-absl::Status TakeRequestId(const Manager& manager, const FieldPath& at) {
+absl::Status ReadRequestId(const Manager& manager, const FieldPath& at) {
   using envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
   if (!manager.has_request_id_extension() ||
       manager.request_id_extension().typed_config().Is<UuidRequestIdConfig>()) {
@@ -163,7 +163,7 @@ bool IsWithoutEffect(const google::protobuf::Any& config) {
   return config.Is<filters::grpc_stats::v3::FilterConfig>() || config.Is<filters::cors::v3::Cors>();
 }
 
-absl::Status TakeFault(const google::protobuf::Any& config, const FieldPath& at, HttpSpec& spec) {
+absl::Status ReadFault(const google::protobuf::Any& config, const FieldPath& at, HttpSpec& spec) {
   if (spec.injects_faults) return at.Error("duplicate fault filter: only one is allowed");
   filters::fault::v3::HTTPFault message;
   config.UnpackTo(&message);
@@ -174,7 +174,7 @@ absl::Status TakeFault(const google::protobuf::Any& config, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeRateLimit(const v3::HttpFilter& filter, const FieldPath& at, HttpSpec& spec) {
+absl::Status ReadRateLimit(const v3::HttpFilter& filter, const FieldPath& at, HttpSpec& spec) {
   if (spec.injects_faults) {
     return at.Error("rate limits apply before faults: move this filter before the fault filter");
   }
@@ -186,7 +186,7 @@ absl::Status TakeRateLimit(const v3::HttpFilter& filter, const FieldPath& at, Ht
   return absl::OkStatus();
 }
 
-absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool last,
+absl::Status ReadFilter(const v3::HttpFilter& filter, const FieldPath& at, bool last,
                         HttpSpec& spec) {
   const auto& config = filter.typed_config();
   const bool is_router = config.Is<filters::router::v3::Router>();
@@ -195,9 +195,9 @@ absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool 
                               : "the last filter must be envoy.filters.http.router");
   }
   if (is_router || filter.disabled() || IsWithoutEffect(config)) return absl::OkStatus();
-  if (config.Is<filters::fault::v3::HTTPFault>()) return TakeFault(config, at, spec);
+  if (config.Is<filters::fault::v3::HTTPFault>()) return ReadFault(config, at, spec);
   if (config.Is<filters::local_ratelimit::v3::LocalRateLimit>())
-    return TakeRateLimit(filter, at, spec);
+    return ReadRateLimit(filter, at, spec);
   if (!spec.rate_limits.empty() || spec.injects_faults) {
     return at.Error(
         "authorization precedes limits and faults: move this filter before "
@@ -215,12 +215,12 @@ absl::Status TakeFilter(const v3::HttpFilter& filter, const FieldPath& at, bool 
   return absl::OkStatus();
 }
 
-absl::Status TakeFilters(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
+absl::Status ReadFilters(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
   const int count = manager.http_filters_size();
   if (count == 0) return (at / "http_filters").Error("needs at least envoy.filters.http.router");
   for (int i = 0; i < count; ++i) {
     const FieldPath here = (at / "http_filters")[static_cast<size_t>(i)];
-    if (auto status = TakeFilter(manager.http_filters(i), here, i == count - 1, spec); !status.ok())
+    if (auto status = ReadFilter(manager.http_filters(i), here, i == count - 1, spec); !status.ok())
       return status;
   }
   return absl::OkStatus();
@@ -249,11 +249,11 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerConversion& conv
   spec.forward_subject = details.subject().value();
   spec.forward_uri = details.uri();
   spec.forward_dns = details.dns();
-  for (const auto take : {TakeCodec, TakeTimes, TakeLimits, TakeUpgrades, TakeFilters}) {
-    if (auto status = take(manager, at, spec); !status.ok()) return status;
+  for (const auto read : {ReadCodec, ReadTimes, ReadLimits, ReadUpgrades, ReadFilters}) {
+    if (auto status = read(manager, at, spec); !status.ok()) return status;
   }
-  auto status = TakeRequestId(manager, at);
-  status.Update(TakeRoutes(manager, conversion, at, spec));
+  auto status = ReadRequestId(manager, at);
+  status.Update(ReadRoutes(manager, conversion, at, spec));
   if (!status.ok()) return status;
   auto tracing = ToTracing(manager.tracing(), at / "tracing", &conversion.notes);
   if (!tracing.ok()) return tracing.status();

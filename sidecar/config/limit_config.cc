@@ -42,7 +42,7 @@ absl::StatusOr<policy::BucketSpec> ToBucket(const envoy::type::v3::TokenBucket& 
   return spec;
 }
 
-absl::Status TakeHeaderMatches(
+absl::Status ReadHeaderMatches(
     const google::protobuf::RepeatedPtrField<routev3::HeaderMatcher>& matchers, const FieldPath& at,
     std::vector<match::HeaderSpec>& specs) {
   for (int i = 0; i < matchers.size(); ++i) {
@@ -98,7 +98,7 @@ absl::StatusOr<DescriptorAction> ToAction(const Action& from, const FieldPath& a
       action.value = match.descriptor_value();
       action.expect_match = !match.has_expect_match() || match.expect_match().value();
       const auto status =
-          TakeHeaderMatches(match.headers(), at / "header_value_match.headers", action.headers);
+          ReadHeaderMatches(match.headers(), at / "header_value_match.headers", action.headers);
       if (!status.ok()) return status;
       return action;
     }
@@ -124,7 +124,7 @@ absl::StatusOr<policy::DescriptorLimit> ToDescriptorLimit(
   return limit;
 }
 
-absl::Status TakeDescriptors(const v3::LocalRateLimit& limit, const FieldPath& at,
+absl::Status ReadDescriptors(const v3::LocalRateLimit& limit, const FieldPath& at,
                              policy::RateLimitSpec& spec) {
   for (int i = 0; i < limit.descriptors_size(); ++i) {
     auto descriptor =
@@ -145,7 +145,7 @@ absl::Status TakeDescriptors(const v3::LocalRateLimit& limit, const FieldPath& a
 }
 
 template <typename Options>
-void TakeHeaders(const Options& options,
+void ReadHeaders(const Options& options,
                  std::vector<std::pair<std::string, std::string>>& headers) {
   for (const auto& option : options)
     headers.emplace_back(absl::AsciiStrToLower(option.header().key()), option.header().value());
@@ -162,7 +162,7 @@ absl::StatusOr<policy::FaultSpec::Delay> ToDelay(
   delay.by_header = from.has_header_delay();
   delay.per_million = PerMillion(from.percentage());
   if (delay.by_header) return delay;
-  TULLE_TAKE_MILLISECONDS(from, fixed_delay, at, delay.fixed);
+  TULLE_READ_MILLISECONDS(from, fixed_delay, at, delay.fixed);
   if (delay.fixed.count() == 0) return (at / "fixed_delay").Error("must be greater than 0");
   return delay;
 }
@@ -220,7 +220,7 @@ absl::StatusOr<std::shared_ptr<policy::LocalRateLimit>> ToRateLimit(const v3::Lo
     if (!bucket.ok()) return bucket.status();
     spec.bucket = *bucket;
   }
-  if (auto status = TakeDescriptors(limit, at, spec); !status.ok()) return status;
+  if (auto status = ReadDescriptors(limit, at, spec); !status.ok()) return status;
   spec.stage = limit.stage();
   spec.enabled_per_million = PerMillion(limit.filter_enabled().default_value());
   spec.enforced_per_million = PerMillion(limit.filter_enforced().default_value());
@@ -231,8 +231,8 @@ absl::StatusOr<std::shared_ptr<policy::LocalRateLimit>> ToRateLimit(const v3::Lo
   spec.tells_numbers = limit.enable_x_ratelimit_headers() ==
                        envoy::extensions::common::ratelimit::v3::DRAFT_VERSION_03;
   spec.tells_retry_after = limit.enable_retry_after_header();
-  TakeHeaders(limit.response_headers_to_add(), spec.response_headers);
-  TakeHeaders(limit.request_headers_to_add_when_not_enforced(), spec.unenforced_headers);
+  ReadHeaders(limit.response_headers_to_add(), spec.response_headers);
+  ReadHeaders(limit.request_headers_to_add_when_not_enforced(), spec.unenforced_headers);
   return std::make_shared<policy::LocalRateLimit>(std::move(spec));
 }
 
@@ -250,7 +250,7 @@ absl::StatusOr<std::shared_ptr<policy::FaultInjection>> ToFault(const faultv3::H
     if (!abort.ok()) return abort.status();
     spec.abort = *abort;
   }
-  if (auto status = TakeHeaderMatches(fault.headers(), at / "headers", spec.headers); !status.ok())
+  if (auto status = ReadHeaderMatches(fault.headers(), at / "headers", spec.headers); !status.ok())
     return status;
   spec.cluster = fault.upstream_cluster();
   if (fault.has_max_active_faults()) spec.most_active = fault.max_active_faults().value();

@@ -26,7 +26,7 @@ using network::http_connection_manager::v3::HttpConnectionManager;
 using network::tcp_proxy::v3::TcpProxy;
 
 template <typename Ranges>
-absl::Status TakeRanges(const Ranges& ranges, const FieldPath& at,
+absl::Status ReadRanges(const Ranges& ranges, const FieldPath& at,
                         std::vector<std::pair<SocketAddress, uint8_t>>& out) {
   for (int i = 0; i < ranges.size(); ++i) {
     const auto cidr = ToCidr(ranges[i], at[static_cast<size_t>(i)]);
@@ -36,7 +36,7 @@ absl::Status TakeRanges(const Ranges& ranges, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeMatch(const v3::FilterChainMatch& match, const FieldPath& at, ChainMatch& spec) {
+absl::Status ReadMatch(const v3::FilterChainMatch& match, const FieldPath& at, ChainMatch& spec) {
   if (match.has_destination_port()) {
     const uint32_t port = match.destination_port().value();
     if (port == 0 || port > 65535) return (at / "destination_port").Error("must be 1 to 65535");
@@ -57,12 +57,12 @@ absl::Status TakeMatch(const v3::FilterChainMatch& match, const FieldPath& at, C
     spec.server_names.push_back(absl::AsciiStrToLower(name));
   }
   auto status =
-      TakeRanges(match.source_prefix_ranges(), at / "source_prefix_ranges", spec.source_prefixes);
-  status.Update(TakeRanges(match.prefix_ranges(), at / "prefix_ranges", spec.destination_prefixes));
+      ReadRanges(match.source_prefix_ranges(), at / "source_prefix_ranges", spec.source_prefixes);
+  status.Update(ReadRanges(match.prefix_ranges(), at / "prefix_ranges", spec.destination_prefixes));
   return status;
 }
 
-absl::Status TakeTcpClusters(const TcpProxy& proxy, const FieldPath& at, TcpSpec& spec) {
+absl::Status ReadTcpClusters(const TcpProxy& proxy, const FieldPath& at, TcpSpec& spec) {
   if (proxy.cluster_specifier_case() == TcpProxy::kCluster && !proxy.cluster().empty()) {
     spec.clusters.emplace_back(proxy.cluster(), 1);
     return absl::OkStatus();
@@ -82,8 +82,8 @@ absl::StatusOr<TcpSpec> ToTcp(const TcpProxy& proxy, const ListenerConversion& c
   TcpSpec spec;
   spec.stat_prefix = proxy.stat_prefix();
   if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is required");
-  if (auto status = TakeTcpClusters(proxy, at, spec); !status.ok()) return status;
-  TULLE_TAKE_MILLISECONDS(proxy, idle_timeout, at, spec.idle_timeout);
+  if (auto status = ReadTcpClusters(proxy, at, spec); !status.ok()) return status;
+  TULLE_READ_MILLISECONDS(proxy, idle_timeout, at, spec.idle_timeout);
   if (proxy.has_max_connect_attempts()) {
     spec.max_connect_attempts = proxy.max_connect_attempts().value();
     if (spec.max_connect_attempts == 0 || spec.max_connect_attempts > 100) {
@@ -97,7 +97,7 @@ absl::StatusOr<TcpSpec> ToTcp(const TcpProxy& proxy, const ListenerConversion& c
   return spec;
 }
 
-absl::Status TakeRbac(const google::protobuf::Any& config, const FieldPath& at,
+absl::Status ReadRbac(const google::protobuf::Any& config, const FieldPath& at,
                       FilterChainSpec& spec) {
   network::rbac::v3::RBAC rbac;
   if (!config.UnpackTo(&rbac)) {
@@ -111,7 +111,7 @@ absl::Status TakeRbac(const google::protobuf::Any& config, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeProxy(const google::protobuf::Any& config, ListenerConversion& conversion,
+absl::Status ReadProxy(const google::protobuf::Any& config, ListenerConversion& conversion,
                        const FieldPath& at, FilterChainSpec& spec) {
   HttpConnectionManager manager;
   TcpProxy proxy;
@@ -141,7 +141,7 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& 
                                                          TlsConversion& tls, const FieldPath& at) {
   auto spec = std::make_shared<FilterChainSpec>();
   spec->name = chain.name();
-  auto status = TakeMatch(chain.filter_chain_match(), at / "filter_chain_match", spec->match);
+  auto status = ReadMatch(chain.filter_chain_match(), at / "filter_chain_match", spec->match);
   if (!status.ok()) return status;
   const int count = chain.filters_size();
   if (count == 0) return (at / "filters").Error("needs at least one");
@@ -149,10 +149,10 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& 
     const auto& config = chain.filters(i).typed_config();
     const FieldPath here = (at / "filters")[static_cast<size_t>(i)] / "typed_config";
     status =
-        i + 1 < count ? TakeRbac(config, here, *spec) : TakeProxy(config, conversion, here, *spec);
+        i + 1 < count ? ReadRbac(config, here, *spec) : ReadProxy(config, conversion, here, *spec);
     if (!status.ok()) return status;
   }
-  TULLE_TAKE_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);
+  TULLE_READ_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);
   spec->key = ChainKey(chain);
   if (!chain.has_transport_socket()) return spec;
   auto made = ToServerSocket(chain.transport_socket(), spec->handshake_timeout, tls,
@@ -164,7 +164,7 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& 
   return spec;
 }
 
-absl::Status TakeInspectors(const v3::Listener& listener, const FieldPath& at, ListenerSpec& spec) {
+absl::Status ReadInspectors(const v3::Listener& listener, const FieldPath& at, ListenerSpec& spec) {
   for (int i = 0; i < listener.listener_filters_size(); ++i) {
     const auto& filter = listener.listener_filters(i);
     const auto& config = filter.typed_config();
@@ -184,7 +184,7 @@ absl::Status TakeInspectors(const v3::Listener& listener, const FieldPath& at, L
 }
 
 // TLS is terminated here and the server name selected the chain.
-void TakeNamesElsewhere(const std::vector<std::shared_ptr<FilterChainSpec>>& chains) {
+void CollectOtherServerNames(const std::vector<std::shared_ptr<FilterChainSpec>>& chains) {
   for (const auto& own : chains) {
     const bool by_name = own->tls != nullptr && !own->match.server_names.empty();
     if (!by_name || !std::holds_alternative<HttpSpec>(own->proxy)) continue;
@@ -197,7 +197,7 @@ void TakeNamesElsewhere(const std::vector<std::shared_ptr<FilterChainSpec>>& cha
   }
 }
 
-absl::Status TakeChains(const v3::Listener& listener, ListenerConversion& conversion,
+absl::Status ReadChains(const v3::Listener& listener, ListenerConversion& conversion,
                         TlsConversion& tls, const FieldPath& at, ListenerSpec& spec) {
   std::map<std::string, int> matches;
   std::vector<std::shared_ptr<FilterChainSpec>> chains;
@@ -214,7 +214,7 @@ absl::Status TakeChains(const v3::Listener& listener, ListenerConversion& conver
     if (!converted.ok()) return converted.status();
     chains.push_back(*std::move(converted));
   }
-  TakeNamesElsewhere(chains);
+  CollectOtherServerNames(chains);
   spec.chains.assign(chains.begin(), chains.end());
   if (listener.has_default_filter_chain()) {
     auto converted =
@@ -239,20 +239,20 @@ bool AsksForHttp(const ListenerSpec& spec) {
   });
 }
 
-void TakeDestination(const v3::Listener& listener, ListenerSpec& spec) {
+void ReadDestination(const v3::Listener& listener, ListenerSpec& spec) {
   spec.hand_off = listener.use_original_dst().value();
   spec.restore_destination |= spec.hand_off;
   spec.bind = !listener.has_bind_to_port() || listener.bind_to_port().value();
 }
 
-absl::Status TakeSizes(const v3::Listener& listener, const FieldPath& at, ListenerSpec& spec) {
+absl::Status ReadSizes(const v3::Listener& listener, const FieldPath& at, ListenerSpec& spec) {
   if (listener.has_tcp_backlog_size()) {
     if (listener.tcp_backlog_size().value() > 65535) {
       return (at / "tcp_backlog_size").Error("must be 0 to 65535");
     }
     spec.backlog = static_cast<int>(listener.tcp_backlog_size().value());
   }
-  TULLE_TAKE_MILLISECONDS(listener, listener_filters_timeout, at, spec.inspection_timeout);
+  TULLE_READ_MILLISECONDS(listener, listener_filters_timeout, at, spec.inspection_timeout);
   return absl::OkStatus();
 }
 
@@ -272,12 +272,12 @@ absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(const v3::Listene
                     : listener.traffic_direction() == core::OUTBOUND ? Direction::kOutbound
                                                                      : Direction::kUnspecified;
   spec->continue_on_inspection_timeout = listener.continue_on_listener_filters_timeout();
-  auto status = TakeInspectors(listener, at, *spec);
-  status.Update(TakeSizes(listener, at, *spec));
-  status.Update(TakeChains(listener, conversion, tls, at, *spec));
+  auto status = ReadInspectors(listener, at, *spec);
+  status.Update(ReadSizes(listener, at, *spec));
+  status.Update(ReadChains(listener, conversion, tls, at, *spec));
   if (!status.ok()) return status;
   spec->inspect_http &= AsksForHttp(*spec);
-  TakeDestination(listener, *spec);
+  ReadDestination(listener, *spec);
   return spec;
 }
 

@@ -19,7 +19,7 @@ constexpr std::string_view kPreviousHosts =
     "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate";
 
 template <typename Items>
-absl::Status TakeHeaders(const Items& items, const FieldPath& at,
+absl::Status ReadHeaders(const Items& items, const FieldPath& at,
                          std::vector<match::HeaderSpec>& out) {
   for (int i = 0; i < items.size(); ++i) {
     auto header = ToHeader(items[i], at[static_cast<size_t>(i)]);
@@ -29,23 +29,23 @@ absl::Status TakeHeaders(const Items& items, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeBackOff(const RetryPolicy& policy, const FieldPath& at, route::RetrySpec& spec) {
+absl::Status ReadBackOff(const RetryPolicy& policy, const FieldPath& at, route::RetrySpec& spec) {
   if (!policy.has_retry_back_off()) return absl::OkStatus();
   const FieldPath here = at / "retry_back_off";
   const auto& back_off = policy.retry_back_off();
-  TULLE_TAKE_MILLISECONDS(back_off, base_interval, here, spec.base_interval);
+  TULLE_READ_MILLISECONDS(back_off, base_interval, here, spec.base_interval);
   if (!back_off.has_base_interval() || spec.base_interval.count() == 0) {
     return (here / "base_interval").Error("must be greater than 0");
   }
   spec.max_interval = spec.base_interval * 10;
-  TULLE_TAKE_MILLISECONDS(back_off, max_interval, here, spec.max_interval);
+  TULLE_READ_MILLISECONDS(back_off, max_interval, here, spec.max_interval);
   if (spec.max_interval < spec.base_interval) {
     return (here / "max_interval").Error("must be at least base_interval");
   }
   return absl::OkStatus();
 }
 
-absl::Status TakeResets(const RetryPolicy& policy, const FieldPath& at, route::RetrySpec& spec) {
+absl::Status ReadResets(const RetryPolicy& policy, const FieldPath& at, route::RetrySpec& spec) {
   if (!policy.has_rate_limited_retry_back_off()) return absl::OkStatus();
   const auto& resets = policy.rate_limited_retry_back_off();
   const FieldPath here = at / "rate_limited_retry_back_off";
@@ -56,11 +56,11 @@ absl::Status TakeResets(const RetryPolicy& policy, const FieldPath& at, route::R
                                                    : route::ResetHeader::Format::kSeconds});
   }
   if (spec.reset_headers.empty()) return (here / "reset_headers").Error("needs at least one");
-  TULLE_TAKE_MILLISECONDS(resets, max_interval, here, spec.max_reset_interval);
+  TULLE_READ_MILLISECONDS(resets, max_interval, here, spec.max_reset_interval);
   return absl::OkStatus();
 }
 
-absl::Status TakeHostSelection(const RetryPolicy& policy, const FieldPath& at,
+absl::Status ReadHostSelection(const RetryPolicy& policy, const FieldPath& at,
                                route::RetrySpec& spec) {
   for (int i = 0; i < policy.retry_host_predicate_size(); ++i) {
     const auto& predicate = policy.retry_host_predicate(i);
@@ -103,14 +103,14 @@ absl::StatusOr<route::RetrySpec> ToRetry(const RetryPolicy& policy, const FieldP
     return (at / "num_retries")
         .Error(absl::StrCat(spec.attempts_after_first, " retries: must be at most 100"));
   }
-  TULLE_TAKE_MILLISECONDS(policy, per_try_timeout, at, spec.per_try_timeout);
-  TULLE_TAKE_MILLISECONDS(policy, per_try_idle_timeout, at, spec.per_try_idle_timeout);
-  absl::Status status = TakeBackOff(policy, at, spec);
-  status.Update(TakeResets(policy, at, spec));
-  status.Update(TakeHostSelection(policy, at, spec));
+  TULLE_READ_MILLISECONDS(policy, per_try_timeout, at, spec.per_try_timeout);
+  TULLE_READ_MILLISECONDS(policy, per_try_idle_timeout, at, spec.per_try_idle_timeout);
+  absl::Status status = ReadBackOff(policy, at, spec);
+  status.Update(ReadResets(policy, at, spec));
+  status.Update(ReadHostSelection(policy, at, spec));
   status.Update(
-      TakeHeaders(policy.retriable_headers(), at / "retriable_headers", spec.response_headers));
-  status.Update(TakeHeaders(policy.retriable_request_headers(), at / "retriable_request_headers",
+      ReadHeaders(policy.retriable_headers(), at / "retriable_headers", spec.response_headers));
+  status.Update(ReadHeaders(policy.retriable_request_headers(), at / "retriable_request_headers",
                             spec.request_headers));
   if (!status.ok()) return status;
   return spec;

@@ -69,7 +69,7 @@ absl::StatusOr<route::HeaderMutations> ToMutations(const Names& removed, const O
 
 // Messages of all levels use these field names.
 template <typename Message, typename Spec>
-absl::Status TakeMutations(const Message& message, const FieldPath& at, Spec& spec) {
+absl::Status ReadMutations(const Message& message, const FieldPath& at, Spec& spec) {
   auto request = ToMutations(message.request_headers_to_remove(), message.request_headers_to_add(),
                              at / "request_headers_to_add");
   if (!request.ok()) return request.status();
@@ -94,7 +94,7 @@ struct FilterOverrides {
 };
 
 template <typename Configs>
-absl::Status TakeOverrides(const Configs& configs, const FieldPath& at,
+absl::Status ReadOverrides(const Configs& configs, const FieldPath& at,
                            FilterOverrides& overrides) {
   for (const auto& [name, config] : configs) {
     const FieldPath here = (at / "typed_per_filter_config").Key(name);
@@ -115,7 +115,7 @@ absl::Status TakeOverrides(const Configs& configs, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakePath(const v3::RouteMatch& match, const FieldPath& at, route::PathSpec& path) {
+absl::Status ReadPath(const v3::RouteMatch& match, const FieldPath& at, route::PathSpec& path) {
   path.ignore_case = match.has_case_sensitive() && !match.case_sensitive().value();
   switch (match.path_specifier_case()) {
     case v3::RouteMatch::kPrefix:
@@ -149,7 +149,7 @@ absl::StatusOr<route::Fraction> ToFraction(const envoy::type::v3::FractionalPerc
   return route::Fraction{percent.numerator(), denominator};
 }
 
-absl::Status TakeQuery(const v3::QueryParameterMatcher& matcher, const FieldPath& at,
+absl::Status ReadQuery(const v3::QueryParameterMatcher& matcher, const FieldPath& at,
                        route::MatchSpec& spec) {
   route::QuerySpec query;
   query.name = matcher.name();
@@ -166,8 +166,8 @@ absl::Status TakeQuery(const v3::QueryParameterMatcher& matcher, const FieldPath
   return absl::OkStatus();
 }
 
-absl::Status TakeMatch(const v3::RouteMatch& match, const FieldPath& at, route::MatchSpec& spec) {
-  if (auto status = TakePath(match, at, spec.path); !status.ok()) return status;
+absl::Status ReadMatch(const v3::RouteMatch& match, const FieldPath& at, route::MatchSpec& spec) {
+  if (auto status = ReadPath(match, at, spec.path); !status.ok()) return status;
   for (int i = 0; i < match.headers_size(); ++i) {
     auto header = ToHeader(match.headers(i), (at / "headers")[static_cast<size_t>(i)]);
     if (!header.ok()) return header.status();
@@ -175,7 +175,7 @@ absl::Status TakeMatch(const v3::RouteMatch& match, const FieldPath& at, route::
   }
   for (int i = 0; i < match.query_parameters_size(); ++i) {
     const FieldPath here = (at / "query_parameters")[static_cast<size_t>(i)];
-    const auto status = TakeQuery(match.query_parameters(i), here, spec);
+    const auto status = ReadQuery(match.query_parameters(i), here, spec);
     if (!status.ok()) return status;
   }
   spec.grpc_only = match.has_grpc();
@@ -187,7 +187,7 @@ absl::Status TakeMatch(const v3::RouteMatch& match, const FieldPath& at, route::
   return absl::OkStatus();
 }
 
-absl::Status TakeClusters(const v3::RouteAction& action, const FieldPath& at,
+absl::Status ReadClusters(const v3::RouteAction& action, const FieldPath& at,
                           route::ForwardSpec& spec) {
   if (action.cluster_specifier_case() == v3::RouteAction::kCluster) {
     route::WeightedCluster only;
@@ -203,7 +203,7 @@ absl::Status TakeClusters(const v3::RouteAction& action, const FieldPath& at,
     cluster.name = clusters[i].name();
     cluster.weight = clusters[i].has_weight() ? clusters[i].weight().value() : 0;
     cluster.host_rewrite = clusters[i].host_rewrite_literal();
-    auto status = TakeMutations(clusters[i], here, cluster);
+    auto status = ReadMutations(clusters[i], here, cluster);
     if (!clusters[i].typed_per_filter_config().empty()) {
       return (here / "typed_per_filter_config")
           .Error("is not implemented for one of several clusters: configure it on the route");
@@ -214,14 +214,14 @@ absl::Status TakeClusters(const v3::RouteAction& action, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const FieldPath& at,
+absl::Status ReadCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const FieldPath& at,
                         route::HashSpec& hash) {
   hash.kind = route::HashSpec::Kind::kCookie;
   hash.name = cookie.name();
   hash.path = cookie.path();
   if (hash.name.empty()) return (at / "name").Error("is required");
   std::optional<Milliseconds> ttl;
-  TULLE_TAKE_MILLISECONDS(cookie, ttl, at, ttl);
+  TULLE_READ_MILLISECONDS(cookie, ttl, at, ttl);
   if (ttl) hash.ttl = std::chrono::ceil<std::chrono::seconds>(*ttl);
   for (const auto& attribute : cookie.attributes()) {
     absl::StrAppend(&hash.attributes, "; ", attribute.name(), attribute.value().empty() ? "" : "=",
@@ -234,7 +234,7 @@ absl::Status TakeCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const
   return absl::OkStatus();
 }
 
-absl::Status TakeHash(const v3::RouteAction& action, const FieldPath& at,
+absl::Status ReadHash(const v3::RouteAction& action, const FieldPath& at,
                       route::ForwardSpec& spec) {
   for (int i = 0; i < action.hash_policy_size(); ++i) {
     const auto& policy = action.hash_policy(i);
@@ -245,7 +245,7 @@ absl::Status TakeHash(const v3::RouteAction& action, const FieldPath& at,
       hash.kind = route::HashSpec::Kind::kHeader;
       hash.name = absl::AsciiStrToLower(policy.header().header_name());
     } else if (policy.has_cookie()) {
-      const auto status = TakeCookie(policy.cookie(), here / "cookie", hash);
+      const auto status = ReadCookie(policy.cookie(), here / "cookie", hash);
       if (!status.ok()) return status;
     } else if (policy.has_query_parameter()) {
       hash.kind = route::HashSpec::Kind::kQueryParameter;
@@ -260,16 +260,16 @@ absl::Status TakeHash(const v3::RouteAction& action, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status TakeTimes(const v3::RouteAction& action, const FieldPath& at,
+absl::Status ReadTimes(const v3::RouteAction& action, const FieldPath& at,
                        route::ForwardSpec& spec) {
-  TULLE_TAKE_MILLISECONDS(action, timeout, at, spec.timeout);
-  TULLE_TAKE_MILLISECONDS(action, idle_timeout, at, spec.idle_timeout);
+  TULLE_READ_MILLISECONDS(action, timeout, at, spec.timeout);
+  TULLE_READ_MILLISECONDS(action, idle_timeout, at, spec.idle_timeout);
   if (!action.has_max_stream_duration()) return absl::OkStatus();
   const auto& duration = action.max_stream_duration();
   const FieldPath here = at / "max_stream_duration";
-  TULLE_TAKE_MILLISECONDS(duration, max_stream_duration, here, spec.max_stream_duration);
-  TULLE_TAKE_MILLISECONDS(duration, grpc_timeout_header_max, here, spec.grpc_timeout_max);
-  TULLE_TAKE_MILLISECONDS(duration, grpc_timeout_header_offset, here, spec.grpc_timeout_offset);
+  TULLE_READ_MILLISECONDS(duration, max_stream_duration, here, spec.max_stream_duration);
+  TULLE_READ_MILLISECONDS(duration, grpc_timeout_header_max, here, spec.grpc_timeout_max);
+  TULLE_READ_MILLISECONDS(duration, grpc_timeout_header_offset, here, spec.grpc_timeout_offset);
   return absl::OkStatus();
 }
 
@@ -292,7 +292,7 @@ std::optional<route::RegexRewrite> ToRewrite(
 
 // The innermost level that sets mirrors wins; a mirror's own trace sampling is not supported.
 template <typename Policies>
-absl::Status TakeMirrors(const Policies& policies, const FieldPath& at, route::ForwardSpec& spec) {
+absl::Status ReadMirrors(const Policies& policies, const FieldPath& at, route::ForwardSpec& spec) {
   constexpr int kMax = 2;
   if (policies.size() > kMax) return at.Error("must have at most 2 mirrors");
   for (int i = 0; i < policies.size(); ++i) {
@@ -315,11 +315,11 @@ absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
                                              const v3::VirtualHost& host, const FieldPath& at,
                                              std::vector<std::string>* notes) {
   route::ForwardSpec spec;
-  auto status = TakeClusters(action, at, spec);
-  status.Update(TakeTimes(action, at, spec));
+  auto status = ReadClusters(action, at, spec);
+  status.Update(ReadTimes(action, at, spec));
   status.Update(ToUpgrades(action.upgrade_configs(), at / "upgrade_configs", spec.upgrades));
   const bool own = !action.request_mirror_policies().empty();
-  status.Update(TakeMirrors(own ? action.request_mirror_policies() : host.request_mirror_policies(),
+  status.Update(ReadMirrors(own ? action.request_mirror_policies() : host.request_mirror_policies(),
                             at / "request_mirror_policies", spec));
   if (!status.ok()) return status;
   spec.prefix_rewrite = action.prefix_rewrite();
@@ -330,7 +330,7 @@ absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
   spec.host_rewrite = action.host_rewrite_literal();
   spec.append_forwarded_host = action.append_x_forwarded_host();
   spec.cluster_not_found_status = NotFoundStatus(action);
-  if (auto hashed = TakeHash(action, at, spec); !hashed.ok()) return hashed;
+  if (auto hashed = ReadHash(action, at, spec); !hashed.ok()) return hashed;
   if (action.has_retry_policy() || host.has_retry_policy()) {
     auto retry = ToRetry(action.has_retry_policy() ? action.retry_policy() : host.retry_policy(),
                          at / "retry_policy", notes);
@@ -400,9 +400,9 @@ class Conversion {
     spec.ignore_port = config.ignore_port_in_host_matching();
     spec.internal_only_headers.assign(config.internal_only_headers().begin(),
                                       config.internal_only_headers().end());
-    auto status = TakeMutations(config, at, spec);
+    auto status = ReadMutations(config, at, spec);
     FilterOverrides overrides;
-    status.Update(TakeOverrides(config.typed_per_filter_config(), at, overrides));
+    status.Update(ReadOverrides(config.typed_per_filter_config(), at, overrides));
     if (!status.ok()) return status;
     for (int i = 0; i < config.virtual_hosts_size(); ++i) {
       auto host =
@@ -427,8 +427,8 @@ class Conversion {
       return (at / "require_tls").Error("EXTERNAL_ONLY is not implemented: use ALL or NONE");
     }
     spec.require_tls = host.require_tls() == v3::VirtualHost::ALL;
-    auto status = TakeMutations(host, at, spec);
-    status.Update(TakeOverrides(host.typed_per_filter_config(), at, overrides));
+    auto status = ReadMutations(host, at, spec);
+    status.Update(ReadOverrides(host.typed_per_filter_config(), at, overrides));
     if (!status.ok()) return status;
     for (int i = 0; i < host.routes_size(); ++i) {
       auto route = Route(host.routes(i), host, overrides, (at / "routes")[static_cast<size_t>(i)]);
@@ -443,10 +443,10 @@ class Conversion {
     route::RouteSpec spec;
     spec.name = route.name();
     spec.operation = route.decorator().operation();
-    auto status = TakeMatch(route.match(), at / "match", spec.match);
-    status.Update(TakeMutations(route, at, spec));
-    status.Update(TakeOverrides(route.typed_per_filter_config(), at, overrides));
-    status.Update(TakeAction(route, host, at, spec));
+    auto status = ReadMatch(route.match(), at / "match", spec.match);
+    status.Update(ReadMutations(route, at, spec));
+    status.Update(ReadOverrides(route.typed_per_filter_config(), at, overrides));
+    status.Update(ReadAction(route, host, at, spec));
     if (!status.ok()) return status;
     spec.fault = std::move(overrides.fault);
     spec.rate_limits = std::move(overrides.limits);
@@ -459,7 +459,7 @@ class Conversion {
     return spec;
   }
 
-  absl::Status TakeAction(const v3::Route& route, const v3::VirtualHost& host, const FieldPath& at,
+  absl::Status ReadAction(const v3::Route& route, const v3::VirtualHost& host, const FieldPath& at,
                           route::RouteSpec& spec) {
     switch (route.action_case()) {
       case v3::Route::kRoute:

@@ -44,7 +44,7 @@ certs::SanMatch ToSanMatch(match::StringKind kind) {
   return certs::SanMatch::kExact;
 }
 
-absl::Status TakeName(certs::SanType type, const envoy::type::matcher::v3::StringMatcher& matcher,
+absl::Status ReadName(certs::SanType type, const envoy::type::matcher::v3::StringMatcher& matcher,
                       const FieldPath& at, ValidationSpec& spec) {
   auto string = ToString(matcher, at);
   if (!string.ok()) return string.status();
@@ -55,14 +55,14 @@ absl::Status TakeName(certs::SanType type, const envoy::type::matcher::v3::Strin
   return absl::OkStatus();
 }
 
-absl::Status TakeNames(const v3::CertificateValidationContext& context, const FieldPath& at,
+absl::Status ReadNames(const v3::CertificateValidationContext& context, const FieldPath& at,
                        ValidationSpec& spec) {
   for (int i = 0; i < context.match_typed_subject_alt_names_size(); ++i) {
     const auto& typed = context.match_typed_subject_alt_names(i);
     const FieldPath here = (at / "match_typed_subject_alt_names")[static_cast<size_t>(i)];
     const auto type = ToSanType(typed.san_type(), here / "san_type");
     if (!type.ok()) return type.status();
-    const auto status = TakeName(*type, typed.matcher(), here / "matcher", spec);
+    const auto status = ReadName(*type, typed.matcher(), here / "matcher", spec);
     if (!status.ok()) return status;
   }
   // The older list has no types: it is compared with every type.
@@ -70,7 +70,7 @@ absl::Status TakeNames(const v3::CertificateValidationContext& context, const Fi
     const FieldPath here = (at / "match_subject_alt_names")[static_cast<size_t>(i)];
     for (const certs::SanType type :
          {certs::SanType::kUri, certs::SanType::kDns, certs::SanType::kIp}) {
-      const auto status = TakeName(type, context.match_subject_alt_names(i), here, spec);
+      const auto status = ReadName(type, context.match_subject_alt_names(i), here, spec);
       if (!status.ok()) return status;
     }
   }
@@ -87,7 +87,7 @@ absl::StatusOr<ValidationSpec> ToValidation(const v3::CertificateValidationConte
     if (!bundle.ok()) return (at / "trusted_ca").Error(bundle.status());
     spec.trust = std::make_shared<const certs::TrustBundle>(*std::move(bundle));
   }
-  if (auto status = TakeNames(context, at, spec); !status.ok()) return status;
+  if (auto status = ReadNames(context, at, spec); !status.ok()) return status;
   return spec;
 }
 
@@ -146,7 +146,7 @@ absl::Status WrongKind(const v3::SdsSecretConfig& config, std::string_view wante
   return at.Error(absl::StrCat("the secret '", config.name(), "' holds no ", std::string(wanted)));
 }
 
-absl::Status TakeIdentity(const v3::CommonTlsContext& context, TlsConversion& conversion,
+absl::Status ReadIdentity(const v3::CommonTlsContext& context, TlsConversion& conversion,
                           const FieldPath& at, IdentitySpec& identity) {
   const int count =
       context.tls_certificates_size() + context.tls_certificate_sds_secret_configs_size();
@@ -170,7 +170,7 @@ absl::Status TakeIdentity(const v3::CommonTlsContext& context, TlsConversion& co
 }
 
 // Roots from a secret, names from the secret and from the context beside it.
-absl::Status TakeValidationSecret(const v3::SdsSecretConfig& config, const ValidationSpec& beside,
+absl::Status ReadValidationSecret(const v3::SdsSecretConfig& config, const ValidationSpec& beside,
                                   TlsConversion& conversion, const FieldPath& at,
                                   ValidationSpec& spec) {
   auto secret = Find(config, conversion, at);
@@ -187,7 +187,7 @@ absl::Status TakeValidationSecret(const v3::SdsSecretConfig& config, const Valid
   return absl::OkStatus();
 }
 
-absl::Status TakeValidation(const v3::CommonTlsContext& context, TlsConversion& conversion,
+absl::Status ReadValidation(const v3::CommonTlsContext& context, TlsConversion& conversion,
                             const FieldPath& at, ValidationSpec& spec) {
   switch (context.validation_context_type_case()) {
     case v3::CommonTlsContext::kValidationContext: {
@@ -202,7 +202,7 @@ absl::Status TakeValidation(const v3::CommonTlsContext& context, TlsConversion& 
       return absl::OkStatus();
     }
     case v3::CommonTlsContext::kValidationContextSdsSecretConfig:
-      return TakeValidationSecret(context.validation_context_sds_secret_config(), {}, conversion,
+      return ReadValidationSecret(context.validation_context_sds_secret_config(), {}, conversion,
                                   at / "validation_context_sds_secret_config", spec);
     case v3::CommonTlsContext::kCombinedValidationContext: {
       const auto& combined = context.combined_validation_context();
@@ -210,7 +210,7 @@ absl::Status TakeValidation(const v3::CommonTlsContext& context, TlsConversion& 
       auto beside = ToValidation(combined.default_validation_context(), *conversion.files,
                                  here / "default_validation_context");
       if (!beside.ok()) return beside.status();
-      return TakeValidationSecret(combined.validation_context_sds_secret_config(), *beside,
+      return ReadValidationSecret(combined.validation_context_sds_secret_config(), *beside,
                                   conversion, here / "validation_context_sds_secret_config", spec);
     }
     default:
@@ -227,7 +227,7 @@ bool OnlySpiffe(const std::vector<certs::SanMatcher>& names) {
 
 // Both sides' specs have these fields.
 template <typename Spec>
-absl::Status TakeTls(const v3::CommonTlsContext& context, TlsConversion& conversion,
+absl::Status ReadTls(const v3::CommonTlsContext& context, TlsConversion& conversion,
                      const FieldPath& at, Spec& spec) {
   const auto& parameters = context.tls_params();
   const FieldPath here = at / "tls_params";
@@ -248,8 +248,8 @@ absl::Status TakeTls(const v3::CommonTlsContext& context, TlsConversion& convers
     spec.alpn.push_back(protocol);
   }
   ValidationSpec validation;
-  auto status = TakeIdentity(context, conversion, at, spec.identity);
-  status.Update(TakeValidation(context, conversion, at, validation));
+  auto status = ReadIdentity(context, conversion, at, spec.identity);
+  status.Update(ReadValidation(context, conversion, at, validation));
   spec.trust = validation.trust;
   spec.require_spiffe = OnlySpiffe(validation.names);
   spec.san_matchers = std::move(validation.names);
@@ -314,7 +314,7 @@ absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
   spec.require_client_certificate = context.require_client_certificate().value();
   spec.handshake_timeout = handshake_timeout;
   auto status =
-      TakeTls(context.common_tls_context(), conversion, here / "common_tls_context", spec);
+      ReadTls(context.common_tls_context(), conversion, here / "common_tls_context", spec);
   if (!status.ok()) return status;
   if (!conversion.missing.empty()) return ServerSocket{};
   if (spec.identity == nullptr) {
@@ -352,7 +352,7 @@ absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket,
   spec.sni = context.sni();
   if (spec.sni.size() > 255) return (here / "sni").Error("must be at most 255 bytes");
   auto status =
-      TakeTls(context.common_tls_context(), conversion, here / "common_tls_context", spec);
+      ReadTls(context.common_tls_context(), conversion, here / "common_tls_context", spec);
   if (!status.ok()) return status;
   ClientSocket made;
   made.key = HashOf(spec.sni, static_cast<uint64_t>(spec.min_version) << 16 |

@@ -19,7 +19,7 @@ absl::StatusOr<uint32_t> PerMillion(bool present, double percent, const FieldPat
   return static_cast<uint32_t>(std::lround(percent * 10000));
 }
 
-absl::Status TakeSampling(const Tracing& tracing, const FieldPath& at, TracingSpec& spec) {
+absl::Status ReadSampling(const Tracing& tracing, const FieldPath& at, TracingSpec& spec) {
   auto client = PerMillion(tracing.has_client_sampling(), tracing.client_sampling().value(),
                            at / "client_sampling.value");
   auto random = PerMillion(tracing.has_random_sampling(), tracing.random_sampling().value(),
@@ -35,7 +35,7 @@ absl::Status TakeSampling(const Tracing& tracing, const FieldPath& at, TracingSp
   return absl::OkStatus();
 }
 
-absl::Status TakeCollector(const OpenTelemetryConfig& config, const FieldPath& at,
+absl::Status ReadCollector(const OpenTelemetryConfig& config, const FieldPath& at,
                            TracingSpec& spec) {
   if (config.has_http_service()) {
     return (at / "http_service")
@@ -57,7 +57,7 @@ absl::Status TakeCollector(const OpenTelemetryConfig& config, const FieldPath& a
   return absl::OkStatus();
 }
 
-void TakeTags(const Tracing& tracing, const FieldPath& at, TracingSpec& spec,
+void ReadTags(const Tracing& tracing, const FieldPath& at, TracingSpec& spec,
               std::vector<std::string>* notes) {
   for (int i = 0; i < tracing.custom_tags_size(); ++i) {
     const auto& tag = tracing.custom_tags(i);
@@ -85,10 +85,10 @@ absl::StatusOr<std::shared_ptr<const TracingSpec>> ToTracing(const Tracing& trac
                                    "envoy.config.trace.v3.OpenTelemetryConfig"));
   }
   auto spec = std::make_shared<TracingSpec>();
-  auto status = TakeCollector(config, here, *spec);
-  status.Update(TakeSampling(tracing, at, *spec));
+  auto status = ReadCollector(config, here, *spec);
+  status.Update(ReadSampling(tracing, at, *spec));
   if (!status.ok()) return status;
-  TakeTags(tracing, at, *spec, notes);
+  ReadTags(tracing, at, *spec, notes);
   spec->span_per_attempt = tracing.spawn_upstream_span().value();
   if (tracing.has_max_path_tag_length()) spec->longest_path = tracing.max_path_tag_length().value();
   return spec;

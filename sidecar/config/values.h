@@ -45,7 +45,7 @@ uint64_t HashOf(std::string_view bytes, uint64_t seed = 0xcbf29ce484222325ULL);
 std::string DeterministicBytes(const google::protobuf::Message& message);
 
 // Sets `out` if the field is set.
-#define TULLE_TAKE_MILLISECONDS(message, field, at, out)                   \
+#define TULLE_READ_MILLISECONDS(message, field, at, out)                   \
   if ((message).has_##field()) {                                           \
     auto taken_##field = ToMilliseconds((message).field(), (at) / #field); \
     if (!taken_##field.ok()) return taken_##field.status();                \
