@@ -501,8 +501,8 @@ class Walk {
     const std::string name = any.type_url().substr(any.type_url().rfind('/') + 1);
     const pb::Descriptor* type = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
     if (type == nullptr) {
-      return at.Error(absl::StrCat("the type '", any.type_url(),
-                                   "' is not implemented here: take the extension out"));
+      return at.Error(
+          absl::StrCat("the type '", any.type_url(), "' is not implemented: remove the extension"));
     }
     std::unique_ptr<pb::Message> payload(
         pb::MessageFactory::generated_factory()->GetPrototype(type)->New());
