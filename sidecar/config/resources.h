@@ -21,8 +21,8 @@ struct Resource {
   std::shared_ptr<const Spec> active;    // the one in the snapshot, or null
   std::set<std::string> secrets;         // referenced secrets
   std::set<std::string> missing;         // of those, not available
-  std::set<std::string> routes;          // referenced clusters
-  std::set<std::string> clusters;        // referenced route configurations
+  std::set<std::string> routes;          // referenced route configurations
+  std::set<std::string> clusters;        // referenced clusters
   std::vector<std::string> without_effect;
 
   bool waits() const { return active != accepted; }
