@@ -1,5 +1,5 @@
-// The newest spans that sidecars have told of, in memory alone. Bounded by spans and by bytes: the
-// oldest go first. Owner: ControlPlane. Thread: the loop's.
+// The newest spans reported by sidecars, in memory only. Limited by number and bytes: the oldest
+// are dropped first. Owner: ControlPlane. Thread: the loop's.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,9 @@ struct Span {
   std::string span_id;    // hex
   std::string parent_id;  // hex; empty: a root
   std::string name;
-  std::string kind;      // "server", "client", or another of OTLP's words
-  std::string service;   // as the resource says
-  std::string reporter;  // SPIFFE ID of who sent it
+  std::string kind;      // "server", "client", or another OTLP kind
+  std::string service;   // from the resource
+  std::string reporter;  // SPIFFE ID of the sender
   uint64_t start_ns = 0;
   uint64_t end_ns = 0;
   bool is_error = false;
@@ -37,9 +37,9 @@ class TraceRing {
   static constexpr size_t kMostSpans = 20000;
   static constexpr size_t kMostBytes = 16 * 1024 * 1024;
 
-  // The bytes of an ExportTraceServiceRequest. False: they are none.
+  // The bytes of an ExportTraceServiceRequest. False: invalid.
   bool Add(std::string_view request, const std::string& reporter);
-  // The newest first; at most `most`.
+  // Newest first; at most `most`.
   std::vector<Trace> Newest(size_t most) const;
   std::optional<Trace> Find(std::string_view id) const;
   size_t size() const { return spans_.size(); }

@@ -1,5 +1,5 @@
 // A cheap origin on one thread:  backend PORT
-// Answers each HTTP/1.1 request without a body by the same 1 KiB.
+// Responds to each HTTP/1.1 request without a body with the same 1 KiB.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -39,8 +39,8 @@ void Watch(int poll, int descriptor) {
   epoll_ctl(poll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
-// Counts the ends of heads in what has come, across reads: `matched` is how much of the blank line
-// was seen.
+// Counts the ends of heads in the received bytes, across reads: `matched` is how much of the blank
+// line was seen.
 int CountRequests(std::string_view bytes, int* matched) {
   static constexpr std::string_view kEnd = "\r\n\r\n";
   int count = 0;

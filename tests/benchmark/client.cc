@@ -56,8 +56,8 @@ int Dial(int port) {
   return descriptor;
 }
 
-// The size of the whole response at the start of `bytes`: 0 while it is not whole, -1 if it is not
-// the one expected.
+// The size of the complete response at the start of `bytes`: 0 while it is incomplete, -1 if it is
+// unexpected.
 ssize_t ResponseSize(std::string_view bytes) {
   const size_t end = bytes.find("\r\n\r\n");
   if (end == std::string_view::npos) return 0;

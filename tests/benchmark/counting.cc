@@ -1,6 +1,6 @@
-// Preloaded into a process, counts its calls of malloc and its kin and of pthread_mutex_lock, in
-// two words of the file that TULLE_COUNTS names: whoever maps the file may read them while the
-// process runs.
+// Preloaded into a process, counts its calls of malloc and related functions and of
+// pthread_mutex_lock, in two words of the file named by TULLE_COUNTS. Other processes may map the
+// file and read them at any time.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -49,7 +49,7 @@ FailingCalls& Calls() {
 
 namespace {
 
-// Fails, or passes on by the number of the call: the C library's own names are taken.
+// Fails the call or passes it on by system call number, because the C library's names are taken.
 template <typename... Arguments>
 long Pass(Call call, long number, Arguments... arguments) {
   const Fault* fault = Calls().Strike(call);
@@ -104,7 +104,7 @@ ssize_t sendmsg(int descriptor, const msghdr* message, int flags) {
     part.msg_iovlen = static_cast<size_t>(some.size);
     return ::syscall(SYS_sendmsg, descriptor, &part, flags);
   }
-  // Who was reset on writing reads the end.
+  // A writer that was reset reads the end.
   if (fault->error == ECONNRESET) ::syscall(SYS_shutdown, descriptor, SHUT_RDWR);
   errno = fault->error;
   return -1;

@@ -19,26 +19,28 @@ enum class Call : uint8_t {
   kSetsockopt,
   kGetsockopt,
   kGetsockname,
-  kEpollAdd,  // libuv's trial of a descriptor; behind it libuv would end the process
+  kEpollAdd,  // libuv's test of a descriptor; if the kernel refuses it later, libuv aborts the
+              // process
   kCount,
 };
 std::string_view NameOf(Call call);
 
-// Instead of the call: -1 with this errno; or, if `most` is not 0, the call with that many bytes.
+// Instead of making the call, returns -1 with this errno; or, if `most` is not 0, makes the call
+// with that many bytes.
 struct Fault {
   int error = 0;
   uint32_t most = 0;
 };
 
-// Makes calls of one thread fail: the binary that links this has its own readv, sendmsg and so on,
-// which pass everything on but what was asked for here.
+// Makes calls of one thread fail. The binary that links this has its own readv, sendmsg and so on,
+// which pass on every call that is not selected here.
 //
-// There is one, Calls(). WatchThisThread is for the thread whose calls count, the rest for another,
-// while nothing is under way.
+// There is one instance, Calls(). Call WatchThisThread on the thread whose calls count, and the
+// rest on another thread while nothing is in progress.
 class FailingCalls {
  public:
   void WatchThisThread();
-  // The `nth` call (from 1) of that kind will fail, and the `times` - 1 behind it.
+  // Makes the `nth` call (from 1) of that kind fail, and the `times` - 1 after it.
   void Arm(Call call, Fault fault, int nth, int times = 1);
   // Whether it did.
   bool Disarm();

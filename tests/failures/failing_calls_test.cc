@@ -1,5 +1,5 @@
-// The n-th system call of each kind fails, for each n that a request meets: at most that request
-// ends, the next one is served, and nothing is left behind.
+// The n-th system call of each kind fails, for each n that a request reaches. At most that request
+// may end, the next one is served, and nothing is leaked.
 #include "tests/failures/failing_calls.h"
 
 #include <errno.h>
@@ -16,12 +16,12 @@ struct Failing {
   const char* name;
   Call call;
   Fault fault;
-  bool unseen;  // the request is answered as if nothing had been
+  bool unseen;  // the response is as if nothing had failed
 };
 
 class FailingCallsTest : public testing::TestWithParam<Failing> {};
 
-// With `before` requests on the same worker, whose upstream connections it may use again.
+// With `before` requests on the same worker, whose upstream connections may be reused.
 void FailEach(const Failing& failing, int before) {
   constexpr int kMost = 200;
   TwoHops hops;

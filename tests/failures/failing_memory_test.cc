@@ -1,7 +1,7 @@
-// The n-th block that is asked for is refused: to the slab (and with it to arenas, buffers and
-// HTTP/2), and to BoringSSL. At most that request ends, the next one is served, and nothing is left
-// behind. Under AddressSanitizer each block of a slab is one of its own; otherwise these are the
-// refills of its free lists.
+// The n-th allocation is refused: to the slab (and with it to arenas, buffers and HTTP/2), and to
+// BoringSSL. At most that request may end, the next one is served, and nothing is leaked. Under
+// AddressSanitizer each block of a slab is a separate allocation; otherwise these are the refills
+// of its free lists.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -38,7 +38,8 @@ class FailingMemory final : public MemorySource {
   std::atomic<int> to_fail_ = 0;
 };
 
-// How many in a row are refused: the reserve of a slab holds for more than the larger one.
+// How many consecutive allocations are refused: the reserve of a slab covers more than the larger
+// number.
 class FailingMemoryTest : public testing::TestWithParam<int> {};
 
 TEST_P(FailingMemoryTest, EndsAtMostThatRequest) {

@@ -63,7 +63,7 @@ bool SendAll(int connection, std::string_view text) {
   return true;
 }
 
-// A message whose length its head tells; empty if it does not come whole.
+// A message whose length is stated in its head; empty if it is incomplete.
 std::string ReceiveMessage(int connection, std::string* head) {
   std::string text;
   char piece[16384];
@@ -176,7 +176,7 @@ TwoHops::TwoHops()
   const absl::Status loaded = config::LoadStaticResources(*bootstrap, "two_hops", *loader_);
   EXPECT_TRUE(loaded.ok()) << loaded;
   snapshot_ = loader_->Current();
-  Run([] {});  // what libuv opens once stays open
+  Run([] {});  // libuv opens these once and keeps them
   descriptors_ = OpenDescriptors();
 }
 
@@ -218,7 +218,7 @@ size_t TwoHops::Run(const std::function<void()>& client, MemorySource& memory) {
       loop->Run();
       caller.join();
     }
-    // What was given up is freed when this turn ends.
+    // Released objects are freed at the end of this turn.
     loop->Post([&] { loop->Stop(); });
     loop->Run();
     held = loop->slab().bytes_in_use();

@@ -16,14 +16,14 @@
 
 namespace tulle::failures {
 
-// One request and its answer, as the client saw it.
+// One request and its response, as the client saw them.
 struct Answer {
-  int status = 0;      // 0: none came
-  bool whole = false;  // with all of its body
+  int status = 0;      // 0: no response
+  bool whole = false;  // with the complete body
 };
 
-// An application that takes bodies and answers each with as much, by blocking calls on threads of
-// its own. Its callers end their connections before it ends.
+// An application that accepts bodies and responds to each with as much, using blocking calls on its
+// own threads. Its callers must close their connections before it is destroyed.
 class Application {
  public:
   Application();
@@ -46,12 +46,12 @@ class TwoHops {
   TwoHops();
   ~TwoHops();
 
-  // A worker lives while `client` runs, on another thread; both are new each time. `memory` is
-  // where its slab and BoringSSL get theirs. Returns what its slab still held when it had gone.
+  // A worker exists while `client` runs on another thread; both are new each time. `memory` is the
+  // source of its slab and of BoringSSL. Returns the bytes still in use in its slab at the end.
   size_t Run(const std::function<void()>& client, MemorySource& memory = SystemMemory());
-  // Whether the descriptors that runs have opened are closed; the application takes a moment.
+  // Whether the descriptors opened by runs are closed; the application takes a moment.
   bool LeftNothingOpen() const;
-  // POSTs a body over a connection of its own, for Run's client.
+  // POSTs a body on a new connection, for Run's client.
   Answer Post() const;
 
   static constexpr size_t kBody = 40'000;

@@ -1,5 +1,4 @@
-// Runs a fuzz target once over each file given as an argument: how a corpus becomes an ordinary
-// test.
+// Runs a fuzz target once on each file given as an argument, so that a corpus is an ordinary test.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

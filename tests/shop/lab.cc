@@ -11,7 +11,7 @@ Response Text(int status, std::string body) {
   return {status, {{"content-type", "text/plain"}}, std::move(body)};
 }
 
-// The number behind `prefix`; -1: the target does not begin with it.
+// The number after `prefix`; -1: the target does not begin with it.
 int64_t NumberAfter(const std::string& target, std::string_view prefix) {
   if (target.compare(0, prefix.size(), prefix) != 0 || target.size() == prefix.size()) return -1;
   return std::atoll(target.c_str() + prefix.size());

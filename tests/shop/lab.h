@@ -1,4 +1,4 @@
-// The shop's experiment: a service that fails, dawdles and counts as it is asked to.
+// The shop's lab: a service that fails, delays and counts on request.
 #ifndef TESTS_SHOP_LAB_H_
 #define TESTS_SHOP_LAB_H_
 

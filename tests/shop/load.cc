@@ -31,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 
 std::atomic<bool> stopped{false};
 
-// What happened in one period.
+// The events of one period.
 struct Count {
   uint64_t sent = 0;
   uint64_t failed = 0;
@@ -83,24 +83,24 @@ struct Errand {
   std::string expected;
 };
 
-// What is asked for.
-struct Wish {
+// Which requests to send.
+struct LoadOptions {
   std::string host = "gateway";
   bool only_blog = false;
   std::string path;  // if not empty, nothing else
 };
 
-Errand Compose(uint64_t number, const Wish& wish) {
+Errand Compose(uint64_t number, const LoadOptions& options) {
   Errand order;
-  order.request.headers = {{"host", wish.host},
+  order.request.headers = {{"host", options.host},
                            {"authorization", "token-" + std::to_string(number % 97)}};
   const uint64_t id = number % 1000;
-  if (!wish.path.empty()) {
+  if (!options.path.empty()) {
     order.request.method = "GET";
-    order.request.target = wish.path;
+    order.request.target = options.path;
     return order;
   }
-  switch (wish.only_blog ? 1 : number / 2 % 8) {
+  switch (options.only_blog ? 1 : number / 2 % 8) {
     case 0:
     case 2:
     case 4:
@@ -130,8 +130,8 @@ Errand Compose(uint64_t number, const Wish& wish) {
 // One customer: a thread with one kept connection beside the new ones.
 class Customer {
  public:
-  Customer(Address address, Wish wish, uint64_t first)
-      : address_(std::move(address)), wish_(std::move(wish)), next_(first) {}
+  Customer(Address address, LoadOptions options, uint64_t first)
+      : address_(std::move(address)), options_(std::move(options)), next_(first) {}
 
   void SendOne();
   Count TakeCount() {
@@ -143,7 +143,7 @@ class Customer {
   std::string Exchange(const Errand& order, bool fresh, Response* response);
 
   const Address address_;
-  const Wish wish_;
+  const LoadOptions options_;
   uint64_t next_;
   std::unique_ptr<Wire> kept_;
   std::mutex mutex_;
@@ -161,14 +161,14 @@ std::string Customer::Exchange(const Errand& order, bool fresh, Response* respon
   const bool closes = response->headers["connection"].find("close") != std::string::npos;
   if (!fresh && !closes) kept_ = std::move(wire);
   if (response->status != 200) return "status " + std::to_string(response->status);
-  const bool right = !wish_.path.empty() || response->body == order.expected;
+  const bool right = !options_.path.empty() || response->body == order.expected;
   return right ? "" : "wrong body";
 }
 
 void Customer::SendOne() {
   const uint64_t number = next_++;
   const bool fresh = number % 2 == 0;
-  Errand order = Compose(number, wish_);
+  Errand order = Compose(number, options_);
   if (fresh) order.request.headers["connection"] = "close";
   const Clock::time_point begin = Clock::now();
   Response response;
@@ -205,7 +205,7 @@ void Work(Customer* customer, double rate, std::atomic<int64_t>* left) {
 
 int Run(int argc, char** argv) {
   const auto address = argc > 1 ? ParseAddress(argv[1]) : std::nullopt;
-  Wish wish;
+  LoadOptions options;
   std::atomic<int64_t> left{std::numeric_limits<int64_t>::max()};
   double rate = 400;
   double seconds = 0;
@@ -214,7 +214,7 @@ int Run(int argc, char** argv) {
   for (int i = 2; understood && i + 1 < argc; i += 2) {
     const std::string option = argv[i];
     if (option == "--host")
-      wish.host = argv[i + 1];
+      options.host = argv[i + 1];
     else if (option == "--rate")
       rate = std::atof(argv[i + 1]);
     else if (option == "--seconds")
@@ -222,9 +222,9 @@ int Run(int argc, char** argv) {
     else if (option == "--threads")
       threads = std::atoi(argv[i + 1]);
     else if (option == "--only")
-      wish.only_blog = std::string_view(argv[i + 1]) == "blog";
+      options.only_blog = std::string_view(argv[i + 1]) == "blog";
     else if (option == "--path")
-      wish.path = argv[i + 1];
+      options.path = argv[i + 1];
     else if (option == "--requests")
       left = std::atoll(argv[i + 1]);
     else
@@ -243,7 +243,7 @@ int Run(int argc, char** argv) {
   std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i) {
     customers.push_back(
-        std::make_unique<Customer>(*address, wish, static_cast<uint64_t>(i) * 1000003));
+        std::make_unique<Customer>(*address, options, static_cast<uint64_t>(i) * 1000003));
     workers.emplace_back(Work, customers.back().get(), rate / threads, &left);
   }
   const Clock::time_point begin = Clock::now();

@@ -149,7 +149,7 @@ bool Campaign::RunCallers() {
   return true;
 }
 
-// What one who runs a mesh does, and what happens to him, all in a few seconds.
+// What an operator does, and what happens meanwhile, all within a few seconds.
 void Campaign::Operate() {
   for (int i = 0; i < 6; ++i) {
     const auto pause = milliseconds(20 + random_.Below(300));
@@ -176,7 +176,8 @@ void Campaign::Operate() {
         mesh_.Partition(milliseconds(random_.Below(2000)));
         break;
       case 5:
-        // Certificates begin five minutes before they are made; further back nobody's is valid.
+        // Certificates are valid from five minutes before they are issued; further in the past none
+        // is valid.
         if (!shifted_) mesh_.world().ShiftWallClock(minutes(random_.Below(2) == 0 ? 60 : -4));
         shifted_ = true;
         break;
@@ -192,10 +193,10 @@ void Campaign::CheckLimits() {
   mesh_.shop().sidecar().VisitLimits(
       [this](const upstream::ClusterSpec& cluster, upstream::ClusterLimits& limits) {
         if (!cluster.name.starts_with("outbound|")) return;
-        // A limit that was lowered while more were under way holds for those that come.
+        // A limit that was lowered below the current use applies to new requests.
         if (cluster.caps.requests != most_requests_) return;
         if (limits.requests.count() > most_requests_) Find("more requests than allowed");
-        // Each worker may have one at least.
+        // Each worker may have at least one.
         const auto workers = static_cast<uint32_t>(limits.workers);
         if (limits.connections.count() > std::max(most_connections_, workers))
           Find("more connections than allowed");
@@ -217,7 +218,7 @@ void Campaign::CheckGivenBack() {
 void Campaign::CheckRepeats() {
   for (const auto& [request, count] : mesh_.origin().processed()) {
     const bool safe = request.starts_with("GET ");
-    // Each hop may repeat what is safe once, on a connection that closed under it.
+    // Each hop may repeat a safe request once, on a connection that closed under it.
     const int most = safe ? 4 : 1;
     if (count > most) Find(absl::StrCat(request, " was processed ", count, " times"));
   }
@@ -239,7 +240,7 @@ void Campaign::CheckMetrics() {
   }
 }
 
-// After the push no answer goes without its mark; before everybody has it some may.
+// After the push every response has the marker; before all sidecars have it some may.
 void Campaign::PushLast() {
   mesh_.Apply(kMarkerRoute);
   for (int i = 0; i < 100; ++i) {
@@ -261,7 +262,7 @@ void Campaign::PlayBreaker() {
   AddCallers(40, milliseconds(200));
   if (!RunCallers()) return;
   const std::vector<loop::Instant>& arrivals = mesh_.origin().broken_arrivals();
-  // Those that were on their way when it opened.
+  // Those in flight when it opened.
   for (size_t i = 3 + kCallers; i < arrivals.size(); ++i) {
     if (arrivals[i] - arrivals[i - 1] < milliseconds(700)) Find("more than one trial at a time");
   }

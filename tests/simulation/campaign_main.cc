@@ -1,4 +1,4 @@
-// Plays as many worlds as it is told and says which broke a rule:  campaign_main FIRST COUNT
+// Runs simulated worlds and reports which broke a rule:  campaign_main FIRST COUNT
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -7,7 +7,7 @@
 #include "tests/simulation/campaign.h"
 
 int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);  // the worlds complain by its means
+  testing::InitGoogleTest(&argc, argv);  // used by the worlds to report failures
   if (argc != 3) {
     std::fprintf(stderr, "usage: campaign_main FIRST COUNT\n");
     return 2;

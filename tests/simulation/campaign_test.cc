@@ -8,7 +8,7 @@ namespace {
 #ifdef NDEBUG
 constexpr uint64_t kSeeds = 200;
 #else
-constexpr uint64_t kSeeds = 12;  // sanitizers take their time
+constexpr uint64_t kSeeds = 12;  // sanitizers are slow
 #endif
 
 TEST(Campaign, RulesHoldInEveryWorld) {

@@ -10,8 +10,9 @@
 #include "net/tls/sim_transports.h"
 #include "tests/simulation/mesh_run.h"
 
-// Equal seeds give equal traces of the whole mesh, down to the bytes on its wires, in one process
-// and in two: hash seeds and addresses differ from process to process, and nothing may follow them.
+// Equal seeds must give equal traces of the whole mesh, down to the bytes on its wires, in one
+// process and in two: hash seeds and addresses differ between processes, and nothing may depend on
+// them.
 namespace tulle::simulation {
 namespace {
 
@@ -68,7 +69,7 @@ TEST(Determinism, TwoProcessesGiveEqualTraces) {
   EXPECT_EQ(here, TracesOfAnotherProcess());
 }
 
-// A trace is of something: each run joins, is pushed to, rotates and serves.
+// A trace must contain something: each run joins, gets configuration, rotates and serves.
 TEST(Determinism, SeedsDiffer) {
   std::set<uint64_t> hashes;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {

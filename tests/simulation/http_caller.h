@@ -12,24 +12,24 @@
 
 namespace tulle::simulation {
 
-// What a caller asks, and how often.
+// The requests of a caller, and their rate.
 struct Calls {
   std::string authority = "origin";
   int count = 100;
   size_t largest_body = 2000;  // half of the requests are GETs without one
-  // One in so many comes on a new connection.
+  // One in this number of requests uses a new connection.
   uint64_t one_in_new = 4;
-  // Up to this long between an answer and the next question.
+  // The longest pause between a response and the next request.
   loop::Duration pause{};
   bool http2 = false;
-  // Plaintext unless given.
+  // Plaintext if not set.
   std::shared_ptr<const TransportConnector> connector = nullptr;
-  // What paths begin with: the caller's own, where the origin shall tell requests apart.
+  // Prefix of paths, if the origin must distinguish the requests of callers.
   std::string prefix = {};
 };
 
-// An HTTP client that sends one request after the other and checks each answer against its
-// question. It sends nothing twice. Owner: a test.
+// An HTTP client that sends one request after another and checks each response. It never sends a
+// request twice. Owner: a test.
 class HttpCaller final : public http::ClientConnectionEvents, public http::StreamEvents {
  public:
   HttpCaller(loop::Loop& loop, const SocketAddress& to, const Calls& calls);
@@ -37,11 +37,11 @@ class HttpCaller final : public http::ClientConnectionEvents, public http::Strea
 
   bool done() const { return answered_ + lost_ == calls_.count; }
   int answered() const { return answered_; }
-  // Whose connection ended before its answer.
+  // Requests whose connection ended before the response.
   int lost() const { return lost_; }
-  // Answers that are not those to the question asked.
+  // Responses that belong to another request.
   int wrong() const { return wrong_; }
-  // Answers with a header x-marker.
+  // Responses with a header x-marker.
   int marked() const { return marked_; }
   int with_status(int status) const { return statuses_[status % 600]; }
 

@@ -10,7 +10,7 @@ namespace tulle::simulation {
 
 constexpr size_t kCredit = 64 * 1024;
 
-// One request and its answer.
+// One request and its response.
 class HttpOrigin::Answer final : public http::StreamEvents, public Deletable {
  public:
   Answer(HttpOrigin& origin, Downstream& downstream, http::Stream& stream)

@@ -14,19 +14,19 @@
 
 namespace tulle::simulation {
 
-// How an origin treats those who ask it.
+// How an origin responds.
 struct OriginHabits {
-  // Answers come after up to this long.
+  // The longest delay of a response.
   loop::Duration thinking = std::chrono::milliseconds(1);
-  // One in so many requests gets a 503, or an aborted connection instead of an answer. 0: none.
+  // One in this number of requests gets a 503 or an aborted connection. 0: none.
   uint64_t one_in_fails = 0;
   uint64_t one_in_aborts = 0;
   bool http2 = false;
-  // Plaintext unless given.
+  // Plaintext if not set.
   std::shared_ptr<const TransportAcceptor> acceptor = nullptr;
 };
 
-// An HTTP application: answers with the request's path in `x-path` and its body. Owner: a test.
+// An HTTP application: responds with the request's path in `x-path` and its body. Owner: a test.
 class HttpOrigin : public loop::ListenerEvents {
  public:
   HttpOrigin(loop::Loop& loop, const SocketAddress& at, const OriginHabits& habits = {});
@@ -41,7 +41,7 @@ class HttpOrigin : public loop::ListenerEvents {
   const std::string& last_xfcc() const { return last_xfcc_; }
   // How often each request was processed, by method and path.
   const std::map<std::string, int>& processed() const { return processed_; }
-  // While broken all get a 503; when those came.
+  // While broken, all requests get 503; the times of these.
   void Break(bool broken) { broken_ = broken; }
   const std::vector<loop::Instant>& broken_arrivals() const { return broken_arrivals_; }
 

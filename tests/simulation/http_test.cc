@@ -9,8 +9,8 @@
 #include "tests/simulation/http_origin.h"
 #include "tests/simulation/mesh_identity.h"
 
-// The HTTP/1.1 codecs against each other in all weathers: every request is answered right or is
-// known to be lost.
+// The HTTP/1.1 codecs against each other in all network conditions: every request gets the right
+// response or is known to be lost.
 namespace tulle::simulation {
 namespace {
 

@@ -123,7 +123,7 @@ bool Mesh::Join() {
   const auto joined = [this] { return shop_->ready() && post_->ready(); };
   if (world_.RunUntil(joined, std::chrono::minutes(10)) != sim::Simulation::Outcome::kConditionMet)
     return false;
-  // Listeners and what they lead to follow registration.
+  // Listeners, and everything they refer to, follow the registration.
   const auto known = [this] {
     const auto shop = shop_->sidecar().loader().Current();
     return !shop->listeners.empty() && !shop->endpoints.empty() &&

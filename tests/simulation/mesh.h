@@ -14,20 +14,20 @@
 
 namespace tulle::simulation {
 
-// What goes over the simulated network, and in between.
+// The protocols on the simulated network.
 struct MeshWires {
   const tls::SecureTransports* transports;  // between sidecars, and to the control plane
   bool http2 = false;                       // callers, sidecars and origin; else HTTP/1.1
   int shop_workers = 1;
 };
 
-// The product in one simulated process, nothing of it replaced but the loops, the keys' randomness
-// and, unless asked for, the encryption:
+// The product in one simulated process. Only the loops, the randomness of keys and, unless
+// requested, the encryption are replaced:
 //
-//   caller -> sidecar of shop (10.0.0.1, 127.0.0.1:15001) -> mTLS -> sidecar of post
-//   (10.0.0.2:15080) -> origin (127.0.0.1:8080); control plane at 10.0.0.3:15012, store in memory.
+// caller -> sidecar of shop (10.0.0.1, 127.0.0.1:15001) -> mTLS -> sidecar of post (10.0.0.2:15080)
+// -> origin (127.0.0.1:8080); control plane at 10.0.0.3:15012, store in memory.
 //
-// Both sidecars join by token. Owner: a test.
+// Both sidecars join with a token. Owner: a test.
 class Mesh {
  public:
   static constexpr char kOutbound[] = "127.0.0.1:15001";
@@ -38,20 +38,20 @@ class Mesh {
 
   // Runs until both sidecars are in the mesh and know each other; false: not within 10 minutes.
   bool Join();
-  // As `tullectl apply` does.
+  // Like `tullectl apply`.
   void Apply(const std::string& yaml);
-  // As `tullectl cert rotate` does; over when rotating() is false again.
+  // Like `tullectl cert rotate`; finished when rotating() is false again.
   void RotateRoot();
   bool rotating();
-  // The process is gone; what it knew is lost with the store in memory.
+  // Kills the process; its store in memory is lost.
   void StopControlPlane() { control_.reset(); }
-  // The sidecar of shop ends and begins anew with what is in its state directory.
+  // Restarts the sidecar of shop with its state directory.
   void RestartShop();
-  // The same of post: for a while nobody answers for it.
+  // The same for post: its service is unavailable for a while.
   void RestartPost();
-  // The two sidecars do not hear each other.
+  // Partitions the two sidecars.
   void Partition(loop::Duration length) { world_.Partition(shop_host_, post_host_, length); }
-  // Every connection between the two sidecars, at once.
+  // Resets all connections between the two sidecars.
   int ResetConnections() { return world_.ResetConnections(shop_host_, post_host_); }
 
   sim::Simulation& world() { return world_; }
@@ -69,7 +69,7 @@ class Mesh {
 
   api::ApiResponse Ask(const std::string& method, const std::string& path, const std::string& body);
   void OpenControlPlane();
-  // Gives the account a state directory with a join token in it.
+  // Creates a state directory with a join token for the account.
   void Enrol(const std::string& account);
   void StartShop();
   void StartPost();

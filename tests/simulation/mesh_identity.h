@@ -13,8 +13,8 @@
 
 namespace tulle::simulation {
 
-// The certificates of a simulated mesh: Ed25519 keys from the seed, whose signatures all have one
-// length, so that runs of one seed have segments of equal sizes although TLS draws its own
+// The certificates of a simulated mesh: Ed25519 keys from the seed. Their signatures all have the
+// same length, so that runs of one seed have segments of equal sizes although TLS uses its own
 // randomness. Owner: a test.
 class MeshIdentity {
  public:
@@ -24,7 +24,7 @@ class MeshIdentity {
   std::shared_ptr<const tls::TlsIdentity> Issue(std::string_view service_account);
   std::shared_ptr<const certs::TrustBundle> trust() const { return trust_; }
 
-  // Mutual TLS as between sidecars, for the protocol of that ALPN name.
+  // Mutual TLS as between sidecars, for the protocol with that ALPN name.
   std::shared_ptr<const tls::SecureAcceptor> NewAcceptor(std::string_view service_account,
                                                          std::string alpn = "http/1.1");
   std::shared_ptr<const tls::SecureConnector> NewConnector(std::string_view service_account,

@@ -10,7 +10,8 @@
 
 namespace tulle::simulation {
 
-// Tells the trace and the test of what ends, and goes on to the product's own observer.
+// Reports ended requests to the trace and the test, and passes them on to the product's own
+// observer.
 class MeshMember::Witness final : public proxy::Observer {
  public:
   Witness(MeshMember& member, size_t worker)

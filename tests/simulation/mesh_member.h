@@ -16,17 +16,17 @@
 
 namespace tulle::simulation {
 
-// A sidecar with --control as the product runs it, in a simulated process of loops: the main one
-// and one for each worker. Owner: Mesh.
+// A sidecar with --control as in production, in a simulated process with several loops: the main
+// one and one for each worker. Owner: Mesh.
 class MeshMember {
  public:
-  // `log` outlives this.
+  // `log` must outlive this.
   MeshMember(sim::Simulation& world, int host, uint64_t key_seed,
              const tls::SecureTransports& transports, const sidecar::Membership::Options& options,
              telemetry::Log& log, int workers);
   ~MeshMember();
 
-  // Registered, connected, and its listeners accept.
+  // Registered and connected, and its listeners accept connections.
   bool ready() const;
   sidecar::Membership& membership() { return *membership_; }
   sidecar::Sidecar& sidecar() { return *sidecar_; }

@@ -10,7 +10,7 @@
 #include "net/tls/tls_transports.h"
 #include "tests/simulation/mesh_run.h"
 
-// Two sidecars and the control plane, all of them the product's own, in one simulated process.
+// Two sidecars and the control plane, all production code, in one simulated process.
 namespace tulle::simulation {
 namespace {
 
@@ -98,7 +98,7 @@ TEST_P(MeshTest, MetricsNameBothWorkloads) {
 TEST_P(MeshTest, ASidecarThatRestartsWhileTheControlPlaneIsDownServes) {
   Mesh mesh(3, {}, {}, GetParam());
   ASSERT_TRUE(mesh.Join()) << mesh.log_text();
-  mesh.world().RunFor(std::chrono::seconds(5));  // what is in force is on disk
+  mesh.world().RunFor(std::chrono::seconds(5));  // the current configuration is on disk
   mesh.StopControlPlane();
   EXPECT_EQ(AskMesh(mesh, 5).ok, 20);
   mesh.RestartShop();
@@ -120,7 +120,7 @@ sim::FaultPlan Storm() {
   return plan;
 }
 
-// Joining, pushes and the rotation go on through all weathers, and every request has one end.
+// Joining, pushes and the rotation continue in all network conditions, and every request ends once.
 TEST_P(MeshTest, StormsLeaveNobodyWaiting) {
   for (uint64_t seed = 0; seed < 10; ++seed) {
     Mesh mesh(seed, Storm(), {.one_in_fails = 20, .one_in_aborts = 20}, GetParam());

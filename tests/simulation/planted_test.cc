@@ -2,7 +2,7 @@
 
 #include "tests/simulation/toy_world.h"
 
-// What the simulator is for: bugs of timing planted in a small server are found, and the same
+// The purpose of the simulator: timing bugs planted in a small server are found, and the same
 // server without them passes every seed.
 namespace tulle::toy {
 namespace {
@@ -18,7 +18,7 @@ sim::FaultPlan Weather() {
   return plan;
 }
 
-// The first seed that shows it, or kSeeds.
+// The first seed that shows the bug, or kSeeds.
 template <typename Shows>
 uint64_t Search(const PlantedBugs& bugs, Shows shows) {
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
@@ -32,7 +32,7 @@ TEST(Planted, CallToAnObjectThatIsGoneIsFound) {
       Search({.forgets_call = true}, [](const Verdict& verdict) { return verdict.late_calls > 0; });
   ASSERT_LT(seed, kSeeds);
   RecordProperty("seed", static_cast<int>(seed));
-  // The seed is the bug report: it shows the same each time.
+  // The seed is the bug report: it shows the same bug each time.
   EXPECT_GT(Play(seed, Weather(), {.forgets_call = true}).late_calls, 0);
   EXPECT_EQ(Play(seed, Weather()).late_calls, 0);
 }

@@ -29,7 +29,7 @@ void Client::OnTransportReady() {
 void Client::Ask() {
   pending_.Append("please\n");
   transport_->Write(pending_);
-  // Most wait for ever; one in six does not.
+  // Most wait forever; one in six does not.
   if (loop_.random().Below(6) == 0) {
     patience_->Start(std::chrono::microseconds(loop_.random().Below(20'000)));
   }

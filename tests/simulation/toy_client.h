@@ -8,9 +8,9 @@
 
 namespace tulle::toy {
 
-// Sends requests one after the other, and every so often loses patience: then it goes, politely or
-// not, and comes again. It is done when all were answered or given up by its own will; one that is
-// neither is stuck.
+// Sends requests one after another. Now and then it gives up, closes or aborts its connection, and
+// reconnects. It is done when all requests were answered or given up; if neither happens, it is
+// stuck.
 class Client : private TransportEvents {
  public:
   Client(loop::Loop& loop, const SocketAddress& server, int requests);

@@ -26,7 +26,7 @@ void Turnstile::Leave(uint64_t who) {
   PassOn();
 }
 
-// The grant is a task of its own, so that no request runs inside the end of another.
+// The grant is a separate task, so that no request runs inside the end of another.
 void Turnstile::PassOn() {
   if (waiting_.empty()) return;
   granted_ = std::move(waiting_.front());

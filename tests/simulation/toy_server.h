@@ -11,21 +11,21 @@
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
 
-// A server small enough to be seen through, with the shapes of a proxy: connections with observers,
-// an asynchronous call for each request, a limit that makes requests wait. Two bugs of the kinds
-// that cost a proxy most can be planted in it; the simulator has to find them.
+// A server that is small enough to understand, structured like a proxy: connections with observers,
+// an asynchronous call for each request, a limit that makes requests wait. Two bugs of typical
+// kinds can be planted in it; the simulator has to find them.
 namespace tulle::toy {
 
 struct PlantedBugs {
-  // A connection that ends in good order does not cancel its call: the answer comes to an object
-  // that is gone.
+  // A connection that ends cleanly does not cancel its call: the response is delivered to a
+  // destroyed object.
   bool forgets_call = false;
-  // A turn at the turnstile granted to a waiter that leaves before it can use it is not passed on.
+  // A turn at the turnstile that was granted to a waiter which leaves before using it is lost.
   bool drops_grant = false;
 };
 
-// Who may be called back. An answer to one that is gone is the defect looked for: noted, and not
-// made, since it would be undefined behaviour.
+// A callback target. A callback to a destroyed one is the bug to be found: it is recorded, and not
+// made, because it would be undefined behaviour.
 class Ledger {
  public:
   uint64_t Enter() {
@@ -46,7 +46,7 @@ class Ledger {
   int violations_ = 0;
 };
 
-// Lets one request through at a time, the others in the order they came.
+// Admits one request at a time, the others in the order of arrival.
 class Turnstile {
  public:
   Turnstile(loop::Loop& loop, bool drops_grant) : loop_(loop), drops_grant_(drops_grant) {}
@@ -63,12 +63,12 @@ class Turnstile {
 
   loop::Loop& loop_;
   const bool drops_grant_;
-  uint64_t inside_ = 0;  // 0: nobody
-  Waiter granted_{};     // is inside, and has yet to hear of it
+  uint64_t inside_ = 0;  // 0: none
+  Waiter granted_{};     // is inside, and has not been notified yet
   std::deque<Waiter> waiting_;
 };
 
-// Answers calls after a while.
+// Responds to calls after a delay.
 class Backend {
  public:
   Backend(loop::Loop& loop, Ledger& ledger) : loop_(loop), ledger_(ledger) {}
@@ -87,7 +87,7 @@ class Backend {
   std::vector<std::unique_ptr<Pending>> pending_;
 };
 
-// Answers each line with a line.
+// Responds to each line with a line.
 class Server : public loop::ListenerEvents {
  public:
   Server(loop::Loop& loop, const SocketAddress& at, const PlantedBugs& bugs);

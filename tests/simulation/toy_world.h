@@ -11,8 +11,8 @@
 namespace tulle::toy {
 
 struct Verdict {
-  bool stuck = false;  // some client waits for ever
-  int late_calls = 0;  // to objects that are gone
+  bool stuck = false;  // a client waits forever
+  int late_calls = 0;  // to destroyed objects
   int answered = 0;
   uint64_t trace_hash = 0;
   uint64_t events = 0;
@@ -43,7 +43,7 @@ inline Verdict Play(uint64_t seed, const sim::FaultPlan& plan, const PlantedBugs
     };
     verdict.stuck = simulation.RunUntil(all_done, std::chrono::minutes(5)) !=
                     sim::Simulation::Outcome::kConditionMet;
-    // What is still under way gets the time to go wrong.
+    // Gives pending work time to fail.
     simulation.RunFor(std::chrono::seconds(10));
     verdict.late_calls = server.ledger().violations();
     for (const auto& client : clients) verdict.answered += client->answered();

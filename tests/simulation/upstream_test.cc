@@ -16,9 +16,9 @@
 #include "tests/simulation/http_origin.h"
 #include "tests/simulation/mesh_identity.h"
 
-// One cluster on two workers, in all weathers, while endpoints come and go, fail and are checked:
-// limits hold at every moment, an endpoint has one trial at most, nobody is asked without TLS,
-// every request ends once, and nothing stays behind.
+// One cluster on two workers, in all network conditions, while endpoints come and go, fail and are
+// checked. Limits hold at every moment, an endpoint has at most one trial, no endpoint is used
+// without TLS, every request ends once, and nothing is leaked.
 namespace tulle::simulation {
 namespace {
 
@@ -32,7 +32,7 @@ using upstream::Outcome;
 constexpr char kService[] = "spiffe://cluster.local/ns/default/sa/origin";
 constexpr int kOrigins = 3;
 
-// Asks one request after the other.
+// Sends one request after another.
 class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
  public:
   Asker(loop::Loop& loop, Cluster& cluster, int count)
@@ -44,7 +44,7 @@ class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
   }
 
   bool done() const { return left_ == 0 && !asking_; }
-  // The endpoint that this one tries for all others, if it does.
+  // The endpoint for which this one makes the trial, if any.
   const upstream::Endpoint* trying() const {
     return asking_ && picked_.pass.trial && !picked_.reported ? picked_.endpoint : nullptr;
   }
@@ -147,7 +147,7 @@ class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
 
 struct Tally {
   int good = 0, refused = 0, failed = 0, trials = 0, wrong = 0, churns = 0;
-  std::string broken;  // the first rule that did not hold
+  std::string broken;  // the first broken rule
   bool stuck = false;
   uint64_t trace_hash = 0;
 };
@@ -244,7 +244,7 @@ class Campaign {
     if (!holds && tally_.broken.empty()) tally_.broken = rule;
   }
 
-  // After each event. True: all is over, or a rule is broken.
+  // After each event. True: finished, or a rule is broken.
   bool Look() {
     if (world_.Now() >= next_churn_) Churn();
     Hold(limits_->requests.count() <= spec_->caps.requests, "requests within their cap");
@@ -331,7 +331,7 @@ TEST(Upstream, RulesHoldInAllWeathers) {
     all.trials += tally.trials;
     all.churns += tally.churns;
   }
-  // Each of them is met, or the campaign shows nothing.
+  // Each of them must occur, otherwise the campaign proves nothing.
   const int seeds = static_cast<int>(Seeds());
   EXPECT_GT(all.good, seeds * 100);
   EXPECT_GT(all.refused, seeds * 50);
