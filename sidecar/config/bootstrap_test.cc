@@ -159,7 +159,7 @@ TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
       {"h1.json", "\"address\": \"127.0.0.1\"", "\"address\": \"localhost\"",
        "is not an IP address"},
       {"static.json", "\"cluster\": \"echo\"", "\"cluster\": \"other\"",
-       "route_config: names the cluster 'other', which does not exist"},
+       "route_config: unknown cluster 'other'"},
       {"static.json", "http.router.v3.Router", "http.lua.v3.Lua", "f.yaml: "},
       {"static.json", "envoy.extensions.filters.http.router.v3.Router",
        "envoy.extensions.filters.http.cors.v3.Cors", "the last filter must be"},

@@ -123,7 +123,7 @@ def place(request, tmp_path):
 def test_fault_79_what_comes_in_and_goes_out_meets_the_sidecar(place):
     out, _ = place.init("--exclude-inbound-ports", "2222", "--exclude-outbound-ports", "5432",
                         "--exclude-outbound-ranges", "10.77.0.1")
-    assert "FAILED" not in out and "route 240.240.0.0/16 dev lo is added" in out
+    assert "FAILED" not in out and "added route 240.240.0.0/16 dev lo" in out
     assert "ok      IPv4: connections to services are redirected to the sidecar" in out
     assert "ok      IPv4: inbound connections are redirected to the sidecar" in out
     assert "ok      IPv6: inbound connections are redirected to the sidecar" in out
@@ -242,7 +242,7 @@ def test_fault_80_a_rule_before_ours_that_only_others_meet_is_found(place, famil
     place.nat("-I", "PREROUTING", "1", *rule, family=family)
     _, errors = place.init("--check", code=1)
     (line,) = [line for line in errors.splitlines() if "FAILED" in line]
-    assert line.startswith("FAILED  " + name) and "-j " + rule[rule.index("-j") + 1] in line and "run tulle-init, which puts its own first" in line, line
+    assert line.startswith("FAILED  " + name) and "-j " + rule[rule.index("-j") + 1] in line and "run tulle-init, which puts its own rules first" in line, line
     # What it says helps.
     place.init()
     place.init("--check")
@@ -302,8 +302,8 @@ def test_a_check_of_a_busy_host_whose_sidecar_is_down_passes(place):
 def test_the_variant_in_use_is_taken(place):
     place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-A", "OUTPUT", "-p", "udp", "--dport", "53", "-j", "RETURN")
     out, _ = place.init(auto=True)
-    assert "rules are set by iptables-%s\n" % place.variant in out
-    assert "rules are set by ip6tables-%s\n" % place.variant in out
+    assert "rules set by iptables-%s\n" % place.variant in out
+    assert "rules set by ip6tables-%s\n" % place.variant in out
 
 
 def test_who_may_not_is_told_what_he_needs(place):

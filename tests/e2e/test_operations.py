@@ -244,7 +244,7 @@ def test_a_backup_in_an_empty_folder_is_entered_by_a_new_credential(mesh):
     mesh.tullectl("restore", backup, "--data-dir", other)
     mesh.data = other
     mesh.start_control()
-    assert "admin.json is not there" in mesh.control.log() and "--reset-admin" in mesh.control.log()
+    assert "admin.json does not exist" in mesh.control.log() and "--reset-admin" in mesh.control.log()
     mesh.control.stop()
     mesh.control_arguments = ("--reset-admin",)
     mesh.start_control()
