@@ -46,7 +46,7 @@ TEST(SlabDeathTest, EndsTheProcessWithAMessageWhenTheReserveIsUsedUp) {
     memory.gives = false;
     while (true) slab.Allocate(Slab::kLargest);
   };
-  EXPECT_EXIT(use_up(), testing::ExitedWithCode(71), "out of memory: .* ends");
+  EXPECT_EXIT(use_up(), testing::ExitedWithCode(71), "out of memory: .* exits");
 }
 
 TEST(Slab, GivesAlignedMemoryOfEveryClassAndTakesItBack) {
