@@ -63,7 +63,7 @@ class FakeControl : private xds::Source, private loop::ListenerEvents {
   }
 
  private:
-  struct Tables final : xds::View {
+  struct Tables final : xds::TableView {
     const xds::ResourceTable* TableOf(std::string_view type_url) const override {
       if (type_url == xds::kClusterType) return &clusters;
       return type_url == xds::kEndpointType ? &endpoints : &empty;

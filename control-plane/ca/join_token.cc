@@ -105,6 +105,7 @@ absl::StatusOr<std::string> JoinTokens::Create(const TokenGrant& grant,
                   Json({{"services", grant.services}}).dump());
   const auto revision = store_->Commit(transaction);
   if (!revision.ok()) return revision.status();
+  services_.erase(grant.id.ToString());
   return std::string(kPrefix) + std::string(root_key_hash) + "." + secret;
 }
 
@@ -129,11 +130,15 @@ absl::StatusOr<TokenGrant> JoinTokens::Redeem(std::string_view token, int64_t no
 }
 
 absl::StatusOr<std::vector<std::string>> JoinTokens::ServicesOf(const certs::SpiffeId& id) {
-  const auto record = store_->Get(Collection::kIdentity, id.ToString());
+  const std::string key = id.ToString();
+  if (const auto known = services_.find(key); known != services_.end()) return known->second;
+  const auto record = store_->Get(Collection::kIdentity, key);
   if (!record.ok()) return record.status();
   if (*record) {
     try {
-      return Json::parse((*record)->value).at("services").get<std::vector<std::string>>();
+      auto services = Json::parse((*record)->value).at("services").get<std::vector<std::string>>();
+      services_[key] = services;
+      return services;
     } catch (const Json::exception& error) {
       return absl::DataLossError(absl::StrCat("an identity's record is damaged: ", error.what()));
     }

@@ -60,8 +60,8 @@ class JoinTokens {
   // kUnauthenticated unless the token is known and not expired. May be used until it expires: a
   // workload that has lost its state comes back with it.
   absl::StatusOr<TokenGrant> Redeem(std::string_view token, int64_t now);
-  // Services of an identity that has proved itself by its SVID; none are known: the account's own
-  // name.
+  // Services of an identity that has proved itself by its SVID; if none are known: the account's
+  // own name. Read from the store once for each identity.
   absl::StatusOr<std::vector<std::string>> ServicesOf(const certs::SpiffeId& id);
   // When the last token expires; 0: there is none.
   absl::StatusOr<int64_t> LatestExpiry();
@@ -80,6 +80,7 @@ class JoinTokens {
   store::Store* store_;
   certs::KeySource* keys_;
   std::map<std::string, RefusedJoin> refused_;
+  std::map<std::string, std::vector<std::string>> services_;  // read before, by SPIFFE ID
 };
 
 // SHA-256 as lower-case hex; for secrets of full entropy.

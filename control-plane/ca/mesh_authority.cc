@@ -22,18 +22,6 @@ constexpr char kOutstandingKey[] = "outstanding";
 constexpr int64_t kOutstandingSteps = 16;
 constexpr int64_t kShortestLifetime = 10;
 
-const char* TextOf(RotationPhase phase) {
-  switch (phase) {
-    case RotationPhase::kSteady:
-      return "steady";
-    case RotationPhase::kAnnouncing:
-      return "announcing";
-    case RotationPhase::kRenewing:
-      break;
-  }
-  return "renewing";
-}
-
 RotationPhase PhaseOf(const std::string& text) {
   if (text == "announcing") return RotationPhase::kAnnouncing;
   if (text == "renewing") return RotationPhase::kRenewing;
@@ -140,7 +128,7 @@ absl::Status MeshAuthority::LoadOutstanding() {
 }
 
 absl::Status MeshAuthority::Save(const Roots& roots, RotationPhase phase, int64_t since) {
-  Json json = {{"phase", TextOf(phase)},
+  Json json = {{"phase", NameOf(phase)},
                {"since", since},
                {"roots", Json::array()},
                {"former", Json::array()}};
@@ -184,10 +172,11 @@ void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
   }
   certificate.not_after = leaf.not_after();
   if (!in_file) rotation_.OnIssued(leaf.sha256(), std::move(certificate));
-  static_cast<void>(SaveHolders(now));
+  if (on_unsaved_) return on_unsaved_();
+  SaveIssued(now);
 }
 
-absl::Status MeshAuthority::SaveHolders(int64_t now) {
+void MeshAuthority::SaveIssued(int64_t now) {
   const RootRotation::Outstanding& known = rotation_.outstanding();
   const RootRotation::Changed changed = rotation_.TakeChanged();
   store::Transaction transaction("tulle-control", now);
@@ -197,14 +186,12 @@ absl::Status MeshAuthority::SaveHolders(int64_t now) {
         Collection::kAuthority, kOutstandingKey,
         Json({{"any", known.any}, {"inFiles", known.in_files}, {"unknown", known.unknown}}).dump());
   }
-  if (transaction.changes().empty()) return absl::OkStatus();
-  const absl::Status status = store_->Commit(transaction).status();
-  if (status.ok()) {
+  if (transaction.changes().empty()) return;
+  if (store_->Commit(transaction).ok()) {
     saved_ = known;
   } else {
     rotation_.MarkChanged(changed);
   }
-  return status;
 }
 
 absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
@@ -277,7 +264,7 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
   if (rotation_.phase() != RotationPhase::kSteady) {
     const std::vector<std::string> waiting = rotation_.waiting();
     return absl::FailedPreconditionError(absl::StrCat(
-        "a rotation is under way (", TextOf(rotation_.phase()), "), waiting for ",
+        "a rotation is under way (", NameOf(rotation_.phase()), "), waiting for ",
         waiting.empty() ? "nobody; it goes on by itself" : absl::StrJoin(waiting, ", ")));
   }
   auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now,
@@ -293,18 +280,14 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
 }
 
 absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
-  static_cast<void>(SaveHolders(now));  // else it is tried again at the next call
-  RootRotation next = rotation_;
-  const RotationPhase phase = next.Advance(now);
-  if (phase == rotation_.phase()) {
-    rotation_ = std::move(next);
-    return ForgetFormerRoots(now);
-  }
+  SaveIssued(now);  // what fails is tried again at the next call
+  const RotationPhase phase = rotation_.DuePhase(now);
+  if (phase == rotation_.phase()) return ForgetFormerRoots(now);
   Roots roots = roots_;
   absl::Status status = TakeStep(phase, now, &roots);
   if (status.ok()) status = Save(roots, phase, now);
   if (!status.ok()) return status;  // the step stays due
-  rotation_ = std::move(next);
+  rotation_.Enter(phase, now);
   renewed_.clear();
   Adopt(std::move(roots));
   return true;

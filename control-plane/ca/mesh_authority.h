@@ -7,6 +7,7 @@
 // whoever calls Issue has authenticated the caller by join token or SVID.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -63,6 +64,11 @@ class MeshAuthority {
   absl::StatusOr<IssuedSvid> IssueOwn(const certs::PrivateKey& key,
                                       std::vector<std::string> dns_names,
                                       std::vector<std::string> ip_addresses, int64_t now) const;
+
+  // Who holds certificates is written down by each Issue(), or, with an observer, when that calls
+  // SaveIssued(): many at once. Until then the memory knows. What cannot be written is tried again.
+  void SetUnsavedObserver(std::function<void()> observer) { on_unsaved_ = std::move(observer); }
+  void SaveIssued(int64_t now);
 
   int64_t issued_count() const { return issued_count_; }  // SVIDs of workloads, since the start
   const std::string& trust_domain() const { return options_.trust_domain; }
@@ -124,7 +130,6 @@ class MeshAuthority {
   absl::StatusOr<bool> ForgetFormerRoots(int64_t now);
   void NoteIssued(const certs::Certificate& leaf, Holder holder,
                   UnseenCertificates::Certificate certificate);
-  absl::Status SaveHolders(int64_t now);
   size_t signing_index() const {
     return rotation_.phase() == RotationPhase::kRenewing ? roots_.active.size() - 1 : 0;
   }
@@ -137,6 +142,7 @@ class MeshAuthority {
   int64_t issued_count_ = 0;
   Roots roots_;
   RootRotation::Outstanding saved_;
+  std::function<void()> on_unsaved_;
   std::set<std::string> renewed_;  // SHA-256 of SVIDs signed since the new root signs
   std::string trust_bundle_pem_;
   std::string roots_for_joining_pem_;

@@ -7,6 +7,18 @@
 
 namespace tulle::ca {
 
+const char* NameOf(RotationPhase phase) {
+  switch (phase) {
+    case RotationPhase::kSteady:
+      return "steady";
+    case RotationPhase::kAnnouncing:
+      return "announcing";
+    case RotationPhase::kRenewing:
+      break;
+  }
+  return "renewing";
+}
+
 void RootRotation::Resume(RotationPhase phase, int64_t since) { Enter(phase, since); }
 
 void RootRotation::OnIssued(int64_t not_after, bool in_file) {
@@ -130,7 +142,7 @@ int64_t RootRotation::waits_until(int64_t now) const {
   return end > now ? end : 0;
 }
 
-RotationPhase RootRotation::Advance(int64_t now) {
+RotationPhase RootRotation::DuePhase(int64_t now) {
   unseen_.Advance(now);
   for (auto entry = nodes_.begin(); entry != nodes_.end();) {
     const bool is_gone = !entry->second.is_connected && now >= EndOf(entry->second);
@@ -142,8 +154,12 @@ RotationPhase RootRotation::Advance(int64_t now) {
                                      [&](const auto& entry) { return IsReady(entry.second); });
   if (!all_ready) return phase_;
   if (waits_until(now) != 0) return phase_;
-  Enter(phase_ == RotationPhase::kAnnouncing ? RotationPhase::kRenewing : RotationPhase::kSteady,
-        now);
+  return phase_ == RotationPhase::kAnnouncing ? RotationPhase::kRenewing : RotationPhase::kSteady;
+}
+
+RotationPhase RootRotation::Advance(int64_t now) {
+  const RotationPhase due = DuePhase(now);
+  if (due != phase_) Enter(due, now);
   return phase_;
 }
 

@@ -30,6 +30,8 @@ enum class RotationPhase {
   kRenewing,    // two in the bundle, the new one signs
 };
 
+const char* NameOf(RotationPhase phase);
+
 class RootRotation {
  public:
   explicit RootRotation(int64_t svid_lifetime_seconds) : svid_lifetime_(svid_lifetime_seconds) {}
@@ -87,8 +89,11 @@ class RootRotation {
   Changed TakeChanged();
   void MarkChanged(const Changed& again);
 
-  // The phase that is now due; moves at most one step. The caller carries the step out (and stores
-  // it) before it tells any node.
+  // Forgets what has ended. Then the phase that is now due, at most one step on. The caller carries
+  // the step out and stores it, and calls Enter(), before it tells any node.
+  RotationPhase DuePhase(int64_t now);
+  void Enter(RotationPhase phase, int64_t now);
+  // Both.
   RotationPhase Advance(int64_t now);
 
   RotationPhase phase() const { return phase_; }
@@ -113,7 +118,6 @@ class RootRotation {
   bool IsReady(const Node& node) const;
   int64_t EndOf(const Node& node) const;
   void MakeRoom(const std::string& identity);
-  void Enter(RotationPhase phase, int64_t now);
 
   int64_t svid_lifetime_;
   RotationPhase phase_ = RotationPhase::kSteady;

@@ -6,20 +6,16 @@
 namespace tulle::discovery {
 namespace {
 
-void AddWorkload(const Workload& workload, ServiceTable* table) {
-  for (const ServiceName& name : workload.services) {
-    Service& service = (*table)[name];
-    if (!workload.spiffe_id.empty()) service.identities.insert(workload.spiffe_id);
-    for (const InboundPort& inbound : workload.inbound) {
-      // Workloads come in order of their ids: the first to name a port declares its protocol.
-      ServicePort& port =
-          service.ports.try_emplace(inbound.service_port, ServicePort{inbound.protocol, {}})
-              .first->second;
-      const uint32_t dialled =
-          inbound.dialled_port == 0 ? inbound.listen_port : inbound.dialled_port;
-      port.endpoints.push_back(
-          {workload.address, dialled, &workload, workload.is_meshed && !inbound.is_skipped});
-    }
+void AddWorkload(const Workload& workload, Service* service) {
+  if (!workload.spiffe_id.empty()) service->identities.insert(workload.spiffe_id);
+  for (const InboundPort& inbound : workload.inbound) {
+    // Workloads come in order of their ids: the first to name a port declares its protocol.
+    ServicePort& port =
+        service->ports.try_emplace(inbound.service_port, ServicePort{inbound.protocol, {}})
+            .first->second;
+    const uint32_t dialled = inbound.dialled_port == 0 ? inbound.listen_port : inbound.dialled_port;
+    port.endpoints.push_back(
+        {workload.address, dialled, &workload, workload.is_meshed && !inbound.is_skipped});
   }
 }
 
@@ -29,34 +25,44 @@ void SortEndpoints(ServicePort* port) {
   };
   std::stable_sort(port->endpoints.begin(), port->endpoints.end(),
                    [&](const Endpoint& a, const Endpoint& b) { return place(a) < place(b); });
-  // Two instances that claim one address: the first in order of ids holds it.
+  // Of two instances with one address the first in order of ids has it.
   port->endpoints.erase(
       std::unique(port->endpoints.begin(), port->endpoints.end(),
                   [&](const Endpoint& a, const Endpoint& b) { return place(a) == place(b); }),
       port->endpoints.end());
 }
 
-// Services that are only spoken of get clusters without endpoints: a route must not name an unknown
+// A service that is only named gets clusters without endpoints: a route must not name an unknown
 // cluster.
-void AddNamedByRoutes(const policy::HttpRoute& route, ServiceTable* table) {
+void AddNamedByRoute(const policy::HttpRoute& route, const ServiceName& name, Service* service) {
   std::set<uint32_t> ports;
   for (const policy::HttpRouteRule& rule : route.rules) {
     for (const policy::BackendRef& backend : rule.backends) {
-      (*table)[backend.service].ports.try_emplace(backend.port, ServicePort{Protocol::kHttp, {}});
       ports.insert(backend.port);
+      if (backend.service != name) continue;
+      service->ports.try_emplace(backend.port, ServicePort{Protocol::kHttp, {}});
     }
   }
   for (const policy::ParentRef& parent : route.parents) {
-    Service& service = (*table)[parent.service];
+    if (parent.service != name) continue;
     if (parent.port) {
-      service.ports.try_emplace(*parent.port, ServicePort{Protocol::kHttp, {}});
-    } else if (service.ports.empty()) {
-      for (const uint32_t port : ports) service.ports[port] = {Protocol::kHttp, {}};
+      service->ports.try_emplace(*parent.port, ServicePort{Protocol::kHttp, {}});
+    } else if (service->ports.empty()) {
+      for (const uint32_t port : ports) service->ports[port] = {Protocol::kHttp, {}};
     }
   }
 }
 
 }  // namespace
+
+std::set<ServiceName> ServicesNamedBy(const policy::HttpRoute& route) {
+  std::set<ServiceName> names;
+  for (const policy::ParentRef& parent : route.parents) names.insert(parent.service);
+  for (const policy::HttpRouteRule& rule : route.rules) {
+    for (const policy::BackendRef& backend : rule.backends) names.insert(backend.service);
+  }
+  return names;
+}
 
 std::string HostOf(const ServiceName& service) {
   return service.name + "." + service.ns + std::string(kServiceSuffix);
@@ -72,22 +78,35 @@ uint32_t Service::DefaultHttpPort() const {
   return lowest;
 }
 
+Service BuildService(const ServiceName& name, const ServiceParts& parts) {
+  Service service;
+  for (const Workload* workload : parts.servers) AddWorkload(*workload, &service);
+  for (const policy::HttpRoute* route : parts.routes) AddNamedByRoute(*route, name, &service);
+  for (const Workload* workload : parts.callers) {
+    for (const TcpOutbound& tcp : workload->outbound.tcp) {
+      if (tcp.service != name) continue;
+      service.ports.try_emplace(tcp.service_port, ServicePort{Protocol::kTcp, {}});
+    }
+  }
+  for (auto& [number, port] : service.ports) SortEndpoints(&port);
+  return service;
+}
+
 ServiceTable BuildServiceTable(const Mesh& mesh) {
-  ServiceTable table;
-  for (const auto& [id, workload] : mesh.workloads) AddWorkload(workload, &table);
-  for (const auto& [key, document] : mesh.policies.documents()) {
-    if (const auto* route = std::get_if<policy::HttpRoute>(&document->spec)) {
-      AddNamedByRoutes(*route, &table);
-    }
-  }
+  std::map<ServiceName, ServiceParts> all;
   for (const auto& [id, workload] : mesh.workloads) {
-    for (const TcpOutbound& tcp : workload.outbound.tcp) {
-      table[tcp.service].ports.try_emplace(tcp.service_port, ServicePort{Protocol::kTcp, {}});
-    }
+    for (const ServiceName& name : workload.services) all[name].servers.push_back(&workload);
+    std::set<ServiceName> called;
+    for (const TcpOutbound& tcp : workload.outbound.tcp) called.insert(tcp.service);
+    for (const ServiceName& name : called) all[name].callers.push_back(&workload);
   }
-  for (auto& [name, service] : table) {
-    for (auto& [number, port] : service.ports) SortEndpoints(&port);
+  for (const auto& [key, document] : mesh.policies.documents()) {
+    const auto* route = std::get_if<policy::HttpRoute>(&document->spec);
+    if (route == nullptr) continue;
+    for (const ServiceName& name : ServicesNamedBy(*route)) all[name].routes.push_back(route);
   }
+  ServiceTable table;
+  for (const auto& [name, parts] : all) table.emplace(name, BuildService(name, parts));
   return table;
 }
 

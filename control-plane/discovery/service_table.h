@@ -34,6 +34,20 @@ struct Service {
 
 using ServiceTable = std::map<ServiceName, Service>;
 
+// What one service is derived from, in the order of the mesh: workloads by id, routes by key.
+struct ServiceParts {
+  std::vector<const Workload*> servers;          // they serve it
+  std::vector<const policy::HttpRoute*> routes;  // they name it
+  std::vector<const Workload*> callers;          // they have a TCP listener for it
+
+  // There is no such service.
+  bool empty() const { return servers.empty() && routes.empty() && callers.empty(); }
+};
+
+// As parents or as backends.
+std::set<ServiceName> ServicesNamedBy(const policy::HttpRoute& route);
+Service BuildService(const ServiceName& name, const ServiceParts& parts);
+// All services, from the whole mesh.
 ServiceTable BuildServiceTable(const Mesh& mesh);
 
 }  // namespace tulle::discovery

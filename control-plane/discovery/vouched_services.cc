@@ -1,5 +1,7 @@
 #include "control-plane/discovery/vouched_services.h"
 
+#include "control-plane/discovery/service_table.h"
+
 namespace tulle::discovery {
 
 std::set<ServiceName> VouchedServices(const Mesh& mesh) {
@@ -9,11 +11,7 @@ std::set<ServiceName> VouchedServices(const Mesh& mesh) {
   }
   for (const auto& [key, document] : mesh.policies.documents()) {
     const auto* route = std::get_if<policy::HttpRoute>(&document->spec);
-    if (route == nullptr) continue;
-    for (const policy::ParentRef& parent : route->parents) known.insert(parent.service);
-    for (const policy::HttpRouteRule& rule : route->rules) {
-      for (const policy::BackendRef& backend : rule.backends) known.insert(backend.service);
-    }
+    if (route != nullptr) known.merge(ServicesNamedBy(*route));
   }
   return known;
 }

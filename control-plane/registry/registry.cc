@@ -14,7 +14,7 @@ using discovery::Health;
 using discovery::Workload;
 
 absl::Status UnknownLease() {
-  return absl::NotFoundError("the lease is not known or has ended: register again");
+  return absl::NotFoundError("unknown or expired lease: register again");
 }
 
 }  // namespace
@@ -22,9 +22,23 @@ absl::Status UnknownLease() {
 void Registry::Restore(Lease lease, milliseconds now) {
   quiet_until_ = now + options_.grace;
   lease.workload.health = Health::kHealthy;
-  instance_of_[lease.id] = lease.workload.id;
+  Insert(std::move(lease), now, true);
+}
+
+void Registry::Insert(Lease lease, milliseconds now, bool is_ready) {
   const std::string id = lease.workload.id;
-  entries_[id] = Entry{std::move(lease), now, false, true};
+  instance_of_[lease.id] = id;
+  instances_of_[lease.workload.spiffe_id].insert(id);
+  entries_[id] = Entry{std::move(lease), now, false, is_ready};
+}
+
+void Registry::Erase(Entries::iterator entry) {
+  const Lease& lease = entry->second.lease;
+  instance_of_.erase(lease.id);
+  const auto instances = instances_of_.find(lease.workload.spiffe_id);
+  instances->second.erase(lease.workload.id);
+  if (instances->second.empty()) instances_of_.erase(instances);
+  entries_.erase(entry);
 }
 
 absl::Status Registry::CheckRoomFor(const Workload& workload) const {
@@ -32,14 +46,12 @@ absl::Status Registry::CheckRoomFor(const Workload& workload) const {
   if (entries_.size() >= options_.most_leases) {
     return absl::ResourceExhaustedError("the registry is full: remove workloads that are gone");
   }
-  const auto is_same = [&](const auto& entry) {
-    return entry.second.lease.workload.spiffe_id == workload.spiffe_id;
-  };
-  const auto count = std::count_if(entries_.begin(), entries_.end(), is_same);
-  if (static_cast<size_t>(count) < options_.most_leases_of_one_identity) return absl::OkStatus();
+  const auto instances = instances_of_.find(workload.spiffe_id);
+  const size_t count = instances == instances_of_.end() ? 0 : instances->second.size();
+  if (count < options_.most_leases_of_one_identity) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      absl::StrCat(workload.spiffe_id, " has ", count,
-                   " instances already: give each process one stable instance id"));
+      absl::StrCat(workload.spiffe_id, " already has ", count,
+                   " instances: give each process one stable instance id"));
 }
 
 // Replicas name the same services: only what differs counts.
@@ -49,9 +61,11 @@ absl::Status Registry::CheckOutboundOf(const Workload& workload) const {
     for (const discovery::TcpOutbound& tcp : each.outbound.tcp) named.insert(tcp.service);
   };
   add(workload);
-  for (const auto& [id, entry] : entries_) {
-    const Workload& each = entry.lease.workload;
-    if (id != workload.id && each.spiffe_id == workload.spiffe_id) add(each);
+  const auto instances = instances_of_.find(workload.spiffe_id);
+  if (instances != instances_of_.end()) {
+    for (const std::string& id : instances->second) {
+      if (id != workload.id) add(entries_.at(id).lease.workload);
+    }
   }
   if (named.size() <= options_.most_tcp_outbound_of_one_identity) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
@@ -72,7 +86,7 @@ absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<millis
       return absl::PermissionDeniedError(absl::StrCat(
           "instance ", workload.id, " belongs to another identity: choose another instance id"));
     }
-    instance_of_.erase(former->second.lease.id);
+    Erase(former);
   }
   Lease lease;
   lease.id = new_lease_id_();
@@ -80,8 +94,7 @@ absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<millis
       std::clamp(ttl.value_or(options_.default_ttl), options_.shortest_ttl, options_.longest_ttl);
   lease.workload = std::move(workload);
   const bool is_ready = lease.workload.health == Health::kHealthy;
-  instance_of_[lease.id] = lease.workload.id;
-  entries_[lease.workload.id] = Entry{lease, now, false, is_ready};
+  Insert(lease, now, is_ready);
   Remember(Change::Kind::kPut, lease);
   return lease;
 }
@@ -115,8 +128,7 @@ absl::Status Registry::Deregister(std::string_view lease_id, std::string_view ca
   Entry* entry = FindLease(lease_id);
   if (entry == nullptr || entry->lease.workload.spiffe_id != caller) return UnknownLease();
   const Lease lease = entry->lease;
-  instance_of_.erase(lease.id);
-  entries_.erase(lease.workload.id);
+  Erase(entries_.find(lease.workload.id));
   Remember(Change::Kind::kRemove, lease);
   return absl::OkStatus();
 }
@@ -168,8 +180,7 @@ void Registry::RemoveDead(milliseconds now) {
       continue;
     }
     Remember(Change::Kind::kRemove, each.lease);
-    instance_of_.erase(each.lease.id);
-    entry = entries_.erase(entry);
+    Erase(entry++);
   }
 }
 

@@ -2,13 +2,15 @@
 //
 // A pure state machine on a monotonic clock that is passed in (milliseconds since any start): no
 // I/O, no timers. The caller persists and publishes the Changes that each call returns, and calls
-// Advance() once a second. A lease that misses its ttl makes the endpoint unhealthy, three ttls
-// remove it. Nobody is expired in a rush:
+// Advance() once a second. A lease that is not renewed within its ttl makes the endpoint unhealthy,
+// after three ttls it is removed. Leases do not expire in a rush:
 //   after a restart  every restored lease starts afresh, and nothing expires within `grace`;
-//   after a stall    (this process was stopped or starved) the same: heartbeats had nobody to take
-//   them; many at once     when more than `mass_fraction` would be gone within one ttl, the network
-//   is the likelier
-//                    cause: they are held as they are, counted, for at most `longest_hold`.
+//   after a stall    (this process was stopped or starved) the same: heartbeats could not be
+//                    received;
+//   many at once     when more than `mass_fraction` would expire within one ttl, the network is the
+//                    likelier cause: they are held as they are, counted, for at most
+//                    `longest_hold`.
+// A heartbeat costs a lookup; a registration depends on the instances of its identity alone.
 // Thread: one. Errors: absl::Status for the caller of the RPC.
 #pragma once
 
@@ -17,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +59,7 @@ class Registry {
     size_t mass_minimum = 2;  // so many may always expire: a small mesh must notice a single death
     size_t most_leases = 100000;
     size_t most_leases_of_one_identity = 1000;
-    // Each is a service of the whole mesh, whether or not anybody serves it.
+    // Each becomes a service of the whole mesh, even if no workload serves it.
     size_t most_tcp_outbound_of_one_identity = 256;
   };
 
@@ -97,6 +100,8 @@ class Registry {
   using Entries = std::map<std::string, Entry>;  // by instance id
 
   Entry* FindLease(std::string_view lease_id);
+  void Insert(Lease lease, milliseconds now, bool is_ready);
+  void Erase(Entries::iterator entry);
   absl::Status CheckRoomFor(const discovery::Workload& workload) const;
   absl::Status CheckOutboundOf(const discovery::Workload& workload) const;
   void SetHealth(Entry* entry);
@@ -109,6 +114,7 @@ class Registry {
   LeaseIdFn new_lease_id_;
   Entries entries_;
   std::map<std::string, std::string, std::less<>> instance_of_;  // by lease id
+  std::map<std::string, std::set<std::string>> instances_of_;    // by SPIFFE ID
   std::vector<Change> changes_;
   std::deque<milliseconds> recent_expiries_;
   std::optional<milliseconds> last_advance_;

@@ -19,14 +19,16 @@ absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
                                                        const std::string& bytes) {
   cav1::CreateCertificateRequest request;
   if (!request.ParseFromString(bytes)) {
-    return absl::InvalidArgumentError("the request is no CreateCertificateRequest");
+    return absl::InvalidArgumentError("invalid CreateCertificateRequest");
   }
-  const auto caller = plane->Authenticate(call.transport(),
-                                          call.head().headers.Get(http::HeaderId::kAuthorization));
+  const auto caller = plane->admission().Authenticate(
+      call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
   if (!caller.ok()) return caller.status();
   std::optional<int64_t> lifetime;
   if (request.has_ttl()) lifetime = request.ttl().seconds();
-  const auto issued = plane->IssueSvid(*caller, request.csr_pem(), lifetime);
+  const auto issued =
+      plane->authority().Issue(caller->id, request.csr_pem(), lifetime,
+                               ca::MeshAuthority::Holder::kSidecar, plane->Now(), caller->asker);
   if (!issued.ok()) return issued.status();
   cav1::CreateCertificateResponse response;
   response.add_certificate_chain(issued->certificate_pem);

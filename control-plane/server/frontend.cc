@@ -8,6 +8,7 @@
 #include "certs/certificate.h"
 #include "certs/trust_bundle.h"
 #include "control-plane/ca/root_rotation.h"
+#include "control-plane/server/accept_pace.h"
 #include "control-plane/server/admin_file.h"
 #include "net/socket/transports.h"
 #include "telemetry/version.h"
@@ -27,7 +28,9 @@ class Frontend::Door : public loop::ListenerEvents {
  public:
   using Adopt = std::function<void(std::unique_ptr<Transport>)>;
 
-  Door(loop::Loop& loop, Adopt adopt) : loop_(loop), adopt_(std::move(adopt)) {}
+  Door(loop::Loop& loop, Adopt adopt) : loop_(loop), adopt_(std::move(adopt)) {
+    resume_ = loop.NewTimer([this] { listener_->Resume(); });
+  }
 
   absl::Status Listen(const SocketAddress& at) {
     int error = 0;
@@ -44,18 +47,24 @@ class Frontend::Door : public loop::ListenerEvents {
     acceptor_ = std::move(acceptor);
   }
   SocketAddress address() const { return listener_->LocalAddress(); }
+  const AcceptPace& pace() const { return pace_; }
 
  private:
   void OnAccept(std::unique_ptr<loop::Socket> socket) override {
     const TransportAcceptor& acceptor =
         acceptor_ == nullptr ? PlainAcceptor() : static_cast<const TransportAcceptor&>(*acceptor_);
     adopt_(acceptor.Accept(loop_, std::move(socket)));
+    if (pace_.Take(loop_.Now())) return;
+    listener_->Pause();
+    resume_->Start(AcceptPace::kPause);
   }
 
   loop::Loop& loop_;
   Adopt adopt_;
   std::shared_ptr<const tls::SecureAcceptor> acceptor_;
   std::unique_ptr<loop::Listener> listener_;
+  std::unique_ptr<loop::Timer> resume_;
+  AcceptPace pace_;
 };
 
 Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlane& plane,
@@ -163,14 +172,9 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
 }
 
 std::string Frontend::MetricsText() const {
-  size_t connected = 0;
-  size_t rejecting = 0;
+  const ProxySource* source = plane_.proxy_source();
+  const auto proxies = source == nullptr ? ProxySource::Counts() : source->counts();
   size_t unhealthy = 0;
-  for (const api::ProxyStatus& proxy : plane_.Proxies()) {
-    connected += proxy.is_connected ? 1 : 0;
-    rejecting += std::any_of(proxy.types.begin(), proxy.types.end(),
-                             [](const auto& type) { return !type.rejection.empty(); });
-  }
   for (const auto& [id, workload] : plane_.CurrentMesh().workloads) {
     unhealthy += workload.health != discovery::Health::kHealthy ? 1 : 0;
   }
@@ -188,10 +192,15 @@ std::string Frontend::MetricsText() const {
   add("tulle_control_policies", "Policies in force.",
       plane_.CurrentMesh().policies.documents().size());
   add("tulle_control_mesh_versions_total", "Versions of the mesh that were made.",
-      plane_.version_count());
-  add("tulle_control_proxies_connected", "Proxies with an xDS stream.", connected);
-  add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.", rejecting);
+      plane_.mesh_builder().versions());
+  add("tulle_control_proxies_connected", "Proxies with an xDS stream.", proxies.connected);
+  add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.",
+      proxies.rejecting);
   add("tulle_control_grpc_connections", "Connections of sidecars.", grpc_server_.connections());
+  add("tulle_control_accept_limit_per_second", "New connections of sidecars that are accepted.",
+      AcceptPace::kPerSecond);
+  add("tulle_control_accept_pauses_total", "Times that new connections had to wait for this limit.",
+      grpc_door_->pace().pauses());
   add("tulle_control_certificates_issued_total", "Certificates of workloads that were signed.",
       plane_.authority().issued_count());
   add("tulle_control_root_rotating", "1 while the root is being replaced.",

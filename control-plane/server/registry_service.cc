@@ -28,8 +28,8 @@ absl::Status ReadPorts(const registryv1::RegisterRequest& request, Workload* wor
     const std::string& text = port.protocol() == "http2" ? "grpc" : port.protocol();
     const auto protocol = policy::ParseProtocol(text.empty() ? "auto" : text);
     if (!protocol) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("protocol \"", text, "\" is not known: write http, grpc, tcp or nothing"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "unknown protocol \"", text, "\": use http, grpc or tcp, or leave it empty"));
     }
     inbound.protocol = *protocol;
     inbound.is_skipped = port.skipped();
@@ -59,7 +59,7 @@ void ReadInterception(const registryv1::RegisterRequest& request, Workload* work
   ports.has_ipv6 = request.interception().ipv6();
 }
 
-// The services are those of the caller's grant; a request may only narrow them.
+// The caller's grant names its services; a request may only narrow them.
 absl::Status ReadServices(const std::string& wanted, const Caller& caller, Workload* workload) {
   for (const std::string& text : caller.services) {
     const auto service = discovery::ParseServiceName(text, workload->ns);
@@ -105,7 +105,7 @@ absl::StatusOr<registryv1::RegisterResponse> Register(ControlPlane* plane,
   if (request.has_ttl()) {
     ttl = milliseconds(request.ttl().seconds() * 1000 + request.ttl().nanos() / 1000000);
   }
-  const auto lease = plane->Register(*std::move(workload), ttl);
+  const auto lease = plane->registry().Register(*std::move(workload), ttl);
   if (!lease.ok()) return lease.status();
   registryv1::RegisterResponse response;
   response.set_lease_id(lease->id);
@@ -116,7 +116,8 @@ absl::StatusOr<registryv1::RegisterResponse> Register(ControlPlane* plane,
 absl::StatusOr<registryv1::HeartbeatResponse> Heartbeat(
     ControlPlane* plane, const grpc::ServerCall&, const Caller& caller,
     const registryv1::HeartbeatRequest& request) {
-  const auto ttl = plane->Heartbeat(request.lease_id(), caller.id.ToString(), request.ready());
+  const auto ttl =
+      plane->registry().Heartbeat(request.lease_id(), caller.id.ToString(), request.ready());
   if (!ttl.ok()) return ttl.status();
   registryv1::HeartbeatResponse response;
   SetTtl(*ttl, response.mutable_ttl());
@@ -126,7 +127,8 @@ absl::StatusOr<registryv1::HeartbeatResponse> Heartbeat(
 absl::StatusOr<registryv1::DeregisterResponse> Deregister(
     ControlPlane* plane, const grpc::ServerCall&, const Caller& caller,
     const registryv1::DeregisterRequest& request) {
-  const absl::Status status = plane->Deregister(request.lease_id(), caller.id.ToString());
+  const absl::Status status =
+      plane->registry().Deregister(request.lease_id(), caller.id.ToString());
   if (!status.ok()) return status;
   return registryv1::DeregisterResponse();
 }
@@ -139,12 +141,12 @@ void AddMethod(ControlPlane* plane, grpc::ServiceRegistry* services, const char*
       path,
       [plane, answer](const grpc::ServerCall& call, const std::string& bytes,
                       std::unique_ptr<grpc::UnaryReply> reply) {
-        const auto caller = plane->Authenticate(
+        const auto caller = plane->admission().Authenticate(
             call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
         if (!caller.ok()) return reply->Fail(ToGrpc(caller.status()));
         Request request;
         if (!request.ParseFromString(bytes)) {
-          return reply->Fail({grpc::Code::kInvalidArgument, "the request cannot be read"});
+          return reply->Fail({grpc::Code::kInvalidArgument, "invalid request"});
         }
         const auto response = answer(plane, call, *caller, request);
         if (!response.ok()) return reply->Fail(ToGrpc(response.status()));

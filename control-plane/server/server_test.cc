@@ -347,7 +347,7 @@ TEST_F(ServerTest, AServiceThatOneCallerAloneNamesGetsNoAddress) {
 
 TEST_F(ServerTest, Fault67_TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
   int versions = 0;
-  plane_->SetVersionObserver([&](snapshot::SnapshotFactory&) { ++versions; });
+  plane_->mesh_builder().SetObserver([&](const MeshUpdate&) { ++versions; });
   simulation_.RunFor(seconds(1));
   const auto apply = [&](int i) {
     Api("POST", "/v1/apply",
@@ -368,7 +368,7 @@ TEST_F(ServerTest, Fault67_TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
 // word holds.
 TEST_F(ServerTest, Fault67_AStormOfChangesEndsWithTheLast) {
   int versions = 0;
-  plane_->SetVersionObserver([&](snapshot::SnapshotFactory&) { ++versions; });
+  plane_->mesh_builder().SetObserver([&](const MeshUpdate&) { ++versions; });
   simulation_.RunFor(seconds(1));
   for (int i = 0; i < 500; ++i) {
     Api("POST", "/v1/apply",

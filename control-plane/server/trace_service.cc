@@ -7,12 +7,11 @@ void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services) {
       "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
       [plane](const grpc::ServerCall& call, const std::string& request,
               std::unique_ptr<grpc::UnaryReply> reply) {
-        const auto caller = plane->Authenticate(
+        const auto caller = plane->admission().Authenticate(
             call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
         if (!caller.ok()) return reply->Fail(ToGrpc(caller.status()));
         if (!plane->traces().Add(request, caller->id.ToString())) {
-          return reply->Fail(
-              {grpc::Code::kInvalidArgument, "the request is no ExportTraceServiceRequest"});
+          return reply->Fail({grpc::Code::kInvalidArgument, "invalid ExportTraceServiceRequest"});
         }
         reply->Send("");  // an empty ExportTraceServiceResponse
       });

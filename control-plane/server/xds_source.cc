@@ -1,6 +1,7 @@
 #include "control-plane/server/xds_source.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/snapshot/describe.h"
@@ -11,7 +12,7 @@ namespace tulle::server {
 namespace {
 
 constexpr std::chrono::seconds kWatch{1};
-constexpr size_t kMostNodes = 1000;  // of one identity, that are not registered
+constexpr size_t kMostNodes = 1000;  // of one identity, beyond those that are registered
 constexpr char kRoots[] = "ROOTCA";
 
 std::string WordOf(const std::string& type_url) {
@@ -57,22 +58,34 @@ api::ProxyStatus::TypeStatus Summary(const std::string& type_url,
   return status;
 }
 
+void Summarize(const xds::TypeStatuses& statuses, api::ProxyStatus* proxy) {
+  proxy->types.clear();
+  Digest sent;
+  Digest acknowledged;
+  for (const auto& [type, resources] : statuses) {
+    api::ProxyStatus::TypeStatus status = Summary(type, resources);
+    sent.Add(status.sent_version);
+    acknowledged.Add(status.acknowledged_version);
+    proxy->types.push_back(std::move(status));
+  }
+  proxy->sent_version = sent.text();
+  proxy->acknowledged_version = acknowledged.text();
+}
+
 }  // namespace
 
 XdsSource::XdsSource(loop::Loop& loop, ControlPlane& plane) : plane_(plane) {
-  plane_.SetVersionObserver([this](snapshot::SnapshotFactory&) {
-    if (ads_ != nullptr) ads_->Refresh();
-  });
-  plane_.SetProxySource([this] { return Proxies(); });
+  plane_.mesh_builder().SetObserver([this](const MeshUpdate& update) { OnUpdate(update); });
+  plane_.SetProxySource(this);
   watch_ = loop.NewTimer([this] {
-    Observe();
+    WatchRotation();
     watch_->Start(kWatch);
   });
   watch_->Start(kWatch);
 }
 
 XdsSource::~XdsSource() {
-  plane_.SetVersionObserver(nullptr);
+  plane_.mesh_builder().SetObserver(nullptr);
   plane_.SetProxySource(nullptr);
 }
 
@@ -81,136 +94,147 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
   const PeerIdentity* identity = peer.peer();
   if (identity == nullptr || identity->spiffe_id.empty()) {
     return absl::UnauthenticatedError(
-        "xDS needs a certificate of the mesh: get one with a join token first");
+        "xDS requires a certificate of the mesh: get one with a join token first");
   }
-  if (node.id().empty() || node.id().size() > 253) {
-    return absl::InvalidArgumentError("the node id must have 1 to 253 bytes");
-  }
-  const auto workload = plane_.CurrentMesh().workloads.find(node.id());
-  const bool is_known = workload != plane_.CurrentMesh().workloads.end();
-  const auto former = nodes_.find(node.id());
-  if ((is_known && workload->second.spiffe_id != identity->spiffe_id) ||
-      (!is_known && former != nodes_.end() && former->second.spiffe_id != identity->spiffe_id)) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("node ", node.id(), " belongs to another identity than ", identity->spiffe_id,
-                     ": use the instance id that was registered"));
-  }
-  if (!is_known && former == nodes_.end() && CountOf(identity->spiffe_id) >= kMostNodes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(identity->spiffe_id, " has ", kMostNodes,
-                     " nodes already: give each process one stable instance id"));
-  }
-  Node& entry = nodes_[node.id()];
-  const bool is_new = entry.spiffe_id.empty() || !entry.is_connected;
-  if (is_new) entry.connected_since = plane_.Now();
-  entry.spiffe_id = identity->spiffe_id;
-  entry.address = peer.PeerAddress().ToString();
-  if (is_new) {
-    plane_.log().Write(
-        telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
-        absl::StrCat(node.id(), " is connected (", entry.spiffe_id, " at ", entry.address, ")"));
-  }
-  entry.certificate_not_after = identity->not_after;
-  entry.certificate_sha256 = identity->certificate_sha256;
-  entry.is_connected = true;
-  const bool is_on_demand = std::find(node.client_features().begin(), node.client_features().end(),
-                                      xds::kOnDemandFeature) != node.client_features().end();
-  if (is_on_demand != entry.is_on_demand) entry.view = nullptr;
-  entry.is_on_demand = is_on_demand;
-  if (entry.view != nullptr && !is_known) return KeptView(&entry);
-  if (entry.view != nullptr && entry.view_version == plane_.version_count()) return entry.view;
-  auto view = std::make_shared<snapshot::Snapshot>(plane_.BuildFor({node.id(), is_on_demand}));
-  if (is_known) {
-    entry.view = view;
-    entry.view_version = plane_.version_count();
-  }
-  return view;
+  if (const absl::Status status = Admit(node.id(), identity->spiffe_id); !status.ok())
+    return status;
+  const auto [entry, is_new] = nodes_.try_emplace(node.id());
+  NoteConnected(node.id(), peer, &entry->second);
+  const snapshot::NodeView view{
+      node.id(), std::find(node.client_features().begin(), node.client_features().end(),
+                           xds::kOnDemandFeature) != node.client_features().end()};
+  snapshot::SharedResources& shared = plane_.mesh_builder().shared();
+  snapshot::OwnResources& own = plane_.mesh_builder().own();
+  if (entry->second.former)
+    return std::make_shared<snapshot::NodeResources>(shared, own, view, *entry->second.former);
+  return std::make_shared<snapshot::NodeResources>(shared, own, view);
 }
 
-// Of a node that is not registered any more: what it had, but for the roots.
-std::shared_ptr<const snapshot::Snapshot> XdsSource::KeptView(Node* node) {
-  if (node->view_version != plane_.version_count()) {
-    auto view = std::make_shared<snapshot::Snapshot>(*node->view);
-    view->secrets = Roots();
-    node->view = std::move(view);
-    node->view_version = plane_.version_count();
+absl::Status XdsSource::Admit(const std::string& id, const std::string& spiffe_id) const {
+  if (id.empty() || id.size() > 253)
+    return absl::InvalidArgumentError("node.id must have 1 to 253 bytes");
+  const auto& workloads = plane_.CurrentMesh().workloads;
+  const auto workload = workloads.find(id);
+  const auto node = nodes_.find(id);
+  const bool is_known = workload != workloads.end();
+  const bool is_other = is_known ? workload->second.spiffe_id != spiffe_id
+                                 : node != nodes_.end() && node->second.spiffe_id != spiffe_id;
+  if (is_other) {
+    return absl::PermissionDeniedError(absl::StrCat("node ", id,
+                                                    " belongs to another identity than ", spiffe_id,
+                                                    ": use the instance id that was registered"));
   }
-  return node->view;
+  if (is_known || node != nodes_.end()) return absl::OkStatus();
+  const auto count = nodes_of_.find(spiffe_id);
+  if (count == nodes_of_.end() || count->second < kMostNodes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      spiffe_id, " already has ", kMostNodes, " nodes: give each process one stable instance id"));
 }
 
-size_t XdsSource::CountOf(const std::string& spiffe_id) const {
-  return static_cast<size_t>(std::count_if(nodes_.begin(), nodes_.end(), [&](const auto& entry) {
-    return entry.second.spiffe_id == spiffe_id;
-  }));
-}
-
-// What every node is sent of secrets now, registered or not.
-const snapshot::ResourceTable& XdsSource::Roots() {
-  if (roots_of_ != plane_.version_count()) {
-    roots_of_ = plane_.version_count();
-    roots_ = plane_.BuildFor({}).secrets;
+void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node* node) {
+  const PeerIdentity& identity = *peer.peer();
+  if (node->spiffe_id != identity.spiffe_id) {
+    if (!node->spiffe_id.empty()) --nodes_of_[node->spiffe_id];
+    ++nodes_of_[identity.spiffe_id];
   }
-  return roots_;
+  node->spiffe_id = identity.spiffe_id;
+  node->address = peer.PeerAddress().ToString();
+  node->certificate_not_after = identity.not_after;
+  node->certificate_sha256 = identity.certificate_sha256;
+  plane_.authority().rotation().OnConnected(
+      id, {identity.spiffe_id, identity.certificate_sha256, identity.not_after});
+  if (node->is_connected) return;
+  node->is_connected = true;
+  node->connected_since = plane_.Now();
+  ++connected_;
+  plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
+                     absl::StrCat(id, " connected (", node->spiffe_id, " at ", node->address, ")"));
 }
 
-bool XdsSource::HasAcknowledgedRoots(const xds::StreamStatus& stream) {
-  const auto secrets = stream.types.find(snapshot::kSecretType);
-  if (secrets == stream.types.end()) return false;
-  const auto sent = secrets->second.find(kRoots);
-  const auto current = Roots().find(kRoots);
-  // Right after a change the mesh does not say yet what the authority does.
-  return sent != secrets->second.end() && current != Roots().end() &&
-         sent->second.delivery == xds::Delivery::kAcknowledged &&
-         sent->second.version == current->second->version &&
-         plane_.CurrentMesh().trust_bundle_pem == plane_.authority().trust_bundle_pem();
+void XdsSource::OnDisconnected(const std::string& node_id) {
+  const auto node = nodes_.find(node_id);
+  if (node == nodes_.end() || !node->second.is_connected) return;
+  node->second.is_connected = false;
+  --connected_;
+  if (!std::exchange(node->second.rejections, {}).empty()) --rejecting_;
+  plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
+                     absl::StrCat(node_id, " disconnected"));
+  plane_.authority().rotation().OnDisconnected(node_id, plane_.Now());
+  if (!plane_.CurrentMesh().workloads.contains(node_id)) Forget(node);
 }
 
-void XdsSource::Observe() {
-  if (ads_ == nullptr) return;
-  ca::MeshAuthority& authority = plane_.authority();
-  ca::RootRotation& rotation = authority.rotation();
-  std::set<std::string> connected;
-  for (const xds::StreamStatus& stream : ads_->Statuses()) {
-    const auto node = nodes_.find(stream.node_id);
+void XdsSource::Forget(Nodes::iterator node) {
+  const auto count = nodes_of_.find(node->second.spiffe_id);
+  if (count != nodes_of_.end() && --count->second == 0) nodes_of_.erase(count);
+  nodes_.erase(node);
+}
+
+void XdsSource::OnUpdate(const MeshUpdate& update) {
+  for (const auto& [id, workload] : update.mesh.gone) {
+    const auto node = nodes_.find(id);
     if (node == nodes_.end()) continue;
-    connected.insert(stream.node_id);
-    LogRejections(stream, &node->second);
-    rotation.OnConnected(stream.node_id, {node->second.spiffe_id, node->second.certificate_sha256,
-                                          node->second.certificate_not_after});
-    if (HasAcknowledgedRoots(stream)) rotation.OnAcknowledged(stream.node_id);
-    if (authority.HasRenewed(node->second.certificate_sha256, node->second.certificate_not_after)) {
-      rotation.OnRenewed(stream.node_id);
+    if (node->second.is_connected) {
+      node->second.former = workload;
+    } else {
+      Forget(node);
     }
   }
-  for (auto& [id, node] : nodes_) {
-    if (node.is_connected && !connected.contains(id)) {
-      node.is_connected = false;
-      plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
-                         absl::StrCat(id, " is not connected any more"));
-      rotation.OnDisconnected(id, plane_.Now());
-    }
+  for (const std::string& id : update.mesh.workloads) {
+    const auto node = nodes_.find(id);
+    if (node == nodes_.end()) continue;
+    if (plane_.CurrentMesh().workloads.contains(id)) node->second.former.reset();
+    if (ads_ != nullptr) ads_->Refresh(id);
   }
-  // A node that is gone from the registry too is forgotten.
-  std::erase_if(nodes_, [&](const auto& entry) {
-    return !entry.second.is_connected && !plane_.CurrentMesh().workloads.contains(entry.first);
-  });
+  if (ads_ != nullptr) ads_->Publish(update.resources);
 }
 
-// Each rejection once.
-void XdsSource::LogRejections(const xds::StreamStatus& stream, Node* node) {
+// Each rejection is logged once.
+void XdsSource::OnRejections(const std::string& node_id, const xds::TypeStatuses& statuses) {
+  const auto node = nodes_.find(node_id);
+  if (node == nodes_.end()) return;
   std::set<std::string> rejections;
-  for (const auto& [type, resources] : stream.types) {
+  for (const auto& [type, resources] : statuses) {
     for (const auto& [name, resource] : resources) {
       if (resource.delivery != xds::Delivery::kRejected) continue;
-      std::string text = absl::StrCat(stream.node_id, " rejected ", name, " of ", WordOf(type),
-                                      ": ", resource.error);
-      if (!node->rejections.contains(text)) {
+      std::string text =
+          absl::StrCat(node_id, " rejected ", name, " of ", WordOf(type), ": ", resource.error);
+      if (!node->second.rejections.contains(text)) {
         plane_.log().Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kXds, text);
       }
       rejections.insert(std::move(text));
     }
   }
-  node->rejections = std::move(rejections);
+  if (node->second.rejections.empty() != rejections.empty()) {
+    rejecting_ += rejections.empty() ? -1 : 1;
+  }
+  node->second.rejections = std::move(rejections);
+}
+
+std::string XdsSource::WantedRoots() const {
+  // Right after a change the mesh does not have the authority's new bundle yet.
+  if (plane_.CurrentMesh().trust_bundle_pem != plane_.authority().trust_bundle_pem()) return {};
+  const auto& secrets = plane_.mesh_builder().shared().secrets();
+  const auto roots = secrets.find(kRoots);
+  return roots == secrets.end() ? std::string() : roots->second->version;
+}
+
+// Acknowledgements are looked at only while something waits for them.
+void XdsSource::WatchRotation() {
+  ca::MeshAuthority& authority = plane_.authority();
+  ca::RootRotation& rotation = authority.rotation();
+  if (ads_ == nullptr || rotation.phase() == ca::RotationPhase::kSteady) return;
+  const std::string wanted = WantedRoots();
+  ads_->ForEach([&](const std::string& node_id, const xds::Session& session) {
+    const auto node = nodes_.find(node_id);
+    if (node == nodes_.end()) return;
+    const Node& known = node->second;
+    if (!wanted.empty() && session.Acknowledged(snapshot::kSecretType, kRoots) == wanted) {
+      rotation.OnAcknowledged(node_id);
+    }
+    if (authority.HasRenewed(known.certificate_sha256, known.certificate_not_after)) {
+      rotation.OnRenewed(node_id);
+    }
+  });
 }
 
 std::vector<api::ProxyStatus> XdsSource::Proxies() {
@@ -227,22 +251,12 @@ std::vector<api::ProxyStatus> XdsSource::Proxies() {
     proxy.certificate_not_after = node.certificate_not_after;
   }
   if (ads_ != nullptr) {
-    for (const xds::StreamStatus& stream : ads_->Statuses()) {
-      const auto proxy = proxies.find(stream.node_id);
-      if (proxy == proxies.end()) continue;
+    ads_->ForEach([&](const std::string& node_id, const xds::Session& session) {
+      const auto proxy = proxies.find(node_id);
+      if (proxy == proxies.end()) return;
       proxy->second.is_connected = true;
-      proxy->second.types.clear();
-      Digest sent;
-      Digest acknowledged;
-      for (const auto& [type, resources] : stream.types) {
-        api::ProxyStatus::TypeStatus status = Summary(type, resources);
-        sent.Add(status.sent_version);
-        acknowledged.Add(status.acknowledged_version);
-        proxy->second.types.push_back(std::move(status));
-      }
-      proxy->second.sent_version = sent.text();
-      proxy->second.acknowledged_version = acknowledged.text();
-    }
+      Summarize(session.Statuses(), &proxy->second);
+    });
   }
   std::vector<api::ProxyStatus> list;
   for (auto& [id, proxy] : proxies) {

@@ -1,10 +1,11 @@
-// What the xDS server serves: the snapshots of the mesh, to nodes bound to their SVIDs. Keeps book
-// of who is connected: for the API, and for the rotation of the root, which waits for them. Owner:
-// main; outlives the AdsServer. Thread: the loop's.
+// What the xDS server serves: the mesh's resources, to nodes bound to their SVIDs. Knows which
+// nodes are connected: for the API, and for the rotation of the root, which waits for them.
+// Owner: main; outlives the AdsServer. Thread: the loop's.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,29 +13,31 @@
 #include "absl/status/statusor.h"
 #include "control-plane/api/api.h"
 #include "control-plane/server/control_plane.h"
-#include "control-plane/snapshot/snapshot.h"
 #include "net/loop/loop.h"
 #include "xds/server/ads_server.h"
 
 namespace tulle::server {
 
-class XdsSource : public xds::Source {
+class XdsSource : public xds::Source, public ProxySource {
  public:
-  // Takes the control plane's version observer and proxy source. `plane` outlives this.
+  // Observes the mesh builder and becomes the control plane's proxy source. `plane` outlives this.
   XdsSource(loop::Loop& loop, ControlPlane& plane);
   ~XdsSource() override;
   // Once, before the first stream.
   void Serve(xds::AdsServer* ads) { ads_ = ads; }
 
   // kUnauthenticated without an SVID; kPermissionDenied when the node is another identity's
-  // instance. An instance that is not registered gets the trust bundle; one whose lease has ended
-  // keeps what it had, and gets new roots: a proxy that is connected is alive, whatever its
-  // heartbeats say.
+  // instance. An instance that is not registered gets the trust bundle. One whose lease has ended
+  // keeps what it has and still gets changes: a proxy that is connected is alive, even if its
+  // heartbeats are missing.
   absl::StatusOr<std::shared_ptr<const xds::View>> ViewFor(
       const envoy::config::core::v3::Node& node, const Transport& peer) override;
-  void OnAnswer() override { Observe(); }
+  void OnDisconnected(const std::string& node_id) override;
+  void OnRejections(const std::string& node_id, const xds::TypeStatuses& statuses) override;
 
-  std::vector<api::ProxyStatus> Proxies();
+  // ProxySource.
+  std::vector<api::ProxyStatus> Proxies() override;
+  Counts counts() const override { return {connected_, rejecting_}; }
 
  private:
   struct Node {
@@ -43,27 +46,28 @@ class XdsSource : public xds::Source {
     int64_t connected_since = 0;
     int64_t certificate_not_after = 0;
     std::string certificate_sha256;
-    bool is_connected = true;
-    bool is_on_demand = false;
-    std::shared_ptr<const snapshot::Snapshot> view;
-    int64_t view_version = -1;
-    std::set<std::string> rejections;  // that were logged and still hold
+    bool is_connected = false;
+    std::optional<discovery::Workload> former;  // its lease ended while it was connected
+    std::set<std::string> rejections;           // that were logged and still hold
   };
+  using Nodes = std::map<std::string, Node>;  // by node id
 
-  // Tells the rotation who is there and who has acknowledged.
-  void Observe();
-  void LogRejections(const xds::StreamStatus& stream, Node* node);
-  size_t CountOf(const std::string& spiffe_id) const;
-  const snapshot::ResourceTable& Roots();
-  std::shared_ptr<const snapshot::Snapshot> KeptView(Node* node);
-  bool HasAcknowledgedRoots(const xds::StreamStatus& stream);
+  absl::Status Admit(const std::string& id, const std::string& spiffe_id) const;
+  void NoteConnected(const std::string& id, const Transport& peer, Node* node);
+  void Forget(Nodes::iterator node);
+  void OnUpdate(const MeshUpdate& update);
+  // Tells a rotation of the root who has acknowledged the new one.
+  void WatchRotation();
+  // The version of the trust bundle that must be acknowledged; empty: not known yet.
+  std::string WantedRoots() const;
 
   ControlPlane& plane_;
   xds::AdsServer* ads_ = nullptr;
-  std::map<std::string, Node> nodes_;  // by node id
+  Nodes nodes_;
+  std::map<std::string, size_t> nodes_of_;  // how many, by SPIFFE ID
+  size_t connected_ = 0;
+  size_t rejecting_ = 0;
   std::unique_ptr<loop::Timer> watch_;
-  snapshot::ResourceTable roots_;
-  int64_t roots_of_ = -1;  // the mesh's version
 };
 
 }  // namespace tulle::server

@@ -127,7 +127,7 @@ class XdsSourceTest : public testing::Test, private loop::ListenerEvents {
     workload.address = "10.0.0.1";
     workload.services = {{"default", account}};
     workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
-    const auto lease = plane_->Register(std::move(workload), std::nullopt);
+    const auto lease = plane_->registry().Register(std::move(workload), std::nullopt);
     ASSERT_TRUE(lease.ok()) << lease.status();
     lease_ = lease->id;
   }
@@ -177,7 +177,7 @@ TEST_F(XdsSourceTest, ARegisteredNodeGetsTheMesh) {
 TEST_F(XdsSourceTest, WithoutACertificateThereIsNothing) {
   Register("post");
   const auto proxy = Connect("", "post-1");
-  EXPECT_TRUE(Ended(*proxy, "xDS needs a certificate of the mesh")) << proxy->losses.front();
+  EXPECT_TRUE(Ended(*proxy, "xDS requires a certificate of the mesh")) << proxy->losses.front();
   EXPECT_TRUE(proxy->Held(snapshot::kClusterType).empty());
 }
 
@@ -217,7 +217,7 @@ TEST_F(XdsSourceTest, ALeaseThatEndsTakesNothingFromAConnectedProxy) {
 TEST_F(XdsSourceTest, ANodeThatIsGoneIsForgotten) {
   Register("post");
   auto proxy = Connect("post", "post-1");
-  ASSERT_TRUE(plane_->Deregister(lease_, IdOf("post")).ok());
+  ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());
   proxy.reset();
   simulation_.RunFor(seconds(5));
   EXPECT_TRUE(source_->Proxies().empty());
@@ -236,7 +236,7 @@ TEST_F(XdsSourceTest, ARejectionIsShownWithItsReasonAndEndsWithTheRepair) {
   second.address = "10.0.0.2";
   second.services = {{"default", "post"}};
   second.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
-  const auto lease = plane_->Register(second, std::chrono::hours(1));
+  const auto lease = plane_->registry().Register(second, std::chrono::hours(1));
   ASSERT_TRUE(lease.ok()) << lease.status();
   simulation_.RunFor(seconds(2));
   const auto clusters_of = [&] {
@@ -251,10 +251,34 @@ TEST_F(XdsSourceTest, ARejectionIsShownWithItsReasonAndEndsWithTheRepair) {
   EXPECT_NE(clusters_of().sent_version, clusters_of().acknowledged_version);
   EXPECT_TRUE(StatusOf("post-1").is_connected);
   proxy->rejects.clear();
-  ASSERT_TRUE(plane_->Deregister(lease->id, IdOf("other")).ok());
+  ASSERT_TRUE(plane_->registry().Deregister(lease->id, IdOf("other")).ok());
   simulation_.RunFor(seconds(2));
   EXPECT_EQ(clusters_of().rejection, "");
   EXPECT_EQ(clusters_of().sent_version, clusters_of().acknowledged_version);
+}
+
+// Counted, not timed: what a change costs is the streams that it touches.
+TEST_F(XdsSourceTest, AChangeReachesOnlyTheNodesThatSubscribedToIt) {
+  std::vector<std::unique_ptr<Proxy>> proxies;
+  for (const char* account : {"user", "cart", "web"}) {
+    Register(account);
+    proxies.push_back(Connect(account, std::string(account) + "-1"));
+  }
+  Register("post");
+  simulation_.RunFor(seconds(1));
+  const uint64_t before = ads_->touched();
+  // Not ready: its endpoint changes, to which no one has subscribed.
+  ASSERT_TRUE(plane_->registry().Heartbeat(lease_, IdOf("post"), false).ok());
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(plane_->CurrentMesh().workloads.at("post-1").health, discovery::Health::kUnhealthy);
+  EXPECT_EQ(ads_->touched(), before);
+  // It is gone, and with it a cluster, which all see.
+  ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(ads_->touched(), before + 3);
+  for (const auto& proxy : proxies) {
+    EXPECT_FALSE(proxy->Held(snapshot::kClusterType).contains(kPostCluster));
+  }
 }
 
 // Registered or not, a proxy that is there and has taken the new root is not waited for.
@@ -276,7 +300,7 @@ TEST_F(XdsSourceTest, AProxyThatIsNotRegisteredHoldsUpNoRotation) {
 TEST_F(XdsSourceTest, AProxyWhoseLeaseHasEndedGetsNewRootsAllTheSame) {
   Register("post");
   const auto proxy = Connect("post", "post-1");
-  ASSERT_TRUE(plane_->Deregister(lease_, IdOf("post")).ok());
+  ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());
   simulation_.RunFor(seconds(1));
   ca::MeshAuthority& authority = plane_->authority();
   ASSERT_TRUE(authority.BeginRotation(plane_->Now()).ok());

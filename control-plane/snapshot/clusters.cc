@@ -89,7 +89,7 @@ void SetBreaker(const policy::BreakerPolicy& breaker, clusterv3::Cluster* cluste
   SetDuration(open, outlier->mutable_base_ejection_time());
   SetDuration(breaker.max_open_for.value_or(std::max(open, kBreakerMaxOpen)),
               outlier->mutable_max_ejection_time());
-  // A time that somebody has written down is kept to.
+  // A time that a policy sets is exact.
   SetDuration(breaker.open_for ? milliseconds(0) : open / 2,
               outlier->mutable_max_ejection_time_jitter());
   outlier->mutable_max_ejection_percent()->set_value(breaker.max_open_percent.value_or(100));
@@ -150,23 +150,25 @@ void SetTransport(const MeshView& view, const std::string& host, uint32_t port, 
 
 }  // namespace
 
-void AddOutboundClusters(const MeshView& view, ResourceTable* clusters) {
-  for (const auto& [name, service] : view.services) {
-    const std::string host = discovery::HostOf(name);
-    const policy::ResiliencePolicy* policy = view.ResilienceOf(name);
-    for (const auto& [number, port] : service.ports) {
-      const std::string cluster_name = OutboundCluster(host, number);
-      clusterv3::Cluster cluster = MakeOutbound(cluster_name, port.protocol, policy);
-      SetTransport(view, host, number, port.protocol, service, &cluster);
-      AddResource(cluster_name, cluster, clusters);
-      if (port.protocol != Protocol::kAuto) continue;
-      const std::string bytes_name = BytesCluster(host, number);
-      clusterv3::Cluster bytes = MakeOutbound(bytes_name, Protocol::kTcp, policy);
-      bytes.mutable_eds_cluster_config()->set_service_name(cluster_name);
-      SetTransport(view, host, number, Protocol::kTcp, service, &bytes);
-      AddResource(bytes_name, bytes, clusters);
-    }
+void AddClustersOf(const MeshView& view, const discovery::ServiceName& name,
+                   const discovery::Service& service, ResourceTable* clusters) {
+  const std::string host = discovery::HostOf(name);
+  const policy::ResiliencePolicy* policy = view.policies.ResilienceOf(name);
+  for (const auto& [number, port] : service.ports) {
+    const std::string cluster_name = OutboundCluster(host, number);
+    clusterv3::Cluster cluster = MakeOutbound(cluster_name, port.protocol, policy);
+    SetTransport(view, host, number, port.protocol, service, &cluster);
+    AddResource(cluster_name, cluster, clusters);
+    if (port.protocol != Protocol::kAuto) continue;
+    const std::string bytes_name = BytesCluster(host, number);
+    clusterv3::Cluster bytes = MakeOutbound(bytes_name, Protocol::kTcp, policy);
+    bytes.mutable_eds_cluster_config()->set_service_name(cluster_name);
+    SetTransport(view, host, number, Protocol::kTcp, service, &bytes);
+    AddResource(bytes_name, bytes, clusters);
   }
+}
+
+void AddExternalClusters(const MeshView& view, ResourceTable* clusters) {
   for (const policy::ExternalService* external : view.ExternalServices()) {
     for (const policy::ExternalPort& port : external->ports) {
       const std::string name = OutboundCluster(external->hosts[0], port.number);

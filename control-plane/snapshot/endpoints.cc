@@ -115,13 +115,21 @@ void AddByLocality(const discovery::ServicePort& port, const policy::LocalityPol
 
 const policy::LocalityPolicy* LocalitiesOf(const MeshView& view,
                                            const discovery::ServiceName& name) {
-  const policy::ResiliencePolicy* policy = view.ResilienceOf(name);
+  const policy::ResiliencePolicy* policy = view.policies.ResilienceOf(name);
   return policy == nullptr || !policy->localities ? nullptr : &*policy->localities;
 }
 
-void AddEndpointsOf(const discovery::ServiceName& name, const discovery::Service& service,
-                    const policy::LocalityPolicy* localities, const std::string& own,
+}  // namespace
+
+bool PrefersOwnLocality(const MeshView& view, const discovery::ServiceName& name) {
+  const policy::LocalityPolicy* localities = LocalitiesOf(view, name);
+  return localities != nullptr && localities->prefer_own;
+}
+
+void AddEndpointsOf(const MeshView& view, const discovery::ServiceName& name,
+                    const discovery::Service& service, const std::string& own,
                     ResourceTable* endpoints) {
+  const policy::LocalityPolicy* localities = LocalitiesOf(view, name);
   for (const auto& [number, port] : service.ports) {
     endpointv3::ClusterLoadAssignment assignment;
     assignment.set_cluster_name(OutboundCluster(discovery::HostOf(name), number));
@@ -135,12 +143,7 @@ void AddEndpointsOf(const discovery::ServiceName& name, const discovery::Service
   }
 }
 
-}  // namespace
-
-void AddEndpoints(const MeshView& view, ResourceTable* endpoints) {
-  for (const auto& [name, service] : view.services) {
-    AddEndpointsOf(name, service, LocalitiesOf(view, name), "", endpoints);
-  }
+void AddExternalEndpoints(const MeshView& view, ResourceTable* endpoints) {
   for (const policy::ExternalService* external : view.ExternalServices()) {
     if (external->resolution != policy::Resolution::kStatic) continue;
     for (const policy::ExternalPort& port : external->ports) {
@@ -155,14 +158,6 @@ void AddEndpoints(const MeshView& view, ResourceTable* endpoints) {
       }
       AddResource(assignment.cluster_name(), assignment, endpoints);
     }
-  }
-}
-
-void AddEndpointsFrom(const MeshView& view, const std::string& own, ResourceTable* endpoints) {
-  for (const auto& [name, service] : view.services) {
-    const policy::LocalityPolicy* localities = LocalitiesOf(view, name);
-    if (localities == nullptr || !localities->prefer_own) continue;
-    AddEndpointsOf(name, service, localities, own, endpoints);
   }
 }
 

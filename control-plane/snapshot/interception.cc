@@ -118,25 +118,33 @@ void AddInterceptionClusters(ResourceTable* clusters) {
   AddResource(kBlackHoleCluster, nowhere, clusters);
 }
 
-void AddVipListeners(const MeshView& view, bool by_name_only, ResourceTable* listeners) {
-  const auto add = [&](const std::string& host, uint32_t port, Protocol protocol,
-                       const policy::ResiliencePolicy* policy) {
-    const auto vip = view.mesh.vips.find(host);
-    if (vip == view.mesh.vips.end()) return;
-    listenerv3::Listener listener =
-        MakeOutboundListener(VipListener(vip->second, port), vip->second, port);
-    listener.mutable_bind_to_port()->set_value(false);
-    AddChains(view, host, port, protocol, HashesSourceIp(policy), &listener);
-    AddResource(listener.name(), listener, listeners, by_name_only);
-  };
-  for (const auto& [name, service] : view.services) {
-    for (const auto& [number, port] : service.ports) {
-      add(discovery::HostOf(name), number, port.protocol, view.ResilienceOf(name));
-    }
+namespace {
+
+void AddVipListener(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
+                    const policy::ResiliencePolicy* policy, ResourceTable* listeners) {
+  const auto vip = view.mesh.vips.find(host);
+  if (vip == view.mesh.vips.end()) return;
+  listenerv3::Listener listener =
+      MakeOutboundListener(VipListener(vip->second, port), vip->second, port);
+  listener.mutable_bind_to_port()->set_value(false);
+  AddChains(view, host, port, protocol, HashesSourceIp(policy), &listener);
+  AddResource(listener.name(), listener, listeners);
+}
+
+}  // namespace
+
+void AddVipListenersOf(const MeshView& view, const discovery::ServiceName& name,
+                       const discovery::Service& service, ResourceTable* listeners) {
+  for (const auto& [number, port] : service.ports) {
+    AddVipListener(view, discovery::HostOf(name), number, port.protocol,
+                   view.policies.ResilienceOf(name), listeners);
   }
+}
+
+void AddExternalVipListeners(const MeshView& view, ResourceTable* listeners) {
   for (const policy::ExternalService* external : view.ExternalServices()) {
     for (const policy::ExternalPort& port : external->ports) {
-      add(external->hosts[0], port.number, port.protocol, nullptr);
+      AddVipListener(view, external->hosts[0], port.number, port.protocol, nullptr, listeners);
     }
   }
 }

@@ -1,4 +1,6 @@
-// The parts of a snapshot, one function for each; called by BuildSnapshot and SnapshotFactory only.
+// The resources of a mesh in parts: of one service, of those outside the mesh, of one node. Each
+// function appends what it makes to a table; LiveResources and NodeResources decide what is made
+// when. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -6,6 +8,7 @@
 
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
+#include "control-plane/snapshot/policy_index.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "control-plane/snapshot/telemetry.h"
 
@@ -14,36 +17,46 @@ namespace tulle::snapshot {
 struct MeshView {
   const discovery::Mesh& mesh;
   const discovery::ServiceTable& services;
+  const PolicyIndex& policies;
 
-  // The service's own policy; a backend without one takes that of the first service whose route
-  // leads to it.
-  const policy::ResiliencePolicy* ResilienceOf(const discovery::ServiceName& service) const;
-  // Those that keep to names from outside the mesh: what is sent to them is no mTLS.
+  // Those with names outside the mesh: what is sent to them is not mTLS.
   std::vector<const policy::ExternalService*> ExternalServices() const;
   // How the workload's sidecar logs and traces.
   Telemetry TelemetryOf(const discovery::Workload& workload) const;
-  // The same of listeners that all workloads share.
+  // The same for listeners that all workloads share.
   Telemetry MeshTelemetry() const;
 };
 
-// What every node gets.
-void AddOutboundClusters(const MeshView& view, ResourceTable* clusters);
-void AddEndpoints(const MeshView& view, ResourceTable* endpoints);
-// Those of services whose callers prefer their own locality, as seen from `own`.
-void AddEndpointsFrom(const MeshView& view, const std::string& own, ResourceTable* endpoints);
-// Those of TelemetryPolicies; the control plane is none of them.
+// One service, as every node sees it.
+void AddClustersOf(const MeshView& view, const discovery::ServiceName& name,
+                   const discovery::Service& service, ResourceTable* clusters);
+// `own` is the locality of the caller, empty: any. It matters only where PrefersOwnLocality().
+void AddEndpointsOf(const MeshView& view, const discovery::ServiceName& name,
+                    const discovery::Service& service, const std::string& own,
+                    ResourceTable* endpoints);
+bool PrefersOwnLocality(const MeshView& view, const discovery::ServiceName& name);
+// For transparent nodes: of the service's virtual address.
+void AddVipRoutesOf(const MeshView& view, const discovery::ServiceName& name,
+                    const discovery::Service& service, ResourceTable* routes);
+void AddVipListenersOf(const MeshView& view, const discovery::ServiceName& name,
+                       const discovery::Service& service, ResourceTable* listeners);
+
+// All ExternalServices.
+void AddExternalClusters(const MeshView& view, ResourceTable* clusters);
+void AddExternalEndpoints(const MeshView& view, ResourceTable* endpoints);
+void AddExternalVipRoutes(const MeshView& view, ResourceTable* routes);
+void AddExternalVipListeners(const MeshView& view, ResourceTable* listeners);
+
+// Those that TelemetryPolicies name; the control plane is not one of them.
 void AddCollectors(const MeshView& view, ResourceTable* clusters);
 void AddSecrets(const MeshView& view, ResourceTable* secrets);
-
-// What every transparent node gets: by a wildcard, or by name alone.
-void AddVipRoutes(const MeshView& view, ResourceTable* routes);
-void AddVipListeners(const MeshView& view, bool by_name_only, ResourceTable* listeners);
+// For transparent nodes: connections to their original destination, and to none.
 void AddInterceptionClusters(ResourceTable* clusters);
 
-// What the nodes of a namespace get: short names differ.
+// For the nodes of a namespace: short names differ.
 void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes);
 
-// What one node gets.
+// One node's own.
 void AddInbound(const MeshView& view, const discovery::Workload& workload, Snapshot* snapshot);
 void AddInterceptionListeners(const MeshView& view, const discovery::Workload& workload,
                               ResourceTable* listeners);

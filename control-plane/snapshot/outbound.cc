@@ -36,7 +36,7 @@ void AddOutboundListeners(const MeshView& view, const discovery::Workload& workl
     listenerv3::Listener listener =
         MakeListener(TcpListener(host, tcp.service_port), outbound.address, tcp.listen_port);
     AddTcpProxy(telemetry, OutboundCluster(host, tcp.service_port), listener.add_filter_chains(),
-                HashesSourceIp(view.ResilienceOf(tcp.service)));
+                HashesSourceIp(view.policies.ResilienceOf(tcp.service)));
     AddResource(listener.name(), listener, listeners);
   }
 }

@@ -324,23 +324,12 @@ void AddDirectRoute(const std::string& cluster, Protocol protocol,
   SetHashPolicy(policy, route->mutable_route());
 }
 
-const policy::Document* RouteDocumentOf(const policy::PolicySet& policies,
-                                        const discovery::ServiceName& service, uint32_t port) {
-  const policy::HttpRoute* route = policies.RouteOf(service, port);
-  for (const auto& [key, document] : policies.documents()) {
-    if (std::get_if<policy::HttpRoute>(&document->spec) == route && route != nullptr) {
-      return document.get();
-    }
-  }
-  return nullptr;
-}
-
 // What becomes of a request to this port of the service.
 void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
                  const discovery::Service& service, uint32_t number, routev3::VirtualHost* host) {
   const Protocol protocol = service.ports.at(number).protocol;
-  const policy::ResiliencePolicy& policy = OrNone(view.ResilienceOf(name));
-  const auto* document = RouteDocumentOf(view.mesh.policies, name, number);
+  const policy::ResiliencePolicy& policy = OrNone(view.policies.ResilienceOf(name));
+  const auto* document = view.policies.RouteOf(name, number);
   if (document == nullptr) {
     return AddDirectRoute(OutboundCluster(discovery::HostOf(name), number), protocol, policy, host);
   }
@@ -357,9 +346,10 @@ void AddServiceHost(const MeshView& view, const discovery::ServiceName& name,
                     routev3::RouteConfiguration* configuration) {
   const bool is_default = service.DefaultHttpPort() == number;
   std::vector<std::string> domains = DomainsOf(name, number, is_default, ns);
-  if (const policy::HttpRoute* route = view.mesh.policies.RouteOf(name, number)) {
-    const bool is_first_parent = route->parents[0].service == name;
-    for (const std::string& extra : route->hostnames) {
+  if (const policy::Document* document = view.policies.RouteOf(name, number)) {
+    const auto& route = std::get<policy::HttpRoute>(document->spec);
+    const bool is_first_parent = route.parents[0].service == name;
+    for (const std::string& extra : route.hostnames) {
       if (is_first_parent && !taken.contains(extra)) {
         AddDomain(extra, number, is_default, &domains);
       }
@@ -424,30 +414,39 @@ void DropRepeatedDomains(routev3::RouteConfiguration* configuration) {
 
 }  // namespace
 
-void AddVipRoutes(const MeshView& view, ResourceTable* routes) {
-  const auto add = [&](const std::string& host, uint32_t number, const auto& fill) {
-    routev3::RouteConfiguration configuration;
-    configuration.set_name(VipRoutes(host, number));
-    configuration.mutable_validate_clusters()->set_value(false);
-    routev3::VirtualHost* all = configuration.add_virtual_hosts();
-    all->set_name(configuration.name());
-    all->add_domains("*");
-    fill(all);
-    AddResource(configuration.name(), configuration, routes);
-  };
-  for (const auto& [name, service] : view.services) {
-    for (const auto& [number, port] : service.ports) {
-      if (port.protocol == Protocol::kTcp) continue;
-      add(discovery::HostOf(name), number,
-          [&, &name = name, &service = service, number = number](routev3::VirtualHost* host) {
-            AddRoutesOf(view, name, service, number, host);
-          });
-    }
+namespace {
+
+// The routes of what was sent to one virtual address and port: one host, whatever its name.
+template <typename Fill>
+void AddVipRoute(const std::string& host, uint32_t port, ResourceTable* routes, Fill fill) {
+  routev3::RouteConfiguration configuration;
+  configuration.set_name(VipRoutes(host, port));
+  configuration.mutable_validate_clusters()->set_value(false);
+  routev3::VirtualHost* all = configuration.add_virtual_hosts();
+  all->set_name(configuration.name());
+  all->add_domains("*");
+  fill(all);
+  AddResource(configuration.name(), configuration, routes);
+}
+
+}  // namespace
+
+void AddVipRoutesOf(const MeshView& view, const discovery::ServiceName& name,
+                    const discovery::Service& service, ResourceTable* routes) {
+  for (const auto& [number, port] : service.ports) {
+    if (port.protocol == Protocol::kTcp) continue;
+    AddVipRoute(discovery::HostOf(name), number, routes,
+                [&, number = number](routev3::VirtualHost* host) {
+                  AddRoutesOf(view, name, service, number, host);
+                });
   }
+}
+
+void AddExternalVipRoutes(const MeshView& view, ResourceTable* routes) {
   for (const policy::ExternalService* external : view.ExternalServices()) {
     for (const policy::ExternalPort& port : external->ports) {
       if (port.protocol == Protocol::kTcp) continue;
-      add(external->hosts[0], port.number, [&](routev3::VirtualHost* host) {
+      AddVipRoute(external->hosts[0], port.number, routes, [&](routev3::VirtualHost* host) {
         AddDirectRoute(OutboundCluster(external->hosts[0], port.number), port.protocol,
                        OrNone(nullptr), host);
       });
@@ -458,7 +457,7 @@ void AddVipRoutes(const MeshView& view, ResourceTable* routes) {
 std::vector<NamedMatch> MatchesOf(const MeshView& view, const discovery::ServiceName& service,
                                   uint32_t port) {
   std::vector<NamedMatch> matches;
-  const policy::Document* document = RouteDocumentOf(view.mesh.policies, service, port);
+  const policy::Document* document = view.policies.RouteOf(service, port);
   if (document == nullptr) return matches;
   const auto& route = std::get<policy::HttpRoute>(document->spec);
   for (const RuleMatch& rule : OrderedRules(route, document->key.ns + "/" + document->key.name)) {

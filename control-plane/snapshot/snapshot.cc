@@ -1,30 +1,16 @@
 #include "control-plane/snapshot/snapshot.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control-plane/policy/names.h"
 #include "control-plane/snapshot/mesh_view.h"
+#include "control-plane/snapshot/node_resources.h"
+#include "control-plane/snapshot/shared_resources.h"
 
 namespace tulle::snapshot {
 
-const policy::ResiliencePolicy* MeshView::ResilienceOf(
-    const discovery::ServiceName& service) const {
-  if (const auto* own = mesh.policies.ResilienceOf(service)) return own;
-  for (const auto& [key, document] : mesh.policies.documents()) {
-    const auto* route = std::get_if<policy::HttpRoute>(&document->spec);
-    if (route == nullptr) continue;
-    for (const policy::HttpRouteRule& rule : route->rules) {
-      const bool leads_here = std::any_of(
-          rule.backends.begin(), rule.backends.end(),
-          [&](const policy::BackendRef& backend) { return backend.service == service; });
-      if (!leads_here || route->parents.empty()) continue;
-      if (const auto* above = mesh.policies.ResilienceOf(route->parents[0].service)) return above;
-    }
-  }
-  return nullptr;
-}
-
-// The parser refuses the others; a mesh service wins whatever else comes in.
+// The parser refuses the others; should one come in anyway, the mesh service wins.
 std::vector<const policy::ExternalService*> MeshView::ExternalServices() const {
   std::vector<const policy::ExternalService*> found;
   for (const policy::Document* document : mesh.policies.ExternalServices()) {
@@ -45,61 +31,27 @@ const ResourceTable* Snapshot::TableOf(std::string_view type_url) const {
   return nullptr;
 }
 
-SnapshotFactory::SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh)
-    : SnapshotFactory(mesh, discovery::BuildServiceTable(*mesh)) {}
-
-SnapshotFactory::SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh,
-                                 discovery::ServiceTable services)
-    : mesh_(std::move(mesh)), services_(std::move(services)) {
-  const MeshView view{*mesh_, services_};
-  AddOutboundClusters(view, &shared_.clusters);
-  AddCollectors(view, &shared_.clusters);
-  AddEndpoints(view, &shared_.endpoints);
-  AddSecrets(view, &shared_.secrets);
+bool Snapshot::IsEmpty() const {
+  return clusters.empty() && endpoints.empty() && listeners.empty() && routes.empty() &&
+         secrets.empty();
 }
+
+struct SnapshotFactory::Parts {
+  explicit Parts(std::shared_ptr<const discovery::Mesh> of) : mesh(std::move(of)) {}
+
+  std::shared_ptr<const discovery::Mesh> mesh;
+  discovery::ServiceTable services = discovery::BuildServiceTable(*mesh);
+  SharedResources shared{*mesh, services};
+  OwnResources own{shared};
+};
+
+SnapshotFactory::SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh)
+    : parts_(std::make_unique<Parts>(std::move(mesh))) {}
+
+SnapshotFactory::~SnapshotFactory() = default;
 
 Snapshot SnapshotFactory::Build(const NodeView& node) {
-  const MeshView view{*mesh_, services_};
-  const auto workload = mesh_->workloads.find(node.workload);
-  if (workload == mesh_->workloads.end()) {
-    Snapshot stranger;
-    stranger.secrets = shared_.secrets;
-    return stranger;
-  }
-  Snapshot snapshot = shared_;
-  const auto [routes, is_new] = routes_.try_emplace(workload->second.ns);
-  if (is_new) AddOutboundRoutes(view, workload->second.ns, &routes->second);
-  if (workload->second.outbound.http_port != 0) snapshot.routes = routes->second;
-  AddOwnEndpoints(workload->second.locality, &snapshot);
-  AddInbound(view, workload->second, &snapshot);
-  AddOutboundListeners(view, workload->second, &snapshot.listeners);
-  if (workload->second.interception) {
-    AddInterception(workload->second, node.is_on_demand, &snapshot);
-  }
-  return snapshot;
-}
-
-void SnapshotFactory::AddOwnEndpoints(const std::string& locality, Snapshot* snapshot) {
-  if (locality.empty()) return;
-  const auto [endpoints, is_new] = endpoints_.try_emplace(locality);
-  if (is_new) AddEndpointsFrom({*mesh_, services_}, locality, &endpoints->second);
-  for (const auto& [name, resource] : endpoints->second) snapshot->endpoints[name] = resource;
-}
-
-void SnapshotFactory::AddInterception(const discovery::Workload& workload, bool is_on_demand,
-                                      Snapshot* snapshot) {
-  const MeshView view{*mesh_, services_};
-  if (interception_ == nullptr) {
-    interception_ = std::make_unique<Interception>();
-    AddInterceptionClusters(&interception_->clusters);
-    AddVipRoutes(view, &interception_->routes);
-  }
-  const auto [listeners, is_new] = interception_->listeners.try_emplace(is_on_demand);
-  if (is_new) AddVipListeners(view, is_on_demand, &listeners->second);
-  snapshot->clusters.insert(interception_->clusters.begin(), interception_->clusters.end());
-  snapshot->routes.insert(interception_->routes.begin(), interception_->routes.end());
-  snapshot->listeners.insert(listeners->second.begin(), listeners->second.end());
-  AddInterceptionListeners(view, workload, &snapshot->listeners);
+  return NodeResources(parts_->shared, parts_->own, node).ToSnapshot();
 }
 
 Snapshot BuildSnapshot(const discovery::Mesh& mesh, const NodeView& node) {

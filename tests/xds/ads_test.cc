@@ -23,7 +23,7 @@ using http2::testing::ManualLoop;
 using http2::testing::Pipe;
 using http2::testing::PipeTransport;
 
-class RouteView final : public View {
+class RouteView final : public TableView {
  public:
   const ResourceTable* TableOf(std::string_view type_url) const override {
     return type_url == kRouteType ? &routes : nullptr;

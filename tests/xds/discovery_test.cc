@@ -435,5 +435,88 @@ TEST_F(DiscoveryTest, DeltaEqualsTheFullStateAfterRandomHistories) {
   EXPECT_EQ(target_.held[std::string(kEndpointType)], wanted);
 }
 
+// The same, with a view of the present and nothing looked at but what is said to have changed.
+TEST_F(DiscoveryTest, ASessionThatIsToldOfEachChangeEndsWithTheFullState) {
+  loop::Random random(11);
+  std::set<std::string> subscribed;
+  client_.SubscribeToAll(kClusterType);
+  client_.SubscribeToAll(kListenerType);
+  server_view_ = world_.Live();
+  const auto connect = [&] {
+    for (const DeltaClient::Outgoing& request : client_.TakeOutgoing()) {
+      EXPECT_TRUE(server_->OnRequest(request.bytes).ok());
+    }
+    server_->SetView(server_view_);
+  };
+  connect();
+  for (int step = 0; step < 3000; ++step) {
+    const std::string name(1, static_cast<char>('a' + random.Below(8)));
+    const std::string_view type = kTypesInOrder[random.Below(kTypesInOrder.size())];
+    switch (random.Below(8)) {
+      case 0:
+        world_.Remove(type, name);
+        break;
+      case 1:
+        subscribed.insert(name);
+        Want(kEndpointType, subscribed);
+        break;
+      case 2:
+        subscribed.erase(name);
+        Want(kEndpointType, subscribed);
+        target_.held[std::string(kEndpointType)].erase(name);
+        break;
+      default:
+        world_.Put(type, name, std::to_string(random.Below(4)),
+                   type == kListenerType && name > "f");
+    }
+    server_->OnChanged(type, name);
+    if (random.Below(3) != 0) continue;
+    now_ += std::chrono::seconds(random.Below(3));
+    for (const DeltaClient::Outgoing& request : client_.TakeOutgoing()) {
+      EXPECT_TRUE(server_->OnRequest(request.bytes).ok());
+    }
+    while (auto response = server_->Next(now_)) EXPECT_TRUE(client_.OnMessage(*response));
+  }
+  for (int turn = 0; turn < 10; ++turn) {
+    now_ += std::chrono::minutes(1);
+    for (const DeltaClient::Outgoing& request : client_.TakeOutgoing()) {
+      EXPECT_TRUE(server_->OnRequest(request.bytes).ok());
+    }
+    while (auto response = server_->Next(now_)) EXPECT_TRUE(client_.OnMessage(*response));
+  }
+  ExpectEqual(kClusterType);
+  std::map<std::string, std::string> listeners, endpoints;
+  for (const auto& [name, resource] : world_.Table(kListenerType)) {
+    if (!resource->by_name_only) listeners[name] = resource->version;
+  }
+  EXPECT_EQ(target_.held[std::string(kListenerType)], listeners);
+  for (const std::string& name : subscribed) {
+    const auto found = world_.Table(kEndpointType).find(name);
+    if (found != world_.Table(kEndpointType).end()) endpoints[name] = found->second->version;
+  }
+  EXPECT_EQ(target_.held[std::string(kEndpointType)], endpoints);
+}
+
+// A node whose registration is missing keeps what it has, and gets what is new.
+TEST_F(DiscoveryTest, AViewThatKeepsRemovedResourcesTakesNothingAway) {
+  class Keeping final : public TableView {
+   public:
+    const ResourceTable* TableOf(std::string_view) const override { return &table; }
+    bool KeepsRemoved() const override { return true; }
+    ResourceTable table;
+  };
+  world_.Put(kClusterType, "a", "1");
+  client_.SubscribeToAll(kClusterType);
+  Run();
+  auto keeping = std::make_shared<Keeping>();
+  keeping->table["b"] = std::make_shared<Resource>(Resource{"1", "b"});
+  server_->SetView(keeping);
+  Run();
+  EXPECT_EQ(target_.log, (std::vector<std::string>{"Cluster+a", "Cluster+b"}));
+  SetView();
+  Run();
+  EXPECT_EQ(target_.log.back(), "Cluster-b");
+}
+
 }  // namespace
 }  // namespace tulle::xds

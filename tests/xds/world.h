@@ -11,7 +11,7 @@
 
 namespace tulle::xds {
 
-class FakeView final : public View {
+class FakeView final : public TableView {
  public:
   const ResourceTable* TableOf(std::string_view type_url) const override {
     const auto found = tables.find(type_url);
@@ -42,6 +42,8 @@ class World {
     view->tables = tables_;
     return view;
   }
+  // Always the present, as the control plane's views are. The world outlives it.
+  std::shared_ptr<const View> Live() const { return std::make_shared<LiveView>(*this); }
   const ResourceTable& Table(std::string_view type) const { return *tables_.find(type)->second; }
 
   static std::string EdsCluster(const std::string& name, const std::string& version) {
@@ -53,6 +55,18 @@ class World {
   }
 
  private:
+  class LiveView final : public TableView {
+   public:
+    explicit LiveView(const World& world) : world_(world) {}
+    const ResourceTable* TableOf(std::string_view type_url) const override {
+      const auto found = world_.tables_.find(type_url);
+      return found == world_.tables_.end() ? nullptr : found->second.get();
+    }
+
+   private:
+    const World& world_;
+  };
+
   ResourceTable& Changed(std::string_view type) {
     auto& table = tables_[std::string(type)];
     table = std::make_shared<ResourceTable>(*table);

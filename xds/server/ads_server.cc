@@ -9,6 +9,10 @@
 namespace tulle::xds {
 namespace {
 
+// So many streams are served in one turn of the loop: some milliseconds, between which the API,
+// heartbeats and handshakes are served.
+constexpr int kStreamsPerTurn = 16;
+
 grpc::Status ToGrpc(const absl::Status& status) {
   const absl::string_view text = status.message();
   return {static_cast<grpc::Code>(status.code()), std::string(text.data(), text.size())};
@@ -16,16 +20,25 @@ grpc::Status ToGrpc(const absl::Status& status) {
 
 }  // namespace
 
-class AdsServer::Stream final : public grpc::CallHandler, public ListNode<Stream> {
+class AdsServer::Stream final : public grpc::CallHandler,
+                                public SubscriptionObserver,
+                                public ListNode<Stream>,
+                                public ListNode<Stream, AdsServer::Waiting> {
  public:
-  Stream(AdsServer& server, grpc::ServerCall& call, std::unique_ptr<Session> session)
-      : server_(server), call_(&call), session_(std::move(session)) {
+  using NewSession = std::unique_ptr<Session> (*)(SubscriptionObserver*);
+  using Turn = ListNode<Stream, AdsServer::Waiting>;
+
+  Stream(AdsServer& server, grpc::ServerCall& call, NewSession new_session)
+      : server_(server), call_(&call), session_(new_session(this)) {
     timer_ = server.loop_.NewTimer([this] { Pump(); });
     server_.streams_.PushBack(*this);
     ++server_.stream_count_;
     call_->Read();
   }
-  ~Stream() override { Leave(); }
+  ~Stream() override {
+    Leave();
+    session_.reset();  // while this can still be told of its subscriptions
+  }
 
   void OnMessage(std::string message) override;
   void OnHalfClose() override {
@@ -37,45 +50,72 @@ class AdsServer::Stream final : public grpc::CallHandler, public ListNode<Stream
     Leave();
   }
 
-  void Refresh();
-  const Session& session() const { return *session_; }
+  // SubscriptionObserver.
+  void OnSubscribed(std::string_view type_url, const std::string& name) override {
+    server_.subscribers_.Add(type_url, name, this);
+  }
+  void OnUnsubscribed(std::string_view type_url, const std::string& name) override {
+    server_.subscribers_.Remove(type_url, name, this);
+  }
+  void OnWildcard(std::string_view type_url, bool subscribed) override {
+    if (subscribed) return server_.subscribers_.AddWildcard(type_url, this);
+    server_.subscribers_.RemoveWildcard(type_url, this);
+  }
+
+  // What the change concerns is looked at when the stream's turn comes.
+  void MarkForView() { needs_view_ = true; }
+  void TakeTurn();
+  Session& session() { return *session_; }
+  const std::string& node_id() const { return node_id_; }
 
  private:
+  void Introduce();
+  void Refresh();
   void Pump();
   void Finish(const grpc::Status& status) {
     std::exchange(call_, nullptr)->Finish(status);
     Leave();
   }
-  void Leave() {
-    if (!linked()) return;
-    Unlink();
-    --server_.stream_count_;
-    timer_->Stop();
-  }
+  void Leave();
 
   AdsServer& server_;
-  grpc::ServerCall* call_;
+  grpc::ServerCall* call_;  // null: the stream has ended
   std::unique_ptr<Session> session_;
   std::unique_ptr<loop::Timer> timer_;
+  std::string node_id_;  // empty: it has not introduced itself
+  bool needs_view_ = false;
 };
 
 void AdsServer::Stream::OnMessage(std::string message) {
   if (call_ == nullptr) return;
-  const bool introduced = session_->node() != nullptr;
+  const size_t rejected = session_->rejected();
   if (const absl::Status status = session_->OnRequest(message); !status.ok())
     return Finish(ToGrpc(status));
   call_->Read();
-  if (!introduced) return Refresh();
-  server_.source_.OnAnswer();
+  if (node_id_.empty()) return Introduce();
+  if (rejected != 0 || session_->rejected() != 0)
+    server_.source_.OnRejections(node_id_, session_->Statuses());
+  Pump();
+}
+
+void AdsServer::Stream::Introduce() {
+  node_id_ = session_->node()->id();
+  server_.nodes_[node_id_].push_back(this);
+  Refresh();
+  Pump();
+}
+
+void AdsServer::Stream::TakeTurn() {
+  ++server_.touched_;
+  if (std::exchange(needs_view_, false)) Refresh();
   Pump();
 }
 
 void AdsServer::Stream::Refresh() {
-  if (call_ == nullptr || session_->node() == nullptr) return;
+  if (call_ == nullptr) return;
   auto view = server_.source_.ViewFor(*session_->node(), call_->transport());
   if (!view.ok()) return Finish(ToGrpc(view.status()));
   session_->SetView(*std::move(view));
-  Pump();
 }
 
 void AdsServer::Stream::Pump() {
@@ -93,28 +133,107 @@ void AdsServer::Stream::Pump() {
   }
 }
 
-AdsServer::AdsServer(loop::Loop& loop, Source& source) : loop_(loop), source_(source) {}
+void AdsServer::Stream::Leave() {
+  if (!ListNode<Stream>::linked()) return;
+  ListNode<Stream>::Unlink();
+  --server_.stream_count_;
+  if (Turn::linked()) {
+    Turn::Unlink();
+    --server_.waiting_count_;
+  }
+  timer_->Stop();
+  const auto node = server_.nodes_.find(node_id_);
+  if (node == server_.nodes_.end()) return;
+  std::erase(node->second, this);
+  if (!node->second.empty()) return;
+  server_.nodes_.erase(node);
+  server_.source_.OnDisconnected(node_id_);
+}
 
-AdsServer::~AdsServer() { assert(streams_.empty()); }
+AdsServer::AdsServer(loop::Loop& loop, Source& source)
+    : loop_(loop), source_(source), self_(std::make_shared<AdsServer*>(this)) {}
+
+AdsServer::~AdsServer() {
+  assert(streams_.empty());
+  *self_ = nullptr;
+}
 
 void AdsServer::Register(grpc::ServiceRegistry& registry) {
   registry.AddStreaming(kDeltaPath, [this](grpc::ServerCall& call) {
-    return std::make_unique<Stream>(*this, call, NewDeltaSession());
+    return std::make_unique<Stream>(*this, call, &NewDeltaSession);
   });
   registry.AddStreaming(kStatePath, [this](grpc::ServerCall& call) {
-    return std::make_unique<Stream>(*this, call, NewStateSession());
+    return std::make_unique<Stream>(*this, call, &NewStateSession);
   });
 }
 
+// A stream that has ended is destroyed at the end of the turn, and subscribed until then.
+void AdsServer::Enlist(Stream& stream) {
+  if (!static_cast<ListNode<Stream>&>(stream).linked()) return;
+  if (static_cast<Stream::Turn&>(stream).linked()) return;
+  waiting_.PushBack(stream);
+  ++waiting_count_;
+}
+
+void AdsServer::Publish(const ChangedNames& changes) {
+  for (const auto& [type, names] : changes) {
+    for (const std::string& name : names) {
+      subscribers_.ForEach(type, name, [&, &type = type](Stream& stream) {
+        if (stream.session().OnChanged(type, name)) Enlist(stream);
+      });
+    }
+  }
+  if (!is_posted_) Serve();
+}
+
+void AdsServer::Refresh(const std::string& node_id) {
+  const auto node = nodes_.find(node_id);
+  if (node == nodes_.end()) return;
+  for (Stream* stream : node->second) {
+    stream->MarkForView();
+    Enlist(*stream);
+  }
+  if (!is_posted_) Serve();
+}
+
 void AdsServer::Refresh() {
-  streams_.ForEach([](Stream& stream) { stream.Refresh(); });
+  streams_.ForEach([this](Stream& stream) {
+    if (stream.node_id().empty()) return;
+    stream.MarkForView();
+    Enlist(stream);
+  });
+  if (!is_posted_) Serve();
+}
+
+void AdsServer::Serve() {
+  for (int i = 0; i < kStreamsPerTurn && !waiting_.empty(); ++i) {
+    Stream& stream = waiting_.PopFront();
+    --waiting_count_;
+    stream.TakeTurn();
+  }
+  is_posted_ = !waiting_.empty();
+  if (!is_posted_) return;
+  loop_.Post([self = self_] {
+    if (*self != nullptr) (*self)->Serve();
+  });
+}
+
+void AdsServer::ForEach(
+    const std::function<void(const std::string& node_id, const Session&)>& visit) {
+  streams_.ForEach([&visit](Stream& stream) {
+    if (!stream.node_id().empty()) visit(stream.node_id(), stream.session());
+  });
+}
+
+const Session* AdsServer::SessionOf(const std::string& node_id) const {
+  const auto node = nodes_.find(node_id);
+  return node == nodes_.end() ? nullptr : &node->second.back()->session();
 }
 
 std::vector<StreamStatus> AdsServer::Statuses() {
   std::vector<StreamStatus> all;
-  streams_.ForEach([&all](Stream& stream) {
-    const auto* node = stream.session().node();
-    all.push_back({node == nullptr ? std::string() : node->id(), stream.session().Statuses()});
+  ForEach([&all](const std::string& node_id, const Session& session) {
+    all.push_back({node_id, session.Statuses()});
   });
   return all;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,29 +14,33 @@
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
 #include "xds/server/session.h"
+#include "xds/server/subscribers.h"
 #include "xds/server/view.h"
 
 namespace tulle::xds {
 
-// Where views come from: the control plane's snapshots.
+// Where views come from: the control plane's resources.
 class Source {
  public:
   virtual ~Source() = default;
-  // What the node may see now; asked when it has introduced itself and at each Refresh(). Not OK:
-  // its stream ends with that status (the place to bind node and peer identity). Streams that may
-  // see the same should get the same View.
+  // What the node may see; called when it has introduced itself and after Refresh(). Not OK: its
+  // stream ends with that status (the place to bind node and peer identity).
   virtual absl::StatusOr<std::shared_ptr<const View>> ViewFor(
       const envoy::config::core::v3::Node& node, const Transport& peer) = 0;
-  // Something was acknowledged or rejected: statuses() has news. Not for heavy work.
-  virtual void OnAnswer() {}
+  // The last stream of this node has ended.
+  virtual void OnDisconnected(const std::string& /*node_id*/) {}
+  // The client has rejected resources, or accepted what it had rejected before.
+  virtual void OnRejections(const std::string& /*node_id*/, const TypeStatuses& /*statuses*/) {}
 };
 
 struct StreamStatus {
   std::string node_id;
-  std::map<std::string, TypeStatus, std::less<>> types;
+  TypeStatuses types;
 };
 
 // The aggregated discovery service, delta and state of the world, as two methods of a gRPC server.
+// A change reaches only the streams that it concerns, a few in each turn of the loop; a stream that
+// waits for its turn gets all changes until then at once.
 // Owner: the control plane; it outlives the grpc::Server. Thread: the loop's.
 class AdsServer {
  public:
@@ -43,19 +48,41 @@ class AdsServer {
   ~AdsServer();
 
   void Register(grpc::ServiceRegistry& registry);
-  // The world has changed: every stream's view is asked for again.
+  // These resources have changed for whoever sees them.
+  void Publish(const ChangedNames& changes);
+  // The view of this node has changed as a whole; or of all nodes.
+  void Refresh(const std::string& node_id);
   void Refresh();
+
   size_t streams() const { return stream_count_; }
+  // Streams that a change concerns and whose turn has not come.
+  size_t waiting() const { return waiting_count_; }
+  // Streams that were looked at because of changes, since the start.
+  uint64_t touched() const { return touched_; }
   // In order of connecting.
+  void ForEach(const std::function<void(const std::string& node_id, const Session&)>& visit);
+  // Null: the node has no stream. If it has several: the newest.
+  const Session* SessionOf(const std::string& node_id) const;
   std::vector<StreamStatus> Statuses();
 
  private:
   class Stream;
+  struct Waiting;
+
+  void Enlist(Stream& stream);
+  void Serve();
 
   loop::Loop& loop_;
   Source& source_;
+  Subscribers<Stream> subscribers_;
+  std::map<std::string, std::vector<Stream*>, std::less<>> nodes_;  // by node id
   IntrusiveList<Stream> streams_;
+  IntrusiveList<Stream, Waiting> waiting_;
   size_t stream_count_ = 0;
+  size_t waiting_count_ = 0;
+  uint64_t touched_ = 0;
+  bool is_posted_ = false;
+  std::shared_ptr<AdsServer*> self_;  // for what is posted: null once this has gone
 };
 
 }  // namespace tulle::xds

@@ -18,43 +18,63 @@ namespace tulle::xds {
 
 enum class Delivery : uint8_t { kSent, kAcknowledged, kRejected };
 
-// What a client made of one resource.
+// How a client received one resource.
 struct ResourceStatus {
   std::string version;
   Delivery delivery = Delivery::kSent;
-  std::string error;  // the client's words; kRejected only
+  std::string error;  // the client's message; kRejected only
 };
 using TypeStatus = std::map<std::string, ResourceStatus, std::less<>>;  // by name
+using TypeStatuses = std::map<std::string, TypeStatus, std::less<>>;    // by type URL
 
-// One aggregated discovery stream as a state machine: requests and views in, responses out. No I/O,
-// no clock. After OnRequest or SetView ask Next() for as long as it gives something and there is
-// room to send; what changes meanwhile is coalesced.
+// Told which resources a session subscribes to, so that a change finds the sessions that it
+// concerns. Each call changes something: a name is watched at most once by a session.
+class SubscriptionObserver {
+ public:
+  virtual ~SubscriptionObserver() = default;
+  virtual void OnSubscribed(std::string_view type_url, const std::string& name) = 0;
+  virtual void OnUnsubscribed(std::string_view type_url, const std::string& name) = 0;
+  virtual void OnWildcard(std::string_view type_url, bool subscribed) = 0;
+};
+
+// One aggregated discovery stream as a state machine: requests, views and changes in, responses
+// out. No I/O, no clock. After each call of OnRequest, SetView or OnChanged call Next() until it
+// returns nothing or there is no room to send; changes in the meantime are coalesced.
 //
-// Owner: AdsServer, one a stream. Source: xDS REST and gRPC protocol.
+// Owner: AdsServer, one per stream. Source: xDS REST and gRPC protocol.
 class Session {
  public:
   virtual ~Session() = default;
   // Not OK: end the stream with that status.
   virtual absl::Status OnRequest(std::string_view bytes) = 0;
-  // Null until the first request has come.
+  // Null until the first request.
   virtual const envoy::config::core::v3::Node* node() const = 0;
+  // Every subscribed resource may have changed.
   virtual void SetView(std::shared_ptr<const View> view) = 0;
+  // This resource may have changed. False: this client does not receive it.
+  virtual bool OnChanged(std::string_view type_url, const std::string& name) = 0;
   virtual std::optional<std::string> Next(loop::Instant now) = 0;
-  // When to ask Next() again although nothing has come in.
+  // When to call Next() again even if nothing happens.
   virtual std::optional<loop::Instant> Deadline(loop::Instant now) const = 0;
-  // By type URL.
-  virtual std::map<std::string, TypeStatus, std::less<>> Statuses() const = 0;
+
+  // How many of the resources that it was sent the client has rejected.
+  virtual size_t rejected() const = 0;
+  // The version of one resource that the client has acknowledged, empty: none.
+  virtual std::string Acknowledged(std::string_view type_url, std::string_view name) const = 0;
+  // Everything, for people; proportional to what the client holds.
+  virtual TypeStatuses Statuses() const = 0;
 };
 
-// Bounds on what one stream may ask for.
+// Limits on what one stream may ask for.
 inline constexpr size_t kMostNames = 100'000;
-// Listeners that do not exist and are pushed if they appear; beyond that a miss is answered and
+// Listeners that do not exist and are sent once they do; beyond that a miss is answered and
 // forgotten.
 inline constexpr size_t kMostMisses = 1000;
-// gRPC clients take 4 MiB by default.
+// gRPC clients accept 4 MiB by default.
 inline constexpr size_t kResponseBytes = 3 * 1024 * 1024;
 
-std::unique_ptr<Session> NewDeltaSession();
-std::unique_ptr<Session> NewStateSession();  // state of the world
+// `observer` may be null; it outlives the session.
+std::unique_ptr<Session> NewDeltaSession(SubscriptionObserver* observer = nullptr);
+std::unique_ptr<Session> NewStateSession(SubscriptionObserver* observer = nullptr);  // SotW
 
 }  // namespace tulle::xds

@@ -17,7 +17,7 @@
 namespace tulle::xds {
 namespace {
 
-class Mesh final : public View {
+class Mesh final : public TableView {
  public:
   explicit Mesh(int version) {
     for (const std::string_view type : kTypesInOrder) {

@@ -22,19 +22,86 @@ constexpr uint32_t kResources = 2;
 constexpr uint32_t kTypeUrl = 4;
 constexpr uint32_t kNonce = 5;
 
-struct Subscription {
+using Names = std::set<std::string, std::less<>>;
+
+// One resource type of one stream.
+class Subscription {
+ public:
+  Subscription(std::string_view type_url, SubscriptionObserver* observer)
+      : type_url_(type_url), observer_(observer) {}
+  ~Subscription() { Watch(Names(), false); }
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+  void OnAllChanged() { dirty = true; }
+  bool OnChanged(const std::string& name, const View*) {
+    if (!wildcard && !names.contains(name)) return false;
+    dirty = true;
+    return true;
+  }
+  bool IsPending() const { return dirty; }
+  size_t rejected() const {
+    return static_cast<size_t>(std::count_if(status.begin(), status.end(), [](const auto& each) {
+      return each.second.delivery == Delivery::kRejected;
+    }));
+  }
+  std::string Acknowledged(std::string_view name) const {
+    const auto found = status.find(name);
+    const bool is_held = found != status.end() && found->second.delivery == Delivery::kAcknowledged;
+    return is_held ? found->second.version : std::string();
+  }
+  const TypeStatus& Statuses() const { return status; }
+
+  // From now on these are subscribed to.
+  void Watch(Names new_names, bool new_wildcard);
+  // What the client is to hold. `keep_old`: also what was sent before and is gone.
+  ResourceTable Wanted(const View& view, bool keep_old) const;
+
   bool wildcard = false;
   bool named = false;  // explicit names came on this stream: an empty list means none from then on
   bool dirty = true;
   bool must_send = true;  // even the version that was sent last
-  std::set<std::string, std::less<>> names;
+  Names names;
   // What was sent last; clusters that are to go stay in it until nothing names them.
   ResourceTable sent;
   std::string version;
-  std::string rejected;  // version that must not come again
+  std::string rejected_version;  // must not be sent again
   std::string nonce;
   TypeStatus status;
+
+ private:
+  const std::string type_url_;
+  SubscriptionObserver* const observer_;
 };
+
+void Subscription::Watch(Names new_names, bool new_wildcard) {
+  if (observer_ != nullptr) {
+    for (const std::string& name : names) {
+      if (!new_names.contains(name)) observer_->OnUnsubscribed(type_url_, name);
+    }
+    for (const std::string& name : new_names) {
+      if (!names.contains(name)) observer_->OnSubscribed(type_url_, name);
+    }
+    if (wildcard != new_wildcard) observer_->OnWildcard(type_url_, new_wildcard);
+  }
+  names = std::move(new_names);
+  wildcard = new_wildcard;
+}
+
+ResourceTable Subscription::Wanted(const View& view, bool keep_old) const {
+  ResourceTable wanted;
+  const auto add = [&](const std::string& name) {
+    auto found = view.Find(type_url_, name);
+    if (found.resource != nullptr) wanted.emplace(name, std::move(found.resource));
+  };
+  if (wildcard) view.ForEach(type_url_, [&](const auto& name, const Resource&) { add(name); });
+  for (const std::string& name : names) add(name);
+  if (!keep_old && !view.KeepsRemoved()) return wanted;
+  for (const auto& entry : sent) {
+    if (wildcard || names.contains(entry.first)) wanted.insert(entry);
+  }
+  return wanted;
+}
 
 // FNV-1a over names and versions: equal sets have equal versions in every process.
 std::string VersionOf(const ResourceTable& resources) {
@@ -54,14 +121,13 @@ std::string VersionOf(const ResourceTable& resources) {
 
 class StateSession final : public SubscribedSession<Subscription> {
  public:
+  using SubscribedSession::SubscribedSession;
   absl::Status OnRequest(std::string_view bytes) override;
   std::optional<std::string> Next(loop::Instant now) override;
 
  private:
   void OnAnswer(Subscription& subscription, const DiscoveryRequest& request);
   void OnNames(Subscription& subscription, const DiscoveryRequest& request);
-  ResourceTable Wanted(const Subscription& subscription, std::string_view type,
-                       bool keep_old) const;
   std::optional<std::string> Respond(std::string_view type, loop::Instant now, bool keep_old);
   void ResendEndpoints(const ResourceTable& before, const ResourceTable& after);
 };
@@ -69,7 +135,7 @@ class StateSession final : public SubscribedSession<Subscription> {
 absl::Status StateSession::OnRequest(std::string_view bytes) {
   DiscoveryRequest request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return absl::InvalidArgumentError("not a DiscoveryRequest");
+    return absl::InvalidArgumentError("invalid DiscoveryRequest");
   const auto admitted = Admit(request);
   if (!admitted.ok()) return admitted.status();
   const auto [asked, first] = *admitted;
@@ -89,7 +155,7 @@ void StateSession::OnAnswer(Subscription& subscription, const DiscoveryRequest& 
   pacing_.OnAnswered(request.type_url());
   std::map<std::string, std::string> errors;
   if (request.has_error_detail()) {
-    subscription.rejected = subscription.version;
+    subscription.rejected_version = subscription.version;
     std::vector<std::string> names;
     for (const auto& [name, resource] : subscription.sent) names.push_back(name);
     errors = ErrorsByName(request.error_detail().message(), names);
@@ -107,8 +173,7 @@ void StateSession::OnAnswer(Subscription& subscription, const DiscoveryRequest& 
 }
 
 void StateSession::OnNames(Subscription& subscription, const DiscoveryRequest& request) {
-  std::set<std::string, std::less<>> names(request.resource_names().begin(),
-                                           request.resource_names().end());
+  Names names(request.resource_names().begin(), request.resource_names().end());
   const bool star = names.erase("*") > 0;
   const bool wildcard =
       star || (names.empty() && !subscription.named && HasWildcard(request.type_url()));
@@ -117,30 +182,11 @@ void StateSession::OnNames(Subscription& subscription, const DiscoveryRequest& r
   const bool more = wildcard != subscription.wildcard ||
                     !std::includes(subscription.names.begin(), subscription.names.end(),
                                    names.begin(), names.end());
-  subscription.names = std::move(names);
-  subscription.wildcard = wildcard;
+  subscription.Watch(std::move(names), wildcard);
   subscription.dirty = true;
-  // Who asks for more must be answered even where it changes nothing (two names, one missing).
+  // A client that asks for more must be answered even if that changes nothing (two names, one of
+  // them missing).
   subscription.must_send |= more;
-}
-
-ResourceTable StateSession::Wanted(const Subscription& subscription, std::string_view type,
-                                   bool keep_old) const {
-  const ResourceTable& table = *view_->TableOf(type);
-  ResourceTable wanted;
-  if (subscription.wildcard) {
-    wanted = table;
-  } else {
-    for (const std::string& name : subscription.names) {
-      const auto found = table.find(name);
-      if (found != table.end()) wanted.insert(*found);
-    }
-  }
-  if (!keep_old) return wanted;
-  for (const auto& entry : subscription.sent) {
-    if (subscription.wildcard || subscription.names.contains(entry.first)) wanted.insert(entry);
-  }
-  return wanted;
 }
 
 std::optional<std::string> StateSession::Next(loop::Instant now) {
@@ -156,18 +202,18 @@ std::optional<std::string> StateSession::Next(loop::Instant now) {
 std::optional<std::string> StateSession::Respond(std::string_view type, loop::Instant now,
                                                  bool keep_old) {
   const auto found = types_.find(type);
-  if (found == types_.end() || view_->TableOf(type) == nullptr) return std::nullopt;
+  if (found == types_.end() || !view_->Serves(type)) return std::nullopt;
   Subscription& subscription = found->second;
   if (!subscription.dirty || pacing_.in_flight(type)) return std::nullopt;
-  ResourceTable wanted = Wanted(subscription, type, keep_old);
+  ResourceTable wanted = subscription.Wanted(*view_, keep_old);
   const std::string version = VersionOf(wanted);
   const bool same = version == subscription.version;
-  const bool all_told = !keep_old || wanted.size() == Wanted(subscription, type, false).size();
+  const bool all_told = !keep_old || wanted.size() == subscription.Wanted(*view_, false).size();
   if (all_told) subscription.dirty = false;
   // No names are wanted, or none of them exists: absence is a statement for whole-world types only.
   const bool nothing = wanted.empty() && (!HasWildcard(type) ||
                                           !(subscription.wildcard || !subscription.names.empty()));
-  if (nothing || version == subscription.rejected || (same && !subscription.must_send))
+  if (nothing || version == subscription.rejected_version || (same && !subscription.must_send))
     return std::nullopt;
   subscription.must_send = false;
   if (type == kClusterType) ResendEndpoints(subscription.sent, wanted);
@@ -202,6 +248,8 @@ void StateSession::ResendEndpoints(const ResourceTable& before, const ResourceTa
 
 }  // namespace
 
-std::unique_ptr<Session> NewStateSession() { return std::make_unique<StateSession>(); }
+std::unique_ptr<Session> NewStateSession(SubscriptionObserver* observer) {
+  return std::make_unique<StateSession>(observer);
+}
 
 }  // namespace tulle::xds

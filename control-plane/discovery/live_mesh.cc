@@ -1,0 +1,271 @@
+#include "control-plane/discovery/live_mesh.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace tulle::discovery {
+namespace {
+
+using Scope = MeshChanges::Scope;
+
+template <typename Key, typename Index, typename Value>
+void Drop(const Key& key, const Value& value, Index* index) {
+  const auto found = index->find(key);
+  if (found == index->end()) return;
+  found->second.erase(value);
+  if (found->second.empty()) index->erase(found);
+}
+
+bool HaveSamePorts(const Service& a, const Service& b) {
+  return std::equal(a.ports.begin(), a.ports.end(), b.ports.begin(), b.ports.end(),
+                    [](const auto& x, const auto& y) {
+                      return x.first == y.first && x.second.protocol == y.second.protocol;
+                    });
+}
+
+bool IsInSamePlace(const Workload& a, const Workload& b) {
+  return a.services == b.services && a.outbound.tcp == b.outbound.tcp;
+}
+
+// What it is told of itself does not depend on its health.
+bool DifferForThemselves(Workload a, const Workload& b) {
+  a.health = b.health;
+  return !(a == b);
+}
+
+}  // namespace
+
+bool MeshChanges::empty() const {
+  return services.empty() && workloads.empty() && gone.empty() && !routes && !policies &&
+         !external_services && !collectors && !trust_bundle && !known_hosts;
+}
+
+LiveMesh::LiveMesh(std::string trust_domain, std::string access_log_file) {
+  mesh_.trust_domain = std::move(trust_domain);
+  mesh_.access_log_file = std::move(access_log_file);
+}
+
+void LiveMesh::Touch(const ServiceName& service, Scope scope) {
+  Scope& known = changes_.services.try_emplace(service, scope).first->second;
+  known = std::max(known, scope);
+}
+
+void LiveMesh::Index(const Workload& workload) {
+  for (const ServiceName& service : workload.services) {
+    Ids& ids = servers_[service];
+    if (ids.empty()) changes_.known_hosts = true;
+    ids.insert(workload.id);
+    Touch(service, Scope::kEndpoints);
+  }
+  for (const TcpOutbound& tcp : workload.outbound.tcp) {
+    callers_[tcp.service].insert(workload.id);
+    Touch(tcp.service, Scope::kEndpoints);
+  }
+}
+
+void LiveMesh::Unindex(const Workload& workload) {
+  for (const ServiceName& service : workload.services) {
+    Drop(service, workload.id, &servers_);
+    if (!servers_.contains(service)) changes_.known_hosts = true;
+    Touch(service, Scope::kEndpoints);
+  }
+  for (const TcpOutbound& tcp : workload.outbound.tcp) {
+    Drop(tcp.service, workload.id, &callers_);
+    Touch(tcp.service, Scope::kEndpoints);
+  }
+}
+
+void LiveMesh::PutWorkload(Workload workload) {
+  const auto former = mesh_.workloads.find(workload.id);
+  const bool is_new = former == mesh_.workloads.end();
+  if (!is_new && former->second == workload) return;
+  if (is_new || DifferForThemselves(former->second, workload)) {
+    changes_.workloads.insert(workload.id);
+  }
+  changes_.gone.erase(workload.id);
+  if (!is_new && IsInSamePlace(former->second, workload)) {
+    for (const ServiceName& service : workload.services) Touch(service, Scope::kEndpoints);
+  } else {
+    if (!is_new) Unindex(former->second);
+    Index(workload);
+  }
+  const std::string id = workload.id;
+  mesh_.workloads.insert_or_assign(id, std::move(workload));
+}
+
+void LiveMesh::RemoveWorkload(const std::string& id) {
+  const auto former = mesh_.workloads.find(id);
+  if (former == mesh_.workloads.end()) return;
+  Unindex(former->second);
+  changes_.workloads.insert(id);
+  changes_.gone.insert_or_assign(id, std::move(former->second));
+  mesh_.workloads.erase(former);
+}
+
+void LiveMesh::IndexRoute(const policy::Document& document, bool is_added) {
+  const auto* route = std::get_if<policy::HttpRoute>(&document.spec);
+  if (route == nullptr) return;
+  for (const ServiceName& service : ServicesNamedBy(*route)) {
+    if (is_added) {
+      routes_[service].insert(document.key);
+    } else {
+      Drop(service, document.key, &routes_);
+    }
+  }
+}
+
+// Both sets are ordered by key and share the documents that did not change.
+void LiveMesh::SetPolicies(policy::PolicySet policies) {
+  std::vector<std::shared_ptr<const policy::Document>> removed, added;
+  const auto& before = mesh_.policies.documents();
+  const auto& after = policies.documents();
+  for (const auto& [key, document] : before) {
+    const auto other = after.find(key);
+    if (other == after.end() || other->second != document) removed.push_back(document);
+  }
+  for (const auto& [key, document] : after) {
+    const auto other = before.find(key);
+    if (other == before.end() || other->second != document) added.push_back(document);
+  }
+  if (removed.empty() && added.empty()) return;
+  changes_.policies = true;
+  // What a document concerns follows from the set that it is in.
+  for (const auto& document : removed) TouchPolicy(*document);
+  for (const auto& document : removed) IndexRoute(*document, false);
+  mesh_.policies = std::move(policies);
+  for (const auto& document : added) IndexRoute(*document, true);
+  for (const auto& document : added) TouchPolicy(*document);
+}
+
+void LiveMesh::TouchPolicy(const policy::Document& document) {
+  if (const auto* route = std::get_if<policy::HttpRoute>(&document.spec)) {
+    TouchRoute(*route);
+  } else if (const auto* resilience = std::get_if<policy::ResiliencePolicy>(&document.spec)) {
+    TouchResilience({resilience->target.ns, resilience->target.name});
+  } else if (std::holds_alternative<policy::ExternalService>(document.spec)) {
+    changes_.external_services = changes_.routes = changes_.known_hosts = true;
+  } else if (const auto* telemetry = std::get_if<policy::TelemetryPolicy>(&document.spec)) {
+    changes_.collectors = true;
+    TouchTarget(telemetry->target);
+    if (telemetry->target.kind != policy::TargetKind::kMesh) return;
+    changes_.external_services = true;
+    for (const auto& [name, service] : services_) Touch(name, Scope::kWhole);
+  } else if (const auto* rules = std::get_if<policy::AuthorizationPolicy>(&document.spec)) {
+    TouchTarget(rules->target);
+  } else if (const auto* peers = std::get_if<policy::PeerAuthentication>(&document.spec)) {
+    TouchTarget(peers->target);
+  } else if (const auto* egress = std::get_if<policy::EgressPolicy>(&document.spec)) {
+    TouchTarget(egress->target);
+  }
+}
+
+void LiveMesh::TouchRoute(const policy::HttpRoute& route) {
+  changes_.routes = changes_.known_hosts = true;
+  for (const ServiceName& service : ServicesNamedBy(route)) {
+    Touch(service, Scope::kWhole);
+    TouchWorkloadsOf(service, true);
+  }
+}
+
+// Backends without a policy of their own take that of the service whose route leads to them.
+void LiveMesh::TouchResilience(const ServiceName& service) {
+  changes_.routes = true;
+  Touch(service, Scope::kWhole);
+  TouchWorkloadsOf(service, true);
+  const auto routes = routes_.find(service);
+  if (routes == routes_.end()) return;
+  for (const policy::DocumentKey& key : routes->second) {
+    const policy::Document* document = mesh_.policies.Find(key);
+    if (document == nullptr) continue;
+    const auto& route = std::get<policy::HttpRoute>(document->spec);
+    if (route.parents.empty() || route.parents[0].service != service) continue;
+    TouchRoute(route);
+  }
+}
+
+void LiveMesh::TouchWorkloadsOf(const ServiceName& service, bool with_callers) {
+  const auto servers = servers_.find(service);
+  if (servers != servers_.end())
+    changes_.workloads.insert(servers->second.begin(), servers->second.end());
+  const auto callers = callers_.find(service);
+  if (with_callers && callers != callers_.end())
+    changes_.workloads.insert(callers->second.begin(), callers->second.end());
+}
+
+void LiveMesh::TouchTarget(const policy::Target& target) {
+  if (target.kind == policy::TargetKind::kService) {
+    return TouchWorkloadsOf({target.ns, target.name}, false);
+  }
+  const bool is_mesh = target.kind == policy::TargetKind::kMesh;
+  for (const auto& [id, workload] : mesh_.workloads) {
+    const bool is_in = std::any_of(workload.services.begin(), workload.services.end(),
+                                   [&](const auto& each) { return each.ns == target.ns; });
+    const bool is_alone = workload.services.empty() && workload.ns == target.ns;
+    if (is_mesh || is_in || is_alone) changes_.workloads.insert(id);
+  }
+}
+
+void LiveMesh::SetTrustBundle(const std::string& pem) {
+  if (pem == mesh_.trust_bundle_pem) return;
+  mesh_.trust_bundle_pem = pem;
+  changes_.trust_bundle = true;
+}
+
+void LiveMesh::SetVips(const std::map<std::string, std::string>& vips) {
+  if (vips == mesh_.vips) return;
+  const auto of = [](const auto& addresses, const std::string& host) {
+    const auto found = addresses.find(host);
+    return found == addresses.end() ? std::string() : found->second;
+  };
+  const auto touch = [&](const ServiceName& name) {
+    const std::string host = HostOf(name);
+    if (of(vips, host) != of(mesh_.vips, host)) Touch(name, Scope::kWhole);
+  };
+  for (const auto& [name, ids] : servers_) touch(name);
+  for (const auto& [name, keys] : routes_) touch(name);
+  for (const auto& [name, ids] : callers_) touch(name);
+  changes_.external_services = true;
+  mesh_.vips = vips;
+}
+
+ServiceParts LiveMesh::PartsOf(const ServiceName& name) const {
+  ServiceParts parts;
+  const auto add = [this](const auto& index, const ServiceName& key, auto* workloads) {
+    const auto found = index.find(key);
+    if (found == index.end()) return;
+    for (const std::string& id : found->second) workloads->push_back(&mesh_.workloads.at(id));
+  };
+  add(servers_, name, &parts.servers);
+  add(callers_, name, &parts.callers);
+  const auto routes = routes_.find(name);
+  if (routes == routes_.end()) return parts;
+  for (const policy::DocumentKey& key : routes->second) {
+    parts.routes.push_back(&std::get<policy::HttpRoute>(mesh_.policies.Find(key)->spec));
+  }
+  return parts;
+}
+
+void LiveMesh::Rebuild(const ServiceName& name, Scope* scope) {
+  const ServiceParts parts = PartsOf(name);
+  const auto former = services_.find(name);
+  if (parts.empty()) {
+    *scope = Scope::kWhole;
+    if (former == services_.end()) return;
+    services_.erase(former);
+    changes_.routes = true;
+    return;
+  }
+  Service service = BuildService(name, parts);
+  const bool has_same_ports = former != services_.end() && HaveSamePorts(former->second, service);
+  if (!has_same_ports) changes_.routes = true;
+  if (!has_same_ports || former->second.identities != service.identities) *scope = Scope::kWhole;
+  services_.insert_or_assign(name, std::move(service));
+}
+
+MeshChanges LiveMesh::TakeChanges() {
+  for (auto& [name, scope] : changes_.services) Rebuild(name, &scope);
+  return std::exchange(changes_, {});
+}
+
+}  // namespace tulle::discovery

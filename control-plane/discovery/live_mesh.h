@@ -1,0 +1,78 @@
+// The mesh and its services, kept up to date change by change: what a change costs depends on what
+// it touches, not on the size of the mesh. Equal at any moment to a Mesh with the same content and
+// its BuildServiceTable().
+//
+// Owner: the control plane. Thread: the loop's. Order: any changes, then TakeChanges(), which
+// brings services() up to date; between the two services() must not be read.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control-plane/discovery/mesh.h"
+#include "control-plane/discovery/mesh_source.h"
+#include "control-plane/discovery/service_table.h"
+
+namespace tulle::discovery {
+
+// What has to be derived anew.
+struct MeshChanges {
+  enum class Scope { kEndpoints, kWhole };  // whole: ports, identities or policies too
+
+  std::map<ServiceName, Scope> services;
+  std::set<std::string> workloads;       // ids of those whose own configuration has changed
+  std::map<std::string, Workload> gone;  // by id, as they were
+  bool routes = false;                   // what the routes of several services are made of
+  bool policies = false;                 // any
+  bool external_services = false;
+  bool collectors = false;
+  bool trust_bundle = false;
+  bool known_hosts = false;  // the services and hosts that may have a virtual address
+
+  bool empty() const;
+};
+
+class LiveMesh final : public MeshSink {
+ public:
+  LiveMesh(std::string trust_domain, std::string access_log_file);
+
+  void PutWorkload(Workload workload) override;
+  void RemoveWorkload(const std::string& id) override;
+  void SetPolicies(policy::PolicySet policies) override;
+  void SetTrustBundle(const std::string& pem);
+  // By host.
+  void SetVips(const std::map<std::string, std::string>& vips);
+
+  const Mesh& mesh() const { return mesh_; }
+  const ServiceTable& services() const { return services_; }
+  // Services or hosts came or went since the last call of TakeChanges().
+  bool has_new_hosts() const { return changes_.known_hosts; }
+  // Since the last call.
+  MeshChanges TakeChanges();
+
+ private:
+  using Ids = std::set<std::string>;
+
+  void Index(const Workload& workload);
+  void Unindex(const Workload& workload);
+  void Touch(const ServiceName& service, MeshChanges::Scope scope);
+  void TouchPolicy(const policy::Document& document);
+  void TouchRoute(const policy::HttpRoute& route);
+  void TouchResilience(const ServiceName& service);
+  void TouchTarget(const policy::Target& target);
+  void TouchWorkloadsOf(const ServiceName& service, bool with_callers);
+  void IndexRoute(const policy::Document& document, bool is_added);
+  void Rebuild(const ServiceName& name, MeshChanges::Scope* scope);
+  ServiceParts PartsOf(const ServiceName& name) const;
+
+  Mesh mesh_;
+  ServiceTable services_;
+  std::map<ServiceName, Ids> servers_;  // ids of workloads that serve it
+  std::map<ServiceName, Ids> callers_;  // ids of workloads with a TCP listener for it
+  std::map<ServiceName, std::set<policy::DocumentKey>> routes_;  // that name it
+  MeshChanges changes_;
+};
+
+}  // namespace tulle::discovery

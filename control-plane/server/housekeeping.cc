@@ -1,0 +1,98 @@
+#include "control-plane/server/housekeeping.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tulle::server {
+namespace {
+
+using std::chrono::milliseconds;
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+constexpr milliseconds kTick{1000};
+constexpr milliseconds kSaveGroup{50};
+constexpr int64_t kCleanEverySeconds = 3600;
+constexpr int64_t kVipRetrySeconds = 10;
+constexpr int64_t kJumpSeconds = 60;
+constexpr std::chrono::hours kDistrustAfterJump{1};
+
+}  // namespace
+
+Housekeeping::Housekeeping(Parts parts) : parts_(std::move(parts)) {
+  clock_ahead_ = Now() - std::chrono::duration_cast<std::chrono::seconds>(MonotonicNow()).count();
+  tick_ = parts_.loop.NewTimer([this] { Tick(); });
+  tick_->Start(kTick);
+  save_ = parts_.loop.NewTimer([this] { parts_.authority.SaveIssued(Now()); });
+  parts_.authority.SetUnsavedObserver([this] { SaveIssued(); });
+}
+
+Housekeeping::~Housekeeping() {
+  parts_.authority.SetUnsavedObserver(nullptr);
+  parts_.authority.SaveIssued(Now());
+}
+
+void Housekeeping::SaveIssued() {
+  if (save_->active()) return;
+  parts_.authority.SaveIssued(Now());
+  save_->Start(kSaveGroup);
+}
+
+int64_t Housekeeping::Now() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(parts_.loop.WallNow().time_since_epoch())
+      .count();
+}
+
+milliseconds Housekeeping::MonotonicNow() const {
+  return std::chrono::duration_cast<milliseconds>(parts_.loop.Now().time_since_epoch());
+}
+
+// A root that is made right after a jump might be valid for the wrong years.
+void Housekeeping::WatchClock() {
+  const int64_t ahead =
+      Now() - std::chrono::duration_cast<std::chrono::seconds>(MonotonicNow()).count();
+  const int64_t jump = ahead - std::exchange(clock_ahead_, ahead);
+  if (std::abs(jump) < kJumpSeconds) return;
+  clock_trusted_from_ = MonotonicNow() + kDistrustAfterJump;
+  parts_.log.Write(LogLevel::kWarning, LogComponent::kCa,
+                   absl::StrCat("the clock jumped by ", jump,
+                                " s: check its synchronization. Certificates are verified by it; "
+                                "automatic root rotation is suspended for an hour"));
+}
+
+void Housekeeping::AdvanceRotation() {
+  ca::MeshAuthority& authority = parts_.authority;
+  if (MonotonicNow() >= clock_trusted_from_ && authority.RotationIsDue(Now())) {
+    const absl::Status begun = authority.BeginRotation(Now());
+    parts_.log.Write(begun.ok() ? LogLevel::kInfo : LogLevel::kError, LogComponent::kCa,
+                     begun.ok() ? "root rotation: steady -> announcing, the root expires soon"
+                                : begun.ToString());
+    if (begun.ok()) parts_.on_roots_changed();
+  }
+  const auto before = ca::NameOf(authority.rotation().phase());
+  const auto stepped = authority.AdvanceRotation(Now());
+  if (!stepped.ok()) {
+    parts_.log.Write(LogLevel::kError, LogComponent::kCa, stepped.status().ToString());
+  } else if (*stepped) {
+    parts_.log.Write(
+        LogLevel::kInfo, LogComponent::kCa,
+        absl::StrCat("root rotation: ", before, " -> ", ca::NameOf(authority.rotation().phase())));
+    parts_.on_roots_changed();
+  }
+}
+
+void Housekeeping::Tick() {
+  tick_->Start(kTick);
+  WatchClock();
+  parts_.registry.Advance();
+  if (Now() % kVipRetrySeconds == 0) parts_.mesh.RetryVips();
+  AdvanceRotation();
+  if (Now() - cleaned_at_ < kCleanEverySeconds) return;
+  cleaned_at_ = Now();
+  const absl::Status status = parts_.tokens.DeleteExpired(Now());
+  if (!status.ok()) parts_.log.Write(LogLevel::kWarning, LogComponent::kStore, status.ToString());
+}
+
+}  // namespace tulle::server

@@ -1,0 +1,114 @@
+#include "control-plane/server/mesh_builder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/discovery/vouched_services.h"
+
+namespace tulle::server {
+namespace {
+
+constexpr std::chrono::milliseconds kCoalesce{50};
+// Of services, in one turn of the loop: some milliseconds.
+constexpr size_t kSlice = 16;
+
+}  // namespace
+
+MeshBuilder::MeshBuilder(const Options& options, loop::Loop& loop, discovery::VipBook& vips,
+                         telemetry::Log& log)
+    : loop_(loop),
+      vips_(vips),
+      log_(log),
+      mesh_(options.trust_domain, options.access_log_file),
+      self_(std::make_shared<MeshBuilder*>(this)) {
+  coalesce_ = loop_.NewTimer([this] {
+    if (is_dirty_) Build();
+  });
+}
+
+MeshBuilder::~MeshBuilder() { *self_ = nullptr; }
+
+void MeshBuilder::PutWorkload(discovery::Workload workload) {
+  const std::string id = workload.id;
+  workloads_.insert_or_assign(id, std::move(workload));
+}
+
+void MeshBuilder::RemoveWorkload(const std::string& id) {
+  workloads_.insert_or_assign(id, std::nullopt);
+}
+
+void MeshBuilder::SetPolicies(policy::PolicySet policies) { policies_ = std::move(policies); }
+
+void MeshBuilder::Start() { Build(); }
+
+void MeshBuilder::OnChange() {
+  is_dirty_ = true;
+  if (!coalesce_->active()) Build();
+}
+
+void MeshBuilder::RetryVips() {
+  if (lacks_vips_) OnChange();
+}
+
+void MeshBuilder::Build() {
+  is_dirty_ = false;
+  coalesce_->Start(kCoalesce);
+  for (auto& [id, workload] : std::exchange(workloads_, {})) {
+    if (workload) {
+      mesh_.PutWorkload(*std::move(workload));
+    } else {
+      mesh_.RemoveWorkload(id);
+    }
+  }
+  if (policies_) mesh_.SetPolicies(*std::exchange(policies_, std::nullopt));
+  mesh_.SetTrustBundle(trust_bundle_);
+  if (shared_ == nullptr || lacks_vips_ || mesh_.has_new_hosts()) AssignVips();
+  discovery::MeshChanges changes = mesh_.TakeChanges();
+  ++versions_;
+  if (shared_ != nullptr) return UpdateResources(std::move(changes));
+  shared_ = std::make_unique<snapshot::SharedResources>(mesh_.mesh(), mesh_.services());
+  own_ = std::make_unique<snapshot::OwnResources>(*shared_);
+}
+
+void MeshBuilder::UpdateResources(discovery::MeshChanges changes) {
+  for (const auto& [name, scope] : std::exchange(changes.services, {})) {
+    auto& known = behind_.try_emplace(name, scope).first->second;
+    known = std::max(known, scope);
+  }
+  while (!behind_.empty() && changes.services.size() < kSlice) {
+    changes.services.insert(behind_.extract(behind_.begin()));
+  }
+  const xds::ChangedNames resources = shared_->Update(changes);
+  for (const std::string& id : changes.workloads) own_->Forget(id);
+  if (observer_) observer_({changes, resources});
+  if (behind_.empty() || std::exchange(is_posted_, true)) return;
+  loop_.Post([self = self_] {
+    if (*self == nullptr) return;
+    (*self)->is_posted_ = false;
+    (*self)->UpdateResources({});
+  });
+}
+
+void MeshBuilder::AssignVips() {
+  std::set<std::string> hosts;
+  for (const discovery::ServiceName& name : discovery::VouchedServices(mesh_.mesh())) {
+    hosts.insert(discovery::HostOf(name));
+  }
+  for (const policy::Document* document : mesh_.mesh().policies.ExternalServices()) {
+    hosts.insert(std::get<policy::ExternalService>(document->spec).hosts[0]);
+  }
+  const int64_t now =
+      std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch()).count();
+  const absl::Status status = vips_.Assign(hosts, now);
+  mesh_.SetVips(vips_.addresses());
+  if (!status.ok() && !lacks_vips_) {
+    log_.Write(telemetry::LogLevel::kError, telemetry::LogComponent::kRegistry,
+               absl::StrCat("services without a virtual address: ", status.ToString()));
+  }
+  lacks_vips_ = !status.ok();
+}
+
+}  // namespace tulle::server

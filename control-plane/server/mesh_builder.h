@@ -1,0 +1,93 @@
+// Builds the mesh and its resources from what the sources tell: the first change at once, the rest
+// of a burst together 50 ms later. Gives new services their virtual addresses. A change that
+// touches many services (a mesh-wide TelemetryPolicy) is worked off in slices, one in each turn of
+// the loop.
+//
+// Owner: ControlPlane. Thread: the loop's. Order: the sources tell what they know, Start(), then
+// any changes, each followed by OnChange().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control-plane/discovery/live_mesh.h"
+#include "control-plane/discovery/mesh_source.h"
+#include "control-plane/discovery/vip_book.h"
+#include "control-plane/snapshot/node_resources.h"
+#include "control-plane/snapshot/shared_resources.h"
+#include "net/loop/loop.h"
+#include "telemetry/log.h"
+#include "xds/server/view.h"
+
+namespace tulle::server {
+
+// What is different in a new version of the mesh, or in a slice of it.
+struct MeshUpdate {
+  const discovery::MeshChanges& mesh;
+  const xds::ChangedNames& resources;  // of those that nodes share
+};
+
+class MeshBuilder final : public discovery::MeshSink {
+ public:
+  struct Options {
+    std::string trust_domain;
+    std::string access_log_file;  // see discovery::Mesh
+  };
+  // All outlive this.
+  MeshBuilder(const Options& options, loop::Loop& loop, discovery::VipBook& vips,
+              telemetry::Log& log);
+  ~MeshBuilder() override;
+
+  void PutWorkload(discovery::Workload workload) override;
+  void RemoveWorkload(const std::string& id) override;
+  void SetPolicies(policy::PolicySet policies) override;
+  void SetTrustBundle(const std::string& pem) { trust_bundle_ = pem; }
+
+  void Start();
+  // Something has been told.
+  void OnChange();
+  // Tries again what the store refused.
+  void RetryVips();
+
+  using Observer = std::function<void(const MeshUpdate&)>;
+  void SetObserver(Observer observer) { observer_ = std::move(observer); }
+
+  // As of the last version; what was told since is not in it.
+  const discovery::Mesh& mesh() const { return mesh_.mesh(); }
+  snapshot::SharedResources& shared() { return *shared_; }
+  snapshot::OwnResources& own() { return *own_; }
+  int64_t versions() const { return versions_; }
+
+ private:
+  void Build();
+  // Brings the resources of some touched services up to date, the others in later turns.
+  void UpdateResources(discovery::MeshChanges changes);
+  // Services that are new get their virtual addresses.
+  void AssignVips();
+
+  loop::Loop& loop_;
+  discovery::VipBook& vips_;
+  telemetry::Log& log_;
+  discovery::LiveMesh mesh_;
+  std::unique_ptr<snapshot::SharedResources> shared_;
+  std::unique_ptr<snapshot::OwnResources> own_;
+  Observer observer_;
+  std::unique_ptr<loop::Timer> coalesce_;
+  // Told, and not in the mesh yet.
+  std::map<std::string, std::optional<discovery::Workload>> workloads_;  // absent: removed
+  std::optional<policy::PolicySet> policies_;
+  std::string trust_bundle_;
+  // Services whose resources are not up to date yet.
+  std::map<discovery::ServiceName, discovery::MeshChanges::Scope> behind_;
+  std::shared_ptr<MeshBuilder*> self_;  // for what is posted: null once this has gone
+  bool is_posted_ = false;
+  bool is_dirty_ = false;
+  bool lacks_vips_ = false;
+  int64_t versions_ = 0;
+};
+
+}  // namespace tulle::server

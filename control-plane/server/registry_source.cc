@@ -1,0 +1,128 @@
+#include "control-plane/server/registry_source.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/ca/join_token.h"
+
+namespace tulle::server {
+namespace {
+
+using registry::milliseconds;
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+constexpr milliseconds kGroup{50};
+
+}  // namespace
+
+RegistrySource::RegistrySource(const registry::Registry::Options& options, loop::Loop& loop,
+                               store::Store& store, certs::KeySource& keys, telemetry::Log& log,
+                               discovery::MeshSink& mesh, std::function<void()> on_change)
+    : loop_(loop),
+      store_(store),
+      log_(log),
+      mesh_(mesh),
+      on_change_(std::move(on_change)),
+      registry_(options, [&keys] { return ca::NewSecret(&keys); }) {
+  save_ = loop_.NewTimer([this] { Save(); });
+}
+
+RegistrySource::~RegistrySource() {
+  if (unsaved_.size() > 0) Save();
+}
+
+milliseconds RegistrySource::Now() const {
+  return std::chrono::duration_cast<milliseconds>(loop_.Now().time_since_epoch());
+}
+
+absl::Status RegistrySource::Restore(const std::function<void(const std::string&)>& visit) {
+  const auto leases = registry::LoadLeases(&store_);
+  if (!leases.ok()) return leases.status();
+  for (const std::string& problem : leases->damaged) {
+    log_.Write(LogLevel::kError, LogComponent::kRegistry, "registration ignored: " + problem);
+  }
+  for (const registry::Lease& lease : leases->leases) {
+    registry_.Restore(lease, Now());
+    unsaved_.NoteStored(lease.workload.id);
+    visit(lease.workload.id);
+  }
+  for (auto& [id, workload] : registry_.workloads()) mesh_.PutWorkload(workload);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<registry::Lease> RegistrySource::Register(discovery::Workload workload,
+                                                         std::optional<milliseconds> ttl) {
+  auto lease = registry_.Register(std::move(workload), ttl, Now());
+  Publish();
+  return lease;
+}
+
+absl::StatusOr<milliseconds> RegistrySource::Heartbeat(std::string_view lease,
+                                                       std::string_view caller, bool is_ready) {
+  auto ttl = registry_.Heartbeat(lease, caller, is_ready, Now());
+  Publish();
+  return ttl;
+}
+
+absl::Status RegistrySource::Deregister(std::string_view lease, std::string_view caller) {
+  const absl::Status status = registry_.Deregister(lease, caller);
+  Publish();
+  return status;
+}
+
+void RegistrySource::Advance() {
+  registry_.Advance(Now());
+  Publish();
+  if (!save_->active()) Save();
+}
+
+void RegistrySource::Publish() {
+  std::vector<registry::Change> changes = registry_.TakeChanges();
+  if (changes.empty()) return;
+  for (registry::Change& change : changes) {
+    LogChange(change);
+    if (change.kind == registry::Change::Kind::kRemove) {
+      mesh_.RemoveWorkload(change.lease.workload.id);
+    } else {
+      mesh_.PutWorkload(change.lease.workload);
+    }
+    unsaved_.Add(std::move(change));
+  }
+  if (!save_->active()) Save();
+  on_change_();
+}
+
+void RegistrySource::LogChange(const registry::Change& change) {
+  const discovery::Workload& workload = change.lease.workload;
+  const bool is_bad = change.kind == registry::Change::Kind::kHealth &&
+                      workload.health != discovery::Health::kHealthy;
+  const char* event =
+      is_bad ? " is unhealthy: heartbeats are missing, or it is not ready" : " is healthy";
+  if (change.kind == registry::Change::Kind::kPut) event = " registered";
+  if (change.kind == registry::Change::Kind::kRemove) event = " was removed";
+  log_.Write(
+      is_bad ? LogLevel::kWarning : LogLevel::kInfo, LogComponent::kRegistry,
+      absl::StrCat(workload.id, event, " (", workload.spiffe_id, " at ", workload.address, ")"));
+}
+
+void RegistrySource::Save() {
+  if (unsaved_.size() == 0) return;
+  save_->Start(kGroup);
+  const int64_t now =
+      std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch()).count();
+  std::vector<std::string> refused;
+  const absl::Status status = unsaved_.Save(&store_, now, &refused);
+  for (const std::string& problem : refused) {
+    log_.Write(LogLevel::kError, LogComponent::kRegistry,
+               "registration not stored, it will be lost at the next start: " + problem);
+  }
+  if (status.ok()) return;
+  save_->Stop();  // tried again once a second
+  log_.Write(LogLevel::kError, LogComponent::kRegistry,
+             absl::StrCat("registrations not stored yet: ", status.ToString()));
+}
+
+}  // namespace tulle::server

@@ -1,0 +1,68 @@
+// The source of workloads in a standalone control plane: sidecars register with a lease that
+// heartbeats renew. Keeps the registry, writes it to the store, and tells the mesh.
+//
+// The first change is on disk when its call returns; those of a burst are written together up to
+// 50 ms later. A crash in between loses leases, whose holders register again at their next
+// heartbeat. What cannot be written (a full disk) is kept and tried again: the mesh goes on with
+// what is in memory.
+//
+// Owner: ControlPlane. Thread: the loop's. Order: Open, then Restore() before any call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "certs/private_key.h"
+#include "control-plane/discovery/mesh_source.h"
+#include "control-plane/registry/lease_record.h"
+#include "control-plane/registry/registry.h"
+#include "control-plane/store/store.h"
+#include "net/loop/loop.h"
+#include "telemetry/log.h"
+
+namespace tulle::server {
+
+class RegistrySource {
+ public:
+  // All outlive this. `on_change`: the mesh has been told something.
+  RegistrySource(const registry::Registry::Options& options, loop::Loop& loop, store::Store& store,
+                 certs::KeySource& keys, telemetry::Log& log, discovery::MeshSink& mesh,
+                 std::function<void()> on_change);
+  ~RegistrySource();
+
+  // Reads what is stored; `visit` gets the id of each instance.
+  absl::Status Restore(const std::function<void(const std::string&)>& visit);
+
+  absl::StatusOr<registry::Lease> Register(discovery::Workload workload,
+                                           std::optional<registry::milliseconds> ttl);
+  absl::StatusOr<registry::milliseconds> Heartbeat(std::string_view lease, std::string_view caller,
+                                                   bool is_ready);
+  absl::Status Deregister(std::string_view lease, std::string_view caller);
+  // Once a second: leases end.
+  void Advance();
+
+  size_t held() const { return registry_.held(); }
+
+ private:
+  registry::milliseconds Now() const;
+  void Publish();
+  void LogChange(const registry::Change& change);
+  void Save();
+
+  loop::Loop& loop_;
+  store::Store& store_;
+  telemetry::Log& log_;
+  discovery::MeshSink& mesh_;
+  std::function<void()> on_change_;
+  registry::Registry registry_;
+  registry::UnsavedLeases unsaved_;
+  std::unique_ptr<loop::Timer> save_;
+};
+
+}  // namespace tulle::server

@@ -1,0 +1,76 @@
+// The resources that nodes have in common, each made once and shared by all who see it, kept up to
+// date change by change. Pure: equal meshes give equal bytes in every process and by whatever
+// sequence of changes, so that a version (hash of the content) survives a restart of the control
+// plane.
+//
+// Owner: the control plane. Thread: one. Order: Update() with each TakeChanges() of the mesh.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "control-plane/discovery/live_mesh.h"
+#include "control-plane/discovery/mesh.h"
+#include "control-plane/discovery/service_table.h"
+#include "control-plane/snapshot/mesh_view.h"
+#include "control-plane/snapshot/policy_index.h"
+#include "control-plane/snapshot/snapshot.h"
+#include "xds/server/view.h"
+
+namespace tulle::snapshot {
+
+class SharedResources {
+ public:
+  // Of the mesh as it is. Both outlive this.
+  SharedResources(const discovery::Mesh& mesh, const discovery::ServiceTable& services);
+
+  // Makes anew what the changes concern. What has come out different, by name.
+  xds::ChangedNames Update(const discovery::MeshChanges& changes);
+
+  // Clusters, endpoints and secrets of every node.
+  const ResourceTable& clusters() const { return all_.clusters; }
+  const ResourceTable& endpoints() const { return all_.endpoints; }
+  const ResourceTable& secrets() const { return all_.secrets; }
+  // Of transparent nodes: listeners and routes of virtual addresses, clusters that lead to where a
+  // connection was meant for.
+  const ResourceTable& vip_listeners() const { return all_.listeners; }
+  const ResourceTable& vip_routes() const { return all_.routes; }
+  const ResourceTable& interception_clusters() const { return interception_clusters_; }
+
+  // Made when they are first asked for: the routes of explicit listeners in a namespace, and what
+  // nodes of a locality get instead of the endpoints above. Null: no such resource.
+  std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns);
+  std::shared_ptr<const Resource> EndpointsFrom(const std::string& locality,
+                                                std::string_view cluster);
+
+  MeshView view() const { return {mesh_, services_, *policies_}; }
+  // Resources that were made, since the start: what changes cost.
+  uint64_t made() const { return made_; }
+
+ private:
+  void UpdateService(const discovery::ServiceName& name, discovery::MeshChanges::Scope scope,
+                     xds::ChangedNames* changed);
+  void NoteLocality(const discovery::ServiceName& name);
+  void UpdateExternalServices(xds::ChangedNames* changed);
+  // Puts the resources of one group in the place of its former ones.
+  void Replace(const std::string& group, Snapshot resources, xds::ChangedNames* changed);
+  void ReplaceTable(std::string_view type, const ResourceTable& former, ResourceTable* latter,
+                    ResourceTable* all, xds::ChangedNames* changed);
+
+  const discovery::Mesh& mesh_;
+  const discovery::ServiceTable& services_;
+  std::unique_ptr<PolicyIndex> policies_;
+  Snapshot all_;
+  ResourceTable interception_clusters_;
+  std::map<std::string, Snapshot> groups_;  // what each service and each other group has in all_
+  std::map<std::string, std::shared_ptr<const Resource>> routes_;  // by namespace
+  // Clusters whose callers prefer their own locality, and their endpoints by locality.
+  std::map<std::string, discovery::ServiceName, std::less<>> local_clusters_;
+  std::map<std::string, ResourceTable> local_endpoints_;
+  uint64_t made_ = 0;
+};
+
+}  // namespace tulle::snapshot

@@ -1,0 +1,316 @@
+// What a change costs, in resources made; and the oracle: after any history of changes every node
+// sees what a full build of the same mesh gives, and each difference was announced.
+#include "control-plane/snapshot/shared_resources.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control-plane/policy/parse.h"
+#include "control-plane/snapshot/node_resources.h"
+
+namespace tulle::snapshot {
+namespace {
+
+using discovery::LiveMesh;
+using discovery::Workload;
+
+constexpr std::string_view kTypes[] = {kClusterType, kEndpointType, kListenerType, kRouteType,
+                                       kSecretType};
+
+Workload NewWorkload(const std::string& id, const std::string& service, int number) {
+  Workload workload;
+  workload.id = id;
+  workload.spiffe_id = "spiffe://cluster.local/ns/default/sa/" + service;
+  workload.address = "10.1." + std::to_string(number / 256) + "." + std::to_string(number % 256);
+  workload.services = {{"default", service}};
+  workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+  return workload;
+}
+
+policy::Document Parse(const std::string& kind, const std::string& name, const std::string& spec) {
+  const bool is_route = kind == "HTTPRoute";
+  const std::string yaml = std::string("apiVersion: ") +
+                           (is_route ? "gateway.networking.k8s.io/v1" : "tulle.dev/v1alpha1") +
+                           "\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec;
+  const policy::ParsedFile parsed = policy::ParseDocuments(yaml, "f");
+  EXPECT_TRUE(parsed.ok()) << ToText(parsed.problems) << yaml;
+  return parsed.documents.at(0);
+}
+
+std::string RouteSpec(const std::string& parent, const std::string& backend, int weight) {
+  return "{parentRefs: [{kind: Service, name: " + parent +
+         "}], rules: [{backendRefs: [{name: " + backend +
+         ", port: 80, weight: " + std::to_string(weight) + "}, {name: " + parent +
+         ", port: 80}]}]}";
+}
+
+// A mesh of many services with two workloads each.
+class CostTest : public testing::Test {
+ protected:
+  static constexpr int kServices = 300;
+
+  CostTest() {
+    mesh_.SetTrustBundle("roots");
+    for (int i = 0; i < kServices; ++i) {
+      for (const char* replica : {"-a", "-b"}) {
+        const std::string service = "s" + std::to_string(i);
+        mesh_.PutWorkload(NewWorkload(service + replica, service, 2 * i + (replica[1] == 'b')));
+      }
+    }
+    mesh_.TakeChanges();
+    shared_ = std::make_unique<SharedResources>(mesh_.mesh(), mesh_.services());
+    made_ = shared_->made();
+  }
+  // Takes the change in; how many resources it made.
+  uint64_t Made() {
+    changes_ = mesh_.TakeChanges();
+    changed_ = shared_->Update(changes_);
+    return shared_->made() - std::exchange(made_, shared_->made());
+  }
+  void Apply(const policy::Document& document) {
+    policy::PolicySet policies = mesh_.mesh().policies;
+    policies.Upsert(document);
+    mesh_.SetPolicies(std::move(policies));
+  }
+  using Names = std::set<std::string>;
+
+  LiveMesh mesh_{"cluster.local", ""};
+  std::unique_ptr<SharedResources> shared_;
+  uint64_t made_ = 0;
+  discovery::MeshChanges changes_;
+  xds::ChangedNames changed_;
+};
+
+constexpr char kS7[] = "outbound|80||s7.default.svc.cluster.local";
+
+TEST_F(CostTest, AnEndpointThatLeavesMakesOneResource) {
+  mesh_.RemoveWorkload("s7-b");
+  EXPECT_EQ(Made(), 1);
+  EXPECT_EQ(changed_, (xds::ChangedNames{{std::string(kEndpointType), Names{kS7}}}));
+  EXPECT_EQ(changes_.workloads, Names{"s7-b"});
+}
+
+TEST_F(CostTest, AnUnhealthyEndpointConcernsNoWorkloadItself) {
+  Workload sick = mesh_.mesh().workloads.at("s7-b");
+  sick.health = discovery::Health::kUnhealthy;
+  mesh_.PutWorkload(sick);
+  EXPECT_EQ(Made(), 1);
+  EXPECT_TRUE(changes_.workloads.empty());
+  mesh_.PutWorkload(sick);
+  EXPECT_EQ(Made(), 0) << "nothing has changed";
+}
+
+TEST_F(CostTest, ARouteMakesTheResourcesOfTheServicesThatItNames) {
+  Apply(Parse("HTTPRoute", "r", RouteSpec("s7", "s8", 1)));
+  EXPECT_LE(Made(), 8);
+  EXPECT_EQ(changes_.workloads, (Names{"s7-a", "s7-b", "s8-a", "s8-b"}));
+  EXPECT_FALSE(changed_.contains(kEndpointType));
+  EXPECT_FALSE(changed_.contains(kClusterType));
+}
+
+TEST_F(CostTest, APolicyOfOneServiceConcernsThatService) {
+  Apply(Parse("ResiliencePolicy", "p",
+              "{targetRef: {kind: Service, name: s7}, limits: {perClientMaxRequests: 3}}"));
+  EXPECT_LE(Made(), 4);
+  EXPECT_EQ(changed_[std::string(kClusterType)], Names{kS7});
+  Apply(Parse("PeerAuthentication", "p", "{targetRef: {kind: Service, name: s7}, mode: STRICT}"));
+  EXPECT_EQ(Made(), 0);
+  EXPECT_EQ(changes_.workloads, (Names{"s7-a", "s7-b"}));
+}
+
+TEST_F(CostTest, APolicyOfTheMeshConcernsEachWorkloadButMakesNothingShared) {
+  Apply(Parse("PeerAuthentication", "p", "{targetRef: {kind: Mesh}, mode: STRICT}"));
+  EXPECT_EQ(Made(), 0);
+  EXPECT_EQ(changes_.workloads.size(), 2u * kServices);
+}
+
+TEST_F(CostTest, WhatNodesHaveInCommonIsMadeOnce) {
+  OwnResources own(*shared_);
+  const NodeResources one(*shared_, own, {"s1-a"});
+  const NodeResources other(*shared_, own, {"s2-b"});
+  EXPECT_EQ(one.Find(kClusterType, kS7).resource, other.Find(kClusterType, kS7).resource);
+  EXPECT_EQ(one.Find(kEndpointType, kS7).resource, other.Find(kEndpointType, kS7).resource);
+  EXPECT_EQ(Made(), 0);
+  EXPECT_EQ(own.made(), 0) << "a shared resource needs nothing of the node's own";
+}
+
+// What a node has been told: looked up again only where a change was announced.
+class Told {
+ public:
+  explicit Told(NodeView view) : view_(std::move(view)) {}
+
+  void Take(const discovery::MeshChanges& changes, const xds::ChangedNames& names,
+            SharedResources& shared, OwnResources& own) {
+    const NodeResources resources(shared, own, view_);
+    if (changes.workloads.contains(view_.workload)) return TakeAll(resources);
+    for (const auto& [type, each] : names) {
+      for (const std::string& name : each) {
+        const auto found = resources.Find(type, name);
+        versions_[type].erase(name);
+        if (found.resource != nullptr) versions_[type][name] = found.resource->version;
+      }
+    }
+  }
+  void TakeAll(const NodeResources& resources) { versions_ = VersionsOf(resources.ToSnapshot()); }
+  // Routes have no wildcard, but the names that exist can be compared all the same.
+  void ExpectEqual(const Snapshot& built) const {
+    for (const auto& [type, table] : VersionsOf(built)) {
+      const auto found = versions_.find(type);
+      EXPECT_EQ(found == versions_.end() ? Versions() : found->second, table)
+          << view_.workload << " " << type;
+    }
+  }
+  const NodeView& view() const { return view_; }
+
+ private:
+  using Versions = std::map<std::string, std::string>;
+  static std::map<std::string, Versions> VersionsOf(const Snapshot& snapshot) {
+    std::map<std::string, Versions> all;
+    for (const std::string_view type : kTypes) {
+      Versions& versions = all[std::string(type)];
+      for (const auto& [name, resource] : *snapshot.TableOf(type))
+        versions[name] = resource->version;
+    }
+    return all;
+  }
+
+  const NodeView view_;
+  std::map<std::string, Versions> versions_;
+};
+
+class OracleTest : public testing::TestWithParam<int> {
+ protected:
+  int Below(int bound) { return static_cast<int>(random_() % static_cast<unsigned>(bound)); }
+  std::string AnyService() { return "s" + std::to_string(Below(6)); }
+  std::string AnyTarget() {
+    const int which = Below(4);
+    if (which == 0) return "{kind: Namespace}";
+    if (which == 1) return "{kind: Mesh}";
+    return "{kind: Service, name: " + AnyService() + "}";
+  }
+
+  Workload AnyWorkload() {
+    const int number = Below(12);
+    Workload workload = NewWorkload("w" + std::to_string(number), AnyService(), number);
+    if (Below(4) == 0) workload.services.push_back({"other", AnyService()});
+    if (Below(6) == 0) workload.services.clear();
+    if (Below(3) == 0) workload.inbound[0].protocol = policy::Protocol::kAuto;
+    if (Below(3) == 0) workload.inbound.push_back({15090, 9090, 9090, policy::Protocol::kTcp});
+    if (Below(3) == 0) workload.health = discovery::Health::kUnhealthy;
+    if (Below(3) == 0) workload.locality = Below(2) == 0 ? "eu/a" : "us/b";
+    if (Below(2) == 0) {
+      workload.interception.emplace();
+    } else {
+      workload.outbound.http_port = 15001;
+      if (Below(2) == 0) workload.outbound.tcp = {{{"default", AnyService()}, 9090, 26379}};
+    }
+    return workload;
+  }
+
+  policy::Document AnyPolicy() {
+    const std::string name = "p" + std::to_string(Below(4));
+    switch (Below(7)) {
+      case 0:
+        return Parse("HTTPRoute", name, RouteSpec(AnyService(), AnyService(), Below(3)));
+      case 1:
+        return Parse("ResiliencePolicy", name,
+                     "{targetRef: {kind: Service, name: " + AnyService() +
+                         "}, timeouts: {connect: " + std::to_string(1 + Below(3)) + "s}" +
+                         (Below(2) == 0 ? ", localities: {preferOwn: true}" : "") + "}");
+      case 2:
+        return Parse("AuthorizationPolicy", name,
+                     "{targetRef: {kind: Service, name: " + AnyService() +
+                         "}, action: ALLOW, rules: [{from: {principals: [ns/default/sa/" +
+                         AnyService() + "]}}]}");
+      case 3:
+        return Parse("PeerAuthentication", name, "{targetRef: " + AnyTarget() + ", mode: STRICT}");
+      case 4:
+        return Parse("TelemetryPolicy", name,
+                     "{targetRef: " + AnyTarget() + ", tracing: {collector: '10.0.0.9:" +
+                         std::to_string(4317 + Below(2)) + "'}}");
+      case 5:
+        return Parse("EgressPolicy", name,
+                     "{targetRef: " + AnyTarget() + ", unknownDestinations: DENY}");
+      default:
+        return Parse("ExternalService", name,
+                     "{hosts: [" + name +
+                         ".example.org], ports: [{number: 443, protocol: tcp}, "
+                         "{number: 80, protocol: http}], resolution: DNS}");
+    }
+  }
+
+  void ChangeSomething() {
+    switch (Below(8)) {
+      case 0:
+        return mesh_.RemoveWorkload("w" + std::to_string(Below(12)));
+      case 1:
+      case 2: {
+        policy::PolicySet policies = mesh_.mesh().policies;
+        policies.Upsert(AnyPolicy());
+        return mesh_.SetPolicies(std::move(policies));
+      }
+      case 3: {
+        policy::PolicySet policies = mesh_.mesh().policies;
+        const auto& documents = mesh_.mesh().policies.documents();
+        if (documents.empty()) return;
+        policies.Erase(
+            std::next(documents.begin(), Below(static_cast<int>(documents.size())))->first);
+        return mesh_.SetPolicies(std::move(policies));
+      }
+      case 4:
+        return mesh_.SetTrustBundle("roots " + std::to_string(Below(2)));
+      case 5:
+        return GiveVips();
+      default:
+        mesh_.PutWorkload(AnyWorkload());
+    }
+  }
+  // Some of the hosts, with addresses that differ from time to time.
+  void GiveVips() {
+    std::map<std::string, std::string> vips;
+    for (int i = 0; i < 6; ++i) {
+      if (Below(4) == 0) continue;
+      vips["s" + std::to_string(i) + ".default.svc.cluster.local"] =
+          "240.240.0." + std::to_string(1 + i + 10 * Below(2));
+    }
+    for (int i = 0; i < 4; ++i) {
+      vips["p" + std::to_string(i) + ".example.org"] = "240.240.1." + std::to_string(1 + i);
+    }
+    mesh_.SetVips(vips);
+  }
+
+  std::mt19937 random_{static_cast<unsigned>(GetParam())};
+  LiveMesh mesh_{"cluster.local", ""};
+};
+
+TEST_P(OracleTest, EveryNodeIsToldEveryDifferenceAndSeesAFullBuild) {
+  mesh_.TakeChanges();
+  SharedResources shared(mesh_.mesh(), mesh_.services());
+  OwnResources own(shared);
+  std::vector<Told> nodes;
+  for (int i = 0; i < 12; ++i) nodes.emplace_back(NodeView{"w" + std::to_string(i), i % 2 == 0});
+  for (Told& node : nodes) node.TakeAll(NodeResources(shared, own, node.view()));
+  for (int step = 0; step < 60; ++step) {
+    for (int changes = 1 + Below(3); changes > 0; --changes) ChangeSomething();
+    const discovery::MeshChanges changes = mesh_.TakeChanges();
+    const xds::ChangedNames names = shared.Update(changes);
+    for (const std::string& id : changes.workloads) own.Forget(id);
+    const discovery::Mesh copy = mesh_.mesh();
+    SnapshotFactory whole(std::make_shared<const discovery::Mesh>(copy));
+    for (Told& node : nodes) {
+      node.Take(changes, names, shared, own);
+      node.ExpectEqual(whole.Build(node.view()));
+    }
+    ASSERT_FALSE(HasFailure()) << "step " << step;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Histories, OracleTest, testing::Range(1, 9));
+
+}  // namespace
+}  // namespace tulle::snapshot
