@@ -73,7 +73,7 @@ TEST_F(ResourceStoreTest, StaticResourcesStay) {
 }
 
 TEST_F(ResourceStoreTest, NamesHaveOneOwner) {
-  const FieldPath at("x");
+  const FieldPath at(std::string_view("x"));
   Put("file", 1, Origin::kStatic);
   Put("sent", 2);
   EXPECT_FALSE(store_.CheckOwner("file", Origin::kStatic, at).ok());
