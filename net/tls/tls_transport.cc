@@ -76,8 +76,8 @@ bool TlsTransport::MakeSsl() {
     return false;
   }
   SSL_set_shed_handshake_config(ssl.get(), 1);
-  SSL_set_bio(ssl.get(), bio.get(), bio.get());
-  bio.release();
+  BIO* const owned_by_ssl = bio.release();
+  SSL_set_bio(ssl.get(), owned_by_ssl, owned_by_ssl);
   if (profile_->is_server()) {
     SSL_set_accept_state(ssl.get());
   } else {
