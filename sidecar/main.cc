@@ -8,8 +8,8 @@
 
 #include "net/base/out_of_memory.h"
 #include "net/loop/uv/uv_loop.h"
-#include "sidecar/command_line.h"
-#include "sidecar/process.h"
+#include "sidecar/process/command_line.h"
+#include "sidecar/process/process.h"
 
 int main(int argc, char** argv) {
   using namespace tulle::sidecar;

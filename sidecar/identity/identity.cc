@@ -8,8 +8,7 @@
 #include "certs/private_key.h"
 #include "sidecar/identity/state_file.h"
 
-// The file: the key, a line that ends the section, the chain, the same line, the roots; each in
-// PEM.
+// The file: key, chain and roots in PEM, with a separator line after each of the first two.
 namespace tulle::identity {
 namespace {
 
@@ -40,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const Identity>> MakeIdentity(std::string key_pem
   }
   if (leaf.uri_sans().size() != 1) {
     return absl::InvalidArgumentError(
-        "the certificate has no single URI SAN, so it names no workload");
+        "the certificate must have exactly one URI SAN, the workload's SPIFFE ID");
   }
   auto identity = std::make_shared<Identity>();
   identity->spiffe_id = leaf.uri_sans().front();

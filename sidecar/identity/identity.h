@@ -10,7 +10,7 @@
 
 namespace tulle::identity {
 
-// Who this sidecar is: key, certificate chain, and whom it believes. An immutable value; main
+// This sidecar's identity: key, certificate chain and trusted roots. An immutable value; main
 // thread.
 struct Identity {
   std::string key_pem;
@@ -23,18 +23,18 @@ struct Identity {
   std::shared_ptr<const certs::TrustBundle> trust;
 };
 
-// Checks that the three belong together. Errors say which does not, never what the key is.
+// Checks that the three belong together. Errors name the invalid part, and never contain the key.
 absl::StatusOr<std::shared_ptr<const Identity>> MakeIdentity(std::string key_pem,
                                                              std::string chain_pem,
                                                              std::string roots_pem);
 
-// The identity on disk, so that a restart while the control plane is down serves: one file in the
-// state directory, readable by its owner alone (0600), replaced as a whole. Whoever can read the
-// directory can be this workload.
+// The identity on disk, so that the sidecar can restart while the control plane is down: one file
+// in the state directory with mode 0600, replaced atomically. Anyone who can read it can
+// impersonate this workload.
 class IdentityFile {
  public:
   explicit IdentityFile(std::string directory) : path_(std::move(directory) + "/identity.pem") {}
-  // kNotFound: there is none yet.
+  // kNotFound: no identity yet.
   absl::StatusOr<std::shared_ptr<const Identity>> Load() const;
   absl::Status Save(const Identity& identity) const;
 

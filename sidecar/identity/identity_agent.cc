@@ -4,7 +4,6 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,19 +19,14 @@ namespace {
 
 constexpr char kGetTrustBundle[] = "/tulle.ca.v1.CertificateAuthority/GetTrustBundle";
 constexpr char kCreateCertificate[] = "/tulle.ca.v1.CertificateAuthority/CreateCertificate";
-// The account of the control plane itself: no workload's certificate passes for it.
-constexpr char kControlPlanePath[] = "/ns/tulle-system/sa/tulle-control";
-// A channel that goes at the end of the turn, since we may stand in one of its callbacks.
+// A channel that is deleted at the end of the turn, since one of its callbacks may be running.
 struct Discarded final : Deletable {
   explicit Discarded(std::unique_ptr<grpc::Channel> one) : channel(std::move(one)) {}
   std::unique_ptr<grpc::Channel> channel;
 };
 
 constexpr loop::Duration kCallTimeout = std::chrono::seconds(10);
-// How often the wall clock is looked at, and by how much it must be ahead to be said to have
-// jumped.
-constexpr loop::Duration kLookEvery = std::chrono::minutes(1);
-constexpr int64_t kClockSlackSeconds = 5;
+// A wall clock that is behind the certificate by more than this is believed.
 constexpr int64_t kClockDoubtSeconds = 24 * 3600;
 
 // "tulle1.ROOT-KEY-HASH.SECRET"
@@ -54,25 +48,20 @@ std::string Trimmed(std::string text) {
 IdentityAgent::IdentityAgent(loop::Loop& loop, const tls::SecureTransports& transports,
                              certs::KeySource& keys, AgentOptions options, Events& events)
     : loop_(loop),
-      transports_(transports),
       keys_(keys),
       options_(std::move(options)),
       file_(options_.state_directory),
-      events_(events) {
-  timer_ = loop_.NewTimer([this] { identity_ == nullptr ? Renew() : Look(); });
-}
+      events_(events),
+      dialer_(loop, transports, options_.control),
+      renewal_(loop, [this] { Renew(); }) {}
 
 IdentityAgent::~IdentityAgent() = default;
 
-int64_t IdentityAgent::WallSeconds() const {
-  return std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch())
-      .count();
-}
-
-// A clock that went back by hours says little: the control plane judges by its own.
+// A clock that is behind by hours does not invalidate it: the control plane goes by its own.
 bool IdentityAgent::ValidNow() const {
-  return identity_ != nullptr && WallSeconds() < identity_->not_after &&
-         WallSeconds() > identity_->not_before - kClockDoubtSeconds;
+  const int64_t now = renewal_.WallSeconds();
+  return identity_ != nullptr && now < identity_->not_after &&
+         now > identity_->not_before - kClockDoubtSeconds;
 }
 
 void IdentityAgent::Start() {
@@ -82,7 +71,8 @@ void IdentityAgent::Start() {
     roots_pem_ = identity_->roots_pem;
     if (ValidNow()) {
       events_.OnIdentity(identity_);
-      return ScheduleRenewal(identity_->not_before);
+      return renewal_.Schedule(identity_->not_before, identity_->not_before, identity_->not_after,
+                               /*is_new=*/false);
     }
   } else if (!absl::IsNotFound(stored.status())) {
     events_.OnIdentityError(std::string(stored.status().message()));
@@ -90,42 +80,22 @@ void IdentityAgent::Start() {
   Renew();
 }
 
-// At half of the life, give or take a tenth of it, so that a fleet does not come all at once.
-void IdentityAgent::ScheduleRenewal(int64_t begin) {
-  const int64_t life = identity_->not_after - begin;
-  const int64_t jitter =
-      static_cast<int64_t>(loop_.random().Below(static_cast<uint64_t>(life / 5 + 1))) - life / 10;
-  renew_at_ = begin + life / 2 + jitter;
-  const int64_t wait =
-      std::clamp<int64_t>(renew_at_ - WallSeconds(), 1, std::max<int64_t>(life, 1));
-  renew_due_ = loop_.Now() + std::chrono::seconds(wait);
-  Look();
-}
-
-void IdentityAgent::Look() {
-  const loop::Instant now = loop_.Now();
-  const bool had_begun = std::exchange(has_begun_, WallSeconds() >= identity_->not_before);
-  const bool went_back = had_begun && !has_begun_;
-  if (now >= renew_due_ || WallSeconds() >= renew_at_ + kClockSlackSeconds || went_back)
-    return Renew();
-  timer_->Start(std::min<loop::Duration>(renew_due_ - now, kLookEvery));
-}
-
 void IdentityAgent::Renew() {
-  timer_->Stop();
+  renewal_.Stop();
   token_.clear();
   if (!ValidNow()) {
     if (options_.token_file.empty()) {
       return Fail(
-          "there is no valid certificate and no join token; make one with `tullectl token create` "
-          "and pass --token-file");
+          "no valid certificate and no join token: create a token with `tullectl token create` and "
+          "pass --token-file");
     }
     auto token = ReadStateFile(options_.token_file);
     if (!token.ok()) return Fail(std::string(token.status().message()));
     token_ = Trimmed(*std::move(token));
     if (PinOf(token_).empty())
-      return Fail(absl::StrCat(options_.token_file, " holds no join token (tulle1.HASH.SECRET)"));
-    // Roots of former days may have been replaced meanwhile: the token says whom to believe.
+      return Fail(
+          absl::StrCat(options_.token_file, ": invalid join token (expected tulle1.HASH.SECRET)"));
+    // The roots that were stored may have been replaced meanwhile: the token says which to trust.
     roots_pem_.clear();
   }
   OpenChannel();
@@ -146,7 +116,7 @@ void IdentityAgent::OpenChannel() {
           auto trust = certs::TrustBundle::AnyDomainFromPem(roots_pem_);
           if (trust.ok()) spec.trust = std::make_shared<certs::TrustBundle>(*std::move(trust));
         }
-        return Dial(std::move(spec));
+        return dialer_.Dial(std::move(spec));
       },
       options, static_cast<grpc::ChannelEvents&>(*this));
   channel_->Start();
@@ -157,20 +127,7 @@ std::unique_ptr<Transport> IdentityAgent::Connect() {
   tls::ClientTlsSpec spec;
   spec.identity = identity_->tls;
   spec.trust = identity_->trust;
-  return Dial(std::move(spec));
-}
-
-std::unique_ptr<Transport> IdentityAgent::Dial(tls::ClientTlsSpec spec) {
-  if (spec.trust != nullptr) {
-    auto name =
-        certs::SanMatcher::Make(certs::SanType::kUri, certs::SanMatch::kSuffix, kControlPlanePath);
-    spec.san_matchers = {*std::move(name)};
-  }
-  spec.alpn = {"h2"};
-  auto connector = transports_.NewConnector(std::move(spec));
-  if (!connector.ok() || options_.control.empty()) return nullptr;
-  const SocketAddress& address = options_.control[next_address_++ % options_.control.size()];
-  return (*connector)->Connect(loop_, address, SocketAddress());
+  return dialer_.Dial(std::move(spec));
 }
 
 void IdentityAgent::OnChannelReady() {
@@ -178,12 +135,13 @@ void IdentityAgent::OnChannelReady() {
   AskForCertificate();
 }
 
-// Begun anew and not left to the channel: by then the certificate may have ended, and another root
-// and token be what counts.
+// Starts again instead of leaving it to the channel: by then the certificate may have expired, and
+// another root and token may be required.
 void IdentityAgent::OnChannelLost(Failure why) {
-  if (call_ != nullptr) return;  // the call tells
-  Fail(absl::StrCat("the control plane cannot be reached (", std::string(why.facts().cause), " ",
-                    why.detail, "); trying again. Is tulle-control running, and --control right?"));
+  if (call_ != nullptr) return;  // the call reports it
+  Fail(absl::StrCat(
+      "the control plane cannot be reached (", std::string(why.facts().cause), " ", why.detail,
+      "); retrying. Check that tulle-control is running and that --control is right"));
 }
 
 void IdentityAgent::AskForRoots() {
@@ -196,7 +154,7 @@ void IdentityAgent::OnRoots(const grpc::Status& status, const std::string& respo
   loop_.DeferDelete(std::move(call_));
   ca::v1::GetTrustBundleResponse bundle;
   if (!status.ok() || !bundle.ParseFromString(response)) {
-    return Fail(absl::StrCat("the control plane did not tell its roots: ", status.message));
+    return Fail(absl::StrCat("cannot get the roots of the control plane: ", status.message));
   }
   const std::string roots = absl::StrJoin(bundle.trust_bundle(), "");
   auto certificates = certs::ParsePemCertificates(roots);
@@ -209,13 +167,11 @@ void IdentityAgent::OnRoots(const grpc::Status& status, const std::string& respo
   const auto pinned = std::find_if(certificates->begin(), certificates->end(), is_pinned);
   if (pinned == certificates->end()) {
     return Fail(
-        "the control plane has not the root key that the join token names: it is another one, or "
-        "somebody "
-        "stands in between; make a new token with `tullectl token create` if the mesh was set up "
-        "anew");
+        "the join token was issued by another control plane, or the connection is intercepted: "
+        "create a new token with `tullectl token create` if the mesh was set up again");
   }
-  // That one alone: whoever stands in between could put a root of its own beside the real one. The
-  // others come with the certificate, on a verified connection.
+  // That one alone: an attacker in between could add a root of its own to the real one. The others
+  // come with the certificate, on a verified connection.
   roots_pem_ = pinned->ToPem();
   OpenChannel();
 }
@@ -223,7 +179,7 @@ void IdentityAgent::OnRoots(const grpc::Status& status, const std::string& respo
 void IdentityAgent::AskForCertificate() {
   const certs::PrivateKey key = keys_.Generate();
   key_pem_ = key.ToPem();
-  // The name in a request counts for nothing; it has to be well-formed.
+  // The name in a request is ignored; it has to be well-formed.
   auto id = certs::SpiffeId::Parse(identity_ == nullptr ? "spiffe://cluster.local/new"
                                                         : identity_->spiffe_id);
   ca::v1::CreateCertificateRequest request;
@@ -238,7 +194,7 @@ void IdentityAgent::OnCertificate(const grpc::Status& status, const std::string&
   loop_.DeferDelete(std::move(call_));
   ca::v1::CreateCertificateResponse answer;
   if (!status.ok() || !answer.ParseFromString(response)) {
-    return Fail(absl::StrCat("no certificate was issued: ", status.message));
+    return Fail(absl::StrCat("the certificate request failed: ", status.message));
   }
   auto identity = MakeIdentity(key_pem_, absl::StrJoin(answer.certificate_chain(), ""),
                                absl::StrJoin(answer.trust_bundle(), ""));
@@ -257,16 +213,15 @@ void IdentityAgent::Adopt(std::shared_ptr<const Identity> identity) {
     events_.OnIdentityError(std::string(saved.message()));
   }
   events_.OnIdentity(identity_);
-  const int64_t behind = identity_->not_before - WallSeconds();
-  has_begun_ = behind <= 0;
-  if (!has_begun_) {
+  const int64_t now = renewal_.WallSeconds();
+  if (const int64_t behind = identity_->not_before - now; behind > 0) {
     events_.OnIdentityError(absl::StrCat(
-        "the certificate begins in ", behind,
-        " s by this host's clock, which is behind that of the control plane: peers are "
-        "refused until then; set the clock"));
+        "the certificate is not valid for another ", behind,
+        " s by this host's clock, which is behind that of the control plane: peers are refused "
+        "until then; set the clock"));
   }
   // Not from not_before, which authorities set some minutes back: much of a short life.
-  ScheduleRenewal(WallSeconds());
+  renewal_.Schedule(now, identity_->not_before, identity_->not_after, /*is_new=*/true);
 }
 
 void IdentityAgent::SetRoots(const std::string& roots_pem) {
@@ -275,13 +230,13 @@ void IdentityAgent::SetRoots(const std::string& roots_pem) {
   if (!changed.ok()) return events_.OnIdentityError(std::string(changed.status().message()));
   identity_ = *std::move(changed);
   roots_pem_ = roots_pem;
-  // The root that signs now comes first: under another one we need a new certificate before the old
-  // root goes.
+  // The root that signs now comes first. Under another one, a new certificate is needed before the
+  // old root is removed.
   auto roots = certs::ParsePemCertificates(roots_pem_);
   const bool signed_by_first =
       roots.ok() && X509_check_issued(roots->front().native(),
                                       identity_->tls->chain.front().native()) == X509_V_OK;
-  if (!signed_by_first) RenewIn(std::chrono::milliseconds(loop_.random().Below(1000)));
+  if (!signed_by_first) renewal_.ScheduleIn(std::chrono::milliseconds(loop_.random().Below(1000)));
   if (absl::Status saved = file_.Save(*identity_); !saved.ok()) {
     events_.OnIdentityError(std::string(saved.message()));
   }
@@ -293,13 +248,7 @@ void IdentityAgent::Fail(const std::string& error) {
   CloseChannel();
   events_.OnIdentityError(error);
   const uint64_t cap = std::min<uint64_t>(uint64_t{500} << std::min(failures_++, 6u), 30000);
-  RenewIn(std::chrono::milliseconds(100 + loop_.random().Below(cap)));
-}
-
-void IdentityAgent::RenewIn(loop::Duration wait) {
-  renew_due_ = loop_.Now() + wait;
-  renew_at_ = std::numeric_limits<int64_t>::max() / 2;
-  timer_->Start(wait);
+  renewal_.ScheduleIn(std::chrono::milliseconds(100 + loop_.random().Below(cap)));
 }
 
 void IdentityAgent::CloseChannel() {

@@ -9,7 +9,9 @@
 #include "net/grpc/channel.h"
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
+#include "sidecar/identity/control_dialer.h"
 #include "sidecar/identity/identity.h"
+#include "sidecar/identity/renewal_timer.h"
 
 namespace tulle::identity {
 
@@ -19,24 +21,24 @@ struct AgentOptions {
   std::string state_directory;
 };
 
-// Gets this sidecar's identity and keeps it fresh: from the state directory, else by the join
-// token; renewed by the valid SVID at half its life, give or take a tenth. The key is made here and
-// never leaves.
+// Obtains this sidecar's identity and keeps it fresh: from the state directory, otherwise with the
+// join token; renewed with the valid SVID at half of its life. The key is made here and never
+// leaves.
 //
-// First contact, with nothing but a token: the roots are asked for on a connection that cannot be
-// verified, without any secret; they are believed only if one of them has the key whose hash the
-// token carries. Everything after that is verified.
+// First contact, with nothing but a token: the roots are requested on a connection that cannot be
+// verified, without sending any secret. They are trusted only if one of them has the key whose hash
+// the token carries. Everything after that is verified.
 //
-// Owner: Sidecar. Thread: main. Errors are told and tried again with a back-off; an identity that
-// is still valid is kept meanwhile.
+// Owner: Membership. Thread: main. Errors are reported and retried with a back-off; an identity
+// that is still valid is kept meanwhile.
 class IdentityAgent final : private grpc::ChannelEvents {
  public:
   class Events {
    public:
     virtual ~Events() = default;
-    // At the start if there is one on disk, and after every renewal.
+    // At the start if one is on disk, and after every renewal.
     virtual void OnIdentity(const std::shared_ptr<const Identity>& identity) = 0;
-    // What failed and what to do about it; another attempt follows.
+    // What failed and what to do about it. Another attempt follows.
     virtual void OnIdentityError(const std::string& error) = 0;
   };
 
@@ -45,14 +47,14 @@ class IdentityAgent final : private grpc::ChannelEvents {
   ~IdentityAgent() override;
 
   void Start();
-  // Where to connect from the next time on.
-  void SetControl(std::vector<SocketAddress> control) { options_.control = std::move(control); }
+  // Addresses of the control plane, used from the next connection on.
+  void SetControl(std::vector<SocketAddress> control) { dialer_.SetAddresses(std::move(control)); }
   // Renews now: on demand, or because the control plane has new roots.
   void Renew();
-  // The roots of the mesh changed (the ROOTCA secret): from now on these are believed too.
+  // The roots of the mesh changed (the ROOTCA secret): from now on these are trusted.
   void SetRoots(const std::string& roots_pem);
   const std::shared_ptr<const Identity>& identity() const { return identity_; }
-  // A transport to the control plane that presents the identity and accepts nobody else; null: no
+  // A transport to the control plane that presents the identity and verifies the server; null: no
   // identity yet.
   std::unique_ptr<Transport> Connect();
 
@@ -62,40 +64,27 @@ class IdentityAgent final : private grpc::ChannelEvents {
 
   bool ValidNow() const;
   void OpenChannel();
-  std::unique_ptr<Transport> Dial(tls::ClientTlsSpec spec);
   void AskForRoots();
   void OnRoots(const grpc::Status& status, const std::string& response);
   void AskForCertificate();
   void OnCertificate(const grpc::Status& status, const std::string& response);
   void Fail(const std::string& error);
   void Adopt(std::shared_ptr<const Identity> identity);
-  // `begin`: of the life that is counted, in seconds since the epoch.
-  void ScheduleRenewal(int64_t begin);
-  void Look();
-  void RenewIn(loop::Duration wait);
   void CloseChannel();
-  int64_t WallSeconds() const;
 
   loop::Loop& loop_;
-  const tls::SecureTransports& transports_;
   certs::KeySource& keys_;
-  AgentOptions options_;
+  const AgentOptions options_;
   const IdentityFile file_;
   Events& events_;
+  ControlDialer dialer_;
+  RenewalTimer renewal_;
   std::shared_ptr<const Identity> identity_;
-  std::string roots_pem_;  // believed, before there is an identity
+  std::string roots_pem_;  // trusted before there is an identity
   std::string token_;      // while an attempt runs
   std::string key_pem_;    // of the request under way
   std::unique_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::UnaryCall> call_;
-  std::unique_ptr<loop::Timer> timer_;
-  // When to renew, whichever comes first: a wall clock may jump, and a monotonic one does not run
-  // while the machine sleeps.
-  int64_t renew_at_ = 0;  // seconds since the epoch
-  loop::Instant renew_due_{};
-  bool has_begun_ =
-      true;  // as far as was seen: if the certificate has not now, the clock went back
-  size_t next_address_ = 0;
   uint32_t failures_ = 0;
 };
 

@@ -223,7 +223,7 @@ TEST(IdentityAgent, AnotherRootThanTheTokensIsRefusedBeforeTheTokenIsSent) {
   EXPECT_GT(world.authority->proofs.size(), 3u) << "it is tried again";
   EXPECT_TRUE(world.authority->certified.empty());
   EXPECT_FALSE(world.SecretWasSent());
-  EXPECT_TRUE(world.events.Told("has not the root key that the join token names"));
+  EXPECT_TRUE(world.events.Told("the join token was issued by another control plane"));
   EXPECT_FALSE(world.events.Told(kSecret));
 }
 
@@ -246,7 +246,7 @@ TEST(IdentityAgent, AFileThatHoldsNoTokenIsToldWithoutItsContent) {
   std::ofstream(world.directory + "/token") << "hunter2";
   world.StartAgent();
   world.simulation.RunFor(seconds(5));
-  EXPECT_TRUE(world.events.Told("/token holds no join token (tulle1.HASH.SECRET)"));
+  EXPECT_TRUE(world.events.Told("/token: invalid join token (expected tulle1.HASH.SECRET)"));
   EXPECT_FALSE(world.events.Told("hunter2"));
   EXPECT_TRUE(world.authority->proofs.empty());
 }

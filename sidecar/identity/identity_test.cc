@@ -98,7 +98,7 @@ TEST_F(IdentityTest, MissingDirectoryNamesTheNextStep) {
   EXPECT_EQ(saved.code(), absl::StatusCode::kUnavailable);
   const std::string message(saved.message());
   EXPECT_NE(message.find(directory_ + "/none/identity.pem"), std::string::npos) << message;
-  EXPECT_NE(message.find("see that the state directory exists"), std::string::npos) << message;
+  EXPECT_NE(message.find("check that the state directory exists"), std::string::npos) << message;
 }
 
 TEST_F(IdentityTest, DamagedFilesAreRefusedWithTheNextStep) {

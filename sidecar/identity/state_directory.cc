@@ -16,20 +16,21 @@
 namespace tulle::identity {
 
 absl::StatusOr<StateDirectory> StateDirectory::Hold(const std::string& path) {
-  std::error_code ignored;  // what matters shows when it is opened
+  std::error_code ignored;  // opening it reports what is wrong
   std::filesystem::create_directories(std::filesystem::path(path + "/").parent_path().parent_path(),
                                       ignored);
   mkdir(path.c_str(), 0700);
   const int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) {
-    return absl::UnavailableError(absl::StrCat("--state-dir ", path, ": ", std::strerror(errno),
-                                               "; name a directory that can be made or opened"));
+    return absl::UnavailableError(
+        absl::StrCat("--state-dir ", path, ": ", std::strerror(errno),
+                     "; choose a directory that can be created or opened"));
   }
   if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return StateDirectory(descriptor);
   close(descriptor);
   return absl::UnavailableError(
       absl::StrCat("--state-dir ", path,
-                   " is in use by another tulle-sidecar; give each its own, or end the other"));
+                   " is in use by another tulle-sidecar; give each its own, or stop the other"));
 }
 
 StateDirectory::StateDirectory(StateDirectory&& other) noexcept

@@ -6,12 +6,12 @@
 
 namespace tulle::identity {
 
-// The directory that a sidecar keeps its state in, made if it is not there (0700), and held against
-// any other process: two that share key and place in the registry would take turns at both. Owner:
-// Process. Main thread; blocking, at the start.
+// The directory of a sidecar's state, created if it does not exist (0700), and locked: two
+// processes that share a key and a registration would replace each other's. Owner:
+// MeshConfiguration. Main thread; blocking, at startup.
 class StateDirectory {
  public:
-  // kUnavailable, with the way out: it cannot be made, or another process holds it.
+  // kUnavailable: it cannot be created or opened, or another process has locked it.
   static absl::StatusOr<StateDirectory> Hold(const std::string& path);
   StateDirectory(StateDirectory&& other) noexcept;
   StateDirectory& operator=(StateDirectory&& other) noexcept;

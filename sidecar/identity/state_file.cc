@@ -17,7 +17,7 @@ constexpr size_t kLargest = 256 * 1024 * 1024;
 absl::Status Failed(const char* what, const std::string& path) {
   return absl::UnavailableError(
       absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno),
-                   "; see that the state directory exists, is writable and has room"));
+                   "; check that the state directory exists, is writable and has free space"));
 }
 
 bool WriteAll(int descriptor, std::string_view content) {
@@ -53,7 +53,7 @@ absl::StatusOr<std::string> ReadStateFile(const std::string& path) {
 
 absl::Status WriteStateFile(const std::string& path, std::string_view content) {
   const std::string fresh = path + ".new";
-  unlink(fresh.c_str());  // the leftover of a save that was interrupted, whoever may read it
+  unlink(fresh.c_str());  // left over from an interrupted save, with any mode
   const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) return Failed("create", fresh);
   const bool written = WriteAll(descriptor, content) && fsync(descriptor) == 0;

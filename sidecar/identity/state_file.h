@@ -11,7 +11,7 @@ namespace tulle::identity {
 
 // kNotFound: no such file.
 absl::StatusOr<std::string> ReadStateFile(const std::string& path);
-// All or nothing: written beside the old one with mode 0600, synced, and renamed over it.
+// Atomic: written to a new file with mode 0600, synced, and renamed over the old one.
 absl::Status WriteStateFile(const std::string& path, std::string_view content);
 
 }  // namespace tulle::identity

@@ -56,7 +56,7 @@ def test_fault_60_a_stalled_worker_is_counted_and_serves_when_it_goes_on(run_sid
     assert stalls(sidecar) == 0
     with stopped(thread_of(sidecar, "worker-0")):
         processes.wait_until(lambda: stalls(sidecar) == 1, "the stall is counted")
-    assert "worker-0 has not answered for 200 ms" in sidecar.log()
+    assert "worker-0 unresponsive for 200 ms" in sidecar.log()
     assert raw.get(port).status == 200
     assert sidecar.running()
 
@@ -65,5 +65,5 @@ def test_fault_60_a_worker_that_stalls_for_long_ends_the_process(run_sidecar, or
     _, sidecar = start(run_sidecar, origin, "--stall-limit", "1")
     sidecar.expected_to_end = True
     with stopped(thread_of(sidecar, "worker-0")):
-        processes.wait_until(lambda: "worker-0 has not answered for 1 s (--stall-limit): the process ends" in sidecar.log(), "it says so")
+        processes.wait_until(lambda: "worker-0 unresponsive for 1 s (--stall-limit): exiting to be restarted" in sidecar.log(), "it says so")
     assert sidecar.process.wait(processes.PATIENCE) == 70

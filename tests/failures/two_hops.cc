@@ -18,7 +18,7 @@
 #include "net/tls/memory.h"
 #include "net/tls/tls_transports.h"
 #include "sidecar/config/bootstrap.h"
-#include "sidecar/worker.h"
+#include "sidecar/dataplane/worker.h"
 #include "tests/failures/failing_calls.h"
 
 namespace tulle::failures {

@@ -157,6 +157,14 @@ double ControlProcess::CpuSeconds() const {
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
+double ControlProcess::DemandSeconds() const {
+  std::ifstream schedule(absl::StrCat("/proc/", pid_, "/schedstat"));
+  double ran = 0;
+  double waited = 0;
+  schedule >> ran >> waited;
+  return (ran + waited) * 1e-9;
+}
+
 double ControlProcess::ResidentKib() const {
   std::ifstream status(absl::StrCat("/proc/", pid_, "/status"));
   std::string word;

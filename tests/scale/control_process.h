@@ -27,6 +27,9 @@ class ControlProcess {
   std::string log_file() const { return directory_ + "/control.log"; }
   // Of the process that runs now.
   double CpuSeconds() const;
+  // How long its loop's thread ran or waited for a core: close to the time that passed while it has
+  // more to do than it can, however busy the machine is.
+  double DemandSeconds() const;
   double ResidentKib() const;
 
  private:

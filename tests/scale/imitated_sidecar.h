@@ -12,7 +12,7 @@
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/identity/identity_agent.h"
-#include "sidecar/registration.h"
+#include "sidecar/membership/registration.h"
 #include "tests/scale/named_resources.h"
 #include "tests/scale/witness.h"
 #include "xds/client/ads_client.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <thread>
 #include <utility>
 
@@ -19,6 +20,8 @@ constexpr std::chrono::seconds kWindow{1};
 constexpr int kQuietWindows = 2;
 // More than heartbeats, of a core: the control plane still works on a change.
 constexpr double kBusyShare = 0.02;
+// Of the time that passes: more than this, and the control plane has no time to spare.
+constexpr double kBusyDemand = 0.8;
 constexpr std::chrono::milliseconds kStormStep{100};
 
 constexpr char kRoute[] = R"(apiVersion: gateway.networking.k8s.io/v1
@@ -121,9 +124,10 @@ absl::Status Measurement::Join() {
   if (absl::Status joined = population_->Join(control_.grpc_port()); !joined.ok()) return joined;
   const double joined = SecondsSince(begin);
   if (absl::Status served = population_->Use(*api_); !served.ok()) return served;
+  const auto served_at = Clock::now();
   Idle();
   const auto count = static_cast<double>(population_->size());
-  const double spent = control_.CpuSeconds() - cpu - idle_share_ * options_.idle_seconds;
+  const double spent = control_.CpuSeconds() - cpu - idle_share_ * SecondsSince(served_at);
   report_.Add({"join_cpu_ms", "joining: CPU each", 1000 * spent / count, "ms", 5.0});
   report_.Add({"join_per_second", "joining: sidecars that became ready", count / joined, "1/s"});
   report_.Add({"memory_kib", "memory of tulle-control for each proxy",
@@ -138,17 +142,24 @@ absl::Status Measurement::Join() {
   return absl::OkStatus();
 }
 
-// After the work of joining is done: that takes windows of one second until two are alike.
+// The work of joining is done when the control plane has time to spare and uses the same share in
+// every window.
 void Measurement::Idle() {
   const auto begin = Clock::now();
-  double former = 1;
-  for (int quiet = 0; quiet < kQuietWindows;) {
+  double former = 0;
+  for (int quiet = 0; quiet <= kQuietWindows;) {
     const double cpu = control_.CpuSeconds();
-    std::this_thread::sleep_for(kWindow);
-    const double share = control_.CpuSeconds() - cpu;
-    quiet = share < 0.9 && share < 1.3 * former + kBusyShare ? quiet + 1 : 0;
-    former = std::max(share, kBusyShare);
-    if (SecondsSince(begin) > options_.patience_seconds) return report_.Fault("joining: no end");
+    const double demand = control_.DemandSeconds();
+    std::this_thread::sleep_for(2 * kWindow);
+    const double share = (control_.CpuSeconds() - cpu) / 2;
+    const bool has_time = (control_.DemandSeconds() - demand) / 2 < kBusyDemand;
+    const bool is_steady = std::abs(share - former) < 0.3 * share + kBusyShare;
+    quiet = has_time && is_steady ? quiet + 1 : 0;
+    former = share;
+    if (SecondsSince(begin) > options_.patience_seconds) {
+      report_.Fault("joining: still busy after the last sidecar has joined");
+      break;
+    }
   }
   const double cpu = control_.CpuSeconds();
   const auto since = Clock::now();
@@ -236,6 +247,22 @@ absl::Status Measurement::ChangePolicy() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<double> Measurement::LongestLag(int first,
+                                               const std::vector<Clock::time_point>& sent,
+                                               size_t watchers) {
+  double longest = 0;
+  for (int number = first; number < moves_; ++number) {
+    const auto seen = witness_.AllSaw(number, watchers);
+    if (!seen) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("10 changes a second: change ", number, " of ", first, " to ", moves_ - 1,
+                       " did not arrive; ", mover_->done(), " were made"));
+    }
+    longest = std::max(longest, SecondsSince(sent[static_cast<size_t>(number - first)], *seen));
+  }
+  return longest;
+}
+
 absl::Status Measurement::Storm() {
   if (options_.storm_seconds == 0) return absl::OkStatus();
   witness_.WatchMover(ClusterOfService(0));
@@ -257,18 +284,10 @@ absl::Status Measurement::Storm() {
     std::this_thread::sleep_for(kLookEvery);
   }
   const double api_seconds = probe.Stop();
-  double lag = 0;
-  for (int number = first; number < moves_; ++number) {
-    const auto seen = witness_.AllSaw(number, watchers);
-    if (!seen) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("10 changes a second: change ", number, " of ", first, " to ", moves_ - 1,
-                       " did not arrive; ", mover_->done(), " were made"));
-    }
-    lag = std::max(lag, SecondsSince(sent[static_cast<size_t>(number - first)], *seen));
-  }
+  const auto lag = LongestLag(first, sent, watchers);
+  if (!lag.ok()) return lag.status();
   report_.Add({"storm_share", "10 endpoint changes a second", 100 * share, "% of a core"});
-  report_.Add({"storm_lag_s", "10 endpoint changes a second: longest lag", lag, "s", 2.0, false});
+  report_.Add({"storm_lag_s", "10 endpoint changes a second: longest lag", *lag, "s", 2.0, false});
   report_.Add({"storm_api_s", "10 endpoint changes a second: slowest API call", api_seconds, "s",
                1.0, false});
   report_.Add({"storm_failed", "10 endpoint changes a second: calls that failed",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "tests/scale/control_process.h"
 #include "tests/scale/mesh_api.h"
 #include "tests/scale/mover.h"
@@ -56,6 +57,9 @@ class Measurement {
   };
   absl::Status Change(const std::string& what, const std::function<absl::Status()>& change,
                       size_t proxies, Cost* cost);
+  // From `sent` until every watcher had the change, of the moves from `first` on.
+  absl::StatusOr<double> LongestLag(int first, const std::vector<Clock::time_point>& sent,
+                                    size_t watchers);
   // Waits until the control plane is idle; adds a fault if it does not become so.
   void Settle(const std::string& what);
 

@@ -106,8 +106,9 @@ std::optional<Clock::time_point> Witness::AllSaw(int number, size_t proxies) {
   if (sightings_.size() < proxies) return std::nullopt;
   Clock::time_point latest{};
   for (const auto& [proxy, sightings] : sightings_) {
-    const auto first = std::find_if(sightings.begin(), sightings.end(),
-                                    [&](const Sighting& one) { return one.number >= number; });
+    const auto first =
+        std::partition_point(sightings.begin(), sightings.end(),
+                             [&](const Sighting& one) { return one.number < number; });
     if (first == sightings.end()) return std::nullopt;
     latest = std::max(latest, first->at);
   }

@@ -8,9 +8,9 @@
 #include "certs/private_key.h"
 #include "net/loop/sim/simulation.h"
 #include "net/tls/secure_transports.h"
-#include "sidecar/membership.h"
+#include "sidecar/dataplane/sidecar.h"
+#include "sidecar/membership/membership.h"
 #include "sidecar/proxy/access_log.h"
-#include "sidecar/sidecar.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 

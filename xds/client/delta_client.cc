@@ -16,10 +16,10 @@ using envoy::service::discovery::v3::DeltaDiscoveryRequest;
 using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 
 constexpr int kInvalidArgument = 3;
-// Of the error text of a NACK: enough for a person, too little to hurt the server.
+// Limit of the error text of a NACK.
 constexpr size_t kMostErrorText = 4096;
 
-// Equal requests as equal bytes, whatever order the map of versions has in memory.
+// Equal requests give equal bytes, whatever the order of the map of versions in memory.
 std::string Serialized(const DeltaDiscoveryRequest& request) {
   std::string bytes;
   {
@@ -31,7 +31,7 @@ std::string Serialized(const DeltaDiscoveryRequest& request) {
   return bytes;
 }
 
-// Checks the form of a response; what is wrong with single resources is rejected alone.
+// Checks the form of a response; malformed resources are rejected one by one.
 Update ToUpdate(const DeltaDiscoveryResponse& response, std::vector<Rejection>* rejections) {
   Update update;
   update.type_url = response.type_url();
@@ -40,12 +40,12 @@ Update ToUpdate(const DeltaDiscoveryResponse& response, std::vector<Rejection>* 
   for (const auto& resource : response.resources()) ++seen[resource.name()];
   for (const auto& resource : response.resources()) {
     if (resource.name().empty()) {
-      rejections->push_back({"(unnamed)", "a resource without a name; set Resource.name"});
+      rejections->push_back({"(unnamed)", "the resource has no name; set Resource.name"});
     } else if (seen[resource.name()] > 1) {
       rejections->push_back(
-          {resource.name(), "named twice in one response; send each resource once"});
+          {resource.name(), "duplicate name in one response; send each resource once"});
     } else if (!resource.has_resource()) {
-      // A heartbeat of a TTL: nothing changes.
+      // A TTL heartbeat: nothing changes.
     } else if (resource.resource().type_url() != response.type_url()) {
       rejections->push_back(
           {resource.name(), absl::StrCat("is a ", resource.resource().type_url(),
@@ -58,7 +58,7 @@ Update ToUpdate(const DeltaDiscoveryResponse& response, std::vector<Rejection>* 
   return update;
 }
 
-// Of the character at the front; 0: it is none (RFC 3629 4).
+// Length of the UTF-8 character at the front; 0: invalid (RFC 3629 4).
 size_t LengthOfCharacter(std::string_view text) {
   const auto at = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0; };
   const uint8_t lead = at(0);
@@ -73,8 +73,8 @@ size_t LengthOfCharacter(std::string_view text) {
   return length;
 }
 
-// What a protocol buffer's string may hold: an error quotes what was received, and is cut short. A
-// server cannot parse a request with anything else in it.
+// Valid UTF-8, as a protocol buffer's string requires: errors quote what was received, and may be
+// cut within a character.
 std::string ErrorText(std::string_view text) {
   text = text.substr(0, kMostErrorText);
   std::string out;
@@ -142,7 +142,7 @@ void DeltaClient::OnStreamClosed() {
   outgoing_.clear();
 }
 
-// The first request of a type says what is held; later ones what has changed.
+// The first request of a type lists the versions that are held; later ones only changes.
 void DeltaClient::SendChanges(Type& type) {
   if (!open_) return;
   DeltaDiscoveryRequest request;
@@ -178,13 +178,13 @@ bool DeltaClient::OnMessage(std::string_view bytes) {
                    [&](const Type& type) { return type.url == url; })) {
     Type unknown;
     unknown.url = url;
-    Acknowledge(unknown, response.nonce(), {{"(response)", "of a type that was never asked for"}},
+    Acknowledge(unknown, response.nonce(), {{"(response)", "unknown type: never subscribed to"}},
                 url);
     return true;
   }
   std::vector<Rejection> rejections;
   if (response.nonce().empty()) {
-    Acknowledge(TypeOf(url), "", {{"(response)", "has no nonce, so nothing of it was taken"}},
+    Acknowledge(TypeOf(url), "", {{"(response)", "the nonce is missing; the response was ignored"}},
                 "no nonce");
     return true;
   }

@@ -13,10 +13,10 @@ namespace tulle::xds {
 struct ReceivedResource {
   std::string name;
   std::string version;
-  std::string bytes;  // of the message of the update's type
+  std::string bytes;  // the serialised message, of the update's type
 };
 
-// One response, checked for form.
+// One well-formed response.
 struct Update {
   std::string type_url;
   std::vector<ReceivedResource> resources;
@@ -28,50 +28,50 @@ struct Rejection {
   std::string error;
 };
 
-// Who takes resources. Called on the client's thread; may change the subscriptions.
+// Receives resources. Called on the client's thread; may change the subscriptions.
 class UpdateTarget {
  public:
   virtual ~UpdateTarget() = default;
-  // Takes what it can; what it rejects stays at its former version, and is named in the NACK.
+  // Accepts what is valid. A rejected resource stays at its former version, and the NACK names it.
   virtual std::vector<Rejection> OnUpdate(const Update& update) = 0;
 };
 
-// The client's side of one incremental ADS stream as a state machine: bytes in, bytes out. What was
-// received outlives streams; a new stream says which versions are held, so that nothing is sent
-// twice. Source: xds_protocol, "Incremental xDS"; messages
+// The client's side of one incremental ADS stream as a state machine: bytes in, bytes out. Received
+// versions outlive streams: a new stream starts with them, so that nothing is sent twice. Source:
+// xds_protocol, "Incremental xDS"; messages
 // envoy.service.discovery.v3.DeltaDiscovery{Request,Response}.
 //
-// Owner: AdsClient, or a test. Thread: one. Types are spoken of in the order in which they were
-// first subscribed to.
+// Owner: AdsClient, or a test. Thread: one. Types are requested in the order of their first
+// subscription.
 class DeltaClient {
  public:
   struct Outgoing {
     std::string bytes;
-    // A rejection of what was rejected before waits, so that a server that sends it again at once
-    // does not make a hot loop.
+    // The NACK of a version that was rejected before is delayed, so that a server that resends it
+    // at once does not cause a busy loop.
     loop::Duration delay{0};
   };
 
   // `node`: a serialised envoy.config.core.v3.Node, sent in the first request of a stream.
   DeltaClient(std::string node, UpdateTarget& target) : node_(std::move(node)), target_(target) {}
 
-  // All resources of the type.
+  // Wildcard: all resources of the type.
   void SubscribeToAll(std::string_view type_url);
-  // Exactly these by name (beside all, if that was asked for). What is no longer wanted is
+  // Exactly these by name (beside the wildcard, if there is one). Versions of other names are
   // forgotten.
   void Subscribe(std::string_view type_url, const std::set<std::string>& names);
-  // Versions held from an earlier run.
+  // A version from an earlier run.
   void Remember(std::string_view type_url, const std::string& name, const std::string& version);
 
   void OnStreamOpened();
   void OnStreamClosed();
-  // False: not a message of this protocol; end the stream.
+  // False: an invalid message; end the stream.
   bool OnMessage(std::string_view bytes);
-  // What is to be sent now, in order; asked for after each of the calls above while a stream is
+  // The requests to send now, in order. Call it after each of the calls above while a stream is
   // open.
   std::vector<Outgoing> TakeOutgoing();
 
-  // For status: the versions in force of one type, by name.
+  // The versions in force of one type, by name.
   const std::map<std::string, std::string>& versions(std::string_view type_url) const;
 
  private:

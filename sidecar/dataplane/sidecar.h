@@ -1,0 +1,99 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "net/loop/loop.h"
+#include "net/tls/secure_transports.h"
+#include "sidecar/config/snapshot.h"
+#include "sidecar/config/snapshot_loader.h"
+#include "sidecar/dataplane/draining.h"
+#include "sidecar/dataplane/remote_worker.h"
+#include "sidecar/dataplane/worker.h"
+#include "sidecar/policy/rule_spec.h"
+#include "sidecar/upstream/health_checks.h"
+
+namespace tulle::sidecar {
+
+// The data plane of one workload: loads configuration on the main thread into a snapshot, and hands
+// each version to the workers. Owner: Process, or a simulation. Thread: main.
+class Sidecar {
+ public:
+  struct Options {
+    int workers = 1;
+    std::function<std::unique_ptr<RemoteWorker>(int index)> new_worker;
+  };
+
+  Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Options options);
+  ~Sidecar();
+
+  config::SnapshotLoader& loader() { return loader_; }
+  // Limits the downstream connections of all workers together. Before the first Publish.
+  void LimitDownstream(uint64_t connections);
+  // Hands the loader's current snapshot to the workers, if it changed. Call it after each batch of
+  // changes.
+  void Publish();
+  // The newest snapshot that every worker has applied: its listeners accept. Null: none yet.
+  const config::Snapshot* in_force() const { return in_force_.get(); }
+  bool ready() const { return in_force_ != nullptr; }
+  // What workers could not apply of the last version (a port in use), each text once.
+  const std::vector<std::string>& errors() const { return rollout_.errors; }
+  // Runs before the loader is asked for its snapshot.
+  void OnBeforePublish(std::function<void()> callback) { before_publish_ = std::move(callback); }
+  // Runs when all workers have applied a version.
+  void OnVersionInForce(std::function<void()> callback) { on_in_force_ = std::move(callback); }
+
+  // The identity that workers put into logs, metrics and spans.
+  void SetOwnWorkload(const proxy::OwnWorkload& own);
+
+  // Visits each cluster of the published snapshot with the use of its limits.
+  using LimitsVisitor = std::function<void(const upstream::ClusterSpec&, upstream::ClusterLimits&)>;
+  void VisitLimits(const LimitsVisitor& visit);
+
+  // Listeners of unknown destinations are fetched: `ask` runs on the main thread, possibly more
+  // than once for the same destination; AnswerDestination, or a version with the listener, follows.
+  void ServeOnDemand(std::vector<policy::Cidr> mesh_ranges,
+                     std::function<void(const SocketAddress&)> ask);
+  void AnswerDestination(const SocketAddress& destination, proxy::DestinationAnswer answer);
+  // Names of the listeners that accepted connections on any worker since the last call.
+  void TakeUsedListeners(std::function<void(std::set<std::string>)> done);
+
+  // Downstream connections are told to go away, and configuration removes nothing any more.
+  void AnnounceEnd();
+  // Announces the end, and closes listeners once no connection has come for `quiet`. `done` runs
+  // when no request is left, or `grace` is over. The latest call counts.
+  void Drain(loop::Duration grace, loop::Duration quiet, std::function<void()> done);
+  bool draining() const { return ending_; }
+
+ private:
+  void CheckHealth(const Version& version);
+  void OnApplied(uint64_t version, std::vector<std::string> errors);
+
+  // A version on its way to the workers.
+  struct Rollout {
+    uint64_t version = 0;
+    int waiting_for = 0;  // workers that have not applied it
+    std::vector<std::string> errors;
+  };
+
+  loop::Loop& main_;
+  config::SnapshotLoader loader_;
+  LimitsTable limits_;
+  upstream::HealthChecks health_checks_;
+  std::shared_ptr<proxy::DownstreamLimit> downstream_limit_;
+  std::shared_ptr<const config::Snapshot> published_;
+  std::shared_ptr<const config::Snapshot> in_force_;
+  std::vector<std::unique_ptr<RemoteWorker>> workers_;
+  Rollout rollout_;
+  std::function<void()> on_in_force_;
+  std::function<void()> before_publish_;
+  std::unique_ptr<loop::Timer> waiting_timer_;  // for resources that wait for others
+  Draining draining_;
+  bool ending_ = false;
+};
+
+}  // namespace tulle::sidecar

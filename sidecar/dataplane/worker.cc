@@ -1,0 +1,210 @@
+#include "sidecar/dataplane/worker.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sidecar/proxy/exchange.h"
+
+namespace tulle::sidecar {
+
+namespace {
+
+// The parts that every request refers to.
+constexpr size_t kWorthEnding = 100 * 1024;
+
+bool IsOutbound(const proxy::ActiveListener& listener) {
+  return listener.spec().direction == config::Direction::kOutbound;
+}
+
+std::shared_ptr<const upstream::Ring> RingOf(const config::Snapshot& snapshot,
+                                             const std::string& cluster) {
+  const auto found = snapshot.rings.find(cluster);
+  return found == snapshot.rings.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+std::shared_ptr<upstream::ClusterLimits> LimitsTable::For(const std::string& cluster) {
+  std::weak_ptr<upstream::ClusterLimits>& known = limits_[cluster];
+  std::shared_ptr<upstream::ClusterLimits> limits = known.lock();
+  if (limits == nullptr) known = limits = std::make_shared<upstream::ClusterLimits>(workers_);
+  return limits;
+}
+
+std::shared_ptr<const Version> MakeVersion(std::shared_ptr<const config::Snapshot> snapshot,
+                                           LimitsTable& limits,
+                                           std::shared_ptr<proxy::DownstreamLimit> downstream) {
+  auto version = std::make_shared<Version>();
+  for (const auto& [name, cluster] : snapshot->clusters) version->limits[name] = limits.For(name);
+  version->snapshot = std::move(snapshot);
+  version->downstream = std::move(downstream);
+  return version;
+}
+
+Worker::Worker(loop::Loop& loop, proxy::Observer& observer,
+               const proxy::SharedMemoryPressure* memory)
+    : loop_(loop),
+      deadlines_(loop),
+      clusters_(loop, deadlines_),
+      destinations_(loop, deadlines_),
+      services_{loop,    deadlines_,     clusters_, routes_, observer,
+                nullptr, &destinations_, &mirrors_, memory},
+      mirrors_(services_),
+      version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}, {}})) {}
+
+Worker::~Worker() { Close(); }
+
+std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
+  std::vector<std::string> errors;
+  const std::shared_ptr<const Version> old = version_;
+  services_.downstream_limit = version->downstream.get();
+  ApplyClusters(*version);
+  ApplyRoutes(*version->snapshot);
+  std::erase_if(draining_, [](const auto& one) { return one->idle(); });
+  if (!ending_) {
+    ApplyListeners(*version->snapshot, errors);
+    RemoveGone(*version->snapshot);
+  }
+  destinations_.Rebuild(listeners_);
+  version_ = std::move(version);
+  return errors;
+}
+
+void Worker::ApplyClusters(const Version& next) {
+  const config::Snapshot& old = *version_->snapshot;
+  for (const auto& [name, spec] : next.snapshot->clusters) {
+    auto known = old.clusters.find(name);
+    const bool added = known == old.clusters.end();
+    const auto ring = RingOf(*next.snapshot, name);
+    if (added || known->second != spec) clusters_.Put(spec, next.limits.at(name), ring);
+    if (!spec->uses_eds) continue;
+    auto endpoints = next.snapshot->endpoints.find(spec->eds_name);
+    if (endpoints == next.snapshot->endpoints.end()) continue;
+    auto before = old.endpoints.find(spec->eds_name);
+    if (added || before == old.endpoints.end() || before->second != endpoints->second) {
+      clusters_.SetEndpoints(name, endpoints->second, ring);
+    }
+  }
+}
+
+void Worker::ApplyRoutes(const config::Snapshot& next) {
+  for (const auto& [name, table] : next.routes) {
+    proxy::RouteSlot& slot = routes_.Slot(name);
+    if (slot.table.get() != table.get()) slot.table = Pin<route::RouteTable>(table);
+  }
+}
+
+void Worker::ApplyListeners(const config::Snapshot& next, std::vector<std::string>& errors) {
+  const config::Snapshot& old = *version_->snapshot;
+  for (const auto& [name, spec] : next.listeners) {
+    auto known = old.listeners.find(name);
+    proxy::ActiveListener* active = FindListener(name);
+    if (active != nullptr && known != old.listeners.end() && known->second == spec) continue;
+    if (active != nullptr && active->spec().address == spec->address &&
+        active->spec().bind == spec->bind) {
+      active->Update(spec);
+      continue;
+    }
+    auto fresh = std::make_unique<proxy::ActiveListener>(services_, spec);
+    int error = 0;
+    if (spec->bind && !fresh->Listen(&error)) {
+      errors.push_back(absl::StrCat(
+          "listener ", name, ": cannot listen on ", spec->address.ToString(), ": ",
+          std::strerror(-error),
+          error == -EADDRINUSE ? "; end the program that holds the port, or choose another" : ""));
+      continue;
+    }
+    if (active != nullptr) {
+      auto place = std::find_if(listeners_.begin(), listeners_.end(),
+                                [&](auto& one) { return one.get() == active; });
+      Retire(std::move(*place));
+      listeners_.erase(place);
+    }
+    listeners_.push_back(std::move(fresh));
+  }
+}
+
+void Worker::RemoveGone(const config::Snapshot& next) {
+  for (size_t i = 0; i < listeners_.size();) {
+    if (next.listeners.contains(listeners_[i]->spec().name)) {
+      ++i;
+      continue;
+    }
+    Retire(std::move(listeners_[i]));
+    listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  for (const auto& [name, table] : version_->snapshot->routes) {
+    if (!next.routes.contains(name)) routes_.Slot(name).table = {};
+  }
+  for (const auto& [name, spec] : version_->snapshot->clusters) {
+    if (!next.clusters.contains(name)) clusters_.Remove(name);
+  }
+}
+
+proxy::ActiveListener* Worker::FindListener(std::string_view name) {
+  for (const auto& listener : listeners_) {
+    if (listener->spec().name == name) return listener.get();
+  }
+  return nullptr;
+}
+
+void Worker::Retire(std::unique_ptr<proxy::ActiveListener> listener) {
+  listener->Drain();
+  draining_.push_back(std::move(listener));
+}
+
+std::set<std::string> Worker::TakeUsedListeners() {
+  std::set<std::string> names;
+  for (const auto& listener : listeners_) {
+    if (listener->TakeUsed()) names.insert(listener->spec().name);
+  }
+  return names;
+}
+
+void Worker::AnnounceEnd() {
+  ending_ = true;
+  own_quiet_since_ = loop_.Now();
+  for (const auto& listener : listeners_) {
+    if (!IsOutbound(*listener)) listener->AnnounceEnd();
+  }
+}
+
+bool Worker::ContinueEnd(loop::Duration quiet) {
+  bool inbound_done = true;
+  bool own_busy = false;
+  uint64_t own_requests = 0;
+  for (const auto& listener : listeners_) {
+    if (IsOutbound(*listener)) {
+      own_busy |= listener->busy();
+      own_requests += listener->requests();
+    } else {
+      inbound_done &= listener->StopWhenQuiet(quiet) && listener->idle();
+    }
+  }
+  for (const auto& listener : draining_) inbound_done &= listener->idle();
+  if (own_busy || own_requests != own_requests_ || !inbound_done) own_quiet_since_ = loop_.Now();
+  own_requests_ = own_requests;
+  return inbound_done && !own_busy && loop_.Now() - own_quiet_since_ >= quiet;
+}
+
+void Worker::EndLargest() {
+  size_t least = kWorthEnding;
+  proxy::Exchange* largest = nullptr;
+  for (const auto* group : {&listeners_, &draining_}) {
+    for (const auto& listener : *group) {
+      if (proxy::Exchange* exchange = listener->Largest(least)) largest = exchange;
+    }
+  }
+  if (largest != nullptr) largest->Abort({FailureKind::kMemoryShort, "it held most"});
+}
+
+void Worker::Close() {
+  for (const auto& listener : listeners_) listener->CloseAll();
+  for (const auto& listener : draining_) listener->CloseAll();
+  listeners_.clear();
+  draining_.clear();
+}
+
+}  // namespace tulle::sidecar

@@ -1,0 +1,23 @@
+#include "sidecar/identity/control_dialer.h"
+
+namespace tulle::identity {
+namespace {
+
+// The account of the control plane itself: no workload's certificate passes for it.
+constexpr char kControlPlanePath[] = "/ns/tulle-system/sa/tulle-control";
+
+}  // namespace
+
+std::unique_ptr<Transport> ControlDialer::Dial(tls::ClientTlsSpec spec) {
+  if (spec.trust != nullptr) {
+    auto name =
+        certs::SanMatcher::Make(certs::SanType::kUri, certs::SanMatch::kSuffix, kControlPlanePath);
+    spec.san_matchers = {*std::move(name)};
+  }
+  spec.alpn = {"h2"};
+  auto connector = transports_.NewConnector(std::move(spec));
+  if (!connector.ok() || addresses_.empty()) return nullptr;
+  return (*connector)->Connect(loop_, addresses_[next_++ % addresses_.size()], SocketAddress());
+}
+
+}  // namespace tulle::identity

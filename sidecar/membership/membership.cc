@@ -1,0 +1,188 @@
+#include "sidecar/membership/membership.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "sidecar/identity/state_file.h"
+#include "sidecar/proxy/request_telemetry.h"
+#include "telemetry/families.h"
+#include "telemetry/version.h"
+#include "xds/proto/type_urls.h"
+
+namespace tulle::sidecar {
+namespace {
+
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+constexpr char kOwnSecret[] = "default";
+constexpr char kRootsSecret[] = "ROOTCA";
+// Of a certificate's lifetime: from here on a failed renewal is logged as an error.
+constexpr int64_t kUrgentPercent = 80;
+
+std::string SecretOf(const identity::Identity& identity) {
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  secret.set_name(kOwnSecret);
+  secret.mutable_tls_certificate()->mutable_certificate_chain()->set_inline_string(
+      identity.chain_pem);
+  secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string(identity.key_pem);
+  return secret.SerializeAsString();
+}
+
+std::string RootsIn(const std::string& bytes) {
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  if (!secret.ParseFromString(bytes)) return "";
+  const auto& roots = secret.validation_context().trusted_ca();
+  return roots.inline_string().empty() ? roots.inline_bytes() : roots.inline_string();
+}
+
+// Survives restarts, so that a workload that comes back replaces its own registration.
+std::string InstanceId(const Membership::Options& options, loop::Loop& loop, telemetry::Log& log) {
+  const std::string path = options.state_directory + "/instance";
+  auto known = identity::ReadStateFile(path);
+  if (known.ok() && !known->empty()) return *known;
+  const Workload& workload = options.workload;
+  std::string name = workload.name.empty() ? workload.service : workload.name;
+  if (name.empty()) name = "workload";
+  const std::string fresh =
+      absl::StrCat(name, "-", absl::Hex(loop.random().Next() >> 24, absl::kZeroPad10));
+  const absl::Status written = identity::WriteStateFile(path, fresh);
+  if (!written.ok())
+    log.Write(LogLevel::kError, LogComponent::kMain, std::string(written.message()));
+  return fresh;
+}
+
+std::string NodeBytes(const std::string& instance_id, const Workload& workload) {
+  envoy::config::core::v3::Node node;
+  node.set_id(instance_id);
+  node.set_cluster(workload.service);
+  node.set_user_agent_name("tulle");
+  node.set_user_agent_version(telemetry::kVersion);
+  if (workload.transparent) node.add_client_features(std::string(xds::kOnDemandFeature));
+  return node.SerializeAsString();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
+    loop::Loop& loop, Sidecar& sidecar, const tls::SecureTransports& transports,
+    certs::KeySource& keys, Options options, telemetry::Log& log, telemetry::Registry& metrics) {
+  const std::string instance_id = InstanceId(options, loop, log);
+  auto request = MakeRegistration(options.workload, instance_id);
+  if (!request.ok()) return request.status();
+  std::unique_ptr<Membership> made(new Membership(loop, sidecar, log, metrics));
+  Membership& self = *made;
+  const auto connect = [&self] { return self.agent_->Connect(); };
+
+  self.agent_ = std::make_unique<identity::IdentityAgent>(
+      loop, transports, keys,
+      identity::AgentOptions{options.control, options.token_file, options.state_directory},
+      static_cast<identity::IdentityAgent::Events&>(self));
+  Discovery::Options discovery;
+  discovery.node = NodeBytes(instance_id, options.workload);
+  discovery.authority = "tulle-control";
+  discovery.all_clusters = false;
+  discovery.clusters_by_name = true;
+  discovery.local_secrets = {kOwnSecret};
+  discovery.last_good_file = options.state_directory + "/last-good.pb";
+  self.discovery_ =
+      std::make_unique<Discovery>(loop, sidecar, connect, std::move(discovery), log, metrics);
+  self.discovery_->on_secret = [&self](const std::string& name, const std::string& bytes) {
+    if (name == kRootsSecret) self.agent_->SetRoots(RootsIn(bytes));
+  };
+  if (options.workload.transparent) {
+    self.on_demand_ = std::make_unique<OnDemandListeners>(loop, sidecar, *self.discovery_);
+    self.mesh_ranges_ = std::move(options.mesh_ranges);
+  }
+  if (options.workload.has_listeners()) {
+    self.registration_ = std::make_unique<Registration>(
+        loop, self.discovery_->ads(), *std::move(request), [&log](const std::string& error) {
+          log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);
+        });
+  }
+  return made;
+}
+
+Membership::Membership(loop::Loop& loop, Sidecar& sidecar, telemetry::Log& log,
+                       telemetry::Registry& metrics)
+    : loop_(loop), sidecar_(sidecar), log_(log), metrics_(metrics) {}
+
+Membership::~Membership() = default;
+
+void Membership::Start() {
+  discovery_->LoadLastGood();
+  if (on_demand_ != nullptr) on_demand_->Start(mesh_ranges_);
+  agent_->Start();
+}
+
+// Registration comes first, since the control plane sends listeners to registered workloads only;
+// traffic comes once they accept connections.
+void Membership::OnVersionInForce() {
+  const config::Snapshot* in_force = sidecar_.in_force();
+  if (registration_ != nullptr && in_force != nullptr && !in_force->listeners.empty())
+    registration_->SetReady();
+}
+
+void Membership::Leave(std::function<void()> done) {
+  if (registration_ == nullptr) return done();
+  registration_->Deregister(std::move(done));
+}
+
+void Membership::OnIdentity(const std::shared_ptr<const identity::Identity>& identity) {
+  const auto former = std::exchange(identity_, identity);
+  const bool renewed = former == nullptr || former->chain_pem != identity->chain_pem;
+  if (renewed) {
+    identity_since_ = std::max<int64_t>(identity->not_before,
+                                        std::chrono::system_clock::to_time_t(loop_.WallNow()));
+    ShowIdentity();
+  }
+  const absl::Status put = sidecar_.loader().Put(config::ResourceKind::kSecret, kOwnSecret,
+                                                 SecretOf(*identity), config::Origin::kDynamic);
+  if (!put.ok()) log_.Write(LogLevel::kError, LogComponent::kIdentity, std::string(put.message()));
+  sidecar_.Publish();
+  if (former == nullptr) {
+    discovery_->Start();
+  } else if (renewed) {
+    // The control plane learns of the new certificate when it is presented: root rotation waits for
+    // that.
+    discovery_->Reconnect();
+  }
+}
+
+void Membership::ShowIdentity() {
+  log_.Write(
+      LogLevel::kInfo, LogComponent::kIdentity,
+      absl::StrCat("identity ", identity_->spiffe_id, ", valid for ",
+                   identity_->not_after - std::chrono::system_clock::to_time_t(loop_.WallNow()),
+                   " s"));
+  metrics_.Forget(telemetry::kCertificateExpiry);
+  metrics_
+      .GaugeRow(telemetry::kCertificateExpiry,
+                std::array<std::string_view, 2>{kOwnSecret, identity_->spiffe_id})
+      .Set(static_cast<double>(identity_->not_after));
+  sidecar_.SetOwnWorkload(proxy::OwnWorkloadOf(identity_->spiffe_id));
+}
+
+// Logged as an error near expiry, with the time that is left: all former renewals have failed.
+void Membership::OnIdentityError(const std::string& error) {
+  if (identity_ == nullptr) return log_.Write(LogLevel::kWarning, LogComponent::kIdentity, error);
+  const int64_t now = std::chrono::system_clock::to_time_t(loop_.WallNow());
+  const int64_t life = std::max<int64_t>(identity_->not_after - identity_since_, 1);
+  const int64_t left = identity_->not_after - now;
+  const int64_t used = std::clamp<int64_t>(100 - 100 * left / life, 0, 100);
+  const bool is_urgent = used >= kUrgentPercent;
+  const std::string state =
+      left > 0 ? absl::StrCat("the certificate expires in ", left, " s, after ", used,
+                              " % of its lifetime")
+               : absl::StrCat("the certificate expired ", -left, " s ago: see `tullectl check`");
+  log_.Write(is_urgent ? LogLevel::kError : LogLevel::kWarning, LogComponent::kIdentity,
+             absl::StrCat(error, " (", state, ")"));
+}
+
+}  // namespace tulle::sidecar

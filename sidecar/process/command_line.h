@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sidecar/membership/registration.h"
+
+namespace tulle::sidecar {
+
+// The flags of `tulle-sidecar`. Exactly one of config_file and control is set.
+struct CommandLine {
+  std::string config_file;
+  std::string control;  // HOST:PORT
+  std::string token_file;
+  std::string state_directory;
+  Workload workload;
+  std::vector<std::string> mesh_ranges = {"240.240.0.0/16"};  // transparent
+  int workers = 1;
+  std::string dns_servers;  // ADDRESS[:PORT], separated by commas; empty: the machine's
+  std::string admin = "127.0.0.1:15000";  // with --control
+  std::string log_level = "info";
+  bool log_json = false;
+  int drain_seconds = 30;
+  int drain_quiet_ms = 1000;
+  int stall_limit_seconds = 60;
+};
+
+// Prints help, the version or an error, and then returns the exit code instead.
+struct Parsed {
+  std::optional<CommandLine> command_line;
+  int exit_code = 0;
+};
+Parsed ParseCommandLine(int argc, char** argv);
+
+}  // namespace tulle::sidecar

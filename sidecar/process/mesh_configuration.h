@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "certs/private_key.h"
+#include "net/dns/resolver.h"
+#include "net/loop/loop.h"
+#include "sidecar/dataplane/sidecar.h"
+#include "sidecar/identity/state_directory.h"
+#include "sidecar/membership/membership.h"
+#include "sidecar/policy/rule_spec.h"
+#include "sidecar/process/command_line.h"
+#include "sidecar/process/control_name.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace tulle::sidecar {
+
+// Configuration by --control: the membership in the mesh of a tulle-control, and what it needs of
+// the machine. Owner: Process. Thread: main. Order: Prepare, then Start. Errors name the flag and
+// what would be right.
+class MeshConfiguration final {
+ public:
+  // References outlive this.
+  MeshConfiguration(loop::Loop& loop, const CommandLine& command_line, Sidecar& sidecar,
+                    telemetry::Log& log, telemetry::Registry& metrics);
+  ~MeshConfiguration();
+
+  // Checks the flags, and locks the state directory.
+  absl::Status Prepare();
+  absl::Status Start(dns::Resolver& resolver);
+  // REQUIRES: Start() succeeded.
+  Membership& membership() { return *membership_; }
+
+ private:
+  absl::Status ReadMeshRanges();
+
+  loop::Loop& loop_;
+  const CommandLine& command_line_;
+  Sidecar& sidecar_;
+  telemetry::Log& log_;
+  telemetry::Registry& metrics_;
+  certs::SystemKeySource keys_;
+  ControlTarget control_;
+  std::vector<policy::Cidr> mesh_ranges_;
+  std::optional<identity::StateDirectory> state_directory_;
+  std::unique_ptr<ControlName> control_name_;  // null: --control is an address
+  std::unique_ptr<Membership> membership_;
+};
+
+}  // namespace tulle::sidecar

@@ -1,0 +1,156 @@
+#include "sidecar/process/process.h"
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "net/dns/ares_resolver.h"
+#include "sidecar/config/snapshot.h"
+#include "sidecar/proxy/request_telemetry.h"
+#include "telemetry/families.h"
+#include "telemetry/version.h"
+
+namespace tulle::sidecar {
+namespace {
+
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+}  // namespace
+
+Process::Process(loop::Loop& loop, CommandLine command_line)
+    : loop_(loop),
+      command_line_(std::move(command_line)),
+      log_(telemetry::ParseLogLevel(command_line_.log_level).value_or(LogLevel::kInfo),
+           command_line_.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText),
+      metrics_(command_line_.workers),
+      spans_(loop, metrics_.main()),
+      threads_(loop, {command_line_.workers, command_line_.stall_limit_seconds}, metrics_, log_,
+               spans_),
+      pages_(loop, metrics_, threads_, log_, HooksForPages()) {
+  metrics_.main()
+      .GaugeRow(telemetry::kBuild, std::array<std::string_view, 2>{telemetry::kVersion, ""})
+      .Set(1);
+  threads_.sidecar().OnVersionInForce([this] { OnInForce(); });
+  spans_.SetSnapshotSource([this] { return threads_.sidecar().in_force(); });
+}
+
+Process::~Process() = default;
+
+int Process::Run() {
+  if (absl::Status started = Start(); !started.ok()) {
+    log_.Write(LogLevel::kError, LogComponent::kMain, std::string(started.message()));
+    return 1;
+  }
+  ListenToSignals();
+  threads_.StartGuards();
+  loop_.Run();
+  return exit_code_;
+}
+
+absl::Status Process::Start() {
+  if (absl::Status resolver = StartResolver(); !resolver.ok()) return resolver;
+  return command_line_.control.empty() ? StartFromFile() : StartFromControlPlane();
+}
+
+absl::Status Process::StartResolver() {
+  auto resolver = dns::NewAresResolver(loop_, {command_line_.dns_servers});
+  if (!resolver.ok()) return resolver.status();
+  resolver_ = *std::move(resolver);
+  dns_clusters_ = std::make_unique<DnsClusters>(loop_, threads_.sidecar(), *resolver_, log_);
+  return absl::OkStatus();
+}
+
+absl::Status Process::StartFromFile() {
+  file_ = std::make_unique<FileConfiguration>(loop_, command_line_.config_file, threads_.sidecar(),
+                                              log_, metrics_.main());
+  if (absl::Status loaded = file_->Load(); !loaded.ok()) return loaded;
+  if (file_->admin()) {
+    if (absl::Status listens = pages_.Listen(*file_->admin(), true); !listens.ok()) return listens;
+  }
+  return file_->Start();
+}
+
+absl::Status Process::StartFromControlPlane() {
+  const std::optional<SocketAddress> admin = SocketAddress::ParseWithPort(command_line_.admin);
+  if (!admin) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--admin ", command_line_.admin, ": expected ADDRESS:PORT"));
+  }
+  mesh_ = std::make_unique<MeshConfiguration>(loop_, command_line_, threads_.sidecar(), log_,
+                                              metrics_.main());
+  if (absl::Status prepared = mesh_->Prepare(); !prepared.ok()) return prepared;
+  if (absl::Status listens = pages_.Listen(*admin, false); !listens.ok()) return listens;
+  if (absl::Status started = mesh_->Start(*resolver_); !started.ok()) return started;
+  spans_.SetControlPlane([this] { return mesh_->membership().ConnectToControl(); });
+  mesh_->membership().Start();
+  return absl::OkStatus();
+}
+
+ProcessPages::Hooks Process::HooksForPages() {
+  ProcessPages::Hooks hooks;
+  hooks.is_ready = [this] { return IsReady(); };
+  hooks.quit = [this] { BeginExit(); };
+  hooks.drain_listeners = [this] {
+    threads_.sidecar().Drain(std::chrono::hours(24),
+                             std::chrono::milliseconds(command_line_.drain_quiet_ms), [] {});
+  };
+  return hooks;
+}
+
+// With a control plane the first version holds the own certificate alone: a workload that asked for
+// listeners waits for them, from the disk or by xDS.
+bool Process::IsReady() const {
+  const config::Snapshot* in_force = threads_.sidecar().in_force();
+  if (in_force == nullptr) return false;
+  if (command_line_.control.empty() || !command_line_.workload.has_listeners()) return true;
+  return !in_force->listeners.empty();
+}
+
+void Process::OnInForce() {
+  if (mesh_ != nullptr) mesh_->membership().OnVersionInForce();
+  const std::vector<std::string>& errors = threads_.sidecar().errors();
+  for (const std::string& error : errors) log_.Write(LogLevel::kError, LogComponent::kProxy, error);
+  if (command_line_.control.empty() && !announced_ && !errors.empty()) {
+    exit_code_ = 1;
+    return Exit();
+  }
+  if (mesh_ != nullptr) ShowIdentity();
+  if (announced_ || !IsReady()) return;
+  announced_ = true;
+  log_.Write(LogLevel::kInfo, LogComponent::kMain, "ready");
+}
+
+void Process::ShowIdentity() {
+  const auto& identity = mesh_->membership().identity();
+  if (identity == nullptr) return;
+  const proxy::OwnWorkload own = proxy::OwnWorkloadOf(identity->spiffe_id);
+  spans_.SetWorkload(own.name, own.namespace_name);
+  if (std::exchange(told_identity_, identity) != identity) spans_.Reconnect();
+}
+
+void Process::ListenToSignals() {
+  for (int signal : {SIGTERM, SIGINT}) loop_.OnSignal(signal, [this] { BeginExit(); });
+  loop_.OnSignal(SIGUSR1, [this] { threads_.ReopenAccessLog(); });
+}
+
+// Traffic goes elsewhere first; then requests may end.
+void Process::BeginExit() {
+  if (exiting_) return Exit();  // requested twice: at once
+  exiting_ = true;
+  log_.Write(LogLevel::kInfo, LogComponent::kMain, "draining");
+  threads_.sidecar().AnnounceEnd();
+  const auto drain = [this] {
+    threads_.sidecar().Drain(std::chrono::seconds(command_line_.drain_seconds),
+                             std::chrono::milliseconds(command_line_.drain_quiet_ms),
+                             [this] { Exit(); });
+  };
+  if (mesh_ != nullptr) return mesh_->membership().Leave(drain);
+  drain();
+}
+
+}  // namespace tulle::sidecar

@@ -1,0 +1,47 @@
+#include "sidecar/process/process_pages.h"
+
+#include <utility>
+
+#include "sidecar/admin/snapshot_pages.h"
+#include "sidecar/process/status_pages.h"
+#include "telemetry/families.h"
+
+namespace tulle::sidecar {
+
+ProcessPages::ProcessPages(loop::Loop& loop, ProcessMetrics& metrics, WorkerThreads& threads,
+                           telemetry::Log& log, Hooks hooks)
+    : metrics_(metrics), threads_(threads), hooks_(std::move(hooks)), server_(loop, source_) {
+  source_.state = [this] {
+    const bool is_draining = threads_.sidecar().draining();
+    admin::AdminSource::State state;
+    state.ready = hooks_.is_ready() && !is_draining;
+    state.name = is_draining ? "DRAINING" : state.ready ? "LIVE" : "PRE_INITIALIZING";
+    return state;
+  };
+  source_.metrics = [this] {
+    ShowLimits();
+    threads_.ShowMemory();
+    return metrics_.Collect();
+  };
+  FillStatusPages(threads_.sidecar(), source_);
+  source_.log = &log;
+  source_.quit = hooks_.quit;
+  source_.drain_listeners = hooks_.drain_listeners;
+}
+
+absl::Status ProcessPages::Listen(const SocketAddress& address, bool named) {
+  return server_.Listen(address, named);
+}
+
+void ProcessPages::ShowLimits() {
+  telemetry::Registry& main = metrics_.main();
+  main.Forget(telemetry::kUpstreamLimit);
+  main.Forget(telemetry::kBreakerState);
+  main.Forget(telemetry::kEndpointChecked);
+  threads_.sidecar().VisitLimits(
+      [&main](const upstream::ClusterSpec& cluster, upstream::ClusterLimits& limits) {
+        admin::ShowLimits(main, cluster, limits);
+      });
+}
+
+}  // namespace tulle::sidecar

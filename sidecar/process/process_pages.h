@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "net/base/socket_address.h"
+#include "net/loop/loop.h"
+#include "sidecar/admin/admin_server.h"
+#include "sidecar/process/process_metrics.h"
+#include "sidecar/process/worker_threads.h"
+#include "telemetry/log.h"
+
+namespace tulle::sidecar {
+
+// The admin server, and where its pages get their content. Owner: Process. Thread: main.
+class ProcessPages final {
+ public:
+  struct Hooks {
+    std::function<bool()> is_ready;
+    std::function<void()> quit;
+    std::function<void()> drain_listeners;
+  };
+  // References outlive this.
+  ProcessPages(loop::Loop& loop, ProcessMetrics& metrics, WorkerThreads& threads,
+               telemetry::Log& log, Hooks hooks);
+
+  // `named`: the address was configured, so that a port in use is an error.
+  absl::Status Listen(const SocketAddress& address, bool named);
+
+ private:
+  void ShowLimits();
+
+  ProcessMetrics& metrics_;
+  WorkerThreads& threads_;
+  const Hooks hooks_;
+  admin::AdminSource source_;
+  admin::AdminServer server_;
+};
+
+}  // namespace tulle::sidecar

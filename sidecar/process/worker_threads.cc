@@ -1,0 +1,95 @@
+#include "sidecar/process/worker_threads.h"
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "net/tls/tls_transports.h"
+#include "sidecar/proxy/traffic_observer.h"
+#include "telemetry/families.h"
+
+namespace tulle::sidecar {
+namespace {
+
+using telemetry::LogComponent;
+using telemetry::LogLevel;
+
+constexpr int kStalledExitCode = 70;  // EX_SOFTWARE
+
+}  // namespace
+
+WorkerThreads::WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,
+                             telemetry::Log& log, proxy::SpanSink& spans)
+    : loop_(loop),
+      options_(options),
+      metrics_(metrics),
+      log_(log),
+      spans_(spans),
+      access_log_(metrics.log_writer()),
+      memory_watch_(loop, ControlGroup(), memory_pressure_, [this] { EndLargest(); }) {
+  Sidecar::Options parts;
+  parts.workers = options.workers;
+  parts.new_worker = [this](int index) { return NewWorker(index); };
+  sidecar_ = std::make_unique<Sidecar>(loop, tls::TlsTransports(), std::move(parts));
+}
+
+WorkerThreads::~WorkerThreads() = default;
+
+std::unique_ptr<RemoteWorker> WorkerThreads::NewWorker(int index) {
+  const auto make_observer = [this, index](loop::Loop& loop) {
+    return std::make_unique<proxy::TrafficObserver>(loop, metrics_.worker(index), index,
+                                                    access_log_, &spans_);
+  };
+  auto worker = std::make_unique<WorkerThread>(index, make_observer, &memory_pressure_);
+  workers_.push_back(worker.get());
+  return worker;
+}
+
+void WorkerThreads::StartGuards() {
+  memory_watch_.Start();
+  StartWatchdog();
+}
+
+// The main thread may wait for a disk while workers serve well: only a stalled worker ends the
+// process.
+void WorkerThreads::StartWatchdog() {
+  const int limit = options_.stall_limit_seconds;
+  Watchdog::Events events;
+  events.on_stall = [this](const std::string& name) {
+    metrics_.watchdog().CounterRow(telemetry::kStalls, std::array<std::string_view, 1>{name}).Add();
+    log_.Write(LogLevel::kWarning, LogComponent::kMain,
+               absl::StrCat(name, " unresponsive for 200 ms; its connections are stalled"));
+  };
+  events.on_limit = [this, limit](const std::string& name) {
+    log_.Write(LogLevel::kError, LogComponent::kMain,
+               absl::StrCat(name, " unresponsive for ", limit,
+                            " s (--stall-limit): exiting to be restarted"));
+    std::_Exit(kStalledExitCode);
+  };
+  watchdog_ = std::make_unique<Watchdog>(std::move(events), std::chrono::seconds(limit));
+  watchdog_->Watch("main", false, [this](auto task) { loop_.Post(std::move(task)); });
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    watchdog_->Watch(absl::StrCat("worker-", i), true,
+                     [worker = workers_[i]](auto task) { worker->PostToLoop(std::move(task)); });
+  }
+  watchdog_->Start();
+}
+
+void WorkerThreads::EndLargest() {
+  for (WorkerThread* one : workers_) one->Post([](Worker& worker) { worker.EndLargest(); });
+}
+
+void WorkerThreads::ShowMemory() {
+  const std::optional<MemoryUse>& use = memory_watch_.use();
+  if (!use) return;
+  telemetry::Registry& main = metrics_.main();
+  main.GaugeRow(telemetry::kMemoryUsed).Set(static_cast<double>(use->used));
+  main.GaugeRow(telemetry::kMemoryLimit).Set(static_cast<double>(use->limit));
+  main.GaugeRow(telemetry::kMemoryPressure).Set(static_cast<double>(memory_watch_.pressure()));
+}
+
+}  // namespace tulle::sidecar
