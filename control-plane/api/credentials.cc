@@ -1,16 +1,12 @@
 #include "control-plane/api/credentials.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/ca/join_token.h"
+#include "net/base/private_file.h"
 
 namespace tulle::api {
 namespace {
@@ -20,26 +16,11 @@ using store::Collection;
 
 constexpr std::string_view kBearer = "Bearer ";
 
-absl::Status FileError(const std::string& path) {
-  return absl::PermissionDeniedError(absl::StrCat(path, " cannot be written: ", strerror(errno),
+absl::Status WriteSecret(const std::string& path, const std::string& text) {
+  const int error = WritePrivateFile(path, text);
+  if (error == 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(path, " cannot be written: ", strerror(error),
                                                   "; check owner and mode of its folder"));
-}
-
-// By a new file and a rename: whoever reads sees all of it or nothing.
-absl::Status WritePrivateFile(const std::string& path, const std::string& text) {
-  const std::string fresh = path + ".new";
-  unlink(fresh.c_str());
-  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return FileError(fresh);
-  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       fsync(file) == 0;
-  close(file);
-  if (!written || rename(fresh.c_str(), path.c_str()) != 0) {
-    const absl::Status status = FileError(path);
-    unlink(fresh.c_str());
-    return status;
-  }
-  return absl::OkStatus();
 }
 
 std::optional<Principal> PrincipalFromJson(const std::string& text) {
@@ -132,7 +113,7 @@ absl::Status Credentials::EnsureFirstAdmin(const std::string& path, int64_t now)
 
 absl::Status Credentials::ResetAdmin(const std::string& path, int64_t now) {
   const std::string secret = ca::NewSecret(keys_);
-  const absl::Status written = WritePrivateFile(path, secret + "\n");
+  const absl::Status written = WriteSecret(path, secret + "\n");
   if (!written.ok()) return written;
   return Store({"admin", Role::kAdmin}, secret, "tulle-control", now);
 }

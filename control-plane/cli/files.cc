@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/trouble.h"
+#include "net/base/private_file.h"
 
 namespace tulle::cli {
 namespace {
@@ -56,18 +57,8 @@ absl::Status RewriteFile(const std::string& path, std::string_view text) {
 }
 
 absl::Status WritePrivateFile(const std::string& path, std::string_view text) {
-  const std::string fresh = path + ".new";
-  unlink(fresh.c_str());
-  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return WriteTrouble(fresh);
-  const bool is_written =
-      write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-      fsync(file) == 0;
-  close(file);
-  if (is_written && rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  const absl::Status status = WriteTrouble(path);
-  unlink(fresh.c_str());
-  return status;
+  errno = tulle::WritePrivateFile(path, text);
+  return errno == 0 ? absl::OkStatus() : WriteTrouble(path);
 }
 
 }  // namespace tulle::cli

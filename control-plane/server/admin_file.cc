@@ -1,15 +1,11 @@
 #include "control-plane/server/admin_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "net/base/private_file.h"
 
 namespace tulle::server {
 
@@ -26,14 +22,9 @@ absl::Status WriteAdminFile(const std::string& data_dir, const SocketAddress& ap
                                .dump(2) +
                            "\n";
   const std::string path = data_dir + "/admin.json";
-  const std::string fresh = path + ".new";
-  unlink(fresh.c_str());
-  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  const bool is_written =
-      file >= 0 && write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  if (file >= 0) close(file);
-  if (is_written && rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(path, " cannot be written: ", strerror(errno),
+  const int error = WritePrivateFile(path, text);
+  if (error == 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(path, " cannot be written: ", strerror(error),
                                                   "; check owner and mode of its folder"));
 }
 

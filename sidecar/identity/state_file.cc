@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "net/base/private_file.h"
 
 namespace tulle::identity {
 namespace {
@@ -18,16 +18,6 @@ absl::Status Failed(const char* what, const std::string& path) {
   return absl::UnavailableError(
       absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno),
                    "; check that the state directory exists, is writable and has free space"));
-}
-
-bool WriteAll(int descriptor, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t count = write(descriptor, content.data(), content.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return false;
-    content.remove_prefix(static_cast<size_t>(count));
-  }
-  return true;
 }
 
 }  // namespace
@@ -52,20 +42,8 @@ absl::StatusOr<std::string> ReadStateFile(const std::string& path) {
 }
 
 absl::Status WriteStateFile(const std::string& path, std::string_view content) {
-  const std::string fresh = path + ".new";
-  unlink(fresh.c_str());  // left over from an interrupted save, with any mode
-  const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor < 0) return Failed("create", fresh);
-  const bool written = WriteAll(descriptor, content) && fsync(descriptor) == 0;
-  const int error = errno;
-  close(descriptor);
-  errno = error;
-  if (!written || rename(fresh.c_str(), path.c_str()) != 0) {
-    const absl::Status status = Failed("write", path);
-    unlink(fresh.c_str());
-    return status;
-  }
-  return absl::OkStatus();
+  errno = WritePrivateFile(path, content);
+  return errno == 0 ? absl::OkStatus() : Failed("write", path);
 }
 
 }  // namespace tulle::identity
