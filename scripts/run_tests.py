@@ -11,6 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BAZEL = os.environ.get("BAZEL", "bazel")
 BAZEL_NOISE = ("--show_progress", "--show_progress_rate_limit=20", "--curses=no", "--color=no", "--noshow_loading_progress")
 FUZZ_SECONDS = 60
+IMITATED_SIDECARS = 1000
 
 
 class Tally:
@@ -128,6 +129,15 @@ def fuzz_all():
     return tally
 
 
+def scale():
+    """Counts and CPU time only: times depend on the machine."""
+    built = bazel("build", "//tests/scale", "//control-plane:tulle-control")
+    if built.failed:
+        return built
+    return run("tests/scale", "bazel-bin/tests/scale/scale", "--proxies", str(IMITATED_SIDECARS), "--services",
+               str(IMITATED_SIDECARS // 10), "--storm", "10", "--check")
+
+
 def steps_of(mode):
     """The steps in order; each returns a Tally."""
     units = ("unit tests", lambda: bazel("test", "--test_tag_filters=-e2e,-lint,-corpus", "--build_tests_only", "//..."))
@@ -154,13 +164,14 @@ def steps_of(mode):
             ("fuzzing, %d s a target" % FUZZ_SECONDS, fuzz_all),
             ("the demo's check", lambda: run("./demo --check", "./demo", "--check")),
             ("a short benchmark", lambda: run("tests/benchmark/run", "tests/benchmark/run", "--quick")),
+            ("the control plane with %d sidecars" % IMITATED_SIDECARS, scale),
         ]
     return steps
 
 
 LEFT_OUT = {
     "--quick": ["everything but unit tests: quick was asked for (./test runs more, ./test --full all)"],
-    "": ["ThreadSanitizer, end to end under AddressSanitizer, fuzzing, the demo's check, the benchmark: they take long (./test --full)"],
+    "": ["ThreadSanitizer, end to end under AddressSanitizer, fuzzing, the demo's check, the benchmark, the control plane at scale: they take long (./test --full)"],
     "--full": [],
 }
 

@@ -16,9 +16,9 @@
 namespace tulle::scale {
 namespace {
 
-// Of a sidecar on either side: its stream and its registration, and those it joins by.
-constexpr size_t kDescriptorsEach = 3;
-constexpr size_t kDescriptorsMore = 1000;
+// One connection for each sidecar, on either side; those that join have one more.
+constexpr size_t kDescriptorsEach = 1;
+constexpr size_t kDescriptorsMore = 2000;
 
 struct Flags {
   MeasurementOptions measurement;

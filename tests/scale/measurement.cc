@@ -131,7 +131,7 @@ absl::Status Measurement::Join() {
   report_.Add({"join_cpu_ms", "joining: CPU each", 1000 * spent / count, "ms", 5.0});
   report_.Add({"join_per_second", "joining: sidecars that became ready", count / joined, "1/s"});
   report_.Add({"memory_kib", "memory of tulle-control for each proxy",
-               (control_.ResidentKib() - memory) / count, "KiB", 50.0});
+               (control_.ResidentKib() - memory) / count, "KiB", 50.0, false});
   report_.Add({"heartbeat_share", "heartbeats alone", 100 * idle_share_, "% of a core", 5.0});
   const std::string directory = options_.directory + "/mover";
   mkdir(directory.c_str(), 0700);

@@ -15,7 +15,8 @@ class Report {
     double value = 0;
     std::string unit;
     std::optional<double> bar = std::nullopt;  // at most this much
-    // Times depend on what else the machine does: they have a bar, and no test fails by them.
+    // Times depend on what else the machine does, and memory on the allocator: they have a bar, and
+    // --check does not fail because of them.
     bool is_checked = true;
   };
 
