@@ -129,24 +129,22 @@ class Exchange final : public http::StreamEvents, private http::ClientConnection
 
 absl::Status Explain(const Failure& failure, const Destination& destination) {
   const std::string& server = destination.server;
-  switch (failure.kind) {
-    case FailureKind::kConnectRefused:
-    case FailureKind::kConnectTimeout:
-      return Trouble(
-          absl::StrCat("cannot connect to ", server, " (", std::string(failure.facts().cause), ")"),
-          "is tulle-control running? Start it with `tulle-control --data-dir DIR`, or "
-          "name another one with --server or --context");
-    case FailureKind::kTlsFailed:
-    case FailureKind::kPeerRefused:
-      return Trouble(
-          absl::StrCat(server, " does not prove to be tulle-control by the CA in ",
-                       destination.ca_source, " (", failure.detail, ")"),
-          "take the CA of this control plane: its data directory's admin.json, or --ca-file FILE");
-    case FailureKind::kRequestTimeout:
-      return Trouble(absl::StrCat(server, " did not answer within 30 s"),
-                     "look at the log of tulle-control and at the network in between");
-    default:
-      break;
+  const FailureKind kind = failure.kind;
+  if (kind == FailureKind::kConnectRefused || kind == FailureKind::kConnectTimeout) {
+    return Trouble(
+        absl::StrCat("cannot connect to ", server, " (", std::string(failure.facts().cause), ")"),
+        "is tulle-control running? Start it with `tulle-control --data-dir DIR`, or "
+        "name another one with --server or --context");
+  }
+  if (kind == FailureKind::kTlsFailed || kind == FailureKind::kPeerRefused) {
+    return Trouble(
+        absl::StrCat(server, " does not prove to be tulle-control by the CA in ",
+                     destination.ca_source, " (", failure.detail, ")"),
+        "take the CA of this control plane: its data directory's admin.json, or --ca-file FILE");
+  }
+  if (kind == FailureKind::kRequestTimeout) {
+    return Trouble(absl::StrCat(server, " did not answer within 30 s"),
+                   "look at the log of tulle-control and at the network in between");
   }
   return Trouble(absl::StrCat("the connection to ", server, " broke (",
                               std::string(failure.facts().cause), " ", failure.detail, ")"),

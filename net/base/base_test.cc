@@ -181,9 +181,21 @@ TEST(SocketAddress, ParsesAndPrints) {
 }
 
 TEST(Failure, TableNamesWhatIsSafeToRetry) {
-  EXPECT_EQ(Facts(FailureKind::kConnectRefused).processed, Processed::kNo);
-  EXPECT_EQ(Facts(FailureKind::kUpstreamClosed).processed, Processed::kUnknown);
-  EXPECT_EQ(Facts(FailureKind::kUpstreamReset).status, 503);
+  EXPECT_EQ(FailureKind::kConnectRefused.facts().processed, Processed::kNo);
+  EXPECT_EQ(FailureKind::kUpstreamClosed.facts().processed, Processed::kUnknown);
+  EXPECT_EQ(FailureKind::kUpstreamReset.facts().status, 503);
+}
+
+TEST(Failure, KindsAreAnOpenSet) {
+  static constexpr FailureFacts kFacts{
+      FailureOrigin::kLocal, 418, 2, Processed::kNo, "-", "teapot", "", ""};
+  const Failure failure{FailureKind(kFacts)};
+  EXPECT_TRUE(failure);
+  EXPECT_EQ(failure.facts().cause, "teapot");
+  EXPECT_NE(failure.kind, FailureKind::kInternal);
+  EXPECT_FALSE(Failure{});
+  EXPECT_EQ(Failure{}.kind, FailureKind::kNone);
+  EXPECT_EQ(Failure{}.facts().cause, "none");
 }
 
 }  // namespace

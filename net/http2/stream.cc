@@ -12,24 +12,16 @@ namespace tulle::http2 {
 namespace {
 
 uint32_t ResetCode(FailureKind kind) {
-  switch (kind) {
-    case FailureKind::kBadRequest:
-    case FailureKind::kDownstreamProtocol:
-      return NGHTTP2_PROTOCOL_ERROR;
-    case FailureKind::kHeadersTooLarge:
-      return NGHTTP2_ENHANCE_YOUR_CALM;
-    case FailureKind::kDraining:
-    case FailureKind::kUpstreamRefusedStream:
-      return NGHTTP2_REFUSED_STREAM;
-    case FailureKind::kInternal:
-    case FailureKind::kUpstreamProtocol:
-    case FailureKind::kUpstreamTruncated:
-      return NGHTTP2_INTERNAL_ERROR;
-    case FailureKind::kNone:
-      return NGHTTP2_NO_ERROR;
-    default:
-      return NGHTTP2_CANCEL;
-  }
+  using Kind = FailureKind;
+  if (kind == Kind::kNone) return NGHTTP2_NO_ERROR;
+  if (kind == Kind::kBadRequest || kind == Kind::kDownstreamProtocol) return NGHTTP2_PROTOCOL_ERROR;
+  if (kind == Kind::kHeadersTooLarge) return NGHTTP2_ENHANCE_YOUR_CALM;
+  if (kind == Kind::kDraining || kind == Kind::kUpstreamRefusedStream)
+    return NGHTTP2_REFUSED_STREAM;
+  if (kind == Kind::kInternal || kind == Kind::kUpstreamProtocol ||
+      kind == Kind::kUpstreamTruncated)
+    return NGHTTP2_INTERNAL_ERROR;
+  return NGHTTP2_CANCEL;
 }
 
 }  // namespace

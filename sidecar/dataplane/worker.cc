@@ -62,7 +62,7 @@ std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
   services_.downstream_limit = version->downstream.get();
   ApplyClusters(*version);
   ApplyRoutes(*version->snapshot);
-  std::erase_if(draining_, [](const auto& one) { return one->idle(); });
+  std::erase_if(draining_, [](const auto& one) { return one->connections().idle(); });
   if (!ending_) {
     ApplyListeners(*version->snapshot, errors);
     RemoveGone(*version->snapshot);
@@ -177,13 +177,13 @@ bool Worker::ContinueEnd(loop::Duration quiet) {
   uint64_t own_requests = 0;
   for (const auto& listener : listeners_) {
     if (IsOutbound(*listener)) {
-      own_busy |= listener->busy();
-      own_requests += listener->requests();
+      own_busy |= listener->connections().busy();
+      own_requests += listener->connections().requests();
     } else {
-      inbound_done &= listener->StopWhenQuiet(quiet) && listener->idle();
+      inbound_done &= listener->StopWhenQuiet(quiet) && listener->connections().idle();
     }
   }
-  for (const auto& listener : draining_) inbound_done &= listener->idle();
+  for (const auto& listener : draining_) inbound_done &= listener->connections().idle();
   if (own_busy || own_requests != own_requests_ || !inbound_done) own_quiet_since_ = loop_.Now();
   own_requests_ = own_requests;
   return inbound_done && !own_busy && loop_.Now() - own_quiet_since_ >= quiet;
@@ -194,7 +194,7 @@ void Worker::EndLargest() {
   proxy::Exchange* largest = nullptr;
   for (const auto* group : {&listeners_, &draining_}) {
     for (const auto& listener : *group) {
-      if (proxy::Exchange* exchange = listener->Largest(least)) largest = exchange;
+      if (proxy::Exchange* exchange = listener->connections().Largest(least)) largest = exchange;
     }
   }
   if (largest != nullptr) largest->Abort({FailureKind::kMemoryShort, "it held most"});

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "net/loop/uv/uv_loop.h"
-#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/call.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -89,9 +89,9 @@ class Origin {
 };
 
 struct Watcher final : proxy::Observer {
-  void OnExchangeEnd(const proxy::Exchange& exchange) override {
+  void OnRequestEnd(const proxy::Call& call) override {
     ++exchanges;
-    last_status = exchange.record().status;
+    last_status = call.record.status;
   }
   void OnRelayEnd(const proxy::TcpRelay&) override { ++relays; }
   std::atomic<int> exchanges{0};

@@ -93,7 +93,7 @@ class FakeControl : private xds::Source, private loop::ListenerEvents {
 };
 
 struct Unobserved final : proxy::Observer {
-  void OnExchangeEnd(const proxy::Exchange&) override {}
+  void OnRequestEnd(const proxy::Call&) override {}
   void OnRelayEnd(const proxy::TcpRelay&) override {}
 };
 

@@ -35,7 +35,7 @@ std::span<const config::AccessLogSpec> SpecsOf(const config::FilterChainSpec& ch
   return std::get<config::TcpSpec>(chain.proxy).access_logs;
 }
 
-// Failed by us or on the way to the upstream; what callers do wrong is theirs to see.
+// Failures of the proxy or the upstream, but not errors of the caller.
 bool IsError(const Failure& failure, int status) {
   if (!failure || failure.facts().origin == FailureOrigin::kDownstream) return false;
   return failure.facts().status >= 500 || status == 0 || status >= 500 ||
@@ -85,7 +85,7 @@ const std::vector<AccessLog::Log>& AccessLog::LogsOf(
     if (format.ok()) {
       made.logs.push_back({*std::move(format), &FileFor(spec.path)});
     } else {
-      unusable_.Add();  // the loader refuses such a chain, so none comes here
+      unusable_.Add();  // the loader rejects such a chain
     }
   }
   return made.logs;

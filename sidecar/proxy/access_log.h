@@ -18,23 +18,23 @@ namespace tulle::proxy {
 class AccessLogSink {
  public:
   virtual ~AccessLogSink() = default;
-  // Takes `lines` for `path`, leaving an empty string in its place, which may have room. False:
-  // refused, nothing taken.
+  // Takes `lines` for `path` and leaves an empty string, which may have capacity. False: refused,
+  // nothing was taken.
   virtual bool Submit(std::string_view path, std::string& lines) = 0;
 };
 
-// The access logs of one worker: lines are gathered per file and handed on in bulk, each second, at
-// 64 KiB, or at the end of a turn that left more than 16. A sink that does not keep up costs lines,
-// which are counted, never time.
+// The access logs of one worker. Lines are batched per file and passed to the sink every second, at
+// 64 KiB, or at the end of a loop turn that left more than 16 KiB. If the sink does not keep up,
+// lines are dropped and counted; requests never wait.
 //
-// Where no log is configured, what failed by us or on the way to the upstream is still told on
-// stderr, at most ten lines a second, then only how many there were.
+// Without a configured log, failures of the proxy or the upstream are still logged to stderr: at
+// most ten lines a second, and the number of those suppressed.
 //
 // Owner: Worker. Thread: the worker's.
 class AccessLog final : private loop::TurnEnd {
  public:
   AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry& registry);
-  ~AccessLog() override;  // hands on what is there
+  ~AccessLog() override;  // passes on what is left
 
   void Write(const EndedRequest& request);
   void Write(const EndedRelay& relay);

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "sidecar/proxy/address_text.h"
+#include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/response_flags.h"
 
 namespace tulle::proxy {
@@ -19,7 +20,7 @@ std::string_view Number(uint64_t value, Scratch scratch) {
   return {scratch.data(), static_cast<size_t>(end - scratch.data())};
 }
 
-// From `from` to `to` in whole milliseconds; absent if either has not come.
+// From `from` to `to` in whole milliseconds; empty if either is unset.
 std::string_view Milliseconds(loop::Instant from, loop::Instant to, Scratch scratch) {
   if (from == loop::Instant() || to < from) return {};
   const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
@@ -60,17 +61,10 @@ std::string_view Downstream(const EndedDownstream& downstream, LogOperator op, S
   }
 }
 
-// Why the way to the upstream could not be made safe or made at all.
+// Why no connection to the upstream was established.
 std::string_view TransportFailure(const Failure& failure) {
-  switch (failure.kind) {
-    case FailureKind::kConnectRefused:
-    case FailureKind::kConnectTimeout:
-    case FailureKind::kTlsFailed:
-    case FailureKind::kPeerRefused:
-      return failure.detail[0] != '\0' ? std::string_view(failure.detail) : failure.facts().cause;
-    default:
-      return {};
-  }
+  if (failure.facts().stage != AttemptStage::kConnect) return {};
+  return failure.detail[0] != '\0' ? std::string_view(failure.detail) : failure.facts().cause;
 }
 
 std::string_view ProtocolName(http::Version version) {
@@ -203,7 +197,7 @@ std::string_view RequestValues::ResponseHeader(std::string_view name, Scratch sc
 
 std::string_view RequestValues::Details(Scratch scratch) const {
   const DecisionRecord& record = request_.record;
-  if (record.failure.kind == FailureKind::kDenied) {
+  if (record.failure.kind == failures::kDenied) {
     const std::string_view reason = record.failure.facts().detail;
     const std::string_view policy = record.policy.empty() ? "none" : record.policy;
     if (reason.size() + policy.size() + 2 > scratch.size()) return reason;

@@ -5,7 +5,7 @@
 
 namespace tulle::proxy {
 
-// What access log formats may ask of a request. Lives during one Append.
+// The values of a request for access log formats. Lives during one Append.
 class RequestValues final : public telemetry::LogValues {
  public:
   explicit RequestValues(const EndedRequest& request) : request_(request) {}
@@ -22,7 +22,7 @@ class RequestValues final : public telemetry::LogValues {
   const EndedRequest& request_;
 };
 
-// The same of a relayed connection; what belongs to HTTP is absent.
+// The same for a relayed connection; fields of HTTP are empty.
 class RelayValues final : public telemetry::LogValues {
  public:
   explicit RelayValues(const EndedRelay& relay) : relay_(relay) {}

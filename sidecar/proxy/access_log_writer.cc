@@ -66,7 +66,7 @@ void AccessLogWriter::Reopen() {
 }
 
 void AccessLogWriter::Run() {
-  // A pipe whose reader has gone shall fail, not end the process.
+  // Writing to a pipe without a reader must fail and not end the process.
   sigset_t pipe;
   sigemptyset(&pipe);
   sigaddset(&pipe, SIGPIPE);
@@ -129,7 +129,7 @@ void AccessLogWriter::CloseFiles() {
   files_.clear();
 }
 
-// How much was written.
+// The number of bytes written.
 size_t AccessLogWriter::WriteAll(const File& file, std::string_view bytes) {
   size_t written = 0;
   while (written < bytes.size()) {
@@ -145,7 +145,7 @@ size_t AccessLogWriter::WriteAll(const File& file, std::string_view bytes) {
   return written;
 }
 
-// False: the process ends and nobody reads.
+// False: the process ends and the pipe has no reader.
 bool AccessLogWriter::WaitForRoom(const File& file) {
   while (true) {
     pollfd ready{file.descriptor, POLLOUT, 0};

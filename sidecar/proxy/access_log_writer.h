@@ -15,9 +15,9 @@
 
 namespace tulle::proxy {
 
-// Writes the access logs of all workers in a thread of its own, so that a slow disk or a pipe that
-// nobody reads stops nobody. What waits is bounded. A file that cannot be opened or written (a full
-// disk) costs the lines in hand, which are counted; the next ones are tried again.
+// Writes the access logs of all workers in a thread of its own, so that a slow disk or a pipe
+// without a reader blocks no worker. The queue is bounded. If a file cannot be opened or written (a
+// full disk), the current lines are dropped and counted; the next ones are tried again.
 //
 // Owner: the composition root; outlives the workers' AccessLogs. Submit: any thread.
 class AccessLogWriter final : public AccessLogSink {
@@ -26,11 +26,11 @@ class AccessLogWriter final : public AccessLogSink {
 
   // `registry` is for the writer's thread alone.
   explicit AccessLogWriter(telemetry::Registry& registry, size_t most_waiting = kMostWaiting);
-  // Writes what waits, for at most a second where the reader does not read.
+  // Writes what is queued, for at most a second if the reader does not read.
   ~AccessLogWriter() override;
 
   bool Submit(std::string_view path, std::string& lines) override;
-  // Opens all files anew before the next line: after a log was moved away (SIGHUP, SIGUSR1).
+  // Reopens all files before the next line: after log rotation (SIGHUP, SIGUSR1).
   void Reopen();
 
  private:

@@ -14,7 +14,7 @@ namespace tulle::proxy {
 
 enum class Shown { kHost, kBoth };
 
-// SocketAddress::ToString asks for memory; this writes to `scratch`. Empty for an unset address.
+// SocketAddress::ToString allocates; this writes to `scratch`. Empty for an unset address.
 inline std::string_view ShowAddress(const SocketAddress& address, Shown shown,
                                     std::span<char> scratch) {
   if (!address.is_set() || scratch.size() < INET6_ADDRSTRLEN + 8) return {};

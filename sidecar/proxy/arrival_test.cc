@@ -292,7 +292,7 @@ TEST_F(ArrivalTest, ClientThatLeavesDuringTheRaceTakesTheDialWithIt) {
   client_.Close(true);
   Pass();
   EXPECT_TRUE(server().ended || server().failure);
-  EXPECT_TRUE(targets_.front()->idle());
+  EXPECT_TRUE(targets_.front()->connections().idle());
   EXPECT_EQ(limits_->connections.count(), 0u);
 }
 

@@ -2,13 +2,10 @@
 
 #include <utility>
 
-#include "sidecar/proxy/exchange.h"
-#include "sidecar/upstream/cluster.h"
-
 namespace tulle::proxy {
 namespace {
 
-// How Envoy reads the status of a gRPC answer for its outlier detection.
+// How Envoy reads the status of a gRPC response for its outlier detection.
 int HttpStatusOfGrpc(std::string_view status) {
   if (status == "2" || status == "13" || status == "15") return 500;
   if (status == "4") return 504;
@@ -18,10 +15,19 @@ int HttpStatusOfGrpc(std::string_view status) {
   return 200;
 }
 
+upstream::Outcome OutcomeOf(const http::Head& head) {
+  int status = head.status;
+  if (const std::string_view grpc = head.headers.Get(http::HeaderId::kGrpcStatus); !grpc.empty())
+    status = HttpStatusOfGrpc(grpc);
+  if (status >= 502 && status <= 504) return upstream::Outcome::kGatewayError;
+  if (status >= 500) return upstream::Outcome::kServerError;
+  return status == 429 ? upstream::Outcome::kOverloaded : upstream::Outcome::kGood;
+}
+
 }  // namespace
 
-Attempt::Attempt(Exchange& exchange, upstream::Cluster& cluster, upstream::Cluster::Picked picked)
-    : exchange_(exchange), cluster_(cluster), picked_(picked) {}
+Attempt::Attempt(AttemptEvents& owner, upstream::Cluster& cluster, upstream::Cluster::Picked picked)
+    : owner_(owner), cluster_(cluster), picked_(picked) {}
 
 Attempt::~Attempt() {
   Abandon({});
@@ -32,7 +38,7 @@ bool Attempt::Start(upstream::HttpVersion version, bool fresh_connection, Failur
   version_ = version;
   const upstream::Acquired acquired = endpoint().Pool(version).Acquire(*this, fresh_connection);
   *failure = acquired.failure;
-  if (acquired.failure) Judge(acquired.failure);
+  if (acquired.failure) Report(acquired.failure);
   // Making room for it may have freed a connection, whose stream came by OnStream.
   if (acquired.stream == nullptr) return stream_ != nullptr;
   stream_ = acquired.stream;
@@ -41,61 +47,25 @@ bool Attempt::Start(upstream::HttpVersion version, bool fresh_connection, Failur
   return true;
 }
 
-bool Attempt::MetEndOfKept(FailureKind kind) const {
-  if (!reused_ || got_anything_) return false;
-  switch (kind) {
-    case FailureKind::kUpstreamClosedUnused:
-    case FailureKind::kUpstreamClosedUnread:
-    case FailureKind::kUpstreamClosed:
-      return true;
-    case FailureKind::kUpstreamReset:
-      // HTTP/2 ends streams so, on a connection that lives.
-      return version_ == upstream::HttpVersion::k1;
-    default:
-      return false;
-  }
+bool Attempt::IsKeepAliveRace(Failure failure) const {
+  if (!reused_ || received_) return false;
+  const ConnectionEnds ends = failure.facts().connection_ends;
+  return ends == ConnectionEnds::kYes ||
+         (ends == ConnectionEnds::kHttp1Only && version_ == upstream::HttpVersion::k1);
 }
 
-// What a failure says about the endpoint. A kept connection that turns out to be closed says
-// nothing, nor do our own limits or a caller that left, nor how an upgraded stream ends.
-void Attempt::Judge(Failure failure) {
-  using enum FailureKind;
-  if (upgraded_) return;
-  switch (failure.kind) {
-    case kUpstreamClosed:
-    case kUpstreamClosedUnread:
-    case kUpstreamReset:
-      if (MetEndOfKept(failure.kind)) return;
-      [[fallthrough]];
-    case kRequestTimeout:
-      if (stream_ == nullptr && waiting() && !connection_under_way()) return;
-      [[fallthrough]];
-    case kConnectRefused:
-    case kConnectTimeout:
-    case kTlsFailed:
-    case kPeerRefused:
-    case kUpstreamProtocol:
-    case kUpstreamTruncated:
-    case kPerTryTimeout:
-      return cluster_.Report(picked_, upstream::Outcome::kGatewayError);
-    default:
-      return;
-  }
-}
-
-void Attempt::Judge(const http::Head& head) {
-  int status = head.status;
-  if (const std::string_view grpc = head.headers.Get(http::HeaderId::kGrpcStatus); !grpc.empty())
-    status = HttpStatusOfGrpc(grpc);
-  upstream::Outcome outcome = upstream::Outcome::kGood;
-  if (status == 429) outcome = upstream::Outcome::kOverloaded;
-  if (status >= 500) outcome = upstream::Outcome::kServerError;
-  if (status >= 502 && status <= 504) outcome = upstream::Outcome::kGatewayError;
-  cluster_.Report(picked_, outcome);
+// A failure counts against the endpoint as the failure table says, but neither a keep-alive race
+// nor the end of an upgraded stream does.
+void Attempt::Report(Failure failure) {
+  const Blame blame = failure.facts().blame;
+  if (blame == Blame::kNone || upgraded_ || IsKeepAliveRace(failure)) return;
+  const bool dialled = stream_ != nullptr || !waiting() || connection_under_way();
+  if (blame == Blame::kEndpointIfDialled && !dialled) return;
+  cluster_.Report(picked_, upstream::Outcome::kGatewayError);
 }
 
 void Attempt::Abandon(Failure why) {
-  Judge(why);
+  Report(why);
   Withdraw();
   transport_ = nullptr;
   if (http::Stream* stream = std::exchange(stream_, nullptr)) stream->Reset(why);
@@ -111,38 +81,30 @@ void Attempt::OnStream(http::Stream& stream, Transport& transport, bool reused) 
   transport_ = &transport;
   reused_ = reused;
   cluster_.MarkSent(picked_);
-  exchange_.OnAttemptStream();
+  owner_.OnStream();
 }
 
 void Attempt::OnNoStream(Failure failure) {
-  Judge(failure);
-  exchange_.OnAttemptFailed(failure);
+  Report(failure);
+  owner_.OnFailed(failure);
 }
 
-Arena& Attempt::arena() { return exchange_.arena(); }
-
 void Attempt::OnInterim(http::Head& head) {
-  got_anything_ = true;
-  exchange_.OnResponseInterim(head);
+  received_ = true;
+  owner_.OnInterim(head);
 }
 
 void Attempt::OnHeaders(http::Head& head, bool end) {
-  got_anything_ = true;
-  Judge(head);
+  received_ = true;
   upgraded_ = head.status == 101;
-  exchange_.OnResponseHead(head, end);
+  cluster_.Report(picked_, OutcomeOf(head));
+  owner_.OnHead(head, end);
 }
-
-void Attempt::OnData(Buffer& data, bool end) { exchange_.OnResponseData(data, end); }
-
-void Attempt::OnTrailers(http::HeaderMap& trailers) { exchange_.OnResponseTrailers(trailers); }
 
 void Attempt::OnReset(Failure failure) {
-  Judge(failure);
+  Report(failure);
   Complete();
-  exchange_.OnAttemptFailed(failure);
+  owner_.OnFailed(failure);
 }
-
-void Attempt::OnSendRoom() { exchange_.OnUpstreamRoom(); }
 
 }  // namespace tulle::proxy

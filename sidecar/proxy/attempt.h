@@ -3,38 +3,47 @@
 #include "net/http/stream.h"
 #include "sidecar/upstream/cluster.h"
 
-namespace tulle::upstream {
-class Cluster;
-class Endpoint;
-}  // namespace tulle::upstream
-
 namespace tulle::proxy {
 
-class Exchange;
+// What an attempt reports. After Abandon, or the end of the response, nothing follows.
+class AttemptEvents {
+ public:
+  virtual Arena& arena() = 0;
+  virtual void OnStream() = 0;
+  virtual void OnInterim(http::Head& head) = 0;
+  virtual void OnHead(http::Head& head, bool end) = 0;
+  virtual void OnData(Buffer& data, bool end) = 0;
+  virtual void OnTrailers(http::HeaderMap& trailers) = 0;
+  virtual void OnFailed(Failure failure) = 0;
+  virtual void OnRoom() = 0;
 
-// One try to get an answer from one endpoint: waits for a stream, then carries the request to it
-// and the response back to the exchange. Owner: Exchange. Thread: the worker's. After Abandon, or
-// the end of the response, no call reaches the exchange.
+ protected:
+  ~AttemptEvents() = default;
+};
+
+// One try to get a response from one endpoint: waits for a stream, then carries the request to it
+// and the response back. It tells the cluster what became of it. Owner: Forwarding. Thread: the
+// worker's.
 class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
  public:
-  // `endpoint` was picked (its `active` counts this attempt).
-  Attempt(Exchange& exchange, upstream::Cluster& cluster, upstream::Cluster::Picked picked);
+  // `picked` counts this attempt among the endpoint's users.
+  Attempt(AttemptEvents& owner, upstream::Cluster& cluster, upstream::Cluster::Picked picked);
   ~Attempt() override;
 
-  // Asks the pool. True: the stream is there. False: it comes by Exchange::OnAttemptStream, or
-  // OnAttemptFailed, unless *failure is set.
+  // Asks the pool. True: the stream is there. False: OnStream or OnFailed follows, unless *failure
+  // is set.
   bool Start(upstream::HttpVersion version, bool fresh_connection, Failure* failure);
   // Resets the stream, or withdraws from the queue.
   void Abandon(Failure why);
-  // Both messages are complete: lets the stream go.
+  // Both messages are complete: lets go of the stream.
   void Complete();
 
   http::Stream* stream() const { return stream_; }
   upstream::Endpoint& endpoint() { return *picked_.endpoint; }
   Transport* transport() { return transport_; }
-  // Whether a failure of this kind is the end of a connection that had served before, without a
-  // byte of an answer: it says nothing about endpoint or request.
-  bool MetEndOfKept(FailureKind kind) const;
+  // Keep-alive race: a reused connection closed before a byte of the response came. It says nothing
+  // about the endpoint or the request.
+  bool IsKeepAliveRace(Failure failure) const;
 
   // StreamWaiter
   http::StreamEvents& events() override { return *this; }
@@ -42,26 +51,25 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   void OnNoStream(Failure failure) override;
 
   // StreamEvents
-  Arena& arena() override;
+  Arena& arena() override { return owner_.arena(); }
   void OnInterim(http::Head& head) override;
   void OnHeaders(http::Head& head, bool end) override;
-  void OnData(Buffer& data, bool end) override;
-  void OnTrailers(http::HeaderMap& trailers) override;
+  void OnData(Buffer& data, bool end) override { owner_.OnData(data, end); }
+  void OnTrailers(http::HeaderMap& trailers) override { owner_.OnTrailers(trailers); }
   void OnReset(Failure failure) override;
-  void OnSendRoom() override;
+  void OnSendRoom() override { owner_.OnRoom(); }
 
  private:
-  void Judge(Failure failure);
-  void Judge(const http::Head& head);
+  void Report(Failure failure);
 
-  Exchange& exchange_;
+  AttemptEvents& owner_;
   upstream::Cluster& cluster_;
   upstream::Cluster::Picked picked_;
   http::Stream* stream_ = nullptr;
   Transport* transport_ = nullptr;
   upstream::HttpVersion version_ = upstream::HttpVersion::k1;
   bool reused_ = false;
-  bool got_anything_ = false;
+  bool received_ = false;  // a byte of the response
   bool upgraded_ = false;
 };
 

@@ -1,5 +1,8 @@
 #include "sidecar/proxy/caller.h"
 
+#include "absl/strings/ascii.h"
+#include "sidecar/config/listener_spec.h"
+
 namespace tulle::proxy {
 
 Caller::Caller(const SocketAddress& peer, const SocketAddress& destination) {
@@ -9,13 +12,16 @@ Caller::Caller(const SocketAddress& peer, const SocketAddress& destination) {
 
 Caller::Caller(const Transport& transport)
     : Caller(transport.PeerAddress(), transport.LocalAddress()) {
+  is_tls_ = transport.is_tls();
+  sni_ = std::string(transport.sni());
+  absl::AsciiStrToLower(&sni_);
   subject_.server_name = transport.sni();
-  const PeerIdentity* peer = transport.peer();
-  if (peer == nullptr) return;
+  identity_ = transport.peer();
+  if (identity_ == nullptr) return;
   subject_.authenticated = true;
-  subject_.subject = peer->subject;
-  uri_san_ = peer->spiffe_id;
-  dns_sans_.assign(peer->dns_sans.begin(), peer->dns_sans.end());
+  subject_.subject = identity_->subject;
+  uri_san_ = identity_->spiffe_id;
+  dns_sans_.assign(identity_->dns_sans.begin(), identity_->dns_sans.end());
 }
 
 policy::Subject Caller::AsSubject(const http::Head* head) const {
@@ -24,6 +30,20 @@ policy::Subject Caller::AsSubject(const http::Head* head) const {
   subject.dns_sans = dns_sans_;
   subject.head = head;
   return subject;
+}
+
+const std::string& Caller::CertificateElement(const config::FilterChainSpec& chain) {
+  if (identity_ == nullptr || !certificate_element_.empty()) return certificate_element_;
+  std::string& element = certificate_element_;
+  const auto& spec = std::get<config::HttpSpec>(chain.proxy);
+  if (!chain.own_identity.empty()) element += "By=" + chain.own_identity + ";";
+  element += "Hash=" + identity_->certificate_sha256;
+  if (spec.forward_subject) element += ";Subject=\"" + identity_->subject + "\"";
+  if (spec.forward_uri) element += ";URI=" + identity_->spiffe_id;
+  if (spec.forward_dns) {
+    for (const std::string& name : identity_->dns_sans) element += ";DNS=" + name;
+  }
+  return element;
 }
 
 }  // namespace tulle::proxy

@@ -20,7 +20,7 @@ bool InPrefix(const SocketAddress& address, const SocketAddress& prefix, unsigne
 
 using Prefixes = std::vector<std::pair<SocketAddress, uint8_t>>;
 
-// -1: none of them holds; otherwise the length of the longest that does, 0 where none is asked for.
+// -1: none matches; otherwise the length of the longest match, 0 if the criterion is absent.
 int LongestPrefix(const Prefixes& prefixes, const SocketAddress& address) {
   int longest = prefixes.empty() ? 0 : -1;
   for (const auto& [prefix, bits] : prefixes) {
@@ -54,7 +54,7 @@ int TransportProtocol(const std::string& wanted, const Offer& offer) {
   return wanted == (offer.is_tls ? "tls" : "raw_buffer") ? 1 : -1;
 }
 
-// How specifically each criterion holds, in FilterChainMatch's order; any below 0: no match.
+// How specifically each criterion matches, in the order of FilterChainMatch; below 0: no match.
 struct Score {
   int criteria[6];
 };

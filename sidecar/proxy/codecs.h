@@ -9,7 +9,7 @@
 
 namespace tulle::proxy {
 
-// How long a head may take to come; 0: as long as it likes.
+// How long a head may take to arrive; 0: no limit.
 config::Milliseconds HeadTimeout(const config::HttpSpec& spec);
 
 // A codec over a downstream transport that is ready, with the limits and timeouts of `spec`. Call

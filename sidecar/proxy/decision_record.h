@@ -12,8 +12,8 @@ namespace tulle::proxy {
 
 struct RequestTrace;
 
-// Everything that was decided about one request. The exchange fills it; access log, metrics and
-// spans only read it. Views live as long as the exchange. Owner: Exchange. Thread: the worker's.
+// The outcome of one request: what access log, metrics and spans report. The phases fill it in.
+// Views live as long as the call. Owner: Call. Thread: the worker's.
 struct DecisionRecord {
   loop::Instant started{};
   loop::Instant request_ended{};
@@ -23,14 +23,14 @@ struct DecisionRecord {
   std::chrono::system_clock::time_point wall_started{};
 
   const http::Head* request = nullptr;
-  std::string_view original_path;  // before normalisation and rewriting
+  std::string_view original_path;  // before normalization and rewriting
   int status = 0;                  // sent downstream; 0: none
   std::string_view grpc_status;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
 
   std::string_view route;
-  std::string_view operation;  // the name of its spans; empty: none was configured
+  std::string_view operation;  // the name of its spans; empty: not configured
   std::string_view cluster;
   std::string_view service;
   SocketAddress upstream;
@@ -39,8 +39,8 @@ struct DecisionRecord {
   bool upstream_tls = false;
   uint32_t attempts = 0;
 
-  std::string_view policy;  // that denied
-  // Why the request ended as it did; kNone: the upstream's own answer.
+  std::string_view policy;  // that denied the request
+  // Why the request ended as it did; kNone: a response of the upstream, or a configured one.
   Failure failure;
   bool retries_exhausted = false;  // URX
   bool no_route = false;

@@ -53,8 +53,8 @@ void Destinations::Rebuild(const std::vector<std::unique_ptr<ActiveListener>>& l
   for (const auto& waiting : known) Find(waiting->destination)->Take(std::move(waiting->socket));
 }
 
-// The listener that is at that address, or one that takes the port at all addresses; that must not
-// be a bound one, whose connections are not meant for others.
+// The listener of that address, or one for the port at all addresses. The latter must not be bound:
+// the connections of a bound listener are its own.
 ActiveListener* Destinations::Find(const SocketAddress& destination) const {
   auto found = listeners_.find(destination);
   if (found != listeners_.end()) return found->second;
@@ -125,7 +125,7 @@ void Destinations::Forget(ActiveListener& listener) {
     listener.Refuse(std::move(waiting->socket), Refusal::kUnknownDestination);
 }
 
-// Out of the list, in the order of their arrival: what is done with them may add others.
+// Taken out of the list first, in the order of their arrival: handling them may add others.
 template <typename Wanted>
 std::vector<std::unique_ptr<Destinations::Waiting>> Destinations::Take(Wanted wanted) {
   const auto first = std::stable_partition(waiting_.begin(), waiting_.end(),

@@ -15,37 +15,38 @@ namespace tulle::proxy {
 
 class ActiveListener;
 
-// What the control plane says of a destination that was asked for.
+// The answer of the control plane about a destination.
 enum class DestinationAnswer : uint8_t {
-  kNone,         // nothing of the mesh is there
-  kUnreachable,  // nobody could be asked
+  kNone,         // it does not belong to the mesh
+  kUnreachable,  // the control plane could not be reached
 };
 
-// Where redirected connections go: the listener at the address that the client wanted, the one that
-// the control plane sends for it when asked, or on to that address itself. What lies in a range of
-// the mesh and is not known is refused: it is nowhere else.
+// Where redirected connections go: to the listener of the address that the client dialled, if need
+// be after requesting it from the control plane, or else to that address itself. An unknown address
+// in a range of the mesh is refused.
 //
 // Owner: Worker. Thread: the worker's.
 class Destinations {
  public:
   struct OnDemand {
     std::vector<policy::Cidr> mesh_ranges;
-    // Asks for the listener of that address; Answer, or Rebuild with it, follows.
+    // Requests the listener of that address; Answer, or Rebuild with it, follows.
     std::function<void(const SocketAddress&)> ask;
   };
 
   Destinations(loop::Loop& loop, loop::Deadlines& deadlines);
   ~Destinations();
 
-  // From now on unknown destinations are asked for.
+  // From now on unknown destinations are requested.
   void Serve(OnDemand on_demand) { on_demand_ = std::move(on_demand); }
-  // After every change of the listeners, which outlive the next call. What waited for one goes on.
+  // After every change of the listeners, which outlive the next call. Connections that waited for
+  // one continue.
   void Rebuild(const std::vector<std::unique_ptr<ActiveListener>>& listeners);
-  // A listener goes away, with what it has accepted.
+  // A listener is removed, with the connections that it accepted.
   void Forget(ActiveListener& listener);
   void Answer(const SocketAddress& destination, DestinationAnswer answer);
 
-  // `socket` was accepted by `at` and knows where it wanted to go.
+  // `socket` was accepted by `at` and has its original destination.
   void Arrive(ActiveListener& at, std::unique_ptr<loop::Socket> socket);
 
  private:

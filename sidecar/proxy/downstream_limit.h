@@ -5,13 +5,13 @@
 
 namespace tulle::proxy {
 
-// How many connections may call us at once, over all listeners and workers. Strict: never exceeded.
+// The maximum of open downstream connections, over all listeners and workers. Never exceeded.
 // Owner: Sidecar. Any thread. Source: overload_manager, global_downstream_max_connections.
 class DownstreamLimit {
  public:
   explicit DownstreamLimit(uint64_t allowed) : allowed_(allowed) {}
 
-  // False: at the limit. Each true is followed by one Leave.
+  // False: the limit is reached. Each true is followed by one Leave.
   bool TryEnter() {
     if (open_.fetch_add(1, std::memory_order_relaxed) < allowed_) return true;
     Leave();

@@ -12,7 +12,8 @@
 
 namespace tulle::proxy {
 
-// The downstream side of what has ended. Views are valid during the call that hands it on.
+// The downstream side of a request or connection that has ended. Views are valid during the call
+// that passes it on.
 struct EndedDownstream {
   const std::shared_ptr<const config::FilterChainSpec>& chain;
   config::Direction direction = config::Direction::kUnspecified;

@@ -15,7 +15,9 @@
 #include "net/loop/uv/uv_loop.h"
 #include "sidecar/proxy/access_log.h"
 #include "sidecar/proxy/access_log_writer.h"
+#include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/request_telemetry.h"
+#include "sidecar/upstream/failures.h"
 #include "telemetry/prometheus.h"
 
 namespace tulle::proxy {
@@ -192,7 +194,7 @@ TEST_F(EndedTest, JsonAndOriginalPath) {
   chain->proxy = http;
   Seal();
   record.original_path = "/original";
-  record.failure = {FailureKind::kDenied};
+  record.failure = {failures::kDenied};
   record.policy = "only-gateway";
   record.status = 403;
   Kept sink;
@@ -213,7 +215,7 @@ TEST_F(EndedTest, ErrorsAreLoggedWithoutALogAndInBounds) {
     log.Write(Request(config::Direction::kOutbound));
     EXPECT_EQ(sink.text, "");
     record.status = 503;
-    record.failure = {FailureKind::kNoHealthyEndpoint};
+    record.failure = {upstream::failures::kNoHealthyEndpoint};
     for (int i = 0; i < 1000; ++i) log.Write(Request(config::Direction::kOutbound));
     record.failure = {FailureKind::kDownstreamClosed};
     record.status = 0;

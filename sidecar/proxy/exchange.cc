@@ -2,164 +2,232 @@
 
 #include <utility>
 
-#include "sidecar/proxy/downstream_connection.h"
+#include "sidecar/proxy/answer.h"
+#include "sidecar/proxy/decisions.h"
+#include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/phases.h"
+#include "sidecar/proxy/response.h"
 #include "sidecar/proxy/services.h"
-#include "sidecar/upstream/cluster.h"
 
 namespace tulle::proxy {
+namespace {
 
-Exchange::Exchange(DownstreamConnection& connection, http::Stream& downstream)
-    : connection_(connection),
-      services_(connection.services()),
-      chain_(connection.chain()),
-      downstream_(&downstream),
-      arena_(services_.loop.slab()),
-      retries_(services_.loop.slab()),
-      request_deadline_(this, Call<&Exchange::OnRequestTimeout>),
-      per_try_deadline_(this, Call<&Exchange::OnPerTryTimeout>),
-      per_try_idle_deadline_(this, Call<&Exchange::OnPerTryTimeout>),
-      idle_deadline_(this, Call<&Exchange::OnIdleTimeout>),
-      duration_deadline_(this, Call<&Exchange::OnDurationOver>),
-      back_off_(this, Call<&Exchange::OnBackOffOver>) {
-  record_.started = services_.loop.Now();
-  record_.wall_started = services_.loop.WallNow();
-}
-
-Exchange::~Exchange() = default;
-
-void Exchange::OnHeaders(http::Head& head, bool end) {
-  request_ = &head;
-  record_.request = &head;
-  record_.original_path = head.path;
-  request_deadline_.Clear();
-  if (end) {
-    RequestReceived();
-  } else {
-    StartReceiveTimeout();
-  }
-  phase_ = Phase::kIdentify;
-  // What is announced as empty is complete for HTTP/1.1 once its head is out: its end must be seen
-  // before.
-  if (!end && head.content_length == 0) {
-    TouchIdle();
-    return downstream_->Pull(1);
-  }
-  Advance();
-}
-
-// The table of contents: one request from its head to its log line.
-void Exchange::Advance() {
-  if (advancing_) return;  // the loop below goes on by itself
-  advancing_ = true;
-  Step step = Step::kContinue;
-  while (step == Step::kContinue) {
-    switch (phase_) {
-      case Phase::kIdentify:
-        phase_ = Phase::kRoute;
-        step = Identify();
-        break;
-      case Phase::kRoute:
-        phase_ = Phase::kAuthorize;
-        step = MatchRoute();
-        break;
-      case Phase::kAuthorize:
-        phase_ = Phase::kLimit;
-        step = Authorize();
-        break;
-      case Phase::kLimit:
-        phase_ = Phase::kPrepare;
-        step = Limit();
-        break;
-      case Phase::kPrepare:
-        phase_ = Phase::kAdmit;
-        step = Prepare();
-        break;
-      case Phase::kAdmit:
-        phase_ = Phase::kPickEndpoint;
-        step = Admit();
-        break;
-      case Phase::kPickEndpoint:
-        phase_ = Phase::kConnect;
-        step = PickEndpoint();
-        break;
-      case Phase::kConnect:
-        phase_ = Phase::kForward;
-        step = Connect();
-        break;
-      case Phase::kForward:
-        step = Forward();
-        break;
-      case Phase::kLog:
-        phase_ = Phase::kDone;
-        Log();
-        step = Step::kPause;
-        break;
-      case Phase::kReceiveHead:
-      case Phase::kDone:
-        step = Step::kPause;
-        break;
+// The table of contents: the phases of a request from its head to its response.
+Step Run(Phase phase, Call& call, RequestClocks& clocks, Forwarding& forwarding) {
+  switch (phase) {
+    case Phase::kIdentify:
+      return Identify(call);
+    case Phase::kRoute: {
+      const Step step = MatchRoute(call);
+      clocks.StartStream();
+      return step;
     }
-    if (step == Step::kRespond) {
-      SendLocalReply();
-      step = Step::kContinue;  // with kLog
+    case Phase::kAuthorize:
+      return Authorize(call);
+    case Phase::kLimit:
+      return Limit(call);
+    case Phase::kDelay:
+      return DelayByFault(call);
+    case Phase::kAbort:
+      return AbortByFault(call);
+    case Phase::kPrepare:
+      return Prepare(call);
+    case Phase::kAdmit:
+      return Admit(call);
+    case Phase::kPickEndpoint:
+      return PickEndpoint(call);
+    case Phase::kConnect:
+      return forwarding.Connect();
+    case Phase::kForward:
+      return forwarding.Send();
+    case Phase::kReceiveHead:
+    case Phase::kReply:
+    case Phase::kLog:
+    case Phase::kDone:
+      break;
+  }
+  return Step::Pause();
+}
+
+Phase After(Phase phase) { return static_cast<Phase>(static_cast<uint8_t>(phase) + 1); }
+
+}  // namespace
+
+Exchange::Exchange(ExchangeOwner& owner, Services& services, const HttpChain& chain, Caller& caller,
+                   http::Stream& downstream)
+    : owner_(owner),
+      call_(services, chain, caller),
+      downstream_(&downstream),
+      clocks_(call_, *this),
+      messages_(call_, clocks_, downstream, *this),
+      forwarding_(call_, clocks_, messages_, *this) {}
+
+void Exchange::Advance(Phase phase) {
+  phase_ = phase;
+  if (advancing_) return;  // the loop below goes on with it
+  advancing_ = true;
+  for (bool more = true; more;) {
+    const Phase running = phase_;
+    const Step step = Run(running, call_, clocks_, forwarding_);
+    if (phase_ != running) continue;  // an event has come meanwhile
+    switch (step.kind()) {
+      case Step::Kind::kContinue:
+        phase_ = After(running);
+        break;
+      case Step::Kind::kPause:
+        more = false;
+        break;
+      case Step::Kind::kDelay:
+        clocks_.StartDelay(step.delay());
+        more = false;
+        break;
+      case Step::Kind::kAnswer:
+        Reply(step.answer());
+        more = false;
+        break;
     }
   }
   advancing_ = false;
 }
 
-Step Exchange::Respond(Failure failure) {
-  failure_ = failure;
-  return Step::kRespond;
+void Exchange::OnHeaders(http::Head& head, bool end) {
+  call_.request.head = &head;
+  call_.record.request = &head;
+  call_.record.original_path = head.path;
+  if (end) {
+    messages_.EndRequest();
+    messages_.ReceiveNoBody();
+  } else {
+    clocks_.AwaitBody();
+  }
+  // A body that is announced as empty has not ended yet for HTTP/1.1: see its end before the head
+  // goes out.
+  if (!end && head.content_length == 0) {
+    clocks_.TouchIdle();
+    return downstream_->Pull(1);
+  }
+  Advance(Phase::kIdentify);
 }
 
-// The downstream codec refused the request, or its peer has gone.
+void Exchange::OnData(Buffer& data, bool end) {
+  if (call_.services.NearlyOutOfMemory()) {
+    data.Clear();
+    return OnForwardingFailed({FailureKind::kMemoryShort, "request body"});
+  }
+  if (end) messages_.EndRequest();
+  if (phase_ != Phase::kReceiveHead) clocks_.TouchIdle();
+  messages_.ReceiveRequest(data, end);
+  if (phase_ == Phase::kReceiveHead && end) return Advance(Phase::kIdentify);
+  if (end) OnBodySent();
+}
+
+void Exchange::OnTrailers(http::HeaderMap& trailers) {
+  messages_.EndRequest();
+  if (!CheckUnderscores(call_.chain.spec, trailers))
+    return OnForwardingFailed({FailureKind::kBadRequest, "underscore in a header name"});
+  if (phase_ != Phase::kReceiveHead) clocks_.TouchIdle();
+  messages_.ReceiveRequestTrailers(trailers);
+  if (phase_ == Phase::kReceiveHead) Advance(Phase::kIdentify);
+}
+
+// The downstream codec refused the request, or its peer closed the connection.
 void Exchange::OnReset(Failure failure) {
-  record_.failure = failure;
-  if (!response_started_ && failure.facts().status != 0) record_.status = failure.facts().status;
+  DecisionRecord& record = call_.record;
+  record.failure = failure;
+  if (!call_.response.started && failure.facts().status != 0)
+    record.status = failure.facts().status;
   Finish();
 }
 
+void Exchange::OnSendRoom() {
+  messages_.PullResponse();
+  if (phase_ != Phase::kReply) return;
+  clocks_.TouchIdle();
+  OnBodySent();
+}
+
+void Exchange::OnBodySent() {
+  if (messages_.done()) Finish();
+}
+
+void Exchange::OnForwardingFailed(Failure failure) { Reply(Fail(call_, failure).answer()); }
+
+void Exchange::OnTime(Clock clock) {
+  switch (clock) {
+    case Clock::kRequest:
+      if (call_.request.head == nullptr) return Abort({FailureKind::kRequestHeadersTimeout});
+      return OnForwardingFailed(
+          {call_.request.ended ? FailureKind::kRequestTimeout : failures::kReceiveTimeout});
+    case Clock::kPerTry:
+      return forwarding_.OnTryTimeout();
+    case Clock::kIdle:
+      forwarding_.OnIdleTimeout();
+      return OnForwardingFailed({failures::kStreamIdleTimeout});
+    case Clock::kDuration:
+      return OnForwardingFailed({failures::kStreamDuration});
+    case Clock::kBackOff:
+      return Advance(Phase::kPickEndpoint);
+    case Clock::kDelay:
+      return Advance(After(phase_));
+  }
+}
+
+// The one way in which an answer of our own goes out.
+void Exchange::Reply(const Answer& answer) {
+  const Failure failure = answer.failure;
+  call_.record.failure = failure;
+  if (call_.response.started || (failure && failure.facts().status == 0)) {
+    // Too late for an answer: the caller must not take what it has for the whole.
+    call_.record.response_truncated = call_.response.started;
+    downstream_->Reset(failure);
+    downstream_ = nullptr;
+    return Finish();
+  }
+  phase_ = Phase::kReply;
+  const bool body = ReceiveAnswer(call_, answer);
+  call_.record.response_bytes = body ? answer.body_size : 0;
+  EndResponse(call_, nullptr);
+  messages_.SendResponse(!body);
+  if (body) messages_.SendBody(*answer.body);
+  if (messages_.done()) return Finish();
+  forwarding_.End();  // the rest waits for room
+  messages_.DetachUpstream();
+}
+
 void Exchange::Abort(Failure why) {
-  record_.failure = why;
+  call_.record.failure = why;
   if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Reset(why);
   Finish();
 }
 
-// Lets go of both sides, whatever their state, and logs.
-void Exchange::Finish() {
-  if (phase_ == Phase::kDone) return;
-  for (loop::Deadline* deadline : {&request_deadline_, &per_try_deadline_, &per_try_idle_deadline_,
-                                   &idle_deadline_, &duration_deadline_, &back_off_}) {
-    deadline->Clear();
-  }
-  record_.ended = services_.loop.Now();
-  CountMeshTime(false);
-  EndAttemptTrace(
-      response_started_ && record_.upstream_answered != loop::Instant() ? record_.status : 0,
-      record_.failure);
-  if (attempt_) {
-    if (attempt_->transport() != nullptr)
-      record_.upstream_local = attempt_->transport()->LocalAddress();
-    if (request_sent_ && response_ended_) attempt_->Complete();
-    attempt_->Abandon(record_.failure ? record_.failure : Failure{FailureKind::kDownstreamClosed});
-  }
-  if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Detach();
-  retries_.Leave();
-  LeaveFault();
-  EndMirrors();
-  phase_ = Phase::kLog;
-  Advance();
+void Exchange::Reauthorize(const config::HttpSpec& spec) {
+  if (messages_.upgraded() && !StillAuthorized(call_, spec))
+    Abort({failures::kDenied, "the rules have changed"});
 }
 
-void Exchange::Log() {
-  services_.observer.OnExchangeEnd(*this);
-  attempt_.reset();
-  if (cluster_ != nullptr) {
-    if (admitted_) cluster_->LeaveRequest();
-    services_.clusters.Release(*cluster_);
-    cluster_ = nullptr;
-  }
-  connection_.OnExchangeDone(*this);
+size_t Exchange::held_bytes() const {
+  return call_.arena.bytes() + call_.retries.body().footprint() + messages_.held_bytes();
+}
+
+// Every path ends here: both streams are let go of, whatever their state, and the request is
+// logged.
+void Exchange::Finish() {
+  if (phase_ >= Phase::kLog) return;
+  phase_ = Phase::kLog;
+  clocks_.Clear();
+  call_.record.ended = call_.services.loop.Now();
+  forwarding_.End();
+  messages_.Close();
+  if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Detach();
+  call_.retries.Leave();
+  call_.policy.fault.Leave();
+  call_.services.observer.OnRequestEnd(call_);
+  if (call_.decisions != nullptr) call_.services.decisions->OnDecisions(call_, *call_.decisions);
+  forwarding_.Release();
+  call_.cluster.Leave();
+  phase_ = Phase::kDone;
+  owner_.OnExchangeDone(*this);
 }
 
 }  // namespace tulle::proxy

@@ -7,9 +7,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "net/socket/transports.h"
+#include "sidecar/proxy/decisions.h"
 #include "sidecar/proxy/testing/tcp_world.h"
+#include "sidecar/proxy/testing/upper_case_stage.h"
 #include "sidecar/route/route_table.h"
 
 namespace tulle::proxy {
@@ -26,12 +29,8 @@ class ExchangeTest : public testing::TcpWorld {
     http_.codec = config::CodecChoice::kHttp1;
     forward_.clusters = {{"c", 1}};
   }
-  // A kept connection to the backend, over which one request has gone.
-  void Start() {
-    PutCluster({backend_.address()});
-    route::RouteSpec route;
-    route.action = forward_;
-    http_.routes = *route::RouteTable::Compile({"r", {{"h", {"*"}, {route}}}});
+  void Listen(route::RouteSpec route) {
+    http_.routes = *route::RouteTable::Compile({"r", {{"h", {"*"}, {std::move(route)}}}});
     auto chain = std::make_shared<config::FilterChainSpec>();
     chain->proxy = http_;
     auto spec = std::make_shared<config::ListenerSpec>(listener_spec_);
@@ -39,6 +38,16 @@ class ExchangeTest : public testing::TcpWorld {
     listener_.emplace(services_, std::move(spec));
     int error = 0;
     ASSERT_TRUE(listener_->Listen(&error));
+  }
+  route::RouteSpec Forwards() const {
+    route::RouteSpec route;
+    route.action = forward_;
+    return route;
+  }
+  // A kept connection to the backend, over which one request has gone.
+  void Start() {
+    PutCluster({backend_.address()});
+    Listen(Forwards());
     Dial();
     client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     Pass();
@@ -88,6 +97,90 @@ TEST_F(ExchangeTest, BodyThatComesBetweenTwoConnectionsIsNotLost) {
       EXPECT_TRUE(Take(client_).starts_with("HTTP/1.1 200 OK"));
     }
   }
+}
+
+struct Recorder final : DecisionListener {
+  void OnDecisions(const Call& call, const Decisions& decisions) override {
+    status = call.record.status;
+    kept = decisions.Copy();
+  }
+  int status = 0;
+  std::vector<KeptDecision> kept;
+};
+
+// Of two endpoints one is chosen, and the other one is said not to have been.
+TEST_F(ExchangeTest, DecisionsOfARequestOutliveIt) {
+  Recorder recorder;
+  services_.decisions = &recorder;
+  testing::Backend other(*loop_);
+  PutCluster({backend_.address(), other.address()});
+  Listen(Forwards());
+  Dial();
+  client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Pass();
+  TestEnd& end = backend_.ends.empty() ? *other.ends.front() : server();
+  const std::string chosen = (backend_.ends.empty() ? other : backend_).address().ToString();
+  Answer(end);
+  Pass();
+  EXPECT_EQ(recorder.status, 200);
+  ASSERT_EQ(recorder.kept.size(), 3u);
+  EXPECT_EQ(recorder.kept[0].subject + ": " + recorder.kept[0].reason, "routes[0]: matches");
+  for (size_t i = 1; i < 3; ++i) {
+    const KeptDecision& endpoint = recorder.kept[i];
+    EXPECT_EQ(endpoint.kind, DecisionKind::kEndpoint);
+    EXPECT_EQ(endpoint.positive, endpoint.subject == chosen);
+    EXPECT_EQ(endpoint.reason, endpoint.positive ? "chosen by the load balancer"
+                                                 : "not chosen by the load balancer");
+  }
+}
+
+// An answer of our own is sent as the caller has room for it, and the connection goes on after it.
+TEST_F(ExchangeTest, LargeDirectResponseWaitsForRoom) {
+  constexpr size_t kLength = 16 * 1024 * 1024;
+  route::RouteSpec route;
+  route.action = route::DirectResponseSpec{200, std::string(kLength, 'd')};
+  Listen(route);
+  Dial();
+  client_.transport().EnableRead(false);
+  client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Pass();
+  size_t held = 0;
+  ASSERT_NE(listener_->connections().Largest(held), nullptr);
+  EXPECT_LT(held, size_t{4 * 1024 * 1024});
+  client_.transport().EnableRead(true);
+  Pass(seconds(10));
+  const std::string got = Take(client_);
+  EXPECT_EQ(got.size() - (got.find("\r\n\r\n") + 4), kLength);
+  EXPECT_FALSE(listener_->connections().busy());
+}
+
+// A stage changes both bodies, and while it is paused the upstream is not read beyond its credit.
+TEST_F(ExchangeTest, StagesChangeBodiesAndKeepBackPressure) {
+  testing::UpperCaseStages stages;
+  stages.pause_after = 1000;
+  services_.body_stages = &stages;
+  Start();
+  client_.Send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+  Pass();
+  EXPECT_TRUE(Take(server()).ends_with("\r\n\r\nHELLO"));
+  constexpr size_t kLength = 32 * 1024 * 1024;
+  server().Send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kLength) + "\r\n\r\n");
+  server().Send(std::string(kLength, 'x'));
+  Pass();
+  std::string got = Take(client_);
+  const size_t head = got.find("\r\n\r\n") + 4;
+  EXPECT_EQ(got.substr(head), std::string(1000, 'X'));
+  size_t held = 0;
+  ASSERT_NE(listener_->connections().Largest(held), nullptr);
+  EXPECT_LT(held, size_t{4 * 1024 * 1024});
+  stages.response->Resume();
+  Pass(seconds(5));
+  got += Take(client_);
+  EXPECT_EQ(got.size() - head, kLength);
+  EXPECT_EQ(got.find('x', head), std::string::npos);
+  client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Pass();
+  EXPECT_TRUE(Take(server()).starts_with("GET / "));
 }
 
 }  // namespace

@@ -1,206 +1,139 @@
-// Both bodies on their way: a side is given credit for what the other side has room for, and
-// nothing else.
+#include "sidecar/proxy/forwarding.h"
 
-#include <algorithm>
 #include <cassert>
 
-#include "sidecar/proxy/downstream_connection.h"
-#include "sidecar/proxy/exchange.h"
-#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/answer.h"
+#include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/http_version.h"
+#include "sidecar/proxy/response.h"
+#include "sidecar/proxy/retry.h"
 #include "sidecar/proxy/services.h"
-#include "sidecar/upstream/cluster.h"
+#include "sidecar/proxy/timeouts.h"
 
 namespace tulle::proxy {
 
-// A stream of the endpoint is there: the head goes out, then what is kept of the body (after a
-// retry), then the rest as it comes.
-Step Exchange::Forward() {
-  assert(retries_.has_whole_body());
-  http::Stream& upstream = *attempt_->stream();
-  record_.upstream_asked = services_.loop.Now();
-  record_.upstream = attempt_->endpoint().spec().address;
-  if (attempt_->transport() != nullptr) {
-    record_.upstream_tls = attempt_->transport()->is_tls();
-    const PeerIdentity* peer = attempt_->transport()->peer();
-    if (peer != nullptr) record_.upstream_peer = arena_.Copy(peer->spiffe_id);
+Forwarding::Forwarding(Call& call, RequestClocks& clocks, Messages& messages,
+                       ForwardingEvents& events)
+    : call_(call), clocks_(clocks), messages_(messages), events_(events) {}
+
+Step Forwarding::Connect() {
+  const http::Head& request = *call_.request.head;
+  AttemptEvents& events = *this;
+  attempt_.emplace(events, *call_.cluster, call_.cluster.TakePicked());
+  const upstream::HttpVersion version = VersionFor(call_.cluster->spec(), request);
+  if (version == upstream::HttpVersion::k2 && request.upgrade_wanted)
+    return Fail(call_, {failures::kUpgradeRefused, "the upstream uses HTTP/2"});
+  clocks_.StartRequest();
+  Failure failure;
+  if (attempt_->Start(version, call_.retries.fresh_connection(), &failure)) return Step::Continue();
+  if (!failure) return Step::Pause();
+  call_.spans.EndAttempt(call_, 0, failure);
+  if (!MayRetry(call_, failure, attempt_->IsKeepAliveRace(failure))) return Fail(call_, failure);
+  Retry(true);
+  return Step::Pause();
+}
+
+void Forwarding::RecordUpstream() {
+  DecisionRecord& record = call_.record;
+  record.upstream_asked = call_.services.loop.Now();
+  record.upstream = attempt_->endpoint().spec().address;
+  const Transport* transport = attempt_->transport();
+  if (transport == nullptr) return;
+  record.upstream_tls = transport->is_tls();
+  const PeerIdentity* peer = transport->peer();
+  if (peer != nullptr) record.upstream_peer = call_.arena.Copy(peer->spiffe_id);
+}
+
+Step Forwarding::Send() {
+  assert(call_.retries.has_whole_body());
+  RecordUpstream();
+  if (call_.chosen.route->virtual_host().spec().attempt_count_in_request) {
+    call_.request.head->headers.Set(http::HeaderId::kXEnvoyAttemptCount,
+                                    Decimal(call_.arena, call_.record.attempts));
   }
-  if (route_->virtual_host().spec().attempt_count_in_request) {
-    request_->headers.Set(http::HeaderId::kXEnvoyAttemptCount, Decimal(record_.attempts));
-  }
-  TellTimeLeft();
-  const bool body_is_over =
-      request_ended_ && retries_.body().empty() && request_trailers_ == nullptr;
-  upstream.SendHeaders(*request_, body_is_over);
-  CountMeshTime(false);
-  StartMirrors(body_is_over);
-  request_sent_ = body_is_over;
-  StartResponseTimeouts();
-  TouchAttempt();
-  PullResponse();
-  if (!body_is_over) {
-    if (!retries_.body().empty()) {
-      Buffer again(services_.loop.slab());
-      again.AppendShared(retries_.body());
-      SendRequestBody(again, request_ended_ && request_trailers_ == nullptr);
-    }
-    if (request_ended_) {
-      EndRequest();
-    } else {
-      PullRequest();
-    }
-  }
-  return Step::kPause;
+  SendTimeLeft(call_);
+  messages_.SendRequest(*attempt_->stream());
+  return Step::Pause();
 }
 
-void Exchange::OnAttemptStream() { Advance(); }
-
-void Exchange::PullRequest() {
-  if (downstream_ == nullptr || request_ended_ || !attempt_ || attempt_->stream() == nullptr)
-    return;
-  const size_t room = attempt_->stream()->SendRoom();
-  if (room <= request_credit_) return;
-  if (request_->expects_continue && !continue_sent_) {
-    continue_sent_ = true;
-    http::Head interim(arena_);
-    interim.status = 100;
-    downstream_->SendInterim(interim);
-  }
-  const size_t more = room - request_credit_;
-  request_credit_ = room;
-  downstream_->Pull(more);
-}
-
-void Exchange::OnData(Buffer& data, bool end) {
-  if (EndIfNearlyOut()) return data.Clear();
-  if (upgraded_) return OnBytes(data, end);
-  const size_t size = data.size();
-  record_.request_bytes += size;
-  request_credit_ -= std::min(request_credit_, size);
-  if (end) RequestReceived();
-  if (phase_ == Phase::kIdentify && end) return Advance();
-  TouchIdle();
-  FeedMirrors(data, end);
-  if (!attempt_ || attempt_->stream() == nullptr) return retries_.Hold(data);
-  if (!response_started_) retries_.Keep(data, chain_.replay_limit);
-  SendRequestBody(data, end);
-  if (end) return StartResponseTimeouts();
-  PullRequest();
-}
-
-// The memory that is left is for those whose bodies are small.
-bool Exchange::EndIfNearlyOut() {
-  Slab& slab = services_.loop.slab();
-  if (!slab.nearly_out() || !slab.short_of_memory()) return false;
-  failure_ = {FailureKind::kMemoryShort, "its body"};
-  SendLocalReply();
-  return true;
-}
-
-size_t Exchange::held_bytes() const {
-  size_t sum = arena_.bytes() + retries_.body().footprint();
-  if (downstream_ != nullptr) sum += downstream_->held_bytes();
-  if (attempt_ && attempt_->stream() != nullptr) sum += attempt_->stream()->held_bytes();
-  return sum;
-}
-
-void Exchange::RequestReceived() {
-  request_ended_ = true;
-  record_.request_ended = services_.loop.Now();
-  request_deadline_.Clear();
-}
-
-void Exchange::SendRequestBody(Buffer& data, bool end) {
-  attempt_->stream()->SendData(data, end);
-  TouchAttempt();
-  if (end) request_sent_ = true;
-}
-
-void Exchange::OnTrailers(http::HeaderMap& trailers) {
-  RequestReceived();
-  request_trailers_ = &trailers;
-  if (!TakeUnderscores(trailers)) {
-    failure_ = {FailureKind::kBadRequest, "underscore in a header's name"};
-    return SendLocalReply();
-  }
-  if (phase_ == Phase::kIdentify) return Advance();
-  TouchIdle();
-  if (attempt_ && attempt_->stream() != nullptr) EndRequest();
-  StartResponseTimeouts();
-}
-
-void Exchange::EndRequest() {
-  if (request_sent_) return;
-  if (request_trailers_ != nullptr) attempt_->stream()->SendTrailers(*request_trailers_);
-  request_sent_ = true;
-}
-
-void Exchange::OnUpstreamRoom() { PullRequest(); }
-
-void Exchange::OnResponseInterim(http::Head& head) {
-  // 100 is answered here when the body is wanted; the others (102, 103) are for the caller.
-  if (downstream_ == nullptr || head.status == 100 || response_started_) return;
-  downstream_->SendInterim(head);
-}
-
-void Exchange::OnResponseHead(http::Head& head, bool end) {
-  per_try_deadline_.Clear();
-  CountMeshTime(true);
-  const bool upgraded = head.status == 101;
-  if (!upgraded && MayRetryStatus(head)) {
-    EndAttemptTrace(head.status, {});
+void Forwarding::OnHead(http::Head& head, bool end) {
+  clocks_.EndTry();
+  call_.spans.CountMeshTime(call_, true);
+  if (head.status != 101 && MayRetryStatus(call_, head)) {
+    call_.spans.EndAttempt(call_, head.status, {});
     attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
-    return ScheduleRetry(true);
+    return Retry(true);
   }
-  retries_.Leave();
-  if (!request_ended_) request_deadline_.Clear();
-  response_ = &head;
-  response_ended_ = end;
-  record_.upstream_answered = services_.loop.Now();
-  record_.status = head.status;
-  record_.grpc_status = head.headers.Get(http::HeaderId::kGrpcStatus);
-  RewriteResponse();
-  response_started_ = true;
-  retries_.Release();
-  downstream_->SendHeaders(head, end);
-  CountMeshTime(false);
-  if (end) return Finish();
-  if (upgraded) OpenBothWays();
-  TouchIdle();
-  TouchAttempt();
-  PullResponse();
+  call_.retries.Leave();
+  if (!call_.request.ended) clocks_.EndRequest();
+  ReceiveResponse(call_, head);
+  if (end) EndResponse(call_, nullptr);
+  messages_.SendResponse(end);
+  if (end) return events_.OnBodySent();
+  clocks_.TouchIdle();
+  clocks_.TouchAttempt();
+  messages_.PullResponse();
 }
 
-void Exchange::PullResponse() {
-  if (downstream_ == nullptr || response_ended_ || !attempt_ || attempt_->stream() == nullptr)
-    return;
-  const size_t room = downstream_->SendRoom();
-  if (room <= response_credit_) return;
-  const size_t more = room - response_credit_;
-  response_credit_ = room;
-  attempt_->stream()->Pull(more);
+void Forwarding::OnData(Buffer& data, bool end) {
+  if (call_.services.NearlyOutOfMemory()) {
+    data.Clear();
+    return events_.OnForwardingFailed({FailureKind::kMemoryShort, "response body"});
+  }
+  if (end) EndResponse(call_, nullptr);
+  messages_.ReceiveResponse(data, end);
+  if (messages_.done()) return events_.OnBodySent();
+  clocks_.TouchIdle();
+  clocks_.TouchAttempt();
 }
 
-void Exchange::OnResponseData(Buffer& data, bool end) {
-  if (EndIfNearlyOut()) return data.Clear();
-  const size_t size = data.size();
-  record_.response_bytes += size;
-  response_credit_ -= std::min(response_credit_, size);
-  response_ended_ = end;
-  downstream_->SendData(data, end);
-  if (end && !(upgraded_ && !request_sent_)) return Finish();
-  TouchIdle();
-  TouchAttempt();
-  PullResponse();
+void Forwarding::OnTrailers(http::HeaderMap& trailers) {
+  EndResponse(call_, &trailers);
+  messages_.ReceiveResponseTrailers(trailers);
+  if (messages_.done()) events_.OnBodySent();
 }
 
-void Exchange::OnResponseTrailers(http::HeaderMap& trailers) {
-  response_ended_ = true;
-  if (trailers.Has(http::HeaderId::kGrpcStatus))
-    record_.grpc_status = trailers.Get(http::HeaderId::kGrpcStatus);
-  downstream_->SendTrailers(trailers);
-  Finish();
+void Forwarding::OnFailed(Failure failure) {
+  clocks_.EndAttempt();
+  messages_.DetachUpstream();
+  call_.spans.EndAttempt(call_, call_.response.started ? call_.record.status : 0, failure);
+  call_.spans.CountMeshTime(call_, true);
+  if (MayRetry(call_, failure, attempt_->IsKeepAliveRace(failure)))
+    return Retry(call_.retries.done() > 0);
+  events_.OnForwardingFailed(failure);
 }
 
-void Exchange::OnSendRoom() { PullResponse(); }
+void Forwarding::OnTryTimeout() {
+  if (attempt_) attempt_->Abandon({failures::kPerTryTimeout});
+  OnFailed({failures::kPerTryTimeout});
+}
+
+void Forwarding::OnIdleTimeout() {
+  if (attempt_ && messages_.request_sent() && !call_.response.started)
+    attempt_->Abandon({FailureKind::kRequestTimeout});
+}
+
+void Forwarding::Retry(bool with_back_off) {
+  clocks_.EndAttempt();
+  messages_.DetachUpstream();
+  attempt_->Abandon({FailureKind::kUpstreamReset, "another attempt follows"});
+  loop::Duration wait{};
+  if (with_back_off && call_.retries.done() > 0) {
+    wait = call_.retries.BackOff(*call_.chosen.forward()->retry, call_.services.loop.random());
+  }
+  clocks_.StartBackOff(wait);
+}
+
+void Forwarding::End() {
+  const Failure failure = call_.record.failure;
+  const bool answered = call_.response.started && call_.record.upstream_answered != loop::Instant();
+  call_.spans.CountMeshTime(call_, false);
+  call_.spans.EndAttempt(call_, answered ? call_.record.status : 0, failure);
+  if (!attempt_) return;
+  if (const Transport* transport = attempt_->transport())
+    call_.record.upstream_local = transport->LocalAddress();
+  if (messages_.request_sent() && call_.response.ended) attempt_->Complete();
+  attempt_->Abandon(failure ? failure : Failure{FailureKind::kDownstreamClosed});
+}
 
 }  // namespace tulle::proxy

@@ -12,12 +12,12 @@
 
 namespace tulle::proxy {
 
-// The current version of one route configuration on one worker; empty until it has come.
+// The current version of one route configuration on one worker; empty until it has arrived.
 struct RouteSlot {
   Pin<route::RouteTable> table;
 };
 
-// Route configurations by name (RDS). Slots stay where they are, so that chains may point at them.
+// Route configurations by name (RDS). Slots keep their addresses, since chains point to them.
 // Owner: Worker. Thread: the worker's.
 class RouteSlots {
  public:

@@ -1,16 +1,21 @@
-// Who calls, and what a caller may not say about itself.
+// The identify phase: headers about the caller are set by us, and headers that a caller may not
+// choose are removed.
 
 #include <cstdint>
-#include <cstring>
 #include <iterator>
 
-#include "sidecar/proxy/downstream_connection.h"
-#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/answer.h"
+#include "sidecar/proxy/caller.h"
+#include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/phases.h"
+#include "sidecar/proxy/services.h"
 
 namespace tulle::proxy {
 namespace {
 
 using http::HeaderId;
+using http::HeaderMap;
 
 // RFC 9562 version 4, from the loop's random source: an identifier, not a secret.
 std::string_view NewUuid(loop::Random& random, Arena& arena) {
@@ -33,95 +38,42 @@ bool IsPrivate(std::string_view name) {
          http::EqualsIgnoreCase(name.substr(0, kPrefix.size()), kPrefix);
 }
 
-}  // namespace
-
-Step Exchange::Identify() {
-  if (services_.ShortOfMemory()) return Respond({FailureKind::kMemoryShort});
-  if (!CountHop()) return Respond({FailureKind::kLoopDetected});
-  if (!TakeUnderscores(request_->headers))
-    return Respond({FailureKind::kBadRequest, "underscore in a header's name"});
-  ForwardClientCertificate();
-  if (chain_.direction == config::Direction::kInbound) StripPrivateHeaders();
-  http::HeaderMap& headers = request_->headers;
-  if (chain_.spec.use_remote_address) {
-    const std::string_view peer = arena_.Copy(connection_.peer_address().host());
-    const std::string_view before = headers.Get(HeaderId::kXForwardedFor);
-    headers.Set(HeaderId::kXForwardedFor, before.empty() ? peer : arena_.Concat(before, ",", peer));
-    headers.Remove(HeaderId::kXForwardedProto);
-  }
-  if (!headers.Has(HeaderId::kXForwardedProto)) {
-    headers.Add(HeaderId::kXForwardedProto, "x-forwarded-proto",
-                connection_.is_tls() ? "https" : "http");
-  }
-  EnsureRequestId();
-  TakeTrace();
-  return Step::kContinue;
-}
-
-// A route that leads back to where it came from would go round until all connections are used up.
-// Not Via: servers that see it change what they answer. False: through too many sidecars already.
-bool Exchange::CountHop() {
+// A route that leads back to its own proxy would loop until no connection is left. Counted in a
+// header of our own and not by Via: servers that see Via change what they answer. False: the
+// request has come through too many sidecars.
+bool CountHop(HeaderMap& headers) {
   constexpr std::string_view kHops[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
-  http::HeaderMap& headers = request_->headers;
   size_t hops = 0;
-  if (const http::Header* said = headers.Find(HeaderId::kXTulleHops)) {
-    while (hops < std::size(kHops) && kHops[hops] != said->value) ++hops;
+  if (const http::Header* stated = headers.Find(HeaderId::kXTulleHops)) {
+    while (hops < std::size(kHops) && kHops[hops] != stated->value) ++hops;
     hops = hops == std::size(kHops) ? 0 : hops + 1;
   }
   if (hops == std::size(kHops)) return false;
   headers.Set(HeaderId::kXTulleHops, kHops[hops]);
-  if (!chain_.spec.via.empty()) AddVia(headers);
   return true;
 }
 
-void Exchange::AddVia(http::HeaderMap& headers) {
-  const std::string_view before = headers.Get(HeaderId::kVia);
-  const std::string& own = chain_.spec.via;
-  headers.Set(HeaderId::kVia,
-              before.empty() ? std::string_view(own) : arena_.Concat(before, ", ", own));
-}
-
-// Source: HttpConnectionManager.forward_client_cert_details. Copies from a plaintext peer never
-// pass but with ALWAYS_FORWARD_ONLY.
-void Exchange::ForwardClientCertificate() {
+// Source: HttpConnectionManager.forward_client_cert_details. The header of a plaintext peer is
+// removed except with ALWAYS_FORWARD_ONLY.
+void ForwardClientCertificate(Call& call) {
   using enum config::ClientCertForwarding;
-  http::HeaderMap& headers = request_->headers;
-  const config::ClientCertForwarding mode = chain_.spec.forwarding;
+  HeaderMap& headers = call.request.head->headers;
+  const config::ClientCertForwarding mode = call.chain.spec.forwarding;
   if (mode == kAlwaysForwardOnly) return;
-  const bool verified = connection_.peer() != nullptr;
+  const bool verified = call.caller.identity() != nullptr;
   const bool keep = verified && (mode == kForwardOnly || mode == kAppendForward);
   const std::string_view before =
       keep ? headers.Get(HeaderId::kXForwardedClientCert) : std::string_view();
   if (!keep) headers.Remove(HeaderId::kXForwardedClientCert);
   if (!verified || (mode != kAppendForward && mode != kSanitizeSet)) return;
-  const std::string& element = connection_.client_certificate_element();
+  const std::string_view element = call.caller.CertificateElement(*call.chain.owner);
   headers.Set(HeaderId::kXForwardedClientCert,
-              before.empty() ? std::string_view(element) : arena_.Concat(before, ",", element));
+              before.empty() ? element : call.arena.Concat(before, ",", element));
 }
 
-// Some applications read '_' in a header's name as '-': what was checked here under one name would
-// arrive under another. False: the request is refused.
-// Source: HttpProtocolOptions.headers_with_underscores_action.
-bool Exchange::TakeUnderscores(http::HeaderMap& headers) {
-  using enum config::UnderscoreAction;
-  if (chain_.spec.underscores == kAllow) return true;
-  for (size_t i = 0; i < headers.size();) {
-    const std::string_view name = headers.all()[i].name;
-    if (name.find('_') == std::string_view::npos) {
-      ++i;
-    } else if (chain_.spec.underscores == kRefuseRequest) {
-      return false;
-    } else {
-      headers.Remove(name);  // all of that name: what follows moves up
-    }
-  }
-  return true;
-}
-
-// x-envoy-* steers proxies; a caller may say no more by it than what our own outbound side says.
+// x-envoy-* controls proxies: a caller may set only what our own outbound side sets.
 // Source: Envoy's documentation of HTTP headers, "internal" requests.
-void Exchange::StripPrivateHeaders() {
-  http::HeaderMap& headers = request_->headers;
+void StripPrivateHeaders(HeaderMap& headers) {
   for (size_t i = 0; i < headers.size();) {
     const http::Header& header = headers.all()[i];
     const bool ours = header.id == HeaderId::kXEnvoyAttemptCount ||
@@ -134,10 +86,65 @@ void Exchange::StripPrivateHeaders() {
   }
 }
 
-void Exchange::EnsureRequestId() {
-  http::HeaderMap& headers = request_->headers;
-  if (!chain_.spec.generate_request_id || headers.Has(HeaderId::kXRequestId)) return;
-  headers.Add(HeaderId::kXRequestId, "x-request-id", NewUuid(services_.loop.random(), arena_));
+void SetForwardedHeaders(Call& call) {
+  HeaderMap& headers = call.request.head->headers;
+  if (call.chain.spec.use_remote_address) {
+    const std::string_view peer = call.arena.Copy(call.caller.peer_address().host());
+    const std::string_view before = headers.Get(HeaderId::kXForwardedFor);
+    headers.Set(HeaderId::kXForwardedFor,
+                before.empty() ? peer : call.arena.Concat(before, ",", peer));
+    headers.Remove(HeaderId::kXForwardedProto);
+  }
+  if (!headers.Has(HeaderId::kXForwardedProto)) {
+    headers.Add(HeaderId::kXForwardedProto, "x-forwarded-proto",
+                call.caller.is_tls() ? "https" : "http");
+  }
+}
+
+}  // namespace
+
+void AddVia(const config::HttpSpec& spec, HeaderMap& headers) {
+  const std::string_view before = headers.Get(HeaderId::kVia);
+  const std::string& own = spec.via;
+  headers.Set(HeaderId::kVia,
+              before.empty() ? std::string_view(own) : headers.arena().Concat(before, ", ", own));
+}
+
+// Some applications read '_' in a header's name as '-': what was checked here under one name would
+// arrive under another. Source: HttpProtocolOptions.headers_with_underscores_action.
+bool CheckUnderscores(const config::HttpSpec& spec, HeaderMap& headers) {
+  using enum config::UnderscoreAction;
+  if (spec.underscores == kAllow) return true;
+  for (size_t i = 0; i < headers.size();) {
+    const std::string_view name = headers.all()[i].name;
+    if (name.find('_') == std::string_view::npos) {
+      ++i;
+    } else if (spec.underscores == kRefuseRequest) {
+      return false;
+    } else {
+      headers.Remove(name);  // all of that name: what follows moves up
+    }
+  }
+  return true;
+}
+
+Step Identify(Call& call) {
+  const config::HttpSpec& spec = call.chain.spec;
+  HeaderMap& headers = call.request.head->headers;
+  if (call.services.ShortOfMemory()) return Fail(call, {FailureKind::kMemoryShort});
+  if (!CountHop(headers)) return Fail(call, {failures::kLoopDetected});
+  if (!spec.via.empty()) AddVia(spec, headers);
+  if (!CheckUnderscores(spec, headers))
+    return Fail(call, {FailureKind::kBadRequest, "underscore in a header name"});
+  ForwardClientCertificate(call);
+  if (call.chain.direction == config::Direction::kInbound) StripPrivateHeaders(headers);
+  SetForwardedHeaders(call);
+  if (spec.generate_request_id && !headers.Has(HeaderId::kXRequestId)) {
+    headers.Add(HeaderId::kXRequestId, "x-request-id",
+                NewUuid(call.services.loop.random(), call.arena));
+  }
+  call.spans.Begin(call);
+  return Step::Continue();
 }
 
 }  // namespace tulle::proxy

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "sidecar/proxy/http_version.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::proxy {
 namespace {
@@ -17,13 +19,6 @@ std::string_view ShadowOf(std::string_view authority, const route::MirrorSpec& s
   const bool has_port = colon != std::string_view::npos && authority.back() != ']';
   const std::string_view host = has_port ? authority.substr(0, colon) : authority;
   return arena.Concat(host, kSuffix, authority.substr(host.size()));
-}
-
-upstream::HttpVersion VersionFor(const upstream::ClusterSpec& cluster, const http::Head& head) {
-  const bool h2 = cluster.http == upstream::HttpChoice::kHttp2 ||
-                  (cluster.http == upstream::HttpChoice::kAsDownstream &&
-                   head.version == http::Version::kHttp2);
-  return h2 ? upstream::HttpVersion::k2 : upstream::HttpVersion::k1;
 }
 
 }  // namespace
@@ -72,7 +67,7 @@ void Mirror::Open(http::Stream& stream) {
 void Mirror::Send(const Buffer& data, bool end) {
   request_ended_ = request_ended_ || end;
   if (body_.size() + data.size() > kMostKept)
-    return End({FailureKind::kOverflow, "the mirror fell behind"});
+    return End({upstream::failures::kOverflow, "the mirror fell behind"});
   body_.AppendShared(data);
   Flush();
 }
@@ -89,7 +84,7 @@ void Mirror::Flush() {
   if (stream_ == nullptr || sent_) return;
   const bool all = request_ended_ && trailers_ == nullptr;
   if (!body_.empty()) {
-    if (stream_->SendRoom() < body_.size()) return;  // OnSendRoom, or the patience, ends it
+    if (stream_->SendRoom() < body_.size()) return;  // OnSendRoom or the deadline follows
     sent_ = all;
     stream_->SendData(body_, all);
   } else if (all) {

@@ -15,12 +15,12 @@ namespace tulle::proxy {
 class Mirrors;
 struct Services;
 
-// A copy of a request on its way to another cluster, whose answer nobody waits for. What it keeps
-// of the body is by reference and bounded; a mirror that falls behind is given up, never waited
-// for.
+// A copy of a request to another cluster, whose response is ignored. It holds the body by
+// reference, up to a limit: a mirror that falls behind is abandoned, and the request never waits
+// for it.
 //
-// Owner: Mirrors. Thread: the worker's. The exchange that feeds it has an observer, which is
-// cleared when the mirror ends.
+// Owner: Mirrors. Thread: the worker's. The stage that feeds it (mirroring.h) has a
+// pointer to it, which is cleared when the mirror ends.
 class Mirror final : public upstream::StreamWaiter,
                      public http::StreamEvents,
                      public Deletable,
@@ -35,7 +35,7 @@ class Mirror final : public upstream::StreamWaiter,
   void Start(const http::Head& head, const route::MirrorSpec& spec, bool end, Mirror** observer);
   void Send(const Buffer& data, bool end);
   void SendTrailers(const http::HeaderMap& trailers);
-  // The request came to no end, or is fed no further.
+  // Nothing more is sent. A request that is not complete is reset.
   void Leave();
 
   // StreamWaiter
@@ -77,20 +77,20 @@ class Mirror final : public upstream::StreamWaiter,
   bool ended_ = false;
 };
 
-// The mirrors of one worker. Owner: Worker; goes before the clusters.
+// The mirrors of one worker. Owner: Worker; destroyed before the clusters.
 class Mirrors {
  public:
   explicit Mirrors(Services& services) : services_(services) {}
   ~Mirrors();
 
-  // Does nothing where the cluster is not there or has no room: the copy is not worth waiting for.
+  // Does nothing if the cluster is unknown or its limits are reached.
   void Start(const http::Head& head, const route::MirrorSpec& spec, bool end, Mirror** observer);
 
  private:
   friend class Mirror;
   void OnEnd(Mirror& mirror, upstream::Cluster& cluster, int status, Failure failure);
 
-  // In flight at one time.
+  // In flight at the same time.
   static constexpr size_t kMost = 1024;
 
   Services& services_;

@@ -20,15 +20,15 @@ ProtocolDetection::ProtocolDetection(ProtocolDetectionOwner& owner, loop::Loop& 
       }) {}
 
 void ProtocolDetection::Start(const Options& options) {
-  judge_at_timeout_ = options.judge_at_timeout;
+  decide_at_timeout_ = options.decide_at_timeout;
   inspect_http_ = options.inspect_http;
   if (options.timeout.count() > 0) deadlines_.Set(deadline_, options.timeout);
   if (options.silence.count() > 0) deadlines_.Set(silence_, options.silence);
   socket->Watch(this, true, false);
 }
 
-void ProtocolDetection::JudgeAfter(config::Milliseconds time) {
-  judge_at_timeout_ = true;
+void ProtocolDetection::DecideAfter(config::Milliseconds time) {
+  decide_at_timeout_ = true;
   deadlines_.Set(deadline_, time);
 }
 
@@ -40,10 +40,10 @@ void ProtocolDetection::OnSocketReady(int, bool, bool) {
   if (count == -EAGAIN) return;
   if (count <= 0) return Fail();
   silence_.Clear();
-  Judge();
+  Decide();
 }
 
-void ProtocolDetection::Judge() {
+void ProtocolDetection::Decide() {
   const size_t fresh = early.size() - parsed_;
   parsed_ = early.size();
   const std::string_view all = early.Linearize(early.size());
@@ -63,11 +63,11 @@ void ProtocolDetection::Judge() {
         return Detected();
     }
   }
-  if (!inspect_http_ || JudgeHttp()) Detected();
+  if (!inspect_http_ || DecideHttp()) Detected();
 }
 
-// Whether it is clear. The names are those of FilterChainMatch.application_protocols.
-bool ProtocolDetection::JudgeHttp() {
+// True once it is decided. The names are those of FilterChainMatch.application_protocols.
+bool ProtocolDetection::DecideHttp() {
   const char* name = nullptr;
   switch (SniffHttp(early.Linearize(early.size()))) {
     case HttpVerdict::kNeedMore:
@@ -88,7 +88,7 @@ bool ProtocolDetection::JudgeHttp() {
   return true;
 }
 
-void ProtocolDetection::OnTimeout() { judge_at_timeout_ ? Detected() : Fail(); }
+void ProtocolDetection::OnTimeout() { decide_at_timeout_ ? Detected() : Fail(); }
 
 void ProtocolDetection::Rest() {
   deadline_.Clear();

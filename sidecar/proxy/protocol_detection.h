@@ -29,9 +29,9 @@ class ProtocolDetectionOwner {
   virtual ~ProtocolDetectionOwner() = default;
   // Take what is in it (socket, early, offer), unlink it and hand it to DeferDelete.
   virtual void OnDetected(ProtocolDetection& detection) = 0;
-  // The peer has gone, said nothing in time, or something that cannot be.
+  // The peer closed the connection, sent nothing in time, or sent something invalid.
   virtual void OnDetectionFailed(ProtocolDetection& detection) = 0;
-  // The peer has said nothing yet: it may wait for the server to speak first.
+  // The peer has sent nothing yet: it may wait for the server to speak first.
   virtual void OnSilence(ProtocolDetection&) {}
 };
 
@@ -44,10 +44,11 @@ class ProtocolDetection final : public loop::SocketEvents,
                                 public ListNode<ProtocolDetection> {
  public:
   struct Options {
-    // When it is over, what was seen is all there is: judged as plaintext if `judge_at_timeout`,
-    // else refused. Listener.listener_filters_timeout, continue_on_listener_filters_timeout.
+    // Afterwards the chain is chosen by what was seen, as for plaintext, if `decide_at_timeout`;
+    // else the connection is refused. Listener.listener_filters_timeout,
+    // continue_on_listener_filters_timeout.
     config::Milliseconds timeout{0};
-    bool judge_at_timeout = false;
+    bool decide_at_timeout = false;
     bool inspect_http = false;
     // After this long without a byte: OnSilence, once. 0: never.
     config::Milliseconds silence{0};
@@ -56,8 +57,8 @@ class ProtocolDetection final : public loop::SocketEvents,
   ProtocolDetection(ProtocolDetectionOwner& owner, loop::Loop& loop, loop::Deadlines& deadlines,
                     std::unique_ptr<loop::Socket> socket);
   void Start(const Options& options);
-  // Nothing more is to be hoped for: what was seen by then is judged.
-  void JudgeAfter(config::Milliseconds time);
+  // What was seen by then decides.
+  void DecideAfter(config::Milliseconds time);
   // The server spoke first: neither TLS nor HTTP. OnDetected follows at once.
   void ServerSpoke() { Detected(); }
 
@@ -69,8 +70,8 @@ class ProtocolDetection final : public loop::SocketEvents,
 
  private:
   void OnSocketReady(int error, bool readable, bool writable) override;
-  void Judge();
-  bool JudgeHttp();
+  void Decide();
+  bool DecideHttp();
   void OnTimeout();
   void Detected();
   void Fail();
@@ -80,7 +81,7 @@ class ProtocolDetection final : public loop::SocketEvents,
   tls::ClientHelloParser hello_;
   size_t parsed_ = 0;  // of `early`
   bool not_tls_ = false;
-  bool judge_at_timeout_ = false;
+  bool decide_at_timeout_ = false;
   bool inspect_http_ = false;
   loop::Deadlines& deadlines_;
   loop::Deadline deadline_;

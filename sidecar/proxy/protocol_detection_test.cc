@@ -38,7 +38,7 @@ class DetectionTest : public testing::Test,
     running_ = std::make_unique<ProtocolDetection>(*this, *loop_, deadlines_, std::move(socket));
     ProtocolDetection::Options options;
     options.timeout = seconds(15);
-    options.judge_at_timeout = judge_at_timeout_;
+    options.decide_at_timeout = decide_at_timeout_;
     running_->Start(options);
   }
   void OnDetected(ProtocolDetection& detection) override {
@@ -70,7 +70,7 @@ class DetectionTest : public testing::Test,
   std::unique_ptr<loop::Listener> listener_;
   std::unique_ptr<ProtocolDetection> running_;
   TestEnd client_{*loop_};
-  bool judge_at_timeout_ = false;
+  bool decide_at_timeout_ = false;
   int detected_ = 0, failed_ = 0;
   bool has_socket_ = false;
   Offer offer_;
@@ -144,7 +144,7 @@ TEST_F(DetectionTest, Fault32_SilenceEndsWithTheTimeLimit) {
 }
 
 TEST_F(DetectionTest, SilenceCountsAsPlaintextWhereTheListenerSaysSo) {
-  judge_at_timeout_ = true;
+  decide_at_timeout_ = true;
   Speak({});
   Pass(seconds(16));
   ASSERT_EQ(detected_, 1);

@@ -6,14 +6,16 @@
 #include "net/base/failure.h"
 #include "net/base/socket_address.h"
 #include "net/loop/loop.h"
+#include "sidecar/config/listener_spec.h"
 
 namespace tulle::proxy {
 
-// What happened on one relayed connection. The relay fills it; access log and metrics only read it.
+// One relayed connection. The relay fills it in; access log and metrics only read it.
 // Owner: TcpRelay. Thread: the worker's.
 struct RelayRecord {
   loop::Instant started{};
   loop::Instant ended{};
+  config::Direction direction = config::Direction::kUnspecified;
   std::string cluster;
   std::string service;
   SocketAddress downstream;

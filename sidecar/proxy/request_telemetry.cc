@@ -62,7 +62,7 @@ std::string_view PeerOf(const EndedDownstream& downstream) {
   return downstream.peer->spiffe_id;
 }
 
-// What tells one row from another, on the stack.
+// The key of a row, on the stack.
 class Key {
  public:
   void Add(std::string_view text) {
@@ -70,7 +70,7 @@ class Key {
     if (taken != 0) std::memcpy(bytes_.data() + size_, text.data(), taken);
     size_ += taken;
     whole_ = whole_ && taken == text.size() && size_ + 1 < bytes_.size();
-    bytes_[size_] = '\0';  // no text holds one
+    bytes_[size_] = '\0';  // no text contains one
     size_ = std::min(size_ + 1, bytes_.size() - 1);
   }
   void Add(int number) {
@@ -82,7 +82,7 @@ class Key {
     Add(PeerOf(downstream));
     Add(downstream.chain->own_identity);
   }
-  // Null when it did not fit.
+  // Null if it did not fit.
   const absl::string_view* get() {
     view_ = absl::string_view(bytes_.data(), size_);
     return whole_ ? &view_ : nullptr;
@@ -149,7 +149,7 @@ RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downs
     labels[IstioLabel::kSourcePrincipal] = own_.spiffe_id;
     labels[IstioLabel::kDestinationWorkload] = IdentityOf(upstream_peer).account;
     labels[IstioLabel::kDestinationPrincipal] = upstream_peer;
-    // As Istio: only the server's side can tell what arrived.
+    // As Istio: only the server side reports what arrived.
     labels[IstioLabel::kConnectionSecurityPolicy] = "unknown";
   } else {
     labels[IstioLabel::kReporter] = "destination";
@@ -219,7 +219,7 @@ void RequestTelemetry::Count(const EndedRequest& request) {
   key.Add(record.request != nullptr && record.request->is_grpc()
               ? GrpcStatusNumber(record.grpc_status) + 2
               : 0);
-  key.Add(static_cast<int>(record.failure.kind));
+  key.Add(record.failure.facts().flag);  // the only part that labels use
   key.Add((record.retries_exhausted ? 1 : 0) | (record.no_route ? 2 : 0));
 
   const absl::string_view* known = key.get();
@@ -244,7 +244,7 @@ RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) 
   Key key;
   key.Add(relay.downstream);
   key.Add(record.service);
-  key.Add(static_cast<int>(record.failure.kind));
+  key.Add(record.failure.facts().flag);  // the only part that labels use
 
   const absl::string_view* known = key.get();
   auto found = known == nullptr ? relays_.end() : relays_.find(*known);

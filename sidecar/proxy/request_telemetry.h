@@ -10,7 +10,7 @@
 
 namespace tulle::proxy {
 
-// Who we are in metrics: the workload beside this sidecar.
+// Our own identity in metrics: the workload of this sidecar.
 struct OwnWorkload {
   std::string name;
   std::string namespace_name;
@@ -20,17 +20,17 @@ struct OwnWorkload {
 // Of spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT; an ID of another form has no names.
 OwnWorkload OwnWorkloadOf(std::string spiffe_id);
 
-// Counts what has ended into the worker's registry, under Istio's names and the short ones. In
-// steady state a request costs one look-up under a key built on the stack: no memory is asked for
-// and nothing is locked. Label values come from configuration, from verified identities or from
-// closed lists, never from a request's text (fault 85).
+// Counts ended requests and relays in the worker's registry, under Istio's metric names and the
+// short ones. In steady state a request costs one lookup by a key on the stack: no allocation, no
+// lock. Label values come from configuration, verified identities or closed lists, never from the
+// text of a request (fault 85).
 //
 // Owner: Worker. Thread: the worker's.
 class RequestTelemetry {
  public:
   RequestTelemetry(telemetry::Registry& registry, OwnWorkload own);
 
-  // After our first certificate, or a new one. Rows made before keep their labels.
+  // With our first certificate, or a new one. Existing rows keep their labels.
   void SetOwnWorkload(OwnWorkload own);
   void Count(const EndedRequest& request);
   void CountOpened(const EndedRelay& relay);
@@ -59,7 +59,7 @@ class RequestTelemetry {
   Labels LabelsOf(const EndedDownstream& downstream, std::string_view service,
                   std::string_view upstream_peer) const;
 
-  // As many keys as a family has rows; what comes beyond is looked up in the registry each time.
+  // As many keys as a family has rows; further ones are looked up in the registry each time.
   static constexpr size_t kMostKeys = telemetry::Registry::kRowsPerFamily;
 
   telemetry::Registry& registry_;

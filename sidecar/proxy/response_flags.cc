@@ -48,7 +48,7 @@ std::string_view FailureFlag(const DecisionRecord& record) {
   return flag == "-" && record.no_route ? "NR" : flag;
 }
 
-// All that hold, by commas; what does not fit is left out.
+// All that apply, separated by commas; what does not fit is left out.
 std::string_view Join(const DecisionRecord& record, bool full, std::span<char> scratch) {
   const std::string_view flags[] = {record.delay_injected ? "DI" : "-", FailureFlag(record),
                                     record.retries_exhausted ? "URX" : "-"};

@@ -18,9 +18,9 @@ class Endpoint;
 
 namespace tulle::proxy {
 
-// What a request may still try and what that takes: its body as far as it has come, kept by
-// reference, and where it has been. When it may is retry.cc's to say. Owner: Exchange. Thread: the
-// worker's.
+// What is left of a request's retries, and what a retry needs: the body so far, kept by reference,
+// and the endpoints that were tried. Whether there is a retry is decided in retry.h. Owner: Call.
+// Thread: the worker's.
 class Retries {
  public:
   explicit Retries(Slab& slab) : body_(slab) {}
@@ -30,38 +30,38 @@ class Retries {
   void Allow(uint32_t retries) { left_ = retries; }
   uint32_t left() const { return left_; }
   uint32_t done() const { return done_; }
-  // One more, if the cluster's caps have room; it counts there until Leave. The cluster must stay
-  // until then.
+  // One more retry, if the limits of the cluster allow it; it counts there until Leave, which comes
+  // before the cluster is released.
   bool TryEnter(upstream::Cluster& cluster);
   void Leave();
-  // One more beside these, and only one. For the end of a kept connection: outside the caps, and on
-  // a connection that has not served yet.
+  // One retry beside these, after a keep-alive race: outside the limits, on a connection that has
+  // carried no request.
   bool TryFreshConnection();
-  // For what the upstream says it has not begun on: within the caps.
+  // One retry beside these, after a refused stream: within the limits. Only one of the two.
   bool TryRefused(upstream::Cluster& cluster);
   bool fresh_connection() const { return fresh_connection_; }
 
-  // Of the body, in order, until an answer begins: what an attempt has been given. If it outgrows
-  // `limit` bytes, or nothing may follow, it is let go.
+  // Keeps a part of the body that an attempt has been sent, in order, until the response begins.
+  // Beyond `limit` bytes, or when no retry is possible, all of it is dropped.
   void Keep(const Buffer& data, size_t limit);
-  // What came while there was no attempt to give it to: it goes out with the next, so nothing of it
-  // may be missing. No more comes than credit was given for. Taken.
+  // Keeps what arrived between two attempts, for the next one: nothing of it may be dropped. It is
+  // no more than there was credit for. Taken.
   void Hold(Buffer& data);
   void Release();
-  // Whether nothing of what was received is missing.
+  // Nothing that was received has been dropped.
   bool has_whole_body() const { return whole_; }
   const Buffer& body() const { return body_; }
 
   void OnPicked(upstream::Endpoint& endpoint) { tried_[tried_count_++ % kTriedKept] = &endpoint; }
-  // The latest few, in no order.
+  // The latest few, unordered.
   std::span<upstream::Endpoint* const> tried() const {
     return {tried_, std::min(tried_count_, kTriedKept)};
   }
 
-  // By the answer that is retried next: in place of the back-off.
+  // Stated by the response that is retried: replaces the back-off.
   void AskWait(std::optional<loop::Duration> wait) { wait_asked_ = wait; }
   // Before the retry that was entered last. Fully jittered: uniform in [0, min(max, base *
-  // 2^(n-1))), as in Envoy's code; a wait that was asked for, and up to half of it more.
+  // 2^(n-1))), as in Envoy's code; or the wait that was asked for, plus up to half of it.
   loop::Duration BackOff(const route::RetrySpec& spec, loop::Random& random);
 
  private:

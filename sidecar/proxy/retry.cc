@@ -1,60 +1,36 @@
-// When an attempt may be made again. Source: RetryPolicy, and Envoy's code where its documents
-// differ.
+#include "sidecar/proxy/retry.h"
 
 #include <algorithm>
-#include <utility>
 
-#include "sidecar/proxy/downstream_connection.h"
-#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/call.h"
+#include "sidecar/proxy/decisions.h"
+#include "sidecar/proxy/services.h"
 #include "sidecar/route/pushback.h"
 #include "sidecar/route/retry_on.h"
-#include "sidecar/upstream/cluster.h"
 
 namespace tulle::proxy {
 namespace {
 
 using route::RetryOn;
 
-// The words of retry_on that a failure of this kind satisfies.
-uint32_t ConditionsOf(FailureKind kind) {
-  switch (kind) {
-    case FailureKind::kConnectRefused:
-    case FailureKind::kConnectTimeout:
-    case FailureKind::kTlsFailed:
-    case FailureKind::kPeerRefused:
-      return route::kRetryOnConnectFailure | route::kRetryOn5xx | route::kRetryOnReset |
-             route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
-    case FailureKind::kUpstreamRefusedStream:
-      return route::kRetryOnRefusedStream | route::kRetryOn5xx | route::kRetryOnReset |
-             route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
-    case FailureKind::kUpstreamClosedUnused:
-    case FailureKind::kUpstreamClosedUnread:  // HTTP/2: GOAWAY, which Envoy calls a refused stream
-      return route::kRetryOnRefusedStream | route::kRetryOnConnectFailure | route::kRetryOn5xx |
-             route::kRetryOnReset | route::kRetryOnGatewayError | route::kRetryOnResetBeforeRequest;
-    case FailureKind::kUpstreamClosed:
-    case FailureKind::kUpstreamReset:
-    case FailureKind::kUpstreamProtocol:
-      return route::kRetryOn5xx | route::kRetryOnReset | route::kRetryOnGatewayError;
-    case FailureKind::kPerTryTimeout:
-      return route::kRetryOn5xx | route::kRetryOnReset | route::kRetryOnGatewayError;
-    default:
-      return 0;
+// The conditions of retry_on that a failure satisfies.
+uint32_t ConditionsOf(const FailureFacts& facts) {
+  uint32_t on = route::kRetryOn5xx | route::kRetryOnReset | route::kRetryOnGatewayError;
+  if (facts.processed == Processed::kNo) on |= route::kRetryOnResetBeforeRequest;
+  switch (facts.stage) {
+    case AttemptStage::kConnect:
+      return on | route::kRetryOnConnectFailure;
+    case AttemptStage::kRefused:
+      return on | route::kRetryOnRefusedStream;
+    case AttemptStage::kUnread:  // HTTP/2: GOAWAY, which Envoy calls a refused stream
+      return on | route::kRetryOnRefusedStream | route::kRetryOnConnectFailure;
+    case AttemptStage::kAwaiting:
+      return on;
+    case AttemptStage::kNone:
+    case AttemptStage::kAnswered:
+      break;
   }
-}
-
-// Whether a request that met the end of a kept connection may be sent again: nobody has read it, or
-// reading it twice does no harm.
-bool MayFollowClose(FailureKind kind, const http::Head& request) {
-  switch (kind) {
-    case FailureKind::kUpstreamClosedUnused:
-    case FailureKind::kUpstreamClosedUnread:
-      return true;
-    case FailureKind::kUpstreamClosed:
-    case FailureKind::kUpstreamReset:
-      return request.is_idempotent();
-    default:
-      return false;
-  }
+  return 0;
 }
 
 uint32_t ConditionsOfGrpc(std::string_view status) {
@@ -69,7 +45,7 @@ uint32_t ConditionsOfGrpc(std::string_view status) {
 bool StatusIsRetriable(const route::Route& route, const http::Head& head) {
   const route::RetrySpec& retry = *route.forward()->retry;
   const uint32_t on = retry.on;
-  // Somebody's limit has refused it: only who asks for it by name tries again.
+  // Refused by a rate limit: only a route that names this condition retries.
   if (head.headers.Find("x-envoy-ratelimited") != nullptr)
     return (on & route::kRetryOnEnvoyRateLimited) != 0;
   if (head.status >= 500 && (on & route::kRetryOn5xx)) return true;
@@ -93,66 +69,55 @@ bool RequestIsRetriable(const route::Route& route, const http::Head& head) {
                                        [&](const auto& match) { return match.Matches(head); });
 }
 
+// Enters the retry into the cluster's limits, or says why there is none.
+bool EnterRetry(Call& call, std::string_view why) {
+  std::string_view refused;
+  if (!RequestIsRetriable(*call.chosen.route, *call.request.head)) {
+    refused = "retriable_request_headers do not match";
+  } else if (!call.retries.TryEnter(*call.cluster)) {
+    refused = "retry limit of the cluster reached";
+  }
+  if (call.decisions != nullptr)
+    call.decisions->Add(DecisionKind::kRetry, why, refused.empty(), refused);
+  return refused.empty();
+}
+
 }  // namespace
 
-// A failed attempt: may there be another? If so the retry is entered into the caps.
-bool Exchange::MayRetry(Failure failure) {
-  if (response_started_ || downstream_ == nullptr || route_ == nullptr ||
-      !retries_.has_whole_body())
-    return false;
-  const route::ForwardSpec& forward = *route_->forward();
-  // A reused connection that its peer was about to close: not the request's fault, so outside
-  // attempts and budget, once.
-  if (attempt_ && attempt_->MetEndOfKept(failure.kind) && MayFollowClose(failure.kind, *request_) &&
-      retries_.TryFreshConnection()) {
+bool MayRetry(Call& call, Failure failure, bool keep_alive_race) {
+  Retries& retries = call.retries;
+  const FailureFacts& facts = failure.facts();
+  const route::ForwardSpec* forward = call.chosen.forward();
+  if (call.response.started || forward == nullptr || !retries.has_whole_body()) return false;
+  // The peer closed a reused connection as the request was sent: one retry outside attempts and
+  // budget, if the request was not read or may safely be sent twice.
+  if (keep_alive_race &&
+      (facts.processed == Processed::kNo || call.request.head->is_idempotent()) &&
+      retries.TryFreshConnection()) {
     return true;
   }
-  // Nobody has begun on it. That the next is refused too costs no more than the budget.
-  if (failure.kind == FailureKind::kUpstreamRefusedStream && retries_.TryRefused(*cluster_))
-    return true;
-  if (!forward.retry || retries_.left() == 0 || !(forward.retry->on & ConditionsOf(failure.kind))) {
-    record_.retries_exhausted = forward.retry && retries_.done() > 0;
+  // Not processed, so it is safe to send again, within the budget.
+  if (facts.stage == AttemptStage::kRefused && retries.TryRefused(*call.cluster)) return true;
+  if (!forward->retry || retries.left() == 0 || !(forward->retry->on & ConditionsOf(facts))) {
+    call.record.retries_exhausted = forward->retry && retries.done() > 0;
     return false;
   }
-  return RequestIsRetriable(*route_, *request_) && retries_.TryEnter(*cluster_);
+  return EnterRetry(call, facts.cause);
 }
 
-bool Exchange::MayRetryStatus(const http::Head& head) {
-  if (route_ == nullptr || !route_->forward()->retry || !retries_.has_whole_body()) return false;
-  if (!StatusIsRetriable(*route_, head)) return false;
-  if (retries_.left() == 0) {
-    record_.retries_exhausted = true;
+bool MayRetryStatus(Call& call, const http::Head& head) {
+  Retries& retries = call.retries;
+  const auto& retry = call.chosen.forward()->retry;
+  if (!retry || !retries.has_whole_body()) return false;
+  if (!StatusIsRetriable(*call.chosen.route, head)) return false;
+  if (retries.left() == 0) {
+    call.record.retries_exhausted = true;
     return false;
   }
-  const route::Pushback pushback =
-      route::PushbackOf(*route_->forward()->retry, head, services_.loop.WallNow());
-  if (pushback.refused || !RequestIsRetriable(*route_, *request_) || !retries_.TryEnter(*cluster_))
-    return false;
-  retries_.AskWait(pushback.wait);
+  const route::Pushback pushback = route::PushbackOf(*retry, head, call.services.loop.WallNow());
+  if (pushback.refused || !EnterRetry(call, "status")) return false;
+  retries.AskWait(pushback.wait);
   return true;
-}
-
-void Exchange::ScheduleRetry(bool with_back_off) {
-  ClearAttemptTimeouts();
-  if (attempt_) attempt_->Abandon({FailureKind::kUpstreamReset, "another attempt follows"});
-  response_credit_ =
-      0;  // the new stream has been given none; what downstream was given still holds
-  phase_ = Phase::kPickEndpoint;
-  loop::Duration wait{};
-  if (with_back_off && retries_.done() > 0)
-    wait = retries_.BackOff(*route_->forward()->retry, services_.loop.random());
-  services_.deadlines.Set(back_off_, wait);
-}
-
-void Exchange::OnBackOffOver() { Advance(); }
-
-void Exchange::OnAttemptFailed(Failure failure) {
-  ClearAttemptTimeouts();
-  EndAttemptTrace(response_started_ ? record_.status : 0, failure);
-  CountMeshTime(true);
-  if (MayRetry(failure)) return ScheduleRetry(retries_.done() > 0);
-  failure_ = failure;
-  SendLocalReply();
 }
 
 }  // namespace tulle::proxy

@@ -1,159 +1,142 @@
-// Which route, and what it makes of the request and the response.
+// The phases that find the route and apply its changes to the request.
 
 #include <algorithm>
-#include <charconv>
 
 #include "sidecar/policy/authorization.h"
+#include "sidecar/proxy/answer.h"
+#include "sidecar/proxy/caller.h"
 #include "sidecar/proxy/chain_match.h"
-#include "sidecar/proxy/downstream_connection.h"
-#include "sidecar/proxy/exchange.h"
-#include "sidecar/route/hash_policy.h"
+#include "sidecar/proxy/decisions.h"
+#include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/phases.h"
+#include "sidecar/proxy/services.h"
 #include "sidecar/route/path.h"
 #include "sidecar/route/rewrite.h"
-#include "sidecar/upstream/cluster.h"
+#include "sidecar/route/upgrade.h"
 
 namespace tulle::proxy {
 namespace {
 
-using http::HeaderId;
-
-// What is refused because its destination is unknown, by the names that Istio's metrics have for
-// it.
+// A request to an unknown destination that is not allowed: the names that Istio's metrics use.
 constexpr std::string_view kDeniedRoute = "block_all";
 constexpr std::string_view kDeniedService = "BlackHoleCluster";
 
-route::PathRules PathRulesOf(const config::HttpSpec& spec) {
+route::EscapedSlashes EscapedSlashesOf(const config::HttpSpec& spec) {
+  switch (spec.escaped_slashes) {
+    case config::EscapedSlashes::kKeep:
+      break;
+    case config::EscapedSlashes::kReject:
+      return route::EscapedSlashes::kReject;
+    case config::EscapedSlashes::kUnescapeAndRedirect:
+      return route::EscapedSlashes::kRedirect;
+    case config::EscapedSlashes::kUnescapeAndForward:
+      return route::EscapedSlashes::kForward;
+  }
+  // An escape that the application undoes must not bypass a rule on paths.
+  const auto asks_path = [](const auto& one) { return one->asks_path(); };
+  const bool rules = std::any_of(spec.authorization.begin(), spec.authorization.end(), asks_path);
+  return rules ? route::EscapedSlashes::kReject : route::EscapedSlashes::kKeep;
+}
+
+// Continues when the head has its normal form: the one that decisions are made on and that is
+// forwarded.
+Step Normalize(Call& call) {
+  http::Head& head = *call.request.head;
+  const std::optional<std::string_view> authority =
+      route::NormalizeAuthority(head.authority, call.arena);
+  if (!authority) return Fail(call, {FailureKind::kBadRequest, "authority"});
+  head.authority = *authority;
+  const config::FilterChainSpec& chain = *call.chain.owner;
+  if (!chain.names_elsewhere.empty() &&
+      IsMisdirected(route::HostOf(head.authority), call.caller.sni(), chain.match.server_names,
+                    chain.names_elsewhere)) {
+    return Fail(call, {failures::kMisdirected});
+  }
+  const config::HttpSpec& spec = call.chain.spec;
   route::PathRules rules;
   rules.normalize = spec.normalize_path;
   rules.merge_slashes = spec.merge_slashes;
-  switch (spec.escaped_slashes) {
-    case config::EscapedSlashes::kKeep:
-      rules.escaped_slashes = route::EscapedSlashes::kKeep;
-      break;
-    case config::EscapedSlashes::kReject:
-      rules.escaped_slashes = route::EscapedSlashes::kReject;
-      break;
-    case config::EscapedSlashes::kUnescapeAndRedirect:
-      rules.escaped_slashes = route::EscapedSlashes::kRedirect;
-      break;
-    case config::EscapedSlashes::kUnescapeAndForward:
-      rules.escaped_slashes = route::EscapedSlashes::kForward;
-      break;
+  rules.escaped_slashes = EscapedSlashesOf(spec);
+  const route::NormalizedPath path = route::NormalizePath(head.path, rules, call.arena);
+  if (path.verdict == route::PathVerdict::kRefused)
+    return Fail(call, {FailureKind::kBadRequest, "path"});
+  if (path.verdict == route::PathVerdict::kRedirected) return Redirect(call, 307, path.path);
+  head.path = path.path;
+  return Step::Continue();
+}
+
+void Choose(Call& call, const route::RouteMatch& match) {
+  call.chosen.route = match.route;
+  call.chosen.target = match.target;
+  if (match.route == nullptr) return;
+  call.record.route = match.route->spec().name;
+  call.record.operation = match.route->spec().operation;
+}
+
+bool MayUpgrade(const Call& call) {
+  const route::ForwardSpec* forward = call.chosen.forward();
+  std::span<const route::UpgradeSpec> of_route;
+  if (forward != nullptr) of_route = forward->upgrades;
+  return route::MayUpgrade(call.request.head->upgrade, call.chain.spec.upgrades, of_route);
+}
+
+void RewriteRequest(Call& call) {
+  const route::Route& route = *call.chosen.route;
+  const route::Route::Target& target = *call.chosen.target;
+  const route::ForwardSpec& forward = *route.forward();
+  http::Head& head = *call.request.head;
+  head.path = route::RewrittenPath(route, head.path, call.arena);
+  const std::string& host =
+      target.host_rewrite.empty() ? forward.host_rewrite : target.host_rewrite;
+  if (!host.empty()) {
+    if (forward.append_forwarded_host) head.headers.Set("x-forwarded-host", head.authority);
+    head.authority = host;
   }
-  // A rule on paths must not be led past by an escape that the application undoes.
-  const auto asks_path = [](const auto& one) { return one->asks_path(); };
-  if (rules.escaped_slashes == route::EscapedSlashes::kKeep &&
-      std::any_of(spec.authorization.begin(), spec.authorization.end(), asks_path)) {
-    rules.escaped_slashes = route::EscapedSlashes::kReject;
-  }
-  return rules;
+  route::Apply(target.request_headers, head.headers);
 }
 
 }  // namespace
 
-Step Exchange::MatchRoute() {
-  if (request_->method == "CONNECT") return Respond({FailureKind::kUpgradeRefused});
-  const std::optional<std::string_view> authority =
-      route::NormalizeAuthority(request_->authority, arena_);
-  if (!authority) return Respond({FailureKind::kBadRequest, "authority"});
-  request_->authority = *authority;
-  const config::FilterChainSpec& chain = *chain_.owner;
-  if (!chain.names_elsewhere.empty() &&
-      IsMisdirected(route::HostOf(request_->authority), connection_.sni(), chain.match.server_names,
-                    chain.names_elsewhere)) {
-    return Respond({FailureKind::kMisdirected});
+Step MatchRoute(Call& call) {
+  http::Head& head = *call.request.head;
+  if (head.method == "CONNECT") return Fail(call, {failures::kUpgradeRefused});
+  if (const Step step = Normalize(call); step.kind() != Step::Kind::kContinue) return step;
+  ChosenRoute& chosen = call.chosen;
+  chosen.table = call.chain.routes->table;
+  if (!chosen.table)
+    return Fail(call, {failures::kNoRoute, "the route configuration has not arrived yet"});
+  // Only our own workload may set these: on all but outbound chains others call.
+  if (call.chain.direction != config::Direction::kOutbound) {
+    for (const std::string& name : chosen.table->internal_only_headers()) head.headers.Remove(name);
   }
-  const route::NormalizedPath path =
-      route::NormalizePath(request_->path, PathRulesOf(chain_.spec), arena_);
-  if (path.verdict == route::PathVerdict::kRefused)
-    return Respond({FailureKind::kBadRequest, "path"});
-  if (path.verdict == route::PathVerdict::kRedirected) {
-    Reply(307, {}, path.path);
-    Finish();
-    return Step::kContinue;
-  }
-  request_->path = path.path;
-  table_ = chain_.routes->table;
-  if (!table_) return Respond({FailureKind::kNoRoute, "the route configuration has not come yet"});
-  // Only our own workload may say these; inbound, and where it is not known, others call.
-  if (chain_.direction != config::Direction::kOutbound) {
-    for (const std::string& name : table_->internal_only_headers()) request_->headers.Remove(name);
-  }
-  const route::RouteMatch match = table_->Match(*request_, services_.loop.random().Next());
-  route_ = match.route;
-  target_ = match.target;
-  if (route_ != nullptr) {
-    record_.route = route_->spec().name;
-    record_.operation = route_->spec().operation;
-  }
-  StartStreamTimeouts();
-  if (request_->upgrade_wanted && UpgradeRefused()) return Respond({FailureKind::kUpgradeRefused});
-  return Step::kContinue;
+  const uint64_t random = call.services.loop.random().Next();
+  const route::RouteMatch match = chosen.table->Match(head, random);
+  if (call.decisions != nullptr) ExplainRoute(*call.decisions, *chosen.table, head, random);
+  Choose(call, match);
+  if (head.upgrade_wanted && !MayUpgrade(call)) return Fail(call, {failures::kUpgradeRefused});
+  return Step::Continue();
 }
 
-Step Exchange::Prepare() {
-  if (const Step step = FailOnPurpose(); step != Step::kContinue) return step;
-  if (route_ == nullptr) return Respond({FailureKind::kNoRoute});
-  if (route_->virtual_host().spec().require_tls && !connection_.is_tls()) {
-    Reply(301, {}, arena_.Concat("https://", request_->authority, request_->path));
-    Finish();
-    return Step::kContinue;
+Step Prepare(Call& call) {
+  const route::Route* route = call.chosen.route;
+  if (route == nullptr) return Fail(call, {failures::kNoRoute});
+  const http::Head& head = *call.request.head;
+  const bool tls = call.caller.is_tls();
+  if (route->virtual_host().spec().require_tls && !tls)
+    return Redirect(call, 301, call.arena.Concat("https://", head.authority, head.path));
+  if (route->redirect() != nullptr) {
+    return Redirect(call, route->redirect()->status,
+                    route::RedirectLocation(*route, head, tls ? "https" : "http", call.arena));
   }
-  if (route_->redirect() != nullptr) {
-    const std::string_view scheme = connection_.is_tls() ? "https" : "http";
-    Reply(route_->redirect()->status, {},
-          route::RedirectLocation(*route_, *request_, scheme, arena_));
-    Finish();
-    return Step::kContinue;
+  if (const route::DirectResponseSpec* direct = route->direct_response()) {
+    if (call.record.route == kDeniedRoute) call.record.service = kDeniedService;
+    return Respond(call, direct->status, direct->body);
   }
-  if (const route::DirectResponseSpec* direct = route_->direct_response()) {
-    if (record_.route == kDeniedRoute) record_.service = kDeniedService;
-    Reply(direct->status, direct->body, {});
-    Finish();
-    return Step::kContinue;
-  }
-  record_.cluster = target_->cluster;
-  RewriteRequest();
-  return Step::kContinue;
-}
-
-void Exchange::RewriteRequest() {
-  const route::ForwardSpec& forward = *route_->forward();
-  request_->path = route::RewrittenPath(*route_, request_->path, arena_);
-  const std::string& host =
-      target_->host_rewrite.empty() ? forward.host_rewrite : target_->host_rewrite;
-  if (!host.empty()) {
-    if (forward.append_forwarded_host)
-      request_->headers.Set("x-forwarded-host", request_->authority);
-    request_->authority = host;
-  }
-  route::Apply(target_->request_headers, request_->headers);
-  if (forward.retry) retries_.Allow(forward.retry->attempts_after_first);
-}
-
-void Exchange::RewriteResponse() {
-  if (route_ != nullptr && cluster_ != nullptr && !route_->forward()->hash.empty() &&
-      cluster_->spec().balancing == upstream::Balancing::kRingHash) {
-    route::AddCookies(route_->forward()->hash, *request_, FreshCookie(), response_->headers);
-  }
-  if (target_ != nullptr) route::Apply(target_->response_headers, response_->headers);
-  response_->headers.Set(HeaderId::kServer, chain_.spec.server_name);
-  if (!chain_.spec.via.empty()) AddVia(response_->headers);
-  if (limit_told_) {
-    response_->headers.Set("x-ratelimit-limit", Decimal(limit_told_->limit));
-    response_->headers.Set("x-ratelimit-remaining", Decimal(limit_told_->remaining));
-    response_->headers.Set("x-ratelimit-reset", Decimal(limit_told_->reset_seconds));
-  }
-  if (chain_.spec.request_id_in_response && request_ != nullptr)
-    response_->headers.Set(HeaderId::kXRequestId, request_->headers.Get(HeaderId::kXRequestId));
-  if (route_ == nullptr || !route_->virtual_host().spec().attempt_count_in_response) return;
-  response_->headers.Set(HeaderId::kXEnvoyAttemptCount, Decimal(record_.attempts));
-}
-
-std::string_view Exchange::Decimal(uint64_t value) {
-  char text[20];
-  const char* end = std::to_chars(text, text + sizeof text, value).ptr;
-  return arena_.Copy({text, static_cast<size_t>(end - text)});
+  call.record.cluster = call.chosen.target->cluster;
+  RewriteRequest(call);
+  if (const auto& retry = route->forward()->retry) call.retries.Allow(retry->attempts_after_first);
+  return Step::Continue();
 }
 
 }  // namespace tulle::proxy

@@ -9,8 +9,8 @@
 
 namespace tulle::proxy {
 
-// Destinations whose server was seen to speak first: their next connections are dialled at once. It
-// saves the wait alone and decides nothing: a client that speaks before the server is still heard.
+// Destinations whose server spoke first: their next connections are dialled at once. It only saves
+// the wait: a client that speaks before the server still decides.
 // Owner: ActiveListener. Thread: the worker's.
 class ServerFirst {
  public:

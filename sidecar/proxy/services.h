@@ -9,50 +9,51 @@
 
 namespace tulle::proxy {
 
+class BodyStages;
+struct Call;
+class DecisionListener;
 class Destinations;
 class DownstreamLimit;
-class Exchange;
 class Mirrors;
 class RouteSlots;
 class TcpRelay;
 struct OwnWorkload;
 
-// Why a connection was closed as it came.
+// Why a connection was refused.
 enum class Refusal : uint8_t {
   kLimit,  // DownstreamLimit
-  kLoop,   // not redirected, or meant for the proxy itself
+  kLoop,   // not redirected, or addressed to the proxy itself
   kUnknownDestination,
   kMemory,
 };
 
-// How near the process is to its limit on memory.
+// How near the process is to its memory limit.
 enum class MemoryPressure : uint8_t {
   kNone,
-  kShort,     // nothing new is begun
-  kCritical,  // what holds most is ended
+  kShort,     // new requests and connections are refused
+  kCritical,  // the requests that hold most are ended
 };
 using SharedMemoryPressure = std::atomic<MemoryPressure>;
 
-// Who is told about every request and relayed connection when it has ended: access log and metrics.
+// Access log and metrics: told about every request and relayed connection when it has ended.
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void OnExchangeEnd(const Exchange& exchange) = 0;
-  // The upstream of a relay was reached.
+  virtual void OnRequestEnd(const Call& call) = 0;
+  // A relay has connected to its upstream.
   virtual void OnRelayOpened(const TcpRelay&) {}
   virtual void OnRelayEnd(const TcpRelay& relay) = 0;
-  // A connection was taken, and has ended, whatever came of it.
+  // A connection was accepted; it has ended, for whatever reason.
   virtual void OnDownstreamAccepted() {}
   virtual void OnDownstreamClosed() {}
-  // A connection was closed as it came.
   virtual void OnDownstreamRefused(Refusal) {}
-  // A copy of a request has ended; `status` 0: without an answer.
+  // A mirrored request has ended; `status` 0: without a response.
   virtual void OnMirrorEnd(std::string_view service, int status, Failure failure) {
     static_cast<void>(service);
     static_cast<void>(status);
     static_cast<void>(failure);
   }
-  // Who we are, from now on.
+  // Our own identity, from now on.
   virtual void OnOwnWorkload(const OwnWorkload&) {}
 };
 
@@ -63,15 +64,21 @@ struct Services {
   upstream::ClusterTable& clusters;
   RouteSlots& routes;
   Observer& observer;
-  DownstreamLimit* downstream_limit = nullptr;  // null: none
-  Destinations* destinations = nullptr;         // of redirected connections; null: none is followed
-  Mirrors* mirrors = nullptr;                   // null: nothing is mirrored
+  DownstreamLimit* downstream_limit = nullptr;   // null: none
+  Destinations* destinations = nullptr;          // of redirected connections; null: not followed
+  Mirrors* mirrors = nullptr;                    // null: nothing is mirrored
   const SharedMemoryPressure* memory = nullptr;  // null: no limit is known
+  BodyStages* body_stages = nullptr;             // null: bodies pass unchanged
+  DecisionListener* decisions = nullptr;         // null: no one listens
 
-  // Nothing new may be begun: the process nears its limit, or the system has refused memory.
+  // New work is refused: the process nears its limit, or the system has refused memory.
   bool ShortOfMemory() const {
     if (loop.slab().short_of_memory()) return true;
     return memory != nullptr && memory->load(std::memory_order_relaxed) != MemoryPressure::kNone;
+  }
+  // What is left is for requests with small bodies: those that would hold more are ended.
+  bool NearlyOutOfMemory() const {
+    return loop.slab().nearly_out() && loop.slab().short_of_memory();
   }
 };
 

@@ -20,8 +20,8 @@ using telemetry::SpanWriter;
 constexpr auto kFlushEvery = std::chrono::seconds(1);
 constexpr std::string_view kQueueFull = "queue_full";
 
-// Source: OpenTelemetry's semantic conventions: what is not known is _OTHER, so that names stay
-// few.
+// Source: OpenTelemetry's semantic conventions: unknown methods are _OTHER, so that there are few
+// names.
 std::string_view MethodOf(const http::Head& head) {
   constexpr std::string_view kKnown[] = {"GET",   "POST",    "PUT",   "DELETE", "HEAD",
                                          "PATCH", "OPTIONS", "TRACE", "CONNECT"};

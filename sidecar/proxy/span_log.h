@@ -15,21 +15,21 @@ namespace tulle::proxy {
 class SpanSink {
  public:
   virtual ~SpanSink() = default;
-  // Takes `spans`, as telemetry::SpanWriter wrote them, for that collector, leaving an empty string
-  // that may have room. False: refused, nothing taken.
+  // Takes `spans`, as telemetry::SpanWriter wrote them, for that collector, and leaves an empty
+  // string, which may have capacity. False: refused, nothing was taken.
   virtual bool Submit(const std::shared_ptr<const config::TracingSpec>& collector,
                       std::string& spans, uint64_t count) = 0;
 };
 
-// The spans of one worker: made when a sampled request has ended, gathered for each collector, and
-// handed on in bulk, each second or at 64 KiB. A request without spans costs a comparison. Who does
-// not keep up costs spans, which are counted, never time (fault 87).
+// The spans of one worker: written when a sampled request has ended, batched for each collector,
+// and passed on every second or at 64 KiB. A request without spans costs a comparison. If the sink
+// does not keep up, spans are dropped and counted; requests never wait (fault 87).
 //
 // Owner: TrafficObserver. Thread: the worker's.
 class SpanLog final : private loop::TurnEnd {
  public:
   SpanLog(loop::Loop& loop, SpanSink* sink, telemetry::Registry& registry);
-  ~SpanLog() override;  // hands on what is there
+  ~SpanLog() override;  // passes on what is left
 
   void Write(const EndedRequest& request);
   void Flush();

@@ -6,13 +6,36 @@
 #include "net/tls/secure_transports.h"
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/caller.h"
-#include "sidecar/route/hash_policy.h"
-#include "sidecar/upstream/cluster.h"
+#include "sidecar/proxy/failures.h"
 
 namespace tulle::proxy {
 namespace {
 
 constexpr size_t kReadAtOnce = 64 * 1024;
+
+const config::TcpSpec& SpecOf(const config::FilterChainSpec& chain) {
+  return std::get<config::TcpSpec>(chain.proxy);
+}
+
+bool IsAuthorized(const config::FilterChainSpec& chain, const Caller& caller) {
+  for (const auto& authorization : chain.authorization) {
+    if (!authorization->Decide(caller.AsSubject(nullptr)).verdict.allowed) return false;
+  }
+  return true;
+}
+
+// Whether a peer that passed `before` passes by the chain's current roots and names too; null: it
+// must be looked at in any case.
+bool PeerPasses(const config::FilterChainSpec& chain, const config::FilterChainSpec* before,
+                const Transport& peer, tls::PeerRevalidation& revalidation) {
+  if (chain.tls == nullptr) return true;
+  if (before != nullptr && before->tls == chain.tls) return true;
+  if (before != nullptr && before->tls != nullptr &&
+      revalidation.Widens(before->tls->requirements(), chain.tls->requirements())) {
+    return true;
+  }
+  return revalidation.Passes(peer, chain.tls->requirements());
+}
 
 }  // namespace
 
@@ -22,27 +45,23 @@ TcpRelay::TcpRelay(TcpRelayOwner& owner, Services& services,
     : owner_(owner),
       services_(services),
       chain_(std::move(chain)),
-      direction_(direction),
       downstream_(*this, services.loop.slab()),
       upstream_(*this, services.loop.slab()),
-      handshake_deadline_(this,
-                          [](void* self) {
-                            static_cast<TcpRelay*>(self)->Finish(
-                                {FailureKind::kRequestHeadersTimeout, "handshake"});
-                          }),
-      connect_deadline_(this, [](void* self) { static_cast<TcpRelay*>(self)->OnConnectTimeout(); }),
-      idle_deadline_(this,
-                     [](void* self) {
-                       static_cast<TcpRelay*>(self)->Finish({FailureKind::kStreamIdleTimeout});
-                     }),
+      way_(services, upstream_),
+      silence_deadline_(this,
+                        [](void* self) {
+                          auto& relay = *static_cast<TcpRelay*>(self);
+                          relay.Finish(relay.joined_ ? Failure{failures::kStreamIdleTimeout}
+                                                     : Failure{FailureKind::kRequestHeadersTimeout,
+                                                               "handshake timeout"});
+                        }),
       retire_deadline_(this, [](void* self) {
         static_cast<TcpRelay*>(self)->Finish({FailureKind::kDraining});
       }) {
   downstream_.transport = std::move(downstream);
+  record_.direction = direction;
   record_.started = services_.loop.Now();
 }
-
-TcpRelay::~TcpRelay() = default;
 
 void TcpRelay::Start(Buffer& early) {
   upstream_.waiting.Append(early);
@@ -51,13 +70,13 @@ void TcpRelay::Start(Buffer& early) {
   record_.downstream_local = downstream_.transport->LocalAddress();
   downstream_.transport->SetEvents(&downstream_);
   if (chain_->handshake_timeout.count() > 0)
-    services_.deadlines.Set(handshake_deadline_, chain_->handshake_timeout);
+    services_.deadlines.Set(silence_deadline_, chain_->handshake_timeout);
 }
 
 void TcpRelay::StartAhead(const SocketAddress& peer, const SocketAddress& destination) {
   record_.downstream = peer;
   record_.downstream_local = destination;
-  ahead_ = Authorized(Caller(peer, destination));
+  ahead_ = IsAuthorized(*chain_, Caller(peer, destination));
   if (ahead_) Connect();
 }
 
@@ -66,48 +85,35 @@ void TcpRelay::TakeDownstream(std::unique_ptr<Transport> downstream, Buffer& ear
   Start(early);
 }
 
-void TcpRelay::OnReady(End& end) {
+void TcpRelay::OnReady(RelayEnd& end) {
   end.ready = true;
   if (&end == &downstream_) {
     OnDownstreamReady();
-  } else if (AdmitUpstream() && downstream_.transport == nullptr) {
-    upstream_.transport->EnableRead(true);
+  } else {
+    record_.upstream = upstream_.transport->PeerAddress();
+    record_.opened = true;
+    if (!way_.Admit(*this)) return OnPeerRefused();
+    if (downstream_.transport == nullptr) upstream_.transport->EnableRead(true);
   }
-  if (!done_ && downstream_.ready && upstream_.ready) Join();
-}
-
-void TcpRelay::OnDownstreamReady() {
-  handshake_deadline_.Clear();
-  if (followed_ && !PeerPasses()) return OnPeerRefused();
-  if (ahead_ && !followed_) return;
-  if (!Authorized(Caller(*downstream_.transport))) return Finish({FailureKind::kDenied});
-  if (!ahead_) Connect();
-}
-
-// False: it is not who it should be, and the relay is over.
-bool TcpRelay::AdmitUpstream() {
-  connect_deadline_.Clear();
-  record_.upstream = upstream_.transport->PeerAddress();
-  record_.opened = true;
-  upstream::Endpoint& endpoint = *picked_.endpoint;
-  if (!endpoint.Admits(*upstream_.transport, dialled_by_.get())) {
-    cluster_->Report(picked_, upstream::Outcome::kGatewayError);
-    OnPeerRefused();
-    return false;
-  }
-  cluster_->Report(picked_, upstream::Outcome::kGood);
-  endpoint.direct().PushBack(*this);
-  return true;
-}
-
-void TcpRelay::Join() {
+  if (done_ || !downstream_.ready || !upstream_.ready) return;
   services_.observer.OnRelayOpened(*this);
   joined_ = true;
   downstream_.transport->EnableRead(true);
   upstream_.transport->EnableRead(!upstream_.ended);
-  Flush(upstream_);
-  Flush(downstream_);
+  OnWritable(upstream_);
+  OnWritable(downstream_);
   TouchIdle();
+}
+
+void TcpRelay::OnDownstreamReady() {
+  silence_deadline_.Clear();
+  if (followed_) {
+    tls::PeerRevalidation revalidation(services_.loop);
+    if (!PeerPasses(*chain_, nullptr, *downstream_.transport, revalidation)) return OnPeerRefused();
+  }
+  if (ahead_ && !followed_) return;
+  if (!IsAuthorized(*chain_, Caller(*downstream_.transport))) return Finish({failures::kDenied});
+  if (!ahead_) Connect();
 }
 
 void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
@@ -119,77 +125,28 @@ void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
     followed_ = true;
     return;
   }
-  const bool judged = chain_->tls == nullptr || before->tls == chain_->tls ||
-                      (before->tls != nullptr && revalidation.Widens(before->tls->requirements(),
-                                                                     chain_->tls->requirements()));
-  if (!judged && !revalidation.Passes(*downstream_.transport, chain_->tls->requirements()))
+  if (!PeerPasses(*chain_, before.get(), *downstream_.transport, revalidation))
     return OnPeerRefused();
-  if (before->key != chain_->key && !Authorized(Caller(*downstream_.transport)))
-    Finish({FailureKind::kDenied});
+  if (before->key != chain_->key && !IsAuthorized(*chain_, Caller(*downstream_.transport)))
+    Finish({failures::kDenied});
 }
 
 void TcpRelay::Retire(loop::Duration within) {
   if (!retire_deadline_.is_set()) services_.deadlines.Set(retire_deadline_, within);
 }
 
-bool TcpRelay::PeerPasses() const {
-  if (chain_->tls == nullptr) return true;
-  tls::PeerRevalidation revalidation(services_.loop);
-  return revalidation.Passes(*downstream_.transport, chain_->tls->requirements());
-}
-
 void TcpRelay::OnPeerRefused() {
-  Finish({FailureKind::kPeerRefused, "the peer is not, or no more, who may be here"});
-}
-
-bool TcpRelay::Authorized(const Caller& caller) {
-  for (const auto& authorization : chain_->authorization) {
-    if (!authorization->Decide(caller.AsSubject(nullptr)).verdict.allowed) return false;
-  }
-  return true;
+  Finish({FailureKind::kPeerRefused, "the identity of the peer is not, or no longer, allowed"});
 }
 
 void TcpRelay::Connect() {
-  uint64_t total = 0;
-  for (const auto& [name, weight] : spec().clusters) total += weight;
-  uint64_t at = services_.loop.random().Below(total);
-  for (const auto& [name, weight] : spec().clusters) {
-    if (at < weight) {
-      cluster_ = services_.clusters.Acquire(name);
-      record_.cluster = name;
-      break;
-    }
-    at -= weight;
-  }
-  if (cluster_ == nullptr) return Finish({FailureKind::kNoCluster});
-  record_.service = cluster_->spec().service;
-  if (!cluster_->TryEnterConnection())
-    return Finish({FailureKind::kOverflow, "connections at their cap"});
-  counted_ = true;
-  PickAndDial();
+  Failure failure = way_.Enter(SpecOf(*chain_), record_);
+  if (!failure) failure = way_.Dial(SpecOf(*chain_), record_);
+  if (failure) Finish(failure);
 }
 
-void TcpRelay::PickAndDial() {
-  Failure failure;
-  upstream::PickCriteria criteria;
-  if (spec().hash_source_ip) criteria.hash = route::HashOfIp(record_.downstream);
-  picked_ = cluster_->spec().original_destination
-                ? cluster_->PickAt(record_.downstream_local, &failure)
-                : cluster_->Pick(criteria, &failure);
-  if (picked_.endpoint == nullptr) return Finish(failure);
-  const upstream::Endpoint& endpoint = *picked_.endpoint;
-  ++attempts_;
-  dialled_by_ = endpoint.socket().tls;
-  upstream_.transport =
-      upstream::Dial(services_.loop, cluster_->spec(), endpoint.spec(), endpoint.socket());
-  upstream_.transport->SetEvents(&upstream_);
-  services_.deadlines.Set(connect_deadline_, cluster_->spec().connect_timeout);
-}
-
-void TcpRelay::OnConnectTimeout() { OnFailed(upstream_, {FailureKind::kConnectTimeout}); }
-
-void TcpRelay::OnReadable(End& end) {
-  End& other = Other(end);
+void TcpRelay::OnReadable(RelayEnd& end) {
+  RelayEnd& other = &end == &downstream_ ? upstream_ : downstream_;
   const ReadResult result = end.transport->Read(other.waiting, kReadAtOnce);
   switch (result.status) {
     case ReadStatus::kOk:
@@ -205,16 +162,15 @@ void TcpRelay::OnReadable(End& end) {
       return OnFailed(end, end.transport->failure());
   }
   if (&end == &upstream_ && downstream_.transport == nullptr) return owner_.OnServerSpoke(*this);
-  Slab& slab = services_.loop.slab();
-  if (slab.nearly_out() && slab.short_of_memory()) return Finish({FailureKind::kMemoryShort});
+  if (services_.NearlyOutOfMemory()) return Finish({FailureKind::kMemoryShort});
   if (joined_) TouchIdle();
-  Flush(other);
+  OnWritable(other);
 }
 
 // Writes what waits for `end`; while something stays, the other side is not read.
-void TcpRelay::Flush(End& end) {
+void TcpRelay::OnWritable(RelayEnd& end) {
   if (!end.ready || !joined_ || done_) return;
-  End& other = Other(end);
+  RelayEnd& other = &end == &downstream_ ? upstream_ : downstream_;
   if (!end.waiting.empty()) end.transport->Write(end.waiting);
   const bool room = end.waiting.empty();
   if (!other.ended && other.ready) other.transport->EnableRead(room);
@@ -224,25 +180,15 @@ void TcpRelay::Flush(End& end) {
   if (downstream_.shut && upstream_.shut) Finish({});
 }
 
-void TcpRelay::OnFailed(End& end, Failure failure) {
-  const bool not_reached = &end == &upstream_ && !end.ready;
-  if (not_reached) cluster_->Report(picked_, upstream::Outcome::kGatewayError);
-  if (!not_reached || attempts_ >= spec().max_connect_attempts) return Finish(failure);
-  connect_deadline_.Clear();
-  end.transport->Close(true);
-  services_.loop.DeferDelete(std::move(end.transport));
-  cluster_->Leave(picked_);
-  PickAndDial();
+void TcpRelay::OnFailed(RelayEnd& end, Failure failure) {
+  if (&end != &upstream_ || end.ready || !way_.MayDialAgain(SpecOf(*chain_)))
+    return Finish(failure);
+  if (const Failure again = way_.Dial(SpecOf(*chain_), record_)) Finish(again);
 }
 
 void TcpRelay::TouchIdle() {
-  if (spec().idle_timeout.count() > 0) services_.deadlines.Set(idle_deadline_, spec().idle_timeout);
-}
-
-void TcpRelay::CloseTransports(bool reset) {
-  for (End* end : {&downstream_, &upstream_}) {
-    if (end->transport != nullptr) end->transport->Close(reset);
-  }
+  const config::Milliseconds idle = SpecOf(*chain_).idle_timeout;
+  if (idle.count() > 0) services_.deadlines.Set(silence_deadline_, idle);
 }
 
 void TcpRelay::Finish(Failure failure) {
@@ -257,14 +203,13 @@ void TcpRelay::Close() {
   if (done_) return;
   done_ = true;
   record_.ended = services_.loop.Now();
-  for (loop::Deadline* deadline :
-       {&handshake_deadline_, &connect_deadline_, &idle_deadline_, &retire_deadline_})
-    deadline->Clear();
+  silence_deadline_.Clear();
+  retire_deadline_.Clear();
   static_cast<ListNode<DirectConnection>&>(*this).Unlink();
-  CloseTransports(static_cast<bool>(record_.failure));
-  if (picked_.endpoint != nullptr) cluster_->Leave(picked_);
-  if (counted_) cluster_->LeaveConnection();
-  if (cluster_ != nullptr) services_.clusters.Release(*std::exchange(cluster_, nullptr));
+  for (RelayEnd* end : {&downstream_, &upstream_}) {
+    if (end->transport != nullptr) end->transport->Close(static_cast<bool>(record_.failure));
+  }
+  way_.Leave();
 }
 
 }  // namespace tulle::proxy

@@ -14,8 +14,10 @@
 #include "net/tls/sim_transports.h"
 #include "net/tls/testing/secure_pair.h"
 #include "sidecar/policy/authorization.h"
+#include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/testing/tcp_world.h"
 #include "sidecar/route/route_table.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::proxy {
 namespace {
@@ -122,7 +124,7 @@ TEST_F(TcpRelayTest, IdleRelayIsResetAndBytesOfEitherSidePutItOff) {
   EXPECT_TRUE(watcher_.ended.empty());
   Pass(seconds(3));
   ASSERT_EQ(watcher_.ended.size(), 1u);
-  EXPECT_EQ(record().failure.kind, FailureKind::kStreamIdleTimeout);
+  EXPECT_EQ(record().failure.kind, failures::kStreamIdleTimeout);
   EXPECT_FALSE(client_.ended);  // no clean end
   EXPECT_TRUE(client_.failure);
   EXPECT_TRUE(server().failure);
@@ -212,7 +214,7 @@ TEST_F(TcpRelayTest, NoClusterAndNoRoomAreTold) {
   second.on_ready = [&] { second.transport().EnableRead(true); };
   Pass();
   EXPECT_TRUE(second.failure);
-  EXPECT_EQ(record().failure.kind, FailureKind::kOverflow);
+  EXPECT_EQ(record().failure.kind, upstream::failures::kOverflow);
   tcp_.clusters = {{"unknown", 1}};
   listener_->Update(Spec());
   TestEnd third(*loop_);
@@ -220,7 +222,7 @@ TEST_F(TcpRelayTest, NoClusterAndNoRoomAreTold) {
   third.on_ready = [&] { third.transport().EnableRead(true); };
   Pass();
   EXPECT_TRUE(third.failure);
-  EXPECT_EQ(watcher_.ended.at(1).failure.kind, FailureKind::kNoCluster);
+  EXPECT_EQ(watcher_.ended.at(1).failure.kind, failures::kNoCluster);
 }
 
 // By the roots, names and rules of a push.
@@ -292,8 +294,8 @@ TEST_F(FollowingRelayTest, PeerOfARootThatIsGoneIsReset) {
 
 TEST_F(FollowingRelayTest, HandshakeUnderWayIsHeldAgainstTheNewNames) {
   DialSecurely();
-  simulation_.RunUntil([&] { return !listener_->idle(); }, seconds(1));
-  ASSERT_FALSE(listener_->idle());
+  simulation_.RunUntil([&] { return !listener_->connections().idle(); }, seconds(1));
+  ASSERT_FALSE(listener_->connections().idle());
   server_tls_.san_matchers = {
       certs::SanMatcher::ExactUri("spiffe://cluster.local/ns/default/sa/other")};
   Push();
@@ -314,7 +316,7 @@ TEST_F(FollowingRelayTest, RulesOfAPushAreAskedAgain) {
   chain_.authorization.push_back(Denying("client"));
   Push();
   ASSERT_EQ(watcher_.ended.size(), 1u);
-  EXPECT_EQ(record().failure.kind, FailureKind::kDenied);
+  EXPECT_EQ(record().failure.kind, failures::kDenied);
   EXPECT_TRUE(client_.failure);
 }
 
@@ -353,9 +355,9 @@ TEST_F(FollowingRelayTest, RelaysOfARemovedListenerEndAfterTenMinutes) {
   Pass();
   listener_->Drain();
   Pass(minutes(9));
-  EXPECT_FALSE(listener_->idle());
+  EXPECT_FALSE(listener_->connections().idle());
   Pass(minutes(1));
-  EXPECT_TRUE(listener_->idle());
+  EXPECT_TRUE(listener_->connections().idle());
   EXPECT_EQ(record().failure.kind, FailureKind::kDraining);
 }
 
@@ -403,12 +405,12 @@ TEST_F(FollowingHttpTest, IdleConnectionOfARefusedPeerCloses) {
 
 TEST_F(FollowingHttpTest, HandshakeUnderWayIsHeldAgainstTheNewRoots) {
   DialSecurely();
-  simulation_.RunUntil([&] { return !listener_->idle(); }, seconds(1));
+  simulation_.RunUntil([&] { return !listener_->connections().idle(); }, seconds(1));
   server_tls_.trust = Share(other_ca_.Bundle());
   Serve();
   Pass();
   EXPECT_TRUE(client_.ended || client_.failure);
-  EXPECT_TRUE(listener_->idle());
+  EXPECT_TRUE(listener_->connections().idle());
 }
 
 TEST_F(FollowingHttpTest, RequestThatNobodyAnswersEndsTenMinutesAfterItsChain) {
@@ -425,9 +427,9 @@ TEST_F(FollowingHttpTest, RequestThatNobodyAnswersEndsTenMinutesAfterItsChain) {
   ASSERT_EQ(Get(), "");
   PushAnother();
   Pass(minutes(9));
-  EXPECT_FALSE(listener_->idle());
+  EXPECT_FALSE(listener_->connections().idle());
   Pass(minutes(1));
-  EXPECT_TRUE(listener_->idle());
+  EXPECT_TRUE(listener_->connections().idle());
   EXPECT_TRUE(client_.ended || client_.failure);
 }
 

@@ -11,7 +11,7 @@
 
 namespace tulle::proxy {
 
-// One attempt of a request that is traced: its own span.
+// The span of one attempt of a traced request.
 struct AttemptTrace {
   uint64_t span = 0;
   loop::Instant started{};
@@ -22,11 +22,11 @@ struct AttemptTrace {
   AttemptTrace* next = nullptr;
 };
 
-// What the spans of one request are made from. Only there where the request is sampled; lives in
-// the exchange's arena, as what it points to.
+// What the spans of one request are made from. Only for sampled requests; lives in the call's
+// arena, like all that it points to.
 struct RequestTrace {
   using WallTime = std::chrono::system_clock::time_point;
-  // More attempts than these have no span.
+  // Further attempts have no span.
   static constexpr int kMostAttempts = 16;
 
   telemetry::TracePoint context;  // its `span` is the server span
@@ -35,9 +35,9 @@ struct RequestTrace {
   AttemptTrace* first = nullptr;
   AttemptTrace* last = nullptr;
   int attempts = 0;
-  // What the mesh added: the time in which neither the upstream nor the caller had to do anything.
+  // The time that the mesh added: neither the upstream nor the caller was waited for.
   std::chrono::nanoseconds mesh{0};
-  WallTime ours_since{};  // while it is our turn
+  WallTime ours_since{};  // since when, while `ours`
   bool ours = true;
 };
 

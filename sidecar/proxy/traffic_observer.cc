@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "sidecar/proxy/downstream_connection.h"
-#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/call.h"
+#include "sidecar/proxy/caller.h"
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/tcp_relay.h"
 #include "telemetry/families.h"
@@ -39,13 +39,13 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
   ShowMemory();
 }
 
-void TrafficObserver::OnExchangeEnd(const Exchange& exchange) {
-  const DownstreamConnection& connection = exchange.connection();
-  const EndedRequest request{{connection.chain().owner, connection.chain().direction,
-                              connection.peer(), connection.is_tls(), connection.peer_address(),
-                              connection.local_address(), connection.sni()},
-                             exchange.record(),
-                             exchange.response()};
+void TrafficObserver::OnRequestEnd(const Call& call) {
+  const Caller& caller = call.caller;
+  const EndedRequest request{
+      {call.chain.owner, call.chain.direction, caller.identity(), caller.is_tls(),
+       caller.peer_address(), caller.local_address(), caller.sni()},
+      call.record,
+      call.response.head};
   metrics_.Count(request);
   access_log_.Write(request);
   spans_.Write(request);
@@ -71,7 +71,7 @@ void TrafficObserver::OnRelayEnd(const TcpRelay& relay) {
 
 EndedRelay TrafficObserver::Ended(const TcpRelay& relay) const {
   const Transport& downstream = relay.downstream();
-  return {{relay.chain(), relay.direction(), downstream.peer(), downstream.is_tls(),
+  return {{relay.chain(), relay.record().direction, downstream.peer(), downstream.is_tls(),
            relay.record().downstream, relay.record().downstream_local, downstream.sni()},
           relay.record(),
           loop_.WallNow()};

@@ -7,16 +7,16 @@
 
 namespace tulle::proxy {
 
-// Metrics and access log of one worker, told by its connections. Owner: the composition root, one
-// each worker. Thread: the worker's.
+// Metrics, access log and spans of one worker. Owner: the composition root, one per worker. Thread:
+// the worker's.
 class TrafficObserver final : public Observer {
  public:
-  // `worker`: the number that the worker's own metrics carry.
-  // `spans` null: nobody wants any.
+  // `worker`: the label of the worker's own metrics.
+  // `spans` null: none are collected.
   TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker, AccessLogSink& sink,
                   SpanSink* spans = nullptr);
 
-  void OnExchangeEnd(const Exchange& exchange) override;
+  void OnRequestEnd(const Call& call) override;
   void OnRelayOpened(const TcpRelay& relay) override;
   void OnRelayEnd(const TcpRelay& relay) override;
   void OnMirrorEnd(std::string_view service, int status, Failure failure) override;
@@ -28,7 +28,8 @@ class TrafficObserver final : public Observer {
  private:
   EndedRelay Ended(const TcpRelay& relay) const;
 
-  // Memory moves with traffic, so it is told where traffic ends: no timer wakes an idle worker.
+  // Memory changes with traffic, so it is updated where traffic ends: no timer wakes an idle
+  // worker.
   void ShowMemory() { memory_.Set(static_cast<double>(loop_.slab().bytes_reserved())); }
 
   loop::Loop& loop_;

@@ -66,6 +66,13 @@ absl::Status CheckClusters(const ForwardSpec& forward) {
   return absl::OkStatus();
 }
 
+// What follows the `?`, after `path`.
+std::string_view QueryOf(std::string_view target, std::string_view path) {
+  std::string_view query = target.substr(path.size());
+  if (!query.empty()) query.remove_prefix(1);
+  return query;
+}
+
 }  // namespace
 
 absl::Status Route::CompileMatch() {
@@ -143,23 +150,29 @@ absl::Status Route::Compile(const RouteTableSpec& table, const VirtualHostSpec& 
   return absl::OkStatus();
 }
 
-bool Route::Matches(const http::Head& head, std::string_view path, std::string_view query,
-                    uint64_t random) const {
-  if (!path_->Matches(path)) return false;
+Mismatch Route::Compare(const http::Head& head, std::string_view path, std::string_view query,
+                        uint64_t random) const {
+  if (!path_->Matches(path)) return Mismatch::kPath;
   for (const match::HeaderMatch& header : headers_) {
-    if (!header.Matches(head)) return false;
+    if (!header.Matches(head)) return Mismatch::kHeader;
   }
   for (const Query& wanted : query_) {
     const auto value = QueryValue(query, wanted.name);
     if (!wanted.value) {
-      if (value.has_value() != wanted.present) return false;
+      if (value.has_value() != wanted.present) return Mismatch::kQuery;
     } else if (!value || !wanted.value->Matches(*value)) {
-      return false;
+      return Mismatch::kQuery;
     }
   }
-  if (spec_.match.grpc_only && !head.is_grpc()) return false;
+  if (spec_.match.grpc_only && !head.is_grpc()) return Mismatch::kGrpc;
   const auto& fraction = spec_.match.fraction;
-  return !fraction || random % fraction->denominator < fraction->numerator;
+  const bool within = !fraction || random % fraction->denominator < fraction->numerator;
+  return within ? Mismatch::kNone : Mismatch::kFraction;
+}
+
+Mismatch Route::Compare(const http::Head& head, uint64_t random) const {
+  const std::string_view path = PathOnly(head.path);
+  return Compare(head, path, QueryOf(head.path, path), random);
 }
 
 absl::Status RouteTable::AddVirtualHost(const RouteTableSpec& table, VirtualHostSpec host,
@@ -216,16 +229,20 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> RouteTable::Compile(RouteTable
   return table;
 }
 
-RouteMatch RouteTable::Match(const http::Head& head, uint64_t random) const {
+const VirtualHost* RouteTable::HostFor(const http::Head& head) const {
   const uint32_t index = domains_.Find(ignore_port_ ? HostOf(head.authority) : head.authority);
-  if (index == DomainTable::kNone) return {};
-  const VirtualHost& host = virtual_hosts_[index];
+  return index == DomainTable::kNone ? nullptr : &virtual_hosts_[index];
+}
+
+RouteMatch RouteTable::Match(const http::Head& head, uint64_t random) const {
+  const VirtualHost* const found = HostFor(head);
+  if (found == nullptr) return {};
+  const VirtualHost& host = *found;
   const std::string_view path = PathOnly(head.path);
-  std::string_view query = head.path.substr(path.size());
-  if (!query.empty()) query.remove_prefix(1);
+  const std::string_view query = QueryOf(head.path, path);
   const uint64_t mixed = Mixed(random);
   for (const Route& route : host.routes()) {
-    if (!route.Matches(head, path, query, random)) continue;
+    if (route.Compare(head, path, query, random) != Mismatch::kNone) continue;
     const auto& targets = route.targets();
     size_t chosen = 0;
     if (targets.size() > 1) {

@@ -16,6 +16,9 @@ namespace tulle::route {
 
 class VirtualHost;
 
+// The first thing about a request that a route does not match.
+enum class Mismatch : uint8_t { kNone, kPath, kHeader, kQuery, kGrpc, kFraction };
+
 // A compiled route: what it matches, what it does, and the header changes of all its levels
 // (cluster, route, virtual host, table) in the order in which they apply.
 class Route {
@@ -48,6 +51,9 @@ class Route {
     return retriable_request_headers_;
   }
 
+  // As RouteTable::Match decides, with the same `random`. For explanations.
+  Mismatch Compare(const http::Head& head, uint64_t random) const;
+
  private:
   friend class RouteTable;
   struct Query {
@@ -60,8 +66,8 @@ class Route {
   absl::Status CompileMatch();
   absl::Status CompileAction();
   void MakeTargets(const RouteTableSpec& table, const VirtualHostSpec& host);
-  bool Matches(const http::Head& head, std::string_view path, std::string_view query,
-               uint64_t random) const;
+  Mismatch Compare(const http::Head& head, std::string_view path, std::string_view query,
+                   uint64_t random) const;
 
   RouteSpec spec_;
   const VirtualHost* virtual_host_ = nullptr;
@@ -103,6 +109,8 @@ class RouteTable {
   // weights: one value per request, so that a retry stays with its cluster. Does not allocate,
   // unless a matched header is repeated. Time does not grow with the number of virtual hosts.
   RouteMatch Match(const http::Head& head, uint64_t random) const;
+  // Null: no domain matches.
+  const VirtualHost* HostFor(const http::Head& head) const;
 
   const std::string& name() const { return name_; }
   const std::vector<VirtualHost>& virtual_hosts() const { return virtual_hosts_; }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "net/tls/peer_revalidation.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::upstream {
 namespace {
@@ -125,8 +126,8 @@ Cluster::Picked Cluster::Pick(const PickCriteria& criteria, Failure* failure) {
     if (!groups_.has_candidates()) break;
   }
   if (picked.endpoint == nullptr) {
-    *failure = {groups_.has_open_breakers() ? FailureKind::kBreakerOpen
-                                            : FailureKind::kNoHealthyEndpoint};
+    *failure = {groups_.has_open_breakers() ? failures::kBreakerOpen
+                                            : failures::kNoHealthyEndpoint};
     return picked;
   }
   picked.asked_at = now;
@@ -154,7 +155,7 @@ bool Cluster::MayOpenAnother() const {
 Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failure) {
   Picked picked;
   if (!destination.is_set()) {
-    *failure = {FailureKind::kNoHealthyEndpoint, "no original destination"};
+    *failure = {failures::kNoHealthyEndpoint, "no original destination"};
     return picked;
   }
   const auto known = std::find_if(retired_.begin(), retired_.end(), [&](const auto& one) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sidecar/upstream/cluster_for_test.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::upstream {
 namespace {
@@ -22,7 +23,7 @@ TEST_F(ClusterTest, PickAvoidsTriedEndpoints) {
   cluster_->SetEndpoints(Set({}));
   Failure failure;
   EXPECT_EQ(cluster_->Pick({}, 3, &failure).endpoint, nullptr);
-  EXPECT_EQ(failure.kind, FailureKind::kNoHealthyEndpoint);
+  EXPECT_EQ(failure.kind, failures::kNoHealthyEndpoint);
 }
 
 TEST_F(ClusterTest, AnOpenBreakerSendsRequestsElsewhere) {
@@ -39,7 +40,7 @@ TEST_F(ClusterTest, AnOpenBreakerSendsRequestsElsewhere) {
   EXPECT_EQ(failed, 3);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Try(but_for(b_.address())), Outcome::kGatewayError);
   EXPECT_EQ(Try(but_for({})), std::nullopt);
-  EXPECT_EQ(failure_.kind, FailureKind::kBreakerOpen);
+  EXPECT_EQ(failure_.kind, failures::kBreakerOpen);
 }
 
 TEST_F(ClusterTest, OpenBreakersAreLimited) {
@@ -142,7 +143,7 @@ TEST_F(GroupsTest, Fault74_WithoutPanicUnhealthyEndpointsAreNotUsed) {
   spec_.panic_percent = 0;
   Take(Groups({Of(0, Health::kUnhealthy), Of(1, Health::kUnhealthy)}));
   EXPECT_EQ(Count(10), (std::vector<int>{0, 0}));
-  EXPECT_EQ(failure_.kind, FailureKind::kNoHealthyEndpoint);
+  EXPECT_EQ(failure_.kind, failures::kNoHealthyEndpoint);
 }
 
 TEST_F(GroupsTest, Fault74_InPanicAllAreUsedExceptDraining) {
@@ -156,7 +157,7 @@ TEST_F(GroupsTest, Fault74_PanicMayFailInstead) {
   spec_.fail_in_panic = true;
   Take(Groups({Of(0, Health::kUnhealthy), Of(0, Health::kUnhealthy), Of(0)}));
   EXPECT_EQ(Count(10), (std::vector<int>{0, 0, 0}));
-  EXPECT_EQ(failure_.kind, FailureKind::kNoHealthyEndpoint);
+  EXPECT_EQ(failure_.kind, failures::kNoHealthyEndpoint);
 }
 
 TEST_F(GroupsTest, LocalitiesTakeTheirWeight) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sidecar/upstream/cluster.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::upstream {
 
@@ -121,7 +122,7 @@ Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
   }
   Acquired acquired;
   if (!cluster_.TryEnterPending()) {
-    acquired.failure = {FailureKind::kOverflow, "too many pending requests"};
+    acquired.failure = {failures::kOverflow, "too many pending requests"};
     return acquired;
   }
   waiter.fresh_ = fresh;
@@ -178,7 +179,7 @@ void ConnectionPool::OnWaitTimeout(StreamWaiter& waiter) {
   if (connecting_ > 0)
     return cluster_.deadlines().Set(waiter.wait_, cluster_.spec().connect_timeout);
   LeaveQueue(waiter);
-  waiter.OnNoStream({FailureKind::kOverflow, "no connection became free within connect_timeout"});
+  waiter.OnNoStream({failures::kOverflow, "no connection became free within connect_timeout"});
 }
 
 // Waiters without a pending connection.

@@ -10,6 +10,7 @@
 
 #include "net/loop/sim/simulation.h"
 #include "sidecar/upstream/cluster_for_test.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::upstream {
 namespace {
@@ -103,7 +104,7 @@ TEST_F(HealthChecksTest, EndpointIsUsedUntilACheckFails) {
   EXPECT_TRUE(IsPicked());
   Pass();
   EXPECT_FALSE(IsPicked());  // the first answer decides
-  EXPECT_EQ(failure_.kind, FailureKind::kNoHealthyEndpoint);
+  EXPECT_EQ(failure_.kind, failures::kNoHealthyEndpoint);
 }
 
 TEST_F(HealthChecksTest, SendsTheConfiguredRequest) {

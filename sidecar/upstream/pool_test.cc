@@ -7,6 +7,7 @@
 #include "sidecar/upstream/cluster_for_test.h"
 #include "sidecar/upstream/cluster_table.h"
 #include "sidecar/upstream/connection_pool.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::upstream {
 namespace {
@@ -103,7 +104,7 @@ TEST_F(ClusterTest, PendingRequestsStayWithinTheirCap) {
   one_.Ask(Pool(a_));
   two_.Ask(Pool(a_));
   EXPECT_EQ(one_.answers, 0);
-  EXPECT_EQ(two_.failure, FailureKind::kOverflow);
+  EXPECT_EQ(two_.failure, failures::kOverflow);
   one_.Withdraw();
   EXPECT_EQ(pending(), 0u);
   three_.Ask(Pool(a_));
@@ -122,7 +123,7 @@ TEST_F(ClusterTest, WaitingForAConnectionEndsInTime) {
   three_.Ask(Pool(a_));
   EXPECT_EQ(two_.answers, 0);
   Pass();
-  EXPECT_EQ(two_.failure, FailureKind::kOverflow);
+  EXPECT_EQ(two_.failure, failures::kOverflow);
   EXPECT_EQ(pending(), 1u);
   one_.End();
   Pass();

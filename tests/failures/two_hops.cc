@@ -27,7 +27,7 @@ namespace {
 constexpr timeval kPatience{10, 0};
 
 struct Nobody final : proxy::Observer {
-  void OnExchangeEnd(const proxy::Exchange&) override {}
+  void OnRequestEnd(const proxy::Call&) override {}
   void OnRelayEnd(const proxy::TcpRelay&) override {}
 };
 

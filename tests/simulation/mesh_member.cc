@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "sidecar/proxy/exchange.h"
+#include "sidecar/proxy/call.h"
 #include "sidecar/proxy/traffic_observer.h"
 #include "telemetry/prometheus.h"
 
@@ -19,13 +19,13 @@ class MeshMember::Witness final : public proxy::Observer {
         observer_(*member.worker_loops_[worker], *member.worker_metrics_[worker],
                   static_cast<int>(worker), member.access_log_) {}
 
-  void OnExchangeEnd(const proxy::Exchange& exchange) override {
-    const proxy::DecisionRecord& record = exchange.record();
+  void OnRequestEnd(const proxy::Call& call) override {
+    const proxy::DecisionRecord& record = call.record;
     ++member_.exchanges_;
     if (record.attempts > 1) ++member_.retried_;
     member_.world_.Note("exchange", static_cast<uint64_t>(member_.host_),
                         static_cast<uint64_t>(record.status));
-    observer_.OnExchangeEnd(exchange);
+    observer_.OnRequestEnd(call);
   }
   void OnRelayOpened(const proxy::TcpRelay& relay) override { observer_.OnRelayOpened(relay); }
   void OnRelayEnd(const proxy::TcpRelay& relay) override { observer_.OnRelayEnd(relay); }

@@ -12,6 +12,7 @@
 #include "net/loop/deadlines.h"
 #include "net/loop/sim/simulation.h"
 #include "sidecar/upstream/cluster.h"
+#include "sidecar/upstream/failures.h"
 #include "sidecar/upstream/health_checks.h"
 #include "tests/simulation/http_origin.h"
 #include "tests/simulation/mesh_identity.h"
@@ -108,7 +109,7 @@ class Asker final : public upstream::StreamWaiter, public http::StreamEvents {
   }
   void OnNoStream(Failure why) override {
     ++failed;
-    const bool ours = why.kind == FailureKind::kOverflow;
+    const bool ours = why.kind == upstream::failures::kOverflow;
     cluster_.Report(picked_, ours ? Outcome::kNothing : Outcome::kGatewayError);
     End();
   }

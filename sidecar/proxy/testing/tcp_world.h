@@ -46,7 +46,7 @@ class Backend : public loop::ListenerEvents {
 };
 
 struct Watcher final : Observer {
-  void OnExchangeEnd(const Exchange&) override {}
+  void OnRequestEnd(const Call&) override {}
   void OnRelayOpened(const TcpRelay&) override { ++opened; }
   void OnRelayEnd(const TcpRelay& relay) override { ended.push_back(relay.record()); }
   void OnDownstreamRefused(Refusal why) override { refused.push_back(why); }

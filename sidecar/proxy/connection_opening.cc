@@ -1,0 +1,72 @@
+#include "sidecar/proxy/connection_opening.h"
+
+#include <algorithm>
+
+namespace tulle::proxy {
+namespace {
+
+// RFC 9113 3.4.
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+}  // namespace
+
+ConnectionOpening::ConnectionOpening(Services& services, const HttpChain& chain,
+                                     std::unique_ptr<Transport> transport,
+                                     ConnectionOpeningEvents& events)
+    : services_(services),
+      chain_(chain),
+      events_(events),
+      transport_(std::move(transport)),
+      early_(services.loop.slab()),
+      deadline_(this, [](void* self) { static_cast<ConnectionOpening*>(self)->Fail(); }) {}
+
+void ConnectionOpening::Start(Buffer& early) {
+  early_.Append(early);
+  transport_->SetEvents(this);
+  const config::Milliseconds handshake = chain_.owner->handshake_timeout;
+  if (handshake.count() > 0) services_.deadlines.Set(deadline_, handshake);
+}
+
+std::unique_ptr<Transport> ConnectionOpening::TakeTransport() {
+  deadline_.Clear();
+  transport_->SetEvents(nullptr);
+  return std::move(transport_);
+}
+
+void ConnectionOpening::Close() {
+  deadline_.Clear();
+  if (transport_ != nullptr) transport_->Close(false);
+}
+
+void ConnectionOpening::Fail() {
+  Close();
+  events_.OnOpeningFailed();
+}
+
+void ConnectionOpening::OnTransportReady() {
+  if (!events_.OnTransportReady()) return Fail();
+  ChooseVersion();
+}
+
+void ConnectionOpening::OnTransportReadable() {
+  const ReadResult result = transport_->Read(early_, 16 * 1024);
+  if (result.status == ReadStatus::kWouldBlock) return;
+  if (result.status != ReadStatus::kOk) return Fail();
+  ChooseVersion();
+}
+
+// Configured, negotiated, or seen in the first bytes.
+void ConnectionOpening::ChooseVersion() {
+  using enum upstream::HttpVersion;
+  const config::CodecChoice codec = chain_.spec.codec;
+  if (codec == config::CodecChoice::kHttp1) return events_.OnVersion(k1);
+  if (codec == config::CodecChoice::kHttp2) return events_.OnVersion(k2);
+  const std::string_view alpn = transport_->alpn();
+  if (!alpn.empty()) return events_.OnVersion(alpn == "h2" ? k2 : k1);
+  const size_t seen = std::min(early_.size(), kHttp2Preface.size());
+  if (early_.Linearize(seen) != kHttp2Preface.substr(0, seen)) return events_.OnVersion(k1);
+  if (seen == kHttp2Preface.size()) return events_.OnVersion(k2);
+  transport_->EnableRead(true);
+}
+
+}  // namespace tulle::proxy

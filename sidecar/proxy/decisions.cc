@@ -1,0 +1,91 @@
+#include "sidecar/proxy/decisions.h"
+
+#include <algorithm>
+
+#include "sidecar/proxy/call.h"
+#include "sidecar/route/route_table.h"
+
+namespace tulle::proxy {
+namespace {
+
+std::string_view ReasonOf(route::Mismatch mismatch) {
+  switch (mismatch) {
+    case route::Mismatch::kNone:
+      return "matches";
+    case route::Mismatch::kPath:
+      return "path does not match";
+    case route::Mismatch::kHeader:
+      return "headers do not match";
+    case route::Mismatch::kQuery:
+      return "query parameters do not match";
+    case route::Mismatch::kGrpc:
+      return "not a gRPC request";
+    case route::Mismatch::kFraction:
+      return "outside of the runtime fraction";
+  }
+  return {};
+}
+
+std::string_view WhyNot(const upstream::Endpoint& endpoint, const upstream::ClusterSpec& cluster,
+                        std::span<upstream::Endpoint* const> tried) {
+  switch (endpoint.AvailabilityIn(cluster)) {
+    case upstream::Availability::kUnhealthy:
+      return "unhealthy";
+    case upstream::Availability::kDraining:
+      return "draining";
+    case upstream::Availability::kBreakerOpen:
+      return "circuit breaker open";
+    case upstream::Availability::kAvailable:
+      break;
+  }
+  if (std::find(tried.begin(), tried.end(), &endpoint) != tried.end()) return "tried before";
+  return "not chosen by the load balancer";
+}
+
+}  // namespace
+
+void Decisions::Add(DecisionKind kind, std::string_view subject, bool positive,
+                    std::string_view reason) {
+  if (count_ == kMost) return;
+  ++count_;
+  *last_ =
+      arena_.New<Node>(Node{{kind, positive, arena_.Copy(subject), arena_.Copy(reason)}, nullptr});
+  last_ = &(*last_)->next;
+}
+
+std::vector<KeptDecision> Decisions::Copy() const {
+  std::vector<KeptDecision> all;
+  all.reserve(count_);
+  ForEach([&](const Decision& one) {
+    all.push_back({one.kind, one.positive, std::string(one.subject), std::string(one.reason)});
+  });
+  return all;
+}
+
+void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,
+                  uint64_t random) {
+  const route::VirtualHost* host = table.HostFor(head);
+  if (host == nullptr)
+    return decisions.Add(DecisionKind::kRoute, head.authority, false, "no domain matches");
+  int place = 0;
+  for (const route::Route& route : host->routes()) {
+    const route::Mismatch mismatch = route.Compare(head, random);
+    const std::string number = "routes[" + std::to_string(place++) + "]";
+    const std::string& name = route.spec().name;
+    const bool matches = mismatch == route::Mismatch::kNone;
+    decisions.Add(DecisionKind::kRoute, name.empty() ? number : name, matches, ReasonOf(mismatch));
+    if (matches) return;
+  }
+}
+
+void ExplainEndpoints(Decisions& decisions, const Call& call, const upstream::Endpoint* picked) {
+  const upstream::Cluster& cluster = *call.cluster;
+  for (const upstream::Endpoint* endpoint : cluster.Endpoints()) {
+    const bool chosen = endpoint == picked;
+    decisions.Add(DecisionKind::kEndpoint, endpoint->spec().address.ToString(), chosen,
+                  chosen ? "chosen by the load balancer"
+                         : WhyNot(*endpoint, cluster.spec(), call.retries.tried()));
+  }
+}
+
+}  // namespace tulle::proxy

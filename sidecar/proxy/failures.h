@@ -1,0 +1,22 @@
+#pragma once
+
+#include "net/base/failure.h"
+
+// The failures of a request or a relayed connection that are decided by routing, policy and
+// timeouts. What follows from each is in failures.cc.
+namespace tulle::proxy::failures {
+
+extern const FailureKind kNoRoute;
+extern const FailureKind kNoCluster;
+extern const FailureKind kDenied;
+extern const FailureKind kUpgradeRefused;
+extern const FailureKind kReceiveTimeout;     // the request was not received completely in time
+extern const FailureKind kStreamIdleTimeout;  // nothing passed in either direction
+extern const FailureKind kStreamDuration;     // request and response took longer than allowed
+extern const FailureKind kPerTryTimeout;
+extern const FailureKind kRateLimited;
+extern const FailureKind kFaultInjected;  // with the configured status
+extern const FailureKind kLoopDetected;
+extern const FailureKind kMisdirected;  // TLS connection negotiated for another server name
+
+}  // namespace tulle::proxy::failures

@@ -1,0 +1,93 @@
+#include "sidecar/proxy/response.h"
+
+#include "net/grpc/status.h"
+#include "sidecar/proxy/answer.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/phases.h"
+#include "sidecar/proxy/services.h"
+#include "sidecar/route/hash_policy.h"
+#include "sidecar/upstream/failures.h"
+
+namespace tulle::proxy {
+namespace {
+
+using http::HeaderId;
+
+void AddCookies(Call& call) {
+  const route::ForwardSpec* forward = call.chosen.forward();
+  if (forward == nullptr || forward->hash.empty() || call.cluster.get() == nullptr ||
+      call.cluster->spec().balancing != upstream::Balancing::kRingHash) {
+    return;
+  }
+  route::AddCookies(forward->hash, *call.request.head, NewCookie(call),
+                    call.response.head->headers);
+}
+
+void AddQuota(Call& call, const RateLimitQuota& quota) {
+  http::HeaderMap& headers = call.response.head->headers;
+  headers.Set("x-ratelimit-limit", Decimal(call.arena, quota.limit));
+  headers.Set("x-ratelimit-remaining", Decimal(call.arena, quota.remaining));
+  headers.Set("x-ratelimit-reset", Decimal(call.arena, quota.reset_seconds));
+}
+
+void MakeGrpc(Call& call, const Answer& answer) {
+  http::Head& head = *answer.head;
+  const int status = answer.grpc_status >= 0 ? answer.grpc_status
+                                             : static_cast<int>(grpc::CodeOfHttp(head.status));
+  head.status = 200;
+  head.headers.Set(HeaderId::kContentType, "application/grpc");
+  call.record.grpc_status = Decimal(call.arena, static_cast<uint64_t>(status));
+  head.headers.Set(HeaderId::kGrpcStatus, call.record.grpc_status);
+  if (!answer.message.empty()) head.headers.Set(HeaderId::kGrpcMessage, answer.message);
+}
+
+}  // namespace
+
+void ReceiveResponse(Call& call, http::Head& head) {
+  call.response.head = &head;
+  call.record.upstream_answered = call.services.loop.Now();
+  call.record.status = head.status;
+  call.record.grpc_status = head.headers.Get(HeaderId::kGrpcStatus);
+}
+
+bool ReceiveAnswer(Call& call, const Answer& answer) {
+  http::Head& head = *answer.head;
+  const bool grpc = call.request.head != nullptr && call.request.head->is_grpc();
+  if (grpc) {
+    MakeGrpc(call, answer);
+  } else {
+    if (answer.body != nullptr && !head.headers.Has(HeaderId::kContentType))
+      head.headers.Set(HeaderId::kContentType, "text/plain");
+    head.headers.Set(HeaderId::kContentLength, Decimal(call.arena, answer.body_size));
+    head.content_length = static_cast<int64_t>(answer.body_size);
+  }
+  if (answer.failure.kind == upstream::failures::kOverflow)
+    head.headers.Set(HeaderId::kXEnvoyOverloaded, "true");
+  call.response.head = &head;
+  call.record.status = head.status;
+  return !grpc && answer.body != nullptr && call.request.head->method != "HEAD";
+}
+
+void PrepareResponse(Call& call) {
+  http::HeaderMap& headers = call.response.head->headers;
+  const config::HttpSpec& spec = call.chain.spec;
+  AddCookies(call);
+  if (call.chosen.target != nullptr) route::Apply(call.chosen.target->response_headers, headers);
+  headers.Set(HeaderId::kServer, spec.server_name);
+  if (!spec.via.empty()) AddVia(spec, headers);
+  if (call.policy.quota) AddQuota(call, *call.policy.quota);
+  if (spec.request_id_in_response && call.request.head != nullptr)
+    headers.Set(HeaderId::kXRequestId, call.request.head->headers.Get(HeaderId::kXRequestId));
+  const route::Route* route = call.chosen.route;
+  if (route == nullptr || !route->virtual_host().spec().attempt_count_in_response) return;
+  headers.Set(HeaderId::kXEnvoyAttemptCount, Decimal(call.arena, call.record.attempts));
+}
+
+void EndResponse(Call& call, http::HeaderMap* trailers) {
+  call.response.ended = true;
+  call.response.trailers = trailers;
+  if (trailers != nullptr && trailers->Has(HeaderId::kGrpcStatus))
+    call.record.grpc_status = trailers->Get(HeaderId::kGrpcStatus);
+}
+
+}  // namespace tulle::proxy

@@ -1,0 +1,160 @@
+// The route that a request gets, what becomes of its head, and how that is explained.
+#include <gtest/gtest.h>
+
+#include "sidecar/policy/authorization.h"
+#include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/testing/call_world.h"
+
+namespace tulle::proxy {
+namespace {
+
+class RoutingTest : public testing::CallWorld {
+ protected:
+  Failure FailureOf(Step step) {
+    EXPECT_EQ(step.kind(), Step::Kind::kAnswer);
+    return step.kind() == Step::Kind::kAnswer ? step.answer().failure : Failure{};
+  }
+};
+
+TEST_F(RoutingTest, WithoutATableOrAMatchThereIsNoRoute) {
+  http_.rds_name = "later";
+  EXPECT_EQ(FailureOf(MatchRoute(call())).kind, failures::kNoRoute);
+  routes_.Slot("later").table =
+      Pin<route::RouteTable>(*route::RouteTable::Compile(route::RouteTableSpec{}));
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(FailureOf(Prepare(call())).kind, failures::kNoRoute);
+}
+
+TEST_F(RoutingTest, ConnectAndUnknownUpgradesAreRefused) {
+  Routes({Forwards()});
+  head_.method = "CONNECT";
+  EXPECT_EQ(FailureOf(MatchRoute(call())).kind, failures::kUpgradeRefused);
+  head_.method = "GET";
+  head_.upgrade_wanted = true;
+  head_.upgrade = "websocket";
+  EXPECT_EQ(FailureOf(MatchRoute(call())).kind, failures::kUpgradeRefused);
+}
+
+TEST_F(RoutingTest, DecidesOnTheNormalizedPathAndForwardsIt) {
+  Routes({Forwards()});
+  head_.path = "/a/../b";
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(head_.path, "/b");
+  head_.path = "/a%00b";
+  EXPECT_EQ(FailureOf(MatchRoute(call())).kind, FailureKind::kBadRequest);
+}
+
+// Faults 44, 46.
+TEST_F(RoutingTest, EscapedSlashIsRefusedWhereARuleAsksForThePath) {
+  Routes({Forwards()});
+  policy::RuleSpec path;
+  path.kind = policy::RuleSpec::Kind::kUrlPath;
+  path.string = match::StringSpec{};
+  policy::RuleSpec any;
+  policy::AuthorizationSpec rules;
+  rules.rules = policy::RulesSpec{policy::Action::kDeny, {{"paths", {path}, {any}}}};
+  http_.authorization = {*policy::Authorization::Compile(rules)};
+  head_.path = "/a%2fb";
+  EXPECT_EQ(FailureOf(MatchRoute(call())).kind, FailureKind::kBadRequest);
+}
+
+TEST_F(RoutingTest, RedirectsAndDirectResponsesAreAnswers) {
+  route::RouteSpec moved;
+  moved.match.path = {route::PathKind::kExact, "/old"};
+  moved.action = route::RedirectSpec{302, "https", "new.example"};
+  route::RouteSpec fixed;
+  fixed.name = "block_all";
+  fixed.action = route::DirectResponseSpec{502, "no"};
+  Routes({moved, fixed});
+  head_.path = "/old";
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  Step step = Prepare(call());
+  ASSERT_EQ(step.kind(), Step::Kind::kAnswer);
+  EXPECT_EQ(step.answer().head->status, 302);
+  EXPECT_EQ(Value(step.answer().head->headers, "location"), "https://new.example/old");
+  EXPECT_FALSE(step.answer().failure);
+  head_.path = "/";
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  step = Prepare(call());
+  ASSERT_EQ(step.kind(), Step::Kind::kAnswer);
+  EXPECT_EQ(step.answer().head->status, 502);
+  EXPECT_EQ(step.answer().message, "no");
+  EXPECT_EQ(call().record.service, "BlackHoleCluster");
+}
+
+TEST_F(RoutingTest, PrepareRewritesTheRequest) {
+  route::ForwardSpec forward;
+  forward.prefix_rewrite = "/v2";
+  forward.host_rewrite = "backend";
+  forward.append_forwarded_host = true;
+  route::RouteSpec route = Forwards(forward);
+  route.match.path = {route::PathKind::kPrefix, "/v1"};
+  route.request_headers = {{route::HeaderAction::kAppend, "x-added", "1"}};
+  Routes({route});
+  head_.path = "/v1/x?q=1";
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  ASSERT_EQ(Prepare(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(head_.path, "/v2/x?q=1");
+  EXPECT_EQ(head_.authority, "backend");
+  EXPECT_EQ(Header("x-forwarded-host"), "web");
+  EXPECT_EQ(Header("x-added"), "1");
+  EXPECT_EQ(call().record.cluster, "c");
+}
+
+TEST_F(RoutingTest, InternalOnlyHeadersAreRemovedUnlessOurOwnWorkloadCalls) {
+  route::RouteTableSpec table;
+  table.virtual_hosts.push_back({"h", {"*"}, {Forwards()}});
+  table.internal_only_headers = {"x-internal"};
+  http_.routes = *route::RouteTable::Compile(table);
+  direction_ = config::Direction::kInbound;
+  head_.headers.Add("x-internal", "1");
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(Header("x-internal"), "(none)");
+}
+
+TEST_F(RoutingTest, AnUnknownClusterIsAnsweredWithTheStatusOfTheRoute) {
+  route::ForwardSpec forward;
+  forward.cluster_not_found_status = 404;
+  Routes({Forwards(forward)});
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  ASSERT_EQ(Prepare(call()).kind(), Step::Kind::kContinue);
+  const Step step = Admit(call());
+  EXPECT_EQ(FailureOf(step).kind, failures::kNoCluster);
+  EXPECT_EQ(step.answer().head->status, 404);
+}
+
+TEST_F(RoutingTest, DecisionsSayWhatWasConsideredAndWhyNot) {
+  testing::Listener listener;
+  services_.decisions = &listener;
+  route::RouteSpec path = Forwards();
+  path.name = "path";
+  path.match.path = {route::PathKind::kExact, "/other"};
+  route::RouteSpec header = Forwards();
+  header.name = "header";
+  header.match.headers = {{"x-canary"}};
+  Routes({path, header, Forwards()});
+  policy::RuleSpec any;
+  policy::AuthorizationSpec rules;
+  rules.rules = policy::RulesSpec{policy::Action::kDeny, {{"deny-all", {any}, {any}}}};
+  http_.authorization = {*policy::Authorization::Compile(rules)};
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  ASSERT_EQ(Authorize(call()).kind(), Step::Kind::kAnswer);
+  const std::vector<KeptDecision> all = call().decisions->Copy();
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[0].subject + ": " + all[0].reason, "path: path does not match");
+  EXPECT_EQ(all[1].subject + ": " + all[1].reason, "header: headers do not match");
+  EXPECT_EQ(all[2].subject + ": " + all[2].reason, "forwards: matches");
+  EXPECT_TRUE(all[2].positive);
+  EXPECT_EQ(all[3].kind, DecisionKind::kAuthorization);
+  EXPECT_EQ(all[3].subject, "deny-all");
+  EXPECT_FALSE(all[3].positive);
+}
+
+TEST_F(RoutingTest, NoDecisionsAreKeptWhereNoOneListens) {
+  Routes({Forwards()});
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(call().decisions, nullptr);
+}
+
+}  // namespace
+}  // namespace tulle::proxy
