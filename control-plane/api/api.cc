@@ -1,53 +1,14 @@
 #include "control-plane/api/api.h"
 
-#include "control-plane/api/call.h"
+#include "control-plane/api/answers.h"
+#include "control-plane/api/check_resource.h"
+#include "control-plane/api/credential_resource.h"
+#include "control-plane/api/identity_resources.h"
+#include "control-plane/api/mesh_resources.h"
+#include "control-plane/api/policy_resources.h"
+#include "control-plane/api/route.h"
 
 namespace tulle::api {
-
-struct Api::Route {
-  std::string_view method;
-  std::string_view pattern;  // {} is one segment
-  Handler handler;
-  std::string_view query = "";  // the parameters it takes, each between spaces
-  bool is_open = false;         // answers without a credential
-};
-
-const std::vector<Api::Route>& Api::Routes() {
-  static const std::vector<Route> routes = {
-      {"POST", "/v1/apply", &Api::Apply, " dryRun file namespace "},
-      {"POST", "/v1/delete", &Api::DeletePolicies, " dryRun "},
-      {"GET", "/v1/policies", &Api::ListPolicies, " namespace "},
-      {"GET", "/v1/policies/{}", &Api::ListPolicies, " namespace "},
-      {"GET", "/v1/policies/{}/{}/{}", &Api::GetPolicy},
-      {"DELETE", "/v1/policies/{}/{}/{}", &Api::DeletePolicy},
-      {"GET", "/v1/policies/{}/{}/{}/history", &Api::PolicyHistory},
-      {"GET", "/v1/history", &Api::History},
-      {"POST", "/v1/rollback", &Api::RollBack, " dryRun "},
-      {"POST", "/v1/backup", &Api::Backup},
-      {"GET", "/v1/services", &Api::ListServices, " namespace "},
-      {"GET", "/v1/hosts", &Api::ListHosts, " namespace "},
-      {"GET", "/v1/workloads", &Api::ListWorkloads},
-      {"GET", "/v1/proxies", &Api::ListProxies},
-      {"GET", "/v1/proxies/{}", &Api::GetProxy},
-      {"GET", "/v1/proxies/{}/config/{}", &Api::ProxyConfig},
-      {"POST", "/v1/tokens", &Api::CreateToken},
-      {"GET", "/v1/tokens", &Api::ListTokens},
-      {"DELETE", "/v1/tokens/{}", &Api::RevokeToken},
-      {"POST", "/v1/credentials", &Api::CreateCredential},
-      {"GET", "/v1/credentials", &Api::ListCredentials},
-      {"DELETE", "/v1/credentials/{}", &Api::DeleteCredential},
-      {"GET", "/v1/certs", &Api::ShowRoots},
-      {"POST", "/v1/certs/issue", &Api::IssueCertificate},
-      {"POST", "/v1/certs/rotate", &Api::RotateRoot},
-      {"GET", "/v1/check", &Api::Check},
-      {"GET", "/v1/traces", &Api::ListTraces, " limit "},
-      {"GET", "/v1/traces/{}", &Api::GetTrace},
-      {"GET", "/v1/version", &Api::Version, "", true},
-      {"GET", "/openapi.json", &Api::OpenApi, "", true},
-  };
-  return routes;
-}
-
 namespace {
 
 std::string_view TakeSegment(std::string_view* path) {
@@ -57,14 +18,14 @@ std::string_view TakeSegment(std::string_view* path) {
   return segment;
 }
 
-bool MatchesPattern(std::string_view pattern, std::string_view path,
-                    std::vector<std::string>* arguments) {
+bool MatchesPath(std::string_view pattern, std::string_view path,
+                 std::vector<std::string>* arguments) {
   arguments->clear();
   while (!pattern.empty() && !path.empty()) {
     if (pattern[0] != '/' || path[0] != '/') return false;
     const std::string_view wanted = TakeSegment(&pattern);
     const std::string_view segment = TakeSegment(&path);
-    if (wanted == "{}") {
+    if (wanted.starts_with('{')) {
       if (segment.empty()) return false;
       arguments->emplace_back(segment);
     } else if (wanted != segment) {
@@ -74,46 +35,116 @@ bool MatchesPattern(std::string_view pattern, std::string_view path,
   return pattern.empty() && path.empty();
 }
 
-// What is not understood might have been the part that mattered, like a dry run.
-std::optional<ApiResponse> RefuseUnknownQuery(const ApiRequest& request, std::string_view known) {
+// A parameter that is not understood might be the one that matters, like a dry run.
+std::optional<ApiResponse> RefuseUnknownQuery(const ApiRequest& request, const Route& route) {
   for (const auto& [name, value] : request.query) {
-    if (name.find(' ') == std::string::npos &&
-        known.find(" " + name + " ") != std::string_view::npos) {
-      continue;
+    std::string known;
+    bool is_known = false;
+    for (const QueryParameter& parameter : route.query) {
+      is_known = is_known || parameter.name == name;
+      known += (known.empty() ? "" : ", ") + std::string(parameter.name);
     }
-    return Refuse(400, "this path takes no parameter \"" + name + "\"",
-                  known.empty() ? "it takes none" : "it takes" + std::string(known), name);
+    if (is_known) continue;
+    return Refuse(400, "unknown query parameter \"" + name + "\"",
+                  known.empty() ? "this path takes no parameters" : "known parameters: " + known,
+                  name);
   }
   return std::nullopt;
 }
 
 }  // namespace
 
+// Built once: the routes hold pointers to the resources.
+class Api::Resources {
+ public:
+  explicit Resources(const Parts& parts)
+      : policies_(parts.policies, parts.view, parts.on_change),
+        history_(parts.policies, parts.on_change),
+        mesh_(parts.view),
+        proxies_(parts.view),
+        tokens_(parts.tokens, parts.authority),
+        credentials_(parts.credentials),
+        certificates_(parts.authority, parts.on_change),
+        backups_(parts.store, parts.authority, parts.version),
+        check_(parts.view, parts.policies, parts.authority, parts.tokens),
+        traces_(parts.traces) {}
+
+  Routes All() {
+    Routes all;
+    for (Routes routes : {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
+                          proxies_.routes(), tokens_.routes(), credentials_.routes(),
+                          certificates_.routes(), check_.routes(), traces_.routes()}) {
+      for (Route& route : routes) all.push_back(std::move(route));
+    }
+    return all;
+  }
+
+ private:
+  PolicyResource policies_;
+  HistoryResource history_;
+  MeshResource mesh_;
+  ProxyResource proxies_;
+  TokenResource tokens_;
+  CredentialResource credentials_;
+  CertificateResource certificates_;
+  BackupResource backups_;
+  CheckResource check_;
+  TraceResource traces_;
+};
+
+Api::Api(Parts parts)
+    : credentials_(parts.credentials),
+      resources_(std::make_unique<Resources>(parts)),
+      routes_(resources_->All()) {
+  routes_.push_back({"GET", "/v1/version", Access::kOpen,
+                     "Show the version of the control plane and the port that serves sidecars",
+                     [version = parts.version, view = parts.view](const Call&) {
+                       Json json = {{"version", version}};
+                       const uint16_t port = view->GrpcPort();
+                       if (port != 0) json["grpcPort"] = port;
+                       return api::Answer(json);
+                     }});
+  routes_.push_back({"GET", "/openapi.json", Access::kOpen, "Show this description",
+                     [this, version = parts.version](const Call&) {
+                       // Large, and open to everyone: made once.
+                       if (description_.body.empty()) description_ = OpenApiOf(routes_, version);
+                       return description_;
+                     }});
+}
+
+Api::~Api() = default;
+
+ApiResponse Api::Answer(const Route& route, const ApiRequest& request,
+                        std::vector<std::string> arguments, int64_t now) {
+  Call call{request, std::move(arguments), {}, now};
+  if (route.access == Access::kOpen) return route.answer(call);
+  const auto principal = credentials_->Authenticate(request.authorization);
+  if (!principal.ok()) return Refuse(principal.status());
+  if (!*principal) {
+    return Refuse(401, "missing or invalid credential", "send Authorization: Bearer CREDENTIAL");
+  }
+  call.caller = **principal;
+  if (route.access == Access::kAdmin && call.caller.role != Role::kAdmin) {
+    return Refuse(403, "permission denied: " + call.caller.name + " has the role reader",
+                  "use the credential of an admin");
+  }
+  if (auto refusal = RefuseUnknownQuery(request, route)) return *refusal;
+  return route.answer(call);
+}
+
 ApiResponse Api::Handle(const ApiRequest& request, int64_t now) {
   bool is_known_path = false;
   std::vector<std::string> arguments;
-  for (const Route& route : Routes()) {
-    if (!MatchesPattern(route.pattern, request.path, &arguments)) continue;
+  for (const Route& route : routes_) {
+    if (!MatchesPath(route.path, request.path, &arguments)) continue;
     is_known_path = true;
-    if (route.method != request.method) continue;
-    Call call{request, arguments, {}, now};
-    if (route.is_open) return (this->*route.handler)(call);
-    const auto principal = parts_.credentials->Authenticate(request.authorization);
-    if (!principal.ok()) return Refuse(principal.status());
-    if (!*principal) {
-      return Refuse(401, "no valid credential", "send Authorization: Bearer CREDENTIAL");
-    }
-    call.caller = **principal;
-    if (route.method != "GET" && call.caller.role != Role::kAdmin) {
-      return Refuse(403, call.caller.name + " is a reader and may change nothing",
-                    "use an admin's credential");
-    }
-    if (auto refusal = RefuseUnknownQuery(request, route.query)) return *refusal;
-    return (this->*route.handler)(call);
+    if (route.method == request.method) return Answer(route, request, std::move(arguments), now);
   }
-  if (is_known_path)
-    return Refuse(405, "this path does not take " + request.method, "see /openapi.json");
-  return Refuse(404, "there is nothing at this path", "see /openapi.json for those there are");
+  if (is_known_path) {
+    return Refuse(405, "method " + request.method + " is not allowed for this path",
+                  "see /openapi.json for the methods of each path");
+  }
+  return Refuse(404, "path not found", "see /openapi.json for all paths");
 }
 
 }  // namespace tulle::api

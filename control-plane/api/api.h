@@ -1,15 +1,16 @@
-// The REST API as a function from request to response: no transport, so that it is tested without
-// one.
+// The REST API as a function from request to response. It has no transport, so it can be tested
+// without one. Each resource is an object of its own (*_resource.h) and lists its routes (route.h);
+// this class finds the route and checks the caller's role.
 //
-// Thread: the store's; Handle() may write and therefore take some milliseconds. Times in seconds
-// since the epoch. Bodies are JSON but for apply, which takes YAML. Errors: {"error", "field",
-// "line", "hint", "problems": [...]}. Roles: a reader may GET, an admin everything; without a
-// credential only /v1/version and /openapi.json answer.
+// Thread: the store's; Handle() may write and take some milliseconds. Times in seconds since the
+// epoch. Bodies are JSON, except that apply takes YAML. Errors: {"error", "field", "line",
+// "column", "hint", "problems": [...]}.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,16 +40,16 @@ struct ApiRequest {
 struct ApiResponse {
   int status = 200;
   std::string body;        // JSON
-  std::string event = {};  // what was changed and by whom, for the log; empty: nothing was
+  std::string event = {};  // who changed what, for the log; empty: nothing was changed
 };
 
-// What the xDS server knows of one proxy.
+// The state of one proxy, as the xDS server sees it.
 struct ProxyStatus {
   struct TypeStatus {
     std::string type;  // "clusters", "listeners", ...
     std::string sent_version;
     std::string acknowledged_version;
-    std::string rejected_resource;  // of the last NACK that still holds
+    std::string rejected_resource;  // of the last NACK that is still in effect
     std::string rejection;
   };
   std::string name;  // node id
@@ -63,7 +64,8 @@ struct ProxyStatus {
   std::vector<TypeStatus> types;
 };
 
-// What the API shows of the running control plane; implemented by the server, faked in tests.
+// The state of the running control plane that the API shows. Implemented by the server, faked in
+// tests.
 class ControlPlaneView {
  public:
   virtual ~ControlPlaneView() = default;
@@ -71,9 +73,11 @@ class ControlPlaneView {
   virtual const discovery::Mesh& CurrentMesh() const = 0;
   virtual snapshot::Snapshot SnapshotOf(const std::string& proxy) const = 0;
   virtual size_t HeldLeases() const = 0;
-  // Where sidecars are served; 0: it is not known.
+  // Port at which sidecars are served; 0: unknown.
   virtual uint16_t GrpcPort() const { return 0; }
 };
+
+struct Route;
 
 class Api {
  public:
@@ -87,54 +91,26 @@ class Api {
     const ControlPlaneView* view;
     std::function<void()> on_change;
     std::string version;
-    const insight::TraceRing* traces = nullptr;  // null: none are kept
-    store::Store* store = nullptr;               // for a backup
+    const insight::TraceRing* traces = nullptr;  // null: traces are not kept
+    store::Store* store = nullptr;               // for backups
   };
 
-  explicit Api(Parts parts) : parts_(std::move(parts)) {}
+  explicit Api(Parts parts);
+  ~Api();
+  Api(const Api&) = delete;
 
   ApiResponse Handle(const ApiRequest& request, int64_t now);
 
  private:
-  struct Call;
-  using Handler = ApiResponse (Api::*)(const Call&);
-  struct Route;
+  class Resources;
 
-  static const std::vector<Route>& Routes();
+  ApiResponse Answer(const Route& route, const ApiRequest& request,
+                     std::vector<std::string> arguments, int64_t now);
 
-  ApiResponse Apply(const Call& call);
-  ApiResponse ListPolicies(const Call& call);
-  ApiResponse GetPolicy(const Call& call);
-  ApiResponse DeletePolicy(const Call& call);
-  ApiResponse DeletePolicies(const Call& call);
-  ApiResponse PolicyHistory(const Call& call);
-  ApiResponse History(const Call& call);
-  ApiResponse RollBack(const Call& call);
-  static bool ReadEarlier(const Call& call, discovery::PolicyBook::Earlier* to,
-                          ApiResponse* refusal);
-  ApiResponse Backup(const Call& call);
-  ApiResponse ListHosts(const Call& call);
-  ApiResponse ListServices(const Call& call);
-  ApiResponse ListWorkloads(const Call& call);
-  ApiResponse ListProxies(const Call& call);
-  ApiResponse GetProxy(const Call& call);
-  ApiResponse ProxyConfig(const Call& call);
-  ApiResponse CreateToken(const Call& call);
-  ApiResponse ListTokens(const Call& call);
-  ApiResponse RevokeToken(const Call& call);
-  ApiResponse CreateCredential(const Call& call);
-  ApiResponse ListCredentials(const Call& call);
-  ApiResponse DeleteCredential(const Call& call);
-  ApiResponse IssueCertificate(const Call& call);
-  ApiResponse RotateRoot(const Call& call);
-  ApiResponse ShowRoots(const Call& call);
-  ApiResponse Check(const Call& call);
-  ApiResponse ListTraces(const Call& call);
-  ApiResponse GetTrace(const Call& call);
-  ApiResponse Version(const Call& call);
-  ApiResponse OpenApi(const Call& call);
-
-  Parts parts_;
+  Credentials* credentials_;
+  std::unique_ptr<Resources> resources_;
+  std::vector<Route> routes_;
+  ApiResponse description_;  // of the API, once it was asked for
 };
 
 }  // namespace tulle::api

@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "certs/csr.h"
 #include "control-plane/store/sqlite_store.h"
@@ -284,14 +285,14 @@ TEST_F(ApiTest, CheckNamesWhomARotationWaitsFor) {
     const ApiResponse response = api_.Handle({"GET", "/v1/check", {}, "", admin_}, now);
     const Json check = Body(response);
     for (const Json& item : check["items"]) {
-      if (item["name"] == "rotation of the root") return item;
+      if (item["name"] == "root rotation") return item;
     }
     return Json();
   };
   EXPECT_EQ(found_at(kNow + 600)["ok"], true);
   const Json late = found_at(kNow + 660);
   EXPECT_EQ(late["ok"], false);
-  EXPECT_EQ(late["message"], "under way for 11 minutes; it waits for post-1");
+  EXPECT_EQ(late["message"], "in progress for 11 minutes; waiting for post-1");
 }
 
 TEST_F(ApiTest, CredentialsComeAndGo) {
@@ -355,12 +356,12 @@ TEST_F(ApiTest, PoliciesWithoutEffectAreNamed) {
   const auto item = [&] {
     const Json check = Body(Call("GET", "/v1/check"));
     for (const Json& each : check["items"]) {
-      if (each["name"] == "policies find their targets and take effect") return each;
+      if (each["name"] == "policies in effect") return each;
     }
     return Json();
   };
   EXPECT_EQ(item()["ok"], false);
-  EXPECT_NE(item()["message"].get<std::string>().find("no workload serves Service default/pots"),
+  EXPECT_NE(item()["message"].get<std::string>().find("Service default/pots not found"),
             std::string::npos);
   EXPECT_EQ(Call("DELETE", "/v1/policies/PeerAuthentication/default/all").status, 200);
   EXPECT_EQ(item()["ok"], true);
@@ -391,21 +392,54 @@ TEST_F(ApiTest, ListsOfSecretsHoldNone) {
   EXPECT_EQ(items[1]["role"], "reader");
 }
 
-TEST_F(ApiTest, TheDescriptionNamesEveryPathThatAnswers) {
+TEST_F(ApiTest, TheDescriptionTellsPathsAndRoles) {
   const Json json = Body(Call("GET", "/openapi.json"));
+  int count = 0;
   for (const auto& [path, methods] : json["paths"].items()) {
     std::string example = path;
     for (size_t open; (open = example.find('{')) != std::string::npos;) {
       example.replace(open, example.find('}') - open + 1, "x");
     }
     for (const auto& [method, operation] : methods.items()) {
+      ++count;
       std::string upper = method;
       for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      EXPECT_NE(Call(upper, example).status, 405) << method << path;
-      const ApiResponse response = Call(upper, example);
-      EXPECT_EQ(response.body.find("nothing at this path"), std::string::npos) << path;
+      const auto as = [&](const std::string& authorization) {
+        return api_.Handle({upper, example, {}, "[]", authorization}, kNow);
+      };
+      const bool is_open = operation.contains("security");
+      const bool is_admins = operation.contains("description");
+      EXPECT_EQ(as("").status == 401, !is_open) << method << path;
+      EXPECT_EQ(as(reader_).status == 403, is_admins) << method << path;
+      EXPECT_NE(as(admin_).status, 405) << method << path;
+      EXPECT_EQ(as(admin_).body.find("path not found"), std::string::npos) << path;
+      EXPECT_FALSE(operation["summary"].get<std::string>().empty()) << path;
     }
   }
+  EXPECT_EQ(count, 30);
+  EXPECT_EQ(Body(Call("GET", "/v1/nothing"))["error"], "path not found");
+}
+
+TEST_F(ApiTest, TheDescriptionHasASchemaForEachKindOfPolicy) {
+  const Json schemas = Body(Call("GET", "/openapi.json"))["components"]["schemas"];
+  for (const char* kind :
+       {"HTTPRoute", "ResiliencePolicy", "AuthorizationPolicy", "PeerAuthentication",
+        "TelemetryPolicy", "ExternalService", "EgressPolicy"}) {
+    EXPECT_TRUE(schemas.contains(kind)) << kind;
+  }
+  EXPECT_EQ(schemas["PeerAuthentication"]["properties"]["spec"]["properties"]["mode"]["enum"],
+            Json({"STRICT", "PERMISSIVE"}));
+}
+
+TEST_F(ApiTest, ChecksHaveIdsAndHints) {
+  view_.proxies[0].is_connected = false;
+  const Json items = Body(Call("GET", "/v1/check"))["items"];
+  EXPECT_EQ(items[0]["id"], "proxies-connected");
+  EXPECT_EQ(items[0]["message"], "not connected: post-1");
+  EXPECT_NE(items[0]["hint"].get<std::string>().find("port 15012"), std::string::npos);
+  std::set<std::string> ids;
+  for (const Json& item : items) ids.insert(item["id"].get<std::string>());
+  EXPECT_EQ(ids.size(), items.size());
 }
 
 TEST(Credentials, TheFirstAdminsFileIsTheOwnersAlone) {

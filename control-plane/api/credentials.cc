@@ -19,7 +19,7 @@ constexpr std::string_view kBearer = "Bearer ";
 absl::Status WriteSecret(const std::string& path, const std::string& text) {
   const int error = WritePrivateFile(path, text);
   if (error == 0) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(path, " cannot be written: ", strerror(error),
+  return absl::PermissionDeniedError(absl::StrCat("cannot write ", path, ": ", strerror(error),
                                                   "; check owner and mode of its folder"));
 }
 
@@ -54,7 +54,7 @@ absl::Status Credentials::Store(const Principal& principal, const std::string& s
 absl::StatusOr<std::string> Credentials::Create(const Principal& principal, std::string_view author,
                                                 int64_t now) {
   if (principal.name.empty() || principal.name.size() > 100) {
-    return absl::InvalidArgumentError("a credential needs a name of 1 to 100 bytes");
+    return absl::InvalidArgumentError("invalid name of a credential: use 1 to 100 bytes");
   }
   const std::string secret = ca::NewSecret(keys_);
   const absl::Status status = Store(principal, secret, author, now);
@@ -85,8 +85,8 @@ absl::Status Credentials::Delete(std::string_view name, std::string_view author,
       transaction.Delete(Collection::kCredential, record.key);
   }
   if (transaction.changes().empty()) {
-    return absl::NotFoundError(absl::StrCat("there is no credential named ", std::string(name),
-                                            ": see `tullectl credential list`"));
+    return absl::NotFoundError(absl::StrCat("credential ", std::string(name),
+                                            " not found: see `tullectl credential list`"));
   }
   return store_->Commit(transaction).status();
 }
@@ -99,7 +99,7 @@ absl::StatusOr<std::optional<Principal>> Credentials::Authenticate(std::string_v
   const auto records = store_->List(Collection::kCredential);
   if (!records.ok()) return records.status();
   std::optional<Principal> found;
-  for (const store::Record& record : *records) {  // all of them: the time tells nothing
+  for (const store::Record& record : *records) {  // all of them, so that the time reveals nothing
     if (ca::EqualInConstantTime(record.key, hash)) found = PrincipalFromJson(record.value);
   }
   return found;

@@ -1,5 +1,5 @@
-// Bearer credentials of people and tools that use the API: admin may change, reader may look.
-// At rest only SHA-256 of the secret (32 random bytes), compared in constant time.
+// Bearer credentials of people and tools that use the API: an admin may change everything, a reader
+// may only read. Stored as the SHA-256 of the secret (32 random bytes), compared in constant time.
 // Thread: the store's.
 #pragma once
 
@@ -33,20 +33,20 @@ class Credentials {
   // Both outlive this.
   Credentials(store::Store* store, certs::KeySource* keys) : store_(store), keys_(keys) {}
 
-  // The credential's text, shown once. Names are unique: a second one of a name replaces the first.
+  // Returns the secret, which cannot be shown again. Replaces any credential of the same name.
   absl::StatusOr<std::string> Create(const Principal& principal, std::string_view author,
                                      int64_t now);
   // Without secrets, ordered by name.
   absl::StatusOr<std::vector<CredentialRecord>> List();
   absl::Status Delete(std::string_view name, std::string_view author, int64_t now);
-  // `authorization` is the header's value: "Bearer ...". Absent: nobody.
+  // `authorization` is the header's value: "Bearer ...". Unset: not authenticated.
   absl::StatusOr<std::optional<Principal>> Authenticate(std::string_view authorization);
-  // At the first start: makes the admin's credential and writes it to `path`, mode 0600. Later
-  // starts do nothing. The file comes first: a crash in between leaves no admin whose credential
-  // nobody has.
+  // At the first start: creates the admin's credential and writes it to `path`, mode 0600. Does
+  // nothing at later starts. The file is written first, so that a crash in between cannot leave an
+  // admin whose credential is lost.
   absl::Status EnsureFirstAdmin(const std::string& path, int64_t now);
-  // The same whatever there is: the way back for who has no credential any more, and may write the
-  // data directory.
+  // Replaces the admin's credential, for an operator who has lost it and has access to the data
+  // directory.
   absl::Status ResetAdmin(const std::string& path, int64_t now);
 
  private:

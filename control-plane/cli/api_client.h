@@ -1,4 +1,4 @@
-// The REST API as the commands see it: one call, one reply. Implemented over HTTPS
+// The REST API as the commands use it: one call, one reply. Implemented over HTTPS
 // (https_client.h), faked in tests.
 //
 // Owner: the session of one command. Thread: the only one.
@@ -27,9 +27,9 @@ struct ApiReply {
 class ApiClient {
  public:
   virtual ~ApiClient() = default;
-  // Any reply, whatever its status; a Trouble when there was none.
+  // A reply of any status; a UserError if there was none.
   virtual absl::StatusOr<ApiReply> Send(const ApiCall& call) = 0;
-  // The roots to believe from the next call on: a mesh that changes its root says so itself.
+  // Sets the roots to trust from the next call on, during a root rotation.
   virtual void SetTrust(const std::string& ca_pem) = 0;
 };
 

@@ -2,7 +2,7 @@
 
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 
@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 absl::StatusOr<int> Backup(Session& session) {
   const std::string& path = session.invocation.name;
   if (fs::exists(path) && !session.invocation.force) {
-    return Trouble(path + " is there already", "name another file, or replace it with --force");
+    return UserError(path + " already exists", "use another file, or replace it with --force");
   }
   const auto reply = session.Post("/v1/backup", Json::object());
   if (!reply.ok()) return reply.status();
@@ -19,8 +19,9 @@ absl::StatusOr<int> Backup(Session& session) {
   if (!written.ok()) return written;
   session.out() << path << ": " << fs::file_size(path) / 1024 << " KiB of "
                 << TextAt(*reply, "/trustDomain") << "\n";
-  session.err() << "It holds the private keys of the mesh's roots: only you may read it (0600); "
-                   "keep it so.\n";
+  session.err()
+      << "The file contains the private keys of the mesh's roots. Only you can read it (mode "
+         "0600); keep it that way.\n";
   return 0;
 }
 

@@ -17,7 +17,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -61,7 +61,7 @@ absl::StatusOr<pid_t> StartProgram(const ProgramToStart& program) {
   words.push_back(nullptr);
   // Closed by a successful exec; else it brings errno.
   int report[2];
-  if (pipe2(report, O_CLOEXEC) != 0) return Trouble(strerror(errno), "");
+  if (pipe2(report, O_CLOEXEC) != 0) return UserError(strerror(errno), "");
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child == 0) {
@@ -76,8 +76,8 @@ absl::StatusOr<pid_t> StartProgram(const ProgramToStart& program) {
   close(report[0]);
   if (error == 0) return child;
   if (child > 0) waitpid(child, nullptr, 0);
-  return Trouble(absl::StrCat(program.argv[0], " cannot be started: ", strerror(error)),
-                 "check the path, and that it may be executed");
+  return UserError(absl::StrCat("cannot start ", program.argv[0], ": ", strerror(error)),
+                   "check the path and that the file is executable");
 }
 
 int ExitCodeOf(int wait_status) {

@@ -21,18 +21,18 @@ struct ProgramToStart {
   bool is_ours = false;
 };
 
-// The process id, or what to do about it.
+// The process id, or a UserError.
 absl::StatusOr<pid_t> StartProgram(const ProgramToStart& program);
 // 0 to 255, for a signal 128 and its number.
 int ExitCodeOf(int wait_status);
-// An IPv4 port of loopback that nobody listens on now.
+// A free IPv4 port of loopback.
 uint16_t FreePort();
-// The status of GET path there; 0: no answer.
+// The status of GET `path` at that port; 0: no response.
 int HttpStatus(uint16_t port, const std::string& path);
-// Where this program lies.
+// The folder of this program.
 std::string OwnFolder();
 
-// SIGCHLD and what a user or a service manager sends, blocked for as long as this lives.
+// SIGCHLD and the signals of users and service managers; blocked during the life of this object.
 class Signals {
  public:
   Signals();

@@ -17,7 +17,7 @@
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 #include "control-plane/cli/wrap.h"
 
 namespace tulle::cli {
@@ -25,7 +25,7 @@ namespace {
 
 std::string TextOf(const absl::Status& status) {
   std::ostringstream text;
-  PrintTrouble(status, false, text);
+  PrintError(status, false, text);
   return text.str();
 }
 
@@ -81,7 +81,8 @@ TEST(Lifetime, IsWrittenAsTablesPrintIt) {
   EXPECT_EQ(*ParseLifetime("1d12h"), 36 * 3600);
   EXPECT_EQ(*ParseLifetime("87600h"), 3650 * 86400);
   for (const char* bad : {"", "0s", "soon", "10", "m", "1w", "-1h", "500ms", "1h "}) {
-    EXPECT_NE(TextOf(ParseLifetime(bad).status()).find("is no duration"), std::string::npos) << bad;
+    EXPECT_NE(TextOf(ParseLifetime(bad).status()).find("invalid duration"), std::string::npos)
+        << bad;
   }
   for (const char* bad : {"100000h", "3651d", "99999999999999999999s"}) {
     EXPECT_NE(TextOf(ParseLifetime(bad).status()).find("at most 3650d"), std::string::npos) << bad;
@@ -152,20 +153,20 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
       {{"get", "httproutes", "--namespce", "x"}, "did you mean --namespace?"},
       {{"apply"}, "--filename is required"},
       {{"proxy-config"}, "tullectl proxy-config --help"},
-      {{"apply", "-f", "a.yaml", "b.yaml"}, "-f takes one file: repeat it for each"},
+      {{"apply", "-f", "a.yaml", "b.yaml"}, "-f takes one file: repeat it"},
       {{"get", "httproutes", "-o", "xml"},
-       "\"xml\" is no form of output here\nhint: one of table, wide, name, json, yaml"},
+       "unsupported output format \"xml\"\nhint: supported formats: table, wide, name, json, yaml"},
       {{"token", "create", "-o", "name"},
-       "\"name\" is no form of output here\nhint: one of table, raw, json, yaml"},
-      {{"get", "all", "-o", "3"}, "\"3\" is no form of output"},
+       "unsupported output format \"name\"\nhint: supported formats: table, raw, json, yaml"},
+      {{"get", "all", "-o", "3"}, "unsupported output format \"3\""},
       {{"token"}, "tullectl token --help"},
-      {{"completion", "tcsh"}, "\"tcsh\" is no shell known here\nhint: one of bash, zsh, fish"},
+      {{"completion", "tcsh"}, "invalid shell \"tcsh\"\nhint: supported values: bash, zsh, fish"},
       {{"rollback", "--to-revision", "0"},
-       "\"0\" is no revision\nhint: write a whole number from 1\n"},
+       "invalid revision \"0\"\nhint: must be a whole number from 1\n"},
       {{"run", "--service", "a", "--port", "70000"},
-       "\"70000\" is no port\nhint: write a whole number 1 to 65535\n"},
-      {{"run", "--service", "a", "--port", "web"}, "\"web\" is no port"},
-      {{"run", "--service", "a", "--protocol", "udp"}, "\"udp\" is no protocol"},
+       "invalid port \"70000\"\nhint: must be between 1 and 65535\n"},
+      {{"run", "--service", "a", "--port", "web"}, "invalid port \"web\""},
+      {{"run", "--service", "a", "--protocol", "udp"}, "invalid protocol \"udp\""},
       {{"help", "aply"}, "did you mean apply?"},
   };
   for (const Case& each : cases) {
@@ -213,7 +214,7 @@ TEST(CommandLine, HelpAndVersionAreCommandsAndFlags) {
   EXPECT_NE(text({"help"}), "");
   EXPECT_EQ(text({"help"}), text({"--help"}));
   EXPECT_EQ(text({"help", "token", "create"}), text({"token", "create", "--help"}));
-  EXPECT_NE(text({"help"}).find("Exit codes: 0 done; 1 "), std::string::npos);
+  EXPECT_NE(text({"help"}).find("Exit codes: 0 success, 1 error"), std::string::npos);
 }
 
 std::vector<Selected> Select(const std::string& kind, const std::vector<std::string>& names = {}) {
@@ -377,13 +378,13 @@ TEST_F(Destinations, WhatIsMissingOrBadIsSaidWithoutTheSecret) {
   for (const std::string& path : {word, json}) {
     const std::string text =
         TextOf(ResolveDestination({.server = "https://a:1", .credential_file = path}, {}).status());
-    EXPECT_NE(text.find(path + " says who calls"), std::string::npos) << text;
+    EXPECT_NE(text.find(path + " contains no CA certificate"), std::string::npos) << text;
     EXPECT_NE(text.find("hint: pass --ca-file FILE"), std::string::npos) << text;
     EXPECT_EQ(text.find("s3cret"), std::string::npos) << text;
   }
   const std::string empty = Write("empty.json", R"({"ca":"PEM"})");
   EXPECT_NE(TextOf(ResolveDestination({.credential_file = empty}, {}).status())
-                .find("holds no credential"),
+                .find("contains no credential"),
             std::string::npos);
   for (const char* server :
        {"", "http://a", "https://a:0", "https://a:99999", "a/b", "u@a", "::1"}) {
@@ -432,6 +433,7 @@ TEST_F(FileSets, ListsAreTakenApart) {
   ASSERT_FALSE(parsed.ok());
   EXPECT_EQ(parsed.problems[0].file, "list.yaml");
   EXPECT_EQ(parsed.problems[0].line, 8);
+  EXPECT_EQ(parsed.problems[0].column, 0);
   FileSet good;
   good.Add("first.yaml", kStrict);
   std::string mended = yaml;
@@ -453,8 +455,8 @@ TEST_F(FileSets, ADocumentInTwoFilesIsPlacedInBoth) {
   const policy::ParsedFile parsed = files.Parse();
   ASSERT_EQ(parsed.problems.size(), 1u);
   EXPECT_EQ(policy::ToText(parsed.problems[0]),
-            "b.yaml:1: metadata.name: PeerAuthentication default/all stands in two files; keep one "
-            "(the first is at a.yaml:2)");
+            "b.yaml:1: metadata.name: duplicate PeerAuthentication default/all in two files; "
+            "remove one of the two; the first is at a.yaml:2");
 }
 
 TEST_F(FileSets, EachBadFileIsReported) {

@@ -8,7 +8,7 @@
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/suggestion.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -52,8 +52,7 @@ std::string PathOf(const CLI::App& app) {
                                      : PathOf(*app.get_parent()) + " " + app.get_name();
 }
 
-// Follows the arguments as far as they are known: the last command, and the first word or option
-// that is none of it.
+// The last known command in the arguments, and the first word or option that is unknown to it.
 struct Trail {
   const CLI::App* command;
   std::string unknown_command;
@@ -87,28 +86,27 @@ Trail FollowTrail(const CLI::App& app, const std::vector<std::string>& arguments
   return trail;
 }
 
-absl::Status Explain(const CLI::App& app, const std::vector<std::string>& arguments,
-                     const CLI::ParseError& error) {
+absl::Status ExplainError(const CLI::App& app, const std::vector<std::string>& arguments,
+                          const CLI::ParseError& error) {
   const Trail trail = FollowTrail(app, arguments);
-  const std::string see = "See `" + PathOf(*trail.command) + " --help`";
+  const std::string see = "see `" + PathOf(*trail.command) + " --help`";
   if (const auto* wrong = dynamic_cast<const WrongValue*>(&error)) {
-    return Trouble(wrong->what(), wrong->hint);
+    return UserError(wrong->what(), wrong->hint);
   }
   if (!trail.unknown_command.empty()) {
-    return Trouble(
+    return UserError(
         "unknown command \"" + trail.unknown_command + "\" for " + PathOf(*trail.command),
         DidYouMean(trail.unknown_command, NamesOfCommands(*trail.command), see));
   }
   if (!trail.unknown_option.empty()) {
-    return Trouble("unknown option " + trail.unknown_option,
-                   DidYouMean(trail.unknown_option, NamesOfOptions(*trail.command), see));
+    return UserError("unknown option " + trail.unknown_option,
+                     DidYouMean(trail.unknown_option, NamesOfOptions(*trail.command), see));
   }
   const bool takes_files = TakesValue(*trail.command, "--filename");
   if (takes_files && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    return Trouble(error.what(),
-                   "-f takes one file: repeat it for each, or name their folder. " + see);
+    return UserError(error.what(), "-f takes one file: repeat it, or name the folder. " + see);
   }
-  return Trouble(error.what(), see);
+  return UserError(error.what(), see);
 }
 
 void CollectOptions(const CLI::App& app, const std::string& path, Vocabulary* vocabulary) {
@@ -133,7 +131,10 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
   for (const std::string& option : NamesOfOptions(app)) {
     if (std::find(here.begin(), here.end(), option) == here.end()) here.push_back(option);
   }
-  if (path == "get" || path == "delete" || path == "history" || path == "rollback") {
+  if (path == "explain") {
+    for (const std::string& kind : KindWords()) here.push_back(kind);
+    for (const std::string& field : FieldPaths()) here.push_back(field);
+  } else if (path == "get" || path == "delete" || path == "history" || path == "rollback") {
     for (const std::string& kind : KindWords()) here.push_back(kind);
     if (path == "get") here.insert(here.end(), {"all", "services", "proxies", "namespaces"});
   } else if (path == "proxy-config") {
@@ -148,7 +149,7 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
 
 // `tullectl help get` is `tullectl get --help`.
 std::vector<std::string> OwnWords(const std::vector<std::string>& arguments) {
-  // What follows -- is another program's.
+  // Everything after -- belongs to another program.
   std::vector<std::string> own(arguments.begin(),
                                std::find(arguments.begin(), arguments.end(), "--"));
   if (own.empty() || own[0] != "help") return own;
@@ -174,19 +175,19 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
   const auto end = std::find(arguments.begin(), arguments.end(), "--");
   if (end != arguments.end()) grammar.invocation().run.program.assign(end + 1, arguments.end());
   try {
-    // CLI11 takes them from the back.
+    // CLI11 expects them in reverse order.
     app.parse(std::vector<std::string>(own.rbegin(), own.rend()));
   } catch (const CLI::CallForHelp& help) {
     const Trail trail = FollowTrail(app, own);
     return trail.unknown_command.empty()
                ? std::variant<Invocation, HelpText, absl::Status>(HelpOf(*trail.command))
-               : Explain(app, own, help);
+               : ExplainError(app, own, help);
   } catch (const CLI::CallForVersion&) {
     Invocation version;
     version.client_only = true;
     return version;
   } catch (const CLI::ParseError& error) {
-    return Explain(app, own, error);
+    return ExplainError(app, own, error);
   }
   return grammar.invocation();
 }

@@ -1,5 +1,4 @@
-// From arguments to an Invocation, or to the text that is to be shown instead: help, or what is
-// wrong with the arguments. Pure.
+// Parses arguments to an Invocation, or to the text to show instead: help or an error. Pure.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The commands: each does what the session's invocation asks and returns the exit code, or a
-// Trouble (exit code 1; for diff 2).
+// The commands: each runs the session's invocation and returns the exit code, or a UserError (exit
+// code 1; for diff 2).
 #pragma once
 
 #include <string>
@@ -19,10 +19,10 @@ absl::StatusOr<int> Get(Session& session);
 // mesh_commands.cc
 absl::StatusOr<int> Status(Session& session);
 absl::StatusOr<int> Services(Session& session);
-// All, or the one of that name; an empty name means all.
+// An empty name means all.
 absl::StatusOr<int> ShowProxies(Session& session, const std::string& name);
 absl::StatusOr<int> ShowServices(Session& session, const std::string& name);
-// The proxy of that name, or the only one whose name begins like that.
+// The proxy of that name, or the only one whose name has that prefix.
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name);
 // proxy_config.cc
 absl::StatusOr<int> ProxyConfig(Session& session);
@@ -40,6 +40,8 @@ absl::StatusOr<int> DeleteCredential(Session& session);
 // check_command.cc
 absl::StatusOr<int> Check(Session& session);
 absl::StatusOr<int> Version(Session& session);
+// explain_command.cc
+absl::StatusOr<int> Explain(Session& session);
 // history_commands.cc
 absl::StatusOr<int> History(Session& session);
 absl::StatusOr<int> RollBack(Session& session);

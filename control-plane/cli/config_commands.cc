@@ -4,7 +4,7 @@
 #include "control-plane/cli/config_file.h"
 #include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -18,8 +18,9 @@ absl::StatusOr<ConfigFile> Load(const Session& session) {
 }
 
 absl::Status NoSuchServer(const ConfigFile& config, const std::string& name) {
-  return Trouble("there is no context named " + name,
-                 DidYouMean(name, config.Names(), "See `tullectl config get-contexts`"));
+  return UserError(
+      "context " + name + " not found",
+      DidYouMean(name, config.Names(), "list contexts with `tullectl config get-contexts`"));
 }
 
 // Contexts are used from any folder.
@@ -28,7 +29,7 @@ absl::Status SetPath(const std::string& path, std::string* stored) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (error || !std::filesystem::exists(absolute, error)) {
-    return Trouble("there is no file " + path, "check the path");
+    return UserError("file " + path + " not found", "check the path");
   }
   *stored = absolute.lexically_normal().string();
   return absl::OkStatus();
@@ -40,15 +41,16 @@ absl::StatusOr<int> GetServers(Session& session) {
   const auto config = Load(session);
   if (!config.ok()) return config.status();
   if (config->entries.empty()) {
-    session.err() << "No contexts in " << PathOf(session)
-                  << ". Make one with `tullectl config set-context NAME --credential-file FILE`.\n";
+    session.err()
+        << "No contexts in " << PathOf(session)
+        << ". Create one with `tullectl config set-context NAME --credential-file FILE`.\n";
     return 0;
   }
   Table table({"CURRENT", "NAME", "SERVER", "NAMESPACE"});
   for (const ServerEntry& entry : config->entries) {
     if (session.invocation.format == Format::kName) session.out() << entry.name << "\n";
     table.AddRow({entry.name == config->current ? "*" : " ", entry.name,
-                  entry.server.empty() ? "(of the credential file)" : entry.server,
+                  entry.server.empty() ? "(from the credential file)" : entry.server,
                   entry.ns.empty() ? "default" : entry.ns});
   }
   if (session.invocation.format != Format::kName) session.Show(table);
@@ -59,7 +61,7 @@ absl::StatusOr<int> CurrentServer(Session& session) {
   const auto config = Load(session);
   if (!config.ok()) return config.status();
   if (config->current.empty()) {
-    return Trouble("no context is in use", "choose one with `tullectl config use-context NAME`");
+    return UserError("no current context", "set one with `tullectl config use-context NAME`");
   }
   session.out() << config->current << "\n";
   return 0;

@@ -6,13 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/files.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
 
 constexpr char kMend[] =
-    "mend it by hand, or make it anew with `tullectl config set-context NAME --server URL`";
+    "fix the file, or delete it and run `tullectl config set-context NAME --server URL`";
 
 std::string TextOf(const YAML::Node& map, const char* key) {
   const YAML::Node node = map[key];
@@ -26,7 +26,7 @@ void EmitIfSet(YAML::Emitter& out, const char* key, const std::string& value) {
 absl::StatusOr<ConfigFile> Read(const YAML::Node& root, const std::string& path) {
   ConfigFile config;
   if (!root || root.IsNull()) return config;
-  if (!root.IsMap()) return Trouble(path + " holds no map of contexts", kMend);
+  if (!root.IsMap()) return UserError(path + ": expected an object with `contexts`", kMend);
   config.current = TextOf(root, "current-context");
   for (const YAML::Node& node : root["contexts"]) {
     ServerEntry entry;
@@ -35,8 +35,9 @@ absl::StatusOr<ConfigFile> Read(const YAML::Node& root, const std::string& path)
                TextOf(node, "ca-file"), TextOf(node, "namespace")};
     }
     if (entry.name.empty()) {
-      return Trouble(absl::StrCat(path, ":", node.Mark().line + 1, ": a context has no name"),
-                     kMend);
+      return UserError(absl::StrCat(path, ":", node.Mark().line + 1,
+                                    ": required field `name` of a context is missing"),
+                       kMend);
     }
     config.entries.push_back(std::move(entry));
   }
@@ -78,8 +79,8 @@ absl::StatusOr<ConfigFile> ConfigFile::Parse(const std::string& text, const std:
   try {
     return Read(YAML::Load(text), path);
   } catch (const YAML::Exception& error) {
-    return Trouble(absl::StrCat(path, ":", error.mark.line + 1, ": is no YAML: ", error.msg),
-                   kMend);
+    return UserError(absl::StrCat(path, ":", error.mark.line + 1, ": invalid YAML: ", error.msg),
+                     kMend);
   }
 }
 

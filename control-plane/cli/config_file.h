@@ -1,5 +1,5 @@
-// The file of named servers, as a kubeconfig has them: where each is, and in which files its CA and
-// the caller's credential lie. Holds no secret itself.
+// The config file with contexts, like a kubeconfig: the address of each control plane, and the
+// files of its CA and of the user's credential. Contains no secrets itself.
 //
 //   current-context: local
 //   contexts:
@@ -37,10 +37,10 @@ struct ConfigFile {
   ServerEntry& FindOrAdd(const std::string& name);
   std::vector<std::string> Names() const;
 
-  // A file that is not there is an empty one.
+  // A missing file counts as empty.
   static absl::StatusOr<ConfigFile> Load(const std::string& path);
   static absl::StatusOr<ConfigFile> Parse(const std::string& text, const std::string& path);
-  // Mode 0600, its folder 0700; by a new file and a rename.
+  // Writes the file atomically, mode 0600, in a folder of mode 0700.
   absl::Status Save(const std::string& path) const;
   std::string ToYaml() const;
 };

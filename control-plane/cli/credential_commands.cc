@@ -3,7 +3,7 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -34,8 +34,8 @@ int ShowList(Session& session, const Json& reply, const char* name, const Table&
 absl::Status MayBeWritten(const Invocation& wanted) {
   std::error_code error;
   if (!std::filesystem::exists(wanted.write_to, error) || wanted.force) return absl::OkStatus();
-  return Trouble(wanted.write_to + " is there already",
-                 "name another file with --out, or replace it with --force");
+  return UserError(wanted.write_to + " already exists",
+                   "use another file with --out, or replace it with --force");
 }
 
 absl::StatusOr<int> WriteCredential(Session& session, const Json& made) {
@@ -58,14 +58,14 @@ absl::StatusOr<int> ListTokens(Session& session) {
   const auto reply = session.Get("/v1/tokens");
   if (!reply.ok()) return reply.status();
   const int64_t now = session.environment.now();
-  Table table({"ID", "SERVICES", "AGE", "ENDS", "IDENTITY"});
+  Table table({"ID", "SERVICES", "AGE", "EXPIRES", "IDENTITY"});
   for (const Json& token : PartAt(*reply, "/items")) {
     table.AddRow(
         {TextAt(token, "/id"), ServicesOf(token), FormatAge(now - NumberAt(token, "/createdAt")),
          "in " + FormatAge(NumberAt(token, "/expiresAt") - now), TextAt(token, "/spiffeId")});
   }
   return ShowList(session, *reply, "/id", table,
-                  "No join token is valid. Make one with `tullectl token create`.");
+                  "No join tokens found. Create one with `tullectl token create`.");
 }
 
 absl::StatusOr<int> RevokeToken(Session& session) {
@@ -73,7 +73,8 @@ absl::StatusOr<int> RevokeToken(Session& session) {
   if (!reply.ok()) return reply.status();
   session.out() << "token " << TextAt(*reply, "/id") << " revoked, of "
                 << TextAt(*reply, "/spiffeId") << "\n";
-  session.err() << "Who has joined by it stays: certificates are renewed without a token.\n";
+  session.err()
+      << "Workloads that already joined keep access: they renew certificates without a token.\n";
   return 0;
 }
 
@@ -91,8 +92,8 @@ absl::StatusOr<int> CreateCredential(Session& session) {
   session.out() << TextAt(*made, "/credential") << "\n";
   if (wanted.format != Format::kRaw) {
     session.err() << "for " << wanted.name << ", " << wanted.role
-                  << ", shown this once; in a file it is used by --credential-file FILE with "
-                     "--ca-file\n";
+                  << "; it cannot be shown again. Save it to a file and use it with "
+                     "--credential-file and --ca-file\n";
   }
   return 0;
 }
@@ -105,7 +106,7 @@ absl::StatusOr<int> ListCredentials(Session& session) {
     table.AddRow({TextAt(each, "/name"), TextAt(each, "/role"),
                   FormatAge(session.environment.now() - NumberAt(each, "/createdAt"))});
   }
-  return ShowList(session, *reply, "/name", table, "There is no credential.");
+  return ShowList(session, *reply, "/name", table, "No credentials found.");
 }
 
 absl::StatusOr<int> DeleteCredential(Session& session) {

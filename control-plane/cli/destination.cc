@@ -7,7 +7,7 @@
 #include "control-plane/cli/config_file.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/suggestion.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -30,9 +30,10 @@ std::string Trimmed(std::string text) {
 absl::Status ReadCredentialFile(const std::string& path, Destination* destination) {
   const auto text = ReadFile(path);
   if (!text.ok()) {
-    return Trouble("the credential file cannot be read: " + path,
-                   "tulle-control writes the first admin's to admin.json in its data directory, "
-                   "readable by its owner alone: name it with --credential-file");
+    return UserError(
+        "cannot read the credential file " + path,
+        "tulle-control writes the credential of the first admin to admin.json in its data "
+        "directory; only the owner may read it");
   }
   destination->credential_source = path;
   if (text->find('{') != 0) {
@@ -40,11 +41,11 @@ absl::Status ReadCredentialFile(const std::string& path, Destination* destinatio
   } else {
     const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) {
-      return Trouble(path + " holds no credential", "expected {server, ca, credential} as JSON");
+      return UserError(path + " contains no credential", "expected JSON: {server, ca, credential}");
     }
     destination->credential = FieldOf(json, "credential");
     if (destination->credential.empty()) {
-      return Trouble(path + " holds no credential", "expected {server, ca, credential} as JSON");
+      return UserError(path + " contains no credential", "expected JSON: {server, ca, credential}");
     }
     if (destination->server.empty()) destination->server = FieldOf(json, "server");
     if (destination->ca_pem.empty()) {
@@ -52,9 +53,10 @@ absl::Status ReadCredentialFile(const std::string& path, Destination* destinatio
       destination->ca_source = path;
     }
   }
-  // It goes into a header: nothing else may come in with it.
+  // It becomes the value of a header, and must not contain anything else.
   for (const char c : destination->credential) {
-    if (c <= ' ' || c > '~') return Trouble(path + " holds no credential", "expected one word");
+    if (c <= ' ' || c > '~')
+      return UserError(path + " contains no credential", "expected a single word");
   }
   return absl::OkStatus();
 }
@@ -67,8 +69,9 @@ absl::StatusOr<ServerEntry> FindEntry(const ConnectionFlags& flags,
   const std::string& name = flags.context.empty() ? config->current : flags.context;
   if (name.empty()) return ServerEntry();
   if (const ServerEntry* entry = config->Find(name)) return *entry;
-  return Trouble(absl::StrCat("there is no context named ", name, " in ", path),
-                 DidYouMean(name, config->Names(), "see `tullectl config get-contexts`"));
+  return UserError(
+      absl::StrCat("context ", name, " not found in ", path),
+      DidYouMean(name, config->Names(), "list contexts with `tullectl config get-contexts`"));
 }
 
 bool IsPort(const std::string& text) {
@@ -93,8 +96,8 @@ absl::StatusOr<std::string> NormalizeServer(const std::string& text) {
   if (host.empty() || !IsPort(authority.substr(at + 1)) ||
       host.find_first_of("/ @?#") != std::string::npos || (is_v6 && !host.ends_with("]")) ||
       (!is_v6 && host.find(':') != std::string::npos)) {
-    return Trouble("\"" + text + "\" is no address of a server",
-                   std::string("write it like ") + kDefaultServer);
+    return UserError("invalid server address \"" + text + "\"",
+                     std::string("use an address like ") + kDefaultServer);
   }
   return "https://" + authority;
 }
@@ -106,7 +109,7 @@ absl::StatusOr<Destination> ResolveDestination(
   ServerEntry entry = *found;
   if (!flags.server.empty()) entry.server = flags.server;
   if (!flags.credential_file.empty()) {
-    // Somebody else's file: the context's own server and CA say nothing about it.
+    // The server and CA of the context do not belong to another credential.
     if (flags.context.empty() && flags.credential_file != entry.credential_file) {
       entry.server = flags.server;
       entry.ca_file.clear();
@@ -128,15 +131,16 @@ absl::StatusOr<Destination> ResolveDestination(
     if (!status.ok()) return status;
   }
   if (destination.ca_pem.empty() && !destination.credential_source.empty()) {
-    return Trouble(destination.credential_source +
-                       " says who calls, but not by which CA the control plane proves itself",
-                   "pass --ca-file FILE too; `tullectl cert roots -o raw > FILE` makes it where "
-                   "a credential file with `ca` is, like admin.json");
+    return UserError(
+        destination.credential_source +
+            " contains no CA certificate to verify the control plane with",
+        "pass --ca-file FILE too; where admin.json is, create FILE with `tullectl cert "
+        "roots -o raw > FILE`");
   }
   if (destination.ca_pem.empty()) {
-    return Trouble(
-        "it is not known which control plane to speak to, or by which CA it proves itself",
-        "pass --credential-file DATA-DIR/admin.json, or make a context: `tullectl config "
+    return UserError(
+        "no control plane configured",
+        "pass --credential-file DATA-DIR/admin.json, or create a context: `tullectl config "
         "set-context NAME --credential-file DATA-DIR/admin.json`");
   }
   if (destination.server.empty()) destination.server = kDefaultServer;

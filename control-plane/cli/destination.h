@@ -1,9 +1,9 @@
-// Which control plane a command speaks to, and as whom: flags win over the context of the config
-// file, and that over what the credential file itself says.
+// The control plane and the credential that a command uses. Flags override the context of the
+// config file, which overrides the credential file.
 //
 // A credential file is either the bare credential (one line), or JSON as tulle-control writes it
-// for the first admin: {"server": "https://HOST:PORT", "ca": "PEM", "credential": "..."}: then it
-// alone is enough. A credential is never printed.
+// for the first admin: {"server": "https://HOST:PORT", "ca": "PEM", "credential": "..."}, which is
+// all that is needed. A credential is never printed.
 #pragma once
 
 #include <map>
@@ -32,11 +32,11 @@ struct Destination {
 
 absl::StatusOr<Destination> ResolveDestination(const ConnectionFlags& flags,
                                                const std::map<std::string, std::string>& variables);
-// The namespace of the context; "default" if there is none. For commands without a server.
+// The namespace of the context, or "default". For commands without a server.
 std::string NamespaceOf(const ConnectionFlags& flags,
                         const std::map<std::string, std::string>& variables);
 
-// After a rotation: writes the new roots to the file that the destination's came from.
+// After a root rotation: saves the new roots to the file of the previous ones.
 absl::Status SaveTrust(const Destination& destination, const std::string& ca_pem);
 
 // "127.0.0.1:15016", "https://localhost" -> "https://HOST:PORT".

@@ -1,5 +1,5 @@
-// What the process gives to the commands: streams, variables, time and the way to the server.
-// Faked in tests. Owner: main, which outlives every command.
+// What the commands need from the process: streams, variables, time and connections. Faked in
+// tests. Owner: main; it outlives every command.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,7 @@
 
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/list_file.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 #include "control-plane/policy/policy_set.h"
 
 namespace tulle::cli {
@@ -31,18 +31,18 @@ std::vector<std::string> PolicyFilesOf(const std::string& path) {
   return found;
 }
 
-// Where each document stands.
+// The file and line of each document.
 using Places = std::map<policy::DocumentKey, std::string>;
 
-void RefuseTwins(const std::vector<policy::Document>& documents, const std::string& file,
-                 Places* places, policy::Problems* problems) {
+void RefuseDuplicates(const std::vector<policy::Document>& documents, const std::string& file,
+                      Places* places, policy::Problems* problems) {
   for (const policy::Document& document : documents) {
     const auto [first, is_new] =
         places->emplace(document.key, file + ":" + std::to_string(document.line));
     if (is_new) continue;
-    problems->push_back({file, document.line, "metadata.name",
-                         policy::ToText(document.key) + " stands in two files",
-                         "keep one (the first is at " + first->second + ")"});
+    problems->push_back({file, document.line, 0, "metadata.name",
+                         "duplicate " + policy::ToText(document.key) + " in two files",
+                         "remove one of the two; the first is at " + first->second});
   }
 }
 
@@ -74,8 +74,8 @@ absl::Status FileSet::AddFolder(const std::string& path, bool is_recursive) {
                                              ? PolicyFilesOf<fs::recursive_directory_iterator>(path)
                                              : PolicyFilesOf<fs::directory_iterator>(path);
   if (found.empty()) {
-    return Trouble(path + " holds no *.yaml, *.yml or *.json",
-                   is_recursive ? "name another folder" : "-R looks into its folders too");
+    return UserError("no *.yaml, *.yml or *.json files found in " + path,
+                     is_recursive ? "use another folder" : "use -R to include subfolders");
   }
   for (const std::string& file : found) {
     auto text = ReadFile(file);
@@ -88,6 +88,11 @@ absl::Status FileSet::AddFolder(const std::string& path, bool is_recursive) {
 int FileSet::File::LineOf(int line) const {
   const size_t at = static_cast<size_t>(line);
   return line > 0 && at <= lines_of_list.size() ? lines_of_list[at - 1] : line;
+}
+
+void FileSet::File::Locate(policy::Problem* problem) const {
+  problem->line = LineOf(problem->line);
+  if (!lines_of_list.empty()) problem->column = 0;  // those of `text` differ
 }
 
 void FileSet::Add(std::string name, std::string text) {
@@ -113,7 +118,8 @@ void FileSet::Place(policy::Problem* problem) const {
   for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
     if (problem->line <= file->lines_before) continue;
     problem->file = file->name;
-    problem->line = file->LineOf(problem->line - file->lines_before);
+    problem->line -= file->lines_before;
+    file->Locate(problem);
     return;
   }
 }
@@ -123,10 +129,10 @@ policy::ParsedFile FileSet::Parse(std::string_view default_ns) const {
   Places places;
   for (const File& file : files_) {
     policy::ParsedFile parsed = policy::ParseDocuments(file.text, file.name, default_ns);
-    for (policy::Problem& problem : parsed.problems) problem.line = file.LineOf(problem.line);
+    for (policy::Problem& problem : parsed.problems) file.Locate(&problem);
     all.problems.insert(all.problems.end(), parsed.problems.begin(), parsed.problems.end());
     for (policy::Document& document : parsed.documents) document.line = file.LineOf(document.line);
-    RefuseTwins(parsed.documents, file.name, &places, &all.problems);
+    RefuseDuplicates(parsed.documents, file.name, &places, &all.problems);
   }
   if (!all.ok()) return all;
   all = policy::ParseDocuments(combined_, NameOfAll(), default_ns);

@@ -1,5 +1,5 @@
-// The policy files of one command, joined into one body so that all are applied or none, and the
-// way back from a line of it to the file it came from.
+// The policy files of one command, combined into one body so that all are applied or none. Maps
+// lines of the body to lines of the files.
 #pragma once
 
 #include <istream>
@@ -40,6 +40,8 @@ class FileSet {
     std::vector<int> lines_of_list;
 
     int LineOf(int line) const;
+    // From a place in `text` to one in the file.
+    void Locate(policy::Problem* problem) const;
   };
 
   absl::Status AddFolder(const std::string& path, bool is_recursive);

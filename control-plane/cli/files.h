@@ -1,4 +1,4 @@
-// Reading and writing whole files, with errors that say what to do.
+// Reads and writes whole files.
 #pragma once
 
 #include <string>
@@ -10,10 +10,10 @@
 namespace tulle::cli {
 
 absl::StatusOr<std::string> ReadFile(const std::string& path);
-// A file that is there, with the mode it has: whole or not at all, but in place where it cannot be
-// replaced, as a container's /etc/hosts.
+// Replaces an existing file atomically and keeps its mode. Writes in place if the file cannot be
+// replaced, like /etc/hosts in a container.
 absl::Status RewriteFile(const std::string& path, std::string_view text);
-// Mode 0600, whole or not at all: a new file beside it, then a rename.
+// Writes a file of mode 0600 atomically.
 absl::Status WritePrivateFile(const std::string& path, std::string_view text);
 
 }  // namespace tulle::cli

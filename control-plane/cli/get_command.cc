@@ -6,7 +6,7 @@
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -44,7 +44,7 @@ std::string BackendsOf(const Json& route) {
   return text;
 }
 
-// In a few words, what it does.
+// A short summary of what it does.
 std::string SummaryOf(const Json& policy) {
   const std::string kind = TextAt(policy, "/kind");
   const auto count = [&](const char* pointer, const std::string& word) {
@@ -80,7 +80,7 @@ class LastChanges {
     return LastChanges(*std::move(history));
   }
 
-  // Null: it is older than the history that is shown.
+  // Null: older than the history.
   const Json* Of(const Json& policy) const {
     for (const Json& entry : PartAt(history_, "/items")) {
       for (const Json& change : PartAt(entry, "/changes")) {
@@ -166,7 +166,7 @@ absl::StatusOr<int> Print(Session& session, const Json& reply, const Json& items
   return 0;
 }
 
-// Those in which there is anything.
+// Namespaces with services or policies.
 absl::StatusOr<int> ShowNamespaces(Session& session) {
   struct Count {
     int services = 0;
@@ -193,7 +193,7 @@ absl::StatusOr<int> ShowNamespaces(Session& session) {
   if (session.wants_json()) {
     PrintJson({{"items", items}}, session.invocation.format, session.out());
   } else if (table.empty()) {
-    session.err() << "No namespaces found: there is neither a service nor a policy.\n";
+    session.err() << "No namespaces found: there are no services and no policies.\n";
   } else if (session.invocation.format != Format::kName) {
     session.Show(table);
   }

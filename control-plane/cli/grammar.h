@@ -13,17 +13,17 @@
 
 namespace tulle::cli {
 
-// A value that an option or argument cannot have.
+// An invalid value of an option or argument.
 class WrongValue : public CLI::ParseError {
  public:
-  WrongValue(const std::string& error, std::string what_is_right)
+  WrongValue(const std::string& error, std::string what_to_use)
       : CLI::ParseError("WrongValue", error, CLI::ExitCodes::ValidationError),
-        hint(std::move(what_is_right)) {}
+        hint(std::move(what_to_use)) {}
 
   const std::string hint;
 };
 
-// The parser, and the invocation that it fills.
+// The parser, and the invocation that it fills in.
 class Grammar {
  public:
   Grammar();
@@ -37,6 +37,7 @@ class Grammar {
                 std::optional<Command> command);
   void AddConnection();
   void AddPolicies();
+  void AddExplain();
   void AddMesh();
   // grammar_workloads.cc
   void AddHistory();
@@ -56,7 +57,7 @@ class Grammar {
   void TakeNamespace(CLI::App& command, bool or_all);
   CLI::Option* TakeFiles(CLI::App& command);
   void TakeIdentity(CLI::App& command);
-  // One of `words`, and nothing else.
+  // Accepts only `words`.
   CLI::Option* TakeWord(CLI::App& command, const char* name, std::string* value,
                         std::vector<std::string> words, const char* what, const char* help);
   // A whole number of [least, most].
@@ -65,7 +66,7 @@ class Grammar {
                           int64_t most, const char* what, const char* help);
 
   Invocation invocation_;
-  CLI::App app_{"tullectl steers and shows a Tulle service mesh."};
+  CLI::App app_{"tullectl manages a Tulle service mesh."};
 };
 
 template <typename Number>
@@ -74,11 +75,10 @@ CLI::Option* Grammar::TakeNumber(CLI::App& command, const char* name, Number* va
   const auto take = [=](const std::string& text) {
     int64_t number = 0;
     if (!absl::SimpleAtoi(text, &number) || number < least || number > most) {
-      throw WrongValue(
-          "\"" + text + "\" is no " + what,
-          "write a whole number " + (most == INT64_MAX
-                                         ? "from " + std::to_string(least)
-                                         : std::to_string(least) + " to " + std::to_string(most)));
+      throw WrongValue("invalid " + std::string(what) + " \"" + text + "\"",
+                       most == INT64_MAX ? "must be a whole number from " + std::to_string(least)
+                                         : "must be between " + std::to_string(least) + " and " +
+                                               std::to_string(most));
     }
     *value = static_cast<Number>(number);
   };

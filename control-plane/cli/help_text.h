@@ -1,5 +1,5 @@
-// Help as it is shown: descriptions wrapped at words, options without CLI11's own remarks on their
-// values. For this package only.
+// Formats help: descriptions are wrapped at words, options come without CLI11's own remarks on
+// their values. For this package only.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -3,20 +3,19 @@
 #include "control-plane/cli/line_diff.h"
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
 
-// The one policy that is named; neither kind nor name: all.
+// The policy that is named. Without kind and name: all policies.
 absl::StatusOr<Selected> OneOrAll(Session& session) {
   const Invocation& wanted = session.invocation;
   if (wanted.kind.empty()) return Selected{};
   const auto selection = ReadSelection(wanted.kind, wanted.names);
   if (!selection.ok()) return selection.status();
   if (selection->size() != 1 || (*selection)[0].kind.empty() || (*selection)[0].name.empty()) {
-    return Trouble("it is not said which policy",
-                   "name KIND and NAME, or nothing for all policies");
+    return UserError("KIND and NAME are required", "name one policy, or none for all policies");
   }
   return (*selection)[0];
 }
@@ -38,15 +37,15 @@ absl::StatusOr<int> HistoryOfOne(Session& session, const Selected& one) {
   if (!reply.ok()) return reply.status();
   const Json& items = PartAt(*reply, "/items");
   if (items.empty()) {
-    return Trouble("nothing is known of " + ShortName(one.kind, one.name) + " in namespace " +
-                       session.Namespace(),
-                   "see `tullectl history` for what was changed");
+    return UserError("no history of " + ShortName(one.kind, one.name) + " found in namespace " +
+                         session.Namespace(),
+                     "list all changes with `tullectl history`");
   }
   if (session.wants_json()) {
     PrintJson(*reply, session.invocation.format, session.out());
     return 0;
   }
-  Table table({"REVISION", "AGE", "WHO", "CHANGE"});
+  Table table({"REVISION", "AGE", "AUTHOR", "CHANGE"});
   for (size_t i = 0; i < items.size(); ++i) {
     const bool is_gone = PartAt(items[i], "").is_object() && items[i]["policy"].is_null();
     const bool is_first = i + 1 == items.size() || items[i + 1]["policy"].is_null();
@@ -80,7 +79,7 @@ absl::StatusOr<int> History(Session& session) {
                   TextAt(item, "/author"), ChangesOf(item)});
   }
   if (table.empty()) {
-    session.err() << "No policy was ever changed. Begin with `tullectl apply -f FILE`.\n";
+    session.err() << "No changes found. Apply policies with `tullectl apply -f FILE`.\n";
   } else {
     session.Show(table);
   }
@@ -118,10 +117,10 @@ absl::StatusOr<int> RollBack(Session& session) {
                                    source);
     }
   }
-  if (changes.empty()) session.err() << "nothing differs from that revision\n";
+  if (changes.empty()) session.err() << "No differences from that revision.\n";
   if (!changes.empty() && !wanted.dry_run && wanted.format != Format::kName) {
-    session.err() << "now revision " << TextAt(*reply, "/revision")
-                  << "; `tullectl rollback` again takes this back\n";
+    session.err() << "New revision: " << TextAt(*reply, "/revision")
+                  << ". To undo the rollback, run `tullectl rollback` again.\n";
   }
   return 0;
 }

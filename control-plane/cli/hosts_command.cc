@@ -5,7 +5,7 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/hosts_file.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -23,7 +23,7 @@ absl::Status ChangeFile(Session& session, const std::string& path, const std::st
   const absl::Status written = RewriteFile(path, *after);
   if (!written.ok()) return written;
   if (block.empty()) {
-    session.out() << path << ": services are taken out\n";
+    session.out() << path << ": services removed\n";
   } else {
     session.out() << path << ": " << services << (services == 1 ? " service" : " services") << "\n";
   }
@@ -52,7 +52,7 @@ absl::StatusOr<int> Hosts(Session& session) {
     lines.push_back(std::move(line));
   }
   if (lines.empty()) {
-    session.err() << "No services are known yet. Start a sidecar, or see `tullectl services -A`.\n";
+    session.err() << "No services found. Start a sidecar, or see `tullectl services -A`.\n";
   }
   if (wanted.write_to.empty()) {
     session.out() << HostsBlock(lines);

@@ -1,6 +1,6 @@
 #include "control-plane/cli/hosts_file.h"
 
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -36,8 +36,8 @@ absl::StatusOr<std::string> ReplaceHosts(std::string_view text, std::string_view
   const size_t begin = FindLine(own, kBegin, 0);
   const size_t end = FindLine(own, kEnd, begin == std::string::npos ? 0 : begin);
   if ((begin == std::string::npos) != (end == std::string::npos)) {
-    return Trouble("only one of the marks \"# BEGIN tulle\" and \"# END tulle\" is there",
-                   "take what lies between out by hand, with the mark");
+    return UserError("only one of the marks \"# BEGIN tulle\" and \"# END tulle\" found",
+                     "remove the mark and the lines of tullectl by hand");
   }
   if (begin == std::string::npos) return block.empty() ? std::string(text) : own.append(block);
   return own.replace(begin, end + kEnd.size() - begin, block);

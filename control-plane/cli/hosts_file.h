@@ -1,4 +1,4 @@
-// The part of a hosts file that is ours: between two marks, whatever else the file holds. Pure.
+// The part of a hosts file that tullectl writes, between two marks. Pure.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct HostsLine {
 
 // The lines between marks.
 std::string HostsBlock(const std::vector<HostsLine>& lines);
-// `text` with `block` in place of ours, at the end if there is none; an empty block takes ours out.
-// A Trouble for marks without their other half: what stands after is somebody's.
+// `text` with `block` in place of that part, or at the end. An empty block removes the part. A
+// UserError if one of the marks is missing, since the lines after the other may not be ours.
 absl::StatusOr<std::string> ReplaceHosts(std::string_view text, std::string_view block);
 
 }  // namespace tulle::cli

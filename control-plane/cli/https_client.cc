@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "certs/san_matcher.h"
 #include "certs/trust_bundle.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 #include "net/base/arena.h"
 #include "net/http/connection.h"
 #include "net/http1/client_connection.h"
@@ -18,7 +18,7 @@
 namespace tulle::cli {
 namespace {
 
-// The account of the control plane itself: no workload's certificate passes for it.
+// The account of the control plane itself: certificates of workloads do not match it.
 constexpr char kControlPlanePath[] = "/ns/tulle-system/sa/tulle-control";
 constexpr loop::Duration kCallTimeout = std::chrono::seconds(30);
 constexpr size_t kMostReplyBytes = 64 << 20;
@@ -131,24 +131,25 @@ absl::Status Explain(const Failure& failure, const Destination& destination) {
   const std::string& server = destination.server;
   const FailureKind kind = failure.kind;
   if (kind == FailureKind::kConnectRefused || kind == FailureKind::kConnectTimeout) {
-    return Trouble(
+    return UserError(
         absl::StrCat("cannot connect to ", server, " (", std::string(failure.facts().cause), ")"),
-        "is tulle-control running? Start it with `tulle-control --data-dir DIR`, or "
-        "name another one with --server or --context");
+        "is tulle-control running? Start it with `tulle-control --data-dir DIR`, or select "
+        "another one with --server or --context");
   }
   if (kind == FailureKind::kTlsFailed || kind == FailureKind::kPeerRefused) {
-    return Trouble(
-        absl::StrCat(server, " does not prove to be tulle-control by the CA in ",
-                     destination.ca_source, " (", failure.detail, ")"),
-        "take the CA of this control plane: its data directory's admin.json, or --ca-file FILE");
+    return UserError(
+        absl::StrCat("TLS verification of ", server,
+                     " failed: its certificate is not signed by the CA in ", destination.ca_source,
+                     ", or not tulle-control's (", failure.detail, ")"),
+        "use the CA of this control plane: admin.json in its data directory, or --ca-file FILE");
   }
   if (kind == FailureKind::kRequestTimeout) {
-    return Trouble(absl::StrCat(server, " did not answer within 30 s"),
-                   "look at the log of tulle-control and at the network in between");
+    return UserError(absl::StrCat(server, " did not respond within 30 s"),
+                     "check the log of tulle-control and the network");
   }
-  return Trouble(absl::StrCat("the connection to ", server, " broke (",
-                              std::string(failure.facts().cause), " ", failure.detail, ")"),
-                 "try again; if it stays, look at the log of tulle-control");
+  return UserError(absl::StrCat("connection to ", server, " failed (",
+                                std::string(failure.facts().cause), " ", failure.detail, ")"),
+                   "try again; if the problem persists, check the log of tulle-control");
 }
 
 struct HostAndPort {
@@ -156,7 +157,7 @@ struct HostAndPort {
   uint16_t port = 0;
 };
 
-// The form has been judged by ResolveDestination.
+// The format has been checked by ResolveDestination.
 HostAndPort SplitServer(const std::string& server) {
   const std::string authority = server.substr(sizeof("https://") - 1);
   const size_t colon = authority.rfind(':');
@@ -187,9 +188,9 @@ class HttpsClient final : public ApiClient {
   absl::StatusOr<std::shared_ptr<const tls::SecureConnector>> NewConnector() const {
     auto trust = certs::TrustBundle::AnyDomainFromPem(destination_.ca_pem);
     if (!trust.ok()) {
-      return Trouble(absl::StrCat(destination_.ca_source, " holds no CA certificate: ",
-                                  std::string(trust.status().message())),
-                     "give a PEM file with --ca-file");
+      return UserError(absl::StrCat("no CA certificate found in ", destination_.ca_source, ": ",
+                                    std::string(trust.status().message())),
+                       "pass a PEM file with --ca-file");
     }
     tls::ClientTlsSpec spec;
     spec.trust = std::make_shared<const certs::TrustBundle>(*std::move(trust));
@@ -214,8 +215,8 @@ class HttpsClient final : public ApiClient {
                                          });
     loop.Run();
     if (!addresses.empty()) return addresses.front();
-    return Trouble(absl::StrCat("there is no host named ", server.host, ": ", error),
-                   "look at --server, or at the server of the context: `tullectl config view`");
+    return UserError(absl::StrCat("host ", server.host, " not found: ", error),
+                     "check --server, or the server of the context with `tullectl config view`");
   }
 
   Destination destination_;

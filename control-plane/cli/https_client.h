@@ -1,6 +1,5 @@
-// The REST API over HTTPS, one connection a call. Call NewHttpsClient with a destination that has
-// been resolved (destination.h). The server must prove to be tulle-control by the CA given: there
-// is no way to skip that.
+// The REST API over HTTPS, one connection per call. Call NewHttpsClient with a resolved destination
+// (destination.h). The server certificate is always verified, against the given CA.
 #pragma once
 
 #include <memory>

@@ -8,7 +8,7 @@
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -20,7 +20,8 @@ absl::StatusOr<Json> IdentityRequest(Session& session) {
   const Invocation& wanted = session.invocation;
   const std::string account =
       wanted.account.empty() && !wanted.services.empty() ? wanted.services[0] : wanted.account;
-  if (account.empty()) return Trouble("it is not said for whom", "name the --service");
+  if (account.empty())
+    return UserError("--service is required", "name the service of the workload");
   Json request = {{"account", account}, {"namespace", session.Namespace()}};
   if (wanted.ttl.empty()) return request;
   const auto seconds = ParseLifetime(wanted.ttl);
@@ -29,14 +30,14 @@ absl::StatusOr<Json> IdentityRequest(Session& session) {
   return request;
 }
 
-// What a rotation waits for; empty: nothing.
+// What a rotation is waiting for; empty: nothing.
 std::string WaitingFor(const Json& roots, int64_t now) {
   std::string waiting;
   for (const Json& proxy : PartAt(roots, "/waitingFor")) waiting += " " + TextAt(proxy, "");
   const int64_t until = NumberAt(roots, "/waitsUntil");
   if (until > 0) {
     waiting += std::string(waiting.empty() ? "" : " and") +
-               " certificates that no connected proxy holds to end (the last in " +
+               " certificates of proxies that are not connected to expire (the last in " +
                FormatAge(until - now) + ")";
   }
   return waiting.empty() ? "" : "waiting for" + waiting;
@@ -48,7 +49,7 @@ std::string ProgressOf(const Json& roots, int64_t now) {
 }
 
 void PrintNewRoot(Session& session, const Json& roots) {
-  session.out() << "the root is new: " << TextAt(roots, "/signingRoot/sha256") << "\n";
+  session.out() << "new root: " << TextAt(roots, "/signingRoot/sha256") << "\n";
 }
 
 // Each change of phase on a line, until the rotation is over.
@@ -70,24 +71,24 @@ absl::StatusOr<int> WatchRotation(Session& session) {
     if (progress != shown) session.out() << ProgressOf(*roots, now) << std::endl;
     shown = progress;
     if (now > deadline || NumberAt(*roots, "/waitsUntil") > deadline) {
-      return Trouble(
-          "the rotation does not end within 10 minutes: " + ProgressOf(*roots, now),
-          "it goes on by itself; see it with `tullectl cert roots`, and the proxies that "
-          "are waited for with `tullectl status`");
+      return UserError(
+          "the rotation was not complete after 10 minutes: " + ProgressOf(*roots, now),
+          "it continues in the background: see `tullectl cert roots`, and the proxies with "
+          "`tullectl status`");
     }
     session.environment.pause(1);
   }
 }
 
-// The authority signs for no longer than --svid-ttl of tulle-control, whatever is asked.
+// --svid-ttl of tulle-control limits every lifetime.
 void SayIfShorter(Session& session, const Json& request, const Json& reply) {
   constexpr int64_t kSlack = 60;  // clocks differ, and the way there takes its time
   const int64_t asked = NumberAt(request, "/ttlSeconds");
   const int64_t given = NumberAt(reply, "/notAfter") - session.environment.now();
   if (given + kSlack >= asked) return;
-  session.err() << "that is less than the " << FormatAge(asked)
-                << " asked for: this control plane signs for no longer (tulle-control "
-                   "--svid-ttl). Issue it again before it ends.\n";
+  session.err() << "The lifetime is shorter than the requested " << FormatAge(asked)
+                << ": tulle-control --svid-ttl limits it. Issue a new certificate before this one "
+                   "expires.\n";
 }
 
 }  // namespace
@@ -106,7 +107,7 @@ absl::StatusOr<int> CreateToken(Session& session) {
   if (session.invocation.format != Format::kRaw) {
     session.err() << "for " << TextAt(*reply, "/spiffeId") << ", valid for "
                   << FormatAge(NumberAt(*reply, "/expiresAt") - session.environment.now())
-                  << "; give it to the sidecar with --token-file\n";
+                  << "; pass it to the sidecar with --token-file\n";
   }
   return 0;
 }
@@ -118,11 +119,11 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (std::filesystem::exists(folder / "key.pem", error) && !session.invocation.force) {
-    return Trouble((folder / "key.pem").string() + " is there already",
-                   "name another folder with --out, or replace it with --force");
+    return UserError((folder / "key.pem").string() + " already exists",
+                     "use another folder with --out, or replace it with --force");
   }
   const certs::PrivateKey key = certs::SystemKeySource().Generate();
-  // The name in a request counts for nothing; it has to be well-formed.
+  // The name in a request is ignored, and must be well-formed.
   const auto id = certs::SpiffeId::ForWorkload("cluster.local", "default", "requested");
   if (!id.ok()) return id.status();
   (*request)["csr"] = certs::BuildCertificateRequest(key, *id);
@@ -137,7 +138,7 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
     const absl::Status written = WritePrivateFile((folder / name).string(), text);
     if (!written.ok()) return written;
   }
-  session.out() << TextAt(*reply, "/spiffeId") << ", ends in "
+  session.out() << TextAt(*reply, "/spiffeId") << ", expires in "
                 << FormatAge(NumberAt(*reply, "/notAfter") - session.environment.now()) << ": "
                 << (folder / "{key,cert,ca}.pem").string() << "\n";
   SayIfShorter(session, *request, *reply);
@@ -149,23 +150,24 @@ absl::StatusOr<int> RotateRoot(Session& session) {
     const auto now = session.Get("/v1/certs");
     if (!now.ok()) return now.status();
     if (TextAt(*now, "/phase") != "steady") {
-      session.out() << "a rotation is under way already\n";
+      session.out() << "A rotation is already in progress.\n";
       return WatchRotation(session);
     }
   }
   const auto roots = session.Post("/v1/certs/rotate", Json::object());
   if (!roots.ok()) return roots.status();
-  // Both roots, so that the server is still believed when its certificate comes from the new one.
+  // Both roots, so that the server is still trusted when its certificate is signed by the new one.
   const absl::Status adopted = session.AdoptTrust(TextAt(*roots, "/trustBundle"));
   if (!adopted.ok()) return adopted;
   if (TextAt(*roots, "/phase") == "steady") {
-    session.out() << "no proxy holds a certificate: nobody had to be waited for\n";
+    session.out() << "No proxy has a certificate: the rotation is complete.\n";
     PrintNewRoot(session, *roots);
     return 0;
   }
   if (session.invocation.watch) return WatchRotation(session);
   session.out() << ProgressOf(*roots, session.environment.now()) << "\n";
-  session.err() << "the rotation goes on by itself; watch it with `tullectl cert rotate --watch`\n";
+  session.err() << "The rotation continues in the background. Watch it with `tullectl cert rotate "
+                   "--watch`.\n";
   return 0;
 }
 
@@ -178,7 +180,7 @@ absl::StatusOr<int> ShowRoots(Session& session) {
     session.out() << TextAt(*roots, "/trustBundle");
   } else {
     const int64_t now = session.environment.now();
-    Table table({"TRUST DOMAIN", "ROTATION", "ROOT", "AGE", "ENDS"});
+    Table table({"TRUST DOMAIN", "ROTATION", "ROOT", "AGE", "EXPIRES"});
     table.AddRow({TextAt(*roots, "/trustDomain"), TextAt(*roots, "/phase"),
                   TextAt(*roots, "/signingRoot/sha256").substr(0, 16),
                   FormatAge(now - NumberAt(*roots, "/signingRoot/notBefore")),

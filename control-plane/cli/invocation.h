@@ -1,4 +1,4 @@
-// One command line, understood: which command, with what. A value, made by ParseCommandLine.
+// A parsed command line: the command and its arguments. A value, made by ParseCommandLine.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,7 @@ enum class Command {
   kCredentialCreate,
   kCredentialList,
   kCredentialDelete,
+  kExplain,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -76,7 +77,7 @@ struct Invocation {
   bool ignore_not_found = false;
   std::string kind;                // of policies, as typed: several with commas, or KIND/NAME
   std::vector<std::string> names;  // of policies, or more KIND/NAME
-  std::string name;                // of a proxy, service or context
+  std::string name;                // of a proxy, service or context; path of a field
   std::string part;                // of a proxy's configuration
   std::string ns;                  // empty: the context's
   bool all_namespaces = false;

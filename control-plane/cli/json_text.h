@@ -1,4 +1,4 @@
-// JSON as the API sends it: looked into without exceptions, written as a person asked.
+// Reads JSON of the API without exceptions, and prints it as the user asked.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,9 @@ namespace tulle::cli {
 
 using Json = nlohmann::json;
 
-// What lies at `pointer` ("/metadata/name"): as text, empty if there is none or it is no scalar; a
-// whole number, else 0; true only for true; an array or object, else an empty array.
+// The value at `pointer` ("/metadata/name") as text, number, boolean, or array or object. Defaults
+// to
+// "", 0, false and an empty array if it is missing or has another type.
 std::string TextAt(const Json& json, const std::string& pointer);
 int64_t NumberAt(const Json& json, const std::string& pointer);
 bool TrueAt(const Json& json, const std::string& pointer);

@@ -3,25 +3,11 @@
 #include <cctype>
 
 #include "control-plane/cli/suggestion.h"
-#include "control-plane/cli/trouble.h"
-#include "control-plane/policy/model.h"
+#include "control-plane/cli/user_error.h"
+#include "control-plane/policy/kinds.h"
 
 namespace tulle::cli {
 namespace {
-
-using policy::Kind;
-
-struct ShortKind {
-  std::string_view word;
-  Kind kind;
-};
-
-constexpr ShortKind kShort[] = {
-    {"hr", Kind::kHttpRoute},           {"rp", Kind::kResiliencePolicy},
-    {"ap", Kind::kAuthorizationPolicy}, {"pa", Kind::kPeerAuthentication},
-    {"es", Kind::kExternalService},     {"tp", Kind::kTelemetryPolicy},
-    {"ep", Kind::kEgressPolicy},
-};
 
 std::string Lower(std::string_view text) {
   std::string lower;
@@ -32,16 +18,13 @@ std::string Lower(std::string_view text) {
 }  // namespace
 
 absl::StatusOr<std::string> KindNamed(const std::string& word) {
-  std::optional<Kind> kind = policy::ParseKind(word);
-  for (const ShortKind& each : kShort) {
-    if (each.word == word) kind = each.kind;
+  std::optional<policy::Kind> kind = policy::ParseKind(word);
+  for (const policy::KindEntry& each : policy::AllKinds()) {
+    if (each.short_name == word) kind = each.kind;
   }
   if (kind) return std::string(policy::ToText(*kind));
-  return Trouble("\"" + word + "\" is no kind of policy",
-                 DidYouMean(word, KindWords(),
-                            "One of httproutes (hr), resiliencepolicies (rp), "
-                            "authorizationpolicies (ap), peerauthentications (pa), "
-                            "externalservices (es), telemetrypolicies (tp), egresspolicies (ep)"));
+  return UserError("unknown kind \"" + word + "\"",
+                   DidYouMean(word, KindWords(), "known kinds: " + KindsHelp()));
 }
 
 std::string ShortName(const std::string& kind, const std::string& name) {
@@ -50,8 +33,33 @@ std::string ShortName(const std::string& kind, const std::string& name) {
 
 std::vector<std::string> KindWords() {
   std::vector<std::string> words;
-  for (const ShortKind& each : kShort) words.push_back(Lower(policy::ToText(each.kind)));
+  for (const policy::KindEntry& each : policy::AllKinds()) words.push_back(Lower(each.name));
   return words;
+}
+
+std::string KindsHelp() {
+  std::string text;
+  for (const policy::KindEntry& each : policy::AllKinds()) {
+    text += (text.empty() ? "" : ", ") + std::string(each.plural) + " (" +
+            std::string(each.short_name) + ")";
+  }
+  return text;
+}
+
+std::vector<std::string> FieldPaths() {
+  std::vector<std::string> paths;
+  const auto collect = [&](const auto& self, const policy::ObjectFields& fields,
+                           const std::string& path) -> void {
+    for (const policy::Field* field : fields.Supported()) {
+      const std::string at = path + "." + std::string(field->name);
+      paths.push_back(at);
+      if (field->type.kind == policy::FieldKind::kObject) self(self, field->type.object(), at);
+    }
+  };
+  for (const policy::KindEntry& kind : policy::AllKinds()) {
+    collect(collect, policy::DocumentFieldsOf(kind.kind), Lower(kind.name));
+  }
+  return paths;
 }
 
 }  // namespace tulle::cli

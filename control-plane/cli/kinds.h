@@ -8,11 +8,15 @@
 
 namespace tulle::cli {
 
-// "httproutes", "hr", "HTTPRoute" -> "HTTPRoute". Else a Trouble that names the nearest.
+// "httproutes", "hr", "HTTPRoute" -> "HTTPRoute". Else a UserError that suggests a similar one.
 absl::StatusOr<std::string> KindNamed(const std::string& word);
 // "httproute/post"
 std::string ShortName(const std::string& kind, const std::string& name);
 // Words for completion: the kinds in lower case.
 std::vector<std::string> KindWords();
+// "httproutes (hr), resiliencepolicies (rp), ..."
+std::string KindsHelp();
+// For completion of `explain`: "resiliencepolicy.spec.timeouts" and all others.
+std::vector<std::string> FieldPaths();
 
 }  // namespace tulle::cli

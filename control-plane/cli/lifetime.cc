@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
 
 constexpr int64_t kDay = 24 * 3600;
-constexpr int64_t kMost = 3650 * kDay;  // what the API takes
+constexpr int64_t kMost = 3650 * kDay;  // the limit of the API
 
 int64_t SecondsOf(char unit) {
   switch (unit) {
@@ -27,8 +27,8 @@ int64_t SecondsOf(char unit) {
 }
 
 absl::Status NoLifetime(const std::string& text) {
-  return Trouble("\"" + text + "\" is no duration of a second or more",
-                 "write it like 10m, 24h, 7d or 1h30m");
+  return UserError("invalid duration \"" + text + "\"",
+                   "use at least 1s, like 10m, 24h, 7d or 1h30m");
 }
 
 }  // namespace
@@ -43,8 +43,7 @@ absl::StatusOr<int64_t> ParseLifetime(const std::string& text) {
     const bool fits = absl::SimpleAtoi(text.substr(at, end - at), &number) && number <= kMost;
     total += fits ? number * unit : kMost + 1;
     if (total > kMost) {
-      return Trouble("\"" + text + "\" is longer than anything may live",
-                     "write at most 3650d, ten years");
+      return UserError("duration \"" + text + "\" is too long", "must be at most 3650d (10 years)");
     }
     at = end + 1;
   }

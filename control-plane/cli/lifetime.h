@@ -1,4 +1,4 @@
-// How long a token or certificate shall live, as a person writes it. Pure.
+// Lifetimes of tokens and certificates. Pure.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace tulle::cli {
 
-// Seconds: "10m", "24h", "7d", "1d12h". A Trouble for what is none, for less than a second, and for
-// more than ten years.
+// Seconds of "10m", "24h", "7d" or "1d12h". A UserError if the text is invalid, less than a second
+// or more than ten years.
 absl::StatusOr<int64_t> ParseLifetime(const std::string& text);
 
 }  // namespace tulle::cli

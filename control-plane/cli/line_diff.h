@@ -1,4 +1,4 @@
-// What differs between two texts, line by line, in the unified form of diff -u. Pure.
+// The difference of two texts in the unified format of diff -u. Pure.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace tulle::cli {
 
-// Without differences empty; else "--- name (in force)\n+++ name (AFTER)\n@@ ...": three lines
-// around each difference. `source`: where `after` comes from.
+// Empty if there is no difference; else "--- name (in force)\n+++ name (AFTER)\n@@ ...", with three
+// lines of context. `source`: where `after` comes from.
 std::string UnifiedDiff(std::string_view name, std::string_view before, std::string_view after,
                         std::string_view source = "file");
 

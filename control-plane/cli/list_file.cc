@@ -11,7 +11,7 @@
 namespace tulle::cli {
 namespace {
 
-// What is larger is no file of policies; aliases could make it as large as one likes.
+// Larger than any valid file. Aliases could expand without limit.
 constexpr size_t kMostBytes = 2 * policy::kMostFileBytes;
 constexpr int kMostLevels = 40;
 

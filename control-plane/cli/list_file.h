@@ -1,5 +1,5 @@
-// A file that holds a list of policies, as `tullectl get -o json` and kubectl write it: taken apart
-// into documents, which is what the parser of policies knows. Pure; any thread.
+// Splits a list of policies, as `tullectl get -o json` and kubectl write it, into documents, which
+// the policy parser expects. Pure; any thread.
 #pragma once
 
 #include <optional>

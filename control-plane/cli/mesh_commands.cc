@@ -1,6 +1,6 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -27,7 +27,7 @@ std::string ConfigurationOf(const Json& proxy) {
   if (!rejected.empty()) return "REJECTED (" + rejected + ")";
   if (!stale.empty()) return "STALE (" + stale + ")";
   if (!TrueAt(proxy, "/connected")) return "UNKNOWN";
-  return PartAt(proxy, "/types").empty() ? "NOTHING SENT" : "SYNCED";
+  return PartAt(proxy, "/types").empty() ? "NOT SENT" : "SYNCED";
 }
 
 std::string ConnectedOf(const Json& proxy, int64_t now) {
@@ -39,7 +39,7 @@ std::string ConnectedOf(const Json& proxy, int64_t now) {
 std::string CertificateOf(const Json& proxy, int64_t now) {
   const int64_t end = NumberAt(proxy, "/certificateNotAfter");
   if (end <= 0) return "";
-  return end > now ? "in " + FormatAge(end - now) : "ENDED " + FormatAge(now - end) + " ago";
+  return end > now ? "in " + FormatAge(end - now) : "EXPIRED " + FormatAge(now - end) + " ago";
 }
 
 // A sentence, and perhaps a long one: not for a column.
@@ -52,7 +52,7 @@ void PrintProxies(Session& session, const Json& items) {
   const bool is_wide = session.invocation.format == Format::kWide;
   const int64_t now = session.environment.now();
   std::vector<std::string> headers = {"PROXY", "CONNECTED", "CONFIGURATION", "ACKNOWLEDGED",
-                                      "CERT ENDS"};
+                                      "CERT EXPIRES"};
   if (is_wide) headers.insert(headers.end(), {"ADDRESS", "IDENTITY"});
   Table table(headers);
   for (const Json& proxy : items) {
@@ -132,8 +132,8 @@ absl::StatusOr<Json> FindProxy(Session& session, const std::string& name) {
   }
   if (alike.size() == 1) return *alike[0];
   if (!alike.empty())
-    return Trouble("several proxies are named " + name + "...", "one of " + names);
-  return Trouble("there is no proxy named " + name, "see `tullectl status` for those there are");
+    return UserError("ambiguous name " + name + ": several proxies match", "use one of " + names);
+  return UserError("proxy " + name + " not found", "list proxies with `tullectl status`");
 }
 
 absl::StatusOr<int> Status(Session& session) {
@@ -155,7 +155,7 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name) {
   if (items.empty()) {
     const auto port = session.GrpcPort();
     if (!port.ok()) return port.status();
-    session.err() << "No proxies are known. Start one with `tulle-sidecar --control HOST:" << *port
+    session.err() << "No proxies found. Start one with `tulle-sidecar --control HOST:" << *port
                   << " --token-file FILE --state-dir DIR`.\n";
     return 0;
   }
@@ -180,8 +180,7 @@ absl::StatusOr<int> ShowServices(Session& session, const std::string& name) {
                   [&](const Json& service) { return TextAt(service, "/name") != name; });
   }
   if (services.empty() && !name.empty()) {
-    return Trouble("there is no service named " + name,
-                   "see `tullectl services -A` for those there are");
+    return UserError("service " + name + " not found", "list services with `tullectl services -A`");
   }
   if (session.wants_json()) {
     const bool is_one = !name.empty() && services.size() == 1;

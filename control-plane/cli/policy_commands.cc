@@ -5,7 +5,7 @@
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/line_diff.h"
 #include "control-plane/cli/selection.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -30,34 +30,35 @@ std::string TextOf(const policy::Problems& problems) {
   return text;
 }
 
-// {kind, namespace, name} of each policy that shall go.
-absl::StatusOr<Json> DoomedByName(Session& session) {
+// {kind, namespace, name} of each policy to delete.
+absl::StatusOr<Json> NamedPolicies(Session& session) {
   const auto selection = ReadSelection(session.invocation.kind, session.invocation.names);
   if (!selection.ok()) return selection.status();
-  Json doomed = Json::array();
+  Json policies = Json::array();
   for (const Selected& selected : *selection) {
     if (selected.kind.empty() || selected.name.empty()) {
-      return Trouble("it is not said what to delete", "name KIND and NAME, or a file by -f FILE");
+      return UserError("KIND and NAME, or -f FILE, are required",
+                       "for example: tullectl delete httproute post");
     }
-    doomed.push_back(
+    policies.push_back(
         {{"kind", selected.kind}, {"namespace", session.Namespace()}, {"name", selected.name}});
   }
-  return doomed;
+  return policies;
 }
 
-absl::StatusOr<Json> DoomedByFile(Session& session) {
+absl::StatusOr<Json> PoliciesInFiles(Session& session) {
   const auto files = ReadFiles(session);
   if (!files.ok()) return files.status();
   const policy::ParsedFile parsed = files->Parse(session.Namespace());
-  if (!parsed.ok()) return Trouble("nothing was deleted:\n" + TextOf(parsed.problems));
-  Json doomed = Json::array();
+  if (!parsed.ok()) return UserError("nothing was deleted:\n" + TextOf(parsed.problems));
+  Json policies = Json::array();
   for (const policy::Document& document : parsed.documents) {
     const policy::DocumentKey& key = document.key;
-    doomed.push_back({{"kind", std::string(policy::ToText(key.kind))},
-                      {"namespace", key.ns},
-                      {"name", key.name}});
+    policies.push_back({{"kind", std::string(policy::ToText(key.kind))},
+                        {"namespace", key.ns},
+                        {"name", key.name}});
   }
-  return doomed;
+  return policies;
 }
 
 // One error for all of them, and one hint.
@@ -65,25 +66,29 @@ absl::Status Missing(const Json& missing) {
   std::string names;
   std::string lists;
   for (const Json& each : missing) {
-    names += (names.empty() ? "there is no " : ", nor ") + ChangedName(each) + NamespaceNote(each);
+    names += (names.empty() ? "" : ", ") + ChangedName(each) + NamespaceNote(each);
     const std::string list = "`" + TextAt(each, "/list") + "`";
-    if (lists.find(list) == std::string::npos) lists += (lists.empty() ? "see " : ", ") + list;
+    if (lists.find(list) == std::string::npos) lists += (lists.empty() ? "" : ", ") + list;
   }
-  return Trouble(names, lists + " for those there are; --ignore-not-found passes over them");
+  return UserError("not found: " + names,
+                   "list policies with " + lists + "; --ignore-not-found ignores missing ones");
 }
 
-// Whoever names a namespace means it: a document of another one would go where he does not look.
-// Problems of the documents themselves are the server's to tell.
+// With -n, a document of another namespace is most likely a mistake. Other problems of the
+// documents are reported by the server.
 absl::Status CheckNamespace(Session& session, const FileSet& files) {
   const std::string& ns = session.invocation.ns;
   if (ns.empty()) return absl::OkStatus();
   for (const policy::Document& document : files.Parse(ns).documents) {
     if (document.key.ns == ns) continue;
-    policy::Problem problem{"", document.line, "metadata.namespace",
-                            "is " + document.key.ns + ", but -n names " + ns,
-                            "leave out one of the two"};
+    policy::Problem problem{"",
+                            document.line,
+                            0,
+                            "metadata.namespace",
+                            "namespace " + document.key.ns + " does not match -n " + ns,
+                            "remove one of the two"};
     files.Place(&problem);
-    return Trouble("nothing was applied:\n" + ToText(problem));
+    return UserError("nothing was applied:\n" + ToText(problem));
   }
   return absl::OkStatus();
 }
@@ -101,7 +106,7 @@ void PrintDiff(Session& session, const std::string& diff) {
   }
 }
 
-// What was taken, but does nothing as the mesh is now.
+// Parts that were applied and have no effect in the mesh as it is now.
 void PrintWarnings(Session& session, const Json& reply) {
   const Json& warnings = PartAt(reply, "/warnings");
   for (size_t i = 0; i < warnings.size(); ++i) {
@@ -109,7 +114,7 @@ void PrintWarnings(Session& session, const Json& reply) {
     session.err() << (session.environment.has_colour ? "\033[33mwarning:\033[0m " : "warning: ")
                   << ChangedName(each) << NamespaceNote(each) << " " << TextAt(each, "/field")
                   << ": " << TextAt(each, "/warning") << "\n";
-    // One hint for all that have the same.
+    // Warnings with the same hint share it.
     const std::string hint = TextAt(each, "/hint");
     const bool is_last = i + 1 == warnings.size() || TextAt(warnings[i + 1], "/hint") != hint;
     if (is_last) session.err() << "hint: " << hint << "\n";
@@ -144,9 +149,9 @@ absl::StatusOr<int> Apply(Session& session) {
 
 absl::StatusOr<int> Delete(Session& session) {
   const Invocation& wanted = session.invocation;
-  const auto doomed = wanted.files.empty() ? DoomedByName(session) : DoomedByFile(session);
-  if (!doomed.ok()) return doomed.status();
-  const auto reply = session.Post("/v1/delete", {{"items", *doomed}}, wanted.dry_run);
+  const auto policies = wanted.files.empty() ? NamedPolicies(session) : PoliciesInFiles(session);
+  if (!policies.ok()) return policies.status();
+  const auto reply = session.Post("/v1/delete", {{"items", *policies}}, wanted.dry_run);
   if (!reply.ok()) return reply.status();
   for (const Json& change : PartAt(*reply, "/changes")) {
     session.out() << ChangedName(change) << " deleted" << NamespaceNote(change)
@@ -186,7 +191,7 @@ absl::StatusOr<int> Validate(Session& session) {
   session.err() << ToText(parsed.problems);
   session.err() << parsed.problems.size()
                 << (parsed.problems.size() == 1 ? " problem" : " problems")
-                << "; such a file would not be applied\n";
+                << " found; the policies would not be applied\n";
   return 1;
 }
 

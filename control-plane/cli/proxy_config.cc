@@ -1,7 +1,7 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 // Resources as the API shows them: xDS v3 in JSON with the fields' own names.
 namespace tulle::cli {
@@ -133,8 +133,8 @@ absl::StatusOr<int> ProxyConfig(Session& session) {
   if (!wanted.part.empty() && wanted.part != "all") {
     parts = {ProxyPartNamed(wanted.part)};
     if (parts[0].empty()) {
-      return Trouble("\"" + wanted.part + "\" is no part of a proxy's configuration",
-                     "one of listeners, routes, clusters, endpoints, secrets");
+      return UserError("unknown part \"" + wanted.part + "\" of a proxy's configuration",
+                       "known parts: listeners, routes, clusters, endpoints, secrets");
     }
   }
   const auto proxy = FindProxy(session, wanted.name);

@@ -1,4 +1,4 @@
-// The parts of a proxy's configuration, as a person names them. Pure; any thread.
+// The parts of a proxy's configuration and their names. Pure; any thread.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
-// A store from a backup. At each moment, whatever ends this program, there is a whole store in the
-// folder or none that tulle-control starts with: the new one waits as tulle.db.restoring, beside
-// which no store is opened, until the former one is out of its way.
+// Restores a store from a backup. Whenever this program is interrupted, the folder has a complete
+// store or none that tulle-control starts with: the new one is tulle.db.restoring, beside which no
+// store is opened, until the previous one has been moved away.
 #include <fcntl.h>
 #include <openssl/sha.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 #include "control-plane/discovery/policy_book.h"
 #include "control-plane/store/sqlite_store.h"
 #include "control-plane/store/store_lock.h"
@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kStoreFile[] = "tulle.db";
-// What SQLite keeps beside a store, and would take for the part of another one.
+// Files that SQLite keeps beside a store, and would read as part of another one.
 constexpr const char* kCompanions[] = {"-wal", "-shm", "-journal"};
 
 struct BackupFile {
@@ -51,16 +51,16 @@ absl::StatusOr<BackupFile> ReadBackup(const std::string& path) {
   const bool is_whole = is_ours && absl::Base64Unescape(TextAt(json, "/store"), &backup.image) &&
                         Sha256Of(backup.image) == TextAt(json, "/sha256");
   if (!is_whole) {
-    return Trouble(path + " is no backup, or a damaged one",
-                   "name a file that `tullectl backup` made");
+    return UserError(path + " is not a backup, or it is damaged",
+                     "use a file of `tullectl backup`");
   }
   backup.trust_domain = TextAt(json, "/trustDomain");
   backup.created_at = NumberAt(json, "/createdAt");
   return backup;
 }
 
-// Tried where nothing is lost: under another name, opened as tulle-control does. The policies that
-// it could not read.
+// Opens the store under another name, as tulle-control does. Returns the policies that it cannot
+// parse.
 absl::StatusOr<std::vector<discovery::UnreadablePolicy>> TryStore(const std::string& path) {
   const auto store = store::SqliteStore::Open(path);
   if (!store.ok()) return store.status();
@@ -68,7 +68,7 @@ absl::StatusOr<std::vector<discovery::UnreadablePolicy>> TryStore(const std::str
   if (!whole.ok()) return whole;
   const auto roots = (*store)->List(store::Collection::kAuthority);
   if (!roots.ok()) return roots.status();
-  if (roots->empty()) return absl::DataLossError("it holds no root");
+  if (roots->empty()) return absl::DataLossError("it contains no root certificate");
   const auto policies = discovery::PolicyBook::Open(store->get());
   if (!policies.ok()) return policies.status();
   return (*policies)->unreadable();
@@ -82,44 +82,44 @@ void RemoveStore(const std::string& path) {
 
 absl::Status Rename(const std::string& from, const std::string& to) {
   if (rename(from.c_str(), to.c_str()) == 0) return absl::OkStatus();
-  return Trouble(absl::StrCat(from, " cannot be renamed: ", strerror(errno)),
-                 "check owner and mode of its folder");
+  return UserError(absl::StrCat("cannot rename ", from, ": ", strerror(errno)),
+                   "check owner and mode of its folder");
 }
 
-// A rename counts once its folder is on the disk.
+// A rename is durable once its folder has been synced.
 absl::Status SyncFolder(const std::string& path) {
   const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool is_synced = folder >= 0 && fsync(folder) == 0;
   const int error = errno;
   if (folder >= 0) close(folder);
   if (is_synced) return absl::OkStatus();
-  return Trouble(absl::StrCat(path, " cannot be written: ", strerror(error)), "check its disk");
+  return UserError(absl::StrCat("cannot write ", path, ": ", strerror(error)), "check its disk");
 }
 
-// The roots' keys lie in it: one that is made is for its owner alone.
+// The folder will contain private keys, so only its owner gets access.
 absl::Status MakeFolder(const std::string& path) {
   std::error_code ignored;
   const fs::path parent = fs::absolute(path, ignored).parent_path();
   fs::create_directories(parent, ignored);
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return absl::OkStatus();
-  return Trouble(absl::StrCat(path, " cannot be made: ", strerror(errno)),
-                 "name another --data-dir, or be tulle-control's user");
+  return UserError(absl::StrCat("cannot create ", path, ": ", strerror(errno)),
+                   "use another --data-dir, or run as the user of tulle-control");
 }
 
-// Null: no store is there.
+// Null: there is no store.
 absl::StatusOr<std::unique_ptr<store::StoreLock>> LockStopped(const std::string& path) {
   auto lock = store::StoreLock::Take(path);
   if (lock.ok()) return std::make_unique<store::StoreLock>(*std::move(lock));
   if (absl::IsNotFound(lock.status())) return nullptr;
   const std::string error(lock.status().message());
   if (absl::IsUnavailable(lock.status())) {
-    return Trouble(error, "stop tulle-control first (systemctl stop tulle-control)");
+    return UserError(error, "stop tulle-control first (systemctl stop tulle-control)");
   }
-  return Trouble(error, "be tulle-control's user");
+  return UserError(error, "run as the user of tulle-control");
 }
 
-// The store that was there, with what its log holds, under another name. Its log is moved also
-// where the store itself is gone: SQLite would replay it over any file of that name.
+// Moves the existing store and its log to another name. The log is moved even if the store itself
+// is missing: SQLite would replay it into any file of that name.
 absl::Status PutAside(Session& session, const std::string& path) {
   const std::string aside = absl::StrCat(path, ".before-restore-", session.environment.now());
   bool is_any = false;
@@ -129,7 +129,7 @@ absl::Status PutAside(Session& session, const std::string& path) {
     if (!renamed.ok()) return renamed;
     is_any = true;
   }
-  if (is_any) session.out() << "the former store is kept as " << aside << "\n";
+  if (is_any) session.out() << "The previous store is kept as " << aside << "\n";
   return absl::OkStatus();
 }
 
@@ -147,7 +147,7 @@ absl::Status Install(Session& session, const std::string& checked, const std::st
 
 void SayUnreadable(Session& session, const std::vector<discovery::UnreadablePolicy>& policies) {
   if (policies.empty()) return;
-  session.err() << "These policies of the backup cannot be read by this version:\n";
+  session.err() << "This version cannot parse the following policies of the backup:\n";
   bool has_security = false;
   for (const discovery::UnreadablePolicy& policy : policies) {
     session.err() << "  " << policy.key << ": " << policy.problem << "\n";
@@ -155,20 +155,20 @@ void SayUnreadable(Session& session, const std::vector<discovery::UnreadablePoli
   }
   if (has_security) {
     session.err()
-        << "Among them are some that restrict: without them tulle-control will not start. "
-           "Use the version that wrote them, or see --ignore-unreadable-policies.\n";
+        << "Some of them restrict access, so tulle-control will not start without them. Use the "
+           "version that wrote them, or see --ignore-unreadable-policies.\n";
   }
 }
 
-// How the admin gets in, where the folder does not hold its credential.
+// How the admin gets access if the folder does not contain the credential.
 void SayNextStep(Session& session) {
   const std::string& folder = session.invocation.data_directory;
   session.err() << "Start tulle-control with --data-dir " << folder
-                << ". Credentials are those of the backup; sidecars come back by themselves.\n";
+                << ". Credentials are those of the backup. Sidecars reconnect automatically.\n";
   if (fs::exists(fs::path(folder) / "admin-credential")) return;
   session.err()
-      << "There is no admin-credential in that folder: without a copy of the admin's, add "
-         "--reset-admin to the first start.\n";
+      << "The folder contains no admin-credential. If you have no copy of it, add --reset-admin to "
+         "the first start.\n";
 }
 
 }  // namespace
@@ -183,9 +183,9 @@ absl::StatusOr<int> Restore(Session& session) {
   const auto lock = LockStopped(path);
   if (!lock.ok()) return lock.status();
   if (*lock != nullptr && !wanted.force) {
-    return Trouble(path + " is there already",
-                   "name an empty folder, or say --force: the store that is there is kept beside "
-                   "the new one");
+    return UserError(
+        path + " already exists",
+        "use an empty folder, or --force: the existing store is kept beside the new one");
   }
   const std::string checked = path + ".checking";
   RemoveStore(checked);
@@ -194,16 +194,16 @@ absl::StatusOr<int> Restore(Session& session) {
   const auto unreadable = TryStore(checked);
   if (!unreadable.ok()) {
     RemoveStore(checked);
-    return Trouble(absl::StrCat(wanted.name, " cannot be restored: ",
-                                std::string(unreadable.status().message())),
-                   "take an earlier backup, or a tulle-control of the version that made it");
+    return UserError(absl::StrCat("cannot restore ", wanted.name, ": ",
+                                  std::string(unreadable.status().message())),
+                     "use an earlier backup, or the version of tulle-control that created it");
   }
-  session.out() << "the backup is whole: " << backup->trust_domain << ", taken "
+  session.out() << "Backup verified: " << backup->trust_domain << ", created "
                 << FormatAge(session.environment.now() - backup->created_at) << " ago\n";
   const absl::Status installed = Install(session, checked, path);
   RemoveStore(checked);
   if (!installed.ok()) return installed;
-  session.out() << path << " is restored\n";
+  session.out() << path << " restored\n";
   SayUnreadable(session, *unreadable);
   SayNextStep(session);
   return 0;

@@ -9,7 +9,7 @@
 #include "control-plane/cli/child_process.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -24,7 +24,7 @@ constexpr int kRestartSlices = 10;
 absl::StatusOr<std::string> FindSidecar(const RunFlags& flags) {
   if (!flags.sidecar.empty()) {
     if (access(flags.sidecar.c_str(), X_OK) == 0) return flags.sidecar;
-    return Trouble(flags.sidecar + " is no program", "name tulle-sidecar with --sidecar FILE");
+    return UserError(flags.sidecar + " is not an executable file", "pass --sidecar FILE");
   }
   const std::string beside = OwnFolder() + "/tulle-sidecar";
   if (access(beside.c_str(), X_OK) == 0) return beside;
@@ -36,8 +36,7 @@ absl::StatusOr<std::string> FindSidecar(const RunFlags& flags) {
     if (access(file.c_str(), X_OK) == 0) return file;
     rest.erase(0, end + 1);
   }
-  return Trouble("tulle-sidecar is neither beside tullectl nor in PATH",
-                 "name it with --sidecar FILE");
+  return UserError("tulle-sidecar not found next to tullectl or in PATH", "pass --sidecar FILE");
 }
 
 // https://HOST:15016 -> HOST:15012, or the port that the control plane names.
@@ -63,14 +62,15 @@ absl::StatusOr<std::string> StateDirectory(Session& session) {
   if (directory.empty()) {
     const auto home = session.environment.variables.find("HOME");
     if (home == session.environment.variables.end()) {
-      return Trouble("there is no HOME to keep the key in", "name a folder with --state-dir");
+      return UserError("HOME is not set", "pass --state-dir FOLDER for the key of the sidecar");
     }
     directory = home->second + "/.local/state/tulle/" + session.invocation.services[0];
   }
   std::error_code error;
   fs::create_directories(directory, error);
   fs::permissions(directory, fs::perms::owner_all, error);
-  if (error) return Trouble(directory + ": " + error.message(), "name another with --state-dir");
+  if (error)
+    return UserError(directory + ": " + error.message(), "use another folder with --state-dir");
   return directory;
 }
 
@@ -190,16 +190,16 @@ absl::Status Pair::AwaitReady() {
     if (!signal) continue;
     if (signal->number == SIGCHLD) Reap();
     if (sidecar_id_ == 0) {
-      return Trouble("the sidecar has ended before it was ready",
-                     "see why above; --sidecar-log-level info tells more");
+      return UserError("the sidecar exited before it was ready",
+                       "see its output above; --sidecar-log-level info shows more");
     }
     if (signal->number == SIGINT || signal->number == SIGTERM) {
-      return Trouble("stopped before the sidecar was ready", "");
+      return UserError("stopped before the sidecar was ready", "");
     }
   }
-  return Trouble("the sidecar is not ready after 30 s",
-                 "does tulle-control answer at " + sidecar_.argv[2] +
-                     "? Name it with --control HOST:PORT; --sidecar-log-level info tells more");
+  return UserError("the sidecar was not ready after 30 s",
+                   "does tulle-control respond at " + sidecar_.argv[2] +
+                       "? Name it with --control HOST:PORT; --sidecar-log-level info tells more");
 }
 
 // To stderr: stdout is the program's.
@@ -207,10 +207,10 @@ void Pair::SayWhere() const {
   const Invocation& wanted = session_.invocation;
   session_.err() << "tullectl: " << wanted.services[0] << " is in the mesh: ";
   if (ports_.inbound != 0) {
-    session_.err() << "others call it at port " << ServicePort(wanted.run)
+    session_.err() << "clients call it at port " << ServicePort(wanted.run)
                    << " (the sidecar listens on " << ports_.inbound << "), ";
   }
-  session_.err() << "it calls others through 127.0.0.1:" << ports_.outbound
+  session_.err() << "it calls services through 127.0.0.1:" << ports_.outbound
                  << ", admin pages at http://127.0.0.1:" << ports_.admin << "/" << std::endl;
 }
 
@@ -221,7 +221,7 @@ void Pair::Reap() {
     if (id != sidecar_id_) continue;
     sidecar_id_ = 0;
     if (is_stopping_ || program_id_ == 0) continue;
-    session_.err() << "tullectl: the sidecar has ended (" << ExitCodeOf(status)
+    session_.err() << "tullectl: the sidecar exited (" << ExitCodeOf(status)
                    << "); it is started again\n";
     slices_until_restart_ = kRestartSlices;
   }
@@ -248,13 +248,13 @@ absl::StatusOr<int> Pair::StartAndWatch() {
     if (sidecar_id_ != 0 || slices_until_restart_ == 0 || --slices_until_restart_ > 0) continue;
     const absl::Status again = StartSidecar();
     if (again.ok()) continue;
-    PrintTrouble(again, session_.environment.has_colour, session_.err());
+    PrintError(again, session_.environment.has_colour, session_.err());
     slices_until_restart_ = kRestartSlices;
   }
   return *program_code_;
 }
 
-// What others still ask of it may end; then it goes.
+// Lets active calls finish, then stops the sidecar.
 void Pair::EndSidecar() {
   is_stopping_ = true;
   if (sidecar_id_ == 0) return;
@@ -285,8 +285,8 @@ absl::StatusOr<int> Pair::Run() {
 absl::StatusOr<int> RunProgram(Session& session) {
   const Invocation& wanted = session.invocation;
   if (wanted.run.program.empty()) {
-    return Trouble("it is not said what to run",
-                   "write it after --: tullectl run --service web --port 8080 -- ./web");
+    return UserError("the program to run is required",
+                     "write it after --: tullectl run --service web --port 8080 -- ./web");
   }
   const auto sidecar = FindSidecar(wanted.run);
   if (!sidecar.ok()) return sidecar.status();

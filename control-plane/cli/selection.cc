@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_split.h"
 #include "control-plane/cli/kinds.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -10,7 +10,8 @@ namespace {
 absl::StatusOr<Selected> ReadKindAndName(const std::string& word) {
   const size_t slash = word.find('/');
   if (slash == std::string::npos || slash + 1 == word.size()) {
-    return Trouble("\"" + word + "\" is no KIND/NAME", "write either KIND NAME... or KIND/NAME...");
+    return UserError("expected KIND/NAME instead of \"" + word + "\"",
+                     "use either KIND NAME... or KIND/NAME...");
   }
   const auto kind = KindNamed(word.substr(0, slash));
   if (!kind.ok()) return kind.status();
@@ -34,8 +35,8 @@ absl::StatusOr<std::vector<Selected>> ReadSelection(const std::string& kind,
   }
   if (kind.empty() || kind == "all" || kind == "policies") {
     if (names.empty()) return std::vector<Selected>{{"", ""}};
-    return Trouble("\"" + names[0] + "\" needs a kind",
-                   "name it: KIND " + names[0] + ", or KIND/" + names[0]);
+    return UserError("the kind of \"" + names[0] + "\" is required",
+                     "use KIND " + names[0] + " or KIND/" + names[0]);
   }
   for (const absl::string_view word : absl::StrSplit(kind, ',')) {
     const auto known = KindNamed(std::string(word));

@@ -1,4 +1,5 @@
-// Which policies a person means: KIND, KIND NAME..., KIND,KIND or KIND/NAME... Pure; any thread.
+// Policies named on the command line: KIND, KIND NAME..., KIND,KIND or KIND/NAME... Pure; any
+// thread.
 #pragma once
 
 #include <string>
@@ -15,7 +16,7 @@ struct Selected {
   bool operator==(const Selected&) const = default;
 };
 
-// A Trouble for what is no kind, and for names without one.
+// A UserError for unknown kinds, and for names without a kind.
 absl::StatusOr<std::vector<Selected>> ReadSelection(const std::string& kind,
                                                     const std::vector<std::string>& names);
 

@@ -2,19 +2,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/file_set.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 #include "control-plane/policy/problem.h"
 
 namespace tulle::cli {
 namespace {
 
-// Of a control plane that does not say it.
+// For a control plane that does not report its port.
 constexpr int64_t kUsualGrpcPort = 15012;
 
 policy::Problem ProblemOf(const Json& json, const FileSet* files) {
   policy::Problem problem;
   problem.file = TextAt(json, "/file");
   problem.line = static_cast<int>(NumberAt(json, "/line"));
+  problem.column = static_cast<int>(NumberAt(json, "/column"));
   problem.field = TextAt(json, "/field");
   problem.message = TextAt(json, "/error");
   problem.hint = TextAt(json, "/hint");
@@ -95,36 +96,35 @@ absl::StatusOr<Json> Session::Send(const ApiCall& call, const FileSet* files) {
   Json json = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
   if (reply->status / 100 != 2) return Refusal(*reply, json, files);
   if (!json.is_discarded()) return json;
-  return Trouble(absl::StrCat(destination_->server, " sent what is no JSON"),
-                 "does another program listen at this address?");
+  return UserError(absl::StrCat(destination_->server, " returned invalid JSON"),
+                   "is another program listening at this address?");
 }
 
 absl::Status Session::Refusal(const ApiReply& reply, const Json& json, const FileSet* files) const {
   const std::string& source = destination_->credential_source;
-  const std::string whose = source.empty() ? "without a credential" : "with that of " + source;
+  const std::string whose = source.empty() ? "without a credential" : "credential from " + source;
   if (reply.status == 401) {
-    return Trouble(
-        absl::StrCat(destination_->server, " does not know the credential (called ", whose, ")"),
-        source.empty() ? "pass --credential-file FILE"
-                       : "was it deleted, or is it another control plane's? Pass "
-                         "--credential-file FILE, or choose a --context");
+    return UserError(absl::StrCat(destination_->server, " rejected the credential (", whose, ")"),
+                     source.empty() ? "pass --credential-file FILE"
+                                    : "it may be deleted, or belong to another control plane: pass "
+                                      "--credential-file FILE or --context NAME");
   }
   if (!json.is_object() || !json.contains("error")) {
-    return Trouble(absl::StrCat(destination_->server, " answered ", reply.status),
-                   "does another program listen at this address?");
+    return UserError(absl::StrCat(destination_->server, " returned HTTP status ", reply.status),
+                     "is another program listening at this address?");
   }
   if (reply.status == 403) {
-    return Trouble(TextAt(json, "/error") + " (called " + whose + ")", TextAt(json, "/hint"));
+    return UserError(TextAt(json, "/error") + " (" + whose + ")", TextAt(json, "/hint"));
   }
   const Json& problems = PartAt(json, "/problems");
   if (problems.empty() || files == nullptr) {
     const std::string field = TextAt(json, "/field");
-    return Trouble((field.empty() ? "" : field + " ") + TextAt(json, "/error"),
-                   TextAt(json, "/hint"));
+    return UserError((field.empty() ? "" : field + ": ") + TextAt(json, "/error"),
+                     TextAt(json, "/hint"));
   }
   std::string text = "nothing was applied:";
   for (const Json& problem : problems) text += "\n" + ToText(ProblemOf(problem, files));
-  return Trouble(text);
+  return UserError(text);
 }
 
 }  // namespace tulle::cli

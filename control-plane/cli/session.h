@@ -1,5 +1,5 @@
-// One command at work: what was asked, the environment, and the server, which is looked for at the
-// first call only. Owner: RunTullectl, for one command. Thread: the only one.
+// One run of a command: its invocation, the environment, and the connection to the server, which is
+// set up at the first call. Owner: RunTullectl, for one command. Thread: the only one.
 #pragma once
 
 #include <map>
@@ -24,22 +24,22 @@ class Session {
   Session(const Invocation& wanted_invocation, Environment& its_environment)
       : invocation(wanted_invocation), environment(its_environment) {}
 
-  // The reply of a call that was answered by 2xx; else a Trouble out of the API's error.
+  // The reply if its status is 2xx, else a UserError with the API's error.
   absl::StatusOr<Json> Get(const std::string& path, const Query& query = {});
   absl::StatusOr<Json> Post(const std::string& path, const Json& body, bool is_dry_run = false);
   absl::StatusOr<Json> Delete(const std::string& path);
-  // Errors are placed in the files that the lines come from.
+  // Errors refer to lines of the files.
   absl::StatusOr<Json> Apply(const FileSet& files, bool is_dry_run);
-  // Whether the last call was answered by 404.
+  // Whether the status of the last call was 404.
   bool was_not_found() const { return last_status_ == 404; }
   int last_status() const { return last_status_; }
 
   absl::StatusOr<Destination> ResolvedDestination();
-  // The port at which the control plane serves sidecars, as it says itself.
+  // The port at which the control plane serves sidecars, as it reports.
   absl::StatusOr<int64_t> GrpcPort();
-  // Of the command: -n, else the context's.
+  // -n, else that of the context.
   std::string Namespace();
-  // From now on, and in the file that the roots came from.
+  // Trusts these roots from now on, and saves them to the file that the previous ones came from.
   absl::Status AdoptTrust(const std::string& ca_pem);
 
   bool wants_json() const {

@@ -6,7 +6,7 @@
 
 namespace tulle::cli {
 
-// "did you mean KNOWN? REST", or REST alone if nothing is near.
+// "did you mean KNOWN? REST", or REST alone if no known word is similar.
 std::string DidYouMean(const std::string& text, const std::vector<std::string>& known,
                        const std::string& rest);
 

@@ -6,7 +6,7 @@
 #include "control-plane/cli/command_line.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/completion.h"
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -56,8 +56,9 @@ constexpr Row kRows[] = {
     {Command::kCredentialCreate, CreateCredential},
     {Command::kCredentialList, ListCredentials},
     {Command::kCredentialDelete, DeleteCredential},
+    {Command::kExplain, Explain},
 };
-static_assert(std::size(kRows) == static_cast<size_t>(Command::kCredentialDelete) + 1,
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kExplain) + 1,
               "each command has a handler");
 
 absl::StatusOr<int> Run(Session& session) {
@@ -76,7 +77,7 @@ int RunTullectl(const std::vector<std::string>& arguments, Environment& environm
     return 0;
   }
   if (const auto* wrong = std::get_if<absl::Status>(&parsed)) {
-    PrintTrouble(*wrong, environment.has_colour, environment.err);
+    PrintError(*wrong, environment.has_colour, environment.err);
     return 1;
   }
   const Invocation& invocation = std::get<Invocation>(parsed);
@@ -84,7 +85,7 @@ int RunTullectl(const std::vector<std::string>& arguments, Environment& environm
   const auto code = Run(session);
   environment.out.flush();
   if (code.ok()) return *code;
-  PrintTrouble(code.status(), environment.has_colour, environment.err);
+  PrintError(code.status(), environment.has_colour, environment.err);
   return invocation.command == Command::kDiff ? 2 : 1;
 }
 

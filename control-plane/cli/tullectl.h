@@ -1,4 +1,4 @@
-// The whole command line tool, but for what the process gives (environment.h).
+// The command line tool. The process provides the environment (environment.h).
 #pragma once
 
 #include <string>

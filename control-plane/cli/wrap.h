@@ -1,4 +1,4 @@
-// Text broken at blanks, for terminals of 80 columns and others. Pure.
+// Wraps text at blanks. Pure.
 #pragma once
 
 #include <cstddef>

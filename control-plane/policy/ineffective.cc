@@ -1,8 +1,10 @@
 #include "control-plane/policy/ineffective.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "control-plane/policy/kinds.h"
 #include "control-plane/policy/names.h"
 
 namespace tulle::policy {
@@ -22,24 +24,26 @@ bool IsAllTcp(const KnownService& service) {
                      [](const auto& port) { return port.second == Protocol::kTcp; });
 }
 
-// Fields of a ResiliencePolicy that need requests, in the order in which they are written.
-std::vector<std::string> HttpFieldsOf(const ResiliencePolicy& policy) {
-  std::vector<std::string> fields;
-  const auto add = [&](bool is_said, const char* field) {
-    if (is_said) fields.push_back(std::string("spec.") + field);
-  };
-  add(policy.timeouts.request.has_value(), "timeouts.request");
-  add(policy.timeouts.per_try.has_value(), "timeouts.perTry");
-  add(policy.timeouts.idle.has_value(), "timeouts.idle");
-  add(policy.retries != RetryPolicy(), "retries");
-  add(policy.limits.max_requests.has_value(), "limits.perClientMaxRequests");
-  add(policy.hash_on && !policy.hash_on->source_ip, "hashOn");
-  add(policy.pools.idle_timeout.has_value(), "pools.idleTimeout");
-  add(policy.pools.max_requests_per_connection.has_value(), "pools.maxRequestsPerConnection");
-  add(policy.pools.max_connection_age.has_value(), "pools.maxConnectionAge");
-  add(policy.rate_limit.has_value(), "rateLimit");
-  add(policy.fault.has_value(), "fault");
-  return fields;
+// Paths of the fields that are set in `json` and need requests, in the order of the tables.
+void CollectRequestFields(const ObjectFields& fields, const nlohmann::json& json,
+                          const std::string& path, std::vector<std::string>* found) {
+  for (const Field* field : fields.Supported()) {
+    const auto value = json.find(std::string(field->name));
+    if (value == json.end()) continue;
+    const std::string at = path + "." + std::string(field->name);
+    if (field->effect == Effect::kRequests) {
+      found->push_back(at);
+    } else if (value->is_object()) {
+      CollectRequestFields(field->type.object(), *value, at, found);
+    }
+  }
+}
+
+std::vector<std::string> RequestFieldsOf(const Document& document) {
+  const KindEntry& kind = EntryOf(document.key.kind);
+  std::vector<std::string> found;
+  CollectRequestFields(kind.fields(), kind.write(document.spec), "spec", &found);
+  return found;
 }
 
 std::string PortsOf(const KnownService& service) {
@@ -50,10 +54,11 @@ std::string PortsOf(const KnownService& service) {
   return text.empty() ? "none" : text;
 }
 
-// Judges one document; what it finds goes to one list.
-class Judge {
+// Looks for what has no effect in one document.
+class EffectCheck {
  public:
-  Judge(const Document& document, const KnownServices& services, std::vector<Ineffective>* found)
+  EffectCheck(const Document& document, const KnownServices& services,
+              std::vector<Ineffective>* found)
       : document_(document), services_(services), found_(found) {}
 
   void operator()(const HttpRoute& route) {
@@ -69,10 +74,10 @@ class Judge {
   void operator()(const ResiliencePolicy& policy) {
     const KnownService* service = CheckTarget(policy.target);
     if (service == nullptr || !IsAllTcp(*service)) return;
-    for (const std::string& field : HttpFieldsOf(policy)) {
-      const bool hashes = field == "spec.hashOn";
+    for (const std::string& field : RequestFieldsOf(document_)) {
+      const bool hashes = field.starts_with("spec.hashOn.");
       Add(field, OnlyTcp(policy.target),
-          hashes ? "write hashOn: {sourceIp: true}" : std::string(kDeclareHttp));
+          hashes ? "use hashOn: {sourceIp: true}" : std::string(kDeclareHttp));
     }
   }
   void operator()(const AuthorizationPolicy& policy) {
@@ -89,38 +94,38 @@ class Judge {
 
  private:
   static constexpr std::string_view kDeclareHttp =
-      "take it out, or declare the port http or grpc where its workloads are described";
+      "remove it, or declare the port as http or grpc in the description of its workloads";
 
   static std::string OnlyTcp(const Target& target) {
-    return "has no effect: " + ToText(target) + " speaks tcp alone, which has no requests";
+    return "no effect: all ports of " + ToText(target) + " are tcp and carry no requests";
   }
 
   void Add(std::string field, std::string message, std::string hint) {
     found_->push_back({document_.key, std::move(field), std::move(message), std::move(hint)});
   }
 
-  // What is near the name that nobody serves, in words; or that it may come yet.
+  // Suggests a similar name, or that the Service may be deployed later.
   std::string HintFor(const ServiceName& wanted) const {
     std::vector<std::string_view> near;
     for (const auto& [name, service] : services_) {
       if (name.name == wanted.name) {
-        return "there is one in namespace " + name.ns + ": set metadata.namespace to it";
+        return "namespace " + name.ns + " has a Service of that name: set metadata.namespace to it";
       }
       if (name.ns == wanted.ns) near.push_back(name.name);
     }
     const auto nearest = NearestName(wanted.name, near);
     return (nearest ? "did you mean " + *nearest + "? " : std::string()) +
-           "mend the name, or start a workload of that Service";
+           "fix the name, or ignore this if the Service is not deployed yet";
   }
 
   const KnownService* CheckService(const std::string& field, const ServiceName& name) {
     const auto service = services_.find(name);
     if (service != services_.end()) return &service->second;
-    Add(field, "no workload serves " + TextOf(name), HintFor(name));
+    Add(field, TextOf(name) + " not found", HintFor(name));
     return nullptr;
   }
 
-  // Port 0: every port of the service. Null: there is none, which is said.
+  // Port 0: every port of the service. Null: not found, which has been reported.
   const KnownService* CheckPort(const std::string& field, const ServiceName& name, uint32_t port) {
     const KnownService* service = CheckService(field, name);
     if (service == nullptr || port == 0 || service->ports.contains(port)) return service;
@@ -136,9 +141,10 @@ class Judge {
         parent.port ? service->ports.at(*parent.port) == Protocol::kTcp : IsAllTcp(*service);
     if (!is_tcp) return;
     Add(field,
-        TextOf(parent.service) + " speaks tcp" +
-            (parent.port ? " at port " + std::to_string(*parent.port) : " alone") +
-            ", which has no requests to route",
+        (parent.port
+             ? "port " + std::to_string(*parent.port) + " of " + TextOf(parent.service) + " is"
+             : "all ports of " + TextOf(parent.service) + " are") +
+            " tcp and carry no requests to route",
         std::string(kDeclareHttp));
   }
 
@@ -148,8 +154,8 @@ class Judge {
       for (const auto& [name, service] : services_) {
         const bool is_short = name.ns == document_.key.ns && host == name.name;
         if (!is_short && host != name.name + "." + name.ns) continue;
-        Add(field, "\"" + host + "\" is a name of " + TextOf(name) + ", which keeps it",
-            "take it out, or write another name");
+        Add(field, "\"" + host + "\" is a name of " + TextOf(name) + ", which takes precedence",
+            "remove it, or use another name");
       }
     }
   }
@@ -157,7 +163,7 @@ class Judge {
   void CheckRedirect(const std::string& at, const HttpRouteRule& rule) {
     if (!rule.redirect) return;
     const auto add = [&](bool is_said, const char* field) {
-      if (is_said) Add(at + field, "has no effect: the rule redirects", "take it out");
+      if (is_said) Add(at + field, "no effect: the rule redirects", "remove it");
     };
     add(!rule.mirrors.empty(), ".filters");
     add(rule.request_timeout || rule.backend_request_timeout, ".timeouts");
@@ -180,9 +186,9 @@ class Judge {
     if ((rule.methods.empty() && rule.paths.empty()) || !IsAllTcp(concerned)) return;
     const bool allows = policy.action == AuthorizationAction::kAllow;
     Add(at + (rule.methods.empty() ? ".paths" : ".methods"),
-        std::string("tcp has none, so that this rule ") +
-            (allows ? "lets nobody in" : "denies every connection"),
-        "take methods and paths out of it, or declare the port http or grpc");
+        std::string("tcp connections have no methods and paths: this rule ") +
+            (allows ? "allows nothing" : "denies every connection"),
+        "remove methods and paths, or declare the port as http or grpc");
   }
 
   void CheckBackends(size_t index, const HttpRouteRule& rule) {
@@ -195,7 +201,7 @@ class Judge {
     }
   }
 
-  // The one service that it is; null: none, or many.
+  // The Service that is the target. Null: it is not found, or the target is more than one.
   const KnownService* CheckTarget(const Target& target) {
     const std::string field = "spec.targetRef";
     if (target.kind == TargetKind::kService) return CheckService(field, {target.ns, target.name});
@@ -206,8 +212,8 @@ class Judge {
   void CheckNamespace(const std::string& field, const Target& target) {
     const auto lies_there = [&](const auto& entry) { return entry.first.ns == target.ns; };
     if (std::any_of(services_.begin(), services_.end(), lies_there)) return;
-    Add(field, "no workload serves anything in namespace " + target.ns,
-        "mend metadata.namespace, or start a workload there");
+    Add(field, "namespace " + target.ns + " has no workloads",
+        "fix metadata.namespace, or ignore this if nothing is deployed there yet");
   }
 
   const Document& document_;
@@ -220,7 +226,7 @@ class Judge {
 std::vector<Ineffective> FindIneffective(const PolicySet& policies, const KnownServices& services) {
   std::vector<Ineffective> found;
   for (const auto& [key, document] : policies.documents()) {
-    std::visit(Judge(*document, services, &found), document->spec);
+    std::visit(EffectCheck(*document, services, &found), document->spec);
   }
   return found;
 }

@@ -1,7 +1,7 @@
-// What the policies say to no effect: targets and backends that nobody serves, HTTP's fields where
-// bytes are spoken, names that belong to another. None of it is a mistake in itself (a Service may
-// come later), so it is told to its writer and not refused.
-// Pure; any thread. Linked into the CLI: knows services by what its caller has learnt of them.
+// Finds parts of policies that have no effect: targets and backends that do not exist, fields for
+// requests on tcp ports, host names that belong to a Service. None of it is an error (a Service may
+// be deployed later), so it becomes a warning and is not rejected.
+// Pure; any thread. Linked into the CLI, so services are passed in.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace tulle::policy {
 
-// The ports at which workloads serve a service, and what is spoken there.
+// The ports of a service and their protocols.
 struct KnownService {
   std::map<uint32_t, Protocol> ports;
 
@@ -31,11 +31,11 @@ struct Ineffective {
   bool operator==(const Ineffective&) const = default;
 };
 
-// Ordered by policy, then as its fields are written.
+// Ordered by policy, then by field.
 std::vector<Ineffective> FindIneffective(const PolicySet& policies, const KnownServices& services);
 
-// "HTTPRoute default/shop: spec.parentRefs[0]: no workload serves Service default/pots; did you
-// mean post? ..."
+// "HTTPRoute default/shop: spec.parentRefs[0]: Service default/pots not found; did you mean post?
+// ..."
 std::string ToText(const Ineffective& ineffective);
 
 }  // namespace tulle::policy

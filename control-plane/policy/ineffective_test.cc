@@ -32,7 +32,7 @@ std::vector<Ineffective> Find(const std::string& yaml) {
   return FindIneffective(set, Services());
 }
 
-TEST(Ineffective, WhatReachesAServiceIsNotNamed) {
+TEST(Ineffective, NothingIsReportedWhenEverythingIsFound) {
   EXPECT_TRUE(Find(Route("name: post, port: 80", "{backendRefs: [{name: post, port: 9090}]}") +
                    Tulle("ResiliencePolicy", "a", "{targetRef: {kind: Service, name: post}}") +
                    Tulle("PeerAuthentication", "b", "{targetRef: {kind: Mesh}, mode: STRICT}") +
@@ -40,21 +40,23 @@ TEST(Ineffective, WhatReachesAServiceIsNotNamed) {
                   .empty());
 }
 
-TEST(Ineffective, ATargetThatNobodyServesIsNamedWithTheNearest) {
+TEST(Ineffective, UnknownTargetsAreReportedWithASimilarName) {
   const auto found =
       Find(Tulle("AuthorizationPolicy", "a",
                  "{targetRef: {kind: Service, name: pots}, action: DENY, rules: [{}]}"));
   ASSERT_EQ(found.size(), 1);
-  EXPECT_EQ(ToText(found[0]),
-            "AuthorizationPolicy default/a: spec.targetRef: no workload serves Service "
-            "default/pots; did you mean post? mend the name, or start a workload of that Service");
+  EXPECT_EQ(
+      ToText(found[0]),
+      "AuthorizationPolicy default/a: spec.targetRef: Service default/pots not found; did you "
+      "mean post? fix the name, or ignore this if the Service is not deployed yet");
 }
 
-TEST(Ineffective, AServiceOfAnotherNamespaceIsPointedOut) {
+TEST(Ineffective, AServiceOfAnotherNamespaceIsSuggested) {
   const auto found =
       Find(Tulle("ResiliencePolicy", "a", "{targetRef: {kind: Service, name: cart}}"));
   ASSERT_EQ(found.size(), 1);
-  EXPECT_EQ(found[0].hint, "there is one in namespace shop: set metadata.namespace to it");
+  EXPECT_EQ(found[0].hint,
+            "namespace shop has a Service of that name: set metadata.namespace to it");
 }
 
 TEST(Ineffective, ParentsBackendsAndMirrorsOfARouteAreLookedUp) {
@@ -77,7 +79,7 @@ std::vector<std::string> FieldsOf(const std::vector<Ineffective>& found) {
   return fields;
 }
 
-TEST(Ineffective, WhatNeedsRequestsIsNamedWhereThereAreNone) {
+TEST(Ineffective, FieldsForRequestsAreReportedOnTcpServices) {
   const std::string all =
       "timeouts: {connect: 1s, request: 1s, perTry: 1s, idle: 1s}, retries: {attempts: 1}, "
       "limits: {perClientMaxConnections: 1, perClientMaxRequests: 1}, "
@@ -89,12 +91,12 @@ TEST(Ineffective, WhatNeedsRequestsIsNamedWhereThereAreNone) {
   EXPECT_EQ(FieldsOf(found),
             (std::vector<std::string>{
                 "spec.timeouts.request", "spec.timeouts.perTry", "spec.timeouts.idle",
-                "spec.retries", "spec.limits.perClientMaxRequests", "spec.hashOn",
+                "spec.retries", "spec.limits.perClientMaxRequests", "spec.hashOn.header",
                 "spec.pools.idleTimeout", "spec.pools.maxRequestsPerConnection",
                 "spec.pools.maxConnectionAge", "spec.rateLimit", "spec.fault"}));
   ASSERT_FALSE(found.empty());
   EXPECT_EQ(found[0].message,
-            "has no effect: Service default/cache speaks tcp alone, which has no requests");
+            "no effect: all ports of Service default/cache are tcp and carry no requests");
   EXPECT_TRUE(Find(Tulle("ResiliencePolicy", "a", "{" + all + "post}}")).empty());
   EXPECT_TRUE(Find(Tulle("ResiliencePolicy", "a",
                          "{loadBalancing: consistentHash, hashOn: {sourceIp: true}, targetRef: "
@@ -102,14 +104,14 @@ TEST(Ineffective, WhatNeedsRequestsIsNamedWhereThereAreNone) {
                   .empty());
 }
 
-TEST(Ineffective, ARouteOfBytesIsNamed) {
+TEST(Ineffective, RoutesOfTcpServicesAreReported) {
   EXPECT_EQ(FieldsOf(Find(Route("name: cache", "{}"))),
             std::vector<std::string>{"spec.parentRefs[0]"});
   EXPECT_EQ(FieldsOf(Find(Route("name: cache, port: 6379", "{}"))),
             std::vector<std::string>{"spec.parentRefs[0]"});
 }
 
-TEST(Ineffective, WhatARedirectNeverComesToIsNamed) {
+TEST(Ineffective, FieldsWithoutEffectBesideARedirectAreReported) {
   EXPECT_EQ(FieldsOf(Find(Route("name: post",
                                 "{filters: [{type: RequestRedirect, requestRedirect: {port: 1}}, "
                                 "{type: RequestMirror, requestMirror: {backendRef: {name: post, "
@@ -118,7 +120,7 @@ TEST(Ineffective, WhatARedirectNeverComesToIsNamed) {
                                       "spec.rules[0].retry"}));
 }
 
-TEST(Ineffective, AuthorizationOfBytesAndOfPortsThatAreNotThereIsNamed) {
+TEST(Ineffective, AuthorizationByMethodOnTcpAndUnknownPortsAreReported) {
   const auto rules = [](const std::string& action, const std::string& name, const std::string& to) {
     return Find(Tulle("AuthorizationPolicy", "a",
                       "{targetRef: {kind: Service, name: " + name + "}, action: " + action +
@@ -126,25 +128,28 @@ TEST(Ineffective, AuthorizationOfBytesAndOfPortsThatAreNotThereIsNamed) {
   };
   const auto allow = rules("ALLOW", "cache", "methods: [GET]");
   ASSERT_EQ(FieldsOf(allow), std::vector<std::string>{"spec.rules[0].to.methods"});
-  EXPECT_EQ(allow[0].message, "tcp has none, so that this rule lets nobody in");
+  EXPECT_EQ(allow[0].message,
+            "tcp connections have no methods and paths: this rule allows nothing");
   const auto deny = rules("DENY", "cache", "paths: [/a]");
   ASSERT_EQ(FieldsOf(deny), std::vector<std::string>{"spec.rules[0].to.paths"});
-  EXPECT_EQ(deny[0].message, "tcp has none, so that this rule denies every connection");
+  EXPECT_EQ(deny[0].message,
+            "tcp connections have no methods and paths: this rule denies every connection");
   EXPECT_EQ(FieldsOf(rules("DENY", "post", "ports: [80, 81]")),
             std::vector<std::string>{"spec.rules[0].to.ports"});
   EXPECT_TRUE(rules("ALLOW", "post", "methods: [GET], ports: [80]").empty());
 }
 
-TEST(Ineffective, AServiceKeepsItsNames) {
+TEST(Ineffective, HostNamesOfServicesAreReported) {
   const auto found = Find(Tulle("ExternalService", "a",
                                 "{hosts: [api.example, post, cart.shop], ports: [{number: 80, "
                                 "protocol: http}]}"));
   ASSERT_EQ(found.size(), 2);
-  EXPECT_EQ(found[0].message, "\"post\" is a name of Service default/post, which keeps it");
-  EXPECT_EQ(found[1].message, "\"cart.shop\" is a name of Service shop/cart, which keeps it");
+  EXPECT_EQ(found[0].message, "\"post\" is a name of Service default/post, which takes precedence");
+  EXPECT_EQ(found[1].message,
+            "\"cart.shop\" is a name of Service shop/cart, which takes precedence");
 }
 
-TEST(Ineffective, ANamespaceWithoutWorkloadsIsNamed) {
+TEST(Ineffective, NamespacesWithoutWorkloadsAreReported) {
   const auto found = Find(
       "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: "
       "nowhere}\nspec: {targetRef: {kind: Namespace}, mode: STRICT}\n");

@@ -5,21 +5,6 @@
 namespace tulle::policy {
 namespace {
 
-struct KindName {
-  Kind kind;
-  std::string_view name;
-};
-
-constexpr KindName kKinds[] = {
-    {Kind::kHttpRoute, "HTTPRoute"},
-    {Kind::kResiliencePolicy, "ResiliencePolicy"},
-    {Kind::kAuthorizationPolicy, "AuthorizationPolicy"},
-    {Kind::kPeerAuthentication, "PeerAuthentication"},
-    {Kind::kExternalService, "ExternalService"},
-    {Kind::kTelemetryPolicy, "TelemetryPolicy"},
-    {Kind::kEgressPolicy, "EgressPolicy"},
-};
-
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -31,28 +16,7 @@ bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   return true;
 }
 
-std::string PluralOf(std::string_view name) {
-  if (name.back() == 'y') return std::string(name.substr(0, name.size() - 1)) + "ies";
-  return std::string(name) + "s";
-}
-
 }  // namespace
-
-std::string_view ToText(Kind kind) {
-  for (const KindName& entry : kKinds) {
-    if (entry.kind == kind) return entry.name;
-  }
-  return "";
-}
-
-std::optional<Kind> ParseKind(std::string_view text) {
-  for (const KindName& entry : kKinds) {
-    if (EqualsIgnoringCase(text, entry.name) || EqualsIgnoringCase(text, PluralOf(entry.name))) {
-      return entry.kind;
-    }
-  }
-  return std::nullopt;
-}
 
 std::string ToText(const DocumentKey& key) {
   return std::string(ToText(key.kind)) + " " + key.ns + "/" + key.name;

@@ -1,8 +1,9 @@
-// The policies a user writes, as values: what the YAML says and nothing derived from it.
+// Policies as values: exactly what the YAML says, without defaults and derived values.
 // Owner: the PolicySet (policy_set.h) of a mesh version. Thread: any; immutable once parsed.
-// Units: durations in milliseconds. An absent optional means "not said": defaults are
-// BuildSnapshot's. Source: gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426,
-// GEP-1731), tulle.dev/v1alpha1.
+// Units: durations in milliseconds. An empty optional means that the field is not set:
+// BuildSnapshot applies defaults. Fields are described in the tables (*_fields.cc). Source:
+// gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426, GEP-1731),
+// tulle.dev/v1alpha1.
 #pragma once
 
 #include <chrono>
@@ -69,7 +70,7 @@ struct ValueMatch {  // of a header or a query parameter
   bool operator==(const ValueMatch&) const = default;
 };
 
-struct HttpRouteMatch {  // all of it must hold
+struct HttpRouteMatch {  // all fields must match
   PathMatch path;
   std::vector<ValueMatch> headers;
   std::vector<ValueMatch> query_params;
@@ -142,10 +143,10 @@ struct RewriteFilter {  // URLRewrite
 };
 
 struct HttpRouteRule {
-  std::vector<HttpRouteMatch> matches;  // any of them; never empty after parsing
+  std::vector<HttpRouteMatch> matches;  // any must match; not empty after parsing
   HeaderModifier request_headers;
   HeaderModifier response_headers;
-  std::vector<BackendRef> backends;  // none: 500, as the Gateway API says
+  std::vector<BackendRef> backends;  // none: 500, as the Gateway API requires
   std::optional<milliseconds> request_timeout;
   std::optional<milliseconds> backend_request_timeout;
   std::optional<RouteRetry> retry;
@@ -165,7 +166,7 @@ struct ParentRef {
 
 struct HttpRoute {
   std::vector<ParentRef> parents;
-  std::vector<std::string> hostnames;  // further names by which the parents are reached
+  std::vector<std::string> hostnames;  // further names of the first parent
   std::vector<HttpRouteRule> rules;
 
   bool operator==(const HttpRoute&) const = default;
@@ -183,9 +184,9 @@ struct Timeouts {
 };
 
 struct RetryPolicy {
-  std::optional<uint32_t> attempts;  // beside the first; 0: never retry
-  std::vector<std::string> on;       // Envoy's words; empty: the default
-  std::vector<uint32_t> codes;       // further status codes
+  std::optional<uint32_t> attempts;  // not counting the first attempt
+  std::vector<std::string> on;       // Envoy's names; empty: the default
+  std::vector<uint32_t> codes;       // further response codes
   std::optional<milliseconds> backoff_base;
   std::optional<milliseconds> backoff_max;
   std::optional<uint32_t> budget_percent;
@@ -207,7 +208,7 @@ struct BreakerPolicy {
   bool operator==(const BreakerPolicy&) const = default;
 };
 
-struct LimitPolicy {  // per client sidecar: the scope is in the field's name
+struct LimitPolicy {  // of one client's sidecar
   std::optional<uint32_t> max_connections;
   std::optional<uint32_t> max_pending_requests;
   std::optional<uint32_t> max_requests;
@@ -217,11 +218,12 @@ struct LimitPolicy {  // per client sidecar: the scope is in the field's name
 
 enum class LoadBalancing { kRoundRobin, kLeastRequest, kPeakEwma, kRandom, kConsistentHash };
 
-// What consistentHash keeps together. Exactly one is said.
+// Input of consistentHash. Exactly one is set.
 struct HashOn {
   std::string header;
   std::string cookie;
-  std::optional<milliseconds> cookie_ttl;  // a cookie is set where there is none; 0s: of a session
+  std::optional<milliseconds>
+      cookie_ttl;  // set: the sidecar creates the cookie; 0s: for the session
   std::string cookie_path;
   std::string query_parameter;
   bool source_ip = false;
@@ -259,42 +261,42 @@ struct PoolPolicy {
   bool operator==(const PoolPolicy&) const = default;
 };
 
-// What a rate limit counts apart.
+// What a rate limit counts separately.
 enum class LimitKey { kNone, kIdentity, kHeader, kRoute };
 
 struct RateLimitPolicy {  // of each instance of the target
   uint32_t requests = 0;
   milliseconds per{1000};
-  std::optional<uint32_t> burst;  // else `requests`
+  std::optional<uint32_t> burst;  // defaults to `requests`
   LimitKey key = LimitKey::kNone;
   std::string header;  // with kHeader
 
   bool operator==(const RateLimitPolicy&) const = default;
 };
 
-struct FaultPolicy {  // at the target, for testing
+struct FaultPolicy {  // injected at the target, for testing
   std::optional<milliseconds> delay;
   uint32_t delay_percent = 100;
   std::optional<uint32_t> abort_status;
   std::optional<uint32_t> abort_grpc_status;
   uint32_t abort_percent = 100;
-  std::vector<ValueMatch> headers;  // all of them; none: every request
+  std::vector<ValueMatch> headers;  // all must match; none: every request
 
   bool operator==(const FaultPolicy&) const = default;
 };
 
 struct LocalityWeight {
-  std::string locality;  // REGION[/ZONE[/SUBZONE]]; the longest that holds decides
+  std::string locality;  // REGION[/ZONE[/SUBZONE]]; the longest match decides
   uint32_t weight = 1;
 
   bool operator==(const LocalityWeight&) const = default;
 };
 
-// By where endpoints are. Exactly one is said.
+// Exactly one is set.
 struct LocalityPolicy {
-  bool prefer_own = false;              // the caller's own zone, then its region, then all others
-  std::vector<std::string> priorities;  // the first that is well; what is not named comes last
-  std::vector<LocalityWeight> weights;  // of each locality; what is not named has 1
+  bool prefer_own = false;              // the client's zone, then its region, then all others
+  std::vector<std::string> priorities;  // the first healthy one is used; others come last
+  std::vector<LocalityWeight> weights;  // localities that are not listed have 1
 
   bool operator==(const LocalityPolicy&) const = default;
 };
@@ -321,7 +323,7 @@ struct ResiliencePolicy {
 
 enum class AuthorizationAction { kAllow, kDeny };
 
-struct AuthorizationRule {              // all non-empty lists must hold; within a list any
+struct AuthorizationRule {              // all lists that are set must match
   std::vector<std::string> principals;  // spiffe://..., ns/NS/sa/ACCOUNT, each may end in *; "*":
                                         // whoever is authenticated
   std::vector<std::string> namespaces;
@@ -335,7 +337,7 @@ struct AuthorizationRule {              // all non-empty lists must hold; within
 struct AuthorizationPolicy {
   Target target;
   AuthorizationAction action = AuthorizationAction::kAllow;
-  std::vector<AuthorizationRule> rules;  // ALLOW without rules lets nobody in
+  std::vector<AuthorizationRule> rules;  // ALLOW without rules denies everything
 
   bool operator==(const AuthorizationPolicy&) const = default;
 };
@@ -354,7 +356,7 @@ struct PeerAuthentication {
 // ---- TelemetryPolicy
 
 struct TracingPolicy {
-  std::optional<std::string> collector;  // HOST:PORT, OTLP over gRPC; else the control plane
+  std::optional<std::string> collector;  // HOST:PORT; unset: the control plane
   std::optional<double> sampling;        // percent
 
   bool operator==(const TracingPolicy&) const = default;
@@ -372,7 +374,7 @@ struct TelemetryPolicy {
 
 // ---- ExternalService
 
-// kAuto: not declared, so that the first bytes of a connection decide.
+// kAuto: not declared; detected from the first bytes of a connection.
 enum class Protocol { kHttp, kGrpc, kTcp, kAuto };
 
 struct ExternalPort {
@@ -387,7 +389,7 @@ enum class Resolution { kStatic, kDns, kLogicalDns };
 struct ExternalService {
   std::vector<std::string> hosts;
   std::vector<ExternalPort> ports;
-  std::vector<std::string> endpoints;  // IP addresses; none: the first host is resolved
+  std::vector<std::string> endpoints;  // IP addresses; empty: the first host is resolved
   Resolution resolution = Resolution::kStatic;
 
   bool operator==(const ExternalService&) const = default;
@@ -395,11 +397,11 @@ struct ExternalService {
 
 // ---- EgressPolicy
 
-// Of what transparent workloads call: addresses that are no service's, known to nobody.
+// Whether transparent workloads may call addresses of no service.
 enum class UnknownDestinations { kAllow, kDeny };
 
 struct EgressPolicy {
-  Target target;  // those who call
+  Target target;  // the callers
   UnknownDestinations unknown = UnknownDestinations::kAllow;
 
   bool operator==(const EgressPolicy&) const = default;
@@ -423,9 +425,9 @@ struct Document {
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   Spec spec;
-  int line = 0;  // where it begins in its file; no part of what it says
+  int line = 0;  // where it begins in its file; not compared
 
-  // Whether both say the same, wherever they were read.
+  // Whether both have the same content, wherever they were read.
   bool SameAs(const Document& other) const {
     return key == other.key && labels == other.labels && annotations == other.annotations &&
            spec == other.spec;

@@ -18,7 +18,7 @@ std::string LowerCase(std::string_view text) {
   return lower;
 }
 
-// Letters put in, left out, changed, or swapped with their neighbour.
+// Counts letters that are inserted, deleted, replaced, or swapped with their neighbour.
 size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> before(b.size() + 1);
   std::vector<size_t> above(b.size() + 1);
@@ -38,7 +38,7 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// Of the first character in UTF-8 (RFC 3629: the shortest form, no surrogates); 0: it is none.
+// Size of the first character in UTF-8 (RFC 3629: shortest form, no surrogates); 0: invalid.
 size_t SizeOfFirst(std::string_view text) {
   const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
   if (byte(0) < 0x80) return 1;
@@ -185,7 +185,7 @@ std::optional<std::string> NearestName(std::string_view text,
   size_t best = 3;
   for (const std::string_view name : known) {
     const size_t distance = EditDistance(wanted, LowerCase(name));
-    // A guess that changes most of a short word is noise.
+    // A suggestion that changes most of a short word is noise.
     if (distance < best && distance * 2 < std::max<size_t>(name.size(), 3)) {
       best = distance;
       nearest = std::string(name);

@@ -8,8 +8,7 @@
 namespace tulle::policy {
 namespace {
 
-constexpr size_t kMostProblems = 200;
-constexpr size_t kMostTextBytes = 8192;
+constexpr size_t kMaxTextBytes = 8192;
 
 std::string Shortened(std::string_view text) {
   std::string shown;
@@ -18,6 +17,10 @@ std::string Shortened(std::string_view text) {
   }
   return text.size() > 80 ? shown + "..." : shown;
 }
+
+}  // namespace
+
+std::string Quoted(std::string_view text) { return "\"" + Shortened(text) + "\""; }
 
 std::string Joined(const std::vector<std::string_view>& names) {
   std::string text;
@@ -28,35 +31,36 @@ std::string Joined(const std::vector<std::string_view>& names) {
   return text;
 }
 
-}  // namespace
+std::string DidYouMean(std::string_view text, const std::vector<std::string_view>& known) {
+  const std::optional<std::string> nearest = NearestName(text, known);
+  return nearest ? "did you mean " + *nearest + "? " : "";
+}
 
-int LineOf(const YAML::Node& node) { return node.Mark().line + 1; }
-
-void Diagnosis::Add(int line, std::string field, std::string message, std::string hint) {
-  if (problems_.size() >= kMostProblems) return;
-  problems_.push_back({file_, line, std::move(field), std::move(message), std::move(hint)});
+Fault UnknownValue(std::string_view text, const std::vector<std::string_view>& known) {
+  return {"unsupported value " + Quoted(text),
+          DidYouMean(text, known) + "supported values: " + Joined(known)};
 }
 
 ObjectReader::ObjectReader(const YAML::Node& node, std::string path, Diagnosis* diagnosis)
-    : path_(std::move(path)), diagnosis_(diagnosis), line_(LineOf(node)) {
+    : path_(std::move(path)), diagnosis_(diagnosis), mark_(node.Mark()) {
   if (!node.IsMap()) {
-    diagnosis_->Add(line_, path_, "is no mapping", "write it as key: value");
+    diagnosis_->Add(mark_, path_, "expected an object", "write its fields as key: value");
     return;
   }
   for (const auto& pair : node) {
+    const YAML::Mark mark = pair.first.Mark();
     if (!pair.first.IsScalar()) {
-      diagnosis_->Add(LineOf(pair.first), path_, "a key is no plain text",
-                      "write it as key: value");
+      diagnosis_->Add(mark, path_, "a key must be text", "write the field as key: value");
       continue;
     }
     const std::string& key = pair.first.Scalar();
-    const int line = LineOf(pair.first);
     for (const Entry& entry : entries_) {
       if (entry.key != key) continue;
-      diagnosis_->Add(line, PathOf(key), "stands there twice",
-                      "keep one (the first is in line " + std::to_string(entry.line) + ")");
+      diagnosis_->Add(
+          mark, PathOf(key), "duplicate field",
+          "remove one of the two; the first is in line " + std::to_string(entry.mark.line + 1));
     }
-    entries_.push_back({key, pair.second, line});
+    entries_.push_back({key, pair.second, mark});
   }
 }
 
@@ -75,31 +79,35 @@ const ObjectReader::Entry* ObjectReader::Find(std::string_view key) {
 bool ObjectReader::Has(std::string_view key) { return Find(key) != nullptr; }
 void ObjectReader::Ignore(std::string_view key) { Find(key); }
 
+bool ObjectReader::IsEmpty(std::string_view key) {
+  const Entry* entry = Find(key);
+  if (entry == nullptr) return true;
+  if (entry->value.IsScalar()) return entry->value.Scalar().empty();
+  return entry->value.IsSequence() && entry->value.size() == 0;
+}
+
 void ObjectReader::Complain(std::string_view key, std::string message, std::string hint) {
   const Entry* entry = Find(key);
-  diagnosis_->Add(entry == nullptr ? line_ : entry->line, PathOf(key), std::move(message),
+  diagnosis_->Add(entry == nullptr ? mark_ : entry->mark, PathOf(key), std::move(message),
                   std::move(hint));
+}
+
+void ObjectReader::Complain(std::string_view key, Fault fault) {
+  Complain(key, std::move(fault.message), std::move(fault.hint));
 }
 
 std::optional<std::string> ObjectReader::Text(std::string_view key) {
   const Entry* entry = Find(key);
   if (entry == nullptr) return std::nullopt;
   if (!entry->value.IsScalar()) {
-    Complain(key, "is no plain text", "write one value after the colon");
+    Complain(key, "expected a single value", "write one value after the colon");
     return std::nullopt;
   }
-  if (entry->value.Scalar().size() > kMostTextBytes) {
-    Complain(key, "is too long", "at most " + std::to_string(kMostTextBytes) + " bytes");
+  if (entry->value.Scalar().size() > kMaxTextBytes) {
+    Complain(key, "value is too long", "use at most " + std::to_string(kMaxTextBytes) + " bytes");
     return std::nullopt;
   }
   return entry->value.Scalar();
-}
-
-std::string ObjectReader::RequiredText(std::string_view key, std::string_view hint) {
-  const std::optional<std::string> text = Text(key);
-  if (text && !text->empty()) return *text;
-  if (!Has(key) || text) Complain(key, "is missing", std::string(hint));
-  return "";
 }
 
 std::optional<uint32_t> ObjectReader::ParseInteger(const YAML::Node& node, const std::string& path,
@@ -112,11 +120,10 @@ std::optional<uint32_t> ObjectReader::ParseInteger(const YAML::Node& node, const
       value <= max) {
     return value;
   }
-  diagnosis_->Add(
-      LineOf(node), path,
-      node.IsScalar() ? "\"" + Shortened(text) + "\" is no number that fits" : "is no number",
-      "write a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
-          (is_quoted ? ", without quotes" : ""));
+  diagnosis_->Add(node.Mark(), path,
+                  node.IsScalar() ? "invalid number " + Quoted(text) : "expected a number",
+                  "must be a whole number between " + std::to_string(min) + " and " +
+                      std::to_string(max) + (is_quoted ? ", without quotes" : ""));
   return std::nullopt;
 }
 
@@ -126,30 +133,35 @@ std::optional<uint32_t> ObjectReader::Integer(std::string_view key, uint32_t min
   return ParseInteger(entry->value, PathOf(key), min, max);
 }
 
-std::optional<std::chrono::milliseconds> ObjectReader::Duration(std::string_view key) {
+std::optional<std::chrono::milliseconds> ObjectReader::Duration(std::string_view key,
+                                                                std::chrono::milliseconds min) {
   const std::optional<std::string> text = Text(key);
   if (!text) return std::nullopt;
   const std::optional<std::chrono::milliseconds> duration = ParseDuration(*text);
   if (!duration) {
-    Complain(key, "\"" + Shortened(*text) + "\" is no duration",
-             "write it like 500ms, 2s or 1m30s");
+    Complain(key, "invalid duration " + Quoted(*text), "use a value like 500ms, 2s or 1m30s");
   } else if (*duration > kLongestDuration) {
-    Complain(key, "\"" + Shortened(*text) + "\" is too long", "write at most 87600h (10 years)");
+    Complain(key, "duration " + Quoted(*text) + " is too long", "use at most 87600h (10 years)");
     return std::nullopt;
+  } else if (*duration < min) {
+    Complain(
+        key, "duration " + Quoted(*text) + " is too short",
+        min.count() == 1 ? "must be greater than 0s" : "must be at least " + FormatDuration(min));
   }
   return duration;
 }
 
-void ObjectReader::List(std::string_view key, size_t most, const ElementFn& each) {
+void ObjectReader::List(std::string_view key, size_t max_items, const ElementFn& each) {
   const Entry* entry = Find(key);
   if (entry == nullptr) return;
   if (!entry->value.IsSequence()) {
-    Complain(key, "is no list", "begin each element with \"- \" on its own line");
+    Complain(key, "expected a list", "begin each element with \"- \" on a line of its own");
     return;
   }
-  if (entry->value.size() > most) {
-    Complain(key, "has " + std::to_string(entry->value.size()) + " elements",
-             "at most " + std::to_string(most) + ": spread them over several documents");
+  if (entry->value.size() > max_items) {
+    Complain(
+        key, "too many elements: " + std::to_string(entry->value.size()),
+        "must be at most " + std::to_string(max_items) + "; split the list into several documents");
     return;
   }
   size_t index = 0;
@@ -158,23 +170,27 @@ void ObjectReader::List(std::string_view key, size_t most, const ElementFn& each
   }
 }
 
-std::vector<std::string> ObjectReader::Texts(std::string_view key, size_t most) {
+std::vector<std::string> ObjectReader::Texts(std::string_view key, size_t max_items,
+                                             const CheckFn& check) {
   std::vector<std::string> texts;
-  List(key, most, [&](const YAML::Node& element, const std::string& path) {
-    if (element.IsScalar() && !element.Scalar().empty() &&
-        element.Scalar().size() <= kMostTextBytes) {
-      texts.push_back(element.Scalar());
-    } else {
-      diagnosis_->Add(LineOf(element), path, "is no plain text", "write one value, not empty");
+  List(key, max_items, [&](const YAML::Node& element, const std::string& path) {
+    const bool is_text =
+        element.IsScalar() && !element.Scalar().empty() && element.Scalar().size() <= kMaxTextBytes;
+    if (!is_text) {
+      diagnosis_->Add(element.Mark(), path, "expected a single value", "must not be empty");
+      return;
     }
+    std::optional<Fault> fault = check(element.Scalar());
+    if (fault) diagnosis_->Add(element.Mark(), path, fault->message, fault->hint);
+    texts.push_back(element.Scalar());
   });
   return texts;
 }
 
 std::vector<uint32_t> ObjectReader::Integers(std::string_view key, uint32_t min, uint32_t max,
-                                             size_t most) {
+                                             size_t max_items) {
   std::vector<uint32_t> values;
-  List(key, most, [&](const YAML::Node& element, const std::string& path) {
+  List(key, max_items, [&](const YAML::Node& element, const std::string& path) {
     if (const auto value = ParseInteger(element, path, min, max)) values.push_back(*value);
   });
   return values;
@@ -191,6 +207,15 @@ std::map<std::string, std::string> ObjectReader::TextMap(std::string_view key) {
   return map;
 }
 
+void ObjectReader::Objects(std::string_view key, size_t max_items, const ObjectFn& read) {
+  List(key, max_items, [&](const YAML::Node& element, const std::string& path) {
+    ObjectReader object(element, path, diagnosis_);
+    if (!element.IsMap()) return;
+    read(object);
+    object.Finish();
+  });
+}
+
 bool ObjectReader::Object(std::string_view key, const ObjectFn& read) {
   const Entry* entry = Find(key);
   if (entry == nullptr) return false;
@@ -201,23 +226,12 @@ bool ObjectReader::Object(std::string_view key, const ObjectFn& read) {
   return true;
 }
 
-void ObjectReader::RefuseChoice(std::string_view key, const std::string& text,
-                                const std::vector<std::string_view>& names) {
-  std::string hint = "one of " + Joined(names);
-  if (const auto nearest = NearestName(text, names))
-    hint = "did you mean " + *nearest + "? " + hint;
-  Complain(key, "\"" + Shortened(text) + "\" is not known here", hint);
-}
-
 void ObjectReader::Finish() {
   const std::vector<std::string_view> known(known_.begin(), known_.end());
   for (const Entry& entry : entries_) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
-    std::string hint = "known here: " + Joined(known);
-    if (const auto nearest = NearestName(entry.key, known)) {
-      hint = "did you mean " + *nearest + "? " + hint;
-    }
-    diagnosis_->Add(entry.line, PathOf(entry.key), "unknown field", hint);
+    diagnosis_->Add(entry.mark, PathOf(entry.key), "unknown field",
+                    DidYouMean(entry.key, known) + "known fields: " + Joined(known));
   }
 }
 

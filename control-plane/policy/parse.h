@@ -1,7 +1,8 @@
-// From YAML (several documents) or JSON to policies. A file is judged whole: either all its
-// documents are good, or all its problems are reported and nothing of it may be used. Pure; any
-// thread. Linked into the CLI too: knows no store and no network. Limits: 1 MiB, 1000 documents,
-// 200,000 nodes, 32 levels; anchors and aliases are refused (they can grow without end).
+// Parses policies from YAML (several documents) or JSON. A file is accepted or rejected as a whole:
+// either all its documents are valid, or all its problems are reported and none of it is used.
+// Pure; any thread. Linked into the CLI too, so it knows no store and no network. Limits: 1 MiB,
+// 1000 documents, 200,000 nodes, 32 levels. Anchors and aliases are rejected, since they can expand
+// without limit.
 #pragma once
 
 #include <string>
@@ -23,7 +24,7 @@ struct ParsedFile {
   bool ok() const { return problems.empty(); }
 };
 
-// `file` is the name shown in problems, `default_ns` where documents belong that name none.
+// `file` is the name shown in problems, `default_ns` the namespace of documents that name none.
 ParsedFile ParseDocuments(std::string_view text, std::string_view file,
                           std::string_view default_ns = kDefaultNamespace);
 

@@ -6,47 +6,37 @@
 namespace tulle::policy {
 namespace {
 
-constexpr std::string_view kBelongs = " belongs to ";
-constexpr std::string_view kBelong = " belong to ";
-
 std::string ServiceText(const ServiceName& service) { return service.ns + "/" + service.name; }
 
-// "the routes of Service default/post belong to "
-std::string Claim(const std::string& what, std::string_view belongs) {
-  return what + std::string(belongs);
-}
-
 void ClaimsOfHosts(const std::vector<std::string>& hosts, std::vector<std::string>* claims) {
-  for (const std::string& host : hosts) claims->push_back(Claim("the host name " + host, kBelongs));
+  for (const std::string& host : hosts) claims->push_back("the host name " + host);
 }
 
 void ClaimsOfRoute(const HttpRoute& route, std::vector<std::string>* claims) {
   for (const ParentRef& parent : route.parents) {
-    claims->push_back(Claim("the routes of Service " + ServiceText(parent.service) +
-                                (parent.port ? " port " + std::to_string(*parent.port) : ""),
-                            kBelong));
+    claims->push_back("the routes of Service " + ServiceText(parent.service) +
+                      (parent.port ? " port " + std::to_string(*parent.port) : ""));
   }
   ClaimsOfHosts(route.hostnames, claims);
 }
 
-// What a document claims for itself, in words that also serve as keys.
+// What a document defines and no other may define too. The texts also serve as keys.
 std::vector<std::string> ClaimsOf(const Document& document) {
   std::vector<std::string> claims;
   if (const auto* route = std::get_if<HttpRoute>(&document.spec)) {
     ClaimsOfRoute(*route, &claims);
   } else if (const auto* resilience = std::get_if<ResiliencePolicy>(&document.spec)) {
-    claims.push_back(Claim("the resilience of " + ToText(resilience->target), kBelongs));
+    claims.push_back("the resilience of " + ToText(resilience->target));
   } else if (const auto* authorization = std::get_if<AuthorizationPolicy>(&document.spec)) {
     const bool allows = authorization->action == AuthorizationAction::kAllow;
-    claims.push_back(Claim(std::string("the ") + (allows ? "ALLOW" : "DENY") + " rules of " +
-                               ToText(authorization->target),
-                           kBelong));
+    claims.push_back(std::string("the ") + (allows ? "ALLOW" : "DENY") + " rules of " +
+                     ToText(authorization->target));
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
-    claims.push_back(Claim("the mTLS mode of " + ToText(peer->target), kBelongs));
+    claims.push_back("the mTLS mode of " + ToText(peer->target));
   } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
-    claims.push_back(Claim("the telemetry of " + ToText(telemetry->target), kBelongs));
+    claims.push_back("the telemetry of " + ToText(telemetry->target));
   } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
-    claims.push_back(Claim("the unknown destinations of " + ToText(egress->target), kBelong));
+    claims.push_back("the unknown destinations of " + ToText(egress->target));
   } else if (const auto* external = std::get_if<ExternalService>(&document.spec)) {
     ClaimsOfHosts(external->hosts, &claims);
   }
@@ -96,10 +86,10 @@ Problems PolicySet::FindConflicts(const std::vector<Document>& incoming,
       const Document* second = FindIn(incoming, key);
       const Document* mine = second != nullptr ? second : first;
       const Document& other = mine == second ? *owner->second : *document;
-      problems.push_back({std::string(file), mine == nullptr ? 0 : mine->line,
+      problems.push_back({std::string(file), mine == nullptr ? 0 : mine->line, 0,
                           std::string(FieldOf(mine == nullptr ? key.kind : mine->key.kind)),
-                          claim + ToText(other.key) + " already",
-                          "one owner for each target: change that one, or delete it first"});
+                          ToText(other.key) + " already defines " + claim,
+                          "change that policy, or delete it first"});
     }
   }
   return problems;
@@ -137,18 +127,18 @@ const ResiliencePolicy* PolicySet::ResilienceOf(const ServiceName& service) cons
   return found;
 }
 
-// The policy of that kind whose target is the most specific to hold the service; null: none.
+// The policy of that kind with the most specific target that includes the service. Null: none.
 template <typename Policy>
 const Policy* PolicySet::MostSpecific(Kind kind, const ServiceName& service) const {
   const Policy* found = nullptr;
   ForEach(kind, [&](const Document& document) {
     const auto& policy = std::get<Policy>(document.spec);
     const Target& target = policy.target;
-    const bool holds = target.kind == TargetKind::kMesh ||
-                       (target.ns == service.ns &&
-                        (target.kind == TargetKind::kNamespace || target.name == service.name));
-    // TargetKind is ordered from the most specific to the least.
-    if (holds && (found == nullptr || target.kind < found->target.kind)) found = &policy;
+    const bool matches = target.kind == TargetKind::kMesh ||
+                         (target.ns == service.ns &&
+                          (target.kind == TargetKind::kNamespace || target.name == service.name));
+    // TargetKind is ordered from the most specific to the least specific.
+    if (matches && (found == nullptr || target.kind < found->target.kind)) found = &policy;
   });
   return found;
 }
@@ -171,9 +161,9 @@ std::vector<const Document*> PolicySet::AuthorizationsOf(const ServiceName& serv
   std::vector<const Document*> found;
   ForEach(Kind::kAuthorizationPolicy, [&](const Document& document) {
     const Target& target = std::get<AuthorizationPolicy>(document.spec).target;
-    const bool holds = target.ns == service.ns &&
-                       (target.kind == TargetKind::kNamespace || target.name == service.name);
-    if (holds) found.push_back(&document);
+    const bool matches = target.ns == service.ns &&
+                         (target.kind == TargetKind::kNamespace || target.name == service.name);
+    if (matches) found.push_back(&document);
   });
   return found;
 }

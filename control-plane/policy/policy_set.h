@@ -1,6 +1,6 @@
-// All policies of a mesh, with one owner for each target. A set is immutable in use: a change makes
-// a new one. Owner: the mesh version that was built from it. Thread: any (const). Order: copy,
-// Upsert/Erase the change, FindConflicts(); only a set without conflicts is stored.
+// All policies of a mesh, at most one of each kind for a target. A set in use is immutable: a
+// change makes a new one. Owner: the mesh version that was built from it. Thread: any (const).
+// Order: copy, Upsert() or Erase(), FindConflicts(); only a set without conflicts is stored.
 #pragma once
 
 #include <map>
@@ -24,23 +24,21 @@ class PolicySet {
     return documents_;
   }
 
-  // Two documents that claim the same target, one problem for each pair. Problems are placed at the
-  // documents named in `incoming` (those of the file being applied), so that the line is the
-  // writer's own.
+  // Pairs of documents with the same target, one problem for each. Problems are located at the
+  // documents in `incoming` (those of the file that is applied), in the lines of the user's file.
   Problems FindConflicts(const std::vector<Document>& incoming, std::string_view file) const;
 
-  // What holds for one target. Pointers live as long as this set.
+  // Policies in effect for one target. Pointers live as long as this set.
   const HttpRoute* RouteOf(const ServiceName& service, uint32_t port) const;
   const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
-  // The most specific wins: service, namespace, mesh; with none: permissive.
+  // The most specific policy wins: service, namespace, mesh. Defaults to permissive.
   MtlsMode MtlsModeOf(const ServiceName& service) const;
-  // Whether the service's workloads may call addresses that are no service's; with no
-  // policy: yes.
+  // Whether the service's workloads may call addresses of no service. Defaults to true.
   bool MayCallUnknown(const ServiceName& service) const;
-  // Those bound to the service and to its namespace, in order of their keys.
+  // Those of the service and of its namespace, in order of their keys.
   std::vector<const Document*> AuthorizationsOf(const ServiceName& service) const;
   std::vector<const Document*> ExternalServices() const;
-  // The most specific wins, as a whole; null: none.
+  // The most specific policy wins, as a whole. Null: none.
   const TelemetryPolicy* TelemetryOf(const ServiceName& service) const;
 
  private:

@@ -39,7 +39,7 @@ TEST(PolicySet, ATargetHasOneOwnerAndTheWriterIsToldWhose) {
   EXPECT_EQ(problems[0].file, "new.yaml");
   EXPECT_EQ(problems[0].line, 2);
   EXPECT_EQ(problems[0].message,
-            "the mTLS mode of the mesh belongs to PeerAuthentication default/first already");
+            "PeerAuthentication default/first already defines the mTLS mode of the mesh");
 }
 
 TEST(PolicySet, TheBlameFallsOnTheIncomingWhateverItsName) {

@@ -5,6 +5,7 @@ namespace tulle::policy {
 std::string ToText(const Problem& problem) {
   std::string text = problem.file.empty() ? "input" : problem.file;
   if (problem.line > 0) text += ":" + std::to_string(problem.line);
+  if (problem.column > 0) text += ":" + std::to_string(problem.column);
   text += ": ";
   if (!problem.field.empty()) text += problem.field + ": ";
   text += problem.message;

@@ -1,5 +1,5 @@
-// What is wrong with a policy file, said so that its writer can mend it without asking.
-// Owner: whoever parses. Thread: any (values). Errors are collected, never thrown: a file is judged
+// One error in a policy file: where it is, what is wrong and what would be right.
+// Values; any thread. Errors are collected, never thrown: a file is accepted or rejected as a
 // whole.
 #pragma once
 
@@ -10,7 +10,8 @@ namespace tulle::policy {
 
 struct Problem {
   std::string file;
-  int line = 0;         // 1-based; 0 = the file as a whole
+  int line = 0;         // 1-based; 0: the file as a whole
+  int column = 0;       // 1-based; 0: the line as a whole
   std::string field;    // path as one would write it: spec.rules[0].matches[1].path.type
   std::string message;  // what is wrong
   std::string hint;     // what would be right
@@ -20,7 +21,7 @@ struct Problem {
 
 using Problems = std::vector<Problem>;
 
-// "shop.yaml:12: spec.timeouts.request: not a duration; write it like 500ms, 2s or 1m"
+// "shop.yaml:12:14: spec.timeouts.request: invalid duration "2"; use a value like 500ms or 2s"
 std::string ToText(const Problem& problem);
 std::string ToText(const Problems& problems);  // one a line
 

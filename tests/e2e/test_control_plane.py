@@ -280,7 +280,7 @@ def test_a_rotation_ends_in_a_running_mesh_and_costs_no_request(mesh):
     post, caller = mesh.add("post"), mesh.add("caller")
     former = json.loads(mesh.tullectl("cert", "roots", "-o", "json"))["signingRoot"]["sha256"]
     calls = Caller(caller, "post")
-    assert "the root is new: " in mesh.tullectl("cert", "rotate", "--watch")
+    assert "new root: " in mesh.tullectl("cert", "rotate", "--watch")
     calls.stop()
     assert calls.bad == []
     roots = json.loads(mesh.tullectl("cert", "roots", "-o", "json"))

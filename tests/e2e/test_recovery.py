@@ -88,7 +88,7 @@ def test_everything_expired_comes_back_by_what_check_says(start_mesh):
     mesh.start_control()
     processes.wait_until(lambda: credential_file(mesh)["ca"] != old_admin["ca"], "admin.json is new")
     # 3. Who cannot get in, and since when.
-    said = processes.wait_until(lambda: says(mesh, "certificates of workloads: ended:", shop.instance + " by 2", web.instance + " by 2"),
+    said = processes.wait_until(lambda: says(mesh, "workload certificates: expired:", shop.instance + " by 2", web.instance + " by 2"),
                                 "check names them:\n" + check(mesh)[1])
     wanted = [["tullectl", "token", "create", "--service", name, "-o", "raw", ">", "FILE"] for name in ("shop", "web")]
     for words in wanted:
@@ -134,7 +134,7 @@ def test_a_credential_that_is_gone_is_replaced_by_what_check_says(start_mesh):
     call("DELETE", "/v1/credentials/admin", other)
 
     code, said = check(mesh)
-    assert code == 1 and "does not know the credential" in said and "--reset-admin" in said, said
+    assert code == 1 and "rejected the credential" in said and "--reset-admin" in said, said
     assert commands(said, "tulle-control") == [["tulle-control", "--data-dir", "DATA-DIR", "--reset-admin"]]
     mesh.control.stop()
     mesh.control_arguments = ("--reset-admin",)

@@ -82,7 +82,7 @@ std::set<std::string> KnownFields(const Json& document) {
   std::set<std::string> known;
   const ParsedFile parsed = ParseDocuments(WithStrangers(document).dump(), "strangers");
   for (const policy::Problem& problem : parsed.problems) {
-    constexpr std::string_view kKnown = "known here: ";
+    constexpr std::string_view kKnown = "known fields: ";
     const size_t begin = problem.hint.find(kKnown);
     if (!problem.field.starts_with("spec.") || begin == std::string::npos) continue;
     std::stringstream list(problem.hint.substr(begin + kKnown.size()));
@@ -94,7 +94,7 @@ std::set<std::string> KnownFields(const Json& document) {
 }
 
 TEST(RoundTrip, WholeDocumentsHoldEveryFieldThatTheParserKnows) {
-  // Known in order to be refused.
+  // Known in order to be rejected.
   std::set<std::string> held = {"spec.rules.sessionPersistence", "spec.rules.backendRefs.filters"};
   std::set<std::string> known;
   for (const Json& document : WholeDocuments()) {

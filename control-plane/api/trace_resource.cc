@@ -1,7 +1,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "control-plane/api/call.h"
+#include "control-plane/api/answers.h"
+#include "control-plane/api/mesh_resources.h"
 #include "control-plane/insight/trace_ring.h"
 
 namespace tulle::api {
@@ -33,22 +34,33 @@ Json TraceJson(const insight::Trace& trace) {
 
 }  // namespace
 
-ApiResponse Api::ListTraces(const Call& call) {
+Routes TraceResource::routes() {
+  return {
+      {"GET",
+       "/v1/traces",
+       Access::kReader,
+       "List the newest traces, from the spans of sidecars",
+       By(this, &TraceResource::List),
+       {{"limit", "number of traces, at most 1000; defaults to 50"}}},
+      {"GET", "/v1/traces/{id}", Access::kReader, "Show a trace", By(this, &TraceResource::Get)},
+  };
+}
+
+ApiResponse TraceResource::List(const Call& call) {
   const int asked = std::atoi(call.QueryOr("limit", kTraces).c_str());
   const auto most = static_cast<size_t>(std::clamp(asked, 1, kMostTraces));
   Json json = {{"traces", Json::array()}};
-  if (parts_.traces == nullptr) return Answer(json);
-  for (const insight::Trace& trace : parts_.traces->Newest(most))
+  if (traces_ == nullptr) return Answer(json);
+  for (const insight::Trace& trace : traces_->Newest(most))
     json["traces"].push_back(TraceJson(trace));
   return Answer(json);
 }
 
-ApiResponse Api::GetTrace(const Call& call) {
-  const auto trace =
-      parts_.traces == nullptr ? std::nullopt : parts_.traces->Find(call.arguments[0]);
+ApiResponse TraceResource::Get(const Call& call) {
+  const auto trace = traces_ == nullptr ? std::nullopt : traces_->Find(call.arguments[0]);
   if (trace) return Answer(TraceJson(*trace));
-  return Refuse(404, "no trace with this id is kept",
-                "only the newest are; see /v1/traces, and whether the request was sampled");
+  return Refuse(404, "trace not found",
+                "only the newest traces are kept, of requests that were sampled; see /v1/traces");
 }
 
 }  // namespace tulle::api

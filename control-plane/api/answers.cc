@@ -1,6 +1,8 @@
-#include "control-plane/api/call.h"
+#include "control-plane/api/answers.h"
 
 #include <algorithm>
+
+#include "control-plane/policy/kinds.h"
 
 namespace tulle::api {
 namespace {
@@ -32,11 +34,8 @@ std::string Dump(const Json& json) {
 }
 
 Json ProblemJson(const policy::Problem& problem) {
-  return {{"error", problem.message},
-          {"file", problem.file},
-          {"line", problem.line},
-          {"field", problem.field},
-          {"hint", problem.hint}};
+  return {{"error", problem.message}, {"file", problem.file},   {"line", problem.line},
+          {"column", problem.column}, {"field", problem.field}, {"hint", problem.hint}};
 }
 
 }  // namespace
@@ -52,7 +51,7 @@ ApiResponse Refuse(int status, std::string_view error, std::string_view hint,
 }
 
 ApiResponse Refuse(const absl::Status& status) {
-  // Messages read "what is wrong: what to do".
+  // Messages have the form "what is wrong: what to do".
   const std::string text(status.message());
   const size_t colon = text.rfind(": ");
   return Refuse(HttpStatusOf(status.code()), text.substr(0, colon),
@@ -65,22 +64,30 @@ ApiResponse Refuse(const policy::Problems& problems) {
   return Answer(json, 400);
 }
 
+ApiResponse RefuseKind(const std::string& kind) {
+  std::string known;
+  for (const std::string_view name : policy::KindNames()) {
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  return Refuse(404, "unknown kind \"" + kind + "\"", "known kinds: " + known);
+}
+
 bool ReadObject(const ApiRequest& request, std::initializer_list<std::string_view> fields,
                 Json* json, ApiResponse* refusal) {
   *json = request.body.empty() ? Json::object()
                                : Json::parse(request.body, nullptr, /*allow_exceptions=*/false);
   if (!json->is_object()) {
-    *refusal = Refuse(400, "the body is no JSON object", "send {\"name\": value, ...}");
+    *refusal = Refuse(400, "the body must be a JSON object", "send {\"name\": value, ...}");
     return false;
   }
-  // One that is misspelt would count as left out, and ask for more than was meant.
+  // A misspelled field would count as absent, and the request would mean more than intended.
   for (const auto& [name, value] : json->items()) {
     if (std::find(fields.begin(), fields.end(), name) != fields.end()) continue;
     std::string known;
     for (const std::string_view field : fields)
       known += (known.empty() ? "" : ", ") + std::string(field);
-    *refusal = Refuse(400, "there is no such field",
-                      known.empty() ? "send no body" : "there are " + known, name);
+    *refusal = Refuse(400, "unknown field \"" + name + "\"",
+                      known.empty() ? "send no body" : "known fields: " + known, name);
     return false;
   }
   return true;
@@ -91,8 +98,8 @@ bool ReadFlag(const ApiRequest& request, const std::string& name, bool* flag,
   const auto found = request.query.find(name);
   *flag = found != request.query.end() && found->second == "true";
   if (found == request.query.end() || *flag || found->second == "false") return true;
-  *refusal = Refuse(400, "\"" + found->second + "\" is neither true nor false",
-                    "write " + name + "=true", name);
+  *refusal = Refuse(400, "invalid value \"" + found->second + "\"",
+                    "use " + name + "=true or " + name + "=false", name);
   return false;
 }
 
@@ -100,7 +107,7 @@ bool ReadText(const Json& json, const char* field, std::string* text, ApiRespons
   const auto found = json.find(field);
   if (found == json.end()) return true;
   if (!found->is_string()) {
-    *refusal = Refuse(400, "is no text", "send it in quotes", field);
+    *refusal = Refuse(400, "expected text", "send it in quotes", field);
     return false;
   }
   *text = found->get<std::string>();
@@ -113,8 +120,8 @@ bool ReadSeconds(const Json& json, const char* field, int64_t* seconds, ApiRespo
   if (found == json.end()) return true;
   if (!found->is_number_integer() || found->get<int64_t>() <= 0 ||
       found->get<int64_t>() > kTenYears) {
-    *refusal =
-        Refuse(400, "is no number of seconds", "send a whole number from 1 to ten years", field);
+    *refusal = Refuse(400, "invalid number of seconds",
+                      "must be a whole number between 1 and 315360000", field);
     return false;
   }
   *seconds = found->get<int64_t>();

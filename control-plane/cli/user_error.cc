@@ -1,14 +1,14 @@
-#include "control-plane/cli/trouble.h"
+#include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 
 namespace {
 
-constexpr char kHintMark = '\x1f';  // between error and hint: in neither
+constexpr char kHintMark = '\x1f';  // separates error and hint
 
 }  // namespace
 
-absl::Status Trouble(std::string_view error, std::string_view hint) {
+absl::Status UserError(std::string_view error, std::string_view hint) {
   std::string text(error);
   if (!hint.empty()) {
     text += kHintMark;
@@ -17,13 +17,13 @@ absl::Status Trouble(std::string_view error, std::string_view hint) {
   return absl::UnknownError(text);
 }
 
-std::string ErrorOf(const absl::Status& trouble) {
-  const std::string text(trouble.message());
+std::string ErrorOf(const absl::Status& status) {
+  const std::string text(status.message());
   return text.substr(0, text.find(kHintMark));
 }
 
-void PrintTrouble(const absl::Status& trouble, bool has_colour, std::ostream& err) {
-  const std::string text(trouble.message());
+void PrintError(const absl::Status& status, bool has_colour, std::ostream& err) {
+  const std::string text(status.message());
   const size_t mark = text.find(kHintMark);
   err << (has_colour ? "\033[31merror:\033[0m " : "error: ") << text.substr(0, mark) << "\n";
   if (mark != std::string::npos) err << "hint: " << text.substr(mark + 1) << "\n";

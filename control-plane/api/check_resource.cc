@@ -1,12 +1,14 @@
-// What is wrong in the mesh, and the commands that mend it.
+#include "control-plane/api/check_resource.h"
 
 #include <algorithm>
 #include <ctime>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "certs/spiffe_id.h"
-#include "control-plane/api/call.h"
+#include "control-plane/api/answers.h"
+#include "control-plane/api/check_list.h"
 #include "control-plane/discovery/known_services.h"
 #include "control-plane/policy/ineffective.h"
 
@@ -14,28 +16,39 @@ namespace tulle::api {
 namespace {
 
 constexpr int64_t kRootWarnSeconds = 60LL * 24 * 3600;
-// An attempt with a token that is no good counts as under way for so long after the last one.
+// For how long after its last attempt a client with an invalid token counts as still trying.
 constexpr int64_t kJoinWindowSeconds = 300;
 constexpr int64_t kRotationPatienceSeconds = 600;
 constexpr size_t kMostNamed = 20;
 
 class Findings {
  public:
-  // `commands`, in order, are what to do about it.
-  void Add(const char* name, bool is_good, const std::string& message,
+  // `port`: where sidecars are served; 0: unknown.
+  explicit Findings(uint16_t port) : port_(port == 0 ? "15012" : std::to_string(port)) {}
+
+  // `commands`, in order, solve the problem.
+  void Add(CheckId id, bool is_good, const std::string& message,
            const std::set<std::string>& commands = {}) {
-    items_.push_back({{"name", name}, {"ok", is_good}, {"message", message}});
-    if (!is_good && !commands.empty()) items_.back()["commands"] = commands;
+    const CheckEntry& check = EntryOf(id);
+    items_.push_back(
+        {{"id", check.text_id}, {"name", check.name}, {"ok", is_good}, {"message", message}});
     all_good_ = all_good_ && is_good;
+    if (is_good) return;
+    if (!commands.empty()) items_.back()["commands"] = commands;
+    if (!check.hint.empty()) {
+      items_.back()["hint"] = absl::StrReplaceAll(std::string(check.hint), {{"$PORT", port_}});
+    }
   }
-  // Good if nothing was found.
-  void AddList(const char* name, const std::string& found, const char* good, const char* bad,
-               const std::set<std::string>& commands = {}) {
-    Add(name, found.empty(), found.empty() ? good : bad + found, commands);
+  // Passes if `found` is empty.
+  void AddList(CheckId id, const std::string& found, const std::set<std::string>& commands = {}) {
+    const CheckEntry& check = EntryOf(id);
+    Add(id, found.empty(),
+        found.empty() ? std::string(check.passed) : std::string(check.failed) + found, commands);
   }
   Json ToJson() const { return {{"ok", all_good_}, {"items", items_}}; }
 
  private:
+  std::string port_;
   Json items_ = Json::array();
   bool all_good_ = true;
 };
@@ -49,7 +62,7 @@ std::string TimeText(int64_t seconds) {
   return std::string(text, size);
 }
 
-// How the workloads of an identity get in again.
+// Creates a token with which workloads of this identity can join again.
 std::string TokenCommand(const std::string& spiffe_id) {
   constexpr const char* kFile = " -o raw > FILE";
   const auto id = certs::SpiffeId::Parse(spiffe_id);
@@ -70,11 +83,12 @@ void CheckProxies(const ControlPlaneView& view, Findings* findings) {
       if (!type.rejection.empty()) rejecting += " " + proxy.name + " (" + type.rejection + ")";
     }
   }
-  findings->AddList("proxies connected", away, "all", "not connected:");
-  findings->AddList("configuration accepted", rejecting, "by all", "rejected by:");
+  findings->AddList(CheckId::kProxiesConnected, away);
+  findings->AddList(CheckId::kConfigurationAccepted, rejecting);
 }
 
-// Of one that has not been seen since the start it is only known when the last of all ended.
+// The expiry of a proxy that was not seen since the start is unknown. It is at most the expiry of
+// the last certificate of all.
 void CheckCertificates(const ControlPlaneView& view, int64_t last_ends, int64_t now,
                        Findings* findings) {
   std::string ended;
@@ -86,7 +100,7 @@ void CheckCertificates(const ControlPlaneView& view, int64_t last_ends, int64_t 
     absl::StrAppend(&ended, " ", proxy.name, is_known ? " at " : " by ", TimeText(end));
     commands.insert(TokenCommand(proxy.spiffe_id));
   }
-  findings->AddList("certificates of workloads", ended, "none has ended", "ended:", commands);
+  findings->AddList(CheckId::kWorkloadCertificates, ended, commands);
 }
 
 void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
@@ -95,14 +109,14 @@ void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
   for (const auto& [id, join] : tokens.refused()) {
     if (now - join.last_tried > kJoinWindowSeconds) continue;
     if (id.empty()) {
-      absl::StrAppend(&refused, " somebody with a token that is not known");
+      absl::StrAppend(&refused, " a client with an unknown token");
     } else {
-      absl::StrAppend(&refused, " ", id, ", whose token ended at ", TimeText(join.expired_at));
+      absl::StrAppend(&refused, " ", id, ", whose token expired at ", TimeText(join.expired_at));
     }
     absl::StrAppend(&refused, " (last tried ", now - join.last_tried, " s ago)");
     commands.insert(TokenCommand(id));
   }
-  findings->AddList("join tokens", refused, "none was refused", "refused:", commands);
+  findings->AddList(CheckId::kJoinTokens, refused, commands);
 }
 
 void CheckPolicies(const policy::PolicySet& policies, const discovery::Mesh& mesh,
@@ -115,66 +129,68 @@ void CheckPolicies(const policy::PolicySet& policies, const discovery::Mesh& mes
                     ": ", all[i].message);
   }
   if (all.size() > kMostShown) absl::StrAppend(&found, "; ", all.size() - kMostShown, " more");
-  findings->AddList("policies find their targets and take effect", found, "all", "");
+  findings->AddList(CheckId::kPoliciesEffective, found);
 }
 
 void CheckRoot(const ca::MeshAuthority& authority, int64_t now, Findings* findings) {
   const int64_t end = authority.signing().certificate().not_after();
   const int64_t warn = std::min(kRootWarnSeconds, authority.root_life_seconds() / 10);
   const bool has_ended = end <= now;
-  findings->Add("root certificate", end - now > warn,
-                has_ended ? absl::StrCat("ended at ", TimeText(end))
-                          : absl::StrCat("ends at ", TimeText(end), ", in ", (end - now) / 86400,
-                                         " days; a new one takes its place by itself before that"),
+  findings->Add(CheckId::kRootCertificate, end - now > warn,
+                has_ended ? absl::StrCat("expired at ", TimeText(end))
+                          : absl::StrCat("expires at ", TimeText(end), ", in ", (end - now) / 86400,
+                                         " days; it is replaced before that"),
                 {"tullectl cert rotate --watch"});
 }
 
-// A node that is there and does not do its part holds a rotation up without end: somebody must
-// look.
+// A connected node that does not do its part blocks a rotation forever: a person must look.
 void CheckRotation(const ca::RootRotation& rotation, int64_t now, Findings* findings) {
-  std::string held_up;
+  std::string blocked;
   const int64_t since = now - rotation.since();
   if (rotation.phase() != ca::RotationPhase::kSteady && since > kRotationPatienceSeconds) {
-    absl::StrAppend(&held_up, " ", since / 60, " minutes");
+    absl::StrAppend(&blocked, " ", since / 60, " minutes");
     const std::vector<std::string> waiting = rotation.waiting();
-    if (!waiting.empty()) absl::StrAppend(&held_up, "; it waits for");
+    if (!waiting.empty()) absl::StrAppend(&blocked, "; waiting for");
     for (size_t i = 0; i < std::min(waiting.size(), kMostNamed); ++i) {
-      absl::StrAppend(&held_up, " ", waiting[i]);
+      absl::StrAppend(&blocked, " ", waiting[i]);
     }
     if (waiting.size() > kMostNamed) {
-      absl::StrAppend(&held_up, " and ", waiting.size() - kMostNamed, " more");
+      absl::StrAppend(&blocked, " and ", waiting.size() - kMostNamed, " more");
     }
     if (const int64_t until = rotation.waits_until(now); until != 0) {
-      absl::StrAppend(&held_up, "; for certificates that end at ", TimeText(until));
+      absl::StrAppend(&blocked, "; for certificates that expire at ", TimeText(until));
     }
   }
-  findings->AddList("rotation of the root", held_up, "none is held up", "under way for",
-                    {"tullectl status", "tullectl cert roots"});
+  findings->AddList(CheckId::kRootRotation, blocked, {"tullectl status", "tullectl cert roots"});
+}
+
+void CheckWorkloads(const discovery::Mesh& mesh, Findings* findings) {
+  std::string unhealthy;
+  for (const auto& [id, workload] : mesh.workloads) {
+    if (workload.health != discovery::Health::kHealthy) unhealthy += " " + id;
+  }
+  findings->AddList(CheckId::kWorkloadsHealthy, unhealthy);
 }
 
 }  // namespace
 
-ApiResponse Api::Check(const Call& call) {
-  Findings findings;
-  const ControlPlaneView& view = *parts_.view;
-  CheckProxies(view, &findings);
-  CheckRoot(*parts_.authority, call.now, &findings);
-  CheckRotation(parts_.authority->rotation(), call.now, &findings);
-  CheckCertificates(view, parts_.authority->last_svid_ends(), call.now, &findings);
-  CheckJoins(*parts_.tokens, call.now, &findings);
-  std::string unhealthy;
-  for (const auto& [id, workload] : view.CurrentMesh().workloads) {
-    if (workload.health != discovery::Health::kHealthy) unhealthy += " " + id;
-  }
-  findings.AddList("workloads healthy", unhealthy, "all", "unhealthy:");
-  const size_t held = view.HeldLeases();
-  findings.Add("leases", held == 0,
-               held == 0
-                   ? "none is held"
-                   : absl::StrCat(held, " are overdue at once and held: look at the network"));
-  findings.AddList("policies readable", discovery::ToText(parts_.policies->unreadable()), "all",
-                   "out of force, apply anew or delete:\n");
-  CheckPolicies(parts_.policies->policies(), view.CurrentMesh(), &findings);
+Routes CheckResource::routes() {
+  return {{"GET", "/v1/check", Access::kReader, "Check the mesh for problems",
+           By(this, &CheckResource::Run)}};
+}
+
+ApiResponse CheckResource::Run(const Call& call) {
+  Findings findings(view_->GrpcPort());
+  CheckProxies(*view_, &findings);
+  CheckRoot(*authority_, call.now, &findings);
+  CheckRotation(authority_->rotation(), call.now, &findings);
+  CheckCertificates(*view_, authority_->last_svid_ends(), call.now, &findings);
+  CheckJoins(*tokens_, call.now, &findings);
+  CheckWorkloads(view_->CurrentMesh(), &findings);
+  const size_t held = view_->HeldLeases();
+  findings.AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
+  findings.AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
+  CheckPolicies(policies_->policies(), view_->CurrentMesh(), &findings);
   return Answer(findings.ToJson());
 }
 

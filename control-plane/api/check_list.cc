@@ -1,0 +1,41 @@
+#include "control-plane/api/check_list.h"
+
+#include <iterator>
+
+namespace tulle::api {
+namespace {
+
+constexpr CheckEntry kChecks[] = {
+    {CheckId::kProxiesConnected, "proxies-connected", "proxies connected", "all",
+     "not connected:", "is the sidecar running, and can it reach port $PORT of tulle-control?"},
+    {CheckId::kConfigurationAccepted, "configuration-accepted", "configuration accepted", "by all",
+     "rejected by:", "see the reason with `tullectl status PROXY`, then fix the policy"},
+    {CheckId::kRootCertificate, "root-certificate", "root certificate", "", "", "rotate the root:"},
+    {CheckId::kRootRotation, "root-rotation", "root rotation", "not blocked", "in progress for",
+     ""},
+    {CheckId::kWorkloadCertificates, "workload-certificates", "workload certificates",
+     "none has expired", "expired:",
+     "in this order: check that the clock there is right (date -u) and that the sidecar can reach "
+     "port $PORT; then write a new join token to the FILE of its --token-file. It joins within a "
+     "minute, and the application need not be restarted"},
+    {CheckId::kJoinTokens, "join-tokens", "join tokens", "none was rejected", "rejected:",
+     "write a new token to the FILE of the sidecar's --token-file. It joins within a minute"},
+    {CheckId::kWorkloadsHealthy, "workloads-healthy", "workloads healthy", "all",
+     "unhealthy:", "a missed lease or a failing application: see the log of its sidecar"},
+    {CheckId::kLeases, "leases", "leases", "none is overdue",
+     "overdue at the same time, and therefore kept:",
+     "many workloads became silent at once: check the network"},
+    {CheckId::kPoliciesReadable, "policies-readable", "policies readable", "all",
+     "NOT ENFORCED, cannot be parsed; apply again or delete:\n",
+     "the store was written by another version of tulle-control: apply the policy again"},
+    {CheckId::kPoliciesEffective, "policies-effective", "policies in effect", "all", "",
+     "fix the name (see `tullectl services -A`), or ignore this if it is not deployed yet"},
+};
+
+static_assert(std::size(kChecks) == static_cast<size_t>(CheckId::kPoliciesEffective) + 1);
+
+}  // namespace
+
+const CheckEntry& EntryOf(CheckId id) { return kChecks[static_cast<size_t>(id)]; }
+
+}  // namespace tulle::api

@@ -1,0 +1,89 @@
+#include "control-plane/api/answers.h"
+#include "control-plane/api/mesh_resources.h"
+#include "control-plane/snapshot/describe.h"
+
+namespace tulle::api {
+namespace {
+
+Json ProxyJson(const ProxyStatus& proxy) {
+  Json json = {{"name", proxy.name},
+               {"spiffeId", proxy.spiffe_id},
+               {"address", proxy.address},
+               {"connected", proxy.is_connected},
+               {"connectedSince", proxy.connected_since},
+               {"certificateNotAfter", proxy.certificate_not_after},
+               {"sentVersion", proxy.sent_version},
+               {"acknowledgedVersion", proxy.acknowledged_version},
+               {"types", Json::array()}};
+  bool is_synced = proxy.is_connected;
+  for (const ProxyStatus::TypeStatus& type : proxy.types) {
+    Json each = {{"type", type.type},
+                 {"sentVersion", type.sent_version},
+                 {"acknowledgedVersion", type.acknowledged_version}};
+    if (!type.rejection.empty()) {
+      each["rejection"] = type.rejection;
+      each["rejectedResource"] = type.rejected_resource;
+      json["rejection"] = type.rejection;
+    }
+    is_synced = is_synced && type.sent_version == type.acknowledged_version;
+    json["types"].push_back(std::move(each));
+  }
+  json["synced"] = is_synced;
+  return json;
+}
+
+std::optional<ProxyStatus> FindProxy(const ControlPlaneView& view, const std::string& name) {
+  for (ProxyStatus& proxy : view.Proxies()) {
+    if (proxy.name == name) return std::move(proxy);
+  }
+  return std::nullopt;
+}
+
+ApiResponse RefuseProxy(const std::string& name) {
+  return Refuse(404, "proxy " + name + " not found", "list proxies with `tullectl status`");
+}
+
+}  // namespace
+
+Routes ProxyResource::routes() {
+  return {
+      {"GET", "/v1/proxies", Access::kReader,
+       "List proxies: connection, acknowledged versions, rejections, certificate expiry",
+       By(this, &ProxyResource::List)},
+      {"GET", "/v1/proxies/{name}", Access::kReader, "Show a proxy", By(this, &ProxyResource::Get)},
+      {"GET", "/v1/proxies/{name}/config/{part}", Access::kReader,
+       "Show the configuration of a proxy: listeners, routes, clusters, endpoints or secrets "
+       "(without private keys)",
+       By(this, &ProxyResource::Config)},
+  };
+}
+
+ApiResponse ProxyResource::List(const Call&) {
+  Json json = {{"items", Json::array()}};
+  for (const ProxyStatus& proxy : view_->Proxies()) json["items"].push_back(ProxyJson(proxy));
+  return Answer(json);
+}
+
+ApiResponse ProxyResource::Get(const Call& call) {
+  const auto proxy = FindProxy(*view_, call.arguments[0]);
+  return proxy ? Answer(ProxyJson(*proxy)) : RefuseProxy(call.arguments[0]);
+}
+
+ApiResponse ProxyResource::Config(const Call& call) {
+  const std::string_view type = snapshot::TypeUrlOf(call.arguments[1]);
+  if (type.empty()) {
+    return Refuse(404, "unknown part \"" + call.arguments[1] + "\" of a proxy's configuration",
+                  "known parts: listeners, routes, clusters, endpoints, secrets");
+  }
+  if (!FindProxy(*view_, call.arguments[0])) return RefuseProxy(call.arguments[0]);
+  const snapshot::Snapshot snapshot = view_->SnapshotOf(call.arguments[0]);
+  Json json = {{"proxy", call.arguments[0]}, {"items", Json::array()}};
+  for (const auto& [name, resource] : *snapshot.TableOf(type)) {
+    json["items"].push_back({{"name", name},
+                             {"version", resource->version},
+                             {"resource", Json::parse(snapshot::DescribeAsJson(type, *resource))}});
+  }
+  return Answer(json);
+}
+
+}  // namespace tulle::api

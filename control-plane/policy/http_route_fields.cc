@@ -1,0 +1,221 @@
+#include <algorithm>
+
+#include "control-plane/policy/references.h"
+#include "control-plane/policy/tables.h"
+
+namespace tulle::policy {
+namespace {
+
+constexpr size_t kMaxHeaders = 16;
+constexpr size_t kMaxMirrors = 2;  // what the sidecars take
+
+bool IsCleanPath(const std::string& path) {
+  return IsRequestPath(path) && path.find("//") == std::string::npos &&
+         path.find("/./") == std::string::npos && path.find("/../") == std::string::npos &&
+         path.find_first_of("?#") == std::string::npos;
+}
+
+void FinishPath(ObjectReader& reader, PathMatch& path) {
+  if (path.type == PathMatchType::kRegularExpression) {
+    if (const auto fault = CheckRegex(path.value)) reader.Complain("value", *fault);
+    return;
+  }
+  if (!IsCleanPath(path.value)) {
+    reader.Complain("value", "invalid path " + Quoted(path.value),
+                    "begin with /, without //, /./, /../, ?, # and blanks (use %20), at most 1024 "
+                    "bytes");
+  }
+  if (path.type == PathMatchType::kPathPrefix) {
+    while (path.value.size() > 1 && path.value.back() == '/') path.value.pop_back();
+  }
+}
+
+const Schema<PathMatch>& PathFields() {
+  static const Schema<PathMatch> schema(
+      {
+          {"type",
+           Choice(&PathMatch::type, {{"Exact", PathMatchType::kExact},
+                                     {"PathPrefix", PathMatchType::kPathPrefix},
+                                     {"RegularExpression", PathMatchType::kRegularExpression}}),
+           "PathPrefix",
+           "How the path is compared. A prefix matches whole segments: `/api` "
+           "matches `/api/users` and not `/apis`. A regular expression (RE2) must "
+           "match the whole path."},
+          {"value", Text(&PathMatch::value, {.name = "path, or RE2 pattern"}), "/",
+           "Path to compare with: begins with `/`, without `//`, `/./`, `/../`, `?` and `#`. At "
+           "most 1024 bytes."},
+      },
+      FinishPath);
+  return schema;
+}
+
+void FinishValueMatch(ObjectReader& reader, ValueMatch& match) {
+  if (!match.is_regex || match.value.empty()) return;
+  if (const auto fault = CheckRegex(match.value)) reader.Complain("value", *fault);
+}
+
+Schema<ValueMatch> ValueMatchFields(const TextFormat& name, std::string_view name_description) {
+  return Schema<ValueMatch>(
+      {
+          {"type", Choice(&ValueMatch::is_regex, {{"Exact", false}, {"RegularExpression", true}}),
+           "Exact",
+           "How the value is compared. A regular expression (RE2) must match the whole value."},
+          {"name", Text(&ValueMatch::name, name), kRequired, name_description},
+          {"value", Text(&ValueMatch::value), kRequired, "Value to compare with."},
+      },
+      FinishValueMatch);
+}
+
+const Schema<ValueMatch>& QueryMatchFields() {
+  static const Schema<ValueMatch> schema =
+      ValueMatchFields(kAnyText, "Name of the query parameter.");
+  return schema;
+}
+
+const Schema<HttpRouteMatch>& MatchFields() {
+  static const Schema<HttpRouteMatch> schema({
+      {"path", Object(&HttpRouteMatch::path, PathFields), kNoDefault,
+       "Path of the request. Defaults to every path."},
+      {"headers",
+       Objects(&HttpRouteMatch::headers, HeaderMatchFields, kMaxHeaders, {"name", SameName}),
+       kNoDefault, "Headers that the request must have, all of them. No name twice."},
+      {"queryParams",
+       Objects(&HttpRouteMatch::query_params, QueryMatchFields, kMaxHeaders, {"name", SameName}),
+       kNoDefault, "Query parameters that the request must have, all of them. No name twice."},
+      {"method", Text(&HttpRouteMatch::method, kMethod), "any method",
+       "Method of the request, in upper case."},
+  });
+  return schema;
+}
+
+const Schema<BackendRef>& BackendFields() {
+  static const Schema<BackendRef> schema(Concat(
+      ServiceRefRows<BackendRef>(RefKind::kImplied),
+      {
+          {"port", Integer(&BackendRef::port, 1, 65535), kRequired, "Port of the Service."},
+          {"weight", Integer(&BackendRef::weight, 0, 1000000), "1",
+           "Share of the requests, relative to the sum of all weights of the rule. If all are 0, "
+           "requests are answered with 500."},
+          {"filters", Unsupported<BackendRef>("move the filter to the rule"), kNoDefault, ""},
+      }));
+  return schema;
+}
+
+void FinishTimeouts(ObjectReader& reader, HttpRouteRule& rule) {
+  const bool is_bounded = rule.request_timeout && rule.request_timeout->count() > 0;
+  if (!is_bounded || !rule.backend_request_timeout) return;
+  if (*rule.backend_request_timeout <= *rule.request_timeout) return;
+  reader.Complain("backendRequest", "longer than timeouts.request",
+                  "must be at most " + FormatDuration(*rule.request_timeout));
+}
+
+const Schema<HttpRouteRule>& TimeoutFields() {
+  static const Schema<HttpRouteRule> schema(
+      {
+          {"request", Duration(&HttpRouteRule::request_timeout), "from the ResiliencePolicy",
+           "Time for the whole request, including all attempts. `0s`: no limit."},
+          {"backendRequest", Duration(&HttpRouteRule::backend_request_timeout),
+           "`perTry` of the ResiliencePolicy",
+           "Time for one attempt. Must not be longer than `request`."},
+      },
+      FinishTimeouts);
+  return schema;
+}
+
+const Schema<RouteRetry>& RetryFields() {
+  static const Schema<RouteRetry> schema({
+      {"attempts", Integer(&RouteRetry::attempts, 0, 10), "from the ResiliencePolicy",
+       "Number of retries, not counting the first attempt. 0: never retry."},
+      {"codes", Integers(&RouteRetry::codes, 400, 599, 32), "from the ResiliencePolicy",
+       "Response codes to retry on."},
+      {"backoff", Duration(&RouteRetry::backoff, kNotZero),
+       "`backoff.base` of the ResiliencePolicy", "Base of the pause between attempts."},
+  });
+  return schema;
+}
+
+bool ReplacesPrefix(const std::optional<PathModifier>& path) { return path && path->prefix; }
+
+// What the Gateway API forbids, or what could have no effect.
+void FinishRule(ObjectReader& reader, HttpRouteRule& rule) {
+  if (rule.matches.empty()) rule.matches.emplace_back();
+  if (rule.retry == RouteRetry()) rule.retry.reset();
+  if (rule.redirect && rule.rewrite) {
+    reader.Complain("filters", "RequestRedirect and URLRewrite cannot be combined",
+                    "remove one of the two");
+  }
+  if (rule.mirrors.size() > kMaxMirrors) {
+    reader.Complain("filters", "too many RequestMirror filters", "must be at most 2");
+  }
+  if (rule.redirect && !rule.backends.empty()) {
+    reader.Complain("backendRefs", "backends of a rule that redirects are never called",
+                    "remove backendRefs");
+  }
+  const bool replaces = (rule.redirect && ReplacesPrefix(rule.redirect->path)) ||
+                        (rule.rewrite && ReplacesPrefix(rule.rewrite->path));
+  const bool all_prefixes = std::all_of(
+      rule.matches.begin(), rule.matches.end(),
+      [](const HttpRouteMatch& match) { return match.path.type == PathMatchType::kPathPrefix; });
+  if (replaces && !all_prefixes) {
+    reader.Complain("filters", "ReplacePrefixMatch requires matches by prefix",
+                    "use path.type: PathPrefix in every match of this rule");
+  }
+}
+
+const Schema<HttpRouteRule>& RuleFields() {
+  static const Schema<HttpRouteRule> schema(
+      {
+          {"matches", Objects(&HttpRouteRule::matches, MatchFields, 64), "every request",
+           "Requests that the rule is for: one of the matches must hold, with all that it says."},
+          {"filters", Filters(), kNoDefault, "Changes to requests and responses."},
+          {"backendRefs", Objects(&HttpRouteRule::backends, BackendFields, 16), kNoDefault,
+           "Services that receive the requests. Without any, requests are answered with 500, "
+           "unless the rule redirects."},
+          {"timeouts", Part(TimeoutFields), kNoDefault,
+           "Time limits, which override the "
+           "ResiliencePolicy's."},
+          {"retry", Object(&HttpRouteRule::retry, RetryFields), kNoDefault,
+           "Retries, which override the ResiliencePolicy's field by field."},
+          {"sessionPersistence",
+           Unsupported<HttpRouteRule>("use hashOn of a ResiliencePolicy instead"), kNoDefault, ""},
+      },
+      FinishRule);
+  return schema;
+}
+
+const Schema<ParentRef>& ParentFields() {
+  static const Schema<ParentRef> schema(
+      Concat(ServiceRefRows<ParentRef>(RefKind::kNamed),
+             {
+                 {"port", Integer(&ParentRef::port, 1, 65535), "every port",
+                  "Port of the Service. A route for one port wins over a route for all."},
+             }));
+  return schema;
+}
+
+}  // namespace
+
+bool SameName(const ValueMatch& a, const ValueMatch& b) { return a.name == b.name; }
+
+const Schema<ValueMatch>& HeaderMatchFields() {
+  static const Schema<ValueMatch> schema = ValueMatchFields(kHeaderName, "Name of the header.");
+  return schema;
+}
+
+const Schema<HttpRoute>& HttpRouteFields() {
+  // The limits are the Gateway API's own.
+  static const Schema<HttpRoute> schema({
+      {"parentRefs",
+       Objects(&HttpRoute::parents, ParentFields, 32,
+               {"name", [](const ParentRef& a, const ParentRef& b) { return a == b; }}),
+       kRequired, "Services whose callers the route is for."},
+      {"hostnames", Texts(&HttpRoute::hostnames, 16, kRouteHostName), kNoDefault,
+       "Further names by which the first parent is called. `*.example.org` is allowed."},
+      {"rules", Objects(&HttpRoute::rules, RuleFields, 16), kRequired,
+       "Where requests go. The most specific match decides; see \"Which rule\" in "
+       "docs/policies.md."},
+  });
+  return schema;
+}
+
+}  // namespace tulle::policy

@@ -1,0 +1,27 @@
+// The tables of fields of all kinds, and of objects that several kinds share. Each is built at
+// first use and constant; any thread. The way in for everybody else: kinds.h.
+#pragma once
+
+#include "control-plane/policy/model.h"
+#include "control-plane/policy/schema.h"
+
+namespace tulle::policy {
+
+const Schema<Document>& MetadataFields();
+
+const Schema<HttpRoute>& HttpRouteFields();
+const Schema<ResiliencePolicy>& ResiliencePolicyFields();
+const Schema<AuthorizationPolicy>& AuthorizationPolicyFields();
+const Schema<PeerAuthentication>& PeerAuthenticationFields();
+const Schema<ExternalService>& ExternalServiceFields();
+const Schema<TelemetryPolicy>& TelemetryPolicyFields();
+const Schema<EgressPolicy>& EgressPolicyFields();
+
+// An element of `headers`, of a route's match or of a fault.
+const Schema<ValueMatch>& HeaderMatchFields();
+bool SameName(const ValueMatch& a, const ValueMatch& b);
+
+// rules[].filters of an HTTPRoute: the element's `type` names the one field that may be set.
+Value<HttpRouteRule> Filters();
+
+}  // namespace tulle::policy
