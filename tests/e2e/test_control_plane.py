@@ -253,8 +253,8 @@ def test_tokens_of_before_a_rotation_join_after_it(mesh):
     with open(token, encoding="ascii") as file:
         pin = file.read().split(".")[1]
     # Nobody holds a certificate: it is done at once.
-    assert "the root is new" in mesh.tullectl("cert", "rotate")
-    assert "the root is new" in mesh.tullectl("cert", "rotate")
+    assert "new root: " in mesh.tullectl("cert", "rotate")
+    assert "new root: " in mesh.tullectl("cert", "rotate")
     with open(mesh.make_token("other"), encoding="ascii") as file:
         assert file.read().split(".")[1] != pin
     late = mesh.new_workload("late")

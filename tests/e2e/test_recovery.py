@@ -70,9 +70,9 @@ def test_everything_expired_comes_back_by_what_check_says(start_mesh):
 
     mesh.kill_control()
     died = time.monotonic()
-    said = processes.wait_until(lambda: says(mesh, "have ended at"), "the root has ended", 60)
+    said = processes.wait_until(lambda: says(mesh, "expired at"), "the root has ended", 60)
     assert time.monotonic() - died < ROOT_TTL + 15
-    assert "cannot connect to" in said and re.search(r"ended at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, \d+s ago", said), said
+    assert "cannot connect to" in said and re.search(r"expired at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, \d+s ago", said), said
     steps = [said.index(text) for text in ("1. $ date -u", "2. $ systemctl restart tulle-control", "3. $ tullectl --credential-file",
                                            "4. $ tullectl --credential-file", "5. $ tullectl --credential-file")]
     assert steps == sorted(steps)
@@ -110,7 +110,7 @@ def test_a_token_that_has_ended_is_named_with_its_owner(start_mesh):
         file.write(mesh.tullectl("token", "create", "--service", "late", "--ttl", "1s", "-o", "raw"))
     time.sleep(1.1)  # its life
     mesh.start_sidecar(late)
-    said = processes.wait_until(lambda: says(mesh, "join tokens: refused: spiffe://cluster.local/ns/default/sa/late, whose token ended at 2"),
+    said = processes.wait_until(lambda: says(mesh, "join tokens: rejected: spiffe://cluster.local/ns/default/sa/late, whose token expired at 2"),
                                 "check names it")
     [words] = commands(said)
     with open(mesh.path("late.token"), "w", encoding="utf-8") as file:
