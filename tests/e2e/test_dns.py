@@ -198,7 +198,7 @@ def test_fault_73_a_crowd_of_addresses_is_capped_and_strange_ones_are_left_out(w
 
 
 def test_fault_73_dns_does_not_decide_names_of_the_mesh(world):
-    with pytest.raises(Refused, match="is a name of the mesh itself"):
+    with pytest.raises(Refused, match="belongs to the mesh"):
         apply(world, "post.default.svc.cluster.local")
 
 

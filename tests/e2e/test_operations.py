@@ -83,10 +83,10 @@ class Run:
 def test_a_program_gets_a_sidecar_and_gives_its_exit_code(mesh):
     caller = mesh.add("caller")
     web = Run(mesh, "web").wait()
-    # On one line: how it is called, how it calls, where one looks. Nobody told it the control plane's port, which is not the usual one.
+    # One line says how it is called, how it calls and where its admin pages are. It found the unusual port of the control plane by itself.
     (line,) = [each for each in web.child.log().splitlines() if each.startswith("tullectl: ")]
     where = re.fullmatch(r"tullectl: web is in the mesh: clients call it at port 80 \(the sidecar listens on (\d+)\), "
-                         r"it calls others through 127\.0\.0\.1:(\d+), admin pages at http://127\.0\.0\.1:(\d+)/", line)
+                         r"it calls services through 127\.0\.0\.1:(\d+), admin pages at http://127\.0\.0\.1:(\d+)/", line)
     assert where and raw.get(int(where.group(3)), "/ready", host="127.0.0.1").status == 200, line
     assert processes.listening(int(where.group(2)))
     processes.wait_until(lambda: mesh.in_step("web"), "web is in step")
