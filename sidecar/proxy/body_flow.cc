@@ -64,21 +64,6 @@ void BodyFlow::Close() {
   stages_.reset();
 }
 
-size_t BodyFlow::Wanted() const {
-  if (source_ == nullptr || sink_ == nullptr || received_) return 0;
-  if (stages_ != nullptr && stages_->paused()) return 0;
-  const size_t room = sink_->SendRoom();
-  return room > credit_ ? room - credit_ : 0;
-}
-
-void BodyFlow::Pull() {
-  if (local_ != nullptr) return ReadLocal(0);
-  const size_t more = Wanted();
-  if (more == 0) return;
-  credit_ += more;
-  source_->Pull(more);
-}
-
 void BodyFlow::Receive(Buffer& data, bool end) {
   credit_ -= std::min(credit_, data.size());
   received_ = end;
@@ -117,17 +102,13 @@ void BodyFlow::ReadLocal(size_t least) {
 void BodyFlow::Deliver(Buffer& data, bool end) {
   if (sent_) return data.Clear();
   ended_ = end;
-  if (sink_ == nullptr) {
-    if (retries_ == nullptr) return data.Clear();
-    return retries_->Hold(data);
+  if (sink_ == nullptr) return retries_ == nullptr ? data.Clear() : retries_->Hold(data);
+  const bool last = end && trailers_ == nullptr;
+  if (last || !data.empty()) {
+    if (retries_ != nullptr && !data.empty()) retries_->Keep(data, keep_limit_);
+    sink_->SendData(data, last);
   }
-  if (retries_ != nullptr && !data.empty()) retries_->Keep(data, keep_limit_);
-  if (trailers_ == nullptr || !end) {
-    if (end || !data.empty()) sink_->SendData(data, end);
-  } else {
-    if (!data.empty()) sink_->SendData(data, false);
-    sink_->SendTrailers(*trailers_);
-  }
+  if (end && !last) sink_->SendTrailers(*trailers_);
   sent_ = end;
 }
 

@@ -57,8 +57,19 @@ class BodyFlow {
   void Close();
 
   // The credit that the source could be given now.
-  size_t Wanted() const;
-  void Pull();
+  size_t Wanted() const {
+    if (source_ == nullptr || sink_ == nullptr || received_) return 0;
+    if (stages_ != nullptr && stages_->paused()) return 0;
+    const size_t room = sink_->SendRoom();
+    return room > credit_ ? room - credit_ : 0;
+  }
+  void Pull() {
+    if (local_ != nullptr) return ReadLocal(0);
+    const size_t more = Wanted();
+    if (more == 0) return;
+    credit_ += more;
+    source_->Pull(more);
+  }
   // From the source. Takes all of `data`.
   void Receive(Buffer& data, bool end);
   void ReceiveTrailers(http::HeaderMap& trailers);

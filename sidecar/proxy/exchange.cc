@@ -28,9 +28,9 @@ Step Run(Phase phase, Call& call, RequestClocks& clocks, Forwarding& forwarding)
     case Phase::kLimit:
       return Limit(call);
     case Phase::kDelay:
-      return DelayByFault(call);
+      return call.chain.spec.injects_faults ? DelayByFault(call) : Step::Continue();
     case Phase::kAbort:
-      return AbortByFault(call);
+      return call.chain.spec.injects_faults ? AbortByFault(call) : Step::Continue();
     case Phase::kPrepare:
       return Prepare(call);
     case Phase::kAdmit:
@@ -72,9 +72,8 @@ void Exchange::Advance(Phase phase) {
     const Step step = Run(running, call_, clocks_, forwarding_);
     if (phase_ != running) continue;  // an event has come meanwhile
     switch (step.kind()) {
-      case Step::Kind::kContinue:
-        phase_ = After(running);
-        break;
+      [[likely]] case Step::Kind::kContinue : phase_ = After(running);
+      break;
       case Step::Kind::kPause:
         more = false;
         break;

@@ -66,7 +66,6 @@ bool Enter(Call& call, policy::FaultInjection& fault, std::string_view what) {
 }  // namespace
 
 Step DelayByFault(Call& call) {
-  if (!call.chain.spec.injects_faults) return Step::Continue();
   policy::FaultInjection* fault = FaultFor(call);
   if (fault == nullptr) return Step::Continue();
   const auto wait = fault->DrawDelay(*call.request.head, call.services.loop.random().Next());
@@ -76,7 +75,6 @@ Step DelayByFault(Call& call) {
 }
 
 Step AbortByFault(Call& call) {
-  if (!call.chain.spec.injects_faults) return Step::Continue();
   policy::FaultInjection* fault = FaultFor(call);
   if (fault == nullptr) return Step::Continue();
   const auto abort = fault->DrawAbort(*call.request.head, call.services.loop.random().Next());

@@ -128,17 +128,15 @@ void RequestSpans::BeginAttempt(Call& call, const SocketAddress& upstream) {
   Write(context, traceparent_);
 }
 
-void RequestSpans::EndAttempt(Call& call, int status, Failure failure) {
-  if (trace_ == nullptr || trace_->last == nullptr || trace_->last->ended != loop::Instant())
-    return;
+void RequestSpans::RecordEnd(Call& call, int status, Failure failure) {
+  if (trace_->last == nullptr || trace_->last->ended != loop::Instant()) return;
   trace_->last->ended = call.services.loop.Now();
   trace_->last->status = status;
   trace_->last->failure = failure;
 }
 
 // By the wall clock, since the loop's does not advance within a turn.
-void RequestSpans::CountMeshTime(Call& call, bool ours) {
-  if (trace_ == nullptr || trace_->ours == ours) return;
+void RequestSpans::SwitchMeshTime(Call& call, bool ours) {
   trace_->ours = ours;
   const auto now = call.services.loop.WallNow();
   if (ours) {

@@ -23,11 +23,17 @@ class RequestSpans {
   void Begin(Call& call);
   void BeginAttempt(Call& call, const SocketAddress& upstream);
   // `status` 0: no response. Only the first call for an attempt counts.
-  void EndAttempt(Call& call, int status, Failure failure);
+  void EndAttempt(Call& call, int status, Failure failure) {
+    if (trace_ != nullptr) RecordEnd(call, status, failure);
+  }
   // Counts the time that the mesh added: from true to false.
-  void CountMeshTime(Call& call, bool ours);
+  void CountMeshTime(Call& call, bool ours) {
+    if (trace_ != nullptr && trace_->ours != ours) SwitchMeshTime(call, ours);
+  }
 
  private:
+  void RecordEnd(Call& call, int status, Failure failure);
+  void SwitchMeshTime(Call& call, bool ours);
   void Sample(Call& call, telemetry::TracePoint& context, uint64_t parent);
 
   char* traceparent_ = nullptr;    // the header's value, where we have written it
