@@ -74,6 +74,33 @@ constexpr Buckets kTable = [] {
   return table;
 }();
 
+uint64_t Word(const char* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof(word));
+  return word;
+}
+
+// The first and the last four bytes of four to eight.
+uint64_t Ends(std::string_view text) {
+  uint32_t first, last;
+  std::memcpy(&first, text.data(), 4);
+  std::memcpy(&last, text.data() + text.size() - 4, 4);
+  return uint64_t{first} << 32 | last;
+}
+
+// Whether eight bytes differ only in the case of ASCII letters.
+bool EqualWords(uint64_t a, uint64_t b) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  const uint64_t difference = a ^ b;
+  if (difference == 0) return true;
+  if (difference & ~(kEach * 0x20)) return false;
+  const uint64_t low = (a | kEach * 0x20) & kEach * 0x7f;
+  const uint64_t from_a = low + kEach * (0x80 - 'a');
+  const uint64_t after_z = low + kEach * (0x7f - 'z');
+  const uint64_t letters = ~a & from_a & ~after_z & kEach * 0x80;
+  return (difference << 2 & ~letters) == 0;
+}
+
 // A name without id. The map knows whether it has any.
 struct Named {
   std::string_view name;
@@ -85,8 +112,16 @@ struct Named {
 }  // namespace
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
+  const size_t size = a.size();
+  if (size != b.size()) return false;
+  if (size >= 8) {
+    for (size_t at = 0; at + 8 < size; at += 8) {
+      if (!EqualWords(Word(a.data() + at), Word(b.data() + at))) return false;
+    }
+    return EqualWords(Word(a.data() + size - 8), Word(b.data() + size - 8));
+  }
+  if (size >= 4) return EqualWords(Ends(a), Ends(b));
+  for (size_t i = 0; i < size; ++i) {
     if (Lower(a[i]) != Lower(b[i])) return false;
   }
   return true;

@@ -20,6 +20,24 @@ TEST(HeaderMap, KnowsEveryNameInAnyCase) {
   }
 }
 
+// Every pair of bytes at every place of names of every length, beside the definition.
+TEST(EqualsIgnoreCase, HoldsForLettersOnlyAndForEachLength) {
+  const auto lower = [](int c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; };
+  for (size_t size = 1; size <= 20; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      std::string a(size, 'k'), b(size, 'K');
+      for (int x = 0; x < 256; ++x) {
+        for (const int y : {x, x ^ 0x20, x ^ 0x80, x ^ 0xa0, x ^ 1, x ^ 0x40}) {
+          a[at] = static_cast<char>(x);
+          b[at] = static_cast<char>(y);
+          ASSERT_EQ(EqualsIgnoreCase(a, b), lower(x) == lower(y)) << size << " " << at << " " << x;
+        }
+      }
+    }
+    EXPECT_FALSE(EqualsIgnoreCase(std::string(size, 'a'), std::string(size + 1, 'a')));
+  }
+}
+
 TEST(HeaderMap, KeepsOrderAndCaseAndRepeats) {
   Slab slab;
   Arena arena(slab);

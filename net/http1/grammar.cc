@@ -48,19 +48,42 @@ bool IsAuthority(std::string_view text) {
   return std::all_of(rest.begin(), rest.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+#if defined(__SSE2__)
+namespace {
+
+__m128i Load16(const char* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
+__m128i Load8(const char* at) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)); }
+
+// A bit for each control byte.
+unsigned ControlsOf(__m128i bytes) {
+  const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+  const __m128i tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+  const __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del)));
+}
+
+}  // namespace
+#endif
+
 size_t FindControl(std::string_view text) {
   size_t at = 0;
 #if defined(__SSE2__)
-  const __m128i tab = _mm_set1_epi8('\t');
-  const __m128i del = _mm_set1_epi8(0x7f);
-  const __m128i last_control = _mm_set1_epi8(0x1f);
   for (; at + 16 <= text.size(); at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
-    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-    const __m128i control =
-        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low), _mm_cmpeq_epi8(bytes, del));
-    const int mask = _mm_movemask_epi8(control);
-    if (mask != 0) return at + std::countr_zero(static_cast<unsigned>(mask));
+    const unsigned mask = ControlsOf(Load16(text.data() + at));
+    if (mask != 0) return at + std::countr_zero(mask);
+  }
+  // The rest is looked at together with bytes before it, or as two halves that overlap.
+  if (at > 0 && at < text.size()) {
+    at = text.size() - 16;
+    const unsigned mask = ControlsOf(Load16(text.data() + at));
+    return mask != 0 ? at + std::countr_zero(mask) : text.size();
+  }
+  if (text.size() >= 8) {
+    const unsigned mask =
+        ControlsOf(_mm_unpacklo_epi64(Load8(text.data()), Load8(text.data() + text.size() - 8)));
+    if (mask == 0) return text.size();
+    const size_t bit = std::countr_zero(mask);
+    return bit < 8 ? bit : text.size() - 16 + bit;
   }
 #endif
   while (at < text.size() && Is(text[at], kField)) ++at;

@@ -2,6 +2,7 @@
 // choose are removed.
 
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 
 #include "sidecar/proxy/answer.h"
@@ -17,18 +18,35 @@ namespace {
 using http::HeaderId;
 using http::HeaderMap;
 
+// The eight hexadecimal digits of a number, a digit a byte, all at once.
+void PutHex(uint32_t number, char* to) {
+  uint64_t digits = number;
+  digits = (digits | digits << 16) & 0x0000ffff0000ffff;
+  digits = (digits | digits << 8) & 0x00ff00ff00ff00ff;
+  digits = (digits | digits << 4) & 0x0f0f0f0f0f0f0f0f;
+  const uint64_t letters = (digits + 0x0606060606060606) >> 4 & 0x0101010101010101;
+  digits += 0x3030303030303030 + letters * ('a' - '0' - 10);
+  digits = __builtin_bswap64(digits);  // the most significant digit first
+  std::memcpy(to, &digits, sizeof(digits));
+}
+
 // RFC 9562 version 4, from the loop's random source: an identifier, not a secret.
 std::string_view NewUuid(loop::Random& random, Arena& arena) {
-  constexpr char kDigits[] = "0123456789abcdef";
   uint64_t bits[2] = {random.Next(), random.Next()};
   bits[0] = (bits[0] & ~uint64_t{0xf000}) | 0x4000;
   bits[1] = (bits[1] & ~(uint64_t{0xc} << 60)) | (uint64_t{0x8} << 60);
+  char digits[32];
+  PutHex(bits[0] >> 32, digits);
+  PutHex(static_cast<uint32_t>(bits[0]), digits + 8);
+  PutHex(bits[1] >> 32, digits + 16);
+  PutHex(static_cast<uint32_t>(bits[1]), digits + 24);
   char* text = arena.NewArray<char>(36);
-  char* at = text;
-  for (int i = 0; i < 32; ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) *at++ = '-';
-    *at++ = kDigits[(bits[i / 16] >> (60 - 4 * (i % 16))) & 15];
-  }
+  text[8] = text[13] = text[18] = text[23] = '-';
+  std::memcpy(text, digits, 8);
+  std::memcpy(text + 9, digits + 8, 4);
+  std::memcpy(text + 14, digits + 12, 4);
+  std::memcpy(text + 19, digits + 16, 4);
+  std::memcpy(text + 24, digits + 20, 12);
   return {text, 36};
 }
 
