@@ -161,6 +161,7 @@ def steps_of(mode):
                 "test", "--config=tsan", "--test_tag_filters=e2e", "--test_env=TULLE_WORKERS=2", "--build_tests_only", "//tests/e2e/...", prefix="tsan ")),
             ("end to end with AddressSanitizer", lambda: bazel(
                 "test", "--config=asan", "--test_tag_filters=e2e", "--build_tests_only", "//tests/...", prefix="asan ")),
+            ("each source alone: includes that are missing", lambda: bazel("build", "--define=units=off", "//...")),
             ("fuzzing, %d s a target" % FUZZ_SECONDS, fuzz_all),
             ("the demo's check", lambda: run("./demo --check", "./demo", "--check")),
             ("a short benchmark", lambda: run("tests/benchmark/run", "tests/benchmark/run", "--quick")),

@@ -10,19 +10,18 @@
 namespace tulle::cli {
 namespace {
 
-using Formats = std::vector<std::pair<std::string, Format>>;
-
 const Formats kLists = {{"table", Format::kTable},
                         {"wide", Format::kWide},
                         {"name", Format::kName},
                         {"json", Format::kJson},
                         {"yaml", Format::kYaml}};
-const Formats kNamed = {{"table", Format::kTable},
-                        {"name", Format::kName},
-                        {"json", Format::kJson},
-                        {"yaml", Format::kYaml}};
 
 }  // namespace
+
+const Formats kFormatsWithName = {{"table", Format::kTable},
+                                  {"name", Format::kName},
+                                  {"json", Format::kJson},
+                                  {"yaml", Format::kYaml}};
 
 Grammar::Grammar() {
   app_.name("tullectl");
@@ -128,7 +127,7 @@ void Grammar::AddPolicies() {
           Command::kApply);
   TakeFiles(apply)->required();
   apply.add_flag("--dry-run", invocation_.dry_run, "only show what would change");
-  TakeFormat(apply, kNamed);
+  TakeFormat(apply, kFormatsWithName);
   TakeNamespace(apply, false);
 
   CLI::App& get = Add(app_, "get", "List policies, or show one",
@@ -207,7 +206,7 @@ void Grammar::AddMesh() {
       .add_option("PART", invocation_.part,
                   "listeners (l), routes (r), clusters (c), endpoints (e) or secrets (s) [all]")
       ->type_name("");
-  TakeFormat(config, kNamed);
+  TakeFormat(config, kFormatsWithName);
 
   CLI::App& services =
       Add(app_, "services", "List services with their ports and endpoints",

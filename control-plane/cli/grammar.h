@@ -23,6 +23,11 @@ class WrongValue : public CLI::ParseError {
   const std::string hint;
 };
 
+// The choices of -o, the first being the default.
+using Formats = std::vector<std::pair<std::string, Format>>;
+
+extern const Formats kFormatsWithName;
+
 // The parser, and the invocation that it fills in.
 class Grammar {
  public:
@@ -52,7 +57,6 @@ class Grammar {
   void AddConfig();
   void AddRest();
 
-  using Formats = std::vector<std::pair<std::string, Format>>;
   void TakeFormat(CLI::App& command, const Formats& formats);
   void TakeNamespace(CLI::App& command, bool or_all);
   CLI::Option* TakeFiles(CLI::App& command);

@@ -3,14 +3,8 @@
 namespace tulle::cli {
 namespace {
 
-using Formats = std::vector<std::pair<std::string, Format>>;
-
 const Formats kPlain = {
     {"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
-const Formats kNamed = {{"table", Format::kTable},
-                        {"name", Format::kName},
-                        {"json", Format::kJson},
-                        {"yaml", Format::kYaml}};
 const Formats kRaw = {{"table", Format::kTable},
                       {"raw", Format::kRaw},
                       {"json", Format::kJson},
@@ -43,7 +37,7 @@ void Grammar::AddTokens() {
   TakeFormat(create, kRaw);
   CLI::App& list = Add(token, "list", "List join tokens, without their secrets",
                        "  tullectl token list", Command::kTokenList);
-  TakeFormat(list, kNamed);
+  TakeFormat(list, kFormatsWithName);
   CLI::App& revoke =
       Add(token, "revoke", "Revoke a join token; workloads that already joined keep access",
           "  tullectl token revoke 3f9a1c22d07b", Command::kTokenRevoke);
@@ -76,7 +70,7 @@ void Grammar::AddCredentials() {
   TakeFormat(create, kRaw);
   CLI::App& list = Add(credential, "list", "List credentials and their roles",
                        "  tullectl credential list", Command::kCredentialList);
-  TakeFormat(list, kNamed);
+  TakeFormat(list, kFormatsWithName);
   CLI::App& remove = Add(credential, "delete", "Delete a credential",
                          "  tullectl credential delete ann", Command::kCredentialDelete);
   remove.add_option("NAME", invocation_.name, "name of the credential")->required()->type_name("");

@@ -9,7 +9,6 @@
 namespace tulle::policy {
 namespace {
 
-constexpr size_t kMaxHeaders = 16;
 constexpr size_t kMaxFilters = 16;
 
 const Schema<HeaderValue>& HeaderFields() {

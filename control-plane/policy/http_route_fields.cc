@@ -6,7 +6,6 @@
 namespace tulle::policy {
 namespace {
 
-constexpr size_t kMaxHeaders = 16;
 constexpr size_t kMaxMirrors = 2;  // what the sidecars take
 
 bool IsCleanPath(const std::string& path) {

@@ -1,10 +1,10 @@
 #include "control-plane/policy/kinds.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 
 #include "control-plane/policy/composite_values.h"
+#include "control-plane/policy/names.h"
 #include "control-plane/policy/tables.h"
 
 namespace tulle::policy {
@@ -68,12 +68,6 @@ class DocumentFields : public ObjectFields {
     };
   }
 };
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
 
 }  // namespace
 

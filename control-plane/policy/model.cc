@@ -1,22 +1,8 @@
 #include "control-plane/policy/model.h"
 
-#include <cctype>
+#include "control-plane/policy/names.h"
 
 namespace tulle::policy {
-namespace {
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::tolower(static_cast<unsigned char>(a[i])) !=
-        std::tolower(static_cast<unsigned char>(b[i]))) {
-      return false;
-    }
-  }
-  return true;
-}
-
-}  // namespace
 
 std::string ToText(const DocumentKey& key) {
   return std::string(ToText(key.kind)) + " " + key.ns + "/" + key.name;

@@ -71,6 +71,12 @@ bool IsDnsName(std::string_view text) {
   }
 }
 
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
 bool IsToken(std::string_view text) {
   constexpr std::string_view kSigns = "!#$%&'*+-.^_`|~";
   return !text.empty() && text.size() <= 256 && std::all_of(text.begin(), text.end(), [&](char c) {

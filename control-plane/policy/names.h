@@ -14,6 +14,7 @@ namespace tulle::policy {
 bool IsDnsLabel(std::string_view text);
 // RFC 1123 subdomain: labels joined by dots, at most 253 bytes. Names of policies, host names.
 bool IsDnsName(std::string_view text);
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);  // ASCII
 // RFC 9110 token: names of headers and methods.
 bool IsToken(std::string_view text);
 // A header value that can be sent: no control characters except tab.

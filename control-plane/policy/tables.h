@@ -7,6 +7,9 @@
 
 namespace tulle::policy {
 
+// Elements of a list of headers or query parameters. Source: the Gateway API.
+inline constexpr size_t kMaxHeaders = 16;
+
 const Schema<Document>& MetadataFields();
 
 const Schema<HttpRoute>& HttpRouteFields();

@@ -30,7 +30,7 @@ constexpr uint32_t kMaxPending = 4096;
 constexpr uint32_t kMaxRequests = 16384;
 constexpr uint32_t kRetryBudgetPercent = 20;
 constexpr uint32_t kRetryMinConcurrent = 3;
-constexpr uint32_t kStreamsPerConnection = 100;
+constexpr uint32_t kMaxUpstreamStreams = 100;
 
 void SetHttp(Protocol protocol, const policy::PoolPolicy& pools, clusterv3::Cluster* cluster) {
   if (protocol == Protocol::kTcp) return;
@@ -47,12 +47,12 @@ void SetHttp(Protocol protocol, const policy::PoolPolicy& pools, clusterv3::Clus
     auto* as_called = options.mutable_use_downstream_protocol_config();
     as_called->mutable_http_protocol_options();
     as_called->mutable_http2_protocol_options()->mutable_max_concurrent_streams()->set_value(
-        kStreamsPerConnection);
+        kMaxUpstreamStreams);
   } else if (protocol == Protocol::kGrpc) {
     options.mutable_explicit_http_config()
         ->mutable_http2_protocol_options()
         ->mutable_max_concurrent_streams()
-        ->set_value(kStreamsPerConnection);
+        ->set_value(kMaxUpstreamStreams);
   } else {
     options.mutable_explicit_http_config()->mutable_http_protocol_options();
   }

@@ -14,7 +14,7 @@ constexpr milliseconds kStreamIdleTimeout{300000};
 constexpr milliseconds kConnectionIdleTimeout{3600000};
 constexpr uint32_t kMaxRequestHeadersKb = 60;
 constexpr uint32_t kMaxHeaders = 100;
-constexpr uint32_t kStreamsPerConnection = 100;
+constexpr uint32_t kMaxDownstreamStreams = 100;
 constexpr uint32_t kTcpConnectAttempts = 3;
 
 }  // namespace
@@ -35,7 +35,7 @@ HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::str
   SetDuration(kConnectionIdleTimeout, common->mutable_idle_timeout());
   common->mutable_max_headers_count()->set_value(kMaxHeaders);
   manager.mutable_http2_protocol_options()->mutable_max_concurrent_streams()->set_value(
-      kStreamsPerConnection);
+      kMaxDownstreamStreams);
   manager.add_upgrade_configs()->set_upgrade_type("websocket");
   AddAccessLog(telemetry, manager.mutable_access_log());
   SetTracing(telemetry, &manager);

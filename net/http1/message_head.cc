@@ -15,8 +15,6 @@ using http::Head;
 using http::HeaderId;
 using http::HeaderMap;
 
-constexpr Failure Bad(const char* detail) { return {FailureKind::kBadRequest, detail}; }
-
 // A field that may occur only once.
 struct Single {
   std::string_view value;
@@ -64,7 +62,7 @@ Failure ForEachField(std::string_view fields, size_t most, OnField on_field) {
     const char* name = at;
     while (Is(*at, kToken)) ++at;
     // Also catches a folded line, and white space before the colon.
-    if (*at != ':' || at == name) return Bad("invalid header name");
+    if (*at != ':' || at == name) return BadRequest("invalid header name");
     const std::string_view field_name(name, at - name);
     ++at;
     while (IsBlank(*at)) ++at;
@@ -106,7 +104,7 @@ Failure SortField(std::string_view name, std::string_view value, HopFields* hop,
       return {};
     case HeaderId::kConnection:
       if (hop->connection_count == hop->connection.size()) {
-        return Bad("too many Connection fields");
+        return BadRequest("too many Connection fields");
       }
       hop->connection[hop->connection_count++] = value;
       return {};
@@ -138,8 +136,9 @@ Failure ApplyConnection(HopFields* hop, Head* head) {
     while (!list.empty()) {
       const std::string_view name = NextElement(&list);
       if (name.empty()) continue;
-      if (!AllAre(name, kToken)) return Bad("invalid token in Connection");
-      if (++names > HopFields::kConnectionNames) return Bad("Connection names too many fields");
+      if (!AllAre(name, kToken)) return BadRequest("invalid token in Connection");
+      if (++names > HopFields::kConnectionNames)
+        return BadRequest("Connection names too many fields");
       if (EqualsIgnoreCase(name, "close")) {
         hop->close = true;
       } else if (EqualsIgnoreCase(name, "upgrade")) {
@@ -162,11 +161,11 @@ Failure ReadFields(std::string_view fields, const http::Limits& limits, HopField
   if (const Failure failure = ForEachField(fields, limits.header_count, sort)) return failure;
   if (const Failure failure = ApplyConnection(hop, head)) return failure;
   *chunked = hop->transfer_encoding.count > 0;
-  if (hop->content_length.count > 1) return Bad("duplicate Content-Length");
+  if (hop->content_length.count > 1) return BadRequest("duplicate Content-Length");
   if (hop->content_length.count == 1) {
-    if (*chunked) return Bad("both Content-Length and Transfer-Encoding");
+    if (*chunked) return BadRequest("both Content-Length and Transfer-Encoding");
     const auto length = ParseDecimal(hop->content_length.value);
-    if (!length) return Bad("invalid Content-Length");
+    if (!length) return BadRequest("invalid Content-Length");
     head->content_length = *length;
   }
   if (!*chunked) return {};
@@ -179,7 +178,7 @@ Failure ReadFields(std::string_view fields, const http::Limits& limits, HopField
       !EqualsIgnoreCase(coding, "chunked") && !EqualsIgnoreCase(coding, "identity")) {
     return {FailureKind::kUnsupportedCoding, "Transfer-Encoding is not chunked"};
   }
-  return Bad("Transfer-Encoding is not exactly chunked");
+  return BadRequest("Transfer-Encoding is not exactly chunked");
 }
 
 // RFC 9112 3.2. `authority` in the target takes precedence over Host.
@@ -187,7 +186,7 @@ Failure ReadTarget(const StartLine& line, Head* head) {
   std::string_view target = line.target;
   if (line.method == "CONNECT") {
     if (!IsAuthority(target) || target.find(':') == std::string_view::npos) {
-      return Bad("the target of CONNECT is not host:port");
+      return BadRequest("the target of CONNECT is not host:port");
     }
     head->authority = target;
     return {};
@@ -197,7 +196,7 @@ Failure ReadTarget(const StartLine& line, Head* head) {
     return {};
   }
   if (target == "*") {
-    if (line.method != "OPTIONS") return Bad("the target * is for OPTIONS only");
+    if (line.method != "OPTIONS") return BadRequest("the target * is for OPTIONS only");
     head->path = target;
     return {};
   }
@@ -205,13 +204,14 @@ Failure ReadTarget(const StartLine& line, Head* head) {
   const std::string_view scheme = target.substr(0, colon);
   const bool secure = EqualsIgnoreCase(scheme, "https");
   if (colon == target.size() || (!secure && !EqualsIgnoreCase(scheme, "http"))) {
-    return Bad("the request target is neither a path nor an http URI");
+    return BadRequest("the request target is neither a path nor an http URI");
   }
   head->scheme = secure ? "https" : "http";
   target.remove_prefix(colon + 3);
   const size_t authority_end = std::min(target.find_first_of("/?"), target.size());
   head->authority = target.substr(0, authority_end);
-  if (!IsAuthority(head->authority)) return Bad("the authority of the request target is malformed");
+  if (!IsAuthority(head->authority))
+    return BadRequest("the authority of the request target is malformed");
   head->path = target.substr(authority_end);
   if (head->path.empty()) head->path = line.method == "OPTIONS" ? "*" : "/";
   if (head->path.front() == '?') head->path = head->headers.arena().Concat("/", head->path);
@@ -219,9 +219,9 @@ Failure ReadTarget(const StartLine& line, Head* head) {
 }
 
 Failure ReadHost(const Single& host, Head* head) {
-  if (host.count == 0) return Bad("missing Host");
-  if (host.count > 1) return Bad("duplicate Host");
-  if (!IsAuthority(host.value)) return Bad("invalid Host");
+  if (host.count == 0) return BadRequest("missing Host");
+  if (host.count > 1) return BadRequest("duplicate Host");
+  if (!IsAuthority(host.value)) return BadRequest("invalid Host");
   if (head->authority.empty()) head->authority = host.value;
   return {};
 }
@@ -301,7 +301,7 @@ Failure ReadRequest(const StartLine& line, std::string_view fields, const http::
   const bool has_body = chunked || head->content_length > 0;
   if (const Failure failure = ReadExpect(hop.expect, has_body, head)) return failure;
   const bool connect = line.method == "CONNECT";
-  if (connect && has_body) return Bad("CONNECT has no body");
+  if (connect && has_body) return BadRequest("CONNECT has no body");
   head->upgrade_wanted = TakeUpgrade(hop, head) || connect;
   message->keep_alive = !hop.close;
   message->framing = chunked ? Framing::kChunked : has_body ? Framing::kLength : Framing::kNone;
@@ -321,7 +321,7 @@ Failure ReadResponse(const StartLine& line, std::string_view fields, const http:
   const bool interim = line.status < 200;
   if (line.status == 101) TakeUpgrade(hop, head);
   if (chunked && (interim || line.status == 204 || line.version == http::Version::kHttp10)) {
-    return Bad("unexpected Transfer-Encoding");
+    return BadRequest("unexpected Transfer-Encoding");
   }
   if (interim || line.status == 204) {
     head->headers.Remove(HeaderId::kContentLength);

@@ -22,6 +22,8 @@ struct StartLine {
   http::Version version = http::Version::kHttp11;
 };
 
+constexpr Failure BadRequest(const char* detail) { return {FailureKind::kBadRequest, detail}; }
+
 // `line` is without CRLF.
 Failure ParseRequestLine(std::string_view line, StartLine* out);
 Failure ParseStatusLine(std::string_view line, StartLine* out);

@@ -6,7 +6,6 @@
 namespace tulle::http1 {
 namespace {
 
-constexpr Failure Bad(const char* detail) { return {FailureKind::kBadRequest, detail}; }
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // "HTTP/" DIGIT "." DIGIT.
@@ -17,7 +16,7 @@ Failure ParseVersion(std::string_view text, http::Version* out) {
   }
   const bool well_formed = text.size() == 8 && text.starts_with("HTTP/") && IsDigit(text[5]) &&
                            text[6] == '.' && IsDigit(text[7]);
-  if (!well_formed) return Bad("invalid HTTP version");
+  if (!well_formed) return BadRequest("invalid HTTP version");
   if (text == "HTTP/1.0") {
     *out = http::Version::kHttp10;
     return {};
@@ -30,15 +29,16 @@ Failure ParseVersion(std::string_view text, http::Version* out) {
 Failure ParseRequestLine(std::string_view line, StartLine* out) {
   const size_t method_end = line.find(' ');
   if (method_end == std::string_view::npos || method_end == 0) {
-    return Bad("the request line has no target");
+    return BadRequest("the request line has no target");
   }
   const size_t target_end = line.find(' ', method_end + 1);
-  if (target_end == std::string_view::npos) return Bad("the request line has no version");
+  if (target_end == std::string_view::npos) return BadRequest("the request line has no version");
   out->method = line.substr(0, method_end);
   out->target = line.substr(method_end + 1, target_end - method_end - 1);
-  if (!AllAre(out->method, kMethod)) return Bad("the method is not an upper-case token");
+  if (!AllAre(out->method, kMethod)) return BadRequest("the method is not an upper-case token");
   if (out->target.empty() || !AllAre(out->target, kTarget)) {
-    return Bad("the request target is empty or has a character that must be percent-encoded");
+    return BadRequest(
+        "the request target is empty or has a character that must be percent-encoded");
   }
   if (const Failure failure = ParseVersion(line.substr(target_end + 1), &out->version)) {
     return failure;
@@ -50,14 +50,14 @@ Failure ParseRequestLine(std::string_view line, StartLine* out) {
 }
 
 Failure ParseStatusLine(std::string_view line, StartLine* out) {
-  if (line.size() < 12 || line[8] != ' ') return Bad("invalid status line");
+  if (line.size() < 12 || line[8] != ' ') return BadRequest("invalid status line");
   if (const Failure failure = ParseVersion(line.substr(0, 8), &out->version)) return failure;
   const std::string_view code = line.substr(9, 3);
   if (!std::all_of(code.begin(), code.end(), IsDigit) || code[0] == '0') {
-    return Bad("invalid status code");
+    return BadRequest("invalid status code");
   }
   // Some servers leave out the blank before an empty reason.
-  if (line.size() > 12 && line[12] != ' ') return Bad("invalid status code");
+  if (line.size() > 12 && line[12] != ' ') return BadRequest("invalid status code");
   out->status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
   return {};
 }

@@ -12,7 +12,7 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::config::cluster::v3;
+namespace cluster_v3 = envoy::config::cluster::v3;
 namespace policies = envoy::extensions::load_balancing_policies;
 
 constexpr uint64_t kMaxRing = 8 * 1024 * 1024;
@@ -134,7 +134,7 @@ absl::StatusOr<bool> ReadOnePolicy(const google::protobuf::Any& config, const Fi
   return false;
 }
 
-absl::Status ReadPolicy(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadPolicy(const cluster_v3::Cluster& cluster, const FieldPath& at,
                         upstream::ClusterSpec& spec) {
   const auto& list = cluster.load_balancing_policy().policies();
   for (int i = 0; i < list.size(); ++i) {
@@ -149,40 +149,40 @@ absl::Status ReadPolicy(const v3::Cluster& cluster, const FieldPath& at,
       "PeakEwma");
 }
 
-absl::Status ReadEnum(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadEnum(const cluster_v3::Cluster& cluster, const FieldPath& at,
                       upstream::ClusterSpec& spec) {
   ReadLocality(cluster.common_lb_config(), spec);
   spec.ring.by_hostname =
       cluster.common_lb_config().consistent_hashing_lb_config().use_hostname_for_hashing();
   switch (cluster.lb_policy()) {
-    case v3::Cluster::ROUND_ROBIN:
+    case cluster_v3::Cluster::ROUND_ROBIN:
       return ReadSlowStart(cluster.round_robin_lb_config().has_slow_start_config(),
                            cluster.round_robin_lb_config().slow_start_config(),
                            at / "round_robin_lb_config.slow_start_config", spec.slow_start);
-    case v3::Cluster::LEAST_REQUEST:
+    case cluster_v3::Cluster::LEAST_REQUEST:
       spec.balancing = upstream::Balancing::kLeastRequest;
       return ReadLeastRequest(cluster.least_request_lb_config(), at / "least_request_lb_config",
                               spec);
-    case v3::Cluster::RANDOM:
+    case cluster_v3::Cluster::RANDOM:
       spec.balancing = upstream::Balancing::kRandom;
       return absl::OkStatus();
-    case v3::Cluster::CLUSTER_PROVIDED:
+    case cluster_v3::Cluster::CLUSTER_PROVIDED:
       if (spec.original_destination) return absl::OkStatus();
       return (at / "lb_policy").Error("CLUSTER_PROVIDED requires type ORIGINAL_DST");
-    case v3::Cluster::RING_HASH:
+    case cluster_v3::Cluster::RING_HASH:
       spec.balancing = upstream::Balancing::kRingHash;
       return ReadRing(cluster.ring_hash_lb_config(), at / "ring_hash_lb_config", spec.ring);
     default:
       return (at / "lb_policy")
           .Error(absl::StrCat(
-              v3::Cluster::LbPolicy_Name(cluster.lb_policy()),
+              cluster_v3::Cluster::LbPolicy_Name(cluster.lb_policy()),
               " is not implemented: use ROUND_ROBIN, LEAST_REQUEST, RANDOM or RING_HASH"));
   }
 }
 
 }  // namespace
 
-absl::Status ReadBalancing(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadBalancing(const cluster_v3::Cluster& cluster, const FieldPath& at,
                            upstream::ClusterSpec& spec) {
   const double panic = cluster.common_lb_config().has_healthy_panic_threshold()
                            ? cluster.common_lb_config().healthy_panic_threshold().value()

@@ -10,11 +10,11 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::config::bootstrap::v3;
+namespace bootstrap_v3 = envoy::config::bootstrap::v3;
 namespace core = envoy::config::core::v3;
 
-absl::Status ReadAds(const v3::Bootstrap::DynamicResources& resources, const FieldPath& at,
-                     Bootstrap& bootstrap) {
+absl::Status ReadAds(const bootstrap_v3::Bootstrap::DynamicResources& resources,
+                     const FieldPath& at, Bootstrap& bootstrap) {
   bootstrap.dynamic_listeners = resources.has_lds_config();
   bootstrap.dynamic_clusters = resources.has_cds_config();
   for (const auto* source : {&resources.lds_config(), &resources.cds_config()}) {
@@ -56,7 +56,7 @@ absl::Status ReadNode(const core::Node& node, Bootstrap& bootstrap) {
   return absl::OkStatus();
 }
 
-absl::Status ReadLimits(const v3::Bootstrap& message, Bootstrap& bootstrap) {
+absl::Status ReadLimits(const bootstrap_v3::Bootstrap& message, Bootstrap& bootstrap) {
   using envoy::extensions::resource_monitors::downstream_connections::v3::
       DownstreamConnectionsConfig;
   for (int i = 0; i < message.overload_manager().resource_monitors_size(); ++i) {
@@ -84,10 +84,10 @@ void AddResources(ResourceKind kind, const Items& items, std::string_view field,
   }
 }
 
-absl::StatusOr<Bootstrap> Convert(const v3::Bootstrap& message) {
+absl::StatusOr<Bootstrap> Convert(const bootstrap_v3::Bootstrap& message) {
   Bootstrap bootstrap;
   // The resources are checked one by one as they are loaded.
-  v3::Bootstrap rest = message;
+  bootstrap_v3::Bootstrap rest = message;
   rest.clear_static_resources();
   auto status = CheckFields(rest, Origin::kStatic, FieldPath(), &bootstrap.without_effect);
   status.Update(
@@ -114,7 +114,7 @@ absl::Status InFile(std::string_view file, const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file) {
-  v3::Bootstrap message;
+  bootstrap_v3::Bootstrap message;
   if (auto status = ParseText(text, &message); !status.ok()) return InFile(file, status);
   auto bootstrap = Convert(message);
   if (!bootstrap.ok()) return InFile(file, bootstrap.status());

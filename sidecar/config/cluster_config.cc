@@ -11,7 +11,7 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::config::cluster::v3;
+namespace cluster_v3 = envoy::config::cluster::v3;
 namespace core = envoy::config::core::v3;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
@@ -31,7 +31,7 @@ bool IsOfMesh(std::string_view host) {
   return host == "cluster.local" || host.ends_with(".cluster.local");
 }
 
-absl::Status CheckDnsNames(const v3::Cluster& cluster, const FieldPath& at) {
+absl::Status CheckDnsNames(const cluster_v3::Cluster& cluster, const FieldPath& at) {
   int names = 0;
   for (const auto& locality : cluster.load_assignment().endpoints()) {
     for (const auto& endpoint : locality.lb_endpoints()) {
@@ -48,17 +48,18 @@ absl::Status CheckDnsNames(const v3::Cluster& cluster, const FieldPath& at) {
     }
   }
   if (names == 0) return at.Error("needs an endpoint with a host name");
-  if (names > 1 && cluster.type() == v3::Cluster::LOGICAL_DNS) {
+  if (names > 1 && cluster.type() == cluster_v3::Cluster::LOGICAL_DNS) {
     return at.Error("has several names: LOGICAL_DNS allows one, STRICT_DNS any number");
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadDns(const v3::Cluster& cluster, const FieldPath& at, upstream::ClusterSpec& spec) {
+absl::Status ReadDns(const cluster_v3::Cluster& cluster, const FieldPath& at,
+                     upstream::ClusterSpec& spec) {
   const absl::Status names = CheckDnsNames(cluster, at / "load_assignment");
   if (!names.ok()) return names;
   upstream::DnsSpec dns;
-  dns.is_logical = cluster.type() == v3::Cluster::LOGICAL_DNS;
+  dns.is_logical = cluster.type() == cluster_v3::Cluster::LOGICAL_DNS;
   TULLE_READ_MILLISECONDS(cluster, dns_refresh_rate, at, dns.refresh);
   if (dns.refresh.count() == 0) return (at / "dns_refresh_rate").Error("must be greater than 0");
   dns.respect_ttl = cluster.respect_dns_ttl();
@@ -71,10 +72,10 @@ absl::Status ReadDns(const v3::Cluster& cluster, const FieldPath& at, upstream::
   return absl::OkStatus();
 }
 
-absl::Status ReadDiscovery(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadDiscovery(const cluster_v3::Cluster& cluster, const FieldPath& at,
                            upstream::ClusterSpec& spec) {
   switch (cluster.type()) {
-    case v3::Cluster::STATIC: {
+    case cluster_v3::Cluster::STATIC: {
       if (!cluster.has_load_assignment()) {
         return (at / "load_assignment").Error("is required for a STATIC cluster");
       }
@@ -83,7 +84,7 @@ absl::Status ReadDiscovery(const v3::Cluster& cluster, const FieldPath& at,
       spec.static_endpoints = *std::move(endpoints);
       return absl::OkStatus();
     }
-    case v3::Cluster::EDS:
+    case cluster_v3::Cluster::EDS:
       if (!cluster.has_eds_cluster_config()) {
         return (at / "eds_cluster_config").Error("is required for an EDS cluster");
       }
@@ -94,8 +95,8 @@ absl::Status ReadDiscovery(const v3::Cluster& cluster, const FieldPath& at,
       spec.eds_name = cluster.eds_cluster_config().service_name();
       if (spec.eds_name.empty()) spec.eds_name = cluster.name();
       return absl::OkStatus();
-    case v3::Cluster::ORIGINAL_DST:
-      if (cluster.lb_policy() != v3::Cluster::CLUSTER_PROVIDED) {
+    case cluster_v3::Cluster::ORIGINAL_DST:
+      if (cluster.lb_policy() != cluster_v3::Cluster::CLUSTER_PROVIDED) {
         return (at / "lb_policy").Error("must be CLUSTER_PROVIDED with type ORIGINAL_DST");
       }
       if (cluster.has_load_assignment()) {
@@ -103,17 +104,17 @@ absl::Status ReadDiscovery(const v3::Cluster& cluster, const FieldPath& at,
       }
       spec.original_destination = true;
       return absl::OkStatus();
-    case v3::Cluster::STRICT_DNS:
-    case v3::Cluster::LOGICAL_DNS:
+    case cluster_v3::Cluster::STRICT_DNS:
+    case cluster_v3::Cluster::LOGICAL_DNS:
       return ReadDns(cluster, at, spec);
     default:
       return (at / "type")
-          .Error(absl::StrCat(v3::Cluster::DiscoveryType_Name(cluster.type()),
+          .Error(absl::StrCat(cluster_v3::Cluster::DiscoveryType_Name(cluster.type()),
                               " is not implemented: use STATIC with addresses, or EDS"));
   }
 }
 
-void ReadCaps(const v3::CircuitBreakers& breakers, upstream::Caps& caps) {
+void ReadCaps(const cluster_v3::CircuitBreakers& breakers, upstream::Caps& caps) {
   for (const auto& threshold : breakers.thresholds()) {
     if (threshold.priority() != core::DEFAULT) continue;
     if (threshold.has_max_connections()) caps.connections = threshold.max_connections().value();
@@ -189,7 +190,7 @@ absl::Status ReadHttpOptions(const HttpProtocolOptions& options, const FieldPath
                          at / "common_http_protocol_options", spec);
 }
 
-absl::Status ReadHttp(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadHttp(const cluster_v3::Cluster& cluster, const FieldPath& at,
                       upstream::ClusterSpec& spec) {
   if (cluster.has_max_requests_per_connection()) {
     spec.max_requests_per_connection = cluster.max_requests_per_connection().value();
@@ -224,8 +225,8 @@ absl::Status ReadSocket(std::string name, const core::TransportSocket& socket,
   return absl::OkStatus();
 }
 
-absl::Status ReadSockets(const v3::Cluster& cluster, TlsConversion& conversion, const FieldPath& at,
-                         upstream::ClusterSpec& spec) {
+absl::Status ReadSockets(const cluster_v3::Cluster& cluster, TlsConversion& conversion,
+                         const FieldPath& at, upstream::ClusterSpec& spec) {
   for (int i = 0; i < cluster.transport_socket_matches_size(); ++i) {
     const auto& match = cluster.transport_socket_matches(i);
     const FieldPath here = (at / "transport_socket_matches")[static_cast<size_t>(i)];
@@ -254,10 +255,10 @@ void ReadCount(const google::protobuf::UInt32Value& value, bool present, uint32_
   if (present) out = value.value();
 }
 
-absl::Status ReadBreaker(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadBreaker(const cluster_v3::Cluster& cluster, const FieldPath& at,
                          upstream::ClusterSpec& spec) {
   if (!cluster.has_outlier_detection()) return absl::OkStatus();
-  const v3::OutlierDetection& outlier = cluster.outlier_detection();
+  const cluster_v3::OutlierDetection& outlier = cluster.outlier_detection();
   const FieldPath here = at / "outlier_detection";
   upstream::BreakerSpec breaker;
   ReadCount(outlier.consecutive_5xx(), outlier.has_consecutive_5xx(), breaker.errors.run);
@@ -305,7 +306,7 @@ absl::Status ReadExtraSource(const core::BindConfig& config, const FieldPath& at
   return absl::OkStatus();
 }
 
-absl::Status ReadBindConfig(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadBindConfig(const cluster_v3::Cluster& cluster, const FieldPath& at,
                             upstream::ClusterSpec& spec) {
   if (!cluster.upstream_bind_config().has_source_address()) return absl::OkStatus();
   auto address = ToAddress(cluster.upstream_bind_config().source_address(),
@@ -316,7 +317,7 @@ absl::Status ReadBindConfig(const v3::Cluster& cluster, const FieldPath& at,
 }
 
 // metadata.filter_metadata["tulle"]: settings that have no field in Envoy.
-absl::Status ReadTulleMetadata(const v3::Cluster& cluster, const FieldPath& at,
+absl::Status ReadTulleMetadata(const cluster_v3::Cluster& cluster, const FieldPath& at,
                                upstream::ClusterSpec& spec) {
   const auto own = cluster.metadata().filter_metadata().find("tulle");
   if (own == cluster.metadata().filter_metadata().end()) return absl::OkStatus();
@@ -332,15 +333,15 @@ absl::Status ReadTulleMetadata(const v3::Cluster& cluster, const FieldPath& at,
 }
 
 // "outbound|80||web.default.svc.cluster.local" is of service web.default.svc.cluster.local.
-std::string ServiceOf(const v3::Cluster& cluster) {
+std::string ServiceOf(const cluster_v3::Cluster& cluster) {
   const size_t bar = cluster.name().rfind('|');
   return bar == std::string::npos ? cluster.name() : cluster.name().substr(bar + 1);
 }
 
 // Everything that decides whether connections of two versions are interchangeable; TLS is added by
 // ReadSocket.
-uint64_t PoolKey(const v3::Cluster& cluster) {
-  v3::Cluster rest;
+uint64_t PoolKey(const cluster_v3::Cluster& cluster) {
+  cluster_v3::Cluster rest;
   rest.set_name(cluster.name());
   *rest.mutable_typed_extension_protocol_options() = cluster.typed_extension_protocol_options();
   if (cluster.has_http2_protocol_options()) rest.mutable_http2_protocol_options();
@@ -350,9 +351,8 @@ uint64_t PoolKey(const v3::Cluster& cluster) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(const v3::Cluster& cluster,
-                                                                       TlsConversion& conversion,
-                                                                       const FieldPath& at) {
+absl::StatusOr<std::shared_ptr<const upstream::ClusterSpec>> ToCluster(
+    const cluster_v3::Cluster& cluster, TlsConversion& conversion, const FieldPath& at) {
   auto spec = std::make_shared<upstream::ClusterSpec>();
   spec->name = cluster.name();
   if (spec->name.empty()) return (at / "name").Error("is required");

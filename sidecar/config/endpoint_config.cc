@@ -7,7 +7,7 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::config::endpoint::v3;
+namespace endpoint_v3 = envoy::config::endpoint::v3;
 namespace core = envoy::config::core::v3;
 
 constexpr uint32_t kMaxPriority = 128;
@@ -43,8 +43,8 @@ void ReadMetadata(const core::Metadata& metadata, upstream::EndpointSpec& spec) 
   }
 }
 
-absl::StatusOr<upstream::EndpointSpec> ToEndpoint(const v3::LbEndpoint& endpoint,
-                                                  const v3::LocalityLbEndpoints& locality,
+absl::StatusOr<upstream::EndpointSpec> ToEndpoint(const endpoint_v3::LbEndpoint& endpoint,
+                                                  const endpoint_v3::LocalityLbEndpoints& locality,
                                                   const FieldPath& at) {
   upstream::EndpointSpec spec;
   auto address = ToAddress(endpoint.endpoint().address(), at / "endpoint.address");
@@ -66,7 +66,7 @@ absl::StatusOr<upstream::EndpointSpec> ToEndpoint(const v3::LbEndpoint& endpoint
   return spec;
 }
 
-upstream::LocalitySpec ToLocality(const v3::LocalityLbEndpoints& locality) {
+upstream::LocalitySpec ToLocality(const endpoint_v3::LocalityLbEndpoints& locality) {
   upstream::LocalitySpec spec;
   spec.region = locality.locality().region();
   spec.zone = locality.locality().zone();
@@ -79,7 +79,7 @@ upstream::LocalitySpec ToLocality(const v3::LocalityLbEndpoints& locality) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const upstream::EndpointSet>> ToEndpoints(
-    const v3::ClusterLoadAssignment& assignment, const FieldPath& at) {
+    const endpoint_v3::ClusterLoadAssignment& assignment, const FieldPath& at) {
   auto set = std::make_shared<upstream::EndpointSet>();
   set->cluster_name = assignment.cluster_name();
   if (set->cluster_name.empty()) return (at / "cluster_name").Error("is required");

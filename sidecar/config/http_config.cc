@@ -20,10 +20,10 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::extensions::filters::network::http_connection_manager::v3;
+namespace http_manager_v3 = envoy::extensions::filters::network::http_connection_manager::v3;
 namespace core = envoy::config::core::v3;
 namespace filters = envoy::extensions::filters::http;
-using Manager = v3::HttpConnectionManager;
+using Manager = http_manager_v3::HttpConnectionManager;
 
 absl::Status ReadCodec(const Manager& manager, const FieldPath& at, HttpSpec& spec) {
   switch (manager.codec_type()) {
@@ -174,7 +174,8 @@ absl::Status ReadFault(const google::protobuf::Any& config, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status ReadRateLimit(const v3::HttpFilter& filter, const FieldPath& at, HttpSpec& spec) {
+absl::Status ReadRateLimit(const http_manager_v3::HttpFilter& filter, const FieldPath& at,
+                           HttpSpec& spec) {
   if (spec.injects_faults) {
     return at.Error("rate limits apply before faults: move this filter before the fault filter");
   }
@@ -186,7 +187,7 @@ absl::Status ReadRateLimit(const v3::HttpFilter& filter, const FieldPath& at, Ht
   return absl::OkStatus();
 }
 
-absl::Status ReadFilter(const v3::HttpFilter& filter, const FieldPath& at, bool last,
+absl::Status ReadFilter(const http_manager_v3::HttpFilter& filter, const FieldPath& at, bool last,
                         HttpSpec& spec) {
   const auto& config = filter.typed_config();
   const bool is_router = config.Is<filters::router::v3::Router>();

@@ -11,7 +11,7 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::extensions::filters::http::local_ratelimit::v3;
+namespace limit_v3 = envoy::extensions::filters::http::local_ratelimit::v3;
 namespace routev3 = envoy::config::route::v3;
 namespace faultv3 = envoy::extensions::filters::http::fault::v3;
 using envoy::type::v3::FractionalPercent;
@@ -124,7 +124,7 @@ absl::StatusOr<policy::DescriptorLimit> ToDescriptorLimit(
   return limit;
 }
 
-absl::Status ReadDescriptors(const v3::LocalRateLimit& limit, const FieldPath& at,
+absl::Status ReadDescriptors(const limit_v3::LocalRateLimit& limit, const FieldPath& at,
                              policy::RateLimitSpec& spec) {
   for (int i = 0; i < limit.descriptors_size(); ++i) {
     auto descriptor =
@@ -151,7 +151,7 @@ void ReadHeaders(const Options& options,
     headers.emplace_back(absl::AsciiStrToLower(option.header().key()), option.header().value());
 }
 
-int StatusOf(const v3::LocalRateLimit& limit) {
+int StatusOf(const limit_v3::LocalRateLimit& limit) {
   const int code = static_cast<int>(limit.status().code());
   return code >= 400 && code < 600 ? code : 429;  // as in Envoy: other codes are not errors
 }
@@ -212,8 +212,8 @@ absl::StatusOr<std::shared_ptr<const policy::LimitDescriptors>> ToDescriptors(
   return compiled;
 }
 
-absl::StatusOr<std::shared_ptr<policy::LocalRateLimit>> ToRateLimit(const v3::LocalRateLimit& limit,
-                                                                    const FieldPath& at) {
+absl::StatusOr<std::shared_ptr<policy::LocalRateLimit>> ToRateLimit(
+    const limit_v3::LocalRateLimit& limit, const FieldPath& at) {
   policy::RateLimitSpec spec;
   if (limit.has_token_bucket()) {
     auto bucket = ToBucket(limit.token_bucket(), at / "token_bucket");

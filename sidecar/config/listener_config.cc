@@ -18,7 +18,7 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::config::listener::v3;
+namespace listener_v3 = envoy::config::listener::v3;
 namespace core = envoy::config::core::v3;
 namespace listener_filters = envoy::extensions::filters::listener;
 namespace network = envoy::extensions::filters::network;
@@ -36,7 +36,8 @@ absl::Status ReadRanges(const Ranges& ranges, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status ReadMatch(const v3::FilterChainMatch& match, const FieldPath& at, ChainMatch& spec) {
+absl::Status ReadMatch(const listener_v3::FilterChainMatch& match, const FieldPath& at,
+                       ChainMatch& spec) {
   if (match.has_destination_port()) {
     const uint32_t port = match.destination_port().value();
     if (port == 0 || port > 65535) return (at / "destination_port").Error("must be 1 to 65535");
@@ -129,14 +130,14 @@ absl::Status ReadProxy(const google::protobuf::Any& config, ListenerConversion& 
   return absl::OkStatus();
 }
 
-uint64_t ChainKey(const v3::FilterChain& chain) {
-  v3::FilterChain rest = chain;
+uint64_t ChainKey(const listener_v3::FilterChain& chain) {
+  listener_v3::FilterChain rest = chain;
   rest.clear_transport_socket();
   return HashOf(DeterministicBytes(rest),
                 chain.has_transport_socket() ? ServerSocketKey(chain.transport_socket()) : 0);
 }
 
-absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& chain,
+absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const listener_v3::FilterChain& chain,
                                                          ListenerConversion& conversion,
                                                          TlsConversion& tls, const FieldPath& at) {
   auto spec = std::make_shared<FilterChainSpec>();
@@ -164,7 +165,8 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const v3::FilterChain& 
   return spec;
 }
 
-absl::Status ReadInspectors(const v3::Listener& listener, const FieldPath& at, ListenerSpec& spec) {
+absl::Status ReadInspectors(const listener_v3::Listener& listener, const FieldPath& at,
+                            ListenerSpec& spec) {
   for (int i = 0; i < listener.listener_filters_size(); ++i) {
     const auto& filter = listener.listener_filters(i);
     const auto& config = filter.typed_config();
@@ -197,7 +199,7 @@ void CollectOtherServerNames(const std::vector<std::shared_ptr<FilterChainSpec>>
   }
 }
 
-absl::Status ReadChains(const v3::Listener& listener, ListenerConversion& conversion,
+absl::Status ReadChains(const listener_v3::Listener& listener, ListenerConversion& conversion,
                         TlsConversion& tls, const FieldPath& at, ListenerSpec& spec) {
   std::map<std::string, int> matches;
   std::vector<std::shared_ptr<FilterChainSpec>> chains;
@@ -239,13 +241,14 @@ bool AsksForHttp(const ListenerSpec& spec) {
   });
 }
 
-void ReadDestination(const v3::Listener& listener, ListenerSpec& spec) {
+void ReadDestination(const listener_v3::Listener& listener, ListenerSpec& spec) {
   spec.hand_off = listener.use_original_dst().value();
   spec.restore_destination |= spec.hand_off;
   spec.bind = !listener.has_bind_to_port() || listener.bind_to_port().value();
 }
 
-absl::Status ReadSizes(const v3::Listener& listener, const FieldPath& at, ListenerSpec& spec) {
+absl::Status ReadSizes(const listener_v3::Listener& listener, const FieldPath& at,
+                       ListenerSpec& spec) {
   if (listener.has_tcp_backlog_size()) {
     if (listener.tcp_backlog_size().value() > 65535) {
       return (at / "tcp_backlog_size").Error("must be 0 to 65535");
@@ -258,10 +261,9 @@ absl::Status ReadSizes(const v3::Listener& listener, const FieldPath& at, Listen
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(const v3::Listener& listener,
-                                                               ListenerConversion& conversion,
-                                                               TlsConversion& tls,
-                                                               const FieldPath& at) {
+absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(
+    const listener_v3::Listener& listener, ListenerConversion& conversion, TlsConversion& tls,
+    const FieldPath& at) {
   auto spec = std::make_shared<ListenerSpec>();
   spec->name = listener.name();
   if (spec->name.empty()) return (at / "name").Error("is required");

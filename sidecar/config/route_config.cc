@@ -12,7 +12,7 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::config::route::v3;
+namespace route_v3 = envoy::config::route::v3;
 namespace core = envoy::config::core::v3;
 
 constexpr size_t kMaxDirectBody = 4096;
@@ -115,22 +115,23 @@ absl::Status ReadOverrides(const Configs& configs, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status ReadPath(const v3::RouteMatch& match, const FieldPath& at, route::PathSpec& path) {
+absl::Status ReadPath(const route_v3::RouteMatch& match, const FieldPath& at,
+                      route::PathSpec& path) {
   path.ignore_case = match.has_case_sensitive() && !match.case_sensitive().value();
   switch (match.path_specifier_case()) {
-    case v3::RouteMatch::kPrefix:
+    case route_v3::RouteMatch::kPrefix:
       path.kind = route::PathKind::kPrefix;
       path.text = match.prefix();
       break;
-    case v3::RouteMatch::kPath:
+    case route_v3::RouteMatch::kPath:
       path.kind = route::PathKind::kExact;
       path.text = match.path();
       break;
-    case v3::RouteMatch::kPathSeparatedPrefix:
+    case route_v3::RouteMatch::kPathSeparatedPrefix:
       path.kind = route::PathKind::kSeparatedPrefix;
       path.text = match.path_separated_prefix();
       break;
-    case v3::RouteMatch::kSafeRegex:
+    case route_v3::RouteMatch::kSafeRegex:
       path.kind = route::PathKind::kRegex;
       path.text = match.safe_regex().regex();
       break;
@@ -149,7 +150,7 @@ absl::StatusOr<route::Fraction> ToFraction(const envoy::type::v3::FractionalPerc
   return route::Fraction{percent.numerator(), denominator};
 }
 
-absl::Status ReadQuery(const v3::QueryParameterMatcher& matcher, const FieldPath& at,
+absl::Status ReadQuery(const route_v3::QueryParameterMatcher& matcher, const FieldPath& at,
                        route::MatchSpec& spec) {
   route::QuerySpec query;
   query.name = matcher.name();
@@ -159,14 +160,15 @@ absl::Status ReadQuery(const v3::QueryParameterMatcher& matcher, const FieldPath
     if (!string.ok()) return string.status();
     query.value = *std::move(string);
   } else if (matcher.query_parameter_match_specifier_case() ==
-             v3::QueryParameterMatcher::kPresentMatch) {
+             route_v3::QueryParameterMatcher::kPresentMatch) {
     query.present = matcher.present_match();
   }
   spec.query.push_back(std::move(query));
   return absl::OkStatus();
 }
 
-absl::Status ReadMatch(const v3::RouteMatch& match, const FieldPath& at, route::MatchSpec& spec) {
+absl::Status ReadMatch(const route_v3::RouteMatch& match, const FieldPath& at,
+                       route::MatchSpec& spec) {
   if (auto status = ReadPath(match, at, spec.path); !status.ok()) return status;
   for (int i = 0; i < match.headers_size(); ++i) {
     auto header = ToHeader(match.headers(i), (at / "headers")[static_cast<size_t>(i)]);
@@ -187,9 +189,9 @@ absl::Status ReadMatch(const v3::RouteMatch& match, const FieldPath& at, route::
   return absl::OkStatus();
 }
 
-absl::Status ReadClusters(const v3::RouteAction& action, const FieldPath& at,
+absl::Status ReadClusters(const route_v3::RouteAction& action, const FieldPath& at,
                           route::ForwardSpec& spec) {
-  if (action.cluster_specifier_case() == v3::RouteAction::kCluster) {
+  if (action.cluster_specifier_case() == route_v3::RouteAction::kCluster) {
     route::WeightedCluster only;
     only.name = action.cluster();
     spec.clusters.push_back(std::move(only));
@@ -214,8 +216,8 @@ absl::Status ReadClusters(const v3::RouteAction& action, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status ReadCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const FieldPath& at,
-                        route::HashSpec& hash) {
+absl::Status ReadCookie(const route_v3::RouteAction::HashPolicy::Cookie& cookie,
+                        const FieldPath& at, route::HashSpec& hash) {
   hash.kind = route::HashSpec::Kind::kCookie;
   hash.name = cookie.name();
   hash.path = cookie.path();
@@ -234,7 +236,7 @@ absl::Status ReadCookie(const v3::RouteAction::HashPolicy::Cookie& cookie, const
   return absl::OkStatus();
 }
 
-absl::Status ReadHash(const v3::RouteAction& action, const FieldPath& at,
+absl::Status ReadHash(const route_v3::RouteAction& action, const FieldPath& at,
                       route::ForwardSpec& spec) {
   for (int i = 0; i < action.hash_policy_size(); ++i) {
     const auto& policy = action.hash_policy(i);
@@ -260,7 +262,7 @@ absl::Status ReadHash(const v3::RouteAction& action, const FieldPath& at,
   return absl::OkStatus();
 }
 
-absl::Status ReadTimes(const v3::RouteAction& action, const FieldPath& at,
+absl::Status ReadTimes(const route_v3::RouteAction& action, const FieldPath& at,
                        route::ForwardSpec& spec) {
   TULLE_READ_MILLISECONDS(action, timeout, at, spec.timeout);
   TULLE_READ_MILLISECONDS(action, idle_timeout, at, spec.idle_timeout);
@@ -273,11 +275,11 @@ absl::Status ReadTimes(const v3::RouteAction& action, const FieldPath& at,
   return absl::OkStatus();
 }
 
-int NotFoundStatus(const v3::RouteAction& action) {
+int NotFoundStatus(const route_v3::RouteAction& action) {
   switch (action.cluster_not_found_response_code()) {
-    case v3::RouteAction::NOT_FOUND:
+    case route_v3::RouteAction::NOT_FOUND:
       return 404;
-    case v3::RouteAction::INTERNAL_SERVER_ERROR:
+    case route_v3::RouteAction::INTERNAL_SERVER_ERROR:
       return 500;
     default:
       return 503;
@@ -311,8 +313,8 @@ absl::Status ReadMirrors(const Policies& policies, const FieldPath& at, route::F
   return absl::OkStatus();
 }
 
-absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
-                                             const v3::VirtualHost& host, const FieldPath& at,
+absl::StatusOr<route::ForwardSpec> ToForward(const route_v3::RouteAction& action,
+                                             const route_v3::VirtualHost& host, const FieldPath& at,
                                              std::vector<std::string>* notes) {
   route::ForwardSpec spec;
   auto status = ReadClusters(action, at, spec);
@@ -340,22 +342,22 @@ absl::StatusOr<route::ForwardSpec> ToForward(const v3::RouteAction& action,
   return spec;
 }
 
-int StatusOf(v3::RedirectAction::RedirectResponseCode code) {
+int StatusOf(route_v3::RedirectAction::RedirectResponseCode code) {
   switch (code) {
-    case v3::RedirectAction::FOUND:
+    case route_v3::RedirectAction::FOUND:
       return 302;
-    case v3::RedirectAction::SEE_OTHER:
+    case route_v3::RedirectAction::SEE_OTHER:
       return 303;
-    case v3::RedirectAction::TEMPORARY_REDIRECT:
+    case route_v3::RedirectAction::TEMPORARY_REDIRECT:
       return 307;
-    case v3::RedirectAction::PERMANENT_REDIRECT:
+    case route_v3::RedirectAction::PERMANENT_REDIRECT:
       return 308;
     default:
       return 301;
   }
 }
 
-absl::StatusOr<route::RedirectSpec> ToRedirect(const v3::RedirectAction& action,
+absl::StatusOr<route::RedirectSpec> ToRedirect(const route_v3::RedirectAction& action,
                                                const FieldPath& at) {
   route::RedirectSpec spec;
   spec.status = StatusOf(action.response_code());
@@ -370,9 +372,8 @@ absl::StatusOr<route::RedirectSpec> ToRedirect(const v3::RedirectAction& action,
   return spec;
 }
 
-absl::StatusOr<route::DirectResponseSpec> ToDirectResponse(const v3::DirectResponseAction& action,
-                                                           const FileReader& files,
-                                                           const FieldPath& at) {
+absl::StatusOr<route::DirectResponseSpec> ToDirectResponse(
+    const route_v3::DirectResponseAction& action, const FileReader& files, const FieldPath& at) {
   route::DirectResponseSpec spec;
   if (action.status() < 200 || action.status() > 599) {
     return (at / "status").Error("must be 200 to 599");
@@ -392,7 +393,7 @@ class Conversion {
   Conversion(const FileReader& files, std::vector<std::string>* notes)
       : files_(files), notes_(notes) {}
 
-  absl::StatusOr<route::RouteTableSpec> Table(const v3::RouteConfiguration& config,
+  absl::StatusOr<route::RouteTableSpec> Table(const route_v3::RouteConfiguration& config,
                                               const FieldPath& at) {
     route::RouteTableSpec spec;
     spec.name = config.name();
@@ -414,7 +415,7 @@ class Conversion {
   }
 
  private:
-  absl::StatusOr<route::VirtualHostSpec> Host(const v3::VirtualHost& host,
+  absl::StatusOr<route::VirtualHostSpec> Host(const route_v3::VirtualHost& host,
                                               FilterOverrides overrides, const FieldPath& at) {
     route::VirtualHostSpec spec;
     spec.name = host.name();
@@ -423,10 +424,10 @@ class Conversion {
     spec.domains.assign(host.domains().begin(), host.domains().end());
     spec.attempt_count_in_request = host.include_request_attempt_count();
     spec.attempt_count_in_response = host.include_attempt_count_in_response();
-    if (host.require_tls() == v3::VirtualHost::EXTERNAL_ONLY) {
+    if (host.require_tls() == route_v3::VirtualHost::EXTERNAL_ONLY) {
       return (at / "require_tls").Error("EXTERNAL_ONLY is not implemented: use ALL or NONE");
     }
-    spec.require_tls = host.require_tls() == v3::VirtualHost::ALL;
+    spec.require_tls = host.require_tls() == route_v3::VirtualHost::ALL;
     auto status = ReadMutations(host, at, spec);
     status.Update(ReadOverrides(host.typed_per_filter_config(), at, overrides));
     if (!status.ok()) return status;
@@ -438,7 +439,8 @@ class Conversion {
     return spec;
   }
 
-  absl::StatusOr<route::RouteSpec> Route(const v3::Route& route, const v3::VirtualHost& host,
+  absl::StatusOr<route::RouteSpec> Route(const route_v3::Route& route,
+                                         const route_v3::VirtualHost& host,
                                          FilterOverrides overrides, const FieldPath& at) {
     route::RouteSpec spec;
     spec.name = route.name();
@@ -459,14 +461,14 @@ class Conversion {
     return spec;
   }
 
-  absl::Status ReadAction(const v3::Route& route, const v3::VirtualHost& host, const FieldPath& at,
-                          route::RouteSpec& spec) {
+  absl::Status ReadAction(const route_v3::Route& route, const route_v3::VirtualHost& host,
+                          const FieldPath& at, route::RouteSpec& spec) {
     switch (route.action_case()) {
-      case v3::Route::kRoute:
+      case route_v3::Route::kRoute:
         return Keep(ToForward(route.route(), host, at / "route", notes_), spec);
-      case v3::Route::kRedirect:
+      case route_v3::Route::kRedirect:
         return Keep(ToRedirect(route.redirect(), at / "redirect"), spec);
-      case v3::Route::kDirectResponse:
+      case route_v3::Route::kDirectResponse:
         return Keep(ToDirectResponse(route.direct_response(), files_, at / "direct_response"),
                     spec);
       default:
@@ -488,7 +490,7 @@ class Conversion {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const route::RouteTable>> ToRouteTable(
-    const v3::RouteConfiguration& config, const FileReader& files, const FieldPath& at,
+    const route_v3::RouteConfiguration& config, const FileReader& files, const FieldPath& at,
     std::vector<std::string>* notes) {
   auto spec = Conversion(files, notes).Table(config, at);
   if (!spec.ok()) return spec.status();

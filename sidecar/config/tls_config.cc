@@ -11,17 +11,17 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::extensions::transport_sockets::tls::v3;
+namespace tls_v3 = envoy::extensions::transport_sockets::tls::v3;
 namespace core = envoy::config::core::v3;
 
-absl::StatusOr<certs::SanType> ToSanType(v3::SubjectAltNameMatcher::SanType type,
+absl::StatusOr<certs::SanType> ToSanType(tls_v3::SubjectAltNameMatcher::SanType type,
                                          const FieldPath& at) {
   switch (type) {
-    case v3::SubjectAltNameMatcher::URI:
+    case tls_v3::SubjectAltNameMatcher::URI:
       return certs::SanType::kUri;
-    case v3::SubjectAltNameMatcher::DNS:
+    case tls_v3::SubjectAltNameMatcher::DNS:
       return certs::SanType::kDns;
-    case v3::SubjectAltNameMatcher::IP_ADDRESS:
+    case tls_v3::SubjectAltNameMatcher::IP_ADDRESS:
       return certs::SanType::kIp;
     default:
       return at.Error("only URI, DNS and IP_ADDRESS are implemented");
@@ -55,7 +55,7 @@ absl::Status ReadName(certs::SanType type, const envoy::type::matcher::v3::Strin
   return absl::OkStatus();
 }
 
-absl::Status ReadNames(const v3::CertificateValidationContext& context, const FieldPath& at,
+absl::Status ReadNames(const tls_v3::CertificateValidationContext& context, const FieldPath& at,
                        ValidationSpec& spec) {
   for (int i = 0; i < context.match_typed_subject_alt_names_size(); ++i) {
     const auto& typed = context.match_typed_subject_alt_names(i);
@@ -77,7 +77,7 @@ absl::Status ReadNames(const v3::CertificateValidationContext& context, const Fi
   return absl::OkStatus();
 }
 
-absl::StatusOr<ValidationSpec> ToValidation(const v3::CertificateValidationContext& context,
+absl::StatusOr<ValidationSpec> ToValidation(const tls_v3::CertificateValidationContext& context,
                                             const FileReader& files, const FieldPath& at) {
   ValidationSpec spec;
   if (context.has_trusted_ca()) {
@@ -91,7 +91,7 @@ absl::StatusOr<ValidationSpec> ToValidation(const v3::CertificateValidationConte
   return spec;
 }
 
-absl::StatusOr<IdentitySpec> ToIdentity(const v3::TlsCertificate& certificate,
+absl::StatusOr<IdentitySpec> ToIdentity(const tls_v3::TlsCertificate& certificate,
                                         const FileReader& files, const FieldPath& at) {
   const auto chain = ReadSource(certificate.certificate_chain(), files, at / "certificate_chain");
   if (!chain.ok()) return chain.status();
@@ -108,14 +108,14 @@ absl::StatusOr<IdentitySpec> ToIdentity(const v3::TlsCertificate& certificate,
       tls::TlsIdentity{*std::move(parsed), *std::move(parsed_key)});
 }
 
-absl::StatusOr<tls::TlsVersion> ToVersion(v3::TlsParameters::TlsProtocol protocol,
+absl::StatusOr<tls::TlsVersion> ToVersion(tls_v3::TlsParameters::TlsProtocol protocol,
                                           tls::TlsVersion absent, const FieldPath& at) {
   switch (protocol) {
-    case v3::TlsParameters::TLS_AUTO:
+    case tls_v3::TlsParameters::TLS_AUTO:
       return absent;
-    case v3::TlsParameters::TLSv1_2:
+    case tls_v3::TlsParameters::TLSv1_2:
       return tls::TlsVersion::k12;
-    case v3::TlsParameters::TLSv1_3:
+    case tls_v3::TlsParameters::TLSv1_3:
       return tls::TlsVersion::k13;
     default:
       return at.Error("TLS 1.0 and 1.1 are not supported: use TLSv1_2 or TLSv1_3");
@@ -123,7 +123,7 @@ absl::StatusOr<tls::TlsVersion> ToVersion(v3::TlsParameters::TlsProtocol protoco
 }
 
 // A secret referenced by a resource.
-absl::StatusOr<std::shared_ptr<const SecretSpec>> Find(const v3::SdsSecretConfig& config,
+absl::StatusOr<std::shared_ptr<const SecretSpec>> Find(const tls_v3::SdsSecretConfig& config,
                                                        TlsConversion& conversion,
                                                        const FieldPath& at) {
   if (config.name().empty()) return (at / "name").Error("is required");
@@ -141,12 +141,12 @@ absl::StatusOr<std::shared_ptr<const SecretSpec>> Find(const v3::SdsSecretConfig
   return found;
 }
 
-absl::Status WrongKind(const v3::SdsSecretConfig& config, std::string_view wanted,
+absl::Status WrongKind(const tls_v3::SdsSecretConfig& config, std::string_view wanted,
                        const FieldPath& at) {
   return at.Error(absl::StrCat("the secret '", config.name(), "' holds no ", std::string(wanted)));
 }
 
-absl::Status ReadIdentity(const v3::CommonTlsContext& context, TlsConversion& conversion,
+absl::Status ReadIdentity(const tls_v3::CommonTlsContext& context, TlsConversion& conversion,
                           const FieldPath& at, IdentitySpec& identity) {
   const int count =
       context.tls_certificates_size() + context.tls_certificate_sds_secret_configs_size();
@@ -170,9 +170,9 @@ absl::Status ReadIdentity(const v3::CommonTlsContext& context, TlsConversion& co
 }
 
 // Roots from a secret, names from the secret and from the context beside it.
-absl::Status ReadValidationSecret(const v3::SdsSecretConfig& config, const ValidationSpec& beside,
-                                  TlsConversion& conversion, const FieldPath& at,
-                                  ValidationSpec& spec) {
+absl::Status ReadValidationSecret(const tls_v3::SdsSecretConfig& config,
+                                  const ValidationSpec& beside, TlsConversion& conversion,
+                                  const FieldPath& at, ValidationSpec& spec) {
   auto secret = Find(config, conversion, at);
   if (!secret.ok()) return secret.status();
   if (*secret == nullptr) return absl::OkStatus();
@@ -187,10 +187,10 @@ absl::Status ReadValidationSecret(const v3::SdsSecretConfig& config, const Valid
   return absl::OkStatus();
 }
 
-absl::Status ReadValidation(const v3::CommonTlsContext& context, TlsConversion& conversion,
+absl::Status ReadValidation(const tls_v3::CommonTlsContext& context, TlsConversion& conversion,
                             const FieldPath& at, ValidationSpec& spec) {
   switch (context.validation_context_type_case()) {
-    case v3::CommonTlsContext::kValidationContext: {
+    case tls_v3::CommonTlsContext::kValidationContext: {
       auto found =
           ToValidation(context.validation_context(), *conversion.files, at / "validation_context");
       if (!found.ok()) return found.status();
@@ -201,10 +201,10 @@ absl::Status ReadValidation(const v3::CommonTlsContext& context, TlsConversion& 
       }
       return absl::OkStatus();
     }
-    case v3::CommonTlsContext::kValidationContextSdsSecretConfig:
+    case tls_v3::CommonTlsContext::kValidationContextSdsSecretConfig:
       return ReadValidationSecret(context.validation_context_sds_secret_config(), {}, conversion,
                                   at / "validation_context_sds_secret_config", spec);
-    case v3::CommonTlsContext::kCombinedValidationContext: {
+    case tls_v3::CommonTlsContext::kCombinedValidationContext: {
       const auto& combined = context.combined_validation_context();
       const FieldPath here = at / "combined_validation_context";
       auto beside = ToValidation(combined.default_validation_context(), *conversion.files,
@@ -227,7 +227,7 @@ bool OnlySpiffe(const std::vector<certs::SanMatcher>& names) {
 
 // Both sides' specs have these fields.
 template <typename Spec>
-absl::Status ReadTls(const v3::CommonTlsContext& context, TlsConversion& conversion,
+absl::Status ReadTls(const tls_v3::CommonTlsContext& context, TlsConversion& conversion,
                      const FieldPath& at, Spec& spec) {
   const auto& parameters = context.tls_params();
   const FieldPath here = at / "tls_params";
@@ -281,7 +281,7 @@ bool OffersBoth(const std::vector<std::string>& alpn) {
 
 }  // namespace
 
-absl::StatusOr<SecretSpec> ToSecret(const v3::Secret& secret, const FileReader& files,
+absl::StatusOr<SecretSpec> ToSecret(const tls_v3::Secret& secret, const FileReader& files,
                                     const FieldPath& at) {
   SecretSpec spec;
   spec.name = secret.name();
@@ -307,7 +307,7 @@ absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
                                             Milliseconds handshake_timeout,
                                             TlsConversion& conversion, const FieldPath& at) {
   if (IsRaw(socket)) return ServerSocket{};
-  v3::DownstreamTlsContext context;
+  tls_v3::DownstreamTlsContext context;
   if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
   const FieldPath here = at / "typed_config";
   tls::ServerTlsSpec spec;
@@ -335,7 +335,7 @@ absl::StatusOr<ServerSocket> ToServerSocket(const core::TransportSocket& socket,
 }
 
 uint64_t ServerSocketKey(const core::TransportSocket& socket) {
-  v3::DownstreamTlsContext context;
+  tls_v3::DownstreamTlsContext context;
   if (!socket.typed_config().UnpackTo(&context)) return HashOf(DeterministicBytes(socket));
   context.mutable_common_tls_context()->clear_tls_certificates();
   context.mutable_common_tls_context()->clear_validation_context_type();
@@ -345,7 +345,7 @@ uint64_t ServerSocketKey(const core::TransportSocket& socket) {
 absl::StatusOr<ClientSocket> ToClientSocket(const core::TransportSocket& socket, bool as_downstream,
                                             TlsConversion& conversion, const FieldPath& at) {
   if (IsRaw(socket)) return ClientSocket{};
-  v3::UpstreamTlsContext context;
+  tls_v3::UpstreamTlsContext context;
   if (auto status = Unpack(socket, at, &context); !status.ok()) return status;
   const FieldPath here = at / "typed_config";
   tls::ClientTlsSpec spec;

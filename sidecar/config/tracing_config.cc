@@ -9,8 +9,8 @@
 namespace tulle::config {
 namespace {
 
-namespace v3 = envoy::extensions::filters::network::http_connection_manager::v3;
-using Tracing = v3::HttpConnectionManager_Tracing;
+namespace http_manager_v3 = envoy::extensions::filters::network::http_connection_manager::v3;
+using Tracing = http_manager_v3::HttpConnectionManager_Tracing;
 using envoy::config::trace::v3::OpenTelemetryConfig;
 
 absl::StatusOr<uint32_t> PerMillion(bool present, double percent, const FieldPath& at) {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sidecar/policy/per_million.h"
+
 namespace tulle::policy {
 namespace {
-
-constexpr uint64_t kMillion = 1000000;
 
 // The whole number in a header; empty: missing or invalid.
 std::optional<uint32_t> NumberIn(const http::Head& head, std::string_view name, uint32_t most) {
@@ -24,7 +24,7 @@ bool Drawn(const http::Head& head, std::string_view percentage, uint32_t per_mil
            uint64_t random) {
   if (const auto said = NumberIn(head, percentage, 100))
     per_million = std::min(per_million, *said * 10000);
-  return random % kMillion < per_million;
+  return IsDrawn(random, per_million);
 }
 
 }  // namespace

@@ -5,11 +5,10 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "sidecar/policy/per_million.h"
 
 namespace tulle::policy {
 namespace {
-
-constexpr uint64_t kMillion = 1000000;
 
 // FNV-1a with a final mix, because slots are chosen by the low bits.
 uint64_t HashOf(uint64_t seed, std::string_view text) {
@@ -23,8 +22,6 @@ std::string_view Copy(std::string_view text, std::span<char> storage) {
   std::memcpy(storage.data(), text.data(), size);
   return {storage.data(), size};
 }
-
-bool Drawn(uint64_t random, uint32_t per_million) { return random % kMillion < per_million; }
 
 }  // namespace
 
@@ -151,7 +148,7 @@ LocalRateLimit::Verdict LocalRateLimit::Take(const Subject& subject,
                                              std::string_view cluster, Nanoseconds now,
                                              uint64_t random) {
   Verdict verdict;
-  if (!Drawn(random, spec_.enabled_per_million)) return verdict;
+  if (!IsDrawn(random, spec_.enabled_per_million)) return verdict;
   const LimitDescriptors* rules = spec_.rules != nullptr ? spec_.rules.get() : of_route;
   bool matched = false;
   for (size_t rule = 0; rules != nullptr && rule < rules->size(); ++rule) {
@@ -166,7 +163,7 @@ LocalRateLimit::Verdict LocalRateLimit::Take(const Subject& subject,
   }
   if (spec_.bucket && !verdict.limited && (!matched || spec_.always_takes_default))
     Add(rate_, rate_.Take(word_, now), &verdict);
-  verdict.enforced = verdict.limited && Drawn(random >> 24, spec_.enforced_per_million);
+  verdict.enforced = verdict.limited && IsDrawn(random >> 24, spec_.enforced_per_million);
   return verdict;
 }
 

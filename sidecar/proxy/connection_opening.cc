@@ -2,13 +2,9 @@
 
 #include <algorithm>
 
+#include "sidecar/proxy/http_sniff.h"
+
 namespace tulle::proxy {
-namespace {
-
-// RFC 9113 3.4.
-constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-}  // namespace
 
 ConnectionOpening::ConnectionOpening(Services& services, const HttpChain& chain,
                                      std::unique_ptr<Transport> transport,

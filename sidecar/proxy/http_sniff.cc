@@ -5,7 +5,6 @@
 namespace tulle::proxy {
 namespace {
 
-constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr size_t kLongestMethod = 20;
 constexpr size_t kLongestLine = 8 * 1024;
 

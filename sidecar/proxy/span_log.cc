@@ -17,7 +17,7 @@ using telemetry::SpanHead;
 using telemetry::SpanKind;
 using telemetry::SpanWriter;
 
-constexpr auto kFlushEvery = std::chrono::seconds(1);
+constexpr auto kFlushSpansEvery = std::chrono::seconds(1);
 constexpr std::string_view kQueueFull = "queue_full";
 
 // Source: OpenTelemetry's semantic conventions: unknown methods are _OTHER, so that there are few
@@ -198,7 +198,7 @@ void SpanLog::Flush() {
 }
 
 void SpanLog::OnTurnEnd() {
-  if (!timer_->active()) timer_->Start(kFlushEvery);
+  if (!timer_->active()) timer_->Start(kFlushSpansEvery);
 }
 
 }  // namespace tulle::proxy

@@ -9,22 +9,18 @@
 #include "tests/scale/named_resources.h"
 
 namespace tulle::scale {
-namespace {
-
-// The same key for everyone: making one costs the imitators time that they do not have.
-class SharedKeySource final : public certs::KeySource {
- public:
-  certs::PrivateKey Generate() override { return key_; }
-  void FillRandom(std::span<uint8_t> out) override { system_.FillRandom(out); }
-
- private:
-  certs::SystemKeySource system_;
-  const certs::PrivateKey key_ = system_.Generate();
-};
-
-}  // namespace
-
 struct Crew::OnThread {
+  // The same key for everyone: making one costs the imitators time that they do not have.
+  class SharedKeySource final : public certs::KeySource {
+   public:
+    certs::PrivateKey Generate() override { return key_; }
+    void FillRandom(std::span<uint8_t> out) override { system_.FillRandom(out); }
+
+   private:
+    certs::SystemKeySource system_;
+    const certs::PrivateKey key_ = system_.Generate();
+  };
+
   explicit OnThread(Witness& told) : witness(told) {}
 
   Witness& witness;

@@ -44,13 +44,13 @@ identity::AgentOptions AgentOptionsOf(const SidecarPlan& plan) {
   return {{plan.control}, plan.token_file, plan.state_directory};
 }
 
-grpc::ChannelOptions ChannelOptionsOf() {
+}  // namespace
+
+grpc::ChannelOptions ControlChannelOptions() {
   grpc::ChannelOptions options;
   options.authority = "tulle-control";
   return options;
 }
-
-}  // namespace
 
 ImitatedSidecar::ImitatedSidecar(loop::Loop& loop, certs::KeySource& keys,
                                  NamedResourcesCache& names, SidecarPlan plan, Witness& witness)
@@ -61,7 +61,7 @@ ImitatedSidecar::ImitatedSidecar(loop::Loop& loop, certs::KeySource& keys,
              static_cast<identity::IdentityAgent::Events&>(*this)),
       state_(NodeBytes(plan_), static_cast<xds::UpdateTarget&>(*this)),
       ads_(
-          loop, [this] { return agent_.Connect(); }, ChannelOptionsOf(), state_,
+          loop, [this] { return agent_.Connect(); }, ControlChannelOptions(), state_,
           static_cast<xds::AdsClient::Events&>(*this)),
       registration_(loop, ads_, RegistrationOf(plan_),
                     [this](const std::string& error) { witness_.OnError(error); }) {

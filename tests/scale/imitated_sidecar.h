@@ -9,6 +9,7 @@
 
 #include "certs/private_key.h"
 #include "net/base/socket_address.h"
+#include "net/grpc/channel.h"
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/identity/identity_agent.h"
@@ -18,6 +19,9 @@
 #include "xds/client/ads_client.h"
 
 namespace tulle::scale {
+
+// For a connection to tulle-control.
+grpc::ChannelOptions ControlChannelOptions();
 
 // One imitated sidecar's part in the mesh.
 struct SidecarPlan {

@@ -10,6 +10,7 @@
 #include "net/loop/uv/uv_loop.h"
 #include "net/tls/tls_transports.h"
 #include "sidecar/identity/identity_agent.h"
+#include "tests/scale/imitated_sidecar.h"
 #include "tulle/registry/v1/registry.pb.h"
 
 namespace tulle::scale {
@@ -19,12 +20,6 @@ constexpr char kRegister[] = "/tulle.registry.v1.Registry/Register";
 constexpr char kDeregister[] = "/tulle.registry.v1.Registry/Deregister";
 constexpr loop::Duration kCallTimeout = std::chrono::seconds(60);
 constexpr int64_t kLeaseSeconds = 300;  // longer than a run without heartbeats
-
-grpc::ChannelOptions ChannelOptionsOf() {
-  grpc::ChannelOptions options;
-  options.authority = "tulle-control";
-  return options;
-}
 
 }  // namespace
 
@@ -41,7 +36,7 @@ class Mover::Registrant final : private identity::IdentityAgent::Events,
                {{options.control}, options.token_file, options.state_directory},
                static_cast<identity::IdentityAgent::Events&>(*this)),
         channel_(
-            loop, [this] { return agent_.Connect(); }, ChannelOptionsOf(),
+            loop, [this] { return agent_.Connect(); }, ControlChannelOptions(),
             static_cast<grpc::ChannelEvents&>(*this)) {
     agent_.Start();
   }

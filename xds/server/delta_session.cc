@@ -16,10 +16,6 @@ namespace {
 
 using envoy::service::discovery::v3::DeltaDiscoveryRequest;
 
-// Field numbers of DeltaDiscoveryResponse.
-constexpr uint32_t kTypeUrl = 4;
-constexpr uint32_t kNonce = 5;
-
 class DeltaSession final : public SubscribedSession<DeltaSubscription> {
  public:
   using SubscribedSession::SubscribedSession;

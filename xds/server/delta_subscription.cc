@@ -9,8 +9,7 @@
 namespace tulle::xds {
 namespace {
 
-// Field numbers of DeltaDiscoveryResponse.
-constexpr uint32_t kResources = 2;
+// Field removed_resources of DeltaDiscoveryResponse.
 constexpr uint32_t kRemoved = 6;
 
 }  // namespace

@@ -16,11 +16,8 @@ namespace {
 
 using envoy::service::discovery::v3::DiscoveryRequest;
 
-// Field numbers of DiscoveryResponse.
+// Field version_info of DiscoveryResponse.
 constexpr uint32_t kVersion = 1;
-constexpr uint32_t kResources = 2;
-constexpr uint32_t kTypeUrl = 4;
-constexpr uint32_t kNonce = 5;
 
 using Names = std::set<std::string, std::less<>>;
 

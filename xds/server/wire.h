@@ -6,6 +6,11 @@
 
 namespace tulle::xds {
 
+// Fields that DiscoveryResponse and DeltaDiscoveryResponse have in common.
+constexpr uint32_t kResources = 2;
+constexpr uint32_t kTypeUrl = 4;
+constexpr uint32_t kNonce = 5;
+
 // Protocol buffer fields by hand, so that the bytes of resources are copied once into a response
 // and never parsed. Source: the protobuf encoding.
 void AppendField(std::string& out, uint32_t number, std::string_view bytes);
