@@ -5,6 +5,7 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/config/trace/v3/http_tracer.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "net/tls/tls_transports.h"
@@ -40,6 +41,17 @@ class ReferencesTest : public ::testing::Test {
   absl::Status PutListenerWithInlineRoutes(const std::string& name, const std::string& cluster) {
     Manager manager = MakeManager();
     *manager.mutable_route_config() = RoutesTo("inline", cluster);
+    return PutListener(name, manager);
+  }
+  absl::Status PutTracedListener(const std::string& name, const std::string& cluster,
+                                 const std::string& collector) {
+    Manager manager = MakeManager();
+    *manager.mutable_route_config() = RoutesTo("inline", cluster);
+    envoy::config::trace::v3::OpenTelemetryConfig tracing;
+    tracing.mutable_grpc_service()->mutable_envoy_grpc()->set_cluster_name(collector);
+    auto* provider = manager.mutable_tracing()->mutable_provider();
+    provider->set_name("envoy.tracers.opentelemetry");
+    provider->mutable_typed_config()->PackFrom(tracing);
     return PutListener(name, manager);
   }
   absl::Status PutTcpListener(const std::string& name, const std::string& cluster) {
@@ -108,6 +120,16 @@ TEST_F(ReferencesTest, AListenerMayArriveBeforeItsCluster) {
   EXPECT_TRUE(loader_.is_waiting());
   ASSERT_TRUE(PutCluster("application").ok());
   EXPECT_EQ(loader_.Current()->listeners.count("inbound"), 1u);
+}
+
+TEST_F(ReferencesTest, ACollectorIsFetchedAndNotWaitedFor) {
+  ASSERT_TRUE(PutTracedListener("traced", "application", "collector").ok());
+  EXPECT_EQ(loader_.wanted_clusters(), (Names{"application", "collector"}));
+  ASSERT_TRUE(PutCluster("application").ok());
+  EXPECT_EQ(loader_.Current()->listeners.count("traced"), 1u);
+  ASSERT_TRUE(PutCluster("collector").ok());
+  loader_.DropUnreferenced();
+  EXPECT_EQ(loader_.Current()->clusters.count("collector"), 1u);
 }
 
 TEST_F(ReferencesTest, WithoutSubscriptionsByNameTheClusterMustExist) {

@@ -334,6 +334,7 @@ void SnapshotLoader::Settle(bool give_up) {
 void SnapshotLoader::DropUnreferenced() {
   Settle(false);
   changed_ |= resources_->routes.RemoveUnless(wanted_routes());
+  if (!clusters_by_name_ && resources_->absent_clusters.empty()) return;
   const std::set<std::string> clusters = wanted_clusters();
   std::erase_if(resources_->absent_clusters,
                 [&](const std::string& name) { return !clusters.contains(name); });
@@ -397,6 +398,12 @@ std::set<std::string> SnapshotLoader::wanted_endpoints() const {
     if (cluster.accepted->uses_eds) names.insert(cluster.accepted->eds_name);
   }
   return names;
+}
+
+std::vector<std::shared_ptr<const ListenerSpec>> SnapshotLoader::listeners() const {
+  std::vector<std::shared_ptr<const ListenerSpec>> listeners;
+  for (const auto& [name, listener] : resources_->listeners) listeners.push_back(listener.accepted);
+  return listeners;
 }
 
 std::vector<std::shared_ptr<const upstream::ClusterSpec>> SnapshotLoader::dns_clusters() const {

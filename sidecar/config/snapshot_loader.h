@@ -59,8 +59,8 @@ class SnapshotLoader {
                    std::string_view where = "");
   // Static resources stay. What refers to a cluster that does not exist does not wait for it.
   void Remove(ResourceKind kind, std::string_view name);
-  // Forgets the dynamic resources that are subscribed to by name and that nothing refers to any
-  // more. Before Current().
+  // Forgets the dynamic routes and endpoints, and the clusters that are fetched by name, that
+  // nothing refers to any more. Secrets stay. Before Current().
   void DropUnreferenced();
 
   // The same object until something changes.
@@ -73,6 +73,8 @@ class SnapshotLoader {
   std::set<std::string> wanted_clusters() const;
   std::set<std::string> wanted_routes() const;
   std::set<std::string> wanted_endpoints() const;
+  // The newest accepted versions, also of those that wait for other resources.
+  std::vector<std::shared_ptr<const ListenerSpec>> listeners() const;
   // The accepted clusters whose endpoints come from DNS: Put() the endpoints under their
   // endpoints_name.
   std::vector<std::shared_ptr<const upstream::ClusterSpec>> dns_clusters() const;

@@ -60,15 +60,18 @@ Discovery::Discovery(loop::Loop& loop, Sidecar& sidecar, grpc::Channel::Connect 
       ads_(loop, std::move(connect), ChannelOptionsOf(options_.authority, options_.scheme), state_,
            static_cast<xds::AdsClient::Events&>(*this)),
       save_timer_(loop.NewTimer([this] { SaveLastGood(); })) {
-  if (options_.clusters_by_name) sidecar_.loader().FetchClustersByName();
+  if (options_.clusters == Clusters::kByName) sidecar_.loader().FetchClustersByName();
+  // Before the versions on disk are known: names that are subscribed to as well forget none of the
+  // wildcard's.
+  if (options_.clusters == Clusters::kAll) state_.SubscribeToAll(Url(ResourceKind::kCluster));
+  if (options_.all_listeners) state_.SubscribeToAll(Url(ResourceKind::kListener));
 }
 
 Discovery::~Discovery() = default;
 
 void Discovery::Start() {
-  if (options_.all_clusters) state_.SubscribeToAll(Url(ResourceKind::kCluster));
+  sidecar_.loader().DropUnreferenced();
   SubscribeToReferences();
-  if (options_.all_listeners) state_.SubscribeToAll(Url(ResourceKind::kListener));
   metrics_.GaugeRow(telemetry::kXdsConnected, std::array<std::string_view, 1>{options_.authority})
       .Set(0);
   ads_.Start();
@@ -76,26 +79,26 @@ void Discovery::Start() {
 
 void Discovery::SubscribeToReferences() {
   const config::SnapshotLoader& loader = sidecar_.loader();
-  if (options_.clusters_by_name)
+  if (options_.clusters == Clusters::kByName)
     state_.Subscribe(Url(ResourceKind::kCluster), loader.wanted_clusters());
   std::set<std::string> endpoints = loader.wanted_endpoints();
   for (const auto& cluster : loader.dns_clusters()) endpoints.erase(cluster->eds_name);
   state_.Subscribe(Url(ResourceKind::kEndpoints), endpoints);
   std::set<std::string> secrets = loader.wanted_secrets();
+  secrets.insert(options_.own_secrets.begin(), options_.own_secrets.end());
   for (const std::string& local : options_.local_secrets) secrets.erase(local);
   state_.Subscribe(Url(ResourceKind::kSecret), secrets);
   state_.Subscribe(Url(ResourceKind::kRoute), loader.wanted_routes());
 }
 
 void Discovery::SubscribeToListeners(const std::set<std::string>& names) {
-  sidecar_.loader().DropUnreferenced();
   SubscribeToReferences();
   state_.Subscribe(Url(ResourceKind::kListener), names);
   ads_.Flush();
 }
 
 // What nothing refers to any more goes with the version that does not need it.
-void Discovery::Publish() {
+void Discovery::PublishReferences() {
   sidecar_.loader().DropUnreferenced();
   sidecar_.Publish();
   SubscribeToReferences();
@@ -105,6 +108,11 @@ std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
   std::vector<xds::Rejection> rejections;
   const auto kind = config::KindOf(update.type_url);
   if (!kind.ok()) return {{"(response)", std::string(kind.status().message())}};
+  // New endpoints and secrets refer to nothing. Unless something waited for them, the references
+  // stay what they are: going over all resources is saved for the most frequent updates.
+  const bool keeps_references =
+      (*kind == ResourceKind::kEndpoints || *kind == ResourceKind::kSecret) &&
+      update.removed.empty() && !sidecar_.loader().is_waiting();
   for (const xds::ReceivedResource& resource : update.resources) {
     const absl::Status status =
         sidecar_.loader().Put(*kind, resource.name, resource.bytes, config::Origin::kDynamic);
@@ -121,7 +129,7 @@ std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
     sidecar_.loader().Remove(*kind, name);
     if (*kind == ResourceKind::kListener && on_missing_listener) on_missing_listener(name);
   }
-  Publish();
+  keeps_references ? sidecar_.Publish() : PublishReferences();
   if (!options_.last_good_file.empty() && !save_timer_->active()) save_timer_->Start(kSaveAfter);
   return rejections;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
@@ -18,14 +19,20 @@ namespace tulle::sidecar {
 // Owner: Membership or FileConfiguration. Thread: main.
 class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Events {
  public:
+  enum class Clusters : uint8_t {
+    kNone,  // static ones only
+    kAll,
+    // Those that listeners and routes refer to. A sidecar whose listeners and routes name every
+    // service of the mesh (--outbound-http) holds all of them.
+    kByName,
+  };
   struct Options {
     std::string node;  // serialised envoy.config.core.v3.Node
     std::string authority;
     std::string scheme = "https";
     bool all_listeners = true;
-    bool all_clusters = true;
-    // Only the clusters that listeners and routes refer to: memory follows use, not the mesh.
-    bool clusters_by_name = false;
+    Clusters clusters = Clusters::kAll;
+    std::set<std::string> own_secrets;    // always subscribed to
     std::set<std::string> local_secrets;  // never subscribed to
     std::string last_good_file;           // empty: not kept
   };
@@ -52,7 +59,7 @@ class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Event
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override;
   void OnAdsConnected() override;
   void OnAdsLost(const std::string& reason) override;
-  void Publish();
+  void PublishReferences();
   void SubscribeToReferences();
   void SaveLastGood();
   void CountUpdate(const std::string& type_url, bool accepted);

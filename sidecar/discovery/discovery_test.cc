@@ -14,11 +14,15 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "net/grpc/server.h"
 #include "net/loop/sim/simulation.h"
 #include "net/socket/transports.h"
 #include "net/tls/sim_transports.h"
 #include "sidecar/config/snapshot.h"
+#include "sidecar/discovery/on_demand_listeners.h"
 #include "xds/proto/type_urls.h"
 #include "xds/server/ads_server.h"
 
@@ -44,10 +48,13 @@ class FakeControl : private xds::Source, private loop::ListenerEvents {
     int error = 0;
     listener_ = loop.Listen(*SocketAddress::ParseWithPort(kControl), {}, *this, &error);
   }
-  void Serve(const Resources& clusters, const Resources& endpoints) {
+  // Listeners are those of virtual addresses: sent to who subscribes to them by name.
+  void Serve(const Resources& clusters, const Resources& endpoints,
+             const Resources& listeners = {}) {
     auto view = std::make_shared<Tables>();
     Fill(clusters, view->clusters);
     Fill(endpoints, view->endpoints);
+    Fill(listeners, view->listeners, true);
     view_ = std::move(view);
     ads_.Refresh();
   }
@@ -66,14 +73,17 @@ class FakeControl : private xds::Source, private loop::ListenerEvents {
   struct Tables final : xds::TableView {
     const xds::ResourceTable* TableOf(std::string_view type_url) const override {
       if (type_url == xds::kClusterType) return &clusters;
+      if (type_url == xds::kListenerType) return &listeners;
       return type_url == xds::kEndpointType ? &endpoints : &empty;
     }
-    xds::ResourceTable clusters, endpoints, empty;
+    xds::ResourceTable clusters, endpoints, listeners, empty;
   };
-  static void Fill(const Resources& resources, xds::ResourceTable& table) {
+  static void Fill(const Resources& resources, xds::ResourceTable& table,
+                   bool by_name_only = false) {
     for (const auto& [name, bytes] : resources) {
       const std::string version = std::to_string(std::hash<std::string>()(bytes));
-      table[name] = std::make_shared<const xds::Resource>(xds::Resource{version, bytes});
+      table[name] =
+          std::make_shared<const xds::Resource>(xds::Resource{version, bytes, by_name_only});
     }
   }
   absl::StatusOr<std::shared_ptr<const xds::View>> ViewFor(const envoy::config::core::v3::Node&,
@@ -133,6 +143,8 @@ class DiscoveryTest : public testing::Test {
     discovery.node = node.SerializeAsString();
     discovery.authority = "tulle-control";
     discovery.scheme = "http";
+    discovery.clusters = clusters_;
+    discovery.local_secrets = {"default"};
     discovery.last_good_file = last_good_;
     metrics_ = std::make_unique<telemetry::Registry>();
     discovery_ = std::make_unique<Discovery>(
@@ -142,11 +154,16 @@ class DiscoveryTest : public testing::Test {
         },
         std::move(discovery), log_, *metrics_);
     const bool loaded = discovery_->LoadLastGood();
+    if (transparent_) {
+      on_demand_ = std::make_unique<OnDemandListeners>(*loop_, *sidecar_, *discovery_);
+      on_demand_->Start({});
+    }
     sidecar_->Publish();
     discovery_->Start();
     return loaded;
   }
   void Stop() {
+    on_demand_.reset();
     discovery_.reset();
     sidecar_.reset();
     loop_.reset();
@@ -182,6 +199,35 @@ class DiscoveryTest : public testing::Test {
     address.set_address("10.0.0.9");
     address.set_port_value(static_cast<uint32_t>(port));
     return assignment;
+  }
+  // With TLS, by the secret of the identity.
+  static std::string TlsCluster(const std::string& name) {
+    envoy::config::cluster::v3::Cluster cluster;
+    cluster.ParseFromString(Cluster(name, 1));
+    envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext tls;
+    auto* secret = tls.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs();
+    secret->set_name("default");
+    secret->mutable_sds_config()->mutable_ads();
+    cluster.mutable_transport_socket()->set_name("tls");
+    cluster.mutable_transport_socket()->mutable_typed_config()->PackFrom(tls);
+    return cluster.SerializeAsString();
+  }
+  // Of a virtual address.
+  static std::string VipListener(const std::string& name, const std::string& cluster,
+                                 const std::string& prefix) {
+    envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp;
+    tcp.set_stat_prefix(prefix);
+    tcp.set_cluster(cluster);
+    envoy::config::listener::v3::Listener listener;
+    listener.set_name(name);
+    listener.mutable_bind_to_port()->set_value(false);
+    auto* address = listener.mutable_address()->mutable_socket_address();
+    address->set_address(name.substr(0, name.find('_')));
+    address->set_port_value(80);
+    auto* filter = listener.add_filter_chains()->add_filters();
+    filter->set_name("tcp");
+    filter->mutable_typed_config()->PackFrom(tcp);
+    return listener.SerializeAsString();
   }
   // The ports of the clusters in force, by name; of an EDS cluster those of its endpoints.
   std::map<std::string, int> InForce() {
@@ -219,6 +265,9 @@ class DiscoveryTest : public testing::Test {
   std::unique_ptr<telemetry::Registry> metrics_;
   std::unique_ptr<Sidecar> sidecar_;
   std::unique_ptr<Discovery> discovery_;
+  std::unique_ptr<OnDemandListeners> on_demand_;
+  Discovery::Clusters clusters_ = Discovery::Clusters::kAll;
+  bool transparent_ = false;
 };
 
 TEST_F(DiscoveryTest, WhatIsServedComesIntoForce) {
@@ -309,6 +358,35 @@ TEST_F(DiscoveryTest, ADamagedLastGoodFileCostsNoMoreThanItself) {
       Stop();
     }
   }
+}
+
+// The identity is not on disk, so that the stored listener of a virtual address waits for it.
+TEST_F(DiscoveryTest, AStoredListenerOfAVirtualAddressIsFollowedAndGivenUp) {
+  constexpr char kVip[] = "10.9.0.1_80";
+  clusters_ = Discovery::Clusters::kByName;
+  StartControl({});
+  const auto serve = [&](const std::string& prefix) {
+    control_->Serve({{"post", TlsCluster("post")}}, {},
+                    {{kVip, VipListener(kVip, "post", prefix)}});
+  };
+  serve("first");
+  Start();
+  discovery_->SubscribeToListeners({kVip});
+  simulation_.RunFor(seconds(5));
+  ASSERT_EQ(sidecar_->loader().listeners().size(), 1u) << log_text_;
+  ASSERT_TRUE(sidecar_->loader().Current()->listeners.empty());
+
+  Stop();
+  transparent_ = true;
+  ASSERT_TRUE(Start());
+  simulation_.RunFor(seconds(5));
+  EXPECT_EQ(Updates("accepted"), 0) << "what is held is not sent again";
+  serve("second");
+  simulation_.RunFor(seconds(5));
+  EXPECT_EQ(Updates("accepted"), 1);
+  simulation_.RunFor(minutes(16));
+  EXPECT_TRUE(sidecar_->loader().listeners().empty()) << "it was not used";
+  EXPECT_TRUE(sidecar_->loader().wanted_clusters().empty());
 }
 
 TEST_F(DiscoveryTest, AnUnreadableLastGoodFileIsTold) {

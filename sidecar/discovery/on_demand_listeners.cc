@@ -27,8 +27,9 @@ OnDemandListeners::OnDemandListeners(loop::Loop& loop, Sidecar& sidecar, Discove
 }
 
 void OnDemandListeners::Start(std::vector<policy::Cidr> mesh_ranges) {
-  for (const auto& [name, listener] : sidecar_.loader().Current()->listeners) {
-    if (!listener->bind && name == NameOf(listener->address)) wanted_[name] = {listener->address};
+  for (const auto& listener : sidecar_.loader().listeners()) {
+    if (!listener->bind && listener->name == NameOf(listener->address))
+      wanted_[listener->name] = {listener->address};
   }
   discovery_.on_missing_listener = [this](const std::string& name) { OnMissing(name); };
   Subscribe();
@@ -76,6 +77,7 @@ void OnDemandListeners::GiveUpUnused(const std::set<std::string>& used) {
     one = wanted_.erase(one);
   }
   if (wanted_.size() == before) return;
+  sidecar_.loader().DropUnreferenced();
   Subscribe();
   sidecar_.Publish();
 }

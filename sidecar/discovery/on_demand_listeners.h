@@ -19,7 +19,8 @@ namespace tulle::sidecar {
 // new ones, is limited.
 //
 // Owner: Membership. Thread: main. Call Start once, before Discovery::Start and after
-// Discovery::LoadLastGood: the listeners on disk count as fetched.
+// Discovery::LoadLastGood: the listeners on disk count as fetched, also those that still wait for
+// the identity.
 class OnDemandListeners final {
  public:
   OnDemandListeners(loop::Loop& loop, Sidecar& sidecar, Discovery& discovery);

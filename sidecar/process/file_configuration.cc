@@ -86,7 +86,8 @@ absl::Status FileConfiguration::ConnectToAds() {
   options.authority = ads.authority.empty() ? ads.cluster : ads.authority;
   if (cluster->transport_sockets.front().tls == nullptr) options.scheme = "http";
   options.all_listeners = bootstrap_->dynamic_listeners;
-  options.all_clusters = bootstrap_->dynamic_clusters;
+  options.clusters =
+      bootstrap_->dynamic_clusters ? Discovery::Clusters::kAll : Discovery::Clusters::kNone;
   discovery_ = std::make_unique<Discovery>(
       loop_, sidecar_,
       [this, cluster, next = size_t{0}]() mutable {

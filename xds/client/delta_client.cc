@@ -113,11 +113,15 @@ void DeltaClient::SubscribeToAll(std::string_view type_url) {
 
 void DeltaClient::Subscribe(std::string_view type_url, const std::set<std::string>& names) {
   Type& type = TypeOf(type_url);
-  if (type.wanted == names) return;
-  type.wanted = names;
+  for (const std::string& name : type.wanted) {
+    if (!names.contains(name)) type.versions.erase(name);
+  }
+  // Versions from an earlier run too, although nothing was subscribed to since.
   if (!type.wildcard) {
     std::erase_if(type.versions, [&](const auto& held) { return !names.contains(held.first); });
   }
+  if (type.wanted == names) return;
+  type.wanted = names;
   SendChanges(type);
 }
 
@@ -198,7 +202,7 @@ bool DeltaClient::OnMessage(std::string_view bytes) {
                     [&](const Rejection& one) { return one.name == resource.name; });
     if (rejected) {
       absl::StrAppend(&what, resource.name, "@", resource.version, " ");
-    } else {
+    } else if (type.wildcard || type.wanted.contains(resource.name)) {
       type.versions[resource.name] = resource.version;
     }
   }

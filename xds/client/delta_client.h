@@ -55,10 +55,10 @@ class DeltaClient {
   // `node`: a serialised envoy.config.core.v3.Node, sent in the first request of a stream.
   DeltaClient(std::string node, UpdateTarget& target) : node_(std::move(node)), target_(target) {}
 
-  // Wildcard: all resources of the type.
+  // Wildcard: all resources of the type. Before Subscribe, if names are subscribed to as well.
   void SubscribeToAll(std::string_view type_url);
-  // Exactly these by name (beside the wildcard, if there is one). Versions of other names are
-  // forgotten.
+  // Exactly these by name (beside the wildcard, if there is one). The versions of names that were
+  // given up are forgotten, since the target drops them: a version that is held is not sent again.
   void Subscribe(std::string_view type_url, const std::set<std::string>& names);
   // A version from an earlier run.
   void Remember(std::string_view type_url, const std::string& name, const std::string& version);

@@ -84,6 +84,35 @@ TEST_F(DeltaClientTest, SubscribesAcknowledgesAndTellsVersionsAfterAReconnect) {
   EXPECT_EQ(sent[0].resource_names_subscribe_size(), 2);
 }
 
+// The target drops what nothing refers to, and a server does not send again what is held.
+TEST_F(DeltaClientTest, ForgetsTheVersionsOfNamesThatWereGivenUp) {
+  client.Subscribe(kType, {"a", "b"});
+  client.OnStreamOpened();
+  EXPECT_TRUE(Receive(Response("n1", {{"b", "1"}})));
+  client.Subscribe(kType, {"a"});
+  EXPECT_EQ(client.versions(kType).count("b"), 0u);
+  // On its way when the name was given up.
+  EXPECT_TRUE(Receive(Response("n2", {{"a", "1"}, {"b", "2"}})));
+  EXPECT_EQ(client.versions(kType).count("a"), 1u);
+  EXPECT_EQ(client.versions(kType).count("b"), 0u);
+}
+
+TEST_F(DeltaClientTest, ForgetsVersionsOfAnEarlierRunThatNothingIsSubscribedTo) {
+  client.Remember(kType, "old", "1");
+  client.Subscribe(kType, {});
+  EXPECT_TRUE(client.versions(kType).empty());
+}
+
+TEST_F(DeltaClientTest, NamesBesideAWildcardForgetOnlyTheirOwnVersions) {
+  client.SubscribeToAll(kType);
+  client.Remember(kType, "all", "1");
+  client.Remember(kType, "vip", "1");
+  client.Subscribe(kType, {"vip"});
+  EXPECT_EQ(client.versions(kType).size(), 2u);
+  client.Subscribe(kType, {});
+  EXPECT_EQ(client.versions(kType), (std::map<std::string, std::string>{{"all", "1"}}));
+}
+
 TEST_F(DeltaClientTest, AsksForAllWithoutNames) {
   client.SubscribeToAll(kType);
   client.OnStreamOpened();
