@@ -51,6 +51,9 @@ class Channel final : private http::ClientConnectionEvents {
   // Call once; the first attempt starts at once.
   void Start();
   bool ready() const { return connection_ != nullptr && connection_->StreamRoom() > 0; }
+  // Connected, and no more calls may be made: at the server's limit of streams, or the server has
+  // announced that it will close the connection.
+  bool exhausted() const { return was_ready_ && !ready(); }
   // REQUIRES: ready(). `path` is "/package.Service/Method".
   std::unique_ptr<ClientCall> NewCall(std::string_view path, ClientCallEvents& events);
   std::unique_ptr<UnaryCall> NewUnaryCall(std::string_view path, std::string_view request,

@@ -87,8 +87,9 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   Discovery::Options discovery;
   discovery.node = NodeBytes(instance_id, options.workload);
   discovery.authority = "tulle-control";
-  discovery.all_clusters = false;
-  discovery.clusters_by_name = true;
+  discovery.clusters = Discovery::Clusters::kByName;
+  // Root rotation waits until every connected sidecar has the new roots.
+  discovery.own_secrets = {kRootsSecret};
   discovery.local_secrets = {kOwnSecret};
   discovery.last_good_file = options.state_directory + "/last-good.pb";
   self.discovery_ =
@@ -148,9 +149,9 @@ void Membership::OnIdentity(const std::shared_ptr<const identity::Identity>& ide
   sidecar_.Publish();
   if (former == nullptr) {
     discovery_->Start();
-  } else if (renewed) {
+  } else if (renewed && (registration_ == nullptr || !registration_->leaving())) {
     // The control plane learns of the new certificate when it is presented: root rotation waits for
-    // that.
+    // that. A workload that leaves keeps the connection that its deregistration uses.
     discovery_->Reconnect();
   }
 }

@@ -16,6 +16,7 @@ constexpr char kRegister[] = "/tulle.registry.v1.Registry/Register";
 constexpr char kHeartbeat[] = "/tulle.registry.v1.Registry/Heartbeat";
 constexpr char kDeregister[] = "/tulle.registry.v1.Registry/Deregister";
 constexpr loop::Duration kCallTimeout = std::chrono::seconds(5);
+constexpr loop::Duration kRegisterAgainAfter = std::chrono::milliseconds(200);
 
 bool ParsePort(std::string_view text, uint32_t* port) {
   uint16_t value = 0;
@@ -138,10 +139,11 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
 Registration::Registration(loop::Loop& loop, xds::AdsClient& ads, std::string request,
                            OnError on_error)
     : loop_(loop),
+      ads_(ads),
       request_(std::move(request)),
       on_error_(std::move(on_error)),
       channel_(ads.Share(static_cast<grpc::ChannelEvents&>(*this))) {
-  timer_ = loop_.NewTimer([this] { Renew(); });
+  timer_ = loop_.NewTimer([this] { channel_.exhausted() ? ads_.Reconnect() : Renew(); });
 }
 
 Registration::~Registration() = default;
@@ -153,8 +155,17 @@ void Registration::OnChannelLost(Failure) {
 }
 
 void Registration::Renew() {
-  if (call_ != nullptr || leaving_ || !channel_.ready()) return;
+  if (call_ != nullptr || leaving_) return;
+  if (!channel_.ready()) {
+    // For example after a GOAWAY. The ADS stream may keep such a connection open for ever.
+    if (channel_.exhausted() && !timer_->active()) timer_->Start(ttl_ / 3);
+    return;
+  }
   lease_.empty() ? Register() : Heartbeat();
+}
+
+loop::Duration Registration::RetryDelay() {
+  return std::chrono::milliseconds(500 + loop_.random().Below(2000));
 }
 
 void Registration::TakeTtl(int64_t seconds) {
@@ -177,7 +188,7 @@ void Registration::Register() {
         registry::v1::RegisterResponse response;
         if (!status.ok() || !response.ParseFromString(bytes)) {
           on_error_(absl::StrCat("registration failed: ", status.message));
-          return timer_->Start(std::chrono::milliseconds(500 + loop_.random().Below(2000)));
+          return timer_->Start(RetryDelay());
         }
         lease_ = response.lease_id();
         TakeTtl(response.ttl().seconds());
@@ -197,7 +208,8 @@ void Registration::Heartbeat() {
         if (status.ok() && response.ParseFromString(bytes)) TakeTtl(response.ttl().seconds());
         if (status.code == grpc::Code::kNotFound) lease_.clear();
         if (told_ready != ready_) return timer_->Start(loop::Duration(0));
-        timer_->Start(status.ok() ? ttl_ / 3 : std::chrono::milliseconds(200));
+        if (status.code == grpc::Code::kNotFound) return timer_->Start(kRegisterAgainAfter);
+        timer_->Start(status.ok() ? ttl_ / 3 : RetryDelay());
       });
 }
 

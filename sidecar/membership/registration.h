@@ -52,6 +52,7 @@ class Registration final : private grpc::ChannelEvents {
   Registration(loop::Loop& loop, xds::AdsClient& ads, std::string request, OnError on_error);
   ~Registration() override;
   bool registered() const { return !lease_.empty(); }
+  bool leaving() const { return leaving_; }
   // The workload's listeners accept: from now on it gets traffic. Once.
   void SetReady();
   // Before the process ends: traffic goes elsewhere first. `done` runs in any case.
@@ -63,10 +64,12 @@ class Registration final : private grpc::ChannelEvents {
   void Renew();
   void Register();
   void Heartbeat();
+  loop::Duration RetryDelay();
   // The registry may ask for fewer heartbeats at any time.
   void TakeTtl(int64_t seconds);
 
   loop::Loop& loop_;
+  xds::AdsClient& ads_;
   const std::string request_;  // serialised
   OnError on_error_;
   grpc::Channel& channel_;

@@ -22,6 +22,12 @@ std::string NewDirectory() {
   return pattern;
 }
 
+sidecar::Workload ShopWorkload() {
+  sidecar::Workload workload;
+  workload.outbound_http = 15001;
+  return workload;
+}
+
 }  // namespace
 
 class Mesh::LogText final : public telemetry::Log::Sink {
@@ -52,7 +58,7 @@ Mesh::Mesh(uint64_t seed, const sim::FaultPlan& plan, OriginHabits habits, const
   OpenControlPlane();
   Enrol("shop");
   Enrol("post");
-  StartShop();
+  StartShop(ShopWorkload());
   StartPost();
 }
 
@@ -86,9 +92,7 @@ void Mesh::Enrol(const std::string& account) {
   std::ofstream(state + "/token") << nlohmann::json::parse(made.body)["token"].get<std::string>();
 }
 
-void Mesh::StartShop() {
-  sidecar::Workload workload;
-  workload.outbound_http = 15001;
+void Mesh::StartShop(sidecar::Workload workload) {
   shop_ = NewMember(shop_host_, "shop", seed_ * 3 + 1, std::move(workload), wires_.shop_workers);
 }
 
@@ -109,9 +113,11 @@ std::unique_ptr<MeshMember> Mesh::NewMember(int host, const std::string& account
       log_, workers);
 }
 
-void Mesh::RestartShop() {
+void Mesh::RestartShop() { RestartShop(ShopWorkload()); }
+
+void Mesh::RestartShop(sidecar::Workload workload) {
   shop_.reset();
-  StartShop();
+  StartShop(std::move(workload));
 }
 
 void Mesh::RestartPost() {

@@ -47,6 +47,8 @@ class Mesh {
   void StopControlPlane() { control_.reset(); }
   // Restarts the sidecar of shop with its state directory.
   void RestartShop();
+  // As another workload, for example without a destination in the mesh.
+  void RestartShop(sidecar::Workload workload);
   // The same for post: its service is unavailable for a while.
   void RestartPost();
   // Partitions the two sidecars.
@@ -71,7 +73,7 @@ class Mesh {
   void OpenControlPlane();
   // Creates a state directory with a join token for the account.
   void Enrol(const std::string& account);
-  void StartShop();
+  void StartShop(sidecar::Workload workload);
   void StartPost();
   std::unique_ptr<MeshMember> NewMember(int host, const std::string& account, uint64_t key_seed,
                                         sidecar::Workload workload, int workers);

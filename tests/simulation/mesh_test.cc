@@ -108,6 +108,22 @@ TEST_P(MeshTest, ASidecarThatRestartsWhileTheControlPlaneIsDownServes) {
   EXPECT_NE(mesh.shop().Metrics().find(R"(source_workload="shop")"), std::string::npos);
 }
 
+// Nothing in its configuration refers to the roots; the rotation waits for it all the same.
+TEST_P(MeshTest, ASidecarWithoutTlsPeersFollowsARootRotation) {
+  Mesh mesh(4, {}, {}, GetParam());
+  ASSERT_TRUE(mesh.Join()) << mesh.log_text();
+  sidecar::Workload alone;
+  alone.outbound_tcp = {"absent:80=15001"};
+  mesh.RestartShop(std::move(alone));
+  ASSERT_EQ(mesh.world().RunUntil([&] { return mesh.shop().ready(); }, std::chrono::minutes(5)),
+            Outcome::kConditionMet)
+      << mesh.log_text();
+  mesh.world().RunFor(std::chrono::minutes(1));
+  mesh.RotateRoot();
+  mesh.world().RunUntil([&] { return !mesh.rotating(); }, std::chrono::hours(1));
+  EXPECT_FALSE(mesh.rotating());
+}
+
 sim::FaultPlan Storm() {
   sim::FaultPlan plan;
   plan.short_io = 0.2;

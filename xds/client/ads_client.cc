@@ -96,8 +96,6 @@ void AdsClient::OnChannelLost(Failure why) {
 
 void AdsClient::Reconnect() {
   CloseCall();
-  // Its calls must be gone before the connection is.
-  if (other_user_ != nullptr && channel_.ready()) other_user_->OnChannelLost({});
   channel_.Reconnect();
 }
 

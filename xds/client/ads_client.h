@@ -34,8 +34,8 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   // Replaces the connection, for example because the certificate changed.
   void Reconnect();
   bool connected() const { return call_ != nullptr; }
-  // The connection, for other calls to the same server; `user` is told of it after this client.
-  // Once, before Start(). `user` and its calls go before this.
+  // The connection, for other calls to the same server; `user` is notified after this client.
+  // Once, before Start(). Destroy `user` and its calls before this.
   grpc::Channel& Share(grpc::ChannelEvents& user) {
     other_user_ = &user;
     return channel_;
