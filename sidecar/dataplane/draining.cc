@@ -25,8 +25,9 @@ void Draining::Check() {
   auto waiting_for = std::make_shared<int>(static_cast<int>(workers_.size()));
   auto all_done = std::make_shared<bool>(true);
   for (const auto& worker : workers_) {
-    worker->Post([this, waiting_for, all_done](Worker& on_thread) {
-      main_.Post([this, waiting_for, all_done, done = on_thread.ContinueEnd(quiet_)] {
+    // Nothing of this object is read on the worker's thread.
+    worker->Post([this, &main = main_, quiet = quiet_, waiting_for, all_done](Worker& on_thread) {
+      main.Post([this, waiting_for, all_done, done = on_thread.ContinueEnd(quiet)] {
         *all_done &= done;
         if (--*waiting_for > 0) return;
         if (*all_done) return done_();

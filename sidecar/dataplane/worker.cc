@@ -11,7 +11,7 @@ namespace tulle::sidecar {
 
 namespace {
 
-// The parts that every request refers to.
+// Running out of memory ends the requests that hold most. Requests that hold less are not worth it.
 constexpr size_t kWorthEnding = 100 * 1024;
 
 bool IsOutbound(const proxy::ActiveListener& listener) {
