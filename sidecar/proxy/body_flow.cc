@@ -16,6 +16,7 @@ constexpr size_t kFirstPiece = 16 * 1024;
 void BodyFlow::AddStage(std::unique_ptr<BodyStage> stage) {
   if (stages_ == nullptr) stages_ = std::make_unique<StageChain>();
   stages_->Add(std::move(stage), slab_);
+  if (trailers_ != nullptr) ended_ = false;
 }
 
 void BodyFlow::KeepFor(Retries* retries, size_t limit) {
@@ -39,7 +40,7 @@ bool BodyFlow::AllSent() const {
 }
 
 void BodyFlow::To(http::Stream* sink) {
-  sent_ = AllSent();
+  sent_ = sink != nullptr && AllSent();
   sink_ = sink;
 }
 
@@ -51,41 +52,50 @@ void BodyFlow::Replay() {
     sent_ = ended_ && trailers_ == nullptr;
     sink_->SendData(again, sent_);
   }
+  if (received_ && !ended_) return RunStages();
   if (!ended_ || trailers_ == nullptr) return;
   sink_->SendTrailers(*trailers_);
   sent_ = true;
 }
 
-void BodyFlow::Reopen() { received_ = ended_ = sent_ = false; }
+void BodyFlow::Reopen() {
+  received_ = ended_ = sent_ = false;
+  trailers_ = nullptr;
+  stages_.reset();
+}
 
 void BodyFlow::Close() {
   source_ = sink_ = nullptr;
   local_ = nullptr;
-  stages_.reset();
 }
 
 void BodyFlow::Receive(Buffer& data, bool end) {
   credit_ -= std::min(credit_, data.size());
   received_ = end;
-  if (stages_ != nullptr) end = stages_->Run(data, end);
+  if (stages_ != nullptr) end = stages_->Run(data, end, trailers_);
   Deliver(data, end);
 }
 
 void BodyFlow::ReceiveTrailers(http::HeaderMap& trailers) {
   trailers_ = &trailers;
-  if (stages_ != nullptr) stages_->OnTrailers(trailers);
   Buffer nothing(slab_);
   Receive(nothing, true);
 }
 
 void BodyFlow::Resume() {
-  if (stages_ == nullptr || sent_) return;
+  const bool closed = source_ == nullptr && sink_ == nullptr;
+  if (stages_ == nullptr || sent_ || closed) return;
   stages_->Resume();
-  Buffer data(slab_);
-  const bool end = stages_->Run(data, received_);
-  Deliver(data, end);
+  RunStages();
   Pull();
   if (sent_) events_.OnBodySent();
+}
+
+// Passes on what the stages hold and may be passed on now.
+void BodyFlow::RunStages() {
+  Buffer data(slab_);
+  const bool end = stages_->Run(data, received_, trailers_);
+  Deliver(data, end);
 }
 
 void BodyFlow::ReadLocal(size_t least) {

@@ -25,16 +25,20 @@ class BodyFlowEvents {
 // given for the sink's room and for nothing else. Without stages no virtual call is made but those
 // of the streams.
 //
-//   AddStage* From To (Pull | Receive | Resume)* ReceiveTrailers? Close
+//   From (AddStage | To | Pull | Receive | Resume)* ReceiveTrailers? Close
 //
-// Owner: Forwarding. Thread: the worker's.
+// Stages are added before the first byte; the end of the message may have come before. They live as
+// long as the flow, so that one of them may call Resume from a callback of its own.
+//
+// Owner: Messages. Thread: the worker's.
 class BodyFlow {
  public:
   BodyFlow(BodyFlowEvents& events, Slab& slab) : events_(events), slab_(slab) {}
   BodyFlow(const BodyFlow&) = delete;
   BodyFlow& operator=(const BodyFlow&) = delete;
 
-  // The last stage so far. Before the first byte.
+  // The last stage so far. Trailers that have come already pass it too; a message without body and
+  // trailers passes no stage.
   void AddStage(std::unique_ptr<BodyStage> stage);
   // What has no sink yet is held there, and what was sent is kept for a retry up to `limit` bytes.
   // Null: no retry is possible any more.
@@ -51,8 +55,11 @@ class BodyFlow {
   // Nothing has to follow the head.
   bool AllSent() const;
   // There is no body.
-  void SetEmpty() { received_ = ended_ = sent_ = true; }
-  // The message has ended, and bytes follow in its place: after an upgrade.
+  void SetEmpty() {
+    received_ = ended_ = true;
+    sent_ = sink_ != nullptr;
+  }
+  // The message has ended, and bytes follow in its place, past no stage: after an upgrade.
   void Reopen();
   void Close();
 
@@ -76,10 +83,11 @@ class BodyFlow {
   // For a stage: those that paused go on.
   void Resume();
 
-  bool sent() const { return sent_; }  // to its end
+  bool sent() const { return sent_; }  // to its end, to the present sink
   size_t held_bytes() const { return stages_ == nullptr ? 0 : stages_->held_bytes(); }
 
  private:
+  void RunStages();
   void Deliver(Buffer& data, bool end);
   void ReadLocal(size_t least);
 

@@ -142,11 +142,81 @@ TEST_F(BodyFlowTest, TrailersFollowWhatTheStagesHold) {
   Arena arena(slab_);
   http::HeaderMap trailers(arena);
   flow_.ReceiveTrailers(trailers);
-  EXPECT_TRUE(upper.had_trailers);
+  EXPECT_FALSE(upper.had_trailers);
   EXPECT_FALSE(sink_.had_trailers);
   flow_.Resume();
+  EXPECT_TRUE(upper.had_trailers);
   EXPECT_EQ(sink_.sent, "ABC");
   EXPECT_TRUE(sink_.had_trailers);
+}
+
+TEST_F(BodyFlowTest, AStageGetsTrailersOnlyWhenTheStagesBeforeItHavePassedOnTheBody) {
+  flow_.AddStage(std::make_unique<UpperCaseStage>(1));
+  auto stage = std::make_unique<UpperCaseStage>();
+  UpperCaseStage& second = *stage;
+  flow_.AddStage(std::move(stage));
+  Join();
+  Receive("abc");
+  Arena arena(slab_);
+  http::HeaderMap trailers(arena);
+  flow_.ReceiveTrailers(trailers);
+  EXPECT_EQ(sink_.sent, "A");
+  EXPECT_FALSE(second.had_trailers);
+  flow_.Resume();
+  EXPECT_TRUE(second.had_trailers);
+  EXPECT_EQ(sink_.sent, "ABC");
+}
+
+TEST_F(BodyFlowTest, TrailersThatCameBeforeTheStagesPassThem) {
+  Retries retries(slab_);
+  flow_.KeepFor(&retries, 100);
+  flow_.From(&source_);
+  Arena arena(slab_);
+  http::HeaderMap trailers(arena);
+  flow_.ReceiveTrailers(trailers);
+  auto stage = std::make_unique<UpperCaseStage>();
+  UpperCaseStage& upper = *stage;
+  flow_.AddStage(std::move(stage));
+  flow_.To(&sink_);
+  EXPECT_FALSE(flow_.sent());
+  flow_.Replay();
+  EXPECT_TRUE(upper.had_trailers);
+  EXPECT_TRUE(sink_.had_trailers);
+  EXPECT_TRUE(flow_.sent());
+}
+
+TEST_F(BodyFlowTest, AnEmptyBodyIsSentOnceThereIsASink) {
+  flow_.From(&source_);
+  flow_.SetEmpty();
+  EXPECT_FALSE(flow_.sent());
+  flow_.To(&sink_);
+  EXPECT_TRUE(flow_.sent());
+  flow_.To(nullptr);
+  EXPECT_FALSE(flow_.sent());
+}
+
+// It may be what has called Resume.
+TEST_F(BodyFlowTest, StagesOutliveTheEndOfTheFlow) {
+  struct Stage final : BodyStage {
+    explicit Stage(bool& flag) : alive(flag) { alive = true; }
+    ~Stage() override { alive = false; }
+    Next OnBody(Buffer& in, bool, Buffer&) override {
+      return in.empty() ? Next::kMore : Next::kPause;
+    }
+    bool& alive;
+  };
+  bool alive = false;
+  {
+    BodyFlow flow(*this, slab_);
+    flow.AddStage(std::make_unique<Stage>(alive));
+    flow.From(&source_);
+    flow.To(&sink_);
+    flow.Close();
+    flow.Resume();
+    EXPECT_TRUE(alive);
+  }
+  EXPECT_FALSE(alive);
+  EXPECT_EQ(told_, 0);
 }
 
 TEST_F(BodyFlowTest, WhatWasSentIsReplayedToTheNextSinkBehindTheStages) {
@@ -183,9 +253,10 @@ TEST_F(BodyFlowTest, ABodyMadeHereWaitsForRoomAfterItsFirstPiece) {
   EXPECT_TRUE(flow_.sent());
 }
 
-TEST_F(BodyFlowTest, AfterAnUpgradeBytesFollow) {
+TEST_F(BodyFlowTest, AfterAnUpgradeBytesFollowPastTheStages) {
+  flow_.AddStage(std::make_unique<UpperCaseStage>());
   Join();
-  flow_.SetEmpty();
+  Receive("", true);
   flow_.Reopen();
   EXPECT_FALSE(flow_.sent());
   Receive("bytes", true);

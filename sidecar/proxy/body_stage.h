@@ -23,7 +23,7 @@ class BodyStage {
   // Takes what it can from `in` and appends what goes on to `out`. `end`: nothing follows `in`; the
   // stage ends the body by leaving nothing in it.
   virtual Next OnBody(Buffer& in, bool end, Buffer& out) = 0;
-  // Before the OnBody that has `end`, where the message has trailers.
+  // Before the first OnBody that has `end`, where the message has trailers; they stay valid.
   virtual void OnTrailers(http::HeaderMap&) {}
 };
 
@@ -33,7 +33,8 @@ class BodyStages {
  public:
   virtual ~BodyStages() = default;
   // The head goes out next, and may be changed: a stage that changes the length of a body must
-  // remove Content-Length.
+  // remove Content-Length. Once for each request, whatever the number of attempts; also for a
+  // request to upgrade, whose stages end with an upgrade.
   virtual void OnRequest(Call& call, BodyFlow& flow) = 0;
   virtual void OnResponse(Call& call, BodyFlow& flow) = 0;
 };

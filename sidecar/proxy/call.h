@@ -23,9 +23,8 @@ struct Services;
 // A request or a response, as far as it has come.
 struct Message {
   http::Head* head = nullptr;  // in the call's arena
-  http::HeaderMap* trailers = nullptr;
-  bool started = false;  // response: something went downstream
-  bool ended = false;    // received to its end
+  bool started = false;        // response: something went downstream
+  bool ended = false;          // received to its end
 };
 
 struct ChosenRoute {

@@ -9,15 +9,19 @@
 #include <utility>
 #include <vector>
 
+#include "net/http2/testing/frames.h"
 #include "net/socket/transports.h"
 #include "sidecar/proxy/decisions.h"
+#include "sidecar/proxy/mirror.h"
 #include "sidecar/proxy/testing/tcp_world.h"
 #include "sidecar/proxy/testing/upper_case_stage.h"
+#include "sidecar/route/retry_on.h"
 #include "sidecar/route/route_table.h"
 
 namespace tulle::proxy {
 namespace {
 
+namespace h2 = http2::testing;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -56,6 +60,23 @@ class ExchangeTest : public testing::TcpWorld {
     Pass();
     ASSERT_TRUE(Take(client_).starts_with("HTTP/1.1 200 OK"));
     Take(server());
+  }
+  // By HTTP/2: the connection, the head of a request whose end follows, and its trailers.
+  void StartHttp2() {
+    client_.Send(std::string(h2::kPreface) + h2::Frame(h2::kSettings, 0, 0, ""));
+  }
+  void SendHttp2Head(uint32_t stream) {
+    client_.Send(h2::Frame(h2::kHeaders, h2::kEndHeaders, stream, h2::GetBlock()));
+  }
+  static std::string Http2Trailers(uint32_t stream) {
+    return h2::Frame(h2::kHeaders, h2::kEndHeaders | h2::kEndStream, stream,
+                     h2::Block({{"x-sum", "1"}}));
+  }
+  bool IsAvailable(size_t endpoint) {
+    upstream::Cluster& cluster = *clusters_.Acquire("c");
+    const auto availability = cluster.Endpoints().at(endpoint)->AvailabilityIn(cluster.spec());
+    clusters_.Release(cluster);
+    return availability == upstream::Availability::kAvailable;
   }
   static void Answer(TestEnd& end) { end.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); }
   static std::string Take(TestEnd& end) {
@@ -181,6 +202,97 @@ TEST_F(ExchangeTest, StagesChangeBodiesAndKeepBackPressure) {
   client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   Pass();
   EXPECT_TRUE(Take(server()).starts_with("GET / "));
+}
+
+// The first attempt that is sent may be the second one.
+TEST_F(ExchangeTest, StagesSeeARequestWhoseFirstAttemptDidNotConnect) {
+  testing::UpperCaseStages stages;
+  services_.body_stages = &stages;
+  forward_.retry.emplace();
+  forward_.retry->on = route::kRetryOnConnectFailure;
+  PutCluster({SocketAddress::Loopback4(1), backend_.address()});
+  Listen(Forwards());
+  Dial();
+  for (int i = 0; i < 4; ++i) {
+    client_.Send(Put(5) + "hello");
+    Pass(seconds(1));
+    ASSERT_FALSE(backend_.ends.empty());
+    EXPECT_TRUE(Take(server()).ends_with("\r\n\r\nHELLO")) << i;
+    Answer(server());
+    Pass();
+    EXPECT_TRUE(Take(client_).starts_with("HTTP/1.1 200 OK")) << i;
+  }
+}
+
+// It was not processed and is sent again, without a retry policy.
+TEST_F(ExchangeTest, ARefusedStreamDoesNotCountAgainstItsEndpoint) {
+  cluster_.http = upstream::HttpChoice::kHttp2;
+  cluster_.breaker.emplace();
+  cluster_.breaker->errors = {1, 100};
+  cluster_.breaker->always_one = true;
+  PutCluster({backend_.address()});
+  Listen(Forwards());
+  Dial();
+  client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Pass();
+  constexpr uint32_t kRefusedStream = 7;
+  server().Send(h2::Frame(h2::kSettings, 0, 0, "") +
+                h2::Frame(h2::kRstStream, 0, 1, h2::Number32(kRefusedStream)));
+  Pass();
+  EXPECT_TRUE(IsAvailable(0));
+  server().Send(h2::Frame(h2::kHeaders, h2::kEndHeaders | h2::kEndStream, 3,
+                          h2::Block({{":status", "200"}})));
+  Pass();
+  EXPECT_TRUE(Take(client_).starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_F(ExchangeTest, TheTimeoutOfTheRouteRunsWhileARequestWaitsForAConnection) {
+  http_.codec = config::CodecChoice::kHttp2;
+  forward_.timeout = milliseconds(500);
+  PutCluster({*SocketAddress::Parse("10.9.9.9", 80)});  // no host has this address
+  Listen(Forwards());
+  Dial();
+  StartHttp2();
+  const std::string ends[] = {Http2Trailers(1), h2::Frame(h2::kData, h2::kEndStream, 3, "")};
+  for (const uint32_t stream : {1u, 3u}) {
+    SendHttp2Head(stream);
+    Pass();
+    client_.Send(ends[stream / 2]);
+    Pass(seconds(1));
+    bool answered = false;
+    for (const h2::RawFrame& frame : h2::ParseFrames(client_.received.ToString()))
+      answered |= frame.type == h2::kHeaders && frame.stream == stream;
+    EXPECT_TRUE(answered) << stream;
+  }
+}
+
+// Trailers that came before the connection, and no body.
+TEST_F(ExchangeTest, AMirrorGetsTrailersWithoutABody) {
+  Mirrors mirrors(services_);
+  services_.mirrors = &mirrors;
+  testing::Backend copies(*loop_);
+  cluster_.name = "m";
+  PutCluster({copies.address()});
+  cluster_.name = "c";
+  PutCluster({backend_.address()});
+  http_.codec = config::CodecChoice::kHttp2;
+  forward_.mirrors = {{"m"}};
+  Listen(Forwards());
+  Dial();
+  StartHttp2();
+  SendHttp2Head(1);
+  client_.Send(Http2Trailers(1));
+  Pass();
+  ASSERT_EQ(copies.ends.size(), 1u);
+  for (TestEnd* end : {&server(), copies.ends.front().get()}) {
+    const std::string got = Take(*end);
+    EXPECT_TRUE(got.ends_with("\r\n0\r\nx-sum: 1\r\n\r\n")) << got;
+    Answer(*end);
+  }
+  Pass();
+  copies.ends.clear();
+  Pass();
+  clusters_.Remove("m");
 }
 
 }  // namespace

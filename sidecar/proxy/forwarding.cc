@@ -116,7 +116,6 @@ void Forwarding::OnIdleTimeout() {
 void Forwarding::Retry(bool with_back_off) {
   clocks_.EndAttempt();
   messages_.DetachUpstream();
-  attempt_->Abandon({FailureKind::kUpstreamReset, "another attempt follows"});
   loop::Duration wait{};
   if (with_back_off && call_.retries.done() > 0) {
     wait = call_.retries.BackOff(*call_.chosen.forward()->retry, call_.services.loop.random());

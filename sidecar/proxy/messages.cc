@@ -29,26 +29,34 @@ void Messages::EndRequest() {
 void Messages::ReceiveRequest(Buffer& data, bool end) {
   call_.record.request_bytes += data.size();
   request_.Receive(data, end);
-  if (upstream_ == nullptr) return;
+  if (upstream_ == nullptr) {
+    if (end) StartClocksUnsent();
+    return;
+  }
   clocks_.TouchAttempt();
   if (!end) return PullRequest();
   if (!upgraded_) clocks_.StartAttempt();
 }
 
 void Messages::ReceiveRequestTrailers(http::HeaderMap& trailers) {
-  call_.request.trailers = &trailers;
   request_.ReceiveTrailers(trailers);
-  if (upstream_ != nullptr) clocks_.StartAttempt();
+  if (upstream_ == nullptr) return StartClocksUnsent();
+  clocks_.StartAttempt();
+}
+
+// The request has ended while it waits for a connection, or for its next attempt.
+void Messages::StartClocksUnsent() {
+  if (call_.record.attempts > 0) clocks_.StartRequest();
 }
 
 void Messages::SendRequest(http::Stream& upstream) {
-  const bool first = call_.record.attempts == 1;
+  const bool first = !std::exchange(request_begun_, true);
   BodyStages* stages = call_.services.body_stages;
   if (first && stages != nullptr) stages->OnRequest(call_, request_);
   upstream_ = &upstream;
   request_.To(upstream_);
   response_.From(upstream_);
-  const bool end = request_.AllSent();
+  const bool end = request_.sent();
   upstream.SendHeaders(*call_.request.head, end);
   call_.spans.CountMeshTime(call_, false);
   if (first && !call_.chosen.forward()->mirrors.empty()) {

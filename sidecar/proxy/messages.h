@@ -32,7 +32,7 @@ class Messages {
   void ReceiveResponseTrailers(http::HeaderMap& trailers) { response_.ReceiveTrailers(trailers); }
   void PullResponse() { response_.Pull(); }
 
-  // The request has been sent to its end.
+  // The present attempt has been sent the request to its end.
   bool request_sent() const { return request_.sent(); }
   // Nothing is left to be sent downstream, nor, after an upgrade, upstream.
   bool done() const { return response_.sent() && (!upgraded_ || request_.sent()); }
@@ -42,6 +42,7 @@ class Messages {
   void Close();
 
  private:
+  void StartClocksUnsent();
   void Upgrade();
 
   Call& call_;
@@ -50,6 +51,7 @@ class Messages {
   http::Stream* upstream_ = nullptr;
   BodyFlow request_;
   BodyFlow response_;
+  bool request_begun_ = false;  // an attempt was sent the head
   bool continue_sent_ = false;
   bool upgraded_ = false;  // by 101
 };

@@ -22,25 +22,21 @@ class MirrorStage final : public BodyStage {
   Mirror** slot(size_t i) { return &mirrors_[i]; }
   bool empty() const { return mirrors_[0] == nullptr && mirrors_[1] == nullptr; }
 
+  // A mirror that takes no more clears its slot, also during a call.
   Next OnBody(Buffer& in, bool end, Buffer& out) override {
-    if (!had_trailers_) {
-      for (Mirror* mirror : mirrors_) {
-        if (mirror != nullptr) mirror->Send(in, end);
-      }
+    const bool trailers_follow = end && trailers_ != nullptr;
+    for (Mirror* const& mirror : mirrors_) {
+      if (mirror != nullptr) mirror->Send(in, end && !trailers_follow);
+      if (mirror != nullptr && trailers_follow) mirror->SendTrailers(*trailers_);
     }
     out.Append(in);
     return Next::kMore;
   }
-  void OnTrailers(http::HeaderMap& trailers) override {
-    had_trailers_ = true;
-    for (Mirror* mirror : mirrors_) {
-      if (mirror != nullptr) mirror->SendTrailers(trailers);
-    }
-  }
+  void OnTrailers(http::HeaderMap& trailers) override { trailers_ = &trailers; }
 
  private:
   Mirror* mirrors_[kMostMirrors] = {};  // each cleared by the mirror when it takes no more
-  bool had_trailers_ = false;
+  http::HeaderMap* trailers_ = nullptr;
 };
 
 }  // namespace
@@ -50,15 +46,27 @@ std::unique_ptr<BodyStage> StartMirrors(Call& call, bool end) {
   Mirrors* mirrors = call.services.mirrors;
   // After an upgrade comes a conversation, which cannot be mirrored.
   if (head.upgrade_wanted || mirrors == nullptr) return nullptr;
-  auto stage = std::make_unique<MirrorStage>();
+  const route::MirrorSpec* chosen[kMostMirrors];
+  size_t count = 0;
   loop::Random& random = call.services.loop.random();
-  const std::vector<route::MirrorSpec>& specs = call.chosen.forward()->mirrors;
-  for (size_t i = 0; i < specs.size() && i < kMostMirrors; ++i) {
-    const auto& fraction = specs[i].fraction;
+  for (const route::MirrorSpec& spec : call.chosen.forward()->mirrors) {
+    const auto& fraction = spec.fraction;
     if (fraction && random.Below(fraction->denominator) >= fraction->numerator) continue;
-    mirrors->Start(head, specs[i], end, stage->slot(i));
+    chosen[count++] = &spec;
+    if (count == kMostMirrors) break;
   }
-  if (end || stage->empty()) stage.reset();
+  if (count == 0) return nullptr;
+  const auto start = [&](MirrorStage& stage) {
+    for (size_t i = 0; i < count; ++i) mirrors->Start(head, *chosen[i], end, stage.slot(i));
+  };
+  if (end) {
+    MirrorStage nothing_follows;
+    start(nothing_follows);
+    return nullptr;
+  }
+  auto stage = std::make_unique<MirrorStage>();
+  start(*stage);
+  if (stage->empty()) stage.reset();
   return stage;
 }
 

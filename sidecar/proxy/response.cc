@@ -85,7 +85,6 @@ void PrepareResponse(Call& call) {
 
 void EndResponse(Call& call, http::HeaderMap* trailers) {
   call.response.ended = true;
-  call.response.trailers = trailers;
   if (trailers != nullptr && trailers->Has(HeaderId::kGrpcStatus))
     call.record.grpc_status = trailers->Get(HeaderId::kGrpcStatus);
 }

@@ -9,13 +9,15 @@ void StageChain::Add(std::unique_ptr<BodyStage> stage, Slab& slab) {
   links_.push_back({std::move(stage), Buffer(slab)});
 }
 
-bool StageChain::Run(Buffer& data, bool end) {
+bool StageChain::Run(Buffer& data, bool end, http::HeaderMap* trailers) {
   for (Link& link : links_) {
     link.waiting.Append(data);  // `data` is empty now, and becomes what this stage passes on
     link.last = link.last || end;
     end = link.done;
     if (link.paused || link.done) continue;
     if (link.waiting.empty() && !link.last) continue;
+    if (link.last && !std::exchange(link.told_last, true) && trailers != nullptr)
+      link.stage->OnTrailers(*trailers);
     link.paused = link.stage->OnBody(link.waiting, link.last, data) == BodyStage::Next::kPause;
     end = link.done = link.last && !link.paused && link.waiting.empty();
   }
@@ -24,10 +26,6 @@ bool StageChain::Run(Buffer& data, bool end) {
 
 void StageChain::Resume() {
   for (Link& link : links_) link.paused = false;
-}
-
-void StageChain::OnTrailers(http::HeaderMap& trailers) {
-  for (Link& link : links_) link.stage->OnTrailers(trailers);
 }
 
 bool StageChain::paused() const {

@@ -12,12 +12,11 @@ namespace tulle::proxy {
 class StageChain {
  public:
   void Add(std::unique_ptr<BodyStage> stage, Slab& slab);
-  // Passes `data` through all stages and replaces it by what comes out. `end`: nothing follows.
-  // True: neither does anything follow what came out.
-  bool Run(Buffer& data, bool end);
+  // Passes `data` through all stages and replaces it by what comes out. `end`: nothing follows but
+  // the trailers; null: there are none. True: neither does anything follow what came out.
+  bool Run(Buffer& data, bool end, http::HeaderMap* trailers);
   // The stages that paused are called again by the next Run.
   void Resume();
-  void OnTrailers(http::HeaderMap& trailers);
   bool paused() const;
   size_t held_bytes() const;
 
@@ -26,6 +25,7 @@ class StageChain {
     std::unique_ptr<BodyStage> stage;
     Buffer waiting;
     bool last = false;  // nothing follows what waits
+    bool told_last = false;
     bool paused = false;
     bool done = false;  // it has passed on the end
   };
