@@ -46,11 +46,20 @@ std::string_view WhyNot(const upstream::Endpoint& endpoint, const upstream::Clus
 
 void Decisions::Add(DecisionKind kind, std::string_view subject, bool positive,
                     std::string_view reason) {
-  if (count_ == kMost) return;
   ++count_;
   *last_ =
       arena_.New<Node>(Node{{kind, positive, arena_.Copy(subject), arena_.Copy(reason)}, nullptr});
   last_ = &(*last_)->next;
+}
+
+void Decisions::Reject(DecisionKind kind, size_t place, std::string_view subject,
+                       std::string_view reason) {
+  if (place >= kMostOfList || rejected_ == kMostRejected) {
+    ++dropped_;
+    return;
+  }
+  ++rejected_;
+  Add(kind, subject, false, reason);
 }
 
 std::vector<KeptDecision> Decisions::Copy() const {
@@ -67,24 +76,28 @@ void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const ht
   const route::VirtualHost* host = table.HostFor(head);
   if (host == nullptr)
     return decisions.Add(DecisionKind::kRoute, head.authority, false, "no domain matches");
-  int place = 0;
+  size_t place = 0;
   for (const route::Route& route : host->routes()) {
     const route::Mismatch mismatch = route.Compare(head, random);
-    const std::string number = "routes[" + std::to_string(place++) + "]";
-    const std::string& name = route.spec().name;
-    const bool matches = mismatch == route::Mismatch::kNone;
-    decisions.Add(DecisionKind::kRoute, name.empty() ? number : name, matches, ReasonOf(mismatch));
-    if (matches) return;
+    std::string name = route.spec().name;
+    if (name.empty()) name = "routes[" + std::to_string(place) + "]";
+    if (mismatch == route::Mismatch::kNone)
+      return decisions.Add(DecisionKind::kRoute, name, true, ReasonOf(mismatch));
+    decisions.Reject(DecisionKind::kRoute, place++, name, ReasonOf(mismatch));
   }
 }
 
 void ExplainEndpoints(Decisions& decisions, const Call& call, const upstream::Endpoint* picked) {
   const upstream::Cluster& cluster = *call.cluster;
+  size_t place = 0;
   for (const upstream::Endpoint* endpoint : cluster.Endpoints()) {
-    const bool chosen = endpoint == picked;
-    decisions.Add(DecisionKind::kEndpoint, endpoint->spec().address.ToString(), chosen,
-                  chosen ? "chosen by the load balancer"
-                         : WhyNot(*endpoint, cluster.spec(), call.retries.tried()));
+    const std::string address = endpoint->spec().address.ToString();
+    if (endpoint == picked) {
+      decisions.Add(DecisionKind::kEndpoint, address, true, "chosen by the load balancer");
+    } else {
+      decisions.Reject(DecisionKind::kEndpoint, place++, address,
+                       WhyNot(*endpoint, cluster.spec(), call.retries.tried()));
+    }
   }
 }
 

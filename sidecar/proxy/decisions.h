@@ -26,6 +26,7 @@ enum class DecisionKind : uint8_t {
   kFault,          // "delay" or "abort"
   kEndpoint,       // the address
   kRetry,          // what the attempt failed of
+  kClusterLimit,   // the limit
 };
 
 // One thing that was decided or considered. `positive`: the route or endpoint was chosen, the
@@ -40,7 +41,9 @@ struct BasicDecision {
 using Decision = BasicDecision<std::string_view>;
 using KeptDecision = BasicDecision<std::string>;
 
-// What was decided about one request, and why, in order. Made only where someone listens
+// What was decided about one request, and why, in order. Of a long list of routes or endpoints that
+// were not chosen only the first are kept, and the number of the others; what was chosen, and what
+// policies decided, is always kept. Made only where someone listens
 // (Services::decisions), so that it costs other requests a comparison. Lives in the call's arena;
 // Copy outlives it. Owner: Call. Thread: the worker's.
 class Decisions {
@@ -52,8 +55,11 @@ class Decisions {
   void ForEach(Visit visit) const {
     for (const Node* node = first_; node != nullptr; node = node->next) visit(node->decision);
   }
+  // A candidate that was not chosen. Start a list at `place` 0.
+  void Reject(DecisionKind kind, size_t place, std::string_view subject, std::string_view reason);
   std::vector<KeptDecision> Copy() const;
-  Arena& arena() { return arena_; }
+  // Candidates that were not chosen and are not kept.
+  size_t dropped() const { return dropped_; }
 
  private:
   struct Node {
@@ -61,13 +67,16 @@ class Decisions {
     Node* next;
   };
 
-  // A long route table must not fill the memory.
-  static constexpr size_t kMost = 256;
+  // Of one list, and of one request: a long route table must not fill the memory.
+  static constexpr size_t kMostOfList = 32;
+  static constexpr size_t kMostRejected = 256;
 
   Arena& arena_;
   Node* first_ = nullptr;
   Node** last_ = &first_;
   size_t count_ = 0;
+  size_t rejected_ = 0;
+  size_t dropped_ = 0;
 };
 
 // Who listens: a recorder, or a tap. Owner: the composition root. Thread: the worker's.

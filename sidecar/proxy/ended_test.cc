@@ -112,6 +112,22 @@ TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
       << text;
 }
 
+// A fault is injected into a part of the requests only.
+TEST_F(EndedTest, DelayedRequestsHaveALabelOfTheirOwn) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  metrics.Count(Request(config::Direction::kOutbound));
+  record.delay_injected = true;
+  metrics.Count(Request(config::Direction::kOutbound));
+  const std::string text = Metrics();
+  EXPECT_NE(text.find("response_flags=\"-\",connection_security_policy=\"unknown\"} 1\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("response_flags=\"DI\",connection_security_policy=\"unknown\"} 1\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(EndedTest, IstiosLabelsOnTheDestinationsSide) {
   Seal();
   RequestTelemetry metrics(registry, {"post", "default", ""});

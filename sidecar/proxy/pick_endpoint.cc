@@ -18,9 +18,10 @@ Step Admit(Call& call) {
   // An update may replace the cluster's spec before the record is read.
   const std::string& service = call.cluster->spec().service;
   if (call.record.service != service) call.record.service = call.arena.Copy(service);
-  if (!call.cluster.TryEnter())
-    return Fail(call, {upstream::failures::kOverflow, "max_requests reached"});
-  return Step::Continue();
+  if (call.cluster.TryEnter()) return Step::Continue();
+  if (call.decisions != nullptr)
+    call.decisions->Add(DecisionKind::kClusterLimit, "max_requests", false, "limit reached");
+  return Fail(call, {upstream::failures::kOverflow, "max_requests reached"});
 }
 
 Step PickEndpoint(Call& call) {
@@ -29,15 +30,15 @@ Step PickEndpoint(Call& call) {
   const upstream::ClusterSpec& cluster = call.cluster->spec();
   const bool avoid = forward.retry && forward.retry->avoid_previous_hosts && !tried.empty();
   const uint32_t picks = avoid ? forward.retry->host_selection_attempts : 0;
-  upstream::PickCriteria wish{std::nullopt, tried, picks};
+  upstream::PickCriteria criteria{std::nullopt, tried, picks};
   if (!forward.hash.empty() && cluster.balancing == upstream::Balancing::kRingHash) {
-    wish.hash = route::HashOf(forward.hash, *call.request.head, call.caller.peer_address(),
-                              NewCookie(call));
+    criteria.hash = route::HashOf(forward.hash, *call.request.head, call.caller.peer_address(),
+                                  NewCookie(call));
   }
   Failure failure;
   const upstream::Cluster::Picked picked =
       cluster.original_destination ? call.cluster->PickAt(call.caller.local_address(), &failure)
-                                   : call.cluster->Pick(wish, &failure);
+                                   : call.cluster->Pick(criteria, &failure);
   if (call.decisions != nullptr) ExplainEndpoints(*call.decisions, call, picked.endpoint);
   if (picked.endpoint == nullptr) return Fail(call, failure);
   call.cluster.Pick(picked);

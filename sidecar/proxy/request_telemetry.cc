@@ -219,8 +219,9 @@ void RequestTelemetry::Count(const EndedRequest& request) {
   key.Add(record.request != nullptr && record.request->is_grpc()
               ? GrpcStatusNumber(record.grpc_status) + 2
               : 0);
-  key.Add(record.failure.facts().flag);  // the only part that labels use
-  key.Add((record.retries_exhausted ? 1 : 0) | (record.no_route ? 2 : 0));
+  // What response_flags are made of.
+  key.Add(record.failure.facts().flag);
+  key.Add((record.retries_exhausted ? 1 : 0) | (record.delay_injected ? 2 : 0));
 
   const absl::string_view* known = key.get();
   auto found = known == nullptr ? requests_.end() : requests_.find(*known);

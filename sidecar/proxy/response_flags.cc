@@ -43,14 +43,9 @@ std::string_view LongName(std::string_view flag) {
   return flag;
 }
 
-std::string_view FailureFlag(const DecisionRecord& record) {
-  const std::string_view flag = record.failure ? record.failure.facts().flag : "-";
-  return flag == "-" && record.no_route ? "NR" : flag;
-}
-
 // All that apply, separated by commas; what does not fit is left out.
 std::string_view Join(const DecisionRecord& record, bool full, std::span<char> scratch) {
-  const std::string_view flags[] = {record.delay_injected ? "DI" : "-", FailureFlag(record),
+  const std::string_view flags[] = {record.delay_injected ? "DI" : "-", record.failure.facts().flag,
                                     record.retries_exhausted ? "URX" : "-"};
   std::string_view only = "-";
   char* end = scratch.data();

@@ -69,17 +69,19 @@ bool RequestIsRetriable(const route::Route& route, const http::Head& head) {
                                        [&](const auto& match) { return match.Matches(head); });
 }
 
-// Enters the retry into the cluster's limits, or says why there is none.
-bool EnterRetry(Call& call, std::string_view why) {
-  std::string_view refused;
-  if (!RequestIsRetriable(*call.chosen.route, *call.request.head)) {
-    refused = "retriable_request_headers do not match";
-  } else if (!call.retries.TryEnter(*call.cluster)) {
-    refused = "retry limit of the cluster reached";
-  }
-  if (call.decisions != nullptr)
-    call.decisions->Add(DecisionKind::kRetry, why, refused.empty(), refused);
-  return refused.empty();
+// The decision on an attempt that failed of `what`.
+bool Decide(Call& call, std::string_view what, bool retry, std::string_view reason) {
+  if (call.decisions != nullptr) call.decisions->Add(DecisionKind::kRetry, what, retry, reason);
+  return retry;
+}
+
+// Enters the retry into the cluster's limits.
+bool EnterRetry(Call& call, std::string_view what) {
+  if (!RequestIsRetriable(*call.chosen.route, *call.request.head))
+    return Decide(call, what, false, "retriable_request_headers do not match");
+  if (!call.retries.TryEnter(*call.cluster))
+    return Decide(call, what, false, "retry limit of the cluster reached");
+  return Decide(call, what, true, "retry_on matches");
 }
 
 }  // namespace
@@ -88,19 +90,26 @@ bool MayRetry(Call& call, Failure failure, bool keep_alive_race) {
   Retries& retries = call.retries;
   const FailureFacts& facts = failure.facts();
   const route::ForwardSpec* forward = call.chosen.forward();
-  if (call.response.started || forward == nullptr || !retries.has_whole_body()) return false;
+  if (forward == nullptr) return false;
+  if (call.response.started) return Decide(call, facts.cause, false, "the response has begun");
+  if (!retries.has_whole_body())
+    return Decide(call, facts.cause, false, "the request body was not kept");
   // The peer closed a reused connection as the request was sent: one retry outside attempts and
   // budget, if the request was not read or may safely be sent twice.
   if (keep_alive_race &&
       (facts.processed == Processed::kNo || call.request.head->is_idempotent()) &&
       retries.TryFreshConnection()) {
-    return true;
+    return Decide(call, facts.cause, true, "a reused connection closed: sent on a new one");
   }
   // Not processed, so it is safe to send again, within the budget.
-  if (facts.stage == AttemptStage::kRefused && retries.TryRefused(*call.cluster)) return true;
-  if (!forward->retry || retries.left() == 0 || !(forward->retry->on & ConditionsOf(facts))) {
-    call.record.retries_exhausted = forward->retry && retries.done() > 0;
-    return false;
+  if (facts.stage == AttemptStage::kRefused && retries.TryRefused(*call.cluster))
+    return Decide(call, facts.cause, true, "the request was not processed");
+  if (!forward->retry) return Decide(call, facts.cause, false, "the route has no retry policy");
+  const bool matches = (forward->retry->on & ConditionsOf(facts)) != 0;
+  if (retries.left() == 0 || !matches) {
+    call.record.retries_exhausted = retries.done() > 0;
+    return Decide(call, facts.cause, false,
+                  matches ? "no retries left" : "retry_on does not match");
   }
   return EnterRetry(call, facts.cause);
 }
@@ -108,14 +117,16 @@ bool MayRetry(Call& call, Failure failure, bool keep_alive_race) {
 bool MayRetryStatus(Call& call, const http::Head& head) {
   Retries& retries = call.retries;
   const auto& retry = call.chosen.forward()->retry;
-  if (!retry || !retries.has_whole_body()) return false;
-  if (!StatusIsRetriable(*call.chosen.route, head)) return false;
+  if (!retry || !StatusIsRetriable(*call.chosen.route, head)) return false;
+  constexpr std::string_view kWhat = "status";
+  if (!retries.has_whole_body()) return Decide(call, kWhat, false, "the request body was not kept");
   if (retries.left() == 0) {
     call.record.retries_exhausted = true;
-    return false;
+    return Decide(call, kWhat, false, "no retries left");
   }
   const route::Pushback pushback = route::PushbackOf(*retry, head, call.services.loop.WallNow());
-  if (pushback.refused || !EnterRetry(call, "status")) return false;
+  if (pushback.refused) return Decide(call, kWhat, false, "the server asked not to retry");
+  if (!EnterRetry(call, kWhat)) return false;
   retries.AskWait(pushback.wait);
   return true;
 }

@@ -3,7 +3,9 @@
 
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/retry.h"
 #include "sidecar/proxy/testing/call_world.h"
+#include "sidecar/route/retry_on.h"
 
 namespace tulle::proxy {
 namespace {
@@ -148,6 +150,43 @@ TEST_F(RoutingTest, DecisionsSayWhatWasConsideredAndWhyNot) {
   EXPECT_EQ(all[3].kind, DecisionKind::kAuthorization);
   EXPECT_EQ(all[3].subject, "deny-all");
   EXPECT_FALSE(all[3].positive);
+}
+
+TEST_F(RoutingTest, ALongListOfRoutesDoesNotHideTheChosenOne) {
+  testing::Listener listener;
+  services_.decisions = &listener;
+  route::RouteSpec other = Forwards();
+  other.match.path = {route::PathKind::kExact, "/other"};
+  std::vector<route::RouteSpec> routes(300, other);
+  routes.push_back(Forwards());
+  Routes(std::move(routes));
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  const std::vector<KeptDecision> all = call().decisions->Copy();
+  ASSERT_EQ(all.size(), 33u);
+  EXPECT_TRUE(all.back().positive);
+  EXPECT_EQ(call().decisions->dropped(), 268u);
+}
+
+TEST_F(RoutingTest, DecisionsSayWhyAnAttemptIsNotMadeAgain) {
+  testing::Listener listener;
+  services_.decisions = &listener;
+  route::ForwardSpec forward;
+  forward.retry.emplace();
+  forward.retry->on = route::kRetryOn5xx;
+  Routes({Forwards(forward)});
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  http::Head response(arena_);
+  response.status = 503;
+  call().retries.Allow(0);
+  EXPECT_FALSE(MayRetryStatus(call(), response));
+  EXPECT_FALSE(MayRetry(call(), {FailureKind::kUpstreamTruncated}, false));
+  EXPECT_TRUE(MayRetry(call(), {FailureKind::kUpstreamClosed}, true));
+  std::vector<std::string> reasons;
+  for (const KeptDecision& one : call().decisions->Copy()) {
+    if (one.kind == DecisionKind::kRetry) reasons.push_back(one.reason);
+  }
+  EXPECT_EQ(reasons, (std::vector<std::string>{"no retries left", "retry_on does not match",
+                                               "a reused connection closed: sent on a new one"}));
 }
 
 TEST_F(RoutingTest, NoDecisionsAreKeptWhereNoOneListens) {
