@@ -89,14 +89,16 @@ std::string FormatTimeout(loop::Duration timeout) {
 
 std::optional<Status> StatusFrom(const http::HeaderMap& fields) {
   if (!fields.Has(HeaderId::kGrpcStatus)) return std::nullopt;
-  const std::string_view text = fields.Get(HeaderId::kGrpcStatus);
-  Status status{Code::kUnknown, DecodeMessage(fields.Get(HeaderId::kGrpcMessage))};
+  const std::optional<Code> code = ParseCode(fields.Get(HeaderId::kGrpcStatus));
+  return Status{code.value_or(Code::kUnknown), DecodeMessage(fields.Get(HeaderId::kGrpcMessage))};
+}
+
+std::optional<Code> ParseCode(std::string_view text) {
   unsigned code = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), code);
   const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-  if (whole && code <= static_cast<unsigned>(Code::kUnauthenticated))
-    status.code = static_cast<Code>(code);
-  return status;
+  if (!whole || code > static_cast<unsigned>(Code::kUnauthenticated)) return std::nullopt;
+  return static_cast<Code>(code);
 }
 
 void AddStatus(const Status& status, http::HeaderMap& fields) {
@@ -124,6 +126,41 @@ Code CodeOfHttp(int status) {
     default:
       return Code::kUnknown;
   }
+}
+
+int HttpOfCode(Code code) {
+  switch (code) {
+    case Code::kOk:
+      return 200;
+    case Code::kCancelled:
+      return 499;
+    case Code::kInvalidArgument:
+    case Code::kFailedPrecondition:
+    case Code::kOutOfRange:
+      return 400;
+    case Code::kDeadlineExceeded:
+      return 504;
+    case Code::kNotFound:
+      return 404;
+    case Code::kAlreadyExists:
+    case Code::kAborted:
+      return 409;
+    case Code::kPermissionDenied:
+      return 403;
+    case Code::kResourceExhausted:
+      return 429;
+    case Code::kUnimplemented:
+      return 501;
+    case Code::kUnavailable:
+      return 503;
+    case Code::kUnauthenticated:
+      return 401;
+    case Code::kUnknown:
+    case Code::kInternal:
+    case Code::kDataLoss:
+      break;
+  }
+  return 500;
 }
 
 Status StatusOfFailure(Failure failure) {

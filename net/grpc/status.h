@@ -52,8 +52,13 @@ std::string FormatTimeout(loop::Duration timeout);
 // number is kUnknown.
 std::optional<Status> StatusFrom(const http::HeaderMap& fields);
 void AddStatus(const Status& status, http::HeaderMap& fields);
+// A number of the list above; empty: anything else.
+std::optional<Code> ParseCode(std::string_view text);
 // For a response without grpc-status.
 Code CodeOfHttp(int status);
+// The HTTP status that a code corresponds to, where HTTP statuses are compared or a caller does not
+// use gRPC. Source: google.rpc.Code, as in Envoy.
+int HttpOfCode(Code code);
 Status StatusOfFailure(Failure failure);
 
 }  // namespace tulle::grpc

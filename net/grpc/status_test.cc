@@ -60,6 +60,12 @@ TEST(Status, Fault77_HttpStatusesMap) {
   EXPECT_EQ(CodeOfHttp(404), Code::kUnimplemented);
   EXPECT_EQ(CodeOfHttp(503), Code::kUnavailable);
   EXPECT_EQ(CodeOfHttp(200), Code::kUnknown);
+  EXPECT_EQ(HttpOfCode(*ParseCode("0")), 200);
+  EXPECT_EQ(HttpOfCode(*ParseCode("13")), 500);
+  EXPECT_EQ(HttpOfCode(*ParseCode("14")), 503);
+  EXPECT_EQ(HttpOfCode(*ParseCode("16")), 401);
+  EXPECT_FALSE(ParseCode("17").has_value());
+  EXPECT_FALSE(ParseCode("").has_value());
   EXPECT_EQ(StatusOfFailure({FailureKind::kUpstreamRefusedStream}).code, Code::kUnavailable);
 }
 

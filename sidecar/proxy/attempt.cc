@@ -2,23 +2,15 @@
 
 #include <utility>
 
+#include "net/grpc/status.h"
+
 namespace tulle::proxy {
 namespace {
 
-// How Envoy reads the status of a gRPC response for its outlier detection.
-int HttpStatusOfGrpc(std::string_view status) {
-  if (status == "2" || status == "13" || status == "15") return 500;
-  if (status == "4") return 504;
-  if (status == "8") return 429;
-  if (status == "12") return 501;
-  if (status == "14") return 503;
-  return 200;
-}
-
 upstream::Outcome OutcomeOf(const http::Head& head) {
   int status = head.status;
-  if (const std::string_view grpc = head.headers.Get(http::HeaderId::kGrpcStatus); !grpc.empty())
-    status = HttpStatusOfGrpc(grpc);
+  if (const std::string_view text = head.headers.Get(http::HeaderId::kGrpcStatus); !text.empty())
+    status = grpc::HttpOfCode(grpc::ParseCode(text).value_or(grpc::Code::kOk));
   if (status >= 502 && status <= 504) return upstream::Outcome::kGatewayError;
   if (status >= 500) return upstream::Outcome::kServerError;
   return status == 429 ? upstream::Outcome::kOverloaded : upstream::Outcome::kGood;

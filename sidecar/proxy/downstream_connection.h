@@ -28,7 +28,7 @@ class DownstreamConnectionOwner {
 };
 
 // One HTTP connection of a downstream peer: once it is open, its codec and its exchanges.
-// Owner: ActiveListener. Thread: the worker's.
+// Owner: ListenerConnections. Thread: the worker's.
 class DownstreamConnection final : public http::ServerConnectionEvents,
                                    public ExchangeOwner,
                                    public Deletable,

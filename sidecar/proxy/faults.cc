@@ -1,5 +1,6 @@
 // The phases that inject the faults which a policy asks for: a delay, then a failure.
 
+#include "net/grpc/status.h"
 #include "sidecar/policy/fault.h"
 #include "sidecar/proxy/answer.h"
 #include "sidecar/proxy/decisions.h"
@@ -10,39 +11,6 @@
 
 namespace tulle::proxy {
 namespace {
-
-// What Envoy answers to a caller that does not use gRPC.
-int HttpStatusOf(int grpc_status) {
-  switch (grpc_status) {
-    case 0:
-      return 200;
-    case 1:
-      return 499;
-    case 3:
-    case 9:
-    case 11:
-      return 400;
-    case 4:
-      return 504;
-    case 5:
-      return 404;
-    case 6:
-    case 10:
-      return 409;
-    case 7:
-      return 403;
-    case 8:
-      return 429;
-    case 12:
-      return 501;
-    case 14:
-      return 503;
-    case 16:
-      return 401;
-    default:
-      return 500;
-  }
-}
 
 // The fault that is configured for this request; null: none.
 policy::FaultInjection* FaultFor(const Call& call) {
@@ -80,8 +48,9 @@ Step AbortByFault(Call& call) {
   const auto abort = fault->DrawAbort(*call.request.head, call.services.loop.random().Next());
   if (!abort || !Enter(call, *fault, "abort")) return Step::Continue();
   const bool grpc = abort->grpc_status >= 0;
-  Answer& answer = FailureAnswer(call, {failures::kFaultInjected},
-                                 grpc ? HttpStatusOf(abort->grpc_status) : abort->status);
+  Answer& answer = FailureAnswer(
+      call, {failures::kFaultInjected},
+      grpc ? grpc::HttpOfCode(static_cast<grpc::Code>(abort->grpc_status)) : abort->status);
   answer.grpc_status = abort->grpc_status;
   return Step::Reply(answer);
 }

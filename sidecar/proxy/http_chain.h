@@ -31,7 +31,8 @@ class RouteSlots {
   absl::flat_hash_map<std::string, std::unique_ptr<RouteSlot>> slots_;
 };
 
-// One HTTP filter chain of a listener on one worker. Owner: ActiveListener. Thread: the worker's.
+// One HTTP filter chain of a listener on one worker. Owners: ListenerChains, and the connections
+// that were accepted with it. Thread: the worker's.
 struct HttpChain {
   HttpChain(std::shared_ptr<const config::FilterChainSpec> chain, config::Direction traffic,
             RouteSlots& slots)

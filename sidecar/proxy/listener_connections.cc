@@ -29,11 +29,16 @@ void ListenerConnections::CountClosed() {
   if (services_.downstream_limit != nullptr) services_.downstream_limit->Leave();
 }
 
+// It never got its downstream connection.
+void ListenerConnections::DropAhead(ProtocolDetection& detection) {
+  TcpRelay* ahead = std::exchange(detection.ahead, nullptr);
+  if (ahead == nullptr) return;
+  ahead->Close();
+  Release(services_, *ahead);
+}
+
 void ListenerConnections::Remove(ProtocolDetection& detection) {
-  if (TcpRelay* ahead = std::exchange(detection.ahead, nullptr)) {
-    ahead->Close();  // it never got its downstream connection
-    Release(services_, *ahead);
-  }
+  DropAhead(detection);
   Release(services_, detection);
 }
 
@@ -74,6 +79,7 @@ void ListenerConnections::ServeDetected(const ListenerChain& chain, config::Dire
     ahead->TakeDownstream(PlainAcceptor().Accept(services_.loop, std::move(detection.socket)),
                           detection.early);
   } else {
+    DropAhead(detection);  // before both take a place in the connection limits
     Serve(chain, direction, std::move(detection.socket), detection.early);
   }
   Remove(detection);

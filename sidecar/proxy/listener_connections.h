@@ -51,6 +51,7 @@ class ListenerConnections final : public DownstreamConnectionOwner, public TcpRe
   ServerFirst& server_first() { return server_first_; }
 
  private:
+  void DropAhead(ProtocolDetection& detection);
   void OnDownstreamDone(DownstreamConnection& connection) override;
   void OnRelayDone(TcpRelay& relay) override;
   void OnServerSpoke(TcpRelay& relay) override;

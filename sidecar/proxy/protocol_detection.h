@@ -38,7 +38,7 @@ class ProtocolDetectionOwner {
 // Reads the beginning of an accepted connection until it is clear whether it is TLS and, if so,
 // what the ClientHello offers, or else whether it is HTTP. Application TLS must pass unterminated,
 // and the chain is chosen before TLS begins: so this parses the hello itself.
-// Owner: ActiveListener. Thread: the worker's.
+// Owner: ListenerConnections. Thread: the worker's.
 class ProtocolDetection final : public loop::SocketEvents,
                                 public Deletable,
                                 public ListNode<ProtocolDetection> {

@@ -34,11 +34,11 @@ Failure RelayUpstream::Enter(const config::TcpSpec& spec, RelayRecord& record) {
 
 Failure RelayUpstream::Dial(const config::TcpSpec& spec, const RelayRecord& record) {
   Failure failure;
-  upstream::PickCriteria wish;
-  if (spec.hash_source_ip) wish.hash = route::HashOfIp(record.downstream);
+  upstream::PickCriteria criteria;
+  if (spec.hash_source_ip) criteria.hash = route::HashOfIp(record.downstream);
   picked_ = cluster_->spec().original_destination
                 ? cluster_->PickAt(record.downstream_local, &failure)
-                : cluster_->Pick(wish, &failure);
+                : cluster_->Pick(criteria, &failure);
   if (picked_.endpoint == nullptr) return failure;
   const upstream::Endpoint& endpoint = *picked_.endpoint;
   ++attempts_;

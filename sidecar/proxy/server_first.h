@@ -11,7 +11,7 @@ namespace tulle::proxy {
 
 // Destinations whose server spoke first: their next connections are dialled at once. It only saves
 // the wait: a client that speaks before the server still decides.
-// Owner: ActiveListener. Thread: the worker's.
+// Owner: ListenerConnections. Thread: the worker's.
 class ServerFirst {
  public:
   bool Knows(const SocketAddress& destination, loop::Instant now) const {

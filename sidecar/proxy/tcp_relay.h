@@ -32,7 +32,8 @@ class TcpRelayOwner {
 
 // Bytes between a downstream connection and an endpoint of a cluster. Each direction ends by
 // itself: a FIN of one side is passed on as a FIN, a broken connection as a reset. A side is read
-// only while the other has taken what came before. Owner: ActiveListener. Thread: the worker's.
+// only while the other has taken what came before. Owner: ListenerConnections. Thread: the
+// worker's.
 class TcpRelay final : public Deletable,
                        public ListNode<TcpRelay>,
                        private upstream::DirectConnection,
