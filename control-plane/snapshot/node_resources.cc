@@ -106,25 +106,29 @@ void NodeResources::ForEachListener(const discovery::Workload& self, const Visit
   if (self.interception && !node_.is_on_demand) VisitAll(shared_.vip_listeners(), visit);
 }
 
-Snapshot NodeResources::ToSnapshot() const {
-  Snapshot snapshot;
-  const auto add = [this](std::string_view type, ResourceTable* table) {
-    ForEach(type, [&](const std::string& name, const Resource&) {
-      table->emplace(name, Find(type, name).resource);
-    });
-  };
-  add(kClusterType, &snapshot.clusters);
-  add(kEndpointType, &snapshot.endpoints);
-  add(kListenerType, &snapshot.listeners);
-  add(kRouteType, &snapshot.routes);
-  add(kSecretType, &snapshot.secrets);
+ResourceTable NodeResources::TableOf(std::string_view type_url) const {
+  ResourceTable table;
+  ForEach(type_url, [&](const std::string& name, const Resource&) {
+    table.emplace(name, Find(type_url, name).resource);
+  });
   const discovery::Workload* self = Self();
-  if (self == nullptr || !self->interception || !node_.is_on_demand) return snapshot;
+  if (type_url != kListenerType || self == nullptr || !self->interception || !node_.is_on_demand)
+    return table;
   for (const auto& [name, resource] : shared_.vip_listeners()) {
     auto by_name = std::make_shared<Resource>(*resource);
     by_name->by_name_only = true;
-    snapshot.listeners.emplace(name, std::move(by_name));
+    table.emplace(name, std::move(by_name));
   }
+  return table;
+}
+
+Snapshot NodeResources::ToSnapshot() const {
+  Snapshot snapshot;
+  snapshot.clusters = TableOf(kClusterType);
+  snapshot.endpoints = TableOf(kEndpointType);
+  snapshot.listeners = TableOf(kListenerType);
+  snapshot.routes = TableOf(kRouteType);
+  snapshot.secrets = TableOf(kSecretType);
   return snapshot;
 }
 

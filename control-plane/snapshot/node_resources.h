@@ -54,7 +54,9 @@ class NodeResources final : public xds::View {
   void ForEach(std::string_view type_url, const Visit& visit) const override;
   bool KeepsRemoved() const override;
 
-  // All it can see, by name too, as tables.
+  // All it can see of a type, by name too.
+  ResourceTable TableOf(std::string_view type_url) const;
+  // Of all types.
   Snapshot ToSnapshot() const;
 
  private:

@@ -51,10 +51,14 @@ xds::ChangedNames SharedResources::Update(const discovery::MeshChanges& changes)
   return changed;
 }
 
+bool SharedResources::Has(const discovery::ServiceName& service) const {
+  return groups_.contains(GroupOf(service));
+}
+
 void SharedResources::UpdateService(const discovery::ServiceName& name, Scope scope,
                                     xds::ChangedNames* changed) {
   const std::string group = GroupOf(name);
-  NoteLocality(name);
+  UpdateLocal(name, changed);
   const auto service = services_.find(name);
   if (service == services_.end()) return Replace(group, {}, changed);
   Snapshot fresh;
@@ -69,20 +73,18 @@ void SharedResources::UpdateService(const discovery::ServiceName& name, Scope sc
   Replace(group, std::move(fresh), changed);
 }
 
-// What callers of each locality get is made again when one asks.
-void SharedResources::NoteLocality(const discovery::ServiceName& name) {
-  const auto former = groups_.find(GroupOf(name));
-  if (former != groups_.end()) {
-    for (const auto& [cluster, resource] : former->second.endpoints) {
-      local_clusters_.erase(cluster);
-      for (auto& [locality, endpoints] : local_endpoints_) endpoints.erase(cluster);
+// What these callers get may change while what all others get does not.
+void SharedResources::UpdateLocal(const discovery::ServiceName& name, xds::ChangedNames* changed) {
+  LocalEndpoints::Clusters clusters;
+  const auto service = services_.find(name);
+  if (service != services_.end() && PrefersOwnLocality(view(), name)) {
+    for (const auto& [number, port] : service->second.ports) {
+      clusters.insert(OutboundCluster(discovery::HostOf(name), number));
     }
   }
-  const auto service = services_.find(name);
-  if (service == services_.end() || !PrefersOwnLocality(view(), name)) return;
-  for (const auto& [number, port] : service->second.ports) {
-    local_clusters_[OutboundCluster(discovery::HostOf(name), number)] = name;
-  }
+  const LocalEndpoints::Clusters touched = local_endpoints_.Update(name, clusters);
+  if (!touched.empty())
+    (*changed)[std::string(kEndpointType)].insert(touched.begin(), touched.end());
 }
 
 void SharedResources::UpdateExternalServices(xds::ChangedNames* changed) {
@@ -140,21 +142,11 @@ std::shared_ptr<const Resource> SharedResources::OutboundRoutes(const std::strin
 
 std::shared_ptr<const Resource> SharedResources::EndpointsFrom(const std::string& locality,
                                                                std::string_view cluster) {
-  const auto local = local_clusters_.find(cluster);
-  if (local == local_clusters_.end() || locality.empty()) {
-    const auto found = all_.endpoints.find(cluster);
-    return found == all_.endpoints.end() ? nullptr : found->second;
+  if (!locality.empty() && local_endpoints_.Has(cluster)) {
+    if (auto local = local_endpoints_.Find(view(), locality, cluster)) return local;
   }
-  ResourceTable& endpoints = local_endpoints_[locality];
-  if (!endpoints.contains(cluster)) {
-    // The mesh may be ahead of what was updated here.
-    const auto service = services_.find(local->second);
-    if (service == services_.end()) return nullptr;
-    AddEndpointsOf(view(), local->second, service->second, locality, &endpoints);
-    ++made_;
-  }
-  const auto found = endpoints.find(cluster);
-  return found == endpoints.end() ? nullptr : found->second;
+  const auto found = all_.endpoints.find(cluster);
+  return found == all_.endpoints.end() ? nullptr : found->second;
 }
 
 }  // namespace tulle::snapshot

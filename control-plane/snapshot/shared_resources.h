@@ -15,6 +15,7 @@
 #include "control-plane/discovery/live_mesh.h"
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
+#include "control-plane/snapshot/local_endpoints.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/policy_index.h"
 #include "control-plane/snapshot/snapshot.h"
@@ -41,11 +42,14 @@ class SharedResources {
   const ResourceTable& interception_clusters() const { return interception_clusters_; }
 
   // Made when they are first asked for: the routes of explicit listeners in a namespace, and what
-  // nodes of a locality get instead of the endpoints above. Null: no such resource.
+  // nodes of a locality get instead of the endpoints above. Null: no such resource; never for one
+  // of endpoints().
   std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns);
   std::shared_ptr<const Resource> EndpointsFrom(const std::string& locality,
                                                 std::string_view cluster);
 
+  // Something was made of the service.
+  bool Has(const discovery::ServiceName& service) const;
   MeshView view() const { return {mesh_, services_, *policies_}; }
   // Resources that were made, since the start: what changes cost.
   uint64_t made() const { return made_; }
@@ -53,7 +57,7 @@ class SharedResources {
  private:
   void UpdateService(const discovery::ServiceName& name, discovery::MeshChanges::Scope scope,
                      xds::ChangedNames* changed);
-  void NoteLocality(const discovery::ServiceName& name);
+  void UpdateLocal(const discovery::ServiceName& name, xds::ChangedNames* changed);
   void UpdateExternalServices(xds::ChangedNames* changed);
   // Puts the resources of one group in the place of its former ones.
   void Replace(const std::string& group, Snapshot resources, xds::ChangedNames* changed);
@@ -67,9 +71,7 @@ class SharedResources {
   ResourceTable interception_clusters_;
   std::map<std::string, Snapshot> groups_;  // what each service and each other group has in all_
   std::map<std::string, std::shared_ptr<const Resource>> routes_;  // by namespace
-  // Clusters whose callers prefer their own locality, and their endpoints by locality.
-  std::map<std::string, discovery::ServiceName, std::less<>> local_clusters_;
-  std::map<std::string, ResourceTable> local_endpoints_;
+  LocalEndpoints local_endpoints_;
   uint64_t made_ = 0;
 };
 

@@ -139,6 +139,48 @@ TEST_F(CostTest, WhatNodesHaveInCommonIsMadeOnce) {
   EXPECT_EQ(own.made(), 0) << "a shared resource needs nothing of the node's own";
 }
 
+// To callers without a locality both policies mean the same.
+TEST_F(CostTest, CallersAreToldThatTheirOwnLocalityCountsOrCountsNoLonger) {
+  for (const char* id : {"s7-a", "s7-b"}) {
+    Workload workload = mesh_.mesh().workloads.at(id);
+    workload.locality = id == std::string("s7-a") ? "eu/a" : "eu/b";
+    mesh_.PutWorkload(workload);
+  }
+  const auto apply = [this](const std::string& localities) {
+    Apply(Parse("ResiliencePolicy", "p",
+                "{targetRef: {kind: Service, name: s7}, localities: {" + localities + "}}"));
+    Made();
+    return changed_[std::string(kEndpointType)].contains(kS7);
+  };
+  apply("priorities: [eu]");
+  const std::string shared = shared_->EndpointsFrom("", kS7)->version;
+  EXPECT_TRUE(apply("preferOwn: true"));
+  EXPECT_EQ(shared_->EndpointsFrom("", kS7)->version, shared);
+  EXPECT_NE(shared_->EndpointsFrom("eu/a", kS7)->version, shared);
+  EXPECT_TRUE(apply("priorities: [eu]"));
+  EXPECT_EQ(shared_->EndpointsFrom("eu/a", kS7)->version, shared);
+}
+
+// Between two slices of a change the mesh is ahead of the resources.
+TEST_F(CostTest, ALocalServiceThatIsGoneHasItsFormerEndpointsUntilItsTurnComes) {
+  Workload caller = mesh_.mesh().workloads.at("s1-a");
+  caller.locality = "eu/a";
+  mesh_.PutWorkload(caller);
+  Apply(Parse("ResiliencePolicy", "p",
+              "{targetRef: {kind: Service, name: s7}, localities: {preferOwn: true}}"));
+  Made();
+  mesh_.RemoveWorkload("s7-a");
+  mesh_.RemoveWorkload("s7-b");
+  const discovery::MeshChanges changes = mesh_.TakeChanges();
+  OwnResources own(*shared_);
+  const NodeResources node(*shared_, own, {"s1-a"});
+  const ResourceTable before = node.TableOf(kEndpointType);
+  ASSERT_TRUE(before.contains(kS7));
+  EXPECT_NE(before.at(kS7), nullptr);
+  shared_->Update(changes);
+  EXPECT_FALSE(node.TableOf(kEndpointType).contains(kS7));
+}
+
 // What a node has been told: looked up again only where a change was announced.
 class Told {
  public:
@@ -202,7 +244,8 @@ class OracleTest : public testing::TestWithParam<int> {
     if (Below(3) == 0) workload.inbound[0].protocol = policy::Protocol::kAuto;
     if (Below(3) == 0) workload.inbound.push_back({15090, 9090, 9090, policy::Protocol::kTcp});
     if (Below(3) == 0) workload.health = discovery::Health::kUnhealthy;
-    if (Below(3) == 0) workload.locality = Below(2) == 0 ? "eu/a" : "us/b";
+    constexpr const char* kLocalities[] = {"eu/a", "eu/b", "us/b", "", "", ""};
+    workload.locality = kLocalities[Below(6)];
     if (Below(2) == 0) {
       workload.interception.emplace();
     } else {
@@ -210,6 +253,12 @@ class OracleTest : public testing::TestWithParam<int> {
       if (Below(2) == 0) workload.outbound.tcp = {{{"default", AnyService()}, 9090, 26379}};
     }
     return workload;
+  }
+
+  std::string AnyLocalities() {
+    constexpr const char* kChoices[] = {"", ", localities: {preferOwn: true}",
+                                        ", localities: {priorities: [eu]}"};
+    return kChoices[Below(3)];
   }
 
   policy::Document AnyPolicy() {
@@ -221,7 +270,7 @@ class OracleTest : public testing::TestWithParam<int> {
         return Parse("ResiliencePolicy", name,
                      "{targetRef: {kind: Service, name: " + AnyService() +
                          "}, timeouts: {connect: " + std::to_string(1 + Below(3)) + "s}" +
-                         (Below(2) == 0 ? ", localities: {preferOwn: true}" : "") + "}");
+                         AnyLocalities() + "}");
       case 2:
         return Parse("AuthorizationPolicy", name,
                      "{targetRef: {kind: Service, name: " + AnyService() +
