@@ -21,6 +21,7 @@
 #include "control-plane/ca/mesh_authority.h"
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/policy_book.h"
+#include "control-plane/discovery/service_table.h"
 #include "control-plane/snapshot/snapshot.h"
 
 namespace tulle::insight {
@@ -56,6 +57,7 @@ struct ProxyStatus {
   std::string spiffe_id;
   std::string address;
   bool is_connected = false;
+  bool is_synced = false;  // it has accepted everything that it would be sent now
   int64_t connected_since = 0;
   int64_t certificate_not_after = 0;
   // Of all types together.
@@ -69,9 +71,15 @@ struct ProxyStatus {
 class ControlPlaneView {
  public:
   virtual ~ControlPlaneView() = default;
-  virtual std::vector<ProxyStatus> Proxies() const = 0;  // ordered by name
+  // Ordered by name. kRejections: `types` is filled only for those that reject something.
+  enum class Detail { kRejections, kAll };
+  virtual std::vector<ProxyStatus> Proxies(Detail detail) const = 0;
+  virtual std::optional<ProxyStatus> ProxyNamed(const std::string& name) const = 0;
+  // What a proxy holds of one type, as it is now; of one that is not connected, what it may see.
+  virtual snapshot::ResourceTable ConfigOf(const std::string& proxy,
+                                           std::string_view type_url) const = 0;
   virtual const discovery::Mesh& CurrentMesh() const = 0;
-  virtual snapshot::Snapshot SnapshotOf(const std::string& proxy) const = 0;
+  virtual const discovery::ServiceTable& Services() const = 0;  // of CurrentMesh()
   virtual size_t HeldLeases() const = 0;
   // Port at which sidecars are served; 0: unknown.
   virtual uint16_t GrpcPort() const { return 0; }

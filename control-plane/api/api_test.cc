@@ -39,15 +39,29 @@ class FakeView : public ControlPlaneView {
     proxy.types = {{"clusters", "v2", "v1", "outbound|80||x", "bad cluster"}};
     proxies.push_back(proxy);
   }
-  std::vector<ProxyStatus> Proxies() const override { return proxies; }
+  std::vector<ProxyStatus> Proxies(Detail) const override { return proxies; }
+  std::optional<ProxyStatus> ProxyNamed(const std::string& name) const override {
+    for (const ProxyStatus& proxy : proxies) {
+      if (proxy.name == name) return proxy;
+    }
+    return std::nullopt;
+  }
   const discovery::Mesh& CurrentMesh() const override { return mesh; }
-  snapshot::Snapshot SnapshotOf(const std::string& proxy) const override {
-    return snapshot::BuildSnapshot(mesh, {proxy});
+  const discovery::ServiceTable& Services() const override {
+    services_ = discovery::BuildServiceTable(mesh);
+    return services_;
+  }
+  snapshot::ResourceTable ConfigOf(const std::string& proxy,
+                                   std::string_view type_url) const override {
+    return *snapshot::BuildSnapshot(mesh, {proxy}).TableOf(type_url);
   }
   size_t HeldLeases() const override { return 0; }
 
   discovery::Mesh mesh;
   std::vector<ProxyStatus> proxies;
+
+ private:
+  mutable discovery::ServiceTable services_;
 };
 
 class ApiTest : public testing::Test {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <set>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -74,10 +75,10 @@ std::string TokenCommand(const std::string& spiffe_id) {
                       ns == policy::kDefaultNamespace ? "" : " -n " + ns, kFile);
 }
 
-void CheckProxies(const ControlPlaneView& view, Findings* findings) {
+void CheckProxies(const std::vector<ProxyStatus>& proxies, Findings* findings) {
   std::string away;
   std::string rejecting;
-  for (const ProxyStatus& proxy : view.Proxies()) {
+  for (const ProxyStatus& proxy : proxies) {
     if (!proxy.is_connected) away += " " + proxy.name;
     for (const auto& type : proxy.types) {
       if (!type.rejection.empty()) rejecting += " " + proxy.name + " (" + type.rejection + ")";
@@ -89,11 +90,11 @@ void CheckProxies(const ControlPlaneView& view, Findings* findings) {
 
 // The expiry of a proxy that was not seen since the start is unknown. It is at most the expiry of
 // the last certificate of all.
-void CheckCertificates(const ControlPlaneView& view, int64_t last_ends, int64_t now,
+void CheckCertificates(const std::vector<ProxyStatus>& proxies, int64_t last_ends, int64_t now,
                        Findings* findings) {
   std::string ended;
   std::set<std::string> commands;
-  for (const ProxyStatus& proxy : view.Proxies()) {
+  for (const ProxyStatus& proxy : proxies) {
     const bool is_known = proxy.certificate_not_after != 0;
     const int64_t end = is_known ? proxy.certificate_not_after : last_ends;
     if (end == 0 || end > now || (!is_known && proxy.is_connected)) continue;
@@ -181,10 +182,11 @@ Routes CheckResource::routes() {
 
 ApiResponse CheckResource::Run(const Call& call) {
   Findings findings(view_->GrpcPort());
-  CheckProxies(*view_, &findings);
+  const auto proxies = view_->Proxies(ControlPlaneView::Detail::kRejections);
+  CheckProxies(proxies, &findings);
   CheckRoot(*authority_, call.now, &findings);
   CheckRotation(authority_->rotation(), call.now, &findings);
-  CheckCertificates(*view_, authority_->last_svid_ends(), call.now, &findings);
+  CheckCertificates(proxies, authority_->last_svid_ends(), call.now, &findings);
   CheckJoins(*tokens_, call.now, &findings);
   CheckWorkloads(view_->CurrentMesh(), &findings);
   const size_t held = view_->HeldLeases();

@@ -1,6 +1,5 @@
 #include "control-plane/api/answers.h"
 #include "control-plane/api/mesh_resources.h"
-#include "control-plane/discovery/service_table.h"
 #include "control-plane/discovery/workload_json.h"
 
 namespace tulle::api {
@@ -51,7 +50,7 @@ Routes MeshResource::routes() {
 ApiResponse MeshResource::Services(const Call& call) {
   const std::string ns = call.QueryOr("namespace", "");
   Json json = {{"items", Json::array()}};
-  for (const auto& [name, service] : discovery::BuildServiceTable(view_->CurrentMesh())) {
+  for (const auto& [name, service] : view_->Services()) {
     if (!ns.empty() && name.ns != ns) continue;
     Json each = {{"name", name.name},
                  {"namespace", name.ns},
@@ -80,7 +79,7 @@ ApiResponse MeshResource::Hosts(const Call& call) {
     if (vip == mesh.vips.end()) return;
     items.push_back({{"address", vip->second}, {"names", names}});
   };
-  for (const auto& [name, service] : discovery::BuildServiceTable(mesh)) {
+  for (const auto& [name, service] : view_->Services()) {
     const std::string qualified = name.name + "." + name.ns;
     std::vector<std::string> names = {discovery::HostOf(name), qualified + ".svc", qualified};
     if (name.ns == from) names.push_back(name.name);

@@ -14,8 +14,8 @@ Json ProxyJson(const ProxyStatus& proxy) {
                {"certificateNotAfter", proxy.certificate_not_after},
                {"sentVersion", proxy.sent_version},
                {"acknowledgedVersion", proxy.acknowledged_version},
+               {"synced", proxy.is_synced},
                {"types", Json::array()}};
-  bool is_synced = proxy.is_connected;
   for (const ProxyStatus::TypeStatus& type : proxy.types) {
     Json each = {{"type", type.type},
                  {"sentVersion", type.sent_version},
@@ -25,18 +25,9 @@ Json ProxyJson(const ProxyStatus& proxy) {
       each["rejectedResource"] = type.rejected_resource;
       json["rejection"] = type.rejection;
     }
-    is_synced = is_synced && type.sent_version == type.acknowledged_version;
     json["types"].push_back(std::move(each));
   }
-  json["synced"] = is_synced;
   return json;
-}
-
-std::optional<ProxyStatus> FindProxy(const ControlPlaneView& view, const std::string& name) {
-  for (ProxyStatus& proxy : view.Proxies()) {
-    if (proxy.name == name) return std::move(proxy);
-  }
-  return std::nullopt;
 }
 
 ApiResponse RefuseProxy(const std::string& name) {
@@ -60,12 +51,13 @@ Routes ProxyResource::routes() {
 
 ApiResponse ProxyResource::List(const Call&) {
   Json json = {{"items", Json::array()}};
-  for (const ProxyStatus& proxy : view_->Proxies()) json["items"].push_back(ProxyJson(proxy));
+  for (const ProxyStatus& proxy : view_->Proxies(ControlPlaneView::Detail::kAll))
+    json["items"].push_back(ProxyJson(proxy));
   return Answer(json);
 }
 
 ApiResponse ProxyResource::Get(const Call& call) {
-  const auto proxy = FindProxy(*view_, call.arguments[0]);
+  const auto proxy = view_->ProxyNamed(call.arguments[0]);
   return proxy ? Answer(ProxyJson(*proxy)) : RefuseProxy(call.arguments[0]);
 }
 
@@ -75,10 +67,9 @@ ApiResponse ProxyResource::Config(const Call& call) {
     return Refuse(404, "unknown part \"" + call.arguments[1] + "\" of a proxy's configuration",
                   "known parts: listeners, routes, clusters, endpoints, secrets");
   }
-  if (!FindProxy(*view_, call.arguments[0])) return RefuseProxy(call.arguments[0]);
-  const snapshot::Snapshot snapshot = view_->SnapshotOf(call.arguments[0]);
+  if (!view_->ProxyNamed(call.arguments[0])) return RefuseProxy(call.arguments[0]);
   Json json = {{"proxy", call.arguments[0]}, {"items", Json::array()}};
-  for (const auto& [name, resource] : *snapshot.TableOf(type)) {
+  for (const auto& [name, resource] : view_->ConfigOf(call.arguments[0], type)) {
     json["items"].push_back({{"name", name},
                              {"version", resource->version},
                              {"resource", Json::parse(snapshot::DescribeAsJson(type, *resource))}});

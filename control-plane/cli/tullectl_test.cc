@@ -53,16 +53,30 @@ class FakeView : public api::ControlPlaneView {
                    {"listeners", "v2", "v2", "", ""}};
     proxies.push_back(proxy);
   }
-  std::vector<api::ProxyStatus> Proxies() const override { return proxies; }
+  std::vector<api::ProxyStatus> Proxies(Detail) const override { return proxies; }
+  std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) const override {
+    for (const api::ProxyStatus& proxy : proxies) {
+      if (proxy.name == name) return proxy;
+    }
+    return std::nullopt;
+  }
   const discovery::Mesh& CurrentMesh() const override { return mesh; }
-  snapshot::Snapshot SnapshotOf(const std::string& proxy) const override {
-    return snapshot::BuildSnapshot(mesh, {proxy});
+  const discovery::ServiceTable& Services() const override {
+    services_ = discovery::BuildServiceTable(mesh);
+    return services_;
+  }
+  snapshot::ResourceTable ConfigOf(const std::string& proxy,
+                                   std::string_view type_url) const override {
+    return *snapshot::BuildSnapshot(mesh, {proxy}).TableOf(type_url);
   }
   size_t HeldLeases() const override { return 0; }
   uint16_t GrpcPort() const override { return 15912; }
 
   discovery::Mesh mesh;
   std::vector<api::ProxyStatus> proxies;
+
+ private:
+  mutable discovery::ServiceTable services_;
 };
 
 class DirectClient : public ApiClient {

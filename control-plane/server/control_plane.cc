@@ -83,12 +83,20 @@ void ControlPlane::OnChange() {
   builder_->OnChange();
 }
 
-std::vector<api::ProxyStatus> ControlPlane::Proxies() const {
-  return proxies_ == nullptr ? std::vector<api::ProxyStatus>() : proxies_->Proxies();
+std::vector<api::ProxyStatus> ControlPlane::Proxies(Detail detail) const {
+  return proxies_ == nullptr ? std::vector<api::ProxyStatus>() : proxies_->Proxies(detail);
 }
 
-snapshot::Snapshot ControlPlane::SnapshotOf(const std::string& proxy) const {
-  return snapshot::NodeResources(builder_->shared(), builder_->own(), {proxy}).ToSnapshot();
+std::optional<api::ProxyStatus> ControlPlane::ProxyNamed(const std::string& name) const {
+  return proxies_ == nullptr ? std::nullopt : proxies_->ProxyNamed(name);
+}
+
+snapshot::ResourceTable ControlPlane::ConfigOf(const std::string& proxy,
+                                               std::string_view type_url) const {
+  if (proxies_ != nullptr) {
+    if (auto config = proxies_->ConfigOf(proxy, type_url)) return *std::move(config);
+  }
+  return snapshot::NodeResources(builder_->shared(), builder_->own(), {proxy}).TableOf(type_url);
 }
 
 }  // namespace tulle::server

@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,7 +43,12 @@ class ProxySource {
     size_t rejecting = 0;  // connected, and a resource is rejected
   };
   virtual ~ProxySource() = default;
-  virtual std::vector<api::ProxyStatus> Proxies() = 0;
+  // See ControlPlaneView.
+  virtual std::vector<api::ProxyStatus> Proxies(api::ControlPlaneView::Detail detail) = 0;
+  virtual std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) = 0;
+  // Absent: the proxy is not connected.
+  virtual std::optional<snapshot::ResourceTable> ConfigOf(const std::string& proxy,
+                                                          std::string_view type_url) = 0;
   virtual Counts counts() const = 0;
 };
 
@@ -70,9 +77,12 @@ class ControlPlane : public api::ControlPlaneView {
   void SetGrpcPort(uint16_t port) { grpc_port_ = port; }
 
   // ControlPlaneView.
-  std::vector<api::ProxyStatus> Proxies() const override;
+  std::vector<api::ProxyStatus> Proxies(Detail detail) const override;
+  std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) const override;
+  snapshot::ResourceTable ConfigOf(const std::string& proxy,
+                                   std::string_view type_url) const override;
   const discovery::Mesh& CurrentMesh() const override { return builder_->mesh(); }
-  snapshot::Snapshot SnapshotOf(const std::string& proxy) const override;
+  const discovery::ServiceTable& Services() const override { return builder_->services(); }
   size_t HeldLeases() const override { return registry_->held(); }
   uint16_t GrpcPort() const override { return grpc_port_; }
 

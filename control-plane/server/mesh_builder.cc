@@ -24,9 +24,7 @@ MeshBuilder::MeshBuilder(const Options& options, loop::Loop& loop, discovery::Vi
       log_(log),
       mesh_(options.trust_domain, options.access_log_file),
       self_(std::make_shared<MeshBuilder*>(this)) {
-  coalesce_ = loop_.NewTimer([this] {
-    if (is_dirty_) Build();
-  });
+  coalesce_ = loop_.NewTimer([this] { BuildNow(); });
 }
 
 MeshBuilder::~MeshBuilder() { *self_ = nullptr; }
@@ -47,6 +45,10 @@ void MeshBuilder::Start() { Build(); }
 void MeshBuilder::OnChange() {
   is_dirty_ = true;
   if (!coalesce_->active()) Build();
+}
+
+void MeshBuilder::BuildNow() {
+  if (is_dirty_) Build();
 }
 
 void MeshBuilder::RetryVips() {
@@ -74,13 +76,16 @@ void MeshBuilder::Build() {
 }
 
 void MeshBuilder::UpdateResources(discovery::MeshChanges changes) {
-  for (const auto& [name, scope] : std::exchange(changes.services, {})) {
-    auto& known = behind_.try_emplace(name, scope).first->second;
-    known = std::max(known, scope);
+  for (const auto& [name, scope] : changes.services) {
+    const bool is_gone = !mesh_.services().contains(name);
+    const auto stage =
+        shared_->Has(name) ? ServiceBacklog::Stage::kChanged : ServiceBacklog::Stage::kNew;
+    behind_.Add(name, scope, is_gone ? ServiceBacklog::Stage::kGone : stage);
   }
-  while (!behind_.empty() && changes.services.size() < kSlice) {
-    changes.services.insert(behind_.extract(behind_.begin()));
-  }
+  changes.services = behind_.Take(kSlice);
+  // Routes that name a new service would come before its cluster.
+  are_routes_behind_ |= changes.routes;
+  changes.routes = !behind_.has_new() && std::exchange(are_routes_behind_, false);
   const xds::ChangedNames resources = shared_->Update(changes);
   for (const std::string& id : changes.workloads) own_->Forget(id);
   if (observer_) observer_({changes, resources});

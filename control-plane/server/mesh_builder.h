@@ -1,7 +1,7 @@
 // Builds the mesh and its resources from what the sources tell: the first change at once, the rest
-// of a burst together 50 ms later. Gives new services their virtual addresses. A change that
-// touches many services (a mesh-wide TelemetryPolicy) is worked off in slices, one in each turn of
-// the loop.
+// of a burst together 50 ms later. Gives new services their virtual addresses. The resources of a
+// change that touches many services (a mesh-wide TelemetryPolicy) are made in slices, one in each
+// turn of the loop.
 //
 // Owner: ControlPlane. Thread: the loop's. Order: the sources tell what they know, Start(), then
 // any changes, each followed by OnChange().
@@ -17,6 +17,7 @@
 #include "control-plane/discovery/live_mesh.h"
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/discovery/vip_book.h"
+#include "control-plane/server/service_backlog.h"
 #include "control-plane/snapshot/node_resources.h"
 #include "control-plane/snapshot/shared_resources.h"
 #include "net/loop/loop.h"
@@ -50,6 +51,10 @@ class MeshBuilder final : public discovery::MeshSink {
   void Start();
   // Something has been told.
   void OnChange();
+  // Does not wait for the end of a burst.
+  void BuildNow();
+  // The resources show everything that was told.
+  bool is_up_to_date() const { return !is_dirty_ && behind_.empty(); }
   // Tries again what the store refused.
   void RetryVips();
 
@@ -58,6 +63,7 @@ class MeshBuilder final : public discovery::MeshSink {
 
   // As of the last version; what was told since is not in it.
   const discovery::Mesh& mesh() const { return mesh_.mesh(); }
+  const discovery::ServiceTable& services() const { return mesh_.services(); }
   snapshot::SharedResources& shared() { return *shared_; }
   snapshot::OwnResources& own() { return *own_; }
   int64_t versions() const { return versions_; }
@@ -81,8 +87,8 @@ class MeshBuilder final : public discovery::MeshSink {
   std::map<std::string, std::optional<discovery::Workload>> workloads_;  // absent: removed
   std::optional<policy::PolicySet> policies_;
   std::string trust_bundle_;
-  // Services whose resources are not up to date yet.
-  std::map<discovery::ServiceName, discovery::MeshChanges::Scope> behind_;
+  ServiceBacklog behind_;  // services whose resources are not up to date yet
+  bool are_routes_behind_ = false;
   std::shared_ptr<MeshBuilder*> self_;  // for what is posted: null once this has gone
   bool is_posted_ = false;
   bool is_dirty_ = false;

@@ -207,7 +207,7 @@ TEST_F(ServerTest, ATokenBecomesACertificateAndARegistration) {
   EXPECT_EQ(workload.spiffe_id, issued.spiffe_id());
   EXPECT_EQ(workload.address, "10.0.0.2");
   EXPECT_EQ(workload.services.size(), 2);
-  EXPECT_TRUE(plane_->SnapshotOf("post-1").listeners.contains("inbound|15080"));
+  EXPECT_TRUE(plane_->ConfigOf("post-1", snapshot::kListenerType).contains("inbound|15080"));
 
   registryv1::HeartbeatRequest beat;
   beat.set_lease_id(registered.lease_id());
@@ -335,8 +335,8 @@ TEST_F(ServerTest, AServiceThatOneCallerAloneNamesGetsNoAddress) {
   EXPECT_FALSE(has_address("db.default.svc.cluster.local"));
   EXPECT_FALSE(has_address("made-up.other.svc.cluster.local"));
   // It can be called all the same, and has an address once it is there.
-  EXPECT_TRUE(plane_->SnapshotOf("post-1").clusters.contains(
-      "outbound|5432||db.default.svc.cluster.local"));
+  EXPECT_TRUE(plane_->ConfigOf("post-1", snapshot::kClusterType)
+                  .contains("outbound|5432||db.default.svc.cluster.local"));
   cav1::CreateCertificateResponse other;
   const auto db = EnrolledClient(TokenFor("db", R"("db")"), &other);
   request = PostInstance();

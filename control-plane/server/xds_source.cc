@@ -12,20 +12,21 @@ namespace tulle::server {
 namespace {
 
 constexpr std::chrono::seconds kWatch{1};
-constexpr size_t kMostNodes = 1000;  // of one identity, beyond those that are registered
+// Of one identity. Beyond, only registered instances are admitted.
+constexpr size_t kMostNodes = 1000;
 constexpr char kRoots[] = "ROOTCA";
 
-std::string WordOf(const std::string& type_url) {
+std::string WordOf(std::string_view type_url) {
   for (const char* word : {"listeners", "routes", "clusters", "endpoints", "secrets"}) {
     if (snapshot::TypeUrlOf(word) == type_url) return word;
   }
-  return type_url;
+  return std::string(type_url);
 }
 
 // One version for all resources of a type: FNV-1a over names and versions.
 class Digest {
  public:
-  void Add(const std::string& text) {
+  void Add(std::string_view text) {
     for (const char c : text) {
       value_ = (value_ ^ static_cast<unsigned char>(c)) * 1099511628211u;
     }
@@ -37,33 +38,31 @@ class Digest {
   uint64_t value_ = 14695981039346656037u;
 };
 
-api::ProxyStatus::TypeStatus Summary(const std::string& type_url,
-                                     const xds::TypeStatus& resources) {
+api::ProxyStatus::TypeStatus Summary(std::string_view type_url, const xds::Session& session) {
   api::ProxyStatus::TypeStatus status;
   status.type = WordOf(type_url);
   Digest sent;
   Digest acknowledged;
-  for (const auto& [name, resource] : resources) {
-    sent.Add(name);
-    sent.Add(resource.version);
-    acknowledged.Add(name);
-    acknowledged.Add(resource.delivery == xds::Delivery::kAcknowledged ? resource.version : "");
-    if (resource.delivery == xds::Delivery::kRejected && status.rejection.empty()) {
-      status.rejected_resource = name;
-      status.rejection = resource.error.empty() ? "rejected without a reason" : resource.error;
+  session.ForEach(type_url, [&](const xds::HeldResource& held) {
+    sent.Add(held.name);
+    sent.Add(held.version);
+    acknowledged.Add(held.name);
+    acknowledged.Add(held.delivery == xds::Delivery::kAcknowledged ? held.version : "");
+    if (held.delivery == xds::Delivery::kRejected && status.rejection.empty()) {
+      status.rejected_resource = held.name;
+      status.rejection = held.error.empty() ? "rejected without a reason" : held.error;
     }
-  }
+  });
   status.sent_version = sent.text();
   status.acknowledged_version = acknowledged.text();
   return status;
 }
 
-void Summarize(const xds::TypeStatuses& statuses, api::ProxyStatus* proxy) {
-  proxy->types.clear();
+void Summarize(const xds::Session& session, api::ProxyStatus* proxy) {
   Digest sent;
   Digest acknowledged;
-  for (const auto& [type, resources] : statuses) {
-    api::ProxyStatus::TypeStatus status = Summary(type, resources);
+  for (const std::string_view type : session.RequestedTypes()) {
+    api::ProxyStatus::TypeStatus status = Summary(type, session);
     sent.Add(status.sent_version);
     acknowledged.Add(status.acknowledged_version);
     proxy->types.push_back(std::move(status));
@@ -105,8 +104,9 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
                            xds::kOnDemandFeature) != node.client_features().end()};
   snapshot::SharedResources& shared = plane_.mesh_builder().shared();
   snapshot::OwnResources& own = plane_.mesh_builder().own();
-  if (entry->second.former)
-    return std::make_shared<snapshot::NodeResources>(shared, own, view, *entry->second.former);
+  const auto former = former_.find(node.id());
+  if (former != former_.end())
+    return std::make_shared<snapshot::NodeResources>(shared, own, view, former->second);
   return std::make_shared<snapshot::NodeResources>(shared, own, view);
 }
 
@@ -134,7 +134,7 @@ absl::Status XdsSource::Admit(const std::string& id, const std::string& spiffe_i
 void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node* node) {
   const PeerIdentity& identity = *peer.peer();
   if (node->spiffe_id != identity.spiffe_id) {
-    if (!node->spiffe_id.empty()) --nodes_of_[node->spiffe_id];
+    if (!node->spiffe_id.empty()) Uncount(node->spiffe_id);
     ++nodes_of_[identity.spiffe_id];
   }
   node->spiffe_id = identity.spiffe_id;
@@ -163,9 +163,14 @@ void XdsSource::OnDisconnected(const std::string& node_id) {
   if (!plane_.CurrentMesh().workloads.contains(node_id)) Forget(node);
 }
 
-void XdsSource::Forget(Nodes::iterator node) {
-  const auto count = nodes_of_.find(node->second.spiffe_id);
+void XdsSource::Uncount(const std::string& spiffe_id) {
+  const auto count = nodes_of_.find(spiffe_id);
   if (count != nodes_of_.end() && --count->second == 0) nodes_of_.erase(count);
+}
+
+void XdsSource::Forget(Nodes::iterator node) {
+  Uncount(node->second.spiffe_id);
+  former_.erase(node->first);
   nodes_.erase(node);
 }
 
@@ -174,35 +179,40 @@ void XdsSource::OnUpdate(const MeshUpdate& update) {
     const auto node = nodes_.find(id);
     if (node == nodes_.end()) continue;
     if (node->second.is_connected) {
-      node->second.former = workload;
+      former_.insert_or_assign(id, workload);
     } else {
       Forget(node);
     }
   }
-  for (const std::string& id : update.mesh.workloads) {
-    const auto node = nodes_.find(id);
-    if (node == nodes_.end()) continue;
-    if (plane_.CurrentMesh().workloads.contains(id)) node->second.former.reset();
-    if (ads_ != nullptr) ads_->Refresh(id);
+  std::erase_if(former_, [this](const auto& former) {
+    return plane_.CurrentMesh().workloads.contains(former.first);
+  });
+  std::set<std::string> touched = update.mesh.workloads;
+  // The mesh does not know them any more, so it cannot tell whom of them a policy concerns.
+  for (const auto& [id, workload] : former_) {
+    if (!update.mesh.policies) break;
+    plane_.mesh_builder().own().Forget(id);
+    touched.insert(id);
   }
-  if (ads_ != nullptr) ads_->Publish(update.resources);
+  if (ads_ != nullptr) ads_->Publish(update.resources, touched);
 }
 
 // Each rejection is logged once.
-void XdsSource::OnRejections(const std::string& node_id, const xds::TypeStatuses& statuses) {
+void XdsSource::OnRejections(const std::string& node_id) {
   const auto node = nodes_.find(node_id);
-  if (node == nodes_.end()) return;
+  const xds::Session* session = ads_->SessionOf(node_id);
+  if (node == nodes_.end() || session == nullptr) return;
   std::set<std::string> rejections;
-  for (const auto& [type, resources] : statuses) {
-    for (const auto& [name, resource] : resources) {
-      if (resource.delivery != xds::Delivery::kRejected) continue;
-      std::string text =
-          absl::StrCat(node_id, " rejected ", name, " of ", WordOf(type), ": ", resource.error);
+  for (const std::string_view type : session->RequestedTypes()) {
+    session->ForEach(type, [&](const xds::HeldResource& held) {
+      if (held.delivery != xds::Delivery::kRejected) return;
+      std::string text = absl::StrCat(node_id, " rejected ", std::string(held.name), " of ",
+                                      WordOf(type), ": ", std::string(held.error));
       if (!node->second.rejections.contains(text)) {
         plane_.log().Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kXds, text);
       }
       rejections.insert(std::move(text));
-    }
+    });
   }
   if (node->second.rejections.empty() != rejections.empty()) {
     rejecting_ += rejections.empty() ? -1 : 1;
@@ -237,33 +247,64 @@ void XdsSource::WatchRotation() {
   });
 }
 
-std::vector<api::ProxyStatus> XdsSource::Proxies() {
-  std::map<std::string, api::ProxyStatus> proxies;
-  for (const auto& [id, workload] : plane_.CurrentMesh().workloads) {
-    proxies[id].spiffe_id = workload.spiffe_id;
-    proxies[id].address = workload.address;
-  }
-  for (const auto& [id, node] : nodes_) {
-    api::ProxyStatus& proxy = proxies[id];
-    proxy.spiffe_id = node.spiffe_id;
-    proxy.address = node.address;
-    proxy.connected_since = node.connected_since;
-    proxy.certificate_not_after = node.certificate_not_after;
-  }
-  if (ads_ != nullptr) {
-    ads_->ForEach([&](const std::string& node_id, const xds::Session& session) {
-      const auto proxy = proxies.find(node_id);
-      if (proxy == proxies.end()) return;
-      proxy->second.is_connected = true;
-      Summarize(session.Statuses(), &proxy->second);
-    });
-  }
+std::vector<api::ProxyStatus> XdsSource::Proxies(api::ControlPlaneView::Detail detail) {
+  plane_.mesh_builder().BuildNow();
+  std::set<std::string_view> ids;
+  for (const auto& [id, workload] : plane_.CurrentMesh().workloads) ids.insert(ids.end(), id);
+  for (const auto& [id, node] : nodes_) ids.insert(id);
   std::vector<api::ProxyStatus> list;
-  for (auto& [id, proxy] : proxies) {
-    proxy.name = id;
-    list.push_back(std::move(proxy));
-  }
+  list.reserve(ids.size());
+  for (const std::string_view id : ids) list.push_back(StatusOf(std::string(id), detail));
   return list;
+}
+
+std::optional<api::ProxyStatus> XdsSource::ProxyNamed(const std::string& name) {
+  plane_.mesh_builder().BuildNow();
+  if (!nodes_.contains(name) && !plane_.CurrentMesh().workloads.contains(name)) return std::nullopt;
+  return StatusOf(name, api::ControlPlaneView::Detail::kAll);
+}
+
+api::ProxyStatus XdsSource::StatusOf(const std::string& id,
+                                     api::ControlPlaneView::Detail detail) const {
+  api::ProxyStatus proxy;
+  proxy.name = id;
+  const auto node = nodes_.find(id);
+  if (node == nodes_.end()) {
+    const discovery::Workload& workload = plane_.CurrentMesh().workloads.at(id);
+    proxy.spiffe_id = workload.spiffe_id;
+    proxy.address = workload.address;
+    return proxy;
+  }
+  proxy.spiffe_id = node->second.spiffe_id;
+  proxy.address = node->second.address;
+  proxy.connected_since = node->second.connected_since;
+  proxy.certificate_not_after = node->second.certificate_not_after;
+  const xds::Session* session = ads_ == nullptr ? nullptr : ads_->SessionOf(id);
+  if (session == nullptr) return proxy;
+  proxy.is_connected = true;
+  proxy.is_synced = IsSynced(id);
+  const bool is_wanted = detail == api::ControlPlaneView::Detail::kAll;
+  if (is_wanted || !node->second.rejections.empty()) Summarize(*session, &proxy);
+  return proxy;
+}
+
+// What an instance that has not registered yet was sent is not what it will need.
+bool XdsSource::IsSynced(const std::string& id) const {
+  const bool is_known = plane_.CurrentMesh().workloads.contains(id) || former_.contains(id);
+  return is_known && plane_.mesh_builder().is_up_to_date() && ads_->IsSynced(id);
+}
+
+std::optional<snapshot::ResourceTable> XdsSource::ConfigOf(const std::string& proxy,
+                                                           std::string_view type_url) {
+  const xds::Session* session = ads_ == nullptr ? nullptr : ads_->SessionOf(proxy);
+  if (session == nullptr) return std::nullopt;
+  snapshot::ResourceTable config;
+  session->ForEach(type_url, [&](const xds::HeldResource& held) {
+    auto found = session->view()->Find(type_url, held.name);
+    if (found.resource == nullptr) return;  // removed since; the proxy has yet to be told
+    config.emplace(std::string(held.name), std::move(found.resource));
+  });
+  return config;
 }
 
 }  // namespace tulle::server

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,15 +29,19 @@ class XdsSource : public xds::Source, public ProxySource {
 
   // kUnauthenticated without an SVID; kPermissionDenied when the node is another identity's
   // instance. An instance that is not registered gets the trust bundle. One whose lease has ended
-  // keeps what it has and still gets changes: a proxy that is connected is alive, even if its
-  // heartbeats are missing.
+  // keeps what it has and still gets changes, those of policies for its own ports too: a proxy that
+  // is connected is alive, even if its heartbeats are missing.
   absl::StatusOr<std::shared_ptr<const xds::View>> ViewFor(
       const envoy::config::core::v3::Node& node, const Transport& peer) override;
   void OnDisconnected(const std::string& node_id) override;
-  void OnRejections(const std::string& node_id, const xds::TypeStatuses& statuses) override;
+  void OnRejections(const std::string& node_id) override;
 
-  // ProxySource.
-  std::vector<api::ProxyStatus> Proxies() override;
+  // ProxySource. Proxies() and ProxyNamed() bring the mesh up to date first, so that a proxy is
+  // shown as synced only if it has accepted what follows from everything that was told until now.
+  std::vector<api::ProxyStatus> Proxies(api::ControlPlaneView::Detail detail) override;
+  std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) override;
+  std::optional<snapshot::ResourceTable> ConfigOf(const std::string& proxy,
+                                                  std::string_view type_url) override;
   Counts counts() const override { return {connected_, rejecting_}; }
 
  private:
@@ -47,15 +52,17 @@ class XdsSource : public xds::Source, public ProxySource {
     int64_t certificate_not_after = 0;
     std::string certificate_sha256;
     bool is_connected = false;
-    std::optional<discovery::Workload> former;  // its lease ended while it was connected
-    std::set<std::string> rejections;           // that were logged and still hold
+    std::set<std::string> rejections;  // that were logged and still hold
   };
   using Nodes = std::map<std::string, Node>;  // by node id
 
   absl::Status Admit(const std::string& id, const std::string& spiffe_id) const;
   void NoteConnected(const std::string& id, const Transport& peer, Node* node);
   void Forget(Nodes::iterator node);
+  void Uncount(const std::string& spiffe_id);
   void OnUpdate(const MeshUpdate& update);
+  api::ProxyStatus StatusOf(const std::string& id, api::ControlPlaneView::Detail detail) const;
+  bool IsSynced(const std::string& id) const;
   // Tells a rotation of the root who has acknowledged the new one.
   void WatchRotation();
   // The version of the trust bundle that must be acknowledged; empty: not known yet.
@@ -64,7 +71,8 @@ class XdsSource : public xds::Source, public ProxySource {
   ControlPlane& plane_;
   xds::AdsServer* ads_ = nullptr;
   Nodes nodes_;
-  std::map<std::string, size_t> nodes_of_;  // how many, by SPIFFE ID
+  std::map<std::string, discovery::Workload> former_;  // lease ended while connected, by node id
+  std::map<std::string, size_t> nodes_of_;             // how many, by SPIFFE ID
   size_t connected_ = 0;
   size_t rejecting_ = 0;
   std::unique_ptr<loop::Timer> watch_;

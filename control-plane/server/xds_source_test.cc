@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "certs/private_key.h"
+#include "control-plane/policy/parse.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "net/grpc/server.h"
 #include "net/loop/sim/simulation.h"
@@ -68,6 +69,7 @@ class Proxy final : private xds::UpdateTarget, private xds::AdsClient::Events {
             },
             {}, state_, static_cast<xds::AdsClient::Events&>(*this)) {
     state_.SubscribeToAll(snapshot::kClusterType);
+    state_.SubscribeToAll(snapshot::kListenerType);
     state_.Subscribe(snapshot::kSecretType, {"ROOTCA"});
     client_.Start();
   }
@@ -77,6 +79,15 @@ class Proxy final : private xds::UpdateTarget, private xds::AdsClient::Events {
     std::set<std::string> names;
     for (const auto& [name, version] : state_.versions(type_url)) names.insert(name);
     return names;
+  }
+  std::string VersionOf(std::string_view type_url, const std::string& name) const {
+    const auto& versions = state_.versions(type_url);
+    const auto found = versions.find(name);
+    return found == versions.end() ? std::string() : found->second;
+  }
+  void Subscribe(std::string_view type_url, const std::set<std::string>& names) {
+    state_.Subscribe(type_url, names);
+    client_.Flush();
   }
 
  private:
@@ -131,19 +142,31 @@ class XdsSourceTest : public testing::Test, private loop::ListenerEvents {
     ASSERT_TRUE(lease.ok()) << lease.status();
     lease_ = lease->id;
   }
-  std::unique_ptr<Proxy> Connect(const std::string& account, const std::string& node_id) {
+  std::unique_ptr<Proxy> Dial(const std::string& account, const std::string& node_id) {
     next_peer_ = {};
     if (!account.empty()) next_peer_.spiffe_id = IdOf(account);
-    auto proxy = std::make_unique<Proxy>(*proxy_loop_, node_id);
+    return std::make_unique<Proxy>(*proxy_loop_, node_id);
+  }
+  std::unique_ptr<Proxy> Connect(const std::string& account, const std::string& node_id) {
+    auto proxy = Dial(account, node_id);
     simulation_.RunFor(seconds(1));
     return proxy;
   }
   api::ProxyStatus StatusOf(const std::string& node_id) {
-    for (const api::ProxyStatus& proxy : source_->Proxies()) {
-      if (proxy.name == node_id) return proxy;
-    }
-    ADD_FAILURE() << node_id << " is not known";
-    return {};
+    const auto status = plane_->ProxyNamed(node_id);
+    EXPECT_TRUE(status.has_value()) << node_id << " is not known";
+    return status.value_or(api::ProxyStatus());
+  }
+  void Apply(const std::string& spec) {
+    const policy::ParsedFile parsed = policy::ParseDocuments(
+        "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: p}\nspec: " +
+            spec,
+        "f");
+    ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+    policy::PolicySet policies = plane_->CurrentMesh().policies;
+    policies.Upsert(parsed.documents.at(0));
+    plane_->mesh_builder().SetPolicies(std::move(policies));
+    plane_->mesh_builder().OnChange();
   }
   static bool Ended(const Proxy& proxy, const std::string& reason) {
     return !proxy.losses.empty() && proxy.losses.front().find(reason) != std::string::npos;
@@ -220,7 +243,7 @@ TEST_F(XdsSourceTest, ANodeThatIsGoneIsForgotten) {
   ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());
   proxy.reset();
   simulation_.RunFor(seconds(5));
-  EXPECT_TRUE(source_->Proxies().empty());
+  EXPECT_TRUE(source_->Proxies(api::ControlPlaneView::Detail::kAll).empty());
   const auto other = Connect("guest", "post-1");
   EXPECT_TRUE(other->losses.empty());
 }
@@ -250,11 +273,130 @@ TEST_F(XdsSourceTest, ARejectionIsShownWithItsReasonAndEndsWithTheRepair) {
   EXPECT_NE(clusters_of().rejection.find("cannot be used"), std::string::npos);
   EXPECT_NE(clusters_of().sent_version, clusters_of().acknowledged_version);
   EXPECT_TRUE(StatusOf("post-1").is_connected);
+  EXPECT_FALSE(StatusOf("post-1").is_synced);
+  EXPECT_EQ(source_->counts().rejecting, 1);
+  const auto brief = source_->Proxies(api::ControlPlaneView::Detail::kRejections);
+  ASSERT_EQ(brief.size(), 2);
+  EXPECT_TRUE(brief[0].types.empty()) << "other-1 rejects nothing";
+  EXPECT_FALSE(brief[1].types.empty());
   proxy->rejects.clear();
   ASSERT_TRUE(plane_->registry().Deregister(lease->id, IdOf("other")).ok());
   simulation_.RunFor(seconds(2));
   EXPECT_EQ(clusters_of().rejection, "");
   EXPECT_EQ(clusters_of().sent_version, clusters_of().acknowledged_version);
+  EXPECT_TRUE(StatusOf("post-1").is_synced);
+  EXPECT_EQ(source_->counts().rejecting, 0);
+}
+
+// A second stream of a node takes the place of one whose end was not noticed yet.
+TEST_F(XdsSourceTest, ARejectionEndsWithItsStream) {
+  Register("post");
+  auto former = Dial("post", "post-1");
+  former->rejects = kPostCluster;
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(source_->counts().rejecting, 1);
+  const auto proxy = Connect("post", "post-1");
+  former.reset();
+  simulation_.RunFor(seconds(5));
+  EXPECT_EQ(source_->counts().rejecting, 0);
+  EXPECT_TRUE(StatusOf("post-1").is_synced);
+}
+
+// From the first moment on: whoever reads "synced" may rely on what was told before.
+TEST_F(XdsSourceTest, AProxyIsSyncedOnceItHasAcceptedWhatFollowsFromAllThatWasTold) {
+  Register("post");
+  const auto proxy = Dial("post", "post-1");
+  EXPECT_FALSE(StatusOf("post-1").is_synced);
+  int connected = 0;
+  for (int i = 0; i < 10'000 && !StatusOf("post-1").is_synced; ++i) {
+    connected += StatusOf("post-1").is_connected ? 1 : 0;
+    simulation_.RunFor(std::chrono::microseconds(100));
+  }
+  EXPECT_GT(connected, 0);
+  EXPECT_TRUE(proxy->Held(snapshot::kClusterType).contains(kPostCluster));
+  EXPECT_FALSE(proxy->Held(snapshot::kListenerType).empty());
+  EXPECT_TRUE(StatusOf("post-1").is_synced);
+  // Two of a burst: the second would be built 50 ms later.
+  for (const char* account : {"cart", "web"}) {
+    Register(account);
+    EXPECT_FALSE(StatusOf("post-1").is_synced) << account;
+    const discovery::ServiceName name{"default", account};
+    EXPECT_TRUE(plane_->Services().contains(name));
+  }
+  while (!StatusOf("post-1").is_synced) simulation_.RunFor(milliseconds(1));
+  EXPECT_EQ(proxy->Held(snapshot::kClusterType).count("outbound|80||web.default.svc.cluster.local"),
+            1);
+}
+
+TEST_F(XdsSourceTest, AnInstanceThatHasNotRegisteredYetIsNotSynced) {
+  const auto proxy = Connect("post", "post-1");
+  EXPECT_TRUE(StatusOf("post-1").is_connected);
+  EXPECT_FALSE(StatusOf("post-1").is_synced);
+  Register("post");
+  simulation_.RunFor(seconds(1));
+  EXPECT_TRUE(StatusOf("post-1").is_synced);
+}
+
+TEST_F(XdsSourceTest, TheConfigurationOfAProxyIsWhatItHolds) {
+  Register("user");
+  Register("post");
+  const auto proxy = Connect("post", "post-1");
+  const auto endpoints = [this] {
+    std::set<std::string> names;
+    for (const auto& [name, resource] : plane_->ConfigOf("post-1", snapshot::kEndpointType))
+      names.insert(name);
+    return names;
+  };
+  EXPECT_TRUE(endpoints().empty()) << "it has not asked for any";
+  proxy->Subscribe(snapshot::kEndpointType, {kPostCluster});
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(endpoints(), std::set<std::string>{kPostCluster});
+  const auto listeners = [this] {
+    return plane_->ConfigOf("post-1", snapshot::kListenerType).size();
+  };
+  const size_t before = listeners();
+  EXPECT_GT(before, 0);
+  ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(listeners(), before) << "it is connected and keeps them";
+}
+
+TEST_F(XdsSourceTest, APolicyReachesAProxyWhoseLeaseHasEnded) {
+  Register("post");
+  const auto proxy = Connect("post", "post-1");
+  ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());
+  simulation_.RunFor(seconds(1));
+  const auto versions = [&] {
+    std::set<std::string> all;
+    for (const std::string& name : proxy->Held(snapshot::kListenerType))
+      all.insert(proxy->VersionOf(snapshot::kListenerType, name));
+    return all;
+  };
+  const auto before = versions();
+  ASSERT_FALSE(before.empty());
+  Apply("{targetRef: {kind: Service, name: post}, mode: STRICT}");
+  simulation_.RunFor(seconds(1));
+  EXPECT_NE(versions(), before);
+}
+
+// Whoever applies it is answered before the last proxy is served.
+TEST_F(XdsSourceTest, APolicyOfTheMeshIsServedInSlices) {
+  std::vector<std::unique_ptr<Proxy>> proxies;
+  for (int i = 0; i < 40; ++i) {
+    const std::string account = "a" + std::to_string(i);
+    Register(account);
+    proxies.push_back(Dial(account, account + "-1"));
+    simulation_.RunFor(milliseconds(100));
+  }
+  simulation_.RunFor(seconds(1));
+  const uint64_t before = ads_->touched();
+  Apply("{targetRef: {kind: Mesh}, mode: STRICT}");
+  EXPECT_GT(ads_->touched(), before);
+  EXPECT_LE(ads_->touched() - before, 16);
+  EXPECT_FALSE(StatusOf("a39-1").is_synced);
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(ads_->touched() - before, 40);
+  EXPECT_TRUE(StatusOf("a39-1").is_synced);
 }
 
 // Counted, not timed: what a change costs is the streams that it touches.

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,15 +58,20 @@ class FakeControl : private xds::Source, private loop::ListenerEvents {
     Fill(endpoints, view->endpoints);
     Fill(listeners, view->listeners, true);
     view_ = std::move(view);
-    ads_.Refresh();
+    std::set<std::string> nodes;
+    ads_.ForEach([&](const std::string& id, const xds::Session&) { nodes.insert(id); });
+    ads_.Publish({}, nodes);
   }
   // What the one stream says about a cluster.
   xds::ResourceStatus StatusOfCluster(const std::string& name) {
-    for (const xds::StreamStatus& stream : ads_.Statuses()) {
-      const auto clusters = stream.types.find(xds::kClusterType);
-      if (clusters != stream.types.end() && clusters->second.contains(name))
-        return clusters->second.at(name);
-    }
+    std::optional<xds::ResourceStatus> status;
+    ads_.ForEach([&](const std::string&, const xds::Session& session) {
+      const auto statuses = session.Statuses();
+      const auto clusters = statuses.find(xds::kClusterType);
+      if (clusters != statuses.end() && clusters->second.contains(name))
+        status = clusters->second.at(name);
+    });
+    if (status) return *status;
     ADD_FAILURE() << name << " was not sent";
     return {};
   }

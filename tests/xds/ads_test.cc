@@ -77,7 +77,7 @@ class AdsTest : public ::testing::Test,
     auto view = std::make_shared<RouteView>();
     view->routes["r"] = std::make_shared<Resource>(Resource{version, "bytes of " + version});
     view_ = view;
-    ads_.Refresh();
+    ads_.Publish({}, {"n1"});
     Run();
   }
 
@@ -120,10 +120,9 @@ TEST_F(AdsTest, ResourcesComeAndStatusesGoBack) {
   bad_ = true;
   Put("2");
   EXPECT_EQ(got_, (std::vector<std::string>{"bytes of 1", "bytes of 2"}));
-  const auto statuses = ads_.Statuses();
-  ASSERT_EQ(statuses.size(), 1);
-  EXPECT_EQ(statuses[0].node_id, "n1");
-  const ResourceStatus& status = statuses[0].types.find(kRouteType)->second.find("r")->second;
+  ASSERT_NE(ads_.SessionOf("n1"), nullptr);
+  const TypeStatuses statuses = ads_.SessionOf("n1")->Statuses();
+  const ResourceStatus& status = statuses.find(kRouteType)->second.find("r")->second;
   EXPECT_EQ(status.version, "2");
   EXPECT_EQ(status.delivery, Delivery::kRejected);
   EXPECT_EQ(status.error, "bad");

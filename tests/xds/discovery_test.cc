@@ -234,6 +234,71 @@ TEST_F(OnDemandTest, WhoScansAddressesIsAnsweredSlowly) {
   EXPECT_LE(target_.held[std::string(kListenerType)].size(), 1102);
 }
 
+TEST_F(OnDemandTest, ALateMissMakesNoTimerFireAgainAndAgain) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 1000; ++i) names.push_back("none-" + std::to_string(i));
+  Ask(names);
+  EXPECT_FALSE(server_->IsSynced()) << "some were not answered yet";
+  EXPECT_GT(server_->Deadline(now_), now_);
+  Ask({}, names);
+  EXPECT_TRUE(server_->IsSynced());
+  now_ += std::chrono::seconds(1);
+  EXPECT_FALSE(server_->Next(now_).has_value());
+  EXPECT_FALSE(server_->Deadline(now_).has_value());
+}
+
+TEST_F(OnDemandTest, ALateNameThatComesIntoBeingIsSentAtOnce) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 1000; ++i) names.push_back("none-" + std::to_string(i));
+  Ask(names);
+  TakeLog();
+  for (const std::string& name : names) world_.Put(kListenerType, name, "1", true);
+  SetView();
+  Run();
+  EXPECT_EQ(TakeLog().size(), 1000);
+  EXPECT_TRUE(server_->IsSynced());
+}
+
+// A client that is connected is not synced before it has been answered and has accepted that.
+TEST_F(DiscoveryTest, SyncedMeansThatEverythingIsAccepted) {
+  world_.Put(kClusterType, "a", "1");
+  client_.SubscribeToAll(kClusterType);
+  EXPECT_FALSE(server_->IsSynced());
+  Run();
+  EXPECT_FALSE(server_->IsSynced()) << "it has not asked for listeners";
+  client_.SubscribeToAll(kListenerType);
+  Run();
+  EXPECT_TRUE(server_->IsSynced());
+  world_.Put(kClusterType, "a", "2");
+  SetView();
+  EXPECT_FALSE(server_->IsSynced()) << "not sent";
+  const auto response = server_->Next(now_);
+  ASSERT_TRUE(response.has_value());
+  EXPECT_FALSE(server_->IsSynced()) << "not accepted";
+  EXPECT_TRUE(client_.OnMessage(*response));
+  Run();
+  EXPECT_TRUE(server_->IsSynced());
+  target_.bad = {"a@3"};
+  world_.Put(kClusterType, "a", "3");
+  SetView();
+  Run();
+  EXPECT_FALSE(server_->IsSynced()) << "rejected";
+}
+
+TEST_F(DiscoveryTest, WhatIsNotServedIsNotRemembered) {
+  DeltaDiscoveryRequest request;
+  request.set_type_url("type.googleapis.com/unknown");
+  request.mutable_node()->set_id("n");
+  request.add_resource_names_subscribe("x");
+  EXPECT_TRUE(server_->OnRequest(request.SerializeAsString()).ok());
+  EXPECT_TRUE(server_->RequestedTypes().empty());
+  request.set_type_url(std::string(kEndpointType));
+  EXPECT_TRUE(server_->OnRequest(request.SerializeAsString()).ok());
+  EXPECT_EQ(server_->RequestedTypes(), std::vector<std::string_view>{kEndpointType});
+  request.add_resource_names_subscribe(std::string(kLongestName + 1, 'x'));
+  EXPECT_FALSE(server_->OnRequest(request.SerializeAsString()).ok());
+}
+
 TEST_F(DiscoveryTest, Fault65_OneBadResourceIsRejectedAlone) {
   for (int i = 0; i < 1000; ++i) world_.Put(kClusterType, "c" + std::to_string(i), "1");
   target_.bad = {"c7@1"};
@@ -391,6 +456,7 @@ TEST_F(DiscoveryTest, Fault68_AStaleNonceIsNoAcknowledgement) {
 // The oracle: after any history, what the client holds is what the server has.
 TEST_F(DiscoveryTest, DeltaEqualsTheFullStateAfterRandomHistories) {
   loop::Random random(7);
+  int synced = 0;
   std::set<std::string> subscribed;
   client_.SubscribeToAll(kClusterType);
   client_.SubscribeToAll(kListenerType);
@@ -420,11 +486,17 @@ TEST_F(DiscoveryTest, DeltaEqualsTheFullStateAfterRandomHistories) {
     if (server_view_ != nullptr) SetView();
     now_ += std::chrono::seconds(random.Below(3));
     Run(random.Below(2) == 0 ? 1000 : 3);
+    if (!server_->IsSynced()) continue;
+    ++synced;
+    ExpectEqual(kClusterType);
+    ExpectEqual(kListenerType);
   }
+  EXPECT_GT(synced, 100);
   if (server_view_ != nullptr) SetView();
   Run();
   now_ += std::chrono::minutes(1);
   Run();
+  EXPECT_TRUE(server_->IsSynced()) << "nothing is left over";
   ExpectEqual(kClusterType);
   ExpectEqual(kListenerType);
   std::map<std::string, std::string> wanted;
@@ -484,6 +556,7 @@ TEST_F(DiscoveryTest, ASessionThatIsToldOfEachChangeEndsWithTheFullState) {
     }
     while (auto response = server_->Next(now_)) EXPECT_TRUE(client_.OnMessage(*response));
   }
+  EXPECT_TRUE(server_->IsSynced()) << "nothing is left over";
   ExpectEqual(kClusterType);
   std::map<std::string, std::string> listeners, endpoints;
   for (const auto& [name, resource] : world_.Table(kListenerType)) {

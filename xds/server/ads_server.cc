@@ -64,13 +64,16 @@ class AdsServer::Stream final : public grpc::CallHandler,
 
   // What the change concerns is looked at when the stream's turn comes.
   void MarkForView() { needs_view_ = true; }
+  bool needs_view() const { return needs_view_; }
   void TakeTurn();
   Session& session() { return *session_; }
+  const Session& session() const { return *session_; }
   const std::string& node_id() const { return node_id_; }
 
  private:
   void Introduce();
   void Refresh();
+  void TellRejections();
   void Pump();
   void Finish(const grpc::Status& status) {
     std::exchange(call_, nullptr)->Finish(status);
@@ -84,18 +87,23 @@ class AdsServer::Stream final : public grpc::CallHandler,
   std::unique_ptr<loop::Timer> timer_;
   std::string node_id_;  // empty: it has not introduced itself
   bool needs_view_ = false;
+  uint64_t rejections_told_ = 0;  // the session's count of changes
 };
 
 void AdsServer::Stream::OnMessage(std::string message) {
   if (call_ == nullptr) return;
-  const size_t rejected = session_->rejected();
   if (const absl::Status status = session_->OnRequest(message); !status.ok())
     return Finish(ToGrpc(status));
   call_->Read();
   if (node_id_.empty()) return Introduce();
-  if (rejected != 0 || session_->rejected() != 0)
-    server_.source_.OnRejections(node_id_, session_->Statuses());
+  TellRejections();
   Pump();
+}
+
+// With the answers of the client only: what is sent anew may be rejected again.
+void AdsServer::Stream::TellRejections() {
+  const uint64_t changes = session_->rejection_changes();
+  if (std::exchange(rejections_told_, changes) != changes) server_.source_.OnRejections(node_id_);
 }
 
 void AdsServer::Stream::Introduce() {
@@ -137,15 +145,13 @@ void AdsServer::Stream::Leave() {
   if (!ListNode<Stream>::linked()) return;
   ListNode<Stream>::Unlink();
   --server_.stream_count_;
-  if (Turn::linked()) {
-    Turn::Unlink();
-    --server_.waiting_count_;
-  }
+  if (Turn::linked()) Turn::Unlink();
   timer_->Stop();
   const auto node = server_.nodes_.find(node_id_);
   if (node == server_.nodes_.end()) return;
   std::erase(node->second, this);
-  if (!node->second.empty()) return;
+  // Another stream speaks for the node now.
+  if (!node->second.empty()) return server_.source_.OnRejections(node_id_);
   server_.nodes_.erase(node);
   server_.source_.OnDisconnected(node_id_);
 }
@@ -172,10 +178,17 @@ void AdsServer::Enlist(Stream& stream) {
   if (!static_cast<ListNode<Stream>&>(stream).linked()) return;
   if (static_cast<Stream::Turn&>(stream).linked()) return;
   waiting_.PushBack(stream);
-  ++waiting_count_;
 }
 
-void AdsServer::Publish(const ChangedNames& changes) {
+void AdsServer::Publish(const ChangedNames& changes, const std::set<std::string>& node_ids) {
+  for (const std::string& id : node_ids) {
+    const auto node = nodes_.find(id);
+    if (node == nodes_.end()) continue;
+    for (Stream* stream : node->second) {
+      stream->MarkForView();
+      Enlist(*stream);
+    }
+  }
   for (const auto& [type, names] : changes) {
     for (const std::string& name : names) {
       subscribers_.ForEach(type, name, [&, &type = type](Stream& stream) {
@@ -186,29 +199,9 @@ void AdsServer::Publish(const ChangedNames& changes) {
   if (!is_posted_) Serve();
 }
 
-void AdsServer::Refresh(const std::string& node_id) {
-  const auto node = nodes_.find(node_id);
-  if (node == nodes_.end()) return;
-  for (Stream* stream : node->second) {
-    stream->MarkForView();
-    Enlist(*stream);
-  }
-  if (!is_posted_) Serve();
-}
-
-void AdsServer::Refresh() {
-  streams_.ForEach([this](Stream& stream) {
-    if (stream.node_id().empty()) return;
-    stream.MarkForView();
-    Enlist(stream);
-  });
-  if (!is_posted_) Serve();
-}
-
 void AdsServer::Serve() {
   for (int i = 0; i < kStreamsPerTurn && !waiting_.empty(); ++i) {
     Stream& stream = waiting_.PopFront();
-    --waiting_count_;
     stream.TakeTurn();
   }
   is_posted_ = !waiting_.empty();
@@ -230,12 +223,11 @@ const Session* AdsServer::SessionOf(const std::string& node_id) const {
   return node == nodes_.end() ? nullptr : &node->second.back()->session();
 }
 
-std::vector<StreamStatus> AdsServer::Statuses() {
-  std::vector<StreamStatus> all;
-  ForEach([&all](const std::string& node_id, const Session& session) {
-    all.push_back({node_id, session.Statuses()});
-  });
-  return all;
+bool AdsServer::IsSynced(const std::string& node_id) const {
+  const auto node = nodes_.find(node_id);
+  if (node == nodes_.end()) return false;
+  const Stream& stream = *node->second.back();
+  return !stream.needs_view() && stream.session().IsSynced();
 }
 
 }  // namespace tulle::xds

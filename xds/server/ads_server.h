@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,19 +24,14 @@ namespace tulle::xds {
 class Source {
  public:
   virtual ~Source() = default;
-  // What the node may see; called when it has introduced itself and after Refresh(). Not OK: its
-  // stream ends with that status (the place to bind node and peer identity).
+  // What the node may see; called when it has introduced itself, and when Publish() names it. Not
+  // OK: its stream ends with that status (the place to bind node and peer identity).
   virtual absl::StatusOr<std::shared_ptr<const View>> ViewFor(
       const envoy::config::core::v3::Node& node, const Transport& peer) = 0;
   // The last stream of this node has ended.
   virtual void OnDisconnected(const std::string& /*node_id*/) {}
-  // The client has rejected resources, or accepted what it had rejected before.
-  virtual void OnRejections(const std::string& /*node_id*/, const TypeStatuses& /*statuses*/) {}
-};
-
-struct StreamStatus {
-  std::string node_id;
-  TypeStatuses types;
+  // What the client of SessionOf(node_id) rejects has changed.
+  virtual void OnRejections(const std::string& /*node_id*/) {}
 };
 
 // The aggregated discovery service, delta and state of the world, as two methods of a gRPC server.
@@ -48,22 +44,18 @@ class AdsServer {
   ~AdsServer();
 
   void Register(grpc::ServiceRegistry& registry);
-  // These resources have changed for whoever sees them.
-  void Publish(const ChangedNames& changes);
-  // The view of this node has changed as a whole; or of all nodes.
-  void Refresh(const std::string& node_id);
-  void Refresh();
+  // These resources have changed for whoever sees them, and for these nodes their whole view.
+  void Publish(const ChangedNames& changes, const std::set<std::string>& node_ids = {});
 
   size_t streams() const { return stream_count_; }
-  // Streams that a change concerns and whose turn has not come.
-  size_t waiting() const { return waiting_count_; }
   // Streams that were looked at because of changes, since the start.
   uint64_t touched() const { return touched_; }
   // In order of connecting.
   void ForEach(const std::function<void(const std::string& node_id, const Session&)>& visit);
   // Null: the node has no stream. If it has several: the newest.
   const Session* SessionOf(const std::string& node_id) const;
-  std::vector<StreamStatus> Statuses();
+  // The node has accepted everything that it would be sent now; no change waits for its turn.
+  bool IsSynced(const std::string& node_id) const;
 
  private:
   class Stream;
@@ -79,7 +71,6 @@ class AdsServer {
   IntrusiveList<Stream> streams_;
   IntrusiveList<Stream, Waiting> waiting_;
   size_t stream_count_ = 0;
-  size_t waiting_count_ = 0;
   uint64_t touched_ = 0;
   bool is_posted_ = false;
   std::shared_ptr<AdsServer*> self_;  // for what is posted: null once this has gone

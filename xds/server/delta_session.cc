@@ -42,6 +42,11 @@ absl::Status DeltaSession::OnRequest(std::string_view bytes) {
   const auto admitted = Admit(request);
   if (!admitted.ok()) return admitted.status();
   const auto [subscription, is_first] = *admitted;
+  if (subscription == nullptr) return absl::OkStatus();
+  if (const absl::Status status = CheckNames(request.resource_names_subscribe()); !status.ok())
+    return status;
+  if (request.initial_resource_versions_size() > static_cast<int>(kMostNames))
+    return absl::ResourceExhaustedError("too many initial resource versions");
   if (!request.response_nonce().empty()) Answer(*subscription, request);
   Subscribe(*subscription, request, is_first);
   const auto& unsubscribed = request.resource_names_unsubscribe();
@@ -115,7 +120,9 @@ std::optional<std::string> DeltaSession::Respond(std::string_view type, loop::In
 
 std::optional<loop::Instant> DeltaSession::Deadline(loop::Instant now) const {
   const std::optional<loop::Instant> paced = SubscribedSession::Deadline(now);
-  const std::optional<loop::Instant> missed = misses_.Deadline();
+  std::optional<loop::Instant> missed = misses_.Deadline();
+  // Past: what is late waits for something else, like the answer to what is in flight.
+  if (missed && *missed <= now) missed.reset();
   if (!paced || !missed) return paced ? paced : missed;
   return std::min(*paced, *missed);
 }

@@ -42,7 +42,9 @@ void DeltaSubscription::Unsubscribe(const std::vector<std::string>& names, const
     // Part of the wildcard too: the client keeps it.
     const bool is_kept = is_wildcard_ && holdings_.Find(name).state == Holdings::State::kHeld &&
                          !(view != nullptr && view->Find(holdings_.type_url(), name).by_name_only);
-    if (!is_kept) holdings_.Forget(name);
+    if (is_kept) continue;
+    holdings_.Forget(name);
+    late_.erase(name);
   }
   if (!is_wildcard_ && !names.empty()) holdings_.ForgetUnnamed();
 }
@@ -106,15 +108,19 @@ bool DeltaSubscription::Fill(const View& view, bool removals, loop::Instant now,
                              std::vector<std::shared_ptr<const Resource>>* sent) {
   const std::string& type = holdings_.type_url();
   if (is_all_pending_) CollectAll(view);
-  std::vector<std::string> missing;
   for (auto name = pending_.begin(); name != pending_.end();) {
     if (response->size() > kResponseBytes) break;
     const View::Found found = view.Find(type, *name);
     const Verdict verdict = Compare(*name, view, found);
-    if (verdict == Verdict::kMissing) missing.push_back(*name);
-    if (verdict == Verdict::kMissing || (verdict == Verdict::kRemoved && !removals)) {
+    if (verdict == Verdict::kRemoved && !removals) {
       ++name;
       continue;
+    }
+    if (verdict == Verdict::kMissing && budget == nullptr) TellMissing(*name, response);
+    if (verdict == Verdict::kMissing && budget != nullptr) {
+      late_.insert(*name);
+    } else {
+      late_.erase(*name);
     }
     if (verdict == Verdict::kRemoved) {
       AppendField(*response, kRemoved, *name);
@@ -128,19 +134,25 @@ bool DeltaSubscription::Fill(const View& view, bool removals, loop::Instant now,
     }
     name = pending_.erase(name);
   }
-  TellMissing(std::move(missing), now, budget, response);
+  if (!late_.empty()) TellLate(view, now, budget, response);
   return std::exchange(must_answer_, false) || !response->empty();
 }
 
-void DeltaSubscription::TellMissing(std::vector<std::string> names, loop::Instant now,
-                                    MissBudget* budget, std::string* response) {
-  if (names.empty()) return;
-  if (budget != nullptr) names.resize(budget->Take(names.size(), now));
-  const bool is_full = budget != nullptr && holdings_.absent() + names.size() > kMostMisses;
-  for (const std::string& name : names) {
-    AppendField(*response, kRemoved, name);
-    holdings_.OnTold(name);
-    pending_.erase(name);
+void DeltaSubscription::TellMissing(const std::string& name, std::string* response) {
+  AppendField(*response, kRemoved, name);
+  holdings_.OnTold(name);
+}
+
+void DeltaSubscription::TellLate(const View& view, loop::Instant now, MissBudget* budget,
+                                 std::string* response) {
+  const size_t count = budget->Take(late_.size(), now);
+  const bool is_full = holdings_.absent() + count > kMostMisses;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string name = std::move(late_.extract(late_.begin()).value());
+    // If it exists by now, that was announced as a change: it was sent, or is pending.
+    const Verdict verdict = Compare(name, view, view.Find(holdings_.type_url(), name));
+    if (verdict != Verdict::kMissing) continue;
+    TellMissing(name, response);
     if (is_full) holdings_.Forget(name);
   }
 }

@@ -42,7 +42,9 @@ class DeltaSubscription {
   // Sends it again, changed or not, if the client has subscribed to it by name.
   void Resend(const std::string& name);
 
-  bool IsPending() const { return is_all_pending_ || must_answer_ || !pending_.empty(); }
+  bool IsPending() const {
+    return is_all_pending_ || must_answer_ || !pending_.empty() || !late_.empty();
+  }
   // Appends what the client must be told to `response`; `sent` gets the resources. False: nothing.
   // `removals`: removed resources may be named now, else they stay pending. `budget` limits how
   // many missing names are answered; null: all are.
@@ -51,22 +53,26 @@ class DeltaSubscription {
 
   size_t names() const { return holdings_.named(); }
   size_t rejected() const { return holdings_.rejected(); }
+  uint64_t rejection_changes() const { return holdings_.rejection_changes(); }
   std::string Acknowledged(std::string_view name) const {
     return holdings_.Acknowledged(std::string(name));
   }
-  TypeStatus Statuses() const { return holdings_.Statuses(); }
+  void ForEach(const Session::Visit& visit) const { holdings_.ForEach(visit); }
 
  private:
   enum class Verdict { kUnchanged, kChanged, kMissing, kRemoved };
 
   void CollectAll(const View& view);
   Verdict Compare(const std::string& name, const View& view, const View::Found& found) const;
-  void TellMissing(std::vector<std::string> names, loop::Instant now, MissBudget* budget,
-                   std::string* response);
+  void TellMissing(const std::string& name, std::string* response);
+  // Tells of as many late names as the budget allows.
+  void TellLate(const View& view, loop::Instant now, MissBudget* budget, std::string* response);
 
   Holdings holdings_;
   SubscriptionObserver* const observer_;
   std::set<std::string> pending_;
+  // Missing names that wait for the budget. Not looked up until it is their turn.
+  std::set<std::string> late_;
   std::vector<std::string> in_flight_;
   bool is_wildcard_ = false;
   bool is_all_pending_ = true;

@@ -14,6 +14,8 @@ void Holdings::SetState(Entry* entry, State state) {
   entry->state = state;
 }
 
+void Holdings::ClearError(const std::string& name) { rejection_changes_ += errors_.erase(name); }
+
 void Holdings::OnHeld(const std::string& name, std::string_view version) {
   Entry& entry = entries_[name];
   entry.version = VersionMark(version);
@@ -27,7 +29,7 @@ void Holdings::OnSent(const std::string& name, const Resource& resource) {
   SetState(&entry, State::kHeld);
   entry.delivery = Delivery::kSent;
   entry.must_resend = false;
-  errors_.erase(name);
+  ClearError(name);
 }
 
 void Holdings::OnTold(const std::string& name) {
@@ -39,14 +41,14 @@ void Holdings::OnTold(const std::string& name) {
   entry.version = {};
   entry.delivery = Delivery::kSent;
   entry.must_resend = false;
-  errors_.erase(name);
+  ClearError(name);
 }
 
 void Holdings::OnAccepted(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end() || found->second.state != State::kHeld) return;
   found->second.delivery = Delivery::kAcknowledged;
-  errors_.erase(name);
+  ClearError(name);
 }
 
 void Holdings::OnRejected(const std::string& name, const std::string& error) {
@@ -54,6 +56,7 @@ void Holdings::OnRejected(const std::string& name, const std::string& error) {
   if (found == entries_.end() || found->second.state != State::kHeld) return;
   found->second.delivery = Delivery::kRejected;
   errors_.insert_or_assign(name, error);
+  ++rejection_changes_;
 }
 
 void Holdings::SetNamed(const std::string& name, bool is_named) {
@@ -75,7 +78,7 @@ void Holdings::SetResend(const std::string& name, bool must_resend) {
 void Holdings::Erase(Entries::iterator entry) {
   SetNamed(entry->first, false);
   SetState(&entry->second, State::kUnknown);
-  errors_.erase(entry->first);
+  ClearError(entry->first);
   entries_.erase(entry);
 }
 
@@ -110,17 +113,14 @@ std::string Holdings::Acknowledged(const std::string& name) const {
   return is_held ? std::string(entry.version.text()) : std::string();
 }
 
-TypeStatus Holdings::Statuses() const {
-  TypeStatus statuses;
+void Holdings::ForEach(const Session::Visit& visit) const {
   for (const auto& [name, entry] : entries_) {
     if (entry.state != State::kHeld) continue;
-    ResourceStatus& status = statuses[name];
-    status.version = entry.version.text();
-    status.delivery = entry.delivery;
+    HeldResource held{name, entry.version.text(), entry.delivery, {}};
     const auto error = errors_.find(name);
-    if (error != errors_.end()) status.error = error->second;
+    if (error != errors_.end()) held.error = error->second;
+    visit(held);
   }
-  return statuses;
 }
 
 }  // namespace tulle::xds

@@ -54,21 +54,26 @@ class Holdings {
   size_t named() const { return named_; }
   size_t absent() const { return absent_; }
   size_t rejected() const { return errors_.size(); }
+  // Changes whenever a name is rejected, or is not rejected any more.
+  uint64_t rejection_changes() const { return rejection_changes_; }
   std::set<std::string> Names() const;
   // Empty: the client has not acknowledged it.
   std::string Acknowledged(const std::string& name) const;
-  TypeStatus Statuses() const;
+  // What the client holds, in order of names.
+  void ForEach(const Session::Visit& visit) const;
 
  private:
   using Entries = std::map<std::string, Entry>;
 
   void Erase(Entries::iterator entry);
   void SetState(Entry* entry, State state);
+  void ClearError(const std::string& name);
 
   const std::string type_url_;
   SubscriptionObserver* const observer_;
   Entries entries_;
   std::map<std::string, std::string> errors_;  // of rejected resources
+  uint64_t rejection_changes_ = 0;
   size_t named_ = 0;
   size_t absent_ = 0;
 };

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "net/loop/loop.h"
@@ -26,6 +29,14 @@ struct ResourceStatus {
 };
 using TypeStatus = std::map<std::string, ResourceStatus, std::less<>>;  // by name
 using TypeStatuses = std::map<std::string, TypeStatus, std::less<>>;    // by type URL
+
+// The same, without copies: valid during a visit.
+struct HeldResource {
+  std::string_view name;
+  std::string_view version;
+  Delivery delivery = Delivery::kSent;
+  std::string_view error;
+};
 
 // Told which resources a session subscribes to, so that a change finds the sessions that it
 // concerns. Each call changes something: a name is watched at most once by a session.
@@ -49,6 +60,8 @@ class Session {
   virtual absl::Status OnRequest(std::string_view bytes) = 0;
   // Null until the first request.
   virtual const envoy::config::core::v3::Node* node() const = 0;
+  // Null until SetView().
+  virtual const View* view() const = 0;
   // Every subscribed resource may have changed.
   virtual void SetView(std::shared_ptr<const View> view) = 0;
   // This resource may have changed. False: this client does not receive it.
@@ -57,16 +70,33 @@ class Session {
   // When to call Next() again even if nothing happens.
   virtual std::optional<loop::Instant> Deadline(loop::Instant now) const = 0;
 
-  // How many of the resources that it was sent the client has rejected.
-  virtual size_t rejected() const = 0;
+  // The client has asked for listeners, and has accepted everything that it would be sent now.
+  virtual bool IsSynced() const = 0;
+  // Changes whenever a resource is rejected, or is not rejected any more.
+  virtual uint64_t rejection_changes() const = 0;
   // The version of one resource that the client has acknowledged, empty: none.
   virtual std::string Acknowledged(std::string_view type_url, std::string_view name) const = 0;
-  // Everything, for people; proportional to what the client holds.
-  virtual TypeStatuses Statuses() const = 0;
+  // The types that the client has asked for, and what it holds of one, in order of names.
+  using Visit = std::function<void(const HeldResource&)>;
+  virtual std::vector<std::string_view> RequestedTypes() const = 0;
+  virtual void ForEach(std::string_view type_url, const Visit& visit) const = 0;
+  // All of it, copied.
+  TypeStatuses Statuses() const {
+    TypeStatuses all;
+    for (const std::string_view type : RequestedTypes()) {
+      TypeStatus& status = all[std::string(type)];
+      ForEach(type, [&status](const HeldResource& held) {
+        status[std::string(held.name)] = {std::string(held.version), held.delivery,
+                                          std::string(held.error)};
+      });
+    }
+    return all;
+  }
 };
 
 // Limits on what one stream may ask for.
 inline constexpr size_t kMostNames = 100'000;
+inline constexpr size_t kLongestName = 1024;
 // Listeners that do not exist and are sent once they do; beyond that a miss is answered and
 // forgotten.
 inline constexpr size_t kMostMisses = 1000;

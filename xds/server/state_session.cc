@@ -47,7 +47,10 @@ class Subscription {
     const bool is_held = found != status.end() && found->second.delivery == Delivery::kAcknowledged;
     return is_held ? found->second.version : std::string();
   }
-  const TypeStatus& Statuses() const { return status; }
+  uint64_t rejection_changes() const { return changes; }
+  void ForEach(const Session::Visit& visit) const {
+    for (const auto& [name, each] : status) visit({name, each.version, each.delivery, each.error});
+  }
 
   // From now on these are subscribed to.
   void Watch(Names new_names, bool new_wildcard);
@@ -65,6 +68,7 @@ class Subscription {
   std::string rejected_version;  // must not be sent again
   std::string nonce;
   TypeStatus status;
+  uint64_t changes = 0;  // of what is rejected
 
  private:
   const std::string type_url_;
@@ -136,6 +140,8 @@ absl::Status StateSession::OnRequest(std::string_view bytes) {
   const auto admitted = Admit(request);
   if (!admitted.ok()) return admitted.status();
   const auto [asked, first] = *admitted;
+  if (asked == nullptr) return absl::OkStatus();
+  if (const absl::Status status = CheckNames(request.resource_names()); !status.ok()) return status;
   Subscription& subscription = *asked;
   // A nonce of an older response: the client will speak again when it has read the newer one. A
   // nonce on a new stream is one of a former stream.
@@ -157,6 +163,7 @@ void StateSession::OnAnswer(Subscription& subscription, const DiscoveryRequest& 
     for (const auto& [name, resource] : subscription.sent) names.push_back(name);
     errors = ErrorsByName(request.error_detail().message(), names);
   }
+  if (subscription.rejected() != 0 || !errors.empty()) ++subscription.changes;
   subscription.status.clear();
   for (const auto& [name, resource] : subscription.sent) {
     const auto error = errors.find(name);
@@ -216,6 +223,7 @@ std::optional<std::string> StateSession::Respond(std::string_view type, loop::In
   if (type == kClusterType) ResendEndpoints(subscription.sent, wanted);
   subscription.version = version;
   subscription.nonce = NextNonce();
+  if (subscription.rejected() != 0) ++subscription.changes;
   std::string response;
   AppendField(response, kVersion, version);
   for (const auto& [name, resource] : wanted) {

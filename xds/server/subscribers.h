@@ -1,16 +1,20 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
-#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "xds/proto/type_urls.h"
+
 namespace tulle::xds {
 
-// Which streams a changed resource concerns: by type and name, and by wildcard. `Stream` is only
-// ever handled by address. Lists keep the order of subscribing, so that a run can be repeated.
+// Which streams a changed resource concerns: by type and name, and by wildcard. Types are those of
+// kTypesInOrder. `Stream` is only ever handled by address. Lists keep the order of subscribing, so
+// that a run can be repeated.
 // Owner: AdsServer. Thread: the loop's.
 template <typename Stream>
 class Subscribers {
@@ -34,20 +38,12 @@ class Subscribers {
   // Those of the name first, then those of the wildcard; a stream may come twice.
   template <typename Visit>
   void ForEach(std::string_view type_url, const std::string& name, Visit visit) const {
-    const auto type = types_.find(type_url);
-    if (type == types_.end()) return;
-    const auto found = type->second.by_name.find(name);
-    if (found != type->second.by_name.end()) {
+    const Type& type = types_[IndexOf(type_url)];
+    const auto found = type.by_name.find(name);
+    if (found != type.by_name.end()) {
       for (Stream* stream : found->second) visit(*stream);
     }
-    for (Stream* stream : type->second.wildcard) visit(*stream);
-  }
-  // How many streams name the resource.
-  size_t CountOf(std::string_view type_url, const std::string& name) const {
-    const auto type = types_.find(type_url);
-    if (type == types_.end()) return 0;
-    const auto found = type->second.by_name.find(name);
-    return found == type->second.by_name.end() ? 0 : found->second.size();
+    for (Stream* stream : type.wildcard) visit(*stream);
   }
 
  private:
@@ -55,13 +51,13 @@ class Subscribers {
     std::unordered_map<std::string, std::vector<Stream*>> by_name;
     std::vector<Stream*> wildcard;
   };
-  Type& TypeOf(std::string_view type_url) {
-    const auto found = types_.find(type_url);
-    if (found != types_.end()) return found->second;
-    return types_.emplace(std::string(type_url), Type()).first->second;
+  static size_t IndexOf(std::string_view type_url) {
+    return static_cast<size_t>(std::find(kTypesInOrder.begin(), kTypesInOrder.end(), type_url) -
+                               kTypesInOrder.begin());
   }
+  Type& TypeOf(std::string_view type_url) { return types_[IndexOf(type_url)]; }
 
-  std::map<std::string, Type, std::less<>> types_;
+  std::array<Type, kTypesInOrder.size()> types_;
 };
 
 }  // namespace tulle::xds
