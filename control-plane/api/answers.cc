@@ -128,4 +128,12 @@ bool ReadSeconds(const Json& json, const char* field, int64_t* seconds, ApiRespo
   return true;
 }
 
+std::string UtcTime(int64_t seconds) {
+  const time_t time = seconds;
+  tm parts{};
+  char text[sizeof("2026-11-21T15:04:05Z")];
+  if (gmtime_r(&time, &parts) == nullptr) return "";
+  return std::string(text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts));
+}
+
 }  // namespace tulle::api

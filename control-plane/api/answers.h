@@ -1,6 +1,7 @@
 // Reads requests and makes responses, for every resource of the API. Pure. For this package only.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -20,7 +21,7 @@ ApiResponse Refuse(int status, std::string_view error, std::string_view hint = "
 ApiResponse Refuse(const absl::Status& status);
 ApiResponse Refuse(const policy::Problems& problems);
 
-// "\"NAME\" is not a kind of policy", 404.
+// "unknown kind \"NAME\"", 404.
 ApiResponse RefuseKind(const std::string& kind);
 
 // The Read functions return false after they have set *refusal.
@@ -33,5 +34,8 @@ bool ReadFlag(const ApiRequest& request, const std::string& name, bool* flag, Ap
 bool ReadText(const Json& json, const char* field, std::string* text, ApiResponse* refusal);
 // An optional field; if it is set it must be a number of seconds up to ten years.
 bool ReadSeconds(const Json& json, const char* field, int64_t* seconds, ApiResponse* refusal);
+
+// RFC 3339 in UTC: "2026-11-21T15:04:05Z".
+std::string UtcTime(int64_t seconds);
 
 }  // namespace tulle::api

@@ -33,6 +33,14 @@ constexpr CheckEntry kChecks[] = {
 };
 
 static_assert(std::size(kChecks) == static_cast<size_t>(CheckId::kPoliciesEffective) + 1);
+static_assert(
+    [] {
+      for (size_t i = 0; i < std::size(kChecks); ++i) {
+        if (kChecks[i].id != static_cast<CheckId>(i)) return false;
+      }
+      return true;
+    }(),
+    "rows are in the order of CheckId");
 
 }  // namespace
 

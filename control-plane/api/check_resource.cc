@@ -1,7 +1,6 @@
 #include "control-plane/api/check_resource.h"
 
 #include <algorithm>
-#include <ctime>
 #include <set>
 #include <vector>
 
@@ -54,15 +53,6 @@ class Findings {
   bool all_good_ = true;
 };
 
-std::string TimeText(int64_t seconds) {
-  const time_t time = seconds;
-  tm parts{};
-  gmtime_r(&time, &parts);
-  char text[32];
-  const size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return std::string(text, size);
-}
-
 // Creates a token with which workloads of this identity can join again.
 std::string TokenCommand(const std::string& spiffe_id) {
   constexpr const char* kFile = " -o raw > FILE";
@@ -98,7 +88,7 @@ void CheckCertificates(const std::vector<ProxyStatus>& proxies, int64_t last_end
     const bool is_known = proxy.certificate_not_after != 0;
     const int64_t end = is_known ? proxy.certificate_not_after : last_ends;
     if (end == 0 || end > now || (!is_known && proxy.is_connected)) continue;
-    absl::StrAppend(&ended, " ", proxy.name, is_known ? " at " : " by ", TimeText(end));
+    absl::StrAppend(&ended, " ", proxy.name, is_known ? " at " : " by ", UtcTime(end));
     commands.insert(TokenCommand(proxy.spiffe_id));
   }
   findings->AddList(CheckId::kWorkloadCertificates, ended, commands);
@@ -112,7 +102,7 @@ void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
     if (id.empty()) {
       absl::StrAppend(&refused, " a client with an unknown token");
     } else {
-      absl::StrAppend(&refused, " ", id, ", whose token expired at ", TimeText(join.expired_at));
+      absl::StrAppend(&refused, " ", id, ", whose token expired at ", UtcTime(join.expired_at));
     }
     absl::StrAppend(&refused, " (last tried ", now - join.last_tried, " s ago)");
     commands.insert(TokenCommand(id));
@@ -138,8 +128,8 @@ void CheckRoot(const ca::MeshAuthority& authority, int64_t now, Findings* findin
   const int64_t warn = std::min(kRootWarnSeconds, authority.root_life_seconds() / 10);
   const bool has_ended = end <= now;
   findings->Add(CheckId::kRootCertificate, end - now > warn,
-                has_ended ? absl::StrCat("expired at ", TimeText(end))
-                          : absl::StrCat("expires at ", TimeText(end), ", in ", (end - now) / 86400,
+                has_ended ? absl::StrCat("expired at ", UtcTime(end))
+                          : absl::StrCat("expires at ", UtcTime(end), ", in ", (end - now) / 86400,
                                          " days; it is replaced before that"),
                 {"tullectl cert rotate --watch"});
 }
@@ -159,7 +149,7 @@ void CheckRotation(const ca::RootRotation& rotation, int64_t now, Findings* find
       absl::StrAppend(&blocked, " and ", waiting.size() - kMostNamed, " more");
     }
     if (const int64_t until = rotation.waits_until(now); until != 0) {
-      absl::StrAppend(&blocked, "; for certificates that expire at ", TimeText(until));
+      absl::StrAppend(&blocked, "; for certificates that expire at ", UtcTime(until));
     }
   }
   findings->AddList(CheckId::kRootRotation, blocked, {"tullectl status", "tullectl cert roots"});

@@ -1,4 +1,3 @@
-#include <ctime>
 #include <set>
 
 #include "control-plane/api/answers.h"
@@ -12,14 +11,6 @@ namespace tulle::api {
 namespace {
 
 using discovery::PolicyChange;
-
-std::string UtcTime(int64_t seconds) {
-  const time_t time = seconds;
-  tm parts{};
-  char text[sizeof("2026-11-21T15:04:05Z")];
-  if (gmtime_r(&time, &parts) == nullptr) return "";
-  return std::string(text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts));
-}
 
 Json DocumentJson(const policy::Document& document, const discovery::PolicyBook& book) {
   Json json = Json::parse(policy::ToJson(document));
@@ -184,8 +175,8 @@ ApiResponse PolicyResource::DeleteAll(const Call& call) {
   }
   const Json list = json.value("items", Json());
   if (!list.is_array() || list.empty()) {
-    return Refuse(400, "required field is missing", "send a list of {kind, namespace, name}",
-                  "items");
+    return Refuse(400, list.is_null() ? "required field is missing" : "expected a list of policies",
+                  "send a list of {kind, namespace, name}", "items");
   }
   std::vector<policy::DocumentKey> found;
   Json missing = Json::array();

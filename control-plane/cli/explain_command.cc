@@ -27,12 +27,6 @@ void Print(Session& session, size_t indent, std::string_view text) {
   }
 }
 
-std::string DescriptionOf(const Field& field) {
-  std::string text(field.description);
-  if (field.effect == policy::Effect::kRequests) text += " No effect on tcp ports.";
-  return text;
-}
-
 // "timeouts  <object>  default: none"
 std::string TitleOf(const Field& field) {
   std::string title = std::string(field.name) + "\t<" + policy::TypeText(field.type) + ">";
@@ -100,7 +94,7 @@ absl::StatusOr<int> Explain(Session& session) {
   const policy::KindEntry& kind = policy::EntryOf(*policy::ParseKind(*name));
   const std::string fields = dot == std::string::npos ? "" : path.substr(dot + 1);
   const policy::FieldSearch search = policy::FindField(kind.kind, fields);
-  if (!search.unknown.empty()) return UnknownField(*name, search);
+  if (search.field == nullptr && !fields.empty()) return UnknownField(*name, search);
   session.out() << "KIND:     " << kind.name << "\nVERSION:  " << kind.api_version << "\n\n";
   const Field* field = search.field;
   if (field != nullptr) {

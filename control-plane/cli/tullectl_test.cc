@@ -370,6 +370,9 @@ TEST_F(Tullectl, ExplainDescribesKindsAndFields) {
   EXPECT_NE(err.find("unknown field \"timeout\" of ResiliencePolicy\nhint: did you mean timeouts?"),
             std::string::npos)
       << err;
+  EXPECT_EQ(Run({"explain", "rp..timeouts"}), 1);
+  EXPECT_NE(err.find("unknown field \"\" of ResiliencePolicy"), std::string::npos) << err;
+  EXPECT_EQ(Run({"explain", "rp.spec..request"}), 1);
   EXPECT_EQ(Run({"explain", "httprout"}), 1);
   EXPECT_NE(err.find("did you mean httproute?"), std::string::npos) << err;
 }

@@ -40,7 +40,7 @@ const Schema<ExternalPort>& PortFields() {
 
 void FinishService(ObjectReader& reader, ExternalService& service) {
   const bool has_addresses = !service.endpoints.empty();
-  const bool is_static = reader.Text("resolution") == "STATIC";
+  const bool is_static = reader.Is("resolution", "STATIC");
   if (!is_static && !has_addresses && service.resolution == Resolution::kStatic) {
     service.resolution = Resolution::kDns;
   }

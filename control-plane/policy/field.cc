@@ -68,6 +68,12 @@ const Field* ObjectFields::Find(std::string_view name) const {
   return nullptr;
 }
 
+std::string DescriptionOf(const Field& field) {
+  std::string text(field.description);
+  if (field.effect == Effect::kRequests) text += " No effect on tcp ports.";
+  return text;
+}
+
 std::string TypeText(const FieldType& type) {
   if (!type.is_list) return ElementText(type);
   return "list of " + PluralText(type) + "; at most " + std::to_string(type.max_items) +

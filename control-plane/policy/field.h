@@ -75,7 +75,9 @@ class ObjectFields {
   std::vector<Field> fields_;
 };
 
-// "number, 0 to 10", "list of host names, at most 16", "`ALLOW` or `DENY`"
+// "number, 0 to 10", "list of host names; at most 16 elements", "`ALLOW` or `DENY`"
 std::string TypeText(const FieldType& type);
+// The description, with where the field has no effect.
+std::string DescriptionOf(const Field& field);
 
 }  // namespace tulle::policy

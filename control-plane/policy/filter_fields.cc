@@ -212,7 +212,13 @@ const Schema<HttpRouteRule>& FilterFields() {
 
 void ReadFilter(ObjectReader& reader, HttpRouteRule& rule) {
   const std::string type = reader.Text("type").value_or("");
-  if (type.empty()) return ComplainRequired(reader, *FilterFields().Find("type"));
+  const auto ignore_all = [&reader] {
+    for (const auto& [name, field] : kFieldOfType) reader.Ignore(field);
+  };
+  if (type.empty()) {
+    ignore_all();
+    return ComplainRequired(reader, *FilterFields().Find("type"));
+  }
   for (const auto& [name, field] : kFieldOfType) {
     if (name != type) continue;
     if (!reader.Has(field)) {
@@ -220,7 +226,7 @@ void ReadFilter(ObjectReader& reader, HttpRouteRule& rule) {
     }
     return FilterFields().ValueOf(field).read(reader, field, rule);
   }
-  for (const auto& [name, field] : kFieldOfType) reader.Ignore(field);
+  ignore_all();
   reader.Complain("type", UnknownValue(type, FilterTypes()));
 }
 

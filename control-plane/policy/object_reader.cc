@@ -96,6 +96,11 @@ void ObjectReader::Complain(std::string_view key, Fault fault) {
   Complain(key, std::move(fault.message), std::move(fault.hint));
 }
 
+bool ObjectReader::Is(std::string_view key, std::string_view text) {
+  const Entry* entry = Find(key);
+  return entry != nullptr && entry->value.IsScalar() && entry->value.Scalar() == text;
+}
+
 std::optional<std::string> ObjectReader::Text(std::string_view key) {
   const Entry* entry = Find(key);
   if (entry == nullptr) return std::nullopt;

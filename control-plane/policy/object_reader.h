@@ -39,6 +39,9 @@ class ObjectReader {
   // The key may be present and has no effect.
   void Ignore(std::string_view key);
 
+  // Whether the value is that text. Reports nothing.
+  bool Is(std::string_view key, std::string_view text);
+
   std::optional<std::string> Text(std::string_view key);
   std::optional<uint32_t> Integer(std::string_view key, uint32_t min, uint32_t max);
   std::optional<std::chrono::milliseconds> Duration(std::string_view key,

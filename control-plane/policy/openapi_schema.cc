@@ -34,8 +34,8 @@ Json SchemaOfElement(const FieldType& type) {
   return text;
 }
 
-std::string DescriptionOf(const Field& field) {
-  std::string text(field.description);
+std::string DescriptionWithDefault(const Field& field) {
+  const std::string text = DescriptionOf(field);
   if (field.is_required() || field.default_text.empty()) return text;
   return text + " Default: " + std::string(field.default_text) + ".";
 }
@@ -47,7 +47,7 @@ Json SchemaOfFields(const ObjectFields& fields) {
     if (field->type.is_list) {
       value = {{"type", "array"}, {"maxItems", field->type.max_items}, {"items", std::move(value)}};
     }
-    value["description"] = DescriptionOf(*field);
+    value["description"] = DescriptionWithDefault(*field);
     schema["properties"][std::string(field->name)] = std::move(value);
     if (field->is_required()) schema["required"].push_back(std::string(field->name));
   }

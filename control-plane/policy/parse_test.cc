@@ -27,6 +27,20 @@ std::string TulleYaml(const std::string& kind, const std::string& spec) {
   return "apiVersion: tulle.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: x}\nspec:\n" + spec;
 }
 
+TEST(Parse, ReportsEachProblemOnce) {
+  const auto problems = [](const std::string& text) {
+    return ParseDocuments(text, "x.yaml", "default").problems;
+  };
+  const Problems untyped =
+      problems(RouteYaml("  - filters:\n    - requestHeaderModifier: {remove: [x-a]}\n"));
+  ASSERT_EQ(untyped.size(), 1u);
+  EXPECT_EQ(untyped[0].field, "spec.rules[0].filters[0].type");
+  EXPECT_EQ(problems(TulleYaml("PeerAuthentication",
+                               "  targetRef: {kind: [a], name: a}\n  mode: STRICT\n"))
+                .size(),
+            1u);
+}
+
 TEST(Parse, ReadsEveryKindOfSeveralDocuments) {
   const ParsedFile parsed = ParseDocuments(R"(
 apiVersion: gateway.networking.k8s.io/v1

@@ -12,12 +12,6 @@ constexpr std::string_view kEnd = "<!-- end of fields -->";
 // The same in all kinds: the page describes its fields once.
 constexpr std::string_view kTargetRef = "targetRef";
 
-std::string DescriptionOf(const Field& field) {
-  std::string text(field.description);
-  if (field.effect == Effect::kRequests) text += " No effect on tcp ports.";
-  return text;
-}
-
 void AddRows(const ObjectFields& fields, const std::string& path, std::string* table) {
   for (const Field* field : fields.Supported()) {
     const bool is_target = field->name == kTargetRef;
@@ -39,13 +33,16 @@ std::string ReferenceOf(Kind kind) {
   return table;
 }
 
-std::string WithReferences(std::string_view page) {
+std::string WithReferences(std::string_view page, std::vector<std::string_view>* missing) {
   std::string text(page);
   for (const KindEntry& kind : AllKinds()) {
     const std::string begin = "<!-- fields of " + std::string(kind.name) + " -->\n";
     const size_t from = text.find(begin);
     const size_t to = text.find(kEnd, from);
-    if (from == std::string::npos || to == std::string::npos) continue;
+    if (from == std::string::npos || to == std::string::npos) {
+      missing->push_back(kind.name);
+      continue;
+    }
     text.replace(from + begin.size(), to - from - begin.size(), ReferenceOf(kind.kind));
   }
   return text;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control-plane/policy/model.h"
 
@@ -11,8 +12,8 @@ namespace tulle::policy {
 // A table in Markdown: one row for each field below `spec`.
 std::string ReferenceOf(Kind kind);
 
-// `page` with each table in place of what stands between "<!-- fields of KIND -->" and
-// "<!-- end of fields -->".
-std::string WithReferences(std::string_view page);
+// `page` with the text between "<!-- fields of KIND -->" and "<!-- end of fields -->" replaced by
+// the table of each kind. `missing`: the kinds for which the page has no such lines.
+std::string WithReferences(std::string_view page, std::vector<std::string_view>* missing);
 
 }  // namespace tulle::policy

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control-plane/policy/reference.h"
 
@@ -22,7 +23,13 @@ int main(int argc, char** argv) {
     std::cerr << "cannot read " << path << "\n";
     return 2;
   }
-  const std::string updated = tulle::policy::WithReferences(page);
+  std::vector<std::string_view> missing;
+  const std::string updated = tulle::policy::WithReferences(page, &missing);
+  for (const std::string_view kind : missing) {
+    std::cerr << path << " has no table for " << kind << "; add `<!-- fields of " << kind
+              << " -->` and `<!-- end of fields -->` where it belongs\n";
+  }
+  if (!missing.empty()) return 1;
   if (updated == page) return 0;
   if (is_check) {
     std::cerr << path << " is out of date; run `bazel run //control-plane/policy:policy_reference "

@@ -63,7 +63,7 @@ TEST(Schema, TheNameThatIsUnknownIsTold) {
             "sessionPersistence");
 }
 
-// What Kubernetes requires of a schema in a CustomResourceDefinition.
+// What Kubernetes requires of the schema of `spec` in a CustomResourceDefinition.
 void ExpectStructural(const Json& schema, const std::string& at) {
   ASSERT_TRUE(schema.contains("type")) << at;
   EXPECT_FALSE(schema.contains("$ref")) << at;
@@ -97,14 +97,26 @@ TEST(Schema, OpenApiHasBoundsChoicesAndDefaults) {
             Json({"targetRef", "mode"}));
 }
 
+TEST(Schema, TheReferenceNamesKindsThatThePageLacks) {
+  std::string page;
+  for (const KindEntry& kind : AllKinds()) {
+    if (kind.kind == Kind::kEgressPolicy) continue;
+    page += "<!-- fields of " + std::string(kind.name) + " -->\n<!-- end of fields -->\n";
+  }
+  std::vector<std::string_view> missing;
+  WithReferences(page, &missing);
+  EXPECT_EQ(missing, std::vector<std::string_view>{"EgressPolicy"});
+}
+
 TEST(Schema, TheReferenceReplacesWhatStandsBetweenItsMarks) {
   const std::string page = "a\n<!-- fields of EgressPolicy -->\nold\n<!-- end of fields -->\nb\n";
-  const std::string updated = WithReferences(page);
+  std::vector<std::string_view> missing;
+  const std::string updated = WithReferences(page, &missing);
   EXPECT_EQ(updated.find("old"), std::string::npos);
   EXPECT_NE(updated.find("| `unknownDestinations` | ALLOW or DENY | required | "),
             std::string::npos);
   EXPECT_TRUE(updated.starts_with("a\n") && updated.ends_with("<!-- end of fields -->\nb\n"));
-  EXPECT_EQ(WithReferences(updated), updated);
+  EXPECT_EQ(WithReferences(updated, &missing), updated);
 }
 
 }  // namespace

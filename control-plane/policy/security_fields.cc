@@ -37,11 +37,11 @@ const Schema<AuthorizationRule>& ToFields() {
   static const Schema<AuthorizationRule> schema(
       {
           {"methods", Texts(&AuthorizationRule::methods, kMaxValues, kMethod), "any method",
-           "Methods of requests, in upper case.", Effect::kRequests},
+           "Methods of requests, in upper case. On a tcp port, an ALLOW rule with methods allows "
+           "nothing, and such a DENY rule denies every connection."},
           {"paths", Texts(&AuthorizationRule::paths, kMaxValues, kPathPattern), "any path",
            "Normalized paths of requests; a `*` at the end matches every path with that prefix. "
-           "Without `?`, `#` and `%`.",
-           Effect::kRequests},
+           "Without `?`, `#` and `%`. On a tcp port as `methods`."},
           {"ports", Integers(&AuthorizationRule::ports, 1, 65535, kMaxValues), "any port",
            "Ports of the Service."},
       },
@@ -49,13 +49,9 @@ const Schema<AuthorizationRule>& ToFields() {
   return schema;
 }
 
-bool HasFrom(const AuthorizationRule& rule) {
-  return !rule.principals.empty() || !rule.namespaces.empty();
-}
-
 const Schema<AuthorizationRule>& RuleFields() {
   static const Schema<AuthorizationRule> schema({
-      {"from", Part(FromFields, HasFrom), "every caller",
+      {"from", Part(FromFields), "every caller",
        "Who calls. All lists that are set must match, each with one of its elements."},
       {"to", Part(ToFields), "everything",
        "What is called. All lists that are set must match, each with one of its elements."},

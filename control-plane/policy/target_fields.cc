@@ -26,7 +26,7 @@ void FinishTarget(ObjectReader& reader, Target& target) {
     case TargetKind::kService:
       break;
   }
-  if (reader.Text("kind") != "Service") return;  // reported already
+  if (!reader.Is("kind", "Service")) return;  // reported already
   target.ns = reader.ns();
   if (target.name.empty()) {
     reader.Complain("name", "required field is missing", "set it to the name of a Service");
