@@ -60,32 +60,43 @@ void RootRotation::OnConnected(const std::string& node, const Svid& svid) {
   known.is_connected = true;
   unseen_.OnShown(svid.sha256);
   if (svid.not_after <= known.holder.until) return;
-  known.holder = {svid.identity, svid.not_after};
+  SetHolder(&known, {svid.identity, svid.not_after});
   changed_nodes_.insert(node);
 }
 
 // The one that is away and ends first goes, and is waited for without its name.
 void RootRotation::MakeRoom(const std::string& identity) {
-  if (identity.empty()) return;
-  size_t count = 0;
+  const auto count = count_of_.find(identity);
+  if (count == count_of_.end() || count->second < kMostNodesOfOneIdentity) return;
   auto first = nodes_.end();
   for (auto entry = nodes_.begin(); entry != nodes_.end(); ++entry) {
     const Node& node = entry->second;
-    if (node.holder.identity != identity) continue;
-    ++count;
-    if (node.is_connected) continue;
+    if (node.holder.identity != identity || node.is_connected) continue;
     if (first == nodes_.end() || EndOf(node) < EndOf(first->second)) first = entry;
   }
-  if (count < kMostNodesOfOneIdentity || first == nodes_.end()) return;
+  if (first == nodes_.end()) return;
   if (!IsReady(first->second)) WaitUntil(EndOf(first->second));
-  changed_nodes_.insert(first->first);
-  nodes_.erase(first);
+  Erase(first);
+}
+
+void RootRotation::SetHolder(Node* node, const Holder& holder) {
+  const auto count = count_of_.find(node->holder.identity);
+  if (count != count_of_.end() && --count->second == 0) count_of_.erase(count);
+  if (!holder.identity.empty()) ++count_of_[holder.identity];
+  node->holder = holder;
+}
+
+std::map<std::string, RootRotation::Node>::iterator RootRotation::Erase(
+    std::map<std::string, Node>::iterator node) {
+  SetHolder(&node->second, Holder());
+  changed_nodes_.insert(node->first);
+  return nodes_.erase(node);
 }
 
 void RootRotation::Restore(const std::string& node, const Holder& holder) {
   Node& known = nodes_[node];
   known.is_connected = false;
-  known.holder = holder;
+  SetHolder(&known, holder);
 }
 
 std::optional<RootRotation::Holder> RootRotation::HolderOf(const std::string& node) const {
@@ -146,8 +157,7 @@ RotationPhase RootRotation::DuePhase(int64_t now) {
   unseen_.Advance(now);
   for (auto entry = nodes_.begin(); entry != nodes_.end();) {
     const bool is_gone = !entry->second.is_connected && now >= EndOf(entry->second);
-    if (is_gone) changed_nodes_.insert(entry->first);
-    entry = is_gone ? nodes_.erase(entry) : std::next(entry);
+    entry = is_gone ? Erase(entry) : std::next(entry);
   }
   if (phase_ == RotationPhase::kSteady) return phase_;
   const bool all_ready = std::all_of(nodes_.begin(), nodes_.end(),

@@ -118,6 +118,8 @@ class RootRotation {
   bool IsReady(const Node& node) const;
   int64_t EndOf(const Node& node) const;
   void MakeRoom(const std::string& identity);
+  void SetHolder(Node* node, const Holder& holder);
+  std::map<std::string, Node>::iterator Erase(std::map<std::string, Node>::iterator node);
 
   int64_t svid_lifetime_;
   RotationPhase phase_ = RotationPhase::kSteady;
@@ -125,6 +127,7 @@ class RootRotation {
   Outstanding outstanding_;
   Outstanding before_phase_;  // what was outstanding when it began
   std::map<std::string, Node> nodes_;
+  std::map<std::string, size_t> count_of_;  // nodes, by identity
   std::set<std::string> changed_nodes_;
   UnseenCertificates unseen_;
 };

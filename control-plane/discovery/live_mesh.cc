@@ -36,11 +36,6 @@ bool DifferForThemselves(Workload a, const Workload& b) {
 
 }  // namespace
 
-bool MeshChanges::empty() const {
-  return services.empty() && workloads.empty() && gone.empty() && !routes && !policies &&
-         !external_services && !collectors && !trust_bundle && !known_hosts;
-}
-
 LiveMesh::LiveMesh(std::string trust_domain, std::string access_log_file) {
   mesh_.trust_domain = std::move(trust_domain);
   mesh_.access_log_file = std::move(access_log_file);
@@ -54,7 +49,7 @@ void LiveMesh::Touch(const ServiceName& service, Scope scope) {
 void LiveMesh::Index(const Workload& workload) {
   for (const ServiceName& service : workload.services) {
     Ids& ids = servers_[service];
-    if (ids.empty()) changes_.known_hosts = true;
+    if (ids.empty()) has_new_hosts_ = true;
     ids.insert(workload.id);
     Touch(service, Scope::kEndpoints);
   }
@@ -67,7 +62,7 @@ void LiveMesh::Index(const Workload& workload) {
 void LiveMesh::Unindex(const Workload& workload) {
   for (const ServiceName& service : workload.services) {
     Drop(service, workload.id, &servers_);
-    if (!servers_.contains(service)) changes_.known_hosts = true;
+    if (!servers_.contains(service)) has_new_hosts_ = true;
     Touch(service, Scope::kEndpoints);
   }
   for (const TcpOutbound& tcp : workload.outbound.tcp) {
@@ -107,11 +102,13 @@ void LiveMesh::IndexRoute(const policy::Document& document, bool is_added) {
   const auto* route = std::get_if<policy::HttpRoute>(&document.spec);
   if (route == nullptr) return;
   for (const ServiceName& service : ServicesNamedBy(*route)) {
+    const bool was_named = routes_.contains(service);
     if (is_added) {
       routes_[service].insert(document.key);
     } else {
       Drop(service, document.key, &routes_);
     }
+    if (was_named != routes_.contains(service)) has_new_hosts_ = true;
   }
 }
 
@@ -144,7 +141,7 @@ void LiveMesh::TouchPolicy(const policy::Document& document) {
   } else if (const auto* resilience = std::get_if<policy::ResiliencePolicy>(&document.spec)) {
     TouchResilience({resilience->target.ns, resilience->target.name});
   } else if (std::holds_alternative<policy::ExternalService>(document.spec)) {
-    changes_.external_services = changes_.routes = changes_.known_hosts = true;
+    changes_.external_services = changes_.routes = has_new_hosts_ = true;
   } else if (const auto* telemetry = std::get_if<policy::TelemetryPolicy>(&document.spec)) {
     changes_.collectors = true;
     TouchTarget(telemetry->target);
@@ -161,7 +158,7 @@ void LiveMesh::TouchPolicy(const policy::Document& document) {
 }
 
 void LiveMesh::TouchRoute(const policy::HttpRoute& route) {
-  changes_.routes = changes_.known_hosts = true;
+  changes_.routes = true;
   for (const ServiceName& service : ServicesNamedBy(route)) {
     Touch(service, Scope::kWhole);
     TouchWorkloadsOf(service, true);
@@ -210,6 +207,16 @@ void LiveMesh::SetTrustBundle(const std::string& pem) {
   if (pem == mesh_.trust_bundle_pem) return;
   mesh_.trust_bundle_pem = pem;
   changes_.trust_bundle = true;
+}
+
+std::set<std::string> LiveMesh::Hosts() const {
+  std::set<std::string> hosts;
+  for (const auto& [name, ids] : servers_) hosts.insert(HostOf(name));
+  for (const auto& [name, keys] : routes_) hosts.insert(HostOf(name));
+  for (const policy::Document* document : mesh_.policies.ExternalServices()) {
+    hosts.insert(std::get<policy::ExternalService>(document->spec).hosts[0]);
+  }
+  return hosts;
 }
 
 void LiveMesh::SetVips(const std::map<std::string, std::string>& vips) {
@@ -265,6 +272,7 @@ void LiveMesh::Rebuild(const ServiceName& name, Scope* scope) {
 
 MeshChanges LiveMesh::TakeChanges() {
   for (auto& [name, scope] : changes_.services) Rebuild(name, &scope);
+  has_new_hosts_ = false;
   return std::exchange(changes_, {});
 }
 

@@ -29,9 +29,6 @@ struct MeshChanges {
   bool external_services = false;
   bool collectors = false;
   bool trust_bundle = false;
-  bool known_hosts = false;  // the services and hosts that may have a virtual address
-
-  bool empty() const;
 };
 
 class LiveMesh final : public MeshSink {
@@ -47,8 +44,11 @@ class LiveMesh final : public MeshSink {
 
   const Mesh& mesh() const { return mesh_; }
   const ServiceTable& services() const { return services_; }
-  // Services or hosts came or went since the last call of TakeChanges().
-  bool has_new_hosts() const { return changes_.known_hosts; }
+  // The hosts that may have a virtual address: of services that a workload serves or a route names
+  // (one that only a caller names would give each caller a say), and of ExternalServices.
+  std::set<std::string> Hosts() const;
+  // Some came or went since the last call of TakeChanges().
+  bool has_new_hosts() const { return has_new_hosts_; }
   // Since the last call.
   MeshChanges TakeChanges();
 
@@ -73,6 +73,7 @@ class LiveMesh final : public MeshSink {
   std::map<ServiceName, Ids> callers_;  // ids of workloads with a TCP listener for it
   std::map<ServiceName, std::set<policy::DocumentKey>> routes_;  // that name it
   MeshChanges changes_;
+  bool has_new_hosts_ = false;
 };
 
 }  // namespace tulle::discovery

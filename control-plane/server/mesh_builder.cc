@@ -1,12 +1,9 @@
 #include "control-plane/server/mesh_builder.h"
 
-#include <algorithm>
 #include <chrono>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "control-plane/discovery/vouched_services.h"
 
 namespace tulle::server {
 namespace {
@@ -98,16 +95,9 @@ void MeshBuilder::UpdateResources(discovery::MeshChanges changes) {
 }
 
 void MeshBuilder::AssignVips() {
-  std::set<std::string> hosts;
-  for (const discovery::ServiceName& name : discovery::VouchedServices(mesh_.mesh())) {
-    hosts.insert(discovery::HostOf(name));
-  }
-  for (const policy::Document* document : mesh_.mesh().policies.ExternalServices()) {
-    hosts.insert(std::get<policy::ExternalService>(document->spec).hosts[0]);
-  }
   const int64_t now =
       std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch()).count();
-  const absl::Status status = vips_.Assign(hosts, now);
+  const absl::Status status = vips_.Assign(mesh_.Hosts(), now);
   mesh_.SetVips(vips_.addresses());
   if (!status.ok() && !lacks_vips_) {
     log_.Write(telemetry::LogLevel::kError, telemetry::LogComponent::kRegistry,

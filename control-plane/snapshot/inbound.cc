@@ -70,7 +70,7 @@ InboundSide MakeSide(const MeshView& view, const Workload& workload, const Inbou
                    RulesOf(view, workload, port, false),
                    view.TelemetryOf(workload)};
   for (const auto& service : workload.services) {
-    const policy::ResiliencePolicy* said = view.mesh.policies.ResilienceOf(service);
+    const policy::ResiliencePolicy* said = view.policies.OwnResilienceOf(service);
     if (said == nullptr) continue;
     if (side.rate_limit == nullptr && said->rate_limit) {
       side.rate_limit = &*said->rate_limit;

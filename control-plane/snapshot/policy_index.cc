@@ -28,10 +28,15 @@ PolicyIndex::PolicyIndex(const policy::PolicySet& policies) {
   }
 }
 
-const policy::ResiliencePolicy* PolicyIndex::ResilienceOf(
+const policy::ResiliencePolicy* PolicyIndex::OwnResilienceOf(
     const policy::ServiceName& service) const {
   const auto own = resilience_.find(service);
-  if (own != resilience_.end()) return own->second;
+  return own == resilience_.end() ? nullptr : own->second;
+}
+
+const policy::ResiliencePolicy* PolicyIndex::ResilienceOf(
+    const policy::ServiceName& service) const {
+  if (const auto* own = OwnResilienceOf(service)) return own;
   const auto inherited = inherited_.find(service);
   return inherited == inherited_.end() ? nullptr : inherited->second;
 }

@@ -15,6 +15,8 @@ class PolicyIndex {
  public:
   explicit PolicyIndex(const policy::PolicySet& policies);
 
+  // The service's own policy. Null: none.
+  const policy::ResiliencePolicy* OwnResilienceOf(const policy::ServiceName& service) const;
   // The service's own policy; a backend without one gets that of the first service whose route
   // leads to it. Null: none.
   const policy::ResiliencePolicy* ResilienceOf(const policy::ServiceName& service) const;
