@@ -397,6 +397,25 @@ TEST_F(CaTest, WhatIsOutIsRememberedOverARestart) {
   EXPECT_GE(authority_->rotation().waits_until(kNow), kNow + options_.svid_lifetime_seconds);
 }
 
+// Sidecars show theirs again after a crash; a file does not.
+TEST_F(CaTest, ACertificateInAFileIsStoredBeforeItIsHandedOut) {
+  int unsaved = 0;
+  authority_->SetUnsavedObserver([&unsaved] { ++unsaved; });
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  const auto stored = [this] {
+    const auto other = MeshAuthority::Open(options_, store_.get(), &keys_, kNow);
+    return (*other)->rotation().outstanding();
+  };
+  ASSERT_TRUE(Issue(Id("a"), csr).ok());
+  EXPECT_EQ(unsaved, 1);
+  EXPECT_EQ(stored().any, 0) << "the observer saves, later";
+  ASSERT_TRUE(
+      authority_->Issue(Id("a"), csr, std::nullopt, MeshAuthority::Holder::kFile, kNow).ok());
+  EXPECT_EQ(unsaved, 1);
+  EXPECT_GT(stored().in_files, kNow);
+  authority_->SetUnsavedObserver(nullptr);
+}
+
 TEST(RootRotation, CertificatesThatNobodyHasShownAreWaitedForWhoeverIsThere) {
   for (const bool is_somebody_there : {false, true}) {
     RootRotation rotation(100);

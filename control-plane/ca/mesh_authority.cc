@@ -159,8 +159,9 @@ void MeshAuthority::Adopt(Roots roots) {
   }
 }
 
-// A full disk keeps nobody from a certificate: a later call writes it down, and until then the
-// memory knows.
+// A full disk does not prevent certificates: what was issued is kept in memory and written later.
+// One in a file is written before the caller gets it: its holder never connects, so a crash would
+// make a rotation forget that it must wait for it.
 void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
                                UnseenCertificates::Certificate certificate) {
   const bool in_file = holder == Holder::kFile;
@@ -172,7 +173,7 @@ void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
   }
   certificate.not_after = leaf.not_after();
   if (!in_file) rotation_.OnIssued(leaf.sha256(), std::move(certificate));
-  if (on_unsaved_) return on_unsaved_();
+  if (on_unsaved_ && !in_file) return on_unsaved_();
   SaveIssued(now);
 }
 

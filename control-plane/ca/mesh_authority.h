@@ -65,8 +65,9 @@ class MeshAuthority {
                                       std::vector<std::string> dns_names,
                                       std::vector<std::string> ip_addresses, int64_t now) const;
 
-  // Who holds certificates is written down by each Issue(), or, with an observer, when that calls
-  // SaveIssued(): many at once. Until then the memory knows. What cannot be written is tried again.
+  // Each Issue() stores who holds certificates. With an observer this is left to its SaveIssued(),
+  // many at once, except for Holder::kFile: sidecars show their certificates again after a crash,
+  // files do not. What cannot be stored is tried again.
   void SetUnsavedObserver(std::function<void()> observer) { on_unsaved_ = std::move(observer); }
   void SaveIssued(int64_t now);
 

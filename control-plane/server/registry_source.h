@@ -2,9 +2,10 @@
 // heartbeats renew. Keeps the registry, writes it to the store, and tells the mesh.
 //
 // The first change is on disk when its call returns; those of a burst are written together up to
-// 50 ms later. A crash in between loses leases, whose holders register again at their next
-// heartbeat. What cannot be written (a full disk) is kept and tried again: the mesh goes on with
-// what is in memory.
+// 50 ms later. A crash in between loses them. After a lost Register() other sidecars drop the
+// endpoint until its holder's next heartbeat, which is refused and makes it register again. After a
+// lost Deregister() the endpoint is back, as healthy, until its lease ends. What cannot be written
+// (a full disk) is kept and tried again: the mesh goes on with what is in memory.
 //
 // Owner: ControlPlane. Thread: the loop's. Order: Open, then Restore() before any call.
 #pragma once
