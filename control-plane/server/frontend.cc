@@ -35,6 +35,7 @@ class Frontend::Door : public loop::ListenerEvents {
   absl::Status Listen(const SocketAddress& at) {
     int error = 0;
     loop::ListenOptions options;
+    options.backlog = AcceptPace::kBacklog;
     options.reuse_port = false;  // a second control plane on this port must fail, not share it
     listener_ = loop_.Listen(at, options, *this, &error);
     if (listener_ != nullptr) return absl::OkStatus();
@@ -197,10 +198,10 @@ std::string Frontend::MetricsText() const {
   add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.",
       proxies.rejecting);
   add("tulle_control_grpc_connections", "Connections of sidecars.", grpc_server_.connections());
-  add("tulle_control_accept_limit_per_second", "New connections of sidecars that are accepted.",
+  add("tulle_control_accept_limit_per_second", "New connections that each port accepts.",
       AcceptPace::kPerSecond);
   add("tulle_control_accept_pauses_total", "Times that new connections had to wait for this limit.",
-      grpc_door_->pace().pauses());
+      grpc_door_->pace().pauses() + rest_door_->pace().pauses() + health_door_->pace().pauses());
   add("tulle_control_certificates_issued_total", "Certificates of workloads that were signed.",
       plane_.authority().issued_count());
   add("tulle_control_root_rotating", "1 while the root is being replaced.",
