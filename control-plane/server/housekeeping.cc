@@ -1,5 +1,7 @@
 #include "control-plane/server/housekeeping.h"
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <utility>
 
@@ -18,6 +20,7 @@ constexpr int64_t kCleanEverySeconds = 3600;
 constexpr int64_t kVipRetrySeconds = 10;
 constexpr int64_t kJumpSeconds = 60;
 constexpr std::chrono::hours kDistrustAfterJump{1};
+constexpr size_t kWorthReturning = 4 << 20;
 
 }  // namespace
 
@@ -83,8 +86,18 @@ void Housekeeping::AdvanceRotation() {
   }
 }
 
+// After a burst, such as a restart with everyone joining at once, what it took goes back to the
+// system.
+void Housekeeping::ReturnMemory() {
+  returned_ += parts_.loop.slab().Trim();
+  if (returned_ < kWorthReturning) return;
+  returned_ = 0;
+  malloc_trim(0);
+}
+
 void Housekeeping::Tick() {
   tick_->Start(kTick);
+  ReturnMemory();
   WatchClock();
   parts_.registry.Advance();
   if (Now() % kVipRetrySeconds == 0) parts_.mesh.RetryVips();

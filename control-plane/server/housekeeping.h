@@ -1,12 +1,13 @@
 // What the control plane does by itself, once a second: leases end, the root is rotated when it is
 // due and goes on step by step, expired join tokens are deleted. Watches the clock: after a jump it
 // is unknown which time is right, and what is due can wait. Writes down who holds certificates: the
-// first of a burst at once, the others together 50 ms later.
+// first of a burst at once, the others together 50 ms later. Returns memory that is not used.
 //
 // Owner: ControlPlane. Thread: the loop's.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -40,6 +41,7 @@ class Housekeeping {
   void WatchClock();
   void AdvanceRotation();
   void SaveIssued();
+  void ReturnMemory();
   int64_t Now() const;  // seconds since the epoch
   std::chrono::milliseconds MonotonicNow() const;
 
@@ -47,6 +49,7 @@ class Housekeeping {
   std::unique_ptr<loop::Timer> tick_;
   std::unique_ptr<loop::Timer> save_;
   int64_t cleaned_at_ = 0;
+  size_t returned_ = 0;  // bytes, to malloc and not yet to the system
   int64_t clock_ahead_;  // of the monotonic one, in seconds
   std::chrono::milliseconds clock_trusted_from_{0};
 };

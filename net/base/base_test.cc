@@ -61,6 +61,26 @@ TEST(Slab, GivesAlignedMemoryOfEveryClassAndTakesItBack) {
   }
 }
 
+TEST(Slab, CountsExactBlocksAndReturnsFreeOnes) {
+  Slab slab;
+  void* exact = slab.TryAllocateExact(16410);
+  EXPECT_EQ(slab.bytes_in_use(), 16410u);
+  slab.FreeExact(exact, 16410);
+  EXPECT_EQ(slab.bytes_in_use(), 0u);
+  slab.Free(slab.Allocate(16384), 16384);
+  const size_t reserved = slab.bytes_reserved();
+  EXPECT_EQ(slab.Trim(), reserved);
+  EXPECT_EQ(slab.bytes_reserved(), 0u);
+}
+
+TEST(Slab, HasNoExactBlockWithoutMemory) {
+  LimitedMemory memory;
+  Slab slab(memory);
+  memory.gives = false;
+  EXPECT_EQ(slab.TryAllocateExact(4112), nullptr);
+  EXPECT_EQ(slab.bytes_in_use(), 0u);
+}
+
 TEST(Arena, KeepsPiecesApartAndFreesAll) {
   Slab slab;
   Arena arena(slab);

@@ -70,6 +70,17 @@ void Slab::Free(void* memory, size_t size) {
   free_[size_class] = block;
 }
 
+void* Slab::TryAllocateExact(size_t size) {
+  void* memory = TakeBlock(size, Want::kMay);
+  if (memory != nullptr) bytes_in_use_ += size;
+  return memory;
+}
+
+void Slab::FreeExact(void* memory, size_t size) {
+  bytes_in_use_ -= size;
+  std::free(memory);
+}
+
 bool Slab::Refill(int size_class, Want want) {
   const size_t block_size = kSmallest << size_class;
   const bool single = block_size >= kChunk / 4;
@@ -111,7 +122,8 @@ bool Slab::FillReserve() {
   return true;
 }
 
-void Slab::Trim() {
+size_t Slab::Trim() {
+  const size_t reserved = bytes_reserved_;
   for (int size_class = 0; size_class < kClasses; ++size_class) {
     if ((kSmallest << size_class) < kChunk / 4) continue;
     while (FreeBlock* block = free_[size_class]) {
@@ -120,6 +132,7 @@ void Slab::Trim() {
       std::free(block);
     }
   }
+  return reserved - bytes_reserved_;
 }
 
 Slab::~Slab() {

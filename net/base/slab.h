@@ -43,6 +43,10 @@ class Slab {
   // Null when the system has no memory left; leaves the reserve alone. For libraries that then
   // close one connection.
   void* TryAllocate(size_t size);
+  // A block of no class, exactly that large: for what lives long and would waste much of its class.
+  // Null when the system has no memory left.
+  void* TryAllocateExact(size_t size);
+  void FreeExact(void* memory, size_t size);
   // `size` is the size that was passed to Allocate.
   void Free(void* memory, size_t size);
 
@@ -58,8 +62,8 @@ class Slab {
   size_t bytes_in_use() const { return bytes_in_use_; }
   size_t bytes_reserved() const { return bytes_reserved_; }
 
-  // Returns free chunks of the large classes to the system. Call when idle.
-  void Trim();
+  // Returns free blocks of the large classes to malloc. The number of bytes.
+  size_t Trim();
 
  private:
   struct FreeBlock {
