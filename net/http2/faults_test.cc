@@ -459,6 +459,22 @@ TEST_F(FaultsTest, DrainRefusesStreamsAfterTheLastGoaway) {
   EXPECT_EQ(goaways, (std::vector<std::string>{Number32(0x7fffffff), Number32(3)}));
 }
 
+// Only the response to its own PING proves that the peer knows of the first GOAWAY.
+TEST_F(FaultsTest, DrainIgnoresThePingResponsesOfOthers) {
+  Start();
+  server_->Drain();
+  loop_.Turn();
+  const auto goaways = [this] {
+    const std::vector<RawFrame> written = Written();
+    return std::count_if(written.begin(), written.end(),
+                         [](const RawFrame& frame) { return frame.type == kGoaway; });
+  };
+  Send(Frame(kPing, kAck, 0, "12345678"));
+  EXPECT_EQ(goaways(), 1);
+  Send(Frame(kPing, kAck, 0, std::string_view("drain\0\0\0", 8)));
+  EXPECT_EQ(goaways(), 2);
+}
+
 // The same bytes give the same events however they are cut.
 TEST_F(FaultsTest, SplitInvariance) {
   const std::string bytes =

@@ -1,4 +1,4 @@
-// The life of a session: input, output, draining, keepalive and close. nghttp2's callbacks are in
+// The life of a session: input, output, draining, keep-alive and close. nghttp2's callbacks are in
 // session_callbacks.cc.
 #include "net/http2/session.h"
 
@@ -31,7 +31,9 @@ Session::Session(Role role, loop::Loop& loop, std::unique_ptr<Transport> transpo
       memory_(loop.slab()),
       in_(loop.slab()),
       out_(loop.slab()),
-      tuner_(options.limits.stream_window) {
+      keepalive_(options_),
+      ids_(role == Role::kServer),
+      windows_(options.limits.stream_window) {
   transport_->SetEvents(this);
 }
 
@@ -40,11 +42,8 @@ Session::~Session() {
   transport_->SetEvents(nullptr);
   nghttp2_session_del(session_);
   streams_.ForEach([this](Stream& stream) {
-    stream.closed_ = true;
     if (!stream.attached()) return Destroy(stream);
-    static_cast<ListNode<Stream, AllStreams>&>(stream).Unlink();
-    static_cast<ListNode<Stream, ReadyStreams>&>(stream).Unlink();
-    stream.session_ = nullptr;
+    stream.Orphan();
   });
   loop_.DeferDelete(std::move(transport_));
 }
@@ -66,42 +65,39 @@ void Session::Begin() {
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
   }};
   const auto make = is_server() ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
-  if (make(&session_, SessionCallbacks(), this, SessionOptions(), &memory) != 0)
+  if (make(&session_, Callbacks(), this, NghttpOptions(), &memory) != 0)
     return OnLost({FailureKind::kMemoryShort});
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(),
                           is_server() ? settings.size() - 1 : settings.size());
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
                                         static_cast<int32_t>(options_.connection_window));
-  if (options_.keepalive_interval.count() > 0) {
-    keepalive_ = loop_.NewTimer([this] { OnKeepalive(); });
-    keepalive_->Start(options_.keepalive_interval);
+  if (keepalive_.enabled()) {
+    keepalive_timer_ = loop_.NewTimer([this] { OnKeepalive(); });
+    keepalive_timer_->Start(keepalive_.wait());
   }
   transport_->EnableRead(true);
-  loop_.AtTurnEnd(*this);
+  FlushLater();
 }
 
 void Session::Drain() {
-  if (draining_ || state_ == State::kClosed) return;
-  draining_ = true;
+  if (state_ == State::kClosed || !drain_.Begin()) return;
   if (is_server() && running()) {
-    static constexpr uint8_t kOpaque[8] = {'d', 'r', 'a', 'i', 'n'};
     nghttp2_submit_shutdown_notice(session_);
-    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kOpaque);
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, drain_.kPing.data());
     StartTimer(&Session::EndDrain, options_.drain_notice);
   } else if (state_ == State::kConnecting) {
     if (active_ == 0) CloseNow(false);
   }
-  loop_.AtTurnEnd(*this);
+  FlushLater();
 }
 
 // Requests in flight when the notice was sent have arrived by now.
 void Session::EndDrain() {
-  if (!running() || last_goaway_sent_) return;
-  last_goaway_sent_ = true;
+  if (!running() || !drain_.Announce()) return;
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
                         nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
                         nullptr, 0);
-  loop_.AtTurnEnd(*this);
+  FlushLater();
 }
 
 void Session::Close() {
@@ -109,17 +105,17 @@ void Session::Close() {
   state_ = State::kClosed;
   reported_ = true;
   timer_.reset();
-  keepalive_.reset();
-  streams_.ForEach([](Stream& stream) { stream.closed_ = true; });
+  keepalive_timer_.reset();
+  streams_.ForEach([](Stream& stream) { stream.Abandon(); });
 }
 
 Stream& Session::Open(http::StreamEvents& events) {
   assert(StreamRoom() > 0);
-  return *NewStream(&events);
+  return NewStream(0, &events);
 }
 
 size_t Session::StreamRoom() const {
-  if (!running() || draining_ || goaway_received_) return 0;
+  if (!running() || drain_.leaving()) return 0;
   const size_t most = std::min<size_t>(
       options_.limits.concurrent_streams,
       nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
@@ -141,10 +137,7 @@ void Session::OnTransportReadable() {
 void Session::Read() {
   for (;;) {
     const ReadResult read = transport_->Read(in_, kReadSize);
-    if (read.bytes > 0) {
-      heard_ = true;
-      unanswered_ = false;
-    }
+    if (read.bytes > 0) keepalive_.OnInput();
     Feed();
     if (!running()) return;
     if (read.status == ReadStatus::kEnd) return OnLost({});
@@ -158,10 +151,8 @@ void Session::Feed() {
     const std::string_view piece = in_.Front();
     piece_ = piece.data();
     taken_ = 0;
-    feeding_ = true;
     const ssize_t used = nghttp2_session_mem_recv(
         session_, reinterpret_cast<const uint8_t*>(piece.data()), piece.size());
-    feeding_ = false;
     in_.Drain(piece.size() - taken_);
     if (memory_.failed()) return CloseIfAllocationFailed();
     if (!running()) break;
@@ -173,7 +164,7 @@ void Session::Feed() {
       CheckFlood(guard_.OnQueued(nghttp2_session_get_outbound_queue_size(session_)));
     }
   }
-  loop_.AtTurnEnd(*this);
+  FlushLater();
 }
 
 void Session::Discard() {
@@ -184,7 +175,7 @@ void Session::Discard() {
   if (over || discarded_ > kLingerBytes) CloseNow(!over);
 }
 
-void Session::OnTransportWritable() { loop_.AtTurnEnd(*this); }
+void Session::OnTransportWritable() { FlushLater(); }
 
 void Session::OnTransportFailed(Failure failure) {
   if (state_ == State::kClosed) return;
@@ -206,7 +197,7 @@ void Session::Abort(uint32_t error_code, FailureKind kind, const char* reason) {
   goaway_due_ = true;
   ResetAllStreams(why_);
   StartTimer(&Session::OnLingered, kLingerTime);
-  loop_.AtTurnEnd(*this);
+  FlushLater();
 }
 
 // The transport has ended. `why` is empty for an orderly end.
@@ -223,28 +214,12 @@ void Session::OnLost(Failure why) {
 
 void Session::ResetAllStreams(Failure why) {
   streams_.ForEach([&](Stream& stream) {
-    if (stream.closed_) return;
-    stream.closed_ = true;
-    stream.to_send_.Clear();
-    const bool complete = !is_server() && stream.receive_ended_;
-    if (!complete) {
-      stream.reset_ = LostStream(stream, why);
-      if (stream.attached()) {
-        held_ -= stream.received_.size();
-        stream.received_.Clear();
-      }
-    }
-    Due(stream);
+    if (stream.lifetime().closed()) return;
+    // A response that was received completely is still delivered.
+    const bool complete = !is_server() && stream.receiving().ended();
+    stream.Close(complete ? Failure{} : stream.LossReason(why));
   });
   active_ = 0;
-}
-
-Failure Session::LostStream(const Stream& stream, Failure why) const {
-  if (is_server()) return why;
-  if (stream.head_received_) return {FailureKind::kUpstreamTruncated, why.detail};
-  if (why.kind == FailureKind::kUpstreamProtocol) return why;
-  if (stream.bytes_on_wire_ == 0) return {FailureKind::kUpstreamClosedUnused, why.detail};
-  return {FailureKind::kUpstreamClosed, why.detail};
 }
 
 void Session::OnTurnEnd() {
@@ -269,7 +244,7 @@ void Session::DeliverDue() {
   while (!due_.empty() && !reported_) {
     Stream& stream = due_.PopFront();
     stream.Deliver();
-    if (stream.closed_ && !stream.attached()) Destroy(stream);
+    if (stream.lifetime().closed() && !stream.attached()) Destroy(stream);
   }
 }
 
@@ -315,10 +290,9 @@ void Session::WriteGoaway() {
 
 void Session::FinishIfDone() {
   if (state_ == State::kOpen) {
-    const bool leaving = draining_ || goaway_received_;
-    if (!is_server() && leaving && active_ == 0) EndDrain();
+    if (!is_server() && drain_.leaving() && active_ == 0) EndDrain();
     const bool idle = out_.empty() && nghttp2_session_want_write(session_) == 0;
-    if (last_goaway_sent_ && active_ == 0 && idle) state_ = State::kEnding;
+    if (drain_.announced() && active_ == 0 && idle) state_ = State::kEnding;
   }
   if (state_ == State::kEnding && out_.empty()) Linger();
 }
@@ -337,20 +311,18 @@ void Session::OnLingered() {
 void Session::CloseNow(bool reset) {
   transport_->Close(reset);
   state_ = State::kClosed;
-  keepalive_.reset();
+  keepalive_timer_.reset();
   in_.Clear();
   out_.Clear();
-  loop_.AtTurnEnd(*this);
+  FlushLater();
 }
 
 // Complete responses that wait for credit are delivered first.
 void Session::Report() {
   if (state_ != State::kClosed || reported_) return;
   bool waiting = false;
-  streams_.ForEach([&](Stream& stream) {
-    waiting |=
-        stream.attached() && stream.receive_ended_ && !stream.end_delivered_ && !stream.reset_;
-  });
+  streams_.ForEach(
+      [&](Stream& stream) { waiting |= stream.attached() && stream.receiving().end_pending(); });
   if (waiting) return;
   reported_ = true;
   events_.OnSessionClosed(why_);
@@ -362,37 +334,46 @@ void Session::StartTimer(void (Session::*then)(), loop::Duration after) {
 }
 
 void Session::OnKeepalive() {
-  const bool heard = std::exchange(heard_, false);
-  if (heard) keepalive_sent_ = false;
-  if (heard || (options_.keepalive_if_unanswered && !unanswered_))
-    return keepalive_->Start(options_.keepalive_interval);
-  if (keepalive_sent_) return OnLost({FailureKind::kUpstreamClosed, "http2.ping_timeout"});
-  static constexpr uint8_t kOpaque[8] = {'a', 'l', 'i', 'v', 'e'};
-  keepalive_sent_ = true;
-  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kOpaque);
-  keepalive_->Start(options_.keepalive_timeout);
-  loop_.AtTurnEnd(*this);
+  switch (keepalive_.OnTimer()) {
+    case Keepalive::Action::kNone:
+      break;
+    case Keepalive::Action::kSendPing:
+      nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, keepalive_.kPing.data());
+      FlushLater();
+      break;
+    case Keepalive::Action::kLost:
+      return OnLost({FailureKind::kUpstreamClosed, "http2.ping_timeout"});
+  }
+  keepalive_timer_->Start(keepalive_.wait());
 }
 
-Stream* Session::NewStream(http::StreamEvents* events) {
-  Stream* stream =
-      new (loop_.slab().Allocate(sizeof(Stream))) Stream(*this, loop_.slab(), events, loop_.Now());
-  stream->window_ = options_.limits.stream_window;
+Stream& Session::NewStream(int32_t id, http::StreamEvents* events) {
+  Slab& slab = loop_.slab();
+  auto* stream = new (slab.Allocate(sizeof(Stream))) Stream(*this, slab, id, events);
   streams_.PushBack(*stream);
   ++active_;
-  return stream;
+  return *stream;
 }
 
 void Session::Destroy(Stream& stream) {
-  granted_ -= stream.window_ - options_.limits.stream_window;
-  held_ -= stream.received_.size();
+  windows_.OnStreamDestroyed(stream.window_growth());
   stream.~Stream();
   loop_.slab().Free(&stream, sizeof(Stream));
 }
 
 void Session::Due(Stream& stream) {
   if (!static_cast<ListNode<Stream, ReadyStreams>&>(stream).linked()) due_.PushBack(stream);
-  loop_.AtTurnEnd(*this);
+  FlushLater();
+}
+
+void Session::OnUnsentReleased() {
+  --active_;
+  room_changed_ = true;
+}
+
+void Session::OnRequestRefused(Stream& stream) {
+  drain_.Begin();
+  OnStreamGone(stream, NGHTTP2_REFUSED_STREAM);
 }
 
 }  // namespace tulle::http2

@@ -1,51 +1,36 @@
+// An HTTP/2 connection of either role: nghttp2's state machine, fed from and flushed to a
+// transport. Source: RFC 9113.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string_view>
 
 #include "net/base/buffer.h"
-#include "net/base/failure.h"
 #include "net/base/intrusive_list.h"
-#include "net/http/stream.h"
+#include "net/http2/drain.h"
 #include "net/http2/flood_guard.h"
+#include "net/http2/keepalive.h"
 #include "net/http2/memory.h"
 #include "net/http2/options.h"
+#include "net/http2/receive_windows.h"
+#include "net/http2/session_events.h"
 #include "net/http2/stream.h"
-#include "net/http2/window_tuner.h"
+#include "net/http2/stream_ids.h"
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
 
 namespace tulle::http2 {
 
-enum class Role : uint8_t { kServer, kClient };
-
-// What a session reports to the connection that owns it; never from inside a call on the session.
-class SessionEvents {
- public:
-  virtual ~SessionEvents() = default;
-  // Client: the transport is ready.
-  virtual void OnSessionReady() = 0;
-  // Server: a request began. Null: refused.
-  virtual http::StreamEvents* OnSessionStream(http::Stream& stream) = 0;
-  // Client: StreamRoom() grew.
-  virtual void OnSessionRoom() = 0;
-  // The last event.
-  virtual void OnSessionClosed(Failure why) = 0;
-};
-
-// An HTTP/2 connection of either role: nghttp2's state machine, fed from and flushed to a
-// transport.
-//
 // In a turn, the bytes read are fed to nghttp2, whose callbacks (session_callbacks.cc) fill
 // streams and put them on the ready list; then ready streams are delivered; at the end of the turn
 // the resulting frames are collected and written once. Body bytes are moved by reference in both
 // directions.
 //
-// Owner: the connection. Thread: the loop's. All memory comes from the loop's slab.
+// Owner: the connection. Thread: the loop's. All memory comes from the loop's slab. Order: Start,
+// then anything; nothing after Close or OnSessionClosed except the destructor.
 class Session final : public TransportEvents, public loop::TurnEnd {
  public:
   Session(Role role, loop::Loop& loop, std::unique_ptr<Transport> transport, SessionEvents& events,
@@ -67,10 +52,28 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   void OnTransportFailed(Failure failure) override;
   void OnTurnEnd() override;
 
- private:
-  friend class Stream;
-  friend struct Callbacks;
+  // For its streams.
+  bool is_server() const { return role_ == Role::kServer; }
+  bool is_tls() const { return transport_->is_tls(); }
+  const http::Limits& limits() const { return options_.limits; }
+  loop::Loop& loop() { return loop_; }
+  nghttp2_session* nghttp2() { return session_; }
+  ReceiveWindows& windows() { return windows_; }
+  // nghttp2 has frames to write.
+  void FlushLater() { loop_.AtTurnEnd(*this); }
+  // The user has sent something on a stream.
+  void OnStreamSent() {
+    keepalive_.OnStreamSent();
+    FlushLater();
+  }
+  // The stream has events to deliver, or is to be destroyed.
+  void Due(Stream& stream);
+  // The user gave up a request before it was sent.
+  void OnUnsentReleased();
+  // nghttp2 accepts no more requests: ids are exhausted, or the connection is ending.
+  void OnRequestRefused(Stream& stream);
 
+ private:
   enum class State : uint8_t {
     kConnecting,
     kOpen,
@@ -81,7 +84,6 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   };
 
   bool running() const { return state_ == State::kOpen; }
-  bool is_server() const { return role_ == Role::kServer; }
   void Begin();
   void Read();
   void Feed();
@@ -104,34 +106,34 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   void Discard();
   void EndDrain();
   void StartTimer(void (Session::*then)(), loop::Duration after);
-  void OnPingAnswer(const uint8_t* opaque);
   void OnKeepalive();
   void OnLingered();
-
-  Stream* NewStream(http::StreamEvents* events);
+  Stream& NewStream(int32_t id, http::StreamEvents* events);
   void Destroy(Stream& stream);
-  void Due(Stream& stream);
+
+  // session_callbacks.cc: nghttp2's events. Results are nghttp2's: 0, or an error.
+  static const nghttp2_session_callbacks* Callbacks();
+  static const nghttp2_option* NghttpOptions();
+  Stream* Find(int32_t id);
+  int Result() const { return running() ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE; }
+  int OnBeginFrame(const nghttp2_frame_hd& head);
+  int OnBeginHeaders(const nghttp2_frame& frame);
+  int OnHeader(int32_t id, nghttp2_rcbuf* name, nghttp2_rcbuf* value);
+  int RefuseBlock(int32_t id, Verdict verdict);
+  int OnFrame(const nghttp2_frame& frame);
+  void OnDataFrame(Stream* stream, const nghttp2_frame& frame);
+  int OnDataChunk(int32_t id, const char* bytes, size_t size);
   void OnBody(Stream& stream, const char* bytes, size_t size);
+  void OnPingAnswer(const uint8_t* payload);
+  int OnFrameSent(const nghttp2_frame& frame);
   void OnStreamGone(Stream& stream, uint32_t error_code);
-  // HEADERS for a stream that the peer has ended or skipped: nghttp2 has forgotten it. (It ignores
-  // DATA for such streams silently.)
-  void CheckStreamId(const nghttp2_frame_hd& head);
-  void GrowWindow(Stream& stream);
-  Failure StreamFailure(const Stream& stream, uint32_t error_code) const;
-  Failure LostStream(const Stream& stream, Failure why) const;
+  void CheckStreamId(int32_t id);
 
   const Role role_;
   State state_ = State::kConnecting;
-  bool draining_ = false;  // no new streams
-  bool goaway_received_ = false;
-  bool last_goaway_sent_ = false;
   bool goaway_due_ = false;  // our own, by Abort
   bool room_changed_ = false;
   bool reported_ = false;
-  bool heard_ = false;           // input arrived since the last keepalive tick
-  bool keepalive_sent_ = false;  // and its response is pending
-  bool unanswered_ = false;      // a stream was active since the last input from the peer
-  bool feeding_ = false;
   uint32_t abort_code_ = 0;
   Failure why_;
 
@@ -146,24 +148,16 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   const char* piece_ = nullptr;  // in_'s front position when it was passed to nghttp2
   size_t taken_ = 0;             // of that piece, already moved to streams
   size_t active_ = 0;            // streams known, or soon known, to nghttp2
-  size_t held_ = 0;              // body bytes received and not delivered
   size_t discarded_ = 0;         // bytes, while lingering
-  size_t granted_ = 0;           // stream windows beyond their initial size
-  int32_t last_peer_stream_ = 0;
-  int32_t skipped_from_ = 0;  // ids that the peer skipped last, which closes them
-  int32_t skipped_to_ = 0;
-  std::array<int32_t, 16> ended_by_peer_{};  // ids of the latest closed streams
-  size_t ended_count_ = 0;
-  WindowTuner tuner_;
+  http2::Drain drain_;
+  Keepalive keepalive_;
+  StreamIds ids_;
+  ReceiveWindows windows_;
   FloodGuard guard_;
   IntrusiveList<Stream, AllStreams> streams_;
   IntrusiveList<Stream, ReadyStreams> due_;
   std::unique_ptr<loop::Timer> timer_;  // drain, then linger
-  std::unique_ptr<loop::Timer> keepalive_;
+  std::unique_ptr<loop::Timer> keepalive_timer_;
 };
-
-// nghttp2's callbacks and options are the same for all sessions.
-const nghttp2_session_callbacks* SessionCallbacks();
-const nghttp2_option* SessionOptions();
 
 }  // namespace tulle::http2

@@ -1,8 +1,7 @@
-// Delivery of received data, and data that waits for the peer's window.
+// What the user sends on a stream, what the session receives on it, and its delivery.
 #include "net/http2/stream.h"
 
 #include <algorithm>
-#include <cassert>
 #include <limits>
 #include <utility>
 
@@ -10,6 +9,10 @@
 
 namespace tulle::http2 {
 namespace {
+
+// Bodies up to this size are copied to the previous block rather than linked: many tiny DATA frames
+// must not cost more memory than the window they use.
+constexpr size_t kCopiedBody = 1024;
 
 uint32_t ResetCode(FailureKind kind) {
   using Kind = FailureKind;
@@ -26,27 +29,26 @@ uint32_t ResetCode(FailureKind kind) {
 
 }  // namespace
 
-Stream::Stream(Session& session, Slab& slab, http::StreamEvents* events, loop::Instant opened)
+Stream::Stream(Session& session, Slab& slab, int32_t id, http::StreamEvents* events)
     : session_(&session),
       slab_(slab),
       events_(events),
-      opened_(opened),
+      opened_(session.loop().Now()),
       received_(slab),
-      to_send_(slab) {}
+      to_send_(slab),
+      id_(id) {}
 
 void Stream::SendInterim(const http::Head& head) {
-  if (session_ == nullptr || closed_ || headers_submitted_) return;
+  if (lifetime_.closed() || sending_.head_submitted()) return;
   const FieldList fields(head, FieldList::Kind::kResponse, false, slab_);
-  nghttp2_submit_headers(session_->session_, NGHTTP2_FLAG_NONE, id_, nullptr, fields.data(),
+  nghttp2_submit_headers(session_->nghttp2(), NGHTTP2_FLAG_NONE, id_, nullptr, fields.data(),
                          fields.size(), nullptr);
-  session_->loop_.AtTurnEnd(*session_);
+  session_->FlushLater();
 }
 
 void Stream::SendHeaders(const http::Head& head, bool end) {
-  assert(!headers_submitted_);
-  headers_submitted_ = true;
-  send_ended_ = end;
-  if (session_ == nullptr || closed_) return;
+  sending_.OnHead(end);
+  if (lifetime_.closed()) return;
   nghttp2_data_provider body;
   body.source.ptr = this;
   body.read_callback = [](nghttp2_session*, int32_t, uint8_t*, size_t most, uint32_t* flags,
@@ -54,62 +56,52 @@ void Stream::SendHeaders(const http::Head& head, bool end) {
     return static_cast<Stream*>(source->ptr)->NextData(most, flags);
   };
   const nghttp2_data_provider* provider = end ? nullptr : &body;
-  nghttp2_session* session = session_->session_;
-  session_->unanswered_ = true;
-  session_->loop_.AtTurnEnd(*session_);
-  if (session_->is_server()) {
-    const FieldList fields(head, FieldList::Kind::kResponse, false, slab_);
-    nghttp2_submit_response(session, id_, fields.data(), fields.size(), provider);
-    return;
-  }
-  const FieldList fields(head, FieldList::Kind::kRequest, session_->transport_->is_tls(), slab_);
-  const int32_t id =
-      nghttp2_submit_request(session, nullptr, fields.data(), fields.size(), provider, this);
-  if (id > 0) {
-    id_ = id;
-    return;
-  }
-  // Stream ids are exhausted, or the session is ending: nothing was sent.
-  session_->draining_ = true;
-  session_->OnStreamGone(*this, NGHTTP2_REFUSED_STREAM);
+  session_->OnStreamSent();
+  if (!session_->is_server()) return SubmitRequest(head, provider);
+  const FieldList fields(head, FieldList::Kind::kResponse, false, slab_);
+  nghttp2_submit_response(session_->nghttp2(), id_, fields.data(), fields.size(), provider);
+}
+
+void Stream::SubmitRequest(const http::Head& head, const nghttp2_data_provider* body) {
+  const FieldList fields(head, FieldList::Kind::kRequest, session_->is_tls(), slab_);
+  const int32_t id = nghttp2_submit_request(session_->nghttp2(), nullptr, fields.data(),
+                                            fields.size(), body, this);
+  if (id <= 0) return session_->OnRequestRefused(*this);
+  id_ = id;
 }
 
 void Stream::SendData(Buffer& data, bool end) {
-  assert(headers_submitted_ && !send_ended_);
-  send_ended_ = end;
-  if (session_ == nullptr || closed_) return data.Clear();
+  const bool resume = sending_.OnMore(end);
+  if (lifetime_.closed()) return data.Clear();
   to_send_.Append(data);
-  session_->unanswered_ = true;
-  if (std::exchange(deferred_, false)) nghttp2_session_resume_data(session_->session_, id_);
-  session_->loop_.AtTurnEnd(*session_);
+  if (resume) nghttp2_session_resume_data(session_->nghttp2(), id_);
+  session_->OnStreamSent();
 }
 
 void Stream::SendTrailers(const http::HeaderMap& trailers) {
-  assert(headers_submitted_ && !send_ended_);
-  send_ended_ = true;
-  if (session_ == nullptr || closed_) return;
+  const bool resume = sending_.OnMore(true);
+  if (lifetime_.closed()) return;
   // They must wait until the body was sent.
   Arena& arena = trailers_arena_.emplace(slab_);
   trailers_to_send_ = arena.New<http::HeaderMap>(arena);
   for (const http::Header& header : trailers.all()) {
     trailers_to_send_->Add(header.id, arena.Copy(header.name), arena.Copy(header.value));
   }
-  if (std::exchange(deferred_, false)) nghttp2_session_resume_data(session_->session_, id_);
-  session_->loop_.AtTurnEnd(*session_);
+  if (resume) nghttp2_session_resume_data(session_->nghttp2(), id_);
+  session_->FlushLater();
 }
 
 size_t Stream::SendRoom() const {
-  if (session_ == nullptr || closed_) return 0;
-  const size_t most = session_->options_.limits.send_buffer;
+  if (lifetime_.closed()) return 0;
+  const size_t most = session_->limits().send_buffer;
   if (to_send_.size() < most) return most - to_send_.size();
-  const_cast<Stream*>(this)->room_wanted_ = true;
+  room_wanted_ = true;
   return 0;
 }
 
 void Stream::Pull(size_t bytes) {
   credit_ += std::min(bytes, std::numeric_limits<size_t>::max() - credit_);
-  if (session_ == nullptr) return;
-  if (!received_.empty()) session_->Due(*this);
+  if (session_ != nullptr && !received_.empty()) session_->Due(*this);
 }
 
 void Stream::Reset(Failure why) {
@@ -118,13 +110,13 @@ void Stream::Reset(Failure why) {
 }
 
 void Stream::Detach() {
-  if (session_ != nullptr && session_->is_server() && send_ended_) {
+  if (session_ != nullptr && session_->is_server() && sending_.ended()) {
     // RFC 9113 8.1: a complete response may be followed by RST_STREAM(NO_ERROR) to stop the upload.
-    // While the response is still being sent, the session does this after END_STREAM.
-    if (end_sent_ || closed_) return Release(NGHTTP2_NO_ERROR);
+    // While the response is still being sent, OnFrameSent does this after END_STREAM.
+    if (sending_.sent() || lifetime_.closed()) return Release(NGHTTP2_NO_ERROR);
     return Forget();
   }
-  if (send_ended_ && receive_ended_ && !closed_) {
+  if (sending_.ended() && receiving_.ended() && !lifetime_.closed()) {
     // The response is complete, but the rest of the request is still being sent: let it finish.
     return Forget();
   }
@@ -133,7 +125,11 @@ void Stream::Detach() {
 
 void Stream::Forget() {
   events_ = nullptr;
-  session_->held_ -= received_.size();
+  DropReceived();
+}
+
+void Stream::DropReceived() {
+  session_->windows().OnReleased(received_.size());
   received_.Clear();
 }
 
@@ -145,45 +141,152 @@ void Stream::Release(uint32_t error_code) {
     return;
   }
   Forget();
-  if (!closed_ && id_ == 0) {
-    closed_ = true;
-    --session_->active_;
-    session_->room_changed_ = true;
+  if (id_ == 0 && !lifetime_.closed()) {
+    lifetime_.OnClosed();
+    session_->OnUnsentReleased();
   }
-  if (closed_) return session_->Due(*this);
-  reset_by_user_ = true;
-  nghttp2_submit_rst_stream(session_->session_, NGHTTP2_FLAG_NONE, id_, error_code);
-  session_->loop_.AtTurnEnd(*session_);
+  if (lifetime_.closed()) return session_->Due(*this);
+  if (!lifetime_.OnResetByUs()) return;
+  nghttp2_submit_rst_stream(session_->nghttp2(), NGHTTP2_FLAG_NONE, id_, error_code);
+  session_->FlushLater();
+}
+
+void Stream::Attach(http::StreamEvents* events) {
+  events_ = events;
+  if (!attached() && lifetime_.open()) Release(NGHTTP2_REFUSED_STREAM);
+}
+
+Verdict Stream::EndBlock(bool end) {
+  if (!block_.open()) return Verdict::kOk;
+  if (const Verdict verdict = block_.Finish(); verdict != Verdict::kOk) return verdict;
+  if (!attached()) return Verdict::kOk;
+  if (block_.kind() == HeaderBlock::Kind::kTrailers) {
+    trailers_received_ = block_.trailers();
+    if (end) receiving_.OnEnd();
+    session_->Due(*this);
+    return Verdict::kOk;
+  }
+  http::Head& head = *block_.head();
+  if (head.status >= 100 && head.status < 200 && !session_->is_server()) {
+    if (++interim_responses_ > session_->limits().interim_responses) return Verdict::kTooLarge;
+    events_->OnInterim(head);
+    return Verdict::kOk;
+  }
+  receiving_.OnHead(end);
+  events_->OnHeaders(head, end);
+  return Verdict::kOk;
+}
+
+bool Stream::ReceiveCopy(std::string_view bytes) {
+  if (bytes.size() > kCopiedBody || received_.empty()) return false;
+  received_.Append(bytes);
+  session_->windows().OnHeld(bytes.size());
+  session_->Due(*this);
+  return true;
+}
+
+void Stream::Receive(Buffer& from, size_t size) {
+  received_.AppendFront(from, size);
+  session_->windows().OnHeld(size);
+  session_->Due(*this);
+}
+
+void Stream::OnEndReceived() {
+  receiving_.OnEnd();
+  if (attached()) session_->Due(*this);
+}
+
+bool Stream::Refuse(Failure why) {
+  if (refused_) return false;
+  refused_ = why;
+  return true;
 }
 
 ssize_t Stream::NextData(size_t most, uint32_t* flags) {
   const size_t size = std::min(most, to_send_.size());
-  if (size == 0 && !send_ended_) {
-    deferred_ = true;
+  if (size == 0 && !sending_.ended()) {
+    sending_.OnPaused();
     return NGHTTP2_ERR_DEFERRED;
   }
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (size < to_send_.size() || !send_ended_) return static_cast<ssize_t>(size);
+  if (size < to_send_.size() || !sending_.ended()) return static_cast<ssize_t>(size);
   *flags |= NGHTTP2_DATA_FLAG_EOF;
-  if (trailers_to_send_ != nullptr && !trailers_submitted_) {
+  if (sending_.OnBodyTaken() && trailers_to_send_ != nullptr) {
     *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    trailers_submitted_ = true;
     const FieldList fields(*trailers_to_send_, slab_);
-    nghttp2_submit_trailer(session_->session_, id_, fields.data(), fields.size());
+    nghttp2_submit_trailer(session_->nghttp2(), id_, fields.data(), fields.size());
   }
   return static_cast<ssize_t>(size);
 }
 
+void Stream::WriteData(Buffer& out, std::string_view frame_head, size_t size) {
+  out.Append(frame_head);
+  const std::string_view front = to_send_.Front();
+  if (size <= kCopiedBody && front.size() >= size) {
+    out.Append(front.substr(0, size));
+    to_send_.Drain(size);
+  } else {
+    out.AppendFront(to_send_, size);
+  }
+  if (room_wanted_) session_->Due(*this);
+}
+
+void Stream::OnEndSent() {
+  sending_.OnSent();
+  const bool upload_unwanted = session_->is_server() && !attached() && !receiving_.ended();
+  if (upload_unwanted && lifetime_.OnResetByUs())
+    nghttp2_submit_rst_stream(session_->nghttp2(), NGHTTP2_FLAG_NONE, id_, NGHTTP2_NO_ERROR);
+}
+
+void Stream::Close(Failure why) {
+  lifetime_.OnClosed();
+  to_send_.Clear();
+  if (why) {
+    reset_ = why;
+    receiving_.OnReset();
+    DropReceived();
+  }
+  session_->Due(*this);
+}
+
+void Stream::Orphan() {
+  lifetime_.OnClosed();
+  static_cast<ListNode<Stream, AllStreams>&>(*this).Unlink();
+  static_cast<ListNode<Stream, ReadyStreams>&>(*this).Unlink();
+  session_ = nullptr;
+}
+
+Failure Stream::CloseReason(uint32_t error_code, bool goaway_received) const {
+  const bool server = session_->is_server();
+  const bool by_peer = lifetime_.reset_by_peer();
+  const char* const how = by_peer ? "http2.remote_reset" : "http2.protocol_error";
+  const bool truncated = !server && receiving_.head_received();
+  if (truncated) return {FailureKind::kUpstreamTruncated, refused_ ? refused_.detail : how};
+  if (refused_) return refused_;
+  if (server)
+    return {by_peer ? FailureKind::kDownstreamClosed : FailureKind::kDownstreamProtocol, how};
+  if (error_code == NGHTTP2_REFUSED_STREAM) {
+    if (goaway_received && !by_peer) return {FailureKind::kUpstreamClosedUnread, "http2.goaway"};
+    return {FailureKind::kUpstreamRefusedStream, ""};
+  }
+  return {by_peer ? FailureKind::kUpstreamReset : FailureKind::kUpstreamProtocol, how};
+}
+
+Failure Stream::LossReason(Failure why) const {
+  if (session_->is_server()) return why;
+  if (receiving_.head_received()) return {FailureKind::kUpstreamTruncated, why.detail};
+  if (why.kind == FailureKind::kUpstreamProtocol) return why;
+  if (bytes_on_wire_ == 0) return {FailureKind::kUpstreamClosedUnused, why.detail};
+  return {FailureKind::kUpstreamClosed, why.detail};
+}
+
 void Stream::Deliver() {
   if (!attached()) return;
-  if (reset_) {
-    if (std::exchange(reset_delivered_, true)) return;
-    return events_->OnReset(reset_);
-  }
-  if (head_received_) DeliverBody();
-  if (head_received_ && attached() && !reset_ && receive_ended_ && received_.empty() &&
-      !end_delivered_) {
-    end_delivered_ = true;
+  if (receiving_.TakeReset()) return events_->OnReset(reset_);
+  if (receiving_.reset()) return;
+  if (receiving_.head_received()) DeliverBody();
+  if (attached() && receiving_.end_pending() && received_.empty()) {
+    receiving_.OnEndDelivered();
     if (trailers_received_ != nullptr) {
       events_->OnTrailers(*trailers_received_);
     } else {
@@ -203,14 +306,20 @@ void Stream::DeliverBody() {
   Buffer chunk(slab_);
   chunk.AppendFront(received_, size);
   credit_ -= size;
-  session_->held_ -= size;
-  if (!closed_ && !receive_ended_) {
-    nghttp2_session_consume_stream(session_->session_, id_, size);
-    session_->GrowWindow(*this);
-    session_->loop_.AtTurnEnd(*session_);
+  ReceiveWindows& windows = session_->windows();
+  windows.OnReleased(size);
+  if (!lifetime_.closed() && !receiving_.ended()) {
+    nghttp2_session_consume_stream(session_->nghttp2(), id_, size);
+    if (const size_t more = windows.Grow(window_growth_); more > 0) {
+      window_growth_ += more;
+      nghttp2_session_set_local_window_size(
+          session_->nghttp2(), NGHTTP2_FLAG_NONE, id_,
+          static_cast<int32_t>(windows.initial() + window_growth_));
+    }
+    session_->FlushLater();
   }
-  const bool end = receive_ended_ && received_.empty() && trailers_received_ == nullptr;
-  if (end) end_delivered_ = true;
+  const bool end = receiving_.end_pending() && received_.empty() && trailers_received_ == nullptr;
+  if (end) receiving_.OnEndDelivered();
   events_->OnData(chunk, end);
 }
 
