@@ -7,9 +7,9 @@
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
 
-// HTTP/2 (RFC 9113) behind the codec seam, as server and as client, on nghttp2. Cleartext by prior
-// knowledge or over TLS, depending on the transport. The caller decides whether a connection speaks
-// HTTP/2.
+// HTTP/2 (RFC 9113) behind the codec interface of net/http, as server and as client, on nghttp2. It
+// runs in cleartext by prior knowledge or over TLS, depending on the transport. The caller decides
+// whether a connection speaks HTTP/2, and owns the connection. Thread: the loop's.
 namespace tulle::http2 {
 
 // `transport` is ready (connected, for TLS verified); `events` must outlive the connection.

@@ -1,5 +1,5 @@
-// What a hostile peer may send to a server connection, by the numbers of the faults. A peer here is
-// a string of frames.
+// Attacks and protocol errors that a server connection must survive. FaultN_ cites the list in
+// docs/faults.md. The peer is a string of frames.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -457,6 +457,26 @@ TEST_F(FaultsTest, DrainRefusesStreamsAfterTheLastGoaway) {
     if (frame.type == kGoaway) goaways.push_back(frame.payload.substr(0, 4));
   }
   EXPECT_EQ(goaways, (std::vector<std::string>{Number32(0x7fffffff), Number32(3)}));
+}
+
+// The request ends by trailers while the response still waits for the peer's window.
+TEST_F(FaultsTest, ACompleteRequestIsNotResetAfterItsResponse) {
+  Start();
+  Send(Frame(kHeaders, kEndHeaders, 1, GetBlock()));
+  RecordedStream& served = *events_.streams.at(0);
+  http::Head head(served.arena());
+  head.status = 200;
+  served.stream->SendHeaders(head, false);
+  Buffer body(loop_.slab());
+  body.Append(std::string(70'000, 'x'));
+  served.stream->SendData(body, true);
+  served.Release();
+  Send(Frame(kHeaders, kEndStream | kEndHeaders, 1, Block({{"t", "u"}})));
+  EXPECT_EQ(server_->active_streams(), 1);
+  Send(Frame(kWindowUpdate, 0, 0, Number32(10'000)) + Frame(kWindowUpdate, 0, 1, Number32(10'000)));
+  EXPECT_EQ(server_->active_streams(), 0);
+  EXPECT_EQ(StreamError(1), -1);
+  EXPECT_EQ(ConnectionError(), -1);
 }
 
 // Only the response to its own PING proves that the peer knows of the first GOAWAY.

@@ -7,9 +7,10 @@
 
 namespace tulle::http2 {
 
-// Counts what is cheap for a peer and expensive for us, and detects abuse. Pure: no I/O, no clock.
-// Owner: a session. Sources: CVE-2023-44487 (rapid reset), CVE-2025-8671 (resets that the peer
-// makes us send), CVE-2019-9511..9518, CVE-2024-27316; limits as in Envoy's http2 options.
+// Counts frames that are cheap for a peer to send and expensive for us to process, and detects
+// abuse. Pure: no I/O, no clock. Owner: a session. Thread: the session's. Sources: CVE-2023-44487
+// (rapid reset), CVE-2025-8671 (resets that the peer makes us send), CVE-2019-9511..9518,
+// CVE-2024-27316; limits as in Envoy's http2 options.
 //
 // Functions that return text return null, or the (static) reason to close the connection with
 // ENHANCE_YOUR_CALM.

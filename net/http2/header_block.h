@@ -20,7 +20,8 @@ enum class Verdict : uint8_t {
 
 // One header block of a stream while it is decoded: fields go into the request's arena, are counted
 // against the limits (each cookie crumb separately) and checked for what nghttp2 accepts wrongly.
-// Sources: RFC 9113 8.2, 8.3. Owner: a stream. Not usable between Finish and the next Begin.
+// Sources: RFC 9113 8.2, 8.3. Owner: a stream. Thread: the session's. Order: Begin, Add for each
+// field, Finish; then the results are valid, until the next Begin.
 class HeaderBlock {
  public:
   enum class Kind : uint8_t { kRequest, kResponse, kTrailers };

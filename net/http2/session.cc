@@ -19,6 +19,19 @@ constexpr size_t kCollectSize = 64 * 1024;
 constexpr loop::Duration kLingerTime = std::chrono::seconds(1);
 constexpr size_t kLingerBytes = 256 * 1024;
 
+// A GOAWAY frame (RFC 9113 6.8), written without nghttp2: Abort discards what nghttp2 has queued.
+void AppendGoaway(Buffer& out, uint32_t last_stream, uint32_t error_code, std::string_view reason) {
+  std::array<char, 17> frame{};
+  frame[2] = static_cast<char>(8 + reason.size());
+  frame[3] = NGHTTP2_GOAWAY;
+  for (int i = 0; i < 4; ++i) {
+    frame[9 + i] = static_cast<char>(last_stream >> (24 - 8 * i));
+    frame[13 + i] = static_cast<char>(error_code >> (24 - 8 * i));
+  }
+  out.Append({frame.data(), frame.size()});
+  out.Append(reason);
+}
+
 }  // namespace
 
 Session::Session(Role role, loop::Loop& loop, std::unique_ptr<Transport> transport,
@@ -251,7 +264,10 @@ void Session::DeliverDue() {
 void Session::Flush() {
   while (state_ == State::kOpen || state_ == State::kEnding) {
     if (state_ == State::kOpen) Collect();
-    if (std::exchange(goaway_due_, false)) WriteGoaway();
+    if (std::exchange(goaway_due_, false)) {
+      const int32_t last = nghttp2_session_get_last_proc_stream_id(session_);
+      AppendGoaway(out_, static_cast<uint32_t>(last), abort_code_, why_.detail);
+    }
     if (out_.empty()) return;
     transport_->Write(out_);
     if (!out_.empty()) return;
@@ -272,20 +288,6 @@ void Session::Collect() {
   state_ = State::kEnding;
   ResetAllStreams(why_);
   StartTimer(&Session::OnLingered, kLingerTime);
-}
-
-void Session::WriteGoaway() {
-  const std::string_view reason = why_.detail;
-  const auto last = static_cast<uint32_t>(nghttp2_session_get_last_proc_stream_id(session_));
-  std::array<char, 17> frame{};
-  frame[2] = static_cast<char>(8 + reason.size());
-  frame[3] = NGHTTP2_GOAWAY;
-  for (int i = 0; i < 4; ++i) {
-    frame[9 + i] = static_cast<char>(last >> (24 - 8 * i));
-    frame[13 + i] = static_cast<char>(abort_code_ >> (24 - 8 * i));
-  }
-  out_.Append({frame.data(), frame.size()});
-  out_.Append(reason);
 }
 
 void Session::FinishIfDone() {

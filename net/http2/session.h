@@ -92,7 +92,6 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   // Ends the connection: sends GOAWAY with that code, resets the streams, then closes the
   // transport.
   void Abort(uint32_t error_code, FailureKind kind, const char* reason);
-  void WriteGoaway();
   void ResetAllStreams(Failure why);
   void CloseIfAllocationFailed();
   void DeliverDue();

@@ -157,9 +157,13 @@ void Stream::Attach(http::StreamEvents* events) {
 }
 
 Verdict Stream::EndBlock(bool end) {
+  if (!attached()) {
+    // Not decoded. That the request is complete still matters: no reset follows the response.
+    if (end) receiving_.OnEnd();
+    return Verdict::kOk;
+  }
   if (!block_.open()) return Verdict::kOk;
   if (const Verdict verdict = block_.Finish(); verdict != Verdict::kOk) return verdict;
-  if (!attached()) return Verdict::kOk;
   if (block_.kind() == HeaderBlock::Kind::kTrailers) {
     trailers_received_ = block_.trailers();
     if (end) receiving_.OnEnd();

@@ -7,7 +7,8 @@
 namespace tulle::http2 {
 
 // The size of the receive windows of one connection's streams: the bandwidth-delay product,
-// measured by the bytes that arrive between a PING and its response. Pure. Owner: a session.
+// measured by the bytes that arrive between a PING and its response. Pure. Owner: the
+// session's ReceiveWindows. Thread: the session's.
 //
 // Use: OnReceived for all body bytes; when WantsProbe(), send a PING and call OnProbeSent; on
 // its response OnProbeAnswered. window() never shrinks.
