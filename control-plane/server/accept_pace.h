@@ -3,7 +3,9 @@
 // are already connected would wait for the last of them. The others wait in the listen backlog,
 // which holds what is accepted in 4 s: clients give up after 10 s, and a longer queue would hand
 // out connections that are given up. Who does not fit is asked by the kernel to try again.
-// A token bucket that is filled when looked at. Pure. Owner: the listener's.
+// A token bucket that is filled when looked at. Its rate follows what the machine can do: it rises
+// while the loop comes back from pauses in time, and falls when it is late, since then others wait
+// too. Pure. Owner: the listener's. Order: OnResumed() after each Take() that returned false.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +18,22 @@ namespace tulle::server {
 
 class AcceptPace {
  public:
-  static constexpr int kPerSecond = 400;
+  static constexpr int kLeastPerSecond = 400;
+  static constexpr int kMostPerSecond = 1200;
   static constexpr int kBurst = 100;
-  static constexpr int kBacklog = 4 * kPerSecond;
+  static constexpr int kBacklog = 4 * kLeastPerSecond;
   // How long to pause when no connection may be accepted.
   static constexpr loop::Duration kPause = std::chrono::milliseconds(25);
+  // How late the loop may be at the end of a pause: up to the first all is well, beyond the second
+  // it has too much to do.
+  static constexpr loop::Duration kOnTime = std::chrono::milliseconds(10);
+  static constexpr loop::Duration kLate = std::chrono::milliseconds(20);
 
   // A connection was accepted. False: pause before the next.
   bool Take(loop::Instant now) {
     if (last_) {
       const double seconds = std::chrono::duration<double>(now - *last_).count();
-      tokens_ = std::min<double>(kBurst, tokens_ + std::max(0.0, seconds) * kPerSecond);
+      tokens_ = std::min<double>(kBurst, tokens_ + std::max(0.0, seconds) * per_second_);
     }
     last_ = now;
     tokens_ -= 1;
@@ -34,9 +41,17 @@ class AcceptPace {
     ++pauses_;
     return false;
   }
+  // The pause is over.
+  void OnResumed(loop::Instant now) {
+    const loop::Duration late = now - *last_ - kPause;
+    if (late > kLate) per_second_ = std::max(kLeastPerSecond, per_second_ / 2);
+    if (late <= kOnTime) per_second_ = std::min(kMostPerSecond, per_second_ * 5 / 4);
+  }
+  int per_second() const { return per_second_; }
   uint64_t pauses() const { return pauses_; }
 
  private:
+  int per_second_ = kLeastPerSecond;
   double tokens_ = kBurst;
   std::optional<loop::Instant> last_;
   uint64_t pauses_ = 0;

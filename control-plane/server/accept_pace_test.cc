@@ -7,13 +7,16 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How many connections are accepted within a second if more are always waiting.
-int AcceptedWithinASecond(AcceptPace& pace, loop::Instant& now) {
+// How many connections are accepted within a second if more are always waiting and pauses end that
+// much too late.
+int AcceptedWithinASecond(AcceptPace& pace, loop::Instant& now, loop::Duration late) {
   int accepted = 0;
   const loop::Instant end = now + std::chrono::seconds(1);
   while (now < end) {
     ++accepted;
-    if (!pace.Take(now)) now += AcceptPace::kPause;
+    if (pace.Take(now)) continue;
+    now += AcceptPace::kPause + late;
+    pace.OnResumed(now);
   }
   return accepted;
 }
@@ -21,12 +24,23 @@ int AcceptedWithinASecond(AcceptPace& pace, loop::Instant& now) {
 TEST(AcceptPace, ABurstIsAcceptedAtOnceAndThenSoManyPerSecond) {
   AcceptPace pace;
   loop::Instant now{std::chrono::hours(1)};
-  const int first = AcceptedWithinASecond(pace, now);
-  EXPECT_GE(first, AcceptPace::kPerSecond);
-  EXPECT_LE(first, AcceptPace::kPerSecond + AcceptPace::kBurst + 1);
-  const int second = AcceptedWithinASecond(pace, now);
-  EXPECT_NEAR(second, AcceptPace::kPerSecond, 20);
+  constexpr milliseconds kSomewhatLate{15};
+  const int first = AcceptedWithinASecond(pace, now, kSomewhatLate);
+  EXPECT_GE(first, AcceptPace::kLeastPerSecond);
+  EXPECT_LE(first, AcceptPace::kLeastPerSecond + AcceptPace::kBurst + 1);
+  const int second = AcceptedWithinASecond(pace, now, kSomewhatLate);
+  EXPECT_NEAR(second, AcceptPace::kLeastPerSecond, 20);
   EXPECT_GT(pace.pauses(), 0u);
+}
+
+TEST(AcceptPace, FollowsWhatTheLoopCanDo) {
+  AcceptPace pace;
+  loop::Instant now{std::chrono::hours(1)};
+  AcceptedWithinASecond(pace, now, milliseconds(0));
+  EXPECT_EQ(pace.per_second(), AcceptPace::kMostPerSecond);
+  EXPECT_NEAR(AcceptedWithinASecond(pace, now, milliseconds(0)), AcceptPace::kMostPerSecond, 60);
+  AcceptedWithinASecond(pace, now, milliseconds(50));
+  EXPECT_EQ(pace.per_second(), AcceptPace::kLeastPerSecond);
 }
 
 TEST(AcceptPace, FewConnectionsAreNeverPaused) {

@@ -29,7 +29,10 @@ class Frontend::Door : public loop::ListenerEvents {
   using Adopt = std::function<void(std::unique_ptr<Transport>)>;
 
   Door(loop::Loop& loop, Adopt adopt) : loop_(loop), adopt_(std::move(adopt)) {
-    resume_ = loop.NewTimer([this] { listener_->Resume(); });
+    resume_ = loop.NewTimer([this] {
+      pace_.OnResumed(loop_.Now());
+      listener_->Resume();
+    });
   }
 
   absl::Status Listen(const SocketAddress& at) {
@@ -198,8 +201,8 @@ std::string Frontend::MetricsText() const {
   add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.",
       proxies.rejecting);
   add("tulle_control_grpc_connections", "Connections of sidecars.", grpc_server_.connections());
-  add("tulle_control_accept_limit_per_second", "New connections that each port accepts.",
-      AcceptPace::kPerSecond);
+  add("tulle_control_accept_limit_per_second", "New connections of sidecars that are accepted now.",
+      grpc_door_->pace().per_second());
   add("tulle_control_accept_pauses_total", "Times that new connections had to wait for this limit.",
       grpc_door_->pace().pauses() + rest_door_->pace().pauses() + health_door_->pace().pauses());
   add("tulle_control_certificates_issued_total", "Certificates of workloads that were signed.",
