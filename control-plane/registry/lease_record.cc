@@ -16,6 +16,7 @@ using store::Collection;
 std::string LeaseToJson(const Lease& lease) {
   return Json({{"lease", lease.id},
                {"ttlMilliseconds", lease.ttl.count()},
+               {"hasDefaultTtl", lease.has_default_ttl},
                {"workload", Json::parse(discovery::WorkloadToJson(lease.workload))}})
       .dump();
 }
@@ -26,6 +27,7 @@ absl::StatusOr<Lease> LeaseFromJson(std::string_view text) {
     Lease lease;
     lease.id = json.at("lease").get<std::string>();
     lease.ttl = milliseconds(json.at("ttlMilliseconds").get<int64_t>());
+    lease.has_default_ttl = json.value("hasDefaultTtl", false);  // not in former records
     auto workload = discovery::WorkloadFromJson(json.at("workload").dump());
     if (!workload.ok()) return workload.status();
     lease.workload = *std::move(workload);

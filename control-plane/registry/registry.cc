@@ -25,6 +25,12 @@ void Registry::Restore(Lease lease, milliseconds now) {
   Insert(std::move(lease), now, true);
 }
 
+// Whole seconds: sidecars count in those.
+milliseconds Registry::DefaultTtl() const {
+  const size_t seconds = 3 * entries_.size() / options_.most_heartbeats_per_second;
+  return std::max(options_.default_ttl, milliseconds(1000 * seconds));
+}
+
 void Registry::Insert(Lease lease, milliseconds now, bool is_ready) {
   const std::string id = lease.workload.id;
   instance_of_[lease.id] = id;
@@ -90,8 +96,8 @@ absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<millis
   }
   Lease lease;
   lease.id = new_lease_id_();
-  lease.ttl =
-      std::clamp(ttl.value_or(options_.default_ttl), options_.shortest_ttl, options_.longest_ttl);
+  lease.has_default_ttl = !ttl.has_value();
+  lease.ttl = std::clamp(ttl.value_or(DefaultTtl()), options_.shortest_ttl, options_.longest_ttl);
   lease.workload = std::move(workload);
   const bool is_ready = lease.workload.health == Health::kHealthy;
   Insert(lease, now, is_ready);
@@ -121,6 +127,7 @@ absl::StatusOr<milliseconds> Registry::Heartbeat(std::string_view lease_id, std:
   entry->is_expired = false;
   entry->is_ready = is_ready;
   SetHealth(entry);
+  if (entry->lease.has_default_ttl) entry->lease.ttl = std::min(DefaultTtl(), options_.longest_ttl);
   return entry->lease.ttl;
 }
 
@@ -142,7 +149,7 @@ void Registry::Advance(milliseconds now) {
 }
 
 bool Registry::MustHold(size_t overdue, milliseconds now) {
-  while (!recent_expiries_.empty() && now - recent_expiries_.front() > options_.default_ttl) {
+  while (!recent_expiries_.empty() && now - recent_expiries_.front() > DefaultTtl()) {
     recent_expiries_.pop_front();
   }
   const double fraction = options_.mass_fraction * static_cast<double>(entries_.size());

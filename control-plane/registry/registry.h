@@ -10,6 +10,8 @@
 //   many at once     when more than `mass_fraction` would expire within one ttl, the network is the
 //                    likelier cause: they are held as they are, counted, for at most
 //                    `longest_hold`.
+// A lease whose holder asks for no ttl has one that grows with the number of leases, so that all
+// heartbeats together stay below most_heartbeats_per_second; heartbeats tell the holder.
 // A heartbeat costs a lookup; a registration depends on the instances of its identity alone.
 // Thread: one. Errors: absl::Status for the caller of the RPC.
 #pragma once
@@ -36,6 +38,7 @@ struct Lease {
   std::string id;  // unguessable; known to its holder alone
   discovery::Workload workload;
   milliseconds ttl{0};
+  bool has_default_ttl = false;  // the holder asked for none
 };
 
 // What happened to a workload. kPut and kRemove are stored; kHealth is published alone: a restart
@@ -49,7 +52,8 @@ struct Change {
 class Registry {
  public:
   struct Options {
-    milliseconds default_ttl{15000};
+    milliseconds default_ttl{15000};  // at least; a sidecar sends a heartbeat each third of it
+    size_t most_heartbeats_per_second = 400;
     milliseconds shortest_ttl{1000};
     milliseconds longest_ttl{300000};
     milliseconds grace{45000};  // longer than the longest back-off of a sidecar that reconnects
@@ -100,6 +104,7 @@ class Registry {
   using Entries = std::map<std::string, Entry>;  // by instance id
 
   Entry* FindLease(std::string_view lease_id);
+  milliseconds DefaultTtl() const;
   void Insert(Lease lease, milliseconds now, bool is_ready);
   void Erase(Entries::iterator entry);
   absl::Status CheckRoomFor(const discovery::Workload& workload) const;

@@ -112,6 +112,32 @@ TEST_F(RegistryTest, HeartbeatsKeepAndBringBack) {
   EXPECT_EQ(HealthOf("a"), Health::kUnhealthy);
 }
 
+// 6,000 sidecars with three heartbeats in 15 s would send 1,200 a second.
+TEST_F(RegistryTest, ADefaultTtlGrowsWithTheNumberOfLeases) {
+  Registry registry({}, [this] { return "lease-" + std::to_string(++leases_); });
+  const Lease first = *registry.Register(MakeWorkload("first"), std::nullopt, now_);
+  const Lease chosen = *registry.Register(MakeWorkload("chosen"), kTtl, now_);
+  EXPECT_EQ(first.ttl, milliseconds(15000));
+  for (int i = 0; i < 5998; ++i) {
+    ASSERT_TRUE(registry.Register(MakeWorkload("w" + std::to_string(i)), std::nullopt, now_).ok());
+  }
+  const auto beat = [&](const Lease& lease) {
+    return *registry.Heartbeat(lease.id, lease.workload.spiffe_id, true, now_);
+  };
+  EXPECT_EQ(beat(first), milliseconds(45000));
+  EXPECT_EQ(beat(chosen), kTtl) << "its holder has asked for it";
+  for (int i = 0; i < 45; ++i) {
+    now_ += milliseconds(1000);
+    EXPECT_EQ(registry.workloads().at("first").health, Health::kHealthy);
+    registry.Advance(now_);
+  }
+  // A restart knows which leases may follow.
+  const auto stored = LeaseFromJson(LeaseToJson(first));
+  ASSERT_TRUE(stored.ok());
+  EXPECT_TRUE(stored->has_default_ttl);
+  EXPECT_FALSE(LeaseFromJson(LeaseToJson(chosen))->has_default_ttl);
+}
+
 TEST_F(RegistryTest, ALeaseObeysItsHolderAlone) {
   const Lease lease = RegisterOrDie("a");
   EXPECT_EQ(registry_.Heartbeat(lease.id, "spiffe://cluster.local/ns/default/sa/b", true, now_)
