@@ -2,6 +2,7 @@
 // docs/performance.md. Prints a table, or JSON; exit code 1: a check failed.
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -89,7 +90,7 @@ int Run(const Flags& flags) {
 int Main(int argc, char** argv) {
   Flags flags;
   flags.measurement.control = DefaultControl(argv[0]);
-  flags.measurement.directory = "/dev/shm/tulle-scale";
+  flags.measurement.directory = "/dev/shm/tulle-scale-" + std::to_string(getpid());
   CLI::App app("Measures what many sidecars cost tulle-control", "scale");
   Describe(app, flags);
   CLI11_PARSE(app, argc, argv);
