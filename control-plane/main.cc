@@ -90,7 +90,7 @@ void Describe(CLI::App* app, Flags* flags) {
          "file in which sidecars log every request in Istio's format, such as /dev/stdout; without "
          "it they only log failures on stderr")
       ->type_name("FILE");
-  app->add_option("--log-level", flags->log_level, "trace, debug, info, warning or error")
+  app->add_option("--log-level", flags->log_level, "trace, debug, info, warning, error or off")
       ->type_name("LEVEL");
   app->add_flag("--log-json", flags->log_json, "log as JSON, one object per line");
   app->set_version_flag("--version", telemetry::kVersion);
@@ -188,8 +188,8 @@ int Main(int argc, char** argv) {
   if (!ReadLifetimes(flags, &options.authority, &error)) return Fail(error);
   const auto level = telemetry::ParseLogLevel(flags.log_level);
   if (!level) {
-    return Fail("--log-level " + flags.log_level +
-                " is unknown: must be trace, debug, info, warning or error");
+    return Fail("invalid --log-level " + flags.log_level +
+                ": must be trace, debug, info, warning, error or off");
   }
   const auto doors = ReadAddresses(flags, &error);
   if (!doors) return Fail(error);

@@ -38,7 +38,7 @@ std::string HexOf(const uint8_t* bytes, size_t size) {
 absl::Status Refused() {
   // One answer for all causes: a guesser learns nothing.
   return absl::UnauthenticatedError(
-      "the join token is not known or has expired: make a new one with `tullectl token create`");
+      "the join token is unknown, revoked or expired: create one with `tullectl token create`");
 }
 
 absl::StatusOr<TokenGrant> GrantFromJson(const std::string& text) {
@@ -90,11 +90,11 @@ absl::StatusOr<std::string> JoinTokens::Create(const TokenGrant& grant,
                                                std::string_view root_key_hash,
                                                std::string_view author, int64_t now) {
   if (grant.expires_at <= now) {
-    return absl::InvalidArgumentError("the token would have expired already: give a longer --ttl");
+    return absl::InvalidArgumentError("the token would already be expired: use a longer --ttl");
   }
   if (!grant.id.namespace_name()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        grant.id.ToString(), " is no workload: write spiffe://DOMAIN/ns/NS/sa/ACCOUNT"));
+        grant.id.ToString(), " is not a workload identity: use spiffe://DOMAIN/ns/NS/sa/ACCOUNT"));
   }
   const std::string secret = NewSecret(keys_);
   store::Transaction transaction{std::string(author), now};
@@ -164,7 +164,7 @@ absl::StatusOr<TokenRecord> JoinTokens::Revoke(std::string_view id, std::string_
                                                int64_t now) {
   if (id.size() < kIdBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", std::string(id), "\" is no id of a token: see `tullectl token list`"));
+        absl::StrCat("invalid token ID \"", std::string(id), "\": see `tullectl token list`"));
   }
   const auto records = store_->List(Collection::kJoinToken);
   if (!records.ok()) return records.status();
@@ -177,8 +177,8 @@ absl::StatusOr<TokenRecord> JoinTokens::Revoke(std::string_view id, std::string_
     if (!revision.ok()) return revision.status();
     return TokenRecord{record.key.substr(0, kIdBytes), *std::move(grant), record.created_at};
   }
-  return absl::NotFoundError(absl::StrCat("there is no token with the id ", std::string(id),
-                                          ": see `tullectl token list`"));
+  return absl::NotFoundError(
+      absl::StrCat("token ", std::string(id), " not found: see `tullectl token list`"));
 }
 
 absl::StatusOr<int64_t> JoinTokens::LatestExpiry() {

@@ -72,8 +72,8 @@ class JoinTokens {
   const std::map<std::string, RefusedJoin>& refused() const { return refused_; }
   // Those that have not expired.
   absl::StatusOr<std::vector<TokenRecord>> List(int64_t now);
-  // Nobody joins by it any more; who has joined stays. kNotFound, or kInvalidArgument for what is
-  // no id.
+  // No workload can join with it any more; those that have joined stay. kNotFound, or
+  // kInvalidArgument if `id` is not an id.
   absl::StatusOr<TokenRecord> Revoke(std::string_view id, std::string_view author, int64_t now);
 
  private:

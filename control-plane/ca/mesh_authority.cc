@@ -29,9 +29,9 @@ RotationPhase PhaseOf(const std::string& text) {
 }
 
 absl::Status Damaged(std::string_view detail) {
-  return absl::DataLossError(absl::StrCat("the roots in the store cannot be read (",
-                                          std::string(detail),
-                                          "): put back a copy of the data directory"));
+  return absl::DataLossError(
+      absl::StrCat("the roots in the store cannot be read (", std::string(detail),
+                   "): stop tulle-control and run `tullectl restore` with a backup"));
 }
 
 }  // namespace
@@ -42,15 +42,15 @@ absl::StatusOr<std::unique_ptr<MeshAuthority>> MeshAuthority::Open(const Options
                                                                    int64_t now) {
   if (!certs::SpiffeId::IsTrustDomain(options.trust_domain)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", options.trust_domain,
-                     "\" is no trust domain: lower-case letters, digits, -, _ and ."));
+        absl::StrCat("invalid --trust-domain \"", options.trust_domain,
+                     "\": use lower-case letters, digits, -, _ and ."));
   }
   if (options.svid_lifetime_seconds < kShortestLifetime) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--svid-ttl is too short: at least ", kShortestLifetime, "s"));
+        absl::StrCat("--svid-ttl is too short: must be at least ", kShortestLifetime, "s"));
   }
   if (options.root_lifetime_seconds < 2 * options.svid_lifetime_seconds) {
-    return absl::InvalidArgumentError("--root-ttl is too short: at least twice --svid-ttl");
+    return absl::InvalidArgumentError("--root-ttl is too short: must be at least twice --svid-ttl");
   }
   std::unique_ptr<MeshAuthority> authority(new MeshAuthority(options, store, keys));
   const absl::Status status = authority->Load(now);
@@ -80,17 +80,16 @@ absl::Status MeshAuthority::Load(int64_t now) {
     }
     rotation_.Resume(PhaseOf(json.at("phase").get<std::string>()), json.at("since").get<int64_t>());
   } catch (const Json::exception&) {
-    return Damaged("not in its form");  // the text holds keys: nothing of it is shown
+    return Damaged("invalid format");  // the text holds keys: nothing of it is shown
   }
   const bool is_steady = rotation_.phase() == RotationPhase::kSteady;
-  if (roots.active.size() != (is_steady ? 1 : 2))
-    return Damaged("their number does not fit the rotation");
+  if (roots.active.size() != (is_steady ? 1 : 2)) return Damaged("unexpected number of roots");
   if (roots.active[0].trust_domain() != options_.trust_domain) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the store's root is for trust domain ", std::string(roots.active[0].trust_domain()),
-        ": start with that one, or with an empty --data-dir"));
+        ": set --trust-domain to it, or use an empty --data-dir"));
   }
-  // No certificate outlives its issuer: under roots that have ended nobody need be waited for.
+  // No certificate outlives its issuer: if all roots have expired, no holder remains to wait for.
   if (std::all_of(roots.active.begin(), roots.active.end(), [now](const certs::Authority& root) {
         return root.certificate().not_after() <= now;
       })) {
@@ -118,7 +117,7 @@ absl::Status MeshAuthority::LoadOutstanding() {
     const Json json = Json::parse((*record)->value);
     rotation_.OnIssued(json.at("any").get<int64_t>(), false);
     rotation_.OnIssued(json.at("inFiles").get<int64_t>(), true);
-    // Before there was a book of holders anybody might have had one.
+    // Stores of versions that did not record holders: any workload may have a certificate.
     rotation_.WaitUntil(json.value("unknown", json.at("any").get<int64_t>()));
   } catch (const Json::exception& error) {
     return Damaged(error.what());
@@ -146,7 +145,7 @@ absl::Status MeshAuthority::Save(const Roots& roots, RotationPhase phase, int64_
   return store_->Commit(transaction).status();
 }
 
-// REQUIRES: rotation_ stands in the phase that belongs to them.
+// REQUIRES: rotation_ is in the phase that these roots belong to.
 void MeshAuthority::Adopt(Roots roots) {
   roots_ = std::move(roots);
   trust_bundle_pem_ = signing().certificate().ToPem();
@@ -159,9 +158,9 @@ void MeshAuthority::Adopt(Roots roots) {
   }
 }
 
-// A full disk does not prevent certificates: what was issued is kept in memory and written later.
-// One in a file is written before the caller gets it: its holder never connects, so a crash would
-// make a rotation forget that it must wait for it.
+// Certificates are issued even if the disk is full: the record is kept in memory and written later.
+// For a certificate in a file, the record is written before the caller gets it: its holder never
+// connects, so after a crash a rotation would not know that it must wait for it.
 void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
                                UnseenCertificates::Certificate certificate) {
   const bool in_file = holder == Holder::kFile;
@@ -201,12 +200,12 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
                                                 Holder holder, int64_t now, const Asker& asker) {
   if (!caller.namespace_name()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(caller.ToString(), " is no workload: only /ns/NS/sa/ACCOUNT gets an SVID"));
+        absl::StrCat(caller.ToString(), " is not a workload identity: use /ns/NS/sa/ACCOUNT"));
   }
   if (!limit_.Take(caller.ToString(), now)) {
     return absl::UnavailableError(
-        absl::StrCat(caller.ToString(), " has asked for too many certificates: try again in a ",
-                     "minute; if it goes on, see which instance asks in tulle-control's log"));
+        absl::StrCat(caller.ToString(), " requested too many certificates: try again in a ",
+                     "minute; if this continues, find the instance in the log of tulle-control"));
   }
   const auto request = certs::CertificateRequest::Parse(csr_pem);
   if (!request.ok()) return request.status();
@@ -265,8 +264,9 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
   if (rotation_.phase() != RotationPhase::kSteady) {
     const std::vector<std::string> waiting = rotation_.waiting();
     return absl::FailedPreconditionError(absl::StrCat(
-        "a rotation is under way (", NameOf(rotation_.phase()), "), waiting for ",
-        waiting.empty() ? "nobody; it goes on by itself" : absl::StrJoin(waiting, ", ")));
+        "a root rotation is already in progress (", NameOf(rotation_.phase()), "), waiting for ",
+        waiting.empty() ? "no workload; it continues automatically"
+                        : absl::StrJoin(waiting, ", ")));
   }
   auto root = certs::Authority::CreateRoot(options_.trust_domain, *keys_, now,
                                            options_.root_lifetime_seconds);
@@ -294,8 +294,8 @@ absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
   return true;
 }
 
-// What `phase` changes in the roots: before the new one signs the old one vouches for it, and when
-// all have renewed the old one's key goes.
+// What `phase` changes in the roots: before the new root signs, the old one vouches for it; once
+// all have renewed, the key of the old one is deleted.
 absl::Status MeshAuthority::TakeStep(RotationPhase phase, int64_t now, Roots* roots) {
   if (phase == RotationPhase::kRenewing) {
     const certs::Authority& old = roots->active.front();

@@ -48,10 +48,10 @@ class MeshAuthority {
                                                              certs::KeySource* keys, int64_t now);
 
   // `caller` is whom the token or the presented SVID proved. Of the CSR only the public key counts.
-  // `lifetime_seconds` is the caller's wish; absent or too long: the authority's own. kFile: for a
-  // proxy that reads it from a file and shows by no connection which roots it believes.
+  // `lifetime_seconds`: as requested; if absent or too long, svid_lifetime_seconds(). kFile: for a
+  // proxy that reads it from a file, so that no connection shows which roots it trusts.
   enum class Holder { kSidecar, kFile };
-  // What tells a sidecar that asks again from another one of the same identity.
+  // Distinguishes a sidecar that repeats its request from another one of the same identity.
   struct Asker {
     std::string certificate_sha256;  // that it presented; empty: it had a join token
     std::string address;
@@ -65,9 +65,9 @@ class MeshAuthority {
                                       std::vector<std::string> dns_names,
                                       std::vector<std::string> ip_addresses, int64_t now) const;
 
-  // Each Issue() stores who holds certificates. With an observer this is left to its SaveIssued(),
-  // many at once, except for Holder::kFile: sidecars show their certificates again after a crash,
-  // files do not. What cannot be stored is tried again.
+  // Each Issue() stores the holder of the certificate. With an observer, SaveIssued() stores many
+  // together instead, except for Holder::kFile: after a crash, sidecars present their certificates
+  // again, but files do not. A record that cannot be stored is retried.
   void SetUnsavedObserver(std::function<void()> observer) { on_unsaved_ = std::move(observer); }
   void SaveIssued(int64_t now);
 
@@ -76,16 +76,16 @@ class MeshAuthority {
   int64_t svid_lifetime_seconds() const { return options_.svid_lifetime_seconds; }
   // Every root that peers must believe, the signing one first.
   const std::string& trust_bundle_pem() const { return trust_bundle_pem_; }
-  // The same, and after them the former roots that join tokens may still name. For a joiner to find
-  // the one that its token names; never to be believed as a whole.
+  // The same, followed by the former roots that join tokens may still name. A joining sidecar finds
+  // the root that its token names in it; it must never be trusted as a whole.
   const std::string& roots_for_joining_pem() const { return roots_for_joining_pem_; }
   // Of the signing root's public key: what join tokens carry.
   std::string root_key_hash() const { return signing().key().PublicKeyHash(); }
   // Subject key hash of the root that must have signed a renewed SVID.
   const certs::Authority& signing() const { return roots_.active[signing_index()]; }
 
-  // During kRenewing: the node that presents this SVID needs no other one before the old root goes.
-  // Its end alone does not tell: the old and the new root may both sign within one second.
+  // During kRenewing: whether this SVID stays valid when the old root is removed. Its expiry does
+  // not decide that alone: the old and the new root may both sign within the same second.
   bool HasRenewed(const std::string& svid_sha256, int64_t not_after) const;
 
   // When the last SVID ends that was ever issued, rounded up; 0: none was.
@@ -110,7 +110,7 @@ class MeshAuthority {
         keys_(keys),
         rotation_(options_.svid_lifetime_seconds) {}
 
-  // A root that signs no more, its key gone, and how it vouched for its successor.
+  // A root that no longer signs, whose key is deleted, and how it vouched for its successor.
   struct FormerRoot {
     std::string certificate_pem;
     std::string successor_pem;

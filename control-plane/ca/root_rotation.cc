@@ -64,7 +64,8 @@ void RootRotation::OnConnected(const std::string& node, const Svid& svid) {
   changed_nodes_.insert(node);
 }
 
-// The one that is away and ends first goes, and is waited for without its name.
+// Drops the disconnected node whose certificate expires first; the rotation still waits for that
+// expiry, but no longer knows the node's name.
 void RootRotation::MakeRoom(const std::string& identity) {
   const auto count = count_of_.find(identity);
   if (count == count_of_.end() || count->second < kMostNodesOfOneIdentity) return;

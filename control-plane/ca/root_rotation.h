@@ -1,15 +1,15 @@
 // When a root may be replaced: add the new one to every trust bundle, sign with it once all have
-// acknowledged, drop the old one once nobody needs it. A pure state machine: told of nodes and of
-// the time, it says which step is due.
+// acknowledged, drop the old one once it is not needed any more. A pure state machine: from events
+// of nodes and the time it derives which step is due.
 //
 //   kSteady --Begin--> kAnnouncing --all acknowledged--> kRenewing --all renewed--> kSteady
 //
-// A node that is away cannot hold the rotation up for ever: its SVID ends, and with it the need to
-// wait for it. A node that is there and does not acknowledge does hold it up: that is what
-// waiting() shows. A certificate that no node has shown yet (unseen_certificates.h) and those in
-// files, whose holders never connect, are waited for until they end if they were issued before the
-// phase: their successors come with the new roots. Where nothing was issued, nothing is waited for.
-// Whoever holds what is on disk (holder_record.h), so that a restart forgets nobody. Owner and
+// A disconnected node cannot delay the rotation forever: the rotation waits only until its SVID
+// expires. A connected node that does not acknowledge does delay it; waiting() names such nodes.
+// Certificates that no node has presented yet (unseen_certificates.h) and those in files, whose
+// holders never connect, delay it until they expire if they were issued before the phase: their
+// successors come with the new roots. If nothing was issued, the rotation waits for nothing. All
+// holders are stored on disk (holder_record.h), so that none is lost in a restart. Owner and
 // thread: MeshAuthority's. Times in seconds of one clock, passed in.
 #pragma once
 
@@ -39,8 +39,8 @@ class RootRotation {
   // stored of those.
   void Resume(RotationPhase phase, int64_t since);
 
-  // The latest end of all SVIDs, of those whose holders never connect, and of those of whose
-  // holders no book is kept any more; 0: there is none.
+  // The latest expiry of all SVIDs, of those whose holders never connect, and of those whose
+  // holders are no longer recorded; 0: none.
   struct Outstanding {
     int64_t any = 0;
     int64_t in_files = 0;
@@ -51,7 +51,7 @@ class RootRotation {
   void OnIssued(int64_t not_after, bool in_file);
   // One for a sidecar, which will show it.
   void OnIssued(const std::string& sha256, UnseenCertificates::Certificate certificate);
-  // Somebody of whom no book is kept has a certificate until then.
+  // A holder that is not recorded has a certificate that is valid until then.
   void WaitUntil(int64_t end);
   const Outstanding& outstanding() const { return outstanding_; }
 
@@ -64,7 +64,7 @@ class RootRotation {
     std::string sha256;
     int64_t not_after = 0;  // 0: not known
   };
-  // A node is connected; what it holds is told by the two calls below.
+  // A node has connected; the two calls below report what it has.
   void OnConnected(const std::string& node, const Svid& svid);
   void OnConnected(const std::string& node) { OnConnected(node, Svid()); }
   void OnDisconnected(const std::string& node, int64_t now);
@@ -89,8 +89,8 @@ class RootRotation {
   Changed TakeChanged();
   void MarkChanged(const Changed& again);
 
-  // Forgets what has ended. Then the phase that is now due, at most one step on. The caller carries
-  // the step out and stores it, and calls Enter(), before it tells any node.
+  // Forgets what has expired, then returns the phase that is now due, at most one step further.
+  // The caller carries out the step, stores it and calls Enter() before it notifies any node.
   RotationPhase DuePhase(int64_t now);
   void Enter(RotationPhase phase, int64_t now);
   // Both.
@@ -104,7 +104,7 @@ class RootRotation {
   int64_t waits_until(int64_t now) const;
 
  private:
-  // One identity may make up names of nodes without end.
+  // An identity may use any number of node names.
   static constexpr size_t kMostNodesOfOneIdentity = 1000;
 
   struct Node {

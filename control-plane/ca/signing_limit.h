@@ -1,5 +1,5 @@
-// How often one identity may have a certificate signed, so that a stolen token or a program gone
-// mad can neither fill the log nor take the authority's time from the others.
+// How often one identity may have a certificate signed, so that a stolen token or a
+// misbehaving program can neither fill the log nor take the authority's time from the others.
 //
 // A bucket for each identity: the replicas of a service share one, so that it holds enough for all
 // of them to start at once. Owner and thread: MeshAuthority's. Times in seconds, passed in; a clock

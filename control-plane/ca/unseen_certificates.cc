@@ -43,7 +43,7 @@ int64_t UnseenCertificates::Add(const std::string& sha256, Certificate certifica
   return left_out;
 }
 
-// Whoever shows one that was issued on another has had that other one, too.
+// A sidecar that presents a certificate has also had the one with which it requested it.
 void UnseenCertificates::OnShown(const std::string& sha256) {
   std::string next = sha256;
   for (auto found = certificates_.find(next); found != certificates_.end();

@@ -1,12 +1,12 @@
-// Certificates of sidecars that no proxy has shown yet: of those that are joining or renewing, and
-// of those that were never heard of again. A rotation of the root waits until they are shown, or
-// until they end.
+// Certificates of sidecars that no proxy has presented yet: the sidecar is still joining or
+// renewing, or has never connected again. A root rotation waits until they are presented or
+// expire.
 //
-// Some are given up earlier: a sidecar whose answer was lost asks again, and then nobody holds the
-// first one. Who renews asks with the certificate that it has, so what else was issued on that is
-// void once one of them is shown. Who joins has nothing to be told by but identity and address:
-// what was issued to those within ten minutes before counts as lost. A pure book. Owner and thread:
-// RootRotation's. Times in seconds, passed in.
+// Some are given up earlier: a sidecar whose response was lost requests another certificate, and
+// then no sidecar has the first one. A renewal is requested with the current certificate, so once
+// one certificate issued for it is presented, the others are void. A joining sidecar is known only
+// by its identity and address: certificates issued to the same ones in the ten minutes before count
+// as lost. Pure. Owner and thread: RootRotation's. Times in seconds, passed in.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ class UnseenCertificates {
     bool operator==(const Certificate&) const = default;
   };
 
-  // The end of one that had to be left out to make room; 0: none had to.
+  // Returns the expiry of a certificate that was dropped to make room; 0: none was.
   int64_t Add(const std::string& sha256, Certificate certificate);
   // A proxy has this one: from now on it is waited for under the proxy's name.
   void OnShown(const std::string& sha256);

@@ -72,7 +72,7 @@ absl::StatusOr<int> WatchRotation(Session& session) {
     shown = progress;
     if (now > deadline || NumberAt(*roots, "/waitsUntil") > deadline) {
       return UserError(
-          "the rotation was not complete after 10 minutes: " + ProgressOf(*roots, now),
+          "the rotation takes longer than 10 minutes: " + ProgressOf(*roots, now),
           "it continues in the background: see `tullectl cert roots`, and the proxies with "
           "`tullectl status`");
     }

@@ -1,19 +1,19 @@
 // What the mesh is built from. A source knows workloads, policies, or both. Today the registry
-// tells the workloads (server::RegistrySource) and the control plane passes on the policies of its
+// reports the workloads (server::RegistrySource) and the control plane reports the policies of its
 // store; Kubernetes will be another source. Sources write into one MeshSink, which is the mesh.
 // What they write takes effect with MeshBuilder::OnChange().
 //
-// What a source must tell: everything it knows when it starts, then each change, in the order in
-// which it happened. A workload is told whole each time, also when only its health has changed; it
-// belongs to the source that told it, and ids are unique over all sources. Policies are told as a
-// whole set by the one source that owns them.
+// What a source must report: everything it knows when it starts, then each change, in the order of
+// the events. A workload is always reported as a whole, even if only its health has changed; it
+// belongs to the source that reported it, and ids are unique across all sources. Policies are
+// reported as a complete set by the one source that owns them.
 //
-// A source that is half synced tells nothing: it collects until its first listing is complete and
-// tells that in one go. When it loses its connection it keeps silent; after that it tells the
-// difference, removals included. What no source has told does not exist, and clients are told to
-// drop it: a source must have told its first listing before MeshBuilder::Start(), as the registry
-// does with what it restores. Nothing waits for a source that cannot do that: Start() has to learn
-// to when there is one.
+// A source that is not fully synced reports nothing: it collects its first listing until that is
+// complete and reports it in one step. While it is disconnected it reports nothing; after that it
+// reports the difference, including removals. What no source has reported does not exist, and
+// clients are told to drop it. So a source must report its first listing before
+// MeshBuilder::Start(), as the registry does with what it restores. Nothing waits for a source that
+// cannot do that: Start() has to be extended when there is one.
 //
 // Thread: the loop's. Errors: none, a source passes on only what it has validated.
 #pragma once

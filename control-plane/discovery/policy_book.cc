@@ -79,7 +79,7 @@ absl::StatusOr<const store::PastRecord*> VersionAt(const std::vector<store::Past
   if (versions.size() >= store::kKeptVersions) {
     return absl::NotFoundError(
         absl::StrCat("versions of ", versions[0].key, " before revision ", versions.back().revision,
-                     " are not kept: roll back to a later one, see `tullectl history`"));
+                     " are no longer stored: use a later revision, see `tullectl history`"));
   }
   return nullptr;
 }
@@ -173,8 +173,8 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Delete(const std::vector<policy::Docume
   for (const policy::DocumentKey& key : keys) {
     const policy::Document* document = policies_.Find(key);
     if (!Holds(key)) {
-      return absl::NotFoundError(absl::StrCat("there is no ", policy::ToText(key), ": see `",
-                                              CommandToList(key), "` for those that are"));
+      return absl::NotFoundError(absl::StrCat(
+          policy::ToText(key), " not found: list policies with `", CommandToList(key), "`"));
     }
     // Named twice it is deleted once.
     if (document != nullptr && !policies.Erase(key)) continue;
@@ -227,10 +227,10 @@ absl::StatusOr<policy::PolicySet> PolicyBook::StateAt(const Earlier& to, ApplyOu
   // either way everything would go.
   if (!to.key && to.revision != 0 && to.revision < history->back().revision) {
     return absl::NotFoundError(
-        absl::StrCat("revision ", to.revision, " is before the first change that is remembered (",
+        absl::StrCat("revision ", to.revision, " is older than the first stored change (",
                      history->back().revision,
                      "), and all policies would be deleted: roll back to a later one, "
-                     "or delete those that you mean with `tullectl delete`"));
+                     "or delete single policies with `tullectl delete`"));
   }
   const int64_t revision = to.revision == 0 ? history->front().revision - 1 : to.revision;
   std::map<std::string, std::vector<store::PastRecord>> by_key;
@@ -269,7 +269,7 @@ absl::StatusOr<ApplyOutcome> PolicyBook::RollBack(const Earlier& to, bool is_dry
   outcome.revision = revision_;
   if (to.revision < 0 || to.revision > revision_) {
     return absl::NotFoundError(
-        absl::StrCat("there is no revision ", to.revision, " yet: see `tullectl history`"));
+        absl::StrCat("revision ", to.revision, " not found: see `tullectl history`"));
   }
   auto policies = StateAt(to, &outcome);
   if (!policies.ok()) return policies.status();

@@ -40,8 +40,8 @@ std::string CommandToList(const policy::DocumentKey& key);
 struct UnreadablePolicy {
   std::string key;      // KIND/NAMESPACE/NAME
   std::string problem;  // one line
-  // It restricts who may do what, or it is of a kind that is not known and may do so: without it
-  // the mesh would allow what it forbids.
+  // It restricts access, or its kind is unknown and may restrict access: without it the mesh would
+  // allow what it forbids.
   bool is_security = true;
 };
 // One line each.
@@ -49,8 +49,8 @@ std::string ToText(const std::vector<UnreadablePolicy>& policies);
 
 class PolicyBook {
  public:
-  // `store` outlives this. A stored policy that this version cannot read is left out of force and
-  // named: whether that will do is the caller's to judge.
+  // `store` outlives this. A stored policy that this version cannot read is not enforced, and
+  // unreadable() lists it: the caller decides whether that is acceptable.
   static absl::StatusOr<std::unique_ptr<PolicyBook>> Open(store::Store* store);
 
   const policy::PolicySet& policies() const { return policies_; }

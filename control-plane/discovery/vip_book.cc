@@ -58,7 +58,7 @@ absl::Status VipBook::Load() {
         is_readable ? NumberOf(json["address"].get<std::string>()) : std::nullopt;
     if (!number) {
       damaged_.push_back(
-          absl::StrCat("the address of ", record.key, " cannot be read: it gets another one"));
+          absl::StrCat("the stored address of ", record.key, " is invalid: a new one is assigned"));
       continue;
     }
     const auto [holder, is_free] = taken.try_emplace(*number, record.key);
@@ -120,8 +120,8 @@ absl::Status VipBook::Assign(const std::set<std::string>& hosts, int64_t now) {
   for (const std::string& host : hosts) {
     if (draft.entries.contains(host) || Give(host, now, &draft)) continue;
     status = absl::ResourceExhaustedError(
-        absl::StrCat("no virtual address is left for ", host,
-                     ": remove services that are not used, their addresses are free a day later"));
+        absl::StrCat("no free virtual address for ", host,
+                     ": remove unused services; their addresses are released a day later"));
   }
   const absl::Status written = Write(draft, now);
   if (!written.ok()) return written;

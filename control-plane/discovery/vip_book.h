@@ -26,8 +26,8 @@ class VipBook {
   // other is named in damaged() and gets a fresh one.
   static absl::StatusOr<std::unique_ptr<VipBook>> Open(store::Store* store);
 
-  // These hosts exist now. Whoever has no address gets one; on disk when it returns; if the
-  // store fails, all is as it was. `now` in seconds since the epoch.
+  // These hosts exist now. Hosts without an address get one, which is on disk when this returns. If
+  // the store fails, nothing changes. `now` in seconds since the epoch.
   absl::Status Assign(const std::set<std::string>& hosts, int64_t now);
 
   // Of the hosts that exist, as last assigned.

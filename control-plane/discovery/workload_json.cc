@@ -32,7 +32,7 @@ absl::StatusOr<InboundPort> InboundFromJson(const Json& json) {
   const auto parsed = policy::ParseProtocol(protocol);
   if (!parsed) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "inbound.protocol \"", protocol, "\" is not known; write http, grpc, tcp or auto"));
+        "inbound.protocol \"", protocol, "\" is not supported; use http, grpc, tcp or auto"));
   }
   port.protocol = *parsed;
   port.is_skipped = json.value("skipped", false);
@@ -98,21 +98,21 @@ absl::Status CheckInbound(const Workload& workload) {
     // all of them.
     if (!IsPort(port.listen_port) || !IsPort(port.application_port) || !IsPort(port.service_port) ||
         port.dialled_port > kMostPort) {
-      return absl::InvalidArgumentError("inbound: a port is from 1 to 65535");
+      return absl::InvalidArgumentError("inbound: invalid port; must be between 1 and 65535");
     }
     const bool is_same = port.listen_port == port.application_port;
     if (workload.interception && !is_same) {
       return absl::InvalidArgumentError(
-          "inbound: a transparent sidecar takes what is sent to the application's own port; give "
-          "one port for both");
+          "inbound: with a transparent sidecar, listen port and application port must be the same; "
+          "use the application's port for both");
     }
     if (!workload.interception && is_same && workload.address == "127.0.0.1") {
       return absl::InvalidArgumentError(
-          "inbound: listen port and application port are the same; the sidecar needs its own");
+          "inbound: listen port and application port are the same; use another listen port");
     }
     if (!listening.insert(port.listen_port).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("inbound: two listeners on port ", port.listen_port, "; give each its own"));
+      return absl::InvalidArgumentError(absl::StrCat("inbound: duplicate listen port ",
+                                                     port.listen_port, "; use each port once"));
     }
   }
   return absl::OkStatus();
@@ -124,13 +124,13 @@ absl::Status CheckInterception(const Workload& workload) {
   if (!IsPort(ports.outbound_port) || !IsPort(ports.inbound_port) ||
       ports.outbound_port == ports.inbound_port) {
     return absl::InvalidArgumentError(
-        "interception: give two different ports from 1 to 65535, such as 15001 and 15006");
+        "interception: invalid ports; use two different ports from 1 to 65535");
   }
   for (const InboundPort& port : workload.inbound) {
     if (port.listen_port == ports.outbound_port || port.listen_port == ports.inbound_port) {
       return absl::InvalidArgumentError(
           absl::StrCat("inbound: port ", port.listen_port,
-                       " is the sidecar's own; let the application listen on another"));
+                       " is used by the sidecar itself; use another port for the application"));
     }
   }
   return absl::OkStatus();
@@ -152,7 +152,7 @@ absl::Status CheckMetadata(const std::map<std::string, std::string>& metadata) {
     bytes += name.size() + value.size();
     if (name.empty() || !IsPrintable(name) || !IsPrintable(value)) {
       return absl::InvalidArgumentError(
-          "metadata: a name is empty, or there is a control character; leave that entry out");
+          "metadata: invalid entry (empty name, or control character); remove it");
     }
   }
   if (bytes <= kMostMetadataBytes) return absl::OkStatus();
@@ -162,20 +162,21 @@ absl::Status CheckMetadata(const std::map<std::string, std::string>& metadata) {
 
 absl::Status CheckOutbound(const Outbound& outbound) {
   if (!policy::IsIpAddress(outbound.address)) {
-    return absl::InvalidArgumentError("outbound.address is no IP address; write 127.0.0.1");
+    return absl::InvalidArgumentError("outbound.address: invalid IP address; use 127.0.0.1");
   }
   if (outbound.http_port > kMostPort) {
-    return absl::InvalidArgumentError("outbound.httpPort: a port is from 1 to 65535");
+    return absl::InvalidArgumentError(
+        "outbound.httpPort: invalid port; must be between 1 and 65535");
   }
   std::set<uint32_t> listening;
   if (outbound.http_port != 0) listening.insert(outbound.http_port);
   for (const TcpOutbound& tcp : outbound.tcp) {
     if (!IsPort(tcp.listen_port) || !IsPort(tcp.service_port)) {
-      return absl::InvalidArgumentError("outbound.tcp: a port is from 1 to 65535");
+      return absl::InvalidArgumentError("outbound.tcp: invalid port; must be between 1 and 65535");
     }
     if (!listening.insert(tcp.listen_port).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("outbound: two listeners on port ", tcp.listen_port, "; give each its own"));
+      return absl::InvalidArgumentError(absl::StrCat("outbound: duplicate listen port ",
+                                                     tcp.listen_port, "; use each port once"));
     }
   }
   return absl::OkStatus();
@@ -189,9 +190,8 @@ absl::StatusOr<ServiceName> ParseServiceName(std::string_view text, std::string_
   const ServiceName service{std::string(is_bare ? ns : text.substr(0, slash)),
                             std::string(is_bare ? text : text.substr(slash + 1))};
   if (!policy::IsDnsLabel(service.ns) || !policy::IsDnsLabel(service.name)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", View(text.substr(0, 100)),
-                     "\" is no service; write NAME or NAMESPACE/NAME, lower case"));
+    return absl::InvalidArgumentError(absl::StrCat("invalid service \"", View(text.substr(0, 100)),
+                                                   "\"; use NAME or NAMESPACE/NAME in lower case"));
   }
   return service;
 }
@@ -244,14 +244,14 @@ absl::Status CheckWorkload(const Workload& workload) {
   }
   if (!IsPrintable(workload.id)) {
     return absl::InvalidArgumentError(
-        "the instance id has a control character; give it a name that can be read");
+        "invalid instance id: it contains a control character; use printable characters");
   }
   if (!policy::IsIpAddress(workload.address)) {
-    return absl::InvalidArgumentError("address is no IP address; write the one peers can reach");
+    return absl::InvalidArgumentError("address: invalid IP address; use one that peers can reach");
   }
   if (!workload.locality.empty() && !policy::IsLocality(workload.locality)) {
     return absl::InvalidArgumentError(
-        "the locality is none; write REGION, REGION/ZONE or REGION/ZONE/SUBZONE");
+        "invalid locality; use REGION, REGION/ZONE or REGION/ZONE/SUBZONE");
   }
   if (workload.inbound.size() + workload.outbound.tcp.size() > kMostPorts) {
     return absl::InvalidArgumentError(absl::StrCat("more than ", kMostPorts, " ports"));

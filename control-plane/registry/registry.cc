@@ -50,14 +50,15 @@ void Registry::Erase(Entries::iterator entry) {
 absl::Status Registry::CheckRoomFor(const Workload& workload) const {
   if (entries_.contains(workload.id)) return absl::OkStatus();
   if (entries_.size() >= options_.most_leases) {
-    return absl::ResourceExhaustedError("the registry is full: remove workloads that are gone");
+    return absl::ResourceExhaustedError(
+        "too many registered workloads: stop those that are not needed");
   }
   const auto instances = instances_of_.find(workload.spiffe_id);
   const size_t count = instances == instances_of_.end() ? 0 : instances->second.size();
   if (count < options_.most_leases_of_one_identity) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       absl::StrCat(workload.spiffe_id, " already has ", count,
-                   " instances: give each process one stable instance id"));
+                   " instances: give each process a --state-dir of its own that is kept"));
 }
 
 // Replicas name the same services: only what differs counts.
@@ -77,7 +78,7 @@ absl::Status Registry::CheckOutboundOf(const Workload& workload) const {
   return absl::ResourceExhaustedError(absl::StrCat(
       "the instances of ", workload.spiffe_id, " name ", named.size(),
       " services for outbound TCP, more than ", options_.most_tcp_outbound_of_one_identity,
-      ": name those that are called, the same for all"));
+      ": list only those that are called, the same in every instance"));
 }
 
 absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<milliseconds> ttl,

@@ -30,9 +30,10 @@ absl::Status CheckUnreadable(const discovery::PolicyBook& policies, bool ignore,
         "delete it"));
   }
   for (const discovery::UnreadablePolicy& policy : policies.unreadable()) {
-    log.Write(LogLevel::kError, LogComponent::kPolicy,
-              absl::StrCat("NOT ENFORCED: cannot be parsed, apply it again or delete it: ",
-                           policy.key, ": ", policy.problem));
+    log.Write(
+        LogLevel::kError, LogComponent::kPolicy,
+        absl::StrCat("policy is NOT ENFORCED: it cannot be parsed; apply it again, or delete it: ",
+                     policy.key, ": ", policy.problem));
   }
   return absl::OkStatus();
 }

@@ -44,7 +44,7 @@ class Frontend::Door : public loop::ListenerEvents {
     if (listener_ != nullptr) return absl::OkStatus();
     return absl::UnavailableError(absl::StrCat("cannot listen on ", at.ToString(), ": ",
                                                strerror(-error),
-                                               "; choose another address or stop who holds it"));
+                                               "; use another address, or stop the other program"));
   }
   // Null: plaintext. From now on, for new connections.
   void SetAcceptor(std::shared_ptr<const tls::SecureAcceptor> acceptor) {
@@ -118,7 +118,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
     const absl::Status status = RenewCertificate();
     if (status.ok()) return SaveAdminFile();
     log_.Write(LogLevel::kError, LogComponent::kCa,
-               absl::StrCat("the control plane's own certificate: ", status.ToString()));
+               absl::StrCat("cannot renew tulle-control's own certificate: ", status.ToString()));
     renewal_->Start(kRetryRenewal);
   };
   renewal_ = loop_.NewTimer(renew);
@@ -168,11 +168,11 @@ absl::Status Frontend::RenewCertificate() {
 
 RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
   if (request.method != "GET" && request.method != "HEAD") {
-    return {405, "only GET\n", "text/plain"};
+    return {405, "method not allowed: use GET\n", "text/plain"};
   }
   if (request.path == "/healthz") return {200, "ok\n", "text/plain"};
   if (request.path == "/metrics") return {200, MetricsText(), "text/plain; version=0.0.4"};
-  return {404, "see /healthz and /metrics\n", "text/plain"};
+  return {404, "not found; see /healthz and /metrics\n", "text/plain"};
 }
 
 std::string Frontend::MetricsText() const {

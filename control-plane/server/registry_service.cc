@@ -70,8 +70,8 @@ absl::Status ReadServices(const std::string& wanted, const Caller& caller, Workl
   }
   if (!wanted.empty() && workload->services.empty()) {
     return absl::PermissionDeniedError(
-        absl::StrCat(caller.id.ToString(), " may not register service ", wanted,
-                     ": make a token for it with `tullectl token create`"));
+        absl::StrCat(caller.id.ToString(), " is not allowed to register service ", wanted,
+                     ": create a join token for it with `tullectl token create --service`"));
   }
   return absl::OkStatus();
 }

@@ -117,12 +117,12 @@ void RegistrySource::Save() {
   const absl::Status status = unsaved_.Save(&store_, now, &refused);
   for (const std::string& problem : refused) {
     log_.Write(LogLevel::kError, LogComponent::kRegistry,
-               "registration not stored, it will be lost at the next start: " + problem);
+               "cannot store a registration; it is lost if tulle-control restarts: " + problem);
   }
   if (status.ok()) return;
   save_->Stop();  // tried again once a second
   log_.Write(LogLevel::kError, LogComponent::kRegistry,
-             absl::StrCat("registrations not stored yet: ", status.ToString()));
+             absl::StrCat("cannot store registrations, retrying: ", status.message()));
 }
 
 }  // namespace tulle::server

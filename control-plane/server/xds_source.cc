@@ -93,7 +93,7 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
   const PeerIdentity* identity = peer.peer();
   if (identity == nullptr || identity->spiffe_id.empty()) {
     return absl::UnauthenticatedError(
-        "xDS requires a certificate of the mesh: get one with a join token first");
+        "xDS requires a certificate of the mesh: start the sidecar with --token-file");
   }
   if (const absl::Status status = Admit(node.id(), identity->spiffe_id); !status.ok())
     return status;
@@ -127,8 +127,8 @@ absl::Status XdsSource::Admit(const std::string& id, const std::string& spiffe_i
   if (is_known || node != nodes_.end()) return absl::OkStatus();
   const auto count = nodes_of_.find(spiffe_id);
   if (count == nodes_of_.end() || count->second < kMostNodes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      spiffe_id, " already has ", kMostNodes, " nodes: give each process one stable instance id"));
+  return absl::ResourceExhaustedError(absl::StrCat(spiffe_id, " already has ", kMostNodes,
+                                                   " nodes: give each process a stable node.id"));
 }
 
 void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node* node) {

@@ -18,8 +18,8 @@ struct AuthorizationRules {
   bool looks_at_paths = false;
 };
 
-// What guards one inbound port. On a port of bytes a rule that asks for methods or paths can never
-// be met: it allows nothing, and a DENY with one denies whatever its callers send.
+// The rules for one inbound port. On a tcp port, a rule with methods or paths can never match: an
+// ALLOW rule allows nothing, and a DENY rule denies every connection of its callers.
 AuthorizationRules RulesFor(const policy::PolicySet& policies, const std::string& trust_domain,
                             const std::vector<discovery::ServiceName>& services,
                             const discovery::InboundPort& port);

@@ -222,7 +222,7 @@ listenerv3::Listener MakePortListener(const MeshView& view, const Workload& work
   return listener;
 }
 
-// Whoever asks for the proxy's own port as destination is turned in a circle else.
+// Without it, a connection to the proxy's own port would be forwarded to the proxy in a loop.
 void AddLoopChain(const MeshView& view, uint32_t own_port, listenerv3::Listener* listener) {
   listenerv3::FilterChain* chain = listener->add_filter_chains();
   chain->set_name("loop");

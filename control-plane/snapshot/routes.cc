@@ -379,8 +379,8 @@ void AddExternalHosts(const policy::ExternalService& external, const std::set<st
   }
 }
 
-// Whom the explicit listener is asked for and nobody has described: a program that takes it for its
-// proxy is told how to get there.
+// Unknown hosts at the explicit listener: a program that uses it as its proxy gets an explanation
+// of how to reach them.
 void AddUnknownHost(routev3::RouteConfiguration* configuration) {
   routev3::VirtualHost* host = configuration->add_virtual_hosts();
   host->set_name(kUnknownHost);
@@ -395,7 +395,7 @@ void AddUnknownHost(routev3::RouteConfiguration* configuration) {
       "resolution: DNS.\n");
 }
 
-// Envoy refuses a configuration in which a domain stands twice: the first to claim it keeps it.
+// Envoy refuses a configuration that contains a domain twice: the first virtual host keeps it.
 void DropRepeatedDomains(routev3::RouteConfiguration* configuration) {
   std::set<std::string> seen;
   for (routev3::VirtualHost& host : *configuration->mutable_virtual_hosts()) {

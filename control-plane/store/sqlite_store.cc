@@ -70,10 +70,10 @@ absl::StatusOr<int64_t> ReadInteger(Statement& statement) {
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) {
   if (access(WaitingPath(path).c_str(), F_OK) == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "a restore was cut short, ", WaitingPath(path),
-        " is there: repeat `tullectl restore`. To go on with the former store instead, give its "
-        "files back their names (",
-        path, ".before-restore-...) and remove that one"));
+        "a restore was interrupted, ", WaitingPath(path),
+        " exists: repeat `tullectl restore`. To keep the previous store instead, rename its "
+        "files back (",
+        path, ".before-restore-...) and delete that file"));
   }
   sqlite3* database = nullptr;
   const mode_t old_mask = umask(0077);
@@ -110,9 +110,9 @@ absl::Status SqliteStore::Migrate() {
     version = *read;
   }
   if (version > kSchemaVersion) {
-    return absl::DataLossError(absl::StrCat("the store has version ", version,
-                                            ", this program knows ", kSchemaVersion,
-                                            ": start the newer tulle-control"));
+    return absl::DataLossError(absl::StrCat("the store has schema version ", version,
+                                            ", newer than the supported ", kSchemaVersion,
+                                            ": start a newer tulle-control"));
   }
   for (; version < kSchemaVersion; ++version) {
     status = Execute(database_, kMigrations[version]);
@@ -145,9 +145,9 @@ absl::StatusOr<int64_t> SqliteStore::Apply(const Transaction& transaction) {
     const auto current = RevisionOf(transaction.expected()->collection);
     if (!current.ok()) return current.status();
     if (*current != transaction.expected()->revision) {
-      return absl::AbortedError(absl::StrCat("somebody else has changed it (revision ", *current,
-                                             ", expected ", transaction.expected()->revision,
-                                             "): read it again and repeat the change"));
+      return absl::AbortedError(
+          absl::StrCat("conflict: modified since it was read (revision ", *current, ", expected ",
+                       transaction.expected()->revision, "): read it again and repeat the change"));
     }
   }
   int64_t revision = 0;
@@ -279,7 +279,7 @@ absl::StatusOr<std::string> SqliteStore::Image() {
   sqlite3_int64 size = 0;
   unsigned char* bytes = sqlite3_serialize(database_, "main", &size, 0);
   if (bytes == nullptr) {
-    return absl::ResourceExhaustedError("no memory for a copy of the store: try again later");
+    return absl::ResourceExhaustedError("not enough memory to copy the store: try again later");
   }
   std::string image(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
   sqlite3_free(bytes);

@@ -16,9 +16,9 @@ namespace tulle::store {
 
 class SqliteStore : public Store {
  public:
-  // `path` is a file or ":memory:". A second process on the same file is refused. So is everybody
-  // while a restored store waits to take its place: a restore was cut short, and what is there is
-  // the former store, half of it, or nothing.
+  // `path` is a file or ":memory:". A second process on the same file is refused. Every open
+  // is refused while WaitingPath() exists: a restore was interrupted, and `path` is the previous
+  // store, a part of it, or nothing.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path);
   static std::string WaitingPath(const std::string& path) { return path + ".restoring"; }
   ~SqliteStore() override;

@@ -17,8 +17,9 @@ absl::Status ErrorOf(sqlite3* database, int code) {
           "): nothing was changed; check space, quota and health of --data-dir's disk"));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return absl::DataLossError(absl::StrCat(
-          "the store is damaged (", detail, "): stop, and put back a copy of --data-dir/tulle.db"));
+      return absl::DataLossError(
+          absl::StrCat("the store is damaged (", detail,
+                       "): stop tulle-control and restore a backup with `tullectl restore`"));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return absl::UnavailableError(
@@ -27,9 +28,9 @@ absl::Status ErrorOf(sqlite3* database, int code) {
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-      return absl::PermissionDeniedError(absl::StrCat("the store cannot be opened for writing (",
-                                                      detail,
-                                                      "): check owner and mode of --data-dir"));
+      return absl::PermissionDeniedError(
+          absl::StrCat("the store cannot be opened for writing (", detail,
+                       "): check that --data-dir is a directory this user can write"));
     default:
       return absl::InternalError(absl::StrCat("the store failed: ", detail, " (", code, ")"));
   }

@@ -11,7 +11,7 @@ namespace tulle::store {
 
 class StoreLock {
  public:
-  // While it is held nobody opens the store: whoever tries is told that it is in use. kUnavailable:
+  // While it is held, every attempt to open the store fails because it is in use. kUnavailable:
   // another process has it open. kPermissionDenied: we may not touch the file. kNotFound: there is
   // none. Not for a process that has the same store open itself.
   static absl::StatusOr<StoreLock> Take(const std::string& path);

@@ -33,7 +33,7 @@ MessageInlet::Result MessageInlet::Take(std::string& message) {
   }
   if (ended_) {
     if (!reader_.in_message()) return Result::kEnd;
-    error_ = "body ended inside a message";
+    error_ = "the body ended in the middle of a message";
     return Result::kBroken;
   }
   if (credit_ == 0 && stream_ != nullptr) {

@@ -48,7 +48,7 @@ const AdminPages::Page AdminPages::kPages[] = {
     {"/logging", true, "log levels; set with ?level=debug or ?xds=debug", &AdminPages::Logging},
     {"/quitquitquit", true, "stop the process", &AdminPages::Quit},
     {"/ready", false, "LIVE, or 503 with the state", &AdminPages::Ready},
-    {"/server_info", false, "version, state, uptime, command line", &AdminPages::ServerInfo},
+    {"/server_info", false, "version and state", &AdminPages::ServerInfo},
     {"/stats", false, "metrics, one per line (?format=prometheus)", &AdminPages::Stats},
     {"/stats/prometheus", false, "metrics in Prometheus' text format", &AdminPages::Prometheus},
 };

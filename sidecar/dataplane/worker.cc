@@ -113,7 +113,8 @@ void Worker::ApplyListeners(const config::Snapshot& next, std::vector<std::strin
       errors.push_back(absl::StrCat(
           "listener ", name, ": cannot listen on ", spec->address.ToString(), ": ",
           std::strerror(-error),
-          error == -EADDRINUSE ? "; end the program that holds the port, or choose another" : ""));
+          error == -EADDRINUSE ? "; stop the program that uses the port, or choose another port"
+                               : ""));
       continue;
     }
     if (active != nullptr) {

@@ -109,9 +109,10 @@ void DnsClusters::Cluster::OnAnswer(const std::string& host, dns::Answer answer)
     return Tell();
   }
   if (answer.error != name.error) {
-    owner_.log_.Write(LogLevel::kWarning, LogComponent::kConfig,
-                      absl::StrCat("cluster ", name_, ": ", answer.error,
-                                   name.addresses.empty() ? "" : "; the last addresses stay"));
+    owner_.log_.Write(
+        LogLevel::kWarning, LogComponent::kConfig,
+        absl::StrCat("cluster ", name_, ": ", answer.error,
+                     name.addresses.empty() ? "" : "; keeping the last known addresses"));
   }
   name.error = std::move(answer.error);
   if (is_first) Tell();

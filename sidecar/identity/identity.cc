@@ -35,7 +35,7 @@ absl::StatusOr<std::shared_ptr<const Identity>> MakeIdentity(std::string key_pem
   if (!trust.ok()) return trust.status();
   const certs::Certificate& leaf = chain->front();
   if (!certs::Matches(leaf, key->native())) {
-    return absl::InvalidArgumentError("the certificate is not for the private key");
+    return absl::InvalidArgumentError("the certificate does not match the private key");
   }
   if (leaf.uri_sans().size() != 1) {
     return absl::InvalidArgumentError(
@@ -63,7 +63,7 @@ absl::StatusOr<std::shared_ptr<const Identity>> IdentityFile::Load() const {
   auto identity = MakeIdentity(std::string(key), std::string(chain), std::string(rest));
   if (identity.ok()) return identity;
   return absl::DataLossError(absl::StrCat(path_, ": ", std::string(identity.status().message()),
-                                          "; remove the file and start with a fresh join token"));
+                                          "; remove the file and start with a new join token"));
 }
 
 absl::Status IdentityFile::Save(const Identity& identity) const {

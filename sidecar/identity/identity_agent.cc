@@ -94,7 +94,9 @@ void IdentityAgent::Renew() {
     token_ = Trimmed(*std::move(token));
     if (PinOf(token_).empty())
       return Fail(
-          absl::StrCat(options_.token_file, ": invalid join token (expected tulle1.HASH.SECRET)"));
+          absl::StrCat(options_.token_file,
+                       ": invalid join token (expected tulle1.HASH.SECRET); create one with "
+                       "`tullectl token create`"));
     // The roots that were stored may have been replaced meanwhile: the token says which to trust.
     roots_pem_.clear();
   }
@@ -141,7 +143,7 @@ void IdentityAgent::OnChannelLost(Failure why) {
   if (call_ != nullptr) return;  // the call reports it
   Fail(absl::StrCat(
       "the control plane cannot be reached (", std::string(why.facts().cause), " ", why.detail,
-      "); retrying. Check that tulle-control is running and that --control is right"));
+      "); retrying. Check that tulle-control is running, and that --control is its --grpc port"));
 }
 
 void IdentityAgent::AskForRoots() {
@@ -154,7 +156,8 @@ void IdentityAgent::OnRoots(const grpc::Status& status, const std::string& respo
   loop_.DeferDelete(std::move(call_));
   ca::v1::GetTrustBundleResponse bundle;
   if (!status.ok() || !bundle.ParseFromString(response)) {
-    return Fail(absl::StrCat("cannot get the roots of the control plane: ", status.message));
+    return Fail(
+        absl::StrCat("cannot get the root certificates of the control plane: ", status.message));
   }
   const std::string roots = absl::StrJoin(bundle.trust_bundle(), "");
   auto certificates = certs::ParsePemCertificates(roots);
@@ -216,9 +219,9 @@ void IdentityAgent::Adopt(std::shared_ptr<const Identity> identity) {
   const int64_t now = renewal_.WallSeconds();
   if (const int64_t behind = identity_->not_before - now; behind > 0) {
     events_.OnIdentityError(absl::StrCat(
-        "the certificate is not valid for another ", behind,
-        " s by this host's clock, which is behind that of the control plane: peers are refused "
-        "until then; set the clock"));
+        "the certificate becomes valid in ", behind,
+        " s by this host's clock, which is behind that of the control plane: connections to peers "
+        "fail until then; synchronize the clock"));
   }
   // Not from not_before, which authorities set some minutes back: much of a short life.
   renewal_.Schedule(now, identity_->not_before, identity_->not_after, /*is_new=*/true);

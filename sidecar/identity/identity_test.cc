@@ -98,7 +98,7 @@ TEST_F(IdentityTest, MissingDirectoryNamesTheNextStep) {
   EXPECT_EQ(saved.code(), absl::StatusCode::kUnavailable);
   const std::string message(saved.message());
   EXPECT_NE(message.find(directory_ + "/none/identity.pem"), std::string::npos) << message;
-  EXPECT_NE(message.find("check that the state directory exists"), std::string::npos) << message;
+  EXPECT_NE(message.find("check that the directory exists"), std::string::npos) << message;
 }
 
 TEST_F(IdentityTest, DamagedFilesAreRefusedWithTheNextStep) {
@@ -123,7 +123,7 @@ TEST_F(IdentityTest, DamagedFilesAreRefusedWithTheNextStep) {
 TEST_F(IdentityTest, KeyOfAnotherCertificateIsRefused) {
   const auto made = Make(cart_, shop_);
   ASSERT_FALSE(made.ok());
-  EXPECT_EQ(made.status().message(), "the certificate is not for the private key");
+  EXPECT_EQ(made.status().message(), "the certificate does not match the private key");
 }
 
 TEST_F(IdentityTest, CertificateWithoutASingleUriSanIsRefused) {

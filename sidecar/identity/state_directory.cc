@@ -24,7 +24,7 @@ absl::StatusOr<StateDirectory> StateDirectory::Hold(const std::string& path) {
   if (descriptor < 0) {
     return absl::UnavailableError(
         absl::StrCat("--state-dir ", path, ": ", std::strerror(errno),
-                     "; choose a directory that can be created or opened"));
+                     "; use a directory that this user can create or write"));
   }
   if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return StateDirectory(descriptor);
   close(descriptor);

@@ -17,7 +17,7 @@ constexpr size_t kLargest = 256 * 1024 * 1024;
 absl::Status Failed(const char* what, const std::string& path) {
   return absl::UnavailableError(
       absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno),
-                   "; check that the state directory exists, is writable and has free space"));
+                   "; check that the directory exists, its permissions and free space"));
 }
 
 }  // namespace

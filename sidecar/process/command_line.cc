@@ -54,9 +54,9 @@ void AddWorkloadOptions(CLI::App& app, Workload& workload) {
                  "the service)");
   app.add_option("--service", workload.service,
                  "Service of this workload (default: the token's account)");
-  app.add_option(
-      "--address", workload.address,
-      "Address that others dial (default: the source address of the connection to tulle-control)");
+  app.add_option("--address", workload.address,
+                 "Address that peers connect to (default: the source address of the connection to "
+                 "tulle-control)");
   app.add_option("--locality", workload.locality,
                  "REGION[/ZONE[/SUBZONE]] of this workload, for locality policies");
   app.add_option(
@@ -106,7 +106,7 @@ Parsed ParseCommandLine(int argc, char** argv) {
                  "After SIGTERM, listeners close when no client has connected for this long")
       ->check(CLI::Range(0, 60000));
   app.add_option("--stall-limit", line.stall_limit_seconds,
-                 "Seconds after which an unresponsive worker ends the process (0: never)")
+                 "Exit when a worker thread has not responded for this many seconds (0: never)")
       ->check(CLI::Range(0, 3600));
   AddWorkloadOptions(app, line.workload);
   try {

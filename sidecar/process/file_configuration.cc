@@ -19,7 +19,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   text << file.rdbuf();
-  if (!file) return absl::NotFoundError(absl::StrCat(path, " cannot be read"));
+  if (!file)
+    return absl::NotFoundError(
+        absl::StrCat(path, " cannot be read; check the path and its permissions"));
   return text.str();
 }
 

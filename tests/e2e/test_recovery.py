@@ -117,7 +117,7 @@ def test_a_token_that_has_ended_is_named_with_its_owner(start_mesh):
         file.write(mesh.tullectl(*words[1:words.index(">")]))
     mesh.wait_in_step(late)
     processes.wait_until(lambda: check(mesh)[0] == 0, "check finds nothing")
-    assert "make a new one with `tullectl token create`" in late.sidecar.log()
+    assert "create one with `tullectl token create`" in late.sidecar.log()
 
 
 def test_a_credential_that_is_gone_is_replaced_by_what_check_says(start_mesh):

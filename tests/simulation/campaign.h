@@ -6,9 +6,9 @@
 
 namespace tulle::simulation {
 
-// Plays the world of a seed: two sidecars and the control plane, callers and an origin; weather,
-// habits, policy and what an operator does meanwhile are all drawn from the seed. Returns what
-// broke a rule, in words; nothing if all of them held:
+// Runs the simulated world of a seed: two sidecars and the control plane, callers and an origin.
+// Network conditions, the origin's behaviour, policies and the operator's actions all follow from
+// the seed. Returns a description of each broken rule; empty if all held:
 //
 //   every request ends once, with the answer to its own question;
 //   without a policy that says so nothing that is not safe to repeat is processed twice;

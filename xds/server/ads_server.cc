@@ -100,7 +100,7 @@ void AdsServer::Stream::OnMessage(std::string message) {
   Pump();
 }
 
-// With the answers of the client only: what is sent anew may be rejected again.
+// Called only for answers of the client: a version that is sent again may be rejected again.
 void AdsServer::Stream::TellRejections() {
   const uint64_t changes = session_->rejection_changes();
   if (std::exchange(rejections_told_, changes) != changes) server_.source_.OnRejections(node_id_);

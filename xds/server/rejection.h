@@ -9,9 +9,9 @@
 
 namespace tulle::xds {
 
-// What a NACK says of each of the resources in the response: Tulle's sidecars write a line
-// "name: error" for each bad one and take the others; of another client's text nothing is known but
-// that something was wrong, so it stands for all.
+// What a NACK says about each resource of the response. Tulle's sidecars write a line "name: error"
+// for each invalid one and accept the others. The text of another client only shows that something
+// was wrong, so it applies to all resources.
 std::map<std::string, std::string> ErrorsByName(std::string_view message,
                                                 const std::vector<std::string>& names);
 
