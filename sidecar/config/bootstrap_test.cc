@@ -139,6 +139,58 @@ TEST_F(BootstrapTest, UnknownFieldsAreNamed) {
       << error;
 }
 
+TEST_F(BootstrapTest, ErrorsDoNotRepeatKeys) {
+  const std::string secret = R"({"static_resources": {"secrets": [{"tls_certificate": )";
+  const std::string path = "f.yaml: static_resources.secrets[0].tls_certificate.private_key";
+  EXPECT_EQ(Load("static_resources: {secrets: [{tls_certificate: {private_key: SECRETKEY}}]}"),
+            path + ": invalid value; expected an object (DataSource)");
+  EXPECT_EQ(Load(secret + R"({"private_key": {"inline_bytes": "SECRETKEY not base64 !"}}}]}})"),
+            path + ".inline_bytes: invalid value; expected base64");
+  EXPECT_EQ(Load("{\"node\": {\"id\":\n \"SECRETKEY\" \"x\"}}"),
+            "f.yaml: line 2, column 16: invalid JSON: expected , or } after key:value pair");
+  const std::string texts[] = {
+      "{\"node\": {\"id\": \"SECRETKEY\", \"id\": [\"SECRETKEY\"]}}",
+      "{\"node\": {\"id\": \"SECRETKEY^",
+      "{\"node\": SECRETKEY}",
+      secret + "{\"private_key\": [\"SECRETKEY\"]}}]}}",
+      secret + "{\"private_key\": {\"inline_string\": {\"SECRETKEY) x\": 1}}}}]}}",
+      secret +
+          "{\"private_key\": {\"inline_bytes\": \"QQ==\", \"inline_string\": \"SECRETKEY\"}}}]}}",
+      "node: {id: *SECRETKEY}",
+      "node: \"SECRETKEY\\q\"",
+      "node: SECRETKEY: x",
+      "-----BEGIN SECRETKEY\nSECRETKEY\n",
+  };
+  for (const std::string& text : texts) {
+    const std::string error = Load(text);
+    EXPECT_NE(error, "") << text;
+    EXPECT_EQ(error.find("SECRETKEY"), std::string::npos) << error;
+  }
+}
+
+TEST_F(BootstrapTest, ErrorsSayWhatIsExpected) {
+  EXPECT_EQ(Load("{"), "f.yaml: line 1, column 2: invalid JSON: unexpected end");
+  EXPECT_EQ(Load("frob: 1"),
+            "f.yaml: frob: unknown field, or not implemented: check the spelling or remove it");
+  const auto cluster = [&](const std::string& field) {
+    return Load("static_resources: {clusters: [{" + field + "}]}");
+  };
+  const std::string path = "f.yaml: static_resources.clusters[0].";
+  EXPECT_EQ(cluster("type: FOO"),
+            path +
+                "type: unknown value \"FOO\"; known values: STATIC, STRICT_DNS, LOGICAL_DNS, EDS, "
+                "ORIGINAL_DST");
+  EXPECT_EQ(cluster("connect_timeout: 5"),
+            path + "connect_timeout: invalid duration; write seconds with s, such as \"5s\"");
+  EXPECT_EQ(cluster("connect_timeout: soon"),
+            path + "connect_timeout: invalid duration; write seconds with s, such as \"5s\"");
+  EXPECT_EQ(cluster("name: [a]"), path + "name: invalid value; expected no list");
+  EXPECT_EQ(cluster("per_connection_buffer_limit_bytes: many"),
+            path + "per_connection_buffer_limit_bytes.value: invalid value; expected a number");
+  EXPECT_EQ(cluster("transport_socket: {typed_config: {'@type': type.googleapis.com/nope.v3.T}}"),
+            path + "transport_socket.typed_config: unknown type \"nope.v3.T\"");
+}
+
 TEST_F(BootstrapTest, Fault63_BadValuesAreNamedWithTheirPath) {
   struct Case {
     const char* file;

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "sidecar/config/text_error.h"
 
 namespace tulle::config {
 namespace {
@@ -99,25 +99,11 @@ absl::StatusOr<std::string> YamlToJson(const std::string& text) {
     if (!status.ok()) return status;
     return json;
   } catch (const YAML::Exception& error) {
+    // Behind a colon stands text of the file, which may be a private key.
     return absl::InvalidArgumentError(absl::StrCat("line ", error.mark.line + 1, ", column ",
-                                                   error.mark.column + 1, ": ", error.msg));
+                                                   error.mark.column + 1, ": ",
+                                                   error.msg.substr(0, error.msg.find(':'))));
   }
-}
-
-// Rewrites protobuf's "(a.b[0]) c: Cannot find field." with our paths.
-std::string Readable(std::string_view error) {
-  const size_t close = error.find(") ");
-  if (error.empty() || error[0] != '(' || close == std::string_view::npos) {
-    return std::string(error);
-  }
-  const std::string path(error.substr(1, close - 1));
-  const std::string rest(error.substr(close + 2));
-  const size_t found = rest.find(": Cannot find field.");
-  if (found == std::string::npos) return absl::StrCat(path, ": ", rest);
-  const std::string field = rest.substr(0, found);
-  return absl::StrCat(path, path.empty() ? "" : ".", field,
-                      ": unknown field, or not implemented: check the spelling "
-                      "or remove it");
 }
 
 }  // namespace
@@ -126,7 +112,8 @@ absl::Status ParseText(std::string_view text, google::protobuf::Message* message
   const size_t start = text.find_first_not_of(" \t\r\n");
   if (start == std::string_view::npos) return absl::InvalidArgumentError("is empty");
   std::string json(text);
-  if (text[start] != '{') {
+  const bool is_yaml = text[start] != '{';
+  if (is_yaml) {
     auto converted = YamlToJson(json);
     if (!converted.ok()) return converted.status();
     json = *std::move(converted);
@@ -136,7 +123,8 @@ absl::Status ParseText(std::string_view text, google::protobuf::Message* message
   const auto status = google::protobuf::util::JsonStringToMessage(json, message, options);
   if (status.ok()) return absl::OkStatus();
   const auto& reason = status.message();
-  return absl::InvalidArgumentError(Readable(std::string_view(reason.data(), reason.size())));
+  return absl::InvalidArgumentError(
+      ReadableError(absl::string_view(reason.data(), reason.size()), is_yaml ? "" : json));
 }
 
 }  // namespace tulle::config
