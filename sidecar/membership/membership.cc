@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
-#include "sidecar/identity/state_file.h"
+#include "sidecar/membership/instance_id.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "telemetry/families.h"
 #include "telemetry/version.h"
@@ -42,20 +42,10 @@ std::string RootsIn(const std::string& bytes) {
   return roots.inline_string().empty() ? roots.inline_bytes() : roots.inline_string();
 }
 
-// Survives restarts, so that a workload that comes back replaces its own registration.
-std::string InstanceId(const Membership::Options& options, loop::Loop& loop, telemetry::Log& log) {
-  const std::string path = options.state_directory + "/instance";
-  auto known = identity::ReadStateFile(path);
-  if (known.ok() && !known->empty()) return *known;
-  const Workload& workload = options.workload;
-  std::string name = workload.name.empty() ? workload.service : workload.name;
-  if (name.empty()) name = "workload";
-  const std::string fresh =
-      absl::StrCat(name, "-", absl::Hex(loop.random().Next() >> 24, absl::kZeroPad10));
-  const absl::Status written = identity::WriteStateFile(path, fresh);
-  if (!written.ok())
-    log.Write(LogLevel::kError, LogComponent::kMain, std::string(written.message()));
-  return fresh;
+// What the ID of an instance begins with.
+std::string NameOf(const Workload& workload) {
+  if (!workload.name.empty()) return workload.name;
+  return workload.service.empty() ? "workload" : workload.service;
 }
 
 std::string NodeBytes(const std::string& instance_id, const Workload& workload) {
@@ -73,7 +63,8 @@ std::string NodeBytes(const std::string& instance_id, const Workload& workload) 
 absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
     loop::Loop& loop, Sidecar& sidecar, const tls::SecureTransports& transports,
     certs::KeySource& keys, Options options, telemetry::Log& log, telemetry::Registry& metrics) {
-  const std::string instance_id = InstanceId(options, loop, log);
+  const std::string instance_id =
+      InstanceId(options.state_directory, NameOf(options.workload), loop.random(), log);
   auto request = MakeRegistration(options.workload, instance_id);
   if (!request.ok()) return request.status();
   std::unique_ptr<Membership> made(new Membership(loop, sidecar, log, metrics));

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "sidecar/membership/request_check.h"
 #include "tulle/registry/v1/registry.pb.h"
 
 namespace tulle::sidecar {
@@ -133,6 +134,7 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
         "--port ", text, ": expected APPLICATION[:SERVICE][/PROTOCOL], such as 8080:80/http"));
   }
   Annotate(workload, &request);
+  if (absl::Status checked = CheckRequest(request); !checked.ok()) return checked;
   return request.SerializeAsString();
 }
 

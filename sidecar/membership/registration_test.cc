@@ -152,5 +152,51 @@ TEST(MakeRegistration, BadOutboundTcpNamesTheOption) {
   }
 }
 
+std::string Error(const Workload& workload) {
+  return std::string(MakeRegistration(workload, "id-1").status().message());
+}
+
+TEST(MakeRegistration, BadNamesAndAddressesNameTheOption) {
+  for (const char* text : {"A b", "Web", "web.", "-web", "../web"}) {
+    Workload workload;
+    workload.service = text;
+    ExpectRefused(workload, "--service", text, "invalid service name");
+  }
+  for (const char* text : {"999.1.1.1", "localhost", "10.0.0.1:80"}) {
+    Workload workload;
+    workload.address = text;
+    ExpectRefused(workload, "--address", text, "invalid IP address");
+  }
+  for (const char* text : {"a/b/c/d", "/b", "a//c", "a b"}) {
+    Workload workload;
+    workload.locality = text;
+    ExpectRefused(workload, "--locality", text, "expected REGION[/ZONE[/SUBZONE]]");
+  }
+  Workload fine;
+  fine.service = "web.default";
+  fine.address = "fd00::1";
+  fine.locality = "eu/a_1/b.2";
+  EXPECT_EQ(Error(fine), "");
+}
+
+TEST(MakeRegistration, DuplicatePortsNameTheOption) {
+  Workload explicit_listeners;
+  explicit_listeners.inbound = {"25080:80/http", "25080:81/http"};
+  EXPECT_EQ(Error(explicit_listeners), "--inbound: duplicate port 25080");
+  explicit_listeners.inbound = {"25080:80/http"};
+  explicit_listeners.outbound_http = 15001;
+  explicit_listeners.outbound_tcp = {"redis:6379=15001"};
+  EXPECT_EQ(Error(explicit_listeners), "--outbound-tcp: duplicate port 15001");
+  Workload transparent;
+  transparent.transparent = true;
+  transparent.ports = {"8080:80", "8080:81"};
+  EXPECT_EQ(Error(transparent), "--port: duplicate port 8080");
+  transparent.ports = {"15006"};
+  EXPECT_TRUE(Error(transparent).starts_with("--port 15006: used by the sidecar itself"));
+  transparent.ports = {"8080"};
+  transparent.inbound_capture = transparent.outbound_capture;
+  EXPECT_EQ(Error(transparent), "--outbound-port and --inbound-port must differ");
+}
+
 }  // namespace
 }  // namespace tulle::sidecar

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sidecar/membership/registration.h"
+#include "telemetry/log.h"
 
 namespace tulle::sidecar {
 
@@ -20,14 +21,15 @@ struct CommandLine {
   int workers = 1;
   std::string dns_servers;  // ADDRESS[:PORT], separated by commas; empty: the machine's
   std::string admin = "127.0.0.1:15000";  // with --control
-  std::string log_level = "info";
+  telemetry::LogLevel log_level = telemetry::LogLevel::kInfo;
   bool log_json = false;
   int drain_seconds = 30;
   int drain_quiet_ms = 1000;
   int stall_limit_seconds = 60;
 };
 
-// Prints help, the version or an error, and then returns the exit code instead.
+// Prints help, the version or an error, and then returns the exit code instead. Checks all flags,
+// as far as that is possible without the network.
 struct Parsed {
   std::optional<CommandLine> command_line;
   int exit_code = 0;

@@ -1,5 +1,7 @@
 #include "sidecar/process/file_configuration.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -16,13 +18,12 @@ using telemetry::LogComponent;
 using telemetry::LogLevel;
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
-  text << file.rdbuf();
-  if (!file)
-    return absl::NotFoundError(
-        absl::StrCat(path, " cannot be read; check the path and its permissions"));
-  return text.str();
+  if (file) text << file.rdbuf();
+  if (file && (text || errno == 0)) return text.str();  // an empty file sets no error
+  return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
 }
 
 // The static cluster that the ADS stream connects to; null: not found, or without an endpoint.

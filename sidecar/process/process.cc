@@ -25,7 +25,7 @@ using telemetry::LogLevel;
 Process::Process(loop::Loop& loop, CommandLine command_line)
     : loop_(loop),
       command_line_(std::move(command_line)),
-      log_(telemetry::ParseLogLevel(command_line_.log_level).value_or(LogLevel::kInfo),
+      log_(command_line_.log_level,
            command_line_.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText),
       metrics_(command_line_.workers),
       spans_(loop, metrics_.main()),
