@@ -89,7 +89,7 @@ void IdentityAgent::Renew() {
           "no valid certificate and no join token: create a token with `tullectl token create` and "
           "pass --token-file");
     }
-    auto token = ReadStateFile(options_.token_file);
+    auto token = ReadTokenFile(options_.token_file);
     if (!token.ok()) return Fail(std::string(token.status().message()));
     token_ = Trimmed(*std::move(token));
     if (PinOf(token_).empty())

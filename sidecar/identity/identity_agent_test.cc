@@ -413,7 +413,8 @@ TEST(IdentityAgent, AnExpiredIdentityWithoutATokenTellsTheWayOut) {
   world.StartAgent();
   world.simulation.RunFor(seconds(5));
   EXPECT_TRUE(world.events.identities.empty());
-  EXPECT_TRUE(world.events.Told("/token does not exist"));
+  EXPECT_TRUE(world.events.Told("/token not found; waiting for it. Create one with"));
+  EXPECT_TRUE(world.events.Told("token file "));
   EXPECT_TRUE(world.authority->proofs.empty());
 }
 

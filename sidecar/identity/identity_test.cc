@@ -101,6 +101,11 @@ TEST_F(IdentityTest, MissingDirectoryNamesTheNextStep) {
   EXPECT_NE(message.find("check that the directory exists"), std::string::npos) << message;
 }
 
+TEST_F(IdentityTest, ATokenFileThatCannotBeReadSaysWhy) {
+  EXPECT_EQ(ReadTokenFile("/").status().message(),
+            "cannot read token file /: Is a directory; the sidecar's user must be able to read it");
+}
+
 TEST_F(IdentityTest, DamagedFilesAreRefusedWithTheNextStep) {
   ASSERT_TRUE(IdentityFile(directory_).Save(**Make(shop_, shop_)).ok());
   const std::string whole = Content();
