@@ -82,6 +82,7 @@ void Sidecar::OnApplied(uint64_t version, std::vector<std::string> errors) {
   }
   if (--rollout_.waiting_for > 0) return;
   in_force_ = published_;
+  errors_ = std::move(all);
   if (on_in_force_) on_in_force_();
 }
 

@@ -37,11 +37,12 @@ class Sidecar {
   // Hands the loader's current snapshot to the workers, if it changed. Call it after each batch of
   // changes.
   void Publish();
-  // The newest snapshot that every worker has applied: its listeners accept. Null: none yet.
+  // The newest snapshot that every worker has applied. Null: none yet.
   const config::Snapshot* in_force() const { return in_force_.get(); }
-  bool ready() const { return in_force_ != nullptr; }
-  // What workers could not apply of the last version (a port in use), each text once.
-  const std::vector<std::string>& errors() const { return rollout_.errors; }
+  // What workers could not apply of that version (a port in use), each text once.
+  const std::vector<std::string>& errors() const { return errors_; }
+  // All listeners of a version accept.
+  bool ready() const { return in_force_ != nullptr && errors_.empty(); }
   // Runs before the loader is asked for its snapshot.
   void OnBeforePublish(std::function<void()> callback) { before_publish_ = std::move(callback); }
   // Runs when all workers have applied a version.
@@ -89,6 +90,7 @@ class Sidecar {
   std::shared_ptr<const config::Snapshot> in_force_;
   std::vector<std::unique_ptr<RemoteWorker>> workers_;
   Rollout rollout_;
+  std::vector<std::string> errors_;  // of the version in force
   std::function<void()> on_in_force_;
   std::function<void()> before_publish_;
   std::unique_ptr<loop::Timer> waiting_timer_;  // for resources that wait for others

@@ -116,8 +116,7 @@ void Membership::Start() {
 // Registration comes first, since the control plane sends listeners to registered workloads only;
 // traffic comes once they accept connections.
 void Membership::OnVersionInForce() {
-  const config::Snapshot* in_force = sidecar_.in_force();
-  if (registration_ != nullptr && in_force != nullptr && !in_force->listeners.empty())
+  if (registration_ != nullptr && sidecar_.ready() && !sidecar_.in_force()->listeners.empty())
     registration_->SetReady();
 }
 

@@ -76,15 +76,12 @@ absl::Status Process::StartFromFile() {
 }
 
 absl::Status Process::StartFromControlPlane() {
-  const std::optional<SocketAddress> admin = SocketAddress::ParseWithPort(command_line_.admin);
-  if (!admin) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--admin ", command_line_.admin, ": expected ADDRESS:PORT"));
-  }
   mesh_ = std::make_unique<MeshConfiguration>(loop_, command_line_, threads_.sidecar(), log_,
                                               metrics_.main());
   if (absl::Status prepared = mesh_->Prepare(); !prepared.ok()) return prepared;
-  if (absl::Status listens = pages_.Listen(*admin, false); !listens.ok()) return listens;
+  // Checked by ParseCommandLine.
+  const SocketAddress admin = *SocketAddress::ParseWithPort(command_line_.admin);
+  if (absl::Status listens = pages_.Listen(admin, false); !listens.ok()) return listens;
   if (absl::Status started = mesh_->Start(*resolver_); !started.ok()) return started;
   spans_.SetControlPlane([this] { return mesh_->membership().ConnectToControl(); });
   mesh_->membership().Start();
@@ -105,10 +102,9 @@ ProcessPages::Hooks Process::HooksForPages() {
 // With a control plane the first version holds the own certificate alone: a workload that asked for
 // listeners waits for them, from the disk or by xDS.
 bool Process::IsReady() const {
-  const config::Snapshot* in_force = threads_.sidecar().in_force();
-  if (in_force == nullptr) return false;
+  if (!threads_.sidecar().ready()) return false;
   if (command_line_.control.empty() || !command_line_.workload.has_listeners()) return true;
-  return !in_force->listeners.empty();
+  return !threads_.sidecar().in_force()->listeners.empty();
 }
 
 void Process::OnInForce() {
