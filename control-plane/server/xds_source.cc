@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
@@ -113,6 +114,10 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
 absl::Status XdsSource::Admit(const std::string& id, const std::string& spiffe_id) const {
   if (id.empty() || id.size() > 253)
     return absl::InvalidArgumentError("node.id must have 1 to 253 bytes");
+  // Operators read it in their terminals.
+  if (std::any_of(id.begin(), id.end(), absl::ascii_iscntrl)) {
+    return absl::InvalidArgumentError("invalid node.id: it contains a control character");
+  }
   const auto& workloads = plane_.CurrentMesh().workloads;
   const auto workload = workloads.find(id);
   const auto node = nodes_.find(id);

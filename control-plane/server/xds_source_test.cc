@@ -211,6 +211,14 @@ TEST_F(XdsSourceTest, ANodeOfAnotherIdentityIsRefused) {
   EXPECT_TRUE(proxy->Held(snapshot::kClusterType).empty());
 }
 
+TEST_F(XdsSourceTest, ANodeIdWithControlCharactersIsRefused) {
+  for (const char* id : {"two\nlines", "red\033[31m", "deleted\x7f"}) {
+    const auto proxy = Connect("post", id);
+    EXPECT_TRUE(Ended(*proxy, "invalid node.id: it contains a control character")) << id;
+    EXPECT_FALSE(plane_->ProxyNamed(id).has_value()) << id;
+  }
+}
+
 TEST_F(XdsSourceTest, ANodeThatIsNotRegisteredGetsTheRootsAlone) {
   Register("post");
   const auto proxy = Connect("guest", "guest-1");
