@@ -151,7 +151,7 @@ absl::StatusOr<int> Check(Session& session) {
   findings.Add("credential accepted", true, destination->credential_source, "");
   for (const Json& check : PartAt(*checks, "/items")) {
     const std::string name = TextAt(check, "/name");
-    findings.Add(name, TrueAt(check, "/ok"), TextAt(check, "/message"), TextAt(check, "/hint"),
+    findings.Add(name, TrueAt(check, "/ok"), LinesAt(check, "/message"), TextAt(check, "/hint"),
                  PartAt(check, "/commands"));
   }
   return findings.Finish();

@@ -93,7 +93,8 @@ void Grammar::AddIdentities() {
   issue.add_flag("--force", invocation_.force, "replace existing files");
   CLI::App& rotate = Add(cert, "rotate", "Rotate the root certificate without an interruption",
                          "  tullectl cert rotate --watch", Command::kCertRotate);
-  rotate.add_flag("--watch", invocation_.watch, "wait until the rotation is complete");
+  rotate.add_flag("--watch", invocation_.watch,
+                  "wait until the rotation is complete; it continues if you stop waiting");
   CLI::App& roots =
       Add(cert, "roots", "Show root certificates and the state of their rotation",
           "  tullectl cert roots\n  tullectl cert roots -o raw > ca.pem", Command::kCertRoots);

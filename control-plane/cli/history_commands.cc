@@ -113,7 +113,7 @@ absl::StatusOr<int> RollBack(Session& session) {
     session.out() << name << " " << TextAt(change, "/action")
                   << (wanted.dry_run ? " (dry run)" : "") << "\n";
     if (wanted.dry_run) {
-      session.out() << UnifiedDiff(name, TextAt(change, "/before"), TextAt(change, "/after"),
+      session.out() << UnifiedDiff(name, LinesAt(change, "/before"), LinesAt(change, "/after"),
                                    source);
     }
   }

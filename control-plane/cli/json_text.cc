@@ -2,6 +2,8 @@
 
 #include <cctype>
 
+#include "control-plane/cli/table.h"
+
 namespace tulle::cli {
 namespace {
 
@@ -73,10 +75,14 @@ void Write(const Json& json, const std::string& indent, std::string* yaml) {
 
 }  // namespace
 
-std::string TextAt(const Json& json, const std::string& pointer) {
+std::string LinesAt(const Json& json, const std::string& pointer) {
   const Json* found = Find(json, pointer);
   if (found == nullptr || found->is_null() || found->is_structured()) return "";
-  return found->is_string() ? found->get<std::string>() : Dump(*found);
+  return found->is_string() ? PrintableLines(found->get<std::string>()) : Dump(*found);
+}
+
+std::string TextAt(const Json& json, const std::string& pointer) {
+  return Printable(LinesAt(json, pointer));
 }
 
 int64_t NumberAt(const Json& json, const std::string& pointer) {

@@ -172,7 +172,7 @@ absl::StatusOr<int> Diff(Session& session) {
   bool differs = false;
   for (const Json& change : PartAt(*reply, "/changes")) {
     const std::string diff =
-        UnifiedDiff(ChangedName(change), TextAt(change, "/before"), TextAt(change, "/after"));
+        UnifiedDiff(ChangedName(change), LinesAt(change, "/before"), LinesAt(change, "/after"));
     differs = differs || !diff.empty();
     PrintDiff(session, diff);
   }

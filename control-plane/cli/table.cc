@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "control-plane/cli/wrap.h"
 
 namespace tulle::cli {
@@ -29,12 +31,18 @@ void PrintBelow(const std::string& text, size_t width, std::ostream& out) {
   }
 }
 
-// A line feed or an escape sequence out of a peer's text would break the table or the terminal.
-std::string Printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+// U+0080 to U+009F begin escape sequences too.
+bool IsC1(std::string_view text, size_t at) {
+  return at + 1 < text.size() && text[at] == '\xc2' &&
+         static_cast<unsigned char>(text[at + 1]) < 0xa0;
+}
+
+std::string WithoutControls(std::string text, bool keeps_lines) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (IsC1(text, i)) text[i] = text[i + 1] = ' ';
+    if (absl::ascii_iscntrl(text[i]) && !(keeps_lines && text[i] == '\n')) text[i] = ' ';
   }
-  return text.empty() ? "<none>" : text;
+  return text;
 }
 
 std::string TwoUnits(int64_t large, char large_unit, int64_t small, char small_unit) {
@@ -46,10 +54,10 @@ std::string TwoUnits(int64_t large, char large_unit, int64_t small, char small_u
 }  // namespace
 
 void Table::AddRow(std::vector<std::string> cells, const std::string& note) {
-  for (std::string& cell : cells) cell = Printable(std::move(cell));
+  for (std::string& cell : cells) cell = cell.empty() ? "<none>" : Printable(std::move(cell));
   cells.resize(rows_[0].size());
   rows_.push_back(std::move(cells));
-  notes_.push_back(note.empty() ? "" : Printable(note));
+  notes_.push_back(Printable(note));
 }
 
 std::vector<size_t> Table::WidthsOf() const {
@@ -96,6 +104,9 @@ void Table::Print(std::ostream& out, size_t width) const {
     if (!notes_[row].empty()) PrintBelow(notes_[row], width, out);
   }
 }
+
+std::string Printable(std::string text) { return WithoutControls(std::move(text), false); }
+std::string PrintableLines(std::string text) { return WithoutControls(std::move(text), true); }
 
 std::string FormatAge(int64_t seconds) {
   constexpr int64_t kMinute = 60;

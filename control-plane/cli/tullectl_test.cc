@@ -6,8 +6,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
+#include "absl/strings/ascii.h"
 #include "certs/authority.h"
 #include "certs/private_key.h"
 #include "certs/spiffe_id.h"
@@ -81,17 +83,18 @@ class FakeView : public api::ControlPlaneView {
 
 class DirectClient : public ApiClient {
  public:
-  DirectClient(api::Api& api, std::string credential)
-      : api_(api), authorization_("Bearer " + std::move(credential)) {}
+  DirectClient(api::Api& api, const int64_t& now, std::string credential)
+      : api_(api), now_(now), authorization_("Bearer " + std::move(credential)) {}
   absl::StatusOr<ApiReply> Send(const ApiCall& call) override {
     const api::ApiResponse response =
-        api_.Handle({call.method, call.path, call.query, call.body, authorization_}, kNow);
+        api_.Handle({call.method, call.path, call.query, call.body, authorization_}, now_);
     return ApiReply{response.status, response.body};
   }
   void SetTrust(const std::string&) override {}
 
  private:
   api::Api& api_;
+  const int64_t& now_;
   std::string authorization_;
 };
 
@@ -129,6 +132,8 @@ class Tullectl : public testing::Test {
 
   bool is_unreachable = false;
   size_t width = 0;
+  int64_t now = kNow;
+  std::function<void()> on_pause = [] {};
 
   // The exit code; what it said is in out and err.
   int Run(std::vector<std::string> arguments, const std::string& input = "") {
@@ -137,12 +142,12 @@ class Tullectl : public testing::Test {
     std::ostringstream err_stream;
     Environment environment{.in = in, .out = out_stream, .err = err_stream};
     environment.variables = {{"HOME", folder_}};
-    environment.now = [] { return kNow; };
-    environment.pause = [](int64_t) {};
+    environment.now = [this] { return now; };
+    environment.pause = [this](int64_t) { on_pause(); };
     environment.width = width;
     environment.connect = [&](const Destination& destination) -> std::unique_ptr<ApiClient> {
       if (is_unreachable) return std::make_unique<NobodyThere>();
-      return std::make_unique<DirectClient>(api_, destination.credential);
+      return std::make_unique<DirectClient>(api_, now, destination.credential);
     };
     arguments.insert(arguments.end(), {"--credential-file", admin_});
     const int code = RunTullectl(arguments, environment);
@@ -525,9 +530,36 @@ TEST_F(Tullectl, ARotationSaysUntilWhenItWaitsForCertificatesInFiles) {
   EXPECT_NE(out.find("certificates of proxies that are not connected to expire (the last in 2"),
             std::string::npos)
       << out;
-  EXPECT_EQ(Run({"cert", "rotate", "--watch"}), 1);
+  // It watches on for the day that this takes.
+  on_pause = [this] {
+    now += 3600;
+    EXPECT_TRUE(authority_->AdvanceRotation(now).ok());
+  };
+  EXPECT_EQ(Run({"cert", "rotate", "--watch"}), 0) << err;
+  EXPECT_GT(now, kNow + 23 * 3600);
   EXPECT_NE(out.find("A rotation is already in progress."), std::string::npos) << out;
-  EXPECT_NE(err.find("takes longer than 10 minutes"), std::string::npos) << err;
+  EXPECT_NE(out.find("\nnew root: "), std::string::npos) << out;
+  EXPECT_EQ(err, "");
+}
+
+TEST_F(Tullectl, TextOfWorkloadsCannotControlTheTerminal) {
+  const std::string evil =
+      "two\nlines \033[31mred\x7f \xc2\x9b"
+      "31m";
+  const auto expect_plain = [this](const std::string& text) {
+    for (const char c : text) EXPECT_TRUE(c == '\n' || !absl::ascii_iscntrl(c)) << text;
+    EXPECT_EQ(text.find("\nlines"), std::string::npos) << text;
+    EXPECT_EQ(text.find("\xc2\x9b"), std::string::npos) << text;
+    EXPECT_NE(text.find("two lines"), std::string::npos) << text;
+  };
+  view_.proxies[0].name = evil;
+  ASSERT_EQ(Run({"status", "-o", "name"}), 0) << err;
+  expect_plain(out);
+  authority_->rotation().OnConnected(evil);
+  ASSERT_EQ(Run({"cert", "rotate"}), 0) << err;
+  expect_plain(out);
+  EXPECT_EQ(Run({"cert", "rotate"}), 1);
+  expect_plain(err);
 }
 
 TEST_F(Tullectl, ChecksFailWithHints) {
