@@ -7,11 +7,16 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "certs/private_key.h"
 #include "control-plane/policy/names.h"
 #include "control-plane/server/control_server.h"
@@ -41,9 +46,11 @@ struct Flags {
   bool ignore_unreadable_policies = false;
 };
 
-int Fail(const std::string& message) {
+constexpr int kInvalidUsage = 2;
+
+int Fail(const std::string& message, int code = 1) {
   std::fprintf(stderr, "tulle-control: %s\n", message.c_str());
-  return 1;
+  return code;
 }
 
 void Describe(CLI::App* app, Flags* flags) {
@@ -54,7 +61,8 @@ void Describe(CLI::App* app, Flags* flags) {
       "  # On one machine; then: tullectl --credential-file mesh/admin.json check\n"
       "  tulle-control --data-dir mesh --grpc 127.0.0.1:15012 --api 127.0.0.1:15016\n"
       "  # For sidecars on other hosts, which dial mesh.example.org\n"
-      "  tulle-control --dns-name mesh.example.org --ip 192.0.2.10");
+      "  tulle-control --dns-name mesh.example.org --ip 192.0.2.10\n\n"
+      "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 error, 2 invalid usage.");
   app->add_option("--data-dir", flags->data_dir,
                   "folder for the store and the first admin's credential")
       ->type_name("FOLDER");
@@ -96,19 +104,35 @@ void Describe(CLI::App* app, Flags* flags) {
   app->set_version_flag("--version", telemetry::kVersion);
 }
 
+// A DNS name as certificates have it: "*.example.org", and underscores as in names of containers.
+bool IsCertificateName(std::string name) {
+  if (name.starts_with("*.")) name.erase(0, 2);
+  absl::AsciiStrToLower(&name);
+  return policy::IsDnsName(absl::StrReplaceAll(name, {{"_", "-"}}));
+}
+
 std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::string* error) {
   server::FrontendOptions options;
-  const std::pair<const std::string*, SocketAddress*> wanted[] = {
-      {&flags.grpc, &options.grpc}, {&flags.rest, &options.rest}, {&flags.health, &options.health}};
-  for (const auto& [text, address] : wanted) {
-    const auto parsed = SocketAddress::ParseWithPort(*text);
+  const std::tuple<const char*, const std::string&, SocketAddress&> wanted[] = {
+      {"--grpc", flags.grpc, options.grpc},
+      {"--api", flags.rest, options.rest},
+      {"--health", flags.health, options.health}};
+  for (const auto& [flag, text, address] : wanted) {
+    const auto parsed = SocketAddress::ParseWithPort(text);
     if (!parsed) {
-      *error =
-          "\"" + *text + "\" is not a valid address; use ADDRESS:PORT, such as 127.0.0.1:15012";
+      *error = absl::StrCat(flag, " \"", text,
+                            "\": invalid address; use IP-ADDRESS:PORT, such as 127.0.0.1:15012");
       return std::nullopt;
     }
-    *address = *parsed;
+    address = *parsed;
   }
+  for (const std::string& name : flags.dns_names) {
+    if (!IsCertificateName(name)) *error = "invalid --dns-name \"" + name + "\"";
+  }
+  for (const std::string& address : flags.ip_addresses) {
+    if (!policy::IsIpAddress(address)) *error = "--ip " + address + ": invalid IP address";
+  }
+  if (!error->empty()) return std::nullopt;
   options.data_dir = flags.data_dir;
   options.dns_names = flags.dns_names;
   options.ip_addresses = flags.ip_addresses;
@@ -120,11 +144,25 @@ bool ReadLifetimes(const Flags& flags, ca::MeshAuthority::Options* authority, st
   const auto root = policy::ParseDuration(flags.root_ttl);
   if (!svid) *error = "--svid-ttl " + flags.svid_ttl;
   if (!root) *error = "--root-ttl " + flags.root_ttl;
-  *error += " is not a valid duration; use a value such as 24h or 10m";
-  if (!svid || !root) return false;
+  if (!svid || !root) {
+    *error += " is not a valid duration; use a value such as 24h or 10m";
+    return false;
+  }
   authority->svid_lifetime_seconds = svid->count() / 1000;
   authority->root_lifetime_seconds = root->count() / 1000;
   return true;
+}
+
+bool CreateDataDir(const std::string& path, std::string* error) {
+  if (mkdir(path.c_str(), 0700) == 0) return true;
+  const int code = errno;
+  std::error_code ignored;
+  if (code == EEXIST && std::filesystem::is_directory(path, ignored)) return true;
+  *error = "--data-dir " + path +
+           (code == EEXIST ? " is not a directory"
+                           : std::string(": cannot create directory: ") + strerror(code)) +
+           (code == ENOENT ? "; create its parent directory first" : "; choose another --data-dir");
+  return false;
 }
 
 // A core dump would hold the root's key. The limit alone does not keep a core from a program that
@@ -169,7 +207,11 @@ int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app("The control plane of the Tulle service mesh");
   Describe(&app, &flags);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kInvalidUsage;
+  }
   KeepMemoryPrivate();
   ExitOnFailedNew();
   loop::ExitOnFailedUvAllocation();
@@ -185,18 +227,16 @@ int Main(int argc, char** argv) {
   options.reset_admin = flags.reset_admin;
   options.ignore_unreadable_policies = flags.ignore_unreadable_policies;
   std::string error;
-  if (!ReadLifetimes(flags, &options.authority, &error)) return Fail(error);
+  if (!ReadLifetimes(flags, &options.authority, &error)) return Fail(error, kInvalidUsage);
   const auto level = telemetry::ParseLogLevel(flags.log_level);
   if (!level) {
     return Fail("invalid --log-level " + flags.log_level +
-                ": must be trace, debug, info, warning, error or off");
+                    ": must be trace, debug, info, warning, error or off",
+                kInvalidUsage);
   }
   const auto doors = ReadAddresses(flags, &error);
-  if (!doors) return Fail(error);
-  if (mkdir(flags.data_dir.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Fail(flags.data_dir + ": cannot create directory: " + strerror(errno) +
-                "; choose another --data-dir");
-  }
+  if (!doors) return Fail(error, kInvalidUsage);
+  if (!CreateDataDir(flags.data_dir, &error)) return Fail(error);
   return Serve(flags, options, *doors, *level);
 }
 

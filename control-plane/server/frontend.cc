@@ -1,6 +1,7 @@
 #include "control-plane/server/frontend.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <functional>
 
@@ -20,6 +21,12 @@ using telemetry::LogComponent;
 using telemetry::LogLevel;
 
 constexpr std::chrono::seconds kRetryRenewal{30};
+
+const char* AdviceFor(int listen_error) {
+  if (listen_error == EADDRNOTAVAIL) return "use an address of this host";
+  if (listen_error == EACCES) return "ports below 1024 require root or CAP_NET_BIND_SERVICE";
+  return "use another address, or stop the other program";
+}
 
 }  // namespace
 
@@ -43,8 +50,7 @@ class Frontend::Door : public loop::ListenerEvents {
     listener_ = loop_.Listen(at, options, *this, &error);
     if (listener_ != nullptr) return absl::OkStatus();
     return absl::UnavailableError(absl::StrCat("cannot listen on ", at.ToString(), ": ",
-                                               strerror(-error),
-                                               "; use another address, or stop the other program"));
+                                               strerror(-error), "; ", AdviceFor(-error)));
   }
   // Null: plaintext. From now on, for new connections.
   void SetAcceptor(std::shared_ptr<const tls::SecureAcceptor> acceptor) {
