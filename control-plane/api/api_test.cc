@@ -317,6 +317,12 @@ TEST_F(ApiTest, CredentialsComeAndGo) {
   EXPECT_EQ(api_.Handle({"GET", "/v1/services", {}, "", bearer}, kNow).status, 401);
   EXPECT_EQ(Call("DELETE", "/v1/credentials/ann").status, 409);
   EXPECT_EQ(Call("POST", "/v1/credentials", R"({"name":"eve","role":"root"})").status, 400);
+  for (const char* bad : {"A B", "../x", "", "a\\n", "-a"}) {
+    const ApiResponse refused =
+        Call("POST", "/v1/credentials", std::string(R"({"name":")") + bad + "\"}");
+    EXPECT_EQ(refused.status, 400) << bad;
+    EXPECT_EQ(Body(refused)["field"], "name") << bad;
+  }
   const auto records = store_->List(store::Collection::kCredential);
   for (const store::Record& record : *records) {
     EXPECT_EQ(record.value.find(admin_.substr(7)), std::string::npos);

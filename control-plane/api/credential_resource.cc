@@ -1,8 +1,24 @@
 #include "control-plane/api/credential_resource.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "control-plane/api/answers.h"
 
 namespace tulle::api {
+namespace {
+
+// It appears in logs, lists and paths: "ann", "ci-bot", "ann@example.org".
+bool IsCredentialName(std::string_view text) {
+  constexpr size_t kLongest = 253;
+  const auto is_allowed = [](char c) {
+    return absl::ascii_isalnum(c) || std::string_view("-._@").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= kLongest && absl::ascii_isalnum(text[0]) &&
+         std::all_of(text.begin(), text.end(), is_allowed);
+}
+
+}  // namespace
 
 Routes CredentialResource::routes() {
   return {
@@ -30,6 +46,10 @@ ApiResponse CredentialResource::Create(const Call& call) {
   if (!ReadObject(call.request, {"name", "role"}, &json, &refusal) ||
       !ReadText(json, "name", &name, &refusal) || !ReadText(json, "role", &role, &refusal)) {
     return refusal;
+  }
+  if (!IsCredentialName(name)) {
+    return Refuse(400, "invalid credential name \"" + name + "\"",
+                  "use letters, digits, -, ., _ and @, beginning with a letter or digit", "name");
   }
   if (role != "reader" && role != "admin") {
     return Refuse(400, "unknown role \"" + role + "\"", "use reader or admin", "role");

@@ -323,6 +323,19 @@ TEST_F(ConfigFiles, BadOnesAreRefusedByLine) {
   for (const char* bad : {"[", "- a", "contexts: [1]"}) {
     EXPECT_FALSE(ConfigFile::Parse(bad, "f").ok()) << bad;
   }
+  const auto error = [](const char* text) {
+    return ErrorOf(ConfigFile::Parse(text, "f").status());
+  };
+  EXPECT_EQ(error("contexts: 5"), "f:1: contexts: expected a list");
+  EXPECT_EQ(error("contexts: []\nfrob: 1"), "f:2: unknown field \"frob\"");
+  EXPECT_EQ(error("contexts:\n- name: a\n  sever: x"), "f:3: unknown field \"sever\"");
+  EXPECT_EQ(error("contexts:\n- name: [a]"), "f:2: name: expected text");
+  EXPECT_NE(TextOf(ConfigFile::Parse("currentcontext: x", "f").status())
+                .find("did you mean current-context?"),
+            std::string::npos);
+  EXPECT_TRUE(ConfigFile::Parse("contexts:\n", "f").ok());
+  EXPECT_EQ(ErrorOf(ConfigFile::Load(folder_).status()),
+            "cannot read " + folder_ + ": Is a directory");
 }
 
 TEST_F(ConfigFiles, TheirPathComesFromFlagThenVariables) {
@@ -382,6 +395,13 @@ TEST_F(Destinations, WhatIsMissingOrBadIsSaidWithoutTheSecret) {
     EXPECT_NE(text.find("hint: pass --ca-file FILE"), std::string::npos) << text;
     EXPECT_EQ(text.find("s3cret"), std::string::npos) << text;
   }
+  const auto error_of = [](const std::string& path) {
+    return ErrorOf(ResolveDestination({.credential_file = path}, {}).status());
+  };
+  EXPECT_EQ(error_of(folder_), "cannot read " + folder_ + ": Is a directory");
+  EXPECT_EQ(error_of("/nope.json"), "cannot read /nope.json: No such file or directory");
+  const std::string zero = Write("zero", "");
+  EXPECT_EQ(error_of(zero), zero + " contains no credential");
   const std::string empty = Write("empty.json", R"({"ca":"PEM"})");
   EXPECT_NE(TextOf(ResolveDestination({.credential_file = empty}, {}).status())
                 .find("contains no credential"),

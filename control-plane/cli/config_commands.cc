@@ -14,7 +14,7 @@ std::string PathOf(const Session& session) {
 }
 
 absl::StatusOr<ConfigFile> Load(const Session& session) {
-  return ConfigFile::Load(PathOf(session));
+  return ConfigFile::Load(PathOf(session), !session.invocation.connection.config_file.empty());
 }
 
 absl::Status NoSuchServer(const ConfigFile& config, const std::string& name) {
@@ -80,7 +80,7 @@ absl::StatusOr<int> UseServer(Session& session) {
 }
 
 absl::StatusOr<int> SetServer(Session& session) {
-  auto config = Load(session);
+  auto config = ConfigFile::Load(PathOf(session));
   if (!config.ok()) return config.status();
   const Invocation& wanted = session.invocation;
   const bool is_new = config->Find(wanted.name) == nullptr;

@@ -2,10 +2,12 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
@@ -13,6 +15,28 @@ namespace {
 
 constexpr char kMend[] =
     "fix the file, or delete it and run `tullectl config set-context NAME --server URL`";
+
+absl::Status ErrorAt(const YAML::Node& node, const std::string& path, const std::string& error,
+                     const std::string& hint = kMend) {
+  return UserError(absl::StrCat(path, ":", node.Mark().line + 1, ": ", error), hint);
+}
+
+// Text under each key, except a list under `contexts`.
+absl::Status CheckFields(const YAML::Node& map, const std::string& path,
+                         const std::vector<std::string>& known) {
+  for (const auto& field : map) {
+    const YAML::Node& key = field.first;
+    const YAML::Node& value = field.second;
+    const std::string name = key.IsScalar() ? key.Scalar() : "";
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return ErrorAt(key, path, "unknown field \"" + name + "\"", DidYouMean(name, known, kMend));
+    }
+    const bool is_list = name == "contexts";
+    if (value.IsNull() || (is_list ? value.IsSequence() : value.IsScalar())) continue;
+    return ErrorAt(value, path, name + (is_list ? ": expected a list" : ": expected text"));
+  }
+  return absl::OkStatus();
+}
 
 std::string TextOf(const YAML::Node& map, const char* key) {
   const YAML::Node node = map[key];
@@ -27,17 +51,19 @@ absl::StatusOr<ConfigFile> Read(const YAML::Node& root, const std::string& path)
   ConfigFile config;
   if (!root || root.IsNull()) return config;
   if (!root.IsMap()) return UserError(path + ": expected an object with `contexts`", kMend);
+  const absl::Status checked = CheckFields(root, path, {"current-context", "contexts"});
+  if (!checked.ok()) return checked;
   config.current = TextOf(root, "current-context");
   for (const YAML::Node& node : root["contexts"]) {
-    ServerEntry entry;
-    if (node.IsMap()) {
-      entry = {TextOf(node, "name"), TextOf(node, "server"), TextOf(node, "credential-file"),
-               TextOf(node, "ca-file"), TextOf(node, "namespace")};
-    }
+    if (!node.IsMap()) return ErrorAt(node, path, "a context must be an object with `name`");
+    const absl::Status entry_checked =
+        CheckFields(node, path, {"name", "server", "credential-file", "ca-file", "namespace"});
+    if (!entry_checked.ok()) return entry_checked;
+    ServerEntry entry = {TextOf(node, "name"), TextOf(node, "server"),
+                         TextOf(node, "credential-file"), TextOf(node, "ca-file"),
+                         TextOf(node, "namespace")};
     if (entry.name.empty()) {
-      return UserError(absl::StrCat(path, ":", node.Mark().line + 1,
-                                    ": required field `name` of a context is missing"),
-                       kMend);
+      return ErrorAt(node, path, "required field `name` of a context is missing");
     }
     config.entries.push_back(std::move(entry));
   }
@@ -67,9 +93,9 @@ std::vector<std::string> ConfigFile::Names() const {
   return names;
 }
 
-absl::StatusOr<ConfigFile> ConfigFile::Load(const std::string& path) {
+absl::StatusOr<ConfigFile> ConfigFile::Load(const std::string& path, bool must_exist) {
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return ConfigFile();
+  if (!must_exist && !std::filesystem::exists(path, error)) return ConfigFile();
   auto text = ReadFile(path);
   if (!text.ok()) return text.status();
   return Parse(*text, path);

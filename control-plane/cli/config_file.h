@@ -37,8 +37,9 @@ struct ConfigFile {
   ServerEntry& FindOrAdd(const std::string& name);
   std::vector<std::string> Names() const;
 
-  // A missing file counts as empty.
-  static absl::StatusOr<ConfigFile> Load(const std::string& path);
+  // A missing file counts as empty, unless it must exist because the user has named it.
+  static absl::StatusOr<ConfigFile> Load(const std::string& path, bool must_exist = false);
+  // An error names the line of the wrong field.
   static absl::StatusOr<ConfigFile> Parse(const std::string& text, const std::string& path);
   // Writes the file atomically, mode 0600, in a folder of mode 0700.
   absl::Status Save(const std::string& path) const;

@@ -31,13 +31,17 @@ absl::Status ReadCredentialFile(const std::string& path, Destination* destinatio
   const auto text = ReadFile(path);
   if (!text.ok()) {
     return UserError(
-        "cannot read the credential file " + path,
+        ErrorOf(text.status()),
         "tulle-control writes the credential of the first admin to admin.json in its data "
         "directory; only the owner may read it");
   }
   destination->credential_source = path;
   if (text->find('{') != 0) {
     destination->credential = Trimmed(*text);
+    if (destination->credential.empty()) {
+      return UserError(path + " contains no credential",
+                       "use admin.json of tulle-control, or a file with the secret only");
+    }
   } else {
     const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) {
@@ -64,7 +68,7 @@ absl::Status ReadCredentialFile(const std::string& path, Destination* destinatio
 absl::StatusOr<ServerEntry> FindEntry(const ConnectionFlags& flags,
                                       const std::map<std::string, std::string>& variables) {
   const std::string path = ConfigPath(flags.config_file, variables);
-  const auto config = ConfigFile::Load(path);
+  const auto config = ConfigFile::Load(path, !flags.config_file.empty());
   if (!config.ok()) return config.status();
   const std::string& name = flags.context.empty() ? config->current : flags.context;
   if (name.empty()) return ServerEntry();

@@ -27,6 +27,11 @@ absl::Status WriteError(const std::string& path) {
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
+  struct stat status {};
+  if (file && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    errno = EISDIR;
+    file.setstate(std::ios::failbit);
+  }
   if (!file || !(text << file.rdbuf() || file.peek() == std::ifstream::traits_type::eof())) {
     return UserError(absl::StrCat("cannot read ", path, ": ", strerror(errno)),
                      "check the path and your permissions");

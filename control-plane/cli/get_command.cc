@@ -210,6 +210,10 @@ absl::StatusOr<int> Get(Session& session) {
   if (wanted.kind == "namespaces" || wanted.kind == "ns") return ShowNamespaces(session);
   const auto selection = ReadSelection(wanted.kind, wanted.names);
   if (!selection.ok()) return selection.status();
+  if (wanted.all_namespaces && !selection->front().name.empty()) {
+    return UserError("a resource cannot be retrieved by name across all namespaces",
+                     "use -n NAMESPACE");
+  }
   Json items = Json::array();
   for (const Selected& selected : *selection) {
     const auto reply = session.Get(PathOf(session, selected), QueryOf(session, selected));

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "control-plane/cli/help_text.h"
 #include "control-plane/cli/kinds.h"
+#include "control-plane/policy/names.h"
 
 namespace tulle::cli {
 namespace {
@@ -104,8 +105,16 @@ CLI::Option* Grammar::TakeWord(CLI::App& command, const char* name, std::string*
 }
 
 void Grammar::TakeNamespace(CLI::App& command, bool or_all) {
+  const auto take = [this](const std::string& text) {
+    if (!text.empty() && !policy::IsDnsLabel(text)) {
+      throw WrongValue("invalid namespace \"" + text + "\"",
+                       "use lower-case letters, digits and -");
+    }
+    invocation_.ns = text;
+  };
   command
-      .add_option("-n,--namespace", invocation_.ns, "namespace [that of the context, or default]")
+      .add_option_function<std::string>("-n,--namespace", take,
+                                        "namespace [that of the context, or default]")
       ->type_name("NAME");
   if (or_all) command.add_flag("-A,--all-namespaces", invocation_.all_namespaces, "all namespaces");
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "certs/san_matcher.h"
 #include "certs/trust_bundle.h"
 #include "control-plane/cli/user_error.h"
@@ -70,7 +71,9 @@ class Exchange final : public http::StreamEvents, private http::ClientConnection
     reply_.body += data.ToString();
     data.Clear();
     if (end) Finish({});
-    if (!end && reply_.body.size() >= kMostReplyBytes) Finish({FailureKind::kUpstreamProtocol});
+    if (!end && reply_.body.size() >= kMostReplyBytes) {
+      Finish({FailureKind::kInternal, "the response is longer than 64 MiB"});
+    }
   }
   void OnTrailers(http::HeaderMap&) override { Finish({}); }
   void OnReset(Failure failure) override { Finish(failure); }
@@ -127,29 +130,11 @@ class Exchange final : public http::StreamEvents, private http::ClientConnection
   std::unique_ptr<http1::ClientConnection> connection_;
 };
 
-absl::Status Explain(const Failure& failure, const Destination& destination) {
-  const std::string& server = destination.server;
-  const FailureKind kind = failure.kind;
-  if (kind == FailureKind::kConnectRefused || kind == FailureKind::kConnectTimeout) {
-    return UserError(
-        absl::StrCat("cannot connect to ", server, " (", std::string(failure.facts().cause), ")"),
-        "is tulle-control running? Start it with `tulle-control --data-dir DIR`, or select "
-        "another one with --server or --context");
-  }
-  if (kind == FailureKind::kTlsFailed || kind == FailureKind::kPeerRefused) {
-    return UserError(
-        absl::StrCat("TLS verification of ", server,
-                     " failed: its certificate is not signed by the CA in ", destination.ca_source,
-                     ", or not tulle-control's (", failure.detail, ")"),
-        "use the CA of this control plane: admin.json in its data directory, or --ca-file FILE");
-  }
-  if (kind == FailureKind::kRequestTimeout) {
-    return UserError(absl::StrCat(server, " did not respond within 30 s"),
-                     "check the log of tulle-control and the network");
-  }
-  return UserError(absl::StrCat("connection to ", server, " failed (",
-                                std::string(failure.facts().cause), " ", failure.detail, ")"),
-                   "try again; if the problem persists, check the log of tulle-control");
+// Without the advice of the detail, which is for sidecars.
+std::string ReasonOf(const Failure& failure) {
+  const std::string_view detail = failure.detail;
+  if (!detail.empty()) return std::string(detail.substr(0, detail.find(": ")));
+  return absl::StrReplaceAll(std::string(failure.facts().cause), {{"_", " "}});
 }
 
 struct HostAndPort {
@@ -179,7 +164,7 @@ class HttpsClient final : public ApiClient {
     Exchange exchange(*loop, destination_, call);
     exchange.Connect(**connector, *address);
     loop->Run();
-    if (exchange.failure()) return Explain(exchange.failure(), destination_);
+    if (exchange.failure()) return ExplainFailure(exchange.failure(), destination_);
     return exchange.reply();
   }
   void SetTrust(const std::string& ca_pem) override { destination_.ca_pem = ca_pem; }
@@ -215,7 +200,8 @@ class HttpsClient final : public ApiClient {
                                          });
     loop.Run();
     if (!addresses.empty()) return addresses.front();
-    return UserError(absl::StrCat("host ", server.host, " not found: ", error),
+    // What follows is advice that the hint repeats.
+    return UserError(error.substr(0, error.find("; ")),
                      "check --server, or the server of the context with `tullectl config view`");
   }
 
@@ -235,6 +221,36 @@ std::string EncodeTarget(const ApiCall& call) {
     AppendEncoded(value, false, &target);
   }
   return target;
+}
+
+absl::Status ExplainFailure(const Failure& failure, const Destination& destination) {
+  constexpr char kUseApi[] = "use the --api address of tulle-control (default port 15016)";
+  const std::string& server = destination.server;
+  const std::string reason = ReasonOf(failure);
+  const FailureKind kind = failure.kind;
+  if (kind == FailureKind::kConnectRefused || kind == FailureKind::kConnectTimeout) {
+    return UserError(absl::StrCat("cannot connect to ", server, ": ", reason),
+                     "is tulle-control running? Start it with `tulle-control --data-dir DIR`, or "
+                     "select another one with --server or --context");
+  }
+  if (kind == FailureKind::kPeerRefused) {
+    return UserError(
+        absl::StrCat("cannot verify ", server, ": ", reason, " (CA: ", destination.ca_source, ")"),
+        "use the CA of this control plane (admin.json in its data directory, or "
+        "--ca-file FILE), and its --api address");
+  }
+  if (kind == FailureKind::kTlsFailed) {
+    return UserError(absl::StrCat("TLS handshake with ", server, " failed: ", reason), kUseApi);
+  }
+  if (kind == FailureKind::kUpstreamProtocol) {
+    return UserError(absl::StrCat(server, " is not the API of tulle-control: ", reason), kUseApi);
+  }
+  if (kind == FailureKind::kRequestTimeout) {
+    return UserError(absl::StrCat(server, " did not respond within 30 s"),
+                     "check the log of tulle-control and the network");
+  }
+  return UserError(absl::StrCat("connection to ", server, " failed: ", reason),
+                   "try again; if the problem persists, check the log of tulle-control");
 }
 
 std::unique_ptr<ApiClient> NewHttpsClient(const Destination& destination) {

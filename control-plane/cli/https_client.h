@@ -7,6 +7,7 @@
 
 #include "control-plane/cli/api_client.h"
 #include "control-plane/cli/destination.h"
+#include "net/base/failure.h"
 
 namespace tulle::cli {
 
@@ -14,5 +15,8 @@ std::unique_ptr<ApiClient> NewHttpsClient(const Destination& destination);
 
 // "/v1/proxies/a b" and {{"x", "1"}} -> "/v1/proxies/a%20b?x=1".
 std::string EncodeTarget(const ApiCall& call);
+
+// A UserError: why a call failed, once, and the next step. REQUIRES: a failure.
+absl::Status ExplainFailure(const Failure& failure, const Destination& destination);
 
 }  // namespace tulle::cli

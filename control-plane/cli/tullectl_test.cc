@@ -322,6 +322,25 @@ TEST_F(Tullectl, WhatGetWroteCanBeAppliedAgain) {
   EXPECT_EQ(Run({"delete", "-f", "-"}, list), 0) << err;
 }
 
+TEST_F(Tullectl, InvalidNamesAreRefused) {
+  for (const char* bad : {"A B", "../x", "a.b"}) {
+    EXPECT_EQ(Run({"get", "httproute", "-n", bad}), 1) << bad;
+    EXPECT_EQ(err.find("error: invalid namespace \"" + std::string(bad) + "\"\nhint: use lower"), 0)
+        << err;
+    EXPECT_EQ(Run({"config", "set-context", "here", "-n", bad}), 1) << bad;
+  }
+  ASSERT_EQ(Run({"apply", "-f", "-"}, kRoute), 0) << err;
+  EXPECT_EQ(Run({"get", "httproute", "-A", "post"}), 1);
+  EXPECT_EQ(err,
+            "error: a resource cannot be retrieved by name across all namespaces\n"
+            "hint: use -n NAMESPACE\n");
+  for (const char* bad : {"A B", "../x"}) {
+    EXPECT_EQ(Run({"credential", "create", bad}), 1) << bad;
+    EXPECT_EQ(err.find("error: name: invalid credential name \"" + std::string(bad)), 0) << err;
+  }
+  EXPECT_EQ(Run({"credential", "create", "Ann_2@example.org"}), 0) << err;
+}
+
 TEST_F(Tullectl, DocumentsWithoutANamespaceGoWhereTheCommandSays) {
   ASSERT_EQ(Run({"apply", "-n", "shop", "-f", "-"}, kRoute), 0) << err;
   EXPECT_EQ(out, "httproute/post created in namespace shop\n");
@@ -540,6 +559,16 @@ TEST_F(Tullectl, ARotationSaysUntilWhenItWaitsForCertificatesInFiles) {
   EXPECT_NE(out.find("A rotation is already in progress."), std::string::npos) << out;
   EXPECT_NE(out.find("\nnew root: "), std::string::npos) << out;
   EXPECT_EQ(err, "");
+}
+
+TEST_F(Tullectl, AConfigFileThatIsNamedMustExist) {
+  const std::string missing = folder_ + "/missing";
+  EXPECT_EQ(Run({"status", "--config", missing}), 1);
+  EXPECT_EQ(err.find("error: cannot read " + missing + ": No such file or directory\nhint: "), 0)
+      << err;
+  EXPECT_EQ(Run({"config", "get-contexts", "--config", missing}), 1);
+  EXPECT_EQ(Run({"config", "set-context", "a", "--config", missing}), 0) << err;
+  EXPECT_EQ(Run({"config", "get-contexts", "--config", missing}), 0) << err;
 }
 
 TEST_F(Tullectl, TextOfWorkloadsCannotControlTheTerminal) {
