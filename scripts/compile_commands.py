@@ -35,7 +35,8 @@ def for_tools(arguments):
 def compile_commands():
     """[{directory, file, arguments}], one for each source of the tree, ordered by file."""
     subprocess.run([BAZEL, "build", "--noshow_progress", "--ui_event_filters=-info", "--show_result=0", GENERATED_HEADERS], cwd=ROOT, check=True)
-    asked = subprocess.run([BAZEL, "aquery", "--noshow_progress", "--ui_event_filters=-info", "--output=jsonproto", "--define=units=off", 'mnemonic("CppCompile", //...)'],
+    asked = subprocess.run([BAZEL, "aquery", "--noshow_progress", "--ui_event_filters=-info", "--output=jsonproto", "--define=units=off",
+                            'mnemonic("CppCompile", //...)'],
                            cwd=ROOT, check=True, stdout=subprocess.PIPE)
     commands = {}
     for action in json.loads(asked.stdout)["actions"]:
