@@ -197,9 +197,11 @@ absl::Status Pair::AwaitReady() {
       return UserError("stopped before the sidecar was ready", "");
     }
   }
-  return UserError("the sidecar was not ready after 30 s",
-                   "does tulle-control respond at " + sidecar_.argv[2] +
-                       "? Name it with --control HOST:PORT; --sidecar-log-level info tells more");
+  return UserError(
+      "the sidecar was not ready after 30 s",
+      "see its output above: is the port of --listen free, and does tulle-control respond at " +
+          sidecar_.argv[2] +
+          "? Name it with --control HOST:PORT; --sidecar-log-level info shows more");
 }
 
 // To stderr: stdout is the program's.
