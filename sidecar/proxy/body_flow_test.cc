@@ -68,6 +68,18 @@ class BodyFlowTest : public ::testing::Test, protected BodyFlowEvents {
     flow_.Receive(data, end);
     EXPECT_TRUE(data.empty());
   }
+  void ReceiveTrailers() {
+    Arena arena(slab_);
+    http::HeaderMap trailers(arena);
+    flow_.ReceiveTrailers(trailers);
+  }
+  template <typename... Arguments>
+  UpperCaseStage& AddUpperCase(Arguments... arguments) {
+    auto stage = std::make_unique<UpperCaseStage>(arguments...);
+    UpperCaseStage& added = *stage;
+    flow_.AddStage(std::move(stage));
+    return added;
+  }
 
   Slab slab_;
   FakeStream source_;
@@ -95,7 +107,7 @@ TEST_F(BodyFlowTest, CreditFollowsTheRoomOfTheSink) {
 }
 
 TEST_F(BodyFlowTest, AStageChangesTheBody) {
-  flow_.AddStage(std::make_unique<UpperCaseStage>());
+  AddUpperCase();
   Join();
   Receive("abc");
   Receive("def", true);
@@ -104,9 +116,7 @@ TEST_F(BodyFlowTest, AStageChangesTheBody) {
 }
 
 TEST_F(BodyFlowTest, APausedStageHoldsTheBodyAndItsCredit) {
-  auto stage = std::make_unique<UpperCaseStage>(4);
-  UpperCaseStage& upper = *stage;
-  flow_.AddStage(std::move(stage));
+  UpperCaseStage& upper = AddUpperCase(4);
   Join();
   Receive("abcdef");
   EXPECT_EQ(sink_.sent, "ABCD");
@@ -123,8 +133,8 @@ TEST_F(BodyFlowTest, APausedStageHoldsTheBodyAndItsCredit) {
 }
 
 TEST_F(BodyFlowTest, StagesRunInOrderAndTheEndComesLast) {
-  flow_.AddStage(std::make_unique<UpperCaseStage>(2));
-  flow_.AddStage(std::make_unique<UpperCaseStage>(1));
+  AddUpperCase(2);
+  AddUpperCase(1);
   Join();
   Receive("abc", true);
   EXPECT_EQ(sink_.sent, "A");
@@ -134,14 +144,10 @@ TEST_F(BodyFlowTest, StagesRunInOrderAndTheEndComesLast) {
 }
 
 TEST_F(BodyFlowTest, TrailersFollowWhatTheStagesHold) {
-  auto stage = std::make_unique<UpperCaseStage>(1);
-  UpperCaseStage& upper = *stage;
-  flow_.AddStage(std::move(stage));
+  UpperCaseStage& upper = AddUpperCase(1);
   Join();
   Receive("abc");
-  Arena arena(slab_);
-  http::HeaderMap trailers(arena);
-  flow_.ReceiveTrailers(trailers);
+  ReceiveTrailers();
   EXPECT_FALSE(upper.had_trailers);
   EXPECT_FALSE(sink_.had_trailers);
   flow_.Resume();
@@ -151,15 +157,11 @@ TEST_F(BodyFlowTest, TrailersFollowWhatTheStagesHold) {
 }
 
 TEST_F(BodyFlowTest, AStageGetsTrailersOnlyWhenTheStagesBeforeItHavePassedOnTheBody) {
-  flow_.AddStage(std::make_unique<UpperCaseStage>(1));
-  auto stage = std::make_unique<UpperCaseStage>();
-  UpperCaseStage& second = *stage;
-  flow_.AddStage(std::move(stage));
+  AddUpperCase(1);
+  UpperCaseStage& second = AddUpperCase();
   Join();
   Receive("abc");
-  Arena arena(slab_);
-  http::HeaderMap trailers(arena);
-  flow_.ReceiveTrailers(trailers);
+  ReceiveTrailers();
   EXPECT_EQ(sink_.sent, "A");
   EXPECT_FALSE(second.had_trailers);
   flow_.Resume();
@@ -171,12 +173,8 @@ TEST_F(BodyFlowTest, TrailersThatCameBeforeTheStagesPassThem) {
   Retries retries(slab_);
   flow_.KeepFor(&retries, 100);
   flow_.From(&source_);
-  Arena arena(slab_);
-  http::HeaderMap trailers(arena);
-  flow_.ReceiveTrailers(trailers);
-  auto stage = std::make_unique<UpperCaseStage>();
-  UpperCaseStage& upper = *stage;
-  flow_.AddStage(std::move(stage));
+  ReceiveTrailers();
+  UpperCaseStage& upper = AddUpperCase();
   flow_.To(&sink_);
   EXPECT_FALSE(flow_.sent());
   flow_.Replay();
@@ -223,7 +221,7 @@ TEST_F(BodyFlowTest, WhatWasSentIsReplayedToTheNextSinkBehindTheStages) {
   Retries retries(slab_);
   retries.Allow(1);
   flow_.KeepFor(&retries, 100);
-  flow_.AddStage(std::make_unique<UpperCaseStage>());
+  AddUpperCase();
   Join();
   Receive("abc");
   flow_.To(nullptr);
@@ -254,7 +252,7 @@ TEST_F(BodyFlowTest, ABodyMadeHereWaitsForRoomAfterItsFirstPiece) {
 }
 
 TEST_F(BodyFlowTest, AfterAnUpgradeBytesFollowPastTheStages) {
-  flow_.AddStage(std::make_unique<UpperCaseStage>());
+  AddUpperCase();
   Join();
   Receive("", true);
   flow_.Reopen();

@@ -1,0 +1,95 @@
+// The API over a store in memory and a view of a mesh with one workload, for tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "certs/private_key.h"
+#include "control-plane/api/api.h"
+#include "control-plane/store/sqlite_store.h"
+
+namespace tulle::api {
+
+inline constexpr int64_t kNow = 1'790'000'000;
+
+inline constexpr char kStrict[] =
+    "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: all}\n"
+    "spec: {targetRef: {kind: Mesh}, mode: STRICT}\n";
+
+class FakeView : public ControlPlaneView {
+ public:
+  FakeView() {
+    discovery::Workload workload;
+    workload.id = "post-1";
+    workload.spiffe_id = "spiffe://cluster.local/ns/default/sa/post";
+    workload.address = "192.0.2.1";
+    workload.services = {{"default", "post"}};
+    workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+    mesh.trust_bundle_pem = "roots";
+    mesh.workloads[workload.id] = workload;
+    ProxyStatus proxy;
+    proxy.name = "post-1";
+    proxy.is_connected = true;
+    proxy.connected_since = kNow - 300;
+    proxy.certificate_not_after = kNow + 12 * 3600;
+    proxy.sent_version = "1234567890abcdef";
+    proxy.acknowledged_version = "fedcba0987654321";
+    proxy.types = {{"clusters", "v2", "v1", "outbound|80||x", "bad cluster"},
+                   {"listeners", "v2", "v2", "", ""}};
+    proxies.push_back(proxy);
+  }
+  std::vector<ProxyStatus> Proxies(Detail) const override { return proxies; }
+  std::optional<ProxyStatus> ProxyNamed(const std::string& name) const override {
+    for (const ProxyStatus& proxy : proxies) {
+      if (proxy.name == name) return proxy;
+    }
+    return std::nullopt;
+  }
+  const discovery::Mesh& CurrentMesh() const override { return mesh; }
+  const discovery::ServiceTable& Services() const override {
+    services_ = discovery::BuildServiceTable(mesh);
+    return services_;
+  }
+  snapshot::ResourceTable ConfigOf(const std::string& proxy,
+                                   std::string_view type_url) const override {
+    return *snapshot::BuildSnapshot(mesh, {proxy}).TableOf(type_url);
+  }
+  size_t HeldLeases() const override { return 0; }
+  uint16_t GrpcPort() const override { return grpc_port; }
+
+  discovery::Mesh mesh;
+  std::vector<ProxyStatus> proxies;
+  uint16_t grpc_port = 0;
+
+ private:
+  mutable discovery::ServiceTable services_;
+};
+
+class ApiFixture : public testing::Test {
+ protected:
+  explicit ApiFixture(std::string version)
+      : store_(*store::SqliteStore::Open(":memory:")),
+        book_(*discovery::PolicyBook::Open(store_.get())),
+        authority_(*ca::MeshAuthority::Open({}, store_.get(), &keys_, kNow)),
+        tokens_(store_.get(), &keys_),
+        credentials_(store_.get(), &keys_),
+        api_({book_.get(), authority_.get(), &tokens_, &credentials_, &view_,
+              [this] { ++changes_; }, std::move(version), nullptr, store_.get()}) {}
+
+  certs::SystemKeySource keys_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<discovery::PolicyBook> book_;
+  std::unique_ptr<ca::MeshAuthority> authority_;
+  ca::JoinTokens tokens_;
+  Credentials credentials_;
+  FakeView view_;
+  int changes_ = 0;
+  Api api_;
+};
+
+}  // namespace tulle::api

@@ -1,0 +1,201 @@
+#include "absl/strings/ascii.h"
+#include "certs/authority.h"
+#include "control-plane/cli/tullectl_fixture.h"
+#include "control-plane/cli/wrap.h"
+#include "telemetry/version.h"
+
+namespace tulle::cli {
+namespace {
+
+TEST_F(Tullectl, ShowsProxiesAndServices) {
+  EXPECT_EQ(Run({"status"}), 0);
+  EXPECT_EQ(out,
+            "PROXY    CONNECTED   CONFIGURATION         ACKNOWLEDGED   CERT EXPIRES\n"
+            "post-1   5m          REJECTED (clusters)   fedcba098765   in 12h\n"
+            "    reason: bad cluster\n");
+  EXPECT_EQ(Run({"status", "pos"}), 0) << err;
+  EXPECT_EQ(Run({"status", "post-1"}), 0);
+  EXPECT_NE(out.find("clusters    REJECTED   v2     v1             outbound|80||x\n    reason: bad "
+                     "cluster\n"),
+            std::string::npos)
+      << out;
+  EXPECT_EQ(Run({"status", "nobody"}), 1);
+  view_.proxies[0].types[0].rejection.clear();
+  EXPECT_EQ(Run({"status"}), 0);
+  EXPECT_NE(out.find("STALE (clusters)"), std::string::npos) << out;
+  EXPECT_EQ(Run({"services"}), 0);
+  EXPECT_EQ(out,
+            "NAME   PORTS     HEALTHY   HOST\n"
+            "post   80/http   1/1       post.default.svc.cluster.local\n");
+  for (const char* part : {"listeners", "clusters", "endpoints", "secrets"}) {
+    EXPECT_EQ(Run({"pc", "post-1", part}), 0) << err;
+    EXPECT_NE(out.find("VERSION\n"), std::string::npos) << out;
+    EXPECT_EQ(Run({"proxy-config", "post-1", part, "-o", "yaml"}), 0) << err;
+  }
+  EXPECT_EQ(Run({"pc", "post-1", "keys"}), 1);
+  EXPECT_EQ(Run({"pc", "post", "c"}), 0) << err;
+  EXPECT_EQ(Run({"pc", "post-1"}), 0) << err;
+  EXPECT_NE(out.find("DIRECTION"), std::string::npos) << out;
+  EXPECT_NE(out.find("trusted roots"), std::string::npos) << out;
+  view_.proxies.push_back(view_.proxies[0]);
+  view_.proxies[1].name = "post-2";
+  EXPECT_EQ(Run({"pc", "post", "c"}), 1);
+  EXPECT_NE(err.find("post-1, post-2"), std::string::npos) << err;
+  EXPECT_EQ(Run({"services", "post", "-o", "yaml"}), 0) << err;
+  EXPECT_TRUE(out.starts_with("host: post.default")) << out;
+  EXPECT_EQ(Run({"services", "nothing", "-o", "json"}), 1);
+}
+
+TEST_F(Tullectl, NamespacesAreThoseWithAnything) {
+  ASSERT_EQ(Run({"apply", "-n", "shop", "-f", "-"}, kRoute), 0) << err;
+  EXPECT_EQ(Run({"get", "namespaces"}), 0) << err;
+  EXPECT_EQ(out,
+            "NAMESPACE   SERVICES   POLICIES\n"
+            "default     1          0\n"
+            "shop        0          1\n");
+  EXPECT_EQ(Run({"get", "namespaces", "-o", "name"}), 0) << err;
+  EXPECT_EQ(out, "default\nshop\n");
+}
+
+TEST_F(Tullectl, NothingIsWiderThanTheTerminal) {
+  view_.proxies[0].types[0].rejection = "a reason of many words, which no column has room for";
+  ASSERT_EQ(Run({"apply", "-f", "-"}, std::string(kStrict) + "---\n" + kRoute), 0);
+  width = 60;
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"get", "all", "-A", "-o", "wide"},
+                                             {"status", "post-1"},
+                                             {"check"},
+                                             {"cert", "roots"}}) {
+    Run(command);
+    EXPECT_NE(out, "");
+    std::istringstream lines(out);
+    for (std::string line; std::getline(lines, line);) {
+      // A path, alone on its line, cannot be broken.
+      const size_t begin = line.find_first_not_of(' ');
+      if (begin != std::string::npos && line.find(' ', begin) == std::string::npos) continue;
+      EXPECT_LE(WidthOf(line), width) << command[0] << ": " << line;
+    }
+  }
+}
+
+TEST_F(Tullectl, TextOfWorkloadsCannotControlTheTerminal) {
+  const std::string evil =
+      "two\nlines \033[31mred\x7f \xc2\x9b"
+      "31m";
+  const auto expect_plain = [this](const std::string& text) {
+    for (const char c : text) EXPECT_TRUE(c == '\n' || !absl::ascii_iscntrl(c)) << text;
+    EXPECT_EQ(text.find("\nlines"), std::string::npos) << text;
+    EXPECT_EQ(text.find("\xc2\x9b"), std::string::npos) << text;
+    EXPECT_NE(text.find("two lines"), std::string::npos) << text;
+  };
+  view_.proxies[0].name = evil;
+  ASSERT_EQ(Run({"status", "-o", "name"}), 0) << err;
+  expect_plain(out);
+  authority_->rotation().OnConnected(evil);
+  ASSERT_EQ(Run({"cert", "rotate"}), 0) << err;
+  expect_plain(out);
+  EXPECT_EQ(Run({"cert", "rotate"}), 1);
+  expect_plain(err);
+}
+
+TEST_F(Tullectl, AConfigFileThatIsNamedMustExist) {
+  const std::string missing = folder_ + "/missing";
+  EXPECT_EQ(Run({"status", "--config", missing}), 1);
+  EXPECT_EQ(err.find("error: cannot read " + missing + ": No such file or directory\nhint: "), 0)
+      << err;
+  EXPECT_EQ(Run({"config", "get-contexts", "--config", missing}), 1);
+  EXPECT_EQ(Run({"config", "set-context", "a", "--config", missing}), 0) << err;
+  EXPECT_EQ(Run({"config", "get-contexts", "--config", missing}), 0) << err;
+}
+
+TEST_F(Tullectl, ContextsAreMadeChosenAndForgotten) {
+  EXPECT_EQ(Run({"config", "set-context", "local", "-n", "shop"}), 0) << err;
+  EXPECT_EQ(out, "Context \"local\" created, in use.\n");
+  EXPECT_EQ(Run({"config", "set-context", "far", "--server", "mesh.example"}), 0) << err;
+  EXPECT_EQ(Run({"config", "get-contexts"}), 0);
+  EXPECT_EQ(out,
+            "CURRENT   NAME    SERVER                       NAMESPACE\n"
+            "*         local   (from the credential file)   shop\n"
+            "          far     https://mesh.example:15016   default\n");
+  EXPECT_EQ(Run({"get", "httproutes"}), 0);
+  EXPECT_EQ(err, "No resources found in shop namespace.\n");
+  EXPECT_EQ(Run({"config", "use-context", "fr"}), 1);
+  EXPECT_NE(err.find("did you mean far?"), std::string::npos) << err;
+  EXPECT_EQ(Run({"config", "use-context", "far"}), 0);
+  EXPECT_EQ(Run({"config", "current-context"}), 0);
+  EXPECT_EQ(out, "far\n");
+  EXPECT_EQ(Run({"config", "delete-context", "far"}), 0);
+  EXPECT_EQ(Run({"config", "current-context"}), 1);
+}
+
+TEST_F(Tullectl, ChecksFailWithHints) {
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("✓ tulle-control reachable: https://127.0.0.1:15016\n"), std::string::npos);
+  EXPECT_NE(out.find("× configuration accepted: "), std::string::npos) << out;
+  EXPECT_NE(out.find("\n    see the reason with `tullectl status PROXY`"), std::string::npos);
+  view_.proxies[0].is_connected = false;
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("can it reach port 15912 of tulle-control?"), std::string::npos) << out;
+  view_.proxies[0].is_connected = true;
+  view_.proxies[0].types.clear();
+  EXPECT_EQ(Run({"check"}), 0) << out;
+  EXPECT_EQ(Run({"version"}), 0);
+  EXPECT_EQ(out, std::string("tullectl ") + telemetry::kVersion + "\ntulle-control 0.0.9\n");
+}
+
+TEST_F(Tullectl, CheckTellsTheWayOutWhenTheRootHasEnded) {
+  is_unreachable = true;
+  const auto check = [&](int64_t begin, int64_t lifetime) {
+    const auto root = certs::Authority::CreateRoot("cluster.local", keys_, begin, lifetime);
+    ASSERT_TRUE(root.ok()) << root.status();
+    const std::string ca = Write("ca.pem", root->certificate().ToPem());
+    EXPECT_EQ(Run({"check", "--ca-file", ca}), 1);
+  };
+  check(kNow - 60, 3600);
+  EXPECT_EQ(err.find("expired at"), std::string::npos) << err;
+  check(kNow - 7200, 3600);
+  EXPECT_NE(err.find("expired at 2026-09-21T13:13:20Z, 60m ago"), std::string::npos) << err;
+  size_t at = 0;
+  for (const char* step : {"date -u", "systemctl restart tulle-control", "check",
+                           "token create --service NAME -o raw > FILE", "5. $ tullectl"}) {
+    at = err.find(step, at);
+    EXPECT_NE(at, std::string::npos) << step << err;
+  }
+  check(kNow + 7200, 3600);
+  EXPECT_NE(err.find("are not valid before"), std::string::npos) << err;
+  EXPECT_NE(err.find("set the clock of this machine"), std::string::npos) << err;
+}
+
+TEST_F(Tullectl, CheckNamesWorkloadsWhoseCertificateHasEnded) {
+  view_.proxies[0].certificate_not_after = kNow - 1;
+  view_.proxies[0].spiffe_id = "spiffe://cluster.local/ns/blog/sa/post";
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("workload certificates: expired: post-1 at 2026-09-21T14:13:19Z"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find("    $ tullectl token create --service post -n blog -o raw > FILE\n"),
+            std::string::npos)
+      << out;
+}
+
+TEST_F(Tullectl, CheckNamesTokensThatHaveEnded) {
+  const auto id = *certs::SpiffeId::ForWorkload("cluster.local", "default", "post");
+  const auto token = *tokens_.Create({id, {"default/post"}, kNow - 100},
+                                     authority_->root_key_hash(), "ann", kNow - 200);
+  ASSERT_FALSE(tokens_.Redeem(token, kNow - 10).ok());
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("join tokens: rejected: " + id.ToString() + ", whose token expired at"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find("$ tullectl token create --service post -o raw > FILE"), std::string::npos);
+}
+
+TEST_F(Tullectl, CheckTellsTheWayToANewCredential) {
+  ASSERT_TRUE(credentials_.Delete("ann", "test", kNow).ok());
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(err.find("rejected the credential"), std::string::npos) << err;
+  EXPECT_NE(err.find("tulle-control --data-dir DATA-DIR --reset-admin"), std::string::npos) << err;
+}
+
+}  // namespace
+}  // namespace tulle::cli
