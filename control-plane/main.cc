@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <tuple>
 
@@ -23,6 +22,7 @@
 #include "net/base/out_of_memory.h"
 #include "net/loop/uv/uv_loop.h"
 #include "net/tls/tls_transports.h"
+#include "net/usage/program.h"
 #include "telemetry/log.h"
 #include "telemetry/version.h"
 
@@ -46,23 +46,20 @@ struct Flags {
   bool ignore_unreadable_policies = false;
 };
 
-constexpr int kInvalidUsage = 2;
-
-int Fail(const std::string& message, int code = 1) {
-  std::fprintf(stderr, "tulle-control: %s\n", message.c_str());
-  return code;
+int Fail(absl::string_view message) {
+  std::fprintf(stderr, "error: %s\n", std::string(message).c_str());
+  return 1;
 }
 
 void Describe(CLI::App* app, Flags* flags) {
-  app->name("tulle-control");
-  app->option_defaults()->always_capture_default();
+  usage::Describe(*app, "tulle-control");
   app->footer(
       "Examples:\n"
       "  # On one machine; then: tullectl --credential-file mesh/admin.json check\n"
       "  tulle-control --data-dir mesh --grpc 127.0.0.1:15012 --api 127.0.0.1:15016\n"
       "  # For sidecars on other hosts, which dial mesh.example.org\n"
       "  tulle-control --dns-name mesh.example.org --ip 192.0.2.10\n\n"
-      "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 error, 2 invalid usage.");
+      "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 error.");
   app->add_option("--data-dir", flags->data_dir,
                   "folder for the store and the first admin's credential")
       ->type_name("FOLDER");
@@ -101,7 +98,6 @@ void Describe(CLI::App* app, Flags* flags) {
   app->add_option("--log-level", flags->log_level, "trace, debug, info, warning, error or off")
       ->type_name("LEVEL");
   app->add_flag("--log-json", flags->log_json, "log as JSON, one object per line");
-  app->set_version_flag("--version", telemetry::kVersion);
 }
 
 // A DNS name as certificates have it: "*.example.org", and underscores as in names of containers.
@@ -111,7 +107,7 @@ bool IsCertificateName(std::string name) {
   return policy::IsDnsName(absl::StrReplaceAll(name, {{"_", "-"}}));
 }
 
-std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::string* error) {
+absl::StatusOr<server::FrontendOptions> ReadAddresses(const Flags& flags) {
   server::FrontendOptions options;
   const std::tuple<const char*, const std::string&, SocketAddress&> wanted[] = {
       {"--grpc", flags.grpc, options.grpc},
@@ -120,37 +116,62 @@ std::optional<server::FrontendOptions> ReadAddresses(const Flags& flags, std::st
   for (const auto& [flag, text, address] : wanted) {
     const auto parsed = SocketAddress::ParseWithPort(text);
     if (!parsed) {
-      *error = absl::StrCat(flag, " \"", text,
-                            "\": invalid address; use IP-ADDRESS:PORT, such as 127.0.0.1:15012");
-      return std::nullopt;
+      return absl::InvalidArgumentError(absl::StrCat(
+          flag, " \"", text, "\": invalid address; use IP-ADDRESS:PORT, such as 127.0.0.1:15012"));
     }
     address = *parsed;
   }
   for (const std::string& name : flags.dns_names) {
-    if (!IsCertificateName(name)) *error = "invalid --dns-name \"" + name + "\"";
+    if (IsCertificateName(name)) continue;
+    return absl::InvalidArgumentError("invalid --dns-name \"" + name + "\"");
   }
   for (const std::string& address : flags.ip_addresses) {
-    if (!policy::IsIpAddress(address)) *error = "--ip " + address + ": invalid IP address";
+    if (policy::IsIpAddress(address)) continue;
+    return absl::InvalidArgumentError("--ip " + address + ": invalid IP address");
   }
-  if (!error->empty()) return std::nullopt;
   options.data_dir = flags.data_dir;
   options.dns_names = flags.dns_names;
   options.ip_addresses = flags.ip_addresses;
   return options;
 }
 
-bool ReadLifetimes(const Flags& flags, ca::MeshAuthority::Options* authority, std::string* error) {
-  const auto svid = policy::ParseDuration(flags.svid_ttl);
-  const auto root = policy::ParseDuration(flags.root_ttl);
-  if (!svid) *error = "--svid-ttl " + flags.svid_ttl;
-  if (!root) *error = "--root-ttl " + flags.root_ttl;
-  if (!svid || !root) {
-    *error += " is not a valid duration; use a value such as 24h or 10m";
-    return false;
+absl::StatusOr<int64_t> ReadLifetime(const char* flag, const std::string& text) {
+  const auto duration = policy::ParseDuration(text);
+  if (duration) return duration->count() / 1000;
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, " ", text, " is not a valid duration; use a value such as 24h or 10m"));
+}
+
+// What the flags say. Nothing is written or opened yet.
+struct Plan {
+  server::ControlPlaneOptions plane;
+  server::FrontendOptions doors;
+  telemetry::LogLevel level = telemetry::LogLevel::kInfo;
+};
+
+absl::Status Read(const Flags& flags, Plan* plan) {
+  plan->plane.data_dir = flags.data_dir;
+  plan->plane.version = telemetry::kVersion;
+  plan->plane.access_log_file = flags.access_log_file;
+  plan->plane.authority.trust_domain = flags.trust_domain;
+  plan->plane.reset_admin = flags.reset_admin;
+  plan->plane.ignore_unreadable_policies = flags.ignore_unreadable_policies;
+  const auto svid = ReadLifetime("--svid-ttl", flags.svid_ttl);
+  if (!svid.ok()) return svid.status();
+  const auto root = ReadLifetime("--root-ttl", flags.root_ttl);
+  if (!root.ok()) return root.status();
+  plan->plane.authority.svid_lifetime_seconds = *svid;
+  plan->plane.authority.root_lifetime_seconds = *root;
+  const auto level = telemetry::ParseLogLevel(flags.log_level);
+  if (!level) {
+    return absl::InvalidArgumentError("invalid --log-level " + flags.log_level +
+                                      ": must be trace, debug, info, warning, error or off");
   }
-  authority->svid_lifetime_seconds = svid->count() / 1000;
-  authority->root_lifetime_seconds = root->count() / 1000;
-  return true;
+  plan->level = *level;
+  auto doors = ReadAddresses(flags);
+  if (!doors.ok()) return doors.status();
+  plan->doors = *std::move(doors);
+  return absl::OkStatus();
 }
 
 bool CreateDataDir(const std::string& path, std::string* error) {
@@ -184,15 +205,19 @@ std::string AdminHint(const std::string& data_dir) {
          "starting with --reset-admin";
 }
 
-int Serve(const Flags& flags, const server::ControlPlaneOptions& plane_options,
-          const server::FrontendOptions& doors, telemetry::LogLevel level) {
-  telemetry::Log log(level,
+int Serve(const Flags& flags, const Plan& plan) {
+  telemetry::Log log(plan.level,
                      flags.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText);
   certs::SystemKeySource keys;
   const std::unique_ptr<loop::Loop> loop = loop::NewUvLoop();
+  // Before the store is created: no root is left behind by a start that fails.
+  const absl::Status free = server::Frontend::CheckAddresses(plan.doors, *loop);
+  if (!free.ok()) return Fail(free.message());
+  std::string error;
+  if (!CreateDataDir(flags.data_dir, &error)) return Fail(error);
   auto server =
-      server::ControlServer::Open(plane_options, doors, *loop, tls::TlsTransports(), keys, log);
-  if (!server.ok()) return Fail(std::string(server.status().message()));
+      server::ControlServer::Open(plan.plane, plan.doors, *loop, tls::TlsTransports(), keys, log);
+  if (!server.ok()) return Fail(server.status().message());
   const server::Frontend& frontend = (*server)->frontend();
   for (const int signal : {SIGTERM, SIGINT}) loop->OnSignal(signal, [&] { loop->Stop(); });
   log.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kMain,
@@ -207,11 +232,9 @@ int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app("The control plane of the Tulle service mesh");
   Describe(&app, &flags);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kInvalidUsage;
-  }
+  Plan plan;
+  const auto code = usage::Parse(app, argc, argv, 1, [&] { return Read(flags, &plan); });
+  if (code) return *code;
   KeepMemoryPrivate();
   ExitOnFailedNew();
   loop::ExitOnFailedUvAllocation();
@@ -219,25 +242,7 @@ int Main(int argc, char** argv) {
   signal(SIGHUP, SIG_IGN);
   // A file that may not grow is a full disk: the store says so, and the process lives.
   signal(SIGXFSZ, SIG_IGN);
-  server::ControlPlaneOptions options;
-  options.data_dir = flags.data_dir;
-  options.version = telemetry::kVersion;
-  options.access_log_file = flags.access_log_file;
-  options.authority.trust_domain = flags.trust_domain;
-  options.reset_admin = flags.reset_admin;
-  options.ignore_unreadable_policies = flags.ignore_unreadable_policies;
-  std::string error;
-  if (!ReadLifetimes(flags, &options.authority, &error)) return Fail(error, kInvalidUsage);
-  const auto level = telemetry::ParseLogLevel(flags.log_level);
-  if (!level) {
-    return Fail("invalid --log-level " + flags.log_level +
-                    ": must be trace, debug, info, warning, error or off",
-                kInvalidUsage);
-  }
-  const auto doors = ReadAddresses(flags, &error);
-  if (!doors) return Fail(error, kInvalidUsage);
-  if (!CreateDataDir(flags.data_dir, &error)) return Fail(error);
-  return Serve(flags, options, *doors, *level);
+  return Serve(flags, plan);
 }
 
 }  // namespace

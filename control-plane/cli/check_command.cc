@@ -5,7 +5,7 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
-#include "control-plane/cli/wrap.h"
+#include "net/usage/wrap.h"
 #include "telemetry/version.h"
 
 namespace tulle::cli {
@@ -41,7 +41,7 @@ class Findings {
   void Say(const std::string& begin, size_t indent, const std::string& text) {
     const size_t width = session_.environment.width;
     std::string before = begin;
-    for (const std::string& line : Wrapped(text, width > 2 * indent ? width - indent : 0)) {
+    for (const std::string& line : usage::Wrapped(text, width > 2 * indent ? width - indent : 0)) {
       session_.out() << before << line << "\n";
       before = std::string(indent, ' ');
     }

@@ -15,10 +15,8 @@
 #include "control-plane/cli/list_file.h"
 #include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/selection.h"
-#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
-#include "control-plane/cli/wrap.h"
 
 namespace tulle::cli {
 namespace {
@@ -65,14 +63,6 @@ TEST(Table, LongTextStandsBelowItsRow) {
             "shop   down\n"
             "    WHERE: here, there,\n"
             "    everywhere, elsewhere\n");
-}
-
-TEST(Wrap, BreaksAtBlanksAlone) {
-  using Lines = std::vector<std::string>;
-  EXPECT_EQ(Wrapped("one two three", 7), (Lines{"one two", "three"}));
-  EXPECT_EQ(Wrapped("longerthanthat x", 7), (Lines{"longerthanthat", "x"}));
-  EXPECT_EQ(Wrapped("äöü äöü", 7), Lines{"äöü äöü"});
-  EXPECT_EQ(Wrapped("one two", 0), Lines{"one two"});
 }
 
 TEST(Lifetime, IsWrittenAsTablesPrintIt) {
@@ -153,7 +143,10 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
       {{"get", "httproutes", "--namespce", "x"}, "did you mean --namespace?"},
       {{"apply"}, "--filename is required"},
       {{"proxy-config"}, "tullectl proxy-config --help"},
-      {{"apply", "-f", "a.yaml", "b.yaml"}, "-f takes one file: repeat it"},
+      {{"apply", "-f", "a.yaml", "b.yaml"},
+       "unexpected argument \"b.yaml\"\nhint: repeat -f for each file"},
+      {{"status", "-n", "x"}, "unknown option -n\nhint: see `tullectl status --help`"},
+      {{"get", "all", "-n"}, "--namespace requires a value (NAME)\nhint: see `tullectl get"},
       {{"get", "httproutes", "-o", "xml"},
        "unsupported output format \"xml\"\nhint: supported formats: table, wide, name, json, yaml"},
       {{"token", "create", "-o", "name"},

@@ -7,8 +7,9 @@
 #include "control-plane/cli/grammar.h"
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/proxy_part.h"
-#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/user_error.h"
+#include "net/usage/suggestion.h"
+#include "net/usage/usage_error.h"
 
 namespace tulle::cli {
 namespace {
@@ -17,17 +18,6 @@ std::vector<std::string> NamesOfCommands(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
     names.push_back(each->get_name());
-  }
-  return names;
-}
-
-std::vector<std::string> NamesOfOptions(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  }
-  if (app.get_parent() != nullptr) {
-    for (const std::string& name : NamesOfOptions(*app.get_parent())) names.push_back(name);
   }
   return names;
 }
@@ -64,7 +54,7 @@ Trail FollowTrail(const CLI::App& app, const std::vector<std::string>& arguments
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
     if (argument.size() > 2 && argument.starts_with("--")) {
-      const std::vector<std::string> known = NamesOfOptions(*trail.command);
+      const std::vector<std::string> known = usage::NamesOfOptions(*trail.command);
       const std::string name = argument.substr(0, argument.find('='));
       if (std::find(known.begin(), known.end(), name) == known.end()) {
         trail.unknown_option = name;
@@ -96,17 +86,17 @@ absl::Status ExplainError(const CLI::App& app, const std::vector<std::string>& a
   if (!trail.unknown_command.empty()) {
     return UserError(
         "unknown command \"" + trail.unknown_command + "\" for " + PathOf(*trail.command),
-        DidYouMean(trail.unknown_command, NamesOfCommands(*trail.command), see));
+        usage::DidYouMean(trail.unknown_command, NamesOfCommands(*trail.command), see));
   }
   if (!trail.unknown_option.empty()) {
-    return UserError("unknown option " + trail.unknown_option,
-                     DidYouMean(trail.unknown_option, NamesOfOptions(*trail.command), see));
+    const auto [text, hint] = usage::UnknownOption(*trail.command, trail.unknown_option, see);
+    return UserError(text, hint);
   }
-  const bool takes_files = TakesValue(*trail.command, "--filename");
-  if (takes_files && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    return UserError(error.what(), "-f takes one file: repeat it, or name the folder. " + see);
-  }
-  return UserError(error.what(), see);
+  const std::vector<std::string> rest = app.remaining(/*recurse=*/true);
+  const auto [text, hint] = usage::Explain(*trail.command, rest, error, see);
+  const bool has_extra_file =
+      !rest.empty() && !rest.front().starts_with("-") && TakesValue(*trail.command, "--filename");
+  return UserError(text, has_extra_file ? "repeat -f for each file, or name the folder" : hint);
 }
 
 void CollectOptions(const CLI::App& app, const std::string& path, Vocabulary* vocabulary) {
@@ -128,7 +118,7 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
     CollectWords(*ChildNamed(app, child), path.empty() ? child : path + " " + child, vocabulary);
   }
   CollectOptions(app, path, vocabulary);
-  for (const std::string& option : NamesOfOptions(app)) {
+  for (const std::string& option : usage::NamesOfOptions(app)) {
     if (std::find(here.begin(), here.end(), option) == here.end()) here.push_back(option);
   }
   if (path == "explain") {

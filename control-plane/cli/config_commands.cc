@@ -2,9 +2,9 @@
 
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/config_file.h"
-#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
+#include "net/usage/suggestion.h"
 
 namespace tulle::cli {
 namespace {
@@ -20,7 +20,7 @@ absl::StatusOr<ConfigFile> Load(const Session& session) {
 absl::Status NoSuchServer(const ConfigFile& config, const std::string& name) {
   return UserError(
       "context " + name + " not found",
-      DidYouMean(name, config.Names(), "list contexts with `tullectl config get-contexts`"));
+      usage::DidYouMean(name, config.Names(), "list contexts with `tullectl config get-contexts`"));
 }
 
 // Contexts are used from any folder.

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/files.h"
-#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/user_error.h"
+#include "net/usage/suggestion.h"
 
 namespace tulle::cli {
 namespace {
@@ -29,7 +29,8 @@ absl::Status CheckFields(const YAML::Node& map, const std::string& path,
     const YAML::Node& value = field.second;
     const std::string name = key.IsScalar() ? key.Scalar() : "";
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      return ErrorAt(key, path, "unknown field \"" + name + "\"", DidYouMean(name, known, kMend));
+      return ErrorAt(key, path, "unknown field \"" + name + "\"",
+                     usage::DidYouMean(name, known, kMend));
     }
     const bool is_list = name == "contexts";
     if (value.IsNull() || (is_list ? value.IsSequence() : value.IsScalar())) continue;

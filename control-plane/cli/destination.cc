@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/config_file.h"
 #include "control-plane/cli/files.h"
-#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/user_error.h"
+#include "net/usage/suggestion.h"
 
 namespace tulle::cli {
 namespace {
@@ -73,9 +73,9 @@ absl::StatusOr<ServerEntry> FindEntry(const ConnectionFlags& flags,
   const std::string& name = flags.context.empty() ? config->current : flags.context;
   if (name.empty()) return ServerEntry();
   if (const ServerEntry* entry = config->Find(name)) return *entry;
-  return UserError(
-      absl::StrCat("context ", name, " not found in ", path),
-      DidYouMean(name, config->Names(), "list contexts with `tullectl config get-contexts`"));
+  return UserError(absl::StrCat("context ", name, " not found in ", path),
+                   usage::DidYouMean(name, config->Names(),
+                                     "list contexts with `tullectl config get-contexts`"));
 }
 
 bool IsPort(const std::string& text) {

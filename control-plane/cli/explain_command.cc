@@ -4,11 +4,11 @@
 
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/kinds.h"
-#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
-#include "control-plane/cli/wrap.h"
 #include "control-plane/policy/kinds.h"
+#include "net/usage/suggestion.h"
+#include "net/usage/wrap.h"
 
 namespace tulle::cli {
 namespace {
@@ -22,7 +22,7 @@ constexpr size_t kUsualWidth = 80;
 void Print(Session& session, size_t indent, std::string_view text) {
   const size_t terminal = session.environment.width;
   const size_t width = terminal == 0 ? kUsualWidth : terminal;
-  for (const std::string& line : Wrapped(text, width > 2 * indent ? width - indent : 0)) {
+  for (const std::string& line : usage::Wrapped(text, width > 2 * indent ? width - indent : 0)) {
     session.out() << std::string(indent, ' ') << line << "\n";
   }
 }
@@ -80,7 +80,7 @@ absl::Status UnknownField(const std::string& kind, const policy::FieldSearch& se
     }
   }
   return UserError("unknown field \"" + search.unknown + "\" of " + kind,
-                   DidYouMean(search.unknown, names, "known fields: " + known));
+                   usage::DidYouMean(search.unknown, names, "known fields: " + known));
 }
 
 }  // namespace

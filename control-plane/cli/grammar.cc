@@ -4,9 +4,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
-#include "control-plane/cli/help_text.h"
 #include "control-plane/cli/kinds.h"
 #include "control-plane/policy/names.h"
+#include "net/usage/help_page.h"
 
 namespace tulle::cli {
 namespace {
@@ -26,7 +26,7 @@ const Formats kFormatsWithName = {{"table", Format::kTable},
 
 Grammar::Grammar() {
   app_.name("tullectl");
-  app_.formatter(std::make_shared<HelpPage>());
+  app_.formatter(std::make_shared<usage::HelpPage>());
   app_.set_help_flag("-h,--help", "show this help");
   app_.set_version_flag("--version", "", "show the version of tullectl");
   app_.require_subcommand(1);

@@ -2,9 +2,9 @@
 
 #include <cctype>
 
-#include "control-plane/cli/suggestion.h"
 #include "control-plane/cli/user_error.h"
 #include "control-plane/policy/kinds.h"
+#include "net/usage/suggestion.h"
 
 namespace tulle::cli {
 namespace {
@@ -24,7 +24,7 @@ absl::StatusOr<std::string> KindNamed(const std::string& word) {
   }
   if (kind) return std::string(policy::ToText(*kind));
   return UserError("unknown kind \"" + word + "\"",
-                   DidYouMean(word, KindWords(), "known kinds: " + KindsHelp()));
+                   usage::DidYouMean(word, KindWords(), "known kinds: " + KindsHelp()));
 }
 
 std::string ShortName(const std::string& kind, const std::string& name) {

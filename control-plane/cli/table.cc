@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "absl/strings/ascii.h"
-#include "control-plane/cli/wrap.h"
+#include "net/usage/wrap.h"
 
 namespace tulle::cli {
 namespace {
@@ -26,7 +26,7 @@ std::string Spaced(const std::string& list) {
 
 void PrintBelow(const std::string& text, size_t width, std::ostream& out) {
   const size_t room = width == 0 ? 0 : std::max(width, kIndent + kLeastBelow) - kIndent;
-  for (const std::string& line : Wrapped(text, room)) {
+  for (const std::string& line : usage::Wrapped(text, room)) {
     out << std::string(kIndent, ' ') << line << "\n";
   }
 }
@@ -63,7 +63,7 @@ void Table::AddRow(std::vector<std::string> cells, const std::string& note) {
 std::vector<size_t> Table::WidthsOf() const {
   std::vector<size_t> widths(rows_[0].size());
   for (const Row& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], WidthOf(row[i]));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], usage::WidthOf(row[i]));
   }
   return widths;
 }
@@ -95,7 +95,7 @@ void Table::Print(std::ostream& out, size_t width) const {
     for (size_t i = 0; i < widths.size(); ++i) {
       if (!beside[i]) continue;
       line += std::string(pad, ' ') + rows_[row][i];
-      pad = widths[i] - WidthOf(rows_[row][i]) + kGap;
+      pad = widths[i] - usage::WidthOf(rows_[row][i]) + kGap;
     }
     out << line << "\n";
     for (size_t i = 0; row > 0 && i < widths.size(); ++i) {

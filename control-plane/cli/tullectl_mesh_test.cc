@@ -1,7 +1,7 @@
 #include "absl/strings/ascii.h"
 #include "certs/authority.h"
 #include "control-plane/cli/tullectl_fixture.h"
-#include "control-plane/cli/wrap.h"
+#include "net/usage/wrap.h"
 #include "telemetry/version.h"
 
 namespace tulle::cli {
@@ -73,7 +73,7 @@ TEST_F(Tullectl, NothingIsWiderThanTheTerminal) {
       // A path, alone on its line, cannot be broken.
       const size_t begin = line.find_first_not_of(' ');
       if (begin != std::string::npos && line.find(' ', begin) == std::string::npos) continue;
-      EXPECT_LE(WidthOf(line), width) << command[0] << ": " << line;
+      EXPECT_LE(usage::WidthOf(line), width) << command[0] << ": " << line;
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #include "control-plane/policy/kinds.h"
 #include "control-plane/policy/names.h"
+#include "net/usage/suggestion.h"
 
 namespace tulle::policy {
 namespace {
@@ -113,7 +114,7 @@ class EffectCheck {
       }
       if (name.ns == wanted.ns) near.push_back(name.name);
     }
-    const auto nearest = NearestName(wanted.name, near);
+    const auto nearest = usage::NearestName(wanted.name, near);
     return (nearest ? "did you mean " + *nearest + "? " : std::string()) +
            "fix the name, or ignore this if the Service is not deployed yet";
   }

@@ -1,12 +1,11 @@
-// Formats of names (Kubernetes), durations (Gateway API) and other texts, and the suggestion behind
-// "did you mean". Pure functions; any thread.
+// Formats of names (Kubernetes), durations (Gateway API) and other texts. Pure functions; any
+// thread.
 #pragma once
 
 #include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tulle::policy {
 
@@ -35,10 +34,5 @@ std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);
 std::string FormatDuration(std::chrono::milliseconds duration);
 // The limit of the sidecars.
 inline constexpr std::chrono::hours kLongestDuration{10 * 365 * 24};
-
-// The known name closest to `text`, ignoring case, within two edits; two swapped letters are one
-// edit.
-std::optional<std::string> NearestName(std::string_view text,
-                                       const std::vector<std::string_view>& known);
 
 }  // namespace tulle::policy

@@ -31,12 +31,5 @@ TEST(Names, DurationsAreReadAsTheyAreWritten) {
   }
 }
 
-TEST(Names, GuessesOnlyWhatIsNear) {
-  EXPECT_EQ(NearestName("timeout", {"timeouts", "retries"}), "timeouts");
-  EXPECT_EQ(NearestName("loadbalancing", {"loadBalancing"}), "loadBalancing");
-  EXPECT_EQ(NearestName("pots", {"post", "cart"}), "post") << "swapped letters are one mistake";
-  EXPECT_EQ(NearestName("zzz", {"on", "retries"}), std::nullopt);
-}
-
 }  // namespace
 }  // namespace tulle::policy

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "control-plane/policy/names.h"
+#include "net/usage/suggestion.h"
 
 namespace tulle::policy {
 namespace {
@@ -32,7 +33,7 @@ std::string Joined(const std::vector<std::string_view>& names) {
 }
 
 std::string DidYouMean(std::string_view text, const std::vector<std::string_view>& known) {
-  const std::optional<std::string> nearest = NearestName(text, known);
+  const std::optional<std::string> nearest = usage::NearestName(text, known);
   return nearest ? "did you mean " + *nearest + "? " : "";
 }
 

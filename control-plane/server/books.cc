@@ -41,6 +41,11 @@ absl::Status CheckUnreadable(const discovery::PolicyBook& policies, bool ignore,
 absl::Status OpenStore(const BookOptions& options, Books* books) {
   const bool on_disk = !options.data_dir.empty() && !options.store_in_memory;
   auto store = store::SqliteStore::Open(on_disk ? options.data_dir + "/tulle.db" : ":memory:");
+  if (absl::IsUnavailable(store.status())) {
+    return absl::UnavailableError(absl::StrCat("--data-dir ", options.data_dir,
+                                               " is in use by another tulle-control; stop it "
+                                               "first"));
+  }
   if (!store.ok()) return store.status();
   books->store = *std::move(store);
   return absl::OkStatus();

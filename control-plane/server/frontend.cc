@@ -110,6 +110,15 @@ absl::StatusOr<std::unique_ptr<Frontend>> Frontend::Open(const FrontendOptions& 
   return frontend;
 }
 
+absl::Status Frontend::CheckAddresses(const FrontendOptions& options, loop::Loop& loop) {
+  const auto refuse = [](std::unique_ptr<Transport>) {};
+  Door grpc(loop, refuse), rest(loop, refuse), health(loop, refuse);
+  absl::Status status = grpc.Listen(options.grpc);
+  if (status.ok()) status = rest.Listen(options.rest);
+  if (status.ok()) status = health.Listen(options.health);
+  return status;
+}
+
 absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   grpc_door_ = std::make_unique<Door>(loop_, [this](std::unique_ptr<Transport> transport) {
     grpc_server_.Adopt(std::move(transport));

@@ -41,6 +41,9 @@ class Frontend {
                                                         telemetry::Log& log);
   ~Frontend();
 
+  // Whether all addresses can be listened on now. Nothing stays open.
+  static absl::Status CheckAddresses(const FrontendOptions& options, loop::Loop& loop);
+
   // The ports in use, where 0 was asked for.
   SocketAddress grpc_address() const;
   SocketAddress rest_address() const;

@@ -8,25 +8,25 @@
 #include "k8s/init/redirection.h"
 #include "k8s/init/tables.h"
 #include "k8s/init/verification.h"
-#include "telemetry/version.h"
+#include "net/usage/program.h"
+#include "net/usage/usage_error.h"
 
 namespace tulle::init {
 namespace {
 
-constexpr char kExamples[] = R"(
-Examples:
-  # Before the sidecar starts: set the rules and check them with real connections
+constexpr char kExamples[] = R"(Examples:
+  # Before the sidecar starts: set the rules, check them with real connections
   tulle-init
-
   # On a dedicated host: do not redirect ssh and the database
   tulle-init --exclude-inbound-ports 22 --exclude-outbound-ports 5432
-
   # Check the redirection (also while the sidecar runs), then remove it
   tulle-init --check
   tulle-init --remove
 
-Exit codes: 0 success, 1 a step failed or a connection was not redirected, 2 invalid usage.
-)";
+Exit codes: 0 success, 1 a step failed or a connection was not redirected,
+2 invalid usage.)";
+
+constexpr int kInvalidUsage = 2;  // 1 says that redirection does not work
 
 struct CommandLine {
   Redirection redirection;
@@ -48,46 +48,49 @@ std::string CheckRange(const std::string& text) {
 
 void AddPortOptions(CLI::App& app, Redirection& to) {
   const auto ports = [&](const char* name, std::vector<uint16_t>& into, const std::string& help) {
-    app.add_option(name, into, help)->delimiter(',')->check(CLI::Range(1, 65535));
+    app.add_option(name, into, help)->delimiter(',')->type_name("PORT,...")->check(usage::Port());
   };
-  ports("--include-inbound-ports", to.include_inbound_ports,
-        "Redirect only these ports (default: all)");
+  ports("--include-inbound-ports", to.include_inbound_ports, "redirect only these ports [all]");
   ports("--exclude-inbound-ports", to.exclude_inbound_ports,
-        "Do not redirect these ports, in addition to the mesh's own: " +
+        "do not redirect these ports, in addition to the mesh's own: " +
             absl::StrJoin(kMeshPorts, ", "));
   ports("--exclude-outbound-ports", to.exclude_outbound_ports,
-        "Do not redirect calls to these ports");
+        "do not redirect calls to these ports");
 }
 
 void AddOptions(CLI::App& app, CommandLine& line) {
   Redirection& to = line.redirection;
-  app.add_flag("--check", line.check, "Only check that redirection works");
-  app.add_flag("--remove", line.remove, "Remove the rules, the route and the address");
-  app.add_flag("--print", line.print, "Only print the rules, for iptables-restore --noflush");
-  app.add_flag("--no-check", line.without_check, "Set the rules without checking them");
-  app.add_option("--outbound-port", to.outbound_port, "The sidecar's outbound port (15001)")
-      ->check(CLI::Range(1, 65535));
-  app.add_option("--inbound-port", to.inbound_port, "The sidecar's inbound port (15006)")
-      ->check(CLI::Range(1, 65535));
-  app.add_option("--proxy-uid", to.uids,
-                 "User ids that are not redirected; the first is the sidecar's (1337)")
-      ->delimiter(',');
-  app.add_option("--proxy-gid", to.gids, "Group ids that are not redirected (1337)")
-      ->delimiter(',');
+  const auto add = [&app](const char* name, auto& value, const char* help, const char* type) {
+    return app.add_option(name, value, help)->type_name(type);
+  };
+  app.add_flag("--check", line.check, "only check that redirection works");
+  app.add_flag("--remove", line.remove, "remove the rules, the route and the address");
+  app.add_flag("--print", line.print, "only print the rules, for iptables-restore --noflush");
+  app.add_flag("--no-check", line.without_check, "set the rules without checking them");
+  add("--outbound-port", to.outbound_port, "the sidecar's outbound port", "PORT")
+      ->check(usage::Port());
+  add("--inbound-port", to.inbound_port, "the sidecar's inbound port", "PORT")
+      ->check(usage::Port());
+  add("--proxy-uid", to.uids, "user IDs that are not redirected; the first is the sidecar's",
+      "UID,...")
+      ->delimiter(',')
+      ->check(usage::Number("user ID", 0, UINT32_MAX));
+  add("--proxy-gid", to.gids, "group IDs that are not redirected", "GID,...")
+      ->delimiter(',')
+      ->check(usage::Number("group ID", 0, UINT32_MAX));
   AddPortOptions(app, to);
-  app.add_option("--include-outbound-ranges", to.include_outbound_ranges,
-                 "ADDRESS[/BITS]: redirect only calls to these and to services (default: all)")
+  add("--include-outbound-ranges", to.include_outbound_ranges,
+      "redirect only calls to these and to services [all]", "CIDR,...")
       ->delimiter(',')
       ->check(CheckRange);
-  app.add_option("--exclude-outbound-ranges", to.exclude_outbound_ranges,
-                 "ADDRESS[/BITS]: do not redirect calls to these")
+  add("--exclude-outbound-ranges", to.exclude_outbound_ranges, "do not redirect calls to these",
+      "CIDR,...")
       ->delimiter(',')
       ->check(CheckRange);
-  app.add_option("--vip-range", to.vip_range, "Virtual addresses of services (240.240.0.0/16)")
-      ->check(CheckRange);
-  app.add_option("--iptables", line.variant, "auto, nft or legacy (auto: the variant in use)")
-      ->check(CLI::IsMember({"auto", "nft", "legacy"}));
-  app.add_flag("--no-ipv6", line.without_ipv6, "Do not redirect IPv6: it bypasses the sidecar");
+  add("--vip-range", to.vip_range, "virtual addresses of services", "CIDR")->check(CheckRange);
+  add("--iptables", line.variant, "auto, nft or legacy; auto: the variant in use", "VARIANT")
+      ->check(usage::OneOf({"auto", "nft", "legacy"}));
+  app.add_flag("--no-ipv6", line.without_ipv6, "do not redirect IPv6: it bypasses the sidecar");
 }
 
 absl::StatusOr<std::vector<Tables>> TablesFor(const CommandLine& line) {
@@ -216,22 +219,19 @@ int Run(const CommandLine& line) {
 
 int Main(int argc, char** argv) {
   CommandLine line;
-  CLI::App app("Redirects a workload's connections to its sidecar", "tulle-init");
+  CLI::App app("Redirects a workload's connections to its sidecar");
+  usage::Describe(app, "tulle-init");
   app.footer(kExamples);
-  app.set_version_flag("--version", telemetry::kVersion);
   AddOptions(app, line);
   app.get_option("--check")->excludes(app.get_option("--remove"));
   app.get_option("--print")->excludes(app.get_option("--check"));
   app.get_option("--print")->excludes(app.get_option("--remove"));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  if (line.redirection.outbound_port == line.redirection.inbound_port) {
-    std::fprintf(stderr, "tulle-init: --outbound-port and --inbound-port must differ\n");
-    return 2;
-  }
+  const auto check = [&line] {
+    return line.redirection.outbound_port == line.redirection.inbound_port
+               ? absl::InvalidArgumentError("--outbound-port and --inbound-port must differ")
+               : absl::OkStatus();
+  };
+  if (const auto code = usage::Parse(app, argc, argv, kInvalidUsage, check)) return *code;
   return Run(line);
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "certs/certificate.h"
 #include "certs/csr.h"
 #include "certs/spiffe_id.h"
@@ -141,8 +142,10 @@ void IdentityAgent::OnChannelReady() {
 // another root and token may be required.
 void IdentityAgent::OnChannelLost(Failure why) {
   if (call_ != nullptr) return;  // the call reports it
+  std::string cause = absl::StrReplaceAll(std::string(why.facts().cause), {{"_", " "}});
+  if (*why.detail != '\0') absl::StrAppend(&cause, ": ", why.detail);
   Fail(absl::StrCat(
-      "the control plane cannot be reached (", std::string(why.facts().cause), " ", why.detail,
+      "the control plane cannot be reached (", cause,
       "); retrying. Check that tulle-control is running, and that --control is its --grpc port"));
 }
 
@@ -208,6 +211,7 @@ void IdentityAgent::OnCertificate(const grpc::Status& status, const std::string&
 
 void IdentityAgent::Adopt(std::shared_ptr<const Identity> identity) {
   failures_ = 0;
+  failing_ = {};
   identity_ = std::move(identity);
   roots_pem_ = identity_->roots_pem;
   token_.clear();
@@ -249,7 +253,8 @@ void IdentityAgent::SetRoots(const std::string& roots_pem) {
 void IdentityAgent::Fail(const std::string& error) {
   key_pem_.clear();
   CloseChannel();
-  events_.OnIdentityError(error);
+  const std::string report = failing_.Next(error, loop_.Now());
+  if (!report.empty()) events_.OnIdentityError(report);
   const uint64_t cap = std::min<uint64_t>(uint64_t{500} << std::min(failures_++, 6u), 30000);
   renewal_.ScheduleIn(std::chrono::milliseconds(100 + loop_.random().Below(cap)));
 }

@@ -12,6 +12,7 @@
 #include "sidecar/identity/control_dialer.h"
 #include "sidecar/identity/identity.h"
 #include "sidecar/identity/renewal_timer.h"
+#include "sidecar/identity/repeated_error.h"
 
 namespace tulle::identity {
 
@@ -38,7 +39,8 @@ class IdentityAgent final : private grpc::ChannelEvents {
     virtual ~Events() = default;
     // At the start if one is on disk, and after every renewal.
     virtual void OnIdentity(const std::shared_ptr<const Identity>& identity) = 0;
-    // What failed and what to do about it. Another attempt follows.
+    // What failed and what to do about it. Another attempt follows; the same error is reported once
+    // a minute.
     virtual void OnIdentityError(const std::string& error) = 0;
   };
 
@@ -86,6 +88,7 @@ class IdentityAgent final : private grpc::ChannelEvents {
   std::unique_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::UnaryCall> call_;
   uint32_t failures_ = 0;
+  RepeatedError failing_;
 };
 
 }  // namespace tulle::identity

@@ -3,99 +3,101 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "net/base/socket_address.h"
+#include "net/usage/program.h"
+#include "net/usage/usage_error.h"
 #include "sidecar/policy/rule.h"
 #include "sidecar/process/control_name.h"
 #include "telemetry/log.h"
-#include "telemetry/version.h"
 
 namespace tulle::sidecar {
 namespace {
 
-constexpr int kUsage = 2;  // exit code
-
-constexpr char kExamples[] = R"(
-Examples:
+constexpr char kExamples[] = R"(Examples:
   # A static Envoy configuration
   tulle-sidecar -c bootstrap.json
-
-  # Sidecar of `web`, which listens on 127.0.0.1:8080 and calls others through http://127.0.0.1:15001
-  tulle-sidecar --control 127.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
-      --service web --inbound 18080:8080:80/http --outbound-http 15001
-
+  # Sidecar of `web`, which listens on 127.0.0.1:8080 and calls others through
+  # http://127.0.0.1:15001
+  tulle-sidecar --control 127.0.0.1:15012 --token-file web.token \
+      --state-dir /var/lib/tulle/web --service web \
+      --inbound 18080:8080:80/http --outbound-http 15001
   # Sidecar of an unchanged workload, whose traffic is redirected by tulle-init
-  tulle-sidecar --control 10.0.0.1:15012 --token-file web.token --state-dir /var/lib/tulle/web \
-      --service web --transparent --port 8080:80
+  tulle-sidecar --control 10.0.0.1:15012 --token-file web.token \
+      --state-dir /var/lib/tulle/web --service web --transparent --port 8080:80
 
-Exit codes: 0 success, 1 error, 2 invalid usage, 70 a worker thread was unresponsive (--stall-limit).
-)";
-
-// Instead of CLI::Range, whose text names neither the flag's value nor what it is.
-CLI::Validator Number(const char* what, int64_t least, int64_t most) {
-  const auto check = [=](const std::string& text) -> std::string {
-    int64_t value = 0;
-    if (absl::SimpleAtoi(text, &value) && value >= least && value <= most) return "";
-    return absl::StrCat("invalid ", what, " \"", text, "\"; must be between ", least, " and ",
-                        most);
-  };
-  return {check, absl::StrCat("in [", least, " - ", most, "]")};
-}
-
-CLI::Validator Port(int64_t least = 1) { return Number("port", least, 65535); }
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 error, 70 a worker thread was
+unresponsive (--stall-limit).)";
 
 void AddTransparentOptions(CLI::App& app, Workload& workload) {
   auto* transparent =
       app.add_flag("--transparent", workload.transparent,
-                   "Serve the workload's redirected traffic (tulle-init) instead of explicit "
+                   "serve the workload's redirected traffic (tulle-init) instead of explicit "
                    "listeners");
-  app.add_option(
-         "--port", workload.ports,
-         "APPLICATION[:SERVICE][/PROTOCOL], repeated for each port on which the application "
-         "listens; without PROTOCOL it is detected from the first bytes")
+  const auto add = [&app](const char* name, auto& value, const char* help, const char* type) {
+    return app.add_option(name, value, help)->type_name(type);
+  };
+  add("--port", workload.ports,
+      "port on which the application listens; may be repeated; without /PROTOCOL it is detected "
+      "from the first bytes",
+      "PORT[:SERVICE][/PROTOCOL]")
       ->needs(transparent);
-  app.add_option("--outbound-port", workload.outbound_capture,
-                 "Port for redirected outbound connections (15001)")
-      ->check(Port())
+  add("--outbound-port", workload.outbound_capture, "port for redirected outbound connections",
+      "PORT")
+      ->check(usage::Port())
       ->needs(transparent);
-  app.add_option("--inbound-port", workload.inbound_capture,
-                 "Port for redirected inbound connections (15006)")
-      ->check(Port())
+  add("--inbound-port", workload.inbound_capture, "port for redirected inbound connections", "PORT")
+      ->check(usage::Port())
       ->needs(transparent);
-  app.add_option("--opaque-ports", workload.opaque_ports,
-                 "Ports of the application that are forwarded as bytes, without detecting HTTP")
+  add("--opaque-ports", workload.opaque_ports,
+      "ports of the application that are forwarded as bytes, without detecting HTTP", "PORT,...")
       ->delimiter(',')
-      ->check(Port());
-  app.add_option("--skip-inbound-ports", workload.skip_ports,
-                 "Ports of the application that peers reach in plaintext, bypassing the sidecar")
+      ->check(usage::Port());
+  add("--skip-inbound-ports", workload.skip_ports,
+      "ports of the application that peers reach in plaintext, bypassing the sidecar", "PORT,...")
       ->delimiter(',')
-      ->check(Port());
+      ->check(usage::Port());
   transparent->excludes(app.get_option("--inbound"));
 }
 
 void AddWorkloadOptions(CLI::App& app, Workload& workload) {
-  app.add_option("--name", workload.name,
-                 "Name of this instance in `tullectl status`; a number is appended (default: "
-                 "the service)");
-  app.add_option("--service", workload.service,
-                 "Service of this workload (default: the token's account)");
-  app.add_option("--address", workload.address,
-                 "Address that peers connect to (default: the source address of the connection to "
-                 "tulle-control)");
-  app.add_option("--locality", workload.locality,
-                 "REGION[/ZONE[/SUBZONE]] of this workload, for locality policies");
-  app.add_option(
-      "--inbound", workload.inbound,
-      "LISTEN:APPLICATION[:SERVICE]/PROTOCOL, repeated for each port: the sidecar's port, the "
-      "application's on loopback, the service's (default: LISTEN); PROTOCOL is http, grpc, http2 "
-      "or tcp");
-  app.add_option("--outbound-http", workload.outbound_http,
-                 "Loopback port of the listener that routes HTTP by authority (0: none)")
-      ->check(Port(0));
-  app.add_option("--outbound-tcp", workload.outbound_tcp,
-                 "SERVICE:PORT=LISTEN, repeated for each TCP destination");
+  const auto add = [&app](const char* name, auto& value, const char* help, const char* type) {
+    return app.add_option(name, value, help)->type_name(type);
+  };
+  add("--name", workload.name,
+      "name of this instance in `tullectl status`; a number is appended [the service]", "NAME");
+  add("--service", workload.service, "service of this workload [the token's account]", "NAME");
+  add("--address", workload.address,
+      "address that peers connect to [the source address of the connection to tulle-control]",
+      "ADDRESS");
+  add("--locality", workload.locality, "locality of this workload, for locality policies",
+      "REGION[/ZONE[/SUBZONE]]");
+  add("--inbound", workload.inbound,
+      "for each port: the sidecar's port, the application's on loopback, the service's [LISTEN]; "
+      "PROTOCOL is http, grpc, http2 or tcp; may be repeated",
+      "LISTEN:APPLICATION[:SERVICE]/PROTOCOL");
+  add("--outbound-http", workload.outbound_http,
+      "loopback port of the listener that routes HTTP by authority; 0: none", "PORT")
+      ->check(usage::Port(0));
+  add("--outbound-tcp", workload.outbound_tcp, "a TCP destination; may be repeated",
+      "SERVICE:PORT=LISTEN");
   AddTransparentOptions(app, workload);
+}
+
+bool IsDnsServer(const std::string& text) {
+  return SocketAddress::Parse(text, 53).has_value() ||
+         SocketAddress::ParseWithPort(text).has_value();
+}
+
+absl::Status CheckDnsServers(const std::string& text) {
+  if (text.empty()) return absl::OkStatus();
+  for (const std::string& server : std::vector<std::string>(absl::StrSplit(text, ','))) {
+    if (IsDnsServer(server)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dns-servers ", text, ": expected ADDRESS[:PORT], separated by commas"));
+  }
+  return absl::OkStatus();
 }
 
 // What the membership in a mesh needs, and what is passed on to the control plane.
@@ -126,7 +128,30 @@ absl::Status Check(CommandLine& line, const std::string& log_level) {
         "invalid --log-level ", log_level, ": must be trace, debug, info, warning, error or off"));
   }
   line.log_level = *level;
+  if (absl::Status servers = CheckDnsServers(line.dns_servers); !servers.ok()) return servers;
   return line.control.empty() ? absl::OkStatus() : CheckMember(line);
+}
+
+void AddProcessOptions(CLI::App& app, CommandLine& line, std::string& log_level) {
+  const auto add = [&app](const char* name, auto& value, const char* help, const char* type) {
+    return app.add_option(name, value, help)->type_name(type);
+  };
+  add("--dns-servers", line.dns_servers,
+      "DNS servers to use instead of the system's, for clusters with host names and for --control",
+      "ADDRESS[:PORT],...");
+  add("--workers", line.workers, "number of worker threads", "N")
+      ->check(usage::Number("number", 1, 64));
+  add("--admin", line.admin, "address of the admin pages (with --control)", "ADDRESS:PORT");
+  add("--log-level", log_level, "trace, debug, info, warning, error or off", "LEVEL");
+  app.add_flag("--log-json", line.log_json, "log as JSON, one object per line");
+  add("--drain-time", line.drain_seconds, "time for requests to finish after SIGTERM", "SECONDS")
+      ->check(usage::Number("number", 0, 3600));
+  add("--drain-quiet-ms", line.drain_quiet_ms,
+      "after SIGTERM, listeners close when no client has connected for this long", "MILLISECONDS")
+      ->check(usage::Number("number", 0, 60000));
+  add("--stall-limit", line.stall_limit_seconds,
+      "exit when a worker thread has not responded for this long; 0: never", "SECONDS")
+      ->check(usage::Number("number", 0, 3600));
 }
 
 }  // namespace
@@ -134,48 +159,30 @@ absl::Status Check(CommandLine& line, const std::string& log_level) {
 Parsed ParseCommandLine(int argc, char** argv) {
   CommandLine line;
   std::string log_level = "info";
-  CLI::App app("The sidecar of the Tulle service mesh", "tulle-sidecar");
+  CLI::App app("The sidecar of the Tulle service mesh");
+  usage::Describe(app, "tulle-sidecar");
   app.footer(kExamples);
-  app.set_version_flag("--version", telemetry::kVersion);
-  auto* config =
-      app.add_option("-c,--config", line.config_file, "An Envoy v3 bootstrap, YAML or JSON")
-          ->check(CLI::ExistingFile);
-  auto* control = app.add_option("--control", line.control,
-                                 "HOST:PORT of tulle-control; a host name is resolved repeatedly");
+  const auto add = [&app](const char* name, auto& value, const char* help, const char* type) {
+    return app.add_option(name, value, help)->type_name(type);
+  };
+  auto* config = add("-c,--config", line.config_file, "an Envoy v3 bootstrap, YAML or JSON", "FILE")
+                     ->check(usage::ReadableFile());
+  auto* control = add("--control", line.control,
+                      "tulle-control; a host name is resolved repeatedly", "HOST:PORT");
   config->excludes(control);
-  app.add_option("--token-file", line.token_file,
-                 "File with the join token (tullectl token create)")
+  add("--token-file", line.token_file, "file with the join token (tullectl token create)", "FILE")
       ->needs(control);
-  app.add_option("--state-dir", line.state_directory,
-                 "Directory for key, certificate and last good configuration")
+  add("--state-dir", line.state_directory,
+      "folder for key, certificate and last good configuration", "FOLDER")
       ->needs(control);
-  app.add_option("--mesh-range", line.mesh_ranges,
-                 "CIDR that contains only addresses of services of the mesh, repeated for each "
-                 "(with --transparent; default: 240.240.0.0/16)");
-  app.add_option("--dns-servers", line.dns_servers,
-                 "ADDRESS[:PORT], comma-separated: DNS servers to use instead of the system's, for "
-                 "clusters with host names and for --control");
-  app.add_option("--workers", line.workers, "Number of worker threads")
-      ->check(Number("number", 1, 64));
-  app.add_option("--admin", line.admin, "ADDRESS:PORT of the admin pages (with --control)");
-  app.add_option("--log-level", log_level, "trace, debug, info, warning, error or off");
-  app.add_flag("--log-json", line.log_json, "Log as JSON, one object per line");
-  app.add_option("--drain-time", line.drain_seconds, "Seconds for requests to finish after SIGTERM")
-      ->check(Number("number", 0, 3600));
-  app.add_option("--drain-quiet-ms", line.drain_quiet_ms,
-                 "After SIGTERM, listeners close when no client has connected for this long")
-      ->check(Number("number", 0, 60000));
-  app.add_option("--stall-limit", line.stall_limit_seconds,
-                 "Exit when a worker thread has not responded for this many seconds (0: never)")
-      ->check(Number("number", 0, 3600));
+  add("--mesh-range", line.mesh_ranges,
+      "range that contains only addresses of services of the mesh, for --transparent; may be "
+      "repeated",
+      "CIDR");
+  AddProcessOptions(app, line, log_level);
   AddWorkloadOptions(app, line.workload);
-  try {
-    app.parse(argc, argv);
-    if (absl::Status checked = Check(line, log_level); !checked.ok())
-      throw CLI::ValidationError(std::string(checked.message()));
-  } catch (const CLI::ParseError& error) {
-    return {std::nullopt, app.exit(error) == 0 ? 0 : kUsage};
-  }
+  const auto code = usage::Parse(app, argc, argv, 1, [&] { return Check(line, log_level); });
+  if (code) return {std::nullopt, *code};
   return {line, 0};
 }
 

@@ -26,15 +26,16 @@ Outcome Member(const std::vector<std::string>& arguments) {
 }
 
 TEST(CommandLine, OfAMember) {
-  const Outcome outcome = Member({"--inbound", "18080:8080:80/http", "--log-level", "debug",
-                                  "--opaque-ports", "6379,5432", "--outbound-http", "0"});
+  const Outcome outcome =
+      Member({"--inbound", "18080:8080:80/http", "--log-level", "debug", "--opaque-ports",
+              "6379,5432", "--outbound-http", "0", "--dns-servers", "127.0.0.1:53,::1,[::1]:54"});
   ASSERT_TRUE(outcome.parsed.command_line.has_value()) << outcome.error;
   EXPECT_EQ(outcome.parsed.command_line->log_level, telemetry::LogLevel::kDebug);
   EXPECT_EQ(outcome.parsed.command_line->workload.opaque_ports,
             (std::vector<uint16_t>{6379, 5432}));
 }
 
-TEST(CommandLine, InvalidUsageNamesTheFlagAndExitsWith2) {
+TEST(CommandLine, InvalidUsageNamesTheFlagAndExitsWith1) {
   struct Case {
     std::vector<std::string> arguments;
     const char* error;
@@ -57,6 +58,11 @@ TEST(CommandLine, InvalidUsageNamesTheFlagAndExitsWith2) {
       {{"--opaque-ports", "80,99999"},
        "--opaque-ports: invalid port \"99999\"; must be between 1 and 65535"},
       {{"--outbound-http", "99999"}, "--outbound-http: invalid port \"99999\""},
+      {{"--dns-servers", "x"}, "--dns-servers x: expected ADDRESS[:PORT], separated by commas"},
+      {{"--dns-servers", "127.0.0.1,::1,"}, "--dns-servers 127.0.0.1,::1,: expected "},
+      {{"--lokality", "a"}, "unknown option --lokality\nhint: did you mean --locality?"},
+      {{"--service", "a", "--service", "b"}, "--service can be given only once"},
+      {{"-c", "/nope"}, "--config: cannot read /nope: No such file or directory"},
       {{"--workers", "x"}, "--workers: invalid number \"x\"; must be between 1 and 64"},
   };
   for (const Case& bad : kCases) {
@@ -64,7 +70,7 @@ TEST(CommandLine, InvalidUsageNamesTheFlagAndExitsWith2) {
     const Outcome outcome =
         has_control ? Parse({"--control", "x", "--state-dir", "state"}) : Member(bad.arguments);
     EXPECT_FALSE(outcome.parsed.command_line.has_value()) << bad.error;
-    EXPECT_EQ(outcome.parsed.exit_code, 2) << bad.error;
+    EXPECT_EQ(outcome.parsed.exit_code, 1) << bad.error;
     EXPECT_NE(outcome.error.find(bad.error), std::string::npos) << outcome.error;
   }
 }

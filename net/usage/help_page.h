@@ -1,11 +1,11 @@
-// Formats help: descriptions are wrapped at words, options come without CLI11's own remarks on
-// their values. For this package only.
+// Formats help: descriptions are wrapped at words and end with the default in brackets; options
+// come without CLI11's own remarks on their values.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <string>
 
-namespace tulle::cli {
+namespace tulle::usage {
 
 inline constexpr size_t kHelpWidth = 80;
 
@@ -15,10 +15,11 @@ class HelpPage : public CLI::Formatter {
 
   std::string make_option(const CLI::Option* option, bool is_positional) const override;
   std::string make_option_opts(const CLI::Option* option) const override;
+  std::string make_option_desc(const CLI::Option* option) const override;
   std::string make_subcommand(const CLI::App* command) const override;
 
  private:
   std::string Row(const std::string& name, const std::string& description) const;
 };
 
-}  // namespace tulle::cli
+}  // namespace tulle::usage

@@ -1,8 +1,8 @@
-#include "control-plane/cli/wrap.h"
+#include "net/usage/wrap.h"
 
 #include <algorithm>
 
-namespace tulle::cli {
+namespace tulle::usage {
 
 size_t WidthOf(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
@@ -26,4 +26,4 @@ std::vector<std::string> Wrapped(std::string_view text, size_t width) {
   return lines;
 }
 
-}  // namespace tulle::cli
+}  // namespace tulle::usage

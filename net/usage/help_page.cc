@@ -1,10 +1,10 @@
-#include "control-plane/cli/help_text.h"
+#include "net/usage/help_page.h"
 
 #include <vector>
 
-#include "control-plane/cli/wrap.h"
+#include "net/usage/wrap.h"
 
-namespace tulle::cli {
+namespace tulle::usage {
 
 std::string HelpPage::Row(const std::string& name, const std::string& description) const {
   const std::string indent(get_column_width(), ' ');
@@ -36,8 +36,16 @@ std::string HelpPage::make_option_opts(const CLI::Option* option) const {
   return text;
 }
 
+// Only where CLI11 captured the default; that of a list is in brackets already.
+std::string HelpPage::make_option_desc(const CLI::Option* option) const {
+  const std::string text = option->get_default_str();
+  if (option->get_type_size() == 0 || text.empty() || text == "[]")
+    return option->get_description();
+  return option->get_description() + " " + (text.front() == '[' ? text : "[" + text + "]");
+}
+
 std::string HelpPage::make_subcommand(const CLI::App* command) const {
   return Row(command->get_display_name(true), command->get_description());
 }
 
-}  // namespace tulle::cli
+}  // namespace tulle::usage
