@@ -32,6 +32,8 @@ class HeaderBlock {
   Verdict Finish();
 
   bool open() const { return open_; }
+  // The results are not needed: not open() until the next Begin.
+  void Skip() { open_ = false; }
   Kind kind() const { return kind_; }
   // In the arena. head: requests and responses; trailers: kTrailers.
   http::Head* head() const { return head_; }
