@@ -104,6 +104,37 @@ void StripPrivateHeaders(HeaderMap& headers) {
   }
 }
 
+// RFC 1918, RFC 4193 and loopback: Envoy's default for internal_address_config.
+bool IsInternalAddress(const SocketAddress& address) {
+  if (address.is_loopback()) return true;
+  const std::string_view bytes = address.ip_bytes();
+  const auto first = static_cast<uint8_t>(bytes[0]);
+  const auto second = static_cast<uint8_t>(bytes[1]);
+  if (address.is_v6()) return (first & 0xfe) == 0xfc;
+  return first == 10 || (first == 172 && (second & 0xf0) == 16) || (first == 192 && second == 168);
+}
+
+// Whether the request enters the mesh here, from outside. Call before SetForwardedHeaders. Source:
+// Envoy's documentation of HTTP headers, "internal" requests.
+bool IsExternal(const Call& call) {
+  return call.chain.spec.use_remote_address &&
+         (call.request.head->headers.Has(HeaderId::kXForwardedFor) ||
+          !IsInternalAddress(call.caller.peer_address()));
+}
+
+// A client outside may not choose the id under which its request is found in the logs, unless
+// preserve_external_request_id.
+void SetRequestId(Call& call, bool external) {
+  const config::HttpSpec& spec = call.chain.spec;
+  HeaderMap& headers = call.request.head->headers;
+  if (!spec.generate_request_id) return;
+  const bool replace = external && !spec.preserve_request_id;
+  if (!replace && headers.Has(HeaderId::kXRequestId)) return;
+  if (replace) headers.Remove(HeaderId::kXRequestId);
+  headers.Add(HeaderId::kXRequestId, "x-request-id",
+              NewUuid(call.services.loop.random(), call.arena));
+}
+
 void SetForwardedHeaders(Call& call) {
   HeaderMap& headers = call.request.head->headers;
   if (call.chain.spec.use_remote_address) {
@@ -156,11 +187,9 @@ Step Identify(Call& call) {
     return Fail(call, {FailureKind::kBadRequest, "underscore in a header name"});
   ForwardClientCertificate(call);
   if (call.chain.direction == config::Direction::kInbound) StripPrivateHeaders(headers);
+  const bool external = IsExternal(call);
   SetForwardedHeaders(call);
-  if (spec.generate_request_id && !headers.Has(HeaderId::kXRequestId)) {
-    headers.Add(HeaderId::kXRequestId, "x-request-id",
-                NewUuid(call.services.loop.random(), call.arena));
-  }
+  SetRequestId(call, external);
   call.spans.Begin(call);
   return Step::Continue();
 }

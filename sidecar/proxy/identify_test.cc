@@ -63,6 +63,63 @@ TEST_F(IdentifyTest, GeneratesARequestIdUnlessThereIsOne) {
   EXPECT_EQ(Header("x-request-id"), id);
 }
 
+class RequestIdTest : public IdentifyTest {
+ protected:
+  RequestIdTest() { head_.headers.Add("x-request-id", "theirs"); }
+  std::string_view Id() {
+    EXPECT_EQ(Identify(call()).kind(), Step::Kind::kContinue);
+    return Header("x-request-id");
+  }
+  void PeerIs(std::string_view address) {
+    head_.headers.Remove("x-forwarded-for");
+    head_.headers.Remove("x-tulle-hops");
+    caller_ = Caller(*SocketAddress::Parse(address, 40000), *SocketAddress::Parse("10.0.0.1", 80));
+  }
+};
+
+TEST_F(RequestIdTest, ThatOfAnExternalRequestIsReplaced) {
+  http_.use_remote_address = true;
+  PeerIs("203.0.113.9");
+  EXPECT_EQ(Id().size(), 36u);
+}
+
+TEST_F(RequestIdTest, ThatOfARequestWithForwardedForIsReplaced) {
+  http_.use_remote_address = true;
+  head_.headers.Add("x-forwarded-for", "192.0.2.7");
+  EXPECT_EQ(Id().size(), 36u);
+}
+
+TEST_F(RequestIdTest, ThatOfAnExternalRequestIsKeptIfConfigured) {
+  http_.use_remote_address = true;
+  http_.preserve_request_id = true;
+  PeerIs("203.0.113.9");
+  EXPECT_EQ(Id(), "theirs");
+}
+
+TEST_F(RequestIdTest, ThatOfAnInternalRequestIsKept) {
+  http_.use_remote_address = true;
+  EXPECT_EQ(Id(), "theirs");
+}
+
+TEST_F(RequestIdTest, PrivateAddressesAreInternal) {
+  http_.use_remote_address = true;
+  for (const char* address :
+       {"127.0.0.1", "172.16.0.1", "172.31.255.1", "192.168.3.4", "::1", "fd00::1", "fc00::1"}) {
+    PeerIs(address);
+    EXPECT_EQ(Id(), "theirs") << address;
+  }
+  for (const char* address : {"172.32.0.1", "172.15.0.1", "192.169.0.1", "11.0.0.1", "fe80::1"}) {
+    PeerIs(address);
+    head_.headers.Set(http::HeaderId::kXRequestId, "theirs");
+    EXPECT_NE(Id(), "theirs") << address;
+  }
+}
+
+TEST_F(RequestIdTest, IsKeptWhereTheRemoteAddressIsNotUsed) {
+  PeerIs("203.0.113.9");
+  EXPECT_EQ(Id(), "theirs");
+}
+
 TEST_F(IdentifyTest, UnderscoresAreRemovedOrRefusedAsConfigured) {
   head_.headers.Add("x_user", "a");
   http_.underscores = config::UnderscoreAction::kRefuseRequest;
