@@ -10,7 +10,7 @@
 
 #include "net/loop/deadlines.h"
 #include "net/loop/testing/fake_loop.h"
-#include "sidecar/upstream/cluster.h"
+#include "sidecar/upstream/endpoint.h"
 
 namespace tulle::upstream {
 namespace {
@@ -25,7 +25,8 @@ class BalancerTest : public testing::Test {
     for (uint32_t weight : weights) {
       EndpointSpec spec;
       spec.weight = weight;
-      endpoints_.push_back(std::make_unique<Endpoint>(cluster_, spec, socket_, nullptr));
+      endpoints_.push_back(
+          std::make_unique<Endpoint>(resources_, cluster_, spec, socket_, nullptr));
       candidates.push_back(endpoints_.back().get());
     }
     Start(candidates);
@@ -60,8 +61,11 @@ class BalancerTest : public testing::Test {
   loop::Instant now_{std::chrono::hours(1)};
   ClusterSpec spec_;
   TransportSocketSpec socket_;
-  Cluster cluster_{loop_, deadlines_, std::make_shared<ClusterSpec>(),
-                   std::make_shared<ClusterLimits>(1)};
+  PoolResources resources_{loop_, deadlines_, std::make_shared<ClusterSpec>(),
+                           std::make_shared<ClusterLimits>(1)};
+  struct Pools final : PoolEvents {
+    void OnConnectionsFreed() override {}
+  } cluster_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   Balancer balancer_;
 };

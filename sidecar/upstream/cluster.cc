@@ -19,25 +19,25 @@ bool Lower(const std::unique_ptr<Endpoint>& endpoint, const SocketAddress& addre
 Cluster::Cluster(loop::Loop& loop, loop::Deadlines& deadlines,
                  std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits,
                  std::shared_ptr<const Ring> ring)
-    : loop_(loop), deadlines_(deadlines), spec_(std::move(spec)), limits_(std::move(limits)) {
-  idle_timer_ = loop_.NewTimer([this] { CloseIdle(); });
-  if (spec_->static_endpoints != nullptr) SetEndpoints(spec_->static_endpoints, std::move(ring));
+    : resources_(loop, deadlines, std::move(spec), std::move(limits)) {
+  const auto& endpoints = this->spec().static_endpoints;
+  if (endpoints != nullptr) SetEndpoints(endpoints, std::move(ring));
 }
 
 Cluster::~Cluster() = default;
 
 void Cluster::Update(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<const Ring> ring) {
-  const bool same_pools = spec->pool_key == spec_->pool_key;
+  const bool same_pools = spec->pool_key == this->spec().pool_key;
   // Endpoints point into the old spec until Rebuild has moved them to the new one.
-  const std::shared_ptr<const ClusterSpec> old = std::exchange(spec_, std::move(spec));
+  const std::shared_ptr<const ClusterSpec> old = resources_.Update(std::move(spec));
   for (auto& endpoint : retired_)
-    endpoint->Update(endpoint->spec(), SocketFor(*spec_, endpoint->spec()));
+    endpoint->Update(endpoint->spec(), SocketFor(this->spec(), endpoint->spec()));
   if (!same_pools) {
     // Closing their connections calls back into endpoints_.
     for (auto& endpoint : std::exchange(endpoints_, {})) Retire(std::move(endpoint));
-    idle_timer_->Stop();  // nothing is idle now; the next start uses the new idle_timeout
+    DropUnused();
   }
-  if (spec_->static_endpoints != nullptr) endpoint_set_ = spec_->static_endpoints;
+  if (this->spec().static_endpoints != nullptr) endpoint_set_ = this->spec().static_endpoints;
   ring_ = std::move(ring);
   Rebuild();
   RevalidatePeers();
@@ -53,8 +53,15 @@ void Cluster::SetEndpoints(std::shared_ptr<const EndpointSet> endpoints,
 }
 
 void Cluster::RevalidatePeers() {
-  tls::PeerRevalidation revalidation(loop_);
+  tls::PeerRevalidation revalidation(resources_.loop);
   for (Endpoint* endpoint : AllEndpoints()) endpoint->RevalidatePeers(revalidation);
+}
+
+std::unique_ptr<Endpoint> Cluster::NewEndpoint(const EndpointSpec& spec,
+                                               std::shared_ptr<SharedEndpoint> shared) {
+  PoolEvents& events = *this;
+  return std::make_unique<Endpoint>(resources_, events, spec, SocketFor(this->spec(), spec),
+                                    std::move(shared));
 }
 
 void Cluster::Rebuild() {
@@ -67,12 +74,11 @@ void Cluster::Rebuild() {
     // An endpoint with another transport socket is a new endpoint: the old connections end with
     // their requests.
     if (known && (*old)->spec().transport_labels == wanted.transport_labels) {
-      (*old)->Update(wanted, SocketFor(*spec_, wanted));
+      (*old)->Update(wanted, SocketFor(spec(), wanted));
       kept.push_back(std::move(*old));
       endpoints_.erase(old);
     } else {
-      kept.push_back(std::make_unique<Endpoint>(*this, wanted, SocketFor(*spec_, wanted),
-                                                limits_->endpoints.For(wanted.address)));
+      kept.push_back(NewEndpoint(wanted, limits().endpoints.For(wanted.address)));
     }
   }
   in_order_.clear();
@@ -83,13 +89,14 @@ void Cluster::Rebuild() {
   for (auto& endpoint : gone) {
     if (endpoint != nullptr) Retire(std::move(endpoint));
   }
+  DropUnused();
 
-  if (spec_->balancing != Balancing::kRingHash) {
+  if (spec().balancing != Balancing::kRingHash) {
     ring_ = nullptr;
   } else if (ring_ == nullptr) {
-    ring_ = std::make_shared<Ring>(*endpoint_set_, spec_->ring, spec_->locality_weighted);
+    ring_ = std::make_shared<Ring>(*endpoint_set_, spec().ring, spec().locality_weighted);
   }
-  RebuildGroups(loop_.Now());
+  RebuildGroups(resources_.loop.Now());
 }
 
 void Cluster::Retire(std::unique_ptr<Endpoint> endpoint) {
@@ -97,32 +104,29 @@ void Cluster::Retire(std::unique_ptr<Endpoint> endpoint) {
   // The spec that its socket points into may be destroyed: connecting transports already have their
   // TLS context, and new connections are only opened for a waiting request, which uses the current
   // spec.
-  one.Update(one.spec(), SocketFor(*spec_, one.spec()));
+  one.Update(one.spec(), SocketFor(spec(), one.spec()));
   retired_.push_back(std::move(endpoint));
   one.ForEachPool([](ConnectionPool& pool) { pool.Drain(); });
-  DropIfUnused(one);
 }
 
-void Cluster::DropIfUnused(Endpoint& endpoint) {
-  if (!endpoint.unused()) return;
-  auto found = std::find_if(retired_.begin(), retired_.end(),
-                            [&](const auto& one) { return one.get() == &endpoint; });
-  if (found == retired_.end()) return;
-  loop_.DeferDelete(std::move(*found));
-  retired_.erase(found);
+void Cluster::DropUnused() {
+  const auto used = [](const std::unique_ptr<Endpoint>& one) { return !one->unused(); };
+  const auto end = std::partition(retired_.begin(), retired_.end(), used);
+  for (auto one = end; one != retired_.end(); ++one) resources_.loop.DeferDelete(std::move(*one));
+  retired_.erase(end, retired_.end());
 }
 
 Cluster::Picked Cluster::Pick(const PickCriteria& criteria, Failure* failure) {
   // A concurrent change by another worker shows as a refused endpoint: try once more.
   constexpr int kLooks = 3;
-  const loop::Instant now = loop_.Now();
+  const loop::Instant now = resources_.loop.Now();
   Picked picked;
   for (int look = 0; look < kLooks && picked.endpoint == nullptr; ++look) {
     if (look > 0 || now >= groups_.outdated_at() ||
-        limits_->changes.load(std::memory_order_acquire) != seen_changes_) {
+        limits().changes.load(std::memory_order_acquire) != seen_changes_) {
       RebuildGroups(now);
     }
-    static_cast<Choice&>(picked) = groups_.Choose(criteria, now, loop_.random());
+    static_cast<Choice&>(picked) = groups_.Choose(criteria, now, resources_.loop.random());
     if (!groups_.has_candidates()) break;
   }
   if (picked.endpoint == nullptr) {
@@ -137,17 +141,17 @@ Cluster::Picked Cluster::Pick(const PickCriteria& criteria, Failure* failure) {
 
 void Cluster::RebuildGroups(loop::Instant now) {
   if (endpoint_set_ == nullptr) return;
-  seen_changes_ = limits_->changes.load(std::memory_order_acquire);
-  groups_.Build(spec_, *endpoint_set_, in_order_, ring_, now, loop_.random());
+  seen_changes_ = limits().changes.load(std::memory_order_acquire);
+  groups_.Build(resources_.spec, *endpoint_set_, in_order_, ring_, now, resources_.loop.random());
 }
 
 bool Cluster::MayOpenAnother() const {
   const auto open = std::count_if(endpoints_.begin(), endpoints_.end(), [](const auto& one) {
     return one->breaker().state() != BreakerState::kClosed;
   });
-  const BreakerSpec spec = spec_->breaker.value_or(BreakerSpec{});
-  if (open == 0 && spec.always_one) return true;
-  return static_cast<size_t>(open + 1) * 100 <= spec.max_open_percent * endpoints_.size();
+  const BreakerSpec rules = spec().breaker.value_or(BreakerSpec{});
+  if (open == 0 && rules.always_one) return true;
+  return static_cast<size_t>(open + 1) * 100 <= rules.max_open_percent * endpoints_.size();
 }
 
 // Such an endpoint lives as long as it is used: it is in the retired list until its last user
@@ -166,8 +170,7 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
   } else {
     EndpointSpec spec;
     spec.address = destination;
-    retired_.push_back(std::make_unique<Endpoint>(*this, spec, SocketFor(*spec_, spec),
-                                                  std::make_shared<SharedEndpoint>()));
+    retired_.push_back(NewEndpoint(spec, std::make_shared<SharedEndpoint>()));
     picked.endpoint = retired_.back().get();
   }
   ++picked.endpoint->active;
@@ -177,114 +180,56 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
 void Cluster::Report(Picked& picked, Outcome outcome) {
   if (std::exchange(picked.reported, true)) return;
   Endpoint& endpoint = *picked.endpoint;
-  if (spec_->balancing == Balancing::kPeakEwma) {
-    const loop::Instant now = loop_.Now();
+  if (spec().balancing == Balancing::kPeakEwma) {
+    const loop::Instant now = resources_.loop.Now();
     loop::Duration rtt = now - picked.asked_at;
     const bool penalised = outcome != Outcome::kGood && outcome != Outcome::kNothing;
     if (penalised) rtt = std::max(rtt, Latency::kPenalty);
     // A request that was cancelled only shows that it would have taken longer.
     const bool tells = outcome != Outcome::kNothing || std::chrono::duration<double>(rtt).count() >
-                                                           endpoint.latency.At(now, spec_->ewma);
-    if (tells) endpoint.latency.Observe(rtt, now, spec_->ewma);
+                                                           endpoint.latency.At(now, spec().ewma);
+    if (tells) endpoint.latency.Observe(rtt, now, spec().ewma);
   }
   const Breaker::Pass pass = std::exchange(picked.pass, Breaker::kNoPass);
   if (pass != Breaker::kNoPass) ReportToBreaker(endpoint, pass, outcome);
 }
 
 void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome) {
-  const BreakerSpec spec =
-      spec_->breaker.value_or(BreakerSpec{});  // it may have been destroyed meanwhile
+  const BreakerSpec rules =
+      spec().breaker.value_or(BreakerSpec{});  // it may have been removed meanwhile
   Breaker& breaker = endpoint.breaker();
-  const loop::Instant now = loop_.Now();
-  const bool may_open = breaker.Report(pass, outcome, spec, now, loop_.random());
-  if (may_open && MayOpenAnother()) breaker.Open(pass, spec, now, loop_.random());
+  const loop::Instant now = resources_.loop.Now();
+  loop::Random& random = resources_.loop.random();
+  const bool may_open = breaker.Report(pass, outcome, rules, now, random);
+  if (may_open && MayOpenAnother()) breaker.Open(pass, rules, now, random);
   if (pass.trial || (may_open && breaker.state() != BreakerState::kClosed))
-    limits_->changes.fetch_add(1, std::memory_order_acq_rel);
+    limits().changes.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void Cluster::Leave(Picked& picked) {
   Report(picked, Outcome::kNothing);
   Endpoint& endpoint = *std::exchange(picked.endpoint, nullptr);
   --endpoint.active;
-  if (!retired_.empty()) DropIfUnused(endpoint);
+  if (!retired_.empty() && endpoint.unused()) DropUnused();
 }
 
 bool Cluster::TryEnterRetry() {
-  const Caps& caps = spec_->caps;
+  const Caps& caps = spec().caps;
   uint32_t cap = caps.retries;
   if (caps.has_retry_budget) {
-    const double active = limits_->requests.count() + limits_->pending.count();
+    const double active = limits().requests.count() + limits().pending.count();
     cap = std::max(caps.budget_minimum, static_cast<uint32_t>(active * caps.budget_percent / 100));
   }
-  return limits_->retries.TryEnter(cap, limits_->single_worker);
+  return limits().retries.TryEnter(cap, limits().single_worker);
 }
 
-uint32_t Cluster::connection_cap() const {
-  const uint32_t cap = spec_->caps.connections;
-  if (cap == Caps::kUnlimited) return cap;
-  return std::max(1u, cap / static_cast<uint32_t>(limits_->workers));
-}
-
-bool Cluster::TryEnterConnection() {
-  if (connections_ >= connection_cap() && !idle_.empty()) {
-    PooledConnection& oldest = idle_.front();
-    oldest.codec()->Close();
-    oldest.OnConnectionClosed({});
-  }
-  if (connections_ >= connection_cap()) {
-    starved_ = true;
-    return false;
-  }
-  ++connections_;
-  if (!limits_->used.load(std::memory_order_relaxed))
-    limits_->used.store(true, std::memory_order_relaxed);
-  limits_->connections.TryEnter(Caps::kUnlimited, limits_->single_worker);
-  return true;
-}
-
-void Cluster::LeaveConnection() {
-  --connections_;
-  limits_->connections.Leave(limits_->single_worker);
-}
-
-void Cluster::OnConnectionIdle(PooledConnection& connection) {
-  idle_.PushBack(connection);
-  if (!idle_timer_->active() && spec_->idle_timeout.count() > 0)
-    idle_timer_->Start(spec_->idle_timeout);
-}
-
-// Not on the path of a request: waiting requests have been served.
-void Cluster::TrimIdle() {
-  if (spec_->max_idle_connections == Caps::kUnlimited) return;
-  const uint32_t most = spec_->max_idle_connections / static_cast<uint32_t>(limits_->workers);
-  uint32_t idle = 0;
-  idle_.ForEach([&](PooledConnection&) { ++idle; });
-  for (; idle > most; --idle) {
-    PooledConnection& oldest = idle_.front();
-    oldest.codec()->Close();
-    oldest.OnConnectionClosed({});
-  }
-}
-
-void Cluster::CloseIdle() {
-  const loop::Instant now = loop_.Now();
-  while (!idle_.empty()) {
-    PooledConnection& oldest = idle_.front();
-    const loop::Instant end = oldest.idle_since() + spec_->idle_timeout;
-    if (end > now) return idle_timer_->Start(end - now);
-    oldest.codec()->Close();
-    oldest.OnConnectionClosed({});
-  }
-}
-
-void Cluster::OnConnectionGone(Endpoint& endpoint) {
+void Cluster::OnConnectionsFreed() {
   ServeWaitingPools();
-  if (!retired_.empty()) DropIfUnused(endpoint);
+  if (!retired_.empty()) DropUnused();
 }
 
 void Cluster::ServeWaitingPools() {
-  if (!starved_) return;
-  starved_ = false;
+  if (!resources_.budget.TakeStarved()) return;
   for (Endpoint* endpoint : AllEndpoints())
     endpoint->ForEachPool([](ConnectionPool& pool) { pool.ServeWaiters(); });
 }

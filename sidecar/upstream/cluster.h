@@ -5,12 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "net/loop/deadlines.h"
-#include "net/loop/loop.h"
 #include "sidecar/upstream/admission.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/endpoint.h"
 #include "sidecar/upstream/endpoint_groups.h"
+#include "sidecar/upstream/pool_resources.h"
 
 namespace tulle::upstream {
 
@@ -19,7 +18,7 @@ namespace tulle::upstream {
 //
 // Owner: the worker's table of clusters. Thread: the worker's. Users (requests, relays) hold it
 // by Enter/Leave; a removed cluster is deleted when the last user has left.
-class Cluster : public Deletable {
+class Cluster : public Deletable, private PoolEvents {
  public:
   Cluster(loop::Loop& loop, loop::Deadlines& deadlines, std::shared_ptr<const ClusterSpec> spec,
           std::shared_ptr<ClusterLimits> limits, std::shared_ptr<const Ring> ring = nullptr);
@@ -45,7 +44,7 @@ class Cluster : public Deletable {
   // For a cluster that connects to the downstream's original destination.
   Picked PickAt(const SocketAddress& destination, Failure* failure);
   // The request is being sent now.
-  void MarkSent(Picked& picked) { picked.asked_at = loop_.Now(); }
+  void MarkSent(Picked& picked) { picked.asked_at = resources_.loop.Now(); }
   // Reports the result of the attempt as soon as it is known; only the first report counts.
   void Report(Picked& picked, Outcome outcome);
   // Call once for each Picked, when it is no longer used.
@@ -53,36 +52,20 @@ class Cluster : public Deletable {
 
   // One request in flight. False: the limit is reached.
   bool TryEnterRequest() {
-    return limits_->requests.TryEnter(spec_->caps.requests, limits_->single_worker);
+    return limits().requests.TryEnter(spec().caps.requests, limits().single_worker);
   }
-  void LeaveRequest() { limits_->requests.Leave(limits_->single_worker); }
+  void LeaveRequest() { limits().requests.Leave(limits().single_worker); }
   // One retry in flight or in back-off. Envoy's rule: at most max_retries, or with a budget
   // max(minimum, percent of active + pending).
   bool TryEnterRetry();
-  void LeaveRetry() { limits_->retries.Leave(limits_->single_worker); }
-  bool TryEnterPending() {
-    return limits_->pending.TryEnter(spec_->caps.pending_requests, limits_->single_worker);
-  }
-  void LeavePending() { limits_->pending.Leave(limits_->single_worker); }
-  // At the limit, the oldest idle connection of another endpoint is closed.
-  bool TryEnterConnection();
-  void LeaveConnection();
+  void LeaveRetry() { limits().retries.Leave(limits().single_worker); }
+  // A connection outside the pools. At the limit, the oldest idle connection is closed.
+  bool TryEnterConnection() { return resources_.TryEnterConnection(); }
+  void LeaveConnection() { resources_.budget.Leave(); }
 
-  void OnConnectionIdle(PooledConnection& connection);
-  // A pool has served its own waiters: remaining idle connections may make room for other
-  // endpoints.
-  void OnPoolServed() {
-    if (idle_.empty()) return;
-    if (starved_) ServeWaitingPools();
-    TrimIdle();
-  }
-  void OnConnectionGone(Endpoint& endpoint);
-
-  const ClusterSpec& spec() const { return *spec_; }
-  const ClusterLimits& limits() const { return *limits_; }
+  const ClusterSpec& spec() const { return *resources_.spec; }
+  ClusterLimits& limits() const { return *resources_.limits; }
   const std::shared_ptr<const EndpointSet>& endpoint_set() const { return endpoint_set_; }
-  loop::Loop& loop() { return loop_; }
-  loop::Deadlines& deadlines() { return deadlines_; }
   const EndpointGroups& groups() const { return groups_; }
   // For status pages. Not on the data path.
   std::vector<const Endpoint*> Endpoints() const;
@@ -91,7 +74,11 @@ class Cluster : public Deletable {
   uint32_t users = 0;
 
  private:
+  void OnConnectionsFreed() override;
+
   void Rebuild();
+  std::unique_ptr<Endpoint> NewEndpoint(const EndpointSpec& spec,
+                                        std::shared_ptr<SharedEndpoint> shared);
   void RevalidatePeers();
   // Valid until the end of the turn, whatever is retired and dropped meanwhile.
   std::vector<Endpoint*> AllEndpoints();
@@ -99,17 +86,12 @@ class Cluster : public Deletable {
   void ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome);
   bool MayOpenAnother() const;
   void Retire(std::unique_ptr<Endpoint> endpoint);
-  void DropIfUnused(Endpoint& endpoint);
-  void CloseIdle();
-  void TrimIdle();
-  // Lets the pools that had reached the limit try again.
+  // Of the retired ones.
+  void DropUnused();
+  // Lets the pools that were refused a connection try again.
   void ServeWaitingPools();
-  uint32_t connection_cap() const;
 
-  loop::Loop& loop_;
-  loop::Deadlines& deadlines_;
-  std::shared_ptr<const ClusterSpec> spec_;
-  std::shared_ptr<ClusterLimits> limits_;
+  PoolResources resources_;
   std::shared_ptr<const EndpointSet> endpoint_set_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // sorted by address
   std::vector<std::unique_ptr<Endpoint>> retired_;
@@ -117,10 +99,6 @@ class Cluster : public Deletable {
   EndpointGroups groups_;
   std::shared_ptr<const Ring> ring_;
   uint32_t seen_changes_ = 0;
-  IntrusiveList<PooledConnection, Cluster> idle_;  // oldest first
-  std::unique_ptr<loop::Timer> idle_timer_;
-  uint32_t connections_ = 0;
-  bool starved_ = false;
 };
 
 }  // namespace tulle::upstream

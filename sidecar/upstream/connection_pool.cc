@@ -1,91 +1,34 @@
 // Opens, reuses and closes connections, and serves waiting requests.
 #include "sidecar/upstream/connection_pool.h"
 
+#include <memory>
 #include <utility>
 
-#include "sidecar/upstream/cluster.h"
 #include "sidecar/upstream/failures.h"
 
 namespace tulle::upstream {
 
-void StreamWaiter::Withdraw() {
-  if (pool_ != nullptr) pool_->LeaveQueue(*this);
-}
-
-bool StreamWaiter::connection_under_way() const {
-  return pool_ != nullptr && pool_->connecting_ > 0;
-}
-
-void StreamWaiter::OnWaitTimeout() { pool_->OnWaitTimeout(*this); }
-
-PooledConnection::~PooledConnection() = default;
-
-void PooledConnection::Start() {
-  Cluster& cluster = pool_.cluster();
-  const Endpoint& endpoint = pool_.endpoint();
-  dialled_by_ = endpoint.socket().tls;
-  codec_ = NewCodec(
-      pool_.version(), cluster.loop(), cluster.deadlines(), cluster.spec(),
-      Dial(cluster.loop(), cluster.spec(), endpoint.spec(), endpoint.socket(), pool_.version()),
-      *this);
-  connect_timer_ = cluster.loop().NewTimer([this] {
-    codec_->Close();
-    OnConnectionClosed({FailureKind::kConnectTimeout});
-  });
-  connect_timer_->Start(cluster.spec().connect_timeout);
-  codec_->Start();
-}
-
-void PooledConnection::OnConnectionReady() {
-  connect_timer_.reset();
-  const auto dialled_by = std::move(dialled_by_);
-  if (!pool_.endpoint().Admits(codec_->transport(), dialled_by.get())) {
-    codec_->Close();
-    return OnConnectionClosed(
-        {FailureKind::kPeerRefused, "the endpoint has an unexpected SPIFFE ID"});
-  }
-  pool_.OnConnected(*this);
-}
-
-void PooledConnection::OnStreamRoom() { pool_.OnRoom(*this); }
-
-void PooledConnection::OnConnectionClosed(Failure why) { pool_.OnClosed(*this, why); }
-
-ConnectionPool::ConnectionPool(Cluster& cluster, Endpoint& endpoint, HttpVersion version)
-    : cluster_(cluster), endpoint_(endpoint), version_(version) {}
-
 ConnectionPool::~ConnectionPool() {
-  while (!queue_.empty()) Unqueue();
   for (IntrusiveList<PooledConnection>* list : {&idle_, &busy_}) {
     while (!list->empty()) {
-      PooledConnection& connection = list->PopFront();
-      if (connection.codec_ != nullptr) connection.codec_->Close();
-      cluster_.LeaveConnection();
-      cluster_.loop().DeferDelete(std::move(connection.codec_));
-      delete &connection;
+      const std::unique_ptr<PooledConnection> connection(&list->PopFront());
+      connection->Abandon(resources_.loop);
+      resources_.budget.Leave();
     }
   }
 }
 
 uint32_t ConnectionPool::streams_per_connection() const {
-  return version_ == HttpVersion::k1 ? 1 : cluster_.spec().http2_concurrent_streams;
-}
-
-bool ConnectionPool::IsSpent(const PooledConnection& connection) const {
-  const ClusterSpec& spec = cluster_.spec();
-  const uint32_t cap = spec.max_requests_per_connection;
-  if (cap != 0 && connection.streams_opened_ >= cap) return true;
-  return spec.max_connection_age.count() > 0 &&
-         cluster_.loop().Now() - connection.ready_since_ >= spec.max_connection_age;
+  return version_ == HttpVersion::k1 ? 1 : resources_.spec->http2_concurrent_streams;
 }
 
 // Idle connections that are too old, and those found closed in this very turn; each ends by itself.
 void ConnectionPool::CloseSpent() {
-  while (!idle_.empty() && (IsSpent(idle_.front()) || idle_.front().codec_->StreamRoom() == 0)) {
-    PooledConnection& connection = idle_.PopFront();
-    static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
+  while (!idle_.empty() && (idle_.front().IsSpent() || idle_.front().StreamRoom() == 0)) {
+    PooledConnection& connection = idle_.front();
+    connection.LeaveIdle();
     busy_.PushBack(connection);
-    connection.codec_->Drain();
+    connection.Drain();
   }
 }
 
@@ -94,8 +37,8 @@ PooledConnection* ConnectionPool::FindRoom(bool fresh) {
   if (!fresh && !idle_.empty()) return &idle_.front();
   PooledConnection* found = nullptr;
   const auto consider = [&](PooledConnection& connection) {
-    if (found == nullptr && !connection.connecting_ && connection.codec_->StreamRoom() > 0 &&
-        !IsSpent(connection) && !(fresh && connection.codec_->used())) {
+    if (found == nullptr && !connection.connecting() && connection.StreamRoom() > 0 &&
+        !connection.IsSpent() && !(fresh && connection.used())) {
       found = &connection;
     }
   };
@@ -105,15 +48,8 @@ PooledConnection* ConnectionPool::FindRoom(bool fresh) {
 }
 
 Acquired ConnectionPool::OpenOn(PooledConnection& connection, http::StreamEvents& events) {
-  static_cast<ListNode<PooledConnection>&>(connection).Unlink();
-  static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
   busy_.PushBack(connection);
-  Acquired acquired;
-  acquired.reused = connection.codec_->used();
-  acquired.transport = &connection.codec_->transport();
-  acquired.stream = &connection.codec_->Open(events);
-  ++connection.streams_opened_;
-  return acquired;
+  return connection.Open(events);
 }
 
 Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
@@ -121,118 +57,84 @@ Acquired ConnectionPool::Acquire(StreamWaiter& waiter, bool fresh) {
     if (PooledConnection* connection = FindRoom(fresh)) return OpenOn(*connection, waiter.events());
   }
   Acquired acquired;
-  if (!cluster_.TryEnterPending()) {
+  if (!queue_.Push(waiter, fresh)) {
     acquired.failure = {failures::kOverflow, "too many pending requests"};
     return acquired;
   }
-  waiter.fresh_ = fresh;
-  Queue(waiter);
-  if (connecting_ * streams_per_connection() < waiters_) Connect();
+  if (queue_.NeedsConnection(streams_per_connection())) Connect();
   return acquired;
 }
 
 bool ConnectionPool::Connect() {
-  if (!cluster_.TryEnterConnection()) return false;
-  auto* connection = new PooledConnection(*this);
-  ++connections_;
-  ++connecting_;
+  if (!resources_.TryEnterConnection()) return false;
+  auto* connection = new PooledConnection(*this, resources_);
+  queue_.AddConnecting();
   busy_.PushBack(*connection);
-  connection->Start();
+  const ClusterSpec& spec = *resources_.spec;
+  const TransportSocketSpec& socket = peer_.socket();
+  connection->Start(
+      NewCodec(version_, resources_.loop, resources_.deadlines, spec,
+               Dial(resources_.loop, spec, peer_.spec(), socket, version_), *connection),
+      socket.tls);
   return true;
 }
 
 void ConnectionPool::ServeWaiters() {
   while (!queue_.empty()) {
-    PooledConnection* connection = FindRoom(queue_.front().fresh_);
+    PooledConnection* connection = FindRoom(queue_.front().fresh());
     if (connection == nullptr) break;
-    StreamWaiter& waiter = Unqueue();
+    StreamWaiter& waiter = queue_.Pop();
     const Acquired acquired = OpenOn(*connection, waiter.events());
     waiter.OnStream(*acquired.stream, *acquired.transport, acquired.reused);
   }
-  while (connecting_ * streams_per_connection() < waiters_ && Connect()) {
+  while (queue_.NeedsConnection(streams_per_connection()) && Connect()) {
   }
 }
 
-void ConnectionPool::Queue(StreamWaiter& waiter) {
-  waiter.pool_ = this;
-  queue_.PushBack(waiter);
-  ++waiters_;
-  cluster_.deadlines().Set(waiter.wait_, cluster_.spec().connect_timeout);
-}
-
-StreamWaiter& ConnectionPool::Unqueue() {
-  StreamWaiter& waiter = queue_.front();
-  LeaveQueue(waiter);
-  return waiter;
-}
-
-void ConnectionPool::LeaveQueue(StreamWaiter& waiter) {
-  waiter.pool_ = nullptr;
-  waiter.wait_.Clear();
-  static_cast<ListNode<StreamWaiter>&>(waiter).Unlink();
-  --waiters_;
-  cluster_.LeavePending();
-}
-
-// A connection being established has its own timeout; other waiters wait for one to be returned.
-void ConnectionPool::OnWaitTimeout(StreamWaiter& waiter) {
-  if (connecting_ > 0)
-    return cluster_.deadlines().Set(waiter.wait_, cluster_.spec().connect_timeout);
-  LeaveQueue(waiter);
-  waiter.OnNoStream({failures::kOverflow, "no connection became free within connect_timeout"});
-}
-
-// Waiters without a pending connection.
-void ConnectionPool::FailExcessWaiters(Failure why) {
-  while (waiters_ > connecting_ * streams_per_connection()) Unqueue().OnNoStream(why);
-}
-
-void ConnectionPool::MarkIdle(PooledConnection& connection) {
-  static_cast<ListNode<PooledConnection>&>(connection).Unlink();
-  idle_.PushFront(connection);
-  connection.idle_since_ = cluster_.loop().Now();
-  cluster_.OnConnectionIdle(connection);
+bool ConnectionPool::Admits(PooledConnection& connection, const tls::SecureConnector* dialled_by) {
+  return peer_.Admits(resources_.loop, connection.transport(), dialled_by);
 }
 
 void ConnectionPool::OnConnected(PooledConnection& connection) {
-  connection.connecting_ = false;
-  connection.ready_since_ = cluster_.loop().Now();
-  --connecting_;
+  queue_.RemoveConnecting();
   OnRoom(connection);
 }
 
 void ConnectionPool::OnRoom(PooledConnection& connection) {
-  if (IsSpent(connection) || (draining_ && waiters_ == 0)) return connection.codec_->Drain();
-  if (connection.codec_->active_streams() == 0 && connection.codec_->StreamRoom() > 0)
-    MarkIdle(connection);
-  if (waiters_ > 0) ServeWaiters();
-  if (draining_ && waiters_ == 0) return Drain();
-  cluster_.OnPoolServed();
+  if (connection.IsSpent() || (draining_ && queue_.empty())) return connection.Drain();
+  if (!connection.HasStreams() && connection.StreamRoom() > 0) {
+    idle_.PushFront(connection);
+    resources_.idle.Add(connection);
+  }
+  if (!queue_.empty()) ServeWaiters();
+  if (draining_ && queue_.empty()) return Drain();
+  OnServed();
+}
+
+// Its own waiters are served: remaining idle connections may make room for other endpoints.
+void ConnectionPool::OnServed() {
+  if (resources_.idle.empty()) return;
+  if (resources_.budget.starved()) cluster_.OnConnectionsFreed();
+  resources_.idle.Trim();
 }
 
 void ConnectionPool::OnClosed(PooledConnection& connection, Failure why) {
-  static_cast<ListNode<PooledConnection>&>(connection).Unlink();
-  static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
-  const bool connecting = connection.connecting_;
-  --connections_;
-  if (connecting) --connecting_;
-  cluster_.LeaveConnection();
-  if (connection.connect_timer_ != nullptr) connection.connect_timer_->Stop();
-  cluster_.loop().DeferDelete(std::unique_ptr<Deletable>(&connection));
-  if (connecting) FailExcessWaiters(why ? why : Failure{FailureKind::kConnectRefused});
-  if (waiters_ > 0) ServeWaiters();
-  cluster_.OnConnectionGone(endpoint_);
+  connection.LeaveList();
+  resources_.budget.Leave();
+  resources_.loop.DeferDelete(std::unique_ptr<Deletable>(&connection));
+  if (connection.connecting()) {
+    queue_.RemoveConnecting();
+    queue_.FailExcess(streams_per_connection(), why ? why : Failure{FailureKind::kConnectRefused});
+  }
+  if (!queue_.empty()) ServeWaiters();
+  cluster_.OnConnectionsFreed();
 }
 
 void ConnectionPool::Drain() {
   draining_ = true;
-  while (!idle_.empty()) {
-    PooledConnection& connection = idle_.front();
-    connection.codec_->Close();
-    OnClosed(connection, {});
-  }
+  while (!idle_.empty()) idle_.front().Close({});
   busy_.ForEach([](PooledConnection& connection) {
-    if (!connection.connecting_) connection.codec_->Drain();
+    if (!connection.connecting()) connection.Drain();
   });
 }
 
@@ -240,21 +142,15 @@ void ConnectionPool::RevalidatePeers(tls::PeerRevalidation& revalidation) {
   // Moves them out of reach of waiting requests, and of pools that need room at the limit.
   IntrusiveList<PooledConnection> leaving;
   idle_.ForEach([&](PooledConnection& connection) {
-    if (endpoint_.Passes(connection.codec_->transport(), revalidation)) return;
-    static_cast<ListNode<PooledConnection, Cluster>&>(connection).Unlink();
+    if (peer_.Passes(connection.transport(), revalidation)) return;
+    connection.LeaveIdle();
     leaving.PushBack(connection);
   });
   busy_.ForEach([&](PooledConnection& connection) {
-    if (connection.connecting_) return;  // checked when it is ready
-    if (endpoint_.Passes(connection.codec_->transport(), revalidation)) return;
-    connection.codec_->ResetUpgraded();
-    connection.codec_->Drain();
+    if (connection.connecting()) return;  // checked when it is ready
+    if (!peer_.Passes(connection.transport(), revalidation)) connection.DrainUntrusted();
   });
-  while (!leaving.empty()) {
-    PooledConnection& connection = leaving.front();
-    connection.codec_->Close();
-    OnClosed(connection, {});
-  }
+  while (!leaving.empty()) leaving.front().Close({});
 }
 
 }  // namespace tulle::upstream

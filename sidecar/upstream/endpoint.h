@@ -6,12 +6,9 @@
 #include "net/base/intrusive_list.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/connection_pool.h"
+#include "sidecar/upstream/endpoint_peer.h"
 #include "sidecar/upstream/latency.h"
 #include "sidecar/upstream/shared_endpoints.h"
-
-namespace tulle::tls {
-class PeerRevalidation;
-}
 
 namespace tulle::upstream {
 
@@ -32,16 +29,13 @@ enum class Availability : uint8_t { kAvailable, kBreakerOpen, kUnhealthy, kDrain
 // over configuration changes as long as its address stays. Owner: Cluster. Thread: the worker's.
 class Endpoint : public Deletable {
  public:
-  Endpoint(Cluster& cluster, const EndpointSpec& spec, const TransportSocketSpec& socket,
-           std::shared_ptr<SharedEndpoint> shared)
-      : cluster_(cluster),
-        spec_(spec),
-        socket_(&socket),
-        verified_by_(socket.tls),
-        shared_(std::move(shared)) {}
+  // `resources` and `cluster` are for its pools.
+  Endpoint(PoolResources& resources, PoolEvents& cluster, const EndpointSpec& spec,
+           const TransportSocketSpec& socket, std::shared_ptr<SharedEndpoint> shared)
+      : resources_(resources), cluster_(cluster), peer_(spec, socket), shared_(std::move(shared)) {}
 
-  const EndpointSpec& spec() const { return spec_; }
-  const TransportSocketSpec& socket() const { return *socket_; }
+  const EndpointSpec& spec() const { return peer_.spec(); }
+  const TransportSocketSpec& socket() const { return peer_.socket(); }
   Breaker& breaker() const { return shared_->breaker; }
   Availability AvailabilityIn(const ClusterSpec& cluster) const;
 
@@ -56,20 +50,24 @@ class Endpoint : public Deletable {
   // Its weight factor during slow start: up to 1.
   double SlowStartShare(const ClusterSpec& cluster, loop::Instant now) const;
   // Call RevalidatePeers afterwards.
-  void Update(const EndpointSpec& spec, const TransportSocketSpec& socket);
+  void Update(const EndpointSpec& spec, const TransportSocketSpec& socket) {
+    peer_.Update(spec, socket);
+  }
 
   // Whether a connection whose transport has just become ready may be used. `dialled_by`: the value
   // of socket().tls when it was dialled, which may have changed since.
-  bool Admits(const Transport& transport, const tls::SecureConnector* dialled_by) const;
+  bool Admits(const Transport& transport, const tls::SecureConnector* dialled_by) const {
+    return peer_.Admits(resources_.loop, transport, dialled_by);
+  }
   // Closes the connections whose peer is no longer accepted. Idle ones at once; those with requests
   // end with these and take no new ones; direct ones are notified.
   void RevalidatePeers(tls::PeerRevalidation& revalidation);
-  bool Passes(const Transport& transport, tls::PeerRevalidation& revalidation) const;
   IntrusiveList<DirectConnection>& direct() { return direct_; }
 
   ConnectionPool& Pool(HttpVersion version) {
     std::unique_ptr<ConnectionPool>& pool = pools_[version == HttpVersion::k2];
-    if (pool == nullptr) pool = std::make_unique<ConnectionPool>(cluster_, *this, version);
+    if (pool == nullptr)
+      pool = std::make_unique<ConnectionPool>(resources_, cluster_, peer_, version);
     return *pool;
   }
   template <typename Visit>
@@ -88,12 +86,9 @@ class Endpoint : public Deletable {
   }
 
  private:
-  Cluster& cluster_;
-  EndpointSpec spec_;
-  const TransportSocketSpec* socket_;  // in the cluster's spec
-  // All open connections were accepted by its requirements, and had the expected identity.
-  std::shared_ptr<const tls::SecureConnector> verified_by_;
-  bool identity_changed_ = false;
+  PoolResources& resources_;
+  PoolEvents& cluster_;
+  EndpointPeer peer_;
   IntrusiveList<DirectConnection> direct_;
   bool healthy_ = false;
   loop::Instant healthy_since_{};
