@@ -25,6 +25,7 @@ constexpr milliseconds kDnsRefresh{5000};
 constexpr milliseconds kBreakerOpen{1000};
 constexpr milliseconds kBreakerMaxOpen{60000};
 constexpr uint32_t kBreakerRun = 5;
+constexpr uint32_t kBreakerMaxOpenPercent = 50;  // unless a policy asks for a breaker
 constexpr uint32_t kMaxConnections = 4096;
 constexpr uint32_t kMaxPending = 4096;
 constexpr uint32_t kMaxRequests = 16384;
@@ -73,6 +74,24 @@ void SetLimits(const policy::ResiliencePolicy& policy, clusterv3::Cluster* clust
       policy.retries.budget_min_concurrent.value_or(kRetryMinConcurrent));
 }
 
+// Whether a policy asks for a breaker.
+bool HasBreaker(const policy::BreakerPolicy& breaker) {
+  return breaker.consecutive_failures || breaker.on || breaker.open_for || breaker.max_open_for ||
+         breaker.max_open_percent;
+}
+
+// What nobody asked for must not turn one bad path into an outage: only endpoints that cannot be
+// reached are left out, and at most half of them.
+void SetDefaultBreaker(clusterv3::OutlierDetection* outlier) {
+  outlier->set_split_external_local_origin_errors(true);
+  outlier->mutable_enforcing_consecutive_5xx()->set_value(0);
+  outlier->mutable_enforcing_consecutive_gateway_failure()->set_value(0);
+  outlier->mutable_consecutive_local_origin_failure()->set_value(kBreakerRun);
+  outlier->mutable_enforcing_consecutive_local_origin_failure()->set_value(100);
+  outlier->mutable_enforcing_local_origin_success_rate()->set_value(0);
+  outlier->mutable_max_ejection_percent()->set_value(kBreakerMaxOpenPercent);
+}
+
 // Every detector is named: an absent one would be Envoy's default and be on.
 void SetBreaker(const policy::BreakerPolicy& breaker, clusterv3::Cluster* cluster) {
   const uint32_t run = breaker.consecutive_failures.value_or(kBreakerRun);
@@ -93,6 +112,7 @@ void SetBreaker(const policy::BreakerPolicy& breaker, clusterv3::Cluster* cluste
   SetDuration(breaker.open_for ? milliseconds(0) : open / 2,
               outlier->mutable_max_ejection_time_jitter());
   outlier->mutable_max_ejection_percent()->set_value(breaker.max_open_percent.value_or(100));
+  if (!HasBreaker(breaker)) SetDefaultBreaker(outlier);
 }
 
 clusterv3::Cluster MakeOutbound(const std::string& name, Protocol protocol,

@@ -309,6 +309,32 @@ TEST(Patterns, CircuitBreakerOpensAfterFiveFailuresFor60Seconds) {
   EXPECT_EQ(outlier.max_ejection_percent().value(), 100u);
 }
 
+// Whatever the application answers, and however often it resets streams.
+TEST(Patterns, WithoutABreakerPolicyOnlyUnreachableEndpointsAreLeftOut) {
+  for (const char* policy :
+       {"  timeouts: {request: 2s}\n", "  breaker: {panicBelowPercent: 30}\n"}) {
+    const auto outlier = Say(policy).cluster.outlier_detection();
+    EXPECT_TRUE(outlier.split_external_local_origin_errors());
+    EXPECT_EQ(outlier.enforcing_consecutive_5xx().value(), 0u);
+    EXPECT_EQ(outlier.enforcing_consecutive_gateway_failure().value(), 0u);
+    EXPECT_EQ(outlier.consecutive_local_origin_failure().value(), 5u);
+    EXPECT_EQ(outlier.enforcing_consecutive_local_origin_failure().value(), 100u);
+    EXPECT_EQ(outlier.max_ejection_percent().value(), 50u);
+  }
+}
+
+TEST(Patterns, ABreakerPolicyCountsAnswers) {
+  for (const char* policy : {"consecutiveFailures: 5", "openFor: 60s", "on: gatewayErrors",
+                             "maxOpenFor: 90s", "maxOpenPercent: 100"}) {
+    const auto outlier =
+        Say(std::string("  breaker: {") + policy + "}\n").cluster.outlier_detection();
+    EXPECT_FALSE(outlier.split_external_local_origin_errors()) << policy;
+    EXPECT_EQ(outlier.consecutive_gateway_failure().value(), 5u) << policy;
+    EXPECT_EQ(outlier.enforcing_consecutive_gateway_failure().value(), 100u) << policy;
+    EXPECT_EQ(outlier.max_ejection_percent().value(), 100u) << policy;
+  }
+}
+
 TEST(Patterns, RetriesAreThreeAttemptsWithDoublingBackOff) {
   const auto retry =
       Say("  retries: {attempts: 2, on: [5xx, reset], backoff: {base: 100ms, max: 2s}}\n")

@@ -275,17 +275,25 @@ absl::Status ReadBreaker(const cluster_v3::Cluster& cluster, const FieldPath& at
   TULLE_READ_MILLISECONDS(outlier, max_ejection_time, here, breaker.max_open_for);
   TULLE_READ_MILLISECONDS(outlier, max_ejection_time_jitter, here, breaker.jitter);
   breaker.always_one = outlier.always_eject_one_host().value();
+  breaker.split = outlier.split_external_local_origin_errors();
+  ReadCount(outlier.consecutive_local_origin_failure(),
+            outlier.has_consecutive_local_origin_failure(), breaker.unreachable.run);
+  ReadCount(outlier.enforcing_consecutive_local_origin_failure(),
+            outlier.has_enforcing_consecutive_local_origin_failure(), breaker.unreachable.percent);
   if (breaker.errors.run == 0) return (here / "consecutive_5xx").Error("must be at least 1");
   if (breaker.gateway_errors.run == 0) {
     return (here / "consecutive_gateway_failure").Error("must be at least 1");
+  }
+  if (breaker.unreachable.run == 0) {
+    return (here / "consecutive_local_origin_failure").Error("must be at least 1");
   }
   if (breaker.open_for.count() == 0)
     return (here / "base_ejection_time").Error("must be greater than 0");
   if (breaker.max_open_for < breaker.open_for) {
     return (here / "max_ejection_time").Error("must be at least base_ejection_time");
   }
-  for (const uint32_t percent :
-       {breaker.errors.percent, breaker.gateway_errors.percent, breaker.max_open_percent}) {
+  for (const uint32_t percent : {breaker.errors.percent, breaker.gateway_errors.percent,
+                                 breaker.unreachable.percent, breaker.max_open_percent}) {
     if (percent > 100) return here.Error("percentage must be at most 100");
   }
   spec.breaker = breaker;

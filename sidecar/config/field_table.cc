@@ -333,7 +333,9 @@ constexpr Row kRows[] = {
     {"envoy.config.cluster.v3.OutlierDetection", kLow,
      "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
      "enforcing_consecutive_gateway_failure base_ejection_time max_ejection_time "
-     "max_ejection_time_jitter max_ejection_percent always_eject_one_host",
+     "max_ejection_time_jitter max_ejection_percent always_eject_one_host "
+     "split_external_local_origin_errors consecutive_local_origin_failure "
+     "enforcing_consecutive_local_origin_failure",
      "*", ""},
     {"envoy.config.cluster.v3.CircuitBreakers", kLow, "thresholds", "per_host_thresholds", ""},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds", kLow,

@@ -53,7 +53,8 @@ void Attempt::Report(Failure failure) {
   if (blame == Blame::kNone || upgraded_ || IsKeepAliveRace(failure)) return;
   const bool dialled = stream_ != nullptr || !waiting() || connection_under_way();
   if (blame == Blame::kEndpointIfDialled && !dialled) return;
-  cluster_.Report(picked_, upstream::Outcome::kGatewayError);
+  using enum upstream::Outcome;
+  cluster_.Report(picked_, stream_ != nullptr ? kNoAnswer : waiting() ? kGaveUp : kUnreachable);
 }
 
 void Attempt::Abandon(Failure why) {

@@ -51,7 +51,7 @@ Failure RelayUpstream::Dial(const config::TcpSpec& spec, const RelayRecord& reco
 }
 
 bool RelayUpstream::MayDialAgain(const config::TcpSpec& spec) {
-  cluster_->Report(picked_, upstream::Outcome::kGatewayError);
+  cluster_->Report(picked_, upstream::Outcome::kUnreachable);
   if (attempts_ >= spec.max_connect_attempts) return false;
   connect_deadline_.Clear();
   end_.transport->Close(true);
@@ -64,7 +64,7 @@ bool RelayUpstream::Admit(upstream::DirectConnection& relay) {
   connect_deadline_.Clear();
   upstream::Endpoint& endpoint = *picked_.endpoint;
   const bool admitted = endpoint.Admits(*end_.transport, dialled_by_.get());
-  cluster_->Report(picked_, admitted ? upstream::Outcome::kGood : upstream::Outcome::kGatewayError);
+  cluster_->Report(picked_, admitted ? upstream::Outcome::kGood : upstream::Outcome::kUnreachable);
   if (admitted) endpoint.direct().PushBack(relay);
   return admitted;
 }

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::pair<std::string_view, std::string_view> kLongNames[] = {
     {"UH", "NoHealthyUpstream"},
+    {"BO", "CircuitBreakerOpen"},
     {"UF", "UpstreamConnectionFailure"},
     {"UO", "UpstreamOverflow"},
     {"NR", "NoRouteFound"},

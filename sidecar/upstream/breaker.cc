@@ -23,9 +23,7 @@ uint64_t OpenFor(const BreakerSpec& spec, uint8_t doublings, loop::Random& rando
   return jitter == 0 ? time : time + random.Below(jitter + 1);
 }
 
-bool IsGood(Outcome outcome) {
-  return outcome == Outcome::kGood || outcome == Outcome::kOverloaded;
-}
+uint16_t OneMore(uint16_t count) { return static_cast<uint16_t>(std::min(count + 1, 0xffff)); }
 
 bool Happens(uint32_t percent, loop::Random& random) {
   return percent >= 100 || random.Below(100) < percent;
@@ -44,15 +42,46 @@ struct Breaker::Run {
   uint16_t generation = 0;
   uint16_t errors = 0;   // in a row, of any kind
   uint16_t gateway = 0;  // in a row, gateway errors only
+  uint16_t unreachable = 0;
 
   static Run Unpack(uint64_t bits) {
-    return {static_cast<uint16_t>(bits >> 32), static_cast<uint16_t>(bits >> 16),
-            static_cast<uint16_t>(bits)};
+    return {static_cast<uint16_t>(bits >> 48), static_cast<uint16_t>(bits >> 32),
+            static_cast<uint16_t>(bits >> 16), static_cast<uint16_t>(bits)};
   }
   uint64_t Pack() const {
-    return uint64_t{generation} << 32 | uint64_t{errors} << 16 | uint64_t{gateway};
+    return uint64_t{generation} << 48 | uint64_t{errors} << 32 | uint64_t{gateway} << 16 |
+           uint64_t{unreachable};
+  }
+  bool Reaches(uint16_t count, const Detector& detector) const {
+    return detector.percent > 0 && count >= detector.run;
+  }
+  bool Reaches(const BreakerSpec& spec) const {
+    return Reaches(errors, spec.errors) || Reaches(gateway, spec.gateway_errors) ||
+           (spec.split && Reaches(unreachable, spec.unreachable));
   }
 };
+
+Breaker::Effect Breaker::EffectOf(Outcome outcome, const BreakerSpec& spec) {
+  const bool counts_gateway = spec.errors.percent > 0 || spec.gateway_errors.percent > 0;
+  switch (outcome) {
+    case Outcome::kNothing:
+      return Effect::kNone;
+    case Outcome::kGood:
+    case Outcome::kOverloaded:
+      return Effect::kSuccess;
+    case Outcome::kServerError:
+      return spec.split && spec.errors.percent == 0 ? Effect::kSuccess : Effect::kError;
+    case Outcome::kGatewayError:
+      return spec.split && !counts_gateway ? Effect::kSuccess : Effect::kGatewayError;
+    case Outcome::kNoAnswer:
+      return spec.split ? Effect::kSuccess : Effect::kGatewayError;
+    case Outcome::kUnreachable:
+      return spec.split ? Effect::kUnreachable : Effect::kGatewayError;
+    case Outcome::kGaveUp:
+      return spec.split ? Effect::kNone : Effect::kGatewayError;
+  }
+  return Effect::kNone;
+}
 
 uint64_t Breaker::Pack(const Word& word) {
   return static_cast<uint64_t>(word.state) << 62 | uint64_t{word.generation} << 48 |
@@ -90,34 +119,37 @@ std::optional<Breaker::Pass> Breaker::TryPass(loop::Instant now) {
 
 bool Breaker::Report(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::Instant now,
                      loop::Random& random) {
+  const Effect effect = EffectOf(outcome, spec);
   if (pass.trial) {
-    EndTrial(pass, outcome, spec, now, random);
+    EndTrial(pass, effect, spec, now, random);
     return false;
   }
-  if (outcome == Outcome::kNothing) return false;
-  if (!IsGood(outcome)) return CountFailure(pass, outcome, spec);
+  if (effect == Effect::kNone) return false;
+  if (effect != Effect::kSuccess) return CountFailure(pass, effect, spec);
   uint64_t bits = run_.load(std::memory_order_relaxed);
   const Run run = Run::Unpack(bits);
-  if (run.errors != 0 && run.generation == pass.generation)
-    run_.compare_exchange_strong(bits, Run{pass.generation, 0, 0}.Pack());
+  if (run.errors + run.unreachable != 0 && run.generation == pass.generation)
+    run_.compare_exchange_strong(bits, Run{pass.generation}.Pack());
   return false;
 }
 
-bool Breaker::CountFailure(Pass pass, Outcome outcome, const BreakerSpec& spec) {
+bool Breaker::CountFailure(Pass pass, Effect effect, const BreakerSpec& spec) {
   const Word word = Unpack(state_.load(std::memory_order_acquire));
   if (word.state != BreakerState::kClosed || word.generation != pass.generation) return false;
   uint64_t bits = run_.load(std::memory_order_relaxed);
   Run run;
   do {
     run = Run::Unpack(bits);
-    if (run.generation != pass.generation) run = {pass.generation, 0, 0};
-    run.errors = static_cast<uint16_t>(std::min(run.errors + 1, 0xffff));
-    run.gateway = outcome == Outcome::kGatewayError
-                      ? static_cast<uint16_t>(std::min(run.gateway + 1, 0xffff))
-                      : uint16_t{0};
+    if (run.generation != pass.generation) run = {pass.generation};
+    if (effect == Effect::kUnreachable) {
+      run.unreachable = OneMore(run.unreachable);
+      continue;
+    }
+    run.errors = OneMore(run.errors);
+    run.gateway = effect == Effect::kGatewayError ? OneMore(run.gateway) : uint16_t{0};
+    run.unreachable = 0;
   } while (!run_.compare_exchange_weak(bits, run.Pack()));
-  return (spec.errors.percent > 0 && run.errors >= spec.errors.run) ||
-         (spec.gateway_errors.percent > 0 && run.gateway >= spec.gateway_errors.run);
+  return run.Reaches(spec);
 }
 
 void Breaker::Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random) {
@@ -125,27 +157,30 @@ void Breaker::Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::
   const Word word = Unpack(bits);
   if (word.state != BreakerState::kClosed || word.generation != pass.generation) return;
   const Run run = Run::Unpack(run_.load(std::memory_order_relaxed));
-  const bool by_errors = run.errors >= spec.errors.run && Happens(spec.errors.percent, random);
-  const bool by_gateway =
-      run.gateway >= spec.gateway_errors.run && Happens(spec.gateway_errors.percent, random);
-  if (!by_errors && !by_gateway) return;
+  const auto opens = [&](uint16_t count, const Detector& detector) {
+    return run.Reaches(count, detector) && Happens(detector.percent, random);
+  };
+  const bool by_errors = opens(run.errors, spec.errors);
+  const bool by_gateway = opens(run.gateway, spec.gateway_errors);
+  const bool by_unreachable = spec.split && opens(run.unreachable, spec.unreachable);
+  if (!by_errors && !by_gateway && !by_unreachable) return;
   const Word open{BreakerState::kOpen,
                   static_cast<uint16_t>((word.generation + 1) & kGenerationMask), 0,
                   ToMilliseconds(now) + OpenFor(spec, 0, random)};
   state_.compare_exchange_strong(bits, Pack(open), std::memory_order_acq_rel);
 }
 
-void Breaker::EndTrial(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::Instant now,
+void Breaker::EndTrial(Pass pass, Effect effect, const BreakerSpec& spec, loop::Instant now,
                        loop::Random& random) {
   const Word trial = Unpack(state_.load(std::memory_order_acquire));
   Word next = trial;
   next.generation = (pass.generation + 1) & kGenerationMask;
-  if (IsGood(outcome)) {
+  if (effect == Effect::kSuccess) {
     next = {BreakerState::kClosed, next.generation, 0, 0};
   } else {
     next.state = BreakerState::kOpen;
     next.until = ToMilliseconds(now);  // a trial without result: another request may try at once
-    if (outcome != Outcome::kNothing) {
+    if (effect != Effect::kNone) {
       next.doublings = std::min<uint8_t>(trial.doublings + 1, kMaxDoublings);
       next.until += OpenFor(spec, next.doublings, random);
     }

@@ -15,7 +15,10 @@ enum class Outcome : uint8_t {
   kGood,          // a response below 500
   kOverloaded,    // 429: a success for the breaker, slow for a latency-based balancer
   kServerError,   // 500, 501 and so on, except the next
-  kGatewayError,  // 502, 503, 504; no connection, a reset, a timeout
+  kGatewayError,  // 502, 503, 504
+  kNoAnswer,      // a reset or a timeout on an established connection
+  kUnreachable,   // no connection: refused, not established in time, TLS failed
+  kGaveUp,        // the request ended while its connection was being established
 };
 
 enum class BreakerState : uint8_t { kClosed, kOpen, kTrial };
@@ -55,10 +58,12 @@ class Breaker {
   // state_: the breaker's state. run_: consecutive failures while it is closed, in one generation.
   struct Word;
   struct Run;
+  enum class Effect : uint8_t { kNone, kSuccess, kError, kGatewayError, kUnreachable };
+  static Effect EffectOf(Outcome outcome, const BreakerSpec& spec);
   static uint64_t Pack(const Word& word);
   static Word Unpack(uint64_t bits);
-  bool CountFailure(Pass pass, Outcome outcome, const BreakerSpec& spec);
-  void EndTrial(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::Instant now,
+  bool CountFailure(Pass pass, Effect effect, const BreakerSpec& spec);
+  void EndTrial(Pass pass, Effect effect, const BreakerSpec& spec, loop::Instant now,
                 loop::Random& random);
 
   std::atomic<uint64_t> state_{0};

@@ -54,6 +54,73 @@ TEST_F(BreakerTest, OneSuccessEndsTheRun) {
   EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
 }
 
+class UnreachableTest : public BreakerTest {
+ protected:
+  UnreachableTest() {
+    spec_.gateway_errors.percent = 0;
+    spec_.split = true;
+    spec_.unreachable = {5, 100};
+  }
+  void Open() {
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(Try(Outcome::kUnreachable));
+    ASSERT_EQ(breaker_.state(), BreakerState::kOpen);
+  }
+};
+
+TEST_F(UnreachableTest, OnlyWhatCannotBeReachedCounts) {
+  for (const Outcome outcome : {Outcome::kServerError, Outcome::kGatewayError, Outcome::kNoAnswer,
+                                Outcome::kGaveUp, Outcome::kNothing}) {
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(Try(outcome));
+  }
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(Try(Outcome::kUnreachable));
+  EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
+  EXPECT_TRUE(Try(Outcome::kUnreachable));
+  EXPECT_EQ(breaker_.state(), BreakerState::kOpen);
+}
+
+TEST_F(UnreachableTest, AnyAnswerEndsTheRun) {
+  for (const Outcome outcome : {Outcome::kGood, Outcome::kServerError, Outcome::kGatewayError,
+                                Outcome::kNoAnswer, Outcome::kOverloaded}) {
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(Try(Outcome::kUnreachable));
+    EXPECT_TRUE(Try(outcome));
+  }
+  EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
+}
+
+TEST_F(UnreachableTest, AnErrorAnswerToTheTrialClosesIt) {
+  Open();
+  now_ += milliseconds(1000);
+  EXPECT_TRUE(Try(Outcome::kGatewayError));
+  EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
+}
+
+TEST_F(UnreachableTest, ATrialThatConnectsTooLateForItsRequestIsMadeAgain) {
+  Open();
+  now_ += milliseconds(1000);
+  EXPECT_TRUE(Try(Outcome::kGaveUp));
+  EXPECT_EQ(breaker_.state(), BreakerState::kOpen);
+  EXPECT_TRUE(Try(Outcome::kUnreachable));
+  EXPECT_FALSE(Try(Outcome::kGood));
+}
+
+TEST_F(UnreachableTest, AnswersStillCountWhereAPolicyAsksForThem) {
+  spec_.gateway_errors.percent = 100;
+  for (int i = 0; i < 4; ++i) Try(Outcome::kGatewayError);
+  Try(Outcome::kUnreachable);
+  EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
+  Try(Outcome::kGatewayError);
+  EXPECT_EQ(breaker_.state(), BreakerState::kOpen);
+}
+
+TEST_F(BreakerTest, WithoutTheSplitAllThatIsNotAnAnswerCounts) {
+  for (const Outcome outcome : {Outcome::kNoAnswer, Outcome::kUnreachable, Outcome::kGaveUp,
+                                Outcome::kGatewayError, Outcome::kNoAnswer}) {
+    EXPECT_EQ(breaker_.state(), BreakerState::kClosed);
+    EXPECT_TRUE(Try(outcome));
+  }
+  EXPECT_EQ(breaker_.state(), BreakerState::kOpen);
+}
+
 TEST_F(BreakerTest, NeutralResultsDoNotChangeTheRun) {
   Fail(4);
   for (int i = 0; i < 10; ++i) Try(Outcome::kNothing);

@@ -111,7 +111,12 @@ struct Detector {
 struct BreakerSpec {
   Detector errors{5, 100};        // consecutive_5xx: any of them
   Detector gateway_errors{5, 0};  // consecutive_gateway_failure: 502, 503, 504 and no response
-  Milliseconds open_for{30000};   // base_ejection_time; doubled after each failed trial
+  // split_external_local_origin_errors: attempts without an answer do not count for the two above,
+  // but those that could not reach the endpoint count for the next one. An answer for which no
+  // detector asks is a success. Not more than max_open_percent are left out, whatever their reason.
+  bool split = false;
+  Detector unreachable{5, 100};  // consecutive_local_origin_failure
+  Milliseconds open_for{30000};  // base_ejection_time; doubled after each failed trial
   Milliseconds max_open_for{300000};
   Milliseconds jitter{0};  // random extra time, at most this
   uint32_t max_open_percent = 10;

@@ -52,6 +52,55 @@ TEST_F(ClusterTest, OpenBreakersAreLimited) {
   EXPECT_NE(At(a_.address()).breaker().state(), At(b_.address()).breaker().state());
 }
 
+class DefaultBreakerTest : public ClusterTest {
+ protected:
+  DefaultBreakerTest() {
+    BreakerSpec breaker;
+    breaker.errors.percent = 0;
+    breaker.split = true;
+    breaker.max_open_percent = 50;
+    spec_.breaker = breaker;
+    spec_.panic_percent = 0;
+  }
+  static Outcome Unreachable(const Endpoint&) { return Outcome::kUnreachable; }
+};
+
+TEST_F(DefaultBreakerTest, TheLastEndpointStays) {
+  Build({a_.address()});
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Try(Unreachable)) << i;
+  EXPECT_EQ(At(a_.address()).breaker().state(), BreakerState::kClosed);
+}
+
+TEST_F(DefaultBreakerTest, HalfOfTheEndpointsStay) {
+  Build({a_.address(), b_.address()});
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Try(Unreachable)) << i;
+  EXPECT_NE(At(a_.address()).breaker().state(), At(b_.address()).breaker().state());
+}
+
+TEST_F(DefaultBreakerTest, AnOpenEndpointIsUsedWhenTheOthersHaveLeft) {
+  Build({a_.address(), b_.address()});
+  const auto but_for_a = [this](const Endpoint& one) {
+    return one.spec().address == a_.address() ? Outcome::kUnreachable : Outcome::kGood;
+  };
+  for (int i = 0; i < 50; ++i) Try(but_for_a);
+  ASSERT_EQ(At(a_.address()).breaker().state(), BreakerState::kOpen);
+  cluster_->SetEndpoints(Set({a_.address()}));
+  EXPECT_TRUE(Try(but_for_a));
+  EXPECT_EQ(At(a_.address()).breaker().state(), BreakerState::kOpen) << "no trial yet";
+}
+
+TEST_F(DefaultBreakerTest, AnOpenEndpointIsUsedWhenTheOthersAreUnhealthy) {
+  Build({a_.address(), b_.address()});
+  const auto but_for_a = [this](const Endpoint& one) {
+    return one.spec().address == a_.address() ? Outcome::kUnreachable : Outcome::kGood;
+  };
+  for (int i = 0; i < 50; ++i) Try(but_for_a);
+  auto set = std::make_shared<EndpointSet>(*Set({a_.address(), b_.address()}));
+  set->endpoints[1].health = EndpointHealth::kUnhealthy;
+  cluster_->SetEndpoints(set);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Try(but_for_a));
+}
+
 TEST_F(ClusterTest, InPanicBreakersAreIgnored) {
   spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 100};
   spec_.panic_percent = 60;

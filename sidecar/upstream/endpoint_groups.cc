@@ -22,17 +22,33 @@ void EndpointGroups::Build(std::shared_ptr<const ClusterSpec> spec, const Endpoi
   in_order_ = std::move(in_order);
   ring_ = std::move(ring);
   outdated_at_ = loop::Instant::max();
+  breakers_ignored_ = TooManyOut();
   Sort(in_order_, now);
   SplitByLoad(set.overprovisioning_percent);
   for (Priority& priority : priorities_) FillBalancers(priority, set, now, random);
   CollectOpen();
 }
 
+// With BreakerSpec::split. Each breaker opens within the limit, but endpoints may have left since,
+// or others have become unhealthy: then breakers are not a reason to have none left.
+bool EndpointGroups::TooManyOut() const {
+  if (!spec_->breaker || !spec_->breaker->split) return false;
+  size_t all = 0, out = 0, open = 0;
+  for (const Endpoint* endpoint : in_order_) {
+    const Availability availability = endpoint->AvailabilityIn(*spec_);
+    if (availability == Availability::kDraining) continue;
+    ++all;
+    out += availability != Availability::kAvailable;
+    open += availability == Availability::kBreakerOpen;
+  }
+  return open > 0 && out * 100 > spec_->breaker->max_open_percent * all;
+}
+
 void EndpointGroups::Sort(const std::vector<Endpoint*>& in_order, loop::Instant now) {
   priorities_.clear();
   healthy_ = 0;
   for (Endpoint* endpoint : in_order) {
-    const Availability availability = endpoint->AvailabilityIn(*spec_);
+    const Availability availability = AvailabilityOf(*endpoint);
     endpoint->NoteHealth(availability == Availability::kAvailable, now);
     if (availability == Availability::kDraining) continue;
     const uint32_t number = endpoint->spec().priority;
@@ -113,7 +129,7 @@ void EndpointGroups::CollectOpen() {
     const bool stranded = std::none_of(splits_.begin(), splits_.end(),
                                        [i](const Split& split) { return split.priority == i; });
     for (Endpoint* one : priorities_[i].remaining) {
-      if (one->AvailabilityIn(*spec_) != Availability::kBreakerOpen) continue;
+      if (AvailabilityOf(*one) != Availability::kBreakerOpen) continue;
       open_.push_back({one, stranded});
       next_trial_ = std::min(next_trial_, one->breaker().due());
     }
@@ -154,7 +170,7 @@ Endpoint* EndpointGroups::Balance(Priority& priority, loop::Instant now, loop::R
 Choice EndpointGroups::Pass(Endpoint& endpoint, bool panic, loop::Instant now) const {
   if (!spec_->breaker) return {&endpoint, Breaker::kNoPass};
   if (const auto pass = endpoint.breaker().TryPass(now)) return {&endpoint, *pass};
-  return {panic ? &endpoint : nullptr, Breaker::kNoPass};
+  return {panic || breakers_ignored_ ? &endpoint : nullptr, Breaker::kNoPass};
 }
 
 Choice EndpointGroups::ChooseTrial(const PickCriteria& criteria, loop::Instant now, TrialOf which) {
@@ -199,7 +215,7 @@ Choice EndpointGroups::WalkRing(const PickCriteria& criteria, const Priority& pr
     Endpoint* endpoint = in_order_[points.endpoints[point]];
     if (endpoint == last) continue;
     last = endpoint;
-    const Availability availability = endpoint->AvailabilityIn(*spec_);
+    const Availability availability = AvailabilityOf(*endpoint);
     if (availability == Availability::kDraining ||
         (availability == Availability::kUnhealthy && !priority.panic))
       continue;

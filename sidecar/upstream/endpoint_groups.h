@@ -71,6 +71,12 @@ class EndpointGroups {
     uint32_t priority;
   };
 
+  bool TooManyOut() const;
+  Availability AvailabilityOf(const Endpoint& endpoint) const {
+    const Availability availability = endpoint.AvailabilityIn(*spec_);
+    const bool ignored = breakers_ignored_ && availability == Availability::kBreakerOpen;
+    return ignored ? Availability::kAvailable : availability;
+  }
   void Sort(const std::vector<Endpoint*>& in_order, loop::Instant now);
   void SplitByLoad(uint32_t overprovisioning_percent);
   void FillBalancers(Priority& priority, const EndpointSet& set, loop::Instant now,
@@ -98,6 +104,7 @@ class EndpointGroups {
   std::vector<Split> splits_;         // of those that carry load
   std::vector<Open> open_;            // where trials may be made
   uint32_t healthy_ = 0;
+  bool breakers_ignored_ = false;
   loop::Instant next_trial_ = loop::Instant::max();
   loop::Instant outdated_at_ = loop::Instant::max();
 };

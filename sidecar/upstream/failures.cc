@@ -7,11 +7,18 @@ namespace {
 constexpr auto kHere = FailureOrigin::kLocal;
 constexpr auto kNo = Processed::kNo;
 
-// Status codes, flags and details as Envoy gives them, so that dashboards and runbooks carry over.
+// Status codes, flags and details as Envoy gives them, so that dashboards and runbooks carry over;
+// BO is ours: Envoy reports no healthy upstream when all hosts are ejected.
 constexpr FailureFacts kNoHealthyEndpoint{
     kHere, 503, 14, kNo, "UH", "no_healthy_endpoint", "no healthy upstream", "no_healthy_upstream"};
-constexpr FailureFacts kBreakerOpen{
-    kHere, 503, 14, kNo, "UH", "breaker_open", "no healthy upstream", "no_healthy_upstream"};
+constexpr FailureFacts kBreakerOpen{kHere,
+                                    503,
+                                    14,
+                                    kNo,
+                                    "BO",
+                                    "breaker_open",
+                                    "upstream not available: circuit breaker open after failures",
+                                    "circuit_breaker_open"};
 constexpr FailureFacts kOverflow{
     kHere,
     503,
