@@ -236,7 +236,8 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerConversion& conv
   if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is required");
   if (!manager.server_name().empty()) spec.server_name = manager.server_name();
   if (manager.has_normalize_path()) spec.normalize_path = manager.normalize_path().value();
-  spec.merge_slashes = manager.merge_slashes();
+  // The field cannot say that it is unset: paths that are normalized have their slashes merged too.
+  spec.merge_slashes = manager.merge_slashes() || spec.normalize_path;
   spec.escaped_slashes = ToEscapedSlashes(manager.path_with_escaped_slashes_action());
   spec.use_remote_address = manager.use_remote_address().value();
   if (manager.has_generate_request_id()) {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "sidecar/match/authority.h"
+
 namespace tulle::match {
 namespace {
 
@@ -60,6 +62,16 @@ bool HeaderMatch::ValueMatches(std::string_view value) const {
   return string_ ? string_->Matches(value) : InRange(std::get<IntegerRange>(spec_.value), value);
 }
 
+bool HeaderMatch::AuthorityMatches(const http::Head& head) const {
+  const std::string_view given = head.authority;
+  if (ValueMatches(given)) return true;
+  const std::string_view port = OwnPort(head);
+  if (const std::string_view host = WithoutPort(given, port); !host.empty())
+    return ValueMatches(host);
+  if (HasPort(given)) return false;
+  return ValueMatches(head.headers.arena().Concat(given, port));
+}
+
 bool HeaderMatch::Has(const http::Head& head) const {
   if (part_ != Part::kHeader) return !PseudoValue(head, spec_.name).empty();
   return id_ != http::HeaderId::kOther ? head.headers.Has(id_)
@@ -95,6 +107,7 @@ bool HeaderMatch::Matches(const http::Head& head, Reading reading) const {
     return ((Has(head) || spec_.missing_is_empty) == presence->present) != spec_.invert;
   }
   if (!Has(head)) return spec_.missing_is_empty && ValueMatches("") != spec_.invert;
+  if (part_ == Part::kAuthority) return AuthorityMatches(head) != spec_.invert;
   if (part_ != Part::kHeader) return ValueMatches(PseudoValue(head, spec_.name)) != spec_.invert;
   const http::Header* only = nullptr;
   for (const http::Header& header : head.headers.all()) {

@@ -32,7 +32,9 @@ struct Presence {
 // envoy.config.route.v3.HeaderMatcher. A missing header matches no value (inverted or not) unless
 // it is treated as empty.
 struct HeaderSpec {
-  std::string name{};  // any case; ":method", ":path", ":authority" and ":scheme" too
+  // Any case; ":method", ":path", ":authority" (with or without the scheme's own port) and
+  // ":scheme" too.
+  std::string name{};
   std::variant<Presence, StringSpec, IntegerRange> value{};
   bool invert = false;
   bool missing_is_empty = false;
@@ -44,7 +46,7 @@ class HeaderMatch {
  public:
   static absl::StatusOr<HeaderMatch> Compile(HeaderSpec spec);
 
-  // Allocates (from the headers' arena) only to join a repeated header.
+  // Allocates (from the headers' arena) only to join a repeated header, or to add a port.
   bool Matches(const http::Head& head, Reading reading = Reading::kJoined) const;
   std::string_view name() const { return spec_.name; }
 
@@ -54,6 +56,7 @@ class HeaderMatch {
   explicit HeaderMatch(HeaderSpec spec) : spec_(std::move(spec)) {}
   bool Has(const http::Head& head) const;
   bool ValueMatches(std::string_view value) const;
+  bool AuthorityMatches(const http::Head& head) const;
   bool RepeatedMatches(const http::Head& head, Reading reading) const;
   bool Is(const http::Header& header) const;
 

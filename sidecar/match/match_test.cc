@@ -50,6 +50,40 @@ TEST_F(MatchTest, Fault69_HostileRegexesAreRefused) {
   EXPECT_FALSE(CompileRegex(std::string(5000, 'a')).ok());
 }
 
+TEST_F(MatchTest, TheSchemesOwnPortDoesNotChangeWhatAnAuthorityMatches) {
+  const HeaderMatch host = Exact(":authority", "a.test");
+  const HeaderMatch with_port = Exact(":authority", "a.test:80");
+  const HeaderMatch secure = Exact("host", "a.test:443");
+  const HeaderMatch others = Exact(":authority", "a.test", true);
+  for (const char* authority : {"a.test", "a.test:80"}) {
+    head_.authority = authority;
+    EXPECT_TRUE(host.Matches(head_)) << authority;
+    EXPECT_TRUE(with_port.Matches(head_)) << authority;
+    EXPECT_FALSE(secure.Matches(head_)) << authority;
+    EXPECT_FALSE(others.Matches(head_)) << authority;
+  }
+  head_.authority = "a.test:443";
+  EXPECT_FALSE(host.Matches(head_));
+  EXPECT_TRUE(secure.Matches(head_));
+  head_.scheme = "https";
+  EXPECT_TRUE(host.Matches(head_));
+  EXPECT_FALSE(with_port.Matches(head_));
+  head_.authority = "a.test";
+  EXPECT_TRUE(secure.Matches(head_));
+  head_.authority = "a.test:8080";
+  EXPECT_FALSE(host.Matches(head_));
+  EXPECT_TRUE(others.Matches(head_));
+}
+
+TEST_F(MatchTest, AnAddressInBracketsMayHaveAPortToo) {
+  const HeaderMatch host = Exact(":authority", "[::1]");
+  for (const char* authority : {"[::1]", "[::1]:80"}) {
+    head_.authority = authority;
+    EXPECT_TRUE(host.Matches(head_)) << authority;
+    EXPECT_TRUE(Exact(":authority", "[::1]:80").Matches(head_)) << authority;
+  }
+}
+
 TEST_F(MatchTest, HeaderByPresenceAndInversion) {
   head_.headers.Add("X-Team", "blue");
   EXPECT_TRUE(Compiled({"x-team", Presence{true}}).Matches(head_));

@@ -1,6 +1,7 @@
 // The identify phase: headers about the caller are set by us, and headers that a caller may not
 // choose are removed.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
@@ -50,10 +51,38 @@ std::string_view NewUuid(loop::Random& random, Arena& arena) {
   return {text, 36};
 }
 
+// Some applications read '_' in a header's name as '-': such a name stands for the other one.
+// `wanted` is in lower case.
+bool ReadsAs(std::string_view name, std::string_view wanted) {
+  const auto same = [](char c, char lower) {
+    return c == lower || (c == '_' && lower == '-') || (c >= 'A' && c <= 'Z' && c + 32 == lower);
+  };
+  return std::equal(name.begin(), name.end(), wanted.begin(), wanted.end(), same);
+}
+
 bool IsPrivate(std::string_view name) {
   constexpr std::string_view kPrefix = "x-envoy-";
-  return name.size() > kPrefix.size() &&
-         http::EqualsIgnoreCase(name.substr(0, kPrefix.size()), kPrefix);
+  return name.size() > kPrefix.size() && ReadsAs(name.substr(0, kPrefix.size()), kPrefix);
+}
+
+// Removes the headers whose name has no id and for which `match` holds.
+template <typename Match>
+void RemoveOthers(HeaderMap& headers, Match match) {
+  if (!headers.Has(HeaderId::kOther)) return;
+  for (size_t i = 0; i < headers.size();) {
+    const http::Header& header = headers.all()[i];
+    if (header.id != HeaderId::kOther || !match(header.name)) {
+      ++i;
+    } else {
+      headers.Remove(header.name);  // all of that name: what follows moves up
+    }
+  }
+}
+
+// x-forwarded-client-cert under another name, and what RFC 9440 has instead.
+bool TellsClientCertificate(std::string_view name) {
+  return ReadsAs(name, "x-forwarded-client-cert") || ReadsAs(name, "client-cert") ||
+         ReadsAs(name, "client-cert-chain");
 }
 
 // A route that leads back to its own proxy would loop until no connection is left. Counted in a
@@ -83,6 +112,10 @@ void ForwardClientCertificate(Call& call) {
   const std::string_view before =
       keep ? headers.Get(HeaderId::kXForwardedClientCert) : std::string_view();
   if (!keep) headers.Remove(HeaderId::kXForwardedClientCert);
+  RemoveOthers(headers, [keep](std::string_view name) {
+    const bool disguised = name.find('_') != std::string_view::npos;
+    return (disguised || !keep) && TellsClientCertificate(name);
+  });
   if (!verified || (mode != kAppendForward && mode != kSanitizeSet)) return;
   const std::string_view element = call.caller.CertificateElement(*call.chain.owner);
   headers.Set(HeaderId::kXForwardedClientCert,
@@ -143,6 +176,9 @@ void SetForwardedHeaders(Call& call) {
     headers.Set(HeaderId::kXForwardedFor,
                 before.empty() ? peer : call.arena.Concat(before, ",", peer));
     headers.Remove(HeaderId::kXForwardedProto);
+    RemoveOthers(headers, [](std::string_view name) {
+      return ReadsAs(name, "x-forwarded-for") || ReadsAs(name, "x-forwarded-proto");
+    });
   }
   if (!headers.Has(HeaderId::kXForwardedProto)) {
     headers.Add(HeaderId::kXForwardedProto, "x-forwarded-proto",

@@ -27,6 +27,27 @@ TEST_F(IdentifyTest, PlaintextCallerCannotClaimACertificate) {
   EXPECT_EQ(Header("x-forwarded-client-cert"), "(none)");
 }
 
+TEST_F(IdentifyTest, NoHeaderClaimsACertificateUnderAnotherName) {
+  constexpr const char* kNames[] = {
+      "X_Forwarded_Client_Cert", "x-forwarded_client-cert", "Client-Cert", "Client_Cert",
+      "Client-Cert-Chain",       "client_cert_chain"};
+  for (const char* name : kNames) head_.headers.Add(name, ":MIIB:");
+  head_.headers.Add("x-client-cert-colour", "blue");
+  http_.forwarding = config::ClientCertForwarding::kAppendForward;
+  ASSERT_EQ(Identify(call()).kind(), Step::Kind::kContinue);
+  for (const char* name : kNames) EXPECT_EQ(Header(name), "(none)") << name;
+  EXPECT_EQ(Header("x-client-cert-colour"), "blue");
+}
+
+TEST_F(IdentifyTest, OtherNamesOfForwardedHeadersAreRemovedWithThem) {
+  http_.use_remote_address = true;
+  head_.headers.Add("X_Forwarded_For", "192.0.2.7");
+  head_.headers.Add("x_forwarded-proto", "https");
+  ASSERT_EQ(Identify(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(Header("X_Forwarded_For"), "(none)");
+  EXPECT_EQ(Header("x_forwarded-proto"), "(none)");
+}
+
 TEST_F(IdentifyTest, ForwardedClientCertificateIsKeptOnlyWhereConfigured) {
   head_.headers.Add("x-forwarded-client-cert", "URI=spiffe://td/ns/default/sa/web");
   http_.forwarding = config::ClientCertForwarding::kAlwaysForwardOnly;
@@ -47,10 +68,12 @@ TEST_F(IdentifyTest, InboundRemovesProxyControlHeaders) {
   direction_ = config::Direction::kInbound;
   head_.headers.Add("x-envoy-force-trace", "1");
   head_.headers.Add("x-envoy-retry-on", "5xx");
+  head_.headers.Add("X_Envoy_Retry_On", "5xx");
   head_.headers.Add("x-envoy-attempt-count", "2");
   ASSERT_EQ(Identify(call()).kind(), Step::Kind::kContinue);
   EXPECT_EQ(Header("x-envoy-force-trace"), "(none)");
   EXPECT_EQ(Header("x-envoy-retry-on"), "(none)");
+  EXPECT_EQ(Header("X_Envoy_Retry_On"), "(none)");
   EXPECT_EQ(Header("x-envoy-attempt-count"), "2");
 }
 

@@ -38,7 +38,8 @@ void MakeGrpc(Call& call, const Answer& answer) {
   head.headers.Set(HeaderId::kContentType, "application/grpc");
   call.record.grpc_status = Decimal(call.arena, static_cast<uint64_t>(status));
   head.headers.Set(HeaderId::kGrpcStatus, call.record.grpc_status);
-  if (!answer.message.empty()) head.headers.Set(HeaderId::kGrpcMessage, answer.message);
+  if (!answer.message.empty())
+    head.headers.Set(HeaderId::kGrpcMessage, call.arena.Copy(grpc::EncodeMessage(answer.message)));
 }
 
 }  // namespace
@@ -60,6 +61,10 @@ bool ReceiveAnswer(Call& call, const Answer& answer) {
       head.headers.Set(HeaderId::kContentType, "text/plain");
     head.headers.Set(HeaderId::kContentLength, Decimal(call.arena, answer.body_size));
     head.content_length = static_cast<int64_t>(answer.body_size);
+  }
+  if (!head.headers.Has(HeaderId::kDate)) {
+    Services& services = call.services;
+    head.headers.Set(HeaderId::kDate, call.arena.Copy(services.date.At(services.loop.WallNow())));
   }
   if (answer.failure.kind == upstream::failures::kOverflow)
     head.headers.Set(HeaderId::kXEnvoyOverloaded, "true");

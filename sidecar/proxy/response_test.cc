@@ -48,6 +48,32 @@ TEST_F(ResponseTest, GrpcCallersGetTrailersOnlyResponses) {
   EXPECT_EQ(Sent("grpc-status"), "12");
 }
 
+TEST_F(ResponseTest, TheMessageForGrpcCallersIsPercentEncoded) {
+  head_.headers.Add("content-type", "application/grpc");
+  ReceiveAnswer(call(), Respond(call(), 503, "50 % off\ncaf\u00e9").answer());
+  EXPECT_EQ(Sent("grpc-message"), "50 %25 off%0Acaf%C3%A9");
+}
+
+TEST_F(ResponseTest, LocalRepliesTellTheDate) {
+  ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer());
+  const std::string_view date = Sent("date");
+  ASSERT_EQ(date.size(), 29u) << date;
+  EXPECT_TRUE(date.ends_with(" GMT"));
+}
+
+TEST(HttpDateTest, IsInTheFormOfRfc9110) {
+  using std::chrono::milliseconds;
+  using std::chrono::system_clock;
+  HttpDate date;
+  const auto at = [](int64_t second, int more) {
+    return system_clock::time_point(std::chrono::seconds(second) + milliseconds(more));
+  };
+  EXPECT_EQ(date.At(at(784111777, 0)), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(date.At(at(784111777, 999)), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(date.At(at(784111778, 0)), "Sun, 06 Nov 1994 08:49:38 GMT");
+  EXPECT_EQ(date.At(at(1798675199, 0)), "Wed, 30 Dec 2026 23:59:59 GMT");
+}
+
 TEST_F(ResponseTest, HeadRequestsGetNoBody) {
   head_.method = "HEAD";
   EXPECT_FALSE(ReceiveAnswer(call(), Respond(call(), 200, "text").answer()));

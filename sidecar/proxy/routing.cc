@@ -39,6 +39,13 @@ route::EscapedSlashes EscapedSlashesOf(const config::HttpSpec& spec) {
   return rules ? route::EscapedSlashes::kReject : route::EscapedSlashes::kKeep;
 }
 
+// A client may state any scheme: in cleartext it is http. HTTP/1 states none (RFC 9112 3.3), and
+// TLS between sidecars carries http too, so there the port tells.
+void CorrectScheme(http::Head& head, bool tls) {
+  if (!tls && !head.scheme.empty()) head.scheme = "http";
+  if (tls && head.scheme.empty() && head.authority.ends_with(":443")) head.scheme = "https";
+}
+
 // Continues when the head has its normal form: the one that decisions are made on and that is
 // forwarded.
 Step Normalize(Call& call) {
@@ -47,6 +54,7 @@ Step Normalize(Call& call) {
       route::NormalizeAuthority(head.authority, call.arena);
   if (!authority) return Fail(call, {FailureKind::kBadRequest, "authority"});
   head.authority = *authority;
+  CorrectScheme(head, call.caller.is_tls());
   const config::FilterChainSpec& chain = *call.chain.owner;
   if (!chain.names_elsewhere.empty() &&
       IsMisdirected(route::HostOf(head.authority), call.caller.sni(), chain.match.server_names,

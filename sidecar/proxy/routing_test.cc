@@ -37,6 +37,14 @@ TEST_F(RoutingTest, ConnectAndUnknownUpgradesAreRefused) {
   EXPECT_EQ(FailureOf(MatchRoute(call())).kind, failures::kUpgradeRefused);
 }
 
+TEST_F(RoutingTest, TheClientsSchemeIsNotBelievedInCleartext) {
+  Routes({Forwards()});
+  head_.scheme = "https";
+  head_.authority = "web:80";
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(head_.scheme, "http");
+}
+
 TEST_F(RoutingTest, DecidesOnTheNormalizedPathAndForwardsIt) {
   Routes({Forwards()});
   head_.path = "/a/../b";

@@ -5,6 +5,7 @@
 
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
+#include "sidecar/proxy/http_date.h"
 #include "sidecar/upstream/cluster_table.h"
 
 namespace tulle::proxy {
@@ -70,6 +71,7 @@ struct Services {
   const SharedMemoryPressure* memory = nullptr;  // null: no limit is known
   BodyStages* body_stages = nullptr;             // null: bodies pass unchanged
   DecisionListener* decisions = nullptr;         // null: no one listens
+  HttpDate date{};
 
   // New work is refused: the process nears its limit, or the system has refused memory.
   bool ShortOfMemory() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "sidecar/match/authority.h"
 
 namespace tulle::route {
 namespace {
@@ -48,21 +49,33 @@ absl::Status DomainTable::Add(std::string_view domain, uint32_t virtual_host) {
   return names->emplace(std::move(name), virtual_host).second ? absl::OkStatus() : Twice(domain);
 }
 
-uint32_t DomainTable::Find(std::string_view authority) const {
-  if (authority.size() > kMaxAuthority) return any_;
+uint32_t DomainTable::Find(std::string_view authority, std::string_view own_port) const {
   char buffer[kMaxAuthority];
+  if (authority.size() + own_port.size() > sizeof buffer) return any_;
   std::transform(authority.begin(), authority.end(), buffer, Lower);
-  const std::string_view name(buffer, authority.size());
-  if (const auto found = exact_.find(name); found != exact_.end()) return found->second;
+  const std::string_view given(buffer, authority.size());
+  std::string_view other = match::WithoutPort(given, own_port);
+  if (other.empty() && !own_port.empty() && !match::HasPort(given)) {
+    own_port.copy(buffer + given.size(), own_port.size());
+    other = {buffer, given.size() + own_port.size()};
+  }
+  for (const std::string_view name : {given, other}) {
+    if (exact_.empty()) break;
+    if (const auto found = exact_.find(name); found != exact_.end()) return found->second;
+  }
   for (const auto& [length, names] : suffixes_) {
-    if (length >= name.size()) continue;
-    const auto found = names.find(name.substr(name.size() - length));
-    if (found != names.end()) return found->second;
+    for (const std::string_view name : {given, other}) {
+      if (length >= name.size()) continue;
+      const auto found = names.find(name.substr(name.size() - length));
+      if (found != names.end()) return found->second;
+    }
   }
   for (const auto& [length, names] : prefixes_) {
-    if (length >= name.size()) continue;
-    const auto found = names.find(name.substr(0, length));
-    if (found != names.end()) return found->second;
+    for (const std::string_view name : {given, other}) {
+      if (length >= name.size()) continue;
+      const auto found = names.find(name.substr(0, length));
+      if (found != names.end()) return found->second;
+    }
   }
   return any_;
 }

@@ -22,7 +22,9 @@ class DomainTable {
 
   // Errors: duplicate domain, wildcard in the middle, too long.
   absl::Status Add(std::string_view domain, uint32_t virtual_host);
-  uint32_t Find(std::string_view authority) const;
+  // `own_port`: that of the request's scheme (":80"), with or without which the authority is the
+  // same; an exact domain in the given spelling comes first. Empty: none.
+  uint32_t Find(std::string_view authority, std::string_view own_port = {}) const;
 
  private:
   struct Hash {

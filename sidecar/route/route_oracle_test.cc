@@ -33,6 +33,15 @@ size_t DomainScore(const std::string& raw, const std::string& authority) {
   return domain == authority ? 30000 : 0;
 }
 
+// An authority with or without the port of http is the same; the given spelling comes first.
+size_t HostScore(const std::string& domain, const std::string& authority) {
+  const bool has_own = authority.ends_with(":80");
+  std::string other = authority.substr(0, authority.size() - (has_own ? 3 : 0));
+  if (!has_own && authority.find(':') == std::string::npos) other += ":80";
+  const size_t given = DomainScore(domain, authority);
+  return std::max(given == 0 ? 0 : given * 2 + 1, DomainScore(domain, other) * 2);
+}
+
 bool NaivePath(const PathSpec& path, std::string value) {
   std::string text = path.text;
   if (path.ignore_case) {
@@ -66,7 +75,7 @@ std::string NaiveCluster(const RouteTableSpec& spec, const http::Head& head) {
   size_t best_score = 0;
   for (const VirtualHostSpec& host : spec.virtual_hosts) {
     for (const std::string& domain : host.domains) {
-      const size_t score = DomainScore(domain, Lower(std::string(head.authority)));
+      const size_t score = HostScore(domain, Lower(std::string(head.authority)));
       if (score > best_score) {
         best = &host;
         best_score = score;

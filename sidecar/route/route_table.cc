@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "sidecar/match/authority.h"
 #include "sidecar/route/path.h"
 #include "sidecar/route/query.h"
 
@@ -230,7 +231,8 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> RouteTable::Compile(RouteTable
 }
 
 const VirtualHost* RouteTable::HostFor(const http::Head& head) const {
-  const uint32_t index = domains_.Find(ignore_port_ ? HostOf(head.authority) : head.authority);
+  const uint32_t index = ignore_port_ ? domains_.Find(HostOf(head.authority))
+                                      : domains_.Find(head.authority, match::OwnPort(head));
   return index == DomainTable::kNone ? nullptr : &virtual_hosts_[index];
 }
 

@@ -66,7 +66,8 @@ TEST_F(RouteTableTest, DomainsByPrecision) {
        Host("any", {"*"})});
   EXPECT_EQ(Cluster("a.test"), "exact");
   EXPECT_EQ(Cluster("A.TEST"), "exact");
-  EXPECT_EQ(Cluster("a.test:80"), "port");
+  EXPECT_EQ(Cluster("a.test:80"), "exact");
+  EXPECT_EQ(Cluster("a.test:8080"), "port");
   EXPECT_EQ(Cluster("x.a.test"), "suffix");
   EXPECT_EQ(Cluster("x.b.a.test"), "longer");
   EXPECT_EQ(Cluster("q-x.a.test"), "dash");
@@ -78,9 +79,35 @@ TEST_F(RouteTableTest, DomainsByPrecision) {
 
 TEST_F(RouteTableTest, PortIgnoredOnRequest) {
   Use({Host("a", {"a.test"})});
-  EXPECT_EQ(Cluster("a.test:80"), "no host");
+  EXPECT_EQ(Cluster("a.test:8080"), "no host");
   Use({Host("a", {"a.test"})}, true);
-  EXPECT_EQ(Cluster("a.test:80"), "a");
+  EXPECT_EQ(Cluster("a.test:8080"), "a");
+}
+
+TEST_F(RouteTableTest, TheSchemesOwnPortDoesNotChangeTheHost) {
+  Use({Host("plain", {"a.test"}), Host("port", {"b.test:80"}), Host("secure", {"c.test:443"}),
+       Host("suffix", {"*.d.test"}), Host("prefix", {"e.*"}), Host("any", {"*"})});
+  for (const char* port : {"", ":80"}) {
+    const auto of = [&](std::string host) { return Cluster(host + port); };
+    EXPECT_EQ(of("a.test"), "plain") << port;
+    EXPECT_EQ(of("b.test"), "port") << port;
+    EXPECT_EQ(of("c.test"), "any") << port;
+    EXPECT_EQ(of("x.d.test"), "suffix") << port;
+    EXPECT_EQ(of("e.d.test"), "suffix") << port;
+    EXPECT_EQ(of("e.test"), "prefix") << port;
+    EXPECT_EQ(of("[::1]"), "any") << port;
+  }
+  EXPECT_EQ(Cluster("a.test:443"), "any") << "another port than the scheme's";
+  head_.scheme = "https";
+  EXPECT_EQ(Cluster("a.test:443"), "plain");
+  EXPECT_EQ(Cluster("c.test"), "secure");
+  EXPECT_EQ(Cluster("a.test:80"), "any");
+}
+
+TEST_F(RouteTableTest, AHostOfItsOwnForTheSpellingWithThePortComesFirst) {
+  Use({Host("plain", {"a.test"}), Host("port", {"a.test:80"})});
+  EXPECT_EQ(Cluster("a.test"), "plain");
+  EXPECT_EQ(Cluster("a.test:80"), "port");
 }
 
 TEST_F(RouteTableTest, BadDomainsAreNamed) {
