@@ -4,11 +4,12 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "certs/spiffe_names.h"
 
 namespace tulle::certs {
 namespace {
 
-constexpr std::string_view kScheme = "spiffe://";
+constexpr std::string_view kScheme = kSpiffeScheme;
 
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -48,25 +49,6 @@ bool IsPath(std::string_view path) {
     path.remove_prefix(end);
   }
   return true;
-}
-
-struct WorkloadPath {
-  std::string_view namespace_name;
-  std::string_view service_account;
-};
-
-std::optional<WorkloadPath> SplitWorkloadPath(std::string_view path) {
-  constexpr std::string_view kNs = "/ns/";
-  constexpr std::string_view kSa = "/sa/";
-  if (path.substr(0, kNs.size()) != kNs) return std::nullopt;
-  path.remove_prefix(kNs.size());
-  const std::size_t slash = path.find('/');
-  if (slash == std::string_view::npos || path.substr(slash, kSa.size()) != kSa) {
-    return std::nullopt;
-  }
-  const std::string_view account = path.substr(slash + kSa.size());
-  if (account.find('/') != std::string_view::npos) return std::nullopt;
-  return WorkloadPath{path.substr(0, slash), account};
 }
 
 }  // namespace
@@ -122,13 +104,15 @@ std::string_view SpiffeId::trust_domain() const {
 std::string_view SpiffeId::path() const { return std::string_view(uri_).substr(path_at_); }
 
 std::optional<std::string_view> SpiffeId::namespace_name() const {
-  const auto parts = SplitWorkloadPath(path());
-  return parts ? std::optional(parts->namespace_name) : std::nullopt;
+  const WorkloadNames names = WorkloadNamesOfPath(path());
+  if (names.account.empty()) return std::nullopt;
+  return names.namespace_name;
 }
 
 std::optional<std::string_view> SpiffeId::service_account() const {
-  const auto parts = SplitWorkloadPath(path());
-  return parts ? std::optional(parts->service_account) : std::nullopt;
+  const WorkloadNames names = WorkloadNamesOfPath(path());
+  if (names.account.empty()) return std::nullopt;
+  return names.account;
 }
 
 }  // namespace tulle::certs

@@ -29,16 +29,16 @@ int HttpStatusOf(absl::StatusCode code) {
   }
 }
 
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 Json ProblemJson(const policy::Problem& problem) {
   return {{"error", problem.message}, {"file", problem.file},   {"line", problem.line},
           {"column", problem.column}, {"field", problem.field}, {"hint", problem.hint}};
 }
 
 }  // namespace
+
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 ApiResponse Answer(const Json& json, int status) { return {status, Dump(json)}; }
 

@@ -15,6 +15,8 @@ namespace tulle::api {
 
 using Json = nlohmann::json;
 
+// Bytes that are not UTF-8 are replaced.
+std::string Dump(const Json& json);
 ApiResponse Answer(const Json& json, int status = 200);
 ApiResponse Refuse(int status, std::string_view error, std::string_view hint = "",
                    std::string_view field = "");

@@ -42,6 +42,16 @@ struct ApiResponse {
   int status = 200;
   std::string body;        // JSON
   std::string event = {};  // who changed what, for the log; empty: nothing was changed
+  // Of a body that is too much work for one turn of the loop: appends the next piece of it after
+  // `body`, false: that was the last one. Absent: `body` is all. The Api outlives it.
+  std::function<bool(std::string*)> more = {};
+
+  // The whole body at once.
+  std::string WholeBody() const {
+    std::string whole = body;
+    while (more && more(&whole)) continue;
+    return whole;
+  }
 };
 
 // The state of one proxy, as the xDS server sees it.
@@ -73,7 +83,12 @@ class ControlPlaneView {
   virtual ~ControlPlaneView() = default;
   // Ordered by name. kRejections: `types` is filled only for those that reject something.
   enum class Detail { kRejections, kAll };
-  virtual std::vector<ProxyStatus> Proxies(Detail detail) const = 0;
+  struct ProxyRange {
+    Detail detail = Detail::kAll;
+    std::string after = {};  // names that follow this one; empty: from the first
+    size_t most = SIZE_MAX;
+  };
+  virtual std::vector<ProxyStatus> Proxies(const ProxyRange& range) const = 0;
   virtual std::optional<ProxyStatus> ProxyNamed(const std::string& name) const = 0;
   // What a proxy holds of one type, as it is now; of one that is not connected, what it may see.
   virtual snapshot::ResourceTable ConfigOf(const std::string& proxy,

@@ -11,6 +11,7 @@
 
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
+#include "control-plane/snapshot/testing/build_snapshot.h"
 #include "control-plane/store/sqlite_store.h"
 
 namespace tulle::api {
@@ -43,7 +44,13 @@ class FakeView : public ControlPlaneView {
                    {"listeners", "v2", "v2", "", ""}};
     proxies.push_back(proxy);
   }
-  std::vector<ProxyStatus> Proxies(Detail) const override { return proxies; }
+  std::vector<ProxyStatus> Proxies(const ProxyRange& range) const override {
+    std::vector<ProxyStatus> some;
+    for (const auto& proxy : proxies) {
+      if (proxy.name > range.after && some.size() < range.most) some.push_back(proxy);
+    }
+    return some;
+  }
   std::optional<ProxyStatus> ProxyNamed(const std::string& name) const override {
     for (const ProxyStatus& proxy : proxies) {
       if (proxy.name == name) return proxy;

@@ -27,7 +27,7 @@ class ApiTest : public ApiFixture {
                    std::map<std::string, std::string> query = {}) {
     return api_.Handle({method, path, std::move(query), body, admin_}, kNow);
   }
-  Json Body(const ApiResponse& response) { return Json::parse(response.body); }
+  Json Body(const ApiResponse& response) { return Json::parse(response.WholeBody()); }
 
   std::string admin_;
   std::string reader_;

@@ -172,7 +172,7 @@ Routes CheckResource::routes() {
 
 ApiResponse CheckResource::Run(const Call& call) {
   Findings findings(view_->GrpcPort());
-  const auto proxies = view_->Proxies(ControlPlaneView::Detail::kRejections);
+  const auto proxies = view_->Proxies({ControlPlaneView::Detail::kRejections});
   CheckProxies(proxies, &findings);
   CheckRoot(*authority_, call.now, &findings);
   CheckRotation(authority_->rotation(), call.now, &findings);

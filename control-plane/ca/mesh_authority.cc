@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "certs/csr.h"
+#include "certs/spiffe_names.h"
 #include "control-plane/ca/holder_record.h"
 #include "control-plane/ca/join_token.h"
 
@@ -235,7 +236,7 @@ absl::StatusOr<IssuedSvid> MeshAuthority::IssueOwn(const certs::PrivateKey& key,
                                                    std::vector<std::string> ip_addresses,
                                                    int64_t now) const {
   const auto id =
-      certs::SpiffeId::ForWorkload(options_.trust_domain, "tulle-system", "tulle-control");
+      certs::SpiffeId::Parse(certs::SpiffeUri(options_.trust_domain, certs::kControlPlanePath));
   if (!id.ok()) return id.status();
   certs::SvidRequest order{*id, key.native()};
   order.lifetime_seconds = options_.svid_lifetime_seconds;

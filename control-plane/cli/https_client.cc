@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "certs/san_matcher.h"
+#include "certs/spiffe_names.h"
 #include "certs/trust_bundle.h"
 #include "control-plane/cli/user_error.h"
 #include "net/base/arena.h"
@@ -19,8 +20,6 @@
 namespace tulle::cli {
 namespace {
 
-// The account of the control plane itself: certificates of workloads do not match it.
-constexpr char kControlPlanePath[] = "/ns/tulle-system/sa/tulle-control";
 constexpr loop::Duration kCallTimeout = std::chrono::seconds(30);
 constexpr size_t kMostReplyBytes = 64 << 20;
 
@@ -179,8 +178,8 @@ class HttpsClient final : public ApiClient {
     }
     tls::ClientTlsSpec spec;
     spec.trust = std::make_shared<const certs::TrustBundle>(*std::move(trust));
-    auto name =
-        certs::SanMatcher::Make(certs::SanType::kUri, certs::SanMatch::kSuffix, kControlPlanePath);
+    auto name = certs::SanMatcher::Make(certs::SanType::kUri, certs::SanMatch::kSuffix,
+                                        certs::kControlPlanePath);
     if (!name.ok()) return name.status();
     spec.san_matchers = {*std::move(name)};
     spec.alpn = {"http/1.1"};

@@ -33,7 +33,7 @@ class DirectClient : public ApiClient {
   absl::StatusOr<ApiReply> Send(const ApiCall& call) override {
     const api::ApiResponse response =
         api_.Handle({call.method, call.path, call.query, call.body, authorization_}, now_);
-    return ApiReply{response.status, response.body};
+    return ApiReply{response.status, response.WholeBody()};
   }
   void SetTrust(const std::string&) override {}
 

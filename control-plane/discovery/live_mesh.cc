@@ -43,7 +43,7 @@ LiveMesh::LiveMesh(std::string trust_domain, std::string access_log_file) {
 
 void LiveMesh::Touch(const ServiceName& service, Scope scope) {
   Scope& known = changes_.services.try_emplace(service, scope).first->second;
-  known = std::max(known, scope);
+  known = known | scope;
 }
 
 void LiveMesh::Index(const Workload& workload) {
@@ -147,7 +147,7 @@ void LiveMesh::TouchPolicy(const policy::Document& document) {
     TouchTarget(telemetry->target);
     if (telemetry->target.kind != policy::TargetKind::kMesh) return;
     changes_.external_services = true;
-    for (const auto& [name, service] : services_) Touch(name, Scope::kWhole);
+    for (const auto& [name, service] : services_) Touch(name, Scope::kListeners);
   } else if (const auto* rules = std::get_if<policy::AuthorizationPolicy>(&document.spec)) {
     TouchTarget(rules->target);
   } else if (const auto* peers = std::get_if<policy::PeerAuthentication>(&document.spec)) {
@@ -271,7 +271,9 @@ void LiveMesh::Rebuild(const ServiceName& name, Scope* scope) {
 }
 
 MeshChanges LiveMesh::TakeChanges() {
-  for (auto& [name, scope] : changes_.services) Rebuild(name, &scope);
+  for (auto& [name, scope] : changes_.services) {
+    if (scope != Scope::kListeners) Rebuild(name, &scope);
+  }
   has_new_hosts_ = false;
   return std::exchange(changes_, {});
 }

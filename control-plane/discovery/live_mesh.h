@@ -12,14 +12,15 @@
 #include <vector>
 
 #include "control-plane/discovery/mesh.h"
-#include "control-plane/discovery/mesh_source.h"
 #include "control-plane/discovery/service_table.h"
 
 namespace tulle::discovery {
 
 // What has to be derived anew.
 struct MeshChanges {
-  enum class Scope { kEndpoints, kWhole };  // whole: ports, identities or policies too
+  // Whole: ports, identities or policies too. Listeners: only those of its virtual address, and
+  // nothing about the service itself.
+  enum class Scope { kEndpoints = 1, kListeners = 2, kWhole = 3 };
 
   std::map<ServiceName, Scope> services;
   std::set<std::string> workloads;       // ids of those whose own configuration has changed
@@ -31,13 +32,19 @@ struct MeshChanges {
   bool trust_bundle = false;
 };
 
-class LiveMesh final : public MeshSink {
+// What covers both.
+constexpr MeshChanges::Scope operator|(MeshChanges::Scope a, MeshChanges::Scope b) {
+  return static_cast<MeshChanges::Scope>(static_cast<int>(a) | static_cast<int>(b));
+}
+
+class LiveMesh final {
  public:
   LiveMesh(std::string trust_domain, std::string access_log_file);
 
-  void PutWorkload(Workload workload) override;
-  void RemoveWorkload(const std::string& id) override;
-  void SetPolicies(policy::PolicySet policies) override;
+  void PutWorkload(Workload workload);
+  // An id that is unknown changes nothing.
+  void RemoveWorkload(const std::string& id);
+  void SetPolicies(policy::PolicySet policies);
   void SetTrustBundle(const std::string& pem);
   // By host.
   void SetVips(const std::map<std::string, std::string>& vips);

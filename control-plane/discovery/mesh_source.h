@@ -1,19 +1,21 @@
-// What the mesh is built from. A source knows workloads, policies, or both. Today the registry
-// reports the workloads (server::RegistrySource) and the control plane reports the policies of its
-// store; Kubernetes will be another source. Sources write into one MeshSink, which is the mesh.
-// What they write takes effect with MeshBuilder::OnChange().
+// What the mesh is built from. A source knows workloads, policies, or both, and writes into one
+// MeshSink, which is the mesh. Today there are three: the registry reports the workloads that have
+// registered (server::RegistrySource), the control plane reports the policies of its store
+// (server::ControlPlane), and simulations report workloads by a script (tests/simulation).
 //
 // What a source must report: everything it knows when it starts, then each change, in the order of
-// the events. A workload is always reported as a whole, even if only its health has changed; it
-// belongs to the source that reported it, and ids are unique across all sources. Policies are
-// reported as a complete set by the one source that owns them.
+// the events. After one or more changes it calls OnChange(): what was written takes effect then. A
+// workload is always reported as a whole, even if only its health has changed; it belongs to the
+// source that reported it, and ids are unique across all sources. Policies are reported as a
+// complete set by the one source that owns them.
 //
 // A source that is not fully synced reports nothing: it collects its first listing until that is
 // complete and reports it in one step. While it is disconnected it reports nothing; after that it
 // reports the difference, including removals. What no source has reported does not exist, and
 // clients are told to drop it. So a source must report its first listing before
 // MeshBuilder::Start(), as the registry does with what it restores. Nothing waits for a source that
-// cannot do that: Start() has to be extended when there is one.
+// cannot do that: Start() has to be extended when there is one. A source that joins later, as those
+// of simulations do, only adds.
 //
 // Thread: the loop's. Errors: none, a source passes on only what it has validated.
 #pragma once
@@ -32,6 +34,8 @@ class MeshSink {
   // An id that is unknown changes nothing.
   virtual void RemoveWorkload(const std::string& id) = 0;
   virtual void SetPolicies(policy::PolicySet policies) = 0;
+  // What was written since the last call takes effect. Several calls may be served at once.
+  virtual void OnChange() = 0;
 };
 
 }  // namespace tulle::discovery

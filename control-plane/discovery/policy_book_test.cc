@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "control-plane/policy/policy_index.h"
 #include "control-plane/store/sqlite_store.h"
 
 namespace tulle::discovery {
@@ -86,7 +87,8 @@ TEST_F(PolicyBookTest, AFullDiskKeepsTheOldPolicies) {
     yaml += Peer("p" + std::to_string(i), "s" + std::to_string(i), "STRICT");
   const auto outcome = book_->Apply({yaml, "f"}, false, "ann", 1);
   EXPECT_EQ(outcome.status().code(), absl::StatusCode::kResourceExhausted) << outcome.status();
-  EXPECT_EQ(book_->policies().MtlsModeOf({"default", "post"}), policy::MtlsMode::kStrict);
+  EXPECT_EQ(policy::PolicyIndex(book_->policies()).MtlsModeOf({"default", "post"}),
+            policy::MtlsMode::kStrict);
   EXPECT_EQ(book_->policies().documents().size(), 1);
 }
 
@@ -127,7 +129,8 @@ TEST_F(PolicyBookTest, WhatCannotBeReadIsNamedWithItsReasonAndOutOfForce) {
   EXPECT_EQ(book_->unreadable().size(), 3);
   book_ = *PolicyBook::Open(store_.get());
   EXPECT_EQ(book_->unreadable().size(), 3);
-  EXPECT_EQ(book_->policies().MtlsModeOf({"default", "post"}), policy::MtlsMode::kStrict);
+  EXPECT_EQ(policy::PolicyIndex(book_->policies()).MtlsModeOf({"default", "post"}),
+            policy::MtlsMode::kStrict);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Policies as values: exactly what the YAML says, without defaults and derived values.
 // Owner: the PolicySet (policy_set.h) of a mesh version. Thread: any; immutable once parsed.
 // Units: durations in milliseconds. An empty optional means that the field is not set:
-// BuildSnapshot applies defaults. Fields are described in the tables (*_fields.cc). Source:
-// gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426, GEP-1731),
+// control-plane/snapshot applies defaults. Fields are described in the tables (*_fields.cc).
+// Source: gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426, GEP-1731),
 // tulle.dev/v1alpha1.
 #pragma once
 

@@ -7,12 +7,14 @@
 #include <string>
 #include <string_view>
 
+#include "net/base/names.h"
+
 namespace tulle::policy {
 
-// RFC 1123 label: at most 63 of [a-z0-9-], a letter or digit at both ends. Services and namespaces.
-bool IsDnsLabel(std::string_view text);
-// RFC 1123 subdomain: labels joined by dots, at most 253 bytes. Names of policies, host names.
-bool IsDnsName(std::string_view text);
+using tulle::IsDnsLabel;
+using tulle::IsDnsName;
+using tulle::IsLocality;
+
 bool EqualsIgnoringCase(std::string_view a, std::string_view b);  // ASCII
 // RFC 9110 token: names of headers and methods.
 bool IsToken(std::string_view text);
@@ -26,8 +28,6 @@ bool IsIpAddress(std::string_view text);
 bool IsUtf8(std::string_view text);
 // Names that the mesh resolves itself: cluster.local and everything below it, in any case.
 bool IsMeshName(std::string_view host);
-// REGION[/ZONE[/SUBZONE]], each of at most 63 letters, digits, dots, dashes and underscores.
-bool IsLocality(std::string_view text);
 
 // GEP-2257: one to four parts of up to five digits with h, m, s or ms ("1m30s").
 std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);

@@ -7,14 +7,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-TEST(Names, LabelsAndNames) {
-  EXPECT_TRUE(IsDnsLabel("post-v1"));
-  for (const char* bad : {"", "-a", "a-", "A", "a.b", "a_b"}) EXPECT_FALSE(IsDnsLabel(bad)) << bad;
-  EXPECT_FALSE(IsDnsLabel(std::string(64, 'a')));
-  EXPECT_TRUE(IsDnsName("api.example.org"));
-  for (const char* bad : {"", "a..b", ".a", "a.", "*.a"}) EXPECT_FALSE(IsDnsName(bad)) << bad;
-}
-
 TEST(Names, DurationsAreTheGatewayApis) {
   EXPECT_EQ(ParseDuration("500ms"), milliseconds(500));
   EXPECT_EQ(ParseDuration("1m30s"), milliseconds(90000));

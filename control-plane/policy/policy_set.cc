@@ -95,82 +95,12 @@ Problems PolicySet::FindConflicts(const std::vector<Document>& incoming,
   return problems;
 }
 
-template <typename Visit>
-void PolicySet::ForEach(Kind kind, Visit visit) const {
-  for (auto entry = documents_.lower_bound(DocumentKey{kind, "", ""});
-       entry != documents_.end() && entry->first.kind == kind; ++entry) {
-    visit(*entry->second);
-  }
-}
-
-const HttpRoute* PolicySet::RouteOf(const ServiceName& service, uint32_t port) const {
-  const HttpRoute* found = nullptr;
-  bool is_exact = false;
-  ForEach(Kind::kHttpRoute, [&](const Document& document) {
-    const auto& route = std::get<HttpRoute>(document.spec);
-    for (const ParentRef& parent : route.parents) {
-      if (parent.service != service || (parent.port && *parent.port != port)) continue;
-      if (is_exact && !parent.port) continue;  // a route for this very port wins
-      found = &route;
-      is_exact = parent.port.has_value();
-    }
-  });
-  return found;
-}
-
-const ResiliencePolicy* PolicySet::ResilienceOf(const ServiceName& service) const {
-  const ResiliencePolicy* found = nullptr;
-  ForEach(Kind::kResiliencePolicy, [&](const Document& document) {
-    const auto& policy = std::get<ResiliencePolicy>(document.spec);
-    if (policy.target.ns == service.ns && policy.target.name == service.name) found = &policy;
-  });
-  return found;
-}
-
-// The policy of that kind with the most specific target that includes the service. Null: none.
-template <typename Policy>
-const Policy* PolicySet::MostSpecific(Kind kind, const ServiceName& service) const {
-  const Policy* found = nullptr;
-  ForEach(kind, [&](const Document& document) {
-    const auto& policy = std::get<Policy>(document.spec);
-    const Target& target = policy.target;
-    const bool matches = target.kind == TargetKind::kMesh ||
-                         (target.ns == service.ns &&
-                          (target.kind == TargetKind::kNamespace || target.name == service.name));
-    // TargetKind is ordered from the most specific to the least specific.
-    if (matches && (found == nullptr || target.kind < found->target.kind)) found = &policy;
-  });
-  return found;
-}
-
-MtlsMode PolicySet::MtlsModeOf(const ServiceName& service) const {
-  const auto* found = MostSpecific<PeerAuthentication>(Kind::kPeerAuthentication, service);
-  return found == nullptr ? MtlsMode::kPermissive : found->mode;
-}
-
-const TelemetryPolicy* PolicySet::TelemetryOf(const ServiceName& service) const {
-  return MostSpecific<TelemetryPolicy>(Kind::kTelemetryPolicy, service);
-}
-
-bool PolicySet::MayCallUnknown(const ServiceName& service) const {
-  const auto* found = MostSpecific<EgressPolicy>(Kind::kEgressPolicy, service);
-  return found == nullptr || found->unknown == UnknownDestinations::kAllow;
-}
-
-std::vector<const Document*> PolicySet::AuthorizationsOf(const ServiceName& service) const {
-  std::vector<const Document*> found;
-  ForEach(Kind::kAuthorizationPolicy, [&](const Document& document) {
-    const Target& target = std::get<AuthorizationPolicy>(document.spec).target;
-    const bool matches = target.ns == service.ns &&
-                         (target.kind == TargetKind::kNamespace || target.name == service.name);
-    if (matches) found.push_back(&document);
-  });
-  return found;
-}
-
 std::vector<const Document*> PolicySet::ExternalServices() const {
   std::vector<const Document*> found;
-  ForEach(Kind::kExternalService, [&](const Document& document) { found.push_back(&document); });
+  for (auto entry = documents_.lower_bound(DocumentKey{Kind::kExternalService, "", ""});
+       entry != documents_.end() && entry->first.kind == Kind::kExternalService; ++entry) {
+    found.push_back(entry->second.get());
+  }
   return found;
 }
 

@@ -28,25 +28,11 @@ class PolicySet {
   // documents in `incoming` (those of the file that is applied), in the lines of the user's file.
   Problems FindConflicts(const std::vector<Document>& incoming, std::string_view file) const;
 
-  // Policies in effect for one target. Pointers live as long as this set.
-  const HttpRoute* RouteOf(const ServiceName& service, uint32_t port) const;
-  const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
-  // The most specific policy wins: service, namespace, mesh. Defaults to permissive.
-  MtlsMode MtlsModeOf(const ServiceName& service) const;
-  // Whether the service's workloads may call addresses of no service. Defaults to true.
-  bool MayCallUnknown(const ServiceName& service) const;
-  // Those of the service and of its namespace, in order of their keys.
-  std::vector<const Document*> AuthorizationsOf(const ServiceName& service) const;
+  // In order of their keys. Pointers live as long as this set. Which policies apply to a service is
+  // found by a PolicyIndex.
   std::vector<const Document*> ExternalServices() const;
-  // The most specific policy wins, as a whole. Null: none.
-  const TelemetryPolicy* TelemetryOf(const ServiceName& service) const;
 
  private:
-  template <typename Visit>
-  void ForEach(Kind kind, Visit visit) const;
-  template <typename Policy>
-  const Policy* MostSpecific(Kind kind, const ServiceName& service) const;
-
   std::map<DocumentKey, std::shared_ptr<const Document>> documents_;
 };
 

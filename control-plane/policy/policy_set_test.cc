@@ -70,38 +70,9 @@ TEST(PolicySet, RoutesConflictByServicePortAndHostName) {
   EXPECT_EQ(SetOf(same_host).FindConflicts(same_host, "f").size(), 1);
 }
 
-TEST(PolicySet, TheRouteForThePortWins) {
-  const PolicySet set = SetOf(Parse(Route("a", "name: post, port: 80", "a.example") +
-                                    Route("b", "name: post", "b.example")));
-  EXPECT_EQ(set.RouteOf({"default", "post"}, 80)->hostnames[0], "a.example");
-  EXPECT_EQ(set.RouteOf({"default", "post"}, 81)->hostnames[0], "b.example");
-  EXPECT_EQ(set.RouteOf({"other", "post"}, 80), nullptr);
-}
-
-TEST(PolicySet, TheMostSpecificMtlsModeWins) {
-  const PolicySet set = SetOf(Parse(Peer("a", "{kind: Mesh}", "STRICT") +
-                                    Peer("b", "{kind: Namespace}", "PERMISSIVE") +
-                                    Peer("c", "{kind: Service, name: post}", "STRICT")));
-  EXPECT_EQ(set.MtlsModeOf({"default", "post"}), MtlsMode::kStrict);
-  EXPECT_EQ(set.MtlsModeOf({"default", "auth"}), MtlsMode::kPermissive);
-  EXPECT_EQ(set.MtlsModeOf({"other", "auth"}), MtlsMode::kStrict);
-  EXPECT_EQ(PolicySet().MtlsModeOf({"default", "post"}), MtlsMode::kPermissive);
-}
-
 std::string Egress(const std::string& name, const std::string& target, const std::string& unknown) {
   return "---\napiVersion: tulle.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: " + name +
          "}\nspec: {targetRef: " + target + ", unknownDestinations: " + unknown + "}\n";
-}
-
-TEST(PolicySet, TheMostSpecificEgressPolicyWins) {
-  const PolicySet set =
-      SetOf(Parse(Egress("a", "{kind: Mesh}", "DENY") + Egress("b", "{kind: Namespace}", "ALLOW") +
-                  Egress("c", "{kind: Service, name: post}", "DENY")));
-  EXPECT_FALSE(set.MayCallUnknown({"default", "post"}));
-  EXPECT_TRUE(set.MayCallUnknown({"default", "auth"}));
-  EXPECT_TRUE(set.MayCallUnknown({"default", ""}));
-  EXPECT_FALSE(set.MayCallUnknown({"other", "auth"}));
-  EXPECT_TRUE(PolicySet().MayCallUnknown({"default", "post"}));
 }
 
 TEST(PolicySet, UnknownDestinationsHaveOneOwnerATarget) {

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "certs/spiffe_names.h"
 #include "control-plane/policy/names.h"
 
 namespace tulle::policy {
@@ -40,7 +41,7 @@ bool IsPrincipal(std::string_view text) {
   if (text == "*") return true;
   if (text.ends_with("*")) text.remove_suffix(1);
   if (text.find('*') != std::string_view::npos) return false;
-  return text.starts_with("spiffe://") || text.starts_with("ns/");
+  return text.starts_with(certs::kSpiffeScheme) || text.starts_with("ns/");
 }
 
 bool IsPathPattern(std::string_view path) {

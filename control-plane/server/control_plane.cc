@@ -37,7 +37,7 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
       MeshBuilder::Options{books_->authority->trust_domain(), options.access_log_file}, loop_,
       *books_->vips, log_);
   registry_ = std::make_unique<RegistrySource>(options.registry, loop_, *books_->store, keys, log_,
-                                               *builder_, [this] { OnChange(); });
+                                               *builder_);
   // A rotation waits for restored instances even if their certificates are not recorded, as after
   // an upgrade.
   const absl::Status status = registry_->Restore([this](const std::string& instance) {
@@ -83,8 +83,8 @@ void ControlPlane::OnChange() {
   builder_->OnChange();
 }
 
-std::vector<api::ProxyStatus> ControlPlane::Proxies(Detail detail) const {
-  return proxies_ == nullptr ? std::vector<api::ProxyStatus>() : proxies_->Proxies(detail);
+std::vector<api::ProxyStatus> ControlPlane::Proxies(const ProxyRange& range) const {
+  return proxies_ == nullptr ? std::vector<api::ProxyStatus>() : proxies_->Proxies(range);
 }
 
 std::optional<api::ProxyStatus> ControlPlane::ProxyNamed(const std::string& name) const {

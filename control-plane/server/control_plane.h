@@ -44,7 +44,8 @@ class ProxySource {
   };
   virtual ~ProxySource() = default;
   // See ControlPlaneView.
-  virtual std::vector<api::ProxyStatus> Proxies(api::ControlPlaneView::Detail detail) = 0;
+  using Range = api::ControlPlaneView::ProxyRange;
+  virtual std::vector<api::ProxyStatus> Proxies(const Range& range) = 0;
   virtual std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) = 0;
   // Absent: the proxy is not connected.
   virtual std::optional<snapshot::ResourceTable> ConfigOf(const std::string& proxy,
@@ -77,7 +78,7 @@ class ControlPlane : public api::ControlPlaneView {
   void SetGrpcPort(uint16_t port) { grpc_port_ = port; }
 
   // ControlPlaneView.
-  std::vector<api::ProxyStatus> Proxies(Detail detail) const override;
+  std::vector<api::ProxyStatus> Proxies(const ProxyRange& range) const override;
   std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) const override;
   snapshot::ResourceTable ConfigOf(const std::string& proxy,
                                    std::string_view type_url) const override;

@@ -89,8 +89,9 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
       grpc_server_(loop, services, {}),
       rest_server_(loop,
                    [this](const api::ApiRequest& request) {
-                     const api::ApiResponse response = plane_.HandleApi(request);
-                     return RestAnswer{response.status, response.body};
+                     api::ApiResponse response = plane_.HandleApi(request);
+                     return RestAnswer{response.status, std::move(response.body),
+                                       "application/json", std::move(response.more)};
                    }),
       health_server_(loop,
                      [this](const api::ApiRequest& request) { return AnswerHealth(request); }) {}

@@ -46,11 +46,10 @@ class MeshBuilder final : public discovery::MeshSink {
   void PutWorkload(discovery::Workload workload) override;
   void RemoveWorkload(const std::string& id) override;
   void SetPolicies(policy::PolicySet policies) override;
+  void OnChange() override;
   void SetTrustBundle(const std::string& pem) { trust_bundle_ = pem; }
 
   void Start();
-  // Something has been told.
-  void OnChange();
   // Does not wait for the end of a burst.
   void BuildNow();
   // The resources show everything that was told.

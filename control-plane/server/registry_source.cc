@@ -20,13 +20,10 @@ constexpr milliseconds kGroup{50};
 
 RegistrySource::RegistrySource(const registry::Registry::Options& options, loop::Loop& loop,
                                store::Store& store, certs::KeySource& keys, telemetry::Log& log,
-                               discovery::MeshSink& mesh, std::function<void()> on_change)
-    : loop_(loop),
-      store_(store),
-      log_(log),
-      mesh_(mesh),
-      on_change_(std::move(on_change)),
-      registry_(options, [&keys] { return ca::NewSecret(&keys); }) {
+                               discovery::MeshSink& mesh)
+    : loop_(loop), store_(store), log_(log), mesh_(mesh), registry_(options, [&keys] {
+        return ca::NewSecret(&keys);
+      }) {
   save_ = loop_.NewTimer([this] { Save(); });
 }
 
@@ -92,7 +89,7 @@ void RegistrySource::Publish() {
     unsaved_.Add(std::move(change));
   }
   if (!save_->active()) Save();
-  on_change_();
+  mesh_.OnChange();
 }
 
 void RegistrySource::LogChange(const registry::Change& change) {

@@ -31,10 +31,9 @@ namespace tulle::server {
 
 class RegistrySource {
  public:
-  // All outlive this. `on_change`: the mesh has been told something.
+  // All outlive this.
   RegistrySource(const registry::Registry::Options& options, loop::Loop& loop, store::Store& store,
-                 certs::KeySource& keys, telemetry::Log& log, discovery::MeshSink& mesh,
-                 std::function<void()> on_change);
+                 certs::KeySource& keys, telemetry::Log& log, discovery::MeshSink& mesh);
   ~RegistrySource();
 
   // Reads what is stored; `visit` gets the id of each instance.
@@ -60,7 +59,6 @@ class RegistrySource {
   store::Store& store_;
   telemetry::Log& log_;
   discovery::MeshSink& mesh_;
-  std::function<void()> on_change_;
   registry::Registry registry_;
   registry::UnsavedLeases unsaved_;
   std::unique_ptr<loop::Timer> save_;

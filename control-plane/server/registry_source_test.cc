@@ -22,15 +22,17 @@ class FakeMesh final : public discovery::MeshSink {
   void PutWorkload(discovery::Workload workload) override { ids.insert(workload.id); }
   void RemoveWorkload(const std::string& id) override { ids.erase(id); }
   void SetPolicies(policy::PolicySet) override {}
+  void OnChange() override { ++changes; }
 
   std::set<std::string> ids;
+  int changes = 0;
 };
 
 class RegistrySourceTest : public testing::Test {
  protected:
   RegistrySourceTest() : loop_(simulation_.NewLoop(simulation_.AddHost({"10.0.0.3"}))) {
     source_ = std::make_unique<RegistrySource>(registry::Registry::Options(), *loop_, *store_,
-                                               keys_, log_, mesh_, [this] { ++changes_; });
+                                               keys_, log_, mesh_);
     EXPECT_TRUE(source_->Restore([](const std::string&) {}).ok());
   }
   void Register(const std::string& id, const std::string& note = "") {
@@ -58,7 +60,6 @@ class RegistrySourceTest : public testing::Test {
   certs::SeededKeySource keys_{1};
   telemetry::Log log_{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
   FakeMesh mesh_;
-  int changes_ = 0;
   std::unique_ptr<RegistrySource> source_;
 };
 
@@ -69,7 +70,7 @@ TEST_F(RegistrySourceTest, TheFirstOfABurstIsStoredAtOnceAndTheRestTogether) {
   Register("c");
   EXPECT_EQ(Stored(), Ids{"a"});
   EXPECT_EQ(mesh_.ids, (Ids{"a", "b", "c"})) << "the mesh does not wait";
-  EXPECT_EQ(changes_, 3);
+  EXPECT_EQ(mesh_.changes, 3);
   simulation_.RunFor(milliseconds(60));
   EXPECT_EQ(Stored(), (Ids{"a", "b", "c"}));
 }

@@ -85,9 +85,7 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
   }
   void OnTrailers(http::HeaderMap&) override { Answer(); }
   void OnReset(Failure) override { Leave(); }
-  void OnSendRoom() override {}
-
-  bool is_done() const { return stream_ == nullptr; }
+  void OnSendRoom() override { Continue(); }
 
  private:
   void Leave() {
@@ -107,29 +105,46 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
     } else {
       answer = server_.handler_(request_);
     }
+    more_ = std::move(answer.more);
     Send(answer);
-    Leave();
+    if (!more_ || request_.method == "HEAD") return Leave();
+    next_ = server_.loop_.NewTimer([this] { Continue(); });
+    next_->Start({});
+  }
+
+  // The next piece of an answer that has several.
+  void Continue() {
+    if (stream_ == nullptr || !more_ || stream_->SendRoom() == 0) return;
+    std::string piece;
+    const bool is_last = !more_(&piece);
+    Buffer body(server_.loop_.slab());
+    body.Append(piece);
+    stream_->SendData(body, is_last);
+    if (is_last) return Leave();
+    next_->Start({});
   }
 
   void Send(const RestAnswer& answer) {
     Arena arena(server_.loop_.slab());
     http::Head head(arena);
     head.status = answer.status;
-    head.content_length = static_cast<int64_t>(answer.body.size());
+    if (!more_) head.content_length = static_cast<int64_t>(answer.body.size());
     head.headers.Add("content-type", answer.content_type);
     head.headers.Add("cache-control", "no-store");
-    const bool is_empty = answer.body.empty() || request_.method == "HEAD";
+    const bool is_empty = (answer.body.empty() && !more_) || request_.method == "HEAD";
     stream_->SendHeaders(head, is_empty);
     if (is_empty) return;
     Buffer body(server_.loop_.slab());
     body.Append(answer.body);
-    stream_->SendData(body, true);
+    stream_->SendData(body, !more_);
   }
 
   RestServer& server_;
   http::Stream* stream_;
   Arena arena_;
   api::ApiRequest request_;
+  std::function<bool(std::string*)> more_;
+  std::unique_ptr<loop::Timer> next_;
   bool is_bad_ = false;
 };
 

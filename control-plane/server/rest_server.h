@@ -1,5 +1,6 @@
 // HTTP/1.1 for small answers: the REST API over TLS, health and metrics in plaintext.
 //
+// Answers may come in pieces, one in each turn of the loop and as fast as the client reads them.
 // Requests are read whole (at most 2 MiB of body), answered by one function, one after the other on
 // a connection. Owner: whoever listens; not destroyed from inside a callback. Thread: the loop's.
 #pragma once
@@ -20,6 +21,7 @@ struct RestAnswer {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
+  std::function<bool(std::string*)> more = {};  // see api::ApiResponse
 };
 
 class RestServer {

@@ -11,6 +11,7 @@
 #include "certs/certificate.h"
 #include "certs/csr.h"
 #include "certs/trust_bundle.h"
+#include "control-plane/policy/policy_index.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/frontend.h"
 #include "control-plane/server/grpc_services.h"
@@ -380,7 +381,7 @@ TEST_F(ServerTest, Fault67_AStormOfChangesEndsWithTheLast) {
   simulation_.RunFor(seconds(1));
   EXPECT_GT(versions, 50);
   EXPECT_LE(versions, 102);
-  EXPECT_EQ(plane_->CurrentMesh().policies.MtlsModeOf({"default", "post"}),
+  EXPECT_EQ(policy::PolicyIndex(plane_->CurrentMesh().policies).MtlsModeOf({"default", "post"}),
             policy::MtlsMode::kPermissive);
 }
 

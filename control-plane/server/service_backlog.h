@@ -18,12 +18,12 @@ class ServiceBacklog {
   using Scopes = std::map<discovery::ServiceName, Scope>;
   enum class Stage { kNew, kChanged, kGone };
 
-  // Its stage is the present one, its scope the widest since it was added.
+  // Its stage is the present one, its scope covers all since it was added.
   void Add(const discovery::ServiceName& name, Scope scope, Stage stage) {
     for (Scopes& services : stages_) {
       const auto former = services.find(name);
       if (former == services.end()) continue;
-      scope = std::max(scope, former->second);
+      scope = scope | former->second;
       services.erase(former);
     }
     stages_[static_cast<size_t>(stage)].emplace(name, scope);

@@ -252,14 +252,24 @@ void XdsSource::WatchRotation() {
   });
 }
 
-std::vector<api::ProxyStatus> XdsSource::Proxies(api::ControlPlaneView::Detail detail) {
-  plane_.mesh_builder().BuildNow();
-  std::set<std::string_view> ids;
-  for (const auto& [id, workload] : plane_.CurrentMesh().workloads) ids.insert(ids.end(), id);
-  for (const auto& [id, node] : nodes_) ids.insert(id);
+// Registered workloads and connected nodes: two ordered maps, merged.
+std::vector<api::ProxyStatus> XdsSource::Proxies(const Range& range) {
+  if (range.after.empty()) plane_.mesh_builder().BuildNow();
+  const auto& workloads = plane_.CurrentMesh().workloads;
+  auto workload = workloads.upper_bound(range.after);
+  auto node = nodes_.upper_bound(range.after);
   std::vector<api::ProxyStatus> list;
-  list.reserve(ids.size());
-  for (const std::string_view id : ids) list.push_back(StatusOf(std::string(id), detail));
+  while (list.size() < range.most) {
+    const bool has_workload = workload != workloads.end();
+    const bool has_node = node != nodes_.end();
+    if (!has_workload && !has_node) break;
+    const bool is_workload = has_workload && (!has_node || workload->first <= node->first);
+    const std::string& id = is_workload ? workload->first : node->first;
+    const bool is_node = has_node && node->first == id;
+    list.push_back(StatusOf(id, range.detail));
+    if (is_workload) ++workload;
+    if (is_node) ++node;
+  }
   return list;
 }
 

@@ -36,9 +36,10 @@ class XdsSource : public xds::Source, public ProxySource {
   void OnDisconnected(const std::string& node_id) override;
   void OnRejections(const std::string& node_id) override;
 
-  // ProxySource. Proxies() and ProxyNamed() bring the mesh up to date first, so that a proxy is
-  // shown as synced only if it has accepted what follows from everything that was told until now.
-  std::vector<api::ProxyStatus> Proxies(api::ControlPlaneView::Detail detail) override;
+  // ProxySource. Proxies() from the first one, and ProxyNamed(), bring the mesh up to date, so that
+  // a proxy is shown as synced only if it has accepted what follows from everything that was told
+  // until now.
+  std::vector<api::ProxyStatus> Proxies(const Range& range) override;
   std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) override;
   std::optional<snapshot::ResourceTable> ConfigOf(const std::string& proxy,
                                                   std::string_view type_url) override;

@@ -152,6 +152,11 @@ class XdsSourceTest : public testing::Test, private loop::ListenerEvents {
     simulation_.RunFor(seconds(1));
     return proxy;
   }
+  // As the control plane does after each step of a rotation.
+  void SendRoots() {
+    plane_->mesh_builder().SetTrustBundle(plane_->authority().trust_bundle_pem());
+    plane_->mesh_builder().OnChange();
+  }
   api::ProxyStatus StatusOf(const std::string& node_id) {
     const auto status = plane_->ProxyNamed(node_id);
     EXPECT_TRUE(status.has_value()) << node_id << " is not known";
@@ -251,7 +256,7 @@ TEST_F(XdsSourceTest, ANodeThatIsGoneIsForgotten) {
   ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());
   proxy.reset();
   simulation_.RunFor(seconds(5));
-  EXPECT_TRUE(source_->Proxies(api::ControlPlaneView::Detail::kAll).empty());
+  EXPECT_TRUE(source_->Proxies({}).empty());
   const auto other = Connect("guest", "post-1");
   EXPECT_TRUE(other->losses.empty());
 }
@@ -283,10 +288,18 @@ TEST_F(XdsSourceTest, ARejectionIsShownWithItsReasonAndEndsWithTheRepair) {
   EXPECT_TRUE(StatusOf("post-1").is_connected);
   EXPECT_FALSE(StatusOf("post-1").is_synced);
   EXPECT_EQ(source_->counts().rejecting, 1);
-  const auto brief = source_->Proxies(api::ControlPlaneView::Detail::kRejections);
+  const auto brief = source_->Proxies({api::ControlPlaneView::Detail::kRejections});
   ASSERT_EQ(brief.size(), 2);
   EXPECT_TRUE(brief[0].types.empty()) << "other-1 rejects nothing";
   EXPECT_FALSE(brief[1].types.empty());
+  // In pieces, as the API asks for them: other-1 is registered alone, post-1 is connected too.
+  const auto first = source_->Proxies({.most = 1});
+  ASSERT_EQ(first.size(), 1);
+  EXPECT_EQ(first[0].name, "other-1");
+  const auto rest = source_->Proxies({.after = "other-1", .most = 2});
+  ASSERT_EQ(rest.size(), 1);
+  EXPECT_EQ(rest[0].name, "post-1");
+  EXPECT_TRUE(source_->Proxies({.after = "post-1"}).empty());
   proxy->rejects.clear();
   ASSERT_TRUE(plane_->registry().Deregister(lease->id, IdOf("other")).ok());
   simulation_.RunFor(seconds(2));
@@ -441,7 +454,7 @@ TEST_F(XdsSourceTest, AProxyThatIsNotRegisteredHoldsUpNoRotation) {
   simulation_.RunFor(seconds(3));
   EXPECT_EQ(authority.rotation().phase(), ca::RotationPhase::kAnnouncing)
       << "nobody has been sent it";
-  Register("other");  // a new version of the mesh
+  SendRoots();
   simulation_.RunFor(seconds(3));
   EXPECT_EQ(authority.rotation().phase(), ca::RotationPhase::kRenewing);
   EXPECT_EQ(authority.rotation().waiting(), (std::vector<std::string>{"guest-1", "post-1"}));
@@ -454,7 +467,7 @@ TEST_F(XdsSourceTest, AProxyWhoseLeaseHasEndedGetsNewRootsAllTheSame) {
   simulation_.RunFor(seconds(1));
   ca::MeshAuthority& authority = plane_->authority();
   ASSERT_TRUE(authority.BeginRotation(plane_->Now()).ok());
-  Register("other");
+  SendRoots();
   simulation_.RunFor(seconds(3));
   EXPECT_EQ(authority.rotation().phase(), ca::RotationPhase::kRenewing);
   EXPECT_TRUE(proxy->Held(snapshot::kClusterType).contains(kPostCluster)) << "the rest it keeps";

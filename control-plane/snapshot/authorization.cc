@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "certs/spiffe_names.h"
+
 namespace tulle::snapshot {
 namespace {
 
@@ -24,7 +26,7 @@ void AddPrincipal(const std::string& text, const std::string& trust_domain,
   auto* authenticated = any_of->add_ids()->mutable_authenticated();
   if (text == "*") return;  // whoever has a certificate
   const bool is_short = text.starts_with("ns/");
-  SetPattern(is_short ? "spiffe://" + trust_domain + "/" + text : text,
+  SetPattern(is_short ? certs::SpiffeUri(trust_domain, "/" + text) : text,
              authenticated->mutable_principal_name());
 }
 
@@ -96,7 +98,7 @@ void AddPolicy(const policy::Document& document, const std::string& trust_domain
 
 }  // namespace
 
-AuthorizationRules RulesFor(const policy::PolicySet& policies, const std::string& trust_domain,
+AuthorizationRules RulesFor(const policy::PolicyIndex& policies, const std::string& trust_domain,
                             const std::vector<discovery::ServiceName>& services,
                             const discovery::InboundPort& port) {
   AuthorizationRules rules;

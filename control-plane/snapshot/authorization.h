@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "control-plane/discovery/mesh.h"
-#include "control-plane/policy/policy_set.h"
+#include "control-plane/policy/policy_index.h"
 #include "envoy/config/rbac/v3/rbac.pb.h"
 
 namespace tulle::snapshot {
@@ -20,7 +20,7 @@ struct AuthorizationRules {
 
 // The rules for one inbound port. On a tcp port, a rule with methods or paths can never match: an
 // ALLOW rule allows nothing, and a DENY rule denies every connection of its callers.
-AuthorizationRules RulesFor(const policy::PolicySet& policies, const std::string& trust_domain,
+AuthorizationRules RulesFor(const policy::PolicyIndex& policies, const std::string& trust_domain,
                             const std::vector<discovery::ServiceName>& services,
                             const discovery::InboundPort& port);
 

@@ -59,7 +59,7 @@ struct InboundSide {
 AuthorizationRules RulesOf(const MeshView& view, const Workload& workload, InboundPort port,
                            bool is_http) {
   port.protocol = is_http ? Protocol::kHttp : Protocol::kTcp;
-  return RulesFor(view.mesh.policies, view.mesh.trust_domain, workload.services, port);
+  return RulesFor(view.policies, view.mesh.trust_domain, workload.services, port);
 }
 
 InboundSide MakeSide(const MeshView& view, const Workload& workload, const InboundPort& port) {
@@ -192,7 +192,7 @@ void AddPlainChains(const InboundSide& side, listenerv3::Listener* listener) {
 
 bool IsStrict(const MeshView& view, const Workload& workload) {
   return std::any_of(workload.services.begin(), workload.services.end(), [&](const auto& service) {
-    return view.mesh.policies.MtlsModeOf(service) == policy::MtlsMode::kStrict;
+    return view.policies.MtlsModeOf(service) == policy::MtlsMode::kStrict;
   });
 }
 

@@ -77,13 +77,12 @@ void AddPassthrough(const char* name, bool is_inbound, ResourceTable* clusters) 
 
 // Of several services of one workload all must be allowed to.
 bool MayCallUnknown(const MeshView& view, const discovery::Workload& workload) {
-  const policy::PolicySet& policies = view.mesh.policies;
   // Without a service: what holds for the namespace.
   discovery::ServiceName none;
   none.ns = workload.ns;
-  if (workload.services.empty()) return policies.MayCallUnknown(none);
+  if (workload.services.empty()) return view.policies.MayCallUnknown(none);
   return std::all_of(workload.services.begin(), workload.services.end(),
-                     [&](const auto& service) { return policies.MayCallUnknown(service); });
+                     [&](const auto& service) { return view.policies.MayCallUnknown(service); });
 }
 
 // A client that speaks HTTP is told why; for others the connection ends.

@@ -8,7 +8,7 @@
 
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
-#include "control-plane/snapshot/policy_index.h"
+#include "control-plane/policy/policy_index.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "control-plane/snapshot/telemetry.h"
 
@@ -17,7 +17,7 @@ namespace tulle::snapshot {
 struct MeshView {
   const discovery::Mesh& mesh;
   const discovery::ServiceTable& services;
-  const PolicyIndex& policies;
+  const policy::PolicyIndex& policies;
 
   // Those with names outside the mesh: what is sent to them is not mTLS.
   std::vector<const policy::ExternalService*> ExternalServices() const;

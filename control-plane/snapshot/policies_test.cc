@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "control-plane/policy/parse.h"
-#include "control-plane/snapshot/snapshot.h"
+#include "control-plane/snapshot/testing/build_snapshot.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"

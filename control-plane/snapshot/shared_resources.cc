@@ -31,7 +31,7 @@ SharedResources::SharedResources(const discovery::Mesh& mesh,
 
 xds::ChangedNames SharedResources::Update(const discovery::MeshChanges& changes) {
   xds::ChangedNames changed;
-  if (changes.policies) policies_ = std::make_unique<PolicyIndex>(mesh_.policies);
+  if (changes.policies) policies_ = std::make_unique<policy::PolicyIndex>(mesh_.policies);
   for (const auto& [name, scope] : changes.services) UpdateService(name, scope, &changed);
   if (changes.external_services) UpdateExternalServices(&changed);
   if (changes.collectors) {
@@ -58,17 +58,22 @@ bool SharedResources::Has(const discovery::ServiceName& service) const {
 void SharedResources::UpdateService(const discovery::ServiceName& name, Scope scope,
                                     xds::ChangedNames* changed) {
   const std::string group = GroupOf(name);
-  UpdateLocal(name, changed);
+  if (scope != Scope::kListeners) UpdateLocal(name, changed);
   const auto service = services_.find(name);
   if (service == services_.end()) return Replace(group, {}, changed);
   Snapshot fresh;
-  if (scope == Scope::kEndpoints) fresh = groups_[group];
-  fresh.endpoints.clear();
-  AddEndpointsOf(view(), name, service->second, "", &fresh.endpoints);
+  if (scope != Scope::kWhole) fresh = groups_[group];
+  if (scope != Scope::kListeners) {
+    fresh.endpoints.clear();
+    AddEndpointsOf(view(), name, service->second, "", &fresh.endpoints);
+  }
+  if (scope != Scope::kEndpoints) {
+    fresh.listeners.clear();
+    AddVipListenersOf(view(), name, service->second, &fresh.listeners);
+  }
   if (scope == Scope::kWhole) {
     AddClustersOf(view(), name, service->second, &fresh.clusters);
     AddVipRoutesOf(view(), name, service->second, &fresh.routes);
-    AddVipListenersOf(view(), name, service->second, &fresh.listeners);
   }
   Replace(group, std::move(fresh), changed);
 }

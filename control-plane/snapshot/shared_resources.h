@@ -15,9 +15,9 @@
 #include "control-plane/discovery/live_mesh.h"
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
+#include "control-plane/policy/policy_index.h"
 #include "control-plane/snapshot/local_endpoints.h"
 #include "control-plane/snapshot/mesh_view.h"
-#include "control-plane/snapshot/policy_index.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "xds/server/view.h"
 
@@ -66,7 +66,7 @@ class SharedResources {
 
   const discovery::Mesh& mesh_;
   const discovery::ServiceTable& services_;
-  std::unique_ptr<PolicyIndex> policies_;
+  std::unique_ptr<policy::PolicyIndex> policies_;
   Snapshot all_;
   ResourceTable interception_clusters_;
   std::map<std::string, Snapshot> groups_;  // what each service and each other group has in all_

@@ -12,6 +12,7 @@
 
 #include "control-plane/policy/parse.h"
 #include "control-plane/snapshot/node_resources.h"
+#include "control-plane/snapshot/testing/build_snapshot.h"
 
 namespace tulle::snapshot {
 namespace {
@@ -127,6 +128,30 @@ TEST_F(CostTest, APolicyOfTheMeshConcernsEachWorkloadButMakesNothingShared) {
   Apply(Parse("PeerAuthentication", "p", "{targetRef: {kind: Mesh}, mode: STRICT}"));
   EXPECT_EQ(Made(), 0);
   EXPECT_EQ(changes_.workloads.size(), 2u * kServices);
+}
+
+// Access logs are set in listeners: services, endpoints, clusters and routes stay as they are.
+TEST_F(CostTest, ATelemetryPolicyOfTheMeshMakesListenersAlone) {
+  std::map<std::string, std::string> vips;
+  for (int i = 0; i < kServices; ++i) {
+    vips["s" + std::to_string(i) + ".default.svc.cluster.local"] = "240.240.1." + std::to_string(i);
+  }
+  mesh_.SetVips(vips);
+  Made();
+  Apply(Parse("TelemetryPolicy", "t", "{targetRef: {kind: Mesh}, accessLog: {format: json}}"));
+  EXPECT_EQ(Made(), static_cast<uint64_t>(kServices));
+  for (const auto& [name, scope] : changes_.services) {
+    EXPECT_EQ(scope, discovery::MeshChanges::Scope::kListeners) << name.name;
+  }
+  EXPECT_EQ(changed_.size(), 1);
+  EXPECT_EQ(changed_[std::string(kListenerType)].size(), static_cast<size_t>(kServices));
+  EXPECT_FALSE(changes_.routes);
+
+  mesh_.RemoveWorkload("s7-b");
+  Apply(Parse("TelemetryPolicy", "t", "{targetRef: {kind: Mesh}, accessLog: {format: istio}}"));
+  Made();
+  EXPECT_EQ(changed_[std::string(kEndpointType)], Names{kS7}) << "one change does not hide another";
+  EXPECT_EQ(changed_[std::string(kListenerType)].size(), static_cast<size_t>(kServices));
 }
 
 TEST_F(CostTest, WhatNodesHaveInCommonIsMadeOnce) {

@@ -10,11 +10,16 @@
 #include <string>
 #include <string_view>
 
-#include "control-plane/discovery/mesh.h"
+#include "xds/proto/type_urls.h"
 #include "xds/server/view.h"
 
 namespace tulle::snapshot {
 
+using xds::kClusterType;
+using xds::kEndpointType;
+using xds::kListenerType;
+using xds::kRouteType;
+using xds::kSecretType;
 using xds::Resource;
 using xds::ResourceTable;  // by name
 
@@ -30,17 +35,6 @@ struct Snapshot : public xds::TableView {
   const ResourceTable* TableOf(std::string_view type_url) const override;
 };
 
-inline constexpr std::string_view kClusterType =
-    "type.googleapis.com/envoy.config.cluster.v3.Cluster";
-inline constexpr std::string_view kEndpointType =
-    "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
-inline constexpr std::string_view kListenerType =
-    "type.googleapis.com/envoy.config.listener.v3.Listener";
-inline constexpr std::string_view kRouteType =
-    "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
-inline constexpr std::string_view kSecretType =
-    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
-
 // The node that a view is for.
 struct NodeView {
   // Id of an instance in the mesh; one that is unknown gets the trust bundle alone.
@@ -48,22 +42,6 @@ struct NodeView {
   // It subscribes by name to the listeners of virtual addresses, when they are used; else they are
   // part of the wildcard.
   bool is_on_demand = false;
-};
-
-Snapshot BuildSnapshot(const discovery::Mesh& mesh, const NodeView& node);
-
-// Snapshots of one mesh that does not change, with the resources that nodes have in common made
-// once. Same results as BuildSnapshot.
-class SnapshotFactory {
- public:
-  explicit SnapshotFactory(std::shared_ptr<const discovery::Mesh> mesh);
-  ~SnapshotFactory();
-
-  Snapshot Build(const NodeView& node);
-
- private:
-  struct Parts;
-  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace tulle::snapshot

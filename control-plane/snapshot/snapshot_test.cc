@@ -6,6 +6,7 @@
 
 #include "control-plane/policy/parse.h"
 #include "control-plane/snapshot/describe.h"
+#include "control-plane/snapshot/testing/build_snapshot.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"

@@ -109,15 +109,15 @@ Telemetry MakeTelemetry(const discovery::Mesh& mesh, const policy::TelemetryPoli
 Telemetry MeshView::TelemetryOf(const discovery::Workload& workload) const {
   const policy::TelemetryPolicy* found = nullptr;
   for (const auto& service : workload.services) {
-    if (found == nullptr) found = mesh.policies.TelemetryOf(service);
+    if (found == nullptr) found = policies.TelemetryOf(service);
   }
   // Without a service: what holds for the namespace.
-  if (workload.services.empty()) found = mesh.policies.TelemetryOf({workload.ns, ""});
+  if (workload.services.empty()) found = policies.TelemetryOf({workload.ns, ""});
   return MakeTelemetry(mesh, found);
 }
 
 Telemetry MeshView::MeshTelemetry() const {
-  return MakeTelemetry(mesh, mesh.policies.TelemetryOf({"", ""}));
+  return MakeTelemetry(mesh, policies.TelemetryOf({"", ""}));
 }
 
 void AddAccessLog(

@@ -1,5 +1,6 @@
 #include "control-plane/snapshot/tls.h"
 
+#include "certs/spiffe_names.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
@@ -63,7 +64,7 @@ void SetUpstreamTls(const std::string& sni, const std::set<std::string>& identit
   for (const std::string& identity : identities) AddUri(validation)->set_exact(identity);
   // An empty list would accept whoever the root vouches for; no workload has the ID of the domain
   // itself.
-  if (identities.empty()) AddUri(validation)->set_exact("spiffe://" + trust_domain);
+  if (identities.empty()) AddUri(validation)->set_exact(certs::SpiffeUri(trust_domain));
   socket->set_name(kTlsSocket);
   Pack(tls, socket->mutable_typed_config());
 }
@@ -78,7 +79,7 @@ void SetDownstreamTls(const std::string& trust_domain, const std::vector<std::st
   for (const std::string& name : answered)
     tls.mutable_common_tls_context()->add_alpn_protocols(name);
   AddUri(SetSecrets(tls.mutable_common_tls_context()))
-      ->set_prefix("spiffe://" + trust_domain + "/");
+      ->set_prefix(certs::SpiffeUri(trust_domain, "/"));
   socket->set_name(kTlsSocket);
   Pack(tls, socket->mutable_typed_config());
 }

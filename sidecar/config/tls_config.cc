@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
 #include "certs/private_key.h"
+#include "certs/spiffe_names.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 
 namespace tulle::config {
@@ -221,7 +222,7 @@ absl::Status ReadValidation(const tls_v3::CommonTlsContext& context, TlsConversi
 // Whether a peer without a SPIFFE ID could be accepted at all.
 bool OnlySpiffe(const std::vector<certs::SanMatcher>& names) {
   return !names.empty() && std::all_of(names.begin(), names.end(), [](const auto& name) {
-    return name.type() == certs::SanType::kUri && name.pattern().starts_with("spiffe://");
+    return name.type() == certs::SanType::kUri && name.pattern().starts_with(certs::kSpiffeScheme);
   });
 }
 

@@ -27,6 +27,7 @@
 #include "sidecar/discovery/on_demand_listeners.h"
 #include "xds/proto/type_urls.h"
 #include "xds/server/ads_server.h"
+#include "xds/server/testing/statuses.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -66,7 +67,7 @@ class FakeControl : private xds::Source, private loop::ListenerEvents {
   xds::ResourceStatus StatusOfCluster(const std::string& name) {
     std::optional<xds::ResourceStatus> status;
     ads_.ForEach([&](const std::string&, const xds::Session& session) {
-      const auto statuses = session.Statuses();
+      const auto statuses = xds::StatusesOf(session);
       const auto clusters = statuses.find(xds::kClusterType);
       if (clusters != statuses.end() && clusters->second.contains(name))
         status = clusters->second.at(name);

@@ -1,17 +1,12 @@
 #include "sidecar/identity/control_dialer.h"
 
+#include "certs/spiffe_names.h"
+
 namespace tulle::identity {
-namespace {
-
-// The account of the control plane itself: no workload's certificate passes for it.
-constexpr char kControlPlanePath[] = "/ns/tulle-system/sa/tulle-control";
-
-}  // namespace
-
 std::unique_ptr<Transport> ControlDialer::Dial(tls::ClientTlsSpec spec) {
   if (spec.trust != nullptr) {
-    auto name =
-        certs::SanMatcher::Make(certs::SanType::kUri, certs::SanMatch::kSuffix, kControlPlanePath);
+    auto name = certs::SanMatcher::Make(certs::SanType::kUri, certs::SanMatch::kSuffix,
+                                        certs::kControlPlanePath);
     spec.san_matchers = {*std::move(name)};
   }
   spec.alpn = {"h2"};

@@ -12,6 +12,7 @@
 #include "certs/certificate.h"
 #include "certs/csr.h"
 #include "certs/spiffe_id.h"
+#include "certs/spiffe_names.h"
 #include "sidecar/identity/state_file.h"
 #include "tulle/ca/v1/ca.pb.h"
 
@@ -186,7 +187,7 @@ void IdentityAgent::AskForCertificate() {
   const certs::PrivateKey key = keys_.Generate();
   key_pem_ = key.ToPem();
   // The name in a request is ignored; it has to be well-formed.
-  auto id = certs::SpiffeId::Parse(identity_ == nullptr ? "spiffe://cluster.local/new"
+  auto id = certs::SpiffeId::Parse(identity_ == nullptr ? certs::SpiffeUri("cluster.local", "/new")
                                                         : identity_->spiffe_id);
   ca::v1::CreateCertificateRequest request;
   request.set_csr_pem(certs::BuildCertificateRequest(key, *id));

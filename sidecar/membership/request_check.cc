@@ -1,41 +1,14 @@
 #include "sidecar/membership/request_check.h"
 
-#include <algorithm>
 #include <set>
 #include <string>
-#include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "net/base/names.h"
 #include "net/base/socket_address.h"
 
 namespace tulle::sidecar {
 namespace {
-
-constexpr size_t kLongestName = 253;
-constexpr size_t kLongestPart = 63;
-
-bool IsServiceName(const std::string& text) {
-  if (text.size() > kLongestName) return false;
-  const std::vector<std::string> labels = absl::StrSplit(text, '.');
-  return std::all_of(labels.begin(), labels.end(), [](const std::string& label) {
-    return !label.empty() && label.size() <= kLongestPart && label.front() != '-' &&
-           label.back() != '-' && std::all_of(label.begin(), label.end(), [](unsigned char c) {
-             return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-           });
-  });
-}
-
-bool IsLocality(const std::string& text) {
-  const std::vector<std::string> parts = absl::StrSplit(text, '/');
-  return parts.size() <= 3 && std::all_of(parts.begin(), parts.end(), [](const std::string& part) {
-           return !part.empty() && part.size() <= kLongestPart &&
-                  std::all_of(part.begin(), part.end(), [](unsigned char c) {
-                    return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
-                  });
-         });
-}
 
 absl::Status Invalid(const std::string& flag, const std::string& value, const char* problem) {
   return absl::InvalidArgumentError(absl::StrCat(flag, " ", value, ": ", problem));
@@ -73,7 +46,7 @@ absl::Status CheckOutbound(const registry::v1::Outbound& outbound) {
 }  // namespace
 
 absl::Status CheckRequest(const registry::v1::RegisterRequest& request) {
-  if (!request.service().empty() && !IsServiceName(request.service()))
+  if (!request.service().empty() && !IsDnsName(request.service()))
     return Invalid("--service", request.service(),
                    "invalid service name; use lower-case letters, digits and -");
   if (!request.address().empty() && !SocketAddress::Parse(request.address(), 1))

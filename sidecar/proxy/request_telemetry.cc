@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "certs/spiffe_names.h"
 #include "sidecar/proxy/response_flags.h"
 #include "telemetry/families.h"
 
@@ -28,29 +29,13 @@ std::string_view KnownMethod(const http::Head* request) {
   return "other";
 }
 
-// The parts of spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT; empty for IDs of another form.
-struct Identity {
-  std::string_view account;
+// Of NAME.NAMESPACE.svc...; other hosts are their own name.
+struct ServiceParts {
+  std::string_view name;
   std::string_view namespace_name;
 };
 
-Identity IdentityOf(std::string_view spiffe_id) {
-  constexpr std::string_view kScheme = "spiffe://", kNs = "/ns/", kSa = "/sa/";
-  if (!spiffe_id.starts_with(kScheme)) return {};
-  spiffe_id.remove_prefix(kScheme.size());
-  const size_t path = spiffe_id.find('/');
-  if (path == spiffe_id.npos || !spiffe_id.substr(path).starts_with(kNs)) return {};
-  spiffe_id.remove_prefix(path + kNs.size());
-  const size_t account = spiffe_id.find(kSa);
-  if (account == spiffe_id.npos) return {};
-  const Identity identity{spiffe_id.substr(account + kSa.size()), spiffe_id.substr(0, account)};
-  const bool whole = identity.account.find('/') == std::string_view::npos &&
-                     identity.namespace_name.find('/') == std::string_view::npos;
-  return whole ? identity : Identity{};
-}
-
-// NAME and NAMESPACE of NAME.NAMESPACE.svc...; other hosts are their own name.
-Identity ServiceParts(std::string_view service) {
+ServiceParts PartsOf(std::string_view service) {
   const size_t dot = service.find('.');
   if (dot == service.npos || service.find(".svc", dot) == service.npos) return {service, {}};
   const std::string_view rest = service.substr(dot + 1);
@@ -111,7 +96,7 @@ bool IsOutbound(const EndedDownstream& downstream) {
 }  // namespace
 
 OwnWorkload OwnWorkloadOf(std::string spiffe_id) {
-  const Identity parts = IdentityOf(spiffe_id);
+  const certs::WorkloadNames parts = certs::WorkloadNamesOf(spiffe_id);
   OwnWorkload own{std::string(parts.account), std::string(parts.namespace_name), {}};
   own.spiffe_id = std::move(spiffe_id);
   return own;
@@ -138,23 +123,24 @@ RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downs
   Labels labels;
   const std::string_view peer = PeerOf(downstream);
   const std::string_view chain_identity = downstream.chain->own_identity;
-  const Identity parts = ServiceParts(service);
+  const ServiceParts parts = PartsOf(service);
   labels[IstioLabel::kDestinationService] = service;
-  labels[IstioLabel::kDestinationServiceName] = parts.account;
+  labels[IstioLabel::kDestinationServiceName] = parts.name;
   labels[IstioLabel::kDestinationServiceNamespace] = parts.namespace_name;
   if (IsOutbound(downstream)) {
     labels[IstioLabel::kReporter] = "source";
     labels[IstioLabel::kSourceWorkload] = own_.name;
     labels[IstioLabel::kSourceWorkloadNamespace] = own_.namespace_name;
     labels[IstioLabel::kSourcePrincipal] = own_.spiffe_id;
-    labels[IstioLabel::kDestinationWorkload] = IdentityOf(upstream_peer).account;
+    labels[IstioLabel::kDestinationWorkload] = certs::WorkloadNamesOf(upstream_peer).account;
     labels[IstioLabel::kDestinationPrincipal] = upstream_peer;
     // As Istio: only the server side reports what arrived.
     labels[IstioLabel::kConnectionSecurityPolicy] = "unknown";
   } else {
     labels[IstioLabel::kReporter] = "destination";
-    labels[IstioLabel::kSourceWorkload] = IdentityOf(peer).account;
-    labels[IstioLabel::kSourceWorkloadNamespace] = IdentityOf(peer).namespace_name;
+    const certs::WorkloadNames names = certs::WorkloadNamesOf(peer);
+    labels[IstioLabel::kSourceWorkload] = names.account;
+    labels[IstioLabel::kSourceWorkloadNamespace] = names.namespace_name;
     labels[IstioLabel::kSourcePrincipal] = peer;
     labels[IstioLabel::kDestinationWorkload] = own_.name;
     labels[IstioLabel::kDestinationPrincipal] =

@@ -8,7 +8,8 @@
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/policy/canonical_json.h"
 #include "control-plane/policy/parse.h"
-#include "control-plane/snapshot/snapshot.h"
+#include "control-plane/policy/policy_index.h"
+#include "control-plane/snapshot/testing/build_snapshot.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "net/tls/tls_transports.h"
@@ -206,7 +207,7 @@ TEST_F(LoaderTest, AllowAndDenyOfOneService) {
     if (document["kind"] != "AuthorizationPolicy") continue;
     ASSERT_TRUE(Add(document, &policies)) << document;
   }
-  EXPECT_EQ(policies.AuthorizationsOf({"default", "post"}).size(), 3);
+  EXPECT_EQ(policy::PolicyIndex(policies).AuthorizationsOf({"default", "post"}).size(), 3);
   EXPECT_EQ(RefusedOf(policies), "");
 }
 

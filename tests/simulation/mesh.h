@@ -59,6 +59,7 @@ class Mesh {
   sim::Simulation& world() { return world_; }
   const MeshWires& wires() const { return wires_; }
   loop::Loop& caller_loop() { return *caller_loop_; }
+  loop::Loop& control_loop() { return *control_loop_; }
   HttpOrigin& origin() { return *origin_; }
   MeshMember& shop() { return *shop_; }
   MeshMember& post() { return *post_; }

@@ -8,7 +8,9 @@
 
 #include "net/tls/sim_transports.h"
 #include "net/tls/tls_transports.h"
+#include "tests/simulation/http_caller.h"
 #include "tests/simulation/mesh_run.h"
+#include "tests/simulation/scripted_source.h"
 
 // Two sidecars and the control plane, all production code, in one simulated process.
 namespace tulle::simulation {
@@ -66,6 +68,35 @@ TEST_P(MeshTest, ServesThroughRetriesAPushARotationAndAReset) {
             std::string::npos)
       << mesh.origin().last_xfcc();
   EXPECT_LT(cpu, kCpuLimit);
+}
+
+// Registered sidecars call a workload that only another source knows, for as long as it knows it.
+TEST_P(MeshTest, ASourceBesideTheRegistryFeedsTheSameMesh) {
+  Mesh mesh(4, {}, {}, GetParam());
+  ASSERT_TRUE(mesh.Join()) << mesh.log_text();
+  const auto ask = [&mesh](const std::string& authority) {
+    HttpCaller caller(mesh.caller_loop(), *SocketAddress::ParseWithPort(Mesh::kOutbound),
+                      {.authority = authority, .count = 10, .http2 = mesh.wires().http2});
+    mesh.world().RunUntil([&] { return caller.done(); }, std::chrono::minutes(1));
+    return caller.with_status(200);
+  };
+  EXPECT_EQ(ask("stock"), 0);
+  ScriptedSource source(mesh.control_loop(), mesh.control().mesh_builder());
+  discovery::Workload stock;
+  stock.id = "stock-1";
+  stock.spiffe_id = "spiffe://cluster.local/ns/default/sa/post";
+  stock.address = "10.0.0.2";  // post's sidecar answers for it
+  stock.services = {{"default", "stock"}};
+  stock.inbound = {
+      {15080, 8080, 80, mesh.wires().http2 ? policy::Protocol::kGrpc : policy::Protocol::kHttp}};
+  source.PutAfter(std::chrono::seconds(1), stock);
+  source.RemoveAfter(std::chrono::seconds(20), stock.id);
+  mesh.world().RunFor(std::chrono::seconds(5));
+  EXPECT_EQ(ask("stock"), 10) << mesh.log_text();
+  EXPECT_EQ(ask("post"), 10);
+  mesh.world().RunFor(std::chrono::seconds(20));
+  EXPECT_EQ(ask("stock"), 0);
+  EXPECT_EQ(ask("post"), 10) << "what the registry reported stays";
 }
 
 TEST_P(MeshTest, MetricsNameBothWorkloads) {

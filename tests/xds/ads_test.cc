@@ -15,6 +15,7 @@
 #include "xds/client/delta_client.h"
 #include "xds/proto/type_urls.h"
 #include "xds/server/ads_server.h"
+#include "xds/server/testing/statuses.h"
 
 namespace tulle::xds {
 namespace {
@@ -121,7 +122,7 @@ TEST_F(AdsTest, ResourcesComeAndStatusesGoBack) {
   Put("2");
   EXPECT_EQ(got_, (std::vector<std::string>{"bytes of 1", "bytes of 2"}));
   ASSERT_NE(ads_.SessionOf("n1"), nullptr);
-  const TypeStatuses statuses = ads_.SessionOf("n1")->Statuses();
+  const TypeStatuses statuses = StatusesOf(*ads_.SessionOf("n1"));
   const ResourceStatus& status = statuses.find(kRouteType)->second.find("r")->second;
   EXPECT_EQ(status.version, "2");
   EXPECT_EQ(status.delivery, Delivery::kRejected);

@@ -1,5 +1,6 @@
 // Our discovery client against our discovery server, as state machines: no wire, no clock.
 #include "tests/xds/discovery_fixture.h"
+#include "xds/server/testing/statuses.h"
 
 namespace tulle::xds {
 namespace {
@@ -96,7 +97,7 @@ TEST_F(DiscoveryTest, Fault65_OneBadResourceIsRejectedAlone) {
   EXPECT_EQ(target_.held[std::string(kClusterType)].size(), 999);
   EXPECT_EQ(requests_.back().error_detail().code(), 3);
   EXPECT_EQ(requests_.back().error_detail().message(), "c7: bad\n");
-  const auto statuses = server_->Statuses();
+  const auto statuses = StatusesOf(*server_);
   const TypeStatus& status = statuses.find(kClusterType)->second;
   EXPECT_EQ(status.find("c7")->second.delivery, Delivery::kRejected);
   EXPECT_EQ(status.find("c7")->second.error, "bad");

@@ -12,6 +12,7 @@
 #include "tests/xds/world.h"
 #include "xds/proto/type_urls.h"
 #include "xds/server/session.h"
+#include "xds/server/testing/statuses.h"
 
 namespace tulle::xds {
 namespace {
@@ -85,7 +86,7 @@ TEST_F(StateTest, Fault65_ANackIsNotAnsweredWithTheSameVersion) {
     SetView();
     EXPECT_FALSE(Next().has_value());
   }
-  const auto statuses = server_->Statuses();
+  const auto statuses = StatusesOf(*server_);
   EXPECT_EQ(statuses.find(kClusterType)->second.find("a")->second.delivery, Delivery::kRejected);
   world_.Put(kClusterType, "a", "2");
   SetView();

@@ -29,7 +29,7 @@ class AdsServer::Stream final : public grpc::CallHandler,
   using Turn = ListNode<Stream, AdsServer::Waiting>;
 
   Stream(AdsServer& server, grpc::ServerCall& call, NewSession new_session)
-      : server_(server), call_(&call), session_(new_session(this)) {
+      : server_(server), number_(++server.last_number_), call_(&call), session_(new_session(this)) {
     timer_ = server.loop_.NewTimer([this] { Pump(); });
     server_.streams_.PushBack(*this);
     ++server_.stream_count_;
@@ -52,14 +52,14 @@ class AdsServer::Stream final : public grpc::CallHandler,
 
   // SubscriptionObserver.
   void OnSubscribed(std::string_view type_url, const std::string& name) override {
-    server_.subscribers_.Add(type_url, name, this);
+    server_.subscribers_.Add(type_url, name, number_, this);
   }
   void OnUnsubscribed(std::string_view type_url, const std::string& name) override {
-    server_.subscribers_.Remove(type_url, name, this);
+    server_.subscribers_.Remove(type_url, name, number_);
   }
   void OnWildcard(std::string_view type_url, bool subscribed) override {
-    if (subscribed) return server_.subscribers_.AddWildcard(type_url, this);
-    server_.subscribers_.RemoveWildcard(type_url, this);
+    if (subscribed) return server_.subscribers_.AddWildcard(type_url, number_, this);
+    server_.subscribers_.RemoveWildcard(type_url, number_);
   }
 
   // What the change concerns is looked at when the stream's turn comes.
@@ -82,6 +82,7 @@ class AdsServer::Stream final : public grpc::CallHandler,
   void Leave();
 
   AdsServer& server_;
+  const uint64_t number_;
   grpc::ServerCall* call_;  // null: the stream has ended
   std::unique_ptr<Session> session_;
   std::unique_ptr<loop::Timer> timer_;

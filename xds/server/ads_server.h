@@ -67,6 +67,7 @@ class AdsServer {
   loop::Loop& loop_;
   Source& source_;
   Subscribers<Stream> subscribers_;
+  uint64_t last_number_ = 0;                                        // of a stream
   std::map<std::string, std::vector<Stream*>, std::less<>> nodes_;  // by node id
   IntrusiveList<Stream> streams_;
   IntrusiveList<Stream, Waiting> waiting_;

@@ -28,7 +28,6 @@ struct ResourceStatus {
   std::string error;  // the client's message; kRejected only
 };
 using TypeStatus = std::map<std::string, ResourceStatus, std::less<>>;  // by name
-using TypeStatuses = std::map<std::string, TypeStatus, std::less<>>;    // by type URL
 
 // The same, without copies: valid during a visit.
 struct HeldResource {
@@ -80,18 +79,6 @@ class Session {
   using Visit = std::function<void(const HeldResource&)>;
   virtual std::vector<std::string_view> RequestedTypes() const = 0;
   virtual void ForEach(std::string_view type_url, const Visit& visit) const = 0;
-  // All of it, copied.
-  TypeStatuses Statuses() const {
-    TypeStatuses all;
-    for (const std::string_view type : RequestedTypes()) {
-      TypeStatus& status = all[std::string(type)];
-      ForEach(type, [&status](const HeldResource& held) {
-        status[std::string(held.name)] = {std::string(held.version), held.delivery,
-                                          std::string(held.error)};
-      });
-    }
-    return all;
-  }
 };
 
 // Limits on what one stream may ask for.

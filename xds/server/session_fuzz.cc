@@ -68,7 +68,9 @@ void Run(uint8_t choice, std::string_view rest) {
     now += std::chrono::seconds(choice >> 4);
     Send(delta, *session, now);
     (void)session->Deadline(now);
-    (void)session->Statuses();
+    for (const std::string_view type : session->RequestedTypes()) {
+      session->ForEach(type, [](const HeldResource&) {});
+    }
   }
 }
 

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "control-plane/snapshot/snapshot.h"
+#include "control-plane/snapshot/testing/build_snapshot.h"
 #include "tests/golden/snapshot/mesh_file.h"
 
 namespace tulle::golden {

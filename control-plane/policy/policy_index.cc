@@ -1,0 +1,116 @@
+#include "control-plane/policy/policy_index.h"
+
+#include <algorithm>
+#include <iterator>
+#include <variant>
+
+namespace tulle::policy {
+
+namespace {
+
+ServiceName KeyOf(const Target& target) { return {target.ns, target.name}; }
+
+}  // namespace
+
+PolicyIndex::PolicyIndex(const PolicySet& policies) {
+  for (const auto& [key, document] : policies.documents()) Add(*document);
+  for (const auto& [key, document] : policies.documents()) {
+    const auto* route = std::get_if<HttpRoute>(&document->spec);
+    if (route != nullptr && !route->parents.empty()) AddInherited(*route);
+  }
+}
+
+void PolicyIndex::Add(const Document& document) {
+  if (const auto* resilience = std::get_if<ResiliencePolicy>(&document.spec)) {
+    resilience_[KeyOf(resilience->target)] = resilience;
+  } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
+    peers_.try_emplace(KeyOf(peer->target), peer);
+  } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
+    egress_.try_emplace(KeyOf(egress->target), egress);
+  } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
+    telemetry_.try_emplace(KeyOf(telemetry->target), telemetry);
+  } else if (const auto* rules = std::get_if<AuthorizationPolicy>(&document.spec)) {
+    authorizations_[KeyOf(rules->target)].push_back(&document);
+  } else if (const auto* route = std::get_if<HttpRoute>(&document.spec)) {
+    for (const ParentRef& parent : route->parents) {
+      routes_[parent.service].push_back({parent.port, &document});
+    }
+  }
+}
+
+void PolicyIndex::AddInherited(const HttpRoute& route) {
+  const auto above = resilience_.find(route.parents[0].service);
+  if (above == resilience_.end()) return;
+  for (const HttpRouteRule& rule : route.rules) {
+    for (const BackendRef& backend : rule.backends) {
+      inherited_.try_emplace(backend.service, above->second);
+    }
+  }
+}
+
+template <typename Policy>
+const Policy* PolicyIndex::MostSpecific(const ByTarget<Policy>& policies,
+                                        const ServiceName& service) {
+  for (const ServiceName& target : {service, ServiceName{service.ns, ""}, ServiceName{"", ""}}) {
+    const auto found = policies.find(target);
+    if (found != policies.end()) return found->second;
+  }
+  return nullptr;
+}
+
+const ResiliencePolicy* PolicyIndex::OwnResilienceOf(const ServiceName& service) const {
+  const auto own = resilience_.find(service);
+  return own == resilience_.end() ? nullptr : own->second;
+}
+
+const ResiliencePolicy* PolicyIndex::ResilienceOf(const ServiceName& service) const {
+  if (const auto* own = OwnResilienceOf(service)) return own;
+  const auto inherited = inherited_.find(service);
+  return inherited == inherited_.end() ? nullptr : inherited->second;
+}
+
+const Document* PolicyIndex::RouteOf(const ServiceName& service, uint32_t port) const {
+  const auto bindings = routes_.find(service);
+  if (bindings == routes_.end()) return nullptr;
+  const Document* found = nullptr;
+  bool is_exact = false;
+  for (const Binding& binding : bindings->second) {
+    if (binding.port && *binding.port != port) continue;
+    if (is_exact && !binding.port) continue;
+    found = binding.document;
+    is_exact = binding.port.has_value();
+  }
+  return found;
+}
+
+MtlsMode PolicyIndex::MtlsModeOf(const ServiceName& service) const {
+  const auto* found = MostSpecific(peers_, service);
+  return found == nullptr ? MtlsMode::kPermissive : found->mode;
+}
+
+bool PolicyIndex::MayCallUnknown(const ServiceName& service) const {
+  const auto* found = MostSpecific(egress_, service);
+  return found == nullptr || found->unknown == UnknownDestinations::kAllow;
+}
+
+const TelemetryPolicy* PolicyIndex::TelemetryOf(const ServiceName& service) const {
+  return MostSpecific(telemetry_, service);
+}
+
+std::vector<const Document*> PolicyIndex::AuthorizationsOf(const ServiceName& service) const {
+  std::vector<const Document*> found;
+  const auto add = [&](const ServiceName& target) {
+    const auto of = authorizations_.find(target);
+    if (of == authorizations_.end()) return;
+    std::vector<const Document*> merged;
+    std::merge(found.begin(), found.end(), of->second.begin(), of->second.end(),
+               std::back_inserter(merged),
+               [](const Document* a, const Document* b) { return a->key < b->key; });
+    found = std::move(merged);
+  };
+  add({service.ns, ""});
+  if (!service.name.empty()) add(service);
+  return found;
+}
+
+}  // namespace tulle::policy

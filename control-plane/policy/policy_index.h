@@ -1,0 +1,63 @@
+// Which policies apply to a service, looked up instead of searched for: a lookup costs what
+// applies, whatever the number of policies. Pure; any thread. It points into the PolicySet that it
+// was made of and must not outlive it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control-plane/policy/policy_set.h"
+
+namespace tulle::policy {
+
+class PolicyIndex {
+ public:
+  explicit PolicyIndex(const PolicySet& policies);
+
+  // The service's own policy. Null: none.
+  const ResiliencePolicy* OwnResilienceOf(const ServiceName& service) const;
+  // The service's own policy; a backend without one gets that of the first service whose route
+  // leads to it. Null: none.
+  const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
+  // The HTTPRoute for this port; one that names the port wins. Null: none.
+  const Document* RouteOf(const ServiceName& service, uint32_t port) const;
+
+  // Of the following kinds the most specific policy wins, as a whole: service, namespace, mesh. A
+  // service without a name stands for its namespace, one without a namespace for the mesh.
+  // Defaults to permissive.
+  MtlsMode MtlsModeOf(const ServiceName& service) const;
+  // Whether the service's workloads may call addresses that belong to no service. Defaults to true.
+  bool MayCallUnknown(const ServiceName& service) const;
+  // Null: none.
+  const TelemetryPolicy* TelemetryOf(const ServiceName& service) const;
+  // Those of the service and of its namespace, in order of their keys.
+  std::vector<const Document*> AuthorizationsOf(const ServiceName& service) const;
+
+ private:
+  struct Binding {
+    std::optional<uint32_t> port;  // absent: all
+    const Document* document;
+  };
+  // By target: a namespace is a service without a name, the mesh is one without a namespace.
+  template <typename Policy>
+  using ByTarget = std::map<ServiceName, const Policy*>;
+
+  template <typename Policy>
+  static const Policy* MostSpecific(const ByTarget<Policy>& policies, const ServiceName& service);
+  void Add(const Document& document);
+  // Needs all policies of resilience.
+  void AddInherited(const HttpRoute& route);
+
+  ByTarget<ResiliencePolicy> resilience_;
+  ByTarget<ResiliencePolicy> inherited_;
+  ByTarget<PeerAuthentication> peers_;
+  ByTarget<EgressPolicy> egress_;
+  ByTarget<TelemetryPolicy> telemetry_;
+  std::map<ServiceName, std::vector<const Document*>> authorizations_;  // by target, as above
+  std::map<ServiceName, std::vector<Binding>> routes_;                  // in order of keys
+};
+
+}  // namespace tulle::policy

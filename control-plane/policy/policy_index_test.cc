@@ -1,0 +1,121 @@
+#include "control-plane/policy/policy_index.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "control-plane/policy/parse.h"
+
+namespace tulle::policy {
+namespace {
+
+PolicySet Parse(const std::string& text) {
+  const ParsedFile parsed = ParseDocuments(text, "f");
+  EXPECT_TRUE(parsed.ok()) << ToText(parsed.problems) << text;
+  PolicySet set;
+  for (const Document& document : parsed.documents) set.Upsert(document);
+  return set;
+}
+
+std::string Policy(const std::string& kind, const std::string& name, const std::string& target,
+                   const std::string& rest, const std::string& ns = "default") {
+  return "---\napiVersion: tulle.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name +
+         ", namespace: " + ns + "}\nspec: {targetRef: " + target + ", " + rest + "}\n";
+}
+
+std::string Route(const std::string& name, const std::string& parent) {
+  return "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " +
+         name + "}\nspec: {parentRefs: [{kind: Service, " + parent +
+         "}], rules: [{backendRefs: [{name: backend, port: 80}]}]}\n";
+}
+
+std::string NameOf(const Document* document) {
+  return document == nullptr ? "none" : document->key.name;
+}
+
+TEST(PolicyIndex, TheRouteForThePortWins) {
+  const PolicySet set = Parse(Route("a", "name: post, port: 80") + Route("b", "name: post"));
+  const PolicyIndex index(set);
+  EXPECT_EQ(NameOf(index.RouteOf({"default", "post"}, 80)), "a");
+  EXPECT_EQ(NameOf(index.RouteOf({"default", "post"}, 81)), "b");
+  EXPECT_EQ(NameOf(index.RouteOf({"other", "post"}, 80)), "none");
+}
+
+TEST(PolicyIndex, ABackendInheritsTheResilienceOfTheServiceAboveIt) {
+  const PolicySet set = Parse(Route("a", "name: post") +
+                              Policy("ResiliencePolicy", "p", "{kind: Service, name: post}",
+                                     "limits: {perClientMaxRequests: 3}"));
+  const PolicyIndex index(set);
+  EXPECT_NE(index.OwnResilienceOf({"default", "post"}), nullptr);
+  EXPECT_EQ(index.OwnResilienceOf({"default", "backend"}), nullptr);
+  EXPECT_EQ(index.ResilienceOf({"default", "backend"}), index.OwnResilienceOf({"default", "post"}));
+  EXPECT_EQ(index.ResilienceOf({"default", "auth"}), nullptr);
+}
+
+TEST(PolicyIndex, TheMostSpecificMtlsModeWins) {
+  const PolicySet set =
+      Parse(Policy("PeerAuthentication", "a", "{kind: Mesh}", "mode: STRICT") +
+            Policy("PeerAuthentication", "b", "{kind: Namespace}", "mode: PERMISSIVE") +
+            Policy("PeerAuthentication", "c", "{kind: Service, name: post}", "mode: STRICT"));
+  const PolicyIndex index(set);
+  EXPECT_EQ(index.MtlsModeOf({"default", "post"}), MtlsMode::kStrict);
+  EXPECT_EQ(index.MtlsModeOf({"default", "auth"}), MtlsMode::kPermissive);
+  EXPECT_EQ(index.MtlsModeOf({"other", "auth"}), MtlsMode::kStrict);
+  EXPECT_EQ(PolicyIndex(PolicySet()).MtlsModeOf({"default", "post"}), MtlsMode::kPermissive);
+}
+
+TEST(PolicyIndex, TheMostSpecificEgressPolicyWins) {
+  const PolicySet set = Parse(
+      Policy("EgressPolicy", "a", "{kind: Mesh}", "unknownDestinations: DENY") +
+      Policy("EgressPolicy", "b", "{kind: Namespace}", "unknownDestinations: ALLOW") +
+      Policy("EgressPolicy", "c", "{kind: Service, name: post}", "unknownDestinations: DENY"));
+  const PolicyIndex index(set);
+  EXPECT_FALSE(index.MayCallUnknown({"default", "post"}));
+  EXPECT_TRUE(index.MayCallUnknown({"default", "auth"}));
+  EXPECT_TRUE(index.MayCallUnknown({"default", ""}));
+  EXPECT_FALSE(index.MayCallUnknown({"other", "auth"}));
+  EXPECT_TRUE(PolicyIndex(PolicySet()).MayCallUnknown({"default", "post"}));
+}
+
+TEST(PolicyIndex, TheMostSpecificTelemetryWins) {
+  const PolicySet set = Parse(
+      Policy("TelemetryPolicy", "a", "{kind: Mesh}", "tracing: {sampling: 1}") +
+      Policy("TelemetryPolicy", "b", "{kind: Namespace}", "tracing: {sampling: 2}") +
+      Policy("TelemetryPolicy", "c", "{kind: Service, name: post}", "tracing: {sampling: 3}"));
+  const PolicyIndex index(set);
+  const auto of = [&](const ServiceName& service) {
+    return index.TelemetryOf(service)->tracing.sampling;
+  };
+  EXPECT_EQ(of({"default", "post"}), 3);
+  EXPECT_EQ(of({"default", "auth"}), 2);
+  EXPECT_EQ(of({"default", ""}), 2);
+  EXPECT_EQ(of({"other", "post"}), 1);
+  EXPECT_EQ(of({"", ""}), 1);
+  EXPECT_EQ(PolicyIndex(PolicySet()).TelemetryOf({"default", "post"}), nullptr);
+}
+
+TEST(PolicyIndex, AuthorizationsAreThoseOfTheServiceAndOfItsNamespaceInOrder) {
+  const std::string allow = "action: ALLOW, rules: [{from: {namespaces: [shop]}}]";
+  const std::string deny = "action: DENY, rules: [{from: {namespaces: [shop]}}]";
+  const PolicySet set =
+      Parse(Policy("AuthorizationPolicy", "a", "{kind: Service, name: post}", allow) +
+            Policy("AuthorizationPolicy", "b", "{kind: Namespace}", allow) +
+            Policy("AuthorizationPolicy", "c", "{kind: Service, name: post}", deny) +
+            Policy("AuthorizationPolicy", "d", "{kind: Service, name: auth}", allow) +
+            Policy("AuthorizationPolicy", "e", "{kind: Namespace}", allow, "other"));
+  const PolicyIndex index(set);
+  const auto of = [&](const ServiceName& service) {
+    std::string names;
+    for (const Document* document : index.AuthorizationsOf(service)) names += document->key.name;
+    return names;
+  };
+  EXPECT_EQ(of({"default", "post"}), "abc");
+  EXPECT_EQ(of({"default", "auth"}), "bd");
+  EXPECT_EQ(of({"default", "none"}), "b");
+  EXPECT_EQ(of({"other", "post"}), "e");
+  EXPECT_EQ(of({"third", "post"}), "");
+}
+
+}  // namespace
+}  // namespace tulle::policy
