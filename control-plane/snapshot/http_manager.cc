@@ -19,7 +19,8 @@ constexpr uint32_t kTcpConnectAttempts = 3;
 
 }  // namespace
 
-HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::string& stat_prefix) {
+HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::string& stat_prefix,
+                                      const std::string& default_host) {
   HttpConnectionManager manager;
   manager.set_codec_type(HttpConnectionManager::AUTO);
   manager.set_stat_prefix(stat_prefix);
@@ -34,6 +35,8 @@ HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::str
   auto* common = manager.mutable_common_http_protocol_options();
   SetDuration(kConnectionIdleTimeout, common->mutable_idle_timeout());
   common->mutable_max_headers_count()->set_value(kMaxHeaders);
+  manager.mutable_http_protocol_options()->set_accept_http_10(true);
+  manager.mutable_http_protocol_options()->set_default_host_for_http_10(default_host);
   manager.mutable_http2_protocol_options()->mutable_max_concurrent_streams()->set_value(
       kMaxDownstreamStreams);
   manager.add_upgrade_configs()->set_upgrade_type("websocket");
@@ -67,8 +70,9 @@ void AddHttpManager(const HttpConnectionManager& manager,
 }
 
 void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& routes,
+                            const std::string& default_host,
                             envoy::config::listener::v3::FilterChain* chain) {
-  HttpConnectionManager manager = MakeHttpManager(telemetry, routes);
+  HttpConnectionManager manager = MakeHttpManager(telemetry, routes, default_host);
   manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
   manager.mutable_rds()->set_route_config_name(routes);
   SetAds(manager.mutable_rds()->mutable_config_source());

@@ -12,8 +12,10 @@ namespace tulle::snapshot {
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
 // Limits, timeouts, normalisation, access log and tracing as explicit fields; routes and filters
-// are the caller's, the router's last.
-HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::string& stat_prefix);
+// are the caller's, the router's last. HTTP/1.0 is served; its requests without Host are for
+// `default_host`, and refused if that is empty.
+HttpConnectionManager MakeHttpManager(const Telemetry& telemetry, const std::string& stat_prefix,
+                                      const std::string& default_host);
 void AddHttpFilter(const char* name, const google::protobuf::Message& config,
                    HttpConnectionManager* manager);
 void AddRouter(HttpConnectionManager* manager);
@@ -21,6 +23,7 @@ void AddNetworkFilter(const char* name, const google::protobuf::Message& config,
                       envoy::config::listener::v3::FilterChain* chain);
 // What goes out by the route configuration of that name.
 void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& routes,
+                            const std::string& default_host,
                             envoy::config::listener::v3::FilterChain* chain);
 void AddHttpManager(const HttpConnectionManager& manager,
                     envoy::config::listener::v3::FilterChain* chain);

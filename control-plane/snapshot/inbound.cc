@@ -99,8 +99,10 @@ void AddRoutes(const InboundSide& side, envoy::config::route::v3::VirtualHost* h
 }
 
 HttpConnectionManager MakeManager(const InboundSide& side, bool is_mesh) {
+  const auto& services = side.workload.services;
   HttpConnectionManager manager =
-      MakeHttpManager(side.telemetry, InboundListener(side.port.listen_port));
+      MakeHttpManager(side.telemetry, InboundListener(side.port.listen_port),
+                      services.empty() ? "" : discovery::HostOf(services.front()));
   if (is_mesh) {
     manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE_SET);
     manager.mutable_set_current_client_cert_details()->mutable_subject()->set_value(true);
@@ -155,14 +157,17 @@ listenerv3::FilterChain* AddChain(const InboundSide& side, const std::string& na
   return chain;
 }
 
-void AddMeshChain(const InboundSide& side, bool is_http, listenerv3::Listener* listener) {
+// `is_rest`: also for clients that offer no protocol of the mesh, or none: programs with a
+// certificate of their own, without a sidecar.
+void AddMeshChain(const InboundSide& side, bool is_http, bool is_rest,
+                  listenerv3::Listener* listener) {
   listenerv3::FilterChain* chain =
       AddChain(side, is_http ? "mesh-http" : "mesh-bytes", "tls", listener);
   auto* match = chain->mutable_filter_chain_match();
   for (const char* name : {"istio-h2", "h2", "istio-http/1.1", "http/1.1"}) {
-    if (is_http) match->add_application_protocols(name);
+    if (is_http && !is_rest) match->add_application_protocols(name);
   }
-  if (!is_http) match->add_application_protocols("istio");
+  if (!is_http && !is_rest) match->add_application_protocols("istio");
   SetDuration(kHandshakeTimeout, chain->mutable_transport_socket_connect_timeout());
   // Chosen among h2 and http/1.1 only: a codec is picked by what was answered, and no codec is
   // named istio-h2.
@@ -208,9 +213,14 @@ listenerv3::Listener MakeListener(const std::string& name, const std::string& ad
 }
 
 void AddChainsOf(const InboundSide& side, listenerv3::Listener* listener) {
-  if (side.may_be_http()) AddMeshChain(side, true, listener);
-  if (side.may_be_bytes()) AddMeshChain(side, false, listener);
-  if (!IsStrict(side.view, side.workload)) AddPlainChains(side, listener);
+  const bool is_strict = IsStrict(side.view, side.workload);
+  // Elsewhere TLS of another kind is the application's own.
+  const bool is_all_tls_ours = is_strict || !side.may_be_bytes();
+  if (side.may_be_http()) AddMeshChain(side, true, is_all_tls_ours, listener);
+  if (side.may_be_bytes()) {
+    AddMeshChain(side, false, is_all_tls_ours && !side.may_be_http(), listener);
+  }
+  if (!is_strict) AddPlainChains(side, listener);
 }
 
 listenerv3::Listener MakePortListener(const MeshView& view, const Workload& workload,

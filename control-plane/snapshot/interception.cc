@@ -25,8 +25,8 @@ constexpr uint32_t kNoLimit = 4294967295;
 // 502 as Istio's REGISTRY_ONLY; the names of route and cluster are Istio's too.
 constexpr uint32_t kDeniedStatus = 502;
 constexpr char kDeniedBody[] =
-    "This address is no service of the mesh, and an EgressPolicy denies unknown destinations. "
-    "Describe it in an ExternalService, or let the policy say ALLOW.\n";
+    "This address does not belong to a service of the mesh, and an EgressPolicy denies unknown "
+    "destinations. Describe it in an ExternalService, or let the policy say ALLOW.\n";
 
 listenerv3::Listener MakeOutboundListener(const std::string& name, const std::string& address,
                                           uint32_t port) {
@@ -55,7 +55,7 @@ void AddChains(const MeshView& view, const std::string& host, uint32_t port, Pro
                        listener->add_filter_chains(), by_source_ip);
   }
   listenerv3::FilterChain* http = listener->add_filter_chains();
-  AddOutboundHttpManager(view.MeshTelemetry(), VipRoutes(host, port), http);
+  AddOutboundHttpManager(view.MeshTelemetry(), VipRoutes(host, port), host, http);
   if (protocol != Protocol::kAuto) return;
   TellHttpFromBytes(http, listener);
   listener->mutable_default_filter_chain()->set_name("bytes");
@@ -87,7 +87,7 @@ bool MayCallUnknown(const MeshView& view, const discovery::Workload& workload) {
 
 // A client that speaks HTTP is told why; for others the connection ends.
 void AddDenial(const Telemetry& telemetry, listenerv3::Listener* listener) {
-  HttpConnectionManager manager = MakeHttpManager(telemetry, kDeniedRoute);
+  HttpConnectionManager manager = MakeHttpManager(telemetry, kDeniedRoute, kDeniedRoute);
   auto* routes = manager.mutable_route_config();
   routes->set_name(kDeniedRoute);
   auto* host = routes->add_virtual_hosts();

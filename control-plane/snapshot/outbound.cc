@@ -28,7 +28,7 @@ void AddOutboundListeners(const MeshView& view, const discovery::Workload& workl
   if (outbound.http_port != 0) {
     listenerv3::Listener listener =
         MakeListener(kOutboundHttp, outbound.address, outbound.http_port);
-    AddOutboundHttpManager(telemetry, kOutboundHttp, listener.add_filter_chains());
+    AddOutboundHttpManager(telemetry, kOutboundHttp, "", listener.add_filter_chains());
     AddResource(listener.name(), listener, listeners);
   }
   for (const discovery::TcpOutbound& tcp : outbound.tcp) {

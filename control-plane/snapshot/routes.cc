@@ -390,9 +390,9 @@ void AddUnknownHost(routev3::RouteConfiguration* configuration) {
   route->mutable_match()->set_prefix("/");
   route->mutable_direct_response()->set_status(404);
   route->mutable_direct_response()->mutable_body()->set_inline_string(
-      "This host is no service of the mesh, and no ExternalService describes it. Call it past the "
-      "sidecar (NO_PROXY, `tullectl run --no-proxy`), or describe it: an ExternalService with "
-      "resolution: DNS.\n");
+      "This host does not belong to a service of the mesh or to an ExternalService. Call it "
+      "directly, without the sidecar (NO_PROXY, `tullectl run --no-proxy`), or describe it by an "
+      "ExternalService with resolution: DNS.\n");
 }
 
 // Envoy refuses a configuration that contains a domain twice: the first virtual host keeps it.

@@ -68,7 +68,7 @@ class FailureKind {
   static const FailureKind kBadRequest;
   static const FailureKind kHeadersTooLarge;
   static const FailureKind kUnsupportedVersion;
-  static const FailureKind kUpgradeRequired;  // HTTP/1.0, which is not supported
+  static const FailureKind kUpgradeRequired;  // HTTP/1.0 where it is not accepted
   static const FailureKind kUnsupportedCoding;
   static const FailureKind kExpectationFailed;
   static const FailureKind kRequestHeadersTimeout;

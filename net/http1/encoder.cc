@@ -1,4 +1,4 @@
-// Writes start lines, fields and framing of HTTP/1.1 messages.
+// Writes start lines, fields and framing of HTTP/1.1 messages, and of responses in HTTP/1.0.
 #include "net/http1/encoder.h"
 
 #include <algorithm>
@@ -86,6 +86,7 @@ struct Encoder::Lines {
   bool chunked = false;
   bool te_trailers = false;
   bool close = false;
+  bool keep_alive = false;
   std::string_view upgrade{};
   enum class Block : uint8_t { kRequest, kResponse, kTrailers } block = Block::kResponse;
 
@@ -135,6 +136,7 @@ void Encoder::WriteFields(const HeaderMap& headers, const Lines& lines) {
     pen.Put("Connection: TE\r\n");
   }
   if (lines.close) pen.Put("Connection: close\r\n");
+  if (lines.keep_alive) pen.Put("Connection: keep-alive\r\n");
   pen.Put("\r\n");
   out_.Commit(pen.written());
 }
@@ -168,7 +170,8 @@ bool Encoder::WriteRequestHead(const Head& head, bool end) {
 
 void Encoder::WriteResponseHead(const Head& head, bool end, ResponseOptions options) {
   const Number status(static_cast<uint64_t>(std::clamp(head.status, 100, 999)));
-  Lines lines{{"HTTP/1.1 ", status.text(), " ", ReasonOf(head.status), "\r\n", ""}};
+  const std::string_view version = options.http10 ? "HTTP/1.0 " : "HTTP/1.1 ";
+  Lines lines{{version, status.text(), " ", ReasonOf(head.status), "\r\n", ""}};
   lines.close = options.close;
   broken_ = false;
   left_ = 0;
@@ -185,10 +188,14 @@ void Encoder::WriteResponseHead(const Head& head, bool end, ResponseOptions opti
   } else if (head.content_length >= 0) {
     body_ = Body::kLength;
     left_ = lines.content_length = head.content_length;
+  } else if (options.http10) {
+    body_ = Body::kUntilClose;
+    lines.close = true;
   } else {
     body_ = Body::kChunked;
     lines.chunked = true;
   }
+  lines.keep_alive = options.http10 && !lines.close;
   WriteFields(head.headers, lines);
 }
 
@@ -207,6 +214,7 @@ void Encoder::WriteBody(Buffer& content, bool end) {
     case Body::kForbidden:
       content.Clear();
       return;
+    case Body::kUntilClose:
     case Body::kBytes:
       return MoveContent(content, out_, content.size());
     case Body::kLength:

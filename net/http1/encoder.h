@@ -28,6 +28,8 @@ class Encoder {
   struct ResponseOptions {
     bool to_head = false;  // the request was HEAD: no content may follow
     bool close = false;    // write Connection: close
+    // To an HTTP/1.0 client: content of unknown length lasts until the connection closes.
+    bool http10 = false;
   };
   void WriteResponseHead(const http::Head& head, bool end, ResponseOptions options);
   void WriteInterim(const http::Head& head);
@@ -42,11 +44,14 @@ class Encoder {
   // The message was ended with less or more content than its head stated: the connection must be
   // closed, so that the peer does not consider it complete.
   bool broken() const { return broken_; }
+  // The content of the current message ends with the connection: it must be closed after a complete
+  // message, and reset after one that was cut off.
+  bool until_close() const { return body_ == Body::kUntilClose; }
   // The whole reply to a request that cannot be served. The connection closes after it.
   void WriteErrorReply(Failure failure);
 
  private:
-  enum class Body : uint8_t { kNone, kLength, kChunked, kForbidden, kBytes };
+  enum class Body : uint8_t { kNone, kLength, kChunked, kForbidden, kUntilClose, kBytes };
   struct Lines;  // the fields that the codec itself adds to a head
 
   void WriteFields(const http::HeaderMap& headers, const Lines& lines);

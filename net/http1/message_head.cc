@@ -40,6 +40,7 @@ struct HopFields {
   size_t connection_count = 0;
   // From Connection.
   bool close = false;
+  bool keep_alive = false;
   bool wants_upgrade = false;
 };
 
@@ -141,6 +142,8 @@ Failure ApplyConnection(HopFields* hop, Head* head) {
         return BadRequest("Connection names too many fields");
       if (EqualsIgnoreCase(name, "close")) {
         hop->close = true;
+      } else if (EqualsIgnoreCase(name, "keep-alive")) {
+        hop->keep_alive = true;
       } else if (EqualsIgnoreCase(name, "upgrade")) {
         hop->wants_upgrade = true;
       } else if (!EqualsIgnoreCase(name, "content-length") && !EqualsIgnoreCase(name, "te")) {
@@ -218,7 +221,11 @@ Failure ReadTarget(const StartLine& line, Head* head) {
   return {};
 }
 
-Failure ReadHost(const Single& host, Head* head) {
+Failure ReadHost(const Single& host, const Http10& http10, Head* head) {
+  if (host.count == 0 && head->version == http::Version::kHttp10) {
+    if (head->authority.empty()) head->authority = head->headers.arena().Copy(http10.default_host);
+    return head->authority.empty() ? BadRequest("missing Host") : Failure{};
+  }
   if (host.count == 0) return BadRequest("missing Host");
   if (host.count > 1) return BadRequest("duplicate Host");
   if (!IsAuthority(host.value)) return BadRequest("invalid Host");
@@ -289,21 +296,26 @@ bool IsForbiddenTrailer(std::string_view name) {
 }
 
 Failure ReadRequest(const StartLine& line, std::string_view fields, const http::Limits& limits,
-                    Message* message) {
+                    const Http10& http10, Message* message) {
   Head* head = message->head;
   head->method = line.method;
   head->version = line.version;
   HopFields hop;
   bool chunked = false;
   if (const Failure failure = ReadFields(fields, limits, &hop, head, &chunked)) return failure;
+  const bool is_http10 = line.version == http::Version::kHttp10;
+  // A hop in front of us may have ignored it, and taken the body for a request (RFC 9112 6.1).
+  if (is_http10 && chunked) return BadRequest("Transfer-Encoding in HTTP/1.0");
   if (const Failure failure = ReadTarget(line, head)) return failure;
-  if (const Failure failure = ReadHost(hop.host, head)) return failure;
+  if (const Failure failure = ReadHost(hop.host, http10, head)) return failure;
   const bool has_body = chunked || head->content_length > 0;
+  // RFC 9110 7.8 and 10.1.1: of an HTTP/1.0 request Upgrade and Expect are ignored.
+  if (is_http10) hop.expect = hop.upgrade = {};
   if (const Failure failure = ReadExpect(hop.expect, has_body, head)) return failure;
   const bool connect = line.method == "CONNECT";
   if (connect && has_body) return BadRequest("CONNECT has no body");
   head->upgrade_wanted = TakeUpgrade(hop, head) || connect;
-  message->keep_alive = !hop.close;
+  message->keep_alive = !hop.close && (!is_http10 || hop.keep_alive);
   message->framing = chunked ? Framing::kChunked : has_body ? Framing::kLength : Framing::kNone;
   return {};
 }

@@ -22,6 +22,13 @@ struct StartLine {
   http::Version version = http::Version::kHttp11;
 };
 
+// Whether HTTP/1.0 requests are served (RFC 1945; Http1ProtocolOptions.accept_http_10), and the
+// authority of those without Host (default_host_for_http_10); empty: they are refused.
+struct Http10 {
+  bool accepted = false;
+  std::string_view default_host;
+};
+
 constexpr Failure BadRequest(const char* detail) { return {FailureKind::kBadRequest, detail}; }
 
 // `line` is without CRLF.
@@ -38,7 +45,7 @@ struct Message {
 // `fields` are the lines after the start line, including the empty one. Fills message->head, whose
 // arena is already set.
 Failure ReadRequest(const StartLine& line, std::string_view fields, const http::Limits& limits,
-                    Message* message);
+                    const Http10& http10, Message* message);
 // `bodiless`: the request was HEAD.
 Failure ReadResponse(const StartLine& line, std::string_view fields, const http::Limits& limits,
                      bool bodiless, Message* message);

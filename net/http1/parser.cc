@@ -73,8 +73,12 @@ bool Parser::ReadStartLine() {
   line.remove_suffix(kCrLf.size());
   const Failure failure = kind_ == Kind::kRequest ? ParseRequestLine(line, &start_line_)
                                                   : ParseStatusLine(line, &start_line_);
-  if (failure) Fail(failure);
-  return !failure;
+  if (failure) return Fail(failure), false;
+  if (kind_ == Kind::kResponse || http10_.accepted ||
+      start_line_.version == http::Version::kHttp11) {
+    return true;
+  }
+  return Fail({FailureKind::kUpgradeRequired, "HTTP/1.0 is not accepted"}), false;
 }
 
 Parser::Status Parser::ReadHead(Buffer& in, Arena& arena) {
@@ -121,7 +125,7 @@ Parser::Status Parser::FinishHead(Arena& arena) {
   const std::string_view fields = text.substr(start_line_size_);
   start_line_size_ = 0;
   const Failure failure = kind_ == Kind::kRequest
-                              ? ReadRequest(start_line_, fields, limits_, &message_)
+                              ? ReadRequest(start_line_, fields, limits_, http10_, &message_)
                               : ReadResponse(start_line_, fields, limits_, bodiless_, &message_);
   if (failure) return Fail(failure);
   body_left_ = message_.framing == Framing::kLength ? message_.head->content_length : 0;

@@ -47,6 +47,9 @@ class Parser {
   // Prepares for the next message.
   void Reset();
 
+  // Requests: whether HTTP/1.0 is accepted; by default it is refused. `http10.default_host` must
+  // outlive the parser. Before ReadHead.
+  void set_http10(const Http10& http10) { http10_ = http10; }
   // Responses: whether the request was HEAD. Before ReadHead.
   void set_bodiless(bool bodiless) { bodiless_ = bodiless; }
   // Whether the trailer section has begun (it is collected in the arena that was passed to
@@ -75,6 +78,7 @@ class Parser {
   bool start_checked_ = false;
   uint8_t start_bytes_ = 0;
   const http::Limits& limits_;
+  Http10 http10_;
   LineBlock block_;
   // The part of the start line that was already checked.
   uint32_t start_line_size_ = 0;

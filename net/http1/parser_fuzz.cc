@@ -28,6 +28,7 @@ void Run(uint8_t choice, uint8_t cut, std::string_view bytes) {
     options.limits.header_count = options.limits.trailer_count = 3;
     options.limits.chunk_extension_bytes = 4;
   }
+  if (choice & 16) options.http10 = {true, "h"};
   const std::string whole = Transcript({bytes}, options);
   const size_t at = bytes.size() * cut / 256;
   std::vector<std::string_view> pieces = {bytes.substr(0, at), bytes.substr(at)};

@@ -2,7 +2,7 @@
 // delivered whole, byte by byte, cut at every place, and with a credit of one byte at a time.
 //
 //   === NAME
-//   kind: request | response [to-head] [ends]
+//   kind: request | response [to-head] [ends] [http10]
 //   in:
 //   BYTES with C escapes; lines are put together as they are
 //   events:
@@ -38,6 +38,7 @@ std::vector<Golden> Load(const std::string& path) {
       TranscriptOptions& options = cases.back().options;
       if (line.find("response") != std::string::npos) options.kind = Parser::Kind::kResponse;
       options.bodiless = line.find("to-head") != std::string::npos;
+      options.http10 = {line.find("http10") != std::string::npos, "default.test"};
       options.ends = line.find("ends") != std::string::npos;
     } else if (line == "in:") {
       part = Part::kIn;
@@ -68,7 +69,8 @@ TEST_P(ParserGolden, TranscriptsMatch) {
 
 INSTANTIATE_TEST_SUITE_P(Files, ParserGolden,
                          testing::Values("requests.txt", "bad_requests.txt", "responses.txt",
-                                         "bad_responses.txt", "chunked.txt"));
+                                         "http10_requests.txt", "bad_responses.txt",
+                                         "chunked.txt"));
 
 }  // namespace
 }  // namespace tulle::http1

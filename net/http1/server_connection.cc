@@ -19,7 +19,9 @@ ServerConnection::ServerConnection(loop::Loop& loop, loop::Deadlines& deadlines,
       encoder_(wire_.out()),
       stream_(*this),
       discard_arena_(loop.slab()),
-      deadline_(this, [](void* self) { static_cast<ServerConnection*>(self)->OnDeadline(); }) {}
+      deadline_(this, [](void* self) { static_cast<ServerConnection*>(self)->OnDeadline(); }) {
+  parser_.set_http10(options_.http10);
+}
 
 ServerConnection::~ServerConnection() = default;
 
@@ -177,6 +179,7 @@ bool ServerConnection::ReceiveHead() {
   // request.
   stream_.close = !message.keep_alive || message.head->method == "CONNECT";
   stream_.to_head = message.head->method == "HEAD";
+  stream_.http10 = message.head->version == http::Version::kHttp10;
   stream_.expects_continue = message.head->expects_continue;
   stream_.upgrade_wanted = message.head->upgrade_wanted;
   const bool end = message.framing == Framing::kNone;
@@ -219,6 +222,9 @@ bool ServerConnection::FinishRequest() {
     if (state_ == State::kReceived) WaitForInput();
     return false;
   }
+  // The end of the connection would make it look complete.
+  const bool is_cut = stream_.head_sent && !stream_.ended && encoder_.until_close();
+  if (is_cut) return Abort({}), false;
   if (!stream_.ended || stream_.close || draining_ || wire_.ended() || UpgradeAnticipated()) {
     CloseAfterOutput({});
     return false;

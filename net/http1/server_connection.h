@@ -12,6 +12,7 @@ namespace tulle::http1 {
 
 struct ServerOptions {
   http::Limits limits;
+  Http10 http10;  // its default_host must outlive the connection
   // From the first byte of a request to the end of its head; then 408. 0: none.
   loop::Duration head_timeout = std::chrono::seconds(10);
   // Between requests; 0: none.
@@ -30,7 +31,9 @@ struct ServerOptions {
 //
 // Bytes that a peer sends after a request to upgrade wait for the response: they are forwarded
 // after 101, and never read as a request. Any other response ends the connection if such bytes have
-// arrived. A peer that sends its FIN before it has its response is taken to have cancelled, as in
+// arrived. An HTTP/1.0 client, where those are accepted, gets neither chunks nor interim responses,
+// and its connection stays open only if it asks for that and the length of the response is known.
+// A peer that sends its FIN before it has its response is taken to have cancelled, as in
 // Envoy. OnConnectionClosed waits for the stream's Detach. Owner, thread, call order:
 // http::ServerConnection.
 class ServerConnection final : public http::ServerConnection, private WireEvents {
@@ -85,6 +88,7 @@ class ServerConnection final : public http::ServerConnection, private WireEvents
     bool ended = false;  // our response is complete
     bool close = false;  // the connection closes after it
     bool to_head = false;
+    bool http10 = false;
     bool expects_continue = false;
     bool room_gone = false;
     bool upgrade_wanted = false;

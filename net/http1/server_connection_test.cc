@@ -548,6 +548,60 @@ TEST_F(ServerTest, Fault08_Http10Gets426) {
   stream().Detach();
 }
 
+class Http10Test : public ServerTest {
+ protected:
+  Http10Test() {
+    ServerOptions options;
+    options.http10 = {true, "default.test"};
+    Restart(options);
+  }
+};
+
+TEST_F(Http10Test, KeepsTheConnectionThatIsAskedForIfTheLengthIsKnown) {
+  for (int i = 0; i < 2; ++i) {
+    Send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    EXPECT_EQ(recorder().Joined(), "headers GET /a host=default.test (); end");
+    Answer(200, "hello");
+    EXPECT_EQ(peer_->TakeReceived(),
+              "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello");
+    EXPECT_FALSE(peer_->write_shut());
+  }
+  Send("GET /a HTTP/1.0\r\n\r\n");
+  Answer(204, "");
+  EXPECT_EQ(peer_->TakeReceived(), "HTTP/1.0 204 No Content\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(peer_->write_shut());
+}
+
+TEST_F(Http10Test, ContentOfUnknownLengthEndsWithTheConnection) {
+  Send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  Arena arena(loop_.slab());
+  http::Head interim(arena);
+  interim.status = 103;
+  stream().SendInterim(interim);
+  SendHead(200, -1);
+  SendBody("some ", false);
+  SendBody("of it", false);
+  http::HeaderMap trailers(arena);
+  trailers.Add("a", "b");
+  stream().SendTrailers(trailers);
+  stream().Detach();
+  Turn();
+  EXPECT_EQ(peer_->received(), "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\nsome of it");
+  EXPECT_TRUE(peer_->write_shut());
+  EXPECT_FALSE(peer_->closed_by_reset());
+}
+
+TEST_F(Http10Test, ContentThatIsCutOffEndsWithAReset) {
+  Send("GET /a HTTP/1.0\r\n\r\n");
+  SendHead(200, -1);
+  SendBody("some ", false);
+  Turn();
+  stream().Reset({FailureKind::kUpstreamReset, ""});
+  Turn();
+  EXPECT_TRUE(peer_->closed_by_reset()) << "an orderly end would make it look complete";
+  EXPECT_TRUE(closed_);
+}
+
 TEST_F(ServerTest, Fault10_LargeHeadIs431) {
   Send("GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(61 * 1024, 'x'));
   EXPECT_TRUE(peer_->received().starts_with("HTTP/1.1 431 "));

@@ -9,14 +9,14 @@ namespace tulle::http1 {
 
 void ServerConnection::Stream::Clear() {
   user = nullptr;
-  open = head_sent = ended = close = to_head = expects_continue = room_gone = false;
+  open = head_sent = ended = close = to_head = http10 = expects_continue = room_gone = false;
   upgrade_wanted = bytes_ended = false;
   credit = 0;
   mark = connection_.wire_.queued();
 }
 
 void ServerConnection::Stream::SendInterim(const http::Head& head) {
-  if (user == nullptr || head_sent) return;
+  if (user == nullptr || head_sent || http10) return;
   if (head.status == 100) expects_continue = false;
   connection_.encoder_.WriteInterim(head);
   connection_.wire_.Wake();
@@ -32,7 +32,9 @@ void ServerConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   const bool body_in_doubt = expects_continue && connection_.state_ == State::kContent;
   close = close || connection_.draining_ || connection_.last_ || body_in_doubt ||
           connection_.UpgradeAnticipated();
-  connection_.encoder_.WriteResponseHead(head, end, {.to_head = to_head, .close = close});
+  connection_.encoder_.WriteResponseHead(head, end,
+                                         {.to_head = to_head, .close = close, .http10 = http10});
+  close = close || connection_.encoder_.until_close();
   Ended(end);
 }
 

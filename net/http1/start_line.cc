@@ -21,7 +21,7 @@ Failure ParseVersion(std::string_view text, http::Version* out) {
     *out = http::Version::kHttp10;
     return {};
   }
-  return {FailureKind::kUnsupportedVersion, "only HTTP/1.1 is supported"};
+  return {FailureKind::kUnsupportedVersion, "only HTTP/1.0 and HTTP/1.1 are supported"};
 }
 
 }  // namespace
@@ -40,13 +40,7 @@ Failure ParseRequestLine(std::string_view line, StartLine* out) {
     return BadRequest(
         "the request target is empty or has a character that must be percent-encoded");
   }
-  if (const Failure failure = ParseVersion(line.substr(target_end + 1), &out->version)) {
-    return failure;
-  }
-  if (out->version == http::Version::kHttp10) {
-    return {FailureKind::kUpgradeRequired, "HTTP/1.0 is not supported"};
-  }
-  return {};
+  return ParseVersion(line.substr(target_end + 1), &out->version);
 }
 
 Failure ParseStatusLine(std::string_view line, StartLine* out) {

@@ -81,10 +81,10 @@ constexpr Row kRows[] = {
      "idle_timeout max_headers_count max_requests_per_connection headers_with_underscores_action "
      "max_stream_duration max_response_headers_kb max_connection_duration",
      "", ""},
-    {"envoy.config.core.v3.Http1ProtocolOptions", kLow, "",
+    {"envoy.config.core.v3.Http1ProtocolOptions", kLow, "accept_http_10 default_host_for_http_10",
      "allow_absolute_url header_key_format enable_trailers allow_chunked_length "
-     "override_stream_error_on_invalid_http_message default_host_for_http_10",
-     "accept_http_10"},
+     "override_stream_error_on_invalid_http_message",
+     ""},
     {"envoy.config.core.v3.Http2ProtocolOptions", kLow, "max_concurrent_streams",
      "hpack_table_size initial_stream_window_size initial_connection_window_size "
      "max_outbound_frames max_outbound_control_frames "

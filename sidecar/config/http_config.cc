@@ -233,6 +233,8 @@ absl::StatusOr<HttpSpec> ToHttp(const Manager& manager, ListenerConversion& conv
                                 const FieldPath& at) {
   HttpSpec spec;
   spec.stat_prefix = manager.stat_prefix();
+  spec.accepts_http10 = manager.http_protocol_options().accept_http_10();
+  spec.http10_authority = manager.http_protocol_options().default_host_for_http_10();
   if (spec.stat_prefix.empty()) return (at / "stat_prefix").Error("is required");
   if (!manager.server_name().empty()) spec.server_name = manager.server_name();
   if (manager.has_normalize_path()) spec.normalize_path = manager.normalize_path().value();

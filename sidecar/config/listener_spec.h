@@ -108,6 +108,8 @@ struct HttpSpec {
   std::vector<std::shared_ptr<const policy::Authorization>> authorization;
   std::vector<AccessLogSpec> access_logs;
 
+  bool accepts_http10 = false;   // http_protocol_options.accept_http_10
+  std::string http10_authority;  // default_host_for_http_10: without Host; empty: refused
   uint32_t head_kib = 60;
   uint32_t header_count = 100;
   uint32_t http2_concurrent_streams = 100;

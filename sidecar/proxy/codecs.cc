@@ -36,6 +36,7 @@ std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Se
   if (version == upstream::HttpVersion::k1) {
     http1::ServerOptions options;
     options.limits = LimitsOf(spec);
+    options.http10 = {spec.accepts_http10, spec.http10_authority};
     options.head_timeout = HeadTimeout(spec);
     options.idle_timeout = spec.idle_timeout;
     return std::make_unique<http1::ServerConnection>(services.loop, services.deadlines,

@@ -42,11 +42,11 @@ class Raw:
         except OSError:
             pass
 
-    def response(self, head=False):
+    def response(self, head=False, version=b"HTTP/1.1"):
         """The next final response; EOFError or OSError when the connection ends before it is whole."""
         while True:
             line = self.stream.line()
-            if not line.startswith(b"HTTP/1.1 "):
+            if not line.startswith(version + b" "):
                 raise Malformed("status line %r" % line[:80])
             status = int(line[9:12])
             headers = parse_fields(self.stream)

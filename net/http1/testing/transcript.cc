@@ -14,7 +14,9 @@ namespace {
 class Player {
  public:
   explicit Player(const TranscriptOptions& options)
-      : options_(options), parser_(options.kind, options_.limits), in_(slab_), arena_(slab_) {}
+      : options_(options), parser_(options.kind, options_.limits), in_(slab_), arena_(slab_) {
+    parser_.set_http10(options_.http10);
+  }
 
   // Pieces stay separate in the buffer, as if each had been read on its own.
   void Append(std::string_view piece) {

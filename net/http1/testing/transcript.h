@@ -17,6 +17,7 @@ struct TranscriptOptions {
   bool at_once = false;   // all pieces are available before the parser sees the first
   size_t credit = 1 << 20;
   http::Limits limits;
+  Http10 http10;
 };
 
 // What a parser makes of a stream of bytes that arrives in the given pieces, one event per line:
