@@ -81,6 +81,15 @@ absl::Status TrustBundle::Add(std::string_view trust_domain, std::vector<Certifi
   return absl::OkStatus();
 }
 
+absl::Status TrustBundle::AddRevocations(std::string_view pem) {
+  std::vector<Certificate> roots;
+  if (any_ != nullptr) roots = any_->certificates;
+  for (const auto& [name, set] : domains_) {
+    roots.insert(roots.end(), set->certificates.begin(), set->certificates.end());
+  }
+  return revocations_.Add(pem, roots);
+}
+
 const RootSet* TrustBundle::RootsFor(std::string_view trust_domain) const {
   const auto found = domains_.find(trust_domain);
   return found != domains_.end() ? found->second.get() : any_.get();
@@ -95,6 +104,7 @@ const RootSet* TrustBundle::RootsForUnnamed() const {
 // then the result is unknown.
 bool TrustBundle::Covers(const TrustBundle& other) const {
   if ((any_ == nullptr) != (other.any_ == nullptr)) return false;
+  if (!revocations_.IsSubsetOf(other.revocations_)) return false;
   if (any_ != nullptr && !certs::Covers(*any_, *other.any_)) return false;
   return std::equal(domains_.begin(), domains_.end(), other.domains_.begin(), other.domains_.end(),
                     [](const auto& ours, const auto& theirs) {
@@ -126,6 +136,7 @@ std::string TrustBundle::ContentHash() const {
     text.append("spiffe://").append(name).append("\n");
     AppendHashes(*roots, &text);
   }
+  if (!revocations_.empty()) text.append("revoked\n").append(revocations_.ContentHash());
   return HexSha256(text);
 }
 

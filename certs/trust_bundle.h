@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "certs/certificate.h"
+#include "certs/revocation_list.h"
 
 namespace tulle::certs {
 
@@ -37,6 +38,8 @@ class TrustBundle {
 
   // Adds roots to a domain (root rotation: old and new together) or a further domain.
   absl::Status Add(std::string_view trust_domain, std::vector<Certificate> roots);
+  // Adds certificate revocation lists, each signed by a root that is in the bundle.
+  absl::Status AddRevocations(std::string_view pem);
 
   // The roots trusted for this domain; null if there are none.
   const RootSet* RootsFor(std::string_view trust_domain) const;
@@ -48,6 +51,7 @@ class TrustBundle {
   // when the roots alone do not prove it.
   bool Covers(const TrustBundle& other) const;
 
+  const RevocationList& revocations() const { return revocations_; }
   bool knows_any_domain() const { return any_ != nullptr; }
   bool empty() const { return any_ == nullptr && domains_.empty(); }
   std::vector<std::string> trust_domains() const;
@@ -59,6 +63,7 @@ class TrustBundle {
  private:
   std::shared_ptr<const RootSet> any_;
   std::map<std::string, std::shared_ptr<const RootSet>, std::less<>> domains_;
+  RevocationList revocations_;
 };
 
 // A SPIFFE bundle in JWKS form: its x509-svid roots, in order; none at all means all are revoked.

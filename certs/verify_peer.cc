@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -176,6 +177,14 @@ Verdict CheckPeer(const Certificate& leaf, const std::vector<Certificate>& inter
                     "; add its bundle to federate, or check the peer's identity");
   }
   if (auto error = CheckPath(leaf, intermediates, *roots, now, rules.role)) return error;
+  const RevocationList& revocations = bundle.revocations();
+  if (revocations.Contains(leaf) ||
+      std::any_of(intermediates.begin(), intermediates.end(),
+                  [&](const Certificate& each) { return revocations.Contains(each); })) {
+    return Fail(VerifyFailure::kRevoked,
+                "the peer's certificate was revoked; if the workload should be in the mesh, it "
+                "must join again with a new token");
+  }
   if (!MatchesAny(rules.san_matchers, leaf)) {
     return Fail(VerifyFailure::kNameNotAllowed,
                 "unexpected peer identity: " +
@@ -223,6 +232,8 @@ std::string_view ToString(VerifyFailure failure) {
       return "bad_signature";
     case VerifyFailure::kBadChain:
       return "bad_chain";
+    case VerifyFailure::kRevoked:
+      return "revoked";
     case VerifyFailure::kNameNotAllowed:
       return "name_not_allowed";
   }

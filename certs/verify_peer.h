@@ -6,7 +6,8 @@
 // 2. the leaf is not a CA, may not sign certificates, and has both serverAuth and clientAuth if it
 //    limits its use; the SAN is critical if the subject is empty;
 // 3. a path leads to a root of the trust domain named by the SPIFFE ID, valid at `now`;
-// 4. the SAN matchers, if any, accept the leaf.
+// 4. no revocation list of the bundle names the leaf or an intermediate;
+// 5. the SAN matchers, if any, accept the leaf.
 // With require_spiffe off, rules 1 and 2 do not apply to a leaf without a spiffe:// URI (a web
 // server).
 #pragma once
@@ -39,6 +40,7 @@ enum class VerifyFailure {
   kNotYetValid,
   kBadSignature,
   kBadChain,        // any other error of RFC 5280 path validation
+  kRevoked,         // on a revocation list of its issuer
   kNameNotAllowed,  // refused by the SAN matchers
 };
 

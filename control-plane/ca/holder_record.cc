@@ -40,6 +40,13 @@ bool ReadRecord(const store::Record& record, RootRotation* rotation) {
   }
 }
 
+void PutCertificate(const IssuedCertificates::Key& key, std::string_view identity,
+                    int64_t revoked_at, store::Transaction* transaction) {
+  Json json = {{"identity", identity}, {"until", key.not_after}};
+  if (revoked_at != 0) json["revokedAt"] = revoked_at;
+  transaction->Put(Collection::kCertificate, key.serial, TextOf(json));
+}
+
 }  // namespace
 
 absl::Status LoadHolders(store::Store* store, int64_t latest, RootRotation* rotation) {
@@ -77,6 +84,41 @@ void AddHolders(const RootRotation& rotation, const RootRotation::Changed& chang
       transaction->Delete(Collection::kHolder, key);
     }
   }
+}
+
+absl::Status LoadCertificates(store::Store* store, IssuedCertificates* certificates) {
+  const auto records = store->List(Collection::kCertificate);
+  if (!records.ok()) return records.status();
+  for (const store::Record& record : *records) {
+    try {
+      const Json json = Json::parse(record.value);
+      certificates->Add({json.at("until").get<int64_t>(), record.key},
+                        json.at("identity").get<std::string>(),
+                        json.value("revokedAt", int64_t{0}));
+    } catch (const Json::exception&) {
+      continue;
+    }
+  }
+  certificates->TakeChanged();
+  return absl::OkStatus();
+}
+
+void AddCertificates(const IssuedCertificates& certificates,
+                     const std::set<IssuedCertificates::Key>& changed,
+                     store::Transaction* transaction) {
+  for (const IssuedCertificates::Key& key : changed) {
+    const IssuedCertificates::Entry* entry = certificates.Find(key);
+    if (entry == nullptr) {
+      transaction->Delete(Collection::kCertificate, key.serial);
+    } else {
+      PutCertificate(key, entry->identity, entry->revoked_at, transaction);
+    }
+  }
+}
+
+void AddRevoked(const std::vector<IssuedCertificates::Key>& keys, std::string_view identity,
+                int64_t now, store::Transaction* transaction) {
+  for (const IssuedCertificates::Key& key : keys) PutCertificate(key, identity, now, transaction);
 }
 
 }  // namespace tulle::ca

@@ -124,7 +124,8 @@ absl::Status MeshAuthority::LoadOutstanding() {
     return Damaged(error.what());
   }
   saved_ = rotation_.outstanding();
-  return LoadHolders(store_, saved_.any, &rotation_);
+  const absl::Status loaded = LoadCertificates(store_, &issued_);
+  return loaded.ok() ? LoadHolders(store_, saved_.any, &rotation_) : loaded;
 }
 
 absl::Status MeshAuthority::Save(const Roots& roots, RotationPhase phase, int64_t since) {
@@ -157,6 +158,35 @@ void MeshAuthority::Adopt(Roots roots) {
   for (const FormerRoot& root : roots_.former) {
     if (root.until != 0) roots_for_joining_pem_ += root.certificate_pem;
   }
+  SignRevocations();
+}
+
+// Each root names all, whoever issued them: serial numbers are random.
+void MeshAuthority::SignRevocations() {
+  const std::vector<certs::RevokedSerial> revoked = issued_.Revoked();
+  revocations_pem_.clear();
+  if (revoked.empty()) return;
+  for (const certs::Authority& root : roots_.active) {
+    const auto list = certs::IssueRevocationList(root, revoked, root.certificate().not_before());
+    // Cannot fail for serial numbers that were parsed from certificates.
+    if (list.ok()) revocations_pem_ += *list;
+  }
+}
+
+absl::StatusOr<size_t> MeshAuthority::Revoke(const certs::SpiffeId& id, std::string_view author,
+                                             int64_t now) {
+  const std::string identity = id.ToString();
+  const std::vector<IssuedCertificates::Key> keys = issued_.ValidOf(identity);
+  store::Transaction transaction(std::string(author), now);
+  AddRevoked(keys, identity, now, &transaction);
+  if (!keys.empty()) {
+    const auto revision = store_->Commit(transaction);
+    if (!revision.ok()) return revision.status();
+  }
+  issued_.Revoke(keys, now);
+  rotation_.Forget(identity);
+  SignRevocations();
+  return keys.size();
 }
 
 // Certificates are issued even if the disk is full: the record is kept in memory and written later.
@@ -171,6 +201,7 @@ void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
     const int64_t step = std::max<int64_t>(options_.svid_lifetime_seconds / kOutstandingSteps, 1);
     rotation_.OnIssued((leaf.not_after() / step + 1) * step, in_file);
   }
+  issued_.Add({leaf.not_after(), leaf.serial()}, leaf.uri_sans().front());
   certificate.not_after = leaf.not_after();
   if (!in_file) rotation_.OnIssued(leaf.sha256(), std::move(certificate));
   if (on_unsaved_ && !in_file) return on_unsaved_();
@@ -182,6 +213,8 @@ void MeshAuthority::SaveIssued(int64_t now) {
   const RootRotation::Changed changed = rotation_.TakeChanged();
   store::Transaction transaction("tulle-control", now);
   AddHolders(rotation_, changed, &transaction);
+  const std::set<IssuedCertificates::Key> certificates = issued_.TakeChanged();
+  AddCertificates(issued_, certificates, &transaction);
   if (known != saved_) {
     transaction.Put(
         Collection::kAuthority, kOutstandingKey,
@@ -192,6 +225,7 @@ void MeshAuthority::SaveIssued(int64_t now) {
     saved_ = known;
   } else {
     rotation_.MarkChanged(changed);
+    issued_.MarkChanged(certificates);
   }
 }
 
@@ -282,6 +316,8 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
 }
 
 absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
+  // Some clocks are behind. Sidecars learn of a shorter list with the next change of the roots.
+  if (issued_.Advance(now - certs::kBackdateSeconds)) SignRevocations();
   SaveIssued(now);  // what fails is tried again at the next call
   const RotationPhase phase = rotation_.DuePhase(now);
   if (phase == rotation_.phase()) return ForgetFormerRoots(now);

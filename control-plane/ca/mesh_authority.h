@@ -20,6 +20,7 @@
 #include "certs/authority.h"
 #include "certs/private_key.h"
 #include "certs/spiffe_id.h"
+#include "control-plane/ca/issued_certificates.h"
 #include "control-plane/ca/root_rotation.h"
 #include "control-plane/ca/signing_limit.h"
 #include "control-plane/store/store.h"
@@ -70,6 +71,17 @@ class MeshAuthority {
   // again, but files do not. A record that cannot be stored is retried.
   void SetUnsavedObserver(std::function<void()> observer) { on_unsaved_ = std::move(observer); }
   void SaveIssued(int64_t now);
+
+  // Revokes every certificate of the identity that has not expired and returns how many there were.
+  // On disk when it returns; an error has changed nothing.
+  absl::StatusOr<size_t> Revoke(const certs::SpiffeId& id, std::string_view author, int64_t now);
+  // `leaf`, the certificate that a caller of this identity presented.
+  bool IsRevoked(std::string_view identity, const certs::Certificate& leaf) const {
+    return issued_.IsRevoked(identity, {leaf.not_after(), leaf.serial()});
+  }
+  bool HasRevoked(std::string_view identity) const { return issued_.HasRevoked(identity); }
+  // Revocation lists of all active roots, for those who verify peers; empty: nothing is revoked.
+  const std::string& revocations_pem() const { return revocations_pem_; }
 
   int64_t issued_count() const { return issued_count_; }  // SVIDs of workloads, since the start
   const std::string& trust_domain() const { return options_.trust_domain; }
@@ -131,6 +143,7 @@ class MeshAuthority {
   absl::StatusOr<bool> ForgetFormerRoots(int64_t now);
   void NoteIssued(const certs::Certificate& leaf, Holder holder,
                   UnseenCertificates::Certificate certificate);
+  void SignRevocations();
   size_t signing_index() const {
     return rotation_.phase() == RotationPhase::kRenewing ? roots_.active.size() - 1 : 0;
   }
@@ -140,6 +153,7 @@ class MeshAuthority {
   certs::KeySource* keys_;
   RootRotation rotation_;
   SigningLimit limit_;
+  IssuedCertificates issued_;
   int64_t issued_count_ = 0;
   Roots roots_;
   RootRotation::Outstanding saved_;
@@ -147,6 +161,7 @@ class MeshAuthority {
   std::set<std::string> renewed_;  // SHA-256 of SVIDs signed since the new root signs
   std::string trust_bundle_pem_;
   std::string roots_for_joining_pem_;
+  std::string revocations_pem_;
 };
 
 }  // namespace tulle::ca

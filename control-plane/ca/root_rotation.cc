@@ -94,6 +94,13 @@ std::map<std::string, RootRotation::Node>::iterator RootRotation::Erase(
   return nodes_.erase(node);
 }
 
+void RootRotation::Forget(const std::string& identity) {
+  unseen_.Forget(identity);
+  for (auto node = nodes_.begin(); node != nodes_.end();) {
+    node = node->second.holder.identity == identity ? Erase(node) : std::next(node);
+  }
+}
+
 void RootRotation::Restore(const std::string& node, const Holder& holder) {
   Node& known = nodes_[node];
   known.is_connected = false;

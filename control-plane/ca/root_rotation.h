@@ -73,6 +73,9 @@ class RootRotation {
   // It presents an SVID signed by the new root.
   void OnRenewed(const std::string& node);
 
+  // Its certificates are revoked: none of its nodes is waited for.
+  void Forget(const std::string& identity);
+
   // A node as it is kept on disk. Restored, it is away.
   struct Holder {
     std::string identity;

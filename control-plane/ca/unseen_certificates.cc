@@ -60,6 +60,12 @@ void UnseenCertificates::BeginPhase() {
   for (auto& [sha256, certificate] : certificates_) certificate.is_former = true;
 }
 
+void UnseenCertificates::Forget(const std::string& identity) {
+  EraseIf([&](const std::string&, const Certificate& each) {
+    return each.joiner.starts_with(identity + " ");
+  });
+}
+
 void UnseenCertificates::Advance(int64_t now) {
   EraseIf([now](const std::string&, const Certificate& each) { return each.not_after <= now; });
 }

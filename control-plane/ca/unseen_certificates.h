@@ -26,7 +26,7 @@ class UnseenCertificates {
     int64_t not_after = 0;
     int64_t issued_at = 0;
     std::string renews = {};  // SHA-256 of the one that was presented; empty: a join token was
-    std::string joiner = {};  // identity and address
+    std::string joiner = {};  // identity, a space, and the address
     bool is_former = false;   // issued before the rotation's phase
 
     bool operator==(const Certificate&) const = default;
@@ -38,6 +38,8 @@ class UnseenCertificates {
   void OnShown(const std::string& sha256);
   // All that are here now are of before the phase that begins.
   void BeginPhase();
+  // The identity's certificates are revoked.
+  void Forget(const std::string& identity);
   // Those that have ended are forgotten.
   void Advance(int64_t now);
 

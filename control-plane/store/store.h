@@ -28,9 +28,10 @@ enum class Collection : int {
   kJoinToken = 4,   // hash -> what it is bound to
   kCredential = 5,  // hash -> name and role
   kMeta = 6,
-  kIdentity = 7,  // SPIFFE ID -> the services that its workloads may register
-  kVip = 8,       // host -> its virtual address
-  kHolder = 9,    // who holds a certificate, and until when
+  kIdentity = 7,      // SPIFFE ID -> the services that its workloads may register
+  kVip = 8,           // host -> its virtual address
+  kHolder = 9,        // who holds a certificate, and until when
+  kCertificate = 10,  // serial number -> identity, expiry, whether it is revoked
 };
 
 inline constexpr size_t kKeptVersions = 100;  // of each policy

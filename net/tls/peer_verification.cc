@@ -64,6 +64,8 @@ Failure RefusalOf(VerifyFailure failure) {
       return {kKind, "the peer's certificate has an invalid signature: reissue it"};
     case VerifyFailure::kBadChain:
       return {kKind, "the peer's certificate chain is invalid: see openssl verify"};
+    case VerifyFailure::kRevoked:
+      return {kKind, "the peer's certificate was revoked: the workload must join again"};
     case VerifyFailure::kNameNotAllowed:
       return {kKind, "unexpected peer identity: compare its SPIFFE ID with the policy"};
   }

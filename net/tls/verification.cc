@@ -22,6 +22,8 @@ uint8_t AlertOf(VerifyFailure failure) {
     case VerifyFailure::kExpired:
     case VerifyFailure::kNotYetValid:
       return SSL_AD_CERTIFICATE_EXPIRED;
+    case VerifyFailure::kRevoked:
+      return SSL_AD_CERTIFICATE_REVOKED;
     case VerifyFailure::kUnknownDomain:
     case VerifyFailure::kUnknownAuthority:
       return SSL_AD_UNKNOWN_CA;

@@ -417,8 +417,8 @@ constexpr Row kRows[] = {
     {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", kHigh,
      "certificate_chain private_key", "watched_directory", "password pkcs12 ocsp_staple"},
     {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext", kHigh,
-     "trusted_ca match_typed_subject_alt_names match_subject_alt_names", "watched_directory",
-     "verify_certificate_hash verify_certificate_spki crl allow_expired_certificate "
+     "trusted_ca crl match_typed_subject_alt_names match_subject_alt_names", "watched_directory",
+     "verify_certificate_hash verify_certificate_spki allow_expired_certificate "
      "trust_chain_verification custom_validator_config ca_certificate_provider_instance "
      "only_verify_leaf_cert_crl system_root_certs max_verify_depth"},
     {"envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher", kHigh, "san_type matcher",

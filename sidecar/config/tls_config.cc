@@ -78,6 +78,16 @@ absl::Status ReadNames(const tls_v3::CertificateValidationContext& context, cons
   return absl::OkStatus();
 }
 
+absl::Status ReadRevocations(const tls_v3::CertificateValidationContext& context,
+                             const FileReader& files, const FieldPath& at,
+                             certs::TrustBundle& bundle) {
+  if (!context.has_crl()) return absl::OkStatus();
+  const auto lists = ReadSource(context.crl(), files, at / "crl");
+  if (!lists.ok()) return lists.status();
+  const absl::Status added = bundle.AddRevocations(*lists);
+  return added.ok() ? added : (at / "crl").Error(added);
+}
+
 absl::StatusOr<ValidationSpec> ToValidation(const tls_v3::CertificateValidationContext& context,
                                             const FileReader& files, const FieldPath& at) {
   ValidationSpec spec;
@@ -86,7 +96,10 @@ absl::StatusOr<ValidationSpec> ToValidation(const tls_v3::CertificateValidationC
     if (!roots.ok()) return roots.status();
     auto bundle = certs::TrustBundle::AnyDomainFromPem(*roots);
     if (!bundle.ok()) return (at / "trusted_ca").Error(bundle.status());
+    if (auto status = ReadRevocations(context, files, at, *bundle); !status.ok()) return status;
     spec.trust = std::make_shared<const certs::TrustBundle>(*std::move(bundle));
+  } else if (context.has_crl()) {
+    return (at / "crl").Error("has no effect without trusted_ca: set both in the same context");
   }
   if (auto status = ReadNames(context, at, spec); !status.ok()) return status;
   return spec;
