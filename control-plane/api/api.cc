@@ -3,6 +3,7 @@
 #include "control-plane/api/answers.h"
 #include "control-plane/api/check_resource.h"
 #include "control-plane/api/credential_resource.h"
+#include "control-plane/api/eviction_resource.h"
 #include "control-plane/api/identity_resources.h"
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/api/policy_resources.h"
@@ -65,15 +66,17 @@ class Api::Resources {
         tokens_(parts.tokens, parts.authority),
         credentials_(parts.credentials),
         certificates_(parts.authority, parts.on_change),
+        evictions_(parts.authority, parts.tokens, parts.remove_workloads, parts.on_change),
         backups_(parts.store, parts.authority, parts.version),
         check_(parts.view, parts.policies, parts.authority, parts.tokens),
         traces_(parts.traces) {}
 
   Routes All() {
     Routes all;
-    for (Routes routes : {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
-                          proxies_.routes(), tokens_.routes(), credentials_.routes(),
-                          certificates_.routes(), check_.routes(), traces_.routes()}) {
+    for (Routes routes :
+         {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
+          proxies_.routes(), tokens_.routes(), credentials_.routes(), certificates_.routes(),
+          evictions_.routes(), check_.routes(), traces_.routes()}) {
       for (Route& route : routes) all.push_back(std::move(route));
     }
     return all;
@@ -87,6 +90,7 @@ class Api::Resources {
   TokenResource tokens_;
   CredentialResource credentials_;
   CertificateResource certificates_;
+  EvictionResource evictions_;
   BackupResource backups_;
   CheckResource check_;
   TraceResource traces_;

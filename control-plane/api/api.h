@@ -70,6 +70,7 @@ struct ProxyStatus {
   bool is_synced = false;  // it has accepted everything that it would be sent now
   int64_t connected_since = 0;
   int64_t certificate_not_after = 0;
+  std::string certificate_also_used_by;  // "NAME at HOST"; empty: by this proxy alone
   // Of all types together.
   std::string sent_version;
   std::string acknowledged_version;
@@ -116,6 +117,9 @@ class Api {
     std::string version;
     const insight::TraceRing* traces = nullptr;  // null: traces are not kept
     store::Store* store = nullptr;               // for backups
+    // Removes the registrations of a SPIFFE ID; returns the instances.
+    std::function<std::vector<std::string>(const std::string& spiffe_id)> remove_workloads =
+        [](const std::string&) { return std::vector<std::string>(); };
   };
 
   explicit Api(Parts parts);

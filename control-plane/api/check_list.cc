@@ -18,6 +18,11 @@ constexpr CheckEntry kChecks[] = {
      "in this order: check that the clock there is right (date -u) and that the sidecar can reach "
      "port $PORT; then write a new join token to the FILE of its --token-file. It joins within a "
      "minute, and the application need not be restarted"},
+    {CheckId::kCertificatesShared, "certificates-shared", "certificates used once", "all",
+     "used in two places:",
+     "two processes share a --state-dir, or the key was copied: then evict the workload, and let "
+     "it "
+     "join again with a new token"},
     {CheckId::kJoinTokens, "join-tokens", "join tokens", "none was rejected", "rejected:",
      "write a new token to the FILE of the sidecar's --token-file. It joins within a minute"},
     {CheckId::kWorkloadsHealthy, "workloads-healthy", "workloads healthy", "all",

@@ -12,6 +12,7 @@ enum class CheckId {
   kRootCertificate,
   kRootRotation,
   kWorkloadCertificates,
+  kCertificatesShared,
   kJoinTokens,
   kWorkloadsHealthy,
   kLeases,

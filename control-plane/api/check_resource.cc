@@ -94,6 +94,16 @@ void CheckCertificates(const std::vector<ProxyStatus>& proxies, int64_t last_end
   findings->AddList(CheckId::kWorkloadCertificates, ended, commands);
 }
 
+void CheckShared(const std::vector<ProxyStatus>& proxies, Findings* findings) {
+  std::string shared;
+  for (const ProxyStatus& proxy : proxies) {
+    if (proxy.certificate_also_used_by.empty()) continue;
+    absl::StrAppend(&shared, " ", proxy.name, ", also by ", proxy.certificate_also_used_by, ";");
+  }
+  if (!shared.empty()) shared.pop_back();
+  findings->AddList(CheckId::kCertificatesShared, shared);
+}
+
 void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
   std::string refused;
   std::set<std::string> commands;
@@ -177,6 +187,7 @@ ApiResponse CheckResource::Run(const Call& call) {
   CheckRoot(*authority_, call.now, &findings);
   CheckRotation(authority_->rotation(), call.now, &findings);
   CheckCertificates(proxies, authority_->last_svid_ends(), call.now, &findings);
+  CheckShared(proxies, &findings);
   CheckJoins(*tokens_, call.now, &findings);
   CheckWorkloads(view_->CurrentMesh(), &findings);
   const size_t held = view_->HeldLeases();

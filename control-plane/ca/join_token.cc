@@ -181,6 +181,23 @@ absl::StatusOr<TokenRecord> JoinTokens::Revoke(std::string_view id, std::string_
       absl::StrCat("token ", std::string(id), " not found: see `tullectl token list`"));
 }
 
+absl::StatusOr<size_t> JoinTokens::RevokeAll(const certs::SpiffeId& id, std::string_view author,
+                                             int64_t now) {
+  const auto records = store_->List(Collection::kJoinToken);
+  if (!records.ok()) return records.status();
+  store::Transaction transaction(std::string(author), now);
+  for (const store::Record& record : *records) {
+    const auto grant = GrantFromJson(record.value);
+    if (!grant.ok() || grant->id != id || grant->expires_at <= now) continue;
+    transaction.Delete(Collection::kJoinToken, record.key);
+  }
+  const size_t count = transaction.changes().size();
+  if (count == 0) return count;
+  const auto revision = store_->Commit(transaction);
+  if (!revision.ok()) return revision.status();
+  return count;
+}
+
 absl::StatusOr<int64_t> JoinTokens::LatestExpiry() {
   const auto records = store_->List(Collection::kJoinToken);
   if (!records.ok()) return records.status();

@@ -75,6 +75,8 @@ class JoinTokens {
   // No workload can join with it any more; those that have joined stay. kNotFound, or
   // kInvalidArgument if `id` is not an id.
   absl::StatusOr<TokenRecord> Revoke(std::string_view id, std::string_view author, int64_t now);
+  // All of an identity that have not expired; returns how many there were.
+  absl::StatusOr<size_t> RevokeAll(const certs::SpiffeId& id, std::string_view author, int64_t now);
 
  private:
   store::Store* store_;

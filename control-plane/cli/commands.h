@@ -2,12 +2,15 @@
 // code 1; for diff 2).
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "control-plane/cli/session.h"
 
 namespace tulle::cli {
+
+inline constexpr size_t kShownVersion = 12;  // characters of a hash
 
 // policy_commands.cc
 absl::StatusOr<int> Apply(Session& session);
@@ -34,6 +37,7 @@ absl::StatusOr<int> ShowRoots(Session& session);
 // credential_commands.cc
 absl::StatusOr<int> ListTokens(Session& session);
 absl::StatusOr<int> RevokeToken(Session& session);
+absl::StatusOr<int> EvictWorkloads(Session& session);
 absl::StatusOr<int> CreateCredential(Session& session);
 absl::StatusOr<int> ListCredentials(Session& session);
 absl::StatusOr<int> DeleteCredential(Session& session);

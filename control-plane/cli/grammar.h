@@ -52,6 +52,7 @@ class Grammar {
   void AddProgramWays(CLI::App& run);
   // grammar_rest.cc
   void AddTokens();
+  void AddEviction();
   void AddCredentials();
   void AddIdentities();
   void AddConfig();

@@ -76,8 +76,25 @@ void Grammar::AddCredentials() {
   remove.add_option("NAME", invocation_.name, "name of the credential")->required()->type_name("");
 }
 
+void Grammar::AddEviction() {
+  CLI::App& evict =
+      Add(app_, "evict", "Evict the workloads of an account: revoke their certificates",
+          "  tullectl evict post\n  tullectl evict post-v2 -n shop", Command::kEvict);
+  evict.description(
+      "Evict the workloads of an account, for example when the key of one of them was copied.\n"
+      "All certificates and join tokens of the account's identity are revoked, its endpoints "
+      "leave\n"
+      "the mesh, and its connections are closed. It may join again with a new token.");
+  evict.add_option("ACCOUNT", invocation_.account, "account in the identity, see tullectl status")
+      ->required()
+      ->type_name("");
+  TakeNamespace(evict, false);
+  TakeFormat(evict, kPlain);
+}
+
 void Grammar::AddIdentities() {
   AddTokens();
+  AddEviction();
   AddCredentials();
   CLI::App& cert = Add(app_, "cert", "Manage certificates and root certificates",
                        "  tullectl cert issue --service legacy --out ./identity\n"

@@ -39,6 +39,7 @@ enum class Command {
   kRun,
   kTokenList,
   kTokenRevoke,
+  kEvict,
   kCredentialCreate,
   kCredentialList,
   kCredentialDelete,

@@ -5,8 +5,6 @@
 namespace tulle::cli {
 namespace {
 
-constexpr size_t kShownVersion = 12;  // of a hash
-
 std::string Shortened(const std::string& version) { return version.substr(0, kShownVersion); }
 
 // Of one type of resources.

@@ -7,8 +7,6 @@
 namespace tulle::cli {
 namespace {
 
-constexpr size_t kShownVersion = 12;
-
 using Rows = void (*)(const Json& resource, const std::string& version, Table* table);
 
 struct Part {

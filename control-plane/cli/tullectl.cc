@@ -53,6 +53,7 @@ constexpr Row kRows[] = {
     {Command::kRun, RunProgram},
     {Command::kTokenList, ListTokens},
     {Command::kTokenRevoke, RevokeToken},
+    {Command::kEvict, EvictWorkloads},
     {Command::kCredentialCreate, CreateCredential},
     {Command::kCredentialList, ListCredentials},
     {Command::kCredentialDelete, DeleteCredential},

@@ -203,9 +203,10 @@ void LiveMesh::TouchTarget(const policy::Target& target) {
   }
 }
 
-void LiveMesh::SetTrustBundle(const std::string& pem) {
-  if (pem == mesh_.trust_bundle_pem) return;
+void LiveMesh::SetTrustBundle(const std::string& pem, const std::string& revocations_pem) {
+  if (pem == mesh_.trust_bundle_pem && revocations_pem == mesh_.revocations_pem) return;
   mesh_.trust_bundle_pem = pem;
+  mesh_.revocations_pem = revocations_pem;
   changes_.trust_bundle = true;
 }
 

@@ -45,7 +45,7 @@ class LiveMesh final {
   // An id that is unknown changes nothing.
   void RemoveWorkload(const std::string& id);
   void SetPolicies(policy::PolicySet policies);
-  void SetTrustBundle(const std::string& pem);
+  void SetTrustBundle(const std::string& pem, const std::string& revocations_pem = "");
   // By host.
   void SetVips(const std::map<std::string, std::string>& vips);
 

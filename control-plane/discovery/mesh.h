@@ -78,6 +78,7 @@ struct Workload {
 struct Mesh {
   std::string trust_domain = "cluster.local";
   std::string trust_bundle_pem;  // every root that is valid during a rotation
+  std::string revocations_pem;   // revocation lists of these roots; empty: nothing is revoked
   // Where each sidecar logs every request, like /dev/stdout; empty: it logs what failed alone.
   std::string access_log_file;
   std::map<std::string, Workload> workloads;

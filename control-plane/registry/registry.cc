@@ -141,6 +141,18 @@ absl::Status Registry::Deregister(std::string_view lease_id, std::string_view ca
   return absl::OkStatus();
 }
 
+std::vector<std::string> Registry::Evict(std::string_view spiffe_id) {
+  const auto found = instances_of_.find(spiffe_id);
+  if (found == instances_of_.end()) return {};
+  const std::vector<std::string> instances(found->second.begin(), found->second.end());
+  for (const std::string& id : instances) {
+    const auto entry = entries_.find(id);
+    Remember(Change::Kind::kRemove, entry->second.lease);
+    Erase(entry);
+  }
+  return instances;
+}
+
 void Registry::Advance(milliseconds now) {
   if (last_advance_ && now - *last_advance_ > options_.stall) quiet_until_ = now + options_.grace;
   last_advance_ = now;

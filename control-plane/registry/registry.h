@@ -82,6 +82,8 @@ class Registry {
   absl::StatusOr<milliseconds> Heartbeat(std::string_view lease_id, std::string_view caller,
                                          bool is_ready, milliseconds now);
   absl::Status Deregister(std::string_view lease_id, std::string_view caller);
+  // Removes the instances of an identity and returns their ids.
+  std::vector<std::string> Evict(std::string_view spiffe_id);
 
   void Advance(milliseconds now);
 
@@ -118,8 +120,8 @@ class Registry {
   Options options_;
   LeaseIdFn new_lease_id_;
   Entries entries_;
-  std::map<std::string, std::string, std::less<>> instance_of_;  // by lease id
-  std::map<std::string, std::set<std::string>> instances_of_;    // by SPIFFE ID
+  std::map<std::string, std::string, std::less<>> instance_of_;             // by lease id
+  std::map<std::string, std::set<std::string>, std::less<>> instances_of_;  // by SPIFFE ID
   std::vector<Change> changes_;
   std::deque<milliseconds> recent_expiries_;
   std::optional<milliseconds> last_advance_;

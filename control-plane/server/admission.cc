@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "certs/certificate.h"
 
 namespace tulle::server {
 namespace {
@@ -17,6 +18,10 @@ absl::StatusOr<Caller> Admission::Authenticate(const Transport& transport,
   if (const PeerIdentity* peer = transport.peer(); peer != nullptr && !peer->spiffe_id.empty()) {
     auto id = certs::SpiffeId::Parse(peer->spiffe_id);
     if (!id.ok()) return absl::UnauthenticatedError("the certificate has no SPIFFE ID");
+    if (IsRevoked(transport)) {
+      return absl::UnauthenticatedError(
+          "the certificate was revoked: join again with a new token (--token-file)");
+    }
     auto services = tokens_.ServicesOf(*id);
     if (!services.ok()) return services.status();
     return Caller{*std::move(id), *std::move(services), {peer->certificate_sha256, address}};
@@ -28,6 +33,15 @@ absl::StatusOr<Caller> Admission::Authenticate(const Transport& transport,
   auto grant = tokens_.Redeem(authorization.substr(kBearer.size()), now_());
   if (!grant.ok()) return grant.status();
   return Caller{grant->id, grant->services, {"", address}};
+}
+
+bool Admission::IsRevoked(const Transport& transport) const {
+  const PeerIdentity* peer = transport.peer();
+  if (peer == nullptr || !authority_.HasRevoked(peer->spiffe_id)) return false;
+  const std::vector<std::string_view> chain = transport.peer_chain();
+  if (chain.empty()) return true;
+  const auto leaf = certs::Certificate::FromDer(chain.front());
+  return !leaf.ok() || authority_.IsRevoked(peer->spiffe_id, *leaf);
 }
 
 }  // namespace tulle::server

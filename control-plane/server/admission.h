@@ -24,15 +24,20 @@ struct Caller {
 
 class Admission {
  public:
-  // `tokens` outlives this; `now` gives seconds since the epoch.
-  Admission(ca::JoinTokens& tokens, std::function<int64_t()> now)
-      : tokens_(tokens), now_(std::move(now)) {}
+  // References outlive this; `now` gives seconds since the epoch.
+  Admission(ca::JoinTokens& tokens, const ca::MeshAuthority& authority,
+            std::function<int64_t()> now)
+      : tokens_(tokens), authority_(authority), now_(std::move(now)) {}
 
   // kUnauthenticated without a valid proof. `authorization` is the header's value, it may be empty.
   absl::StatusOr<Caller> Authenticate(const Transport& transport, std::string_view authorization);
+  // Whether the caller's certificate was revoked after its handshake. Costs a lookup unless its
+  // identity has revoked certificates.
+  bool IsRevoked(const Transport& transport) const;
 
  private:
   ca::JoinTokens& tokens_;
+  const ca::MeshAuthority& authority_;
   std::function<int64_t()> now_;
 };
 

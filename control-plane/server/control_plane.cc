@@ -25,14 +25,15 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Open(const ControlPl
   auto books = OpenBooks(options, keys, log, plane->Now());
   if (!books.ok()) return books.status();
   plane->books_ = *std::move(books);
-  plane->roots_seen_ = plane->authority().roots_for_joining_pem();
+  plane->roots_seen_ = plane->Roots();
   const absl::Status status = plane->StartMesh(options, keys);
   if (!status.ok()) return status;
   return plane;
 }
 
 absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::KeySource& keys) {
-  admission_ = std::make_unique<Admission>(books_->tokens, [this] { return Now(); });
+  admission_ =
+      std::make_unique<Admission>(books_->tokens, *books_->authority, [this] { return Now(); });
   builder_ = std::make_unique<MeshBuilder>(
       MeshBuilder::Options{books_->authority->trust_domain(), options.access_log_file}, loop_,
       *books_->vips, log_);
@@ -47,11 +48,13 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
   if (!status.ok()) return status;
   policies_seen_ = books_->policies->revision();
   builder_->SetPolicies(books_->policies->policies());
-  builder_->SetTrustBundle(books_->authority->trust_bundle_pem());
+  builder_->SetTrustBundle(books_->authority->trust_bundle_pem(),
+                           books_->authority->revocations_pem());
   builder_->Start();
   api_ = std::make_unique<api::Api>(api::Api::Parts{
       books_->policies.get(), books_->authority.get(), &books_->tokens, &books_->credentials, this,
-      [this] { OnChange(); }, options.version, &traces_, books_->store.get()});
+      [this] { OnChange(); }, options.version, &traces_, books_->store.get(),
+      [this](const std::string& spiffe_id) { return registry_->Evict(spiffe_id); }});
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::Parts{loop_, log_, *registry_, *builder_, *books_->authority, books_->tokens,
                           [this] { OnChange(); }});
@@ -69,17 +72,22 @@ api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
   return response;
 }
 
+std::string ControlPlane::Roots() const {
+  return books_->authority->roots_for_joining_pem() + books_->authority->revocations_pem();
+}
+
 void ControlPlane::OnChange() {
   // At once, before the caller is told of the new roots: it will trust those alone.
-  if (books_->authority->roots_for_joining_pem() != roots_seen_) {
-    roots_seen_ = books_->authority->roots_for_joining_pem();
+  if (std::string roots = Roots(); roots != roots_seen_) {
+    roots_seen_ = std::move(roots);
     if (roots_observer_) roots_observer_();
   }
   if (books_->policies->revision() != policies_seen_) {
     policies_seen_ = books_->policies->revision();
     builder_->SetPolicies(books_->policies->policies());
   }
-  builder_->SetTrustBundle(books_->authority->trust_bundle_pem());
+  builder_->SetTrustBundle(books_->authority->trust_bundle_pem(),
+                           books_->authority->revocations_pem());
   builder_->OnChange();
 }
 

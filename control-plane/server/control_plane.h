@@ -40,7 +40,8 @@ class ProxySource {
  public:
   struct Counts {
     size_t connected = 0;
-    size_t rejecting = 0;  // connected, and a resource is rejected
+    size_t rejecting = 0;            // connected, and a resource is rejected
+    size_t shared_certificates = 0;  // times that a certificate was used in two places, in total
   };
   virtual ~ProxySource() = default;
   // See ControlPlaneView.
@@ -72,7 +73,8 @@ class ControlPlane : public api::ControlPlaneView {
   // For the API and metrics. Null: there are no proxies.
   void SetProxySource(ProxySource* source) { proxies_ = source; }
   const ProxySource* proxy_source() const { return proxies_; }
-  // Called when the trust bundle or the signing root has changed: acceptors must be made anew.
+  // Called when the trust bundle, the signing root or the revocation lists have changed: acceptors
+  // must be made anew, and connections of revoked certificates closed.
   void SetRootsObserver(std::function<void()> observer) { roots_observer_ = std::move(observer); }
   // Where the frontend serves sidecars, once it does.
   void SetGrpcPort(uint16_t port) { grpc_port_ = port; }
@@ -96,6 +98,7 @@ class ControlPlane : public api::ControlPlaneView {
   absl::Status StartMesh(const ControlPlaneOptions& options, certs::KeySource& keys);
   // Policies, roots or identities have changed.
   void OnChange();
+  std::string Roots() const;
 
   loop::Loop& loop_;
   telemetry::Log& log_;

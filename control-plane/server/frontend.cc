@@ -144,7 +144,11 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   if (status.ok()) status = health_door_->Listen(options.health);
   if (!status.ok()) return status;
   plane_.SetGrpcPort(grpc_address().port());
-  plane_.SetRootsObserver(renew);
+  plane_.SetRootsObserver([this, renew] {
+    renew();
+    grpc_server_.CloseWhere(
+        [this](const Transport& transport) { return plane_.admission().IsRevoked(transport); });
+  });
   SaveAdminFile();
   return absl::OkStatus();
 }
@@ -165,6 +169,10 @@ absl::Status Frontend::RenewCertificate() {
   auto trust =
       certs::TrustBundle::FromPem(plane_.authority().trust_domain(), issued->trust_bundle_pem);
   if (!trust.ok()) return trust.status();
+  if (const std::string& lists = plane_.authority().revocations_pem(); !lists.empty()) {
+    const absl::Status added = trust->AddRevocations(lists);
+    if (!added.ok()) return added;
+  }
   tls::ServerTlsSpec spec;
   spec.identity = std::make_shared<tls::TlsIdentity>(tls::TlsIdentity{*std::move(chain), key_});
   spec.require_client_certificate = false;
@@ -216,6 +224,8 @@ std::string Frontend::MetricsText() const {
   add("tulle_control_proxies_connected", "Proxies with an xDS stream.", proxies.connected);
   add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.",
       proxies.rejecting);
+  add("tulle_control_certificates_shared_total",
+      "Connections with a certificate that another proxy was using.", proxies.shared_certificates);
   add("tulle_control_grpc_connections", "Connections of sidecars.", grpc_server_.connections());
   add("tulle_control_accept_limit_per_second", "New connections of sidecars that are accepted now.",
       grpc_door_->pace().per_second());

@@ -63,7 +63,7 @@ void MeshBuilder::Build() {
     }
   }
   if (policies_) mesh_.SetPolicies(*std::exchange(policies_, std::nullopt));
-  mesh_.SetTrustBundle(trust_bundle_);
+  mesh_.SetTrustBundle(trust_bundle_, revocations_);
   if (shared_ == nullptr || lacks_vips_ || mesh_.has_new_hosts()) AssignVips();
   discovery::MeshChanges changes = mesh_.TakeChanges();
   ++versions_;

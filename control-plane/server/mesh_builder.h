@@ -47,7 +47,10 @@ class MeshBuilder final : public discovery::MeshSink {
   void RemoveWorkload(const std::string& id) override;
   void SetPolicies(policy::PolicySet policies) override;
   void OnChange() override;
-  void SetTrustBundle(const std::string& pem) { trust_bundle_ = pem; }
+  void SetTrustBundle(const std::string& pem, const std::string& revocations_pem = "") {
+    trust_bundle_ = pem;
+    revocations_ = revocations_pem;
+  }
 
   void Start();
   // Does not wait for the end of a burst.
@@ -86,6 +89,7 @@ class MeshBuilder final : public discovery::MeshSink {
   std::map<std::string, std::optional<discovery::Workload>> workloads_;  // absent: removed
   std::optional<policy::PolicySet> policies_;
   std::string trust_bundle_;
+  std::string revocations_;
   ServiceBacklog behind_;  // services whose resources are not up to date yet
   bool are_routes_behind_ = false;
   std::shared_ptr<MeshBuilder*> self_;  // for what is posted: null once this has gone

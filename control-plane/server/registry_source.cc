@@ -70,6 +70,12 @@ absl::Status RegistrySource::Deregister(std::string_view lease, std::string_view
   return status;
 }
 
+std::vector<std::string> RegistrySource::Evict(std::string_view spiffe_id) {
+  std::vector<std::string> instances = registry_.Evict(spiffe_id);
+  Publish();
+  return instances;
+}
+
 void RegistrySource::Advance() {
   registry_.Advance(Now());
   Publish();

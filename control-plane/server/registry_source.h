@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,6 +45,8 @@ class RegistrySource {
   absl::StatusOr<registry::milliseconds> Heartbeat(std::string_view lease, std::string_view caller,
                                                    bool is_ready);
   absl::Status Deregister(std::string_view lease, std::string_view caller);
+  // See Registry.
+  std::vector<std::string> Evict(std::string_view spiffe_id);
   // Once a second: leases end.
   void Advance();
 

@@ -224,6 +224,54 @@ TEST_F(ServerTest, ATokenBecomesACertificateAndARegistration) {
   EXPECT_TRUE(plane_->CurrentMesh().workloads.empty());
 }
 
+TEST_F(ServerTest, AnEvictedIdentityIsOutUntilItJoinsWithANewToken) {
+  const std::string token = TokenFor("post", R"("post")");
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(token, &issued);
+  cav1::CreateCertificateResponse other_issued;
+  const auto other = EnrolledClient(TokenFor("payment", R"("payment")"), &other_issued);
+  registryv1::RegisterResponse registered;
+  ASSERT_TRUE(
+      client->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered).ok());
+  simulation_.RunFor(seconds(1));
+
+  const api::ApiResponse evicted =
+      Api("POST", "/v1/evictions", R"({"account":"post","namespace":"default"})");
+  ASSERT_EQ(evicted.status, 200) << evicted.body;
+  const auto json = nlohmann::json::parse(evicted.body);
+  EXPECT_EQ(json["instances"], nlohmann::json::array({"post-1"}));
+  EXPECT_EQ(json["certificates"], 1);
+  EXPECT_EQ(json["tokens"], 1);
+  simulation_.RunFor(seconds(1));
+  EXPECT_TRUE(plane_->CurrentMesh().workloads.empty());
+
+  // Neither on its connection, nor on a new one, nor with the token that it came with.
+  registryv1::HeartbeatRequest beat;
+  beat.set_lease_id(registered.lease_id());
+  registryv1::HeartbeatResponse answer;
+  EXPECT_FALSE(client->Call("/tulle.registry.v1.Registry/Heartbeat", beat, &answer).ok());
+  simulation_.RunFor(seconds(5));
+  EXPECT_FALSE(
+      client->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered).ok());
+  cav1::CreateCertificateRequest request;
+  request.set_csr_pem(certs::BuildCertificateRequest(
+      keys_.Generate(), *certs::SpiffeId::ForWorkload("cluster.local", "default", "post")));
+  EXPECT_EQ(NewClient(Trusting(), token)
+                ->Call("/tulle.ca.v1.CertificateAuthority/CreateCertificate", request, &issued)
+                .code,
+            grpc::Code::kUnauthenticated);
+
+  // Others are not disturbed, and a new token brings the identity back.
+  registryv1::RegisterRequest payment = PostInstance();
+  payment.set_instance_id("payment-1");
+  EXPECT_TRUE(other->Call("/tulle.registry.v1.Registry/Register", payment, &registered).ok());
+  const auto again = EnrolledClient(TokenFor("post", R"("post")"), &issued);
+  EXPECT_TRUE(
+      again->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered).ok());
+
+  EXPECT_EQ(Api("POST", "/v1/evictions", R"({"account":"nobody"})").status, 404);
+}
+
 TEST_F(ServerTest, ARestartKeepsWorkloadsRootsAndLeases) {
   cav1::CreateCertificateResponse issued;
   auto client = EnrolledClient(TokenFor("post", R"("post")"), &issued);

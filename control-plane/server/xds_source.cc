@@ -96,6 +96,9 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
     return absl::UnauthenticatedError(
         "xDS requires a certificate of the mesh: start the sidecar with --token-file");
   }
+  if (plane_.admission().IsRevoked(peer)) {
+    return absl::UnauthenticatedError("the certificate was revoked");
+  }
   if (const absl::Status status = Admit(node.id(), identity->spiffe_id); !status.ok())
     return status;
   const auto [entry, is_new] = nodes_.try_emplace(node.id());
@@ -145,9 +148,14 @@ void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node
   node->spiffe_id = identity.spiffe_id;
   node->address = peer.PeerAddress().ToString();
   node->certificate_not_after = identity.not_after;
-  node->certificate_sha256 = identity.certificate_sha256;
+  if (node->certificate_sha256 != identity.certificate_sha256) {
+    uses_.OnDisconnected(node->certificate_sha256, id);
+    node->also_used_by.clear();
+    node->certificate_sha256 = identity.certificate_sha256;
+  }
   plane_.authority().rotation().OnConnected(
       id, {identity.spiffe_id, identity.certificate_sha256, identity.not_after});
+  NoteUse(id, peer.PeerAddress().host(), node);
   if (node->is_connected) return;
   node->is_connected = true;
   node->connected_since = plane_.Now();
@@ -156,10 +164,24 @@ void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node
                      absl::StrCat(id, " connected (", node->spiffe_id, " at ", node->address, ")"));
 }
 
+// Shown until this node disconnects or presents another certificate.
+void XdsSource::NoteUse(const std::string& id, const std::string& host, Node* node) {
+  const auto other = uses_.OnConnected(node->certificate_sha256, {id, host});
+  if (!other) return;
+  node->also_used_by = absl::StrCat(other->node, " at ", other->host);
+  ++shared_certificates_;
+  plane_.log().Write(
+      telemetry::LogLevel::kWarning, telemetry::LogComponent::kXds,
+      absl::StrCat("the certificate of ", id, " at ", host, " is also used by ", node->also_used_by,
+                   ": if its key was copied, evict ", node->spiffe_id));
+}
+
 void XdsSource::OnDisconnected(const std::string& node_id) {
   const auto node = nodes_.find(node_id);
   if (node == nodes_.end() || !node->second.is_connected) return;
   node->second.is_connected = false;
+  uses_.OnDisconnected(node->second.certificate_sha256, node_id);
+  node->second.also_used_by.clear();
   --connected_;
   if (!std::exchange(node->second.rejections, {}).empty()) --rejecting_;
   plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
@@ -294,6 +316,7 @@ api::ProxyStatus XdsSource::StatusOf(const std::string& id,
   proxy.address = node->second.address;
   proxy.connected_since = node->second.connected_since;
   proxy.certificate_not_after = node->second.certificate_not_after;
+  proxy.certificate_also_used_by = node->second.also_used_by;
   const xds::Session* session = ads_ == nullptr ? nullptr : ads_->SessionOf(id);
   if (session == nullptr) return proxy;
   proxy.is_connected = true;

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "control-plane/api/api.h"
+#include "control-plane/server/certificate_uses.h"
 #include "control-plane/server/control_plane.h"
 #include "net/loop/loop.h"
 #include "xds/server/ads_server.h"
@@ -43,7 +44,7 @@ class XdsSource : public xds::Source, public ProxySource {
   std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) override;
   std::optional<snapshot::ResourceTable> ConfigOf(const std::string& proxy,
                                                   std::string_view type_url) override;
-  Counts counts() const override { return {connected_, rejecting_}; }
+  Counts counts() const override { return {connected_, rejecting_, shared_certificates_}; }
 
  private:
   struct Node {
@@ -52,6 +53,7 @@ class XdsSource : public xds::Source, public ProxySource {
     int64_t connected_since = 0;
     int64_t certificate_not_after = 0;
     std::string certificate_sha256;
+    std::string also_used_by;  // "NODE at HOST": its certificate is in use there too
     bool is_connected = false;
     std::set<std::string> rejections;  // that were logged and still hold
   };
@@ -59,6 +61,7 @@ class XdsSource : public xds::Source, public ProxySource {
 
   absl::Status Admit(const std::string& id, const std::string& spiffe_id) const;
   void NoteConnected(const std::string& id, const Transport& peer, Node* node);
+  void NoteUse(const std::string& id, const std::string& host, Node* node);
   void Forget(Nodes::iterator node);
   void Uncount(const std::string& spiffe_id);
   void OnUpdate(const MeshUpdate& update);
@@ -74,6 +77,8 @@ class XdsSource : public xds::Source, public ProxySource {
   Nodes nodes_;
   std::map<std::string, discovery::Workload> former_;  // lease ended while connected, by node id
   std::map<std::string, size_t> nodes_of_;             // how many, by SPIFFE ID
+  CertificateUses uses_;
+  size_t shared_certificates_ = 0;
   size_t connected_ = 0;
   size_t rejecting_ = 0;
   std::unique_ptr<loop::Timer> watch_;

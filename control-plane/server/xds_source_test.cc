@@ -104,7 +104,7 @@ class Proxy final : private xds::UpdateTarget, private xds::AdsClient::Events {
     return rejections;
   }
   void OnAdsConnected() override {}
-  void OnAdsLost(const std::string& reason) override { losses.push_back(reason); }
+  void OnAdsLost(const std::string& reason, Failure) override { losses.push_back(reason); }
 
   xds::DeltaClient state_;
   xds::AdsClient client_;

@@ -204,8 +204,11 @@ void AddSecrets(const MeshView& view, ResourceTable* secrets) {
   if (view.mesh.trust_bundle_pem.empty()) return;
   envoy::extensions::transport_sockets::tls::v3::Secret secret;
   secret.set_name(kRootSecret);
-  secret.mutable_validation_context()->mutable_trusted_ca()->set_inline_bytes(
-      view.mesh.trust_bundle_pem);
+  auto* validation = secret.mutable_validation_context();
+  validation->mutable_trusted_ca()->set_inline_bytes(view.mesh.trust_bundle_pem);
+  if (!view.mesh.revocations_pem.empty()) {
+    validation->mutable_crl()->set_inline_bytes(view.mesh.revocations_pem);
+  }
   AddResource(kRootSecret, secret, secrets);
 }
 

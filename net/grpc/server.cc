@@ -38,6 +38,7 @@ class Server::Call final : public http::StreamEvents,
     Deliver();
   }
   void OnReset(Failure) override { Cancel(); }
+  void Cancel();
   void OnSendRoom() override {
     if (handler_ != nullptr) handler_->OnSendRoom();
   }
@@ -56,7 +57,6 @@ class Server::Call final : public http::StreamEvents,
  private:
   void Deliver();
   void RefuseWith(int http_status);
-  void Cancel();
   void StartDeadline();
   void MakeInlet(size_t largest_message);
   void Release();
@@ -113,6 +113,12 @@ class Server::Connection final : public TransportEvents,
     if (connection_ != nullptr) connection_->Drain();
   }
   const Transport& transport() const { return connection_->transport(); }
+  bool is_ready() const { return connection_ != nullptr; }
+  void Close() {
+    calls_.ForEach([](Call& call) { call.Cancel(); });
+    connection_->Close();
+    Remove();
+  }
 
  private:
   void Remove() {
@@ -256,6 +262,12 @@ void Server::Adopt(std::unique_ptr<Transport> transport) {
 void Server::Drain() {
   draining_ = true;
   connections_.ForEach([](Connection& connection) { connection.Drain(); });
+}
+
+void Server::CloseWhere(const std::function<bool(const Transport&)>& predicate) {
+  connections_.ForEach([&](Connection& connection) {
+    if (connection.is_ready() && predicate(connection.transport())) connection.Close();
+  });
 }
 
 }  // namespace tulle::grpc

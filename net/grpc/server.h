@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "net/base/intrusive_list.h"
@@ -30,6 +31,8 @@ class Server {
   void Adopt(std::unique_ptr<Transport> transport);
   // No new calls; connections close when their calls end.
   void Drain();
+  // Ends the connections that are ready and for which `predicate` holds, and their calls.
+  void CloseWhere(const std::function<bool(const Transport&)>& predicate);
   size_t connections() const { return connection_count_; }
 
  private:

@@ -72,9 +72,6 @@ Failure RefusalOf(VerifyFailure failure) {
   return {kKind, ""};
 }
 
-Failure RefusedByPeer() {
-  return {FailureKind::kTlsFailed,
-          "the peer rejected our certificate (TLS alert): compare trust bundles and policies"};
-}
+Failure RefusedByPeer() { return {FailureKind::kTlsFailed, kRefusedByPeer}; }
 
 }  // namespace tulle::tls

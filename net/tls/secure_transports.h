@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "certs/trust_bundle.h"
 #include "certs/verify_peer.h"
 #include "net/base/buffer.h"
+#include "net/base/failure.h"
 #include "net/socket/transports.h"
 #include "net/tls/tls_spec.h"
 
@@ -19,6 +21,13 @@
 // need alive. A changed certificate or bundle is a new acceptor or connector; PeerRevalidation
 // decides whether the peers of open connections remain acceptable.
 namespace tulle::tls {
+
+// The detail of the failure when the peer rejected our own certificate.
+inline constexpr char kRefusedByPeer[] =
+    "the peer rejected our certificate (TLS alert): compare trust bundles and policies";
+inline bool IsRefusedByPeer(const Failure& why) {
+  return why.kind == FailureKind::kTlsFailed && why.detail == std::string_view(kRefusedByPeer);
+}
 
 // Which peers one side accepts. Immutable.
 struct PeerRequirements {

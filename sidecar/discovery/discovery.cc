@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
+#include "net/tls/secure_transports.h"
 #include "sidecar/identity/state_file.h"
 #include "telemetry/families.h"
 
@@ -151,11 +152,12 @@ void Discovery::OnAdsConnected() {
       .Set(1);
 }
 
-void Discovery::OnAdsLost(const std::string& reason) {
+void Discovery::OnAdsLost(const std::string& reason, Failure why) {
   log_.Write(LogLevel::kWarning, LogComponent::kXds,
              absl::StrCat(reason, "; reconnecting, the current configuration stays in force"));
   metrics_.GaugeRow(telemetry::kXdsConnected, std::array<std::string_view, 1>{options_.authority})
       .Set(0);
+  if (on_certificate_rejected && tls::IsRefusedByPeer(why)) on_certificate_rejected();
 }
 
 bool Discovery::LoadLastGood() {

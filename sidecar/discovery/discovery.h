@@ -54,11 +54,13 @@ class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Event
   std::function<void(const std::string& name)> on_missing_listener;
   // A secret was received by ADS, or changed.
   std::function<void(const std::string& name, const std::string& bytes)> on_secret;
+  // The control plane rejects this sidecar's certificate.
+  std::function<void()> on_certificate_rejected;
 
  private:
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override;
   void OnAdsConnected() override;
-  void OnAdsLost(const std::string& reason) override;
+  void OnAdsLost(const std::string& reason, Failure why) override;
   void PublishReferences();
   void SubscribeToReferences();
   void SaveLastGood();

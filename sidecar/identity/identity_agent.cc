@@ -62,7 +62,7 @@ IdentityAgent::~IdentityAgent() = default;
 // A clock that is behind by hours does not invalidate it: the control plane goes by its own.
 bool IdentityAgent::ValidNow() const {
   const int64_t now = renewal_.WallSeconds();
-  return identity_ != nullptr && now < identity_->not_after &&
+  return identity_ != nullptr && !is_rejected_ && now < identity_->not_after &&
          now > identity_->not_before - kClockDoubtSeconds;
 }
 
@@ -105,6 +105,11 @@ void IdentityAgent::Renew() {
   OpenChannel();
 }
 
+void IdentityAgent::OnRejected() {
+  if (options_.token_file.empty() || std::exchange(is_rejected_, true)) return;
+  Fail("the control plane rejected the certificate, which may have been revoked; joining again");
+}
+
 void IdentityAgent::OpenChannel() {
   CloseChannel();
   grpc::ChannelOptions options;
@@ -143,6 +148,7 @@ void IdentityAgent::OnChannelReady() {
 // another root and token may be required.
 void IdentityAgent::OnChannelLost(Failure why) {
   if (call_ != nullptr) return;  // the call reports it
+  is_rejected_ = is_rejected_ || (tls::IsRefusedByPeer(why) && !options_.token_file.empty());
   std::string cause = absl::StrReplaceAll(std::string(why.facts().cause), {{"_", " "}});
   if (*why.detail != '\0') absl::StrAppend(&cause, ": ", why.detail);
   Fail(absl::StrCat(
@@ -213,6 +219,7 @@ void IdentityAgent::OnCertificate(const grpc::Status& status, const std::string&
 void IdentityAgent::Adopt(std::shared_ptr<const Identity> identity) {
   failures_ = 0;
   failing_ = {};
+  is_rejected_ = false;
   identity_ = std::move(identity);
   roots_pem_ = identity_->roots_pem;
   token_.clear();

@@ -53,6 +53,9 @@ class IdentityAgent final : private grpc::ChannelEvents {
   void SetControl(std::vector<SocketAddress> control) { dialer_.SetAddresses(std::move(control)); }
   // Renews now: on demand, or because the control plane has new roots.
   void Renew();
+  // The control plane rejects the certificate, for example because it was revoked. With a token
+  // file, this sidecar joins again as soon as the file has a valid token.
+  void OnRejected();
   // The roots of the mesh changed (the ROOTCA secret): from now on these are trusted.
   void SetRoots(const std::string& roots_pem);
   const std::shared_ptr<const Identity>& identity() const { return identity_; }
@@ -87,6 +90,7 @@ class IdentityAgent final : private grpc::ChannelEvents {
   std::string key_pem_;    // of the request under way
   std::unique_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::UnaryCall> call_;
+  bool is_rejected_ = false;  // until there is another certificate
   uint32_t failures_ = 0;
   RepeatedError failing_;
 };

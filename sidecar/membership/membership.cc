@@ -88,6 +88,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   self.discovery_->on_secret = [&self](const std::string& name, const std::string& bytes) {
     if (name == kRootsSecret) self.agent_->SetRoots(RootsIn(bytes));
   };
+  self.discovery_->on_certificate_rejected = [&self] { self.agent_->OnRejected(); };
   if (options.workload.transparent) {
     self.on_demand_ = std::make_unique<OnDemandListeners>(loop, sidecar, *self.discovery_);
     self.mesh_ranges_ = std::move(options.mesh_ranges);

@@ -169,7 +169,7 @@ class RegistrationTest : public testing::Test,
   }
   std::vector<xds::Rejection> OnUpdate(const xds::Update&) override { return {}; }
   void OnAdsConnected() override {}
-  void OnAdsLost(const std::string&) override { ++lost_; }
+  void OnAdsLost(const std::string&, Failure) override { ++lost_; }
 };
 
 TEST_F(RegistrationTest, UsesTheConnectionOfTheAdsStream) {

@@ -140,7 +140,7 @@ void ImitatedSidecar::TellServed() {
   witness_.OnServed(plan_.number);
 }
 
-void ImitatedSidecar::OnAdsLost(const std::string&) {
+void ImitatedSidecar::OnAdsLost(const std::string&, Failure) {
   answered_ = false;
   witness_.OnLost(plan_.number);
 }

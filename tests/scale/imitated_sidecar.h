@@ -62,7 +62,7 @@ class ImitatedSidecar final : private identity::IdentityAgent::Events,
   void OnIdentityError(const std::string& error) override { witness_.OnError(error); }
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override;
   void OnAdsConnected() override { answered_ = false; }
-  void OnAdsLost(const std::string& reason) override;
+  void OnAdsLost(const std::string& reason, Failure why) override;
   void Subscribe();
   void TellServed();
 

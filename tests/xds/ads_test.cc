@@ -94,7 +94,7 @@ class AdsTest : public ::testing::Test,
     return {};
   }
   void OnAdsConnected() override { ++connected_; }
-  void OnAdsLost(const std::string& reason) override { lost_ = reason; }
+  void OnAdsLost(const std::string& reason, Failure) override { lost_ = reason; }
 
   ManualLoop loop_;
   std::vector<std::unique_ptr<Pipe>> pipes_;

@@ -65,7 +65,7 @@ void AdsClient::OnMessage(std::string message) {
   if (!state_.OnMessage(message)) {
     CloseCall();
     events_.OnAdsLost(
-        "the control plane sent an invalid discovery response; opening another stream");
+        "the control plane sent an invalid discovery response; opening another stream", {});
     return Reopen();
   }
   cap_ = kFirstBackoff;
@@ -75,7 +75,7 @@ void AdsClient::OnMessage(std::string message) {
 
 void AdsClient::OnFinished(const grpc::Status& status) {
   CloseCall();
-  events_.OnAdsLost(absl::StrCat("the control plane ended the stream: ", status.message));
+  events_.OnAdsLost(absl::StrCat("the control plane ended the stream: ", status.message), {});
   Reopen();
 }
 
@@ -90,8 +90,9 @@ void AdsClient::OnChannelLost(Failure why) {
   CloseCall();
   if (other_user_ != nullptr) other_user_->OnChannelLost(why);
   if (why.kind == FailureKind::kNone) return;  // by Reconnect()
-  events_.OnAdsLost(
-      absl::StrCat("no connection to the control plane (", std::string(why.facts().cause), ")"));
+  std::string cause(why.facts().cause);
+  if (*why.detail != '\0') absl::StrAppend(&cause, ": ", why.detail);
+  events_.OnAdsLost(absl::StrCat("no connection to the control plane (", cause, ")"), why);
 }
 
 void AdsClient::Reconnect() {

@@ -21,7 +21,7 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
     virtual ~Events() = default;
     virtual void OnAdsConnected() = 0;
     // `reason`: for a log. The client reconnects by itself.
-    virtual void OnAdsLost(const std::string& reason) = 0;
+    virtual void OnAdsLost(const std::string& reason, Failure why) = 0;
   };
 
   // `state` outlives this.
