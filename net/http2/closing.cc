@@ -32,7 +32,7 @@ void Closing::Drain() {
     nghttp2_submit_shutdown_notice(link_.nghttp2);
     nghttp2_submit_ping(link_.nghttp2, NGHTTP2_FLAG_NONE, link_.drain.kPing.data());
     StartTimer(&Closing::EndDrain, link_.options.drain_notice);
-  } else if (connecting()) {
+  } else if (state_ == State::kConnecting) {
     if (streams_.active() == 0) CloseNow(false);
   }
   link_.FlushLater();
@@ -63,8 +63,6 @@ void Closing::OnErrorSent() {
           "http2.protocol_error"};
 }
 
-void Closing::OnNothingToRead() { End(); }
-
 void Closing::End() {
   state_ = State::kEnding;
   streams_.CloseAll(why_);
@@ -73,7 +71,7 @@ void Closing::End() {
 
 void Closing::OnLost(Failure why) {
   if (closed()) return;
-  if (streams_.active() > 0 || connecting()) {
+  if (streams_.active() > 0 || state_ == State::kConnecting) {
     const bool server = link_.is_server();
     const auto kind = server ? FailureKind::kDownstreamClosed : FailureKind::kUpstreamClosed;
     if (!why_) why_ = why ? why : Failure{kind, ""};

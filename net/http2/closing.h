@@ -18,15 +18,21 @@ namespace tulle::http2 {
 // after TakeReport has returned true.
 class Closing {
  public:
+  enum class State : uint8_t {
+    kConnecting,
+    kOpen,
+    kEnding,     // stops reading; writes the remaining output
+    kLingering,  // our FIN is sent; waits for the peer's, so that a RST does not overtake the
+                 // GOAWAY
+    kClosed,     // the owner is, or will be, notified
+  };
+
   Closing(Link& link, Streams& streams, Transport& transport)
       : link_(link), streams_(streams), transport_(transport) {}
 
-  bool connecting() const { return state_ == State::kConnecting; }
+  State state() const { return state_; }
   // Frames are read and written.
   bool open() const { return state_ == State::kOpen; }
-  // What is read has no effect any more.
-  bool discarding() const { return state_ == State::kEnding || state_ == State::kLingering; }
-  bool writing() const { return state_ == State::kOpen || state_ == State::kEnding; }
   bool closed() const { return state_ == State::kClosed; }
   bool reported() const { return reported_; }
   // Why streams and the connection have failed; empty for an orderly end.
@@ -43,7 +49,7 @@ class Closing {
   // nghttp2 has written a GOAWAY with an error.
   void OnErrorSent();
   // nghttp2 has sent its last GOAWAY and wants to read nothing more.
-  void OnNothingToRead();
+  void End();
   // The transport has ended. `why` is empty for an orderly end.
   void OnLost(Failure why);
   // The GOAWAY of Abort, once.
@@ -52,7 +58,7 @@ class Closing {
   void OnMemoryShort();
   // Call it at the end of a turn. `unsent`: collected output was not written yet.
   void Advance(bool unsent);
-  // While discarding(): reads until the peer's FIN.
+  // While kEnding or kLingering: reads until the peer's FIN.
   void Discard();
   // The user closes the session: no event follows.
   void Close();
@@ -61,15 +67,6 @@ class Closing {
   bool TakeReport();
 
  private:
-  enum class State : uint8_t {
-    kConnecting,
-    kOpen,
-    kEnding,     // stops reading; writes the remaining output
-    kLingering,  // our FIN is sent; waits for the peer's, so that a RST does not overtake the
-                 // GOAWAY
-    kClosed,     // the owner is, or will be, notified
-  };
-  void End();
   void OnLingered();
   void CloseNow(bool reset);
   void StartTimer(void (Closing::*then)(), loop::Duration after);

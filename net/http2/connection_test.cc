@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/http2/flood_guard.h"
 #include "net/http2/testing/manual_loop.h"
 #include "net/http2/testing/pipe_transport.h"
 #include "net/http2/testing/recorder.h"
@@ -96,6 +97,74 @@ TEST_F(ConnectionTest, RequestAndResponseWithoutBodies) {
   EXPECT_EQ(client_->active_streams(), 0);
   EXPECT_EQ(server_->active_streams(), 0);
   EXPECT_GT(request.stream->bytes_on_wire(), 0);
+}
+
+// A sidecar sends the requests of many users on one connection. One of them cancels all of his.
+TEST_F(ConnectionTest, CancellationsDrainTheConnectionAndEndNoOtherStream) {
+  Connect();
+  RecordedStream& other = Request("GET", "/slow", true);
+  Run();
+  size_t cancelled = 0;
+  for (; client_->StreamRoom() > 0 && cancelled < 5000; ++cancelled) {
+    RecordedStream& request = Request("GET", "/", true);
+    loop_.Turn();
+    pipe_.Pump();
+    std::exchange(request.stream, nullptr)->Reset({FailureKind::kDownstreamClosed, ""});
+    Run();
+    ASSERT_FALSE(client_events_.closed);
+  }
+  EXPECT_LE(cancelled, FloodGuard::kDrainStreams);
+  EXPECT_EQ(other.log, "");
+  Respond(Served(0), 200, true);
+  Run();
+  EXPECT_EQ(other.log, "H 200 ! ");
+  EXPECT_TRUE(client_events_.closed);
+  EXPECT_FALSE(client_events_.failure);
+  EXPECT_TRUE(server_events_.closed);
+  EXPECT_FALSE(server_events_.failure);
+}
+
+// Both sessions, like all of a thread, write their frames into one buffer of nghttp2's.
+TEST_F(ConnectionTest, LargeHeadsInSmallPiecesBothWays) {
+  Connect();
+  client_end_->GiveRoom(0);
+  server_end_->GiveRoom(0);
+  const std::string value(9'000, 'v');
+  RecordedStream& first = Request("GET", "/1", true);
+  {
+    auto& stream = requests_.emplace_back(std::make_unique<RecordedStream>(loop_.slab()));
+    stream->stream = &client_->Open(*stream);
+    http::Head head(stream->arena());
+    head.method = "GET";
+    head.scheme = "http";
+    head.authority = "a";
+    head.path = "/2";
+    for (int i = 0; i < 5; ++i) head.headers.Add("x", value);
+    stream->stream->SendHeaders(head, true);
+  }
+  for (int i = 0; i < 100; ++i) {
+    client_end_->GiveRoom(1'000);
+    Run();
+    if (i == 20) {
+      http::Head head(Served(0).arena());
+      head.status = 200;
+      for (int j = 0; j < 5; ++j) head.headers.Add("y", value);
+      Served(0).stream->SendHeaders(head, true);
+    }
+    if (i >= 20) server_end_->GiveRoom(1'000);
+    Run();
+  }
+  std::string fields;
+  for (int i = 0; i < 5; ++i) fields += "=" + value;
+  const auto values = [](std::string log) {
+    std::string found;
+    for (size_t at = log.find('='); at != std::string::npos; at = log.find('=', at + 1))
+      found += log.substr(at, log.find(' ', at) - at);
+    return found;
+  };
+  ASSERT_EQ(server_events_.streams.size(), 2);
+  EXPECT_EQ(values(Served(1).log), fields);
+  EXPECT_EQ(values(first.log), fields);
 }
 
 TEST_F(ConnectionTest, LargeBodiesBothWays) {

@@ -121,6 +121,21 @@ TEST_F(FaultsTest, Fault22_CancellingLongStreamsIsLegitimate) {
   EXPECT_EQ(events_.streams.size(), 1500);
 }
 
+TEST_F(FaultsTest, Fault22_StreamsAfterTheLastGoawayAreLimited) {
+  Start();
+  Send(Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()));
+  server_->Drain();
+  loop_.Advance(std::chrono::seconds(1));
+  loop_.Turn();
+  std::string flood;
+  for (uint32_t id = 3; id < 4000; id += 2)
+    flood += Frame(kHeaders, kEndStream | kEndHeaders, id, GetBlock());
+  Send(flood);
+  EXPECT_EQ(events_.streams.size(), 1);
+  EXPECT_TRUE(Cut());
+  EXPECT_STREQ(events_.failure.detail, "http2.streams_after_goaway_flood");
+}
+
 TEST_F(FaultsTest, Fault23_ContinuationFloodIsCutOff) {
   Start();
   std::string flood = Frame(kHeaders, kEndStream, 1, GetBlock());
@@ -183,6 +198,65 @@ TEST_F(FaultsTest, Fault24_UnknownFramesAreIgnored) {
   for (int i = 0; i < 1000; ++i) flood += Frame(0xbe, 0xff, i % 3, "junk");
   Send(flood + Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()));
   EXPECT_EQ(Log(0), "H GET a/ ! ");
+}
+
+// Also if the peer reads every acknowledgement at once.
+TEST_F(FaultsTest, Fault24_FloodsOfFramesWithoutARequestAreCutOff) {
+  const std::string floods[] = {
+      Frame(0xbe, 0xff, 0, "junk"),   Frame(0xbe, 0, 1, ""),
+      Frame(kPing, 0, 0, "12345678"), Frame(kPing, kAck, 0, "12345678"),
+      Frame(kSettings, 0, 0, ""),     Frame(kRstStream, 0, 1, Number32(8)),
+  };
+  for (const std::string& frame : floods) {
+    SCOPED_TRACE(static_cast<int>(frame[3]));
+    Pipe pipe(loop_);
+    RecordedServer events(loop_.slab());
+    auto server = NewServerConnection(loop_, pipe.TakeEnd(1), events, {});
+    Buffer early(loop_.slab());
+    early.Append(std::string(kPreface) + Frame(kSettings, 0, 0, "") +
+                 Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()) +
+                 Frame(kRstStream, 0, 1, Number32(8)));
+    server->Start(early);
+    loop_.Turn();
+    size_t sent = 0;
+    int64_t error = -1;
+    for (; error == -1 && sent < 100'000; sent += 10) {
+      for (int i = 0; i < 10; ++i) pipe.from(0).bytes.Append(frame);
+      while (pipe.Pump()) loop_.Turn();
+      error = ErrorOf(ParseFrames(pipe.from(1).bytes.ToString()), 0);
+      pipe.from(1).bytes.Clear();
+    }
+    EXPECT_EQ(error, kCalm);
+    EXPECT_LE(sent, FloodGuard::kIdleFrames + 100);
+    loop_.Advance(std::chrono::seconds(1));
+    loop_.Turn();
+    EXPECT_STREQ(events.failure.detail, "http2.idle_frames_flood");
+    server.reset();
+    loop_.Turn();
+  }
+}
+
+// Keep-alive for days, and the PINGs by which a busy client measures the bandwidth.
+TEST_F(FaultsTest, Fault24_PingsThatAreSlowOrBelongToRequestsAreAnswered) {
+  Start();
+  for (int i = 0; i < 10'000; ++i) {
+    Send(Frame(kPing, 0, 0, "12345678"));
+    loop_.Advance(std::chrono::milliseconds(20));
+    pipe_.from(1).bytes.Clear();
+  }
+  for (uint32_t id = 1; id < 4000; id += 2) {
+    std::string frames = Frame(kHeaders, kEndHeaders, id, GetBlock());
+    for (int i = 0; i < 4; ++i) frames += Frame(kData, 0, id, "x") + Frame(kPing, 0, 0, "12345678");
+    Send(frames + Frame(kData, kEndStream, id, "x"));
+    RecordedStream& served = *events_.streams.back();
+    http::Head head(served.arena());
+    head.status = 204;
+    served.stream->SendHeaders(head, true);
+    served.Release();
+    loop_.Turn();
+    EXPECT_EQ(ConnectionError(), -1);
+    pipe_.from(1).bytes.Clear();
+  }
 }
 
 TEST_F(FaultsTest, Fault25_ResetsThatThePeerMakesUsSendCount) {
@@ -390,6 +464,51 @@ TEST_F(FaultsTest, Fault30_HeadersOnStreamsThatThePeerEndedEndTheConnection) {
     server->Start(early);
     loop_.Turn();
     EXPECT_EQ(ErrorOf(ParseFrames(pipe.from(1).bytes.ToString()), 0), one.error);
+    server->Close();
+    server.reset();
+    loop_.Turn();
+  }
+}
+
+// The stream is closed: nghttp2 alone would ignore the frame.
+TEST_F(FaultsTest, Fault30_FramesOnClosedStreamsThatThePeerEndedEndTheConnection) {
+  constexpr int64_t kStreamClosed = 5;
+  const std::string request = Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock());
+  const std::string upload = Frame(kHeaders, kEndHeaders, 1, GetBlock());
+  const std::string reset = Frame(kRstStream, 0, 1, Number32(8));
+  const std::string data = Frame(kData, kEndStream, 1, "x");
+  struct Case {
+    const char* name;
+    std::string before;  // our response, which closes our side
+    std::string after;
+  };
+  const Case cases[] = {
+      {"data after the end", request, data},
+      {"headers after the end", request, request},
+      {"data after a reset that follows our response", upload, reset + data},
+      {"headers after a reset that follows our response", upload, reset + request},
+      {"data after an end that follows our response", upload, data + data},
+      {"data after trailers that follow our response", upload, request + data},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    Pipe pipe(loop_);
+    RecordedServer events(loop_.slab());
+    auto server = NewServerConnection(loop_, pipe.TakeEnd(1), events, {});
+    Buffer early(loop_.slab());
+    early.Append(std::string(kPreface) + Frame(kSettings, 0, 0, "") + one.before);
+    server->Start(early);
+    loop_.Turn();
+    RecordedStream& served = *events.streams.at(0);
+    http::Head head(served.arena());
+    head.status = 200;
+    served.stream->SendHeaders(head, true);
+    served.Release();
+    loop_.Turn();
+    EXPECT_EQ(server->active_streams(), 0);
+    pipe.from(0).bytes.Append(one.after);
+    while (pipe.Pump()) loop_.Turn();
+    EXPECT_EQ(ErrorOf(ParseFrames(pipe.from(1).bytes.ToString()), 0), kStreamClosed);
     server->Close();
     server.reset();
     loop_.Turn();

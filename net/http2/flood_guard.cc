@@ -1,5 +1,7 @@
 #include "net/http2/flood_guard.h"
 
+#include <algorithm>
+
 namespace tulle::http2 {
 
 void FloodGuard::OnStreamOpened() {
@@ -14,6 +16,24 @@ const char* FloodGuard::OnStreamAborted(loop::Duration age) {
   if (age >= kEarly) return nullptr;
   ++aborted_;
   return streams_ >= kMinStreams && aborted_ * 2 > streams_ ? "http2.stream_reset_flood" : nullptr;
+}
+
+const char* FloodGuard::OnStreamIgnored() {
+  return ++ignored_ > kMinStreams ? "http2.streams_after_goaway_flood" : nullptr;
+}
+
+const char* FloodGuard::OnIdleFrame(loop::Instant now) {
+  using std::chrono::seconds;
+  const uint64_t work = work_frames_ + data_frames_sent_;
+  const auto elapsed = std::min<loop::Duration>(now - idle_since_, seconds(60));
+  const auto earned = static_cast<uint64_t>(elapsed * kIdleFramesPerSecond / seconds(1));
+  if (earned > 0) idle_since_ = now;
+  idle_left_ += earned + (work - work_spent_) * kIdleFramesPerWork;
+  idle_left_ = std::min(idle_left_, kIdleFrames);
+  work_spent_ = work;
+  if (idle_left_ == 0) return "http2.idle_frames_flood";
+  --idle_left_;
+  return nullptr;
 }
 
 const char* FloodGuard::OnLargeHead() {

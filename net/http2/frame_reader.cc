@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 namespace tulle::http2 {
 namespace {
@@ -26,8 +27,30 @@ void FrameReader::Feed() {
   link_.FlushLater();
 }
 
-void FrameReader::FeedPiece() {
+// The input up to the next DATA frame of a forgotten stream: whether it is an error follows from
+// the frames before it.
+std::string_view FrameReader::NextPiece() {
   const std::string_view piece = in_.Front();
+  size_t at = 0;
+  if (std::exchange(at_data_, false)) {
+    at = DataFrames::kHead;
+    CheckClosedStream(data_frames_.stream(), data_frames_.ends_stream());
+  }
+  while (data_frames_.Next(piece, at)) {
+    const int32_t id = data_frames_.stream();
+    if (!ids_.MayBeClosed(id) || streams_.Find(id) != nullptr) continue;
+    if (at > DataFrames::kHead) {
+      at_data_ = true;
+      return piece.substr(0, at - DataFrames::kHead);
+    }
+    CheckClosedStream(id, data_frames_.ends_stream());
+  }
+  return piece;
+}
+
+void FrameReader::FeedPiece() {
+  const std::string_view piece = NextPiece();
+  if (!closing_.open()) return;
   piece_ = piece.data();
   taken_ = 0;
   const ssize_t used = nghttp2_session_mem_recv(
@@ -56,7 +79,8 @@ int FrameReader::OnBeginFrame(const nghttp2_frame_hd& head) {
       return Result();  // checked when complete
     case NGHTTP2_HEADERS:
       guard_.OnHeaders();
-      CheckStreamId(head.stream_id);
+      guard_.OnWork();
+      CheckStreamId(head);
       break;
     case NGHTTP2_PRIORITY:
       CheckFlood(guard_.OnPriority());
@@ -68,25 +92,41 @@ int FrameReader::OnBeginFrame(const nghttp2_frame_hd& head) {
       CheckFlood(guard_.OnContinuation());
       if (head.length == 0) CheckFlood(guard_.OnEmptyFrame());
       return Result();
+    case NGHTTP2_RST_STREAM:
+      if (streams_.Find(head.stream_id) == nullptr) ids_.OnEnded(head.stream_id);
+      CheckFlood(guard_.OnIdleFrame(link_.loop.Now()));
+      break;
     default:
+      CheckFlood(guard_.OnIdleFrame(link_.loop.Now()));
       break;
   }
   guard_.OnPayload();
   return Result();
 }
 
-void FrameReader::CheckStreamId(int32_t id) {
-  switch (ids_.OnHeaders(id)) {
+void FrameReader::CheckStreamId(const nghttp2_frame_hd& head) {
+  switch (ids_.OnHeaders(head.stream_id)) {
     case StreamIds::Use::kOpens:
+      if (link_.drain.announced()) CheckFlood(guard_.OnStreamIgnored());
       return guard_.OnStreamOpened();
-    case StreamIds::Use::kClosed:
-      return closing_.Abort(NGHTTP2_STREAM_CLOSED, FailureKind::kDownstreamProtocol,
-                            "http2.stream_closed");
     case StreamIds::Use::kSkipped:
       return closing_.Abort(NGHTTP2_PROTOCOL_ERROR, FailureKind::kDownstreamProtocol,
                             "http2.stream_id_too_low");
+    case StreamIds::Use::kClosed:
     case StreamIds::Use::kKnown:
+      if (streams_.Find(head.stream_id) == nullptr)
+        CheckClosedStream(head.stream_id, HasEndStream(head));
       return;
+  }
+}
+
+// HEADERS or DATA for a stream that nghttp2 has forgotten. It is ignored if it may have crossed our
+// RST_STREAM.
+void FrameReader::CheckClosedStream(int32_t id, bool end) {
+  if (ids_.HasEnded(id)) {
+    closing_.Abort(NGHTTP2_STREAM_CLOSED, FailureKind::kDownstreamProtocol, "http2.stream_closed");
+  } else if (end) {
+    ids_.OnEnded(id);
   }
 }
 
@@ -171,7 +211,10 @@ void FrameReader::OnDataFrame(Stream* stream, const nghttp2_frame& frame) {
 
 int FrameReader::OnDataChunk(int32_t id, const char* bytes, size_t size) {
   if (!closing_.open()) return NGHTTP2_ERR_CALLBACK_FAILURE;
-  if (size > 0) guard_.OnPayload();
+  if (size > 0) {
+    guard_.OnPayload();
+    guard_.OnWork();
+  }
   nghttp2_session_consume_connection(link_.nghttp2, size);
   if (link_.windows.OnReceived(size))
     nghttp2_submit_ping(link_.nghttp2, NGHTTP2_FLAG_NONE, kProbe.data());
@@ -212,7 +255,9 @@ void FrameReader::OnStreamGone(int32_t id, uint32_t error_code) {
   const bool aborted = link_.is_server() && reset && !stream->outgoing().state().sent();
   if (reset || stream->incoming().state().ended()) ids_.OnEnded(id);
   streams_.OnGone(*stream, error_code);
-  if (aborted) CheckFlood(guard_.OnStreamAborted(link_.loop.Now() - stream->opened()));
+  if (!aborted) return;
+  CheckFlood(guard_.OnStreamAborted(link_.loop.Now() - stream->opened()));
+  if (guard_.WantsDrain()) closing_.Drain();
 }
 
 }  // namespace tulle::http2

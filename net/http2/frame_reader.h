@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "net/base/buffer.h"
 #include "net/http2/closing.h"
+#include "net/http2/data_frames.h"
 #include "net/http2/flood_guard.h"
 #include "net/http2/link.h"
 #include "net/http2/session_events.h"
@@ -31,6 +33,7 @@ class FrameReader {
         guard_(guard),
         events_(events),
         in_(link.loop.slab()),
+        data_frames_(link.is_server()),
         ids_(link.is_server()) {}
 
   Buffer& in() { return in_; }
@@ -50,7 +53,9 @@ class FrameReader {
   int Result() const { return closing_.open() ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE; }
   // Null: no effect.
   void CheckFlood(const char* reason);
-  void CheckStreamId(int32_t id);
+  void CheckStreamId(const nghttp2_frame_hd& head);
+  void CheckClosedStream(int32_t id, bool end);
+  std::string_view NextPiece();
   void OnDataFrame(Stream* stream, const nghttp2_frame& frame);
   void OnBody(Stream& stream, const char* bytes, size_t size);
   void OnPingAnswer(const uint8_t* payload);
@@ -63,6 +68,8 @@ class FrameReader {
   Buffer in_;
   const char* piece_ = nullptr;  // in_'s front position when it was passed to nghttp2
   size_t taken_ = 0;             // of that piece, already moved to streams
+  DataFrames data_frames_;
+  bool at_data_ = false;  // in_ begins with a DATA head that data_frames_ has read
   StreamIds ids_;
 };
 

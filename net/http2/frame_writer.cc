@@ -11,7 +11,7 @@ constexpr size_t kCollectSize = 64 * 1024;
 }  // namespace
 
 void FrameWriter::Flush(Transport& transport) {
-  while (closing_.writing()) {
+  while (closing_.open() || closing_.state() == Closing::State::kEnding) {
     if (closing_.open()) Collect();
     closing_.WriteGoaway(out_);
     if (out_.empty()) return;
@@ -29,9 +29,10 @@ void FrameWriter::Collect() {
     }
     if (size == 0) break;
     out_.Append({reinterpret_cast<const char*>(bytes), static_cast<size_t>(size)});
+    SessionMemory::OnFramesCopied();
     if (!closing_.open()) return;
   }
-  if (nghttp2_session_want_read(link_.nghttp2) == 0) closing_.OnNothingToRead();
+  if (nghttp2_session_want_read(link_.nghttp2) == 0) closing_.End();
 }
 
 void FrameWriter::OnFrameSent(const nghttp2_frame& frame) {

@@ -21,7 +21,9 @@ class FrameWriter {
   FrameWriter(Link& link, Streams& streams, Closing& closing, FloodGuard& guard)
       : link_(link), streams_(streams), closing_(closing), guard_(guard), out_(link.loop.slab()) {}
 
-  // Collects and writes what the transport takes now.
+  // Moves what nghttp2 and the streams have to send to the output.
+  void Collect();
+  // Collects, and writes what the transport takes now.
   void Flush(Transport& transport);
   // Collected bytes that the transport has not taken.
   bool unsent() const { return !out_.empty(); }
@@ -32,8 +34,6 @@ class FrameWriter {
   void WriteBody(Stream& stream, const uint8_t* frame_head, size_t size);
 
  private:
-  void Collect();
-
   Link& link_;
   Streams& streams_;
   Closing& closing_;

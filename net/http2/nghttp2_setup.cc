@@ -18,6 +18,9 @@ void SetInput(nghttp2_session_callbacks* all) {
       all, [](Ng*, const nghttp2_frame_hd* head, void* user) {
         return Reader(user).OnBeginFrame(*head);
       });
+  // Frames of unknown types are ignored, but they are begun: see SessionOptions.
+  nghttp2_session_callbacks_set_unpack_extension_callback(
+      all, [](Ng*, void**, const nghttp2_frame_hd*, void*) -> int { return NGHTTP2_ERR_CANCEL; });
   nghttp2_session_callbacks_set_on_begin_headers_callback(
       all, [](Ng*, const Frame* frame, void* user) { return Reader(user).OnBeginHeaders(*frame); });
   nghttp2_session_callbacks_set_on_header_callback2(
@@ -80,6 +83,9 @@ const nghttp2_option* SessionOptions() {
     nghttp2_option_set_max_send_header_block_length(option, 1024 * 1024);
     // nghttp2 counts pieces, of which a fragmented frame may have ten; FloodGuard counts frames.
     nghttp2_option_set_max_continuations(option, 16 * FloodGuard::kContinuations);
+    // Without this, there would be no callback for frames of unknown types.
+    for (int type = NGHTTP2_CONTINUATION + 1; type <= 255; ++type)
+      nghttp2_option_set_user_recv_extension_type(option, static_cast<uint8_t>(type));
     // nghttp2 uses the system's clock, FloodGuard the loop's.
     nghttp2_option_set_stream_reset_rate_limit(option, 1u << 30, 1u << 30);
     return option;

@@ -54,6 +54,8 @@ void Session::Begin() {
   const auto make = server ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
   if (make(&link_.nghttp2, Callbacks(), &targets_, SessionOptions(), &memory) != 0)
     return closing_.OnMemoryShort();
+  // A client's preface is in the frame buffer, which all sessions share: see memory.cc.
+  writer_.Collect();
   nghttp2_submit_settings(link_.nghttp2, NGHTTP2_FLAG_NONE, settings.data(),
                           server ? settings.size() - 1 : settings.size());
   nghttp2_session_set_local_window_size(link_.nghttp2, NGHTTP2_FLAG_NONE, 0,
@@ -86,14 +88,15 @@ size_t Session::StreamRoom() const {
 }
 
 void Session::OnTransportReady() {
-  if (link_.is_server() || !closing_.connecting()) return;
+  if (link_.is_server() || closing_.state() != Closing::State::kConnecting) return;
   Begin();
   events_.OnSessionReady();
 }
 
 void Session::OnTransportReadable() {
-  if (closing_.discarding()) return closing_.Discard();
-  if (closing_.open()) Read();
+  if (closing_.closed()) return;
+  if (!closing_.open()) return closing_.Discard();
+  Read();
   if (!closing_.closed()) DeliverDue();
 }
 

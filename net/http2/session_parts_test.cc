@@ -100,7 +100,7 @@ TEST_F(PartsTest, TheReaderStopsAtAnError) {
   Feed(Frame(kHeaders, kEndStream | kEndHeaders, 3, GetBlock()) +
        Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()) +
        Frame(kHeaders, kEndStream | kEndHeaders, 5, GetBlock()));
-  EXPECT_TRUE(closing_.discarding());
+  EXPECT_EQ(closing_.state(), Closing::State::kEnding);
   EXPECT_EQ(events_.users.size(), 1);
   EXPECT_STREQ(closing_.why().detail, "http2.stream_id_too_low");
 }
@@ -207,7 +207,7 @@ TEST_F(PartsTest, ADrainEndsAfterTheLastStreamAndTheLastGoaway) {
   head.status = 204;
   events_.users[0]->stream->SendHeaders(head, true);
   Written();
-  EXPECT_TRUE(closing_.discarding());
+  EXPECT_EQ(closing_.state(), Closing::State::kEnding);
   closing_.Advance(true);
   EXPECT_FALSE(pipe_.from(1).ended);
   closing_.Advance(false);

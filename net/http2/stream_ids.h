@@ -1,6 +1,6 @@
-// Which stream ids the peer may still use in HEADERS. nghttp2 forgets a stream when it closes, so
-// it cannot tell a frame for a closed stream, which is an error of the connection, from one that
-// crosses our RST_STREAM. (It ignores DATA for such streams.) Source: RFC 9113 5.1, 5.1.1.
+// Which stream ids the peer may still use in HEADERS and DATA. nghttp2 forgets a stream when it
+// closes, so it cannot tell a frame for a stream that the peer has ended, which is an error of the
+// connection, from one that crosses our RST_STREAM. Source: RFC 9113 5.1, 5.1.1.
 #pragma once
 
 #include <array>
@@ -10,7 +10,8 @@
 namespace tulle::http2 {
 
 // Pure. Owner: a session. Thread: the session's. Call OnHeaders for every HEADERS frame, OnEnded
-// when a stream that the peer has ended or reset is closed.
+// when a stream that the peer has ended or reset is closed, or when the peer ends or resets one
+// that was closed before.
 class StreamIds {
  public:
   enum class Use : uint8_t {
@@ -32,20 +33,22 @@ class StreamIds {
       last_ = id;
       return Use::kOpens;
     }
-    if (id != 0 && HasEnded(id)) return Use::kClosed;
+    if (HasEnded(id)) return Use::kClosed;
     return id >= skipped_from_ && id <= skipped_to_ ? Use::kSkipped : Use::kKnown;
   }
   void OnEnded(int32_t id) { ended_[ended_count_++ % ended_.size()] = id; }
-
- private:
+  // False: a stream that the peer has not opened yet.
+  bool MayBeClosed(int32_t id) const { return !peer_opens_ || id <= last_; }
+  // The peer has ended this stream, one of the latest that it did: it may send nothing on it.
   // Without an early exit, so that the compiler compares several ids at once: it runs for every
   // response.
   bool HasEnded(int32_t id) const {
     int32_t found = 0;
     for (const int32_t ended : ended_) found |= ended == id ? 1 : 0;
-    return found != 0;
+    return id != 0 && found != 0;
   }
 
+ private:
   const bool peer_opens_;
   int32_t last_ = 0;
   int32_t skipped_from_ = 0;  // the latest range of ids that the peer skipped, which closes them

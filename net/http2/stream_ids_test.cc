@@ -42,6 +42,25 @@ TEST(StreamIdsTest, TheLatestEndedStreamsAreRemembered) {
   EXPECT_EQ(ids.OnHeaders(1), Use::kKnown);  // the 17th before
 }
 
+TEST(StreamIdsTest, AStreamHasEndedOnlyWhenThePeerDidIt) {
+  StreamIds ids(false);
+  EXPECT_FALSE(ids.HasEnded(0));
+  EXPECT_FALSE(ids.HasEnded(1));
+  ids.OnEnded(1);
+  EXPECT_TRUE(ids.HasEnded(1));
+  EXPECT_FALSE(ids.HasEnded(3));
+}
+
+TEST(StreamIdsTest, StreamsThatAreNotOpenYetAreNotClosed) {
+  StreamIds ids(true);
+  EXPECT_FALSE(ids.MayBeClosed(1));
+  ids.OnHeaders(3);
+  EXPECT_TRUE(ids.MayBeClosed(1));
+  EXPECT_TRUE(ids.MayBeClosed(3));
+  EXPECT_FALSE(ids.MayBeClosed(5));
+  EXPECT_TRUE(StreamIds(false).MayBeClosed(1));
+}
+
 TEST(StreamIdsTest, HeadersNeedAStream) { EXPECT_EQ(StreamIds(true).OnHeaders(0), Use::kSkipped); }
 
 }  // namespace
