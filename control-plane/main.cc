@@ -194,6 +194,14 @@ void KeepMemoryPrivate() {
   std::ofstream("/proc/self/coredump_filter") << "0";
 }
 
+// Each sidecar is a connection: the usual soft limit of 1,024 descriptors is reached soon.
+void AllowManyDescriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 // The way in for the admin: after a restore into an empty folder there is no file that tells it.
 std::string AdminHint(const std::string& data_dir) {
   const std::string file = data_dir + "/admin.json";
@@ -211,7 +219,7 @@ int Serve(const Flags& flags, const Plan& plan) {
   certs::SystemKeySource keys;
   const std::unique_ptr<loop::Loop> loop = loop::NewUvLoop();
   // Before the store is created: no root is left behind by a start that fails.
-  const absl::Status free = server::Frontend::CheckAddresses(plan.doors, *loop);
+  const absl::Status free = server::Frontend::CheckAddresses(plan.doors, *loop, log);
   if (!free.ok()) return Fail(free.message());
   std::string error;
   if (!CreateDataDir(flags.data_dir, &error)) return Fail(error);
@@ -236,6 +244,7 @@ int Main(int argc, char** argv) {
   const auto code = usage::Parse(app, argc, argv, 1, [&] { return Read(flags, &plan); });
   if (code) return *code;
   KeepMemoryPrivate();
+  AllowManyDescriptors();
   ExitOnFailedNew();
   loop::ExitOnFailedUvAllocation();
   signal(SIGPIPE, SIG_IGN);

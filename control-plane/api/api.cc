@@ -118,37 +118,54 @@ Api::Api(Parts parts)
 
 Api::~Api() = default;
 
-ApiResponse Api::Answer(const Route& route, const ApiRequest& request,
-                        std::vector<std::string> arguments, int64_t now) {
-  Call call{request, std::move(arguments), {}, now};
-  if (route.access == Access::kOpen) return route.answer(call);
-  const auto principal = credentials_->Authenticate(request.authorization);
-  if (!principal.ok()) return Refuse(principal.status());
-  if (!*principal) {
-    return Refuse(401, "missing or invalid credential", "send Authorization: Bearer CREDENTIAL");
-  }
-  call.caller = **principal;
-  if (route.access == Access::kAdmin && call.caller.role != Role::kAdmin) {
-    return Refuse(403, "permission denied: " + call.caller.name + " has the role reader",
-                  "use the credential of an admin");
-  }
-  if (auto refusal = RefuseUnknownQuery(request, route)) return *refusal;
-  return route.answer(call);
-}
-
-ApiResponse Api::Handle(const ApiRequest& request, int64_t now) {
-  bool is_known_path = false;
+struct Api::Target {
+  const Route* route = nullptr;
   std::vector<std::string> arguments;
+  std::optional<Principal> caller;  // absent: the route is open to everyone
+};
+
+std::optional<ApiResponse> Api::Find(const ApiRequest& request, Target* target) {
+  bool is_known_path = false;
   for (const Route& route : routes_) {
-    if (!MatchesPath(route.path, request.path, &arguments)) continue;
+    if (!MatchesPath(route.path, request.path, &target->arguments)) continue;
     is_known_path = true;
-    if (route.method == request.method) return Answer(route, request, std::move(arguments), now);
+    target->route = &route;
+    if (route.method == request.method) return Authorize(request, target);
   }
   if (is_known_path) {
     return Refuse(405, "method " + request.method + " is not allowed for this path",
                   "see /openapi.json for the methods of each path");
   }
   return Refuse(404, "path not found", "see /openapi.json for all paths");
+}
+
+std::optional<ApiResponse> Api::Authorize(const ApiRequest& request, Target* target) {
+  const Route& route = *target->route;
+  if (route.access == Access::kOpen) return std::nullopt;
+  const auto principal = credentials_->Authenticate(request.authorization);
+  if (!principal.ok()) return Refuse(principal.status());
+  if (!*principal) {
+    return Refuse(401, "missing or invalid credential", "send Authorization: Bearer CREDENTIAL");
+  }
+  target->caller = **principal;
+  if (route.access == Access::kAdmin && target->caller->role != Role::kAdmin) {
+    return Refuse(403, "permission denied: " + target->caller->name + " has the role reader",
+                  "use the credential of an admin");
+  }
+  return RefuseUnknownQuery(request, route);
+}
+
+ApiVerdict Api::Admit(const ApiRequest& head) {
+  Target target;
+  auto refusal = Find(head, &target);
+  return {std::move(refusal), target.caller.has_value()};
+}
+
+ApiResponse Api::Handle(const ApiRequest& request, int64_t now) {
+  Target target;
+  if (auto refusal = Find(request, &target)) return *std::move(refusal);
+  return target.route->answer(
+      {request, std::move(target.arguments), target.caller.value_or(Principal()), now});
 }
 
 }  // namespace tulle::api

@@ -54,6 +54,13 @@ struct ApiResponse {
   }
 };
 
+// What the head of a request says about it, before its body is read.
+struct ApiVerdict {
+  std::optional<ApiResponse> refusal;  // the answer; the body is of no use
+  // The caller has shown a valid credential. Without one only requests that need no body pass.
+  bool is_identified = false;
+};
+
 // The state of one proxy, as the xDS server sees it.
 struct ProxyStatus {
   struct TypeStatus {
@@ -126,13 +133,19 @@ class Api {
   ~Api();
   Api(const Api&) = delete;
 
+  // `head`: a request without its body.
+  ApiVerdict Admit(const ApiRequest& head);
+  // Checks the same again: the credential may have been deleted while the body came in.
   ApiResponse Handle(const ApiRequest& request, int64_t now);
 
  private:
   class Resources;
+  // What a request asks for, and who does.
+  struct Target;
 
-  ApiResponse Answer(const Route& route, const ApiRequest& request,
-                     std::vector<std::string> arguments, int64_t now);
+  // Sets `target`, or returns the answer to a request that is refused.
+  std::optional<ApiResponse> Find(const ApiRequest& request, Target* target);
+  std::optional<ApiResponse> Authorize(const ApiRequest& request, Target* target);
 
   Credentials* credentials_;
   std::unique_ptr<Resources> resources_;

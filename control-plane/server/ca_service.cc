@@ -1,11 +1,14 @@
 #include "certs/certificate.h"
 #include "control-plane/server/grpc_services.h"
 #include "tulle/ca/v1/ca.pb.h"
+#include "xds/proto/type_urls.h"
 
 namespace tulle::server {
 namespace {
 
 namespace cav1 = ::tulle::ca::v1;
+
+constexpr char kGetTrustBundle[] = "/tulle.ca.v1.CertificateAuthority/GetTrustBundle";
 
 void AddRoots(const std::string& bundle_pem,
               google::protobuf::RepeatedPtrField<std::string>* roots) {
@@ -40,13 +43,23 @@ absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
 
 }  // namespace
 
+grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transport& transport) {
+  if (transport.peer() != nullptr || head.path == kGetTrustBundle) return {};
+  if (head.path == xds::kDeltaPath || head.path == xds::kStatePath) {
+    return ToGrpc(absl::UnauthenticatedError(kXdsNeedsCertificate));
+  }
+  return ToGrpc(plane.admission()
+                    .Authenticate(transport, head.headers.Get(http::HeaderId::kAuthorization))
+                    .status());
+}
+
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::Code>(status.code()), std::string(status.message())};
 }
 
 void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* services) {
   services->AddUnary(
-      "/tulle.ca.v1.CertificateAuthority/GetTrustBundle",
+      kGetTrustBundle,
       [plane](const grpc::ServerCall&, const std::string&,
               std::unique_ptr<grpc::UnaryReply> reply) {
         cav1::GetTrustBundleResponse response;

@@ -65,9 +65,13 @@ class ControlPlane : public api::ControlPlaneView {
   Admission& admission() { return *admission_; }
   RegistrySource& registry() { return *registry_; }
   MeshBuilder& mesh_builder() { return *builder_; }
+  const MeshBuilder& mesh_builder() const { return *builder_; }
   ca::MeshAuthority& authority() { return *books_->authority; }
+  const ca::MeshAuthority& authority() const { return *books_->authority; }
   insight::TraceRing& traces() { return traces_; }
 
+  api::Api& api() { return *api_; }
+  // The same, and what was changed goes to the log.
   api::ApiResponse HandleApi(const api::ApiRequest& request);
 
   // For the API and metrics. Null: there are no proxies.

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/server/control_plane.h"
+#include "control-plane/server/door.h"
 #include "control-plane/server/rest_server.h"
 #include "net/base/socket_address.h"
 #include "net/grpc/server.h"
@@ -42,7 +43,8 @@ class Frontend {
   ~Frontend();
 
   // Whether all addresses can be listened on now. Nothing stays open.
-  static absl::Status CheckAddresses(const FrontendOptions& options, loop::Loop& loop);
+  static absl::Status CheckAddresses(const FrontendOptions& options, loop::Loop& loop,
+                                     telemetry::Log& log);
 
   // The ports in use, where 0 was asked for.
   SocketAddress grpc_address() const;
@@ -50,8 +52,6 @@ class Frontend {
   SocketAddress health_address() const;
 
  private:
-  class Door;
-
   Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlane& plane,
            const grpc::ServiceRegistry& services, const tls::SecureTransports& transports,
            certs::KeySource& keys, telemetry::Log& log);
@@ -60,7 +60,6 @@ class Frontend {
   absl::Status OpenDoors(const FrontendOptions& options);
   void SaveAdminFile();
   RestAnswer AnswerHealth(const api::ApiRequest& request);
-  std::string MetricsText() const;
 
   const FrontendOptions options_;
   loop::Loop& loop_;
@@ -68,12 +67,13 @@ class Frontend {
   const tls::SecureTransports& transports_;
   certs::PrivateKey key_;
   telemetry::Log& log_;
-  grpc::Server grpc_server_;
-  RestServer rest_server_;
-  RestServer health_server_;
+  // Their guests are connections of the servers, which are destroyed first.
   std::unique_ptr<Door> grpc_door_;
   std::unique_ptr<Door> rest_door_;
   std::unique_ptr<Door> health_door_;
+  grpc::Server grpc_server_;
+  RestServer rest_server_;
+  RestServer health_server_;
   std::unique_ptr<loop::Timer> renewal_;
 };
 

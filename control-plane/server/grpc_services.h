@@ -5,16 +5,24 @@
 #include "absl/status/status.h"
 #include "control-plane/server/control_plane.h"
 #include "net/grpc/service.h"
+#include "net/http/head.h"
+#include "net/socket/transport.h"
 
 namespace tulle::server {
 
 // Of the certificate authority and the registry: many times what an honest sidecar sends.
 inline constexpr size_t kLargestRequest = 64 * 1024;
+inline constexpr char kXdsNeedsCertificate[] =
+    "xDS requires a certificate of the mesh: start the sidecar with --token-file";
 
 void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* services);
 void AddRegistry(ControlPlane* plane, grpc::ServiceRegistry* services);
 // OTLP: opentelemetry.proto.collector.trace.v1.TraceService.
 void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services);
+
+// Whether the head of a call allows to read on. A caller without a certificate may ask for the
+// trust bundle; everything else needs a join token, and xDS a certificate.
+grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transport& transport);
 
 // The codes of both have the same numbers.
 grpc::Status ToGrpc(const absl::Status& status);

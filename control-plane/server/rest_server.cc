@@ -12,7 +12,24 @@ namespace tulle::server {
 namespace {
 
 constexpr size_t kMostBodyBytes = 2 << 20;
-constexpr size_t kMostConnections = 256;
+constexpr size_t kMostBodyBytesTogether = 32 << 20;
+constexpr loop::Duration kBodyTimeout = std::chrono::seconds(30);
+// Of callers with a credential.
+constexpr size_t kMostIdentified = 256;
+
+RestAnswer BadTarget() {
+  return {
+      400,
+      R"({"error":"the path is not well-formed","hint":"encode it by %XX, give each parameter once"})"};
+}
+
+RestAnswer TooLarge() {
+  return {413, R"({"error":"the body is larger than 2 MiB","hint":"send it in parts"})"};
+}
+
+RestAnswer Busy(const std::string& error) {
+  return {503, R"({"error":")" + error + R"(","hint":"try again"})"};
+}
 
 int HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -63,97 +80,55 @@ bool SplitTarget(std::string_view target, api::ApiRequest* request) {
 // One request and its answer.
 class RestServer::Exchange : public http::StreamEvents, public Deletable {
  public:
-  Exchange(RestServer& server, http::Stream& stream)
-      : server_(server), stream_(&stream), arena_(server.loop_.slab()) {}
+  Exchange(RestServer& server, Connection& connection, http::Stream& stream)
+      : server_(server), connection_(connection), stream_(&stream), arena_(server.loop_.slab()) {}
 
   Arena& arena() override { return arena_; }
   void OnInterim(http::Head&) override {}
-  void OnHeaders(http::Head& head, bool end) override {
-    request_.method = head.method;
-    request_.authorization = head.headers.Get(http::HeaderId::kAuthorization);
-    is_bad_ = !SplitTarget(head.path, &request_);
-    if (end) {
-      Answer();
-    } else {
-      stream_->Pull(kMostBodyBytes + 1);
-    }
-  }
-  void OnData(Buffer& data, bool end) override {
-    request_.body += data.ToString();
-    data.Clear();
-    if (end || request_.body.size() > kMostBodyBytes) Answer();
-  }
+  void OnHeaders(http::Head& head, bool end) override;
+  void OnData(Buffer& data, bool end) override;
   void OnTrailers(http::HeaderMap&) override { Answer(); }
   void OnReset(Failure) override { Leave(); }
   void OnSendRoom() override { Continue(); }
 
  private:
+  void Answer() {
+    if (stream_ != nullptr) Send(server_.handler_(request_));
+  }
+  void Send(RestAnswer answer);
+  // The next piece of an answer that has several.
+  void Continue();
   void Leave() {
+    ForgetBody();
     if (stream_ != nullptr) stream_->Detach();
     stream_ = nullptr;
   }
-
-  void Answer() {
-    if (stream_ == nullptr) return;
-    RestAnswer answer;
-    if (is_bad_) {
-      answer = {
-          400,
-          R"({"error":"the path is not well-formed","hint":"encode it by %XX, give each parameter once"})"};
-    } else if (request_.body.size() > kMostBodyBytes) {
-      answer = {413, R"({"error":"the body is larger than 2 MiB","hint":"send it in parts"})"};
-    } else {
-      answer = server_.handler_(request_);
-    }
-    more_ = std::move(answer.more);
-    Send(answer);
-    if (!more_ || request_.method == "HEAD") return Leave();
-    next_ = server_.loop_.NewTimer([this] { Continue(); });
-    next_->Start({});
-  }
-
-  // The next piece of an answer that has several.
-  void Continue() {
-    if (stream_ == nullptr || !more_ || stream_->SendRoom() == 0) return;
-    std::string piece;
-    const bool is_last = !more_(&piece);
-    Buffer body(server_.loop_.slab());
-    body.Append(piece);
-    stream_->SendData(body, is_last);
-    if (is_last) return Leave();
-    next_->Start({});
-  }
-
-  void Send(const RestAnswer& answer) {
-    Arena arena(server_.loop_.slab());
-    http::Head head(arena);
-    head.status = answer.status;
-    if (!more_) head.content_length = static_cast<int64_t>(answer.body.size());
-    head.headers.Add("content-type", answer.content_type);
-    head.headers.Add("cache-control", "no-store");
-    const bool is_empty = (answer.body.empty() && !more_) || request_.method == "HEAD";
-    stream_->SendHeaders(head, is_empty);
-    if (is_empty) return;
-    Buffer body(server_.loop_.slab());
-    body.Append(answer.body);
-    stream_->SendData(body, !more_);
+  void ForgetBody() {
+    body_deadline_.Clear();
+    server_.body_bytes_ -= request_.body.size();
+    std::string().swap(request_.body);
   }
 
   RestServer& server_;
-  http::Stream* stream_;
+  Connection& connection_;
+  http::Stream* stream_;  // null: answered
   Arena arena_;
   api::ApiRequest request_;
   std::function<bool(std::string*)> more_;
-  std::unique_ptr<loop::Timer> next_;
-  bool is_bad_ = false;
+  std::unique_ptr<loop::Timer> next_piece_;
+  loop::Deadline body_deadline_{this, [](void* self) {
+                                  static_cast<Exchange*>(self)->Send(
+                                      {408, R"({"error":"the body did not arrive within 30 s"})"});
+                                }};
 };
 
 class RestServer::Connection : public Deletable,
                                public ListNode<Connection>,
                                private http::ServerConnectionEvents {
  public:
-  Connection(RestServer& server, std::unique_ptr<Transport> transport)
+  Connection(RestServer& server, std::unique_ptr<Transport> transport, GuestList::Guest* guest)
       : server_(server),
+        guest_(guest),
         codec_(std::make_unique<http1::ServerConnection>(
             server.loop_, server.deadlines_, std::move(transport), events(), Options())) {}
 
@@ -162,12 +137,23 @@ class RestServer::Connection : public Deletable,
     codec_->Start(early);
   }
   void Close() { codec_->Close(); }
+  // False: there are too many of those.
+  bool Identify() {
+    if (is_identified_) return true;
+    if (server_.identified_count_ >= kMostIdentified) return false;
+    ++server_.identified_count_;
+    is_identified_ = true;
+    if (guest_ != nullptr) guest_->Leave();
+    return true;
+  }
 
  private:
   http::ServerConnectionEvents& events() { return *this; }
   static http1::ServerOptions Options() {
     http1::ServerOptions options;
     options.idle_timeout = std::chrono::seconds(60);
+    options.limits.head_bytes = options.limits.line_bytes = 16 * 1024;
+    options.limits.trailer_bytes = 1024;
     return options;
   }
 
@@ -175,23 +161,81 @@ class RestServer::Connection : public Deletable,
     // The one before has been answered (a connection serves one request at a time), but may be on
     // the stack.
     server_.loop_.DeferDelete(std::move(exchange_));
-    exchange_ = std::make_unique<Exchange>(server_, stream);
+    exchange_ = std::make_unique<Exchange>(server_, *this, stream);
     return exchange_.get();
   }
 
   void OnConnectionClosed(Failure) override {
     --server_.connection_count_;
+    if (is_identified_) --server_.identified_count_;
     Unlink();
     server_.loop_.DeferDelete(std::unique_ptr<Deletable>(this));
   }
 
   RestServer& server_;
+  GuestList::Guest* const guest_;
   std::unique_ptr<http1::ServerConnection> codec_;
   std::unique_ptr<Exchange> exchange_;
+  bool is_identified_ = false;
 };
 
-RestServer::RestServer(loop::Loop& loop, Handler handler)
-    : loop_(loop), deadlines_(loop), handler_(std::move(handler)) {}
+void RestServer::Exchange::OnHeaders(http::Head& head, bool end) {
+  request_.method = head.method;
+  request_.authorization = head.headers.Get(http::HeaderId::kAuthorization);
+  if (!SplitTarget(head.path, &request_)) return Send(BadTarget());
+  RestVerdict verdict = server_.admit_(request_);
+  if (verdict.refusal) return Send(*std::move(verdict.refusal));
+  if (!verdict.is_identified) return Answer();
+  if (!connection_.Identify()) return Send(Busy("too many connections of the API are open"));
+  if (end) return Answer();
+  server_.deadlines_.Set(body_deadline_, kBodyTimeout);
+  stream_->Pull(kMostBodyBytes + 1);
+}
+
+void RestServer::Exchange::OnData(Buffer& data, bool end) {
+  server_.body_bytes_ += data.size();
+  request_.body += data.ToString();
+  data.Clear();
+  if (request_.body.size() > kMostBodyBytes) return Send(TooLarge());
+  if (server_.body_bytes_ > kMostBodyBytesTogether) {
+    return Send(Busy("too many large requests at once"));
+  }
+  if (end) Answer();
+}
+
+void RestServer::Exchange::Send(RestAnswer answer) {
+  ForgetBody();
+  more_ = std::move(answer.more);
+  Arena arena(server_.loop_.slab());
+  http::Head head(arena);
+  head.status = answer.status;
+  if (!more_) head.content_length = static_cast<int64_t>(answer.body.size());
+  head.headers.Add("content-type", answer.content_type);
+  head.headers.Add("cache-control", "no-store");
+  const bool is_empty = (answer.body.empty() && !more_) || request_.method == "HEAD";
+  stream_->SendHeaders(head, is_empty);
+  if (is_empty) return Leave();
+  Buffer body(server_.loop_.slab());
+  body.Append(answer.body);
+  stream_->SendData(body, !more_);
+  if (!more_) return Leave();
+  next_piece_ = server_.loop_.NewTimer([this] { Continue(); });
+  next_piece_->Start({});
+}
+
+void RestServer::Exchange::Continue() {
+  if (stream_ == nullptr || !more_ || stream_->SendRoom() == 0) return;
+  std::string piece;
+  const bool is_last = !more_(&piece);
+  Buffer body(server_.loop_.slab());
+  body.Append(piece);
+  stream_->SendData(body, is_last);
+  if (is_last) return Leave();
+  next_piece_->Start({});
+}
+
+RestServer::RestServer(loop::Loop& loop, Admit admit, Handler handler)
+    : loop_(loop), deadlines_(loop), admit_(std::move(admit)), handler_(std::move(handler)) {}
 
 RestServer::~RestServer() {
   while (!connections_.empty()) {
@@ -202,13 +246,8 @@ RestServer::~RestServer() {
   }
 }
 
-void RestServer::Adopt(std::unique_ptr<Transport> transport) {
-  if (connection_count_ >= kMostConnections) {
-    transport->Close(true);
-    loop_.DeferDelete(std::move(transport));
-    return;
-  }
-  auto connection = std::make_unique<Connection>(*this, std::move(transport));
+void RestServer::Adopt(std::unique_ptr<Transport> transport, GuestList::Guest* guest) {
+  auto connection = std::make_unique<Connection>(*this, std::move(transport), guest);
   Connection& adopted = *connection.release();  // owned by the list
   connections_.PushBack(adopted);
   ++connection_count_;

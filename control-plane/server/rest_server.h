@@ -1,15 +1,19 @@
 // HTTP/1.1 for small answers: the REST API over TLS, health and metrics in plaintext.
 //
 // Answers may come in pieces, one in each turn of the loop and as fast as the client reads them.
-// Requests are read whole (at most 2 MiB of body), answered by one function, one after the other on
-// a connection. Owner: whoever listens; not destroyed from inside a callback. Thread: the loop's.
+// Requests are read whole (at most 2 MiB of body, and 32 MiB of all connections together), answered
+// by one function, one after the other on a connection. Whether a body is read at all is decided
+// from the head. A body must be there within 30 s. Owner: whoever listens; not destroyed from
+// inside a callback. Thread: the loop's.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "control-plane/api/api.h"
+#include "control-plane/server/guest_list.h"
 #include "net/base/intrusive_list.h"
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
@@ -24,15 +28,24 @@ struct RestAnswer {
   std::function<bool(std::string*)> more = {};  // see api::ApiResponse
 };
 
+// What the head of a request says about it.
+struct RestVerdict {
+  std::optional<RestAnswer> refusal;  // the answer; the body is not read
+  // Its body is read. Not identified: answered without it.
+  bool is_identified = false;
+};
+
 class RestServer {
  public:
+  using Admit = std::function<RestVerdict(const api::ApiRequest& head)>;
   using Handler = std::function<RestAnswer(const api::ApiRequest&)>;
 
-  RestServer(loop::Loop& loop, Handler handler);
+  RestServer(loop::Loop& loop, Admit admit, Handler handler);
   ~RestServer();
 
-  // An accepted transport, ready or not yet. Beyond 256 connections it is closed at once.
-  void Adopt(std::unique_ptr<Transport> transport);
+  // An accepted transport, ready or not yet. `guest`: told when its caller is identified, lives as
+  // long as the transport; null: nobody is.
+  void Adopt(std::unique_ptr<Transport> transport, GuestList::Guest* guest);
   size_t connections() const { return connection_count_; }
 
  private:
@@ -41,9 +54,12 @@ class RestServer {
 
   loop::Loop& loop_;
   loop::Deadlines deadlines_;
+  Admit admit_;
   Handler handler_;
   IntrusiveList<Connection> connections_;
   size_t connection_count_ = 0;
+  size_t identified_count_ = 0;
+  size_t body_bytes_ = 0;  // of requests that are being read
 };
 
 // "/a%20b?x=1&y" into decoded path and query. False: not well-formed.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "control-plane/server/grpc_services.h"
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "xds/proto/type_urls.h"
@@ -93,8 +94,7 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
     const envoy::config::core::v3::Node& node, const Transport& peer) {
   const PeerIdentity* identity = peer.peer();
   if (identity == nullptr || identity->spiffe_id.empty()) {
-    return absl::UnauthenticatedError(
-        "xDS requires a certificate of the mesh: start the sidecar with --token-file");
+    return absl::UnauthenticatedError(kXdsNeedsCertificate);
   }
   if (plane_.admission().IsRevoked(peer)) {
     return absl::UnauthenticatedError("the certificate was revoked");

@@ -91,8 +91,10 @@ class Server::Connection final : public TransportEvents,
   }
 
   void OnTransportReady() override {
+    const ServerOptions& options = server_.options_;
+    const bool is_stranger = options.without_peer && transport_->peer() == nullptr;
     connection_ = http2::NewServerConnection(server_.loop_, std::move(transport_), *this,
-                                             server_.options_.http2);
+                                             is_stranger ? *options.without_peer : options.http2);
     Buffer early(server_.loop_.slab());
     connection_->Start(early);
     if (server_.draining_) connection_->Drain();
@@ -151,6 +153,10 @@ void Server::Call::OnHeaders(http::Head& head, bool end) {
   if (head.method != "POST") return RefuseWith(405);
   const ServiceRegistry::Method* method = server_.registry_.Find(head.path);
   if (method == nullptr) return Finish({Code::kUnimplemented, "unknown method"});
+  if (server_.options_.admit) {
+    const Status status = server_.options_.admit(head, transport());
+    if (!status.ok()) return Finish(status);
+  }
   if (method->largest_message != 0) MakeInlet(method->largest_message);
   if (end) inlet_->OnEnd();
   StartDeadline();

@@ -3,9 +3,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "net/base/intrusive_list.h"
 #include "net/grpc/service.h"
+#include "net/grpc/status.h"
+#include "net/http/head.h"
 #include "net/http2/options.h"
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
@@ -14,6 +17,10 @@ namespace tulle::grpc {
 
 struct ServerOptions {
   http2::Options http2;
+  // Of connections whose peer has no identity (Transport::peer()), if they differ.
+  std::optional<http2::Options> without_peer;
+  // Decides about a call by its head, before a byte of a message is read. Unset: all are admitted.
+  std::function<Status(const http::Head& head, const Transport& transport)> admit;
   size_t largest_message = 16 * 1024 * 1024;  // received
 };
 

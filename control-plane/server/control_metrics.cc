@@ -1,0 +1,121 @@
+#include "control-plane/server/control_metrics.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/ca/root_rotation.h"
+#include "telemetry/version.h"
+
+namespace tulle::server {
+namespace {
+
+class Page {
+ public:
+  void Describe(const std::string& name, const std::string& help) {
+    const char* type = name.ends_with("_total") ? "counter" : "gauge";
+    absl::StrAppend(&text_, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
+  }
+  // `labels` with their braces, or empty.
+  template <typename Value>
+  void Row(const std::string& name, const std::string& labels, Value value) {
+    absl::StrAppend(&text_, name, labels, " ", value, "\n");
+  }
+  template <typename Value>
+  void Add(const std::string& name, const std::string& help, Value value) {
+    Describe(name, help);
+    Row(name, "", value);
+  }
+  std::string& text() { return text_; }
+
+ private:
+  std::string text_;
+};
+
+void AddMesh(const ControlPlane& plane, Page* page) {
+  const auto& workloads = plane.CurrentMesh().workloads;
+  const auto unhealthy = std::count_if(workloads.begin(), workloads.end(), [](const auto& entry) {
+    return entry.second.health != discovery::Health::kHealthy;
+  });
+  page->Add("tulle_control_workloads", "Registered instances.", workloads.size());
+  page->Add("tulle_control_workloads_unhealthy", "Instances with a missed lease, or not ready.",
+            unhealthy);
+  page->Add("tulle_control_leases_held", "Leases overdue at once, held rather than expired.",
+            plane.HeldLeases());
+  page->Add("tulle_control_policies", "Policies in force.",
+            plane.CurrentMesh().policies.documents().size());
+  page->Add("tulle_control_mesh_versions_total", "Versions of the mesh that were made.",
+            plane.mesh_builder().versions());
+}
+
+void AddProxies(const ControlPlane& plane, size_t sidecar_connections, Page* page) {
+  const ProxySource* source = plane.proxy_source();
+  const auto proxies = source == nullptr ? ProxySource::Counts() : source->counts();
+  page->Add("tulle_control_proxies_connected", "Proxies with an xDS stream.", proxies.connected);
+  page->Add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.",
+            proxies.rejecting);
+  page->Add("tulle_control_certificates_shared_total",
+            "Connections with a certificate that another proxy was using.",
+            proxies.shared_certificates);
+  page->Add("tulle_control_grpc_connections", "Connections of sidecars.", sidecar_connections);
+}
+
+std::string LabelsOf(const Door& door, const std::string& reason = "") {
+  if (reason.empty()) return absl::StrCat("{port=\"", door.name(), "\"}");
+  return absl::StrCat("{port=\"", door.name(), "\",reason=\"", reason, "\"}");
+}
+
+void AddDoors(const std::vector<const Door*>& doors, Page* page) {
+  uint64_t pauses = 0;
+  for (const Door* door : doors) pauses += door->pace().pauses();
+  page->Add("tulle_control_accept_limit_per_second",
+            "New connections of sidecars that are accepted now.",
+            doors.front()->pace().per_second());
+  page->Add("tulle_control_accept_pauses_total",
+            "Times that new connections had to wait for this limit.", pauses);
+  page->Describe("tulle_control_connections_waiting",
+                 "Connections whose handshakes wait for this limit.");
+  for (const Door* door : doors) {
+    page->Row("tulle_control_connections_waiting", LabelsOf(*door), door->queue().size());
+  }
+  page->Describe("tulle_control_connections_without_identity",
+                 "Connections that have not proved an identity.");
+  for (const Door* door : doors) {
+    page->Row("tulle_control_connections_without_identity", LabelsOf(*door), door->guests().size());
+  }
+  constexpr char kRefused[] = "tulle_control_connections_refused_total";
+  page->Describe(kRefused,
+                 "Connections that were closed before they proved an identity: too slow (timeout), "
+                 "too many of them (no_room), or too many in the queue (queue_full).");
+  for (const Door* door : doors) {
+    page->Row(kRefused, LabelsOf(*door, "timeout"), door->guests().dismissed(Dismissal::kTimeout));
+    page->Row(kRefused, LabelsOf(*door, "no_room"), door->guests().dismissed(Dismissal::kNoRoom));
+    page->Row(kRefused, LabelsOf(*door, "queue_full"), door->queue().dropped());
+  }
+}
+
+void AddAuthority(const ca::MeshAuthority& authority, Page* page) {
+  page->Add("tulle_control_certificates_issued_total",
+            "Certificates of workloads that were signed.", authority.issued_count());
+  page->Add("tulle_control_root_rotating", "1 while the root is being replaced.",
+            authority.rotation().phase() == ca::RotationPhase::kSteady ? 0 : 1);
+  page->Add("tulle_control_root_not_after_seconds", "End of the signing root, since the epoch.",
+            authority.signing().certificate().not_after());
+}
+
+}  // namespace
+
+std::string ControlMetricsText(const ControlPlane& plane, size_t sidecar_connections,
+                               const std::vector<const Door*>& doors) {
+  Page page;
+  AddMesh(plane, &page);
+  AddProxies(plane, sidecar_connections, &page);
+  AddDoors(doors, &page);
+  AddAuthority(plane.authority(), &page);
+  page.Describe("tulle_control_build_info", "The version that runs.");
+  page.Row("tulle_control_build_info", absl::StrCat("{version=\"", telemetry::kVersion, "\"}"), 1);
+  return std::move(page.text());
+}
+
+}  // namespace tulle::server
