@@ -406,7 +406,9 @@ const Schema<ResiliencePolicy>& ResiliencePolicyFields() {
           {"retries", Object(&ResiliencePolicy::retries, RetryFields), kNoDefault,
            "When and how often failed requests are sent again.", Effect::kRequests},
           {"breaker", Object(&ResiliencePolicy::breaker, BreakerFields), kNoDefault,
-           "Circuit breaker: stops sending requests to endpoints that fail."},
+           "Circuit breaker: stops sending requests to endpoints that fail. Without it, only "
+           "endpoints "
+           "that cannot be reached are left out, and at most half of them."},
           {"limits", Object(&ResiliencePolicy::limits, LimitFields), kNoDefault,
            "Limits of what one client sends. What exceeds them fails at once."},
           {"loadBalancing",
