@@ -16,6 +16,8 @@ Json DocumentJson(const policy::Document& document, const discovery::PolicyBook&
   Json json = Json::parse(policy::ToJson(document));
   const int64_t created_at = book.CreatedAt(document.key);
   if (created_at != 0) json["metadata"]["creationTimestamp"] = UtcTime(created_at);
+  const int64_t version = book.VersionOf(document.key);
+  if (version != 0) json["metadata"]["resourceVersion"] = std::to_string(version);
   return json;
 }
 

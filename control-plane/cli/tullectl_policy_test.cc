@@ -123,6 +123,25 @@ TEST_F(Tullectl, WhatGetWroteCanBeAppliedAgain) {
   EXPECT_EQ(Run({"delete", "-f", "-"}, list), 0) << err;
 }
 
+TEST_F(Tullectl, AnOldResourceVersionIsAConflict) {
+  ASSERT_EQ(Run({"apply", "-f", "-"}, kRoute), 0) << err;
+  ASSERT_EQ(Run({"get", "httproute", "post", "-o", "yaml"}), 0) << err;
+  const std::string first = out;
+  EXPECT_NE(first.find("resourceVersion"), std::string::npos) << first;
+  std::string changed = kRoute;
+  changed.replace(changed.find("90}"), 2, "80");
+  ASSERT_EQ(Run({"apply", "-f", "-"}, changed), 0) << err;
+  EXPECT_EQ(Run({"apply", "-f", "-"}, first), 1);
+  EXPECT_NE(err.find("HTTPRoute default/post has changed since it was read"), std::string::npos)
+      << err;
+  EXPECT_NE(err.find("tullectl get httproutes post -o yaml"), std::string::npos) << err;
+  // Read again, it is accepted, and so is a policy that was deleted since.
+  ASSERT_EQ(Run({"get", "httproute", "post", "-o", "yaml"}), 0) << err;
+  ASSERT_EQ(Run({"apply", "-f", "-"}, out), 0) << err;
+  ASSERT_EQ(Run({"delete", "httproute", "post"}), 0) << err;
+  EXPECT_EQ(Run({"apply", "-f", "-"}, first), 0) << err;
+}
+
 TEST_F(Tullectl, InvalidNamesAreRefused) {
   for (const char* bad : {"A B", "../x", "a.b"}) {
     EXPECT_EQ(Run({"get", "httproute", "-n", bad}), 1) << bad;

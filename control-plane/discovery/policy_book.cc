@@ -118,7 +118,7 @@ absl::Status PolicyBook::Load() {
   for (const store::Record& record : *records) {
     const policy::ParsedFile parsed = policy::ParseDocuments(record.value, record.key);
     if (parsed.documents.size() == 1) {
-      created_at_[parsed.documents[0].key] = record.created_at;
+      stored_[parsed.documents[0].key] = {record.created_at, record.revision};
       policies_.Upsert(parsed.documents[0]);
     } else {
       unreadable_.push_back({record.key, ReasonOf(parsed.problems), IsSecurity(record.key)});
@@ -130,8 +130,25 @@ absl::Status PolicyBook::Load() {
 }
 
 int64_t PolicyBook::CreatedAt(const policy::DocumentKey& key) const {
-  const auto found = created_at_.find(key);
-  return found == created_at_.end() ? 0 : found->second;
+  const auto found = stored_.find(key);
+  return found == stored_.end() ? 0 : found->second.created_at;
+}
+
+int64_t PolicyBook::VersionOf(const policy::DocumentKey& key) const {
+  const auto found = stored_.find(key);
+  return found == stored_.end() ? 0 : found->second.revision;
+}
+
+// A policy that was deleted since is created again.
+absl::Status PolicyBook::CheckVersion(const policy::Document& document) const {
+  const int64_t current = VersionOf(document.key);
+  const std::string& stated = document.resource_version;
+  if (stated.empty() || current == 0 || stated == std::to_string(current)) return absl::OkStatus();
+  return absl::AbortedError(
+      absl::StrCat("conflict: ", policy::ToText(document.key),
+                   " has changed since it was read (resourceVersion ", stated, ", now ", current,
+                   "): read it again with `", CommandToList(document.key), " ", document.key.name,
+                   " -o yaml`, or remove metadata.resourceVersion to overwrite it"));
 }
 
 absl::StatusOr<ApplyOutcome> PolicyBook::Apply(const File& file, bool is_dry_run,
@@ -143,6 +160,7 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Apply(const File& file, bool is_dry_run
   if (!parsed.ok()) return outcome;
   policy::PolicySet policies = policies_;
   for (const policy::Document& document : parsed.documents) {
+    if (absl::Status version = CheckVersion(document); !version.ok()) return version;
     outcome.changes.push_back(ChangeOf(policies_, document));
     policies.Upsert(document);
   }
@@ -205,8 +223,9 @@ absl::Status PolicyBook::Commit(const ApplyOutcome& outcome, policy::PolicySet p
   policies_ = std::move(policies);
   revision_ = *revision;
   for (const PolicyChange& change : outcome.changes) {
-    if (change.action == PolicyChange::Action::kDeleted) created_at_.erase(change.key);
-    if (change.action == PolicyChange::Action::kCreated) created_at_[change.key] = now;
+    if (change.action == PolicyChange::Action::kDeleted) stored_.erase(change.key);
+    if (change.action == PolicyChange::Action::kCreated) stored_[change.key] = {now, revision_};
+    if (change.action == PolicyChange::Action::kChanged) stored_[change.key].revision = revision_;
     std::erase_if(unreadable_, [stored = StoreKey(change.key)](const UnreadablePolicy& each) {
       return each.key == stored;
     });

@@ -57,6 +57,8 @@ class PolicyBook {
   int64_t revision() const { return revision_; }
   // 0: there is no such policy.
   int64_t CreatedAt(const policy::DocumentKey& key) const;
+  // metadata.resourceVersion: the revision that wrote it; 0: there is no such policy.
+  int64_t VersionOf(const policy::DocumentKey& key) const;
   // Until one is applied anew or deleted.
   const std::vector<UnreadablePolicy>& unreadable() const { return unreadable_; }
   // Readable or not.
@@ -67,7 +69,8 @@ class PolicyBook {
     std::string_view name;                                    // as shown in problems
     std::string_view default_ns = policy::kDefaultNamespace;  // of documents that name none
   };
-  // A dry run says what would happen.
+  // A dry run says what would happen. kAborted, and nothing is changed, when a document states a
+  // resourceVersion and its policy has another one.
   absl::StatusOr<ApplyOutcome> Apply(const File& file, bool is_dry_run, std::string_view author,
                                      int64_t now);
   // All of them in one change. kNotFound, and nothing is deleted, when one of them is not there.
@@ -91,13 +94,18 @@ class PolicyBook {
   explicit PolicyBook(store::Store* store) : store_(store) {}
 
   absl::Status Load();
+  absl::Status CheckVersion(const policy::Document& document) const;
   absl::StatusOr<policy::PolicySet> StateAt(const Earlier& to, ApplyOutcome* outcome);
   absl::Status Commit(const ApplyOutcome& outcome, policy::PolicySet policies,
                       std::string_view author, int64_t now);
 
   store::Store* store_;
   policy::PolicySet policies_;
-  std::map<policy::DocumentKey, int64_t> created_at_;
+  struct Stored {
+    int64_t created_at = 0;
+    int64_t revision = 0;  // of the commit that wrote it
+  };
+  std::map<policy::DocumentKey, Stored> stored_;
   int64_t revision_ = 0;
   std::vector<UnreadablePolicy> unreadable_;
 };

@@ -37,10 +37,10 @@ Value<Document> TextMap(std::map<std::string, std::string> Document::*member) {
           }};
 }
 
-// An object read back from Kubernetes carries them.
-void IgnoreKubernetesFields(ObjectReader& reader, Document&) {
-  for (const char* key :
-       {"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"}) {
+// An object that was read back from the API carries them.
+void ReadServerFields(ObjectReader& reader, Document& document) {
+  document.resource_version = reader.Text("resourceVersion").value_or("");
+  for (const char* key : {"uid", "generation", "creationTimestamp", "managedFields"}) {
     reader.Ignore(key);
   }
 }
@@ -57,7 +57,7 @@ const Schema<Document>& MetadataFields() {
           {"labels", TextMap(&Document::labels), kNoDefault, "Kept, without an effect."},
           {"annotations", TextMap(&Document::annotations), kNoDefault, "Kept, without an effect."},
       },
-      IgnoreKubernetesFields);
+      ReadServerFields);
   return schema;
 }
 

@@ -426,6 +426,8 @@ struct Document {
   std::map<std::string, std::string> annotations;
   Spec spec;
   int line = 0;  // where it begins in its file; not compared
+  // metadata.resourceVersion: what it was when it was read; empty: not stated. Not compared.
+  std::string resource_version = {};
 
   // Whether both have the same content, wherever they were read.
   bool SameAs(const Document& other) const {
