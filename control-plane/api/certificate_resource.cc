@@ -30,8 +30,14 @@ Routes CertificateResource::routes() {
        By(this, &CertificateResource::Issue),
        {},
        kJsonBody},
-      {"POST", "/v1/certs/rotate", Access::kAdmin, "Start a rotation of the root",
-       By(this, &CertificateResource::Rotate)},
+      {"POST",
+       "/v1/certs/rotate",
+       Access::kAdmin,
+       "Start a rotation of the root; {force: true}: carry out the step that a rotation in "
+       "progress waits for, whoever is not ready",
+       By(this, &CertificateResource::Rotate),
+       {},
+       kJsonBody},
   };
 }
 
@@ -63,8 +69,11 @@ ApiResponse CertificateResource::Issue(const Call& call) {
 ApiResponse CertificateResource::Rotate(const Call& call) {
   Json json;
   ApiResponse refusal;
-  if (!ReadObject(call.request, {}, &json, &refusal)) return refusal;
-  const absl::Status status = authority_->BeginRotation(call.now);
+  if (!ReadObject(call.request, {"force"}, &json, &refusal)) return refusal;
+  const Json force = json.value("force", Json(false));
+  if (!force.is_boolean()) return Refuse(400, "expected true or false", "", "force");
+  const absl::Status status =
+      force.get<bool>() ? authority_->ForceRotation(call.now) : authority_->BeginRotation(call.now);
   if (!status.ok()) return Refuse(status);
   // Done at once if there is no workload to wait for. A step that fails is tried again later.
   for (auto stepped = absl::StatusOr<bool>(true); stepped.ok() && *stepped;) {
@@ -72,7 +81,8 @@ ApiResponse CertificateResource::Rotate(const Call& call) {
   }
   on_change_();
   ApiResponse response = Show(call);
-  response.event = call.caller.name + " started a root rotation";
+  response.event =
+      call.caller.name + (force.get<bool>() ? " forced" : " started") + " a root rotation";
   return response;
 }
 

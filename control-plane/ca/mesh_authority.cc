@@ -331,6 +331,15 @@ absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
   return true;
 }
 
+absl::Status MeshAuthority::ForceRotation(int64_t now) {
+  if (rotation_.phase() == RotationPhase::kSteady) {
+    return absl::FailedPreconditionError(
+        "no root rotation is in progress: start one with `tullectl cert rotate`");
+  }
+  rotation_.Force();
+  return AdvanceRotation(now).status();
+}
+
 // What `phase` changes in the roots: before the new root signs, the old one vouches for it; once
 // all have renewed, the key of the old one is deleted.
 absl::Status MeshAuthority::TakeStep(RotationPhase phase, int64_t now, Roots* roots) {

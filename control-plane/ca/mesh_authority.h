@@ -112,6 +112,8 @@ class MeshAuthority {
   // To be called after each of the rotation's events and once a minute: carries out the step that
   // is due. True: the bundle or the signing root has changed, tell the nodes.
   absl::StatusOr<bool> AdvanceRotation(int64_t now);
+  // Carries out the step that a rotation waits for. kFailedPrecondition: none is in progress.
+  absl::Status ForceRotation(int64_t now);
   RootRotation& rotation() { return rotation_; }
   const RootRotation& rotation() const { return rotation_; }
 

@@ -40,6 +40,7 @@ void RootRotation::Enter(RotationPhase phase, int64_t now) {
   phase_ = phase;
   since_ = now;
   before_phase_ = outstanding_;
+  is_forced_ = false;
   unseen_.BeginPhase();
 }
 
@@ -58,6 +59,7 @@ void RootRotation::OnConnected(const std::string& node, const Svid& svid) {
   }
   Node& known = found->second;
   known.is_connected = true;
+  known.has_ended = false;
   unseen_.OnShown(svid.sha256);
   if (svid.not_after <= known.holder.until) return;
   SetHolder(&known, {svid.identity, svid.not_after});
@@ -133,6 +135,11 @@ void RootRotation::OnDisconnected(const std::string& node, int64_t now) {
   found->second.gone_since = now;
 }
 
+void RootRotation::OnEnded(const std::string& node) {
+  const auto found = nodes_.find(node);
+  if (found != nodes_.end()) found->second.has_ended = true;
+}
+
 void RootRotation::OnAcknowledged(const std::string& node) { nodes_[node].has_acknowledged = true; }
 
 void RootRotation::OnRenewed(const std::string& node) {
@@ -142,6 +149,7 @@ void RootRotation::OnRenewed(const std::string& node) {
 
 bool RootRotation::IsReady(const Node& node) const {
   if (phase_ == RotationPhase::kSteady) return false;  // for the next rotation
+  if (node.has_ended && !node.is_connected) return true;
   return phase_ == RotationPhase::kAnnouncing ? node.has_acknowledged : node.has_renewed;
 }
 
@@ -170,8 +178,8 @@ RotationPhase RootRotation::DuePhase(int64_t now) {
   if (phase_ == RotationPhase::kSteady) return phase_;
   const bool all_ready = std::all_of(nodes_.begin(), nodes_.end(),
                                      [&](const auto& entry) { return IsReady(entry.second); });
-  if (!all_ready) return phase_;
-  if (waits_until(now) != 0) return phase_;
+  const bool is_due = is_forced_ || (all_ready && waits_until(now) == 0);
+  if (!is_due) return phase_;
   return phase_ == RotationPhase::kAnnouncing ? RotationPhase::kRenewing : RotationPhase::kSteady;
 }
 

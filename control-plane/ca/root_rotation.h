@@ -68,6 +68,9 @@ class RootRotation {
   void OnConnected(const std::string& node, const Svid& svid);
   void OnConnected(const std::string& node) { OnConnected(node, Svid()); }
   void OnDisconnected(const std::string& node, int64_t now);
+  // It has left in an orderly way: once it is disconnected, nothing waits for it. If it comes back
+  // with a certificate of a former root, it joins again by its token.
+  void OnEnded(const std::string& node);
   // It has accepted a bundle with the new root in it.
   void OnAcknowledged(const std::string& node);
   // It presents an SVID signed by the new root.
@@ -92,6 +95,8 @@ class RootRotation {
   Changed TakeChanged();
   void MarkChanged(const Changed& again);
 
+  // The step that is waited for now is due, whoever is not ready. REQUIRES: phase() != kSteady.
+  void Force() { is_forced_ = true; }
   // Forgets what has expired, then returns the phase that is now due, at most one step further.
   // The caller carries out the step, stores it and calls Enter() before it notifies any node.
   RotationPhase DuePhase(int64_t now);
@@ -114,6 +119,7 @@ class RootRotation {
     bool is_connected = true;
     bool has_acknowledged = false;
     bool has_renewed = false;
+    bool has_ended = false;
     int64_t gone_since = 0;
     Holder holder;
   };
@@ -127,6 +133,7 @@ class RootRotation {
   int64_t svid_lifetime_;
   RotationPhase phase_ = RotationPhase::kSteady;
   int64_t since_ = 0;
+  bool is_forced_ = false;
   Outstanding outstanding_;
   Outstanding before_phase_;  // what was outstanding when it began
   std::map<std::string, Node> nodes_;

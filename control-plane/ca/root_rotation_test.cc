@@ -288,6 +288,36 @@ TEST(RootRotation, ALostAnswerHoldsNothingUp) {
   EXPECT_TRUE(is_waited_for("late"));
 }
 
+TEST(RootRotation, NothingWaitsForNodesThatHaveEnded) {
+  RootRotation rotation(86400);
+  rotation.OnConnected("stays");
+  rotation.OnConnected("ends", {"a", "sha", kNow + 86400});
+  rotation.OnEnded("ends");
+  rotation.Begin(kNow);
+  rotation.OnAcknowledged("stays");
+  EXPECT_EQ(rotation.waiting(), std::vector<std::string>{"ends"}) << "it is still connected";
+  rotation.OnDisconnected("ends", kNow);
+  EXPECT_EQ(rotation.Advance(kNow), RotationPhase::kRenewing);
+  // It is back in the middle of it.
+  rotation.OnConnected("ends", {"a", "sha", kNow + 86400});
+  rotation.OnRenewed("stays");
+  EXPECT_EQ(rotation.Advance(kNow), RotationPhase::kRenewing);
+  rotation.OnRenewed("ends");
+  EXPECT_EQ(rotation.Advance(kNow), RotationPhase::kSteady);
+}
+
+TEST(RootRotation, AForcedStepWaitsForNothingAndTheNextOneWaitsAgain) {
+  RootRotation rotation(86400);
+  rotation.OnConnected("slow");
+  rotation.OnIssued(kNow + 86400, true);
+  rotation.Begin(kNow);
+  rotation.Force();
+  EXPECT_EQ(rotation.Advance(kNow), RotationPhase::kRenewing);
+  EXPECT_EQ(rotation.Advance(kNow), RotationPhase::kRenewing);
+  rotation.Force();
+  EXPECT_EQ(rotation.Advance(kNow), RotationPhase::kSteady);
+}
+
 TEST(RootRotation, OneIdentityCannotFillTheBook) {
   RootRotation rotation(100);
   for (int i = 0; i < 3000; ++i) {

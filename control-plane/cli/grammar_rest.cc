@@ -112,6 +112,12 @@ void Grammar::AddIdentities() {
                          "  tullectl cert rotate --watch", Command::kCertRotate);
   rotate.add_flag("--watch", invocation_.watch,
                   "wait until the rotation is complete; it continues if you stop waiting");
+  rotate
+      .add_flag("--force", invocation_.force,
+                "do not wait any longer: say what the next step of a rotation in progress breaks, "
+                "and carry it out with --yes")
+      ->excludes("--watch");
+  rotate.add_flag("--yes", invocation_.yes, "with --force: break it")->needs("--force");
   CLI::App& roots =
       Add(cert, "roots", "Show root certificates and the state of their rotation",
           "  tullectl cert roots\n  tullectl cert roots -o raw > ca.pem", Command::kCertRoots);

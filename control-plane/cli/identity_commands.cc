@@ -72,6 +72,35 @@ absl::StatusOr<int> WatchRotation(Session& session) {
   }
 }
 
+// Carries out the step that the rotation waits for; without --yes, says what that breaks.
+absl::StatusOr<int> ForceRotation(Session& session) {
+  const auto roots = session.Get("/v1/certs");
+  if (!roots.ok()) return roots.status();
+  if (TextAt(*roots, "/phase") == "steady") {
+    return UserError("no root rotation is in progress", "start one with `tullectl cert rotate`");
+  }
+  const int64_t now = session.environment.now();
+  const bool drops_root = TextAt(*roots, "/phase") == "renewing certificates";
+  session.out() << ProgressOf(*roots, now) << "\n"
+                << (drops_root
+                        ? "The former root is dropped. Certificates that it signed are refused "
+                          "from now on: those that are waited for, and those in files. Their "
+                          "workloads have to join again with a new token (`tullectl token "
+                          "create`), or get a new certificate (`tullectl cert issue`).\n"
+                        : "The new root signs from now on. Those that are waited for do not trust "
+                          "it yet: their calls to workloads with a new certificate fail until "
+                          "they connect to the control plane.\n");
+  if (!session.invocation.yes) {
+    return UserError("nothing was changed", "if that is acceptable, repeat the command with --yes");
+  }
+  const auto forced = session.Post("/v1/certs/rotate", {{"force", true}});
+  if (!forced.ok()) return forced.status();
+  const absl::Status adopted = session.AdoptTrust(LinesAt(*forced, "/trustBundle"));
+  if (!adopted.ok()) return adopted;
+  session.out() << ProgressOf(*forced, now) << "\n";
+  return 0;
+}
+
 // --svid-ttl of tulle-control limits every lifetime.
 void SayIfShorter(Session& session, const Json& request, const Json& reply) {
   constexpr int64_t kSlack = 60;  // clocks differ, and the way there takes its time
@@ -138,6 +167,7 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
 }
 
 absl::StatusOr<int> RotateRoot(Session& session) {
+  if (session.invocation.force) return ForceRotation(session);
   if (session.invocation.watch) {
     const auto now = session.Get("/v1/certs");
     if (!now.ok()) return now.status();

@@ -87,6 +87,7 @@ struct Invocation {
   std::string ttl;
   std::string directory;
   bool force = false;
+  bool yes = false;
   bool watch = false;
   bool client_only = false;
   std::string shell;

@@ -131,6 +131,25 @@ TEST_F(Tullectl, ARotationSaysUntilWhenItWaitsForCertificatesInFiles) {
   EXPECT_EQ(err, "");
 }
 
+TEST_F(Tullectl, AForcedRotationSaysWhatItBreaksAndNeedsAYes) {
+  EXPECT_EQ(Run({"cert", "rotate", "--force"}), 1);
+  EXPECT_NE(err.find("no root rotation is in progress"), std::string::npos) << err;
+  const std::string before = authority_->root_key_hash();
+  authority_->rotation().OnConnected("post-1");
+  ASSERT_EQ(Run({"cert", "rotate"}), 0) << err;
+  EXPECT_EQ(Run({"cert", "rotate", "--force"}), 1);
+  EXPECT_NE(out.find("waiting for post-1\nThe new root signs from now on."), std::string::npos)
+      << out;
+  EXPECT_NE(err.find("repeat the command with --yes"), std::string::npos) << err;
+  EXPECT_EQ(authority_->rotation().phase(), ca::RotationPhase::kAnnouncing);
+  ASSERT_EQ(Run({"cert", "rotate", "--force", "--yes"}), 0) << err;
+  EXPECT_EQ(authority_->rotation().phase(), ca::RotationPhase::kRenewing);
+  ASSERT_EQ(Run({"cert", "rotate", "--force", "--yes"}), 0) << err;
+  EXPECT_NE(out.find("The former root is dropped."), std::string::npos) << out;
+  EXPECT_NE(out.find("\nsteady\n"), std::string::npos) << out;
+  EXPECT_NE(authority_->root_key_hash(), before);
+}
+
 TEST_F(Tullectl, ABadCredentialNamesItsFile) {
   const std::string stranger =
       Write("stranger.json", R"({"ca":"PEM","credential":"unknown-word"})");
