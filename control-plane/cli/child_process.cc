@@ -94,6 +94,18 @@ uint16_t FreePort() {
   return is_bound ? ntohs(address.sin_port) : 0;
 }
 
+bool IsPortFree(uint16_t port) {
+  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));  // connections that linger are fine
+  sockaddr_in address = Loopback(port);
+  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  const bool is_free = bind(probe, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
+                       listen(probe, 1) == 0;
+  close(probe);
+  return is_free;
+}
+
 int HttpStatus(uint16_t port, const std::string& path) {
   const int socket_descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const timeval patience{1, 0};

@@ -27,6 +27,8 @@ absl::StatusOr<pid_t> StartProgram(const ProgramToStart& program);
 int ExitCodeOf(int wait_status);
 // A free IPv4 port of loopback.
 uint16_t FreePort();
+// Whether no program listens on that port, on any IPv4 address.
+bool IsPortFree(uint16_t port);
 // The status of GET `path` at that port; 0: no response.
 int HttpStatus(uint16_t port, const std::string& path);
 // The folder of this program.

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "control-plane/cli/child_process.h"
@@ -133,6 +134,25 @@ std::vector<std::string> SidecarWords(const Invocation& wanted, const std::strin
   if (!flags.skip_ports.empty())
     words.insert(words.end(), {"--skip-inbound-ports", absl::StrJoin(flags.skip_ports, ",")});
   return words;
+}
+
+// Of the ports that the sidecar is to listen on, those that the user chose.
+absl::Status CheckPorts(const RunFlags& flags) {
+  if (flags.port != 0 && flags.listen_port != 0 && !IsPortFree(flags.listen_port)) {
+    return UserError(absl::StrCat("port ", flags.listen_port, " is already in use"),
+                     "use another port with --listen, or stop the program that uses it");
+  }
+  for (const std::string& upstream : flags.upstreams) {
+    int port = 0;
+    const size_t equals = upstream.rfind('=');
+    if (equals == std::string::npos || !absl::SimpleAtoi(upstream.substr(equals + 1), &port) ||
+        port <= 0 || port > 65535 || IsPortFree(static_cast<uint16_t>(port))) {
+      continue;  // the sidecar names what is invalid
+    }
+    return UserError(absl::StrCat("port ", port, " of --upstream ", upstream, " is already in use"),
+                     "use another port after the =, or stop the program that uses it");
+  }
+  return absl::OkStatus();
 }
 
 // What the program calls past the sidecar: loopback, and what it was told already.
@@ -290,6 +310,7 @@ absl::StatusOr<int> RunProgram(Session& session) {
     return UserError("the program to run is required",
                      "write it after --: tullectl run --service web --port 8080 -- ./web");
   }
+  if (absl::Status free = CheckPorts(wanted.run); !free.ok()) return free;
   const auto sidecar = FindSidecar(wanted.run);
   if (!sidecar.ok()) return sidecar.status();
   const auto control = ControlAddress(session);

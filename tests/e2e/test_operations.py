@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 
@@ -139,6 +140,18 @@ def test_what_cannot_run_is_said(mesh):
     assert "cannot start /does/not/exist: No such file" in run.child.log()
     with pytest.raises(Refused, match="write it after --"):
         mesh.tullectl("run", "--service", "web", "--port", "1")
+
+
+@pytest.mark.parametrize("words", [["--listen", "%d"], ["--upstream", "redis:6379=%d"]])
+def test_an_occupied_port_is_said_before_anything_starts(mesh, words):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        run = Run(mesh, "web", *[word % port if "%d" in word else word for word in words])
+        assert run.child.process.wait(40) == 1
+    assert re.search(r"port %d .*is already in use" % port, run.child.log()), run.child.log()
+    assert not os.path.exists(mesh.path("run-web")), "no key, no token"
 
 
 def test_the_hosts_file_is_ours_between_two_marks_alone(mesh, tmp_path):
