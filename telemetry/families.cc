@@ -35,6 +35,9 @@ constexpr std::string_view kBreakerLabels[] = {"service", "cluster", "endpoint"}
 constexpr std::string_view kReasonLabels[] = {"reason"};
 constexpr std::string_view kWorkerLabels[] = {"worker"};
 constexpr std::string_view kThreadLabels[] = {"thread"};
+constexpr std::string_view kDeniedLabels[] = {"policy", "service"};
+constexpr std::string_view kServiceLabels[] = {"service"};
+constexpr std::string_view kListenerLabels[] = {"listener"};
 constexpr std::string_view kMirrorLabels[] = {"service", "result"};
 
 // Envoy's buckets, as far as Istio's dashboards show them.
@@ -138,6 +141,31 @@ const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total"
                                     kCounter,
                                     kReasonLabels,
                                     {}};
+const FamilySpec kDenied{"tulle_authorization_denied_total",
+                         "Requests and TCP connections denied by authorization, by policy and "
+                         "rule; none: no ALLOW rule matched.",
+                         kCounter,
+                         kDeniedLabels,
+                         {}};
+const FamilySpec kRetries{
+    "tulle_retries_total", "Attempts after the first of a request.", kCounter, kServiceLabels, {}};
+const FamilySpec kRetriedRequests{
+    "tulle_retried_requests_total",
+    "Requests that were retried, by result: success, failure; or that needed a retry and got none: "
+    "limit (no attempts left), budget (too many retries at once).",
+    kCounter,
+    kMirrorLabels,
+    {}};
+const FamilySpec kListenerFailed{"tulle_listener_failed",
+                                 "1 for each listener that cannot listen on its address.",
+                                 kGauge,
+                                 kListenerLabels,
+                                 {}};
+const FamilySpec kRegistered{"tulle_registered",
+                             "Whether the control plane has registered this workload: 1 or 0.",
+                             kGauge,
+                             {},
+                             {}};
 const FamilySpec kMirrored{
     "tulle_mirrored_requests_total", "Mirrored requests, by result.", kCounter, kMirrorLabels, {}};
 const FamilySpec kSpansSent{

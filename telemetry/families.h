@@ -50,6 +50,11 @@ extern const FamilySpec kAccessLogDropped;  // reason
 extern const FamilySpec kDownstreamAccepted;  // no labels
 extern const FamilySpec kDownstreamClosed;    // no labels
 extern const FamilySpec kDownstreamRefused;   // reason
+extern const FamilySpec kDenied;              // policy, service
+extern const FamilySpec kRetries;             // service
+extern const FamilySpec kRetriedRequests;     // service, result
+extern const FamilySpec kListenerFailed;      // listener: 1 while it cannot listen
+extern const FamilySpec kRegistered;          // no labels: 1 while the control plane has a lease
 extern const FamilySpec kMirrored;            // service, result (2xx, ..., or the cause)
 extern const FamilySpec kSpansSent;           // no labels
 extern const FamilySpec kSpansDropped;        // reason

@@ -143,11 +143,20 @@ void AddBytes(const InboundSide& side, listenerv3::FilterChain* chain) {
   AddTcpProxy(side.telemetry, side.cluster(), chain);
 }
 
+// For the metrics of the sidecar: of several services of a workload, the first.
+void SetService(const InboundSide& side, listenerv3::FilterChain* chain) {
+  if (side.workload.services.empty()) return;
+  auto& own = (*chain->mutable_metadata()->mutable_filter_metadata())["tulle"];
+  (*own.mutable_fields())["service"].set_string_value(
+      discovery::HostOf(side.workload.services.front()));
+}
+
 // Of a transparent workload every port comes by one listener.
 listenerv3::FilterChain* AddChain(const InboundSide& side, const std::string& name,
                                   const char* transport, listenerv3::Listener* listener) {
   listenerv3::FilterChain* chain = listener->add_filter_chains();
   chain->set_name(name);
+  SetService(side, chain);
   if (side.workload.interception && side.port.listen_port != 0) {
     chain->set_name(std::to_string(side.port.listen_port) + "|" + name);
     chain->mutable_filter_chain_match()->mutable_destination_port()->set_value(

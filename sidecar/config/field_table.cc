@@ -118,8 +118,9 @@ constexpr Row kRows[] = {
      "transparent additional_addresses api_listener"},
     {"envoy.config.listener.v3.ListenerFilter", kLow, "name typed_config", "filter_disabled", ""},
     {"envoy.config.listener.v3.FilterChain", kHigh,
-     "filter_chain_match filters transport_socket name transport_socket_connect_timeout",
-     "metadata", ""},
+     "filter_chain_match filters transport_socket name transport_socket_connect_timeout "
+     "metadata",
+     "", ""},
     {"envoy.config.listener.v3.FilterChainMatch", kHigh,
      "prefix_ranges source_prefix_ranges destination_port transport_protocol "
      "application_protocols server_names",

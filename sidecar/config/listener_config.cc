@@ -137,11 +137,20 @@ uint64_t ChainKey(const listener_v3::FilterChain& chain) {
                 chain.has_transport_socket() ? ServerSocketKey(chain.transport_socket()) : 0);
 }
 
+// metadata.filter_metadata["tulle"]: what has no field in Envoy.
+std::string ServiceIn(const core::Metadata& metadata) {
+  const auto own = metadata.filter_metadata().find("tulle");
+  if (own == metadata.filter_metadata().end()) return "";
+  const auto service = own->second.fields().find("service");
+  return service == own->second.fields().end() ? "" : service->second.string_value();
+}
+
 absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const listener_v3::FilterChain& chain,
                                                          ListenerConversion& conversion,
                                                          TlsConversion& tls, const FieldPath& at) {
   auto spec = std::make_shared<FilterChainSpec>();
   spec->name = chain.name();
+  spec->service = ServiceIn(chain.metadata());
   auto status = ReadMatch(chain.filter_chain_match(), at / "filter_chain_match", spec->match);
   if (!status.ok()) return status;
   const int count = chain.filters_size();

@@ -156,6 +156,9 @@ struct ChainMatch {
 
 struct FilterChainSpec {
   std::string name;
+  // For metrics: the service that inbound connections are for.
+  // metadata.filter_metadata.tulle.service
+  std::string service;
   // A hash of the configuration without certificates, roots and allowed names: while it is
   // unchanged, connections of an older version stay open, except those whose peer is no longer
   // accepted.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sidecar/proxy/access_log_values.h"
+#include "sidecar/proxy/failures.h"
 #include "telemetry/families.h"
 
 namespace tulle::proxy {
@@ -19,6 +20,12 @@ constexpr std::string_view kErrorLine =
     "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
     "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %DURATION% \"%REQ(X-REQUEST-ID)%\" "
     "\"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS%\n";
+constexpr std::string_view kDenialLine =
+    "[%START_TIME%] denied \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %RESPONSE_CODE% "
+    "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
+    "caller=\"%DOWNSTREAM_PEER_URI_SAN%\" %DOWNSTREAM_REMOTE_ADDRESS% "
+    "target=\"%REQ(:AUTHORITY)%\" %DOWNSTREAM_LOCAL_ADDRESS% \"%REQUESTED_SERVER_NAME%\" "
+    "\"%REQ(X-REQUEST-ID)%\"\n";
 
 telemetry::Counter& DroppedCounter(telemetry::Registry& registry, std::string_view reason) {
   return registry.CounterRow(telemetry::kAccessLogDropped, {&reason, 1});
@@ -49,9 +56,13 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
       sink_(sink),
       dropped_(DroppedCounter(registry, "queue_full")),
       unusable_(DroppedCounter(registry, "bad_format")),
-      timer_(loop.NewTimer([this] { Flush(); })) {
-  if (absl::StatusOr<AccessLogFormat> line = AccessLogFormat::Text(kErrorLine); line.ok()) {
-    error_line_ = *std::move(line);
+      timer_(loop.NewTimer([this] { Flush(); })),
+      errors_{"error: ", " more failed requests were not logged"},
+      denials_{"denied: ", " more denials were not logged"} {
+  for (const auto& [limited, text] :
+       {std::pair(&errors_, kErrorLine), std::pair(&denials_, kDenialLine)}) {
+    if (absl::StatusOr<AccessLogFormat> line = AccessLogFormat::Text(text); line.ok())
+      limited->line = *std::move(line);
   }
 }
 
@@ -61,14 +72,19 @@ void AccessLog::Write(const EndedRequest& request) {
   const std::vector<Log>& logs = LogsOf(request.downstream.chain);
   const RequestValues values(request);
   for (const Log& log : logs) WriteLine(log.format, *log.file, values);
-  if (logs.empty() && IsError(request.record.failure, request.record.status)) WriteError(values);
+  if (logs.empty()) WriteUnasked(request.record.failure, request.record.status, values);
 }
 
 void AccessLog::Write(const EndedRelay& relay) {
   const std::vector<Log>& logs = LogsOf(relay.downstream.chain);
   const RelayValues values(relay);
   for (const Log& log : logs) WriteLine(log.format, *log.file, values);
-  if (logs.empty() && IsError(relay.record.failure, 200)) WriteError(values);
+  if (logs.empty() && !relay.record.reset_after_end)
+    WriteUnasked(relay.record.failure, 200, values);
+}
+
+void AccessLog::Write(const UnmatchedConnection& connection) {
+  WriteLimited(denials_, UnmatchedValues(connection, loop_.WallNow()));
 }
 
 const std::vector<AccessLog::Log>& AccessLog::LogsOf(
@@ -102,25 +118,31 @@ void AccessLog::WriteLine(const AccessLogFormat& format, File& file,
   }
 }
 
-void AccessLog::WriteError(const telemetry::LogValues& values) {
-  if (MayWriteError()) WriteLine(error_line_, FileFor(kErrorPath), values);
+void AccessLog::WriteUnasked(const Failure& failure, int status,
+                             const telemetry::LogValues& values) {
+  if (failure.kind == failures::kDenied) return WriteLimited(denials_, values);
+  if (IsError(failure, status)) WriteLimited(errors_, values);
 }
 
-bool AccessLog::MayWriteError() {
+void AccessLog::WriteLimited(Limited& limited, const telemetry::LogValues& values) {
+  if (MayWrite(limited)) WriteLine(limited.line, FileFor(kErrorPath), values);
+}
+
+bool AccessLog::MayWrite(Limited& limited) {
   const loop::Instant now = loop_.Now();
-  if (errors_since_ == loop::Instant() || now - errors_since_ >= std::chrono::seconds(1)) {
-    if (errors_held_ != 0) {
+  if (limited.since == loop::Instant() || now - limited.since >= std::chrono::seconds(1)) {
+    if (limited.held != 0) {
       File& file = FileFor(kErrorPath);
-      file.lines += "error: " + std::to_string(errors_held_) +
-                    " more failed requests were not logged; configure an access log to see all\n";
+      file.lines += limited.prefix + std::to_string(limited.held) + limited.suppressed +
+                    "; configure an access log to see all\n";
       ++file.count;
     }
-    errors_since_ = now;
-    errors_written_ = 0;
-    errors_held_ = 0;
+    limited.since = now;
+    limited.written = 0;
+    limited.held = 0;
   }
-  if (++errors_written_ <= kErrorsPerSecond) return true;
-  ++errors_held_;
+  if (++limited.written <= kUnaskedPerSecond) return true;
+  ++limited.held;
   return false;
 }
 

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "net/loop/loop.h"
 #include "sidecar/proxy/ended.h"
+#include "sidecar/proxy/services.h"
 #include "telemetry/access_log_format.h"
 #include "telemetry/metrics.h"
 
@@ -27,8 +28,9 @@ class AccessLogSink {
 // 64 KiB, or at the end of a loop turn that left more than 16 KiB. If the sink does not keep up,
 // lines are dropped and counted; requests never wait.
 //
-// Without a configured log, failures of the proxy or the upstream are still logged to stderr: at
-// most ten lines a second, and the number of those suppressed.
+// Without a configured log, failures of the proxy or the upstream are still logged to stderr, and
+// so are denials: at most ten lines of each a second, and the number of those suppressed.
+// Connections that no filter chain matches have no configured log; they count as denials.
 //
 // Owner: Worker. Thread: the worker's.
 class AccessLog final : private loop::TurnEnd {
@@ -38,6 +40,7 @@ class AccessLog final : private loop::TurnEnd {
 
   void Write(const EndedRequest& request);
   void Write(const EndedRelay& relay);
+  void Write(const UnmatchedConnection& connection);
   void Flush();
 
  private:
@@ -58,8 +61,19 @@ class AccessLog final : private loop::TurnEnd {
   const std::vector<Log>& LogsOf(const std::shared_ptr<const config::FilterChainSpec>& chain);
   void WriteLine(const telemetry::AccessLogFormat& format, File& file,
                  const telemetry::LogValues& values);
-  void WriteError(const telemetry::LogValues& values);
-  bool MayWriteError();
+  // Lines that are written without a configured log.
+  struct Limited {
+    std::string prefix;  // before the number of suppressed lines, and after it
+    std::string suppressed;
+    telemetry::AccessLogFormat line = {};
+    loop::Instant since{};
+    int written = 0;
+    uint64_t held = 0;
+  };
+
+  void WriteUnasked(const Failure& failure, int status, const telemetry::LogValues& values);
+  void WriteLimited(Limited& limited, const telemetry::LogValues& values);
+  bool MayWrite(Limited& limited);
   File& FileFor(std::string_view path);
   void Submit(File& file);
   void OnTurnEnd() override;
@@ -67,7 +81,7 @@ class AccessLog final : private loop::TurnEnd {
   static constexpr size_t kSubmitAt = 64 * 1024;
   static constexpr size_t kSubmitAtTurnEnd = 16 * 1024;
   static constexpr size_t kMostChains = 256;
-  static constexpr int kErrorsPerSecond = 10;
+  static constexpr int kUnaskedPerSecond = 10;
 
   loop::Loop& loop_;
   AccessLogSink& sink_;
@@ -76,10 +90,8 @@ class AccessLog final : private loop::TurnEnd {
   std::unique_ptr<loop::Timer> timer_;
   std::vector<std::unique_ptr<File>> files_;
   absl::flat_hash_map<const config::FilterChainSpec*, ChainLogs> chains_;
-  telemetry::AccessLogFormat error_line_;
-  loop::Instant errors_since_{};
-  int errors_written_ = 0;
-  uint64_t errors_held_ = 0;
+  Limited errors_;
+  Limited denials_;
 };
 
 }  // namespace tulle::proxy

@@ -67,6 +67,18 @@ std::string_view TransportFailure(const Failure& failure) {
   return failure.detail[0] != '\0' ? std::string_view(failure.detail) : failure.facts().cause;
 }
 
+// rbac_access_denied_matched_policy[NAME].
+std::string_view Denial(std::string_view policy, Scratch scratch) {
+  const std::string_view reason = failures::kDenied.facts().detail;
+  if (policy.empty()) policy = "none";
+  if (reason.size() + policy.size() + 2 > scratch.size()) return reason;
+  char* out = std::copy(reason.begin(), reason.end(), scratch.data());
+  *out++ = '[';
+  out = std::copy(policy.begin(), policy.end(), out);
+  *out++ = ']';
+  return {scratch.data(), static_cast<size_t>(out - scratch.data())};
+}
+
 std::string_view ProtocolName(http::Version version) {
   switch (version) {
     case http::Version::kHttp10:
@@ -197,16 +209,7 @@ std::string_view RequestValues::ResponseHeader(std::string_view name, Scratch sc
 
 std::string_view RequestValues::Details(Scratch scratch) const {
   const DecisionRecord& record = request_.record;
-  if (record.failure.kind == failures::kDenied) {
-    const std::string_view reason = record.failure.facts().detail;
-    const std::string_view policy = record.policy.empty() ? "none" : record.policy;
-    if (reason.size() + policy.size() + 2 > scratch.size()) return reason;
-    char* out = std::copy(reason.begin(), reason.end(), scratch.data());
-    *out++ = '[';
-    out = std::copy(policy.begin(), policy.end(), out);
-    *out++ = ']';
-    return {scratch.data(), static_cast<size_t>(out - scratch.data())};
-  }
+  if (record.failure.kind == failures::kDenied) return Denial(record.policy, scratch);
   if (record.failure) return record.failure.facts().detail;
   return record.upstream_answered == loop::Instant() ? "direct_response" : "via_upstream";
 }
@@ -237,9 +240,32 @@ std::string_view RelayValues::Value(const LogField& field, Scratch scratch) cons
     case LogOperator::kUpstreamTransportFailureReason:
       return TransportFailure(record.failure);
     case LogOperator::kConnectionTerminationDetails:
+      if (record.failure.kind == failures::kDenied) return Denial(record.policy, scratch);
       return record.failure ? record.failure.facts().detail : std::string_view();
     default:
       return Downstream(relay_.downstream, field.op, scratch);
+  }
+}
+
+int64_t UnmatchedValues::StartNanoseconds() const { return Nanoseconds(at_); }
+
+std::string_view UnmatchedValues::Value(const LogField& field, Scratch scratch) const {
+  switch (field.op) {
+    case LogOperator::kResponseCode:
+      return "0";
+    case LogOperator::kResponseFlags:
+      return "NR";
+    case LogOperator::kConnectionTerminationDetails:
+      return connection_.plaintext_refused ? "filter_chain_not_found{plaintext_refused}"
+                                           : "filter_chain_not_found";
+    case LogOperator::kDownstreamRemoteAddress:
+      return Address(connection_.remote, Shown::kBoth, scratch);
+    case LogOperator::kDownstreamLocalAddress:
+      return Address(connection_.local, Shown::kBoth, scratch);
+    case LogOperator::kRequestedServerName:
+      return connection_.sni;
+    default:
+      return {};
   }
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
+
 #include "sidecar/proxy/ended.h"
+#include "sidecar/proxy/services.h"
 #include "telemetry/access_log_format.h"
 
 namespace tulle::proxy {
@@ -31,6 +34,19 @@ class RelayValues final : public telemetry::LogValues {
 
  private:
   const EndedRelay& relay_;
+};
+
+// The same for a connection that no filter chain matched.
+class UnmatchedValues final : public telemetry::LogValues {
+ public:
+  UnmatchedValues(const UnmatchedConnection& connection, std::chrono::system_clock::time_point at)
+      : connection_(connection), at_(at) {}
+  std::string_view Value(const telemetry::LogField& field, Scratch scratch) const override;
+  int64_t StartNanoseconds() const override;
+
+ private:
+  const UnmatchedConnection& connection_;
+  const std::chrono::system_clock::time_point at_;
 };
 
 }  // namespace tulle::proxy

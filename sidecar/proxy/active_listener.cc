@@ -69,8 +69,14 @@ void ActiveListener::Take(std::unique_ptr<loop::Socket> socket) {
     return Detect(std::move(socket));
   Buffer nothing(services_.loop.slab());
   const ListenerChain* chain = chains_.Find(*socket, Offer{});
-  if (chain == nullptr) return connections_.CountClosed();
+  if (chain == nullptr) return CloseUnmatched(*socket, Offer{});
   connections_.Serve(*chain, spec_->direction, std::move(socket), nothing);
+}
+
+void ActiveListener::CloseUnmatched(const loop::Socket& socket, const Offer& offer) {
+  services_.observer.OnUnmatched({socket.PeerAddress(), socket.LocalAddress(), offer.server_name,
+                                  !offer.is_tls && chains_.TerminateTls(socket)});
+  connections_.CountClosed();
 }
 
 void ActiveListener::Detect(std::unique_ptr<loop::Socket> socket) {
@@ -101,7 +107,10 @@ void ActiveListener::OnSilence(ProtocolDetection& detection) {
 
 void ActiveListener::OnDetected(ProtocolDetection& detection) {
   const ListenerChain* chain = chains_.Find(*detection.socket, detection.offer);
-  if (chain == nullptr) return OnDetectionFailed(detection);
+  if (chain == nullptr) {
+    CloseUnmatched(*detection.socket, detection.offer);
+    return connections_.Remove(detection);
+  }
   connections_.ServeDetected(*chain, spec_->direction, detection);
 }
 

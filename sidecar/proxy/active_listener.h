@@ -52,6 +52,7 @@ class ActiveListener final : public loop::ListenerEvents,
   void OnSilence(ProtocolDetection& detection) override;
 
  private:
+  void CloseUnmatched(const loop::Socket& socket, const Offer& offer);
   void Detect(std::unique_ptr<loop::Socket> socket);
 
   Services& services_;

@@ -43,6 +43,7 @@ struct DecisionRecord {
   // Why the request ended as it did; kNone: a response of the upstream, or a configured one.
   Failure failure;
   bool retries_exhausted = false;  // URX
+  bool retry_refused = false;      // by the retry budget of the cluster
   bool delay_injected = false;     // DI
   // After the response head was sent downstream.
   bool response_truncated = false;

@@ -13,8 +13,14 @@ constexpr auto kMaybe = Processed::kUnknown;
 // Status codes, flags and details as Envoy gives them, so that dashboards and runbooks carry over.
 constexpr FailureFacts kNoRoute{kHere, 404, 12, kNo, "NR", "no_route", "", "route_not_found"};
 constexpr FailureFacts kNoCluster{kHere, 503, 14, kNo, "NC", "no_cluster", "", "cluster_not_found"};
-constexpr FailureFacts kDenied{
-    kHere, 403, 7, kNo, "-", "denied", "RBAC: access denied", "rbac_access_denied_matched_policy"};
+constexpr FailureFacts kDenied{kHere,
+                               403,
+                               7,
+                               kNo,
+                               "UAEX",
+                               "denied",
+                               "RBAC: access denied",
+                               "rbac_access_denied_matched_policy"};
 constexpr FailureFacts kUpgradeRefused{
     kHere, 403, 7, kNo, "-", "upgrade_refused", "upgrade not allowed", "upgrade_failed"};
 constexpr FailureFacts kReceiveTimeout{

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "net/base/failure.h"
 #include "net/base/socket_address.h"
@@ -25,6 +26,8 @@ struct RelayRecord {
   uint64_t sent = 0;      // to downstream
   bool opened = false;    // the upstream was reached
   Failure failure;
+  bool reset_after_end = false;  // by the upstream, after the client had ended: no error
+  std::string_view policy;       // that denied it; of the filter chain
 };
 
 }  // namespace tulle::proxy

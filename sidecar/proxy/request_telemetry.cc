@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "certs/spiffe_names.h"
+#include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/response_flags.h"
 #include "telemetry/families.h"
 
@@ -93,6 +94,18 @@ bool IsOutbound(const EndedDownstream& downstream) {
   return downstream.direction != config::Direction::kInbound;
 }
 
+// Outbound, the cluster names the service; inbound, the filter chain does.
+std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view of_cluster) {
+  const std::string_view of_chain = downstream.chain->service;
+  return IsOutbound(downstream) || of_chain.empty() ? of_cluster : of_chain;
+}
+
+std::string_view ResultOf(const DecisionRecord& record) {
+  if (record.retry_refused) return "budget";
+  if (record.retries_exhausted) return "limit";
+  return record.failure || record.status >= 500 ? "failure" : "success";
+}
+
 }  // namespace
 
 OwnWorkload OwnWorkloadOf(std::string spiffe_id) {
@@ -159,7 +172,8 @@ RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& r
   const std::string_view status = Decimal(record.status, status_text);
   const int grpc_status = GrpcStatusNumber(record.grpc_status);
 
-  Labels labels = LabelsOf(request.downstream, record.service, record.upstream_peer);
+  const std::string_view service = ServiceOf(request.downstream, record.service);
+  Labels labels = LabelsOf(request.downstream, service, record.upstream_peer);
   labels[IstioLabel::kRequestProtocol] = grpc ? "grpc" : "http";
   labels[IstioLabel::kResponseCode] = status;
   if (grpc && grpc_status >= 0) {
@@ -168,9 +182,8 @@ RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& r
   labels[IstioLabel::kResponseFlags] = ResponseFlags(record, flags_text);
 
   const std::string_view direction = outbound ? "outbound" : "inbound";
-  const std::string_view http_labels[] = {direction, record.service, KnownMethod(record.request),
-                                          status};
-  const std::string_view duration_labels[] = {direction, record.service};
+  const std::string_view http_labels[] = {direction, service, KnownMethod(record.request), status};
+  const std::string_view duration_labels[] = {direction, service};
   return {
       &registry_.CounterRow(telemetry::kIstioRequests, labels.values),
       &registry_.HistogramRow(telemetry::kIstioRequestDuration, labels.values),
@@ -182,7 +195,7 @@ RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& r
 }
 
 RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay) {
-  Labels labels = LabelsOf(relay.downstream, relay.record.service, {});
+  Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, relay.record.service), {});
   labels[IstioLabel::kRequestProtocol] = "tcp";
   labels[IstioLabel::kResponseFlags] =
       relay.record.failure ? relay.record.failure.facts().flag : "-";
@@ -198,7 +211,7 @@ void RequestTelemetry::Count(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
   Key key;
   key.Add(request.downstream);
-  key.Add(record.service);
+  key.Add(ServiceOf(request.downstream, record.service));
   key.Add(record.upstream_peer);
   key.Add(KnownMethod(record.request));
   key.Add(record.status);
@@ -224,13 +237,27 @@ void RequestTelemetry::Count(const EndedRequest& request) {
   cells.response_bytes->Record(static_cast<double>(record.response_bytes));
   cells.http_requests->Add();
   cells.http_duration->Record(milliseconds / 1000);
+  if (record.failure.kind == failures::kDenied) CountDenied(request.downstream, record.policy);
+  if (record.attempts > 1 || record.retry_refused) CountRetries(record);
+}
+
+void RequestTelemetry::CountDenied(const EndedDownstream& downstream, std::string_view policy) {
+  const std::string_view labels[] = {policy.empty() ? "none" : policy, ServiceOf(downstream, {})};
+  registry_.CounterRow(telemetry::kDenied, labels).Add();
+}
+
+void RequestTelemetry::CountRetries(const DecisionRecord& record) {
+  const std::string_view labels[] = {record.service, ResultOf(record)};
+  registry_.CounterRow(telemetry::kRetriedRequests, labels).Add();
+  if (record.attempts > 1)
+    registry_.CounterRow(telemetry::kRetries, {labels, 1}).Add(record.attempts - 1);
 }
 
 RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {
   const RelayRecord& record = relay.record;
   Key key;
   key.Add(relay.downstream);
-  key.Add(record.service);
+  key.Add(ServiceOf(relay.downstream, record.service));
   key.Add(record.failure.facts().flag);  // the only part that labels use
 
   const absl::string_view* known = key.get();
@@ -251,6 +278,8 @@ void RequestTelemetry::Count(const EndedRelay& relay) {
   cells.received->Add(relay.record.received);
   if (!relay.record.opened) cells.opened->Add();
   cells.closed->Add();
+  if (relay.record.failure.kind == failures::kDenied)
+    CountDenied(relay.downstream, relay.record.policy);
 }
 
 }  // namespace tulle::proxy

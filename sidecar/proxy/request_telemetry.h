@@ -53,6 +53,8 @@ class RequestTelemetry {
   };
   struct Labels;
 
+  void CountDenied(const EndedDownstream& downstream, std::string_view policy);
+  void CountRetries(const DecisionRecord& record);
   RequestCells MakeCells(const EndedRequest& request);
   RelayCells MakeCells(const EndedRelay& relay);
   RelayCells CellsOf(const EndedRelay& relay);

@@ -26,6 +26,7 @@ constexpr std::pair<std::string_view, std::string_view> kLongNames[] = {
     {"DT", "DurationTimeout"},
     {"RL", "RateLimited"},
     {"DI", "DelayInjected"},
+    {"UAEX", "UnauthorizedExternalService"},
     {"FI", "FaultInjected"},
 };
 

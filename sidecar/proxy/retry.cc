@@ -79,8 +79,10 @@ bool Decide(Call& call, std::string_view what, bool retry, std::string_view reas
 bool EnterRetry(Call& call, std::string_view what) {
   if (!RequestIsRetriable(*call.chosen.route, *call.request.head))
     return Decide(call, what, false, "retriable_request_headers do not match");
-  if (!call.retries.TryEnter(*call.cluster))
+  if (!call.retries.TryEnter(*call.cluster)) {
+    call.record.retry_refused = true;
     return Decide(call, what, false, "retry limit of the cluster reached");
+  }
   return Decide(call, what, true, "retry_on matches");
 }
 

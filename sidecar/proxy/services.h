@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
+#include "net/base/socket_address.h"
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
 #include "sidecar/proxy/http_date.h"
@@ -26,6 +28,16 @@ enum class Refusal : uint8_t {
   kLoop,   // not redirected, or addressed to the proxy itself
   kUnknownDestination,
   kMemory,
+  kNoFilterChain,
+  kPlaintext,  // the listener has filter chains for TLS only
+};
+
+// A connection that was closed because no filter chain of its listener matched it.
+struct UnmatchedConnection {
+  SocketAddress remote;
+  SocketAddress local;
+  std::string_view sni;
+  bool plaintext_refused = false;  // a chain for TLS would have matched: mTLS is STRICT
 };
 
 // How near the process is to its memory limit.
@@ -48,6 +60,8 @@ class Observer {
   virtual void OnDownstreamAccepted() {}
   virtual void OnDownstreamClosed() {}
   virtual void OnDownstreamRefused(Refusal) {}
+  // Refused since no filter chain matched.
+  virtual void OnUnmatched(const UnmatchedConnection&) {}
   // A mirrored request has ended; `status` 0: without a response.
   virtual void OnMirrorEnd(std::string_view service, int status, Failure failure) {
     static_cast<void>(service);

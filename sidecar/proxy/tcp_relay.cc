@@ -17,9 +17,13 @@ const config::TcpSpec& SpecOf(const config::FilterChainSpec& chain) {
   return std::get<config::TcpSpec>(chain.proxy);
 }
 
-bool IsAuthorized(const config::FilterChainSpec& chain, const Caller& caller) {
+// False: denied; `policy` names the policy, if one matched.
+bool IsAuthorized(const config::FilterChainSpec& chain, const Caller& caller,
+                  std::string_view& policy) {
   for (const auto& authorization : chain.authorization) {
-    if (!authorization->Decide(caller.AsSubject(nullptr)).verdict.allowed) return false;
+    const policy::Verdict verdict = authorization->Decide(caller.AsSubject(nullptr)).verdict;
+    policy = verdict.policy;
+    if (!verdict.allowed) return false;
   }
   return true;
 }
@@ -76,7 +80,7 @@ void TcpRelay::Start(Buffer& early) {
 void TcpRelay::StartAhead(const SocketAddress& peer, const SocketAddress& destination) {
   record_.downstream = peer;
   record_.downstream_local = destination;
-  ahead_ = IsAuthorized(*chain_, Caller(peer, destination));
+  ahead_ = IsAuthorized(*chain_, Caller(peer, destination), record_.policy);
   if (ahead_) Connect();
 }
 
@@ -112,7 +116,8 @@ void TcpRelay::OnDownstreamReady() {
     if (!PeerPasses(*chain_, nullptr, *downstream_.transport, revalidation)) return OnPeerRefused();
   }
   if (ahead_ && !followed_) return;
-  if (!IsAuthorized(*chain_, Caller(*downstream_.transport))) return Finish({failures::kDenied});
+  if (!IsAuthorized(*chain_, Caller(*downstream_.transport), record_.policy))
+    return Finish({failures::kDenied});
   if (!ahead_) Connect();
 }
 
@@ -127,8 +132,10 @@ void TcpRelay::Follow(std::shared_ptr<const config::FilterChainSpec> chain,
   }
   if (!PeerPasses(*chain_, before.get(), *downstream_.transport, revalidation))
     return OnPeerRefused();
-  if (before->key != chain_->key && !IsAuthorized(*chain_, Caller(*downstream_.transport)))
+  if (before->key != chain_->key &&
+      !IsAuthorized(*chain_, Caller(*downstream_.transport), record_.policy)) {
     Finish({failures::kDenied});
+  }
 }
 
 void TcpRelay::Retire(loop::Duration within) {
@@ -180,7 +187,18 @@ void TcpRelay::OnWritable(RelayEnd& end) {
   if (downstream_.shut && upstream_.shut) Finish({});
 }
 
+// A server that closes with bytes unread resets the connection, such as PostgreSQL, which does not
+// read the client's TLS close_notify. After the client has ended, that is how a session ends. The
+// reset is passed on all the same: a client that only half closed may still wait for bytes.
+bool TcpRelay::HasClientEnded() {
+  if (!joined_ || downstream_.ended) return joined_;
+  const ReadResult result = downstream_.transport->Read(upstream_.waiting, kReadAtOnce);
+  if (result.status == ReadStatus::kOk) record_.received += result.bytes;
+  return result.status == ReadStatus::kEnd || result.status == ReadStatus::kFailed;
+}
+
 void TcpRelay::OnFailed(RelayEnd& end, Failure failure) {
+  record_.reset_after_end = &end == &upstream_ && HasClientEnded();
   if (&end != &upstream_ || end.ready || !way_.MayDialAgain(SpecOf(*chain_)))
     return Finish(failure);
   if (const Failure again = way_.Dial(SpecOf(*chain_), record_)) Finish(again);

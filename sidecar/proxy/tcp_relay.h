@@ -79,6 +79,7 @@ class TcpRelay final : public Deletable,
 
   void OnDownstreamReady();
   void Connect();
+  bool HasClientEnded();
   void TouchIdle();
   void Finish(Failure failure);
 

@@ -150,6 +150,7 @@ TEST_F(TcpRelayTest, Fault50_ResetOfTheServerIsNoCleanEndForTheClient) {
   EXPECT_TRUE(client_.failure);
   ASSERT_EQ(watcher_.ended.size(), 1u);
   EXPECT_TRUE(record().failure);
+  EXPECT_FALSE(record().reset_after_end);
 }
 
 TEST_F(TcpRelayTest, ResetAfterHalfCloseIsPassedOnToo) {
@@ -160,6 +161,7 @@ TEST_F(TcpRelayTest, ResetAfterHalfCloseIsPassedOnToo) {
   Pass();
   EXPECT_FALSE(client_.ended);
   EXPECT_TRUE(client_.failure);
+  EXPECT_TRUE(record().reset_after_end);
 }
 
 TEST_F(TcpRelayTest, RefusedConnectResetsTheClient) {

@@ -31,7 +31,8 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       closed_(registry.CounterRow(telemetry::kDownstreamClosed, {})),
       access_log_(loop, sink, registry),
       spans_(loop, spans, registry) {
-  constexpr std::string_view kReasons[] = {"limit", "loop", "unknown_destination", "memory"};
+  constexpr std::string_view kReasons[] = {
+      "limit", "loop", "unknown_destination", "memory", "no_filter_chain", "plaintext"};
   for (size_t i = 0; i < std::size(kReasons); ++i) {
     refused_[i] = &registry.CounterRow(telemetry::kDownstreamRefused,
                                        std::array<std::string_view, 1>{kReasons[i]});
@@ -50,6 +51,11 @@ void TrafficObserver::OnRequestEnd(const Call& call) {
   access_log_.Write(request);
   spans_.Write(request);
   ShowMemory();
+}
+
+void TrafficObserver::OnUnmatched(const UnmatchedConnection& connection) {
+  OnDownstreamRefused(connection.plaintext_refused ? Refusal::kPlaintext : Refusal::kNoFilterChain);
+  access_log_.Write(connection);
 }
 
 void TrafficObserver::OnMirrorEnd(std::string_view service, int status, Failure failure) {

@@ -23,6 +23,7 @@ class TrafficObserver final : public Observer {
   void OnDownstreamAccepted() override { accepted_.Add(1); }
   void OnDownstreamClosed() override { closed_.Add(1); }
   void OnDownstreamRefused(Refusal why) override { refused_[static_cast<size_t>(why)]->Add(1); }
+  void OnUnmatched(const UnmatchedConnection& connection) override;
   void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
 
  private:
@@ -40,7 +41,7 @@ class TrafficObserver final : public Observer {
   telemetry::Counter& closed_;
   AccessLog access_log_;
   SpanLog spans_;
-  telemetry::Counter* refused_[4];  // by Refusal
+  telemetry::Counter* refused_[6];  // by Refusal
 };
 
 }  // namespace tulle::proxy

@@ -119,3 +119,31 @@ def test_nobody_behind_closes_the_connection(run_sidecar):
             assert sock.recv(10) == b""
     except ConnectionResetError:
         pass
+
+
+@pytest.mark.parametrize("mtls", [False, True])
+def test_a_session_that_ends_normally_is_no_error(run_sidecar, byte_server, authority, mtls):
+    """As PostgreSQL with TLS of its own: it ends on the client's word, and leaves the client's close_notify unread, which resets the connection."""
+    ended = []
+
+    def end_with_bytes_unread(sock):
+        assert sock.recv(1) == b"X"
+        close_wait = 8
+        processes.wait_until(lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([close_wait]), "the client's end has come")
+        sock.close()
+        ended.append(1)
+    port, sidecars = relay(run_sidecar, byte_server(end_with_bytes_unread).port, authority if mtls else None)
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", port), 20) as sock:
+            sock.sendall(b"Xunread")
+    processes.wait_until(lambda: len(ended) == 5, "the server has ended its sessions")
+    for sidecar in reversed(sidecars):
+        def closed():
+            return sum(value for (name, _), value in sidecar.metrics().items() if name == "istio_tcp_connections_closed_total")
+        processes.wait_until(lambda: closed() == 5, "all are closed")  # noqa: B023
+        if sidecar is sidecars[-1]:
+            flags = {dict(labels)["response_flags"] for (name, labels), value in sidecar.metrics().items() if value and name == "istio_tcp_connections_closed_total"}
+            assert flags == {"UR"}, "there was no reset"
+        sidecar.expected_to_end = True
+        sidecar.stop()
+        assert " error " not in sidecar.log(), sidecar.log()
