@@ -68,7 +68,7 @@ class Api::Resources {
         certificates_(parts.authority, parts.on_change),
         evictions_(parts.authority, parts.tokens, parts.remove_workloads, parts.on_change),
         backups_(parts.store, parts.authority, parts.version),
-        check_(parts.view, parts.policies, parts.authority, parts.tokens),
+        check_(parts.view, parts.policies, parts.authority, parts.tokens, parts.store),
         traces_(parts.traces) {}
 
   Routes All() {

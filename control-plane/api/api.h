@@ -82,6 +82,8 @@ struct ProxyStatus {
   std::string sent_version;
   std::string acknowledged_version;
   std::vector<TypeStatus> types;
+  // What it cannot do, by its own word: listeners that cannot listen; a refused registration.
+  std::vector<std::string> problems;
 };
 
 // The state of the running control plane that the API shows. Implemented by the server, faked in

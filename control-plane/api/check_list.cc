@@ -10,6 +10,10 @@ constexpr CheckEntry kChecks[] = {
      "not connected:", "is the sidecar running, and can it reach port $PORT of tulle-control?"},
     {CheckId::kConfigurationAccepted, "configuration-accepted", "configuration accepted", "by all",
      "rejected by:", "see the reason with `tullectl status PROXY`, then fix the policy"},
+    {CheckId::kConfigurationInForce, "configuration-in-force", "configuration in force",
+     "everywhere", "not in force:\n",
+     "free the port or use another one; the sidecar tries again by itself. A registration is "
+     "refused until its token or its flags change"},
     {CheckId::kRootCertificate, "root-certificate", "root certificate", "", "", "rotate the root:"},
     {CheckId::kRootRotation, "root-rotation", "root rotation", "not blocked", "in progress for",
      ""},
@@ -35,9 +39,13 @@ constexpr CheckEntry kChecks[] = {
      "the store was written by another version of tulle-control: apply the policy again"},
     {CheckId::kPoliciesEffective, "policies-effective", "policies in effect", "all", "",
      "fix the name (see `tullectl services -A`), or ignore this if it is not deployed yet"},
+    {CheckId::kStoreWritable, "store-writable", "store", "can be written", "CANNOT BE WRITTEN: ",
+     "free space in --data-dir of tulle-control. Until then the mesh runs on what is in memory, "
+     "and "
+     "changes are refused"},
 };
 
-static_assert(std::size(kChecks) == static_cast<size_t>(CheckId::kPoliciesEffective) + 1);
+static_assert(std::size(kChecks) == static_cast<size_t>(CheckId::kStoreWritable) + 1);
 static_assert(
     [] {
       for (size_t i = 0; i < std::size(kChecks); ++i) {

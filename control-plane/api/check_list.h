@@ -9,6 +9,7 @@ namespace tulle::api {
 enum class CheckId {
   kProxiesConnected,
   kConfigurationAccepted,
+  kConfigurationInForce,
   kRootCertificate,
   kRootRotation,
   kWorkloadCertificates,
@@ -17,7 +18,8 @@ enum class CheckId {
   kWorkloadsHealthy,
   kLeases,
   kPoliciesReadable,
-  kPoliciesEffective
+  kPoliciesEffective,
+  kStoreWritable
 };
 
 struct CheckEntry {

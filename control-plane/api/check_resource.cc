@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "certs/spiffe_id.h"
 #include "control-plane/api/answers.h"
 #include "control-plane/api/check_list.h"
 #include "control-plane/discovery/known_services.h"
 #include "control-plane/policy/ineffective.h"
+#include "control-plane/store/store.h"
 
 namespace tulle::api {
 namespace {
@@ -68,14 +70,18 @@ std::string TokenCommand(const std::string& spiffe_id) {
 void CheckProxies(const std::vector<ProxyStatus>& proxies, Findings* findings) {
   std::string away;
   std::string rejecting;
+  std::vector<std::string> failing;
   for (const ProxyStatus& proxy : proxies) {
     if (!proxy.is_connected) away += " " + proxy.name;
+    for (const std::string& problem : proxy.problems)
+      failing.push_back(absl::StrCat(proxy.name, ": ", problem));
     for (const auto& type : proxy.types) {
       if (!type.rejection.empty()) rejecting += " " + proxy.name + " (" + type.rejection + ")";
     }
   }
   findings->AddList(CheckId::kProxiesConnected, away);
   findings->AddList(CheckId::kConfigurationAccepted, rejecting);
+  findings->AddList(CheckId::kConfigurationInForce, absl::StrJoin(failing, "\n"));
 }
 
 // The expiry of a proxy that was not seen since the start is unknown. It is at most the expiry of
@@ -194,6 +200,8 @@ ApiResponse CheckResource::Run(const Call& call) {
   findings.AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
   findings.AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
   CheckPolicies(policies_->policies(), view_->CurrentMesh(), &findings);
+  if (store_ != nullptr)
+    findings.AddList(CheckId::kStoreWritable, std::string(store_->WriteFailure().message()));
   return Answer(findings.ToJson());
 }
 

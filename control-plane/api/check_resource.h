@@ -9,8 +9,9 @@ namespace tulle::api {
 class CheckResource {
  public:
   CheckResource(const ControlPlaneView* view, const discovery::PolicyBook* policies,
-                const ca::MeshAuthority* authority, const ca::JoinTokens* tokens)
-      : view_(view), policies_(policies), authority_(authority), tokens_(tokens) {}
+                const ca::MeshAuthority* authority, const ca::JoinTokens* tokens,
+                const store::Store* store)
+      : view_(view), policies_(policies), authority_(authority), tokens_(tokens), store_(store) {}
 
   Routes routes();
 
@@ -21,6 +22,7 @@ class CheckResource {
   const discovery::PolicyBook* policies_;
   const ca::MeshAuthority* authority_;
   const ca::JoinTokens* tokens_;
+  const store::Store* store_;  // may be null
 };
 
 }  // namespace tulle::api

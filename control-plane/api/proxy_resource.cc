@@ -30,6 +30,7 @@ Json ProxyJson(const ProxyStatus& proxy) {
     }
     json["types"].push_back(std::move(each));
   }
+  if (!proxy.problems.empty()) json["problems"] = proxy.problems;
   return json;
 }
 

@@ -23,6 +23,7 @@ std::string ConfigurationOf(const Json& proxy) {
     if (state != "SYNCED") list += (list.empty() ? "" : ",") + TextAt(type, "/type");
   }
   if (!rejected.empty()) return "REJECTED (" + rejected + ")";
+  if (!PartAt(proxy, "/problems").empty()) return "NOT IN FORCE";
   if (!stale.empty()) return "STALE (" + stale + ")";
   if (!TrueAt(proxy, "/connected")) return "UNKNOWN";
   return PartAt(proxy, "/types").empty() ? "NOT SENT" : "SYNCED";
@@ -43,7 +44,11 @@ std::string CertificateOf(const Json& proxy, int64_t now) {
 // A sentence, and perhaps a long one: not for a column.
 std::string ReasonOf(const Json& rejected) {
   const std::string reason = TextAt(rejected, "/rejection");
-  return reason.empty() ? "" : "reason: " + reason;
+  if (!reason.empty()) return "reason: " + reason;
+  std::string problems;
+  for (const Json& problem : PartAt(rejected, "/problems"))
+    problems += (problems.empty() ? "reason: " : "; ") + TextAt(problem, "");
+  return problems;
 }
 
 void PrintProxies(Session& session, const Json& items) {

@@ -190,6 +190,16 @@ TEST_F(Tullectl, CheckNamesTokensThatHaveEnded) {
   EXPECT_NE(out.find("$ tullectl token create --service post -o raw > FILE"), std::string::npos);
 }
 
+TEST_F(Tullectl, WhatIsNotInForceIsNamed) {
+  view_.proxies[0].types.clear();
+  view_.proxies[0].problems = {"listener inbound|80: cannot listen on 127.0.0.1:80: in use"};
+  EXPECT_EQ(Run({"status"}), 0) << err;
+  EXPECT_NE(out.find("NOT IN FORCE"), std::string::npos) << out;
+  EXPECT_NE(out.find("reason: listener inbound|80: cannot listen"), std::string::npos) << out;
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("post-1: listener inbound|80: cannot listen"), std::string::npos) << out;
+}
+
 TEST_F(Tullectl, CheckTellsTheWayToANewCredential) {
   ASSERT_TRUE(credentials_.Delete("ann", "test", kNow).ok());
   EXPECT_EQ(Run({"check"}), 1);

@@ -132,13 +132,14 @@ absl::StatusOr<milliseconds> Registry::Heartbeat(std::string_view lease_id, std:
   return entry->lease.ttl;
 }
 
-absl::Status Registry::Deregister(std::string_view lease_id, std::string_view caller) {
+absl::StatusOr<std::string> Registry::Deregister(std::string_view lease_id,
+                                                 std::string_view caller) {
   Entry* entry = FindLease(lease_id);
   if (entry == nullptr || entry->lease.workload.spiffe_id != caller) return UnknownLease();
   const Lease lease = entry->lease;
   Erase(entries_.find(lease.workload.id));
   Remember(Change::Kind::kRemove, lease);
-  return absl::OkStatus();
+  return lease.workload.id;
 }
 
 std::vector<std::string> Registry::Evict(std::string_view spiffe_id) {

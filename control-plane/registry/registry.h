@@ -81,7 +81,12 @@ class Registry {
   // kNotFound: register again. `caller` is the SPIFFE ID that the connection proved.
   absl::StatusOr<milliseconds> Heartbeat(std::string_view lease_id, std::string_view caller,
                                          bool is_ready, milliseconds now);
-  absl::Status Deregister(std::string_view lease_id, std::string_view caller);
+  // REQUIRES: `lease_id` is known.
+  const std::string& InstanceOf(std::string_view lease_id) const {
+    return instance_of_.find(lease_id)->second;
+  }
+  // The instance that has left.
+  absl::StatusOr<std::string> Deregister(std::string_view lease_id, std::string_view caller);
   // Removes the instances of an identity and returns their ids.
   std::vector<std::string> Evict(std::string_view spiffe_id);
 

@@ -144,8 +144,9 @@ TEST_F(RegistryTest, ALeaseObeysItsHolderAlone) {
                 .status()
                 .code(),
             absl::StatusCode::kNotFound);
-  EXPECT_EQ(registry_.Deregister(lease.id, "spiffe://cluster.local/ns/default/sa/b").code(),
-            absl::StatusCode::kNotFound);
+  EXPECT_EQ(
+      registry_.Deregister(lease.id, "spiffe://cluster.local/ns/default/sa/b").status().code(),
+      absl::StatusCode::kNotFound);
   Workload thief = MakeWorkload("a");
   thief.spiffe_id = "spiffe://cluster.local/ns/default/sa/b";
   EXPECT_EQ(registry_.Register(thief, kTtl, now_).status().code(),

@@ -99,14 +99,18 @@ absl::StatusOr<registryv1::RegisterResponse> Register(ControlPlane* plane,
                                                       const grpc::ServerCall& call,
                                                       const Caller& caller,
                                                       const registryv1::RegisterRequest& request) {
+  const auto refuse = [&](const absl::Status& why) {
+    plane->registry().OnRefused(request.instance_id(), caller.id.ToString(), why);
+    return why;
+  };
   auto workload = ReadWorkload(request, caller, call);
-  if (!workload.ok()) return workload.status();
+  if (!workload.ok()) return refuse(workload.status());
   std::optional<milliseconds> ttl;
   if (request.has_ttl()) {
     ttl = milliseconds(request.ttl().seconds() * 1000 + request.ttl().nanos() / 1000000);
   }
   const auto lease = plane->registry().Register(*std::move(workload), ttl);
-  if (!lease.ok()) return lease.status();
+  if (!lease.ok()) return refuse(lease.status());
   registryv1::RegisterResponse response;
   response.set_lease_id(lease->id);
   SetTtl(lease->ttl, response.mutable_ttl());
@@ -117,7 +121,8 @@ absl::StatusOr<registryv1::HeartbeatResponse> Heartbeat(
     ControlPlane* plane, const grpc::ServerCall&, const Caller& caller,
     const registryv1::HeartbeatRequest& request) {
   const auto ttl =
-      plane->registry().Heartbeat(request.lease_id(), caller.id.ToString(), request.ready());
+      plane->registry().Heartbeat(request.lease_id(), caller.id.ToString(), request.ready(),
+                                  {request.problems().begin(), request.problems().end()});
   if (!ttl.ok()) return ttl.status();
   registryv1::HeartbeatResponse response;
   SetTtl(*ttl, response.mutable_ttl());
@@ -127,9 +132,9 @@ absl::StatusOr<registryv1::HeartbeatResponse> Heartbeat(
 absl::StatusOr<registryv1::DeregisterResponse> Deregister(
     ControlPlane* plane, const grpc::ServerCall&, const Caller& caller,
     const registryv1::DeregisterRequest& request) {
-  const absl::Status status =
-      plane->registry().Deregister(request.lease_id(), caller.id.ToString());
-  if (!status.ok()) return status;
+  const auto ended = plane->registry().Deregister(request.lease_id(), caller.id.ToString());
+  if (!ended.ok()) return ended.status();
+  plane->authority().rotation().OnEnded(*ended);
   return registryv1::DeregisterResponse();
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "control-plane/ca/join_token.h"
 
 namespace tulle::server {
@@ -52,22 +53,43 @@ absl::Status RegistrySource::Restore(const std::function<void(const std::string&
 
 absl::StatusOr<registry::Lease> RegistrySource::Register(discovery::Workload workload,
                                                          std::optional<milliseconds> ttl) {
+  const std::string instance = workload.id;
   auto lease = registry_.Register(std::move(workload), ttl, Now());
+  if (lease.ok()) problems_.Forget(instance);
   Publish();
   return lease;
 }
 
+void RegistrySource::OnRefused(const std::string& instance, std::string_view caller,
+                               const absl::Status& why) {
+  const std::string text = absl::StrCat("registration refused: ", why.message());
+  if (!problems_.Refuse(instance, text, Now())) return;
+  log_.Write(LogLevel::kWarning, LogComponent::kRegistry,
+             absl::StrCat(instance, ": ", text, " (", std::string(caller), ")"));
+}
+
 absl::StatusOr<milliseconds> RegistrySource::Heartbeat(std::string_view lease,
-                                                       std::string_view caller, bool is_ready) {
+                                                       std::string_view caller, bool is_ready,
+                                                       std::vector<std::string> problems) {
   auto ttl = registry_.Heartbeat(lease, caller, is_ready, Now());
+  if (ttl.ok()) {
+    const std::string instance = registry_.InstanceOf(lease);
+    const std::string text = absl::StrJoin(problems, "; ");
+    if (problems_.Report(instance, std::move(problems))) {
+      log_.Write(
+          text.empty() ? LogLevel::kInfo : LogLevel::kWarning, LogComponent::kRegistry,
+          absl::StrCat(instance, text.empty() ? " reports no more problems" : " reports: ", text));
+    }
+  }
   Publish();
   return ttl;
 }
 
-absl::Status RegistrySource::Deregister(std::string_view lease, std::string_view caller) {
-  const absl::Status status = registry_.Deregister(lease, caller);
+absl::StatusOr<std::string> RegistrySource::Deregister(std::string_view lease,
+                                                       std::string_view caller) {
+  auto instance = registry_.Deregister(lease, caller);
   Publish();
-  return status;
+  return instance;
 }
 
 std::vector<std::string> RegistrySource::Evict(std::string_view spiffe_id) {
@@ -88,6 +110,7 @@ void RegistrySource::Publish() {
   for (registry::Change& change : changes) {
     LogChange(change);
     if (change.kind == registry::Change::Kind::kRemove) {
+      problems_.Forget(change.lease.workload.id);
       mesh_.RemoveWorkload(change.lease.workload.id);
     } else {
       mesh_.PutWorkload(change.lease.workload);

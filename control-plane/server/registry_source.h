@@ -24,6 +24,7 @@
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/registry/lease_record.h"
 #include "control-plane/registry/registry.h"
+#include "control-plane/registry/reported_problems.h"
 #include "control-plane/store/store.h"
 #include "net/loop/loop.h"
 #include "telemetry/log.h"
@@ -43,14 +44,22 @@ class RegistrySource {
   absl::StatusOr<registry::Lease> Register(discovery::Workload workload,
                                            std::optional<registry::milliseconds> ttl);
   absl::StatusOr<registry::milliseconds> Heartbeat(std::string_view lease, std::string_view caller,
-                                                   bool is_ready);
-  absl::Status Deregister(std::string_view lease, std::string_view caller);
+                                                   bool is_ready,
+                                                   std::vector<std::string> problems = {});
+  // The instance that has left.
+  absl::StatusOr<std::string> Deregister(std::string_view lease, std::string_view caller);
   // See Registry.
   std::vector<std::string> Evict(std::string_view spiffe_id);
   // Once a second: leases end.
   void Advance();
 
   size_t held() const { return registry_.held(); }
+  // What the workload cannot do, by its own word, or why its registration was refused.
+  std::vector<std::string> ProblemsOf(const std::string& instance) const {
+    return problems_.Of(instance, Now());
+  }
+  // The registration of an authenticated caller was refused.
+  void OnRefused(const std::string& instance, std::string_view caller, const absl::Status& why);
 
  private:
   registry::milliseconds Now() const;
@@ -63,6 +72,7 @@ class RegistrySource {
   telemetry::Log& log_;
   discovery::MeshSink& mesh_;
   registry::Registry registry_;
+  registry::ReportedProblems problems_;
   registry::UnsavedLeases unsaved_;
   std::unique_ptr<loop::Timer> save_;
 };

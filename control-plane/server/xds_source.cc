@@ -305,6 +305,7 @@ api::ProxyStatus XdsSource::StatusOf(const std::string& id,
                                      api::ControlPlaneView::Detail detail) const {
   api::ProxyStatus proxy;
   proxy.name = id;
+  proxy.problems = plane_.registry().ProblemsOf(id);
   const auto node = nodes_.find(id);
   if (node == nodes_.end()) {
     const discovery::Workload& workload = plane_.CurrentMesh().workloads.at(id);

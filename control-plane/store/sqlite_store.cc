@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,8 @@ namespace tulle::store {
 namespace {
 
 constexpr size_t kMostValueBytes = 4 << 20;
+// With less, the next commits may fail.
+constexpr uint64_t kLeastFreeBytes = uint64_t{16} << 20;
 
 // Step N brings a file of version N to N + 1. Never change one that was released: add another.
 constexpr const char* kMigrations[] = {
@@ -131,6 +134,24 @@ absl::StatusOr<int64_t> SqliteStore::Commit(const Transaction& transaction) {
           absl::StrCat("a record of ", change.value->size(), " bytes is too large; at most 4 MiB"));
     }
   }
+  absl::StatusOr<int64_t> revision = Write(transaction);
+  // A conflict says nothing about the disk.
+  if (revision.status().code() != absl::StatusCode::kAborted) write_failure_ = revision.status();
+  return revision;
+}
+
+absl::Status SqliteStore::WriteFailure() const {
+  if (!write_failure_.ok()) return write_failure_;
+  const char* file = sqlite3_db_filename(database_, "main");
+  struct statvfs disk {};
+  if (file == nullptr || *file == '\0' || statvfs(file, &disk) != 0) return absl::OkStatus();
+  const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
+  if (free >= kLeastFreeBytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("only ", free >> 20, " MiB are free where the store is: ", file));
+}
+
+absl::StatusOr<int64_t> SqliteStore::Write(const Transaction& transaction) {
   Scope scope(database_);
   if (!scope.status().ok()) return scope.status();
   const absl::StatusOr<int64_t> revision = Apply(transaction);

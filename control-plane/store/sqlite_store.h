@@ -32,6 +32,7 @@ class SqliteStore : public Store {
                                                   std::string_view key) override;
   absl::StatusOr<std::vector<PastRecord>> AllHistory(Collection collection) override;
   absl::StatusOr<std::string> Image() override;
+  absl::Status WriteFailure() const override;
   absl::StatusOr<int64_t> RevisionOf(Collection collection) override;
 
   // SQLite's own check of the whole file.
@@ -43,11 +44,13 @@ class SqliteStore : public Store {
   explicit SqliteStore(sqlite3* database) : database_(database) {}
 
   absl::Status Migrate();
+  absl::StatusOr<int64_t> Write(const Transaction& transaction);
   absl::StatusOr<int64_t> Apply(const Transaction& transaction);
   absl::Status ApplyChange(const Transaction& transaction, const Transaction::Change& change,
                            int64_t revision);
 
   sqlite3* database_;
+  absl::Status write_failure_;  // of the last Commit
 };
 
 }  // namespace tulle::store

@@ -105,6 +105,9 @@ class Store {
   virtual absl::StatusOr<std::vector<PastRecord>> AllHistory(Collection collection) = 0;
   // Everything at one moment, as a file that SqliteStore opens; it holds the roots' keys.
   virtual absl::StatusOr<std::string> Image() = 0;
+  // Why nothing can be written: the last Commit failed, or there is hardly any room. OK: nothing is
+  // known against it.
+  virtual absl::Status WriteFailure() const { return absl::OkStatus(); }
   // Of the newest commit that touched the collection; 0: none.
   virtual absl::StatusOr<int64_t> RevisionOf(Collection collection) = 0;
 };

@@ -118,7 +118,9 @@ void AdminPages::Help(const Query&, Done done) {
 void AdminPages::Ready(const Query&, Done done) {
   if (!source_.state) return done(NotAvailable());
   const AdminSource::State state = source_.state();
-  done(Text(state.ready ? 200 : 503, state.name + "\n"));
+  std::string body = state.name + "\n";
+  for (const std::string& problem : state.problems) body += problem + "\n";
+  done(Text(state.ready ? 200 : 503, std::move(body)));
 }
 
 void AdminPages::Prometheus(const Query&, Done done) {

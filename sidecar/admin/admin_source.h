@@ -23,6 +23,8 @@ struct AdminSource {
   struct State {
     bool ready = false;
     std::string name;  // "LIVE", "PRE_INITIALIZING", "DRAINING"
+    // Listeners that cannot listen, by name; a refused registration.
+    std::vector<std::string> problems = {};
   };
   std::function<State()> state;
   std::function<std::vector<telemetry::FamilySamples>()> metrics;

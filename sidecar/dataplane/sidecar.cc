@@ -21,6 +21,10 @@ Sidecar::Sidecar(loop::Loop& main, const tls::SecureTransports& transports, Opti
       loader_(transports),
       limits_(options.workers),
       health_checks_(main),
+      rollout_(main, workers_,
+               [this] {
+                 if (on_in_force_) on_in_force_();
+               }),
       draining_(main, workers_) {
   waiting_timer_ = main_.NewTimer([this] {
     loader_.GiveUpWaiting();
@@ -48,15 +52,7 @@ void Sidecar::Publish() {
   const std::shared_ptr<const Version> version =
       MakeVersion(std::move(snapshot), limits_, downstream_limit_);
   CheckHealth(*version);
-  const uint64_t number = rollout_.version + 1;
-  rollout_ = {number, static_cast<int>(workers_.size()), {}};
-  for (const auto& worker : workers_) {
-    worker->Post([this, version, number](Worker& on_thread) {
-      main_.Post([this, number, errors = on_thread.Apply(version)]() mutable {
-        OnApplied(number, std::move(errors));
-      });
-    });
-  }
+  rollout_.Start(version);
 }
 
 void Sidecar::CheckHealth(const Version& version) {
@@ -72,18 +68,6 @@ void Sidecar::CheckHealth(const Version& version) {
     health_checks_.Put(cluster, endpoints, version.limits.at(name));
   }
   health_checks_.Keep(checked);
-}
-
-void Sidecar::OnApplied(uint64_t version, std::vector<std::string> errors) {
-  if (version != rollout_.version) return;  // a newer one is on its way
-  std::vector<std::string>& all = rollout_.errors;
-  for (std::string& error : errors) {
-    if (std::find(all.begin(), all.end(), error) == all.end()) all.push_back(std::move(error));
-  }
-  if (--rollout_.waiting_for > 0) return;
-  in_force_ = published_;
-  errors_ = std::move(all);
-  if (on_in_force_) on_in_force_();
 }
 
 void Sidecar::SetOwnWorkload(const proxy::OwnWorkload& own) {

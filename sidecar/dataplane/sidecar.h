@@ -13,6 +13,7 @@
 #include "sidecar/config/snapshot_loader.h"
 #include "sidecar/dataplane/draining.h"
 #include "sidecar/dataplane/remote_worker.h"
+#include "sidecar/dataplane/rollout.h"
 #include "sidecar/dataplane/worker.h"
 #include "sidecar/policy/rule_spec.h"
 #include "sidecar/upstream/health_checks.h"
@@ -38,14 +39,16 @@ class Sidecar {
   // changes.
   void Publish();
   // The newest snapshot that every worker has applied. Null: none yet.
-  const config::Snapshot* in_force() const { return in_force_.get(); }
-  // What workers could not apply of that version (a port in use), each text once.
-  const std::vector<std::string>& errors() const { return errors_; }
-  // All listeners of a version accept.
-  bool ready() const { return in_force_ != nullptr && errors_.empty(); }
+  const config::Snapshot* in_force() const {
+    return rollout_.in_force() == nullptr ? nullptr : rollout_.in_force()->snapshot.get();
+  }
+  // The listeners of that version that cannot listen (a port in use). They are tried again.
+  const std::vector<ListenerError>& errors() const { return rollout_.errors(); }
+  // All listeners accept, or have done so before.
+  bool ready() const { return rollout_.ready(); }
   // Runs before the loader is asked for its snapshot.
   void OnBeforePublish(std::function<void()> callback) { before_publish_ = std::move(callback); }
-  // Runs when all workers have applied a version.
+  // Runs when all workers have applied a version, and when its errors have changed.
   void OnVersionInForce(std::function<void()> callback) { on_in_force_ = std::move(callback); }
 
   // The identity that workers put into logs, metrics and spans.
@@ -72,14 +75,6 @@ class Sidecar {
 
  private:
   void CheckHealth(const Version& version);
-  void OnApplied(uint64_t version, std::vector<std::string> errors);
-
-  // A version on its way to the workers.
-  struct Rollout {
-    uint64_t version = 0;
-    int waiting_for = 0;  // workers that have not applied it
-    std::vector<std::string> errors;
-  };
 
   loop::Loop& main_;
   config::SnapshotLoader loader_;
@@ -87,11 +82,9 @@ class Sidecar {
   upstream::HealthChecks health_checks_;
   std::shared_ptr<proxy::DownstreamLimit> downstream_limit_;
   std::shared_ptr<const config::Snapshot> published_;
-  std::shared_ptr<const config::Snapshot> in_force_;
   std::vector<std::unique_ptr<RemoteWorker>> workers_;
-  Rollout rollout_;
-  std::vector<std::string> errors_;  // of the version in force
   std::function<void()> on_in_force_;
+  Rollout rollout_;
   std::function<void()> before_publish_;
   std::unique_ptr<loop::Timer> waiting_timer_;  // for resources that wait for others
   Draining draining_;

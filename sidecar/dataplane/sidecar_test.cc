@@ -64,15 +64,28 @@ class SidecarTest : public ::testing::Test {
     sidecar_->Publish();
     loop_->Run();
   }
+  // As a control plane would, until it is in force.
+  void Push(const std::string& name, int port) {
+    const auto bootstrap =
+        config::ParseBootstrap("static_resources: {listeners: [" + One(name, port) + "]}", "f");
+    ASSERT_TRUE(bootstrap.ok()) << bootstrap.status();
+    const absl::Status put =
+        sidecar_->loader().Put(config::ResourceKind::kListener, name,
+                               bootstrap->resources.at(0).bytes, config::Origin::kDynamic);
+    ASSERT_TRUE(put.ok()) << put;
+    sidecar_->Publish();
+    loop_->Run();
+  }
   static std::string Cluster(const std::string& name) {
     return absl::StrCat("clusters: [{name: ", name, ", load_assignment: {cluster_name: c}}]");
   }
-  static std::string Listener(int port) {
+  static std::string Listener(int port) { return "listeners: [" + One("l", port) + "]"; }
+  static std::string One(const std::string& name, int port) {
     return absl::StrCat(
-        "listeners: [{name: l, address: {socket_address: {address: 127.0.0.1, port_value: ", port,
+        "{name: ", name, ", address: {socket_address: {address: 127.0.0.1, port_value: ", port,
         "}}, filter_chains: [{filters: [{name: tcp, typed_config: {'@type': type.googleapis.com/"
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: l, cluster: "
-        "a}}]}]}]");
+        "a}}]}]}");
   }
 
   const std::unique_ptr<loop::Loop> loop_ = loop::NewUvLoop();
@@ -85,13 +98,46 @@ TEST_F(SidecarTest, IsReadyOnceAllListenersAccept) {
   Load(Cluster("a") + ", " + Listener(port.number()));
   EXPECT_NE(sidecar_->in_force(), nullptr);
   ASSERT_EQ(sidecar_->errors().size(), 1u);
-  EXPECT_NE(sidecar_->errors()[0].find("listener l: cannot listen on 127.0.0.1"),
+  EXPECT_NE(sidecar_->errors()[0].ToText().find("listener l: cannot listen on 127.0.0.1"),
             std::string::npos);
   EXPECT_FALSE(sidecar_->ready());
   port.Free();
   Load(Cluster("b"));  // the next version tries again
   EXPECT_TRUE(sidecar_->errors().empty());
   EXPECT_TRUE(sidecar_->ready());
+}
+
+TEST_F(SidecarTest, AListenerIsTriedAgainWithoutANewVersion) {
+  OccupiedPort port;
+  Load(Cluster("a") + ", " + Listener(port.number()));
+  EXPECT_FALSE(sidecar_->ready());
+  port.Free();
+  loop_->Run();
+  EXPECT_TRUE(sidecar_->errors().empty());
+  EXPECT_TRUE(sidecar_->ready());
+}
+
+TEST_F(SidecarTest, AListenerThatComesLaterDoesNotTakeAwayTheReadyState) {
+  OccupiedPort port;
+  Load(Cluster("a"));
+  EXPECT_TRUE(sidecar_->ready()) << "a configuration without listeners";
+  Push("early", 0);
+  EXPECT_TRUE(sidecar_->ready());
+  Push("late", port.number());
+  ASSERT_EQ(sidecar_->errors().size(), 1u);
+  EXPECT_EQ(sidecar_->errors()[0].listener, "late");
+  EXPECT_TRUE(sidecar_->ready());
+}
+
+TEST_F(SidecarTest, TheErrorOfAChangedAddressOutlastsTheNextVersion) {
+  OccupiedPort port;
+  Load(Cluster("a"));
+  Push("l", 0);
+  Push("l", port.number());
+  ASSERT_EQ(sidecar_->errors().size(), 1u);
+  Load(Cluster("b"));
+  ASSERT_EQ(sidecar_->errors().size(), 1u);
+  EXPECT_TRUE(sidecar_->ready()) << "it still listens on the former address";
 }
 
 }  // namespace

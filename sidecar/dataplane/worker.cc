@@ -56,8 +56,8 @@ Worker::Worker(loop::Loop& loop, proxy::Observer& observer,
 
 Worker::~Worker() { Close(); }
 
-std::vector<std::string> Worker::Apply(std::shared_ptr<const Version> version) {
-  std::vector<std::string> errors;
+std::vector<ListenerError> Worker::Apply(std::shared_ptr<const Version> version) {
+  std::vector<ListenerError> errors;
   const std::shared_ptr<const Version> old = version_;
   services_.downstream_limit = version->downstream.get();
   ApplyClusters(*version);
@@ -96,12 +96,11 @@ void Worker::ApplyRoutes(const config::Snapshot& next) {
   }
 }
 
-void Worker::ApplyListeners(const config::Snapshot& next, std::vector<std::string>& errors) {
-  const config::Snapshot& old = *version_->snapshot;
+void Worker::ApplyListeners(const config::Snapshot& next, std::vector<ListenerError>& errors) {
   for (const auto& [name, spec] : next.listeners) {
-    auto known = old.listeners.find(name);
     proxy::ActiveListener* active = FindListener(name);
-    if (active != nullptr && known != old.listeners.end() && known->second == spec) continue;
+    // Not what the former version named: a listener that could not listen is tried again.
+    if (active != nullptr && &active->spec() == spec.get()) continue;
     if (active != nullptr && active->spec().address == spec->address &&
         active->spec().bind == spec->bind) {
       active->Update(spec);
@@ -110,11 +109,12 @@ void Worker::ApplyListeners(const config::Snapshot& next, std::vector<std::strin
     auto fresh = std::make_unique<proxy::ActiveListener>(services_, spec);
     int error = 0;
     if (spec->bind && !fresh->Listen(&error)) {
-      errors.push_back(absl::StrCat(
-          "listener ", name, ": cannot listen on ", spec->address.ToString(), ": ",
-          std::strerror(-error),
-          error == -EADDRINUSE ? "; stop the program that uses the port, or choose another port"
-                               : ""));
+      errors.push_back(
+          {name,
+           absl::StrCat("cannot listen on ", spec->address.ToString(), ": ", std::strerror(-error),
+                        error == -EADDRINUSE
+                            ? "; stop the program that uses the port, or choose another port"
+                            : "")});
       continue;
     }
     if (active != nullptr) {

@@ -41,6 +41,15 @@ struct Version {
   std::shared_ptr<proxy::DownstreamLimit> downstream;  // null: no limit; the same in all versions
 };
 
+// A listener that cannot listen. One that changed its address still listens on the former one.
+struct ListenerError {
+  std::string listener;
+  std::string reason;  // with what to do, such as "cannot listen on 127.0.0.1:80: ..."
+
+  std::string ToText() const { return "listener " + listener + ": " + reason; }
+  bool operator==(const ListenerError&) const = default;
+};
+
 std::shared_ptr<const Version> MakeVersion(
     std::shared_ptr<const config::Snapshot> snapshot, LimitsTable& limits,
     std::shared_ptr<proxy::DownstreamLimit> downstream = nullptr);
@@ -55,10 +64,11 @@ class Worker {
          const proxy::SharedMemoryPressure* memory = nullptr);
   ~Worker();
 
-  // Applies a version; specs that are the same object are left alone. Make before break: clusters,
-  // endpoints and routes first, then listeners, then removals. Returns an error for each part that
-  // could not be applied (an address in use).
-  std::vector<std::string> Apply(std::shared_ptr<const Version> version);
+  // Applies a version, or the same one again: then listeners that could not listen are tried again,
+  // and the rest is left as it is. Specs that are the same object are left alone. Make before
+  // break: clusters, endpoints and routes first, then listeners, then removals. Returns an error
+  // for each part that could not be applied (an address in use).
+  std::vector<ListenerError> Apply(std::shared_ptr<const Version> version);
   // The own identity, after the first or a new certificate.
   void SetOwnWorkload(const proxy::OwnWorkload& own) { services_.observer.OnOwnWorkload(own); }
   // From now on listeners of unknown destinations are fetched.
@@ -89,7 +99,7 @@ class Worker {
  private:
   void ApplyClusters(const Version& next);
   void ApplyRoutes(const config::Snapshot& next);
-  void ApplyListeners(const config::Snapshot& next, std::vector<std::string>& errors);
+  void ApplyListeners(const config::Snapshot& next, std::vector<ListenerError>& errors);
   void RemoveGone(const config::Snapshot& next);
   proxy::ActiveListener* FindListener(std::string_view name);
   void Retire(std::unique_ptr<proxy::ActiveListener> listener);

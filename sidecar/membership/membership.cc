@@ -98,6 +98,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
         loop, self.discovery_->ads(), *std::move(request), [&log](const std::string& error) {
           log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);
         });
+    self.registration_->ShowIn(metrics.GaugeRow(telemetry::kRegistered, {}));
   }
   return made;
 }
@@ -117,8 +118,11 @@ void Membership::Start() {
 // Registration comes first, since the control plane sends listeners to registered workloads only;
 // traffic comes once they accept connections.
 void Membership::OnVersionInForce() {
-  if (registration_ != nullptr && sidecar_.ready() && !sidecar_.in_force()->listeners.empty())
-    registration_->SetReady();
+  if (registration_ == nullptr) return;
+  std::vector<std::string> problems;
+  for (const ListenerError& error : sidecar_.errors()) problems.push_back(error.ToText());
+  registration_->SetProblems(std::move(problems));
+  if (sidecar_.ready() && !sidecar_.in_force()->listeners.empty()) registration_->SetReady();
 }
 
 void Membership::Leave(std::function<void()> done) {

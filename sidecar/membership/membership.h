@@ -57,6 +57,11 @@ class Membership final : private identity::IdentityAgent::Events {
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
   // A transport to the control plane that presents the identity; null: no identity yet.
   std::unique_ptr<Transport> ConnectToControl() { return agent_->Connect(); }
+  // Why the last registration was refused; empty: it was not.
+  const std::string& registration_error() const {
+    static const std::string none;
+    return registration_ == nullptr ? none : registration_->error();
+  }
   bool registered() const { return registration_ != nullptr && registration_->registered(); }
   bool connected() const { return discovery_->connected(); }
 

@@ -175,41 +175,60 @@ void Registration::TakeTtl(int64_t seconds) {
 }
 
 void Registration::SetReady() {
-  if (std::exchange(ready_, true)) return;
+  if (std::exchange(state_.ready, true)) return;
   if (call_ == nullptr) Renew();
+}
+
+void Registration::SetProblems(std::vector<std::string> problems) {
+  if (state_.problems == problems) return;
+  state_.problems = std::move(problems);
+  if (call_ == nullptr && registered()) Renew();
+}
+
+void Registration::ShowIn(telemetry::Gauge& registered) {
+  registered_ = &registered;
+  registered_->Set(0);
+}
+
+void Registration::SetLease(std::string lease) {
+  lease_ = std::move(lease);
+  if (registered_ != nullptr) registered_->Set(lease_.empty() ? 0 : 1);
 }
 
 void Registration::Register() {
   registry::v1::RegisterRequest request;
   request.ParseFromString(request_);
-  request.set_starting(!ready_);
+  request.set_starting(!state_.ready);
   call_ = channel_.NewUnaryCall(
       kRegister, request.SerializeAsString(), kCallTimeout,
-      [this, told_ready = ready_](const grpc::Status& status, std::string bytes) {
+      [this, told = State{state_.ready, {}}](const grpc::Status& status, std::string bytes) {
         loop_.DeferDelete(std::move(call_));
         registry::v1::RegisterResponse response;
         if (!status.ok() || !response.ParseFromString(bytes)) {
-          on_error_(absl::StrCat("registration failed: ", status.message));
+          error_ = absl::StrCat("registration failed: ", status.message);
+          on_error_(error_);
           return timer_->Start(RetryDelay());
         }
-        lease_ = response.lease_id();
+        error_.clear();
+        SetLease(response.lease_id());
         TakeTtl(response.ttl().seconds());
-        timer_->Start(told_ready == ready_ ? ttl_ / 3 : loop::Duration(0));
+        timer_->Start(told == state_ ? ttl_ / 3 : loop::Duration(0));
       });
 }
 
 void Registration::Heartbeat() {
   registry::v1::HeartbeatRequest request;
   request.set_lease_id(lease_);
-  request.set_ready(ready_);
+  request.set_ready(state_.ready);
+  *request.mutable_problems() = {state_.problems.begin(), state_.problems.end()};
   call_ = channel_.NewUnaryCall(
       kHeartbeat, request.SerializeAsString(), kCallTimeout,
-      [this, told_ready = ready_](const grpc::Status& status, const std::string& bytes) {
+      [this, told = state_](const grpc::Status& status, const std::string& bytes) {
         loop_.DeferDelete(std::move(call_));
         registry::v1::HeartbeatResponse response;
         if (status.ok() && response.ParseFromString(bytes)) TakeTtl(response.ttl().seconds());
-        if (status.code == grpc::Code::kNotFound) lease_.clear();
-        if (told_ready != ready_) return timer_->Start(loop::Duration(0));
+        if (status.code == grpc::Code::kNotFound) SetLease("");
+        if (told != state_) return timer_->Start(loop::Duration(0));
         if (status.code == grpc::Code::kNotFound) return timer_->Start(kRegisterAgainAfter);
         timer_->Start(status.ok() ? ttl_ / 3 : RetryDelay());
       });

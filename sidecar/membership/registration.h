@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "net/grpc/channel.h"
 #include "net/loop/loop.h"
+#include "telemetry/metrics.h"
 #include "xds/client/ads_client.h"
 
 namespace tulle::sidecar {
@@ -53,8 +54,14 @@ class Registration final : private grpc::ChannelEvents {
   ~Registration() override;
   bool registered() const { return !lease_.empty(); }
   bool leaving() const { return leaving_; }
+  // Why the last registration was refused; empty: it was not.
+  const std::string& error() const { return error_; }
+  // 1 while registered; outlives this.
+  void ShowIn(telemetry::Gauge& registered);
   // The workload's listeners accept: from now on it gets traffic. Once.
   void SetReady();
+  // What the workload cannot do, for `tullectl status` and `check`; told at once if it has changed.
+  void SetProblems(std::vector<std::string> problems);
   // Before the process ends: traffic goes elsewhere first. `done` runs in any case.
   void Deregister(std::function<void()> done);
 
@@ -62,6 +69,7 @@ class Registration final : private grpc::ChannelEvents {
   void OnChannelReady() override { Renew(); }
   void OnChannelLost(Failure why) override;
   void Renew();
+  void SetLease(std::string lease);
   void Register();
   void Heartbeat();
   loop::Duration RetryDelay();
@@ -78,7 +86,15 @@ class Registration final : private grpc::ChannelEvents {
   std::function<void()> on_deregistered_;  // while that call runs
   std::string lease_;
   loop::Duration ttl_ = std::chrono::seconds(15);
-  bool ready_ = false;
+  std::string error_;
+  telemetry::Gauge* registered_ = nullptr;
+  // What each heartbeat tells.
+  struct State {
+    bool ready = false;
+    std::vector<std::string> problems;
+    bool operator==(const State&) const = default;
+  };
+  State state_;
   bool leaving_ = false;
 };
 

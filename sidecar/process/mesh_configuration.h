@@ -32,6 +32,7 @@ class MeshConfiguration final {
   // Checks the flags, and locks the state directory.
   absl::Status Prepare();
   absl::Status Start(dns::Resolver& resolver);
+  bool has_membership() const { return membership_ != nullptr; }
   // REQUIRES: Start() succeeded.
   Membership& membership() { return *membership_; }
 

@@ -91,6 +91,7 @@ absl::Status Process::StartFromControlPlane() {
 ProcessPages::Hooks Process::HooksForPages() {
   ProcessPages::Hooks hooks;
   hooks.is_ready = [this] { return IsReady(); };
+  hooks.problems = [this] { return Problems(); };
   hooks.quit = [this] { BeginExit(); };
   hooks.drain_listeners = [this] {
     threads_.sidecar().Drain(std::chrono::hours(24),
@@ -109,8 +110,8 @@ bool Process::IsReady() const {
 
 void Process::OnInForce() {
   if (mesh_ != nullptr) mesh_->membership().OnVersionInForce();
-  const std::vector<std::string>& errors = threads_.sidecar().errors();
-  for (const std::string& error : errors) log_.Write(LogLevel::kError, LogComponent::kProxy, error);
+  const std::vector<ListenerError>& errors = threads_.sidecar().errors();
+  ShowErrors(errors);
   if (command_line_.control.empty() && !announced_ && !errors.empty()) {
     exit_code_ = 1;
     return Exit();
@@ -119,6 +120,26 @@ void Process::OnInForce() {
   if (announced_ || !IsReady()) return;
   announced_ = true;
   log_.Write(LogLevel::kInfo, LogComponent::kMain, "ready");
+}
+
+void Process::ShowErrors(const std::vector<ListenerError>& errors) {
+  metrics_.main().Forget(telemetry::kListenerFailed);
+  for (const ListenerError& error : errors) {
+    log_.Write(LogLevel::kError, LogComponent::kProxy, error.ToText());
+    metrics_.main()
+        .GaugeRow(telemetry::kListenerFailed, std::array<std::string_view, 1>{error.listener})
+        .Set(1);
+  }
+}
+
+// What keeps it from being ready, or what it cannot do although it is.
+std::vector<std::string> Process::Problems() const {
+  std::vector<std::string> problems;
+  for (const ListenerError& error : threads_.sidecar().errors()) problems.push_back(error.ToText());
+  if (mesh_ == nullptr || !mesh_->has_membership()) return problems;
+  const std::string& registration = mesh_->membership().registration_error();
+  if (!registration.empty()) problems.push_back(registration);
+  return problems;
 }
 
 void Process::ShowIdentity() {

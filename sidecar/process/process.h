@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "net/dns/resolver.h"
@@ -36,6 +38,8 @@ class Process final {
   ProcessPages::Hooks HooksForPages();
   bool IsReady() const;
   void OnInForce();
+  void ShowErrors(const std::vector<ListenerError>& errors);
+  std::vector<std::string> Problems() const;
   void ShowIdentity();
   void BeginExit();
   void Exit() { loop_.Stop(); }

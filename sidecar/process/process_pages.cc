@@ -16,6 +16,7 @@ ProcessPages::ProcessPages(loop::Loop& loop, ProcessMetrics& metrics, WorkerThre
     admin::AdminSource::State state;
     state.ready = hooks_.is_ready() && !is_draining;
     state.name = is_draining ? "DRAINING" : state.ready ? "LIVE" : "PRE_INITIALIZING";
+    state.problems = hooks_.problems();
     return state;
   };
   source_.metrics = [this] {

@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "net/base/socket_address.h"
@@ -18,6 +20,7 @@ class ProcessPages final {
  public:
   struct Hooks {
     std::function<bool()> is_ready;
+    std::function<std::vector<std::string>()> problems;
     std::function<void()> quit;
     std::function<void()> drain_listeners;
   };

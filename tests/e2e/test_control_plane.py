@@ -206,6 +206,9 @@ def test_a_full_disk_says_so_keeps_the_old_state_and_the_mesh_runs(mesh):
             mesh.tullectl("apply", "-f", "-", text=many)
         assert "the store cannot write" in str(refused.value), refused.value
         assert "nothing was changed; check space" in str(refused.value), refused.value
+        with pytest.raises(Refused) as check:
+            mesh.tullectl("check")
+        assert "CANNOT BE WRITTEN" in str(check.value), check.value
         assert mesh.tullectl("get", "all", "-o", "name") == "httproute/post\n"
         assert raw.get(caller.outbound, "/", host="post").status == 200
         assert "1" in post.origin.requests[-1].header("x-version")
@@ -217,6 +220,7 @@ def test_a_full_disk_says_so_keeps_the_old_state_and_the_mesh_runs(mesh):
         resource.prlimit(mesh.control.pid, resource.RLIMIT_FSIZE, (hard, hard))
     assert mesh.control.running()
     mesh.tullectl("apply", "-f", "-", text=ROUTE % 3)
+    assert "store: can be written" in mesh.tullectl("check")
 
     def new_version():
         raw.get(caller.outbound, "/", host="post")
