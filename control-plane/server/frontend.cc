@@ -10,6 +10,7 @@
 #include "control-plane/server/admin_file.h"
 #include "control-plane/server/control_metrics.h"
 #include "control-plane/server/grpc_services.h"
+#include "control-plane/server/prometheus_targets.h"
 #include "net/http2/options.h"
 
 namespace tulle::server {
@@ -186,7 +187,9 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
                                {grpc_door_.get(), rest_door_.get(), health_door_.get()}),
             "text/plain; version=0.0.4"};
   }
-  return {404, "not found; see /healthz and /metrics\n", "text/plain"};
+  if (request.path == "/prometheus/targets")
+    return {200, PrometheusTargets(plane_.CurrentMesh()), "application/json"};
+  return {404, "not found; see /healthz, /metrics and /prometheus/targets\n", "text/plain"};
 }
 
 SocketAddress Frontend::grpc_address() const { return grpc_door_->address(); }

@@ -116,6 +116,8 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
   request.set_service(workload.service);
   request.set_address(workload.address);
   request.set_locality(workload.locality);
+  if (workload.metrics_port != 0)
+    (*request.mutable_metadata())["tulle.dev/metrics-port"] = absl::StrCat(workload.metrics_port);
   for (const std::string& text : workload.inbound) {
     if (ParseInbound(text, request.add_ports())) continue;
     return absl::InvalidArgumentError(absl::StrCat(

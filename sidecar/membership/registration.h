@@ -31,6 +31,7 @@ struct Workload {
   std::vector<uint16_t> opaque_ports;  // of the application: proxied as TCP
   std::vector<uint16_t> skip_ports;    // of the application: peers connect in plaintext
   std::string locality;                // REGION[/ZONE[/SUBZONE]]
+  uint16_t metrics_port = 0;           // for Prometheus; 0: none
 
   bool has_listeners() const {
     return transparent || !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();

@@ -101,7 +101,7 @@ absl::Status CheckDnsServers(const std::string& text) {
 }
 
 // What the membership in a mesh needs, and what is passed on to the control plane.
-absl::Status CheckMember(const CommandLine& line) {
+absl::Status CheckMember(CommandLine& line) {
   if (line.state_directory.empty()) {
     return absl::InvalidArgumentError(
         "--state-dir is required with --control: it stores the key and the certificate");
@@ -111,11 +111,20 @@ absl::Status CheckMember(const CommandLine& line) {
     return absl::InvalidArgumentError(
         absl::StrCat("--admin ", line.admin, ": expected ADDRESS:PORT"));
   }
+  for (const auto& [flag, text] :
+       {std::pair("--metrics", &line.metrics), std::pair("--health", &line.health)}) {
+    if (text->empty() || SocketAddress::ParseWithPort(*text)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        flag, " ", *text,
+        ": expected ADDRESS:PORT, such as 0.0.0.0:", text == &line.metrics ? "15090" : "15021"));
+  }
   for (const std::string& range : line.mesh_ranges) {
     if (policy::ParseCidr(range)) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("--mesh-range ", range, ": expected a CIDR, such as 240.240.0.0/16"));
   }
+  if (const auto metrics = SocketAddress::ParseWithPort(line.metrics))
+    line.workload.metrics_port = metrics->port();
   return MakeRegistration(line.workload, "").status();
 }
 
@@ -179,6 +188,14 @@ Parsed ParseCommandLine(int argc, char** argv) {
       "range that contains only addresses of services of the mesh, for --transparent; may be "
       "repeated",
       "CIDR");
+  add("--metrics", line.metrics,
+      "serves metrics, and nothing else, to other hosts, such as 0.0.0.0:15090; the control plane "
+      "names it to Prometheus",
+      "ADDRESS:PORT")
+      ->needs(control);
+  add("--health", line.health,
+      "serves /ready, and nothing else, to other hosts, such as 0.0.0.0:15021", "ADDRESS:PORT")
+      ->needs(control);
   AddProcessOptions(app, line, log_level);
   AddWorkloadOptions(app, line.workload);
   const auto code = usage::Parse(app, argc, argv, 1, [&] { return Check(line, log_level); });

@@ -21,6 +21,9 @@ struct CommandLine {
   int workers = 1;
   std::string dns_servers;  // ADDRESS[:PORT], separated by commas; empty: the machine's
   std::string admin = "127.0.0.1:15000";  // with --control
+  // ADDRESS:PORT that serve nothing but metrics, and nothing but the state; empty: none.
+  std::string metrics;
+  std::string health;
   telemetry::LogLevel log_level = telemetry::LogLevel::kInfo;
   bool log_json = false;
   int drain_seconds = 30;

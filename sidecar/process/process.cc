@@ -82,6 +82,10 @@ absl::Status Process::StartFromControlPlane() {
   // Checked by ParseCommandLine.
   const SocketAddress admin = *SocketAddress::ParseWithPort(command_line_.admin);
   if (absl::Status listens = pages_.Listen(admin, false); !listens.ok()) return listens;
+  absl::Status read_only =
+      pages_.ListenReadOnly(SocketAddress::ParseWithPort(command_line_.metrics),
+                            SocketAddress::ParseWithPort(command_line_.health));
+  if (!read_only.ok()) return read_only;
   if (absl::Status started = mesh_->Start(*resolver_); !started.ok()) return started;
   spans_.SetControlPlane([this] { return mesh_->membership().ConnectToControl(); });
   mesh_->membership().Start();

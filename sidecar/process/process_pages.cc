@@ -10,7 +10,12 @@ namespace tulle::sidecar {
 
 ProcessPages::ProcessPages(loop::Loop& loop, ProcessMetrics& metrics, WorkerThreads& threads,
                            telemetry::Log& log, Hooks hooks)
-    : metrics_(metrics), threads_(threads), hooks_(std::move(hooks)), server_(loop, source_) {
+    : metrics_(metrics),
+      threads_(threads),
+      hooks_(std::move(hooks)),
+      server_(loop, source_),
+      metrics_server_(loop, metrics_source_),
+      health_server_(loop, health_source_) {
   source_.state = [this] {
     const bool is_draining = threads_.sidecar().draining();
     admin::AdminSource::State state;
@@ -32,6 +37,22 @@ ProcessPages::ProcessPages(loop::Loop& loop, ProcessMetrics& metrics, WorkerThre
 
 absl::Status ProcessPages::Listen(const SocketAddress& address, bool named) {
   return server_.Listen(address, named);
+}
+
+absl::Status ProcessPages::ListenReadOnly(std::optional<SocketAddress> metrics,
+                                          std::optional<SocketAddress> health) {
+  metrics_source_.metrics = source_.metrics;
+  // The reasons name addresses and ports: for the admin page only.
+  health_source_.state = [this] {
+    admin::AdminSource::State state = source_.state();
+    state.problems.clear();
+    return state;
+  };
+  if (metrics) {
+    if (absl::Status listens = metrics_server_.Listen(*metrics, true); !listens.ok())
+      return listens;
+  }
+  return health ? health_server_.Listen(*health, true) : absl::OkStatus();
 }
 
 void ProcessPages::ShowLimits() {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ class ProcessPages final {
 
   // `named`: the address was configured, so that a port in use is an error.
   absl::Status Listen(const SocketAddress& address, bool named);
+  // Each serves one thing alone, to everyone: the metrics, and the state. Unset: not at all.
+  absl::Status ListenReadOnly(std::optional<SocketAddress> metrics,
+                              std::optional<SocketAddress> health);
 
  private:
   void ShowLimits();
@@ -39,6 +43,11 @@ class ProcessPages final {
   const Hooks hooks_;
   admin::AdminSource source_;
   admin::AdminServer server_;
+  // A page without its part of the source is not found.
+  admin::AdminSource metrics_source_;
+  admin::AdminSource health_source_;
+  admin::AdminServer metrics_server_;
+  admin::AdminServer health_server_;
 };
 
 }  // namespace tulle::sidecar
