@@ -36,6 +36,23 @@ TEST(DataFramesTest, AreFoundHoweverTheInputIsCut) {
   for (size_t size = 1; size < bytes.size(); ++size) EXPECT_EQ(Found(bytes, size, true), whole);
 }
 
+TEST(DataFramesTest, ResetsOfTheSamePieceAreSeen) {
+  DataFrames frames(false);
+  const std::string data = Frame(kData, 0, 1, "x");
+  const std::string piece = data + Frame(kRstStream, 0, 1, Number32(8)) + data;
+  size_t at = 0;
+  frames.Begin();
+  ASSERT_TRUE(frames.Next(piece, at));
+  EXPECT_FALSE(frames.after_reset());
+  ASSERT_TRUE(frames.Next(piece, at));
+  EXPECT_TRUE(frames.after_reset());
+  EXPECT_FALSE(frames.Next(piece, at));
+  at = 0;
+  frames.Begin();
+  ASSERT_TRUE(frames.Next(data, at));
+  EXPECT_FALSE(frames.after_reset());
+}
+
 TEST(DataFramesTest, AServersInputHasNoPreface) {
   EXPECT_EQ(Found(Frame(kData, 0, 3, "x"), 100, false), "3@9 ");
 }

@@ -443,7 +443,7 @@ TEST_F(FaultsTest, Fault30_WrongStreamIdsEndTheConnection) {
   EXPECT_TRUE(Cut());
 }
 
-TEST_F(FaultsTest, Fault30_HeadersOnStreamsThatThePeerEndedEndTheConnection) {
+TEST_F(FaultsTest, Fault30_FramesOnStreamsThatThePeerResetEndTheConnection) {
   struct Case {
     std::string frames;
     int64_t error;
@@ -454,6 +454,7 @@ TEST_F(FaultsTest, Fault30_HeadersOnStreamsThatThePeerEndedEndTheConnection) {
   const Case cases[] = {
       {reset + Frame(kHeaders, kEndStream | kEndHeaders, 5, GetBlock()), kStreamClosed},
       {reset + Frame(kHeaders, kEndStream | kEndHeaders, 3, GetBlock()), kProtocolError},
+      {reset + Frame(kData, 0, 5, "x"), kStreamClosed},
   };
   for (const Case& one : cases) {
     Pipe pipe(loop_);

@@ -32,13 +32,15 @@ void FrameReader::Feed() {
 std::string_view FrameReader::NextPiece() {
   const std::string_view piece = in_.Front();
   size_t at = 0;
+  data_frames_.Begin();
   if (std::exchange(at_data_, false)) {
     at = DataFrames::kHead;
     CheckClosedStream(data_frames_.stream(), data_frames_.ends_stream());
   }
   while (data_frames_.Next(piece, at)) {
     const int32_t id = data_frames_.stream();
-    if (!ids_.MayBeClosed(id) || streams_.Find(id) != nullptr) continue;
+    const bool may_be_closed = data_frames_.after_reset() || ids_.MayBeClosed(id);
+    if (!may_be_closed || streams_.Find(id) != nullptr) continue;
     if (at > DataFrames::kHead) {
       at_data_ = true;
       return piece.substr(0, at - DataFrames::kHead);
