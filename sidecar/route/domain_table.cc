@@ -51,18 +51,17 @@ absl::Status DomainTable::Add(std::string_view domain, uint32_t virtual_host) {
 
 uint32_t DomainTable::Find(std::string_view authority, std::string_view own_port) const {
   char buffer[kMaxAuthority];
-  if (authority.size() + own_port.size() > sizeof buffer) return any_;
+  const bool only_any = exact_.empty() && suffixes_.empty() && prefixes_.empty();
+  if (only_any || authority.size() + own_port.size() > sizeof buffer) return any_;
   std::transform(authority.begin(), authority.end(), buffer, Lower);
   const std::string_view given(buffer, authority.size());
+  if (const auto found = exact_.find(given); found != exact_.end()) return found->second;
   std::string_view other = match::WithoutPort(given, own_port);
   if (other.empty() && !own_port.empty() && !match::HasPort(given)) {
     own_port.copy(buffer + given.size(), own_port.size());
     other = {buffer, given.size() + own_port.size()};
   }
-  for (const std::string_view name : {given, other}) {
-    if (exact_.empty()) break;
-    if (const auto found = exact_.find(name); found != exact_.end()) return found->second;
-  }
+  if (const auto found = exact_.find(other); found != exact_.end()) return found->second;
   for (const auto& [length, names] : suffixes_) {
     for (const std::string_view name : {given, other}) {
       if (length >= name.size()) continue;
