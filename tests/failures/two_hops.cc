@@ -207,7 +207,7 @@ size_t TwoHops::Run(const std::function<void()>& client, MemorySource& memory) {
       sidecar::Worker worker(*loop, observer);
       sidecar::LimitsTable limits(1);
       const auto errors = worker.Apply(sidecar::MakeVersion(snapshot_, limits));
-      EXPECT_TRUE(errors.empty()) << errors.front();
+      EXPECT_TRUE(errors.empty()) << errors.front().ToText();
       std::thread caller([&] {
         client();
         loop->Post([&] {

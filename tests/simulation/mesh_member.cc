@@ -56,7 +56,7 @@ MeshMember::MeshMember(sim::Simulation& world, int host, uint64_t key_seed,
   sidecar_->OnVersionInForce([this] {
     world_.Note("in force", static_cast<uint64_t>(host_), 0);
     if (membership_ != nullptr) membership_->OnVersionInForce();
-    for (const ListenerError& error : sidecar_->errors()) ADD_FAILURE() << error.ToText();
+    for (const sidecar::ListenerError& error : sidecar_->errors()) ADD_FAILURE() << error.ToText();
   });
   auto membership =
       sidecar::Membership::Make(*main_loop_, *sidecar_, transports, keys_, options, log, metrics_);
