@@ -13,6 +13,7 @@
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/line_diff.h"
 #include "control-plane/cli/list_file.h"
+#include "control-plane/cli/listening.h"
 #include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/table.h"
@@ -63,6 +64,25 @@ TEST(Table, LongTextStandsBelowItsRow) {
             "shop   down\n"
             "    WHERE: here, there,\n"
             "    everywhere, elsewhere\n");
+}
+
+TEST(Listening, TellsLoopbackFromOtherAddresses) {
+  const std::string header = "  sl  local_address rem_address   st tx_queue\n";
+  const std::string loopback = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n";
+  const std::string every = "   1: 00000000:1F91 00000000:0000 0A 00000000:00000000\n";
+  const std::string connected = "   2: 00000000:1F92 0100007F:0016 01 00000000:00000000\n";
+  const std::string v6 =
+      "   3: 00000000000000000000000001000000:1F93 00000000000000000000000000000000:0000 0A\n"
+      "   4: 00000000000000000000000000000000:1F94 00000000000000000000000000000000:0000 0A\n"
+      "   5: 0000000000000000FFFF00000100007F:1F95 00000000000000000000000000000000:0000 0A\n";
+  const std::string table = header + loopback + every + connected + v6;
+  EXPECT_EQ(FindListener(table, 8080), ListensOn::kLoopback);
+  EXPECT_EQ(FindListener(table, 8081), ListensOn::kOtherAddresses);
+  EXPECT_EQ(FindListener(table, 8082), std::nullopt) << "an open connection is no listener";
+  EXPECT_EQ(FindListener(table, 8083), ListensOn::kLoopback);
+  EXPECT_EQ(FindListener(table, 8084), ListensOn::kOtherAddresses);
+  EXPECT_EQ(FindListener(table, 8085), ListensOn::kLoopback);
+  EXPECT_EQ(FindListener(table, 22), std::nullopt);
 }
 
 TEST(Lifetime, IsWrittenAsTablesPrintIt) {
@@ -156,6 +176,8 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
       {{"completion", "tcsh"}, "invalid shell \"tcsh\"\nhint: supported values: bash, zsh, fish"},
       {{"rollback", "--to-revision", "0"},
        "invalid revision \"0\"\nhint: must be a whole number from 1\n"},
+      {{"run", "--service", "a", "--service", "b"},
+       "--service can be given only once\nhint: see `tullectl run --help`"},
       {{"run", "--service", "a", "--port", "70000"},
        "invalid port \"70000\"\nhint: must be between 1 and 65535\n"},
       {{"run", "--service", "a", "--port", "web"}, "invalid port \"web\""},

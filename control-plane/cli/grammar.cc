@@ -166,8 +166,9 @@ void Grammar::AddPolicies() {
                   "do not fail if a policy does not exist");
   TakeNamespace(remove, false);
 
-  CLI::App& diff = Add(app_, "diff", "Show what apply would change; exit code 1 if anything",
-                       "  tullectl diff -f shop.yaml", Command::kDiff);
+  CLI::App& diff =
+      Add(app_, "diff", "Show what apply would change; exit code 1 if there are differences",
+          "  tullectl diff -f shop.yaml", Command::kDiff);
   TakeFiles(diff)->required();
   TakeNamespace(diff, false);
   CLI::App& validate = Add(app_, "validate", "Validate policy files without a server",

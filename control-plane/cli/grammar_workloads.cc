@@ -87,7 +87,8 @@ void Grammar::AddRun() {
                       "  tullectl run --service web --port 8080 --token-file web.token \\\n"
                       "      --control 10.0.0.1:15012 -- ./web      # needs no credential",
                       Command::kRun);
-  run.add_option("--service", invocation_.services, "service of the program")
+  const auto take = [this](const std::string& name) { invocation_.services = {name}; };
+  run.add_option_function<std::string>("--service", take, "service of the program")
       ->type_name("NAME")
       ->required();
   run.add_option("--account", invocation_.account, "account in its identity [the service]")
@@ -100,11 +101,13 @@ void Grammar::AddRun() {
   port("--listen", &flags.listen_port, "inbound port of the sidecar [a free one]");
   TakeWord(run, "--protocol", &flags.protocol, {"http", "grpc", "http2", "tcp"}, "protocol",
            "protocol of the port [http]")
-      ->type_name("http|grpc|tcp");
+      ->type_name("http|grpc|http2|tcp");
   run.add_option("--address", flags.address, "address of this machine for other workloads")
       ->type_name("IP");
-  run.add_option("--upstream", flags.upstreams,
-                 "SERVICE:PORT=LISTEN: make a TCP service available on a loopback port; repeatable")
+  run.add_option(
+         "--upstream", flags.upstreams,
+         "SERVICE:PORT=LISTEN: make a service available on a loopback port, routed as its protocol "
+         "asks for; repeatable")
       ->type_name("")
       ->allow_extra_args(false);
   run.add_option("--no-proxy", flags.no_proxy,

@@ -10,6 +10,7 @@
 #include "control-plane/cli/child_process.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/listening.h"
 #include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
@@ -21,6 +22,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kSlice{100};
 constexpr int kReadySlices = 300;
 constexpr int kRestartSlices = 10;
+constexpr int kWatchSlices = 600;  // for the program to listen
 
 absl::StatusOr<std::string> FindSidecar(const RunFlags& flags) {
   if (!flags.sidecar.empty()) {
@@ -181,6 +183,7 @@ class Pair {
   absl::Status AwaitReady();
   void SayWhere() const;
   absl::StatusOr<int> StartAndWatch();
+  void WatchPort();
   void Reap();
   void Forward(const Signals::Received& signal);
   void EndSidecar();
@@ -193,6 +196,7 @@ class Pair {
   pid_t program_id_ = 0;
   std::optional<int> program_code_;
   int slices_until_restart_ = 0;
+  int slices_to_watch_ = kWatchSlices;
   bool is_stopping_ = false;
 };
 
@@ -255,6 +259,21 @@ void Pair::Forward(const Signals::Received& signal) {
   if (!signal.is_of_terminal && program_id_ != 0) kill(program_id_, signal.number);
 }
 
+// Once, when the program has begun to listen.
+void Pair::WatchPort() {
+  const uint16_t port = session_.invocation.run.port;
+  if (port == 0 || slices_to_watch_ == 0) return;
+  --slices_to_watch_;
+  const auto found = FindListener(port);
+  if (!found) return;
+  slices_to_watch_ = 0;
+  if (*found == ListensOn::kLoopback) return;
+  session_.err() << "tullectl: warning: the program listens on port " << port
+                 << " not only of the loopback address: other hosts can call it directly, without "
+                    "encryption and policies. Let it listen on 127.0.0.1"
+                 << std::endl;
+}
+
 absl::StatusOr<int> Pair::StartAndWatch() {
   const RunFlags& flags = session_.invocation.run;
   ProgramToStart program{flags.program, {}, false};
@@ -267,6 +286,7 @@ absl::StatusOr<int> Pair::StartAndWatch() {
   program_id_ = *started;
   while (!program_code_) {
     if (const auto signal = signals_.Next(kSlice)) Forward(*signal);
+    WatchPort();
     if (sidecar_id_ != 0 || slices_until_restart_ == 0 || --slices_until_restart_ > 0) continue;
     const absl::Status again = StartSidecar();
     if (again.ok()) continue;

@@ -25,7 +25,7 @@ bool HaveSamePorts(const Service& a, const Service& b) {
 }
 
 bool IsInSamePlace(const Workload& a, const Workload& b) {
-  return a.services == b.services && a.outbound.tcp == b.outbound.tcp;
+  return a.address == b.address && a.services == b.services && a.outbound.tcp == b.outbound.tcp;
 }
 
 // What it is told of itself does not depend on its health.
@@ -53,6 +53,7 @@ void LiveMesh::Index(const Workload& workload) {
     ids.insert(workload.id);
     Touch(service, Scope::kEndpoints);
   }
+  mesh_.workloads_at[workload.address].insert(workload.id);
   for (const TcpOutbound& tcp : workload.outbound.tcp) {
     callers_[tcp.service].insert(workload.id);
     Touch(tcp.service, Scope::kEndpoints);
@@ -65,6 +66,7 @@ void LiveMesh::Unindex(const Workload& workload) {
     if (!servers_.contains(service)) has_new_hosts_ = true;
     Touch(service, Scope::kEndpoints);
   }
+  Drop(workload.address, workload.id, &mesh_.workloads_at);
   for (const TcpOutbound& tcp : workload.outbound.tcp) {
     Drop(tcp.service, workload.id, &callers_);
     Touch(tcp.service, Scope::kEndpoints);
@@ -266,7 +268,13 @@ void LiveMesh::Rebuild(const ServiceName& name, Scope* scope) {
   }
   Service service = BuildService(name, parts);
   const bool has_same_ports = former != services_.end() && HaveSamePorts(former->second, service);
-  if (!has_same_ports) changes_.routes = true;
+  if (!has_same_ports) {
+    changes_.routes = true;
+    // Their listeners for it follow the protocol of the port.
+    const auto callers = callers_.find(name);
+    if (callers != callers_.end())
+      changes_.workloads.insert(callers->second.begin(), callers->second.end());
+  }
   if (!has_same_ports || former->second.identities != service.identities) *scope = Scope::kWhole;
   services_.insert_or_assign(name, std::move(service));
 }

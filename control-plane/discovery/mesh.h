@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,6 +83,7 @@ struct Mesh {
   // Where each sidecar logs every request, like /dev/stdout; empty: it logs what failed alone.
   std::string access_log_file;
   std::map<std::string, Workload> workloads;
+  std::map<std::string, std::set<std::string>> workloads_at;  // by address, their ids
   policy::PolicySet policies;
   std::map<std::string, std::string> vips;  // host -> virtual address
 };

@@ -1,4 +1,5 @@
 #include "control-plane/snapshot/balancing.h"
+#include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/tls.h"
@@ -156,11 +157,11 @@ void SetDns(const policy::ExternalService& external, uint32_t port, clusterv3::C
 
 // A meshed endpoint takes mTLS, any other plaintext; the endpoint's own metadata decides.
 void SetTransport(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
-                  const discovery::Service& service, clusterv3::Cluster* cluster) {
+                  const std::set<std::string>& identities, clusterv3::Cluster* cluster) {
   auto* mesh = cluster->add_transport_socket_matches();
   mesh->set_name("mesh");
   (*mesh->mutable_match()->mutable_fields())[kMeshKey].set_string_value(kMeshValue);
-  SetUpstreamTls(SniOf(host, port), service.identities, view.mesh.trust_domain, protocol,
+  SetUpstreamTls(SniOf(host, port), identities, view.mesh.trust_domain, protocol,
                  mesh->mutable_transport_socket());
   auto* raw = cluster->add_transport_socket_matches();
   raw->set_name("raw");
@@ -177,15 +178,31 @@ void AddClustersOf(const MeshView& view, const discovery::ServiceName& name,
   for (const auto& [number, port] : service.ports) {
     const std::string cluster_name = OutboundCluster(host, number);
     clusterv3::Cluster cluster = MakeOutbound(cluster_name, port.protocol, policy);
-    SetTransport(view, host, number, port.protocol, service, &cluster);
+    SetTransport(view, host, number, port.protocol, service.identities, &cluster);
     AddResource(cluster_name, cluster, clusters);
     if (port.protocol != Protocol::kAuto) continue;
     const std::string bytes_name = BytesCluster(host, number);
     clusterv3::Cluster bytes = MakeOutbound(bytes_name, Protocol::kTcp, policy);
     bytes.mutable_eds_cluster_config()->set_service_name(cluster_name);
-    SetTransport(view, host, number, Protocol::kTcp, service, &bytes);
+    SetTransport(view, host, number, Protocol::kTcp, service.identities, &bytes);
     AddResource(bytes_name, bytes, clusters);
   }
+}
+
+void AddMemberClusters(const MeshView& view, const Member& member, ResourceTable* clusters) {
+  const std::string host = discovery::HostOf(member.service);
+  const auto add = [&](const std::string& name, Protocol protocol) {
+    clusterv3::Cluster cluster =
+        MakeOutbound(name, protocol, view.policies.ResilienceOf(member.service));
+    cluster.clear_eds_cluster_config();
+    cluster.set_type(clusterv3::Cluster::STATIC);
+    cluster.mutable_load_assignment()->set_cluster_name(name);
+    AddMemberEndpoint(member, cluster.mutable_load_assignment());
+    SetTransport(view, host, member.service_port, protocol, {member.workload->spiffe_id}, &cluster);
+    AddResource(name, cluster, clusters);
+  };
+  add(member.Cluster(), member.protocol);
+  if (member.protocol == Protocol::kAuto) add(member.BytesCluster(), Protocol::kTcp);
 }
 
 void AddExternalClusters(const MeshView& view, ResourceTable* clusters) {

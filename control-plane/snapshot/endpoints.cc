@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/wire.h"
@@ -14,7 +15,8 @@ namespace {
 
 namespace endpointv3 = envoy::config::endpoint::v3;
 
-void AddEndpoint(const discovery::Endpoint& endpoint, endpointv3::LocalityLbEndpoints* locality) {
+void AddEndpoint(const discovery::Endpoint& endpoint, discovery::Health health,
+                 endpointv3::LocalityLbEndpoints* locality) {
   const discovery::Workload& workload = *endpoint.workload;
   endpointv3::LbEndpoint* message = locality->add_lb_endpoints();
   SetAddress(endpoint.address, endpoint.port, message->mutable_endpoint()->mutable_address());
@@ -27,7 +29,7 @@ void AddEndpoint(const discovery::Endpoint& endpoint, endpointv3::LocalityLbEndp
     (*(*metadata)["envoy.transport_socket_match"].mutable_fields())[kMeshKey].set_string_value(
         kMeshValue);
   }
-  switch (workload.health) {
+  switch (health) {
     case discovery::Health::kHealthy:
       message->set_health_status(envoy::config::core::v3::HEALTHY);
       break;
@@ -107,7 +109,9 @@ void AddByLocality(const discovery::ServicePort& port, const policy::LocalityPol
       SetLocality(locality, group->mutable_locality());
       group->set_priority(priority);
       group->mutable_load_balancing_weight()->set_value(WeightOf(policy, locality));
-      for (const discovery::Endpoint* endpoint : endpoints) AddEndpoint(*endpoint, group);
+      for (const discovery::Endpoint* endpoint : endpoints) {
+        AddEndpoint(*endpoint, endpoint->workload->health, group);
+      }
     }
     ++priority;
   }
@@ -137,10 +141,18 @@ void AddEndpointsOf(const MeshView& view, const discovery::ServiceName& name,
       AddByLocality(port, *localities, own, &assignment);
     } else if (!port.endpoints.empty()) {
       endpointv3::LocalityLbEndpoints* all = AddLocality(&assignment);
-      for (const discovery::Endpoint& endpoint : port.endpoints) AddEndpoint(endpoint, all);
+      for (const discovery::Endpoint& endpoint : port.endpoints) {
+        AddEndpoint(endpoint, endpoint.workload->health, all);
+      }
     }
     AddResource(assignment.cluster_name(), assignment, endpoints);
   }
+}
+
+// Healthy in any case: who calls a member by its own address means that one.
+void AddMemberEndpoint(const Member& member, endpointv3::ClusterLoadAssignment* assignment) {
+  const discovery::Endpoint endpoint{member.workload->address, member.port, member.workload};
+  AddEndpoint(endpoint, discovery::Health::kHealthy, AddLocality(assignment));
 }
 
 void AddExternalEndpoints(const MeshView& view, ResourceTable* endpoints) {

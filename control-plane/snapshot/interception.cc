@@ -2,9 +2,10 @@
 
 #include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/http_manager.h"
-#include "control-plane/snapshot/inspectors.h"
+#include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/outbound_chains.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -19,8 +20,6 @@ using policy::Protocol;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kUnknownConnectTimeout{10000};
-// Of an undeclared protocol, for proxies that do not dial while they wait.
-constexpr milliseconds kDetectionTimeout{1000};
 constexpr uint32_t kNoLimit = 4294967295;
 // 502 as Istio's REGISTRY_ONLY; the names of route and cluster are Istio's too.
 constexpr uint32_t kDeniedStatus = 502;
@@ -35,32 +34,6 @@ listenerv3::Listener MakeOutboundListener(const std::string& name, const std::st
   listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
   SetAddress(address, port, listener.mutable_address());
   return listener;
-}
-
-// `http` is for what turns out to be HTTP in plaintext, the default chain for everything else.
-void TellHttpFromBytes(listenerv3::FilterChain* http, listenerv3::Listener* listener) {
-  AddTlsInspector(listener);
-  AddHttpInspector(listener);
-  SetDuration(kDetectionTimeout, listener->mutable_listener_filters_timeout());
-  listener->set_continue_on_listener_filters_timeout(true);
-  http->set_name("http");
-  http->mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
-  AddInspectedHttp(http->mutable_filter_chain_match());
-}
-
-void AddChains(const MeshView& view, const std::string& host, uint32_t port, Protocol protocol,
-               bool by_source_ip, listenerv3::Listener* listener) {
-  if (protocol == Protocol::kTcp) {
-    return AddTcpProxy(view.MeshTelemetry(), OutboundCluster(host, port),
-                       listener->add_filter_chains(), by_source_ip);
-  }
-  listenerv3::FilterChain* http = listener->add_filter_chains();
-  AddOutboundHttpManager(view.MeshTelemetry(), VipRoutes(host, port), host, http);
-  if (protocol != Protocol::kAuto) return;
-  TellHttpFromBytes(http, listener);
-  listener->mutable_default_filter_chain()->set_name("bytes");
-  AddTcpProxy(view.MeshTelemetry(), BytesCluster(host, port),
-              listener->mutable_default_filter_chain(), by_source_ip);
 }
 
 void AddPassthrough(const char* name, bool is_inbound, ResourceTable* clusters) {
@@ -126,7 +99,12 @@ void AddVipListener(const MeshView& view, const std::string& host, uint32_t port
   listenerv3::Listener listener =
       MakeOutboundListener(VipListener(vip->second, port), vip->second, port);
   listener.mutable_bind_to_port()->set_value(false);
-  AddChains(view, host, port, protocol, HashesSourceIp(policy), &listener);
+  const Destination to{protocol, OutboundCluster(host, port), BytesCluster(host, port),
+                       HashesSourceIp(policy)};
+  const auto add_http = [&](listenerv3::FilterChain* http) {
+    AddOutboundHttpManager(view.MeshTelemetry(), VipRoutes(host, port), host, http);
+  };
+  AddChains(view.MeshTelemetry(), to, add_http, &listener);
   AddResource(listener.name(), listener, listeners);
 }
 
@@ -138,6 +116,29 @@ void AddVipListenersOf(const MeshView& view, const discovery::ServiceName& name,
     AddVipListener(view, discovery::HostOf(name), number, port.protocol,
                    view.policies.ResilienceOf(name), listeners);
   }
+}
+
+void AddMemberListener(const MeshView& view, const Member& member, ResourceTable* listeners) {
+  listenerv3::Listener listener =
+      MakeOutboundListener(member.name, member.workload->address, member.port);
+  listener.mutable_bind_to_port()->set_value(false);
+  const Destination to{member.protocol, member.Cluster(), member.BytesCluster()};
+  const auto add_http = [&](listenerv3::FilterChain* http) {
+    HttpConnectionManager manager =
+        MakeHttpManager(view.MeshTelemetry(), member.name, discovery::HostOf(member.service));
+    manager.set_forward_client_cert_details(HttpConnectionManager::SANITIZE);
+    auto* routes = manager.mutable_route_config();
+    routes->set_name(member.name);
+    routes->mutable_validate_clusters()->set_value(false);
+    auto* host = routes->add_virtual_hosts();
+    host->set_name(VipRoutes(discovery::HostOf(member.service), member.service_port));
+    host->add_domains("*");
+    AddMemberRoute(view, member, host);
+    AddRouter(&manager);
+    AddHttpManager(manager, http);
+  };
+  AddChains(view.MeshTelemetry(), to, add_http, &listener);
+  AddResource(member.name, listener, listeners);
 }
 
 void AddExternalVipListeners(const MeshView& view, ResourceTable* listeners) {

@@ -10,6 +10,10 @@ std::string BytesCluster(const std::string& host, uint32_t port) {
   return "outbound|" + std::to_string(port) + "|bytes|" + host;
 }
 
+std::string MemberCluster(const std::string& host, uint32_t port, const std::string& member) {
+  return "outbound|" + std::to_string(port) + "|" + member + "|" + host;
+}
+
 std::string VipListener(const std::string& vip, uint32_t port) {
   return vip + "_" + std::to_string(port);
 }

@@ -34,6 +34,8 @@ inline constexpr char kDeniedRoute[] = "block_all";
 std::string OutboundCluster(const std::string& host, uint32_t port);  // outbound|PORT||HOST
 // outbound|PORT|bytes|HOST: beside the former where the protocol is not declared.
 std::string BytesCluster(const std::string& host, uint32_t port);
+// outbound|PORT|MEMBER|HOST: one member of a service, ADDRESS_PORT.
+std::string MemberCluster(const std::string& host, uint32_t port, const std::string& member);
 // VIP_PORT, such as 240.240.0.5_8080.
 std::string VipListener(const std::string& vip, uint32_t port);
 // HOST:PORT: the routes of what was sent to the service's virtual address.

@@ -1,5 +1,6 @@
 #include "control-plane/snapshot/node_resources.h"
 
+#include <set>
 #include <utility>
 
 #include "control-plane/snapshot/mesh_view.h"
@@ -15,6 +16,14 @@ std::shared_ptr<const Resource> FindIn(const ResourceTable& table, std::string_v
 
 void VisitAll(const ResourceTable& table, const xds::View::Visit& visit) {
   for (const auto& [name, resource] : table) visit(name, *resource);
+}
+
+// Of an explicit node's listeners for one port of a service, where that is HTTP.
+std::set<std::string> RoutesOfListeners(const discovery::Workload& workload) {
+  std::set<std::string> names;
+  for (const discovery::TcpOutbound& tcp : workload.outbound.tcp)
+    names.insert(VipRoutes(discovery::HostOf(tcp.service), tcp.service_port));
+  return names;
 }
 
 }  // namespace
@@ -60,7 +69,8 @@ std::shared_ptr<const Resource> NodeResources::FindRoutes(const discovery::Workl
   if (name == kOutboundHttp) {
     return self.outbound.http_port == 0 ? nullptr : shared_.OutboundRoutes(self.ns);
   }
-  return self.interception ? FindIn(shared_.vip_routes(), name) : nullptr;
+  if (!self.interception && !RoutesOfListeners(self).contains(std::string(name))) return nullptr;
+  return FindIn(shared_.vip_routes(), name);
 }
 
 xds::View::Found NodeResources::Find(std::string_view type_url, std::string_view name) const {
@@ -72,12 +82,14 @@ xds::View::Found NodeResources::Find(std::string_view type_url, std::string_view
   if (type_url == kClusterType) {
     if (auto cluster = FindIn(shared_.clusters(), name)) return {std::move(cluster)};
     auto cluster = self->interception ? FindIn(shared_.interception_clusters(), name) : nullptr;
+    if (cluster == nullptr && self->interception) cluster = shared_.MemberCluster(name);
     return {cluster != nullptr ? std::move(cluster) : FindIn(own_.Of(*self).clusters, name)};
   }
   if (type_url != kListenerType) return {};
   if (self->interception) {
     if (auto listener = FindIn(shared_.vip_listeners(), name))
       return {std::move(listener), node_.is_on_demand};
+    if (auto listener = shared_.MemberListener(name)) return {std::move(listener), true};
   }
   return {FindIn(own_.Of(*self).listeners, name)};
 }
@@ -97,7 +109,10 @@ void NodeResources::ForEach(std::string_view type_url, const Visit& visit) const
     }
   } else if (type_url == kRouteType) {
     if (const auto routes = FindRoutes(*self, kOutboundHttp)) visit(kOutboundHttp, *routes);
-    if (self->interception) VisitAll(shared_.vip_routes(), visit);
+    if (self->interception) return VisitAll(shared_.vip_routes(), visit);
+    for (const std::string& name : RoutesOfListeners(*self)) {
+      if (const auto routes = FindRoutes(*self, name)) visit(name, *routes);
+    }
   }
 }
 

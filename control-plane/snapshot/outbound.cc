@@ -2,6 +2,7 @@
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/outbound_chains.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 
@@ -17,6 +18,13 @@ listenerv3::Listener MakeListener(const std::string& name, const std::string& ad
   listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
   SetAddress(address, port, listener.mutable_address());
   return listener;
+}
+
+policy::Protocol ProtocolOf(const MeshView& view, const discovery::TcpOutbound& tcp) {
+  const auto service = view.services.find(tcp.service);
+  if (service == view.services.end()) return policy::Protocol::kTcp;
+  const auto port = service->second.ports.find(tcp.service_port);
+  return port == service->second.ports.end() ? policy::Protocol::kTcp : port->second.protocol;
 }
 
 }  // namespace
@@ -35,8 +43,13 @@ void AddOutboundListeners(const MeshView& view, const discovery::Workload& workl
     const std::string host = discovery::HostOf(tcp.service);
     listenerv3::Listener listener =
         MakeListener(TcpListener(host, tcp.service_port), outbound.address, tcp.listen_port);
-    AddTcpProxy(telemetry, OutboundCluster(host, tcp.service_port), listener.add_filter_chains(),
-                HashesSourceIp(view.policies.ResilienceOf(tcp.service)));
+    const Destination to{ProtocolOf(view, tcp), OutboundCluster(host, tcp.service_port),
+                         BytesCluster(host, tcp.service_port),
+                         HashesSourceIp(view.policies.ResilienceOf(tcp.service))};
+    const auto add_http = [&](listenerv3::FilterChain* http) {
+      AddOutboundHttpManager(telemetry, VipRoutes(host, tcp.service_port), host, http);
+    };
+    AddChains(telemetry, to, add_http, &listener);
     AddResource(listener.name(), listener, listeners);
   }
 }

@@ -5,6 +5,7 @@
 #include "control-plane/policy/names.h"
 #include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/limits.h"
+#include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/wire.h"
@@ -440,6 +441,11 @@ void AddVipRoutesOf(const MeshView& view, const discovery::ServiceName& name,
                   AddRoutesOf(view, name, service, number, host);
                 });
   }
+}
+
+void AddMemberRoute(const MeshView& view, const Member& member, routev3::VirtualHost* host) {
+  AddDirectRoute(member.Cluster(), member.protocol,
+                 OrNone(view.policies.ResilienceOf(member.service)), host);
 }
 
 void AddExternalVipRoutes(const MeshView& view, ResourceTable* routes) {

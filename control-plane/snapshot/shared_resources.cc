@@ -59,6 +59,7 @@ void SharedResources::UpdateService(const discovery::ServiceName& name, Scope sc
                                     xds::ChangedNames* changed) {
   const std::string group = GroupOf(name);
   if (scope != Scope::kListeners) UpdateLocal(name, changed);
+  members_.Update(view(), name, changed);
   const auto service = services_.find(name);
   if (service == services_.end()) return Replace(group, {}, changed);
   Snapshot fresh;

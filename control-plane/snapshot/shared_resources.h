@@ -17,6 +17,7 @@
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/policy/policy_index.h"
 #include "control-plane/snapshot/local_endpoints.h"
+#include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "xds/server/view.h"
@@ -35,7 +36,8 @@ class SharedResources {
   const ResourceTable& clusters() const { return all_.clusters; }
   const ResourceTable& endpoints() const { return all_.endpoints; }
   const ResourceTable& secrets() const { return all_.secrets; }
-  // Of transparent nodes: listeners and routes of virtual addresses, clusters that lead to where a
+  // Of transparent nodes: listeners of virtual addresses, and the routes of a service's port, which
+  // explicit nodes have too where they listen for one; clusters that lead to where a
   // connection was meant for.
   const ResourceTable& vip_listeners() const { return all_.listeners; }
   const ResourceTable& vip_routes() const { return all_.routes; }
@@ -47,6 +49,14 @@ class SharedResources {
   std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns);
   std::shared_ptr<const Resource> EndpointsFrom(const std::string& locality,
                                                 std::string_view cluster);
+
+  // Of transparent nodes: what a call to a member's own address needs. Null: not a member's.
+  std::shared_ptr<const Resource> MemberListener(std::string_view name) {
+    return members_.FindListener(view(), name);
+  }
+  std::shared_ptr<const Resource> MemberCluster(std::string_view name) {
+    return members_.FindCluster(view(), name);
+  }
 
   // Something was made of the service.
   bool Has(const discovery::ServiceName& service) const;
@@ -72,6 +82,7 @@ class SharedResources {
   std::map<std::string, Snapshot> groups_;  // what each service and each other group has in all_
   std::map<std::string, std::shared_ptr<const Resource>> routes_;  // by namespace
   LocalEndpoints local_endpoints_;
+  Members members_;
   uint64_t made_ = 0;
 };
 

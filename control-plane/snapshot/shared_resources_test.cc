@@ -206,6 +206,79 @@ TEST_F(CostTest, ALocalServiceThatIsGoneHasItsFormerEndpointsUntilItsTurnComes) 
   EXPECT_FALSE(node.TableOf(kEndpointType).contains(kS7));
 }
 
+constexpr char kMember[] = "10.1.0.14_15080";  // s7-a
+constexpr char kMemberCluster[] = "outbound|80|10.1.0.14_15080|s7.default.svc.cluster.local";
+
+TEST_F(CostTest, AMemberCostsNothingUntilItIsCalledByItsAddress) {
+  EXPECT_EQ(shared_->MemberListener("10.1.0.14_9999"), nullptr) << "not a port of the member";
+  EXPECT_EQ(shared_->MemberListener("10.9.9.9_15080"), nullptr) << "not a member";
+  EXPECT_EQ(shared_->MemberListener("240.240.0.1"), nullptr);
+  EXPECT_EQ(shared_->MemberCluster(kS7), nullptr);
+  for (const char* replica : {"s7-a", "s7-b"}) {
+    Workload other = mesh_.mesh().workloads.at(replica);
+    other.health = discovery::Health::kUnhealthy;
+    mesh_.PutWorkload(other);
+  }
+  EXPECT_EQ(Made(), 1);
+  EXPECT_EQ(changed_, (xds::ChangedNames{{std::string(kEndpointType), Names{kS7}}}));
+}
+
+TEST_F(CostTest, AMemberThatIsUsedFollowsItsServiceAndLeaves) {
+  ASSERT_NE(shared_->MemberListener(kMember), nullptr);
+  const auto before = shared_->MemberCluster(kMemberCluster);
+  ASSERT_NE(before, nullptr);
+  EXPECT_NE(before->bytes.find("spiffe://cluster.local/ns/default/sa/s7"), std::string::npos);
+  Apply(Parse("ResiliencePolicy", "p",
+              "{targetRef: {kind: Service, name: s7}, limits: {perClientMaxRequests: 3}}"));
+  Made();
+  EXPECT_TRUE(changed_[std::string(kClusterType)].contains(kMemberCluster));
+  EXPECT_NE(shared_->MemberCluster(kMemberCluster)->version, before->version);
+  mesh_.RemoveWorkload("s7-b");
+  Made();
+  EXPECT_FALSE(changed_.contains(kClusterType)) << "another member is of no concern";
+  mesh_.RemoveWorkload("s7-a");
+  Made();
+  EXPECT_TRUE(changed_[std::string(kListenerType)].contains(kMember));
+  EXPECT_TRUE(changed_[std::string(kClusterType)].contains(kMemberCluster));
+  EXPECT_EQ(shared_->MemberListener(kMember), nullptr);
+  EXPECT_EQ(shared_->MemberCluster(kMemberCluster), nullptr);
+}
+
+TEST_F(CostTest, OnlyTransparentNodesHaveMembersAndByNameOnly) {
+  OwnResources own(*shared_);
+  const NodeResources as_explicit(*shared_, own, {"s1-a", true});
+  EXPECT_EQ(as_explicit.Find(kListenerType, kMember).resource, nullptr);
+  Workload caller = mesh_.mesh().workloads.at("s1-a");
+  caller.interception.emplace();
+  mesh_.PutWorkload(caller);
+  Made();
+  const NodeResources transparent(*shared_, own, {"s1-a", true});
+  EXPECT_TRUE(transparent.Find(kListenerType, kMember).by_name_only);
+  EXPECT_NE(transparent.Find(kClusterType, kMemberCluster).resource, nullptr);
+  EXPECT_FALSE(transparent.TableOf(kListenerType).contains(kMember));
+}
+
+TEST_F(CostTest, AListenerForAServicesPortFollowsItsProtocol) {
+  Workload caller = NewWorkload("caller", "caller", 99);
+  caller.outbound.tcp = {{{"default", "late"}, 80, 26379}};
+  mesh_.PutWorkload(caller);
+  Made();
+  OwnResources own(*shared_);
+  constexpr char kListener[] = "outbound|tcp|late.default.svc.cluster.local|80";
+  const auto bytes_of = [&] {
+    const NodeResources node(*shared_, own, {"caller"});
+    return node.Find(kListenerType, kListener).resource->bytes;
+  };
+  EXPECT_EQ(bytes_of().find("http_connection_manager"), std::string::npos);
+  mesh_.PutWorkload(NewWorkload("late-a", "late", 98));
+  Made();
+  EXPECT_TRUE(changes_.workloads.contains("caller"));
+  for (const std::string& id : changes_.workloads) own.Forget(id);
+  EXPECT_NE(bytes_of().find("http_connection_manager"), std::string::npos);
+  const NodeResources node(*shared_, own, {"caller"});
+  EXPECT_NE(node.Find(kRouteType, "late.default.svc.cluster.local:80").resource, nullptr);
+}
+
 // What a node has been told: looked up again only where a change was announced.
 class Told {
  public:
@@ -358,9 +431,61 @@ class OracleTest : public testing::TestWithParam<int> {
     mesh_.SetVips(vips);
   }
 
+  // Of all members, by type and name.
+  using Versions = std::map<std::pair<std::string, std::string>, std::string>;
+  void Tell(SharedResources& shared, const xds::ChangedNames* changed, Versions* told) {
+    for (int i = 0; i < 24; ++i) {
+      const std::string name =
+          "10.1.0." + std::to_string(i / 2) + (i % 2 == 0 ? "_15080" : "_15090");
+      const auto listener = shared.MemberListener(name);
+      Note(kListenerType, name, listener, changed, told);
+      for (int service = 0; service < 6; ++service) {
+        for (const char* middle : {"|", "|bytes@"}) {
+          const std::string cluster = (i % 2 == 0 ? "outbound|80" : "outbound|9090") +
+                                      std::string(middle) + name + "|s" + std::to_string(service) +
+                                      ".default.svc.cluster.local";
+          Note(kClusterType, cluster, shared.MemberCluster(cluster), changed, told);
+        }
+      }
+    }
+  }
+  // What is there is looked up again only where a change was announced.
+  static void Note(std::string_view type, const std::string& name,
+                   const std::shared_ptr<const Resource>& found, const xds::ChangedNames* changed,
+                   Versions* told) {
+    const std::pair<std::string, std::string> key(type, name);
+    const bool is_known = told->contains(key);
+    const auto names =
+        changed == nullptr ? xds::ChangedNames::const_iterator() : changed->find(type);
+    if (is_known && changed != nullptr &&
+        (names == changed->end() || !names->second.contains(name))) {
+      return;
+    }
+    told->erase(key);
+    if (found != nullptr) (*told)[key] = found->version;
+  }
+
   std::mt19937 random_{static_cast<unsigned>(GetParam())};
   LiveMesh mesh_{"cluster.local", ""};
 };
+
+TEST_P(OracleTest, CallersOfMembersAreToldEveryDifference) {
+  mesh_.TakeChanges();
+  SharedResources shared(mesh_.mesh(), mesh_.services());
+  Versions told;
+  size_t seen = 0;
+  for (int step = 0; step < 60; ++step) {
+    for (int changes = 1 + Below(3); changes > 0; --changes) ChangeSomething();
+    const xds::ChangedNames changed = shared.Update(mesh_.TakeChanges());
+    Tell(shared, &changed, &told);
+    SharedResources fresh(mesh_.mesh(), mesh_.services());
+    Versions whole;
+    Tell(fresh, nullptr, &whole);
+    ASSERT_EQ(told, whole) << "step " << step;
+    seen = std::max(seen, whole.size());
+  }
+  EXPECT_GT(seen, 10u);
+}
 
 TEST_P(OracleTest, EveryNodeIsToldEveryDifferenceAndSeesAFullBuild) {
   mesh_.TakeChanges();

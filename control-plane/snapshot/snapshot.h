@@ -1,7 +1,9 @@
 // A snapshot: how the mesh is described to one node in xDS, as tables. Names: clusters
 // `outbound|PORT||HOST` and `inbound|PORT||`, listeners `inbound|PORT`, `outbound|http`,
 // `outbound|tcp|HOST|PORT`, route configuration `outbound|http`, secret `ROOTCA`. Of transparent
-// workloads: listeners `virtualOutbound`, `virtualInbound` and `VIP_PORT`, routes `HOST:PORT`.
+// workloads: listeners `virtualOutbound`, `virtualInbound` and `VIP_PORT`, routes `HOST:PORT`; of a
+// member's own address, by name only, listener `ADDRESS_PORT` and cluster
+// `outbound|PORT|ADDRESS_PORT|HOST`.
 // What the xDS server serves is not snapshots but NodeResources (node_resources.h), which are equal
 // to them. Thread: any. Errors: none, a Mesh holds validated policies only.
 #pragma once

@@ -66,6 +66,51 @@ def test_fault_78_redis_through_two_sidecars_without_configuration(world, tmp_pa
     assert 'connection_security_policy="mutual_tls"' in world.metrics(server)
 
 
+def test_a_member_called_by_its_own_address_is_called_in_the_mesh(world, tmp_path):
+    """As Redis Cluster, Kafka and replica sets do: they name members by address."""
+    server = world.add("redis", "--port", "6379")
+    web = world.add("web", "--port", "8080:80/http")
+    client = world.add("shop")
+    world.start(server.host, "redis-server", "redis-server", "--port", "6379", "--save", "", "--protected-mode", "no", "--bind", "0.0.0.0")
+    world.start(web.host, "http", sys.executable, "-m", "http.server", "8080", "--bind", "0.0.0.0", "--directory", str(world.logs))
+    world.apply("""\
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: everybody}
+spec: {targetRef: {kind: Mesh}, mode: STRICT}
+""")
+    wire = record(world, tmp_path)
+    member = server.host.address
+
+    def pings():
+        try:
+            return redis(client, member, "PING") == "PONG"
+        except AssertionError:
+            return False
+    processes.wait_until(pings, "redis answers at its own address, though STRICT")
+    assert redis(client, member, "SET", "greeting", "TULLE-MARKER-IN-REDIS") == "OK"
+
+    def status(host):
+        return client.host.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://%s:8080/" % host)
+    processes.wait_until(lambda: status(web.host.address) == "200", "the web answers at its own address")
+    assert b"MARKER" not in wire()
+    for of, who in ((server, "redis"), (web, "web")):
+        assert 'connection_security_policy="mutual_tls"' in world.metrics(of)
+        assert 'destination_service_name="%s"' % who in world.metrics(client)
+
+    # The service's policy holds for its members too.
+    world.apply("""\
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: web}
+spec:
+  targetRef: {kind: Service, name: web}
+  action: DENY
+  rules: [{from: {principals: ["spiffe://cluster.local/ns/default/sa/shop"]}}]
+""")
+    processes.wait_until(lambda: status(web.host.address) == "403", "the policy of the service denies it")
+
+
 def test_fault_78_smtp_speaks_first_through_two_sidecars(world, tmp_path):
     pytest.importorskip("aiosmtpd", reason="python3-aiosmtpd is not installed: scripts/install-packages installs it")
     server = world.add("mail", "--port", "8025:25")
