@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "absl/strings/str_cat.h"
+#include "sidecar/config/field_names_table.h"
 
 namespace tulle::config {
 namespace {
@@ -486,9 +487,9 @@ class Walk {
     const Row* row = RowOf(type);
     const pb::Reflection& reflection = *message.GetReflection();
     const pb::UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
-    if (!unknown.empty()) {
-      const auto status =
-          UnknownField(row, at, absl::StrCat("field number ", unknown.field(0).number()));
+    for (int i = 0; i < unknown.field_count(); ++i) {
+      if (i > 0 && unknown.field(i).number() == unknown.field(i - 1).number()) continue;
+      const auto status = OmittedFieldAt(type, unknown.field(i).number(), row, at);
       if (!status.ok()) return status;
     }
     std::vector<const pb::FieldDescriptor*> fields;
@@ -530,16 +531,29 @@ class Walk {
       case Use::kUnlisted:
         break;
     }
-    return UnknownField(row, at, "it");
+    return UnknownField(row != nullptr && row->ignore_risk == kHigh, at);
   }
 
-  absl::Status UnknownField(const Row* row, const FieldPath& at, std::string_view what) {
-    const bool high = row != nullptr && row->ignore_risk == IgnoreRisk::kSecurityOrRouting;
-    if (origin_ == Origin::kDynamic && !high) {
+  // By its name, also if our protos leave it out; by its number if Envoy has added it since.
+  absl::Status OmittedFieldAt(const pb::Descriptor& type, int number, const Row* row,
+                              const FieldPath& at) {
+    const OmittedField field = FindOmitted(type.full_name(), number);
+    const bool is_high = row != nullptr && row->ignore_risk == kHigh && !field.is_harmless;
+    const std::string name =
+        field.name.empty() ? absl::StrCat("<field ", number, ">") : std::string(field.name);
+    return UnknownField(is_high, at / name);
+  }
+
+  absl::Status UnknownField(bool is_high, const FieldPath& at) {
+    if (origin_ == Origin::kDynamic && !is_high) {
       without_effect_->push_back(at.text());
       return absl::OkStatus();
     }
-    return at.Error(absl::StrCat(std::string(what), " is unknown to this proxy: remove it"));
+    return at.Error(
+        origin_ == Origin::kStatic
+            ? "is unknown to this proxy: remove it"
+            : "is unknown to this proxy, and ignoring it could change who may call or where "
+              "traffic goes: remove it");
   }
 
   absl::Status Descend(const pb::Message& message, const pb::FieldDescriptor& field,

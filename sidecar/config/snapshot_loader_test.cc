@@ -173,8 +173,22 @@ TEST_F(SnapshotLoaderTest, UnknownFieldsAreWarningsUnlessTheyMatter) {
           Bytes<envoy::config::endpoint::v3::ClusterLoadAssignment>(R"({"cluster_name": "e"})") +
               "\xc2\x0c\x01x"),
       "");
-  EXPECT_EQ(loader_.WithoutEffect().size(), 1u);
-  EXPECT_NE(Put(ResourceKind::kSecret, "s", "\x0a\x01s\xc2\x0c\x01x").find("field number 200"),
+  ASSERT_EQ(loader_.WithoutEffect().size(), 1u);
+  EXPECT_NE(loader_.WithoutEffect()[0].find("<field 200>"), std::string::npos)
+      << loader_.WithoutEffect()[0];
+  const auto is_warned_of = [&](const std::string& field) {
+    const auto paths = loader_.WithoutEffect();
+    return std::any_of(paths.begin(), paths.end(),
+                       [&](const auto& path) { return path.find(field) != std::string::npos; });
+  };
+  // Fields that our protos leave out are named: RouteConfiguration.metadata is harmless, vhds is
+  // not.
+  EXPECT_EQ(Put(ResourceKind::kRoute, "r", "\x0a\x01r\x8a\x01\x01x"), "");
+  EXPECT_TRUE(is_warned_of("metadata"));
+  const std::string refused = Put(ResourceKind::kRoute, "r", "\x0a\x01r\x4a\x01x");
+  EXPECT_NE(refused.find("vhds"), std::string::npos) << refused;
+  EXPECT_NE(refused.find("unknown to this proxy"), std::string::npos) << refused;
+  EXPECT_NE(Put(ResourceKind::kSecret, "s", "\x0a\x01s\xc2\x0c\x01x").find("<field 200>"),
             std::string::npos);
 }
 
