@@ -2,8 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string>
 
 #include "absl/strings/str_join.h"
+#include "k8s/init/names.h"
 #include "k8s/init/network.h"
 #include "k8s/init/redirection.h"
 #include "k8s/init/tables.h"
@@ -153,19 +157,32 @@ absl::Status RemoveAll(const CommandLine& line) {
   return status;
 }
 
+void Print(const Check& check) {
+  const bool bad = check.outcome == Check::Outcome::kFailed;
+  const char* word = bad                                         ? "FAILED "
+                     : check.outcome == Check::Outcome::kSkipped ? "skipped"
+                                                                 : "ok     ";
+  std::fprintf(bad ? stderr : stdout, "%s %s%s%s\n", word, check.what.c_str(),
+               check.detail.empty() ? "" : ": ", check.detail.c_str());
+}
+
+std::string ReadText(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 // Exit code.
 int CheckAll(const CommandLine& line, const std::vector<Tables>& all) {
   bool failed = false;
   for (const Tables& tables : all) {
     for (const Check& check : Verify(line.redirection, tables)) {
-      const bool bad = check.outcome == Check::Outcome::kFailed;
-      const char* word = bad                                         ? "FAILED "
-                         : check.outcome == Check::Outcome::kSkipped ? "skipped"
-                                                                     : "ok     ";
-      failed |= bad;
-      std::fprintf(bad ? stderr : stdout, "%s %s%s%s\n", word, check.what.c_str(),
-                   check.detail.empty() ? "" : ": ", check.detail.c_str());
+      failed |= check.outcome == Check::Outcome::kFailed;
+      Print(check);
     }
+  }
+  if (line.check && !line.redirection.vip_range.empty()) {
+    Print(CheckNames(ReadText("/etc/resolv.conf"), ReadText("/etc/hosts"),
+                     line.redirection.vip_range));
   }
   std::fflush(stdout);
   if (!failed) return 0;

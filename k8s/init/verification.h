@@ -5,20 +5,13 @@
 // check ensures that no rule precedes ours. Blocking, a few hundred milliseconds. Requires root.
 #pragma once
 
-#include <string>
 #include <vector>
 
+#include "k8s/init/check.h"
 #include "k8s/init/redirection.h"
 #include "k8s/init/tables.h"
 
 namespace tulle::init {
-
-struct Check {
-  enum class Outcome { kPassed, kFailed, kSkipped };
-  std::string what;
-  Outcome outcome = Outcome::kPassed;
-  std::string detail;  // the reason, and how to fix it
-};
 
 std::vector<Check> Verify(const Redirection& redirection, const Tables& tables);
 

@@ -14,6 +14,7 @@ class Loopback:
     """Where programs run that need no host of their own. A netns.Host is used in the same way."""
 
     address = "127.0.0.1"
+    typed_prefix = ""
 
     @staticmethod
     def argv(*argv):
@@ -58,7 +59,7 @@ class ControlPlane:
 
     def command(self, *arguments):
         """How a person in the root of the tree would type it."""
-        return " ".join(self._tullectl_argv("bazel-bin/control-plane/cli/tullectl", *arguments))
+        return self.host.typed_prefix + " ".join(self._tullectl_argv("bazel-bin/control-plane/cli/tullectl", *arguments))
 
     def tullectl(self, *arguments, text=None):
         """Standard output of a command that reads `text`."""

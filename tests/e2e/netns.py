@@ -37,6 +37,9 @@ class Host:
         self.address = address
         self.address6 = address6
 
+    # Before a command that a person types: whoever ran the tests by sudo needs it again, and root may not have it.
+    typed_prefix = "sudo " if os.environ.get("SUDO_USER") else ""
+
     def argv(self, *argv, uid=None):
         """The command line that runs `argv` inside."""
         who = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if uid else []

@@ -212,7 +212,8 @@ class Hosts:
         return child
 
     def _inside(self, workload, command):
-        return "sudo ip netns exec %s %s" % (self.hosts[workload.tag].name, command)
+        host = self.hosts[workload.tag]
+        return "%sip netns exec %s %s" % (host.typed_prefix, host.name, command)
 
     def curl(self, caller, service, path):
         return self._inside(caller, "curl -i http://%s%s" % (self.vips[service], path))
@@ -221,8 +222,8 @@ class Hosts:
         return self._inside(workload, "curl -s http://127.0.0.1:15000" + path)
 
     def curl_door(self, workload, path):
-        return "sudo ip netns exec %s curl -i http://%s:%d%s" % (
-            self.network.hub.name, self.hosts[workload.tag].address, self.application_port(workload), path)
+        return "%sip netns exec %s curl -i http://%s:%d%s" % (
+            self.network.hub.typed_prefix, self.network.hub.name, self.hosts[workload.tag].address, self.application_port(workload), path)
 
     def close(self):
         self.network.close()
