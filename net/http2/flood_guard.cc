@@ -24,7 +24,7 @@ const char* FloodGuard::OnStreamIgnored() {
 
 const char* FloodGuard::OnIdleFrame(loop::Instant now) {
   using std::chrono::seconds;
-  const uint64_t work = work_frames_ + data_frames_sent_;
+  const uint64_t work = work_frames_ + frame_scan_sent_;
   const auto elapsed = std::min<loop::Duration>(now - idle_since_, seconds(60));
   const auto earned = static_cast<uint64_t>(elapsed * kIdleFramesPerSecond / seconds(1));
   if (earned > 0) idle_since_ = now;
@@ -50,7 +50,7 @@ const char* FloodGuard::OnPriority() {
 
 const char* FloodGuard::OnWindowUpdate() {
   // Envoy's bound: 5 and, per stream and per DATA frame sent, 2 and 10 more.
-  return ++window_updates_ > 5 + 2 * (streams_ever_ + 10 * data_frames_sent_)
+  return ++window_updates_ > 5 + 2 * (streams_ever_ + 10 * frame_scan_sent_)
              ? "http2.window_update_flood"
              : nullptr;
 }

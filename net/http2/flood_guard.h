@@ -54,7 +54,7 @@ class FloodGuard {
   void OnHeaders() { continuations_ = 0; }
   const char* OnPriority();
   const char* OnWindowUpdate();
-  void OnDataSent() { ++data_frames_sent_; }
+  void OnDataSent() { ++frame_scan_sent_; }
   // RST_STREAM, PING and SETTINGS acknowledgements that wait to be sent.
   const char* OnQueued(size_t frames) const;
 
@@ -64,9 +64,9 @@ class FloodGuard {
   uint64_t streams_ever_ = 0;
   uint64_t priorities_ = 0;
   uint64_t window_updates_ = 0;
-  uint64_t data_frames_sent_ = 0;
+  uint64_t frame_scan_sent_ = 0;
   uint64_t work_frames_ = 0;
-  uint64_t work_spent_ = 0;  // of work_frames_ and data_frames_sent_, turned into idle_left_
+  uint64_t work_spent_ = 0;  // of work_frames_ and frame_scan_sent_, turned into idle_left_
   uint64_t idle_left_ = kIdleFrames;
   loop::Instant idle_since_{};
   uint32_t ignored_ = 0;

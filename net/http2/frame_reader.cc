@@ -32,20 +32,20 @@ void FrameReader::Feed() {
 std::string_view FrameReader::NextPiece() {
   const std::string_view piece = in_.Front();
   size_t at = 0;
-  data_frames_.Begin();
+  frame_scan_.Begin();
   if (std::exchange(at_data_, false)) {
-    at = DataFrames::kHead;
-    CheckClosedStream(data_frames_.stream(), data_frames_.ends_stream());
+    at = FrameScan::kHead;
+    CheckClosedStream(frame_scan_.stream(), frame_scan_.ends_stream());
   }
-  while (data_frames_.Next(piece, at)) {
-    const int32_t id = data_frames_.stream();
-    const bool may_be_closed = data_frames_.after_reset() || ids_.MayBeClosed(id);
+  while (frame_scan_.Next(piece, at)) {
+    const int32_t id = frame_scan_.stream();
+    const bool may_be_closed = frame_scan_.after_reset() || ids_.MayBeClosed(id);
     if (!may_be_closed || streams_.Find(id) != nullptr) continue;
-    if (at > DataFrames::kHead) {
+    if (at > FrameScan::kHead) {
       at_data_ = true;
-      return piece.substr(0, at - DataFrames::kHead);
+      return piece.substr(0, at - FrameScan::kHead);
     }
-    CheckClosedStream(id, data_frames_.ends_stream());
+    CheckClosedStream(id, frame_scan_.ends_stream());
   }
   return piece;
 }

@@ -8,8 +8,8 @@
 
 #include "net/base/buffer.h"
 #include "net/http2/closing.h"
-#include "net/http2/data_frames.h"
 #include "net/http2/flood_guard.h"
+#include "net/http2/frame_scan.h"
 #include "net/http2/link.h"
 #include "net/http2/session_events.h"
 #include "net/http2/stream_ids.h"
@@ -33,7 +33,7 @@ class FrameReader {
         guard_(guard),
         events_(events),
         in_(link.loop.slab()),
-        data_frames_(link.is_server()),
+        frame_scan_(link.is_server()),
         ids_(link.is_server()) {}
 
   Buffer& in() { return in_; }
@@ -68,8 +68,8 @@ class FrameReader {
   Buffer in_;
   const char* piece_ = nullptr;  // in_'s front position when it was passed to nghttp2
   size_t taken_ = 0;             // of that piece, already moved to streams
-  DataFrames data_frames_;
-  bool at_data_ = false;  // in_ begins with a DATA head that data_frames_ has read
+  FrameScan frame_scan_;
+  bool at_data_ = false;  // in_ begins with a DATA head that frame_scan_ has read
   StreamIds ids_;
 };
 

@@ -1,4 +1,4 @@
-#include "net/http2/data_frames.h"
+#include "net/http2/frame_scan.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ using namespace testing;  // NOLINT: the whole test speaks of frames
 // The DATA frames in bytes that come in pieces of `size`: "stream@offset after the head", "!" for
 // END_STREAM.
 std::string Found(std::string_view bytes, size_t size, bool preface) {
-  DataFrames frames(preface);
+  FrameScan frames(preface);
   std::string found;
   for (size_t start = 0; start < bytes.size(); start += size) {
     const std::string_view piece = bytes.substr(start, size);
@@ -26,7 +26,7 @@ std::string Found(std::string_view bytes, size_t size, bool preface) {
   return found;
 }
 
-TEST(DataFramesTest, AreFoundHoweverTheInputIsCut) {
+TEST(FrameScanTest, AreFoundHoweverTheInputIsCut) {
   const std::string bytes = std::string(kPreface) + Frame(kSettings, 0, 0, "") +
                             Frame(kHeaders, kEndHeaders, 5, "abc") + Frame(kData, 0, 5, "body") +
                             Frame(kPing, 0, 0, "12345678") +
@@ -36,8 +36,8 @@ TEST(DataFramesTest, AreFoundHoweverTheInputIsCut) {
   for (size_t size = 1; size < bytes.size(); ++size) EXPECT_EQ(Found(bytes, size, true), whole);
 }
 
-TEST(DataFramesTest, ResetsOfTheSamePieceAreSeen) {
-  DataFrames frames(false);
+TEST(FrameScanTest, ResetsOfTheSamePieceAreSeen) {
+  FrameScan frames(false);
   const std::string data = Frame(kData, 0, 1, "x");
   const std::string piece = data + Frame(kRstStream, 0, 1, Number32(8)) + data;
   size_t at = 0;
@@ -53,7 +53,7 @@ TEST(DataFramesTest, ResetsOfTheSamePieceAreSeen) {
   EXPECT_FALSE(frames.after_reset());
 }
 
-TEST(DataFramesTest, AServersInputHasNoPreface) {
+TEST(FrameScanTest, AServersInputHasNoPreface) {
   EXPECT_EQ(Found(Frame(kData, 0, 3, "x"), 100, false), "3@9 ");
 }
 

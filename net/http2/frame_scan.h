@@ -12,12 +12,12 @@ namespace tulle::http2 {
 
 // Pure. Owner: a session. Thread: the session's. For each piece of the input, in order: Begin, then
 // Next until it returns false or the rest of the piece is left for the next.
-class DataFrames {
+class FrameScan {
  public:
   static constexpr size_t kHead = 9;
 
   // `preface`: the input begins with a client's preface.
-  explicit DataFrames(bool preface) : left_(preface ? 24 : 0) {}
+  explicit FrameScan(bool preface) : left_(preface ? 24 : 0) {}
 
   void Begin() { after_reset_ = false; }
   // Reads on from piece[at]. True: the head of a DATA frame ends at the new `at`. False: the piece
