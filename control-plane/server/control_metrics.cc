@@ -34,7 +34,7 @@ class Page {
 };
 
 void AddMesh(const ControlPlane& plane, Page* page) {
-  const auto& workloads = plane.CurrentMesh().workloads;
+  const auto& workloads = plane.view().CurrentMesh().workloads;
   const auto unhealthy = std::count_if(workloads.begin(), workloads.end(), [](const auto& entry) {
     return entry.second.health != discovery::Health::kHealthy;
   });
@@ -42,16 +42,15 @@ void AddMesh(const ControlPlane& plane, Page* page) {
   page->Add("tulle_control_workloads_unhealthy", "Instances with a missed lease, or not ready.",
             unhealthy);
   page->Add("tulle_control_leases_held", "Leases overdue at once, held rather than expired.",
-            plane.HeldLeases());
+            plane.view().HeldLeases());
   page->Add("tulle_control_policies", "Policies in force.",
-            plane.CurrentMesh().policies.documents().size());
+            plane.view().CurrentMesh().policies.documents().size());
   page->Add("tulle_control_mesh_versions_total", "Versions of the mesh that were made.",
             plane.mesh_builder().versions());
 }
 
 void AddProxies(const ControlPlane& plane, size_t sidecar_connections, Page* page) {
-  const ProxySource* source = plane.proxy_source();
-  const auto proxies = source == nullptr ? ProxySource::Counts() : source->counts();
+  const ProxySource::Counts proxies = plane.view().proxy_counts();
   page->Add("tulle_control_proxies_connected", "Proxies with an xDS stream.", proxies.connected);
   page->Add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.",
             proxies.rejecting);

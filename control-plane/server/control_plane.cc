@@ -39,6 +39,7 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
       *books_->vips, log_);
   registry_ = std::make_unique<RegistrySource>(options.registry, loop_, *books_->store, keys, log_,
                                                *builder_);
+  view_ = std::make_unique<PlaneView>(*builder_, *registry_);
   // A rotation waits for restored instances even if their certificates are not recorded, as after
   // an upgrade.
   const absl::Status status = registry_->Restore([this](const std::string& instance) {
@@ -52,8 +53,8 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
                            books_->authority->revocations_pem());
   builder_->Start();
   api_ = std::make_unique<api::Api>(api::Api::Parts{
-      books_->policies.get(), books_->authority.get(), &books_->tokens, &books_->credentials, this,
-      [this] { OnChange(); }, options.version, &traces_, books_->store.get(),
+      books_->policies.get(), books_->authority.get(), &books_->tokens, &books_->credentials,
+      view_.get(), [this] { OnChange(); }, options.version, &traces_, books_->store.get(),
       [this](const std::string& spiffe_id) { return registry_->Evict(spiffe_id); }});
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::Parts{loop_, log_, *registry_, *builder_, *books_->authority, books_->tokens,
@@ -89,22 +90,6 @@ void ControlPlane::OnChange() {
   builder_->SetTrustBundle(books_->authority->trust_bundle_pem(),
                            books_->authority->revocations_pem());
   builder_->OnChange();
-}
-
-std::vector<api::ProxyStatus> ControlPlane::Proxies(const ProxyRange& range) const {
-  return proxies_ == nullptr ? std::vector<api::ProxyStatus>() : proxies_->Proxies(range);
-}
-
-std::optional<api::ProxyStatus> ControlPlane::ProxyNamed(const std::string& name) const {
-  return proxies_ == nullptr ? std::nullopt : proxies_->ProxyNamed(name);
-}
-
-snapshot::ResourceTable ControlPlane::ConfigOf(const std::string& proxy,
-                                               std::string_view type_url) const {
-  if (proxies_ != nullptr) {
-    if (auto config = proxies_->ConfigOf(proxy, type_url)) return *std::move(config);
-  }
-  return snapshot::NodeResources(builder_->shared(), builder_->own(), {proxy}).TableOf(type_url);
 }
 
 }  // namespace tulle::server

@@ -129,7 +129,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   if (status.ok()) status = rest_door_->Listen(options.rest);
   if (status.ok()) status = health_door_->Listen(options.health);
   if (!status.ok()) return status;
-  plane_.SetGrpcPort(grpc_address().port());
+  plane_.view().SetGrpcPort(grpc_address().port());
   plane_.SetRootsObserver([this, renew] {
     renew();
     grpc_server_.CloseWhere(
@@ -188,7 +188,7 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
             "text/plain; version=0.0.4"};
   }
   if (request.path == "/prometheus/targets")
-    return {200, PrometheusTargets(plane_.CurrentMesh()), "application/json"};
+    return {200, PrometheusTargets(plane_.view().CurrentMesh()), "application/json"};
   return {404, "not found; see /healthz, /metrics and /prometheus/targets\n", "text/plain"};
 }
 

@@ -204,11 +204,11 @@ TEST_F(ServerTest, ATokenBecomesACertificateAndARegistration) {
       client->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered);
   ASSERT_TRUE(status.ok()) << status.message;
   simulation_.RunFor(seconds(1));
-  const discovery::Workload& workload = plane_->CurrentMesh().workloads.at("post-1");
+  const discovery::Workload& workload = plane_->mesh_builder().mesh().workloads.at("post-1");
   EXPECT_EQ(workload.spiffe_id, issued.spiffe_id());
   EXPECT_EQ(workload.address, "10.0.0.2");
   EXPECT_EQ(workload.services.size(), 2);
-  EXPECT_TRUE(plane_->ConfigOf("post-1", snapshot::kListenerType).contains("inbound|15080"));
+  EXPECT_TRUE(plane_->view().ConfigOf("post-1", snapshot::kListenerType).contains("inbound|15080"));
 
   registryv1::HeartbeatRequest beat;
   beat.set_lease_id(registered.lease_id());
@@ -219,9 +219,10 @@ TEST_F(ServerTest, ATokenBecomesACertificateAndARegistration) {
 
   // Silence: unhealthy after one ttl, gone after three.
   simulation_.RunFor(seconds(17));
-  EXPECT_EQ(plane_->CurrentMesh().workloads.at("post-1").health, discovery::Health::kUnhealthy);
+  EXPECT_EQ(plane_->mesh_builder().mesh().workloads.at("post-1").health,
+            discovery::Health::kUnhealthy);
   simulation_.RunFor(seconds(31));
-  EXPECT_TRUE(plane_->CurrentMesh().workloads.empty());
+  EXPECT_TRUE(plane_->mesh_builder().mesh().workloads.empty());
 }
 
 TEST_F(ServerTest, AnEvictedIdentityIsOutUntilItJoinsWithANewToken) {
@@ -243,7 +244,7 @@ TEST_F(ServerTest, AnEvictedIdentityIsOutUntilItJoinsWithANewToken) {
   EXPECT_EQ(json["certificates"], 1);
   EXPECT_EQ(json["tokens"], 1);
   simulation_.RunFor(seconds(1));
-  EXPECT_TRUE(plane_->CurrentMesh().workloads.empty());
+  EXPECT_TRUE(plane_->mesh_builder().mesh().workloads.empty());
 
   // Neither on its connection, nor on a new one, nor with the token that it came with.
   registryv1::HeartbeatRequest beat;
@@ -284,7 +285,8 @@ TEST_F(ServerTest, ARestartKeepsWorkloadsRootsAndLeases) {
   simulation_.RunFor(seconds(60));  // longer than three ttls
   Start();
   EXPECT_EQ(plane_->authority().trust_bundle_pem(), bundle);
-  EXPECT_EQ(plane_->CurrentMesh().workloads.at("post-1").health, discovery::Health::kHealthy);
+  EXPECT_EQ(plane_->mesh_builder().mesh().workloads.at("post-1").health,
+            discovery::Health::kHealthy);
   registryv1::HeartbeatRequest beat;
   beat.set_lease_id(registered.lease_id());
   beat.set_ready(true);
@@ -359,8 +361,8 @@ TEST_F(ServerTest, AnOversizedRegistrationIsRefusedAndTheOthersAreSaved) {
       client->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered).ok());
   Stop();
   Start();
-  EXPECT_TRUE(plane_->CurrentMesh().workloads.contains("post-1"));
-  EXPECT_FALSE(plane_->CurrentMesh().workloads.contains("large-1"));
+  EXPECT_TRUE(plane_->mesh_builder().mesh().workloads.contains("post-1"));
+  EXPECT_FALSE(plane_->mesh_builder().mesh().workloads.contains("large-1"));
 }
 
 // Who calls others names what it likes; an address is for what is there.
@@ -378,13 +380,14 @@ TEST_F(ServerTest, AServiceThatOneCallerAloneNamesGetsNoAddress) {
   ASSERT_TRUE(client->Call("/tulle.registry.v1.Registry/Register", request, &registered).ok());
   const auto has_address = [&](const char* host) {
     simulation_.RunFor(seconds(1));
-    return plane_->CurrentMesh().vips.contains(host);
+    return plane_->mesh_builder().mesh().vips.contains(host);
   };
   EXPECT_TRUE(has_address("post.default.svc.cluster.local"));
   EXPECT_FALSE(has_address("db.default.svc.cluster.local"));
   EXPECT_FALSE(has_address("made-up.other.svc.cluster.local"));
   // It can be called all the same, and has an address once it is there.
-  EXPECT_TRUE(plane_->ConfigOf("post-1", snapshot::kClusterType)
+  EXPECT_TRUE(plane_->view()
+                  .ConfigOf("post-1", snapshot::kClusterType)
                   .contains("outbound|5432||db.default.svc.cluster.local"));
   cav1::CreateCertificateResponse other;
   const auto db = EnrolledClient(TokenFor("db", R"("db")"), &other);
@@ -410,7 +413,7 @@ TEST_F(ServerTest, Fault67_TheFirstChangeGoesOutAtOnceAndABurstCoalesces) {
   EXPECT_EQ(versions, 1);
   simulation_.RunFor(seconds(1));
   EXPECT_EQ(versions, 2);
-  EXPECT_EQ(plane_->CurrentMesh().policies.documents().size(), 100);
+  EXPECT_EQ(plane_->mesh_builder().mesh().policies.documents().size(), 100);
 }
 
 // A hundred a second, each of the same policy: a version is made every 50 ms at most, and the last
@@ -429,8 +432,9 @@ TEST_F(ServerTest, Fault67_AStormOfChangesEndsWithTheLast) {
   simulation_.RunFor(seconds(1));
   EXPECT_GT(versions, 50);
   EXPECT_LE(versions, 102);
-  EXPECT_EQ(policy::PolicyIndex(plane_->CurrentMesh().policies).MtlsModeOf({"default", "post"}),
-            policy::MtlsMode::kPermissive);
+  EXPECT_EQ(
+      policy::PolicyIndex(plane_->mesh_builder().mesh().policies).MtlsModeOf({"default", "post"}),
+      policy::MtlsMode::kPermissive);
 }
 
 // Nine years ahead the root is near its end. A new one made now would be good for the wrong years

@@ -77,7 +77,7 @@ void Summarize(const xds::Session& session, api::ProxyStatus* proxy) {
 
 XdsSource::XdsSource(loop::Loop& loop, ControlPlane& plane) : plane_(plane) {
   plane_.mesh_builder().SetObserver([this](const MeshUpdate& update) { OnUpdate(update); });
-  plane_.SetProxySource(this);
+  plane_.view().SetProxySource(this);
   watch_ = loop.NewTimer([this] {
     WatchRotation();
     watch_->Start(kWatch);
@@ -87,7 +87,7 @@ XdsSource::XdsSource(loop::Loop& loop, ControlPlane& plane) : plane_(plane) {
 
 XdsSource::~XdsSource() {
   plane_.mesh_builder().SetObserver(nullptr);
-  plane_.SetProxySource(nullptr);
+  plane_.view().SetProxySource(nullptr);
 }
 
 absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
@@ -121,7 +121,7 @@ absl::Status XdsSource::Admit(const std::string& id, const std::string& spiffe_i
   if (std::any_of(id.begin(), id.end(), absl::ascii_iscntrl)) {
     return absl::InvalidArgumentError("invalid node.id: it contains a control character");
   }
-  const auto& workloads = plane_.CurrentMesh().workloads;
+  const auto& workloads = plane_.mesh_builder().mesh().workloads;
   const auto workload = workloads.find(id);
   const auto node = nodes_.find(id);
   const bool is_known = workload != workloads.end();
@@ -187,7 +187,7 @@ void XdsSource::OnDisconnected(const std::string& node_id) {
   plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
                      absl::StrCat(node_id, " disconnected"));
   plane_.authority().rotation().OnDisconnected(node_id, plane_.Now());
-  if (!plane_.CurrentMesh().workloads.contains(node_id)) Forget(node);
+  if (!plane_.mesh_builder().mesh().workloads.contains(node_id)) Forget(node);
 }
 
 void XdsSource::Uncount(const std::string& spiffe_id) {
@@ -212,7 +212,7 @@ void XdsSource::OnUpdate(const MeshUpdate& update) {
     }
   }
   std::erase_if(former_, [this](const auto& former) {
-    return plane_.CurrentMesh().workloads.contains(former.first);
+    return plane_.mesh_builder().mesh().workloads.contains(former.first);
   });
   std::set<std::string> touched = update.mesh.workloads;
   // The mesh does not know them any more, so it cannot tell whom of them a policy concerns.
@@ -249,7 +249,8 @@ void XdsSource::OnRejections(const std::string& node_id) {
 
 std::string XdsSource::WantedRoots() const {
   // Right after a change the mesh does not have the authority's new bundle yet.
-  if (plane_.CurrentMesh().trust_bundle_pem != plane_.authority().trust_bundle_pem()) return {};
+  if (plane_.mesh_builder().mesh().trust_bundle_pem != plane_.authority().trust_bundle_pem())
+    return {};
   const auto& secrets = plane_.mesh_builder().shared().secrets();
   const auto roots = secrets.find(kRoots);
   return roots == secrets.end() ? std::string() : roots->second->version;
@@ -277,7 +278,7 @@ void XdsSource::WatchRotation() {
 // Registered workloads and connected nodes: two ordered maps, merged.
 std::vector<api::ProxyStatus> XdsSource::Proxies(const Range& range) {
   if (range.after.empty()) plane_.mesh_builder().BuildNow();
-  const auto& workloads = plane_.CurrentMesh().workloads;
+  const auto& workloads = plane_.mesh_builder().mesh().workloads;
   auto workload = workloads.upper_bound(range.after);
   auto node = nodes_.upper_bound(range.after);
   std::vector<api::ProxyStatus> list;
@@ -297,7 +298,8 @@ std::vector<api::ProxyStatus> XdsSource::Proxies(const Range& range) {
 
 std::optional<api::ProxyStatus> XdsSource::ProxyNamed(const std::string& name) {
   plane_.mesh_builder().BuildNow();
-  if (!nodes_.contains(name) && !plane_.CurrentMesh().workloads.contains(name)) return std::nullopt;
+  if (!nodes_.contains(name) && !plane_.mesh_builder().mesh().workloads.contains(name))
+    return std::nullopt;
   return StatusOf(name, api::ControlPlaneView::Detail::kAll);
 }
 
@@ -308,7 +310,7 @@ api::ProxyStatus XdsSource::StatusOf(const std::string& id,
   proxy.problems = plane_.registry().ProblemsOf(id);
   const auto node = nodes_.find(id);
   if (node == nodes_.end()) {
-    const discovery::Workload& workload = plane_.CurrentMesh().workloads.at(id);
+    const discovery::Workload& workload = plane_.mesh_builder().mesh().workloads.at(id);
     proxy.spiffe_id = workload.spiffe_id;
     proxy.address = workload.address;
     return proxy;
@@ -329,7 +331,7 @@ api::ProxyStatus XdsSource::StatusOf(const std::string& id,
 
 // What an instance that has not registered yet was sent is not what it will need.
 bool XdsSource::IsSynced(const std::string& id) const {
-  const bool is_known = plane_.CurrentMesh().workloads.contains(id) || former_.contains(id);
+  const bool is_known = plane_.mesh_builder().mesh().workloads.contains(id) || former_.contains(id);
   return is_known && plane_.mesh_builder().is_up_to_date() && ads_->IsSynced(id);
 }
 

@@ -158,7 +158,7 @@ class XdsSourceTest : public testing::Test, private loop::ListenerEvents {
     plane_->mesh_builder().OnChange();
   }
   api::ProxyStatus StatusOf(const std::string& node_id) {
-    const auto status = plane_->ProxyNamed(node_id);
+    const auto status = plane_->view().ProxyNamed(node_id);
     EXPECT_TRUE(status.has_value()) << node_id << " is not known";
     return status.value_or(api::ProxyStatus());
   }
@@ -168,7 +168,7 @@ class XdsSourceTest : public testing::Test, private loop::ListenerEvents {
             spec,
         "f");
     ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
-    policy::PolicySet policies = plane_->CurrentMesh().policies;
+    policy::PolicySet policies = plane_->mesh_builder().mesh().policies;
     policies.Upsert(parsed.documents.at(0));
     plane_->mesh_builder().SetPolicies(std::move(policies));
     plane_->mesh_builder().OnChange();
@@ -220,7 +220,7 @@ TEST_F(XdsSourceTest, ANodeIdWithControlCharactersIsRefused) {
   for (const char* id : {"two\nlines", "red\033[31m", "deleted\x7f"}) {
     const auto proxy = Connect("post", id);
     EXPECT_TRUE(Ended(*proxy, "invalid node.id: it contains a control character")) << id;
-    EXPECT_FALSE(plane_->ProxyNamed(id).has_value()) << id;
+    EXPECT_FALSE(plane_->view().ProxyNamed(id).has_value()) << id;
   }
 }
 
@@ -242,7 +242,7 @@ TEST_F(XdsSourceTest, ALeaseThatEndsTakesNothingFromAConnectedProxy) {
   Register("post");
   const auto proxy = Connect("post", "post-1");
   simulation_.RunFor(std::chrono::minutes(5));
-  ASSERT_FALSE(plane_->CurrentMesh().workloads.contains("post-1"));
+  ASSERT_FALSE(plane_->mesh_builder().mesh().workloads.contains("post-1"));
   EXPECT_TRUE(proxy->losses.empty());
   EXPECT_TRUE(proxy->Held(snapshot::kClusterType).contains(kPostCluster));
   // And its name stays its own while it is there.
@@ -342,7 +342,7 @@ TEST_F(XdsSourceTest, AProxyIsSyncedOnceItHasAcceptedWhatFollowsFromAllThatWasTo
     Register(account);
     EXPECT_FALSE(StatusOf("post-1").is_synced) << account;
     const discovery::ServiceName name{"default", account};
-    EXPECT_TRUE(plane_->Services().contains(name));
+    EXPECT_TRUE(plane_->mesh_builder().services().contains(name));
   }
   while (!StatusOf("post-1").is_synced) simulation_.RunFor(milliseconds(1));
   EXPECT_EQ(proxy->Held(snapshot::kClusterType).count("outbound|80||web.default.svc.cluster.local"),
@@ -364,7 +364,7 @@ TEST_F(XdsSourceTest, TheConfigurationOfAProxyIsWhatItHolds) {
   const auto proxy = Connect("post", "post-1");
   const auto endpoints = [this] {
     std::set<std::string> names;
-    for (const auto& [name, resource] : plane_->ConfigOf("post-1", snapshot::kEndpointType))
+    for (const auto& [name, resource] : plane_->view().ConfigOf("post-1", snapshot::kEndpointType))
       names.insert(name);
     return names;
   };
@@ -373,7 +373,7 @@ TEST_F(XdsSourceTest, TheConfigurationOfAProxyIsWhatItHolds) {
   simulation_.RunFor(seconds(1));
   EXPECT_EQ(endpoints(), std::set<std::string>{kPostCluster});
   const auto listeners = [this] {
-    return plane_->ConfigOf("post-1", snapshot::kListenerType).size();
+    return plane_->view().ConfigOf("post-1", snapshot::kListenerType).size();
   };
   const size_t before = listeners();
   EXPECT_GT(before, 0);
@@ -433,7 +433,8 @@ TEST_F(XdsSourceTest, AChangeReachesOnlyTheNodesThatSubscribedToIt) {
   // Not ready: its endpoint changes, to which no one has subscribed.
   ASSERT_TRUE(plane_->registry().Heartbeat(lease_, IdOf("post"), false).ok());
   simulation_.RunFor(seconds(1));
-  EXPECT_EQ(plane_->CurrentMesh().workloads.at("post-1").health, discovery::Health::kUnhealthy);
+  EXPECT_EQ(plane_->mesh_builder().mesh().workloads.at("post-1").health,
+            discovery::Health::kUnhealthy);
   EXPECT_EQ(ads_->touched(), before);
   // It is gone, and with it a cluster, which all see.
   ASSERT_TRUE(plane_->registry().Deregister(lease_, IdOf("post")).ok());

@@ -107,6 +107,16 @@ TEST(Snapshot, AChangeTouchesOnlyWhatItNamesAmong500Services) {
   EXPECT_TRUE(Changed(unhealthy.routes, limited.routes).empty());
 }
 
+// A sidecar with an HTTP listener of its own gets the routes of all services in one resource.
+TEST(Snapshot, OutboundRoutesGrowByLessThan500BytesAService) {
+  const auto size = [](int services) {
+    return BuildSnapshot(MakeMesh(services), {"s0-0"}).routes.at("outbound|http")->bytes.size();
+  };
+  const size_t few = size(100);
+  const size_t many = size(1000);
+  EXPECT_LT((many - few) / 900, 500) << many << " bytes for 1000 services";
+}
+
 TEST(Snapshot, TheFactoryGivesWhatBuildSnapshotGives) {
   const Mesh mesh = MakeMesh(20);
   SnapshotFactory factory(std::make_shared<const Mesh>(mesh));

@@ -36,6 +36,8 @@ async def apply(reader, writer):
     """POST /v1/apply without a credential: all of the body but its last byte."""
     writer.write(b"POST /v1/apply HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % BODY)
     for _ in range(BODY // PIECE):
+        if writer.transport.is_closing():
+            return
         writer.write(b"#" * PIECE)
         await writer.drain()
     await until_end(reader)
