@@ -81,10 +81,10 @@ void Grammar::AddEviction() {
       Add(app_, "evict", "Evict the workloads of an account: revoke their certificates",
           "  tullectl evict post\n  tullectl evict post-v2 -n shop", Command::kEvict);
   evict.description(
-      "Evict the workloads of an account, for example when the key of one of them was copied.\n"
-      "All certificates and join tokens of the account's identity are revoked, its endpoints "
-      "leave\n"
-      "the mesh, and its connections are closed. It may join again with a new token.");
+      "Evict the workloads of an account, for example when a key of theirs was copied.\n"
+      "All certificates and join tokens of the account's identity are revoked, its\n"
+      "endpoints leave the mesh, and its connections are closed. It may join again with\n"
+      "a new token.");
   evict.add_option("ACCOUNT", invocation_.account, "account in the identity, see tullectl status")
       ->required()
       ->type_name("");
