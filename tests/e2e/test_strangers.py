@@ -66,7 +66,9 @@ class Attack:
 @pytest.mark.parametrize("kind,port,count", [("apply", "api", 256), ("idle", "api", 256), ("idle", "grpc", 400), ("message", "grpc", 400)])
 def test_an_admin_gets_through_while_strangers_attack(plane, kind, port, count):
     before = plane.process.memory_mib()
-    with Attack(kind, getattr(plane, port), count):
+    # Not from the admin's own address: there, on a busy machine, more strangers than the port admits may connect during the admin's handshake,
+    # which is then the oldest of that address.
+    with Attack(kind, getattr(plane, port), count, "127.0.0.9"):
         for _ in range(16):  # longer than a stranger may stay
             plane.ask_as_admin()
             time.sleep(0.5)
