@@ -46,10 +46,18 @@ void CorrectScheme(http::Head& head, bool tls) {
   if (tls && head.scheme.empty() && head.authority.ends_with(":443")) head.scheme = "https";
 }
 
+// Methods are case-sensitive, and rules compare them so, but many applications are not: `delete`
+// must not pass a rule on DELETE. No registered method has a lower-case letter, and over HTTP/1.1
+// the codec refuses them.
+bool HasLowerCase(std::string_view method) {
+  return std::any_of(method.begin(), method.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+}
+
 // Continues when the head has its normal form: the one that decisions are made on and that is
 // forwarded.
 Step Normalize(Call& call) {
   http::Head& head = *call.request.head;
+  if (HasLowerCase(head.method)) return Fail(call, {FailureKind::kBadRequest, "method"});
   const std::optional<std::string_view> authority =
       route::NormalizeAuthority(head.authority, call.arena);
   if (!authority) return Fail(call, {FailureKind::kBadRequest, "authority"});

@@ -54,6 +54,20 @@ TEST_F(RoutingTest, DecidesOnTheNormalizedPathAndForwardsIt) {
   EXPECT_EQ(FailureOf(MatchRoute(call())).kind, FailureKind::kBadRequest);
 }
 
+TEST_F(RoutingTest, RefusesMethodsInAnotherCaseAndPathsThatAreNotAscii) {
+  Routes({Forwards()});
+  for (const char* method : {"delete", "Delete", "gET"}) {
+    head_.method = method;
+    EXPECT_EQ(FailureOf(MatchRoute(call())).kind, FailureKind::kBadRequest) << method;
+  }
+  head_.method = "M-SEARCH";
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  head_.path = "/caf\xc3\xa9";
+  EXPECT_EQ(FailureOf(MatchRoute(call())).kind, FailureKind::kBadRequest);
+  head_.path = "/caf%C3%A9?q=\xff";
+  EXPECT_EQ(FailureOf(MatchRoute(call())).kind, FailureKind::kBadRequest);
+}
+
 // Faults 44, 46.
 TEST_F(RoutingTest, EscapedSlashIsRefusedWhereARuleAsksForThePath) {
   Routes({Forwards()});

@@ -27,14 +27,16 @@ bool IsUnreserved(int c) {
          c == '.' || c == '_' || c == '~';
 }
 
-bool HasControl(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
+// Control bytes, spaces, and bytes above 0x7f: HTTP/1.1 cannot carry them in a target.
+bool HasUnwritable(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f;
+  });
 }
 
 // Bytes that are forbidden in every form of the path.
 bool IsBad(std::string_view path) {
-  if (path.empty() || path[0] != '/' || HasControl(path)) return true;
+  if (path.empty() || path[0] != '/' || HasUnwritable(path)) return true;
   if (path.find('#') != std::string_view::npos) return true;
   return PathOnly(path).find("%00") != std::string_view::npos;
 }

@@ -31,9 +31,9 @@ struct NormalizedPath {
 };
 
 // `path` is a request target in origin form, or "*". Always refused: a fragment, %00, control
-// bytes, a path that does not begin with '/'. With normalize: dot segments (RFC 3986 5.2.4) are
-// removed, escapes of unreserved characters are decoded, '\' becomes '/'. Allocates from the arena
-// only if the path changes.
+// bytes, bytes above 0x7f, a path that does not begin with '/'. With normalize: dot segments (RFC
+// 3986 5.2.4) are removed, escapes of unreserved characters are decoded, '\' becomes '/'. Allocates
+// from the arena only if the path changes.
 NormalizedPath NormalizePath(std::string_view path, const PathRules& rules, Arena& arena);
 
 // Lower case, without a dot after the host; empty if it has user information, no host or an invalid
