@@ -40,10 +40,9 @@ bool AddEntry(X509_CRL* list, const RevokedSerial& revoked) {
   bssl::UniquePtr<X509_REVOKED> entry(X509_REVOKED_new());
   bssl::UniquePtr<ASN1_TIME> at(ASN1_TIME_set(nullptr, revoked.revoked_at));
   BIGNUM* parsed = nullptr;
-  if (entry == nullptr || at == nullptr || !BN_hex2bn(&parsed, revoked.serial.c_str())) {
-    return false;
-  }
-  bssl::UniquePtr<BIGNUM> number(parsed);
+  const int digits = BN_hex2bn(&parsed, revoked.serial.c_str());
+  bssl::UniquePtr<BIGNUM> number(parsed);  // set even if there is no digit
+  if (entry == nullptr || at == nullptr || digits == 0) return false;
   bssl::UniquePtr<ASN1_INTEGER> serial(BN_to_ASN1_INTEGER(number.get(), nullptr));
   return serial != nullptr && X509_REVOKED_set_serialNumber(entry.get(), serial.get()) &&
          X509_REVOKED_set_revocationDate(entry.get(), at.get()) &&
