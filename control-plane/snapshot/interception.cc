@@ -2,6 +2,7 @@
 
 #include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/http_manager.h"
+#include "control-plane/snapshot/inspectors.h"
 #include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
