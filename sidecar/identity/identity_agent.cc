@@ -62,7 +62,7 @@ IdentityAgent::~IdentityAgent() = default;
 // A clock that is behind by hours does not invalidate it: the control plane goes by its own.
 bool IdentityAgent::ValidNow() const {
   const int64_t now = renewal_.WallSeconds();
-  return identity_ != nullptr && !is_rejected_ && now < identity_->not_after &&
+  return identity_ != nullptr && now < identity_->not_after &&
          now > identity_->not_before - kClockDoubtSeconds;
 }
 
@@ -85,7 +85,12 @@ void IdentityAgent::Start() {
 void IdentityAgent::Renew() {
   renewal_.Stop();
   token_.clear();
-  if (!ValidNow()) {
+  // A token once for each rejection, then the certificate again: the rejection may be a mistake, of
+  // a clock for example, and the token has usually expired.
+  const bool is_rejected = std::exchange(is_rejected_, false);
+  if (ValidNow() && !is_rejected) {
+    roots_pem_ = identity_->roots_pem;
+  } else {
     if (options_.token_file.empty()) {
       return Fail(
           "no valid certificate and no join token: create a token with `tullectl token create` and "
@@ -107,6 +112,7 @@ void IdentityAgent::Renew() {
 
 void IdentityAgent::OnRejected() {
   if (options_.token_file.empty() || std::exchange(is_rejected_, true)) return;
+  if (failures_ > 0) return;  // the next attempt is on its way
   Fail("the control plane rejected the certificate, which may have been revoked; joining again");
 }
 
@@ -119,7 +125,7 @@ void IdentityAgent::OpenChannel() {
   channel_ = std::make_unique<grpc::Channel>(
       loop_,
       [this] {
-        if (ValidNow()) return Connect();
+        if (token_.empty()) return Connect();
         tls::ClientTlsSpec spec;
         if (!roots_pem_.empty()) {
           auto trust = certs::TrustBundle::AnyDomainFromPem(roots_pem_);

@@ -54,7 +54,8 @@ class IdentityAgent final : private grpc::ChannelEvents {
   // Renews now: on demand, or because the control plane has new roots.
   void Renew();
   // The control plane rejects the certificate, for example because it was revoked. With a token
-  // file, this sidecar joins again as soon as the file has a valid token.
+  // file, this sidecar joins again as soon as the file has a valid token; in between it also tries
+  // the certificate.
   void OnRejected();
   // The roots of the mesh changed (the ROOTCA secret): from now on these are trusted.
   void SetRoots(const std::string& roots_pem);
@@ -90,7 +91,7 @@ class IdentityAgent final : private grpc::ChannelEvents {
   std::string key_pem_;    // of the request under way
   std::unique_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::UnaryCall> call_;
-  bool is_rejected_ = false;  // until there is another certificate
+  bool is_rejected_ = false;  // the next attempt uses the token
   uint32_t failures_ = 0;
   RepeatedError failing_;
 };

@@ -261,6 +261,32 @@ TEST(IdentityAgent, AFileThatHoldsNoTokenIsToldWithoutItsContent) {
   EXPECT_TRUE(world.authority->proofs.empty());
 }
 
+TEST(IdentityAgent, ARejectedCertificateIsReplacedWithTheToken) {
+  World world;
+  world.Store(hours(1), hours(24));
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.StartAgent();
+  world.agent->OnRejected();
+  world.agent->OnRejected();  // each connection tells it
+  world.simulation.RunFor(seconds(30));
+  EXPECT_EQ(world.authority->certified, std::vector<std::string>{""});
+  EXPECT_TRUE(world.SecretWasSent());
+  EXPECT_EQ(world.events.identities.size(), 2u);
+}
+
+// The token has usually expired, and whoever answers need not be the control plane.
+TEST(IdentityAgent, ARejectionByMistakeDoesNotEndRenewals) {
+  World world;
+  world.Store(hours(1), hours(24));
+  std::ofstream(world.directory + "/token") << "expired";
+  world.StartAgent();
+  world.agent->OnRejected();
+  world.simulation.RunFor(minutes(5));
+  EXPECT_TRUE(world.events.Told("the control plane rejected the certificate"));
+  EXPECT_EQ(world.authority->certified, std::vector<std::string>{kShop});
+  EXPECT_EQ(world.events.identities.size(), 2u);
+}
+
 TEST(IdentityAgent, RenewsByItsCertificateAtHalfOfLifeGiveOrTakeATenth) {
   for (const int64_t lifetime : {int64_t{24 * 3600}, int64_t{600}}) {
     double earliest = 1, latest = 0;
