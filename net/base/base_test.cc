@@ -73,6 +73,33 @@ TEST(Slab, CountsExactBlocksAndReturnsFreeOnes) {
   EXPECT_EQ(slab.bytes_reserved(), 0u);
 }
 
+TEST(Slab, ReturnsSmallBlocksAfterAPeak) {
+  Slab slab;
+  const size_t sizes[] = {64, 100, 512, 4096};
+  std::vector<std::pair<void*, size_t>> blocks;
+  for (int i = 0; i < 20'000; ++i) {
+    const size_t size = sizes[i % 4];
+    blocks.emplace_back(slab.Allocate(size), size);
+  }
+  const size_t peak = slab.bytes_reserved();
+  slab.Trim();  // everything is in use
+  EXPECT_EQ(slab.bytes_reserved(), peak);
+  // One block of each size stays.
+  for (size_t i = 4; i < blocks.size(); ++i) slab.Free(blocks[i].first, blocks[i].second);
+  const size_t returned = slab.Trim();
+  EXPECT_EQ(returned, peak - slab.bytes_reserved());
+  EXPECT_LE(slab.bytes_reserved(), 4u * 32 * 1024);
+  // What stayed is whole: old blocks and free lists can be used.
+  for (size_t i = 0; i < 4; ++i) std::memset(blocks[i].first, 1, blocks[i].second);
+  for (size_t i = 4; i < 4'000; ++i) {
+    blocks[i].first = slab.Allocate(blocks[i].second);
+    std::memset(blocks[i].first, 2, blocks[i].second);
+  }
+  for (size_t i = 0; i < 4'000; ++i) slab.Free(blocks[i].first, blocks[i].second);
+  slab.Trim();
+  EXPECT_EQ(slab.bytes_in_use(), 0u);
+}
+
 TEST(Slab, HasNoExactBlockWithoutMemory) {
   LimitedMemory memory;
   Slab slab(memory);

@@ -1,9 +1,11 @@
 // Free lists by size class, and the reserve for when the system is out of memory.
 #include "net/base/slab.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstdlib>
+#include <vector>
 
 #include "net/base/out_of_memory.h"
 
@@ -21,6 +23,47 @@ namespace {
 // blocks one by one from malloc.
 constexpr size_t kChunk = 32 * 1024;
 constexpr size_t kChunkHeader = 16;
+// Less is not worth reading all free blocks for.
+constexpr size_t kWorthSearching = 1024 * 1024;
+
+// Which chunks have free blocks only. Order: Add, Sort, OnFree for each free block, IsFree.
+class ChunkUses {
+ public:
+  void Add(const void* chunk) { uses_.push_back({reinterpret_cast<uintptr_t>(chunk), 0, 0}); }
+  void Sort() {
+    std::sort(uses_.begin(), uses_.end(),
+              [](const Use& a, const Use& b) { return a.start < b.start; });
+  }
+  void OnFree(const void* block, size_t size) {
+    Use& use = Of(block);
+    use.block = size;
+    use.free += size;
+  }
+  // `at`: a chunk, or a block in it.
+  bool IsFree(const void* at) {
+    const Use& use = Of(at);
+    return use.block > 0 && use.free == (kChunk - kChunkHeader) / use.block * use.block;
+  }
+
+ private:
+  struct Use {
+    uintptr_t start;
+    size_t block;  // the size of its blocks
+    size_t free;   // bytes
+  };
+  // Blocks that follow each other in a list are often of one chunk.
+  Use& Of(const void* pointer) {
+    const auto at = reinterpret_cast<uintptr_t>(pointer);
+    if (at - uses_[last_].start < kChunk) return uses_[last_];
+    const auto after = std::upper_bound(uses_.begin(), uses_.end(), at,
+                                        [](uintptr_t a, const Use& use) { return a < use.start; });
+    last_ = static_cast<size_t>(after - uses_.begin()) - 1;
+    return uses_[last_];
+  }
+
+  std::vector<Use> uses_;
+  size_t last_ = 0;
+};
 
 }  // namespace
 
@@ -81,6 +124,11 @@ void Slab::FreeExact(void* memory, size_t size) {
   std::free(memory);
 }
 
+void* Slab::Scratch() {
+  if (scratch_ == nullptr) scratch_ = source_.Take(kScratch);
+  return scratch_;
+}
+
 bool Slab::Refill(int size_class, Want want) {
   const size_t block_size = kSmallest << size_class;
   const bool single = block_size >= kChunk / 4;
@@ -132,6 +180,36 @@ size_t Slab::Trim() {
       std::free(block);
     }
   }
+  if (bytes_reserved_ < kWorthSearching || bytes_in_use_ > bytes_reserved_ / 2)
+    return reserved - bytes_reserved_;
+  // After a peak, most blocks are free: chunks of which all are go back too.
+  ChunkUses uses;
+  for (Chunk* chunk = chunks_; chunk != nullptr; chunk = chunk->next) uses.Add(chunk);
+  uses.Sort();
+  for (int size_class = 0; (kSmallest << size_class) < kChunk / 4; ++size_class) {
+    for (FreeBlock* block = free_[size_class]; block != nullptr; block = block->next)
+      uses.OnFree(block, kSmallest << size_class);
+  }
+  for (int size_class = 0; (kSmallest << size_class) < kChunk / 4; ++size_class) {
+    for (FreeBlock** link = &free_[size_class]; *link != nullptr;) {
+      FreeBlock* const block = *link;
+      if (uses.IsFree(block)) {
+        *link = block->next;
+      } else {
+        link = &block->next;
+      }
+    }
+  }
+  for (Chunk** link = &chunks_; *link != nullptr;) {
+    Chunk* const chunk = *link;
+    if (!uses.IsFree(chunk)) {
+      link = &chunk->next;
+      continue;
+    }
+    *link = chunk->next;
+    bytes_reserved_ -= kChunk;
+    std::free(chunk);
+  }
   return reserved - bytes_reserved_;
 }
 
@@ -144,6 +222,7 @@ Slab::~Slab() {
     chunks_ = next;
   }
   while (reserve_left_ > 0) std::free(reserve_[--reserve_left_]);
+  std::free(scratch_);
 }
 
 }  // namespace tulle

@@ -59,6 +59,11 @@ class Slab {
   // More than half of the reserve is used.
   bool nearly_out() const { return reserve_left_ < kReserve / 2; }
 
+  // A block that all code of the thread shares, for what is needed only within a call of a library.
+  // Null when the system has no memory left at the first call.
+  static constexpr size_t kScratch = 16 * 1024 + 64;
+  void* Scratch();
+
   size_t bytes_in_use() const { return bytes_in_use_; }
   size_t bytes_reserved() const { return bytes_reserved_; }
 
@@ -88,6 +93,7 @@ class Slab {
   size_t bytes_reserved_ = 0;
   std::array<void*, kReserve> reserve_{};
   int reserve_left_ = 0;
+  void* scratch_ = nullptr;
 };
 
 }  // namespace tulle

@@ -29,6 +29,7 @@ void FrameWriter::Collect() {
     }
     if (size == 0) break;
     out_.Append({reinterpret_cast<const char*>(bytes), static_cast<size_t>(size)});
+    link_.memory.OnFramesCopied();
     if (!closing_.open()) return;
   }
   if (nghttp2_session_want_read(link_.nghttp2) == 0) closing_.End();

@@ -1,6 +1,7 @@
 #include "net/http2/memory.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 namespace tulle::http2 {
@@ -12,15 +13,33 @@ struct alignas(16) BlockHead {
   bool is_exact;
 };
 
-// A session keeps five blocks for as long as it lives, which would have half of their classes'
-// sizes to spare: 48 KiB instead of 26. What a request needs is smaller.
+// nghttp2 takes a buffer of this size for each session and writes every frame into it. What is in
+// it is needed only until the next call of nghttp2_session_mem_send, and the writer copies it
+// before: one buffer serves all sessions of a thread. A header block of several frames gets more
+// buffers, which are the session's own.
+constexpr size_t kFrameBuffer = 9 + 1 + 16384;  // frame head, padding length, payload
+static_assert(kFrameBuffer <= Slab::kScratch);
+
+// A session keeps further blocks for as long as it lives, some of which would have half of their
+// classes' sizes to spare. What a request needs is smaller.
 bool WouldWaste(size_t size) { return size > 1024 && Slab::Rounded(size) - size > size / 8; }
 
 SessionMemory& Of(void* self) { return *static_cast<SessionMemory*>(self); }
 
 }  // namespace
 
+void SessionMemory::OnFramesCopied() {
+#ifndef NDEBUG
+  if (frame_buffer_ != nullptr) std::memset(frame_buffer_, 0xdd, kFrameBuffer);
+#endif
+}
+
 void* SessionMemory::Allocate(size_t size, void* self) {
+  if (size == kFrameBuffer && Of(self).frame_buffer_ == nullptr) {
+    Of(self).frame_buffer_ = Of(self).slab_.Scratch();
+    if (Of(self).frame_buffer_ == nullptr) Of(self).failed_ = true;
+    return Of(self).frame_buffer_;
+  }
   const size_t total = size + sizeof(BlockHead);
   Slab& slab = Of(self).slab_;
   const bool is_exact = WouldWaste(total);
@@ -37,7 +56,7 @@ void* SessionMemory::Allocate(size_t size, void* self) {
 }
 
 void SessionMemory::Free(void* memory, void* self) {
-  if (memory == nullptr) return;
+  if (memory == nullptr || memory == Of(self).frame_buffer_) return;
   BlockHead* head = static_cast<BlockHead*>(memory) - 1;
   Slab& slab = Of(self).slab_;
   if (head->is_exact) {
@@ -55,6 +74,7 @@ void* SessionMemory::AllocateZeroed(size_t count, size_t size, void* self) {
 
 void* SessionMemory::Reallocate(void* memory, size_t size, void* self) {
   if (memory == nullptr) return Allocate(size, self);
+  assert(memory != Of(self).frame_buffer_);
   BlockHead* head = static_cast<BlockHead*>(memory) - 1;
   const size_t total = size + sizeof(BlockHead);
   if (!head->is_exact && Slab::Rounded(total) == Slab::Rounded(head->size)) {

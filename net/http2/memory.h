@@ -17,6 +17,9 @@ class SessionMemory {
   nghttp2_mem hooks();
   // An allocation was refused: whatever nghttp2 did about it, the session must not continue.
   bool failed() const { return failed_; }
+  // What nghttp2_session_mem_send has returned was copied. Debug builds overwrite the shared frame
+  // buffer then, so that tests fail if nghttp2 still needs it.
+  void OnFramesCopied();
 
  private:
   static void* Allocate(size_t size, void* self);
@@ -26,6 +29,7 @@ class SessionMemory {
 
   Slab& slab_;
   bool failed_ = false;
+  void* frame_buffer_ = nullptr;  // the slab's scratch block, shared by all sessions of its thread
 };
 
 }  // namespace tulle::http2

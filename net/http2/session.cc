@@ -124,9 +124,11 @@ void Session::OnTurnEnd() {
     keepalive_timer_.reset();
     reader_.in().Clear();
     writer_.Drop();
+    if (closing_.TakeReport()) events_.OnSessionClosed(closing_.why());
+    return;
   }
+  if (link_.is_server()) return;
   if (streams_.TakeRoomChanged() && StreamRoom() > 0) events_.OnSessionRoom();
-  if (closing_.TakeReport()) events_.OnSessionClosed(closing_.why());
 }
 
 void Session::DeliverDue() {
