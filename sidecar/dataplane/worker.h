@@ -92,6 +92,7 @@ class Worker {
   void Close();
 
   upstream::ClusterTable& clusters() { return clusters_; }
+  Slab& slab() { return loop_.slab(); }
   const std::vector<std::unique_ptr<proxy::ActiveListener>>& listeners() const {
     return listeners_;
   }

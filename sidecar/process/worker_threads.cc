@@ -1,5 +1,7 @@
 #include "sidecar/process/worker_threads.h"
 
+#include <malloc.h>
+
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -19,6 +21,9 @@ using telemetry::LogComponent;
 using telemetry::LogLevel;
 
 constexpr int kStalledExitCode = 70;  // EX_SOFTWARE
+constexpr loop::Duration kReturnEvery = std::chrono::seconds(5);
+// Less is not worth a malloc_trim, which looks at all free memory.
+constexpr size_t kWorthReturning = 1024 * 1024;
 
 }  // namespace
 
@@ -30,7 +35,8 @@ WorkerThreads::WorkerThreads(loop::Loop& loop, const Options& options, ProcessMe
       log_(log),
       spans_(spans),
       access_log_(metrics.log_writer()),
-      memory_watch_(loop, ControlGroup(), memory_pressure_, [this] { EndLargest(); }) {
+      memory_watch_(loop, ControlGroup(), memory_pressure_, [this] { EndLargest(); }),
+      return_timer_(loop.NewTimer([this] { ReturnMemory(); })) {
   Sidecar::Options parts;
   parts.workers = options.workers;
   parts.new_worker = [this](int index) { return NewWorker(index); };
@@ -52,6 +58,19 @@ std::unique_ptr<RemoteWorker> WorkerThreads::NewWorker(int index) {
 void WorkerThreads::StartGuards() {
   memory_watch_.Start();
   StartWatchdog();
+  ReturnMemory();
+}
+
+// What a peak of connections or bodies took goes back to the system: the slabs give it to malloc
+// first.
+void WorkerThreads::ReturnMemory() {
+  return_timer_->Start(kReturnEvery);
+  returned_ += loop_.slab().Trim();
+  for (WorkerThread* one : workers_)
+    one->Post([this](Worker& worker) { returned_ += worker.slab().Trim(); });
+  if (returned_ < kWorthReturning) return;
+  returned_ = 0;
+  malloc_trim(0);
 }
 
 // The main thread may wait for a disk while workers serve well: only a stalled worker ends the

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -38,6 +40,7 @@ class WorkerThreads final {
   std::unique_ptr<RemoteWorker> NewWorker(int index);
   void StartWatchdog();
   void EndLargest();
+  void ReturnMemory();
 
   loop::Loop& loop_;
   const Options options_;
@@ -46,9 +49,11 @@ class WorkerThreads final {
   proxy::SpanSink& spans_;
   proxy::AccessLogWriter access_log_;
   proxy::SharedMemoryPressure memory_pressure_ = proxy::MemoryPressure::kNone;
+  std::atomic<size_t> returned_ = 0;  // bytes that slabs gave back to malloc, not yet to the system
   std::vector<WorkerThread*> workers_;  // sidecar_'s
   std::unique_ptr<Sidecar> sidecar_;
   MemoryWatch memory_watch_;
+  std::unique_ptr<loop::Timer> return_timer_;
   std::unique_ptr<Watchdog> watchdog_;  // ends before the threads that it watches
 };
 

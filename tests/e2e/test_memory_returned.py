@@ -1,0 +1,55 @@
+"""What idle HTTP/2 connections cost, and that the memory of a peak goes back to the system."""
+import resource
+
+import pytest
+
+import processes
+from h2raw import H2, request
+
+CONNECTIONS = 500
+# nghttp2 alone takes 8.9 KiB: its session, a table of streams and the two tables of HPACK.
+MOST_KIB_EACH = 12.5
+PEAK_CONNECTIONS = 3000
+
+
+def resident_kib(sidecar):
+    with open("/proc/%d/status" % sidecar.pid, encoding="utf-8") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
+@pytest.fixture(autouse=True)
+def many_descriptors():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def connect(proxy):
+    """A connection that has had a request."""
+    client = H2(proxy.port)
+    assert client.status(client.open(request())) == 200
+    return client
+
+
+def test_an_idle_http2_connection_costs_little(make_proxy, origin):
+    proxy = make_proxy(origin, codec="HTTP2")
+    warm = [connect(proxy) for _ in range(20)]
+    before = resident_kib(proxy.sidecar)
+    idle = [connect(proxy) for _ in range(CONNECTIONS)]
+    each = (resident_kib(proxy.sidecar) - before) / CONNECTIONS
+    print("KiB for each idle HTTP/2 connection: %.1f" % each)
+    for client in warm + idle:
+        client.sock.close()
+    assert each <= MOST_KIB_EACH
+
+
+def test_memory_goes_back_after_a_peak(make_proxy, origin):
+    proxy = make_proxy(origin, codec="HTTP2")
+    with connect(proxy):
+        before = resident_kib(proxy.sidecar)
+    clients = [connect(proxy) for _ in range(PEAK_CONNECTIONS)]
+    peak = resident_kib(proxy.sidecar)
+    for client in clients:
+        client.sock.close()
+    rest = before + (peak - before) // 4
+    processes.wait_until(lambda: resident_kib(proxy.sidecar) < rest, "the memory stays: %d KiB before, %d at the peak" % (before, peak), 60)
+    print("KiB before %d, at the peak %d, after it %d" % (before, peak, resident_kib(proxy.sidecar)))
