@@ -471,6 +471,19 @@ TEST_F(FaultsTest, Fault30_FramesOnStreamsThatThePeerResetEndTheConnection) {
   }
 }
 
+TEST_F(FaultsTest, Fault30_DataAfterAResetOfAnOpenStreamInTheSameRead) {
+  Start();
+  Send(Frame(kHeaders, kEndHeaders, 1, GetBlock()) + Frame(kHeaders, kEndHeaders, 3, GetBlock()));
+  // Of another stream, and of a new one: no error.
+  Send(Frame(kRstStream, 0, 3, Number32(8)) + Frame(kData, 0, 1, "x") +
+       Frame(kHeaders, kEndHeaders, 5, GetBlock()) + Frame(kData, kEndStream, 5, "yz"));
+  EXPECT_EQ(ConnectionError(), -1);
+  EXPECT_EQ(Log(0), "H GET a/ D1 ");
+  EXPECT_EQ(Log(2), "H GET a/ D2 ! ");
+  Send(Frame(kRstStream, 0, 1, Number32(8)) + Frame(kData, 0, 1, "x"));
+  EXPECT_EQ(ConnectionError(), 5);  // STREAM_CLOSED
+}
+
 // The stream is closed: nghttp2 alone would ignore the frame.
 TEST_F(FaultsTest, Fault30_FramesOnClosedStreamsThatThePeerEndedEndTheConnection) {
   constexpr int64_t kStreamClosed = 5;

@@ -27,25 +27,29 @@ void FrameReader::Feed() {
   link_.FlushLater();
 }
 
-// The input up to the next DATA frame of a forgotten stream: whether it is an error follows from
-// the frames before it.
+// The input up to the next DATA frame of which the frames before it decide whether it is an error:
+// one of a forgotten stream, or one after an RST_STREAM.
 std::string_view FrameReader::NextPiece() {
   const std::string_view piece = in_.Front();
+  const auto check = [this] {
+    const int32_t id = frame_scan_.stream();
+    if (streams_.Find(id) == nullptr) CheckClosedStream(id, frame_scan_.ends_stream());
+  };
   size_t at = 0;
   frame_scan_.Begin();
   if (std::exchange(at_data_, false)) {
     at = FrameScan::kHead;
-    CheckClosedStream(frame_scan_.stream(), frame_scan_.ends_stream());
+    check();
   }
   while (frame_scan_.Next(piece, at)) {
     const int32_t id = frame_scan_.stream();
-    const bool may_be_closed = frame_scan_.after_reset() || ids_.MayBeClosed(id);
-    if (!may_be_closed || streams_.Find(id) != nullptr) continue;
+    const bool closed = ids_.MayBeClosed(id) && streams_.Find(id) == nullptr;
+    if (!closed && !frame_scan_.after_reset()) continue;
     if (at > FrameScan::kHead) {
       at_data_ = true;
       return piece.substr(0, at - FrameScan::kHead);
     }
-    CheckClosedStream(id, frame_scan_.ends_stream());
+    check();
   }
   return piece;
 }
