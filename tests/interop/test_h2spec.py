@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import xml.etree.ElementTree
 
 import pytest
 
@@ -80,9 +81,28 @@ def load(request, sidecar):
         thread.join()
 
 
-@pytest.mark.parametrize("port, flags", [("plain", []), ("secure", ["-t", "-k"])])
-def test_all_cases_pass(sidecar, load, port, flags):
-    ran = subprocess.run([H2SPEC, "-h", "127.0.0.1", "-p", str(getattr(sidecar, port)), "-o", "5", *flags],
+def failures(sidecar, port, flags, report):
+    """The cases that failed, as (section, case). One that was skipped counts as failed."""
+    ran = subprocess.run([H2SPEC, "-h", "127.0.0.1", "-p", str(getattr(sidecar, port)), "-o", "5", "-j", str(report), *flags],
                          capture_output=True, text=True, timeout=900, check=False)
-    counts = re.findall(r"(\d+) tests, (\d+) passed", ran.stdout)
-    assert counts and counts[-1] == (str(CASES), str(CASES)), ran.stdout[ran.stdout.find("Failures:"):]
+    assert re.findall(r"(\d+) tests, ", ran.stdout)[-1:] == [str(CASES)], ran.stdout
+    print(ran.stdout[ran.stdout.find("Failures:"):])
+    cases = xml.etree.ElementTree.parse(report).iter("testcase")
+    return {(case.get("package"), case.get("classname")) for case in cases if len(case)}
+
+
+@pytest.mark.parametrize("port, flags", [("plain", []), ("secure", ["-t", "-k"])])
+def test_all_cases_pass(sidecar, load, origin, tmp_path, port, flags):
+    report = tmp_path / "report.xml"
+    failed = failures(sidecar, port, flags, report)
+    if not isinstance(origin, ByteServer):
+        assert not failed
+        return
+    # An answer may overtake what a case sends, and the RST_STREAM(NO_ERROR) that follows a complete answer (RFC 9113 8.1) is then not
+    # the error that the case expects: it is run again. Frames on closed streams are errors at any time.
+    for _ in range(3):
+        assert not [case for case in failed if "/5.1" in case[0]]
+        if not failed:
+            return
+        failed &= failures(sidecar, port, flags, report)
+    assert not failed
