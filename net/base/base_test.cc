@@ -215,6 +215,19 @@ TEST(IntrusiveList, UnlinksOnDestruction) {
   EXPECT_TRUE(list.empty());
 }
 
+TEST(IntrusiveList, MovesAnElementToItsFront) {
+  IntrusiveList<Item> list;
+  Item first, second;
+  list.PushBack(first);
+  list.PushFront(first);  // it is the first already
+  EXPECT_EQ(&list.front(), &first);
+  list.PushBack(second);
+  list.PushFront(second);
+  EXPECT_EQ(&list.PopFront(), &second);
+  EXPECT_EQ(&list.PopFront(), &first);
+  EXPECT_TRUE(list.empty());
+}
+
 TEST(SocketAddress, ParsesAndPrints) {
   EXPECT_EQ(SocketAddress::ParseWithPort("127.0.0.1:80")->ToString(), "127.0.0.1:80");
   EXPECT_EQ(SocketAddress::ParseWithPort("[::1]:443")->ToString(), "[::1]:443");

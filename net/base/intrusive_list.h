@@ -47,7 +47,10 @@ class IntrusiveList {
   T& front() { return static_cast<T&>(*head_.next_); }
   T& back() { return static_cast<T&>(*head_.prev_); }
   void PushBack(T& item) { InsertBefore(item, head_); }
-  void PushFront(T& item) { InsertBefore(item, *head_.next_); }
+  void PushFront(T& item) {
+    static_cast<Node&>(item).Unlink();  // it may be the first already
+    InsertBefore(item, *head_.next_);
+  }
   T& PopFront() {
     T& item = front();
     static_cast<Node&>(item).Unlink();

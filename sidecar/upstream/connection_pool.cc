@@ -103,7 +103,6 @@ void ConnectionPool::OnConnected(PooledConnection& connection) {
 void ConnectionPool::OnRoom(PooledConnection& connection) {
   if (connection.IsSpent() || (draining_ && queue_.empty())) return connection.Drain();
   if (!connection.HasStreams() && connection.StreamRoom() > 0) {
-    connection.LeaveList();  // it may be idle already: the peer has raised its limit
     idle_.PushFront(connection);
     resources_.idle.Add(connection);
   }
