@@ -98,7 +98,7 @@ int64_t Nanoseconds(std::chrono::system_clock::time_point at) {
 }  // namespace
 
 int64_t RequestValues::StartNanoseconds() const {
-  return Nanoseconds(request_.record.wall_started);
+  return Nanoseconds(request_.record.times.wall_started);
 }
 
 std::string_view RequestValues::Value(const LogField& field, Scratch scratch) const {
@@ -109,31 +109,31 @@ std::string_view RequestValues::Value(const LogField& field, Scratch scratch) co
     case LogOperator::kProtocol:
       return Head(field, scratch);
     case LogOperator::kBytesReceived:
-      return Number(record.request_bytes, scratch);
+      return Number(record.bytes.request, scratch);
     case LogOperator::kBytesSent:
-      return Number(record.response_bytes, scratch);
+      return Number(record.bytes.response, scratch);
     case LogOperator::kDuration:
-      return Milliseconds(record.started, record.ended, scratch);
+      return Milliseconds(record.times.started, record.times.ended, scratch);
     case LogOperator::kRequestDuration:
-      return Milliseconds(record.started, record.request_ended, scratch);
+      return Milliseconds(record.times.started, record.times.request_ended, scratch);
     case LogOperator::kResponseDuration:
-      return Milliseconds(record.started, record.upstream_answered, scratch);
+      return Milliseconds(record.times.started, record.times.upstream_answered, scratch);
     case LogOperator::kResponseTxDuration:
-      return Milliseconds(record.upstream_answered, record.ended, scratch);
+      return Milliseconds(record.times.upstream_answered, record.times.ended, scratch);
     case LogOperator::kRouteName:
-      return record.route;
+      return record.routed.route;
     case LogOperator::kTraceId:
-      return record.trace_id;
+      return record.tracing.id;
     case LogOperator::kUpstreamCluster:
-      return record.cluster;
+      return record.routed.cluster;
     case LogOperator::kUpstreamHost:
-      return Address(record.upstream, Shown::kBoth, scratch);
+      return Address(record.upstream.address, Shown::kBoth, scratch);
     case LogOperator::kUpstreamLocalAddress:
-      return Address(record.upstream_local, Shown::kBoth, scratch);
+      return Address(record.upstream.local, Shown::kBoth, scratch);
     case LogOperator::kUpstreamRequestAttemptCount:
-      return Number(record.attempts, scratch);
+      return Number(record.retries.attempts, scratch);
     case LogOperator::kUpstreamPeerUriSan:
-      return record.upstream_peer;
+      return record.upstream.peer;
     default:
       return Outcome(field, scratch);
   }
@@ -202,7 +202,8 @@ std::string_view RequestValues::ResponseHeader(std::string_view name, Scratch sc
   if (header != nullptr) return header->value;
   // Envoy's router sends it downstream; here only the log knows it.
   if (http::EqualsIgnoreCase(name, "x-envoy-upstream-service-time")) {
-    return Milliseconds(request_.record.upstream_asked, request_.record.upstream_answered, scratch);
+    return Milliseconds(request_.record.times.upstream_asked,
+                        request_.record.times.upstream_answered, scratch);
   }
   return {};
 }
@@ -211,7 +212,7 @@ std::string_view RequestValues::Details(Scratch scratch) const {
   const DecisionRecord& record = request_.record;
   if (record.failure.kind == failures::kDenied) return Denial(record.policy, scratch);
   if (record.failure) return record.failure.facts().detail;
-  return record.upstream_answered == loop::Instant() ? "direct_response" : "via_upstream";
+  return record.times.upstream_answered == loop::Instant() ? "direct_response" : "via_upstream";
 }
 
 int64_t RelayValues::StartNanoseconds() const {

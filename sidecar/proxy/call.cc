@@ -12,8 +12,8 @@ Call::Call(Services& its_services, const HttpChain& its_chain, Caller& its_calle
       arena(its_services.loop.slab()),
       cluster(its_services.clusters),
       retries(its_services.loop.slab()) {
-  record.started = services.loop.Now();
-  record.wall_started = services.loop.WallNow();
+  record.times.started = services.loop.Now();
+  record.times.wall_started = services.loop.WallNow();
   if (services.decisions != nullptr) decisions = arena.New<Decisions>(arena);
 }
 

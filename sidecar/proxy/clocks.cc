@@ -33,7 +33,7 @@ void RequestClocks::AwaitBody() {
   request_.Clear();
   const loop::Duration limit = call_.chain.spec.request_timeout;
   if (limit.count() == 0) return;
-  const loop::Duration spent = call_.services.loop.Now() - call_.record.started;
+  const loop::Duration spent = call_.services.loop.Now() - call_.record.times.started;
   Set(request_, std::max(limit - spent, loop::Duration(0)));
 }
 

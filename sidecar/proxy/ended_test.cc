@@ -50,17 +50,17 @@ class EndedTest : public testing::Test {
     record.request = &head;
     record.original_path = head.path;
     record.status = 200;
-    record.service = "post.default.svc.cluster.local";
-    record.cluster = "outbound|80||post.default.svc.cluster.local";
-    record.started = loop::Instant(milliseconds(1000));
-    record.upstream_asked = loop::Instant(milliseconds(1001));
-    record.upstream_answered = loop::Instant(milliseconds(1004));
-    record.ended = loop::Instant(milliseconds(1007));
-    record.wall_started = std::chrono::system_clock::time_point(milliseconds(1795255233031));
-    record.request_bytes = 11;
-    record.response_bytes = 279;
-    record.upstream = SocketAddress::Loopback4(8080);
-    record.upstream_peer = "spiffe://d/ns/default/sa/post";
+    record.routed.service = "post.default.svc.cluster.local";
+    record.routed.cluster = "outbound|80||post.default.svc.cluster.local";
+    record.times.started = loop::Instant(milliseconds(1000));
+    record.times.upstream_asked = loop::Instant(milliseconds(1001));
+    record.times.upstream_answered = loop::Instant(milliseconds(1004));
+    record.times.ended = loop::Instant(milliseconds(1007));
+    record.times.wall_started = std::chrono::system_clock::time_point(milliseconds(1795255233031));
+    record.bytes.request = 11;
+    record.bytes.response = 279;
+    record.upstream.address = SocketAddress::Loopback4(8080);
+    record.upstream.peer = "spiffe://d/ns/default/sa/post";
   }
 
   EndedRequest Request(config::Direction direction) {
@@ -134,7 +134,7 @@ TEST_F(EndedTest, IstiosLabelsOnTheDestinationsSide) {
   head.headers.Add("content-type", "application/grpc");
   record.grpc_status = "14";
   record.failure = {FailureKind::kConnectRefused};
-  record.retries_exhausted = true;
+  record.retries.exhausted = true;
   metrics.Count(Request(config::Direction::kInbound));
   const std::string text = Metrics();
   for (const char* part :

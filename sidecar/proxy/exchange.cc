@@ -185,7 +185,7 @@ void Exchange::Reply(const Answer& answer) {
   }
   phase_ = Phase::kReply;
   const bool body = ReceiveAnswer(call_, answer);
-  call_.record.response_bytes = body ? answer.body_size : 0;
+  call_.record.bytes.response = body ? answer.body_size : 0;
   EndResponse(call_, nullptr);
   messages_.SendResponse(!body);
   if (body) messages_.SendBody(*answer.body);
@@ -215,7 +215,7 @@ void Exchange::Finish() {
   if (phase_ >= Phase::kLog) return;
   phase_ = Phase::kLog;
   clocks_.Clear();
-  call_.record.ended = call_.services.loop.Now();
+  call_.record.times.ended = call_.services.loop.Now();
   forwarding_.End();
   messages_.Close();
   if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Detach();

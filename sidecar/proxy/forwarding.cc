@@ -35,13 +35,13 @@ Step Forwarding::Connect() {
 
 void Forwarding::RecordUpstream() {
   DecisionRecord& record = call_.record;
-  record.upstream_asked = call_.services.loop.Now();
-  record.upstream = attempt_->endpoint().spec().address;
+  record.times.upstream_asked = call_.services.loop.Now();
+  record.upstream.address = attempt_->endpoint().spec().address;
   const Transport* transport = attempt_->transport();
   if (transport == nullptr) return;
-  record.upstream_tls = transport->is_tls();
+  record.upstream.is_tls = transport->is_tls();
   const PeerIdentity* peer = transport->peer();
-  if (peer != nullptr) record.upstream_peer = call_.arena.Copy(peer->spiffe_id);
+  if (peer != nullptr) record.upstream.peer = call_.arena.Copy(peer->spiffe_id);
 }
 
 Step Forwarding::Send() {
@@ -49,7 +49,7 @@ Step Forwarding::Send() {
   RecordUpstream();
   if (call_.chosen.route->virtual_host().spec().attempt_count_in_request) {
     call_.request.head->headers.Set(http::HeaderId::kXEnvoyAttemptCount,
-                                    Decimal(call_.arena, call_.record.attempts));
+                                    Decimal(call_.arena, call_.record.retries.attempts));
   }
   SendTimeLeft(call_);
   messages_.SendRequest(*attempt_->stream());
@@ -125,12 +125,13 @@ void Forwarding::Retry(bool with_back_off) {
 
 void Forwarding::End() {
   const Failure failure = call_.record.failure;
-  const bool answered = call_.response.started && call_.record.upstream_answered != loop::Instant();
+  const bool answered =
+      call_.response.started && call_.record.times.upstream_answered != loop::Instant();
   call_.spans.CountMeshTime(call_, false);
   call_.spans.EndAttempt(call_, answered ? call_.record.status : 0, failure);
   if (!attempt_) return;
   if (const Transport* transport = attempt_->transport())
-    call_.record.upstream_local = transport->LocalAddress();
+    call_.record.upstream.local = transport->LocalAddress();
   if (messages_.request_sent() && call_.response.ended) attempt_->Complete();
   attempt_->Abandon(failure ? failure : Failure{FailureKind::kDownstreamClosed});
 }

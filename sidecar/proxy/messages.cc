@@ -22,12 +22,12 @@ Messages::Messages(Call& call, RequestClocks& clocks, http::Stream& downstream,
 void Messages::EndRequest() {
   call_.request.ended = true;
   if (upgraded_) return;
-  call_.record.request_ended = call_.services.loop.Now();
+  call_.record.times.request_ended = call_.services.loop.Now();
   clocks_.EndRequest();
 }
 
 void Messages::ReceiveRequest(Buffer& data, bool end) {
-  call_.record.request_bytes += data.size();
+  call_.record.bytes.request += data.size();
   request_.Receive(data, end);
   if (upstream_ == nullptr) {
     if (end) StartClocksUnsent();
@@ -46,7 +46,7 @@ void Messages::ReceiveRequestTrailers(http::HeaderMap& trailers) {
 
 // The request has ended while it waits for a connection, or for its next attempt.
 void Messages::StartClocksUnsent() {
-  if (call_.record.attempts > 0) clocks_.StartRequest();
+  if (call_.record.retries.attempts > 0) clocks_.StartRequest();
 }
 
 void Messages::SendRequest(http::Stream& upstream) {
@@ -115,7 +115,7 @@ void Messages::Upgrade() {
 }
 
 void Messages::ReceiveResponse(Buffer& data, bool end) {
-  call_.record.response_bytes += data.size();
+  call_.record.bytes.response += data.size();
   response_.Receive(data, end);
   if (!end) PullResponse();
 }

@@ -11,13 +11,13 @@
 namespace tulle::proxy {
 
 Step Admit(Call& call) {
-  if (!call.cluster.Acquire(call.record.cluster)) {
+  if (!call.cluster.Acquire(call.record.routed.cluster)) {
     return Step::Reply(FailureAnswer(call, {failures::kNoCluster},
                                      call.chosen.forward()->cluster_not_found_status));
   }
   // An update may replace the cluster's spec before the record is read.
   const std::string& service = call.cluster->spec().service;
-  if (call.record.service != service) call.record.service = call.arena.Copy(service);
+  if (call.record.routed.service != service) call.record.routed.service = call.arena.Copy(service);
   if (call.cluster.TryEnter()) return Step::Continue();
   if (call.decisions != nullptr)
     call.decisions->Add(DecisionKind::kClusterLimit, "max_requests", false, "limit reached");
@@ -43,7 +43,7 @@ Step PickEndpoint(Call& call) {
   if (picked.endpoint == nullptr) return Fail(call, failure);
   call.cluster.Pick(picked);
   call.retries.OnPicked(*picked.endpoint);
-  ++call.record.attempts;
+  ++call.record.retries.attempts;
   call.spans.BeginAttempt(call, picked.endpoint->spec().address);
   return Step::Continue();
 }

@@ -93,14 +93,14 @@ void RequestSpans::Begin(Call& call) {
   if (context.sampled() && context.trace_low % kMillion >= tracing->overall_sampling)
     context.flags = static_cast<uint8_t>(context.flags & ~TracePoint::kSampled);
   if (parent && !context.sampled() && !parent->sampled()) {
-    call.record.trace_id = headers.Get(HeaderId::kTraceparent).substr(3, 32);
+    call.record.tracing.id = headers.Get(HeaderId::kTraceparent).substr(3, 32);
     return;  // forwarded as it came
   }
   traceparent_ = call.arena.NewArray<char>(telemetry::kTraceparentSize);
   if (context.sampled()) Sample(call, context, parent ? parent->span : 0);
   Write(context, traceparent_);
   headers.Set(HeaderId::kTraceparent, {traceparent_, telemetry::kTraceparentSize});
-  call.record.trace_id = {traceparent_ + 3, 32};
+  call.record.tracing.id = {traceparent_ + 3, 32};
 }
 
 void RequestSpans::Sample(Call& call, TracePoint& context, uint64_t parent) {
@@ -109,8 +109,8 @@ void RequestSpans::Sample(Call& call, TracePoint& context, uint64_t parent) {
   trace_->context = context;
   trace_->parent = parent;
   trace_->tracestate = call.request.head->headers.Get(HeaderId::kTracestate);
-  trace_->ours_since = call.record.wall_started;
-  call.record.trace = trace_;
+  trace_->ours_since = call.record.times.wall_started;
+  call.record.tracing.spans = trace_;
 }
 
 void RequestSpans::BeginAttempt(Call& call, const SocketAddress& upstream) {

@@ -23,7 +23,7 @@ TEST_F(RequestSpansTest, WithoutTracingHeadersPassUnchanged) {
   head_.headers.Add("traceparent", "garbage");
   Begin();
   EXPECT_EQ(Header("traceparent"), "garbage");
-  EXPECT_TRUE(call().record.trace_id.empty());
+  EXPECT_TRUE(call().record.tracing.id.empty());
 }
 
 TEST_F(RequestSpansTest, ContinuesTheTraceOfTheCaller) {
@@ -34,17 +34,17 @@ TEST_F(RequestSpansTest, ContinuesTheTraceOfTheCaller) {
   EXPECT_EQ(sent.substr(0, 36), std::string_view(kParent).substr(0, 36));
   EXPECT_NE(sent, kParent);  // a span of our own
   EXPECT_EQ(Header("tracestate"), "vendor=1");
-  ASSERT_NE(call().record.trace, nullptr);
-  EXPECT_EQ(call().record.trace->parent, 0xb7ad6b7169203331u);
-  EXPECT_EQ(call().record.trace_id, "0af7651916cd43dd8448eb211c80319c");
+  ASSERT_NE(call().record.tracing.spans, nullptr);
+  EXPECT_EQ(call().record.tracing.spans->parent, 0xb7ad6b7169203331u);
+  EXPECT_EQ(call().record.tracing.id, "0af7651916cd43dd8448eb211c80319c");
 }
 
 TEST_F(RequestSpansTest, WhatIsNotSampledGoesOnAsItCame) {
   head_.headers.Add("traceparent", kNotSampled);
   Begin();
   EXPECT_EQ(Header("traceparent"), kNotSampled);
-  EXPECT_EQ(call().record.trace, nullptr);
-  EXPECT_EQ(call().record.trace_id, "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(call().record.tracing.spans, nullptr);
+  EXPECT_EQ(call().record.tracing.id, "0af7651916cd43dd8448eb211c80319c");
 }
 
 TEST_F(RequestSpansTest, InvalidOrDoubleParentBeginsANewTrace) {
@@ -67,7 +67,7 @@ TEST_F(RequestSpansTest, EachAttemptHasASpanWithItsEnd) {
   one.spans.EndAttempt(one, 503, {});
   one.spans.EndAttempt(one, 200, {});  // only the first end counts
   one.spans.BeginAttempt(one, *SocketAddress::Parse("10.0.0.3", 80));
-  const RequestTrace& trace = *one.record.trace;
+  const RequestTrace& trace = *one.record.tracing.spans;
   ASSERT_EQ(trace.attempts, 2);
   EXPECT_EQ(trace.first->status, 503);
   EXPECT_EQ(trace.first->next, trace.last);
@@ -78,7 +78,7 @@ TEST_F(RequestSpansTest, SamplingOfNoneKeepsTheTraceIdAndMakesNoSpans) {
   tracing_.overall_sampling = 0;
   http_.tracing = std::make_shared<config::TracingSpec>(tracing_);
   Begin();
-  EXPECT_EQ(call().record.trace, nullptr);
+  EXPECT_EQ(call().record.tracing.spans, nullptr);
   EXPECT_TRUE(Header("traceparent").ends_with("-00"));
 }
 

@@ -101,8 +101,8 @@ std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view o
 }
 
 std::string_view ResultOf(const DecisionRecord& record) {
-  if (record.retry_refused) return "budget";
-  if (record.retries_exhausted) return "limit";
+  if (record.retries.refused) return "budget";
+  if (record.retries.exhausted) return "limit";
   return record.failure || record.status >= 500 ? "failure" : "success";
 }
 
@@ -172,8 +172,8 @@ RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& r
   const std::string_view status = Decimal(record.status, status_text);
   const int grpc_status = GrpcStatusNumber(record.grpc_status);
 
-  const std::string_view service = ServiceOf(request.downstream, record.service);
-  Labels labels = LabelsOf(request.downstream, service, record.upstream_peer);
+  const std::string_view service = ServiceOf(request.downstream, record.routed.service);
+  Labels labels = LabelsOf(request.downstream, service, record.upstream.peer);
   labels[IstioLabel::kRequestProtocol] = grpc ? "grpc" : "http";
   labels[IstioLabel::kResponseCode] = status;
   if (grpc && grpc_status >= 0) {
@@ -211,8 +211,8 @@ void RequestTelemetry::Count(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
   Key key;
   key.Add(request.downstream);
-  key.Add(ServiceOf(request.downstream, record.service));
-  key.Add(record.upstream_peer);
+  key.Add(ServiceOf(request.downstream, record.routed.service));
+  key.Add(record.upstream.peer);
   key.Add(KnownMethod(record.request));
   key.Add(record.status);
   key.Add(record.request != nullptr && record.request->is_grpc()
@@ -220,7 +220,7 @@ void RequestTelemetry::Count(const EndedRequest& request) {
               : 0);
   // What response_flags are made of.
   key.Add(record.failure.facts().flag);
-  key.Add((record.retries_exhausted ? 1 : 0) | (record.delay_injected ? 2 : 0));
+  key.Add((record.retries.exhausted ? 1 : 0) | (record.delay_injected ? 2 : 0));
 
   const absl::string_view* known = key.get();
   auto found = known == nullptr ? requests_.end() : requests_.find(*known);
@@ -230,15 +230,15 @@ void RequestTelemetry::Count(const EndedRequest& request) {
     requests_.emplace(std::string(known->data(), known->size()), cells);
   }
 
-  const double milliseconds = MillisecondsOf(record.ended - record.started);
+  const double milliseconds = MillisecondsOf(record.times.ended - record.times.started);
   cells.requests->Add();
   cells.duration_ms->Record(milliseconds);
-  cells.request_bytes->Record(static_cast<double>(record.request_bytes));
-  cells.response_bytes->Record(static_cast<double>(record.response_bytes));
+  cells.request_bytes->Record(static_cast<double>(record.bytes.request));
+  cells.response_bytes->Record(static_cast<double>(record.bytes.response));
   cells.http_requests->Add();
   cells.http_duration->Record(milliseconds / 1000);
   if (record.failure.kind == failures::kDenied) CountDenied(request.downstream, record.policy);
-  if (record.attempts > 1 || record.retry_refused) CountRetries(record);
+  if (record.retries.attempts > 1 || record.retries.refused) CountRetries(record);
 }
 
 void RequestTelemetry::CountDenied(const EndedDownstream& downstream, std::string_view policy) {
@@ -247,10 +247,10 @@ void RequestTelemetry::CountDenied(const EndedDownstream& downstream, std::strin
 }
 
 void RequestTelemetry::CountRetries(const DecisionRecord& record) {
-  const std::string_view labels[] = {record.service, ResultOf(record)};
+  const std::string_view labels[] = {record.routed.service, ResultOf(record)};
   registry_.CounterRow(telemetry::kRetriedRequests, labels).Add();
-  if (record.attempts > 1)
-    registry_.CounterRow(telemetry::kRetries, {labels, 1}).Add(record.attempts - 1);
+  if (record.retries.attempts > 1)
+    registry_.CounterRow(telemetry::kRetries, {labels, 1}).Add(record.retries.attempts - 1);
 }
 
 RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {

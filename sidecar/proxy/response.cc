@@ -46,7 +46,7 @@ void MakeGrpc(Call& call, const Answer& answer) {
 
 void ReceiveResponse(Call& call, http::Head& head) {
   call.response.head = &head;
-  call.record.upstream_answered = call.services.loop.Now();
+  call.record.times.upstream_answered = call.services.loop.Now();
   call.record.status = head.status;
   call.record.grpc_status = head.headers.Get(HeaderId::kGrpcStatus);
 }
@@ -85,7 +85,7 @@ void PrepareResponse(Call& call) {
     headers.Set(HeaderId::kXRequestId, call.request.head->headers.Get(HeaderId::kXRequestId));
   const route::Route* route = call.chosen.route;
   if (route == nullptr || !route->virtual_host().spec().attempt_count_in_response) return;
-  headers.Set(HeaderId::kXEnvoyAttemptCount, Decimal(call.arena, call.record.attempts));
+  headers.Set(HeaderId::kXEnvoyAttemptCount, Decimal(call.arena, call.record.retries.attempts));
 }
 
 void EndResponse(Call& call, http::HeaderMap* trailers) {

@@ -48,7 +48,7 @@ std::string_view LongName(std::string_view flag) {
 // All that apply, separated by commas; what does not fit is left out.
 std::string_view Join(const DecisionRecord& record, bool full, std::span<char> scratch) {
   const std::string_view flags[] = {record.delay_injected ? "DI" : "-", record.failure.facts().flag,
-                                    record.retries_exhausted ? "URX" : "-"};
+                                    record.retries.exhausted ? "URX" : "-"};
   std::string_view only = "-";
   char* end = scratch.data();
   for (const std::string_view flag : flags) {

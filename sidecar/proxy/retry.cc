@@ -80,7 +80,7 @@ bool EnterRetry(Call& call, std::string_view what) {
   if (!RequestIsRetriable(*call.chosen.route, *call.request.head))
     return Decide(call, what, false, "retriable_request_headers do not match");
   if (!call.retries.TryEnter(*call.cluster)) {
-    call.record.retry_refused = true;
+    call.record.retries.refused = true;
     return Decide(call, what, false, "retry limit of the cluster reached");
   }
   return Decide(call, what, true, "retry_on matches");
@@ -109,7 +109,7 @@ bool MayRetry(Call& call, Failure failure, bool keep_alive_race) {
   if (!forward->retry) return Decide(call, facts.cause, false, "the route has no retry policy");
   const bool matches = (forward->retry->on & ConditionsOf(facts)) != 0;
   if (retries.left() == 0 || !matches) {
-    call.record.retries_exhausted = retries.done() > 0;
+    call.record.retries.exhausted = retries.done() > 0;
     return Decide(call, facts.cause, false,
                   matches ? "no retries left" : "retry_on does not match");
   }
@@ -123,7 +123,7 @@ bool MayRetryStatus(Call& call, const http::Head& head) {
   constexpr std::string_view kWhat = "status";
   if (!retries.has_whole_body()) return Decide(call, kWhat, false, "the request body was not kept");
   if (retries.left() == 0) {
-    call.record.retries_exhausted = true;
+    call.record.retries.exhausted = true;
     return Decide(call, kWhat, false, "no retries left");
   }
   const route::Pushback pushback = route::PushbackOf(*retry, head, call.services.loop.WallNow());

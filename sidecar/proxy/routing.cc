@@ -86,8 +86,8 @@ void Choose(Call& call, const route::RouteMatch& match) {
   call.chosen.route = match.route;
   call.chosen.target = match.target;
   if (match.route == nullptr) return;
-  call.record.route = match.route->spec().name;
-  call.record.operation = match.route->spec().operation;
+  call.record.routed.route = match.route->spec().name;
+  call.record.routed.operation = match.route->spec().operation;
 }
 
 bool MayUpgrade(const Call& call) {
@@ -146,10 +146,10 @@ Step Prepare(Call& call) {
                     route::RedirectLocation(*route, head, tls ? "https" : "http", call.arena));
   }
   if (const route::DirectResponseSpec* direct = route->direct_response()) {
-    if (call.record.route == kDeniedRoute) call.record.service = kDeniedService;
+    if (call.record.routed.route == kDeniedRoute) call.record.routed.service = kDeniedService;
     return Respond(call, direct->status, direct->body);
   }
-  call.record.cluster = call.chosen.target->cluster;
+  call.record.routed.cluster = call.chosen.target->cluster;
   RewriteRequest(call);
   if (const auto& retry = route->forward()->retry) call.retries.Allow(retry->attempts_after_first);
   return Step::Continue();

@@ -103,7 +103,7 @@ TEST_F(RoutingTest, RedirectsAndDirectResponsesAreAnswers) {
   ASSERT_EQ(step.kind(), Step::Kind::kAnswer);
   EXPECT_EQ(step.answer().head->status, 502);
   EXPECT_EQ(step.answer().message, "no");
-  EXPECT_EQ(call().record.service, "BlackHoleCluster");
+  EXPECT_EQ(call().record.routed.service, "BlackHoleCluster");
 }
 
 TEST_F(RoutingTest, PrepareRewritesTheRequest) {
@@ -122,7 +122,7 @@ TEST_F(RoutingTest, PrepareRewritesTheRequest) {
   EXPECT_EQ(head_.authority, "backend");
   EXPECT_EQ(Header("x-forwarded-host"), "web");
   EXPECT_EQ(Header("x-added"), "1");
-  EXPECT_EQ(call().record.cluster, "c");
+  EXPECT_EQ(call().record.routed.cluster, "c");
 }
 
 TEST_F(RoutingTest, InternalOnlyHeadersAreRemovedUnlessOurOwnWorkloadCalls) {

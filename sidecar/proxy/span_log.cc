@@ -35,8 +35,8 @@ uint64_t Nanoseconds(std::chrono::nanoseconds since_epoch) {
 
 // The wall clock at a moment of the loop's.
 uint64_t WallNanoseconds(const DecisionRecord& record, loop::Instant at) {
-  const auto passed = at > record.started ? at - record.started : loop::Duration(0);
-  return Nanoseconds(record.wall_started.time_since_epoch() + passed);
+  const auto passed = at > record.times.started ? at - record.times.started : loop::Duration(0);
+  return Nanoseconds(record.times.wall_started.time_since_epoch() + passed);
 }
 
 bool GrpcFailed(int status, SpanKind kind) {
@@ -62,7 +62,7 @@ void PutRequest(const EndedRequest& request, SpanWriter& span) {
   span.Text("url.path", path.substr(0, path.find('?')).substr(0, tracing.longest_path));
   span.Text("url.scheme", request.downstream.tls ? "https" : "http");
   span.Text("server.address", head.authority);
-  span.Text("http.route", request.record.route);
+  span.Text("http.route", request.record.routed.route);
   span.Text("network.protocol.version", head.version == http::Version::kHttp2 ? "2" : "1.1");
   span.Text("user_agent.original", head.headers.Get(http::HeaderId::kUserAgent));
   span.Text("guid:x-request-id", head.headers.Get(http::HeaderId::kXRequestId));
@@ -78,30 +78,30 @@ void PutOutcome(const EndedRequest& request, SpanWriter& span) {
   std::array<char, 64> scratch;
   PutStatus(record.status, span);
   span.Text("response_flags", ResponseFlags(record, scratch));
-  span.Text("upstream_cluster", record.cluster);
+  span.Text("upstream_cluster", record.routed.cluster);
   span.Text("rpc.grpc.status_code", record.grpc_status);
   span.Text("error.type", CauseOf(record.failure));
-  span.Number(
-      "tulle.mesh.microseconds",
-      static_cast<uint64_t>(
-          std::chrono::duration_cast<std::chrono::microseconds>(record.trace->mesh).count()));
+  span.Number("tulle.mesh.microseconds",
+              static_cast<uint64_t>(
+                  std::chrono::duration_cast<std::chrono::microseconds>(record.tracing.spans->mesh)
+                      .count()));
 }
 
 std::string_view NameOf(const EndedRequest& request) {
-  if (!request.record.operation.empty()) return request.record.operation;
+  if (!request.record.routed.operation.empty()) return request.record.routed.operation;
   return MethodOf(*request.record.request);
 }
 
 void PutServerSpan(const EndedRequest& request, std::string& out) {
   const DecisionRecord& record = request.record;
   SpanHead head;
-  head.context = record.trace->context;
-  head.parent = record.trace->parent;
+  head.context = record.tracing.spans->context;
+  head.parent = record.tracing.spans->parent;
   head.parent_is_remote = true;
-  head.tracestate = record.trace->tracestate;
+  head.tracestate = record.tracing.spans->tracestate;
   head.name = NameOf(request);
-  head.start_ns = WallNanoseconds(record, record.started);
-  head.end_ns = WallNanoseconds(record, record.ended);
+  head.start_ns = WallNanoseconds(record, record.times.started);
+  head.end_ns = WallNanoseconds(record, record.times.ended);
   SpanWriter span(out, head);
   PutRequest(request, span);
   AddressText address;
@@ -123,10 +123,10 @@ void PutAttemptSpan(const EndedRequest& request, const AttemptTrace& attempt, ui
   const DecisionRecord& record = request.record;
   SpanHead head;
   head.kind = SpanKind::kClient;
-  head.context = record.trace->context;
+  head.context = record.tracing.spans->context;
   head.context.span = attempt.span;
-  head.parent = record.trace->context.span;
-  head.tracestate = record.trace->tracestate;
+  head.parent = record.tracing.spans->context.span;
+  head.tracestate = record.tracing.spans->tracestate;
   head.name = MethodOf(*record.request);
   head.start_ns = WallNanoseconds(record, attempt.started);
   head.end_ns = WallNanoseconds(record, attempt.ended);
@@ -135,7 +135,7 @@ void PutAttemptSpan(const EndedRequest& request, const AttemptTrace& attempt, ui
   span.Text("http.request.method", head.name);
   span.Text("server.address", address.Host(attempt.upstream));
   span.Number("server.port", attempt.upstream.port());
-  span.Text("upstream_cluster", record.cluster);
+  span.Text("upstream_cluster", record.routed.cluster);
   if (number > 0) span.Number("http.request.resend_count", number);
   PutStatus(attempt.status, span);
   span.Text("error.type", CauseOf(attempt.failure));
@@ -157,7 +157,7 @@ SpanLog::SpanLog(loop::Loop& loop, SpanSink* sink, telemetry::Registry& registry
 SpanLog::~SpanLog() { Flush(); }
 
 void SpanLog::Write(const EndedRequest& request) {
-  const RequestTrace* trace = request.record.trace;
+  const RequestTrace* trace = request.record.tracing.spans;
   if (trace == nullptr || sink_ == nullptr) return;
   const auto& tracing = std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
   Batch& batch = BatchFor(tracing);

@@ -47,13 +47,13 @@ std::optional<loop::Duration> TimeLeft(Call& call) {
   const route::ForwardSpec& forward = *call.chosen.forward();
   if (forward.timeout.count() > 0) {
     const loop::Duration spent =
-        call.request.ended ? now - call.record.request_ended : loop::Duration(0);
+        call.request.ended ? now - call.record.times.request_ended : loop::Duration(0);
     bound(forward.timeout - spent);
   }
   if (forward.retry && forward.retry->per_try_timeout.count() > 0)
     bound(forward.retry->per_try_timeout);
   if (const loop::Duration duration = AllowedDuration(call); duration.count() > 0)
-    bound(duration - (now - call.record.started));
+    bound(duration - (now - call.record.times.started));
   return left;
 }
 
@@ -68,7 +68,7 @@ void SendTimeLeft(Call& call) {
   if (!head.is_grpc()) return;
   std::optional<loop::Duration> deadline = left;
   if (const std::optional<loop::Duration> asked = CallerTimeout(call)) {
-    const loop::Duration spent = call.services.loop.Now() - call.record.started;
+    const loop::Duration spent = call.services.loop.Now() - call.record.times.started;
     const auto callers = std::max<loop::Duration>(*asked - spent, loop::Duration(1));
     deadline = left ? std::min(*left, callers) : callers;
   }

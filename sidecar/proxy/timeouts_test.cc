@@ -34,7 +34,7 @@ TEST_F(TimeoutsTest, TheNextHopIsToldWhatIsLeftOfTheTightestBound) {
   forward.max_stream_duration = seconds(4);
   Route(forward);
   call().request.ended = true;
-  call().record.request_ended = loop_->Now();
+  call().record.times.request_ended = loop_->Now();
   simulation_.RunFor(seconds(1));
   EXPECT_EQ(TimeLeft(call()), seconds(3));
   SendTimeLeft(call());

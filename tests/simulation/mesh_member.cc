@@ -22,7 +22,7 @@ class MeshMember::Witness final : public proxy::Observer {
   void OnRequestEnd(const proxy::Call& call) override {
     const proxy::DecisionRecord& record = call.record;
     ++member_.exchanges_;
-    if (record.attempts > 1) ++member_.retried_;
+    if (record.retries.attempts > 1) ++member_.retried_;
     member_.world_.Note("exchange", static_cast<uint64_t>(member_.host_),
                         static_cast<uint64_t>(record.status));
     observer_.OnRequestEnd(call);
