@@ -1,6 +1,7 @@
 """Runs the steps of ./test, shows how far it is, and counts single test cases rather than Bazel targets."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -138,6 +139,15 @@ def scale():
                str(IMITATED_SIDECARS // 10), "--storm", "10", "--check")
 
 
+def kubernetes():
+    """Built once a machine; ./test uses them if they are there."""
+    if shutil.which("go") is None:
+        tally = Tally()
+        tally.skipped.append(("the programs of Kubernetes", "go is not installed"))
+        return tally
+    return run("tests/k8s/programs.py", "/usr/bin/python3", "tests/k8s/programs.py")
+
+
 def steps_of(mode):
     """The steps in order; each returns a Tally."""
     units = ("unit tests", lambda: bazel("test", "--test_tag_filters=-e2e,-lint,-corpus", "--build_tests_only", "//..."))
@@ -155,6 +165,8 @@ def steps_of(mode):
     ]
     if mode == "--full":
         steps += [
+            ("the programs of Kubernetes", kubernetes),
+            ("on Kubernetes", lambda: bazel("test", "--test_tag_filters=e2e", "--build_tests_only", "//tests/k8s/...")),
             ("ThreadSanitizer: unit tests", lambda: bazel(
                 "test", "--config=tsan", "--test_tag_filters=-e2e,-lint,-corpus", "--build_tests_only", "//...", prefix="tsan ")),
             ("end to end with ThreadSanitizer and two workers", lambda: bazel(
