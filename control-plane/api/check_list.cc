@@ -25,8 +25,12 @@ constexpr CheckEntry kChecks[] = {
     {CheckId::kCertificatesShared, "certificates-shared", "certificates used once", "all",
      "used in two places:",
      "two processes share a --state-dir, or the key was copied: then evict the workload, and let "
-     "it "
-     "join again with a new token"},
+     "it join again with a new token"},
+    {CheckId::kCertificatesPerIdentity, "certificates-per-identity", "certificates per identity",
+     "far below the limit", "close to the limit, at which requests are refused:",
+     "replicas have two or three each. If that does not explain them, a workload requests them "
+     "without need, or its key was copied: then evict it. Otherwise set a shorter --svid-ttl of "
+     "tulle-control, with which they expire earlier"},
     {CheckId::kJoinTokens, "join-tokens", "join tokens", "none was rejected", "rejected:",
      "write a new token to the FILE of the sidecar's --token-file. It joins within a minute"},
     {CheckId::kWorkloadsHealthy, "workloads-healthy", "workloads healthy", "all",

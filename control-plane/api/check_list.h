@@ -14,6 +14,7 @@ enum class CheckId {
   kRootRotation,
   kWorkloadCertificates,
   kCertificatesShared,
+  kCertificatesPerIdentity,
   kJoinTokens,
   kWorkloadsHealthy,
   kLeases,

@@ -110,6 +110,15 @@ void CheckShared(const std::vector<ProxyStatus>& proxies, Findings* findings) {
   findings->AddList(CheckId::kCertificatesShared, shared);
 }
 
+void CheckCertificateCounts(const ca::MeshAuthority& authority, Findings* findings) {
+  std::string found;
+  for (const auto& [identity, count] : authority.IdentitiesNearLimit()) {
+    absl::StrAppend(&found, found.empty() ? " " : ", ", identity, " has ", count, " of ",
+                    authority.most_valid_of_one_identity());
+  }
+  findings->AddList(CheckId::kCertificatesPerIdentity, found);
+}
+
 void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
   std::string refused;
   std::set<std::string> commands;
@@ -194,6 +203,7 @@ ApiResponse CheckResource::Run(const Call& call) {
   CheckRotation(authority_->rotation(), call.now, &findings);
   CheckCertificates(proxies, authority_->last_svid_ends(), call.now, &findings);
   CheckShared(proxies, &findings);
+  CheckCertificateCounts(*authority_, &findings);
   CheckJoins(*tokens_, call.now, &findings);
   CheckWorkloads(view_->CurrentMesh(), &findings);
   const size_t held = view_->HeldLeases();

@@ -91,6 +91,62 @@ TEST_F(CaTest, Fault39_OneIdentityCannotHaveItAllSigned) {
   EXPECT_FALSE(issue("a", kNow - 3600 + 1).ok());
 }
 
+TEST_F(CaTest, Fault39_OneIdentityCannotHaveCertificatesWithoutEnd) {
+  options_.most_valid_of_one_identity = 10;
+  Reopen();
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  const auto issue = [&](const std::string& account, int64_t now) {
+    return authority_
+        ->Issue(Id(account), csr, 60, MeshAuthority::Holder::kSidecar, now,
+                {.certificate_sha256 = "", .address = "10.0.0.7"})
+        .status();
+  };
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(issue("a", kNow).ok()) << i;
+  const absl::Status refused = issue("a", kNow);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(refused.message().find("has 10 valid certificates, which is the limit: "),
+            std::string::npos);
+  EXPECT_NE(refused.message().find("tullectl evict"), std::string::npos) << "the next step";
+  EXPECT_EQ(authority_->refusals().too_many, 1);
+  EXPECT_TRUE(authority_->refusals().latest.starts_with("10.0.0.7: spiffe://"));
+  EXPECT_TRUE(issue("b", kNow).ok()) << "others have their own";
+  using Count = std::pair<std::string, size_t>;
+  EXPECT_EQ(authority_->IdentitiesNearLimit(), (std::vector<Count>{{Id("a").ToString(), 10}}));
+
+  Reopen();
+  EXPECT_FALSE(issue("a", kNow).ok()) << "a restart does not forget them";
+  // Neither those that have expired count, nor those that were revoked.
+  ASSERT_TRUE(authority_->AdvanceRotation(kNow + 60 + certs::kBackdateSeconds).ok());
+  EXPECT_TRUE(authority_->IdentitiesNearLimit().empty());
+  const int64_t later = kNow + 60 + certs::kBackdateSeconds;
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(issue("a", later).ok()) << i;
+  EXPECT_FALSE(issue("a", later).ok());
+  ASSERT_EQ(*authority_->Revoke(Id("a"), "ann", later), 10u);
+  EXPECT_TRUE(issue("a", later).ok()) << "an evicted identity may join again";
+}
+
+// What docs/identity.md computes: replicas of one identity that renew as early as they ever do.
+TEST(IssuedCertificates, AFleetOfTwoThousandReplicasStaysFarBelowTheLimit) {
+  constexpr int kReplicas = 2000;
+  for (const int64_t lifetime : {int64_t{600}, int64_t{24 * 3600}}) {
+    IssuedCertificates issued;
+    size_t most = 0;
+    const int64_t interval = lifetime * 45 / 100;  // half life less 10 %
+    for (int64_t round = 0; round < 6; ++round) {
+      for (int replica = 0; replica < kReplicas; ++replica) {
+        const int64_t now = kNow + round * interval + replica * interval / kReplicas;
+        issued.Advance(now);
+        issued.Add({now + lifetime, std::to_string(round) + "/" + std::to_string(replica)},
+                   "fleet");
+        most = std::max(most, issued.CountValid("fleet"));
+      }
+    }
+    EXPECT_GT(most, 2 * kReplicas);
+    EXPECT_LE(most, 3 * kReplicas);
+    EXPECT_LT(2 * most, MeshAuthority::Options().most_valid_of_one_identity);
+  }
+}
+
 TEST(SigningLimit, Fault39_ForgetsWhoHasLongNotAsked) {
   SigningLimit limit;
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limit.Take(std::to_string(i), 100));

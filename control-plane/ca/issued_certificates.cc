@@ -10,6 +10,23 @@ void IssuedCertificates::Add(Key key, std::string_view identity, int64_t revoked
   if (revoked_at != 0) Revoke({std::move(key)}, revoked_at);
 }
 
+size_t IssuedCertificates::CountValid(std::string_view identity) const {
+  const auto issued = issued_of_.find(identity);
+  if (issued == issued_of_.end()) return 0;
+  const auto revoked = revoked_of_.find(identity);
+  return issued->second - (revoked == revoked_of_.end() ? 0 : revoked->second);
+}
+
+std::vector<std::pair<std::string, size_t>> IssuedCertificates::WithAtLeast(size_t count) const {
+  std::vector<std::pair<std::string, size_t>> found;
+  for (const auto& [identity, issued] : issued_of_) {
+    if (issued < count) continue;
+    const size_t valid = CountValid(identity);
+    if (valid >= count) found.emplace_back(identity, valid);
+  }
+  return found;
+}
+
 std::vector<IssuedCertificates::Key> IssuedCertificates::ValidOf(std::string_view identity) const {
   std::vector<Key> keys;
   if (!issued_of_.contains(identity)) return keys;

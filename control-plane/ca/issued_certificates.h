@@ -32,6 +32,10 @@ class IssuedCertificates {
   };
 
   void Add(Key key, std::string_view identity, int64_t revoked_at = 0);
+  // How many of an identity are valid: neither expired nor revoked.
+  size_t CountValid(std::string_view identity) const;
+  // The identities that have at least this many of them, with their number.
+  std::vector<std::pair<std::string, size_t>> WithAtLeast(size_t count) const;
   // The valid ones of an identity; looks at all.
   std::vector<Key> ValidOf(std::string_view identity) const;
   void Revoke(const std::vector<Key>& keys, int64_t now);

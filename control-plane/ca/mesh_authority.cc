@@ -229,6 +229,27 @@ void MeshAuthority::SaveIssued(int64_t now) {
   }
 }
 
+absl::Status MeshAuthority::Admit(const std::string& identity, const Asker& asker, int64_t now) {
+  absl::Status status;
+  if (issued_.CountValid(identity) >= options_.most_valid_of_one_identity) {
+    ++refusals_.too_many;
+    status = absl::ResourceExhaustedError(absl::StrCat(
+        identity, " has ", options_.most_valid_of_one_identity,
+        " valid certificates, which is the limit: if its replicas do not explain that many, run "
+        "`tullectl evict`; otherwise wait until some expire, or set a shorter --svid-ttl"));
+  } else if (!limit_.Take(identity, now)) {
+    ++refusals_.too_often;
+    status = absl::UnavailableError(
+        absl::StrCat(identity, " requested too many certificates: try again in a minute; if this ",
+                     "continues, find the instance in the log of tulle-control"));
+  } else {
+    return absl::OkStatus();
+  }
+  const std::string& address = asker.address;
+  refusals_.latest = absl::StrCat(address, address.empty() ? "" : ": ", status.message());
+  return status;
+}
+
 absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
                                                 std::string_view csr_pem,
                                                 std::optional<int64_t> lifetime_seconds,
@@ -237,11 +258,8 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
     return absl::InvalidArgumentError(
         absl::StrCat(caller.ToString(), " is not a workload identity: use /ns/NS/sa/ACCOUNT"));
   }
-  if (!limit_.Take(caller.ToString(), now)) {
-    return absl::UnavailableError(
-        absl::StrCat(caller.ToString(), " requested too many certificates: try again in a ",
-                     "minute; if this continues, find the instance in the log of tulle-control"));
-  }
+  const absl::Status admitted = Admit(caller.ToString(), asker, now);
+  if (!admitted.ok()) return admitted;
   const auto request = certs::CertificateRequest::Parse(csr_pem);
   if (!request.ok()) return request.status();
   certs::SvidRequest order{caller, request->public_key()};

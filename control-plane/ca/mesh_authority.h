@@ -3,16 +3,19 @@
 //
 // Owner and thread: the store's thread, since every change is written before it counts. Times in
 // seconds since the epoch, passed in. Errors: absl::Status; kInvalidArgument for a bad request (fix
-// the CSR), kUnavailable when one identity asks too often, kUnauthenticated never here:
-// whoever calls Issue has authenticated the caller by join token or SVID.
+// the CSR), kUnavailable when one identity asks too often, kResourceExhausted when it has too many
+// valid certificates, kUnauthenticated never here: whoever calls Issue has authenticated the caller
+// by join token or SVID.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,6 +44,9 @@ class MeshAuthority {
     int64_t svid_lifetime_seconds =
         certs::kSvidLifetimeSeconds;  // --svid-ttl; also the most one may ask for
     int64_t root_lifetime_seconds = certs::kRootLifetimeSeconds;  // --root-ttl
+    // Bounds the memory and the revocation list that a compromised workload can cause. Replicas
+    // that renew at half life have two or three each; see docs/identity.md.
+    size_t most_valid_of_one_identity = 20'000;
   };
 
   // Reads the roots; an empty store gets its first one. `store` and `keys` outlive this.
@@ -84,6 +90,18 @@ class MeshAuthority {
   const std::string& revocations_pem() const { return revocations_pem_; }
 
   int64_t issued_count() const { return issued_count_; }  // SVIDs of workloads, since the start
+  // Requests for one that were refused since the start because of a limit of their identity.
+  struct Refusals {
+    int64_t too_often = 0;
+    int64_t too_many = 0;  // valid ones: see Options
+    std::string latest;    // who asked, and why it was refused
+  };
+  const Refusals& refusals() const { return refusals_; }
+  // The identities that have used four fifths of the limit, with their number of certificates.
+  std::vector<std::pair<std::string, size_t>> IdentitiesNearLimit() const {
+    return issued_.WithAtLeast(std::max<size_t>(options_.most_valid_of_one_identity / 5 * 4, 1));
+  }
+  size_t most_valid_of_one_identity() const { return options_.most_valid_of_one_identity; }
   const std::string& trust_domain() const { return options_.trust_domain; }
   int64_t svid_lifetime_seconds() const { return options_.svid_lifetime_seconds; }
   // Every root that peers must believe, the signing one first.
@@ -146,6 +164,8 @@ class MeshAuthority {
   void NoteIssued(const certs::Certificate& leaf, Holder holder,
                   UnseenCertificates::Certificate certificate);
   void SignRevocations();
+  // Counts a request of the identity; an error: it has reached one of its limits.
+  absl::Status Admit(const std::string& identity, const Asker& asker, int64_t now);
   size_t signing_index() const {
     return rotation_.phase() == RotationPhase::kRenewing ? roots_.active.size() - 1 : 0;
   }
@@ -157,6 +177,7 @@ class MeshAuthority {
   SigningLimit limit_;
   IssuedCertificates issued_;
   int64_t issued_count_ = 0;
+  Refusals refusals_;
   Roots roots_;
   RootRotation::Outstanding saved_;
   std::function<void()> on_unsaved_;

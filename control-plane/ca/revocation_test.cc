@@ -2,8 +2,10 @@
 // are told.
 #include <gtest/gtest.h>
 
+#include "certs/authority.h"
 #include "certs/certificate.h"
 #include "certs/csr.h"
+#include "certs/revocation_list.h"
 #include "certs/trust_bundle.h"
 #include "certs/verify_peer.h"
 #include "control-plane/ca/mesh_authority.h"
@@ -127,6 +129,29 @@ TEST_F(RevocationTest, ExpiredCertificatesAreForgotten) {
   EXPECT_TRUE(authority_->revocations_pem().empty());
   EXPECT_EQ(*authority_->Revoke(Id("post"), "ann", expired), 0u);
   EXPECT_TRUE(store_->List(store::Collection::kCertificate)->empty());
+}
+
+// The largest list that one identity can cause, signed by both roots of a rotation, is one that
+// sidecars accept: docs/identity.md has the sizes.
+TEST_F(RevocationTest, TheListOfAnIdentityAtItsLimitIsAccepted) {
+  const std::string pattern = Issue("post").serial();
+  std::vector<certs::RevokedSerial> revoked;
+  for (size_t i = 0; i < MeshAuthority::Options().most_valid_of_one_identity; ++i) {
+    std::string serial = pattern;
+    const std::string number = std::to_string(100'000 + i);
+    serial.replace(serial.size() - number.size(), number.size(), number);
+    revoked.push_back({std::move(serial), kNow});
+  }
+  std::string lists;
+  std::string roots;
+  for (int i = 0; i < 2; ++i) {
+    const auto root = certs::Authority::CreateRoot("cluster.local", keys_, kNow);
+    lists += *certs::IssueRevocationList(*root, revoked, kNow);
+    roots += root->certificate().ToPem();
+  }
+  auto bundle = certs::TrustBundle::FromPem("cluster.local", roots);
+  EXPECT_TRUE(bundle->AddRevocations(lists).ok());
+  EXPECT_LT(lists.size(), 2'200'000u);
 }
 
 // A full disk: what could be lost in a restart is not called done.

@@ -18,10 +18,8 @@ absl::StatusOr<Caller> Admission::Authenticate(const Transport& transport,
   if (const PeerIdentity* peer = transport.peer(); peer != nullptr && !peer->spiffe_id.empty()) {
     auto id = certs::SpiffeId::Parse(peer->spiffe_id);
     if (!id.ok()) return absl::UnauthenticatedError("the certificate has no SPIFFE ID");
-    if (IsRevoked(transport)) {
-      return absl::UnauthenticatedError(
-          "the certificate was revoked: join again with a new token (--token-file)");
-    }
+    const absl::Status revoked = CheckRevoked(transport);
+    if (!revoked.ok()) return revoked;
     auto services = tokens_.ServicesOf(*id);
     if (!services.ok()) return services.status();
     return Caller{*std::move(id), *std::move(services), {peer->certificate_sha256, address}};
@@ -33,6 +31,12 @@ absl::StatusOr<Caller> Admission::Authenticate(const Transport& transport,
   auto grant = tokens_.Redeem(authorization.substr(kBearer.size()), now_());
   if (!grant.ok()) return grant.status();
   return Caller{grant->id, grant->services, {"", address}};
+}
+
+absl::Status Admission::CheckRevoked(const Transport& transport) const {
+  if (!IsRevoked(transport)) return absl::OkStatus();
+  return absl::UnauthenticatedError(
+      "the certificate was revoked: join again with a new token (--token-file)");
 }
 
 bool Admission::IsRevoked(const Transport& transport) const {

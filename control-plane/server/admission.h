@@ -34,6 +34,8 @@ class Admission {
   // Whether the caller's certificate was revoked after its handshake. Costs a lookup unless its
   // identity has revoked certificates.
   bool IsRevoked(const Transport& transport) const;
+  // The same as an error for the caller, which names the next step.
+  absl::Status CheckRevoked(const Transport& transport) const;
 
  private:
   ca::JoinTokens& tokens_;

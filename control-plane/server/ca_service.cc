@@ -44,7 +44,9 @@ absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
 }  // namespace
 
 grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transport& transport) {
-  if (transport.peer() != nullptr || head.path == kGetTrustBundle) return {};
+  if (head.path == kGetTrustBundle) return {};
+  // The certificate was verified in the handshake; all that may have changed is its revocation.
+  if (transport.peer() != nullptr) return ToGrpc(plane.admission().CheckRevoked(transport));
   if (head.path == xds::kDeltaPath || head.path == xds::kStatePath) {
     return ToGrpc(absl::UnauthenticatedError(kXdsNeedsCertificate));
   }

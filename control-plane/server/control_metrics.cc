@@ -49,7 +49,7 @@ void AddMesh(const ControlPlane& plane, Page* page) {
             plane.mesh_builder().versions());
 }
 
-void AddProxies(const ControlPlane& plane, size_t sidecar_connections, Page* page) {
+void AddProxies(const ControlPlane& plane, const SidecarCalls& sidecars, Page* page) {
   const ProxySource::Counts proxies = plane.view().proxy_counts();
   page->Add("tulle_control_proxies_connected", "Proxies with an xDS stream.", proxies.connected);
   page->Add("tulle_control_proxies_rejecting", "Connected proxies that reject a resource.",
@@ -57,7 +57,10 @@ void AddProxies(const ControlPlane& plane, size_t sidecar_connections, Page* pag
   page->Add("tulle_control_certificates_shared_total",
             "Connections with a certificate that another proxy was using.",
             proxies.shared_certificates);
-  page->Add("tulle_control_grpc_connections", "Connections of sidecars.", sidecar_connections);
+  page->Add("tulle_control_grpc_connections", "Connections of sidecars.", sidecars.connections);
+  page->Add("tulle_control_grpc_message_timeouts_total",
+            "Calls of sidecars that ended because a request did not arrive completely in time.",
+            sidecars.message_timeouts);
 }
 
 std::string LabelsOf(const Door& door, const std::string& reason = "") {
@@ -97,6 +100,12 @@ void AddDoors(const std::vector<const Door*>& doors, Page* page) {
 void AddAuthority(const ca::MeshAuthority& authority, Page* page) {
   page->Add("tulle_control_certificates_issued_total",
             "Certificates of workloads that were signed.", authority.issued_count());
+  constexpr char kRefused[] = "tulle_control_certificates_refused_total";
+  page->Describe(kRefused,
+                 "Requests for certificates that were refused because their identity requests them "
+                 "too often (rate), or has too many valid ones (limit).");
+  page->Row(kRefused, "{reason=\"rate\"}", authority.refusals().too_often);
+  page->Row(kRefused, "{reason=\"limit\"}", authority.refusals().too_many);
   page->Add("tulle_control_root_rotating", "1 while the root is being replaced.",
             authority.rotation().phase() == ca::RotationPhase::kSteady ? 0 : 1);
   page->Add("tulle_control_root_not_after_seconds", "End of the signing root, since the epoch.",
@@ -105,11 +114,11 @@ void AddAuthority(const ca::MeshAuthority& authority, Page* page) {
 
 }  // namespace
 
-std::string ControlMetricsText(const ControlPlane& plane, size_t sidecar_connections,
+std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
                                const std::vector<const Door*>& doors) {
   Page page;
   AddMesh(plane, &page);
-  AddProxies(plane, sidecar_connections, &page);
+  AddProxies(plane, sidecars, &page);
   AddDoors(doors, &page);
   AddAuthority(plane.authority(), &page);
   page.Describe("tulle_control_build_info", "The version that runs.");

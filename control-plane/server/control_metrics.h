@@ -2,6 +2,8 @@
 // here. Thread: the loop's.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,8 +12,13 @@
 
 namespace tulle::server {
 
+struct SidecarCalls {
+  size_t connections = 0;
+  uint64_t message_timeouts = 0;  // since the start
+};
+
 // Of the ports, the first one is that of sidecars.
-std::string ControlMetricsText(const ControlPlane& plane, size_t sidecar_connections,
+std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
                                const std::vector<const Door*>& doors);
 
 }  // namespace tulle::server

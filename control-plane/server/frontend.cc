@@ -32,7 +32,7 @@ constexpr GuestList::Limits kApiGuests{128};
 constexpr GuestList::Limits kHealthGuests{64, loop::Duration{0}};
 
 // Until it has an identity a client may ask for a certificate, and for nothing that takes more.
-grpc::ServerOptions GrpcOptions(ControlPlane& plane) {
+grpc::ServerOptions GrpcOptions(ControlPlane& plane, MessageTimeoutLog& timeouts) {
   http2::Options strangers;
   strangers.limits.head_bytes = 8 * 1024;
   strangers.limits.trailer_bytes = 1024;
@@ -44,6 +44,9 @@ grpc::ServerOptions GrpcOptions(ControlPlane& plane) {
   options.without_peer = strangers;
   options.admit = [&plane](const http::Head& head, const Transport& transport) {
     return AdmitCall(plane, head, transport);
+  };
+  options.on_message_timeout = [&timeouts](const http::Head& head, const Transport& transport) {
+    timeouts.Note(head, transport);
   };
   return options;
 }
@@ -59,7 +62,8 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
       transports_(transports),
       key_(keys.Generate()),
       log_(log),
-      grpc_server_(loop, services, GrpcOptions(plane)),
+      message_timeouts_(loop, log),
+      grpc_server_(loop, services, GrpcOptions(plane, message_timeouts_)),
       rest_server_(
           loop,
           [this](const api::ApiRequest& head) {
@@ -182,10 +186,11 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
   }
   if (request.path == "/healthz") return {200, "ok\n", "text/plain"};
   if (request.path == "/metrics") {
-    return {200,
-            ControlMetricsText(plane_, grpc_server_.connections(),
-                               {grpc_door_.get(), rest_door_.get(), health_door_.get()}),
-            "text/plain; version=0.0.4"};
+    return {
+        200,
+        ControlMetricsText(plane_, {grpc_server_.connections(), grpc_server_.message_timeouts()},
+                           {grpc_door_.get(), rest_door_.get(), health_door_.get()}),
+        "text/plain; version=0.0.4"};
   }
   if (request.path == "/prometheus/targets")
     return {200, PrometheusTargets(plane_.view().CurrentMesh()), "application/json"};

@@ -13,6 +13,7 @@
 #include "certs/private_key.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/door.h"
+#include "control-plane/server/message_timeout_log.h"
 #include "control-plane/server/rest_server.h"
 #include "net/base/socket_address.h"
 #include "net/grpc/server.h"
@@ -71,6 +72,7 @@ class Frontend {
   std::unique_ptr<Door> grpc_door_;
   std::unique_ptr<Door> rest_door_;
   std::unique_ptr<Door> health_door_;
+  MessageTimeoutLog message_timeouts_;
   grpc::Server grpc_server_;
   RestServer rest_server_;
   RestServer health_server_;

@@ -20,8 +20,8 @@ void AddRegistry(ControlPlane* plane, grpc::ServiceRegistry* services);
 // OTLP: opentelemetry.proto.collector.trace.v1.TraceService.
 void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services);
 
-// Whether the head of a call allows to read on. A caller without a certificate may ask for the
-// trust bundle; everything else needs a join token, and xDS a certificate.
+// Whether the head of a call allows to read on. Everyone may ask for the trust bundle; everything
+// else requires a certificate that is not revoked or a join token, and xDS a certificate.
 grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transport& transport);
 
 // The codes of both have the same numbers.

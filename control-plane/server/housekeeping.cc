@@ -18,6 +18,7 @@ constexpr milliseconds kTick{1000};
 constexpr milliseconds kSaveGroup{50};
 constexpr int64_t kCleanEverySeconds = 3600;
 constexpr int64_t kVipRetrySeconds = 10;
+constexpr int64_t kReportRefusalsSeconds = 60;
 constexpr int64_t kJumpSeconds = 60;
 constexpr std::chrono::hours kDistrustAfterJump{1};
 constexpr size_t kWorthReturning = 4 << 20;
@@ -95,10 +96,23 @@ void Housekeeping::ReturnMemory() {
   malloc_trim(0);
 }
 
+// One line for many: whoever requests too many certificates would otherwise fill the log.
+void Housekeeping::ReportRefusals() {
+  const ca::MeshAuthority::Refusals& refusals = parts_.authority.refusals();
+  const int64_t total = refusals.too_often + refusals.too_many;
+  if (total == refusals_reported_ || Now() - refusals_reported_at_ < kReportRefusalsSeconds) return;
+  refusals_reported_at_ = Now();
+  parts_.log.Write(
+      LogLevel::kWarning, LogComponent::kCa,
+      absl::StrCat(total - std::exchange(refusals_reported_, total),
+                   " requests for certificates were refused, the latest from ", refusals.latest));
+}
+
 void Housekeeping::Tick() {
   tick_->Start(kTick);
   ReturnMemory();
   WatchClock();
+  ReportRefusals();
   parts_.registry.Advance();
   if (Now() % kVipRetrySeconds == 0) parts_.mesh.RetryVips();
   AdvanceRotation();

@@ -1,7 +1,8 @@
 // What the control plane does by itself, once a second: leases end, the root is rotated when it is
 // due and goes on step by step, expired join tokens are deleted. Watches the clock: after a jump it
 // is unknown which time is right, and what is due can wait. Writes down who holds certificates: the
-// first of a burst at once, the others together 50 ms later. Returns memory that is not used.
+// first of a burst at once, the others together 50 ms later. Returns memory that is not used, and
+// logs certificates that were refused, at most once a minute.
 //
 // Owner: ControlPlane. Thread: the loop's.
 #pragma once
@@ -42,6 +43,7 @@ class Housekeeping {
   void AdvanceRotation();
   void SaveIssued();
   void ReturnMemory();
+  void ReportRefusals();
   int64_t Now() const;  // seconds since the epoch
   std::chrono::milliseconds MonotonicNow() const;
 
@@ -49,6 +51,8 @@ class Housekeeping {
   std::unique_ptr<loop::Timer> tick_;
   std::unique_ptr<loop::Timer> save_;
   int64_t cleaned_at_ = 0;
+  int64_t refusals_reported_ = 0;
+  int64_t refusals_reported_at_ = 0;
   size_t returned_ = 0;  // bytes, to malloc and not yet to the system
   int64_t clock_ahead_;  // of the monotonic one, in seconds
   std::chrono::milliseconds clock_trusted_from_{0};

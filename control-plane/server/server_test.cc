@@ -16,11 +16,15 @@
 #include "control-plane/server/frontend.h"
 #include "control-plane/server/grpc_services.h"
 #include "control-plane/store/sqlite_store.h"
+#include "net/base/arena.h"
 #include "net/grpc/channel.h"
+#include "net/http/head.h"
 #include "net/loop/sim/simulation.h"
+#include "net/socket/transport.h"
 #include "net/tls/sim_transports.h"
 #include "tulle/ca/v1/ca.pb.h"
 #include "tulle/registry/v1/registry.pb.h"
+#include "xds/proto/type_urls.h"
 
 namespace tulle::server {
 namespace {
@@ -271,6 +275,60 @@ TEST_F(ServerTest, AnEvictedIdentityIsOutUntilItJoinsWithANewToken) {
       again->Call("/tulle.registry.v1.Registry/Register", PostInstance(), &registered).ok());
 
   EXPECT_EQ(Api("POST", "/v1/evictions", R"({"account":"nobody"})").status, 404);
+}
+
+class RevokedPeer final : public Transport {
+ public:
+  RevokedPeer(const std::string& spiffe_id, const certs::Certificate& leaf) : der_(leaf.der()) {
+    peer_.spiffe_id = spiffe_id;
+    peer_.certificate_sha256 = leaf.sha256();
+  }
+  const PeerIdentity* peer() const override { return &peer_; }
+  std::vector<std::string_view> peer_chain() const override { return {der_}; }
+  SocketAddress PeerAddress() const override { return *SocketAddress::Parse("10.0.0.2", 40000); }
+  bool is_tls() const override { return true; }
+  std::string_view alpn() const override { return "h2"; }
+
+  // Not used.
+  void SetEvents(TransportEvents*) override {}
+  ReadResult Read(Buffer&, size_t) override { return {ReadStatus::kWouldBlock}; }
+  void Write(Buffer&) override {}
+  void EnableRead(bool) override {}
+  void ShutdownWrite() override {}
+  void Close(bool) override {}
+  Failure failure() const override { return {}; }
+  SocketAddress LocalAddress() const override { return {}; }
+  SocketAddress OriginalDestination() const override { return {}; }
+  std::string_view sni() const override { return {}; }
+  bool IsQuiet() override { return true; }
+  uint64_t bytes_written() const override { return 0; }
+
+ private:
+  PeerIdentity peer_;
+  std::string der_;
+};
+
+// A call that arrives on a connection between the eviction and its end: the certificate that its
+// handshake verified does not admit it any more.
+TEST_F(ServerTest, ARevokedCertificateAdmitsNoCall) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post", R"("post")"), &issued);
+  const auto leaf = certs::ParsePemCertificates(issued.certificate_chain(0))->front();
+  const RevokedPeer peer(issued.spiffe_id(), leaf);
+  const auto admit = [&](std::string_view path) {
+    Arena arena(loop_->slab());
+    http::Head head(arena);
+    head.path = path;
+    return AdmitCall(*plane_, head, peer).code;
+  };
+  constexpr std::string_view kCalls[] = {xds::kDeltaPath,
+                                         "/tulle.ca.v1.CertificateAuthority/CreateCertificate",
+                                         "/tulle.registry.v1.Registry/Register"};
+  for (const std::string_view path : kCalls) EXPECT_EQ(admit(path), grpc::Code::kOk) << path;
+  ASSERT_EQ(Api("POST", "/v1/evictions", R"({"account":"post","namespace":"default"})").status,
+            200);
+  for (const std::string_view path : kCalls)
+    EXPECT_EQ(admit(path), grpc::Code::kUnauthenticated) << path;
 }
 
 TEST_F(ServerTest, ARestartKeepsWorkloadsRootsAndLeases) {

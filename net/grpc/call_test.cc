@@ -229,6 +229,47 @@ TEST_F(CallTest, CancellingReachesTheHandler) {
   EXPECT_FALSE(call.status.has_value());
 }
 
+// What a caller has begun it must end: without a deadline, unfinished messages fill the memory.
+TEST_F(CallTest, Fault78_AnUnfinishedRequestIsEnded) {
+  Start();
+  Recorder& unary = Call("/t/Upper");
+  unary.call->Send("the end of the stream never comes");
+  Recorder& stream = Call("/t/Twice");
+  stream.call->Read();
+  Run();
+  pipes_.front()->from(0).room = 500;
+  stream.call->Send(std::string(1000, 'x'));
+  Run();
+  loop_.Advance(std::chrono::seconds(29));
+  Run();
+  EXPECT_FALSE(unary.status || stream.status);
+  EXPECT_EQ(server_->message_timeouts(), 0u);
+  loop_.Advance(std::chrono::seconds(2));
+  Run();
+  ASSERT_TRUE(unary.status && stream.status);
+  EXPECT_EQ(unary.status->code, Code::kDeadlineExceeded);
+  EXPECT_EQ(stream.status->code, Code::kDeadlineExceeded);
+  EXPECT_EQ(cancelled_, 1) << "the stream's handler";
+  EXPECT_EQ(server_->message_timeouts(), 2u);
+  EXPECT_EQ(lost_, 0) << "other calls of the connection go on";
+}
+
+TEST_F(CallTest, AStreamMayBeSilentBetweenMessages) {
+  Start();
+  Recorder& call = Call("/t/Twice");
+  call.call->Read();
+  Run();
+  for (size_t i = 1; i <= 3; ++i) {
+    loop_.Advance(std::chrono::hours(1));
+    Run();
+    call.call->Send("x");
+    Run();
+    EXPECT_EQ(call.messages.size(), 2 * i);
+  }
+  EXPECT_FALSE(call.status.has_value());
+  EXPECT_EQ(server_->message_timeouts(), 0u);
+}
+
 TEST_F(CallTest, Fault77_OversizedMessagesAreRefused) {
   Start();
   EXPECT_EQ(Unary("/t/Upper", std::string(17 * 1024 * 1024, 'x')).first.code,

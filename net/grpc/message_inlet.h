@@ -30,6 +30,8 @@ class MessageInlet {
   void OnEnd() { ended_ = true; }
   // Call until it returns something other than kMessage; again after Want, OnData and OnEnd.
   Result Take(std::string& message);
+  // A message was requested and has begun, and the rest of it has not arrived.
+  bool in_message() const { return wanted_ != 0 && !ended_ && reader_.in_message(); }
   const char* error() const { return error_; }
   bool too_large() const { return too_large_; }
 

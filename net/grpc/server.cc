@@ -58,6 +58,9 @@ class Server::Call final : public http::StreamEvents,
   void Deliver();
   void RefuseWith(int http_status);
   void StartDeadline();
+  // `is_fresh`: what is incomplete has begun since the last call.
+  void WatchMessage(bool is_fresh);
+  void OnMessageTimeout();
   void MakeInlet(size_t largest_message);
   void Release();
 
@@ -69,6 +72,9 @@ class Server::Call final : public http::StreamEvents,
   std::optional<MessageInlet> inlet_;  // never null; replaced to apply the method's own limit
   std::unique_ptr<CallHandler> handler_;
   std::unique_ptr<loop::Timer> deadline_;
+  loop::Deadline message_deadline_{
+      this, [](void* self) { static_cast<Call*>(self)->OnMessageTimeout(); }};
+  bool is_unary_ = false;
   bool headers_sent_ = false;
   bool half_closed_ = false;
 };
@@ -160,6 +166,7 @@ void Server::Call::OnHeaders(http::Head& head, bool end) {
   if (method->largest_message != 0) MakeInlet(method->largest_message);
   if (end) inlet_->OnEnd();
   StartDeadline();
+  is_unary_ = method->is_unary;
   handler_ = method->make_handler(*this);
   Deliver();
 }
@@ -174,17 +181,34 @@ void Server::Call::StartDeadline() {
   deadline_->Start(*timeout);
 }
 
+void Server::Call::WatchMessage(bool is_fresh) {
+  if (!is_unary_ && !inlet_->in_message()) return message_deadline_.Clear();
+  if (message_deadline_.is_set() && (is_unary_ || !is_fresh)) return;
+  server_.deadlines_.Set(message_deadline_, server_.options_.message_timeout);
+}
+
+void Server::Call::OnMessageTimeout() {
+  ++server_.message_timeouts_;
+  const auto& observer = server_.options_.on_message_timeout;
+  if (observer) observer(*head_, transport());
+  handler_->OnCancelled();
+  Finish({Code::kDeadlineExceeded, "the request message did not arrive completely in time"});
+}
+
 void Server::Call::Deliver() {
+  bool is_fresh = false;
   std::string message;
   while (stream_ != nullptr && handler_ != nullptr && !half_closed_) {
     switch (inlet_->Take(message)) {
       case MessageInlet::Result::kMessage:
+        is_fresh = true;
         handler_->OnMessage(std::move(message));
         break;
       case MessageInlet::Result::kWaiting:
-        return;
+        return WatchMessage(is_fresh);
       case MessageInlet::Result::kEnd:
         half_closed_ = true;
+        message_deadline_.Clear();
         return handler_->OnHalfClose();
       case MessageInlet::Result::kBroken:
         handler_->OnCancelled();
@@ -244,6 +268,7 @@ void Server::Call::Release() {
   std::exchange(stream_, nullptr)->Detach();
   inlet_->set_stream(nullptr);
   deadline_.reset();
+  message_deadline_.Clear();
   connection_.Release(*this);
 }
 
@@ -253,7 +278,7 @@ void Server::Connection::Release(Call& call) {
 }
 
 Server::Server(loop::Loop& loop, const ServiceRegistry& registry, const ServerOptions& options)
-    : loop_(loop), registry_(registry), options_(options) {}
+    : loop_(loop), registry_(registry), options_(options), deadlines_(loop) {}
 
 Server::~Server() {
   while (!connections_.empty()) delete &connections_.PopFront();

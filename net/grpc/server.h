@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +12,7 @@
 #include "net/grpc/status.h"
 #include "net/http/head.h"
 #include "net/http2/options.h"
+#include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
 #include "net/socket/transport.h"
 
@@ -22,6 +25,12 @@ struct ServerOptions {
   // Decides about a call by its head, before a byte of a message is read. Unset: all are admitted.
   std::function<Status(const http::Head& head, const Transport& transport)> admit;
   size_t largest_message = 16 * 1024 * 1024;  // received
+  // For the request of a unary method from its head to its end, and for each message of a stream
+  // from its first byte to its last. A stream may be silent between messages for any time. A call
+  // that takes longer ends with DEADLINE_EXCEEDED.
+  loop::Duration message_timeout = std::chrono::seconds(30);
+  // Called for each such call, before it ends. May be unset.
+  std::function<void(const http::Head& head, const Transport& transport)> on_message_timeout;
 };
 
 // Serves the methods of a registry on the HTTP/2 connections passed to it. Accepts keepalive PINGs
@@ -41,6 +50,7 @@ class Server {
   // Ends the connections that are ready and for which `predicate` holds, and their calls.
   void CloseWhere(const std::function<bool(const Transport&)>& predicate);
   size_t connections() const { return connection_count_; }
+  uint64_t message_timeouts() const { return message_timeouts_; }
 
  private:
   class Connection;
@@ -49,8 +59,10 @@ class Server {
   loop::Loop& loop_;
   const ServiceRegistry& registry_;
   const ServerOptions options_;
+  loop::Deadlines deadlines_;
   IntrusiveList<Connection> connections_;
   size_t connection_count_ = 0;
+  uint64_t message_timeouts_ = 0;
   bool draining_ = false;
 };
 

@@ -71,7 +71,9 @@ void ServiceRegistry::AddUnary(std::string_view path, Unary answer, size_t large
   auto shared = std::make_shared<const Unary>(std::move(answer));
   AddStreaming(
       path, [shared](ServerCall& call) { return std::make_unique<UnaryHandler>(call, *shared); });
-  methods_.find(path)->second.largest_message = largest_message;
+  Method& method = methods_.find(path)->second;
+  method.largest_message = largest_message;
+  method.is_unary = true;
 }
 
 const ServiceRegistry::Method* ServiceRegistry::Find(std::string_view path) const {

@@ -70,6 +70,7 @@ class ServiceRegistry {
   struct Method {
     Streaming make_handler;
     size_t largest_message = 0;
+    bool is_unary = false;
   };
   // Null: UNIMPLEMENTED.
   const Method* Find(std::string_view path) const;
