@@ -58,6 +58,8 @@ class Channel final : private http::ClientConnectionEvents {
   std::unique_ptr<ClientCall> NewCall(std::string_view path, ClientCallEvents& events);
   std::unique_ptr<UnaryCall> NewUnaryCall(std::string_view path, std::string_view request,
                                           loop::Duration timeout, UnaryCall::Done done);
+  // For requests that are not gRPC. REQUIRES: ready().
+  http::ClientConnection& connection() { return *connection_; }
   // Closes the connection (for example because our certificate changed) and reconnects at once.
   void Reconnect();
   // Of the current connection; null when there is none.
