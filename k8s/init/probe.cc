@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 
 namespace tulle::init {
 namespace {
@@ -80,7 +79,16 @@ uint16_t BindAnywhere(int descriptor, Family family) {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&any.storage)->sin_port);
 }
 
+// Until the parent has closed its end of the line, at most that long; also until `descriptor` is
+// connected, unless it is negative.
+void WaitForParent(int line, int descriptor) {
+  pollfd each[] = {{line, POLLIN, 0}, {descriptor, POLLOUT, 0}};
+  poll(each, 2, kLongestCallMilliseconds);
+}
+
 // Runs in the child, with system calls only: reports its port, waits for a byte, connects, reports.
+// It ends by itself when the parent closes the line: the parent may not have the capability KILL,
+// which a signal to a process of another user needs.
 [[noreturn]] void Call(uint32_t id, Address to, Family family, int line) {
   // The kernel takes a socket's owner from its creator.
   const bool became =
@@ -92,10 +100,9 @@ uint16_t BindAnywhere(int descriptor, Family family) {
   if (read(line, &word, 1) != 1) _exit(0);
   const bool is_under_way = connect(descriptor, to.get(), to.length) == 0 || errno == EINPROGRESS;
   if (write(line, &word, 1) != 1 || !is_under_way) _exit(0);
-  pollfd each{descriptor, POLLOUT, 0};
-  poll(&each, 1, kLongestCallMilliseconds);
-  // Waits until the other side has checked it.
-  poll(nullptr, 0, kLongestCallMilliseconds);
+  WaitForParent(line, descriptor);
+  // Connected: stays until the other side has checked it.
+  WaitForParent(line, -1);
   _exit(0);
 }
 
@@ -159,7 +166,6 @@ void Caller::Dial() {
 Caller::~Caller() {
   if (line_ >= 0) close(line_);
   if (child_ <= 0) return;
-  kill(child_, SIGKILL);
   while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

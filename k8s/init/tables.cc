@@ -34,7 +34,9 @@ absl::Status Failed(const std::string& program, const CommandResult& result) {
                          errors.find("not permitted") != std::string::npos;
   return absl::FailedPreconditionError(absl::StrCat(
       program, ": ", errors.empty() ? absl::StrCat("exit code ", result.exit_code) : errors,
-      forbidden ? "; run as root, in a pod with the capabilities NET_ADMIN and NET_RAW" : ""));
+      forbidden ? "; run as root, in a pod with the capability NET_ADMIN (iptables-legacy also "
+                  "needs NET_RAW)"
+                : ""));
 }
 
 }  // namespace

@@ -311,3 +311,15 @@ def test_who_may_not_is_told_what_he_needs(place):
     assert done.returncode == 1 and "root" in done.stderr, done.stderr
     done = subprocess.run([place.program, "--exclude-outbound-ranges", "10.0.0/8"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "use ADDRESS or ADDRESS/BITS" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("capabilities", ["net_admin", "net_admin,setuid,setgid"])
+def test_it_ends_soon_with_few_capabilities(place, capabilities):
+    """Test connections of other users end by themselves: nothing may be killed without the capability KILL."""
+    raw_tables = ",net_raw" if place.variant == "legacy" else ""
+    some = ",".join("+" + one for one in (capabilities + raw_tables).split(","))
+    argv = place.pod.argv("setpriv", "--bounding-set", "-all," + some, place.program, "--iptables", place.variant)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
+    assert done.returncode == 0, done.stderr
+    has_callers = "setuid" in capabilities
+    assert ("ok      IPv4: connections to services are redirected" in done.stdout) == has_callers, done.stdout
