@@ -9,12 +9,28 @@
 #include "net/base/out_of_memory.h"
 #include "net/loop/uv/uv_loop.h"
 #include "sidecar/process/command_line.h"
+#include "sidecar/process/leave.h"
 #include "sidecar/process/process.h"
 
+namespace {
+
+using namespace tulle::sidecar;
+
+// Exit code.
+int Leave(const std::string& admin) {
+  // Checked by ParseCommandLine.
+  const absl::Status left = AskToLeave(*tulle::SocketAddress::ParseWithPort(admin));
+  if (left.ok()) return 0;
+  std::fprintf(stderr, "tulle-sidecar: %s\n", std::string(left.message()).c_str());
+  return 1;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  using namespace tulle::sidecar;
   Parsed parsed = ParseCommandLine(argc, argv);
   if (!parsed.command_line) return parsed.exit_code;
+  if (parsed.command_line->leave) return Leave(parsed.command_line->admin);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);
   // A core dump would hold private keys.

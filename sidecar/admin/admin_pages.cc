@@ -45,6 +45,8 @@ const AdminPages::Page AdminPages::kPages[] = {
     {"/drain_listeners", true, "stop accepting connections, let requests finish",
      &AdminPages::DrainListeners},
     {"/healthz/ready", false, "the same as /ready", &AdminPages::Ready},
+    {"/leave", true, "leave the mesh and continue to serve, before the application ends",
+     &AdminPages::Leave},
     {"/listeners", false, "listeners and their addresses (?format=json)", &AdminPages::Listeners},
     {"/logging", true, "log levels; set with ?level=debug or ?xds=debug", &AdminPages::Logging},
     {"/metrics", false, "the same as /stats/prometheus", &AdminPages::Prometheus},
@@ -203,6 +205,11 @@ void AdminPages::DrainListeners(const Query&, Done done) {
   if (!source_.drain_listeners) return done(NotAvailable());
   source_.drain_listeners();
   done(Text(200, "OK\n"));
+}
+
+void AdminPages::Leave(const Query&, Done done) {
+  if (!source_.leave) return done(NotAvailable());
+  source_.leave([done = std::move(done)]() mutable { done(Text(200, "OK\n")); });
 }
 
 }  // namespace tulle::admin

@@ -63,6 +63,7 @@ class AdminPages {
   void Logging(const Query& query, Done done);
   void Quit(const Query& query, Done done);
   void DrainListeners(const Query& query, Done done);
+  void Leave(const Query& query, Done done);
 
   AdminSource& source_;
   const bool loopback_;

@@ -172,7 +172,12 @@ SocketAddress AdminServer::address() const {
 }
 
 void AdminServer::OnAccept(std::unique_ptr<loop::Socket> socket) {
-  if (open_ >= kMaxConnections) return;  // closes
+  if (open_ >= kMaxConnections) {
+    // The oldest makes way: others cannot keep kubelet out by connections that ask nothing.
+    AdminConnection& oldest = connections_.front();
+    oldest.Close();
+    Remove(oldest);
+  }
   auto* connection = new AdminConnection(*this, std::move(socket));
   connections_.PushBack(*connection);
   ++open_;

@@ -40,6 +40,8 @@ struct AdminSource {
   telemetry::Log* log = nullptr;
   std::function<void()> quit;
   std::function<void()> drain_listeners;
+  // Leaves the mesh; the reply follows when that is done.
+  std::function<void(absl::AnyInvocable<void()> done)> leave;
 };
 
 }  // namespace tulle::admin

@@ -37,6 +37,7 @@ class AdminTest : public testing::Test {
     source.log = &log;
     source.quit = [this] { ++quits; };
     source.drain_listeners = [this] { ++drains; };
+    source.leave = [this](absl::AnyInvocable<void()> done) { leaving = std::move(done); };
     registry.GaugeRow(telemetry::kConfigWarnings).Set(3);
   }
   AdminResponse Ask(std::string_view method, std::string_view target,
@@ -56,6 +57,7 @@ class AdminTest : public testing::Test {
   bool ready = true;
   int quits = 0;
   int drains = 0;
+  absl::AnyInvocable<void()> leaving;
 };
 
 TEST_F(AdminTest, PagesShowWhatTheSourceGives) {
@@ -74,7 +76,7 @@ TEST_F(AdminTest, PagesShowWhatTheSourceGives) {
 }
 
 TEST_F(AdminTest, Fault84_ChangesRequirePost) {
-  for (const char* path : {"/quitquitquit", "/drain_listeners", "/logging?level=debug"}) {
+  for (const char* path : {"/quitquitquit", "/drain_listeners", "/leave", "/logging?level=debug"}) {
     for (const char* method : {"GET", "HEAD", "PUT", "OPTIONS"}) {
       const AdminResponse answer = Ask(method, path);
       EXPECT_EQ(answer.status, 405) << method << path;
@@ -82,12 +84,23 @@ TEST_F(AdminTest, Fault84_ChangesRequirePost) {
     }
   }
   EXPECT_EQ(quits + drains, 0);
+  EXPECT_FALSE(leaving);
   EXPECT_EQ(log.level(telemetry::LogComponent::kXds), telemetry::LogLevel::kInfo);
   EXPECT_EQ(Ask("POST", "/ready").allow, "GET, HEAD");
   EXPECT_EQ(Ask("POST", "/drain_listeners").status, 200);
   EXPECT_EQ(Ask("POST", "/quitquitquit").body, "OK\n");
   EXPECT_EQ(drains, 1);
   EXPECT_EQ(quits, 1);
+}
+
+TEST_F(AdminTest, LeavingIsAnsweredWhenItIsDone) {
+  AdminPages pages(source, true);
+  int status = 0;
+  pages.Answer({"POST", "/leave", "localhost"},
+               [&](AdminResponse answer) { status = answer.status; });
+  EXPECT_EQ(status, 0);
+  leaving();
+  EXPECT_EQ(status, 200);
 }
 
 TEST_F(AdminTest, Fault84_PagesOfOtherSitesAreRefused) {
@@ -178,6 +191,17 @@ TEST_F(AdminServerTest, RequestsOverOneConnection) {
     EXPECT_NE(text.find("allow: POST\r\n"), std::string::npos) << text;
   });
   EXPECT_EQ(quits, 0);
+}
+
+TEST_F(AdminServerTest, ConnectionsThatAskNothingKeepNoOneOut) {
+  Run([](const SocketAddress& address, loop::Loop&) {
+    std::vector<int> idle;
+    for (size_t i = 0; i <= AdminServer::kMaxConnections; ++i) idle.push_back(Connect(address));
+    EXPECT_NE(Talk(address, "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                  .find("LIVE"),
+              std::string::npos);
+    for (const int descriptor : idle) close(descriptor);
+  });
 }
 
 TEST_F(AdminServerTest, LateResponses) {

@@ -63,10 +63,8 @@ std::vector<ListenerError> Worker::Apply(std::shared_ptr<const Version> version)
   ApplyClusters(*version);
   ApplyRoutes(*version->snapshot);
   std::erase_if(draining_, [](const auto& one) { return one->connections().idle(); });
-  if (!ending_) {
-    ApplyListeners(*version->snapshot, errors);
-    RemoveGone(*version->snapshot);
-  }
+  ApplyListeners(*version->snapshot, errors);
+  if (!ending_) RemoveGone(*version->snapshot);
   destinations_.Rebuild(listeners_);
   version_ = std::move(version);
   return errors;
@@ -98,6 +96,8 @@ void Worker::ApplyRoutes(const config::Snapshot& next) {
 
 void Worker::ApplyListeners(const config::Snapshot& next, std::vector<ListenerError>& errors) {
   for (const auto& [name, spec] : next.listeners) {
+    // The own application may call others until it ends.
+    if (ending_ && spec->direction != config::Direction::kOutbound) continue;
     proxy::ActiveListener* active = FindListener(name);
     // Not what the former version named: a listener that could not listen is tried again.
     if (active != nullptr && &active->spec() == spec.get()) continue;

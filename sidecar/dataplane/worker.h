@@ -81,7 +81,7 @@ class Worker {
   // Names of the listeners that accepted connections since the last call.
   std::set<std::string> TakeUsedListeners();
   // The process is about to end: downstream connections are told to go away, and from now on no
-  // version removes anything.
+  // version removes anything or changes inbound listeners.
   void AnnounceEnd();
   // Called repeatedly after that. Inbound listeners close once no connection has come for `quiet`;
   // outbound ones stay until the own application has sent no request for that long. True: done.

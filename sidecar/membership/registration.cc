@@ -247,6 +247,7 @@ void Registration::Deregister(std::function<void()> done) {
   call_ = channel_.NewUnaryCall(kDeregister, request.SerializeAsString(), std::chrono::seconds(1),
                                 [this](const grpc::Status&, const std::string&) {
                                   loop_.DeferDelete(std::move(call_));
+                                  SetLease("");
                                   if (const auto told = std::exchange(on_deregistered_, nullptr))
                                     told();
                                 });

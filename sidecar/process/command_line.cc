@@ -27,6 +27,9 @@ constexpr char kExamples[] = R"(Examples:
   tulle-sidecar --control 10.0.0.1:15012 --token-file web.token \
       --state-dir /var/lib/tulle/web --service web --transparent --port 8080:80
 
+  # In its preStop hook
+  tulle-sidecar --leave
+
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 error, 70 a worker thread was
 unresponsive (--stall-limit).)";
 
@@ -100,6 +103,11 @@ absl::Status CheckDnsServers(const std::string& text) {
   return absl::OkStatus();
 }
 
+absl::Status CheckAdmin(const std::string& admin) {
+  if (SocketAddress::ParseWithPort(admin)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--admin ", admin, ": expected ADDRESS:PORT"));
+}
+
 // What the membership in a mesh needs, and what is passed on to the control plane.
 absl::Status CheckMember(CommandLine& line) {
   if (line.state_directory.empty()) {
@@ -107,10 +115,7 @@ absl::Status CheckMember(CommandLine& line) {
         "--state-dir is required with --control: it stores the key and the certificate");
   }
   if (auto control = ParseControl(line.control); !control.ok()) return control.status();
-  if (!SocketAddress::ParseWithPort(line.admin)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--admin ", line.admin, ": expected ADDRESS:PORT"));
-  }
+  if (absl::Status admin = CheckAdmin(line.admin); !admin.ok()) return admin;
   for (const auto& [flag, text] :
        {std::pair("--metrics", &line.metrics), std::pair("--health", &line.health)}) {
     if (text->empty() || SocketAddress::ParseWithPort(*text)) continue;
@@ -129,6 +134,7 @@ absl::Status CheckMember(CommandLine& line) {
 }
 
 absl::Status Check(CommandLine& line, const std::string& log_level) {
+  if (line.leave) return CheckAdmin(line.admin);
   if (line.config_file.empty() == line.control.empty())
     return absl::InvalidArgumentError("--config FILE or --control HOST:PORT is required");
   const auto level = telemetry::ParseLogLevel(log_level);
@@ -179,6 +185,11 @@ Parsed ParseCommandLine(int argc, char** argv) {
   auto* control = add("--control", line.control,
                       "tulle-control; a host name is resolved repeatedly", "HOST:PORT");
   config->excludes(control);
+  app.add_flag("--leave", line.leave,
+               "ask the sidecar that runs here to leave the mesh and to continue to serve, wait "
+               "until it has left (at most 5 s), and exit: for a preStop hook")
+      ->excludes(config)
+      ->excludes(control);
   add("--token-file", line.token_file, "file with the join token (tullectl token create)", "FILE")
       ->needs(control);
   add("--state-dir", line.state_directory,

@@ -10,8 +10,9 @@
 
 namespace tulle::sidecar {
 
-// The flags of `tulle-sidecar`. Exactly one of config_file and control is set.
+// The flags of `tulle-sidecar`. Exactly one of leave, config_file and control is set.
 struct CommandLine {
+  bool leave = false;  // asks the running sidecar to leave the mesh, and nothing else
   std::string config_file;
   std::string control;  // HOST:PORT
   std::string token_file;

@@ -31,6 +31,10 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       spans_(loop, metrics_.main()),
       threads_(loop, {command_line_.workers, command_line_.stall_limit_seconds}, metrics_, log_,
                spans_),
+      ending_(loop, threads_.sidecar(), log_,
+              {std::chrono::seconds(command_line_.drain_seconds),
+               std::chrono::milliseconds(command_line_.drain_quiet_ms)},
+              [this](std::function<void()> done) { Withdraw(std::move(done)); }),
       pages_(loop, metrics_, threads_, log_, HooksForPages()) {
   metrics_.main()
       .GaugeRow(telemetry::kBuild, std::array<std::string_view, 2>{telemetry::kVersion, ""})
@@ -96,20 +100,24 @@ ProcessPages::Hooks Process::HooksForPages() {
   ProcessPages::Hooks hooks;
   hooks.is_ready = [this] { return IsReady(); };
   hooks.problems = [this] { return Problems(); };
-  hooks.quit = [this] { BeginExit(); };
-  hooks.drain_listeners = [this] {
-    threads_.sidecar().Drain(std::chrono::hours(24),
-                             std::chrono::milliseconds(command_line_.drain_quiet_ms), [] {});
+  hooks.quit = [this] { ending_.Exit(); };
+  hooks.drain_listeners = [this] { ending_.DrainOnly(); };
+  hooks.leave = [this](absl::AnyInvocable<void()> done) {
+    ending_.Leave(
+        [done = std::make_shared<absl::AnyInvocable<void()>>(std::move(done))] { (*done)(); });
   };
   return hooks;
 }
 
-// With a control plane the first version holds the own certificate alone: a workload that asked for
-// listeners waits for them, from the disk or by xDS.
+// With a control plane: not before there is an identity. The first version holds the own
+// certificate alone: a workload that asked for listeners waits for them, from the disk or by xDS,
+// where they follow its registration.
 bool Process::IsReady() const {
   if (!threads_.sidecar().ready()) return false;
-  if (command_line_.control.empty() || !command_line_.workload.has_listeners()) return true;
-  return !threads_.sidecar().in_force()->listeners.empty();
+  if (command_line_.control.empty()) return true;
+  if (!mesh_->has_membership() || mesh_->membership().identity() == nullptr) return false;
+  return !command_line_.workload.has_listeners() ||
+         !threads_.sidecar().in_force()->listeners.empty();
 }
 
 void Process::OnInForce() {
@@ -118,7 +126,7 @@ void Process::OnInForce() {
   ShowErrors(errors);
   if (command_line_.control.empty() && !announced_ && !errors.empty()) {
     exit_code_ = 1;
-    return Exit();
+    return loop_.Stop();
   }
   if (mesh_ != nullptr) ShowIdentity();
   if (announced_ || !IsReady()) return;
@@ -155,23 +163,13 @@ void Process::ShowIdentity() {
 }
 
 void Process::ListenToSignals() {
-  for (int signal : {SIGTERM, SIGINT}) loop_.OnSignal(signal, [this] { BeginExit(); });
+  for (int signal : {SIGTERM, SIGINT}) loop_.OnSignal(signal, [this] { ending_.Exit(); });
   loop_.OnSignal(SIGUSR1, [this] { threads_.ReopenAccessLog(); });
 }
 
-// Traffic goes elsewhere first; then requests may end.
-void Process::BeginExit() {
-  if (exiting_) return Exit();  // requested twice: at once
-  exiting_ = true;
-  log_.Write(LogLevel::kInfo, LogComponent::kMain, "draining");
-  threads_.sidecar().AnnounceEnd();
-  const auto drain = [this] {
-    threads_.sidecar().Drain(std::chrono::seconds(command_line_.drain_seconds),
-                             std::chrono::milliseconds(command_line_.drain_quiet_ms),
-                             [this] { Exit(); });
-  };
-  if (mesh_ != nullptr) return mesh_->membership().Leave(drain);
-  drain();
+void Process::Withdraw(std::function<void()> done) {
+  if (mesh_ == nullptr || !mesh_->has_membership()) return done();
+  mesh_->membership().Leave(std::move(done));
 }
 
 }  // namespace tulle::sidecar

@@ -10,6 +10,7 @@
 #include "sidecar/discovery/dns_clusters.h"
 #include "sidecar/identity/identity.h"
 #include "sidecar/process/command_line.h"
+#include "sidecar/process/ending.h"
 #include "sidecar/process/file_configuration.h"
 #include "sidecar/process/mesh_configuration.h"
 #include "sidecar/process/process_metrics.h"
@@ -41,8 +42,7 @@ class Process final {
   void ShowErrors(const std::vector<ListenerError>& errors);
   std::vector<std::string> Problems() const;
   void ShowIdentity();
-  void BeginExit();
-  void Exit() { loop_.Stop(); }
+  void Withdraw(std::function<void()> done);
 
   loop::Loop& loop_;
   const CommandLine command_line_;
@@ -54,10 +54,10 @@ class Process final {
   std::unique_ptr<DnsClusters> dns_clusters_;
   std::unique_ptr<FileConfiguration> file_;  // with --config
   std::unique_ptr<MeshConfiguration> mesh_;  // with --control
+  Ending ending_;
   ProcessPages pages_;
   std::shared_ptr<const identity::Identity> told_identity_;  // the one that collectors know
   bool announced_ = false;
-  bool exiting_ = false;
   int exit_code_ = 0;
 };
 

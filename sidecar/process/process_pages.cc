@@ -33,6 +33,7 @@ ProcessPages::ProcessPages(loop::Loop& loop, ProcessMetrics& metrics, WorkerThre
   source_.log = &log;
   source_.quit = hooks_.quit;
   source_.drain_listeners = hooks_.drain_listeners;
+  source_.leave = hooks_.leave;
 }
 
 absl::Status ProcessPages::Listen(const SocketAddress& address, bool named) {

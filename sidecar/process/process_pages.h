@@ -24,6 +24,7 @@ class ProcessPages final {
     std::function<std::vector<std::string>()> problems;
     std::function<void()> quit;
     std::function<void()> drain_listeners;
+    std::function<void(absl::AnyInvocable<void()> done)> leave;
   };
   // References outlive this.
   ProcessPages(loop::Loop& loop, ProcessMetrics& metrics, WorkerThreads& threads,

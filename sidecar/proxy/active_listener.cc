@@ -1,5 +1,7 @@
 #include "sidecar/proxy/active_listener.h"
 
+#include <algorithm>
+
 #include "sidecar/proxy/chain_match.h"
 #include "sidecar/proxy/destinations.h"
 #include "sidecar/proxy/downstream_limit.h"
@@ -64,7 +66,6 @@ void ActiveListener::Refuse(std::unique_ptr<loop::Socket> socket, Refusal why) {
 
 void ActiveListener::Take(std::unique_ptr<loop::Socket> socket) {
   used_ = true;
-  last_arrival_ = services_.loop.Now();
   if (spec_->inspect_tls || spec_->inspect_http || NeedsOffer(*spec_))
     return Detect(std::move(socket));
   Buffer nothing(services_.loop.slab());
@@ -120,12 +121,14 @@ void ActiveListener::OnDetectionFailed(ProtocolDetection& detection) {
 }
 
 void ActiveListener::AnnounceEnd() {
-  last_arrival_ = services_.loop.Now();
+  end_announced_ = services_.loop.Now();
   connections_.AnnounceEnd();
 }
 
 bool ActiveListener::StopWhenQuiet(loop::Duration quiet) {
-  if (listener_ != nullptr && services_.loop.Now() - last_arrival_ >= quiet) Drain();
+  if (listener_ == nullptr) return true;
+  const loop::Instant last = std::max(end_announced_, connections_.last_client());
+  if (services_.loop.Now() - last >= quiet) Drain();
   return listener_ == nullptr;
 }
 

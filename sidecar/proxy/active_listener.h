@@ -29,7 +29,7 @@ class ActiveListener final : public loop::ListenerEvents,
   void Update(std::shared_ptr<const config::ListenerSpec> spec);
   // The process is about to end: every peer is told to go elsewhere, also those that still come.
   void AnnounceEnd();
-  // Stops accepting when no connection has come for that long. True: it has.
+  // Stops accepting when no connection has come for that long, health checks aside. True: it has.
   bool StopWhenQuiet(loop::Duration quiet);
   // Stops accepting; connections end when their requests do, and all after ten minutes.
   void Drain();
@@ -61,7 +61,7 @@ class ActiveListener final : public loop::ListenerEvents,
   ListenerConnections connections_;
   std::unique_ptr<loop::Listener> listener_;
   bool used_ = false;
-  loop::Instant last_arrival_{};
+  loop::Instant end_announced_{};
 };
 
 }  // namespace tulle::proxy

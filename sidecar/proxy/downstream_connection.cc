@@ -16,7 +16,8 @@ DownstreamConnection::DownstreamConnection(DownstreamConnectionOwner& owner, Ser
       chain_(std::move(chain)),
       opening_(services, *chain_, std::move(transport), *this),
       clocks_(services.deadlines, *this),
-      validated_by_(chain_->owner->tls) {}
+      validated_by_(chain_->owner->tls),
+      arrived_(services.loop.Now()) {}
 
 void DownstreamConnection::Start(Buffer& early) { opening_.Start(early); }
 
@@ -55,9 +56,22 @@ http::StreamEvents* DownstreamConnection::OnStream(http::Stream& stream) {
 }
 
 void DownstreamConnection::OnExchangeDone(Exchange& exchange) {
+  if (end_announced_ && exchange.call().request.head != nullptr)
+    has_client_ |= !IsHealthCheck(*exchange.call().request.head);
   static_cast<ListNode<Exchange>&>(exchange).Unlink();
   if (is_http2_ && exchanges_.empty()) clocks_.StartIdle(chain_->spec.idle_timeout);
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&exchange));
+}
+
+Purpose DownstreamConnection::purpose() {
+  if (has_client_) return Purpose::kClient;
+  Purpose purpose = requests_ == 0 ? Purpose::kUnknown : Purpose::kHealthCheck;
+  exchanges_.ForEach([&](Exchange& exchange) {
+    const http::Head* head = exchange.call().request.head;
+    if (purpose == Purpose::kClient || (head != nullptr && IsHealthCheck(*head))) return;
+    purpose = head == nullptr ? Purpose::kUnknown : Purpose::kClient;
+  });
+  return purpose;
 }
 
 void DownstreamConnection::OnConnectionClosed(Failure) {

@@ -10,6 +10,7 @@
 #include "sidecar/proxy/connection_opening.h"
 #include "sidecar/proxy/exchange.h"
 #include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/purpose.h"
 #include "sidecar/proxy/services.h"
 
 namespace tulle::tls {
@@ -49,6 +50,9 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   void Retire(loop::Duration within);
   bool busy() const { return !exchanges_.empty(); }
   uint32_t requests() const { return requests_; }
+  loop::Instant arrived() const { return arrived_; }
+  // Of those that came after AnnounceEnd.
+  Purpose purpose();
   // Roots or allowed names have changed: a peer that does not pass `by` is served no further
   // request. Requests that it has sent are answered; an idle connection closes, an upgraded one is
   // reset.
@@ -84,8 +88,10 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   std::optional<Caller> caller_;  // from the end of the handshake on
   // Its terms are those that the peer passed, or during the handshake must pass.
   std::shared_ptr<const tls::SecureAcceptor> validated_by_;
+  const loop::Instant arrived_;
   uint32_t requests_ = 0;
   bool end_announced_ = false;
+  bool has_client_ = false;  // since then
   bool draining_ = false;
   bool is_http2_ = false;
 };

@@ -9,6 +9,7 @@
 #include "sidecar/proxy/retry.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/proxy/timeouts.h"
+#include "sidecar/proxy/unprocessed.h"
 
 namespace tulle::proxy {
 
@@ -56,10 +57,16 @@ Step Forwarding::Send() {
   return Step::Pause();
 }
 
+// The application behind the endpoint's sidecar has not seen the request.
+bool Forwarding::MayGoElsewhere(http::Head& head) {
+  return TakeUnprocessed(call_, head, attempt_->transport()) &&
+         MayRetry(call_, {FailureKind::kUpstreamRefusedStream, "application not reached"}, false);
+}
+
 void Forwarding::OnHead(http::Head& head, bool end) {
   clocks_.EndTry();
   call_.spans.CountMeshTime(call_, true);
-  if (head.status != 101 && MayRetryStatus(call_, head)) {
+  if (MayGoElsewhere(head) || (head.status != 101 && MayRetryStatus(call_, head))) {
     call_.spans.EndAttempt(call_, head.status, {});
     attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
     return Retry(true);

@@ -53,6 +53,7 @@ class Forwarding final : private AttemptEvents {
   void OnRoom() override { messages_.PullRequest(); }
 
   void RecordUpstream();
+  bool MayGoElsewhere(http::Head& head);
   void Retry(bool with_back_off);
 
   Call& call_;

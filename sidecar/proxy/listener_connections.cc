@@ -1,5 +1,6 @@
 #include "sidecar/proxy/listener_connections.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "net/socket/transports.h"
@@ -85,8 +86,14 @@ void ListenerConnections::ServeDetected(const ListenerChain& chain, config::Dire
   Remove(detection);
 }
 
+// One that ends without having sent anything was a TCP health check.
+void ListenerConnections::NoteEnd(Purpose purpose, loop::Instant arrived) {
+  if (purpose == Purpose::kClient) last_client_ = std::max(last_client_, arrived);
+}
+
 void ListenerConnections::OnDownstreamDone(DownstreamConnection& connection) {
   CountClosed();
+  NoteEnd(connection.purpose(), connection.arrived());
   Release(services_, connection);
 }
 
@@ -97,6 +104,7 @@ void ListenerConnections::OnRelayDone(TcpRelay& relay) {
     detection->DecideAfter(kSilenceAfterFailure);
   } else {
     CountClosed();
+    NoteEnd(relay.purpose(), relay.record().started);
   }
   Release(services_, relay);
 }
@@ -132,6 +140,17 @@ void ListenerConnections::Follow(const ListenerChains& chains) {
 void ListenerConnections::AnnounceEnd() {
   ending_ = true;
   connections_.ForEach([](DownstreamConnection& connection) { connection.AnnounceEnd(); });
+}
+
+loop::Instant ListenerConnections::last_client() {
+  loop::Instant last = last_client_;
+  const auto note = [&last](Purpose purpose, loop::Instant arrived) {
+    if (purpose != Purpose::kHealthCheck) last = std::max(last, arrived);
+  };
+  detections_.ForEach([&](auto& one) { note(Purpose::kUnknown, one.arrived); });
+  connections_.ForEach([&](auto& one) { note(one.purpose(), one.arrived()); });
+  relays_.ForEach([&](auto& one) { note(one.purpose(), one.record().started); });
+  return last;
 }
 
 void ListenerConnections::Retire() {

@@ -5,6 +5,7 @@
 #include "sidecar/proxy/downstream_connection.h"
 #include "sidecar/proxy/listener_chains.h"
 #include "sidecar/proxy/protocol_detection.h"
+#include "sidecar/proxy/purpose.h"
 #include "sidecar/proxy/server_first.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/proxy/tcp_relay.h"
@@ -37,6 +38,8 @@ class ListenerConnections final : public DownstreamConnectionOwner, public TcpRe
   void Follow(const ListenerChains& chains);
   // All later ones too: the peer is told to go elsewhere.
   void AnnounceEnd();
+  // When the last one came after that which is not a health check, or may still turn out not to be.
+  loop::Instant last_client();
   // They end when their requests do, and all after ten minutes.
   void Retire();
   // At once.
@@ -52,6 +55,7 @@ class ListenerConnections final : public DownstreamConnectionOwner, public TcpRe
 
  private:
   void DropAhead(ProtocolDetection& detection);
+  void NoteEnd(Purpose purpose, loop::Instant arrived);
   void OnDownstreamDone(DownstreamConnection& connection) override;
   void OnRelayDone(TcpRelay& relay) override;
   void OnServerSpoke(TcpRelay& relay) override;
@@ -62,6 +66,7 @@ class ListenerConnections final : public DownstreamConnectionOwner, public TcpRe
   IntrusiveList<TcpRelay> relays_;
   ServerFirst server_first_;
   bool ending_ = false;
+  loop::Instant last_client_{};  // of those that have ended
 };
 
 }  // namespace tulle::proxy

@@ -11,6 +11,7 @@ ProtocolDetection::ProtocolDetection(ProtocolDetectionOwner& owner, loop::Loop& 
                                      std::unique_ptr<loop::Socket> accepted)
     : socket(std::move(accepted)),
       early(loop.slab()),
+      arrived(loop.Now()),
       owner_(owner),
       deadlines_(deadlines),
       deadline_(this, [](void* self) { static_cast<ProtocolDetection*>(self)->OnTimeout(); }),

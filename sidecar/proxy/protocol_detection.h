@@ -67,6 +67,7 @@ class ProtocolDetection final : public loop::SocketEvents,
   Offer offer;
   // Dialled ahead while the peer is silent; the owner's to set and clear.
   TcpRelay* ahead = nullptr;
+  const loop::Instant arrived;
 
  private:
   void OnSocketReady(int error, bool readable, bool writable) override;

@@ -5,6 +5,7 @@
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/phases.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/proxy/unprocessed.h"
 #include "sidecar/route/hash_policy.h"
 #include "sidecar/upstream/failures.h"
 
@@ -68,6 +69,7 @@ bool ReceiveAnswer(Call& call, const Answer& answer) {
   }
   if (answer.failure.kind == upstream::failures::kOverflow)
     head.headers.Set(HeaderId::kXEnvoyOverloaded, "true");
+  MarkUnprocessed(call, answer);
   call.response.head = &head;
   call.record.status = head.status;
   return !grpc && answer.body != nullptr && call.request.head->method != "HEAD";

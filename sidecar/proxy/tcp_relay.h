@@ -7,6 +7,7 @@
 #include "net/loop/deadlines.h"
 #include "net/socket/transport.h"
 #include "sidecar/config/listener_spec.h"
+#include "sidecar/proxy/purpose.h"
 #include "sidecar/proxy/relay_record.h"
 #include "sidecar/proxy/relay_upstream.h"
 #include "sidecar/proxy/services.h"
@@ -66,6 +67,8 @@ class TcpRelay final : public Deletable,
   const RelayRecord& record() const { return record_; }
   const std::shared_ptr<const config::FilterChainSpec>& chain() const { return chain_; }
   const Transport& downstream() const { return *downstream_.transport; }
+  // A TCP health check connects, and sends nothing.
+  Purpose purpose() const { return record_.received > 0 ? Purpose::kClient : Purpose::kUnknown; }
 
  private:
   // DirectConnection

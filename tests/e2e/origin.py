@@ -210,5 +210,9 @@ class Origin:
                     pass
 
     def close(self):
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends the accept that waits in another thread
+        except OSError:
+            pass
         self._listener.close()
         self.close_idle()

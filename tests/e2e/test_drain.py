@@ -6,6 +6,7 @@ import time
 
 import bootstrap
 import processes
+import pytest
 import raw
 from origin import reply
 
@@ -143,3 +144,42 @@ def test_fault_70_sigterm_ends_what_is_drained_already(run_sidecar, make_origin)
     assert ends.sidecar.running()
     ends.sidecar.process.send_signal(signal.SIGTERM)
     assert ends.wait() == 0
+
+
+class Prober:
+    """Health checks every 100 ms, each over a connection of its own, for as long as something listens."""
+
+    def __init__(self, port, request):
+        self.port, self.request = port, request
+        self.count = 0
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._probe)
+        self.thread.start()
+
+    def _probe(self):
+        while not self.stop.wait(0.1):
+            try:
+                with raw.Raw(self.port) as client:
+                    if self.request:
+                        client.send(self.request)
+                        client.closed()
+                self.count += 1
+            except OSError:
+                pass
+
+    def join(self):
+        self.stop.set()
+        self.thread.join()
+
+
+@pytest.mark.parametrize("request_head", [
+    b"GET / HTTP/1.1\r\nhost: a\r\nuser-agent: kube-probe/1.34\r\nconnection: close\r\n\r\n", b""], ids=["http", "tcp"])
+def test_health_checks_do_not_prolong_the_drain(run_sidecar, make_origin, request_head):
+    ends = Ends(run_sidecar, make_origin, 0, "--drain-quiet-ms", "1000", "--drain-time", "600")
+    prober = Prober(ends.inbound, request_head)
+    try:
+        processes.wait_until(lambda: prober.count > 2, "it is probed")
+        ends.terminate()
+        assert ends.wait() == 0
+    finally:
+        prober.join()
