@@ -67,7 +67,8 @@ bool NodeResources::Serves(std::string_view type_url) const {
 std::shared_ptr<const Resource> NodeResources::FindRoutes(const discovery::Workload& self,
                                                           std::string_view name) const {
   if (name == kOutboundHttp) {
-    return self.outbound.http_port == 0 ? nullptr : shared_.OutboundRoutes(self.ns);
+    if (self.outbound.http_port == 0) return nullptr;
+    return shared_.OutboundRoutes(self.ns, self.outbound.has_tunnels);
   }
   if (!self.interception && !RoutesOfListeners(self).contains(std::string(name))) return nullptr;
   return FindIn(shared_.vip_routes(), name);

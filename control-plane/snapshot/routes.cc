@@ -30,6 +30,8 @@ constexpr milliseconds kBackoffBase{25};
 constexpr milliseconds kBackoffMax{250};
 // What a Retry-After asks beyond it is not waited for.
 constexpr milliseconds kLongestWaitAsked{10000};
+// As long as that of a relayed connection.
+constexpr milliseconds kTunnelIdleTimeout{3600000};
 
 struct RuleMatch {
   const HttpRouteRule* rule = nullptr;
@@ -340,60 +342,122 @@ void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
   }
 }
 
-// `taken`: the names of all services, which no policy may lead elsewhere.
-void AddServiceHost(const MeshView& view, const discovery::ServiceName& name,
-                    const discovery::Service& service, uint32_t number, const std::string& ns,
-                    const std::set<std::string>& taken,
-                    routev3::RouteConfiguration* configuration) {
+// What the explicit listener routes by names.
+struct NamedRoutes {
+  const MeshView& view;
+  const std::string& ns;        // of the nodes
+  bool has_tunnels = false;     // also for CONNECT
+  std::set<std::string> taken;  // the names of all services, which no policy may lead elsewhere
+  routev3::RouteConfiguration configuration;
+};
+
+void AddDirectResponse(uint32_t status, const std::string& body, routev3::Route* route) {
+  route->mutable_direct_response()->set_status(status);
+  route->mutable_direct_response()->mutable_body()->set_inline_string(body);
+}
+
+// CONNECT to this virtual host: the payload goes to the cluster.
+void AddTunnel(const std::string& cluster, routev3::VirtualHost* host) {
+  routev3::Route* route = host->add_routes();
+  route->set_name("tunnel");
+  route->mutable_match()->mutable_connect_matcher();
+  routev3::RouteAction* action = route->mutable_route();
+  action->set_cluster(cluster);
+  SetDuration(milliseconds(0), action->mutable_timeout());
+  SetDuration(kTunnelIdleTimeout, action->mutable_idle_timeout());
+  action->mutable_retry_policy()->set_retry_on("connect-failure");
+  action->mutable_retry_policy()->mutable_num_retries()->set_value(kRetryAttempts);
+  auto* upgrade = action->add_upgrade_configs();
+  upgrade->set_upgrade_type("CONNECT");
+  upgrade->mutable_connect_config();
+}
+
+// A port of bytes can be reached by a tunnel alone.
+void AddBytesHost(const std::string& name, const std::string& cluster,
+                  const std::vector<std::string>& domains, NamedRoutes* routes) {
+  if (!routes->has_tunnels) return;
+  routev3::VirtualHost* host = routes->configuration.add_virtual_hosts();
+  host->set_name(name);
+  for (const std::string& domain : domains) host->add_domains(domain);
+  AddTunnel(cluster, host);
+  routev3::Route* rest = host->add_routes();
+  rest->set_name("not-http");
+  rest->mutable_match()->set_prefix("/");
+  AddDirectResponse(404,
+                    "This port of the service is not an HTTP port. Reach it by CONNECT (curl -p), "
+                    "or with --outbound-tcp of the sidecar.\n",
+                    rest);
+}
+
+void AddServiceHost(const discovery::ServiceName& name, const discovery::Service& service,
+                    uint32_t number, NamedRoutes* routes) {
+  const std::string host_name = discovery::HostOf(name);
+  const std::string cluster = OutboundCluster(host_name, number);
+  const Protocol protocol = service.ports.at(number).protocol;
   const bool is_default = service.DefaultHttpPort() == number;
-  std::vector<std::string> domains = DomainsOf(name, number, is_default, ns);
-  if (const policy::Document* document = view.policies.RouteOf(name, number)) {
+  std::vector<std::string> domains = DomainsOf(name, number, is_default, routes->ns);
+  if (protocol == Protocol::kTcp)
+    return AddBytesHost(VipRoutes(host_name, number), cluster, domains, routes);
+  if (const policy::Document* document = routes->view.policies.RouteOf(name, number)) {
     const auto& route = std::get<policy::HttpRoute>(document->spec);
     const bool is_first_parent = route.parents[0].service == name;
     for (const std::string& extra : route.hostnames) {
-      if (is_first_parent && !taken.contains(extra)) {
+      if (is_first_parent && !routes->taken.contains(extra)) {
         AddDomain(extra, number, is_default, &domains);
       }
     }
   }
-  routev3::VirtualHost* host = configuration->add_virtual_hosts();
-  host->set_name(VipRoutes(discovery::HostOf(name), number));
-  AddRoutesOf(view, name, service, number, host);
+  routev3::VirtualHost* host = routes->configuration.add_virtual_hosts();
+  host->set_name(VipRoutes(host_name, number));
+  AddRoutesOf(routes->view, name, service, number, host);
+  if (routes->has_tunnels)
+    AddTunnel(protocol == Protocol::kAuto ? BytesCluster(host_name, number) : cluster, host);
   for (const std::string& domain : domains) host->add_domains(domain);
 }
 
-void AddExternalHosts(const policy::ExternalService& external, const std::set<std::string>& taken,
-                      routev3::RouteConfiguration* configuration) {
+void AddExternalHosts(const policy::ExternalService& external, NamedRoutes* routes) {
   bool is_first = true;
   for (const policy::ExternalPort& port : external.ports) {
-    if (port.protocol == Protocol::kTcp) continue;
-    routev3::VirtualHost* host = configuration->add_virtual_hosts();
-    host->set_name(external.hosts[0] + ":" + std::to_string(port.number));
+    const bool is_http = port.protocol != Protocol::kTcp;
+    const std::string host_name = external.hosts[0] + ":" + std::to_string(port.number);
+    const std::string cluster = OutboundCluster(external.hosts[0], port.number);
     std::vector<std::string> domains;
     for (const std::string& name : external.hosts) {
-      if (!taken.contains(name)) AddDomain(name, port.number, is_first, &domains);
+      if (!routes->taken.contains(name))
+        AddDomain(name, port.number, is_http && is_first, &domains);
     }
+    if (!is_http) {
+      AddBytesHost(host_name, cluster, domains, routes);
+      continue;
+    }
+    routev3::VirtualHost* host = routes->configuration.add_virtual_hosts();
+    host->set_name(host_name);
     for (const std::string& domain : domains) host->add_domains(domain);
-    AddDirectRoute(OutboundCluster(external.hosts[0], port.number), port.protocol, OrNone(nullptr),
-                   host);
+    AddDirectRoute(cluster, port.protocol, OrNone(nullptr), host);
+    if (routes->has_tunnels) AddTunnel(cluster, host);
     is_first = false;
   }
 }
 
 // Unknown hosts at the explicit listener: a program that uses it as its proxy gets an explanation
 // of how to reach them.
-void AddUnknownHost(routev3::RouteConfiguration* configuration) {
-  routev3::VirtualHost* host = configuration->add_virtual_hosts();
+void AddUnknownHost(NamedRoutes* routes) {
+  routev3::VirtualHost* host = routes->configuration.add_virtual_hosts();
   host->set_name(kUnknownHost);
   host->add_domains("*");
-  routev3::Route* route = host->add_routes();
-  route->set_name(kUnknownHost);
-  route->mutable_match()->set_prefix("/");
-  route->mutable_direct_response()->set_status(404);
-  route->mutable_direct_response()->mutable_body()->set_inline_string(
-      "This host does not belong to a service of the mesh or to an ExternalService. Call it "
-      "directly, without the sidecar (NO_PROXY, `tullectl run --no-proxy`), or describe it by an "
-      "ExternalService with resolution: DNS.\n");
+  const auto add = [host]() {
+    routev3::Route* route = host->add_routes();
+    route->set_name(kUnknownHost);
+    AddDirectResponse(
+        404,
+        "This host does not belong to a service of the mesh or to an ExternalService. Call it "
+        "directly, without the sidecar (NO_PROXY, `tullectl run --no-proxy`), or describe it by an "
+        "ExternalService with resolution: DNS.\n",
+        route);
+    return route->mutable_match();
+  };
+  add()->set_prefix("/");
+  if (routes->has_tunnels) add()->mutable_connect_matcher();
 }
 
 // Envoy refuses a configuration that contains a domain twice: the first virtual host keeps it.
@@ -473,26 +537,23 @@ std::vector<NamedMatch> MatchesOf(const MeshView& view, const discovery::Service
   return matches;
 }
 
-void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes) {
-  routev3::RouteConfiguration configuration;
-  configuration.set_name(kOutboundHttp);
-  configuration.mutable_validate_clusters()->set_value(false);
-  std::set<std::string> taken;
+void AddOutboundRoutes(const MeshView& view, const std::string& ns, bool has_tunnels,
+                       ResourceTable* routes) {
+  NamedRoutes named{view, ns, has_tunnels};
+  named.configuration.set_name(kOutboundHttp);
+  named.configuration.mutable_validate_clusters()->set_value(false);
   for (const auto& [name, service] : view.services) {
-    for (const std::string& each : NamesOf(name, ns)) taken.insert(each);
+    for (const std::string& each : NamesOf(name, ns)) named.taken.insert(each);
   }
   for (const auto& [name, service] : view.services) {
-    for (const auto& [number, port] : service.ports) {
-      if (port.protocol == Protocol::kTcp) continue;
-      AddServiceHost(view, name, service, number, ns, taken, &configuration);
-    }
+    for (const auto& [number, port] : service.ports) AddServiceHost(name, service, number, &named);
   }
   for (const policy::ExternalService* external : view.ExternalServices()) {
-    AddExternalHosts(*external, taken, &configuration);
+    AddExternalHosts(*external, &named);
   }
-  AddUnknownHost(&configuration);
-  DropRepeatedDomains(&configuration);
-  AddResource(kOutboundHttp, configuration, routes);
+  AddUnknownHost(&named);
+  DropRepeatedDomains(&named.configuration);
+  AddResource(kOutboundHttp, named.configuration, routes);
 }
 
 }  // namespace tulle::snapshot

@@ -135,11 +135,12 @@ void SharedResources::ReplaceTable(std::string_view type, const ResourceTable& f
   }
 }
 
-std::shared_ptr<const Resource> SharedResources::OutboundRoutes(const std::string& ns) {
-  std::shared_ptr<const Resource>& routes = routes_[ns];
+std::shared_ptr<const Resource> SharedResources::OutboundRoutes(const std::string& ns,
+                                                                bool has_tunnels) {
+  std::shared_ptr<const Resource>& routes = routes_[{ns, has_tunnels}];
   if (routes == nullptr) {
     ResourceTable table;
-    AddOutboundRoutes(view(), ns, &table);
+    AddOutboundRoutes(view(), ns, has_tunnels, &table);
     ++made_;
     routes = table.at(kOutboundHttp);
   }

@@ -46,7 +46,7 @@ class SharedResources {
   // Made when they are first asked for: the routes of explicit listeners in a namespace, and what
   // nodes of a locality get instead of the endpoints above. Null: no such resource; never for one
   // of endpoints().
-  std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns);
+  std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns, bool has_tunnels);
   std::shared_ptr<const Resource> EndpointsFrom(const std::string& locality,
                                                 std::string_view cluster);
 
@@ -80,7 +80,8 @@ class SharedResources {
   Snapshot all_;
   ResourceTable interception_clusters_;
   std::map<std::string, Snapshot> groups_;  // what each service and each other group has in all_
-  std::map<std::string, std::shared_ptr<const Resource>> routes_;  // by namespace
+  // By namespace, and whether they have tunnels.
+  std::map<std::pair<std::string, bool>, std::shared_ptr<const Resource>> routes_;
   LocalEndpoints local_endpoints_;
   Members members_;
   uint64_t made_ = 0;

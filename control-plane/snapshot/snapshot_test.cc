@@ -117,6 +117,36 @@ TEST(Snapshot, OutboundRoutesGrowByLessThan500BytesAService) {
   EXPECT_LT((many - few) / 900, 500) << many << " bytes for 1000 services";
 }
 
+// Sidecars of earlier versions reject routes for CONNECT.
+TEST(Snapshot, ATunnelLeadsToEachPortOfTheMeshForSidecarsThatKnowTunnels) {
+  using envoy::config::route::v3::RouteConfiguration;
+  Mesh mesh = MakeMesh(2);
+  mesh.workloads.at("s1-1").inbound[0].protocol = policy::Protocol::kTcp;
+  const auto routes_of = [&mesh] {
+    RouteConfiguration routes;
+    routes.ParseFromString(BuildSnapshot(mesh, {"s0-0"}).routes.at("outbound|http")->bytes);
+    return routes;
+  };
+  EXPECT_EQ(routes_of().DebugString().find("CONNECT"), std::string::npos);
+  mesh.workloads.at("s0-0").outbound.has_tunnels = true;
+  const RouteConfiguration routes = routes_of();
+  size_t tunnels = 0;
+  for (const auto& host : routes.virtual_hosts()) {
+    size_t of_host = 0;
+    for (const auto& route : host.routes()) {
+      if (!route.match().has_connect_matcher()) continue;
+      ++of_host;
+      if (host.name() == "unknown_host") continue;
+      EXPECT_EQ(route.route().cluster(),
+                "outbound|80||" + host.name().substr(0, host.name().find(':')));
+      EXPECT_TRUE(route.route().upgrade_configs(0).has_connect_config());
+    }
+    EXPECT_EQ(of_host, 1u) << host.name() << ": a tunnel, or a refusal that says why";
+    tunnels += of_host;
+  }
+  EXPECT_EQ(tunnels, 3u);
+}
+
 TEST(Snapshot, TheFactoryGivesWhatBuildSnapshotGives) {
   const Mesh mesh = MakeMesh(20);
   SnapshotFactory factory(std::make_shared<const Mesh>(mesh));

@@ -99,7 +99,9 @@ void ClientConnection::Advance() {
         more = WatchIdle();
         break;
       case State::kHead:
-        more = stream_.user == nullptr ? Abandon() : MayReceive() && ReceiveHead();
+        more = stream_.user == nullptr ? Abandon()
+               : stream_.tunnel        ? BeginTunnel()
+                                       : MayReceive() && ReceiveHead();
         break;
       case State::kContent:
         more = stream_.user == nullptr ? Abandon() : MayReceive() && ReceiveContent();
@@ -175,11 +177,25 @@ bool ClientConnection::FinishUpgrade(http::Head& head) {
     return Fail(Broken("upgrade to a protocol that was not requested"));
   if (!stream_.ended || !wire_.out().empty())
     return Fail(Broken("upgrade before the end of the request"));
+  BeginBytes(head);
+  return true;
+}
+
+bool ClientConnection::BeginTunnel() {
+  if (wire_.ended()) return Fail(EndBeforeHead());
+  Arena& arena = stream_.user->arena();
+  auto& head = *arena.New<http::Head>(arena);
+  head.status = 200;
+  head.upgrade = kConnect;
+  BeginBytes(head);
+  return true;
+}
+
+void ClientConnection::BeginBytes(http::Head& head) {
   state_ = State::kUpgraded;
   stream_.ended = false;
   encoder_.BeginBytes();
   stream_.user->OnHeaders(head, false);
-  return true;
 }
 
 bool ClientConnection::ReceiveBytes() {

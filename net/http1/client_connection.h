@@ -24,8 +24,9 @@ struct ClientOptions {
 // kUpstreamClosedUnused (nothing of it was written), kUpstreamClosedUnread (the peer read none of
 // it), kUpstreamClosed and kUpstreamReset (no byte of a response), kUpstreamProtocol,
 // kUpstreamTruncated (after the response head). After a requested 101 the stream carries bytes, and
-// its end is the connection's. OnConnectionClosed waits for the stream's Detach. Owner, thread,
-// call order: http::ClientConnection.
+// its end is the connection's. CONNECT is not sent: it makes the connection itself a tunnel, and is
+// answered here, with 200 and `upgrade` "CONNECT". OnConnectionClosed waits for the stream's
+// Detach. Owner, thread, call order: http::ClientConnection.
 class ClientConnection final : public http::ClientConnection, private WireEvents {
  public:
   // `events` and `deadlines` must outlive the connection. `transport` may still be connecting.
@@ -45,6 +46,8 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   Transport& transport() override { return wire_.transport(); }
 
  private:
+  static constexpr std::string_view kConnect = "CONNECT";
+
   enum class State : uint8_t {
     kConnecting,
     kIdle,
@@ -83,6 +86,7 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
     bool cut = false;        // the response came before the whole request was sent
     bool room_gone = false;
     bool bytes_ended = false;  // upgraded: the peer's end was delivered
+    bool tunnel = false;
     std::string_view upgrade;  // the requested protocol; in the user's arena
     size_t credit = 0;
     size_t interims = 0;
@@ -111,6 +115,8 @@ class ClientConnection final : public http::ClientConnection, private WireEvents
   bool FinishExchange();
   bool FinishHead();
   bool FinishUpgrade(http::Head& head);
+  bool BeginTunnel();
+  void BeginBytes(http::Head& head);
   bool ReceiveBytes();
   bool LeaveUpgraded();
   // The user detached before the response was complete.

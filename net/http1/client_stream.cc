@@ -9,6 +9,7 @@ namespace tulle::http1 {
 void ClientConnection::Stream::Clear() {
   user = nullptr;
   open = head_sent = ended = refused = withdrawn = cut = room_gone = bytes_ended = false;
+  tunnel = false;
   upgrade = {};
   credit = interims = 0;
   mark = connection_.wire_.queued();
@@ -17,6 +18,10 @@ void ClientConnection::Stream::Clear() {
 
 void ClientConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   if (user == nullptr || head_sent) return;
+  if (head.method == kConnect) {
+    head_sent = tunnel = true;
+    return Ended(end);
+  }
   connection_.parser_.set_bodiless(head.method == "HEAD");
   head_sent = connection_.encoder_.WriteRequestHead(head, end);
   refused = !head_sent;

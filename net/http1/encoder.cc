@@ -175,9 +175,9 @@ void Encoder::WriteResponseHead(const Head& head, bool end, ResponseOptions opti
   lines.close = options.close;
   broken_ = false;
   left_ = 0;
-  if (head.status == 101 && !head.upgrade.empty()) {
+  if (!head.upgrade.empty()) {
     body_ = Body::kBytes;
-    lines.upgrade = head.upgrade;
+    if (head.status == 101) lines.upgrade = head.upgrade;
     lines.close = false;  // Connection described the previous hop
   } else if (options.to_head || !MayHaveContent(head.status)) {
     body_ = Body::kForbidden;

@@ -17,8 +17,8 @@ namespace tulle::http1 {
 //
 // (WriteInterim* WriteRequestHead|WriteResponseHead WriteBody* WriteTrailers?)*
 //
-// After a response head with 101 and `upgrade`, or BeginBytes, only WriteBody may follow, and
-// its bytes are written unchanged. Owner: a connection. Pure.
+// After a response head with `upgrade` (101, or 200 to CONNECT), or BeginBytes, only WriteBody may
+// follow, and its bytes are written unchanged. Owner: a connection. Pure.
 class Encoder {
  public:
   explicit Encoder(Buffer& out) : out_(out) {}

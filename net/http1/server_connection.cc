@@ -175,7 +175,7 @@ bool ServerConnection::ReceiveHead() {
   }
   deadline_.Clear();
   const Message& message = parser_.message();
-  // The bytes after a CONNECT are meant for a tunnel that does not exist: never read them as a
+  // The bytes after a CONNECT are meant for the tunnel. If there is none, never read them as a
   // request.
   stream_.close = !message.keep_alive || message.head->method == "CONNECT";
   stream_.to_head = message.head->method == "HEAD";

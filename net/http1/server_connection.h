@@ -27,7 +27,8 @@ struct ServerOptions {
 // most one read of it in memory. A request that cannot be served is answered here, from the failure
 // table, after OnReset on its stream. Seen from the peer:
 //
-// (request response)* then close, or (request response)* request 101 bytes.
+// (request response)* then close, or (request response)* request 101 bytes, or the same with
+// CONNECT and 200.
 //
 // Bytes that a peer sends after a request to upgrade wait for the response: they are forwarded
 // after 101, and never read as a request. Any other response ends the connection if such bytes have

@@ -24,9 +24,10 @@ void ServerConnection::Stream::SendInterim(const http::Head& head) {
 
 void ServerConnection::Stream::SendHeaders(const http::Head& head, bool end) {
   if (user == nullptr || head_sent) return;
-  assert(head.status != 101 || connection_.state_ == State::kReceived);
+  const bool bytes = head.status == 101 || !head.upgrade.empty();
+  assert(!bytes || connection_.state_ == State::kReceived);
   head_sent = true;
-  if (head.status == 101) connection_.state_ = State::kUpgraded;
+  if (bytes) connection_.state_ = State::kUpgraded;
   // A client that got no 100 Continue may send its body or not, so the next bytes would be
   // ambiguous.
   const bool body_in_doubt = expects_continue && connection_.state_ == State::kContent;

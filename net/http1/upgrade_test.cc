@@ -116,6 +116,27 @@ class ServerUpgrade : public UpgradeTest, public http::ServerConnectionEvents {
   int streams_ = 0;
 };
 
+TEST_F(ServerUpgrade, AnAcceptedConnectIsATunnel) {
+  Send("CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n");
+  EXPECT_EQ(recorder_->Joined(), "headers CONNECT  host=db:5432 upgrade-wanted (); end");
+  Arena arena(loop_.slab());
+  http::Head head(arena);
+  head.status = 200;
+  head.upgrade = "CONNECT";
+  recorder_->Upgrade();
+  stream_->SendHeaders(head, false);
+  Turn();
+  EXPECT_EQ(peer_->TakeReceived(), "HTTP/1.1 200 OK\r\n\r\n") << "neither a length nor chunks";
+  stream_->Pull(1000);
+  Send(kBytes);
+  EXPECT_EQ(recorder_->content(), kBytes);
+  SendBytes(*stream_, "greeting", false);
+  EXPECT_EQ(peer_->TakeReceived(), "greeting");
+  EXPECT_EQ(streams_, 1);
+  stream_->Reset({FailureKind::kUpstreamReset, ""});
+  Turn();
+}
+
 TEST_F(ServerUpgrade, Fault76_BytesBothWaysHoweverTheyAreCut) {
   const std::string all = std::string(kAsk) + std::string(kBytes);
   for (size_t cut = 1; cut < all.size(); ++cut) {
@@ -325,6 +346,34 @@ class ClientUpgrade : public UpgradeTest, public http::ClientConnectionEvents {
   http::Stream* stream_ = nullptr;
   int rooms_ = 0;
 };
+
+TEST_F(ClientUpgrade, ConnectMakesTheConnectionATunnel) {
+  recorder_ = std::make_unique<StreamRecorder>(loop_.slab());
+  stream_ = &connection_->Open(*recorder_);
+  Arena arena(loop_.slab());
+  http::Head head(arena);
+  head.method = "CONNECT";
+  head.authority = "db:5432";
+  recorder_->Upgrade();
+  stream_->SendHeaders(head, true);
+  Turn();
+  EXPECT_EQ(peer_->TakeReceived(), "") << "the endpoint is no proxy";
+  ASSERT_NE(recorder_->head(), nullptr);
+  EXPECT_EQ(recorder_->head()->status, 200);
+  EXPECT_EQ(recorder_->head()->upgrade, "CONNECT");
+  stream_->Pull(1000);
+  Send(kBytes);
+  EXPECT_EQ(recorder_->content(), kBytes) << "also if the endpoint speaks first";
+  SendBytes(*stream_, "question", true);
+  EXPECT_EQ(peer_->TakeReceived(), "question");
+  EXPECT_TRUE(peer_->write_shut());
+  SendEnd();
+  EXPECT_TRUE(recorder_->ended());
+  stream_->Detach();
+  Turn();
+  EXPECT_TRUE(closed_) << "it is not used again";
+  EXPECT_EQ(rooms_, 0);
+}
 
 TEST_F(ClientUpgrade, Fault76_BytesBothWaysHoweverTheyAreCut) {
   const std::string all = std::string(kSwitched) + std::string(kBytes);

@@ -79,8 +79,7 @@ TEST_F(BootstrapTest, UpgradesOfListenerAndRoute) {
   const auto& http = std::get<HttpSpec>(Listener("inbound")->chains[0]->proxy);
   EXPECT_EQ(http.upgrades, (std::vector<route::UpgradeSpec>{{"WebSocket", true}, {"tcp", false}}));
   EXPECT_NE(with("{}").find("upgrade_configs[0].upgrade_type: is required"), std::string::npos);
-  EXPECT_NE(with(R"({"upgrade_type": "connect"})").find("CONNECT is not implemented"),
-            std::string::npos);
+  EXPECT_EQ(with(R"({"upgrade_type": "CONNECT"})"), "") << "as Envoy's routes with connect_config";
   EXPECT_NE(with(R"({"upgrade_type": "websocket", "filters": [{"name": "f"}]})").find("filters"),
             std::string::npos)
       << "filters of its own would be left out";
@@ -91,6 +90,23 @@ TEST_F(BootstrapTest, UpgradesOfListenerAndRoute) {
   const auto& routes = std::get<HttpSpec>(Listener("outbound")->chains[0]->proxy).routes;
   EXPECT_EQ(routes->virtual_hosts()[0].routes()[0].forward()->upgrades,
             (std::vector<route::UpgradeSpec>{{"tcp", true}}));
+}
+
+TEST_F(BootstrapTest, ARouteMayForwardWhatIsInATunnel) {
+  const std::string action = "\"timeout\": \"5s\",";
+  const auto with = [&](const std::string& config) {
+    return LoadChanged(
+        "static.json", action,
+        action + R"("upgrade_configs": [{"upgrade_type": "connect")" + config + "}],");
+  };
+  ASSERT_EQ(with(R"(, "connect_config": {})"), "");
+  const auto& routes = std::get<HttpSpec>(Listener("outbound")->chains[0]->proxy).routes;
+  EXPECT_TRUE(routes->virtual_hosts()[0].routes()[0].forward()->tunnel);
+  EXPECT_NE(with("").find("connect_config: is required for CONNECT"), std::string::npos);
+  EXPECT_NE(with(R"(, "connect_config": {"allow_post": true})").find("allow_post"),
+            std::string::npos);
+  EXPECT_NE(with(R"(, "connect_config": {"proxy_protocol_config": {}})").find("proxy_protocol"),
+            std::string::npos);
 }
 
 TEST_F(BootstrapTest, MeshProxiesLoadAsTheyAre) {

@@ -118,7 +118,7 @@ constexpr Field kFields[] = {
     {"envoy.config.route.v3.RouteAction", 44, "host_rewrite"},
     {"envoy.config.route.v3.RouteAction", 45, "path_rewrite"},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy", 7, "request_headers_mutations"},
-    {"envoy.config.route.v3.RouteAction.UpgradeConfig", 3, "connect_config"},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", 1, "proxy_protocol_config"},
     {"envoy.config.route.v3.RouteConfiguration", 9, "vhds"},
     {"envoy.config.route.v3.RouteConfiguration", 12, "cluster_specifier_plugins"},
     {"envoy.config.route.v3.RouteConfiguration", 15, "ignore_path_parameters_in_path_matching"},

@@ -135,8 +135,12 @@ absl::Status ReadPath(const route_v3::RouteMatch& match, const FieldPath& at,
       path.kind = route::PathKind::kRegex;
       path.text = match.safe_regex().regex();
       break;
+    case route_v3::RouteMatch::kConnectMatcher:
+      path.kind = route::PathKind::kConnect;
+      break;
     default:
-      return at.Error("needs one of prefix, path, path_separated_prefix, safe_regex");
+      return at.Error(
+          "needs one of prefix, path, path_separated_prefix, safe_regex, connect_matcher");
   }
   const auto compiled = route::PathMatch::Compile(path);
   return compiled.ok() ? absl::OkStatus() : at.Error(compiled.status());
@@ -320,6 +324,7 @@ absl::StatusOr<route::ForwardSpec> ToForward(const route_v3::RouteAction& action
   auto status = ReadClusters(action, at, spec);
   status.Update(ReadTimes(action, at, spec));
   status.Update(ToUpgrades(action.upgrade_configs(), at / "upgrade_configs", spec.upgrades));
+  status.Update(CheckTunnel(action, at / "upgrade_configs", &spec.tunnel));
   const bool own = !action.request_mirror_policies().empty();
   status.Update(ReadMirrors(own ? action.request_mirror_policies() : host.request_mirror_policies(),
                             at / "request_mirror_policies", spec));
@@ -450,6 +455,13 @@ class Conversion {
     status.Update(ReadOverrides(route.typed_per_filter_config(), at, overrides));
     status.Update(ReadAction(route, host, at, spec));
     if (!status.ok()) return status;
+    const auto* forward = std::get_if<route::ForwardSpec>(&spec.action);
+    if (spec.match.path.kind == route::PathKind::kConnect && forward && !forward->tunnel) {
+      return (at / "route.upgrade_configs")
+          .Error(
+              "needs CONNECT with connect_config: forwarding the request itself is not "
+              "implemented");
+    }
     spec.fault = std::move(overrides.fault);
     spec.rate_limits = std::move(overrides.limits);
     // A route's own policies replace those of its virtual host, as is Envoy's default.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "envoy/config/route/v3/route.pb.h"
 #include "sidecar/config/field_path.h"
 #include "sidecar/route/upgrade.h"
 
@@ -23,5 +24,10 @@ absl::Status ToUpgrades(const Configs& configs, const FieldPath& at,
   }
   return absl::OkStatus();
 }
+
+// Whether the payload of CONNECT is forwarded: RouteAction.UpgradeConfig.connect_config. `at`: of
+// the upgrade_configs.
+absl::Status CheckTunnel(const envoy::config::route::v3::RouteAction& action, const FieldPath& at,
+                         bool* tunnel);
 
 }  // namespace tulle::config

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "net/grpc/status.h"
+#include "sidecar/proxy/tunnel.h"
 
 namespace tulle::proxy {
 namespace {
@@ -89,7 +90,7 @@ void Attempt::OnInterim(http::Head& head) {
 
 void Attempt::OnHeaders(http::Head& head, bool end) {
   received_ = true;
-  upgraded_ = head.status == 101;
+  upgraded_ = BeginsBytes(head);
   cluster_.Report(picked_, OutcomeOf(head));
   owner_.OnHead(head, end);
 }

@@ -9,6 +9,7 @@
 #include "sidecar/proxy/retry.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/proxy/timeouts.h"
+#include "sidecar/proxy/tunnel.h"
 #include "sidecar/proxy/unprocessed.h"
 
 namespace tulle::proxy {
@@ -26,7 +27,8 @@ Step Forwarding::Connect() {
     return Fail(call_, {failures::kUpgradeRefused, "the upstream uses HTTP/2"});
   clocks_.StartRequest();
   Failure failure;
-  if (attempt_->Start(version, call_.retries.fresh_connection(), &failure)) return Step::Continue();
+  const bool fresh = call_.retries.fresh_connection() || IsConnect(request);
+  if (attempt_->Start(version, fresh, &failure)) return Step::Continue();
   if (!failure) return Step::Pause();
   call_.spans.EndAttempt(call_, 0, failure);
   if (!MayRetry(call_, failure, attempt_->IsKeepAliveRace(failure))) return Fail(call_, failure);
@@ -66,7 +68,7 @@ bool Forwarding::MayGoElsewhere(http::Head& head) {
 void Forwarding::OnHead(http::Head& head, bool end) {
   clocks_.EndTry();
   call_.spans.CountMeshTime(call_, true);
-  if (MayGoElsewhere(head) || (head.status != 101 && MayRetryStatus(call_, head))) {
+  if (MayGoElsewhere(head) || (!BeginsBytes(head) && MayRetryStatus(call_, head))) {
     call_.spans.EndAttempt(call_, head.status, {});
     attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
     return Retry(true);

@@ -4,6 +4,7 @@
 #include "sidecar/proxy/mirroring.h"
 #include "sidecar/proxy/response.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/proxy/tunnel.h"
 
 namespace tulle::proxy {
 
@@ -95,14 +96,14 @@ void Messages::SendResponse(bool end) {
   const http::Head& head = *call_.response.head;
   PrepareResponse(call_);
   BodyStages* stages = call_.services.body_stages;
-  if (!end && stages != nullptr && head.status != 101) stages->OnResponse(call_, response_);
+  if (!end && stages != nullptr && !BeginsBytes(head)) stages->OnResponse(call_, response_);
   call_.response.started = true;
   request_.KeepFor(nullptr, 0);
   call_.retries.Release();
   downstream_->SendHeaders(head, end);
   call_.spans.CountMeshTime(call_, false);
   if (end) return response_.SetEmpty();
-  if (head.status == 101) Upgrade();
+  if (BeginsBytes(head)) Upgrade();
 }
 
 // How long the response takes no longer matters; silence and duration do.

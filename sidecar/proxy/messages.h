@@ -53,7 +53,7 @@ class Messages {
   BodyFlow response_;
   bool request_begun_ = false;  // an attempt was sent the head
   bool continue_sent_ = false;
-  bool upgraded_ = false;  // by 101
+  bool upgraded_ = false;  // BeginsBytes()
 };
 
 }  // namespace tulle::proxy

@@ -11,6 +11,7 @@
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/phases.h"
 #include "sidecar/proxy/services.h"
+#include "sidecar/proxy/tunnel.h"
 #include "sidecar/route/path.h"
 #include "sidecar/route/rewrite.h"
 #include "sidecar/route/upgrade.h"
@@ -62,6 +63,7 @@ Step Normalize(Call& call) {
       route::NormalizeAuthority(head.authority, call.arena);
   if (!authority) return Fail(call, {FailureKind::kBadRequest, "authority"});
   head.authority = *authority;
+  if (IsConnect(head)) return Step::Continue();  // it has neither scheme nor path
   CorrectScheme(head, call.caller.is_tls());
   const config::FilterChainSpec& chain = *call.chain.owner;
   if (!chain.names_elsewhere.empty() &&
@@ -90,7 +92,15 @@ void Choose(Call& call, const route::RouteMatch& match) {
   call.record.routed.operation = match.route->spec().operation;
 }
 
+// A tunnel needs a route for it, so that no proxy is open by accident.
+bool MayTunnel(const Call& call) {
+  const route::Route* route = call.chosen.route;
+  if (route == nullptr || route->path().spec().kind != route::PathKind::kConnect) return false;
+  return route->forward() == nullptr || route->forward()->tunnel;
+}
+
 bool MayUpgrade(const Call& call) {
+  if (IsConnect(*call.request.head)) return MayTunnel(call);
   const route::ForwardSpec* forward = call.chosen.forward();
   std::span<const route::UpgradeSpec> of_route;
   if (forward != nullptr) of_route = forward->upgrades;
@@ -116,7 +126,10 @@ void RewriteRequest(Call& call) {
 
 Step MatchRoute(Call& call) {
   http::Head& head = *call.request.head;
-  if (head.method == "CONNECT") return Fail(call, {failures::kUpgradeRefused});
+  if (IsConnect(head)) {
+    if (head.version == http::Version::kHttp2) return Fail(call, {failures::kUpgradeRefused});
+    head.upgrade = {};
+  }
   if (const Step step = Normalize(call); step.kind() != Step::Kind::kContinue) return step;
   ChosenRoute& chosen = call.chosen;
   chosen.table = call.chain.routes->table;
@@ -130,7 +143,8 @@ Step MatchRoute(Call& call) {
   const route::RouteMatch match = chosen.table->Match(head, random);
   if (call.decisions != nullptr) ExplainRoute(*call.decisions, *chosen.table, head, random);
   Choose(call, match);
-  if (head.upgrade_wanted && !MayUpgrade(call)) return Fail(call, {failures::kUpgradeRefused});
+  const bool upgrades = head.upgrade_wanted || IsConnect(head);
+  if (upgrades && !MayUpgrade(call)) return Fail(call, {failures::kUpgradeRefused});
   return Step::Continue();
 }
 

@@ -37,6 +37,40 @@ TEST_F(RoutingTest, ConnectAndUnknownUpgradesAreRefused) {
   EXPECT_EQ(FailureOf(MatchRoute(call())).kind, failures::kUpgradeRefused);
 }
 
+class TunnelTest : public RoutingTest {
+ protected:
+  Step Connect(http::Version version) {
+    head_.method = "CONNECT";
+    head_.authority = "Db:5432";
+    head_.path = {};
+    head_.upgrade_wanted = true;
+    head_.upgrade = "websocket";
+    head_.version = version;
+    return MatchRoute(call());
+  }
+};
+
+TEST_F(TunnelTest, WhatMatchesAllPathsIsNoRouteForOne) {
+  route::RouteSpec all = Forwards();
+  all.match.path.text = "";
+  Routes({all});
+  EXPECT_EQ(FailureOf(Connect(http::Version::kHttp11)).kind, failures::kUpgradeRefused);
+}
+
+TEST_F(TunnelTest, HasARouteOfItsOwn) {
+  route::RouteSpec tunnel = Forwards();
+  tunnel.match.path = {route::PathKind::kConnect, ""};
+  std::get<route::ForwardSpec>(tunnel.action).tunnel = true;
+  route::RouteSpec first = Forwards();
+  first.match.path.text = "/";
+  Routes({first, tunnel});
+  ASSERT_EQ(Connect(http::Version::kHttp11).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(head_.authority, "db:5432");
+  EXPECT_EQ(head_.upgrade, "") << "one of both";
+  EXPECT_TRUE(call().chosen.forward()->tunnel);
+  EXPECT_EQ(FailureOf(Connect(http::Version::kHttp2)).kind, failures::kUpgradeRefused);
+}
+
 TEST_F(RoutingTest, TheClientsSchemeIsNotBelievedInCleartext) {
   Routes({Forwards()});
   head_.scheme = "https";

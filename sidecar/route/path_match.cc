@@ -37,6 +37,8 @@ bool PathMatch::Matches(std::string_view path) const {
       return fold ? match::EqualsIgnoreCase(path, text) : path == text;
     case PathKind::kSeparatedPrefix:
       return starts() && (path.size() == text.size() || path[text.size()] == '/');
+    case PathKind::kConnect:
+      return path.empty();
     case PathKind::kRegex:
       return re2::RE2::FullMatch(re2::StringPiece(path.data(), path.size()), *regex_);
   }

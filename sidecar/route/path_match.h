@@ -13,9 +13,10 @@ class RE2;
 
 namespace tulle::route {
 
-enum class PathKind : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
+enum class PathKind : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex, kConnect };
 
-// RouteMatch.path_specifier.
+// RouteMatch.path_specifier. kConnect, without a text: connect_matcher, for CONNECT requests, which
+// alone have no path.
 struct PathSpec {
   PathKind kind = PathKind::kPrefix;
   std::string text{};

@@ -144,6 +144,7 @@ struct ForwardSpec {
   int cluster_not_found_status = 503;
   std::vector<MirrorSpec> mirrors{};
   std::vector<UpgradeSpec> upgrades{};  // upgrade_configs
+  bool tunnel = false;                  // CONNECT with connect_config: forward the payload
 
   bool operator==(const ForwardSpec&) const = default;
 };

@@ -6,8 +6,11 @@
 
 namespace tulle::route {
 
+// The upgrade_type of tunnels.
+inline constexpr std::string_view kConnectType = "CONNECT";
+
 // One of upgrade_configs, of a listener or of a route: whether HTTP/1.1 connections may be upgraded
-// to that protocol.
+// to that protocol, or may become a tunnel (CONNECT).
 struct UpgradeSpec {
   std::string type{};  // such as "websocket"; compared case-insensitively
   bool allowed = true;
