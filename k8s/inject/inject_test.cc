@@ -279,8 +279,9 @@ TEST(Inject, ProbesGoToTheSidecarAndItKnowsTheOriginals) {
   EXPECT_EQ(web["readinessProbe"]["httpGet"]["path"], "/app-health/web/readyz");
   EXPECT_FALSE(web["readinessProbe"].contains("grpc"));
   EXPECT_EQ(web["startupProbe"]["httpGet"]["path"], "/app-health/web/startupz");
-  EXPECT_EQ(web["lifecycle"]["preStop"]["httpGet"]["path"], "/app-lifecycle/web/prestop");
-  EXPECT_TRUE(web["lifecycle"]["postStart"].contains("exec"));
+  EXPECT_EQ(web["lifecycle"], Pod(testing::kWeb)["spec"]["containers"][0]["lifecycle"]);
+  EXPECT_EQ(Inject(Pod(testing::kWeb), kShop, {})->warnings.at(0),
+            "container web: its preStop hook by httpGet is refused under STRICT; use exec");
   const Json& variable = pod["spec"]["initContainers"][1]["env"][1];
   EXPECT_EQ(variable["name"], "TULLE_APP_PROBES");
   EXPECT_EQ(
@@ -288,8 +289,7 @@ TEST(Inject, ProbesGoToTheSidecarAndItKnowsTheOriginals) {
       R"({"/app-health/web/livez":{"httpGet":{"path":"/healthz","port":8080,"scheme":"HTTP",)"
       R"("httpHeaders":[{"name":"x-probe","value":"1"}]},"timeoutSeconds":2},)"
       R"("/app-health/web/readyz":{"grpc":{"port":9090,"service":"shop.Web"},"timeoutSeconds":1},)"
-      R"("/app-health/web/startupz":{"tcpSocket":{"port":8080}},)"
-      R"("/app-lifecycle/web/prestop":{"httpGet":{"path":"/bye","port":8080}}})");
+      R"("/app-health/web/startupz":{"tcpSocket":{"port":8080}}})");
 }
 
 TEST(Inject, ProbesThatCannotBeRewrittenStay) {

@@ -78,7 +78,6 @@ absl::Status RewriteProbes(const Json& container, const std::string& path, Patch
                            AppProbes& into) {
   constexpr Handler kProbes[] = {
       {"livenessProbe", "livez"}, {"readinessProbe", "readyz"}, {"startupProbe", "startupz"}};
-  constexpr Handler kHooks[] = {{"postStart", "poststart"}, {"preStop", "prestop"}};
   const std::string name = TextOf(container, "name");
   Rewriting rewriting(container, into);
   for (const Handler& probe : kProbes) {
@@ -91,12 +90,10 @@ absl::Status RewriteProbes(const Json& container, const std::string& path, Patch
                                            absl::StrCat("/app-health/", name, "/", probe.path));
     if (changed) patch.Replace(absl::StrCat(path, "/", probe.member), *changed);
   }
-  for (const Handler& hook : kHooks) {
-    const Json* handler = Member(container, {"lifecycle", hook.member});
-    if (handler == nullptr) continue;
-    const auto changed = rewriting.Replace(*handler, {"httpGet"},
-                                           absl::StrCat("/app-lifecycle/", name, "/", hook.path));
-    if (changed) patch.Replace(absl::StrCat(path, "/lifecycle/", hook.member), *changed);
+  for (const char* hook : {"postStart", "preStop"}) {
+    if (Member(container, {"lifecycle", hook, "httpGet"}) == nullptr) continue;
+    into.warnings.push_back(absl::StrCat("container ", name, ": its ", hook,
+                                         " hook by httpGet is refused under STRICT; use exec"));
   }
   return absl::OkStatus();
 }

@@ -16,8 +16,8 @@ namespace tulle::inject {
 //
 //   {"/app-health/web/livez": {"httpGet": {"path": "/", "port": 8080}, "timeoutSeconds": 1}, ...}
 //
-// Ports are numbers. Grammar of the paths: /app-health/CONTAINER/livez|readyz|startupz for
-// httpGet, tcpSocket and grpc, /app-lifecycle/CONTAINER/poststart|prestop for httpGet.
+// Ports are numbers. Grammar of the paths: /app-health/CONTAINER/livez|readyz|startupz. Lifecycle
+// hooks by httpGet are only warned of: through the sidecar's health port anyone could trigger them.
 struct AppProbes {
   Json probes = Json::object();
   std::vector<std::string> warnings;

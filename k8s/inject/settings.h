@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "telemetry/version.h"
+
 namespace tulle::inject {
 
 inline constexpr std::string_view kInitName = "tulle-init";
@@ -22,8 +24,8 @@ inline constexpr int kSidecarUid = 1337;
 inline constexpr std::string_view kProbesVariable = "TULLE_APP_PROBES";
 
 struct Settings {
-  std::string sidecar_image = "tulle-sidecar:latest";
-  std::string init_image = "tulle-init:latest";
+  std::string sidecar_image = std::string("tulle-sidecar:") + telemetry::kVersion;
+  std::string init_image = std::string("tulle-init:") + telemetry::kVersion;
   std::string image_pull_policy;  // empty: Kubernetes' default
   std::string control = "tulle-control.tulle-system.svc:15012";
   std::string mesh_namespace = "tulle-system";  // never injected

@@ -68,6 +68,7 @@ void AdminPages::Answer(const AdminRequest& request, Done done) {
   }
   const size_t question = request.target.find('?');
   const std::string_view path = request.target.substr(0, question);
+  if (source_.app_probe && ProbeApplication(request, path, done)) return;
   for (const Page& page : kPages) {
     if (page.path != path) continue;
     const bool reads = request.method == "GET" || request.method == "HEAD";
@@ -84,6 +85,19 @@ void AdminPages::Answer(const AdminRequest& request, Done done) {
     return;
   }
   done(Text(404, "not found; see / for all pages\n"));
+}
+
+// True: answered, or it will be.
+bool AdminPages::ProbeApplication(const AdminRequest& request, std::string_view path, Done& done) {
+  if (!path.starts_with("/app-health/") || (request.method != "GET" && request.method != "HEAD"))
+    return false;
+  auto answer = std::make_shared<Done>(std::move(done));
+  const bool known = source_.app_probe(path, [answer](bool good) {
+    (*answer)(good ? Text(200, "OK\n")
+                   : Text(503, "the application did not answer its probe as expected\n"));
+  });
+  if (!known) (*answer)(Text(404, "not found: the pod declares no such probe\n"));
+  return true;
 }
 
 AdminPages::Query AdminPages::ParseQuery(std::string_view text) {

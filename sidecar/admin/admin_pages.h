@@ -48,6 +48,7 @@ class AdminPages {
   };
   static const Page kPages[];
 
+  bool ProbeApplication(const AdminRequest& request, std::string_view path, Done& done);
   static Query ParseQuery(std::string_view text);
   void Produce(const AdminSource::Producer& producer, std::string type, Done done);
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -40,6 +41,9 @@ struct AdminSource {
   telemetry::Log* log = nullptr;
   std::function<void()> quit;
   std::function<void()> drain_listeners;
+  // Carries out a probe of the application. False: there is none of that path.
+  using Probed = absl::AnyInvocable<void(bool good)>;
+  std::function<bool(std::string_view path, Probed done)> app_probe;
   // Leaves the mesh; the reply follows when that is done.
   std::function<void(absl::AnyInvocable<void()> done)> leave;
 };

@@ -9,6 +9,7 @@
 #include "net/usage/program.h"
 #include "net/usage/usage_error.h"
 #include "sidecar/policy/rule.h"
+#include "sidecar/process/app_probes.h"
 #include "sidecar/process/control_name.h"
 #include "telemetry/log.h"
 
@@ -123,6 +124,8 @@ absl::Status CheckMember(CommandLine& line) {
         flag, " ", *text,
         ": expected ADDRESS:PORT, such as 0.0.0.0:", text == &line.metrics ? "15090" : "15021"));
   }
+  if (absl::Status probes = CheckAppProbes(line.app_probes); !probes.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--app-probes: ", probes.message()));
   for (const std::string& range : line.mesh_ranges) {
     if (policy::ParseCidr(range)) continue;
     return absl::InvalidArgumentError(
@@ -205,8 +208,15 @@ Parsed ParseCommandLine(int argc, char** argv) {
       "ADDRESS:PORT")
       ->needs(control);
   add("--health", line.health,
-      "serves /ready, and nothing else, to other hosts, such as 0.0.0.0:15021", "ADDRESS:PORT")
+      "serves /ready and the probes of --app-probes, and nothing else, to other hosts, such as "
+      "0.0.0.0:15021",
+      "ADDRESS:PORT")
       ->needs(control);
+  add("--app-probes", line.app_probes,
+      "probes of the application that are carried out when /app-health/... is requested, as the "
+      "injection into a pod writes them",
+      "JSON")
+      ->envname("TULLE_APP_PROBES");
   AddProcessOptions(app, line, log_level);
   AddWorkloadOptions(app, line.workload);
   const auto code = usage::Parse(app, argc, argv, 1, [&] { return Check(line, log_level); });

@@ -25,6 +25,7 @@ struct CommandLine {
   // ADDRESS:PORT that serve nothing but metrics, and nothing but the state; empty: none.
   std::string metrics;
   std::string health;
+  std::string app_probes;  // JSON, see AppProbes; served by `health`
   telemetry::LogLevel log_level = telemetry::LogLevel::kInfo;
   bool log_json = false;
   int drain_seconds = 30;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "net/dns/ares_resolver.h"
+#include "net/tls/tls_transports.h"
 #include "sidecar/config/snapshot.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "telemetry/families.h"
@@ -86,9 +87,11 @@ absl::Status Process::StartFromControlPlane() {
   // Checked by ParseCommandLine.
   const SocketAddress admin = *SocketAddress::ParseWithPort(command_line_.admin);
   if (absl::Status listens = pages_.Listen(admin, false); !listens.ok()) return listens;
+  auto probes = AppProbes::Make(loop_, tls::TlsTransports(), command_line_.app_probes);
+  if (!probes.ok()) return probes.status();
   absl::Status read_only =
       pages_.ListenReadOnly(SocketAddress::ParseWithPort(command_line_.metrics),
-                            SocketAddress::ParseWithPort(command_line_.health));
+                            SocketAddress::ParseWithPort(command_line_.health), *std::move(probes));
   if (!read_only.ok()) return read_only;
   if (absl::Status started = mesh_->Start(*resolver_); !started.ok()) return started;
   spans_.SetControlPlane([this] { return mesh_->membership().ConnectToControl(); });

@@ -41,13 +41,18 @@ absl::Status ProcessPages::Listen(const SocketAddress& address, bool named) {
 }
 
 absl::Status ProcessPages::ListenReadOnly(std::optional<SocketAddress> metrics,
-                                          std::optional<SocketAddress> health) {
+                                          std::optional<SocketAddress> health,
+                                          std::unique_ptr<AppProbes> app_probes) {
   metrics_source_.metrics = source_.metrics;
   // The reasons name addresses and ports: for the admin page only.
   health_source_.state = [this] {
     admin::AdminSource::State state = source_.state();
     state.problems.clear();
     return state;
+  };
+  app_probes_ = std::move(app_probes);
+  health_source_.app_probe = [this](std::string_view path, AppProbes::Done done) {
+    return app_probes_->Ask(path, std::move(done));
   };
   if (metrics) {
     if (absl::Status listens = metrics_server_.Listen(*metrics, true); !listens.ok())

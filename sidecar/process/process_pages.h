@@ -10,6 +10,7 @@
 #include "net/base/socket_address.h"
 #include "net/loop/loop.h"
 #include "sidecar/admin/admin_server.h"
+#include "sidecar/process/app_probes.h"
 #include "sidecar/process/process_metrics.h"
 #include "sidecar/process/worker_threads.h"
 #include "telemetry/log.h"
@@ -32,9 +33,11 @@ class ProcessPages final {
 
   // `named`: the address was configured, so that a port in use is an error.
   absl::Status Listen(const SocketAddress& address, bool named);
-  // Each serves one thing alone, to everyone: the metrics, and the state. Unset: not at all.
+  // Each serves one thing alone, to everyone: the metrics, and the state with the application's
+  // probes. Unset: not at all.
   absl::Status ListenReadOnly(std::optional<SocketAddress> metrics,
-                              std::optional<SocketAddress> health);
+                              std::optional<SocketAddress> health,
+                              std::unique_ptr<AppProbes> app_probes);
 
  private:
   void ShowLimits();
@@ -47,6 +50,7 @@ class ProcessPages final {
   // A page without its part of the source is not found.
   admin::AdminSource metrics_source_;
   admin::AdminSource health_source_;
+  std::unique_ptr<AppProbes> app_probes_;
   admin::AdminServer metrics_server_;
   admin::AdminServer health_server_;
 };

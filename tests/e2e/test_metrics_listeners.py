@@ -1,11 +1,13 @@
 """Metrics and health for other hosts: listeners that can do nothing else, and where Prometheus finds them."""
 import json
+import threading
 
 import pytest
 
 import processes
 import raw
 from mesh import Mesh
+from origin import reply
 
 
 @pytest.fixture
@@ -53,3 +55,38 @@ def test_health_is_red_until_there_are_identity_and_listeners(mesh):
     mesh.start_control()
     processes.wait_until(lambda: raw.get(health, "/healthz/ready").status == 200, "it is ready")
     assert raw.get(post.inbound).status == 200
+
+
+def test_probes_of_the_application_are_carried_out_by_the_sidecar(mesh):
+    health, closed = processes.free_port(), processes.free_port()
+    post = mesh.new_workload("post")
+    mesh.make_token("post")
+    port = post.origin.port
+    probes = {
+        "/app-health/post/livez": {"httpGet": {"path": "/alive?a=b", "port": port, "httpHeaders": [{"name": "Host", "value": "post.example"},
+                                                                                                  {"name": "X-Probe", "value": "1"}]}},
+        "/app-health/post/readyz": {"tcpSocket": {"port": port}},
+        "/app-health/post/startupz": {"tcpSocket": {"port": closed}},
+        "/app-health/other/livez": {"httpGet": {"port": closed}},
+    }
+    mesh.start_sidecar(post, "--health", "0.0.0.0:%d" % health, "--app-probes", json.dumps(probes))
+    post.sidecar.wait_for_port(health)
+
+    def status(path, method="GET"):
+        return raw.get(health, path, method=method, host="10.244.0.7:15021").status
+    # Before there is an identity: kubelet starts the application when its own startup probe succeeds.
+    assert [status(path) for path in probes] == [200, 200, 503, 503]
+    [asked] = post.origin.requests[:1]
+    assert (asked.path, asked.header("host"), asked.header("x-probe")) == ("/alive?a=b", ["post.example"], ["1"])
+    assert asked.header("user-agent")[0].startswith("kube-probe/")
+    for code, expected in (("204 No Content", 200), ("302 Found", 200), ("404 Not Found", 503), ("500 Broken", 503)):
+        post.origin.answer = lambda request, sock, code=code: reply(b"", code)
+        assert status("/app-health/post/livez") == expected, code
+    silent = threading.Event()
+    post.origin.answer = lambda request, sock: silent.wait(20) and None
+    assert status("/app-health/post/livez") == 503
+    silent.set()
+    assert status("/app-health/post/nothing") == 404 and status("/app-health/../ready") == 404
+    before = len(post.origin.requests)
+    assert status("/app-health/post/livez", "POST") in (404, 405) and len(post.origin.requests) == before
+    assert raw.get(post.admin, "/app-health/post/livez", host="localhost").status == 404
