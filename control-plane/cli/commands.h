@@ -44,6 +44,8 @@ absl::StatusOr<int> DeleteCredential(Session& session);
 // check_command.cc
 absl::StatusOr<int> Check(Session& session);
 absl::StatusOr<int> Version(Session& session);
+// inject_command.cc
+absl::StatusOr<int> Inject(Session& session);
 // explain_command.cc
 absl::StatusOr<int> Explain(Session& session);
 // history_commands.cc

@@ -45,6 +45,7 @@ Grammar::Grammar() {
   AddStore();
   AddHosts();
   AddRun();
+  AddInjection();
   AddRest();
 }
 

@@ -49,6 +49,7 @@ class Grammar {
   void AddStore();
   void AddHosts();
   void AddRun();
+  void AddInjection();
   void AddProgramWays(CLI::App& run);
   // grammar_rest.cc
   void AddTokens();

@@ -44,6 +44,7 @@ enum class Command {
   kCredentialList,
   kCredentialDelete,
   kExplain,
+  kInject,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -97,6 +98,8 @@ struct Invocation {
   std::string data_directory;
   RunFlags run;
   std::string role;  // of a credential
+  std::string sidecar_image;
+  std::string init_image;
 };
 
 }  // namespace tulle::cli

@@ -58,8 +58,9 @@ constexpr Row kRows[] = {
     {Command::kCredentialList, ListCredentials},
     {Command::kCredentialDelete, DeleteCredential},
     {Command::kExplain, Explain},
+    {Command::kInject, Inject},
 };
-static_assert(std::size(kRows) == static_cast<size_t>(Command::kExplain) + 1,
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kInject) + 1,
               "each command has a handler");
 
 absl::StatusOr<int> Run(Session& session) {
