@@ -40,6 +40,7 @@ void* SessionMemory::Allocate(size_t size, void* self) {
     if (Of(self).frame_buffer_ == nullptr) Of(self).failed_ = true;
     return Of(self).frame_buffer_;
   }
+  Of(self).used_ = true;
   const size_t total = size + sizeof(BlockHead);
   Slab& slab = Of(self).slab_;
   const bool is_exact = WouldWaste(total);
@@ -57,6 +58,7 @@ void* SessionMemory::Allocate(size_t size, void* self) {
 
 void SessionMemory::Free(void* memory, void* self) {
   if (memory == nullptr || memory == Of(self).frame_buffer_) return;
+  if (memory == Of(self).stream_table_.get()) return Of(self).stream_table_.Unmap();
   BlockHead* head = static_cast<BlockHead*>(memory) - 1;
   Slab& slab = Of(self).slab_;
   if (head->is_exact) {
@@ -67,6 +69,9 @@ void SessionMemory::Free(void* memory, void* self) {
 }
 
 void* SessionMemory::AllocateZeroed(size_t count, size_t size, void* self) {
+  ZeroedPage& table = Of(self).stream_table_;
+  if (count * size == ZeroedPage::kSize && table.get() == nullptr && table.Map() != nullptr)
+    return table.get();
   void* memory = Allocate(count * size, self);
   if (memory != nullptr) std::memset(memory, 0, count * size);
   return memory;
@@ -74,7 +79,7 @@ void* SessionMemory::AllocateZeroed(size_t count, size_t size, void* self) {
 
 void* SessionMemory::Reallocate(void* memory, size_t size, void* self) {
   if (memory == nullptr) return Allocate(size, self);
-  assert(memory != Of(self).frame_buffer_);
+  assert(memory != Of(self).frame_buffer_ && memory != Of(self).stream_table_.get());
   BlockHead* head = static_cast<BlockHead*>(memory) - 1;
   const size_t total = size + sizeof(BlockHead);
   if (!head->is_exact && Slab::Rounded(total) == Slab::Rounded(head->size)) {

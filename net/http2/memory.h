@@ -3,6 +3,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "net/base/slab.h"
+#include "net/http2/zeroed_page.h"
 
 namespace tulle::http2 {
 
@@ -20,6 +21,10 @@ class SessionMemory {
   // What nghttp2_session_mem_send has returned was copied. Debug builds overwrite the shared frame
   // buffer then, so that tests fail if nghttp2 still needs it.
   void OnFramesCopied();
+  // Something was allocated since ReleaseIdle: the table of streams may take memory.
+  bool used() const { return used_; }
+  // For an idle session: gives back the table of streams if it is empty.
+  void ReleaseIdle() { used_ = !stream_table_.Release(); }
 
  private:
   static void* Allocate(size_t size, void* self);
@@ -29,7 +34,9 @@ class SessionMemory {
 
   Slab& slab_;
   bool failed_ = false;
+  bool used_ = false;
   void* frame_buffer_ = nullptr;  // the slab's scratch block, shared by all sessions of its thread
+  ZeroedPage stream_table_;
 };
 
 }  // namespace tulle::http2

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <chrono>
 #include <utility>
 
 namespace tulle::http2 {
 namespace {
 
 constexpr size_t kReadSize = 64 * 1024;
+constexpr std::chrono::seconds kIdle{5};
 
 }  // namespace
 
@@ -71,6 +73,7 @@ void Session::Begin() {
 void Session::Close() {
   closing_.Close();
   keepalive_timer_.reset();
+  idle_timer_.reset();
   streams_.AbandonAll();
 }
 
@@ -122,17 +125,31 @@ void Session::OnTurnEnd() {
   DeliverDue();
   if (closing_.closed()) {
     keepalive_timer_.reset();
+    idle_timer_.reset();
     reader_.in().Clear();
     writer_.Drop();
     if (closing_.TakeReport()) events_.OnSessionClosed(closing_.why());
     return;
   }
+  if (link_.memory.used() && !awaiting_idle_) AwaitIdle();
   if (link_.is_server()) return;
   if (streams_.TakeRoomChanged() && StreamRoom() > 0) events_.OnSessionRoom();
 }
 
 void Session::DeliverDue() {
   streams_.Deliver([this] { return closing_.reported(); });
+}
+
+// One timer for all that happens in kIdle, and none for a session that stays idle.
+void Session::AwaitIdle() {
+  if (idle_timer_ == nullptr) {
+    idle_timer_ = link_.loop.NewTimer([this] {
+      awaiting_idle_ = false;
+      if (streams_.active() == 0) link_.memory.ReleaseIdle();
+    });
+  }
+  awaiting_idle_ = true;
+  idle_timer_->Start(kIdle);
 }
 
 void Session::OnKeepalive() {

@@ -51,6 +51,7 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   void Read();
   void DeliverDue();
   void OnKeepalive();
+  void AwaitIdle();
 
   Link link_;
   SessionEvents& events_;
@@ -62,6 +63,8 @@ class Session final : public TransportEvents, public loop::TurnEnd {
   FrameWriter writer_;
   CallbackTargets targets_;
   std::unique_ptr<loop::Timer> keepalive_timer_;
+  std::unique_ptr<loop::Timer> idle_timer_;  // to return memory
+  bool awaiting_idle_ = false;               // idle_timer_ runs
 };
 
 }  // namespace tulle::http2
