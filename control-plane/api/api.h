@@ -22,6 +22,7 @@
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/policy_book.h"
 #include "control-plane/discovery/service_table.h"
+#include "control-plane/registry/open_breakers.h"
 #include "control-plane/snapshot/snapshot.h"
 
 namespace tulle::insight {
@@ -42,8 +43,9 @@ struct ApiResponse {
   int status = 200;
   std::string body;        // JSON
   std::string event = {};  // who changed what, for the log; empty: nothing was changed
-  // Of a body that is too much work for one turn of the loop: appends the next piece of it after
-  // `body`, false: that was the last one. Absent: `body` is all. The Api outlives it.
+  // Of a body that is too much work for one turn of the loop: appends the next piece of it, which
+  // may be empty, after `body`; false: that was the last one. Absent: `body` is all. The Api
+  // outlives it.
   std::function<bool(std::string*)> more = {};
 
   // The whole body at once.
@@ -106,6 +108,8 @@ class ControlPlaneView {
   virtual const discovery::Mesh& CurrentMesh() const = 0;
   virtual const discovery::ServiceTable& Services() const = 0;  // of CurrentMesh()
   virtual size_t HeldLeases() const = 0;
+  // By the word of the proxies.
+  virtual const registry::OpenBreakers& OpenBreakers() const = 0;
   // Port at which sidecars are served; 0: unknown.
   virtual uint16_t GrpcPort() const { return 0; }
 };

@@ -67,10 +67,12 @@ class FakeView : public ControlPlaneView {
     return *snapshot::BuildSnapshot(mesh, {proxy}).TableOf(type_url);
   }
   size_t HeldLeases() const override { return 0; }
+  const registry::OpenBreakers& OpenBreakers() const override { return breakers; }
   uint16_t GrpcPort() const override { return grpc_port; }
 
   discovery::Mesh mesh;
   std::vector<ProxyStatus> proxies;
+  registry::OpenBreakers breakers;
   uint16_t grpc_port = 0;
 
  private:

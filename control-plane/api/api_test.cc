@@ -173,6 +173,57 @@ TEST_F(ApiTest, ServicesProxiesAndTheirConfiguration) {
   EXPECT_EQ(check["ok"], false);  // the rejection
 }
 
+TEST_F(ApiTest, OpenBreakersAreShownWithTheirServiceAndTheProxiesThatSeeThem) {
+  const registry::OpenBreaker open{"outbound|80||post.default.svc.cluster.local", "192.0.2.1:15080",
+                                   "connect_failed", kNow - 60};
+  registry::OpenBreaker bytes = open;
+  bytes.cluster = "outbound|80|bytes|post.default.svc.cluster.local";
+  view_.breakers.Put("post-1", "a", {2, {open, bytes}});
+  for (int i = 2; i < 9; ++i) {
+    registry::OpenBreaker later = open;
+    later.since = kNow;
+    view_.breakers.Put("shop-" + std::to_string(i), "a", {1, {later}});
+  }
+  const Json proxy = Body(Call("GET", "/v1/proxies/post-1"));
+  EXPECT_EQ(proxy["openBreakerCount"], 2);
+  EXPECT_EQ(proxy["openBreakers"][0]["host"], "post.default.svc.cluster.local");
+  EXPECT_EQ(proxy["openBreakers"][0]["port"], 80);
+  EXPECT_EQ(proxy["openBreakers"][0]["cause"], "connect_failed");
+  const Json endpoint = Body(Call("GET", "/v1/services"))["items"][0]["ports"][0]["endpoints"][0];
+  EXPECT_EQ(endpoint["openBreakers"]["count"], 8) << endpoint;
+  EXPECT_EQ(endpoint["openBreakers"]["proxies"].size(), 5);
+  EXPECT_EQ(endpoint["openBreakers"]["since"], kNow - 60);
+  const Json check = Body(Call("GET", "/v1/check"));
+  const auto found = std::find_if(check["items"].begin(), check["items"].end(),
+                                  [](const Json& at) { return at["id"] == "circuit-breakers"; });
+  ASSERT_NE(found, check["items"].end());
+  EXPECT_EQ((*found)["ok"], false);
+  EXPECT_EQ(
+      (*found)["message"],
+      "open:\npost.default.svc.cluster.local:80 at 192.0.2.1:15080: connection refused, or no "
+      "route to the endpoint; since 2026-09-21T14:12:20Z, seen by post-1, shop-2, shop-3, "
+      "shop-4, shop-5 and 3 more");
+  EXPECT_NE((*found)["hint"].get<std::string>().find("tullectl services"), std::string::npos);
+}
+
+TEST_F(ApiTest, CheckVisitsProxiesInSlices) {
+  const ProxyStatus away;
+  view_.proxies.clear();
+  for (int i = 100; i < 300; ++i) {
+    view_.proxies.push_back(away);
+    view_.proxies.back().name = "web-" + std::to_string(i);
+  }
+  ApiResponse response = Call("GET", "/v1/check");
+  EXPECT_EQ(response.body, "");
+  std::string body;
+  for (int turn = 0; turn < 3; ++turn) EXPECT_TRUE(response.more(&body)) << turn;
+  EXPECT_EQ(body, "");
+  EXPECT_FALSE(response.more(&body));
+  const std::string message = Json::parse(body)["items"][0]["message"];
+  EXPECT_NE(message.find(" web-100 web-101"), std::string::npos) << message;
+  EXPECT_TRUE(message.ends_with(" web-298 web-299")) << message;
+}
+
 TEST_F(ApiTest, CheckNamesEveryPolicyThatCannotBeRead) {
   store::Transaction transaction("later version", kNow);
   transaction.Put(store::Collection::kPolicy, "HTTPRoute/default/web", "{");

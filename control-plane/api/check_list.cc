@@ -35,6 +35,11 @@ constexpr CheckEntry kChecks[] = {
      "write a new token to the FILE of the sidecar's --token-file. It joins within a minute"},
     {CheckId::kWorkloadsHealthy, "workloads-healthy", "workloads healthy", "all",
      "unhealthy:", "a missed lease or a failing application: see the log of its sidecar"},
+    {CheckId::kBreakersClosed, "circuit-breakers", "circuit breakers", "none is open", "open:\n",
+     "these proxies send no requests to these endpoints. See with `tullectl services` whether the "
+     "endpoint is healthy, and check that its application and its sidecar listen and that the "
+     "network lets the connection pass; for error responses see the application's log. A breaker "
+     "closes by itself when a trial request succeeds"},
     {CheckId::kLeases, "leases", "leases", "none is overdue",
      "overdue at the same time, and therefore kept:",
      "many workloads became silent at once: check the network"},

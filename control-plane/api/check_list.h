@@ -17,6 +17,7 @@ enum class CheckId {
   kCertificatesPerIdentity,
   kJoinTokens,
   kWorkloadsHealthy,
+  kBreakersClosed,
   kLeases,
   kPoliciesReadable,
   kPoliciesEffective,

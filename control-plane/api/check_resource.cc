@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "certs/spiffe_id.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/breaker_json.h"
 #include "control-plane/api/check_list.h"
 #include "control-plane/discovery/known_services.h"
 #include "control-plane/policy/ineffective.h"
@@ -23,7 +24,9 @@ constexpr int64_t kJoinWindowSeconds = 300;
 constexpr int64_t kRotationPatienceSeconds = 600;
 constexpr size_t kMostNamed = 20;
 
-class Findings {
+}  // namespace
+
+class CheckResource::Findings {
  public:
   // `port`: where sidecars are served; 0: unknown.
   explicit Findings(uint16_t port) : port_(port == 0 ? "15012" : std::to_string(port)) {}
@@ -55,6 +58,10 @@ class Findings {
   bool all_good_ = true;
 };
 
+namespace {
+
+using Findings = CheckResource::Findings;
+
 // Creates a token with which workloads of this identity can join again.
 std::string TokenCommand(const std::string& spiffe_id) {
   constexpr const char* kFile = " -o raw > FILE";
@@ -67,48 +74,54 @@ std::string TokenCommand(const std::string& spiffe_id) {
                       ns == policy::kDefaultNamespace ? "" : " -n " + ns, kFile);
 }
 
-void CheckProxies(const std::vector<ProxyStatus>& proxies, Findings* findings) {
-  std::string away;
-  std::string rejecting;
-  std::vector<std::string> failing;
-  for (const ProxyStatus& proxy : proxies) {
-    if (!proxy.is_connected) away += " " + proxy.name;
+// What is wrong with single proxies, as they are visited.
+class ProxyFindings {
+ public:
+  // `last_ends`: the expiry of the last certificate of all. That of a proxy that was not seen since
+  // the start is unknown, and at most that.
+  ProxyFindings(int64_t last_ends, int64_t now) : last_ends_(last_ends), now_(now) {}
+
+  void Visit(const ProxyStatus& proxy) {
+    if (!proxy.is_connected) away_ += " " + proxy.name;
     for (const std::string& problem : proxy.problems)
-      failing.push_back(absl::StrCat(proxy.name, ": ", problem));
+      failing_.push_back(absl::StrCat(proxy.name, ": ", problem));
     for (const auto& type : proxy.types) {
-      if (!type.rejection.empty()) rejecting += " " + proxy.name + " (" + type.rejection + ")";
+      if (!type.rejection.empty()) rejecting_ += " " + proxy.name + " (" + type.rejection + ")";
     }
+    VisitCertificate(proxy);
   }
-  findings->AddList(CheckId::kProxiesConnected, away);
-  findings->AddList(CheckId::kConfigurationAccepted, rejecting);
-  findings->AddList(CheckId::kConfigurationInForce, absl::StrJoin(failing, "\n"));
-}
+  void AddConfiguration(Findings* findings) const {
+    findings->AddList(CheckId::kProxiesConnected, away_);
+    findings->AddList(CheckId::kConfigurationAccepted, rejecting_);
+    findings->AddList(CheckId::kConfigurationInForce, absl::StrJoin(failing_, "\n"));
+  }
+  void AddCertificates(Findings* findings) const {
+    findings->AddList(CheckId::kWorkloadCertificates, ended_, commands_);
+    findings->AddList(CheckId::kCertificatesShared, absl::StrJoin(shared_, ";"));
+  }
 
-// The expiry of a proxy that was not seen since the start is unknown. It is at most the expiry of
-// the last certificate of all.
-void CheckCertificates(const std::vector<ProxyStatus>& proxies, int64_t last_ends, int64_t now,
-                       Findings* findings) {
-  std::string ended;
-  std::set<std::string> commands;
-  for (const ProxyStatus& proxy : proxies) {
+ private:
+  void VisitCertificate(const ProxyStatus& proxy) {
+    if (!proxy.certificate_also_used_by.empty()) {
+      shared_.push_back(
+          absl::StrCat(" ", proxy.name, ", also by ", proxy.certificate_also_used_by));
+    }
     const bool is_known = proxy.certificate_not_after != 0;
-    const int64_t end = is_known ? proxy.certificate_not_after : last_ends;
-    if (end == 0 || end > now || (!is_known && proxy.is_connected)) continue;
-    absl::StrAppend(&ended, " ", proxy.name, is_known ? " at " : " by ", UtcTime(end));
-    commands.insert(TokenCommand(proxy.spiffe_id));
+    const int64_t end = is_known ? proxy.certificate_not_after : last_ends_;
+    if (end == 0 || end > now_ || (!is_known && proxy.is_connected)) return;
+    absl::StrAppend(&ended_, " ", proxy.name, is_known ? " at " : " by ", UtcTime(end));
+    commands_.insert(TokenCommand(proxy.spiffe_id));
   }
-  findings->AddList(CheckId::kWorkloadCertificates, ended, commands);
-}
 
-void CheckShared(const std::vector<ProxyStatus>& proxies, Findings* findings) {
-  std::string shared;
-  for (const ProxyStatus& proxy : proxies) {
-    if (proxy.certificate_also_used_by.empty()) continue;
-    absl::StrAppend(&shared, " ", proxy.name, ", also by ", proxy.certificate_also_used_by, ";");
-  }
-  if (!shared.empty()) shared.pop_back();
-  findings->AddList(CheckId::kCertificatesShared, shared);
-}
+  int64_t last_ends_;
+  int64_t now_;
+  std::string away_;
+  std::string rejecting_;
+  std::vector<std::string> failing_;
+  std::string ended_;
+  std::set<std::string> commands_;  // for those that have ended
+  std::vector<std::string> shared_;
+};
 
 void CheckCertificateCounts(const ca::MeshAuthority& authority, Findings* findings) {
   std::string found;
@@ -195,24 +208,43 @@ Routes CheckResource::routes() {
            By(this, &CheckResource::Run)}};
 }
 
+// The proxies in slices: of thousands, each turn of the loop visits some.
 ApiResponse CheckResource::Run(const Call& call) {
-  Findings findings(view_->GrpcPort());
-  const auto proxies = view_->Proxies({ControlPlaneView::Detail::kRejections});
-  CheckProxies(proxies, &findings);
-  CheckRoot(*authority_, call.now, &findings);
-  CheckRotation(authority_->rotation(), call.now, &findings);
-  CheckCertificates(proxies, authority_->last_svid_ends(), call.now, &findings);
-  CheckShared(proxies, &findings);
-  CheckCertificateCounts(*authority_, &findings);
-  CheckJoins(*tokens_, call.now, &findings);
-  CheckWorkloads(view_->CurrentMesh(), &findings);
+  ApiResponse response;
+  response.more = [this, now = call.now, after = std::string(),
+                   of_proxies = ProxyFindings(authority_->last_svid_ends(), call.now)](
+                      std::string* body) mutable {
+    const auto proxies =
+        view_->Proxies({ControlPlaneView::Detail::kRejections, after, kProxiesPerTurn});
+    for (const ProxyStatus& proxy : proxies) of_proxies.Visit(proxy);
+    if (proxies.size() == kProxiesPerTurn) {
+      after = proxies.back().name;
+      return true;
+    }
+    Findings findings(view_->GrpcPort());
+    of_proxies.AddConfiguration(&findings);
+    CheckRoot(*authority_, now, &findings);
+    CheckRotation(authority_->rotation(), now, &findings);
+    of_proxies.AddCertificates(&findings);
+    CheckCertificateCounts(*authority_, &findings);
+    CheckMesh(now, &findings);
+    *body += Dump(findings.ToJson());
+    return false;
+  };
+  return response;
+}
+
+void CheckResource::CheckMesh(int64_t now, Findings* findings) const {
+  CheckJoins(*tokens_, now, findings);
+  CheckWorkloads(view_->CurrentMesh(), findings);
+  findings->AddList(CheckId::kBreakersClosed,
+                    OpenEndpoints(view_->OpenBreakers()).ToText(kMostNamed));
   const size_t held = view_->HeldLeases();
-  findings.AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
-  findings.AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
-  CheckPolicies(policies_->policies(), view_->CurrentMesh(), &findings);
+  findings->AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
+  findings->AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
+  CheckPolicies(policies_->policies(), view_->CurrentMesh(), findings);
   if (store_ != nullptr)
-    findings.AddList(CheckId::kStoreWritable, std::string(store_->WriteFailure().message()));
-  return Answer(findings.ToJson());
+    findings->AddList(CheckId::kStoreWritable, std::string(store_->WriteFailure().message()));
 }
 
 }  // namespace tulle::api

@@ -15,8 +15,12 @@ class CheckResource {
 
   Routes routes();
 
+  // Of one run.
+  class Findings;
+
  private:
   ApiResponse Run(const Call& call);
+  void CheckMesh(int64_t now, Findings* findings) const;
 
   const ControlPlaneView* view_;
   const discovery::PolicyBook* policies_;

@@ -1,4 +1,6 @@
+#include "absl/strings/str_cat.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/breaker_json.h"
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/discovery/workload_json.h"
 
@@ -17,13 +19,20 @@ const char* TextOf(discovery::Health health) {
   return "draining";
 }
 
-Json EndpointJson(const discovery::Endpoint& endpoint) {
-  return {{"address", endpoint.address},
-          {"port", endpoint.port},
-          {"workload", endpoint.workload->id},
-          {"health", TextOf(endpoint.workload->health)},
-          {"meshed", endpoint.workload->is_meshed},
-          {"spiffeId", endpoint.workload->spiffe_id}};
+Json EndpointJson(const discovery::Endpoint& endpoint, const OpenEndpoints::Seen* open) {
+  Json json = {{"address", endpoint.address},
+               {"port", endpoint.port},
+               {"workload", endpoint.workload->id},
+               {"health", TextOf(endpoint.workload->health)},
+               {"meshed", endpoint.workload->is_meshed},
+               {"spiffeId", endpoint.workload->spiffe_id}};
+  if (open != nullptr) json["openBreakers"] = SeenJson(*open);
+  return json;
+}
+
+std::string AddressOf(const discovery::Endpoint& endpoint) {
+  const bool is_v6 = endpoint.address.find(':') != std::string::npos;
+  return absl::StrCat(is_v6 ? "[" + endpoint.address + "]" : endpoint.address, ":", endpoint.port);
 }
 
 }  // namespace
@@ -49,6 +58,7 @@ Routes MeshResource::routes() {
 
 ApiResponse MeshResource::Services(const Call& call) {
   const std::string ns = call.QueryOr("namespace", "");
+  const OpenEndpoints open(view_->OpenBreakers());
   Json json = {{"items", Json::array()}};
   for (const auto& [name, service] : view_->Services()) {
     if (!ns.empty() && name.ns != ns) continue;
@@ -61,8 +71,10 @@ ApiResponse MeshResource::Services(const Call& call) {
       Json entry = {{"number", number},
                     {"protocol", std::string(policy::ToText(port.protocol))},
                     {"endpoints", Json::array()}};
-      for (const auto& endpoint : port.endpoints)
-        entry["endpoints"].push_back(EndpointJson(endpoint));
+      for (const auto& endpoint : port.endpoints) {
+        entry["endpoints"].push_back(EndpointJson(
+            endpoint, open.Find(discovery::HostOf(name), number, AddressOf(endpoint))));
+      }
       each["ports"].push_back(std::move(entry));
     }
     json["items"].push_back(std::move(each));

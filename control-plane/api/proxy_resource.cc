@@ -1,14 +1,12 @@
 #include "control-plane/api/answers.h"
+#include "control-plane/api/breaker_json.h"
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/snapshot/describe.h"
 
 namespace tulle::api {
 namespace {
 
-// Described in one turn of the loop: some milliseconds, of several hundred for ten thousand.
-constexpr size_t kProxiesPerTurn = 64;
-
-Json ProxyJson(const ProxyStatus& proxy) {
+Json ProxyJson(const ProxyStatus& proxy, const registry::OpenBreakers& breakers) {
   Json json = {{"name", proxy.name},
                {"spiffeId", proxy.spiffe_id},
                {"address", proxy.address},
@@ -31,6 +29,12 @@ Json ProxyJson(const ProxyStatus& proxy) {
     json["types"].push_back(std::move(each));
   }
   if (!proxy.problems.empty()) json["problems"] = proxy.problems;
+  const registry::OpenBreakers::Report& open = breakers.Of(proxy.name);
+  if (open.count == 0) return json;
+  json["openBreakerCount"] = open.count;
+  json["openBreakers"] = Json::array();
+  for (const registry::OpenBreaker& breaker : open.items)
+    json["openBreakers"].push_back(BreakerJson(breaker));
   return json;
 }
 
@@ -61,7 +65,7 @@ ApiResponse ProxyResource::List(const Call&) {
     const auto proxies = view->Proxies({ControlPlaneView::Detail::kAll, after, kProxiesPerTurn});
     for (const ProxyStatus& proxy : proxies) {
       if (!after.empty()) *body += ',';
-      *body += Dump(ProxyJson(proxy));
+      *body += Dump(ProxyJson(proxy, view->OpenBreakers()));
       after = proxy.name;
     }
     if (proxies.size() == kProxiesPerTurn) return true;
@@ -73,7 +77,7 @@ ApiResponse ProxyResource::List(const Call&) {
 
 ApiResponse ProxyResource::Get(const Call& call) {
   const auto proxy = view_->ProxyNamed(call.arguments[0]);
-  return proxy ? Answer(ProxyJson(*proxy)) : RefuseProxy(call.arguments[0]);
+  return proxy ? Answer(ProxyJson(*proxy, view_->OpenBreakers())) : RefuseProxy(call.arguments[0]);
 }
 
 ApiResponse ProxyResource::Config(const Call& call) {

@@ -2,6 +2,7 @@
 // it and how OpenAPI describes it. For this package only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -58,6 +59,9 @@ std::function<ApiResponse(const Call&)> By(Resource* resource,
                                            ApiResponse (Resource::*method)(const Call&)) {
   return [=](const Call& call) { return (resource->*method)(call); };
 }
+
+// Visited in one turn of the loop: some milliseconds, of several hundred for ten thousand.
+inline constexpr size_t kProxiesPerTurn = 64;
 
 // The description of all routes, and of the policies that they take.
 ApiResponse OpenApiOf(const Routes& routes, const std::string& version);

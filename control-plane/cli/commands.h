@@ -27,6 +27,8 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name);
 absl::StatusOr<int> ShowServices(Session& session, const std::string& name);
 // The proxy of that name, or the only one whose name has that prefix.
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name);
+// "for 2m, REASON" of an open circuit breaker.
+std::string OpenSince(const Json& breaker, int64_t now);
 // proxy_config.cc
 absl::StatusOr<int> ProxyConfig(Session& session);
 // identity_commands.cc

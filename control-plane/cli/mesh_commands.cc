@@ -5,6 +5,12 @@
 namespace tulle::cli {
 namespace {
 
+// HOST:PORT of the service whose endpoint it is.
+std::string ServiceOf(const Json& breaker) {
+  const int64_t port = NumberAt(breaker, "/port");
+  return TextAt(breaker, "/host") + (port == 0 ? "" : ":" + std::to_string(port));
+}
+
 std::string Shortened(const std::string& version) { return version.substr(0, kShownVersion); }
 
 // Of one type of resources.
@@ -41,6 +47,23 @@ std::string CertificateOf(const Json& proxy, int64_t now) {
   return end > now ? "in " + FormatAge(end - now) : "EXPIRED " + FormatAge(now - end) + " ago";
 }
 
+constexpr size_t kMostBreakers = 3;  // below a row
+
+// "circuit breaker open for HOST:PORT at 10.0.0.3:8080 (for 2m, connection refused)".
+std::string BreakersOf(const Json& proxy, int64_t now) {
+  const int64_t count = NumberAt(proxy, "/openBreakerCount");
+  std::string text;
+  int64_t shown = 0;
+  for (const Json& breaker : PartAt(proxy, "/openBreakers")) {
+    if (shown == kMostBreakers) break;
+    ++shown;
+    text += (text.empty() ? "circuit breaker open for " : "; ") + ServiceOf(breaker) + " at " +
+            TextAt(breaker, "/endpoint") + " (" + OpenSince(breaker, now) + ")";
+  }
+  if (text.empty()) return count == 0 ? "" : std::to_string(count) + " circuit breakers open";
+  return count > shown ? text + "; and " + std::to_string(count - shown) + " more" : text;
+}
+
 // A sentence, and perhaps a long one: not for a column.
 std::string ReasonOf(const Json& rejected) {
   const std::string reason = TextAt(rejected, "/rejection");
@@ -65,8 +88,23 @@ void PrintProxies(Session& session, const Json& items) {
     if (is_wide) {
       row.insert(row.end(), {TextAt(proxy, "/address"), TextAt(proxy, "/spiffeId")});
     }
-    table.AddRow(std::move(row), ReasonOf(proxy));
+    const std::string reason = ReasonOf(proxy);
+    const std::string breakers = BreakersOf(proxy, now);
+    table.AddRow(std::move(row),
+                 reason + (reason.empty() || breakers.empty() ? "" : "; ") + breakers);
   }
+  session.Show(table);
+}
+
+void PrintBreakers(Session& session, const Json& proxy) {
+  const int64_t now = session.environment.now();
+  Table table({"CIRCUIT BREAKER", "ENDPOINT", "OPEN FOR", "REASON"});
+  for (const Json& breaker : PartAt(proxy, "/openBreakers")) {
+    table.AddRow({ServiceOf(breaker), TextAt(breaker, "/endpoint"),
+                  FormatAge(now - NumberAt(breaker, "/since")), TextAt(breaker, "/reason")});
+  }
+  if (table.empty()) return;
+  session.out() << "\n";
   session.Show(table);
 }
 
@@ -97,7 +135,28 @@ EndpointCount CountEndpoints(const Json& port) {
   return count;
 }
 
-void AddService(const Json& service, const Invocation& wanted, Table* table) {
+// Endpoints that some proxies leave out, with those proxies.
+std::string BreakersOfService(const Json& service, int64_t now) {
+  std::string text;
+  for (const Json& port : PartAt(service, "/ports")) {
+    for (const Json& endpoint : PartAt(port, "/endpoints")) {
+      const Json& open = PartAt(endpoint, "/openBreakers");
+      if (open.empty()) continue;
+      std::string proxies;
+      for (const Json& proxy : PartAt(open, "/proxies"))
+        proxies += (proxies.empty() ? "" : ", ") + TextAt(proxy, "");
+      const int64_t more =
+          NumberAt(open, "/count") - static_cast<int64_t>(PartAt(open, "/proxies").size());
+      text += (text.empty() ? "circuit breaker open for " : "; ") + TextAt(endpoint, "/address") +
+              ":" + TextAt(endpoint, "/port") + " in " + proxies +
+              (more > 0 ? " and " + std::to_string(more) + " more" : "") + " (" +
+              OpenSince(open, now) + ")";
+    }
+  }
+  return text;
+}
+
+void AddService(const Json& service, const Invocation& wanted, int64_t now, Table* table) {
   std::string ports;
   std::string endpoints;
   for (const Json& port : PartAt(service, "/ports")) {
@@ -116,10 +175,14 @@ void AddService(const Json& service, const Invocation& wanted, Table* table) {
     }
     row.push_back(identities);
   }
-  table->AddRow(std::move(row));
+  table->AddRow(std::move(row), BreakersOfService(service, now));
 }
 
 }  // namespace
+
+std::string OpenSince(const Json& breaker, int64_t now) {
+  return "for " + FormatAge(now - NumberAt(breaker, "/since")) + ", " + TextAt(breaker, "/reason");
+}
 
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name) {
   const auto all = session.Get("/v1/proxies");
@@ -167,7 +230,10 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name) {
     return 0;
   }
   PrintProxies(session, items);
-  if (!name.empty()) PrintTypes(session, *reply);
+  if (!name.empty()) {
+    PrintTypes(session, *reply);
+    PrintBreakers(session, *reply);
+  }
   return 0;
 }
 
@@ -196,7 +262,7 @@ absl::StatusOr<int> ShowServices(Session& session, const std::string& name) {
   Table table(headers);
   for (const Json& service : services) {
     if (wanted.format == Format::kName) session.out() << TextAt(service, "/name") << "\n";
-    AddService(service, wanted, &table);
+    AddService(service, wanted, session.environment.now(), &table);
   }
   if (table.empty()) {
     session.err() << (wanted.all_namespaces

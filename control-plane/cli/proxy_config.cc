@@ -1,3 +1,5 @@
+#include <map>
+
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/table.h"
@@ -15,9 +17,37 @@ struct Part {
   Rows add_rows;
 };
 
+// Added to the endpoints that the proxy leaves out: for how long, and why.
+constexpr char kOpenBreaker[] = "/open_breaker";
+
 std::string AddressOf(const Json& json, const std::string& at) {
+  const std::string address = TextAt(json, at + "/socket_address/address");
   const std::string port = TextAt(json, at + "/socket_address/port_value");
-  return TextAt(json, at + "/socket_address/address") + (port.empty() ? "" : ":" + port);
+  if (port.empty()) return address;
+  return (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + port;
+}
+
+// The endpoints of a proxy, with what it says of its circuit breakers. Several clusters of a
+// service share its endpoints, under the name of the first.
+void MarkBreakers(const Json& proxy, int64_t now, Json* items) {
+  std::map<std::string, std::string> open;  // by name of the endpoints, and address
+  for (const Json& breaker : PartAt(proxy, "/openBreakers")) {
+    const std::string name =
+        NumberAt(breaker, "/port") == 0
+            ? TextAt(breaker, "/cluster")
+            : "outbound|" + TextAt(breaker, "/port") + "||" + TextAt(breaker, "/host");
+    open[name + " " + TextAt(breaker, "/endpoint")] = OpenSince(breaker, now);
+  }
+  if (open.empty()) return;
+  for (Json& item : *items) {
+    for (Json& locality : item["resource"]["endpoints"]) {
+      for (Json& endpoint : locality["lb_endpoints"]) {
+        const auto found =
+            open.find(TextAt(item, "/name") + " " + AddressOf(endpoint, "/endpoint/address"));
+        if (found != open.end()) endpoint[Json::json_pointer(kOpenBreaker)] = found->second;
+      }
+    }
+  }
 }
 
 void AddListener(const Json& listener, const std::string& version, Table* table) {
@@ -81,9 +111,13 @@ void AddEndpoints(const Json& assignment, const std::string& version, Table* tab
     for (const Json& endpoint : PartAt(locality, "/lb_endpoints")) {
       const std::string health = TextAt(endpoint, "/health_status");
       const std::string weight = TextAt(endpoint, "/load_balancing_weight");
+      const std::string open = TextAt(endpoint, kOpenBreaker);
       table->AddRow({TextAt(assignment, "/cluster_name"), AddressOf(endpoint, "/endpoint/address"),
-                     health.empty() || health == "UNKNOWN" ? "HEALTHY" : health,
-                     weight.empty() ? "1" : weight, version});
+                     !open.empty()                           ? "BREAKER OPEN"
+                     : health.empty() || health == "UNKNOWN" ? "HEALTHY"
+                                                             : health,
+                     weight.empty() ? "1" : weight, version},
+                    open.empty() ? "" : "circuit breaker open " + open);
     }
   }
 }
@@ -148,7 +182,9 @@ absl::StatusOr<int> ProxyConfig(Session& session) {
       continue;
     }
     if (part != parts.front()) session.out() << "\n";
-    PrintPart(session, name, *FindPart(part), PartAt(*reply, "/items"));
+    Json items = PartAt(*reply, "/items");
+    if (part == "endpoints") MarkBreakers(*proxy, session.environment.now(), &items);
+    PrintPart(session, name, *FindPart(part), items);
   }
   if (session.wants_json()) PrintJson(all, wanted.format, session.out());
   return 0;

@@ -200,6 +200,33 @@ TEST_F(Tullectl, WhatIsNotInForceIsNamed) {
   EXPECT_NE(out.find("post-1: listener inbound|80: cannot listen"), std::string::npos) << out;
 }
 
+TEST_F(Tullectl, OpenBreakersAreNamedWhereAnOperatorLooks) {
+  view_.proxies[0].types.clear();
+  view_.breakers.Put("post-1", "a",
+                     {9,
+                      {{"outbound|80||post.default.svc.cluster.local", "192.0.2.1:15080",
+                        "connect_failed", kNow - 120}}});
+  const std::string why = "for 2m, connection refused, or no route to the endpoint";
+  EXPECT_EQ(Run({"status"}), 0) << err;
+  EXPECT_NE(out.find("circuit breaker open for post.default.svc.cluster.local:80 at "
+                     "192.0.2.1:15080 (" +
+                     why + "); and 8 more"),
+            std::string::npos)
+      << out;
+  EXPECT_EQ(Run({"status", "post-1"}), 0) << err;
+  EXPECT_NE(out.find("CIRCUIT BREAKER"), std::string::npos) << out;
+  EXPECT_EQ(Run({"services"}), 0) << err;
+  EXPECT_NE(out.find("circuit breaker open for 192.0.2.1:15080 in post-1 (" + why + ")"),
+            std::string::npos)
+      << out;
+  EXPECT_EQ(Run({"proxy-config", "post-1", "endpoints"}), 0) << err;
+  EXPECT_NE(out.find("BREAKER OPEN"), std::string::npos) << out;
+  EXPECT_NE(out.find("circuit breaker open " + why), std::string::npos) << out;
+  EXPECT_EQ(Run({"check"}), 1);
+  EXPECT_NE(out.find("× circuit breakers: open:"), std::string::npos) << out;
+  EXPECT_NE(out.find("seen by post-1"), std::string::npos) << out;
+}
+
 TEST_F(Tullectl, CheckTellsTheWayToANewCredential) {
   ASSERT_TRUE(credentials_.Delete("ann", "test", kNow).ok());
   EXPECT_EQ(Run({"check"}), 1);

@@ -54,6 +54,7 @@ class PlaneView final : public api::ControlPlaneView {
   const discovery::Mesh& CurrentMesh() const override { return builder_.mesh(); }
   const discovery::ServiceTable& Services() const override { return builder_.services(); }
   size_t HeldLeases() const override { return registry_.held(); }
+  const registry::OpenBreakers& OpenBreakers() const override { return registry_.open_breakers(); }
   uint16_t GrpcPort() const override { return grpc_port_; }
 
  private:

@@ -118,6 +118,15 @@ absl::StatusOr<registryv1::RegisterResponse> Register(ControlPlane* plane,
   return response;
 }
 
+registry::OpenBreakers::Report ReadBreakers(const registryv1::OpenBreakers& open, int64_t now) {
+  registry::OpenBreakers::Report report{open.count(), {}};
+  for (const registryv1::OpenBreaker& each : open.items()) {
+    report.items.push_back(
+        {each.cluster(), each.endpoint(), each.cause(), now - int64_t{each.seconds()}});
+  }
+  return report;
+}
+
 absl::StatusOr<registryv1::HeartbeatResponse> Heartbeat(
     ControlPlane* plane, const grpc::ServerCall&, const Caller& caller,
     const registryv1::HeartbeatRequest& request) {
@@ -125,6 +134,10 @@ absl::StatusOr<registryv1::HeartbeatResponse> Heartbeat(
       plane->registry().Heartbeat(request.lease_id(), caller.id.ToString(), request.ready(),
                                   {request.problems().begin(), request.problems().end()});
   if (!ttl.ok()) return ttl.status();
+  if (request.has_breakers()) {
+    plane->registry().SetOpenBreakers(request.lease_id(), caller.id.ToString(),
+                                      ReadBreakers(request.breakers(), plane->Now()));
+  }
   registryv1::HeartbeatResponse response;
   SetTtl(*ttl, response.mutable_ttl());
   return response;

@@ -55,7 +55,10 @@ absl::StatusOr<registry::Lease> RegistrySource::Register(discovery::Workload wor
                                                          std::optional<milliseconds> ttl) {
   const std::string instance = workload.id;
   auto lease = registry_.Register(std::move(workload), ttl, Now());
-  if (lease.ok()) problems_.Forget(instance);
+  if (lease.ok()) {
+    problems_.Forget(instance);
+    breakers_.Forget(instance);
+  }
   Publish();
   return lease;
 }
@@ -111,6 +114,7 @@ void RegistrySource::Publish() {
     LogChange(change);
     if (change.kind == registry::Change::Kind::kRemove) {
       problems_.Forget(change.lease.workload.id);
+      breakers_.Forget(change.lease.workload.id);
       mesh_.RemoveWorkload(change.lease.workload.id);
     } else {
       mesh_.PutWorkload(change.lease.workload);

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +24,7 @@
 #include "certs/private_key.h"
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/registry/lease_record.h"
+#include "control-plane/registry/open_breakers.h"
 #include "control-plane/registry/registry.h"
 #include "control-plane/registry/reported_problems.h"
 #include "control-plane/store/store.h"
@@ -46,6 +48,11 @@ class RegistrySource {
   absl::StatusOr<registry::milliseconds> Heartbeat(std::string_view lease, std::string_view caller,
                                                    bool is_ready,
                                                    std::vector<std::string> problems = {});
+  // After a Heartbeat that was accepted: the circuit breakers that its sender sees open.
+  void SetOpenBreakers(std::string_view lease, std::string_view caller,
+                       registry::OpenBreakers::Report report) {
+    breakers_.Put(registry_.InstanceOf(lease), caller, std::move(report));
+  }
   // The instance that has left.
   absl::StatusOr<std::string> Deregister(std::string_view lease, std::string_view caller);
   // See Registry.
@@ -58,6 +65,7 @@ class RegistrySource {
   std::vector<std::string> ProblemsOf(const std::string& instance) const {
     return problems_.Of(instance, Now());
   }
+  const registry::OpenBreakers& open_breakers() const { return breakers_; }
   // The registration of an authenticated caller was refused.
   void OnRefused(const std::string& instance, std::string_view caller, const absl::Status& why);
 
@@ -73,6 +81,7 @@ class RegistrySource {
   discovery::MeshSink& mesh_;
   registry::Registry registry_;
   registry::ReportedProblems problems_;
+  registry::OpenBreakers breakers_;
   registry::UnsavedLeases unsaved_;
   std::unique_ptr<loop::Timer> save_;
 };

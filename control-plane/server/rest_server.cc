@@ -215,9 +215,11 @@ void RestServer::Exchange::Send(RestAnswer answer) {
   const bool is_empty = (answer.body.empty() && !more_) || request_.method == "HEAD";
   stream_->SendHeaders(head, is_empty);
   if (is_empty) return Leave();
-  Buffer body(server_.loop_.slab());
-  body.Append(answer.body);
-  stream_->SendData(body, !more_);
+  if (!answer.body.empty()) {
+    Buffer body(server_.loop_.slab());
+    body.Append(answer.body);
+    stream_->SendData(body, !more_);
+  }
   if (!more_) return Leave();
   next_piece_ = server_.loop_.NewTimer([this] { Continue(); });
   next_piece_->Start({});
@@ -227,9 +229,11 @@ void RestServer::Exchange::Continue() {
   if (stream_ == nullptr || !more_ || stream_->SendRoom() == 0) return;
   std::string piece;
   const bool is_last = !more_(&piece);
-  Buffer body(server_.loop_.slab());
-  body.Append(piece);
-  stream_->SendData(body, is_last);
+  if (!piece.empty() || is_last) {
+    Buffer body(server_.loop_.slab());
+    body.Append(piece);
+    stream_->SendData(body, is_last);
+  }
   if (is_last) return Leave();
   next_piece_->Start({});
 }

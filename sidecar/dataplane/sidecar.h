@@ -57,6 +57,8 @@ class Sidecar {
   // Visits each cluster of the published snapshot with the use of its limits.
   using LimitsVisitor = std::function<void(const upstream::ClusterSpec&, upstream::ClusterLimits&)>;
   void VisitLimits(const LimitsVisitor& visit);
+  // See LimitsTable.
+  uint32_t breaker_changes() const { return limits_.breaker_changes(); }
 
   // Listeners of unknown destinations are fetched: `ask` runs on the main thread, possibly more
   // than once for the same destination; AnswerDestination, or a version with the listener, follows.

@@ -29,7 +29,8 @@ std::shared_ptr<const upstream::Ring> RingOf(const config::Snapshot& snapshot,
 std::shared_ptr<upstream::ClusterLimits> LimitsTable::For(const std::string& cluster) {
   std::weak_ptr<upstream::ClusterLimits>& known = limits_[cluster];
   std::shared_ptr<upstream::ClusterLimits> limits = known.lock();
-  if (limits == nullptr) known = limits = std::make_shared<upstream::ClusterLimits>(workers_);
+  if (limits == nullptr)
+    known = limits = std::make_shared<upstream::ClusterLimits>(workers_, breaker_changes_);
   return limits;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
@@ -27,9 +29,13 @@ class LimitsTable {
  public:
   explicit LimitsTable(int workers) : workers_(workers) {}
   std::shared_ptr<upstream::ClusterLimits> For(const std::string& cluster);
+  // Grows when a circuit breaker of any cluster opens or ends a trial.
+  uint32_t breaker_changes() const { return breaker_changes_->load(std::memory_order_acquire); }
 
  private:
   const int workers_;
+  const std::shared_ptr<std::atomic<uint32_t>> breaker_changes_ =
+      std::make_shared<std::atomic<uint32_t>>(0);
   absl::btree_map<std::string, std::weak_ptr<upstream::ClusterLimits>> limits_;
 };
 

@@ -98,6 +98,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
         loop, self.discovery_->ads(), *std::move(request), [&log](const std::string& error) {
           log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);
         });
+    self.registration_->ReportBreakers(self.breakers_);
     self.registration_->ShowIn(metrics.GaugeRow(telemetry::kRegistered, {}));
   }
   return made;
@@ -105,7 +106,13 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
 
 Membership::Membership(loop::Loop& loop, Sidecar& sidecar, telemetry::Log& log,
                        telemetry::Registry& metrics)
-    : loop_(loop), sidecar_(sidecar), log_(log), metrics_(metrics) {}
+    : loop_(loop),
+      sidecar_(sidecar),
+      log_(log),
+      metrics_(metrics),
+      breakers_(
+          loop, [&sidecar] { return sidecar.breaker_changes(); },
+          [&sidecar](const BreakerReport::Visitor& visit) { sidecar.VisitLimits(visit); }) {}
 
 Membership::~Membership() = default;
 

@@ -81,6 +81,7 @@ class Membership final : private identity::IdentityAgent::Events {
   std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<OnDemandListeners> on_demand_;  // null: not transparent
   std::vector<policy::Cidr> mesh_ranges_;
+  BreakerReport breakers_;
   std::unique_ptr<Registration> registration_;  // null: nothing to register
 };
 

@@ -153,6 +153,11 @@ Registration::Registration(loop::Loop& loop, xds::AdsClient& ads, std::string re
 
 Registration::~Registration() = default;
 
+void Registration::OnChannelReady() {
+  if (breakers_ != nullptr) breakers_->Begin();
+  Renew();
+}
+
 void Registration::OnChannelLost(Failure) {
   timer_->Stop();
   if (call_ != nullptr) loop_.DeferDelete(std::move(call_));
@@ -195,6 +200,7 @@ void Registration::ShowIn(telemetry::Gauge& registered) {
 
 void Registration::SetLease(std::string lease) {
   lease_ = std::move(lease);
+  if (breakers_ != nullptr) breakers_->Begin();
   if (registered_ != nullptr) registered_->Set(lease_.empty() ? 0 : 1);
 }
 
@@ -224,12 +230,14 @@ void Registration::Heartbeat() {
   request.set_lease_id(lease_);
   request.set_ready(state_.ready);
   *request.mutable_problems() = {state_.problems.begin(), state_.problems.end()};
+  if (breakers_ != nullptr) breakers_->AddTo(request);
   call_ = channel_.NewUnaryCall(
       kHeartbeat, request.SerializeAsString(), kCallTimeout,
       [this, told = state_](const grpc::Status& status, const std::string& bytes) {
         loop_.DeferDelete(std::move(call_));
         registry::v1::HeartbeatResponse response;
         if (status.ok() && response.ParseFromString(bytes)) TakeTtl(response.ttl().seconds());
+        if (status.ok() && breakers_ != nullptr) breakers_->Confirm();
         if (status.code == grpc::Code::kNotFound) SetLease("");
         if (told != state_) return timer_->Start(loop::Duration(0));
         if (status.code == grpc::Code::kNotFound) return timer_->Start(kRegisterAgainAfter);

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "net/grpc/channel.h"
 #include "net/loop/loop.h"
+#include "sidecar/membership/breaker_report.h"
 #include "telemetry/metrics.h"
 #include "xds/client/ads_client.h"
 
@@ -63,11 +64,14 @@ class Registration final : private grpc::ChannelEvents {
   void SetReady();
   // What the workload cannot do, for `tullectl status` and `check`; told at once if it has changed.
   void SetProblems(std::vector<std::string> problems);
+  // Each heartbeat tells which circuit breakers are open. Before the channel is ready; outlives
+  // this.
+  void ReportBreakers(BreakerReport& report) { breakers_ = &report; }
   // Before the process ends: traffic goes elsewhere first. `done` runs in any case.
   void Deregister(std::function<void()> done);
 
  private:
-  void OnChannelReady() override { Renew(); }
+  void OnChannelReady() override;
   void OnChannelLost(Failure why) override;
   void Renew();
   void SetLease(std::string lease);
@@ -89,6 +93,7 @@ class Registration final : private grpc::ChannelEvents {
   loop::Duration ttl_ = std::chrono::seconds(15);
   std::string error_;
   telemetry::Gauge* registered_ = nullptr;
+  BreakerReport* breakers_ = nullptr;
   // What each heartbeat tells.
   struct State {
     bool ready = false;

@@ -2,6 +2,7 @@
 // controls.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,8 @@ class FakeControl final : private xds::Source, private loop::ListenerEvents {
                                           if (request.lease_id() != lease) return std::nullopt;
                                           ++heartbeats;
                                           ready = request.ready();
+                                          if (request.has_breakers())
+                                            breakers.push_back(request.breakers().count());
                                           registry::v1::HeartbeatResponse response;
                                           response.mutable_ttl()->set_seconds(ttl);
                                           return response.SerializeAsString();
@@ -75,6 +78,7 @@ class FakeControl final : private xds::Source, private loop::ListenerEvents {
   std::string lease;  // in force
   int registrations = 0, heartbeats = 0, connections = 0, unanswered = 0;
   bool ready = false;
+  std::vector<uint32_t> breakers;  // numbers of open ones, as heartbeats told
 
  private:
   // No answer: NOT_FOUND.
@@ -180,6 +184,36 @@ TEST_F(RegistrationTest, UsesTheConnectionOfTheAdsStream) {
   EXPECT_EQ(control_.heartbeats, 12) << "one in a third of the lease's time";
   EXPECT_EQ(control_.registrations, 1);
   EXPECT_EQ(control_.connections, 1);
+}
+
+TEST_F(RegistrationTest, OpenBreakersAreToldOnceInEachLeaseAndConnection) {
+  auto changes = std::make_shared<std::atomic<uint32_t>>(0);
+  upstream::ClusterSpec spec;
+  spec.breaker = upstream::BreakerSpec{.errors = {1, 100}, .open_for = seconds(3600)};
+  upstream::ClusterLimits limits(1, changes);
+  const auto endpoint = limits.endpoints.For(*SocketAddress::ParseWithPort("10.0.0.9:80"));
+  BreakerReport report(
+      *loop_, [&] { return changes->load(); },
+      [&](const BreakerReport::Visitor& visit) { visit(spec, limits); });
+  registration_->ReportBreakers(report);
+  Join();
+  EXPECT_TRUE(control_.breakers.empty());
+  loop::Random random(7);
+  const auto pass = *endpoint->breaker.TryPass(loop_->Now());
+  endpoint->breaker.Report(pass, upstream::Outcome::kServerError, *spec.breaker, loop_->Now(),
+                           random);
+  ASSERT_TRUE(endpoint->breaker.Open(pass, *spec.breaker, loop_->Now(), random));
+  limits.NoteBreakerChange();
+  simulation_.RunFor(minutes(1));
+  EXPECT_EQ(control_.breakers, std::vector<uint32_t>{1});
+  control_.lease = "of another life";
+  simulation_.RunFor(minutes(1));
+  EXPECT_EQ(control_.breakers, (std::vector<uint32_t>{1, 1})) << "the new lease knows none";
+  control_.server().Drain();
+  control_.Open();
+  simulation_.RunFor(minutes(1));
+  EXPECT_EQ(control_.breakers, (std::vector<uint32_t>{1, 1, 1})) << "the other server neither";
+  registration_.reset();
 }
 
 TEST_F(RegistrationTest, TheRegistryMayAskForFewerHeartbeats) {

@@ -55,7 +55,11 @@ void Attempt::Report(Failure failure) {
   const bool dialled = stream_ != nullptr || !waiting() || connection_under_way();
   if (blame == Blame::kEndpointIfDialled && !dialled) return;
   using enum upstream::Outcome;
-  cluster_.Report(picked_, stream_ != nullptr ? kNoAnswer : waiting() ? kGaveUp : kUnreachable);
+  cluster_.Report(picked_,
+                  stream_ != nullptr ? kNoAnswer
+                  : waiting()        ? kGaveUp
+                                     : kUnreachable,
+                  failure.kind);
 }
 
 void Attempt::Abandon(Failure why) {

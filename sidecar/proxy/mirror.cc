@@ -121,7 +121,7 @@ void Mirror::OnTrailers(http::HeaderMap&) { End({}); }
 
 void Mirror::OnReset(Failure failure) {
   if (http::Stream* stream = std::exchange(stream_, nullptr)) stream->Detach();
-  if (status_ == 0) cluster_.Report(picked_, upstream::Outcome::kNoAnswer);
+  if (status_ == 0) cluster_.Report(picked_, upstream::Outcome::kNoAnswer, failure.kind);
   End(failure);
 }
 

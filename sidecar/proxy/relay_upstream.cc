@@ -50,8 +50,8 @@ Failure RelayUpstream::Dial(const config::TcpSpec& spec, const RelayRecord& reco
   return {};
 }
 
-bool RelayUpstream::MayDialAgain(const config::TcpSpec& spec) {
-  cluster_->Report(picked_, upstream::Outcome::kUnreachable);
+bool RelayUpstream::MayDialAgain(const config::TcpSpec& spec, FailureKind why) {
+  cluster_->Report(picked_, upstream::Outcome::kUnreachable, why);
   if (attempts_ >= spec.max_connect_attempts) return false;
   connect_deadline_.Clear();
   end_.transport->Close(true);
@@ -64,7 +64,11 @@ bool RelayUpstream::Admit(upstream::DirectConnection& relay) {
   connect_deadline_.Clear();
   upstream::Endpoint& endpoint = *picked_.endpoint;
   const bool admitted = endpoint.Admits(*end_.transport, dialled_by_.get());
-  cluster_->Report(picked_, admitted ? upstream::Outcome::kGood : upstream::Outcome::kUnreachable);
+  if (admitted) {
+    cluster_->Report(picked_, upstream::Outcome::kGood);
+  } else {
+    cluster_->Report(picked_, upstream::Outcome::kUnreachable, FailureKind::kPeerRefused);
+  }
   if (admitted) endpoint.direct().PushBack(relay);
   return admitted;
 }

@@ -27,7 +27,7 @@ class RelayUpstream {
   // An endpoint, and a connection to it.
   Failure Dial(const config::TcpSpec& spec, const RelayRecord& record);
   // The connection could not be made. True: another attempt is allowed, and the transport is gone.
-  bool MayDialAgain(const config::TcpSpec& spec);
+  bool MayDialAgain(const config::TcpSpec& spec, FailureKind why);
   // It is made. False: its peer is not the one expected. True: `relay` is told of later changes.
   bool Admit(upstream::DirectConnection& relay);
   void Leave();

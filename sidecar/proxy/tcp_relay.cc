@@ -199,7 +199,7 @@ bool TcpRelay::HasClientEnded() {
 
 void TcpRelay::OnFailed(RelayEnd& end, Failure failure) {
   record_.reset_after_end = &end == &upstream_ && HasClientEnded();
-  if (&end != &upstream_ || end.ready || !way_.MayDialAgain(SpecOf(*chain_)))
+  if (&end != &upstream_ || end.ready || !way_.MayDialAgain(SpecOf(*chain_), failure.kind))
     return Finish(failure);
   if (const Failure again = way_.Dial(SpecOf(*chain_), record_)) Finish(again);
 }

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "sidecar/upstream/shared_endpoints.h"
 
@@ -38,8 +40,19 @@ class Admission {
 
 // The counters behind Caps, one per cluster name and process, kept over configuration changes.
 struct alignas(64) ClusterLimits {
-  explicit ClusterLimits(int worker_count)
-      : single_worker(worker_count == 1), workers(worker_count) {}
+  // `of_all`: see NoteBreakerChange; null: no one watches.
+  explicit ClusterLimits(int worker_count, std::shared_ptr<std::atomic<uint32_t>> of_all = nullptr)
+      : single_worker(worker_count == 1),
+        workers(worker_count),
+        changes_of_all(std::move(of_all)) {}
+
+  // The breaker of an endpoint has opened, or its trial has ended. Also counted over all clusters,
+  // so that reports look at them only after a change.
+  void NoteBreakerChange() {
+    changes.fetch_add(1, std::memory_order_acq_rel);
+    if (changes_of_all != nullptr) changes_of_all->fetch_add(1, std::memory_order_acq_rel);
+  }
+
   const bool single_worker;
   const int workers;
   Admission requests;
@@ -49,6 +62,7 @@ struct alignas(64) ClusterLimits {
   // Incremented when an endpoint's breaker or checked health changes: workers that see a new number
   // rebuild their endpoint groups.
   std::atomic<uint32_t> changes{0};
+  const std::shared_ptr<std::atomic<uint32_t>> changes_of_all;
   // A request has opened a connection: health checks run more often from then on.
   std::atomic<bool> used{false};
   SharedEndpoints endpoints;

@@ -152,10 +152,10 @@ bool Breaker::CountFailure(Pass pass, Effect effect, const BreakerSpec& spec) {
   return run.Reaches(spec);
 }
 
-void Breaker::Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random) {
+bool Breaker::Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random) {
   uint64_t bits = state_.load(std::memory_order_acquire);
   const Word word = Unpack(bits);
-  if (word.state != BreakerState::kClosed || word.generation != pass.generation) return;
+  if (word.state != BreakerState::kClosed || word.generation != pass.generation) return false;
   const Run run = Run::Unpack(run_.load(std::memory_order_relaxed));
   const auto opens = [&](uint16_t count, const Detector& detector) {
     return run.Reaches(count, detector) && Happens(detector.percent, random);
@@ -163,11 +163,13 @@ void Breaker::Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::
   const bool by_errors = opens(run.errors, spec.errors);
   const bool by_gateway = opens(run.gateway, spec.gateway_errors);
   const bool by_unreachable = spec.split && opens(run.unreachable, spec.unreachable);
-  if (!by_errors && !by_gateway && !by_unreachable) return;
+  if (!by_errors && !by_gateway && !by_unreachable) return false;
   const Word open{BreakerState::kOpen,
                   static_cast<uint16_t>((word.generation + 1) & kGenerationMask), 0,
                   ToMilliseconds(now) + OpenFor(spec, 0, random)};
-  state_.compare_exchange_strong(bits, Pack(open), std::memory_order_acq_rel);
+  if (!state_.compare_exchange_strong(bits, Pack(open), std::memory_order_acq_rel)) return false;
+  opened_at_.store(static_cast<int64_t>(ToMilliseconds(now)), std::memory_order_relaxed);
+  return true;
 }
 
 void Breaker::EndTrial(Pass pass, Effect effect, const BreakerSpec& spec, loop::Instant now,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 
@@ -47,9 +48,14 @@ class Breaker {
   // True: there were enough consecutive failures to open; call Open if the cluster allows it.
   bool Report(Pass pass, Outcome outcome, const BreakerSpec& spec, loop::Instant now,
               loop::Random& random);
-  void Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random);
+  // True: this call has opened it.
+  bool Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random);
 
   BreakerState state() const;
+  // When it opened, unless it is closed. Failed trials do not change it.
+  loop::Instant opened_at() const {
+    return loop::Instant(std::chrono::milliseconds(opened_at_.load(std::memory_order_relaxed)));
+  }
   // When a trial may be requested: now or earlier if closed, Instant::max() while another request
   // has the trial.
   loop::Instant due() const;
@@ -68,6 +74,7 @@ class Breaker {
 
   std::atomic<uint64_t> state_{0};
   std::atomic<uint64_t> run_{0};
+  std::atomic<int64_t> opened_at_{0};  // milliseconds of the loop's clock
 };
 
 }  // namespace tulle::upstream

@@ -46,6 +46,15 @@ TEST_F(BreakerTest, OpensAfterARunOfFailures) {
   EXPECT_FALSE(Try(Outcome::kGood));
 }
 
+TEST_F(BreakerTest, KnowsSinceWhenItIsOpen) {
+  const loop::Instant opened = now_;
+  Fail(5);
+  now_ += milliseconds(1000);
+  ASSERT_TRUE(Try(Outcome::kGatewayError));  // the trial fails
+  EXPECT_EQ(breaker_.state(), BreakerState::kOpen);
+  EXPECT_EQ(breaker_.opened_at(), opened);
+}
+
 TEST_F(BreakerTest, OneSuccessEndsTheRun) {
   for (int i = 0; i < 20; ++i) {
     Fail(4);

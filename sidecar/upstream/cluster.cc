@@ -177,7 +177,7 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
   return picked;
 }
 
-void Cluster::Report(Picked& picked, Outcome outcome) {
+void Cluster::Report(Picked& picked, Outcome outcome, FailureKind why) {
   if (std::exchange(picked.reported, true)) return;
   Endpoint& endpoint = *picked.endpoint;
   if (spec().balancing == Balancing::kPeakEwma) {
@@ -191,19 +191,21 @@ void Cluster::Report(Picked& picked, Outcome outcome) {
     if (tells) endpoint.latency.Observe(rtt, now, spec().ewma);
   }
   const Breaker::Pass pass = std::exchange(picked.pass, Breaker::kNoPass);
-  if (pass != Breaker::kNoPass) ReportToBreaker(endpoint, pass, outcome);
+  if (pass != Breaker::kNoPass) ReportToBreaker(endpoint, pass, outcome, why);
 }
 
-void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome) {
+void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome,
+                              FailureKind why) {
   const BreakerSpec rules =
       spec().breaker.value_or(BreakerSpec{});  // it may have been removed meanwhile
   Breaker& breaker = endpoint.breaker();
   const loop::Instant now = resources_.loop.Now();
   loop::Random& random = resources_.loop.random();
   const bool may_open = breaker.Report(pass, outcome, rules, now, random);
-  if (may_open && MayOpenAnother()) breaker.Open(pass, rules, now, random);
+  if (may_open && MayOpenAnother() && breaker.Open(pass, rules, now, random))
+    endpoint.SetOpenedBy(why);
   if (pass.trial || (may_open && breaker.state() != BreakerState::kClosed))
-    limits().changes.fetch_add(1, std::memory_order_acq_rel);
+    limits().NoteBreakerChange();
 }
 
 void Cluster::Leave(Picked& picked) {

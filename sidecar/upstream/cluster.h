@@ -45,8 +45,9 @@ class Cluster : public Deletable, private PoolEvents {
   Picked PickAt(const SocketAddress& destination, Failure* failure);
   // The request is being sent now.
   void MarkSent(Picked& picked) { picked.asked_at = resources_.loop.Now(); }
-  // Reports the result of the attempt as soon as it is known; only the first report counts.
-  void Report(Picked& picked, Outcome outcome);
+  // Reports the result of the attempt as soon as it is known; only the first report counts. `why`:
+  // kNone if there was an answer.
+  void Report(Picked& picked, Outcome outcome, FailureKind why = FailureKind::kNone);
   // Call once for each Picked, when it is no longer used.
   void Leave(Picked& picked);
 
@@ -83,7 +84,7 @@ class Cluster : public Deletable, private PoolEvents {
   // Valid until the end of the turn, whatever is retired and dropped meanwhile.
   std::vector<Endpoint*> AllEndpoints();
   void RebuildGroups(loop::Instant now);
-  void ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome);
+  void ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome, FailureKind why);
   bool MayOpenAnother() const;
   void Retire(std::unique_ptr<Endpoint> endpoint);
   // Of the retired ones.

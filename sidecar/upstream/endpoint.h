@@ -37,6 +37,7 @@ class Endpoint : public Deletable {
   const EndpointSpec& spec() const { return peer_.spec(); }
   const TransportSocketSpec& socket() const { return peer_.socket(); }
   Breaker& breaker() const { return shared_->breaker; }
+  void SetOpenedBy(FailureKind why) { shared_->opened_by.store(why, std::memory_order_relaxed); }
   Availability AvailabilityIn(const ClusterSpec& cluster) const;
 
   // Slow start begins each time it becomes healthy.

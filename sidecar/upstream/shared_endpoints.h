@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "net/base/failure.h"
 #include "net/base/socket_address.h"
 #include "sidecar/upstream/breaker.h"
 
@@ -17,6 +18,8 @@ enum class CheckedHealth : uint8_t { kNotYet, kGood, kBad };
 // The state of one endpoint shared by all workers. Any thread; lock-free.
 struct SharedEndpoint {
   Breaker breaker;
+  // The failure that opened the breaker; kNone: an answer of 500 or above.
+  std::atomic<FailureKind> opened_by{FailureKind::kNone};
   std::atomic<CheckedHealth> checked{CheckedHealth::kNotYet};
 };
 
