@@ -31,6 +31,7 @@ constexpr std::string_view kControlPlaneLabels[] = {"control_plane"};
 constexpr std::string_view kUpdateLabels[] = {"type", "result"};
 constexpr std::string_view kCertificateLabels[] = {"name", "spiffe_id"};
 constexpr std::string_view kLimitLabels[] = {"cluster", "limit", "kind"};
+constexpr std::string_view kCauseLabels[] = {"cause", "service"};
 constexpr std::string_view kBreakerLabels[] = {"service", "cluster", "endpoint"};
 constexpr std::string_view kReasonLabels[] = {"reason"};
 constexpr std::string_view kWorkerLabels[] = {"worker"};
@@ -141,9 +142,16 @@ const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total"
                                     kCounter,
                                     kReasonLabels,
                                     {}};
+const FamilySpec kDownstreamBroken{
+    "tulle_downstream_connections_broken_total",
+    "HTTP/2 connections ended because the peer broke the protocol or sent a flood, by cause.",
+    kCounter,
+    kCauseLabels,
+    {}};
 const FamilySpec kDenied{"tulle_authorization_denied_total",
                          "Requests and TCP connections denied by authorization, by policy and "
-                         "rule; none: no ALLOW rule matched.",
+                         "rule; none: no ALLOW rule matched. Plaintext connections refused by a "
+                         "PeerAuthentication, by policy and mode.",
                          kCounter,
                          kDeniedLabels,
                          {}};

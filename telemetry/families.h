@@ -50,6 +50,7 @@ extern const FamilySpec kAccessLogDropped;  // reason
 extern const FamilySpec kDownstreamAccepted;  // no labels
 extern const FamilySpec kDownstreamClosed;    // no labels
 extern const FamilySpec kDownstreamRefused;   // reason
+extern const FamilySpec kDownstreamBroken;    // cause, service
 extern const FamilySpec kDenied;              // policy, service
 extern const FamilySpec kRetries;             // service
 extern const FamilySpec kRetriedRequests;     // service, result

@@ -140,6 +140,7 @@ TEST(Families, NamesFollowPrometheusRules) {
                                  &kDownstreamAccepted,
                                  &kDownstreamClosed,
                                  &kDownstreamRefused,
+                                 &kDownstreamBroken,
                                  &kWorkerMemory}) {
     EXPECT_EQ(spec->name.ends_with("_total"), spec->kind == MetricKind::kCounter) << spec->name;
     EXPECT_FALSE(spec->help.empty()) << spec->name;

@@ -24,7 +24,7 @@ void PolicyIndex::Add(const Document& document) {
   if (const auto* resilience = std::get_if<ResiliencePolicy>(&document.spec)) {
     resilience_[KeyOf(resilience->target)] = resilience;
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
-    peers_.try_emplace(KeyOf(peer->target), peer);
+    peers_.try_emplace(KeyOf(peer->target), &document);
   } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
     egress_.try_emplace(KeyOf(egress->target), egress);
   } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
@@ -83,9 +83,13 @@ const Document* PolicyIndex::RouteOf(const ServiceName& service, uint32_t port) 
   return found;
 }
 
+const Document* PolicyIndex::PeerAuthenticationOf(const ServiceName& service) const {
+  return MostSpecific(peers_, service);
+}
+
 MtlsMode PolicyIndex::MtlsModeOf(const ServiceName& service) const {
-  const auto* found = MostSpecific(peers_, service);
-  return found == nullptr ? MtlsMode::kPermissive : found->mode;
+  const Document* found = PeerAuthenticationOf(service);
+  return found == nullptr ? MtlsMode::kPermissive : std::get<PeerAuthentication>(found->spec).mode;
 }
 
 bool PolicyIndex::MayCallUnknown(const ServiceName& service) const {

@@ -29,6 +29,8 @@ class PolicyIndex {
   // service without a name stands for its namespace, one without a namespace for the mesh.
   // Defaults to permissive.
   MtlsMode MtlsModeOf(const ServiceName& service) const;
+  // The PeerAuthentication that says so. Null: none.
+  const Document* PeerAuthenticationOf(const ServiceName& service) const;
   // Whether the service's workloads may call addresses that belong to no service. Defaults to true.
   bool MayCallUnknown(const ServiceName& service) const;
   // Null: none.
@@ -53,7 +55,7 @@ class PolicyIndex {
 
   ByTarget<ResiliencePolicy> resilience_;
   ByTarget<ResiliencePolicy> inherited_;
-  ByTarget<PeerAuthentication> peers_;
+  ByTarget<Document> peers_;
   ByTarget<EgressPolicy> egress_;
   ByTarget<TelemetryPolicy> telemetry_;
   std::map<ServiceName, std::vector<const Document*>> authorizations_;  // by target, as above

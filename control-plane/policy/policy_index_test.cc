@@ -63,6 +63,11 @@ TEST(PolicyIndex, TheMostSpecificMtlsModeWins) {
   EXPECT_EQ(index.MtlsModeOf({"default", "auth"}), MtlsMode::kPermissive);
   EXPECT_EQ(index.MtlsModeOf({"other", "auth"}), MtlsMode::kStrict);
   EXPECT_EQ(PolicyIndex(PolicySet()).MtlsModeOf({"default", "post"}), MtlsMode::kPermissive);
+  EXPECT_EQ(PolicyIndex(PolicySet()).PeerAuthenticationOf({"default", "post"}), nullptr);
+  EXPECT_EQ(
+      &std::get<PeerAuthentication>(index.PeerAuthenticationOf({"default", "auth"})->spec).mode !=
+          nullptr,
+      true);
 }
 
 TEST(PolicyIndex, TheMostSpecificEgressPolicyWins) {

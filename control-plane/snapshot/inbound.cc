@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "control-plane/snapshot/authorization.h"
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/inspectors.h"
@@ -204,10 +202,29 @@ void AddPlainChains(const InboundSide& side, listenerv3::Listener* listener) {
   AddBytes(side, AddChain(side, "application-tls", "tls", listener));
 }
 
+// The policy that asks for STRICT. Null: none does.
+const policy::Document* StrictBy(const MeshView& view, const Workload& workload) {
+  for (const discovery::ServiceName& service : workload.services) {
+    const policy::Document* document = view.policies.PeerAuthenticationOf(service);
+    if (document == nullptr) continue;
+    const auto& said = std::get<policy::PeerAuthentication>(document->spec);
+    if (said.mode == policy::MtlsMode::kStrict) return document;
+  }
+  return nullptr;
+}
+
 bool IsStrict(const MeshView& view, const Workload& workload) {
-  return std::any_of(workload.services.begin(), workload.services.end(), [&](const auto& service) {
-    return view.policies.MtlsModeOf(service) == policy::MtlsMode::kStrict;
-  });
+  return StrictBy(view, workload) != nullptr;
+}
+
+// For the sidecar's log and metrics. Of the listener, not of its chains: a chain that changes ends
+// its connections.
+void SetStrictBy(const MeshView& view, const Workload& workload, listenerv3::Listener* listener) {
+  const policy::Document* document = StrictBy(view, workload);
+  if (document == nullptr) return;
+  auto& own = (*listener->mutable_metadata()->mutable_filter_metadata())["tulle"];
+  (*own.mutable_fields())["peer_authentication"].set_string_value(
+      "ns[" + document->key.ns + "]-policy[" + document->key.name + "]-mode[STRICT]");
 }
 
 listenerv3::Listener MakeListener(const std::string& name, const std::string& address,
@@ -236,6 +253,7 @@ listenerv3::Listener MakePortListener(const MeshView& view, const Workload& work
                                       const InboundPort& port) {
   listenerv3::Listener listener =
       MakeListener(InboundListener(port.listen_port), workload.address, port.listen_port);
+  SetStrictBy(view, workload, &listener);
   if (port.protocol == Protocol::kAuto) AddHttpInspector(&listener);
   AddChainsOf(MakeSide(view, workload, port), &listener);
   return listener;
@@ -255,6 +273,7 @@ listenerv3::Listener MakeVirtualListener(const MeshView& view, const Workload& w
                                          const char* name, const char* address) {
   listenerv3::Listener listener = MakeListener(name, address, workload.interception->inbound_port);
   listener.mutable_use_original_dst()->set_value(true);
+  SetStrictBy(view, workload, &listener);
   AddLoopChain(view, workload.interception->inbound_port, &listener);
   std::vector<uint32_t> declared;
   bool is_any_detected = false;

@@ -110,6 +110,47 @@ TEST_F(FaultsTest, Fault22_RapidResetIsCutOff) {
   EXPECT_STREQ(events_.failure.detail, "http2.stream_reset_flood");
 }
 
+// All of it was sent before the peer, which may carry the requests of many users, could see our
+// GOAWAY.
+TEST_F(FaultsTest, Fault22_ABurstOfResetsEndsNoOtherStream) {
+  Start();
+  Send(Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()));
+  std::string flood;
+  for (uint32_t id = 3; id < 1600; id += 2) {
+    flood += Frame(kHeaders, kEndStream | kEndHeaders, id, GetBlock());
+    flood += Frame(kRstStream, 0, id, Number32(8));
+  }
+  Send(flood);
+  EXPECT_EQ(ConnectionError(), 0) << "GOAWAY, without an error";
+  EXPECT_EQ(Log(0), "H GET a/ ! ");
+  EXPECT_EQ(StreamError(1), -1);
+  EXPECT_FALSE(events_.closed);
+  // What comes after that without end is an attack all the same.
+  flood.clear();
+  for (uint32_t id = 1601; id < 4000; id += 2)
+    flood += Frame(kHeaders, kEndStream | kEndHeaders, id, GetBlock());
+  Send(flood);
+  EXPECT_LE(events_.streams.size(), 1100);
+  EXPECT_TRUE(Cut());
+  EXPECT_STREQ(events_.failure.detail, "http2.streams_after_goaway_flood");
+}
+
+TEST_F(FaultsTest, Fault26_LargeHeadsOfOneUserEndNoStreamOfAnother) {
+  Start();
+  Send(Frame(kHeaders, kEndStream | kEndHeaders, 1, GetBlock()));
+  std::string large = GetBlock();
+  large += "\x40\x01x\x7f\xa1\x1e" + std::string(127 + 0x21 + 0x1e * 128, 'b');
+  large += std::string(10'000, '\xbe');
+  for (uint32_t id = 3; id < 203; id += 2) {
+    Send(Frame(kHeaders, kEndStream | kEndHeaders, id, large));
+    large = GetBlock() + std::string(10'000, '\xbe');
+  }
+  EXPECT_EQ(ConnectionError(), 0);
+  EXPECT_EQ(Log(0), "H GET a/ ! ");
+  EXPECT_EQ(StreamError(1), -1);
+  EXPECT_FALSE(events_.closed);
+}
+
 TEST_F(FaultsTest, Fault22_CancellingLongStreamsIsLegitimate) {
   Start();
   for (uint32_t id = 1; id < 3000; id += 2) {

@@ -18,6 +18,13 @@ const char* FloodGuard::OnStreamAborted(loop::Duration age) {
   return streams_ >= kMinStreams && aborted_ * 2 > streams_ ? "http2.stream_reset_flood" : nullptr;
 }
 
+bool FloodGuard::OnOwnStreamEnded(bool cancelled, loop::Duration age) {
+  OnStreamOpened();
+  if (!cancelled || age >= 2 * kEarly) return false;  // the server sees another age
+  ++aborted_;
+  return streams_ >= kLeaveStreams && aborted_ * 4 > streams_;
+}
+
 const char* FloodGuard::OnStreamIgnored() {
   return ++ignored_ > kMinStreams ? "http2.streams_after_goaway_flood" : nullptr;
 }

@@ -26,6 +26,7 @@ class FloodGuard {
   static constexpr uint64_t kIdleFramesPerSecond = 100;
   static constexpr uint64_t kIdleFramesPerWork = 10;
   static constexpr loop::Duration kEarly = std::chrono::seconds(1);
+  static constexpr uint32_t kLeaveStreams = 100;
   static constexpr uint32_t kLargeHeads = 50;
   static constexpr uint32_t kContinuations = 16;
   static constexpr size_t kQueuedFrames = 1000;
@@ -36,6 +37,10 @@ class FloodGuard {
   const char* OnStreamAborted(loop::Duration age);
   // Aborted streams are so many that the connection should be drained.
   bool WantsDrain() const { return streams_ >= kDrainStreams && aborted_ * 2 > streams_; }
+  // Client: a stream of ours has ended; `cancelled`: we reset it at this age. True: so many are
+  // that the connection should be left, long before the server takes the cancellations of some
+  // users for an attack and ends the streams of all: a quarter, of at least a hundred.
+  bool OnOwnStreamEnded(bool cancelled, loop::Duration age);
   // A stream that was opened after our last GOAWAY: few can have been on their way.
   const char* OnStreamIgnored();
   // A header block over the limits, which must still be decoded to the end (CVE-2016-6581).

@@ -163,7 +163,7 @@ int FrameReader::OnHeader(int32_t id, nghttp2_rcbuf* name, nghttp2_rcbuf* value)
 
 int FrameReader::RefuseBlock(int32_t id, Verdict verdict) {
   const bool large = verdict == Verdict::kTooLarge;
-  if (large) CheckFlood(guard_.OnLargeHead());
+  if (large) EndAbuse(guard_.OnLargeHead(), std::max<size_t>(streams_.active(), 1) - 1);
   if (!closing_.open()) return NGHTTP2_ERR_CALLBACK_FAILURE;
   const FailureKind peer_error =
       link_.is_server() ? FailureKind::kDownstreamProtocol : FailureKind::kUpstreamProtocol;
@@ -259,11 +259,25 @@ void FrameReader::OnStreamGone(int32_t id, uint32_t error_code) {
   if (stream == nullptr || stream->lifetime().closed()) return;
   const bool reset = stream->lifetime().reset_by_peer();
   const bool aborted = link_.is_server() && reset && !stream->outgoing().state().sent();
+  const bool cancelled = stream->lifetime().reset_by_us();
+  const loop::Duration age = link_.loop.Now() - stream->opened();
   if (reset || stream->incoming().state().ended()) ids_.OnEnded(id);
   streams_.OnGone(*stream, error_code);
+  if (!link_.is_server()) {
+    if (guard_.OnOwnStreamEnded(cancelled, age)) closing_.Drain();
+    return;
+  }
   if (!aborted) return;
-  CheckFlood(guard_.OnStreamAborted(link_.loop.Now() - stream->opened()));
+  EndAbuse(guard_.OnStreamAborted(age), streams_.active());
   if (guard_.WantsDrain()) closing_.Drain();
+}
+
+// What one of many users behind the peer may cause. While there are streams of others the
+// connection only takes no more, and further streams are counted as such.
+void FrameReader::EndAbuse(const char* reason, size_t others) {
+  if (reason == nullptr || link_.drain.announced()) return;
+  if (others == 0) return CheckFlood(reason);
+  closing_.EndDrain();
 }
 
 }  // namespace tulle::http2

@@ -53,6 +53,7 @@ class FrameReader {
   int Result() const { return closing_.open() ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE; }
   // Null: no effect.
   void CheckFlood(const char* reason);
+  void EndAbuse(const char* reason, size_t others);
   void CheckStreamId(const nghttp2_frame_hd& head);
   void CheckClosedStream(int32_t id, bool end);
   std::string_view NextPiece();

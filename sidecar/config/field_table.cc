@@ -112,8 +112,8 @@ constexpr Row kRows[] = {
      "name address filter_chains "
      "listener_filters listener_filters_timeout traffic_direction "
      "continue_on_listener_filters_timeout tcp_backlog_size default_filter_chain "
-     "use_original_dst bind_to_port",
-     "per_connection_buffer_limit_bytes metadata drain_type connection_balance_config stat_prefix "
+     "use_original_dst bind_to_port metadata",
+     "per_connection_buffer_limit_bytes drain_type connection_balance_config stat_prefix "
      "enable_reuse_port "
      "ignore_global_conn_limit freebind tcp_keepalive socket_options access_log",
      "transparent additional_addresses api_listener"},

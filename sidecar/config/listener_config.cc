@@ -138,11 +138,12 @@ uint64_t ChainKey(const listener_v3::FilterChain& chain) {
 }
 
 // metadata.filter_metadata["tulle"]: what has no field in Envoy.
-std::string ServiceIn(const core::Metadata& metadata) {
+// Text of ours that has no field in Envoy; empty: there is none.
+std::string OwnText(const core::Metadata& metadata, const char* name) {
   const auto own = metadata.filter_metadata().find("tulle");
   if (own == metadata.filter_metadata().end()) return "";
-  const auto service = own->second.fields().find("service");
-  return service == own->second.fields().end() ? "" : service->second.string_value();
+  const auto text = own->second.fields().find(name);
+  return text == own->second.fields().end() ? "" : text->second.string_value();
 }
 
 absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const listener_v3::FilterChain& chain,
@@ -150,7 +151,7 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const listener_v3::Filt
                                                          TlsConversion& tls, const FieldPath& at) {
   auto spec = std::make_shared<FilterChainSpec>();
   spec->name = chain.name();
-  spec->service = ServiceIn(chain.metadata());
+  spec->service = OwnText(chain.metadata(), "service");
   auto status = ReadMatch(chain.filter_chain_match(), at / "filter_chain_match", spec->match);
   if (!status.ok()) return status;
   const int count = chain.filters_size();
@@ -279,6 +280,7 @@ absl::StatusOr<std::shared_ptr<const ListenerSpec>> ToListener(
   auto address = ToAddress(listener.address(), at / "address");
   if (!address.ok()) return address.status();
   spec->address = *address;
+  spec->peer_authentication = OwnText(listener.metadata(), "peer_authentication");
   spec->direction = listener.traffic_direction() == core::INBOUND    ? Direction::kInbound
                     : listener.traffic_direction() == core::OUTBOUND ? Direction::kOutbound
                                                                      : Direction::kUnspecified;

@@ -203,6 +203,9 @@ struct ListenerSpec {
   bool restore_destination = false;
   bool hand_off = false;
   bool bind = true;  // bind_to_port; false: reached only from another listener
+  // The policy for which plaintext is refused, for logs and metrics.
+  // metadata.filter_metadata.tulle.peer_authentication
+  std::string peer_authentication;
 };
 
 }  // namespace tulle::config

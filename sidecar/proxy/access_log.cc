@@ -27,6 +27,11 @@ constexpr std::string_view kDenialLine =
     "target=\"%REQ(:AUTHORITY)%\" %DOWNSTREAM_LOCAL_ADDRESS% \"%REQUESTED_SERVER_NAME%\" "
     "\"%REQ(X-REQUEST-ID)%\"\n";
 
+constexpr std::string_view kBrokenLine =
+    "[%START_TIME%] connection ended %RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS% "
+    "caller=\"%DOWNSTREAM_PEER_URI_SAN%\" %DOWNSTREAM_REMOTE_ADDRESS% "
+    "%DOWNSTREAM_LOCAL_ADDRESS% \"%REQUESTED_SERVER_NAME%\"\n";
+
 telemetry::Counter& DroppedCounter(telemetry::Registry& registry, std::string_view reason) {
   return registry.CounterRow(telemetry::kAccessLogDropped, {&reason, 1});
 }
@@ -57,10 +62,14 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
       dropped_(DroppedCounter(registry, "queue_full")),
       unusable_(DroppedCounter(registry, "bad_format")),
       timer_(loop.NewTimer([this] { Flush(); })),
-      errors_{"error: ", " more failed requests were not logged"},
-      denials_{"denied: ", " more denials were not logged"} {
+      errors_{"error: ",
+              " more failed requests were not logged; configure an access log to see all\n"},
+      denials_{"denied: ", " more denials were not logged; configure an access log to see all\n"},
+      broken_{"connection ended: ",
+              " more were not logged; tulle_downstream_connections_broken_total counts all\n"} {
   for (const auto& [limited, text] :
-       {std::pair(&errors_, kErrorLine), std::pair(&denials_, kDenialLine)}) {
+       {std::pair(&errors_, kErrorLine), std::pair(&denials_, kDenialLine),
+        std::pair(&broken_, kBrokenLine)}) {
     if (absl::StatusOr<AccessLogFormat> line = AccessLogFormat::Text(text); line.ok())
       limited->line = *std::move(line);
   }
@@ -85,6 +94,10 @@ void AccessLog::Write(const EndedRelay& relay) {
 
 void AccessLog::Write(const UnmatchedConnection& connection) {
   WriteLimited(denials_, UnmatchedValues(connection, loop_.WallNow()));
+}
+
+void AccessLog::Write(const BrokenConnection& connection) {
+  WriteLimited(broken_, BrokenValues(connection, loop_.WallNow()));
 }
 
 const std::vector<AccessLog::Log>& AccessLog::LogsOf(
@@ -133,8 +146,7 @@ bool AccessLog::MayWrite(Limited& limited) {
   if (limited.since == loop::Instant() || now - limited.since >= std::chrono::seconds(1)) {
     if (limited.held != 0) {
       File& file = FileFor(kErrorPath);
-      file.lines += limited.prefix + std::to_string(limited.held) + limited.suppressed +
-                    "; configure an access log to see all\n";
+      file.lines += limited.prefix + std::to_string(limited.held) + limited.suppressed;
       ++file.count;
     }
     limited.since = now;

@@ -31,6 +31,7 @@ class AccessLogSink {
 // Without a configured log, failures of the proxy or the upstream are still logged to stderr, and
 // so are denials: at most ten lines of each a second, and the number of those suppressed.
 // Connections that no filter chain matches have no configured log; they count as denials.
+// Connections that we end because their peer broke HTTP/2 have lines of their own.
 //
 // Owner: Worker. Thread: the worker's.
 class AccessLog final : private loop::TurnEnd {
@@ -41,6 +42,7 @@ class AccessLog final : private loop::TurnEnd {
   void Write(const EndedRequest& request);
   void Write(const EndedRelay& relay);
   void Write(const UnmatchedConnection& connection);
+  void Write(const BrokenConnection& connection);
   void Flush();
 
  private:
@@ -92,6 +94,7 @@ class AccessLog final : private loop::TurnEnd {
   absl::flat_hash_map<const config::FilterChainSpec*, ChainLogs> chains_;
   Limited errors_;
   Limited denials_;
+  Limited broken_;
 };
 
 }  // namespace tulle::proxy

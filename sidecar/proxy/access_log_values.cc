@@ -79,6 +79,19 @@ std::string_view Denial(std::string_view policy, Scratch scratch) {
   return {scratch.data(), static_cast<size_t>(out - scratch.data())};
 }
 
+std::string_view NoFilterChain(const UnmatchedConnection& connection, Scratch scratch) {
+  if (!connection.plaintext_refused) return "filter_chain_not_found";
+  constexpr std::string_view kBegin = "filter_chain_not_found{plaintext_refused";
+  const std::string_view policy = connection.policy;
+  if (policy.empty() || kBegin.size() + policy.size() + 2 > scratch.size())
+    return "filter_chain_not_found{plaintext_refused}";
+  char* out = std::copy(kBegin.begin(), kBegin.end(), scratch.data());
+  *out++ = ':';
+  out = std::copy(policy.begin(), policy.end(), out);
+  *out++ = '}';
+  return {scratch.data(), static_cast<size_t>(out - scratch.data())};
+}
+
 std::string_view ProtocolName(http::Version version) {
   switch (version) {
     case http::Version::kHttp10:
@@ -257,8 +270,28 @@ std::string_view UnmatchedValues::Value(const LogField& field, Scratch scratch) 
     case LogOperator::kResponseFlags:
       return "NR";
     case LogOperator::kConnectionTerminationDetails:
-      return connection_.plaintext_refused ? "filter_chain_not_found{plaintext_refused}"
-                                           : "filter_chain_not_found";
+      return NoFilterChain(connection_, scratch);
+    case LogOperator::kDownstreamRemoteAddress:
+      return Address(connection_.remote, Shown::kBoth, scratch);
+    case LogOperator::kDownstreamLocalAddress:
+      return Address(connection_.local, Shown::kBoth, scratch);
+    case LogOperator::kRequestedServerName:
+      return connection_.sni;
+    default:
+      return {};
+  }
+}
+
+int64_t BrokenValues::StartNanoseconds() const { return Nanoseconds(at_); }
+
+std::string_view BrokenValues::Value(const LogField& field, Scratch scratch) const {
+  switch (field.op) {
+    case LogOperator::kResponseFlags:
+      return connection_.failure.facts().flag;
+    case LogOperator::kConnectionTerminationDetails:
+      return connection_.failure.detail;
+    case LogOperator::kDownstreamPeerUriSan:
+      return connection_.identity;
     case LogOperator::kDownstreamRemoteAddress:
       return Address(connection_.remote, Shown::kBoth, scratch);
     case LogOperator::kDownstreamLocalAddress:

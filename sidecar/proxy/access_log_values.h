@@ -49,4 +49,17 @@ class UnmatchedValues final : public telemetry::LogValues {
   const std::chrono::system_clock::time_point at_;
 };
 
+// The same for a connection that we ended because of its peer.
+class BrokenValues final : public telemetry::LogValues {
+ public:
+  BrokenValues(const BrokenConnection& connection, std::chrono::system_clock::time_point at)
+      : connection_(connection), at_(at) {}
+  std::string_view Value(const telemetry::LogField& field, Scratch scratch) const override;
+  int64_t StartNanoseconds() const override;
+
+ private:
+  const BrokenConnection& connection_;
+  const std::chrono::system_clock::time_point at_;
+};
+
 }  // namespace tulle::proxy

@@ -75,8 +75,10 @@ void ActiveListener::Take(std::unique_ptr<loop::Socket> socket) {
 }
 
 void ActiveListener::CloseUnmatched(const loop::Socket& socket, const Offer& offer) {
+  const ListenerChain* tls = offer.is_tls ? nullptr : chains_.TlsChainFor(socket);
   services_.observer.OnUnmatched({socket.PeerAddress(), socket.LocalAddress(), offer.server_name,
-                                  !offer.is_tls && chains_.TerminateTls(socket)});
+                                  tls != nullptr, spec_->peer_authentication,
+                                  tls == nullptr ? std::string_view() : tls->spec->service});
   connections_.CountClosed();
 }
 

@@ -74,8 +74,14 @@ Purpose DownstreamConnection::purpose() {
   return purpose;
 }
 
-void DownstreamConnection::OnConnectionClosed(Failure) {
+void DownstreamConnection::OnConnectionClosed(Failure why) {
   clocks_.Clear();
+  if (why.kind == FailureKind::kDownstreamProtocol && is_http2_) {
+    const PeerIdentity* peer = caller_->identity();
+    services_.observer.OnBroken({caller_->peer_address(), caller_->local_address(), caller_->sni(),
+                                 peer == nullptr ? std::string_view() : peer->spiffe_id,
+                                 chain_->owner->service, why});
+  }
   owner_.OnDownstreamDone(*this);
 }
 

@@ -47,12 +47,14 @@ bool ListenerChains::DistinguishHttp(const loop::Socket& socket, const ListenerC
   return false;
 }
 
-bool ListenerChains::TerminateTls(const loop::Socket& socket) const {
+const ListenerChain* ListenerChains::TlsChainFor(const loop::Socket& socket) const {
   const uint16_t port = socket.LocalAddress().port();
-  return std::any_of(chains_.begin(), chains_.end(), [port](const ListenerChain& chain) {
-    const uint16_t only = chain.spec->match.destination_port;
-    return chain.spec->tls != nullptr && (only == 0 || only == port);
-  });
+  const auto found =
+      std::find_if(chains_.begin(), chains_.end(), [port](const ListenerChain& chain) {
+        const uint16_t only = chain.spec->match.destination_port;
+        return chain.spec->tls != nullptr && (only == 0 || only == port);
+      });
+  return found == chains_.end() ? nullptr : &*found;
 }
 
 template <typename Same>

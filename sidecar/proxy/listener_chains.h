@@ -26,8 +26,8 @@ class ListenerChains {
   // Whether plaintext HTTP to that destination gets another chain than other bytes, which get
   // `bytes`.
   bool DistinguishHttp(const loop::Socket& socket, const ListenerChain* bytes) const;
-  // Whether TLS to that destination could be terminated here.
-  bool TerminateTls(const loop::Socket& socket) const;
+  // That would terminate TLS to that destination. Null: none.
+  const ListenerChain* TlsChainFor(const loop::Socket& socket) const;
   // The present version of `spec`, if it is still configured the same but for its certificates.
   const ListenerChain* Successor(const config::FilterChainSpec& spec) const;
   // The chain of the same name, whose rules may have changed: what cannot drain follows it.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "net/base/failure.h"
 #include "net/base/socket_address.h"
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
@@ -38,6 +39,18 @@ struct UnmatchedConnection {
   SocketAddress local;
   std::string_view sni;
   bool plaintext_refused = false;  // a chain for TLS would have matched: mTLS is STRICT
+  std::string_view policy;         // that asks for it; empty: unknown
+  std::string_view service;        // that the connection was for; empty: unknown
+};
+
+// A connection that we ended because its peer broke HTTP/2 or sent a flood of cheap frames.
+struct BrokenConnection {
+  SocketAddress remote;
+  SocketAddress local;
+  std::string_view sni;
+  std::string_view identity;  // the peer's SPIFFE ID; empty: none
+  std::string_view service;   // that it was for; empty: unknown
+  Failure failure;
 };
 
 // How near the process is to its memory limit.
@@ -62,6 +75,7 @@ class Observer {
   virtual void OnDownstreamRefused(Refusal) {}
   // Refused since no filter chain matched.
   virtual void OnUnmatched(const UnmatchedConnection&) {}
+  virtual void OnBroken(const BrokenConnection&) {}
   // A mirrored request has ended; `status` 0: without a response.
   virtual void OnMirrorEnd(std::string_view service, int status, Failure failure) {
     static_cast<void>(service);

@@ -56,6 +56,15 @@ void TrafficObserver::OnRequestEnd(const Call& call) {
 void TrafficObserver::OnUnmatched(const UnmatchedConnection& connection) {
   OnDownstreamRefused(connection.plaintext_refused ? Refusal::kPlaintext : Refusal::kNoFilterChain);
   access_log_.Write(connection);
+  if (!connection.plaintext_refused || connection.policy.empty()) return;
+  const std::array<std::string_view, 2> labels{connection.policy, connection.service};
+  registry_.CounterRow(telemetry::kDenied, labels).Add();
+}
+
+void TrafficObserver::OnBroken(const BrokenConnection& connection) {
+  const std::array<std::string_view, 2> labels{connection.failure.detail, connection.service};
+  registry_.CounterRow(telemetry::kDownstreamBroken, labels).Add();
+  access_log_.Write(connection);
 }
 
 void TrafficObserver::OnMirrorEnd(std::string_view service, int status, Failure failure) {

@@ -24,6 +24,7 @@ class TrafficObserver final : public Observer {
   void OnDownstreamClosed() override { closed_.Add(1); }
   void OnDownstreamRefused(Refusal why) override { refused_[static_cast<size_t>(why)]->Add(1); }
   void OnUnmatched(const UnmatchedConnection& connection) override;
+  void OnBroken(const BrokenConnection& connection) override;
   void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
 
  private:

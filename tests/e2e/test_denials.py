@@ -67,8 +67,10 @@ def test_plaintext_refused_under_strict_is_counted_and_logged(mesh):
             except ConnectionResetError:
                 return True
     processes.wait_until(refused, "STRICT is in force")
+    policy = "ns[default]-policy[all]-mode[STRICT]"
     assert total(post, "tulle_downstream_connections_refused_total", reason="plaintext") >= 1
-    processes.wait_until(lambda: " 0 NR - filter_chain_not_found{plaintext_refused} " in post.sidecar.log(), "a line of the log")
+    processes.wait_until(lambda: " 0 NR - filter_chain_not_found{plaintext_refused:%s} " % policy in post.sidecar.log(), "a line of the log")
+    assert total(post, "tulle_authorization_denied_total", policy=policy, service=HOST) >= 1
 
 
 def test_a_listener_that_cannot_listen_is_named_everywhere_and_tried_again(mesh):
