@@ -6,10 +6,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -19,6 +21,7 @@
 #include "certs/private_key.h"
 #include "control-plane/policy/names.h"
 #include "control-plane/server/control_server.h"
+#include "k8s/api/cluster.h"
 #include "net/base/out_of_memory.h"
 #include "net/loop/uv/uv_loop.h"
 #include "net/tls/tls_transports.h"
@@ -44,6 +47,8 @@ struct Flags {
   bool log_json = false;
   bool reset_admin = false;
   bool ignore_unreadable_policies = false;
+  bool is_in_cluster = false;
+  std::string kubeconfig;
 };
 
 int Fail(absl::string_view message) {
@@ -78,6 +83,14 @@ void Describe(CLI::App* app, Flags* flags) {
   app->add_flag("--ignore-unreadable-policies", flags->ignore_unreadable_policies,
                 "start even if a restricting policy (AuthorizationPolicy, "
                 "PeerAuthentication, EgressPolicy) cannot be parsed; it is not enforced then");
+  auto* in_cluster =
+      app->add_flag("--kubernetes", flags->is_in_cluster,
+                    "read Services and pods of the Kubernetes cluster that this runs in, with the "
+                    "credentials of its service account");
+  app->add_option("--kubeconfig", flags->kubeconfig,
+                  "the same from outside of the cluster: its current context")
+      ->type_name("FILE")
+      ->excludes(in_cluster);
   app->add_option("--grpc", flags->grpc,
                   "address for sidecars: xDS, certificates, registration (TLS)")
       ->type_name("ADDRESS:PORT");
@@ -146,8 +159,20 @@ absl::StatusOr<int64_t> ReadLifetime(const char* flag, const std::string& text) 
 struct Plan {
   server::ControlPlaneOptions plane;
   server::FrontendOptions doors;
+  std::optional<k8s::Cluster> cluster;
   telemetry::LogLevel level = telemetry::LogLevel::kInfo;
 };
+
+absl::StatusOr<std::optional<k8s::Cluster>> ReadCluster(const Flags& flags) {
+  if (!flags.is_in_cluster && flags.kubeconfig.empty()) return std::nullopt;
+  auto cluster = flags.is_in_cluster ? k8s::InCluster([](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  })
+                                     : k8s::ReadKubeconfig(flags.kubeconfig);
+  if (!cluster.ok()) return cluster.status();
+  return *std::move(cluster);
+}
 
 absl::Status Read(const Flags& flags, Plan* plan) {
   plan->plane.data_dir = flags.data_dir;
@@ -171,6 +196,9 @@ absl::Status Read(const Flags& flags, Plan* plan) {
   auto doors = ReadAddresses(flags);
   if (!doors.ok()) return doors.status();
   plan->doors = *std::move(doors);
+  auto cluster = ReadCluster(flags);
+  if (!cluster.ok()) return cluster.status();
+  plan->cluster = *std::move(cluster);
   return absl::OkStatus();
 }
 
@@ -223,8 +251,8 @@ int Serve(const Flags& flags, const Plan& plan) {
   if (!free.ok()) return Fail(free.message());
   std::string error;
   if (!CreateDataDir(flags.data_dir, &error)) return Fail(error);
-  auto server =
-      server::ControlServer::Open(plan.plane, plan.doors, *loop, tls::TlsTransports(), keys, log);
+  auto server = server::ControlServer::Open(plan.plane, plan.doors, *loop, tls::TlsTransports(),
+                                            keys, log, plan.cluster);
   if (!server.ok()) return Fail(server.status().message());
   const server::Frontend& frontend = (*server)->frontend();
   for (const int signal : {SIGTERM, SIGINT}) loop->OnSignal(signal, [&] { loop->Stop(); });

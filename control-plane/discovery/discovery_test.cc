@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "control-plane/discovery/known_services.h"
+#include "control-plane/discovery/live_mesh.h"
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/discovery/workload_json.h"
 #include "control-plane/policy/parse.h"
@@ -148,6 +149,82 @@ TEST(KnownServices, AreWhatWorkloadsServe) {
 }
 
 TEST(ServiceTable, Hosts) { EXPECT_EQ(HostOf({"shop", "post"}), "post.shop.svc.cluster.local"); }
+
+// Of two services with ports of their own.
+Workload PodWorkload() {
+  Workload pod = PostWorkload("pod-1", "192.0.2.7");
+  pod.services = {{"default", "post"}, {"default", "admin"}};
+  pod.inbound = {{8080, 8080, 80, Protocol::kHttp}, {9090, 9090, 90, Protocol::kTcp}};
+  pod.serves = {{{"default", "post"}, 80, 8080, Protocol::kHttp},
+                {{"default", "admin"}, 90, 9090, Protocol::kTcp}};
+  pod.outbound = {};
+  return pod;
+}
+
+TEST(ServiceTable, ServicesOfAWorkloadMayHavePortsOfTheirOwn) {
+  Workload pod = PodWorkload();
+  pod.inbound[1].is_skipped = true;
+  const ServiceTable table = BuildServiceTable(MeshOf({pod}));
+  const Service& post = table.at({"default", "post"});
+  ASSERT_EQ(post.ports.size(), 1u);
+  EXPECT_EQ(post.ports.at(80).endpoints[0].port, 8080u);
+  EXPECT_TRUE(post.ports.at(80).endpoints[0].is_meshed);
+  const Service& admin = table.at({"default", "admin"});
+  ASSERT_EQ(admin.ports.size(), 1u);
+  EXPECT_EQ(admin.ports.at(90).protocol, Protocol::kTcp);
+  EXPECT_FALSE(admin.ports.at(90).endpoints[0].is_meshed);
+  EXPECT_EQ(KnownServicesOf(MeshOf({pod})).at({"default", "admin"}).ports.size(), 1u);
+}
+
+TEST(LiveMesh, ADeclaredServiceIsKnownWithoutWorkloads) {
+  LiveMesh mesh("cluster.local", "");
+  const ServiceName post{"default", "post"};
+  mesh.PutService(post, {{{80, Protocol::kGrpc}, {81, Protocol::kTcp}}, "10.96.0.7"});
+  EXPECT_TRUE(mesh.has_new_hosts());
+  EXPECT_TRUE(mesh.Hosts().empty()) << "its address is not the mesh's to assign";
+  mesh.SetVips({});
+  EXPECT_EQ(mesh.TakeChanges().services.at(post), MeshChanges::Scope::kWhole);
+  EXPECT_EQ(mesh.mesh().vips,
+            (std::map<std::string, std::string>{{"post.default.svc.cluster.local", "10.96.0.7"}}));
+  EXPECT_TRUE(mesh.services().at(post).ports.at(80).endpoints.empty());
+  EXPECT_EQ(KnownServicesOf(mesh.mesh()).at(post).ports.size(), 2u);
+
+  // The declaration decides on the protocol.
+  mesh.PutWorkload(PodWorkload());
+  mesh.SetVips({{"admin.default.svc.cluster.local", "240.240.0.1"},
+                {"post.default.svc.cluster.local", "240.240.0.2"}});
+  mesh.TakeChanges();
+  EXPECT_EQ(mesh.services().at(post).ports.at(80).protocol, Protocol::kGrpc);
+  EXPECT_EQ(mesh.services().at(post).ports.at(80).endpoints.size(), 1u);
+  EXPECT_EQ(mesh.mesh().vips.at("post.default.svc.cluster.local"), "10.96.0.7");
+  EXPECT_EQ(mesh.mesh().vips.at("admin.default.svc.cluster.local"), "240.240.0.1");
+  const ServiceTable whole = BuildServiceTable(mesh.mesh());
+  ASSERT_EQ(whole.size(), mesh.services().size());
+  EXPECT_EQ(whole.at(post).ports.size(), mesh.services().at(post).ports.size());
+
+  mesh.PutService(post, {{{80, Protocol::kGrpc}, {81, Protocol::kTcp}}, "10.96.0.7"});
+  EXPECT_TRUE(mesh.TakeChanges().services.empty()) << "nothing has changed";
+  mesh.PutService(post, {{{80, Protocol::kGrpc}}, ""});
+  mesh.SetVips({});
+  EXPECT_EQ(mesh.TakeChanges().services.at(post), MeshChanges::Scope::kWhole);
+  EXPECT_FALSE(mesh.mesh().vips.contains("post.default.svc.cluster.local"));
+  mesh.RemoveWorkload("pod-1");
+  mesh.RemoveService(post);
+  mesh.TakeChanges();
+  EXPECT_TRUE(mesh.services().empty());
+}
+
+TEST(LiveMesh, AWorkloadWithoutAnAddressIsAtNone) {
+  LiveMesh mesh("cluster.local", "");
+  Workload client = PodWorkload();
+  client.address.clear();
+  client.services.clear();
+  client.serves.clear();
+  mesh.PutWorkload(client);
+  EXPECT_TRUE(mesh.mesh().workloads_at.empty());
+  EXPECT_TRUE(mesh.mesh().workloads.contains("pod-1"));
+  mesh.RemoveWorkload("pod-1");
+}
 
 }  // namespace
 }  // namespace tulle::discovery

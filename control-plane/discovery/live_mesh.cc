@@ -53,7 +53,7 @@ void LiveMesh::Index(const Workload& workload) {
     ids.insert(workload.id);
     Touch(service, Scope::kEndpoints);
   }
-  mesh_.workloads_at[workload.address].insert(workload.id);
+  if (!workload.address.empty()) mesh_.workloads_at[workload.address].insert(workload.id);
   for (const TcpOutbound& tcp : workload.outbound.tcp) {
     callers_[tcp.service].insert(workload.id);
     Touch(tcp.service, Scope::kEndpoints);
@@ -98,6 +98,21 @@ void LiveMesh::RemoveWorkload(const std::string& id) {
   changes_.workloads.insert(id);
   changes_.gone.insert_or_assign(id, std::move(former->second));
   mesh_.workloads.erase(former);
+}
+
+void LiveMesh::PutService(const ServiceName& name, DeclaredService service) {
+  const auto [entry, is_new] = mesh_.declared.try_emplace(name);
+  if (!is_new && entry->second == service) return;
+  const bool has_new_address = is_new || entry->second.address != service.address;
+  Touch(name, has_new_address ? Scope::kWhole : Scope::kEndpoints);
+  has_new_hosts_ |= has_new_address;
+  entry->second = std::move(service);
+}
+
+void LiveMesh::RemoveService(const ServiceName& name) {
+  if (mesh_.declared.erase(name) == 0) return;
+  has_new_hosts_ = true;
+  Touch(name, Scope::kWhole);
 }
 
 void LiveMesh::IndexRoute(const policy::Document& document, bool is_added) {
@@ -214,15 +229,26 @@ void LiveMesh::SetTrustBundle(const std::string& pem, const std::string& revocat
 
 std::set<std::string> LiveMesh::Hosts() const {
   std::set<std::string> hosts;
-  for (const auto& [name, ids] : servers_) hosts.insert(HostOf(name));
-  for (const auto& [name, keys] : routes_) hosts.insert(HostOf(name));
+  const auto add = [&](const ServiceName& name) {
+    if (!mesh_.declared.contains(name)) hosts.insert(HostOf(name));
+  };
+  for (const auto& [name, ids] : servers_) add(name);
+  for (const auto& [name, keys] : routes_) add(name);
   for (const policy::Document* document : mesh_.policies.ExternalServices()) {
     hosts.insert(std::get<policy::ExternalService>(document->spec).hosts[0]);
   }
   return hosts;
 }
 
-void LiveMesh::SetVips(const std::map<std::string, std::string>& vips) {
+void LiveMesh::SetVips(const std::map<std::string, std::string>& assigned) {
+  std::map<std::string, std::string> vips = assigned;
+  for (const auto& [name, service] : mesh_.declared) {
+    if (service.address.empty()) {
+      vips.erase(HostOf(name));
+    } else {
+      vips.insert_or_assign(HostOf(name), service.address);
+    }
+  }
   if (vips == mesh_.vips) return;
   const auto of = [](const auto& addresses, const std::string& host) {
     const auto found = addresses.find(host);
@@ -236,11 +262,13 @@ void LiveMesh::SetVips(const std::map<std::string, std::string>& vips) {
   for (const auto& [name, keys] : routes_) touch(name);
   for (const auto& [name, ids] : callers_) touch(name);
   changes_.external_services = true;
-  mesh_.vips = vips;
+  mesh_.vips = std::move(vips);
 }
 
 ServiceParts LiveMesh::PartsOf(const ServiceName& name) const {
   ServiceParts parts;
+  const auto declared = mesh_.declared.find(name);
+  if (declared != mesh_.declared.end()) parts.declared = &declared->second;
   const auto add = [this](const auto& index, const ServiceName& key, auto* workloads) {
     const auto found = index.find(key);
     if (found == index.end()) return;

@@ -44,15 +44,18 @@ class LiveMesh final {
   void PutWorkload(Workload workload);
   // An id that is unknown changes nothing.
   void RemoveWorkload(const std::string& id);
+  void PutService(const ServiceName& name, DeclaredService service);
+  void RemoveService(const ServiceName& name);
   void SetPolicies(policy::PolicySet policies);
   void SetTrustBundle(const std::string& pem, const std::string& revocations_pem = "");
-  // By host.
-  void SetVips(const std::map<std::string, std::string>& vips);
+  // By host; declared services keep the address that their source says.
+  void SetVips(const std::map<std::string, std::string>& assigned);
 
   const Mesh& mesh() const { return mesh_; }
   const ServiceTable& services() const { return services_; }
   // The hosts that may have a virtual address: of services that a workload serves or a route names
-  // (one that only a caller names would give each caller a say), and of ExternalServices.
+  // (one that only a caller names would give each caller a say), and of ExternalServices. Not those
+  // of declared services, whose source assigns addresses.
   std::set<std::string> Hosts() const;
   // Some came or went since the last call of TakeChanges().
   bool has_new_hosts() const { return has_new_hosts_; }

@@ -29,8 +29,27 @@ struct InboundPort {
   Protocol protocol = Protocol::kHttp;
   uint32_t dialled_port = 0;  // by peers, where a port mapping stands before it; 0: listen_port
   bool is_skipped = false;    // peers speak to the application itself, in plaintext
+  std::vector<uint32_t> further_service_ports = {};  // of services that lead here too
 
   bool operator==(const InboundPort&) const = default;
+};
+
+// One port of one service that a workload serves.
+struct ServedPort {
+  ServiceName service;
+  uint32_t service_port = 0;
+  uint32_t dialled_port = 0;  // of the workload, as peers dial it
+  Protocol protocol = Protocol::kHttp;
+
+  bool operator==(const ServedPort&) const = default;
+};
+
+// What a source says of a service beside its workloads.
+struct DeclaredService {
+  std::map<uint32_t, Protocol> ports;
+  std::string address;  // its virtual address; empty: it has none
+
+  bool operator==(const DeclaredService&) const = default;
 };
 
 struct TcpOutbound {
@@ -64,9 +83,11 @@ struct Workload {
   std::string id;         // of the instance; the node id in xDS
   std::string spiffe_id;  // from its token or SVID, never from its own word
   std::string ns{policy::kDefaultNamespace};
-  std::string address;
+  std::string address;  // empty: not known, it serves nothing
   std::vector<ServiceName> services;
   std::vector<InboundPort> inbound;
+  // Empty: each of `services` at each of `inbound`. Otherwise `services` are those named here.
+  std::vector<ServedPort> serves;
   Outbound outbound;
   bool is_meshed = true;
   Health health = Health::kHealthy;  // when it registers: whether it has begun to serve
@@ -85,9 +106,32 @@ struct Mesh {
   std::string access_log_file;
   std::map<std::string, Workload> workloads;
   std::map<std::string, std::set<std::string>> workloads_at;  // by address, their ids
+  std::map<ServiceName, DeclaredService> declared;
   policy::PolicySet policies;
   std::map<std::string, std::string> vips;  // host -> virtual address
 };
+
+// Visits (service, service port, dialled port, protocol, whether the sidecar is bypassed) of all
+// that a workload serves.
+template <typename Visit>
+void ForEachServed(const Workload& workload, const Visit& visit) {
+  const auto dialled = [](const InboundPort& port) {
+    return port.dialled_port == 0 ? port.listen_port : port.dialled_port;
+  };
+  for (const ServedPort& served : workload.serves) {
+    bool is_skipped = false;
+    for (const InboundPort& port : workload.inbound) {
+      is_skipped |= port.is_skipped && dialled(port) == served.dialled_port;
+    }
+    visit(served.service, served.service_port, served.dialled_port, served.protocol, is_skipped);
+  }
+  if (!workload.serves.empty()) return;
+  for (const ServiceName& service : workload.services) {
+    for (const InboundPort& port : workload.inbound) {
+      visit(service, port.service_port, dialled(port), port.protocol, port.is_skipped);
+    }
+  }
+}
 
 // "post.default.svc.cluster.local"
 std::string HostOf(const ServiceName& service);

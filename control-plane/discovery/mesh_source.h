@@ -1,21 +1,23 @@
-// What the mesh is built from. A source knows workloads, policies, or both, and writes into one
-// MeshSink, which is the mesh. Today there are three: the registry reports the workloads that have
-// registered (server::RegistrySource), the control plane reports the policies of its store
+// What the mesh is built from. A source knows workloads, services, policies, or several of these,
+// and writes into one MeshSink, which is the mesh. Today there are four: the registry reports the
+// workloads that have registered (server::RegistrySource), a Kubernetes cluster's API tells of pods
+// and Services (kubernetes::Source), the control plane reports the policies of its store
 // (server::ControlPlane), and simulations report workloads by a script (tests/simulation).
 //
 // What a source must report: everything it knows when it starts, then each change, in the order of
 // the events. After one or more changes it calls OnChange(): what was written takes effect then. A
 // workload is always reported as a whole, even if only its health has changed; it belongs to the
-// source that reported it, and ids are unique across all sources. Policies are reported as a
-// complete set by the one source that owns them.
+// source that reported it, and ids are unique across all sources. The same holds for declared
+// services and their names. Policies are reported as a complete set by the one source that owns
+// them.
 //
 // A source that is not fully synced reports nothing: it collects its first listing until that is
 // complete and reports it in one step. While it is disconnected it reports nothing; after that it
 // reports the difference, including removals. What no source has reported does not exist, and
 // clients are told to drop it. So a source must report its first listing before
-// MeshBuilder::Start(), as the registry does with what it restores. Nothing waits for a source that
-// cannot do that: Start() has to be extended when there is one. A source that joins later, as those
-// of simulations do, only adds.
+// MeshBuilder::Start(), as the registry does with what it restores. Where it cannot, because it
+// reads from the network, no sidecar is served until it is synced (ControlPlane::is_synced). A
+// source that joins later, as those of simulations do, only adds.
 //
 // Thread: the loop's. Errors: none, a source passes on only what it has validated.
 #pragma once
@@ -33,6 +35,9 @@ class MeshSink {
   virtual void PutWorkload(Workload workload) = 0;
   // An id that is unknown changes nothing.
   virtual void RemoveWorkload(const std::string& id) = 0;
+  // A service is known with these ports and this address even if no workload serves it.
+  virtual void PutService(const ServiceName& name, DeclaredService service) = 0;
+  virtual void RemoveService(const ServiceName& name) = 0;
   virtual void SetPolicies(policy::PolicySet policies) = 0;
   // What was written since the last call takes effect. Several calls may be served at once.
   virtual void OnChange() = 0;

@@ -6,17 +6,16 @@
 namespace tulle::discovery {
 namespace {
 
-void AddWorkload(const Workload& workload, Service* service) {
+void AddWorkload(const Workload& workload, const ServiceName& name, Service* service) {
   if (!workload.spiffe_id.empty()) service->identities.insert(workload.spiffe_id);
-  for (const InboundPort& inbound : workload.inbound) {
-    // Workloads come in order of their ids: the first to name a port declares its protocol.
-    ServicePort& port =
-        service->ports.try_emplace(inbound.service_port, ServicePort{inbound.protocol, {}})
-            .first->second;
-    const uint32_t dialled = inbound.dialled_port == 0 ? inbound.listen_port : inbound.dialled_port;
+  ForEachServed(workload, [&](const ServiceName& served, uint32_t number, uint32_t dialled,
+                              Protocol protocol, bool is_skipped) {
+    if (served != name) return;
+    // Unless the port is declared, the first workload in order of ids decides on its protocol.
+    ServicePort& port = service->ports.try_emplace(number, ServicePort{protocol, {}}).first->second;
     port.endpoints.push_back(
-        {workload.address, dialled, &workload, workload.is_meshed && !inbound.is_skipped});
-  }
+        {workload.address, dialled, &workload, workload.is_meshed && !is_skipped});
+  });
 }
 
 void SortEndpoints(ServicePort* port) {
@@ -80,7 +79,12 @@ uint32_t Service::DefaultHttpPort() const {
 
 Service BuildService(const ServiceName& name, const ServiceParts& parts) {
   Service service;
-  for (const Workload* workload : parts.servers) AddWorkload(*workload, &service);
+  if (parts.declared != nullptr) {
+    for (const auto& [number, protocol] : parts.declared->ports) {
+      service.ports.emplace(number, ServicePort{protocol, {}});
+    }
+  }
+  for (const Workload* workload : parts.servers) AddWorkload(*workload, name, &service);
   for (const policy::HttpRoute* route : parts.routes) AddNamedByRoute(*route, name, &service);
   for (const Workload* workload : parts.callers) {
     for (const TcpOutbound& tcp : workload->outbound.tcp) {
@@ -94,6 +98,7 @@ Service BuildService(const ServiceName& name, const ServiceParts& parts) {
 
 ServiceTable BuildServiceTable(const Mesh& mesh) {
   std::map<ServiceName, ServiceParts> all;
+  for (const auto& [name, declared] : mesh.declared) all[name].declared = &declared;
   for (const auto& [id, workload] : mesh.workloads) {
     for (const ServiceName& name : workload.services) all[name].servers.push_back(&workload);
     std::set<ServiceName> called;

@@ -39,9 +39,12 @@ struct ServiceParts {
   std::vector<const Workload*> servers;          // they serve it
   std::vector<const policy::HttpRoute*> routes;  // they name it
   std::vector<const Workload*> callers;          // they have a TCP listener for it
+  const DeclaredService* declared = nullptr;     // null: no source declares it
 
   // There is no such service.
-  bool empty() const { return servers.empty() && routes.empty() && callers.empty(); }
+  bool empty() const {
+    return servers.empty() && routes.empty() && callers.empty() && declared == nullptr;
+  }
 };
 
 // As parents or as backends.

@@ -3,12 +3,26 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
+#include "certs/spiffe_names.h"
 
 namespace tulle::server {
 namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
+constexpr std::string_view kJoinToken = "tulle1.";
+
+absl::StatusOr<certs::SpiffeId> IdOf(const kubernetes::ServiceAccount& account,
+                                     const std::string& trust_domain) {
+  const std::string path = absl::StrCat("/ns/", account.ns, "/sa/", account.name);
+  if (path == certs::kControlPlanePath) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the service account ", account.ns, "/", account.name,
+                     " is the control plane's own: workloads need another one"));
+  }
+  return certs::SpiffeId::Parse(certs::SpiffeUri(trust_domain, path));
+}
 
 }  // namespace
 
@@ -37,6 +51,28 @@ absl::Status Admission::CheckRevoked(const Transport& transport) const {
   if (!IsRevoked(transport)) return absl::OkStatus();
   return absl::UnauthenticatedError(
       "the certificate was revoked: join again with a new token (--token-file)");
+}
+
+bool Admission::NeedsReview(const Transport& transport, std::string_view authorization) const {
+  return reviews_ != nullptr && transport.peer() == nullptr && authorization.starts_with(kBearer) &&
+         !authorization.substr(kBearer.size()).starts_with(kJoinToken);
+}
+
+absl::Status Admission::HasRoomForReview() const {
+  if (reviews_->has_room()) return absl::OkStatus();
+  return absl::UnavailableError(
+      "too many service account tokens are being reviewed: try again in a second");
+}
+
+void Admission::Review(const Transport& transport, std::string_view authorization, Reviewed done) {
+  reviews_->Review(authorization.substr(kBearer.size()),
+                   [this, address = transport.PeerAddress().host(), done = std::move(done)](
+                       const absl::StatusOr<kubernetes::ServiceAccount>& account) mutable {
+                     if (!account.ok()) return done(account.status());
+                     auto id = IdOf(*account, authority_.trust_domain());
+                     if (!id.ok()) return done(id.status());
+                     done(Caller{*std::move(id), {}, {"", address}});
+                   });
 }
 
 bool Admission::IsRevoked(const Transport& transport) const {

@@ -1,5 +1,6 @@
-// Who calls, and what they may register: proved by a certificate of the mesh or by a join token.
-// Owner: ControlPlane. Thread: the loop's.
+// Who calls, and what they may register: proved by a certificate of the mesh, by a join token, or
+// by a service account's token, which the Kubernetes API reviews. Owner: ControlPlane. Thread: the
+// loop's.
 #pragma once
 
 #include <functional>
@@ -7,10 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "certs/spiffe_id.h"
 #include "control-plane/ca/join_token.h"
 #include "control-plane/ca/mesh_authority.h"
+#include "control-plane/kubernetes/token_reviews.h"
 #include "net/socket/transport.h"
 
 namespace tulle::server {
@@ -31,6 +34,17 @@ class Admission {
 
   // kUnauthenticated without a valid proof. `authorization` is the header's value, it may be empty.
   absl::StatusOr<Caller> Authenticate(const Transport& transport, std::string_view authorization);
+
+  // Null: there is no Kubernetes, its tokens are refused. It outlives this or is taken back.
+  void SetReviews(kubernetes::TokenReviews* reviews) { reviews_ = reviews; }
+  // The caller has nothing but a service account's token: only Review() can tell who that is.
+  bool NeedsReview(const Transport& transport, std::string_view authorization) const;
+  // kUnavailable: too many reviews are under way.
+  absl::Status HasRoomForReview() const;
+  // REQUIRES: NeedsReview(). `done` runs later, or never if the control plane ends before.
+  using Reviewed = absl::AnyInvocable<void(absl::StatusOr<Caller>)>;
+  void Review(const Transport& transport, std::string_view authorization, Reviewed done);
+
   // Whether the caller's certificate was revoked after its handshake. Costs a lookup unless its
   // identity has revoked certificates.
   bool IsRevoked(const Transport& transport) const;
@@ -41,6 +55,7 @@ class Admission {
   ca::JoinTokens& tokens_;
   const ca::MeshAuthority& authority_;
   std::function<int64_t()> now_;
+  kubernetes::TokenReviews* reviews_ = nullptr;
 };
 
 }  // namespace tulle::server

@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
 #include "control-plane/server/grpc_services.h"
 #include "tulle/ca/v1/ca.pb.h"
@@ -9,6 +10,7 @@ namespace {
 namespace cav1 = ::tulle::ca::v1;
 
 constexpr char kGetTrustBundle[] = "/tulle.ca.v1.CertificateAuthority/GetTrustBundle";
+constexpr char kCreateCertificate[] = "/tulle.ca.v1.CertificateAuthority/CreateCertificate";
 
 void AddRoots(const std::string& bundle_pem,
               google::protobuf::RepeatedPtrField<std::string>* roots) {
@@ -18,15 +20,13 @@ void AddRoots(const std::string& bundle_pem,
 }
 
 absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
-                                                       const grpc::ServerCall& call,
+                                                       const absl::StatusOr<Caller>& caller,
                                                        const std::string& bytes) {
+  if (!caller.ok()) return caller.status();
   cav1::CreateCertificateRequest request;
   if (!request.ParseFromString(bytes)) {
     return absl::InvalidArgumentError("invalid CreateCertificateRequest");
   }
-  const auto caller = plane->admission().Authenticate(
-      call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
-  if (!caller.ok()) return caller.status();
   std::optional<int64_t> lifetime;
   if (request.has_ttl()) lifetime = request.ttl().seconds();
   const auto issued =
@@ -41,6 +41,28 @@ absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
   return response;
 }
 
+void Answer(ControlPlane* plane, const absl::StatusOr<Caller>& caller, const std::string& request,
+            grpc::UnaryReply& reply) {
+  const auto response = Create(plane, caller, request);
+  if (response.ok()) {
+    reply.Send(response->SerializeAsString());
+  } else {
+    reply.Fail(ToGrpc(response.status()));
+  }
+}
+
+// Refusals of the Kubernetes API would otherwise be known to the sidecar alone.
+void AnswerReviewed(ControlPlane* plane, const absl::StatusOr<Caller>& caller,
+                    const std::string& address, const std::string& request,
+                    grpc::UnaryReply& reply) {
+  if (!caller.ok()) {
+    plane->log().Write(
+        telemetry::LogLevel::kWarning, telemetry::LogComponent::kCa,
+        absl::StrCat("a sidecar at ", address, " got no certificate: ", caller.status().message()));
+  }
+  Answer(plane, caller, request, reply);
+}
+
 }  // namespace
 
 grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transport& transport) {
@@ -50,9 +72,11 @@ grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transp
   if (head.path == xds::kDeltaPath || head.path == xds::kStatePath) {
     return ToGrpc(absl::UnauthenticatedError(kXdsNeedsCertificate));
   }
-  return ToGrpc(plane.admission()
-                    .Authenticate(transport, head.headers.Get(http::HeaderId::kAuthorization))
-                    .status());
+  const std::string_view authorization = head.headers.Get(http::HeaderId::kAuthorization);
+  if (head.path == kCreateCertificate && plane.admission().NeedsReview(transport, authorization)) {
+    return ToGrpc(plane.admission().HasRoomForReview());
+  }
+  return ToGrpc(plane.admission().Authenticate(transport, authorization).status());
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -70,15 +94,21 @@ void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* service
       },
       kLargestRequest);
   services->AddUnary(
-      "/tulle.ca.v1.CertificateAuthority/CreateCertificate",
+      kCreateCertificate,
       [plane](const grpc::ServerCall& call, const std::string& request,
               std::unique_ptr<grpc::UnaryReply> reply) {
-        const auto response = Create(plane, call, request);
-        if (response.ok()) {
-          reply->Send(response->SerializeAsString());
-        } else {
-          reply->Fail(ToGrpc(response.status()));
+        const Transport& transport = call.transport();
+        const std::string_view authorization =
+            call.head().headers.Get(http::HeaderId::kAuthorization);
+        Admission& admission = plane->admission();
+        if (!admission.NeedsReview(transport, authorization)) {
+          return Answer(plane, admission.Authenticate(transport, authorization), request, *reply);
         }
+        admission.Review(transport, authorization,
+                         [plane, address = transport.PeerAddress().host(), request,
+                          reply = std::move(reply)](const absl::StatusOr<Caller>& caller) {
+                           AnswerReviewed(plane, caller, address, request, *reply);
+                         });
       },
       kLargestRequest);
 }

@@ -77,11 +77,21 @@ std::string ControlPlane::Roots() const {
   return books_->authority->roots_for_joining_pem() + books_->authority->revocations_pem();
 }
 
+void ControlPlane::OnSourceSynced() {
+  builder_->BuildNow();
+  is_source_synced_ = true;
+}
+
+bool ControlPlane::is_synced() {
+  is_synced_ |= is_source_synced_ && builder_->is_up_to_date();
+  return is_synced_;
+}
+
 void ControlPlane::OnChange() {
   // At once, before the caller is told of the new roots: it will trust those alone.
   if (std::string roots = Roots(); roots != roots_seen_) {
     roots_seen_ = std::move(roots);
-    if (roots_observer_) roots_observer_();
+    for (const auto& observer : roots_observers_) observer();
   }
   if (books_->policies->revision() != policies_seen_) {
     policies_seen_ = books_->policies->revision();

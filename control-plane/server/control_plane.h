@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -57,7 +58,16 @@ class ControlPlane {
 
   // Called when the trust bundle, the signing root or the revocation lists have changed: acceptors
   // must be made anew, and connections of revoked certificates closed.
-  void SetRootsObserver(std::function<void()> observer) { roots_observer_ = std::move(observer); }
+  void AddRootsObserver(std::function<void()> observer) {
+    roots_observers_.push_back(std::move(observer));
+  }
+  void ForgetRootsObservers() { roots_observers_.clear(); }
+
+  // A source of the mesh reads from the network: until OnSourceSynced(), and until the resources
+  // show what it has reported, no sidecar is served. Call before Frontend::Open.
+  void AwaitSource() { is_synced_ = is_source_synced_ = false; }
+  void OnSourceSynced();
+  bool is_synced();
 
   int64_t Now() const;  // seconds since the epoch
   telemetry::Log& log() { return log_; }
@@ -80,7 +90,9 @@ class ControlPlane {
   std::unique_ptr<PlaneView> view_;
   insight::TraceRing traces_;
   std::unique_ptr<api::Api> api_;
-  std::function<void()> roots_observer_;
+  std::vector<std::function<void()>> roots_observers_;
+  bool is_source_synced_ = true;
+  bool is_synced_ = true;
   std::string roots_seen_;
   int64_t policies_seen_ = -1;  // the revision that the mesh was told
 };

@@ -8,15 +8,32 @@ namespace tulle::server {
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
     const ControlPlaneOptions& plane_options, const FrontendOptions& doors, loop::Loop& loop,
-    const tls::SecureTransports& transports, certs::KeySource& keys, telemetry::Log& log) {
+    const tls::SecureTransports& transports, certs::KeySource& keys, telemetry::Log& log,
+    const std::optional<k8s::Cluster>& cluster) {
   auto plane = ControlPlane::Open(plane_options, loop, keys, log);
   if (!plane.ok()) return plane.status();
   std::unique_ptr<ControlServer> server(new ControlServer(loop, *std::move(plane)));
+  if (cluster) server->Join(*cluster, loop, transports, log);
   auto frontend =
       Frontend::Open(doors, loop, *server->plane_, server->services_, transports, keys, log);
   if (!frontend.ok()) return frontend.status();
   server->frontend_ = *std::move(frontend);
   return server;
+}
+
+ControlServer::~ControlServer() { plane_->admission().SetReviews(nullptr); }
+
+void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
+                         const tls::SecureTransports& transports, telemetry::Log& log) {
+  ControlPlane& plane = *plane_;
+  plane.AwaitSource();
+  kubernetes_ = std::make_unique<kubernetes::KubernetesLink>(
+      loop, transports, cluster, plane.authority().trust_domain(), plane.mesh_builder(), log,
+      [&plane] { plane.OnSourceSynced(); });
+  plane.admission().SetReviews(&kubernetes_->reviews());
+  plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
+  kubernetes_->SetRoots(plane.authority().trust_bundle_pem());
+  kubernetes_->Start();
 }
 
 ControlServer::ControlServer(loop::Loop& loop, std::unique_ptr<ControlPlane> plane)

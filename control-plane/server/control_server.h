@@ -3,12 +3,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
+#include "control-plane/kubernetes/link.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/frontend.h"
 #include "control-plane/server/xds_source.h"
+#include "k8s/api/cluster.h"
 #include "net/grpc/service.h"
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
@@ -19,18 +22,23 @@ namespace tulle::server {
 
 class ControlServer {
  public:
-  // All references outlive this.
+  // `cluster`: a Kubernetes cluster that is a source of the mesh. All references outlive this.
   static absl::StatusOr<std::unique_ptr<ControlServer>> Open(
       const ControlPlaneOptions& plane, const FrontendOptions& doors, loop::Loop& loop,
-      const tls::SecureTransports& transports, certs::KeySource& keys, telemetry::Log& log);
+      const tls::SecureTransports& transports, certs::KeySource& keys, telemetry::Log& log,
+      const std::optional<k8s::Cluster>& cluster = std::nullopt);
+  ~ControlServer();
 
   ControlPlane& plane() { return *plane_; }
   const Frontend& frontend() const { return *frontend_; }
 
  private:
   ControlServer(loop::Loop& loop, std::unique_ptr<ControlPlane> plane);
+  void Join(const k8s::Cluster& cluster, loop::Loop& loop, const tls::SecureTransports& transports,
+            telemetry::Log& log);
 
   std::unique_ptr<ControlPlane> plane_;
+  std::unique_ptr<kubernetes::KubernetesLink> kubernetes_;  // null: there is no cluster
   XdsSource source_;
   xds::AdsServer ads_;
   grpc::ServiceRegistry services_;

@@ -80,7 +80,7 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
           loop, [](const api::ApiRequest&) { return RestVerdict(); },
           [this](const api::ApiRequest& request) { return AnswerHealth(request); }) {}
 
-Frontend::~Frontend() { plane_.SetRootsObserver(nullptr); }
+Frontend::~Frontend() { plane_.ForgetRootsObservers(); }
 
 absl::StatusOr<std::unique_ptr<Frontend>> Frontend::Open(const FrontendOptions& options,
                                                          loop::Loop& loop, ControlPlane& plane,
@@ -134,7 +134,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   if (status.ok()) status = health_door_->Listen(options.health);
   if (!status.ok()) return status;
   plane_.view().SetGrpcPort(grpc_address().port());
-  plane_.SetRootsObserver([this, renew] {
+  plane_.AddRootsObserver([this, renew] {
     renew();
     grpc_server_.CloseWhere(
         [this](const Transport& transport) { return plane_.admission().IsRevoked(transport); });
@@ -185,6 +185,10 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
     return {405, "method not allowed: use GET\n", "text/plain"};
   }
   if (request.path == "/healthz") return {200, "ok\n", "text/plain"};
+  if (request.path == "/readyz") {
+    if (plane_.is_synced()) return {200, "ok\n", "text/plain"};
+    return {503, "not ready: the Kubernetes API has not been read yet\n", "text/plain"};
+  }
   if (request.path == "/metrics") {
     return {
         200,
@@ -194,7 +198,8 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
   }
   if (request.path == "/prometheus/targets")
     return {200, PrometheusTargets(plane_.view().CurrentMesh()), "application/json"};
-  return {404, "not found; see /healthz, /metrics and /prometheus/targets\n", "text/plain"};
+  return {404, "not found; see /healthz, /readyz, /metrics and /prometheus/targets\n",
+          "text/plain"};
 }
 
 SocketAddress Frontend::grpc_address() const { return grpc_door_->address(); }

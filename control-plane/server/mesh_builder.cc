@@ -35,6 +35,15 @@ void MeshBuilder::RemoveWorkload(const std::string& id) {
   workloads_.insert_or_assign(id, std::nullopt);
 }
 
+void MeshBuilder::PutService(const discovery::ServiceName& name,
+                             discovery::DeclaredService service) {
+  services_.insert_or_assign(name, std::move(service));
+}
+
+void MeshBuilder::RemoveService(const discovery::ServiceName& name) {
+  services_.insert_or_assign(name, std::nullopt);
+}
+
 void MeshBuilder::SetPolicies(policy::PolicySet policies) { policies_ = std::move(policies); }
 
 void MeshBuilder::Start() { Build(); }
@@ -55,6 +64,13 @@ void MeshBuilder::RetryVips() {
 void MeshBuilder::Build() {
   is_dirty_ = false;
   coalesce_->Start(kCoalesce);
+  for (auto& [name, service] : std::exchange(services_, {})) {
+    if (service) {
+      mesh_.PutService(name, *std::move(service));
+    } else {
+      mesh_.RemoveService(name);
+    }
+  }
   for (auto& [id, workload] : std::exchange(workloads_, {})) {
     if (workload) {
       mesh_.PutWorkload(*std::move(workload));

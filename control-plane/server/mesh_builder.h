@@ -45,6 +45,8 @@ class MeshBuilder final : public discovery::MeshSink {
 
   void PutWorkload(discovery::Workload workload) override;
   void RemoveWorkload(const std::string& id) override;
+  void PutService(const discovery::ServiceName& name, discovery::DeclaredService service) override;
+  void RemoveService(const discovery::ServiceName& name) override;
   void SetPolicies(policy::PolicySet policies) override;
   void OnChange() override;
   void SetTrustBundle(const std::string& pem, const std::string& revocations_pem = "") {
@@ -85,8 +87,9 @@ class MeshBuilder final : public discovery::MeshSink {
   std::unique_ptr<snapshot::OwnResources> own_;
   Observer observer_;
   std::unique_ptr<loop::Timer> coalesce_;
-  // Told, and not in the mesh yet.
-  std::map<std::string, std::optional<discovery::Workload>> workloads_;  // absent: removed
+  // Told, and not in the mesh yet. Absent: removed.
+  std::map<std::string, std::optional<discovery::Workload>> workloads_;
+  std::map<discovery::ServiceName, std::optional<discovery::DeclaredService>> services_;
   std::optional<policy::PolicySet> policies_;
   std::string trust_bundle_;
   std::string revocations_;

@@ -21,6 +21,8 @@ class FakeMesh final : public discovery::MeshSink {
  public:
   void PutWorkload(discovery::Workload workload) override { ids.insert(workload.id); }
   void RemoveWorkload(const std::string& id) override { ids.erase(id); }
+  void PutService(const discovery::ServiceName&, discovery::DeclaredService) override {}
+  void RemoveService(const discovery::ServiceName&) override {}
   void SetPolicies(policy::PolicySet) override {}
   void OnChange() override { ++changes; }
 

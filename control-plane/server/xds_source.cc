@@ -99,6 +99,10 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
   if (plane_.admission().IsRevoked(peer)) {
     return absl::UnauthenticatedError("the certificate was revoked");
   }
+  // What is not in the mesh yet would be taken for removed.
+  if (!plane_.is_synced()) {
+    return absl::UnavailableError("the control plane has not read the Kubernetes API yet");
+  }
   if (const absl::Status status = Admit(node.id(), identity->spiffe_id); !status.ok())
     return status;
   const auto [entry, is_new] = nodes_.try_emplace(node.id());

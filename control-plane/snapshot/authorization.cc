@@ -72,8 +72,12 @@ void SetPermissions(const AuthorizationRule& rule, bool is_http, rbacv3::Permiss
 }
 
 bool Concerns(const AuthorizationRule& rule, const discovery::InboundPort& port) {
-  return rule.ports.empty() ||
-         std::find(rule.ports.begin(), rule.ports.end(), port.service_port) != rule.ports.end();
+  const auto is_named = [&rule](uint32_t number) {
+    return std::find(rule.ports.begin(), rule.ports.end(), number) != rule.ports.end();
+  };
+  return rule.ports.empty() || is_named(port.service_port) ||
+         std::any_of(port.further_service_ports.begin(), port.further_service_ports.end(),
+                     is_named);
 }
 
 void AddPolicy(const policy::Document& document, const std::string& trust_domain,

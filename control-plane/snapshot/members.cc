@@ -27,6 +27,11 @@ std::string_view MemberOfCluster(std::string_view cluster) {
   return member;
 }
 
+policy::Protocol ProtocolOf(const MeshView& view, const discovery::ServiceName& service,
+                            uint32_t port) {
+  return view.services.at(service).ports.at(port).protocol;
+}
+
 void AddDifferences(std::string_view type, const ResourceTable& former, const ResourceTable& latter,
                     xds::ChangedNames* changed) {
   const auto has_equal = [](const ResourceTable& table, const auto& entry) {
@@ -66,19 +71,15 @@ std::optional<Member> FindMember(const MeshView& view, std::string_view name) {
   if (std::from_chars(name.data() + mark + 1, end, port).ptr != end) return std::nullopt;
   for (const std::string& id : ids->second) {
     const discovery::Workload& workload = view.mesh.workloads.at(id);
-    if (!workload.is_meshed || workload.services.empty()) continue;
-    for (const discovery::InboundPort& inbound : workload.inbound) {
-      const uint32_t dialled =
-          inbound.dialled_port == 0 ? inbound.listen_port : inbound.dialled_port;
-      if (dialled != port || inbound.is_skipped) continue;
-      const auto& service = workload.services.front();
-      return Member{std::string(name),
-                    &workload,
-                    port,
-                    service,
-                    inbound.service_port,
-                    view.services.at(service).ports.at(inbound.service_port).protocol};
-    }
+    if (!workload.is_meshed) continue;
+    std::optional<Member> member;
+    ForEachServed(workload, [&](const discovery::ServiceName& service, uint32_t service_port,
+                                uint32_t dialled, policy::Protocol, bool is_skipped) {
+      if (member || dialled != port || is_skipped) return;
+      member = Member{std::string(name), &workload,    port,
+                      service,           service_port, ProtocolOf(view, service, service_port)};
+    });
+    if (member) return member;
   }
   return std::nullopt;
 }

@@ -1,0 +1,69 @@
+// What a cluster's API has told, put together: Services become declared services, pods and other
+// endpoints become workloads. A change costs what it touches: the workloads of the EndpointSlice,
+// Service, pod or node that has changed. Pure.
+//
+// A workload's id is its pod's uid. A pod that was injected is a workload even if no Service
+// selects it. An endpoint whose pod has not been seen is left out: it would be taken for one
+// without a sidecar. Until Publish() nothing is written to the mesh.
+//
+// Owner: Source. Thread: the loop's. After one or more changes the owner calls
+// MeshSink::OnChange().
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "control-plane/discovery/mesh_source.h"
+#include "control-plane/kubernetes/objects.h"
+
+namespace tulle::kubernetes {
+
+class ClusterState {
+ public:
+  // `mesh` outlives this.
+  ClusterState(std::string trust_domain, discovery::MeshSink& mesh)
+      : trust_domain_(std::move(trust_domain)), mesh_(mesh) {}
+
+  void PutService(const ObjectKey& key, const Json& service);
+  void RemoveService(const ObjectKey& key);
+  void PutSlice(const ObjectKey& key, const Json& slice);
+  void RemoveSlice(const ObjectKey& key);
+  void PutPod(const ObjectKey& key, const Json& metadata);
+  void RemovePod(const ObjectKey& key);
+  void PutNode(const ObjectKey& key, const Json& metadata);
+  void RemoveNode(const ObjectKey& key);
+
+  // Everything that is known so far, and each change from now on.
+  void Publish();
+
+  size_t pods() const { return pods_.size(); }
+  size_t services() const { return services_.size(); }
+
+ private:
+  using Ids = std::set<std::string>;
+
+  void SetService(const ObjectKey& key, std::optional<ServiceFacts> facts);
+  void SetSlice(const ObjectKey& key, std::optional<SliceFacts> facts);
+  void SetLocality(const std::string& node, std::string locality);
+  void Update(const Ids& workloads);
+  std::optional<discovery::Workload> Build(const std::string& id) const;
+  bool Place(const std::string& id, discovery::Workload* workload) const;
+  void Serve(const std::string& id, const PodFacts* pod, discovery::Workload* workload) const;
+  std::string LocalityOf(const EndpointFacts& endpoint) const;
+
+  const std::string trust_domain_;
+  discovery::MeshSink& mesh_;
+  bool is_published_ = false;
+  std::map<ObjectKey, ServiceFacts> services_;
+  std::map<ObjectKey, SliceFacts> slices_;
+  std::map<std::string, PodFacts> pods_;           // by uid
+  std::map<ObjectKey, std::string> uids_;          // of pods, by name
+  std::map<std::string, std::string> localities_;  // by node
+  std::map<ServiceName, std::set<ObjectKey>> slices_of_;
+  std::map<std::string, std::set<ObjectKey>> slices_with_;  // by workload
+  std::set<std::string> reported_;                          // workloads that the mesh has
+};
+
+}  // namespace tulle::kubernetes

@@ -1,0 +1,42 @@
+// The control plane's connection to a Kubernetes cluster: the source of the mesh, reviews of
+// tokens, and the roots for pods, over one client. Owner: ControlServer. Thread: the loop's.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "control-plane/discovery/mesh_source.h"
+#include "control-plane/kubernetes/problem_log.h"
+#include "control-plane/kubernetes/roots_publisher.h"
+#include "control-plane/kubernetes/source.h"
+#include "control-plane/kubernetes/token_reviews.h"
+#include "k8s/api/client.h"
+#include "k8s/api/cluster.h"
+#include "k8s/api/dialer.h"
+#include "net/loop/loop.h"
+#include "net/tls/secure_transports.h"
+#include "telemetry/log.h"
+
+namespace tulle::kubernetes {
+
+class KubernetesLink {
+ public:
+  // References outlive this. `on_synced`: the cluster is in the mesh.
+  KubernetesLink(loop::Loop& loop, const tls::SecureTransports& transports,
+                 const k8s::Cluster& cluster, const std::string& trust_domain,
+                 discovery::MeshSink& mesh, telemetry::Log& log, std::function<void()> on_synced);
+
+  void Start();
+  void SetRoots(const std::string& pem) { roots_.SetRoots(pem); }
+  TokenReviews& reviews() { return reviews_; }
+
+ private:
+  ProblemLog problems_;
+  k8s::Dialer dialer_;
+  k8s::Client client_;
+  TokenReviews reviews_;
+  RootsPublisher roots_;
+  Source source_;
+};
+
+}  // namespace tulle::kubernetes

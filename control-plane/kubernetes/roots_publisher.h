@@ -1,0 +1,44 @@
+// Keeps the mesh's roots in a ConfigMap of each namespace whose pods are injected: sidecars mount
+// it and trust these roots at first contact. Written again when the roots change, and every ten
+// minutes, in case somebody has changed it.
+//
+// Owner: KubernetesLink. Thread: the loop's. Errors are logged and tried again.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "control-plane/kubernetes/problem_log.h"
+#include "k8s/api/client.h"
+#include "net/loop/loop.h"
+#include "telemetry/log.h"
+
+namespace tulle::kubernetes {
+
+inline constexpr char kRootsConfigMap[] = "tulle-ca-root-cert";
+inline constexpr char kRootsKey[] = "root-cert.pem";
+
+class RootsPublisher {
+ public:
+  // References outlive this.
+  RootsPublisher(loop::Loop& loop, k8s::Client& client, telemetry::Log& log);
+
+  void SetRoots(const std::string& pem);
+  void SetNamespace(const std::string& ns, bool is_injected);
+
+ private:
+  void WriteNext();
+
+  loop::Loop& loop_;
+  k8s::Client& client_;
+  ProblemLog problems_;
+  std::string roots_;
+  std::set<std::string> namespaces_;
+  std::set<std::string> due_;
+  std::unique_ptr<k8s::Call> call_;
+  std::unique_ptr<loop::Timer> retry_;
+  std::unique_ptr<loop::Timer> again_;
+};
+
+}  // namespace tulle::kubernetes

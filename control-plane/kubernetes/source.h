@@ -1,0 +1,57 @@
+// A source of the mesh: the Services, EndpointSlices, pods and nodes of a Kubernetes cluster.
+// Silent until all of them have been listed; then everything is reported in one step, and each
+// change from then on. While the API server cannot be reached the mesh stays as it is.
+//
+// Owner: KubernetesLink. Thread: the loop's. Order: Start() once. Errors are logged, the same one
+// once a minute, and tried again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control-plane/discovery/mesh_source.h"
+#include "control-plane/kubernetes/cluster_state.h"
+#include "k8s/api/client.h"
+#include "k8s/api/reflector.h"
+#include "net/loop/loop.h"
+#include "telemetry/log.h"
+
+namespace tulle::kubernetes {
+
+class Source {
+ public:
+  struct Events {
+    std::function<void()> on_synced;  // everything is in the mesh
+    // The namespace exists, and whether pods in it are injected; or it is gone.
+    std::function<void(const std::string& ns, bool is_injected)> on_namespace;
+  };
+  // References outlive this.
+  Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain, discovery::MeshSink& mesh,
+         telemetry::Log& log, Events events);
+  ~Source();
+
+  void Start();
+  bool synced() const { return is_synced_; }
+
+ private:
+  class Feed;
+  using Put = std::function<void(const k8s::ObjectKey&, const k8s::Json&)>;
+  using Remove = std::function<void(const k8s::ObjectKey&)>;
+
+  void Add(const char* path, bool metadata_only, Put put, Remove remove);
+  void OnFeedSynced();
+  void OnChange();
+
+  loop::Loop& loop_;
+  k8s::Client& client_;
+  discovery::MeshSink& mesh_;
+  telemetry::Log& log_;
+  const Events events_;
+  ClusterState state_;
+  bool is_synced_ = false;
+  std::vector<std::unique_ptr<Feed>> feeds_;
+};
+
+}  // namespace tulle::kubernetes

@@ -1,0 +1,52 @@
+// Asks the API server whose service account's token this is (TokenReview, audience `tulle`). At
+// most 64 reviews are under way; nothing is cached, so that the token of a deleted pod is refused
+// at once.
+//
+// Owner: KubernetesLink. Thread: the loop's. Errors: kUnauthenticated: the token is not valid;
+// kUnavailable: ask again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "k8s/api/client.h"
+#include "net/loop/loop.h"
+
+namespace tulle::kubernetes {
+
+inline constexpr char kAudience[] = "tulle";
+
+struct ServiceAccount {
+  std::string ns;
+  std::string name;
+  std::string pod_uid;  // empty: the token is not bound to a pod
+};
+
+// `json`: the API server's answer to a TokenReview.
+absl::StatusOr<ServiceAccount> ReadReview(std::string_view json);
+
+class TokenReviews {
+ public:
+  using Done = absl::AnyInvocable<void(absl::StatusOr<ServiceAccount>)>;
+
+  TokenReviews(loop::Loop& loop, k8s::Client& client) : loop_(loop), client_(client) {}
+
+  // `done` runs later, unless this is destroyed before.
+  void Review(std::string_view token, Done done);
+  bool has_room() const { return calls_.size() < kMostCalls; }
+
+ private:
+  static constexpr size_t kMostCalls = 64;
+
+  loop::Loop& loop_;
+  k8s::Client& client_;
+  std::map<uint64_t, std::unique_ptr<k8s::Call>> calls_;
+  uint64_t last_ = 0;
+};
+
+}  // namespace tulle::kubernetes
