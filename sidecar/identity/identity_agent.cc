@@ -88,26 +88,53 @@ void IdentityAgent::Renew() {
   // A token once for each rejection, then the certificate again: the rejection may be a mistake, of
   // a clock for example, and the token has usually expired.
   const bool is_rejected = std::exchange(is_rejected_, false);
-  if (ValidNow() && !is_rejected) {
+  if (!options_.roots_file.empty()) {
+    if (const absl::Status read = ReadAccountToken(); !read.ok())
+      return Fail(std::string(read.message()));
+  } else if (ValidNow() && !is_rejected) {
     roots_pem_ = identity_->roots_pem;
-  } else {
-    if (options_.token_file.empty()) {
-      return Fail(
-          "no valid certificate and no join token: create a token with `tullectl token create` and "
-          "pass --token-file");
-    }
-    auto token = ReadTokenFile(options_.token_file);
-    if (!token.ok()) return Fail(std::string(token.status().message()));
-    token_ = Trimmed(*std::move(token));
-    if (PinOf(token_).empty())
-      return Fail(
-          absl::StrCat(options_.token_file,
-                       ": invalid join token (expected tulle1.HASH.SECRET); create one with "
-                       "`tullectl token create`"));
-    // The roots that were stored may have been replaced meanwhile: the token says which to trust.
-    roots_pem_.clear();
+  } else if (const absl::Status read = ReadJoinToken(); !read.ok()) {
+    return Fail(std::string(read.message()));
   }
   OpenChannel();
+}
+
+absl::Status IdentityAgent::ReadJoinToken() {
+  if (options_.token_file.empty()) {
+    return absl::NotFoundError(
+        "no valid certificate and no join token: create a token with `tullectl token create` and "
+        "pass --token-file");
+  }
+  auto token = ReadTokenFile(options_.token_file);
+  if (!token.ok()) return token.status();
+  token_ = Trimmed(*std::move(token));
+  if (PinOf(token_).empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options_.token_file,
+                     ": invalid join token (expected tulle1.HASH.SECRET); create one with "
+                     "`tullectl token create`"));
+  }
+  // The roots that were stored may have been replaced meanwhile: the token says which to trust.
+  roots_pem_.clear();
+  return absl::OkStatus();
+}
+
+// The file may lag behind the roots that came over xDS, and the other way round after a long sleep.
+absl::Status IdentityAgent::ReadAccountToken() {
+  auto token = ReadStateFile(options_.token_file);
+  if (!token.ok()) return token.status();
+  auto roots = ReadStateFile(options_.roots_file);
+  if (!roots.ok()) return roots.status();
+  if (!certs::ParsePemCertificates(*roots).ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options_.roots_file, ": invalid roots: expected certificates in PEM"));
+  }
+  token_ = Trimmed(*std::move(token));
+  if (token_.empty())
+    return absl::InvalidArgumentError(absl::StrCat(options_.token_file, " is empty"));
+  roots_pem_ = *std::move(roots);
+  if (ValidNow()) absl::StrAppend(&roots_pem_, "\n", identity_->roots_pem);
+  return absl::OkStatus();
 }
 
 void IdentityAgent::OnRejected() {

@@ -20,6 +20,9 @@ struct AgentOptions {
   std::vector<SocketAddress> control;  // tulle-control's gRPC port
   std::string token_file;              // read anew for each use; empty: none
   std::string state_directory;
+  // In Kubernetes: the roots of the mesh, read anew for each use. The token is a service account's
+  // then.
+  std::string roots_file = {};
 };
 
 // Obtains this sidecar's identity and keeps it fresh: from the state directory, otherwise with the
@@ -29,6 +32,10 @@ struct AgentOptions {
 // First contact, with nothing but a token: the roots are requested on a connection that cannot be
 // verified, without sending any secret. They are trusted only if one of them has the key whose hash
 // the token carries. Everything after that is verified.
+//
+// With a roots file there is nothing to find out: every connection is verified, and the token in
+// the token file, which is a service account's, proves who this is. It is used for renewals too, so
+// that a certificate does not outlive the pod's right to it by more than its own life.
 //
 // Owner: Membership. Thread: main. Errors are reported and retried with a back-off; an identity
 // that is still valid is kept meanwhile.
@@ -69,6 +76,8 @@ class IdentityAgent final : private grpc::ChannelEvents {
   void OnChannelLost(Failure why) override;
 
   bool ValidNow() const;
+  absl::Status ReadJoinToken();
+  absl::Status ReadAccountToken();
   void OpenChannel();
   void AskForRoots();
   void OnRoots(const grpc::Status& status, const std::string& response);

@@ -172,10 +172,10 @@ class World {
     std::ofstream(directory + "/token") << "tulle1." << pin << "." << kSecret << "\n";
   }
   void StartAgent() {
-    agent =
-        std::make_unique<IdentityAgent>(*agent_loop_, tls::SimTransports(), keys,
-                                        AgentOptions{{kControl}, directory + "/token", directory},
-                                        static_cast<IdentityAgent::Events&>(events));
+    agent = std::make_unique<IdentityAgent>(
+        *agent_loop_, tls::SimTransports(), keys,
+        AgentOptions{{kControl}, directory + "/token", directory, roots_file},
+        static_cast<IdentityAgent::Events&>(events));
     agent->Start();
   }
   // An SVID on disk, issued so long ago.
@@ -206,6 +206,7 @@ class World {
   Events events;
   std::unique_ptr<FakeAuthority> authority;
   std::string directory;
+  std::string roots_file;
   std::unique_ptr<IdentityAgent> agent;
 };
 
@@ -285,6 +286,63 @@ TEST(IdentityAgent, ARejectionByMistakeDoesNotEndRenewals) {
   EXPECT_TRUE(world.events.Told("the control plane rejected the certificate"));
   EXPECT_EQ(world.authority->certified, std::vector<std::string>{kShop});
   EXPECT_EQ(world.events.identities.size(), 2u);
+}
+
+// In a pod.
+class AccountWorld : public World {
+ public:
+  AccountWorld() {
+    roots_file = directory + "/root-cert.pem";
+    Write("token", "header.first.signature\n");
+    Write("root-cert.pem", authority->root().certificate().ToPem());
+  }
+  void Write(const char* name, const std::string& text) {
+    std::ofstream(directory + "/" + name) << text;
+  }
+};
+
+TEST(IdentityAgent, AServiceAccountsTokenIsSentToAVerifiedControlPlaneAlone) {
+  AccountWorld world;
+  world.StartAgent();
+  world.simulation.RunFor(seconds(5));
+  ASSERT_EQ(world.events.identities.size(), 1u);
+  EXPECT_EQ(world.authority->proofs, std::vector<std::string>{"Bearer header.first.signature"});
+
+  AccountWorld other;
+  other.Write("root-cert.pem", other.authority->NewRoot().certificate().ToPem());
+  other.StartAgent();
+  other.simulation.RunFor(minutes(5));
+  EXPECT_TRUE(other.events.identities.empty());
+  EXPECT_TRUE(other.authority->proofs.empty());
+}
+
+TEST(IdentityAgent, AServiceAccountsTokenIsReadAnewForEachRenewal) {
+  AccountWorld world;
+  world.StartAgent();
+  world.simulation.RunFor(seconds(5));
+  world.Write("token", "header.second.signature\n");
+  world.simulation.RunUntil([&] { return world.authority->certified.size() == 2; }, hours(24));
+  EXPECT_EQ(world.authority->proofs.back(), "Bearer header.second.signature");
+  EXPECT_EQ(world.authority->certified, (std::vector<std::string>{"", ""}))
+      << "the certificate alone renews nothing";
+}
+
+TEST(IdentityAgent, MissingAndInvalidFilesOfAPodAreNamed) {
+  AccountWorld world;
+  std::filesystem::remove(world.directory + "/token");
+  world.StartAgent();
+  world.simulation.RunFor(seconds(30));
+  EXPECT_TRUE(world.events.Told("/token does not exist"));
+  world.Write("token", "");
+  world.simulation.RunFor(seconds(60));
+  EXPECT_TRUE(world.events.Told("/token is empty"));
+  world.Write("token", "header.first.signature");
+  world.Write("root-cert.pem", "hello");
+  world.simulation.RunFor(seconds(90));
+  EXPECT_TRUE(world.events.Told("root-cert.pem: invalid roots"));
+  world.Write("root-cert.pem", world.authority->root().certificate().ToPem());
+  world.simulation.RunFor(seconds(90));
+  EXPECT_EQ(world.events.identities.size(), 1u);
 }
 
 TEST(IdentityAgent, RenewsByItsCertificateAtHalfOfLifeGiveOrTakeATenth) {

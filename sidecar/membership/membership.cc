@@ -64,7 +64,9 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
     loop::Loop& loop, Sidecar& sidecar, const tls::SecureTransports& transports,
     certs::KeySource& keys, Options options, telemetry::Log& log, telemetry::Registry& metrics) {
   const std::string instance_id =
-      InstanceId(options.state_directory, NameOf(options.workload), loop.random(), log);
+      options.workload.pod_uid.empty()
+          ? InstanceId(options.state_directory, NameOf(options.workload), loop.random(), log)
+          : options.workload.pod_uid;
   auto request = MakeRegistration(options.workload, instance_id);
   if (!request.ok()) return request.status();
   std::unique_ptr<Membership> made(new Membership(loop, sidecar, log, metrics));
@@ -73,7 +75,8 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
 
   self.agent_ = std::make_unique<identity::IdentityAgent>(
       loop, transports, keys,
-      identity::AgentOptions{options.control, options.token_file, options.state_directory},
+      identity::AgentOptions{options.control, options.token_file, options.state_directory,
+                             options.roots_file},
       static_cast<identity::IdentityAgent::Events&>(self));
   Discovery::Options discovery;
   discovery.node = NodeBytes(instance_id, options.workload);
@@ -93,7 +96,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
     self.on_demand_ = std::make_unique<OnDemandListeners>(loop, sidecar, *self.discovery_);
     self.mesh_ranges_ = std::move(options.mesh_ranges);
   }
-  if (options.workload.has_listeners()) {
+  if (options.workload.registers()) {
     self.registration_ = std::make_unique<Registration>(
         loop, self.discovery_->ads(), *std::move(request), [&log](const std::string& error) {
           log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);

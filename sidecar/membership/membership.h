@@ -35,6 +35,7 @@ class Membership final : private identity::IdentityAgent::Events {
     Workload workload;
     // Unknown destinations in these ranges are refused (transparent workloads).
     std::vector<policy::Cidr> mesh_ranges;
+    std::string roots_file = {};  // in Kubernetes; see identity::AgentOptions
   };
 
   // References outlive this. An error names the option and the expected format.
@@ -82,7 +83,7 @@ class Membership final : private identity::IdentityAgent::Events {
   std::unique_ptr<OnDemandListeners> on_demand_;  // null: not transparent
   std::vector<policy::Cidr> mesh_ranges_;
   BreakerReport breakers_;
-  std::unique_ptr<Registration> registration_;  // null: nothing to register
+  std::unique_ptr<Registration> registration_;  // null: nothing to register, or a pod
 };
 
 }  // namespace tulle::sidecar

@@ -20,6 +20,9 @@ struct Workload {
   std::string name;  // of the instance in `tullectl status`; a suffix is added
   std::string service;
   std::string address;
+  // In Kubernetes: the id of this instance. The control plane knows the pod from the cluster's API,
+  // so that it does not register.
+  std::string pod_uid;
   std::vector<std::string> inbound;  // [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL
   uint16_t outbound_http = 0;
   std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN
@@ -37,6 +40,7 @@ struct Workload {
   bool has_listeners() const {
     return transparent || !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();
   }
+  bool registers() const { return has_listeners() && pod_uid.empty(); }
 };
 
 // The RegisterRequest of a workload, serialised. An error names the option and the expected format.

@@ -62,6 +62,12 @@ void AddTransparentOptions(CLI::App& app, Workload& workload) {
       "ports of the application that peers reach in plaintext, bypassing the sidecar", "PORT,...")
       ->delimiter(',')
       ->check(usage::Port());
+  add("--pod-uid", workload.pod_uid,
+      "in Kubernetes: the pod's uid; the control plane reads the pod's address, Services and "
+      "health "
+      "from the cluster's API instead of a registration",
+      "UID")
+      ->needs(transparent);
   transparent->excludes(app.get_option("--inbound"));
 }
 
@@ -193,8 +199,14 @@ Parsed ParseCommandLine(int argc, char** argv) {
                "until it has left (at most 5 s), and exit: for a preStop hook")
       ->excludes(config)
       ->excludes(control);
-  add("--token-file", line.token_file, "file with the join token (tullectl token create)", "FILE")
-      ->needs(control);
+  auto* token = add("--token-file", line.token_file,
+                    "file with the join token (tullectl token create)", "FILE")
+                    ->needs(control);
+  add("--roots-file", line.roots_file,
+      "in Kubernetes: file with the roots of the mesh (PEM); the token is a service account's "
+      "then, for the audience tulle, and is used for each renewal",
+      "FILE")
+      ->needs(token);
   add("--state-dir", line.state_directory,
       "folder for key, certificate and last good configuration", "FOLDER")
       ->needs(control);

@@ -16,6 +16,7 @@ struct CommandLine {
   std::string config_file;
   std::string control;  // HOST:PORT
   std::string token_file;
+  std::string roots_file;
   std::string state_directory;
   Workload workload;
   std::vector<std::string> mesh_ranges = {"240.240.0.0/16"};  // transparent

@@ -57,7 +57,7 @@ absl::Status MeshConfiguration::Start(dns::Resolver& resolver) {
   auto membership =
       Membership::Make(loop_, sidecar_, tls::TlsTransports(), keys_,
                        {control_.addresses, command_line_.token_file, command_line_.state_directory,
-                        std::move(workload), mesh_ranges_},
+                        std::move(workload), mesh_ranges_, command_line_.roots_file},
                        log_, metrics_);
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);
