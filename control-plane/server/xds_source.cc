@@ -113,9 +113,15 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
   snapshot::SharedResources& shared = plane_.mesh_builder().shared();
   snapshot::OwnResources& own = plane_.mesh_builder().own();
   const auto former = former_.find(node.id());
-  if (former != former_.end())
-    return std::make_shared<snapshot::NodeResources>(shared, own, view, former->second);
-  return std::make_shared<snapshot::NodeResources>(shared, own, view);
+  std::shared_ptr<const xds::View> whole;
+  if (former != former_.end()) {
+    whole = std::make_shared<snapshot::NodeResources>(shared, own, view, former->second);
+  } else {
+    whole = std::make_shared<snapshot::NodeResources>(shared, own, view);
+  }
+  const snapshot::LackingFeatures lacking = snapshot::FeaturesLackingIn(node);
+  if (lacking == 0) return whole;
+  return std::make_shared<snapshot::OlderView>(std::move(whole), lacking, older_);
 }
 
 absl::Status XdsSource::Admit(const std::string& id, const std::string& spiffe_id) const {

@@ -15,6 +15,7 @@
 #include "control-plane/api/api.h"
 #include "control-plane/server/certificate_uses.h"
 #include "control-plane/server/control_plane.h"
+#include "control-plane/snapshot/older_sidecars.h"
 #include "net/loop/loop.h"
 #include "xds/server/ads_server.h"
 
@@ -75,6 +76,7 @@ class XdsSource : public xds::Source, public ProxySource {
   ControlPlane& plane_;
   xds::AdsServer* ads_ = nullptr;
   Nodes nodes_;
+  snapshot::OlderResources older_;
   std::map<std::string, discovery::Workload> former_;  // lease ended while connected, by node id
   std::map<std::string, size_t> nodes_of_;             // how many, by SPIFFE ID
   CertificateUses uses_;

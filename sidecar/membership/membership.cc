@@ -54,6 +54,8 @@ std::string NodeBytes(const std::string& instance_id, const Workload& workload) 
   node.set_cluster(workload.service);
   node.set_user_agent_name("tulle");
   node.set_user_agent_version(telemetry::kVersion);
+  for (const std::string_view feature : xds::kFieldFeatures)
+    node.add_client_features(std::string(feature));
   if (workload.transparent) node.add_client_features(std::string(xds::kOnDemandFeature));
   return node.SerializeAsString();
 }

@@ -126,6 +126,29 @@ def test_a_client_of_another_version_gets_its_configuration(mesh, tmp_path, age)
     assert mine.connect_timeout.seconds == 3 and mine.HasField("eds_cluster_config")
 
 
+@pytest.mark.parametrize("features,gets", [([], False), (["tulle.fields.accept_http_10"], True)])
+def test_a_field_that_an_older_sidecar_rejects_is_sent_only_to_those_that_name_it(mesh, tmp_path, features, gets):
+    """A sidecar of 0.1.0 names no fields, and rejects a listener with accept_http_10."""
+    messages = ads.Messages(tmp_path)
+    register(mesh, "probe", messages.type("tulle.registry.v1.RegisterRequest")(
+        instance_id="probe-1", address="127.0.0.1", outbound={"http_port": processes.free_port()}).SerializeToString())
+    request = messages.type("envoy.service.discovery.v3.DeltaDiscoveryRequest")(type_url=ads.TYPES["listener"])
+    request.node.id, request.node.user_agent_name, request.node.user_agent_version = "probe-1", "tulle", "0.1.0"
+    request.node.client_features.extend(features)
+    response = messages.type("envoy.service.discovery.v3.DeltaDiscoveryResponse")()
+    with channel(mesh, "probe") as made:
+        call = made.stream_stream(ads.METHOD + "DeltaAggregatedResources", request_serializer=None, response_deserializer=None)
+        answers = call(iter([request.SerializeToString()]), timeout=10)
+        response.ParseFromString(next(answers))
+        answers.cancel()
+    [resource] = response.resources
+    listener = messages.type("envoy.config.listener.v3.Listener")()
+    listener.ParseFromString(resource.resource.value)
+    manager = messages.type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager")()
+    manager.ParseFromString(listener.filter_chains[0].filters[0].typed_config.value)
+    assert manager.http_protocol_options.accept_http_10 == gets and manager.max_request_headers_kb.value == 60
+
+
 class NewerServer(ads.ManagementServer):
     """Says in every message what a sidecar of today does not know; `high` in clusters too."""
 

@@ -33,6 +33,11 @@ constexpr bool NamesClusters(std::string_view type_url) {
 // are used; its wildcard means all others.
 inline constexpr std::string_view kOnDemandFeature = "tulle.listeners.on_demand";
 
+// Node.client_features: fields of generated resources that sidecars of an earlier version reject.
+// Sidecars name all; the control plane sends a field only to those that name it.
+inline constexpr std::string_view kAcceptHttp10Feature = "tulle.fields.accept_http_10";
+inline constexpr std::array<std::string_view, 1> kFieldFeatures = {kAcceptHttp10Feature};
+
 inline constexpr std::string_view kDeltaPath =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 inline constexpr std::string_view kStatePath =

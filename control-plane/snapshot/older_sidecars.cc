@@ -1,0 +1,94 @@
+#include "control-plane/snapshot/older_sidecars.h"
+
+#include <algorithm>
+
+#include "control-plane/snapshot/http_manager.h"
+#include "control-plane/snapshot/wire.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "xds/proto/type_urls.h"
+
+namespace tulle::snapshot {
+namespace {
+
+using envoy::config::listener::v3::Listener;
+
+template <typename Change>
+void ForEachHttpManager(Listener* listener, Change change) {
+  const auto visit = [&](envoy::config::listener::v3::FilterChain* chain) {
+    for (auto& filter : *chain->mutable_filters()) {
+      HttpConnectionManager manager;
+      if (!filter.typed_config().UnpackTo(&manager)) continue;
+      change(&manager);
+      Pack(manager, filter.mutable_typed_config());
+    }
+  };
+  for (auto& chain : *listener->mutable_filter_chains()) visit(&chain);
+  if (listener->has_default_filter_chain()) visit(listener->mutable_default_filter_chain());
+}
+
+// Sidecars of 0.1.0 reject the listener.
+void RemoveHttp10(Listener* listener) {
+  ForEachHttpManager(listener, [](HttpConnectionManager* manager) {
+    if (!manager->has_http_protocol_options()) return;
+    auto* options = manager->mutable_http_protocol_options();
+    options->clear_accept_http_10();
+    options->clear_default_host_for_http_10();
+    if (options->ByteSizeLong() == 0) manager->clear_http_protocol_options();
+  });
+}
+
+struct Row {
+  std::string_view feature;
+  void (*remove)(Listener* listener);
+};
+
+constexpr Row kRows[] = {{xds::kAcceptHttp10Feature, RemoveHttp10}};
+
+static_assert(std::size(kRows) == xds::kFieldFeatures.size());
+
+}  // namespace
+
+LackingFeatures FeaturesLackingIn(const envoy::config::core::v3::Node& node) {
+  if (node.user_agent_name() != "tulle") return 0;
+  LackingFeatures lacking = 0;
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    const auto& named = node.client_features();
+    if (std::find(named.begin(), named.end(), kRows[i].feature) == named.end())
+      lacking |= LackingFeatures{1} << i;
+  }
+  return lacking;
+}
+
+std::shared_ptr<const xds::Resource> OlderResources::Without(
+    LackingFeatures lacking, std::string_view type_url,
+    const std::shared_ptr<const xds::Resource>& resource) {
+  if (resource == nullptr || type_url != kListenerType) return resource;
+  const Key key{lacking, resource->version};
+  if (const auto known = kept_.find(key); known != kept_.end()) return known->second;
+  Listener listener;
+  if (!listener.ParseFromString(resource->bytes)) return resource;
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    if ((lacking >> i & 1) != 0) kRows[i].remove(&listener);
+  }
+  ResourceTable table;
+  AddResource("", listener, &table, resource->by_name_only);
+  if (kept_.size() >= kMostKept) kept_.clear();
+  return kept_[key] = table.at("");
+}
+
+xds::View::Found OlderView::Find(std::string_view type_url, std::string_view name) const {
+  Found found = whole_->Find(type_url, name);
+  found.resource = resources_.Without(lacking_, type_url, found.resource);
+  return found;
+}
+
+void OlderView::ForEach(std::string_view type_url, const Visit& visit) const {
+  if (type_url != kListenerType) return whole_->ForEach(type_url, visit);
+  whole_->ForEach(type_url, [&](const std::string& name, const xds::Resource& resource) {
+    // Not owned: lives as long as the visit.
+    const std::shared_ptr<const xds::Resource> whole(std::shared_ptr<void>(), &resource);
+    visit(name, *resources_.Without(lacking_, type_url, whole));
+  });
+}
+
+}  // namespace tulle::snapshot

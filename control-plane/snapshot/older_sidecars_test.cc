@@ -1,0 +1,117 @@
+#include "control-plane/snapshot/older_sidecars.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "control-plane/snapshot/http_manager.h"
+#include "control-plane/snapshot/testing/build_snapshot.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "xds/proto/type_urls.h"
+
+namespace tulle::snapshot {
+namespace {
+
+envoy::config::core::v3::Node Sidecar() {
+  envoy::config::core::v3::Node node;
+  node.set_user_agent_name("tulle");
+  return node;
+}
+
+// One of 0.1.0 rejects a listener in which these are set.
+bool HasHttp10(const xds::Resource& resource) {
+  envoy::config::listener::v3::Listener listener;
+  EXPECT_TRUE(listener.ParseFromString(resource.bytes));
+  HttpConnectionManager manager;
+  for (const auto& chain : listener.filter_chains()) {
+    for (const auto& filter : chain.filters()) {
+      if (filter.typed_config().UnpackTo(&manager) &&
+          (manager.http_protocol_options().accept_http_10() ||
+           !manager.http_protocol_options().default_host_for_http_10().empty()))
+        return true;
+    }
+  }
+  return false;
+}
+
+class OlderSidecars : public testing::Test {
+ protected:
+  OlderSidecars() {
+    discovery::Workload workload;
+    workload.id = "post-1";
+    workload.address = "192.0.2.1";
+    workload.services = {{"default", "post"}};
+    workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
+    workload.outbound.http_port = 15001;
+    mesh_.workloads[workload.id] = workload;
+    whole_ = std::make_shared<Snapshot>(BuildSnapshot(mesh_, {"post-1"}));
+  }
+
+  discovery::Mesh mesh_;
+  std::shared_ptr<const Snapshot> whole_;
+  OlderResources resources_;
+};
+
+TEST_F(OlderSidecars, LackWhatTheyDoNotName) {
+  envoy::config::core::v3::Node node = Sidecar();
+  EXPECT_NE(FeaturesLackingIn(node), 0);
+  node.add_client_features(std::string(xds::kOnDemandFeature));
+  EXPECT_NE(FeaturesLackingIn(node), 0);
+  for (const std::string_view feature : xds::kFieldFeatures)
+    node.add_client_features(std::string(feature));
+  EXPECT_EQ(FeaturesLackingIn(node), 0);
+}
+
+TEST_F(OlderSidecars, OtherClientsGetEverything) {
+  envoy::config::core::v3::Node node;
+  node.set_user_agent_name("envoy");
+  EXPECT_EQ(FeaturesLackingIn(node), 0);
+  EXPECT_EQ(FeaturesLackingIn({}), 0);
+}
+
+TEST_F(OlderSidecars, GetEachListenerWithoutTheFieldAndWithAVersionOfItsOwn) {
+  const OlderView view(whole_, FeaturesLackingIn(Sidecar()), resources_);
+  size_t listeners = 0;
+  view.ForEach(kListenerType, [&](const std::string& name, const xds::Resource& resource) {
+    ++listeners;
+    const auto whole = whole_->Find(kListenerType, name).resource;
+    const auto found = view.Find(kListenerType, name).resource;
+    EXPECT_TRUE(HasHttp10(*whole)) << name;
+    EXPECT_FALSE(HasHttp10(resource)) << name;
+    EXPECT_EQ(found->bytes, resource.bytes);
+    EXPECT_NE(found->version, whole->version) << "an upgraded sidecar must be sent the whole one";
+    EXPECT_LT(resource.bytes.size(), whole->bytes.size());
+    EXPECT_GT(resource.bytes.size() + 128, whole->bytes.size()) << "and nothing else is missing";
+  });
+  EXPECT_EQ(listeners, 2);
+  EXPECT_EQ(view.Find(kListenerType, "nope").resource, nullptr);
+}
+
+TEST_F(OlderSidecars, GetTheSameOfOtherTypes) {
+  const OlderView view(whole_, FeaturesLackingIn(Sidecar()), resources_);
+  for (const std::string_view type : {kClusterType, kEndpointType, kRouteType}) {
+    view.ForEach(type, [&](const std::string& name, const xds::Resource& resource) {
+      EXPECT_EQ(&resource, whole_->Find(type, name).resource.get());
+      EXPECT_EQ(view.Find(type, name).resource, whole_->Find(type, name).resource);
+    });
+  }
+  EXPECT_EQ(resources_.kept(), 0);
+}
+
+TEST_F(OlderSidecars, ShareWhatIsMadeWithinABound) {
+  const LackingFeatures lacking = FeaturesLackingIn(Sidecar());
+  const OlderView view(whole_, lacking, resources_);
+  const OlderView other(whole_, lacking, resources_);
+  EXPECT_EQ(view.Find(kListenerType, "inbound|15080").resource,
+            other.Find(kListenerType, "inbound|15080").resource);
+  for (size_t i = 0; i < 2 * OlderResources::kMostKept; ++i) {
+    auto each = std::make_shared<xds::Resource>();
+    each->version = std::to_string(i);
+    resources_.Without(lacking, kListenerType, each);
+  }
+  EXPECT_LE(resources_.kept(), OlderResources::kMostKept);
+}
+
+}  // namespace
+}  // namespace tulle::snapshot
