@@ -206,6 +206,23 @@ TEST_F(ApiTest, OpenBreakersAreShownWithTheirServiceAndTheProxiesThatSeeThem) {
   EXPECT_NE((*found)["hint"].get<std::string>().find("tullectl services"), std::string::npos);
 }
 
+TEST_F(ApiTest, AStrangersTokenIsNoFailureOfTheMesh) {
+  const auto id = *certs::SpiffeId::ForWorkload("cluster.local", "default", "post");
+  std::string token =
+      *tokens_.Create({id, {"default/post"}, kNow + 100}, authority_->root_key_hash(), "ann", kNow);
+  token.back() = token.back() == '0' ? '1' : '0';
+  EXPECT_FALSE(tokens_.Redeem(token, kNow - 10).ok());
+  const Json check = Body(Call("GET", "/v1/check"));
+  for (const Json& item : check["items"]) {
+    if (item["id"] != "join-tokens") continue;
+    EXPECT_EQ(item["ok"], true);
+    EXPECT_EQ(item["message"],
+              "a client with an unknown or revoked token was rejected (last attempt 10 s ago)");
+    return;
+  }
+  FAIL() << "it is not checked";
+}
+
 TEST_F(ApiTest, CheckVisitsProxiesInSlices) {
   const ProxyStatus away;
   view_.proxies.clear();

@@ -21,8 +21,10 @@ bool ReadServices(const Json& json, const certs::SpiffeId& id, std::vector<std::
     const auto service =
         discovery::ParseServiceName(each.is_string() ? each.get<std::string>() : "", ns);
     if (!service.ok() || service->ns != ns) {
-      *refusal = Refuse(400, "not a service of namespace " + ns, "use short names in lower case",
-                        "services");
+      *refusal = Refuse(
+          400,
+          "invalid service " + (each.is_string() ? each.dump() : "name") + " in namespace " + ns,
+          "use the name of a service of this namespace, in lower case", "services");
       return false;
     }
     services->push_back(service->ns + "/" + service->name);

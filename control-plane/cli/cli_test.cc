@@ -199,12 +199,15 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
 
 TEST(CommandLine, ValuesAreTakenAsTheyAreMeant) {
   const auto parsed = ParseCommandLine({"run", "--service", "a", "--port", "8080", "--protocol",
-                                        "tcp", "--drain-time", "5", "--", "x"});
+                                        "tcp", "--drain-time", "5", "--metrics", "0.0.0.0:15090",
+                                        "--health", "0.0.0.0:15021", "--", "x"});
   ASSERT_TRUE(std::holds_alternative<Invocation>(parsed));
   const RunFlags& run = std::get<Invocation>(parsed).run;
   EXPECT_EQ(run.port, 8080);
   EXPECT_EQ(run.protocol, "tcp");
   EXPECT_EQ(run.drain_seconds, 5);
+  EXPECT_EQ(run.metrics, "0.0.0.0:15090");
+  EXPECT_EQ(run.health, "0.0.0.0:15021");
   EXPECT_EQ(std::get<Invocation>(ParseCommandLine({"rollback", "--to-revision", "12"})).revision,
             12);
   EXPECT_EQ(std::get<Invocation>(ParseCommandLine({"get", "all", "-o", "JSON"})).format,

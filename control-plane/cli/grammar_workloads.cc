@@ -138,6 +138,12 @@ void Grammar::AddRun() {
   run.add_option("--skip-inbound-ports", flags.skip_ports, "ports that bypass the sidecar")
       ->type_name("PORTS")
       ->delimiter(',');
+  run.add_option("--metrics", flags.metrics,
+                 "where the sidecar serves its metrics to other hosts, such as 0.0.0.0:15090")
+      ->type_name("ADDRESS:PORT");
+  run.add_option("--health", flags.health,
+                 "where it serves /ready to other hosts, such as 0.0.0.0:15021")
+      ->type_name("ADDRESS:PORT");
   AddProgramWays(run);
   TakeNamespace(run, false);
 }

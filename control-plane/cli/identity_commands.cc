@@ -9,6 +9,7 @@
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/policy/names.h"
 
 namespace tulle::cli {
 namespace {
@@ -20,6 +21,10 @@ absl::StatusOr<Json> IdentityRequest(Session& session) {
       wanted.account.empty() && !wanted.services.empty() ? wanted.services[0] : wanted.account;
   if (account.empty())
     return UserError("--service is required", "name the service of the workload");
+  if (wanted.account.empty() && !policy::IsDnsLabel(account)) {
+    return UserError("--service: invalid service name \"" + account + "\"",
+                     "use lower-case letters, digits and -");
+  }
   Json request = {{"account", account}, {"namespace", session.Namespace()}};
   if (wanted.ttl.empty()) return request;
   const auto seconds = ParseLifetime(wanted.ttl);

@@ -67,6 +67,8 @@ struct RunFlags {
   std::string log_level = "warning";
   int drain_seconds = 30;
   std::vector<std::string> no_proxy;  // hosts that are called past the sidecar
+  std::string metrics;                // ADDRESS:PORT of the sidecar's own; empty: none
+  std::string health;
 };
 
 struct Invocation {

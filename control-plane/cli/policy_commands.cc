@@ -88,7 +88,7 @@ absl::Status CheckNamespace(Session& session, const FileSet& files) {
                             "namespace " + document.key.ns + " does not match -n " + ns,
                             "remove one of the two"};
     files.Place(&problem);
-    return UserError("nothing was applied:\n" + ToText(problem));
+    return UserError("invalid policy:\n" + ToText(problem));
   }
   return absl::OkStatus();
 }

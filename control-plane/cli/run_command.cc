@@ -128,7 +128,11 @@ std::vector<std::string> SidecarWords(const Invocation& wanted, const std::strin
     words.insert(words.end(), {"--inbound", absl::StrCat(ports.inbound, ":", flags.port, ":",
                                                          ServicePort(flags), "/", flags.protocol)});
   }
-  if (!flags.address.empty()) words.insert(words.end(), {"--address", flags.address});
+  for (const auto& [flag, value] :
+       {std::pair("--address", &flags.address), std::pair("--metrics", &flags.metrics),
+        std::pair("--health", &flags.health)}) {
+    if (!value->empty()) words.insert(words.end(), {flag, *value});
+  }
   for (const std::string& upstream : flags.upstreams)
     words.insert(words.end(), {"--outbound-tcp", upstream});
   if (!flags.opaque_ports.empty())

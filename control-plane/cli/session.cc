@@ -122,7 +122,8 @@ absl::Status Session::Refusal(const ApiReply& reply, const Json& json, const Fil
     return UserError((field.empty() ? "" : field + ": ") + TextAt(json, "/error"),
                      TextAt(json, "/hint"));
   }
-  std::string text = "nothing was applied:";
+  const bool applies = invocation.command == Command::kApply && !invocation.dry_run;
+  std::string text = applies ? "nothing was applied:" : "the policies are invalid:";
   for (const Json& problem : problems) text += "\n" + ToText(ProblemOf(problem, files));
   return UserError(text);
 }

@@ -87,6 +87,15 @@ void FinishRedirect(ObjectReader& reader, RedirectFilter& redirect) {
                   "use 301, 302, 303, 307 or 308");
 }
 
+// Whatever the number: FinishRedirect lists those that are supported.
+Value<RedirectFilter> RedirectStatus() {
+  Value<RedirectFilter> status = Integer(&RedirectFilter::status, 301, 308);
+  status.read = [](ObjectReader& reader, std::string_view key, RedirectFilter& redirect) {
+    if (const auto value = reader.Integer(key, 0, 999)) redirect.status = *value;
+  };
+  return status;
+}
+
 Value<RedirectFilter> RedirectScheme() {
   constexpr std::string_view kSchemes[] = {"http", "https"};
   Value<RedirectFilter> scheme = Text(&RedirectFilter::scheme);
@@ -109,7 +118,7 @@ const Schema<RedirectFilter>& RedirectFields() {
            "Path to redirect to."},
           {"port", Integer(&RedirectFilter::port, 1, 65535), "that of the request",
            "Port to redirect to."},
-          {"statusCode", Integer(&RedirectFilter::status, 301, 308), "302",
+          {"statusCode", RedirectStatus(), "302",
            "Status of the response: 301, 302, 303, 307 or 308."},
       },
       FinishRedirect);

@@ -55,13 +55,15 @@ ObjectReader::ObjectReader(const YAML::Node& node, std::string path, Diagnosis* 
       continue;
     }
     const std::string& key = pair.first.Scalar();
-    for (const Entry& entry : entries_) {
-      if (entry.key != key) continue;
-      diagnosis_->Add(
-          mark, PathOf(key), "duplicate field",
-          "remove one of the two; the first is in line " + std::to_string(entry.mark.line + 1));
+    const auto first = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& entry) { return entry.key == key; });
+    if (first == entries_.end()) {
+      entries_.push_back({key, pair.second, mark});
+      continue;
     }
-    entries_.push_back({key, pair.second, mark});
+    diagnosis_->Add(
+        mark, PathOf(key), "duplicate field",
+        "remove one of the two; the first is in line " + std::to_string(first->mark.line + 1));
   }
 }
 

@@ -167,6 +167,17 @@ void ReadAll(const std::string& text, std::string_view default_ns, Diagnosis* di
   }
 }
 
+// `line`: counted from 0.
+bool IsIndentedByTab(std::string_view text, int line) {
+  for (; line > 0; --line) {
+    const size_t end = text.find('\n');
+    if (end == text.npos) return false;
+    text.remove_prefix(end + 1);
+  }
+  const size_t begin = text.find_first_not_of(' ');
+  return begin != text.npos && text[begin] == '\t';
+}
+
 }  // namespace
 
 ParsedFile ParseDocuments(std::string_view text, std::string_view file,
@@ -182,8 +193,11 @@ ParsedFile ParseDocuments(std::string_view text, std::string_view file,
     try {
       ReadAll(std::string(text), default_ns, &diagnosis, &parsed.documents);
     } catch (const YAML::Exception& error) {
-      diagnosis.Add(error.mark, "", "invalid YAML: " + error.msg,
-                    "check the indentation and the quotes near this line");
+      const bool has_tab = IsIndentedByTab(text, error.mark.line);
+      diagnosis.Add(
+          error.mark, "",
+          "invalid YAML: " + (has_tab ? "tabs cannot be used for indentation" : error.msg),
+          has_tab ? "indent with spaces" : "check the indentation and the quotes near this line");
     } catch (const std::exception& error) {
       diagnosis.Add(kWholeFile, "", std::string("cannot be parsed: ") + error.what(),
                     "use plain YAML or JSON");

@@ -457,5 +457,40 @@ TEST(Parse, LimitsFaultsAndFiltersAreExplained) {
             "spec.rules[0].filters[0].requestMirror.backendRef");
 }
 
+// What is wrong, and nothing that follows from it.
+TEST(Parse, OneMistakeIsOneProblem) {
+  const auto problems = [](std::string_view kind, const std::string& spec) {
+    std::string text;
+    const auto parsed =
+        ParseDocuments("apiVersion: tulle.dev/v1alpha1\nkind: " + std::string(kind) +
+                           "\nmetadata: {name: a}\nspec:\n" + spec,
+                       "f", "default");
+    for (const Problem& problem : parsed.problems)
+      text += problem.field + ": " + problem.message + " / " + problem.hint + "\n";
+    return text;
+  };
+  const std::string service = "  targetRef: {kind: Service, name: a}\n";
+  EXPECT_EQ(problems("ResiliencePolicy", service + "  fault: {abort: {status: 999}}\n"),
+            "spec.fault.abort.status: invalid number \"999\" / must be a whole number between 200 "
+            "and 599\n");
+  const std::string twice = problems("ResiliencePolicy", service + "  a: 1\n  a: 2\n");
+  EXPECT_EQ(std::count(twice.begin(), twice.end(), '\n'), 2) << twice;
+  const std::string rule = "  parentRefs: [{kind: Service, name: a}]\n  rules:\n  - ";
+  EXPECT_NE(problems("HTTPRoute", rule + "filters: [{type: RequestRedirect, requestRedirect: "
+                                         "{statusCode: 200}}]\n")
+                .find("unsupported value \"200\" / use 301, 302, 303, 307 or 308"),
+            std::string::npos);
+  EXPECT_NE(problems("HTTPRoute", "  parentRefs: [{kind: Service, name: a, namespace: b}]\n")
+                .find("cross-namespace references are not supported"),
+            std::string::npos);
+  EXPECT_NE(problems("HTTPRoute", rule + "matches: [{path: {type: RegularExpression, value: "
+                                         "\"(\"}}]\n")
+                .find("invalid regular expression: missing"),
+            std::string::npos);
+  EXPECT_NE(problems("ResiliencePolicy", "\ttargetRef: {}\n").find("tabs cannot be used"),
+            std::string::npos)
+      << problems("ResiliencePolicy", "\ttargetRef: {}\n");
+}
+
 }  // namespace
 }  // namespace tulle::policy

@@ -307,8 +307,8 @@ const Schema<FaultPolicy>& DelayFields() {
 bool Delays(const FaultPolicy& fault) { return fault.delay.has_value(); }
 bool Aborts(const FaultPolicy& fault) { return fault.abort_status || fault.abort_grpc_status; }
 
-void FinishAbort(ObjectReader& reader, FaultPolicy& fault) {
-  if (fault.abort_status.has_value() != fault.abort_grpc_status.has_value()) return;
+void FinishAbort(ObjectReader& reader, FaultPolicy&) {
+  if (reader.Has("status") != reader.Has("grpcStatus")) return;
   reader.Complain("status", "exactly one of status and grpcStatus is required",
                   "use status: 503, for example");
 }
@@ -327,8 +327,8 @@ const Schema<FaultPolicy>& AbortFields() {
   return schema;
 }
 
-void FinishFault(ObjectReader& reader, FaultPolicy& fault) {
-  if (Delays(fault) || Aborts(fault)) return;
+void FinishFault(ObjectReader& reader, FaultPolicy&) {
+  if (reader.Has("delay") || reader.Has("abort")) return;
   reader.Complain("delay", "required field is missing", "set delay, abort or both");
 }
 

@@ -18,7 +18,7 @@ void FinishTarget(ObjectReader& reader, Target& target) {
     case TargetKind::kNamespace:
       target.ns = reader.ns();
       if (reader.Has("name") && target.name != target.ns) {
-        reader.Complain("name", "another namespace than the policy's",
+        reader.Complain("name", "does not match the policy's namespace " + Quoted(target.ns),
                         "set metadata.namespace to " + Quoted(target.name));
       }
       target.name.clear();
@@ -90,7 +90,7 @@ void CheckGroup(ObjectReader& reader, std::string_view key) {
 void CheckOwnNamespace(ObjectReader& reader, std::string_view key) {
   const std::optional<std::string> ns = reader.Text(key);
   if (!ns || *ns == reader.ns()) return;
-  reader.Complain(key, "another namespace than the policy's",
+  reader.Complain(key, "cross-namespace references are not supported",
                   "remove it, or move the policy to namespace " + Quoted(*ns));
 }
 

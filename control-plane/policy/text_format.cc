@@ -156,8 +156,10 @@ std::optional<Fault> CheckRegex(const std::string& text) {
   options.set_max_mem(1 << 20);
   const RE2 regex(text.size() <= kMaxBytes ? text : "(", options);
   if (!regex.ok()) {
-    return Fault{"invalid regular expression",
-                 "use RE2 syntax: no back references, at most 1024 bytes"};
+    const bool is_long = text.size() > kMaxBytes;
+    return Fault{
+        is_long ? "regular expression is too long" : "invalid regular expression: " + regex.error(),
+        "use RE2 syntax: no back references, at most 1024 bytes"};
   }
   if (regex.ProgramSize() > kMaxSteps) {
     return Fault{"regular expression is too large",

@@ -90,3 +90,13 @@ def test_probes_of_the_application_are_carried_out_by_the_sidecar(mesh):
     before = len(post.origin.requests)
     assert status("/app-health/post/livez", "POST") in (404, 405) and len(post.origin.requests) == before
     assert raw.get(post.admin, "/app-health/post/livez", host="localhost").status == 404
+
+
+def test_run_passes_the_addresses_for_other_hosts_to_the_sidecar(mesh):
+    metrics, health = processes.free_port(), processes.free_port()
+    argv = mesh._tullectl_argv(
+        mesh.binary("control-plane/cli/tullectl"), "run", "--service", "web", "--state-dir", mesh.path("run.state"),
+        "--sidecar", mesh.binary("sidecar/tulle-sidecar"), "--metrics", "0.0.0.0:%d" % metrics, "--health", "0.0.0.0:%d" % health, "--", "sleep", "60")
+    mesh.start(argv, "run")
+    processes.wait_until(lambda: processes.listening(health) and raw.get(health, "/ready", host="web.example").status == 200, "it is ready", 30)
+    assert b"tulle_build_info" in raw.get(metrics, "/metrics", host="web.example").body
