@@ -63,8 +63,8 @@ def test_probes_of_the_application_are_carried_out_by_the_sidecar(mesh):
     mesh.make_token("post")
     port = post.origin.port
     probes = {
-        "/app-health/post/livez": {"httpGet": {"path": "/alive?a=b", "port": port, "httpHeaders": [{"name": "Host", "value": "post.example"},
-                                                                                                  {"name": "X-Probe", "value": "1"}]}},
+        "/app-health/post/livez": {"httpGet": {"path": "/alive?a=b", "port": port, "httpHeaders": [
+            {"name": "Host", "value": "post.example"}, {"name": "X-Probe", "value": "1"}]}},
         "/app-health/post/readyz": {"tcpSocket": {"port": port}},
         "/app-health/post/startupz": {"tcpSocket": {"port": closed}},
         "/app-health/other/livez": {"httpGet": {"port": closed}},
