@@ -8,6 +8,7 @@
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/api/policy_resources.h"
 #include "control-plane/api/route.h"
+#include "control-plane/api/workload_resource.h"
 
 namespace tulle::api {
 namespace {
@@ -62,6 +63,7 @@ class Api::Resources {
       : policies_(parts.policies, parts.view, parts.on_change),
         history_(parts.policies, parts.on_change),
         mesh_(parts.view),
+        workloads_(parts.view, parts.authority, parts.register_workload, parts.remove_workload),
         proxies_(parts.view),
         tokens_(parts.tokens, parts.authority),
         credentials_(parts.credentials),
@@ -75,8 +77,8 @@ class Api::Resources {
     Routes all;
     for (Routes routes :
          {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
-          proxies_.routes(), tokens_.routes(), credentials_.routes(), certificates_.routes(),
-          evictions_.routes(), check_.routes(), traces_.routes()}) {
+          workloads_.routes(), proxies_.routes(), tokens_.routes(), credentials_.routes(),
+          certificates_.routes(), evictions_.routes(), check_.routes(), traces_.routes()}) {
       for (Route& route : routes) all.push_back(std::move(route));
     }
     return all;
@@ -86,6 +88,7 @@ class Api::Resources {
   PolicyResource policies_;
   HistoryResource history_;
   MeshResource mesh_;
+  WorkloadResource workloads_;
   ProxyResource proxies_;
   TokenResource tokens_;
   CredentialResource credentials_;

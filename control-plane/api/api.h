@@ -133,6 +133,9 @@ class Api {
     // Removes the registrations of a SPIFFE ID; returns the instances.
     std::function<std::vector<std::string>(const std::string& spiffe_id)> remove_workloads =
         [](const std::string&) { return std::vector<std::string>(); };
+    // Workloads whose proxies do not register themselves. Unset: there are none.
+    std::function<absl::Status(discovery::Workload)> register_workload = {};
+    std::function<absl::Status(const std::string& instance)> remove_workload = {};
   };
 
   explicit Api(Parts parts);

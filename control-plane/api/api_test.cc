@@ -443,7 +443,7 @@ TEST_F(ApiTest, TheDescriptionTellsPathsAndRoles) {
       EXPECT_FALSE(operation["summary"].get<std::string>().empty()) << path;
     }
   }
-  EXPECT_EQ(count, 31);
+  EXPECT_EQ(count, 33);
   EXPECT_EQ(Body(Call("GET", "/v1/nothing"))["error"], "path not found");
 }
 

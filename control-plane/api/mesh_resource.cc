@@ -2,28 +2,15 @@
 #include "control-plane/api/answers.h"
 #include "control-plane/api/breaker_json.h"
 #include "control-plane/api/mesh_resources.h"
-#include "control-plane/discovery/workload_json.h"
 
 namespace tulle::api {
 namespace {
-
-const char* TextOf(discovery::Health health) {
-  switch (health) {
-    case discovery::Health::kHealthy:
-      return "healthy";
-    case discovery::Health::kUnhealthy:
-      return "unhealthy";
-    case discovery::Health::kDraining:
-      break;
-  }
-  return "draining";
-}
 
 Json EndpointJson(const discovery::Endpoint& endpoint, const OpenEndpoints::Seen* open) {
   Json json = {{"address", endpoint.address},
                {"port", endpoint.port},
                {"workload", endpoint.workload->id},
-               {"health", TextOf(endpoint.workload->health)},
+               {"health", HealthText(endpoint.workload->health)},
                {"meshed", endpoint.workload->is_meshed},
                {"spiffeId", endpoint.workload->spiffe_id}};
   if (open != nullptr) json["openBreakers"] = SeenJson(*open);
@@ -36,6 +23,18 @@ std::string AddressOf(const discovery::Endpoint& endpoint) {
 }
 
 }  // namespace
+
+const char* HealthText(discovery::Health health) {
+  switch (health) {
+    case discovery::Health::kHealthy:
+      return "healthy";
+    case discovery::Health::kUnhealthy:
+      return "unhealthy";
+    case discovery::Health::kDraining:
+      break;
+  }
+  return "draining";
+}
 
 Routes MeshResource::routes() {
   return {
@@ -51,8 +50,6 @@ Routes MeshResource::routes() {
        "List the virtual addresses of services and the names that lead to them",
        By(this, &MeshResource::Hosts),
        {{"namespace", "namespace of the caller, whose services have short names"}}},
-      {"GET", "/v1/workloads", Access::kReader, "List registered workloads",
-       By(this, &MeshResource::Workloads)},
   };
 }
 
@@ -102,16 +99,6 @@ ApiResponse MeshResource::Hosts(const Call& call) {
     add(external.hosts[0], external.hosts);
   }
   return Answer({{"items", items}});
-}
-
-ApiResponse MeshResource::Workloads(const Call&) {
-  Json json = {{"items", Json::array()}};
-  for (const auto& [id, workload] : view_->CurrentMesh().workloads) {
-    Json each = Json::parse(discovery::WorkloadToJson(workload));
-    each["health"] = TextOf(workload.health);
-    json["items"].push_back(std::move(each));
-  }
-  return Answer(json);
 }
 
 }  // namespace tulle::api

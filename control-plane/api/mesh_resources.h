@@ -1,5 +1,5 @@
-// What the API shows of the running mesh: /v1/services, /v1/hosts, /v1/workloads, /v1/proxies and
-// /v1/traces; and /v1/backup. For this package only.
+// What the API shows of the running mesh: /v1/services, /v1/hosts, /v1/proxies and /v1/traces; and
+// /v1/backup. For this package only.
 // Owner: the Api; the parts outlive it. Thread: the Api's.
 #pragma once
 
@@ -10,6 +10,9 @@
 
 namespace tulle::api {
 
+// "healthy", "unhealthy" or "draining".
+const char* HealthText(discovery::Health health);
+
 class MeshResource {
  public:
   explicit MeshResource(const ControlPlaneView* view) : view_(view) {}
@@ -19,7 +22,6 @@ class MeshResource {
  private:
   ApiResponse Services(const Call& call);
   ApiResponse Hosts(const Call& call);
-  ApiResponse Workloads(const Call& call);
 
   const ControlPlaneView* view_;
 };

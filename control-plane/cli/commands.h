@@ -34,6 +34,9 @@ absl::StatusOr<int> ProxyConfig(Session& session);
 // identity_commands.cc
 absl::StatusOr<int> CreateToken(Session& session);
 absl::StatusOr<int> IssueCertificate(Session& session);
+// Creates a key, requests a certificate for it and writes key.pem, cert.pem and ca.pem. `request`:
+// {"account", "namespace", "ttlSeconds"}. Returns the reply of the control plane.
+absl::StatusOr<Json> IssueInto(Session& session, const std::string& folder, Json request);
 absl::StatusOr<int> RotateRoot(Session& session);
 absl::StatusOr<int> ShowRoots(Session& session);
 // credential_commands.cc
@@ -58,7 +61,15 @@ absl::StatusOr<int> Backup(Session& session);
 absl::StatusOr<int> Restore(Session& session);
 // hosts_command.cc
 absl::StatusOr<int> Hosts(Session& session);
+// registration_commands.cc
+absl::StatusOr<int> RegisterWorkload(Session& session);
+absl::StatusOr<int> DeregisterWorkload(Session& session);
+// envoy_command.cc
+absl::StatusOr<int> WriteEnvoyBootstrap(Session& session);
 // run_command.cc
+// HOST:PORT of the control plane for proxies: as given, else the server's at the port that it
+// names.
+absl::StatusOr<std::string> ControlAddress(Session& session);
 absl::StatusOr<int> RunProgram(Session& session);
 // config_commands.cc
 absl::StatusOr<int> GetServers(Session& session);

@@ -54,6 +54,7 @@ class Grammar {
   // grammar_rest.cc
   void AddTokens();
   void AddEviction();
+  void AddForeign();
   void AddCredentials();
   void AddIdentities();
   void AddConfig();

@@ -92,8 +92,65 @@ void Grammar::AddEviction() {
   TakeFormat(evict, kPlain);
 }
 
+// Proxies that do not register themselves.
+void Grammar::AddForeign() {
+  RegisterFlags& flags = invocation_.registration;
+  CLI::App& add =
+      Add(app_, "register", "Register a workload whose proxy does not do it itself, such as Envoy",
+          "  tullectl register post-1 --service post --address 10.0.0.5 \\\n"
+          "      --inbound 18080:8080:80/http",
+          Command::kRegister);
+  add.add_option("NAME", invocation_.name, "name of the instance: the proxy's node id")
+      ->required()
+      ->type_name("");
+  add.add_option("--service", invocation_.services, "service of the workload; repeat for more")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  add.add_option("--account", invocation_.account, "account in its identity [the first service]")
+      ->type_name("NAME");
+  add.add_option("--address", flags.address, "IP address that callers connect to")
+      ->required()
+      ->type_name("ADDRESS");
+  add.add_option("--inbound", flags.inbound,
+                 "port of the service: where the proxy listens, the application's port on "
+                 "127.0.0.1, the service's port, and http, grpc, tcp or auto; repeat for more")
+      ->type_name("LISTEN:APPLICATION[:SERVICE]/PROTOCOL")
+      ->allow_extra_args(false);
+  TakeNumber(add, "--outbound-http", &flags.outbound_http, 1, 65535, "port",
+             "port on 127.0.0.1 where the application calls HTTP services by name")
+      ->type_name("PORT");
+  add.add_option("--outbound-tcp", flags.outbound_tcp,
+                 "port on 127.0.0.1 for one port of a service; repeat for more")
+      ->type_name("SERVICE:PORT=LISTEN")
+      ->allow_extra_args(false);
+  TakeNamespace(add, false);
+  CLI::App& remove = Add(app_, "deregister", "Remove a workload that was registered by hand",
+                         "  tullectl deregister post-1", Command::kDeregister);
+  remove.add_option("NAME", invocation_.name, "name of the instance")->required()->type_name("");
+  CLI::App& bootstrap =
+      Add(app_, "envoy-bootstrap", "Write the bootstrap and the certificate of an Envoy",
+          "  tullectl envoy-bootstrap post-1 --out /etc/envoy-post\n"
+          "  envoy -c /etc/envoy-post/bootstrap.json",
+          Command::kEnvoyBootstrap);
+  bootstrap.add_option("NAME", invocation_.name, "name of the registered instance")
+      ->required()
+      ->type_name("");
+  bootstrap.add_option("--out", invocation_.directory, "folder for bootstrap, key and certificate")
+      ->required()
+      ->type_name("FOLDER");
+  bootstrap
+      .add_option("--control", invocation_.run.control,
+                  "address of tulle-control for proxies [the server, at the port that it names]")
+      ->type_name("HOST:PORT");
+  TakeNumber(bootstrap, "--admin-port", &flags.admin_port, 1, 65535, "port",
+             "port of Envoy's admin interface on 127.0.0.1 [15000]")
+      ->type_name("PORT");
+  bootstrap.add_flag("--force", invocation_.force, "replace existing files: a new certificate");
+}
+
 void Grammar::AddIdentities() {
   AddTokens();
+  AddForeign();
   AddEviction();
   AddCredentials();
   CLI::App& cert = Add(app_, "cert", "Manage certificates and root certificates",

@@ -138,10 +138,8 @@ absl::StatusOr<int> CreateToken(Session& session) {
   return 0;
 }
 
-absl::StatusOr<int> IssueCertificate(Session& session) {
-  auto request = IdentityRequest(session);
-  if (!request.ok()) return request.status();
-  const std::filesystem::path folder = session.invocation.directory;
+absl::StatusOr<Json> IssueInto(Session& session, const std::string& directory, Json request) {
+  const std::filesystem::path folder = directory;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (std::filesystem::exists(folder / "key.pem", error) && !session.invocation.force) {
@@ -152,8 +150,8 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
   // The name in a request is ignored, and must be well-formed.
   const auto id = certs::SpiffeId::ForWorkload("cluster.local", "default", "requested");
   if (!id.ok()) return id.status();
-  (*request)["csr"] = certs::BuildCertificateRequest(key, *id);
-  const auto reply = session.Post("/v1/certs/issue", *request);
+  request["csr"] = certs::BuildCertificateRequest(key, *id);
+  auto reply = session.Post("/v1/certs/issue", request);
   if (!reply.ok()) return reply.status();
   const std::pair<const char*, std::string> files[] = {
       {"key.pem", key.ToPem()},
@@ -167,6 +165,14 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
   session.out() << TextAt(*reply, "/spiffeId") << ", expires in "
                 << FormatAge(NumberAt(*reply, "/notAfter") - session.environment.now()) << ": "
                 << (folder / "{key,cert,ca}.pem").string() << "\n";
+  return reply;
+}
+
+absl::StatusOr<int> IssueCertificate(Session& session) {
+  auto request = IdentityRequest(session);
+  if (!request.ok()) return request.status();
+  const auto reply = IssueInto(session, session.invocation.directory, *request);
+  if (!reply.ok()) return reply.status();
   SayIfShorter(session, *request, *reply);
   return 0;
 }

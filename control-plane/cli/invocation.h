@@ -40,6 +40,9 @@ enum class Command {
   kTokenList,
   kTokenRevoke,
   kEvict,
+  kRegister,
+  kDeregister,
+  kEnvoyBootstrap,
   kCredentialCreate,
   kCredentialList,
   kCredentialDelete,
@@ -71,6 +74,15 @@ struct RunFlags {
   std::string health;
 };
 
+// A workload whose proxy does not register itself.
+struct RegisterFlags {
+  std::string address;
+  std::vector<std::string> inbound;  // LISTEN:APPLICATION[:SERVICE]/PROTOCOL
+  uint16_t outbound_http = 0;
+  std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN
+  uint16_t admin_port = 15000;            // of its Envoy
+};
+
 struct Invocation {
   Command command = Command::kVersion;
   ConnectionFlags connection;
@@ -99,6 +111,7 @@ struct Invocation {
   std::string remove_from;
   std::string data_directory;
   RunFlags run;
+  RegisterFlags registration;
   std::string role;  // of a credential
   std::string sidecar_image;
   std::string init_image;

@@ -42,23 +42,6 @@ absl::StatusOr<std::string> FindSidecar(const RunFlags& flags) {
   return UserError("tulle-sidecar not found next to tullectl or in PATH", "pass --sidecar FILE");
 }
 
-// https://HOST:15016 -> HOST:15012, or the port that the control plane names.
-absl::StatusOr<std::string> ControlAddress(Session& session) {
-  const RunFlags& flags = session.invocation.run;
-  if (!flags.control.empty()) return flags.control;
-  const auto destination = session.ResolvedDestination();
-  if (!destination.ok()) return destination.status();
-  std::string host = destination->server;
-  const size_t scheme = host.find("://");
-  if (scheme != std::string::npos) host.erase(0, scheme + 3);
-  host.erase(std::min(host.find('/'), host.size()));
-  const size_t colon = host.rfind(':');
-  if (colon != std::string::npos && host.find(']', colon) == std::string::npos) host.erase(colon);
-  const auto port = session.GrpcPort();
-  if (!port.ok()) return port.status();
-  return absl::StrCat(host, ":", *port);
-}
-
 absl::StatusOr<std::string> StateDirectory(Session& session) {
   const RunFlags& flags = session.invocation.run;
   std::string directory = flags.state_directory;
@@ -327,6 +310,23 @@ absl::StatusOr<int> Pair::Run() {
 }
 
 }  // namespace
+
+// https://HOST:15016 -> HOST:15012.
+absl::StatusOr<std::string> ControlAddress(Session& session) {
+  const RunFlags& flags = session.invocation.run;
+  if (!flags.control.empty()) return flags.control;
+  const auto destination = session.ResolvedDestination();
+  if (!destination.ok()) return destination.status();
+  std::string host = destination->server;
+  const size_t scheme = host.find("://");
+  if (scheme != std::string::npos) host.erase(0, scheme + 3);
+  host.erase(std::min(host.find('/'), host.size()));
+  const size_t colon = host.rfind(':');
+  if (colon != std::string::npos && host.find(']', colon) == std::string::npos) host.erase(colon);
+  const auto port = session.GrpcPort();
+  if (!port.ok()) return port.status();
+  return absl::StrCat(host, ":", *port);
+}
 
 absl::StatusOr<int> RunProgram(Session& session) {
   const Invocation& wanted = session.invocation;

@@ -234,5 +234,19 @@ TEST_F(Tullectl, CheckTellsTheWayToANewCredential) {
   EXPECT_NE(err.find("tulle-control --data-dir DATA-DIR --reset-admin"), std::string::npos) << err;
 }
 
+TEST_F(Tullectl, WhatCannotBeRegisteredIsNamed) {
+  for (const char* inbound : {"18080", "18080:8080", "18080:8080/", "0:1/http", "1:2:3:4/tcp"}) {
+    EXPECT_EQ(
+        Run({"register", "a", "--service", "a", "--address", "10.0.0.1", "--inbound", inbound}), 1);
+    EXPECT_NE(err.find(std::string("invalid --inbound ") + inbound), std::string::npos) << err;
+    EXPECT_NE(err.find("such as 18080:8080:80/http"), std::string::npos) << err;
+  }
+  EXPECT_EQ(Run({"register", "a", "--address", "10.0.0.1"}), 1);
+  EXPECT_NE(err.find("--service is required"), std::string::npos) << err;
+  EXPECT_EQ(Run({"envoy-bootstrap", "nobody", "--out", "/nonexistent"}), 1);
+  EXPECT_NE(err.find("workload nobody is not registered"), std::string::npos) << err;
+  EXPECT_NE(err.find("tullectl register nobody"), std::string::npos) << "the next step: " << err;
+}
+
 }  // namespace
 }  // namespace tulle::cli

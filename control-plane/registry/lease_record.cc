@@ -17,6 +17,7 @@ std::string LeaseToJson(const Lease& lease) {
   return Json({{"lease", lease.id},
                {"ttlMilliseconds", lease.ttl.count()},
                {"hasDefaultTtl", lease.has_default_ttl},
+               {"isLasting", lease.is_lasting},
                {"workload", Json::parse(discovery::WorkloadToJson(lease.workload))}})
       .dump();
 }
@@ -28,6 +29,7 @@ absl::StatusOr<Lease> LeaseFromJson(std::string_view text) {
     lease.id = json.at("lease").get<std::string>();
     lease.ttl = milliseconds(json.at("ttlMilliseconds").get<int64_t>());
     lease.has_default_ttl = json.value("hasDefaultTtl", false);  // not in former records
+    lease.is_lasting = json.value("isLasting", false);           // the same
     auto workload = discovery::WorkloadFromJson(json.at("workload").dump());
     if (!workload.ok()) return workload.status();
     lease.workload = *std::move(workload);

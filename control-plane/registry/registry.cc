@@ -33,6 +33,7 @@ milliseconds Registry::DefaultTtl() const {
 
 void Registry::Insert(Lease lease, milliseconds now, bool is_ready) {
   const std::string id = lease.workload.id;
+  if (lease.is_lasting) lasting_.insert(id);
   instance_of_[lease.id] = id;
   instances_of_[lease.workload.spiffe_id].insert(id);
   entries_[id] = Entry{std::move(lease), now, false, is_ready};
@@ -41,6 +42,7 @@ void Registry::Insert(Lease lease, milliseconds now, bool is_ready) {
 void Registry::Erase(Entries::iterator entry) {
   const Lease& lease = entry->second.lease;
   instance_of_.erase(lease.id);
+  lasting_.erase(lease.workload.id);
   const auto instances = instances_of_.find(lease.workload.spiffe_id);
   instances->second.erase(lease.workload.id);
   if (instances->second.empty()) instances_of_.erase(instances);
@@ -104,6 +106,45 @@ absl::StatusOr<Lease> Registry::Register(Workload workload, std::optional<millis
   Insert(lease, now, is_ready);
   Remember(Change::Kind::kPut, lease);
   return lease;
+}
+
+absl::StatusOr<Lease> Registry::RegisterLasting(Workload workload, milliseconds now) {
+  const std::string id = workload.id;
+  workload.health = Health::kUnhealthy;
+  auto lease = Register(std::move(workload), options_.default_ttl, now);
+  if (!lease.ok()) return lease;
+  lease->is_lasting = true;
+  entries_.at(id).lease.is_lasting = true;
+  changes_.back().lease.is_lasting = true;
+  lasting_.insert(id);
+  return lease;
+}
+
+void Registry::RenewLasting(const std::function<bool(const std::string&)>& is_alive,
+                            milliseconds now) {
+  for (const std::string& id : lasting_) {
+    if (!is_alive(id)) continue;
+    Entry& entry = entries_.at(id);
+    entry.renewed_at = now;
+    entry.is_expired = false;
+    entry.is_ready = true;
+    SetHealth(&entry);
+  }
+}
+
+absl::Status Registry::RemoveLasting(const std::string& instance) {
+  const auto entry = entries_.find(instance);
+  if (entry == entries_.end()) {
+    return absl::NotFoundError(
+        absl::StrCat("workload ", instance, " is not registered: see `tullectl status`"));
+  }
+  if (!entry->second.lease.is_lasting) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("workload ", instance, " is registered by its own sidecar: stop the sidecar"));
+  }
+  Remember(Change::Kind::kRemove, entry->second.lease);
+  Erase(entry);
+  return absl::OkStatus();
 }
 
 Registry::Entry* Registry::FindLease(std::string_view lease_id) {
@@ -196,7 +237,7 @@ void Registry::ExpireOverdue(milliseconds now) {
 void Registry::RemoveDead(milliseconds now) {
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const Entry& each = entry->second;
-    if (!each.is_expired || now - each.renewed_at < 3 * each.lease.ttl) {
+    if (each.lease.is_lasting || !each.is_expired || now - each.renewed_at < 3 * each.lease.ttl) {
       ++entry;
       continue;
     }

@@ -39,6 +39,9 @@ struct Lease {
   discovery::Workload workload;
   milliseconds ttl{0};
   bool has_default_ttl = false;  // the holder asked for none
+  // Registered for a proxy that does not do it itself: its xDS connection renews it, and without
+  // one it is unhealthy and stays.
+  bool is_lasting = false;
 };
 
 // What happened to a workload. kPut and kRemove are stored; kHealth is published alone: a restart
@@ -78,6 +81,12 @@ class Registry {
   // of an instance replaces the first if both have the same identity.
   absl::StatusOr<Lease> Register(discovery::Workload workload, std::optional<milliseconds> ttl,
                                  milliseconds now);
+  // For a proxy that sends no heartbeats: see Lease::is_lasting. No traffic before it is renewed.
+  absl::StatusOr<Lease> RegisterLasting(discovery::Workload workload, milliseconds now);
+  // Renews those lasting ones for which `is_alive` holds.
+  void RenewLasting(const std::function<bool(const std::string&)>& is_alive, milliseconds now);
+  // kNotFound; kFailedPrecondition: its proxy registers itself.
+  absl::Status RemoveLasting(const std::string& instance);
   // kNotFound: register again. `caller` is the SPIFFE ID that the connection proved.
   absl::StatusOr<milliseconds> Heartbeat(std::string_view lease_id, std::string_view caller,
                                          bool is_ready, milliseconds now);
@@ -127,6 +136,7 @@ class Registry {
   Entries entries_;
   std::map<std::string, std::string, std::less<>> instance_of_;             // by lease id
   std::map<std::string, std::set<std::string>, std::less<>> instances_of_;  // by SPIFFE ID
+  std::set<std::string> lasting_;                                           // instances
   std::vector<Change> changes_;
   std::deque<milliseconds> recent_expiries_;
   std::optional<milliseconds> last_advance_;

@@ -67,6 +67,46 @@ class RegistryTest : public testing::Test {
   Registry registry_;
 };
 
+TEST_F(RegistryTest, ALastingRegistrationLivesByTheConnectionOfItsProxy) {
+  bool is_connected = false;
+  const auto pass = [&](milliseconds duration) {
+    for (const milliseconds end = now_ + duration; now_ < end;) {
+      registry_.RenewLasting([&](const std::string& id) { return is_connected && id == "a"; },
+                             now_);
+      Pass(milliseconds(1000));
+    }
+  };
+  const auto health = [this] { return registry_.workloads().at("a").health; };
+  const auto lease = registry_.RegisterLasting(MakeWorkload("a"), now_);
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  EXPECT_EQ(health(), Health::kUnhealthy) << "no traffic before its proxy is there";
+  is_connected = true;
+  pass(10 * kTtl);
+  EXPECT_EQ(health(), Health::kHealthy) << "without heartbeats";
+  is_connected = false;
+  pass(2 * kTtl);
+  EXPECT_EQ(health(), Health::kUnhealthy);
+  pass(10 * kTtl);
+  ASSERT_EQ(registry_.size(), 1u) << "it stays";
+
+  // A restart of the control plane knows what it is.
+  const auto stored = LeaseFromJson(LeaseToJson(*lease));
+  ASSERT_TRUE(stored.ok());
+  EXPECT_TRUE(stored->is_lasting);
+  Registry restarted(MakeOptions(), [] { return "new"; });
+  restarted.Restore(*stored, now_);
+  EXPECT_TRUE(restarted.RemoveLasting("a").ok());
+  EXPECT_EQ(restarted.size(), 0u);
+
+  // A sidecar takes its place, whose lease ends as any other.
+  RegisterOrDie("a");
+  EXPECT_EQ(registry_.RemoveLasting("a").code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(registry_.RemoveLasting("b").code(), absl::StatusCode::kNotFound);
+  is_connected = true;
+  pass(10 * kTtl);
+  EXPECT_EQ(registry_.size(), 0u);
+}
+
 TEST_F(RegistryTest, WhoIsStartingGetsNoTrafficBeforeItSaysThatItIsReady) {
   Workload workload = MakeWorkload("a");
   workload.health = Health::kUnhealthy;

@@ -55,7 +55,11 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
   api_ = std::make_unique<api::Api>(api::Api::Parts{
       books_->policies.get(), books_->authority.get(), &books_->tokens, &books_->credentials,
       view_.get(), [this] { OnChange(); }, options.version, &traces_, books_->store.get(),
-      [this](const std::string& spiffe_id) { return registry_->Evict(spiffe_id); }});
+      [this](const std::string& spiffe_id) { return registry_->Evict(spiffe_id); },
+      [this](discovery::Workload workload) {
+        return registry_->RegisterLasting(std::move(workload));
+      },
+      [this](const std::string& instance) { return registry_->RemoveLasting(instance); }});
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::Parts{loop_, log_, *registry_, *builder_, *books_->authority, books_->tokens,
                           [this] { OnChange(); }});

@@ -101,7 +101,20 @@ std::vector<std::string> RegistrySource::Evict(std::string_view spiffe_id) {
   return instances;
 }
 
+absl::Status RegistrySource::RegisterLasting(discovery::Workload workload) {
+  const absl::Status status = registry_.RegisterLasting(std::move(workload), Now()).status();
+  Publish();
+  return status;
+}
+
+absl::Status RegistrySource::RemoveLasting(const std::string& instance) {
+  const absl::Status status = registry_.RemoveLasting(instance);
+  Publish();
+  return status;
+}
+
 void RegistrySource::Advance() {
+  if (is_connected_) registry_.RenewLasting(is_connected_, Now());
   registry_.Advance(Now());
   Publish();
   if (!save_->active()) Save();

@@ -57,6 +57,13 @@ class RegistrySource {
   absl::StatusOr<std::string> Deregister(std::string_view lease, std::string_view caller);
   // See Registry.
   std::vector<std::string> Evict(std::string_view spiffe_id);
+  // For a proxy that does not register itself, such as Envoy: see registry::Lease::is_lasting.
+  absl::Status RegisterLasting(discovery::Workload workload);
+  absl::Status RemoveLasting(const std::string& instance);
+  // Whether the proxy of an instance has an xDS connection. Null: none has.
+  void SetConnections(std::function<bool(const std::string&)> is_connected) {
+    is_connected_ = std::move(is_connected);
+  }
   // Once a second: leases end.
   void Advance();
 
@@ -84,6 +91,7 @@ class RegistrySource {
   registry::OpenBreakers breakers_;
   registry::UnsavedLeases unsaved_;
   std::unique_ptr<loop::Timer> save_;
+  std::function<bool(const std::string&)> is_connected_;
 };
 
 }  // namespace tulle::server

@@ -277,6 +277,25 @@ TEST_F(ServerTest, AnEvictedIdentityIsOutUntilItJoinsWithANewToken) {
   EXPECT_EQ(Api("POST", "/v1/evictions", R"({"account":"nobody"})").status, 404);
 }
 
+TEST_F(ServerTest, AnAdminRegistersAWorkloadWhoseProxyDoesNot) {
+  const std::string body =
+      R"({"account":"post","id":"post-envoy","address":"10.0.0.9","services":["post"],)"
+      R"("inbound":[{"listenPort":18080,"applicationPort":8080,"servicePort":80}]})";
+  const api::ApiResponse created = Api("POST", "/v1/workloads", body);
+  ASSERT_EQ(created.status, 201) << created.body;
+  simulation_.RunFor(seconds(1));
+  const auto& workloads = plane_->mesh_builder().mesh().workloads;
+  EXPECT_EQ(workloads.at("post-envoy").spiffe_id, "spiffe://cluster.local/ns/default/sa/post");
+  simulation_.RunFor(seconds(600));
+  EXPECT_EQ(workloads.at("post-envoy").health, discovery::Health::kUnhealthy);
+  // Whom it is for is the admin's word alone.
+  EXPECT_EQ(Api("POST", "/v1/workloads", R"({"account":"a","spiffeId":"spiffe://x"})").status, 400);
+  EXPECT_EQ(Api("POST", "/v1/workloads", R"({"account":"a","id":"x","address":"nowhere"})").status,
+            400);
+  EXPECT_EQ(Api("DELETE", "/v1/workloads/post-envoy", "").status, 200);
+  EXPECT_EQ(Api("DELETE", "/v1/workloads/post-envoy", "").status, 404);
+}
+
 class RevokedPeer final : public Transport {
  public:
   RevokedPeer(const std::string& spiffe_id, const certs::Certificate& leaf) : der_(leaf.der()) {

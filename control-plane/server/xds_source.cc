@@ -14,6 +14,17 @@ namespace tulle::server {
 namespace {
 
 constexpr std::chrono::seconds kWatch{1};
+// Of node.metadata: see snapshot::NodeView.
+constexpr char kSdsFile[] = "tulle.dev/sds-file";
+constexpr char kEnvoy[] = "envoy";  // node.user_agent_name
+constexpr char kLacksCertificate[] =
+    "this Envoy has no certificate, so its mTLS cannot work: node.metadata does not name a file "
+    "(tulle.dev/sds-file); start it with the bootstrap of `tullectl envoy-bootstrap`";
+
+std::string TextOf(const google::protobuf::Struct& metadata, const char* name) {
+  const auto field = metadata.fields().find(name);
+  return field == metadata.fields().end() ? "" : field->second.string_value();
+}
 // Of one identity. Beyond, only registered instances are admitted.
 constexpr size_t kMostNodes = 1000;
 constexpr char kRoots[] = "ROOTCA";
@@ -78,6 +89,10 @@ void Summarize(const xds::Session& session, api::ProxyStatus* proxy) {
 XdsSource::XdsSource(loop::Loop& loop, ControlPlane& plane) : plane_(plane) {
   plane_.mesh_builder().SetObserver([this](const MeshUpdate& update) { OnUpdate(update); });
   plane_.view().SetProxySource(this);
+  plane_.registry().SetConnections([this](const std::string& id) {
+    const auto node = nodes_.find(id);
+    return node != nodes_.end() && node->second.is_connected;
+  });
   watch_ = loop.NewTimer([this] {
     WatchRotation();
     watch_->Start(kWatch);
@@ -88,6 +103,7 @@ XdsSource::XdsSource(loop::Loop& loop, ControlPlane& plane) : plane_(plane) {
 XdsSource::~XdsSource() {
   plane_.mesh_builder().SetObserver(nullptr);
   plane_.view().SetProxySource(nullptr);
+  plane_.registry().SetConnections(nullptr);
 }
 
 absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
@@ -108,8 +124,11 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
   const auto [entry, is_new] = nodes_.try_emplace(node.id());
   NoteConnected(node.id(), peer, &entry->second);
   const snapshot::NodeView view{
-      node.id(), std::find(node.client_features().begin(), node.client_features().end(),
-                           xds::kOnDemandFeature) != node.client_features().end()};
+      node.id(),
+      std::find(node.client_features().begin(), node.client_features().end(),
+                xds::kOnDemandFeature) != node.client_features().end(),
+      TextOf(node.metadata(), kSdsFile)};
+  entry->second.lacks_certificate = node.user_agent_name() == kEnvoy && view.sds_file.empty();
   snapshot::SharedResources& shared = plane_.mesh_builder().shared();
   snapshot::OwnResources& own = plane_.mesh_builder().own();
   const auto former = former_.find(node.id());
@@ -319,6 +338,8 @@ api::ProxyStatus XdsSource::StatusOf(const std::string& id,
   proxy.name = id;
   proxy.problems = plane_.registry().ProblemsOf(id);
   const auto node = nodes_.find(id);
+  if (node != nodes_.end() && node->second.is_connected && node->second.lacks_certificate)
+    proxy.problems.emplace_back(kLacksCertificate);
   if (node == nodes_.end()) {
     const discovery::Workload& workload = plane_.mesh_builder().mesh().workloads.at(id);
     proxy.spiffe_id = workload.spiffe_id;

@@ -56,6 +56,7 @@ class XdsSource : public xds::Source, public ProxySource {
     std::string certificate_sha256;
     std::string also_used_by;  // "NODE at HOST": its certificate is in use there too
     bool is_connected = false;
+    bool lacks_certificate = false;    // an Envoy that was not told where to read one
     std::set<std::string> rejections;  // that were logged and still hold
   };
   using Nodes = std::map<std::string, Node>;  // by node id

@@ -5,6 +5,7 @@
 
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/own_certificate.h"
 
 namespace tulle::snapshot {
 namespace {
@@ -74,7 +75,7 @@ std::shared_ptr<const Resource> NodeResources::FindRoutes(const discovery::Workl
   return FindIn(shared_.vip_routes(), name);
 }
 
-xds::View::Found NodeResources::Find(std::string_view type_url, std::string_view name) const {
+xds::View::Found NodeResources::FindCommon(std::string_view type_url, std::string_view name) const {
   if (type_url == kSecretType) return {FindIn(shared_.secrets(), name)};
   const discovery::Workload* self = Self();
   if (self == nullptr) return {};
@@ -95,7 +96,7 @@ xds::View::Found NodeResources::Find(std::string_view type_url, std::string_view
   return {FindIn(own_.Of(*self).listeners, name)};
 }
 
-void NodeResources::ForEach(std::string_view type_url, const Visit& visit) const {
+void NodeResources::ForEachCommon(std::string_view type_url, const Visit& visit) const {
   if (type_url == kSecretType) return VisitAll(shared_.secrets(), visit);
   const discovery::Workload* self = Self();
   if (self == nullptr) return;
@@ -115,6 +116,30 @@ void NodeResources::ForEach(std::string_view type_url, const Visit& visit) const
       if (const auto routes = FindRoutes(*self, name)) visit(name, *routes);
     }
   }
+}
+
+std::shared_ptr<const Resource> NodeResources::Adapted(
+    std::string_view type_url, const std::string& name,
+    const std::shared_ptr<const Resource>& common) const {
+  Adaptation& made = adapted_[{std::string(type_url), name}];
+  if (made.version != common->version) {
+    made = {common->version, WithCertificateFrom(node_.sds_file, type_url, common)};
+  }
+  return made.resource;
+}
+
+xds::View::Found NodeResources::Find(std::string_view type_url, std::string_view name) const {
+  Found found = FindCommon(type_url, name);
+  if (!node_.sds_file.empty() && found.resource != nullptr)
+    found.resource = Adapted(type_url, std::string(name), found.resource);
+  return found;
+}
+
+void NodeResources::ForEach(std::string_view type_url, const Visit& visit) const {
+  if (node_.sds_file.empty()) return ForEachCommon(type_url, visit);
+  ForEachCommon(type_url, [&](const std::string& name, const Resource&) {
+    visit(name, *Find(type_url, name).resource);
+  });
 }
 
 void NodeResources::ForEachListener(const discovery::Workload& self, const Visit& visit) const {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/snapshot/shared_resources.h"
@@ -60,6 +61,12 @@ class NodeResources final : public xds::View {
   Snapshot ToSnapshot() const;
 
  private:
+  // What all nodes of this kind get, and what becomes of it for this one: see own_certificate.h.
+  Found FindCommon(std::string_view type_url, std::string_view name) const;
+  void ForEachCommon(std::string_view type_url, const Visit& visit) const;
+  std::shared_ptr<const Resource> Adapted(std::string_view type_url, const std::string& name,
+                                          const std::shared_ptr<const Resource>& common) const;
+
   // Null: it is neither registered nor was it.
   const discovery::Workload* Self() const;
   void ForEachListener(const discovery::Workload& self, const Visit& visit) const;
@@ -70,6 +77,13 @@ class NodeResources final : public xds::View {
   OwnResources& own_;
   const NodeView node_;
   const std::optional<discovery::Workload> former_;
+  // With the version that each was made of, by type and name; kept, since a node looks at all of
+  // them for each change.
+  struct Adaptation {
+    std::string version;
+    std::shared_ptr<const Resource> resource;
+  };
+  mutable std::map<std::pair<std::string, std::string>, Adaptation> adapted_;
 };
 
 }  // namespace tulle::snapshot

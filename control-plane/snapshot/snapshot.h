@@ -44,6 +44,9 @@ struct NodeView {
   // It subscribes by name to the listeners of virtual addresses, when they are used; else they are
   // part of the wildcard.
   bool is_on_demand = false;
+  // On its machine: its own certificate, in SDS form (own_certificate.h). Empty: it has one without
+  // that, as Tulle's sidecars do.
+  std::string sds_file = {};
 };
 
 }  // namespace tulle::snapshot

@@ -117,6 +117,30 @@ TEST(Snapshot, OutboundRoutesGrowByLessThan500BytesAService) {
   EXPECT_LT((many - few) / 900, 500) << many << " bytes for 1000 services";
 }
 
+// Where a proxy reads its own certificate from a file, all else is what others get.
+TEST(Snapshot, AProxyMayReadItsOwnCertificateFromAFile) {
+  constexpr char kFile[] = "/etc/envoy/sds.json";
+  const Mesh mesh = MakeMesh(2);
+  Snapshot by_ads = BuildSnapshot(mesh, {"s0-0"});
+  Snapshot by_file = BuildSnapshot(mesh, {"s0-0", false, kFile});
+  EXPECT_TRUE(Changed(by_ads.endpoints, by_file.endpoints).empty());
+  EXPECT_TRUE(Changed(by_ads.routes, by_file.routes).empty());
+  EXPECT_TRUE(Changed(by_ads.secrets, by_file.secrets).empty());
+  EXPECT_EQ(Changed(by_ads.listeners, by_file.listeners), std::set<std::string>{"inbound|15080"});
+  clusterv3::Cluster cluster;
+  cluster.ParseFromString(by_file.clusters.at("outbound|80||s1.default.svc.cluster.local")->bytes);
+  tlsv3::UpstreamTlsContext tls;
+  ASSERT_TRUE(cluster.transport_socket_matches(0).transport_socket().typed_config().UnpackTo(&tls));
+  const auto& common = tls.common_tls_context();
+  EXPECT_EQ(common.tls_certificate_sds_secret_configs(0).sds_config().path_config_source().path(),
+            kFile);
+  EXPECT_TRUE(common.combined_validation_context()
+                  .validation_context_sds_secret_config()
+                  .sds_config()
+                  .has_ads())
+      << "roots and revocations stay live";
+}
+
 // Sidecars of earlier versions reject routes for CONNECT.
 TEST(Snapshot, ATunnelLeadsToEachPortOfTheMeshForSidecarsThatKnowTunnels) {
   using envoy::config::route::v3::RouteConfiguration;

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import processes  # noqa: E402
 import raw  # noqa: E402
-from mesh import Mesh  # noqa: E402
+from mesh import Mesh, Refused  # noqa: E402
 
 ENVOY = os.environ.get("ENVOY", "")
 pytestmark = pytest.mark.skipif(not os.access(ENVOY, os.X_OK), reason="no Envoy: set ENVOY to the path of one")
@@ -224,3 +224,88 @@ def test_envoy_rejects_nothing_of_what_the_control_plane_sends(mesh, api_type):
     processes.wait_until(lambda: stats_of(post.admin)["cluster_manager.cds.update_success"] > before, "the change is there",
                          SECONDS_TO_WARM)
     assert stats_of(post.admin)["cluster_manager.cds.update_rejected"] == 0
+
+
+DENY_PUT = """\
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: post}
+spec: {targetRef: {kind: Service, name: post}, action: DENY, rules: [{to: {methods: [PUT]}}]}
+"""
+
+
+def register(mesh, name):
+    """A workload with an origin and no sidecar, registered by hand."""
+    workload = mesh.new_workload(name)
+    workload.instance = name + "-envoy"
+    mesh.tullectl("register", workload.instance, "--service", name, "--address", "127.0.0.1",
+                  "--inbound", "%d:%d:80/http" % (workload.inbound, workload.origin.port), "--outbound-http", str(workload.outbound))
+    return workload
+
+
+def write_bootstrap(mesh, workload, *arguments):
+    folder = mesh.path("envoy-of-" + workload.name)
+    mesh.tullectl("envoy-bootstrap", workload.instance, "--out", folder, "--control", mesh.sidecars_address,
+                  "--admin-port", str(workload.admin), *arguments)
+    return os.path.join(folder, "bootstrap.json")
+
+
+def status_of(port, host, method="GET"):
+    try:
+        return raw.get(port, "/live", host=host, method=method).status
+    except OSError:
+        return None
+
+
+def check_of(mesh, name):
+    try:
+        text = mesh.tullectl("check", "-o", "json")
+    except Refused as failed:
+        text = str(failed)
+    items = json.loads(text[text.index("{"):text.rindex("}") + 1])["items"]
+    return next(item for item in items if item["name"] == name)
+
+
+def test_an_envoy_of_its_own(mesh):
+    """Registered by hand, started with the bootstrap that tullectl writes: mTLS both ways, policy and certificates that change."""
+    caller, post = mesh.add("caller"), register(mesh, "post")
+    assert post.instance in check_of(mesh, "proxies connected")["message"], "until it is connected"
+    path = write_bootstrap(mesh, post)
+    envoy = run_envoy(mesh, path, post.admin)
+    processes.wait_until(lambda: status_of(caller.outbound, "post") == 200, "the sidecar calls Envoy:\n" + envoy.log()[-3000:], SECONDS_TO_WARM)
+    assert "URI=spiffe://cluster.local/ns/default/sa/caller" in ",".join(post.origin.requests[-1].header("x-forwarded-client-cert"))
+    processes.wait_until(lambda: status_of(post.outbound, "caller") == 200, "Envoy calls the sidecar", SECONDS_TO_WARM)
+    assert "URI=spiffe://cluster.local/ns/default/sa/post" in ",".join(caller.origin.requests[-1].header("x-forwarded-client-cert"))
+
+    mesh.apply(DENY_PUT)
+    processes.wait_until(lambda: status_of(caller.outbound, "post", "PUT") == 403, "Envoy has the policy", SECONDS_TO_WARM)
+    assert status_of(caller.outbound, "post") == 200
+    mesh.tullectl("delete", "authorizationpolicy", "post")
+    processes.wait_until(lambda: status_of(caller.outbound, "post", "PUT") == 200, "and its end", SECONDS_TO_WARM)
+
+    def serials():
+        return {chain["serial_number"] for each in json.loads(raw.get(post.admin, "/certs", host="127.0.0.1").body)["certificates"]
+                for chain in each["cert_chain"]}
+    before = serials()
+    write_bootstrap(mesh, post, "--force")
+    processes.wait_until(lambda: serials() and not serials() & before, "Envoy reads its new certificate", SECONDS_TO_WARM)
+    processes.wait_until(lambda: status_of(caller.outbound, "post") == 200 and status_of(post.outbound, "caller") == 200, "and uses it")
+    assert {name: value for name, value in stats_of(post.admin).items() if name.endswith("update_rejected") and value} == {}
+    assert check_of(mesh, "configuration in force")["ok"] and check_of(mesh, "proxies connected")["ok"]
+
+    envoy.stop(9)
+    processes.wait_until(lambda: not check_of(mesh, "workloads healthy")["ok"], "its end is seen", SECONDS_TO_WARM)
+    assert "removed" in mesh.tullectl("deregister", post.instance)
+    assert post.instance not in json.dumps(mesh.proxies())
+    with pytest.raises(Refused, match="registered by its own sidecar"):
+        mesh.tullectl("deregister", caller.instance)
+
+
+def test_an_envoy_without_a_certificate_is_reported(mesh):
+    post = register(mesh, "post")
+    identity = mesh.path("identity")
+    mesh.tullectl("cert", "issue", "--service", "post", "--out", identity)
+    run_envoy(mesh, write_json(mesh, "envoy.json", ads_bootstrap(mesh, post, identity, "DELTA_GRPC")), post.admin)
+    processes.wait_until(lambda: not check_of(mesh, "configuration in force")["ok"], "check says so", SECONDS_TO_WARM)
+    found = check_of(mesh, "configuration in force")
+    assert post.instance in found["message"] and "tullectl envoy-bootstrap" in found["message"], found
