@@ -14,7 +14,8 @@ class Loopback:
     """Where programs run that need no host of their own. A netns.Host is used in the same way."""
 
     address = "127.0.0.1"
-    typed_prefix = ""
+    # Before a command that a person types: what root wrote is root's alone.
+    typed_prefix = "sudo " if os.environ.get("SUDO_USER") and os.geteuid() == 0 else ""
 
     @staticmethod
     def argv(*argv):

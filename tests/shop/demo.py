@@ -1,10 +1,12 @@
 """The blog shop in the mesh: starts it, shows it, checks it, and cleans up after itself."""
 import os
 import signal
+import subprocess
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import mesh_checks  # noqa: E402
@@ -14,7 +16,8 @@ from shop import SPLIT, Demo  # noqa: E402
 
 def checks(demo):
     redis = mesh_checks.REDIS if "redis" in demo.workloads else []
-    return [*mesh_checks.FIRST, *redis, *resilience_checks.CHECKS, *mesh_checks.LAST]
+    printed = ("the commands that ./demo prints work as they are printed", check_commands)
+    return [*mesh_checks.FIRST, *redis, printed, *resilience_checks.CHECKS, *mesh_checks.LAST]
 
 
 def check(demo):
@@ -50,26 +53,42 @@ def print_table(rows, seconds, place):
     return failed
 
 
-def show(demo):
+def commands(demo):
+    """What there is to try: what it shows, the command as a person types it, and its exit code."""
     customers, gateway, payment = (demo.workloads[name] for name in ("customers", "gateway", "payment"))
+    place = demo.place
+    return [
+        ("a request through three sidecars (see x-caller)", place.curl(customers, "gateway", "/blog/7") + " -H 'Authorization: me'", 0),
+        ("plaintext to payment's sidecar (refused)", place.curl_door(payment, "/payments"), 52),
+        ("metrics of the gateway's sidecar", place.curl_admin(gateway, "/stats/prometheus") + " | grep istio_requests_total", 0),
+        ("its certificates and their expiry", place.curl_admin(gateway, "/certs"), 0),
+        ("its configuration", place.curl_admin(gateway, "/config_dump"), 0),
+        ("connected proxies and their state", demo.mesh.command("status"), 0),
+        ("routes of the gateway's sidecar", demo.mesh.command("proxy-config", demo.instance_of("gateway"), "routes"), 0),
+    ]
+
+
+def check_commands(demo):
+    """They work as they are printed, in the folder of the tree."""
+    wrong = []
+    for _, command, code in commands(demo):
+        done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        if done.returncode != code or (code == 0 and not done.stdout):
+            wrong.append("%s: exit code %d %s" % (command, done.returncode, done.stderr[-200:]))
+    return "; ".join(wrong) or "%d of %d" % (len(commands(demo)), len(commands(demo))), not wrong
+
+
+def show(demo):
     place = demo.place
     print("""
 The shop is running: customers -> gateway -> auth, post (v1 %d %%, v2 %d %%), image, payment. Each service has a sidecar, configured
 by tulle-control, and sidecars only use mTLS between each other. Workloads: %s.
 
-Try, in another terminal:
-  a request through three sidecars (see x-caller):     %s
-  plaintext to payment's sidecar (refused):            %s
-  metrics of the gateway's sidecar:                    %s | grep istio_requests_total
-  its certificates and their expiry:                   %s
-  its configuration:                                   %s
-  connected proxies and their state:                   %s
-  routes of the gateway's sidecar:                     %s
+Try, in another terminal, in this folder:
+%s
 
 Once per second: requests, failures, latency, and which instances served them. Press Ctrl-C to stop.
-""" % (SPLIT["v1"], SPLIT["v2"], place.describe(), place.curl(customers, "gateway", "/blog/7") + " -H 'Authorization: me'",
-       place.curl_door(payment, "/payments"), *[place.curl_admin(gateway, path) for path in ("/stats/prometheus", "/certs", "/config_dump")],
-       demo.mesh.command("status"), demo.mesh.command("proxy-config", demo.instance_of("gateway"), "routes")), flush=True)
+""" % (SPLIT["v1"], SPLIT["v2"], place.describe(), "\n".join("  %-50s %s" % (what + ":", command) for what, command, _ in commands(demo))), flush=True)
     demo.on_second = lambda second: print("%4d requests  %d failed  p50 %5.1f ms  p99 %6.1f ms  %s %s" % (
         second["sent"], second["failed"], second["p50_ms"], second["p99_ms"],
         "  ".join("%s %d" % pair for pair in sorted(second["served_by"].items())), second["reasons"] or ""), flush=True)
