@@ -106,11 +106,12 @@ void ClusterState::PutPod(const ObjectKey& key, const Json& metadata) {
   Update({uid});
 }
 
-void ClusterState::RemovePod(const ObjectKey& key) {
+std::string ClusterState::RemovePod(const ObjectKey& key) {
   const auto uid = uids_.extract(key);
-  if (uid.empty()) return;
+  if (uid.empty()) return "";
   pods_.erase(uid.mapped());
   Update({uid.mapped()});
+  return uid.mapped();
 }
 
 void ClusterState::PutNode(const ObjectKey& key, const Json& metadata) {

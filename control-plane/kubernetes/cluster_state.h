@@ -31,7 +31,8 @@ class ClusterState {
   void PutSlice(const ObjectKey& key, const Json& slice);
   void RemoveSlice(const ObjectKey& key);
   void PutPod(const ObjectKey& key, const Json& metadata);
-  void RemovePod(const ObjectKey& key);
+  // The pod's uid; empty: it was not known.
+  std::string RemovePod(const ObjectKey& key);
   void PutNode(const ObjectKey& key, const Json& metadata);
   void RemoveNode(const ObjectKey& key);
 

@@ -6,8 +6,7 @@ namespace tulle::kubernetes {
 
 KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& transports,
                                const k8s::Cluster& cluster, const std::string& trust_domain,
-                               discovery::MeshSink& mesh, telemetry::Log& log,
-                               std::function<void()> on_synced)
+                               discovery::MeshSink& mesh, telemetry::Log& log, Events events)
     : problems_(loop, log, telemetry::LogComponent::kServer),
       dialer_(loop, transports, cluster,
               [this](const std::string& text) { problems_.Report(text); }),
@@ -17,9 +16,11 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
       reviews_(loop, client_),
       roots_(loop, client_, log),
       source_(loop, client_, trust_domain, mesh, log,
-              {std::move(on_synced), [this](const std::string& ns, bool is_injected) {
+              {std::move(events.on_synced),
+               [this](const std::string& ns, bool is_injected) {
                  roots_.SetNamespace(ns, is_injected);
-               }}) {}
+               },
+               std::move(events.on_pod_gone)}) {}
 
 void KubernetesLink::Start() {
   client_.Start();

@@ -2,7 +2,7 @@
 // tokens, and the roots for pods, over one client. Owner: ControlServer. Thread: the loop's.
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <string>
 
 #include "control-plane/discovery/mesh_source.h"
@@ -21,10 +21,14 @@ namespace tulle::kubernetes {
 
 class KubernetesLink {
  public:
-  // References outlive this. `on_synced`: the cluster is in the mesh.
+  struct Events {
+    std::function<void()> on_synced;  // the cluster is in the mesh
+    std::function<void(const std::string& uid)> on_pod_gone;
+  };
+  // References outlive this.
   KubernetesLink(loop::Loop& loop, const tls::SecureTransports& transports,
                  const k8s::Cluster& cluster, const std::string& trust_domain,
-                 discovery::MeshSink& mesh, telemetry::Log& log, std::function<void()> on_synced);
+                 discovery::MeshSink& mesh, telemetry::Log& log, Events events);
 
   void Start();
   void SetRoots(const std::string& pem) { roots_.SetRoots(pem); }

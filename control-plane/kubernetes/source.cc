@@ -62,7 +62,10 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
       [this](const auto& key) { events_.on_namespace(key.name, false); });
   Add(
       "/api/v1/pods", true, [this](const auto& key, const auto& it) { state_.PutPod(key, it); },
-      [this](const auto& key) { state_.RemovePod(key); });
+      [this](const auto& key) {
+        const std::string uid = state_.RemovePod(key);
+        if (!uid.empty()) events_.on_pod_gone(uid);
+      });
   Add(
       "/api/v1/services", false,
       [this](const auto& key, const auto& it) { state_.PutService(key, it); },

@@ -26,6 +26,7 @@ class Source {
     std::function<void()> on_synced;  // everything is in the mesh
     // The namespace exists, and whether pods in it are injected; or it is gone.
     std::function<void(const std::string& ns, bool is_injected)> on_namespace;
+    std::function<void(const std::string& uid)> on_pod_gone;  // it will not come back
   };
   // References outlive this.
   Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain, discovery::MeshSink& mesh,

@@ -43,7 +43,8 @@ class SourceTest : public ::testing::Test {
                     Source::Events{[this] { ++synced_; },
                                    [this](const std::string& ns, bool is_injected) {
                                      roots_->SetNamespace(ns, is_injected);
-                                   }});
+                                   },
+                                   [this](const std::string& uid) { gone_.push_back(uid); }});
     client_->Start();
   }
   ~SourceTest() override {
@@ -91,6 +92,7 @@ class SourceTest : public ::testing::Test {
   std::optional<k8s::Client> client_;
   RecordedMesh mesh_;
   int synced_ = 0;
+  std::vector<std::string> gone_;
   std::optional<TokenReviews> reviews_;
   std::optional<RootsPublisher> roots_;
   std::optional<Source> source_;
@@ -130,7 +132,8 @@ TEST_F(SourceTest, WhileTheApiServerIsGoneTheMeshStays) {
   server_.emplace(*server_loop_, PlainAcceptor(), at_);
   for (int i = 0; i < 20; ++i) server_->Put("/other", "shop", "other", {});
   server_->Compact();
-  EXPECT_TRUE(Until([&] { return mesh_.empty(); }));
+  EXPECT_TRUE(Until([&] { return mesh_.empty() && !gone_.empty(); }));
+  EXPECT_EQ(gone_, std::vector<std::string>{"u1"});
   EXPECT_EQ(synced_, 1);
 }
 

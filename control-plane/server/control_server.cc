@@ -29,7 +29,9 @@ void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
   plane.AwaitSource();
   kubernetes_ = std::make_unique<kubernetes::KubernetesLink>(
       loop, transports, cluster, plane.authority().trust_domain(), plane.mesh_builder(), log,
-      [&plane] { plane.OnSourceSynced(); });
+      kubernetes::KubernetesLink::Events{
+          [&plane] { plane.OnSourceSynced(); },
+          [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
   plane.admission().SetReviews(&kubernetes_->reviews());
   plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
   kubernetes_->SetRoots(plane.authority().trust_bundle_pem());

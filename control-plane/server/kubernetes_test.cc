@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +16,8 @@
 #include "certs/testing/fixtures.h"
 #include "certs/trust_bundle.h"
 #include "control-plane/server/control_server.h"
+#include "control-plane/snapshot/snapshot.h"
+#include "envoy/config/listener/v3/listener.pb.h"
 #include "k8s/api/testing/fake_api_server.h"
 #include "net/grpc/channel.h"
 #include "net/loop/sim/simulation.h"
@@ -86,6 +89,20 @@ class KubernetesTest : public ::testing::Test, private grpc::ChannelEvents {
   bool Until(const std::function<bool()>& condition) {
     return simulation_.RunUntil(condition, seconds(120)) == sim::Simulation::Outcome::kConditionMet;
   }
+  void PutWeb() {
+    api_->Put(
+        "/api/v1/services", "shop", "web",
+        {{"spec",
+          {{"clusterIP", "10.96.0.7"},
+           {"ports", {{{"name", "http"}, {"port", 80}}, {{"name", "grpc"}, {"port", 81}}}}}}});
+    Json slice;
+    slice["metadata"]["labels"]["kubernetes.io/service-name"] = "web";
+    slice["ports"] = {{{"name", "http"}, {"port", 8080}}, {{"name", "grpc"}, {"port", 8080}}};
+    slice["endpoints"] = {
+        {{"addresses", {"10.1.0.1"}}, {"targetRef", {{"kind", "Pod"}, {"uid", "uid-1"}}}},
+        {{"addresses", {"192.0.2.1"}}}};
+    api_->Put("/apis/discovery.k8s.io/v1/endpointslices", "shop", "web-a", slice);
+  }
   void PutPod() {
     Json pod;
     pod["metadata"] = {{"uid", "uid-1"}, {"labels", {{"tulle.dev/meshed", "true"}}}};
@@ -155,6 +172,32 @@ TEST_F(KubernetesTest, ServesWhenTheClusterIsInTheMesh) {
   simulation_.RunFor(seconds(60));
   EXPECT_TRUE(server_->plane().is_synced());
   EXPECT_EQ(server_->plane().mesh_builder().mesh().workloads.size(), 1u);
+}
+
+TEST_F(KubernetesTest, SidecarsGetServicesByClusterIpAndPodsByTheirOwnAddress) {
+  PutPod();
+  PutWeb();
+  Start();
+  ASSERT_TRUE(Until([&] { return server_->plane().is_synced(); }));
+  MeshBuilder& mesh = server_->plane().mesh_builder();
+  EXPECT_TRUE(mesh.shared().vip_listeners().contains("10.96.0.7_80"));
+  EXPECT_TRUE(mesh.shared().vip_listeners().contains("10.96.0.7_81"));
+  EXPECT_NE(mesh.shared().MemberListener("10.1.0.1_8080"), nullptr);
+  EXPECT_EQ(mesh.shared().MemberListener("192.0.2.1_8080"), nullptr) << "it has no sidecar";
+  const auto& endpoints = mesh.shared().endpoints();
+  ASSERT_TRUE(endpoints.contains("outbound|80||web.shop.svc.cluster.local"));
+  // Both service ports lead to one port of the pod: one filter chain for each kind of connection.
+  const auto inbound = server_->plane().view().ConfigOf("uid-1", snapshot::kListenerType);
+  ASSERT_TRUE(inbound.contains("virtualInbound"));
+  std::map<std::string, int> chains;
+  envoy::config::listener::v3::Listener listener;
+  ASSERT_TRUE(listener.ParseFromString(inbound.at("virtualInbound")->bytes));
+  for (const auto& chain : listener.filter_chains()) {
+    EXPECT_EQ(++chains[chain.name()], 1) << chain.name();
+  }
+  EXPECT_TRUE(chains.contains("8080|mesh-http"));
+  // What has no sidecar is no proxy.
+  EXPECT_EQ(server_->plane().view().Proxies({}).size(), 1u);
 }
 
 TEST_F(KubernetesTest, AServiceAccountsTokenBecomesACertificate) {

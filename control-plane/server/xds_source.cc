@@ -318,7 +318,8 @@ std::vector<api::ProxyStatus> XdsSource::Proxies(const Range& range) {
     const bool is_workload = has_workload && (!has_node || workload->first <= node->first);
     const std::string& id = is_workload ? workload->first : node->first;
     const bool is_node = has_node && node->first == id;
-    list.push_back(StatusOf(id, range.detail));
+    // An endpoint without a sidecar is no proxy.
+    if (is_node || workload->second.is_meshed) list.push_back(StatusOf(id, range.detail));
     if (is_workload) ++workload;
     if (is_node) ++node;
   }
