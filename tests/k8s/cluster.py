@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -124,6 +125,13 @@ class Cluster:
             "kube-scheduler", *self._as("scheduler", "system:kube-scheduler"), "--leader-elect=false"))
         self._wait("the default service account",
                    lambda: self.try_kubectl("-n", "default", "get", "serviceaccount", "default").returncode == 0)
+
+    def restart_api_server(self):
+        """Kills it: its graceful end waits for watches. Its memory of versions is lost."""
+        self.api_server.stop(signal.SIGKILL)
+        self._children.remove(self.api_server)
+        self.api_server = self.start("apiserver-again", self._api_server())
+        self._wait("the API server", lambda: self.try_kubectl("get", "--raw", "/readyz").returncode == 0)
 
     def _as(self, file, user):
         config = self.credentials.client(file, user)

@@ -1,0 +1,142 @@
+"""The control plane reads a real API server: what it needs to be allowed, what becomes of Services and pods, and who gets a
+certificate. No node: pods are objects, and their EndpointSlices are written by the test."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+from processes import binary, wait_until  # noqa: E402
+
+USER = "tulle-control"
+# All that the control plane may do.
+ROLE = [
+    {"apiGroups": [""], "resources": ["services", "pods", "nodes", "namespaces"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["tulle-ca-root-cert"], "verbs": ["get", "patch"]},
+]
+
+
+class Mesh:
+    """tulle-control on the host of the API server, as a user with ROLE alone."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        cluster.apply(
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": USER}, "rules": ROLE},
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": USER},
+             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": USER},
+             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tulle.dev/inject": "enabled"}}})
+        self.data = cluster.path("tulle-control")
+        self.control = cluster.start("control", [
+            binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:15012",
+            "--api", "127.0.0.1:15016", "--kubeconfig", cluster.credentials.client(USER, USER)])
+        wait_until(lambda: self.http("127.0.0.1:15014/readyz") == "ok\n", "tulle-control is not ready: " + self.control.log())
+
+    def _run(self, *argv):
+        return subprocess.run(self.cluster.namespace.argv(*argv), capture_output=True, text=True, check=False).stdout
+
+    def http(self, url):
+        return self._run("curl", "-s", "-m", "2", url)
+
+    def tullectl(self, *arguments):
+        return self._run(binary("control-plane/cli/tullectl"), "--credential-file", self.data + "/admin.json", *arguments)
+
+    def services(self):
+        """{(namespace, name): (ports, healthy)}"""
+        rows = [line.split() for line in self.tullectl("services", "-A").splitlines()[1:]]
+        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+    def sidecar(self, name, uid, token):
+        """A pod's sidecar, as the injection starts it."""
+        folder = self.cluster.path(name)
+        os.makedirs(folder + "/state", mode=0o700)
+        for file, text in (("token", token), ("roots.pem", self.roots())):
+            with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
+                out.write(text)
+        return self.cluster.start(name, [
+            binary("sidecar/tulle-sidecar"), "--control", "127.0.0.1:15012", "--transparent", "--state-dir", folder + "/state",
+            "--token-file", folder + "/token", "--roots-file", folder + "/roots.pem", "--pod-uid", uid])
+
+    def roots(self):
+        return self.cluster.get("-n", "shop", "configmap", "tulle-ca-root-cert")["data"]["root-cert.pem"]
+
+
+@pytest.fixture(scope="module")
+def mesh(control):
+    return Mesh(control)
+
+
+def put_pod(cluster, name):
+    """A pod as the injection leaves it; returns its uid."""
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}},
+        {"apiVersion": "v1", "kind": "Pod",
+         "metadata": {"name": name, "namespace": "shop", "labels": {"tulle.dev/meshed": "true"},
+                      "annotations": {"tulle.dev/service-account": name}},
+         "spec": {"serviceAccountName": name, "automountServiceAccountToken": False,
+                  "containers": [{"name": "app", "image": "none"}]}})
+    return cluster.get("-n", "shop", "pod", name)["metadata"]["uid"]
+
+
+def put_service(cluster, name, uid, ready=True):
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"},
+         "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8080}]}},
+        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+         "metadata": {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": name}},
+         "ports": [{"name": "http", "port": 8080}],
+         "endpoints": [{"addresses": ["10.244.0.9"], "conditions": {"ready": ready},
+                        "targetRef": {"kind": "Pod", "namespace": "shop", "name": name, "uid": uid}}]})
+
+
+def token(cluster, name, audience="tulle"):
+    return cluster.kubectl("-n", "shop", "create", "token", name, "--audience", audience,
+                           "--bound-object-kind", "Pod", "--bound-object-name", name)
+
+
+def test_services_follow_the_cluster(mesh):
+    uid = put_pod(mesh.cluster, "web")
+    put_service(mesh.cluster, "web", uid)
+    wait_until(lambda: mesh.services().get(("shop", "web")) == ("80/http", "1/1"), "the Service is not in the mesh")
+    put_service(mesh.cluster, "web", uid, ready=False)
+    wait_until(lambda: mesh.services().get(("shop", "web")) == ("80/http", "0/1"), "the pod is still healthy")
+
+
+def test_a_restart_of_the_api_server_loses_nothing(mesh):
+    put_service(mesh.cluster, "kept", put_pod(mesh.cluster, "kept"))
+    wait_until(lambda: ("shop", "kept") in mesh.services(), "the Service is not in the mesh")
+    mesh.cluster.restart_api_server()
+    assert ("shop", "kept") in mesh.services()
+    mesh.cluster.kubectl("-n", "shop", "delete", "service", "kept")
+    put_service(mesh.cluster, "later", put_pod(mesh.cluster, "later"))
+    wait_until(lambda: ("shop", "kept") not in mesh.services(), "the Service is still in the mesh")
+    wait_until(lambda: mesh.services().get(("shop", "later")) == ("80/http", "1/1"), "the new Service is not in the mesh")
+
+
+def test_the_token_of_a_pod_becomes_its_identity(mesh):
+    uid = put_pod(mesh.cluster, "shopper")
+    sidecar = mesh.sidecar("shopper", uid, token(mesh.cluster, "shopper"))
+    wait_until(lambda: "main: ready" in sidecar.log(), "the sidecar is not ready: " + sidecar.log())
+    assert "identity spiffe://cluster.local/ns/shop/sa/shopper" in sidecar.log()
+    assert [line.split()[2] for line in mesh.tullectl("status").splitlines()[1:] if line.startswith(uid)] == ["SYNCED"]
+    sidecar.stop()
+
+
+@pytest.mark.parametrize("kind", ["audience", "deleted"])
+def test_other_tokens_are_refused(mesh, kind):
+    name = "stranger-" + kind
+    uid = put_pod(mesh.cluster, name)
+    text = token(mesh.cluster, name, "other" if kind == "audience" else "tulle")
+    if kind == "deleted":
+        mesh.cluster.kubectl("-n", "shop", "delete", "pod", name, "--grace-period=0", "--force")
+    sidecar = mesh.sidecar(name, uid, text)
+    wait_until(lambda: "the API server refused the service account's token" in sidecar.log(),
+               "it is not refused: " + sidecar.log())
+    assert "identity spiffe" not in sidecar.log()
+    assert "got no certificate: the API server refused" in mesh.control.log()
+    sidecar.stop()
