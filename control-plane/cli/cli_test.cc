@@ -172,7 +172,7 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
       {{"token", "create", "-o", "name"},
        "unsupported output format \"name\"\nhint: supported formats: table, raw, json, yaml"},
       {{"get", "all", "-o", "3"}, "unsupported output format \"3\""},
-      {{"token"}, "tullectl token --help"},
+      {{"token"}, "token requires a command\nhint: see `tullectl token --help`"},
       {{"completion", "tcsh"}, "invalid shell \"tcsh\"\nhint: supported values: bash, zsh, fish"},
       {{"rollback", "--to-revision", "0"},
        "invalid revision \"0\"\nhint: must be a whole number from 1\n"},
@@ -233,6 +233,10 @@ TEST(CommandLine, HelpAndVersionAreCommandsAndFlags) {
   EXPECT_EQ(text({"help"}), text({"--help"}));
   EXPECT_EQ(text({"help", "token", "create"}), text({"token", "create", "--help"}));
   EXPECT_NE(text({"help"}).find("Exit codes: 0 success, 1 error"), std::string::npos);
+  EXPECT_EQ(text({"help"}).find("a key of theirs"), std::string::npos) << "a line for each command";
+  EXPECT_NE(text({"evict", "--help"}).find("a key of theirs"), std::string::npos);
+  EXPECT_NE(text({"config", "set-context", "--help"}).find("namespace of the context [default]"),
+            std::string::npos);
 }
 
 std::vector<Selected> Select(const std::string& kind, const std::vector<std::string>& names = {}) {

@@ -81,7 +81,8 @@ void Grammar::AddEviction() {
       Add(app_, "evict", "Evict the workloads of an account: revoke their certificates",
           "  tullectl evict post\n  tullectl evict post-v2 -n shop", Command::kEvict);
   evict.description(
-      "Evict the workloads of an account, for example when a key of theirs was copied.\n"
+      "Evict the workloads of an account: revoke their certificates\n"
+      "For example when a key of theirs was copied.\n"
       "All certificates and join tokens of the account's identity are revoked, its\n"
       "endpoints leave the mesh, and its connections are closed. It may join again with\n"
       "a new token.");
@@ -209,6 +210,7 @@ void Grammar::AddConfig() {
                       "      --credential-file ann.credential --ca-file ca.pem",
                       Command::kConfigSet);
   TakeNamespace(set, false);
+  set.get_option("--namespace")->description("namespace of the context [default]");
 }
 
 void Grammar::AddRest() {

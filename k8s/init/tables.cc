@@ -32,11 +32,12 @@ absl::Status Failed(const std::string& program, const CommandResult& result) {
   while (errors.ends_with('\n')) errors.pop_back();
   const bool forbidden = errors.find("ermission denied") != std::string::npos ||
                          errors.find("not permitted") != std::string::npos;
-  return absl::FailedPreconditionError(absl::StrCat(
-      program, ": ", errors.empty() ? absl::StrCat("exit code ", result.exit_code) : errors,
-      forbidden ? "; run as root, in a pod with the capability NET_ADMIN (iptables-legacy also "
-                  "needs NET_RAW)"
-                : ""));
+  if (errors.empty()) errors = absl::StrCat("exit code ", result.exit_code);
+  if (!forbidden) return absl::FailedPreconditionError(absl::StrCat(program, ": ", errors));
+  return absl::PermissionDeniedError(
+      absl::StrCat(program, ": ", errors,
+                   "; run as root, in a pod with the capability NET_ADMIN (iptables-legacy also "
+                   "needs NET_RAW)"));
 }
 
 }  // namespace
@@ -75,6 +76,11 @@ absl::StatusOr<Variant> FindVariant() {
   if (nft.ok()) return Variant::kNft;
   const auto legacy = Tables(Variant::kLegacy, Family::kV4).Save();
   if (legacy.ok()) return Variant::kLegacy;
+  if (absl::IsPermissionDenied(nft.status()) && absl::IsPermissionDenied(legacy.status())) {
+    return absl::PermissionDeniedError(
+        "permission denied: iptables requires root, or in a pod the capability NET_ADMIN "
+        "(iptables-legacy also needs NET_RAW)");
+  }
   return absl::FailedPreconditionError(absl::StrCat("no working variant of iptables found. ",
                                                     nft.status().message(), ". ",
                                                     legacy.status().message()));

@@ -44,8 +44,10 @@ std::string HelpPage::make_option_desc(const CLI::Option* option) const {
   return option->get_description() + " " + (text.front() == '[' ? text : "[" + text + "]");
 }
 
+// Of a long description the first line.
 std::string HelpPage::make_subcommand(const CLI::App* command) const {
-  return Row(command->get_display_name(true), command->get_description());
+  const std::string text = command->get_description();
+  return Row(command->get_display_name(true), text.substr(0, text.find('\n')));
 }
 
 }  // namespace tulle::usage

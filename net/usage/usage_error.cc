@@ -41,6 +41,10 @@ std::string ExplainText(const CLI::App& command, const CLI::ParseError& error) {
     return text.substr(0, at) + " and " + text.substr(at + strlen(" excludes ")) +
            " cannot be used together";
   }
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
+      text == "A subcommand is required") {
+    return command.get_name() + " requires a command";
+  }
   constexpr std::string_view kConversion = "Could not convert: ";
   const size_t value = text.find(" = ");
   if (!text.starts_with(kConversion) || value == std::string::npos) return text;

@@ -323,3 +323,10 @@ def test_it_ends_soon_with_few_capabilities(place, capabilities):
     assert done.returncode == 0, done.stderr
     has_callers = "setuid" in capabilities
     assert ("ok      IPv4: connections to services are redirected" in done.stdout) == has_callers, done.stdout
+
+
+def test_without_the_right_to_change_rules_it_says_so_once():
+    done = subprocess.run(["setpriv", "--bounding-set=-all", "--inh-caps=-all", processes.binary("k8s/init/tulle-init")],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    assert done.stderr.startswith("tulle-init: permission denied: iptables requires root, or in a pod the capability NET_ADMIN"), done.stderr
