@@ -199,7 +199,7 @@ class Cluster:
         """CoreDNS at the address that pods have in their resolv.conf."""
         root = self.path("image-coredns")
         image.place(root, programs.path("coredns"), "/coredns")
-        self.load_image(image.archive(self.path("coredns.tar"), "coredns", root, ["/coredns"]))
+        self.load_image(image.archive(self.path("coredns.tar"), image.name("coredns"), root, ["/coredns"]))
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "coredns.yaml"), encoding="utf-8") as manifest:
             self.kubectl("apply", "-f", "-", stdin=manifest.read().replace("IMAGE", image.name("coredns"))
                          .replace("ADDRESS", DNS_SERVICE))

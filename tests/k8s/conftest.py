@@ -42,7 +42,7 @@ def cluster():
         root = made.path("image-tools")
         image.busybox(root)
         image.place_program(root, shutil.which("curl"), "/bin/curl")  # A static wget ends when it resolves a name.
-        made.load_image(image.archive(made.path("tools.tar"), "tools", root))
+        made.load_image(image.archive(made.path("tools.tar"), image.name("tools"), root))
         made.tools = image.name("tools")
         yield made
 

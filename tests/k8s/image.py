@@ -41,8 +41,8 @@ class _Blobs:
         return {"mediaType": "application/vnd.oci.image." + media_type, "digest": "sha256:" + digest, "size": len(data)}
 
 
-def archive(path, short, root, entrypoint=()):
-    """Writes the image `name(short)`, with the folder `root` as its only layer, to `path`."""
+def archive(path, full_name, root, entrypoint=()):
+    """Writes an image, with the folder `root` as its only layer, to `path`."""
     blobs = _Blobs()
     layer = blobs.add(_layer(root), "layer.v1.tar")
     config = {"architecture": "amd64", "os": "linux",
@@ -51,7 +51,7 @@ def archive(path, short, root, entrypoint=()):
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                 "config": blobs.add(json.dumps(config).encode(), "config.v1+json"), "layers": [layer]}
     entry = blobs.add(json.dumps(manifest).encode(), "manifest.v1+json")
-    entry["annotations"] = {"io.containerd.image.name": name(short), "org.opencontainers.image.ref.name": "test"}
+    entry["annotations"] = {"io.containerd.image.name": full_name, "org.opencontainers.image.ref.name": full_name.rsplit(":", 1)[-1]}
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}
     files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
     files.update(("blobs/sha256/" + digest, data) for digest, data in blobs.content.items())

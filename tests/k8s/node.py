@@ -68,7 +68,7 @@ class Node:
         wait_until(lambda: self.ctr("version").returncode == 0, "containerd does not answer", 30)
         root = self.path("image-pause")
         image.pause(root)
-        self.load_image(image.archive(self.path("pause.tar"), "pause", root, ["/pause"]))
+        self.load_image(image.archive(self.path("pause.tar"), image.name("pause"), root, ["/pause"]))
         self._start_kubelet()
         self._start_proxy()
 

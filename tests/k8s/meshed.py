@@ -1,0 +1,72 @@
+"""Tulle in a test's cluster: its images, its control plane, and workloads that are injected."""
+import os
+import re
+import shutil
+import subprocess
+
+import image
+from processes import ROOT, binary, program
+
+MANIFEST = os.path.join(ROOT, "k8s", "manifests", "tulle-control.yaml")
+# As `iptables-legacy` of Debian needs them besides its libraries.
+EXTENSIONS = "/usr/lib/x86_64-linux-gnu/xtables"
+
+
+def _version():
+    with open(os.path.join(ROOT, "telemetry", "version.h"), encoding="utf-8") as header:
+        return re.search(r'kVersion\[\] = "([^"]+)"', header.read())[1]
+
+
+def _image(cluster, short, programs, more=lambda root: None):
+    root = cluster.path("image-" + short)
+    for label in programs:
+        image.place_program(root, binary(label), "/" + os.path.basename(label))
+    more(root)
+    name = "docker.io/library/%s:%s" % (short, _version())
+    cluster.load_image(image.archive(cluster.path(short + ".tar"), name, root, ["/" + short]))
+
+
+def _tables(root):
+    """What tulle-init runs."""
+    os.makedirs(os.path.join(root, "run"))
+    for name in ("iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"):
+        for suffix in ("", "-save", "-restore"):
+            image.place_program(root, program(name + suffix), "/usr/sbin/" + name + suffix)
+    for file in os.listdir(EXTENSIONS):
+        image.place_program(root, os.path.join(EXTENSIONS, file))
+
+
+class Mesh:
+    """The control plane as a Deployment. Owner: a test's fixture; it ends with the cluster."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        _image(cluster, "tulle-control", ["control-plane/tulle-control", "control-plane/cli/tullectl"])
+        _image(cluster, "tulle-sidecar", ["sidecar/tulle-sidecar"])
+        _image(cluster, "tulle-init", ["k8s/init/tulle-init"], _tables)
+        cluster.kubectl("apply", "-f", MANIFEST)
+        cluster.wait_for("condition=Available", "-n", "tulle-system", "deployment/tulle-control")
+
+    def tullectl(self, *arguments, stdin=None):
+        """In the control plane's pod, as its first admin."""
+        argv = ["-n", "tulle-system", "exec", "-i", "deployment/tulle-control", "--", "/tullectl",
+                "--credential-file", "/var/lib/tulle/control/admin.json", *arguments]
+        return self.cluster.kubectl(*argv, stdin=stdin)
+
+    def namespace(self, name):
+        """Whose pods are injected."""
+        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace",
+                            "metadata": {"name": name, "labels": {"tulle.dev/inject": "enabled"}}})
+
+    def inject(self, manifests):
+        """Applies YAML after `tullectl inject`."""
+        done = subprocess.run([binary("control-plane/cli/tullectl"), "inject", "-f", "-"], input=manifests, capture_output=True,
+                              text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        self.cluster.kubectl("apply", "-f", "-", stdin=done.stdout)
+
+    def metrics(self, ns, pod):
+        """Lines of a sidecar's metrics, asked as kubelet and Prometheus do it: by the pod's address."""
+        address = self.cluster.get("-n", ns, "pod", pod)["status"]["podIP"]
+        argv = self.cluster.namespace.argv(shutil.which("curl"), "-sf", "http://%s:15090/stats/prometheus" % address)
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -1,0 +1,96 @@
+"""Two pods that know nothing of the mesh, meshed by injection: mTLS between them under STRICT, and no way in for others."""
+import pytest
+
+from meshed import Mesh
+from processes import wait_until
+
+STRICT = """
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: all}
+spec: {targetRef: {kind: Mesh}, mode: STRICT}
+"""
+
+WEB = """
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web, namespace: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      serviceAccountName: web
+      containers:
+      - name: web
+        image: TOOLS
+        imagePullPolicy: Never
+        command: [sh, -c, "echo hello from web > /www/index.html && exec httpd -f -p 8080 -h /www"]
+        readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: client, namespace: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: shop}
+spec:
+  serviceAccountName: client
+  containers:
+  - {name: client, image: TOOLS, imagePullPolicy: Never, command: [sleep, "100000"]}
+"""
+
+STRANGER = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stranger", "namespace": "default"}}
+
+
+@pytest.fixture(scope="module")
+def mesh(cluster):
+    made = Mesh(cluster)
+    made.namespace("shop")
+    made.inject(WEB.replace("TOOLS", cluster.tools))
+    stranger = {**STRANGER, "spec": {"containers": [
+        {"name": "stranger", "image": cluster.tools, "imagePullPolicy": "Never", "command": ["sleep", "100000"]}]}}
+    cluster.apply(stranger)
+    cluster.wait_for("condition=Available", "-n", "shop", "deployment/web")
+    cluster.wait_for("condition=Ready", "-n", "shop", "pod/client")
+    cluster.wait_for("condition=Ready", "pod/stranger")
+    return made
+
+
+def call(cluster, ns, pod, url):
+    """The body, or curl's error."""
+    done = cluster.try_kubectl("-n", ns, "exec", pod, "-c", pod, "--", "curl", "-s", "-m", "10", "-w", " %{http_code}", url)
+    return done.stdout + done.stderr
+
+
+def test_a_service_is_called_by_its_name(cluster, mesh):
+    assert call(cluster, "shop", "client", "http://web/") == "hello from web\n 200"
+    assert call(cluster, "shop", "client", "http://web.shop.svc.cluster.local/") == "hello from web\n 200"
+
+
+def test_both_ends_know_each_other_by_mtls(cluster, mesh):
+    pod = cluster.kubectl("-n", "shop", "get", "pods", "-l", "app=web", "-o", "name").strip().removeprefix("pod/")
+    call(cluster, "shop", "client", "http://web/")
+    requests = [line for line in mesh.metrics("shop", pod) if line.startswith("istio_requests_total")]
+    assert any('source_principal="spiffe://cluster.local/ns/shop/sa/client"' in line and
+               'connection_security_policy="mutual_tls"' in line and 'destination_service_name="web"' in line
+               for line in requests), "\n".join(requests)
+
+
+def test_strict_refuses_who_has_no_identity(cluster, mesh):
+    assert "200" in call(cluster, "default", "stranger", "http://web.shop/")
+    mesh.tullectl("apply", "-f", "-", stdin=STRICT)
+    wait_until(lambda: "200" not in call(cluster, "default", "stranger", "http://web.shop/"), "plaintext is refused")
+    assert call(cluster, "shop", "client", "http://web/") == "hello from web\n 200"
