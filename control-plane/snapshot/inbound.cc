@@ -54,10 +54,17 @@ struct InboundSide {
   }
 };
 
+// Whose policies hold. Those of the namespace and the mesh do for a workload without a service too:
+// pods are called by their addresses.
+std::vector<discovery::ServiceName> TargetsOf(const Workload& workload) {
+  if (workload.services.empty()) return {{workload.ns, ""}};
+  return workload.services;
+}
+
 AuthorizationRules RulesOf(const MeshView& view, const Workload& workload, InboundPort port,
                            bool is_http) {
   port.protocol = is_http ? Protocol::kHttp : Protocol::kTcp;
-  return RulesFor(view.policies, view.mesh.trust_domain, workload.services, port);
+  return RulesFor(view.policies, view.mesh.trust_domain, TargetsOf(workload), port);
 }
 
 InboundSide MakeSide(const MeshView& view, const Workload& workload, const InboundPort& port) {
@@ -204,7 +211,7 @@ void AddPlainChains(const InboundSide& side, listenerv3::Listener* listener) {
 
 // The policy that asks for STRICT. Null: none does.
 const policy::Document* StrictBy(const MeshView& view, const Workload& workload) {
-  for (const discovery::ServiceName& service : workload.services) {
+  for (const discovery::ServiceName& service : TargetsOf(workload)) {
     const policy::Document* document = view.policies.PeerAuthenticationOf(service);
     if (document == nullptr) continue;
     const auto& said = std::get<policy::PeerAuthentication>(document->spec);

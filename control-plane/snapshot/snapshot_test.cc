@@ -237,6 +237,26 @@ TEST(Snapshot, PlaintextChainsGoWhenStrict) {
             (std::set<std::string>{"mesh-http", "raw"}));
 }
 
+// A pod that no Service selects is called by its address.
+TEST(Snapshot, PoliciesOfTheMeshHoldForAWorkloadWithoutAService) {
+  Mesh mesh = MakeMesh(1);
+  mesh.workloads.at("s0-0").services.clear();
+  const auto has_rules = [&] {
+    const std::string bytes = ListenerOf(mesh, "s0-0", "inbound|15080").SerializeAsString();
+    return bytes.find("rbac") != std::string::npos;
+  };
+  EXPECT_EQ(ChainsOf(ListenerOf(mesh, "s0-0", "inbound|15080")),
+            (std::set<std::string>{"mesh-http", "raw"}));
+  Apply(TulleYaml("PeerAuthentication", "{targetRef: {kind: Mesh}, mode: STRICT}"), &mesh);
+  EXPECT_EQ(ChainsOf(ListenerOf(mesh, "s0-0", "inbound|15080")),
+            std::set<std::string>{"mesh-http"});
+  EXPECT_FALSE(has_rules());
+  Apply(TulleYaml("AuthorizationPolicy",
+                  "{targetRef: {kind: Namespace, name: default}, action: DENY, rules: [{}]}"),
+        &mesh);
+  EXPECT_TRUE(has_rules());
+}
+
 TEST(Snapshot, TheAccessLogIsOffUntilItHasAFile) {
   Mesh mesh = MakeMesh(2);
   const auto logs = [&] {

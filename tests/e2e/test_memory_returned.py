@@ -35,9 +35,11 @@ def test_an_idle_http2_connection_costs_little(make_proxy, origin):
     warm = [connect(proxy) for _ in range(20)]
     before = resident_kib(proxy.sidecar)
     idle = [connect(proxy) for _ in range(CONNECTIONS)]
-    # The memory of streams is returned after a few seconds.
+
     def each():
         return (resident_kib(proxy.sidecar) - before) / CONNECTIONS
+
+    # The memory of streams is returned after a few seconds.
     processes.wait_until(lambda: each() <= MOST_KIB_EACH, "%.1f KiB for each idle HTTP/2 connection" % each())
     print("KiB for each idle HTTP/2 connection: %.1f" % each())
     for client in warm + idle:
