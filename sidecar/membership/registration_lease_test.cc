@@ -190,7 +190,9 @@ TEST_F(RegistrationTest, OpenBreakersAreToldOnceInEachLeaseAndConnection) {
   auto changes = std::make_shared<std::atomic<uint32_t>>(0);
   upstream::ClusterSpec spec;
   spec.breaker = upstream::BreakerSpec{.errors = {1, 100}, .open_for = seconds(3600)};
-  upstream::ClusterLimits limits(1, changes);
+  // On the heap: a frame under AddressSanitizer is not aligned to 64 bytes.
+  const auto owned = std::make_unique<upstream::ClusterLimits>(1, changes);
+  upstream::ClusterLimits& limits = *owned;
   const auto endpoint = limits.endpoints.For(*SocketAddress::ParseWithPort("10.0.0.9:80"));
   BreakerReport report(
       *loop_, [&] { return changes->load(); },
