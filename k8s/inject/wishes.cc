@@ -124,9 +124,10 @@ absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings
     return absl::InvalidArgumentError("metadata.annotations must be an object");
   for (const auto& [name, value] : annotations->items()) {
     if (!name.starts_with(kPrefix) || name == kAccountAnnotation) continue;
-    const auto row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& each) {
-      return name.substr(kPrefix.size()) == each.name;
-    });
+    const std::string_view short_name = std::string_view(name).substr(kPrefix.size());
+    const auto row =
+        std::find_if(std::begin(kRows), std::end(kRows),
+                     [short_name](const Row& each) { return short_name == each.name; });
     if (row == std::end(kRows)) {
       wishes.warnings.push_back(UnknownAnnotation(name));
       continue;

@@ -1,11 +1,13 @@
-"""Container images without a container engine: a folder becomes an OCI archive that containerd imports."""
-import hashlib
-import io
-import json
+"""Images of a test's cluster: what is in them, and OCI archives that containerd imports."""
 import os
 import shutil
 import subprocess
-import tarfile
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "k8s", "images"))
+
+import oci  # noqa: E402
 
 REGISTRY = "tulle.test"  # A name that resolves nowhere: every image is imported, none is pulled.
 
@@ -14,52 +16,9 @@ def name(short):
     return "%s/%s:test" % (REGISTRY, short)
 
 
-def _layer(root):
-    """The folder as a tar file whose bytes depend on its content only."""
-    def plain(entry):
-        entry.mtime = entry.uid = entry.gid = 0
-        entry.uname = entry.gname = ""
-        return entry
-
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for base, folders, files in os.walk(root):
-            folders.sort()
-            for entry in sorted(folders + files):
-                full = os.path.join(base, entry)
-                tar.add(full, os.path.relpath(full, root), recursive=False, filter=plain)
-    return out.getvalue()
-
-
-class _Blobs:
-    def __init__(self):
-        self.content = {}
-
-    def add(self, data, media_type):
-        digest = hashlib.sha256(data).hexdigest()
-        self.content[digest] = data
-        return {"mediaType": "application/vnd.oci.image." + media_type, "digest": "sha256:" + digest, "size": len(data)}
-
-
 def archive(path, full_name, root, entrypoint=()):
     """Writes an image, with the folder `root` as its only layer, to `path`."""
-    blobs = _Blobs()
-    layer = blobs.add(_layer(root), "layer.v1.tar")
-    config = {"architecture": "amd64", "os": "linux",
-              "config": {"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Entrypoint": list(entrypoint)},
-              "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
-    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "config": blobs.add(json.dumps(config).encode(), "config.v1+json"), "layers": [layer]}
-    entry = blobs.add(json.dumps(manifest).encode(), "manifest.v1+json")
-    entry["annotations"] = {"io.containerd.image.name": full_name, "org.opencontainers.image.ref.name": full_name.rsplit(":", 1)[-1]}
-    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}
-    files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
-    files.update(("blobs/sha256/" + digest, data) for digest, data in blobs.content.items())
-    with tarfile.open(path, "w") as tar:
-        for file, data in files.items():
-            info = tarfile.TarInfo(file)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+    oci.write_archive(path, full_name, root, list(entrypoint), user="")
     return path
 
 
