@@ -165,12 +165,20 @@ std::string ClusterState::LocalityOf(const EndpointFacts& endpoint) const {
   return endpoint.zone.empty() ? "" : "/" + endpoint.zone;
 }
 
+// Whoever may write to a namespace may write any uid into its EndpointSlices: of pods in other
+// namespaces they tell nothing.
+bool ClusterState::MayTell(const SliceFacts& slice, const std::string& id) const {
+  const auto pod = pods_.find(id);
+  return pod == pods_.end() || pod->second.ns == slice.service.ns;
+}
+
 // Its address: of several, which are of two IP versions, the IPv4 address. False: none is known.
 bool ClusterState::Place(const std::string& id, Workload* workload) const {
   const auto slices = slices_with_.find(id);
   if (slices == slices_with_.end()) return false;
   for (const ObjectKey& key : slices->second) {
     const SliceFacts& slice = slices_.at(key);
+    if (!MayTell(slice, id)) continue;
     const EndpointFacts& endpoint = slice.endpoints.at(id);
     const bool is_first = workload->address.empty();
     if (IsIpv6(endpoint.address) && workload->interception) {
@@ -181,7 +189,7 @@ bool ClusterState::Place(const std::string& id, Workload* workload) const {
     workload->ns = slice.service.ns;
     workload->locality = LocalityOf(endpoint);
   }
-  return true;
+  return !workload->address.empty();
 }
 
 // The health is that of the Services with an address: a headless one may publish pods that are not
@@ -193,6 +201,7 @@ void ClusterState::Serve(const std::string& id, const PodFacts* pod, Workload* w
     const EndpointFacts& endpoint = slice.endpoints.at(id);
     const auto service = services_.find({slice.service.ns, slice.service.name});
     if (endpoint.address != workload->address || service == services_.end()) continue;
+    if (!MayTell(slice, id)) continue;
     if (std::find(workload->services.begin(), workload->services.end(), slice.service) ==
         workload->services.end()) {
       workload->services.push_back(slice.service);

@@ -39,6 +39,8 @@ class ClusterState {
   // Everything that is known so far, and each change from now on.
   void Publish();
 
+  // Whether a workload of this id comes from the cluster.
+  bool Has(const std::string& id) const { return pods_.contains(id) || reported_.contains(id); }
   size_t pods() const { return pods_.size(); }
   size_t services() const { return services_.size(); }
 
@@ -50,6 +52,7 @@ class ClusterState {
   void SetLocality(const std::string& node, std::string locality);
   void Update(const Ids& workloads);
   std::optional<discovery::Workload> Build(const std::string& id) const;
+  bool MayTell(const SliceFacts& slice, const std::string& id) const;
   bool Place(const std::string& id, discovery::Workload* workload) const;
   void Serve(const std::string& id, const PodFacts* pod, discovery::Workload* workload) const;
   std::string LocalityOf(const EndpointFacts& endpoint) const;

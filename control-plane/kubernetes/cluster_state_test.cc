@@ -92,6 +92,28 @@ TEST_F(ClusterStateTest, AMeshedPodBehindAService) {
   EXPECT_EQ(service.ports, (std::map<uint32_t, Protocol>{{80, Protocol::kHttp}}));
 }
 
+// Its uid is free text: whoever may write to the namespace "a" may name any pod.
+TEST_F(ClusterStateTest, AnEndpointSliceOfAnotherNamespaceTellsNothingOfAPod) {
+  PutWeb();
+  state_.PutService({"a", "web"}, WebService());
+  state_.PutSlice({"a", "web-0"}, Slice("web", {Endpoint("10.6.6.6", "u1")}));
+  state_.Publish();
+  EXPECT_EQ(mesh_.workloads.at("u1").address, "10.1.0.1");
+  EXPECT_EQ(mesh_.workloads.at("u1").ns, "shop");
+  EXPECT_EQ(mesh_.workloads.at("u1").services, (std::vector<ServiceName>{{"shop", "web"}}));
+  EXPECT_TRUE(state_.Has("u1"));
+  EXPECT_FALSE(state_.Has("u2"));
+}
+
+TEST_F(ClusterStateTest, AnAccountThatNoServiceAccountCanHaveIsNone) {
+  for (const std::string& name : {std::string("a/b"), std::string(254, 'a'), std::string("A")}) {
+    state_.PutPod({"shop", "web-1"}, Pod("u1", name));
+    state_.PutSlice({"shop", "web-a"}, Slice("web", {Endpoint("10.1.0.1", "u1")}));
+    state_.Publish();
+    EXPECT_FALSE(mesh_.workloads.at("u1").is_meshed) << name;
+  }
+}
+
 TEST_F(ClusterStateTest, NothingIsWrittenBeforeItIsPublished) {
   PutWeb();
   EXPECT_TRUE(mesh_.empty());

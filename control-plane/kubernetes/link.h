@@ -32,6 +32,7 @@ class KubernetesLink {
 
   void Start();
   void SetRoots(const std::string& pem) { roots_.SetRoots(pem); }
+  bool Has(const std::string& workload) const { return source_.Has(workload); }
   TokenReviews& reviews() { return reviews_; }
 
  private:

@@ -1,6 +1,7 @@
 // Sources: core/v1 Service, discovery.k8s.io/v1 EndpointSlice, meta/v1 PartialObjectMetadata.
 #include "control-plane/kubernetes/objects.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -33,6 +34,15 @@ std::optional<Protocol> Named(std::string_view name) {
     if (name == tcp) return Protocol::kTcp;
   }
   return std::nullopt;
+}
+
+// As the API server validates the name of a ServiceAccount.
+bool IsAccountName(std::string_view name) {
+  constexpr size_t kLongest = 253;
+  return !name.empty() && name.size() <= kLongest &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+         });
 }
 
 Health HealthOf(const Json& conditions) {
@@ -90,7 +100,9 @@ std::optional<SliceFacts> ReadSlice(const ObjectKey& key, const Json& slice) {
     endpoint.zone = TextAt(each, {"zone"});
     endpoint.health = HealthOf(At(each, {"conditions"}));
     std::string id = TextAt(each, {"targetRef", "uid"});
-    endpoint.is_pod = TextAt(each, {"targetRef", "kind"}) == "Pod" && !id.empty();
+    // Ids of other endpoints contain slashes.
+    endpoint.is_pod = TextAt(each, {"targetRef", "kind"}) == "Pod" && !id.empty() &&
+                      id.find('/') == std::string::npos;
     if (!endpoint.is_pod) id = absl::StrCat(key.ns, "/", key.name, "/", endpoint.address);
     facts.endpoints.insert_or_assign(std::move(id), std::move(endpoint));
   }
@@ -105,6 +117,7 @@ PodFacts ReadPod(const ObjectKey& key, const Json& metadata) {
   if (TextAt(metadata, {"metadata", "labels", kMeshedLabel}) != "true") return facts;
   facts.account = TextAt(metadata, {"metadata", "annotations", kAccountAnnotation});
   if (facts.account.empty()) facts.account = "default";
+  if (!IsAccountName(facts.account)) facts.account.clear();
   const std::string ports = TextAt(metadata, {"metadata", "annotations", kSkipPortsAnnotation});
   for (const auto text : absl::StrSplit(ports, ',')) {
     uint32_t port = 0;

@@ -35,6 +35,7 @@ class Source {
 
   void Start();
   bool synced() const { return is_synced_; }
+  bool Has(const std::string& workload) const { return state_.Has(workload); }
 
  private:
   class Feed;

@@ -104,6 +104,9 @@ void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* service
         if (!admission.NeedsReview(transport, authorization)) {
           return Answer(plane, admission.Authenticate(transport, authorization), request, *reply);
         }
+        // The heads of many calls may come before the first body.
+        if (const absl::Status room = admission.HasRoomForReview(); !room.ok())
+          return Answer(plane, room, request, *reply);
         admission.Review(transport, authorization,
                          [plane, address = transport.PeerAddress().host(), request,
                           reply = std::move(reply)](const absl::StatusOr<Caller>& caller) {

@@ -21,7 +21,10 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
   return server;
 }
 
-ControlServer::~ControlServer() { plane_->admission().SetReviews(nullptr); }
+ControlServer::~ControlServer() {
+  plane_->admission().SetReviews(nullptr);
+  plane_->registry().SetForeignIds(nullptr);
+}
 
 void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
                          const tls::SecureTransports& transports, telemetry::Log& log) {
@@ -33,6 +36,7 @@ void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
           [&plane] { plane.OnSourceSynced(); },
           [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
   plane.admission().SetReviews(&kubernetes_->reviews());
+  plane.registry().SetForeignIds([this](const std::string& id) { return kubernetes_->Has(id); });
   plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
   kubernetes_->SetRoots(plane.authority().trust_bundle_pem());
   kubernetes_->Start();

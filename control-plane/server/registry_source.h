@@ -64,6 +64,11 @@ class RegistrySource {
   void SetConnections(std::function<bool(const std::string&)> is_connected) {
     is_connected_ = std::move(is_connected);
   }
+  // Which instance ids belong to another source of the mesh, such as those of pods: they cannot be
+  // registered.
+  void SetForeignIds(std::function<bool(const std::string&)> is_foreign) {
+    is_foreign_ = std::move(is_foreign);
+  }
   // Once a second: leases end.
   void Advance();
 
@@ -78,6 +83,7 @@ class RegistrySource {
 
  private:
   registry::milliseconds Now() const;
+  absl::Status CheckId(const std::string& instance) const;
   void Publish();
   void LogChange(const registry::Change& change);
   void Save();
@@ -92,6 +98,7 @@ class RegistrySource {
   registry::UnsavedLeases unsaved_;
   std::unique_ptr<loop::Timer> save_;
   std::function<bool(const std::string&)> is_connected_;
+  std::function<bool(const std::string&)> is_foreign_;  // null: there is no other source
 };
 
 }  // namespace tulle::server

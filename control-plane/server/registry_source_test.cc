@@ -37,7 +37,7 @@ class RegistrySourceTest : public testing::Test {
                                                keys_, log_, mesh_);
     EXPECT_TRUE(source_->Restore([](const std::string&) {}).ok());
   }
-  void Register(const std::string& id, const std::string& note = "") {
+  absl::Status TryRegister(const std::string& id, const std::string& note = "") {
     discovery::Workload workload;
     workload.id = id;
     workload.spiffe_id = "spiffe://cluster.local/ns/default/sa/" + id;
@@ -45,7 +45,10 @@ class RegistrySourceTest : public testing::Test {
     workload.services = {{"default", id}};
     workload.inbound = {{15080, 8080, 80, policy::Protocol::kHttp}};
     if (!note.empty()) workload.metadata["note"] = note;
-    EXPECT_TRUE(source_->Register(std::move(workload), std::nullopt).ok());
+    return source_->Register(std::move(workload), std::nullopt).status();
+  }
+  void Register(const std::string& id, const std::string& note = "") {
+    EXPECT_TRUE(TryRegister(id, note).ok());
   }
   std::set<std::string> Stored() {
     std::set<std::string> ids;
@@ -64,6 +67,16 @@ class RegistrySourceTest : public testing::Test {
   FakeMesh mesh_;
   std::unique_ptr<RegistrySource> source_;
 };
+
+// Every sidecar learns the ids of the endpoints that it calls.
+TEST_F(RegistrySourceTest, AnIdOfAnotherSourceIsRefused) {
+  source_->SetForeignIds([](const std::string& id) { return id == "pod"; });
+  const absl::Status refused = TryRegister("pod");
+  EXPECT_TRUE(absl::IsPermissionDenied(refused)) << refused;
+  EXPECT_TRUE(mesh_.ids.empty());
+  Register("a");
+  EXPECT_EQ(mesh_.ids, Ids{"a"});
+}
 
 TEST_F(RegistrySourceTest, TheFirstOfABurstIsStoredAtOnceAndTheRestTogether) {
   Register("a");

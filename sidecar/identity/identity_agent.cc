@@ -156,7 +156,9 @@ void IdentityAgent::OpenChannel() {
         tls::ClientTlsSpec spec;
         if (!roots_pem_.empty()) {
           auto trust = certs::TrustBundle::AnyDomainFromPem(roots_pem_);
-          if (trust.ok()) spec.trust = std::make_shared<certs::TrustBundle>(*std::move(trust));
+          // Never without them: the token would go to whoever answers.
+          if (!trust.ok()) return std::unique_ptr<Transport>();
+          spec.trust = std::make_shared<certs::TrustBundle>(*std::move(trust));
         }
         return dialer_.Dial(std::move(spec));
       },
