@@ -41,6 +41,7 @@ class AdminExchange final : public http::StreamEvents {
   void OnReset(Failure) override { LeaveStream(); }
   void OnSendRoom() override {}
 
+  bool waits() const { return stream_ != nullptr; }
   void LeaveStream() {
     if (http::Stream* stream = std::exchange(stream_, nullptr)) stream->Detach();
   }
@@ -107,6 +108,7 @@ class AdminConnection final : public http::ServerConnectionEvents,
     Leave();
     codec_.Close();
   }
+  bool waits_for_answer() const { return exchange_ != nullptr && exchange_->waits(); }
   http::StreamEvents* OnStream(http::Stream& stream) override {
     Leave();
     exchange_ = std::make_shared<AdminExchange>(*server_.pages_, stream, server_.loop_.slab());
@@ -173,10 +175,14 @@ SocketAddress AdminServer::address() const {
 
 void AdminServer::OnAccept(std::unique_ptr<loop::Socket> socket) {
   if (open_ >= kMaxConnections) {
-    // The oldest makes way: others cannot keep kubelet out by connections that ask nothing.
-    AdminConnection& oldest = connections_.front();
-    oldest.Close();
-    Remove(oldest);
+    // The oldest that asks nothing makes way: others cannot keep kubelet out by such connections.
+    AdminConnection* oldest = nullptr;
+    connections_.ForEach([&oldest](AdminConnection& each) {
+      if (oldest == nullptr && !each.waits_for_answer()) oldest = &each;
+    });
+    if (oldest == nullptr) return;  // closes
+    oldest->Close();
+    Remove(*oldest);
   }
   auto* connection = new AdminConnection(*this, std::move(socket));
   connections_.PushBack(*connection);

@@ -38,6 +38,7 @@ class AppProbes::Asked {
         })) {}
 
   void Ask(Done done) {
+    if (waiting_.size() >= kMostWaiting) return done(false);
     waiting_.push_back(std::move(done));
     if (waiting_.size() > 1) return;  // under way
     timer_->Start(target_.check().timeout);
@@ -45,6 +46,9 @@ class AppProbes::Asked {
   }
 
  private:
+  // More than the health port has connections: the rest have gone without waiting for the result.
+  static constexpr size_t kMostWaiting = 128;
+
   void OnResult(bool good) {
     timer_->Stop();
     for (Done& done : std::exchange(waiting_, {})) done(good);
