@@ -169,6 +169,10 @@ TEST_F(ApiTest, ServicesProxiesAndTheirConfiguration) {
   EXPECT_EQ(Call("GET", "/v1/proxies/post-1/config/keys").status, 404);
   EXPECT_EQ(Call("GET", "/v1/proxies/nobody/config/routes").status, 404);
   EXPECT_EQ(Body(Call("GET", "/v1/workloads"))["items"].size(), 1);
+  for (const char* id : {"a/b", "post 3", ""}) {
+    const Json workload{{"account", "post"}, {"id", id}, {"address", "10.0.0.9"}};
+    EXPECT_EQ(Call("POST", "/v1/workloads", workload.dump()).status, 400) << id;
+  }
   const Json check = Body(Call("GET", "/v1/check"));
   EXPECT_EQ(check["ok"], false);  // the rejection
 }

@@ -1,11 +1,24 @@
 #include "control-plane/api/workload_resource.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "control-plane/api/answers.h"
 #include "control-plane/api/identity_json.h"
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/discovery/workload_json.h"
 
 namespace tulle::api {
+namespace {
+
+// What a path of the API and a line of a table can show.
+bool IsInstanceId(const std::string& id) {
+  return !id.empty() && std::all_of(id.begin(), id.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_';
+  });
+}
+
+}  // namespace
 
 Routes WorkloadResource::routes() {
   return {
@@ -50,6 +63,10 @@ ApiResponse WorkloadResource::Create(const Call& call) {
   auto workload = discovery::WorkloadFromJson(json.dump());
   if (!workload.ok()) return Refuse(workload.status());
   const std::string id = workload->id;
+  if (!IsInstanceId(id)) {
+    return Refuse(400, "invalid instance name \"" + id + "\"", "use letters, digits, -, . and _",
+                  "id");
+  }
   const Json shown = Json::parse(discovery::WorkloadToJson(*workload));
   const absl::Status status =
       register_ ? register_(*std::move(workload)) : absl::UnavailableError("there is no registry");
