@@ -27,7 +27,7 @@ namespace {
 
 // Connections without an identity: of sidecars that join or whose handshake is not done, of people
 // whose request has not come, of whoever reads health and metrics, which takes no identity at all.
-constexpr GuestList::Limits kSidecarGuests{512};
+constexpr GuestList::Limits kSidecarGuests{2048};
 constexpr GuestList::Limits kApiGuests{128};
 constexpr GuestList::Limits kHealthGuests{64, loop::Duration{0}};
 
