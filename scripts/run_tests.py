@@ -145,7 +145,8 @@ def kubernetes():
         tally = Tally()
         tally.skipped.append(("the programs of Kubernetes", "go is not installed"))
         return tally
-    return run("tests/k8s/programs.py", "/usr/bin/python3", "tests/k8s/programs.py")
+    installed = run("the packages of Kubernetes", "scripts/install-packages", "packages-kubernetes.txt")
+    return installed if installed.failed else run("tests/k8s/programs.py", "/usr/bin/python3", "tests/k8s/programs.py")
 
 
 def steps_of(mode):

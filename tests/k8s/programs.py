@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(HERE, "programs")
 NAMES = ("kubernetes", "coredns")
 KUBERNETES = "v1.34.4"  # as in programs/kubernetes/go.mod
-# Of Debian packages: etcd-server, containerd, runc, containernetworking-plugins, busybox-static.
+# Of the Debian packages in scripts/packages-kubernetes.txt.
 CONTROL_PROGRAMS = ("etcd",)
 NODE_PROGRAMS = ("containerd", "ctr", "runc", "busybox", "iptables", "conntrack")
 
@@ -45,7 +45,7 @@ def missing(node):
     where = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
     for program in CONTROL_PROGRAMS + (NODE_PROGRAMS if node else ()):
         if shutil.which(program, path=where) is None:
-            return "%s is not installed: scripts/install-packages installs it" % program
+            return "%s is not installed: run scripts/install-packages packages-kubernetes.txt" % program
     return ""
 
 
