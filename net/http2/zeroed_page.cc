@@ -4,20 +4,28 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 namespace tulle::http2 {
+namespace {
+
+std::atomic<int> mapped = 0;  // pages of the process
+
+}  // namespace
 
 void* ZeroedPage::Map() {
   static const bool kFits = sysconf(_SC_PAGESIZE) == static_cast<long>(kSize);
-  if (!kFits) return nullptr;
+  if (!kFits || mapped >= kMostOfProcess) return nullptr;
   void* page = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return nullptr;
+  mapped.fetch_add(1, std::memory_order_relaxed);
   return page_ = page;
 }
 
 void ZeroedPage::Unmap() {
-  if (page_ != nullptr) munmap(page_, kSize);
+  // It may fail where it would split a mapping; the count then stays.
+  if (page_ != nullptr && munmap(page_, kSize) == 0) mapped.fetch_sub(1, std::memory_order_relaxed);
   page_ = nullptr;
 }
 

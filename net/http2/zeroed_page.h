@@ -16,7 +16,10 @@ class ZeroedPage {
   ZeroedPage(const ZeroedPage&) = delete;
   ZeroedPage& operator=(const ZeroedPage&) = delete;
 
-  // Null: the system has no memory left, or has pages of another size.
+  // A process has few mappings (65,530 by default on Linux), which also others need.
+  static constexpr int kMostOfProcess = 16 * 1024;
+
+  // Null: the system has no memory left, or has pages of another size, or the process has enough.
   void* Map();
   void Unmap();
   void* get() const { return page_; }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -37,6 +38,15 @@ TEST(ZeroedPage, CanBeMappedAgain) {
   page.Unmap();
   EXPECT_EQ(page.get(), nullptr);
   EXPECT_EQ(static_cast<char*>(page.Map())[0], 0);
+}
+
+TEST(ZeroedPage, LeavesMappingsToOthers) {
+  std::vector<ZeroedPage> pages(ZeroedPage::kMostOfProcess);
+  for (ZeroedPage& page : pages) ASSERT_NE(page.Map(), nullptr);
+  ZeroedPage another;
+  EXPECT_EQ(another.Map(), nullptr);
+  pages.front().Unmap();
+  EXPECT_NE(another.Map(), nullptr);
 }
 
 }  // namespace
