@@ -138,6 +138,21 @@ void ClusterState::SetLocality(const std::string& node, std::string locality) {
   Update(touched);
 }
 
+absl::Status ClusterState::CheckRegistration(const Workload& workload) const {
+  if (pods_.contains(workload.id) || reported_.contains(workload.id)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("instance ", workload.id,
+                     " is a pod of the Kubernetes cluster: choose another instance id"));
+  }
+  for (const ServiceName& service : workload.services) {
+    if (!services_.contains({service.ns, service.name})) continue;
+    return absl::PermissionDeniedError(
+        absl::StrCat("service ", service.ns, "/", service.name,
+                     " is a Service of the Kubernetes cluster, which alone knows its endpoints"));
+  }
+  return absl::OkStatus();
+}
+
 void ClusterState::Publish() {
   is_published_ = true;
   for (const auto& [key, facts] : services_) mesh_.PutService({key.ns, key.name}, facts.declared);

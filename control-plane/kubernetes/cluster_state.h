@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 
+#include "absl/status/status.h"
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/objects.h"
 
@@ -39,8 +40,9 @@ class ClusterState {
   // Everything that is known so far, and each change from now on.
   void Publish();
 
-  // Whether a workload of this id comes from the cluster.
-  bool Has(const std::string& id) const { return pods_.contains(id) || reported_.contains(id); }
+  // Whether a workload may register as well. Not under the id of a pod, which every sidecar that
+  // calls the pod learns, and not as an endpoint of the cluster's Services, past their selectors.
+  absl::Status CheckRegistration(const discovery::Workload& workload) const;
   size_t pods() const { return pods_.size(); }
   size_t services() const { return services_.size(); }
 

@@ -101,8 +101,20 @@ TEST_F(ClusterStateTest, AnEndpointSliceOfAnotherNamespaceTellsNothingOfAPod) {
   EXPECT_EQ(mesh_.workloads.at("u1").address, "10.1.0.1");
   EXPECT_EQ(mesh_.workloads.at("u1").ns, "shop");
   EXPECT_EQ(mesh_.workloads.at("u1").services, (std::vector<ServiceName>{{"shop", "web"}}));
-  EXPECT_TRUE(state_.Has("u1"));
-  EXPECT_FALSE(state_.Has("u2"));
+}
+
+TEST_F(ClusterStateTest, NothingOfTheClusterCanBeRegistered) {
+  PutWeb();
+  state_.Publish();
+  discovery::Workload workload;
+  workload.id = "u1";
+  EXPECT_TRUE(absl::IsPermissionDenied(state_.CheckRegistration(workload)));
+  workload.id = "vm-1";
+  EXPECT_TRUE(state_.CheckRegistration(workload).ok());
+  workload.services = {{"shop", "other"}, {"shop", "web"}};
+  EXPECT_TRUE(absl::IsPermissionDenied(state_.CheckRegistration(workload)));
+  workload.services = {{"a", "web"}};
+  EXPECT_TRUE(state_.CheckRegistration(workload).ok());
 }
 
 TEST_F(ClusterStateTest, AnAccountThatNoServiceAccountCanHaveIsNone) {

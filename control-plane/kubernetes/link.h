@@ -32,7 +32,9 @@ class KubernetesLink {
 
   void Start();
   void SetRoots(const std::string& pem) { roots_.SetRoots(pem); }
-  bool Has(const std::string& workload) const { return source_.Has(workload); }
+  absl::Status CheckRegistration(const discovery::Workload& workload) const {
+    return source_.CheckRegistration(workload);
+  }
   TokenReviews& reviews() { return reviews_; }
 
  private:

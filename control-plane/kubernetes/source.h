@@ -35,7 +35,9 @@ class Source {
 
   void Start();
   bool synced() const { return is_synced_; }
-  bool Has(const std::string& workload) const { return state_.Has(workload); }
+  absl::Status CheckRegistration(const discovery::Workload& workload) const {
+    return state_.CheckRegistration(workload);
+  }
 
  private:
   class Feed;

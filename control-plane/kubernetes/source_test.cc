@@ -182,7 +182,6 @@ TEST_F(SourceTest, AReviewTellsTheServiceAccount) {
   ASSERT_TRUE(account.ok()) << account.status();
   EXPECT_EQ(account->ns, "shop");
   EXPECT_EQ(account->name, "web");
-  EXPECT_EQ(account->pod_uid, "u1");
 }
 
 TEST_F(SourceTest, WhatIsNoGoodTokenIsRefused) {

@@ -17,7 +17,6 @@ using k8s::Json;
 using k8s::TextAt;
 
 constexpr char kPath[] = "/apis/authentication.k8s.io/v1/tokenreviews";
-constexpr char kPodUid[] = "authentication.kubernetes.io/pod-uid";
 
 bool HasAudience(const Json& status) {
   const Json& audiences = At(status, {"audiences"});
@@ -49,10 +48,7 @@ absl::StatusOr<ServiceAccount> ReadReview(std::string_view json) {
     return absl::UnauthenticatedError(
         absl::StrCat("the token is not that of a service account: ", user.substr(0, 200)));
   }
-  ServiceAccount account{parts[2], parts[3], ""};
-  const Json& uids = At(status, {"user", "extra", kPodUid});
-  if (uids.is_array() && !uids.empty() && uids[0].is_string()) account.pod_uid = uids[0];
-  return account;
+  return ServiceAccount{parts[2], parts[3]};
 }
 
 void TokenReviews::Review(std::string_view token, Done done) {

@@ -24,7 +24,6 @@ inline constexpr char kAudience[] = "tulle";
 struct ServiceAccount {
   std::string ns;
   std::string name;
-  std::string pod_uid;  // empty: the token is not bound to a pod
 };
 
 // `json`: the API server's answer to a TokenReview.

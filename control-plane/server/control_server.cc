@@ -23,7 +23,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
 
 ControlServer::~ControlServer() {
   plane_->admission().SetReviews(nullptr);
-  plane_->registry().SetForeignIds(nullptr);
+  plane_->registry().SetOtherSource(nullptr);
 }
 
 void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
@@ -36,7 +36,9 @@ void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
           [&plane] { plane.OnSourceSynced(); },
           [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
   plane.admission().SetReviews(&kubernetes_->reviews());
-  plane.registry().SetForeignIds([this](const std::string& id) { return kubernetes_->Has(id); });
+  plane.registry().SetOtherSource([this](const discovery::Workload& workload) {
+    return kubernetes_->CheckRegistration(workload);
+  });
   plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
   kubernetes_->SetRoots(plane.authority().trust_bundle_pem());
   kubernetes_->Start();

@@ -51,17 +51,11 @@ absl::Status RegistrySource::Restore(const std::function<void(const std::string&
   return absl::OkStatus();
 }
 
-// Every sidecar learns the ids of the endpoints that it calls.
-absl::Status RegistrySource::CheckId(const std::string& instance) const {
-  if (is_foreign_ == nullptr || !is_foreign_(instance)) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "instance ", instance, " is a pod of the Kubernetes cluster: choose another instance id"));
-}
-
 absl::StatusOr<registry::Lease> RegistrySource::Register(discovery::Workload workload,
                                                          std::optional<milliseconds> ttl) {
   const std::string instance = workload.id;
-  if (const absl::Status status = CheckId(workload.id); !status.ok()) return status;
+  const absl::Status allowed = allows_ ? allows_(workload) : absl::OkStatus();
+  if (!allowed.ok()) return allowed;
   auto lease = registry_.Register(std::move(workload), ttl, Now());
   if (lease.ok()) {
     problems_.Forget(instance);
@@ -110,7 +104,8 @@ std::vector<std::string> RegistrySource::Evict(std::string_view spiffe_id) {
 }
 
 absl::Status RegistrySource::RegisterLasting(discovery::Workload workload) {
-  if (const absl::Status status = CheckId(workload.id); !status.ok()) return status;
+  const absl::Status allowed = allows_ ? allows_(workload) : absl::OkStatus();
+  if (!allowed.ok()) return allowed;
   const absl::Status status = registry_.RegisterLasting(std::move(workload), Now()).status();
   Publish();
   return status;

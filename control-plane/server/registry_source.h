@@ -64,11 +64,10 @@ class RegistrySource {
   void SetConnections(std::function<bool(const std::string&)> is_connected) {
     is_connected_ = std::move(is_connected);
   }
-  // Which instance ids belong to another source of the mesh, such as those of pods: they cannot be
-  // registered.
-  void SetForeignIds(std::function<bool(const std::string&)> is_foreign) {
-    is_foreign_ = std::move(is_foreign);
-  }
+  // Why a workload cannot be registered: its id, or a service, belongs to another source of the
+  // mesh. Null: there is no other source.
+  using OtherSource = std::function<absl::Status(const discovery::Workload&)>;
+  void SetOtherSource(OtherSource allows) { allows_ = std::move(allows); }
   // Once a second: leases end.
   void Advance();
 
@@ -83,7 +82,6 @@ class RegistrySource {
 
  private:
   registry::milliseconds Now() const;
-  absl::Status CheckId(const std::string& instance) const;
   void Publish();
   void LogChange(const registry::Change& change);
   void Save();
@@ -98,7 +96,7 @@ class RegistrySource {
   registry::UnsavedLeases unsaved_;
   std::unique_ptr<loop::Timer> save_;
   std::function<bool(const std::string&)> is_connected_;
-  std::function<bool(const std::string&)> is_foreign_;  // null: there is no other source
+  OtherSource allows_;
 };
 
 }  // namespace tulle::server

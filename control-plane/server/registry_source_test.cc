@@ -70,7 +70,9 @@ class RegistrySourceTest : public testing::Test {
 
 // Every sidecar learns the ids of the endpoints that it calls.
 TEST_F(RegistrySourceTest, AnIdOfAnotherSourceIsRefused) {
-  source_->SetForeignIds([](const std::string& id) { return id == "pod"; });
+  source_->SetOtherSource([](const discovery::Workload& workload) {
+    return workload.id == "pod" ? absl::PermissionDeniedError("a pod") : absl::OkStatus();
+  });
   const absl::Status refused = TryRegister("pod");
   EXPECT_TRUE(absl::IsPermissionDenied(refused)) << refused;
   EXPECT_TRUE(mesh_.ids.empty());
