@@ -95,7 +95,8 @@ void Describe(CLI::App* app, Flags* flags) {
                   "address for sidecars: xDS, certificates, registration (TLS)")
       ->type_name("ADDRESS:PORT");
   app->add_option("--api", flags->rest, "address of the REST API (TLS)")->type_name("ADDRESS:PORT");
-  app->add_option("--health", flags->health, "address of /healthz and /metrics (plaintext)")
+  app->add_option("--health", flags->health,
+                  "address of /healthz, /readyz and /metrics (plaintext)")
       ->type_name("ADDRESS:PORT");
   app->add_option("--dns-name", flags->dns_names,
                   "a name in the control plane's certificate; may be repeated")

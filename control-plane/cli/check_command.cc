@@ -16,10 +16,16 @@ class Findings {
  public:
   explicit Findings(Session& session) : session_(session) {}
 
-  void Add(const std::string& name, bool is_good, const std::string& message,
-           const std::string& hint, const Json& commands = Json::array()) {
+  // Of tullectl itself: without them there would be no others.
+  void AddPassed(const char* id, const std::string& name, const std::string& message) {
+    Add(id, name, true, message, "", Json::array());
+  }
+
+  // `id`: what scripts tell checks apart by.
+  void Add(const std::string& id, const std::string& name, bool is_good, const std::string& message,
+           const std::string& hint, const Json& commands) {
     all_good_ = all_good_ && is_good;
-    items_.push_back({{"name", name}, {"ok", is_good}, {"message", message}});
+    items_.push_back({{"id", id}, {"name", name}, {"ok", is_good}, {"message", message}});
     if (!commands.empty()) items_.back()["commands"] = commands;
     if (!is_good && !hint.empty()) items_.back()["hint"] = hint;
     if (session_.wants_json()) return;
@@ -134,25 +140,25 @@ absl::StatusOr<int> Check(Session& session) {
     return WithRecovery(version.status(), *destination, session.environment.now());
   }
   Findings findings(session);
-  findings.Add("tulle-control reachable", true, destination->server, "");
-  findings.Add("server certificate", true, "signed by the CA in " + destination->ca_source, "");
+  findings.AddPassed("reachable", "tulle-control reachable", destination->server);
+  findings.AddPassed("server-certificate", "server certificate",
+                     "signed by the CA in " + destination->ca_source);
   const std::string theirs = TextAt(*version, "/version");
-  findings.Add("version", true,
-               theirs == telemetry::kVersion
-                   ? theirs
-                   : theirs + " (this tullectl is " + telemetry::kVersion + ")",
-               "");
+  findings.AddPassed("version", "version",
+                     theirs == telemetry::kVersion
+                         ? theirs
+                         : theirs + " (this tullectl is " + telemetry::kVersion + ")");
   const auto checks = session.Get("/v1/check");
   if (!checks.ok()) {
     if (!session.wants_json()) session.out() << "× credential accepted\n";
     return session.last_status() == 401 ? WithNewAdmin(checks.status(), *destination)
                                         : checks.status();
   }
-  findings.Add("credential accepted", true, destination->credential_source, "");
+  findings.AddPassed("credential", "credential accepted", destination->credential_source);
   for (const Json& check : PartAt(*checks, "/items")) {
     const std::string name = TextAt(check, "/name");
-    findings.Add(name, TrueAt(check, "/ok"), LinesAt(check, "/message"), TextAt(check, "/hint"),
-                 PartAt(check, "/commands"));
+    findings.Add(TextAt(check, "/id"), name, TrueAt(check, "/ok"), LinesAt(check, "/message"),
+                 TextAt(check, "/hint"), PartAt(check, "/commands"));
   }
   return findings.Finish();
 }

@@ -1,35 +1,15 @@
 #include "control-plane/cli/file_set.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
-#include <sstream>
+#include <utility>
 
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/list_file.h"
-#include "control-plane/cli/user_error.h"
 #include "control-plane/policy/policy_set.h"
 
 namespace tulle::cli {
 namespace {
-
-namespace fs = std::filesystem;
-
-bool IsPolicyFile(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  return extension == ".yaml" || extension == ".yml" || extension == ".json";
-}
-
-template <typename Iterator>
-std::vector<std::string> PolicyFilesOf(const std::string& path) {
-  std::vector<std::string> found;
-  std::error_code error;
-  for (Iterator at(path, error), end; !error && at != end; at.increment(error)) {
-    if (at->is_regular_file(error) && IsPolicyFile(at->path())) found.push_back(at->path());
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
 
 // The file and line of each document.
 using Places = std::map<policy::DocumentKey, std::string>;
@@ -50,39 +30,11 @@ void RefuseDuplicates(const std::vector<policy::Document>& documents, const std:
 
 absl::StatusOr<FileSet> FileSet::Read(const std::vector<std::string>& paths, bool is_recursive,
                                       std::istream& in) {
+  auto inputs = ReadInputs(paths, is_recursive, in);
+  if (!inputs.ok()) return inputs.status();
   FileSet files;
-  for (const std::string& path : paths) {
-    std::error_code error;
-    if (path == "-") {
-      std::ostringstream text;
-      text << in.rdbuf();
-      files.Add("standard input", text.str());
-    } else if (fs::is_directory(path, error)) {
-      const absl::Status status = files.AddFolder(path, is_recursive);
-      if (!status.ok()) return status;
-    } else {
-      auto text = ReadFile(path);
-      if (!text.ok()) return text.status();
-      files.Add(path, *std::move(text));
-    }
-  }
+  for (InputFile& input : *inputs) files.Add(std::move(input.name), std::move(input.text));
   return files;
-}
-
-absl::Status FileSet::AddFolder(const std::string& path, bool is_recursive) {
-  const std::vector<std::string> found = is_recursive
-                                             ? PolicyFilesOf<fs::recursive_directory_iterator>(path)
-                                             : PolicyFilesOf<fs::directory_iterator>(path);
-  if (found.empty()) {
-    return UserError("no *.yaml, *.yml or *.json files found in " + path,
-                     is_recursive ? "use another folder" : "use -R to include subfolders");
-  }
-  for (const std::string& file : found) {
-    auto text = ReadFile(file);
-    if (!text.ok()) return text.status();
-    Add(file, *std::move(text));
-  }
-  return absl::OkStatus();
 }
 
 int FileSet::File::LineOf(int line) const {

@@ -15,8 +15,7 @@ namespace tulle::cli {
 
 class FileSet {
  public:
-  // "-" is `in`; of a folder all *.yaml, *.yml and *.json in order of their names, with those of
-  // its folders only if `is_recursive`.
+  // As ReadInputs() (files.h).
   static absl::StatusOr<FileSet> Read(const std::vector<std::string>& paths, bool is_recursive,
                                       std::istream& in);
 
@@ -43,8 +42,6 @@ class FileSet {
     // From a place in `text` to one in the file.
     void Locate(policy::Problem* problem) const;
   };
-
-  absl::Status AddFolder(const std::string& path, bool is_recursive);
 
   std::vector<File> files_;
   std::string combined_;

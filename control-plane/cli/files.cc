@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -16,6 +18,33 @@
 
 namespace tulle::cli {
 namespace {
+
+namespace fs = std::filesystem;
+
+bool IsManifest(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  return extension == ".yaml" || extension == ".yml" || extension == ".json";
+}
+
+template <typename Iterator>
+std::vector<std::string> ManifestsOf(const std::string& path) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (Iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    if (at->is_regular_file(error) && IsManifest(at->path())) found.push_back(at->path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& folder, bool is_recursive) {
+  std::vector<std::string> found = is_recursive
+                                       ? ManifestsOf<fs::recursive_directory_iterator>(folder)
+                                       : ManifestsOf<fs::directory_iterator>(folder);
+  if (!found.empty()) return found;
+  return UserError("no *.yaml, *.yml or *.json files found in " + folder,
+                   is_recursive ? "use another folder" : "use -R to include subfolders");
+}
 
 absl::Status WriteError(const std::string& path) {
   return UserError(absl::StrCat("cannot write ", path, ": ", strerror(errno)),
@@ -37,6 +66,32 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
                      "check the path and your permissions");
   }
   return text.str();
+}
+
+absl::StatusOr<std::vector<InputFile>> ReadInputs(const std::vector<std::string>& paths,
+                                                  bool is_recursive, std::istream& in) {
+  std::vector<InputFile> inputs;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (path == "-") {
+      std::ostringstream text;
+      text << in.rdbuf();
+      inputs.push_back({"standard input", text.str()});
+      continue;
+    }
+    std::vector<std::string> files = {path};
+    if (fs::is_directory(path, error)) {
+      auto found = FilesOf(path, is_recursive);
+      if (!found.ok()) return found.status();
+      files = *std::move(found);
+    }
+    for (const std::string& file : files) {
+      auto text = ReadFile(file);
+      if (!text.ok()) return text.status();
+      inputs.push_back({file, *std::move(text)});
+    }
+  }
+  return inputs;
 }
 
 absl::Status RewriteFile(const std::string& path, std::string_view text) {

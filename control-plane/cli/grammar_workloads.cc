@@ -84,10 +84,7 @@ void Grammar::AddInjection() {
           "  tullectl inject -f shop.yaml | kubectl apply -f -\n"
           "  kubectl get deployment web -o yaml | tullectl inject -f -",
           Command::kInject);
-  inject.add_option("-f,--filename", invocation_.files, "file, or - for standard input")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->required();
+  TakeFiles(inject)->required();
   inject.add_option("--sidecar-image", invocation_.sidecar_image, "image of the sidecar")
       ->type_name("IMAGE");
   inject.add_option("--init-image", invocation_.init_image, "image of tulle-init")

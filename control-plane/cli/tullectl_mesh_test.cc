@@ -1,4 +1,8 @@
+#include <nlohmann/json.hpp>
+#include <set>
+
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_replace.h"
 #include "certs/authority.h"
 #include "control-plane/cli/tullectl_fixture.h"
 #include "net/usage/wrap.h"
@@ -139,8 +143,28 @@ TEST_F(Tullectl, ChecksFailWithHints) {
   view_.proxies[0].is_connected = true;
   view_.proxies[0].types.clear();
   EXPECT_EQ(Run({"check"}), 0) << out;
+  EXPECT_EQ(Run({"check", "-o", "json"}), 0) << out;
+  std::set<std::string> ids;
+  const auto checks = nlohmann::json::parse(out);
+  for (const auto& item : checks["items"]) EXPECT_TRUE(ids.insert(item["id"]).second) << item;
+  EXPECT_TRUE(ids.contains("reachable") && ids.contains("proxies-connected")) << out;
   EXPECT_EQ(Run({"version"}), 0);
   EXPECT_EQ(out, std::string("tullectl ") + telemetry::kVersion + "\ntulle-control 0.0.9\n");
+}
+
+TEST_F(Tullectl, InjectsFilesOfAFolder) {
+  const std::string pod =
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\nspec: {containers: [{name: web}]}\n";
+  std::filesystem::create_directories(folder_ + "/shop");
+  const std::string service = Write("shop/a.yaml", "apiVersion: v1\nkind: Service\n");
+  EXPECT_EQ(Run({"inject", "-f", service}), 0);
+  EXPECT_EQ(out, "apiVersion: v1\nkind: Service\n");
+  EXPECT_EQ(err, "nothing to inject: found no pods and no templates of pods\n");
+  Write("shop/b.yaml", absl::StrReplaceAll(pod, {{"NAME", "\"we\\eb\""}}));
+  EXPECT_EQ(Run({"inject", "-f", folder_ + "/shop"}), 0) << err;
+  EXPECT_TRUE(out.starts_with("apiVersion: v1\nkind: Service\n---\n")) << out;
+  EXPECT_NE(out.find("tulle-sidecar"), std::string::npos) << out;
+  EXPECT_EQ(err, "pod/we b injected\n");
 }
 
 TEST_F(Tullectl, CheckTellsTheWayOutWhenTheRootHasEnded) {
