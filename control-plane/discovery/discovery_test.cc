@@ -80,6 +80,8 @@ TEST(WorkloadJson, PortsThatAreNoneAreRefusedWhereverTheyStand) {
   EXPECT_TRUE(CheckWorkload(workload).ok());
   workload.inbound[0].dialled_port = 70000;
   EXPECT_FALSE(CheckWorkload(workload).ok());
+  for (const char* address : {"0.0.0.0", "::", "web", ""})
+    EXPECT_FALSE(CheckWorkload(PostWorkload("post-1", address)).ok()) << address;
   workload = PostWorkload("post-1", "192.0.2.1");
   workload.outbound.http_port = 70000;
   EXPECT_FALSE(CheckWorkload(workload).ok());

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/policy/names.h"
+#include "net/base/socket_address.h"
 
 namespace tulle::discovery {
 namespace {
@@ -137,6 +138,11 @@ absl::Status CheckInterception(const Workload& workload) {
   return absl::OkStatus();
 }
 
+bool CanBeDialled(const std::string& ip) {
+  const auto address = SocketAddress::Parse(ip, 0);
+  return address && address->ip_bytes().find_first_not_of('\0') != std::string_view::npos;
+}
+
 bool IsPrintable(std::string_view text) {
   return std::none_of(text.begin(), text.end(),
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
@@ -248,8 +254,10 @@ absl::Status CheckWorkload(const Workload& workload) {
     return absl::InvalidArgumentError(
         "invalid instance id: it contains a control character; use printable characters");
   }
-  if (!policy::IsIpAddress(workload.address)) {
-    return absl::InvalidArgumentError("address: invalid IP address; use one that peers can reach");
+  if (!CanBeDialled(workload.address)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "address: invalid IP address \"", View(std::string_view(workload.address).substr(0, 100)),
+        "\"; use one that peers can reach"));
   }
   if (!workload.locality.empty() && !policy::IsLocality(workload.locality)) {
     return absl::InvalidArgumentError(

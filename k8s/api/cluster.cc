@@ -1,6 +1,8 @@
 #include "k8s/api/cluster.h"
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -11,10 +13,14 @@ namespace tulle::k8s {
 
 absl::StatusOr<std::string> TextSource::Read() const {
   if (file.empty()) return text;
+  errno = 0;
   std::ifstream in(file, std::ios::binary);
   std::ostringstream content;
   content << in.rdbuf();
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", file));
+  if (!in) {
+    const char* why = errno == 0 ? "it is empty" : strerror(errno);
+    return absl::NotFoundError(absl::StrCat("cannot read ", file, ": ", why));
+  }
   return std::string(absl::StripAsciiWhitespace(content.str()));
 }
 

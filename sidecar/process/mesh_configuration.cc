@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "net/tls/tls_transports.h"
+#include "sidecar/identity/identity.h"
 #include "sidecar/policy/rule.h"
 
 namespace tulle::sidecar {
@@ -36,6 +37,12 @@ absl::Status MeshConfiguration::Prepare() {
   auto held = identity::StateDirectory::Hold(command_line_.state_directory);
   if (!held.ok()) return held.status();
   state_directory_ = *std::move(held);
+  const identity::IdentityFile file(command_line_.state_directory);
+  if (command_line_.token_file.empty() && absl::IsNotFound(file.Load().status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--token-file is required: ", command_line_.state_directory,
+                     " has no certificate yet (create a token with `tullectl token create`)"));
+  }
   return absl::OkStatus();
 }
 

@@ -29,7 +29,7 @@ class MeshConfiguration final {
                     telemetry::Log& log, telemetry::Registry& metrics);
   ~MeshConfiguration();
 
-  // Checks the flags, and locks the state directory.
+  // Checks the flags, locks the state directory, and makes sure that there is a credential.
   absl::Status Prepare();
   absl::Status Start(dns::Resolver& resolver);
   bool has_membership() const { return membership_ != nullptr; }

@@ -104,6 +104,23 @@ std::string_view ProtocolName(http::Version version) {
   return {};
 }
 
+// Of an UnmatchedConnection or a BrokenConnection.
+template <typename Connection>
+std::string_view ClosedConnection(const Connection& connection, LogOperator op, Scratch scratch) {
+  switch (op) {
+    case LogOperator::kResponseCode:
+      return "0";  // as Envoy writes for TCP
+    case LogOperator::kDownstreamRemoteAddress:
+      return Address(connection.remote, Shown::kBoth, scratch);
+    case LogOperator::kDownstreamLocalAddress:
+      return Address(connection.local, Shown::kBoth, scratch);
+    case LogOperator::kRequestedServerName:
+      return connection.sni;
+    default:
+      return {};
+  }
+}
+
 int64_t Nanoseconds(std::chrono::system_clock::time_point at) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
 }
@@ -265,20 +282,12 @@ int64_t UnmatchedValues::StartNanoseconds() const { return Nanoseconds(at_); }
 
 std::string_view UnmatchedValues::Value(const LogField& field, Scratch scratch) const {
   switch (field.op) {
-    case LogOperator::kResponseCode:
-      return "0";
     case LogOperator::kResponseFlags:
       return "NR";
     case LogOperator::kConnectionTerminationDetails:
       return NoFilterChain(connection_, scratch);
-    case LogOperator::kDownstreamRemoteAddress:
-      return Address(connection_.remote, Shown::kBoth, scratch);
-    case LogOperator::kDownstreamLocalAddress:
-      return Address(connection_.local, Shown::kBoth, scratch);
-    case LogOperator::kRequestedServerName:
-      return connection_.sni;
     default:
-      return {};
+      return ClosedConnection(connection_, field.op, scratch);
   }
 }
 
@@ -292,14 +301,8 @@ std::string_view BrokenValues::Value(const LogField& field, Scratch scratch) con
       return connection_.failure.detail;
     case LogOperator::kDownstreamPeerUriSan:
       return connection_.identity;
-    case LogOperator::kDownstreamRemoteAddress:
-      return Address(connection_.remote, Shown::kBoth, scratch);
-    case LogOperator::kDownstreamLocalAddress:
-      return Address(connection_.local, Shown::kBoth, scratch);
-    case LogOperator::kRequestedServerName:
-      return connection_.sni;
     default:
-      return {};
+      return ClosedConnection(connection_, field.op, scratch);
   }
 }
 
