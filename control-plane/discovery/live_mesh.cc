@@ -116,7 +116,7 @@ void LiveMesh::RemoveService(const ServiceName& name) {
 }
 
 void LiveMesh::IndexRoute(const policy::Document& document, bool is_added) {
-  const auto* route = std::get_if<policy::HttpRoute>(&document.spec);
+  const policy::Route* route = policy::RouteIn(document);
   if (route == nullptr) return;
   for (const ServiceName& service : ServicesNamedBy(*route)) {
     const bool was_named = routes_.contains(service);
@@ -153,7 +153,7 @@ void LiveMesh::SetPolicies(policy::PolicySet policies) {
 }
 
 void LiveMesh::TouchPolicy(const policy::Document& document) {
-  if (const auto* route = std::get_if<policy::HttpRoute>(&document.spec)) {
+  if (const policy::Route* route = policy::RouteIn(document)) {
     TouchRoute(*route);
   } else if (const auto* resilience = std::get_if<policy::ResiliencePolicy>(&document.spec)) {
     TouchResilience({resilience->target.ns, resilience->target.name});
@@ -174,7 +174,7 @@ void LiveMesh::TouchPolicy(const policy::Document& document) {
   }
 }
 
-void LiveMesh::TouchRoute(const policy::HttpRoute& route) {
+void LiveMesh::TouchRoute(const policy::Route& route) {
   changes_.routes = true;
   for (const ServiceName& service : ServicesNamedBy(route)) {
     Touch(service, Scope::kWhole);
@@ -192,7 +192,7 @@ void LiveMesh::TouchResilience(const ServiceName& service) {
   for (const policy::DocumentKey& key : routes->second) {
     const policy::Document* document = mesh_.policies.Find(key);
     if (document == nullptr) continue;
-    const auto& route = std::get<policy::HttpRoute>(document->spec);
+    const policy::Route& route = *policy::RouteIn(*document);
     if (route.parents.empty() || route.parents[0].service != service) continue;
     TouchRoute(route);
   }
@@ -279,7 +279,7 @@ ServiceParts LiveMesh::PartsOf(const ServiceName& name) const {
   const auto routes = routes_.find(name);
   if (routes == routes_.end()) return parts;
   for (const policy::DocumentKey& key : routes->second) {
-    parts.routes.push_back(&std::get<policy::HttpRoute>(mesh_.policies.Find(key)->spec));
+    parts.routes.push_back(policy::RouteIn(*mesh_.policies.Find(key)));
   }
   return parts;
 }

@@ -69,7 +69,7 @@ class LiveMesh final {
   void Unindex(const Workload& workload);
   void Touch(const ServiceName& service, MeshChanges::Scope scope);
   void TouchPolicy(const policy::Document& document);
-  void TouchRoute(const policy::HttpRoute& route);
+  void TouchRoute(const policy::Route& route);
   void TouchResilience(const ServiceName& service);
   void TouchTarget(const policy::Target& target);
   void TouchWorkloadsOf(const ServiceName& service, bool with_callers);

@@ -31,6 +31,14 @@ PolicyChange ChangeOf(const policy::PolicySet& policies, const policy::Document&
   return change;
 }
 
+// Puts the document into `policies`, which hold what was before.
+PolicyChange Put(policy::Document document, int64_t now, policy::PolicySet* policies) {
+  PolicyChange change = ChangeOf(*policies, document);
+  document.created_at = change.before ? change.before->created_at : now;
+  policies->Upsert(std::move(document));
+  return change;
+}
+
 // KIND/NAMESPACE/NAME
 std::optional<policy::DocumentKey> KeyOf(const std::string& stored) {
   const size_t first = stored.find('/');
@@ -118,8 +126,10 @@ absl::Status PolicyBook::Load() {
   for (const store::Record& record : *records) {
     const policy::ParsedFile parsed = policy::ParseDocuments(record.value, record.key);
     if (parsed.documents.size() == 1) {
-      stored_[parsed.documents[0].key] = {record.created_at, record.revision};
-      policies_.Upsert(parsed.documents[0]);
+      policy::Document document = parsed.documents[0];
+      document.created_at = record.created_at;
+      versions_[document.key] = record.revision;
+      policies_.Upsert(std::move(document));
     } else {
       unreadable_.push_back({record.key, ReasonOf(parsed.problems), IsSecurity(record.key)});
     }
@@ -130,13 +140,13 @@ absl::Status PolicyBook::Load() {
 }
 
 int64_t PolicyBook::CreatedAt(const policy::DocumentKey& key) const {
-  const auto found = stored_.find(key);
-  return found == stored_.end() ? 0 : found->second.created_at;
+  const policy::Document* found = policies_.Find(key);
+  return found == nullptr ? 0 : found->created_at;
 }
 
 int64_t PolicyBook::VersionOf(const policy::DocumentKey& key) const {
-  const auto found = stored_.find(key);
-  return found == stored_.end() ? 0 : found->second.revision;
+  const auto found = versions_.find(key);
+  return found == versions_.end() ? 0 : found->second;
 }
 
 // A policy that was deleted since is created again.
@@ -161,8 +171,7 @@ absl::StatusOr<ApplyOutcome> PolicyBook::Apply(const File& file, bool is_dry_run
   policy::PolicySet policies = policies_;
   for (const policy::Document& document : parsed.documents) {
     if (absl::Status version = CheckVersion(document); !version.ok()) return version;
-    outcome.changes.push_back(ChangeOf(policies_, document));
-    policies.Upsert(document);
+    outcome.changes.push_back(Put(document, now, &policies));
   }
   outcome.problems = policies.FindConflicts(parsed.documents, file.name);
   if (!outcome.problems.empty()) {
@@ -223,9 +232,11 @@ absl::Status PolicyBook::Commit(const ApplyOutcome& outcome, policy::PolicySet p
   policies_ = std::move(policies);
   revision_ = *revision;
   for (const PolicyChange& change : outcome.changes) {
-    if (change.action == PolicyChange::Action::kDeleted) stored_.erase(change.key);
-    if (change.action == PolicyChange::Action::kCreated) stored_[change.key] = {now, revision_};
-    if (change.action == PolicyChange::Action::kChanged) stored_[change.key].revision = revision_;
+    if (change.action == PolicyChange::Action::kDeleted) {
+      versions_.erase(change.key);
+    } else if (change.action != PolicyChange::Action::kUnchanged) {
+      versions_[change.key] = revision_;
+    }
     std::erase_if(unreadable_, [stored = StoreKey(change.key)](const UnreadablePolicy& each) {
       return each.key == stored;
     });
@@ -233,7 +244,8 @@ absl::Status PolicyBook::Commit(const ApplyOutcome& outcome, policy::PolicySet p
   return absl::OkStatus();
 }
 
-absl::StatusOr<policy::PolicySet> PolicyBook::StateAt(const Earlier& to, ApplyOutcome* outcome) {
+absl::StatusOr<policy::PolicySet> PolicyBook::StateAt(const Earlier& to, int64_t now,
+                                                      ApplyOutcome* outcome) {
   const auto history = to.key ? store_->History(Collection::kPolicy, StoreKey(*to.key))
                               : store_->AllHistory(Collection::kPolicy);
   if (!history.ok()) return history.status();
@@ -273,8 +285,7 @@ absl::StatusOr<policy::PolicySet> PolicyBook::StateAt(const Earlier& to, ApplyOu
           absl::StrCat("that version of ", policy::ToText(*key),
                        " cannot be read by this tulle-control: ", policy::ToText(parsed.problems)));
     }
-    PolicyChange change = ChangeOf(policies_, parsed.documents[0]);
-    policies.Upsert(parsed.documents[0]);
+    PolicyChange change = Put(parsed.documents[0], now, &policies);
     if (to.key || change.action != PolicyChange::Action::kUnchanged) {
       outcome->changes.push_back(std::move(change));
     }
@@ -290,7 +301,7 @@ absl::StatusOr<ApplyOutcome> PolicyBook::RollBack(const Earlier& to, bool is_dry
     return absl::NotFoundError(
         absl::StrCat("revision ", to.revision, " not found: see `tullectl history`"));
   }
-  auto policies = StateAt(to, &outcome);
+  auto policies = StateAt(to, now, &outcome);
   if (!policies.ok()) return policies.status();
   std::vector<policy::Document> back;
   for (const PolicyChange& change : outcome.changes) {

@@ -95,17 +95,13 @@ class PolicyBook {
 
   absl::Status Load();
   absl::Status CheckVersion(const policy::Document& document) const;
-  absl::StatusOr<policy::PolicySet> StateAt(const Earlier& to, ApplyOutcome* outcome);
+  absl::StatusOr<policy::PolicySet> StateAt(const Earlier& to, int64_t now, ApplyOutcome* outcome);
   absl::Status Commit(const ApplyOutcome& outcome, policy::PolicySet policies,
                       std::string_view author, int64_t now);
 
   store::Store* store_;
   policy::PolicySet policies_;
-  struct Stored {
-    int64_t created_at = 0;
-    int64_t revision = 0;  // of the commit that wrote it
-  };
-  std::map<policy::DocumentKey, Stored> stored_;
+  std::map<policy::DocumentKey, int64_t> versions_;  // revisions of the commits that wrote them
   int64_t revision_ = 0;
   std::vector<UnreadablePolicy> unreadable_;
 };

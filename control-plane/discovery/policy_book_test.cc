@@ -54,6 +54,20 @@ TEST_F(PolicyBookTest, AConflictAppliesNothing) {
   EXPECT_EQ(book_->policies().documents().size(), 1);
 }
 
+TEST_F(PolicyBookTest, APolicyKeepsTheTimeOfItsCreation) {
+  const policy::DocumentKey key{policy::Kind::kPeerAuthentication, "default", "a"};
+  const auto apply = [&](const std::string& mode, int64_t now) {
+    ASSERT_TRUE(book_->Apply({Peer("a", "post", mode), "f.yaml"}, false, "ann", now).ok());
+  };
+  apply("STRICT", 10);
+  apply("PERMISSIVE", 20);
+  EXPECT_EQ(book_->policies().Find(key)->created_at, 10);
+  EXPECT_EQ((*PolicyBook::Open(store_.get()))->policies().Find(key)->created_at, 10);
+  ASSERT_TRUE(book_->Delete({key}, false, "ann", 30).ok());
+  apply("STRICT", 40);
+  EXPECT_EQ(book_->policies().Find(key)->created_at, 40);
+}
+
 TEST_F(PolicyBookTest, ChangesAreNamedAndVersioned) {
   EXPECT_EQ(ApplyOrDie(Peer("a", "post", "STRICT")).changes[0].action, Action::kCreated);
   const int64_t revision = book_->revision();

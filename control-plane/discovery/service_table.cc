@@ -33,9 +33,9 @@ void SortEndpoints(ServicePort* port) {
 
 // A service that is only named gets clusters without endpoints: a route must not name an unknown
 // cluster.
-void AddNamedByRoute(const policy::HttpRoute& route, const ServiceName& name, Service* service) {
+void AddNamedByRoute(const policy::Route& route, const ServiceName& name, Service* service) {
   std::set<uint32_t> ports;
-  for (const policy::HttpRouteRule& rule : route.rules) {
+  for (const policy::RouteRule& rule : route.rules) {
     for (const policy::BackendRef& backend : rule.backends) {
       ports.insert(backend.port);
       if (backend.service != name) continue;
@@ -54,10 +54,10 @@ void AddNamedByRoute(const policy::HttpRoute& route, const ServiceName& name, Se
 
 }  // namespace
 
-std::set<ServiceName> ServicesNamedBy(const policy::HttpRoute& route) {
+std::set<ServiceName> ServicesNamedBy(const policy::Route& route) {
   std::set<ServiceName> names;
   for (const policy::ParentRef& parent : route.parents) names.insert(parent.service);
-  for (const policy::HttpRouteRule& rule : route.rules) {
+  for (const policy::RouteRule& rule : route.rules) {
     for (const policy::BackendRef& backend : rule.backends) names.insert(backend.service);
   }
   return names;
@@ -85,7 +85,7 @@ Service BuildService(const ServiceName& name, const ServiceParts& parts) {
     }
   }
   for (const Workload* workload : parts.servers) AddWorkload(*workload, name, &service);
-  for (const policy::HttpRoute* route : parts.routes) AddNamedByRoute(*route, name, &service);
+  for (const policy::Route* route : parts.routes) AddNamedByRoute(*route, name, &service);
   for (const Workload* workload : parts.callers) {
     for (const TcpOutbound& tcp : workload->outbound.tcp) {
       if (tcp.service != name) continue;
@@ -106,7 +106,7 @@ ServiceTable BuildServiceTable(const Mesh& mesh) {
     for (const ServiceName& name : called) all[name].callers.push_back(&workload);
   }
   for (const auto& [key, document] : mesh.policies.documents()) {
-    const auto* route = std::get_if<policy::HttpRoute>(&document->spec);
+    const policy::Route* route = policy::RouteIn(*document);
     if (route == nullptr) continue;
     for (const ServiceName& name : ServicesNamedBy(*route)) all[name].routes.push_back(route);
   }

@@ -160,11 +160,10 @@ const Schema<MirrorFilter>& MirrorFields() {
 
 // Sets a member that may be set by one filter only.
 template <typename Member>
-Value<HttpRouteRule> Single(Member HttpRouteRule::*member,
-                            const Schema<UnwrappedType<Member>>& (*schema)()) {
-  Value<HttpRouteRule> value = Object(member, schema);
-  value.read = [=, read = value.read](ObjectReader& reader, std::string_view key,
-                                      HttpRouteRule& rule) {
+Value<RouteRule> Single(Member RouteRule::*member,
+                        const Schema<UnwrappedType<Member>>& (*schema)()) {
+  Value<RouteRule> value = Object(member, schema);
+  value.read = [=, read = value.read](ObjectReader& reader, std::string_view key, RouteRule& rule) {
     if (rule.*member != Member()) {
       reader.Complain("type", "duplicate filter", "combine the two filters of this type");
     }
@@ -174,10 +173,10 @@ Value<HttpRouteRule> Single(Member HttpRouteRule::*member,
 }
 
 // One more mirror; written as a list.
-Value<HttpRouteRule> AnotherMirror() {
-  Value<HttpRouteRule> value = Objects(&HttpRouteRule::mirrors, MirrorFields, kMaxFilters);
+Value<RouteRule> AnotherMirror() {
+  Value<RouteRule> value = Objects(&RouteRule::mirrors, MirrorFields, kMaxFilters);
   value.type = ObjectType(MirrorFields);
-  value.read = [](ObjectReader& reader, std::string_view key, HttpRouteRule& rule) {
+  value.read = [](ObjectReader& reader, std::string_view key, RouteRule& rule) {
     reader.Object(key, [&](ObjectReader& nested) {
       MirrorFields().Read(nested, rule.mirrors.emplace_back());
     });
@@ -199,19 +198,19 @@ std::vector<std::string_view> FilterTypes() {
   return types;
 }
 
-const Schema<HttpRouteRule>& FilterFields() {
-  static const Schema<HttpRouteRule> schema({
+const Schema<RouteRule>& FilterFields() {
+  static const Schema<RouteRule> schema({
       {"type",
        {{.kind = FieldKind::kText, .choices = FilterTypes()}, nullptr, nullptr},
        kRequired,
        "What the filter does. The field of the same name holds the details and is required."},
-      {"requestHeaderModifier", Single(&HttpRouteRule::request_headers, HeaderModifierFields),
+      {"requestHeaderModifier", Single(&RouteRule::request_headers, HeaderModifierFields),
        kNoDefault, "Changes headers of the request."},
-      {"responseHeaderModifier", Single(&HttpRouteRule::response_headers, HeaderModifierFields),
+      {"responseHeaderModifier", Single(&RouteRule::response_headers, HeaderModifierFields),
        kNoDefault, "Changes headers of the response."},
-      {"requestRedirect", Single(&HttpRouteRule::redirect, RedirectFields), kNoDefault,
+      {"requestRedirect", Single(&RouteRule::redirect, RedirectFields), kNoDefault,
        "Answers with a redirect. Cannot be combined with `backendRefs` or a URLRewrite."},
-      {"urlRewrite", Single(&HttpRouteRule::rewrite, RewriteFields), kNoDefault,
+      {"urlRewrite", Single(&RouteRule::rewrite, RewriteFields), kNoDefault,
        "Changes path and host of the request."},
       {"requestMirror", AnotherMirror(), kNoDefault,
        "Sends a copy of the request to another Service. At most two in a rule."},
@@ -219,7 +218,7 @@ const Schema<HttpRouteRule>& FilterFields() {
   return schema;
 }
 
-void ReadFilter(ObjectReader& reader, HttpRouteRule& rule) {
+void ReadFilter(ObjectReader& reader, RouteRule& rule) {
   const std::string type = reader.Text("type").value_or("");
   const auto ignore_all = [&reader] {
     for (const auto& [name, field] : kFieldOfType) reader.Ignore(field);
@@ -239,7 +238,7 @@ void ReadFilter(ObjectReader& reader, HttpRouteRule& rule) {
   reader.Complain("type", UnknownValue(type, FilterTypes()));
 }
 
-Json WriteFilters(const HttpRouteRule& rule) {
+Json WriteFilters(const RouteRule& rule) {
   Json filters;
   for (const auto& [type, field] : kFieldOfType) {
     Json value = FilterFields().ValueOf(field).write(rule);
@@ -254,12 +253,12 @@ Json WriteFilters(const HttpRouteRule& rule) {
 
 }  // namespace
 
-Value<HttpRouteRule> Filters() {
+Value<RouteRule> Filters() {
   FieldType type = ObjectType(FilterFields);
   type.is_list = true;
   type.max_items = kMaxFilters;
   return {type,
-          [](ObjectReader& reader, std::string_view key, HttpRouteRule& rule) {
+          [](ObjectReader& reader, std::string_view key, RouteRule& rule) {
             reader.Objects(key, kMaxFilters,
                            [&](ObjectReader& nested) { ReadFilter(nested, rule); });
           },

@@ -71,17 +71,16 @@ const Schema<ValueMatch>& QueryMatchFields() {
   return schema;
 }
 
-const Schema<HttpRouteMatch>& MatchFields() {
-  static const Schema<HttpRouteMatch> schema({
-      {"path", Object(&HttpRouteMatch::path, PathFields), kNoDefault,
+const Schema<RouteMatch>& MatchFields() {
+  static const Schema<RouteMatch> schema({
+      {"path", Object(&RouteMatch::path, PathFields), kNoDefault,
        "Path of the request. Defaults to every path."},
-      {"headers",
-       Objects(&HttpRouteMatch::headers, HeaderMatchFields, kMaxHeaders, {"name", SameName}),
+      {"headers", Objects(&RouteMatch::headers, HeaderMatchFields, kMaxHeaders, {"name", SameName}),
        kNoDefault, "Headers that the request must have, all of them. No name twice."},
       {"queryParams",
-       Objects(&HttpRouteMatch::query_params, QueryMatchFields, kMaxHeaders, {"name", SameName}),
+       Objects(&RouteMatch::query_params, QueryMatchFields, kMaxHeaders, {"name", SameName}),
        kNoDefault, "Query parameters that the request must have, all of them. No name twice."},
-      {"method", Text(&HttpRouteMatch::method, kMethod), "any method",
+      {"method", Text(&RouteMatch::method, kMethod), "any method",
        "Method of the request, in upper case."},
   });
   return schema;
@@ -100,7 +99,7 @@ const Schema<BackendRef>& BackendFields() {
   return schema;
 }
 
-void FinishTimeouts(ObjectReader& reader, HttpRouteRule& rule) {
+void FinishTimeouts(ObjectReader& reader, RouteRule& rule) {
   const bool is_bounded = rule.request_timeout && rule.request_timeout->count() > 0;
   if (!is_bounded || !rule.backend_request_timeout) return;
   if (*rule.backend_request_timeout <= *rule.request_timeout) return;
@@ -108,12 +107,12 @@ void FinishTimeouts(ObjectReader& reader, HttpRouteRule& rule) {
                   "must be at most " + FormatDuration(*rule.request_timeout));
 }
 
-const Schema<HttpRouteRule>& TimeoutFields() {
-  static const Schema<HttpRouteRule> schema(
+const Schema<RouteRule>& TimeoutFields() {
+  static const Schema<RouteRule> schema(
       {
-          {"request", Duration(&HttpRouteRule::request_timeout), "from the ResiliencePolicy",
+          {"request", Duration(&RouteRule::request_timeout), "from the ResiliencePolicy",
            "Time for the whole request, including all attempts. `0s`: no limit."},
-          {"backendRequest", Duration(&HttpRouteRule::backend_request_timeout),
+          {"backendRequest", Duration(&RouteRule::backend_request_timeout),
            "`perTry` of the ResiliencePolicy",
            "Time for one attempt. Must not be longer than `request`."},
       },
@@ -136,7 +135,7 @@ const Schema<RouteRetry>& RetryFields() {
 bool ReplacesPrefix(const std::optional<PathModifier>& path) { return path && path->prefix; }
 
 // What the Gateway API forbids, or what could have no effect.
-void FinishRule(ObjectReader& reader, HttpRouteRule& rule) {
+void FinishRule(ObjectReader& reader, RouteRule& rule) {
   if (rule.matches.empty()) rule.matches.emplace_back();
   if (rule.retry == RouteRetry()) rule.retry.reset();
   if (rule.redirect && rule.rewrite) {
@@ -154,29 +153,29 @@ void FinishRule(ObjectReader& reader, HttpRouteRule& rule) {
                         (rule.rewrite && ReplacesPrefix(rule.rewrite->path));
   const bool all_prefixes = std::all_of(
       rule.matches.begin(), rule.matches.end(),
-      [](const HttpRouteMatch& match) { return match.path.type == PathMatchType::kPathPrefix; });
+      [](const RouteMatch& match) { return match.path.type == PathMatchType::kPathPrefix; });
   if (replaces && !all_prefixes) {
     reader.Complain("filters", "ReplacePrefixMatch requires matches by prefix",
                     "use path.type: PathPrefix in every match of this rule");
   }
 }
 
-const Schema<HttpRouteRule>& RuleFields() {
-  static const Schema<HttpRouteRule> schema(
+const Schema<RouteRule>& RuleFields() {
+  static const Schema<RouteRule> schema(
       {
-          {"matches", Objects(&HttpRouteRule::matches, MatchFields, 64), "every request",
+          {"matches", Objects(&RouteRule::matches, MatchFields, 64), "every request",
            "Requests that the rule is for: one of the matches must hold, with all that it says."},
           {"filters", Filters(), kNoDefault, "Changes to requests and responses."},
-          {"backendRefs", Objects(&HttpRouteRule::backends, BackendFields, 16), kNoDefault,
+          {"backendRefs", Objects(&RouteRule::backends, BackendFields, 16), kNoDefault,
            "Services that receive the requests. Without any, requests are answered with 500, "
            "unless the rule redirects."},
           {"timeouts", Part(TimeoutFields), kNoDefault,
            "Time limits, which override the "
            "ResiliencePolicy's."},
-          {"retry", Object(&HttpRouteRule::retry, RetryFields), kNoDefault,
+          {"retry", Object(&RouteRule::retry, RetryFields), kNoDefault,
            "Retries, which override the ResiliencePolicy's field by field."},
-          {"sessionPersistence",
-           Unsupported<HttpRouteRule>("use hashOn of a ResiliencePolicy instead"), kNoDefault, ""},
+          {"sessionPersistence", Unsupported<RouteRule>("use hashOn of a ResiliencePolicy instead"),
+           kNoDefault, ""},
       },
       FinishRule);
   return schema;
@@ -205,14 +204,15 @@ const Schema<HttpRoute>& HttpRouteFields() {
   // The limits are the Gateway API's own.
   static const Schema<HttpRoute> schema({
       {"parentRefs",
-       Objects(&HttpRoute::parents, ParentFields, 32,
-               {"name", [](const ParentRef& a, const ParentRef& b) { return a == b; }}),
+       Objects<HttpRoute, ParentRef>(
+           &HttpRoute::parents, ParentFields, 32,
+           {"name", [](const ParentRef& a, const ParentRef& b) { return a == b; }}),
        kRequired, "Services whose callers the route is for."},
-      {"hostnames", Texts(&HttpRoute::hostnames, 16, kRouteHostName), kNoDefault,
+      {"hostnames", Texts<HttpRoute>(&HttpRoute::hostnames, 16, kRouteHostName), kNoDefault,
        "Further names by which the first parent is called. `*.example.org` is allowed."},
-      {"rules", Objects(&HttpRoute::rules, RuleFields, 16), kRequired,
-       "Where requests go. The most specific match decides; see \"Which rule\" in "
-       "docs/policies.md."},
+      {"rules", Objects<HttpRoute, RouteRule>(&HttpRoute::rules, RuleFields, 16), kRequired,
+       "Where requests go. The most specific match decides, among the rules of all routes of the "
+       "Service; see \"Which rule\" in docs/policies.md."},
   });
   return schema;
 }

@@ -62,7 +62,7 @@ class EffectCheck {
               std::vector<Ineffective>* found)
       : document_(document), services_(services), found_(found) {}
 
-  void operator()(const HttpRoute& route) {
+  void operator()(const Route& route) {
     for (size_t i = 0; i < route.parents.size(); ++i) {
       CheckParent(At("spec.parentRefs", i), route.parents[i]);
     }
@@ -161,7 +161,7 @@ class EffectCheck {
     }
   }
 
-  void CheckRedirect(const std::string& at, const HttpRouteRule& rule) {
+  void CheckRedirect(const std::string& at, const RouteRule& rule) {
     if (!rule.redirect) return;
     const auto add = [&](bool is_said, const char* field) {
       if (is_said) Add(at + field, "no effect: the rule redirects", "remove it");
@@ -192,7 +192,7 @@ class EffectCheck {
         "remove methods and paths, or declare the port as http or grpc");
   }
 
-  void CheckBackends(size_t index, const HttpRouteRule& rule) {
+  void CheckBackends(size_t index, const RouteRule& rule) {
     const std::string at = At("spec.rules", index);
     for (size_t i = 0; i < rule.backends.size(); ++i) {
       CheckPort(At(at + ".backendRefs", i), rule.backends[i].service, rule.backends[i].port);

@@ -4,6 +4,8 @@
 
 namespace tulle::policy {
 
+const Route* RouteIn(const Document& document) { return std::get_if<HttpRoute>(&document.spec); }
+
 std::string ToText(const DocumentKey& key) {
   return std::string(ToText(key.kind)) + " " + key.ns + "/" + key.name;
 }

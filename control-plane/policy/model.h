@@ -2,8 +2,7 @@
 // Owner: the PolicySet (policy_set.h) of a mesh version. Thread: any; immutable once parsed.
 // Units: durations in milliseconds. An empty optional means that the field is not set:
 // control-plane/snapshot applies defaults. Fields are described in the tables (*_fields.cc).
-// Source: gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426, GEP-1731),
-// tulle.dev/v1alpha1.
+// Source: tulle.dev/v1alpha1; routes, which are the Gateway API's: route.h.
 #pragma once
 
 #include <chrono>
@@ -16,9 +15,9 @@
 #include <variant>
 #include <vector>
 
-namespace tulle::policy {
+#include "control-plane/policy/route.h"
 
-using std::chrono::milliseconds;
+namespace tulle::policy {
 
 inline constexpr std::string_view kDefaultNamespace = "default";
 inline constexpr std::string_view kGatewayApiVersion = "gateway.networking.k8s.io/v1";
@@ -34,13 +33,6 @@ enum class Kind {
   kEgressPolicy
 };
 
-struct ServiceName {
-  std::string ns;
-  std::string name;
-
-  auto operator<=>(const ServiceName&) const = default;
-};
-
 enum class TargetKind { kService, kNamespace, kMesh };
 
 struct Target {
@@ -49,127 +41,6 @@ struct Target {
   std::string name;  // of the service; empty for a namespace or the mesh
 
   auto operator<=>(const Target&) const = default;
-};
-
-// ---- HTTPRoute
-
-enum class PathMatchType { kExact, kPathPrefix, kRegularExpression };
-
-struct PathMatch {
-  PathMatchType type = PathMatchType::kPathPrefix;
-  std::string value = "/";
-
-  bool operator==(const PathMatch&) const = default;
-};
-
-struct ValueMatch {  // of a header or a query parameter
-  std::string name;
-  std::string value;
-  bool is_regex = false;
-
-  bool operator==(const ValueMatch&) const = default;
-};
-
-struct HttpRouteMatch {  // all fields must match
-  PathMatch path;
-  std::vector<ValueMatch> headers;
-  std::vector<ValueMatch> query_params;
-  std::optional<std::string> method;
-
-  bool operator==(const HttpRouteMatch&) const = default;
-};
-
-struct HeaderValue {
-  std::string name;
-  std::string value;
-
-  bool operator==(const HeaderValue&) const = default;
-};
-
-struct HeaderModifier {
-  std::vector<HeaderValue> set;
-  std::vector<HeaderValue> add;
-  std::vector<std::string> remove;
-
-  bool operator==(const HeaderModifier&) const = default;
-};
-
-struct BackendRef {
-  ServiceName service;
-  uint32_t port = 0;
-  uint32_t weight = 1;
-
-  bool operator==(const BackendRef&) const = default;
-};
-
-struct RouteRetry {  // GEP-1731; wins field by field over ResiliencePolicy
-  std::vector<uint32_t> codes;
-  std::optional<uint32_t> attempts;
-  std::optional<milliseconds> backoff;
-
-  bool operator==(const RouteRetry&) const = default;
-};
-
-struct MirrorFilter {  // RequestMirror
-  ServiceName service;
-  uint32_t port = 0;
-  uint32_t percent = 100;
-
-  bool operator==(const MirrorFilter&) const = default;
-};
-
-struct PathModifier {                 // one of the two
-  std::optional<std::string> full;    // ReplaceFullPath
-  std::optional<std::string> prefix;  // ReplacePrefixMatch
-
-  bool operator==(const PathModifier&) const = default;
-};
-
-struct RedirectFilter {  // RequestRedirect
-  std::optional<std::string> scheme;
-  std::optional<std::string> hostname;
-  std::optional<PathModifier> path;
-  std::optional<uint32_t> port;
-  uint32_t status = 302;
-
-  bool operator==(const RedirectFilter&) const = default;
-};
-
-struct RewriteFilter {  // URLRewrite
-  std::optional<std::string> hostname;
-  std::optional<PathModifier> path;
-
-  bool operator==(const RewriteFilter&) const = default;
-};
-
-struct HttpRouteRule {
-  std::vector<HttpRouteMatch> matches;  // any must match; not empty after parsing
-  HeaderModifier request_headers;
-  HeaderModifier response_headers;
-  std::vector<BackendRef> backends;  // none: 500, as the Gateway API requires
-  std::optional<milliseconds> request_timeout;
-  std::optional<milliseconds> backend_request_timeout;
-  std::optional<RouteRetry> retry;
-  std::vector<MirrorFilter> mirrors;
-  std::optional<RedirectFilter> redirect;  // then there are no backends
-  std::optional<RewriteFilter> rewrite;
-
-  bool operator==(const HttpRouteRule&) const = default;
-};
-
-struct ParentRef {
-  ServiceName service;
-  std::optional<uint32_t> port;  // absent: every port of the service
-
-  auto operator<=>(const ParentRef&) const = default;
-};
-
-struct HttpRoute {
-  std::vector<ParentRef> parents;
-  std::vector<std::string> hostnames;  // further names of the first parent
-  std::vector<HttpRouteRule> rules;
-
-  bool operator==(const HttpRoute&) const = default;
 };
 
 // ---- ResiliencePolicy
@@ -428,6 +299,9 @@ struct Document {
   int line = 0;  // where it begins in its file; not compared
   // metadata.resourceVersion: what it was when it was read; empty: not stated. Not compared.
   std::string resource_version = {};
+  // Unix seconds, from whoever stores it; 0: not stored. Of equal rules the oldest route's is used.
+  // Not compared.
+  int64_t created_at = 0;
 
   // Whether both have the same content, wherever they were read.
   bool SameAs(const Document& other) const {
@@ -435,6 +309,9 @@ struct Document {
            spec == other.spec;
   }
 };
+
+// The route that the document is. Null: it is a policy of another kind.
+const Route* RouteIn(const Document& document);
 
 std::string_view ToText(Kind kind);                    // "HTTPRoute"
 std::optional<Kind> ParseKind(std::string_view text);  // also "httproute", "httproutes"

@@ -101,7 +101,7 @@ spec: {hosts: [api.bank.example], ports: [{number: 443, protocol: tcp}], endpoin
   const auto& route = std::get<HttpRoute>(parsed.documents[0].spec);
   EXPECT_EQ(parsed.documents[0].key, (DocumentKey{Kind::kHttpRoute, "shop", "post"}));
   EXPECT_EQ(route.parents[0], (ParentRef{{"shop", "post"}, 8080}));
-  const HttpRouteRule& rule = route.rules[0];
+  const RouteRule& rule = route.rules[0];
   EXPECT_EQ(rule.matches[0].path.type, PathMatchType::kExact);
   EXPECT_TRUE(rule.matches[0].query_params[0].is_regex);
   EXPECT_EQ(rule.backends[1].weight, 10);

@@ -15,7 +15,7 @@ ServiceName KeyOf(const Target& target) { return {target.ns, target.name}; }
 PolicyIndex::PolicyIndex(const PolicySet& policies) {
   for (const auto& [key, document] : policies.documents()) Add(*document);
   for (const auto& [key, document] : policies.documents()) {
-    const auto* route = std::get_if<HttpRoute>(&document->spec);
+    const Route* route = RouteIn(*document);
     if (route != nullptr && !route->parents.empty()) AddInherited(*route);
   }
 }
@@ -31,17 +31,17 @@ void PolicyIndex::Add(const Document& document) {
     telemetry_.try_emplace(KeyOf(telemetry->target), telemetry);
   } else if (const auto* rules = std::get_if<AuthorizationPolicy>(&document.spec)) {
     authorizations_[KeyOf(rules->target)].push_back(&document);
-  } else if (const auto* route = std::get_if<HttpRoute>(&document.spec)) {
+  } else if (const Route* route = RouteIn(document)) {
     for (const ParentRef& parent : route->parents) {
       routes_[parent.service].push_back({parent.port, &document});
     }
   }
 }
 
-void PolicyIndex::AddInherited(const HttpRoute& route) {
+void PolicyIndex::AddInherited(const Route& route) {
   const auto above = resilience_.find(route.parents[0].service);
   if (above == resilience_.end()) return;
-  for (const HttpRouteRule& rule : route.rules) {
+  for (const RouteRule& rule : route.rules) {
     for (const BackendRef& backend : rule.backends) {
       inherited_.try_emplace(backend.service, above->second);
     }
@@ -69,18 +69,18 @@ const ResiliencePolicy* PolicyIndex::ResilienceOf(const ServiceName& service) co
   return inherited == inherited_.end() ? nullptr : inherited->second;
 }
 
-const Document* PolicyIndex::RouteOf(const ServiceName& service, uint32_t port) const {
+std::vector<const Document*> PolicyIndex::RoutesOf(const ServiceName& service,
+                                                   uint32_t port) const {
+  std::vector<const Document*> for_port, for_all;
   const auto bindings = routes_.find(service);
-  if (bindings == routes_.end()) return nullptr;
-  const Document* found = nullptr;
-  bool is_exact = false;
+  if (bindings == routes_.end()) return {};
   for (const Binding& binding : bindings->second) {
     if (binding.port && *binding.port != port) continue;
-    if (is_exact && !binding.port) continue;
-    found = binding.document;
-    is_exact = binding.port.has_value();
+    auto& found = binding.port ? for_port : for_all;
+    // A route may name a parent with the port and without.
+    if (found.empty() || found.back() != binding.document) found.push_back(binding.document);
   }
-  return found;
+  return for_port.empty() ? for_all : for_port;
 }
 
 const Document* PolicyIndex::PeerAuthenticationOf(const ServiceName& service) const {

@@ -22,8 +22,9 @@ class PolicyIndex {
   // The service's own policy; a backend without one gets that of the first service whose route
   // leads to it. Null: none.
   const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
-  // The HTTPRoute for this port; one that names the port wins. Null: none.
-  const Document* RouteOf(const ServiceName& service, uint32_t port) const;
+  // The routes for this port, in order of their keys; those that name the port win over those for
+  // all ports. Which rule a request gets: route_order.h.
+  std::vector<const Document*> RoutesOf(const ServiceName& service, uint32_t port) const;
 
   // Of the following kinds the most specific policy wins, as a whole: service, namespace, mesh. A
   // service without a name stands for its namespace, one without a namespace for the mesh.
@@ -51,7 +52,7 @@ class PolicyIndex {
   static const Policy* MostSpecific(const ByTarget<Policy>& policies, const ServiceName& service);
   void Add(const Document& document);
   // Needs all policies of resilience.
-  void AddInherited(const HttpRoute& route);
+  void AddInherited(const Route& route);
 
   ByTarget<ResiliencePolicy> resilience_;
   ByTarget<ResiliencePolicy> inherited_;

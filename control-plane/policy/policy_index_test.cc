@@ -30,16 +30,19 @@ std::string Route(const std::string& name, const std::string& parent) {
          "}], rules: [{backendRefs: [{name: backend, port: 80}]}]}\n";
 }
 
-std::string NameOf(const Document* document) {
-  return document == nullptr ? "none" : document->key.name;
+std::string NamesOf(const std::vector<const Document*>& documents) {
+  std::string names;
+  for (const Document* document : documents) names += document->key.name;
+  return names;
 }
 
-TEST(PolicyIndex, TheRouteForThePortWins) {
-  const PolicySet set = Parse(Route("a", "name: post, port: 80") + Route("b", "name: post"));
+TEST(PolicyIndex, RoutesForThePortWinOverRoutesForAllPorts) {
+  const PolicySet set = Parse(Route("a", "name: post, port: 80") + Route("b", "name: post") +
+                              Route("c", "name: post, port: 80") + Route("d", "name: post"));
   const PolicyIndex index(set);
-  EXPECT_EQ(NameOf(index.RouteOf({"default", "post"}, 80)), "a");
-  EXPECT_EQ(NameOf(index.RouteOf({"default", "post"}, 81)), "b");
-  EXPECT_EQ(NameOf(index.RouteOf({"other", "post"}, 80)), "none");
+  EXPECT_EQ(NamesOf(index.RoutesOf({"default", "post"}, 80)), "ac");
+  EXPECT_EQ(NamesOf(index.RoutesOf({"default", "post"}, 81)), "bd");
+  EXPECT_EQ(NamesOf(index.RoutesOf({"other", "post"}, 80)), "");
 }
 
 TEST(PolicyIndex, ABackendInheritsTheResilienceOfTheServiceAboveIt) {

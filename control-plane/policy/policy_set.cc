@@ -6,39 +6,43 @@
 namespace tulle::policy {
 namespace {
 
-std::string ServiceText(const ServiceName& service) { return service.ns + "/" + service.name; }
+// What a document defines, and others may define only if they are of the same group.
+struct Claim {
+  std::string text;   // serves as its key too
+  std::string group;  // empty: no other may
+};
 
-void ClaimsOfHosts(const std::vector<std::string>& hosts, std::vector<std::string>* claims) {
-  for (const std::string& host : hosts) claims->push_back("the host name " + host);
+void ClaimHosts(const std::vector<std::string>& hosts, const std::string& group,
+                std::vector<Claim>* claims) {
+  for (const std::string& host : hosts) claims->push_back({"the host name " + host, group});
 }
 
-void ClaimsOfRoute(const HttpRoute& route, std::vector<std::string>* claims) {
-  for (const ParentRef& parent : route.parents) {
-    claims->push_back("the routes of Service " + ServiceText(parent.service) +
-                      (parent.port ? " port " + std::to_string(*parent.port) : ""));
-  }
-  ClaimsOfHosts(route.hostnames, claims);
+// Routes are merged, but a host name leads to one Service.
+std::string GroupOf(const Route& route) {
+  if (route.parents.empty()) return "";
+  const ServiceName& parent = route.parents[0].service;
+  return parent.ns + "/" + parent.name;
 }
 
-// What a document defines and no other may define too. The texts also serve as keys.
-std::vector<std::string> ClaimsOf(const Document& document) {
-  std::vector<std::string> claims;
-  if (const auto* route = std::get_if<HttpRoute>(&document.spec)) {
-    ClaimsOfRoute(*route, &claims);
+std::vector<Claim> ClaimsOf(const Document& document) {
+  std::vector<Claim> claims;
+  const auto claim = [&claims](std::string text) { claims.push_back({std::move(text), ""}); };
+  if (const Route* route = RouteIn(document)) {
+    ClaimHosts(route->hostnames, GroupOf(*route), &claims);
   } else if (const auto* resilience = std::get_if<ResiliencePolicy>(&document.spec)) {
-    claims.push_back("the resilience of " + ToText(resilience->target));
+    claim("the resilience of " + ToText(resilience->target));
   } else if (const auto* authorization = std::get_if<AuthorizationPolicy>(&document.spec)) {
     const bool allows = authorization->action == AuthorizationAction::kAllow;
-    claims.push_back(std::string("the ") + (allows ? "ALLOW" : "DENY") + " rules of " +
-                     ToText(authorization->target));
+    claim(std::string("the ") + (allows ? "ALLOW" : "DENY") + " rules of " +
+          ToText(authorization->target));
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
-    claims.push_back("the mTLS mode of " + ToText(peer->target));
+    claim("the mTLS mode of " + ToText(peer->target));
   } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
-    claims.push_back("the telemetry of " + ToText(telemetry->target));
+    claim("the telemetry of " + ToText(telemetry->target));
   } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
-    claims.push_back("the unknown destinations of " + ToText(egress->target));
+    claim("the unknown destinations of " + ToText(egress->target));
   } else if (const auto* external = std::get_if<ExternalService>(&document.spec)) {
-    ClaimsOfHosts(external->hosts, &claims);
+    ClaimHosts(external->hosts, "", &claims);
   }
   return claims;
 }
@@ -46,7 +50,7 @@ std::vector<std::string> ClaimsOf(const Document& document) {
 std::string_view FieldOf(Kind kind) {
   switch (kind) {
     case Kind::kHttpRoute:
-      return "spec.parentRefs";
+      return "spec.hostnames";
     case Kind::kExternalService:
       return "spec.hosts";
     default:
@@ -77,15 +81,21 @@ const Document* PolicySet::Find(const DocumentKey& key) const {
 Problems PolicySet::FindConflicts(const std::vector<Document>& incoming,
                                   std::string_view file) const {
   Problems problems;
-  std::map<std::string, const Document*> owners;
+  struct Owner {
+    const Document* document;
+    std::string group;
+  };
+  std::map<std::string, Owner> owners;
   for (const auto& [key, document] : documents_) {
-    for (const std::string& claim : ClaimsOf(*document)) {
-      const auto [owner, is_new] = owners.emplace(claim, document.get());
-      if (is_new || owner->second == document.get()) continue;
-      const Document* first = FindIn(incoming, owner->second->key);
+    for (const auto& [claim, group] : ClaimsOf(*document)) {
+      const auto [entry, is_new] = owners.emplace(claim, Owner{document.get(), group});
+      const Owner& owner = entry->second;
+      const bool is_shared = !group.empty() && owner.group == group;
+      if (is_new || is_shared || owner.document == document.get()) continue;
+      const Document* first = FindIn(incoming, owner.document->key);
       const Document* second = FindIn(incoming, key);
       const Document* mine = second != nullptr ? second : first;
-      const Document& other = mine == second ? *owner->second : *document;
+      const Document& other = mine == second ? *owner.document : *document;
       problems.push_back({std::string(file), mine == nullptr ? 0 : mine->line, 0,
                           std::string(FieldOf(mine == nullptr ? key.kind : mine->key.kind)),
                           ToText(other.key) + " already defines " + claim,

@@ -1,6 +1,7 @@
-// All policies of a mesh, at most one of each kind for a target. A set in use is immutable: a
-// change makes a new one. Owner: the mesh version that was built from it. Thread: any (const).
-// Order: copy, Upsert() or Erase(), FindConflicts(); only a set without conflicts is stored.
+// All policies of a mesh, at most one of each kind for a target, except routes, which are merged. A
+// set in use is immutable: a change makes a new one. Owner: the mesh version that was built from
+// it. Thread: any (const). Order: copy, Upsert() or Erase(), FindConflicts(); only a set without
+// conflicts is stored.
 #pragma once
 
 #include <map>
@@ -24,8 +25,9 @@ class PolicySet {
     return documents_;
   }
 
-  // Pairs of documents with the same target, one problem for each. Problems are located at the
-  // documents in `incoming` (those of the file that is applied), in the lines of the user's file.
+  // Pairs of documents with the same target or host name, one problem for each. Problems are
+  // located at the documents in `incoming` (those of the file that is applied), in the lines of the
+  // user's file.
   Problems FindConflicts(const std::vector<Document>& incoming, std::string_view file) const;
 
   // In order of their keys. Pointers live as long as this set. Which policies apply to a service is

@@ -58,16 +58,16 @@ TEST(PolicySet, ReplacingOnesOwnIsNoConflict) {
   EXPECT_TRUE(set.FindConflicts(incoming, "f").empty());
 }
 
-TEST(PolicySet, RoutesConflictByServicePortAndHostName) {
-  const std::vector<Document> good = Parse(Route("a", "name: post", "a.example") +
-                                           Route("b", "name: post, port: 80", "b.example"));
-  EXPECT_TRUE(SetOf(good).FindConflicts(good, "f").empty());
-  const std::vector<Document> same_port =
-      Parse(Route("a", "name: post, port: 80", "") + Route("b", "name: post, port: 80", ""));
-  EXPECT_EQ(SetOf(same_port).FindConflicts(same_port, "f").size(), 1);
+TEST(PolicySet, RoutesOfOneServiceAreMergedWhileAHostNameLeadsToOneService) {
+  const std::vector<Document> merged = Parse(Route("a", "name: post, port: 80", "a.example") +
+                                             Route("b", "name: post, port: 80", "a.example"));
+  EXPECT_TRUE(SetOf(merged).FindConflicts(merged, "f").empty());
   const std::vector<Document> same_host =
       Parse(Route("a", "name: one", "a.example") + Route("b", "name: two", "a.example"));
-  EXPECT_EQ(SetOf(same_host).FindConflicts(same_host, "f").size(), 1);
+  const Problems problems = SetOf(same_host).FindConflicts(same_host, "f");
+  ASSERT_EQ(problems.size(), 1);
+  EXPECT_EQ(problems[0].field, "spec.hostnames");
+  EXPECT_EQ(problems[0].message, "HTTPRoute default/a already defines the host name a.example");
 }
 
 std::string Egress(const std::string& name, const std::string& target, const std::string& unknown) {

@@ -25,6 +25,6 @@ const Schema<ValueMatch>& HeaderMatchFields();
 bool SameName(const ValueMatch& a, const ValueMatch& b);
 
 // rules[].filters of an HTTPRoute: the element's `type` names the one field that may be set.
-Value<HttpRouteRule> Filters();
+Value<RouteRule> Filters();
 
 }  // namespace tulle::policy

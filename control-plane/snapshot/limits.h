@@ -17,7 +17,7 @@ void AddFault(const policy::FaultPolicy& fault, HttpConnectionManager* manager);
 // The descriptor by which requests of one route are counted apart.
 void SetLimitedRoute(const std::string& name, envoy::config::route::v3::RouteAction* action);
 
-// The rules of the HTTPRoute bound to a service's port, in the order in which they are tried.
+// The matches of all routes of a service's port, in the order in which they are tried.
 struct NamedMatch {
   std::string name;
   envoy::config::route::v3::RouteMatch match;

@@ -88,6 +88,35 @@ routev3::Route FirstRouteOf(const Mesh& mesh, const std::string& host_name) {
   return {};
 }
 
+TEST(Policies, RoutesOfOneServiceAreMergedWithTheirHostNames) {
+  Mesh mesh = MakeMesh();
+  const auto add = [&mesh](const std::string& name, int64_t created_at, const std::string& spec) {
+    const policy::ParsedFile parsed = policy::ParseDocuments(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " + name +
+            "}\nspec: {parentRefs: [{kind: Service, name: post}], " + spec + "}",
+        "f");
+    ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+    policy::Document document = parsed.documents[0];
+    document.created_at = created_at;
+    mesh.policies.Upsert(std::move(document));
+  };
+  add("newer", 20, "hostnames: [b.example], rules: [{backendRefs: [{name: cart, port: 80}]}]");
+  add("older", 10,
+      "hostnames: [a.example], rules: [{backendRefs: [{name: user, port: 80}]}, {matches: "
+      "[{path: {value: /a}}], backendRefs: [{name: post, port: 80}]}]");
+  const routev3::RouteConfiguration routes = RoutesOf(mesh);
+  const std::string host_name = "post.default.svc.cluster.local:80";
+  EXPECT_EQ(OwnerOf(routes, "a.example"), host_name);
+  EXPECT_EQ(OwnerOf(routes, "b.example"), host_name);
+  for (const auto& host : routes.virtual_hosts()) {
+    if (host.name() != host_name) continue;
+    std::vector<std::string> names;
+    for (const auto& route : host.routes()) names.push_back(route.name());
+    EXPECT_EQ(names, (std::vector<std::string>{"default/older[1][0]", "default/older[0][0]",
+                                               "default/newer[0][0]"}));
+  }
+}
+
 TEST(Policies, HeaderValuesAreNoFormats) {
   Mesh mesh = MakeMesh();
   Apply(Route("post",

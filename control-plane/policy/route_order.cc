@@ -1,0 +1,53 @@
+#include "control-plane/policy/route_order.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace tulle::policy {
+namespace {
+
+// Exact path, then a regular expression (whose place the Gateway API leaves open), then the longest
+// prefix.
+std::array<size_t, 5> RankOf(const RouteMatch& match) {
+  const size_t by_type = match.path.type == PathMatchType::kExact               ? 2
+                         : match.path.type == PathMatchType::kRegularExpression ? 1
+                                                                                : 0;
+  return {by_type, match.path.value.size(), match.method ? 1U : 0U, match.headers.size(),
+          match.query_params.size()};
+}
+
+std::string FullName(const Document& document) { return document.key.ns + "/" + document.key.name; }
+
+bool GoesBefore(const RankedMatch& a, const RankedMatch& b) {
+  if (a.rank != b.rank) return a.rank > b.rank;
+  if (a.document != b.document) {
+    if (a.document->created_at != b.document->created_at)
+      return a.document->created_at < b.document->created_at;
+    return FullName(*a.document) < FullName(*b.document);
+  }
+  return std::tie(a.rule_index, a.match_index) < std::tie(b.rule_index, b.match_index);
+}
+
+}  // namespace
+
+std::string RankedMatch::Name() const {
+  return FullName(*document) + "[" + std::to_string(rule_index) + "][" +
+         std::to_string(match_index) + "]";
+}
+
+std::vector<RankedMatch> InOrder(const std::vector<const Document*>& routes) {
+  std::vector<RankedMatch> matches;
+  for (const Document* document : routes) {
+    const std::vector<RouteRule>& rules = RouteIn(*document)->rules;
+    for (size_t i = 0; i < rules.size(); ++i) {
+      for (size_t j = 0; j < rules[i].matches.size(); ++j) {
+        const RouteMatch& match = rules[i].matches[j];
+        matches.push_back({document, &rules[i], &match, i, j, RankOf(match)});
+      }
+    }
+  }
+  std::sort(matches.begin(), matches.end(), GoesBefore);
+  return matches;
+}
+
+}  // namespace tulle::policy

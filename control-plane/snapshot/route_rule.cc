@@ -1,0 +1,149 @@
+#include "control-plane/snapshot/route_rule.h"
+
+#include <re2/re2.h>
+
+#include "control-plane/snapshot/balancing.h"
+#include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/route_limits.h"
+#include "control-plane/snapshot/route_match.h"
+
+namespace tulle::snapshot {
+namespace {
+
+namespace routev3 = envoy::config::route::v3;
+
+using policy::Protocol;
+using policy::RouteMatch;
+using policy::RouteRule;
+
+// Envoy reads a value as a format, where %% stands for one %.
+std::string AsFormat(const std::string& literal) {
+  std::string format;
+  for (const char c : literal) format += c == '%' ? "%%" : std::string(1, c);
+  return format;
+}
+
+template <typename Options>
+void AddHeaders(const policy::HeaderModifier& modifier, Options* options) {
+  using envoy::config::core::v3::HeaderValueOption;
+  const auto add = [&](const policy::HeaderValue& header,
+                       HeaderValueOption::HeaderAppendAction action) {
+    HeaderValueOption* option = options->Add();
+    option->mutable_header()->set_key(header.name);
+    option->mutable_header()->set_value(AsFormat(header.value));
+    option->set_append_action(action);
+    if (header.value.empty()) option->set_keep_empty_value(true);
+  };
+  for (const auto& header : modifier.set)
+    add(header, HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
+  for (const auto& header : modifier.add) add(header, HeaderValueOption::APPEND_IF_EXISTS_OR_ADD);
+}
+
+// A rule whose weights are all zero answers 500, as the Gateway API says.
+void SetBackends(const std::vector<policy::BackendRef>& backends, routev3::Route* route) {
+  std::vector<const policy::BackendRef*> live;
+  for (const policy::BackendRef& backend : backends) {
+    if (backend.weight > 0) live.push_back(&backend);
+  }
+  if (live.empty()) {
+    route->mutable_direct_response()->set_status(500);
+  } else if (live.size() == 1) {
+    route->mutable_route()->set_cluster(
+        OutboundCluster(discovery::HostOf(live[0]->service), live[0]->port));
+  } else {
+    for (const policy::BackendRef* backend : live) {
+      auto* cluster = route->mutable_route()->mutable_weighted_clusters()->add_clusters();
+      cluster->set_name(OutboundCluster(discovery::HostOf(backend->service), backend->port));
+      cluster->mutable_weight()->set_value(backend->weight);
+    }
+  }
+}
+
+routev3::RedirectAction::RedirectResponseCode CodeOf(uint32_t status) {
+  switch (status) {
+    case 301:
+      return routev3::RedirectAction::MOVED_PERMANENTLY;
+    case 303:
+      return routev3::RedirectAction::SEE_OTHER;
+    case 307:
+      return routev3::RedirectAction::TEMPORARY_REDIRECT;
+    case 308:
+      return routev3::RedirectAction::PERMANENT_REDIRECT;
+    default:
+      return routev3::RedirectAction::FOUND;
+  }
+}
+
+// In a substitution of RE2 a backslash begins a reference to a group.
+std::string AsSubstitution(const std::string& literal) {
+  std::string substitution;
+  for (const char c : literal) substitution += c == '\\' ? "\\\\" : std::string(1, c);
+  return substitution;
+}
+
+// The whole path, or what a prefix is replaced by. A prefix that goes away leaves a slash and not
+// two.
+template <typename Action>
+void SetPath(const policy::PathModifier& path, const RouteMatch& match, Action* action) {
+  auto set_regex = [action](const std::string& pattern, const std::string& substitution) {
+    action->mutable_regex_rewrite()->mutable_pattern()->set_regex(pattern);
+    action->mutable_regex_rewrite()->set_substitution(substitution);
+  };
+  if (path.full) return set_regex("^/.*$", AsSubstitution(*path.full));
+  std::string to = *path.prefix;
+  while (to.size() > 1 && to.back() == '/') to.pop_back();
+  const std::string& from = match.path.value;
+  if (to == "/" && from != "/") return set_regex("^" + RE2::QuoteMeta(from) + "/*", "/");
+  action->set_prefix_rewrite(from == "/" && to != "/" ? to + "/" : to);
+}
+
+void SetRedirect(const policy::RedirectFilter& redirect, const RouteMatch& match,
+                 routev3::RedirectAction* action) {
+  if (redirect.scheme) action->set_scheme_redirect(*redirect.scheme);
+  if (redirect.hostname) action->set_host_redirect(*redirect.hostname);
+  if (redirect.port) action->set_port_redirect(*redirect.port);
+  if (redirect.path && redirect.path->full) {
+    action->set_path_redirect(*redirect.path->full);
+  } else if (redirect.path) {
+    SetPath(*redirect.path, match, action);
+  }
+  action->set_response_code(CodeOf(redirect.status));
+}
+
+void SetFilters(const RouteRule& rule, const RouteMatch& match, routev3::RouteAction* action) {
+  if (rule.rewrite && rule.rewrite->hostname)
+    action->set_host_rewrite_literal(*rule.rewrite->hostname);
+  if (rule.rewrite && rule.rewrite->path) SetPath(*rule.rewrite->path, match, action);
+  for (const policy::MirrorFilter& mirror : rule.mirrors) {
+    auto* policy = action->add_request_mirror_policies();
+    policy->set_cluster(OutboundCluster(discovery::HostOf(mirror.service), mirror.port));
+    policy->mutable_runtime_fraction()->mutable_default_value()->set_numerator(mirror.percent);
+  }
+}
+
+}  // namespace
+
+void AddRule(const policy::RankedMatch& each, const policy::ResiliencePolicy& policy,
+             Protocol protocol, routev3::VirtualHost* host) {
+  const RouteRule& rule = *each.rule;
+  routev3::Route* route = host->add_routes();
+  route->set_name(each.Name());
+  SetMatch(*each.match, route->mutable_match());
+  if (rule.redirect) {
+    SetRedirect(*rule.redirect, *each.match, route->mutable_redirect());
+  } else {
+    SetBackends(rule.backends, route);
+  }
+  if (route->has_route()) {
+    SetFilters(rule, *each.match, route->mutable_route());
+    SetTimeouts(&rule, policy, protocol, route->mutable_route());
+    SetRetries(&rule, policy, route->mutable_route());
+    SetHashPolicy(policy, route->mutable_route());
+  }
+  AddHeaders(rule.request_headers, route->mutable_request_headers_to_add());
+  AddHeaders(rule.response_headers, route->mutable_response_headers_to_add());
+  for (const auto& name : rule.request_headers.remove) route->add_request_headers_to_remove(name);
+  for (const auto& name : rule.response_headers.remove) route->add_response_headers_to_remove(name);
+}
+
+}  // namespace tulle::snapshot
