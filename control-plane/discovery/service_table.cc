@@ -38,7 +38,7 @@ void AddNamedByRoute(const policy::Route& route, const ServiceName& name, Servic
   for (const policy::RouteRule& rule : route.rules) {
     for (const policy::BackendRef& backend : rule.backends) {
       ports.insert(backend.port);
-      if (backend.service != name) continue;
+      if (backend.service != name || !backend.invalid.empty()) continue;
       service->ports.try_emplace(backend.port, ServicePort{Protocol::kHttp, {}});
     }
   }
@@ -58,7 +58,9 @@ std::set<ServiceName> ServicesNamedBy(const policy::Route& route) {
   std::set<ServiceName> names;
   for (const policy::ParentRef& parent : route.parents) names.insert(parent.service);
   for (const policy::RouteRule& rule : route.rules) {
-    for (const policy::BackendRef& backend : rule.backends) names.insert(backend.service);
+    for (const policy::BackendRef& backend : rule.backends) {
+      if (backend.invalid.empty()) names.insert(backend.service);
+    }
   }
   return names;
 }

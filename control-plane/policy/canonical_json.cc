@@ -12,12 +12,24 @@ namespace {
 
 using Json = nlohmann::json;
 
+// References are written with their namespace, which is left out where it is the policy's own.
+void DropNamespace(const std::string& own, Json* json) {
+  if (!json->is_structured()) return;
+  if (json->is_object()) {
+    const auto ns = json->find("namespace");
+    if (ns != json->end() && *ns == own) json->erase(ns);
+  }
+  for (Json& value : *json) DropNamespace(own, &value);
+}
+
 Json DocumentJson(const Document& document) {
   const KindEntry& kind = EntryOf(document.key.kind);
+  Json spec = kind.write(document.spec);
+  DropNamespace(document.key.ns, &spec);
   return {{"apiVersion", std::string(kind.api_version)},
           {"kind", std::string(kind.name)},
           {"metadata", MetadataFields().Write(document)},
-          {"spec", kind.write(document.spec)}};
+          {"spec", std::move(spec)}};
 }
 
 void EmitText(YAML::Emitter* out, const std::string& text) {

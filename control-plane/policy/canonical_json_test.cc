@@ -133,6 +133,23 @@ TEST(CanonicalJson, ReadsBackToTheSamePolicy) {
   }
 }
 
+TEST(CanonicalJson, AReferenceSaysItsNamespaceOnlyWhereItIsNotThePolicysOwn) {
+  const ParsedFile parsed = ParseDocuments(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a, namespace: "
+      "shop}\nspec: {parentRefs: [{kind: Service, name: a}], rules: [{backendRefs: [{name: b, "
+      "namespace: shop, port: 80}, {name: c, namespace: stock, port: 80}]}]}\n",
+      "f");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  const auto& backends = std::get<HttpRoute>(parsed.documents[0].spec).rules[0].backends;
+  EXPECT_EQ(backends[0].service, (ServiceName{"shop", "b"}));
+  EXPECT_EQ(backends[1].service, (ServiceName{"stock", "c"}));
+  const std::string json = ToJson(parsed.documents[0]);
+  EXPECT_NE(json.find(R"({"name":"b","port":80,"weight":1})"), std::string::npos) << json;
+  EXPECT_NE(json.find(R"({"name":"c","namespace":"stock","port":80,"weight":1})"),
+            std::string::npos)
+      << json;
+}
+
 TEST(CanonicalJson, TheSamePolicyGivesTheSameBytes) {
   const ParsedFile one = ParseDocuments(
       "apiVersion: tulle.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: a}\n"

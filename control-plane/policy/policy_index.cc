@@ -43,7 +43,7 @@ void PolicyIndex::AddInherited(const Route& route) {
   if (above == resilience_.end()) return;
   for (const RouteRule& rule : route.rules) {
     for (const BackendRef& backend : rule.backends) {
-      inherited_.try_emplace(backend.service, above->second);
+      if (backend.invalid.empty()) inherited_.try_emplace(backend.service, above->second);
     }
   }
 }

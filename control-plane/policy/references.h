@@ -1,5 +1,5 @@
 // Fields by which policies name Services: targetRef, and the rows that parentRefs and backendRefs
-// share. References stay within the document's namespace. Constants and pure functions.
+// share. Constants and pure functions.
 #pragma once
 
 #include <string>
@@ -24,6 +24,19 @@ enum class RefKind {
   kNamed,  // `kind: Service` is required, and written
   kImplied
 };
+
+// Sets the namespace of the Service; canonical JSON has it where it is not the policy's own.
+template <typename Owner>
+Value<Owner> ServiceNamespace() {
+  return {{.kind = FieldKind::kText, .format = kNamespaceName.name},
+          [](ObjectReader& reader, std::string_view key, Owner& owner) {
+            const std::optional<std::string> ns = reader.Text(key);
+            if (!ns || ns->empty()) return;
+            owner.service.ns = *ns;
+            if (const auto fault = kNamespaceName.Check(*ns)) reader.Complain(key, *fault);
+          },
+          [](const Owner& owner) { return Json(owner.service.ns); }};
+}
 
 // group, kind, namespace and name of a Service, for an Owner that has it as `service`.
 template <typename Owner>
@@ -51,13 +64,19 @@ std::vector<Row<Owner>> ServiceRefRows(RefKind ref_kind) {
         },
         [](const Owner& owner) { return Json(owner.service.name); }},
        kRequired,
-       "Short name of a Service in the namespace of the policy."},
-      {"namespace",
-       {{.kind = FieldKind::kText, .format = kNamespaceName.name},
-        [](ObjectReader& reader, std::string_view key, Owner&) { CheckOwnNamespace(reader, key); },
-        unset},
-       "that of the policy",
-       "The namespace of the policy. References to other namespaces are not supported."},
+       "Name of the Service."},
+      ref_kind == RefKind::kNamed
+          ? Row<Owner>{"namespace",
+                       {{.kind = FieldKind::kText, .format = kNamespaceName.name},
+                        [](ObjectReader& reader, std::string_view key, Owner&) {
+                          CheckOwnNamespace(reader, key);
+                        },
+                        unset},
+                       "that of the policy",
+                       "The namespace of the policy. Parents in other namespaces are not "
+                       "supported."}
+          : Row<Owner>{"namespace", ServiceNamespace<Owner>(), "that of the policy",
+                       "Namespace of the Service."},
       {"group",
        {{.kind = FieldKind::kText},
         [](ObjectReader& reader, std::string_view key, Owner&) { CheckGroup(reader, key); },

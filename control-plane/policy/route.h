@@ -66,6 +66,9 @@ struct BackendRef {
   ServiceName service;
   uint32_t port = 0;
   uint32_t weight = 1;
+  // Why its share of the requests is answered with an error: "Service shop/pots not found". Set by
+  // the source of the route, which knows what exists; never parsed or written. Empty: valid.
+  std::string invalid = {};
 
   bool operator==(const BackendRef&) const = default;
 };
@@ -82,6 +85,7 @@ struct MirrorFilter {  // RequestMirror
   ServiceName service;
   uint32_t port = 0;
   uint32_t percent = 100;
+  std::string invalid = {};  // as of a BackendRef: then nothing is copied
 
   bool operator==(const MirrorFilter&) const = default;
 };

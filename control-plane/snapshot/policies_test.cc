@@ -1,6 +1,8 @@
 // What single fields of policies become, and what no policy may do.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "control-plane/policy/parse.h"
 #include "control-plane/snapshot/testing/build_snapshot.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
@@ -115,6 +117,61 @@ TEST(Policies, RoutesOfOneServiceAreMergedWithTheirHostNames) {
     EXPECT_EQ(names, (std::vector<std::string>{"default/older[1][0]", "default/older[0][0]",
                                                "default/newer[0][0]"}));
   }
+}
+
+// The routes of the Service's virtual host when the backends with these names are invalid.
+std::vector<routev3::Route> RoutesWithInvalid(const std::string& backends,
+                                              const std::set<std::string>& invalid) {
+  Mesh mesh = MakeMesh();
+  policy::ParsedFile parsed =
+      policy::ParseDocuments(Route("post", "rules: [{backendRefs: [" + backends + "]}]"), "f");
+  EXPECT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  for (auto& rule : std::get<policy::HttpRoute>(parsed.documents.at(0).spec).rules) {
+    for (policy::BackendRef& backend : rule.backends) {
+      if (invalid.contains(backend.service.name))
+        backend.invalid = "Service default/" + backend.service.name + " not found";
+    }
+  }
+  mesh.policies.Upsert(parsed.documents[0]);
+  EXPECT_FALSE(BuildSnapshot(mesh, {"post-1"})
+                   .clusters.contains("outbound|80||pots.default.svc.cluster.local"));
+  const routev3::RouteConfiguration configuration = RoutesOf(mesh);
+  for (const auto& host : configuration.virtual_hosts()) {
+    if (host.name() == "post.default.svc.cluster.local:80")
+      return {host.routes().begin(), host.routes().end()};
+  }
+  return {};
+}
+
+TEST(Policies, TheShareOfAnInvalidBackendIsAnsweredWith500AndTheReason) {
+  const auto routes = RoutesWithInvalid(
+      "{name: post, port: 80, weight: 1}, {name: pots, port: 80, weight: 3}", {"pots"});
+  ASSERT_EQ(routes.size(), 2u);
+  EXPECT_EQ(routes[0].name(), "default/post[0][0]/invalid-backend");
+  EXPECT_EQ(routes[0].direct_response().status(), 500u);
+  EXPECT_EQ(routes[0].direct_response().body().inline_string(),
+            "invalid backend: Service default/pots not found\n");
+  const auto& share = routes[0].match().runtime_fraction().default_value();
+  EXPECT_EQ(share.numerator(), 750000u);
+  EXPECT_EQ(share.denominator(), envoy::type::v3::FractionalPercent::MILLION);
+  EXPECT_EQ(routes[1].route().cluster(), "outbound|80||post.default.svc.cluster.local");
+  EXPECT_FALSE(routes[1].match().has_runtime_fraction());
+}
+
+TEST(Policies, WhereAllBackendsAreInvalidEveryRequestIsAnsweredWith500) {
+  const auto routes =
+      RoutesWithInvalid("{name: pots, port: 80}, {name: post, port: 80, weight: 0}", {"pots"});
+  ASSERT_EQ(routes.size(), 1u);
+  EXPECT_EQ(routes[0].direct_response().status(), 500u);
+  EXPECT_EQ(routes[0].direct_response().body().inline_string(),
+            "invalid backend: Service default/pots not found\n");
+}
+
+TEST(Policies, AnInvalidBackendWithoutWeightChangesNothing) {
+  const auto routes =
+      RoutesWithInvalid("{name: post, port: 80}, {name: pots, port: 80, weight: 0}", {"pots"});
+  ASSERT_EQ(routes.size(), 1u);
+  EXPECT_EQ(routes[0].route().cluster(), "outbound|80||post.default.svc.cluster.local");
 }
 
 TEST(Policies, HeaderValuesAreNoFormats) {

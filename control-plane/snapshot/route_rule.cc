@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 
+#include "control-plane/snapshot/backends.h"
 #include "control-plane/snapshot/balancing.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/route_limits.h"
@@ -37,26 +38,6 @@ void AddHeaders(const policy::HeaderModifier& modifier, Options* options) {
   for (const auto& header : modifier.set)
     add(header, HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
   for (const auto& header : modifier.add) add(header, HeaderValueOption::APPEND_IF_EXISTS_OR_ADD);
-}
-
-// A rule whose weights are all zero answers 500, as the Gateway API says.
-void SetBackends(const std::vector<policy::BackendRef>& backends, routev3::Route* route) {
-  std::vector<const policy::BackendRef*> live;
-  for (const policy::BackendRef& backend : backends) {
-    if (backend.weight > 0) live.push_back(&backend);
-  }
-  if (live.empty()) {
-    route->mutable_direct_response()->set_status(500);
-  } else if (live.size() == 1) {
-    route->mutable_route()->set_cluster(
-        OutboundCluster(discovery::HostOf(live[0]->service), live[0]->port));
-  } else {
-    for (const policy::BackendRef* backend : live) {
-      auto* cluster = route->mutable_route()->mutable_weighted_clusters()->add_clusters();
-      cluster->set_name(OutboundCluster(discovery::HostOf(backend->service), backend->port));
-      cluster->mutable_weight()->set_value(backend->weight);
-    }
-  }
 }
 
 routev3::RedirectAction::RedirectResponseCode CodeOf(uint32_t status) {
@@ -115,6 +96,7 @@ void SetFilters(const RouteRule& rule, const RouteMatch& match, routev3::RouteAc
     action->set_host_rewrite_literal(*rule.rewrite->hostname);
   if (rule.rewrite && rule.rewrite->path) SetPath(*rule.rewrite->path, match, action);
   for (const policy::MirrorFilter& mirror : rule.mirrors) {
+    if (!mirror.invalid.empty()) continue;
     auto* policy = action->add_request_mirror_policies();
     policy->set_cluster(OutboundCluster(discovery::HostOf(mirror.service), mirror.port));
     policy->mutable_runtime_fraction()->mutable_default_value()->set_numerator(mirror.percent);
@@ -126,13 +108,14 @@ void SetFilters(const RouteRule& rule, const RouteMatch& match, routev3::RouteAc
 void AddRule(const policy::RankedMatch& each, const policy::ResiliencePolicy& policy,
              Protocol protocol, routev3::VirtualHost* host) {
   const RouteRule& rule = *each.rule;
+  AddInvalidShare(each, host);
   routev3::Route* route = host->add_routes();
   route->set_name(each.Name());
   SetMatch(*each.match, route->mutable_match());
   if (rule.redirect) {
     SetRedirect(*rule.redirect, *each.match, route->mutable_redirect());
   } else {
-    SetBackends(rule.backends, route);
+    SetBackends(rule, route);
   }
   if (route->has_route()) {
     SetFilters(rule, *each.match, route->mutable_route());
