@@ -63,6 +63,7 @@ class Cluster:
         self.admin = self.credentials.client("admin", "admin", "system:masters")
         self.namespace = Namespace(self.name)
         self.nodes = []
+        self._images = []
         self._children = []
         self._binary = programs.path("kubernetes")
 
@@ -163,13 +164,16 @@ class Cluster:
         node = Node(self, len(self.nodes) + 1, zone)
         self.nodes.append(node)
         node.start()
+        for archive in self._images:
+            node.load_image(archive)
         self._wait(node.name, lambda: '"Ready","True"' in self.try_kubectl(
             "get", "node", node.name, "-o",
             'jsonpath={range .status.conditions[*]}"{.type}","{.status}" {end}').stdout)
         return node
 
     def load_image(self, archive):
-        """Gives every node an image; new pods use it at once."""
+        """Gives every node an image, those that come later too; new pods use it at once."""
+        self._images.append(archive)
         for node in self.nodes:
             node.load_image(archive)
 
