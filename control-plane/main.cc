@@ -21,6 +21,7 @@
 #include "certs/private_key.h"
 #include "control-plane/policy/names.h"
 #include "control-plane/server/control_server.h"
+#include "control-plane/webhook/webhook.h"
 #include "k8s/api/cluster.h"
 #include "net/base/out_of_memory.h"
 #include "net/loop/uv/uv_loop.h"
@@ -31,6 +32,8 @@
 
 namespace tulle {
 namespace {
+
+constexpr char kWebhook[] = "0.0.0.0:15017";
 
 struct Flags {
   std::string data_dir = "/var/lib/tulle";
@@ -49,11 +52,25 @@ struct Flags {
   bool ignore_unreadable_policies = false;
   bool is_in_cluster = false;
   std::string kubeconfig;
+  std::string webhook;
+  webhook::Settings injection;
 };
 
 int Fail(absl::string_view message) {
   std::fprintf(stderr, "error: %s\n", std::string(message).c_str());
   return 1;
+}
+
+void DescribeInjection(CLI::App* app, Flags* flags) {
+  app->add_option("--webhook", flags->webhook,
+                  "address of the admission webhook that injects pods (TLS), or \"off\"; with "
+                  "--kubernetes or --kubeconfig alone, and 0.0.0.0:15017 by default")
+      ->type_name("ADDRESS:PORT");
+  webhook::Settings& injection = flags->injection;
+  app->add_option("--sidecar-image", injection.sidecar_image, "image of injected sidecars")
+      ->type_name("IMAGE");
+  app->add_option("--init-image", injection.init_image, "image of injected init containers")
+      ->type_name("IMAGE");
 }
 
 void Describe(CLI::App* app, Flags* flags) {
@@ -91,6 +108,7 @@ void Describe(CLI::App* app, Flags* flags) {
                   "the same from outside of the cluster: its current context")
       ->type_name("FILE")
       ->excludes(in_cluster);
+  DescribeInjection(app, flags);
   app->add_option("--grpc", flags->grpc,
                   "address for sidecars: xDS, certificates, registration (TLS)")
       ->type_name("ADDRESS:PORT");
@@ -121,6 +139,25 @@ bool IsCertificateName(std::string name) {
   return policy::IsDnsName(absl::StrReplaceAll(name, {{"_", "-"}}));
 }
 
+absl::StatusOr<SocketAddress> ReadAddress(const char* flag, const std::string& text) {
+  const auto parsed = SocketAddress::ParseWithPort(text);
+  if (parsed) return *parsed;
+  return absl::InvalidArgumentError(absl::StrCat(
+      flag, " \"", text, "\": invalid address; use IP-ADDRESS:PORT, such as 127.0.0.1:15012"));
+}
+
+// Nullopt: there is none.
+absl::StatusOr<std::optional<SocketAddress>> ReadWebhook(const Flags& flags) {
+  const bool has_cluster = flags.is_in_cluster || !flags.kubeconfig.empty();
+  if (!has_cluster && !flags.webhook.empty() && flags.webhook != "off") {
+    return absl::InvalidArgumentError("--webhook requires --kubernetes or --kubeconfig");
+  }
+  if (!has_cluster || flags.webhook == "off") return std::nullopt;
+  const auto at = ReadAddress("--webhook", flags.webhook.empty() ? kWebhook : flags.webhook);
+  if (!at.ok()) return at.status();
+  return *at;
+}
+
 absl::StatusOr<server::FrontendOptions> ReadAddresses(const Flags& flags) {
   server::FrontendOptions options;
   const std::tuple<const char*, const std::string&, SocketAddress&> wanted[] = {
@@ -128,11 +165,8 @@ absl::StatusOr<server::FrontendOptions> ReadAddresses(const Flags& flags) {
       {"--api", flags.rest, options.rest},
       {"--health", flags.health, options.health}};
   for (const auto& [flag, text, address] : wanted) {
-    const auto parsed = SocketAddress::ParseWithPort(text);
-    if (!parsed) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          flag, " \"", text, "\": invalid address; use IP-ADDRESS:PORT, such as 127.0.0.1:15012"));
-    }
+    const auto parsed = ReadAddress(flag, text);
+    if (!parsed.ok()) return parsed.status();
     address = *parsed;
   }
   for (const std::string& name : flags.dns_names) {
@@ -143,6 +177,10 @@ absl::StatusOr<server::FrontendOptions> ReadAddresses(const Flags& flags) {
     if (policy::IsIpAddress(address)) continue;
     return absl::InvalidArgumentError("--ip " + address + ": invalid IP address");
   }
+  auto webhook = ReadWebhook(flags);
+  if (!webhook.ok()) return webhook.status();
+  options.webhook = *webhook;
+  options.injection = flags.injection;
   options.data_dir = flags.data_dir;
   options.dns_names = flags.dns_names;
   options.ip_addresses = flags.ip_addresses;

@@ -37,6 +37,7 @@ struct ApiRequest {
   std::map<std::string, std::string> query;  // decoded
   std::string body;
   std::string authorization;  // the header's value
+  std::string content_type = {};
 };
 
 struct ApiResponse {

@@ -90,8 +90,9 @@ class Injector {
     if (!made.ok()) return Error(name, made.status().message());
     for (const std::string& warning : made->warnings)
       notes_.push_back(absl::StrCat("warning: ", name, ": ", warning));
-    notes_.push_back(made->skipped.empty() ? absl::StrCat(name, " injected")
-                                           : absl::StrCat(name, " skipped: ", made->skipped));
+    notes_.push_back(made->skipped.label.empty()
+                         ? absl::StrCat(name, " injected")
+                         : absl::StrCat(name, " skipped: ", made->skipped.text));
     ApplyPatch(made->patch, pod);
     return !made->patch.empty();
   }

@@ -15,6 +15,7 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
           [this](const std::string& text) { problems_.Report(text); }),
       reviews_(loop, client_),
       roots_(loop, client_, log),
+      bundle_(loop, client_, log),
       source_(loop, client_, trust_domain, mesh, log,
               {std::move(events.on_synced),
                [this](const std::string& ns, bool is_injected) {
@@ -22,9 +23,15 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
                },
                std::move(events.on_pod_gone)}) {}
 
+void KubernetesLink::SetRoots(const std::string& pem) {
+  roots_.SetRoots(pem);
+  bundle_.SetRoots(pem);
+}
+
 void KubernetesLink::Start() {
   client_.Start();
   source_.Start();
+  bundle_.Start();
 }
 
 }  // namespace tulle::kubernetes

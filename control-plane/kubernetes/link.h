@@ -1,11 +1,13 @@
 // The control plane's connection to a Kubernetes cluster: the source of the mesh, reviews of
-// tokens, and the roots for pods, over one client. Owner: ControlServer. Thread: the loop's.
+// tokens, and the roots for pods and for the API server's calls of the webhook, over one client.
+// Owner: ControlServer. Thread: the loop's.
 #pragma once
 
 #include <functional>
 #include <string>
 
 #include "control-plane/discovery/mesh_source.h"
+#include "control-plane/kubernetes/bundle_keeper.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/kubernetes/roots_publisher.h"
 #include "control-plane/kubernetes/source.h"
@@ -31,7 +33,9 @@ class KubernetesLink {
                  discovery::MeshSink& mesh, telemetry::Log& log, Events events);
 
   void Start();
-  void SetRoots(const std::string& pem) { roots_.SetRoots(pem); }
+  void SetRoots(const std::string& pem);
+  // Whether the API server trusts the webhook, as far as there is one.
+  bool is_webhook_settled() const { return bundle_.was_settled(); }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return source_.CheckRegistration(workload);
   }
@@ -43,6 +47,7 @@ class KubernetesLink {
   k8s::Client client_;
   TokenReviews reviews_;
   RootsPublisher roots_;
+  BundleKeeper bundle_;
   Source source_;
 };
 

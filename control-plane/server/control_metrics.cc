@@ -112,14 +112,34 @@ void AddAuthority(const ca::MeshAuthority& authority, Page* page) {
             authority.signing().certificate().not_after());
 }
 
+void AddWebhook(const webhook::ReviewCounts& counts, Page* page) {
+  constexpr char kReviews[] = "tulle_control_admission_reviews_total";
+  page->Describe(kReviews,
+                 "Requests to the admission webhook: pods that were injected, skipped, or refused "
+                 "because of what they ask for, and requests that were invalid.");
+  uint64_t skipped = 0;
+  for (const auto& [label, count] : counts.skipped) skipped += count;
+  page->Row(kReviews, "{result=\"injected\"}", counts.injected);
+  page->Row(kReviews, "{result=\"skipped\"}", skipped);
+  page->Row(kReviews, "{result=\"refused\"}", counts.refused);
+  page->Row(kReviews, "{result=\"invalid\"}", counts.invalid);
+  constexpr char kSkipped[] = "tulle_control_admission_skipped_total";
+  page->Describe(kSkipped, "Why the webhook left objects as they were.");
+  for (const auto& [label, count] : counts.skipped) {
+    page->Row(kSkipped, absl::StrCat("{reason=\"", std::string(label), "\"}"), count);
+  }
+}
+
 }  // namespace
 
 std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
-                               const std::vector<const Door*>& doors) {
+                               std::vector<const Door*> doors, const WebhookPort* webhook) {
+  if (webhook != nullptr) doors.push_back(&webhook->door());
   Page page;
   AddMesh(plane, &page);
   AddProxies(plane, sidecars, &page);
   AddDoors(doors, &page);
+  if (webhook != nullptr) AddWebhook(webhook->counts(), &page);
   AddAuthority(plane.authority(), &page);
   page.Describe("tulle_control_build_info", "The version that runs.");
   page.Row("tulle_control_build_info", absl::StrCat("{version=\"", telemetry::kVersion, "\"}"), 1);

@@ -9,6 +9,7 @@
 
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/door.h"
+#include "control-plane/server/webhook_port.h"
 
 namespace tulle::server {
 
@@ -17,8 +18,8 @@ struct SidecarCalls {
   uint64_t message_timeouts = 0;  // since the start
 };
 
-// Of the ports, the first one is that of sidecars.
+// Of the ports, the first one is that of sidecars. `webhook`: null, there is none.
 std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
-                               const std::vector<const Door*>& doors);
+                               std::vector<const Door*> doors, const WebhookPort* webhook);
 
 }  // namespace tulle::server

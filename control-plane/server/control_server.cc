@@ -13,9 +13,17 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
   auto plane = ControlPlane::Open(plane_options, loop, keys, log);
   if (!plane.ok()) return plane.status();
   std::unique_ptr<ControlServer> server(new ControlServer(loop, *std::move(plane)));
-  if (cluster) server->Join(*cluster, loop, transports, log);
+  FrontendOptions opened = doors;
+  if (cluster) {
+    server->Join(*cluster, loop, transports, log);
+    opened.why_not_ready = [link = server->kubernetes_.get()] {
+      return link->is_webhook_settled()
+                 ? std::string()
+                 : "the roots of the mesh are not in the webhook's configuration yet";
+    };
+  }
   auto frontend =
-      Frontend::Open(doors, loop, *server->plane_, server->services_, transports, keys, log);
+      Frontend::Open(opened, loop, *server->plane_, server->services_, transports, keys, log);
   if (!frontend.ok()) return frontend.status();
   server->frontend_ = *std::move(frontend);
   return server;

@@ -104,7 +104,8 @@ absl::Status Frontend::CheckAddresses(const FrontendOptions& options, loop::Loop
   absl::Status status = grpc.Listen(options.grpc);
   if (status.ok()) status = rest.Listen(options.rest);
   if (status.ok()) status = health.Listen(options.health);
-  return status;
+  if (!status.ok() || !options.webhook) return status;
+  return Door("webhook", loop, log, kHealthGuests, refuse).Listen(*options.webhook);
 }
 
 absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
@@ -120,6 +121,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
                                         [this](std::unique_ptr<GuestTransport> guest) {
                                           health_server_.Adopt(std::move(guest), nullptr);
                                         });
+  if (options.webhook) webhook_ = std::make_unique<WebhookPort>(loop_, log_, options.injection);
   const auto renew = [this] {
     const absl::Status status = RenewCertificate();
     if (status.ok()) return SaveAdminFile();
@@ -129,9 +131,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   };
   renewal_ = loop_.NewTimer(renew);
   absl::Status status = RenewCertificate();
-  if (status.ok()) status = grpc_door_->Listen(options.grpc);
-  if (status.ok()) status = rest_door_->Listen(options.rest);
-  if (status.ok()) status = health_door_->Listen(options.health);
+  if (status.ok()) status = Listen(options);
   if (!status.ok()) return status;
   plane_.view().SetGrpcPort(grpc_address().port());
   plane_.AddRootsObserver([this, renew] {
@@ -141,6 +141,14 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   });
   SaveAdminFile();
   return absl::OkStatus();
+}
+
+absl::Status Frontend::Listen(const FrontendOptions& options) {
+  absl::Status status = grpc_door_->Listen(options.grpc);
+  if (status.ok()) status = rest_door_->Listen(options.rest);
+  if (status.ok()) status = health_door_->Listen(options.health);
+  if (status.ok() && webhook_ != nullptr) status = webhook_->Listen(*options.webhook);
+  return status;
 }
 
 void Frontend::SaveAdminFile() {
@@ -173,6 +181,7 @@ absl::Status Frontend::RenewCertificate() {
   spec.alpn = {"h2"};
   auto grpc = transports_.NewAcceptor(spec);
   if (!grpc.ok()) return grpc.status();
+  if (webhook_ != nullptr) webhook_->SetAcceptor(*rest);
   rest_door_->SetAcceptor(*std::move(rest));
   grpc_door_->SetAcceptor(*std::move(grpc));
   const int64_t half_life = (issued->not_after - plane_.Now()) / 2;
@@ -185,21 +194,29 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
     return {405, "method not allowed: use GET\n", "text/plain"};
   }
   if (request.path == "/healthz") return {200, "ok\n", "text/plain"};
-  if (request.path == "/readyz") {
-    if (plane_.is_synced()) return {200, "ok\n", "text/plain"};
-    return {503, "not ready: the Kubernetes API has not been read yet\n", "text/plain"};
-  }
+  if (request.path == "/readyz") return AnswerReadiness();
   if (request.path == "/metrics") {
-    return {
-        200,
-        ControlMetricsText(plane_, {grpc_server_.connections(), grpc_server_.message_timeouts()},
-                           {grpc_door_.get(), rest_door_.get(), health_door_.get()}),
-        "text/plain; version=0.0.4"};
+    return {200,
+            ControlMetricsText(
+                plane_, {grpc_server_.connections(), grpc_server_.message_timeouts()},
+                {grpc_door_.get(), rest_door_.get(), health_door_.get()}, webhook_.get()),
+            "text/plain; version=0.0.4"};
   }
   if (request.path == "/prometheus/targets")
     return {200, PrometheusTargets(plane_.view().CurrentMesh()), "application/json"};
   return {404, "not found; see /healthz, /readyz, /metrics and /prometheus/targets\n",
           "text/plain"};
+}
+
+RestAnswer Frontend::AnswerReadiness() {
+  std::string why;
+  if (!plane_.is_synced()) {
+    why = "the Kubernetes API has not been read yet";
+  } else if (options_.why_not_ready) {
+    why = options_.why_not_ready();
+  }
+  if (why.empty()) return {200, "ok\n", "text/plain"};
+  return {503, "not ready: " + why + "\n", "text/plain"};
 }
 
 SocketAddress Frontend::grpc_address() const { return grpc_door_->address(); }

@@ -1,10 +1,13 @@
 // The control plane's ports: gRPC for sidecars (TLS, client certificate optional), REST for people
-// (TLS), health and metrics (plaintext). Its own certificate is issued by the mesh's authority,
-// with SPIFFE ID, DNS names and IP addresses, and renewed at half its life and when the roots
-// change. Owner: main, which destroys it before the loop and the control plane. Thread: the loop's.
+// (TLS), health and metrics (plaintext), and the admission webhook (TLS) if there is a Kubernetes
+// cluster. Its own certificate is issued by the mesh's authority, with SPIFFE ID, DNS names and IP
+// addresses, and renewed at half its life and when the roots change. Owner: main, which destroys it
+// before the loop and the control plane. Thread: the loop's.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +18,7 @@
 #include "control-plane/server/door.h"
 #include "control-plane/server/message_timeout_log.h"
 #include "control-plane/server/rest_server.h"
+#include "control-plane/server/webhook_port.h"
 #include "net/base/socket_address.h"
 #include "net/grpc/server.h"
 #include "net/loop/loop.h"
@@ -27,6 +31,10 @@ struct FrontendOptions {
   SocketAddress grpc;
   SocketAddress rest;
   SocketAddress health;
+  std::optional<SocketAddress> webhook;
+  webhook::Settings injection;  // what the webhook adds to pods
+  // What /readyz waits for besides the mesh; empty: nothing. Unset: there is nothing else.
+  std::function<std::string()> why_not_ready;
   std::vector<std::string> dns_names = {"localhost", "tulle-control"};
   std::vector<std::string> ip_addresses = {"127.0.0.1"};
   std::string data_dir;  // where admin.json is kept up to date (admin_file.h); empty: nowhere
@@ -59,7 +67,9 @@ class Frontend {
 
   absl::Status RenewCertificate();
   absl::Status OpenDoors(const FrontendOptions& options);
+  absl::Status Listen(const FrontendOptions& options);
   void SaveAdminFile();
+  RestAnswer AnswerReadiness();
   RestAnswer AnswerHealth(const api::ApiRequest& request);
 
   const FrontendOptions options_;
@@ -72,6 +82,7 @@ class Frontend {
   std::unique_ptr<Door> grpc_door_;
   std::unique_ptr<Door> rest_door_;
   std::unique_ptr<Door> health_door_;
+  std::unique_ptr<WebhookPort> webhook_;  // null: there is no cluster
   MessageTimeoutLog message_timeouts_;
   grpc::Server grpc_server_;
   RestServer rest_server_;

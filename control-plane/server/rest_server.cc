@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "net/base/arena.h"
 #include "net/base/deletable.h"
 #include "net/http/connection.h"
@@ -11,9 +12,7 @@
 namespace tulle::server {
 namespace {
 
-constexpr size_t kMostBodyBytes = 2 << 20;
 constexpr size_t kMostBodyBytesTogether = 32 << 20;
-constexpr loop::Duration kBodyTimeout = std::chrono::seconds(30);
 // Of callers with a credential.
 constexpr size_t kMostIdentified = 256;
 
@@ -23,8 +22,14 @@ RestAnswer BadTarget() {
       R"({"error":"the path is not well-formed","hint":"encode it by %XX, give each parameter once"})"};
 }
 
-RestAnswer TooLarge() {
-  return {413, R"({"error":"the body is larger than 2 MiB","hint":"send it in parts"})"};
+RestAnswer TooLarge(const RestLimits& limits) {
+  return {413, absl::StrCat(R"({"error":"the body is larger than )", limits.body_bytes >> 20,
+                            R"( MiB","hint":"send it in parts"})")};
+}
+
+RestAnswer TooSlow(const RestLimits& limits) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limits.body_time).count();
+  return {408, absl::StrCat(R"({"error":"the body did not arrive within )", seconds, R"( s"})")};
 }
 
 RestAnswer Busy(const std::string& error) {
@@ -91,6 +96,9 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
   void OnReset(Failure) override { Leave(); }
   void OnSendRoom() override { Continue(); }
 
+  size_t body_bytes() const { return request_.body.size(); }
+  void EndForRoom() { Send(Busy("too many large requests at once")); }
+
  private:
   void Answer() {
     if (stream_ != nullptr) Send(server_.handler_(request_));
@@ -117,8 +125,8 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
   std::function<bool(std::string*)> more_;
   std::unique_ptr<loop::Timer> next_piece_;
   loop::Deadline body_deadline_{this, [](void* self) {
-                                  static_cast<Exchange*>(self)->Send(
-                                      {408, R"({"error":"the body did not arrive within 30 s"})"});
+                                  auto& exchange = *static_cast<Exchange*>(self);
+                                  exchange.Send(TooSlow(exchange.server_.limits_));
                                 }};
 };
 
@@ -137,6 +145,7 @@ class RestServer::Connection : public Deletable,
     codec_->Start(early);
   }
   void Close() { codec_->Close(); }
+  Exchange* exchange() { return exchange_.get(); }
   // False: there are too many of those.
   bool Identify() {
     if (is_identified_) return true;
@@ -182,24 +191,25 @@ class RestServer::Connection : public Deletable,
 void RestServer::Exchange::OnHeaders(http::Head& head, bool end) {
   request_.method = head.method;
   request_.authorization = head.headers.Get(http::HeaderId::kAuthorization);
+  request_.content_type = head.headers.Get(http::HeaderId::kContentType);
   if (!SplitTarget(head.path, &request_)) return Send(BadTarget());
   RestVerdict verdict = server_.admit_(request_);
   if (verdict.refusal) return Send(*std::move(verdict.refusal));
   if (!verdict.is_identified) return Answer();
   if (!connection_.Identify()) return Send(Busy("too many connections of the API are open"));
   if (end) return Answer();
-  server_.deadlines_.Set(body_deadline_, kBodyTimeout);
-  stream_->Pull(kMostBodyBytes + 1);
+  const RestLimits& limits = server_.limits_;
+  if (head.content_length > static_cast<int64_t>(limits.body_bytes)) return Send(TooLarge(limits));
+  server_.deadlines_.Set(body_deadline_, limits.body_time);
+  stream_->Pull(limits.body_bytes + 1);
 }
 
 void RestServer::Exchange::OnData(Buffer& data, bool end) {
   server_.body_bytes_ += data.size();
   request_.body += data.ToString();
   data.Clear();
-  if (request_.body.size() > kMostBodyBytes) return Send(TooLarge());
-  if (server_.body_bytes_ > kMostBodyBytesTogether) {
-    return Send(Busy("too many large requests at once"));
-  }
+  if (request_.body.size() > server_.limits_.body_bytes) return Send(TooLarge(server_.limits_));
+  if (server_.body_bytes_ > kMostBodyBytesTogether) server_.LargestBody()->EndForRoom();
   if (end) Answer();
 }
 
@@ -238,8 +248,12 @@ void RestServer::Exchange::Continue() {
   next_piece_->Start({});
 }
 
-RestServer::RestServer(loop::Loop& loop, Admit admit, Handler handler)
-    : loop_(loop), deadlines_(loop), admit_(std::move(admit)), handler_(std::move(handler)) {}
+RestServer::RestServer(loop::Loop& loop, Admit admit, Handler handler, const RestLimits& limits)
+    : loop_(loop),
+      limits_(limits),
+      deadlines_(loop),
+      admit_(std::move(admit)),
+      handler_(std::move(handler)) {}
 
 RestServer::~RestServer() {
   while (!connections_.empty()) {
@@ -248,6 +262,16 @@ RestServer::~RestServer() {
     connection.Close();
     delete &connection;
   }
+}
+
+RestServer::Exchange* RestServer::LargestBody() {
+  Exchange* largest = nullptr;
+  connections_.ForEach([&largest](Connection& connection) {
+    Exchange* exchange = connection.exchange();
+    if (exchange == nullptr) return;
+    if (largest == nullptr || exchange->body_bytes() > largest->body_bytes()) largest = exchange;
+  });
+  return largest;
 }
 
 void RestServer::Adopt(std::unique_ptr<Transport> transport, GuestList::Guest* guest) {

@@ -1,10 +1,10 @@
 // HTTP/1.1 for small answers: the REST API over TLS, health and metrics in plaintext.
 //
 // Answers may come in pieces, one in each turn of the loop and as fast as the client reads them.
-// Requests are read whole (at most 2 MiB of body, and 32 MiB of all connections together), answered
-// by one function, one after the other on a connection. Whether a body is read at all is decided
-// from the head. A body must be there within 30 s. Owner: whoever listens; not destroyed from
-// inside a callback. Thread: the loop's.
+// Requests are read whole (at most 2 MiB of body unless RestLimits says otherwise, and 32 MiB of
+// all connections together: beyond that the largest one ends), answered by one function, one after
+// the other on a connection. Whether a body is read at all is decided from the head. Owner: whoever
+// listens; not destroyed from inside a callback. Thread: the loop's.
 #pragma once
 
 #include <functional>
@@ -35,12 +35,17 @@ struct RestVerdict {
   bool is_identified = false;
 };
 
+struct RestLimits {
+  size_t body_bytes = size_t{2} << 20;
+  loop::Duration body_time = std::chrono::seconds(30);  // in which a body must arrive
+};
+
 class RestServer {
  public:
   using Admit = std::function<RestVerdict(const api::ApiRequest& head)>;
   using Handler = std::function<RestAnswer(const api::ApiRequest&)>;
 
-  RestServer(loop::Loop& loop, Admit admit, Handler handler);
+  RestServer(loop::Loop& loop, Admit admit, Handler handler, const RestLimits& limits = {});
   ~RestServer();
 
   // An accepted transport, ready or not yet. `guest`: told when its caller is identified, lives as
@@ -52,7 +57,11 @@ class RestServer {
   class Connection;
   class Exchange;
 
+  // Of the bodies that are being read, the largest one.
+  Exchange* LargestBody();
+
   loop::Loop& loop_;
+  const RestLimits limits_;
   loop::Deadlines deadlines_;
   Admit admit_;
   Handler handler_;

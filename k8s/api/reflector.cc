@@ -36,6 +36,15 @@ std::string Reflector::Accept(const char* kind) const {
   return absl::StrCat("application/json;as=", kind, ";g=meta.k8s.io;v=v1");
 }
 
+// Roles that name an object allow to list and watch it only with this selector.
+std::string Reflector::Target(const std::string& query) const {
+  std::string target = absl::StrCat(resource_.path, "?", query);
+  if (!resource_.only.empty()) {
+    absl::StrAppend(&target, "&fieldSelector=metadata.name%3D", Escape(resource_.only));
+  }
+  return target;
+}
+
 void Reflector::Go() { is_listing_ ? List() : OpenWatch(); }
 
 // The objects, as of now: no version is asked for, so that a server whose cache lags behind does
@@ -45,7 +54,7 @@ void Reflector::List() {
   if (continue_.empty()) known_.BeginListing();
   Request request;
   request.accept = Accept("PartialObjectMetadataList");
-  request.target = absl::StrCat(resource_.path, "?limit=", options_.page);
+  request.target = Target(absl::StrCat("limit=", options_.page));
   if (!continue_.empty()) absl::StrAppend(&request.target, "&continue=", Escape(continue_));
   page_ = client_.Send(request, [this](Answer answer) { OnPage(std::move(answer)); });
 }
@@ -82,9 +91,9 @@ void Reflector::OpenWatch() {
   const auto seconds = static_cast<int64_t>(shortest + loop_.random().Below(shortest));
   Request request;
   request.accept = Accept("PartialObjectMetadata");
-  request.target = absl::StrCat(
-      resource_.path, "?watch=1&allowWatchBookmarks=true&resourceVersion=", Escape(version_),
-      "&timeoutSeconds=", seconds);
+  request.target =
+      Target(absl::StrCat("watch=1&allowWatchBookmarks=true&resourceVersion=", Escape(version_),
+                          "&timeoutSeconds=", seconds));
   lines_.Reset();
   is_refused_ = false;
   watching_since_ = loop_.Now();

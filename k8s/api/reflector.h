@@ -24,6 +24,7 @@ namespace tulle::k8s {
 struct Resource {
   std::string path;            // "/api/v1/services": of all namespaces
   bool metadata_only = false;  // as PartialObjectMetadata
+  std::string only = {};       // the object of this name; empty: all
 };
 
 class ReflectorEvents {
@@ -74,6 +75,8 @@ class Reflector final : private Client::Waiter, private ExchangeEvents {
   void Retry(const std::string& problem, loop::Duration at_least = {});
   void StopWatch();
   std::string Accept(const char* kind) const;
+  // ?limit=... of a listing, ?watch=... of a watch.
+  std::string Target(const std::string& query) const;
 
   loop::Loop& loop_;
   Client& client_;

@@ -34,31 +34,34 @@ absl::StatusOr<std::optional<bool>> Asked(const Json* labels, std::string_view w
                    ": invalid value ", Quoted(value), ": must be enabled or disabled"));
 }
 
-std::string WhyNever(const Json& spec, const Namespace& ns, const Settings& settings) {
-  if (IsTrue(spec, "hostNetwork")) return "it uses the node's network (hostNetwork)";
+Skip WhyNever(const Json& spec, const Namespace& ns, const Settings& settings) {
+  if (IsTrue(spec, "hostNetwork"))
+    return {"host_network", "it uses the node's network (hostNetwork)"};
   const Json* system = Member(spec, "os");
-  if (system != nullptr && TextOf(*system, "name") == "windows") return "it runs on Windows";
+  if (system != nullptr && TextOf(*system, "name") == "windows")
+    return {"windows", "it runs on Windows"};
   const bool is_system = std::find(std::begin(kSystemNamespaces), std::end(kSystemNamespaces),
                                    ns.name) != std::end(kSystemNamespaces);
   if (is_system || ns.name == settings.mesh_namespace)
-    return absl::StrCat("the namespace ", ns.name, " is never injected");
-  return HasSidecar(spec) ? "it has a container named tulle-sidecar" : "";
+    return {"system_namespace", absl::StrCat("the namespace ", ns.name, " is never injected")};
+  if (HasSidecar(spec)) return {"has_sidecar", "it has a container named tulle-sidecar"};
+  return {};
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> WhySkipped(const Json& pod, const Namespace& ns,
-                                       const Settings& settings) {
+absl::StatusOr<Skip> WhySkipped(const Json& pod, const Namespace& ns, const Settings& settings) {
   const auto by_pod = Asked(Member(pod, {"metadata", "labels"}), "pod");
   if (!by_pod.ok()) return by_pod.status();
-  std::string never = WhyNever(*Member(pod, "spec"), ns, settings);
-  if (!never.empty()) return never;
+  Skip never = WhyNever(*Member(pod, "spec"), ns, settings);
+  if (!never.label.empty()) return never;
   if (by_pod->has_value())
-    return **by_pod ? "" : std::string("its label tulle.dev/inject is disabled");
+    return **by_pod ? Skip() : Skip{"opted_out", "its label tulle.dev/inject is disabled"};
   const auto by_namespace = Asked(&ns.labels, "namespace");
   if (!by_namespace.ok()) return by_namespace.status();
-  if (by_namespace->value_or(false)) return "";
-  return "neither it nor its namespace has the label tulle.dev/inject=enabled";
+  if (by_namespace->value_or(false)) return Skip();
+  return Skip{"not_labelled",
+              "neither it nor its namespace has the label tulle.dev/inject=enabled"};
 }
 
 }  // namespace tulle::inject

@@ -184,7 +184,7 @@ absl::StatusOr<Injection> Inject(const Json& pod, const Namespace& ns, const Set
     return Invalid("metadata.labels", "must be an object");
   auto skipped = WhySkipped(pod, ns, settings);
   if (!skipped.ok()) return skipped.status();
-  if (!skipped->empty()) return Injection{Json::array(), *skipped, {}};
+  if (!skipped->label.empty()) return Injection{Json::array(), *std::move(skipped), {}};
   return Plan(pod, settings).Make();
 }
 

@@ -19,9 +19,15 @@ struct Namespace {
   Json labels = Json::object();  // metadata.labels
 };
 
+// Why a pod stays as it is.
+struct Skip {
+  std::string_view label;  // for metrics, such as "host_network"; empty: it is injected
+  std::string text;        // for people
+};
+
 struct Injection {
   Json patch = Json::array();  // empty: the pod stays as it is, because of `skipped`
-  std::string skipped;
+  Skip skipped;
   std::vector<std::string> warnings;
 };
 

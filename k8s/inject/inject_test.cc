@@ -23,7 +23,7 @@ Json WithAnnotation(const std::string& name, const Json& value) {
 Json Injected(const Json& pod, const Settings& settings = {}) {
   const auto made = Inject(pod, kShop, settings);
   EXPECT_TRUE(made.ok()) << made.status();
-  EXPECT_EQ(made->skipped, "");
+  EXPECT_EQ(made->skipped.text, "");
   return pod.patch(made->patch);
 }
 
@@ -36,7 +36,7 @@ std::string Skipped(const Json& pod, const Namespace& ns = kShop) {
   const auto made = Inject(pod, ns, {});
   EXPECT_TRUE(made.ok()) << made.status();
   EXPECT_TRUE(made->patch.empty());
-  return made->skipped;
+  return made->skipped.text;
 }
 
 TEST(Inject, TheSidecarStartsBeforeAllOthers) {

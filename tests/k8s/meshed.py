@@ -1,11 +1,11 @@
-"""Tulle in a test's cluster: its images, its control plane, and workloads that are injected."""
+"""Tulle in a test's cluster: its images, its control plane, and workloads that are injected when they are created."""
 import os
 import re
 import shutil
 import subprocess
 
 import image
-from processes import ROOT, binary, program
+from processes import ROOT, binary, program, wait_until
 
 MANIFEST = os.path.join(ROOT, "k8s", "manifests", "tulle-control.yaml")
 # As `iptables-legacy` of Debian needs them besides its libraries.
@@ -45,7 +45,19 @@ class Mesh:
         _image(cluster, "tulle-sidecar", ["sidecar/tulle-sidecar"])
         _image(cluster, "tulle-init", ["k8s/init/tulle-init"], _tables)
         cluster.kubectl("apply", "-f", MANIFEST)
-        cluster.wait_for("condition=Available", "-n", "tulle-system", "deployment/tulle-control")
+        self.await_control()
+
+    def await_control(self):
+        """Until the control plane is ready, and the API server reaches its webhook: kube-proxy learns of it later."""
+        self.cluster.wait_for("condition=Available", "-n", "tulle-system", "deployment/tulle-control")
+        address = self.cluster.get("-n", "tulle-system", "service", "tulle-control")["spec"]["clusterIP"]
+        wait_until(lambda: self.curl("-k", "https://%s/inject" % address).startswith("method not allowed"),
+                   "the webhook does not answer at its Service")
+
+    def curl(self, *arguments, stdin=None):
+        """From the node; the body, or nothing."""
+        argv = self.cluster.namespace.argv(shutil.which("curl"), "-s", "-m", "20", *arguments)
+        return subprocess.run(argv, input=stdin, capture_output=True, check=False).stdout.decode()
 
     def tullectl(self, *arguments, stdin=None):
         """In the control plane's pod, as its first admin."""
@@ -58,8 +70,12 @@ class Mesh:
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace",
                             "metadata": {"name": name, "labels": {"tulle.dev/inject": "enabled"}}})
 
+    def apply(self, manifests):
+        """Applies YAML."""
+        self.cluster.kubectl("apply", "-f", "-", stdin=manifests)
+
     def inject(self, manifests):
-        """Applies YAML after `tullectl inject`."""
+        """Applies YAML after `tullectl inject`: the webhook has nothing left to do."""
         done = subprocess.run([binary("control-plane/cli/tullectl"), "inject", "-f", "-"], input=manifests, capture_output=True,
                               text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -68,5 +84,4 @@ class Mesh:
     def metrics(self, ns, pod):
         """Lines of a sidecar's metrics, asked as kubelet and Prometheus do it: by the pod's address."""
         address = self.cluster.get("-n", ns, "pod", pod)["status"]["podIP"]
-        argv = self.cluster.namespace.argv(shutil.which("curl"), "-sf", "http://%s:15090/stats/prometheus" % address)
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+        return self.curl("-f", "http://%s:15090/stats/prometheus" % address).splitlines()

@@ -1,4 +1,7 @@
-"""Two pods that know nothing of the mesh, meshed by injection: mTLS between them under STRICT, and no way in for others."""
+"""Two pods that know nothing of the mesh, meshed by the label of their namespace: mTLS between them under STRICT, and no way in
+for others."""
+import json
+
 import pytest
 
 from meshed import Mesh
@@ -59,7 +62,7 @@ STRANGER = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stranger", 
 def mesh(cluster):
     made = Mesh(cluster)
     made.namespace("shop")
-    made.inject(WEB.replace("TOOLS", cluster.tools))
+    made.apply(WEB.replace("TOOLS", cluster.tools))
     stranger = {**STRANGER, "spec": {"containers": [
         {"name": "stranger", "image": cluster.tools, "imagePullPolicy": "Never", "command": ["sleep", "100000"]}]}}
     cluster.apply(stranger)
@@ -94,3 +97,14 @@ def test_strict_refuses_who_has_no_identity(cluster, mesh):
     mesh.tullectl("apply", "-f", "-", stdin=STRICT)
     wait_until(lambda: "200" not in call(cluster, "default", "stranger", "http://web.shop/"), "plaintext is refused")
     assert call(cluster, "shop", "client", "http://web/") == "hello from web\n 200"
+
+
+def test_tullectl_inject_does_the_same(cluster, mesh):
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "by-hand", "namespace": "shop"},
+           "spec": {"serviceAccountName": "client", "containers": [
+               {"name": "by-hand", "image": cluster.tools, "imagePullPolicy": "Never", "command": ["sleep", "100000"]}]}}
+    mesh.inject(json.dumps(pod))
+    cluster.wait_for("condition=Ready", "-n", "shop", "pod/by-hand")
+    names = [each["name"] for each in cluster.get("-n", "shop", "pod", "by-hand")["spec"]["initContainers"]]
+    assert names == ["tulle-init", "tulle-sidecar"], "the webhook injects it once more"
+    assert call(cluster, "shop", "by-hand", "http://web/") == "hello from web\n 200"

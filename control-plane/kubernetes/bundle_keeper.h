@@ -1,0 +1,58 @@
+// Keeps the mesh's roots in the webhook's configuration, so that the API server trusts the webhook:
+// clientConfig.caBundle of MutatingWebhookConfiguration `tulle-inject`, of each webhook that calls
+// the control plane's Service. Watches the object: whoever overwrites the bundle is corrected.
+//
+// Owner: KubernetesLink. Thread: the loop's. Order: SetRoots(), Start(). Errors are logged and
+// tried again.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control-plane/kubernetes/problem_log.h"
+#include "k8s/api/client.h"
+#include "k8s/api/reflector.h"
+#include "net/loop/loop.h"
+#include "telemetry/log.h"
+
+namespace tulle::kubernetes {
+
+inline constexpr char kWebhookConfiguration[] = "tulle-inject";
+inline constexpr char kControlNamespace[] = "tulle-system";
+inline constexpr char kControlService[] = "tulle-control";
+
+// A JSON Patch (RFC 6902) that puts the bundle (PEM) into this version of the configuration; empty
+// array: it is in place.
+k8s::Json BundlePatch(const k8s::Json& configuration, const std::string& bundle);
+
+class BundleKeeper final : private k8s::ReflectorEvents {
+ public:
+  // References outlive this.
+  BundleKeeper(loop::Loop& loop, k8s::Client& client, telemetry::Log& log);
+
+  void Start() { reflector_.Start(); }
+  void SetRoots(const std::string& pem);
+  // Once, the bundle was in place, or there was no configuration.
+  bool was_settled() const { return was_settled_; }
+
+ private:
+  void OnUpsert(const k8s::ObjectKey& key, const k8s::Json& object) override;
+  void OnDelete(const k8s::ObjectKey& key) override;
+  void OnSynced() override;
+  void OnProblem(const std::string& text) override { problems_.Report("Kubernetes: " + text); }
+  void Write();
+
+  loop::Loop& loop_;
+  k8s::Client& client_;
+  telemetry::Log& log_;
+  ProblemLog problems_;
+  k8s::Reflector reflector_;
+  std::string roots_;
+  std::optional<k8s::Json> configuration_;  // as last seen; nullopt: there is none
+  std::unique_ptr<k8s::Call> call_;
+  std::unique_ptr<loop::Timer> pause_;  // after each attempt
+  bool was_settled_ = false;
+};
+
+}  // namespace tulle::kubernetes

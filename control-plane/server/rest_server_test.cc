@@ -1,0 +1,133 @@
+// Bounds of request bodies: their size, their time, and all of them together.
+#include "control-plane/server/rest_server.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "net/loop/sim/simulation.h"
+#include "net/socket/transports.h"
+
+namespace tulle::server {
+namespace {
+
+using std::chrono::seconds;
+
+// Sends bytes, and keeps what comes back.
+class Caller final : private TransportEvents {
+ public:
+  Caller(loop::Loop& loop, const SocketAddress& to, const std::string& bytes)
+      : loop_(loop), unsent_(loop.slab()), transport_(PlainConnector().Connect(loop, to, {})) {
+    unsent_.Append(bytes);
+    transport_->SetEvents(this);
+  }
+  ~Caller() override { transport_->Close(true); }
+  const std::string& answer() const { return answer_; }
+
+ private:
+  void OnTransportReady() override {
+    transport_->EnableRead(true);
+    transport_->Write(unsent_);
+  }
+  void OnTransportReadable() override {
+    Buffer read(loop_.slab());
+    transport_->Read(read, 64 * 1024);
+    answer_ += read.ToString();
+  }
+  void OnTransportWritable() override { transport_->Write(unsent_); }
+  void OnTransportFailed(Failure) override {}
+
+  loop::Loop& loop_;
+  Buffer unsent_;
+  std::unique_ptr<Transport> transport_;
+  std::string answer_;
+};
+
+class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
+ protected:
+  RestServerTest() {
+    int error = 0;
+    listener_ = loop_->Listen(at_, {}, *this, &error);
+  }
+  void Serve(const RestLimits& limits) {
+    server_.emplace(
+        *loop_,
+        [](const api::ApiRequest& head) {
+          if (head.content_type == "application/json") return RestVerdict{std::nullopt, true};
+          return RestVerdict{RestAnswer{415, "no"}};
+        },
+        [](const api::ApiRequest& request) {
+          return RestAnswer{200, absl::StrCat("read ", request.body.size())};
+        },
+        limits);
+  }
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override {
+    server_->Adopt(PlainAcceptor().Accept(*loop_, std::move(socket)), nullptr);
+  }
+  // A POST that announces `length` bytes and sends `sent`.
+  std::unique_ptr<Caller> Post(size_t length, size_t sent,
+                               const std::string& type = "application/json") {
+    return std::make_unique<Caller>(
+        *callers_, at_,
+        absl::StrCat("POST / HTTP/1.1\r\nhost: x\r\ncontent-type: ", type,
+                     "\r\ncontent-length: ", length, "\r\n\r\n", std::string(sent, ' ')));
+  }
+  bool Answers(const std::vector<std::unique_ptr<Caller>>& callers, const std::string& status) {
+    return simulation_.RunUntil(
+               [&] {
+                 for (const auto& caller : callers) {
+                   if (absl::StartsWith(caller->answer(), "HTTP/1.1 " + status)) return true;
+                 }
+                 return false;
+               },
+               seconds(60)) == sim::Simulation::Outcome::kConditionMet;
+  }
+  bool Answers(std::unique_ptr<Caller> caller, const std::string& status) {
+    std::vector<std::unique_ptr<Caller>> one;
+    one.push_back(std::move(caller));
+    return Answers(one, status);
+  }
+
+  sim::Simulation simulation_{1};
+  std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+  std::unique_ptr<loop::Loop> callers_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.2"}));
+  const SocketAddress at_ = *SocketAddress::ParseWithPort("10.0.0.1:80");
+  std::unique_ptr<loop::Listener> listener_;
+  std::optional<RestServer> server_;
+};
+
+TEST_F(RestServerTest, AnAnnouncedBodyThatIsTooLargeIsRefusedAtOnce) {
+  Serve({1000, seconds(5)});
+  EXPECT_TRUE(Answers(Post(1000, 1000), "200"));
+  EXPECT_TRUE(Answers(Post(1001, 0), "413"));
+}
+
+TEST_F(RestServerTest, ABodyMustArriveInTime) {
+  Serve({1000, seconds(5)});
+  const loop::Instant start = callers_->Now();
+  EXPECT_TRUE(Answers(Post(1000, 999), "408"));
+  EXPECT_LT(callers_->Now() - start, seconds(7));
+}
+
+TEST_F(RestServerTest, TheHeadDecidesWhetherABodyIsRead) {
+  Serve({1000, seconds(5)});
+  EXPECT_TRUE(Answers(Post(1000, 0, "text/plain"), "415"));
+}
+
+// Bodies that are held back must not keep others from being served.
+TEST_F(RestServerTest, WhenAllBodiesAreTooLargeTogetherTheLargestEnds) {
+  Serve({size_t{4} << 20, seconds(30)});
+  std::vector<std::unique_ptr<Caller>> slow;
+  for (int i = 0; i < 9; ++i) slow.push_back(Post(size_t{4} << 20, (size_t{4} << 20) - 1));
+  EXPECT_TRUE(Answers(slow, "503"));
+  EXPECT_TRUE(Answers(Post(5000, 5000), "200"));
+}
+
+}  // namespace
+}  // namespace tulle::server
