@@ -51,6 +51,9 @@ absl::StatusOr<int> Check(Session& session);
 absl::StatusOr<int> Version(Session& session);
 // inject_command.cc
 absl::StatusOr<int> Inject(Session& session);
+// install_command.cc
+absl::StatusOr<int> PrintInstallation(Session& session);
+absl::StatusOr<int> PrintRemoval(Session& session);
 // explain_command.cc
 absl::StatusOr<int> Explain(Session& session);
 // history_commands.cc

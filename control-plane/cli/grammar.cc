@@ -46,6 +46,7 @@ Grammar::Grammar() {
   AddHosts();
   AddRun();
   AddInjection();
+  AddInstallation();
   AddRest();
 }
 

@@ -49,8 +49,10 @@ class Grammar {
   void AddStore();
   void AddHosts();
   void AddRun();
-  void AddInjection();
   void AddProgramWays(CLI::App& run);
+  // grammar_kubernetes.cc
+  void AddInjection();
+  void AddInstallation();
   // grammar_rest.cc
   void AddTokens();
   void AddEviction();

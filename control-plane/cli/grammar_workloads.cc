@@ -78,20 +78,6 @@ void Grammar::AddHosts() {
   TakeFormat(hosts, {{"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}});
 }
 
-void Grammar::AddInjection() {
-  CLI::App& inject =
-      Add(app_, "inject", "Add the sidecar to Kubernetes manifests, without a server",
-          "  tullectl inject -f shop.yaml | kubectl apply -f -\n"
-          "  kubectl get deployment web -o yaml | tullectl inject -f -",
-          Command::kInject);
-  TakeFiles(inject)->required();
-  inject.add_option("--sidecar-image", invocation_.sidecar_image, "image of the sidecar")
-      ->type_name("IMAGE");
-  inject.add_option("--init-image", invocation_.init_image, "image of tulle-init")
-      ->type_name("IMAGE");
-  TakeNamespace(inject, false);
-}
-
 void Grammar::AddRun() {
   RunFlags& flags = invocation_.run;
   CLI::App& run = Add(app_, "run", "Run a program with a sidecar, without root",

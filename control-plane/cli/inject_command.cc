@@ -10,8 +10,8 @@ namespace tulle::cli {
 absl::StatusOr<int> Inject(Session& session) {
   const Invocation& wanted = session.invocation;
   inject::Settings settings;
-  if (!wanted.sidecar_image.empty()) settings.sidecar_image = wanted.sidecar_image;
-  if (!wanted.init_image.empty()) settings.init_image = wanted.init_image;
+  settings.sidecar_image = wanted.installation.sidecar_image;
+  settings.init_image = wanted.installation.init_image;
   const auto inputs = ReadInputs(wanted.files, wanted.recursive, session.environment.in);
   if (!inputs.ok()) return inputs.status();
   std::string all;

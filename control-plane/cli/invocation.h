@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "control-plane/cli/destination.h"
+#include "k8s/install/settings.h"
 
 namespace tulle::cli {
 
@@ -48,6 +49,8 @@ enum class Command {
   kCredentialDelete,
   kExplain,
   kInject,
+  kInstall,
+  kUninstall,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -113,8 +116,8 @@ struct Invocation {
   RunFlags run;
   RegisterFlags registration;
   std::string role;  // of a credential
-  std::string sidecar_image;
-  std::string init_image;
+  install::Settings installation;
+  std::string chart;  // folder to write
 };
 
 }  // namespace tulle::cli

@@ -62,8 +62,10 @@ constexpr Row kRows[] = {
     {Command::kCredentialDelete, DeleteCredential},
     {Command::kExplain, Explain},
     {Command::kInject, Inject},
+    {Command::kInstall, PrintInstallation},
+    {Command::kUninstall, PrintRemoval},
 };
-static_assert(std::size(kRows) == static_cast<size_t>(Command::kInject) + 1,
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kUninstall) + 1,
               "each command has a handler");
 
 absl::StatusOr<int> Run(Session& session) {

@@ -76,7 +76,10 @@ const Schema<ExternalService>& ExternalServiceFields() {
            "How addresses are found. DNS uses all addresses of the first host, LOGICAL_DNS one at "
            "a time."},
       },
-      FinishService);
+      FinishService,
+      {{"!has(self.resolution) || "
+        "(self.resolution == 'STATIC') == (has(self.endpoints) && size(self.endpoints) > 0)",
+        "endpoints are required with resolution STATIC, and not used with resolution by DNS"}});
   return schema;
 }
 

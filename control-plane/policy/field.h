@@ -60,11 +60,20 @@ struct Field {
   bool is_required() const { return default_text == kRequired; }
 };
 
+// What holds between the fields of an object, as CEL of Kubernetes (`self` is the object), so that
+// an API server can check it. It accepts everything that the parser accepts; the parser also checks
+// what CEL cannot express.
+struct FieldRule {
+  std::string_view expression;
+  std::string_view message;  // plain: what is required
+};
+
 // The fields of one kind of object, in the order in which they are documented.
 class ObjectFields {
  public:
   // Those that a user may set.
   std::vector<const Field*> Supported() const;
+  const std::vector<FieldRule>& rules() const { return rules_; }
   // Null: there is none of that name.
   const Field* Find(std::string_view name) const;
 
@@ -73,6 +82,7 @@ class ObjectFields {
   ~ObjectFields() = default;
 
   std::vector<Field> fields_;
+  std::vector<FieldRule> rules_;
 };
 
 // "number, 0 to 10", "list of host names; at most 16 elements", "`ALLOW` or `DENY`"

@@ -20,7 +20,8 @@ Json SchemaOfElement(const FieldType& type) {
     case FieldKind::kBoolean:
       return {{"type", "boolean"}};
     case FieldKind::kDuration:
-      return {{"type", "string"}, {"pattern", "^([0-9]{1,5}(h|m|s|ms)){1,4}$"}};
+      // 28: four parts of up to seven characters.
+      return {{"type", "string"}, {"maxLength", 28}, {"pattern", "^([0-9]{1,5}(h|m|s|ms)){1,4}$"}};
     case FieldKind::kTextMap:
       return {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}};
     case FieldKind::kObject:
@@ -47,9 +48,16 @@ Json SchemaOfFields(const ObjectFields& fields) {
     if (field->type.is_list) {
       value = {{"type", "array"}, {"maxItems", field->type.max_items}, {"items", std::move(value)}};
     }
+    // An empty text or list is no value for a required field.
+    if (field->is_required() && value["type"] == "array") value["minItems"] = 1;
+    if (field->is_required() && value["type"] == "string") value["minLength"] = 1;
     value["description"] = DescriptionWithDefault(*field);
     schema["properties"][std::string(field->name)] = std::move(value);
     if (field->is_required()) schema["required"].push_back(std::string(field->name));
+  }
+  for (const FieldRule& rule : fields.rules()) {
+    schema["x-kubernetes-validations"].push_back(
+        {{"rule", std::string(rule.expression)}, {"message", std::string(rule.message)}});
   }
   return schema;
 }

@@ -31,7 +31,10 @@ const Schema<Timeouts>& TimeoutFields() {
           {"idle", Duration(&Timeouts::idle), "5m",
            "Time that a stream may stay silent. `0s`: no limit.", Effect::kRequests},
       },
-      FinishTimeouts);
+      FinishTimeouts,
+      {{"!has(self.perTry) || !has(self.request) || duration(self.request) == duration('0s') || "
+        "duration(self.perTry) <= duration(self.request)",
+        "perTry must not be longer than request"}});
   return schema;
 }
 
@@ -52,7 +55,9 @@ const Schema<RetryPolicy>& BackoffFields() {
           {"max", Duration(&RetryPolicy::backoff_max), "ten times the base, at least 250ms",
            "Upper bound of every pause. At least `base`."},
       },
-      FinishBackoff);
+      FinishBackoff,
+      {{"!has(self.max) || duration(self.max) >= duration(has(self.base) ? self.base : '25ms')",
+        "max must not be shorter than base (25ms if it is not set)"}});
   return schema;
 }
 
@@ -116,7 +121,10 @@ const Schema<BreakerPolicy>& BreakerFields() {
           {"panicBelowPercent", Integer(&BreakerPolicy::panic_below_percent, 0, 100), "0",
            "Share of healthy endpoints below which all endpoints are used. 0: never."},
       },
-      FinishBreaker);
+      FinishBreaker,
+      {{"!has(self.maxOpenFor) || "
+        "duration(self.maxOpenFor) >= duration(has(self.openFor) ? self.openFor : '1s')",
+        "maxOpenFor must not be shorter than openFor (1s if it is not set)"}});
   return schema;
 }
 
@@ -147,14 +155,18 @@ const Schema<HashOn>& CookieFields() {
 }
 
 const Schema<HashOn>& HashFields() {
-  static const Schema<HashOn> schema({
-      {"header", Text(&HashOn::header, kHashedHeader), kNoDefault,
-       "Name of a request header; also `:authority`, `:method` or `:path`.", Effect::kRequests},
-      {"cookie", Part(CookieFields), kNoDefault, "A cookie of the request.", Effect::kRequests},
-      {"queryParameter", Text(&HashOn::query_parameter), kNoDefault, "Name of a query parameter.",
-       Effect::kRequests},
-      {"sourceIp", Flag(&HashOn::source_ip), "false", "Address of the client."},
-  });
+  static const Schema<HashOn> schema(
+      {{"header", Text(&HashOn::header, kHashedHeader), kNoDefault,
+        "Name of a request header; also `:authority`, `:method` or `:path`.", Effect::kRequests},
+       {"cookie", Part(CookieFields), kNoDefault, "A cookie of the request.", Effect::kRequests},
+       {"queryParameter", Text(&HashOn::query_parameter), kNoDefault, "Name of a query parameter.",
+        Effect::kRequests},
+       {"sourceIp", Flag(&HashOn::source_ip), "false", "Address of the client."}},
+      nullptr,  // FinishHash
+      {{"[has(self.header) && self.header != '', has(self.cookie), "
+        "has(self.queryParameter) && self.queryParameter != '', "
+        "has(self.sourceIp) && self.sourceIp].filter(x, x).size() == 1",
+        "exactly one of header, cookie, queryParameter and sourceIp is required"}});
   return schema;
 }
 
@@ -205,7 +217,13 @@ const Schema<HealthCheckPolicy>& HealthCheckFields() {
           {"healthyAfter", Integer(&HealthCheckPolicy::healthy_after, 1, 100), "1",
            "Successful checks in a row after which it is used again."},
       },
-      FinishHealthCheck);
+      FinishHealthCheck,
+      {{"has(self.protocol) && self.protocol != 'http' || has(self.path)",
+        "path is required with protocol http"},
+       {"!has(self.protocol) || self.protocol == 'http' || !has(self.path) || self.path == ''",
+        "path is only used with protocol http"},
+       {"has(self.protocol) && self.protocol == 'grpc' || !has(self.service) || self.service == ''",
+        "service is only used with protocol grpc"}});
   return schema;
 }
 
@@ -222,15 +240,19 @@ const Schema<LocalityWeight>& LocalityWeightFields() {
 }
 
 const Schema<LocalityPolicy>& LocalityFields() {
-  static const Schema<LocalityPolicy> schema({
-      {"preferOwn", Flag(&LocalityPolicy::prefer_own), "false",
-       "Use endpoints in the client's zone, then in its region, then all others."},
-      {"priorities", Texts(&LocalityPolicy::priorities, kMaxLocalities, kLocality), kNoDefault,
-       "Use the first of these localities that is healthy. Localities that are not listed come "
-       "last."},
-      {"weights", Objects(&LocalityPolicy::weights, LocalityWeightFields, kMaxLocalities),
-       kNoDefault, "Spread requests over localities by weight. Not with loadBalancing peakEwma."},
-  });
+  static const Schema<LocalityPolicy> schema(
+      {{"preferOwn", Flag(&LocalityPolicy::prefer_own), "false",
+        "Use endpoints in the client's zone, then in its region, then all others."},
+       {"priorities", Texts(&LocalityPolicy::priorities, kMaxLocalities, kLocality), kNoDefault,
+        "Use the first of these localities that is healthy. Localities that are not listed come "
+        "last."},
+       {"weights", Objects(&LocalityPolicy::weights, LocalityWeightFields, kMaxLocalities),
+        kNoDefault, "Spread requests over localities by weight. Not with loadBalancing peakEwma."}},
+      nullptr,  // FinishLocalities
+      {{"[has(self.preferOwn) && self.preferOwn, "
+        "has(self.priorities) && size(self.priorities) > 0, "
+        "has(self.weights) && size(self.weights) > 0].filter(x, x).size() == 1",
+        "exactly one of preferOwn: true, priorities and weights is required"}});
   return schema;
 }
 
@@ -323,7 +345,9 @@ const Schema<FaultPolicy>& AbortFields() {
           {"percent", Integer(&FaultPolicy::abort_percent, 0, 100), "100",
            "Share of the requests that are aborted."},
       },
-      FinishAbort);
+      FinishAbort,
+      {{"has(self.status) != has(self.grpcStatus)",
+        "exactly one of status and grpcStatus is required"}});
   return schema;
 }
 
@@ -342,7 +366,7 @@ const Schema<FaultPolicy>& FaultFields() {
           {"headers", Objects(&FaultPolicy::headers, HeaderMatchFields, 16, {"name", SameName}),
            "every request", "Headers that a request must have to be affected, all of them."},
       },
-      FinishFault);
+      FinishFault, {{"has(self.delay) || has(self.abort)", "delay, abort or both are required"}});
   return schema;
 }
 
@@ -436,7 +460,16 @@ const Schema<ResiliencePolicy>& ResiliencePolicyFields() {
           {"fault", Object(&ResiliencePolicy::fault, FaultFields), kNoDefault,
            "Faults to inject at the Service, for testing.", Effect::kRequests},
       },
-      FinishPolicy);
+      FinishPolicy,
+      {{"has(self.hashOn) == (has(self.loadBalancing) && self.loadBalancing == 'consistentHash')",
+        "hashOn is required with loadBalancing consistentHash, and not used with others"},
+       {"!has(self.slowStart) || !has(self.slowStart.window) || !has(self.loadBalancing) || "
+        "self.loadBalancing in ['roundRobin', 'leastRequest']",
+        "slowStart requires loadBalancing roundRobin or leastRequest"},
+       {"!has(self.localities) || !has(self.localities.weights) || "
+        "size(self.localities.weights) == 0 || !has(self.loadBalancing) || "
+        "self.loadBalancing != 'peakEwma'",
+        "weights of localities cannot be combined with loadBalancing peakEwma"}});
   return schema;
 }
 

@@ -55,7 +55,11 @@ class Schema : public ObjectFields {
   // Runs when all fields have been read: checks fields against each other, fills what follows.
   using FinishFn = void (*)(ObjectReader&, Owner&);
 
-  explicit Schema(std::vector<Row<Owner>> rows, FinishFn finish = nullptr) : finish_(finish) {
+  // `rules` say the same as `finish`, as far as CEL can.
+  explicit Schema(std::vector<Row<Owner>> rows, FinishFn finish = nullptr,
+                  std::vector<FieldRule> rules = {})
+      : finish_(finish) {
+    rules_ = std::move(rules);
     for (Row<Owner>& row : rows) {
       fields_.push_back({row.name, row.value.type, row.default_text, row.description, row.effect});
       values_.push_back(std::move(row.value));

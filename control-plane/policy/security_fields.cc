@@ -23,7 +23,10 @@ const Schema<AuthorizationRule>& FromFields() {
           {"namespaces", Texts(&AuthorizationRule::namespaces, kMaxValues, kNamespaceName),
            "any namespace", "Namespaces of the callers' identities."},
       },
-      FinishFrom);
+      FinishFrom,
+      {{"has(self.principals) && size(self.principals) > 0 || "
+        "has(self.namespaces) && size(self.namespaces) > 0",
+        "principals or namespaces are required"}});
   return schema;
 }
 
@@ -45,7 +48,10 @@ const Schema<AuthorizationRule>& ToFields() {
           {"ports", Integers(&AuthorizationRule::ports, 1, 65535, kMaxValues), "any port",
            "Ports of the Service."},
       },
-      FinishTo);
+      FinishTo,
+      {{"has(self.methods) && size(self.methods) > 0 || has(self.paths) && size(self.paths) > 0 || "
+        "has(self.ports) && size(self.ports) > 0",
+        "methods, paths or ports are required"}});
   return schema;
 }
 
@@ -80,7 +86,9 @@ const Schema<AuthorizationPolicy>& AuthorizationPolicyFields() {
            "Requests that the action is for: those that match any of the rules. `- {}` matches "
            "everything. ALLOW without rules denies everything; DENY without rules is an error."},
       },
-      FinishAuthorization);
+      FinishAuthorization,
+      {{"self.action != 'DENY' || has(self.rules) && size(self.rules) > 0",
+        "a DENY policy requires rules"}});
   return schema;
 }
 

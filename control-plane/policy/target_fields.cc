@@ -70,7 +70,10 @@ Schema<Target> TargetOf(const TargetKinds& kinds) {
           {"group", Fixed(CheckGroup, ""), "core",
            "API group: empty or `core`, the group of Services."},
       },
-      FinishTarget);
+      FinishTarget,
+      {{"self.kind != 'Service' || has(self.name) && self.name != ''",
+        "name is required with kind Service"},
+       {"self.kind != 'Mesh' || !has(self.name)", "name is not used with kind Mesh"}});
 }
 
 constexpr std::pair<std::string_view, TargetKind> kService = {"Service", TargetKind::kService};

@@ -1,4 +1,5 @@
-// What an installation puts into each pod. Plain values; the defaults are those of the manifests.
+// What an installation puts into each pod. Plain values; the defaults are those of `tullectl
+// install`.
 #pragma once
 
 #include <string>

@@ -7,7 +7,6 @@ import subprocess
 import image
 from processes import ROOT, binary, program, wait_until
 
-MANIFEST = os.path.join(ROOT, "k8s", "manifests", "tulle-control.yaml")
 # As `iptables-legacy` of Debian needs them besides its libraries.
 EXTENSIONS = "/usr/lib/x86_64-linux-gnu/xtables"
 
@@ -36,6 +35,11 @@ def _tables(root):
         image.place_program(root, os.path.join(EXTENSIONS, file))
 
 
+def tullectl(*arguments):
+    """Outside of the cluster; what it printed."""
+    return subprocess.run([binary("control-plane/cli/tullectl"), *arguments], capture_output=True, text=True, check=True).stdout
+
+
 class Mesh:
     """The control plane as a Deployment. Owner: a test's fixture; it ends with the cluster."""
 
@@ -44,7 +48,7 @@ class Mesh:
         _image(cluster, "tulle-control", ["control-plane/tulle-control", "control-plane/cli/tullectl"])
         _image(cluster, "tulle-sidecar", ["sidecar/tulle-sidecar"])
         _image(cluster, "tulle-init", ["k8s/init/tulle-init"], _tables)
-        cluster.kubectl("apply", "-f", MANIFEST)
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=tullectl("install"))
         self.await_control()
 
     def await_control(self):

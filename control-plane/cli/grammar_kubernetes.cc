@@ -1,0 +1,57 @@
+#include "control-plane/cli/grammar.h"
+
+namespace tulle::cli {
+
+void Grammar::AddInjection() {
+  CLI::App& inject =
+      Add(app_, "inject", "Add the sidecar to Kubernetes manifests, without a server",
+          "  tullectl inject -f shop.yaml | kubectl apply -f -\n"
+          "  kubectl get deployment web -o yaml | tullectl inject -f -",
+          Command::kInject);
+  TakeFiles(inject)->required();
+  install::Settings& settings = invocation_.installation;
+  inject.add_option("--sidecar-image", settings.sidecar_image, "image of the sidecar")
+      ->type_name("IMAGE");
+  inject.add_option("--init-image", settings.init_image, "image of tulle-init")->type_name("IMAGE");
+  TakeNamespace(inject, false);
+}
+
+void Grammar::AddInstallation() {
+  CLI::App& install =
+      Add(app_, "install", "Print the objects that install Tulle in a Kubernetes cluster",
+          "  tullectl install | kubectl apply --server-side -f -\n"
+          "  tullectl install --control-image registry.example/control:1 \\\n"
+          "      --sidecar-image registry.example/sidecar:1 \\\n"
+          "      --init-image registry.example/init:1 > tulle.yaml\n"
+          "  tullectl install --chart tulle\n"
+          "  helm install tulle ./tulle -n tulle-system --create-namespace",
+          Command::kInstall);
+  install::Settings& settings = invocation_.installation;
+  const auto text = [&](const char* name, std::string* value, const char* help, const char* type) {
+    install.add_option(name, *value, help)->type_name(type)->capture_default_str();
+  };
+  text("--control-image", &settings.control_image, "image of the control plane", "IMAGE");
+  text("--sidecar-image", &settings.sidecar_image, "image of the sidecar", "IMAGE");
+  text("--init-image", &settings.init_image, "image of tulle-init", "IMAGE");
+  TakeWord(install, "--image-pull-policy", &settings.image_pull_policy,
+           {"Always", "IfNotPresent", "Never"}, "policy",
+           "when to pull the control plane's image [IfNotPresent]")
+      ->type_name("POLICY");
+  text("--trust-domain", &settings.trust_domain, "trust domain of identities", "NAME");
+  TakeWord(install, "--log-level", &settings.log_level,
+           {"trace", "debug", "info", "warning", "error", "off"}, "level",
+           "log level of the control plane [info]")
+      ->type_name("LEVEL");
+  install
+      .add_option("--chart", invocation_.chart,
+                  "write a Helm chart to this new folder instead, with these flags as its values")
+      ->type_name("FOLDER");
+
+  Add(app_, "uninstall", "Print the objects of an installation, to delete them",
+      "  tullectl uninstall | kubectl delete -f -     # policies too\n\n"
+      "First remove the label tulle.dev/inject from namespaces and restart their\n"
+      "workloads: sidecars that still run cannot renew their certificates.",
+      Command::kUninstall);
+}
+
+}  // namespace tulle::cli

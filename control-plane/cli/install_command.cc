@@ -1,0 +1,73 @@
+// `tullectl install` and `uninstall`: print what kubectl applies and deletes.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/commands.h"
+#include "control-plane/cli/json_text.h"
+#include "control-plane/cli/user_error.h"
+#include "k8s/install/chart.h"
+#include "k8s/install/manifests.h"
+#include "telemetry/version.h"
+
+namespace tulle::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<Json> AllObjects(const install::Settings& settings) {
+  std::vector<Json> objects = install::Definitions();
+  for (Json& object : install::Manifests(settings)) objects.push_back(std::move(object));
+  return objects;
+}
+
+void Print(const std::vector<Json>& objects, std::ostream& out) {
+  for (const Json& object : objects) out << "---\n" << ToYaml(object);
+}
+
+absl::StatusOr<int> WriteChart(Session& session) {
+  const fs::path folder = session.invocation.chart;
+  std::error_code error;
+  if (fs::exists(folder, error)) {
+    return UserError(absl::StrCat(folder.string(), " exists"),
+                     "name a new folder, or remove it first");
+  }
+  for (const auto& [name, text] :
+       install::Chart(telemetry::kVersion, session.invocation.installation, ToYaml)) {
+    fs::create_directories((folder / name).parent_path(), error);
+    errno = 0;
+    std::ofstream file(folder / name);
+    file << text;
+    file.close();
+    if (!file) {
+      return UserError(
+          absl::StrCat("cannot write ", (folder / name).string(), ": ", strerror(errno)),
+          "check owner, mode and free space of its folder");
+    }
+  }
+  session.err() << "wrote the chart; install it with\n  helm install tulle " << folder.string()
+                << " --namespace tulle-system --create-namespace\n";
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<int> PrintInstallation(Session& session) {
+  if (!session.invocation.chart.empty()) return WriteChart(session);
+  Print(AllObjects(session.invocation.installation), session.out());
+  return 0;
+}
+
+// In the opposite order: the namespace with everything in it goes last, and the webhook first, so
+// that pods can be created meanwhile.
+absl::StatusOr<int> PrintRemoval(Session& session) {
+  std::vector<Json> objects = AllObjects(session.invocation.installation);
+  std::reverse(objects.begin(), objects.end());
+  Print(objects, session.out());
+  return 0;
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,16 @@
+// Our own kinds as custom resources of Kubernetes, made from the tables of fields: the API server
+// checks types, bounds and the rules between fields (CEL). What neither can express is left to the
+// parser, which the control plane applies to every object. Pure; any thread.
+// Source: apiextensions.k8s.io/v1 CustomResourceDefinition.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace tulle::policy {
+
+// One CustomResourceDefinition for each kind of tulle.dev, in the order of AllKinds(). Those of the
+// Gateway API belong to its own installation.
+std::vector<nlohmann::json> CustomResourceDefinitions();
+
+}  // namespace tulle::policy

@@ -1,0 +1,70 @@
+// What the control plane may do in a cluster, and nothing else.
+#include <initializer_list>
+#include <utility>
+
+#include "k8s/install/objects.h"
+
+namespace tulle::install {
+namespace {
+
+using Words = std::initializer_list<const char*>;
+
+constexpr Words kRead = {"get", "list", "watch"};
+constexpr char kRbac[] = "rbac.authorization.k8s.io/v1";
+constexpr char kRbacGroup[] = "rbac.authorization.k8s.io";
+
+struct Right {
+  Words groups;
+  Words resources;
+  Words verbs;
+  Words names = {};  // only objects of these names
+};
+
+Json RuleOf(const Right& right) {
+  Json rule = {{"apiGroups", right.groups}, {"resources", right.resources}, {"verbs", right.verbs}};
+  if (right.names.size() != 0) rule["resourceNames"] = right.names;
+  return rule;
+}
+
+Json RulesOf(std::initializer_list<Right> rights) {
+  Json rules = Json::array();
+  for (const Right& right : rights) rules.push_back(RuleOf(right));
+  return rules;
+}
+
+Json ClusterRules() {
+  return RulesOf({
+      // What the mesh is made of.
+      {{""}, {"namespaces", "nodes", "pods", "services"}, kRead},
+      {{"discovery.k8s.io"}, {"endpointslices"}, kRead},
+      // Who a sidecar is.
+      {{"authentication.k8s.io"}, {"tokenreviews"}, {"create"}},
+      // The roots of the mesh, for the API server's calls of the webhook.
+      {{"admissionregistration.k8s.io"},
+       {"mutatingwebhookconfigurations"},
+       {"get", "list", "watch", "patch"},
+       {"tulle-inject"}},
+      // The roots of the mesh, in each namespace with sidecars. Creation cannot be limited to a
+      // name.
+      {{""}, {"configmaps"}, {"create"}},
+      {{""}, {"configmaps"}, {"get", "patch"}, {"tulle-ca-root-cert"}},
+  });
+}
+
+Json BindingOf(const char* role) {
+  return {
+      {"roleRef", {{"apiGroup", kRbacGroup}, {"kind", role}, {"name", kControl}}},
+      {"subjects", {{{"kind", "ServiceAccount"}, {"name", kControl}, {"namespace", kNamespace}}}}};
+}
+
+}  // namespace
+
+std::vector<Json> Access() {
+  return {
+      Object("v1", "ServiceAccount", kControl, Json::object()),
+      ClusterObject(kRbac, "ClusterRole", kControl, {{"rules", ClusterRules()}}),
+      ClusterObject(kRbac, "ClusterRoleBinding", kControl, BindingOf("ClusterRole")),
+  };
+}
+
+}  // namespace tulle::install

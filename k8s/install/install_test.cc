@@ -1,0 +1,78 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "k8s/install/chart.h"
+#include "k8s/install/manifests.h"
+
+namespace tulle::install {
+namespace {
+
+const Json& Find(const std::vector<Json>& objects, const std::string& kind) {
+  static const Json kNone;
+  for (const Json& object : objects)
+    if (object.at("kind") == kind) return object;
+  ADD_FAILURE() << "no " << kind;
+  return kNone;
+}
+
+TEST(Install, SettingsAreInTheirPlaces) {
+  Settings settings;
+  settings.control_image = "registry.example/control:1";
+  settings.sidecar_image = "registry.example/sidecar:1";
+  settings.replicas = "3";
+  const std::vector<Json> objects = Manifests(settings);
+  const Json& spec = Find(objects, "Deployment").at("spec");
+  const Json& container = spec.at("template").at("spec").at("containers").at(0);
+  EXPECT_EQ(spec.at("replicas"), 3);
+  EXPECT_EQ(container.at("image"), "registry.example/control:1");
+  std::set<std::string> arguments;
+  for (const Json& argument : container.at("args")) arguments.insert(argument);
+  EXPECT_TRUE(arguments.contains("--sidecar-image=registry.example/sidecar:1"));
+}
+
+// An installation is only as safe as what a stolen token of the control plane can do.
+TEST(Install, TheControlPlaneMayReadButNotWriteWorkloads) {
+  for (const Json& object : Manifests({})) {
+    for (const Json& rule : object.value("rules", Json::array())) {
+      for (const Json& resource : rule.at("resources")) {
+        EXPECT_NE(resource, "*") << rule;
+        const bool is_read_only = resource == "pods" || resource == "nodes" ||
+                                  resource == "services" || resource == "namespaces" ||
+                                  resource == "endpointslices";
+        if (!is_read_only) continue;
+        EXPECT_EQ(rule.at("verbs"), Json::array({"get", "list", "watch"})) << rule;
+      }
+      if (rule.at("resources") == Json::array({"secrets"}) &&
+          rule.at("verbs") != Json::array({"create"})) {
+        EXPECT_TRUE(rule.contains("resourceNames")) << rule;
+      }
+    }
+  }
+}
+
+TEST(Install, TheChartHasTheSameObjects) {
+  const auto dump = [](const Json& json) { return json.dump() + "\n"; };
+  const auto files = Chart("1.2.3", {}, dump);
+  const Json values = Json::parse(files.at("values.yaml"));
+  std::string filled = files.at("templates/tulle.yaml");
+  for (const auto& [section, fields] : values.items()) {
+    for (const auto& [name, value] : fields.items()) {
+      const std::string expression = "{{ .Values." + section + "." + name + " }}";
+      size_t count = 0;
+      for (size_t at = 0; (at = filled.find(expression)) != std::string::npos; ++count)
+        filled.replace(at, expression.size(),
+                       value.is_string() ? value.get<std::string>() : value.dump());
+      EXPECT_GT(count, 0) << expression;
+    }
+  }
+  std::string expected;
+  for (const Json& object : Manifests({}))
+    if (object.at("kind") != "Namespace") expected += "---\n" + dump(object);
+  EXPECT_EQ(filled, expected);
+  EXPECT_EQ(Json::parse(files.at("Chart.yaml")).at("version"), "1.2.3");
+}
+
+}  // namespace
+}  // namespace tulle::install

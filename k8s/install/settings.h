@@ -1,0 +1,29 @@
+// What an operator decides about an installation. Plain values; the chart (chart.h) puts its own
+// expressions in their place, so they are all texts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "k8s/inject/settings.h"
+
+namespace tulle::install {
+
+// The control plane, its account and its objects have these names in every installation: sidecars
+// and certificates depend on them.
+inline constexpr char kNamespace[] = "tulle-system";
+inline constexpr char kControl[] = "tulle-control";
+
+struct Settings {
+  std::string control_image = std::string("tulle-control:") + telemetry::kVersion;
+  std::string sidecar_image = inject::Settings().sidecar_image;
+  std::string init_image = inject::Settings().init_image;
+  std::string image_pull_policy = "IfNotPresent";
+  std::string replicas = "1";
+  std::string trust_domain = "cluster.local";
+  std::string log_level = "info";
+  std::string cpu = "50m";  // requests
+  std::string memory = "64Mi";
+};
+
+}  // namespace tulle::install
