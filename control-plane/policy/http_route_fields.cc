@@ -163,6 +163,9 @@ void FinishRule(ObjectReader& reader, RouteRule& rule) {
 const Schema<RouteRule>& RuleFields() {
   static const Schema<RouteRule> schema(
       {
+          {"name", Text(&RouteRule::name, kDnsName), kNoDefault,
+           "Name of the rule, unique in the route. It is part of the route's name in access logs "
+           "and metrics: `NAMESPACE/ROUTE/RULE[MATCH]`."},
           {"matches", Objects(&RouteRule::matches, MatchFields, 64), "every request",
            "Requests that the rule is for: one of the matches must hold, with all that it says."},
           {"filters", Filters(), kNoDefault, "Changes to requests and responses."},
@@ -193,6 +196,10 @@ const Schema<ParentRef>& ParentFields() {
 
 }  // namespace
 
+bool SameRuleName(const RouteRule& a, const RouteRule& b) {
+  return !a.name.empty() && a.name == b.name;
+}
+
 bool SameName(const ValueMatch& a, const ValueMatch& b) { return a.name == b.name; }
 
 const Schema<ValueMatch>& HeaderMatchFields() {
@@ -210,7 +217,9 @@ const Schema<HttpRoute>& HttpRouteFields() {
        kRequired, "Services whose callers the route is for."},
       {"hostnames", Texts<HttpRoute>(&HttpRoute::hostnames, 16, kRouteHostName), kNoDefault,
        "Further names by which the first parent is called. `*.example.org` is allowed."},
-      {"rules", Objects<HttpRoute, RouteRule>(&HttpRoute::rules, RuleFields, 16), kRequired,
+      {"rules",
+       Objects<HttpRoute, RouteRule>(&HttpRoute::rules, RuleFields, 16, {"name", SameRuleName}),
+       kRequired,
        "Where requests go. The most specific match decides, among the rules of all routes of the "
        "Service; see \"Which rule\" in docs/policies.md."},
   });

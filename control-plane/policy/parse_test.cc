@@ -41,6 +41,15 @@ TEST(Parse, ReportsEachProblemOnce) {
             1u);
 }
 
+TEST(Parse, TheNameOfARuleIsUniqueInItsRoute) {
+  EXPECT_TRUE(
+      ParseDocuments(RouteYaml("  - {name: a.b}\n  - {name: c}\n  - {}\n  - {}\n"), "f").ok());
+  const ParsedFile twice = ParseDocuments(RouteYaml("  - {name: a}\n  - {name: a}\n"), "f");
+  EXPECT_EQ(ProblemAt(twice, "spec.rules[1].name").message, "duplicate element");
+  const ParsedFile invalid = ParseDocuments(RouteYaml("  - {name: A_b}\n"), "f");
+  EXPECT_EQ(ProblemAt(invalid, "spec.rules[0].name").message, "invalid name \"A_b\"");
+}
+
 TEST(Parse, ReadsEveryKindOfSeveralDocuments) {
   const ParsedFile parsed = ParseDocuments(R"(
 apiVersion: gateway.networking.k8s.io/v1

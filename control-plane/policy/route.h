@@ -115,6 +115,7 @@ struct RewriteFilter {  // URLRewrite
 };
 
 struct RouteRule {
+  std::string name = {};            // unique in the route; may be empty
   std::vector<RouteMatch> matches;  // any must match; not empty after parsing
   HeaderModifier request_headers;
   HeaderModifier response_headers;

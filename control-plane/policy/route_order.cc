@@ -31,8 +31,9 @@ bool GoesBefore(const RankedMatch& a, const RankedMatch& b) {
 }  // namespace
 
 std::string RankedMatch::Name() const {
-  return FullName(*document) + "[" + std::to_string(rule_index) + "][" +
-         std::to_string(match_index) + "]";
+  const std::string place = "[" + std::to_string(match_index) + "]";
+  if (!rule->name.empty()) return FullName(*document) + "/" + rule->name + place;
+  return FullName(*document) + "[" + std::to_string(rule_index) + "]" + place;
 }
 
 std::vector<RankedMatch> InOrder(const std::vector<const Document*>& routes) {

@@ -22,8 +22,8 @@ struct RankedMatch {
   // What is compared one after the other; the greater goes first.
   std::array<size_t, 5> rank = {};
 
-  // "shop/cart[0][1]": the second match of the first rule of HTTPRoute shop/cart. Unique among the
-  // routes of a kind.
+  // "shop/cart[0][1]": the second match of the first rule of HTTPRoute shop/cart; if the rule has a
+  // name, "shop/cart/NAME[1]". Unique among the routes of a kind.
   std::string Name() const;
 };
 

@@ -67,6 +67,11 @@ TEST(RouteOrder, OfEqualMatchesTheOldestRouteIsUsedThenTheFirstNameThenTheFirstI
             (Names{"shop-2/b[0][0]", "shop/a[0][0]"}));
 }
 
+TEST(RouteOrder, TheNameOfARuleIsPartOfTheNamesOfItsRoutes) {
+  EXPECT_EQ(NamesOf({Route("a", "{name: all, matches: [{method: GET}, {}]}, {}")}),
+            (Names{"default/a/all[0]", "default/a/all[1]", "default/a[1][0]"}));
+}
+
 TEST(RouteOrder, TheOrderOfTheRoutesNeverMatters) {
   const std::vector<std::string> matches = {"{}",
                                             "{path: {value: /a}}",

@@ -24,6 +24,9 @@ const Schema<EgressPolicy>& EgressPolicyFields();
 const Schema<ValueMatch>& HeaderMatchFields();
 bool SameName(const ValueMatch& a, const ValueMatch& b);
 
+// An element of `rules`.
+bool SameRuleName(const RouteRule& a, const RouteRule& b);
+
 // rules[].filters of an HTTPRoute: the element's `type` names the one field that may be set.
 Value<RouteRule> Filters();
 

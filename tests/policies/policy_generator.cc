@@ -8,7 +8,7 @@ constexpr char kWhole[] = R"json([
   "parentRefs": [{"group": "", "kind": "Service", "namespace": "default", "name": "post", "port": 80}, {"kind": "Service", "name": "user"}],
   "hostnames": ["posts.example.org", "*.example.com"],
   "rules": [
-    {"matches": [
+    {"name": "new-posts", "matches": [
        {"path": {"type": "Exact", "value": "/new"}, "method": "POST",
         "headers": [{"type": "Exact", "name": "x-beta", "value": "1"}, {"type": "RegularExpression", "name": "x-user", "value": "[a-z]+"}],
         "queryParams": [{"type": "RegularExpression", "name": "q", "value": "a+"}, {"type": "Exact", "name": "r", "value": "b"}]},
