@@ -1,4 +1,4 @@
-// Filters of an HTTPRoute's rule. In YAML they are a list of objects with a `type`; in the model
+// Filters of a rule or of a backend. In YAML they are a list of objects with a `type`; in the model
 // each kind of filter is a member of its own.
 
 #include <algorithm>
@@ -159,15 +159,14 @@ const Schema<MirrorFilter>& MirrorFields() {
 }
 
 // Sets a member that may be set by one filter only.
-template <typename Member>
-Value<RouteRule> Single(Member RouteRule::*member,
-                        const Schema<UnwrappedType<Member>>& (*schema)()) {
-  Value<RouteRule> value = Object(member, schema);
-  value.read = [=, read = value.read](ObjectReader& reader, std::string_view key, RouteRule& rule) {
-    if (rule.*member != Member()) {
+template <typename Owner, typename Member>
+Value<Owner> Single(Member Owner::*member, const Schema<UnwrappedType<Member>>& (*schema)()) {
+  Value<Owner> value = Object(member, schema);
+  value.read = [=, read = value.read](ObjectReader& reader, std::string_view key, Owner& owner) {
+    if (owner.*member != Member()) {
       reader.Complain("type", "duplicate filter", "combine the two filters of this type");
     }
-    read(reader, key, rule);
+    read(reader, key, owner);
   };
   return value;
 }
@@ -192,56 +191,89 @@ constexpr std::pair<std::string_view, std::string_view> kFieldOfType[] = {
     {"RequestMirror", "requestMirror"},
 };
 
-std::vector<std::string_view> FilterTypes() {
+// Types that an Owner may have: those that its table has a field for.
+std::vector<std::string_view> TypesIn(const ObjectFields& fields) {
   std::vector<std::string_view> types;
-  for (const auto& [type, field] : kFieldOfType) types.push_back(type);
+  for (const auto& [type, field] : kFieldOfType) {
+    if (fields.Find(field) != nullptr) types.push_back(type);
+  }
   return types;
 }
 
-const Schema<RouteRule>& FilterFields() {
-  static const Schema<RouteRule> schema({
+// `type`, one of `types`, and the filters that every Owner may have.
+template <typename Owner>
+std::vector<Row<Owner>> HeaderRows(std::vector<std::string_view> types) {
+  return {
       {"type",
-       {{.kind = FieldKind::kText, .choices = FilterTypes()}, nullptr, nullptr},
+       {{.kind = FieldKind::kText, .choices = std::move(types)}, nullptr, nullptr},
        kRequired,
        "What the filter does. The field of the same name holds the details and is required."},
-      {"requestHeaderModifier", Single(&RouteRule::request_headers, HeaderModifierFields),
-       kNoDefault, "Changes headers of the request."},
-      {"responseHeaderModifier", Single(&RouteRule::response_headers, HeaderModifierFields),
-       kNoDefault, "Changes headers of the response."},
-      {"requestRedirect", Single(&RouteRule::redirect, RedirectFields), kNoDefault,
-       "Answers with a redirect. Cannot be combined with `backendRefs` or a URLRewrite."},
-      {"urlRewrite", Single(&RouteRule::rewrite, RewriteFields), kNoDefault,
-       "Changes path and host of the request."},
-      {"requestMirror", AnotherMirror(), kNoDefault,
-       "Sends a copy of the request to another Service. At most two in a rule."},
-  });
+      {"requestHeaderModifier", Single(&Owner::request_headers, HeaderModifierFields), kNoDefault,
+       "Changes headers of the request."},
+      {"responseHeaderModifier", Single(&Owner::response_headers, HeaderModifierFields), kNoDefault,
+       "Changes headers of the response."},
+  };
+}
+
+const Schema<RouteRule>& RuleFilterFields() {
+  static const Schema<RouteRule> schema(Concat(
+      HeaderRows<RouteRule>({"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect",
+                             "URLRewrite", "RequestMirror"}),
+      {
+          {"requestRedirect", Single(&RouteRule::redirect, RedirectFields), kNoDefault,
+           "Answers with a redirect. Cannot be combined with `backendRefs` or a URLRewrite."},
+          {"urlRewrite", Single(&RouteRule::rewrite, RewriteFields), kNoDefault,
+           "Changes path and host of the request."},
+          {"requestMirror", AnotherMirror(), kNoDefault,
+           "Sends a copy of the request to another Service. At most two in a rule."},
+      }));
   return schema;
 }
 
-void ReadFilter(ObjectReader& reader, RouteRule& rule) {
+const Schema<BackendRef>& BackendFilterFields() {
+  static const Schema<BackendRef> schema(
+      HeaderRows<BackendRef>({"RequestHeaderModifier", "ResponseHeaderModifier"}));
+  return schema;
+}
+
+void IgnoreDetails(ObjectReader& reader) {
+  for (const auto& [type, field] : kFieldOfType) reader.Ignore(field);
+}
+
+// A type that the Owner's table does not have, or nobody knows.
+void ComplainType(ObjectReader& reader, const std::string& type, const ObjectFields& fields) {
+  IgnoreDetails(reader);
+  for (const auto& [known, field] : kFieldOfType) {
+    if (known != type) continue;
+    return reader.Complain("type", "filter " + type + " is not supported here",
+                           "move it to the filters of the rule");
+  }
+  reader.Complain("type", UnknownValue(type, TypesIn(fields)));
+}
+
+template <typename Owner>
+void ReadFilter(ObjectReader& reader, const Schema<Owner>& fields, Owner& owner) {
   const std::string type = reader.Text("type").value_or("");
-  const auto ignore_all = [&reader] {
-    for (const auto& [name, field] : kFieldOfType) reader.Ignore(field);
-  };
   if (type.empty()) {
-    ignore_all();
-    return ComplainRequired(reader, *FilterFields().Find("type"));
+    IgnoreDetails(reader);
+    return ComplainRequired(reader, *fields.Find("type"));
   }
   for (const auto& [name, field] : kFieldOfType) {
-    if (name != type) continue;
+    if (name != type || fields.Find(field) == nullptr) continue;
     if (!reader.Has(field)) {
       reader.Complain(field, "required field is missing", "set it, or remove the filter");
     }
-    return FilterFields().ValueOf(field).read(reader, field, rule);
+    return fields.ValueOf(field).read(reader, field, owner);
   }
-  ignore_all();
-  reader.Complain("type", UnknownValue(type, FilterTypes()));
+  ComplainType(reader, type, fields);
 }
 
-Json WriteFilters(const RouteRule& rule) {
+template <typename Owner>
+Json WriteFilters(const Schema<Owner>& fields, const Owner& owner) {
   Json filters;
   for (const auto& [type, field] : kFieldOfType) {
-    Json value = FilterFields().ValueOf(field).write(rule);
+    if (fields.Find(field) == nullptr) continue;
+    Json value = fields.ValueOf(field).write(owner);
     if (value.is_null()) continue;
     if (!value.is_array()) value = Json::array({std::move(value)});
     for (Json& each : value) {
@@ -251,18 +283,23 @@ Json WriteFilters(const RouteRule& rule) {
   return filters;
 }
 
-}  // namespace
-
-Value<RouteRule> Filters() {
-  FieldType type = ObjectType(FilterFields);
+template <typename Owner>
+Value<Owner> FilterList(const Schema<Owner>& (*fields)()) {
+  FieldType type = ObjectType(fields);
   type.is_list = true;
   type.max_items = kMaxFilters;
   return {type,
-          [](ObjectReader& reader, std::string_view key, RouteRule& rule) {
+          [=](ObjectReader& reader, std::string_view key, Owner& owner) {
             reader.Objects(key, kMaxFilters,
-                           [&](ObjectReader& nested) { ReadFilter(nested, rule); });
+                           [&](ObjectReader& nested) { ReadFilter(nested, fields(), owner); });
           },
-          WriteFilters};
+          [=](const Owner& owner) { return WriteFilters(fields(), owner); }};
 }
+
+}  // namespace
+
+Value<RouteRule> RuleFilters() { return FilterList(RuleFilterFields); }
+
+Value<BackendRef> BackendFilters() { return FilterList(BackendFilterFields); }
 
 }  // namespace tulle::policy

@@ -94,7 +94,9 @@ const Schema<BackendRef>& BackendFields() {
           {"weight", Integer(&BackendRef::weight, 0, 1000000), "1",
            "Share of the requests, relative to the sum of all weights of the rule. If all are 0, "
            "requests are answered with 500."},
-          {"filters", Unsupported<BackendRef>("move the filter to the rule"), kNoDefault, ""},
+          {"filters", BackendFilters(), kNoDefault,
+           "Changes to the requests that this backend receives, and to its responses, after the "
+           "filters of the rule."},
       }));
   return schema;
 }
@@ -168,7 +170,7 @@ const Schema<RouteRule>& RuleFields() {
            "and metrics: `NAMESPACE/ROUTE/RULE[MATCH]`."},
           {"matches", Objects(&RouteRule::matches, MatchFields, 64), "every request",
            "Requests that the rule is for: one of the matches must hold, with all that it says."},
-          {"filters", Filters(), kNoDefault, "Changes to requests and responses."},
+          {"filters", RuleFilters(), kNoDefault, "Changes to requests and responses."},
           {"backendRefs", Objects(&RouteRule::backends, BackendFields, 16), kNoDefault,
            "Services that receive the requests. Without any, requests are answered with 500, "
            "unless the rule redirects."},

@@ -50,6 +50,23 @@ TEST(Parse, TheNameOfARuleIsUniqueInItsRoute) {
   EXPECT_EQ(ProblemAt(invalid, "spec.rules[0].name").message, "invalid name \"A_b\"");
 }
 
+TEST(Parse, ABackendHasFiltersOfHeadersOnly) {
+  const auto parse = [](const std::string& filter) {
+    return ParseDocuments(
+        RouteYaml("  - backendRefs: [{name: a, port: 80, filters: [" + filter + "]}]\n"), "f");
+  };
+  const ParsedFile good =
+      parse("{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x-a]}}");
+  ASSERT_TRUE(good.ok()) << ToText(good.problems);
+  EXPECT_EQ(std::get<HttpRoute>(good.documents[0].spec).rules[0].backends[0].request_headers.remove,
+            std::vector<std::string>{"x-a"});
+  const std::string type = "spec.rules[0].backendRefs[0].filters[0].type";
+  const Problem rewrite = ProblemAt(parse("{type: URLRewrite, urlRewrite: {hostname: a}}"), type);
+  EXPECT_EQ(rewrite.message, "filter URLRewrite is not supported here");
+  EXPECT_EQ(rewrite.hint, "move it to the filters of the rule");
+  EXPECT_NE(ProblemAt(parse("{type: Cors}"), type).message, "");
+}
+
 TEST(Parse, ReadsEveryKindOfSeveralDocuments) {
   const ParsedFile parsed = ParseDocuments(R"(
 apiVersion: gateway.networking.k8s.io/v1

@@ -66,6 +66,8 @@ struct BackendRef {
   ServiceName service;
   uint32_t port = 0;
   uint32_t weight = 1;
+  HeaderModifier request_headers = {};  // of requests to this backend, beside the rule's
+  HeaderModifier response_headers = {};
   // Why its share of the requests is answered with an error: "Service shop/pots not found". Set by
   // the source of the route, which knows what exists; never parsed or written. Empty: valid.
   std::string invalid = {};

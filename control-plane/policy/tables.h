@@ -27,7 +27,9 @@ bool SameName(const ValueMatch& a, const ValueMatch& b);
 // An element of `rules`.
 bool SameRuleName(const RouteRule& a, const RouteRule& b);
 
-// rules[].filters of an HTTPRoute: the element's `type` names the one field that may be set.
-Value<RouteRule> Filters();
+// rules[].filters and backendRefs[].filters: the element's `type` names the one field that may be
+// set.
+Value<RouteRule> RuleFilters();
+Value<BackendRef> BackendFilters();
 
 }  // namespace tulle::policy

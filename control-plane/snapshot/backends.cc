@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control-plane/snapshot/header_changes.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/route_match.h"
 
@@ -32,6 +33,11 @@ uint64_t WeightOf(const std::vector<const policy::BackendRef*>& backends) {
   uint64_t sum = 0;
   for (const policy::BackendRef* backend : backends) sum += backend->weight;
   return sum;
+}
+
+bool HasFilters(const policy::BackendRef& backend) {
+  return backend.request_headers != policy::HeaderModifier() ||
+         backend.response_headers != policy::HeaderModifier();
 }
 
 void SetError(const std::vector<const policy::BackendRef*>& invalid, routev3::Route* route) {
@@ -67,7 +73,8 @@ void AddInvalidShare(const policy::RankedMatch& each, routev3::VirtualHost* host
 void SetBackends(const policy::RouteRule& rule, routev3::Route* route) {
   const Shares shares = SharesOf(rule);
   if (shares.valid.empty()) return SetError(shares.invalid, route);
-  if (shares.valid.size() == 1) {
+  // A single cluster has no place for filters of its own.
+  if (shares.valid.size() == 1 && !HasFilters(*shares.valid[0])) {
     const policy::BackendRef& only = *shares.valid[0];
     route->mutable_route()->set_cluster(
         OutboundCluster(discovery::HostOf(only.service), only.port));
@@ -77,6 +84,7 @@ void SetBackends(const policy::RouteRule& rule, routev3::Route* route) {
     auto* cluster = route->mutable_route()->mutable_weighted_clusters()->add_clusters();
     cluster->set_name(OutboundCluster(discovery::HostOf(backend->service), backend->port));
     cluster->mutable_weight()->set_value(backend->weight);
+    SetHeaders(backend->request_headers, backend->response_headers, cluster);
   }
 }
 

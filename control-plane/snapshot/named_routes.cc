@@ -161,7 +161,7 @@ void AddOutboundRoutes(const MeshView& view, const std::string& ns, bool has_tun
                        ResourceTable* routes) {
   NamedRoutes named{view, ns, has_tunnels};
   named.configuration.set_name(kOutboundHttp);
-  named.configuration.mutable_validate_clusters()->set_value(false);
+  SetOptions(&named.configuration);
   for (const auto& [name, service] : view.services) {
     for (const std::string& each : NamesOf(name, ns)) named.taken.insert(each);
   }

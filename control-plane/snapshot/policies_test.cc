@@ -174,6 +174,29 @@ TEST(Policies, AnInvalidBackendWithoutWeightChangesNothing) {
   EXPECT_EQ(routes[0].route().cluster(), "outbound|80||post.default.svc.cluster.local");
 }
 
+TEST(Policies, FiltersOfABackendChangeTheHeadersOfItsRequestsAlone) {
+  const std::string filters =
+      "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: "
+      "b}], remove: [c]}}, {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: d, "
+      "value: e}]}}]";
+  for (const std::string other : {"", ", {name: cart, port: 80}"}) {
+    Mesh mesh = MakeMesh();
+    Apply(Route("post",
+                "rules: [{backendRefs: [{name: post, port: 80, " + filters + "}" + other + "]}]"),
+          &mesh);
+    const routev3::Route route = FirstRouteOf(mesh, "post.default.svc.cluster.local:80");
+    const auto& clusters = route.route().weighted_clusters().clusters();
+    ASSERT_EQ(clusters.size(), other.empty() ? 1 : 2);
+    EXPECT_EQ(clusters[0].name(), "outbound|80||post.default.svc.cluster.local");
+    EXPECT_EQ(clusters[0].weight().value(), 1u);
+    EXPECT_EQ(clusters[0].request_headers_to_add(0).header().key(), "a");
+    EXPECT_EQ(clusters[0].request_headers_to_remove(0), "c");
+    EXPECT_EQ(clusters[0].response_headers_to_add(0).header().value(), "e");
+    EXPECT_EQ(route.request_headers_to_add_size(), 0);
+    EXPECT_EQ(clusters[clusters.size() - 1].request_headers_to_add_size(), other.empty() ? 1 : 0);
+  }
+}
+
 TEST(Policies, HeaderValuesAreNoFormats) {
   Mesh mesh = MakeMesh();
   Apply(Route("post",

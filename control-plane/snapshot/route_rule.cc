@@ -4,6 +4,7 @@
 
 #include "control-plane/snapshot/backends.h"
 #include "control-plane/snapshot/balancing.h"
+#include "control-plane/snapshot/header_changes.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/route_limits.h"
 #include "control-plane/snapshot/route_match.h"
@@ -16,29 +17,6 @@ namespace routev3 = envoy::config::route::v3;
 using policy::Protocol;
 using policy::RouteMatch;
 using policy::RouteRule;
-
-// Envoy reads a value as a format, where %% stands for one %.
-std::string AsFormat(const std::string& literal) {
-  std::string format;
-  for (const char c : literal) format += c == '%' ? "%%" : std::string(1, c);
-  return format;
-}
-
-template <typename Options>
-void AddHeaders(const policy::HeaderModifier& modifier, Options* options) {
-  using envoy::config::core::v3::HeaderValueOption;
-  const auto add = [&](const policy::HeaderValue& header,
-                       HeaderValueOption::HeaderAppendAction action) {
-    HeaderValueOption* option = options->Add();
-    option->mutable_header()->set_key(header.name);
-    option->mutable_header()->set_value(AsFormat(header.value));
-    option->set_append_action(action);
-    if (header.value.empty()) option->set_keep_empty_value(true);
-  };
-  for (const auto& header : modifier.set)
-    add(header, HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
-  for (const auto& header : modifier.add) add(header, HeaderValueOption::APPEND_IF_EXISTS_OR_ADD);
-}
 
 routev3::RedirectAction::RedirectResponseCode CodeOf(uint32_t status) {
   switch (status) {
@@ -123,10 +101,7 @@ void AddRule(const policy::RankedMatch& each, const policy::ResiliencePolicy& po
     SetRetries(&rule, policy, route->mutable_route());
     SetHashPolicy(policy, route->mutable_route());
   }
-  AddHeaders(rule.request_headers, route->mutable_request_headers_to_add());
-  AddHeaders(rule.response_headers, route->mutable_response_headers_to_add());
-  for (const auto& name : rule.request_headers.remove) route->add_request_headers_to_remove(name);
-  for (const auto& name : rule.response_headers.remove) route->add_response_headers_to_remove(name);
+  SetHeaders(rule.request_headers, rule.response_headers, route);
 }
 
 }  // namespace tulle::snapshot

@@ -22,7 +22,7 @@ template <typename Fill>
 void AddVipRoute(const std::string& host, uint32_t port, ResourceTable* routes, Fill fill) {
   routev3::RouteConfiguration configuration;
   configuration.set_name(VipRoutes(host, port));
-  configuration.mutable_validate_clusters()->set_value(false);
+  SetOptions(&configuration);
   routev3::VirtualHost* all = configuration.add_virtual_hosts();
   all->set_name(configuration.name());
   all->add_domains("*");
@@ -31,6 +31,12 @@ void AddVipRoute(const std::string& host, uint32_t port, ResourceTable* routes, 
 }
 
 }  // namespace
+
+void SetOptions(routev3::RouteConfiguration* configuration) {
+  configuration->mutable_validate_clusters()->set_value(false);
+  // The filters of a backend win over those of its rule.
+  configuration->set_most_specific_header_mutations_wins(true);
+}
 
 const policy::ResiliencePolicy& OrNone(const policy::ResiliencePolicy* policy) {
   static const policy::ResiliencePolicy kNone;

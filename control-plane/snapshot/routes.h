@@ -10,6 +10,8 @@
 
 namespace tulle::snapshot {
 
+// What all route configurations have in common.
+void SetOptions(envoy::config::route::v3::RouteConfiguration* configuration);
 // The policy, or one that sets nothing.
 const policy::ResiliencePolicy& OrNone(const policy::ResiliencePolicy* policy);
 // All requests go to the cluster.

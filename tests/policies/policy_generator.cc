@@ -13,7 +13,11 @@ constexpr char kWhole[] = R"json([
         "headers": [{"type": "Exact", "name": "x-beta", "value": "1"}, {"type": "RegularExpression", "name": "x-user", "value": "[a-z]+"}],
         "queryParams": [{"type": "RegularExpression", "name": "q", "value": "a+"}, {"type": "Exact", "name": "r", "value": "b"}]},
        {"path": {"type": "RegularExpression", "value": "/v[0-9]+/.*"}}],
-     "backendRefs": [{"group": "", "kind": "Service", "namespace": "default", "name": "post", "port": 80, "weight": 90}, {"name": "user", "port": 80, "weight": 10}]}]}},
+     "backendRefs": [{"group": "", "kind": "Service", "namespace": "default", "name": "post", "port": 80, "weight": 90,
+        "filters": [
+          {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-a", "value": "b"}], "add": [{"name": "x-c", "value": "d"}], "remove": ["x-e"]}},
+          {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-f", "value": "g"}], "add": [{"name": "x-h", "value": "i"}], "remove": ["x-j"]}}]},
+       {"name": "user", "port": 80, "weight": 10}]}]}},
 {"kind": "HTTPRoute", "metadata": {"name": "change"}, "spec": {
   "parentRefs": [{"kind": "Service", "name": "cart", "port": 80}],
   "rules": [
