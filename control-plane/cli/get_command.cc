@@ -37,7 +37,8 @@ std::string BackendsOf(const Json& route) {
   for (const Json& rule : PartAt(route, "/spec/rules")) {
     for (const Json& backend : PartAt(rule, "/backendRefs")) {
       const std::string weight = TextAt(backend, "/weight");
-      text += (text.empty() ? "" : ",") + TextAt(backend, "/name") +
+      const std::string ns = TextAt(backend, "/namespace");
+      text += (text.empty() ? "" : ",") + (ns.empty() ? "" : ns + "/") + TextAt(backend, "/name") +
               (weight.empty() ? "" : "=" + weight);
     }
   }
@@ -50,7 +51,7 @@ std::string SummaryOf(const Json& policy) {
   const auto count = [&](const char* pointer, const std::string& word) {
     return std::to_string(PartAt(policy, pointer).size()) + " " + word;
   };
-  if (kind == "HTTPRoute") return BackendsOf(policy);
+  if (kind == "HTTPRoute" || kind == "GRPCRoute") return BackendsOf(policy);
   if (kind == "AuthorizationPolicy") {
     return TextAt(policy, "/spec/action") + ", " + count("/spec/rules", "rules");
   }

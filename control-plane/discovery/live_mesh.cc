@@ -279,7 +279,7 @@ ServiceParts LiveMesh::PartsOf(const ServiceName& name) const {
   const auto routes = routes_.find(name);
   if (routes == routes_.end()) return parts;
   for (const policy::DocumentKey& key : routes->second) {
-    parts.routes.push_back(policy::RouteIn(*mesh_.policies.Find(key)));
+    parts.routes.push_back(mesh_.policies.Find(key));
   }
   return parts;
 }

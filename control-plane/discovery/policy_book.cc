@@ -59,6 +59,7 @@ bool IsSecurity(const std::string& stored) {
     case policy::Kind::kEgressPolicy:
       return true;
     case policy::Kind::kHttpRoute:
+    case policy::Kind::kGrpcRoute:
     case policy::Kind::kResiliencePolicy:
     case policy::Kind::kExternalService:
     case policy::Kind::kTelemetryPolicy:

@@ -33,21 +33,24 @@ void SortEndpoints(ServicePort* port) {
 
 // A service that is only named gets clusters without endpoints: a route must not name an unknown
 // cluster.
-void AddNamedByRoute(const policy::Route& route, const ServiceName& name, Service* service) {
+void AddNamedByRoute(const policy::Document& document, const ServiceName& name, Service* service) {
+  const policy::Route& route = *policy::RouteIn(document);
+  const Protocol protocol =
+      document.key.kind == policy::Kind::kGrpcRoute ? Protocol::kGrpc : Protocol::kHttp;
   std::set<uint32_t> ports;
   for (const policy::RouteRule& rule : route.rules) {
     for (const policy::BackendRef& backend : rule.backends) {
       ports.insert(backend.port);
       if (backend.service != name || !backend.invalid.empty()) continue;
-      service->ports.try_emplace(backend.port, ServicePort{Protocol::kHttp, {}});
+      service->ports.try_emplace(backend.port, ServicePort{protocol, {}});
     }
   }
   for (const policy::ParentRef& parent : route.parents) {
     if (parent.service != name) continue;
     if (parent.port) {
-      service->ports.try_emplace(*parent.port, ServicePort{Protocol::kHttp, {}});
+      service->ports.try_emplace(*parent.port, ServicePort{protocol, {}});
     } else if (service->ports.empty()) {
-      for (const uint32_t port : ports) service->ports[port] = {Protocol::kHttp, {}};
+      for (const uint32_t port : ports) service->ports[port] = {protocol, {}};
     }
   }
 }
@@ -87,7 +90,7 @@ Service BuildService(const ServiceName& name, const ServiceParts& parts) {
     }
   }
   for (const Workload* workload : parts.servers) AddWorkload(*workload, name, &service);
-  for (const policy::Route* route : parts.routes) AddNamedByRoute(*route, name, &service);
+  for (const policy::Document* route : parts.routes) AddNamedByRoute(*route, name, &service);
   for (const Workload* workload : parts.callers) {
     for (const TcpOutbound& tcp : workload->outbound.tcp) {
       if (tcp.service != name) continue;
@@ -110,7 +113,8 @@ ServiceTable BuildServiceTable(const Mesh& mesh) {
   for (const auto& [key, document] : mesh.policies.documents()) {
     const policy::Route* route = policy::RouteIn(*document);
     if (route == nullptr) continue;
-    for (const ServiceName& name : ServicesNamedBy(*route)) all[name].routes.push_back(route);
+    for (const ServiceName& name : ServicesNamedBy(*route))
+      all[name].routes.push_back(document.get());
   }
   ServiceTable table;
   for (const auto& [name, parts] : all) table.emplace(name, BuildService(name, parts));

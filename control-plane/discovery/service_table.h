@@ -36,10 +36,10 @@ using ServiceTable = std::map<ServiceName, Service>;
 
 // What one service is derived from, in the order of the mesh: workloads by id, routes by key.
 struct ServiceParts {
-  std::vector<const Workload*> servers;       // they serve it
-  std::vector<const policy::Route*> routes;   // they name it
-  std::vector<const Workload*> callers;       // they have a TCP listener for it
-  const DeclaredService* declared = nullptr;  // null: no source declares it
+  std::vector<const Workload*> servers;         // they serve it
+  std::vector<const policy::Document*> routes;  // they name it
+  std::vector<const Workload*> callers;         // they have a TCP listener for it
+  const DeclaredService* declared = nullptr;    // null: no source declares it
 
   // There is no such service.
   bool empty() const {

@@ -215,6 +215,18 @@ std::vector<Row<Owner>> HeaderRows(std::vector<std::string_view> types) {
   };
 }
 
+Row<RouteRule> MirrorRow() {
+  return {"requestMirror", AnotherMirror(), kNoDefault,
+          "Sends a copy of the request to another Service. At most two in a rule."};
+}
+
+const Schema<RouteRule>& GrpcRuleFilterFields() {
+  static const Schema<RouteRule> schema(Concat(
+      HeaderRows<RouteRule>({"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror"}),
+      {MirrorRow()}));
+  return schema;
+}
+
 const Schema<RouteRule>& RuleFilterFields() {
   static const Schema<RouteRule> schema(Concat(
       HeaderRows<RouteRule>({"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect",
@@ -224,8 +236,7 @@ const Schema<RouteRule>& RuleFilterFields() {
            "Answers with a redirect. Cannot be combined with `backendRefs` or a URLRewrite."},
           {"urlRewrite", Single(&RouteRule::rewrite, RewriteFields), kNoDefault,
            "Changes path and host of the request."},
-          {"requestMirror", AnotherMirror(), kNoDefault,
-           "Sends a copy of the request to another Service. At most two in a rule."},
+          MirrorRow(),
       }));
   return schema;
 }
@@ -240,19 +251,22 @@ void IgnoreDetails(ObjectReader& reader) {
   for (const auto& [type, field] : kFieldOfType) reader.Ignore(field);
 }
 
-// A type that the Owner's table does not have, or nobody knows.
-void ComplainType(ObjectReader& reader, const std::string& type, const ObjectFields& fields) {
+// A type that the Owner's table does not have. `elsewhere`: where other known types may be; empty:
+// nowhere.
+void ComplainType(ObjectReader& reader, const std::string& type, const ObjectFields& fields,
+                  std::string_view elsewhere) {
   IgnoreDetails(reader);
   for (const auto& [known, field] : kFieldOfType) {
-    if (known != type) continue;
+    if (known != type || elsewhere.empty()) continue;
     return reader.Complain("type", "filter " + type + " is not supported here",
-                           "move it to the filters of the rule");
+                           "move it to " + std::string(elsewhere));
   }
   reader.Complain("type", UnknownValue(type, TypesIn(fields)));
 }
 
 template <typename Owner>
-void ReadFilter(ObjectReader& reader, const Schema<Owner>& fields, Owner& owner) {
+void ReadFilter(ObjectReader& reader, const Schema<Owner>& fields, std::string_view elsewhere,
+                Owner& owner) {
   const std::string type = reader.Text("type").value_or("");
   if (type.empty()) {
     IgnoreDetails(reader);
@@ -265,7 +279,7 @@ void ReadFilter(ObjectReader& reader, const Schema<Owner>& fields, Owner& owner)
     }
     return fields.ValueOf(field).read(reader, field, owner);
   }
-  ComplainType(reader, type, fields);
+  ComplainType(reader, type, fields, elsewhere);
 }
 
 template <typename Owner>
@@ -284,14 +298,15 @@ Json WriteFilters(const Schema<Owner>& fields, const Owner& owner) {
 }
 
 template <typename Owner>
-Value<Owner> FilterList(const Schema<Owner>& (*fields)()) {
+Value<Owner> FilterList(const Schema<Owner>& (*fields)(), std::string_view elsewhere = "") {
   FieldType type = ObjectType(fields);
   type.is_list = true;
   type.max_items = kMaxFilters;
   return {type,
           [=](ObjectReader& reader, std::string_view key, Owner& owner) {
-            reader.Objects(key, kMaxFilters,
-                           [&](ObjectReader& nested) { ReadFilter(nested, fields(), owner); });
+            reader.Objects(key, kMaxFilters, [&](ObjectReader& nested) {
+              ReadFilter(nested, fields(), elsewhere, owner);
+            });
           },
           [=](const Owner& owner) { return WriteFilters(fields(), owner); }};
 }
@@ -300,6 +315,10 @@ Value<Owner> FilterList(const Schema<Owner>& (*fields)()) {
 
 Value<RouteRule> RuleFilters() { return FilterList(RuleFilterFields); }
 
-Value<BackendRef> BackendFilters() { return FilterList(BackendFilterFields); }
+Value<RouteRule> GrpcRuleFilters() { return FilterList(GrpcRuleFilterFields); }
+
+Value<BackendRef> BackendFilters() {
+  return FilterList(BackendFilterFields, "the filters of the rule");
+}
 
 }  // namespace tulle::policy

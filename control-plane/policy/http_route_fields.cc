@@ -6,8 +6,6 @@
 namespace tulle::policy {
 namespace {
 
-constexpr size_t kMaxMirrors = 2;  // what the sidecars take
-
 bool IsCleanPath(const std::string& path) {
   return IsRequestPath(path) && path.find("//") == std::string::npos &&
          path.find("/./") == std::string::npos && path.find("/../") == std::string::npos &&
@@ -48,23 +46,6 @@ const Schema<PathMatch>& PathFields() {
   return schema;
 }
 
-void FinishValueMatch(ObjectReader& reader, ValueMatch& match) {
-  if (!match.is_regex || match.value.empty()) return;
-  if (const auto fault = CheckRegex(match.value)) reader.Complain("value", *fault);
-}
-
-Schema<ValueMatch> ValueMatchFields(const TextFormat& name, std::string_view name_description) {
-  return Schema<ValueMatch>(
-      {
-          {"type", Choice(&ValueMatch::is_regex, {{"Exact", false}, {"RegularExpression", true}}),
-           "Exact",
-           "How the value is compared. A regular expression (RE2) must match the whole value."},
-          {"name", Text(&ValueMatch::name, name), kRequired, name_description},
-          {"value", Text(&ValueMatch::value), kRequired, "Value to compare with."},
-      },
-      FinishValueMatch);
-}
-
 const Schema<ValueMatch>& QueryMatchFields() {
   static const Schema<ValueMatch> schema =
       ValueMatchFields(kAnyText, "Name of the query parameter.");
@@ -83,21 +64,6 @@ const Schema<RouteMatch>& MatchFields() {
       {"method", Text(&RouteMatch::method, kMethod), "any method",
        "Method of the request, in upper case."},
   });
-  return schema;
-}
-
-const Schema<BackendRef>& BackendFields() {
-  static const Schema<BackendRef> schema(Concat(
-      ServiceRefRows<BackendRef>(RefKind::kImplied),
-      {
-          {"port", Integer(&BackendRef::port, 1, 65535), kRequired, "Port of the Service."},
-          {"weight", Integer(&BackendRef::weight, 0, 1000000), "1",
-           "Share of the requests, relative to the sum of all weights of the rule. If all are 0, "
-           "requests are answered with 500."},
-          {"filters", BackendFilters(), kNoDefault,
-           "Changes to the requests that this backend receives, and to its responses, after the "
-           "filters of the rule."},
-      }));
   return schema;
 }
 
@@ -144,9 +110,7 @@ void FinishRule(ObjectReader& reader, RouteRule& rule) {
     reader.Complain("filters", "RequestRedirect and URLRewrite cannot be combined",
                     "remove one of the two");
   }
-  if (rule.mirrors.size() > kMaxMirrors) {
-    reader.Complain("filters", "too many RequestMirror filters", "must be at most 2");
-  }
+  CheckMirrors(reader, rule);
   if (rule.redirect && !rule.backends.empty()) {
     reader.Complain("backendRefs", "backends of a rule that redirects are never called",
                     "remove backendRefs");
@@ -186,28 +150,7 @@ const Schema<RouteRule>& RuleFields() {
   return schema;
 }
 
-const Schema<ParentRef>& ParentFields() {
-  static const Schema<ParentRef> schema(
-      Concat(ServiceRefRows<ParentRef>(RefKind::kNamed),
-             {
-                 {"port", Integer(&ParentRef::port, 1, 65535), "every port",
-                  "Port of the Service. A route for one port wins over a route for all."},
-             }));
-  return schema;
-}
-
 }  // namespace
-
-bool SameRuleName(const RouteRule& a, const RouteRule& b) {
-  return !a.name.empty() && a.name == b.name;
-}
-
-bool SameName(const ValueMatch& a, const ValueMatch& b) { return a.name == b.name; }
-
-const Schema<ValueMatch>& HeaderMatchFields() {
-  static const Schema<ValueMatch> schema = ValueMatchFields(kHeaderName, "Name of the header.");
-  return schema;
-}
 
 const Schema<HttpRoute>& HttpRouteFields() {
   // The limits are the Gateway API's own.

@@ -6,6 +6,7 @@
 
 #include "control-plane/policy/kinds.h"
 #include "control-plane/policy/names.h"
+#include "control-plane/policy/policy_index.h"
 #include "net/usage/suggestion.h"
 
 namespace tulle::policy {
@@ -58,9 +59,9 @@ std::string PortsOf(const KnownService& service) {
 // Looks for what has no effect in one document.
 class EffectCheck {
  public:
-  EffectCheck(const Document& document, const KnownServices& services,
+  EffectCheck(const Document& document, const PolicyIndex& index, const KnownServices& services,
               std::vector<Ineffective>* found)
-      : document_(document), services_(services), found_(found) {}
+      : document_(document), index_(index), services_(services), found_(found) {}
 
   void operator()(const Route& route) {
     for (size_t i = 0; i < route.parents.size(); ++i) {
@@ -140,13 +141,32 @@ class EffectCheck {
     if (service == nullptr) return;
     const bool is_tcp =
         parent.port ? service->ports.at(*parent.port) == Protocol::kTcp : IsAllTcp(*service);
-    if (!is_tcp) return;
+    if (!is_tcp) return CheckPrecedence(field, parent, *service);
     Add(field,
         (parent.port
              ? "port " + std::to_string(*parent.port) + " of " + TextOf(parent.service) + " is"
              : "all ports of " + TextOf(parent.service) + " are") +
             " tcp and carry no requests to route",
         std::string(kDeclareHttp));
+  }
+
+  // Routes for the port, and GRPCRoutes, may leave none of the ports to this route.
+  void CheckPrecedence(const std::string& field, const ParentRef& parent,
+                       const KnownService& service) {
+    const Document* other = nullptr;
+    for (const auto& [number, protocol] : service.ports) {
+      if (parent.port && *parent.port != number) continue;
+      const std::vector<const Document*> routes = index_.RoutesOf(parent.service, number);
+      const auto is_this = [this](const Document* each) { return each->key == document_.key; };
+      if (routes.empty() || std::any_of(routes.begin(), routes.end(), is_this)) return;
+      other = routes[0];
+    }
+    if (other == nullptr) return;
+    Add(field,
+        "no effect: " + ToText(other->key) + " takes precedence on " +
+            (parent.port ? "port " + std::to_string(*parent.port) : "every port") + " of " +
+            TextOf(parent.service),
+        "remove one of the two, or bind them to different ports");
   }
 
   // A service keeps its own names.
@@ -218,6 +238,7 @@ class EffectCheck {
   }
 
   const Document& document_;
+  const PolicyIndex& index_;
   const KnownServices& services_;
   std::vector<Ineffective>* found_;
 };
@@ -226,8 +247,9 @@ class EffectCheck {
 
 std::vector<Ineffective> FindIneffective(const PolicySet& policies, const KnownServices& services) {
   std::vector<Ineffective> found;
+  const PolicyIndex index(policies);
   for (const auto& [key, document] : policies.documents()) {
-    std::visit(EffectCheck(*document, services, &found), document->spec);
+    std::visit(EffectCheck(*document, index, services, &found), document->spec);
   }
   return found;
 }

@@ -40,6 +40,26 @@ TEST(Ineffective, NothingIsReportedWhenEverythingIsFound) {
                   .empty());
 }
 
+std::string NamedRoute(const std::string& kind, const std::string& name,
+                       const std::string& parent) {
+  return "---\napiVersion: gateway.networking.k8s.io/v1\nkind: " + kind +
+         "\nmetadata: {name: " + name + "}\nspec: {parentRefs: [{kind: Service, " + parent +
+         "}], rules: [{}]}\n";
+}
+
+TEST(Ineffective, ARouteWithoutAPortLeftIsReported) {
+  const std::string http = NamedRoute("HTTPRoute", "h", "name: post");
+  EXPECT_TRUE(Find(http + NamedRoute("GRPCRoute", "g", "name: post, port: 9090")).empty())
+      << "port 80 is left";
+  EXPECT_TRUE(Find(http + NamedRoute("HTTPRoute", "i", "name: post")).empty()) << "merged";
+  const auto found = Find(http + NamedRoute("GRPCRoute", "g", "name: post"));
+  ASSERT_EQ(found.size(), 1);
+  EXPECT_EQ(ToText(found[0]),
+            "HTTPRoute default/h: spec.parentRefs[0]: no effect: GRPCRoute default/g takes "
+            "precedence on every port of Service default/post; remove one of the two, or bind them "
+            "to different ports");
+}
+
 TEST(Ineffective, UnknownTargetsAreReportedWithASimilarName) {
   const auto found =
       Find(Tulle("AuthorizationPolicy", "a",

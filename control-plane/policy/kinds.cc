@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <type_traits>
 
 #include "control-plane/policy/composite_values.h"
 #include "control-plane/policy/names.h"
@@ -17,7 +18,7 @@ constexpr KindEntry Entry(Kind kind, std::string_view name, std::string_view plu
           name,
           plural,
           short_name,
-          kind == Kind::kHttpRoute ? kGatewayApiVersion : kTulleApiVersion,
+          std::is_base_of_v<Route, Policy> ? kGatewayApiVersion : kTulleApiVersion,
           summary,
           []() -> const ObjectFields& { return kSchema(); },
           [](ObjectReader& reader) {
@@ -31,6 +32,8 @@ constexpr KindEntry Entry(Kind kind, std::string_view name, std::string_view plu
 constexpr KindEntry kKinds[] = {
     Entry<HttpRoute, HttpRouteFields>(Kind::kHttpRoute, "HTTPRoute", "httproutes", "hr",
                                       "Routes requests to Services, and changes them"),
+    Entry<GrpcRoute, GrpcRouteFields>(Kind::kGrpcRoute, "GRPCRoute", "grpcroutes", "gr",
+                                      "Routes gRPC calls to Services by service and method"),
     Entry<ResiliencePolicy, ResiliencePolicyFields>(
         Kind::kResiliencePolicy, "ResiliencePolicy", "resiliencepolicies", "rp",
         "Timeouts, retries, circuit breaker, limits, load balancing, health checks, faults"),

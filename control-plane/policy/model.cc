@@ -1,10 +1,23 @@
 #include "control-plane/policy/model.h"
 
+#include <re2/re2.h>
+
 #include "control-plane/policy/names.h"
 
 namespace tulle::policy {
 
-const Route* RouteIn(const Document& document) { return std::get_if<HttpRoute>(&document.spec); }
+std::string PatternOf(const RpcMatch& rpc) {
+  const auto part = [&rpc](const std::string& text) {
+    if (text.empty()) return std::string("[^/]+");
+    return rpc.is_regex ? "(?:" + text + ")" : RE2::QuoteMeta(text);
+  };
+  return "/" + part(rpc.service) + "/" + part(rpc.method);
+}
+
+const Route* RouteIn(const Document& document) {
+  if (const auto* route = std::get_if<GrpcRoute>(&document.spec)) return route;
+  return std::get_if<HttpRoute>(&document.spec);
+}
 
 std::string ToText(const DocumentKey& key) {
   return std::string(ToText(key.kind)) + " " + key.ns + "/" + key.name;

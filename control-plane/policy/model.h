@@ -25,6 +25,7 @@ inline constexpr std::string_view kTulleApiVersion = "tulle.dev/v1alpha1";
 
 enum class Kind {
   kHttpRoute,
+  kGrpcRoute,
   kResiliencePolicy,
   kAuthorizationPolicy,
   kPeerAuthentication,
@@ -280,8 +281,8 @@ struct EgressPolicy {
 
 // ---- the document
 
-using Spec = std::variant<HttpRoute, ResiliencePolicy, AuthorizationPolicy, PeerAuthentication,
-                          ExternalService, TelemetryPolicy, EgressPolicy>;
+using Spec = std::variant<HttpRoute, GrpcRoute, ResiliencePolicy, AuthorizationPolicy,
+                          PeerAuthentication, ExternalService, TelemetryPolicy, EgressPolicy>;
 
 struct DocumentKey {
   Kind kind = Kind::kHttpRoute;
@@ -310,6 +311,8 @@ struct Document {
   }
 };
 
+// RE2 pattern of the paths of calls that match.
+std::string PatternOf(const RpcMatch& rpc);
 // The route that the document is. Null: it is a policy of another kind.
 const Route* RouteIn(const Document& document);
 

@@ -93,7 +93,7 @@ const KindEntry* ReadKind(ObjectReader& root) {
   if (version.empty()) {
     root.Complain("apiVersion", "required field is missing",
                   "set it to " + std::string(kTulleApiVersion) + ", or to " +
-                      std::string(kGatewayApiVersion) + " for an HTTPRoute");
+                      std::string(kGatewayApiVersion) + " for an HTTPRoute or a GRPCRoute");
   }
   if (text.empty()) {
     root.Complain("kind", "required field is missing", "set it to one of " + Joined(KindNames()));

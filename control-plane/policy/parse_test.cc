@@ -67,6 +67,47 @@ TEST(Parse, ABackendHasFiltersOfHeadersOnly) {
   EXPECT_NE(ProblemAt(parse("{type: Cors}"), type).message, "");
 }
 
+TEST(Parse, ReadsGrpcRoutes) {
+  const auto parse = [](const std::string& rules) {
+    return ParseDocuments(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: a}\nspec: "
+        "{parentRefs: [{group: '', kind: Service, name: a}], rules: [" +
+            rules + "]}",
+        "f");
+  };
+  const ParsedFile parsed = parse(
+      "{name: add, matches: [{method: {service: shop.v1.Cart, method: Add}, headers: [{name: a, "
+      "value: b}]}, {method: {type: RegularExpression, service: 'shop.*'}}], backendRefs: [{name: "
+      "cart, port: 80}]}, {}");
+  ASSERT_TRUE(parsed.ok()) << ToText(parsed.problems);
+  EXPECT_EQ(parsed.documents[0].key.kind, Kind::kGrpcRoute);
+  const Route& route = *RouteIn(parsed.documents[0]);
+  EXPECT_EQ(route.rules[0].matches[0].rpc, (RpcMatch{"shop.v1.Cart", "Add", false}));
+  EXPECT_EQ(PatternOf(*route.rules[0].matches[1].rpc), "/(?:shop.*)/[^/]+");
+  EXPECT_EQ(PatternOf({"", "Add", false}), "/[^/]+/Add");
+  EXPECT_EQ(route.rules[1].matches.size(), 1u) << "every call";
+
+  const auto problem = [&](const std::string& match, const std::string& field) {
+    return ProblemAt(parse("{matches: [" + match + "]}"), "spec.rules[0].matches[0]." + field)
+        .message;
+  };
+  EXPECT_EQ(problem("{method: {service: a/b}}", "method.service"), "invalid gRPC service \"a/b\"");
+  EXPECT_EQ(problem("{method: {service: a..b}}", "method.service"),
+            "invalid gRPC service \"a..b\"");
+  EXPECT_EQ(problem("{method: {method: 1a}}", "method.method"), "invalid gRPC method \"1a\"");
+  EXPECT_NE(problem("{method: {type: RegularExpression, method: '('}}", "method.method"), "");
+  EXPECT_NE(problem("{path: {value: /a}}", "path"), "");
+  EXPECT_NE(
+      ProblemAt(parse("{matches: [{method: {type: Exact}}]}"), "spec.rules[0].matches[0].method")
+          .message,
+      "");
+  EXPECT_NE(ProblemAt(parse("{timeouts: {request: 1s}}"), "spec.rules[0].timeouts").message, "");
+  EXPECT_NE(ProblemAt(parse("{filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}"),
+                      "spec.rules[0].filters[0].type")
+                .message,
+            "");
+}
+
 TEST(Parse, ReadsEveryKindOfSeveralDocuments) {
   const ParsedFile parsed = ParseDocuments(R"(
 apiVersion: gateway.networking.k8s.io/v1

@@ -74,8 +74,16 @@ std::vector<const Document*> PolicyIndex::RoutesOf(const ServiceName& service,
   std::vector<const Document*> for_port, for_all;
   const auto bindings = routes_.find(service);
   if (bindings == routes_.end()) return {};
+  const auto applies = [port](const Binding& binding) {
+    return !binding.port || *binding.port == port;
+  };
+  const bool has_grpc =
+      std::any_of(bindings->second.begin(), bindings->second.end(), [&](const Binding& binding) {
+        return applies(binding) && binding.document->key.kind == Kind::kGrpcRoute;
+      });
   for (const Binding& binding : bindings->second) {
-    if (binding.port && *binding.port != port) continue;
+    const bool is_grpc = binding.document->key.kind == Kind::kGrpcRoute;
+    if (!applies(binding) || is_grpc != has_grpc) continue;
     auto& found = binding.port ? for_port : for_all;
     // A route may name a parent with the port and without.
     if (found.empty() || found.back() != binding.document) found.push_back(binding.document);

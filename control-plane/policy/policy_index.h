@@ -22,8 +22,9 @@ class PolicyIndex {
   // The service's own policy; a backend without one gets that of the first service whose route
   // leads to it. Null: none.
   const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
-  // The routes for this port, in order of their keys; those that name the port win over those for
-  // all ports. Which rule a request gets: route_order.h.
+  // The routes for this port, in order of their keys: all of one kind, since GRPCRoutes win over
+  // HTTPRoutes (GEP-1426), and those that name the port win over those for all ports. Which rule a
+  // request gets: route_order.h.
   std::vector<const Document*> RoutesOf(const ServiceName& service, uint32_t port) const;
 
   // Of the following kinds the most specific policy wins, as a whole: service, namespace, mesh. A

@@ -24,9 +24,10 @@ std::string Policy(const std::string& kind, const std::string& name, const std::
          ", namespace: " + ns + "}\nspec: {targetRef: " + target + ", " + rest + "}\n";
 }
 
-std::string Route(const std::string& name, const std::string& parent) {
-  return "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " +
-         name + "}\nspec: {parentRefs: [{kind: Service, " + parent +
+std::string Route(const std::string& name, const std::string& parent,
+                  const std::string& kind = "HTTPRoute") {
+  return "---\napiVersion: gateway.networking.k8s.io/v1\nkind: " + kind +
+         "\nmetadata: {name: " + name + "}\nspec: {parentRefs: [{kind: Service, " + parent +
          "}], rules: [{backendRefs: [{name: backend, port: 80}]}]}\n";
 }
 
@@ -43,6 +44,17 @@ TEST(PolicyIndex, RoutesForThePortWinOverRoutesForAllPorts) {
   EXPECT_EQ(NamesOf(index.RoutesOf({"default", "post"}, 80)), "ac");
   EXPECT_EQ(NamesOf(index.RoutesOf({"default", "post"}, 81)), "bd");
   EXPECT_EQ(NamesOf(index.RoutesOf({"other", "post"}, 80)), "");
+}
+
+TEST(PolicyIndex, GrpcRoutesWinOverHttpRoutesOnTheirPorts) {
+  const PolicySet set =
+      Parse(Route("a", "name: post, port: 80") + Route("b", "name: post") +
+            Route("g", "name: post, port: 80", "GRPCRoute") +
+            Route("h", "name: user", "GRPCRoute") + Route("i", "name: user, port: 80"));
+  const PolicyIndex index(set);
+  EXPECT_EQ(NamesOf(index.RoutesOf({"default", "post"}, 80)), "g");
+  EXPECT_EQ(NamesOf(index.RoutesOf({"default", "post"}, 81)), "b");
+  EXPECT_EQ(NamesOf(index.RoutesOf({"default", "user"}, 80)), "h");
 }
 
 TEST(PolicyIndex, ABackendInheritsTheResilienceOfTheServiceAboveIt) {

@@ -50,6 +50,7 @@ std::vector<Claim> ClaimsOf(const Document& document) {
 std::string_view FieldOf(Kind kind) {
   switch (kind) {
     case Kind::kHttpRoute:
+    case Kind::kGrpcRoute:
       return "spec.hostnames";
     case Kind::kExternalService:
       return "spec.hosts";

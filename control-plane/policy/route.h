@@ -1,6 +1,7 @@
 // Routes as values: exactly what the YAML says, without defaults and derived values. Part of
 // model.h. Thread: any; immutable once parsed.
-// Source: gateway.networking.k8s.io/v1 HTTPRoute (bound to Services, GEP-1426, GEP-1731).
+// Source: gateway.networking.k8s.io/v1 HTTPRoute and GRPCRoute (bound to Services,
+// GEP-1426, GEP-1731).
 #pragma once
 
 #include <chrono>
@@ -38,11 +39,20 @@ struct ValueMatch {  // of a header or a query parameter
   bool operator==(const ValueMatch&) const = default;
 };
 
+struct RpcMatch {  // of a GRPCRoute: one of service and method may be empty, and then matches all
+  std::string service;
+  std::string method;
+  bool is_regex = false;
+
+  bool operator==(const RpcMatch&) const = default;
+};
+
 struct RouteMatch {  // all fields must match
   PathMatch path;
   std::vector<ValueMatch> headers;
   std::vector<ValueMatch> query_params;
   std::optional<std::string> method;
+  std::optional<RpcMatch> rpc = {};  // then the path is not set
 
   bool operator==(const RouteMatch&) const = default;
 };
@@ -121,7 +131,7 @@ struct RouteRule {
   std::vector<RouteMatch> matches;  // any must match; not empty after parsing
   HeaderModifier request_headers;
   HeaderModifier response_headers;
-  std::vector<BackendRef> backends;  // none: 500, as the Gateway API requires
+  std::vector<BackendRef> backends;  // none: an error, as the Gateway API requires
   std::optional<milliseconds> request_timeout;
   std::optional<milliseconds> backend_request_timeout;
   std::optional<RouteRetry> retry;
@@ -150,6 +160,10 @@ struct Route {
 
 struct HttpRoute : Route {
   bool operator==(const HttpRoute&) const = default;
+};
+
+struct GrpcRoute : Route {
+  bool operator==(const GrpcRoute&) const = default;
 };
 
 }  // namespace tulle::policy

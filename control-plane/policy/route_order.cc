@@ -6,6 +6,16 @@
 namespace tulle::policy {
 namespace {
 
+// The longest service, then the longest method; regular expressions, whose place the Gateway API
+// leaves open, come after all exact names.
+std::array<size_t, 5> RankOfCall(const RouteMatch& match) {
+  const RpcMatch rpc = match.rpc.value_or(RpcMatch());
+  const size_t service = rpc.service.size();
+  const size_t method = rpc.method.size();
+  if (rpc.is_regex) return {0, 0, service + method, match.headers.size(), 0};
+  return {service, method, 0, match.headers.size(), 0};
+}
+
 // Exact path, then a regular expression (whose place the Gateway API leaves open), then the longest
 // prefix.
 std::array<size_t, 5> RankOf(const RouteMatch& match) {
@@ -40,10 +50,12 @@ std::vector<RankedMatch> InOrder(const std::vector<const Document*>& routes) {
   std::vector<RankedMatch> matches;
   for (const Document* document : routes) {
     const std::vector<RouteRule>& rules = RouteIn(*document)->rules;
+    const bool is_grpc = document->key.kind == Kind::kGrpcRoute;
     for (size_t i = 0; i < rules.size(); ++i) {
       for (size_t j = 0; j < rules[i].matches.size(); ++j) {
         const RouteMatch& match = rules[i].matches[j];
-        matches.push_back({document, &rules[i], &match, i, j, RankOf(match)});
+        matches.push_back(
+            {document, &rules[i], &match, i, j, is_grpc ? RankOfCall(match) : RankOf(match)});
       }
     }
   }

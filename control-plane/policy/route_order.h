@@ -1,6 +1,6 @@
 // Which rule a request gets where several routes are bound to one port of a Service: their rules
 // are merged, and the most specific match is tried first. Pure; any thread.
-// Source: Gateway API v1, HTTPRouteRule.matches.
+// Source: Gateway API v1, HTTPRouteRule.matches and GRPCRouteRule.matches.
 #pragma once
 
 #include <array>

@@ -12,9 +12,9 @@ namespace tulle::policy {
 namespace {
 
 Document Route(const std::string& name, const std::string& rules, int64_t created_at = 0,
-               const std::string& ns = "default") {
+               const std::string& ns = "default", const std::string& kind = "HTTPRoute") {
   const ParsedFile parsed = ParseDocuments(
-      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " + name +
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: " + kind + "\nmetadata: {name: " + name +
           ", namespace: " + ns + "}\nspec: {parentRefs: [{kind: Service, name: post}], rules: [" +
           rules + "]}\n",
       "f");
@@ -70,6 +70,25 @@ TEST(RouteOrder, OfEqualMatchesTheOldestRouteIsUsedThenTheFirstNameThenTheFirstI
 TEST(RouteOrder, TheNameOfARuleIsPartOfTheNamesOfItsRoutes) {
   EXPECT_EQ(NamesOf({Route("a", "{name: all, matches: [{method: GET}, {}]}, {}")}),
             (Names{"default/a/all[0]", "default/a/all[1]", "default/a[1][0]"}));
+}
+
+TEST(RouteOrder, OfGrpcRoutesTheLongestServiceThenTheLongestMethodThenHeadersDecide) {
+  const auto route = [](const std::string& name, const std::string& match) {
+    return Route(name, "{matches: [" + match + "]}", 0, "default", "GRPCRoute");
+  };
+  EXPECT_EQ(
+      NamesOf(
+          {route("all", "{}"), route("header", "{headers: [{name: a, value: b}]}"),
+           route("expression", "{method: {type: RegularExpression, service: shop.*}}"),
+           route("method", "{method: {method: Add}}"),
+           route("service", "{method: {service: shop.Cart}}"),
+           route("longer", "{method: {service: shop.v1.Cart}}"),
+           route("both", "{method: {service: shop.Cart, method: Add}}"),
+           route("both-header",
+                 "{method: {service: shop.Cart, method: Add}, headers: [{name: a, value: b}]}")}),
+      (Names{"default/longer[0][0]", "default/both-header[0][0]", "default/both[0][0]",
+             "default/service[0][0]", "default/method[0][0]", "default/expression[0][0]",
+             "default/header[0][0]", "default/all[0][0]"}));
 }
 
 TEST(RouteOrder, TheOrderOfTheRoutesNeverMatters) {

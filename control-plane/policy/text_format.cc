@@ -25,6 +25,29 @@ bool IsMethod(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+// An identifier of a protocol buffers file.
+bool IsIdentifier(std::string_view text) {
+  return !text.empty() && std::isdigit(static_cast<unsigned char>(text[0])) == 0 &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0;
+         });
+}
+
+bool IsRpcMethod(std::string_view text) {
+  return text.size() <= kLongestPath && IsIdentifier(text);
+}
+
+bool IsRpcService(std::string_view text) {
+  if (text.size() > kLongestPath) return false;
+  if (text.starts_with('.')) text.remove_prefix(1);
+  while (true) {
+    const size_t dot = text.find('.');
+    if (!IsIdentifier(text.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+}
+
 bool IsHashedHeader(std::string_view name) {
   return IsToken(name) || name == ":authority" || name == ":method" || name == ":path";
 }
@@ -124,6 +147,10 @@ const TextFormat kIpAddressText = {
 const TextFormat kHostPort = {"HOST:PORT", "use an address like 10.0.0.7:4317", IsHostAndPort,
                               RefuseMeshCollector};
 const TextFormat kMethod = {"HTTP method", "use upper case, like GET or POST", IsMethod};
+const TextFormat kRpcService = {
+    "gRPC service", "use its full name, like shop.v1.Cart, at most 1024 characters", IsRpcService};
+const TextFormat kRpcMethod = {"gRPC method", "use letters, digits and _, at most 1024 characters",
+                               IsRpcMethod};
 const TextFormat kHeaderName = {"header name", kHeaderHint, IsToken};
 const TextFormat kChangeableHeader = {"header name", kHeaderHint, IsToken, RefuseReservedHeader};
 const TextFormat kHashedHeader = {

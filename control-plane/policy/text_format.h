@@ -31,6 +31,8 @@ extern const TextFormat kExternalHostName;  // no name of the mesh
 extern const TextFormat kIpAddressText;
 extern const TextFormat kHostPort;
 extern const TextFormat kMethod;
+extern const TextFormat kRpcService;  // full name of a gRPC service
+extern const TextFormat kRpcMethod;
 extern const TextFormat kHeaderName;
 extern const TextFormat kChangeableHeader;  // not one that the proxy sets itself
 extern const TextFormat kHashedHeader;      // also :authority, :method and :path

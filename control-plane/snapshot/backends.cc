@@ -11,7 +11,6 @@ namespace {
 
 namespace routev3 = envoy::config::route::v3;
 
-constexpr uint32_t kInternalServerError = 500;
 constexpr uint64_t kMillion = 1000000;
 
 // Backends that get no requests count as little as those that are not there.
@@ -40,8 +39,11 @@ bool HasFilters(const policy::BackendRef& backend) {
          backend.response_headers != policy::HeaderModifier();
 }
 
-void SetError(const std::vector<const policy::BackendRef*>& invalid, routev3::Route* route) {
-  route->mutable_direct_response()->set_status(kInternalServerError);
+void SetError(const policy::RankedMatch& each,
+              const std::vector<const policy::BackendRef*>& invalid, routev3::Route* route) {
+  const bool is_grpc = each.document->key.kind == policy::Kind::kGrpcRoute;
+  // A gRPC client sees 503 as UNAVAILABLE.
+  route->mutable_direct_response()->set_status(is_grpc ? 503 : 500);
   std::string reasons;
   for (const policy::BackendRef* backend : invalid) {
     reasons += (reasons.empty() ? "invalid backend: " : "; ") + backend->invalid;
@@ -67,12 +69,12 @@ void AddInvalidShare(const policy::RankedMatch& each, routev3::VirtualHost* host
   auto* fraction = route->mutable_match()->mutable_runtime_fraction()->mutable_default_value();
   fraction->set_denominator(envoy::type::v3::FractionalPercent::MILLION);
   fraction->set_numerator(static_cast<uint32_t>(std::clamp<uint64_t>(millionths, 1, kMillion - 1)));
-  SetError(shares.invalid, route);
+  SetError(each, shares.invalid, route);
 }
 
-void SetBackends(const policy::RouteRule& rule, routev3::Route* route) {
-  const Shares shares = SharesOf(rule);
-  if (shares.valid.empty()) return SetError(shares.invalid, route);
+void SetBackends(const policy::RankedMatch& each, routev3::Route* route) {
+  const Shares shares = SharesOf(*each.rule);
+  if (shares.valid.empty()) return SetError(each, shares.invalid, route);
   // A single cluster has no place for filters of its own.
   if (shares.valid.size() == 1 && !HasFilters(*shares.valid[0])) {
     const policy::BackendRef& only = *shares.valid[0];

@@ -197,6 +197,29 @@ TEST(Policies, FiltersOfABackendChangeTheHeadersOfItsRequestsAlone) {
   }
 }
 
+TEST(Policies, AGrpcRouteMatchesPathsOfServicesAndMethods) {
+  Mesh mesh = MakeMesh();
+  Apply(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: g}\nspec: "
+      "{parentRefs: [{kind: Service, name: post}], rules: [{matches: [{method: {service: a.B, "
+      "method: C}}, {method: {service: a.B}}, {method: {method: C}}, {method: {type: "
+      "RegularExpression, service: 'a.*'}}], backendRefs: [{name: cart, port: 80}]}, {}]}",
+      &mesh);
+  const routev3::RouteConfiguration routes = RoutesOf(mesh);
+  for (const auto& host : routes.virtual_hosts()) {
+    if (host.name() != "post.default.svc.cluster.local:80") continue;
+    ASSERT_EQ(host.routes_size(), 5);
+    EXPECT_EQ(host.routes(0).match().path(), "/a.B/C");
+    EXPECT_EQ(host.routes(0).name(), "default/g[0][0]");
+    EXPECT_TRUE(host.routes(0).route().max_stream_duration().has_grpc_timeout_header_max());
+    EXPECT_EQ(host.routes(1).match().prefix(), "/a.B/");
+    EXPECT_EQ(host.routes(2).match().safe_regex().regex(), "/[^/]+/C");
+    EXPECT_EQ(host.routes(3).match().safe_regex().regex(), "/(?:a.*)/[^/]+");
+    EXPECT_EQ(host.routes(4).match().prefix(), "/");
+    EXPECT_EQ(host.routes(4).direct_response().status(), 503u) << "UNAVAILABLE";
+  }
+}
+
 TEST(Policies, HeaderValuesAreNoFormats) {
   Mesh mesh = MakeMesh();
   Apply(Route("post",

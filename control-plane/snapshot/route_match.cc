@@ -16,23 +16,42 @@ void SetValue(const policy::ValueMatch& value, envoy::type::matcher::v3::StringM
   }
 }
 
+// The path of a call is /SERVICE/METHOD.
+void SetRpc(const policy::RpcMatch& rpc, routev3::RouteMatch* message) {
+  if (rpc.is_regex || rpc.service.empty()) {
+    message->mutable_safe_regex()->set_regex(policy::PatternOf(rpc));
+  } else if (rpc.method.empty()) {
+    message->set_prefix("/" + rpc.service + "/");
+  } else {
+    message->set_path("/" + rpc.service + "/" + rpc.method);
+  }
+}
+
+void SetPathMatch(const policy::PathMatch& path, routev3::RouteMatch* message) {
+  switch (path.type) {
+    case PathMatchType::kExact:
+      message->set_path(path.value);
+      break;
+    case PathMatchType::kRegularExpression:
+      message->mutable_safe_regex()->set_regex(path.value);
+      break;
+    case PathMatchType::kPathPrefix:
+      if (path.value == "/") {
+        message->set_prefix("/");
+      } else {
+        message->set_path_separated_prefix(path.value);
+      }
+      break;
+  }
+}
+
 }  // namespace
 
 void SetMatch(const RouteMatch& match, routev3::RouteMatch* message) {
-  switch (match.path.type) {
-    case PathMatchType::kExact:
-      message->set_path(match.path.value);
-      break;
-    case PathMatchType::kRegularExpression:
-      message->mutable_safe_regex()->set_regex(match.path.value);
-      break;
-    case PathMatchType::kPathPrefix:
-      if (match.path.value == "/") {
-        message->set_prefix("/");
-      } else {
-        message->set_path_separated_prefix(match.path.value);
-      }
-      break;
+  if (match.rpc) {
+    SetRpc(*match.rpc, message);
+  } else {
+    SetPathMatch(match.path, message);
   }
   if (match.method) {
     routev3::HeaderMatcher* method = message->add_headers();

@@ -1,4 +1,4 @@
-// What an HTTPRoute matches, as Envoy's RouteMatch. Pure; any thread.
+// What an HTTPRoute or a GRPCRoute matches, as Envoy's RouteMatch. Pure; any thread.
 #pragma once
 
 #include "control-plane/policy/model.h"

@@ -93,11 +93,12 @@ void AddRule(const policy::RankedMatch& each, const policy::ResiliencePolicy& po
   if (rule.redirect) {
     SetRedirect(*rule.redirect, *each.match, route->mutable_redirect());
   } else {
-    SetBackends(rule, route);
+    SetBackends(each, route);
   }
   if (route->has_route()) {
     SetFilters(rule, *each.match, route->mutable_route());
-    SetTimeouts(&rule, policy, protocol, route->mutable_route());
+    const bool is_grpc = each.document->key.kind == policy::Kind::kGrpcRoute;
+    SetTimeouts(&rule, policy, is_grpc ? Protocol::kGrpc : protocol, route->mutable_route());
     SetRetries(&rule, policy, route->mutable_route());
     SetHashPolicy(policy, route->mutable_route());
   }

@@ -1,4 +1,4 @@
-// One match of an HTTPRoute's rule as one route of Envoy. Pure; any thread.
+// One match of a route's rule as one route of Envoy. Pure; any thread.
 #pragma once
 
 #include "control-plane/policy/route_order.h"

@@ -8,7 +8,7 @@ import pytest
 import processes
 
 PAGE = os.path.join(processes.ROOT, "docs", "policies.md")
-KINDS = ["HTTPRoute", "ResiliencePolicy", "AuthorizationPolicy", "PeerAuthentication", "TelemetryPolicy", "ExternalService", "EgressPolicy"]
+KINDS = ["HTTPRoute", "GRPCRoute", "ResiliencePolicy", "AuthorizationPolicy", "PeerAuthentication", "TelemetryPolicy", "ExternalService", "EgressPolicy"]
 
 
 def page():

@@ -39,6 +39,20 @@ constexpr char kWhole[] = R"json([
      "filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "hostname": "elsewhere.example", "port": 8443, "statusCode": 307, "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"}}}]},
     {"matches": [{"path": {"type": "PathPrefix", "value": "/gone"}}],
      "filters": [{"type": "RequestRedirect", "requestRedirect": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/here"}}}]}]}},
+{"kind": "GRPCRoute", "metadata": {"name": "call"}, "spec": {
+  "parentRefs": [{"group": "", "kind": "Service", "namespace": "default", "name": "user", "port": 9090}],
+  "hostnames": ["calls.example.org"],
+  "rules": [
+    {"name": "add",
+     "matches": [
+       {"method": {"type": "Exact", "service": "shop.v1.Cart", "method": "Add"},
+        "headers": [{"type": "Exact", "name": "x-beta", "value": "1"}, {"type": "RegularExpression", "name": "x-user", "value": "[a-z]+"}]},
+       {"method": {"type": "RegularExpression", "service": "shop\\..*", "method": "Get.*"}}],
+     "filters": [
+       {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-a", "value": "b"}]}},
+       {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["x-j"]}},
+       {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "cart", "port": 80}, "percent": 10}}],
+     "backendRefs": [{"name": "user", "port": 9090, "weight": 3}, {"name": "post", "port": 9090}]}]}},
 {"kind": "ResiliencePolicy", "metadata": {"name": "by-header"}, "spec": {
   "targetRef": {"group": "", "kind": "Service", "namespace": "default", "name": "post"},
   "timeouts": {"connect": "1s", "request": "15s", "perTry": "2s", "idle": "5m"},
@@ -142,8 +156,9 @@ const std::vector<Json>& OddValues() {
 std::vector<Json> MakeWhole() {
   std::vector<Json> documents = Json::parse(kWhole);
   for (Json& document : documents) {
-    document["apiVersion"] =
-        document["kind"] == "HTTPRoute" ? "gateway.networking.k8s.io/v1" : "tulle.dev/v1alpha1";
+    document["apiVersion"] = document["kind"].get<std::string>().ends_with("Route")
+                                 ? "gateway.networking.k8s.io/v1"
+                                 : "tulle.dev/v1alpha1";
     document["metadata"]["namespace"] = "default";
   }
   return documents;
