@@ -26,7 +26,9 @@ std::string TargetOf(const Json& policy) {
   std::string text;
   for (const Json& parent : PartAt(policy, "/spec/parentRefs")) {
     const std::string port = TextAt(parent, "/port");
-    text += (text.empty() ? "" : ",") + TextAt(parent, "/kind") + "/" + TextAt(parent, "/name") +
+    const std::string ns = TextAt(parent, "/namespace");
+    text += (text.empty() ? "" : ",") + TextAt(parent, "/kind") + "/" +
+            (ns.empty() ? "" : ns + "/") + TextAt(parent, "/name") +
             (port.empty() ? "" : ":" + port);
   }
   return text.empty() ? Joined(PartAt(policy, "/spec/hosts")) : text;

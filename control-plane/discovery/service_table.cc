@@ -46,7 +46,8 @@ void AddNamedByRoute(const policy::Document& document, const ServiceName& name, 
     }
   }
   for (const policy::ParentRef& parent : route.parents) {
-    if (parent.service != name) continue;
+    // Of a Service of another namespace a route cannot say what ports it has.
+    if (parent.service != name || name.ns != document.key.ns) continue;
     if (parent.port) {
       service->ports.try_emplace(*parent.port, ServicePort{protocol, {}});
     } else if (service->ports.empty()) {

@@ -80,7 +80,10 @@ const Schema<GrpcRoute>& GrpcRouteFields() {
        Objects<GrpcRoute, ParentRef>(
            &GrpcRoute::parents, ParentFields, 32,
            {"name", [](const ParentRef& a, const ParentRef& b) { return a == b; }}),
-       kRequired, "Services whose callers the route is for."},
+       kRequired,
+       "Services whose callers the route is for. For a Service of another namespace: its callers "
+       "in "
+       "the route's own namespace alone."},
       {"hostnames", Texts<GrpcRoute>(&GrpcRoute::hostnames, 16, kRouteHostName), kNoDefault,
        "Further names by which the first parent is called. `*.example.org` is allowed."},
       {"rules",

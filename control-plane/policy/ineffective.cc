@@ -156,7 +156,8 @@ class EffectCheck {
     const Document* other = nullptr;
     for (const auto& [number, protocol] : service.ports) {
       if (parent.port && *parent.port != number) continue;
-      const std::vector<const Document*> routes = index_.RoutesOf(parent.service, number);
+      const std::vector<const Document*> routes =
+          index_.RoutesOf(parent.service, number, document_.key.ns);
       const auto is_this = [this](const Document* each) { return each->key == document_.key; };
       if (routes.empty() || std::any_of(routes.begin(), routes.end(), is_this)) return;
       other = routes[0];

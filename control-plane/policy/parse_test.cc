@@ -547,7 +547,8 @@ TEST(Parse, OneMistakeIsOneProblem) {
                                          "{statusCode: 200}}]\n")
                 .find("unsupported value \"200\" / use 301, 302, 303, 307 or 308"),
             std::string::npos);
-  EXPECT_NE(problems("HTTPRoute", "  parentRefs: [{kind: Service, name: a, namespace: b}]\n")
+  EXPECT_NE(problems("PeerAuthentication",
+                     "  targetRef: {kind: Service, name: a, namespace: b}\n  mode: STRICT\n")
                 .find("cross-namespace references are not supported"),
             std::string::npos);
   EXPECT_NE(problems("HTTPRoute", rule + "matches: [{path: {type: RegularExpression, value: "

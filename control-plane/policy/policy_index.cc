@@ -15,8 +15,7 @@ ServiceName KeyOf(const Target& target) { return {target.ns, target.name}; }
 PolicyIndex::PolicyIndex(const PolicySet& policies) {
   for (const auto& [key, document] : policies.documents()) Add(*document);
   for (const auto& [key, document] : policies.documents()) {
-    const Route* route = RouteIn(*document);
-    if (route != nullptr && !route->parents.empty()) AddInherited(*route);
+    if (RouteIn(*document) != nullptr) AddInherited(*document);
   }
 }
 
@@ -38,7 +37,10 @@ void PolicyIndex::Add(const Document& document) {
   }
 }
 
-void PolicyIndex::AddInherited(const Route& route) {
+// Not from consumer routes: what they say must not reach callers in other namespaces.
+void PolicyIndex::AddInherited(const Document& document) {
+  const Route& route = *RouteIn(document);
+  if (route.parents.empty() || route.parents[0].service.ns != document.key.ns) return;
   const auto above = resilience_.find(route.parents[0].service);
   if (above == resilience_.end()) return;
   for (const RouteRule& rule : route.rules) {
@@ -69,26 +71,43 @@ const ResiliencePolicy* PolicyIndex::ResilienceOf(const ServiceName& service) co
   return inherited == inherited_.end() ? nullptr : inherited->second;
 }
 
-std::vector<const Document*> PolicyIndex::RoutesOf(const ServiceName& service,
-                                                   uint32_t port) const {
-  std::vector<const Document*> for_port, for_all;
+std::vector<const Document*> PolicyIndex::RoutesOf(const ServiceName& service, uint32_t port,
+                                                   std::string_view from) const {
   const auto bindings = routes_.find(service);
   if (bindings == routes_.end()) return {};
-  const auto applies = [port](const Binding& binding) {
-    return !binding.port || *binding.port == port;
-  };
-  const bool has_grpc =
-      std::any_of(bindings->second.begin(), bindings->second.end(), [&](const Binding& binding) {
-        return applies(binding) && binding.document->key.kind == Kind::kGrpcRoute;
-      });
+  std::vector<Binding> own, producers;
   for (const Binding& binding : bindings->second) {
-    const bool is_grpc = binding.document->key.kind == Kind::kGrpcRoute;
-    if (!applies(binding) || is_grpc != has_grpc) continue;
+    if (binding.port && *binding.port != port) continue;
+    const std::string& ns = binding.document->key.ns;
+    if (ns == from) own.push_back(binding);
+    if (ns == service.ns) producers.push_back(binding);
+  }
+  return Precedent(own.empty() ? producers : own);
+}
+
+std::vector<const Document*> PolicyIndex::Precedent(const std::vector<Binding>& bindings) {
+  const auto is_grpc = [](const Binding& binding) {
+    return binding.document->key.kind == Kind::kGrpcRoute;
+  };
+  const bool has_grpc = std::any_of(bindings.begin(), bindings.end(), is_grpc);
+  std::vector<const Document*> for_port, for_all;
+  for (const Binding& binding : bindings) {
+    if (is_grpc(binding) != has_grpc) continue;
     auto& found = binding.port ? for_port : for_all;
     // A route may name a parent with the port and without.
     if (found.empty() || found.back() != binding.document) found.push_back(binding.document);
   }
   return for_port.empty() ? for_all : for_port;
+}
+
+std::set<std::string> PolicyIndex::ConsumersOf(const ServiceName& service) const {
+  std::set<std::string> namespaces;
+  const auto bindings = routes_.find(service);
+  if (bindings == routes_.end()) return namespaces;
+  for (const Binding& binding : bindings->second) {
+    if (binding.document->key.ns != service.ns) namespaces.insert(binding.document->key.ns);
+  }
+  return namespaces;
 }
 
 const Document* PolicyIndex::PeerAuthenticationOf(const ServiceName& service) const {

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control-plane/policy/policy_set.h"
@@ -22,10 +24,19 @@ class PolicyIndex {
   // The service's own policy; a backend without one gets that of the first service whose route
   // leads to it. Null: none.
   const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
-  // The routes for this port, in order of their keys: all of one kind, since GRPCRoutes win over
-  // HTTPRoutes (GEP-1426), and those that name the port win over those for all ports. Which rule a
-  // request gets: route_order.h.
-  std::vector<const Document*> RoutesOf(const ServiceName& service, uint32_t port) const;
+  // The routes for this port, for callers in namespace `from`, in order of their keys. If that
+  // namespace has routes of its own for a Service of another one (consumer routes), these; else
+  // those of the Service's namespace. All are of one kind, since GRPCRoutes win over HTTPRoutes
+  // (GEP-1426), and those that name the port win over those for all ports. Which rule a request
+  // gets: route_order.h.
+  std::vector<const Document*> RoutesOf(const ServiceName& service, uint32_t port,
+                                        std::string_view from) const;
+  // The same for callers in namespaces without consumer routes.
+  std::vector<const Document*> RoutesOf(const ServiceName& service, uint32_t port) const {
+    return RoutesOf(service, port, service.ns);
+  }
+  // The namespaces with consumer routes for the service.
+  std::set<std::string> ConsumersOf(const ServiceName& service) const;
 
   // Of the following kinds the most specific policy wins, as a whole: service, namespace, mesh. A
   // service without a name stands for its namespace, one without a namespace for the mesh.
@@ -49,11 +60,13 @@ class PolicyIndex {
   template <typename Policy>
   using ByTarget = std::map<ServiceName, const Policy*>;
 
+  // Of those for one port and one group of callers: the ones that apply.
+  static std::vector<const Document*> Precedent(const std::vector<Binding>& bindings);
   template <typename Policy>
   static const Policy* MostSpecific(const ByTarget<Policy>& policies, const ServiceName& service);
   void Add(const Document& document);
   // Needs all policies of resilience.
-  void AddInherited(const Route& route);
+  void AddInherited(const Document& document);
 
   ByTarget<ResiliencePolicy> resilience_;
   ByTarget<ResiliencePolicy> inherited_;

@@ -57,6 +57,26 @@ TEST(PolicyIndex, GrpcRoutesWinOverHttpRoutesOnTheirPorts) {
   EXPECT_EQ(NamesOf(index.RoutesOf({"default", "user"}, 80)), "h");
 }
 
+TEST(PolicyIndex, ConsumerRoutesAreForCallersInTheirNamespaceAndWinThere) {
+  const auto consumer = [](const std::string& name, const std::string& parent) {
+    std::string text = Route(name, parent + ", namespace: default");
+    return text.replace(text.find("{name: " + name), 7 + name.size(),
+                        "{name: " + name + ", namespace: shop");
+  };
+  const PolicySet set = Parse(Route("a", "name: post") + consumer("b", "name: post, port: 80") +
+                              consumer("c", "name: post, port: 80") +
+                              Policy("ResiliencePolicy", "p", "{kind: Service, name: post}",
+                                     "limits: {perClientMaxRequests: 3}"));
+  const PolicyIndex index(set);
+  const ServiceName post = {"default", "post"};
+  EXPECT_EQ(NamesOf(index.RoutesOf(post, 80)), "a");
+  EXPECT_EQ(NamesOf(index.RoutesOf(post, 80, "other")), "a");
+  EXPECT_EQ(NamesOf(index.RoutesOf(post, 80, "shop")), "bc");
+  EXPECT_EQ(NamesOf(index.RoutesOf(post, 81, "shop")), "a") << "they are for port 80";
+  EXPECT_EQ(index.ConsumersOf(post), std::set<std::string>{"shop"});
+  EXPECT_EQ(index.ResilienceOf({"shop", "backend"}), nullptr) << "of a consumer's backend";
+}
+
 TEST(PolicyIndex, ABackendInheritsTheResilienceOfTheServiceAboveIt) {
   const PolicySet set = Parse(Route("a", "name: post") +
                               Policy("ResiliencePolicy", "p", "{kind: Service, name: post}",

@@ -15,10 +15,8 @@ const Schema<Target>& ServiceTarget();
 const Schema<Target>& ServiceOrNamespaceTarget();
 const Schema<Target>& AnyTarget();
 
-// A field that may be written and only in one way: "" or "core" for `group`, the document's own
-// namespace for `namespace`.
+// Accepts "" and "core".
 void CheckGroup(ObjectReader& reader, std::string_view key);
-void CheckOwnNamespace(ObjectReader& reader, std::string_view key);
 
 enum class RefKind {
   kNamed,  // `kind: Service` is required, and written
@@ -65,18 +63,7 @@ std::vector<Row<Owner>> ServiceRefRows(RefKind ref_kind) {
         [](const Owner& owner) { return Json(owner.service.name); }},
        kRequired,
        "Name of the Service."},
-      ref_kind == RefKind::kNamed
-          ? Row<Owner>{"namespace",
-                       {{.kind = FieldKind::kText, .format = kNamespaceName.name},
-                        [](ObjectReader& reader, std::string_view key, Owner&) {
-                          CheckOwnNamespace(reader, key);
-                        },
-                        unset},
-                       "that of the policy",
-                       "The namespace of the policy. Parents in other namespaces are not "
-                       "supported."}
-          : Row<Owner>{"namespace", ServiceNamespace<Owner>(), "that of the policy",
-                       "Namespace of the Service."},
+      {"namespace", ServiceNamespace<Owner>(), "that of the policy", "Namespace of the Service."},
       {"group",
        {{.kind = FieldKind::kText},
         [](ObjectReader& reader, std::string_view key, Owner&) { CheckGroup(reader, key); },

@@ -51,6 +51,13 @@ Value<Target> TargetName() {
   return name;
 }
 
+void CheckOwnNamespace(ObjectReader& reader, std::string_view key) {
+  const std::optional<std::string> ns = reader.Text(key);
+  if (!ns || *ns == reader.ns()) return;
+  reader.Complain(key, "cross-namespace references are not supported",
+                  "remove it, or move the policy to namespace " + Quoted(*ns));
+}
+
 // Accepts what `check` takes, and keeps nothing.
 Value<Target> Fixed(void (*check)(ObjectReader&, std::string_view), std::string_view format) {
   return {{.kind = FieldKind::kText, .format = format},
@@ -88,13 +95,6 @@ void CheckGroup(ObjectReader& reader, std::string_view key) {
   if (!group || group->empty() || *group == "core") return;
   reader.Complain(key, "unsupported value " + Quoted(*group),
                   "remove it: Services are in the core group");
-}
-
-void CheckOwnNamespace(ObjectReader& reader, std::string_view key) {
-  const std::optional<std::string> ns = reader.Text(key);
-  if (!ns || *ns == reader.ns()) return;
-  reader.Complain(key, "cross-namespace references are not supported",
-                  "remove it, or move the policy to namespace " + Quoted(*ns));
 }
 
 const Schema<Target>& ServiceTarget() {

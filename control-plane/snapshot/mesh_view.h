@@ -35,9 +35,10 @@ void AddEndpointsOf(const MeshView& view, const discovery::ServiceName& name,
                     const discovery::Service& service, const std::string& own,
                     ResourceTable* endpoints);
 bool PrefersOwnLocality(const MeshView& view, const discovery::ServiceName& name);
-// For transparent nodes: of the service's virtual address.
+// For transparent nodes in namespace `from`: of the service's virtual address.
 void AddVipRoutesOf(const MeshView& view, const discovery::ServiceName& name,
-                    const discovery::Service& service, ResourceTable* routes);
+                    const discovery::Service& service, const std::string& from,
+                    ResourceTable* routes);
 void AddVipListenersOf(const MeshView& view, const discovery::ServiceName& name,
                        const discovery::Service& service, ResourceTable* listeners);
 

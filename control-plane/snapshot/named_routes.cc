@@ -76,7 +76,8 @@ void AddServiceHost(const discovery::ServiceName& name, const discovery::Service
   std::vector<std::string> domains = DomainsOf(name, number, is_default, routes->ns);
   if (protocol == Protocol::kTcp)
     return AddBytesHost(VipRoutes(host_name, number), cluster, domains, routes);
-  for (const policy::Document* document : routes->view.policies.RoutesOf(name, number)) {
+  for (const policy::Document* document :
+       routes->view.policies.RoutesOf(name, number, routes->ns)) {
     const policy::Route& route = *policy::RouteIn(*document);
     const bool is_first_parent = route.parents[0].service == name;
     for (const std::string& extra : route.hostnames) {
@@ -87,7 +88,7 @@ void AddServiceHost(const discovery::ServiceName& name, const discovery::Service
   }
   routev3::VirtualHost* host = routes->configuration.add_virtual_hosts();
   host->set_name(VipRoutes(host_name, number));
-  AddRoutesOf(routes->view, name, service, number, host);
+  AddRoutesOf(routes->view, name, service, number, routes->ns, host);
   if (routes->has_tunnels)
     AddTunnel(protocol == Protocol::kAuto ? BytesCluster(host_name, number) : cluster, host);
   for (const std::string& domain : domains) host->add_domains(domain);

@@ -72,7 +72,7 @@ std::shared_ptr<const Resource> NodeResources::FindRoutes(const discovery::Workl
     return shared_.OutboundRoutes(self.ns, self.outbound.has_tunnels);
   }
   if (!self.interception && !RoutesOfListeners(self).contains(std::string(name))) return nullptr;
-  return FindIn(shared_.vip_routes(), name);
+  return shared_.VipRoutesFrom(self.ns, name);
 }
 
 xds::View::Found NodeResources::FindCommon(std::string_view type_url, std::string_view name) const {
@@ -111,7 +111,11 @@ void NodeResources::ForEachCommon(std::string_view type_url, const Visit& visit)
     }
   } else if (type_url == kRouteType) {
     if (const auto routes = FindRoutes(*self, kOutboundHttp)) visit(kOutboundHttp, *routes);
-    if (self->interception) return VisitAll(shared_.vip_routes(), visit);
+    if (self->interception) {
+      for (const auto& [name, resource] : shared_.vip_routes())
+        visit(name, *shared_.VipRoutesFrom(self->ns, name));
+      return;
+    }
     for (const std::string& name : RoutesOfListeners(*self)) {
       if (const auto routes = FindRoutes(*self, name)) visit(name, *routes);
     }

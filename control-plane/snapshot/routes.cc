@@ -55,10 +55,11 @@ void AddDirectRoute(const std::string& cluster, Protocol protocol,
 }
 
 void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
-                 const discovery::Service& service, uint32_t number, routev3::VirtualHost* host) {
+                 const discovery::Service& service, uint32_t number, const std::string& from,
+                 routev3::VirtualHost* host) {
   const Protocol protocol = service.ports.at(number).protocol;
   const policy::ResiliencePolicy& policy = OrNone(view.policies.ResilienceOf(name));
-  const std::vector<const policy::Document*> routes = view.policies.RoutesOf(name, number);
+  const std::vector<const policy::Document*> routes = view.policies.RoutesOf(name, number, from);
   if (routes.empty()) {
     return AddDirectRoute(OutboundCluster(discovery::HostOf(name), number), protocol, policy, host);
   }
@@ -68,12 +69,13 @@ void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
 }
 
 void AddVipRoutesOf(const MeshView& view, const discovery::ServiceName& name,
-                    const discovery::Service& service, ResourceTable* routes) {
+                    const discovery::Service& service, const std::string& from,
+                    ResourceTable* routes) {
   for (const auto& [number, port] : service.ports) {
     if (port.protocol == Protocol::kTcp) continue;
     AddVipRoute(discovery::HostOf(name), number, routes,
                 [&, number = number](routev3::VirtualHost* host) {
-                  AddRoutesOf(view, name, service, number, host);
+                  AddRoutesOf(view, name, service, number, from, host);
                 });
   }
 }

@@ -18,9 +18,9 @@ const policy::ResiliencePolicy& OrNone(const policy::ResiliencePolicy* policy);
 void AddDirectRoute(const std::string& cluster, policy::Protocol protocol,
                     const policy::ResiliencePolicy& policy,
                     envoy::config::route::v3::VirtualHost* host);
-// Routes of requests to this port of the service.
+// Routes of requests from namespace `from` to this port of the service.
 void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
-                 const discovery::Service& service, uint32_t number,
+                 const discovery::Service& service, uint32_t number, const std::string& from,
                  envoy::config::route::v3::VirtualHost* host);
 
 }  // namespace tulle::snapshot

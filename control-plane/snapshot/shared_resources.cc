@@ -60,6 +60,10 @@ void SharedResources::UpdateService(const discovery::ServiceName& name, Scope sc
   const std::string group = GroupOf(name);
   if (scope != Scope::kListeners) UpdateLocal(name, changed);
   members_.Update(view(), name, changed);
+  if (scope == Scope::kWhole) {
+    const std::set<std::string> routes = consumer_routes_.Update(view(), name);
+    if (!routes.empty()) (*changed)[std::string(kRouteType)].insert(routes.begin(), routes.end());
+  }
   const auto service = services_.find(name);
   if (service == services_.end()) return Replace(group, {}, changed);
   Snapshot fresh;
@@ -74,7 +78,7 @@ void SharedResources::UpdateService(const discovery::ServiceName& name, Scope sc
   }
   if (scope == Scope::kWhole) {
     AddClustersOf(view(), name, service->second, &fresh.clusters);
-    AddVipRoutesOf(view(), name, service->second, &fresh.routes);
+    AddVipRoutesOf(view(), name, service->second, name.ns, &fresh.routes);
   }
   Replace(group, std::move(fresh), changed);
 }
@@ -154,6 +158,13 @@ std::shared_ptr<const Resource> SharedResources::EndpointsFrom(const std::string
   }
   const auto found = all_.endpoints.find(cluster);
   return found == all_.endpoints.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const Resource> SharedResources::VipRoutesFrom(const std::string& ns,
+                                                               std::string_view name) const {
+  if (auto own = consumer_routes_.Find(ns, name)) return own;
+  const auto found = all_.routes.find(name);
+  return found == all_.routes.end() ? nullptr : found->second;
 }
 
 }  // namespace tulle::snapshot

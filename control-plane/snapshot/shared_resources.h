@@ -16,6 +16,7 @@
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
 #include "control-plane/policy/policy_index.h"
+#include "control-plane/snapshot/consumer_routes.h"
 #include "control-plane/snapshot/local_endpoints.h"
 #include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
@@ -37,8 +38,8 @@ class SharedResources {
   const ResourceTable& endpoints() const { return all_.endpoints; }
   const ResourceTable& secrets() const { return all_.secrets; }
   // Of transparent nodes: listeners of virtual addresses, and the routes of a service's port, which
-  // explicit nodes have too where they listen for one; clusters that lead to where a
-  // connection was meant for.
+  // explicit nodes have too where they listen for one (VipRoutesFrom() has what a namespace gets);
+  // clusters that lead to where a connection was meant for.
   const ResourceTable& vip_listeners() const { return all_.listeners; }
   const ResourceTable& vip_routes() const { return all_.routes; }
   const ResourceTable& interception_clusters() const { return interception_clusters_; }
@@ -49,6 +50,8 @@ class SharedResources {
   std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns, bool has_tunnels);
   std::shared_ptr<const Resource> EndpointsFrom(const std::string& locality,
                                                 std::string_view cluster);
+  // As callers in this namespace see them. Null: no such resource; never for one of vip_routes().
+  std::shared_ptr<const Resource> VipRoutesFrom(const std::string& ns, std::string_view name) const;
 
   // Of transparent nodes: what a call to a member's own address needs. Null: not a member's.
   std::shared_ptr<const Resource> MemberListener(std::string_view name) {
@@ -83,6 +86,7 @@ class SharedResources {
   // By namespace, and whether they have tunnels.
   std::map<std::pair<std::string, bool>, std::shared_ptr<const Resource>> routes_;
   LocalEndpoints local_endpoints_;
+  ConsumerRoutes consumer_routes_;
   Members members_;
   uint64_t made_ = 0;
 };

@@ -33,11 +33,13 @@ Workload NewWorkload(const std::string& id, const std::string& service, int numb
   return workload;
 }
 
-policy::Document Parse(const std::string& kind, const std::string& name, const std::string& spec) {
+policy::Document Parse(const std::string& kind, const std::string& name, const std::string& spec,
+                       const std::string& ns = "default") {
   const bool is_route = kind == "HTTPRoute";
   const std::string yaml = std::string("apiVersion: ") +
                            (is_route ? "gateway.networking.k8s.io/v1" : "tulle.dev/v1alpha1") +
-                           "\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec;
+                           "\nkind: " + kind + "\nmetadata: {name: " + name + ", namespace: " + ns +
+                           "}\nspec: " + spec;
   const policy::ParsedFile parsed = policy::ParseDocuments(yaml, "f");
   EXPECT_TRUE(parsed.ok()) << ToText(parsed.problems) << yaml;
   return parsed.documents.at(0);
@@ -48,6 +50,13 @@ std::string RouteSpec(const std::string& parent, const std::string& backend, int
          "}], rules: [{backendRefs: [{name: " + backend +
          ", port: 80, weight: " + std::to_string(weight) + "}, {name: " + parent +
          ", port: 80}]}]}";
+}
+
+// Of a namespace, for a service of another one.
+std::string ConsumerSpec(const std::string& parent, int weight) {
+  return "{parentRefs: [{kind: Service, name: " + parent +
+         ", namespace: default}], rules: [{backendRefs: [{name: " + parent +
+         ", namespace: default, port: 80, weight: " + std::to_string(weight) + "}]}]}";
 }
 
 // A mesh of many services with two workloads each.
@@ -112,6 +121,32 @@ TEST_F(CostTest, ARouteMakesTheResourcesOfTheServicesThatItNames) {
   EXPECT_EQ(changes_.workloads, (Names{"s7-a", "s7-b", "s8-a", "s8-b"}));
   EXPECT_FALSE(changed_.contains(kEndpointType));
   EXPECT_FALSE(changed_.contains(kClusterType));
+}
+
+TEST_F(CostTest, AConsumerRouteIsForTheCallersOfItsNamespaceAlone) {
+  const std::string name = "s7.default.svc.cluster.local:80";
+  const auto version = [&](const char* ns) { return shared_->VipRoutesFrom(ns, name)->version; };
+  Apply(Parse("HTTPRoute", "producer", RouteSpec("s7", "s8", 1)));
+  Made();
+  const std::string all = version("default");
+  Apply(Parse("HTTPRoute", "consumer", ConsumerSpec("s7", 1), "shop"));
+  EXPECT_LE(Made(), 4);
+  EXPECT_EQ(changed_[std::string(kRouteType)], (Names{name, "outbound|http"}));
+  EXPECT_EQ(version("default"), all);
+  EXPECT_EQ(version("other"), all);
+  const std::string consumers = version("shop");
+  EXPECT_NE(consumers, all);
+
+  Apply(Parse("HTTPRoute", "producer", RouteSpec("s7", "s9", 1)));
+  Made();
+  EXPECT_NE(version("default"), all);
+  EXPECT_EQ(version("shop"), consumers) << "its own routes win";
+  policy::PolicySet policies = mesh_.mesh().policies;
+  policies.Erase({policy::Kind::kHttpRoute, "shop", "consumer"});
+  mesh_.SetPolicies(std::move(policies));
+  Made();
+  EXPECT_EQ(version("shop"), version("default"));
+  EXPECT_TRUE(changed_[std::string(kRouteType)].contains(name));
 }
 
 TEST_F(CostTest, APolicyOfOneServiceConcernsThatService) {
@@ -342,6 +377,7 @@ class OracleTest : public testing::TestWithParam<int> {
     if (Below(3) == 0) workload.inbound[0].protocol = policy::Protocol::kAuto;
     if (Below(3) == 0) workload.inbound.push_back({15090, 9090, 9090, policy::Protocol::kTcp});
     if (Below(3) == 0) workload.health = discovery::Health::kUnhealthy;
+    if (Below(3) == 0) workload.ns = "other";
     constexpr const char* kLocalities[] = {"eu/a", "eu/b", "us/b", "", "", ""};
     workload.locality = kLocalities[Below(6)];
     if (Below(2) == 0) {
@@ -361,7 +397,9 @@ class OracleTest : public testing::TestWithParam<int> {
 
   policy::Document AnyPolicy() {
     const std::string name = "p" + std::to_string(Below(4));
-    switch (Below(7)) {
+    switch (Below(8)) {
+      case 6:
+        return Parse("HTTPRoute", name, ConsumerSpec(AnyService(), Below(3)), "other");
       case 0:
         return Parse("HTTPRoute", name, RouteSpec(AnyService(), AnyService(), Below(3)));
       case 1:
