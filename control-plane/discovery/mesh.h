@@ -62,8 +62,7 @@ struct TcpOutbound {
 
 struct Outbound {  // explicit listeners for the application, on loopback
   std::string address = "127.0.0.1";
-  uint32_t http_port = 0;    // routes by authority; 0: none
-  bool has_tunnels = false;  // its sidecar knows routes for CONNECT
+  uint32_t http_port = 0;  // routes by authority; 0: none
   std::vector<TcpOutbound> tcp;
 
   bool operator==(const Outbound&) const = default;

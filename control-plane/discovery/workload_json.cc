@@ -44,7 +44,6 @@ absl::StatusOr<Outbound> OutboundFromJson(const Json& json, const std::string& n
   Outbound outbound;
   outbound.address = json.value("address", outbound.address);
   outbound.http_port = json.value("httpPort", 0u);
-  outbound.has_tunnels = json.value("tunnels", false);
   for (const Json& each : json.value("tcp", Json::array())) {
     TcpOutbound tcp;
     const auto service = ParseServiceName(each.at("service").get<std::string>(), ns);
@@ -226,7 +225,6 @@ std::string WorkloadToJson(const Workload& workload) {
   json["outbound"] = {{"address", workload.outbound.address},
                       {"httpPort", workload.outbound.http_port},
                       {"tcp", tcp}};
-  if (workload.outbound.has_tunnels) json["outbound"]["tunnels"] = true;
   if (workload.interception) {
     json["interception"] = {{"outboundPort", workload.interception->outbound_port},
                             {"inboundPort", workload.interception->inbound_port},

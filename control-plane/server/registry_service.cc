@@ -41,7 +41,6 @@ absl::Status ReadPorts(const registryv1::RegisterRequest& request, Workload* wor
 absl::Status ReadOutbound(const registryv1::Outbound& outbound, Workload* workload) {
   if (!outbound.address().empty()) workload->outbound.address = outbound.address();
   workload->outbound.http_port = outbound.http_port();
-  workload->outbound.has_tunnels = outbound.tunnels();
   for (const registryv1::TcpOutbound& each : outbound.tcp()) {
     const auto service = discovery::ParseServiceName(each.service(), workload->ns);
     if (!service.ok()) return service.status();

@@ -54,9 +54,8 @@ void AddSecrets(const MeshView& view, ResourceTable* secrets);
 // For transparent nodes: connections to their original destination, and to none.
 void AddInterceptionClusters(ResourceTable* clusters);
 
-// For the nodes of a namespace: short names differ. `has_tunnels`: also for CONNECT.
-void AddOutboundRoutes(const MeshView& view, const std::string& ns, bool has_tunnels,
-                       ResourceTable* routes);
+// For the nodes of a namespace: short names differ.
+void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes);
 
 // One node's own.
 void AddInbound(const MeshView& view, const discovery::Workload& workload, Snapshot* snapshot);

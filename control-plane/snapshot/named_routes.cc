@@ -24,7 +24,6 @@ constexpr milliseconds kTunnelIdleTimeout{3600000};
 struct NamedRoutes {
   const MeshView& view;
   const std::string& ns;          // of the nodes
-  bool has_tunnels = false;       // also for CONNECT
   std::set<std::string> taken{};  // the names of all services, which no policy may lead elsewhere
   routev3::RouteConfiguration configuration{};
 };
@@ -53,7 +52,6 @@ void AddTunnel(const std::string& cluster, routev3::VirtualHost* host) {
 // A tcp port can be reached by a tunnel only.
 void AddBytesHost(const std::string& name, const std::string& cluster,
                   const std::vector<std::string>& domains, NamedRoutes* routes) {
-  if (!routes->has_tunnels) return;
   routev3::VirtualHost* host = routes->configuration.add_virtual_hosts();
   host->set_name(name);
   for (const std::string& domain : domains) host->add_domains(domain);
@@ -89,8 +87,7 @@ void AddServiceHost(const discovery::ServiceName& name, const discovery::Service
   routev3::VirtualHost* host = routes->configuration.add_virtual_hosts();
   host->set_name(VipRoutes(host_name, number));
   AddRoutesOf(routes->view, name, service, number, routes->ns, host);
-  if (routes->has_tunnels)
-    AddTunnel(protocol == Protocol::kAuto ? BytesCluster(host_name, number) : cluster, host);
+  AddTunnel(protocol == Protocol::kAuto ? BytesCluster(host_name, number) : cluster, host);
   for (const std::string& domain : domains) host->add_domains(domain);
 }
 
@@ -113,7 +110,7 @@ void AddExternalHosts(const policy::ExternalService& external, NamedRoutes* rout
     host->set_name(host_name);
     for (const std::string& domain : domains) host->add_domains(domain);
     AddDirectRoute(cluster, port.protocol, OrNone(nullptr), host);
-    if (routes->has_tunnels) AddTunnel(cluster, host);
+    AddTunnel(cluster, host);
     is_first = false;
   }
 }
@@ -136,7 +133,7 @@ void AddUnknownHost(NamedRoutes* routes) {
     return route->mutable_match();
   };
   add()->set_prefix("/");
-  if (routes->has_tunnels) add()->mutable_connect_matcher();
+  add()->mutable_connect_matcher();
 }
 
 // Envoy refuses a configuration that contains a domain twice: the first virtual host keeps it.
@@ -158,9 +155,8 @@ void DropRepeatedDomains(routev3::RouteConfiguration* configuration) {
 
 }  // namespace
 
-void AddOutboundRoutes(const MeshView& view, const std::string& ns, bool has_tunnels,
-                       ResourceTable* routes) {
-  NamedRoutes named{view, ns, has_tunnels};
+void AddOutboundRoutes(const MeshView& view, const std::string& ns, ResourceTable* routes) {
+  NamedRoutes named{view, ns};
   named.configuration.set_name(kOutboundHttp);
   SetOptions(&named.configuration);
   for (const auto& [name, service] : view.services) {

@@ -69,7 +69,7 @@ std::shared_ptr<const Resource> NodeResources::FindRoutes(const discovery::Workl
                                                           std::string_view name) const {
   if (name == kOutboundHttp) {
     if (self.outbound.http_port == 0) return nullptr;
-    return shared_.OutboundRoutes(self.ns, self.outbound.has_tunnels);
+    return shared_.OutboundRoutes(self.ns);
   }
   if (!self.interception && !RoutesOfListeners(self).contains(std::string(name))) return nullptr;
   return shared_.VipRoutesFrom(self.ns, name);

@@ -5,12 +5,14 @@
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
 #include "xds/proto/type_urls.h"
 
 namespace tulle::snapshot {
 namespace {
 
 using envoy::config::listener::v3::Listener;
+using envoy::config::route::v3::RouteConfiguration;
 
 template <typename Change>
 void ForEachHttpManager(Listener* listener, Change change) {
@@ -37,14 +39,48 @@ void RemoveHttp10(Listener* listener) {
   });
 }
 
+// Sidecars of 0.1.0 reject all routes.
+void RemoveTunnels(RouteConfiguration* configuration) {
+  for (auto& host : *configuration->mutable_virtual_hosts()) {
+    auto* routes = host.mutable_routes();
+    routes->erase(
+        std::remove_if(routes->begin(), routes->end(),
+                       [](const auto& route) { return route.match().has_connect_matcher(); }),
+        routes->end());
+  }
+}
+
+// One of the two.
 struct Row {
   std::string_view feature;
-  void (*remove)(Listener* listener);
+  void (*from_listener)(Listener* listener) = nullptr;
+  void (*from_routes)(RouteConfiguration* configuration) = nullptr;
 };
 
-constexpr Row kRows[] = {{xds::kAcceptHttp10Feature, RemoveHttp10}};
+constexpr Row kRows[] = {{xds::kAcceptHttp10Feature, RemoveHttp10},
+                         {xds::kConnectMatcherFeature, nullptr, RemoveTunnels}};
 
 static_assert(std::size(kRows) == xds::kFieldFeatures.size());
+
+bool MayDiffer(std::string_view type_url) {
+  return type_url == kListenerType || type_url == kRouteType;
+}
+
+// False: the resource cannot be parsed, or nothing is removed from this type.
+template <typename Message>
+bool RemoveFrom(const xds::Resource& whole, LackingFeatures lacking, void (*Row::*remove)(Message*),
+                ResourceTable* without) {
+  bool is_any = false;
+  for (size_t i = 0; i < std::size(kRows); ++i)
+    is_any |= (lacking >> i & 1) != 0 && kRows[i].*remove != nullptr;
+  Message message;
+  if (!is_any || !message.ParseFromString(whole.bytes)) return false;
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    if ((lacking >> i & 1) != 0 && kRows[i].*remove != nullptr) (kRows[i].*remove)(&message);
+  }
+  AddResource("", message, without, whole.by_name_only);
+  return true;
+}
 
 }  // namespace
 
@@ -62,16 +98,14 @@ LackingFeatures FeaturesLackingIn(const envoy::config::core::v3::Node& node) {
 std::shared_ptr<const xds::Resource> OlderResources::Without(
     LackingFeatures lacking, std::string_view type_url,
     const std::shared_ptr<const xds::Resource>& resource) {
-  if (resource == nullptr || type_url != kListenerType) return resource;
+  if (resource == nullptr || !MayDiffer(type_url)) return resource;
   const Key key{lacking, resource->version};
   if (const auto known = kept_.find(key); known != kept_.end()) return known->second;
-  Listener listener;
-  if (!listener.ParseFromString(resource->bytes)) return resource;
-  for (size_t i = 0; i < std::size(kRows); ++i) {
-    if ((lacking >> i & 1) != 0) kRows[i].remove(&listener);
-  }
   ResourceTable table;
-  AddResource("", listener, &table, resource->by_name_only);
+  const bool is_made = type_url == kListenerType
+                           ? RemoveFrom(*resource, lacking, &Row::from_listener, &table)
+                           : RemoveFrom(*resource, lacking, &Row::from_routes, &table);
+  if (!is_made) return resource;
   if (kept_.size() >= kMostKept) kept_.clear();
   return kept_[key] = table.at("");
 }
@@ -83,7 +117,7 @@ xds::View::Found OlderView::Find(std::string_view type_url, std::string_view nam
 }
 
 void OlderView::ForEach(std::string_view type_url, const Visit& visit) const {
-  if (type_url != kListenerType) return whole_->ForEach(type_url, visit);
+  if (!MayDiffer(type_url)) return whole_->ForEach(type_url, visit);
   whole_->ForEach(type_url, [&](const std::string& name, const xds::Resource& resource) {
     // Not owned: lives as long as the visit.
     const std::shared_ptr<const xds::Resource> whole(std::shared_ptr<void>(), &resource);

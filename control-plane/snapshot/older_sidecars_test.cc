@@ -4,10 +4,12 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/testing/build_snapshot.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
 #include "xds/proto/type_urls.h"
 
 namespace tulle::snapshot {
@@ -88,9 +90,36 @@ TEST_F(OlderSidecars, GetEachListenerWithoutTheFieldAndWithAVersionOfItsOwn) {
   EXPECT_EQ(view.Find(kListenerType, "nope").resource, nullptr);
 }
 
+TEST_F(OlderSidecars, GetRoutesWithoutThoseForConnect) {
+  const auto tunnels_in = [](const xds::Resource& resource) {
+    envoy::config::route::v3::RouteConfiguration routes;
+    EXPECT_TRUE(routes.ParseFromString(resource.bytes));
+    size_t tunnels = 0, others = 0;
+    for (const auto& host : routes.virtual_hosts()) {
+      for (const auto& route : host.routes())
+        ++(route.match().has_connect_matcher() ? tunnels : others);
+    }
+    return std::make_pair(tunnels, others);
+  };
+  const auto whole = whole_->Find(kRouteType, "outbound|http").resource;
+  EXPECT_EQ(tunnels_in(*whole), std::make_pair(size_t{2}, size_t{2}));
+  envoy::config::core::v3::Node node = Sidecar();
+  node.add_client_features(std::string(xds::kAcceptHttp10Feature));
+  const OlderView older(whole_, FeaturesLackingIn(node), resources_);
+  const auto found = older.Find(kRouteType, "outbound|http").resource;
+  EXPECT_EQ(tunnels_in(*found), std::make_pair(size_t{0}, size_t{2}));
+  EXPECT_NE(found->version, whole->version);
+  older.ForEach(kRouteType, [&](const std::string& name, const xds::Resource& resource) {
+    EXPECT_EQ(resource.version, found->version) << name;
+  });
+  EXPECT_EQ(older.Find(kListenerType, "inbound|15080").resource,
+            whole_->Find(kListenerType, "inbound|15080").resource)
+      << "it lacks nothing of listeners";
+}
+
 TEST_F(OlderSidecars, GetTheSameOfOtherTypes) {
   const OlderView view(whole_, FeaturesLackingIn(Sidecar()), resources_);
-  for (const std::string_view type : {kClusterType, kEndpointType, kRouteType}) {
+  for (const std::string_view type : {kClusterType, kEndpointType}) {
     view.ForEach(type, [&](const std::string& name, const xds::Resource& resource) {
       EXPECT_EQ(&resource, whole_->Find(type, name).resource.get());
       EXPECT_EQ(view.Find(type, name).resource, whole_->Find(type, name).resource);

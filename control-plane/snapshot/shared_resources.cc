@@ -139,12 +139,11 @@ void SharedResources::ReplaceTable(std::string_view type, const ResourceTable& f
   }
 }
 
-std::shared_ptr<const Resource> SharedResources::OutboundRoutes(const std::string& ns,
-                                                                bool has_tunnels) {
-  std::shared_ptr<const Resource>& routes = routes_[{ns, has_tunnels}];
+std::shared_ptr<const Resource> SharedResources::OutboundRoutes(const std::string& ns) {
+  std::shared_ptr<const Resource>& routes = routes_[ns];
   if (routes == nullptr) {
     ResourceTable table;
-    AddOutboundRoutes(view(), ns, has_tunnels, &table);
+    AddOutboundRoutes(view(), ns, &table);
     ++made_;
     routes = table.at(kOutboundHttp);
   }

@@ -47,7 +47,7 @@ class SharedResources {
   // Made when they are first asked for: the routes of explicit listeners in a namespace, and what
   // nodes of a locality get instead of the endpoints above. Null: no such resource; never for one
   // of endpoints().
-  std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns, bool has_tunnels);
+  std::shared_ptr<const Resource> OutboundRoutes(const std::string& ns);
   std::shared_ptr<const Resource> EndpointsFrom(const std::string& locality,
                                                 std::string_view cluster);
   // As callers in this namespace see them. Null: no such resource; never for one of vip_routes().
@@ -83,8 +83,7 @@ class SharedResources {
   Snapshot all_;
   ResourceTable interception_clusters_;
   std::map<std::string, Snapshot> groups_;  // what each service and each other group has in all_
-  // By namespace, and whether they have tunnels.
-  std::map<std::pair<std::string, bool>, std::shared_ptr<const Resource>> routes_;
+  std::map<std::string, std::shared_ptr<const Resource>> routes_;  // of explicit listeners
   LocalEndpoints local_endpoints_;
   ConsumerRoutes consumer_routes_;
   Members members_;

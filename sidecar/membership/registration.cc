@@ -125,7 +125,6 @@ absl::StatusOr<std::string> MakeRegistration(const Workload& workload,
         ": expected [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL, such as 18080:8080:80/http"));
   }
   request.mutable_outbound()->set_http_port(workload.outbound_http);
-  request.mutable_outbound()->set_tunnels(workload.outbound_http != 0);
   for (const std::string& text : workload.outbound_tcp) {
     if (ParseOutboundTcp(text, request.mutable_outbound()->add_tcp())) continue;
     return absl::InvalidArgumentError(absl::StrCat(

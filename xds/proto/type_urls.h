@@ -36,7 +36,9 @@ inline constexpr std::string_view kOnDemandFeature = "tulle.listeners.on_demand"
 // Node.client_features: fields of generated resources that sidecars of an earlier version reject.
 // Sidecars name all; the control plane sends a field only to those that name it.
 inline constexpr std::string_view kAcceptHttp10Feature = "tulle.fields.accept_http_10";
-inline constexpr std::array<std::string_view, 1> kFieldFeatures = {kAcceptHttp10Feature};
+inline constexpr std::string_view kConnectMatcherFeature = "tulle.fields.connect_matcher";
+inline constexpr std::array<std::string_view, 2> kFieldFeatures = {kAcceptHttp10Feature,
+                                                                   kConnectMatcherFeature};
 
 inline constexpr std::string_view kDeltaPath =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
