@@ -108,6 +108,13 @@ class ControlPlaneView {
                                            std::string_view type_url) const = 0;
   virtual const discovery::Mesh& CurrentMesh() const = 0;
   virtual const discovery::ServiceTable& Services() const = 0;  // of CurrentMesh()
+  // Policies that are read from a Kubernetes cluster, and changed there.
+  virtual const policy::PolicySet& ClusterPolicies() const {
+    static const policy::PolicySet none;
+    return none;
+  }
+  // Whether users write policies of this kind to the cluster's API server.
+  virtual bool IsServedByCluster(policy::Kind) const { return false; }
   virtual size_t HeldLeases() const = 0;
   // By the word of the proxies.
   virtual const registry::OpenBreakers& OpenBreakers() const = 0;

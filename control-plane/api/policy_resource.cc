@@ -1,11 +1,14 @@
 #include <set>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/api/answers.h"
 #include "control-plane/api/policy_change.h"
 #include "control-plane/api/policy_resources.h"
 #include "control-plane/discovery/known_services.h"
 #include "control-plane/policy/canonical_json.h"
 #include "control-plane/policy/ineffective.h"
+#include "control-plane/policy/kinds.h"
 
 namespace tulle::api {
 namespace {
@@ -18,6 +21,17 @@ Json DocumentJson(const policy::Document& document, const discovery::PolicyBook&
   if (created_at != 0) json["metadata"]["creationTimestamp"] = UtcTime(created_at);
   const int64_t version = book.VersionOf(document.key);
   if (version != 0) json["metadata"]["resourceVersion"] = std::to_string(version);
+  return json;
+}
+
+// One that is read from a Kubernetes cluster: `status` says so, which is ignored when a policy is
+// applied.
+Json ClusterDocumentJson(const policy::Document& document) {
+  Json json = Json::parse(policy::ToJson(document));
+  if (document.created_at != 0) {
+    json["metadata"]["creationTimestamp"] = UtcTime(document.created_at);
+  }
+  json["status"]["origin"] = "Kubernetes";
   return json;
 }
 
@@ -115,8 +129,12 @@ ApiResponse PolicyResource::Apply(const Call& call) {
   if (!ReadFlag(call.request, "dryRun", &is_dry_run, &refusal)) return refusal;
   const std::string file = call.QueryOr("file", "body");
   const std::string ns = call.QueryOr("namespace", std::string(policy::kDefaultNamespace));
+  const discovery::PolicyBook::File text{call.request.body, file, ns};
+  const auto would = policies_->Apply(text, /*is_dry_run=*/true, call.caller.name, call.now);
+  if (!would.ok()) return Refuse(would.status());
+  if (auto refused = RefuseKindsOfCluster(*would)) return *std::move(refused);
   const auto outcome =
-      policies_->Apply({call.request.body, file, ns}, is_dry_run, call.caller.name, call.now);
+      is_dry_run ? would : policies_->Apply(text, false, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   if (!outcome->problems.empty()) return Refuse(outcome->problems);
   Json answer = OutcomeJson(*outcome, is_dry_run);
@@ -128,6 +146,31 @@ ApiResponse PolicyResource::Apply(const Call& call) {
   return response;
 }
 
+std::optional<ApiResponse> PolicyResource::RefuseKindsOfCluster(
+    const discovery::ApplyOutcome& outcome) const {
+  for (const PolicyChange& change : outcome.changes) {
+    if (!view_->IsServedByCluster(change.key.kind)) continue;
+    return Refuse(409,
+                  absl::StrCat(policy::ToText(change.key),
+                               " must be applied to the Kubernetes API server, which serves ",
+                               std::string(policy::EntryOf(change.key.kind).plural)),
+                  "use `kubectl apply -f FILE`");
+  }
+  return std::nullopt;
+}
+
+std::optional<ApiResponse> PolicyResource::RefuseThoseOfCluster(
+    const std::vector<policy::DocumentKey>& keys) const {
+  for (const policy::DocumentKey& key : keys) {
+    const bool is_of_cluster = view_->ClusterPolicies().Find(key) != nullptr;
+    if (!is_of_cluster || policies_->Holds(key)) continue;
+    return Refuse(409, absl::StrCat(policy::ToText(key), " belongs to the Kubernetes API server"),
+                  absl::StrCat("use `kubectl -n ", key.ns, " delete ",
+                               std::string(policy::EntryOf(key.kind).plural), " ", key.name, "`"));
+  }
+  return std::nullopt;
+}
+
 ApiResponse PolicyResource::List(const Call& call) {
   std::optional<policy::Kind> kind;
   if (!call.arguments.empty()) {
@@ -136,9 +179,14 @@ ApiResponse PolicyResource::List(const Call& call) {
   }
   const std::string ns = call.QueryOr("namespace", "");
   Json json = {{"revision", policies_->revision()}, {"items", Json::array()}};
-  for (const auto& [key, document] : policies_->policies().documents()) {
+  const policy::PolicySet& of_cluster = view_->ClusterPolicies();
+  auto documents = of_cluster.documents();  // they are in force where both have one
+  const auto& stored = policies_->policies().documents();
+  documents.insert(stored.begin(), stored.end());
+  for (const auto& [key, document] : documents) {
     if ((kind && key.kind != *kind) || (!ns.empty() && key.ns != ns)) continue;
-    json["items"].push_back(DocumentJson(*document, *policies_));
+    json["items"].push_back(of_cluster.Find(key) == nullptr ? DocumentJson(*document, *policies_)
+                                                            : ClusterDocumentJson(*document));
   }
   return Answer(json);
 }
@@ -147,6 +195,9 @@ ApiResponse PolicyResource::Get(const Call& call) {
   const auto kind = policy::ParseKind(call.arguments[0]);
   if (!kind) return RefuseKind(call.arguments[0]);
   const policy::DocumentKey key{*kind, call.arguments[1], call.arguments[2]};
+  if (const policy::Document* document = view_->ClusterPolicies().Find(key)) {
+    return Answer(ClusterDocumentJson(*document));
+  }
   const policy::Document* document = policies_->policies().Find(key);
   if (document == nullptr) {
     return Refuse(404, policy::ToText(key) + " not found",
@@ -158,8 +209,9 @@ ApiResponse PolicyResource::Get(const Call& call) {
 ApiResponse PolicyResource::Delete(const Call& call) {
   const auto kind = policy::ParseKind(call.arguments[0]);
   if (!kind) return RefuseKind(call.arguments[0]);
-  const auto outcome = policies_->Delete({{*kind, call.arguments[1], call.arguments[2]}}, false,
-                                         call.caller.name, call.now);
+  const policy::DocumentKey key{*kind, call.arguments[1], call.arguments[2]};
+  if (auto refused = RefuseThoseOfCluster({key})) return *std::move(refused);
+  const auto outcome = policies_->Delete({key}, false, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   on_change_();
   ApiResponse response = Answer(OutcomeJson(*outcome, false));
@@ -185,6 +237,7 @@ ApiResponse PolicyResource::DeleteAll(const Call& call) {
   for (const Json& each : list) {
     policy::DocumentKey key;
     if (!ReadKey(each, &key, &refusal)) return refusal;
+    if (auto refused = RefuseThoseOfCluster({key})) return *std::move(refused);
     if (policies_->Holds(key)) {
       found.push_back(key);
     } else {

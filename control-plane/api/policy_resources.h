@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "control-plane/api/route.h"
 #include "control-plane/discovery/policy_book.h"
@@ -20,6 +22,10 @@ class PolicyResource {
 
  private:
   ApiResponse Apply(const Call& call);
+  // To change or delete what belongs to a Kubernetes cluster. Nullopt: nothing does.
+  std::optional<ApiResponse> RefuseKindsOfCluster(const discovery::ApplyOutcome& outcome) const;
+  std::optional<ApiResponse> RefuseThoseOfCluster(
+      const std::vector<policy::DocumentKey>& keys) const;
   ApiResponse List(const Call& call);
   ApiResponse Get(const Call& call);
   ApiResponse Delete(const Call& call);

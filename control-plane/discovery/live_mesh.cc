@@ -129,27 +129,26 @@ void LiveMesh::IndexRoute(const policy::Document& document, bool is_added) {
   }
 }
 
-// Both sets are ordered by key and share the documents that did not change.
-void LiveMesh::SetPolicies(policy::PolicySet policies) {
-  std::vector<std::shared_ptr<const policy::Document>> removed, added;
-  const auto& before = mesh_.policies.documents();
-  const auto& after = policies.documents();
-  for (const auto& [key, document] : before) {
-    const auto other = after.find(key);
-    if (other == after.end() || other->second != document) removed.push_back(document);
-  }
-  for (const auto& [key, document] : after) {
-    const auto other = before.find(key);
-    if (other == before.end() || other->second != document) added.push_back(document);
-  }
-  if (removed.empty() && added.empty()) return;
+// What a document concerns follows from the set that it is in: those that go are looked at before
+// the set changes, those that come after it has.
+void LiveMesh::ChangePolicies(const PolicyChanges& changes) {
+  if (changes.empty()) return;
   changes_.policies = true;
-  // What a document concerns follows from the set that it is in.
-  for (const auto& document : removed) TouchPolicy(*document);
-  for (const auto& document : removed) IndexRoute(*document, false);
-  mesh_.policies = std::move(policies);
-  for (const auto& document : added) IndexRoute(*document, true);
-  for (const auto& document : added) TouchPolicy(*document);
+  for (const auto& [key, document] : changes) {
+    if (const policy::Document* former = mesh_.policies.Find(key)) TouchPolicy(*former);
+  }
+  for (const auto& [key, document] : changes) {
+    if (const policy::Document* former = mesh_.policies.Find(key)) IndexRoute(*former, false);
+    if (document == nullptr) mesh_.policies.Erase(key);
+  }
+  for (const auto& [key, document] : changes) {
+    if (document == nullptr) continue;
+    mesh_.policies.Upsert(document);
+    IndexRoute(*document, true);
+  }
+  for (const auto& [key, document] : changes) {
+    if (document != nullptr) TouchPolicy(*document);
+  }
 }
 
 void LiveMesh::TouchPolicy(const policy::Document& document) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control-plane/discovery/mesh.h"
+#include "control-plane/discovery/policy_layers.h"
 #include "control-plane/discovery/service_table.h"
 
 namespace tulle::discovery {
@@ -46,7 +47,11 @@ class LiveMesh final {
   void RemoveWorkload(const std::string& id);
   void PutService(const ServiceName& name, DeclaredService service);
   void RemoveService(const ServiceName& name);
-  void SetPolicies(policy::PolicySet policies);
+  void ChangePolicies(const PolicyChanges& changes);
+  // These and no others.
+  void SetPolicies(const policy::PolicySet& policies) {
+    ChangePolicies(DifferenceOf(mesh_.policies, policies));
+  }
   void SetTrustBundle(const std::string& pem, const std::string& revocations_pem = "");
   // By host; declared services keep the address that their source says.
   void SetVips(const std::map<std::string, std::string>& assigned);

@@ -48,6 +48,11 @@ void ClusterState::PutService(const ObjectKey& key, const Json& service) {
 
 void ClusterState::RemoveService(const ObjectKey& key) { SetService(key, std::nullopt); }
 
+const ServiceFacts* ClusterState::FindService(const ServiceName& name) const {
+  const auto found = services_.find({name.ns, name.name});
+  return found == services_.end() ? nullptr : &found->second;
+}
+
 void ClusterState::SetService(const ObjectKey& key, std::optional<ServiceFacts> facts) {
   const ServiceName name{key.ns, key.name};
   const bool was_known = services_.contains(key);

@@ -43,6 +43,8 @@ class ClusterState {
   // Whether a workload may register as well. Not under the id of a pod, which every sidecar that
   // calls the pod learns, and not as an endpoint of the cluster's Services, past their selectors.
   absl::Status CheckRegistration(const discovery::Workload& workload) const;
+  // Null: it is not known, or the mesh has nothing to do with it.
+  const ServiceFacts* FindService(const ServiceName& name) const;
   size_t pods() const { return pods_.size(); }
   size_t services() const { return services_.size(); }
 

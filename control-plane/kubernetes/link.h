@@ -1,5 +1,5 @@
-// The control plane's connection to a Kubernetes cluster: the source of the mesh, reviews of
-// tokens, and the roots for pods and for the API server's calls of the webhook, over one client.
+// The control plane's connection to a Kubernetes cluster: the source of the mesh, routes, reviews
+// of tokens, and the roots for pods and for the API server's calls of the webhook, over one client.
 // Owner: ControlServer. Thread: the loop's.
 #pragma once
 
@@ -8,6 +8,7 @@
 
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/bundle_keeper.h"
+#include "control-plane/kubernetes/gateway_api.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/kubernetes/roots_publisher.h"
 #include "control-plane/kubernetes/source.h"
@@ -24,8 +25,9 @@ namespace tulle::kubernetes {
 class KubernetesLink {
  public:
   struct Events {
-    std::function<void()> on_synced;  // the cluster is in the mesh
+    std::function<void()> on_synced;  // the cluster is in the mesh; once
     std::function<void(const std::string& uid)> on_pod_gone;
+    std::function<bool()> is_leader;  // of several control planes: it writes status
   };
   // References outlive this.
   KubernetesLink(loop::Loop& loop, const tls::SecureTransports& transports,
@@ -40,8 +42,13 @@ class KubernetesLink {
     return source_.CheckRegistration(workload);
   }
   TokenReviews& reviews() { return reviews_; }
+  // Whether policies of this kind come from the API server.
+  bool Serves(policy::Kind kind) const { return gateway_.Serves(kind); }
 
  private:
+  void OnSynced();
+
+  const Events events_;
   ProblemLog problems_;
   k8s::Dialer dialer_;
   k8s::Client client_;
@@ -49,6 +56,8 @@ class KubernetesLink {
   RootsPublisher roots_;
   BundleKeeper bundle_;
   Source source_;
+  GatewayApi gateway_;
+  bool is_synced_ = false;
 };
 
 }  // namespace tulle::kubernetes

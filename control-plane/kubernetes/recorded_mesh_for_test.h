@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "control-plane/discovery/mesh_source.h"
@@ -24,12 +25,19 @@ class RecordedMesh final : public discovery::MeshSink {
   }
   void RemoveService(const discovery::ServiceName& name) override { services.erase(name); }
   void SetPolicies(policy::PolicySet) override {}
+  void PutPolicy(std::shared_ptr<const policy::Document> policy) override {
+    ++policy_puts;
+    policies.Upsert(std::move(policy));
+  }
+  void RemovePolicy(const policy::DocumentKey& key) override { policies.Erase(key); }
   void OnChange() override { ++changes; }
 
   bool empty() const { return workloads.empty() && services.empty(); }
 
   std::map<std::string, discovery::Workload> workloads;
   std::map<discovery::ServiceName, discovery::DeclaredService> services;
+  policy::PolicySet policies;
+  int policy_puts = 0;
   int puts = 0;
   int removals = 0;
   int changes = 0;

@@ -4,46 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "control-plane/kubernetes/problem_log.h"
 
 namespace tulle::kubernetes {
-
-using k8s::Json;
-using k8s::ObjectKey;
-
-// One resource.
-class Source::Feed final : private k8s::ReflectorEvents {
- public:
-  Feed(Source& source, k8s::Resource resource, Put put, Remove remove)
-      : source_(source),
-        put_(std::move(put)),
-        remove_(std::move(remove)),
-        problems_(source.loop_, source.log_, telemetry::LogComponent::kRegistry),
-        reflector_(source.loop_, source.client_, std::move(resource), {}, *this) {}
-
-  void Start() { reflector_.Start(); }
-  bool synced() const { return reflector_.synced(); }
-
- private:
-  void OnUpsert(const ObjectKey& key, const Json& object) override {
-    put_(key, object);
-    source_.OnChange();
-  }
-  void OnDelete(const ObjectKey& key) override {
-    remove_(key);
-    source_.OnChange();
-  }
-  void OnSynced() override { source_.OnFeedSynced(); }
-  void OnProblem(const std::string& text) override {
-    problems_.Report(absl::StrCat("Kubernetes: ", text));
-  }
-
-  Source& source_;
-  const Put put_;
-  const Remove remove_;
-  ProblemLog problems_;
-  k8s::Reflector reflector_;
-};
 
 Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
                discovery::MeshSink& mesh, telemetry::Log& log, Events events)
@@ -68,8 +30,14 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
       });
   Add(
       "/api/v1/services", false,
-      [this](const auto& key, const auto& it) { state_.PutService(key, it); },
-      [this](const auto& key) { state_.RemoveService(key); });
+      [this](const auto& key, const auto& it) {
+        state_.PutService(key, it);
+        events_.on_service({key.ns, key.name});
+      },
+      [this](const auto& key) {
+        state_.RemoveService(key);
+        events_.on_service({key.ns, key.name});
+      });
   Add(
       "/apis/discovery.k8s.io/v1/endpointslices", false,
       [this](const auto& key, const auto& it) { state_.PutSlice(key, it); },
@@ -79,8 +47,10 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
 Source::~Source() = default;
 
 void Source::Add(const char* path, bool metadata_only, Put put, Remove remove) {
-  feeds_.push_back(std::make_unique<Feed>(*this, k8s::Resource{path, metadata_only}, std::move(put),
-                                          std::move(remove)));
+  feeds_.push_back(
+      std::make_unique<Feed>(loop_, client_, log_, k8s::Resource{path, metadata_only},
+                             Feed::Events{std::move(put), std::move(remove), [this] { OnChange(); },
+                                          [this] { OnFeedSettled(); }}));
 }
 
 void Source::Start() {
@@ -91,7 +61,8 @@ void Source::OnChange() {
   if (is_synced_) mesh_.OnChange();
 }
 
-void Source::OnFeedSynced() {
+void Source::OnFeedSettled() {
+  if (is_synced_) return;
   const bool are_all =
       std::all_of(feeds_.begin(), feeds_.end(), [](const auto& feed) { return feed->synced(); });
   if (!are_all) return;

@@ -13,6 +13,7 @@
 
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/cluster_state.h"
+#include "control-plane/kubernetes/feed.h"
 #include "k8s/api/client.h"
 #include "k8s/api/reflector.h"
 #include "net/loop/loop.h"
@@ -27,6 +28,8 @@ class Source {
     // The namespace exists, and whether pods in it are injected; or it is gone.
     std::function<void(const std::string& ns, bool is_injected)> on_namespace;
     std::function<void(const std::string& uid)> on_pod_gone;  // it will not come back
+    // It came, changed or went; before the mesh is told.
+    std::function<void(const discovery::ServiceName&)> on_service;
   };
   // References outlive this.
   Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain, discovery::MeshSink& mesh,
@@ -35,17 +38,19 @@ class Source {
 
   void Start();
   bool synced() const { return is_synced_; }
+  const ServiceFacts* FindService(const discovery::ServiceName& name) const {
+    return state_.FindService(name);
+  }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return state_.CheckRegistration(workload);
   }
 
  private:
-  class Feed;
   using Put = std::function<void(const k8s::ObjectKey&, const k8s::Json&)>;
   using Remove = std::function<void(const k8s::ObjectKey&)>;
 
   void Add(const char* path, bool metadata_only, Put put, Remove remove);
-  void OnFeedSynced();
+  void OnFeedSettled();
   void OnChange();
 
   loop::Loop& loop_;

@@ -44,7 +44,8 @@ class SourceTest : public ::testing::Test {
                                    [this](const std::string& ns, bool is_injected) {
                                      roots_->SetNamespace(ns, is_injected);
                                    },
-                                   [this](const std::string& uid) { gone_.push_back(uid); }});
+                                   [this](const std::string& uid) { gone_.push_back(uid); },
+                                   [](const ServiceName&) {}});
     client_->Start();
   }
   ~SourceTest() override {

@@ -68,8 +68,12 @@ const Document* FindIn(const std::vector<Document>& documents, const DocumentKey
 }  // namespace
 
 void PolicySet::Upsert(Document document) {
-  const DocumentKey key = document.key;
-  documents_[key] = std::make_shared<const Document>(std::move(document));
+  Upsert(std::make_shared<const Document>(std::move(document)));
+}
+
+void PolicySet::Upsert(std::shared_ptr<const Document> document) {
+  const DocumentKey key = document->key;
+  documents_[key] = std::move(document);
 }
 
 bool PolicySet::Erase(const DocumentKey& key) { return documents_.erase(key) > 0; }

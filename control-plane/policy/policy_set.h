@@ -17,6 +17,7 @@ namespace tulle::policy {
 class PolicySet {
  public:
   void Upsert(Document document);
+  void Upsert(std::shared_ptr<const Document> document);
   bool Erase(const DocumentKey& key);
   const Document* Find(const DocumentKey& key) const;
 

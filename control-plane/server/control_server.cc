@@ -32,6 +32,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
 ControlServer::~ControlServer() {
   plane_->admission().SetReviews(nullptr);
   plane_->registry().SetOtherSource(nullptr);
+  plane_->view().SetClusterKinds(nullptr);
 }
 
 void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
@@ -42,11 +43,13 @@ void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
       loop, transports, cluster, plane.authority().trust_domain(), plane.mesh_builder(), log,
       kubernetes::KubernetesLink::Events{
           [&plane] { plane.OnSourceSynced(); },
-          [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
+          [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); },
+          [] { return true; }});
   plane.admission().SetReviews(&kubernetes_->reviews());
   plane.registry().SetOtherSource([this](const discovery::Workload& workload) {
     return kubernetes_->CheckRegistration(workload);
   });
+  plane.view().SetClusterKinds([this](policy::Kind kind) { return kubernetes_->Serves(kind); });
   plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
   kubernetes_->SetRoots(plane.authority().trust_bundle_pem());
   kubernetes_->Start();

@@ -44,8 +44,6 @@ void MeshBuilder::RemoveService(const discovery::ServiceName& name) {
   services_.insert_or_assign(name, std::nullopt);
 }
 
-void MeshBuilder::SetPolicies(policy::PolicySet policies) { policies_ = std::move(policies); }
-
 void MeshBuilder::Start() { Build(); }
 
 void MeshBuilder::OnChange() {
@@ -78,7 +76,7 @@ void MeshBuilder::Build() {
       mesh_.RemoveWorkload(id);
     }
   }
-  if (policies_) mesh_.SetPolicies(*std::exchange(policies_, std::nullopt));
+  mesh_.ChangePolicies(policies_.TakeChanges());
   mesh_.SetTrustBundle(trust_bundle_, revocations_);
   if (shared_ == nullptr || lacks_vips_ || mesh_.has_new_hosts()) AssignVips();
   discovery::MeshChanges changes = mesh_.TakeChanges();

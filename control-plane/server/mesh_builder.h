@@ -13,9 +13,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "control-plane/discovery/live_mesh.h"
 #include "control-plane/discovery/mesh_source.h"
+#include "control-plane/discovery/policy_layers.h"
 #include "control-plane/discovery/vip_book.h"
 #include "control-plane/server/service_backlog.h"
 #include "control-plane/snapshot/node_resources.h"
@@ -47,7 +49,13 @@ class MeshBuilder final : public discovery::MeshSink {
   void RemoveWorkload(const std::string& id) override;
   void PutService(const discovery::ServiceName& name, discovery::DeclaredService service) override;
   void RemoveService(const discovery::ServiceName& name) override;
-  void SetPolicies(policy::PolicySet policies) override;
+  void SetPolicies(policy::PolicySet policies) override {
+    policies_.SetStored(std::move(policies));
+  }
+  void PutPolicy(std::shared_ptr<const policy::Document> policy) override {
+    policies_.PutOfCluster(std::move(policy));
+  }
+  void RemovePolicy(const policy::DocumentKey& key) override { policies_.RemoveOfCluster(key); }
   void OnChange() override;
   void SetTrustBundle(const std::string& pem, const std::string& revocations_pem = "") {
     trust_bundle_ = pem;
@@ -70,6 +78,8 @@ class MeshBuilder final : public discovery::MeshSink {
   const discovery::ServiceTable& services() const { return mesh_.services(); }
   snapshot::SharedResources& shared() { return *shared_; }
   snapshot::OwnResources& own() { return *own_; }
+  // Those that a cluster has told.
+  const policy::PolicySet& cluster_policies() const { return policies_.of_cluster(); }
   int64_t versions() const { return versions_; }
 
  private:
@@ -90,7 +100,7 @@ class MeshBuilder final : public discovery::MeshSink {
   // Told, and not in the mesh yet. Absent: removed.
   std::map<std::string, std::optional<discovery::Workload>> workloads_;
   std::map<discovery::ServiceName, std::optional<discovery::DeclaredService>> services_;
-  std::optional<policy::PolicySet> policies_;
+  discovery::PolicyLayers policies_;
   std::string trust_bundle_;
   std::string revocations_;
   ServiceBacklog behind_;  // services whose resources are not up to date yet

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "control-plane/api/api.h"
@@ -45,6 +47,10 @@ class PlaneView final : public api::ControlPlaneView {
   void SetProxySource(ProxySource* source) { proxies_ = source; }
   // Where the frontend serves sidecars, once it does.
   void SetGrpcPort(uint16_t port) { grpc_port_ = port; }
+  // Which kinds of policies a Kubernetes cluster has. Unset: there is no cluster.
+  void SetClusterKinds(std::function<bool(policy::Kind)> kinds) {
+    cluster_kinds_ = std::move(kinds);
+  }
   ProxySource::Counts proxy_counts() const;
 
   std::vector<api::ProxyStatus> Proxies(const ProxyRange& range) const override;
@@ -53,6 +59,10 @@ class PlaneView final : public api::ControlPlaneView {
                                    std::string_view type_url) const override;
   const discovery::Mesh& CurrentMesh() const override { return builder_.mesh(); }
   const discovery::ServiceTable& Services() const override { return builder_.services(); }
+  const policy::PolicySet& ClusterPolicies() const override { return builder_.cluster_policies(); }
+  bool IsServedByCluster(policy::Kind kind) const override {
+    return cluster_kinds_ && cluster_kinds_(kind);
+  }
   size_t HeldLeases() const override { return registry_.held(); }
   const registry::OpenBreakers& OpenBreakers() const override { return registry_.open_breakers(); }
   uint16_t GrpcPort() const override { return grpc_port_; }
@@ -61,6 +71,7 @@ class PlaneView final : public api::ControlPlaneView {
   MeshBuilder& builder_;
   const RegistrySource& registry_;
   ProxySource* proxies_ = nullptr;
+  std::function<bool(policy::Kind)> cluster_kinds_;
   uint16_t grpc_port_ = 0;
 };
 

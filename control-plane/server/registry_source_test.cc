@@ -24,6 +24,8 @@ class FakeMesh final : public discovery::MeshSink {
   void PutService(const discovery::ServiceName&, discovery::DeclaredService) override {}
   void RemoveService(const discovery::ServiceName&) override {}
   void SetPolicies(policy::PolicySet) override {}
+  void PutPolicy(std::shared_ptr<const policy::Document>) override {}
+  void RemovePolicy(const policy::DocumentKey&) override {}
   void OnChange() override { ++changes; }
 
   std::set<std::string> ids;

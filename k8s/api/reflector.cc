@@ -11,6 +11,8 @@ namespace tulle::k8s {
 namespace {
 
 constexpr size_t kLongestRefusal = 64 * 1024;
+constexpr int kForbidden = 403;
+constexpr int kNotFound = 404;
 constexpr int kGone = 410;
 constexpr std::chrono::seconds kWatchSlack{30};
 
@@ -61,6 +63,7 @@ void Reflector::List() {
 
 void Reflector::OnPage(Answer answer) {
   loop_.DeferDelete(std::move(page_));
+  is_listing_refused_ = answer.status == kForbidden || answer.status == kNotFound;
   if (!answer.ok()) {
     // The next attempt begins with the first page.
     continue_.clear();

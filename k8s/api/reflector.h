@@ -54,6 +54,8 @@ class Reflector final : private Client::Waiter, private ExchangeEvents {
 
   void Start() { List(); }
   bool synced() const { return is_synced_; }
+  // The last listing failed because there is no such resource, or because it may not be listed.
+  bool refused() const { return is_listing_refused_; }
   size_t size() const { return known_.size(); }
 
  private:
@@ -91,6 +93,7 @@ class Reflector final : private Client::Waiter, private ExchangeEvents {
   AnswerCollector refusal_;  // of a watch
   bool is_refused_ = false;
   bool is_listing_ = true;
+  bool is_listing_refused_ = false;
   bool is_synced_ = false;
   std::string continue_;  // of the listing
   std::string version_;   // up to which everything is known

@@ -37,6 +37,9 @@ Json ClusterRules() {
       // What the mesh is made of.
       {{""}, {"namespaces", "nodes", "pods", "services"}, kRead},
       {{"discovery.k8s.io"}, {"endpointslices"}, kRead},
+      // Routes of the Gateway API, which may be installed or not, and what became of them.
+      {{"gateway.networking.k8s.io"}, {"grpcroutes", "httproutes", "referencegrants"}, kRead},
+      {{"gateway.networking.k8s.io"}, {"grpcroutes/status", "httproutes/status"}, {"patch"}},
       // Who a sidecar is.
       {{"authentication.k8s.io"}, {"tokenreviews"}, {"create"}},
       // The roots of the mesh, for the API server's calls of the webhook.

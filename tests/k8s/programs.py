@@ -1,8 +1,9 @@
 """The programs of a Kubernetes cluster: built once from Go modules, kept outside the tree.
 
-    /usr/bin/python3 tests/k8s/programs.py      builds what is missing (about 10 minutes on 2 cores) and prints where it is
+    /usr/bin/python3 tests/k8s/programs.py      builds what is missing (about 15 minutes on 2 cores) and prints where it is
 
-They stand in $TULLE_K8S, by default ~/.cache/tulle-k8s, in a folder named after what they are built from."""
+They are in $TULLE_K8S, by default ~/.cache/tulle-k8s, under names that say what they were built from. The definitions of the
+Gateway API's resources are taken from its Go module (gateway_api())."""
 import hashlib
 import os
 import shutil
@@ -12,8 +13,10 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(HERE, "programs")
 NAMES = ("kubernetes", "coredns")
+CONFORMANCE_NAMES = ("conformance", "echo")  # the suite, and the application that its pods run
 KUBERNETES = "v1.34.4"  # as in programs/kubernetes/go.mod
 # Of the Debian packages in scripts/packages-kubernetes.txt.
+GATEWAY_API = "v1.6.3"  # as in programs/conformance/go.mod
 CONTROL_PROGRAMS = ("etcd",)
 NODE_PROGRAMS = ("containerd", "ctr", "runc", "busybox", "iptables", "conntrack")
 
@@ -36,9 +39,28 @@ def path(name):
     return os.path.join(cache(), "bin", "%s-%s" % (name, _digest(name)))
 
 
-def missing(node):
+def gateway_api():
+    """The folder with the custom resource definitions of the standard channel; it exists once fetch_gateway_api() was called."""
+    return os.path.join(cache(), "gateway-api-" + GATEWAY_API)
+
+
+def fetch_gateway_api():
+    if os.path.isdir(gateway_api()):
+        return gateway_api()
+    module = os.path.join(SOURCES, "conformance")
+    # The folder of a module is not known before it was downloaded.
+    subprocess.run(["go", "mod", "download", "sigs.k8s.io/gateway-api"], cwd=module, check=True)
+    found = subprocess.run(["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"], cwd=module, capture_output=True,
+                           text=True, check=True).stdout.strip()
+    part = "%s.%d" % (gateway_api(), os.getpid())
+    shutil.copytree(os.path.join(found, "config", "crd", "standard"), part)
+    os.rename(part, gateway_api())
+    return gateway_api()
+
+
+def missing(node, conformance=False):
     """What prevents a cluster from being started; empty: nothing."""
-    names = NAMES if node else NAMES[:1]
+    names = (NAMES if node else NAMES[:1]) + (CONFORMANCE_NAMES if conformance else ())
     lacking = [name for name in names if not os.access(path(name), os.X_OK)]
     if lacking:
         return "%s not built: run tests/k8s/programs.py" % " and ".join(lacking)
@@ -58,6 +80,17 @@ def _flags(name):
     return " ".join(flags)
 
 
+def _commands(name, out):
+    """What builds a program, or a folder with two of them."""
+    flags = ["-trimpath", "-mod=readonly", "-ldflags", _flags(name)]
+    if name == "conformance":
+        return [["go", "test", "-c", *flags, "-o", out, "."]]
+    if name == "echo":
+        return [["go", "build", *flags, "-o", os.path.join(out, each), "istio.io/istio/pkg/test/echo/cmd/" + each]
+                for each in ("client", "server")]
+    return [["go", "build", *flags, "-o", out, "."]]
+
+
 def build(name):
     """Leaves the binary where path() says; a build that fails leaves nothing."""
     out = path(name)
@@ -68,14 +101,15 @@ def build(name):
     os.makedirs(os.path.dirname(out), exist_ok=True)
     part = "%s.%d" % (out, os.getpid())
     print("building %s (once)" % name, flush=True)
-    subprocess.run(["go", "build", "-trimpath", "-mod=readonly", "-ldflags", _flags(name), "-o", part, "."],
-                   cwd=os.path.join(SOURCES, name), env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    for command in _commands(name, part):
+        subprocess.run(command, cwd=os.path.join(SOURCES, name), env={**os.environ, "CGO_ENABLED": "0"}, check=True)
     os.rename(part, out)
     return out
 
 
 if __name__ == "__main__":
-    for wanted in NAMES:
+    for wanted in NAMES + CONFORMANCE_NAMES:
         print(build(wanted))
+    print(fetch_gateway_api())
     print(missing(node=True) or "all there")
     sys.exit(0)

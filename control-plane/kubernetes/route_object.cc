@@ -1,0 +1,165 @@
+#include "control-plane/kubernetes/route_object.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "control-plane/policy/kinds.h"
+#include "control-plane/policy/parse.h"
+
+namespace tulle::kubernetes {
+namespace {
+
+using k8s::At;
+using k8s::NumberAt;
+using k8s::TextAt;
+
+constexpr char kNamedByNoService[] = "unknown";
+constexpr size_t kMostProblems = 3;
+constexpr size_t kLongestProblem = 4096;
+
+std::string TextOr(const Json& json, const char* field, const char* absent) {
+  const Json& value = At(json, {field});
+  return value.is_string() ? value.get<std::string>() : absent;
+}
+
+bool IsCoreGroup(const std::string& group) { return group.empty() || group == "core"; }
+
+int64_t ReadTime(const std::string& text) {
+  absl::Time time;
+  std::string error;
+  return absl::ParseTime(absl::RFC3339_full, text, &time, &error) ? absl::ToUnixSeconds(time) : 0;
+}
+
+std::vector<RouteParent> ReadParents(const std::string& ns, const Json& refs) {
+  std::vector<RouteParent> parents;
+  if (!refs.is_array()) return parents;
+  for (const Json& ref : refs) {
+    if (!IsCoreGroup(TextOr(ref, "group", kGatewayGroup))) continue;
+    if (TextOr(ref, "kind", "Gateway") != "Service") continue;
+    RouteParent parent{ref, {TextOr(ref, "namespace", ns.c_str()), TextAt(ref, {"name"})}, {}, {}};
+    if (const uint32_t port = NumberAt(ref, {"port"}); port != 0) parent.port = port;
+    parent.section = TextAt(ref, {"sectionName"});
+    parents.push_back(std::move(parent));
+  }
+  return parents;
+}
+
+// Takes the references out of a route's JSON. What is left in their place names Services of the
+// route's own namespace, so that the tables find no fault with it: whether a reference is good is
+// not a question of syntax.
+class RefReader {
+ public:
+  RefReader(std::string ns, std::vector<RouteRef>* refs) : ns_(std::move(ns)), refs_(refs) {}
+
+  void ReadRules(Json* rules) {
+    if (!rules->is_array()) return;
+    for (size_t rule = 0; rule < rules->size(); ++rule) {
+      ReadRule(absl::StrCat("spec.rules[", rule, "]"), rule, &(*rules)[rule]);
+    }
+  }
+
+ private:
+  void ReadRule(const std::string& field, size_t rule, Json* json) {
+    if (!json->is_object()) return;
+    RouteRef place;
+    place.rule = rule;
+    ReadMirrors(field, place, json);
+    const auto backends = json->find("backendRefs");
+    if (backends == json->end() || !backends->is_array()) return;
+    for (size_t i = 0; i < backends->size(); ++i) {
+      place.backend = i;
+      place.field = absl::StrCat(field, ".backendRefs[", i, "]");
+      Take(place, &(*backends)[i]);
+      ReadMirrors(place.field, place, &(*backends)[i]);
+    }
+  }
+
+  void ReadMirrors(const std::string& field, RouteRef place, Json* owner) {
+    const auto filters = owner->find("filters");
+    if (filters == owner->end() || !filters->is_array()) return;
+    size_t mirrors = 0;
+    for (size_t i = 0; i < filters->size(); ++i) {
+      Json& filter = (*filters)[i];
+      if (!At(filter, {"requestMirror", "backendRef"}).is_object()) continue;
+      place.mirror = mirrors++;
+      place.field = absl::StrCat(field, ".filters[", i, "].requestMirror.backendRef");
+      Take(place, &filter["requestMirror"]["backendRef"]);
+    }
+  }
+
+  void Take(RouteRef ref, Json* json) {
+    if (!json->is_object()) return;
+    const std::string group = TextOr(*json, "group", "");
+    const std::string kind = TextOr(*json, "kind", "Service");
+    ref.service = {TextOr(*json, "namespace", ns_.c_str()), TextAt(*json, {"name"})};
+    ref.port = NumberAt(*json, {"port"});
+    if (!IsCoreGroup(group) || kind != "Service") {
+      ref.other_kind = absl::StrCat(group, group.empty() ? "" : "/", kind);
+      (*json)["name"] = kNamedByNoService;
+      (*json)["port"] = 1;
+    }
+    for (const char* field : {"group", "kind", "namespace"}) json->erase(field);
+    refs_->push_back(std::move(ref));
+  }
+
+  const std::string ns_;
+  std::vector<RouteRef>* refs_;
+};
+
+std::string TextOf(const policy::Problems& problems) {
+  std::string text;
+  for (size_t i = 0; i < problems.size() && i < kMostProblems; ++i) {
+    const policy::Problem& each = problems[i];
+    absl::StrAppend(&text, i == 0 ? "" : "; ", each.field, each.field.empty() ? "" : ": ",
+                    each.message, each.hint.empty() ? "" : " (", each.hint,
+                    each.hint.empty() ? "" : ")");
+  }
+  if (problems.size() > kMostProblems) {
+    absl::StrAppend(&text, "; and ", problems.size() - kMostProblems, " more");
+  }
+  // As the API server will give it back: values that are quoted in it may have been cut.
+  const Json json(text.substr(0, kLongestProblem));
+  return Json::parse(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+void ReadPolicy(Json spec, RouteObject* route) {
+  spec.erase("hostnames");
+  // They are set when it is known which of them exist.
+  spec["parentRefs"] = {{{"kind", "Service"}, {"name", kNamedByNoService}}};
+  const Json document{{"apiVersion", policy::kGatewayApiVersion},
+                      {"kind", policy::ToText(route->key.kind)},
+                      {"metadata", {{"name", route->key.name}, {"namespace", route->key.ns}}},
+                      {"spec", std::move(spec)}};
+  policy::ParsedFile parsed = policy::ParseDocuments(
+      document.dump(-1, ' ', false, Json::error_handler_t::replace), "", route->key.ns);
+  if (parsed.ok()) {
+    route->document = std::move(parsed.documents.front());
+  } else {
+    route->problem = TextOf(parsed.problems);
+  }
+}
+
+}  // namespace
+
+RouteObject ReadRoute(policy::Kind kind, const ObjectKey& key, const Json& object) {
+  RouteObject route;
+  route.key = {kind, key.ns, key.name};
+  route.uid = TextAt(object, {"metadata", "uid"});
+  route.version = TextAt(object, {"metadata", "resourceVersion"});
+  const Json& generation = At(object, {"metadata", "generation"});
+  if (generation.is_number_integer()) route.generation = generation.get<int64_t>();
+  route.statuses = At(object, {"status", "parents"});
+  route.parents = ReadParents(key.ns, At(object, {"spec", "parentRefs"}));
+  // What is for others may say what we do not know.
+  if (route.parents.empty()) return route;
+  Json spec = At(object, {"spec"});
+  if (spec.contains("rules")) RefReader(key.ns, &route.refs).ReadRules(&spec["rules"]);
+  ReadPolicy(std::move(spec), &route);
+  if (route.document) {
+    route.document->created_at = ReadTime(TextAt(object, {"metadata", "creationTimestamp"}));
+  }
+  return route;
+}
+
+}  // namespace tulle::kubernetes

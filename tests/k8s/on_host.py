@@ -1,0 +1,75 @@
+"""tulle-control on the host of a test's API server, without a node: pods are objects, and nothing runs in them."""
+import os
+import subprocess
+
+from processes import binary, wait_until
+
+USER = "tulle-control"
+# All that the control plane may do.
+ROLE = [
+    {"apiGroups": [""], "resources": ["services", "pods", "nodes", "namespaces"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+    {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"],
+     "resourceNames": ["tulle-inject"], "verbs": ["get", "list", "watch", "patch"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["tulle-ca-root-cert"], "verbs": ["get", "patch"]},
+    {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes", "grpcroutes", "referencegrants"],
+     "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes/status", "grpcroutes/status"], "verbs": ["patch"]},
+]
+
+
+class Mesh:
+    """tulle-control on the host of the API server, as a user with ROLE alone."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        cluster.apply(
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": USER}, "rules": ROLE},
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": USER},
+             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": USER},
+             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tulle.dev/inject": "enabled"}}})
+        self.data = cluster.path("tulle-control")
+        self.control = cluster.start("control", [
+            binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:15012",
+            "--api", "127.0.0.1:15016", "--kubeconfig", cluster.credentials.client(USER, USER)])
+        wait_until(lambda: self.http("127.0.0.1:15014/readyz") == "ok\n", "tulle-control is not ready: " + self.control.log())
+
+    def _run(self, *argv):
+        return subprocess.run(self.cluster.namespace.argv(*argv), capture_output=True, text=True, check=False)
+
+    def http(self, url):
+        return self._run("curl", "-s", "-m", "2", url).stdout
+
+    def _tullectl(self, *arguments):
+        return self._run(binary("control-plane/cli/tullectl"), "--credential-file", self.data + "/admin.json", *arguments)
+
+    def tullectl(self, *arguments):
+        return self._tullectl(*arguments).stdout
+
+    def errors(self, *arguments):
+        """Of a call that is refused."""
+        done = self._tullectl(*arguments)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    def services(self):
+        """{(namespace, name): (ports, healthy)}"""
+        rows = [line.split() for line in self.tullectl("services", "-A").splitlines()[1:]]
+        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+    def sidecar(self, name, uid, token):
+        """A pod's sidecar, as the injection starts it."""
+        folder = self.cluster.path(name)
+        os.makedirs(folder + "/state", mode=0o700)
+        for file, text in (("token", token), ("roots.pem", self.roots())):
+            with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
+                out.write(text)
+        return self.cluster.start(name, [
+            binary("sidecar/tulle-sidecar"), "--control", "127.0.0.1:15012", "--transparent", "--state-dir", folder + "/state",
+            "--token-file", folder + "/token", "--roots-file", folder + "/roots.pem", "--pod-uid", uid])
+
+    def roots(self):
+        return self.cluster.get("-n", "shop", "configmap", "tulle-ca-root-cert")["data"]["root-cert.pem"]

@@ -1,0 +1,19 @@
+"""Every conformance test of the Gateway API for meshes passes. conformance.py runs single tests, or all several times."""
+import pytest
+
+import conformance
+import programs
+from cluster import Cluster
+from netns import need_root
+
+
+def test_every_test_of_a_mesh_passes(tmp_path):
+    need_root()
+    lacking = programs.missing(node=True, conformance=True)
+    if lacking:
+        pytest.skip(lacking)
+    with Cluster() as cluster:
+        conformance.prepare(cluster)
+        outcome = conformance.run(cluster, str(tmp_path / "log"))
+    print(conformance.table(outcome))
+    assert conformance.is_good(outcome), conformance.table(outcome)
