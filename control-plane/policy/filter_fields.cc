@@ -148,13 +148,41 @@ const Schema<MirrorFilter>& MirrorBackendFields() {
   return schema;
 }
 
+void FinishFraction(ObjectReader& reader, Fraction& fraction) {
+  if (fraction.numerator <= fraction.denominator) return;
+  reader.Complain("numerator", "larger than the denominator",
+                  "must be at most " + std::to_string(fraction.denominator));
+}
+
+const Schema<Fraction>& FractionFields() {
+  constexpr uint32_t kMost = INT32_MAX;
+  static const Schema<Fraction> schema(
+      {
+          {"numerator", Integer(&Fraction::numerator, 0, kMost), kRequired,
+           "How many of `denominator` requests are copied."},
+          {"denominator", Integer(&Fraction::denominator, 1, kMost), "100",
+           "What `numerator` is relative to."},
+      },
+      FinishFraction);
+  return schema;
+}
+
+void FinishMirror(ObjectReader& reader, MirrorFilter& mirror) {
+  if (!mirror.percent || !mirror.fraction) return;
+  reader.Complain("fraction", "percent and fraction cannot be combined", "remove one of the two");
+}
+
 const Schema<MirrorFilter>& MirrorFields() {
-  static const Schema<MirrorFilter> schema({
-      {"backendRef", Part(MirrorBackendFields), kRequired,
-       "Service that receives the copies. Its responses are dropped."},
-      {"percent", Integer(&MirrorFilter::percent, 0, 100), "100",
-       "Share of the requests that are copied."},
-  });
+  static const Schema<MirrorFilter> schema(
+      {
+          {"backendRef", Part(MirrorBackendFields), kRequired,
+           "Service that receives the copies. Its responses are dropped."},
+          {"percent", Integer(&MirrorFilter::percent, 0, 100), "100",
+           "Share of the requests that are copied."},
+          {"fraction", Object(&MirrorFilter::fraction, FractionFields), kNoDefault,
+           "The same, where percent is too coarse. Only one of the two can be set."},
+      },
+      FinishMirror);
   return schema;
 }
 
@@ -247,8 +275,13 @@ const Schema<BackendRef>& BackendFilterFields() {
   return schema;
 }
 
+// Of the Gateway API, and not supported.
+constexpr std::pair<std::string_view, std::string_view> kUnsupportedTypes[] = {
+    {"CORS", "cors"}, {"ExtensionRef", "extensionRef"}};
+
 void IgnoreDetails(ObjectReader& reader) {
   for (const auto& [type, field] : kFieldOfType) reader.Ignore(field);
+  for (const auto& [type, field] : kUnsupportedTypes) reader.Ignore(field);
 }
 
 // A type that the Owner's table does not have. `elsewhere`: where other known types may be; empty:
@@ -260,6 +293,11 @@ void ComplainType(ObjectReader& reader, const std::string& type, const ObjectFie
     if (known != type || elsewhere.empty()) continue;
     return reader.Complain("type", "filter " + type + " is not supported here",
                            "move it to " + std::string(elsewhere));
+  }
+  for (const auto& [known, field] : kUnsupportedTypes) {
+    if (known != type) continue;
+    return reader.Complain("type", "filter " + type + " is not supported in this version",
+                           "remove it; supported are " + Joined(TypesIn(fields)));
   }
   reader.Complain("type", UnknownValue(type, TypesIn(fields)));
 }

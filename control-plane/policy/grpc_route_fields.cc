@@ -88,9 +88,10 @@ const Schema<GrpcRoute>& GrpcRouteFields() {
        "Further names by which the first parent is called. `*.example.org` is allowed."},
       {"rules",
        Objects<GrpcRoute, RouteRule>(&GrpcRoute::rules, GrpcRuleFields, 16, {"name", SameRuleName}),
-       kRequired,
+       kNoDefault,
        "Where calls go. The most specific match decides, among the rules of all GRPCRoutes of the "
-       "Service; see \"Which rule\" in docs/policies.md."},
+       "Service; see \"Which rule\" in docs/policies.md. Without any, all calls end with "
+       "UNIMPLEMENTED."},
   });
   return schema;
 }

@@ -108,6 +108,37 @@ TEST(Parse, ReadsGrpcRoutes) {
             "");
 }
 
+TEST(Parse, AMirrorHasAPercentOrAFraction) {
+  const auto parse = [](const std::string& share) {
+    return ParseDocuments(RouteYaml("  - filters: [{type: RequestMirror, requestMirror: "
+                                    "{backendRef: {name: a, port: 80}" +
+                                    share + "}}]\n"),
+                          "f");
+  };
+  const ParsedFile good = parse(", fraction: {numerator: 1, denominator: 1000}");
+  ASSERT_TRUE(good.ok()) << ToText(good.problems);
+  EXPECT_EQ(RouteIn(good.documents[0])->rules[0].mirrors[0].fraction, (Fraction{1, 1000}));
+  const std::string at = "spec.rules[0].filters[0].requestMirror.fraction";
+  EXPECT_NE(ProblemAt(parse(", fraction: {numerator: 101}"), at + ".numerator").message, "");
+  EXPECT_NE(ProblemAt(parse(", percent: 1, fraction: {numerator: 1}"), at).message, "");
+}
+
+TEST(Parse, PartsOfTheGatewayApiThatAreNotSupportedAreRefusedOnce) {
+  const ParsedFile cors = ParseDocuments(
+      RouteYaml("  - {filters: [{type: CORS, cors: {allowOrigins: ['*']}}]}\n"), "f");
+  ASSERT_EQ(cors.problems.size(), 1u);
+  EXPECT_EQ(cors.problems[0].field, "spec.rules[0].filters[0].type");
+  EXPECT_EQ(cors.problems[0].message, "filter CORS is not supported in this version");
+  EXPECT_EQ(cors.problems[0].hint,
+            "remove it; supported are RequestHeaderModifier, ResponseHeaderModifier, "
+            "RequestRedirect, URLRewrite, RequestMirror");
+  const ParsedFile section = ParseDocuments(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\nspec: "
+      "{parentRefs: [{kind: Service, name: a, sectionName: b}], rules: [{}]}",
+      "f");
+  EXPECT_EQ(ProblemAt(section, "spec.parentRefs[0].sectionName").hint, "use port");
+}
+
 TEST(Parse, ReadsEveryKindOfSeveralDocuments) {
   const ParsedFile parsed = ParseDocuments(R"(
 apiVersion: gateway.networking.k8s.io/v1

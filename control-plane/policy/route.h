@@ -93,10 +93,18 @@ struct RouteRetry {  // GEP-1731; wins field by field over ResiliencePolicy
   bool operator==(const RouteRetry&) const = default;
 };
 
+struct Fraction {  // of the requests
+  uint32_t numerator = 0;
+  uint32_t denominator = 100;
+
+  bool operator==(const Fraction&) const = default;
+};
+
 struct MirrorFilter {  // RequestMirror
   ServiceName service;
   uint32_t port = 0;
-  uint32_t percent = 100;
+  std::optional<uint32_t> percent = {};  // at most one of the two; neither: all requests
+  std::optional<Fraction> fraction = {};
   std::string invalid = {};  // as of a BackendRef: then nothing is copied
 
   bool operator==(const MirrorFilter&) const = default;

@@ -47,6 +47,7 @@ const Schema<ParentRef>& ParentFields() {
              {
                  {"port", Integer(&ParentRef::port, 1, 65535), "every port",
                   "Port of the Service. A route for one port wins over a route for all."},
+                 {"sectionName", Unsupported<ParentRef>("use port"), kNoDefault, ""},
              }));
   return schema;
 }

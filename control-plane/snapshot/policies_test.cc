@@ -220,6 +220,23 @@ TEST(Policies, AGrpcRouteMatchesPathsOfServicesAndMethods) {
   }
 }
 
+TEST(Policies, AMirrorGetsItsFractionInMillionths) {
+  Mesh mesh = MakeMesh();
+  Apply(Route("post",
+              "rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: cart, "
+              "port: 80}, fraction: {numerator: 1, denominator: 1000}}}, {type: RequestMirror, "
+              "requestMirror: {backendRef: {name: cart, port: 80}}}], backendRefs: [{name: post, "
+              "port: 80}]}]"),
+        &mesh);
+  const routev3::Route route = FirstRouteOf(mesh, "post.default.svc.cluster.local:80");
+  const auto share = [&](int i) {
+    return route.route().request_mirror_policies(i).runtime_fraction().default_value();
+  };
+  EXPECT_EQ(share(0).numerator(), 1000u);
+  EXPECT_EQ(share(0).denominator(), envoy::type::v3::FractionalPercent::MILLION);
+  EXPECT_EQ(share(1).numerator(), 100u);
+}
+
 TEST(Policies, HeaderValuesAreNoFormats) {
   Mesh mesh = MakeMesh();
   Apply(Route("post",

@@ -69,6 +69,15 @@ void SetRedirect(const policy::RedirectFilter& redirect, const RouteMatch& match
   action->set_response_code(CodeOf(redirect.status));
 }
 
+void SetFraction(const policy::MirrorFilter& mirror, envoy::type::v3::FractionalPercent* percent) {
+  percent->set_numerator(mirror.percent.value_or(100));
+  if (!mirror.fraction) return;
+  constexpr uint64_t kMillion = 1000000;
+  percent->set_numerator(
+      static_cast<uint32_t>(mirror.fraction->numerator * kMillion / mirror.fraction->denominator));
+  percent->set_denominator(envoy::type::v3::FractionalPercent::MILLION);
+}
+
 void SetFilters(const RouteRule& rule, const RouteMatch& match, routev3::RouteAction* action) {
   if (rule.rewrite && rule.rewrite->hostname)
     action->set_host_rewrite_literal(*rule.rewrite->hostname);
@@ -77,7 +86,7 @@ void SetFilters(const RouteRule& rule, const RouteMatch& match, routev3::RouteAc
     if (!mirror.invalid.empty()) continue;
     auto* policy = action->add_request_mirror_policies();
     policy->set_cluster(OutboundCluster(discovery::HostOf(mirror.service), mirror.port));
-    policy->mutable_runtime_fraction()->mutable_default_value()->set_numerator(mirror.percent);
+    SetFraction(mirror, policy->mutable_runtime_fraction()->mutable_default_value());
   }
 }
 

@@ -51,7 +51,7 @@ constexpr char kWhole[] = R"json([
      "filters": [
        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-a", "value": "b"}]}},
        {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["x-j"]}},
-       {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "cart", "port": 80}, "percent": 10}}],
+       {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "cart", "port": 80}, "fraction": {"numerator": 1, "denominator": 1000}}}],
      "backendRefs": [{"name": "user", "port": 9090, "weight": 3}, {"name": "post", "port": 9090}]}]}},
 {"kind": "ResiliencePolicy", "metadata": {"name": "by-header"}, "spec": {
   "targetRef": {"group": "", "kind": "Service", "namespace": "default", "name": "post"},
