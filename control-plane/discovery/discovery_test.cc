@@ -200,6 +200,12 @@ TEST(LiveMesh, ADeclaredServiceIsKnownWithoutWorkloads) {
   EXPECT_EQ(mesh.services().at(post).ports.at(80).endpoints.size(), 1u);
   EXPECT_EQ(mesh.mesh().vips.at("post.default.svc.cluster.local"), "10.96.0.7");
   EXPECT_EQ(mesh.mesh().vips.at("admin.default.svc.cluster.local"), "240.240.0.1");
+  // Unless a workload takes bytes.
+  Workload opaque = PodWorkload();
+  opaque.serves[0].protocol = opaque.inbound[0].protocol = Protocol::kTcp;
+  mesh.PutWorkload(opaque);
+  EXPECT_EQ(mesh.TakeChanges().services.at(post), MeshChanges::Scope::kWhole);
+  EXPECT_EQ(mesh.services().at(post).ports.at(80).protocol, Protocol::kTcp);
   const ServiceTable whole = BuildServiceTable(mesh.mesh());
   ASSERT_EQ(whole.size(), mesh.services().size());
   EXPECT_EQ(whole.at(post).ports.size(), mesh.services().at(post).ports.size());

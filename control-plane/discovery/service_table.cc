@@ -6,13 +6,16 @@
 namespace tulle::discovery {
 namespace {
 
-void AddWorkload(const Workload& workload, const ServiceName& name, Service* service) {
+void AddWorkload(const Workload& workload, const ServiceName& name, bool is_declared,
+                 Service* service) {
   if (!workload.spiffe_id.empty()) service->identities.insert(workload.spiffe_id);
   ForEachServed(workload, [&](const ServiceName& served, uint32_t number, uint32_t dialled,
                               Protocol protocol, bool is_skipped) {
     if (served != name) return;
     // Unless the port is declared, the first workload in order of ids decides on its protocol.
     ServicePort& port = service->ports.try_emplace(number, ServicePort{protocol, {}}).first->second;
+    // One that takes bytes would not understand what a caller makes of HTTP.
+    if (is_declared && protocol == Protocol::kTcp) port.protocol = protocol;
     port.endpoints.push_back(
         {workload.address, dialled, &workload, workload.is_meshed && !is_skipped});
   });
@@ -90,7 +93,9 @@ Service BuildService(const ServiceName& name, const ServiceParts& parts) {
       service.ports.emplace(number, ServicePort{protocol, {}});
     }
   }
-  for (const Workload* workload : parts.servers) AddWorkload(*workload, name, &service);
+  for (const Workload* workload : parts.servers) {
+    AddWorkload(*workload, name, parts.declared != nullptr, &service);
+  }
   for (const policy::Document* route : parts.routes) AddNamedByRoute(*route, name, &service);
   for (const Workload* workload : parts.callers) {
     for (const TcpOutbound& tcp : workload->outbound.tcp) {

@@ -40,6 +40,24 @@ void AddInbound(const discovery::ServedPort& served, bool is_skipped, Workload* 
   }
 }
 
+// The ports of one Service, as one EndpointSlice says them.
+void AddServed(const ServiceFacts& service, const SliceFacts& slice, const PodFacts* pod,
+               Workload* workload) {
+  for (const auto& [name, port] : service.ports) {
+    const auto target = slice.ports.find(name);
+    if (target == slice.ports.end()) continue;
+    const uint32_t dialled = target->second;
+    const bool is_opaque = pod != nullptr && pod->opaque_ports.contains(dialled);
+    discovery::ServedPort served{slice.service, port.number, dialled,
+                                 is_opaque ? Protocol::kTcp : port.protocol};
+    if (std::find(workload->serves.begin(), workload->serves.end(), served) !=
+        workload->serves.end())
+      continue;
+    AddInbound(served, pod != nullptr && pod->skipped_ports.contains(dialled), workload);
+    workload->serves.push_back(std::move(served));
+  }
+}
+
 }  // namespace
 
 void ClusterState::PutService(const ObjectKey& key, const Json& service) {
@@ -63,59 +81,30 @@ void ClusterState::SetService(const ObjectKey& key, std::optional<ServiceFacts> 
     if (is_published_) mesh_.RemoveService(name);
     services_.erase(key);
   }
-  const auto slices = slices_of_.find(name);
-  if (slices == slices_of_.end()) return;
   Ids touched;
-  for (const ObjectKey& slice : slices->second) {
-    for (const auto& [id, endpoint] : slices_.at(slice).endpoints) touched.insert(id);
-  }
+  for (const ObjectKey& slice : slices_.Of(name)) slices_.AddIdsOf(slice, &touched);
   Update(touched);
 }
 
 void ClusterState::PutSlice(const ObjectKey& key, const Json& slice) {
-  SetSlice(key, ReadSlice(key, slice));
+  Update(slices_.Set(key, ReadSlice(key, slice)));
 }
 
-void ClusterState::RemoveSlice(const ObjectKey& key) { SetSlice(key, std::nullopt); }
-
-void ClusterState::SetSlice(const ObjectKey& key, std::optional<SliceFacts> facts) {
-  Ids touched;
-  if (const auto former = slices_.find(key); former != slices_.end()) {
-    for (const auto& [id, endpoint] : former->second.endpoints) {
-      touched.insert(id);
-      const auto slices = slices_with_.find(id);
-      slices->second.erase(key);
-      if (slices->second.empty()) slices_with_.erase(slices);
-    }
-    const auto slices = slices_of_.find(former->second.service);
-    slices->second.erase(key);
-    if (slices->second.empty()) slices_of_.erase(slices);
-    slices_.erase(former);
-  }
-  if (facts) {
-    for (const auto& [id, endpoint] : facts->endpoints) {
-      touched.insert(id);
-      slices_with_[id].insert(key);
-    }
-    slices_of_[facts->service].insert(key);
-    slices_.emplace(key, *std::move(facts));
-  }
-  Update(touched);
-}
+void ClusterState::RemoveSlice(const ObjectKey& key) { Update(slices_.Set(key, std::nullopt)); }
 
 void ClusterState::PutPod(const ObjectKey& key, const Json& metadata) {
   PodFacts facts = ReadPod(key, metadata);
   const std::string uid = facts.uid;
   uids_.insert_or_assign(key, uid);
   pods_.insert_or_assign(uid, std::move(facts));
-  Update({uid});
+  UpdateWith(uid);
 }
 
 std::string ClusterState::RemovePod(const ObjectKey& key) {
   const auto uid = uids_.extract(key);
   if (uid.empty()) return "";
   pods_.erase(uid.mapped());
-  Update({uid.mapped()});
+  UpdateWith(uid.mapped());
   return uid.mapped();
 }
 
@@ -128,19 +117,13 @@ void ClusterState::RemoveNode(const ObjectKey& key) { SetLocality(key.name, "");
 // Nodes change all the time, their localities hardly ever.
 void ClusterState::SetLocality(const std::string& node, std::string locality) {
   const auto known = localities_.find(node);
-  if ((known == localities_.end() ? std::string() : known->second) == locality) return;
+  if (LocalityOf(node) == locality) return;
   if (locality.empty()) {
     localities_.erase(known);
   } else {
     localities_.insert_or_assign(node, std::move(locality));
   }
-  Ids touched;
-  for (const auto& [key, slice] : slices_) {
-    for (const auto& [id, endpoint] : slice.endpoints) {
-      if (endpoint.node == node) touched.insert(id);
-    }
-  }
-  Update(touched);
+  Update(slices_.IdsOn(node));
 }
 
 absl::Status ClusterState::CheckRegistration(const Workload& workload) const {
@@ -161,10 +144,16 @@ absl::Status ClusterState::CheckRegistration(const Workload& workload) const {
 void ClusterState::Publish() {
   is_published_ = true;
   for (const auto& [key, facts] : services_) mesh_.PutService({key.ns, key.name}, facts.declared);
-  Ids all;
+  Ids all = slices_.All();
   for (const auto& [uid, pod] : pods_) all.insert(uid);
-  for (const auto& [id, slices] : slices_with_) all.insert(id);
   Update(all);
+}
+
+// A pod, and what was written by hand for its address.
+void ClusterState::UpdateWith(const std::string& uid) {
+  Ids touched;
+  slices_.AddIdsWith(uid, &touched);
+  Update(touched);
 }
 
 void ClusterState::Update(const Ids& workloads) {
@@ -179,10 +168,15 @@ void ClusterState::Update(const Ids& workloads) {
   }
 }
 
+std::string ClusterState::LocalityOf(const std::string& node) const {
+  const auto locality = localities_.find(node);
+  return locality == localities_.end() ? "" : locality->second;
+}
+
 std::string ClusterState::LocalityOf(const EndpointFacts& endpoint) const {
-  const auto locality = localities_.find(endpoint.node);
-  if (locality != localities_.end()) return locality->second;
-  return endpoint.zone.empty() ? "" : "/" + endpoint.zone;
+  std::string locality = LocalityOf(endpoint.node);
+  if (!locality.empty() || endpoint.zone.empty()) return locality;
+  return "/" + endpoint.zone;
 }
 
 // Whoever may write to a namespace may write any uid into its EndpointSlices: of pods in other
@@ -192,11 +186,19 @@ bool ClusterState::MayTell(const SliceFacts& slice, const std::string& id) const
   return pod == pods_.end() || pod->second.ns == slice.service.ns;
 }
 
+// The meshed pod at the address of an endpoint that was written by hand, of the same namespace.
+bool ClusterState::IsOfMeshedPod(const ServiceName& service, const std::string& address) const {
+  const auto& there = slices_.At(address);
+  return std::any_of(there.begin(), there.end(), [&](const SliceIndex::Mention& mention) {
+    const auto pod = pods_.find(mention.first);
+    return pod != pods_.end() && pod->second.is_meshed() && pod->second.ns == service.ns &&
+           slices_.at(mention.second).service.ns == service.ns;
+  });
+}
+
 // Its address: of several, which are of two IP versions, the IPv4 address. False: none is known.
 bool ClusterState::Place(const std::string& id, Workload* workload) const {
-  const auto slices = slices_with_.find(id);
-  if (slices == slices_with_.end()) return false;
-  for (const ObjectKey& key : slices->second) {
+  for (const ObjectKey& key : slices_.Naming(id)) {
     const SliceFacts& slice = slices_.at(key);
     if (!MayTell(slice, id)) continue;
     const EndpointFacts& endpoint = slice.endpoints.at(id);
@@ -212,34 +214,40 @@ bool ClusterState::Place(const std::string& id, Workload* workload) const {
   return !workload->address.empty();
 }
 
+// What names it at its address: its own EndpointSlices first, then those that were written by hand.
+std::vector<SliceIndex::Mention> ClusterState::MentionsOf(const Workload& workload) const {
+  std::vector<SliceIndex::Mention> own, by_hand;
+  for (const SliceIndex::Mention& mention : slices_.At(workload.address)) {
+    const SliceFacts& slice = slices_.at(mention.second);
+    if (mention.first == workload.id) {
+      if (MayTell(slice, workload.id)) own.push_back(mention);
+    } else if (workload.is_meshed && !slices_.at(mention).is_pod &&
+               slice.service.ns == workload.ns) {
+      by_hand.push_back(mention);
+    }
+  }
+  own.insert(own.end(), by_hand.begin(), by_hand.end());
+  return own;
+}
+
 // The health is that of the Services with an address: a headless one may publish pods that are not
-// ready, for their peers.
-void ClusterState::Serve(const std::string& id, const PodFacts* pod, Workload* workload) const {
+// ready, for their peers. What was written by hand does not know it.
+void ClusterState::Serve(const PodFacts* pod, Workload* workload) const {
   std::optional<Health> by_address, by_any;
-  for (const ObjectKey& key : slices_with_.at(id)) {
-    const SliceFacts& slice = slices_.at(key);
-    const EndpointFacts& endpoint = slice.endpoints.at(id);
+  for (const SliceIndex::Mention& mention : MentionsOf(*workload)) {
+    const SliceFacts& slice = slices_.at(mention.second);
     const auto service = services_.find({slice.service.ns, slice.service.name});
-    if (endpoint.address != workload->address || service == services_.end()) continue;
-    if (!MayTell(slice, id)) continue;
+    if (service == services_.end()) continue;
     if (std::find(workload->services.begin(), workload->services.end(), slice.service) ==
         workload->services.end()) {
       workload->services.push_back(slice.service);
     }
-    by_any = Better(by_any.value_or(endpoint.health), endpoint.health);
-    if (service->second.has_address()) {
-      by_address = Better(by_address.value_or(endpoint.health), endpoint.health);
+    if (mention.first == workload->id) {
+      const Health health = slices_.at(mention).health;
+      by_any = Better(by_any.value_or(health), health);
+      if (service->second.has_address()) by_address = Better(by_address.value_or(health), health);
     }
-    for (const auto& [name, port] : service->second.ports) {
-      const auto target = slice.ports.find(name);
-      if (target == slice.ports.end()) continue;
-      discovery::ServedPort served{slice.service, port.number, target->second, port.protocol};
-      if (std::find(workload->serves.begin(), workload->serves.end(), served) !=
-          workload->serves.end())
-        continue;
-      AddInbound(served, pod != nullptr && pod->skipped_ports.contains(target->second), workload);
-      workload->serves.push_back(std::move(served));
-    }
+    AddServed(service->second, slice, pod, workload);
   }
   workload->health = by_address.value_or(by_any.value_or(Health::kHealthy));
 }
@@ -249,7 +257,7 @@ std::optional<Workload> ClusterState::Build(const std::string& id) const {
   const PodFacts* const pod = found == pods_.end() ? nullptr : &found->second;
   Workload workload;
   workload.id = id;
-  workload.is_meshed = pod != nullptr && !pod->account.empty();
+  workload.is_meshed = pod != nullptr && pod->is_meshed();
   if (workload.is_meshed) {
     workload.interception.emplace();
     workload.spiffe_id =
@@ -263,9 +271,13 @@ std::optional<Workload> ClusterState::Build(const std::string& id) const {
     if (!workload.is_meshed) return std::nullopt;
     return workload;
   }
-  const auto& slice = slices_.at(*slices_with_.at(id).begin());
-  if (slice.endpoints.at(id).is_pod && pod == nullptr) return std::nullopt;
-  Serve(id, pod, &workload);
+  const SliceFacts& slice = slices_.at(*slices_.Naming(id).begin());
+  if (slice.endpoints.at(id).is_pod) {
+    if (pod == nullptr) return std::nullopt;
+  } else if (IsOfMeshedPod(slice.service, workload.address)) {
+    return std::nullopt;  // The pod serves it.
+  }
+  Serve(pod, &workload);
   return workload;
 }
 

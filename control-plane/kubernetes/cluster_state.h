@@ -4,7 +4,9 @@
 //
 // A workload's id is its pod's uid. A pod that was injected is a workload even if no Service
 // selects it. An endpoint whose pod has not been seen is left out: it would be taken for one
-// without a sidecar. Until Publish() nothing is written to the mesh.
+// without a sidecar. An endpoint that was written by hand, without a pod, is that of the meshed pod
+// of its namespace that has this address; otherwise it is a workload without a sidecar. Until
+// Publish() nothing is written to the mesh.
 //
 // Owner: Source. Thread: the loop's. After one or more changes the owner calls
 // MeshSink::OnChange().
@@ -14,10 +16,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/objects.h"
+#include "control-plane/kubernetes/slice_index.h"
 
 namespace tulle::kubernetes {
 
@@ -45,33 +49,35 @@ class ClusterState {
   absl::Status CheckRegistration(const discovery::Workload& workload) const;
   // Null: it is not known, or the mesh has nothing to do with it.
   const ServiceFacts* FindService(const ServiceName& name) const;
+  // REGION/ZONE of a node; empty: it has no zone.
+  std::string LocalityOf(const std::string& node) const;
   size_t pods() const { return pods_.size(); }
   size_t services() const { return services_.size(); }
 
  private:
-  using Ids = std::set<std::string>;
+  using Ids = SliceIndex::Ids;
 
   void SetService(const ObjectKey& key, std::optional<ServiceFacts> facts);
-  void SetSlice(const ObjectKey& key, std::optional<SliceFacts> facts);
   void SetLocality(const std::string& node, std::string locality);
   void Update(const Ids& workloads);
+  void UpdateWith(const std::string& uid);
   std::optional<discovery::Workload> Build(const std::string& id) const;
   bool MayTell(const SliceFacts& slice, const std::string& id) const;
   bool Place(const std::string& id, discovery::Workload* workload) const;
-  void Serve(const std::string& id, const PodFacts* pod, discovery::Workload* workload) const;
+  bool IsOfMeshedPod(const ServiceName& service, const std::string& address) const;
+  std::vector<SliceIndex::Mention> MentionsOf(const discovery::Workload& workload) const;
+  void Serve(const PodFacts* pod, discovery::Workload* workload) const;
   std::string LocalityOf(const EndpointFacts& endpoint) const;
 
   const std::string trust_domain_;
   discovery::MeshSink& mesh_;
   bool is_published_ = false;
   std::map<ObjectKey, ServiceFacts> services_;
-  std::map<ObjectKey, SliceFacts> slices_;
+  SliceIndex slices_;
   std::map<std::string, PodFacts> pods_;           // by uid
   std::map<ObjectKey, std::string> uids_;          // of pods, by name
   std::map<std::string, std::string> localities_;  // by node
-  std::map<ServiceName, std::set<ObjectKey>> slices_of_;
-  std::map<std::string, std::set<ObjectKey>> slices_with_;  // by workload
-  std::set<std::string> reported_;                          // workloads that the mesh has
+  std::set<std::string> reported_;                 // workloads that the mesh has
 };
 
 }  // namespace tulle::kubernetes

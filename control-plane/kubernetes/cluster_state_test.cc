@@ -233,6 +233,57 @@ TEST_F(ClusterStateTest, AHeadlessServiceDoesNotMakeAPodReady) {
   EXPECT_EQ(mesh_.workloads.at("u1").health, Health::kHealthy);
 }
 
+// Without a pod's uid: those who call it must still use mTLS, whichever is known first.
+TEST_F(ClusterStateTest, AnEndpointByHandIsTheMeshedPodAtItsAddress) {
+  state_.Publish();
+  state_.PutService({"shop", "own"}, WebService());
+  state_.PutSlice({"shop", "own-1"},
+                  Slice("own", {Endpoint("10.1.0.1", "")}, R"([{"name":"http","port":9090}])"));
+  EXPECT_EQ(Text("shop/own-1/10.1.0.1"), "10.1.0.1 shop/own:80->9090 http");
+  EXPECT_FALSE(mesh_.workloads.at("shop/own-1/10.1.0.1").is_meshed);
+  PutWeb();
+  EXPECT_EQ(Text("shop/own-1/10.1.0.1"), "none");
+  EXPECT_EQ(Text("u1"), "10.1.0.1 shop/web:80->8080 http shop/own:80->9090 http");
+  EXPECT_EQ(mesh_.workloads.at("u1").inbound.size(), 2u);
+  // Its health is what the cluster says, not what was written.
+  state_.PutSlice({"shop", "web-a"},
+                  Slice("web", {Endpoint("10.1.0.1", "u1", R"({"ready":false})")}));
+  EXPECT_EQ(mesh_.workloads.at("u1").health, Health::kUnhealthy);
+  state_.PutSlice({"shop", "own-1"}, Slice("own", {Endpoint("10.1.0.2", "")}));
+  EXPECT_EQ(Text("u1"), "10.1.0.1 shop/web:80->8080 http");
+  EXPECT_EQ(Text("shop/own-1/10.1.0.2"), "10.1.0.2 shop/own:80->8080 http");
+  state_.PutSlice({"shop", "own-1"}, Slice("own", {Endpoint("10.1.0.1", "")}));
+  state_.RemovePod({"shop", "web-1"});
+  EXPECT_EQ(Text("shop/own-1/10.1.0.1"), "10.1.0.1 shop/own:80->8080 http");
+}
+
+TEST_F(ClusterStateTest, AnEndpointByHandTellsNothingOfPodsOfOtherNamespaces) {
+  PutWeb();
+  state_.PutService({"a", "web"}, WebService());
+  state_.PutSlice({"a", "web-0"}, Slice("web", {Endpoint("10.1.0.1", "")}));
+  state_.Publish();
+  EXPECT_EQ(Text("u1"), "10.1.0.1 shop/web:80->8080 http");
+  EXPECT_FALSE(mesh_.workloads.at("a/web-0/10.1.0.1").is_meshed);
+}
+
+TEST_F(ClusterStateTest, OpaquePortsOfAPodTakeBytes) {
+  Json pod = Pod("u1", "web");
+  pod["metadata"]["annotations"][kOpaquePortsAnnotation] = "8080,9090";
+  state_.PutPod({"shop", "web-1"}, pod);
+  state_.PutService({"shop", "web"}, WebService());
+  state_.PutSlice({"shop", "web-a"}, Slice("web", {Endpoint("10.1.0.1", "u1")}));
+  state_.Publish();
+  EXPECT_EQ(Text("u1"), "10.1.0.1 shop/web:80->8080 tcp");
+  EXPECT_EQ(mesh_.workloads.at("u1").inbound.at(0).protocol, Protocol::kTcp);
+}
+
+TEST_F(ClusterStateTest, TheLocalityOfANodeIsKnown) {
+  EXPECT_EQ(state_.LocalityOf("n1"), "");
+  state_.PutNode({"", "n1"}, Parse(R"({"metadata":{"labels":{
+      "topology.kubernetes.io/region":"eu","topology.kubernetes.io/zone":"eu-1"}}})"));
+  EXPECT_EQ(state_.LocalityOf("n1"), "eu/eu-1");
+}
+
 TEST_F(ClusterStateTest, WhatIsRemovedIsRemoved) {
   state_.Publish();
   PutWeb();

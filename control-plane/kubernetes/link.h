@@ -41,6 +41,7 @@ class KubernetesLink {
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return source_.CheckRegistration(workload);
   }
+  std::string LocalityOf(const std::string& node) const { return source_.LocalityOf(node); }
   TokenReviews& reviews() { return reviews_; }
   // Whether policies of this kind come from the API server.
   bool Serves(policy::Kind kind) const { return gateway_.Serves(kind); }

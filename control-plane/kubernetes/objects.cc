@@ -45,6 +45,16 @@ bool IsAccountName(std::string_view name) {
          });
 }
 
+std::set<uint32_t> PortsIn(const Json& metadata, const char* annotation) {
+  std::set<uint32_t> ports;
+  const std::string list = TextAt(metadata, {"metadata", "annotations", annotation});
+  for (const auto text : absl::StrSplit(list, ',')) {
+    uint32_t port = 0;
+    if (absl::SimpleAtoi(text, &port)) ports.insert(port);
+  }
+  return ports;
+}
+
 Health HealthOf(const Json& conditions) {
   // Absent means true for ready and serving, and false for terminating.
   const Json& ready = At(conditions, {"ready"});
@@ -118,11 +128,8 @@ PodFacts ReadPod(const ObjectKey& key, const Json& metadata) {
   facts.account = TextAt(metadata, {"metadata", "annotations", kAccountAnnotation});
   if (facts.account.empty()) facts.account = "default";
   if (!IsAccountName(facts.account)) facts.account.clear();
-  const std::string ports = TextAt(metadata, {"metadata", "annotations", kSkipPortsAnnotation});
-  for (const auto text : absl::StrSplit(ports, ',')) {
-    uint32_t port = 0;
-    if (absl::SimpleAtoi(text, &port)) facts.skipped_ports.insert(port);
-  }
+  facts.skipped_ports = PortsIn(metadata, kSkipPortsAnnotation);
+  facts.opaque_ports = PortsIn(metadata, kOpaquePortsAnnotation);
   return facts;
 }
 

@@ -27,6 +27,8 @@ inline constexpr char kMeshedLabel[] = "tulle.dev/meshed";
 inline constexpr char kAccountAnnotation[] = "tulle.dev/service-account";
 // On such pods, set by users: ports that bypass the sidecar, "8080,9090".
 inline constexpr char kSkipPortsAnnotation[] = "tulle.dev/skip-inbound-ports";
+// On such pods, set by users: ports that are forwarded as bytes, "3306".
+inline constexpr char kOpaquePortsAnnotation[] = "tulle.dev/opaque-ports";
 // On namespaces whose pods are injected; "enabled".
 inline constexpr char kInjectLabel[] = "tulle.dev/inject";
 
@@ -62,6 +64,9 @@ struct PodFacts {
   std::string name;
   std::string account;  // empty: not injected
   std::set<uint32_t> skipped_ports;
+  std::set<uint32_t> opaque_ports;
+
+  bool is_meshed() const { return !account.empty(); }
 };
 
 // Nullopt: the mesh has nothing to do with it (an ExternalName, no TCP ports).

@@ -41,6 +41,7 @@ class Source {
   const ServiceFacts* FindService(const discovery::ServiceName& name) const {
     return state_.FindService(name);
   }
+  std::string LocalityOf(const std::string& node) const { return state_.LocalityOf(node); }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return state_.CheckRegistration(workload);
   }

@@ -63,6 +63,14 @@ class ControlPlane {
   }
   void ForgetRootsObservers() { roots_observers_.clear(); }
 
+  // Where a machine is: REGION/ZONE, or empty. Asked with its name.
+  void SetMachines(std::function<std::string(const std::string&)> locality_of) {
+    locality_of_ = std::move(locality_of);
+  }
+  std::string LocalityOf(const std::string& machine) const {
+    return locality_of_ == nullptr || machine.empty() ? "" : locality_of_(machine);
+  }
+
   // A source of the mesh reads from the network: until OnSourceSynced(), and until the resources
   // show what it has reported, no sidecar is served. Call before Frontend::Open.
   void AwaitSource() { is_synced_ = is_source_synced_ = false; }
@@ -91,6 +99,7 @@ class ControlPlane {
   insight::TraceRing traces_;
   std::unique_ptr<api::Api> api_;
   std::vector<std::function<void()>> roots_observers_;
+  std::function<std::string(const std::string&)> locality_of_;  // null: no source knows machines
   bool is_source_synced_ = true;
   bool is_synced_ = true;
   std::string roots_seen_;

@@ -33,6 +33,7 @@ ControlServer::~ControlServer() {
   plane_->admission().SetReviews(nullptr);
   plane_->registry().SetOtherSource(nullptr);
   plane_->view().SetClusterKinds(nullptr);
+  plane_->SetMachines(nullptr);
 }
 
 void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
@@ -50,6 +51,7 @@ void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
     return kubernetes_->CheckRegistration(workload);
   });
   plane.view().SetClusterKinds([this](policy::Kind kind) { return kubernetes_->Serves(kind); });
+  plane.SetMachines([this](const std::string& name) { return kubernetes_->LocalityOf(name); });
   plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
   kubernetes_->SetRoots(plane.authority().trust_bundle_pem());
   kubernetes_->Start();

@@ -16,6 +16,7 @@ namespace {
 constexpr std::chrono::seconds kWatch{1};
 // Of node.metadata: see snapshot::NodeView.
 constexpr char kSdsFile[] = "tulle.dev/sds-file";
+constexpr char kNodeName[] = "tulle.dev/node-name";
 constexpr char kEnvoy[] = "envoy";  // node.user_agent_name
 constexpr char kLacksCertificate[] =
     "this Envoy has no certificate, so its mTLS cannot work: node.metadata does not name a file "
@@ -127,7 +128,7 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
       node.id(),
       std::find(node.client_features().begin(), node.client_features().end(),
                 xds::kOnDemandFeature) != node.client_features().end(),
-      TextOf(node.metadata(), kSdsFile)};
+      TextOf(node.metadata(), kSdsFile), plane_.LocalityOf(TextOf(node.metadata(), kNodeName))};
   entry->second.lacks_certificate = node.user_agent_name() == kEnvoy && view.sds_file.empty();
   snapshot::SharedResources& shared = plane_.mesh_builder().shared();
   snapshot::OwnResources& own = plane_.mesh_builder().own();

@@ -79,7 +79,7 @@ xds::View::Found NodeResources::FindCommon(std::string_view type_url, std::strin
   if (type_url == kSecretType) return {FindIn(shared_.secrets(), name)};
   const discovery::Workload* self = Self();
   if (self == nullptr) return {};
-  if (type_url == kEndpointType) return {shared_.EndpointsFrom(self->locality, name)};
+  if (type_url == kEndpointType) return {shared_.EndpointsFrom(LocalityOf(*self), name)};
   if (type_url == kRouteType) return {FindRoutes(*self, name)};
   if (type_url == kClusterType) {
     if (auto cluster = FindIn(shared_.clusters(), name)) return {std::move(cluster)};
@@ -107,7 +107,7 @@ void NodeResources::ForEachCommon(std::string_view type_url, const Visit& visit)
     VisitAll(own_.Of(*self).clusters, visit);
   } else if (type_url == kEndpointType) {
     for (const auto& [name, resource] : shared_.endpoints()) {
-      visit(name, *shared_.EndpointsFrom(self->locality, name));
+      visit(name, *shared_.EndpointsFrom(LocalityOf(*self), name));
     }
   } else if (type_url == kRouteType) {
     if (const auto routes = FindRoutes(*self, kOutboundHttp)) visit(kOutboundHttp, *routes);

@@ -69,6 +69,9 @@ class NodeResources final : public xds::View {
 
   // Null: it is neither registered nor was it.
   const discovery::Workload* Self() const;
+  const std::string& LocalityOf(const discovery::Workload& self) const {
+    return self.locality.empty() ? node_.locality : self.locality;
+  }
   void ForEachListener(const discovery::Workload& self, const Visit& visit) const;
   std::shared_ptr<const Resource> FindRoutes(const discovery::Workload& self,
                                              std::string_view name) const;

@@ -217,6 +217,10 @@ TEST_F(CostTest, CallersAreToldThatTheirOwnLocalityCountsOrCountsNoLonger) {
   EXPECT_TRUE(apply("preferOwn: true"));
   EXPECT_EQ(shared_->EndpointsFrom("", kS7)->version, shared);
   EXPECT_NE(shared_->EndpointsFrom("eu/a", kS7)->version, shared);
+  // Its machine's, where the mesh does not know its own.
+  OwnResources own(*shared_);
+  const NodeResources pod(*shared_, own, {.workload = "s1-a", .locality = "eu/a"});
+  EXPECT_EQ(pod.Find(kEndpointType, kS7).resource, shared_->EndpointsFrom("eu/a", kS7));
   EXPECT_TRUE(apply("priorities: [eu]"));
   EXPECT_EQ(shared_->EndpointsFrom("eu/a", kS7)->version, shared);
 }

@@ -47,6 +47,8 @@ struct NodeView {
   // On its machine: its own certificate, in SDS form (own_certificate.h). Empty: it has one without
   // that, as Tulle's sidecars do.
   std::string sds_file = {};
+  // Of its machine, where the mesh does not know that of the workload. Empty: not known either.
+  std::string locality = {};
 };
 
 }  // namespace tulle::snapshot

@@ -53,6 +53,10 @@ Json Mount(const char* volume, const char* path, bool read_only) {
   return mount;
 }
 
+Json FromPod(const char* variable, const char* field) {
+  return {{"name", variable}, {"valueFrom", {{"fieldRef", {{"fieldPath", field}}}}}};
+}
+
 }  // namespace
 
 Json InitContainer(const Settings& settings, const Wishes& wishes) {
@@ -81,11 +85,11 @@ Json SidecarContainer(const Settings& settings, const Wishes& wishes, const Json
                        absl::StrCat("--token-file=", kTokenFolder, "/token"),
                        absl::StrCat("--roots-file=", kRootsFolder, "/root-cert.pem"),
                        "--pod-uid=$(POD_UID)",
+                       "--node-name=$(NODE_NAME)",
                        absl::StrCat("--health=0.0.0.0:", kHealthPort),
                        absl::StrCat("--metrics=0.0.0.0:", kMetricsPort),
                        "--log-level=" + wishes.log_level};
-  container["env"] = {
-      {{"name", "POD_UID"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.uid"}}}}}}};
+  container["env"] = {FromPod("POD_UID", "metadata.uid"), FromPod("NODE_NAME", "spec.nodeName")};
   if (!probes.empty())
     container["env"].push_back({{"name", kProbesVariable}, {"value", probes.dump()}});
   container["ports"] = {{{"name", "tulle-metrics"}, {"containerPort", kMetricsPort}}};

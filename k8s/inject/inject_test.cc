@@ -282,7 +282,7 @@ TEST(Inject, ProbesGoToTheSidecarAndItKnowsTheOriginals) {
   EXPECT_EQ(web["lifecycle"], Pod(testing::kWeb)["spec"]["containers"][0]["lifecycle"]);
   EXPECT_EQ(Inject(Pod(testing::kWeb), kShop, {})->warnings.at(0),
             "container web: its preStop hook by httpGet is refused under STRICT; use exec");
-  const Json& variable = pod["spec"]["initContainers"][1]["env"][1];
+  const Json& variable = pod["spec"]["initContainers"][1]["env"][2];
   EXPECT_EQ(variable["name"], "TULLE_APP_PROBES");
   EXPECT_EQ(
       variable["value"],
@@ -302,7 +302,7 @@ TEST(Inject, ProbesThatCannotBeRewrittenStay) {
   const Json done = Injected(pod);
   for (const char* probe : {"livenessProbe", "readinessProbe", "startupProbe"})
     EXPECT_EQ(done["spec"]["containers"][0][probe], web[probe]);
-  EXPECT_EQ(done["spec"]["initContainers"][1]["env"].size(), 1u);
+  EXPECT_EQ(done["spec"]["initContainers"][1]["env"].size(), 2u);
   EXPECT_EQ(Inject(pod, kShop, {})->warnings.size(), 1u);
 }
 

@@ -15,7 +15,7 @@ struct Wishes {
   std::string skip_inbound_ports;   // "8080,9090"
   std::string skip_outbound_ports;  // likewise
   std::string skip_outbound_cidrs;  // "10.0.0.0/8,192.0.2.1"
-  std::string opaque_ports;         // read by the control plane; only checked here
+  std::string opaque_ports;         // read by the control plane, only checked here
   std::string log_level;
   std::string cpu;
   std::string memory;

@@ -56,6 +56,10 @@ std::string NodeBytes(const std::string& instance_id, const Workload& workload) 
   node.set_user_agent_version(telemetry::kVersion);
   for (const std::string_view feature : xds::kFieldFeatures)
     node.add_client_features(std::string(feature));
+  if (!workload.node_name.empty()) {
+    (*node.mutable_metadata()->mutable_fields())["tulle.dev/node-name"].set_string_value(
+        workload.node_name);
+  }
   if (workload.transparent) node.add_client_features(std::string(xds::kOnDemandFeature));
   return node.SerializeAsString();
 }

@@ -23,6 +23,7 @@ struct Workload {
   // In Kubernetes: the id of this instance. The control plane knows the pod from the cluster's API,
   // so that it does not register.
   std::string pod_uid;
+  std::string node_name;             // of the pod's node, whose labels tell its locality
   std::vector<std::string> inbound;  // [DIALLED@]LISTEN:APPLICATION[:SERVICE]/PROTOCOL
   uint16_t outbound_http = 0;
   std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN

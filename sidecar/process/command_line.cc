@@ -68,6 +68,10 @@ void AddTransparentOptions(CLI::App& app, Workload& workload) {
       "from the cluster's API instead of a registration",
       "UID")
       ->needs(transparent);
+  add("--node-name", workload.node_name,
+      "in Kubernetes: the pod's node, whose zone is preferred where policies prefer the own one",
+      "NAME")
+      ->needs("--pod-uid");
   transparent->excludes(app.get_option("--inbound"));
 }
 

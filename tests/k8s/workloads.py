@@ -7,6 +7,7 @@ import subprocess
 import image
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
+HTTP2 = ("h2", "hpack", "hyperframe")
 LEFT_OUT = ("config-*", "test", "dist-packages", "lib2to3", "pydoc_data", "distutils", "idlelib", "tkinter", "ensurepip")
 
 
@@ -22,6 +23,8 @@ def load_python(cluster):
     for module in os.listdir(library + "/lib-dynload"):
         if module.startswith(("_ssl", "_hashlib", "_ctypes", "_uuid")):
             os.unlink("%s%s/lib-dynload/%s" % (root, library, module))
+    for package in HTTP2:
+        shutil.copytree("/usr/lib/python3/dist-packages/" + package, root + "/usr/lib/python3/dist-packages/" + package)
     for app in os.listdir(APPS):
         if app.endswith(".py"):
             image.place(root, os.path.join(APPS, app), "/" + app)
