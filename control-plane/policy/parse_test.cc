@@ -97,10 +97,10 @@ TEST(Parse, ReadsGrpcRoutes) {
   EXPECT_EQ(problem("{method: {method: 1a}}", "method.method"), "invalid gRPC method \"1a\"");
   EXPECT_NE(problem("{method: {type: RegularExpression, method: '('}}", "method.method"), "");
   EXPECT_NE(problem("{path: {value: /a}}", "path"), "");
-  EXPECT_NE(
-      ProblemAt(parse("{matches: [{method: {type: Exact}}]}"), "spec.rules[0].matches[0].method")
-          .message,
-      "");
+  EXPECT_NE(ProblemAt(parse("{matches: [{method: {type: Exact}}]}"),
+                      "spec.rules[0].matches[0].method.service")
+                .message,
+            "");
   EXPECT_NE(ProblemAt(parse("{timeouts: {request: 1s}}"), "spec.rules[0].timeouts").message, "");
   EXPECT_NE(ProblemAt(parse("{filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}"),
                       "spec.rules[0].filters[0].type")
