@@ -1,13 +1,10 @@
 #include "control-plane/kubernetes/gateway_api.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "control-plane/policy/kinds.h"
-#include "k8s/api/call.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -138,16 +135,9 @@ void GatewayApi::Update() {
 }
 
 std::optional<k8s::Request> GatewayApi::StatusRequest(const policy::DocumentKey& key) const {
-  const std::string now = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(loop_.WallNow()),
-                                           absl::UTCTimeZone());
-  auto change = book_.StatusOf(key, now);
+  auto change = book_.StatusOf(key, TimeText(loop_.WallNow()));
   if (!change) return std::nullopt;
-  const Json patch{{"metadata", {{"resourceVersion", change->version}}},
-                   {"status", {{"parents", std::move(change->parents)}}}};
-  return k8s::MergePatch(absl::StrCat(PathOf("v1"), "/namespaces/", k8s::Escape(key.ns), "/",
-                                      std::string(policy::EntryOf(key.kind).plural), "/",
-                                      k8s::Escape(key.name), "/status"),
-                         patch.dump());
+  return StatusPatch(key, change->version, {{"parents", std::move(change->parents)}});
 }
 
 }  // namespace tulle::kubernetes

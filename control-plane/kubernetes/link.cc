@@ -26,7 +26,9 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
                [this](const discovery::ServiceName& service) { gateway_.OnService(service); }}),
       gateway_(loop, client_, mesh, log,
                {[this](const discovery::ServiceName& name) { return source_.FindService(name); },
-                events_.is_leader, [this] { OnSynced(); }}) {}
+                events_.is_leader, [this] { OnSynced(); }}),
+      policies_(loop, client_, mesh, log,
+                {kControlNamespace, events_.is_leader, [this] { OnSynced(); }}) {}
 
 void KubernetesLink::SetRoots(const std::string& pem) {
   roots_.SetRoots(pem);
@@ -38,13 +40,15 @@ void KubernetesLink::Start() {
   source_.Start();
   bundle_.Start();
   gateway_.Start();
+  policies_.Start();
 }
 
-// No sidecar is to be served without the routes that the cluster has.
+// No sidecar is to be served without the routes and policies that the cluster has.
 void KubernetesLink::OnSynced() {
-  if (is_synced_ || !source_.synced() || !gateway_.settled()) return;
+  if (is_synced_ || !source_.synced() || !gateway_.settled() || !policies_.settled()) return;
   is_synced_ = true;
   gateway_.Publish();
+  policies_.Publish();
   events_.on_synced();
 }
 

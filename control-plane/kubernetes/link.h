@@ -4,11 +4,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/bundle_keeper.h"
 #include "control-plane/kubernetes/gateway_api.h"
+#include "control-plane/kubernetes/policy_api.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/kubernetes/roots_publisher.h"
 #include "control-plane/kubernetes/source.h"
@@ -44,7 +46,9 @@ class KubernetesLink {
   std::string LocalityOf(const std::string& node) const { return source_.LocalityOf(node); }
   TokenReviews& reviews() { return reviews_; }
   // Whether policies of this kind come from the API server.
-  bool Serves(policy::Kind kind) const { return gateway_.Serves(kind); }
+  bool Serves(policy::Kind kind) const { return gateway_.Serves(kind) || policies_.Serves(kind); }
+  // Policies of our own kinds that are not in force, as KIND/NAMESPACE/NAME, and why.
+  std::map<std::string, std::string> RefusedPolicies() const { return policies_.Refused(); }
 
  private:
   void OnSynced();
@@ -58,6 +62,7 @@ class KubernetesLink {
   BundleKeeper bundle_;
   Source source_;
   GatewayApi gateway_;
+  PolicyApi policies_;
   bool is_synced_ = false;
 };
 

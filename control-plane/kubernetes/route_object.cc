@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
+#include "control-plane/kubernetes/object_facts.h"
 #include "control-plane/policy/kinds.h"
 #include "control-plane/policy/parse.h"
 
@@ -15,8 +15,6 @@ using k8s::NumberAt;
 using k8s::TextAt;
 
 constexpr char kNamedByNoService[] = "unknown";
-constexpr size_t kMostProblems = 3;
-constexpr size_t kLongestProblem = 4096;
 
 std::string TextOr(const Json& json, const char* field, const char* absent) {
   const Json& value = At(json, {field});
@@ -24,12 +22,6 @@ std::string TextOr(const Json& json, const char* field, const char* absent) {
 }
 
 bool IsCoreGroup(const std::string& group) { return group.empty() || group == "core"; }
-
-int64_t ReadTime(const std::string& text) {
-  absl::Time time;
-  std::string error;
-  return absl::ParseTime(absl::RFC3339_full, text, &time, &error) ? absl::ToUnixSeconds(time) : 0;
-}
 
 std::vector<RouteParent> ReadParents(const std::string& ns, const Json& refs) {
   std::vector<RouteParent> parents;
@@ -107,22 +99,6 @@ class RefReader {
   std::vector<RouteRef>* refs_;
 };
 
-std::string TextOf(const policy::Problems& problems) {
-  std::string text;
-  for (size_t i = 0; i < problems.size() && i < kMostProblems; ++i) {
-    const policy::Problem& each = problems[i];
-    absl::StrAppend(&text, i == 0 ? "" : "; ", each.field, each.field.empty() ? "" : ": ",
-                    each.message, each.hint.empty() ? "" : " (", each.hint,
-                    each.hint.empty() ? "" : ")");
-  }
-  if (problems.size() > kMostProblems) {
-    absl::StrAppend(&text, "; and ", problems.size() - kMostProblems, " more");
-  }
-  // As the API server will give it back: values that are quoted in it may have been cut.
-  const Json json(text.substr(0, kLongestProblem));
-  return Json::parse(json.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
 void ReadPolicy(Json spec, RouteObject* route) {
   spec.erase("hostnames");
   // They are set when it is known which of them exist.
@@ -145,10 +121,10 @@ void ReadPolicy(Json spec, RouteObject* route) {
 RouteObject ReadRoute(policy::Kind kind, const ObjectKey& key, const Json& object) {
   RouteObject route;
   route.key = {kind, key.ns, key.name};
-  route.uid = TextAt(object, {"metadata", "uid"});
-  route.version = TextAt(object, {"metadata", "resourceVersion"});
-  const Json& generation = At(object, {"metadata", "generation"});
-  if (generation.is_number_integer()) route.generation = generation.get<int64_t>();
+  const ObjectFacts facts = ObjectFacts::Of(object);
+  route.uid = facts.uid;
+  route.version = facts.version;
+  route.generation = facts.generation;
   route.statuses = At(object, {"status", "parents"});
   route.parents = ReadParents(key.ns, At(object, {"spec", "parentRefs"}));
   // What is for others may say what we do not know.
@@ -157,7 +133,7 @@ RouteObject ReadRoute(policy::Kind kind, const ObjectKey& key, const Json& objec
   if (spec.contains("rules")) RefReader(key.ns, &route.refs).ReadRules(&spec["rules"]);
   ReadPolicy(std::move(spec), &route);
   if (route.document) {
-    route.document->created_at = ReadTime(TextAt(object, {"metadata", "creationTimestamp"}));
+    route.document->created_at = facts.created_at;
   }
   return route;
 }

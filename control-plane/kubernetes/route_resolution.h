@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "control-plane/kubernetes/object_facts.h"
 #include "control-plane/kubernetes/reference_grants.h"
 #include "control-plane/kubernetes/route_object.h"
 #include "control-plane/policy/model.h"
@@ -16,13 +17,6 @@ namespace tulle::kubernetes {
 
 // Null: there is no such Service, or none that the mesh serves.
 using FindService = std::function<const ServiceFacts*(const ServiceName&)>;
-
-struct Condition {
-  std::string type;
-  bool is_true = true;
-  std::string reason;
-  std::string message;
-};
 
 struct ParentConditions {
   Json ref;  // as the route states it

@@ -21,24 +21,11 @@ const Json* FindIn(const Json& list, const char* field, const Json& value) {
   return nullptr;
 }
 
-Json ConditionFor(const Condition& condition, const Json& former, int64_t generation,
-                  const std::string& now) {
-  const char* status = condition.is_true ? "True" : "False";
-  const Json* same = FindIn(At(former, {"conditions"}), "type", condition.type);
-  const bool is_kept = same != nullptr && TextAt(*same, {"status"}) == status;
-  return {{"type", condition.type},
-          {"status", status},
-          {"reason", condition.reason},
-          {"message", condition.message},
-          {"observedGeneration", generation},
-          {"lastTransitionTime", is_kept ? TextAt(*same, {"lastTransitionTime"}) : now}};
-}
-
 Json EntryFor(const ParentConditions& parent, const Json& former, int64_t generation,
               const std::string& now) {
   Json conditions = Json::array();
   for (const Condition& condition : parent.conditions) {
-    conditions.push_back(ConditionFor(condition, former, generation, now));
+    conditions.push_back(ConditionFor(condition, At(former, {"conditions"}), generation, now));
   }
   return {{"parentRef", parent.ref},
           {"controllerName", kControllerName},

@@ -4,6 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "control-plane/policy/kinds.h"
+#include "k8s/api/call.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -16,6 +19,21 @@ constexpr int kHasGone = 404;
 constexpr int kConflict = 409;
 
 }  // namespace
+
+k8s::Request StatusPatch(const policy::DocumentKey& key, const std::string& version,
+                         k8s::Json status) {
+  const policy::KindEntry& kind = policy::EntryOf(key.kind);
+  const k8s::Json patch{{"metadata", {{"resourceVersion", version}}},
+                        {"status", std::move(status)}};
+  return k8s::MergePatch(
+      absl::StrCat("/apis/", std::string(kind.api_version), "/namespaces/", k8s::Escape(key.ns),
+                   "/", std::string(kind.plural), "/", k8s::Escape(key.name), "/status"),
+      patch.dump());
+}
+
+std::string TimeText(std::chrono::system_clock::time_point time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(time), absl::UTCTimeZone());
+}
 
 StatusWriter::StatusWriter(loop::Loop& loop, k8s::Client& client, telemetry::Log& log, Parts parts)
     : loop_(loop),

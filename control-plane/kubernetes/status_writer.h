@@ -1,11 +1,13 @@
-// Writes the status of routes: at most four at a time, each against the version that it was derived
-// from. A conflict, or a server that cannot be reached, is tried again later with what is to be
-// written then; an object that has gone is forgotten. Only the leader of several control planes
-// writes; the others keep what is to be written until they lead, or until they see it written.
+// Writes the status of routes and policies: at most four at a time, each against the version that
+// it was derived from. A conflict, or a server that cannot be reached, is tried again later with
+// what is to be written then; an object that has gone is forgotten. Only the leader of several
+// control planes writes; the others keep what is to be written until they lead, or until they see
+// it written.
 //
-// Owner: GatewayApi. Thread: the loop's.
+// Owner: GatewayApi, PolicyApi. Thread: the loop's.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,10 +18,17 @@
 #include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/policy/model.h"
 #include "k8s/api/client.h"
+#include "k8s/api/json.h"
 #include "net/loop/loop.h"
 #include "telemetry/log.h"
 
 namespace tulle::kubernetes {
+
+// Sets fields of the object's status, if the object still has this version.
+k8s::Request StatusPatch(const policy::DocumentKey& key, const std::string& version,
+                         k8s::Json status);
+// RFC 3339, as conditions have it.
+std::string TimeText(std::chrono::system_clock::time_point time);
 
 class StatusWriter {
  public:

@@ -1,7 +1,10 @@
 // What the control plane may do in a cluster, and nothing else.
 #include <initializer_list>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "control-plane/policy/kinds.h"
 #include "k8s/install/objects.h"
 
 namespace tulle::install {
@@ -32,7 +35,7 @@ Json RulesOf(std::initializer_list<Right> rights) {
   return rules;
 }
 
-Json ClusterRules() {
+Json CommonRules() {
   return RulesOf({
       // What the mesh is made of.
       {{""}, {"namespaces", "nodes", "pods", "services"}, kRead},
@@ -52,6 +55,26 @@ Json ClusterRules() {
       {{""}, {"configmaps"}, {"create"}},
       {{""}, {"configmaps"}, {"get", "patch"}, {"tulle-ca-root-cert"}},
   });
+}
+
+// Of tulle.dev.
+std::vector<std::string> OwnResources(const std::string& part) {
+  std::vector<std::string> resources;
+  for (const policy::KindEntry& kind : policy::AllKinds()) {
+    if (kind.api_version == policy::kTulleApiVersion)
+      resources.push_back(std::string(kind.plural) + part);
+  }
+  return resources;
+}
+
+Json ClusterRules() {
+  Json rules = CommonRules();
+  // Policies, and whether they are in force.
+  rules.push_back(
+      {{"apiGroups", {"tulle.dev"}}, {"resources", OwnResources("")}, {"verbs", kRead}});
+  rules.push_back(
+      {{"apiGroups", {"tulle.dev"}}, {"resources", OwnResources("/status")}, {"verbs", {"patch"}}});
+  return rules;
 }
 
 Json BindingOf(const char* role) {

@@ -1,0 +1,186 @@
+#include "control-plane/kubernetes/cluster_policies.h"
+
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/policy/claims.h"
+#include "control-plane/policy/parse.h"
+
+namespace tulle::kubernetes {
+namespace {
+
+using k8s::At;
+
+constexpr char kAccepted[] = "Accepted";
+
+bool IsForTheMesh(const policy::Document& document) {
+  return std::visit(
+      [](const auto& spec) {
+        if constexpr (requires { spec.target; }) {
+          return spec.target.kind == policy::TargetKind::kMesh;
+        }
+        return false;
+      },
+      document.spec);
+}
+
+Condition NotAccepted(const char* reason, std::string message) {
+  return {kAccepted, false, reason, std::move(message)};
+}
+
+}  // namespace
+
+void ClusterPolicies::Read(const policy::DocumentKey& key, const Json& object, Entry* entry) const {
+  entry->document = nullptr;
+  const Json text{{"apiVersion", policy::kTulleApiVersion},
+                  {"kind", policy::ToText(key.kind)},
+                  {"metadata", {{"name", key.name}, {"namespace", key.ns}}},
+                  {"spec", At(object, {"spec"})}};
+  policy::ParsedFile parsed =
+      policy::ParseDocuments(text.dump(-1, ' ', false, Json::error_handler_t::replace), "", key.ns);
+  if (!parsed.ok()) {
+    entry->accepted = NotAccepted("Invalid", TextOf(parsed.problems));
+    return;
+  }
+  policy::Document& document = parsed.documents.front();
+  document.created_at = entry->facts.created_at;
+  // Who may write policies in one namespace has no say in others.
+  if (IsForTheMesh(document) && key.ns != mesh_namespace_) {
+    entry->accepted = NotAccepted(
+        "Invalid", absl::StrCat("spec.targetRef.kind: a policy for the whole mesh must be "
+                                "in namespace ",
+                                mesh_namespace_));
+    return;
+  }
+  entry->document = std::make_shared<const policy::Document>(std::move(document));
+}
+
+void ClusterPolicies::TouchRivals(const std::set<Rank>& rivals) {
+  for (const Rank& rival : rivals) touched_.insert(rival.second);
+}
+
+void ClusterPolicies::Claim(const policy::DocumentKey& key, const Entry& entry) {
+  if (entry.document == nullptr) return;
+  for (const policy::Claim& claim : policy::ClaimsOf(*entry.document)) {
+    std::set<Rank>& rivals = claims_[claim.text];
+    rivals.insert({entry.facts.created_at, key});
+    TouchRivals(rivals);
+  }
+}
+
+void ClusterPolicies::Unclaim(const policy::DocumentKey& key, const Entry& entry) {
+  if (entry.document == nullptr) return;
+  for (const policy::Claim& claim : policy::ClaimsOf(*entry.document)) {
+    const auto rivals = claims_.find(claim.text);
+    if (rivals == claims_.end()) continue;  // said twice by this policy
+    rivals->second.erase({entry.facts.created_at, key});
+    TouchRivals(rivals->second);
+    if (rivals->second.empty()) claims_.erase(rivals);
+  }
+}
+
+void ClusterPolicies::Put(policy::Kind kind, const ObjectKey& key, const Json& object) {
+  const policy::DocumentKey name{kind, key.ns, key.name};
+  Entry& entry = entries_[name];
+  touched_.insert(name);
+  ObjectFacts facts = ObjectFacts::Of(object);
+  const bool has_same_spec = facts.HasSameSpecAs(entry.facts);
+  entry.conditions = At(object, {"status", "conditions"});
+  if (has_same_spec) {
+    entry.facts.version = std::move(facts.version);
+    return;
+  }
+  Unclaim(name, entry);
+  entry.facts = std::move(facts);
+  Read(name, object, &entry);
+  Claim(name, entry);
+}
+
+void ClusterPolicies::Remove(const policy::DocumentKey& key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  const Entry& entry = found->second;
+  Unclaim(key, entry);
+  if (entry.in_force != nullptr) {
+    mesh_.RemovePolicy(key);
+    has_changed_ = true;
+  }
+  entries_.erase(found);
+}
+
+void ClusterPolicies::RemoveAll(policy::Kind kind) {
+  for (auto it = entries_.lower_bound({kind, "", ""});
+       it != entries_.end() && it->first.kind == kind;) {
+    Remove((it++)->first);
+  }
+}
+
+Condition ClusterPolicies::Judge(const Entry& entry) const {
+  if (entry.document == nullptr) return entry.accepted;
+  for (const policy::Claim& claim : policy::ClaimsOf(*entry.document)) {
+    const policy::DocumentKey& first = claims_.at(claim.text).begin()->second;
+    if (first == entry.document->key) continue;
+    return NotAccepted(
+        "Conflicted",
+        absl::StrCat(policy::ToText(first), ", which is older, already ", "defines ", claim.text));
+  }
+  return {kAccepted, true, kAccepted, "the policy is in force"};
+}
+
+// Whether the mesh was told something.
+bool ClusterPolicies::UpdateOne(const policy::DocumentKey& key, Entry* entry) {
+  entry->accepted = Judge(*entry);
+  const auto wanted = entry->accepted.is_true ? entry->document : nullptr;
+  auto& in_force = entry->in_force;
+  if (wanted == in_force) return false;
+  if (wanted == nullptr) {
+    mesh_.RemovePolicy(key);
+  } else if (in_force == nullptr || !in_force->SameAs(*wanted) ||
+             in_force->created_at != wanted->created_at) {
+    mesh_.PutPolicy(wanted);
+  } else {
+    return false;
+  }
+  in_force = wanted;
+  return true;
+}
+
+ClusterPolicies::Outcome ClusterPolicies::Update() {
+  Outcome outcome;
+  outcome.has_changed = std::exchange(has_changed_, false);
+  for (const policy::DocumentKey& key : std::exchange(touched_, {})) {
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) continue;
+    outcome.has_changed |= UpdateOne(key, &found->second);
+    outcome.policies.push_back(key);
+  }
+  return outcome;
+}
+
+std::optional<ClusterPolicies::StatusChange> ClusterPolicies::StatusOf(
+    const policy::DocumentKey& key, const std::string& now) const {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return std::nullopt;
+  const Entry& entry = found->second;
+  // Conditions of other types are others'.
+  Json conditions = Json::array();
+  if (entry.conditions.is_array()) {
+    for (const Json& each : entry.conditions)
+      if (k8s::TextAt(each, {"type"}) != kAccepted) conditions.push_back(each);
+  }
+  conditions.push_back(ConditionFor(entry.accepted, entry.conditions, entry.facts.generation, now));
+  if (conditions == entry.conditions) return std::nullopt;
+  return StatusChange{entry.facts.version, std::move(conditions)};
+}
+
+std::map<std::string, std::string> ClusterPolicies::Refused() const {
+  std::map<std::string, std::string> refused;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.accepted.is_true) continue;
+    refused[absl::StrCat(std::string(policy::ToText(key.kind)), "/", key.ns, "/", key.name)] =
+        entry.accepted.message;
+  }
+  return refused;
+}
+
+}  // namespace tulle::kubernetes

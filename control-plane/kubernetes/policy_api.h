@@ -1,0 +1,67 @@
+// The policies of our own kinds in a cluster (custom resources of tulle.dev), and their status. The
+// cluster may have all of the kinds, some or none; those that are installed later are found then.
+// Nothing is in the mesh until all that the cluster has are listed, or refused.
+//
+// Owner: KubernetesLink. Thread: the loop's. Order: Start(), Publish() once. Errors are logged and
+// tried again.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "control-plane/discovery/mesh_source.h"
+#include "control-plane/kubernetes/cluster_policies.h"
+#include "control-plane/kubernetes/feed.h"
+#include "control-plane/kubernetes/served_resources.h"
+#include "control-plane/kubernetes/status_writer.h"
+#include "k8s/api/client.h"
+#include "net/loop/loop.h"
+#include "telemetry/log.h"
+
+namespace tulle::kubernetes {
+
+class PolicyApi {
+ public:
+  struct Parts {
+    std::string mesh_namespace;        // whose policies may be for the whole mesh
+    std::function<bool()> is_leader;   // of several control planes: it writes status
+    std::function<void()> on_settled;  // all that the cluster has are listed; may be told again
+  };
+  // References outlive this.
+  PolicyApi(loop::Loop& loop, k8s::Client& client, discovery::MeshSink& mesh, telemetry::Log& log,
+            Parts parts);
+
+  void Start() { resources_.Start(); }
+  bool settled() const;
+  // REQUIRES: settled().
+  void Publish();
+  // Whether policies of this kind come from the API server.
+  bool Serves(policy::Kind kind) const;
+  // Those that are not in force, as KIND/NAMESPACE/NAME, and why.
+  std::map<std::string, std::string> Refused() const { return policies_.Refused(); }
+
+ private:
+  void OnResources(const std::set<std::string>& names);
+  void Watch(policy::Kind kind);
+  void OnSettled();
+  void Update();
+  std::optional<k8s::Request> StatusRequest(const policy::DocumentKey& key) const;
+
+  loop::Loop& loop_;
+  k8s::Client& client_;
+  discovery::MeshSink& mesh_;
+  telemetry::Log& log_;
+  const Parts parts_;
+  ClusterPolicies policies_;
+  StatusWriter writer_;
+  ServedResources resources_;
+  std::map<policy::Kind, std::unique_ptr<Feed>> feeds_;
+  bool is_known_ = false;  // which kinds the cluster has
+  bool is_published_ = false;
+};
+
+}  // namespace tulle::kubernetes

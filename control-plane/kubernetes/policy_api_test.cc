@@ -1,0 +1,125 @@
+// Policies of our own kinds and their status against a scripted API server.
+#include "control-plane/kubernetes/policy_api.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control-plane/kubernetes/recorded_mesh_for_test.h"
+#include "k8s/api/testing/fake_api_server.h"
+#include "net/loop/sim/simulation.h"
+#include "net/socket/transports.h"
+
+namespace tulle::kubernetes {
+namespace {
+
+using k8s::testing::FakeApiServer;
+using std::chrono::seconds;
+
+constexpr char kGroupPath[] = "/apis/tulle.dev/v1alpha1";
+constexpr char kPeers[] = "/apis/tulle.dev/v1alpha1/peerauthentications";
+
+class PolicyApiTest : public ::testing::Test {
+ protected:
+  PolicyApiTest() {
+    server_loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.2"}));
+    loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+    server_.emplace(*server_loop_, PlainAcceptor(), at_);
+    server_->script = [this](FakeApiServer::Call& call) { return Answer(call); };
+    client_.emplace(
+        *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); },
+        k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {});
+    policies_.emplace(*loop_, *client_, mesh_, log_,
+                      PolicyApi::Parts{"tulle-system", [] { return true; },
+                                       [this] {
+                                         if (!std::exchange(is_settled_, true))
+                                           policies_->Publish();
+                                       }});
+  }
+  ~PolicyApiTest() override {
+    policies_.reset();
+    client_.reset();
+    server_.reset();
+  }
+
+  void Start() {
+    client_->Start();
+    policies_->Start();
+  }
+  bool Until(const std::function<bool()>& condition) {
+    return simulation_.RunUntil(condition, seconds(120)) == sim::Simulation::Outcome::kConditionMet;
+  }
+  bool Answer(FakeApiServer::Call& call) {
+    if (call.path == kGroupPath) {
+      Json list;
+      for (const std::string& name : served_) list["resources"].push_back({{"name", name}});
+      call.Answer(served_.empty() ? 404 : 200, list.dump());
+      return true;
+    }
+    if (call.method != "PATCH") return false;
+    patches_[call.path] = Json::parse(call.body);
+    call.Answer(200, "{}");
+    return true;
+  }
+  void Put(const std::string& name, const std::string& mode) {
+    Json object;
+    object["metadata"]["generation"] = 1;
+    object["spec"] = {{"targetRef", {{"kind", "Service"}, {"name", name}}}, {"mode", mode}};
+    server_->Put(kPeers, "shop", name, object);
+  }
+  bool IsInForce(const std::string& name) const {
+    return mesh_.policies.Find({policy::Kind::kPeerAuthentication, "shop", name}) != nullptr;
+  }
+  std::string ReasonOf(const std::string& name) {
+    const auto patch = patches_.find(std::string(kGroupPath) +
+                                     "/namespaces/shop/peerauthentications/" + name + "/status");
+    return patch == patches_.end() ? "" : patch->second["status"]["conditions"][0]["reason"];
+  }
+
+  sim::Simulation simulation_{3};
+  const SocketAddress at_ = *SocketAddress::ParseWithPort("10.0.0.2:443");
+  telemetry::Log log_{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
+  std::unique_ptr<loop::Loop> server_loop_, loop_;
+  std::optional<FakeApiServer> server_;
+  std::set<std::string> served_ = {"peerauthentications"};
+  std::map<std::string, Json> patches_;
+  std::optional<k8s::Client> client_;
+  RecordedMesh mesh_;
+  bool is_settled_ = false;
+  std::optional<PolicyApi> policies_;
+};
+
+TEST_F(PolicyApiTest, PoliciesAreInForceAndSaySo) {
+  Put("web", "STRICT");
+  Put("db", "SOMETIMES");
+  Start();
+  ASSERT_TRUE(Until([&] { return !ReasonOf("web").empty() && !ReasonOf("db").empty(); }));
+  EXPECT_EQ(ReasonOf("web"), "Accepted");
+  EXPECT_EQ(ReasonOf("db"), "Invalid");
+  EXPECT_TRUE(IsInForce("web"));
+  EXPECT_FALSE(IsInForce("db"));
+  EXPECT_TRUE(policies_->Serves(policy::Kind::kPeerAuthentication));
+  EXPECT_FALSE(policies_->Serves(policy::Kind::kResiliencePolicy));
+  EXPECT_EQ(policies_->Refused().size(), 1);
+  Put("db", "STRICT");
+  server_->Delete(kPeers, "shop", "web");
+  EXPECT_TRUE(Until([&] { return !IsInForce("web"); }));
+}
+
+TEST_F(PolicyApiTest, KindsMayComeAndGo) {
+  served_.clear();
+  Start();
+  ASSERT_TRUE(Until([&] { return is_settled_; }));
+  EXPECT_FALSE(policies_->Serves(policy::Kind::kPeerAuthentication));
+  served_ = {"peerauthentications"};
+  Put("web", "STRICT");
+  EXPECT_TRUE(Until([&] { return IsInForce("web"); }));
+  served_.clear();
+  EXPECT_TRUE(Until([&] { return !IsInForce("web"); }));
+}
+
+}  // namespace
+}  // namespace tulle::kubernetes
