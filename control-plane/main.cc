@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "certs/private_key.h"
+#include "control-plane/kubernetes/roots_bootstrap.h"
 #include "control-plane/policy/names.h"
 #include "control-plane/server/control_server.h"
 #include "control-plane/webhook/webhook.h"
@@ -33,6 +34,7 @@
 namespace tulle {
 namespace {
 
+constexpr std::chrono::seconds kMostToRelease{1};
 constexpr char kWebhook[] = "0.0.0.0:15017";
 
 struct Flags {
@@ -53,6 +55,7 @@ struct Flags {
   bool is_in_cluster = false;
   std::string kubeconfig;
   std::string webhook;
+  std::string roots_secret;
   webhook::Settings injection;
 };
 
@@ -61,11 +64,18 @@ int Fail(absl::string_view message) {
   return 1;
 }
 
-void DescribeInjection(CLI::App* app, Flags* flags) {
+void DescribeCluster(CLI::App* app, Flags* flags) {
   app->add_option("--webhook", flags->webhook,
                   "address of the admission webhook that injects pods (TLS), or \"off\"; with "
                   "--kubernetes or --kubeconfig alone, and 0.0.0.0:15017 by default")
       ->type_name("ADDRESS:PORT");
+  app->add_option("--roots-secret", flags->roots_secret,
+                  "on: the roots of the mesh and their keys are those of the Secret tulle-ca in "
+                  "namespace tulle-system, which is created if it does not exist, and replicas "
+                  "elect a leader; off: those in --data-dir, for one replica. Default: on with "
+                  "--kubernetes, off with --kubeconfig")
+      ->type_name("on|off")
+      ->check(CLI::IsMember({"on", "off"}));
   webhook::Settings& injection = flags->injection;
   app->add_option("--sidecar-image", injection.sidecar_image, "image of injected sidecars")
       ->type_name("IMAGE");
@@ -108,7 +118,7 @@ void Describe(CLI::App* app, Flags* flags) {
                   "the same from outside of the cluster: its current context")
       ->type_name("FILE")
       ->excludes(in_cluster);
-  DescribeInjection(app, flags);
+  DescribeCluster(app, flags);
   app->add_option("--grpc", flags->grpc,
                   "address for sidecars: xDS, certificates, registration (TLS)")
       ->type_name("ADDRESS:PORT");
@@ -199,6 +209,7 @@ struct Plan {
   server::ControlPlaneOptions plane;
   server::FrontendOptions doors;
   std::optional<k8s::Cluster> cluster;
+  bool has_roots_secret = false;
   telemetry::LogLevel level = telemetry::LogLevel::kInfo;
 };
 
@@ -238,6 +249,10 @@ absl::Status Read(const Flags& flags, Plan* plan) {
   auto cluster = ReadCluster(flags);
   if (!cluster.ok()) return cluster.status();
   plan->cluster = *std::move(cluster);
+  plan->has_roots_secret =
+      flags.roots_secret.empty() ? flags.is_in_cluster : flags.roots_secret == "on";
+  if (plan->has_roots_secret && !plan->cluster)
+    return absl::InvalidArgumentError("--roots-secret requires --kubernetes or --kubeconfig");
   return absl::OkStatus();
 }
 
@@ -280,7 +295,34 @@ std::string AdminHint(const std::string& data_dir) {
          "starting with --reset-admin";
 }
 
-int Serve(const Flags& flags, const Plan& plan) {
+int64_t SecondsNow(const loop::Loop& loop) {
+  return std::chrono::duration_cast<std::chrono::seconds>(loop.WallNow().time_since_epoch())
+      .count();
+}
+
+// A pod's name is that of its host. The same host may run this program again.
+std::string ReplicaName(loop::Loop& loop) {
+  char host[256] = "tulle-control";
+  gethostname(host, sizeof(host) - 1);
+  return absl::StrCat(host, "_", absl::Hex(loop.random().Below(UINT32_MAX), absl::kZeroPad8));
+}
+
+// Runs the loop until the roots that the replicas share are known. Kept empty: the process was
+// asked to end before.
+absl::Status ReadSharedRoots(Plan* plan, loop::Loop& loop, certs::KeySource& keys,
+                             telemetry::Log& log) {
+  const auto candidate = server::RootsOfStore(plan->plane, keys, SecondsNow(loop));
+  if (!candidate.ok()) return candidate.status();
+  kubernetes::RootsBootstrap bootstrap(loop, tls::TlsTransports(), *plan->cluster, *candidate, log,
+                                       [&loop] { loop.Stop(); });
+  bootstrap.Start();
+  loop.Run();
+  plan->plane.authority.shared_roots = bootstrap.roots();
+  plan->plane.replica = ReplicaName(loop);
+  return absl::OkStatus();
+}
+
+int Serve(const Flags& flags, Plan plan) {
   telemetry::Log log(plan.level,
                      flags.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText);
   certs::SystemKeySource keys;
@@ -290,15 +332,24 @@ int Serve(const Flags& flags, const Plan& plan) {
   if (!free.ok()) return Fail(free.message());
   std::string error;
   if (!CreateDataDir(flags.data_dir, &error)) return Fail(error);
+  for (const int signal : {SIGTERM, SIGINT}) loop->OnSignal(signal, [&] { loop->Stop(); });
+  if (plan.has_roots_secret) {
+    const absl::Status read = ReadSharedRoots(&plan, *loop, keys, log);
+    if (!read.ok()) return Fail(read.message());
+    if (plan.plane.authority.shared_roots.empty()) return 0;
+  }
   auto server = server::ControlServer::Open(plan.plane, plan.doors, *loop, tls::TlsTransports(),
                                             keys, log, plan.cluster);
   if (!server.ok()) return Fail(server.status().message());
   const server::Frontend& frontend = (*server)->frontend();
-  for (const int signal : {SIGTERM, SIGINT}) loop->OnSignal(signal, [&] { loop->Stop(); });
   log.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kMain,
             "serving sidecars on " + frontend.grpc_address().ToString() + ", the API on " +
                 frontend.rest_address().ToString() + ", health on " +
                 frontend.health_address().ToString() + "; " + AdminHint(flags.data_dir));
+  loop->Run();
+  const auto limit = loop->NewTimer([&loop] { loop->Stop(); });
+  limit->Start(kMostToRelease);
+  (*server)->Release([&loop] { loop->Stop(); });
   loop->Run();
   return 0;
 }

@@ -23,12 +23,6 @@ constexpr char kOutstandingKey[] = "outstanding";
 constexpr int64_t kOutstandingSteps = 16;
 constexpr int64_t kShortestLifetime = 10;
 
-RotationPhase PhaseOf(const std::string& text) {
-  if (text == "announcing") return RotationPhase::kAnnouncing;
-  if (text == "renewing") return RotationPhase::kRenewing;
-  return RotationPhase::kSteady;
-}
-
 absl::Status Damaged(std::string_view detail) {
   return absl::DataLossError(
       absl::StrCat("the roots in the store cannot be read (", std::string(detail),
@@ -62,42 +56,35 @@ absl::StatusOr<std::unique_ptr<MeshAuthority>> MeshAuthority::Open(const Options
 absl::Status MeshAuthority::Load(int64_t now) {
   const auto record = store_->Get(Collection::kAuthority, kRootsKey);
   if (!record.ok()) return record.status();
-  if (!*record) return StartAfresh(now);
+  const bool is_shared = !options_.shared_roots.empty();
+  if (!*record && !is_shared) return StartAfresh(now);
   const absl::Status outstanding = LoadOutstanding();
   if (!outstanding.ok()) return outstanding;
-  Roots roots;
-  try {
-    const Json json = Json::parse((*record)->value);
-    for (const Json& each : json.at("roots")) {
-      auto root = certs::Authority::FromPem(each.at("certificate").get<std::string>(),
-                                            each.at("key").get<std::string>());
-      if (!root.ok()) return Damaged(root.status().ToString());
-      roots.active.push_back(*std::move(root));
-    }
-    for (const Json& each : json.value("former", Json::array())) {
-      roots.former.push_back({each.at("certificate").get<std::string>(),
-                              each.at("successor").get<std::string>(),
-                              each.at("until").get<int64_t>()});
-    }
-    rotation_.Resume(PhaseOf(json.at("phase").get<std::string>()), json.at("since").get<int64_t>());
-  } catch (const Json::exception&) {
-    return Damaged("invalid format");  // the text holds keys: nothing of it is shown
-  }
-  const bool is_steady = rotation_.phase() == RotationPhase::kSteady;
-  if (roots.active.size() != (is_steady ? 1 : 2)) return Damaged("unexpected number of roots");
-  if (roots.active[0].trust_domain() != options_.trust_domain) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the store's root is for trust domain ", std::string(roots.active[0].trust_domain()),
-        ": set --trust-domain to it, or use an empty --data-dir"));
-  }
+  auto roots = ParseRoots(is_shared ? options_.shared_roots : (*record)->value);
+  if (!roots.ok()) return Damaged(std::string(roots.status().message()));
+  const absl::Status checked = Check(*roots);
+  if (!checked.ok()) return checked;
   // No certificate outlives its issuer: if all roots have expired, no holder remains to wait for.
-  if (std::all_of(roots.active.begin(), roots.active.end(), [now](const certs::Authority& root) {
-        return root.certificate().not_after() <= now;
-      })) {
-    return StartAfresh(now);
+  if (roots->have_ended(now)) {
+    if (!is_shared) return StartAfresh(now);
+    return absl::FailedPreconditionError(
+        "the roots that the replicas share have expired: delete the Secret, and start anew");
   }
-  Adopt(std::move(roots));
+  rotation_.Resume(roots->phase, roots->since);
+  if (is_shared) {
+    const absl::Status saved = Save(*roots);
+    if (!saved.ok()) return saved;
+  }
+  Adopt(*std::move(roots));
   return absl::OkStatus();
+}
+
+absl::Status MeshAuthority::Check(const Roots& roots) const {
+  const std::string_view domain = roots.active[0].trust_domain();
+  if (domain == options_.trust_domain) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the root is for trust domain ", std::string(domain),
+                   ": set --trust-domain to it, or use an empty --data-dir"));
 }
 
 absl::Status MeshAuthority::StartAfresh(int64_t now) {
@@ -105,8 +92,8 @@ absl::Status MeshAuthority::StartAfresh(int64_t now) {
                                            options_.root_lifetime_seconds);
   if (!root.ok()) return root.status();
   rotation_.Resume(RotationPhase::kSteady, now);
-  Roots roots = {{*std::move(root)}, {}};
-  const absl::Status saved = Save(roots, RotationPhase::kSteady, now);
+  Roots roots = {{*std::move(root)}, {}, RotationPhase::kSteady, now};
+  const absl::Status saved = Save(roots);
   if (saved.ok()) Adopt(std::move(roots));
   return saved;
 }
@@ -128,23 +115,49 @@ absl::Status MeshAuthority::LoadOutstanding() {
   return loaded.ok() ? LoadHolders(store_, saved_.any, &rotation_) : loaded;
 }
 
-absl::Status MeshAuthority::Save(const Roots& roots, RotationPhase phase, int64_t since) {
-  Json json = {{"phase", NameOf(phase)},
-               {"since", since},
-               {"roots", Json::array()},
-               {"former", Json::array()}};
-  for (const certs::Authority& root : roots.active) {
-    json["roots"].push_back(
-        {{"certificate", root.certificate().ToPem()}, {"key", root.key().ToPem()}});
-  }
-  for (const FormerRoot& root : roots.former) {
-    json["former"].push_back({{"certificate", root.certificate_pem},
-                              {"successor", root.successor_pem},
-                              {"until", root.until}});
-  }
-  store::Transaction transaction("tulle-control", since);
-  transaction.Put(Collection::kAuthority, kRootsKey, json.dump());
+absl::Status MeshAuthority::Save(const Roots& roots) {
+  store::Transaction transaction("tulle-control", roots.since);
+  transaction.Put(Collection::kAuthority, kRootsKey, ToRecord(roots));
   return store_->Commit(transaction).status();
+}
+
+absl::StatusOr<bool> MeshAuthority::PutInForce(Roots roots) {
+  if (propose_) {
+    propose_(ToRecord(roots));
+    return false;
+  }
+  const absl::Status saved = Save(roots);
+  if (!saved.ok()) return saved;
+  EnterPhase(roots);
+  Adopt(std::move(roots));
+  return true;
+}
+
+// Of shared roots, the phases between the last one seen and this one may have been missed.
+void MeshAuthority::EnterPhase(const Roots& roots) {
+  if (roots.phase == rotation_.phase() && roots.since == rotation_.since()) return;
+  const bool was_steady = rotation_.phase() == RotationPhase::kSteady;
+  if (roots.phase == RotationPhase::kAnnouncing ||
+      (roots.phase == RotationPhase::kRenewing && was_steady)) {
+    if (!was_steady) rotation_.Enter(RotationPhase::kSteady, roots.since);
+    rotation_.Begin(roots.since);
+  }
+  if (roots.phase != RotationPhase::kAnnouncing) rotation_.Enter(roots.phase, roots.since);
+  renewed_.clear();
+}
+
+absl::StatusOr<bool> MeshAuthority::AdoptShared(const std::string& record, int64_t now) {
+  if (record == Record()) return false;
+  auto roots = ParseRoots(record);
+  if (!roots.ok()) return roots.status();
+  const absl::Status checked = Check(*roots);
+  if (!checked.ok()) return checked;
+  if (roots->have_ended(now)) return absl::FailedPreconditionError("they have expired");
+  const absl::Status saved = Save(*roots);
+  if (!saved.ok()) return saved;
+  EnterPhase(*roots);
+  Adopt(*std::move(roots));
+  return true;
 }
 
 // REQUIRES: rotation_ is in the phase that these roots belong to.
@@ -326,27 +339,27 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
   if (!root.ok()) return root.status();
   Roots roots = roots_;
   roots.active.push_back(*std::move(root));
-  const absl::Status saved = Save(roots, RotationPhase::kAnnouncing, now);
-  if (!saved.ok()) return saved;
-  rotation_.Begin(now);
-  Adopt(std::move(roots));
-  return absl::OkStatus();
+  roots.phase = RotationPhase::kAnnouncing;
+  roots.since = now;
+  return PutInForce(std::move(roots)).status();
 }
 
-absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
+void MeshAuthority::SaveChanges(int64_t now) {
   // Some clocks are behind. Sidecars learn of a shorter list with the next change of the roots.
   if (issued_.Advance(now - certs::kBackdateSeconds)) SignRevocations();
   SaveIssued(now);  // what fails is tried again at the next call
+}
+
+absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {
+  SaveChanges(now);
   const RotationPhase phase = rotation_.DuePhase(now);
   if (phase == rotation_.phase()) return ForgetFormerRoots(now);
   Roots roots = roots_;
-  absl::Status status = TakeStep(phase, now, &roots);
-  if (status.ok()) status = Save(roots, phase, now);
+  roots.phase = phase;
+  roots.since = now;
+  const absl::Status status = TakeStep(now, &roots);
   if (!status.ok()) return status;  // the step stays due
-  rotation_.Enter(phase, now);
-  renewed_.clear();
-  Adopt(std::move(roots));
-  return true;
+  return PutInForce(std::move(roots));
 }
 
 absl::Status MeshAuthority::ForceRotation(int64_t now) {
@@ -358,10 +371,10 @@ absl::Status MeshAuthority::ForceRotation(int64_t now) {
   return AdvanceRotation(now).status();
 }
 
-// What `phase` changes in the roots: before the new root signs, the old one vouches for it; once
-// all have renewed, the key of the old one is deleted.
-absl::Status MeshAuthority::TakeStep(RotationPhase phase, int64_t now, Roots* roots) {
-  if (phase == RotationPhase::kRenewing) {
+// What their phase changes in the roots: before the new root signs, the old one vouches for it;
+// once all have renewed, the key of the old one is deleted.
+absl::Status MeshAuthority::TakeStep(int64_t now, Roots* roots) {
+  if (roots->phase == RotationPhase::kRenewing) {
     const certs::Authority& old = roots->active.front();
     // One that has ended vouches for none; the rotation is the way out of that.
     if (old.certificate().not_after() <= now) return absl::OkStatus();
@@ -386,10 +399,7 @@ absl::StatusOr<bool> MeshAuthority::ForgetFormerRoots(int64_t now) {
   if (std::none_of(roots_.former.begin(), roots_.former.end(), is_over)) return false;
   Roots roots = roots_;
   std::erase_if(roots.former, is_over);
-  const absl::Status saved = Save(roots, rotation_.phase(), rotation_.since());
-  if (!saved.ok()) return saved;
-  Adopt(std::move(roots));
-  return true;
+  return PutInForce(std::move(roots));
 }
 
 }  // namespace tulle::ca

@@ -1,5 +1,6 @@
 // The mesh's certificate authority: roots kept in the store, SVIDs for callers that have proved who
-// they are.
+// they are. Roots may be shared by replicas: then a change of them is proposed to all, and in force
+// with AdoptShared().
 //
 // Owner and thread: the store's thread, since every change is written before it counts. Times in
 // seconds since the epoch, passed in. Errors: absl::Status; kInvalidArgument for a bad request (fix
@@ -25,6 +26,7 @@
 #include "certs/spiffe_id.h"
 #include "control-plane/ca/issued_certificates.h"
 #include "control-plane/ca/root_rotation.h"
+#include "control-plane/ca/roots_record.h"
 #include "control-plane/ca/signing_limit.h"
 #include "control-plane/store/store.h"
 
@@ -47,6 +49,8 @@ class MeshAuthority {
     // Bounds the memory and the revocation list that a compromised workload can cause. Replicas
     // that renew at half life have two or three each; see docs/identity.md.
     size_t most_valid_of_one_identity = 20'000;
+    // A Record() that is used instead of the store's roots; empty: the store's.
+    std::string shared_roots;
   };
 
   // Reads the roots; an empty store gets its first one. `store` and `keys` outlive this.
@@ -130,8 +134,19 @@ class MeshAuthority {
   // To be called after each of the rotation's events and once a minute: carries out the step that
   // is due. True: the bundle or the signing root has changed, tell the nodes.
   absl::StatusOr<bool> AdvanceRotation(int64_t now);
+  // The part of it that does not touch the roots: for replicas that do not rotate them.
+  void SaveChanges(int64_t now);
   // Carries out the step that a rotation waits for. kFailedPrecondition: none is in progress.
   absl::Status ForceRotation(int64_t now);
+
+  // The roots with their private keys (roots_record.h).
+  std::string Record() const { return ToRecord(roots_); }
+  // From now on, changed roots are passed to `propose` and nothing else happens. Null: no more.
+  using Propose = std::function<void(const std::string& record)>;
+  void SetPropose(Propose propose) { propose_ = std::move(propose); }
+  // The roots that all replicas share. True: they are others than before, tell the nodes.
+  absl::StatusOr<bool> AdoptShared(const std::string& record, int64_t now);
+
   RootRotation& rotation() { return rotation_; }
   const RootRotation& rotation() const { return rotation_; }
 
@@ -142,24 +157,16 @@ class MeshAuthority {
         keys_(keys),
         rotation_(options_.svid_lifetime_seconds) {}
 
-  // A root that no longer signs, whose key is deleted, and how it vouched for its successor.
-  struct FormerRoot {
-    std::string certificate_pem;
-    std::string successor_pem;
-    int64_t until = 0;  // the last token that names it ends; 0: the rotation is still on
-  };
-  // All that the store keeps of the roots.
-  struct Roots {
-    std::vector<certs::Authority> active;  // one, or the old and the new
-    std::vector<FormerRoot> former;        // oldest first, each vouched for by the one before
-  };
-
   absl::Status Load(int64_t now);
   absl::Status StartAfresh(int64_t now);
   absl::Status LoadOutstanding();
-  absl::Status Save(const Roots& roots, RotationPhase phase, int64_t since);
+  absl::Status Check(const Roots& roots) const;
+  absl::Status Save(const Roots& roots);
+  // Stores them, or proposes them (false).
+  absl::StatusOr<bool> PutInForce(Roots roots);
+  void EnterPhase(const Roots& roots);
   void Adopt(Roots roots);
-  absl::Status TakeStep(RotationPhase phase, int64_t now, Roots* roots);
+  absl::Status TakeStep(int64_t now, Roots* roots);
   absl::StatusOr<bool> ForgetFormerRoots(int64_t now);
   void NoteIssued(const certs::Certificate& leaf, Holder holder,
                   UnseenCertificates::Certificate certificate);
@@ -181,6 +188,7 @@ class MeshAuthority {
   Roots roots_;
   RootRotation::Outstanding saved_;
   std::function<void()> on_unsaved_;
+  Propose propose_;                // null: the roots are not shared
   std::set<std::string> renewed_;  // SHA-256 of SVIDs signed since the new root signs
   std::string trust_bundle_pem_;
   std::string roots_for_joining_pem_;

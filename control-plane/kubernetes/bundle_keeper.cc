@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "control-plane/kubernetes/names.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -51,11 +52,13 @@ Json BundlePatch(const Json& configuration, const std::string& bundle) {
   return patch;
 }
 
-BundleKeeper::BundleKeeper(loop::Loop& loop, k8s::Client& client, telemetry::Log& log)
+BundleKeeper::BundleKeeper(loop::Loop& loop, k8s::Client& client, telemetry::Log& log,
+                           std::function<bool()> is_leader)
     : loop_(loop),
       client_(client),
       log_(log),
       problems_(loop, log, telemetry::LogComponent::kCa),
+      is_leader_(std::move(is_leader)),
       reflector_(loop, client, TheConfiguration(), {}, *this) {
   pause_ = loop_.NewTimer([this] { Write(); });
 }
@@ -87,6 +90,7 @@ void BundleKeeper::Write() {
     was_settled_ = true;
     return;
   }
+  if (!is_leader_()) return;
   k8s::Request request{"PATCH", absl::StrCat(kConfigurations, "/", kWebhookConfiguration)};
   request.content_type = "application/json-patch+json";
   request.body = patch.dump();

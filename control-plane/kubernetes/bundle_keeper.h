@@ -1,11 +1,13 @@
 // Keeps the mesh's roots in the webhook's configuration, so that the API server trusts the webhook:
 // clientConfig.caBundle of MutatingWebhookConfiguration `tulle-inject`, of each webhook that calls
-// the control plane's Service. Watches the object: whoever overwrites the bundle is corrected.
+// the control plane's Service. Watches the object: whoever overwrites the bundle is corrected. Only
+// the leader writes.
 //
 // Owner: KubernetesLink. Thread: the loop's. Order: SetRoots(), Start(). Errors are logged and
 // tried again.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,8 +21,6 @@
 namespace tulle::kubernetes {
 
 inline constexpr char kWebhookConfiguration[] = "tulle-inject";
-inline constexpr char kControlNamespace[] = "tulle-system";
-inline constexpr char kControlService[] = "tulle-control";
 
 // A JSON Patch (RFC 6902) that puts the bundle (PEM) into this version of the configuration; empty
 // array: it is in place.
@@ -29,10 +29,13 @@ k8s::Json BundlePatch(const k8s::Json& configuration, const std::string& bundle)
 class BundleKeeper final : private k8s::ReflectorEvents {
  public:
   // References outlive this.
-  BundleKeeper(loop::Loop& loop, k8s::Client& client, telemetry::Log& log);
+  BundleKeeper(loop::Loop& loop, k8s::Client& client, telemetry::Log& log,
+               std::function<bool()> is_leader);
 
   void Start() { reflector_.Start(); }
   void SetRoots(const std::string& pem);
+  // Writes it if that is due and this replica is the leader now.
+  void Write();
   // Once, the bundle was in place, or there was no configuration.
   bool was_settled() const { return was_settled_; }
 
@@ -41,12 +44,12 @@ class BundleKeeper final : private k8s::ReflectorEvents {
   void OnDelete(const k8s::ObjectKey& key) override;
   void OnSynced() override;
   void OnProblem(const std::string& text) override { problems_.Report("Kubernetes: " + text); }
-  void Write();
 
   loop::Loop& loop_;
   k8s::Client& client_;
   telemetry::Log& log_;
   ProblemLog problems_;
+  const std::function<bool()> is_leader_;
   k8s::Reflector reflector_;
   std::string roots_;
   std::optional<k8s::Json> configuration_;  // as last seen; nullopt: there is none

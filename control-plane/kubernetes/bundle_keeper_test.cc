@@ -37,7 +37,7 @@ class BundleKeeperTest : public ::testing::Test {
     client_.emplace(
         *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); },
         k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {});
-    keeper_.emplace(*loop_, *client_, log_);
+    keeper_.emplace(*loop_, *client_, log_, [this] { return is_leader_; });
     keeper_->SetRoots("one");
     client_->Start();
   }
@@ -87,6 +87,7 @@ class BundleKeeperTest : public ::testing::Test {
   Json configuration_{{"webhooks",
                        {Webhook("other", "tulle-control"), Webhook("tulle-system", "tulle-control"),
                         Webhook("tulle-system", "tulle-control")}}};
+  bool is_leader_ = true;
   int refusal_ = 0;
   int patches_ = 0;
 };
@@ -138,6 +139,25 @@ TEST_F(BundleKeeperTest, ARefusalIsTriedAgainAndNotAtOnce) {
   EXPECT_FALSE(keeper_->was_settled());
   refusal_ = 0;
   EXPECT_TRUE(Until([this] { return keeper_->was_settled(); }));
+}
+
+TEST_F(BundleKeeperTest, OnlyTheLeaderWrites) {
+  is_leader_ = false;
+  Put(configuration_);
+  keeper_->Start();
+  simulation_.RunFor(seconds(20));
+  EXPECT_EQ(patches_, 0);
+  EXPECT_FALSE(keeper_->was_settled());
+  // What the leader writes is as good.
+  Json written = configuration_;
+  for (size_t i : {1, 2})
+    written["webhooks"][i]["clientConfig"]["caBundle"] = absl::Base64Escape("one");
+  Put(written);
+  ASSERT_TRUE(Until([this] { return keeper_->was_settled(); }));
+  keeper_->SetRoots("two");
+  is_leader_ = true;
+  keeper_->Write();
+  EXPECT_TRUE(Until([this] { return Bundle(1) == "two"; }));
 }
 
 TEST(BundlePatch, PinsTheVersionThatItWasMadeFor) {

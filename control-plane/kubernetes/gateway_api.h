@@ -42,6 +42,8 @@ class GatewayApi {
   void Publish();
   // A Service came, changed or went.
   void OnService(const ServiceName& service);
+  // This replica may have become the leader.
+  void WriteStatus() { writer_.Write(); }
   // Whether policies of this kind come from the API server.
   bool Serves(policy::Kind kind) const;
 

@@ -7,7 +7,9 @@ namespace tulle::kubernetes {
 KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& transports,
                                const k8s::Cluster& cluster, const std::string& trust_domain,
                                discovery::MeshSink& mesh, telemetry::Log& log, Events events)
-    : events_(std::move(events)),
+    : loop_(loop),
+      log_(log),
+      events_(std::move(events)),
       problems_(loop, log, telemetry::LogComponent::kServer),
       dialer_(loop, transports, cluster,
               [this](const std::string& text) { problems_.Report(text); }),
@@ -15,8 +17,8 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
           loop, [this] { return dialer_.Dial(); }, {cluster.Authority(), cluster.token},
           [this](const std::string& text) { problems_.Report(text); }),
       reviews_(loop, client_),
-      roots_(loop, client_, log),
-      bundle_(loop, client_, log),
+      roots_(loop, client_, log, [this] { return is_leader(); }),
+      bundle_(loop, client_, log, [this] { return is_leader(); }),
       source_(loop, client_, trust_domain, mesh, log,
               {[this] { OnSynced(); },
                [this](const std::string& ns, bool is_injected) {
@@ -26,13 +28,24 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
                [this](const discovery::ServiceName& service) { gateway_.OnService(service); }}),
       gateway_(loop, client_, mesh, log,
                {[this](const discovery::ServiceName& name) { return source_.FindService(name); },
-                events_.is_leader, [this] { OnSynced(); }}),
+                [this] { return is_leader(); }, [this] { OnSynced(); }}),
       policies_(loop, client_, mesh, log,
-                {kControlNamespace, events_.is_leader, [this] { OnSynced(); }}) {}
+                {kControlNamespace, [this] { return is_leader(); }, [this] { OnSynced(); }}) {}
 
 void KubernetesLink::SetRoots(const std::string& pem) {
   roots_.SetRoots(pem);
   bundle_.SetRoots(pem);
+}
+
+void KubernetesLink::JoinReplicas(const std::string& replica, const std::string& roots,
+                                  RootsSecret::OnRoots on_roots) {
+  secret_ = std::make_unique<RootsSecret>(loop_, client_, log_, roots, std::move(on_roots));
+  lease_ =
+      std::make_unique<LeaderLease>(loop_, client_, log_, LeaderLease::Options{replica}, [this] {
+        roots_.WriteAll();
+        bundle_.Write();
+        gateway_.WriteStatus();
+      });
 }
 
 void KubernetesLink::Start() {
@@ -41,6 +54,8 @@ void KubernetesLink::Start() {
   bundle_.Start();
   gateway_.Start();
   policies_.Start();
+  if (secret_ != nullptr) secret_->Start();
+  if (lease_ != nullptr) lease_->Start();
 }
 
 // No sidecar is to be served without the routes and policies that the cluster has.

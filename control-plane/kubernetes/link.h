@@ -5,14 +5,17 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/bundle_keeper.h"
 #include "control-plane/kubernetes/gateway_api.h"
 #include "control-plane/kubernetes/policy_api.h"
+#include "control-plane/kubernetes/leader_lease.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/kubernetes/roots_publisher.h"
+#include "control-plane/kubernetes/roots_secret.h"
 #include "control-plane/kubernetes/source.h"
 #include "control-plane/kubernetes/token_reviews.h"
 #include "k8s/api/client.h"
@@ -29,13 +32,25 @@ class KubernetesLink {
   struct Events {
     std::function<void()> on_synced;  // the cluster is in the mesh; once
     std::function<void(const std::string& uid)> on_pod_gone;
-    std::function<bool()> is_leader;  // of several control planes: it writes status
   };
   // References outlive this.
   KubernetesLink(loop::Loop& loop, const tls::SecureTransports& transports,
                  const k8s::Cluster& cluster, const std::string& trust_domain,
                  discovery::MeshSink& mesh, telemetry::Log& log, Events events);
 
+  // Before Start(). There may be other replicas: the roots are those of the Secret from now on
+  // (`roots` is what it had), and the replicas elect a leader. `replica`: the name of this one.
+  void JoinReplicas(const std::string& replica, const std::string& roots,
+                    RootsSecret::OnRoots on_roots);
+  // Before the end of the process: see LeaderLease.
+  void Release(std::function<void()> done) {
+    lease_ == nullptr ? done() : lease_->Release(std::move(done));
+  }
+  // Whether this replica may write what all share. Alone, it always may.
+  bool is_leader() const { return lease_ == nullptr || lease_->is_leader(); }
+  uint64_t leader_changes() const { return lease_ == nullptr ? 0 : lease_->changes(); }
+  // See RootsSecret::Write().
+  void ProposeRoots(const std::string& roots) { secret_->Write(roots); }
   void Start();
   void SetRoots(const std::string& pem);
   // Whether the API server trusts the webhook, as far as there is one.
@@ -53,6 +68,8 @@ class KubernetesLink {
  private:
   void OnSynced();
 
+  loop::Loop& loop_;
+  telemetry::Log& log_;
   const Events events_;
   ProblemLog problems_;
   k8s::Dialer dialer_;
@@ -60,6 +77,9 @@ class KubernetesLink {
   TokenReviews reviews_;
   RootsPublisher roots_;
   BundleKeeper bundle_;
+  // Null: there are no other replicas.
+  std::unique_ptr<RootsSecret> secret_;
+  std::unique_ptr<LeaderLease> lease_;
   Source source_;
   GatewayApi gateway_;
   PolicyApi policies_;

@@ -15,22 +15,29 @@ constexpr std::chrono::minutes kAgain{10};
 
 }  // namespace
 
-RootsPublisher::RootsPublisher(loop::Loop& loop, k8s::Client& client, telemetry::Log& log)
-    : loop_(loop), client_(client), problems_(loop, log, telemetry::LogComponent::kCa) {
+RootsPublisher::RootsPublisher(loop::Loop& loop, k8s::Client& client, telemetry::Log& log,
+                               std::function<bool()> is_leader)
+    : loop_(loop),
+      client_(client),
+      problems_(loop, log, telemetry::LogComponent::kCa),
+      is_leader_(std::move(is_leader)) {
   retry_ = loop_.NewTimer([this] { WriteNext(); });
   again_ = loop_.NewTimer([this] {
-    due_ = namespaces_;
     again_->Start(kAgain);
-    WriteNext();
+    WriteAll();
   });
   again_->Start(kAgain);
+}
+
+void RootsPublisher::WriteAll() {
+  due_ = namespaces_;
+  WriteNext();
 }
 
 void RootsPublisher::SetRoots(const std::string& pem) {
   if (pem == roots_) return;
   roots_ = pem;
-  due_ = namespaces_;
-  WriteNext();
+  WriteAll();
 }
 
 void RootsPublisher::SetNamespace(const std::string& ns, bool is_injected) {
@@ -45,6 +52,7 @@ void RootsPublisher::SetNamespace(const std::string& ns, bool is_injected) {
 
 void RootsPublisher::WriteNext() {
   if (call_ != nullptr || retry_->active() || due_.empty() || roots_.empty()) return;
+  if (!is_leader_()) return;
   std::string ns = *due_.begin();
   due_.erase(due_.begin());
   const Json map{{"apiVersion", "v1"},

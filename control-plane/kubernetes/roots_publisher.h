@@ -1,10 +1,11 @@
 // Keeps the mesh's roots in a ConfigMap of each namespace whose pods are injected: sidecars mount
-// it and trust these roots at first contact. Written again when the roots change, and every ten
-// minutes, in case somebody has changed it.
+// it and trust these roots at first contact. Written by the leader: again when the roots change,
+// and every ten minutes, in case somebody has changed it.
 //
 // Owner: KubernetesLink. Thread: the loop's. Errors are logged and tried again.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -22,10 +23,13 @@ inline constexpr char kRootsKey[] = "root-cert.pem";
 class RootsPublisher {
  public:
   // References outlive this.
-  RootsPublisher(loop::Loop& loop, k8s::Client& client, telemetry::Log& log);
+  RootsPublisher(loop::Loop& loop, k8s::Client& client, telemetry::Log& log,
+                 std::function<bool()> is_leader);
 
   void SetRoots(const std::string& pem);
   void SetNamespace(const std::string& ns, bool is_injected);
+  // Writes all, if this replica is the leader now.
+  void WriteAll();
 
  private:
   void WriteNext();
@@ -33,6 +37,7 @@ class RootsPublisher {
   loop::Loop& loop_;
   k8s::Client& client_;
   ProblemLog problems_;
+  const std::function<bool()> is_leader_;
   std::string roots_;
   std::set<std::string> namespaces_;
   std::set<std::string> due_;

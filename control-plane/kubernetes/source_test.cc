@@ -38,7 +38,7 @@ class SourceTest : public ::testing::Test {
         *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); },
         k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {});
     reviews_.emplace(*loop_, *client_);
-    roots_.emplace(*loop_, *client_, log_);
+    roots_.emplace(*loop_, *client_, log_, [this] { return is_leader_; });
     source_.emplace(*loop_, *client_, "cluster.local", mesh_, log_,
                     Source::Events{[this] { ++synced_; },
                                    [this](const std::string& ns, bool is_injected) {
@@ -93,6 +93,7 @@ class SourceTest : public ::testing::Test {
   std::optional<k8s::Client> client_;
   RecordedMesh mesh_;
   int synced_ = 0;
+  bool is_leader_ = true;
   std::vector<std::string> gone_;
   std::optional<TokenReviews> reviews_;
   std::optional<RootsPublisher> roots_;

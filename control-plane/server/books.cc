@@ -77,6 +77,16 @@ absl::Status OpenCredentials(const BookOptions& options, int64_t now, Books* boo
 
 }  // namespace
 
+absl::StatusOr<std::string> RootsOfStore(const BookOptions& options, certs::KeySource& keys,
+                                         int64_t now) {
+  Books books;
+  const absl::Status status = OpenStore(options, &books);
+  if (!status.ok()) return status;
+  const auto authority = ca::MeshAuthority::Open(options.authority, books.store.get(), &keys, now);
+  if (!authority.ok()) return authority.status();
+  return (*authority)->Record();
+}
+
 absl::StatusOr<std::unique_ptr<Books>> OpenBooks(const BookOptions& options, certs::KeySource& keys,
                                                  telemetry::Log& log, int64_t now) {
   auto books = std::make_unique<Books>();

@@ -37,6 +37,10 @@ struct Books {
   api::Credentials credentials{nullptr, nullptr};
 };
 
+// The roots in the store, with their keys (roots_record.h). An empty store gets its first one.
+absl::StatusOr<std::string> RootsOfStore(const BookOptions& options, certs::KeySource& keys,
+                                         int64_t now);
+
 // `now` in seconds since the epoch.
 absl::StatusOr<std::unique_ptr<Books>> OpenBooks(const BookOptions& options, certs::KeySource& keys,
                                                  telemetry::Log& log, int64_t now);

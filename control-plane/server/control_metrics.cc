@@ -133,13 +133,20 @@ void AddWebhook(const webhook::ReviewCounts& counts, Page* page) {
 }  // namespace
 
 std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
-                               std::vector<const Door*> doors, const WebhookPort* webhook) {
+                               std::vector<const Door*> doors, const WebhookPort* webhook,
+                               const std::optional<Leadership>& leadership) {
   if (webhook != nullptr) doors.push_back(&webhook->door());
   Page page;
   AddMesh(plane, &page);
   AddProxies(plane, sidecars, &page);
   AddDoors(doors, &page);
   if (webhook != nullptr) AddWebhook(webhook->counts(), &page);
+  if (leadership) {
+    page.Add("tulle_control_leader", "1: this replica writes what all replicas share.",
+             leadership->is_leader ? 1 : 0);
+    page.Add("tulle_control_leader_changes_total",
+             "Times that this replica became the leader, or ceased to be it.", leadership->changes);
+  }
   AddAuthority(plane.authority(), &page);
   page.Describe("tulle_control_build_info", "The version that runs.");
   page.Row("tulle_control_build_info", absl::StrCat("{version=\"", telemetry::kVersion, "\"}"), 1);

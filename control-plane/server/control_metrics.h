@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,16 @@ struct SidecarCalls {
   uint64_t message_timeouts = 0;  // since the start
 };
 
-// Of the ports, the first one is that of sidecars. `webhook`: null, there is none.
+// Of a replica in a Kubernetes cluster.
+struct Leadership {
+  bool is_leader = false;
+  uint64_t changes = 0;  // since the start
+};
+
+// Of the ports, the first one is that of sidecars. Without a Kubernetes cluster there is no
+// `webhook` (null) and no `leadership`.
 std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
-                               std::vector<const Door*> doors, const WebhookPort* webhook);
+                               std::vector<const Door*> doors, const WebhookPort* webhook,
+                               const std::optional<Leadership>& leadership);
 
 }  // namespace tulle::server

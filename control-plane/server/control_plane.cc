@@ -62,7 +62,7 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
       [this](const std::string& instance) { return registry_->RemoveLasting(instance); }});
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::Parts{loop_, log_, *registry_, *builder_, *books_->authority, books_->tokens,
-                          [this] { OnChange(); }});
+                          [this] { OnChange(); }, [this] { return is_source_synced_; }});
   return absl::OkStatus();
 }
 
@@ -84,6 +84,39 @@ std::string ControlPlane::Roots() const {
 void ControlPlane::OnSourceSynced() {
   builder_->BuildNow();
   is_source_synced_ = true;
+  AwaitWorkloads();
+}
+
+void ControlPlane::SetMayRotate(std::function<bool()> may_rotate) {
+  housekeeping_->SetMayRotate([this, may_rotate = std::move(may_rotate)] {
+    return is_source_synced_ && (!may_rotate || may_rotate());
+  });
+}
+
+void ControlPlane::AdoptRoots(const std::string& record) {
+  ca::RootRotation& rotation = books_->authority->rotation();
+  const char* before = ca::NameOf(rotation.phase());
+  const auto adopted = books_->authority->AdoptShared(record, Now());
+  if (!adopted.ok()) {
+    log_.Write(
+        LogLevel::kError, LogComponent::kCa,
+        absl::StrCat("cannot use the roots that the replicas share: ", adopted.status().message()));
+  } else if (*adopted) {
+    log_.Write(LogLevel::kInfo, LogComponent::kCa,
+               absl::StrCat("root rotation: ", before, " -> ", ca::NameOf(rotation.phase())));
+    AwaitWorkloads();
+    OnChange();
+  }
+}
+
+void ControlPlane::AwaitWorkloads() {
+  ca::RootRotation& rotation = books_->authority->rotation();
+  if (rotation.phase() == ca::RotationPhase::kSteady) return;
+  for (const auto& [id, workload] : builder_->mesh().workloads) {
+    if (!workload.is_meshed || rotation.HolderOf(id)) continue;
+    rotation.OnConnected(id);
+    rotation.OnDisconnected(id, Now());
+  }
 }
 
 bool ControlPlane::is_synced() {

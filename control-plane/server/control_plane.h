@@ -31,6 +31,7 @@ struct ControlPlaneOptions : BookOptions {
   registry::Registry::Options registry;
   std::string access_log_file;  // see discovery::Mesh
   std::string version = "dev";
+  std::string replica;  // the name of this one, if there may be several: unique, also in time
 };
 
 class ControlPlane {
@@ -74,7 +75,11 @@ class ControlPlane {
   // A source of the mesh reads from the network: until OnSourceSynced(), and until the resources
   // show what it has reported, no sidecar is served. Call before Frontend::Open.
   void AwaitSource() { is_synced_ = is_source_synced_ = false; }
+  // Whether this replica rotates the root. Unset: it does.
+  void SetMayRotate(std::function<bool()> may_rotate);
   void OnSourceSynced();
+  // The roots that replicas share are these now.
+  void AdoptRoots(const std::string& record);
   bool is_synced();
 
   int64_t Now() const;  // seconds since the epoch
@@ -87,6 +92,8 @@ class ControlPlane {
   // Policies, roots or identities have changed.
   void OnChange();
   std::string Roots() const;
+  // A rotation waits for these, of which some may be connected to another replica.
+  void AwaitWorkloads();
 
   loop::Loop& loop_;
   telemetry::Log& log_;

@@ -15,7 +15,10 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
   std::unique_ptr<ControlServer> server(new ControlServer(loop, *std::move(plane)));
   FrontendOptions opened = doors;
   if (cluster) {
-    server->Join(*cluster, loop, transports, log);
+    server->Join(*cluster, plane_options, loop, transports, log);
+    opened.leadership = [link = server->kubernetes_.get()] {
+      return Leadership{link->is_leader(), link->leader_changes()};
+    };
     opened.why_not_ready = [link = server->kubernetes_.get()] {
       return link->is_webhook_settled()
                  ? std::string()
@@ -34,18 +37,24 @@ ControlServer::~ControlServer() {
   plane_->registry().SetOtherSource(nullptr);
   plane_->view().SetClusterKinds(nullptr);
   plane_->SetMachines(nullptr);
+  plane_->authority().SetPropose(nullptr);
+  plane_->SetMayRotate(nullptr);
 }
 
-void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
-                         const tls::SecureTransports& transports, telemetry::Log& log) {
+void ControlServer::Release(std::function<void()> done) {
+  kubernetes_ == nullptr ? done() : kubernetes_->Release(std::move(done));
+}
+
+void ControlServer::Join(const k8s::Cluster& cluster, const ControlPlaneOptions& options,
+                         loop::Loop& loop, const tls::SecureTransports& transports,
+                         telemetry::Log& log) {
   ControlPlane& plane = *plane_;
   plane.AwaitSource();
   kubernetes_ = std::make_unique<kubernetes::KubernetesLink>(
       loop, transports, cluster, plane.authority().trust_domain(), plane.mesh_builder(), log,
       kubernetes::KubernetesLink::Events{
           [&plane] { plane.OnSourceSynced(); },
-          [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); },
-          [] { return true; }});
+          [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
   plane.admission().SetReviews(&kubernetes_->reviews());
   plane.registry().SetOtherSource([this](const discovery::Workload& workload) {
     return kubernetes_->CheckRegistration(workload);
@@ -54,6 +63,13 @@ void ControlServer::Join(const k8s::Cluster& cluster, loop::Loop& loop,
   plane.SetMachines([this](const std::string& name) { return kubernetes_->LocalityOf(name); });
   plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
   kubernetes_->SetRoots(plane.authority().trust_bundle_pem());
+  if (const std::string& shared = options.authority.shared_roots; !shared.empty()) {
+    kubernetes_->JoinReplicas(options.replica, shared,
+                              [&plane](const std::string& roots) { plane.AdoptRoots(roots); });
+    plane.SetMayRotate([this] { return kubernetes_->is_leader(); });
+    plane.authority().SetPropose(
+        [this](const std::string& roots) { kubernetes_->ProposeRoots(roots); });
+  }
   kubernetes_->Start();
 }
 

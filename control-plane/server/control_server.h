@@ -2,6 +2,7 @@
 // apart in order. Owner: main, or a simulation. Thread: the loop's.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -29,13 +30,17 @@ class ControlServer {
       const std::optional<k8s::Cluster>& cluster = std::nullopt);
   ~ControlServer();
 
+  // Before the end of the process: what other replicas would otherwise wait for. `done` runs once,
+  // perhaps at once, or never if the API server is away.
+  void Release(std::function<void()> done);
+
   ControlPlane& plane() { return *plane_; }
   const Frontend& frontend() const { return *frontend_; }
 
  private:
   ControlServer(loop::Loop& loop, std::unique_ptr<ControlPlane> plane);
-  void Join(const k8s::Cluster& cluster, loop::Loop& loop, const tls::SecureTransports& transports,
-            telemetry::Log& log);
+  void Join(const k8s::Cluster& cluster, const ControlPlaneOptions& options, loop::Loop& loop,
+            const tls::SecureTransports& transports, telemetry::Log& log);
 
   std::unique_ptr<ControlPlane> plane_;
   std::unique_ptr<kubernetes::KubernetesLink> kubernetes_;  // null: there is no cluster

@@ -8,7 +8,6 @@
 #include "certs/certificate.h"
 #include "certs/trust_bundle.h"
 #include "control-plane/server/admin_file.h"
-#include "control-plane/server/control_metrics.h"
 #include "control-plane/server/grpc_services.h"
 #include "control-plane/server/prometheus_targets.h"
 #include "net/http2/options.h"
@@ -199,7 +198,8 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
     return {200,
             ControlMetricsText(
                 plane_, {grpc_server_.connections(), grpc_server_.message_timeouts()},
-                {grpc_door_.get(), rest_door_.get(), health_door_.get()}, webhook_.get()),
+                {grpc_door_.get(), rest_door_.get(), health_door_.get()}, webhook_.get(),
+                options_.leadership ? std::optional(options_.leadership()) : std::nullopt),
             "text/plain; version=0.0.4"};
   }
   if (request.path == "/prometheus/targets")

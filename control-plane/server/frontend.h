@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
+#include "control-plane/server/control_metrics.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/door.h"
 #include "control-plane/server/message_timeout_log.h"
@@ -35,6 +36,7 @@ struct FrontendOptions {
   webhook::Settings injection;  // what the webhook adds to pods
   // What /readyz waits for besides the mesh; empty: nothing. Unset: there is nothing else.
   std::function<std::string()> why_not_ready;
+  std::function<Leadership()> leadership;  // unset: there is no cluster
   std::vector<std::string> dns_names = {"localhost", "tulle-control"};
   std::vector<std::string> ip_addresses = {"127.0.0.1"};
   std::string data_dir;  // where admin.json is kept up to date (admin_file.h); empty: nowhere

@@ -68,6 +68,7 @@ void Housekeeping::WatchClock() {
 
 void Housekeeping::AdvanceRotation() {
   ca::MeshAuthority& authority = parts_.authority;
+  if (!parts_.may_rotate()) return authority.SaveChanges(Now());
   if (MonotonicNow() >= clock_trusted_from_ && authority.RotationIsDue(Now())) {
     const absl::Status begun = authority.BeginRotation(Now());
     parts_.log.Write(begun.ok() ? LogLevel::kInfo : LogLevel::kError, LogComponent::kCa,

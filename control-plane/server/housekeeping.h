@@ -33,8 +33,11 @@ class Housekeeping {
     ca::MeshAuthority& authority;
     ca::JoinTokens& tokens;
     std::function<void()> on_roots_changed;
+    // Whether the root may be rotated by this process now.
+    std::function<bool()> may_rotate;
   };
   explicit Housekeeping(Parts parts);
+  void SetMayRotate(std::function<bool()> may_rotate) { parts_.may_rotate = std::move(may_rotate); }
   ~Housekeeping();
 
  private:

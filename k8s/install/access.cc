@@ -77,6 +77,18 @@ Json ClusterRules() {
   return rules;
 }
 
+// In the control plane's own namespace. Creation cannot be limited to a name.
+Json OwnRules() {
+  return RulesOf({
+      // The roots of the mesh and their keys.
+      {{""}, {"secrets"}, {"create"}},
+      {{""}, {"secrets"}, {"get", "list", "watch", "patch"}, {"tulle-ca"}},
+      // Which replica is the leader.
+      {{"coordination.k8s.io"}, {"leases"}, {"create"}},
+      {{"coordination.k8s.io"}, {"leases"}, {"get", "patch"}, {"tulle-control"}},
+  });
+}
+
 Json BindingOf(const char* role) {
   return {
       {"roleRef", {{"apiGroup", kRbacGroup}, {"kind", role}, {"name", kControl}}},
@@ -90,6 +102,8 @@ std::vector<Json> Access() {
       Object("v1", "ServiceAccount", kControl, Json::object()),
       ClusterObject(kRbac, "ClusterRole", kControl, {{"rules", ClusterRules()}}),
       ClusterObject(kRbac, "ClusterRoleBinding", kControl, BindingOf("ClusterRole")),
+      Object(kRbac, "Role", kControl, {{"rules", OwnRules()}}),
+      Object(kRbac, "RoleBinding", kControl, BindingOf("Role")),
   };
 }
 

@@ -85,6 +85,13 @@ class Mesh:
         assert done.returncode == 0, done.stderr
         self.cluster.kubectl("apply", "-f", "-", stdin=done.stdout)
 
+    def control_metric(self, name):
+        """A figure of the control plane's pod; None: it does not answer."""
+        pods = self.cluster.get("-n", "tulle-system", "pod", "-l", "app=tulle-control")["items"]
+        address = pods[0]["status"].get("podIP", "none") if len(pods) == 1 else "none"
+        lines = self.curl("http://%s:15014/metrics" % address).splitlines()
+        return next((int(line.split()[-1]) for line in lines if line.startswith(name + " ")), None)
+
     def metrics(self, ns, pod):
         """Lines of a sidecar's metrics, asked as kubelet and Prometheus do it: by the pod's address."""
         address = self.cluster.get("-n", ns, "pod", pod)["status"]["podIP"]

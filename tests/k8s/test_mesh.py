@@ -108,3 +108,13 @@ def test_tullectl_inject_does_the_same(cluster, mesh):
     names = [each["name"] for each in cluster.get("-n", "shop", "pod", "by-hand")["spec"]["initContainers"]]
     assert names == ["tulle-init", "tulle-sidecar"], "the webhook injects it once more"
     assert call(cluster, "shop", "by-hand", "http://web/") == "hello from web\n 200"
+
+
+def test_a_new_pod_of_the_control_plane_goes_unnoticed(cluster, mesh):
+    sidecars = mesh.control_metric("tulle_control_proxies_connected")
+    assert sidecars >= 2
+    cluster.kubectl("-n", "tulle-system", "delete", "pod", "-l", "app=tulle-control", "--force", "--grace-period=0")
+    assert call(cluster, "shop", "client", "http://web/") == "hello from web\n 200"
+    wait_until(lambda: mesh.control_metric("tulle_control_proxies_connected") == sidecars, "the sidecars do not come back", 60)
+    assert mesh.control_metric("tulle_control_certificates_issued_total") == 0, "they had to join anew"
+    assert call(cluster, "shop", "client", "http://web/") == "hello from web\n 200"

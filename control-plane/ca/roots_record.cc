@@ -1,0 +1,77 @@
+#include "control-plane/ca/roots_record.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tulle::ca {
+namespace {
+
+using Json = nlohmann::json;
+
+RotationPhase PhaseOf(const std::string& text) {
+  if (text == "announcing") return RotationPhase::kAnnouncing;
+  if (text == "renewing") return RotationPhase::kRenewing;
+  return RotationPhase::kSteady;
+}
+
+absl::Status ReadActive(const Json& json, Roots* roots) {
+  for (const Json& each : json.at("roots")) {
+    auto root = certs::Authority::FromPem(each.at("certificate").get<std::string>(),
+                                          each.at("key").get<std::string>());
+    if (!root.ok()) return absl::DataLossError(root.status().ToString());
+    roots->active.push_back(*std::move(root));
+  }
+  const bool is_steady = roots->phase == RotationPhase::kSteady;
+  if (roots->active.size() != (is_steady ? 1 : 2))
+    return absl::DataLossError("unexpected number of roots");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool Roots::have_ended(int64_t now) const {
+  return std::all_of(active.begin(), active.end(), [now](const certs::Authority& root) {
+    return root.certificate().not_after() <= now;
+  });
+}
+
+std::string ToRecord(const Roots& roots) {
+  Json json = {{"phase", NameOf(roots.phase)},
+               {"since", roots.since},
+               {"roots", Json::array()},
+               {"former", Json::array()}};
+  for (const certs::Authority& root : roots.active) {
+    json["roots"].push_back(
+        {{"certificate", root.certificate().ToPem()}, {"key", root.key().ToPem()}});
+  }
+  for (const FormerRoot& root : roots.former) {
+    json["former"].push_back({{"certificate", root.certificate_pem},
+                              {"successor", root.successor_pem},
+                              {"until", root.until}});
+  }
+  return json.dump();
+}
+
+absl::StatusOr<Roots> ParseRoots(const std::string& record) {
+  Roots roots;
+  try {
+    const Json json = Json::parse(record);
+    roots.phase = PhaseOf(json.at("phase").get<std::string>());
+    roots.since = json.at("since").get<int64_t>();
+    const absl::Status read = ReadActive(json, &roots);
+    if (!read.ok()) return read;
+    for (const Json& each : json.value("former", Json::array())) {
+      roots.former.push_back({each.at("certificate").get<std::string>(),
+                              each.at("successor").get<std::string>(),
+                              each.at("until").get<int64_t>()});
+    }
+  } catch (const Json::exception&) {
+    return absl::DataLossError("invalid format");  // the exception's text may contain keys
+  }
+  return roots;
+}
+
+}  // namespace tulle::ca

@@ -1,0 +1,141 @@
+"""The roots of the mesh in a Secret: shared by two control planes, and kept when both start anew. No node: two processes on the
+host of the API server."""
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from processes import binary, wait_until
+from test_source import ROLE, USER
+
+OWN_ROLE = [
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["tulle-ca"], "verbs": ["get", "list", "watch", "patch"]},
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["tulle-control"], "verbs": ["get", "patch"]},
+]
+# The Lease of a leader that was killed lasts 15 s, and others ask every 2 to 4 s.
+TAKEOVER = 60
+
+
+class Replica:
+    """tulle-control as a user with what the manifest allows. Its folder is new for each start, as an emptyDir is."""
+
+    def __init__(self, cluster, number):
+        self.cluster = cluster
+        self.name = "replica%d" % number
+        self.port = 15100 + 10 * number
+        self.data = cluster.path(self.name)
+        shutil.rmtree(self.data, ignore_errors=True)
+        at = "127.0.0.1:%d"
+        self.process = cluster.start(self.name, [
+            binary("control-plane/tulle-control"), "--data-dir", self.data, "--kubeconfig", cluster.credentials.client(USER, USER),
+            "--roots-secret", "on", "--grpc", at % self.port, "--api", at % (self.port + 1), "--health", at % (self.port + 2),
+            "--webhook", at % (self.port + 3)])
+
+    def await_ready(self):
+        wait_until(lambda: self._run("curl", "-s", "-m", "2", "http://127.0.0.1:%d/readyz" % (self.port + 2)) == "ok\n",
+                   "%s is not ready: %s" % (self.name, self.process.log()))
+        return self
+
+    def roots(self):
+        """The trust bundle."""
+        with open(os.path.join(self.data, "admin.json"), encoding="utf-8") as file:
+            return json.load(file)["ca"]
+
+    def is_leader(self):
+        metrics = self._run("curl", "-s", "-m", "2", "http://127.0.0.1:%d/metrics" % (self.port + 2))
+        return "\ntulle_control_leader 1\n" in metrics
+
+    def tullectl(self, *arguments):
+        return self._run(binary("control-plane/cli/tullectl"), "--credential-file", self.data + "/admin.json", *arguments)
+
+    def _run(self, *argv):
+        return subprocess.run(self.cluster.namespace.argv(*argv), capture_output=True, text=True, check=False).stdout
+
+
+@pytest.fixture(scope="module")
+def cluster(control):
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}
+    group = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+    control.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tulle-system"}},
+        {**group, "kind": "ClusterRole", "metadata": {"name": USER}, "rules": ROLE},
+        {**group, "kind": "ClusterRoleBinding", "metadata": {"name": USER}, "subjects": [subject],
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": USER}},
+        {**group, "kind": "Role", "metadata": {"name": USER, "namespace": "tulle-system"}, "rules": OWN_ROLE},
+        {**group, "kind": "RoleBinding", "metadata": {"name": USER, "namespace": "tulle-system"}, "subjects": [subject],
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": USER}})
+    return control
+
+
+@pytest.fixture
+def replicas(cluster):
+    """Two that start at once."""
+    both = [Replica(cluster, number) for number in (1, 2)]
+    yield [each.await_ready() for each in both]
+    for each in both:
+        each.process.stop()
+
+
+def secret(cluster):
+    data = cluster.get("-n", "tulle-system", "secret", "tulle-ca")["data"]
+    return json.loads(base64.b64decode(data["roots.json"]))
+
+
+def test_two_that_start_at_once_have_the_same_root(cluster, replicas):
+    a, b = replicas
+    assert a.roots() == b.roots() == secret(cluster)["roots"][0]["certificate"]
+
+
+def test_roots_outlive_the_processes(cluster):
+    before = secret(cluster)
+    again = Replica(cluster, 1).await_ready()
+    assert again.roots() == before["roots"][0]["certificate"]
+    assert secret(cluster) == before
+    again.process.stop()
+
+
+def test_all_follow_a_rotation(cluster, replicas):
+    a, b = replicas
+    before = a.roots()
+    a.tullectl("cert", "rotate")
+    wait_until(lambda: before not in a.roots() and a.roots() == b.roots(), "they have other roots: " + a.process.log(), TAKEOVER)
+    assert a.roots() == secret(cluster)["roots"][0]["certificate"]
+
+
+def test_no_key_is_in_a_log(cluster, replicas):
+    for each in replicas:
+        assert "PRIVATE" not in each.process.log()
+        assert secret(cluster)["roots"][0]["key"].splitlines()[1] not in each.process.log()
+
+
+def test_a_deleted_secret_comes_back(cluster, replicas):
+    before = secret(cluster)
+    cluster.kubectl("-n", "tulle-system", "delete", "secret", "tulle-ca")
+    wait_until(lambda: cluster.try_kubectl("-n", "tulle-system", "get", "secret", "tulle-ca").returncode == 0, "it is lost")
+    assert secret(cluster)["roots"] == before["roots"]
+
+
+def holder(cluster):
+    return cluster.get("-n", "tulle-system", "lease", "tulle-control")["spec"]["holderIdentity"]
+
+
+def test_one_leads_until_it_is_killed(cluster, replicas):
+    wait_until(lambda: any(each.is_leader() for each in replicas), "there is no leader", TAKEOVER)
+    leader, other = sorted(replicas, key=lambda each: not each.is_leader())
+    assert not other.is_leader()
+    before = holder(cluster)
+    assert "this replica is the leader now: " + before in leader.process.log()
+    leader.process.stop(signal.SIGKILL)
+    wait_until(other.is_leader, "nobody took over", TAKEOVER)
+    assert holder(cluster) != before
+    lease = cluster.get("-n", "tulle-system", "lease", "tulle-control")["spec"]
+    assert lease["leaseTransitions"] >= 1 and lease["leaseDurationSeconds"] == 15
+    # What the leader writes, the new one does.
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "later", "labels": {"tulle.dev/inject": "enabled"}}})
+    wait_until(lambda: cluster.try_kubectl("-n", "later", "get", "configmap", "tulle-ca-root-cert").returncode == 0, "no ConfigMap")
