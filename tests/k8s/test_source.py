@@ -1,5 +1,9 @@
 """The control plane reads a real API server: what it needs to be allowed, what becomes of Services and pods, and who gets a
 certificate. No node: pods are objects, and their EndpointSlices are written by the test."""
+import json
+import signal
+import subprocess
+
 import pytest
 
 from on_host import Mesh
@@ -55,6 +59,29 @@ def test_a_restart_of_the_api_server_loses_nothing(mesh):
     put_service(mesh.cluster, "later", put_pod(mesh.cluster, "later"))
     wait_until(lambda: ("shop", "kept") not in mesh.services(), "the Service is still in the mesh")
     wait_until(lambda: mesh.services().get(("shop", "later")) == ("80/http", "1/1"), "the new Service is not in the mesh")
+
+
+def etcd(cluster, path, body):
+    done = subprocess.run(cluster.namespace.argv("curl", "-sf", "-m", "10", "http://127.0.0.1:2379/v3/kv/" + path, "-d", json.dumps(body)),
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_what_was_compacted_is_listed_again(mesh):
+    """Of changes that it has not seen, and that etcd does not remember."""
+    put_service(mesh.cluster, "forgotten", put_pod(mesh.cluster, "forgotten"))
+    wait_until(lambda: ("shop", "forgotten") in mesh.services(), "the Service is not in the mesh")
+    mesh.control.process.send_signal(signal.SIGSTOP)
+    try:
+        mesh.cluster.kubectl("-n", "shop", "delete", "service", "forgotten")
+        put_service(mesh.cluster, "unseen", put_pod(mesh.cluster, "unseen"))
+        revision = etcd(mesh.cluster, "range", {"key": "Lw=="})["header"]["revision"]
+        etcd(mesh.cluster, "compaction", {"revision": revision, "physical": True})
+        mesh.cluster.restart_api_server()
+    finally:
+        mesh.control.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: ("shop", "forgotten") not in mesh.services(), "the Service is still in the mesh")
+    wait_until(lambda: mesh.services().get(("shop", "unseen")) == ("80/http", "1/1"), "the new Service is not in the mesh")
 
 
 def test_the_token_of_a_pod_becomes_its_identity(mesh):

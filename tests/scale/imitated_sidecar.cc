@@ -18,6 +18,7 @@ constexpr loop::Duration kLookEvery = std::chrono::milliseconds(50);
 constexpr char kRootsSecret[] = "ROOTCA";
 
 std::string InstanceId(const SidecarPlan& plan) {
+  if (!plan.pod_uid.empty()) return plan.pod_uid;
   return absl::StrCat(plan.service, "-", plan.number);
 }
 
@@ -41,7 +42,7 @@ std::string RegistrationOf(const SidecarPlan& plan) {
 }
 
 identity::AgentOptions AgentOptionsOf(const SidecarPlan& plan) {
-  return {{plan.control}, plan.token_file, plan.state_directory};
+  return {{plan.control}, plan.token_file, plan.state_directory, plan.roots_file};
 }
 
 }  // namespace
@@ -62,12 +63,14 @@ ImitatedSidecar::ImitatedSidecar(loop::Loop& loop, certs::KeySource& keys,
       state_(NodeBytes(plan_), static_cast<xds::UpdateTarget&>(*this)),
       ads_(
           loop, [this] { return agent_.Connect(); }, ControlChannelOptions(), state_,
-          static_cast<xds::AdsClient::Events&>(*this)),
-      registration_(loop, ads_, RegistrationOf(plan_),
-                    [this](const std::string& error) { witness_.OnError(error); }) {
+          static_cast<xds::AdsClient::Events&>(*this)) {
+  if (plan_.pod_uid.empty()) {
+    registration_.emplace(loop, ads_, RegistrationOf(plan_),
+                          [this](const std::string& error) { witness_.OnError(error); });
+  }
   ready_timer_ = loop.NewTimer([this] {
     if (!answered_) return;
-    if (registration_.registered()) return witness_.OnReady(plan_.number);
+    if (!registration_ || registration_->registered()) return witness_.OnReady(plan_.number);
     ready_timer_->Start(kLookEvery);
   });
 }
@@ -97,7 +100,7 @@ std::vector<xds::Rejection> ImitatedSidecar::OnUpdate(const xds::Update& update)
   for (const std::string& name : update.removed) held.erase(name);
   witness_.OnUpdate(plan_.number, update);
   if (update.type_url == xds::kListenerType) {
-    if (!held.empty()) registration_.SetReady();
+    if (!held.empty() && registration_) registration_->SetReady();
     if (!std::exchange(answered_, true)) ready_timer_->Start(loop::Duration(0));
   }
   Subscribe();

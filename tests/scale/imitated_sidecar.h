@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,6 +32,10 @@ struct SidecarPlan {
   SocketAddress control;        // tulle-control's gRPC port
   std::string token_file;       // of its service's account
   std::string state_directory;  // its own
+  // In Kubernetes, whose API knows the pod: its uid, and the roots for first contact. Empty: it
+  // registers.
+  std::string pod_uid;
+  std::string roots_file;
   // Subscribe to all clusters, as sidecars did before they asked for them by name.
   bool all_clusters = false;
 };
@@ -75,7 +80,7 @@ class ImitatedSidecar final : private identity::IdentityAgent::Events,
   identity::IdentityAgent agent_;
   xds::DeltaClient state_;
   xds::AdsClient ads_;
-  sidecar::Registration registration_;
+  std::optional<sidecar::Registration> registration_;  // empty: a pod
   std::unique_ptr<loop::Timer> ready_timer_;
   std::map<std::string, Held, std::less<>> held_;  // by type URL
   std::set<std::string> used_;
