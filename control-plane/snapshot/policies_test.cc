@@ -114,6 +114,8 @@ TEST(Policies, RoutesOfOneServiceAreMergedWithTheirHostNames) {
     if (host.name() != host_name) continue;
     std::vector<std::string> names;
     for (const auto& route : host.routes()) names.push_back(route.name());
+    EXPECT_EQ(names.back(), "tunnel");
+    names.pop_back();
     EXPECT_EQ(names, (std::vector<std::string>{"default/older[1][0]", "default/older[0][0]",
                                                "default/newer[0][0]"}));
   }
@@ -137,8 +139,9 @@ std::vector<routev3::Route> RoutesWithInvalid(const std::string& backends,
                    .clusters.contains("outbound|80||pots.default.svc.cluster.local"));
   const routev3::RouteConfiguration configuration = RoutesOf(mesh);
   for (const auto& host : configuration.virtual_hosts()) {
-    if (host.name() == "post.default.svc.cluster.local:80")
-      return {host.routes().begin(), host.routes().end()};
+    if (host.name() != "post.default.svc.cluster.local:80") continue;
+    EXPECT_EQ(host.routes().rbegin()->name(), "tunnel");
+    return {host.routes().begin(), host.routes().end() - 1};
   }
   return {};
 }
@@ -208,7 +211,7 @@ TEST(Policies, AGrpcRouteMatchesPathsOfServicesAndMethods) {
   const routev3::RouteConfiguration routes = RoutesOf(mesh);
   for (const auto& host : routes.virtual_hosts()) {
     if (host.name() != "post.default.svc.cluster.local:80") continue;
-    ASSERT_EQ(host.routes_size(), 5);
+    ASSERT_EQ(host.routes_size(), 6) << "the last one is the tunnel";
     EXPECT_EQ(host.routes(0).match().path(), "/a.B/C");
     EXPECT_EQ(host.routes(0).name(), "default/g[0][0]");
     EXPECT_TRUE(host.routes(0).route().max_stream_duration().has_grpc_timeout_header_max());
