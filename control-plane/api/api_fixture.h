@@ -66,12 +66,16 @@ class FakeView : public ControlPlaneView {
                                    std::string_view type_url) const override {
     return *snapshot::BuildSnapshot(mesh, {proxy}).TableOf(type_url);
   }
+  const policy::PolicySet& ClusterPolicies() const override { return cluster_policies; }
+  bool IsServedByCluster(policy::Kind kind) const override { return kind == cluster_kind; }
   size_t HeldLeases() const override { return 0; }
   const registry::OpenBreakers& OpenBreakers() const override { return breakers; }
   uint16_t GrpcPort() const override { return grpc_port; }
 
   discovery::Mesh mesh;
   std::vector<ProxyStatus> proxies;
+  policy::PolicySet cluster_policies;
+  std::optional<policy::Kind> cluster_kind;
   registry::OpenBreakers breakers;
   uint16_t grpc_port = 0;
 

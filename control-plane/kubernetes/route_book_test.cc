@@ -145,6 +145,9 @@ TEST_F(RouteBookTest, WhatIsWrongBecomesACondition) {
       {kWeb, R"([{"filters":[{"type":"RequestMirror","requestMirror":
           {"backendRef":{"name":"web","port":80}}}]}])",
        kGood, ""},
+      {kWeb, R"([{"backendRefs":[{"name":"web","port":80,"filters":[{"type":"RequestMirror",
+          "requestMirror":{"backendRef":{"name":"web","port":80}}}]}]}])",
+       kUnsupported, "RequestMirror"},
       {kWeb, R"("not a list")", kUnsupported, "spec.rules: expected a list"},
       {kWeb, R"([7])", kUnsupported, "spec.rules[0]: expected an object"},
   };
@@ -176,6 +179,31 @@ TEST_F(RouteBookTest, AFaultyBackendTakesItsShareAndNoOther) {
   EXPECT_EQ(rule.mirrors[0].invalid, "Service shop/gone not found");
   EXPECT_EQ(rule.mirrors[1].invalid, "");
   EXPECT_EQ(rule.mirrors[1].service, (ServiceName{"shop", "web"}));
+}
+
+TEST_F(RouteBookTest, AGrpcRouteIsAPolicyToo) {
+  const Json route = RouteOf(kWeb, R"([{"matches":[{"method":{"service":"a.B","method":"C"}}],
+      "backendRefs":[{"name":"web-v2","port":80},{"name":"gone","port":80}]}])");
+  book_.PutRoute(policy::Kind::kGrpcRoute, {"shop", "r"}, route);
+  book_.Update();
+  const policy::Document* document = mesh_.policies.Find({policy::Kind::kGrpcRoute, "shop", "r"});
+  ASSERT_NE(document, nullptr);
+  const policy::RouteRule& rule = std::get<policy::GrpcRoute>(document->spec).rules[0];
+  EXPECT_EQ(rule.matches[0].rpc->service, "a.B");
+  EXPECT_EQ(rule.backends[1].invalid, "Service shop/gone not found");
+  // HTTPRoutes of the same name are others.
+  EXPECT_EQ(Policy(), nullptr);
+  book_.RemoveRoutes(policy::Kind::kGrpcRoute);
+  book_.Update();
+  EXPECT_TRUE(mesh_.policies.documents().empty());
+}
+
+TEST_F(RouteBookTest, ARouteForAServiceOfAnotherNamespaceNeedsNoGrant) {
+  Put(RouteOf(R"({"group":"","kind":"Service","namespace":"other","name":"api"})", kToV2));
+  EXPECT_EQ(Conditions(), "Accepted=Accepted ResolvedRefs=ResolvedRefs");
+  ASSERT_NE(Policy(), nullptr);
+  EXPECT_EQ(Policy()->parents[0].service, (ServiceName{"other", "api"}));
+  EXPECT_EQ(Policy()->rules[0].backends[0].service, (ServiceName{"shop", "web-v2"}));
 }
 
 TEST_F(RouteBookTest, GrantsComeAndGo) {

@@ -85,10 +85,6 @@ class Resolver {
     if (!route_.document) {
       return {"Accepted", false, "UnsupportedValue", route_.problem};
     }
-    if (parent.service.ns != route_.key.ns) {
-      return {"Accepted", false, "UnsupportedValue",
-              "a Service of another namespace is not supported as a parent"};
-    }
     const ServiceFacts* service = find_service_(parent.service);
     const auto refuse = [&](std::string message) {
       return Condition{"Accepted", false, "NoMatchingParent", std::move(message)};
@@ -123,7 +119,9 @@ class Resolver {
     for (size_t i = 0; i < route_.refs.size(); ++i) {
       const RouteRef& ref = route_.refs[i];
       policy::RouteRule& rule = policy->rules.at(ref.rule);
-      if (ref.mirror) {
+      if (ref.mirror && ref.backend) {
+        continue;  // the tables have none
+      } else if (ref.mirror) {
         policy::MirrorFilter& mirror = rule.mirrors.at(*ref.mirror);
         mirror.service = ref.service;
         mirror.invalid = faults_[i];

@@ -106,10 +106,20 @@ def test_another_namespace_is_reached_by_a_grant(mesh):
     wait_for(mesh.cluster, "abroad", ACCEPTED, ("False", "RefNotPermitted"))
 
 
+def test_a_grpc_route(mesh):
+    mesh.cluster.apply({"apiVersion": GROUP + "/v1", "kind": "GRPCRoute", "metadata": {"name": "calls", "namespace": "shop"},
+                        "spec": {"parentRefs": [{"group": "", "kind": "Service", "name": "web"}], "rules": [
+                            {"matches": [{"method": {"service": "shop.Cart"}}], **to("web-v2")}]}})
+    kind = "grpcroutes." + GROUP
+    wait_until(lambda: "Accepted" in mesh.cluster.kubectl("-n", "shop", "get", kind, "calls", "-o", "jsonpath={.status}"),
+               "the route has no status")
+    assert "calls" in mesh.tullectl("get", "grpcroutes", "-n", "shop")
+
+
 def test_entries_of_other_controllers_stay(mesh):
     put_route(mesh.cluster, "shared", [to("web-v2")])
     wait_for(mesh.cluster, "shared", ACCEPTED, RESOLVED)
-    other = {"controllerName": "example.org/gateway", "parentRef": {"name": "gateway"},
+    other = {"controllerName": "example.org/gateway", "parentRef": {"group": GROUP, "kind": "Gateway", "name": "gateway"},
              "conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
                              "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
     ours = mesh.cluster.get("-n", "shop", ROUTES, "shared")["status"]["parents"]

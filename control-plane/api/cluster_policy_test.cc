@@ -1,0 +1,78 @@
+// Policies that belong to a Kubernetes cluster: shown, and not changed here.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "control-plane/api/api_fixture.h"
+#include "control-plane/policy/parse.h"
+
+namespace tulle::api {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kRoute[] =
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+    "metadata: {name: mine, namespace: shop}\n"
+    "spec: {parentRefs: [{kind: Service, name: web}], rules: [{}]}\n";
+
+class ClusterPolicyTest : public ApiFixture {
+ protected:
+  ClusterPolicyTest() : ApiFixture("1.2.3") {
+    admin_ = "Bearer " + *credentials_.Create({"ann", Role::kAdmin}, "test", kNow);
+  }
+  ApiResponse Call(const std::string& method, const std::string& path,
+                   const std::string& body = "") {
+    return api_.Handle({method, path, {}, body, admin_}, kNow);
+  }
+  void PutOfCluster() {
+    policy::Document document = policy::ParseDocuments(kRoute, "f").documents.at(0);
+    document.created_at = kNow;
+    view_.cluster_policies.Upsert(document);
+    view_.cluster_kind = policy::Kind::kHttpRoute;
+  }
+
+  std::string admin_;
+};
+
+TEST_F(ClusterPolicyTest, TheyAreShownWithTheirOrigin) {
+  ASSERT_EQ(Call("POST", "/v1/apply", kRoute).status, 200);
+  EXPECT_FALSE(
+      Json::parse(Call("GET", "/v1/policies/httproutes/shop/mine").body).contains("status"));
+  PutOfCluster();
+  const Json list = Json::parse(Call("GET", "/v1/policies/httproutes").body)["items"];
+  ASSERT_EQ(list.size(), 1u);  // that of the store is not in force
+  EXPECT_EQ(list[0]["status"]["origin"], "Kubernetes");
+  EXPECT_TRUE(list[0]["metadata"].contains("creationTimestamp"));
+  const Json one = Json::parse(Call("GET", "/v1/policies/httproutes/shop/mine").body);
+  EXPECT_EQ(one, list[0]);
+}
+
+TEST_F(ClusterPolicyTest, TheyAreChangedByKubectl) {
+  PutOfCluster();
+  const Json applied = Json::parse(Call("POST", "/v1/apply", kRoute).body);
+  EXPECT_EQ(applied["error"],
+            "HTTPRoute shop/mine must be applied to the Kubernetes API server, which serves "
+            "httproutes");
+  EXPECT_EQ(applied["hint"], "use `kubectl apply -f FILE`");
+  EXPECT_EQ(Call("POST", "/v1/apply", kStrict).status, 200);  // another kind
+  const ApiResponse deleted = Call("DELETE", "/v1/policies/httproutes/shop/mine");
+  EXPECT_EQ(deleted.status, 409);
+  EXPECT_EQ(Json::parse(deleted.body)["hint"], "use `kubectl -n shop delete httproutes mine`");
+  EXPECT_EQ(Call("POST", "/v1/delete",
+                 R"({"items":[{"kind":"HTTPRoute","namespace":"shop","name":"mine"}]})")
+                .status,
+            409);
+  EXPECT_EQ(changes_, 1);
+}
+
+TEST_F(ClusterPolicyTest, OnesThatWereStoredBeforeCanBeDeleted) {
+  ASSERT_EQ(Call("POST", "/v1/apply", kRoute).status, 200);
+  PutOfCluster();
+  EXPECT_EQ(Call("DELETE", "/v1/policies/httproutes/shop/mine").status, 200);
+  EXPECT_EQ(Call("DELETE", "/v1/policies/httproutes/shop/mine").status, 409);
+}
+
+}  // namespace
+}  // namespace tulle::api
