@@ -28,9 +28,8 @@ PolicyApi::PolicyApi(loop::Loop& loop, k8s::Client& client, discovery::MeshSink&
                  [this](const std::set<std::string>& names) { OnResources(names); }) {}
 
 bool PolicyApi::settled() const {
-  return is_known_ && std::all_of(feeds_.begin(), feeds_.end(), [](const auto& each) {
-           return each.second->synced() || each.second->refused();
-         });
+  return is_known_ && std::all_of(feeds_.begin(), feeds_.end(),
+                                  [](const auto& each) { return each.second->synced(); });
 }
 
 bool PolicyApi::Serves(policy::Kind kind) const {
@@ -80,9 +79,8 @@ void PolicyApi::Publish() {
   Update();
 }
 
-// A listing that is not complete could miss an older policy that defines the same.
 void PolicyApi::Update() {
-  if (!is_published_ || !settled()) return;
+  if (!is_published_) return;
   const ClusterPolicies::Outcome outcome = policies_.Update();
   if (outcome.has_changed) mesh_.OnChange();
   for (const policy::DocumentKey& key : outcome.policies) writer_.Add(key);

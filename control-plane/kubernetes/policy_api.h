@@ -1,6 +1,7 @@
 // The policies of our own kinds in a cluster (custom resources of tulle.dev), and their status. The
 // cluster may have all of the kinds, some or none; those that are installed later are found then.
-// Nothing is in the mesh until all that the cluster has are listed, or refused.
+// Nothing is in the mesh until all that the cluster has are listed. A kind that we may not list
+// keeps us waiting: without its policies the mesh could allow what they forbid.
 //
 // Owner: KubernetesLink. Thread: the loop's. Order: Start(), Publish() once. Errors are logged and
 // tried again.

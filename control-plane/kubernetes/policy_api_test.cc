@@ -59,6 +59,10 @@ class PolicyApiTest : public ::testing::Test {
       call.Answer(served_.empty() ? 404 : 200, list.dump());
       return true;
     }
+    if (is_forbidden_ && call.path == kPeers) {
+      call.Answer(403, "{}");
+      return true;
+    }
     if (call.method != "PATCH") return false;
     patches_[call.path] = Json::parse(call.body);
     call.Answer(200, "{}");
@@ -88,7 +92,7 @@ class PolicyApiTest : public ::testing::Test {
   std::map<std::string, Json> patches_;
   std::optional<k8s::Client> client_;
   RecordedMesh mesh_;
-  bool is_settled_ = false;
+  bool is_forbidden_ = false, is_settled_ = false;
   std::optional<PolicyApi> policies_;
 };
 
@@ -107,6 +111,17 @@ TEST_F(PolicyApiTest, PoliciesAreInForceAndSaySo) {
   Put("db", "STRICT");
   server_->Delete(kPeers, "shop", "web");
   EXPECT_TRUE(Until([&] { return !IsInForce("web"); }));
+}
+
+// It may have policies that deny.
+TEST_F(PolicyApiTest, AKindThatMayNotBeListedIsWaitedFor) {
+  is_forbidden_ = true;
+  Put("web", "STRICT");
+  Start();
+  simulation_.RunFor(seconds(120));
+  EXPECT_FALSE(is_settled_);
+  is_forbidden_ = false;
+  EXPECT_TRUE(Until([&] { return IsInForce("web"); }));
 }
 
 TEST_F(PolicyApiTest, KindsMayComeAndGo) {

@@ -2,33 +2,26 @@
 import os
 import subprocess
 
+from meshed import tullectl
 from processes import binary, wait_until
 
 USER = "tulle-control"
-# All that the control plane may do.
-ROLE = [
-    {"apiGroups": [""], "resources": ["services", "pods", "nodes", "namespaces"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
-    {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"],
-     "resourceNames": ["tulle-inject"], "verbs": ["get", "list", "watch", "patch"]},
-    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
-    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["tulle-ca-root-cert"], "verbs": ["get", "patch"]},
-    {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes", "grpcroutes", "referencegrants"],
-     "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes/status", "grpcroutes/status"], "verbs": ["patch"]},
-]
+
+
+def rights():
+    """All that an installation lets the control plane do in the cluster, as YAML."""
+    return "---\n".join(document for document in tullectl("install").split("---\n") if "\nkind: ClusterRole\n" in document)
 
 
 class Mesh:
-    """tulle-control on the host of the API server, as a user with ROLE alone."""
+    """tulle-control on the host of the API server, as a user with the rights of an installation alone."""
 
     def __init__(self, cluster):
         self.cluster = cluster
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=rights())
         cluster.apply(
-            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": USER}, "rules": ROLE},
             {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": USER},
-             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": USER},
+             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "tulle-control"},
              "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]},
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tulle.dev/inject": "enabled"}}})
         self.data = cluster.path("tulle-control")
