@@ -124,3 +124,17 @@ def test_a_drained_node(shop):
     assert node not in [one["spec"]["nodeName"] for one in shop.pods()]
     shop.cluster.kubectl("uncordon", node)
     shop.check("drain of a node")
+
+
+def test_a_killed_control_plane(shop):
+    """Pods go on without it; the one that starts again in its place serves those that come."""
+    def status():
+        return shop.cluster.get("-n", "tulle-system", "pods", "-l", "app=tulle-control")["items"][0]["status"]
+    former = status()["containerStatuses"][0]
+    node = next(node for node in shop.cluster.nodes if node.address == status()["hostIP"])
+    done = node.ctr("tasks", "kill", "-s", "SIGKILL", former["containerID"].removeprefix("containerd://"))
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: status()["containerStatuses"][0]["restartCount"] > former["restartCount"], "it is started again", 60)
+    shop.put(version="3")
+    shop.settled()
+    shop.check("kill of the control plane, then a rolling update")
