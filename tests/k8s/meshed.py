@@ -78,6 +78,11 @@ class Mesh:
         """Applies YAML."""
         self.cluster.kubectl("apply", "-f", "-", stdin=manifests)
 
+    def policies(self, manifests):
+        """Applies policies, and waits until they are in force at the control plane."""
+        self.apply(manifests)
+        self.cluster.kubectl("wait", "--for=condition=Accepted", "--timeout=60s", "-f", "-", stdin=manifests)
+
     def inject(self, manifests):
         """Applies YAML after `tullectl inject`: the webhook has nothing left to do."""
         done = subprocess.run([binary("control-plane/cli/tullectl"), "inject", "-f", "-"], input=manifests, capture_output=True,

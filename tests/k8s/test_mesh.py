@@ -10,7 +10,7 @@ from processes import wait_until
 STRICT = """
 apiVersion: tulle.dev/v1alpha1
 kind: PeerAuthentication
-metadata: {name: all}
+metadata: {name: all, namespace: tulle-system}
 spec: {targetRef: {kind: Mesh}, mode: STRICT}
 """
 
@@ -94,7 +94,7 @@ def test_both_ends_know_each_other_by_mtls(cluster, mesh):
 
 def test_strict_refuses_who_has_no_identity(cluster, mesh):
     assert "200" in call(cluster, "default", "stranger", "http://web.shop/")
-    mesh.tullectl("apply", "-f", "-", stdin=STRICT)
+    mesh.policies(STRICT)
     wait_until(lambda: "200" not in call(cluster, "default", "stranger", "http://web.shop/"), "plaintext is refused")
     assert call(cluster, "shop", "client", "http://web/") == "hello from web\n 200"
 

@@ -12,7 +12,7 @@ NS = "shop"
 STRICT = """
 apiVersion: tulle.dev/v1alpha1
 kind: PeerAuthentication
-metadata: {name: all}
+metadata: {name: all, namespace: tulle-system}
 spec: {targetRef: {kind: Mesh}, mode: STRICT}
 """
 
@@ -47,7 +47,7 @@ class Pods:
         self.mesh = Mesh(cluster)
         load_python(cluster)
         self.mesh.namespace(NS)
-        self.mesh.tullectl("apply", "-f", "-", stdin=STRICT)
+        self.mesh.policies(STRICT)
         web = python("web", "web", 8080, readinessProbe={"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1})
         self.inject(deployment(NS, "web", 1, web), service(NS, "web", (80, 8080)))
         self.inject(pod(NS, "client", python("web", "web", 8080)))

@@ -16,7 +16,7 @@ HOST_PORT = 9100
 POLICIES = """
 apiVersion: tulle.dev/v1alpha1
 kind: PeerAuthentication
-metadata: {name: all}
+metadata: {name: all, namespace: tulle-system}
 spec: {targetRef: {kind: Mesh}, mode: STRICT}
 ---
 apiVersion: tulle.dev/v1alpha1
@@ -111,7 +111,7 @@ def mesh(cluster):
     made.namespace("open")
     cluster.apply(*PLAIN)
     made.inject(json.dumps({"apiVersion": "v1", "kind": "List", "items": MESHED}))
-    made.tullectl("apply", "-f", "-", stdin=POLICIES)
+    made.policies(POLICIES)
     for ns in ("shop", "open", "plain"):
         cluster.wait_for("condition=Ready", "-n", ns, "pods", "--all")
     cluster.kubectl("-n", "shop", "rollout", "status", "statefulset/db", "--timeout=60s")

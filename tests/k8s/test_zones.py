@@ -45,7 +45,7 @@ class Zones:
         clients = [on(pod(NS, "client-" + node, python("web", "web", 9000)), node) for node in (NEAR, FAR)]
         self.inject(web_service, web(NEAR), web(FAR), *clients)
         cluster.wait_for("condition=Ready", "-n", NS, "pods", "--all")
-        self.mesh.tullectl("apply", "-f", "-", stdin=PREFER)
+        self.mesh.policies(PREFER)
 
     def inject(self, *objects):
         self.mesh.inject(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
@@ -80,7 +80,7 @@ def test_the_other_zone_serves_while_the_own_has_no_pod(zones):
 def test_a_node_that_is_cut_off_is_passed_over(zones):
     """Without a preference both are called. What a kept connection carried waits for the caller's own limit; who cannot connect is
     sent to the other node."""
-    zones.mesh.tullectl("delete", "ResiliencePolicy", "web", "-n", NS)
+    zones.cluster.kubectl("-n", NS, "delete", "resiliencepolicy", "web")
     wait_until(lambda: zones.call(NEAR, 20) == {"web-" + NEAR, "web-" + FAR}, "both are called")
     zones.far.disconnect()
     wait_until(lambda: zones.call(NEAR, 20) == {"web-" + NEAR}, "the other node alone is called", 60)
