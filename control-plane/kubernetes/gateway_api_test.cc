@@ -155,6 +155,20 @@ TEST_F(GatewayApiTest, AClusterWithoutTheGatewayApiIsNoProblem) {
   EXPECT_TRUE(Until([&] { return server_->watches() == 0; }));
 }
 
+// As by an API server that has just started and does not know its custom resources yet.
+TEST_F(GatewayApiTest, AShortAbsenceOfTheGatewayApiChangesNothing) {
+  PutRoute("a");
+  Start();
+  ASSERT_TRUE(Until([&] { return Policy("a") != nullptr; }));
+  const auto served = std::exchange(served_, {{kV1, {}}, {kV1Beta1, {}}});
+  simulation_.RunFor(seconds(25));
+  EXPECT_NE(Policy("a"), nullptr);
+  served_ = served;
+  simulation_.RunFor(seconds(60));
+  EXPECT_NE(Policy("a"), nullptr);
+  EXPECT_EQ(mesh_.policy_puts, 1);
+}
+
 TEST_F(GatewayApiTest, NothingIsInForceBeforeTheGrantsAreListed) {
   FakeApiServer::Call* held = nullptr;
   server_->script = [&](FakeApiServer::Call& call) {
