@@ -10,8 +10,6 @@ namespace tulle::kubernetes {
 namespace {
 
 constexpr char kGrants[] = "referencegrants";
-// An API server that has just started may not know its custom resources yet.
-constexpr std::chrono::seconds kAbsence{30};
 
 std::string PathOf(const char* version) {
   return absl::StrCat("/apis/", kGatewayGroup, "/", version);
@@ -70,28 +68,17 @@ void GatewayApi::OnResources() {
     const bool is_served = v1_->contains(name);
     has_routes |= is_served;
     if (is_served && !feeds_.contains(name)) WatchRoutes(kind.kind);
-    if (Unwatch(name, is_served)) book_.RemoveRoutes(kind.kind);
+    if (!is_served && feeds_.erase(name) > 0) book_.RemoveRoutes(kind.kind);
   }
   const bool has_grants = v1_->contains(kGrants) || v1beta1_->contains(kGrants);
   if (has_grants && !feeds_.contains(kGrants)) WatchGrants();
-  if (Unwatch(kGrants, has_grants)) book_.RemoveGrants();
+  if (!has_grants && feeds_.erase(kGrants) > 0) book_.RemoveGrants();
   if (!has_routes && !std::exchange(has_said_absent_, true)) {
     log_.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kRegistry,
                absl::StrCat("the cluster does not serve ", kGatewayGroup,
                             "/v1: its routes are read when the Gateway API is installed"));
   }
   OnSettled();
-}
-
-bool GatewayApi::Unwatch(const std::string& name, bool is_served) {
-  if (is_served || !feeds_.contains(name)) {
-    absent_since_.erase(name);
-    return false;
-  }
-  const loop::Instant since = absent_since_.try_emplace(name, loop_.Now()).first->second;
-  if (loop_.Now() - since < kAbsence) return false;
-  absent_since_.erase(name);
-  return feeds_.erase(name) > 0;
 }
 
 void GatewayApi::WatchRoutes(policy::Kind kind) {

@@ -54,8 +54,6 @@ class GatewayApi {
   void Watch(const std::string& name, const std::string& path, Feed::Events events);
   void WatchRoutes(policy::Kind kind);
   void WatchGrants();
-  // Whether the resource is watched no more: it has been absent for long.
-  bool Unwatch(const std::string& name, bool is_served);
   void OnSettled();
   void Update();
   std::optional<k8s::Request> StatusRequest(const policy::DocumentKey& key) const;
@@ -70,7 +68,6 @@ class GatewayApi {
   std::optional<Names> v1_, v1beta1_;  // absent: not known yet
   ServedResources v1_resources_, v1beta1_resources_;
   std::map<std::string, std::unique_ptr<Feed>> feeds_;  // by the name of the resource
-  std::map<std::string, loop::Instant> absent_since_;   // of those that are watched
   bool is_published_ = false;
   bool has_said_absent_ = false;
 };

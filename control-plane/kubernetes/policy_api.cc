@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "control-plane/policy/kinds.h"
 
 namespace tulle::kubernetes {
@@ -18,6 +20,7 @@ PolicyApi::PolicyApi(loop::Loop& loop, k8s::Client& client, discovery::MeshSink&
     : loop_(loop),
       client_(client),
       mesh_(mesh),
+      problems_(loop, log, telemetry::LogComponent::kRegistry),
       log_(log),
       parts_(std::move(parts)),
       policies_(mesh, parts_.mesh_namespace),
@@ -28,8 +31,8 @@ PolicyApi::PolicyApi(loop::Loop& loop, k8s::Client& client, discovery::MeshSink&
                  [this](const std::set<std::string>& names) { OnResources(names); }) {}
 
 bool PolicyApi::settled() const {
-  return is_known_ && std::all_of(feeds_.begin(), feeds_.end(),
-                                  [](const auto& each) { return each.second->synced(); });
+  return is_complete_ && std::all_of(feeds_.begin(), feeds_.end(),
+                                     [](const auto& each) { return each.second->synced(); });
 }
 
 bool PolicyApi::Serves(policy::Kind kind) const {
@@ -38,17 +41,22 @@ bool PolicyApi::Serves(policy::Kind kind) const {
 }
 
 void PolicyApi::OnResources(const std::set<std::string>& names) {
+  std::vector<std::string> missing;
   for (const policy::KindEntry& entry : policy::AllKinds()) {
     if (entry.api_version != policy::kTulleApiVersion) continue;
-    const bool is_served = names.contains(std::string(entry.plural));
+    const std::string name(entry.plural);
+    const bool is_served = names.contains(name);
+    if (!is_served) missing.push_back(name);
     if (is_served && !feeds_.contains(entry.kind)) Watch(entry.kind);
     if (!is_served && feeds_.erase(entry.kind) > 0) policies_.RemoveAll(entry.kind);
   }
-  if (!std::exchange(is_known_, true) && feeds_.empty()) {
-    log_.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kRegistry,
-               absl::StrCat("the cluster does not serve ", std::string(policy::kTulleApiVersion),
-                            ": its policies are read when the CustomResourceDefinitions are "
-                            "installed (tullectl install)"));
+  is_complete_ = is_complete_ || missing.empty();
+  if (!is_complete_) {
+    problems_.Report(absl::StrCat(
+        "the cluster does not serve ", absl::StrJoin(missing, ", "), " of ",
+        std::string(policy::kTulleApiVersion),
+        ": no sidecar is served without policies. Install their definitions: tullectl install | "
+        "kubectl apply --server-side -f -"));
   }
   OnSettled();
 }

@@ -1,7 +1,7 @@
-// The policies of our own kinds in a cluster (custom resources of tulle.dev), and their status. The
-// cluster may have all of the kinds, some or none; those that are installed later are found then.
-// Nothing is in the mesh until all that the cluster has are listed. A kind that we may not list
-// keeps us waiting: without its policies the mesh could allow what they forbid.
+// The policies of our own kinds in a cluster (custom resources of tulle.dev), and their status.
+// Nothing is in the mesh until the cluster serves all of the kinds and all policies are listed:
+// without them the mesh could allow what they forbid, and an API server that has just started does
+// not know yet what it serves. A kind that is deleted while we run is given up.
 //
 // Owner: KubernetesLink. Thread: the loop's. Order: Start(), Publish() once. Errors are logged and
 // tried again.
@@ -17,6 +17,7 @@
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/cluster_policies.h"
 #include "control-plane/kubernetes/feed.h"
+#include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/kubernetes/served_resources.h"
 #include "control-plane/kubernetes/status_writer.h"
 #include "k8s/api/client.h"
@@ -30,7 +31,7 @@ class PolicyApi {
   struct Parts {
     std::string mesh_namespace;        // whose policies may be for the whole mesh
     std::function<bool()> is_leader;   // of several control planes: it writes status
-    std::function<void()> on_settled;  // all that the cluster has are listed; may be told again
+    std::function<void()> on_settled;  // all are listed; may be told again
   };
   // References outlive this.
   PolicyApi(loop::Loop& loop, k8s::Client& client, discovery::MeshSink& mesh, telemetry::Log& log,
@@ -55,13 +56,14 @@ class PolicyApi {
   loop::Loop& loop_;
   k8s::Client& client_;
   discovery::MeshSink& mesh_;
+  ProblemLog problems_;
   telemetry::Log& log_;
   const Parts parts_;
   ClusterPolicies policies_;
   StatusWriter writer_;
   ServedResources resources_;
   std::map<policy::Kind, std::unique_ptr<Feed>> feeds_;
-  bool is_known_ = false;  // which kinds the cluster has
+  bool is_complete_ = false;  // the cluster has served all kinds
   bool is_published_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control-plane/kubernetes/recorded_mesh_for_test.h"
+#include "control-plane/policy/kinds.h"
 #include "k8s/api/testing/fake_api_server.h"
 #include "net/loop/sim/simulation.h"
 #include "net/socket/transports.h"
@@ -21,6 +22,13 @@ using std::chrono::seconds;
 
 constexpr char kGroupPath[] = "/apis/tulle.dev/v1alpha1";
 constexpr char kPeers[] = "/apis/tulle.dev/v1alpha1/peerauthentications";
+
+std::set<std::string> AllNames() {
+  std::set<std::string> names;
+  for (const policy::KindEntry& kind : policy::AllKinds())
+    if (kind.api_version == policy::kTulleApiVersion) names.emplace(kind.plural);
+  return names;
+}
 
 class PolicyApiTest : public ::testing::Test {
  protected:
@@ -88,7 +96,7 @@ class PolicyApiTest : public ::testing::Test {
   telemetry::Log log_{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
   std::unique_ptr<loop::Loop> server_loop_, loop_;
   std::optional<FakeApiServer> server_;
-  std::set<std::string> served_ = {"peerauthentications"};
+  std::set<std::string> served_ = AllNames();
   std::map<std::string, Json> patches_;
   std::optional<k8s::Client> client_;
   RecordedMesh mesh_;
@@ -106,7 +114,7 @@ TEST_F(PolicyApiTest, PoliciesAreInForceAndSaySo) {
   EXPECT_TRUE(IsInForce("web"));
   EXPECT_FALSE(IsInForce("db"));
   EXPECT_TRUE(policies_->Serves(policy::Kind::kPeerAuthentication));
-  EXPECT_FALSE(policies_->Serves(policy::Kind::kResiliencePolicy));
+  EXPECT_FALSE(policies_->Serves(policy::Kind::kHttpRoute));
   EXPECT_EQ(policies_->Refused().size(), 1);
   Put("db", "STRICT");
   server_->Delete(kPeers, "shop", "web");
@@ -124,15 +132,24 @@ TEST_F(PolicyApiTest, AKindThatMayNotBeListedIsWaitedFor) {
   EXPECT_TRUE(Until([&] { return IsInForce("web"); }));
 }
 
-TEST_F(PolicyApiTest, KindsMayComeAndGo) {
-  served_.clear();
-  Start();
-  ASSERT_TRUE(Until([&] { return is_settled_; }));
-  EXPECT_FALSE(policies_->Serves(policy::Kind::kPeerAuthentication));
-  served_ = {"peerauthentications"};
+TEST_F(PolicyApiTest, NothingIsServedBeforeAllKindsAre) {
   Put("web", "STRICT");
-  EXPECT_TRUE(Until([&] { return IsInForce("web"); }));
+  served_.erase("authorizationpolicies");
+  Start();
+  simulation_.RunFor(seconds(120));
+  EXPECT_FALSE(is_settled_);
+  served_ = AllNames();
+  ASSERT_TRUE(Until([&] { return IsInForce("web"); }));
+  // An API server that has just started.
   served_.clear();
+  simulation_.RunFor(seconds(25));
+  EXPECT_TRUE(IsInForce("web"));
+  served_ = AllNames();
+  simulation_.RunFor(seconds(60));
+  EXPECT_TRUE(IsInForce("web"));
+  EXPECT_EQ(mesh_.policy_puts, 1);
+  // Its definition is deleted.
+  served_.erase("peerauthentications");
   EXPECT_TRUE(Until([&] { return !IsInForce("web"); }));
 }
 

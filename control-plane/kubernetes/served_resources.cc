@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kInterval{10};
 constexpr std::chrono::seconds kSoon{1};
+constexpr std::chrono::seconds kAbsence{30};
 constexpr int kNoSuchVersion = 404;
 
 }  // namespace
@@ -41,11 +42,14 @@ void ServedResources::Read(const k8s::Answer& answer) {
     return again_->Start(kSoon);
   }
   again_->Start(kInterval);
-  std::set<std::string> names;
+  const loop::Instant now = loop_.Now();
   const k8s::Json list = k8s::Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   for (const k8s::Json& each : k8s::At(list, {"resources"})) {
-    names.insert(k8s::TextAt(each, {"name"}));
+    last_seen_[k8s::TextAt(each, {"name"})] = now;
   }
+  std::erase_if(last_seen_, [&](const auto& each) { return now - each.second >= kAbsence; });
+  std::set<std::string> names;
+  for (const auto& [name, seen] : last_seen_) names.insert(name);
   on_answer_(names);
 }
 

@@ -1,9 +1,11 @@
 // Asks the API server which resources of a group's version it has, and again every ten seconds:
-// custom resources come and go while we run. Owner: GatewayApi. Thread: the loop's. Errors are
-// logged and tried again.
+// custom resources come and go while we run. An API server that has just started answers before it
+// knows its custom resources, so that one is gone only when it has not been seen for 30 s.
+// Owner: GatewayApi, PolicyApi. Thread: the loop's. Errors are logged and tried again.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -36,6 +38,7 @@ class ServedResources final : private k8s::Client::Waiter {
   ProblemLog problems_;
   const std::string path_;
   const OnAnswer on_answer_;
+  std::map<std::string, loop::Instant> last_seen_;  // of each name
   std::unique_ptr<k8s::Call> call_;
   std::unique_ptr<loop::Timer> again_;
 };

@@ -8,26 +8,47 @@ from processes import binary, wait_until
 USER = "tulle-control"
 
 
-def rights():
-    """All that an installation lets the control plane do in the cluster, as YAML."""
-    return "---\n".join(document for document in tullectl("install").split("---\n") if "\nkind: ClusterRole\n" in document)
+def installed(kind):
+    """The objects of this kind that `tullectl install` prints, as YAML."""
+    return "---\n".join(document for document in tullectl("install").split("---\n") if "\nkind: %s\n" % kind in document)
+
+
+def _binding(kind, role, **metadata):
+    group = "rbac.authorization.k8s.io"
+    return {"apiVersion": group + "/v1", "kind": kind, "metadata": {"name": USER, **metadata},
+            "roleRef": {"apiGroup": group, "kind": role, "name": "tulle-control"},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": USER}]}
+
+
+def allow(cluster):
+    """Lets USER do what an installation lets the control plane do, and nothing else."""
+    for kind in ("Namespace", "ClusterRole", "Role"):
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=installed(kind))
+    cluster.apply(_binding("ClusterRoleBinding", "ClusterRole"), _binding("RoleBinding", "Role", namespace="tulle-system"))
+
+
+def define_policies(cluster):
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=installed("CustomResourceDefinition"))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "-l", "app.kubernetes.io/part-of=tulle")
 
 
 class Mesh:
     """tulle-control on the host of the API server, as a user with the rights of an installation alone."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, has_definitions=True):
         self.cluster = cluster
-        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=rights())
-        cluster.apply(
-            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": USER},
-             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "tulle-control"},
-             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]},
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tulle.dev/inject": "enabled"}}})
+        allow(cluster)
+        if has_definitions:
+            define_policies(cluster)
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tulle.dev/inject": "enabled"}}})
         self.data = cluster.path("tulle-control")
         self.control = cluster.start("control", [
             binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:15012",
             "--api", "127.0.0.1:15016", "--kubeconfig", cluster.credentials.client(USER, USER)])
+        if has_definitions:
+            self.await_ready()
+
+    def await_ready(self):
         wait_until(lambda: self.http("127.0.0.1:15014/readyz") == "ok\n", "tulle-control is not ready: " + self.control.log())
 
     def _run(self, *argv):

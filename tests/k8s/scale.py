@@ -203,7 +203,7 @@ def main():
         return measure(options)
     from cluster import Cluster
     from processes import binary
-    from test_source import Mesh
+    from on_host import Mesh
     with Cluster() as cluster:
         mesh = Mesh(cluster)
         states = cluster.path("states")

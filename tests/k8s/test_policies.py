@@ -3,24 +3,18 @@ import json
 
 import pytest
 
-from meshed import tullectl
-from on_host import Mesh
+from on_host import Mesh, define_policies
 from processes import wait_until
-
-KINDS = "crd,-l,app.kubernetes.io/part-of=tulle".split(",")
-
-
-def definitions():
-    return "---\n".join(document for document in tullectl("install").split("---\n") if "\nkind: CustomResourceDefinition\n" in document)
 
 
 @pytest.fixture(scope="module", name="mesh")
 def fixture_mesh(control):
-    """The definitions are installed after the control plane has started."""
-    made = Mesh(control)
-    assert "the cluster does not serve tulle.dev/v1alpha1" in made.control.log()
-    control.kubectl("apply", "--server-side", "-f", "-", stdin=definitions())
-    control.kubectl("wait", "--for=condition=Established", "--timeout=60s", *KINDS)
+    """No sidecar is served before the definitions are there."""
+    made = Mesh(control, has_definitions=False)
+    wait_until(lambda: "the cluster does not serve resiliencepolicies" in made.control.log(), "nothing is said about the definitions")
+    assert made.http("127.0.0.1:15014/readyz") != "ok\n"
+    define_policies(control)
+    made.await_ready()
     return made
 
 
@@ -80,7 +74,6 @@ def test_a_namespace_has_no_say_in_others(mesh):
     everywhere = {"targetRef": {"kind": "Mesh"}, "mode": "PERMISSIVE"}
     put(mesh, "PeerAuthentication", "all", everywhere)
     wait_for(mesh, "peerauthentication", "all", "False", "Invalid")
-    mesh.cluster.kubectl("create", "namespace", "tulle-system")
     put(mesh, "PeerAuthentication", "all", everywhere, "tulle-system")
     wait_for(mesh, "peerauthentication", "all", "True", "Accepted", "tulle-system")
 

@@ -9,15 +9,9 @@ import subprocess
 
 import pytest
 
+from on_host import USER, allow, define_policies
 from processes import binary, wait_until
-from test_source import ROLE, USER
 
-OWN_ROLE = [
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["tulle-ca"], "verbs": ["get", "list", "watch", "patch"]},
-    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
-    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["tulle-control"], "verbs": ["get", "patch"]},
-]
 # The Lease of a leader that was killed lasts 15 s, and others ask every 2 to 4 s.
 TAKEOVER = 60
 
@@ -60,16 +54,8 @@ class Replica:
 
 @pytest.fixture(scope="module")
 def cluster(control):
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}
-    group = {"apiVersion": "rbac.authorization.k8s.io/v1"}
-    control.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tulle-system"}},
-        {**group, "kind": "ClusterRole", "metadata": {"name": USER}, "rules": ROLE},
-        {**group, "kind": "ClusterRoleBinding", "metadata": {"name": USER}, "subjects": [subject],
-         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": USER}},
-        {**group, "kind": "Role", "metadata": {"name": USER, "namespace": "tulle-system"}, "rules": OWN_ROLE},
-        {**group, "kind": "RoleBinding", "metadata": {"name": USER, "namespace": "tulle-system"}, "subjects": [subject],
-         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": USER}})
+    allow(control)
+    define_policies(control)
     return control
 
 
