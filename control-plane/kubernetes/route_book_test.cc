@@ -204,6 +204,14 @@ TEST_F(RouteBookTest, ARouteForAServiceOfAnotherNamespaceNeedsNoGrant) {
   ASSERT_NE(Policy(), nullptr);
   EXPECT_EQ(Policy()->parents[0].service, (ServiceName{"other", "api"}));
   EXPECT_EQ(Policy()->rules[0].backends[0].service, (ServiceName{"shop", "web-v2"}));
+  // Nor do requests that stay with that Service, and only these.
+  AddService({"other", "private"}, {{"", 9000}});
+  Put(RouteOf(R"({"group":"","kind":"Service","namespace":"other","name":"api"})",
+              R"([{"backendRefs":[{"name":"api","namespace":"other","port":9000},
+                  {"name":"private","namespace":"other","port":9000}]}])",
+              2));
+  EXPECT_EQ(Policy()->rules[0].backends[0].invalid, "");
+  EXPECT_NE(Policy()->rules[0].backends[1].invalid, "");
 }
 
 TEST_F(RouteBookTest, GrantsComeAndGo) {

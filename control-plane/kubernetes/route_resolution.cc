@@ -47,13 +47,21 @@ class Resolver {
   }
 
  private:
+  // A route for a Service of another namespace may lead there: that is where the requests go
+  // without it, too. Others need the word of that namespace.
+  bool IsParent(const ServiceName& service) const {
+    return std::any_of(route_.parents.begin(), route_.parents.end(),
+                       [&](const RouteParent& parent) { return parent.service == service; });
+  }
+
   // A Service of another namespace that may not be named is not told from one that does not exist.
   std::optional<RefFault> FaultOf(const RouteRef& ref) const {
     if (!ref.other_kind.empty()) {
       return RefFault{"InvalidKind",
                       absl::StrCat(ref.other_kind, " is not supported: use Service")};
     }
-    if (!grants_.Allow(policy::ToText(route_.key.kind), route_.key.ns, ref.service)) {
+    if (!IsParent(ref.service) &&
+        !grants_.Allow(policy::ToText(route_.key.kind), route_.key.ns, ref.service)) {
       return RefFault{"RefNotPermitted",
                       absl::StrCat("namespace ", ref.service.ns,
                                    " has no ReferenceGrant that allows it to be used from here")};
