@@ -9,6 +9,7 @@ import pytest
 from on_host import Mesh
 from processes import wait_until
 
+
 @pytest.fixture(scope="module")
 def mesh(control):
     return Mesh(control)
