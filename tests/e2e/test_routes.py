@@ -49,7 +49,9 @@ spec:
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory):
-    made = Mesh(tmp_path_factory.mktemp("routes"))
+    folder = tmp_path_factory.mktemp("routes")
+    made = Mesh(folder, "--access-log-file", str(folder / "access.log"))
+    made.access_log = folder / "access.log"
     try:
         made.post, made.store, made.caller = made.add("post"), made.add("store"), made.add("caller")
         yield made
@@ -74,7 +76,7 @@ def test_routes_of_one_service_are_merged_and_backends_have_filters(mesh):
     request = mesh.post.origin.requests[-1]
     assert request.header("x-set") == ["by-the-backend"] and request.header("x-secret") == []
     # The name of the rule is part of the route's.
-    processes.wait_until(lambda: "default/post/everything[0]" in mesh.caller.sidecar.log(), "the access log names the rule")
+    processes.wait_until(lambda: mesh.access_log.exists() and "default/post/everything[0]" in mesh.access_log.read_text(), "the access log names the rule")
 
 
 def test_calls_are_routed_by_service_and_method(mesh):
