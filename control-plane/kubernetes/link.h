@@ -64,6 +64,7 @@ class KubernetesLink {
   bool Serves(policy::Kind kind) const { return gateway_.Serves(kind) || policies_.Serves(kind); }
   // Policies of our own kinds that are not in force, as KIND/NAMESPACE/NAME, and why.
   std::map<std::string, std::string> RefusedPolicies() const { return policies_.Refused(); }
+  size_t replicas() const { return source_.replicas(); }
 
  private:
   void OnSynced();

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ class Source {
     return state_.FindService(name);
   }
   std::string LocalityOf(const std::string& node) const { return state_.LocalityOf(node); }
+  // Pods of the control plane that are not ending.
+  size_t replicas() const { return replicas_.size(); }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return state_.CheckRegistration(workload);
   }
@@ -50,6 +53,7 @@ class Source {
   using Put = std::function<void(const k8s::ObjectKey&, const k8s::Json&)>;
   using Remove = std::function<void(const k8s::ObjectKey&)>;
 
+  void CountReplica(const k8s::ObjectKey& key, const k8s::Json& pod);
   void Add(const char* path, bool metadata_only, Put put, Remove remove);
   void OnFeedSettled();
   void OnChange();
@@ -60,6 +64,7 @@ class Source {
   telemetry::Log& log_;
   const Events events_;
   ClusterState state_;
+  std::set<k8s::ObjectKey> replicas_;
   bool is_synced_ = false;
   std::vector<std::unique_ptr<Feed>> feeds_;
 };

@@ -142,6 +142,8 @@ std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& si
   AddDoors(doors, &page);
   if (webhook != nullptr) AddWebhook(webhook->counts(), &page);
   if (leadership) {
+    page.Add("tulle_control_replicas", "Replicas of the control plane, by its pods.",
+             plane.view().Replicas());
     page.Add("tulle_control_leader", "1: this replica writes what all replicas share.",
              leadership->is_leader ? 1 : 0);
     page.Add("tulle_control_leader_changes_total",

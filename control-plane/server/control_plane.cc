@@ -71,7 +71,26 @@ int64_t ControlPlane::Now() const {
       .count();
 }
 
+// What the API changes is in the store of this replica. Others would not know of it, and each
+// sidecar obeys the one that it is connected to.
+std::optional<api::ApiResponse> ControlPlane::RefuseUnshared(const api::ApiRequest& request) {
+  const bool is_change = request.method != "GET" && request.method != "HEAD";
+  const auto dry_run = request.query.find("dryRun");
+  const bool is_dry_run = dry_run != request.query.end() && dry_run->second == "true";
+  if (!is_change || is_dry_run || request.path == "/v1/certs/rotate") return std::nullopt;
+  const size_t replicas = view_->Replicas();
+  if (replicas < 2 || !api_->Admit(request).is_identified) return std::nullopt;
+  const std::string error =
+      absl::StrCat("refused: there are ", replicas,
+                   " replicas of the control plane, and they do not share what the API changes");
+  constexpr char kHint[] =
+      "scale the Deployment tulle-control to one replica, then repeat the command";
+  return api::ApiResponse{409,
+                          absl::StrCat(R"({"error":")", error, R"(","hint":")", kHint, R"("})")};
+}
+
 api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
+  if (auto refusal = RefuseUnshared(request)) return *std::move(refusal);
   api::ApiResponse response = api_->Handle(request, Now());
   if (!response.event.empty()) log_.Write(LogLevel::kInfo, LogComponent::kApi, response.event);
   return response;

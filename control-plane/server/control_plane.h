@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,7 @@ class ControlPlane {
   absl::Status StartMesh(const ControlPlaneOptions& options, certs::KeySource& keys);
   // Policies, roots or identities have changed.
   void OnChange();
+  std::optional<api::ApiResponse> RefuseUnshared(const api::ApiRequest& request);
   std::string Roots() const;
   // A rotation waits for these, of which some may be connected to another replica.
   void AwaitWorkloads();

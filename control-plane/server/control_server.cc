@@ -39,6 +39,7 @@ ControlServer::~ControlServer() {
   plane_->SetMachines(nullptr);
   plane_->authority().SetPropose(nullptr);
   plane_->SetMayRotate(nullptr);
+  plane_->view().SetReplicas(nullptr);
 }
 
 void ControlServer::Release(std::function<void()> done) {
@@ -56,6 +57,7 @@ void ControlServer::Join(const k8s::Cluster& cluster, const ControlPlaneOptions&
           [&plane] { plane.OnSourceSynced(); },
           [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
   plane.admission().SetReviews(&kubernetes_->reviews());
+  plane.view().SetReplicas([this] { return kubernetes_->replicas(); });
   plane.registry().SetOtherSource([this](const discovery::Workload& workload) {
     return kubernetes_->CheckRegistration(workload);
   });

@@ -51,6 +51,9 @@ class PlaneView final : public api::ControlPlaneView {
   void SetClusterKinds(std::function<bool(policy::Kind)> kinds) {
     cluster_kinds_ = std::move(kinds);
   }
+  // How many replicas of the control plane there are. Null: this one.
+  void SetReplicas(std::function<size_t()> replicas) { replicas_ = std::move(replicas); }
+  size_t Replicas() const { return replicas_ ? replicas_() : 1; }
   ProxySource::Counts proxy_counts() const;
 
   std::vector<api::ProxyStatus> Proxies(const ProxyRange& range) const override;
@@ -72,6 +75,7 @@ class PlaneView final : public api::ControlPlaneView {
   const RegistrySource& registry_;
   ProxySource* proxies_ = nullptr;
   std::function<bool(policy::Kind)> cluster_kinds_;
+  std::function<size_t()> replicas_;
   uint16_t grpc_port_ = 0;
 };
 

@@ -89,7 +89,7 @@ Json ControlDeployment(const Settings& settings) {
   return Object("apps/v1", "Deployment", kControl,
                 {{"spec",
                   {{"replicas", Number(settings.replicas)},
-                   {"strategy", {{"type", "Recreate"}}},
+                   {"strategy", {{"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}}},
                    {"selector", {{"matchLabels", Labels()}}},
                    {"template", {{"metadata", {{"labels", Labels()}}}, {"spec", pod}}}}}});
 }
