@@ -24,6 +24,7 @@ from cluster import Cluster  # noqa: E402
 from meshed import Mesh  # noqa: E402
 
 PROFILES = "MESH-HTTP,MESH-GRPC"
+NAMESPACES = ("gateway-conformance-mesh", "gateway-conformance-mesh-consumer")
 # Whose pods the mesh takes in.
 LABELS = "tulle.dev/inject=enabled"
 # The suite has no test of a mesh for this many minutes.
@@ -84,6 +85,9 @@ def prepare(cluster):
 
 def run(cluster, log, only=None, report=None):
     """One run of the suite; its output goes to the file `log`. Returns {test: (result, seconds, what it missed)}."""
+    # What the run before made is deleted when it ends, and goes later.
+    for name in NAMESPACES:
+        cluster.wait_for("delete", "namespace/" + name)
     argv = _suite("-test.v", "-test.timeout", "%dm" % PATIENCE_MINUTES, "-test.run", "^TestMesh$", "--gateway-class=",
                   "--conformance-profiles=" + PROFILES, "--supported-features=" + features(), "--namespace-labels=" + LABELS,
                   "--organization=tulle", "--project=tulle", "--url=https://tulle.dev", "--version=dev", "--contact=tulle")
