@@ -13,8 +13,8 @@ RATE = 100
 STRICT = """
 apiVersion: tulle.dev/v1alpha1
 kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
+metadata: {name: web, namespace: shop}
+spec: {targetRef: {kind: Service, name: web}, mode: STRICT}
 """
 # The Lease of a leader that was killed lasts 15 s, and others ask every 2 to 4 s.
 TAKEOVER = 60
