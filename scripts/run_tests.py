@@ -160,7 +160,7 @@ def steps_of(mode):
         ("layering and format", lambda: bazel("test", "--test_tag_filters=lint", "--build_tests_only", "//tests/...")),
         ("clang-tidy", lambda: run("scripts/tidy", "scripts/tidy")),
         ("fuzz corpora", lambda: bazel("test", "--test_tag_filters=corpus", "--build_tests_only", "//...")),
-        ("end to end", lambda: bazel("test", "--test_tag_filters=e2e", "--build_tests_only", "//tests/...")),
+        ("end to end", lambda: bazel("test", "--test_tag_filters=e2e,-conformance", "--build_tests_only", "//tests/...")),
         ("AddressSanitizer and UBSan: unit tests and fuzz corpora", lambda: bazel(
             "test", "--config=asan", "--test_tag_filters=-e2e,-lint", "--build_tests_only", "//...", prefix="asan ")),
     ]

@@ -115,6 +115,8 @@ class ControlPlaneView {
   }
   // Whether users write policies of this kind to the cluster's API server.
   virtual bool IsServedByCluster(policy::Kind) const { return false; }
+  // Policies of the cluster that are not in force, as KIND NAMESPACE/NAME, and why.
+  virtual std::map<std::string, std::string> RefusedPolicies() const { return {}; }
   virtual size_t HeldLeases() const = 0;
   // By the word of the proxies.
   virtual const registry::OpenBreakers& OpenBreakers() const = 0;

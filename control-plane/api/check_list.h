@@ -20,6 +20,7 @@ enum class CheckId {
   kBreakersClosed,
   kLeases,
   kPoliciesReadable,
+  kPoliciesAccepted,
   kPoliciesEffective,
   kStoreWritable
 };

@@ -247,6 +247,8 @@ void CheckResource::CheckMesh(int64_t now, Findings* findings) const {
   const size_t held = view_->HeldLeases();
   findings->AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
   findings->AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
+  findings->AddList(CheckId::kPoliciesAccepted,
+                    absl::StrJoin(view_->RefusedPolicies(), "\n", absl::PairFormatter(": ")));
   CheckPolicies(policies_->policies(), view_->CurrentMesh(), findings);
   if (store_ != nullptr)
     findings->AddList(CheckId::kStoreWritable, std::string(store_->WriteFailure().message()));

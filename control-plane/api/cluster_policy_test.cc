@@ -74,5 +74,18 @@ TEST_F(ClusterPolicyTest, OnesThatWereStoredBeforeCanBeDeleted) {
   EXPECT_EQ(Call("DELETE", "/v1/policies/httproutes/shop/mine").status, 409);
 }
 
+TEST_F(ClusterPolicyTest, ThoseThatAreNotInForceFailTheCheck) {
+  view_.refused_policies["PeerAuthentication shop/web"] = "spec.mode: unsupported value";
+  const Json checks = Json::parse(Call("GET", "/v1/check").WholeBody());
+  for (const Json& each : checks["items"]) {
+    if (each["id"] != "policies-accepted") continue;
+    EXPECT_EQ(each["ok"], false);
+    EXPECT_EQ(each["message"],
+              "NOT IN FORCE:\nPeerAuthentication shop/web: spec.mode: unsupported value");
+    return;
+  }
+  FAIL() << checks;
+}
+
 }  // namespace
 }  // namespace tulle::api

@@ -37,6 +37,9 @@ void Grammar::AddInstallation() {
            {"Always", "IfNotPresent", "Never"}, "policy",
            "when to pull the control plane's image [IfNotPresent]")
       ->type_name("POLICY");
+  TakeNumber(install, "--replicas", &invocation_.replicas, 1, 100, "count",
+             "replicas of the control plane [1]")
+      ->type_name("COUNT");
   text("--trust-domain", &settings.trust_domain, "trust domain of identities", "NAME");
   TakeWord(install, "--log-level", &settings.log_level,
            {"trace", "debug", "info", "warning", "error", "off"}, "level",

@@ -18,6 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+install::Settings SettingsOf(const Session& session) {
+  install::Settings settings = session.invocation.installation;
+  settings.replicas = absl::StrCat(session.invocation.replicas);
+  return settings;
+}
+
 std::vector<Json> AllObjects(const install::Settings& settings) {
   std::vector<Json> objects = install::Definitions();
   for (Json& object : install::Manifests(settings)) objects.push_back(std::move(object));
@@ -36,7 +42,7 @@ absl::StatusOr<int> WriteChart(Session& session) {
                      "name a new folder, or remove it first");
   }
   for (const auto& [name, text] :
-       install::Chart(telemetry::kVersion, session.invocation.installation, ToYaml)) {
+       install::Chart(telemetry::kVersion, SettingsOf(session), ToYaml)) {
     fs::create_directories((folder / name).parent_path(), error);
     errno = 0;
     std::ofstream file(folder / name);
@@ -57,14 +63,14 @@ absl::StatusOr<int> WriteChart(Session& session) {
 
 absl::StatusOr<int> PrintInstallation(Session& session) {
   if (!session.invocation.chart.empty()) return WriteChart(session);
-  Print(AllObjects(session.invocation.installation), session.out());
+  Print(AllObjects(SettingsOf(session)), session.out());
   return 0;
 }
 
-// In the opposite order: the namespace with everything in it goes last, and the webhook first, so
-// that pods can be created meanwhile.
+// In the opposite order: the webhook first, so that pods can be created meanwhile, then the
+// namespace, then the definitions with all policies.
 absl::StatusOr<int> PrintRemoval(Session& session) {
-  std::vector<Json> objects = AllObjects(session.invocation.installation);
+  std::vector<Json> objects = AllObjects(SettingsOf(session));
   std::reverse(objects.begin(), objects.end());
   Print(objects, session.out());
   return 0;

@@ -117,6 +117,7 @@ struct Invocation {
   RegisterFlags registration;
   std::string role;  // of a credential
   install::Settings installation;
+  int replicas = 1;
   std::string chart;  // folder to write
 };
 

@@ -63,8 +63,9 @@ void ClusterPolicies::Claim(const policy::DocumentKey& key, const Entry& entry) 
   if (entry.document == nullptr) return;
   for (const policy::Claim& claim : policy::ClaimsOf(*entry.document)) {
     std::set<Rank>& rivals = claims_[claim.text];
-    rivals.insert({entry.facts.created_at, key});
-    TouchRivals(rivals);
+    const auto place = rivals.insert({entry.facts.created_at, key}).first;
+    // The others name the first in their status.
+    if (place == rivals.begin()) TouchRivals(rivals);
   }
 }
 
@@ -73,8 +74,9 @@ void ClusterPolicies::Unclaim(const policy::DocumentKey& key, const Entry& entry
   for (const policy::Claim& claim : policy::ClaimsOf(*entry.document)) {
     const auto rivals = claims_.find(claim.text);
     if (rivals == claims_.end()) continue;  // said twice by this policy
+    const bool was_first = rivals->second.begin()->second == key;
     rivals->second.erase({entry.facts.created_at, key});
-    TouchRivals(rivals->second);
+    if (was_first) TouchRivals(rivals->second);
     if (rivals->second.empty()) claims_.erase(rivals);
   }
 }
@@ -122,9 +124,9 @@ Condition ClusterPolicies::Judge(const Entry& entry) const {
     if (first == entry.document->key) continue;
     return NotAccepted(
         "Conflicted",
-        absl::StrCat(policy::ToText(first), ", which is older, already ", "defines ", claim.text));
+        absl::StrCat(policy::ToText(first), ", which is older, already defines ", claim.text));
   }
-  return {kAccepted, true, kAccepted, "the policy is in force"};
+  return {kAccepted, true, kAccepted, "The policy is in force"};
 }
 
 // Whether the mesh was told something.
@@ -151,8 +153,14 @@ ClusterPolicies::Outcome ClusterPolicies::Update() {
   for (const policy::DocumentKey& key : std::exchange(touched_, {})) {
     const auto found = entries_.find(key);
     if (found == entries_.end()) continue;
-    outcome.has_changed |= UpdateOne(key, &found->second);
+    Entry& entry = found->second;
+    const std::string former = std::exchange(entry.said, "");
+    outcome.has_changed |= UpdateOne(key, &entry);
     outcome.policies.push_back(key);
+    if (entry.accepted.is_true) continue;
+    entry.said = entry.accepted.message;
+    if (entry.said != former)
+      outcome.refused.push_back(absl::StrCat(policy::ToText(key), ": ", entry.said));
   }
   return outcome;
 }
@@ -177,8 +185,7 @@ std::map<std::string, std::string> ClusterPolicies::Refused() const {
   std::map<std::string, std::string> refused;
   for (const auto& [key, entry] : entries_) {
     if (entry.accepted.is_true) continue;
-    refused[absl::StrCat(std::string(policy::ToText(key.kind)), "/", key.ns, "/", key.name)] =
-        entry.accepted.message;
+    refused[policy::ToText(key)] = entry.accepted.message;
   }
   return refused;
 }

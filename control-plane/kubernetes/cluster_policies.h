@@ -35,6 +35,7 @@ class ClusterPolicies {
   struct Outcome {
     bool has_changed = false;
     std::vector<policy::DocumentKey> policies;
+    std::vector<std::string> refused;  // newly, or for another reason: one line each
   };
   Outcome Update();
 
@@ -45,8 +46,7 @@ class ClusterPolicies {
   };
   std::optional<StatusChange> StatusOf(const policy::DocumentKey& key,
                                        const std::string& now) const;
-  size_t size() const { return entries_.size(); }
-  // Those that are not in force, as KIND/NAMESPACE/NAME, and why.
+  // Those that are not in force, as KIND NAMESPACE/NAME, and why.
   std::map<std::string, std::string> Refused() const;
 
  private:
@@ -58,6 +58,7 @@ class ClusterPolicies {
     std::shared_ptr<const policy::Document> document;  // null: invalid
     std::shared_ptr<const policy::Document> in_force;  // that the mesh has
     Condition accepted;                                // as Update() found it
+    std::string said;                                  // why it is not in force
   };
 
   void Read(const policy::DocumentKey& key, const Json& object, Entry* entry) const;

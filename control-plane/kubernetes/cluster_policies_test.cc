@@ -107,6 +107,17 @@ TEST_F(ClusterPoliciesTest, HostileObjectsAreInvalid) {
   EXPECT_FALSE(IsInForce("bad"));
 }
 
+TEST_F(ClusterPoliciesTest, ARefusalIsToldOnce) {
+  const auto put = [&](const Json& object) {
+    policies_.Put(Kind::kPeerAuthentication, {"shop", "web"}, object);
+    return policies_.Update().refused.size();
+  };
+  EXPECT_EQ(put(PeerOf(kWeb, "SOMETIMES")), 1);
+  EXPECT_EQ(put(PeerOf(kWeb, "SOMETIMES", 1, 2)), 0);
+  EXPECT_EQ(put(PeerOf(kWeb, "NEVER", 1, 3)), 1);
+  EXPECT_EQ(put(PeerOf(kWeb, "STRICT", 1, 4)), 0);
+}
+
 TEST_F(ClusterPoliciesTest, AStatusIsWrittenOnce) {
   Json object = PeerOf(kWeb, "STRICT");
   Put("web", object);

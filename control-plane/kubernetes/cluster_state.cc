@@ -141,6 +141,14 @@ absl::Status ClusterState::CheckRegistration(const Workload& workload) const {
   return absl::OkStatus();
 }
 
+size_t ClusterState::EndpointsOf(const ServiceName& service) const {
+  Ids ids;
+  for (const ObjectKey& slice : slices_.Of(service)) {
+    for (const auto& [id, endpoint] : slices_.at(slice).endpoints) ids.insert(id);
+  }
+  return ids.size();
+}
+
 void ClusterState::Publish() {
   is_published_ = true;
   for (const auto& [key, facts] : services_) mesh_.PutService({key.ns, key.name}, facts.declared);

@@ -51,6 +51,8 @@ class ClusterState {
   const ServiceFacts* FindService(const ServiceName& name) const;
   // REGION/ZONE of a node; empty: it has no zone.
   std::string LocalityOf(const std::string& node) const;
+  // Pods and others that the EndpointSlices of a Service name, ready or not.
+  size_t EndpointsOf(const ServiceName& service) const;
   size_t pods() const { return pods_.size(); }
   size_t services() const { return services_.size(); }
 

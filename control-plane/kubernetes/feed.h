@@ -1,5 +1,5 @@
-// One resource of the cluster, listed and watched for a source. What goes wrong is logged. Owner: a
-// source; destroy it outside of its events. Thread: the loop's.
+// One resource of the cluster, listed and watched. What goes wrong is logged. Owner: Source,
+// GatewayApi or PolicyApi; destroy it outside of its events. Thread: the loop's.
 #pragma once
 
 #include <functional>

@@ -45,6 +45,8 @@ void KubernetesLink::JoinReplicas(const std::string& replica, const std::string&
         roots_.WriteAll();
         bundle_.Write();
         gateway_.WriteStatus();
+        policies_.WriteStatus();
+        policies_.WriteStatus();
       });
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "control-plane/discovery/cluster_facts.h"
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/bundle_keeper.h"
 #include "control-plane/kubernetes/gateway_api.h"
@@ -27,7 +28,7 @@
 
 namespace tulle::kubernetes {
 
-class KubernetesLink {
+class KubernetesLink final : public discovery::ClusterFacts {
  public:
   struct Events {
     std::function<void()> on_synced;  // the cluster is in the mesh; once
@@ -60,11 +61,13 @@ class KubernetesLink {
   }
   std::string LocalityOf(const std::string& node) const { return source_.LocalityOf(node); }
   TokenReviews& reviews() { return reviews_; }
-  // Whether policies of this kind come from the API server.
-  bool Serves(policy::Kind kind) const { return gateway_.Serves(kind) || policies_.Serves(kind); }
-  // Policies of our own kinds that are not in force, as KIND/NAMESPACE/NAME, and why.
-  std::map<std::string, std::string> RefusedPolicies() const { return policies_.Refused(); }
-  size_t replicas() const { return source_.replicas(); }
+  bool Serves(policy::Kind kind) const override {
+    return gateway_.Serves(kind) || policies_.Serves(kind);
+  }
+  std::map<std::string, std::string> RefusedPolicies() const override {
+    return policies_.Refused();
+  }
+  size_t replicas() const override { return source_.replicas(); }
 
  private:
   void OnSynced();

@@ -1,4 +1,4 @@
-// Names of the installation's objects, as k8s/manifests has them.
+// Names of the installation's objects, as k8s/install has them.
 #pragma once
 
 namespace tulle::kubernetes {

@@ -45,12 +45,16 @@ bool IsAccountName(std::string_view name) {
          });
 }
 
+// Whoever may create a pod writes its annotations.
+constexpr size_t kMostPorts = 64;
+
 std::set<uint32_t> PortsIn(const Json& metadata, const char* annotation) {
   std::set<uint32_t> ports;
   const std::string list = TextAt(metadata, {"metadata", "annotations", annotation});
   for (const auto text : absl::StrSplit(list, ',')) {
     uint32_t port = 0;
-    if (absl::SimpleAtoi(text, &port)) ports.insert(port);
+    if (absl::SimpleAtoi(text, &port) && port >= 1 && port <= kMostPort) ports.insert(port);
+    if (ports.size() == kMostPorts) break;
   }
   return ports;
 }

@@ -55,8 +55,8 @@ void PolicyApi::OnResources(const std::set<std::string>& names) {
     problems_.Report(absl::StrCat(
         "the cluster does not serve ", absl::StrJoin(missing, ", "), " of ",
         std::string(policy::kTulleApiVersion),
-        ": no sidecar is served without policies. Install their definitions: tullectl install | "
-        "kubectl apply --server-side -f -"));
+        ": no sidecar is served until it does. Install their definitions: tullectl install, with "
+        "the same flags as before, | kubectl apply --server-side -f -"));
   }
   OnSettled();
 }
@@ -66,13 +66,18 @@ void PolicyApi::Watch(policy::Kind kind) {
   feed = std::make_unique<Feed>(
       loop_, client_, log_,
       k8s::Resource{absl::StrCat(GroupPath(), "/", std::string(policy::EntryOf(kind).plural))},
-      Feed::Events{[this, kind](const k8s::ObjectKey& key, const k8s::Json& object) {
-                     policies_.Put(kind, key, object);
-                   },
-                   [this, kind](const k8s::ObjectKey& key) {
-                     policies_.Remove({kind, key.ns, key.name});
-                   },
-                   [this] { Update(); }, [this] { OnSettled(); }});
+      Feed::Events{
+          [this, kind](const k8s::ObjectKey& key, const k8s::Json& object) {
+            policies_.Put(kind, key, object);
+          },
+          [this, kind](const k8s::ObjectKey& key) {
+            policies_.Remove({kind, key.ns, key.name});
+          },
+          // A listing that is not complete could miss an older policy that defines the same.
+          [this, kind] {
+            if (Serves(kind)) Update();
+          },
+          [this] { OnSettled(); }});
   feed->Start();
 }
 
@@ -91,6 +96,10 @@ void PolicyApi::Update() {
   if (!is_published_) return;
   const ClusterPolicies::Outcome outcome = policies_.Update();
   if (outcome.has_changed) mesh_.OnChange();
+  for (const std::string& refused : outcome.refused) {
+    log_.Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kRegistry,
+               absl::StrCat("Kubernetes: not in force: ", refused));
+  }
   for (const policy::DocumentKey& key : outcome.policies) writer_.Add(key);
   writer_.Write();
 }

@@ -41,9 +41,11 @@ class PolicyApi {
   bool settled() const;
   // REQUIRES: settled().
   void Publish();
+  // This replica leads now.
+  void WriteStatus() { writer_.Write(); }
   // Whether policies of this kind come from the API server.
   bool Serves(policy::Kind kind) const;
-  // Those that are not in force, as KIND/NAMESPACE/NAME, and why.
+  // Those that are not in force, as KIND NAMESPACE/NAME, and why.
   std::map<std::string, std::string> Refused() const { return policies_.Refused(); }
 
  private:

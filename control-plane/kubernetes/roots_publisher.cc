@@ -21,7 +21,11 @@ RootsPublisher::RootsPublisher(loop::Loop& loop, k8s::Client& client, telemetry:
       client_(client),
       problems_(loop, log, telemetry::LogComponent::kCa),
       is_leader_(std::move(is_leader)) {
-  retry_ = loop_.NewTimer([this] { WriteNext(); });
+  retry_ = loop_.NewTimer([this] {
+    due_.merge(failed_);
+    failed_.clear();
+    WriteNext();
+  });
   again_ = loop_.NewTimer([this] {
     again_->Start(kAgain);
     WriteAll();
@@ -44,6 +48,7 @@ void RootsPublisher::SetNamespace(const std::string& ns, bool is_injected) {
   if (!is_injected) {
     namespaces_.erase(ns);
     due_.erase(ns);
+    failed_.erase(ns);
   } else if (namespaces_.insert(ns).second) {
     due_.insert(ns);
     WriteNext();
@@ -51,7 +56,7 @@ void RootsPublisher::SetNamespace(const std::string& ns, bool is_injected) {
 }
 
 void RootsPublisher::WriteNext() {
-  if (call_ != nullptr || retry_->active() || due_.empty() || roots_.empty()) return;
+  if (call_ != nullptr || due_.empty() || roots_.empty()) return;
   if (!is_leader_()) return;
   std::string ns = *due_.begin();
   due_.erase(due_.begin());
@@ -68,10 +73,12 @@ void RootsPublisher::WriteNext() {
                      if (answer.ok()) return WriteNext();
                      // A namespace that is being deleted takes no objects.
                      if (!namespaces_.contains(ns)) return WriteNext();
-                     due_.insert(ns);
+                     failed_.insert(ns);
                      problems_.Report(absl::StrCat("cannot write the ConfigMap ", kRootsConfigMap,
                                                    " of namespace ", ns, ": ", answer.error));
-                     retry_->Start(kRetry);
+                     // One that refuses must not keep the others waiting.
+                     if (!retry_->active()) retry_->Start(kRetry);
+                     WriteNext();
                    });
 }
 

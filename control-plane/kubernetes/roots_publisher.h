@@ -41,6 +41,7 @@ class RootsPublisher {
   std::string roots_;
   std::set<std::string> namespaces_;
   std::set<std::string> due_;
+  std::set<std::string> failed_;  // due when the timer fires
   std::unique_ptr<k8s::Call> call_;
   std::unique_ptr<loop::Timer> retry_;
   std::unique_ptr<loop::Timer> again_;

@@ -47,10 +47,11 @@ class Resolver {
   }
 
  private:
-  // A route for a Service of another namespace may lead there: that is where the requests go
-  // without it, too. Others need the word of that namespace.
-  bool IsParent(const ServiceName& service) const {
-    return std::any_of(route_.parents.begin(), route_.parents.end(),
+  // A route for a Service of another namespace, and for no other, may lead there: that is where the
+  // requests go without it, too. With a second parent it would take that one's callers along, who
+  // may be of any namespace: that needs the word of the namespace they are sent to.
+  bool IsOnlyParent(const ServiceName& service) const {
+    return std::all_of(route_.parents.begin(), route_.parents.end(),
                        [&](const RouteParent& parent) { return parent.service == service; });
   }
 
@@ -60,7 +61,7 @@ class Resolver {
       return RefFault{"InvalidKind",
                       absl::StrCat(ref.other_kind, " is not supported: use Service")};
     }
-    if (!IsParent(ref.service) &&
+    if (!IsOnlyParent(ref.service) &&
         !grants_.Allow(policy::ToText(route_.key.kind), route_.key.ns, ref.service)) {
       return RefFault{"RefNotPermitted",
                       absl::StrCat("namespace ", ref.service.ns,

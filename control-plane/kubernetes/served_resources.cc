@@ -12,6 +12,7 @@ namespace {
 constexpr std::chrono::seconds kInterval{10};
 constexpr std::chrono::seconds kSoon{1};
 constexpr std::chrono::seconds kAbsence{30};
+constexpr int kAnswers = 3;
 constexpr int kNoSuchVersion = 404;
 
 }  // namespace
@@ -38,19 +39,33 @@ void ServedResources::Ask() {
 
 void ServedResources::Read(const k8s::Answer& answer) {
   if (!answer.ok() && answer.status != kNoSuchVersion) {
-    problems_.Report(absl::StrCat("cannot ask for the resources of ", path_, ": ", answer.error));
+    problems_.Report(absl::StrCat("API discovery of ", path_, " failed: ", answer.error));
     return again_->Start(kSoon);
   }
   again_->Start(kInterval);
-  const loop::Instant now = loop_.Now();
+  std::set<std::string> seen;
   const k8s::Json list = k8s::Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   for (const k8s::Json& each : k8s::At(list, {"resources"})) {
-    last_seen_[k8s::TextAt(each, {"name"})] = now;
+    seen.insert(k8s::TextAt(each, {"name"}));
   }
-  std::erase_if(last_seen_, [&](const auto& each) { return now - each.second >= kAbsence; });
-  std::set<std::string> names;
-  for (const auto& [name, seen] : last_seen_) names.insert(name);
-  on_answer_(names);
+  ForgetAbsent(seen);
+  names_.merge(seen);
+  on_answer_(names_);
+}
+
+// By what the server has answered: time in which it cannot be reached proves nothing.
+void ServedResources::ForgetAbsent(const std::set<std::string>& seen) {
+  const loop::Instant now = loop_.Now();
+  std::erase_if(names_, [&](const std::string& name) {
+    if (seen.contains(name)) {
+      absences_.erase(name);
+      return false;
+    }
+    Absence& absence = absences_.try_emplace(name, Absence{now, 0}).first->second;
+    if (++absence.answers < kAnswers || now - absence.since < kAbsence) return false;
+    absences_.erase(name);
+    return true;
+  });
 }
 
 }  // namespace tulle::kubernetes

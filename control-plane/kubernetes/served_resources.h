@@ -1,7 +1,7 @@
 // Asks the API server which resources of a group's version it has, and again every ten seconds:
 // custom resources come and go while we run. An API server that has just started answers before it
-// knows its custom resources, so that one is gone only when it has not been seen for 30 s.
-// Owner: GatewayApi, PolicyApi. Thread: the loop's. Errors are logged and tried again.
+// knows its custom resources, so that one is gone only when three answers within 30 s or more have
+// not had it. Owner: GatewayApi, PolicyApi. Thread: the loop's. Errors are logged and tried again.
 #pragma once
 
 #include <functional>
@@ -32,13 +32,19 @@ class ServedResources final : private k8s::Client::Waiter {
   void OnClientReady() override { Ask(); }
   void Ask();
   void Read(const k8s::Answer& answer);
+  void ForgetAbsent(const std::set<std::string>& seen);
 
   loop::Loop& loop_;
   k8s::Client& client_;
   ProblemLog problems_;
   const std::string path_;
   const OnAnswer on_answer_;
-  std::map<std::string, loop::Instant> last_seen_;  // of each name
+  struct Absence {
+    loop::Instant since;
+    int answers = 0;  // without it
+  };
+  std::set<std::string> names_;
+  std::map<std::string, Absence> absences_;  // of names
   std::unique_ptr<k8s::Call> call_;
   std::unique_ptr<loop::Timer> again_;
 };

@@ -24,13 +24,8 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
       [this](const auto& key, const auto& it) { events_.on_namespace(key.name, IsInjected(it)); },
       [this](const auto& key) { events_.on_namespace(key.name, false); });
   Add(
-      "/api/v1/pods", true,
-      [this](const auto& key, const auto& it) {
-        state_.PutPod(key, it);
-        CountReplica(key, it);
-      },
+      "/api/v1/pods", true, [this](const auto& key, const auto& it) { state_.PutPod(key, it); },
       [this](const auto& key) {
-        replicas_.erase(key);
         const std::string uid = state_.RemovePod(key);
         if (!uid.empty()) events_.on_pod_gone(uid);
       });
@@ -57,17 +52,6 @@ void Source::Add(const char* path, bool metadata_only, Put put, Remove remove) {
       std::make_unique<Feed>(loop_, client_, log_, k8s::Resource{path, metadata_only},
                              Feed::Events{std::move(put), std::move(remove), [this] { OnChange(); },
                                           [this] { OnFeedSettled(); }}));
-}
-
-void Source::CountReplica(const ObjectKey& key, const Json& pod) {
-  if (key.ns != kControlNamespace) return;
-  const bool is_one = k8s::TextAt(pod, {"metadata", "labels", "app"}) == kControlService &&
-                      k8s::At(pod, {"metadata", "deletionTimestamp"}).is_null();
-  if (is_one) {
-    replicas_.insert(key);
-  } else {
-    replicas_.erase(key);
-  }
 }
 
 void Source::Start() {

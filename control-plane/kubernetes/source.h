@@ -15,6 +15,7 @@
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/cluster_state.h"
 #include "control-plane/kubernetes/feed.h"
+#include "control-plane/kubernetes/names.h"
 #include "k8s/api/client.h"
 #include "k8s/api/reflector.h"
 #include "net/loop/loop.h"
@@ -44,7 +45,7 @@ class Source {
   }
   std::string LocalityOf(const std::string& node) const { return state_.LocalityOf(node); }
   // Pods of the control plane that are not ending.
-  size_t replicas() const { return replicas_.size(); }
+  size_t replicas() const { return state_.EndpointsOf({kControlNamespace, kControlService}); }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return state_.CheckRegistration(workload);
   }
@@ -53,7 +54,6 @@ class Source {
   using Put = std::function<void(const k8s::ObjectKey&, const k8s::Json&)>;
   using Remove = std::function<void(const k8s::ObjectKey&)>;
 
-  void CountReplica(const k8s::ObjectKey& key, const k8s::Json& pod);
   void Add(const char* path, bool metadata_only, Put put, Remove remove);
   void OnFeedSettled();
   void OnChange();
@@ -64,7 +64,6 @@ class Source {
   telemetry::Log& log_;
   const Events events_;
   ClusterState state_;
-  std::set<k8s::ObjectKey> replicas_;
   bool is_synced_ = false;
   std::vector<std::unique_ptr<Feed>> feeds_;
 };

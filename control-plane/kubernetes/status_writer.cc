@@ -79,8 +79,9 @@ void StatusWriter::OnAnswer(const policy::DocumentKey& key, const k8s::Answer& a
     backoff_ = kFirstBackoff;
   } else if (answer.status != kHasGone) {
     if (answer.status != kConflict) {
-      problems_.Report(
-          absl::StrCat("cannot write the status of ", policy::ToText(key), ": ", answer.error));
+      problems_.Report(absl::StrCat("cannot write the status of ",
+                                    std::string(policy::EntryOf(key.kind).plural), ": ",
+                                    answer.error));
     }
     failed_.insert(key);
     if (!retry_->active()) {

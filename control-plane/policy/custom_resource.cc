@@ -24,7 +24,7 @@ Json StatusSchema() {
         {"lastTransitionTime", {{"type", "string"}, {"format", "date-time"}}},
         {"observedGeneration", {{"type", "integer"}, {"format", "int64"}, {"minimum", 0}}}}}};
   return {{"type", "object"},
-          {"description", "Whether the policy is in effect; written by tulle-control."},
+          {"description", "Whether the policy is in force; written by tulle-control."},
           {"properties",
            {{"conditions",
              {{"type", "array"},
@@ -38,12 +38,16 @@ Json Columns(const KindEntry& entry) {
   Json columns = Json::array();
   if (entry.fields().Find("targetRef") != nullptr) {
     columns.push_back(
-        {{"name", "Target"}, {"type", "string"}, {"jsonPath", ".spec.targetRef.kind"}});
-    columns.push_back({{"name", "Name"}, {"type", "string"}, {"jsonPath", ".spec.targetRef.name"}});
+        {{"name", "Target Kind"}, {"type", "string"}, {"jsonPath", ".spec.targetRef.kind"}});
+    columns.push_back(
+        {{"name", "Target Name"}, {"type", "string"}, {"jsonPath", ".spec.targetRef.name"}});
   }
   columns.push_back({{"name", "Accepted"},
                      {"type", "string"},
                      {"jsonPath", ".status.conditions[?(@.type==\"Accepted\")].status"}});
+  columns.push_back({{"name", "Reason"},
+                     {"type", "string"},
+                     {"jsonPath", ".status.conditions[?(@.type==\"Accepted\")].reason"}});
   columns.push_back(
       {{"name", "Age"}, {"type", "date"}, {"jsonPath", ".metadata.creationTimestamp"}});
   return columns;

@@ -50,7 +50,7 @@ constexpr KindEntry kKinds[] = {
                                                   "externalservices", "es",
                                                   "A service outside of the mesh"),
     Entry<EgressPolicy, EgressPolicyFields>(Kind::kEgressPolicy, "EgressPolicy", "egresspolicies",
-                                            "ep", "Whether unknown destinations may be called"),
+                                            "egp", "Whether unknown destinations may be called"),
 };
 
 class DocumentFields : public ObjectFields {

@@ -37,7 +37,8 @@ void PolicyIndex::Add(const Document& document) {
   }
 }
 
-// Not from consumer routes: what they say must not reach callers in other namespaces.
+// Not from consumer routes, and not for Services of other namespaces: what one namespace says must
+// not reach the callers of another one's Services.
 void PolicyIndex::AddInherited(const Document& document) {
   const Route& route = *RouteIn(document);
   if (route.parents.empty() || route.parents[0].service.ns != document.key.ns) return;
@@ -45,7 +46,8 @@ void PolicyIndex::AddInherited(const Document& document) {
   if (above == resilience_.end()) return;
   for (const RouteRule& rule : route.rules) {
     for (const BackendRef& backend : rule.backends) {
-      if (backend.invalid.empty()) inherited_.try_emplace(backend.service, above->second);
+      if (backend.invalid.empty() && backend.service.ns == document.key.ns)
+        inherited_.try_emplace(backend.service, above->second);
     }
   }
 }

@@ -45,6 +45,9 @@ void AddMesh(const ControlPlane& plane, Page* page) {
             plane.view().HeldLeases());
   page->Add("tulle_control_policies", "Policies in force.",
             plane.view().CurrentMesh().policies.documents().size());
+  page->Add("tulle_control_policies_refused",
+            "Policies of Kubernetes that are not in force; their status says why.",
+            plane.view().RefusedPolicies().size());
   page->Add("tulle_control_mesh_versions_total", "Versions of the mesh that were made.",
             plane.mesh_builder().versions());
 }
@@ -147,7 +150,7 @@ std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& si
     page.Add("tulle_control_leader", "1: this replica writes what all replicas share.",
              leadership->is_leader ? 1 : 0);
     page.Add("tulle_control_leader_changes_total",
-             "Times that this replica became the leader, or ceased to be it.", leadership->changes);
+             "Times that this replica became or stopped being the leader.", leadership->changes);
   }
   AddAuthority(plane.authority(), &page);
   page.Describe("tulle_control_build_info", "The version that runs.");

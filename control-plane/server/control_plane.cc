@@ -81,12 +81,14 @@ std::optional<api::ApiResponse> ControlPlane::RefuseUnshared(const api::ApiReque
   const size_t replicas = view_->Replicas();
   if (replicas < 2 || !api_->Admit(request).is_identified) return std::nullopt;
   const std::string error =
-      absl::StrCat("refused: there are ", replicas,
-                   " replicas of the control plane, and they do not share what the API changes");
-  constexpr char kHint[] =
-      "scale the Deployment tulle-control to one replica, then repeat the command";
+      absl::StrCat("refused: ", replicas,
+                   " replicas of the control plane are running, and they do not share this change");
+  const bool is_policy = request.path == "/v1/apply" || request.path.starts_with("/v1/policies");
+  const char* hint = is_policy ? "write policies to the API server: kubectl apply -f FILE"
+                               : "scale the Deployment tulle-control to one replica and repeat the "
+                                 "command; replicas that are added later do not know the change";
   return api::ApiResponse{409,
-                          absl::StrCat(R"({"error":")", error, R"(","hint":")", kHint, R"("})")};
+                          absl::StrCat(R"({"error":")", error, R"(","hint":")", hint, R"("})")};
 }
 
 api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
@@ -117,9 +119,9 @@ void ControlPlane::AdoptRoots(const std::string& record) {
   const char* before = ca::NameOf(rotation.phase());
   const auto adopted = books_->authority->AdoptShared(record, Now());
   if (!adopted.ok()) {
-    log_.Write(
-        LogLevel::kError, LogComponent::kCa,
-        absl::StrCat("cannot use the roots that the replicas share: ", adopted.status().message()));
+    log_.Write(LogLevel::kError, LogComponent::kCa,
+               absl::StrCat("cannot use the roots in Secret tulle-system/tulle-ca: ",
+                            adopted.status().message()));
   } else if (*adopted) {
     log_.Write(LogLevel::kInfo, LogComponent::kCa,
                absl::StrCat("root rotation: ", before, " -> ", ca::NameOf(rotation.phase())));

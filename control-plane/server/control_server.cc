@@ -35,11 +35,10 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
 ControlServer::~ControlServer() {
   plane_->admission().SetReviews(nullptr);
   plane_->registry().SetOtherSource(nullptr);
-  plane_->view().SetClusterKinds(nullptr);
+  plane_->view().SetCluster(nullptr);
   plane_->SetMachines(nullptr);
   plane_->authority().SetPropose(nullptr);
   plane_->SetMayRotate(nullptr);
-  plane_->view().SetReplicas(nullptr);
 }
 
 void ControlServer::Release(std::function<void()> done) {
@@ -57,11 +56,10 @@ void ControlServer::Join(const k8s::Cluster& cluster, const ControlPlaneOptions&
           [&plane] { plane.OnSourceSynced(); },
           [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
   plane.admission().SetReviews(&kubernetes_->reviews());
-  plane.view().SetReplicas([this] { return kubernetes_->replicas(); });
+  plane.view().SetCluster(kubernetes_.get());
   plane.registry().SetOtherSource([this](const discovery::Workload& workload) {
     return kubernetes_->CheckRegistration(workload);
   });
-  plane.view().SetClusterKinds([this](policy::Kind kind) { return kubernetes_->Serves(kind); });
   plane.SetMachines([this](const std::string& name) { return kubernetes_->LocalityOf(name); });
   plane.AddRootsObserver([this] { kubernetes_->SetRoots(plane_->authority().trust_bundle_pem()); });
   kubernetes_->SetRoots(plane.authority().trust_bundle_pem());

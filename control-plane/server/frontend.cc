@@ -211,7 +211,7 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
 RestAnswer Frontend::AnswerReadiness() {
   std::string why;
   if (!plane_.is_synced()) {
-    why = "the Kubernetes API has not been read yet";
+    why = "waiting for the first listing of Services, pods, routes and policies; see the log";
   } else if (options_.why_not_ready) {
     why = options_.why_not_ready();
   }

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control-plane/api/api.h"
+#include "control-plane/discovery/cluster_facts.h"
 #include "control-plane/server/mesh_builder.h"
 #include "control-plane/server/registry_source.h"
 #include "control-plane/snapshot/snapshot.h"
@@ -47,13 +48,10 @@ class PlaneView final : public api::ControlPlaneView {
   void SetProxySource(ProxySource* source) { proxies_ = source; }
   // Where the frontend serves sidecars, once it does.
   void SetGrpcPort(uint16_t port) { grpc_port_ = port; }
-  // Which kinds of policies a Kubernetes cluster has. Unset: there is no cluster.
-  void SetClusterKinds(std::function<bool(policy::Kind)> kinds) {
-    cluster_kinds_ = std::move(kinds);
-  }
-  // How many replicas of the control plane there are. Null: this one.
-  void SetReplicas(std::function<size_t()> replicas) { replicas_ = std::move(replicas); }
-  size_t Replicas() const { return replicas_ ? replicas_() : 1; }
+  // Null: there is none.
+  void SetCluster(const discovery::ClusterFacts* cluster) { cluster_ = cluster; }
+  // Of the control plane.
+  size_t Replicas() const { return cluster_ == nullptr ? 1 : cluster_->replicas(); }
   ProxySource::Counts proxy_counts() const;
 
   std::vector<api::ProxyStatus> Proxies(const ProxyRange& range) const override;
@@ -64,7 +62,10 @@ class PlaneView final : public api::ControlPlaneView {
   const discovery::ServiceTable& Services() const override { return builder_.services(); }
   const policy::PolicySet& ClusterPolicies() const override { return builder_.cluster_policies(); }
   bool IsServedByCluster(policy::Kind kind) const override {
-    return cluster_kinds_ && cluster_kinds_(kind);
+    return cluster_ != nullptr && cluster_->Serves(kind);
+  }
+  std::map<std::string, std::string> RefusedPolicies() const override {
+    return cluster_ == nullptr ? std::map<std::string, std::string>() : cluster_->RefusedPolicies();
   }
   size_t HeldLeases() const override { return registry_.held(); }
   const registry::OpenBreakers& OpenBreakers() const override { return registry_.open_breakers(); }
@@ -74,8 +75,7 @@ class PlaneView final : public api::ControlPlaneView {
   MeshBuilder& builder_;
   const RegistrySource& registry_;
   ProxySource* proxies_ = nullptr;
-  std::function<bool(policy::Kind)> cluster_kinds_;
-  std::function<size_t()> replicas_;
+  const discovery::ClusterFacts* cluster_ = nullptr;
   uint16_t grpc_port_ = 0;
 };
 

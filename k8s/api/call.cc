@@ -28,6 +28,7 @@ Answer AnswerCollector::Finish(const std::string& error) {
     return answer;
   }
   if (is_too_large_) {
+    answer.is_too_large = true;
     answer.error = absl::StrCat("the answer is larger than ", largest_, " bytes");
   } else if (answer.status < 200 || answer.status > 299) {
     const Json said = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);

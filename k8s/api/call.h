@@ -16,7 +16,8 @@ struct Answer {
   int status = 0;  // of HTTP; 0: there was no complete answer
   std::string body;
   std::string error;  // empty: status is 2xx; otherwise in words, the server's own where it has any
-  std::string reason;  // of the server's Status object, such as "Conflict", "Expired"
+  std::string reason;         // of the server's Status object, such as "Conflict", "Expired"
+  bool is_too_large = false;  // than what is kept
   loop::Duration retry_after{0};
 
   bool ok() const { return error.empty(); }

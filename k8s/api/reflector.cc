@@ -53,10 +53,13 @@ void Reflector::Go() { is_listing_ ? List() : OpenWatch(); }
 // not take us back in time.
 void Reflector::List() {
   if (!client_.ready()) return client_.Await(*this);
-  if (continue_.empty()) known_.BeginListing();
+  if (continue_.empty()) {
+    known_.BeginListing();
+    page_size_ = options_.page;
+  }
   Request request;
   request.accept = Accept("PartialObjectMetadataList");
-  request.target = Target(absl::StrCat("limit=", options_.page));
+  request.target = Target(absl::StrCat("limit=", page_size_));
   if (!continue_.empty()) absl::StrAppend(&request.target, "&continue=", Escape(continue_));
   page_ = client_.Send(request, [this](Answer answer) { OnPage(std::move(answer)); });
 }
@@ -64,6 +67,10 @@ void Reflector::List() {
 void Reflector::OnPage(Answer answer) {
   loop_.DeferDelete(std::move(page_));
   is_listing_refused_ = answer.status == kForbidden || answer.status == kNotFound;
+  if (answer.is_too_large && page_size_ > 1) {
+    page_size_ /= 2;
+    return List();
+  }
   if (!answer.ok()) {
     // The next attempt begins with the first page.
     continue_.clear();

@@ -89,6 +89,16 @@ Json OwnRules() {
   });
 }
 
+// Who may edit or view a namespace may do so with its policies. Not with ExternalServices, which
+// say for all namespaces where their hosts lead.
+Json Aggregated(const char* to, const std::vector<std::string>& verbs) {
+  std::vector<std::string> resources = OwnResources("");
+  std::erase(resources, "externalservices");
+  return {{"metadata",
+           {{"labels", {{std::string("rbac.authorization.k8s.io/aggregate-to-") + to, "true"}}}}},
+          {"rules", {{{"apiGroups", {"tulle.dev"}}, {"resources", resources}, {"verbs", verbs}}}}};
+}
+
 Json BindingOf(const char* role) {
   return {
       {"roleRef", {{"apiGroup", kRbacGroup}, {"kind", role}, {"name", kControl}}},
@@ -102,6 +112,11 @@ std::vector<Json> Access() {
       Object("v1", "ServiceAccount", kControl, Json::object()),
       ClusterObject(kRbac, "ClusterRole", kControl, {{"rules", ClusterRules()}}),
       ClusterObject(kRbac, "ClusterRoleBinding", kControl, BindingOf("ClusterRole")),
+      ClusterObject(
+          kRbac, "ClusterRole", "tulle-edit",
+          Aggregated("edit", {"create", "delete", "deletecollection", "patch", "update"})),
+      ClusterObject(kRbac, "ClusterRole", "tulle-view",
+                    Aggregated("view", {"get", "list", "watch"})),
       Object(kRbac, "Role", kControl, {{"rules", OwnRules()}}),
       Object(kRbac, "RoleBinding", kControl, BindingOf("Role")),
   };

@@ -30,8 +30,9 @@ Json Arguments(const Settings& settings) {
           absl::StrCat("--init-image=", settings.init_image)};
 }
 
-Json Probe(const char* path, int period_seconds) {
-  return {{"httpGet", {{"path", path}, {"port", kMetrics.number}}},
+Json Probe(const char* path, int period_seconds, int failures = 3) {
+  return {{"failureThreshold", failures},
+          {"httpGet", {{"path", path}, {"port", kMetrics.number}}},
           {"periodSeconds", period_seconds}};
 }
 
@@ -63,6 +64,8 @@ Json Container(const Settings& settings) {
           {"imagePullPolicy", settings.image_pull_policy},
           {"args", Arguments(settings)},
           {"ports", ports},
+          // Its ports open when the API server has told it the roots.
+          {"startupProbe", Probe("/healthz", 2, 300)},
           {"readinessProbe", Probe("/readyz", 2)},
           {"livenessProbe", Probe("/healthz", 10)},
           {"resources", Resources(settings)},
@@ -92,6 +95,12 @@ Json ControlDeployment(const Settings& settings) {
                    {"strategy", {{"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}}},
                    {"selector", {{"matchLabels", Labels()}}},
                    {"template", {{"metadata", {{"labels", Labels()}}}, {"spec", pod}}}}}});
+}
+
+// Of several replicas one goes at a time; one alone may go.
+Json ControlDisruptions() {
+  return Object("policy/v1", "PodDisruptionBudget", kControl,
+                {{"spec", {{"maxUnavailable", 1}, {"selector", {{"matchLabels", Labels()}}}}}});
 }
 
 Json ControlService() {

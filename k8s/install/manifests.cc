@@ -42,6 +42,7 @@ std::vector<Json> Manifests(const Settings& settings) {
       ClusterObject("v1", "Namespace", kNamespace, {{"metadata", {{"labels", restricted}}}})};
   for (Json& object : Access()) manifests.push_back(std::move(object));
   manifests.push_back(ControlDeployment(settings));
+  manifests.push_back(ControlDisruptions());
   manifests.push_back(ControlService());
   manifests.push_back(InjectionWebhook());
   return manifests;

@@ -11,7 +11,7 @@ namespace tulle::install {
 
 using Json = nlohmann::json;
 
-// CustomResourceDefinitions: policies are removed with them, so `uninstall` asks for that.
+// CustomResourceDefinitions. To delete them deletes all policies.
 std::vector<Json> Definitions();
 // Namespace, access, Deployment, Service, webhook.
 std::vector<Json> Manifests(const Settings& settings);

@@ -20,6 +20,7 @@ Json ClusterObject(const char* version, const char* kind, const char* name, Json
 std::vector<Json> Access();
 // control.cc
 Json ControlDeployment(const Settings& settings);
+Json ControlDisruptions();
 Json ControlService();
 // webhook.cc
 Json InjectionWebhook();

@@ -47,9 +47,7 @@ def features():
 
 def _echo_image():
     """As the suite's manifests name it."""
-    module = subprocess.run(["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api/conformance"], capture_output=True,
-                            cwd=os.path.join(programs.SOURCES, "conformance"), text=True, check=True).stdout.strip()
-    with open(os.path.join(module, "mesh", "manifests.yaml"), encoding="utf-8") as manifests:
+    with open(os.path.join(programs.suite_manifests(), "manifests.yaml"), encoding="utf-8") as manifests:
         names = set(re.findall(r"image: *(\S+)", manifests.read()))
     assert len(names) == 1, "the suite needs other images than the one that is known: %s" % sorted(names)
     return names.pop()

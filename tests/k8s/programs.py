@@ -44,24 +44,40 @@ def gateway_api():
     return os.path.join(cache(), "gateway-api-" + GATEWAY_API)
 
 
-def fetch_gateway_api():
-    if os.path.isdir(gateway_api()):
-        return gateway_api()
-    module = os.path.join(SOURCES, "conformance")
+def suite_manifests():
+    """What the conformance suite applies; the folder exists once fetch_suite_manifests() was called."""
+    return os.path.join(cache(), "conformance-mesh-" + GATEWAY_API)
+
+
+def _fetch(module, folder, kept):
+    """Keeps a folder of a Go module as `kept`: tests have no Go."""
+    if os.path.isdir(kept):
+        return kept
+    where = os.path.join(SOURCES, "conformance")
     # The folder of a module is not known before it was downloaded.
-    subprocess.run(["go", "mod", "download", "sigs.k8s.io/gateway-api"], cwd=module, check=True)
-    found = subprocess.run(["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"], cwd=module, capture_output=True,
-                           text=True, check=True).stdout.strip()
-    part = "%s.%d" % (gateway_api(), os.getpid())
-    shutil.copytree(os.path.join(found, "config", "crd", "standard"), part)
-    os.rename(part, gateway_api())
-    return gateway_api()
+    subprocess.run(["go", "mod", "download", module], cwd=where, check=True)
+    found = subprocess.run(["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=where, capture_output=True, text=True,
+                           check=True).stdout.strip()
+    part = "%s.%d" % (kept, os.getpid())
+    shutil.copytree(os.path.join(found, folder), part)
+    os.rename(part, kept)
+    return kept
+
+
+def fetch_gateway_api():
+    return _fetch("sigs.k8s.io/gateway-api", os.path.join("config", "crd", "standard"), gateway_api())
+
+
+def fetch_suite_manifests():
+    return _fetch("sigs.k8s.io/gateway-api/conformance", "mesh", suite_manifests())
 
 
 def missing(node, conformance=False):
     """What prevents a cluster from being started; empty: nothing."""
     names = (NAMES if node else NAMES[:1]) + (CONFORMANCE_NAMES if conformance else ())
     lacking = [name for name in names if not os.access(path(name), os.X_OK)]
+    if conformance and not os.path.isdir(suite_manifests()):
+        lacking.append("the manifests of the conformance suite")
     if lacking:
         return "%s not built: run tests/k8s/programs.py" % " and ".join(lacking)
     where = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
@@ -111,5 +127,6 @@ if __name__ == "__main__":
     for wanted in NAMES + CONFORMANCE_NAMES:
         print(build(wanted))
     print(fetch_gateway_api())
+    print(fetch_suite_manifests())
     print(missing(node=True) or "all there")
     sys.exit(0)

@@ -144,7 +144,7 @@ def test_both_refuse_what_is_invalid(api):
 def test_short_names_and_columns(api):
     api.kubectl("create", "-f", "-", stdin=_document(ap(action="ALLOW")))
     table = api.kubectl("get", "ap")
-    assert table.split("\n")[0].split() == ["NAME", "TARGET", "NAME", "ACCEPTED", "AGE"]
+    assert table.split("\n")[0].split() == ["NAME", "TARGET", "KIND", "TARGET", "NAME", "ACCEPTED", "REASON", "AGE"]
     assert table.split("\n")[1].split()[:3] == ["x", "Service", "web"]
     assert "authorizationpolicy.tulle.dev/x" in api.kubectl("get", "tulle", "-o", "name")
     api.kubectl("explain", "resiliencepolicy.spec.breaker")

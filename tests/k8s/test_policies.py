@@ -68,6 +68,10 @@ def test_what_only_the_parser_can_refuse_is_not_in_force(mesh):
     wait_for(mesh, "authorizationpolicy", "odd", "False", "Invalid")
     assert "spec.rules[0].from.principals" in accepted(mesh, "authorizationpolicy", "odd")[2]
     assert "odd" not in mesh.tullectl("get", "ap", "-n", "shop")
+    assert "not in force: AuthorizationPolicy shop/odd: spec.rules[0].from.principals" in mesh.control.log()
+    assert "AuthorizationPolicy shop/odd: spec.rules[0].from.principals" in mesh.tullectl("check")
+    assert "\ntulle_control_policies_refused " in mesh.http("127.0.0.1:15014/metrics")
+    mesh.cluster.kubectl("-n", "shop", "delete", "authorizationpolicy", "odd")
 
 
 def test_a_namespace_has_no_say_in_others(mesh):

@@ -113,7 +113,7 @@ def test_a_stranger_gets_an_answer(mesh, what):
     assert containers(mesh, pod()) == ["tulle-init", "tulle-sidecar", "web"]
 
 
-def test_without_the_webhook_only_labelled_namespaces_wait(mesh):
+def test_fault_82_without_the_webhook_only_labelled_namespaces_wait(mesh):
     mesh.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "plain"}})
     mesh.cluster.kubectl("-n", "tulle-system", "scale", "deployment/tulle-control", "--replicas=0")
     wait_until(lambda: not mesh.cluster.get("-n", "tulle-system", "pod")["items"], "the control plane does not end")
