@@ -61,8 +61,7 @@ Step Forwarding::Send() {
 
 // The application behind the endpoint's sidecar has not seen the request.
 bool Forwarding::MayGoElsewhere(http::Head& head) {
-  return TakeUnprocessed(call_, head, attempt_->transport()) &&
-         MayRetry(call_, {FailureKind::kUpstreamRefusedStream, "application not reached"}, false);
+  return TakeUnprocessed(call_, head, attempt_->transport()) && MayRetryUnreached(call_);
 }
 
 void Forwarding::OnHead(http::Head& head, bool end) {

@@ -37,8 +37,11 @@ class Retries {
   // One retry beside these, after a keep-alive race: outside the limits, on a connection that has
   // carried no request.
   bool TryFreshConnection();
-  // One retry beside these, after a refused stream: within the limits. Only one of the two.
+  // One retry beside these, after a refused stream: within the limits. Only one of these three.
   bool TryRefused(upstream::Cluster& cluster);
+  // One retry beside these, where no application was reached: outside the limits. When a pod ends,
+  // everything under way to it must go elsewhere at once, which is more than the limits allow.
+  bool TryElsewhere() { return !std::exchange(extra_used_, true); }
   bool fresh_connection() const { return fresh_connection_; }
 
   // Keeps a part of the body that an attempt has been sent, in order, until the response begins.

@@ -63,6 +63,14 @@ TEST_F(RetriesTest, BodyIsNotKeptWhereNothingMayFollow) {
   EXPECT_FALSE(retries.has_whole_body());
 }
 
+TEST_F(RetriesTest, OneRetryGoesElsewhereOutsideTheLimits) {
+  Retries retries(loop_->slab());
+  EXPECT_TRUE(retries.TryElsewhere());
+  EXPECT_FALSE(retries.TryElsewhere());
+  EXPECT_FALSE(retries.TryFreshConnection());
+  EXPECT_EQ(retries.done(), 0u);
+}
+
 TEST_F(RetriesTest, LettingGoOfNothingLosesNothing) {
   Retries retries(loop_->slab());
   retries.Release();

@@ -116,6 +116,15 @@ bool MayRetry(Call& call, Failure failure, bool keep_alive_race) {
   return EnterRetry(call, facts.cause);
 }
 
+bool MayRetryUnreached(Call& call) {
+  const Failure failure{FailureKind::kUpstreamRefusedStream, "application not reached"};
+  const bool may_go =
+      call.chosen.forward() != nullptr && !call.response.started && call.retries.has_whole_body();
+  if (may_go && call.retries.TryElsewhere())
+    return Decide(call, failure.facts().cause, true, "the application was not reached");
+  return MayRetry(call, failure, false);
+}
+
 bool MayRetryStatus(Call& call, const http::Head& head) {
   Retries& retries = call.retries;
   const auto& retry = call.chosen.forward()->retry;

@@ -1,5 +1,7 @@
 """A workload that goes: it leaves the mesh before its application ends, and what the application refuses is served by another."""
+import concurrent.futures
 import subprocess
+import time
 
 import pytest
 
@@ -52,6 +54,22 @@ def test_what_an_ended_application_refuses_is_served_by_another(mesh):
     post.origin.close()
     last = raw.get(caller.outbound, host="post")
     assert last.status == 503 and not last.header(MARK)
+
+
+def test_all_that_an_ended_application_refuses_at_once_is_served_by_another(mesh):
+    """More than the budget of retries allows."""
+    post, caller = mesh.add("post"), mesh.add("caller")
+    other = add_second(mesh, "other", "post")
+    wait_for_both(caller, post, other)
+
+    def slowly(request, sock):
+        time.sleep(0.5)
+        return reply(b"")
+    post.origin.answer = slowly
+    other.origin.close()
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda method: raw.get(caller.outbound, host="post", method=method), ("GET", "POST") * 20))
+    assert [answer.status for answer in answers] == [200] * 40
 
 
 def test_an_application_cannot_say_so(mesh):
