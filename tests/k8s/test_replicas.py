@@ -96,6 +96,7 @@ def test_each_serves_sidecars_that_believe_each_other(replicas, load):
 
 def test_policies_are_in_force_on_all(replicas, load):
     replicas.mesh.policies(STRICT)
+
     def refused():
         address = replicas.cluster.get("-n", NS, "pods", "-l", "app=web")["items"]
         codes = [replicas.mesh.curl("-o", "/dev/null", "-w", "%{http_code}", "http://%s:8080/" % each["status"]["podIP"])

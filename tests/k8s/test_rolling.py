@@ -1,6 +1,7 @@
 """Pods come and go under 200 requests a second, and no request fails: rolling updates, scaling, deletion, eviction, drained nodes.
 
-Two applications are tried: one ends gracefully on SIGTERM and has no hook, the other ends at once, after a hook. One that ends at
+Two applications are tried. One ends gracefully on SIGTERM and has no hook: it closes kept connections while requests are on their
+way, so that it is only asked what may be asked twice. The other ends at once, after a hook, and is sent POST too. One that ends at
 once without a hook loses what it has begun, with any mesh: about one request for each pod here."""
 import json
 import time
@@ -14,13 +15,13 @@ from workloads import Load, deployment, load_python, pod, python, service
 RATE = 200
 NS = "shop"
 HOOK = {"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}
-APPS = {"graceful": (["--end", "gracefully"], {}), "hooked": (["--end", "now"], HOOK)}
+APPS = {"graceful": (["--end", "gracefully"], {}, ["GET"]), "hooked": (["--end", "now"], HOOK, ["GET", "POST"])}
 
 
 class Shop:
     """A Deployment `web` of three replicas, and a pod that calls it all the time."""
 
-    def __init__(self, cluster, mesh, name, arguments, more):
+    def __init__(self, cluster, mesh, name, arguments, more, methods):
         self.cluster = cluster
         self.mesh = mesh
         self.name = name
@@ -31,7 +32,7 @@ class Shop:
         mesh.inject(json.dumps({"apiVersion": "v1", "kind": "List", "items": [
             service(NS, name, (80, 8080)),
             # It stays where it is when the second node is drained.
-            pod(NS, load, python("load", "load", "http://%s/" % name, RATE), nodeName="node1")]}))
+            pod(NS, load, python("load", "load", "http://%s/" % name, RATE, *methods), nodeName="node1")]}))
         self.settled()
         cluster.wait_for("condition=Ready", "-n", NS, "pod/" + load)
         self.load = Load(cluster, NS, load)
@@ -53,6 +54,13 @@ class Shop:
 
     def pods(self):
         return self.cluster.get("-n", NS, "pods", "-l", "app=" + self.name)["items"]
+
+    def connected(self):
+        """Waits until every sidecar hears of changes: without its control plane it tries again after up to 30 s."""
+        def is_connected(name):
+            return any(line.startswith("tulle_xds_connected{") and line.endswith(" 1") for line in self.mesh.metrics(NS, name))
+        for name in ["load-" + self.name] + [one["metadata"]["name"] for one in self.pods()]:
+            wait_until(lambda: is_connected(name), name + " is connected again", 60)
 
     def served(self):
         """Waits until it was called again."""
@@ -135,6 +143,7 @@ def test_a_killed_control_plane(shop):
     done = node.ctr("tasks", "kill", "-s", "SIGKILL", former["containerID"].removeprefix("containerd://"))
     assert done.returncode == 0, done.stderr
     wait_until(lambda: status()["containerStatuses"][0]["restartCount"] > former["restartCount"], "it is started again", 60)
+    shop.connected()
     shop.put(version="3")
     shop.settled()
     shop.check("kill of the control plane, then a rolling update")

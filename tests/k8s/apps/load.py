@@ -1,8 +1,8 @@
 """Asks a URL at an even rate until it is ended, and counts every answer.
 
-    load.py URL RATE
+    load.py URL RATE METHOD...
 
-Requests are due at even times, whether earlier ones have been answered or not; every second one is a POST, which may be sent
+Requests are due at even times, whether earlier ones have been answered or not, and take the methods in turn. A POST may be sent
 again only if no one has seen it. Connections are kept, for at most 50 requests. Answers GET on port 9000 with the figures since
 the last time it was asked, as JSON: requests, slowest (seconds, from the due time), failures (a list of times and reasons)."""
 import asyncio
@@ -34,12 +34,12 @@ class Connection:
 
 
 class Load:
-    def __init__(self, url, rate):
+    def __init__(self, url, rate, methods):
         parts = urllib.parse.urlsplit(url)
         self.host, self.port = parts.hostname, parts.port or 80
         self.rate = rate
-        head = "/ HTTP/1.1\r\nHost: %s\r\n" % parts.netloc
-        self.requests = [("GET " + head + "\r\n").encode(), ("POST " + head + "Content-Length: 2\r\n\r\nhi").encode()]
+        rest = " / HTTP/1.1\r\nHost: %s\r\nContent-Length: 2\r\n\r\nhi" % parts.netloc
+        self.requests = [(method + rest).encode() for method in methods]
         self.idle = []
         self.reset()
 
@@ -53,7 +53,7 @@ class Load:
         connection = None
         try:
             connection = self.idle.pop() if self.idle else Connection(*await asyncio.open_connection(self.host, self.port))
-            status, keep = await connection.ask(self.requests[number % 2])
+            status, keep = await connection.ask(self.requests[number % len(self.requests)])
             if status != "200":
                 self.fail(status)
             if keep:
@@ -93,7 +93,7 @@ class Load:
 
 
 async def main():
-    load = Load(sys.argv[1], float(sys.argv[2]))
+    load = Load(sys.argv[1], float(sys.argv[2]), sys.argv[3:])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
     await asyncio.start_server(load.report, "0.0.0.0", 9000)
     await load.run()
