@@ -15,6 +15,7 @@
 #include "certs/spiffe_id.h"
 #include "certs/testing/fixtures.h"
 #include "certs/trust_bundle.h"
+#include "control-plane/policy/kinds.h"
 #include "control-plane/server/control_server.h"
 #include "control-plane/snapshot/snapshot.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -57,12 +58,20 @@ class KubernetesTest : public ::testing::Test, private grpc::ChannelEvents {
     api_.reset();
   }
 
+  // An installation has the definitions of all kinds of policies.
+  static Json Kinds() {
+    Json list;
+    for (const policy::KindEntry& kind : policy::AllKinds())
+      list["resources"].push_back({{"name", std::string(kind.plural)}});
+    return list;
+  }
   bool Answer(FakeApiServer::Call& call) {
     if (is_down) return call.Answer(503, "{}"), true;
     if (call.method == "PATCH") {
       roots_written = Json::parse(call.body)["data"]["root-cert.pem"];
       return call.Answer(200, "{}"), true;
     }
+    if (call.path == "/apis/tulle.dev/v1alpha1") return call.Answer(200, Kinds().dump()), true;
     if (call.method != "POST") return false;
     const std::string token = Json::parse(call.body)["spec"]["token"];
     Json review;
