@@ -61,6 +61,10 @@ class PolicyApiTest : public ::testing::Test {
     return simulation_.RunUntil(condition, seconds(120)) == sim::Simulation::Outcome::kConditionMet;
   }
   bool Answer(FakeApiServer::Call& call) {
+    if (is_down_) {
+      call.Answer(503, "{}");
+      return true;
+    }
     if (call.path == kGroupPath) {
       Json list;
       for (const std::string& name : served_) list["resources"].push_back({{"name", name}});
@@ -100,7 +104,7 @@ class PolicyApiTest : public ::testing::Test {
   std::map<std::string, Json> patches_;
   std::optional<k8s::Client> client_;
   RecordedMesh mesh_;
-  bool is_forbidden_ = false, is_settled_ = false;
+  bool is_down_ = false, is_forbidden_ = false, is_settled_ = false;
   std::optional<PolicyApi> policies_;
 };
 
@@ -148,6 +152,16 @@ TEST_F(PolicyApiTest, NothingIsServedBeforeAllKindsAre) {
   simulation_.RunFor(seconds(60));
   EXPECT_TRUE(IsInForce("web"));
   EXPECT_EQ(mesh_.policy_puts, 1);
+  // It cannot be reached for long, and then has just started.
+  is_down_ = true;
+  simulation_.RunFor(seconds(90));
+  is_down_ = false;
+  served_.clear();
+  simulation_.RunFor(seconds(20));
+  EXPECT_TRUE(IsInForce("web"));
+  served_ = AllNames();
+  simulation_.RunFor(seconds(60));
+  EXPECT_TRUE(IsInForce("web"));
   // Its definition is deleted.
   served_.erase("peerauthentications");
   EXPECT_TRUE(Until([&] { return !IsInForce("web"); }));

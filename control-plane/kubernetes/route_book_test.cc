@@ -214,6 +214,21 @@ TEST_F(RouteBookTest, ARouteForAServiceOfAnotherNamespaceNeedsNoGrant) {
   EXPECT_NE(Policy()->rules[0].backends[1].invalid, "");
 }
 
+// Its own Service has callers of any namespace, who must not be sent on.
+TEST_F(RouteBookTest, ASecondParentIsNoGrant) {
+  const std::string to_api =
+      R"([{"backendRefs":[{"namespace":"other","name":"api","port":9000}]}])";
+  for (const char* port : {"9000", "65535"}) {
+    Json route = RouteOf(kWeb, to_api);
+    const std::string api = absl::StrCat(
+        R"({"group":"","kind":"Service","namespace":"other","name":"api","port":)", port, "}");
+    route["spec"]["parentRefs"].push_back(Json::parse(api));
+    Put(route, port);
+    EXPECT_TRUE(absl::StrContains(Conditions(port), "ResolvedRefs=!RefNotPermitted")) << port;
+    EXPECT_FALSE(Policy(port)->rules[0].backends[0].invalid.empty()) << port;
+  }
+}
+
 TEST_F(RouteBookTest, GrantsComeAndGo) {
   Put(RouteOf(kWeb, R"([{"backendRefs":[{"name":"api","namespace":"other","port":9000}]}])"));
   EXPECT_NE(Policy()->rules[0].backends[0].invalid, "");

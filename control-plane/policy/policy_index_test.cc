@@ -88,6 +88,15 @@ TEST(PolicyIndex, ABackendInheritsTheResilienceOfTheServiceAboveIt) {
   EXPECT_EQ(index.ResilienceOf({"default", "auth"}), nullptr);
 }
 
+TEST(PolicyIndex, ABackendOfAnotherNamespaceInheritsNothing) {
+  std::string route = Route("a", "name: post");
+  const std::string backend = "name: backend,";
+  route.replace(route.find(backend), backend.size(), "name: backend, namespace: other,");
+  const PolicySet set = Parse(route + Policy("ResiliencePolicy", "p", "{kind: Service, name: post}",
+                                             "limits: {perClientMaxRequests: 3}"));
+  EXPECT_EQ(PolicyIndex(set).ResilienceOf({"other", "backend"}), nullptr);
+}
+
 TEST(PolicyIndex, TheMostSpecificMtlsModeWins) {
   const PolicySet set =
       Parse(Policy("PeerAuthentication", "a", "{kind: Mesh}", "mode: STRICT") +

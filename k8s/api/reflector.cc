@@ -27,6 +27,7 @@ Reflector::Reflector(loop::Loop& loop, Client& client, Resource resource, const 
       events_(events),
       lines_(options.longest_event),
       refusal_(kLongestRefusal),
+      page_size_(options.page),
       cap_(options.first_backoff) {
   retry_ = loop_.NewTimer([this] { Go(); });
 }
@@ -53,10 +54,7 @@ void Reflector::Go() { is_listing_ ? List() : OpenWatch(); }
 // not take us back in time.
 void Reflector::List() {
   if (!client_.ready()) return client_.Await(*this);
-  if (continue_.empty()) {
-    known_.BeginListing();
-    page_size_ = options_.page;
-  }
+  if (continue_.empty()) known_.BeginListing();
   Request request;
   request.accept = Accept("PartialObjectMetadataList");
   request.target = Target(absl::StrCat("limit=", page_size_));
@@ -88,6 +86,7 @@ void Reflector::OnPage(Answer answer) {
 }
 
 void Reflector::EndListing(const Json& page) {
+  page_size_ = options_.page;
   for (const ObjectKey& key : known_.EndListing()) events_.OnDelete(key);
   version_ = TextAt(page, {"metadata", "resourceVersion"});
   is_listing_ = false;

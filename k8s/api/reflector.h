@@ -93,7 +93,7 @@ class Reflector final : private Client::Waiter, private ExchangeEvents {
   AnswerCollector refusal_;  // of a watch
   bool is_refused_ = false;
   bool is_listing_ = true;
-  int page_size_ = 0;  // smaller than that of the options where objects are large
+  int page_size_;  // smaller than that of the options where objects are large
   bool is_listing_refused_ = false;
   bool is_synced_ = false;
   std::string continue_;  // of the listing

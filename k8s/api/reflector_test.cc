@@ -123,6 +123,22 @@ TEST_F(ReflectorTest, ListsInPagesThenWatches) {
   EXPECT_TRUE(seen_.problems.empty());
 }
 
+TEST_F(ReflectorTest, LargeObjectsAreListedInSmallerPages) {
+  const std::string large(40000, 'x');
+  for (const char* name : {"a", "b", "c"}) Put(name, large);
+  Client::Options options;
+  options.authority = "kubernetes:443";
+  options.largest_body = 50000;
+  client_.emplace(
+      *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); }, options,
+      [this](const std::string& text) { client_problems_.push_back(text); });
+  client_->Start();
+  Reflect({.page = 8});
+  EXPECT_TRUE(Until([&] { return seen_.log.size() == 4; })) << seen_.log.size();
+  EXPECT_EQ(seen_.log.back(), "synced");
+  EXPECT_TRUE(seen_.problems.empty());
+}
+
 TEST_F(ReflectorTest, AsksForMetadataAlone) {
   std::vector<std::string> accepts;
   server_->script = [&](FakeApiServer::Call& call) {
