@@ -91,7 +91,8 @@ def test_each_serves_sidecars_that_believe_each_other(replicas, load):
     assert before["failures"] == []
     webs = [each["metadata"]["name"] for each in replicas.cluster.get("-n", NS, "pods", "-l", "app=web")["items"]]
     for name in webs:
-        assert any('connection_security_policy="mutual_tls"' in line for line in replicas.mesh.metrics(NS, name)), name
+        wait_until(lambda name=name: any('connection_security_policy="mutual_tls"' in line for line in replicas.mesh.metrics(NS, name)),
+                   name + " was not called with mTLS")
 
 
 def test_policies_are_in_force_on_all(replicas, load):
@@ -111,7 +112,7 @@ def test_what_replicas_do_not_share_is_refused(replicas):
             "/var/lib/tulle/control/admin.json", "token", "create", "--service", "web", "-n", NS]
     done = replicas.cluster.try_kubectl(*argv)
     assert done.returncode != 0
-    assert "there are 2 replicas of the control plane" in done.stderr and "one replica" in done.stderr, done.stderr
+    assert "2 replicas of the control plane are running" in done.stderr and "one replica" in done.stderr, done.stderr
 
 
 def test_a_replica_that_is_killed_costs_no_request(replicas, load):

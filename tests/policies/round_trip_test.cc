@@ -95,7 +95,7 @@ std::set<std::string> KnownFields(const Json& document) {
 
 TEST(RoundTrip, WholeDocumentsHoldEveryFieldThatTheParserKnows) {
   // Known in order to be rejected.
-  std::set<std::string> held = {"spec.rules.sessionPersistence", "spec.rules.backendRefs.filters"};
+  std::set<std::string> held = {"spec.rules.sessionPersistence", "spec.parentRefs.sectionName"};
   std::set<std::string> known;
   for (const Json& document : WholeDocuments()) {
     CollectKeys(document, "", &held);
