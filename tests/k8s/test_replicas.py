@@ -70,7 +70,7 @@ def load(replicas):
     cluster = replicas.cluster
     web = python("web", "web", 8080, readinessProbe={"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1})
     cluster.apply(service(NS, "web", (80, 8080)), deployment(NS, "web", 6, web),
-                  pod(NS, "load", python("load", "load", "http://web/", RATE)))
+                  pod(NS, "load", python("load", "load", "http://web/", RATE, "GET", "POST")))
     cluster.kubectl("-n", NS, "rollout", "status", "deployment/web", "--timeout=120s")
     cluster.wait_for("condition=Ready", "-n", NS, "pod/load")
     made = Load(cluster, NS, "load")

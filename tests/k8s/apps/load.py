@@ -59,7 +59,7 @@ class Load:
             if keep:
                 self.idle.append(connection)
                 connection = None
-        except (OSError, asyncio.IncompleteReadError, IndexError) as error:
+        except Exception as error:  # Whatever it is, this request has not been answered.
             self.fail(repr(error))
         finally:
             if connection is not None:
@@ -93,6 +93,8 @@ class Load:
 
 
 async def main():
+    if len(sys.argv) < 4:
+        sys.exit("usage: load.py URL RATE METHOD...")
     load = Load(sys.argv[1], float(sys.argv[2]), sys.argv[3:])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
     await asyncio.start_server(load.report, "0.0.0.0", 9000)
