@@ -65,6 +65,7 @@ def ask(mesh, path, **more):
 
 def test_routes_of_one_service_are_merged_and_backends_have_filters(mesh):
     mesh.tullectl("apply", "-f", "-", text=OF_THE_TEAM)
+    processes.wait_until(lambda: ask(mesh, "/images/a").header("x-from") == ["post"], "the team's route is in force")
     mesh.tullectl("apply", "-f", "-", text=OF_ANOTHER_TEAM)
     processes.wait_until(lambda: ask(mesh, "/images/a").header("x-from") == [], "the route for images is in force")
     seen = len(mesh.store.origin.requests)

@@ -256,7 +256,7 @@ def test_unknown_addresses_are_refused_where_a_policy_denies_them(world):
         assert any('destination_service="PassthroughCluster"' in line for line in passed), passed
 
         world.tullectl("apply", "-f", "-", text=EGRESS % "DENY")
-        table = world.tullectl("get", "ep")
+        table = world.tullectl("get", "egp")
         assert "closed" in table and "Service/shop" in table and "unknown: DENY" in table, table
         processes.wait_until(lambda: page(hub.address + ":7778").endswith("502"), "HTTP is refused")
         assert "EgressPolicy denies" in page(hub.address + ":7778")
