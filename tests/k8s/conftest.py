@@ -24,6 +24,14 @@ def _need(node):
         pytest.skip(lacking)
 
 
+@pytest.fixture(scope="session")
+def gateway_api():
+    """The folder with the definitions of the Gateway API."""
+    if not os.path.isdir(programs.gateway_api()):
+        pytest.skip("the definitions of the Gateway API are missing: run tests/k8s/programs.py")
+    return programs.gateway_api()
+
+
 @pytest.fixture(scope="module")
 def control():
     """An API server without nodes."""

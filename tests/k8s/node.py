@@ -142,7 +142,8 @@ class Node:
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%",
                              "nodefs.inodesFree": "1%"},
             "imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99,
-            "volumePluginDir": self.path("volumes"), "shutdownGracePeriod": "0s", "syncFrequency": "10s"}
+            # Each kubelet deletes the logs of pods that it does not know.
+            "podLogsDir": self.path("pod-logs"), "volumePluginDir": self.path("volumes"), "shutdownGracePeriod": "0s", "syncFrequency": "10s"}
         self._kubelet = self._start("kubelet", self.cluster.program(
             "kubelet", "--config=" + self._write("kubelet.json", json.dumps(config)), "--kubeconfig=" + user,
             "--root-dir=" + self.path("kubelet"), "--cert-dir=" + self.path("kubelet-pki"), "--hostname-override=" + self.name,

@@ -1,10 +1,7 @@
 """HTTPRoutes of a real API server: when they are in force, and the status that they get. No node: what a sidecar would be told
 is asked of the control plane."""
-import os
-
 import pytest
 
-import programs
 from on_host import Mesh
 from processes import wait_until
 
@@ -15,8 +12,6 @@ ROUTES = "httproutes." + GROUP
 @pytest.fixture(scope="module")
 def mesh(control):
     """The Gateway API is not installed yet."""
-    if not os.path.isdir(programs.gateway_api()):
-        pytest.skip("the Gateway API's definitions are not there: run tests/k8s/programs.py")
     made = Mesh(control)
     for name in ("web", "web-v2"):
         put_service(control, "shop", name)
@@ -60,10 +55,10 @@ def in_force(mesh):
     return [line.split()[0] for line in mesh.tullectl("get", "httproutes", "-n", "shop").splitlines()[1:]]
 
 
-def test_the_gateway_api_may_be_installed_later(mesh):
+def test_the_gateway_api_may_be_installed_later(mesh, gateway_api):
     assert mesh.http("127.0.0.1:15014/readyz") == "ok\n"
     assert "the cluster does not serve " + GROUP in mesh.control.log()
-    mesh.cluster.kubectl("apply", "--server-side", "-f", programs.gateway_api())
+    mesh.cluster.kubectl("apply", "--server-side", "-f", gateway_api)
     mesh.cluster.wait_for("condition=Established", "crd/" + ROUTES)
     put_route(mesh.cluster, "first", [to("web-v2")])
     wait_for(mesh.cluster, "first", ACCEPTED, RESOLVED)
