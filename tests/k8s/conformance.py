@@ -4,6 +4,7 @@
     /usr/bin/python3 tests/k8s/conformance.py --times 3                  three runs in a row, on one cluster
     /usr/bin/python3 tests/k8s/conformance.py --each                     each test alone
     /usr/bin/python3 tests/k8s/conformance.py --only MeshTrafficSplit
+    /usr/bin/python3 tests/k8s/conformance.py --strict                   the mesh accepts no plaintext
     /usr/bin/python3 tests/k8s/conformance.py --report FILE              also writes the suite's report
 
 The suite makes pods that know nothing of a mesh in namespaces that say by their label that they want one; everything else is
@@ -27,6 +28,12 @@ PROFILES = "MESH-HTTP,MESH-GRPC"
 NAMESPACES = ("gateway-conformance-mesh", "gateway-conformance-mesh-consumer")
 # Whose pods the mesh takes in.
 LABELS = "tulle.dev/inject=enabled"
+STRICT = """
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: all, namespace: tulle-system}
+spec: {targetRef: {kind: Mesh}, mode: STRICT}
+"""
 # The suite has no test of a mesh for this many minutes.
 PATIENCE_MINUTES = 30
 RESULT = re.compile(r"^ *--- (PASS|FAIL|SKIP): TestMesh/(\w+) \(([\d.]+)s\)", re.MULTILINE)
@@ -126,6 +133,7 @@ def is_good(outcome):
 def _main():
     parser = argparse.ArgumentParser(description="Runs the Gateway API's conformance tests for meshes.")
     parser.add_argument("--only", metavar="TEST", help="one test, such as MeshTrafficSplit")
+    parser.add_argument("--strict", action="store_true", help="the mesh accepts no plaintext")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="runs in a row")
     parser.add_argument("--each", action="store_true", help="then each test alone")
     parser.add_argument("--report", metavar="FILE", help="where the suite writes its report")
@@ -136,7 +144,9 @@ def _main():
         sys.exit("conformance: " + lacking)
     all_good = True
     with Cluster() as cluster:
-        prepare(cluster)
+        mesh = prepare(cluster)
+        if flags.strict:
+            mesh.policies(STRICT)
         names = []
         for _ in range(flags.times):
             outcome = run(cluster, flags.log, flags.only, flags.report)
