@@ -40,15 +40,20 @@ def tullectl(*arguments):
     return subprocess.run([binary("control-plane/cli/tullectl"), *arguments], capture_output=True, text=True, check=True).stdout
 
 
+def apply_manifests(cluster):
+    """Installs Tulle as the documentation does."""
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=tullectl("install"))
+
+
 class Mesh:
     """The control plane as a Deployment. Owner: a test's fixture; it ends with the cluster."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, install=apply_manifests):
         self.cluster = cluster
         _image(cluster, "tulle-control", ["control-plane/tulle-control", "control-plane/cli/tullectl"])
         _image(cluster, "tulle-sidecar", ["sidecar/tulle-sidecar"])
         _image(cluster, "tulle-init", ["k8s/init/tulle-init"], _tables)
-        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=tullectl("install"))
+        install(cluster)
         self.await_control()
 
     def await_control(self):

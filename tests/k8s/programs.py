@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(HERE, "programs")
 NAMES = ("kubernetes", "coredns")
 CONFORMANCE_NAMES = ("conformance", "echo")  # the suite, and the application that its pods run
+HELM = "helm"
 KUBERNETES = "v1.34.4"  # as in programs/kubernetes/go.mod
 # Of the Debian packages in scripts/packages-kubernetes.txt.
 GATEWAY_API = "v1.6.3"  # as in programs/conformance/go.mod
@@ -104,6 +105,8 @@ def _commands(name, out):
     if name == "echo":
         return [["go", "build", *flags, "-o", os.path.join(out, each), "istio.io/istio/pkg/test/echo/cmd/" + each]
                 for each in ("client", "server")]
+    if name == HELM:
+        return [["go", "build", *flags, "-o", out, "helm.sh/helm/v3/cmd/helm"]]
     return [["go", "build", *flags, "-o", out, "."]]
 
 
@@ -124,7 +127,7 @@ def build(name):
 
 
 if __name__ == "__main__":
-    for wanted in NAMES + CONFORMANCE_NAMES:
+    for wanted in NAMES + CONFORMANCE_NAMES + (HELM,):
         print(build(wanted))
     print(fetch_gateway_api())
     print(fetch_suite_manifests())
