@@ -61,7 +61,7 @@ class Api::Resources {
  public:
   explicit Resources(const Parts& parts)
       : policies_(parts.policies, parts.view, parts.on_change),
-        history_(parts.policies, parts.on_change),
+        history_(parts.policies, parts.view, parts.on_change),
         mesh_(parts.view),
         workloads_(parts.view, parts.authority, parts.register_workload, parts.remove_workload),
         proxies_(parts.view),

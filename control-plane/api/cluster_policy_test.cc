@@ -74,6 +74,18 @@ TEST_F(ClusterPolicyTest, OnesThatWereStoredBeforeCanBeDeleted) {
   EXPECT_EQ(Call("DELETE", "/v1/policies/httproutes/shop/mine").status, 409);
 }
 
+TEST_F(ClusterPolicyTest, ARollbackStoresNone) {
+  ASSERT_EQ(Call("POST", "/v1/apply", kRoute).status, 200);
+  ASSERT_EQ(Call("DELETE", "/v1/policies/httproutes/shop/mine").status, 200);
+  ASSERT_EQ(Call("POST", "/v1/apply", kRoute).status, 200);
+  PutOfCluster();
+  // Away with what was stored before the cluster served the kind: that may be undone. Back: not.
+  ASSERT_EQ(Call("POST", "/v1/rollback", "{}").status, 200);
+  const ApiResponse back = Call("POST", "/v1/rollback", "{}");
+  EXPECT_EQ(back.status, 409);
+  EXPECT_EQ(Json::parse(back.body)["hint"], "use `kubectl apply -f FILE`");
+}
+
 TEST_F(ClusterPolicyTest, ThoseThatAreNotInForceFailTheCheck) {
   view_.refused_policies["PeerAuthentication shop/web"] = "spec.mode: unsupported value";
   const Json checks = Json::parse(Call("GET", "/v1/check").WholeBody());

@@ -99,7 +99,11 @@ ApiResponse HistoryResource::RollBack(const Call& call) {
       !ReadFlag(call.request, "dryRun", &is_dry_run, &refusal)) {
     return refusal;
   }
-  const auto outcome = policies_->RollBack(to, is_dry_run, call.caller.name, call.now);
+  const auto would = policies_->RollBack(to, /*is_dry_run=*/true, call.caller.name, call.now);
+  if (!would.ok()) return Refuse(would.status());
+  if (auto refused = RefuseKindsOfCluster(*would, *view_)) return *std::move(refused);
+  const auto outcome =
+      is_dry_run ? would : policies_->RollBack(to, false, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
   if (!outcome->problems.empty()) return Refuse(outcome->problems);
   ApiResponse response = Answer(OutcomeJson(*outcome, is_dry_run));

@@ -1,5 +1,6 @@
 #include "control-plane/api/policy_change.h"
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/policy/canonical_json.h"
 
 namespace tulle::api {
@@ -47,6 +48,19 @@ std::string EventOf(const discovery::ApplyOutcome& outcome, const std::string& a
   }
   if (changes.empty()) return "";
   return author + changes + "; revision " + std::to_string(outcome.revision);
+}
+
+std::optional<ApiResponse> RefuseKindsOfCluster(const discovery::ApplyOutcome& outcome,
+                                                const ControlPlaneView& view) {
+  for (const PolicyChange& change : outcome.changes) {
+    if (!change.after || !view.IsServedByCluster(change.key.kind)) continue;
+    return Refuse(409,
+                  absl::StrCat(policy::ToText(change.key),
+                               " must be applied to the Kubernetes API server, which serves ",
+                               std::string(policy::EntryOf(change.key.kind).plural)),
+                  "use `kubectl apply -f FILE`");
+  }
+  return std::nullopt;
 }
 
 }  // namespace tulle::api

@@ -132,7 +132,7 @@ ApiResponse PolicyResource::Apply(const Call& call) {
   const discovery::PolicyBook::File text{call.request.body, file, ns};
   const auto would = policies_->Apply(text, /*is_dry_run=*/true, call.caller.name, call.now);
   if (!would.ok()) return Refuse(would.status());
-  if (auto refused = RefuseKindsOfCluster(*would)) return *std::move(refused);
+  if (auto refused = RefuseKindsOfCluster(*would, *view_)) return *std::move(refused);
   const auto outcome =
       is_dry_run ? would : policies_->Apply(text, false, call.caller.name, call.now);
   if (!outcome.ok()) return Refuse(outcome.status());
@@ -144,19 +144,6 @@ ApiResponse PolicyResource::Apply(const Call& call) {
   response.event = EventOf(*outcome, call.caller.name);
   on_change_();
   return response;
-}
-
-std::optional<ApiResponse> PolicyResource::RefuseKindsOfCluster(
-    const discovery::ApplyOutcome& outcome) const {
-  for (const PolicyChange& change : outcome.changes) {
-    if (!view_->IsServedByCluster(change.key.kind)) continue;
-    return Refuse(409,
-                  absl::StrCat(policy::ToText(change.key),
-                               " must be applied to the Kubernetes API server, which serves ",
-                               std::string(policy::EntryOf(change.key.kind).plural)),
-                  "use `kubectl apply -f FILE`");
-  }
-  return std::nullopt;
 }
 
 std::optional<ApiResponse> PolicyResource::RefuseThoseOfCluster(

@@ -22,8 +22,7 @@ class PolicyResource {
 
  private:
   ApiResponse Apply(const Call& call);
-  // To change or delete what belongs to a Kubernetes cluster. Nullopt: nothing does.
-  std::optional<ApiResponse> RefuseKindsOfCluster(const discovery::ApplyOutcome& outcome) const;
+  // To delete what belongs to a Kubernetes cluster. Nullopt: nothing does.
   std::optional<ApiResponse> RefuseThoseOfCluster(
       const std::vector<policy::DocumentKey>& keys) const;
   ApiResponse List(const Call& call);
@@ -38,8 +37,9 @@ class PolicyResource {
 
 class HistoryResource {
  public:
-  HistoryResource(discovery::PolicyBook* policies, std::function<void()> on_change)
-      : policies_(policies), on_change_(std::move(on_change)) {}
+  HistoryResource(discovery::PolicyBook* policies, const ControlPlaneView* view,
+                  std::function<void()> on_change)
+      : policies_(policies), view_(view), on_change_(std::move(on_change)) {}
 
   Routes routes();
 
@@ -51,6 +51,7 @@ class HistoryResource {
                           ApiResponse* refusal);
 
   discovery::PolicyBook* policies_;
+  const ControlPlaneView* view_;
   std::function<void()> on_change_;
 };
 

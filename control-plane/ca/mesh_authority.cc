@@ -29,6 +29,12 @@ absl::Status Damaged(std::string_view detail) {
                    "): stop tulle-control and run `tullectl restore` with a backup"));
 }
 
+absl::Status SharedDamaged(std::string_view detail) {
+  return absl::DataLossError(absl::StrCat(
+      "the roots in the Secret tulle-ca cannot be read (", std::string(detail),
+      "): apply a backup of it; if there is none, delete it and restart all pods of the mesh"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MeshAuthority>> MeshAuthority::Open(const Options& options,
@@ -61,14 +67,18 @@ absl::Status MeshAuthority::Load(int64_t now) {
   const absl::Status outstanding = LoadOutstanding();
   if (!outstanding.ok()) return outstanding;
   auto roots = ParseRoots(is_shared ? options_.shared_roots : (*record)->value);
-  if (!roots.ok()) return Damaged(std::string(roots.status().message()));
+  if (!roots.ok()) {
+    const std::string detail(roots.status().message());
+    return is_shared ? SharedDamaged(detail) : Damaged(detail);
+  }
   const absl::Status checked = Check(*roots);
   if (!checked.ok()) return checked;
   // No certificate outlives its issuer: if all roots have expired, no holder remains to wait for.
   if (roots->have_ended(now)) {
     if (!is_shared) return StartAfresh(now);
     return absl::FailedPreconditionError(
-        "the roots that the replicas share have expired: delete the Secret, and start anew");
+        "the roots in the Secret tulle-ca have expired: delete it and restart all pods of the "
+        "mesh");
   }
   rotation_.Resume(roots->phase, roots->since);
   if (is_shared) {
@@ -82,9 +92,11 @@ absl::Status MeshAuthority::Load(int64_t now) {
 absl::Status MeshAuthority::Check(const Roots& roots) const {
   const std::string_view domain = roots.active[0].trust_domain();
   if (domain == options_.trust_domain) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("the root is for trust domain ", std::string(domain),
-                   ": set --trust-domain to it, or use an empty --data-dir"));
+  const char* other = options_.shared_roots.empty() ? "use an empty --data-dir"
+                                                    : "delete the Secret tulle-ca to make new ones";
+  return absl::FailedPreconditionError(absl::StrCat("the root is for trust domain ",
+                                                    std::string(domain),
+                                                    ": set --trust-domain to it, or ", other));
 }
 
 absl::Status MeshAuthority::StartAfresh(int64_t now) {
