@@ -45,6 +45,14 @@ def apply_manifests(cluster):
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=tullectl("install"))
 
 
+def tullectl_inject(manifests):
+    """The YAML, with a sidecar in its pods."""
+    done = subprocess.run([binary("control-plane/cli/tullectl"), "inject", "-f", "-"], input=manifests, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 class Mesh:
     """The control plane as a Deployment. Owner: a test's fixture; it ends with the cluster."""
 
@@ -90,10 +98,7 @@ class Mesh:
 
     def inject(self, manifests):
         """Applies YAML after `tullectl inject`: the webhook has nothing left to do."""
-        done = subprocess.run([binary("control-plane/cli/tullectl"), "inject", "-f", "-"], input=manifests, capture_output=True,
-                              text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        self.cluster.kubectl("apply", "-f", "-", stdin=done.stdout)
+        self.cluster.kubectl("apply", "-f", "-", stdin=tullectl_inject(manifests))
 
     def control_metric(self, name):
         """A figure of the control plane's pod; None: it does not answer."""
