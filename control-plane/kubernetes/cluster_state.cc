@@ -5,11 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "certs/spiffe_names.h"
+#include "control-plane/kubernetes/served_ports.h"
 
 namespace tulle::kubernetes {
 namespace {
 
-using discovery::InboundPort;
 using discovery::Workload;
 
 bool IsIpv6(const std::string& address) { return address.find(':') != std::string::npos; }
@@ -20,42 +20,6 @@ Health Better(Health a, Health b) {
     if (a == health || b == health) return health;
   }
   return Health::kUnhealthy;
-}
-
-// Several service ports may lead to one port of the pod.
-void AddInbound(const discovery::ServedPort& served, bool is_skipped, Workload* workload) {
-  const auto known = std::find_if(
-      workload->inbound.begin(), workload->inbound.end(),
-      [&](const InboundPort& port) { return port.listen_port == served.dialled_port; });
-  if (known == workload->inbound.end()) {
-    InboundPort port{served.dialled_port, served.dialled_port, served.service_port,
-                     served.protocol};
-    port.is_skipped = is_skipped;
-    workload->inbound.push_back(std::move(port));
-    return;
-  }
-  if (known->protocol != served.protocol) known->protocol = Protocol::kAuto;
-  if (known->service_port != served.service_port) {
-    known->further_service_ports.push_back(served.service_port);
-  }
-}
-
-// The ports of one Service, as one EndpointSlice says them.
-void AddServed(const ServiceFacts& service, const SliceFacts& slice, const PodFacts* pod,
-               Workload* workload) {
-  for (const auto& [name, port] : service.ports) {
-    const auto target = slice.ports.find(name);
-    if (target == slice.ports.end()) continue;
-    const uint32_t dialled = target->second;
-    const bool is_opaque = pod != nullptr && pod->opaque_ports.contains(dialled);
-    discovery::ServedPort served{slice.service, port.number, dialled,
-                                 is_opaque ? Protocol::kTcp : port.protocol};
-    if (std::find(workload->serves.begin(), workload->serves.end(), served) !=
-        workload->serves.end())
-      continue;
-    AddInbound(served, pod != nullptr && pod->skipped_ports.contains(dialled), workload);
-    workload->serves.push_back(std::move(served));
-  }
 }
 
 }  // namespace
@@ -81,31 +45,63 @@ void ClusterState::SetService(const ObjectKey& key, std::optional<ServiceFacts> 
     if (is_published_) mesh_.RemoveService(name);
     services_.erase(key);
   }
-  Ids touched;
-  for (const ObjectKey& slice : slices_.Of(name)) slices_.AddIdsOf(slice, &touched);
-  Update(touched);
+  SliceIndex::Touched touched;
+  for (const ObjectKey& slice : slices_.Of(name)) {
+    SliceIndex::AddTouched(slices_.at(slice), &touched);
+  }
+  Update(std::move(touched), key.ns);
 }
 
 void ClusterState::PutSlice(const ObjectKey& key, const Json& slice) {
-  Update(slices_.Set(key, ReadSlice(key, slice)));
+  Update(slices_.Set(key, ReadSlice(key, slice)), key.ns);
 }
 
-void ClusterState::RemoveSlice(const ObjectKey& key) { Update(slices_.Set(key, std::nullopt)); }
+void ClusterState::RemoveSlice(const ObjectKey& key) {
+  Update(slices_.Set(key, std::nullopt), key.ns);
+}
 
-void ClusterState::PutPod(const ObjectKey& key, const Json& metadata) {
-  PodFacts facts = ReadPod(key, metadata);
+void ClusterState::PutPod(const ObjectKey& key, const Json& row) {
+  PodFacts facts = ReadPod(key, row);
   const std::string uid = facts.uid;
   uids_.insert_or_assign(key, uid);
-  pods_.insert_or_assign(uid, std::move(facts));
-  UpdateWith(uid);
+  SetPod(uid, std::move(facts));
 }
 
 std::string ClusterState::RemovePod(const ObjectKey& key) {
   const auto uid = uids_.extract(key);
   if (uid.empty()) return "";
-  pods_.erase(uid.mapped());
-  UpdateWith(uid.mapped());
+  SetPod(uid.mapped(), std::nullopt);
   return uid.mapped();
+}
+
+// Most changes of a pod's status mean nothing to the mesh.
+void ClusterState::SetPod(const std::string& uid, std::optional<PodFacts> facts) {
+  Ids touched{uid};
+  if (const auto former = pods_.find(uid); former != pods_.end()) {
+    if (facts && former->second == *facts) return;
+    AddThoseAt(former->second, &touched);
+    const auto there = meshed_at_.find({former->second.ns, former->second.address});
+    if (there != meshed_at_.end() && there->second.erase(uid) > 0 && there->second.empty()) {
+      meshed_at_.erase(there);
+    }
+    pods_.erase(former);
+  }
+  if (facts) {
+    if (facts->is_meshed() && !facts->address.empty()) {
+      meshed_at_[{facts->ns, facts->address}].insert(uid);
+    }
+    AddThoseAt(*facts, &touched);
+    pods_.emplace(uid, *std::move(facts));
+  }
+  Update(touched);
+}
+
+// What was written by hand for its address is served by the first of the meshed pods there.
+void ClusterState::AddThoseAt(const PodFacts& pod, Ids* ids) const {
+  const auto there = meshed_at_.find({pod.ns, pod.address});
+  if (there == meshed_at_.end()) return;
+  ids->insert(there->second.begin(), there->second.end());
+  for (const auto& mention : slices_.ByHandAt(pod.ns, pod.address)) ids->insert(mention.id);
 }
 
 void ClusterState::PutNode(const ObjectKey& key, const Json& metadata) {
@@ -157,11 +153,12 @@ void ClusterState::Publish() {
   Update(all);
 }
 
-// A pod, and what was written by hand for its address.
-void ClusterState::UpdateWith(const std::string& uid) {
-  Ids touched;
-  slices_.AddIdsWith(uid, &touched);
-  Update(touched);
+void ClusterState::Update(SliceIndex::Touched touched, const std::string& ns) {
+  for (const std::string& address : touched.addresses) {
+    const auto there = meshed_at_.find({ns, address});
+    if (there != meshed_at_.end()) touched.ids.insert(*there->second.begin());
+  }
+  Update(touched.ids);
 }
 
 void ClusterState::Update(const Ids& workloads) {
@@ -187,106 +184,82 @@ std::string ClusterState::LocalityOf(const EndpointFacts& endpoint) const {
   return "/" + endpoint.zone;
 }
 
-// Whoever may write to a namespace may write any uid into its EndpointSlices: of pods in other
-// namespaces they tell nothing.
-bool ClusterState::MayTell(const SliceFacts& slice, const std::string& id) const {
-  const auto pod = pods_.find(id);
-  return pod == pods_.end() || pod->second.ns == slice.service.ns;
-}
-
-// The meshed pod at the address of an endpoint that was written by hand, of the same namespace.
-bool ClusterState::IsOfMeshedPod(const ServiceName& service, const std::string& address) const {
-  const auto& there = slices_.At(address);
-  return std::any_of(there.begin(), there.end(), [&](const SliceIndex::Mention& mention) {
-    const auto pod = pods_.find(mention.first);
-    return pod != pods_.end() && pod->second.is_meshed() && pod->second.ns == service.ns &&
-           slices_.at(mention.second).service.ns == service.ns;
-  });
-}
-
-// Its address: of several, which are of two IP versions, the IPv4 address. False: none is known.
-bool ClusterState::Place(const std::string& id, Workload* workload) const {
-  for (const ObjectKey& key : slices_.Naming(id)) {
-    const SliceFacts& slice = slices_.at(key);
-    if (!MayTell(slice, id)) continue;
-    const EndpointFacts& endpoint = slice.endpoints.at(id);
-    const bool is_first = workload->address.empty();
-    if (IsIpv6(endpoint.address) && workload->interception) {
-      workload->interception->has_ipv6 = true;
-    }
-    if (!is_first && !(IsIpv6(workload->address) && !IsIpv6(endpoint.address))) continue;
-    workload->address = endpoint.address;
-    workload->ns = slice.service.ns;
-    workload->locality = LocalityOf(endpoint);
-  }
-  return !workload->address.empty();
-}
-
-// What names it at its address: its own EndpointSlices first, then those that were written by hand.
-std::vector<SliceIndex::Mention> ClusterState::MentionsOf(const Workload& workload) const {
-  std::vector<SliceIndex::Mention> own, by_hand;
-  for (const SliceIndex::Mention& mention : slices_.At(workload.address)) {
-    const SliceFacts& slice = slices_.at(mention.second);
-    if (mention.first == workload.id) {
-      if (MayTell(slice, workload.id)) own.push_back(mention);
-    } else if (workload.is_meshed && !slices_.at(mention).is_pod &&
-               slice.service.ns == workload.ns) {
-      by_hand.push_back(mention);
-    }
-  }
-  own.insert(own.end(), by_hand.begin(), by_hand.end());
-  return own;
-}
-
-// The health is that of the Services with an address: a headless one may publish pods that are not
-// ready, for their peers. What was written by hand does not know it.
-void ClusterState::Serve(const PodFacts* pod, Workload* workload) const {
+// Its own EndpointSlices first, then those that were written by hand. The health is that of the
+// Services with an address: a headless one may publish pods that are not ready, for their peers.
+// What was written by hand does not know it.
+void ClusterState::Serve(const PodFacts& pod, const std::vector<SliceIndex::Mention>& own,
+                         Workload* workload) const {
+  ServedPorts ports(&pod, workload);
   std::optional<Health> by_address, by_any;
-  for (const SliceIndex::Mention& mention : MentionsOf(*workload)) {
-    const SliceFacts& slice = slices_.at(mention.second);
-    const auto service = services_.find({slice.service.ns, slice.service.name});
-    if (service == services_.end()) continue;
-    if (std::find(workload->services.begin(), workload->services.end(), slice.service) ==
-        workload->services.end()) {
-      workload->services.push_back(slice.service);
-    }
-    if (mention.first == workload->id) {
-      const Health health = slices_.at(mention).health;
-      by_any = Better(by_any.value_or(health), health);
-      if (service->second.has_address()) by_address = Better(by_address.value_or(health), health);
-    }
-    AddServed(service->second, slice, pod, workload);
+  for (const auto& mention : own) {
+    const ServiceFacts* service = FindService(mention.slice.service);
+    if (service == nullptr) continue;
+    const Health health = mention.endpoint().health;
+    by_any = Better(by_any.value_or(health), health);
+    if (service->has_address()) by_address = Better(by_address.value_or(health), health);
+    ports.Add(*service, mention.slice);
   }
   workload->health = by_address.value_or(by_any.value_or(Health::kHealthy));
+  const auto there = meshed_at_.find({pod.ns, pod.address});
+  if (there == meshed_at_.end() || *there->second.begin() != pod.uid) return;
+  for (const auto& mention : slices_.ByHandAt(pod.ns, pod.address)) {
+    const ServiceFacts* service = FindService(mention.slice.service);
+    if (service != nullptr) ports.Add(*service, mention.slice);
+  }
+}
+
+std::optional<Workload> ClusterState::BuildPod(const PodFacts& pod) const {
+  const auto own = slices_.Naming(pod.ns, pod.uid);
+  if (!pod.is_meshed() && (own.empty() || pod.address.empty())) return std::nullopt;
+  Workload workload;
+  workload.id = pod.uid;
+  workload.ns = pod.ns;
+  workload.address = pod.address;
+  workload.metadata["tulle.dev/pod"] = absl::StrCat(pod.ns, "/", pod.name);
+  workload.is_meshed = pod.is_meshed();
+  if (workload.is_meshed) {
+    workload.interception.emplace();
+    workload.interception->has_ipv6 =
+        IsIpv6(pod.address) || std::any_of(own.begin(), own.end(), [](const auto& mention) {
+          return IsIpv6(mention.endpoint().address);
+        });
+    workload.spiffe_id =
+        certs::SpiffeUri(trust_domain_, absl::StrCat("/ns/", pod.ns, "/sa/", pod.account));
+  }
+  if (pod.address.empty()) return workload;
+  if (!own.empty()) workload.locality = LocalityOf(own[0].endpoint());
+  Serve(pod, own, &workload);
+  return workload;
+}
+
+// Nullopt: the pod at its address serves it, or too many were written for this address.
+std::optional<Workload> ClusterState::BuildByHand(const std::string& id) const {
+  const std::string ns = id.substr(0, id.find('/'));
+  const auto own = slices_.Naming(ns, id);
+  if (own.empty() || own[0].endpoint().is_pod) return std::nullopt;
+  const EndpointFacts& endpoint = own[0].endpoint();
+  if (meshed_at_.contains({ns, endpoint.address})) return std::nullopt;
+  const auto counted = slices_.ByHandAt(ns, endpoint.address);
+  if (std::none_of(counted.begin(), counted.end(),
+                   [&](const auto& mention) { return mention.id == id; })) {
+    return std::nullopt;
+  }
+  Workload workload;
+  workload.id = id;
+  workload.is_meshed = false;
+  workload.ns = ns;
+  workload.address = endpoint.address;
+  workload.locality = LocalityOf(endpoint);
+  workload.health = endpoint.health;
+  const SliceFacts& slice = own[0].slice;
+  const ServiceFacts* service = FindService(slice.service);
+  if (service != nullptr) ServedPorts(nullptr, &workload).Add(*service, slice);
+  return workload;
 }
 
 std::optional<Workload> ClusterState::Build(const std::string& id) const {
-  const auto found = pods_.find(id);
-  const PodFacts* const pod = found == pods_.end() ? nullptr : &found->second;
-  Workload workload;
-  workload.id = id;
-  workload.is_meshed = pod != nullptr && pod->is_meshed();
-  if (workload.is_meshed) {
-    workload.interception.emplace();
-    workload.spiffe_id =
-        certs::SpiffeUri(trust_domain_, absl::StrCat("/ns/", pod->ns, "/sa/", pod->account));
-  }
-  if (pod != nullptr) {
-    workload.ns = pod->ns;
-    workload.metadata["tulle.dev/pod"] = absl::StrCat(pod->ns, "/", pod->name);
-  }
-  if (!Place(id, &workload)) {
-    if (!workload.is_meshed) return std::nullopt;
-    return workload;
-  }
-  const SliceFacts& slice = slices_.at(*slices_.Naming(id).begin());
-  if (slice.endpoints.at(id).is_pod) {
-    if (pod == nullptr) return std::nullopt;
-  } else if (IsOfMeshedPod(slice.service, workload.address)) {
-    return std::nullopt;  // The pod serves it.
-  }
-  Serve(pod, &workload);
-  return workload;
+  const auto pod = pods_.find(id);
+  return pod == pods_.end() ? BuildByHand(id) : BuildPod(pod->second);
 }
 
 }  // namespace tulle::kubernetes

@@ -8,6 +8,11 @@
 // of its namespace that has this address; otherwise it is a workload without a sidecar. Until
 // Publish() nothing is written to the mesh.
 //
+// Whoever may write EndpointSlices of a namespace chooses any uid and any address. With a uid they
+// say that a pod serves a Service, and are believed of pods of the same namespace; where the pod
+// is they do not say: its address is its podIP, which only its kubelet writes. Otherwise calls of
+// the whole mesh to an address of others would expect the identity of the liar's pod, and fail.
+//
 // Owner: Source. Thread: the loop's. After one or more changes the owner calls
 // MeshSink::OnChange().
 #pragma once
@@ -35,7 +40,7 @@ class ClusterState {
   void RemoveService(const ObjectKey& key);
   void PutSlice(const ObjectKey& key, const Json& slice);
   void RemoveSlice(const ObjectKey& key);
-  void PutPod(const ObjectKey& key, const Json& metadata);
+  void PutPod(const ObjectKey& key, const Json& row);  // of the Table of pods
   // The pod's uid; empty: it was not known.
   std::string RemovePod(const ObjectKey& key);
   void PutNode(const ObjectKey& key, const Json& metadata);
@@ -58,17 +63,19 @@ class ClusterState {
 
  private:
   using Ids = SliceIndex::Ids;
+  using Place = std::pair<std::string, std::string>;  // a namespace, and an address in it
 
   void SetService(const ObjectKey& key, std::optional<ServiceFacts> facts);
   void SetLocality(const std::string& node, std::string locality);
+  void SetPod(const std::string& uid, std::optional<PodFacts> facts);
+  void AddThoseAt(const PodFacts& pod, Ids* ids) const;
+  void Update(SliceIndex::Touched touched, const std::string& ns);
   void Update(const Ids& workloads);
-  void UpdateWith(const std::string& uid);
   std::optional<discovery::Workload> Build(const std::string& id) const;
-  bool MayTell(const SliceFacts& slice, const std::string& id) const;
-  bool Place(const std::string& id, discovery::Workload* workload) const;
-  bool IsOfMeshedPod(const ServiceName& service, const std::string& address) const;
-  std::vector<SliceIndex::Mention> MentionsOf(const discovery::Workload& workload) const;
-  void Serve(const PodFacts* pod, discovery::Workload* workload) const;
+  std::optional<discovery::Workload> BuildPod(const PodFacts& pod) const;
+  std::optional<discovery::Workload> BuildByHand(const std::string& id) const;
+  void Serve(const PodFacts& pod, const std::vector<SliceIndex::Mention>& own,
+             discovery::Workload* workload) const;
   std::string LocalityOf(const EndpointFacts& endpoint) const;
 
   const std::string trust_domain_;
@@ -78,6 +85,7 @@ class ClusterState {
   SliceIndex slices_;
   std::map<std::string, PodFacts> pods_;           // by uid
   std::map<ObjectKey, std::string> uids_;          // of pods, by name
+  std::map<Place, Ids> meshed_at_;                 // uids of meshed pods; the first is served
   std::map<std::string, std::string> localities_;  // by node
   std::set<std::string> reported_;                 // workloads that the mesh has
 };

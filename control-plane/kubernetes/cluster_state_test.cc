@@ -37,9 +37,12 @@ Json Slice(const std::string& service, const std::vector<Json>& endpoints,
   return slice;
 }
 
-Json Pod(const std::string& uid, const std::string& account = "") {
+// A row of the Table of pods.
+Json Pod(const std::string& uid, const std::string& account = "",
+         const std::string& address = "10.1.0.1") {
   Json pod;
   pod["metadata"]["uid"] = uid;
+  pod["cells"]["IP"] = address;
   if (account.empty()) return pod;
   pod["metadata"]["labels"][kMeshedLabel] = "true";
   pod["metadata"]["annotations"][kAccountAnnotation] = account;
@@ -164,9 +167,11 @@ TEST_F(ClusterStateTest, AnEndpointWithoutAPodIsServedInPlaintext) {
 
 TEST_F(ClusterStateTest, AnInjectedPodWithoutAServiceIsAWorkload) {
   state_.Publish();
-  state_.PutPod({"shop", "job"}, Pod("u7", "batch"));
+  state_.PutPod({"shop", "job"}, Pod("u7", "batch", "<none>"));
   EXPECT_EQ(Text("u7"), "");
   EXPECT_EQ(mesh_.workloads.at("u7").spiffe_id, "spiffe://cluster.local/ns/shop/sa/batch");
+  state_.PutPod({"shop", "job"}, Pod("u7", "batch", "10.1.0.7"));
+  EXPECT_EQ(Text("u7"), "10.1.0.7");
   state_.PutPod({"shop", "plain"}, Pod("u8"));
   EXPECT_EQ(Text("u8"), "none");
 }
@@ -293,7 +298,7 @@ TEST_F(ClusterStateTest, WhatIsRemovedIsRemoved) {
   state_.PutService({"shop", "web"}, WebService());
   EXPECT_EQ(Text("u1"), "10.1.0.1 shop/web:80->8080 http");
   state_.RemoveSlice({"shop", "web-a"});
-  EXPECT_EQ(Text("u1"), "");
+  EXPECT_EQ(Text("u1"), "10.1.0.1");
   state_.RemovePod({"shop", "web-1"});
   EXPECT_EQ(Text("u1"), "none");
   state_.RemoveService({"shop", "web"});
@@ -305,7 +310,7 @@ TEST_F(ClusterStateTest, AChangeCostsWhatItTouches) {
   for (int i = 0; i < 200; ++i) {
     const std::string name = absl::StrCat("s", i), uid = absl::StrCat("u", i);
     state_.PutService({"shop", name}, WebService());
-    state_.PutPod({"shop", name}, Pod(uid, "web"));
+    state_.PutPod({"shop", name}, Pod(uid, "web", absl::StrCat("10.1.0.", i)));
     state_.PutSlice({"shop", name}, Slice(name, {Endpoint(absl::StrCat("10.1.0.", i), uid)}));
   }
   mesh_.puts = mesh_.removals = 0;
@@ -316,7 +321,76 @@ TEST_F(ClusterStateTest, AChangeCostsWhatItTouches) {
   EXPECT_EQ(mesh_.puts, 1);
 }
 
-TEST_F(ClusterStateTest, OfTwoIpVersionsTheIpv4AddressCounts) {
+// Its owner may write slices of its namespace, and would claim the address of another.
+TEST_F(ClusterStateTest, APodIsAtItsPodIpWhateverAnEndpointSliceSays) {
+  state_.Publish();
+  PutWeb();
+  state_.PutService({"shop", "own"}, WebService());
+  state_.PutSlice({"shop", "a"}, Slice("own", {Endpoint("192.0.2.9", "u1")}));
+  EXPECT_EQ(Text("u1"), "10.1.0.1 shop/own:80->8080 http shop/web:80->8080 http");
+  state_.PutPod({"shop", "web-1"}, Pod("u1", "web", "<none>"));
+  EXPECT_EQ(Text("u1"), "");
+  state_.PutPod({"shop", "web-1"}, Pod("u1", "", "<none>"));
+  EXPECT_EQ(Text("u1"), "none");
+}
+
+// Its address may be that of the next pod.
+TEST_F(ClusterStateTest, APodThatHasEndedHasNoAddress) {
+  state_.Publish();
+  PutWeb();
+  Json ended = Pod("u1", "web");
+  ended["conditions"] = Parse(R"([{"type":"Completed","status":"True"}])");
+  state_.PutPod({"shop", "web-1"}, ended);
+  EXPECT_EQ(Text("u1"), "");
+}
+
+// One slice may hold 1,000 endpoints, and a namespace many slices.
+TEST_F(ClusterStateTest, EqualAddressesCostNoProduct) {
+  state_.Publish();
+  state_.PutService({"shop", "own"}, WebService());
+  const auto by_hand = [&](int i) {
+    state_.PutSlice({"shop", absl::StrCat("own-", i)}, Slice("own", {Endpoint("10.1.0.1", "")}));
+  };
+  std::vector<Json> equal;
+  for (int i = 0; i < 500; ++i) {
+    const std::string uid = absl::StrCat("u", i);
+    state_.PutPod({"shop", uid}, Pod(uid, "web", absl::StrCat("10.1.", i / 250, ".", i % 250)));
+    equal.push_back(Endpoint("10.1.0.1", uid));
+  }
+  state_.PutSlice({"shop", "many"}, Slice("own", equal));
+  mesh_.puts = mesh_.removals = 0;
+  by_hand(0);  // is that of the pod u1
+  EXPECT_EQ(mesh_.puts, 1);
+  for (int i = 1; i < 500; ++i) by_hand(i);
+  EXPECT_EQ(mesh_.puts, 500);
+  // As many were written for an address where no pod is.
+  state_.PutPod({"shop", "u1"}, Pod("u1", "web", "10.1.9.9"));
+  mesh_.puts = mesh_.removals = 0;
+  state_.PutPod({"shop", "u1"}, Pod("u1", "web", "10.1.9.8"));
+  EXPECT_EQ(mesh_.puts, 1);
+  by_hand(500);
+  EXPECT_LE(mesh_.puts, 2 + static_cast<int>(SliceIndex::kMostByHandAtAddress));
+  int there = 0;
+  for (const auto& [id, workload] : mesh_.workloads) there += workload.address == "10.1.0.1";
+  EXPECT_LE(there, 1 + static_cast<int>(SliceIndex::kMostByHandAtAddress));
+  // None of them is left in plaintext when the pod comes.
+  state_.PutPod({"shop", "u1"}, Pod("u1", "web", "10.1.0.1"));
+  for (const auto& [id, workload] : mesh_.workloads) {
+    EXPECT_TRUE(workload.address != "10.1.0.1" || workload.is_meshed) << id;
+  }
+}
+
+TEST_F(ClusterStateTest, AStatusThatChangesNothingIsNotReported) {
+  state_.Publish();
+  PutWeb();
+  mesh_.puts = 0;
+  Json pod = Pod("u1", "web");
+  pod["cells"]["Ready"] = "1/1";
+  state_.PutPod({"shop", "web-1"}, pod);
+  EXPECT_EQ(mesh_.puts, 0);
+}
+
+TEST_F(ClusterStateTest, ThePodIpCountsOfTwoIpVersions) {
   state_.Publish();
   PutWeb();
   Json slice = Slice("web", {Endpoint("fd00::1", "u1")});

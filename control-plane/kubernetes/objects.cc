@@ -1,4 +1,5 @@
-// Sources: core/v1 Service, discovery.k8s.io/v1 EndpointSlice, meta/v1 PartialObjectMetadata.
+// Sources: core/v1 Service, discovery.k8s.io/v1 EndpointSlice, meta/v1 PartialObjectMetadata and
+// Table.
 #include "control-plane/kubernetes/objects.h"
 
 #include <algorithm>
@@ -57,6 +58,16 @@ std::set<uint32_t> PortsIn(const Json& metadata, const char* annotation) {
     if (ports.size() == kMostPorts) break;
   }
   return ports;
+}
+
+constexpr char kNoCell[] = "<none>";
+
+// Succeeded or failed: its address may be that of another pod already.
+bool HasEnded(const Json& row) {
+  const Json& conditions = At(row, {"conditions"});
+  return std::any_of(conditions.begin(), conditions.end(), [](const Json& condition) {
+    return TextAt(condition, {"type"}) == "Completed" && TextAt(condition, {"status"}) == "True";
+  });
 }
 
 Health HealthOf(const Json& conditions) {
@@ -123,17 +134,19 @@ std::optional<SliceFacts> ReadSlice(const ObjectKey& key, const Json& slice) {
   return facts;
 }
 
-PodFacts ReadPod(const ObjectKey& key, const Json& metadata) {
+PodFacts ReadPod(const ObjectKey& key, const Json& row) {
   PodFacts facts;
-  facts.uid = TextAt(metadata, {"metadata", "uid"});
+  facts.uid = TextAt(row, {"metadata", "uid"});
   facts.ns = key.ns;
   facts.name = key.name;
-  if (TextAt(metadata, {"metadata", "labels", kMeshedLabel}) != "true") return facts;
-  facts.account = TextAt(metadata, {"metadata", "annotations", kAccountAnnotation});
+  if (!HasEnded(row)) facts.address = TextAt(row, {"cells", "IP"});
+  if (facts.address == kNoCell) facts.address.clear();
+  if (TextAt(row, {"metadata", "labels", kMeshedLabel}) != "true") return facts;
+  facts.account = TextAt(row, {"metadata", "annotations", kAccountAnnotation});
   if (facts.account.empty()) facts.account = "default";
   if (!IsAccountName(facts.account)) facts.account.clear();
-  facts.skipped_ports = PortsIn(metadata, kSkipPortsAnnotation);
-  facts.opaque_ports = PortsIn(metadata, kOpaquePortsAnnotation);
+  facts.skipped_ports = PortsIn(row, kSkipPortsAnnotation);
+  facts.opaque_ports = PortsIn(row, kOpaquePortsAnnotation);
   return facts;
 }
 

@@ -63,17 +63,20 @@ struct PodFacts {
   std::string ns;
   std::string name;
   std::string account;  // empty: not injected
+  std::string address;  // the first of its IPs; empty: it has none yet, or has ended
   std::set<uint32_t> skipped_ports;
   std::set<uint32_t> opaque_ports;
 
   bool is_meshed() const { return !account.empty(); }
+  bool operator==(const PodFacts&) const = default;
 };
 
 // Nullopt: the mesh has nothing to do with it (an ExternalName, no TCP ports).
 std::optional<ServiceFacts> ReadService(const Json& service);
 // Nullopt: it belongs to no Service, or has names instead of addresses.
 std::optional<SliceFacts> ReadSlice(const ObjectKey& key, const Json& slice);
-PodFacts ReadPod(const ObjectKey& key, const Json& metadata);
+// A row of the Table of pods.
+PodFacts ReadPod(const ObjectKey& key, const Json& row);
 // REGION/ZONE; empty: it has no zone.
 std::string ReadLocality(const Json& node);
 bool IsInjected(const Json& ns);

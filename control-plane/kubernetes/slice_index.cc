@@ -20,33 +20,41 @@ const typename Table::mapped_type& FindOrNone(const Table& table,
 
 }  // namespace
 
-SliceIndex::Ids SliceIndex::Set(const ObjectKey& key, std::optional<SliceFacts> facts) {
-  Ids touched;
-  if (const auto former = slices_.find(key); former != slices_.end()) {
-    AddIdsOf(key, &touched);
+SliceIndex::Touched SliceIndex::Set(const ObjectKey& key, std::optional<SliceFacts> facts) {
+  Touched touched;
+  const auto former = slices_.find(key);
+  if (former != slices_.end()) AddTouched(former->second, &touched);
+  if (facts) AddTouched(*facts, &touched);
+  // Those that count at an address may be others afterwards.
+  AddCounted(key.ns, &touched);
+  if (former != slices_.end()) {
     Remove(key, former->second);
     slices_.erase(former);
   }
-  if (facts) {
-    Add(key, slices_.emplace(key, *std::move(facts)).first->second);
-    AddIdsOf(key, &touched);
-  }
+  if (facts) Add(key, slices_.emplace(key, *std::move(facts)).first->second);
+  AddCounted(key.ns, &touched);
   return touched;
+}
+
+void SliceIndex::AddCounted(const std::string& ns, Touched* touched) const {
+  for (const std::string& address : touched->addresses) {
+    for (const Mention& mention : ByHandAt(ns, address)) touched->ids.insert(mention.id);
+  }
 }
 
 void SliceIndex::Add(const ObjectKey& key, const SliceFacts& facts) {
   of_[facts.service].insert(key);
   for (const auto& [id, endpoint] : facts.endpoints) {
-    naming_[id].insert(key);
-    at_[endpoint.address].insert({id, key});
+    naming_[{key.ns, id}].insert(key);
+    if (!endpoint.is_pod) by_hand_[{key.ns, endpoint.address}].insert({id, key});
   }
 }
 
 void SliceIndex::Remove(const ObjectKey& key, const SliceFacts& facts) {
   EraseFrom(&of_, facts.service, key);
   for (const auto& [id, endpoint] : facts.endpoints) {
-    EraseFrom(&naming_, id, key);
-    EraseFrom(&at_, endpoint.address, Mention{id, key});
+    EraseFrom(&naming_, {key.ns, id}, key);
+    if (!endpoint.is_pod) EraseFrom(&by_hand_, {key.ns, endpoint.address}, Endpoint{id, key});
   }
 }
 
@@ -54,24 +62,31 @@ const SliceIndex::Keys& SliceIndex::Of(const ServiceName& service) const {
   return FindOrNone(of_, service);
 }
 
-const SliceIndex::Keys& SliceIndex::Naming(const std::string& id) const {
-  return FindOrNone(naming_, id);
-}
-
-const std::set<SliceIndex::Mention>& SliceIndex::At(const std::string& address) const {
-  return FindOrNone(at_, address);
-}
-
-void SliceIndex::AddIdsOf(const ObjectKey& slice, Ids* ids) const {
-  for (const auto& [id, endpoint] : slices_.at(slice).endpoints) {
-    for (const Mention& mention : At(endpoint.address)) ids->insert(mention.first);
+std::vector<SliceIndex::Mention> SliceIndex::Naming(const std::string& ns,
+                                                    const std::string& id) const {
+  std::vector<Mention> mentions;
+  for (const ObjectKey& key : FindOrNone(naming_, {ns, id})) {
+    if (mentions.size() == kMostSlicesOfWorkload) break;
+    const SliceFacts& slice = slices_.at(key);
+    mentions.push_back({slice.endpoints.find(id)->first, slice});
   }
+  return mentions;
 }
 
-void SliceIndex::AddIdsWith(const std::string& id, Ids* ids) const {
-  ids->insert(id);
-  for (const ObjectKey& key : Naming(id)) {
-    for (const Mention& mention : At(at({id, key}).address)) ids->insert(mention.first);
+std::vector<SliceIndex::Mention> SliceIndex::ByHandAt(const std::string& ns,
+                                                      const std::string& address) const {
+  std::vector<Mention> mentions;
+  for (const auto& [id, key] : FindOrNone(by_hand_, {ns, address})) {
+    if (mentions.size() == kMostByHandAtAddress) break;
+    mentions.push_back({id, slices_.at(key)});
+  }
+  return mentions;
+}
+
+void SliceIndex::AddTouched(const SliceFacts& slice, Touched* touched) {
+  for (const auto& [id, endpoint] : slice.endpoints) {
+    touched->ids.insert(id);
+    if (!endpoint.is_pod) touched->addresses.insert(endpoint.address);
   }
 }
 
@@ -87,7 +102,7 @@ SliceIndex::Ids SliceIndex::IdsOn(const std::string& node) const {
 
 SliceIndex::Ids SliceIndex::All() const {
   Ids ids;
-  for (const auto& [id, keys] : naming_) ids.insert(id);
+  for (const auto& [scoped, keys] : naming_) ids.insert(scoped.second);
   return ids;
 }
 

@@ -1,5 +1,8 @@
 // The EndpointSlices of a cluster, found by their Service, by the workloads that they name and by
-// the addresses of these. Owner: ClusterState. Thread: one. Pure.
+// the addresses of endpoints that were written by hand. Whoever may write to a namespace writes any
+// uid and any address into its slices: they are found by those who ask for that namespace alone,
+// and of those that say the same only a bounded number counts, the first by name. So what a change
+// costs does not grow with what others have written. Owner: ClusterState. Thread: one. Pure.
 #pragma once
 
 #include <map>
@@ -7,6 +10,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "control-plane/kubernetes/objects.h"
 
@@ -14,38 +18,50 @@ namespace tulle::kubernetes {
 
 class SliceIndex {
  public:
+  // The slices of more Services than one pod is likely to be in, of two IP versions.
+  static constexpr size_t kMostSlicesOfWorkload = 128;
+  static constexpr size_t kMostByHandAtAddress = 32;
+
   using Ids = std::set<std::string>;  // of workloads
   using Keys = std::set<ObjectKey>;   // of EndpointSlices
-  // A workload, and the EndpointSlice that names it.
-  using Mention = std::pair<std::string, ObjectKey>;
+  struct Touched {
+    Ids ids;
+    std::set<std::string> addresses;  // of endpoints that were written by hand
+  };
+  struct Mention {
+    const std::string& id;
+    const SliceFacts& slice;
 
-  // Nullopt: it is gone. Returns the workloads that it names or named, and those at the addresses
-  // of these.
-  Ids Set(const ObjectKey& key, std::optional<SliceFacts> facts);
+    const EndpointFacts& endpoint() const { return slice.endpoints.at(id); }
+  };
+
+  // Nullopt: it is gone.
+  Touched Set(const ObjectKey& key, std::optional<SliceFacts> facts);
 
   const SliceFacts& at(const ObjectKey& key) const { return slices_.at(key); }
-  const EndpointFacts& at(const Mention& mention) const {
-    return slices_.at(mention.second).endpoints.at(mention.first);
-  }
   const Keys& Of(const ServiceName& service) const;
-  const Keys& Naming(const std::string& id) const;
-  const std::set<Mention>& At(const std::string& address) const;
+  // Slices of the namespace that name the workload, at most kMostSlicesOfWorkload.
+  std::vector<Mention> Naming(const std::string& ns, const std::string& id) const;
+  // Endpoints of the namespace without a pod, at most kMostByHandAtAddress.
+  std::vector<Mention> ByHandAt(const std::string& ns, const std::string& address) const;
 
-  // Also those at the addresses of the slice's endpoints, or of the workload.
-  void AddIdsOf(const ObjectKey& slice, Ids* ids) const;
-  void AddIdsWith(const std::string& id, Ids* ids) const;
+  static void AddTouched(const SliceFacts& slice, Touched* touched);
   // Whose endpoints are on that node.
   Ids IdsOn(const std::string& node) const;
   Ids All() const;
 
  private:
+  using Scoped = std::pair<std::string, std::string>;  // in a namespace: an id, or an address
+  using Endpoint = std::pair<std::string, ObjectKey>;  // a workload, and the slice that names it
+
+  void AddCounted(const std::string& ns, Touched* touched) const;
   void Add(const ObjectKey& key, const SliceFacts& facts);
   void Remove(const ObjectKey& key, const SliceFacts& facts);
 
   std::map<ObjectKey, SliceFacts> slices_;
   std::map<ServiceName, Keys> of_;
-  std::map<std::string, Keys> naming_;           // by workload
-  std::map<std::string, std::set<Mention>> at_;  // by address
+  std::map<Scoped, Keys> naming_;                 // by workload
+  std::map<Scoped, std::set<Endpoint>> by_hand_;  // by address
 };
 
 }  // namespace tulle::kubernetes

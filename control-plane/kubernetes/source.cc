@@ -17,20 +17,22 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
       events_(std::move(events)),
       state_(std::move(trust_domain), mesh) {
   Add(
-      "/api/v1/nodes", true, [this](const auto& key, const auto& it) { state_.PutNode(key, it); },
+      "/api/v1/nodes", k8s::Form::kMetadata,
+      [this](const auto& key, const auto& it) { state_.PutNode(key, it); },
       [this](const auto& key) { state_.RemoveNode(key); });
   Add(
-      "/api/v1/namespaces", true,
+      "/api/v1/namespaces", k8s::Form::kMetadata,
       [this](const auto& key, const auto& it) { events_.on_namespace(key.name, IsInjected(it)); },
       [this](const auto& key) { events_.on_namespace(key.name, false); });
   Add(
-      "/api/v1/pods", true, [this](const auto& key, const auto& it) { state_.PutPod(key, it); },
+      "/api/v1/pods", k8s::Form::kTable,
+      [this](const auto& key, const auto& it) { state_.PutPod(key, it); },
       [this](const auto& key) {
         const std::string uid = state_.RemovePod(key);
         if (!uid.empty()) events_.on_pod_gone(uid);
       });
   Add(
-      "/api/v1/services", false,
+      "/api/v1/services", k8s::Form::kWhole,
       [this](const auto& key, const auto& it) {
         state_.PutService(key, it);
         events_.on_service({key.ns, key.name});
@@ -40,16 +42,16 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
         events_.on_service({key.ns, key.name});
       });
   Add(
-      "/apis/discovery.k8s.io/v1/endpointslices", false,
+      "/apis/discovery.k8s.io/v1/endpointslices", k8s::Form::kWhole,
       [this](const auto& key, const auto& it) { state_.PutSlice(key, it); },
       [this](const auto& key) { state_.RemoveSlice(key); });
 }
 
 Source::~Source() = default;
 
-void Source::Add(const char* path, bool metadata_only, Put put, Remove remove) {
+void Source::Add(const char* path, k8s::Form form, Put put, Remove remove) {
   feeds_.push_back(
-      std::make_unique<Feed>(loop_, client_, log_, k8s::Resource{path, metadata_only},
+      std::make_unique<Feed>(loop_, client_, log_, k8s::Resource{path, form},
                              Feed::Events{std::move(put), std::move(remove), [this] { OnChange(); },
                                           [this] { OnFeedSettled(); }}));
 }

@@ -54,7 +54,7 @@ class Source {
   using Put = std::function<void(const k8s::ObjectKey&, const k8s::Json&)>;
   using Remove = std::function<void(const k8s::ObjectKey&)>;
 
-  void Add(const char* path, bool metadata_only, Put put, Remove remove);
+  void Add(const char* path, k8s::Form form, Put put, Remove remove);
   void OnFeedSettled();
   void OnChange();
 

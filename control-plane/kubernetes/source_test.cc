@@ -70,6 +70,7 @@ class SourceTest : public ::testing::Test {
     server_->Put(kSlices, "shop", "web-a", slice);
     Json pod;
     pod["metadata"] = {{"uid", "u1"}, {"labels", {{kMeshedLabel, "true"}}}};
+    pod["status"]["podIP"] = "10.1.0.1";
     server_->Put(kPods, "shop", "web-1", pod);
   }
   absl::StatusOr<ServiceAccount> Review(int status, const std::string& answer) {

@@ -115,6 +115,7 @@ class KubernetesTest : public ::testing::Test, private grpc::ChannelEvents {
   void PutPod() {
     Json pod;
     pod["metadata"] = {{"uid", "uid-1"}, {"labels", {{"tulle.dev/meshed", "true"}}}};
+    pod["status"]["podIP"] = "10.1.0.1";
     api_->Put("/api/v1/pods", "shop", "web-1", pod);
   }
 

@@ -35,8 +35,9 @@ Reflector::Reflector(loop::Loop& loop, Client& client, Resource resource, const 
 Reflector::~Reflector() = default;
 
 std::string Reflector::Accept(const char* kind) const {
-  if (!resource_.metadata_only) return "application/json";
-  return absl::StrCat("application/json;as=", kind, ";g=meta.k8s.io;v=v1");
+  if (resource_.form == Form::kWhole) return "application/json";
+  return absl::StrCat("application/json;as=", resource_.form == Form::kTable ? "Table" : kind,
+                      ";g=meta.k8s.io;v=v1");
 }
 
 // Roles that name an object allow to list and watch it only with this selector.
@@ -75,10 +76,13 @@ void Reflector::OnPage(Answer answer) {
     return Retry("cannot list: " + answer.error, answer.retry_after);
   }
   const Json page = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
-  const Json& items = At(page, {"items"});
-  if (!page.is_object() || !(items.is_array() || items.is_null())) {
+  const bool is_table = resource_.form == Form::kTable;
+  const Json rows = is_table ? table_.Read(page) : Json();
+  const Json& items = is_table ? rows : At(page, {"items"});
+  if (!page.is_object() || !(items.is_array() || (items.is_null() && !is_table))) {
     continue_.clear();
-    return Retry("cannot list: the answer is not a list in JSON");
+    return Retry(
+        absl::StrCat("cannot list: the answer is not a ", is_table ? "table" : "list", " in JSON"));
   }
   for (const Json& item : items) Put(item);
   continue_ = TextAt(page, {"metadata", "continue"});
@@ -156,8 +160,10 @@ void Reflector::OnEvent(std::string_view line) {
   }
   version_ = version;
   cap_ = options_.first_backoff;
-  if (type == "ADDED" || type == "MODIFIED") Put(object);
-  if (type == "DELETED") Remove(object);
+  const bool is_put = type == "ADDED" || type == "MODIFIED";
+  if (!is_put && type != "DELETED") return;
+  if (resource_.form != Form::kTable) return is_put ? Put(object) : Remove(object);
+  for (const Json& row : table_.Read(object)) is_put ? Put(row) : Remove(row);
 }
 
 void Reflector::OnErrorEvent(const Json& status) {

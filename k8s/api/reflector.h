@@ -17,14 +17,21 @@
 #include "k8s/api/event_lines.h"
 #include "k8s/api/json.h"
 #include "k8s/api/known_objects.h"
+#include "k8s/api/table.h"
 #include "net/loop/loop.h"
 
 namespace tulle::k8s {
 
+enum class Form {
+  kWhole,
+  kMetadata,  // PartialObjectMetadata
+  kTable,     // what Table::Read() makes of a row
+};
+
 struct Resource {
-  std::string path;            // "/api/v1/services": of all namespaces
-  bool metadata_only = false;  // as PartialObjectMetadata
-  std::string only = {};       // the object of this name; empty: all
+  std::string path;  // "/api/v1/services": of all namespaces
+  Form form = Form::kWhole;
+  std::string only = {};  // the object of this name; empty: all
 };
 
 class ReflectorEvents {
@@ -76,6 +83,7 @@ class Reflector final : private Client::Waiter, private ExchangeEvents {
   void Remove(const Json& object);
   void Retry(const std::string& problem, loop::Duration at_least = {});
   void StopWatch();
+  // `kind`: that of metadata alone.
   std::string Accept(const char* kind) const;
   // ?limit=... of a listing, ?watch=... of a watch.
   std::string Target(const std::string& query) const;
@@ -86,6 +94,7 @@ class Reflector final : private Client::Waiter, private ExchangeEvents {
   const Options options_;
   ReflectorEvents& events_;
   KnownObjects known_;
+  Table table_;
   EventLines lines_;
   std::unique_ptr<loop::Timer> retry_;
   std::unique_ptr<Call> page_;

@@ -32,7 +32,7 @@ constexpr char kServices[] = "/api/v1/services";
 class Recorder final : public ReflectorEvents {
  public:
   void OnUpsert(const ObjectKey& key, const Json& object) override {
-    log.push_back("+" + key.ns + "/" + key.name + "=" + TextAt(object, {"v"}));
+    log.push_back("+" + key.ns + "/" + key.name + "=" + fact(object));
   }
   void OnDelete(const ObjectKey& key) override { log.push_back("-" + key.ns + "/" + key.name); }
   void OnSynced() override { log.push_back("synced"); }
@@ -42,6 +42,7 @@ class Recorder final : public ReflectorEvents {
     return std::any_of(problems.begin(), problems.end(),
                        [&](const auto& each) { return absl::StrContains(each, text); });
   }
+  std::function<std::string(const Json&)> fact = [](const Json& it) { return TextAt(it, {"v"}); };
   std::vector<std::string> log;
   std::vector<std::string> problems;
 };
@@ -76,9 +77,9 @@ class ReflectorTest : public ::testing::Test {
   void Connect() {
     Connect([this] { return PlainConnector().Connect(*loop_, at_, {}); });
   }
-  void Reflect(const Reflector::Options& options = {}, bool metadata_only = false) {
+  void Reflect(const Reflector::Options& options = {}, Form form = Form::kWhole) {
     if (!client_) Connect();
-    reflector_.emplace(*loop_, *client_, Resource{kServices, metadata_only}, options, seen_);
+    reflector_.emplace(*loop_, *client_, Resource{kServices, form}, options, seen_);
     reflector_->Start();
   }
   bool Until(const std::function<bool()>& condition, loop::Duration at_most = seconds(120)) {
@@ -145,10 +146,44 @@ TEST_F(ReflectorTest, AsksForMetadataAlone) {
     accepts.push_back(call.accept);
     return false;
   };
-  Reflect({}, true);
+  Reflect({}, Form::kMetadata);
   ASSERT_TRUE(Until([&] { return accepts.size() == 2; }));
   EXPECT_EQ(accepts[0], "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
   EXPECT_EQ(accepts[1], "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+}
+
+TEST_F(ReflectorTest, ReadsTheRowsOfATable) {
+  const auto put = [&](const char* name, const Json& status) {
+    Json object = Json::object();
+    if (!status.is_null()) object["status"] = status;
+    server_->Put(kServices, "ns", name, object);
+  };
+  put("a", {{"podIP", "10.1.0.1"}});
+  seen_.fact = [](const Json& object) {
+    return TextAt(object, {"cells", "IP"}) + (At(object, {"conditions"}).empty() ? "" : " ended");
+  };
+  Reflect({}, Form::kTable);
+  ASSERT_TRUE(UntilLog({"+ns/a=10.1.0.1", "synced"}));
+  ASSERT_TRUE(Until([&] { return server_->watches() == 1; }));
+  put("b", nullptr);
+  put("b", {{"podIP", "10.1.0.2"}});
+  put("b", {{"podIP", "10.1.0.2"}, {"phase", "Succeeded"}});
+  server_->SendBookmarks();
+  server_->Delete(kServices, "ns", "a");
+  EXPECT_TRUE(UntilLog({"+ns/a=10.1.0.1", "synced", "+ns/b=<none>", "+ns/b=10.1.0.2",
+                        "+ns/b=10.1.0.2 ended", "-ns/a"}));
+  EXPECT_TRUE(seen_.problems.empty());
+}
+
+TEST_F(ReflectorTest, AListInsteadOfATableIsAProblem) {
+  server_->script = [](FakeApiServer::Call& call) {
+    call.Answer(200, R"({"kind":"List","items":[]})");
+    return true;
+  };
+  Reflect({}, Form::kTable);
+  ASSERT_TRUE(Until([&] { return !seen_.problems.empty(); }));
+  EXPECT_EQ(seen_.problems[0], "/api/v1/services: cannot list: the answer is not a table in JSON");
+  EXPECT_TRUE(seen_.log.empty());
 }
 
 TEST_F(ReflectorTest, AnOrdinaryEndOfAWatchResumesAtTheLastVersion) {

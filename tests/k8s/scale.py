@@ -44,11 +44,11 @@ class Api:
         return json.loads(text)
 
 
-def write(options, paths):
-    """Creates objects (pairs of path and object) by several writers; returns what the API server made of them."""
+def write(options, paths, method="POST", kind="application/json"):
+    """Writes objects (pairs of path and object) by several writers; returns what the API server made of them."""
     def writer(number):
         api = Api(options.server, options.pki)
-        return [(i, api.call("POST", *paths[i])) for i in range(number, len(paths), WRITERS)]
+        return [(i, api.call(method, *paths[i], kind)) for i in range(number, len(paths), WRITERS)]
     with concurrent.futures.ThreadPoolExecutor(WRITERS) as pool:
         done = [pair for some in pool.map(writer, range(WRITERS)) for pair in some]
     return [made for _, made in sorted(done, key=lambda pair: pair[0])]
@@ -71,8 +71,18 @@ def pod(number):
                       "containers": [{"name": "app", "image": "none"}]}})
 
 
+def address(number):
+    return "10.%d.%d.%d" % (100 + number // 65536, number // 256 % 256, number % 256)
+
+
+def status_of(number):
+    """Of a pod, as its kubelet would write it."""
+    ip = address(number)
+    return ("/api/v1/namespaces/%s/pods/pod-%d/status" % (NS, number), {"status": {"podIP": ip, "podIPs": [{"ip": ip}]}})
+
+
 def endpoint(number, uids):
-    made = {"addresses": ["10.%d.%d.%d" % (100 + number // 65536, number // 256 % 256, number % 256)], "conditions": {"ready": True}}
+    made = {"addresses": [address(number)], "conditions": {"ready": True}}
     if number < len(uids):
         made["targetRef"] = {"kind": "Pod", "namespace": NS, "name": "pod-%d" % number, "uid": uids[number]}
     return made
@@ -124,6 +134,7 @@ def measure(options):
     empty = usage.mib()
     services = write(options, [service(i) for i in range(options.services)])
     uids = [made["metadata"]["uid"] for made in write(options, [pod(i) for i in range(options.proxies)])]
+    write(options, [status_of(i) for i in range(options.proxies)], "PATCH", "application/merge-patch+json")
     settle(usage)
     with_pods = usage.mib()
     write(options, [slice_of(options, i, uids) for i in range(options.services)])

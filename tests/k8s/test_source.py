@@ -9,6 +9,8 @@ import pytest
 from on_host import Mesh
 from processes import wait_until
 
+ADDRESS = "10.244.0.9"
+
 
 @pytest.fixture(scope="module")
 def mesh(control):
@@ -24,6 +26,9 @@ def put_pod(cluster, name):
                       "annotations": {"tulle.dev/service-account": name}},
          "spec": {"serviceAccountName": name, "automountServiceAccountToken": False,
                   "containers": [{"name": "app", "image": "none"}]}})
+    # The kubelet's to write.
+    cluster.kubectl("-n", "shop", "patch", "pod", name, "--subresource=status", "--patch",
+                    json.dumps({"status": {"podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}}))
     return cluster.get("-n", "shop", "pod", name)["metadata"]["uid"]
 
 
@@ -34,7 +39,7 @@ def put_service(cluster, name, uid, ready=True):
         {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
          "metadata": {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": name}},
          "ports": [{"name": "http", "port": 8080}],
-         "endpoints": [{"addresses": ["10.244.0.9"], "conditions": {"ready": ready},
+         "endpoints": [{"addresses": [ADDRESS], "conditions": {"ready": ready},
                         "targetRef": {"kind": "Pod", "namespace": "shop", "name": name, "uid": uid}}]})
 
 

@@ -169,6 +169,29 @@ void FakeApiServer::Handle(Call& call) {
   call.query.contains("watch") ? BeginWatch(call) : List(call);
 }
 
+namespace {
+
+bool WantsTable(const FakeApiServer::Call& call) {
+  return call.accept.find("as=Table") != std::string::npos;
+}
+
+// Two of the columns of a pod. Only a listing names them, as a watch that goes on from it.
+Json TableOf(const Json& objects) {
+  Json rows = Json::array();
+  for (const Json& object : objects) {
+    const Json status = object.value("status", Json::object());
+    Json row{{"cells", {object["metadata"].value("name", ""), status.value("podIP", "<none>")}},
+             {"object", {{"metadata", object["metadata"]}}}};
+    if (status.value("phase", "") == "Succeeded") {
+      row["conditions"] = {{{"type", "Completed"}, {"status", "True"}}};
+    }
+    rows.push_back(std::move(row));
+  }
+  return {{"kind", "Table"}, {"columnDefinitions", nullptr}, {"rows", std::move(rows)}};
+}
+
+}  // namespace
+
 void FakeApiServer::List(Call& call) {
   const auto& all = objects_[call.path];
   const size_t limit = call.query.contains("limit") ? std::stoul(call.query["limit"]) : all.size();
@@ -179,13 +202,22 @@ void FakeApiServer::List(Call& call) {
   Json items = Json::array();
   for (; object != all.end() && items.size() < limit; ++object) items.push_back(object->second);
   Json list{{"kind", "List"}, {"items", std::move(items)}};
+  if (WantsTable(call)) {
+    list = TableOf(list["items"]);
+    list["columnDefinitions"] = {{{"name", "Name"}}, {{"name", "IP"}}};
+  }
   list["metadata"]["resourceVersion"] = absl::StrCat(version_);
   if (object != all.end()) list["metadata"]["continue"] = absl::StrCat("after/", from + limit);
   call.Answer(200, list.dump());
 }
 
-std::string FakeApiServer::LineOf(const Event& event) {
-  return Json{{"type", event.type}, {"object", event.object}}.dump() + "\n";
+std::string FakeApiServer::LineOf(const Event& event, const Call& watch) {
+  Json object = event.object;
+  if (WantsTable(watch)) {
+    object = TableOf(Json::array({event.object}));
+    object["metadata"]["resourceVersion"] = event.object["metadata"]["resourceVersion"];
+  }
+  return Json{{"type", event.type}, {"object", std::move(object)}}.dump() + "\n";
 }
 
 void FakeApiServer::BeginWatch(Call& call) {
@@ -196,14 +228,14 @@ void FakeApiServer::BeginWatch(Call& call) {
   }
   call.Begin(200);
   for (const Event& event : history_) {
-    if (event.version > from && event.path == call.path) call.Write(LineOf(event));
+    if (event.version > from && event.path == call.path) call.Write(LineOf(event, call));
   }
   watches_.push_back({&call, call.path});
 }
 
 void FakeApiServer::Publish(Event event) {
   for (const Watch& watch : watches_) {
-    if (watch.path == event.path) watch.call->Write(LineOf(event));
+    if (watch.path == event.path) watch.call->Write(LineOf(event, *watch.call));
   }
   history_.push_back(std::move(event));
 }

@@ -1,6 +1,6 @@
 // An API server for tests: keeps objects, answers list and watch as Kubernetes does (pages,
-// versions, bookmarks, 410 for versions that were compacted), and lets a test answer in its stead.
-// Owner: the test; it outlives the loop's turns. Thread: the loop's.
+// versions, bookmarks, 410 for versions that were compacted, tables of pods), and lets a test
+// answer in its stead. Owner: the test; it outlives the loop's turns. Thread: the loop's.
 #pragma once
 
 #include <deque>
@@ -98,7 +98,7 @@ class FakeApiServer final : private loop::ListenerEvents {
   void BeginWatch(Call& call);
   void Publish(Event event);
   void Forget(Call& call);
-  static std::string LineOf(const Event& event);
+  static std::string LineOf(const Event& event, const Call& watch);
 
   loop::Loop& loop_;
   const TransportAcceptor& acceptor_;
