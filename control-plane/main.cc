@@ -81,6 +81,9 @@ void DescribeCluster(CLI::App* app, Flags* flags) {
       ->type_name("IMAGE");
   app->add_option("--init-image", injection.init_image, "image of injected init containers")
       ->type_name("IMAGE");
+  app->add_flag("--cni", injection.cni,
+                "the CNI plugin tulle-cni redirects the connections of pods: injected init "
+                "containers only verify it, without capabilities");
 }
 
 void Describe(CLI::App* app, Flags* flags) {

@@ -13,6 +13,7 @@ void Grammar::AddInjection() {
   inject.add_option("--sidecar-image", settings.sidecar_image, "image of the sidecar")
       ->type_name("IMAGE");
   inject.add_option("--init-image", settings.init_image, "image of tulle-init")->type_name("IMAGE");
+  inject.add_flag("--cni", invocation_.cni, "for clusters with the CNI plugin tulle-cni");
   TakeNamespace(inject, false);
 }
 
@@ -23,6 +24,7 @@ void Grammar::AddInstallation() {
           "  tullectl install --control-image registry.example/control:1 \\\n"
           "      --sidecar-image registry.example/sidecar:1 \\\n"
           "      --init-image registry.example/init:1 > tulle.yaml\n"
+          "  tullectl install --cni    # no pod needs NET_ADMIN\n"
           "  tullectl install --chart tulle\n"
           "  helm install tulle ./tulle -n tulle-system --create-namespace",
           Command::kInstall);
@@ -33,6 +35,7 @@ void Grammar::AddInstallation() {
   text("--control-image", &settings.control_image, "image of the control plane", "IMAGE");
   text("--sidecar-image", &settings.sidecar_image, "image of the sidecar", "IMAGE");
   text("--init-image", &settings.init_image, "image of tulle-init", "IMAGE");
+  TakeCni(install, "install the CNI plugin too, so that injected pods need no capability");
   TakeWord(install, "--image-pull-policy", &settings.image_pull_policy,
            {"Always", "IfNotPresent", "Never"}, "policy",
            "when to pull the control plane's image [IfNotPresent]")
@@ -50,11 +53,27 @@ void Grammar::AddInstallation() {
                   "write a Helm chart to this new folder instead, with these flags as its values")
       ->type_name("FOLDER");
 
-  Add(app_, "uninstall", "Print the objects of an installation, to delete them",
-      "  tullectl uninstall | kubectl delete -f -     # policies too\n\n"
-      "First remove the label tulle.dev/inject from namespaces and restart their\n"
-      "workloads: sidecars that still run cannot renew their certificates.",
-      Command::kUninstall);
+  CLI::App& uninstall =
+      Add(app_, "uninstall", "Print the objects of an installation, to delete them",
+          "  tullectl uninstall | kubectl delete -f -     # policies too\n"
+          "  tullectl uninstall --cni | kubectl apply --server-side -f -\n"
+          "  kubectl -n tulle-cni rollout status daemonset/tulle-cni\n"
+          "  kubectl delete namespace tulle-cni\n\n"
+          "First remove the label tulle.dev/inject from namespaces and restart their\n"
+          "workloads: sidecars that still run cannot renew their certificates.",
+          Command::kUninstall);
+  TakeCni(uninstall, "print the objects that remove the CNI plugin from the nodes, to apply them");
+}
+
+void Grammar::TakeCni(CLI::App& command, const char* help) {
+  command.add_flag("--cni", invocation_.cni, help);
+  install::Settings& settings = invocation_.installation;
+  const auto text = [&](const char* name, std::string* value, const char* what, const char* type) {
+    command.add_option(name, *value, what)->type_name(type)->capture_default_str();
+  };
+  text("--cni-image", &settings.cni_image, "image of the CNI plugin", "IMAGE");
+  text("--cni-conf-dir", &settings.cni_conf_dir, "folder of CNI configurations on nodes", "FOLDER");
+  text("--cni-bin-dir", &settings.cni_bin_dir, "folder of CNI plugins on nodes", "FOLDER");
 }
 
 }  // namespace tulle::cli

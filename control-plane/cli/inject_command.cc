@@ -12,6 +12,7 @@ absl::StatusOr<int> Inject(Session& session) {
   inject::Settings settings;
   settings.sidecar_image = wanted.installation.sidecar_image;
   settings.init_image = wanted.installation.init_image;
+  settings.cni = wanted.cni;
   const auto inputs = ReadInputs(wanted.files, wanted.recursive, session.environment.in);
   if (!inputs.ok()) return inputs.status();
   std::string all;

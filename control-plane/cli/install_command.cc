@@ -21,11 +21,14 @@ namespace fs = std::filesystem;
 install::Settings SettingsOf(const Session& session) {
   install::Settings settings = session.invocation.installation;
   settings.replicas = absl::StrCat(session.invocation.replicas);
+  settings.cni = session.invocation.cni ? "true" : "false";
   return settings;
 }
 
 std::vector<Json> AllObjects(const install::Settings& settings) {
   std::vector<Json> objects = install::Definitions();
+  if (settings.cni == "true")
+    for (Json& object : install::CniPlugin(settings)) objects.push_back(std::move(object));
   for (Json& object : install::Manifests(settings)) objects.push_back(std::move(object));
   return objects;
 }
@@ -67,10 +70,13 @@ absl::StatusOr<int> PrintInstallation(Session& session) {
   return 0;
 }
 
-// In the opposite order: the webhook first, so that pods can be created meanwhile, then the
-// namespace, then the definitions with all policies.
+// The CNI plugin is removed by pods on its nodes. All else in the opposite order: the webhook
+// first, so that pods can be created meanwhile, then the namespace, then the definitions with all
+// policies.
 absl::StatusOr<int> PrintRemoval(Session& session) {
-  std::vector<Json> objects = AllObjects(SettingsOf(session));
+  const install::Settings settings = SettingsOf(session);
+  if (settings.cni == "true") return Print(install::CniRemoval(settings), session.out()), 0;
+  std::vector<Json> objects = AllObjects(settings);
   std::reverse(objects.begin(), objects.end());
   Print(objects, session.out());
   return 0;

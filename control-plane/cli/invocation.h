@@ -118,6 +118,7 @@ struct Invocation {
   std::string role;  // of a credential
   install::Settings installation;
   int replicas = 1;
+  bool cni = false;
   std::string chart;  // folder to write
 };
 

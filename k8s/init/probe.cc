@@ -92,7 +92,8 @@ void WaitForParent(int line, int descriptor) {
 [[noreturn]] void Call(uint32_t id, Address to, Family family, int line) {
   // The kernel takes a socket's owner from its creator.
   const bool became =
-      setgroups(0, nullptr) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0;
+      (id != 0 && geteuid() == id) ||
+      (setgroups(0, nullptr) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0);
   const int descriptor = NewSocket(family, SOCK_STREAM | SOCK_NONBLOCK);
   const uint16_t port = became ? BindAnywhere(descriptor, family) : 0;
   char word = 'c';

@@ -159,6 +159,26 @@ std::optional<Family> FamilyOf(std::string_view range) {
 
 bool IsOf(Family family, std::string_view range) { return FamilyOf(range) == family; }
 
+bool IsIn(std::string_view range, const std::string& address) {
+  const std::optional<Family> family = FamilyOf(range);
+  if (!family || FamilyOf(address) != family) return false;
+  const size_t slash = range.find('/');
+  const int kind = *family == Family::kV4 ? AF_INET : AF_INET6;
+  unsigned char first[16];
+  unsigned char one[16];
+  inet_pton(kind, std::string(range.substr(0, slash)).c_str(), first);
+  inet_pton(kind, address.c_str(), one);
+  int bits = kind == AF_INET ? 32 : 128;
+  if (slash != std::string_view::npos && !absl::SimpleAtoi(View(range.substr(slash + 1)), &bits))
+    return false;
+  const auto bit = [](const unsigned char* bytes, int at) {
+    return bytes[at / 8] >> (7 - at % 8) & 1;
+  };
+  for (int at = 0; at < bits; ++at)
+    if (bit(first, at) != bit(one, at)) return false;
+  return true;
+}
+
 bool IsRange(std::string_view text) { return FamilyOf(text).has_value(); }
 
 std::string RulesFor(const Redirection& redirection, Family family, std::string_view saved) {

@@ -38,6 +38,8 @@ struct Redirection {
 };
 
 bool IsOf(Family family, std::string_view range);
+// Whether the address is in the range; false too if it is of the other family.
+bool IsIn(std::string_view range, const std::string& address);
 // ADDRESS or ADDRESS/BITS of either family.
 bool IsRange(std::string_view text);
 

@@ -121,5 +121,17 @@ TEST(Redirection, Ranges) {
   EXPECT_FALSE(IsOf(Family::kV4, "::1"));
 }
 
+TEST(Redirection, RangesContainTheirAddresses) {
+  EXPECT_TRUE(IsIn("192.0.2.0/24", "192.0.2.255"));
+  EXPECT_FALSE(IsIn("192.0.2.0/24", "192.0.3.0"));
+  EXPECT_TRUE(IsIn("192.0.2.0/23", "192.0.3.0"));
+  EXPECT_TRUE(IsIn("0.0.0.0/0", "192.0.2.1"));
+  EXPECT_TRUE(IsIn("192.0.2.1", "192.0.2.1"));
+  EXPECT_FALSE(IsIn("192.0.2.1", "192.0.2.2"));
+  EXPECT_TRUE(IsIn("2001:db8::/33", "2001:db8:7fff::1"));
+  EXPECT_FALSE(IsIn("2001:db8::/33", "2001:db8:8000::1"));
+  EXPECT_FALSE(IsIn("::/0", "192.0.2.1"));
+}
+
 }  // namespace
 }  // namespace tulle::init

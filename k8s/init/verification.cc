@@ -1,8 +1,12 @@
 // The checks of tulle-init, each with real connections.
 #include "k8s/init/verification.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "k8s/init/counting.h"
@@ -43,6 +47,9 @@ class Verification {
  public:
   Verification(const Redirection& redirection, const Tables& tables)
       : redirection_(redirection), tables_(tables), family_(tables.family()) {}
+  // Without permission to read the rules: for RunCalls() alone.
+  Verification(const Redirection& redirection, Family family)
+      : redirection_(redirection), tables_(std::nullopt), family_(family) {}
 
   std::vector<Check> Run() {
     CheckRules();
@@ -51,6 +58,15 @@ class Verification {
     CheckOwner();
     CheckInbound();
     CheckLoopback();
+    return std::move(checks_);
+  }
+  std::vector<Check> RunRules() {
+    CheckRules();
+    return std::move(checks_);
+  }
+  std::vector<Check> RunCalls() {
+    CheckVirtual();
+    CheckUnknown();
     return std::move(checks_);
   }
 
@@ -63,12 +79,22 @@ class Verification {
   }
 
   uint32_t Application() const {
+    if (!tables_) return geteuid();
     uint32_t id = kNobody;
     const auto holds = [&](const std::vector<uint32_t>& ids) {
       return std::find(ids.begin(), ids.end(), id) != ids.end();
     };
     while (holds(redirection_.uids) || holds(redirection_.gids)) --id;
     return id;
+  }
+  // The first that is not excluded; empty: all are.
+  std::string RedirectedOf(std::initializer_list<const char*> addresses) const {
+    for (const char* address : addresses) {
+      const auto has_it = [&](const std::string& range) { return IsIn(range, address); };
+      const auto& excluded = redirection_.exclude_outbound_ranges;
+      if (std::none_of(excluded.begin(), excluded.end(), has_it)) return address;
+    }
+    return "";
   }
   uint16_t FreeOf(const std::vector<uint16_t>& excluded) const {
     uint16_t port = 9;  // discard: unused
@@ -92,7 +118,7 @@ class Verification {
   void AddNotRedirected(const std::string& what, const Target& to, uint16_t port);
 
   const Redirection& redirection_;
-  const Tables& tables_;
+  const std::optional<Tables> tables_;
   const Family family_;
   std::vector<Check> checks_;
 };
@@ -100,7 +126,7 @@ class Verification {
 void Verification::CheckRules() {
   const std::string in = "inbound rules are set";
   const std::string out = "outbound rules are set";
-  const auto saved = tables_.Save();
+  const auto saved = tables_->Save();
   if (!saved.ok()) return Add(in, Outcome::kFailed, std::string(saved.status().message()));
   CheckRuleIsFirst(in, "PREROUTING", kInboundJump, "--exclude-inbound-ports", *saved);
   CheckRuleIsFirst(out, "OUTPUT", kOutboundJump, "--exclude-outbound-ports", *saved);
@@ -116,7 +142,7 @@ void Verification::CheckRuleIsFirst(const std::string& what, const std::string& 
     if (rule.text == jump) {
       return Add(
           what, Outcome::kFailed,
-          absl::StrCat(chain, " of ", tables_.name(), " has ", before, " before the jump to ",
+          absl::StrCat(chain, " of ", tables_->name(), " has ", before, " before the jump to ",
                        "Tulle's rules; connections that match it bypass the sidecar: run ",
                        "tulle-init, which puts its own rules first. If this is intended, list ",
                        "the ports with ", exclusion));
@@ -124,14 +150,18 @@ void Verification::CheckRuleIsFirst(const std::string& what, const std::string& 
     if (before.empty() && MayTakeTcp(rule.text)) before = absl::StrCat("`", rule.text, "`");
   }
   Add(what, Outcome::kFailed,
-      absl::StrCat(chain, " of ", tables_.name(), " does not have `",
+      absl::StrCat(chain, " of ", tables_->name(), " does not have `",
                    absl::string_view(jump.data(), jump.size()), "`: run tulle-init"));
 }
 
 void Verification::AddNotRedirected(const std::string& what, const Target& to, uint16_t port) {
+  if (!tables_) {
+    return Add(what, Outcome::kFailed,
+               absl::StrCat("a connection to ", to.text(), " is not redirected to port ", port));
+  }
   Add(what, Outcome::kFailed,
       absl::StrCat("a connection to ", to.text(), " is not redirected to port ", port,
-                   ": run tulle-init; if it has run, check `", tables_.name(),
+                   ": run tulle-init; if it has run, check `", tables_->name(),
                    "-save -t nat` for rules before TULLE_OUTPUT"));
 }
 
@@ -156,15 +186,16 @@ void Verification::Expect(const std::string& what, uint32_t caller, const Target
 
 void Verification::ExpectByCounting(const std::string& what, Caller& call, const Target& to,
                                     uint16_t port) {
-  const auto saved = tables_.Save();
+  if (!tables_) return Add(what, Outcome::kSkipped, "the sidecar is running");
+  const auto saved = tables_->Save();
   if (!saved.ok()) return Add(what, Outcome::kFailed, std::string(saved.status().message()));
   const auto counting = Counting::Of({to.address, to.port, call.port()}, port, *saved);
   if (!counting) return AddNotRedirected(what, to, port);
-  const absl::Status begun = tables_.Restore(counting->Begin());
+  const absl::Status begun = tables_->Restore(counting->Begin());
   if (!begun.ok()) return Add(what, Outcome::kFailed, std::string(begun.message()));
   call.Dial();
-  const auto counted = tables_.Save(true);
-  const absl::Status ended = tables_.Restore(counting->End());
+  const auto counted = tables_->Save(true);
+  const absl::Status ended = tables_->Restore(counting->End());
   if (!counted.ok() || !counting->HasSeenIt(*counted)) return AddNotRedirected(what, to, port);
   if (!ended.ok()) return Add(what, Outcome::kFailed, std::string(ended.message()));
   Add(what, Outcome::kPassed, "the sidecar is running; counted by a rule");
@@ -181,14 +212,13 @@ void Verification::CheckVirtual() {
 
 void Verification::CheckUnknown() {
   const std::string what = "other outbound connections are redirected to the sidecar";
-  const Target to{family_, family_ == Family::kV4 ? "192.0.2.1" : "2001:db8::1",
-                  FreeOf(redirection_.exclude_outbound_ports)};
   if (!redirection_.include_outbound_ranges.empty()) return;
-  const auto covers_all = [](const std::string& range) { return range.ends_with("/0"); };
-  if (std::any_of(redirection_.exclude_outbound_ranges.begin(),
-                  redirection_.exclude_outbound_ranges.end(), covers_all)) {
-    return;
-  }
+  const std::string address = RedirectedOf(
+      family_ == Family::kV4
+          ? std::initializer_list<const char*>{"192.0.2.1", "198.51.100.1", "203.0.113.1"}
+          : std::initializer_list<const char*>{"2001:db8::1", "100::1"});
+  if (address.empty()) return Add(what, Outcome::kSkipped, "most addresses are excluded");
+  const Target to{family_, address, FreeOf(redirection_.exclude_outbound_ports)};
   if (!HasRouteTo(to)) return Add(what, Outcome::kSkipped, "no route to external addresses");
   Expect(what, Application(), to, redirection_.outbound_port,
          family_ == Family::kV4 ? "127.0.0.1" : "::1");
@@ -244,6 +274,14 @@ void Verification::CheckLoopback() {
 
 std::vector<Check> Verify(const Redirection& redirection, const Tables& tables) {
   return Verification(redirection, tables).Run();
+}
+
+std::vector<Check> VerifyCalls(const Redirection& redirection, Family family) {
+  return Verification(redirection, family).RunCalls();
+}
+
+std::vector<Check> VerifyRules(const Redirection& redirection, const Tables& tables) {
+  return Verification(redirection, tables).RunRules();
 }
 
 }  // namespace tulle::init

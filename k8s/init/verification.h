@@ -15,4 +15,12 @@ namespace tulle::init {
 
 std::vector<Check> Verify(const Redirection& redirection, const Tables& tables);
 
+// The checks that need neither root nor a capability: calls of this process, which must be neither
+// the sidecar's user nor of its group, reach the sidecar's outbound port. Inbound and outbound
+// rules are set in one transaction, so one says that the other is there.
+std::vector<Check> VerifyCalls(const Redirection& redirection, Family family);
+
+// Only whether the rules are set, and first.
+std::vector<Check> VerifyRules(const Redirection& redirection, const Tables& tables);
+
 }  // namespace tulle::init

@@ -1,5 +1,8 @@
 #include "k8s/inject/containers.h"
 
+#include <string>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 
 namespace tulle::inject {
@@ -61,17 +64,12 @@ Json FromPod(const char* variable, const char* field) {
 
 Json InitContainer(const Settings& settings, const Wishes& wishes) {
   Json container = Base(kInitName, settings.init_image, settings);
-  Json arguments = Json::array();
-  const auto add = [&arguments](const char* flag, const std::string& value) {
-    if (!value.empty()) arguments.push_back(absl::StrCat(flag, "=", value));
-  };
-  add("--exclude-inbound-ports", wishes.skip_inbound_ports);
-  add("--exclude-outbound-ports", wishes.skip_outbound_ports);
-  add("--exclude-outbound-ranges", wishes.skip_outbound_cidrs);
+  std::vector<std::string> arguments = RedirectionArguments(wishes);
+  if (settings.cni) arguments.insert(arguments.begin(), "--verify");
   if (!arguments.empty()) container["args"] = arguments;
   container["resources"] = Resources(wishes);
-  container["securityContext"] = Unprivileged(0);
-  container["securityContext"]["capabilities"]["add"] = {"NET_ADMIN"};
+  container["securityContext"] = Unprivileged(settings.cni ? kVerifierUid : 0);
+  if (!settings.cni) container["securityContext"]["capabilities"]["add"] = {"NET_ADMIN"};
   container["terminationMessagePolicy"] = "FallbackToLogsOnError";
   return container;
 }

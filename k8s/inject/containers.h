@@ -9,7 +9,8 @@
 
 namespace tulle::inject {
 
-// Redirects the pod's connections: root with NET_ADMIN alone, before all other containers.
+// Before all other containers: redirects the pod's connections, as root with NET_ADMIN alone. With
+// the CNI plugin: verifies that they are redirected, as an ordinary user without capabilities.
 Json InitContainer(const Settings& settings, const Wishes& wishes);
 // The sidecar as a native sidecar: starts before the application and ends after it. `probes` of
 // AppProbes.

@@ -159,12 +159,15 @@ void Plan::AddMetadata() {
   if (metadata_ == nullptr) patch_.Add("/metadata", Json::object());
   patch_.SetMember("/metadata/labels", labels, kMeshedLabel, "true");
   patch_.SetMember("/metadata/annotations", annotations, kAccountAnnotation, account);
+  const Json by_now = Json::object();
+  if (settings_.cni)
+    patch_.SetMember("/metadata/annotations", &by_now, kRedirectionAnnotation, kByCni);
 }
 
 // After the probes, whose paths count the init containers as they were.
 void Plan::AddContainers(const Wishes& wishes, const Json& probes) {
   std::vector<Json> first;
-  if (settings_.has_init) first.push_back(InitContainer(settings_, wishes));
+  first.push_back(InitContainer(settings_, wishes));
   first.push_back(SidecarContainer(settings_, wishes, probes));
   patch_.Prepend("/spec/initContainers", Member(spec_, "initContainers"), first);
   patch_.Append("/spec/volumes", Member(spec_, "volumes"), Volumes(settings_));

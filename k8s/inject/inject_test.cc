@@ -308,10 +308,24 @@ TEST(Inject, ProbesThatCannotBeRewrittenStay) {
 
 TEST(Inject, WithACniPluginNoContainerIsPrivileged) {
   Settings settings;
-  settings.has_init = false;
-  const Json pod = Injected(Pod(), settings);
-  ASSERT_EQ(pod["spec"]["initContainers"].size(), 1u);
-  EXPECT_EQ(pod["spec"]["initContainers"][0]["name"], "tulle-sidecar");
+  settings.cni = true;
+  for (const bool has_annotations : {true, false}) {
+    Json pod = Pod();
+    pod["metadata"]["annotations"] = {{"tulle.dev/skip-inbound-ports", "22"},
+                                      {"tulle.dev/redirection", "stale"}};
+    if (!has_annotations) pod["metadata"].erase("annotations");
+    pod = Injected(pod, settings);
+    EXPECT_EQ(pod["metadata"]["annotations"]["tulle.dev/redirection"], "cni");
+    EXPECT_EQ(pod["metadata"]["annotations"].size(), has_annotations ? 3u : 2u);
+    ASSERT_EQ(pod["spec"]["initContainers"].size(), 2u);
+    Json arguments = Json::array({"--verify"});
+    if (has_annotations) arguments.push_back("--exclude-inbound-ports=22");
+    EXPECT_EQ(pod["spec"]["initContainers"][0]["args"], arguments);
+    const Json& context = pod["spec"]["initContainers"][0]["securityContext"];
+    EXPECT_EQ(context["runAsUser"], 65534);
+    EXPECT_EQ(context["runAsNonRoot"], true);
+    EXPECT_EQ(context["capabilities"], (Json{{"drop", Json::array({"ALL"})}}));
+  }
 }
 
 }  // namespace

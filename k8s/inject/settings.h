@@ -17,10 +17,15 @@ inline constexpr std::string_view kInjectLabel = "tulle.dev/inject";
 // Set by the injection, for the control plane, which sees only the metadata of pods.
 inline constexpr std::string_view kMeshedLabel = "tulle.dev/meshed";
 inline constexpr std::string_view kAccountAnnotation = "tulle.dev/service-account";
+// Set by the injection, for the CNI plugin: kByCni, or absent.
+inline constexpr std::string_view kRedirectionAnnotation = "tulle.dev/redirection";
+inline constexpr std::string_view kByCni = "cni";
 
 inline constexpr int kHealthPort = 15021;
 inline constexpr int kMetricsPort = 15090;
 inline constexpr int kSidecarUid = 1337;
+// Of the container that verifies the redirection: neither root nor the sidecar.
+inline constexpr int kVerifierUid = 65534;
 // Where the sidecar reads the application's own probes. Format: app_probes.h of sidecar/process.
 inline constexpr std::string_view kProbesVariable = "TULLE_APP_PROBES";
 
@@ -37,7 +42,7 @@ struct Settings {
   std::string memory = "16Mi";
   std::string cpu_limit;  // empty: none
   std::string memory_limit = "256Mi";
-  bool has_init = true;  // false: a CNI plugin redirects connections
+  bool cni = false;  // the CNI plugin redirects connections, the init container only verifies it
 };
 
 }  // namespace tulle::inject

@@ -101,6 +101,11 @@ absl::StatusOr<std::string> Read(const Row& row, std::string_view name, const st
   return absl::StrJoin(elements, ",");
 }
 
+// Set by the injection itself.
+bool IsOwn(std::string_view name) {
+  return name == kAccountAnnotation || name == kRedirectionAnnotation;
+}
+
 std::string UnknownAnnotation(const std::string& name) {
   std::vector<std::string> known;
   for (const Row& row : kRows) known.push_back(absl::StrCat("tulle.dev/", std::string(row.name)));
@@ -123,7 +128,7 @@ absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings
   if (!annotations->is_object())
     return absl::InvalidArgumentError("metadata.annotations must be an object");
   for (const auto& [name, value] : annotations->items()) {
-    if (!name.starts_with(kPrefix) || name == kAccountAnnotation) continue;
+    if (!name.starts_with(kPrefix) || IsOwn(name)) continue;
     const std::string_view short_name = std::string_view(name).substr(kPrefix.size());
     const auto row =
         std::find_if(std::begin(kRows), std::end(kRows),
@@ -138,6 +143,17 @@ absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings
     wishes.*(row->value) = *std::move(read);
   }
   return wishes;
+}
+
+std::vector<std::string> RedirectionArguments(const Wishes& wishes) {
+  std::vector<std::string> arguments;
+  const auto add = [&arguments](const char* flag, const std::string& value) {
+    if (!value.empty()) arguments.push_back(absl::StrCat(flag, "=", value));
+  };
+  add("--exclude-inbound-ports", wishes.skip_inbound_ports);
+  add("--exclude-outbound-ports", wishes.skip_outbound_ports);
+  add("--exclude-outbound-ranges", wishes.skip_outbound_cidrs);
+  return arguments;
 }
 
 }  // namespace tulle::inject

@@ -28,4 +28,7 @@ struct Wishes {
 // our prefix are warned of: a newer version may know them.
 absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings);
 
+// The arguments of tulle-init that redirect a pod with these wishes.
+std::vector<std::string> RedirectionArguments(const Wishes& wishes);
+
 }  // namespace tulle::inject

@@ -16,18 +16,23 @@ constexpr Value kValues[] = {
     {&Settings::control_image, "images", "control"},
     {&Settings::sidecar_image, "images", "sidecar"},
     {&Settings::init_image, "images", "init"},
+    {&Settings::cni_image, "images", "cni"},
     {&Settings::image_pull_policy, "images", "pullPolicy"},
     {&Settings::replicas, "control", "replicas"},
     {&Settings::trust_domain, "control", "trustDomain"},
     {&Settings::log_level, "control", "logLevel"},
     {&Settings::cpu, "control", "cpu"},
     {&Settings::memory, "control", "memory"},
+    {&Settings::cni, "cni", "enabled"},
+    {&Settings::cni_conf_dir, "cni", "confDir"},
+    {&Settings::cni_bin_dir, "cni", "binDir"},
 };
 
 Json ValuesOf(const Settings& defaults) {
   Json values;
   for (const Value& value : kValues) values[value.section][value.name] = defaults.*value.setting;
   values["control"]["replicas"] = std::stoi(defaults.replicas);
+  values["cni"]["enabled"] = defaults.cni == "true";
   return values;
 }
 
@@ -63,6 +68,11 @@ std::map<std::string, std::string> Chart(const std::string& version, const Setti
   // A number must not be in quotes.
   templates = absl::StrReplaceAll(
       templates, {{"\"{{ .Values.control.replicas }}\"", "{{ .Values.control.replicas }}"}});
+  std::string& cni = files["templates/tulle-cni.yaml"];
+  cni = "{{- if .Values.cni.enabled }}\n";
+  for (const Json& object : CniPlugin(Expressions()))
+    absl::StrAppend(&cni, "---\n", to_yaml(object));
+  cni += "{{- end }}\n";
   return files;
 }
 

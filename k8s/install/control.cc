@@ -27,7 +27,8 @@ Json Arguments(const Settings& settings) {
           absl::StrCat("--trust-domain=", settings.trust_domain),
           absl::StrCat("--log-level=", settings.log_level),
           absl::StrCat("--sidecar-image=", settings.sidecar_image),
-          absl::StrCat("--init-image=", settings.init_image)};
+          absl::StrCat("--init-image=", settings.init_image),
+          absl::StrCat("--cni=", settings.cni)};
 }
 
 Json Probe(const char* path, int period_seconds, int failures = 3) {

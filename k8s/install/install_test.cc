@@ -56,7 +56,7 @@ TEST(Install, TheChartHasTheSameObjects) {
   const auto dump = [](const Json& json) { return json.dump() + "\n"; };
   const auto files = Chart("1.2.3", {}, dump);
   const Json values = Json::parse(files.at("values.yaml"));
-  std::string filled = files.at("templates/tulle.yaml");
+  std::string filled = files.at("templates/tulle.yaml") + files.at("templates/tulle-cni.yaml");
   for (const auto& [section, fields] : values.items()) {
     for (const auto& [name, value] : fields.items()) {
       const std::string expression = "{{ .Values." + section + "." + name + " }}";
@@ -70,8 +70,26 @@ TEST(Install, TheChartHasTheSameObjects) {
   std::string expected;
   for (const Json& object : Manifests({}))
     if (object.at("kind") != "Namespace") expected += "---\n" + dump(object);
-  EXPECT_EQ(filled, expected);
+  expected += "{{- if .Values.cni.enabled }}\n";
+  for (const Json& object : CniPlugin({})) expected += "---\n" + dump(object);
+  EXPECT_EQ(filled, expected + "{{- end }}\n");
   EXPECT_EQ(Json::parse(files.at("Chart.yaml")).at("version"), "1.2.3");
+}
+
+// It may write two folders of the node, so it gets nothing else.
+TEST(Install, TheCniPluginRunsOnAllNodesWithoutRights) {
+  Settings settings;
+  settings.cni_bin_dir = "/usr/libexec/cni";
+  for (const auto& objects : {CniPlugin(settings), CniRemoval(settings)}) {
+    const Json& pod = Find(objects, "DaemonSet").at("spec").at("template").at("spec");
+    EXPECT_EQ(pod.at("automountServiceAccountToken"), false);
+    EXPECT_EQ(pod.at("tolerations"), Json::parse(R"([{"operator": "Exists"}])"));
+    EXPECT_EQ(pod.at("priorityClassName"), "system-node-critical");
+    EXPECT_EQ(pod.at("volumes").at(1).at("hostPath").at("path"), "/usr/libexec/cni");
+    const Json& context = pod.at("containers").at(0).at("securityContext");
+    EXPECT_EQ(context.at("capabilities"), Json::parse(R"({"drop": ["ALL"]})"));
+    EXPECT_FALSE(context.contains("privileged"));
+  }
 }
 
 }  // namespace

@@ -13,7 +13,13 @@ using Json = nlohmann::json;
 
 // CustomResourceDefinitions. To delete them deletes all policies.
 std::vector<Json> Definitions();
-// Namespace, access, Deployment, Service, webhook.
+// Namespace, access, Deployment, Service, webhook. Without the CNI plugin.
 std::vector<Json> Manifests(const Settings& settings);
+// Namespace and DaemonSet of the CNI plugin. Pods that need it start only after it, so it comes
+// first.
+std::vector<Json> CniPlugin(const Settings& settings);
+// The same objects, whose pods remove the plugin from their nodes. They become ready when they
+// have.
+std::vector<Json> CniRemoval(const Settings& settings);
 
 }  // namespace tulle::install

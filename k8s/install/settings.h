@@ -18,12 +18,17 @@ struct Settings {
   std::string control_image = std::string("tulle-control:") + telemetry::kVersion;
   std::string sidecar_image = inject::Settings().sidecar_image;
   std::string init_image = inject::Settings().init_image;
+  std::string cni_image = std::string("tulle-cni:") + telemetry::kVersion;
   std::string image_pull_policy = "IfNotPresent";
   std::string replicas = "1";
   std::string trust_domain = "cluster.local";
   std::string log_level = "info";
   std::string cpu = "50m";  // requests
   std::string memory = "64Mi";
+  // "true": the CNI plugin redirects pods, none needs NET_ADMIN.
+  std::string cni = "false";
+  std::string cni_conf_dir = "/etc/cni/net.d";  // on the nodes
+  std::string cni_bin_dir = "/opt/cni/bin";
 };
 
 }  // namespace tulle::install

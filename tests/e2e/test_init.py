@@ -299,6 +299,23 @@ def test_a_check_of_a_busy_host_whose_sidecar_is_down_passes(place):
     place.init("--check")
 
 
+def test_verification_needs_no_capability(place):
+    """As in a pod that the CNI plugin redirects."""
+    def verify(*words):
+        argv = place.pod.argv(place.program, "--verify", *words, uid=65534)
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    without = verify()
+    assert without.returncode == 1
+    assert "FAILED  IPv4: connections to services are redirected to the sidecar" in without.stderr
+    assert "the CNI plugin tulle-cni did not redirect the connections of this pod" in without.stderr
+    excluded = ["--exclude-outbound-ranges", "192.0.2.0/24,198.51.100.0/25"]
+    place.init(*excluded)
+    done = verify(*excluded)
+    assert done.returncode == 0, done.stderr
+    assert "ok      IPv4: connections to services are redirected to the sidecar" in done.stdout
+
+
 def test_the_variant_in_use_is_taken(place):
     place.pod.run("iptables-%s" % place.variant, "-t", "nat", "-A", "OUTPUT", "-p", "udp", "--dport", "53", "-j", "RETURN")
     out, _ = place.init(auto=True)

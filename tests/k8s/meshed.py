@@ -40,9 +40,9 @@ def tullectl(*arguments):
     return subprocess.run([binary("control-plane/cli/tullectl"), *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def apply_manifests(cluster):
+def apply_manifests(cluster, *flags):
     """Installs Tulle as the documentation does."""
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=tullectl("install"))
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=tullectl("install", *flags))
 
 
 def tullectl_inject(manifests):
@@ -56,12 +56,15 @@ def tullectl_inject(manifests):
 class Mesh:
     """The control plane as a Deployment. Owner: a test's fixture; it ends with the cluster."""
 
-    def __init__(self, cluster, install=apply_manifests):
+    def __init__(self, cluster, *flags, install=apply_manifests):
+        """`flags`: of `tullectl install`."""
         self.cluster = cluster
+        if "--cni" in flags:
+            _image(cluster, "tulle-cni", ["k8s/cni/tulle-cni"])
         _image(cluster, "tulle-control", ["control-plane/tulle-control", "control-plane/cli/tullectl"])
         _image(cluster, "tulle-sidecar", ["sidecar/tulle-sidecar"])
         _image(cluster, "tulle-init", ["k8s/init/tulle-init"], _tables)
-        install(cluster)
+        install(cluster, *flags)
         self.await_control()
 
     def await_control(self):

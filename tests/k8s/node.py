@@ -58,12 +58,16 @@ class Node:
 
     def start(self):
         os.makedirs(self.path("cni"))
+        # A folder of its own: a test may install a plugin.
+        os.makedirs(self.path("cni-bin"))
+        for plugin in os.listdir(CNI_PLUGINS):
+            os.symlink(os.path.join(CNI_PLUGINS, plugin), os.path.join(self.path("cni-bin"), plugin))
         if self.number > 1:
             self._join_network()
         self._make_groups()
         self._write("cni/10-pods.conflist", json.dumps(self._network()))
         self._write("containerd.toml", CONTAINERD.format(
-            folder=self.folder, socket=self.socket, pause=image.name("pause"), plugins=CNI_PLUGINS))
+            folder=self.folder, socket=self.socket, pause=image.name("pause"), plugins=self.path("cni-bin")))
         self._runtime = self._start("containerd", ["containerd", "-c", self.path("containerd.toml")])
         wait_until(lambda: self.ctr("version").returncode == 0, "containerd does not answer", 30)
         root = self.path("image-pause")

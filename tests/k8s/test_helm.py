@@ -39,7 +39,7 @@ class Chart:
         assert done.returncode == 0, "helm %s: %s" % (" ".join(arguments), done.stderr)
         return done.stdout
 
-    def install(self, _):
+    def install(self, _cluster):
         self.helm("install", *RELEASE, self.folder, "--create-namespace", "--wait")
 
 
@@ -60,7 +60,7 @@ def test_the_chart_has_the_objects_of_tullectl_install(chart):
 
 @pytest.fixture(scope="module")
 def mesh(cluster, chart):
-    made = Mesh(cluster, chart.install)
+    made = Mesh(cluster, install=chart.install)
     load_python(cluster)
     made.namespace(NS)
     return made
