@@ -17,6 +17,10 @@ def _version():
 
 
 def _image(cluster, short, programs, more=lambda root: None):
+    """Of the programs that Bazel has built; with TULLE_IMAGES=FOLDER, the one that `k8s/images/build FOLDER` has made."""
+    if os.environ.get("TULLE_IMAGES"):
+        cluster.load_image(os.path.join(os.environ["TULLE_IMAGES"], short + ".tar"))
+        return
     root = cluster.path("image-" + short)
     for label in programs:
         image.place_program(root, binary(label), "/" + os.path.basename(label))
