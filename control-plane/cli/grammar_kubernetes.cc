@@ -44,6 +44,8 @@ void Grammar::AddInstallation() {
              "replicas of the control plane [1]")
       ->type_name("COUNT");
   text("--trust-domain", &settings.trust_domain, "trust domain of identities", "NAME");
+  text("--monitoring-namespace", &settings.monitoring_namespace,
+       "namespace whose pods may read the metrics of the control plane", "NAME");
   TakeWord(install, "--log-level", &settings.log_level,
            {"trace", "debug", "info", "warning", "error", "off"}, "level",
            "log level of the control plane [info]")

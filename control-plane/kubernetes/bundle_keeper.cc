@@ -13,14 +13,16 @@ using k8s::At;
 using k8s::Json;
 using k8s::TextAt;
 
-constexpr char kConfigurations[] =
-    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 // Between two attempts, so that writers who do not agree do not keep the API server busy.
 constexpr std::chrono::seconds kPause{2};
 
-k8s::Resource TheConfiguration() {
-  k8s::Resource resource{kConfigurations};
-  resource.only = kWebhookConfiguration;
+std::string PathOf(const WebhookConfiguration& kept) {
+  return absl::StrCat("/apis/admissionregistration.k8s.io/v1/", kept.plural);
+}
+
+k8s::Resource ResourceOf(const WebhookConfiguration& kept) {
+  k8s::Resource resource{PathOf(kept)};
+  resource.only = kept.name;
   return resource;
 }
 
@@ -53,13 +55,14 @@ Json BundlePatch(const Json& configuration, const std::string& bundle) {
 }
 
 BundleKeeper::BundleKeeper(loop::Loop& loop, k8s::Client& client, telemetry::Log& log,
-                           std::function<bool()> is_leader)
+                           const WebhookConfiguration& kept, std::function<bool()> is_leader)
     : loop_(loop),
       client_(client),
       log_(log),
       problems_(loop, log, telemetry::LogComponent::kCa),
+      kept_(kept),
       is_leader_(std::move(is_leader)),
-      reflector_(loop, client, TheConfiguration(), {}, *this) {
+      reflector_(loop, client, ResourceOf(kept), {}, *this) {
   pause_ = loop_.NewTimer([this] { Write(); });
 }
 
@@ -79,9 +82,10 @@ void BundleKeeper::OnSynced() {
   if (configuration_) return;
   was_settled_ = true;
   log_.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kCa,
-             absl::StrCat("there is no MutatingWebhookConfiguration ", kWebhookConfiguration,
-                          ": pods are not injected when they are created"));
+             absl::StrCat(FullName(), " does not exist: ", kept_.without));
 }
+
+std::string BundleKeeper::FullName() const { return absl::StrCat(kept_.kind, " ", kept_.name); }
 
 void BundleKeeper::Write() {
   if (call_ != nullptr || pause_->active() || !configuration_ || roots_.empty()) return;
@@ -91,7 +95,7 @@ void BundleKeeper::Write() {
     return;
   }
   if (!is_leader_()) return;
-  k8s::Request request{"PATCH", absl::StrCat(kConfigurations, "/", kWebhookConfiguration)};
+  k8s::Request request{"PATCH", absl::StrCat(PathOf(kept_), "/", kept_.name)};
   request.content_type = "application/json-patch+json";
   request.body = patch.dump();
   call_ = client_.Send(request, [this](const k8s::Answer& answer) {
@@ -100,13 +104,10 @@ void BundleKeeper::Write() {
     if (answer.ok()) {
       was_settled_ = true;
       return log_.Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kCa,
-                        absl::StrCat("wrote the roots of the mesh into the "
-                                     "MutatingWebhookConfiguration ",
-                                     kWebhookConfiguration));
+                        absl::StrCat("wrote the roots of the mesh into ", FullName()));
     }
     if (answer.reason == "Conflict") return;  // the new version is on the way
-    problems_.Report(absl::StrCat("cannot write caBundle of the MutatingWebhookConfiguration ",
-                                  kWebhookConfiguration, ": ", answer.error));
+    problems_.Report(absl::StrCat("cannot write caBundle of ", FullName(), ": ", answer.error));
   });
 }
 

@@ -1,7 +1,6 @@
-// Keeps the mesh's roots in the webhook's configuration, so that the API server trusts the webhook:
-// clientConfig.caBundle of MutatingWebhookConfiguration `tulle-inject`, of each webhook that calls
-// the control plane's Service. Watches the object: whoever overwrites the bundle is corrected. Only
-// the leader writes.
+// Keeps the mesh's roots in one configuration of webhooks, so that the API server trusts them:
+// clientConfig.caBundle of each webhook that calls the control plane's Service. Watches the object:
+// a bundle that is overwritten is corrected. Only the leader writes.
 //
 // Owner: KubernetesLink. Thread: the loop's. Order: SetRoots(), Start(). Errors are logged and
 // tried again.
@@ -20,7 +19,18 @@
 
 namespace tulle::kubernetes {
 
-inline constexpr char kWebhookConfiguration[] = "tulle-inject";
+struct WebhookConfiguration {
+  const char* plural;   // of its kind
+  const char* kind;     // in admissionregistration.k8s.io/v1
+  const char* name;     // of the object
+  const char* without;  // what happens if it does not exist
+};
+inline constexpr WebhookConfiguration kInjection = {"mutatingwebhookconfigurations",
+                                                    "MutatingWebhookConfiguration", "tulle-inject",
+                                                    "pods are not injected when they are created"};
+inline constexpr WebhookConfiguration kValidation = {
+    "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", "tulle-validate",
+    "invalid policies are stored, and only their status says so"};
 
 // A JSON Patch (RFC 6902) that puts the bundle (PEM) into this version of the configuration; empty
 // array: it is in place.
@@ -30,7 +40,7 @@ class BundleKeeper final : private k8s::ReflectorEvents {
  public:
   // References outlive this.
   BundleKeeper(loop::Loop& loop, k8s::Client& client, telemetry::Log& log,
-               std::function<bool()> is_leader);
+               const WebhookConfiguration& kept, std::function<bool()> is_leader);
 
   void Start() { reflector_.Start(); }
   void SetRoots(const std::string& pem);
@@ -40,6 +50,7 @@ class BundleKeeper final : private k8s::ReflectorEvents {
   bool was_settled() const { return was_settled_; }
 
  private:
+  std::string FullName() const;
   void OnUpsert(const k8s::ObjectKey& key, const k8s::Json& object) override;
   void OnDelete(const k8s::ObjectKey& key) override;
   void OnSynced() override;
@@ -49,6 +60,7 @@ class BundleKeeper final : private k8s::ReflectorEvents {
   k8s::Client& client_;
   telemetry::Log& log_;
   ProblemLog problems_;
+  const WebhookConfiguration kept_;
   const std::function<bool()> is_leader_;
   k8s::Reflector reflector_;
   std::string roots_;

@@ -37,7 +37,7 @@ class BundleKeeperTest : public ::testing::Test {
     client_.emplace(
         *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); },
         k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {});
-    keeper_.emplace(*loop_, *client_, log_, [this] { return is_leader_; });
+    keeper_.emplace(*loop_, *client_, log_, kInjection, [this] { return is_leader_; });
     keeper_->SetRoots("one");
     client_->Start();
   }
@@ -158,6 +158,23 @@ TEST_F(BundleKeeperTest, OnlyTheLeaderWrites) {
   is_leader_ = true;
   keeper_->Write();
   EXPECT_TRUE(Until([this] { return Bundle(1) == "two"; }));
+}
+
+TEST_F(BundleKeeperTest, EachConfigurationHasItsOwn) {
+  constexpr char kOther[] = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+  keeper_.emplace(*loop_, *client_, log_, kValidation, [] { return true; });
+  keeper_->SetRoots("one");
+  std::string written;
+  server_->script = [&written](FakeApiServer::Call& call) {
+    if (call.method != "PATCH") return false;
+    written = call.path;
+    call.Answer(200, "{}");
+    return true;
+  };
+  server_->Put(kOther, "", "tulle-validate", configuration_);
+  keeper_->Start();
+  EXPECT_TRUE(Until([&] { return !written.empty(); }));
+  EXPECT_EQ(written, std::string(kOther) + "/tulle-validate");
 }
 
 TEST(BundlePatch, PinsTheVersionThatItWasMadeFor) {

@@ -1,10 +1,10 @@
 #include "control-plane/kubernetes/cluster_policies.h"
 
-#include <variant>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/policy/claims.h"
-#include "control-plane/policy/parse.h"
+#include "control-plane/policy/stored_policy.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -12,17 +12,6 @@ namespace {
 using k8s::At;
 
 constexpr char kAccepted[] = "Accepted";
-
-bool IsForTheMesh(const policy::Document& document) {
-  return std::visit(
-      [](const auto& spec) {
-        if constexpr (requires { spec.target; }) {
-          return spec.target.kind == policy::TargetKind::kMesh;
-        }
-        return false;
-      },
-      document.spec);
-}
 
 Condition NotAccepted(const char* reason, std::string message) {
   return {kAccepted, false, reason, std::move(message)};
@@ -32,27 +21,13 @@ Condition NotAccepted(const char* reason, std::string message) {
 
 void ClusterPolicies::Read(const policy::DocumentKey& key, const Json& object, Entry* entry) const {
   entry->document = nullptr;
-  const Json text{{"apiVersion", policy::kTulleApiVersion},
-                  {"kind", policy::ToText(key.kind)},
-                  {"metadata", {{"name", key.name}, {"namespace", key.ns}}},
-                  {"spec", At(object, {"spec"})}};
-  policy::ParsedFile parsed =
-      policy::ParseDocuments(text.dump(-1, ' ', false, Json::error_handler_t::replace), "", key.ns);
-  if (!parsed.ok()) {
-    entry->accepted = NotAccepted("Invalid", TextOf(parsed.problems));
+  policy::StoredPolicy read = policy::ReadStoredPolicy(key, At(object, {"spec"}), mesh_namespace_);
+  if (!read.document) {
+    entry->accepted = NotAccepted("Invalid", std::move(read.why_invalid));
     return;
   }
-  policy::Document& document = parsed.documents.front();
-  document.created_at = entry->facts.created_at;
-  // Who may write policies in one namespace has no say in others.
-  if (IsForTheMesh(document) && key.ns != mesh_namespace_) {
-    entry->accepted = NotAccepted(
-        "Invalid", absl::StrCat("spec.targetRef.kind: a policy for the whole mesh must be "
-                                "in namespace ",
-                                mesh_namespace_));
-    return;
-  }
-  entry->document = std::make_shared<const policy::Document>(std::move(document));
+  read.document->created_at = entry->facts.created_at;
+  entry->document = std::make_shared<const policy::Document>(*std::move(read.document));
 }
 
 void ClusterPolicies::TouchRivals(const std::set<Rank>& rivals) {

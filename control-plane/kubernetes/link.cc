@@ -18,7 +18,8 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
           [this](const std::string& text) { problems_.Report(text); }),
       reviews_(loop, client_),
       roots_(loop, client_, log, [this] { return is_leader(); }),
-      bundle_(loop, client_, log, [this] { return is_leader(); }),
+      injection_(loop, client_, log, kInjection, [this] { return is_leader(); }),
+      validation_(loop, client_, log, kValidation, [this] { return is_leader(); }),
       source_(loop, client_, trust_domain, mesh, log,
               {[this] { OnSynced(); },
                [this](const std::string& ns, bool is_injected) {
@@ -34,7 +35,7 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
 
 void KubernetesLink::SetRoots(const std::string& pem) {
   roots_.SetRoots(pem);
-  bundle_.SetRoots(pem);
+  for (BundleKeeper* bundle : {&injection_, &validation_}) bundle->SetRoots(pem);
 }
 
 void KubernetesLink::JoinReplicas(const std::string& replica, const std::string& roots,
@@ -43,9 +44,8 @@ void KubernetesLink::JoinReplicas(const std::string& replica, const std::string&
   lease_ =
       std::make_unique<LeaderLease>(loop_, client_, log_, LeaderLease::Options{replica}, [this] {
         roots_.WriteAll();
-        bundle_.Write();
+        for (BundleKeeper* bundle : {&injection_, &validation_}) bundle->Write();
         gateway_.WriteStatus();
-        policies_.WriteStatus();
         policies_.WriteStatus();
       });
 }
@@ -53,7 +53,7 @@ void KubernetesLink::JoinReplicas(const std::string& replica, const std::string&
 void KubernetesLink::Start() {
   client_.Start();
   source_.Start();
-  bundle_.Start();
+  for (BundleKeeper* bundle : {&injection_, &validation_}) bundle->Start();
   gateway_.Start();
   policies_.Start();
   if (secret_ != nullptr) secret_->Start();

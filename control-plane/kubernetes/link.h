@@ -54,8 +54,9 @@ class KubernetesLink final : public discovery::ClusterFacts {
   void ProposeRoots(const std::string& roots) { secret_->Write(roots); }
   void Start();
   void SetRoots(const std::string& pem);
-  // Whether the API server trusts the webhook, as far as there is one.
-  bool is_webhook_settled() const { return bundle_.was_settled(); }
+  // Whether the API server trusts the webhook that injects pods, as far as there is one. Without
+  // the one for policies nothing waits.
+  bool is_injection_settled() const { return injection_.was_settled(); }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return source_.CheckRegistration(workload);
   }
@@ -80,7 +81,8 @@ class KubernetesLink final : public discovery::ClusterFacts {
   k8s::Client client_;
   TokenReviews reviews_;
   RootsPublisher roots_;
-  BundleKeeper bundle_;
+  BundleKeeper injection_;
+  BundleKeeper validation_;
   // Null: there are no other replicas.
   std::unique_ptr<RootsSecret> secret_;
   std::unique_ptr<LeaderLease> lease_;

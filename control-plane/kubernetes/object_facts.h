@@ -6,7 +6,6 @@
 #include <string>
 
 #include "control-plane/kubernetes/objects.h"
-#include "control-plane/policy/problem.h"
 
 namespace tulle::kubernetes {
 
@@ -34,8 +33,5 @@ struct Condition {
 // `now`: RFC 3339.
 Json ConditionFor(const Condition& condition, const Json& former, int64_t generation,
                   const std::string& now);
-
-// The first problems in one line, as a condition's message.
-std::string TextOf(const policy::Problems& problems);
 
 }  // namespace tulle::kubernetes

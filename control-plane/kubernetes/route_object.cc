@@ -6,6 +6,7 @@
 #include "control-plane/kubernetes/object_facts.h"
 #include "control-plane/policy/kinds.h"
 #include "control-plane/policy/parse.h"
+#include "control-plane/policy/stored_policy.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -112,7 +113,7 @@ void ReadPolicy(Json spec, RouteObject* route) {
   if (parsed.ok()) {
     route->document = std::move(parsed.documents.front());
   } else {
-    route->problem = TextOf(parsed.problems);
+    route->problem = policy::SummaryOf(parsed.problems);
   }
 }
 

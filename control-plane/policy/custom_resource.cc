@@ -93,13 +93,11 @@ Json DefinitionOf(const KindEntry& entry, const std::string& group, const std::s
 }  // namespace
 
 std::vector<Json> CustomResourceDefinitions() {
-  const size_t slash = kTulleApiVersion.find('/');
-  const std::string group(kTulleApiVersion.substr(0, slash));
-  const std::string version(kTulleApiVersion.substr(slash + 1));
   std::vector<Json> definitions;
   for (const KindEntry& entry : AllKinds()) {
     if (entry.api_version == kTulleApiVersion)
-      definitions.push_back(DefinitionOf(entry, group, version));
+      definitions.push_back(
+          DefinitionOf(entry, std::string(kTulleGroup), std::string(kTulleVersion)));
   }
   return definitions;
 }

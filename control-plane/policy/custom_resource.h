@@ -5,9 +5,16 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <vector>
 
+#include "control-plane/policy/model.h"
+
 namespace tulle::policy {
+
+inline constexpr std::string_view kTulleGroup =
+    kTulleApiVersion.substr(0, kTulleApiVersion.find('/'));
+inline constexpr std::string_view kTulleVersion = kTulleApiVersion.substr(kTulleGroup.size() + 1);
 
 // One CustomResourceDefinition for each kind of tulle.dev, in the order of AllKinds(). Those of the
 // Gateway API belong to its own installation.

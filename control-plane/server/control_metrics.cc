@@ -118,7 +118,7 @@ void AddAuthority(const ca::MeshAuthority& authority, Page* page) {
 void AddWebhook(const webhook::ReviewCounts& counts, Page* page) {
   constexpr char kReviews[] = "tulle_control_admission_reviews_total";
   page->Describe(kReviews,
-                 "Requests to the admission webhook: pods that were injected, skipped, or refused "
+                 "Requests to the admission webhooks: pods that were injected, skipped, or refused "
                  "because of what they ask for, and requests that were invalid.");
   uint64_t skipped = 0;
   for (const auto& [label, count] : counts.skipped) skipped += count;
@@ -126,6 +126,12 @@ void AddWebhook(const webhook::ReviewCounts& counts, Page* page) {
   page->Row(kReviews, "{result=\"skipped\"}", skipped);
   page->Row(kReviews, "{result=\"refused\"}", counts.refused);
   page->Row(kReviews, "{result=\"invalid\"}", counts.invalid);
+  constexpr char kPolicies[] = "tulle_control_policy_reviews_total";
+  page->Describe(kPolicies,
+                 "New and changed policies that the API server asked about: valid ones (allowed), "
+                 "and invalid ones (refused).");
+  page->Row(kPolicies, "{result=\"allowed\"}", counts.policies_allowed);
+  page->Row(kPolicies, "{result=\"refused\"}", counts.policies_refused);
   constexpr char kSkipped[] = "tulle_control_admission_skipped_total";
   page->Describe(kSkipped, "Why the webhook left objects as they were.");
   for (const auto& [label, count] : counts.skipped) {

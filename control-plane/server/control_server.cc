@@ -20,7 +20,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
       return Leadership{link->is_leader(), link->leader_changes()};
     };
     opened.why_not_ready = [link = server->kubernetes_.get()] {
-      return link->is_webhook_settled()
+      return link->is_injection_settled()
                  ? std::string()
                  : "the roots of the mesh are not in the webhook's configuration yet";
     };

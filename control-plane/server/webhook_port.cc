@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "control-plane/kubernetes/names.h"
+
 namespace tulle::server {
 namespace {
 
@@ -19,7 +21,7 @@ RestAnswer ToAnswer(webhook::Reply reply) {
 }  // namespace
 
 WebhookPort::WebhookPort(loop::Loop& loop, telemetry::Log& log, const webhook::Settings& settings)
-    : webhook_(loop, log, settings),
+    : webhook_(loop, log, settings, kubernetes::kControlNamespace),
       door_("webhook", loop, log, kCallers,
             [this](std::unique_ptr<GuestTransport> guest) {
               server_.Adopt(std::move(guest), nullptr);
@@ -32,7 +34,7 @@ WebhookPort::WebhookPort(loop::Loop& loop, telemetry::Log& log, const webhook::S
             return RestVerdict{std::nullopt, /*is_identified=*/true};
           },
           [this](const api::ApiRequest& request) {
-            return ToAnswer(webhook_.Review(request.body));
+            return ToAnswer(webhook_.Review(request.path, request.body));
           },
           kReviews) {}
 

@@ -1,4 +1,4 @@
-// The port of the admission webhook: HTTPS for the API server, which shows no certificate, so that
+// The port of the admission webhooks: HTTPS for the API server, which shows no certificate, so that
 // every caller is a stranger (guest_list.h). Few connections, bounded bodies, short times.
 //
 // Owner: Frontend. Thread: the loop's. Order: SetAcceptor(), Listen().

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "control-plane/webhook/policy_review.h"
 
 namespace tulle::webhook {
 namespace {
@@ -12,6 +13,8 @@ namespace {
 using telemetry::LogComponent;
 using telemetry::LogLevel;
 
+constexpr std::string_view kInject = "/inject";
+constexpr std::string_view kValidate = "/validate";
 constexpr int kMostLines = 20;
 constexpr std::chrono::seconds kLinesEvery{10};
 
@@ -25,7 +28,8 @@ bool IsJson(std::string_view content_type) {
 
 std::optional<Reply> Webhook::CheckHead(std::string_view method, std::string_view path,
                                         std::string_view content_type) const {
-  if (path != "/inject") return Reply{404, "not found; the webhook is POST /inject\n"};
+  if (path != kInject && path != kValidate)
+    return Reply{404, "not found; the webhooks are POST /inject and POST /validate\n"};
   if (method != "POST") return Reply{405, "method not allowed: use POST\n"};
   if (!IsJson(content_type))
     return Reply{415, "unsupported content type: must be application/json\n"};
@@ -42,11 +46,13 @@ std::optional<Reply> Webhook::Refuse(std::string_view method, std::string_view p
   return reply;
 }
 
-Reply Webhook::Review(std::string_view body) {
-  // The webhook's configuration selects namespaces by this label.
+Reply Webhook::Review(std::string_view path, std::string_view body) {
+  const bool is_policy = path == kValidate;
+  // The configuration of /inject selects namespaces by this label.
   const inject::Json labels{{std::string(inject::kInjectLabel), "enabled"}};
-  inject::ReviewAnswer answer = inject::Review(body, labels, settings_);
-  Count(answer);
+  inject::ReviewAnswer answer =
+      is_policy ? ReviewPolicy(body, mesh_namespace_) : inject::Review(body, labels, settings_);
+  Count(answer, is_policy);
   const bool is_warning = answer.result == inject::ReviewResult::kRefused ||
                           answer.result == inject::ReviewResult::kInvalid;
   if (is_warning) {
@@ -58,16 +64,19 @@ Reply Webhook::Review(std::string_view body) {
           answer.status == 200 ? "application/json" : "text/plain"};
 }
 
-void Webhook::Count(const inject::ReviewAnswer& answer) {
+void Webhook::Count(const inject::ReviewAnswer& answer, bool is_policy) {
   switch (answer.result) {
     case inject::ReviewResult::kInjected:
       ++counts_.injected;
       break;
+    case inject::ReviewResult::kAllowed:
+      ++counts_.policies_allowed;
+      break;
     case inject::ReviewResult::kSkipped:
-      ++counts_.skipped[answer.skip_label];
+      if (!is_policy) ++counts_.skipped[answer.skip_label];
       break;
     case inject::ReviewResult::kRefused:
-      ++counts_.refused;
+      ++(is_policy ? counts_.policies_refused : counts_.refused);
       break;
     case inject::ReviewResult::kInvalid:
       ++counts_.invalid;

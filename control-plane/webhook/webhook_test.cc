@@ -42,7 +42,7 @@ class WebhookTest : public ::testing::Test {
     const Json review{{"kind", "AdmissionReview"},
                       {"apiVersion", "admission.k8s.io/v1"},
                       {"request", std::move(request)}};
-    const Reply reply = webhook_.Review(review.dump());
+    const Reply reply = webhook_.Review("/inject", review.dump());
     EXPECT_EQ(reply.status, 200) << reply.body;
     EXPECT_EQ(reply.content_type, "application/json");
     return Json::parse(reply.body)["response"];
@@ -56,16 +56,17 @@ class WebhookTest : public ::testing::Test {
   std::string log_text_;
   telemetry::Log log_{telemetry::LogLevel::kInfo, telemetry::Log::Form::kText,
                       std::make_unique<Lines>(&log_text_)};
-  Webhook webhook_{*loop_, log_, Settings{}};
+  Webhook webhook_{*loop_, log_, Settings{}, "tulle-system"};
 };
 
-TEST_F(WebhookTest, OnlyAPostOfJsonToInjectIsRead) {
+TEST_F(WebhookTest, OnlyAPostOfJsonIsRead) {
   const auto status = [this](const char* method, const char* path, const char* type) {
     const auto reply = webhook_.Refuse(method, path, type);
     return reply ? reply->status : 200;
   };
   EXPECT_EQ(status("POST", "/inject", "application/json"), 200);
   EXPECT_EQ(status("POST", "/inject", "Application/JSON ; charset=utf-8"), 200);
+  EXPECT_EQ(status("POST", "/validate", "application/json"), 200);
   EXPECT_EQ(webhook_.counts().invalid, 0u);
   EXPECT_EQ(status("POST", "/", "application/json"), 404);
   EXPECT_EQ(status("POST", "/inject/", "application/json"), 404);
@@ -84,7 +85,7 @@ TEST_F(WebhookTest, CountsByResultAndReason) {
   pod = Pod();
   pod["metadata"]["annotations"]["tulle.dev/proxy-cpu"] = "lots";
   EXPECT_EQ(Review(pod)["allowed"], false);
-  EXPECT_EQ(webhook_.Review("{").status, 400);
+  EXPECT_EQ(webhook_.Review("/inject", "{").status, 400);
   EXPECT_EQ(webhook_.counts().injected, 1u);
   EXPECT_EQ(webhook_.counts().refused, 1u);
   EXPECT_EQ(webhook_.counts().invalid, 1u);
@@ -97,11 +98,36 @@ TEST_F(WebhookTest, CountsByResultAndReason) {
   EXPECT_EQ(lines(), 2u) << log_text_;
 }
 
+TEST_F(WebhookTest, PoliciesAreCountedApartFromPods) {
+  const auto review = [this](const char* mode) {
+    const Json request{
+        {"uid", "u-1"},
+        {"kind", {{"group", "tulle.dev"}, {"version", "v1alpha1"}, {"kind", "PeerAuthentication"}}},
+        {"namespace", "shop"},
+        {"name", "web"},
+        {"operation", "CREATE"},
+        {"object", {{"spec", {{"targetRef", {{"kind", "Namespace"}}}, {"mode", mode}}}}}};
+    const Json all{
+        {"kind", "AdmissionReview"}, {"apiVersion", "admission.k8s.io/v1"}, {"request", request}};
+    return Json::parse(webhook_.Review("/validate", all.dump()).body)["response"]["allowed"];
+  };
+  EXPECT_EQ(review("STRICT"), true);
+  EXPECT_EQ(review("strictly"), false);
+  EXPECT_EQ(webhook_.Review("/validate", "{").status, 400);
+  EXPECT_EQ(webhook_.counts().policies_allowed, 1u);
+  EXPECT_EQ(webhook_.counts().policies_refused, 1u);
+  EXPECT_EQ(webhook_.counts().refused, 0u);
+  EXPECT_EQ(webhook_.counts().invalid, 1u);
+  EXPECT_TRUE(
+      absl::StrContains(log_text_, "webhook: refused PeerAuthentication \"shop/web\": spec.mode: "))
+      << log_text_;
+}
+
 TEST_F(WebhookTest, AFloodOfInvalidRequestsLeavesFewLines) {
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(webhook_.Review("garbage").status, 400);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(webhook_.Review("/inject", "garbage").status, 400);
   EXPECT_EQ(lines(), 20u);
   simulation_.RunFor(std::chrono::seconds(10));
-  webhook_.Review("garbage");
+  webhook_.Review("/inject", "garbage");
   EXPECT_EQ(lines(), 21u);
   EXPECT_TRUE(absl::StrContains(log_text_, "(980 lines about other requests were left out)"));
   EXPECT_EQ(webhook_.counts().invalid, 1001u);

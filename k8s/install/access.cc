@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "control-plane/policy/kinds.h"
 #include "k8s/install/objects.h"
 
 namespace tulle::install {
@@ -13,6 +12,8 @@ namespace {
 using Words = std::initializer_list<const char*>;
 
 constexpr Words kRead = {"get", "list", "watch"};
+constexpr Words kKeep = {"get", "list", "watch", "patch"};
+constexpr Words kAdmissionGroup = {"admissionregistration.k8s.io"};
 constexpr char kRbac[] = "rbac.authorization.k8s.io/v1";
 constexpr char kRbacGroup[] = "rbac.authorization.k8s.io";
 
@@ -45,11 +46,9 @@ Json CommonRules() {
       {{"gateway.networking.k8s.io"}, {"grpcroutes/status", "httproutes/status"}, {"patch"}},
       // Who a sidecar is.
       {{"authentication.k8s.io"}, {"tokenreviews"}, {"create"}},
-      // The roots of the mesh, for the API server's calls of the webhook.
-      {{"admissionregistration.k8s.io"},
-       {"mutatingwebhookconfigurations"},
-       {"get", "list", "watch", "patch"},
-       {"tulle-inject"}},
+      // The roots of the mesh, for the API server's calls of the webhooks.
+      {kAdmissionGroup, {"mutatingwebhookconfigurations"}, kKeep, {"tulle-inject"}},
+      {kAdmissionGroup, {"validatingwebhookconfigurations"}, kKeep, {"tulle-validate"}},
       // The roots of the mesh, in each namespace with sidecars. Creation cannot be limited to a
       // name.
       {{""}, {"configmaps"}, {"create"}},
@@ -57,23 +56,14 @@ Json CommonRules() {
   });
 }
 
-// Of tulle.dev.
-std::vector<std::string> OwnResources(const std::string& part) {
-  std::vector<std::string> resources;
-  for (const policy::KindEntry& kind : policy::AllKinds()) {
-    if (kind.api_version == policy::kTulleApiVersion)
-      resources.push_back(std::string(kind.plural) + part);
-  }
-  return resources;
-}
-
 Json ClusterRules() {
   Json rules = CommonRules();
   // Policies, and whether they are in force.
   rules.push_back(
-      {{"apiGroups", {"tulle.dev"}}, {"resources", OwnResources("")}, {"verbs", kRead}});
-  rules.push_back(
-      {{"apiGroups", {"tulle.dev"}}, {"resources", OwnResources("/status")}, {"verbs", {"patch"}}});
+      {{"apiGroups", {"tulle.dev"}}, {"resources", PolicyResources("")}, {"verbs", kRead}});
+  rules.push_back({{"apiGroups", {"tulle.dev"}},
+                   {"resources", PolicyResources("/status")},
+                   {"verbs", {"patch"}}});
   return rules;
 }
 
@@ -82,7 +72,7 @@ Json OwnRules() {
   return RulesOf({
       // The roots of the mesh and their keys.
       {{""}, {"secrets"}, {"create"}},
-      {{""}, {"secrets"}, {"get", "list", "watch", "patch"}, {"tulle-ca"}},
+      {{""}, {"secrets"}, kKeep, {"tulle-ca"}},
       // Which replica is the leader.
       {{"coordination.k8s.io"}, {"leases"}, {"create"}},
       {{"coordination.k8s.io"}, {"leases"}, {"get", "patch"}, {"tulle-control"}},
@@ -92,7 +82,7 @@ Json OwnRules() {
 // Who may edit or view a namespace may do so with its policies. Not with ExternalServices, which
 // say for all namespaces where their hosts lead.
 Json Aggregated(const char* to, const std::vector<std::string>& verbs) {
-  std::vector<std::string> resources = OwnResources("");
+  std::vector<std::string> resources = PolicyResources("");
   std::erase(resources, "externalservices");
   return {{"metadata",
            {{"labels", {{std::string("rbac.authorization.k8s.io/aggregate-to-") + to, "true"}}}}},

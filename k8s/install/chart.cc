@@ -23,6 +23,7 @@ constexpr Value kValues[] = {
     {&Settings::log_level, "control", "logLevel"},
     {&Settings::cpu, "control", "cpu"},
     {&Settings::memory, "control", "memory"},
+    {&Settings::monitoring_namespace, "control", "monitoringNamespace"},
     {&Settings::cni, "cni", "enabled"},
     {&Settings::cni_conf_dir, "cni", "confDir"},
     {&Settings::cni_bin_dir, "cni", "binDir"},

@@ -104,6 +104,28 @@ Json ControlDisruptions() {
                 {{"spec", {{"maxUnavailable", 1}, {"selector", {{"matchLabels", Labels()}}}}}});
 }
 
+// Sidecars call from any pod. The API server is outside of the pods' network in most clusters, so
+// the ports that it calls are open to all addresses: the webhooks, which have limits of their own,
+// and the API, which asks for a credential. Metrics are for the namespace of the monitoring alone.
+Json ControlNetworkPolicy(const Settings& settings) {
+  const auto number = [](const Port& port) {
+    return Json{{"port", port.number}, {"protocol", "TCP"}};
+  };
+  const Json any_pod = {{"namespaceSelector", Json::object()}};
+  const Json monitoring = {
+      {"namespaceSelector",
+       {{"matchLabels", {{"kubernetes.io/metadata.name", settings.monitoring_namespace}}}}}};
+  const Json own_pods = {{"podSelector", Json::object()}};
+  const Json ingress = {{{"from", {any_pod}}, {"ports", {number(kSidecars)}}},
+                        {{"from", {monitoring, own_pods}}, {"ports", {number(kMetrics)}}},
+                        {{"ports", {number(kApi), number(kWebhook)}}}};
+  return Object("networking.k8s.io/v1", "NetworkPolicy", kControl,
+                {{"spec",
+                  {{"podSelector", {{"matchLabels", Labels()}}},
+                   {"policyTypes", {"Ingress"}},
+                   {"ingress", ingress}}}});
+}
+
 Json ControlService() {
   Json ports = Json::array();
   for (const Port& port : {kSidecars, kApi})

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -50,6 +51,40 @@ TEST(Install, TheControlPlaneMayReadButNotWriteWorkloads) {
       }
     }
   }
+}
+
+TEST(Install, OnlyTheWebhookOfPodsLocksWhatItGuards) {
+  const auto objects = Manifests({});
+  const Json& pods = Find(objects, "MutatingWebhookConfiguration").at("webhooks").at(0);
+  const Json& policies = Find(objects, "ValidatingWebhookConfiguration").at("webhooks").at(0);
+  EXPECT_EQ(pods.at("failurePolicy"), "Fail");
+  EXPECT_EQ(policies.at("failurePolicy"), "Ignore");
+  // Neither deletions nor writes of status wait for the control plane.
+  const Json& rule = policies.at("rules").at(0);
+  EXPECT_EQ(rule.at("operations"), Json::array({"CREATE", "UPDATE"}));
+  for (const Json& resource : rule.at("resources"))
+    EXPECT_EQ(resource.get<std::string>().find('/'), std::string::npos) << resource;
+  EXPECT_EQ(rule.at("resources").size(), Definitions().size());
+  EXPECT_EQ(rule.at("apiGroups"), Json::array({"tulle.dev"}));
+}
+
+// Without this rule for a port, a cluster that enforces network policies would cut it off.
+TEST(Install, EachPortOfTheControlPlaneIsInTheNetworkPolicy) {
+  Settings settings;
+  settings.monitoring_namespace = "observe";
+  const auto objects = Manifests(settings);
+  const Json& ingress = Find(objects, "NetworkPolicy").at("spec").at("ingress");
+  std::map<int, Json> allowed;
+  for (const Json& rule : ingress)
+    for (const Json& port : rule.at("ports"))
+      allowed[port.at("port").get<int>()] = rule.value("from", Json());
+  const Json& pod = Find(objects, "Deployment").at("spec").at("template");
+  for (const Json& port : pod.at("spec").at("containers").at(0).at("ports"))
+    EXPECT_TRUE(allowed.contains(port.at("containerPort").get<int>())) << port;
+  EXPECT_TRUE(allowed.at(15017).is_null()) << "the API server has no address of a pod";
+  EXPECT_NE(allowed.at(15014).dump().find("observe"), std::string::npos);
+  EXPECT_EQ(Find(objects, "NetworkPolicy").at("spec").at("podSelector").at("matchLabels"),
+            pod.at("metadata").at("labels"));
 }
 
 TEST(Install, TheChartHasTheSameObjects) {

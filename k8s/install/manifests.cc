@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "control-plane/policy/custom_resource.h"
+#include "control-plane/policy/kinds.h"
 #include "k8s/install/objects.h"
 
 namespace tulle::install {
@@ -30,6 +31,15 @@ Json Object(const char* version, const char* kind, const char* name, Json more) 
   return object;
 }
 
+std::vector<std::string> PolicyResources(const std::string& part) {
+  std::vector<std::string> resources;
+  for (const policy::KindEntry& kind : policy::AllKinds()) {
+    if (kind.api_version == policy::kTulleApiVersion)
+      resources.push_back(std::string(kind.plural) + part);
+  }
+  return resources;
+}
+
 std::vector<Json> Definitions() {
   std::vector<Json> definitions = policy::CustomResourceDefinitions();
   for (Json& definition : definitions) definition = Labelled(std::move(definition));
@@ -43,8 +53,10 @@ std::vector<Json> Manifests(const Settings& settings) {
   for (Json& object : Access()) manifests.push_back(std::move(object));
   manifests.push_back(ControlDeployment(settings));
   manifests.push_back(ControlDisruptions());
+  manifests.push_back(ControlNetworkPolicy(settings));
   manifests.push_back(ControlService());
   manifests.push_back(InjectionWebhook());
+  manifests.push_back(PolicyWebhook());
   return manifests;
 }
 

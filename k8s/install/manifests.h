@@ -13,7 +13,8 @@ using Json = nlohmann::json;
 
 // CustomResourceDefinitions. To delete them deletes all policies.
 std::vector<Json> Definitions();
-// Namespace, access, Deployment, Service, webhook. Without the CNI plugin.
+// Namespace, access, Deployment, its budget and network policy, Service, webhooks. Without the CNI
+// plugin.
 std::vector<Json> Manifests(const Settings& settings);
 // Namespace and DaemonSet of the CNI plugin. Pods that need it start only after it, so it comes
 // first.

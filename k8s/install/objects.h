@@ -21,8 +21,13 @@ std::vector<Json> Access();
 // control.cc
 Json ControlDeployment(const Settings& settings);
 Json ControlDisruptions();
+Json ControlNetworkPolicy(const Settings& settings);
 Json ControlService();
 // webhook.cc
 Json InjectionWebhook();
+Json PolicyWebhook();
+
+// The resources of tulle.dev, each followed by `part`, such as "/status".
+std::vector<std::string> PolicyResources(const std::string& part);
 
 }  // namespace tulle::install

@@ -25,6 +25,7 @@ struct Settings {
   std::string log_level = "info";
   std::string cpu = "50m";  // requests
   std::string memory = "64Mi";
+  std::string monitoring_namespace = "monitoring";  // whose pods may read metrics
   // "true": the CNI plugin redirects pods, none needs NET_ADMIN.
   std::string cni = "false";
   std::string cni_conf_dir = "/etc/cni/net.d";  // on the nodes

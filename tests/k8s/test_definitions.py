@@ -153,6 +153,6 @@ def test_short_names_and_columns(api):
 
 def test_uninstall_leaves_nothing(api):
     api.kubectl("delete", "--wait=false", "-f", "-", stdin=tullectl("uninstall"))
-    kinds = "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration"
+    kinds = "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration"
     for name in api.kubectl("get", kinds, "-l", "app.kubernetes.io/part-of=tulle", "-o", "name").split():
         api.wait_for("delete", name)

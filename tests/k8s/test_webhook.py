@@ -1,13 +1,15 @@
-"""The admission webhook as the API server calls it: who is injected, who is refused, and what happens without it."""
+"""The admission webhooks as the API server calls them: who is injected, what is refused, and what happens without them."""
 import base64
 import json
+import subprocess
 
 import pytest
 
 from meshed import Mesh
-from processes import wait_until
+from processes import binary, wait_until
 
-CONFIGURATION = "mutatingwebhookconfiguration/tulle-inject"
+INJECTION = "mutatingwebhookconfiguration/tulle-inject"
+VALIDATION = "validatingwebhookconfiguration/tulle-validate"
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,8 @@ def containers(mesh, what, ns="shop"):
     return [each["name"] for each in spec.get("initContainers", []) + spec["containers"]]
 
 
-def bundles(mesh):
-    webhooks = mesh.cluster.get(CONFIGURATION)["webhooks"]
+def bundles(mesh, configuration=INJECTION):
+    webhooks = mesh.cluster.get(configuration)["webhooks"]
     return [base64.b64decode(each["clientConfig"].get("caBundle", "")).decode() for each in webhooks]
 
 
@@ -71,21 +73,111 @@ def test_kubectl_shows_why_a_pod_is_refused(mesh):
     assert metric(mesh, 'tulle_control_admission_reviews_total{result="refused"}') == before + 1
 
 
-def test_a_bundle_that_was_overwritten_is_corrected(mesh):
+def principal(name):
+    """A policy that the schema accepts. The parser does so if the name is an identity."""
+    return {"apiVersion": "tulle.dev/v1alpha1", "kind": "AuthorizationPolicy", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"targetRef": {"kind": "Service", "name": "web"}, "action": "DENY", "rules": [{"from": {"principals": [name]}}]}}
+
+
+VALID = principal("spiffe://cluster.local/ns/shop/sa/web")
+ODD = principal("not an identity")
+FIELD = "spec.rules[0].from.principals[0]"
+
+
+def put(mesh, what, *arguments):
+    """The answer of kubectl."""
+    return mesh.cluster.try_kubectl("apply", *arguments, "-f", "-", stdin=json.dumps(what))
+
+
+def accepted(mesh):
+    """(status, reason) of the policy's present version."""
+    found = mesh.cluster.get("-n", "shop", "authorizationpolicy", "web")
+    for each in found.get("status", {}).get("conditions", []):
+        if each["observedGeneration"] == found["metadata"]["generation"]:
+            return each["status"], each["reason"]
+    return None
+
+
+@pytest.fixture
+def policy(mesh):
+    """In force; the API server asks about each change of it."""
+    wait_until(lambda: bundles(mesh, VALIDATION) == [roots(mesh)], "the API server does not trust the webhook")
+    # kube-proxy leads the API server there, some moments after the control plane is ready.
+    wait_until(lambda: put(mesh, ODD, "--dry-run=server").returncode != 0, "nothing is refused")
+    done = put(mesh, VALID)
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: accepted(mesh) == ("True", "Accepted"), "the policy is not in force")
+    yield
+    mesh.cluster.kubectl("-n", "shop", "delete", "authorizationpolicy", "web", "--ignore-not-found")
+
+
+def test_an_edit_that_only_the_parser_finds_invalid_is_refused(mesh, policy):
+    refused = 'tulle_control_policy_reviews_total{result="refused"}'
+    before = metric(mesh, refused)
+    done = put(mesh, ODD)
+    assert done.returncode != 0
+    said = done.stderr.partition('admission webhook "validate.tulle.dev" denied the request: ')[2].strip()
+    assert said.startswith(FIELD + ": "), done.stderr
+    # What is stored is what is in force.
+    assert mesh.cluster.get("-n", "shop", "authorizationpolicy", "web")["spec"] == VALID["spec"]
+    assert accepted(mesh) == ("True", "Accepted")
+    assert metric(mesh, refused) == before + 1
+    # `tullectl validate` says the same.
+    offline = subprocess.run([binary("control-plane/cli/tullectl"), "validate", "-f", "-"], input=json.dumps(ODD), capture_output=True,
+                             text=True, check=False)
+    assert said.partition(" (")[0] in offline.stderr, (said, offline.stderr)
+
+
+def test_what_belongs_to_others_is_not_asked_about(mesh, policy):
+    """Status and deletion; routes of the Gateway API, whose status says what is wrong."""
+    total = 'tulle_control_policy_reviews_total'
+    before = metric(mesh, total)
+    mesh.cluster.kubectl("-n", "shop", "patch", "authorizationpolicy", "web", "--subresource=status", "--type=merge", "-p",
+                         json.dumps({"status": {"conditions": []}}))
+    mesh.cluster.kubectl("-n", "shop", "delete", "authorizationpolicy", "web")
+    assert metric(mesh, total) == before
+    resources = mesh.cluster.get(VALIDATION)["webhooks"][0]["rules"][0]
+    assert resources["apiGroups"] == ["tulle.dev"]
+
+
+def test_the_api_server_says_that_it_does_not_trust_the_certificate(mesh, policy):
+    """With another bundle, as after a restore: a configuration of another name, which the control plane leaves alone."""
+    copy = mesh.cluster.get(VALIDATION)
+    copy["metadata"] = {"name": "copy"}
+    copy["webhooks"][0]["failurePolicy"] = "Fail"
+    with open(mesh.cluster.credentials.path("ca.crt"), "rb") as other:
+        copy["webhooks"][0]["clientConfig"]["caBundle"] = base64.b64encode(other.read()).decode()
+    mesh.cluster.apply(copy)
+    try:
+        wait_until(lambda: "x509: certificate signed by unknown authority" in put(mesh, principal("spiffe://cluster.local/ns/shop/sa/b"),
+                                                                                   "--dry-run=server").stderr, "it is trusted")
+        copy["webhooks"][0]["failurePolicy"] = "Ignore"
+        mesh.cluster.apply(copy)
+        wait_until(lambda: put(mesh, principal("spiffe://cluster.local/ns/shop/sa/b"), "--dry-run=server").returncode == 0, "it is refused")
+    finally:
+        mesh.cluster.kubectl("delete", "validatingwebhookconfiguration", "copy")
+
+
+@pytest.mark.parametrize("configuration", [INJECTION, VALIDATION])
+def test_a_bundle_that_was_overwritten_is_corrected(mesh, configuration):
     right = roots(mesh)
-    assert bundles(mesh) == [right]
+    assert bundles(mesh, configuration) == [right]
     wrong = base64.b64encode(b"").decode()
-    mesh.cluster.kubectl("patch", CONFIGURATION, "--type=json", "-p", json.dumps(
+    mesh.cluster.kubectl("patch", configuration, "--type=json", "-p", json.dumps(
         [{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": wrong}]))
-    wait_until(lambda: bundles(mesh) == [right], "the bundle was not corrected")
+    wait_until(lambda: bundles(mesh, configuration) == [right], "the bundle was not corrected")
     wait_until(lambda: create(mesh, pod()).returncode == 0, "pods are not injected any more")
+    wait_until(lambda: put(mesh, ODD, "--dry-run=server").returncode != 0, "policies are not checked any more")
 
 
-def test_the_bundle_follows_a_rotation(mesh):
+def test_the_bundles_follow_a_rotation(mesh):
     before = roots(mesh)
     mesh.tullectl("cert", "rotate")
-    wait_until(lambda: before not in (roots(mesh), *bundles(mesh)) and bundles(mesh) == [roots(mesh)], "the bundle is the old one")
+    for configuration in (INJECTION, VALIDATION):
+        wait_until(lambda each=configuration: before not in (roots(mesh), *bundles(mesh, each)) and bundles(mesh, each) == [roots(mesh)],
+                   "the bundle is the old one")
     wait_until(lambda: containers(mesh, pod()) == ["tulle-init", "tulle-sidecar", "web"], "pods are not injected any more")
+    wait_until(lambda: put(mesh, ODD, "--dry-run=server").returncode != 0, "policies are not checked any more")
 
 
 REVIEW = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
@@ -113,6 +205,19 @@ def test_a_stranger_gets_an_answer(mesh, what):
     assert containers(mesh, pod()) == ["tulle-init", "tulle-sidecar", "web"]
 
 
+def test_a_stranger_learns_only_what_the_parser_says(mesh):
+    address = mesh.cluster.get("-n", "tulle-system", "service", "tulle-control")["spec"]["clusterIP"]
+    kind = {"group": "tulle.dev", "version": "v1alpha1", "kind": "AuthorizationPolicy"}
+    request = {"uid": "1", "kind": kind, "operation": "CREATE", "namespace": "shop", "name": "web", "object": ODD}
+
+    def ask(text):
+        return mesh.curl("-k", "-H", "content-type: application/json", "-d", text, "https://%s/validate" % address)
+    answer = json.loads(ask(json.dumps({**REVIEW, "request": request})))["response"]
+    assert not answer["allowed"] and answer["status"]["message"].startswith(FIELD)
+    assert json.loads(ask(json.dumps({**REVIEW, "request": {**request, "operation": "DELETE"}})))["response"]["allowed"]
+    assert ask("{") == "not JSON\n"
+
+
 def test_fault_82_without_the_webhook_only_labelled_namespaces_wait(mesh):
     mesh.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "plain"}})
     mesh.cluster.kubectl("-n", "tulle-system", "scale", "deployment/tulle-control", "--replicas=0")
@@ -122,6 +227,12 @@ def test_fault_82_without_the_webhook_only_labelled_namespaces_wait(mesh):
     assert 'failed calling webhook "inject.tulle.dev"' in done.stderr
     assert containers(mesh, pod(), ns="plain") == ["web"]
     assert containers(mesh, pod(labels={"tulle.dev/inject": "disabled"})) == ["web"]
+    # Policies are stored unchecked. Their status says so later, and they can be labelled and deleted.
+    assert put(mesh, ODD).returncode == 0
     mesh.cluster.kubectl("-n", "tulle-system", "scale", "deployment/tulle-control", "--replicas=1")
     mesh.await_control()
     wait_until(lambda: create(mesh, pod()).returncode == 0, "pods are not injected again")
+    wait_until(lambda: accepted(mesh) == ("False", "Invalid"), "the status does not say that it is invalid")
+    wait_until(lambda: put(mesh, principal("not one either"), "--dry-run=server").returncode != 0, "policies are not checked again")
+    mesh.cluster.kubectl("-n", "shop", "label", "authorizationpolicy", "web", "team=shop")
+    mesh.cluster.kubectl("-n", "shop", "delete", "authorizationpolicy", "web")
