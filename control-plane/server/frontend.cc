@@ -9,7 +9,6 @@
 #include "certs/trust_bundle.h"
 #include "control-plane/server/admin_file.h"
 #include "control-plane/server/grpc_services.h"
-#include "control-plane/server/prometheus_targets.h"
 #include "net/http2/options.h"
 
 namespace tulle::server {
@@ -202,8 +201,10 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
                 options_.leadership ? std::optional(options_.leadership()) : std::nullopt),
             "text/plain; version=0.0.4"};
   }
-  if (request.path == "/prometheus/targets")
-    return {200, PrometheusTargets(plane_.view().CurrentMesh()), "application/json"};
+  if (request.path == "/prometheus/targets") {
+    const MeshBuilder& builder = plane_.mesh_builder();
+    return {200, targets_.Text(builder.mesh(), builder.versions()), "application/json"};
+  }
   return {404, "not found; see /healthz, /readyz, /metrics and /prometheus/targets\n",
           "text/plain"};
 }

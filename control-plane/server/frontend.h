@@ -18,6 +18,7 @@
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/door.h"
 #include "control-plane/server/message_timeout_log.h"
+#include "control-plane/server/prometheus_targets.h"
 #include "control-plane/server/rest_server.h"
 #include "control-plane/server/webhook_port.h"
 #include "net/base/socket_address.h"
@@ -89,6 +90,7 @@ class Frontend {
   grpc::Server grpc_server_;
   RestServer rest_server_;
   RestServer health_server_;
+  PrometheusPage targets_;
   std::unique_ptr<loop::Timer> renewal_;
 };
 

@@ -1,6 +1,7 @@
 #include "control-plane/server/rest_server.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -137,6 +138,7 @@ class RestServer::Connection : public Deletable,
   Connection(RestServer& server, std::unique_ptr<Transport> transport, GuestList::Guest* guest)
       : server_(server),
         guest_(guest),
+        source_(SourceOf(transport->PeerAddress())),
         codec_(std::make_unique<http1::ServerConnection>(
             server.loop_, server.deadlines_, std::move(transport), events(), Options())) {}
 
@@ -146,6 +148,7 @@ class RestServer::Connection : public Deletable,
   }
   void Close() { codec_->Close(); }
   Exchange* exchange() { return exchange_.get(); }
+  const std::string& source() const { return source_; }
   // False: there are too many of those.
   bool Identify() {
     if (is_identified_) return true;
@@ -183,6 +186,7 @@ class RestServer::Connection : public Deletable,
 
   RestServer& server_;
   GuestList::Guest* const guest_;
+  const std::string source_;
   std::unique_ptr<http1::ServerConnection> codec_;
   std::unique_ptr<Exchange> exchange_;
   bool is_identified_ = false;
@@ -265,13 +269,23 @@ RestServer::~RestServer() {
 }
 
 RestServer::Exchange* RestServer::LargestBody() {
-  Exchange* largest = nullptr;
-  connections_.ForEach([&largest](Connection& connection) {
+  struct Share {
+    size_t bytes = 0;
+    Exchange* largest = nullptr;
+  };
+  std::map<std::string, Share> shares;
+  connections_.ForEach([&shares](Connection& connection) {
     Exchange* exchange = connection.exchange();
     if (exchange == nullptr) return;
-    if (largest == nullptr || exchange->body_bytes() > largest->body_bytes()) largest = exchange;
+    Share& share = shares[connection.source()];
+    share.bytes += exchange->body_bytes();
+    if (share.largest == nullptr || exchange->body_bytes() > share.largest->body_bytes())
+      share.largest = exchange;
   });
-  return largest;
+  const auto most = std::max_element(
+      shares.begin(), shares.end(),
+      [](const auto& a, const auto& b) { return a.second.bytes < b.second.bytes; });
+  return most->second.largest;
 }
 
 void RestServer::Adopt(std::unique_ptr<Transport> transport, GuestList::Guest* guest) {

@@ -2,9 +2,10 @@
 //
 // Answers may come in pieces, one in each turn of the loop and as fast as the client reads them.
 // Requests are read whole (at most 2 MiB of body unless RestLimits says otherwise, and 32 MiB of
-// all connections together: beyond that the largest one ends), answered by one function, one after
-// the other on a connection. Whether a body is read at all is decided from the head. Owner: whoever
-// listens; not destroyed from inside a callback. Thread: the loop's.
+// all connections together: beyond that the largest one of the source address with the most bytes
+// ends, so that a caller who floods the port makes room for others), answered by one function, one
+// after the other on a connection. Whether a body is read at all is decided from the head. Owner:
+// whoever listens; not destroyed from inside a callback. Thread: the loop's.
 #pragma once
 
 #include <functional>
@@ -57,7 +58,7 @@ class RestServer {
   class Connection;
   class Exchange;
 
-  // Of the bodies that are being read, the largest one.
+  // Of the source with the most bytes in bodies that are being read, the largest one.
   Exchange* LargestBody();
 
   loop::Loop& loop_;

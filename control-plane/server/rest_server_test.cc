@@ -73,8 +73,12 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
   // A POST that announces `length` bytes and sends `sent`.
   std::unique_ptr<Caller> Post(size_t length, size_t sent,
                                const std::string& type = "application/json") {
+    return PostFrom(*callers_, length, sent, type);
+  }
+  std::unique_ptr<Caller> PostFrom(loop::Loop& loop, size_t length, size_t sent,
+                                   const std::string& type = "application/json") {
     return std::make_unique<Caller>(
-        *callers_, at_,
+        loop, at_,
         absl::StrCat("POST / HTTP/1.1\r\nhost: x\r\ncontent-type: ", type,
                      "\r\ncontent-length: ", length, "\r\n\r\n", std::string(sent, ' ')));
   }
@@ -97,6 +101,7 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
   sim::Simulation simulation_{1};
   std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
   std::unique_ptr<loop::Loop> callers_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.2"}));
+  std::unique_ptr<loop::Loop> other_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.3"}));
   const SocketAddress at_ = *SocketAddress::ParseWithPort("10.0.0.1:80");
   std::unique_ptr<loop::Listener> listener_;
   std::optional<RestServer> server_;
@@ -127,6 +132,16 @@ TEST_F(RestServerTest, WhenAllBodiesAreTooLargeTogetherTheLargestEnds) {
   for (int i = 0; i < 9; ++i) slow.push_back(Post(size_t{4} << 20, (size_t{4} << 20) - 1));
   EXPECT_TRUE(Answers(slow, "503"));
   EXPECT_TRUE(Answers(Post(5000, 5000), "200"));
+}
+
+// The API server's review is larger than any of those that a stranger holds back.
+TEST_F(RestServerTest, WhoFloodsThePortMakesRoomForOthers) {
+  Serve({size_t{4} << 20, seconds(30)});
+  std::vector<std::unique_ptr<Caller>> slow;
+  for (int i = 0; i < 60; ++i) slow.push_back(Post(size_t{4} << 20, size_t{1} << 19));
+  simulation_.RunFor(seconds(5));
+  EXPECT_TRUE(Answers(PostFrom(*other_, size_t{3} << 20, size_t{3} << 20), "200"));
+  EXPECT_TRUE(Answers(slow, "503"));
 }
 
 }  // namespace
