@@ -31,6 +31,7 @@ bool AddName(GENERAL_NAMES* names, int type, int string_type, std::string_view v
 }
 
 bool AddAddress(GENERAL_NAMES* names, const std::string& text) {
+  if (text.find('\0') != std::string::npos) return false;  // inet_pton() ends there
   char bytes[16];
   if (inet_pton(AF_INET, text.c_str(), bytes) == 1) {
     return AddName(names, GEN_IPADD, V_ASN1_OCTET_STRING, std::string_view(bytes, 4));

@@ -38,7 +38,7 @@ void Grammar::AddInstallation() {
   TakeCni(install, "install the CNI plugin too, so that injected pods need no capability");
   TakeWord(install, "--image-pull-policy", &settings.image_pull_policy,
            {"Always", "IfNotPresent", "Never"}, "policy",
-           "when to pull the control plane's image [IfNotPresent]")
+           "when to pull the images of the control plane and the CNI plugin [IfNotPresent]")
       ->type_name("POLICY");
   TakeNumber(install, "--replicas", &invocation_.replicas, 1, 100, "count",
              "replicas of the control plane [1]")

@@ -117,12 +117,13 @@ void ForEachServed(const Workload& workload, const Visit& visit) {
   const auto dialled = [](const InboundPort& port) {
     return port.dialled_port == 0 ? port.listen_port : port.dialled_port;
   };
+  std::set<uint32_t> skipped;
+  for (const InboundPort& port : workload.inbound) {
+    if (port.is_skipped) skipped.insert(dialled(port));
+  }
   for (const ServedPort& served : workload.serves) {
-    bool is_skipped = false;
-    for (const InboundPort& port : workload.inbound) {
-      is_skipped |= port.is_skipped && dialled(port) == served.dialled_port;
-    }
-    visit(served.service, served.service_port, served.dialled_port, served.protocol, is_skipped);
+    visit(served.service, served.service_port, served.dialled_port, served.protocol,
+          skipped.contains(served.dialled_port));
   }
   if (!workload.serves.empty()) return;
   for (const ServiceName& service : workload.services) {

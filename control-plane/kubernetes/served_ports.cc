@@ -11,7 +11,7 @@ void ServedPorts::Add(const ServiceFacts& service, const SliceFacts& slice) {
   if (services_.insert(slice.service).second) workload_.services.push_back(slice.service);
   for (const auto& [name, port] : service.ports) {
     const auto target = slice.ports.find(name);
-    if (target == slice.ports.end()) continue;
+    if (target == slice.ports.end() || workload_.serves.size() >= kMostPorts) continue;
     const uint32_t dialled = target->second;
     if (!served_.emplace(slice.service, port.number, dialled).second) continue;
     const bool is_opaque = pod_ != nullptr && pod_->opaque_ports.contains(dialled);

@@ -15,6 +15,10 @@ namespace tulle::kubernetes {
 
 class ServedPorts {
  public:
+  // Whoever may create Services chooses how many name a pod, and with how many ports each. What is
+  // beyond is not served.
+  static constexpr size_t kMostPorts = 1000;
+
   // `pod`: null for an endpoint without one. Both outlive this.
   ServedPorts(const PodFacts* pod, discovery::Workload* workload)
       : pod_(pod), workload_(*workload) {}

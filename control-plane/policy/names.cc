@@ -77,6 +77,7 @@ bool IsMeshName(std::string_view host) {
 bool IsIpAddress(std::string_view text) {
   unsigned char bytes[16];
   const std::string address(text);
+  if (text.find('\0') != std::string_view::npos) return false;  // inet_pton() ends there
   return inet_pton(AF_INET, address.c_str(), bytes) == 1 ||
          inet_pton(AF_INET6, address.c_str(), bytes) == 1;
 }

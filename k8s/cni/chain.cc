@@ -1,7 +1,11 @@
 #include "k8s/cni/chain.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "k8s/cni/versions.h"
 
 namespace tulle::cni {
 namespace {
@@ -22,9 +26,18 @@ absl::StatusOr<Json> Parse(const std::string& text) {
   Json list = Json::parse(text, nullptr, false);
   if (!list.is_object() || !list.contains("plugins") || !list["plugins"].is_array() ||
       list["plugins"].empty()) {
-    return absl::InvalidArgumentError("not a list of CNI plugins");
+    return absl::InvalidArgumentError(
+        "not a list of CNI plugins: make it a *.conflist with \"plugins\", or remove it");
   }
   return list;
+}
+
+absl::Status CheckVersion(const Json& list) {
+  const Json version = list.value("cniVersion", Json());
+  if (version.is_string() && IsKnownVersion(version.get<std::string>())) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("unsupported cniVersion ", version.dump(),
+                                                 ": tulle-cni supports ", std::string(kVersions[0]),
+                                                 " to ", std::string(*std::rbegin(kVersions))));
 }
 
 }  // namespace
@@ -32,6 +45,7 @@ absl::StatusOr<Json> Parse(const std::string& text) {
 absl::StatusOr<std::string> WithEntry(const std::string& conflist) {
   auto list = Parse(conflist);
   if (!list.ok()) return list.status();
+  if (const absl::Status known = CheckVersion(*list); !known.ok()) return known;
   Json& plugins = (*list)["plugins"];
   const auto ours = std::find_if(plugins.begin(), plugins.end(), IsOurs);
   if (ours != plugins.end() && *ours == Entry()) return conflist;

@@ -21,6 +21,7 @@ absl::StatusOr<std::vector<fs::path>> Configurations(const std::string& folder) 
   std::vector<fs::path> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.is_directory()) continue;
     const std::string extension = entry.path().extension().string();
     if (extension == ".conflist" || extension == ".conf" || extension == ".json")
       found.push_back(entry.path());
@@ -28,6 +29,17 @@ absl::StatusOr<std::vector<fs::path>> Configurations(const std::string& folder) 
   if (error) return absl::FailedPreconditionError(absl::StrCat(folder, ": ", error.message()));
   std::sort(found.begin(), found.end());
   return found;
+}
+
+// Where a symbolic link leads, so that the link stays.
+absl::StatusOr<std::string> FileOf(const fs::path& path) {
+  if (!fs::is_symlink(path)) return path.string();
+  std::error_code error;
+  const fs::path file = fs::canonical(path, error);
+  if (!error && file.parent_path() == fs::canonical(path.parent_path(), error))
+    return file.string();
+  return absl::FailedPreconditionError(absl::StrCat(
+      path.string(), ": a symbolic link that leads out of its folder: make it a regular file"));
 }
 
 // A configuration that has to be written anew.
@@ -43,15 +55,16 @@ absl::StatusOr<std::vector<Change>> ChangesToInstall(const std::string& folder) 
     return absl::NotFoundError(
         absl::StrCat("waiting for the configuration of the network plugin in ", folder));
   }
-  const std::string path = all->front().string();
-  const auto list = ReadWhole(path);
+  const auto path = FileOf(all->front());
+  if (!path.ok()) return path.status();
+  const auto list = ReadWhole(*path);
   if (!list.ok()) return list.status();
   auto wanted = WithEntry(*list);
   if (!wanted.ok())
     return absl::Status(wanted.status().code(),
-                        absl::StrCat(path, ": ", wanted.status().message()));
+                        absl::StrCat(*path, ": ", wanted.status().message()));
   if (*wanted == *list) return std::vector<Change>();
-  return std::vector<Change>{{path, *std::move(wanted)}};
+  return std::vector<Change>{{*path, *std::move(wanted)}};
 }
 
 absl::StatusOr<std::vector<Change>> ChangesToRemove(const std::string& folder) {
@@ -59,11 +72,13 @@ absl::StatusOr<std::vector<Change>> ChangesToRemove(const std::string& folder) {
   if (!all.ok()) return all.status();
   std::vector<Change> changes;
   for (const fs::path& path : *all) {
-    const auto list = ReadWhole(path.string());
+    const auto file = FileOf(path);
+    if (!file.ok()) continue;  // nothing was written there
+    const auto list = ReadWhole(*file);
     if (!list.ok()) return list.status();
     auto wanted = WithoutEntry(*list);
     if (!wanted.ok() || *wanted == *list) continue;  // not a list, so not ours
-    changes.push_back({path.string(), *std::move(wanted)});
+    changes.push_back({*file, *std::move(wanted)});
   }
   return changes;
 }
@@ -97,14 +112,9 @@ absl::Status Installation::Install() const {
   return Apply(ChangesToInstall(conf_folder));
 }
 
-absl::Status Installation::Remove() const {
-  const absl::Status removed = Apply(ChangesToRemove(conf_folder));
-  if (!removed.ok()) return removed;
-  std::error_code error;
-  fs::remove(bin_folder + kProgram, error);
-  if (error) return absl::FailedPreconditionError(absl::StrCat(bin_folder, ": ", error.message()));
-  return absl::OkStatus();
-}
+// The program stays: CRI-O calls it for the deletion of each pod that it was called for, with the
+// list that it had then, and could not delete these pods.
+absl::Status Installation::Remove() const { return Apply(ChangesToRemove(conf_folder)); }
 
 absl::Status Installation::CheckInstalled() const {
   const auto own = ReadWhole(program);
@@ -117,8 +127,6 @@ absl::Status Installation::CheckInstalled() const {
 }
 
 absl::Status Installation::CheckRemoved() const {
-  if (fs::exists(bin_folder + kProgram))
-    return absl::FailedPreconditionError(absl::StrCat(bin_folder, kProgram, " exists"));
   return CheckNone(ChangesToRemove(conf_folder), " has an entry for tulle-cni");
 }
 

@@ -16,7 +16,7 @@ struct Installation {
 
   // kNotFound: no network plugin has written its configuration yet.
   absl::Status Install() const;
-  // From all configurations, then the program.
+  // The entry, from all configurations. The program stays.
   absl::Status Remove() const;
   // Whether Install(), or Remove(), would change nothing.
   absl::Status CheckInstalled() const;

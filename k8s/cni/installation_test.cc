@@ -53,6 +53,14 @@ TEST(Chain, OtherFilesAreRefused) {
   }
 }
 
+TEST(Chain, AVersionThatThePluginDoesNotSpeakIsRefused) {
+  for (const char* version : {R"("cniVersion": "0.2.0",)", R"("cniVersion": "2.0.0",)", ""}) {
+    const std::string list = std::string("{") + version + R"("plugins": [{"type": "bridge"}]})";
+    EXPECT_FALSE(WithEntry(list).ok()) << list;
+    EXPECT_TRUE(WithoutEntry(list).ok()) << list;
+  }
+}
+
 class OnNode : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -120,13 +128,39 @@ TEST_F(OnNode, RemovalLeavesNothing) {
   EXPECT_EQ(Plugins("conf/05-new.conflist"), (Types{"bridge", "portmap"}));
   EXPECT_EQ(Plugins("conf/10-pods.conflist"), (Types{"bridge", "portmap"}));
   EXPECT_EQ(Read("conf/30-broken.conflist"), "{");
-  EXPECT_FALSE(fs::exists(folder_ / "bin/tulle-cni"));
+  EXPECT_TRUE(fs::exists(folder_ / "bin/tulle-cni")) << "CRI-O still calls it for running pods";
+}
+
+TEST_F(OnNode, ALinkInTheFolderStaysALink) {
+  Write(folder_ / "conf/pods.real", kList);
+  fs::create_symlink("pods.real", folder_ / "conf/10-pods.conflist");
+  ASSERT_TRUE(node_.Install().ok());
+  EXPECT_TRUE(fs::is_symlink(folder_ / "conf/10-pods.conflist"));
+  EXPECT_EQ(Plugins("conf/pods.real"), (Types{"bridge", "portmap", "tulle-cni"}));
+  ASSERT_TRUE(node_.Remove().ok());
+  EXPECT_EQ(Plugins("conf/pods.real"), (Types{"bridge", "portmap"}));
+}
+
+TEST_F(OnNode, ALinkThatLeadsElsewhereIsRefused) {
+  Write(folder_ / "program.conflist", kList);
+  fs::create_symlink("../program.conflist", folder_ / "conf/10-pods.conflist");
+  EXPECT_EQ(node_.Install().message(),
+            (folder_ / "conf/10-pods.conflist").string() +
+                ": a symbolic link that leads out of its folder: make it a regular file");
+  EXPECT_EQ(Read("program.conflist"), kList);
+}
+
+TEST_F(OnNode, FoldersAreNoConfigurations) {
+  fs::create_directories(folder_ / "conf/05-old.conf");
+  Write(folder_ / "conf/10-pods.conflist", kList);
+  EXPECT_TRUE(node_.Install().ok());
 }
 
 TEST_F(OnNode, ASinglePluginIsRefusedByName) {
   Write(folder_ / "conf/10-pods.conf", R"({"type": "bridge"})");
   EXPECT_EQ(node_.Install().message(),
-            (folder_ / "conf/10-pods.conf").string() + ": not a list of CNI plugins");
+            (folder_ / "conf/10-pods.conf").string() +
+                ": not a list of CNI plugins: make it a *.conflist with \"plugins\", or remove it");
 }
 
 }  // namespace

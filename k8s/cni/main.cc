@@ -30,6 +30,11 @@ Exit codes: 0 success, 1 error, 2 invalid usage.)";
 constexpr int kInvalidUsage = 2;
 // A folder that was replaced is not watched any more.
 constexpr int kAgainSeconds = 30;
+// Rounds in a row in which another program had removed the entry.
+constexpr int kFight = 5;
+constexpr char kFightText[] =
+    "another program keeps removing the entry of tulle-cni: let it keep entries of others "
+    "(Cilium: cni.exclusive=false)";
 
 struct CommandLine {
   Installation installation;
@@ -74,10 +79,16 @@ int KeepSo(const CommandLine& line) {
     if (!added.ok()) return Complain(added);
   }
   std::string last;
+  int removed = 0;
   do {
-    const absl::Status done = line.install ? installation.Install() : installation.Remove();
+    const bool is_missing = line.install && !installation.CheckInstalled().ok();
+    absl::Status done = line.install ? installation.Install() : installation.Remove();
+    removed = is_missing && done.ok() ? removed + 1 : 0;
+    if (removed >= kFight) done = absl::FailedPreconditionError(kFightText);
     Report(done, line.install ? "installed" : "removed", &last);
-  } while (watch.Wait(kAgainSeconds));
+    // The volumes of this container still lead to a folder that was deleted and made anew.
+    if (!watch.exists()) return Complain(absl::NotFoundError("a folder was deleted: ending"));
+  } while (watch.Pause(removed < kFight ? 1 : kAgainSeconds) && watch.Wait(kAgainSeconds));
   return 0;
 }
 

@@ -71,6 +71,40 @@ TEST(Plugin, LeavesOtherPodsAlone) {
   }
 }
 
+TEST(Plugin, PodsThatAreLeftAloneStartWithAnyVersion) {
+  Json configuration = Configuration({{"example.org/other", "1"}});
+  configuration["cniVersion"] = "9.0.0";
+  Recorder recorder;
+  const Answer answer = Respond({"ADD", kNetwork}, configuration.dump(), recorder.network());
+  EXPECT_EQ(answer.exit_code, 0) << answer.output;
+  EXPECT_EQ(Json::parse(answer.output), configuration["prevResult"]);
+}
+
+// As many as the API server allows. It costs what it must: the injection's parser would refuse it.
+TEST(Plugin, ManyAnnotationsOfOthersAreIgnored) {
+  Json annotations = kMeshed;
+  for (int i = 0; i < 20'000; ++i) annotations["tulle.dev/x" + std::to_string(i)] = "";
+  Recorder recorder;
+  const Answer answer =
+      Respond({"ADD", kNetwork}, Configuration(annotations).dump(), recorder.network());
+  EXPECT_EQ(answer.exit_code, 0) << answer.output;
+  EXPECT_TRUE(recorder.redirected);
+}
+
+// inet_pton() ends at a NUL, iptables-restore reads on.
+TEST(Plugin, ANulInAnAnnotationIsRefused) {
+  const std::string rules("0.0.0.0\0\n-F TULLE_INBOUND\n#", 27);
+  for (const std::string& range : {rules, rules + ",10.0.0.0/8", "10.0.0.0/8," + rules}) {
+    Json annotations = kMeshed;
+    annotations["tulle.dev/skip-outbound-cidrs"] = range;
+    Recorder recorder;
+    const Answer answer =
+        Respond({"ADD", kNetwork}, Configuration(annotations).dump(), recorder.network());
+    EXPECT_EQ(answer.exit_code, 1) << answer.output;
+    EXPECT_FALSE(recorder.redirected);
+  }
+}
+
 TEST(Plugin, AFailureIsAnErrorOfTheSpecification) {
   Recorder recorder;
   recorder.result = absl::NotFoundError("iptables is not installed");

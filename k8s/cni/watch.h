@@ -19,8 +19,13 @@ class Watch {
   // Until something has changed since the last call, or `seconds` have passed. False: the process
   // is to end.
   bool Wait(int seconds);
+  // `seconds`, whatever changes. False: the process is to end.
+  bool Pause(int seconds);
+  // False: a folder was deleted; there may be a new one of its name.
+  bool exists() const;
 
  private:
+  std::vector<std::string> folders_;
   int changes_ = -1;
   int signals_ = -1;
 };

@@ -114,10 +114,13 @@ int VerifyAll(const Options& options) {
   if (!options.without_ipv6 && HasIpv6())
     passed &= PrintAll(VerifyCalls(options.redirection, Family::kV6));
   if (passed) return 0;
-  std::fprintf(stderr,
-               "tulle-init: the CNI plugin tulle-cni did not redirect the connections of this pod. "
-               "Check that the DaemonSet tulle-cni in namespace tulle-cni is ready on this node, "
-               "then delete the pod: its network is set up only once.\n");
+  std::fprintf(
+      stderr,
+      "tulle-init: the CNI plugin tulle-cni did not redirect the connections of this pod. "
+      "Check that the DaemonSet tulle-cni in namespace tulle-cni is ready on this node, "
+      "then delete the pod: its network is set up only once. If the DaemonSet is ready, "
+      "the container runtime does not use its --conf-dir, or does not pass the annotations "
+      "of pods (containerd 1.6 and CRI-O do).\n");
   return 1;
 }
 

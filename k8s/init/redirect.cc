@@ -56,8 +56,8 @@ absl::Status SetRedirection(const Redirection& redirection, const std::vector<Ta
     std::string message(status.message());
     if (tables.family() == Family::kV6) {
       absl::StrAppend(&message,
-                      ". IPv6 works here but cannot be redirected. If nothing uses it, set "
-                      "--no-ipv6");
+                      ". IPv6 works here but cannot be redirected. Load the kernel's module "
+                      "ip6table_nat, switch IPv6 off, or set --no-ipv6 of tulle-init");
     }
     const absl::Status removed = RemoveRedirection(redirection, tell);
     absl::StrAppend(&message, removed.ok() ? ". All rules were removed" : ". Rules are left: ",

@@ -141,6 +141,8 @@ std::vector<std::string> OwnChainsIn(std::string_view saved) {
 std::optional<Family> FamilyOf(std::string_view range) {
   const size_t slash = range.find('/');
   const std::string address(range.substr(0, slash));
+  // inet_pton() would not see what follows a NUL; iptables-restore would read it as further rules.
+  if (range.find('\0') != std::string_view::npos) return std::nullopt;
   unsigned char bytes[16];
   std::optional<Family> family;
   if (inet_pton(AF_INET, address.c_str(), bytes) == 1) family = Family::kV4;

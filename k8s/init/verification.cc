@@ -186,7 +186,10 @@ void Verification::Expect(const std::string& what, uint32_t caller, const Target
 
 void Verification::ExpectByCounting(const std::string& what, Caller& call, const Target& to,
                                     uint16_t port) {
-  if (!tables_) return Add(what, Outcome::kSkipped, "the sidecar is running");
+  if (!tables_) {
+    return Add(what, Outcome::kFailed,
+               absl::StrCat("port ", port, " is in use: another proxy runs in this pod"));
+  }
   const auto saved = tables_->Save();
   if (!saved.ok()) return Add(what, Outcome::kFailed, std::string(saved.status().message()));
   const auto counting = Counting::Of({to.address, to.port, call.port()}, port, *saved);

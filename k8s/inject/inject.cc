@@ -29,6 +29,18 @@ bool IsLabel(std::string_view name) {
   return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), is_allowed);
 }
 
+// Connections of the sidecar's user and group are not redirected.
+absl::Status CheckUser(const Json& json, const std::string& at) {
+  const Json* context = Member(json, "securityContext");
+  if (context == nullptr) return absl::OkStatus();
+  if (NumberOf(*context, "runAsUser", kSidecarUid, kSidecarUid))
+    return Invalid(at + ".securityContext.runAsUser", "1337 is the sidecar's: use another user ID");
+  if (NumberOf(*context, "runAsGroup", kSidecarUid, kSidecarUid))
+    return Invalid(at + ".securityContext.runAsGroup",
+                   "1337 is the sidecar's: use another group ID");
+  return absl::OkStatus();
+}
+
 // The pod as far as injection depends on it. Views into the pod.
 class Plan {
  public:
@@ -74,9 +86,13 @@ class Plan {
 absl::Status Plan::CheckSpec() {
   if (Member(spec_, "containers") == nullptr)
     return Invalid("spec.containers", "must have at least one container");
-  const Json* context = Member(spec_, "securityContext");
-  if (context != nullptr && NumberOf(*context, "runAsUser", kSidecarUid, kSidecarUid))
-    return Invalid("spec.securityContext.runAsUser", "1337 is the sidecar's: use another user ID");
+  if (absl::Status checked = CheckUser(spec_, "spec"); !checked.ok()) return checked;
+  // The kernel refuses rules about users in the network of another user namespace.
+  const Json* host_users = Member(spec_, "hostUsers");
+  if (settings_.cni && host_users != nullptr && *host_users == false)
+    return Invalid(
+        "spec.hostUsers",
+        "false is not supported with the CNI plugin, whose rules name users of the node");
   for (const char* list : {"containers", "initContainers"}) {
     if (absl::Status checked = CheckContainers(list); !checked.ok()) return checked;
   }
@@ -102,10 +118,7 @@ absl::Status Plan::CheckContainer(const Json& container, const std::string& at) 
   const std::string name = TextOf(container, "name");
   if (!IsLabel(name))
     return Invalid(at + ".name", "must be a DNS label: at most 63 of a-z, 0-9 and -");
-  // Its connections would not be redirected.
-  const Json* context = Member(container, "securityContext");
-  if (context != nullptr && NumberOf(*context, "runAsUser", kSidecarUid, kSidecarUid))
-    return Invalid(at + ".securityContext.runAsUser", "1337 is the sidecar's: use another user ID");
+  if (absl::Status checked = CheckUser(container, at); !checked.ok()) return checked;
   WarnOfPorts(container, name);
   return absl::OkStatus();
 }

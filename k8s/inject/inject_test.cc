@@ -270,6 +270,47 @@ TEST(Inject, MalformedPodsAreRefusedAndKillNothing) {
   EXPECT_FALSE(ParseJson(std::string(100, '[') + std::string(100, ']')).has_value());
 }
 
+// What costs more than its bytes: keys are compared in turn, and values have a size of their own.
+TEST(Inject, JsonOfStrangersIsBounded) {
+  std::string members, values;
+  for (int i = 0; i < 1000; ++i) members += "\"k" + std::to_string(i) + "\":0,";
+  EXPECT_TRUE(ParseJson("{" + members + "\"k0\":0}") == std::nullopt) << "1,001 members";
+  members.pop_back();
+  EXPECT_TRUE(ParseJson("{" + members + "}").has_value());
+  EXPECT_TRUE(ParseJson("[{" + members + "},{" + members + "}]").has_value());
+  for (int i = 0; i < 49'999; ++i) values += "{},";
+  EXPECT_FALSE(ParseJson("[" + values + "{}]").has_value()) << "50,001 values";
+  values.pop_back();
+  EXPECT_TRUE(ParseJson("[" + values + "]").has_value());
+}
+
+TEST(Inject, AtMostTenUnknownAnnotationsAreNamed) {
+  Json pod = Pod();
+  for (int i = 0; i < 500; ++i)
+    pod["metadata"]["annotations"]["tulle.dev/x" + std::to_string(i)] = "";
+  EXPECT_EQ(Inject(pod, kShop, {})->warnings.size(), 10u);
+}
+
+TEST(Inject, WhatTheRulesCannotHoldIsRefused) {
+  Json pod = Pod();
+  pod["spec"]["securityContext"]["runAsGroup"] = 1337;
+  EXPECT_EQ(Error(pod),
+            "spec.securityContext.runAsGroup: 1337 is the sidecar's: use another group ID");
+  pod = Pod();
+  pod["spec"]["containers"][0]["securityContext"]["runAsGroup"] = 1337;
+  EXPECT_EQ(Error(pod),
+            "spec.containers[0].securityContext.runAsGroup: 1337 is the sidecar's: use another "
+            "group ID");
+  pod = Pod();
+  pod["spec"]["hostUsers"] = false;
+  EXPECT_TRUE(Inject(pod, kShop, {}).ok());
+  Settings settings;
+  settings.cni = true;
+  EXPECT_EQ(Inject(pod, kShop, settings).status().message(),
+            "spec.hostUsers: false is not supported with the CNI plugin, whose rules name users of "
+            "the node");
+}
+
 TEST(Inject, ProbesGoToTheSidecarAndItKnowsTheOriginals) {
   const Json pod = Injected(Pod(testing::kWeb));
   const Json& web = pod["spec"]["containers"][0];

@@ -1,13 +1,52 @@
 #include "k8s/inject/json.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace tulle::inject {
 namespace {
 
-constexpr int kDeepest = 64;
+constexpr size_t kDeepest = 64;
+constexpr size_t kMostMembers = 1000;
+constexpr size_t kMostValues = 50'000;
 constexpr size_t kLongestQuote = 80;
+
+// Reads without keeping anything, and stops where a limit is passed.
+class Limits final : public nlohmann::json_sax<Json> {
+ public:
+  bool null() override { return Value(); }
+  bool boolean(bool) override { return Value(); }
+  bool number_integer(number_integer_t) override { return Value(); }
+  bool number_unsigned(number_unsigned_t) override { return Value(); }
+  bool number_float(number_float_t, const string_t&) override { return Value(); }
+  bool string(string_t&) override { return Value(); }
+  bool binary(binary_t&) override { return Value(); }
+  bool start_object(size_t) override { return Begin(); }
+  bool key(string_t&) override { return ++members_.back() <= kMostMembers; }
+  bool end_object() override { return End(); }
+  bool start_array(size_t) override { return Begin(); }
+  bool end_array() override { return End(); }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return false;
+  }
+
+ private:
+  bool Value() { return ++values_ <= kMostValues; }
+  bool Begin() {
+    members_.push_back(0);
+    return members_.size() <= kDeepest && Value();
+  }
+  bool End() {
+    members_.pop_back();
+    return true;
+  }
+
+  std::vector<size_t> members_;  // of the objects that are open; arrays have none
+  size_t values_ = 0;
+};
 
 }  // namespace
 
@@ -46,13 +85,10 @@ bool IsTrue(const Json& json, std::string_view name) {
 }
 
 std::optional<Json> ParseJson(std::string_view text) {
-  bool too_deep = false;
-  const auto watch = [&too_deep](int depth, Json::parse_event_t, Json&) {
-    too_deep |= depth > kDeepest;
-    return !too_deep;
-  };
-  Json json = Json::parse(text, watch, false);
-  if (too_deep || json.is_discarded()) return std::nullopt;
+  Limits limits;
+  if (!Json::sax_parse(text, &limits)) return std::nullopt;
+  Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) return std::nullopt;
   return json;
 }
 

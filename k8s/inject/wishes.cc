@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kLongestValue = 1024;
 constexpr size_t kMostElements = 64;
+constexpr size_t kMostWarnings = 10;
 constexpr size_t kLongestQuantity = 16;
 
 using Check = bool (*)(std::string_view element);
@@ -107,14 +108,19 @@ bool IsOwn(std::string_view name) {
 }
 
 std::string UnknownAnnotation(const std::string& name) {
-  std::vector<std::string> known;
-  for (const Row& row : kRows) known.push_back(absl::StrCat("tulle.dev/", std::string(row.name)));
+  const std::vector<std::string> known = AnnotationNames();
   return absl::StrCat("annotation ", Quoted(name), " is unknown and ignored",
                       name.size() > 64 ? "" : "; ",
                       name.size() > 64 ? "" : usage::DidYouMean(name, known, "check its spelling"));
 }
 
 }  // namespace
+
+std::vector<std::string> AnnotationNames() {
+  std::vector<std::string> names;
+  for (const Row& row : kRows) names.push_back(absl::StrCat("tulle.dev/", std::string(row.name)));
+  return names;
+}
 
 absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings) {
   Wishes wishes;
@@ -134,7 +140,8 @@ absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings
         std::find_if(std::begin(kRows), std::end(kRows),
                      [short_name](const Row& each) { return short_name == each.name; });
     if (row == std::end(kRows)) {
-      wishes.warnings.push_back(UnknownAnnotation(name));
+      if (wishes.warnings.size() < kMostWarnings)
+        wishes.warnings.push_back(UnknownAnnotation(name));
       continue;
     }
     if (!value.is_string()) return Invalid(name, "", "must be a string");

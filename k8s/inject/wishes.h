@@ -28,6 +28,9 @@ struct Wishes {
 // our prefix are warned of: a newer version may know them.
 absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings);
 
+// The annotations that ReadWishes() knows, with their prefix.
+std::vector<std::string> AnnotationNames();
+
 // The arguments of tulle-init that redirect a pod with these wishes.
 std::vector<std::string> RedirectionArguments(const Wishes& wishes);
 

@@ -17,10 +17,11 @@ Json InCniNamespace(const char* version, const char* kind, Json more) {
   return object;
 }
 
-// Root of the node's files, and nothing else: no capability, no credential, no network.
+// Root of the node's files, and nothing else: no credential, no network. DAC_OVERRIDE, since some
+// distributions give these folders to another user.
 Json SecurityContext() {
   return {{"allowPrivilegeEscalation", false},
-          {"capabilities", {{"drop", {"ALL"}}}},
+          {"capabilities", {{"add", {"DAC_OVERRIDE"}}, {"drop", {"ALL"}}}},
           {"readOnlyRootFilesystem", true},
           {"runAsGroup", 0},
           {"runAsUser", 0},
@@ -68,11 +69,21 @@ Json CniDaemonSet(const Settings& settings, const char* mode) {
                            {"template", {{"metadata", {{"labels", labels}}}, {"spec", pod}}}}}});
 }
 
+// Some clusters (GKE) allow pods of this priority only where a quota names it.
+Json CriticalPodsQuota() {
+  const Json critical = {
+      {"scopeName", "PriorityClass"}, {"operator", "In"}, {"values", {"system-node-critical"}}};
+  return InCniNamespace("v1", "ResourceQuota",
+                        {{"spec",
+                          {{"hard", {{"pods", "10000"}}},
+                           {"scopeSelector", {{"matchExpressions", Json::array({critical})}}}}}});
+}
+
 std::vector<Json> CniObjects(const Settings& settings, const char* mode) {
   // hostPath and hostNetwork are what `privileged` alone allows.
   const Json privileged = {{"pod-security.kubernetes.io/enforce", "privileged"}};
   return {ClusterObject("v1", "Namespace", kCni, {{"metadata", {{"labels", privileged}}}}),
-          CniDaemonSet(settings, mode)};
+          CriticalPodsQuota(), CniDaemonSet(settings, mode)};
 }
 
 }  // namespace

@@ -122,7 +122,8 @@ TEST(Install, TheCniPluginRunsOnAllNodesWithoutRights) {
     EXPECT_EQ(pod.at("priorityClassName"), "system-node-critical");
     EXPECT_EQ(pod.at("volumes").at(1).at("hostPath").at("path"), "/usr/libexec/cni");
     const Json& context = pod.at("containers").at(0).at("securityContext");
-    EXPECT_EQ(context.at("capabilities"), Json::parse(R"({"drop": ["ALL"]})"));
+    EXPECT_EQ(context.at("capabilities"),
+              Json::parse(R"({"add": ["DAC_OVERRIDE"], "drop": ["ALL"]})"));
     EXPECT_FALSE(context.contains("privileged"));
   }
 }

@@ -20,6 +20,8 @@ SocketAddress SocketAddress::FromSockaddr(const sockaddr* address) {
 std::optional<SocketAddress> SocketAddress::Parse(std::string_view host, uint16_t port) {
   char text[INET6_ADDRSTRLEN];
   if (host.empty() || host.size() >= sizeof text) return std::nullopt;
+  // inet_pton() would not see what follows it.
+  if (host.find('\0') != std::string_view::npos) return std::nullopt;
   std::memcpy(text, host.data(), host.size());
   text[host.size()] = 0;
   SocketAddress result;

@@ -157,7 +157,7 @@ def test_the_entry_comes_back_when_another_tool_writes_the_file(cluster, mesh):
 def test_without_the_plugin_a_pod_does_not_start_and_says_why(cluster, mesh):
     apply_plugin(cluster, "uninstall")
     assert chain(cluster) == ["bridge", "portmap"]
-    assert not os.path.exists(cluster.nodes[0].path("cni-bin/tulle-cni"))
+    assert os.path.exists(cluster.nodes[0].path("cni-bin/tulle-cni")), "CRI-O calls it to delete pods that run"
     cluster.apply(pod("shop", "early", "sleep", "100000"))
 
     def why():
