@@ -153,7 +153,7 @@ void LiveMesh::ChangePolicies(const PolicyChanges& changes) {
 
 void LiveMesh::TouchPolicy(const policy::Document& document) {
   if (const policy::Route* route = policy::RouteIn(document)) {
-    TouchRoute(*route);
+    TouchRoute(*route, document.key.ns);
   } else if (const auto* resilience = std::get_if<policy::ResiliencePolicy>(&document.spec)) {
     TouchResilience({resilience->target.ns, resilience->target.name});
   } else if (std::holds_alternative<policy::ExternalService>(document.spec)) {
@@ -173,19 +173,47 @@ void LiveMesh::TouchPolicy(const policy::Document& document) {
   }
 }
 
-void LiveMesh::TouchRoute(const policy::Route& route) {
+// Anyone may write routes for Services of other namespaces: that must not cost what these Services
+// are made of.
+void LiveMesh::TouchRoute(const policy::Route& route, const std::string& ns) {
   changes_.routes = true;
-  for (const ServiceName& service : ServicesNamedBy(route)) {
-    Touch(service, Scope::kWhole);
-    TouchWorkloadsOf(service, true);
+  for (const policy::ParentRef& parent : route.parents) {
+    const bool exists =
+        mesh_.declared.contains(parent.service) || servers_.contains(parent.service);
+    const bool is_consumer = parent.service.ns != ns && exists;
+    Touch(parent.service, is_consumer ? Scope::kConsumerRoutes : Scope::kWhole);
   }
+  for (const policy::RouteRule& rule : route.rules) {
+    for (const policy::BackendRef& backend : rule.backends) {
+      if (backend.invalid.empty()) TouchBackend(backend, ns);
+    }
+  }
+}
+
+// Whatever the routes say.
+bool LiveMesh::HasPort(const ServiceName& service, uint32_t port) const {
+  const auto declared = mesh_.declared.find(service);
+  if (declared != mesh_.declared.end() && declared->second.ports.contains(port)) return true;
+  const auto known = services_.find(service);
+  if (known == services_.end()) return false;
+  const auto served = known->second.ports.find(port);
+  return served != known->second.ports.end() && !served->second.endpoints.empty();
+}
+
+// A backend has the port that the route names, and the resilience of the route's parent, which is
+// for callers with a TCP listener too.
+void LiveMesh::TouchBackend(const policy::BackendRef& backend, const std::string& ns) {
+  if (backend.service.ns != ns && HasPort(backend.service, backend.port)) return;
+  Touch(backend.service, Scope::kWhole);
+  TouchCallersOf(backend.service);
 }
 
 // Backends without a policy of their own take that of the service whose route leads to them.
 void LiveMesh::TouchResilience(const ServiceName& service) {
   changes_.routes = true;
   Touch(service, Scope::kWhole);
-  TouchWorkloadsOf(service, true);
+  TouchServersOf(service);
+  TouchCallersOf(service);
   const auto routes = routes_.find(service);
   if (routes == routes_.end()) return;
   for (const policy::DocumentKey& key : routes->second) {
@@ -193,22 +221,25 @@ void LiveMesh::TouchResilience(const ServiceName& service) {
     if (document == nullptr) continue;
     const policy::Route& route = *policy::RouteIn(*document);
     if (route.parents.empty() || route.parents[0].service != service) continue;
-    TouchRoute(route);
+    TouchRoute(route, key.ns);
   }
 }
 
-void LiveMesh::TouchWorkloadsOf(const ServiceName& service, bool with_callers) {
+void LiveMesh::TouchServersOf(const ServiceName& service) {
   const auto servers = servers_.find(service);
   if (servers != servers_.end())
     changes_.workloads.insert(servers->second.begin(), servers->second.end());
+}
+
+void LiveMesh::TouchCallersOf(const ServiceName& service) {
   const auto callers = callers_.find(service);
-  if (with_callers && callers != callers_.end())
+  if (callers != callers_.end())
     changes_.workloads.insert(callers->second.begin(), callers->second.end());
 }
 
 void LiveMesh::TouchTarget(const policy::Target& target) {
   if (target.kind == policy::TargetKind::kService) {
-    return TouchWorkloadsOf({target.ns, target.name}, false);
+    return TouchServersOf({target.ns, target.name});
   }
   const bool is_mesh = target.kind == policy::TargetKind::kMesh;
   for (const auto& [id, workload] : mesh_.workloads) {
@@ -297,10 +328,7 @@ void LiveMesh::Rebuild(const ServiceName& name, Scope* scope) {
   const bool has_same_ports = former != services_.end() && HaveSamePorts(former->second, service);
   if (!has_same_ports) {
     changes_.routes = true;
-    // Their listeners for it follow the protocol of the port.
-    const auto callers = callers_.find(name);
-    if (callers != callers_.end())
-      changes_.workloads.insert(callers->second.begin(), callers->second.end());
+    TouchCallersOf(name);  // their listeners for it follow the protocol of the port
   }
   if (!has_same_ports || former->second.identities != service.identities) *scope = Scope::kWhole;
   services_.insert_or_assign(name, std::move(service));
@@ -308,7 +336,7 @@ void LiveMesh::Rebuild(const ServiceName& name, Scope* scope) {
 
 MeshChanges LiveMesh::TakeChanges() {
   for (auto& [name, scope] : changes_.services) {
-    if (scope != Scope::kListeners) Rebuild(name, &scope);
+    if (scope == Scope::kEndpoints || scope == Scope::kWhole) Rebuild(name, &scope);
   }
   has_new_hosts_ = false;
   return std::exchange(changes_, {});

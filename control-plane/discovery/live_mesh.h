@@ -19,9 +19,9 @@ namespace tulle::discovery {
 
 // What has to be derived anew.
 struct MeshChanges {
-  // Whole: ports, identities or policies too. Listeners: only those of its virtual address, and
-  // nothing about the service itself.
-  enum class Scope { kEndpoints = 1, kListeners = 2, kWhole = 3 };
+  // Whole: ports, identities or policies too. Listeners: only those of its virtual address.
+  // Consumer routes: only those of other namespaces for it. Both say nothing about the service.
+  enum class Scope { kEndpoints, kListeners, kConsumerRoutes, kWhole };
 
   std::map<ServiceName, Scope> services;
   std::set<std::string> workloads;       // ids of those whose own configuration has changed
@@ -35,7 +35,7 @@ struct MeshChanges {
 
 // What covers both.
 constexpr MeshChanges::Scope operator|(MeshChanges::Scope a, MeshChanges::Scope b) {
-  return static_cast<MeshChanges::Scope>(static_cast<int>(a) | static_cast<int>(b));
+  return a == b ? a : MeshChanges::Scope::kWhole;
 }
 
 class LiveMesh final {
@@ -74,10 +74,14 @@ class LiveMesh final {
   void Unindex(const Workload& workload);
   void Touch(const ServiceName& service, MeshChanges::Scope scope);
   void TouchPolicy(const policy::Document& document);
-  void TouchRoute(const policy::Route& route);
+  // `ns`: of the route.
+  void TouchRoute(const policy::Route& route, const std::string& ns);
+  void TouchBackend(const policy::BackendRef& backend, const std::string& ns);
+  bool HasPort(const ServiceName& service, uint32_t port) const;
   void TouchResilience(const ServiceName& service);
   void TouchTarget(const policy::Target& target);
-  void TouchWorkloadsOf(const ServiceName& service, bool with_callers);
+  void TouchServersOf(const ServiceName& service);
+  void TouchCallersOf(const ServiceName& service);
   void IndexRoute(const policy::Document& document, bool is_added);
   void Rebuild(const ServiceName& name, MeshChanges::Scope* scope);
   ServiceParts PartsOf(const ServiceName& name) const;

@@ -7,6 +7,7 @@
 #include "control-plane/policy/kinds.h"
 #include "control-plane/policy/names.h"
 #include "control-plane/policy/policy_index.h"
+#include "control-plane/policy/route_precedence.h"
 #include "net/usage/suggestion.h"
 
 namespace tulle::policy {
@@ -56,12 +57,24 @@ std::string PortsOf(const KnownService& service) {
   return text.empty() ? "none" : text;
 }
 
+constexpr size_t kMostCompared = 256;  // names that are compared with one that was not found
+
+// What all documents are checked against.
+struct Cluster {
+  const KnownServices& services;
+  std::map<std::string_view, std::string_view> namespaces;  // the first with a Service of the name
+  RoutePrecedence& precedence;
+};
+
 // Looks for what has no effect in one document.
 class EffectCheck {
  public:
-  EffectCheck(const Document& document, const PolicyIndex& index, const KnownServices& services,
-              std::vector<Ineffective>* found)
-      : document_(document), index_(index), services_(services), found_(found) {}
+  EffectCheck(const Document& document, const Cluster& cluster, std::vector<Ineffective>* found)
+      : document_(document),
+        cluster_(cluster),
+        services_(cluster.services),
+        found_(found),
+        most_(found->size() + kMostIneffective) {}
 
   void operator()(const Route& route) {
     for (size_t i = 0; i < route.parents.size(); ++i) {
@@ -103,17 +116,22 @@ class EffectCheck {
   }
 
   void Add(std::string field, std::string message, std::string hint) {
-    found_->push_back({document_.key, std::move(field), std::move(message), std::move(hint)});
+    if (found_->size() < most_)
+      found_->push_back({document_.key, std::move(field), std::move(message), std::move(hint)});
   }
 
   // Suggests a similar name, or that the Service may be deployed later.
   std::string HintFor(const ServiceName& wanted) const {
+    if (const auto there = cluster_.namespaces.find(wanted.name);
+        there != cluster_.namespaces.end()) {
+      return "namespace " + std::string(there->second) +
+             " has a Service of that name: set metadata.namespace to it";
+    }
     std::vector<std::string_view> near;
-    for (const auto& [name, service] : services_) {
-      if (name.name == wanted.name) {
-        return "namespace " + name.ns + " has a Service of that name: set metadata.namespace to it";
-      }
-      if (name.ns == wanted.ns) near.push_back(name.name);
+    for (auto each = services_.lower_bound({wanted.ns, ""});
+         each != services_.end() && each->first.ns == wanted.ns && near.size() < kMostCompared;
+         ++each) {
+      near.push_back(each->first.name);
     }
     const auto nearest = usage::NearestName(wanted.name, near);
     return (nearest ? "did you mean " + *nearest + "? " : std::string()) +
@@ -123,6 +141,7 @@ class EffectCheck {
   const KnownService* CheckService(const std::string& field, const ServiceName& name) {
     const auto service = services_.find(name);
     if (service != services_.end()) return &service->second;
+    if (found_->size() == most_) return nullptr;
     Add(field, TextOf(name) + " not found", HintFor(name));
     return nullptr;
   }
@@ -153,18 +172,16 @@ class EffectCheck {
   // Routes for the port, and GRPCRoutes, may leave none of the ports to this route.
   void CheckPrecedence(const std::string& field, const ParentRef& parent,
                        const KnownService& service) {
-    const Document* other = nullptr;
+    const DocumentKey* other = nullptr;
     for (const auto& [number, protocol] : service.ports) {
       if (parent.port && *parent.port != number) continue;
-      const std::vector<const Document*> routes =
-          index_.RoutesOf(parent.service, number, document_.key.ns);
-      const auto is_this = [this](const Document* each) { return each->key == document_.key; };
-      if (routes.empty() || std::any_of(routes.begin(), routes.end(), is_this)) return;
-      other = routes[0];
+      const auto& routes = cluster_.precedence.Of(parent.service, number, document_.key.ns);
+      if (routes.empty() || routes.contains(document_.key)) return;
+      other = &*routes.begin();
     }
     if (other == nullptr) return;
     Add(field,
-        "no effect: " + ToText(other->key) + " takes precedence on " +
+        "no effect: " + ToText(*other) + " takes precedence on " +
             (parent.port ? "port " + std::to_string(*parent.port) : "every port") + " of " +
             TextOf(parent.service),
         "remove one of the two, or bind them to different ports");
@@ -173,13 +190,16 @@ class EffectCheck {
   // A service keeps its own names.
   void CheckHosts(const std::string& field, const std::vector<std::string>& hosts) {
     for (const std::string& host : hosts) {
-      for (const auto& [name, service] : services_) {
-        const bool is_short = name.ns == document_.key.ns && host == name.name;
-        if (!is_short && host != name.name + "." + name.ns) continue;
-        Add(field, "\"" + host + "\" is a name of " + TextOf(name) + ", which takes precedence",
-            "remove it, or use another name");
+      CheckHost(field, host, {document_.key.ns, host});
+      for (size_t dot = host.find('.'); dot != host.npos; dot = host.find('.', dot + 1)) {
+        CheckHost(field, host, {host.substr(dot + 1), host.substr(0, dot)});
       }
     }
+  }
+  void CheckHost(const std::string& field, const std::string& host, const ServiceName& name) {
+    if (!services_.contains(name)) return;
+    Add(field, "\"" + host + "\" is a name of " + TextOf(name) + ", which takes precedence",
+        "remove it, or use another name");
   }
 
   void CheckRedirect(const std::string& at, const RouteRule& rule) {
@@ -232,16 +252,17 @@ class EffectCheck {
   }
 
   void CheckNamespace(const std::string& field, const Target& target) {
-    const auto lies_there = [&](const auto& entry) { return entry.first.ns == target.ns; };
-    if (std::any_of(services_.begin(), services_.end(), lies_there)) return;
+    const auto first = services_.lower_bound({target.ns, ""});
+    if (first != services_.end() && first->first.ns == target.ns) return;
     Add(field, "namespace " + target.ns + " has no workloads",
         "fix metadata.namespace, or ignore this if nothing is deployed there yet");
   }
 
   const Document& document_;
-  const PolicyIndex& index_;
+  const Cluster& cluster_;
   const KnownServices& services_;
   std::vector<Ineffective>* found_;
+  const size_t most_;
 };
 
 }  // namespace
@@ -249,8 +270,11 @@ class EffectCheck {
 std::vector<Ineffective> FindIneffective(const PolicySet& policies, const KnownServices& services) {
   std::vector<Ineffective> found;
   const PolicyIndex index(policies);
+  RoutePrecedence precedence(index);
+  Cluster cluster{services, {}, precedence};
+  for (const auto& [name, service] : services) cluster.namespaces.try_emplace(name.name, name.ns);
   for (const auto& [key, document] : policies.documents()) {
-    std::visit(EffectCheck(*document, index, services, &found), document->spec);
+    std::visit(EffectCheck(*document, cluster, &found), document->spec);
   }
   return found;
 }

@@ -1,6 +1,8 @@
 // Finds parts of policies that have no effect: targets and backends that do not exist, fields for
 // requests on tcp ports, host names that belong to a Service. None of it is an error (a Service may
-// be deployed later), so it becomes a warning and is not rejected.
+// be deployed later), so it becomes a warning and is not rejected. The cost grows with the number
+// of policies and of services, not with their product: of each policy the first kMostIneffective
+// are reported, and similar names are sought among a bounded number.
 // Pure; any thread. Linked into the CLI, so services are passed in.
 #pragma once
 
@@ -30,6 +32,8 @@ struct Ineffective {
 
   bool operator==(const Ineffective&) const = default;
 };
+
+inline constexpr size_t kMostIneffective = 32;  // of one policy
 
 // Ordered by policy, then by field.
 std::vector<Ineffective> FindIneffective(const PolicySet& policies, const KnownServices& services);

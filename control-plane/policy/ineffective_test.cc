@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "control-plane/policy/parse.h"
+#include "control-plane/policy/route_precedence.h"
 
 namespace tulle::policy {
 namespace {
@@ -58,6 +59,37 @@ TEST(Ineffective, ARouteWithoutAPortLeftIsReported) {
             "HTTPRoute default/h: spec.parentRefs[0]: no effect: GRPCRoute default/g takes "
             "precedence on every port of Service default/post; remove one of the two, or bind them "
             "to different ports");
+}
+
+// 300 merged routes of a Service with many ports.
+TEST(Ineffective, EachPortIsLookedUpOnce) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) {
+    text += NamedRoute("HTTPRoute", "h" + std::to_string(i), "name: post");
+  }
+  PolicySet set;
+  for (const Document& each : ParseDocuments(text, "", "default").documents) set.Upsert(each);
+  const PolicyIndex index(set);
+  RoutePrecedence precedence(index);
+  for (const auto& [key, document] : set.documents()) {
+    EXPECT_TRUE(precedence.Of({"default", "post"}, 80, "default").contains(key));
+  }
+  EXPECT_EQ(precedence.lookups(), 1u);
+  EXPECT_TRUE(Find(text).empty());
+}
+
+TEST(Ineffective, OfOnePolicyABoundedNumberIsReported) {
+  std::string backends;
+  for (int i = 0; i < 16; ++i) {
+    backends += "{kind: Service, name: b" + std::to_string(i) + ", port: 80}, ";
+  }
+  std::string rules;
+  for (int i = 0; i < 16; ++i) rules += "{backendRefs: [" + backends + "]}, ";
+  const auto found = Find(
+      "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n"
+      "spec: {parentRefs: [{kind: Service, name: post}], rules: [" +
+      rules + "]}\n");
+  EXPECT_EQ(found.size(), kMostIneffective);
 }
 
 TEST(Ineffective, UnknownTargetsAreReportedWithASimilarName) {

@@ -32,7 +32,7 @@ void PolicyIndex::Add(const Document& document) {
     authorizations_[KeyOf(rules->target)].push_back(&document);
   } else if (const Route* route = RouteIn(document)) {
     for (const ParentRef& parent : route->parents) {
-      routes_[parent.service].push_back({parent.port, &document});
+      routes_[parent.service][document.key.ns].push_back({parent.port, &document});
     }
   }
 }
@@ -75,16 +75,18 @@ const ResiliencePolicy* PolicyIndex::ResilienceOf(const ServiceName& service) co
 
 std::vector<const Document*> PolicyIndex::RoutesOf(const ServiceName& service, uint32_t port,
                                                    std::string_view from) const {
-  const auto bindings = routes_.find(service);
-  if (bindings == routes_.end()) return {};
-  std::vector<Binding> own, producers;
-  for (const Binding& binding : bindings->second) {
-    if (binding.port && *binding.port != port) continue;
-    const std::string& ns = binding.document->key.ns;
-    if (ns == from) own.push_back(binding);
-    if (ns == service.ns) producers.push_back(binding);
+  const auto of = routes_.find(service);
+  if (of == routes_.end()) return {};
+  for (const std::string_view ns : {from, std::string_view(service.ns)}) {
+    const auto bindings = of->second.find(ns);
+    if (bindings == of->second.end()) continue;
+    std::vector<Binding> for_port;
+    for (const Binding& binding : bindings->second) {
+      if (!binding.port || *binding.port == port) for_port.push_back(binding);
+    }
+    if (!for_port.empty()) return Precedent(for_port);
   }
-  return Precedent(own.empty() ? producers : own);
+  return {};
 }
 
 std::vector<const Document*> PolicyIndex::Precedent(const std::vector<Binding>& bindings) {
@@ -104,10 +106,10 @@ std::vector<const Document*> PolicyIndex::Precedent(const std::vector<Binding>& 
 
 std::set<std::string> PolicyIndex::ConsumersOf(const ServiceName& service) const {
   std::set<std::string> namespaces;
-  const auto bindings = routes_.find(service);
-  if (bindings == routes_.end()) return namespaces;
-  for (const Binding& binding : bindings->second) {
-    if (binding.document->key.ns != service.ns) namespaces.insert(binding.document->key.ns);
+  const auto of = routes_.find(service);
+  if (of == routes_.end()) return namespaces;
+  for (const auto& [ns, bindings] : of->second) {
+    if (ns != service.ns) namespaces.insert(ns);
   }
   return namespaces;
 }

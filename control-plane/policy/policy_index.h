@@ -74,7 +74,8 @@ class PolicyIndex {
   ByTarget<EgressPolicy> egress_;
   ByTarget<TelemetryPolicy> telemetry_;
   std::map<ServiceName, std::vector<const Document*>> authorizations_;  // by target, as above
-  std::map<ServiceName, std::vector<Binding>> routes_;                  // in order of keys
+  // Of each Service, by the routes' namespace; in order of keys.
+  std::map<ServiceName, std::map<std::string, std::vector<Binding>, std::less<>>> routes_;
 };
 
 }  // namespace tulle::policy

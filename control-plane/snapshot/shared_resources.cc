@@ -58,12 +58,13 @@ bool SharedResources::Has(const discovery::ServiceName& service) const {
 void SharedResources::UpdateService(const discovery::ServiceName& name, Scope scope,
                                     xds::ChangedNames* changed) {
   const std::string group = GroupOf(name);
-  if (scope != Scope::kListeners) UpdateLocal(name, changed);
-  members_.Update(view(), name, changed);
-  if (scope == Scope::kWhole) {
+  if (scope == Scope::kWhole || scope == Scope::kConsumerRoutes) {
     const std::set<std::string> routes = consumer_routes_.Update(view(), name);
     if (!routes.empty()) (*changed)[std::string(kRouteType)].insert(routes.begin(), routes.end());
   }
+  if (scope == Scope::kConsumerRoutes) return;
+  if (scope != Scope::kListeners) UpdateLocal(name, changed);
+  members_.Update(view(), name, changed);
   const auto service = services_.find(name);
   if (service == services_.end()) return Replace(group, {}, changed);
   Snapshot fresh;
