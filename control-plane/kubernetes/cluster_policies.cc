@@ -122,8 +122,8 @@ bool ClusterPolicies::UpdateOne(const policy::DocumentKey& key, Entry* entry) {
   return true;
 }
 
-ClusterPolicies::Outcome ClusterPolicies::Update() {
-  Outcome outcome;
+PolicyOutcome ClusterPolicies::Update() {
+  PolicyOutcome outcome;
   outcome.has_changed = std::exchange(has_changed_, false);
   for (const policy::DocumentKey& key : std::exchange(touched_, {})) {
     const auto found = entries_.find(key);
@@ -131,7 +131,7 @@ ClusterPolicies::Outcome ClusterPolicies::Update() {
     Entry& entry = found->second;
     const std::string former = std::exchange(entry.said, "");
     outcome.has_changed |= UpdateOne(key, &entry);
-    outcome.policies.push_back(key);
+    outcome.documents.push_back(key);
     if (entry.accepted.is_true) continue;
     entry.said = entry.accepted.message;
     if (entry.said != former)

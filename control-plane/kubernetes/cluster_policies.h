@@ -16,6 +16,7 @@
 
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/object_facts.h"
+#include "control-plane/kubernetes/policy_outcome.h"
 #include "control-plane/policy/model.h"
 
 namespace tulle::kubernetes {
@@ -30,14 +31,8 @@ class ClusterPolicies {
   void Remove(const policy::DocumentKey& key);
   void RemoveAll(policy::Kind kind);
 
-  // Brings the policies up to date; those whose status may differ since the last call. The mesh is
-  // told, but MeshSink::OnChange() only if `has_changed` says so.
-  struct Outcome {
-    bool has_changed = false;
-    std::vector<policy::DocumentKey> policies;
-    std::vector<std::string> refused;  // newly, or for another reason: one line each
-  };
-  Outcome Update();
+  // Brings the policies up to date.
+  PolicyOutcome Update();
 
   // What to write as status.conditions of which version of the object. Nullopt: nothing.
   struct StatusChange {

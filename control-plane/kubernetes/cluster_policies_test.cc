@@ -149,7 +149,7 @@ TEST_F(ClusterPoliciesTest, SeveralAuthorizationPoliciesAreAllInForce) {
       R"({"targetRef":{"kind":"Service","name":"web"},"action":"DENY","rules":[{}]})";
   for (const char* name : {"a", "b"})
     policies_.Put(Kind::kAuthorizationPolicy, {"shop", name}, ObjectOf(rules));
-  EXPECT_EQ(policies_.Update().policies.size(), 2);
+  EXPECT_EQ(policies_.Update().documents.size(), 2);
   EXPECT_EQ(mesh_.policies.documents().size(), 2);
   policies_.RemoveAll(Kind::kAuthorizationPolicy);
   EXPECT_TRUE(policies_.Update().has_changed);

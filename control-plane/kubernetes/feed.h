@@ -1,11 +1,12 @@
-// One resource of the cluster, listed and watched. What goes wrong is logged. Owner: Source,
-// GatewayApi or PolicyApi; destroy it outside of its events. Thread: the loop's.
+// One resource of the cluster, listed and watched. What goes wrong is logged. Owner: Source or
+// PolicyFeeds; destroy it outside of its events. Thread: the loop's.
 #pragma once
 
 #include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "control-plane/kubernetes/absence.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "k8s/api/client.h"
 #include "k8s/api/reflector.h"
@@ -25,14 +26,16 @@ class Feed final : private k8s::ReflectorEvents {
   // References outlive this.
   Feed(loop::Loop& loop, k8s::Client& client, telemetry::Log& log, k8s::Resource resource,
        Events events)
-      : events_(std::move(events)),
+      : loop_(loop),
+        events_(std::move(events)),
         problems_(loop, log, telemetry::LogComponent::kRegistry),
         reflector_(loop, client, std::move(resource), {}, *this) {}
 
   void Start() { reflector_.Start(); }
   bool synced() const { return reflector_.synced(); }
-  // The server has none of it, or does not let us list it.
-  bool refused() const { return reflector_.refused(); }
+  // The server has none of it, or does not let us list it, and this is not because it has just
+  // started.
+  bool refused() const { return is_refused_; }
 
  private:
   void OnUpsert(const k8s::ObjectKey& key, const k8s::Json& object) override {
@@ -43,15 +46,23 @@ class Feed final : private k8s::ReflectorEvents {
     events_.remove(key);
     events_.on_change();
   }
-  void OnSynced() override { events_.on_settled(); }
+  void OnSynced() override {
+    is_refused_ = false;
+    events_.on_settled();
+  }
   void OnProblem(const std::string& text) override {
     problems_.Report(absl::StrCat("Kubernetes: ", text));
-    if (refused()) events_.on_settled();
+    if (is_refused_ || !reflector_.refused() || !absence_.Confirm(loop_.Now())) return;
+    is_refused_ = true;
+    events_.on_settled();
   }
 
+  loop::Loop& loop_;
   const Events events_;
   ProblemLog problems_;
   k8s::Reflector reflector_;
+  Absence absence_;
+  bool is_refused_ = false;
 };
 
 }  // namespace tulle::kubernetes

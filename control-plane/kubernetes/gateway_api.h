@@ -15,10 +15,9 @@
 #include <string>
 
 #include "control-plane/discovery/mesh_source.h"
-#include "control-plane/kubernetes/feed.h"
+#include "control-plane/kubernetes/policy_feeds.h"
 #include "control-plane/kubernetes/route_book.h"
 #include "control-plane/kubernetes/served_resources.h"
-#include "control-plane/kubernetes/status_writer.h"
 #include "k8s/api/client.h"
 #include "net/loop/loop.h"
 #include "telemetry/log.h"
@@ -37,38 +36,32 @@ class GatewayApi {
              Parts parts);
 
   void Start();
-  bool settled() const;
+  bool settled() const { return v1_ && v1beta1_ && feeds_.all_settled(); }
   // REQUIRES: settled(). The Services are known.
-  void Publish();
+  void Publish() { feeds_.Publish(); }
   // A Service came, changed or went.
   void OnService(const ServiceName& service);
   // This replica may have become the leader.
-  void WriteStatus() { writer_.Write(); }
+  void WriteStatus() { feeds_.WriteStatus(); }
   // Whether policies of this kind come from the API server.
-  bool Serves(policy::Kind kind) const;
+  bool Serves(policy::Kind kind) const { return feeds_.Serves(kind); }
 
  private:
   using Names = std::set<std::string>;
 
   void OnResources();
-  void Watch(const std::string& name, const std::string& path, Feed::Events events);
   void WatchRoutes(policy::Kind kind);
   void WatchGrants();
   void OnSettled();
-  void Update();
   std::optional<k8s::Request> StatusRequest(const policy::DocumentKey& key) const;
 
   loop::Loop& loop_;
-  k8s::Client& client_;
-  discovery::MeshSink& mesh_;
   telemetry::Log& log_;
   const Parts parts_;
   RouteBook book_;
-  StatusWriter writer_;
+  PolicyFeeds feeds_;
   std::optional<Names> v1_, v1beta1_;  // absent: not known yet
   ServedResources v1_resources_, v1beta1_resources_;
-  std::map<std::string, std::unique_ptr<Feed>> feeds_;  // by the name of the resource
-  bool is_published_ = false;
   bool has_said_absent_ = false;
 };
 

@@ -12,10 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "control-plane/kubernetes/recorded_mesh_for_test.h"
-#include "k8s/api/testing/fake_api_server.h"
-#include "net/loop/sim/simulation.h"
-#include "net/socket/transports.h"
+#include "control-plane/kubernetes/fake_cluster_for_test.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -28,16 +25,10 @@ constexpr char kV1Beta1[] = "/apis/gateway.networking.k8s.io/v1beta1";
 constexpr char kRoutes[] = "/apis/gateway.networking.k8s.io/v1/httproutes";
 constexpr char kOldGrants[] = "/apis/gateway.networking.k8s.io/v1beta1/referencegrants";
 
-class GatewayApiTest : public ::testing::Test {
+class GatewayApiTest : public FakeCluster {
  protected:
   GatewayApiTest() {
-    server_loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.2"}));
-    loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
-    server_.emplace(*server_loop_, PlainAcceptor(), at_);
     server_->script = [this](FakeApiServer::Call& call) { return Answer(call); };
-    client_.emplace(
-        *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); },
-        k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {});
     web_.ports[""] = {80, Protocol::kHttp};
     web_.declared.ports[80] = Protocol::kHttp;
     gateway_.emplace(*loop_, *client_, mesh_, log_,
@@ -47,18 +38,11 @@ class GatewayApiTest : public ::testing::Test {
                                          if (!std::exchange(is_settled_, true)) gateway_->Publish();
                                        }});
   }
-  ~GatewayApiTest() override {
-    gateway_.reset();
-    client_.reset();
-    server_.reset();
-  }
+  ~GatewayApiTest() override { gateway_.reset(); }
 
   void Start() {
     client_->Start();
     gateway_->Start();
-  }
-  bool Until(const std::function<bool()>& condition) {
-    return simulation_.RunUntil(condition, seconds(120)) == sim::Simulation::Outcome::kConditionMet;
   }
   bool Answer(FakeApiServer::Call& call) {
     if (const auto version = served_.find(call.path); version != served_.end()) {
@@ -105,11 +89,6 @@ class GatewayApiTest : public ::testing::Test {
   }
   bool HasStatus(const std::string& name) { return routes_[name].contains("status"); }
 
-  sim::Simulation simulation_{3};
-  const SocketAddress at_ = *SocketAddress::ParseWithPort("10.0.0.2:443");
-  telemetry::Log log_{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
-  std::unique_ptr<loop::Loop> server_loop_, loop_;
-  std::optional<FakeApiServer> server_;
   std::map<std::string, std::set<std::string>> served_ = {{kV1, {"httproutes"}},
                                                           {kV1Beta1, {"referencegrants"}}};
   std::map<std::string, Json> routes_;
@@ -117,8 +96,6 @@ class GatewayApiTest : public ::testing::Test {
   std::vector<std::string> patches_;
   bool holds_patches_ = false;
   int under_way_ = 0, most_under_way_ = 0;
-  std::optional<k8s::Client> client_;
-  RecordedMesh mesh_;
   ServiceFacts web_;
   bool is_leader_ = true, is_settled_ = false;
   std::optional<GatewayApi> gateway_;
@@ -202,6 +179,22 @@ TEST_F(GatewayApiTest, WhatMayNotBeListedHoldsNothingUp) {
   PutRoute("a");
   Start();
   EXPECT_TRUE(Until([&] { return Policy("a") != nullptr; }));
+}
+
+// As by an API server that has just started and does not know its roles and custom resources yet.
+TEST_F(GatewayApiTest, AListingThatIsRefusedForAMomentIsWaitedFor) {
+  int refused = 0;
+  server_->script = [&](FakeApiServer::Call& call) {
+    const bool is_refused = call.path == kRoutes && refused < 4;
+    if (!is_refused) return Answer(call);
+    call.Answer(refused++ % 2 == 0 ? 403 : 404, "{}");
+    return true;
+  };
+  PutRoute("a");
+  Start();
+  ASSERT_TRUE(Until([&] { return is_settled_; }));
+  EXPECT_NE(Policy("a"), nullptr) << "settled without the routes";
+  EXPECT_EQ(refused, 4);
 }
 
 TEST_F(GatewayApiTest, OnlyTheLeaderWrites) {

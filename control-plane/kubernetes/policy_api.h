@@ -9,17 +9,15 @@
 
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "control-plane/discovery/mesh_source.h"
 #include "control-plane/kubernetes/cluster_policies.h"
-#include "control-plane/kubernetes/feed.h"
+#include "control-plane/kubernetes/policy_feeds.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/kubernetes/served_resources.h"
-#include "control-plane/kubernetes/status_writer.h"
 #include "k8s/api/client.h"
 #include "net/loop/loop.h"
 #include "telemetry/log.h"
@@ -38,35 +36,29 @@ class PolicyApi {
             Parts parts);
 
   void Start() { resources_.Start(); }
-  bool settled() const;
+  bool settled() const { return is_complete_ && feeds_.all_synced(); }
   // REQUIRES: settled().
-  void Publish();
+  void Publish() { feeds_.Publish(); }
   // This replica leads now.
-  void WriteStatus() { writer_.Write(); }
+  void WriteStatus() { feeds_.WriteStatus(); }
   // Whether policies of this kind come from the API server.
-  bool Serves(policy::Kind kind) const;
+  bool Serves(policy::Kind kind) const { return feeds_.Serves(kind); }
   // Those that are not in force, as KIND NAMESPACE/NAME, and why.
   std::map<std::string, std::string> Refused() const { return policies_.Refused(); }
 
  private:
   void OnResources(const std::set<std::string>& names);
-  void Watch(policy::Kind kind);
+  void Watch(const policy::KindEntry& entry);
   void OnSettled();
-  void Update();
   std::optional<k8s::Request> StatusRequest(const policy::DocumentKey& key) const;
 
   loop::Loop& loop_;
-  k8s::Client& client_;
-  discovery::MeshSink& mesh_;
   ProblemLog problems_;
-  telemetry::Log& log_;
   const Parts parts_;
   ClusterPolicies policies_;
-  StatusWriter writer_;
+  PolicyFeeds feeds_;
   ServedResources resources_;
-  std::map<policy::Kind, std::unique_ptr<Feed>> feeds_;
   bool is_complete_ = false;  // the cluster has served all kinds
-  bool is_published_ = false;
 };
 
 }  // namespace tulle::kubernetes

@@ -8,11 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "control-plane/kubernetes/recorded_mesh_for_test.h"
+#include "control-plane/kubernetes/fake_cluster_for_test.h"
 #include "control-plane/policy/kinds.h"
-#include "k8s/api/testing/fake_api_server.h"
-#include "net/loop/sim/simulation.h"
-#include "net/socket/transports.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -30,16 +27,10 @@ std::set<std::string> AllNames() {
   return names;
 }
 
-class PolicyApiTest : public ::testing::Test {
+class PolicyApiTest : public FakeCluster {
  protected:
   PolicyApiTest() {
-    server_loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.2"}));
-    loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
-    server_.emplace(*server_loop_, PlainAcceptor(), at_);
     server_->script = [this](FakeApiServer::Call& call) { return Answer(call); };
-    client_.emplace(
-        *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); },
-        k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {});
     policies_.emplace(*loop_, *client_, mesh_, log_,
                       PolicyApi::Parts{"tulle-system", [] { return true; },
                                        [this] {
@@ -47,18 +38,11 @@ class PolicyApiTest : public ::testing::Test {
                                            policies_->Publish();
                                        }});
   }
-  ~PolicyApiTest() override {
-    policies_.reset();
-    client_.reset();
-    server_.reset();
-  }
+  ~PolicyApiTest() override { policies_.reset(); }
 
   void Start() {
     client_->Start();
     policies_->Start();
-  }
-  bool Until(const std::function<bool()>& condition) {
-    return simulation_.RunUntil(condition, seconds(120)) == sim::Simulation::Outcome::kConditionMet;
   }
   bool Answer(FakeApiServer::Call& call) {
     if (is_down_) {
@@ -95,15 +79,8 @@ class PolicyApiTest : public ::testing::Test {
     return patch == patches_.end() ? "" : patch->second["status"]["conditions"][0]["reason"];
   }
 
-  sim::Simulation simulation_{3};
-  const SocketAddress at_ = *SocketAddress::ParseWithPort("10.0.0.2:443");
-  telemetry::Log log_{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
-  std::unique_ptr<loop::Loop> server_loop_, loop_;
-  std::optional<FakeApiServer> server_;
   std::set<std::string> served_ = AllNames();
   std::map<std::string, Json> patches_;
-  std::optional<k8s::Client> client_;
-  RecordedMesh mesh_;
   bool is_down_ = false, is_forbidden_ = false, is_settled_ = false;
   std::optional<PolicyApi> policies_;
 };

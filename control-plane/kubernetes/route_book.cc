@@ -1,7 +1,9 @@
 #include "control-plane/kubernetes/route_book.h"
 
+#include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "control-plane/kubernetes/route_status.h"
 
 namespace tulle::kubernetes {
@@ -19,6 +21,13 @@ bool HasSameSpec(const RouteObject& route, const std::string& uid, int64_t gener
   return route.generation != 0 && route.generation == generation && route.uid == uid;
 }
 
+std::set<ServiceName> ParentsOf(const RouteObject& route) {
+  std::set<ServiceName> parents;
+  if (!route.document) return parents;
+  for (const RouteParent& parent : route.parents) parents.insert(parent.service);
+  return parents;
+}
+
 }  // namespace
 
 template <typename Name>
@@ -32,6 +41,31 @@ void RouteBook::Index(const RouteObject& route) {
     by_service_[service].insert(route.key);
     if (service.ns != route.key.ns) by_target_[service.ns].insert(route.key);
   }
+  IndexParents(route, true);
+}
+
+// The one that is the first beyond the limit now, or that was, is touched too.
+void RouteBook::IndexParents(const RouteObject& route, bool is_added) {
+  for (const ServiceName& parent : ParentsOf(route)) {
+    const Group group{parent, route.key.ns};
+    std::set<Rank>& ranks = groups_[group];
+    const Rank rank{route.document->created_at, route.key};
+    is_added ? static_cast<void>(ranks.insert(rank)) : static_cast<void>(ranks.erase(rank));
+    const size_t at = is_added ? kMostRoutesOfService : kMostRoutesOfService - 1;
+    if (ranks.size() > at) touched_.insert(std::next(ranks.begin(), at)->second);
+    if (ranks.empty()) groups_.erase(group);
+  }
+}
+
+std::set<ServiceName> RouteBook::FullParentsOf(const RouteObject& route) const {
+  std::set<ServiceName> full;
+  for (const ServiceName& parent : ParentsOf(route)) {
+    const auto ranks = groups_.find({parent, route.key.ns});
+    if (ranks == groups_.end() || ranks->second.size() <= kMostRoutesOfService) continue;
+    const Rank& last = *std::next(ranks->second.begin(), kMostRoutesOfService - 1);
+    if (last < Rank{route.document->created_at, route.key}) full.insert(parent);
+  }
+  return full;
 }
 
 void RouteBook::Unindex(const RouteObject& route) {
@@ -45,6 +79,7 @@ void RouteBook::Unindex(const RouteObject& route) {
     drop(by_service_, service);
     drop(by_target_, service.ns);
   }
+  IndexParents(route, false);
 }
 
 void RouteBook::PutRoute(policy::Kind kind, const ObjectKey& key, const Json& object) {
@@ -98,31 +133,37 @@ void RouteBook::RemoveGrants() {
   for (const ObjectKey& key : grants_.Keys()) RemoveGrant(key);
 }
 
-bool RouteBook::UpdateRoute(const policy::DocumentKey& key) {
+void RouteBook::UpdateRoute(const policy::DocumentKey& key, PolicyOutcome* outcome) {
   const auto found = routes_.find(key);
-  if (found == routes_.end()) return false;
+  if (found == routes_.end()) return;
+  outcome->documents.push_back(key);
   Entry& entry = found->second;
   const auto former = std::move(entry.resolution.policy);
-  entry.resolution = Resolve(entry.route, find_service_, grants_);
+  const std::set<ServiceName> full = FullParentsOf(entry.route);
+  entry.resolution = Resolve(entry.route, find_service_, grants_, full);
+  if (!std::exchange(entry.is_one_too_many, !full.empty()) && !full.empty()) {
+    outcome->refused.push_back(absl::StrCat(policy::ToText(key), ": Service ", full.begin()->ns,
+                                            "/", full.begin()->name, " has ", kMostRoutesOfService,
+                                            " older routes of namespace ", key.ns));
+  }
   auto& policy = entry.resolution.policy;
   if (policy == nullptr) {
     if (former != nullptr) mesh_.RemovePolicy(key);
-    return former != nullptr;
-  }
-  if (former != nullptr && former->SameAs(*policy) && former->created_at == policy->created_at) {
+    outcome->has_changed |= former != nullptr;
+  } else if (former != nullptr && former->SameAs(*policy) &&
+             former->created_at == policy->created_at) {
     policy = former;
-    return false;
+  } else {
+    mesh_.PutPolicy(policy);
+    outcome->has_changed = true;
   }
-  mesh_.PutPolicy(policy);
-  return true;
 }
 
-RouteBook::Outcome RouteBook::Update() {
-  Outcome outcome;
+PolicyOutcome RouteBook::Update() {
+  PolicyOutcome outcome;
   outcome.has_changed = std::exchange(has_changed_, false);
   for (const policy::DocumentKey& key : std::exchange(touched_, {})) {
-    outcome.has_changed |= UpdateRoute(key);
-    if (routes_.contains(key)) outcome.routes.push_back(key);
+    UpdateRoute(key, &outcome);
   }
   return outcome;
 }

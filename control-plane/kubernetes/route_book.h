@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control-plane/discovery/mesh_source.h"
+#include "control-plane/kubernetes/policy_outcome.h"
 #include "control-plane/kubernetes/reference_grants.h"
 #include "control-plane/kubernetes/route_object.h"
 #include "control-plane/kubernetes/route_resolution.h"
@@ -33,13 +34,8 @@ class RouteBook {
   // It came, went or has other ports.
   void OnService(const ServiceName& service);
 
-  // Brings the policies up to date; the routes whose status may differ since the last call. The
-  // mesh is told, but MeshSink::OnChange() only if `has_changed` says so.
-  struct Outcome {
-    bool has_changed = false;
-    std::vector<policy::DocumentKey> routes;
-  };
-  Outcome Update();
+  // Brings the policies up to date.
+  PolicyOutcome Update();
 
   // What to write as status.parents of which version of the route. Nullopt: nothing.
   struct StatusChange {
@@ -55,13 +51,20 @@ class RouteBook {
   struct Entry {
     RouteObject route;
     RouteResolution resolution;
+    bool is_one_too_many = false;  // for some parent
   };
+  // Older routes come first; of the same second, in order of their keys.
+  using Rank = std::pair<int64_t, policy::DocumentKey>;
+  // A parent, and the namespace of the routes for it.
+  using Group = std::pair<ServiceName, std::string>;
 
   template <typename Name>
   void Touch(const std::map<Name, Keys>& index, const Name& name);
   void Index(const RouteObject& route);
   void Unindex(const RouteObject& route);
-  bool UpdateRoute(const policy::DocumentKey& key);
+  void IndexParents(const RouteObject& route, bool is_added);
+  std::set<ServiceName> FullParentsOf(const RouteObject& route) const;
+  void UpdateRoute(const policy::DocumentKey& key, PolicyOutcome* outcome);
 
   discovery::MeshSink& mesh_;
   const FindService find_service_;
@@ -69,6 +72,7 @@ class RouteBook {
   ReferenceGrants grants_;
   std::map<ServiceName, Keys> by_service_;  // routes that name it
   std::map<std::string, Keys> by_target_;   // routes of other namespaces that name a Service of it
+  std::map<Group, std::set<Rank>> groups_;
   Keys touched_;
   bool has_changed_ = false;  // a policy has gone
 };

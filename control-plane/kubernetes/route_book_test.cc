@@ -94,6 +94,41 @@ TEST_F(RouteBookTest, ARouteBecomesAPolicy) {
   EXPECT_EQ(Policy(), nullptr);
 }
 
+// Whoever may write routes for a Service must not make every request to it look through thousands.
+TEST_F(RouteBookTest, TheNewestRoutesBeyondTheLimitAreNotInForce) {
+  const auto name = [](size_t i) { return absl::StrCat("r", 1000 + i); };
+  PolicyOutcome outcome;
+  const auto put = [&](const std::string& route, const char* created) {
+    Json object = RouteOf(kWeb, kToV2);
+    object["metadata"]["uid"] = route;
+    object["metadata"]["creationTimestamp"] = created;
+    book_.PutRoute(kHttp, {"shop", route}, object);
+    outcome = book_.Update();
+  };
+  for (size_t i = 0; i < kMostRoutesOfService; ++i) put(name(i), "2026-01-01T00:00:00Z");
+  EXPECT_TRUE(outcome.refused.empty());
+  put("one-more", "2026-01-02T00:00:00Z");
+  EXPECT_EQ(
+      outcome.refused,
+      std::vector<std::string>{
+          "HTTPRoute shop/one-more: Service shop/web has 128 older routes of namespace shop"});
+  EXPECT_EQ(Conditions("one-more"), "Accepted=!TooManyRoutes ResolvedRefs=ResolvedRefs");
+  EXPECT_EQ(Policy("one-more"), nullptr);
+  EXPECT_EQ(mesh_.policies.documents().size(), kMostRoutesOfService);
+  // An older one takes the place of the newest; two are looked at, not all.
+  put("older", "2025-01-01T00:00:00Z");
+  EXPECT_EQ(outcome.documents.size(), 2u);
+  EXPECT_EQ(Conditions("older"), "Accepted=Accepted ResolvedRefs=ResolvedRefs");
+  EXPECT_EQ(Policy(name(kMostRoutesOfService - 1)), nullptr);
+  for (const std::string& gone : {std::string("older"), name(0)}) {
+    book_.RemoveRoute({kHttp, "shop", gone});
+    outcome = book_.Update();
+  }
+  EXPECT_EQ(outcome.documents.size(), 1u);
+  EXPECT_EQ(Conditions("one-more"), "Accepted=Accepted ResolvedRefs=ResolvedRefs");
+  EXPECT_EQ(mesh_.policies.documents().size(), kMostRoutesOfService);
+}
+
 struct Case {
   const char* parent;
   const char* rules;
@@ -286,7 +321,7 @@ TEST_F(RouteBookTest, AChangeCostsWhatItTouches) {
   }
   const int puts = mesh_.policy_puts;
   book_.OnService({"shop", "web"});
-  EXPECT_EQ(book_.Update().routes, (std::vector<policy::DocumentKey>{{kHttp, "shop", "r"}}));
+  EXPECT_EQ(book_.Update().documents, (std::vector<policy::DocumentKey>{{kHttp, "shop", "r"}}));
   EXPECT_EQ(mesh_.policy_puts, puts);  // nothing is different
   // What only we or another controller have written is no change either.
   Json route = RouteOf(kWeb, kToV2);

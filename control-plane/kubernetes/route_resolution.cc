@@ -27,8 +27,9 @@ bool HasPort(const ServiceFacts& service, uint32_t port) {
 // Resolves one route.
 class Resolver {
  public:
-  Resolver(const RouteObject& route, const FindService& find_service, const ReferenceGrants& grants)
-      : route_(route), find_service_(find_service), grants_(grants) {}
+  Resolver(const RouteObject& route, const FindService& find_service, const ReferenceGrants& grants,
+           const std::set<ServiceName>& full)
+      : route_(route), find_service_(find_service), grants_(grants), full_(full) {}
 
   RouteResolution Run() {
     const Condition resolved = ResolveRefs();
@@ -99,6 +100,12 @@ class Resolver {
       return Condition{"Accepted", false, "NoMatchingParent", std::move(message)};
     };
     if (service == nullptr) return refuse(NameOf(parent.service) + " not found");
+    if (full_.contains(parent.service)) {
+      return {"Accepted", false, "TooManyRoutes",
+              absl::StrCat(NameOf(parent.service), " has ", kMostRoutesOfService,
+                           " older routes of namespace ", route_.key.ns,
+                           ", and no more can be in force")};
+    }
     policy::ParentRef accepted{parent.service, parent.port};
     if (!parent.section.empty()) {
       const auto named = service->ports.find(parent.section);
@@ -145,6 +152,7 @@ class Resolver {
   const RouteObject& route_;
   const FindService& find_service_;
   const ReferenceGrants& grants_;
+  const std::set<ServiceName>& full_;
   std::vector<std::string> faults_;  // of each of the references; empty: none
   std::vector<policy::ParentRef> accepted_;
 };
@@ -152,8 +160,8 @@ class Resolver {
 }  // namespace
 
 RouteResolution Resolve(const RouteObject& route, const FindService& find_service,
-                        const ReferenceGrants& grants) {
-  return Resolver(route, find_service, grants).Run();
+                        const ReferenceGrants& grants, const std::set<ServiceName>& full) {
+  return Resolver(route, find_service, grants, full).Run();
 }
 
 }  // namespace tulle::kubernetes

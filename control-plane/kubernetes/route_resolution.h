@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@
 #include "control-plane/policy/model.h"
 
 namespace tulle::kubernetes {
+
+// Of one namespace for one Service, merged. The oldest are in force.
+inline constexpr size_t kMostRoutesOfService = 128;
 
 // Null: there is no such Service, or none that the mesh serves.
 using FindService = std::function<const ServiceFacts*(const ServiceName&)>;
@@ -28,7 +32,8 @@ struct RouteResolution {
   std::vector<ParentConditions> parents;           // in the route's order
 };
 
+// `full`: parents that have as many older routes of the route's namespace as may be in force.
 RouteResolution Resolve(const RouteObject& route, const FindService& find_service,
-                        const ReferenceGrants& grants);
+                        const ReferenceGrants& grants, const std::set<ServiceName>& full);
 
 }  // namespace tulle::kubernetes

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::chrono::seconds kInterval{10};
 constexpr std::chrono::seconds kSoon{1};
-constexpr std::chrono::seconds kAbsence{30};
-constexpr int kAnswers = 3;
 constexpr int kNoSuchVersion = 404;
 
 }  // namespace
@@ -53,7 +51,6 @@ void ServedResources::Read(const k8s::Answer& answer) {
   on_answer_(names_);
 }
 
-// By what the server has answered: time in which it cannot be reached proves nothing.
 void ServedResources::ForgetAbsent(const std::set<std::string>& seen) {
   const loop::Instant now = loop_.Now();
   std::erase_if(names_, [&](const std::string& name) {
@@ -61,8 +58,7 @@ void ServedResources::ForgetAbsent(const std::set<std::string>& seen) {
       absences_.erase(name);
       return false;
     }
-    Absence& absence = absences_.try_emplace(name, Absence{now, 0}).first->second;
-    if (++absence.answers < kAnswers || now - absence.since < kAbsence) return false;
+    if (!absences_[name].Confirm(now)) return false;
     absences_.erase(name);
     return true;
   });

@@ -1,7 +1,6 @@
 // Asks the API server which resources of a group's version it has, and again every ten seconds:
-// custom resources come and go while we run. An API server that has just started answers before it
-// knows its custom resources, so that one is gone only when three answers within 30 s or more have
-// not had it. Owner: GatewayApi, PolicyApi. Thread: the loop's. Errors are logged and tried again.
+// custom resources come and go while we run. When one has gone: absence.h.
+// Owner: GatewayApi, PolicyApi. Thread: the loop's. Errors are logged and tried again.
 #pragma once
 
 #include <functional>
@@ -10,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "control-plane/kubernetes/absence.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "k8s/api/client.h"
 #include "net/loop/loop.h"
@@ -39,10 +39,6 @@ class ServedResources final : private k8s::Client::Waiter {
   ProblemLog problems_;
   const std::string path_;
   const OnAnswer on_answer_;
-  struct Absence {
-    loop::Instant since;
-    int answers = 0;  // without it
-  };
   std::set<std::string> names_;
   std::map<std::string, Absence> absences_;  // of names
   std::unique_ptr<k8s::Call> call_;

@@ -10,12 +10,9 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "control-plane/kubernetes/recorded_mesh_for_test.h"
+#include "control-plane/kubernetes/fake_cluster_for_test.h"
 #include "control-plane/kubernetes/roots_publisher.h"
 #include "control-plane/kubernetes/token_reviews.h"
-#include "k8s/api/testing/fake_api_server.h"
-#include "net/loop/sim/simulation.h"
-#include "net/socket/transports.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -28,15 +25,9 @@ constexpr char kServices[] = "/api/v1/services";
 constexpr char kSlices[] = "/apis/discovery.k8s.io/v1/endpointslices";
 constexpr char kNamespaces[] = "/api/v1/namespaces";
 
-class SourceTest : public ::testing::Test {
+class SourceTest : public FakeCluster {
  protected:
   SourceTest() {
-    server_loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.2"}));
-    loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
-    server_.emplace(*server_loop_, PlainAcceptor(), at_);
-    client_.emplace(
-        *loop_, [this] { return PlainConnector().Connect(*loop_, at_, {}); },
-        k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {});
     reviews_.emplace(*loop_, *client_);
     roots_.emplace(*loop_, *client_, log_, [this] { return is_leader_; });
     source_.emplace(*loop_, *client_, "cluster.local", mesh_, log_,
@@ -52,13 +43,8 @@ class SourceTest : public ::testing::Test {
     source_.reset();
     roots_.reset();
     reviews_.reset();
-    client_.reset();
-    server_.reset();
   }
 
-  bool Until(const std::function<bool()>& condition) {
-    return simulation_.RunUntil(condition, seconds(120)) == sim::Simulation::Outcome::kConditionMet;
-  }
   void PutWeb() {
     server_->Put(kServices, "shop", "web",
                  {{"spec", {{"clusterIP", "10.96.0.7"}, {"ports", {{{"port", 80}}}}}}});
@@ -86,13 +72,6 @@ class SourceTest : public ::testing::Test {
     return *result;
   }
 
-  sim::Simulation simulation_{3};
-  const SocketAddress at_ = *SocketAddress::ParseWithPort("10.0.0.2:443");
-  telemetry::Log log_{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
-  std::unique_ptr<loop::Loop> server_loop_, loop_;
-  std::optional<FakeApiServer> server_;
-  std::optional<k8s::Client> client_;
-  RecordedMesh mesh_;
   int synced_ = 0;
   bool is_leader_ = true;
   std::vector<std::string> gone_;
@@ -132,7 +111,7 @@ TEST_F(SourceTest, WhileTheApiServerIsGoneTheMeshStays) {
   EXPECT_EQ(mesh_.changes, changes);
   EXPECT_EQ(mesh_.workloads.size(), 1u);
   // It comes back with an empty store.
-  server_.emplace(*server_loop_, PlainAcceptor(), at_);
+  StartServer();
   for (int i = 0; i < 20; ++i) server_->Put("/other", "shop", "other", {});
   server_->Compact();
   EXPECT_TRUE(Until([&] { return mesh_.empty() && !gone_.empty(); }));
@@ -185,6 +164,7 @@ TEST_F(SourceTest, AReviewTellsTheServiceAccount) {
   ASSERT_TRUE(account.ok()) << account.status();
   EXPECT_EQ(account->ns, "shop");
   EXPECT_EQ(account->name, "web");
+  EXPECT_EQ(account->pod_uid, "u1");
 }
 
 TEST_F(SourceTest, WhatIsNoGoodTokenIsRefused) {

@@ -48,7 +48,10 @@ absl::StatusOr<ServiceAccount> ReadReview(std::string_view json) {
     return absl::UnauthenticatedError(
         absl::StrCat("the token is not that of a service account: ", user.substr(0, 200)));
   }
-  return ServiceAccount{parts[2], parts[3]};
+  ServiceAccount account{parts[2], parts[3]};
+  const Json& uids = At(status, {"user", "extra", "authentication.kubernetes.io/pod-uid"});
+  if (uids.is_array() && !uids.empty() && uids[0].is_string()) account.pod_uid = uids[0];
+  return account;
 }
 
 void TokenReviews::Review(std::string_view token, Done done) {

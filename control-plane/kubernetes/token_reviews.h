@@ -24,6 +24,7 @@ inline constexpr char kAudience[] = "tulle";
 struct ServiceAccount {
   std::string ns;
   std::string name;
+  std::string pod_uid = {};  // to which the token is bound; empty: to none
 };
 
 // `json`: the API server's answer to a TokenReview.
