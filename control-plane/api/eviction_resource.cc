@@ -32,7 +32,8 @@ ApiResponse EvictionResource::Evict(const Call& call) {
   const auto certificates = authority_->Revoke(*id, call.caller.name, call.now);
   if (!certificates.ok()) return Refuse(certificates.status());
   const std::vector<std::string> instances = remove_workloads_(id->ToString());
-  if (*tokens == 0 && *certificates == 0 && instances.empty()) {
+  // Other replicas may have issued certificates that this one has not seen.
+  if (*tokens == 0 && *certificates == 0 && instances.empty() && !authority_->is_shared()) {
     return Refuse(404,
                   "nothing to evict: " + id->ToString() + " has no workload, certificate or token",
                   "see the identities with `tullectl status -o wide` and `tullectl token list`");

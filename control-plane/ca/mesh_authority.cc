@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -85,7 +86,9 @@ absl::Status MeshAuthority::Load(int64_t now) {
     const absl::Status saved = Save(*roots);
     if (!saved.ok()) return saved;
   }
+  const Evictions evictions = std::exchange(roots->evictions, {});
   Adopt(*std::move(roots));
+  TakeEvictions(evictions, now, /*at_start=*/true);
   return absl::OkStatus();
 }
 
@@ -159,17 +162,66 @@ void MeshAuthority::EnterPhase(const Roots& roots) {
 }
 
 absl::StatusOr<bool> MeshAuthority::AdoptShared(const std::string& record, int64_t now) {
-  if (record == Record()) return false;
+  if (record == Record()) {
+    has_unshared_evictions_ = false;
+    return false;
+  }
   auto roots = ParseRoots(record);
   if (!roots.ok()) return roots.status();
   const absl::Status checked = Check(*roots);
   if (!checked.ok()) return checked;
   if (roots->have_ended(now)) return absl::FailedPreconditionError("they have expired");
+  const Evictions evictions = std::exchange(roots->evictions, roots_.evictions);
   const absl::Status saved = Save(*roots);
   if (!saved.ok()) return saved;
   EnterPhase(*roots);
   Adopt(*std::move(roots));
+  TakeEvictions(evictions, now, /*at_start=*/false);
+  ShareEvictions();
   return true;
+}
+
+// What an identity had when the eviction was seen is revoked. At a start, certificates that end
+// later than any of that time can were issued since.
+void MeshAuthority::TakeEvictions(const Evictions& theirs, int64_t now, bool at_start) {
+  Evictions& known = roots_.evictions;
+  for (const auto& [identity, eviction] : theirs.all()) {
+    const bool is_new = known.Evict(identity, eviction.at, eviction.until);
+    for (const auto& [serial, end] : eviction.certificates) {
+      known.AddCertificate(identity, serial, end);
+      const IssuedCertificates::Entry* entry = issued_.Find({end, serial});
+      if (end > now && (entry == nullptr || entry->revoked_at == 0))
+        issued_.Add({end, serial}, identity, eviction.at);
+    }
+    if (!is_new) continue;
+    std::vector<IssuedCertificates::Key> keys = issued_.ValidOf(identity);
+    if (at_start)
+      std::erase_if(keys, [&](const auto& key) { return key.not_after >= eviction.until; });
+    RevokeKnown(identity, keys, eviction.at);
+  }
+  known.Advance(now - certs::kBackdateSeconds);
+  has_unshared_evictions_ = !known.IsWithin(theirs);
+  SignRevocations();
+}
+
+void MeshAuthority::RevokeKnown(const std::string& identity,
+                                const std::vector<IssuedCertificates::Key>& keys, int64_t at) {
+  issued_.Revoke(keys, at);
+  rotation_.Forget(identity);
+  if (!roots_.evictions.Has(identity)) return;
+  for (const IssuedCertificates::Key& key : keys) {
+    if (!roots_.evictions.AddCertificate(identity, key.serial, key.not_after))
+      ++unshared_certificates_;
+  }
+}
+
+void MeshAuthority::ShareEvictions() {
+  if (propose_ && has_unshared_evictions_) propose_(Record());
+}
+
+void MeshAuthority::OnShown(std::string_view identity, const certs::Certificate& leaf) {
+  const IssuedCertificates::Key key{leaf.not_after(), leaf.serial()};
+  if (issued_.Find(key) == nullptr) issued_.Add(key, identity);
 }
 
 // REQUIRES: rotation_ is in the phase that these roots belong to.
@@ -202,14 +254,24 @@ absl::StatusOr<size_t> MeshAuthority::Revoke(const certs::SpiffeId& id, std::str
                                              int64_t now) {
   const std::string identity = id.ToString();
   const std::vector<IssuedCertificates::Key> keys = issued_.ValidOf(identity);
+  if (is_shared() && roots_.evictions.certificates() + keys.size() > Evictions::kMostCertificates) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "there is no room for more revoked certificates in the Secret: ",
+        roots_.evictions.certificates(), " of ", Evictions::kMostCertificates, " are in use and ",
+        keys.size(), " are required; wait until some expire, or set a shorter --svid-ttl"));
+  }
   store::Transaction transaction(std::string(author), now);
   AddRevoked(keys, identity, now, &transaction);
   if (!keys.empty()) {
     const auto revision = store_->Commit(transaction);
     if (!revision.ok()) return revision.status();
   }
-  issued_.Revoke(keys, now);
-  rotation_.Forget(identity);
+  if (is_shared()) {
+    roots_.evictions.Evict(identity, now, now + options_.svid_lifetime_seconds);
+    has_unshared_evictions_ = true;
+  }
+  RevokeKnown(identity, keys, now);
+  ShareEvictions();
   SignRevocations();
   return keys.size();
 }
@@ -360,6 +422,7 @@ void MeshAuthority::SaveChanges(int64_t now) {
   // Some clocks are behind. Sidecars learn of a shorter list with the next change of the roots.
   if (issued_.Advance(now - certs::kBackdateSeconds)) SignRevocations();
   SaveIssued(now);  // what fails is tried again at the next call
+  ShareEvictions();
 }
 
 absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {

@@ -1,6 +1,7 @@
 // The mesh's certificate authority: roots kept in the store, SVIDs for callers that have proved who
-// they are. Roots may be shared by replicas: then a change of them is proposed to all, and in force
-// with AdoptShared().
+// they are. Roots and evictions may be shared by replicas: then a change of roots is proposed to
+// all, and in force with AdoptShared(); an eviction is in force here at once, and proposed until
+// all share it.
 //
 // Owner and thread: the store's thread, since every change is written before it counts. Times in
 // seconds since the epoch, passed in. Errors: absl::Status; kInvalidArgument for a bad request (fix
@@ -24,6 +25,7 @@
 #include "certs/authority.h"
 #include "certs/private_key.h"
 #include "certs/spiffe_id.h"
+#include "control-plane/ca/evictions.h"
 #include "control-plane/ca/issued_certificates.h"
 #include "control-plane/ca/root_rotation.h"
 #include "control-plane/ca/roots_record.h"
@@ -83,13 +85,19 @@ class MeshAuthority {
   void SaveIssued(int64_t now);
 
   // Revokes every certificate of the identity that has not expired and returns how many there were.
-  // On disk when it returns; an error has changed nothing.
+  // On disk when it returns; an error has changed nothing. If roots are shared, other replicas
+  // revoke those that they have issued; kResourceExhausted: there is no room for more.
   absl::StatusOr<size_t> Revoke(const certs::SpiffeId& id, std::string_view author, int64_t now);
   // `leaf`, the certificate that a caller of this identity presented.
   bool IsRevoked(std::string_view identity, const certs::Certificate& leaf) const {
-    return issued_.IsRevoked(identity, {leaf.not_after(), leaf.serial()});
+    return issued_.IsRevoked(identity, {leaf.not_after(), leaf.serial()}) ||
+           roots_.evictions.Covers(identity, leaf.not_before() + certs::kBackdateSeconds);
   }
-  bool HasRevoked(std::string_view identity) const { return issued_.HasRevoked(identity); }
+  bool HasRevoked(std::string_view identity) const {
+    return issued_.HasRevoked(identity) || roots_.evictions.Has(identity);
+  }
+  // A valid certificate of this identity: another replica has issued it, or an earlier process.
+  void OnShown(std::string_view identity, const certs::Certificate& leaf);
   // Revocation lists of all active roots, for those who verify peers; empty: nothing is revoked.
   const std::string& revocations_pem() const { return revocations_pem_; }
 
@@ -144,8 +152,13 @@ class MeshAuthority {
   // From now on, changed roots are passed to `propose` and nothing else happens. Null: no more.
   using Propose = std::function<void(const std::string& record)>;
   void SetPropose(Propose propose) { propose_ = std::move(propose); }
-  // The roots that all replicas share. True: they are others than before, tell the nodes.
+  bool is_shared() const { return propose_ != nullptr; }
+  // The roots and evictions that all replicas share. True: they are others than before, tell the
+  // nodes.
   absl::StatusOr<bool> AdoptShared(const std::string& record, int64_t now);
+  const Evictions& evictions() const { return roots_.evictions; }
+  // Certificates that are revoked here, and that other replicas do not know: there was no room.
+  size_t unshared_certificates() const { return unshared_certificates_; }
 
   RootRotation& rotation() { return rotation_; }
   const RootRotation& rotation() const { return rotation_; }
@@ -171,6 +184,10 @@ class MeshAuthority {
   void NoteIssued(const certs::Certificate& leaf, Holder holder,
                   UnseenCertificates::Certificate certificate);
   void SignRevocations();
+  void RevokeKnown(const std::string& identity, const std::vector<IssuedCertificates::Key>& keys,
+                   int64_t at);
+  void TakeEvictions(const Evictions& theirs, int64_t now, bool at_start);
+  void ShareEvictions();
   // Counts a request of the identity; an error: it has reached one of its limits.
   absl::Status Admit(const std::string& identity, const Asker& asker, int64_t now);
   size_t signing_index() const {
@@ -186,6 +203,8 @@ class MeshAuthority {
   int64_t issued_count_ = 0;
   Refusals refusals_;
   Roots roots_;
+  bool has_unshared_evictions_ = false;
+  size_t unshared_certificates_ = 0;
   RootRotation::Outstanding saved_;
   std::function<void()> on_unsaved_;
   Propose propose_;                // null: the roots are not shared

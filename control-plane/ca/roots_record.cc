@@ -52,6 +52,7 @@ std::string ToRecord(const Roots& roots) {
                               {"successor", root.successor_pem},
                               {"until", root.until}});
   }
+  if (!roots.evictions.empty()) json["evictions"] = Json::parse(roots.evictions.ToJson());
   return json.dump();
 }
 
@@ -68,6 +69,9 @@ absl::StatusOr<Roots> ParseRoots(const std::string& record) {
                               each.at("successor").get<std::string>(),
                               each.at("until").get<int64_t>()});
     }
+    auto evictions = Evictions::Parse(json.value("evictions", Json::object()).dump());
+    if (!evictions.ok()) return evictions.status();
+    roots.evictions = *std::move(evictions);
   } catch (const Json::exception&) {
     return absl::DataLossError("invalid format");  // the exception's text may contain keys
   }

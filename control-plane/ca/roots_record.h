@@ -1,5 +1,6 @@
-// The roots of the mesh with their keys, and the JSON as which they are kept in the store and
-// shared by replicas. Contains private keys: never log a record. Plain values; any thread.
+// The roots of the mesh with their keys, and the JSON as which they are kept in the store and, with
+// the evictions, shared by replicas. Contains private keys: never log a record. Plain values; any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "certs/authority.h"
+#include "control-plane/ca/evictions.h"
 #include "control-plane/ca/root_rotation.h"
 
 namespace tulle::ca {
@@ -24,6 +26,7 @@ struct Roots {
   std::vector<FormerRoot> former;        // oldest first, each vouched for by the one before
   RotationPhase phase = RotationPhase::kSteady;
   int64_t since = 0;
+  Evictions evictions = {};  // of shared roots
 
   // Whether no certificate of theirs can be valid at that time.
   bool have_ended(int64_t now) const;

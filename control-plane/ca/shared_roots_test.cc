@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "certs/private_key.h"
@@ -18,10 +19,10 @@ class SharedRootsTest : public testing::Test {
     std::unique_ptr<MeshAuthority> authority;
   };
 
-  void Open(Replica* replica, const std::string& shared) {
+  void Open(Replica* replica, const std::string& shared, int64_t now = kNow) {
     MeshAuthority::Options options;
     options.shared_roots = shared;
-    auto opened = MeshAuthority::Open(options, replica->store.get(), &keys_, kNow);
+    auto opened = MeshAuthority::Open(options, replica->store.get(), &keys_, now);
     ASSERT_TRUE(opened.ok()) << opened.status();
     replica->authority = *std::move(opened);
     replica->authority->SetPropose([this](const std::string& record) { proposed_ = record; });
@@ -38,6 +39,25 @@ class SharedRootsTest : public testing::Test {
     ASSERT_TRUE(proposed_.has_value());
     shared_ = *std::exchange(proposed_, std::nullopt);
     for (Replica* each : {&a_, &b_}) EXPECT_TRUE(*each->authority->AdoptShared(shared_, kNow));
+  }
+  // Each proposal is in force for all before the next one counts.
+  void PublishAll() {
+    while (proposed_) {
+      shared_ = *std::exchange(proposed_, std::nullopt);
+      for (Replica* each : {&a_, &b_})
+        EXPECT_TRUE(each->authority->AdoptShared(shared_, kNow).ok());
+    }
+  }
+  certs::Certificate IssueBy(Replica& replica, const std::string& account, int64_t now = kNow) {
+    const auto issued = replica.authority->Issue(
+        Id(account), certs::BuildCertificateRequest(keys_.Generate(), Id(account)), std::nullopt,
+        MeshAuthority::Holder::kSidecar, now);
+    EXPECT_TRUE(issued.ok()) << issued.status();
+    return certs::ParsePemCertificates(issued->certificate_pem)->front();
+  }
+  static bool IsRevokedBy(const Replica& replica, const certs::Certificate& leaf) {
+    const std::string identity = leaf.uri_sans().front();
+    return replica.authority->HasRevoked(identity) && replica.authority->IsRevoked(identity, leaf);
   }
   RotationPhase PhaseOf(const Replica& replica) const {
     return replica.authority->rotation().phase();
@@ -109,6 +129,81 @@ TEST_F(SharedRootsTest, AReplicaThatMissedAPhaseFollows) {
   EXPECT_EQ(PhaseOf(b_), RotationPhase::kRenewing);
   EXPECT_EQ(b_.authority->rotation().waiting(), std::vector<std::string>{"n"});
   EXPECT_EQ(a_.authority->root_key_hash(), b_.authority->root_key_hash());
+}
+
+TEST_F(SharedRootsTest, AnEvictionRevokesWhatEachReplicaHasIssued) {
+  const certs::Certificate of_a = IssueBy(a_, "post");
+  const certs::Certificate of_b = IssueBy(b_, "post");
+  const certs::Certificate other = IssueBy(b_, "web");
+  EXPECT_EQ(*a_.authority->Revoke(Id("post"), "ann", kNow + 10), 1u);
+  EXPECT_TRUE(IsRevokedBy(a_, of_a)) << "at once";
+  PublishAll();
+  for (const Replica* each : {&a_, &b_}) {
+    EXPECT_TRUE(IsRevokedBy(*each, of_a));
+    EXPECT_TRUE(IsRevokedBy(*each, of_b));
+    EXPECT_FALSE(IsRevokedBy(*each, other));
+    // Peers are told the numbers of both.
+    EXPECT_EQ(each->authority->evictions().certificates(), 2u);
+    EXPECT_FALSE(each->authority->revocations_pem().empty());
+  }
+  const certs::Certificate anew = IssueBy(b_, "post", kNow + 11);
+  EXPECT_FALSE(IsRevokedBy(b_, anew)) << "it may join again";
+  EXPECT_FALSE(IsRevokedBy(a_, anew));
+}
+
+TEST_F(SharedRootsTest, AnEvictionOutlivesTheReplicas) {
+  const certs::Certificate shown = IssueBy(a_, "post");
+  const certs::Certificate lost = IssueBy(a_, "post");
+  a_ = Replica();
+  Open(&a_, shared_);
+  a_.authority->OnShown(Id("post").ToString(), shown);
+  EXPECT_EQ(*a_.authority->Revoke(Id("post"), "ann", kNow + 10), 1u)
+      << "no replica knows the other";
+  PublishAll();
+  a_ = Replica();
+  Open(&a_, shared_);
+  for (const Replica* each : {&a_, &b_}) {
+    EXPECT_TRUE(IsRevokedBy(*each, shown));
+    EXPECT_TRUE(IsRevokedBy(*each, lost)) << "it was issued before";
+    EXPECT_FALSE(each->authority->revocations_pem().empty());
+  }
+  EXPECT_FALSE(proposed_.has_value()) << "nothing is new";
+  // It ends with the certificates.
+  const int64_t end = shown.not_after() + 2 * certs::kBackdateSeconds;
+  a_ = Replica();
+  Open(&a_, shared_, end);
+  EXPECT_TRUE(a_.authority->evictions().empty());
+}
+
+TEST_F(SharedRootsTest, OfTwoEvictionsAtOnceNoneIsLost) {
+  const certs::Certificate post = IssueBy(a_, "post");
+  const certs::Certificate web = IssueBy(b_, "web");
+  ASSERT_TRUE(a_.authority->Revoke(Id("post"), "ann", kNow + 10).ok());
+  const std::string first = *std::exchange(proposed_, std::nullopt);
+  ASSERT_TRUE(b_.authority->Revoke(Id("web"), "bob", kNow + 10).ok());
+  proposed_ = first;  // it was faster
+  PublishAll();
+  for (const Replica* each : {&a_, &b_}) {
+    EXPECT_TRUE(IsRevokedBy(*each, post));
+    EXPECT_TRUE(IsRevokedBy(*each, web));
+  }
+  // A rotation keeps them.
+  ASSERT_TRUE(a_.authority->BeginRotation(kNow + 20).ok());
+  PublishAll();
+  EXPECT_TRUE(IsRevokedBy(b_, post));
+  EXPECT_TRUE(IsRevokedBy(b_, web));
+}
+
+TEST_F(SharedRootsTest, WhatWasNotWrittenIsProposedAgain) {
+  IssueBy(a_, "post");
+  ASSERT_TRUE(a_.authority->Revoke(Id("post"), "ann", kNow + 10).ok());
+  ASSERT_TRUE(proposed_.has_value());
+  proposed_.reset();  // the API server is away
+  a_.authority->SaveChanges(kNow + 11);
+  EXPECT_TRUE(proposed_.has_value());
+  PublishAll();
+  a_.authority->SaveChanges(kNow + 12);
+  EXPECT_FALSE(proposed_.has_value());
 }
 
 TEST_F(SharedRootsTest, WhatCannotBeUsedChangesNothing) {

@@ -71,13 +71,15 @@ int64_t ControlPlane::Now() const {
       .count();
 }
 
-// What the API changes is in the store of this replica. Others would not know of it, and each
-// sidecar obeys the one that it is connected to.
+// What the API changes is in the store of this replica, but for the roots and evictions. Others
+// would not know of it, and each sidecar obeys the one that it is connected to.
 std::optional<api::ApiResponse> ControlPlane::RefuseUnshared(const api::ApiRequest& request) {
   const bool is_change = request.method != "GET" && request.method != "HEAD";
   const auto dry_run = request.query.find("dryRun");
   const bool is_dry_run = dry_run != request.query.end() && dry_run->second == "true";
-  if (!is_change || is_dry_run || request.path == "/v1/certs/rotate") return std::nullopt;
+  const bool is_shared = request.path == "/v1/certs/rotate" ||
+                         (request.path == "/v1/evictions" && books_->authority->is_shared());
+  if (!is_change || is_dry_run || is_shared) return std::nullopt;
   const size_t replicas = view_->Replicas();
   if (replicas < 2 || !api_->Admit(request).is_identified) return std::nullopt;
   const std::string error =
@@ -115,19 +117,39 @@ void ControlPlane::SetMayRotate(std::function<bool()> may_rotate) {
 }
 
 void ControlPlane::AdoptRoots(const std::string& record) {
-  ca::RootRotation& rotation = books_->authority->rotation();
-  const char* before = ca::NameOf(rotation.phase());
+  const ca::RootRotation& rotation = books_->authority->rotation();
+  const ca::RotationPhase before = rotation.phase();
+  const size_t revoked = books_->authority->evictions().certificates();
   const auto adopted = books_->authority->AdoptShared(record, Now());
   if (!adopted.ok()) {
     log_.Write(LogLevel::kError, LogComponent::kCa,
                absl::StrCat("cannot use the roots in Secret tulle-system/tulle-ca: ",
                             adopted.status().message()));
   } else if (*adopted) {
-    log_.Write(LogLevel::kInfo, LogComponent::kCa,
-               absl::StrCat("root rotation: ", before, " -> ", ca::NameOf(rotation.phase())));
+    if (rotation.phase() != before) {
+      log_.Write(LogLevel::kInfo, LogComponent::kCa,
+                 absl::StrCat("root rotation: ", ca::NameOf(before), " -> ",
+                              ca::NameOf(rotation.phase())));
+    }
+    if (books_->authority->evictions().certificates() > revoked) ReportEvictions();
     AwaitWorkloads();
     OnChange();
   }
+}
+
+void ControlPlane::ReportEvictions() {
+  const ca::MeshAuthority& authority = *books_->authority;
+  log_.Write(
+      LogLevel::kInfo, LogComponent::kCa,
+      absl::StrCat("evictions that all replicas share: ", authority.evictions().all().size(),
+                   " identities, ", authority.evictions().certificates(), " revoked certificates"));
+  if (authority.unshared_certificates() == 0) return;
+  log_.Write(LogLevel::kError, LogComponent::kCa,
+             absl::StrCat(authority.unshared_certificates(),
+                          " revoked certificates are not known to other replicas: Secret "
+                          "tulle-system/tulle-ca has room for ",
+                          ca::Evictions::kMostCertificates,
+                          ". Wait until some expire, and evict the identity again"));
 }
 
 void ControlPlane::AwaitWorkloads() {

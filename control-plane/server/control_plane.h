@@ -79,7 +79,7 @@ class ControlPlane {
   // Whether this replica rotates the root. Unset: it does.
   void SetMayRotate(std::function<bool()> may_rotate);
   void OnSourceSynced();
-  // The roots that replicas share are these now.
+  // The roots and evictions that replicas share are these now.
   void AdoptRoots(const std::string& record);
   bool is_synced();
 
@@ -94,6 +94,7 @@ class ControlPlane {
   void OnChange();
   std::optional<api::ApiResponse> RefuseUnshared(const api::ApiRequest& request);
   std::string Roots() const;
+  void ReportEvictions();
   // A rotation waits for these, of which some may be connected to another replica.
   void AwaitWorkloads();
 

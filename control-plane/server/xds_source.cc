@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "certs/certificate.h"
 #include "control-plane/server/grpc_services.h"
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
@@ -182,6 +183,11 @@ void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node
     uses_.OnDisconnected(node->certificate_sha256, id);
     node->also_used_by.clear();
     node->certificate_sha256 = identity.certificate_sha256;
+    const std::vector<std::string_view> chain = peer.peer_chain();
+    if (!chain.empty()) {
+      const auto leaf = certs::Certificate::FromDer(chain.front());
+      if (leaf.ok()) plane_.authority().OnShown(identity.spiffe_id, *leaf);
+    }
   }
   plane_.authority().rotation().OnConnected(
       id, {identity.spiffe_id, identity.certificate_sha256, identity.not_after});

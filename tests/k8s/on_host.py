@@ -1,4 +1,5 @@
 """tulle-control on the host of a test's API server, without a node: pods are objects, and nothing runs in them."""
+import json
 import os
 import subprocess
 
@@ -6,6 +7,7 @@ from meshed import tullectl
 from processes import binary, wait_until
 
 USER = "tulle-control"
+ADDRESS = "10.244.0.9"  # of every pod of put_pod()
 
 
 def installed(kind):
@@ -30,6 +32,38 @@ def allow(cluster):
 def define_policies(cluster):
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=installed("CustomResourceDefinition"))
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "-l", "app.kubernetes.io/part-of=tulle")
+
+
+def put_pod(cluster, name):
+    """A pod as the injection leaves it; returns its uid."""
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}},
+        {"apiVersion": "v1", "kind": "Pod",
+         "metadata": {"name": name, "namespace": "shop", "labels": {"tulle.dev/meshed": "true"},
+                      "annotations": {"tulle.dev/service-account": name}},
+         "spec": {"serviceAccountName": name, "automountServiceAccountToken": False,
+                  "containers": [{"name": "app", "image": "none"}]}})
+    # The kubelet's to write.
+    cluster.kubectl("-n", "shop", "patch", "pod", name, "--subresource=status", "--patch",
+                    json.dumps({"status": {"podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}}))
+    return cluster.get("-n", "shop", "pod", name)["metadata"]["uid"]
+
+
+def token(cluster, name, audience="tulle"):
+    return cluster.kubectl("-n", "shop", "create", "token", name, "--audience", audience,
+                           "--bound-object-kind", "Pod", "--bound-object-name", name)
+
+
+def start_sidecar(cluster, name, uid, text, control, roots):
+    """A pod's sidecar, as the injection starts it, with this token."""
+    folder = cluster.path(name)
+    os.makedirs(folder + "/state", mode=0o700)
+    for file, content in (("token", text), ("roots.pem", roots)):
+        with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
+            out.write(content)
+    return cluster.start(name, [
+        binary("sidecar/tulle-sidecar"), "--control", control, "--transparent", "--state-dir", folder + "/state",
+        "--token-file", folder + "/token", "--roots-file", folder + "/roots.pem", "--pod-uid", uid])
 
 
 class Mesh:
@@ -74,16 +108,8 @@ class Mesh:
         rows = [line.split() for line in self.tullectl("services", "-A").splitlines()[1:]]
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
-    def sidecar(self, name, uid, token):
-        """A pod's sidecar, as the injection starts it."""
-        folder = self.cluster.path(name)
-        os.makedirs(folder + "/state", mode=0o700)
-        for file, text in (("token", token), ("roots.pem", self.roots())):
-            with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
-                out.write(text)
-        return self.cluster.start(name, [
-            binary("sidecar/tulle-sidecar"), "--control", "127.0.0.1:15012", "--transparent", "--state-dir", folder + "/state",
-            "--token-file", folder + "/token", "--roots-file", folder + "/roots.pem", "--pod-uid", uid])
+    def sidecar(self, name, uid, text):
+        return start_sidecar(self.cluster, name, uid, text, "127.0.0.1:15012", self.roots())
 
     def roots(self):
         return self.cluster.get("-n", "shop", "configmap", "tulle-ca-root-cert")["data"]["root-cert.pem"]

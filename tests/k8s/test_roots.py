@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from on_host import USER, allow, define_policies
+from on_host import USER, allow, define_policies, put_pod, start_sidecar, token
 from processes import binary, wait_until
 
 # The Lease of a leader that was killed lasts 15 s, and others ask every 2 to 4 s.
@@ -47,6 +47,20 @@ class Replica:
 
     def tullectl(self, *arguments):
         return self._run(binary("control-plane/cli/tullectl"), "--credential-file", self.data + "/admin.json", *arguments)
+
+    def standing(self, pem):
+        """What this replica says to the holder of a certificate and key that asks for a new one with an empty request."""
+        frame = self.cluster.path("frame")
+        with open(frame, "wb") as out:
+            out.write(bytes(5))
+        done = subprocess.run(self.cluster.namespace.argv(
+            "curl", "-sS", "-k", "-m", "5", "--http2", "-D", "-", "--cert", pem, "--key", pem, "-H", "content-type: application/grpc",
+            "-H", "te: trailers", "--data-binary", "@" + frame,
+            "https://127.0.0.1:%d/tulle.ca.v1.CertificateAuthority/CreateCertificate" % self.port), capture_output=True, check=False)
+        text = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+        if "grpc-status: 3" in text:
+            return "valid"
+        return "revoked" if "revoked" in text else text
 
     def _run(self, *argv):
         return subprocess.run(self.cluster.namespace.argv(*argv), capture_output=True, text=True, check=False).stdout
@@ -105,6 +119,47 @@ def test_a_deleted_secret_comes_back(cluster, replicas):
     cluster.kubectl("-n", "tulle-system", "delete", "secret", "tulle-ca")
     wait_until(lambda: cluster.try_kubectl("-n", "tulle-system", "get", "secret", "tulle-ca").returncode == 0, "it is lost")
     assert secret(cluster)["roots"] == before["roots"]
+
+
+def certificate(cluster, name, number):
+    """A copy of what the sidecar holds, as a thief would make it."""
+    source = os.path.join(cluster.path(name), "state", "identity.pem")
+    wait_until(lambda: os.path.exists(source), name + " has no certificate")
+    copy = cluster.path("%s-%d.pem" % (name, number))
+    shutil.copy(source, copy)
+    return copy
+
+
+def test_an_eviction_outlives_the_replicas(cluster, replicas):
+    """Asked of one, it is in force on both, also for what the other one has issued, and after both have started anew."""
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tulle.dev/inject": "enabled"}}})
+    uid = put_pod(cluster, "thief")
+    copies = []
+    for number, replica in enumerate(replicas):
+        name = "thief-%d" % number
+        sidecar = start_sidecar(cluster, name, uid, token(cluster, "thief"), "127.0.0.1:%d" % replica.port, replica.roots())
+        wait_until(lambda each=sidecar: "main: ready" in each.log(), "the sidecar is not ready: " + sidecar.log())
+        copies.append(certificate(cluster, name, number))
+        sidecar.stop()
+    assert [each.standing(copy) for each in replicas for copy in copies] == ["valid"] * 4
+    assert "spiffe://cluster.local/ns/shop/sa/thief evicted" in replicas[0].tullectl("evict", "thief", "-n", "shop")
+    wait_until(lambda: [each.standing(copy) for each in replicas for copy in copies] == ["revoked"] * 4, "a copy is still valid")
+    wait_until(lambda: len(secret(cluster)["evictions"]["spiffe://cluster.local/ns/shop/sa/thief"]["certificates"]) == 2,
+               "the Secret does not have the certificates of both replicas")
+    for each in replicas:
+        each.process.stop(signal.SIGKILL)
+    again = [Replica(cluster, number) for number in (3, 4)]
+    for each in again:
+        each.await_ready()
+
+    def all_refused():
+        # The connection may end before curl reads why.
+        said = [each.standing(copy) for each in again for copy in copies]
+        assert "valid" not in said
+        return said == ["revoked"] * 4
+    wait_until(all_refused, "a copy is not known to be revoked")
+    for each in again:
+        each.process.stop()
 
 
 def holder(cluster):

@@ -6,30 +6,13 @@ import subprocess
 
 import pytest
 
-from on_host import Mesh
+from on_host import ADDRESS, Mesh, put_pod, token
 from processes import wait_until
-
-ADDRESS = "10.244.0.9"
 
 
 @pytest.fixture(scope="module")
 def mesh(control):
     return Mesh(control)
-
-
-def put_pod(cluster, name):
-    """A pod as the injection leaves it; returns its uid."""
-    cluster.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}},
-        {"apiVersion": "v1", "kind": "Pod",
-         "metadata": {"name": name, "namespace": "shop", "labels": {"tulle.dev/meshed": "true"},
-                      "annotations": {"tulle.dev/service-account": name}},
-         "spec": {"serviceAccountName": name, "automountServiceAccountToken": False,
-                  "containers": [{"name": "app", "image": "none"}]}})
-    # The kubelet's to write.
-    cluster.kubectl("-n", "shop", "patch", "pod", name, "--subresource=status", "--patch",
-                    json.dumps({"status": {"podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}}))
-    return cluster.get("-n", "shop", "pod", name)["metadata"]["uid"]
 
 
 def put_service(cluster, name, uid, ready=True):
@@ -41,11 +24,6 @@ def put_service(cluster, name, uid, ready=True):
          "ports": [{"name": "http", "port": 8080}],
          "endpoints": [{"addresses": [ADDRESS], "conditions": {"ready": ready},
                         "targetRef": {"kind": "Pod", "namespace": "shop", "name": name, "uid": uid}}]})
-
-
-def token(cluster, name, audience="tulle"):
-    return cluster.kubectl("-n", "shop", "create", "token", name, "--audience", audience,
-                           "--bound-object-kind", "Pod", "--bound-object-name", name)
 
 
 def test_services_follow_the_cluster(mesh):
