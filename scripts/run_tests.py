@@ -146,7 +146,10 @@ def kubernetes():
         tally.skipped.append(("the programs of Kubernetes", "go is not installed"))
         return tally
     installed = run("the packages of Kubernetes", "scripts/install-packages", "packages-kubernetes.txt")
-    return installed if installed.failed else run("tests/k8s/programs.py", "/usr/bin/python3", "tests/k8s/programs.py")
+    if installed.failed:
+        return installed
+    built = run("tests/k8s/programs.py", "/usr/bin/python3", "tests/k8s/programs.py")
+    return built if built.failed else run("tests/k8s/previous.py", "/usr/bin/python3", "tests/k8s/previous.py")
 
 
 def steps_of(mode):

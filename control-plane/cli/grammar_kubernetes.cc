@@ -50,6 +50,8 @@ void Grammar::AddInstallation() {
            {"trace", "debug", "info", "warning", "error", "off"}, "level",
            "log level of the control plane [info]")
       ->type_name("LEVEL");
+  install.add_flag("--skip-crds", invocation_.skip_crds,
+                   "without the definitions of policies, to go back to an older version");
   install
       .add_option("--chart", invocation_.chart,
                   "write a Helm chart to this new folder instead, with these flags as its values")

@@ -25,8 +25,9 @@ install::Settings SettingsOf(const Session& session) {
   return settings;
 }
 
-std::vector<Json> AllObjects(const install::Settings& settings) {
-  std::vector<Json> objects = install::Definitions();
+std::vector<Json> AllObjects(const install::Settings& settings, bool skip_crds) {
+  std::vector<Json> objects;
+  if (!skip_crds) objects = install::Definitions();
   if (settings.cni == "true")
     for (Json& object : install::CniPlugin(settings)) objects.push_back(std::move(object));
   for (Json& object : install::Manifests(settings)) objects.push_back(std::move(object));
@@ -66,7 +67,7 @@ absl::StatusOr<int> WriteChart(Session& session) {
 
 absl::StatusOr<int> PrintInstallation(Session& session) {
   if (!session.invocation.chart.empty()) return WriteChart(session);
-  Print(AllObjects(SettingsOf(session)), session.out());
+  Print(AllObjects(SettingsOf(session), session.invocation.skip_crds), session.out());
   return 0;
 }
 
@@ -76,7 +77,7 @@ absl::StatusOr<int> PrintInstallation(Session& session) {
 absl::StatusOr<int> PrintRemoval(Session& session) {
   const install::Settings settings = SettingsOf(session);
   if (settings.cni == "true") return Print(install::CniRemoval(settings), session.out()), 0;
-  std::vector<Json> objects = AllObjects(settings);
+  std::vector<Json> objects = AllObjects(settings, false);
   std::reverse(objects.begin(), objects.end());
   Print(objects, session.out());
   return 0;

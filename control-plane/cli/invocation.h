@@ -119,6 +119,7 @@ struct Invocation {
   install::Settings installation;
   int replicas = 1;
   bool cni = false;
+  bool skip_crds = false;
   std::string chart;  // folder to write
 };
 

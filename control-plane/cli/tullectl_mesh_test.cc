@@ -167,6 +167,15 @@ TEST_F(Tullectl, InjectsFilesOfAFolder) {
   EXPECT_EQ(err, "pod/we b injected\n");
 }
 
+TEST_F(Tullectl, DefinitionsOfPoliciesAreSkippedOnTheWayBack) {
+  const std::string definition = "kind: CustomResourceDefinition\n";
+  EXPECT_EQ(Run({"install"}), 0);
+  EXPECT_NE(out.find(definition), std::string::npos);
+  EXPECT_EQ(Run({"install", "--skip-crds"}), 0);
+  EXPECT_EQ(out.find(definition), std::string::npos);
+  EXPECT_NE(out.find("kind: Deployment\n"), std::string::npos);
+}
+
 TEST_F(Tullectl, CheckTellsTheWayOutWhenTheRootHasEnded) {
   is_unreachable = true;
   const auto check = [&](int64_t begin, int64_t lifetime) {

@@ -20,13 +20,25 @@ def _image(cluster, short, programs, more=lambda root: None):
     """Of the programs that Bazel has built; with TULLE_IMAGES=FOLDER, the one that `k8s/images/build FOLDER` has made."""
     if os.environ.get("TULLE_IMAGES"):
         cluster.load_image(os.path.join(os.environ["TULLE_IMAGES"], short + ".tar"))
-        return
-    root = cluster.path("image-" + short)
-    for label in programs:
-        image.place_program(root, binary(label), "/" + os.path.basename(label))
+    else:
+        _make_image(cluster, short, _version(), [binary(label) for label in programs], more)
+
+
+def _make_image(cluster, short, tag, paths, more=lambda root: None):
+    root = cluster.path("image-%s-%s" % (short, tag))
+    for path in paths:
+        image.place_program(root, path, "/" + os.path.basename(path))
     more(root)
-    name = "docker.io/library/%s:%s" % (short, _version())
-    cluster.load_image(image.archive(cluster.path(short + ".tar"), name, root, ["/" + short]))
+    name = "docker.io/library/%s:%s" % (short, tag)
+    cluster.load_image(image.archive(cluster.path("%s-%s.tar" % (short, tag)), name, root, ["/" + short]))
+
+
+def load_version(cluster, tag, find):
+    """Loads images with this tag of the programs that `find` finds by their labels. The flags of `tullectl install` for them."""
+    _make_image(cluster, "tulle-control", tag, [find("control-plane/tulle-control"), find("control-plane/cli/tullectl")])
+    _make_image(cluster, "tulle-sidecar", tag, [find("sidecar/tulle-sidecar")])
+    _make_image(cluster, "tulle-init", tag, [find("k8s/init/tulle-init")], _tables)
+    return ["--%s-image=tulle-%s:%s" % (each, each, tag) for each in ("control", "sidecar", "init")]
 
 
 def _tables(root):
@@ -65,9 +77,10 @@ class Mesh:
         self.cluster = cluster
         if "--cni" in flags:
             _image(cluster, "tulle-cni", ["k8s/cni/tulle-cni"])
-        _image(cluster, "tulle-control", ["control-plane/tulle-control", "control-plane/cli/tullectl"])
-        _image(cluster, "tulle-sidecar", ["sidecar/tulle-sidecar"])
-        _image(cluster, "tulle-init", ["k8s/init/tulle-init"], _tables)
+        if not any(flag.startswith("--control-image=") for flag in flags):
+            _image(cluster, "tulle-control", ["control-plane/tulle-control", "control-plane/cli/tullectl"])
+            _image(cluster, "tulle-sidecar", ["sidecar/tulle-sidecar"])
+            _image(cluster, "tulle-init", ["k8s/init/tulle-init"], _tables)
         install(cluster, *flags)
         self.await_control()
 
