@@ -125,6 +125,7 @@ struct Api::Target {
   const Route* route = nullptr;
   std::vector<std::string> arguments;
   std::optional<Principal> caller;  // absent: the route is open to everyone
+  bool awaits_account = false;
 };
 
 std::optional<ApiResponse> Api::Find(const ApiRequest& request, Target* target) {
@@ -142,10 +143,25 @@ std::optional<ApiResponse> Api::Find(const ApiRequest& request, Target* target) 
   return Refuse(404, "path not found", "see /openapi.json for all paths");
 }
 
+absl::StatusOr<std::optional<Principal>> Api::CallerOf(const ApiRequest& request, Target* target) {
+  const std::string& token = request.account_token;
+  if (token.empty() || !request.authorization.empty()) {
+    return credentials_->Authenticate(request.authorization);
+  }
+  if (accounts_ == nullptr) {
+    return absl::UnauthenticatedError(
+        "tokens of service accounts are for a control plane in a Kubernetes cluster: send "
+        "Authorization");
+  }
+  if (auto known = accounts_->Find(token)) return *std::move(known);
+  target->awaits_account = true;
+  return absl::UnavailableError("the token is being reviewed: try again");
+}
+
 std::optional<ApiResponse> Api::Authorize(const ApiRequest& request, Target* target) {
   const Route& route = *target->route;
   if (route.access == Access::kOpen) return std::nullopt;
-  const auto principal = credentials_->Authenticate(request.authorization);
+  const auto principal = CallerOf(request, target);
   if (!principal.ok()) return Refuse(principal.status());
   if (!*principal) {
     return Refuse(401, "missing or invalid credential", "send Authorization: Bearer CREDENTIAL");
@@ -161,7 +177,7 @@ std::optional<ApiResponse> Api::Authorize(const ApiRequest& request, Target* tar
 ApiVerdict Api::Admit(const ApiRequest& head) {
   Target target;
   auto refusal = Find(head, &target);
-  return {std::move(refusal), target.caller.has_value()};
+  return {std::move(refusal), target.caller.has_value(), target.awaits_account};
 }
 
 ApiResponse Api::Handle(const ApiRequest& request, int64_t now) {

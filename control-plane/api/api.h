@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control-plane/api/account_tokens.h"
 #include "control-plane/api/credentials.h"
 #include "control-plane/ca/join_token.h"
 #include "control-plane/ca/mesh_authority.h"
@@ -38,6 +39,7 @@ struct ApiRequest {
   std::string body;
   std::string authorization;  // the header's value
   std::string content_type = {};
+  std::string account_token = {};  // of the header kAccountTokenHeader
 };
 
 struct ApiResponse {
@@ -62,6 +64,8 @@ struct ApiVerdict {
   std::optional<ApiResponse> refusal;  // the answer; the body is of no use
   // The caller has shown a valid credential. Without one only requests that need no body pass.
   bool is_identified = false;
+  // Ask accounts() about the token, then Admit() again; until then `refusal` is the answer.
+  bool awaits_account = false;
 };
 
 // The state of one proxy, as the xDS server sees it.
@@ -149,6 +153,9 @@ class Api {
   };
 
   explicit Api(Parts parts);
+  // Null, as at first: there is no Kubernetes cluster that knows them.
+  void SetAccounts(AccountTokens* accounts) { accounts_ = accounts; }
+  AccountTokens* accounts() { return accounts_; }
   ~Api();
   Api(const Api&) = delete;
 
@@ -166,7 +173,10 @@ class Api {
   std::optional<ApiResponse> Find(const ApiRequest& request, Target* target);
   std::optional<ApiResponse> Authorize(const ApiRequest& request, Target* target);
 
+  absl::StatusOr<std::optional<Principal>> CallerOf(const ApiRequest& request, Target* target);
+
   Credentials* credentials_;
+  AccountTokens* accounts_ = nullptr;
   std::unique_ptr<Resources> resources_;
   std::vector<Route> routes_;
   ApiResponse description_;  // of the API, once it was asked for

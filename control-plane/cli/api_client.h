@@ -19,6 +19,9 @@ struct ApiCall {
   std::string content_type = "application/json";
 };
 
+// "/v1/proxies/a b" and {{"x", "1"}} -> "/v1/proxies/a%20b?x=1".
+std::string EncodeTarget(const ApiCall& call);
+
 struct ApiReply {
   int status = 0;
   std::string body;

@@ -141,8 +141,11 @@ absl::StatusOr<int> Check(Session& session) {
   }
   Findings findings(session);
   findings.AddPassed("reachable", "tulle-control reachable", destination->server);
-  findings.AddPassed("server-certificate", "server certificate",
-                     "signed by the CA in " + destination->ca_source);
+  const bool has_token = destination->login.has_value();
+  if (!has_token) {
+    findings.AddPassed("server-certificate", "server certificate",
+                       "signed by the CA in " + destination->ca_source);
+  }
   const std::string theirs = TextAt(*version, "/version");
   findings.AddPassed("version", "version",
                      theirs == telemetry::kVersion
@@ -151,10 +154,12 @@ absl::StatusOr<int> Check(Session& session) {
   const auto checks = session.Get("/v1/check");
   if (!checks.ok()) {
     if (!session.wants_json()) session.out() << "× credential accepted\n";
-    return session.last_status() == 401 ? WithNewAdmin(checks.status(), *destination)
-                                        : checks.status();
+    return session.last_status() == 401 && !has_token ? WithNewAdmin(checks.status(), *destination)
+                                                      : checks.status();
   }
-  findings.AddPassed("credential", "credential accepted", destination->credential_source);
+  findings.AddPassed("credential", "credential accepted",
+                     has_token ? "a token of the service account tulle-system/tulle-viewer"
+                               : destination->credential_source);
   for (const Json& check : PartAt(*checks, "/items")) {
     const std::string name = TextAt(check, "/name");
     findings.Add(TextAt(check, "/id"), name, TrueAt(check, "/ok"), LinesAt(check, "/message"),

@@ -4,6 +4,8 @@ namespace tulle::cli {
 namespace {
 
 constexpr char kContexts[] = "tullectl config get-contexts -o name 2>/dev/null";
+constexpr char kContextsThere[] =
+    "tullectl \"${server[@]}\" config get-contexts -o name 2>/dev/null";
 
 std::string Joined(const std::vector<std::string>& words) {
   std::string text;
@@ -26,7 +28,9 @@ std::string BashValues(const Vocabulary& vocabulary) {
   }
   return "  local words=\"\"\n"
          "  case \"$before\" in\n"
-         "    -f|--filename|--config|--credential-file|--ca-file|--out|--write|--remove|--data-dir|"
+         "    "
+         "-f|--filename|--config|--kubeconfig|--credential-file|--ca-file|--out|--write|--remove|--"
+         "data-dir|"
          "--sidecar|--token-file|--state-dir)\n"
          "      compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\")); return "
          ";;\n"
@@ -36,7 +40,7 @@ std::string BashValues(const Vocabulary& vocabulary) {
          "      esac\n"
          "      COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
          "    --context) words=\"$(" +
-         kContexts +
+         std::string(kContextsThere) +
          ")\"\n"
          "      COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
          "    -n|--namespace)\n"
@@ -59,7 +63,7 @@ std::string BashScript(const Vocabulary& vocabulary) {
       "    [ \"${COMP_WORDS[i]}\" = -- ] && { compopt -o default 2>/dev/null; return; }\n"
       "    word=\"${COMP_WORDS[i]}\"\n"
       "    case \"$word\" in\n"
-      "      --context|--config|--credential-file|--ca-file)\n"
+      "      --context|--config|--kubeconfig|--credential-file|--ca-file)\n"
       "        ((i + 1 < COMP_CWORD)) && server+=(\"$word\" \"${COMP_WORDS[i+1]}\"); ((i++)); "
       "continue ;;\n"
       "      " +

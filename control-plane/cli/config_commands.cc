@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/config_file.h"
 #include "control-plane/cli/table.h"
@@ -37,23 +38,39 @@ absl::Status SetPath(const std::string& path, std::string* stored) {
 
 }  // namespace
 
+// Those of the config file, then those of the kubeconfig.
 absl::StatusOr<int> GetServers(Session& session) {
+  const ConnectionFlags& flags = session.invocation.connection;
   const auto config = Load(session);
   if (!config.ok()) return config.status();
-  if (config->entries.empty()) {
-    session.err()
-        << "No contexts in " << PathOf(session)
-        << ". Create one with `tullectl config set-context NAME --credential-file FILE`.\n";
-    return 0;
-  }
   Table table({"CURRENT", "NAME", "SERVER", "NAMESPACE"});
+  std::vector<std::string> names = config->Names();
   for (const ServerEntry& entry : config->entries) {
-    if (session.invocation.format == Format::kName) session.out() << entry.name << "\n";
     table.AddRow({entry.name == config->current ? "*" : " ", entry.name,
                   entry.server.empty() ? "(from the credential file)" : entry.server,
                   entry.ns.empty() ? "default" : entry.ns});
   }
-  if (session.invocation.format != Format::kName) session.Show(table);
+  const auto kubeconfig = LoadKubeconfig(flags, session.environment.variables);
+  if (!kubeconfig.ok()) return kubeconfig.status();
+  for (const std::string& name : kubeconfig->Contexts()) {
+    if (config->Find(name) != nullptr && flags.kubeconfig.empty()) continue;
+    const bool is_current = (config->current.empty() || !flags.kubeconfig.empty()) &&
+                            name == kubeconfig->CurrentContext();
+    names.push_back(name);
+    table.AddRow({is_current ? "*" : " ", name, "(cluster of the kubeconfig)",
+                  kubeconfig->NamespaceOf(name)});
+  }
+  if (names.empty()) {
+    session.err() << "No contexts in " << PathOf(session)
+                  << ", and no kubeconfig. Create one with `tullectl config set-context NAME "
+                     "--credential-file FILE`.\n";
+    return 0;
+  }
+  if (session.invocation.format == Format::kName) {
+    for (const std::string& name : names) session.out() << name << "\n";
+  } else {
+    session.Show(table);
+  }
   return 0;
 }
 

@@ -80,8 +80,11 @@ absl::StatusOr<int> RevokeToken(Session& session) {
 
 absl::StatusOr<int> CreateCredential(Session& session) {
   const Invocation& wanted = session.invocation;
-  const absl::Status may = MayBeWritten(wanted);
-  if (!wanted.write_to.empty() && !may.ok()) return may;
+  if (!wanted.write_to.empty()) {
+    absl::Status may = session.RequireDirect("--out");
+    if (may.ok()) may = MayBeWritten(wanted);
+    if (!may.ok()) return may;
+  }
   const auto made = session.Post("/v1/credentials", {{"name", wanted.name}, {"role", wanted.role}});
   if (!made.ok()) return made.status();
   if (!wanted.write_to.empty()) return WriteCredential(session, *made);

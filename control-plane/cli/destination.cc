@@ -1,9 +1,11 @@
 #include "control-plane/cli/destination.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/config_file.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/user_error.h"
@@ -65,17 +67,27 @@ absl::Status ReadCredentialFile(const std::string& path, Destination* destinatio
   return absl::OkStatus();
 }
 
-absl::StatusOr<ServerEntry> FindEntry(const ConnectionFlags& flags,
+absl::StatusOr<ConfigFile> LoadConfig(const ConnectionFlags& flags,
                                       const std::map<std::string, std::string>& variables) {
-  const std::string path = ConfigPath(flags.config_file, variables);
-  const auto config = ConfigFile::Load(path, !flags.config_file.empty());
-  if (!config.ok()) return config.status();
-  const std::string& name = flags.context.empty() ? config->current : flags.context;
+  return ConfigFile::Load(ConfigPath(flags.config_file, variables), !flags.config_file.empty());
+}
+
+absl::StatusOr<ServerEntry> FindEntry(const ConnectionFlags& flags, const ConfigFile& config,
+                                      const std::map<std::string, std::string>& variables) {
+  const std::string& name = flags.context.empty() ? config.current : flags.context;
   if (name.empty()) return ServerEntry();
-  if (const ServerEntry* entry = config->Find(name)) return *entry;
-  return UserError(absl::StrCat("context ", name, " not found in ", path),
-                   usage::DidYouMean(name, config->Names(),
-                                     "list contexts with `tullectl config get-contexts`"));
+  if (const ServerEntry* entry = config.Find(name)) return *entry;
+  return UserError(
+      absl::StrCat("context ", name, " not found in ", ConfigPath(flags.config_file, variables)),
+      usage::DidYouMean(name, config.Names(), "list contexts with `tullectl config get-contexts`"));
+}
+
+Destination InCluster(k8s::Login login) {
+  Destination destination;
+  destination.server = absl::StrCat("tulle-control of ", Describe(login));
+  if (!login.ns.empty()) destination.ns = login.ns;
+  destination.login = std::move(login);
+  return destination;
 }
 
 bool IsPort(const std::string& text) {
@@ -108,7 +120,12 @@ absl::StatusOr<std::string> NormalizeServer(const std::string& text) {
 
 absl::StatusOr<Destination> ResolveDestination(
     const ConnectionFlags& flags, const std::map<std::string, std::string>& variables) {
-  const auto found = FindEntry(flags, variables);
+  const auto config = LoadConfig(flags, variables);
+  if (!config.ok()) return config.status();
+  auto login = FindLogin(flags, *config, variables);
+  if (!login.ok()) return login.status();
+  if (*login) return InCluster(**std::move(login));
+  const auto found = FindEntry(flags, *config, variables);
   if (!found.ok()) return found.status();
   ServerEntry entry = *found;
   if (!flags.server.empty()) entry.server = flags.server;
@@ -143,9 +160,9 @@ absl::StatusOr<Destination> ResolveDestination(
   }
   if (destination.ca_pem.empty()) {
     return UserError(
-        "no control plane configured",
-        "pass --credential-file DATA-DIR/admin.json, or create a context: `tullectl config "
-        "set-context NAME --credential-file DATA-DIR/admin.json`");
+        "no control plane configured, and no kubeconfig found",
+        "pass --kubeconfig FILE or --credential-file DATA-DIR/admin.json, or create a context: "
+        "`tullectl config set-context NAME --credential-file DATA-DIR/admin.json`");
   }
   if (destination.server.empty()) destination.server = kDefaultServer;
   auto server = NormalizeServer(destination.server);
@@ -156,8 +173,13 @@ absl::StatusOr<Destination> ResolveDestination(
 
 std::string NamespaceOf(const ConnectionFlags& flags,
                         const std::map<std::string, std::string>& variables) {
-  const auto entry = FindEntry(flags, variables);
-  return entry.ok() && !entry->ns.empty() ? entry->ns : "default";
+  constexpr char kDefault[] = "default";
+  const auto config = LoadConfig(flags, variables);
+  if (!config.ok()) return kDefault;
+  if (const auto login = FindLogin(flags, *config, variables); login.ok() && *login)
+    return (*login)->ns.empty() ? kDefault : (*login)->ns;
+  const auto entry = FindEntry(flags, *config, variables);
+  return entry.ok() && !entry->ns.empty() ? entry->ns : kDefault;
 }
 
 absl::Status SaveTrust(const Destination& destination, const std::string& ca_pem) {

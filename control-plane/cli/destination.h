@@ -1,5 +1,6 @@
 // The control plane and the credential that a command uses. Flags override the context of the
-// config file, which overrides the credential file.
+// config file, which overrides the credential file. Or a Kubernetes cluster, and the control plane
+// in it (cluster_login.h says when).
 //
 // A credential file is either the bare credential (one line), or JSON as tulle-control writes it
 // for the first admin: {"server": "https://HOST:PORT", "ca": "PEM", "credential": "..."}, which is
@@ -7,15 +8,18 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "k8s/api/kubeconfig.h"
 
 namespace tulle::cli {
 
 struct ConnectionFlags {
   std::string config_file = {};
   std::string context = {};
+  std::string kubeconfig = {};
   std::string server = {};
   std::string credential_file = {};
   std::string ca_file = {};
@@ -28,6 +32,8 @@ struct Destination {
   std::string credential;
   std::string credential_source;  // the same
   std::string ns = "default";     // of commands that name none
+  // Set: the control plane of a cluster, through its API server; `server` is in words.
+  std::optional<k8s::Login> login = {};
 };
 
 absl::StatusOr<Destination> ResolveDestination(const ConnectionFlags& flags,

@@ -2,6 +2,7 @@
 // tests. Owner: main; it outlives every command.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <istream>
@@ -12,6 +13,7 @@
 
 #include "control-plane/cli/api_client.h"
 #include "control-plane/cli/destination.h"
+#include "control-plane/cli/kubernetes_api.h"
 
 namespace tulle::cli {
 
@@ -20,10 +22,12 @@ struct Environment {
   std::ostream& out;
   std::ostream& err;
   bool has_colour = false;                            // a terminal that wants it
-  std::map<std::string, std::string> variables = {};  // HOME, XDG_CONFIG_HOME, TULLECTL_CONFIG
+  std::map<std::string, std::string> variables = {};  // see kVariables of main.cc
   std::function<int64_t()> now = {};                  // seconds since the epoch
-  std::function<void(int64_t seconds)> pause = {};
+  std::function<void(std::chrono::milliseconds)> pause = {};
   std::function<std::unique_ptr<ApiClient>(const Destination&)> connect = {};
+  // The API server of a cluster.
+  std::function<std::unique_ptr<KubernetesApi>(const k8s::Login&)> enter = {};
   size_t width = 0;  // of the terminal that out is; 0: it is none
 };
 

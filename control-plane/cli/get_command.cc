@@ -1,7 +1,10 @@
 #include <ctime>
 #include <map>
 #include <optional>
+#include <utility>
 
+#include "control-plane/cli/cluster_objects.h"
+#include "control-plane/cli/cluster_policy_commands.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/selection.h"
@@ -103,13 +106,23 @@ class LastChanges {
   Json history_;
 };
 
+// As in the condition.
+std::string TextOf(const Verdict& verdict) {
+  if (verdict.state == Verdict::State::kPending) return "Unknown";
+  return verdict.state == Verdict::State::kAccepted ? "True" : "False: " + verdict.reason;
+}
+
 absl::Status PrintPolicies(Session& session, const Json& items, bool of_all_kinds) {
   const bool shows_namespace = session.invocation.all_namespaces;
   const int64_t now = session.environment.now();
   std::optional<LastChanges> changes;
   std::vector<std::string> headers = {"NAME", "TARGET", "SUMMARY", "AGE"};
   if (shows_namespace) headers.insert(headers.begin(), "NAMESPACE");
-  if (session.invocation.format == Format::kWide) {
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  if (*cluster != nullptr) {
+    headers.push_back("ACCEPTED");
+  } else if (session.invocation.format == Format::kWide) {
     auto read = LastChanges::Read(session);
     if (!read.ok()) return read.status();
     changes = *std::move(read);
@@ -127,8 +140,10 @@ absl::Status PrintPolicies(Session& session, const Json& items, bool of_all_kind
                  {TextAt(*last, "/revision"), FormatAge(now - NumberAt(*last, "/at")) + " ago",
                   TextAt(*last, "/author")});
     }
+    const Verdict verdict = VerdictOf(policy);
+    if (*cluster != nullptr) row.push_back(TextOf(verdict));
     row.resize(headers.size());
-    table.AddRow(std::move(row));
+    table.AddRow(std::move(row), verdict.message);
   }
   session.Show(table);
   return absl::OkStatus();
@@ -217,8 +232,16 @@ absl::StatusOr<int> Get(Session& session) {
     return UserError("a resource cannot be retrieved by name across all namespaces",
                      "use -n NAMESPACE");
   }
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
   Json items = Json::array();
   for (const Selected& selected : *selection) {
+    if (*cluster != nullptr) {
+      auto listed = ListInCluster(session, **cluster, selected);
+      if (!listed.ok()) return listed.status();
+      for (Json& item : *listed) items.push_back(std::move(item));
+      continue;
+    }
     const auto reply = session.Get(PathOf(session, selected), QueryOf(session, selected));
     if (!reply.ok()) return reply.status();
     if (!selected.name.empty()) {

@@ -32,7 +32,11 @@ Grammar::Grammar() {
   app_.require_subcommand(1);
   app_.fallthrough();
   app_.footer(
-      "Get started: tullectl --credential-file DATA-DIR/admin.json check\n"
+      "Get started: tullectl check, with a kubeconfig; or\n"
+      "             tullectl --credential-file DATA-DIR/admin.json check\n"
+      "Destination: --kubeconfig; else --credential-file or --server; else --context,\n"
+      "of the config file or the kubeconfig; else the current context of the config\n"
+      "file, then of the kubeconfig; else, in a pod, its cluster.\n"
       "Help for a command: tullectl COMMAND --help, or tullectl help COMMAND\n"
       "Exit codes: 0 success, 1 error. check: 1 if it finds a problem. diff: 1 if there\n"
       "are differences, 2 on errors. run: the exit code of the program.");
@@ -58,7 +62,10 @@ void Grammar::AddConnection() {
   };
   add("--config", flags.config_file,
       "config file with contexts [$TULLECTL_CONFIG or ~/.config/tulle/config]", "FILE");
-  add("--context", flags.context, "context to use [the current one]", "NAME");
+  add("--kubeconfig", flags.kubeconfig,
+      "kubeconfig of a cluster with Tulle [$KUBECONFIG or ~/.kube/config]", "FILE");
+  add("--context", flags.context, "context of the config file or the kubeconfig [the current one]",
+      "NAME");
   add("--server", flags.server, "control plane, https://HOST:PORT", "URL");
   add("--credential-file", flags.credential_file,
       "credential: admin.json of tulle-control, or a file with the secret only", "FILE");
@@ -138,6 +145,8 @@ void Grammar::AddPolicies() {
           Command::kApply);
   TakeFiles(apply)->required();
   apply.add_flag("--dry-run", invocation_.dry_run, "only show what would change");
+  apply.add_flag("--force-conflicts", invocation_.force,
+                 "in a cluster: take fields that another program or person owns");
   TakeFormat(apply, kFormatsWithName);
   TakeNamespace(apply, false);
 

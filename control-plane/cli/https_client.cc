@@ -1,140 +1,16 @@
 #include "control-plane/cli/https_client.h"
 
-#include <chrono>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "certs/san_matcher.h"
 #include "certs/spiffe_names.h"
 #include "certs/trust_bundle.h"
+#include "control-plane/cli/https_call.h"
 #include "control-plane/cli/user_error.h"
-#include "net/base/arena.h"
-#include "net/http/connection.h"
-#include "net/http1/client_connection.h"
-#include "net/loop/deadlines.h"
-#include "net/loop/uv/uv_loop.h"
-#include "net/tls/tls_transports.h"
 
 namespace tulle::cli {
 namespace {
-
-constexpr loop::Duration kCallTimeout = std::chrono::seconds(30);
-constexpr size_t kMostReplyBytes = 64 << 20;
-
-void AppendEncoded(std::string_view text, bool keeps_slash, std::string* encoded) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
-                          (keeps_slash && c == '/');
-    if (is_plain) {
-      *encoded += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      *encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-}
-
-// One request and its reply on a connection of their own; stops the loop when it is over.
-class Exchange final : public http::StreamEvents, private http::ClientConnectionEvents {
- public:
-  Exchange(loop::Loop& loop, const Destination& destination, const ApiCall& call)
-      : loop_(loop), deadlines_(loop), arena_(loop.slab()), destination_(destination), call_(call) {
-    timeout_ = loop_.NewTimer([this] { Finish({FailureKind::kRequestTimeout}); });
-    timeout_->Start(kCallTimeout);
-  }
-  ~Exchange() override {
-    if (connection_ != nullptr && !is_closed_) connection_->Close();
-  }
-
-  void Connect(const tls::SecureConnector& connector, const SocketAddress& to) {
-    connection_.reset(new http1::ClientConnection(
-        loop_, deadlines_, connector.Connect(loop_, to, SocketAddress()),
-        static_cast<http::ClientConnectionEvents&>(*this), http1::ClientOptions()));
-    connection_->Start();
-  }
-  const ApiReply& reply() const { return reply_; }
-  Failure failure() const { return failure_; }
-
-  Arena& arena() override { return arena_; }
-  void OnInterim(http::Head&) override {}
-  void OnHeaders(http::Head& head, bool end) override {
-    reply_.status = head.status;
-    if (end) return Finish({});
-    stream_->Pull(kMostReplyBytes);
-  }
-  void OnData(Buffer& data, bool end) override {
-    reply_.body += data.ToString();
-    data.Clear();
-    if (end) Finish({});
-    if (!end && reply_.body.size() >= kMostReplyBytes) {
-      Finish({FailureKind::kInternal, "the response is longer than 64 MiB"});
-    }
-  }
-  void OnTrailers(http::HeaderMap&) override { Finish({}); }
-  void OnReset(Failure failure) override { Finish(failure); }
-  void OnSendRoom() override {}
-
- private:
-  void OnConnectionReady() override {
-    stream_ = &connection_->Open(*this);
-    const std::string authority = destination_.server.substr(sizeof("https://") - 1);
-    const std::string target = EncodeTarget(call_);
-    const std::string authorization = "Bearer " + destination_.credential;
-    http::Head head(arena_);
-    head.method = call_.method;
-    head.scheme = "https";
-    head.authority = authority;
-    head.path = target;
-    head.headers.Add("accept", "application/json");
-    if (!destination_.credential.empty()) head.headers.Add("authorization", authorization);
-    if (!call_.body.empty()) head.headers.Add("content-type", call_.content_type);
-    const bool has_body = !call_.body.empty() || call_.method == "POST";
-    if (has_body) head.content_length = static_cast<int64_t>(call_.body.size());
-    stream_->SendHeaders(head, call_.body.empty());
-    if (call_.body.empty()) return;
-    Buffer body(loop_.slab());
-    body.Append(call_.body);
-    stream_->SendData(body, true);
-  }
-  void OnStreamRoom() override {}
-  void OnConnectionClosed(Failure why) override {
-    is_closed_ = true;
-    Finish(why ? why : Failure{FailureKind::kUpstreamClosed});
-  }
-
-  void Finish(Failure failure) {
-    if (is_over_) return;
-    is_over_ = true;
-    failure_ = failure;
-    timeout_->Stop();
-    if (stream_ != nullptr) std::exchange(stream_, nullptr)->Detach();
-    loop_.Stop();
-  }
-
-  loop::Loop& loop_;
-  loop::Deadlines deadlines_;
-  Arena arena_;
-  const Destination& destination_;
-  const ApiCall& call_;
-  ApiReply reply_;
-  Failure failure_;
-  http::Stream* stream_ = nullptr;
-  bool is_over_ = false;
-  bool is_closed_ = false;
-  std::unique_ptr<loop::Timer> timeout_;
-  std::unique_ptr<http1::ClientConnection> connection_;
-};
-
-// Without the advice of the detail, which is for sidecars.
-std::string ReasonOf(const Failure& failure) {
-  const std::string_view detail = failure.detail;
-  if (!detail.empty()) return std::string(detail.substr(0, detail.find(": ")));
-  return absl::StrReplaceAll(std::string(failure.facts().cause), {{"_", " "}});
-}
 
 struct HostAndPort {
   std::string host;
@@ -155,21 +31,28 @@ class HttpsClient final : public ApiClient {
   explicit HttpsClient(Destination destination) : destination_(std::move(destination)) {}
 
   absl::StatusOr<ApiReply> Send(const ApiCall& call) override {
-    auto connector = NewConnector();
-    if (!connector.ok()) return connector.status();
-    const auto loop = loop::NewUvLoop();
-    const auto address = Resolve(*loop);
-    if (!address.ok()) return address.status();
-    Exchange exchange(*loop, destination_, call);
-    exchange.Connect(**connector, *address);
-    loop->Run();
-    if (exchange.failure()) return ExplainFailure(exchange.failure(), destination_);
-    return exchange.reply();
+    auto spec = NewSpec();
+    if (!spec.ok()) return spec.status();
+    const HostAndPort at = SplitServer(destination_.server);
+    const HttpsServer server{at.host, at.port, destination_.server.substr(sizeof("https://") - 1),
+                             *std::move(spec)};
+    HttpsRequest request{
+        call.method, EncodeTarget(call), {{"accept", "application/json"}}, call.body};
+    if (!destination_.credential.empty())
+      request.headers.emplace_back("authorization", "Bearer " + destination_.credential);
+    if (!call.body.empty()) request.headers.emplace_back("content-type", call.content_type);
+    HttpsOutcome outcome = CallHttps(server, request);
+    if (!outcome.unknown_host.empty()) {
+      return UserError(outcome.unknown_host,
+                       "check --server, or the server of the context with `tullectl config view`");
+    }
+    if (outcome.failure) return ExplainFailure(outcome.failure, destination_);
+    return std::move(outcome.reply);
   }
   void SetTrust(const std::string& ca_pem) override { destination_.ca_pem = ca_pem; }
 
  private:
-  absl::StatusOr<std::shared_ptr<const tls::SecureConnector>> NewConnector() const {
+  absl::StatusOr<tls::ClientTlsSpec> NewSpec() const {
     auto trust = certs::TrustBundle::AnyDomainFromPem(destination_.ca_pem);
     if (!trust.ok()) {
       return UserError(absl::StrCat("no CA certificate found in ", destination_.ca_source, ": ",
@@ -183,44 +66,13 @@ class HttpsClient final : public ApiClient {
     if (!name.ok()) return name.status();
     spec.san_matchers = {*std::move(name)};
     spec.alpn = {"http/1.1"};
-    return tls::TlsTransports().NewConnector(std::move(spec));
-  }
-
-  absl::StatusOr<SocketAddress> Resolve(loop::Loop& loop) const {
-    const HostAndPort server = SplitServer(destination_.server);
-    if (const auto literal = SocketAddress::Parse(server.host, server.port)) return *literal;
-    std::vector<SocketAddress> addresses;
-    std::string error;
-    const auto resolution = loop.Resolve(server.host, server.port,
-                                         [&](std::vector<SocketAddress> found, std::string why) {
-                                           addresses = std::move(found);
-                                           error = std::move(why);
-                                           loop.Stop();
-                                         });
-    loop.Run();
-    if (!addresses.empty()) return addresses.front();
-    // What follows is advice that the hint repeats.
-    return UserError(error.substr(0, error.find("; ")),
-                     "check --server, or the server of the context with `tullectl config view`");
+    return spec;
   }
 
   Destination destination_;
 };
 
 }  // namespace
-
-std::string EncodeTarget(const ApiCall& call) {
-  std::string target;
-  AppendEncoded(call.path, true, &target);
-  char mark = '?';
-  for (const auto& [name, value] : call.query) {
-    target += std::exchange(mark, '&');
-    AppendEncoded(name, false, &target);
-    target += '=';
-    AppendEncoded(value, false, &target);
-  }
-  return target;
-}
 
 absl::Status ExplainFailure(const Failure& failure, const Destination& destination) {
   constexpr char kUseApi[] = "use the --api address of tulle-control (default port 15016)";

@@ -13,9 +13,6 @@ namespace tulle::cli {
 
 std::unique_ptr<ApiClient> NewHttpsClient(const Destination& destination);
 
-// "/v1/proxies/a b" and {{"x", "1"}} -> "/v1/proxies/a%20b?x=1".
-std::string EncodeTarget(const ApiCall& call);
-
 // A UserError: why a call failed, once, and the next step. REQUIRES: a failure.
 absl::Status ExplainFailure(const Failure& failure, const Destination& destination);
 

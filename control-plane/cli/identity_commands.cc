@@ -73,7 +73,7 @@ absl::StatusOr<int> WatchRotation(Session& session) {
       session.out() << ProgressOf(*roots, session.environment.now()) << std::endl;
     }
     shown = progress;
-    session.environment.pause(1);
+    session.environment.pause(std::chrono::seconds(1));
   }
 }
 

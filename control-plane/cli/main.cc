@@ -8,9 +8,14 @@
 #include <thread>
 
 #include "control-plane/cli/https_client.h"
+#include "control-plane/cli/kubernetes_https.h"
 #include "control-plane/cli/tullectl.h"
 
 namespace {
+
+constexpr const char* kVariables[] = {
+    "HOME",       "XDG_CONFIG_HOME",         "TULLECTL_CONFIG",
+    "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"};
 
 size_t WidthOfTerminal() {
   winsize size{};
@@ -26,7 +31,7 @@ int main(int argc, char** argv) {
   environment.has_colour =
       isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nullptr;
   environment.width = WidthOfTerminal();
-  for (const char* name : {"HOME", "XDG_CONFIG_HOME", "TULLECTL_CONFIG"}) {
+  for (const char* name : kVariables) {
     if (const char* value = getenv(name)) environment.variables[name] = value;
   }
   environment.now = [] {
@@ -34,9 +39,8 @@ int main(int argc, char** argv) {
                std::chrono::system_clock::now().time_since_epoch())
         .count();
   };
-  environment.pause = [](int64_t seconds) {
-    std::this_thread::sleep_for(std::chrono::seconds(seconds));
-  };
+  environment.pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
   environment.connect = tulle::cli::NewHttpsClient;
+  environment.enter = tulle::cli::NewKubernetesHttps;
   return tulle::cli::RunTullectl({argv + 1, argv + argc}, environment);
 }

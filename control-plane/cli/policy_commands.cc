@@ -1,9 +1,11 @@
 #include <algorithm>
 
+#include "control-plane/cli/cluster_policy_commands.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/file_set.h"
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/line_diff.h"
+#include "control-plane/cli/policy_text.h"
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/user_error.h"
 
@@ -22,12 +24,6 @@ std::string ChangedName(const Json& change) {
 std::string NamespaceNote(const Json& change) {
   const std::string ns = TextAt(change, "/namespace");
   return ns.empty() || ns == "default" ? "" : " in namespace " + ns;
-}
-
-std::string TextOf(const policy::Problems& problems) {
-  std::string text = ToText(problems);
-  if (!text.empty()) text.pop_back();
-  return text;
 }
 
 // {kind, namespace, name} of each policy to delete.
@@ -50,7 +46,7 @@ absl::StatusOr<Json> PoliciesInFiles(Session& session) {
   const auto files = ReadFiles(session);
   if (!files.ok()) return files.status();
   const policy::ParsedFile parsed = files->Parse(session.Namespace());
-  if (!parsed.ok()) return UserError("nothing was deleted:\n" + TextOf(parsed.problems));
+  if (!parsed.ok()) return UserError("nothing was deleted:\n" + TextOfProblems(parsed.problems));
   Json policies = Json::array();
   for (const policy::Document& document : parsed.documents) {
     const policy::DocumentKey& key = document.key;
@@ -93,19 +89,6 @@ absl::Status CheckNamespace(Session& session, const FileSet& files) {
   return absl::OkStatus();
 }
 
-void PrintDiff(Session& session, const std::string& diff) {
-  if (!session.environment.has_colour) {
-    session.out() << diff;
-    return;
-  }
-  for (size_t at = 0; at < diff.size();) {
-    const size_t end = std::min(diff.find('\n', at), diff.size());
-    const char* colour = diff[at] == '+' ? "\033[32m" : diff[at] == '-' ? "\033[31m" : "";
-    session.out() << colour << diff.substr(at, end - at) << (*colour != 0 ? "\033[0m\n" : "\n");
-    at = end + 1;
-  }
-}
-
 // Parts that were applied and have no effect in the mesh as it is now.
 void PrintWarnings(Session& session, const Json& reply) {
   const Json& warnings = PartAt(reply, "/warnings");
@@ -123,11 +106,36 @@ void PrintWarnings(Session& session, const Json& reply) {
 
 }  // namespace
 
+std::string TextOfProblems(const policy::Problems& problems) {
+  std::string text = ToText(problems);
+  if (!text.empty()) text.pop_back();
+  return text;
+}
+
+bool PrintDiff(Session& session, const std::string& name, const std::string& before,
+               const std::string& after) {
+  const std::string diff = UnifiedDiff(name, before, after);
+  if (!session.environment.has_colour) {
+    session.out() << diff;
+    return !diff.empty();
+  }
+  for (size_t at = 0; at < diff.size();) {
+    const size_t end = std::min(diff.find('\n', at), diff.size());
+    const char* colour = diff[at] == '+' ? "\033[32m" : diff[at] == '-' ? "\033[31m" : "";
+    session.out() << colour << diff.substr(at, end - at) << (*colour != 0 ? "\033[0m\n" : "\n");
+    at = end + 1;
+  }
+  return !diff.empty();
+}
+
 absl::StatusOr<int> Apply(Session& session) {
   const auto files = ReadFiles(session);
   if (!files.ok()) return files.status();
   const absl::Status fits = CheckNamespace(session, *files);
   if (!fits.ok()) return fits;
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  if (*cluster != nullptr) return ApplyToCluster(session, **cluster, *files);
   const bool is_dry_run = session.invocation.dry_run;
   const auto reply = session.Apply(*files, is_dry_run);
   if (!reply.ok()) return reply.status();
@@ -151,7 +159,11 @@ absl::StatusOr<int> Delete(Session& session) {
   const Invocation& wanted = session.invocation;
   const auto policies = wanted.files.empty() ? NamedPolicies(session) : PoliciesInFiles(session);
   if (!policies.ok()) return policies.status();
-  const auto reply = session.Post("/v1/delete", {{"items", *policies}}, wanted.dry_run);
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  const auto reply = *cluster == nullptr
+                         ? session.Post("/v1/delete", {{"items", *policies}}, wanted.dry_run)
+                         : DeleteInCluster(session, **cluster, *policies);
   if (!reply.ok()) return reply.status();
   for (const Json& change : PartAt(*reply, "/changes")) {
     session.out() << ChangedName(change) << " deleted" << NamespaceNote(change)
@@ -167,14 +179,16 @@ absl::StatusOr<int> Diff(Session& session) {
   if (!files.ok()) return files.status();
   const absl::Status fits = CheckNamespace(session, *files);
   if (!fits.ok()) return fits;
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  if (*cluster != nullptr) return DiffWithCluster(session, **cluster, *files);
   const auto reply = session.Apply(*files, /*is_dry_run=*/true);
   if (!reply.ok()) return reply.status();
   bool differs = false;
   for (const Json& change : PartAt(*reply, "/changes")) {
-    const std::string diff =
-        UnifiedDiff(ChangedName(change), LinesAt(change, "/before"), LinesAt(change, "/after"));
-    differs = differs || !diff.empty();
-    PrintDiff(session, diff);
+    differs = PrintDiff(session, ChangedName(change), LinesAt(change, "/before"),
+                        LinesAt(change, "/after")) ||
+              differs;
   }
   return differs ? 1 : 0;
 }

@@ -315,6 +315,8 @@ absl::StatusOr<int> Pair::Run() {
 absl::StatusOr<std::string> ControlAddress(Session& session) {
   const RunFlags& flags = session.invocation.run;
   if (!flags.control.empty()) return flags.control;
+  if (absl::Status direct = session.RequireDirect("a sidecar without --control"); !direct.ok())
+    return direct;
   const auto destination = session.ResolvedDestination();
   if (!destination.ok()) return destination.status();
   std::string host = destination->server;

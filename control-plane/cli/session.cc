@@ -1,7 +1,9 @@
 #include "control-plane/cli/session.h"
 
 #include "absl/strings/str_cat.h"
+#include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/file_set.h"
+#include "control-plane/cli/service_proxy.h"
 #include "control-plane/cli/user_error.h"
 #include "control-plane/policy/problem.h"
 
@@ -27,10 +29,31 @@ policy::Problem ProblemOf(const Json& json, const FileSet* files) {
 
 absl::Status Session::Connect() {
   if (client_ != nullptr) return absl::OkStatus();
+  const auto cluster = Cluster();
+  if (!cluster.ok()) return cluster.status();
+  if (*cluster == nullptr) {
+    client_ = environment.connect(*destination_);
+  } else {
+    client_ = std::make_unique<ServiceProxy>(**cluster, *destination_->login);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<KubernetesApi*> Session::Cluster() {
   const auto destination = ResolvedDestination();
   if (!destination.ok()) return destination.status();
-  client_ = environment.connect(*destination);
-  return absl::OkStatus();
+  if (cluster_ == nullptr && destination_->login)
+    cluster_ = environment.enter(*destination_->login);
+  return cluster_.get();
+}
+
+absl::Status Session::RequireDirect(const std::string& what) {
+  const auto destination = ResolvedDestination();
+  if (!destination.ok()) return destination.status();
+  if (!destination->login) return absl::OkStatus();
+  return UserError(absl::StrCat(what, " is not supported through a cluster's API server (",
+                                Describe(*destination->login), ")"),
+                   "pass --credential-file FILE of a control plane that is reached directly");
 }
 
 absl::StatusOr<Destination> Session::ResolvedDestination() {
@@ -102,8 +125,11 @@ absl::StatusOr<Json> Session::Send(const ApiCall& call, const FileSet* files) {
 
 absl::Status Session::Refusal(const ApiReply& reply, const Json& json, const FileSet* files) const {
   const std::string& source = destination_->credential_source;
-  const std::string whose = source.empty() ? "without a credential" : "credential from " + source;
-  if (reply.status == 401) {
+  const bool has_token = destination_->login.has_value();
+  const std::string whose = has_token        ? "token of a service account"
+                            : source.empty() ? "without a credential"
+                                             : "credential from " + source;
+  if (reply.status == 401 && !has_token) {
     return UserError(absl::StrCat(destination_->server, " rejected the credential (", whose, ")"),
                      source.empty() ? "pass --credential-file FILE"
                                     : "it may be deleted, or belong to another control plane: pass "

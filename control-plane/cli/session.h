@@ -35,6 +35,10 @@ class Session {
   int last_status() const { return last_status_; }
 
   absl::StatusOr<Destination> ResolvedDestination();
+  // The API server, with the user's own rights; null: the destination is not in a cluster.
+  absl::StatusOr<KubernetesApi*> Cluster();
+  // An error if it is in a cluster, where `what` has no use.
+  absl::Status RequireDirect(const std::string& what);
   // The port at which the control plane serves sidecars, as it reports.
   absl::StatusOr<int64_t> GrpcPort();
   // -n, else that of the context.
@@ -58,6 +62,7 @@ class Session {
   absl::Status Refusal(const ApiReply& reply, const Json& json, const FileSet* files) const;
 
   std::optional<Destination> destination_;
+  std::unique_ptr<KubernetesApi> cluster_;  // null: the destination is not in a cluster
   std::unique_ptr<ApiClient> client_;
   int last_status_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "control-plane/api/api_fixture.h"
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/kubernetes_api.h"
 #include "control-plane/cli/tullectl.h"
 
 namespace tulle::cli {
@@ -41,6 +43,32 @@ class DirectClient : public ApiClient {
   api::Api& api_;
   const int64_t& now_;
   std::string authorization_;
+};
+
+// An API server that proxies calls to the API, as far as its script does not answer.
+class FakeCluster {
+ public:
+  using Script = std::function<std::optional<ApiReply>(const k8s::Request&)>;
+  struct Seen {
+    k8s::Request request;
+    KubernetesApi::Headers headers;
+  };
+
+  Script script;
+  std::vector<Seen> seen;
+};
+
+class FakeKubernetes : public KubernetesApi {
+ public:
+  explicit FakeKubernetes(FakeCluster& cluster) : cluster_(cluster) {}
+  absl::StatusOr<ApiReply> Send(const k8s::Request& request, const Headers& headers) override {
+    cluster_.seen.push_back({request, headers});
+    if (auto reply = cluster_.script(request)) return *std::move(reply);
+    return ApiReply{404, R"({"kind":"Status","reason":"NotFound","message":"not found"})"};
+  }
+
+ private:
+  FakeCluster& cluster_;
 };
 
 class NobodyThere : public ApiClient {
@@ -81,13 +109,17 @@ class Tullectl : public api::ApiFixture {
     Environment environment{.in = in, .out = out_stream, .err = err_stream};
     environment.variables = {{"HOME", folder_}};
     environment.now = [this] { return now; };
-    environment.pause = [this](int64_t) { on_pause(); };
+    environment.pause = [this](std::chrono::milliseconds) { on_pause(); };
     environment.width = width;
     environment.connect = [&](const Destination& destination) -> std::unique_ptr<ApiClient> {
       if (is_unreachable) return std::make_unique<NobodyThere>();
       return std::make_unique<DirectClient>(api_, now, destination.credential);
     };
-    arguments.insert(arguments.end(), {"--credential-file", admin_});
+    environment.enter = [this](const k8s::Login&) {
+      return std::make_unique<FakeKubernetes>(cluster_);
+    };
+    environment.variables["KUBECONFIG"] = kubeconfig_;
+    if (kubeconfig_.empty()) arguments.insert(arguments.end(), {"--credential-file", admin_});
     const int code = RunTullectl(arguments, environment);
     out = out_stream.str();
     err = err_stream.str();
@@ -98,6 +130,8 @@ class Tullectl : public api::ApiFixture {
   std::string out;
   std::string err;
   std::string folder_;
+  std::string kubeconfig_;  // set: the commands go to cluster_
+  FakeCluster cluster_;
   std::string secret_;
   std::string admin_;
 };

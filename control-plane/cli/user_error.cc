@@ -24,6 +24,12 @@ std::string ErrorOf(const absl::Status& status) {
   return text.substr(0, text.find(kHintMark));
 }
 
+std::string HintOf(const absl::Status& status) {
+  const std::string text(status.message());
+  const size_t mark = text.find(kHintMark);
+  return mark == std::string::npos ? "" : text.substr(mark + 1);
+}
+
 void PrintError(const absl::Status& status, bool has_colour, std::ostream& err) {
   const std::string text(status.message());
   const size_t mark = text.find(kHintMark);

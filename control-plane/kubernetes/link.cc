@@ -16,7 +16,8 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
       client_(
           loop, [this] { return dialer_.Dial(); }, {cluster.Authority(), cluster.token},
           [this](const std::string& text) { problems_.Report(text); }),
-      reviews_(loop, client_),
+      reviews_(loop, client_, kAudience),
+      api_reviews_(loop, client_, kApiAudience),
       roots_(loop, client_, log, [this] { return is_leader(); }),
       injection_(loop, client_, log, kInjection, [this] { return is_leader(); }),
       validation_(loop, client_, log, kValidation, [this] { return is_leader(); }),

@@ -62,6 +62,8 @@ class KubernetesLink final : public discovery::ClusterFacts {
   }
   std::string LocalityOf(const std::string& node) const { return source_.LocalityOf(node); }
   TokenReviews& reviews() { return reviews_; }
+  // Of callers of the REST API.
+  TokenReviews& api_reviews() { return api_reviews_; }
   bool Serves(policy::Kind kind) const override {
     return gateway_.Serves(kind) || policies_.Serves(kind);
   }
@@ -80,6 +82,7 @@ class KubernetesLink final : public discovery::ClusterFacts {
   k8s::Dialer dialer_;
   k8s::Client client_;
   TokenReviews reviews_;
+  TokenReviews api_reviews_;
   RootsPublisher roots_;
   BundleKeeper injection_;
   BundleKeeper validation_;

@@ -18,15 +18,24 @@ using k8s::TextAt;
 
 constexpr char kPath[] = "/apis/authentication.k8s.io/v1/tokenreviews";
 
-bool HasAudience(const Json& status) {
+bool HasAudience(const Json& status, std::string_view audience) {
   const Json& audiences = At(status, {"audiences"});
-  return audiences.is_array() &&
-         std::find(audiences.begin(), audiences.end(), Json(kAudience)) != audiences.end();
+  return audiences.is_array() && std::find(audiences.begin(), audiences.end(),
+                                           Json(std::string(audience))) != audiences.end();
+}
+
+// What the API server adds about a token, at most 100 bytes; empty: nothing.
+std::string ExtraOf(const Json& status, const std::string& name) {
+  const Json& all = At(status, {"user", "extra"});
+  const auto found = all.is_object() ? all.find("authentication.kubernetes.io/" + name) : all.end();
+  if (found == all.end() || !found->is_array() || found->empty() || !found->front().is_string())
+    return "";
+  return found->front().get<std::string>().substr(0, 100);
 }
 
 }  // namespace
 
-absl::StatusOr<ServiceAccount> ReadReview(std::string_view json) {
+absl::StatusOr<ServiceAccount> ReadReview(std::string_view json, std::string_view audience) {
   const Json review = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   const Json& status = At(review, {"status"});
   if (!status.is_object()) return absl::UnavailableError("the API server's TokenReview is invalid");
@@ -37,9 +46,9 @@ absl::StatusOr<ServiceAccount> ReadReview(std::string_view json) {
                      error.empty() ? "" : ": ", error.substr(0, 500)));
   }
   // A server that knows no audiences has not checked ours.
-  if (!HasAudience(status)) {
-    return absl::UnauthenticatedError(
-        absl::StrCat("the service account's token is not for the audience \"", kAudience, "\""));
+  if (!HasAudience(status, audience)) {
+    return absl::UnauthenticatedError(absl::StrCat(
+        "the service account's token is not for the audience \"", std::string(audience), "\""));
   }
   const std::string user = TextAt(status, {"user", "username"});
   const std::vector<std::string> parts = absl::StrSplit(user, ':');
@@ -48,16 +57,14 @@ absl::StatusOr<ServiceAccount> ReadReview(std::string_view json) {
     return absl::UnauthenticatedError(
         absl::StrCat("the token is not that of a service account: ", user.substr(0, 200)));
   }
-  ServiceAccount account{parts[2], parts[3]};
-  const Json& uids = At(status, {"user", "extra", "authentication.kubernetes.io/pod-uid"});
-  if (uids.is_array() && !uids.empty() && uids[0].is_string()) account.pod_uid = uids[0];
-  return account;
+  return ServiceAccount{parts[2], parts[3], ExtraOf(status, "pod-uid"),
+                        ExtraOf(status, "credential-id")};
 }
 
 void TokenReviews::Review(std::string_view token, Done done) {
   const Json review{{"apiVersion", "authentication.k8s.io/v1"},
                     {"kind", "TokenReview"},
-                    {"spec", {{"token", std::string(token)}, {"audiences", {kAudience}}}}};
+                    {"spec", {{"token", std::string(token)}, {"audiences", {audience_}}}}};
   const uint64_t id = ++last_;
   const auto finish = [this, id](Done& then, absl::StatusOr<ServiceAccount> result) {
     if (const auto call = calls_.extract(id); !call.empty())
@@ -66,8 +73,8 @@ void TokenReviews::Review(std::string_view token, Done done) {
   };
   calls_[id] = client_.Send(
       k8s::Create(kPath, review.dump(-1, ' ', false, Json::error_handler_t::replace)),
-      [finish, done = std::move(done)](const k8s::Answer& answer) mutable {
-        if (answer.ok()) return finish(done, ReadReview(answer.body));
+      [this, finish, done = std::move(done)](const k8s::Answer& answer) mutable {
+        if (answer.ok()) return finish(done, ReadReview(answer.body, audience_));
         finish(done, absl::UnavailableError(absl::StrCat(
                          "cannot review the service account's token: ", answer.error)));
       });

@@ -1,4 +1,4 @@
-// Asks the API server whose service account's token this is (TokenReview, audience `tulle`). At
+// Asks the API server whose service account's token this is (TokenReview), for one audience. At
 // most 64 reviews are under way; nothing is cached, so that the token of a deleted pod is refused
 // at once.
 //
@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -19,22 +20,26 @@
 
 namespace tulle::kubernetes {
 
-inline constexpr char kAudience[] = "tulle";
+inline constexpr char kAudience[] = "tulle";             // of pods
+inline constexpr char kApiAudience[] = "tulle-control";  // of callers of the REST API
 
 struct ServiceAccount {
   std::string ns;
   std::string name;
   std::string pod_uid = {};  // to which the token is bound; empty: to none
+  // Of the token, for the API server's audit log; empty: the server is older than 1.30.
+  std::string credential_id = {};
 };
 
 // `json`: the API server's answer to a TokenReview.
-absl::StatusOr<ServiceAccount> ReadReview(std::string_view json);
+absl::StatusOr<ServiceAccount> ReadReview(std::string_view json, std::string_view audience);
 
 class TokenReviews {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<ServiceAccount>)>;
 
-  TokenReviews(loop::Loop& loop, k8s::Client& client) : loop_(loop), client_(client) {}
+  TokenReviews(loop::Loop& loop, k8s::Client& client, std::string audience)
+      : loop_(loop), client_(client), audience_(std::move(audience)) {}
 
   // `done` runs later, unless this is destroyed before.
   void Review(std::string_view token, Done done);
@@ -45,6 +50,7 @@ class TokenReviews {
 
   loop::Loop& loop_;
   k8s::Client& client_;
+  const std::string audience_;
   std::map<uint64_t, std::unique_ptr<k8s::Call>> calls_;
   uint64_t last_ = 0;
 };

@@ -139,11 +139,24 @@ void AddWebhook(const webhook::ReviewCounts& counts, Page* page) {
   }
 }
 
+void AddTokens(const ReviewedTokens::Counts& counts, Page* page) {
+  constexpr char kReviews[] = "tulle_control_api_token_reviews_total";
+  page->Describe(
+      kReviews,
+      "Tokens of service accounts with which the REST API was called: accepted, refused, "
+      "or not reviewed because the API server did not answer or too many were under "
+      "way.");
+  page->Row(kReviews, "{result=\"accepted\"}", counts.accepted);
+  page->Row(kReviews, "{result=\"refused\"}", counts.refused);
+  page->Row(kReviews, "{result=\"unavailable\"}", counts.unavailable);
+}
+
 }  // namespace
 
 std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
                                std::vector<const Door*> doors, const WebhookPort* webhook,
-                               const std::optional<Leadership>& leadership) {
+                               const std::optional<Leadership>& leadership,
+                               const ReviewedTokens::Counts* tokens) {
   if (webhook != nullptr) doors.push_back(&webhook->door());
   Page page;
   AddMesh(plane, &page);
@@ -158,6 +171,7 @@ std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& si
     page.Add("tulle_control_leader_changes_total",
              "Times that this replica became or stopped being the leader.", leadership->changes);
   }
+  if (tokens != nullptr) AddTokens(*tokens, &page);
   AddAuthority(plane.authority(), &page);
   page.Describe("tulle_control_build_info", "The version that runs.");
   page.Row("tulle_control_build_info", absl::StrCat("{version=\"", telemetry::kVersion, "\"}"), 1);

@@ -10,6 +10,7 @@
 
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/door.h"
+#include "control-plane/server/reviewed_tokens.h"
 #include "control-plane/server/webhook_port.h"
 
 namespace tulle::server {
@@ -26,9 +27,10 @@ struct Leadership {
 };
 
 // Of the ports, the first one is that of sidecars. Without a Kubernetes cluster there is no
-// `webhook` (null) and no `leadership`.
+// `webhook` (null), no `leadership` and no `tokens` (null).
 std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& sidecars,
                                std::vector<const Door*> doors, const WebhookPort* webhook,
-                               const std::optional<Leadership>& leadership);
+                               const std::optional<Leadership>& leadership,
+                               const ReviewedTokens::Counts* tokens);
 
 }  // namespace tulle::server

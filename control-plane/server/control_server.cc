@@ -19,6 +19,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
     opened.leadership = [link = server->kubernetes_.get()] {
       return Leadership{link->is_leader(), link->leader_changes()};
     };
+    opened.token_counts = &server->tokens_->counts();
     opened.why_not_ready = [link = server->kubernetes_.get()] {
       return link->is_injection_settled()
                  ? std::string()
@@ -33,6 +34,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(
 }
 
 ControlServer::~ControlServer() {
+  plane_->api().SetAccounts(nullptr);
   plane_->admission().SetReviews(nullptr);
   plane_->registry().SetOtherSource(nullptr);
   plane_->view().SetCluster(nullptr);
@@ -56,6 +58,11 @@ void ControlServer::Join(const k8s::Cluster& cluster, const ControlPlaneOptions&
           [&plane] { plane.OnSourceSynced(); },
           [&plane](const std::string& uid) { plane.authority().rotation().OnEnded(uid); }});
   plane.admission().SetReviews(&kubernetes_->reviews());
+  tokens_ = std::make_unique<ReviewedTokens>(
+      loop, log, [this](std::string_view token, kubernetes::TokenReviews::Done done) {
+        kubernetes_->api_reviews().Review(token, std::move(done));
+      });
+  plane.api().SetAccounts(tokens_.get());
   plane.view().SetCluster(kubernetes_.get());
   plane.registry().SetOtherSource([this](const discovery::Workload& workload) {
     return kubernetes_->CheckRegistration(workload);

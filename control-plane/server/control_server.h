@@ -11,6 +11,7 @@
 #include "control-plane/kubernetes/link.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/frontend.h"
+#include "control-plane/server/reviewed_tokens.h"
 #include "control-plane/server/xds_source.h"
 #include "k8s/api/cluster.h"
 #include "net/grpc/service.h"
@@ -44,6 +45,7 @@ class ControlServer {
 
   std::unique_ptr<ControlPlane> plane_;
   std::unique_ptr<kubernetes::KubernetesLink> kubernetes_;  // null: there is no cluster
+  std::unique_ptr<ReviewedTokens> tokens_;                  // null: the same
   XdsSource source_;
   xds::AdsServer ads_;
   grpc::ServiceRegistry services_;

@@ -67,7 +67,13 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
           [this](const api::ApiRequest& head) {
             api::ApiVerdict verdict = plane_.api().Admit(head);
             if (!verdict.refusal) return RestVerdict{std::nullopt, verdict.is_identified};
-            return RestVerdict{RestAnswer{verdict.refusal->status, verdict.refusal->body}};
+            RestVerdict refused{RestAnswer{verdict.refusal->status, verdict.refusal->body}};
+            if (verdict.awaits_account) {
+              refused.ask = [this, token = head.account_token](std::function<void()> again) {
+                plane_.api().accounts()->Ask(token, std::move(again));
+              };
+            }
+            return refused;
           },
           [this](const api::ApiRequest& request) {
             api::ApiResponse response = plane_.HandleApi(request);
@@ -198,7 +204,8 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
             ControlMetricsText(
                 plane_, {grpc_server_.connections(), grpc_server_.message_timeouts()},
                 {grpc_door_.get(), rest_door_.get(), health_door_.get()}, webhook_.get(),
-                options_.leadership ? std::optional(options_.leadership()) : std::nullopt),
+                options_.leadership ? std::optional(options_.leadership()) : std::nullopt,
+                options_.token_counts),
             "text/plain; version=0.0.4"};
   }
   if (request.path == "/prometheus/targets") {

@@ -20,6 +20,7 @@
 #include "control-plane/server/message_timeout_log.h"
 #include "control-plane/server/prometheus_targets.h"
 #include "control-plane/server/rest_server.h"
+#include "control-plane/server/reviewed_tokens.h"
 #include "control-plane/server/webhook_port.h"
 #include "net/base/socket_address.h"
 #include "net/grpc/server.h"
@@ -37,7 +38,8 @@ struct FrontendOptions {
   webhook::Settings injection;  // what the webhook adds to pods
   // What /readyz waits for besides the mesh; empty: nothing. Unset: there is nothing else.
   std::function<std::string()> why_not_ready;
-  std::function<Leadership()> leadership;  // unset: there is no cluster
+  std::function<Leadership()> leadership;                // unset: there is no cluster
+  const ReviewedTokens::Counts* token_counts = nullptr;  // null: the same
   std::vector<std::string> dns_names = {"localhost", "tulle-control"};
   std::vector<std::string> ip_addresses = {"127.0.0.1"};
   std::string data_dir;  // where admin.json is kept up to date (admin_file.h); empty: nowhere

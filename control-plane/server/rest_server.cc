@@ -101,6 +101,9 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
   void EndForRoom() { Send(Busy("too many large requests at once")); }
 
  private:
+  // Once who calls is known.
+  void Admit();
+  void AdmitLater(const RestVerdict& verdict);
   void Answer() {
     if (stream_ != nullptr) Send(server_.handler_(request_));
   }
@@ -125,6 +128,9 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
   api::ApiRequest request_;
   std::function<bool(std::string*)> more_;
   std::unique_ptr<loop::Timer> next_piece_;
+  int64_t content_length_ = -1;
+  bool is_whole_ = false;             // the head is all
+  std::shared_ptr<Exchange*> asked_;  // set: who calls was asked elsewhere
   loop::Deadline body_deadline_{this, [](void* self) {
                                   auto& exchange = *static_cast<Exchange*>(self);
                                   exchange.Send(TooSlow(exchange.server_.limits_));
@@ -197,13 +203,30 @@ void RestServer::Exchange::OnHeaders(http::Head& head, bool end) {
   request_.authorization = head.headers.Get(http::HeaderId::kAuthorization);
   request_.content_type = head.headers.Get(http::HeaderId::kContentType);
   if (!SplitTarget(head.path, &request_)) return Send(BadTarget());
+  if (const auto* token = head.headers.Find(api::kAccountTokenHeader))
+    request_.account_token = token->value;
+  content_length_ = head.content_length;
+  is_whole_ = end;
+  Admit();
+}
+
+void RestServer::Exchange::AdmitLater(const RestVerdict& verdict) {
+  asked_ = std::make_shared<Exchange*>(this);
+  verdict.ask([self = std::weak_ptr<Exchange*>(asked_)] {
+    const auto exchange = self.lock();
+    if (exchange != nullptr && (*exchange)->stream_ != nullptr) (*exchange)->Admit();
+  });
+}
+
+void RestServer::Exchange::Admit() {
   RestVerdict verdict = server_.admit_(request_);
+  if (verdict.ask && asked_ == nullptr) return AdmitLater(verdict);
   if (verdict.refusal) return Send(*std::move(verdict.refusal));
   if (!verdict.is_identified) return Answer();
   if (!connection_.Identify()) return Send(Busy("too many connections of the API are open"));
-  if (end) return Answer();
+  if (is_whole_) return Answer();
   const RestLimits& limits = server_.limits_;
-  if (head.content_length > static_cast<int64_t>(limits.body_bytes)) return Send(TooLarge(limits));
+  if (content_length_ > static_cast<int64_t>(limits.body_bytes)) return Send(TooLarge(limits));
   server_.deadlines_.Set(body_deadline_, limits.body_time);
   stream_->Pull(limits.body_bytes + 1);
 }

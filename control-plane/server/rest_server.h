@@ -34,6 +34,9 @@ struct RestVerdict {
   std::optional<RestAnswer> refusal;  // the answer; the body is not read
   // Its body is read. Not identified: answered without it.
   bool is_identified = false;
+  // Set: who calls must be asked elsewhere. Called once with what to run then: the head is admitted
+  // again. `refusal` is the answer if that is still not known.
+  std::function<void(std::function<void()> again)> ask = {};
 };
 
 struct RestLimits {

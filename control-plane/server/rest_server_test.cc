@@ -58,7 +58,14 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
   void Serve(const RestLimits& limits) {
     server_.emplace(
         *loop_,
-        [](const api::ApiRequest& head) {
+        [this](const api::ApiRequest& head) {
+          if (head.account_token == "unknown" && !is_known_) {
+            RestVerdict verdict{RestAnswer{503, "not known yet"}};
+            verdict.ask = [this](std::function<void()> again) {
+              asked_.push_back(std::move(again));
+            };
+            return verdict;
+          }
           if (head.content_type == "application/json") return RestVerdict{std::nullopt, true};
           return RestVerdict{RestAnswer{415, "no"}};
         },
@@ -69,6 +76,13 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
   }
   void OnAccept(std::unique_ptr<loop::Socket> socket) override {
     server_->Adopt(PlainAcceptor().Accept(*loop_, std::move(socket)), nullptr);
+  }
+  // A POST of a caller who must be asked for elsewhere, with its body at once.
+  std::unique_ptr<Caller> PostAsUnknown() {
+    return std::make_unique<Caller>(
+        *callers_, at_,
+        "POST / HTTP/1.1\r\nhost: x\r\nX-Tulle-Token: unknown\r\ncontent-type: application/json"
+        "\r\ncontent-length: 3\r\n\r\nabc");
   }
   // A POST that announces `length` bytes and sends `sent`.
   std::unique_ptr<Caller> Post(size_t length, size_t sent,
@@ -105,6 +119,8 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
   const SocketAddress at_ = *SocketAddress::ParseWithPort("10.0.0.1:80");
   std::unique_ptr<loop::Listener> listener_;
   std::optional<RestServer> server_;
+  bool is_known_ = false;
+  std::vector<std::function<void()>> asked_;
 };
 
 TEST_F(RestServerTest, AnAnnouncedBodyThatIsTooLargeIsRefusedAtOnce) {
@@ -123,6 +139,44 @@ TEST_F(RestServerTest, ABodyMustArriveInTime) {
 TEST_F(RestServerTest, TheHeadDecidesWhetherABodyIsRead) {
   Serve({1000, seconds(5)});
   EXPECT_TRUE(Answers(Post(1000, 0, "text/plain"), "415"));
+}
+
+TEST_F(RestServerTest, ARequestWaitsUntilItIsKnownWhoCalls) {
+  Serve({1000, seconds(5)});
+  auto caller = PostAsUnknown();
+  ASSERT_EQ(simulation_.RunUntil([&] { return !asked_.empty(); }, seconds(5)),
+            sim::Simulation::Outcome::kConditionMet);
+  EXPECT_EQ(caller->answer(), "");
+  is_known_ = true;
+  asked_[0]();
+  ASSERT_TRUE(Answers(std::move(caller), "200"));
+  // Whoever asks twice is told so, and is not asked for again.
+  is_known_ = false;
+  caller = PostAsUnknown();
+  ASSERT_EQ(simulation_.RunUntil([&] { return asked_.size() == 2; }, seconds(5)),
+            sim::Simulation::Outcome::kConditionMet);
+  asked_[1]();
+  ASSERT_TRUE(Answers(std::move(caller), "503"));
+  EXPECT_EQ(asked_.size(), 2);
+}
+
+TEST_F(RestServerTest, ACallerWhoLeavesIsForgotten) {
+  Serve({1000, seconds(5)});
+  auto caller = PostAsUnknown();
+  ASSERT_EQ(simulation_.RunUntil([&] { return !asked_.empty(); }, seconds(5)),
+            sim::Simulation::Outcome::kConditionMet);
+  caller.reset();
+  simulation_.RunFor(seconds(1));
+  is_known_ = true;
+  asked_[0]();
+  EXPECT_EQ(simulation_.RunUntil([&] { return server_->connections() == 0; }, seconds(5)),
+            sim::Simulation::Outcome::kConditionMet);
+  is_known_ = false;
+  caller = PostAsUnknown();
+  ASSERT_EQ(simulation_.RunUntil([&] { return asked_.size() == 2; }, seconds(5)),
+            sim::Simulation::Outcome::kConditionMet);
+  server_.reset();
+  asked_[1]();
 }
 
 // Bodies that are held back must not keep others from being served.

@@ -42,10 +42,8 @@ absl::StatusOr<Cluster> InCluster(
     const Environment& environment,
     const std::string& folder = "/var/run/secrets/kubernetes.io/serviceaccount");
 
-// The current context of a kubeconfig. Relative file names in it belong to `folder`. Exec plugins,
-// auth providers, passwords, proxies and insecure-skip-tls-verify are not supported: an error says
-// so.
-absl::StatusOr<Cluster> ParseKubeconfig(const std::string& yaml, const std::string& folder);
+// The current context of a kubeconfig (kubeconfig.h), for a program that runs on its own: exec
+// plugins are not supported either.
 absl::StatusOr<Cluster> ReadKubeconfig(const std::string& path);
 
 }  // namespace tulle::k8s

@@ -6,6 +6,10 @@
 #include <fstream>
 #include <map>
 
+#include "k8s/api/exec_plugin.h"
+#include "k8s/api/json.h"
+#include "k8s/api/kubeconfig.h"
+
 namespace tulle::k8s {
 namespace {
 
@@ -14,6 +18,17 @@ Environment Of(std::map<std::string, std::string> variables) {
     const auto found = variables.find(name);
     return found == variables.end() ? std::string() : found->second;
   };
+}
+
+absl::StatusOr<Login> ParseLogin(const std::string& yaml, const std::string& folder,
+                                 const std::string& context = "") {
+  const auto config = Kubeconfig::Parse(yaml, folder + "/config");
+  return config.ok() ? config->LoginTo(context) : absl::StatusOr<Login>(config.status());
+}
+
+absl::StatusOr<Cluster> ParseKubeconfig(const std::string& yaml, const std::string& folder) {
+  auto login = ParseLogin(yaml, folder);
+  return login.ok() ? absl::StatusOr<Cluster>(std::move(login->cluster)) : login.status();
 }
 
 class ClusterTest : public ::testing::Test {
@@ -95,11 +110,13 @@ TEST_F(ClusterTest, KubeconfigWithAnIpv6Server) {
 
 TEST_F(ClusterTest, WhatIsNotSupportedIsNamed) {
   const std::pair<std::string, const char*> wrong[] = {
-      {Config(kServer, "exec: {command: aws}"), "user.exec is not supported"},
+      {Config(kServer, "exec: {command: aws}"), "user.exec.apiVersion \"\" is not supported"},
+      {Config(kServer, "exec: {apiVersion: client.authentication.k8s.io/v1, command: aws}"),
+       "interactiveMode is required"},
       {Config(kServer, "auth-provider: {name: gcp}"), "user.auth-provider is not supported"},
       {Config(kServer, "username: me, password: p"), "user.username is not supported"},
       {Config(kServer, "client-certificate: c.pem"), "required together"},
-      {Config(kServer, ""), "no token, tokenFile or client certificate"},
+      {Config(kServer, ""), "no token, tokenFile, client certificate or exec plugin"},
       {Config("server: 'https://a', insecure-skip-tls-verify: true", "token: t"), "not supported"},
       {Config("server: 'https://a'", "token: t"), "certificate-authority"},
       {Config("server: 'http://a', certificate-authority-data: Q0E=", "token: t"), "https://"},
@@ -116,6 +133,68 @@ TEST_F(ClusterTest, WhatIsNotSupportedIsNamed) {
     const auto cluster = ParseKubeconfig(yaml, "/etc");
     EXPECT_NE(std::string(cluster.status().message()).find(text), std::string::npos)
         << yaml << cluster.status();
+  }
+}
+
+// As kubectl: the first file that has an entry wins, and paths belong to the file they are in.
+TEST_F(ClusterTest, SeveralFilesAreMerged) {
+  Write("first",
+        "contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}]\n"
+        "users: [{name: u, user: {token: mine}}]\n");
+  Write("second", Config(kServer, "token: theirs"));
+  const auto config =
+      Kubeconfig::Read({folder_ + "/first", folder_ + "/none", folder_ + "/second"}, true);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->CurrentContext(), "here");
+  EXPECT_EQ(config->Contexts(), (std::vector<std::string>{"a", "other", "here"}));
+  const auto login = config->LoginTo("a");
+  ASSERT_TRUE(login.ok()) << login.status();
+  EXPECT_EQ(login->ns, "shop");
+  EXPECT_EQ(login->cluster.Authority(), "127.0.0.1:6443");
+  EXPECT_EQ(login->cluster.token.text, "mine");
+  EXPECT_FALSE(Kubeconfig::Read({folder_ + "/none"}, false).ok());
+}
+
+constexpr char kExec[] =
+    "exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/login, args: [get, token], "
+    "env: [{name: PROFILE, value: dev}], interactiveMode: Never, provideClusterInfo: true}";
+
+TEST_F(ClusterTest, AnExecPluginIsForPeopleNotForTheControlPlane) {
+  const auto login = ParseLogin(Config(kServer, kExec), "/home/me");
+  ASSERT_TRUE(login.ok()) << login.status();
+  ASSERT_TRUE(login->exec.has_value());
+  EXPECT_EQ(login->exec->command, "/home/me/bin/login");
+  EXPECT_EQ(login->exec->arguments, (std::vector<std::string>{"get", "token"}));
+  EXPECT_EQ(login->exec->variables[0].second, "dev");
+  EXPECT_EQ(login->exec->interactive, ExecPlugin::Interactive::kNever);
+  const Json info = Json::parse(ExecInfo(*login->exec, login->cluster, false));
+  EXPECT_EQ(info["kind"], "ExecCredential");
+  EXPECT_EQ(info["spec"]["interactive"], false);
+  EXPECT_EQ(info["spec"]["cluster"]["server"], "https://127.0.0.1:6443");
+  EXPECT_EQ(info["spec"]["cluster"]["certificate-authority-data"], "Q0E=");
+  Write("exec", Config(kServer, kExec));
+  EXPECT_NE(ReadKubeconfig(folder_ + "/exec").status().message().find("user.exec is not supported"),
+            std::string::npos);
+}
+
+TEST_F(ClusterTest, CredentialsOfAPluginAreTakenAndNeverPrinted) {
+  const auto login = ParseLogin(Config(kServer, kExec), "");
+  Cluster cluster = login->cluster;
+  const std::string head =
+      R"({"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":)";
+  ASSERT_TRUE(TakeCredentials(*login->exec, head + R"({"token":"secret"}})", &cluster).ok());
+  EXPECT_EQ(cluster.token.text, "secret");
+  const std::pair<std::string, const char*> wrong[] = {
+      {"", "did not print"},
+      {"secret", "did not print"},
+      {head + "{}}", "neither a token nor"},
+      {head + R"({"clientCertificateData":"secret"}})", "without its key"},
+      {R"({"kind":"ExecCredential","apiVersion":"v2","status":{"token":"secret"}})", "as \"v2\""},
+  };
+  for (const auto& [output, text] : wrong) {
+    const std::string error(TakeCredentials(*login->exec, output, &cluster).message());
+    EXPECT_NE(error.find(text), std::string::npos) << error;
+    EXPECT_EQ(error.find("secret"), std::string::npos);
   }
 }
 

@@ -27,7 +27,6 @@ class Dialer {
   std::unique_ptr<Transport> Dial();
 
  private:
-  absl::StatusOr<std::shared_ptr<const tls::SecureConnector>> MakeConnector() const;
   void Resolve();
 
   loop::Loop& loop_;

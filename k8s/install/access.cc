@@ -1,4 +1,4 @@
-// What the control plane may do in a cluster, and nothing else.
+// What the control plane may do in a cluster, and nothing else; what people may be allowed to do.
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -95,6 +95,27 @@ Json BindingOf(const char* role) {
       {"subjects", {{{"kind", "ServiceAccount"}, {"name", kControl}, {"namespace", kNamespace}}}}};
 }
 
+// Nothing runs as these accounts.
+Json CallerAccount(const char* name) {
+  return Object("v1", "ServiceAccount", name, {{"automountServiceAccountToken", false}});
+}
+
+// For people: a token of the account, and the way to the REST API. To be bound in the control
+// plane's namespace.
+Json CallerRole(const char* name, Words accounts, Words verbs) {
+  return Object(
+      kRbac, "Role", name,
+      {{"rules", RulesOf({
+                     {{""}, {"serviceaccounts/token"}, {"create"}, accounts},
+                     {{""}, {"services/proxy"}, verbs, {kApiProxy}},
+                     // Of several replicas, each knows the sidecars that are connected to it.
+                     {{""}, {"pods"}, kRead},
+                     {{""}, {"pods/proxy"}, {"get"}},
+                     // `tullectl check`.
+                     {{"apps"}, {"deployments"}, {"get"}, {kControl}},
+                 })}});
+}
+
 }  // namespace
 
 std::vector<Json> Access() {
@@ -109,6 +130,10 @@ std::vector<Json> Access() {
                     Aggregated("view", {"get", "list", "watch"})),
       Object(kRbac, "Role", kControl, {{"rules", OwnRules()}}),
       Object(kRbac, "RoleBinding", kControl, BindingOf("Role")),
+      CallerAccount(kViewer),
+      CallerAccount(kAdmin),
+      CallerRole(kViewer, {kViewer}, {"get"}),
+      CallerRole(kAdmin, {kViewer, kAdmin}, {"get", "create", "delete"}),
   };
 }
 

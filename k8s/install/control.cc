@@ -16,7 +16,7 @@ struct Port {
 };
 constexpr Port kSidecars = {"grpc-xds", 15012};
 constexpr Port kMetrics = {"metrics", 15014};
-constexpr Port kApi = {"https-api", 15016};
+constexpr Port kApi = {"https-api", kApiPort};
 constexpr Port kWebhook = {"https-webhook", 15017};
 
 Json Arguments(const Settings& settings) {

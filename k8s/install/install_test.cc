@@ -87,6 +87,24 @@ TEST(Install, EachPortOfTheControlPlaneIsInTheNetworkPolicy) {
             pod.at("metadata").at("labels"));
 }
 
+// A Role for people reaches the REST API and nothing else, and the viewer's no changes.
+TEST(Install, ViewersGetATokenOfTheViewerOnly) {
+  int seen = 0;
+  for (const Json& object : Manifests({})) {
+    if (object.at("kind") != "Role" || object.at("metadata").at("name") != kViewer) continue;
+    for (const Json& rule : object.at("rules")) {
+      const bool is_token = rule.at("resources") == Json::array({"serviceaccounts/token"});
+      if (rule.at("resources") == Json::array({"services/proxy"}) || is_token) {
+        EXPECT_EQ(rule.at("resourceNames"), Json::array({is_token ? kViewer : kApiProxy}));
+        ++seen;
+      }
+      for (const Json& verb : rule.at("verbs"))
+        EXPECT_TRUE(verb == "get" || verb == "list" || verb == "watch" || is_token) << rule;
+    }
+  }
+  EXPECT_EQ(seen, 2);
+}
+
 TEST(Install, TheChartHasTheSameObjects) {
   const auto dump = [](const Json& json) { return json.dump() + "\n"; };
   const auto files = Chart("1.2.3", {}, dump);

@@ -13,6 +13,13 @@ namespace tulle::install {
 // and certificates depend on them.
 inline constexpr char kNamespace[] = "tulle-system";
 inline constexpr char kControl[] = "tulle-control";
+// Accounts without rights of their own: who may request a token of one of them may read at the REST
+// API of the control plane, or do everything there.
+inline constexpr char kViewer[] = "tulle-viewer";
+inline constexpr char kAdmin[] = "tulle-admin";
+inline constexpr int kApiPort = 15016;
+// How the API server's proxy of Services names the REST API.
+inline constexpr char kApiProxy[] = "https:tulle-control:https-api";
 
 struct Settings {
   std::string control_image = std::string("tulle-control:") + telemetry::kVersion;

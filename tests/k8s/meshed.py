@@ -97,10 +97,11 @@ class Mesh:
         return subprocess.run(argv, input=stdin, capture_output=True, check=False).stdout.decode()
 
     def tullectl(self, *arguments, stdin=None):
-        """In the control plane's pod, as its first admin."""
-        argv = ["-n", "tulle-system", "exec", "-i", "deployment/tulle-control", "--", "/tullectl",
-                "--credential-file", "/var/lib/tulle/control/admin.json", *arguments]
-        return self.cluster.kubectl(*argv, stdin=stdin)
+        """On the node, as the cluster's admin."""
+        argv = self.cluster.namespace.argv(binary("control-plane/cli/tullectl"), "--kubeconfig", self.cluster.admin, *arguments)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, "tullectl %s: %s" % (" ".join(arguments), done.stderr)
+        return done.stdout
 
     def namespace(self, name):
         """Whose pods are injected."""

@@ -24,7 +24,7 @@ def _binding(kind, role, **metadata):
 
 def allow(cluster):
     """Lets USER do what an installation lets the control plane do, and nothing else."""
-    for kind in ("Namespace", "ClusterRole", "Role"):
+    for kind in ("Namespace", "ServiceAccount", "ClusterRole", "Role"):
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=installed(kind))
     cluster.apply(_binding("ClusterRoleBinding", "ClusterRole"), _binding("RoleBinding", "Role", namespace="tulle-system"))
 
@@ -78,9 +78,27 @@ class Mesh:
         self.data = cluster.path("tulle-control")
         self.control = cluster.start("control", [
             binary("control-plane/tulle-control"), "--data-dir", self.data, "--grpc", "127.0.0.1:15012",
-            "--api", "127.0.0.1:15016", "--kubeconfig", cluster.credentials.client(USER, USER)])
+            "--api", cluster.address + ":15016", "--kubeconfig", cluster.credentials.client(USER, USER)])
+        self._serve_api()
         if has_definitions:
             self.await_ready()
+
+    def _serve_api(self):
+        """The Service of an installation. The API server's proxy insists on a pod behind it: this one is an object."""
+        metadata = {"name": "tulle-control", "namespace": "tulle-system"}
+        ports = [{"name": "https-api", "port": 15016}]
+        restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
+                      "seccompProfile": {"type": "RuntimeDefault"}}
+        container = {"name": "tulle-control", "image": "none", "securityContext": restricted}
+        self.cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}},
+                           {"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
+                            "spec": {"schedulerName": "nobody", "containers": [container],
+                                     "serviceAccountName": "tulle-control"}})
+        self.cluster.kubectl("-n", "tulle-system", "patch", "pod", "tulle-control", "--subresource=status", "-p", json.dumps(
+            {"status": {"podIP": self.cluster.address, "podIPs": [{"ip": self.cluster.address}]}}))
+        pod = {"kind": "Pod", "name": "tulle-control", "namespace": "tulle-system"}
+        self.cluster.apply({"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata,
+                            "subsets": [{"addresses": [{"ip": self.cluster.address, "targetRef": pod}], "ports": ports}]})
 
     def await_ready(self):
         wait_until(lambda: self.http("127.0.0.1:15014/readyz") == "ok\n", "tulle-control is not ready: " + self.control.log())

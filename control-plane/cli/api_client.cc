@@ -1,0 +1,39 @@
+#include "control-plane/cli/api_client.h"
+
+#include <string_view>
+#include <utility>
+
+namespace tulle::cli {
+namespace {
+
+void AppendEncoded(std::string_view text, bool keeps_slash, std::string* encoded) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (const char c : text) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
+                          (keeps_slash && c == '/');
+    if (is_plain) {
+      *encoded += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      *encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+}
+
+}  // namespace
+
+std::string EncodeTarget(const ApiCall& call) {
+  std::string target;
+  AppendEncoded(call.path, true, &target);
+  char mark = '?';
+  for (const auto& [name, value] : call.query) {
+    target += std::exchange(mark, '&');
+    AppendEncoded(name, false, &target);
+    target += '=';
+    AppendEncoded(value, false, &target);
+  }
+  return target;
+}
+
+}  // namespace tulle::cli

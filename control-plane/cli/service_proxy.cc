@@ -1,0 +1,171 @@
+#include "control-plane/cli/service_proxy.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/cluster_login.h"
+#include "control-plane/cli/json_text.h"
+#include "control-plane/cli/user_error.h"
+#include "k8s/install/settings.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr char kTokenHeader[] = "x-tulle-token";
+constexpr char kAudience[] = "tulle-control";
+constexpr int kTokenSeconds = 600;
+constexpr char kProxies[] = "/v1/proxies";
+constexpr char kOneProxy[] = "/v1/proxies/";
+
+std::string InNamespace(const std::string& rest) {
+  return absl::StrCat("/api/v1/namespaces/", install::kNamespace, "/", rest);
+}
+
+std::string WayTo(const std::string& pod) {
+  return absl::StrCat("pods/https:", pod, ":", install::kApiPort);
+}
+
+// RBAC's word for a method at a proxy.
+std::string VerbOf(const std::string& method) {
+  return method == "POST" ? "create" : absl::AsciiStrToLower(method);
+}
+
+}  // namespace
+
+absl::StatusOr<ApiReply> ServiceProxy::Send(const ApiCall& call) {
+  const bool is_of_proxies = call.path == kProxies || call.path.starts_with(kOneProxy);
+  if (call.method == "GET" && is_of_proxies) {
+    const auto replicas = Replicas();
+    if (!replicas.ok()) return replicas.status();
+    if (!replicas->empty()) return SendToReplicas(call);
+  }
+  return SendTo(absl::StrCat("services/", install::kApiProxy), call);
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::SendTo(const std::string& way, const ApiCall& call) {
+  const auto token = TokenOf(call.method == "GET" ? install::kViewer : install::kAdmin);
+  if (!token.ok()) return token.status();
+  const k8s::Request request{
+      call.method, absl::StrCat(InNamespace(absl::StrCat(way, "/proxy")), EncodeTarget(call)),
+      "application/json", call.content_type, call.body};
+  auto reply = api_.Send(request, {{kTokenHeader, *token}});
+  if (!reply.ok() || reply->status / 100 == 2) return reply;
+  // What the control plane itself refuses is the session's to explain.
+  const Json json = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+  if (TextAt(json, "/kind") != "Status") return reply;
+  return RefusedProxy(way, call, reply->status, TextAt(json, "/message"));
+}
+
+absl::StatusOr<std::vector<std::string>> ServiceProxy::Replicas() {
+  if (replicas_) return *replicas_;
+  std::vector<std::string> names;
+  const auto reply = api_.Send({"GET", InNamespace("pods?labelSelector=app%3Dtulle-control")});
+  if (!reply.ok()) return reply.status();
+  const Json pods = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+  for (const Json& pod : PartAt(pods, "/items")) {
+    for (const Json& condition : PartAt(pod, "/status/conditions")) {
+      if (TextAt(condition, "/type") == "Ready" && TextAt(condition, "/status") == "True")
+        names.push_back(TextAt(pod, "/metadata/name"));
+    }
+  }
+  if (names.size() < 2) names.clear();
+  replicas_ = names;
+  return names;
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
+  if (call.path == kProxies) return MergeProxies(call);
+  const std::string rest = call.path.substr(sizeof kOneProxy - 1);
+  ApiCall about = call;
+  about.path = kOneProxy + rest.substr(0, rest.find('/'));
+  absl::StatusOr<ApiReply> last = UserError("tulle-control has no ready replica");
+  for (const std::string& pod : *replicas_) {
+    const std::string way = WayTo(pod);
+    last = SendTo(way, about);
+    if (!last.ok() || last->status / 100 != 2) continue;
+    const Json proxy = Json::parse(last->body, nullptr, /*allow_exceptions=*/false);
+    if (about.path != call.path) last = SendTo(way, call);
+    if (TrueAt(proxy, "/connected")) return last;
+  }
+  return last;
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::MergeProxies(const ApiCall& call) {
+  std::map<std::string, Json> proxies;
+  for (const std::string& pod : *replicas_) {
+    const auto reply = SendTo(WayTo(pod), call);
+    if (!reply.ok() || reply->status / 100 != 2) return reply;
+    const Json list = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+    for (const Json& proxy : PartAt(list, "/items")) {
+      Json& known = proxies[TextAt(proxy, "/name")];
+      if (known.is_null() || TrueAt(proxy, "/connected")) known = proxy;
+    }
+  }
+  Json items = Json::array();
+  for (const auto& [name, proxy] : proxies) items.push_back(proxy);
+  return ApiReply{200, Json({{"items", items}}).dump()};
+}
+
+absl::StatusOr<std::string> ServiceProxy::TokenOf(const char* account) {
+  std::string& token = tokens_[account];
+  if (!token.empty()) return token;
+  const Json wanted = {
+      {"apiVersion", "authentication.k8s.io/v1"},
+      {"kind", "TokenRequest"},
+      {"spec", {{"audiences", {kAudience}}, {"expirationSeconds", kTokenSeconds}}}};
+  const auto reply = api_.Send(
+      k8s::Create(InNamespace(absl::StrCat("serviceaccounts/", account, "/token")), wanted.dump()));
+  if (!reply.ok()) return reply.status();
+  if (reply->status / 100 != 2) return RefusedToken(account, *reply);
+  token = LinesAt(Json::parse(reply->body, nullptr, /*allow_exceptions=*/false), "/status/token");
+  if (!token.empty()) return token;
+  return UserError(
+      absl::StrCat("the API server issued no token of ", account, " (", Describe(login_), ")"));
+}
+
+absl::Status ServiceProxy::RefusedToken(const char* account, const ApiReply& reply) const {
+  const std::string where = absl::StrCat(" (", Describe(login_), ")");
+  if (reply.status == 404) {
+    return UserError(
+        absl::StrCat("Tulle is not installed in this cluster, or an older version of it is: there "
+                     "is no service account ",
+                     install::kNamespace, "/", account, where),
+        "install it with `tullectl install | kubectl apply --server-side -f -`, or name another "
+        "cluster with --context NAME or --kubeconfig FILE");
+  }
+  if (reply.status == 403) {
+    return UserError(
+        absl::StrCat("permission denied: you may not request a token of the service account ",
+                     install::kNamespace, "/", account, where),
+        absl::StrCat("check with `kubectl auth can-i create serviceaccounts/", account,
+                     " --subresource=token -n ", install::kNamespace,
+                     "`; an administrator grants it with `kubectl -n ", install::kNamespace,
+                     " create rolebinding NAME --role=", account, " --user=USER`"));
+  }
+  const Json json = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+  return UserError(absl::StrCat("the API server refused a token of ", account, ": HTTP status ",
+                                reply.status, " ", TextAt(json, "/message"), where));
+}
+
+absl::Status ServiceProxy::RefusedProxy(const std::string& way, const ApiCall& call, int status,
+                                        const std::string& message) const {
+  const std::string where = absl::StrCat(" (", Describe(login_), ")");
+  if (status == 403) {
+    return UserError(
+        absl::StrCat("permission denied: you may not call tulle-control through the API server",
+                     where),
+        absl::StrCat("check with `kubectl auth can-i ", VerbOf(call.method), " ", way,
+                     " --subresource=proxy -n ", install::kNamespace,
+                     "`; the Role tulle-viewer or tulle-admin grants it"));
+  }
+  if (status == 404) {
+    return UserError(absl::StrCat("the Service tulle-control does not exist", where),
+                     "install Tulle with `tullectl install | kubectl apply --server-side -f -`");
+  }
+  return UserError(
+      absl::StrCat("the API server cannot reach tulle-control: ", message, where),
+      absl::StrCat("check `kubectl -n ", install::kNamespace, " get pods` and their logs"));
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,50 @@
+// The REST API of the control plane in a cluster, through the API server's proxy of Services. The
+// proxy removes Authorization, so each call carries a token of a service account of the
+// installation, which the API server issues for 10 minutes: tulle-viewer's to read, tulle-admin's
+// to change something. Whether the user may have it is decided by the cluster's RBAC.
+//
+// If there are several replicas, what they know of proxies is asked from each pod and merged; any
+// of them answers all else.
+// Owner: the session of one command. Thread: the only one.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control-plane/cli/api_client.h"
+#include "control-plane/cli/kubernetes_api.h"
+#include "k8s/api/kubeconfig.h"
+
+namespace tulle::cli {
+
+class ServiceProxy final : public ApiClient {
+ public:
+  // Both outlive this.
+  ServiceProxy(KubernetesApi& api, const k8s::Login& login) : api_(api), login_(login) {}
+
+  absl::StatusOr<ApiReply> Send(const ApiCall& call) override;
+  // The API server's certificate is verified with the CA of the kubeconfig.
+  void SetTrust(const std::string&) override {}
+
+ private:
+  // `way`: a Service or a pod, and its proxy.
+  absl::StatusOr<ApiReply> SendTo(const std::string& way, const ApiCall& call);
+  // Each proxy is connected to one replica, which alone knows its state.
+  absl::StatusOr<ApiReply> SendToReplicas(const ApiCall& call);
+  absl::StatusOr<ApiReply> MergeProxies(const ApiCall& call);
+  absl::StatusOr<std::string> TokenOf(const char* account);
+  // Names of the ready pods of the control plane; empty: not known, or one alone.
+  absl::StatusOr<std::vector<std::string>> Replicas();
+  absl::Status RefusedToken(const char* account, const ApiReply& reply) const;
+  absl::Status RefusedProxy(const std::string& way, const ApiCall& call, int status,
+                            const std::string& message) const;
+
+  KubernetesApi& api_;
+  const k8s::Login& login_;
+  std::map<std::string, std::string> tokens_;  // by account
+  std::optional<std::vector<std::string>> replicas_;
+};
+
+}  // namespace tulle::cli

@@ -1,0 +1,307 @@
+// The commands against a cluster's API server: only its answers are faked.
+#include "absl/strings/match.h"
+#include "control-plane/cli/json_text.h"
+#include "control-plane/cli/tullectl_fixture.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr char kKubeconfig[] =
+    "current-context: here\n"
+    "contexts: [{name: here, context: {cluster: c, user: u, namespace: shop}},\n"
+    "  {name: gone, context: {cluster: c, user: nobody}}]\n"
+    "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:6443', "
+    "certificate-authority-data: Q0E=}}]\n"
+    "users: [{name: u, user: {token: mine}}]\n";
+constexpr char kProxy[] =
+    "/api/v1/namespaces/tulle-system/services/https:tulle-control:https-api/proxy";
+
+class TullectlInACluster : public Tullectl {
+ protected:
+  TullectlInACluster() {
+    kubeconfig_ = Write("kubeconfig", kKubeconfig);
+    cluster_.script = [this](const k8s::Request& request) { return Answer(request); };
+  }
+  // Tokens for everybody, and the control plane behind the proxy.
+  std::optional<ApiReply> Answer(const k8s::Request& request) {
+    if (absl::EndsWith(request.target, "/token")) {
+      return ApiReply{201, R"({"status":{"token":"issued-secret"}})"};
+    }
+    if (!absl::StartsWith(request.target, kProxy)) return std::nullopt;
+    api::ApiRequest call{request.method,
+                         request.target.substr(sizeof kProxy - 1),
+                         {},
+                         request.body,
+                         "Bearer " + secret_};
+    if (const size_t mark = call.path.find("?namespace="); mark != std::string::npos) {
+      call.query["namespace"] = call.path.substr(mark + sizeof("?namespace=") - 1);
+      call.path.resize(mark);
+    }
+    const api::ApiResponse response = api_.Handle(call, now);
+    return ApiReply{response.status, response.WholeBody()};
+  }
+  static ApiReply Refusal(int status, const std::string& message) {
+    return {status, R"({"kind":"Status","message":")" + message + "\"}"};
+  }
+};
+
+TEST_F(TullectlInACluster, ReadingTakesTheViewersTokenInAHeader) {
+  ASSERT_EQ(Run({"status"}), 0) << err;
+  EXPECT_NE(out.find("post-1"), std::string::npos);
+  ASSERT_EQ(cluster_.seen.size(), 3) << "pods, a token, the call";
+  const k8s::Request& wish = cluster_.seen[1].request;
+  EXPECT_EQ(wish.target, "/api/v1/namespaces/tulle-system/serviceaccounts/tulle-viewer/token");
+  EXPECT_NE(wish.body.find(R"("audiences":["tulle-control"])"), std::string::npos) << wish.body;
+  EXPECT_NE(wish.body.find(R"("expirationSeconds":600)"), std::string::npos) << wish.body;
+  const FakeCluster::Seen& call = cluster_.seen[2];
+  EXPECT_EQ(call.request.target, std::string(kProxy) + "/v1/proxies");
+  EXPECT_EQ(call.headers, (KubernetesApi::Headers{{"x-tulle-token", "issued-secret"}}));
+}
+
+// Each replica knows the state of the proxies that are connected to it.
+TEST_F(TullectlInACluster, SeveralReplicasAreMerged) {
+  const auto pod = [](const char* name, const char* ready) {
+    return Json{{"metadata", {{"name", name}}},
+                {"status", {{"conditions", {{{"type", "Ready"}, {"status", ready}}}}}}};
+  };
+  const auto proxy = [](const char* name, bool is_connected) {
+    return Json{{"name", name}, {"connected", is_connected}};
+  };
+  const std::string pods = "/api/v1/namespaces/tulle-system/pods";
+  cluster_.script = [&](const k8s::Request& request) -> std::optional<ApiReply> {
+    const std::string& at = request.target;
+    if (absl::StartsWith(at, pods + "?"))
+      return ApiReply{
+          200, Json{{"items", {pod("a", "True"), pod("b", "True"), pod("c", "False")}}}.dump()};
+    const std::string a = pods + "/https:a:15016/proxy/v1/proxies";
+    const std::string b = pods + "/https:b:15016/proxy/v1/proxies";
+    if (at == a)
+      return ApiReply{200, Json{{"items", {proxy("x", true), proxy("y", false)}}}.dump()};
+    if (at == b)
+      return ApiReply{200, Json{{"items", {proxy("x", false), proxy("y", true)}}}.dump()};
+    if (at == a + "/y") return ApiReply{200, proxy("y", false).dump()};
+    if (at == b + "/y") return ApiReply{200, proxy("y", true).dump()};
+    if (absl::StartsWith(at, b + "/y/config/")) return ApiReply{200, R"({"items":[]})"};
+    return Answer(request);
+  };
+  ASSERT_EQ(Run({"status", "-o", "json"}), 0) << err;
+  const Json shown = Json::parse(out);
+  ASSERT_EQ(shown["items"].size(), 2);
+  EXPECT_EQ(shown["items"][0]["connected"], true);
+  EXPECT_EQ(shown["items"][1]["connected"], true);
+  EXPECT_EQ(Run({"pc", "y", "clusters"}), 0) << err;
+  EXPECT_NE(cluster_.seen.back().request.target.find("/https:b:15016/proxy/v1/proxies/y/config/"),
+            std::string::npos)
+      << cluster_.seen.back().request.target;
+}
+
+TEST_F(TullectlInACluster, ChangesTakeTheAdminsToken) {
+  ASSERT_EQ(Run({"credential", "create", "ci", "-o", "raw"}), 0) << err;
+  EXPECT_NE(cluster_.seen[0].request.target.find("/tulle-admin/token"), std::string::npos);
+  EXPECT_EQ(cluster_.seen[1].request.method, "POST");
+}
+
+TEST_F(TullectlInACluster, OneTokenIsEnoughForACommand) {
+  ASSERT_EQ(Run({"get", "namespaces"}), 0) << err;
+  int tokens = 0;
+  for (const auto& seen : cluster_.seen) tokens += absl::EndsWith(seen.request.target, "/token");
+  EXPECT_EQ(tokens, 1);
+  EXPECT_GT(cluster_.seen.size(), 2);
+}
+
+TEST_F(TullectlInACluster, EachRefusalNamesTheMissingRight) {
+  struct Case {
+    int status;
+    bool at_token;
+    const char* error;
+    const char* hint;
+  };
+  const Case cases[] = {
+      {403, true, "you may not request a token of the service account tulle-system/tulle-viewer",
+       "kubectl auth can-i create serviceaccounts/tulle-viewer --subresource=token"},
+      {404, true, "Tulle is not installed in this cluster", "tullectl install"},
+      {403, false, "you may not call tulle-control through the API server",
+       "kubectl auth can-i get services/https:tulle-control:https-api --subresource=proxy"},
+      {503, false, "the API server cannot reach tulle-control: words", "get pods"},
+  };
+  for (const Case& each : cases) {
+    cluster_.script = [&](const k8s::Request& request) -> std::optional<ApiReply> {
+      if (absl::EndsWith(request.target, "/token") != each.at_token) return Answer(request);
+      return Refusal(each.status, "words");
+    };
+    EXPECT_EQ(Run({"status"}), 1);
+    EXPECT_NE(err.find(each.error), std::string::npos) << err;
+    EXPECT_NE(err.find(each.hint), std::string::npos) << err;
+    EXPECT_NE(err.find("context here of " + kubeconfig_), std::string::npos) << err;
+    EXPECT_EQ(err.find("issued-secret"), std::string::npos);
+  }
+}
+
+TEST_F(TullectlInACluster, TheNamespaceIsThatOfTheContext) {
+  ASSERT_EQ(Run({"services"}), 0) << err;
+  EXPECT_NE(cluster_.seen[1].request.target.find("?namespace=shop"), std::string::npos)
+      << cluster_.seen[1].request.target;
+}
+
+TEST_F(TullectlInACluster, ContextsOfBothFilesAreKnown) {
+  EXPECT_EQ(Run({"status", "--context", "her"}), 1);
+  EXPECT_NE(err.find("context her not found in"), std::string::npos) << err;
+  EXPECT_NE(err.find("did you mean"), std::string::npos) << err;
+  EXPECT_EQ(Run({"status", "--context", "gone"}), 1);
+  EXPECT_NE(err.find("user \"nobody\" not found"), std::string::npos) << err;
+  ASSERT_EQ(Run({"config", "set-context", "near", "--credential-file", admin_}), 0) << err;
+  ASSERT_EQ(Run({"config", "get-contexts", "-o", "name"}), 0);
+  EXPECT_EQ(out, "near\nhere\ngone\n");
+  // tullectl's own current context comes first, unless a cluster is named.
+  cluster_.seen.clear();
+  ASSERT_EQ(Run({"status"}), 0) << err;
+  EXPECT_TRUE(cluster_.seen.empty());
+  ASSERT_EQ(Run({"status", "--context", "here"}), 0) << err;
+  EXPECT_FALSE(cluster_.seen.empty());
+  cluster_.seen.clear();
+  ASSERT_EQ(Run({"status", "--kubeconfig", kubeconfig_}), 0) << err;
+  EXPECT_FALSE(cluster_.seen.empty());
+}
+
+TEST_F(TullectlInACluster, TwoDestinationsAreRefused) {
+  EXPECT_EQ(Run({"status", "--kubeconfig", kubeconfig_, "--server", "a:1"}), 1);
+  EXPECT_NE(err.find("--kubeconfig cannot be used with --server"), std::string::npos) << err;
+}
+
+TEST_F(TullectlInACluster, WhatNeedsAnAddressIsRefused) {
+  EXPECT_EQ(Run({"credential", "create", "ci", "--out", folder_ + "/ci.json"}), 1);
+  EXPECT_NE(err.find("--out is not supported through a cluster's API server"), std::string::npos)
+      << err;
+  EXPECT_TRUE(cluster_.seen.empty());
+}
+
+constexpr char kPolicy[] =
+    "apiVersion: tulle.dev/v1alpha1\nkind: ResiliencePolicy\nmetadata: {name: a, labels: {tier: "
+    "web}}\n"
+    "spec: {targetRef: {kind: Service, name: web}, timeouts: {request: 1s}}\n";
+
+// The objects of an API server that applies what it gets.
+class PoliciesInACluster : public TullectlInACluster {
+ protected:
+  PoliciesInACluster() {
+    policy_ = Write("policy.yaml", kPolicy);
+    cluster_.script = [this](const k8s::Request& request) { return Serve(request); };
+  }
+  std::optional<ApiReply> Serve(const k8s::Request& request) {
+    if (request.target == "/apis/tulle.dev/v1alpha1")
+      return ApiReply{200, R"({"resources":[{"name":"resiliencepolicies"}]})"};
+    if (request.method == "PATCH") {
+      if (patched.status != 200) return patched;
+      Json object = Json::parse(request.body);
+      object["metadata"]["generation"] = 1;
+      object["metadata"]["managedFields"] = Json::array({1});
+      if (request.target.find("dryRun") == std::string::npos) stored = object;
+      return ApiReply{200, object.dump()};
+    }
+    if (stored.is_null()) return std::nullopt;
+    if (request.method == "DELETE") return stored = Json(), ApiReply{200, "{}"};
+    Json shown = stored;
+    if (!verdict.is_null()) shown["status"]["conditions"] = Json::array({verdict});
+    if (absl::EndsWith(request.target, "policies"))
+      return ApiReply{200, Json({{"items", {shown}}}).dump()};
+    return ApiReply{200, shown.dump()};
+  }
+  static Json Condition(const char* status, const char* reason, const char* message) {
+    return {{"type", "Accepted"},
+            {"status", status},
+            {"reason", reason},
+            {"message", message},
+            {"observedGeneration", 1}};
+  }
+
+  std::string policy_;
+  Json stored;
+  Json verdict = Condition("True", "Accepted", "");
+  ApiReply patched{200, ""};
+};
+
+TEST_F(PoliciesInACluster, ApplyIsServerSideApplyAndWaitsForTheVerdict) {
+  verdict = Json();
+  int pauses = 0;
+  on_pause = [&] {
+    if (++pauses == 3) verdict = Condition("True", "Accepted", "");
+  };
+  ASSERT_EQ(Run({"apply", "-f", policy_}), 0) << err;
+  EXPECT_EQ(out, "resiliencepolicy/a created\n");
+  EXPECT_EQ(pauses, 3);
+  EXPECT_EQ(stored["metadata"]["labels"]["tier"], "web") << "what the user wrote";
+  std::vector<std::string> targets;
+  for (const auto& seen : cluster_.seen)
+    if (seen.request.method == "PATCH") targets.push_back(seen.request.target);
+  const std::string path = "/apis/tulle.dev/v1alpha1/namespaces/shop/resiliencepolicies/a";
+  EXPECT_EQ(targets, (std::vector<std::string>{path + "?fieldManager=tullectl&dryRun=All",
+                                               path + "?fieldManager=tullectl"}));
+  ASSERT_EQ(Run({"apply", "-f", policy_}), 0) << err;
+  EXPECT_EQ(out, "resiliencepolicy/a unchanged\n");
+  ASSERT_EQ(Run({"apply", "-f", policy_, "--force-conflicts"}), 0) << err;
+  EXPECT_TRUE(absl::EndsWith(cluster_.seen[cluster_.seen.size() - 2].request.target, "force=true"));
+}
+
+TEST_F(PoliciesInACluster, WhatIsNotInForceFails) {
+  verdict = Condition("False", "Conflicted", "an older policy defines the same");
+  EXPECT_EQ(Run({"apply", "-f", policy_}), 1);
+  EXPECT_NE(err.find("resiliencepolicy/a is stored, and not in force: Conflicted: an older"),
+            std::string::npos)
+      << err;
+  EXPECT_EQ(Run({"get", "rp"}), 0);
+  EXPECT_NE(out.find("False: Conflicted"), std::string::npos) << out;
+  verdict = Json();
+  int pauses = 0;
+  on_pause = [&] { ++pauses; };
+  EXPECT_EQ(Run({"apply", "-f", policy_}), 0);
+  EXPECT_NE(err.find("warning: resiliencepolicy/a is stored; tulle-control has not said"),
+            std::string::npos)
+      << err;
+  EXPECT_EQ(pauses, 25) << "5 s";
+}
+
+TEST_F(PoliciesInACluster, NothingIsAppliedIfTheApiServerRefusesOne) {
+  const struct {
+    int status;
+    const char* hint;
+  } cases[] = {{403, "kubectl auth can-i patch resiliencepolicies.tulle.dev -n shop"},
+               {404, "kubectl create namespace shop"},
+               {409, "--force-conflicts"},
+               {422, "nothing was applied: "}};
+  for (const auto& each : cases) {
+    patched = Refusal(each.status, "words");
+    EXPECT_EQ(Run({"apply", "-f", policy_}), 1);
+    EXPECT_NE(err.find("policy.yaml:1: the API server refused: words"), std::string::npos) << err;
+    EXPECT_NE(err.find(each.hint), std::string::npos) << err;
+  }
+  EXPECT_TRUE(stored.is_null());
+}
+
+TEST_F(PoliciesInACluster, AKindThatIsNotServedIsNamed) {
+  EXPECT_EQ(Run({"get", "hr"}), 1);
+  EXPECT_NE(err.find("does not serve httproutes of gateway.networking.k8s.io/v1"),
+            std::string::npos)
+      << err;
+  EXPECT_NE(err.find("install the Gateway API"), std::string::npos) << err;
+}
+
+TEST_F(PoliciesInACluster, DiffGetAndDelete) {
+  EXPECT_EQ(Run({"diff", "-f", policy_}), 1);
+  EXPECT_NE(out.find("+  name: a"), std::string::npos) << out;
+  ASSERT_EQ(Run({"apply", "-f", policy_}), 0) << err;
+  EXPECT_EQ(Run({"diff", "-f", policy_}), 0) << out;
+  ASSERT_EQ(Run({"get", "all", "-A"}), 0) << err;
+  EXPECT_NE(out.find("resiliencepolicy/a"), std::string::npos) << out;
+  EXPECT_NE(out.find("True"), std::string::npos) << out;
+  ASSERT_EQ(Run({"get", "rp", "a", "-o", "yaml"}), 0) << err;
+  EXPECT_EQ(out.find("managedFields"), std::string::npos) << out;
+  ASSERT_EQ(Run({"delete", "rp", "a"}), 0) << err;
+  EXPECT_EQ(out, "resiliencepolicy/a deleted in namespace shop\n");
+  EXPECT_EQ(Run({"delete", "rp", "a"}), 1);
+  EXPECT_NE(err.find("not found: resiliencepolicy/a"), std::string::npos) << err;
+  EXPECT_EQ(Run({"get", "rp", "a"}), 1);
+  EXPECT_NE(err.find("resiliencepolicy/a not found in namespace shop"), std::string::npos) << err;
+}
+
+}  // namespace
+}  // namespace tulle::cli

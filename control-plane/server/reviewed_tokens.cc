@@ -1,0 +1,105 @@
+#include "control-plane/server/reviewed_tokens.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/kubernetes/names.h"
+
+namespace tulle::server {
+namespace {
+
+using api::Principal;
+using kubernetes::ServiceAccount;
+using telemetry::LogComponent;
+
+constexpr size_t kMostKnown = 256;
+constexpr size_t kMostReviews = 8;
+constexpr loop::Duration kKeepAnswer = std::chrono::seconds(30);
+constexpr loop::Duration kKeepFailure = std::chrono::seconds(1);
+// A service account's token has about 1 KB.
+constexpr size_t kLargestToken = 8 * 1024;
+
+std::array<uint8_t, 32> HashOf(std::string_view token) {
+  std::array<uint8_t, 32> hash{};
+  SHA256(reinterpret_cast<const uint8_t*>(token.data()), token.size(), hash.data());
+  return hash;
+}
+
+absl::StatusOr<Principal> PrincipalOf(const ServiceAccount& account) {
+  const bool is_ours = account.ns == kubernetes::kControlNamespace;
+  if (is_ours && account.name == kubernetes::kViewerAccount)
+    return Principal{account.name, api::Role::kReader};
+  if (is_ours && account.name == kubernetes::kAdminAccount)
+    return Principal{account.name, api::Role::kAdmin};
+  return absl::PermissionDeniedError(absl::StrCat(
+      "the service account ", account.ns, "/", account.name,
+      " may not call the API: use a token of tulle-viewer or tulle-admin of tulle-system"));
+}
+
+}  // namespace
+
+ReviewedTokens::ReviewedTokens(loop::Loop& loop, telemetry::Log& log, Review review)
+    : loop_(loop),
+      log_(log),
+      review_(std::move(review)),
+      problems_(loop, log, LogComponent::kApi) {}
+
+std::optional<absl::StatusOr<Principal>> ReviewedTokens::Find(std::string_view token) {
+  const auto found = known_.find(HashOf(token));
+  if (found == known_.end()) return std::nullopt;
+  if (found->second.until > loop_.Now()) return found->second.caller;
+  known_.erase(found);
+  return std::nullopt;
+}
+
+void ReviewedTokens::Ask(std::string_view token, std::function<void()> done) {
+  const Hash hash = HashOf(token);
+  const bool is_under_way = asked_.contains(hash);
+  const bool has_room = is_under_way || asked_.size() < kMostReviews;
+  asked_[hash].push_back(std::move(done));
+  if (is_under_way) return;
+  if (!has_room) {
+    return Learn(hash, absl::UnavailableError("too many tokens are being reviewed: try again"));
+  }
+  if (token.size() > kLargestToken) {
+    return Learn(hash, absl::UnauthenticatedError("the token is too large: use `tullectl`"));
+  }
+  review_(token, [this, hash](absl::StatusOr<ServiceAccount> account) {
+    Learn(hash, std::move(account));
+  });
+}
+
+void ReviewedTokens::Learn(const Hash& hash, absl::StatusOr<ServiceAccount> account) {
+  absl::StatusOr<Principal> caller =
+      account.ok() ? PrincipalOf(*account) : absl::StatusOr<Principal>(account.status());
+  if (caller.ok()) {
+    ++counts_.accepted;
+    log_.Write(telemetry::LogLevel::kInfo, LogComponent::kApi,
+               absl::StrCat("call with a token of ", account->name, " (credential-id ",
+                            account->credential_id.empty() ? "unknown" : account->credential_id,
+                            "; the API server's audit log has who requested it)"));
+    Keep(hash, std::move(caller), kKeepAnswer);
+  } else {
+    const bool is_unavailable = absl::IsUnavailable(caller.status());
+    ++(is_unavailable ? counts_.unavailable : counts_.refused);
+    problems_.Report(absl::StrCat("refused a call of the API: ", caller.status().message()));
+    Keep(hash, std::move(caller), is_unavailable ? kKeepFailure : kKeepAnswer);
+  }
+  const auto waiting = asked_.extract(hash);
+  if (waiting.empty()) return;
+  for (const auto& done : waiting.mapped()) done();
+}
+
+void ReviewedTokens::Keep(const Hash& hash, absl::StatusOr<Principal> caller, loop::Duration time) {
+  if (known_.size() >= kMostKnown) {
+    known_.erase(std::min_element(known_.begin(), known_.end(), [](const auto& a, const auto& b) {
+      return a.second.until < b.second.until;
+    }));
+  }
+  known_.insert_or_assign(hash, Known{std::move(caller), loop_.Now() + time});
+}
+
+}  // namespace tulle::server
