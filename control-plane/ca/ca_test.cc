@@ -80,15 +80,41 @@ TEST_F(CaTest, Fault39_OneIdentityCannotHaveItAllSigned) {
     return authority_->Issue(Id(account), csr, std::nullopt, MeshAuthority::Holder::kSidecar, now)
         .status();
   };
-  for (int64_t i = 0; i < SigningLimit::kAtOnce; ++i) ASSERT_TRUE(issue("a", kNow).ok()) << i;
+  for (int64_t i = 0; i < MeshAuthority::kRate.at_once; ++i)
+    ASSERT_TRUE(issue("a", kNow).ok()) << i;
   const absl::Status refused = issue("a", kNow);
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_NE(refused.message().find("too many certificates"), std::string::npos);
   EXPECT_TRUE(issue("b", kNow).ok()) << "others have their own";
   EXPECT_FALSE(issue("a", kNow - 3600).ok()) << "a clock that goes back gives nothing";
-  for (int64_t i = 0; i < SigningLimit::kPerSecond; ++i)
+  for (int64_t i = 0; i < MeshAuthority::kRate.per_second; ++i)
     EXPECT_TRUE(issue("a", kNow - 3600 + 1).ok());
   EXPECT_FALSE(issue("a", kNow - 3600 + 1).ok());
+}
+
+TEST_F(CaTest, ManyPodsOfOneAccountStartAtOnceAndNoneOfThemHasItAllSigned) {
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  const auto issue = [&](const std::string& pod) {
+    return authority_
+        ->Issue(Id("a"), csr, 60, MeshAuthority::Holder::kSidecar, kNow, {"", "10.0.0.7", pod})
+        .status();
+  };
+  for (int i = 0; i < 800; ++i) ASSERT_TRUE(issue(std::to_string(i)).ok()) << i;
+  for (int64_t i = 0; i < MeshAuthority::kRateOfPod.at_once; ++i) EXPECT_TRUE(issue("one").ok());
+  EXPECT_EQ(issue("one").code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(issue("another").ok());
+}
+
+TEST_F(CaTest, PodsOfOneAccountAreBoundedTogether) {
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
+  int64_t issued = 0;
+  const auto issue = [&](const std::string& pod) {
+    return authority_
+        ->Issue(Id("a"), csr, 60, MeshAuthority::Holder::kSidecar, kNow, {"", "10.0.0.7", pod})
+        .ok();
+  };
+  while (issued < 2 * MeshAuthority::kRateOfPods.at_once && issue(std::to_string(issued))) ++issued;
+  EXPECT_EQ(issued, MeshAuthority::kRateOfPods.at_once);
 }
 
 TEST_F(CaTest, Fault39_OneIdentityCannotHaveCertificatesWithoutEnd) {
@@ -98,7 +124,7 @@ TEST_F(CaTest, Fault39_OneIdentityCannotHaveCertificatesWithoutEnd) {
   const auto issue = [&](const std::string& account, int64_t now) {
     return authority_
         ->Issue(Id(account), csr, 60, MeshAuthority::Holder::kSidecar, now,
-                {.certificate_sha256 = "", .address = "10.0.0.7"})
+                {"", "10.0.0.7", ""})
         .status();
   };
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(issue("a", kNow).ok()) << i;
@@ -148,7 +174,7 @@ TEST(IssuedCertificates, AFleetOfTwoThousandReplicasStaysFarBelowTheLimit) {
 }
 
 TEST(SigningLimit, Fault39_ForgetsWhoHasLongNotAsked) {
-  SigningLimit limit;
+  SigningLimit limit({300, 5});
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limit.Take(std::to_string(i), 100));
   EXPECT_EQ(limit.size(), 1000u);
   EXPECT_TRUE(limit.Take("late", 100 + 3600));

@@ -324,7 +324,7 @@ absl::Status MeshAuthority::Admit(const std::string& identity, const Asker& aske
         identity, " has ", options_.most_valid_of_one_identity,
         " valid certificates, which is the limit: if its replicas do not explain that many, run "
         "`tullectl evict`; otherwise wait until some expire, or set a shorter --svid-ttl"));
-  } else if (!limit_.Take(identity, now)) {
+  } else if (!TakeRate(identity, asker.pod, now)) {
     ++refusals_.too_often;
     status = absl::UnavailableError(
         absl::StrCat(identity, " requested too many certificates: try again in a minute; if this ",
@@ -335,6 +335,13 @@ absl::Status MeshAuthority::Admit(const std::string& identity, const Asker& aske
   const std::string& address = asker.address;
   refusals_.latest = absl::StrCat(address, address.empty() ? "" : ": ", status.message());
   return status;
+}
+
+// Whoever is over their own rate takes nothing from the others'.
+bool MeshAuthority::TakeRate(const std::string& identity, const std::string& pod, int64_t now) {
+  const bool has_own = pod.empty() ? identities_.Take(identity, now)
+                                   : pods_.Take(pod, now) && accounts_.Take(identity, now);
+  return has_own && all_.Take("", now);
 }
 
 absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,

@@ -68,7 +68,14 @@ class MeshAuthority {
   struct Asker {
     std::string certificate_sha256;  // that it presented; empty: it had a join token
     std::string address;
+    std::string pod;  // uid that the API server has proved; empty: it is no pod
   };
+  // An identity without pods shares its rate among its replicas, which may all start at once. Pods
+  // have one each, and their account a generous one: 3,000 of them may start at once.
+  static constexpr SigningLimit::Rate kRate{300, 5};
+  static constexpr SigningLimit::Rate kRateOfPod{20, 1};
+  static constexpr SigningLimit::Rate kRateOfPods{3000, 50};  // of one account
+  static constexpr SigningLimit::Rate kRateOfAll{20000, 500};
   absl::StatusOr<IssuedSvid> Issue(const certs::SpiffeId& caller, std::string_view csr_pem,
                                    std::optional<int64_t> lifetime_seconds, Holder holder,
                                    int64_t now, const Asker& asker = {});
@@ -190,6 +197,7 @@ class MeshAuthority {
   void ShareEvictions();
   // Counts a request of the identity; an error: it has reached one of its limits.
   absl::Status Admit(const std::string& identity, const Asker& asker, int64_t now);
+  bool TakeRate(const std::string& identity, const std::string& pod, int64_t now);
   size_t signing_index() const {
     return rotation_.phase() == RotationPhase::kRenewing ? roots_.active.size() - 1 : 0;
   }
@@ -198,7 +206,7 @@ class MeshAuthority {
   store::Store* store_;
   certs::KeySource* keys_;
   RootRotation rotation_;
-  SigningLimit limit_;
+  SigningLimit identities_{kRate}, pods_{kRateOfPod}, accounts_{kRateOfPods}, all_{kRateOfAll};
   IssuedCertificates issued_;
   int64_t issued_count_ = 0;
   Refusals refusals_;

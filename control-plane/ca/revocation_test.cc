@@ -35,7 +35,7 @@ class RevocationTest : public testing::Test {
                            const std::string& renews = "") {
     const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id(account));
     const auto issued = authority_->Issue(Id(account), csr, std::nullopt, holder, kNow,
-                                          {.certificate_sha256 = renews, .address = "10.0.0.1"});
+                                          {renews, "10.0.0.1", ""});
     EXPECT_TRUE(issued.ok()) << issued.status();
     return certs::ParsePemCertificates(issued->certificate_pem)->front();
   }

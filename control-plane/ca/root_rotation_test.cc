@@ -353,12 +353,12 @@ TEST_F(CaTest, ARestartForgetsNobodyWhoHoldsACertificate) {
     return issued->certificate_pem;
   };
   const auto rotates_at_once = [&] {
-    authority_->rotation().OnConnected("here", Shown(issue({"", "10.0.0.1"})));
+    authority_->rotation().OnConnected("here", Shown(issue({"", "10.0.0.1", ""})));
     EXPECT_TRUE(authority_->BeginRotation(kNow).ok());
     authority_->rotation().OnAcknowledged("here");
     return *authority_->AdvanceRotation(kNow);
   };
-  authority_->rotation().OnConnected("away", Shown(issue({"", "10.0.0.2"})));
+  authority_->rotation().OnConnected("away", Shown(issue({"", "10.0.0.2", ""})));
   ASSERT_TRUE(authority_->AdvanceRotation(kNow).ok());
   Reopen();
   EXPECT_FALSE(rotates_at_once());
@@ -370,7 +370,7 @@ TEST_F(CaTest, ARestartForgetsNobodyWhoHoldsACertificate) {
   // One that has joined and was never seen by xDS.
   store_ = *store::SqliteStore::Open(":memory:");
   Reopen();
-  issue({"", "10.0.0.3"});
+  issue({"", "10.0.0.3", ""});
   Reopen();
   EXPECT_FALSE(rotates_at_once());
   EXPECT_EQ(authority_->rotation().waits_until(kNow), end);
@@ -378,12 +378,12 @@ TEST_F(CaTest, ARestartForgetsNobodyWhoHoldsACertificate) {
   // Where all have come back it goes at once.
   store_ = *store::SqliteStore::Open(":memory:");
   Reopen();
-  const std::string leaf = issue({"", "10.0.0.2"});
+  const std::string leaf = issue({"", "10.0.0.2", ""});
   authority_->rotation().OnConnected("back", Shown(leaf));
   ASSERT_TRUE(authority_->AdvanceRotation(kNow).ok());
   Reopen();
   authority_->rotation().OnConnected("back", Shown(leaf));
-  authority_->rotation().OnConnected("here", Shown(issue({"", "10.0.0.1"})));
+  authority_->rotation().OnConnected("here", Shown(issue({"", "10.0.0.1", ""})));
   ASSERT_TRUE(authority_->BeginRotation(kNow).ok());
   for (const char* node : {"back", "here"}) authority_->rotation().OnAcknowledged(node);
   EXPECT_TRUE(*authority_->AdvanceRotation(kNow));

@@ -36,7 +36,7 @@ absl::StatusOr<Caller> Admission::Authenticate(const Transport& transport,
     if (!revoked.ok()) return revoked;
     auto services = tokens_.ServicesOf(*id);
     if (!services.ok()) return services.status();
-    return Caller{*std::move(id), *std::move(services), {peer->certificate_sha256, address}};
+    return Caller{*std::move(id), *std::move(services), {peer->certificate_sha256, address, ""}};
   }
   if (!authorization.starts_with(kBearer)) {
     return absl::UnauthenticatedError(
@@ -44,7 +44,7 @@ absl::StatusOr<Caller> Admission::Authenticate(const Transport& transport,
   }
   auto grant = tokens_.Redeem(authorization.substr(kBearer.size()), now_());
   if (!grant.ok()) return grant.status();
-  return Caller{grant->id, grant->services, {"", address}};
+  return Caller{grant->id, grant->services, {"", address, ""}};
 }
 
 absl::Status Admission::CheckRevoked(const Transport& transport) const {
@@ -71,7 +71,7 @@ void Admission::Review(const Transport& transport, std::string_view authorizatio
                      if (!account.ok()) return done(account.status());
                      auto id = IdOf(*account, authority_.trust_domain());
                      if (!id.ok()) return done(id.status());
-                     done(Caller{*std::move(id), {}, {"", address}});
+                     done(Caller{*std::move(id), {}, {"", address, account->pod_uid}});
                    });
 }
 
