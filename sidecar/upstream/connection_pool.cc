@@ -73,7 +73,7 @@ bool ConnectionPool::Connect() {
   const ClusterSpec& spec = *resources_.spec;
   const TransportSocketSpec& socket = peer_.socket();
   connection->Start(
-      NewCodec(version_, resources_.loop, resources_.deadlines, spec,
+      NewCodec(version_, resources_.loop, resources_.deadlines, spec, socket,
                Dial(resources_.loop, spec, peer_.spec(), socket, version_), *connection),
       socket.tls);
   return true;

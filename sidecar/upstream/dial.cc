@@ -12,7 +12,11 @@ namespace tulle::upstream {
 
 namespace {
 
+// Without any bytes from the peer while it owes a response. Servers outside the mesh may take more
+// than a few PINGs for an attack (gRPC: too_many_pings).
 constexpr loop::Duration kSilence = std::chrono::seconds(30);
+constexpr loop::Duration kSilenceInMesh = std::chrono::seconds(5);
+constexpr loop::Duration kPingTimeoutInMesh = std::chrono::seconds(5);
 
 bool HasLabels(const EndpointSpec& endpoint, const Labels& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
@@ -51,6 +55,7 @@ std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
 std::unique_ptr<http::ClientConnection> NewCodec(HttpVersion version, loop::Loop& loop,
                                                  loop::Deadlines& deadlines,
                                                  const ClusterSpec& cluster,
+                                                 const TransportSocketSpec& socket,
                                                  std::unique_ptr<Transport> transport,
                                                  http::ClientConnectionEvents& events) {
   http::Limits limits;
@@ -69,6 +74,10 @@ std::unique_ptr<http::ClientConnection> NewCodec(HttpVersion version, loop::Loop
   // Detects a vanished host after one PING timeout instead of TCP's.
   options.keepalive_interval = kSilence;
   options.keepalive_if_unanswered = true;
+  if (socket.tls != nullptr) {
+    options.keepalive_interval = kSilenceInMesh;
+    options.keepalive_timeout = kPingTimeoutInMesh;
+  }
   return http2::NewClientConnection(loop, std::move(transport), events, options);
 }
 

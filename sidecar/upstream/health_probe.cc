@@ -60,7 +60,8 @@ void HttpHealthProbe::Ask() {
 void HttpHealthProbe::Dial() {
   const bool http2 = is_grpc() || target_.cluster->http == HttpChoice::kHttp2;
   connection_ = NewCodec(http2 ? HttpVersion::k2 : HttpVersion::k1, target_.loop, target_.deadlines,
-                         *target_.cluster, DialTarget(target_), *this);
+                         *target_.cluster, SocketFor(*target_.cluster, target_.endpoint),
+                         DialTarget(target_), *this);
   connection_->Start();
 }
 

@@ -75,6 +75,27 @@ TEST_F(SecureClusterTest, EndpointWithItsOwnSpiffeIdServes) {
   EXPECT_NE(one_.stream, nullptr);
 }
 
+// As after the node of the peer was cut off: nothing is sent back, not even a RST.
+TEST_F(SecureClusterTest, AMeshedPeerThatAnswersNoPingIsLostSoon) {
+  Build({server_->address(), a_.address()});
+  Arena arena(loop_->slab());
+  http::Head head(arena);
+  head.method = "GET";
+  head.scheme = "http";
+  head.authority = "a";
+  head.path = "/";
+  one_.Ask(At(server_->address()).Pool(HttpVersion::k2));
+  Pass();
+  ASSERT_NE(one_.stream, nullptr);
+  EXPECT_EQ(connections(), 1u);
+  Pass(seconds(60));
+  EXPECT_EQ(connections(), 1u) << "it owes nothing";
+  one_.stream->SendHeaders(head, true);
+  Pass(seconds(16));
+  EXPECT_EQ(connections(), 0u);
+  one_.End();
+}
+
 TEST_F(SecureClusterTest, EndpointWithAnotherSpiffeIdIsRefused) {
   AskOf("other");
   EXPECT_EQ(one_.failure, FailureKind::kPeerRefused);
