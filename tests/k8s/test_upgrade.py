@@ -51,7 +51,7 @@ class Version:
         """As docs/kubernetes.md describes an upgrade, and the way back, on which the definitions stay."""
         for kind, ns, name in other.objects() - self.objects():
             if kind != "CustomResourceDefinition":
-                self.cluster.kubectl("delete", kind, name, *(["-n", ns] if ns else []))
+                self.cluster.kubectl("delete", kind, name, "--ignore-not-found", *(["-n", ns] if ns else []))
         self.install(has_definitions=not is_older)
         self.cluster.kubectl("-n", "tulle-system", "rollout", "status", "deployment/tulle-control", "--timeout=120s")
 
@@ -112,6 +112,8 @@ def test_an_upgrade(shop, versions):
 def store_newer(cluster):
     """A policy with a field that neither version knows, as if the definitions were those of a newer one."""
     future = {"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/future", "value": {"type": "string"}}
+    # The webhook of a version that knows the field would let it pass.
+    cluster.kubectl("delete", "validatingwebhookconfiguration", "-l", "app.kubernetes.io/part-of=tulle", "--ignore-not-found")
     cluster.kubectl("patch", "customresourcedefinition/peerauthentications.tulle.dev", "--type=json", "-p", json.dumps([future]))
     newer = POLICIES.split("---")[1].replace("name: web", "name: newer").replace("name: hooked", "name: other").replace(
         "mode: STRICT", "mode: STRICT, future: all")
