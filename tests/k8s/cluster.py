@@ -27,6 +27,8 @@ from node import Node  # noqa: E402
 
 NODES = "172.30.0.%d"
 SERVICES = "10.96.0.0/16"
+SERVICES6 = ",fd00:96::/112"
+NODES6 = "fd00:30::%x"
 DNS_SERVICE = "10.96.0.10"
 _numbers = itertools.count(1)
 PATIENCE = 90  # A limit for a broken cluster on a busy machine.
@@ -54,7 +56,9 @@ class Namespace:
 class Cluster:
     """The control plane of Kubernetes, and its nodes. Two clusters have the same addresses, in different networks."""
 
-    def __init__(self):
+    def __init__(self, dual_stack=False):
+        """`dual_stack`: nodes, pods and Services can have addresses of both families; for one node."""
+        self.dual_stack = dual_stack
         self.name = "tulle-k8s-%d-%d" % (os.getpid(), next(_numbers))
         self.folder = tempfile.mkdtemp(prefix=self.name + "-")
         self.address = NODES % 1
@@ -103,6 +107,10 @@ class Cluster:
         self.namespace.ip("link", "set", "out1", "up")
         self.namespace.ip("route", "add", "default", "via", NODES % 254, "dev", "nodes")
         run(*self.namespace.argv("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.route_localnet=1"))
+        if self.dual_stack:
+            self.namespace.ip("addr", "add", NODES6 % 1 + "/64", "dev", "nodes", "nodad")
+            self.namespace.ip("-6", "route", "add", "default", "via", NODES6 % 254, "dev", "nodes")
+            run(*self.namespace.argv("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"))
 
     def _start_control_plane(self):
         pki = self.credentials
@@ -143,7 +151,7 @@ class Cluster:
         pki = self.credentials.path
         return self.program(
             "kube-apiserver", "--etcd-servers=http://127.0.0.1:2379", "--bind-address=" + self.address,
-            "--advertise-address=" + self.address, "--secure-port=6443", "--service-cluster-ip-range=" + SERVICES,
+            "--advertise-address=" + self.address, "--secure-port=6443", "--service-cluster-ip-range=" + SERVICES + (SERVICES6 if self.dual_stack else ""),
             "--tls-cert-file=" + pki("apiserver.crt"), "--tls-private-key-file=" + pki("apiserver.key"),
             "--client-ca-file=" + pki("ca.crt"), "--kubelet-certificate-authority=" + pki("ca.crt"),
             "--kubelet-client-certificate=" + pki("kubelet-client.crt"), "--kubelet-client-key=" + pki("kubelet-client.key"),

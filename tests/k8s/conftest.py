@@ -1,4 +1,5 @@
 """One cluster for all tests of a file; each test has a namespace of its own."""
+import contextlib
 import itertools
 import os
 import shutil
@@ -40,11 +41,11 @@ def control():
         yield made
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster with a node, DNS, and an image `tools` with a shell and its programs."""
+@contextlib.contextmanager
+def with_node(**options):
+    """A cluster with a node, DNS, and an image `tools` with a shell and its programs. `options`: of Cluster."""
     _need(node=True)
-    with Cluster() as made:
+    with Cluster(**options) as made:
         made.add_node()
         made.start_dns()
         root = made.path("image-tools")
@@ -52,6 +53,12 @@ def cluster():
         image.place_program(root, shutil.which("curl"), "/bin/curl")  # A static wget ends when it resolves a name.
         made.load_image(image.archive(made.path("tools.tar"), image.name("tools"), root))
         made.tools = image.name("tools")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with with_node() as made:
         yield made
 
 
