@@ -123,8 +123,7 @@ TEST_F(CaTest, Fault39_OneIdentityCannotHaveCertificatesWithoutEnd) {
   const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
   const auto issue = [&](const std::string& account, int64_t now) {
     return authority_
-        ->Issue(Id(account), csr, 60, MeshAuthority::Holder::kSidecar, now,
-                {"", "10.0.0.7", ""})
+        ->Issue(Id(account), csr, 60, MeshAuthority::Holder::kSidecar, now, {"", "10.0.0.7", ""})
         .status();
   };
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(issue("a", kNow).ok()) << i;

@@ -34,8 +34,8 @@ class RevocationTest : public testing::Test {
                            MeshAuthority::Holder holder = MeshAuthority::Holder::kSidecar,
                            const std::string& renews = "") {
     const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id(account));
-    const auto issued = authority_->Issue(Id(account), csr, std::nullopt, holder, kNow,
-                                          {renews, "10.0.0.1", ""});
+    const auto issued =
+        authority_->Issue(Id(account), csr, std::nullopt, holder, kNow, {renews, "10.0.0.1", ""});
     EXPECT_TRUE(issued.ok()) << issued.status();
     return certs::ParsePemCertificates(issued->certificate_pem)->front();
   }

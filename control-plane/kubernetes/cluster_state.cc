@@ -80,15 +80,15 @@ void ClusterState::SetPod(const std::string& uid, std::optional<PodFacts> facts)
   if (const auto former = pods_.find(uid); former != pods_.end()) {
     if (facts && former->second == *facts) return;
     AddThoseAt(former->second, &touched);
-    const auto there = meshed_at_.find({former->second.ns, former->second.address});
-    if (there != meshed_at_.end() && there->second.erase(uid) > 0 && there->second.empty()) {
-      meshed_at_.erase(there);
+    const auto there = labelled_at_.find({former->second.ns, former->second.address});
+    if (there != labelled_at_.end() && there->second.erase(uid) > 0 && there->second.empty()) {
+      labelled_at_.erase(there);
     }
     pods_.erase(former);
   }
   if (facts) {
     if (facts->is_meshed() && !facts->address.empty()) {
-      meshed_at_[{facts->ns, facts->address}].insert(uid);
+      labelled_at_[{facts->ns, facts->address}].insert(uid);
     }
     AddThoseAt(*facts, &touched);
     pods_.emplace(uid, *std::move(facts));
@@ -98,28 +98,59 @@ void ClusterState::SetPod(const std::string& uid, std::optional<PodFacts> facts)
 
 // What was written by hand for its address is served by the first of the meshed pods there.
 void ClusterState::AddThoseAt(const PodFacts& pod, Ids* ids) const {
-  const auto there = meshed_at_.find({pod.ns, pod.address});
-  if (there == meshed_at_.end()) return;
-  ids->insert(there->second.begin(), there->second.end());
+  const Ids* there = MeshedAt(pod.ns, pod.address);
+  if (there == nullptr) return;
+  ids->insert(there->begin(), there->end());
   for (const auto& mention : slices_.ByHandAt(pod.ns, pod.address)) ids->insert(mention.id);
 }
 
-void ClusterState::PutNode(const ObjectKey& key, const Json& metadata) {
-  SetLocality(key.name, ReadLocality(metadata));
+void ClusterState::PutNode(const ObjectKey& key, const Json& row) {
+  SetNode(key.name, ReadNode(row));
 }
 
-void ClusterState::RemoveNode(const ObjectKey& key) { SetLocality(key.name, ""); }
+void ClusterState::RemoveNode(const ObjectKey& key) { SetNode(key.name, {}); }
 
-// Nodes change all the time, their localities hardly ever.
-void ClusterState::SetLocality(const std::string& node, std::string locality) {
-  const auto known = localities_.find(node);
-  if (LocalityOf(node) == locality) return;
-  if (locality.empty()) {
-    localities_.erase(known);
-  } else {
-    localities_.insert_or_assign(node, std::move(locality));
+// Nodes change all the time, these facts hardly ever.
+void ClusterState::SetNode(const std::string& node, NodeFacts facts) {
+  const auto known = nodes_.find(node);
+  const NodeFacts former = known == nodes_.end() ? NodeFacts() : known->second;
+  if (former == facts) return;
+  if (const auto there = nodes_at_.find(former.address); there != nodes_at_.end()) {
+    there->second.erase(node);
+    if (there->second.empty()) nodes_at_.erase(there);
   }
-  Update(slices_.IdsOn(node));
+  if (!facts.address.empty()) nodes_at_[facts.address].insert(node);
+  Ids touched;
+  if (is_published_ && former.locality != facts.locality) touched = slices_.IdsOn(node);
+  if (is_published_ && former.address != facts.address) {
+    AddAllAt(former.address, &touched);
+    AddAllAt(facts.address, &touched);
+  }
+  if (facts == NodeFacts()) {
+    nodes_.erase(node);
+  } else {
+    nodes_.insert_or_assign(node, std::move(facts));
+  }
+  Update(touched);
+}
+
+void ClusterState::AddAllAt(const std::string& address, Ids* ids) const {
+  if (address.empty()) return;
+  for (const auto& [uid, pod] : pods_) {
+    if (pod.address != address) continue;
+    ids->insert(uid);
+    for (const auto& mention : slices_.ByHandAt(pod.ns, address)) ids->insert(mention.id);
+  }
+}
+
+bool ClusterState::IsMeshed(const PodFacts& pod) const {
+  return pod.is_meshed() && !nodes_at_.contains(pod.address);
+}
+
+const ClusterState::Ids* ClusterState::MeshedAt(const std::string& ns,
+                                                const std::string& address) const {
+  const auto there = labelled_at_.find({ns, address});
+  return there == labelled_at_.end() || nodes_at_.contains(address) ? nullptr : &there->second;
 }
 
 absl::Status ClusterState::CheckRegistration(const Workload& workload) const {
@@ -155,8 +186,7 @@ void ClusterState::Publish() {
 
 void ClusterState::Update(SliceIndex::Touched touched, const std::string& ns) {
   for (const std::string& address : touched.addresses) {
-    const auto there = meshed_at_.find({ns, address});
-    if (there != meshed_at_.end()) touched.ids.insert(*there->second.begin());
+    if (const Ids* there = MeshedAt(ns, address)) touched.ids.insert(*there->begin());
   }
   Update(touched.ids);
 }
@@ -174,8 +204,8 @@ void ClusterState::Update(const Ids& workloads) {
 }
 
 std::string ClusterState::LocalityOf(const std::string& node) const {
-  const auto locality = localities_.find(node);
-  return locality == localities_.end() ? "" : locality->second;
+  const auto facts = nodes_.find(node);
+  return facts == nodes_.end() ? "" : facts->second.locality;
 }
 
 std::string ClusterState::LocalityOf(const EndpointFacts& endpoint) const {
@@ -200,8 +230,8 @@ void ClusterState::Serve(const PodFacts& pod, const std::vector<SliceIndex::Ment
     ports.Add(*service, mention.slice);
   }
   workload->health = by_address.value_or(by_any.value_or(Health::kHealthy));
-  const auto there = meshed_at_.find({pod.ns, pod.address});
-  if (there == meshed_at_.end() || *there->second.begin() != pod.uid) return;
+  const Ids* there = MeshedAt(pod.ns, pod.address);
+  if (there == nullptr || *there->begin() != pod.uid) return;
   for (const auto& mention : slices_.ByHandAt(pod.ns, pod.address)) {
     const ServiceFacts* service = FindService(mention.slice.service);
     if (service != nullptr) ports.Add(*service, mention.slice);
@@ -210,13 +240,13 @@ void ClusterState::Serve(const PodFacts& pod, const std::vector<SliceIndex::Ment
 
 std::optional<Workload> ClusterState::BuildPod(const PodFacts& pod) const {
   const auto own = slices_.Naming(pod.ns, pod.uid);
-  if (!pod.is_meshed() && (own.empty() || pod.address.empty())) return std::nullopt;
+  if (!IsMeshed(pod) && (own.empty() || pod.address.empty())) return std::nullopt;
   Workload workload;
   workload.id = pod.uid;
   workload.ns = pod.ns;
   workload.address = pod.address;
   workload.metadata["tulle.dev/pod"] = absl::StrCat(pod.ns, "/", pod.name);
-  workload.is_meshed = pod.is_meshed();
+  workload.is_meshed = IsMeshed(pod);
   if (workload.is_meshed) {
     workload.interception.emplace();
     workload.interception->has_ipv6 =
@@ -238,7 +268,7 @@ std::optional<Workload> ClusterState::BuildByHand(const std::string& id) const {
   const auto own = slices_.Naming(ns, id);
   if (own.empty() || own[0].endpoint().is_pod) return std::nullopt;
   const EndpointFacts& endpoint = own[0].endpoint();
-  if (meshed_at_.contains({ns, endpoint.address})) return std::nullopt;
+  if (MeshedAt(ns, endpoint.address) != nullptr) return std::nullopt;
   const auto counted = slices_.ByHandAt(ns, endpoint.address);
   if (std::none_of(counted.begin(), counted.end(),
                    [&](const auto& mention) { return mention.id == id; })) {

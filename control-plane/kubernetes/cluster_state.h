@@ -12,6 +12,7 @@
 // say that a pod serves a Service, and are believed of pods of the same namespace; where the pod
 // is they do not say: its address is its podIP, which only its kubelet writes. Otherwise calls of
 // the whole mesh to an address of others would expect the identity of the liar's pod, and fail.
+// For the same reason no pod is meshed at the address of a node: pods with hostNetwork share it.
 //
 // Owner: Source. Thread: the loop's. After one or more changes the owner calls
 // MeshSink::OnChange().
@@ -43,7 +44,7 @@ class ClusterState {
   void PutPod(const ObjectKey& key, const Json& row);  // of the Table of pods
   // The pod's uid; empty: it was not known.
   std::string RemovePod(const ObjectKey& key);
-  void PutNode(const ObjectKey& key, const Json& metadata);
+  void PutNode(const ObjectKey& key, const Json& row);  // of the Table of nodes
   void RemoveNode(const ObjectKey& key);
 
   // Everything that is known so far, and each change from now on.
@@ -66,7 +67,12 @@ class ClusterState {
   using Place = std::pair<std::string, std::string>;  // a namespace, and an address in it
 
   void SetService(const ObjectKey& key, std::optional<ServiceFacts> facts);
-  void SetLocality(const std::string& node, std::string locality);
+  void SetNode(const std::string& node, NodeFacts facts);
+  bool IsMeshed(const PodFacts& pod) const;
+  // Uids of the meshed pods there; null: there is none.
+  const Ids* MeshedAt(const std::string& ns, const std::string& address) const;
+  // Pods at this address in all namespaces, and what was written by hand for it.
+  void AddAllAt(const std::string& address, Ids* ids) const;
   void SetPod(const std::string& uid, std::optional<PodFacts> facts);
   void AddThoseAt(const PodFacts& pod, Ids* ids) const;
   void Update(SliceIndex::Touched touched, const std::string& ns);
@@ -83,11 +89,12 @@ class ClusterState {
   bool is_published_ = false;
   std::map<ObjectKey, ServiceFacts> services_;
   SliceIndex slices_;
-  std::map<std::string, PodFacts> pods_;           // by uid
-  std::map<ObjectKey, std::string> uids_;          // of pods, by name
-  std::map<Place, Ids> meshed_at_;                 // uids of meshed pods; the first is served
-  std::map<std::string, std::string> localities_;  // by node
-  std::set<std::string> reported_;                 // workloads that the mesh has
+  std::map<std::string, PodFacts> pods_;   // by uid
+  std::map<ObjectKey, std::string> uids_;  // of pods, by name
+  std::map<Place, Ids> labelled_at_;       // uids of pods that say that they are meshed
+  std::map<std::string, NodeFacts> nodes_;
+  std::map<std::string, Ids> nodes_at_;  // by address, names
+  std::set<std::string> reported_;       // workloads that the mesh has
 };
 
 }  // namespace tulle::kubernetes

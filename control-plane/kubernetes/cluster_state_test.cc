@@ -427,9 +427,26 @@ TEST(ObjectsTest, MalformedObjectsAreHarmless) {
     const auto slice = ReadSlice({"n", "s"}, json);
     EXPECT_TRUE(!slice || slice->endpoints.empty()) << text;
     EXPECT_TRUE(ReadPod({"n", "p"}, json).account.empty()) << text;
-    EXPECT_EQ(ReadLocality(json), "") << text;
+    EXPECT_EQ(ReadNode(json), NodeFacts()) << text;
     EXPECT_FALSE(IsInjected(json)) << text;
   }
+}
+
+Json NodeAt(const std::string& address) { return {{"cells", {{"Internal-IP", address}}}}; }
+
+// A pod with hostNetwork has the address of its node, and so have those of other namespaces.
+TEST_F(ClusterStateTest, NoPodIsMeshedAtTheAddressOfANode) {
+  state_.PutNode({"", "n1"}, NodeAt("10.1.0.1"));
+  state_.Publish();
+  PutWeb();
+  EXPECT_FALSE(mesh_.workloads.at("u1").is_meshed);
+  EXPECT_EQ(mesh_.workloads.at("u1").spiffe_id, "");
+  state_.PutNode({"", "n1"}, NodeAt("10.1.0.9"));
+  EXPECT_TRUE(mesh_.workloads.at("u1").is_meshed);
+  state_.PutNode({"", "n2"}, NodeAt("10.1.0.1"));
+  EXPECT_FALSE(mesh_.workloads.at("u1").is_meshed);
+  state_.RemoveNode({"", "n2"});
+  EXPECT_TRUE(mesh_.workloads.at("u1").is_meshed);
 }
 
 }  // namespace

@@ -150,10 +150,14 @@ PodFacts ReadPod(const ObjectKey& key, const Json& row) {
   return facts;
 }
 
-std::string ReadLocality(const Json& node) {
-  const std::string zone = TextAt(node, {"metadata", "labels", kZoneLabel});
-  if (zone.empty()) return "";
-  return absl::StrCat(TextAt(node, {"metadata", "labels", kRegionLabel}), "/", zone);
+NodeFacts ReadNode(const Json& row) {
+  NodeFacts facts;
+  facts.address = TextAt(row, {"cells", "Internal-IP"});
+  if (facts.address == kNoCell) facts.address.clear();
+  const std::string zone = TextAt(row, {"metadata", "labels", kZoneLabel});
+  if (zone.empty()) return facts;
+  facts.locality = absl::StrCat(TextAt(row, {"metadata", "labels", kRegionLabel}), "/", zone);
+  return facts;
 }
 
 bool IsInjected(const Json& ns) {

@@ -71,14 +71,21 @@ struct PodFacts {
   bool operator==(const PodFacts&) const = default;
 };
 
+struct NodeFacts {
+  std::string locality;  // REGION/ZONE; empty: it has no zone
+  std::string address;   // the first of its internal IPs; empty: it has none
+
+  bool operator==(const NodeFacts&) const = default;
+};
+
 // Nullopt: the mesh has nothing to do with it (an ExternalName, no TCP ports).
 std::optional<ServiceFacts> ReadService(const Json& service);
 // Nullopt: it belongs to no Service, or has names instead of addresses.
 std::optional<SliceFacts> ReadSlice(const ObjectKey& key, const Json& slice);
 // A row of the Table of pods.
 PodFacts ReadPod(const ObjectKey& key, const Json& row);
-// REGION/ZONE; empty: it has no zone.
-std::string ReadLocality(const Json& node);
+// A row of the Table of nodes.
+NodeFacts ReadNode(const Json& row);
 bool IsInjected(const Json& ns);
 
 // As Istio: appProtocol decides, then the first part of the port's name; otherwise it is detected

@@ -17,7 +17,7 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
       events_(std::move(events)),
       state_(std::move(trust_domain), mesh) {
   Add(
-      "/api/v1/nodes", k8s::Form::kMetadata,
+      "/api/v1/nodes", k8s::Form::kTable,
       [this](const auto& key, const auto& it) { state_.PutNode(key, it); },
       [this](const auto& key) { state_.RemoveNode(key); });
   Add(
