@@ -2,9 +2,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
+#include "control-plane/cli/cluster_checks.h"
+#include "control-plane/cli/cluster_install.h"
+#include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
+#include "k8s/install/manifests.h"
 #include "net/usage/wrap.h"
 #include "telemetry/version.h"
 
@@ -129,17 +133,40 @@ absl::Status WithNewAdmin(const absl::Status& status, const Destination& destina
       AdminFile(destination), " check"));
 }
 
+// What its API server says.
+absl::Status CheckCluster(Session& session, const Destination& destination, Findings* findings) {
+  if (!destination.login) {
+    return UserError("--pre checks a cluster, and a control plane is configured directly",
+                     "name the cluster with --kubeconfig FILE");
+  }
+  const auto api = session.Cluster();
+  if (!api.ok()) return api.status();
+  InstalledObjects cluster(**api, Describe(*destination.login));
+  const auto checks = session.invocation.before_install
+                          ? ChecksBefore(cluster, InstallationOf(session))
+                          : ChecksAfter(cluster, install::Definitions());
+  if (!checks.ok()) return checks.status();
+  for (const ClusterCheck& check : *checks)
+    findings->Add(check.id, check.name, check.is_good, check.message, check.hint, Json::array());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<int> Check(Session& session) {
   const auto destination = session.ResolvedDestination();
   if (!destination.ok()) return destination.status();
+  Findings findings(session);
+  if (destination->login || session.invocation.before_install) {
+    const absl::Status checked = CheckCluster(session, *destination, &findings);
+    if (!checked.ok()) return checked;
+    if (session.invocation.before_install) return findings.Finish();
+  }
   const auto version = session.Get("/v1/version");
   if (!version.ok()) {
     if (!session.wants_json()) session.out() << "× tulle-control reachable\n";
     return WithRecovery(version.status(), *destination, session.environment.now());
   }
-  Findings findings(session);
   findings.AddPassed("reachable", "tulle-control reachable", destination->server);
   const bool has_token = destination->login.has_value();
   if (!has_token) {

@@ -53,6 +53,7 @@ class Grammar {
   // grammar_kubernetes.cc
   void AddInjection();
   void AddInstallation();
+  void TakeApply(CLI::App& install);
   void TakeCni(CLI::App& command, const char* help);
   // grammar_rest.cc
   void AddTokens();

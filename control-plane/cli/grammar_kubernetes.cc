@@ -19,7 +19,8 @@ void Grammar::AddInjection() {
 
 void Grammar::AddInstallation() {
   CLI::App& install =
-      Add(app_, "install", "Print the objects that install Tulle in a Kubernetes cluster",
+      Add(app_, "install", "Install Tulle in a Kubernetes cluster, or print its objects",
+          "  tullectl check --pre && tullectl install --apply\n"
           "  tullectl install | kubectl apply --server-side -f -\n"
           "  tullectl install --control-image registry.example/control:1 \\\n"
           "      --sidecar-image registry.example/sidecar:1 \\\n"
@@ -52,14 +53,16 @@ void Grammar::AddInstallation() {
       ->type_name("LEVEL");
   install.add_flag("--skip-crds", invocation_.skip_crds,
                    "without the definitions of policies, to go back to an older version");
+  TakeApply(install);
   install
       .add_option("--chart", invocation_.chart,
                   "write a Helm chart to this new folder instead, with these flags as its values")
       ->type_name("FOLDER");
 
   CLI::App& uninstall =
-      Add(app_, "uninstall", "Print the objects of an installation, to delete them",
-          "  tullectl uninstall | kubectl delete -f -     # policies too\n"
+      Add(app_, "uninstall", "Delete Tulle from a Kubernetes cluster, or print its objects",
+          "  tullectl uninstall --apply                   # policies too; asks first\n"
+          "  tullectl uninstall | kubectl delete -f -     # the same\n"
           "  tullectl uninstall --cni | kubectl apply --server-side -f -\n"
           "  kubectl -n tulle-cni rollout status daemonset/tulle-cni\n"
           "  kubectl delete namespace tulle-cni\n\n"
@@ -67,6 +70,18 @@ void Grammar::AddInstallation() {
           "workloads: sidecars that still run cannot renew their certificates.",
           Command::kUninstall);
   TakeCni(uninstall, "print the objects that remove the CNI plugin from the nodes, to apply them");
+  CLI::Option* apply =
+      uninstall.add_flag("--apply", invocation_.apply, "delete the objects, after a question");
+  apply->excludes("--cni");
+  uninstall.add_flag("--yes", invocation_.yes, "with --apply: do not ask")->needs(apply);
+}
+
+void Grammar::TakeApply(CLI::App& install) {
+  install.add_flag("--apply", invocation_.apply,
+                   "apply the objects to the cluster, and wait until the control plane is ready");
+  TakeNumber(install, "--wait", &invocation_.wait_seconds, 0, 3600, "number of seconds",
+             "with --apply: how long to wait at most [180]")
+      ->type_name("SECONDS");
 }
 
 void Grammar::TakeCni(CLI::App& command, const char* help) {

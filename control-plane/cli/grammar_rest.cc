@@ -215,7 +215,10 @@ void Grammar::AddConfig() {
 
 void Grammar::AddRest() {
   CLI::App& check =
-      Add(app_, "check", "Check the mesh for problems", "  tullectl check", Command::kCheck);
+      Add(app_, "check", "Check the mesh for problems, or a cluster before Tulle is installed",
+          "  tullectl check\n  tullectl check --pre", Command::kCheck);
+  check.add_flag("--pre", invocation_.before_install,
+                 "check whether Tulle can be installed in the cluster");
   TakeFormat(check, kPlain);
   CLI::App& version = Add(app_, "version", "Show the versions of tullectl and tulle-control",
                           "  tullectl version --client", Command::kVersion);

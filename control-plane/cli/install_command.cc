@@ -1,11 +1,13 @@
-// `tullectl install` and `uninstall`: print what kubectl applies and deletes.
+// `tullectl install` and `uninstall`: print what kubectl applies and deletes, or do it.
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "control-plane/cli/cluster_install.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/json_text.h"
 #include "control-plane/cli/user_error.h"
@@ -23,15 +25,6 @@ install::Settings SettingsOf(const Session& session) {
   settings.replicas = absl::StrCat(session.invocation.replicas);
   settings.cni = session.invocation.cni ? "true" : "false";
   return settings;
-}
-
-std::vector<Json> AllObjects(const install::Settings& settings, bool skip_crds) {
-  std::vector<Json> objects;
-  if (!skip_crds) objects = install::Definitions();
-  if (settings.cni == "true")
-    for (Json& object : install::CniPlugin(settings)) objects.push_back(std::move(object));
-  for (Json& object : install::Manifests(settings)) objects.push_back(std::move(object));
-  return objects;
 }
 
 void Print(const std::vector<Json>& objects, std::ostream& out) {
@@ -65,9 +58,20 @@ absl::StatusOr<int> WriteChart(Session& session) {
 
 }  // namespace
 
+std::vector<Json> InstallationOf(const Session& session) {
+  const install::Settings settings = SettingsOf(session);
+  std::vector<Json> objects;
+  if (!session.invocation.skip_crds) objects = install::Definitions();
+  if (settings.cni == "true")
+    for (Json& object : install::CniPlugin(settings)) objects.push_back(std::move(object));
+  for (Json& object : install::Manifests(settings)) objects.push_back(std::move(object));
+  return objects;
+}
+
 absl::StatusOr<int> PrintInstallation(Session& session) {
   if (!session.invocation.chart.empty()) return WriteChart(session);
-  Print(AllObjects(SettingsOf(session), session.invocation.skip_crds), session.out());
+  if (session.invocation.apply) return ApplyInstallation(session, InstallationOf(session));
+  Print(InstallationOf(session), session.out());
   return 0;
 }
 
@@ -77,8 +81,9 @@ absl::StatusOr<int> PrintInstallation(Session& session) {
 absl::StatusOr<int> PrintRemoval(Session& session) {
   const install::Settings settings = SettingsOf(session);
   if (settings.cni == "true") return Print(install::CniRemoval(settings), session.out()), 0;
-  std::vector<Json> objects = AllObjects(settings, false);
+  std::vector<Json> objects = InstallationOf(session);
   std::reverse(objects.begin(), objects.end());
+  if (session.invocation.apply) return DeleteInstallation(session, objects);
   Print(objects, session.out());
   return 0;
 }

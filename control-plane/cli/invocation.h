@@ -120,7 +120,10 @@ struct Invocation {
   int replicas = 1;
   bool cni = false;
   bool skip_crds = false;
-  std::string chart;  // folder to write
+  std::string chart;            // folder to write
+  bool apply = false;           // to the cluster, instead of printing
+  int wait_seconds = 180;       // for an installation
+  bool before_install = false;  // checks
 };
 
 }  // namespace tulle::cli

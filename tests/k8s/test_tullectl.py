@@ -212,3 +212,20 @@ def test_fields_of_others_are_not_taken_without_saying_so(mesh, ann):
     assert "conflict" in error and "--force-conflicts" in error
     assert "changed" in ann.says("apply", "--force-conflicts", "-n", "shop", "-f", "-", stdin=POLICY % ("shared", "4s"))
     ann.says("delete", "rp", "shared", "-n", "shop")
+
+
+def test_an_installation_says_what_hinders_it_and_is_deleted_after_a_question(mesh):
+    """The last test: there is no node for the control plane's pods, and the definitions go."""
+    cluster = mesh.cluster
+    admin = Person(cluster, cluster.admin)
+    assert "✓ version of Kubernetes: v1." in admin.says("check", "--pre")
+    bob = Person(cluster, cluster.credentials.client("bob", "bob"))
+    assert "you may not create customresourcedefinition/" in bob.run("check", "--pre").stdout
+    error = bob.fails("install", "--apply")
+    assert "kubectl auth can-i patch customresourcedefinitions.apiextensions.k8s.io" in error
+    wait_until(lambda: "not scheduled: no nodes available" in admin.fails("install", "--apply", "--wait", "1"),
+               "it does not say that no node is there")
+    assert "× Deployment tulle-control" in admin.run("check").stdout
+    assert "shop. Remove it and restart their workloads first" in admin.fails("uninstall", "--apply", stdin="no\n")
+    assert "clusterrole/tulle-control deleted" in admin.says("uninstall", "--apply", "--yes")
+    wait_until(lambda: not cluster.get("crd", "-l", "app.kubernetes.io/part-of=tulle")["items"], "the definitions are still there")

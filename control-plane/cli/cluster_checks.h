@@ -1,0 +1,29 @@
+// What `tullectl check` finds at a cluster's API server, before Tulle is installed and after, with
+// the user's own rights. What the user may not read is left out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "control-plane/cli/installed_objects.h"
+#include "control-plane/cli/json_text.h"
+
+namespace tulle::cli {
+
+struct ClusterCheck {
+  std::string id;
+  std::string name;
+  bool is_good = true;
+  std::string message = {};
+  std::string hint = {};
+};
+
+// Whether `objects` can be installed: version of Kubernetes, rights, Pod Security levels.
+absl::StatusOr<std::vector<ClusterCheck>> ChecksBefore(InstalledObjects& cluster,
+                                                       const std::vector<Json>& objects);
+// Whether what is installed works: control plane, webhook, definitions, versions of sidecars.
+absl::StatusOr<std::vector<ClusterCheck>> ChecksAfter(InstalledObjects& cluster,
+                                                      const std::vector<Json>& definitions);
+
+}  // namespace tulle::cli
