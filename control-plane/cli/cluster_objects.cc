@@ -90,12 +90,13 @@ absl::Status ClusterObjects::RequireServed(policy::Kind kind) {
   if (!serves.ok() || *serves) return serves.status();
   const policy::KindEntry& entry = policy::EntryOf(kind);
   const bool is_ours = entry.api_version == policy::kTulleApiVersion;
-  return UserError(absl::StrCat("this cluster does not serve ", std::string(entry.plural), " of ",
-                                std::string(entry.api_version), " (", where_, ")"),
-                   is_ours ? "install the definitions: `tullectl install | kubectl apply "
-                             "--server-side -f -`; or name another cluster with --context NAME"
-                           : "install the Gateway API: `kubectl apply --server-side -f "
-                             "standard-install.yaml` of one of its releases");
+  return UserError(
+      absl::StrCat("this cluster does not serve ", std::string(entry.plural), " of ",
+                   std::string(entry.api_version), " (", where_, ")"),
+      is_ours ? "install Tulle with `tullectl install --apply`, or name another cluster with "
+                "--context NAME"
+              : "install the Gateway API: `kubectl apply --server-side -f "
+                "standard-install.yaml` of one of its releases");
 }
 
 absl::StatusOr<Json> ClusterObjects::Find(const ObjectKey& key) {

@@ -218,6 +218,13 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name) {
     return 0;
   }
   const Json items = name.empty() ? PartAt(*reply, "/items") : Json::array({*reply});
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  if (items.empty() && *cluster != nullptr) {
+    session.err() << "No proxies found. Pods get one when they are created in a namespace with the "
+                     "label: `kubectl label namespace NAME tulle.dev/inject=enabled`.\n";
+    return 0;
+  }
   if (items.empty()) {
     const auto port = session.GrpcPort();
     if (!port.ok()) return port.status();

@@ -131,8 +131,9 @@ absl::Status ServiceProxy::RefusedToken(const char* account, const ApiReply& rep
         absl::StrCat("Tulle is not installed in this cluster, or an older version of it is: there "
                      "is no service account ",
                      install::kNamespace, "/", account, where),
-        "install it with `tullectl install | kubectl apply --server-side -f -`, or name another "
-        "cluster with --context NAME or --kubeconfig FILE");
+        "install it with `tullectl install --apply`, or name another cluster with --context NAME "
+        "or "
+        "--kubeconfig FILE");
   }
   if (reply.status == 403) {
     return UserError(
@@ -161,7 +162,7 @@ absl::Status ServiceProxy::RefusedProxy(const std::string& way, const ApiCall& c
   }
   if (status == 404) {
     return UserError(absl::StrCat("the Service tulle-control does not exist", where),
-                     "install Tulle with `tullectl install | kubectl apply --server-side -f -`");
+                     "install Tulle with `tullectl install --apply`");
   }
   return UserError(
       absl::StrCat("the API server cannot reach tulle-control: ", message, where),

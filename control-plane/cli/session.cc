@@ -73,8 +73,9 @@ absl::StatusOr<int64_t> Session::GrpcPort() {
 }
 
 std::string Session::Namespace() {
-  return invocation.ns.empty() ? NamespaceOf(invocation.connection, environment.variables)
-                               : invocation.ns;
+  if (!invocation.ns.empty()) return invocation.ns;
+  return destination_ ? destination_->ns
+                      : NamespaceOf(invocation.connection, environment.variables);
 }
 
 absl::Status Session::AdoptTrust(const std::string& ca_pem) {
