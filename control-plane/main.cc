@@ -48,6 +48,7 @@ struct Flags {
   std::vector<std::string> dns_names = {"localhost", "tulle-control"};
   std::vector<std::string> ip_addresses = {"127.0.0.1"};
   std::string access_log_file;
+  std::string connection_age = "30m";
   std::string log_level = "info";
   bool log_json = false;
   bool reset_admin = false;
@@ -65,6 +66,10 @@ int Fail(absl::string_view message) {
 }
 
 void DescribeCluster(CLI::App* app, Flags* flags) {
+  app->add_option("--connection-age", flags->connection_age,
+                  "after which a sidecar is asked to connect again while there are several "
+                  "replicas, so that sidecars spread over them; 0s: never")
+      ->type_name("DURATION");
   app->add_option("--webhook", flags->webhook,
                   "address of the admission webhook that injects pods (TLS), or \"off\"; with "
                   "--kubernetes or --kubeconfig alone, and 0.0.0.0:15017 by default")
@@ -190,6 +195,12 @@ absl::StatusOr<server::FrontendOptions> ReadAddresses(const Flags& flags) {
     if (policy::IsIpAddress(address)) continue;
     return absl::InvalidArgumentError("--ip " + address + ": invalid IP address");
   }
+  const auto age = policy::ParseDuration(flags.connection_age);
+  if (!age) {
+    return absl::InvalidArgumentError("--connection-age " + flags.connection_age +
+                                      ": invalid duration; use a value such as 30m or 0s");
+  }
+  options.connection_age = *age;
   auto webhook = ReadWebhook(flags);
   if (!webhook.ok()) return webhook.status();
   options.webhook = *webhook;

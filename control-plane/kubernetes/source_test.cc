@@ -28,7 +28,7 @@ constexpr char kNamespaces[] = "/api/v1/namespaces";
 class SourceTest : public FakeCluster {
  protected:
   SourceTest() {
-    reviews_.emplace(*loop_, *client_);
+    reviews_.emplace(*loop_, *client_, kAudience);
     roots_.emplace(*loop_, *client_, log_, [this] { return is_leader_; });
     source_.emplace(*loop_, *client_, "cluster.local", mesh_, log_,
                     Source::Events{[this] { ++synced_; },

@@ -30,7 +30,8 @@ constexpr GuestList::Limits kApiGuests{128};
 constexpr GuestList::Limits kHealthGuests{64, loop::Duration{0}};
 
 // Until it has an identity a client may ask for a certificate, and for nothing that takes more.
-grpc::ServerOptions GrpcOptions(ControlPlane& plane, MessageTimeoutLog& timeouts) {
+grpc::ServerOptions GrpcOptions(loop::Duration connection_age, ControlPlane& plane,
+                                MessageTimeoutLog& timeouts) {
   http2::Options strangers;
   strangers.limits.head_bytes = 8 * 1024;
   strangers.limits.trailer_bytes = 1024;
@@ -40,6 +41,8 @@ grpc::ServerOptions GrpcOptions(ControlPlane& plane, MessageTimeoutLog& timeouts
   strangers.connection_window = 64 * 1024;
   grpc::ServerOptions options;
   options.without_peer = strangers;
+  options.connection_age = connection_age;
+  options.may_end_connection = [&plane] { return plane.view().Replicas() > 1; };
   options.admit = [&plane](const http::Head& head, const Transport& transport) {
     return AdmitCall(plane, head, transport);
   };
@@ -61,7 +64,7 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
       key_(keys.Generate()),
       log_(log),
       message_timeouts_(loop, log),
-      grpc_server_(loop, services, GrpcOptions(plane, message_timeouts_)),
+      grpc_server_(loop, services, GrpcOptions(options.connection_age, plane, message_timeouts_)),
       rest_server_(
           loop,
           [this](const api::ApiRequest& head) {

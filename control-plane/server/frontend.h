@@ -40,6 +40,8 @@ struct FrontendOptions {
   std::function<std::string()> why_not_ready;
   std::function<Leadership()> leadership;                // unset: there is no cluster
   const ReviewedTokens::Counts* token_counts = nullptr;  // null: the same
+  // After which sidecars are asked to connect again while there are several replicas. Zero: never.
+  loop::Duration connection_age = std::chrono::minutes(30);
   std::vector<std::string> dns_names = {"localhost", "tulle-control"};
   std::vector<std::string> ip_addresses = {"127.0.0.1"};
   std::string data_dir;  // where admin.json is kept up to date (admin_file.h); empty: nowhere

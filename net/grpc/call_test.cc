@@ -301,6 +301,29 @@ TEST_F(CallTest, Fault62_TheChannelComesBackWithJitteredBackoff) {
   EXPECT_EQ(Unary("/t/Upper", "abc").second, "ABC");
 }
 
+TEST_F(CallTest, AConnectionOfSomeAgeEndsWithItsStreamsIfItMay) {
+  bool may_end = false;
+  ServerOptions options;
+  options.connection_age = std::chrono::seconds(100);
+  options.may_end_connection = [&] { return may_end; };
+  server_.emplace(loop_, registry_, options);
+  Start();
+  Recorder& stream = Call("/t/Twice");
+  stream.call->Read();
+  Run();
+  loop_.Advance(std::chrono::seconds(126));
+  Run();
+  EXPECT_TRUE(channel_->ready());
+  EXPECT_FALSE(stream.status.has_value());
+  may_end = true;
+  loop_.Advance(std::chrono::seconds(126));
+  Run();
+  ASSERT_TRUE(stream.status.has_value());
+  EXPECT_EQ(stream.status->code, Code::kUnavailable);
+  EXPECT_EQ(cancelled_, 1);
+  EXPECT_EQ(lost_, 1);
+}
+
 TEST_F(CallTest, DrainOfTheServerMovesTheChannelToANewConnection) {
   Start();
   Recorder& call = Call("/t/Twice");

@@ -51,6 +51,7 @@ class Server::Call final : public http::StreamEvents,
     server_.loop_.AtTurnEnd(*this);
   }
   void Send(std::string_view message) override;
+  void EndStreaming(const Status& status);
   size_t SendRoom() const override { return stream_ == nullptr ? 0 : stream_->SendRoom(); }
   void Finish(const Status& status) override;
 
@@ -104,6 +105,7 @@ class Server::Connection final : public TransportEvents,
     Buffer early(server_.loop_.slab());
     connection_->Start(early);
     if (server_.draining_) connection_->Drain();
+    WaitForAge();
   }
   void OnTransportReadable() override {}
   void OnTransportWritable() override {}
@@ -129,7 +131,10 @@ class Server::Connection final : public TransportEvents,
   }
 
  private:
+  void WaitForAge();
+  void OnAge();
   void Remove() {
+    age_.Clear();
     Unlink();
     --server_.connection_count_;
     server_.loop_.DeferDelete(std::unique_ptr<Deletable>(this));
@@ -139,7 +144,25 @@ class Server::Connection final : public TransportEvents,
   std::unique_ptr<Transport> transport_;  // until it is ready
   std::unique_ptr<http::ServerConnection> connection_;
   IntrusiveList<Call> calls_;
+  loop::Deadline age_{this, [](void* self) { static_cast<Connection*>(self)->OnAge(); }};
 };
+
+void Server::Connection::WaitForAge() {
+  const int64_t age = server_.options_.connection_age.count();
+  if (age == 0) return;
+  const auto jitter =
+      static_cast<int64_t>(server_.loop_.random().Below(static_cast<uint64_t>(age) / 2 + 1));
+  server_.deadlines_.Set(age_, loop::Duration(age - age / 4 + jitter));
+}
+
+void Server::Connection::OnAge() {
+  const auto& may_end = server_.options_.may_end_connection;
+  if (may_end && !may_end()) return WaitForAge();
+  connection_->Drain();
+  calls_.ForEach([](Call& call) {
+    call.EndStreaming({Code::kUnavailable, "the connection has reached its age: connect again"});
+  });
+}
 
 Server::Call::Call(Server& server, Connection& connection, http::Stream& stream)
     : server_(server), connection_(connection), stream_(&stream), arena_(server.loop_.slab()) {
@@ -245,6 +268,12 @@ void Server::Call::Finish(const Status& status) {
     stream_->SendHeaders(head, true);
   }
   Release();
+}
+
+void Server::Call::EndStreaming(const Status& status) {
+  if (is_unary_ || handler_ == nullptr) return;
+  handler_->OnCancelled();
+  Finish(status);
 }
 
 void Server::Call::RefuseWith(int http_status) {

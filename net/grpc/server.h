@@ -29,7 +29,13 @@ struct ServerOptions {
   // from its first byte to its last. A stream may be silent between messages for any time. A call
   // that takes longer ends with DEADLINE_EXCEEDED.
   loop::Duration message_timeout = std::chrono::seconds(30);
-  // Called for each such call, before it ends. May be unset.
+  // A connection of this age, or up to a quarter more or less, is asked to end, and its streams end
+  // with UNAVAILABLE: so clients of several servers behind one address spread over them, also over
+  // new ones. Zero: never.
+  loop::Duration connection_age{};
+  // Asked at that time; false: again after the same time. Unset: it may.
+  std::function<bool()> may_end_connection;
+  // Called for each call that took longer than message_timeout, before it ends. May be unset.
   std::function<void(const http::Head& head, const Transport& transport)> on_message_timeout;
 };
 

@@ -155,13 +155,15 @@ class Node:
         self._kubelet = self._start("kubelet", self.cluster.program(
             "kubelet", "--config=" + self._write("kubelet.json", json.dumps(config)), "--kubeconfig=" + user,
             "--root-dir=" + self.path("kubelet"), "--cert-dir=" + self.path("kubelet-pki"), "--hostname-override=" + self.name,
-            "--node-ip=" + self.address + (",fd00:30::%x" % self.number if self.cluster.dual_stack else ""), "--node-labels=topology.kubernetes.io/region=region-1,topology.kubernetes.io/zone=" + self.zone))
+            "--node-ip=" + self.address + (",fd00:30::%x" % self.number if self.cluster.dual_stack else ""),
+            "--node-labels=topology.kubernetes.io/region=region-1,topology.kubernetes.io/zone=" + self.zone))
 
     def _start_proxy(self):
         user = self.cluster.credentials.client("proxy-" + self.name, "system:kube-proxy")
         config = {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration", "mode": "iptables",
-            "clientConnection": {"kubeconfig": user}, "hostnameOverride": self.name, "clusterCIDR": "10.244.0.0/16" + (",fd00:244::/32" if self.cluster.dual_stack else ""),
+            "clientConnection": {"kubeconfig": user}, "hostnameOverride": self.name,
+            "clusterCIDR": "10.244.0.0/16" + (",fd00:244::/32" if self.cluster.dual_stack else ""),
             # The machine's limits of connection tracking cannot be set from a namespace.
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
             "healthzBindAddress": "127.0.0.1:10256", "metricsBindAddress": "127.0.0.1:10249", "oomScoreAdj": 0,

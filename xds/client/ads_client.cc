@@ -11,7 +11,7 @@ namespace {
 constexpr char kDeltaAds[] =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 constexpr loop::Duration kFirstBackoff = std::chrono::seconds(1);
-constexpr loop::Duration kLastBackoff = std::chrono::seconds(30);
+constexpr loop::Duration kLastBackoff = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -29,7 +29,9 @@ AdsClient::AdsClient(loop::Loop& loop, grpc::Channel::Connect connect,
     }
   });
   reopen_timer_ = loop_.NewTimer([this] {
-    if (call_ == nullptr && channel_.ready()) OpenStream();
+    if (call_ != nullptr) return;
+    if (channel_.exhausted()) return Reconnect();
+    if (channel_.ready()) OpenStream();
   });
 }
 
@@ -75,6 +77,9 @@ void AdsClient::OnMessage(std::string message) {
 
 void AdsClient::OnFinished(const grpc::Status& status) {
   CloseCall();
+  // The server has announced before that it ends the connection: it goes, or has others take its
+  // share. They may be reached at once.
+  if (channel_.exhausted()) return reopen_timer_->Start({});
   events_.OnAdsLost(absl::StrCat("the control plane ended the stream: ", status.message), {});
   Reopen();
 }
