@@ -21,11 +21,16 @@ using telemetry::LogLevel;
 
 // Changes come in bursts; each burst is written once.
 constexpr loop::Duration kSaveAfter = std::chrono::seconds(1);
+// Between attempts to connect. Whoever has no control plane calls endpoints that are gone: a
+// rollout soon after its restart must find its callers connected. docs/performance.md tells what
+// it costs when all of 10,000 sidecars try.
+constexpr loop::Duration kLastBackoff = std::chrono::seconds(10);
 
 grpc::ChannelOptions ChannelOptionsOf(const std::string& authority, const std::string& scheme) {
   grpc::ChannelOptions options;
   options.authority = authority;
   options.scheme = scheme;
+  options.last_backoff = kLastBackoff;
   return options;
 }
 

@@ -298,7 +298,7 @@ void IdentityAgent::Fail(const std::string& error) {
   CloseChannel();
   const std::string report = failing_.Next(error, loop_.Now());
   if (!report.empty()) events_.OnIdentityError(report);
-  const uint64_t cap = std::min<uint64_t>(uint64_t{500} << std::min(failures_++, 6u), 30000);
+  const uint64_t cap = std::min<uint64_t>(uint64_t{500} << std::min(failures_++, 5u), 10000);
   renewal_.ScheduleIn(std::chrono::milliseconds(100 + loop_.random().Below(cap)));
 }
 
