@@ -121,6 +121,8 @@ class ControlPlaneView {
   virtual bool IsServedByCluster(policy::Kind) const { return false; }
   // Policies of the cluster that are not in force, as KIND NAMESPACE/NAME, and why.
   virtual std::map<std::string, std::string> RefusedPolicies() const { return {}; }
+  // Pods of the cluster that should have a sidecar and have none: how many, by namespace.
+  virtual std::map<std::string, size_t> PodsWithoutSidecar() const { return {}; }
   virtual size_t HeldLeases() const = 0;
   // By the word of the proxies.
   virtual const registry::OpenBreakers& OpenBreakers() const = 0;

@@ -69,12 +69,14 @@ class FakeView : public ControlPlaneView {
   const policy::PolicySet& ClusterPolicies() const override { return cluster_policies; }
   bool IsServedByCluster(policy::Kind kind) const override { return kind == cluster_kind; }
   std::map<std::string, std::string> RefusedPolicies() const override { return refused_policies; }
+  std::map<std::string, size_t> PodsWithoutSidecar() const override { return without_sidecar; }
   size_t HeldLeases() const override { return 0; }
   const registry::OpenBreakers& OpenBreakers() const override { return breakers; }
   uint16_t GrpcPort() const override { return grpc_port; }
 
   discovery::Mesh mesh;
   std::map<std::string, std::string> refused_policies;
+  std::map<std::string, size_t> without_sidecar;
   std::vector<ProxyStatus> proxies;
   policy::PolicySet cluster_policies;
   std::optional<policy::Kind> cluster_kind;

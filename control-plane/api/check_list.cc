@@ -51,6 +51,10 @@ constexpr CheckEntry kChecks[] = {
      "change or delete the object with kubectl; its condition Accepted says the same"},
     {CheckId::kPoliciesEffective, "policies-effective", "policies in effect", "all", "",
      "fix the name (see `tullectl services -A`), or ignore this if it is not deployed yet"},
+    {CheckId::kPodsMeshed, "pods-meshed", "pods of labelled namespaces", "have a sidecar",
+     "WITHOUT A SIDECAR:",
+     "restart what owns them, also StatefulSets and DaemonSets; label pods that need none, such as "
+     "those with hostNetwork, tulle.dev/inject=disabled"},
     {CheckId::kStoreWritable, "store-writable", "store", "can be written", "CANNOT BE WRITTEN: ",
      "free space in --data-dir of tulle-control. Until then the mesh runs on what is in memory, "
      "and "

@@ -22,6 +22,7 @@ enum class CheckId {
   kPoliciesReadable,
   kPoliciesAccepted,
   kPoliciesEffective,
+  kPodsMeshed,
   kStoreWritable
 };
 

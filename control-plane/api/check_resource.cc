@@ -1,6 +1,7 @@
 #include "control-plane/api/check_resource.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -198,6 +199,20 @@ void CheckRotation(const ca::RootRotation& rotation, int64_t now, Findings* find
   findings->AddList(CheckId::kRootRotation, blocked, {"tullectl status", "tullectl cert roots"});
 }
 
+void CheckPods(const std::map<std::string, size_t>& without_sidecar, Findings* findings) {
+  std::string found;
+  std::set<std::string> commands;
+  for (const auto& [ns, count] : without_sidecar) {
+    if (commands.size() == kMostNamed) {
+      absl::StrAppend(&found, ", and in ", without_sidecar.size() - kMostNamed, " more namespaces");
+      break;
+    }
+    absl::StrAppend(&found, found.empty() ? " " : ", ", count, " in ", ns);
+    commands.insert("kubectl -n " + ns + " rollout restart deployment");
+  }
+  findings->AddList(CheckId::kPodsMeshed, found, commands);
+}
+
 void CheckWorkloads(const discovery::Mesh& mesh, Findings* findings) {
   std::string unhealthy;
   for (const auto& [id, workload] : mesh.workloads) {
@@ -250,6 +265,7 @@ void CheckResource::CheckMesh(int64_t now, Findings* findings) const {
   findings->AddList(CheckId::kPoliciesAccepted,
                     absl::StrJoin(view_->RefusedPolicies(), "\n", absl::PairFormatter(": ")));
   CheckPolicies(policies_->policies(), view_->CurrentMesh(), findings);
+  CheckPods(view_->PodsWithoutSidecar(), findings);
   if (store_ != nullptr)
     findings->AddList(CheckId::kStoreWritable, std::string(store_->WriteFailure().message()));
 }

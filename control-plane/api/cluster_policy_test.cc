@@ -99,5 +99,23 @@ TEST_F(ClusterPolicyTest, ThoseThatAreNotInForceFailTheCheck) {
   FAIL() << checks;
 }
 
+TEST_F(ClusterPolicyTest, PodsWithoutASidecarAreFoundWithTheCommandThatMendsIt) {
+  const auto finding_now = [this] {
+    const Json checks = Json::parse(Call("GET", "/v1/check").WholeBody());
+    for (const Json& each : checks["items"])
+      if (each["id"] == "pods-meshed") return each;
+    return Json();
+  };
+  EXPECT_EQ(finding_now()["ok"], true);
+  view_.without_sidecar = {{"cart", 1}, {"shop", 12}};
+  const Json finding = finding_now();
+  EXPECT_EQ(finding["ok"], false);
+  EXPECT_EQ(finding["message"], "WITHOUT A SIDECAR: 1 in cart, 12 in shop");
+  EXPECT_EQ(finding["commands"], Json({"kubectl -n cart rollout restart deployment",
+                                       "kubectl -n shop rollout restart deployment"}));
+  for (int i = 0; i < 30; ++i) view_.without_sidecar["ns" + std::to_string(i)] = 1;
+  EXPECT_EQ(finding_now()["commands"].size(), 20u);
+}
+
 }  // namespace
 }  // namespace tulle::api

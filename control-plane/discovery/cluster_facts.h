@@ -17,6 +17,8 @@ class ClusterFacts {
   virtual bool Serves(policy::Kind kind) const = 0;
   // Policies of our own kinds that are not in force, as KIND NAMESPACE/NAME, and why.
   virtual std::map<std::string, std::string> RefusedPolicies() const = 0;
+  // Pods that should have a sidecar and have none: how many, by namespace.
+  virtual std::map<std::string, size_t> PodsWithoutSidecar() const = 0;
   // How many replicas of the control plane there are.
   virtual size_t replicas() const = 0;
 };

@@ -70,6 +70,9 @@ class KubernetesLink final : public discovery::ClusterFacts {
   std::map<std::string, std::string> RefusedPolicies() const override {
     return policies_.Refused();
   }
+  std::map<std::string, size_t> PodsWithoutSidecar() const override {
+    return source_.unmeshed().Counts();
+  }
   size_t replicas() const override { return source_.replicas(); }
 
  private:

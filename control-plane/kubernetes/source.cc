@@ -22,12 +22,16 @@ Source::Source(loop::Loop& loop, k8s::Client& client, std::string trust_domain,
       [this](const auto& key) { state_.RemoveNode(key); });
   Add(
       "/api/v1/namespaces", k8s::Form::kMetadata,
-      [this](const auto& key, const auto& it) { events_.on_namespace(key.name, IsInjected(it)); },
-      [this](const auto& key) { events_.on_namespace(key.name, false); });
+      [this](const auto& key, const auto& it) { SetNamespace(key.name, IsInjected(it)); },
+      [this](const auto& key) { SetNamespace(key.name, false); });
   Add(
       "/api/v1/pods", k8s::Form::kTable,
-      [this](const auto& key, const auto& it) { state_.PutPod(key, it); },
+      [this](const auto& key, const auto& it) {
+        state_.PutPod(key, it);
+        unmeshed_.Put(key, it);
+      },
       [this](const auto& key) {
+        unmeshed_.Remove(key);
         const std::string uid = state_.RemovePod(key);
         if (!uid.empty()) events_.on_pod_gone(uid);
       });
@@ -58,6 +62,11 @@ void Source::Add(const char* path, k8s::Form form, Put put, Remove remove) {
 
 void Source::Start() {
   for (const auto& feed : feeds_) feed->Start();
+}
+
+void Source::SetNamespace(const std::string& ns, bool is_injected) {
+  unmeshed_.SetNamespace(ns, is_injected);
+  events_.on_namespace(ns, is_injected);
 }
 
 void Source::OnChange() {

@@ -16,6 +16,7 @@
 #include "control-plane/kubernetes/cluster_state.h"
 #include "control-plane/kubernetes/feed.h"
 #include "control-plane/kubernetes/names.h"
+#include "control-plane/kubernetes/unmeshed_pods.h"
 #include "k8s/api/client.h"
 #include "k8s/api/reflector.h"
 #include "net/loop/loop.h"
@@ -46,6 +47,7 @@ class Source {
   std::string LocalityOf(const std::string& node) const { return state_.LocalityOf(node); }
   // Pods of the control plane that are not ending.
   size_t replicas() const { return state_.EndpointsOf({kControlNamespace, kControlService}); }
+  const UnmeshedPods& unmeshed() const { return unmeshed_; }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return state_.CheckRegistration(workload);
   }
@@ -55,6 +57,7 @@ class Source {
   using Remove = std::function<void(const k8s::ObjectKey&)>;
 
   void Add(const char* path, k8s::Form form, Put put, Remove remove);
+  void SetNamespace(const std::string& ns, bool is_injected);
   void OnFeedSettled();
   void OnChange();
 
@@ -64,6 +67,7 @@ class Source {
   telemetry::Log& log_;
   const Events events_;
   ClusterState state_;
+  UnmeshedPods unmeshed_;
   bool is_synced_ = false;
   std::vector<std::unique_ptr<Feed>> feeds_;
 };

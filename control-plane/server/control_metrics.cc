@@ -1,6 +1,7 @@
 #include "control-plane/server/control_metrics.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -115,6 +116,25 @@ void AddAuthority(const ca::MeshAuthority& authority, Page* page) {
             authority.signing().certificate().not_after());
 }
 
+// One row for each namespace, up to a limit: whoever may create namespaces does not fill the page.
+void AddPods(const std::map<std::string, size_t>& without_sidecar, Page* page) {
+  constexpr char kWithout[] = "tulle_control_pods_without_sidecar";
+  constexpr size_t kMostNamespaces = 100;
+  page->Describe(kWithout,
+                 "Pods of namespaces whose pods are injected that have no sidecar and do not opt "
+                 "out, by namespace.");
+  size_t rows = 0;
+  size_t others = 0;
+  for (const auto& [ns, count] : without_sidecar) {
+    if (++rows > kMostNamespaces) {
+      others += count;
+    } else {
+      page->Row(kWithout, absl::StrCat("{namespace=\"", ns, "\"}"), count);
+    }
+  }
+  if (others > 0) page->Row(kWithout, "{namespace=\"other\"}", others);
+}
+
 void AddWebhook(const webhook::ReviewCounts& counts, Page* page) {
   constexpr char kReviews[] = "tulle_control_admission_reviews_total";
   page->Describe(kReviews,
@@ -164,6 +184,7 @@ std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& si
   AddDoors(doors, &page);
   if (webhook != nullptr) AddWebhook(webhook->counts(), &page);
   if (leadership) {
+    AddPods(plane.view().PodsWithoutSidecar(), &page);
     page.Add("tulle_control_replicas", "Replicas of the control plane, by its pods.",
              plane.view().Replicas());
     page.Add("tulle_control_leader", "1: this replica writes what all replicas share.",

@@ -67,6 +67,9 @@ class PlaneView final : public api::ControlPlaneView {
   std::map<std::string, std::string> RefusedPolicies() const override {
     return cluster_ == nullptr ? std::map<std::string, std::string>() : cluster_->RefusedPolicies();
   }
+  std::map<std::string, size_t> PodsWithoutSidecar() const override {
+    return cluster_ == nullptr ? std::map<std::string, size_t>() : cluster_->PodsWithoutSidecar();
+  }
   size_t HeldLeases() const override { return registry_.held(); }
   const registry::OpenBreakers& OpenBreakers() const override { return registry_.open_breakers(); }
   uint16_t GrpcPort() const override { return grpc_port_; }

@@ -68,6 +68,31 @@ def test_what_was_compacted_is_listed_again(mesh):
     wait_until(lambda: mesh.services().get(("shop", "unseen")) == ("80/http", "1/1"), "the new Service is not in the mesh")
 
 
+def without_sidecar(mesh):
+    """{namespace: pods} as the metric says."""
+    prefix = 'tulle_control_pods_without_sidecar{namespace="'
+    lines = [line[len(prefix):] for line in mesh.http("127.0.0.1:15014/metrics").splitlines() if line.startswith(prefix)]
+    return {line.split('"')[0]: int(line.split()[-1]) for line in lines}
+
+
+def test_pods_that_were_created_before_the_label_are_reported(mesh):
+    def pod(name, labels):
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "late", "labels": labels},
+                "spec": {"serviceAccountName": "app", "automountServiceAccountToken": False,
+                         "containers": [{"name": "app", "image": "none"}]}}
+    mesh.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "late"}},
+                       {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "late"}},
+                       pod("old", {}), pod("out", {"tulle.dev/inject": "disabled"}), pod("meshed", {"tulle.dev/meshed": "true"}))
+    assert "late" not in without_sidecar(mesh)
+    mesh.cluster.kubectl("label", "namespace", "late", "tulle.dev/inject=enabled")
+    wait_until(lambda: without_sidecar(mesh).get("late") == 1, "the pod is not reported")
+    said = mesh.tullectl("check")
+    assert "WITHOUT A SIDECAR: 1 in late" in said and "kubectl -n late rollout restart deployment" in said, said
+    mesh.cluster.kubectl("-n", "late", "delete", "pod", "old", "--force", "--grace-period=0")
+    wait_until(lambda: "late" not in without_sidecar(mesh), "the pod is still reported")
+    assert "WITHOUT A SIDECAR" not in mesh.tullectl("check")
+
+
 def test_the_token_of_a_pod_becomes_its_identity(mesh):
     uid = put_pod(mesh.cluster, "shopper")
     sidecar = mesh.sidecar("shopper", uid, token(mesh.cluster, "shopper"))
