@@ -50,6 +50,11 @@ class Replicas:
                 found[each["metadata"]["name"]] = values[0]
         return found
 
+    def received(self, pod):
+        """Resources that a sidecar has received since its start."""
+        lines = self.mesh.metrics(NS, pod)
+        return sum(int(line.split()[-1]) for line in lines if line.startswith("tulle_xds_updates_total{"))
+
     def kill(self, name):
         self.cluster.kubectl("-n", "tulle-system", "delete", "pod", name, "--force", "--grace-period=0")
 
@@ -142,3 +147,23 @@ def test_one_replica_takes_changes_again(replicas, load):
                list(replicas.metric("tulle_control_replicas").values()) == [1], "there is one replica", 60)
     replicas.mesh.tullectl("token", "create", "--service", "web", "-n", NS)
     assert load.take()["failures"] == []
+
+
+def test_a_new_replica_gets_its_share(replicas, load):
+    """Sidecars stay with the replica that they have, until their connections have the age at which a replica ends them."""
+    replicas.scale(1)
+    sidecars = 1 + len(replicas.cluster.get("-n", NS, "pods", "-l", "app=web")["items"])
+    replicas.cluster.kubectl("-n", "tulle-system", "patch", "deployment/tulle-control", "--type=json", "-p", json.dumps(
+        [{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--connection-age=4s"}]))
+    replicas.cluster.kubectl("-n", "tulle-system", "rollout", "status", "deployment/tulle-control", "--timeout=120s")
+    replicas.settled(1)
+    name = "tulle_control_proxies_connected"
+    wait_until(lambda: list(replicas.metric(name).values()) == [sidecars], "sidecars did not come back", 60)
+    received = replicas.received("load")
+    load.take()
+    replicas.scale(2)
+    wait_until(lambda: len(replicas.metric(name)) == 2 and min(replicas.metric(name).values()) >= 2, "the new replica has no sidecars", 60)
+    figures = load.take()
+    assert figures["requests"] > 0 and figures["failures"] == [], json.dumps(figures["failures"][:5])
+    # What it has is not sent again.
+    assert replicas.received("load") == received
