@@ -80,6 +80,8 @@ std::string Session::Namespace() {
 
 absl::Status Session::AdoptTrust(const std::string& ca_pem) {
   if (ca_pem.empty() || !destination_) return absl::OkStatus();
+  // Through a cluster's API server, whose certificate is not the mesh's.
+  if (destination_->login) return absl::OkStatus();
   const absl::Status saved = SaveTrust(*destination_, ca_pem);
   destination_->ca_pem = ca_pem;
   client_->SetTrust(ca_pem);

@@ -214,6 +214,12 @@ def test_fields_of_others_are_not_taken_without_saying_so(mesh, ann):
     ann.says("delete", "rp", "shared", "-n", "shop")
 
 
+def test_an_admin_rotates_the_root(mesh):
+    """Its new root is not what the API server's certificate is verified with."""
+    admin = Person(mesh.cluster, mesh.cluster.admin)
+    assert "new root" in admin.says("cert", "rotate")
+
+
 def test_an_installation_says_what_hinders_it_and_is_deleted_after_a_question(mesh):
     """The last test: there is no node for the control plane's pods, and the definitions go."""
     cluster = mesh.cluster
