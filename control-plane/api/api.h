@@ -78,6 +78,7 @@ struct ProxyStatus {
     std::string rejection;
   };
   std::string name;  // node id
+  std::string pod;   // NAMESPACE/NAME of its pod; empty: it is none of Kubernetes
   std::string spiffe_id;
   std::string address;
   bool is_connected = false;
@@ -91,6 +92,9 @@ struct ProxyStatus {
   std::vector<TypeStatus> types;
   // What it cannot do, by its own word: listeners that cannot listen; a refused registration.
   std::vector<std::string> problems;
+
+  // As users know it.
+  const std::string& shown_name() const { return pod.empty() ? name : pod; }
 };
 
 // The state of the running control plane that the API shows. Implemented by the server, faked in

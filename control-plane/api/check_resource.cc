@@ -83,11 +83,12 @@ class ProxyFindings {
   ProxyFindings(int64_t last_ends, int64_t now) : last_ends_(last_ends), now_(now) {}
 
   void Visit(const ProxyStatus& proxy) {
-    if (!proxy.is_connected) away_ += " " + proxy.name;
+    if (!proxy.is_connected) away_ += " " + proxy.shown_name();
     for (const std::string& problem : proxy.problems)
-      failing_.push_back(absl::StrCat(proxy.name, ": ", problem));
+      failing_.push_back(absl::StrCat(proxy.shown_name(), ": ", problem));
     for (const auto& type : proxy.types) {
-      if (!type.rejection.empty()) rejecting_ += " " + proxy.name + " (" + type.rejection + ")";
+      if (!type.rejection.empty())
+        rejecting_ += " " + proxy.shown_name() + " (" + type.rejection + ")";
     }
     VisitCertificate(proxy);
   }
@@ -105,12 +106,12 @@ class ProxyFindings {
   void VisitCertificate(const ProxyStatus& proxy) {
     if (!proxy.certificate_also_used_by.empty()) {
       shared_.push_back(
-          absl::StrCat(" ", proxy.name, ", also by ", proxy.certificate_also_used_by));
+          absl::StrCat(" ", proxy.shown_name(), ", also by ", proxy.certificate_also_used_by));
     }
     const bool is_known = proxy.certificate_not_after != 0;
     const int64_t end = is_known ? proxy.certificate_not_after : last_ends_;
     if (end == 0 || end > now_ || (!is_known && proxy.is_connected)) return;
-    absl::StrAppend(&ended_, " ", proxy.name, is_known ? " at " : " by ", UtcTime(end));
+    absl::StrAppend(&ended_, " ", proxy.shown_name(), is_known ? " at " : " by ", UtcTime(end));
     commands_.insert(TokenCommand(proxy.spiffe_id));
   }
 
@@ -264,7 +265,11 @@ void CheckResource::CheckMesh(int64_t now, Findings* findings) const {
   findings->AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
   findings->AddList(CheckId::kPoliciesAccepted,
                     absl::StrJoin(view_->RefusedPolicies(), "\n", absl::PairFormatter(": ")));
-  CheckPolicies(policies_->policies(), view_->CurrentMesh(), findings);
+  // Those of the cluster are in force where both have one.
+  policy::PolicySet in_force = policies_->policies();
+  for (const auto& [key, document] : view_->ClusterPolicies().documents())
+    in_force.Upsert(document);
+  CheckPolicies(in_force, view_->CurrentMesh(), findings);
   CheckPods(view_->PodsWithoutSidecar(), findings);
   if (store_ != nullptr)
     findings->AddList(CheckId::kStoreWritable, std::string(store_->WriteFailure().message()));

@@ -12,9 +12,10 @@ bool ReadIdentity(const Json& json, const std::string& trust_domain,
   if (!ReadText(json, "account", &account, refusal) || !ReadText(json, "namespace", &ns, refusal)) {
     return false;
   }
-  if (!policy::IsDnsLabel(account)) {
+  // As Kubernetes names service accounts.
+  if (!policy::IsDnsName(account)) {
     *refusal = Refuse(400, "invalid account name \"" + account + "\"",
-                      "use lower-case letters, digits and -", "account");
+                      "use lower-case letters, digits, - and .", "account");
     return false;
   }
   if (!policy::IsDnsLabel(ns)) {

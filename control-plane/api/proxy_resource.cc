@@ -17,6 +17,7 @@ Json ProxyJson(const ProxyStatus& proxy, const registry::OpenBreakers& breakers)
                {"acknowledgedVersion", proxy.acknowledged_version},
                {"synced", proxy.is_synced},
                {"types", Json::array()}};
+  if (!proxy.pod.empty()) json["pod"] = proxy.pod;
   for (const ProxyStatus::TypeStatus& type : proxy.types) {
     Json each = {{"type", type.type},
                  {"sentVersion", type.sent_version},

@@ -20,6 +20,7 @@ class Evictions {
  public:
   // Of all identities together: the record must fit into a Secret (1 MiB) with the roots.
   static constexpr size_t kMostCertificates = 10'000;
+  static constexpr size_t kMostIdentities = 1'000;
 
   struct Eviction {
     int64_t at = 0;                               // what was issued before is revoked
@@ -33,6 +34,9 @@ class Evictions {
   static absl::StatusOr<Evictions> Parse(std::string_view json);
   std::string ToJson() const;
 
+  bool HasRoomFor(std::string_view identity) const {
+    return Has(identity) || all_.size() < kMostIdentities;
+  }
   // True: it is later than those that are known.
   bool Evict(const std::string& identity, int64_t at, int64_t until);
   // False: there is no room, or the identity is not evicted.

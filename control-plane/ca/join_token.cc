@@ -148,6 +148,13 @@ absl::StatusOr<std::vector<std::string>> JoinTokens::ServicesOf(const certs::Spi
                                   std::string(*id.service_account())};
 }
 
+absl::StatusOr<bool> JoinTokens::HasJoined(const certs::SpiffeId& id) const {
+  if (services_.contains(id.ToString())) return true;
+  const auto record = store_->Get(Collection::kIdentity, id.ToString());
+  if (!record.ok()) return record.status();
+  return record->has_value();
+}
+
 absl::StatusOr<std::vector<TokenRecord>> JoinTokens::List(int64_t now) {
   const auto records = store_->List(Collection::kJoinToken);
   if (!records.ok()) return records.status();

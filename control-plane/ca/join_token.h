@@ -63,6 +63,8 @@ class JoinTokens {
   // Services of an identity that has proved itself by its SVID; if none are known: the account's
   // own name. Read from the store once for each identity.
   absl::StatusOr<std::vector<std::string>> ServicesOf(const certs::SpiffeId& id);
+  // Whether a workload of this identity has ever joined with a token.
+  absl::StatusOr<bool> HasJoined(const certs::SpiffeId& id) const;
   // When the last token expires; 0: there is none.
   absl::StatusOr<int64_t> LatestExpiry();
   // Those that have been expired for a week: until then an attempt with one can be named.

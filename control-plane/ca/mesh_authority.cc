@@ -254,11 +254,14 @@ absl::StatusOr<size_t> MeshAuthority::Revoke(const certs::SpiffeId& id, std::str
                                              int64_t now) {
   const std::string identity = id.ToString();
   const std::vector<IssuedCertificates::Key> keys = issued_.ValidOf(identity);
-  if (is_shared() && roots_.evictions.certificates() + keys.size() > Evictions::kMostCertificates) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "there is no room for more revoked certificates in the Secret: ",
-        roots_.evictions.certificates(), " of ", Evictions::kMostCertificates, " are in use and ",
-        keys.size(), " are required; wait until some expire, or set a shorter --svid-ttl"));
+  roots_.evictions.Advance(now - certs::kBackdateSeconds);
+  // Of an identity that is evicted, the time alone is enough for the control plane: its
+  // certificates may be more than there is room for.
+  if (is_shared() && !roots_.evictions.HasRoomFor(identity)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(Evictions::kMostIdentities,
+                     " identities are evicted, which is all that the Secret has "
+                     "room for: wait until the certificates of some have expired"));
   }
   store::Transaction transaction(std::string(author), now);
   AddRevoked(keys, identity, now, &transaction);
@@ -428,6 +431,7 @@ absl::Status MeshAuthority::BeginRotation(int64_t now) {
 void MeshAuthority::SaveChanges(int64_t now) {
   // Some clocks are behind. Sidecars learn of a shorter list with the next change of the roots.
   if (issued_.Advance(now - certs::kBackdateSeconds)) SignRevocations();
+  roots_.evictions.Advance(now - certs::kBackdateSeconds);
   SaveIssued(now);  // what fails is tried again at the next call
   ShareEvictions();
 }

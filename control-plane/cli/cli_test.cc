@@ -165,7 +165,7 @@ TEST(CommandLine, MistakesAreNamedWithTheNearest) {
       {{"proxy-config"}, "tullectl proxy-config --help"},
       {{"apply", "-f", "a.yaml", "b.yaml"},
        "unexpected argument \"b.yaml\"\nhint: repeat -f for each file"},
-      {{"status", "-n", "x"}, "unknown option -n\nhint: see `tullectl status --help`"},
+      {{"version", "-n", "x"}, "unknown option -n\nhint: see `tullectl version --help`"},
       {{"get", "all", "-n"}, "--namespace requires a value (NAME)\nhint: see `tullectl get"},
       {{"get", "httproutes", "-o", "xml"},
        "unsupported output format \"xml\"\nhint: supported formats: table, wide, name, json, yaml"},

@@ -33,6 +33,16 @@ Json Parsed(const ApiReply& reply) {
 
 bool IsGood(const ApiReply& reply) { return reply.status / 100 == 2; }
 
+// What a user without a right asks for.
+const char* WhoGrants(policy::Kind kind, const std::string& verb) {
+  if (policy::EntryOf(kind).api_version != policy::kTulleApiVersion)
+    return "Tulle's ClusterRoles do not include the routes of the Gateway API";
+  if (kind == policy::Kind::kExternalService)
+    return "an administrator grants it: hosts of an ExternalService lead where it says for all";
+  return verb == "get" || verb == "list" ? "the ClusterRoles view and edit include it"
+                                         : "the ClusterRole edit includes it";
+}
+
 // Of conditions[]: the one that decides, for the object's present generation.
 void AddConditions(const Json& conditions, int64_t generation, Verdict* verdict) {
   using State = Verdict::State;
@@ -40,8 +50,12 @@ void AddConditions(const Json& conditions, int64_t generation, Verdict* verdict)
     if (NumberAt(condition, "/observedGeneration") != generation) continue;
     const std::string type = TextAt(condition, "/type");
     if (type != "Accepted" && type != "ResolvedRefs") continue;
-    if (TextAt(condition, "/status") == "False") {
+    const bool is_false = TextAt(condition, "/status") == "False";
+    if (type == "Accepted" && is_false) {
       *verdict = {State::kRefused, TextAt(condition, "/reason"), TextAt(condition, "/message")};
+    } else if (verdict->state != State::kRefused && is_false) {
+      // The route is in force, but for the backends that the message names.
+      *verdict = {State::kIncomplete, TextAt(condition, "/reason"), TextAt(condition, "/message")};
     } else if (type == "Accepted" && verdict->state == State::kPending) {
       verdict->state = State::kAccepted;
     }
@@ -56,9 +70,9 @@ absl::Status ClusterObjects::Refused(const std::string& verb, policy::Kind kind,
   if (message.empty()) message = absl::StrCat("HTTP status ", reply.status);
   const std::string error = absl::StrCat("the API server refused: ", message, " (", where_, ")");
   if (reply.status == 403) {
-    return UserError(error, absl::StrCat("check with `kubectl auth can-i ", verb, " ",
-                                         ResourceOf(kind), ns.empty() ? " -A" : " -n " + ns,
-                                         "`; the ClusterRoles view and edit include it"));
+    return UserError(error,
+                     absl::StrCat("check with `kubectl auth can-i ", verb, " ", ResourceOf(kind),
+                                  ns.empty() ? " -A" : " -n " + ns, "`; ", WhoGrants(kind, verb)));
   }
   if (reply.status == 409 && verb == "patch") {
     return UserError(error,

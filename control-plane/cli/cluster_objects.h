@@ -56,10 +56,15 @@ Json WrittenPart(Json object);
 
 // What the control plane says of a policy in `status`.
 struct Verdict {
-  enum class State { kPending, kAccepted, kRefused };
+  enum class State {
+    kPending,     // nothing is said about this generation yet
+    kAccepted,    // in force
+    kIncomplete,  // in force, but for backends that the message names
+    kRefused,     // not in force
+  };
 
-  State state = State::kPending;  // pending: nothing is said about this generation yet
-  std::string reason = {};        // "Conflicted"
+  State state = State::kPending;
+  std::string reason = {};  // "Conflicted"
   std::string message = {};
 };
 Verdict VerdictOf(const Json& object);

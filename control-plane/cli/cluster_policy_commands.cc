@@ -69,6 +69,15 @@ absl::StatusOr<std::vector<Json>> ObjectsIn(const std::string& yaml) {
   return objects;
 }
 
+// What our parser takes as the default, the API server does not: without a group, a parent is one
+// of gateway.networking.k8s.io, and the route has no effect on any Service.
+void NameGroups(Json* route) {
+  const Json::json_pointer parents("/spec/parentRefs");
+  if (!route->contains(parents) || !route->at(parents).is_array()) return;
+  for (Json& parent : route->at(parents))
+    if (parent.is_object() && !parent.contains("group")) parent["group"] = "";
+}
+
 absl::StatusOr<std::vector<Wish>> ReadWishes(Session& session, const FileSet& files) {
   const policy::ParsedFile parsed = files.Parse(session.Namespace());
   if (!parsed.ok()) return UserError("nothing was applied:\n" + TextOfProblems(parsed.problems));
@@ -83,6 +92,7 @@ absl::StatusOr<std::vector<Wish>> ReadWishes(Session& session, const FileSet& fi
     files.Place(&place);
     Json& object = (*objects)[i];
     object["metadata"]["namespace"] = document.key.ns;
+    NameGroups(&object);
     wishes.push_back({{document.key.kind, document.key.ns, document.key.name},
                       std::move(object),
                       absl::StrCat(place.file, ":", place.line)});
@@ -132,6 +142,11 @@ absl::StatusOr<Verdict> AwaitVerdict(Session& session, ClusterObjects& objects,
 bool TellVerdict(Session& session, const ObjectKey& key, const Verdict& verdict) {
   const std::string name = ShortNameOf(key) + NamespaceNote(key.ns, session);
   if (verdict.state == Verdict::State::kAccepted) return true;
+  if (verdict.state == Verdict::State::kIncomplete) {
+    session.err() << "warning: " << name << " is in force, but: " << verdict.reason << ": "
+                  << verdict.message << "\n";
+    return true;
+  }
   if (verdict.state == Verdict::State::kRefused) {
     session.err() << "error: " << name << " is stored, and not in force: " << verdict.reason << ": "
                   << verdict.message << "\n";
@@ -251,6 +266,11 @@ absl::StatusOr<Json> ListInCluster(Session& session, KubernetesApi& api, const S
       continue;
     }
     auto listed = objects.List(entry.kind, ns);
+    if (!listed.ok() && selected.kind.empty()) {
+      // Of all kinds, those that may be listed.
+      session.err() << "warning: " << listed.status().message() << "\n";
+      continue;
+    }
     if (!listed.ok()) return listed.status();
     for (Json& object : *listed) items.push_back(std::move(object));
   }

@@ -25,7 +25,10 @@ absl::StatusOr<int> Services(Session& session);
 // An empty name means all.
 absl::StatusOr<int> ShowProxies(Session& session, const std::string& name);
 absl::StatusOr<int> ShowServices(Session& session, const std::string& name);
-// The proxy of that name, or the only one whose name has that prefix.
+// POD.NAMESPACE of a proxy in a pod, otherwise its name.
+std::string ShownName(const Json& proxy);
+// The proxy of that name, of that pod (NAME.NAMESPACE, NAMESPACE/NAME, or NAME with -n), or the
+// only one whose name has that prefix.
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name);
 // "for 2m, REASON" of an open circuit breaker.
 std::string OpenSince(const Json& breaker, int64_t now);

@@ -24,7 +24,21 @@ absl::StatusOr<int> EvictWorkloads(Session& session) {
   session.out() << "identity " << TextAt(*reply, "/spiffeId")
                 << " evicted: " << Counted(NumberAt(*reply, "/certificates"), "certificate")
                 << " and " << Counted(NumberAt(*reply, "/tokens"), "join token") << " revoked\n";
-  session.err() << "To let it join again, create a new token with `tullectl token create`.\n";
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  const bool found_none = PartAt(*reply, "/instances").empty() &&
+                          NumberAt(*reply, "/certificates") == 0 &&
+                          NumberAt(*reply, "/tokens") == 0;
+  if (*cluster != nullptr && found_none) {
+    session.err() << "warning: the replica that was asked knows no workload and no certificate of "
+                     "this identity; check the account and the namespace with `tullectl status "
+                     "-o wide`\n";
+  }
+  session.err() << (*cluster != nullptr
+                        ? "Pods of this service account join again with their tokens. To keep them "
+                          "out, delete the pods or the service account, then evict again.\n"
+                        : "To let it join again, create a new token with `tullectl token "
+                          "create`.\n");
   return 0;
 }
 

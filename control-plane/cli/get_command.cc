@@ -109,7 +109,8 @@ class LastChanges {
 // As in the condition.
 std::string TextOf(const Verdict& verdict) {
   if (verdict.state == Verdict::State::kPending) return "Unknown";
-  return verdict.state == Verdict::State::kAccepted ? "True" : "False: " + verdict.reason;
+  if (verdict.state == Verdict::State::kAccepted) return "True";
+  return (verdict.state == Verdict::State::kIncomplete ? "True, " : "False: ") + verdict.reason;
 }
 
 absl::Status PrintPolicies(Session& session, const Json& items, bool of_all_kinds) {

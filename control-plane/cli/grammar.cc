@@ -114,6 +114,18 @@ CLI::Option* Grammar::TakeWord(CLI::App& command, const char* name, std::string*
 }
 
 void Grammar::TakeNamespace(CLI::App& command, bool or_all) {
+  TakeNamespaceAs(command, "namespace [that of the context, or default]");
+  if (or_all) command.add_flag("-A,--all-namespaces", invocation_.all_namespaces, "all namespaces");
+}
+
+// Without it, all are meant: -A says the same, as users of kubectl type it.
+void Grammar::TakeProxyNamespace(CLI::App& command) {
+  TakeNamespaceAs(command, "only proxies of this namespace [all]");
+  command.add_flag("-A,--all-namespaces", invocation_.all_namespaces,
+                   "proxies of all namespaces (the default)");
+}
+
+void Grammar::TakeNamespaceAs(CLI::App& command, const std::string& help) {
   const auto take = [this](const std::string& text) {
     if (!text.empty() && !policy::IsDnsLabel(text)) {
       throw WrongValue("invalid namespace \"" + text + "\"",
@@ -121,11 +133,7 @@ void Grammar::TakeNamespace(CLI::App& command, bool or_all) {
     }
     invocation_.ns = text;
   };
-  command
-      .add_option_function<std::string>("-n,--namespace", take,
-                                        "namespace [that of the context, or default]")
-      ->type_name("NAME");
-  if (or_all) command.add_flag("-A,--all-namespaces", invocation_.all_namespaces, "all namespaces");
+  command.add_option_function<std::string>("-n,--namespace", take, help)->type_name("NAME");
 }
 
 CLI::Option* Grammar::TakeFiles(CLI::App& command) {
@@ -206,17 +214,19 @@ void Grammar::AddExplain() {
 void Grammar::AddMesh() {
   CLI::App& status = Add(app_, "status", "Show proxies: connection, sync state, certificate expiry",
                          "  tullectl status\n  tullectl status post-v1-1\n"
-                         "  tullectl status -o wide",
+                         "  tullectl status -n shop -o wide",
                          Command::kStatus);
   status
       .add_option("PROXY", invocation_.name,
                   "only this proxy, with details; a unique prefix of its name is enough")
       ->type_name("");
+  TakeProxyNamespace(status);
   TakeFormat(status, kLists);
 
   CLI::App& config = Add(app_, "proxy-config", "Show the configuration of a proxy",
                          "  tullectl proxy-config post-v1-1 clusters\n"
-                         "  tullectl pc post-v1-1 routes -o yaml\n  tullectl pc post-v1",
+                         "  tullectl pc post-v1-1 routes -o yaml\n  tullectl pc post-v1\n"
+                         "  tullectl pc client.shop endpoints  # the pod client of namespace shop",
                          Command::kProxyConfig);
   config.alias("pc");
   config
@@ -227,6 +237,7 @@ void Grammar::AddMesh() {
       .add_option("PART", invocation_.part,
                   "listeners (l), routes (r), clusters (c), endpoints (e) or secrets (s) [all]")
       ->type_name("");
+  TakeProxyNamespace(config);
   TakeFormat(config, kFormatsWithName);
 
   CLI::App& services =

@@ -66,6 +66,8 @@ class Grammar {
 
   void TakeFormat(CLI::App& command, const Formats& formats);
   void TakeNamespace(CLI::App& command, bool or_all);
+  void TakeNamespaceAs(CLI::App& command, const std::string& help);
+  void TakeProxyNamespace(CLI::App& command);
   CLI::Option* TakeFiles(CLI::App& command);
   void TakeIdentity(CLI::App& command);
   // Accepts only `words`.

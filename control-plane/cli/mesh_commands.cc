@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
@@ -48,6 +50,7 @@ std::string CertificateOf(const Json& proxy, int64_t now) {
 }
 
 constexpr size_t kMostBreakers = 3;  // below a row
+constexpr size_t kMostAlike = 10;    // proxies that a prefix may mean
 
 // "circuit breaker open for HOST:PORT at 10.0.0.3:8080 (for 2m, connection refused)".
 std::string BreakersOf(const Json& proxy, int64_t now) {
@@ -74,19 +77,34 @@ std::string ReasonOf(const Json& rejected) {
   return problems;
 }
 
+// Those of the namespace that was asked for, by the names that are shown.
+Json ProxiesOf(const Json& proxies, const std::string& ns) {
+  Json selected = Json::array();
+  for (const Json& proxy : proxies) {
+    if (ns.empty() || TextAt(proxy, "/spiffeId").find("/ns/" + ns + "/") != std::string::npos)
+      selected.push_back(proxy);
+  }
+  auto& array = selected.get_ref<Json::array_t&>();
+  std::stable_sort(array.begin(), array.end(), [](const Json& one, const Json& other) {
+    return ShownName(one) < ShownName(other);
+  });
+  return selected;
+}
+
 void PrintProxies(Session& session, const Json& items) {
   const bool is_wide = session.invocation.format == Format::kWide;
   const int64_t now = session.environment.now();
   std::vector<std::string> headers = {"PROXY", "CONNECTED", "CONFIGURATION", "ACKNOWLEDGED",
                                       "CERT EXPIRES"};
-  if (is_wide) headers.insert(headers.end(), {"ADDRESS", "IDENTITY"});
+  if (is_wide) headers.insert(headers.end(), {"ADDRESS", "IDENTITY", "ID"});
   Table table(headers);
   for (const Json& proxy : items) {
     std::vector<std::string> row = {
-        TextAt(proxy, "/name"), ConnectedOf(proxy, now), ConfigurationOf(proxy),
+        ShownName(proxy), ConnectedOf(proxy, now), ConfigurationOf(proxy),
         Shortened(TextAt(proxy, "/acknowledgedVersion")), CertificateOf(proxy, now)};
     if (is_wide) {
-      row.insert(row.end(), {TextAt(proxy, "/address"), TextAt(proxy, "/spiffeId")});
+      row.insert(row.end(),
+                 {TextAt(proxy, "/address"), TextAt(proxy, "/spiffeId"), TextAt(proxy, "/name")});
     }
     const std::string reason = ReasonOf(proxy);
     const std::string breakers = BreakersOf(proxy, now);
@@ -184,19 +202,34 @@ std::string OpenSince(const Json& breaker, int64_t now) {
   return "for " + FormatAge(now - NumberAt(breaker, "/since")) + ", " + TextAt(breaker, "/reason");
 }
 
+std::string ShownName(const Json& proxy) {
+  const std::string pod = TextAt(proxy, "/pod");
+  if (pod.empty()) return TextAt(proxy, "/name");
+  const size_t slash = pod.find('/');
+  return pod.substr(slash + 1) + "." + pod.substr(0, slash);
+}
+
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name) {
   const auto all = session.Get("/v1/proxies");
   if (!all.ok()) return all.status();
+  const Json proxies = ProxiesOf(PartAt(*all, "/items"), session.invocation.ns);
   std::vector<const Json*> alike;
   std::string names;
-  for (const Json& proxy : PartAt(*all, "/items")) {
+  for (const Json& proxy : proxies) {
     const std::string its_name = TextAt(proxy, "/name");
-    if (its_name == name) return proxy;
-    if (!its_name.starts_with(name)) continue;
+    const std::string shown = ShownName(proxy);
+    const std::string pod = TextAt(proxy, "/pod");
+    const bool is_pod =
+        !pod.empty() &&
+        (pod == name || (!session.invocation.ns.empty() && pod.ends_with("/" + name)));
+    if (its_name == name || shown == name || is_pod) return proxy;
+    if (!its_name.starts_with(name) && !shown.starts_with(name)) continue;
     alike.push_back(&proxy);
-    names += (names.empty() ? "" : ", ") + its_name;
+    if (alike.size() <= kMostAlike) names += (names.empty() ? "" : ", ") + shown;
   }
   if (alike.size() == 1) return *alike[0];
+  if (alike.size() > kMostAlike)
+    names += ", and " + std::to_string(alike.size() - kMostAlike) + " more";
   if (!alike.empty())
     return UserError("ambiguous name " + name + ": several proxies match", "use one of " + names);
   return UserError("proxy " + name + " not found", "list proxies with `tullectl status`");
@@ -217,9 +250,14 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name) {
     PrintJson(*reply, session.invocation.format, session.out());
     return 0;
   }
-  const Json items = name.empty() ? PartAt(*reply, "/items") : Json::array({*reply});
+  const Json items = name.empty() ? ProxiesOf(PartAt(*reply, "/items"), session.invocation.ns)
+                                  : Json::array({*reply});
   const auto cluster = session.Cluster();
   if (!cluster.ok()) return cluster.status();
+  if (items.empty() && !session.invocation.ns.empty()) {
+    session.err() << "No proxies found in " << session.invocation.ns << " namespace.\n";
+    return 0;
+  }
   if (items.empty() && *cluster != nullptr) {
     session.err() << "No proxies found. Pods get one when they are created in a namespace with the "
                      "label: `kubectl label namespace NAME tulle.dev/inject=enabled`.\n";
@@ -233,7 +271,7 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name) {
     return 0;
   }
   if (session.invocation.format == Format::kName) {
-    for (const Json& proxy : items) session.out() << TextAt(proxy, "/name") << "\n";
+    for (const Json& proxy : items) session.out() << ShownName(proxy) << "\n";
     return 0;
   }
   PrintProxies(session, items);

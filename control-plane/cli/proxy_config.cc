@@ -151,7 +151,8 @@ void PrintPart(Session& session, const std::string& proxy, const Part& part, con
                   &table);
   }
   if (table.empty()) {
-    session.err() << proxy << " has no " << part.name << ".\n";
+    session.err() << proxy << " has no " << part.name
+                  << " (a sidecar receives those of a Service when the Service is first called).\n";
   } else if (session.invocation.format != Format::kName) {
     session.Show(table);
   }
@@ -184,7 +185,7 @@ absl::StatusOr<int> ProxyConfig(Session& session) {
     if (part != parts.front()) session.out() << "\n";
     Json items = PartAt(*reply, "/items");
     if (part == "endpoints") MarkBreakers(*proxy, session.environment.now(), &items);
-    PrintPart(session, name, *FindPart(part), items);
+    PrintPart(session, ShownName(*proxy), *FindPart(part), items);
   }
   if (session.wants_json()) PrintJson(all, wanted.format, session.out());
   return 0;

@@ -1,4 +1,5 @@
 #include "absl/strings/match.h"
+#include "control-plane/cli/cluster_objects.h"
 #include "control-plane/cli/json_text.h"
 #include "control-plane/cli/tullectl_cluster_fixture.h"
 
@@ -200,6 +201,28 @@ TEST_F(PoliciesInACluster, ApplyIsServerSideApplyAndWaitsForTheVerdict) {
   EXPECT_EQ(out, "resiliencepolicy/a unchanged\n");
   ASSERT_EQ(Run({"apply", "-f", policy_, "--force-conflicts"}), 0) << err;
   EXPECT_TRUE(absl::EndsWith(cluster_.seen[cluster_.seen.size() - 2].request.target, "force=true"));
+}
+
+TEST(VerdictTest, ARouteWithAMissingBackendIsInForce) {
+  const auto route = [](const char* accepted, const char* resolved) {
+    Json conditions = Json::array();
+    for (const auto& [type, status] : {std::pair("Accepted", accepted), {"ResolvedRefs", resolved}})
+      conditions.push_back({{"type", type},
+                            {"status", status},
+                            {"reason", std::string(type) + status},
+                            {"observedGeneration", 1}});
+    return Json{
+        {"metadata", {{"generation", 1}}},
+        {"status",
+         {{"parents",
+           {{{"controllerName", "tulle.dev/mesh-controller"}, {"conditions", conditions}}}}}}};
+  };
+  using State = Verdict::State;
+  EXPECT_EQ(VerdictOf(route("True", "True")).state, State::kAccepted);
+  EXPECT_EQ(VerdictOf(route("True", "False")).state, State::kIncomplete);
+  EXPECT_EQ(VerdictOf(route("True", "False")).reason, "ResolvedRefsFalse");
+  EXPECT_EQ(VerdictOf(route("False", "False")).state, State::kRefused);
+  EXPECT_EQ(VerdictOf(route("False", "False")).reason, "AcceptedFalse");
 }
 
 TEST_F(PoliciesInACluster, WhatIsNotInForceFails) {

@@ -50,6 +50,33 @@ TEST_F(Tullectl, ShowsProxiesAndServices) {
   EXPECT_EQ(Run({"services", "nothing", "-o", "json"}), 1);
 }
 
+TEST_F(Tullectl, ProxiesInPodsHaveTheirNames) {
+  view_.proxies[0].name = "1408718a-7947";
+  view_.proxies[0].pod = "shop/client-1";
+  view_.proxies[0].spiffe_id = "spiffe://cluster.local/ns/shop/sa/client";
+  view_.proxies.push_back(view_.proxies[0]);
+  view_.proxies[1].name = "2408718a-7947";
+  view_.proxies[1].pod = "other/client-1";
+  view_.proxies[1].spiffe_id = "spiffe://cluster.local/ns/other/sa/client";
+  ASSERT_EQ(Run({"status", "-o", "name"}), 0) << err;
+  EXPECT_EQ(out, "client-1.other\nclient-1.shop\n");
+  ASSERT_EQ(Run({"status", "-n", "shop", "-o", "name"}), 0) << err;
+  EXPECT_EQ(out, "client-1.shop\n");
+  ASSERT_EQ(Run({"status", "-o", "wide"}), 0) << err;
+  EXPECT_NE(out.find("1408718a-7947"), std::string::npos) << out;
+  for (const std::vector<std::string>& name : std::vector<std::vector<std::string>>{
+           {"client-1.shop"}, {"shop/client-1"}, {"client-1", "-n", "shop"}, {"1408718a"}}) {
+    std::vector<std::string> line = {"status"};
+    line.insert(line.end(), name.begin(), name.end());
+    EXPECT_EQ(Run(line), 0) << name[0] << err;
+    EXPECT_NE(out.find("client-1.shop"), std::string::npos) << out;
+  }
+  EXPECT_EQ(Run({"pc", "client-1", "c"}), 1);
+  EXPECT_NE(err.find("use one of client-1.other, client-1.shop"), std::string::npos) << err;
+  EXPECT_EQ(Run({"status", "-n", "none"}), 0);
+  EXPECT_EQ(err, "No proxies found in none namespace.\n");
+}
+
 TEST_F(Tullectl, NamespacesAreThoseWithAnything) {
   ASSERT_EQ(Run({"apply", "-n", "shop", "-f", "-"}, kRoute), 0) << err;
   EXPECT_EQ(Run({"get", "namespaces"}), 0) << err;

@@ -19,6 +19,8 @@ using policy::Protocol;
 using policy::ServiceName;
 
 inline constexpr std::string_view kServiceSuffix = ".svc.cluster.local";
+// In Workload::metadata: NAMESPACE/NAME of its pod.
+inline constexpr char kPodMetadata[] = "tulle.dev/pod";
 
 enum class Health { kHealthy, kUnhealthy, kDraining };
 

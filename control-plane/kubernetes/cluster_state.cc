@@ -245,7 +245,7 @@ std::optional<Workload> ClusterState::BuildPod(const PodFacts& pod) const {
   workload.id = pod.uid;
   workload.ns = pod.ns;
   workload.address = pod.address;
-  workload.metadata["tulle.dev/pod"] = absl::StrCat(pod.ns, "/", pod.name);
+  workload.metadata[discovery::kPodMetadata] = absl::StrCat(pod.ns, "/", pod.name);
   workload.is_meshed = IsMeshed(pod);
   if (workload.is_meshed) {
     workload.interception.emplace();

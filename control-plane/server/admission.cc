@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
 #include "certs/spiffe_names.h"
+#include "control-plane/kubernetes/names.h"
 
 namespace tulle::server {
 namespace {
@@ -20,6 +21,13 @@ absl::StatusOr<certs::SpiffeId> IdOf(const kubernetes::ServiceAccount& account,
     return absl::PermissionDeniedError(
         absl::StrCat("the service account ", account.ns, "/", account.name,
                      " is the control plane's own: workloads need another one"));
+  }
+  // Whoever may read by tullectl may request tokens of these.
+  if (account.ns == kubernetes::kControlNamespace &&
+      (account.name == kubernetes::kViewerAccount || account.name == kubernetes::kAdminAccount)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the service account ", account.ns, "/", account.name,
+                     " is for tullectl: workloads need another one"));
   }
   return certs::SpiffeId::Parse(certs::SpiffeUri(trust_domain, path));
 }
@@ -56,6 +64,17 @@ absl::Status Admission::CheckRevoked(const Transport& transport) const {
 bool Admission::NeedsReview(const Transport& transport, std::string_view authorization) const {
   return reviews_ != nullptr && transport.peer() == nullptr && authorization.starts_with(kBearer) &&
          !authorization.substr(kBearer.size()).starts_with(kJoinToken);
+}
+
+absl::Status Admission::CheckMayRenew(const Caller& caller) const {
+  if (reviews_ == nullptr) return absl::OkStatus();
+  const auto has_joined = tokens_.HasJoined(caller.id);
+  if (!has_joined.ok()) return has_joined.status();
+  if (*has_joined) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat(caller.id.ToString(),
+                   " has not joined with a join token: send the token of the service account, "
+                   "without a certificate (--token-file)"));
 }
 
 absl::Status Admission::HasRoomForReview() const {

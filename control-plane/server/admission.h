@@ -39,6 +39,10 @@ class Admission {
   void SetReviews(kubernetes::TokenReviews* reviews) { reviews_ = reviews; }
   // The caller has nothing but a service account's token: only Review() can tell who that is.
   bool NeedsReview(const Transport& transport, std::string_view authorization) const;
+  // For a caller that presents a certificate. kPermissionDenied: its identity is that of pods,
+  // which get certificates for the token of their service account alone: otherwise whoever has
+  // copied a key once could renew its certificate after the pod and its account are gone.
+  absl::Status CheckMayRenew(const Caller& caller) const;
   // kUnavailable: too many reviews are under way.
   absl::Status HasRoomForReview() const;
   // REQUIRES: NeedsReview(). `done` runs later, or never if the control plane ends before.

@@ -102,7 +102,12 @@ void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* service
             call.head().headers.Get(http::HeaderId::kAuthorization);
         Admission& admission = plane->admission();
         if (!admission.NeedsReview(transport, authorization)) {
-          return Answer(plane, admission.Authenticate(transport, authorization), request, *reply);
+          const auto caller = admission.Authenticate(transport, authorization);
+          if (caller.ok() && transport.peer() != nullptr) {
+            const absl::Status may = admission.CheckMayRenew(*caller);
+            if (!may.ok()) return Answer(plane, may, request, *reply);
+          }
+          return Answer(plane, caller, request, *reply);
         }
         // The heads of many calls may come before the first body.
         if (const absl::Status room = admission.HasRoomForReview(); !room.ok())

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "certs/certificate.h"
 #include "certs/csr.h"
 #include "certs/private_key.h"
 #include "certs/spiffe_id.h"
@@ -121,12 +122,17 @@ class KubernetesTest : public ::testing::Test, private grpc::ChannelEvents {
 
   // A connection without a certificate.
   grpc::Status Certify(const std::string& token, cav1::CreateCertificateResponse* issued) {
+    return Certify(token, nullptr, keys_.Generate(), issued);
+  }
+  grpc::Status Certify(const std::string& token, std::shared_ptr<const tls::TlsIdentity> identity,
+                       const certs::PrivateKey& key, cav1::CreateCertificateResponse* issued) {
     tls::ClientTlsSpec spec;
+    spec.identity = std::move(identity);
     spec.trust = std::make_shared<certs::TrustBundle>(*certs::TrustBundle::FromPem(
         "cluster.local", server_->plane().authority().trust_bundle_pem()));
     spec.alpn = {"h2"};
     grpc::ChannelOptions options;
-    options.metadata = {{"authorization", "Bearer " + token}};
+    if (!token.empty()) options.metadata = {{"authorization", "Bearer " + token}};
     call_.reset();
     channel_.emplace(
         *sidecar_loop_,
@@ -138,7 +144,7 @@ class KubernetesTest : public ::testing::Test, private grpc::ChannelEvents {
     EXPECT_TRUE(Until([&] { return channel_->ready(); }));
     cav1::CreateCertificateRequest request;
     request.set_csr_pem(certs::BuildCertificateRequest(
-        keys_.Generate(), *certs::SpiffeId::ForWorkload("cluster.local", "x", "y")));
+        key, *certs::SpiffeId::ForWorkload("cluster.local", "x", "y")));
     std::optional<grpc::Status> status;
     call_ = channel_->NewUnaryCall("/tulle.ca.v1.CertificateAuthority/CreateCertificate",
                                    request.SerializeAsString(), seconds(20),
@@ -220,8 +226,27 @@ TEST_F(KubernetesTest, AServiceAccountsTokenBecomesACertificate) {
   EXPECT_EQ(issued.spiffe_id(), "spiffe://cluster.local/ns/shop/sa/web");
 }
 
+// Otherwise a copied key would be good for ever, after the pod and its account are gone.
+TEST_F(KubernetesTest, TheCertificateOfAPodRenewsNothing) {
+  accounts["h.good.s"] = "shop:web";
+  Start();
+  ASSERT_TRUE(Until([&] { return server_->plane().is_synced(); }));
+  const certs::PrivateKey key = keys_.Generate();
+  cav1::CreateCertificateResponse issued;
+  ASSERT_TRUE(Certify("h.good.s", nullptr, key, &issued).ok());
+  const auto identity = std::make_shared<tls::TlsIdentity>(
+      tls::TlsIdentity{*certs::ParsePemCertificates(issued.certificate_chain(0)), key});
+  for (const char* token : {"", "h.good.s"}) {
+    const grpc::Status status = Certify(token, identity, key, &issued);
+    EXPECT_EQ(status.code, grpc::Code::kPermissionDenied) << token;
+    EXPECT_TRUE(absl::StrContains(status.message, "has not joined with a join token"))
+        << status.message;
+  }
+}
+
 TEST_F(KubernetesTest, OtherTokensGetNone) {
   accounts["h.control.s"] = "tulle-system:tulle-control";
+  accounts["h.viewer.s"] = "tulle-system:tulle-viewer";
   Start();
   ASSERT_TRUE(Until([&] { return server_->plane().is_synced(); }));
   cav1::CreateCertificateResponse issued;
@@ -231,6 +256,7 @@ TEST_F(KubernetesTest, OtherTokensGetNone) {
   status = Certify("h.control.s", &issued);
   EXPECT_EQ(status.code, grpc::Code::kPermissionDenied);
   EXPECT_TRUE(absl::StrContains(status.message, "control plane's own")) << status.message;
+  EXPECT_EQ(Certify("h.viewer.s", &issued).code, grpc::Code::kPermissionDenied);
   // A join token is not reviewed.
   status = Certify("tulle1.00.11", &issued);
   EXPECT_EQ(status.code, grpc::Code::kUnauthenticated);

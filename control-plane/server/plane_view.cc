@@ -11,11 +11,25 @@ ProxySource::Counts PlaneView::proxy_counts() const {
 }
 
 std::vector<api::ProxyStatus> PlaneView::Proxies(const ProxyRange& range) const {
-  return proxies_ == nullptr ? std::vector<api::ProxyStatus>() : proxies_->Proxies(range);
+  if (proxies_ == nullptr) return {};
+  std::vector<api::ProxyStatus> all = proxies_->Proxies(range);
+  for (api::ProxyStatus& each : all) each.pod = PodOf(each.name);
+  return all;
 }
 
 std::optional<api::ProxyStatus> PlaneView::ProxyNamed(const std::string& name) const {
-  return proxies_ == nullptr ? std::nullopt : proxies_->ProxyNamed(name);
+  if (proxies_ == nullptr) return std::nullopt;
+  auto proxy = proxies_->ProxyNamed(name);
+  if (proxy) proxy->pod = PodOf(name);
+  return proxy;
+}
+
+std::string PlaneView::PodOf(const std::string& proxy) const {
+  const auto& workloads = CurrentMesh().workloads;
+  const auto workload = workloads.find(proxy);
+  if (workload == workloads.end()) return "";
+  const auto pod = workload->second.metadata.find(discovery::kPodMetadata);
+  return pod == workload->second.metadata.end() ? "" : pod->second;
 }
 
 snapshot::ResourceTable PlaneView::ConfigOf(const std::string& proxy,

@@ -59,6 +59,8 @@ class PlaneView final : public api::ControlPlaneView {
   snapshot::ResourceTable ConfigOf(const std::string& proxy,
                                    std::string_view type_url) const override;
   const discovery::Mesh& CurrentMesh() const override { return builder_.mesh(); }
+  // NAMESPACE/NAME of its pod; empty: it is none of Kubernetes.
+  std::string PodOf(const std::string& proxy) const;
   const discovery::ServiceTable& Services() const override { return builder_.services(); }
   const policy::PolicySet& ClusterPolicies() const override { return builder_.cluster_policies(); }
   bool IsServedByCluster(policy::Kind kind) const override {
