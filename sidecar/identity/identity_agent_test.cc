@@ -387,10 +387,10 @@ TEST(IdentityAgent, Fault41_ARenewalThatFailsIsTriedAgainWithPatience) {
   world.authority.reset();
   world.StartAgent();
   world.simulation.RunFor(hours(20));
-  // For six to eleven hours, with jitter, half a minute apart at most: neither a storm nor a sleep.
+  // For six to eleven hours, with jitter, ten seconds apart at most: neither a storm nor a sleep.
   const uint64_t attempts = world.events.Attempts();
-  EXPECT_GT(attempts, 6u * 120);
-  EXPECT_LT(attempts, 11u * 500);
+  EXPECT_GT(attempts, 6u * 360);
+  EXPECT_LT(attempts, 11u * 800);
   EXPECT_LE(world.events.errors.size(), 11u * 60) << "reported once a minute";
   EXPECT_GT(world.events.errors.size(), 6u * 30);
   EXPECT_EQ(world.events.identities.size(), 1u) << "what is valid stays in use";
