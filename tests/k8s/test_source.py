@@ -98,7 +98,7 @@ def test_the_token_of_a_pod_becomes_its_identity(mesh):
     sidecar = mesh.sidecar("shopper", uid, token(mesh.cluster, "shopper"))
     wait_until(lambda: "main: ready" in sidecar.log(), "the sidecar is not ready: " + sidecar.log())
     assert "identity spiffe://cluster.local/ns/shop/sa/shopper" in sidecar.log()
-    assert [line.split()[2] for line in mesh.tullectl("status").splitlines()[1:] if line.startswith(uid)] == ["SYNCED"]
+    assert [line.split()[2] for line in mesh.tullectl("status").splitlines()[1:] if line.startswith("shopper.shop ")] == ["SYNCED"]
     sidecar.stop()
 
 
