@@ -195,8 +195,10 @@ void MeshAuthority::TakeEvictions(const Evictions& theirs, int64_t now, bool at_
     }
     if (!is_new) continue;
     std::vector<IssuedCertificates::Key> keys = issued_.ValidOf(identity);
-    if (at_start)
-      std::erase_if(keys, [&](const auto& key) { return key.not_after >= eviction.until; });
+    if (at_start) {
+      std::erase_if(keys,
+                    [until = eviction.until](const auto& key) { return key.not_after >= until; });
+    }
     RevokeKnown(identity, keys, eviction.at);
   }
   known.Advance(now - certs::kBackdateSeconds);

@@ -181,9 +181,9 @@ absl::StatusOr<Kubeconfig> Kubeconfig::Parse(const std::string& yaml, const std:
 
 absl::Status Kubeconfig::Add(const std::string& yaml, const std::string& path) {
   try {
-    YAML::Node config = YAML::Load(yaml);
+    const YAML::Node config = YAML::Load(yaml);
     if (!config.IsMap()) return absl::InvalidArgumentError("kubeconfig: expected a YAML mapping");
-    files_.push_back({std::move(config), path});
+    files_.push_back({config, path});
     return absl::OkStatus();
   } catch (const YAML::Exception& e) {
     return absl::InvalidArgumentError(absl::StrCat("kubeconfig: invalid YAML: ", e.what()));
