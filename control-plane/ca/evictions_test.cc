@@ -68,6 +68,14 @@ TEST(Evictions, HaveALimitAndSayWhenItIsReached) {
         evictions.AddCertificate(kPost, serial + std::to_string(100'000 + i), 1'800'000'000));
   EXPECT_FALSE(evictions.AddCertificate(kPost, "0b", 150));
   EXPECT_TRUE(evictions.AddCertificate(kPost, serial + "100000", 1)) << "it is known";
+  // More identities can still be evicted, without serial numbers.
+  const std::string name = std::string(kPost) + std::string(100, 'x');
+  for (size_t i = 1; i < Evictions::kMostIdentities; ++i) {
+    ASSERT_TRUE(evictions.HasRoomFor(name + std::to_string(i)));
+    evictions.Evict(name + std::to_string(i), 1'700'000'000, 1'800'000'000);
+  }
+  EXPECT_FALSE(evictions.HasRoomFor("another"));
+  EXPECT_TRUE(evictions.HasRoomFor(kPost)) << "again";
   EXPECT_LT(evictions.ToJson().size(), 900'000u) << "a Secret has 1 MiB";
 }
 

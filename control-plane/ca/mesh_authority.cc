@@ -86,9 +86,9 @@ absl::Status MeshAuthority::Load(int64_t now) {
     const absl::Status saved = Save(*roots);
     if (!saved.ok()) return saved;
   }
-  const Evictions evictions = std::exchange(roots->evictions, {});
+  Evictions evictions = std::exchange(roots->evictions, {});
   Adopt(*std::move(roots));
-  TakeEvictions(evictions, now, /*at_start=*/true);
+  TakeEvictions(std::move(evictions), now, /*at_start=*/true);
   return absl::OkStatus();
 }
 
@@ -171,20 +171,23 @@ absl::StatusOr<bool> MeshAuthority::AdoptShared(const std::string& record, int64
   const absl::Status checked = Check(*roots);
   if (!checked.ok()) return checked;
   if (roots->have_ended(now)) return absl::FailedPreconditionError("they have expired");
-  const Evictions evictions = std::exchange(roots->evictions, roots_.evictions);
+  Evictions evictions = std::exchange(roots->evictions, roots_.evictions);
   const absl::Status saved = Save(*roots);
   if (!saved.ok()) return saved;
   EnterPhase(*roots);
   Adopt(*std::move(roots));
-  TakeEvictions(evictions, now, /*at_start=*/false);
+  TakeEvictions(std::move(evictions), now, /*at_start=*/false);
   ShareEvictions();
   return true;
 }
 
 // What an identity had when the eviction was seen is revoked. At a start, certificates that end
 // later than any of that time can were issued since.
-void MeshAuthority::TakeEvictions(const Evictions& theirs, int64_t now, bool at_start) {
+void MeshAuthority::TakeEvictions(Evictions theirs, int64_t now, bool at_start) {
   Evictions& known = roots_.evictions;
+  // One that has ended and was forgotten here is not a new one.
+  theirs.Advance(now - certs::kBackdateSeconds);
+  known.Advance(now - certs::kBackdateSeconds);
   for (const auto& [identity, eviction] : theirs.all()) {
     const bool is_new = known.Evict(identity, eviction.at, eviction.until);
     for (const auto& [serial, end] : eviction.certificates) {
@@ -201,7 +204,6 @@ void MeshAuthority::TakeEvictions(const Evictions& theirs, int64_t now, bool at_
     }
     RevokeKnown(identity, keys, eviction.at);
   }
-  known.Advance(now - certs::kBackdateSeconds);
   has_unshared_evictions_ = !known.IsWithin(theirs);
   SignRevocations();
 }

@@ -193,7 +193,7 @@ class MeshAuthority {
   void SignRevocations();
   void RevokeKnown(const std::string& identity, const std::vector<IssuedCertificates::Key>& keys,
                    int64_t at);
-  void TakeEvictions(const Evictions& theirs, int64_t now, bool at_start);
+  void TakeEvictions(Evictions theirs, int64_t now, bool at_start);
   void ShareEvictions();
   // Counts a request of the identity; an error: it has reached one of its limits.
   absl::Status Admit(const std::string& identity, const Asker& asker, int64_t now);

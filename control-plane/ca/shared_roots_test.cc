@@ -175,6 +175,22 @@ TEST_F(SharedRootsTest, AnEvictionOutlivesTheReplicas) {
   EXPECT_TRUE(a_.authority->evictions().empty());
 }
 
+// A replica that has not forgotten it yet writes the Secret.
+TEST_F(SharedRootsTest, AnEvictionThatHasEndedRevokesNothing) {
+  const certs::Certificate post = IssueBy(a_, "post");
+  ASSERT_TRUE(a_.authority->Revoke(Id("post"), "ann", kNow + 10).ok());
+  PublishAll();
+  const int64_t end = post.not_after() + 2 * certs::kBackdateSeconds;
+  EXPECT_TRUE(a_.authority->AdvanceRotation(end).ok());
+  EXPECT_TRUE(a_.authority->evictions().empty());
+  const certs::Certificate anew = IssueBy(a_, "post", end);
+  ASSERT_TRUE(b_.authority->Revoke(Id("web"), "bob", kNow + 20).ok());
+  EXPECT_TRUE(absl::StrContains(*proposed_, "post"));
+  ASSERT_TRUE(*a_.authority->AdoptShared(*proposed_, end + 1));
+  EXPECT_FALSE(IsRevokedBy(a_, anew));
+  EXPECT_TRUE(a_.authority->evictions().empty());
+}
+
 TEST_F(SharedRootsTest, OfTwoEvictionsAtOnceNoneIsLost) {
   const certs::Certificate post = IssueBy(a_, "post");
   const certs::Certificate web = IssueBy(b_, "web");
