@@ -18,6 +18,13 @@ constexpr loop::Duration kSilence = std::chrono::seconds(30);
 constexpr loop::Duration kSilenceInMesh = std::chrono::seconds(5);
 constexpr loop::Duration kPingTimeoutInMesh = std::chrono::seconds(5);
 
+// Its peer must prove a SPIFFE ID: servers of others have TLS too.
+bool IsInMesh(const TransportSocketSpec& socket) {
+  if (socket.tls == nullptr) return false;
+  const tls::PeerRequirements& peer = socket.tls->requirements();
+  return peer.trust != nullptr && peer.require_spiffe;
+}
+
 bool HasLabels(const EndpointSpec& endpoint, const Labels& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
     return std::find(endpoint.transport_labels.begin(), endpoint.transport_labels.end(), label) !=
@@ -74,7 +81,7 @@ std::unique_ptr<http::ClientConnection> NewCodec(HttpVersion version, loop::Loop
   // Detects a vanished host after one PING timeout instead of TCP's.
   options.keepalive_interval = kSilence;
   options.keepalive_if_unanswered = true;
-  if (socket.tls != nullptr) {
+  if (IsInMesh(socket)) {
     options.keepalive_interval = kSilenceInMesh;
     options.keepalive_timeout = kPingTimeoutInMesh;
   }

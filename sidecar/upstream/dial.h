@@ -26,10 +26,10 @@ std::unique_ptr<Transport> Dial(loop::Loop& loop, const ClusterSpec& cluster,
                                 const EndpointSpec& endpoint, const TransportSocketSpec& socket,
                                 HttpVersion version = HttpVersion::k1);
 
-// A codec over that transport, which was dialled by `socket`. A peer with TLS is one of the mesh:
-// whoever owes a response and sends nothing for 5 s is asked by PING (HTTP/2) whether it lives, and
-// has 5 s to answer; others are given more time. Call Start() on it. `deadlines` and `events` must
-// outlive it.
+// A codec over that transport, which was dialled by `socket`. A peer that must prove a SPIFFE ID is
+// one of the mesh: if it owes a response and sends nothing for 5 s, it is asked by PING (HTTP/2)
+// whether it lives, and has 5 s to answer; others are given more time. Call Start() on it.
+// `deadlines` and `events` must outlive it.
 std::unique_ptr<http::ClientConnection> NewCodec(HttpVersion version, loop::Loop& loop,
                                                  loop::Deadlines& deadlines,
                                                  const ClusterSpec& cluster,
