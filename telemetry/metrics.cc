@@ -21,6 +21,11 @@ Labels CleanLabels(std::span<const std::string_view> values) {
   return labels;
 }
 
+bool IsWanted(std::string_view name, std::span<const FamilySpec* const> only) {
+  return only.empty() || std::any_of(only.begin(), only.end(),
+                                     [name](const FamilySpec* spec) { return spec->name == name; });
+}
+
 void AddTo(Sample& sample, const Histogram& histogram) {
   sample.buckets.resize(histogram.bounds().size() + 1);
   for (size_t i = 0; i < sample.buckets.size(); ++i) sample.buckets[i] += histogram.bucket(i);
@@ -89,7 +94,8 @@ void Registry::Forget(const FamilySpec& spec) {
   families_.erase(spec.name);
 }
 
-std::vector<FamilySamples> Collect(std::span<const Registry* const> registries) {
+std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
+                                   std::span<const FamilySpec* const> only) {
   struct Sum {
     FamilySpec spec;
     std::map<Labels, Sample> samples;
@@ -98,6 +104,7 @@ std::vector<FamilySamples> Collect(std::span<const Registry* const> registries) 
   for (const Registry* registry : registries) {
     std::lock_guard lock(registry->mutex_);
     for (const auto& [name, family] : registry->families_) {
+      if (!IsWanted(name, only)) continue;
       Sum& sum = sums[name];
       sum.spec = family->spec;
       for (const auto& [labels, row] : family->rows) {

@@ -105,7 +105,8 @@ class Registry {
   void Forget(const FamilySpec& spec);
 
  private:
-  friend std::vector<FamilySamples> Collect(std::span<const Registry* const> registries);
+  friend std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
+                                            std::span<const FamilySpec* const> only);
   struct Row;
   struct Family;
   Row& FindOrMake(const FamilySpec& spec, std::span<const std::string_view> values);
@@ -115,7 +116,9 @@ class Registry {
   std::map<std::string_view, std::unique_ptr<Family>> families_;
 };
 
-// All rows, equal ones added up; families sorted by name. Any thread.
-std::vector<FamilySamples> Collect(std::span<const Registry* const> registries);
+// All rows, equal ones added up; families sorted by name. `only`: these families; empty: all.
+// Any thread.
+std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
+                                   std::span<const FamilySpec* const> only = {});
 
 }  // namespace tulle::telemetry

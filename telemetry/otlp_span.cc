@@ -146,6 +146,15 @@ void SpanWriter::Number(std::string_view key, uint64_t value) {
   PutVarint(value, out_);
 }
 
+void SpanWriter::Event(uint64_t at_ns, std::string_view name, std::string_view key,
+                       std::string_view value) {
+  const size_t event = OpenMessage(11, out_);
+  PutFixed64(1, at_ns, out_);
+  PutText(2, name, out_);
+  if (!value.empty()) PutAttribute(3, key, value, out_);
+  CloseMessage(event, out_);
+}
+
 void SpanWriter::Error(std::string_view message) {
   const size_t status = OpenMessage(15, out_);
   if (!message.empty()) PutText(2, message, out_);

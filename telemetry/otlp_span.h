@@ -38,6 +38,9 @@ class SpanWriter {
   // An empty text is omitted.
   void Text(std::string_view key, std::string_view value);
   void Number(std::string_view key, uint64_t value);
+  // Something that happened during the span, at `at_ns` since the epoch. An empty `value` is
+  // omitted.
+  void Event(uint64_t at_ns, std::string_view name, std::string_view key, std::string_view value);
   // Marks the span as failed.
   void Error(std::string_view message);
   // Call once, last.

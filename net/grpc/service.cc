@@ -62,18 +62,18 @@ class UnaryHandler final : public CallHandler {
 
 }  // namespace
 
-void ServiceRegistry::AddStreaming(std::string_view path, Streaming make_handler) {
-  methods_.insert_or_assign(std::string(path), Method{std::move(make_handler)});
+void ServiceRegistry::AddStreaming(std::string_view path, Streaming make_handler,
+                                   size_t largest_message) {
+  methods_.insert_or_assign(std::string(path), Method{std::move(make_handler), largest_message});
 }
 
 void ServiceRegistry::AddUnary(std::string_view path, Unary answer, size_t largest_message) {
   // Shared with the handlers of running calls.
   auto shared = std::make_shared<const Unary>(std::move(answer));
   AddStreaming(
-      path, [shared](ServerCall& call) { return std::make_unique<UnaryHandler>(call, *shared); });
-  Method& method = methods_.find(path)->second;
-  method.largest_message = largest_message;
-  method.is_unary = true;
+      path, [shared](ServerCall& call) { return std::make_unique<UnaryHandler>(call, *shared); },
+      largest_message);
+  methods_.find(path)->second.is_unary = true;
 }
 
 const ServiceRegistry::Method* ServiceRegistry::Find(std::string_view path) const {

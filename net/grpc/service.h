@@ -62,9 +62,9 @@ class ServiceRegistry {
                                    std::unique_ptr<UnaryReply> reply)>;
 
   // `path` is "/package.Service/Method". The handler must request the first message itself.
-  void AddStreaming(std::string_view path, Streaming make_handler);
-  // A request of more than `largest_message` bytes gets RESOURCE_EXHAUSTED before it is read
+  // A message of more than `largest_message` bytes gets RESOURCE_EXHAUSTED before it is read
   // completely; 0: the server's own limit.
+  void AddStreaming(std::string_view path, Streaming make_handler, size_t largest_message = 0);
   void AddUnary(std::string_view path, Unary answer, size_t largest_message = 0);
 
   struct Method {

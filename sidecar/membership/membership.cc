@@ -77,6 +77,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   if (!request.ok()) return request.status();
   std::unique_ptr<Membership> made(new Membership(loop, sidecar, log, metrics));
   Membership& self = *made;
+  self.instance_id_ = instance_id;
   const auto connect = [&self] { return self.agent_->Connect(); };
 
   self.agent_ = std::make_unique<identity::IdentityAgent>(
@@ -109,6 +110,10 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
         });
     self.registration_->ReportBreakers(self.breakers_);
     self.registration_->ShowIn(metrics.GaugeRow(telemetry::kRegistered, {}));
+  }
+  if (options.traffic) {
+    self.insight_ =
+        std::make_unique<InsightStream>(loop, self.discovery_->ads(), std::move(options.traffic));
   }
   return made;
 }

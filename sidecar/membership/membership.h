@@ -13,6 +13,7 @@
 #include "sidecar/discovery/discovery.h"
 #include "sidecar/discovery/on_demand_listeners.h"
 #include "sidecar/identity/identity_agent.h"
+#include "sidecar/insight/insight_stream.h"
 #include "sidecar/membership/registration.h"
 #include "sidecar/policy/rule_spec.h"
 #include "telemetry/log.h"
@@ -35,7 +36,8 @@ class Membership final : private identity::IdentityAgent::Events {
     Workload workload;
     // Unknown destinations in these ranges are refused (transparent workloads).
     std::vector<policy::Cidr> mesh_ranges;
-    std::string roots_file = {};  // in Kubernetes; see identity::AgentOptions
+    std::string roots_file = {};          // in Kubernetes; see identity::AgentOptions
+    InsightStream::Collect traffic = {};  // unset: the control plane is told nothing of it
   };
 
   // References outlive this. An error names the option and the expected format.
@@ -54,6 +56,8 @@ class Membership final : private identity::IdentityAgent::Events {
   // Deregisters, so that traffic goes elsewhere. `done` runs in any case.
   void Leave(std::function<void()> done);
 
+  // Of this workload, as the control plane knows it.
+  const std::string& instance_id() const { return instance_id_; }
   // Null: none yet.
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
   // A transport to the control plane that presents the identity; null: no identity yet.
@@ -76,6 +80,7 @@ class Membership final : private identity::IdentityAgent::Events {
   Sidecar& sidecar_;
   telemetry::Log& log_;
   telemetry::Registry& metrics_;
+  std::string instance_id_;
   std::shared_ptr<const identity::Identity> identity_;
   int64_t identity_since_ = 0;  // when it was issued, or first used by this process
   std::unique_ptr<identity::IdentityAgent> agent_;
@@ -84,6 +89,7 @@ class Membership final : private identity::IdentityAgent::Events {
   std::vector<policy::Cidr> mesh_ranges_;
   BreakerReport breakers_;
   std::unique_ptr<Registration> registration_;  // null: nothing to register, or a pod
+  std::unique_ptr<InsightStream> insight_;      // null: nothing is told
 };
 
 }  // namespace tulle::sidecar

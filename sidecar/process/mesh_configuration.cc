@@ -23,8 +23,7 @@ bool HasIpv6(loop::Loop& loop) {
 }  // namespace
 
 MeshConfiguration::MeshConfiguration(loop::Loop& loop, const CommandLine& command_line,
-                                     Sidecar& sidecar, telemetry::Log& log,
-                                     telemetry::Registry& metrics)
+                                     Sidecar& sidecar, telemetry::Log& log, ProcessMetrics& metrics)
     : loop_(loop), command_line_(command_line), sidecar_(sidecar), log_(log), metrics_(metrics) {}
 
 MeshConfiguration::~MeshConfiguration() = default;
@@ -64,8 +63,9 @@ absl::Status MeshConfiguration::Start(dns::Resolver& resolver) {
   auto membership =
       Membership::Make(loop_, sidecar_, tls::TlsTransports(), keys_,
                        {control_.addresses, command_line_.token_file, command_line_.state_directory,
-                        std::move(workload), mesh_ranges_, command_line_.roots_file},
-                       log_, metrics_);
+                        std::move(workload), mesh_ranges_, command_line_.roots_file,
+                        [this] { return metrics_.Collect(TrafficFamilies()); }},
+                       log_, metrics_.main());
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);
   if (control_.addresses.empty()) {

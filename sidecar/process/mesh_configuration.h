@@ -14,8 +14,8 @@
 #include "sidecar/policy/rule_spec.h"
 #include "sidecar/process/command_line.h"
 #include "sidecar/process/control_name.h"
+#include "sidecar/process/process_metrics.h"
 #include "telemetry/log.h"
-#include "telemetry/metrics.h"
 
 namespace tulle::sidecar {
 
@@ -26,7 +26,7 @@ class MeshConfiguration final {
  public:
   // References outlive this.
   MeshConfiguration(loop::Loop& loop, const CommandLine& command_line, Sidecar& sidecar,
-                    telemetry::Log& log, telemetry::Registry& metrics);
+                    telemetry::Log& log, ProcessMetrics& metrics);
   ~MeshConfiguration();
 
   // Checks the flags, locks the state directory, and makes sure that there is a credential.
@@ -43,7 +43,7 @@ class MeshConfiguration final {
   const CommandLine& command_line_;
   Sidecar& sidecar_;
   telemetry::Log& log_;
-  telemetry::Registry& metrics_;
+  ProcessMetrics& metrics_;
   certs::SystemKeySource keys_;
   ControlTarget control_;
   std::vector<policy::Cidr> mesh_ranges_;

@@ -81,8 +81,8 @@ absl::Status Process::StartFromFile() {
 }
 
 absl::Status Process::StartFromControlPlane() {
-  mesh_ = std::make_unique<MeshConfiguration>(loop_, command_line_, threads_.sidecar(), log_,
-                                              metrics_.main());
+  mesh_ =
+      std::make_unique<MeshConfiguration>(loop_, command_line_, threads_.sidecar(), log_, metrics_);
   if (absl::Status prepared = mesh_->Prepare(); !prepared.ok()) return prepared;
   // Checked by ParseCommandLine.
   const SocketAddress admin = *SocketAddress::ParseWithPort(command_line_.admin);
@@ -161,7 +161,7 @@ void Process::ShowIdentity() {
   const auto& identity = mesh_->membership().identity();
   if (identity == nullptr) return;
   const proxy::OwnWorkload own = proxy::OwnWorkloadOf(identity->spiffe_id);
-  spans_.SetWorkload(own.name, own.namespace_name);
+  spans_.SetWorkload(own.name, own.namespace_name, mesh_->membership().instance_id());
   if (std::exchange(told_identity_, identity) != identity) spans_.Reconnect();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "telemetry/metrics.h"
@@ -20,10 +21,12 @@ class ProcessMetrics final {
   telemetry::Registry& watchdog() { return watchdog_; }
   telemetry::Registry& worker(int index) { return *workers_[static_cast<size_t>(index)]; }
 
-  std::vector<telemetry::FamilySamples> Collect() const {
+  // `only`: these families; empty: all.
+  std::vector<telemetry::FamilySamples> Collect(
+      std::span<const telemetry::FamilySpec* const> only = {}) const {
     std::vector<const telemetry::Registry*> all = {&main_, &log_writer_, &watchdog_};
     for (const auto& registry : workers_) all.push_back(registry.get());
-    return telemetry::Collect(all);
+    return telemetry::Collect(all, only);
   }
 
  private:

@@ -14,10 +14,11 @@ SpanExport::SpanExport(loop::Loop& main, telemetry::Registry& registry)
 
 SpanExport::~SpanExport() = default;
 
-void SpanExport::SetWorkload(std::string name, std::string namespace_name) {
-  if (name == name_ && namespace_name == namespace_) return;
+void SpanExport::SetWorkload(std::string name, std::string namespace_name, std::string instance) {
+  if (name == name_ && namespace_name == namespace_ && instance == instance_) return;
   name_ = std::move(name);
   namespace_ = std::move(namespace_name);
+  instance_ = std::move(instance);
   collectors_.clear();  // created again with the next spans
 }
 
@@ -99,6 +100,7 @@ std::string SpanExport::ResourceOf(const config::TracingSpec& collector) const {
   std::string resource;
   telemetry::AppendResourceAttribute("service.name", service, resource);
   telemetry::AppendResourceAttribute("service.namespace", namespace_, resource);
+  telemetry::AppendResourceAttribute("service.instance.id", instance_, resource);
   telemetry::AppendResourceAttribute("telemetry.sdk.name", "tulle", resource);
   telemetry::AppendResourceAttribute("telemetry.sdk.language", "cpp", resource);
   telemetry::AppendResourceAttribute("telemetry.sdk.version", telemetry::kVersion, resource);

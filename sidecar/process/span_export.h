@@ -35,8 +35,8 @@ class SpanExport final : public proxy::SpanSink {
   void SetControlPlane(std::function<std::unique_ptr<Transport>()> connect) {
     control_plane_ = std::move(connect);
   }
-  // The service name of spans, where the configuration does not set it.
-  void SetWorkload(std::string name, std::string namespace_name);
+  // The service name of spans, where the configuration does not set it, and the instance of it.
+  void SetWorkload(std::string name, std::string namespace_name, std::string instance);
 
   // The certificate was renewed: collectors must see the new one.
   void Reconnect();
@@ -67,6 +67,7 @@ class SpanExport final : public proxy::SpanSink {
   std::function<std::unique_ptr<Transport>()> control_plane_;
   std::string name_;
   std::string namespace_;
+  std::string instance_;
   std::atomic<size_t> posted_{0};
   std::list<Collector> collectors_;  // most recently used first
 };

@@ -38,6 +38,28 @@ constexpr std::string_view kGrpcNames[] = {
     "DataLoss", "Unauthenticated",
 };
 
+// As gRPC's own constants and OpenTelemetry write them.
+constexpr std::string_view kGrpcConstants[] = {
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+};
+static_assert(std::size(kGrpcConstants) == std::size(kGrpcNames));
+
 std::string_view LongName(std::string_view flag) {
   for (const auto& [name, full] : kLongNames) {
     if (name == flag) return full;
@@ -85,6 +107,10 @@ int GrpcStatusNumber(std::string_view text) {
 
 std::string_view GrpcStatusName(int status) {
   return status < 0 ? std::string_view() : kGrpcNames[status];
+}
+
+std::string_view GrpcStatusConstant(int status) {
+  return status < 0 ? std::string_view() : kGrpcConstants[status];
 }
 
 }  // namespace tulle::proxy

@@ -16,5 +16,7 @@ std::string_view LongResponseFlags(const DecisionRecord& record, std::span<char>
 int GrpcStatusNumber(std::string_view text);
 // "OK", "Unavailable"; empty for -1.
 std::string_view GrpcStatusName(int status);
+// "UNAVAILABLE".
+std::string_view GrpcStatusConstant(int status);
 
 }  // namespace tulle::proxy

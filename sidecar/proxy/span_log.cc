@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <span>
 
 #include "sidecar/proxy/address_text.h"
 #include "sidecar/proxy/response_flags.h"
@@ -49,6 +50,26 @@ void PutStatus(int status, SpanWriter& span) {
   if (status > 0) span.Number("http.response.status_code", static_cast<uint64_t>(status));
 }
 
+// Of "/package.Service/Method"; empty: not gRPC. Source: OpenTelemetry's conventions for RPC.
+std::string_view RpcMethodOf(const DecisionRecord& record) {
+  if (!record.request->is_grpc()) return {};
+  const std::string_view path = record.original_path;
+  return path.starts_with('/') ? path.substr(1, path.find('?') - 1) : std::string_view();
+}
+
+void PutRpc(std::string_view method, SpanWriter& span) {
+  if (method.empty()) return;
+  span.Text("rpc.system.name", "grpc");
+  span.Text("rpc.method", method);
+}
+
+void PutRpcStatus(const DecisionRecord& record, SpanWriter& span) {
+  const int status = GrpcStatusNumber(record.grpc_status);
+  if (status < 0) return;
+  span.Text("rpc.response.status_code", GrpcStatusConstant(status));
+  span.Number("rpc.grpc.status_code", static_cast<uint64_t>(status));  // the former convention
+}
+
 std::string_view CauseOf(const Failure& failure) {
   return failure ? failure.facts().cause : std::string_view();
 }
@@ -79,7 +100,7 @@ void PutOutcome(const EndedRequest& request, SpanWriter& span) {
   PutStatus(record.status, span);
   span.Text("response_flags", ResponseFlags(record, scratch));
   span.Text("upstream_cluster", record.routed.cluster);
-  span.Text("rpc.grpc.status_code", record.grpc_status);
+  PutRpcStatus(record, span);
   span.Text("error.type", CauseOf(record.failure));
   span.Number("tulle.mesh.microseconds",
               static_cast<uint64_t>(
@@ -87,9 +108,32 @@ void PutOutcome(const EndedRequest& request, SpanWriter& span) {
                       .count()));
 }
 
-std::string_view NameOf(const EndedRequest& request) {
-  if (!request.record.routed.operation.empty()) return request.record.routed.operation;
-  return MethodOf(*request.record.request);
+// Few, since collectors group by them: neither a path nor a host is one.
+std::string_view NameOf(const DecisionRecord& record) {
+  const std::string_view rpc = RpcMethodOf(record);
+  return rpc.empty() ? MethodOf(*record.request) : rpc;
+}
+
+// Why an attempt was not the last one.
+std::string_view RetryReasonOf(const AttemptTrace& attempt, std::span<char> scratch) {
+  if (attempt.failure) return attempt.failure.facts().cause;
+  const auto end =
+      std::to_chars(scratch.data(), scratch.data() + scratch.size(), attempt.status).ptr;
+  return {scratch.data(), static_cast<size_t>(end - scratch.data())};
+}
+
+void PutEvents(const DecisionRecord& record, SpanWriter& span) {
+  const uint64_t started = WallNanoseconds(record, record.times.started);
+  if (record.delay_injected) span.Event(started, "fault", "fault.type", "delay");
+  std::array<char, 16> scratch;
+  for (const AttemptTrace* one = record.tracing.spans->first; one != nullptr; one = one->next) {
+    if (one->next == nullptr) break;
+    span.Event(WallNanoseconds(record, one->ended), "retry", "retry.reason",
+               RetryReasonOf(*one, scratch));
+  }
+  if (record.retries.refused)
+    span.Event(WallNanoseconds(record, record.times.ended), "retry refused", "retry.limit",
+               "budget");
 }
 
 void PutServerSpan(const EndedRequest& request, std::string& out) {
@@ -99,11 +143,12 @@ void PutServerSpan(const EndedRequest& request, std::string& out) {
   head.parent = record.tracing.spans->parent;
   head.parent_is_remote = true;
   head.tracestate = record.tracing.spans->tracestate;
-  head.name = NameOf(request);
+  head.name = record.routed.operation.empty() ? NameOf(record) : record.routed.operation;
   head.start_ns = WallNanoseconds(record, record.times.started);
   head.end_ns = WallNanoseconds(record, record.times.ended);
   SpanWriter span(out, head);
   PutRequest(request, span);
+  PutRpc(RpcMethodOf(record), span);
   AddressText address;
   span.Text("network.peer.address", address.Host(request.downstream.remote));
   if (request.downstream.peer != nullptr)
@@ -111,6 +156,7 @@ void PutServerSpan(const EndedRequest& request, std::string& out) {
   const bool outbound = request.downstream.direction == config::Direction::kOutbound;
   span.Text("tulle.direction", outbound ? "outbound" : "inbound");
   PutOutcome(request, span);
+  PutEvents(record, span);
   if (record.status == 0 || record.status >= 500 ||
       GrpcFailed(GrpcStatusNumber(record.grpc_status), head.kind)) {
     span.Error(CauseOf(record.failure));
@@ -127,19 +173,23 @@ void PutAttemptSpan(const EndedRequest& request, const AttemptTrace& attempt, ui
   head.context.span = attempt.span;
   head.parent = record.tracing.spans->context.span;
   head.tracestate = record.tracing.spans->tracestate;
-  head.name = MethodOf(*record.request);
+  head.name = NameOf(record);
   head.start_ns = WallNanoseconds(record, attempt.started);
   head.end_ns = WallNanoseconds(record, attempt.ended);
   SpanWriter span(out, head);
   AddressText address;
-  span.Text("http.request.method", head.name);
+  span.Text("http.request.method", MethodOf(*record.request));
+  PutRpc(RpcMethodOf(record), span);
   span.Text("server.address", address.Host(attempt.upstream));
   span.Number("server.port", attempt.upstream.port());
   span.Text("upstream_cluster", record.routed.cluster);
   if (number > 0) span.Number("http.request.resend_count", number);
   PutStatus(attempt.status, span);
+  const bool is_last = attempt.next == nullptr;
+  if (is_last) PutRpcStatus(record, span);
   span.Text("error.type", CauseOf(attempt.failure));
-  if (attempt.failure || attempt.status == 0 || attempt.status >= 400)
+  if (attempt.failure || attempt.status == 0 || attempt.status >= 400 ||
+      (is_last && GrpcFailed(GrpcStatusNumber(record.grpc_status), head.kind)))
     span.Error(CauseOf(attempt.failure));
   span.End();
 }

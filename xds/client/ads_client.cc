@@ -39,7 +39,7 @@ AdsClient::~AdsClient() = default;
 
 void AdsClient::OnChannelReady() {
   OpenStream();
-  if (other_user_ != nullptr) other_user_->OnChannelReady();
+  for (grpc::ChannelEvents* user : other_users_) user->OnChannelReady();
 }
 
 void AdsClient::OpenStream() {
@@ -93,7 +93,7 @@ void AdsClient::Reopen() {
 
 void AdsClient::OnChannelLost(Failure why) {
   CloseCall();
-  if (other_user_ != nullptr) other_user_->OnChannelLost(why);
+  for (grpc::ChannelEvents* user : other_users_) user->OnChannelLost(why);
   if (why.kind == FailureKind::kNone) return;  // by Reconnect()
   std::string cause(why.facts().cause);
   if (*why.detail != '\0') absl::StrAppend(&cause, ": ", why.detail);

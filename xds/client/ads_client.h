@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "net/grpc/channel.h"
 #include "net/loop/loop.h"
@@ -35,9 +36,9 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   void Reconnect();
   bool connected() const { return call_ != nullptr; }
   // The connection, for other calls to the same server; `user` is notified after this client.
-  // Once, before Start(). Destroy `user` and its calls before this.
+  // Before Start(). Destroy `user` and its calls before this.
   grpc::Channel& Share(grpc::ChannelEvents& user) {
-    other_user_ = &user;
+    other_users_.push_back(&user);
     return channel_;
   }
 
@@ -53,7 +54,7 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   loop::Loop& loop_;
   DeltaClient& state_;
   Events& events_;
-  grpc::ChannelEvents* other_user_ = nullptr;
+  std::vector<grpc::ChannelEvents*> other_users_;
   grpc::Channel channel_;
   std::unique_ptr<grpc::ClientCall> call_;
   std::deque<std::string> delayed_;

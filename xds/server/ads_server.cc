@@ -200,6 +200,13 @@ void AdsServer::Publish(const ChangedNames& changes, const std::set<std::string>
   if (!is_posted_) Serve();
 }
 
+void AdsServer::Resend(std::string_view type_url, const std::string& name) {
+  subscribers_.ForEach(type_url, name, [&](Stream& stream) {
+    if (stream.session().Resend(type_url, name)) Enlist(stream);
+  });
+  if (!is_posted_) Serve();
+}
+
 void AdsServer::Serve() {
   for (int i = 0; i < kStreamsPerTurn && !waiting_.empty(); ++i) {
     Stream& stream = waiting_.PopFront();

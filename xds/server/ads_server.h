@@ -47,6 +47,9 @@ class AdsServer {
   // These resources have changed for whoever sees them, and for these nodes their whole view.
   void Publish(const ChangedNames& changes, const std::set<std::string>& node_ids = {});
 
+  // Sends it again to whoever sees it: the acknowledgement shows that the client is there now.
+  void Resend(std::string_view type_url, const std::string& name);
+
   size_t streams() const { return stream_count_; }
   // Streams that were looked at because of changes, since the start.
   uint64_t touched() const { return touched_; }

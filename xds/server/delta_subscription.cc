@@ -73,10 +73,11 @@ bool DeltaSubscription::OnChanged(const std::string& name, const View* view) {
   return true;
 }
 
-void DeltaSubscription::Resend(const std::string& name) {
-  if (!holdings_.Find(name).is_named) return;
+bool DeltaSubscription::Resend(const std::string& name) {
+  if (!holdings_.Find(name).is_named) return false;
   holdings_.SetResend(name, true);
   pending_.insert(name);
+  return true;
 }
 
 void DeltaSubscription::CollectAll(const View& view) {

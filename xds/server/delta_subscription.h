@@ -39,8 +39,8 @@ class DeltaSubscription {
   // False: the client does not receive the name. `view` may be null.
   bool OnChanged(const std::string& name, const View* view);
   void OnAllChanged() { is_all_pending_ = true; }
-  // Sends it again, changed or not, if the client has subscribed to it by name.
-  void Resend(const std::string& name);
+  // Sends it again, changed or not. False: the client has not subscribed to it by name.
+  bool Resend(const std::string& name);
 
   bool IsPending() const {
     return is_all_pending_ || must_answer_ || !pending_.empty() || !late_.empty();

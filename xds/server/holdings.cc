@@ -110,7 +110,7 @@ std::set<std::string> Holdings::Names() const {
 std::string Holdings::Acknowledged(const std::string& name) const {
   const Entry& entry = Find(name);
   const bool is_held = entry.state == State::kHeld && entry.delivery == Delivery::kAcknowledged;
-  return is_held ? std::string(entry.version.text()) : std::string();
+  return is_held && !entry.must_resend ? std::string(entry.version.text()) : std::string();
 }
 
 void Holdings::ForEach(const Session::Visit& visit) const {

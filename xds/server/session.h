@@ -65,6 +65,9 @@ class Session {
   virtual void SetView(std::shared_ptr<const View> view) = 0;
   // This resource may have changed. False: this client does not receive it.
   virtual bool OnChanged(std::string_view type_url, const std::string& name) = 0;
+  // Sends it again although it has not changed; until that is answered it is not acknowledged.
+  // False: this client does not receive it.
+  virtual bool Resend(std::string_view type_url, const std::string& name) = 0;
   virtual std::optional<std::string> Next(loop::Instant now) = 0;
   // When to call Next() again even if nothing happens.
   virtual std::optional<loop::Instant> Deadline(loop::Instant now) const = 0;

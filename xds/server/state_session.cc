@@ -36,6 +36,12 @@ class Subscription {
     dirty = true;
     return true;
   }
+  bool Resend(const std::string& name) {
+    if (!wildcard && !names.contains(name)) return false;
+    dirty = must_send = true;
+    status.erase(name);
+    return true;
+  }
   bool IsPending() const { return dirty; }
   size_t rejected() const {
     return static_cast<size_t>(std::count_if(status.begin(), status.end(), [](const auto& each) {

@@ -19,8 +19,8 @@ namespace tulle::xds {
 
 // What both dialects keep of one stream: the node, the view, and a subscription for each type.
 // `Subscription` is the dialect's: made of type URL and observer, with OnAllChanged(), OnChanged(),
-// IsPending(), rejected(), rejection_changes(), Acknowledged() and ForEach(). For this package
-// only.
+// Resend(), IsPending(), rejected(), rejection_changes(), Acknowledged() and ForEach(). For this
+// package only.
 template <typename Subscription>
 class SubscribedSession : public Session {
  public:
@@ -39,6 +39,11 @@ class SubscribedSession : public Session {
   bool OnChanged(std::string_view type_url, const std::string& name) final {
     const auto found = types_.find(type_url);
     return found != types_.end() && found->second.OnChanged(name, view_.get());
+  }
+
+  bool Resend(std::string_view type_url, const std::string& name) final {
+    const auto found = types_.find(type_url);
+    return found != types_.end() && found->second.Resend(name);
   }
 
   std::optional<loop::Instant> Deadline(loop::Instant now) const override {

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/grpc/channel.h"
+#include "net/loop/loop.h"
+#include "sidecar/insight/traffic_deltas.h"
+#include "telemetry/metrics.h"
+#include "xds/client/ads_client.h"
+
+namespace tulle::sidecar {
+
+// Tells the control plane what this sidecar sees of its traffic, while there is a connection:
+// tulle.insight.v1.Insight. Uses the connection of the ADS stream, and sends only what the
+// connection can take at once: discovery comes first, and what was not sent is part of a later
+// report. A control plane that does not know the service is not asked again on that connection.
+//
+// Owner: Membership. Thread: main. Source: tulle/insight/v1/insight.proto.
+class InsightStream final : private grpc::ChannelEvents, private grpc::ClientCallEvents {
+ public:
+  using Collect = std::function<std::vector<telemetry::FamilySamples>()>;
+
+  // `ads` has not been started yet, and outlives this. `collect` returns TrafficFamilies().
+  InsightStream(loop::Loop& loop, xds::AdsClient& ads, Collect collect);
+  ~InsightStream() override;
+
+  bool connected() const { return call_ != nullptr; }
+
+ private:
+  void OnChannelReady() override;
+  void OnChannelLost(Failure why) override;
+  void OnMessage(std::string message) override;
+  void OnFinished(const grpc::Status& status) override;
+  void CloseCall();
+  void Report();
+  loop::Duration Pause();
+
+  // A report of a longer time would show as a peak.
+  static constexpr loop::Duration kLongestReport = std::chrono::minutes(1);
+  // Less: much of what was sent has not left yet.
+  static constexpr size_t kRoomForReport = 128 * 1024;
+
+  loop::Loop& loop_;
+  Collect collect_;
+  grpc::Channel& channel_;
+  TrafficDeltas deltas_;
+  std::unique_ptr<grpc::ClientCall> call_;
+  std::unique_ptr<loop::Timer> timer_;
+  loop::Duration interval_;
+  loop::Instant reported_;  // the last time
+};
+
+}  // namespace tulle::sidecar

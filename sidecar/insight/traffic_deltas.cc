@@ -1,0 +1,146 @@
+#include "sidecar/insight/traffic_deltas.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "absl/strings/str_join.h"
+#include "telemetry/families.h"
+
+namespace tulle::sidecar {
+namespace {
+
+using insight::v1::Traffic;
+using telemetry::IstioLabel;
+using telemetry::Sample;
+
+const std::array<const telemetry::FamilySpec*, 5> kFamilies = {
+    &telemetry::kIstioRequestDuration, &telemetry::kIstioTcpOpened, &telemetry::kIstioTcpClosed,
+    &telemetry::kIstioTcpSent, &telemetry::kIstioTcpReceived};
+
+// In Row::reported: the buckets and the sum of a histogram, or the counters of the other families.
+size_t CellOf(std::string_view family) {
+  const auto found =
+      std::find_if(kFamilies.begin(), kFamilies.end(),
+                   [family](const telemetry::FamilySpec* spec) { return spec->name == family; });
+  return static_cast<size_t>(found - kFamilies.begin()) - 1;
+}
+
+std::string_view Known(const Sample& sample, IstioLabel label) {
+  const std::string_view value = sample.labels[label];
+  return value == "unknown" || value == "-" ? std::string_view() : value;
+}
+
+bool ReadNumber(std::string_view text, uint32_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+void Describe(const Sample& sample, insight::v1::Series& series) {
+  const auto set = [&](IstioLabel label) { return std::string(Known(sample, label)); };
+  series.set_outbound(Known(sample, IstioLabel::kReporter) == "source");
+  series.set_source(set(IstioLabel::kSourcePrincipal));
+  series.set_service(set(IstioLabel::kDestinationService));
+  series.set_destination(set(IstioLabel::kDestinationPrincipal));
+  series.set_protocol(set(IstioLabel::kRequestProtocol));
+  series.set_response_flags(set(IstioLabel::kResponseFlags));
+  uint32_t code = 0;
+  if (ReadNumber(Known(sample, IstioLabel::kResponseCode), code)) series.set_response_code(code);
+  if (ReadNumber(Known(sample, IstioLabel::kGrpcResponseStatus), code))
+    series.set_grpc_status(code);
+  // The caller has verified the identity that it reports.
+  series.set_mutual_tls(series.outbound()
+                            ? !series.destination().empty()
+                            : Known(sample, IstioLabel::kConnectionSecurityPolicy) == "mutual_tls");
+}
+
+void AddRequests(const Sample& sample, uint32_t id, const std::vector<uint64_t>& reported,
+                 Traffic& traffic) {
+  insight::v1::Requests& requests = *traffic.add_requests();
+  requests.set_series(id);
+  size_t used = sample.buckets.size();
+  while (used != 0 && sample.buckets[used - 1] == reported[used - 1]) --used;
+  for (size_t i = 0; i < used; ++i)
+    requests.add_buckets(static_cast<uint32_t>(sample.buckets[i] - reported[i]));
+  requests.set_milliseconds(sample.value - static_cast<double>(reported.back()));
+}
+
+void AddConnections(size_t cell, uint32_t id, uint64_t gained, Traffic& traffic) {
+  insight::v1::Connections& connections = *traffic.add_connections();
+  connections.set_series(id);
+  switch (cell) {
+    case 0:
+      return connections.set_opened(gained);
+    case 1:
+      return connections.set_closed(gained);
+    case 2:
+      return connections.set_sent(gained);
+    default:
+      return connections.set_received(gained);
+  }
+}
+
+bool HasGained(const Sample& sample, const std::vector<uint64_t>& reported) {
+  return !std::equal(sample.buckets.begin(), sample.buckets.end(), reported.begin());
+}
+
+void Remember(const Sample& sample, std::vector<uint64_t>& reported) {
+  std::copy(sample.buckets.begin(), sample.buckets.end(), reported.begin());
+  reported.back() = static_cast<uint64_t>(sample.value);
+}
+
+}  // namespace
+
+std::span<const telemetry::FamilySpec* const> TrafficFamilies() { return kFamilies; }
+
+void TrafficDeltas::Begin(bool skip) {
+  last_id_ = 0;
+  skip_ = skip;
+  for (auto& [labels, row] : rows_) row.id = 0;
+}
+
+bool TrafficDeltas::AddTo(const std::vector<telemetry::FamilySamples>& families, Traffic& traffic) {
+  for (const telemetry::FamilySamples& family : families) AddFamily(family, traffic);
+  skip_ = false;
+  return traffic.requests_size() != 0 || traffic.connections_size() != 0;
+}
+
+void TrafficDeltas::AddFamily(const telemetry::FamilySamples& family, Traffic& traffic) {
+  const bool is_histogram = family.spec.kind == telemetry::MetricKind::kHistogram;
+  const size_t cell = is_histogram ? 0 : CellOf(family.spec.name);
+  for (const Sample& sample : family.samples) {
+    // The row of what found no room in the family: nothing is known of it.
+    if (sample.labels[IstioLabel::kReporter] == "other") continue;
+    Row& row = rows_[absl::StrJoin(sample.labels, absl::string_view("\0", 1))];
+    if (row.reported.empty())
+      row.reported.resize(is_histogram ? sample.buckets.size() + 1 : kFamilies.size() - 1);
+    const bool has_gained =
+        is_histogram ? HasGained(sample, row.reported) : sample.count != row.reported[cell];
+    if (!has_gained) continue;
+    if (!skip_) {
+      if (row.id == 0 && traffic.series_size() == kMostSeries) continue;
+      Name(row, sample, traffic);
+      if (is_histogram) {
+        AddRequests(sample, row.id, row.reported, traffic);
+      } else {
+        AddConnections(cell, row.id, sample.count - row.reported[cell], traffic);
+      }
+    }
+    if (is_histogram) {
+      Remember(sample, row.reported);
+    } else {
+      row.reported[cell] = sample.count;
+    }
+  }
+}
+
+void TrafficDeltas::Name(Row& row, const Sample& sample, Traffic& traffic) {
+  if (row.id != 0) return;
+  row.id = ++last_id_;
+  insight::v1::Series& series = *traffic.add_series();
+  series.set_id(row.id);
+  Describe(sample, series);
+}
+
+}  // namespace tulle::sidecar
