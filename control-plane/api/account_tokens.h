@@ -21,8 +21,10 @@ class AccountTokens {
   // What is known of this token now; absent: Ask(). Errors: kUnauthenticated, kPermissionDenied (a
   // valid token of an account without rights), kUnavailable (ask again later).
   virtual std::optional<absl::StatusOr<Principal>> Find(std::string_view token) = 0;
-  // `done` runs once, perhaps at once, when Find() knows the answer; never after this is destroyed.
-  virtual void Ask(std::string_view token, std::function<void()> done) = 0;
+  // `source`: the address that sent it. `done` runs once, perhaps at once, when Find() knows the
+  // answer; never after this is destroyed.
+  virtual void Ask(const std::string& source, std::string_view token,
+                   std::function<void()> done) = 0;
 };
 
 }  // namespace tulle::api

@@ -71,14 +71,15 @@ class Api::Resources {
         evictions_(parts.authority, parts.tokens, parts.remove_workloads, parts.on_change),
         backups_(parts.store, parts.authority, parts.version),
         check_(parts.view, parts.policies, parts.authority, parts.tokens, parts.store),
-        traces_(parts.traces) {}
+        traces_(parts.traces),
+        traffic_(parts.traffic) {}
 
   Routes All() {
     Routes all;
-    for (Routes routes :
-         {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
-          workloads_.routes(), proxies_.routes(), tokens_.routes(), credentials_.routes(),
-          certificates_.routes(), evictions_.routes(), check_.routes(), traces_.routes()}) {
+    for (Routes routes : {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
+                          workloads_.routes(), proxies_.routes(), tokens_.routes(),
+                          credentials_.routes(), certificates_.routes(), evictions_.routes(),
+                          check_.routes(), traces_.routes(), traffic_.routes()}) {
       for (Route& route : routes) all.push_back(std::move(route));
     }
     return all;
@@ -97,6 +98,7 @@ class Api::Resources {
   BackupResource backups_;
   CheckResource check_;
   TraceResource traces_;
+  TrafficResource traffic_;
 };
 
 Api::Api(Parts parts)
@@ -126,6 +128,7 @@ struct Api::Target {
   std::vector<std::string> arguments;
   std::optional<Principal> caller;  // absent: the route is open to everyone
   bool awaits_account = false;
+  bool is_account = false;  // the caller has shown the token of a service account
 };
 
 std::optional<ApiResponse> Api::Find(const ApiRequest& request, Target* target) {
@@ -153,6 +156,7 @@ absl::StatusOr<std::optional<Principal>> Api::CallerOf(const ApiRequest& request
         "tokens of service accounts are for a control plane in a Kubernetes cluster: send "
         "Authorization");
   }
+  target->is_account = true;
   if (auto known = accounts_->Find(token)) return *std::move(known);
   target->awaits_account = true;
   return absl::UnavailableError("the token is being reviewed: try again");
@@ -167,9 +171,16 @@ std::optional<ApiResponse> Api::Authorize(const ApiRequest& request, Target* tar
     return Refuse(401, "missing or invalid credential", "send Authorization: Bearer CREDENTIAL");
   }
   target->caller = **principal;
-  if (route.access == Access::kAdmin && target->caller->role != Role::kAdmin) {
+  const bool is_for_admins = route.access != Access::kReader;
+  if (is_for_admins && target->caller->role != Role::kAdmin) {
     return Refuse(403, "permission denied: " + target->caller->name + " has the role reader",
                   "use the credential of an admin");
+  }
+  // Rights that RBAC takes back would live on in a credential, or in a copy of the roots' keys.
+  if (route.access == Access::kAdminCredential && target->is_account) {
+    return Refuse(403, "permission denied: not with the token of a service account",
+                  "in a Kubernetes cluster back up the Secret tulle-ca, and give rights with "
+                  "RoleBindings");
   }
   return RefuseUnknownQuery(request, route);
 }

@@ -28,7 +28,8 @@
 
 namespace tulle::insight {
 class TraceRing;
-}
+class TrafficBook;
+}  // namespace tulle::insight
 
 namespace tulle::api {
 
@@ -123,8 +124,12 @@ class ControlPlaneView {
   }
   // Whether users write policies of this kind to the cluster's API server.
   virtual bool IsServedByCluster(policy::Kind) const { return false; }
-  // Policies of the cluster that are not in force, as KIND NAMESPACE/NAME, and why.
+  // Whether the mesh is that of a Kubernetes cluster: proxies are pods', without leases.
+  virtual bool IsInCluster() const { return false; }
+  // Policies and routes of the cluster that are not in force, as KIND NAMESPACE/NAME, and why.
   virtual std::map<std::string, std::string> RefusedPolicies() const { return {}; }
+  // Routes of the cluster with a backend that cannot be used, and why.
+  virtual std::map<std::string, std::string> UnresolvedRoutes() const { return {}; }
   // Pods of the cluster that should have a sidecar and have none: how many, by namespace.
   virtual std::map<std::string, size_t> PodsWithoutSidecar() const { return {}; }
   virtual size_t HeldLeases() const = 0;
@@ -148,8 +153,9 @@ class Api {
     const ControlPlaneView* view;
     std::function<void()> on_change;
     std::string version;
-    const insight::TraceRing* traces = nullptr;  // null: traces are not kept
-    store::Store* store = nullptr;               // for backups
+    const insight::TraceRing* traces = nullptr;     // null: traces are not kept
+    const insight::TrafficBook* traffic = nullptr;  // null: the same of traffic
+    store::Store* store = nullptr;                  // for backups
     // Removes the registrations of a SPIFFE ID; returns the instances.
     std::function<std::vector<std::string>(const std::string& spiffe_id)> remove_workloads =
         [](const std::string&) { return std::vector<std::string>(); };

@@ -11,6 +11,7 @@
 
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
+#include "control-plane/insight/traffic_book.h"
 #include "control-plane/snapshot/testing/build_snapshot.h"
 #include "control-plane/store/sqlite_store.h"
 
@@ -68,7 +69,9 @@ class FakeView : public ControlPlaneView {
   }
   const policy::PolicySet& ClusterPolicies() const override { return cluster_policies; }
   bool IsServedByCluster(policy::Kind kind) const override { return kind == cluster_kind; }
+  bool IsInCluster() const override { return is_in_cluster; }
   std::map<std::string, std::string> RefusedPolicies() const override { return refused_policies; }
+  std::map<std::string, std::string> UnresolvedRoutes() const override { return unresolved_routes; }
   std::map<std::string, size_t> PodsWithoutSidecar() const override { return without_sidecar; }
   size_t HeldLeases() const override { return 0; }
   const registry::OpenBreakers& OpenBreakers() const override { return breakers; }
@@ -76,6 +79,8 @@ class FakeView : public ControlPlaneView {
 
   discovery::Mesh mesh;
   std::map<std::string, std::string> refused_policies;
+  std::map<std::string, std::string> unresolved_routes;
+  bool is_in_cluster = false;
   std::map<std::string, size_t> without_sidecar;
   std::vector<ProxyStatus> proxies;
   policy::PolicySet cluster_policies;
@@ -96,7 +101,7 @@ class ApiFixture : public testing::Test {
         tokens_(store_.get(), &keys_),
         credentials_(store_.get(), &keys_),
         api_({book_.get(), authority_.get(), &tokens_, &credentials_, &view_,
-              [this] { ++changes_; }, std::move(version), nullptr, store_.get()}) {}
+              [this] { ++changes_; }, std::move(version), nullptr, &traffic_, store_.get()}) {}
 
   certs::SystemKeySource keys_;
   std::unique_ptr<store::SqliteStore> store_;
@@ -105,6 +110,7 @@ class ApiFixture : public testing::Test {
   ca::JoinTokens tokens_;
   Credentials credentials_;
   FakeView view_;
+  insight::TrafficBook traffic_{kNow - 3600};
   int changes_ = 0;
   Api api_;
 };

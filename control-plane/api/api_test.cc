@@ -56,6 +56,35 @@ TEST_F(ApiTest, RolesAreKept) {
   EXPECT_EQ(as(admin_, "GET", "/v1/policies/"), 404);
 }
 
+// A service account that may do everything else.
+class AdminAccount final : public AccountTokens {
+ public:
+  std::optional<absl::StatusOr<Principal>> Find(std::string_view) override {
+    return Principal{"tulle-admin", Role::kAdmin};
+  }
+  void Ask(const std::string&, std::string_view, std::function<void()>) override {}
+};
+
+TEST_F(ApiTest, ServiceAccountsGetNoCredentialsAndNoKeys) {
+  AdminAccount accounts;
+  api_.SetAccounts(&accounts);
+  const auto by_account = [&](const std::string& method, const std::string& path,
+                              const std::string& body) {
+    ApiRequest request{method, path, {}, body, ""};
+    request.account_token = "token";
+    const auto verdict = api_.Admit(request);
+    const int status = api_.Handle(request, kNow).status;
+    EXPECT_EQ(verdict.refusal.has_value(), status == 403) << path;
+    return status;
+  };
+  EXPECT_EQ(by_account("POST", "/v1/backup", "{}"), 403);
+  EXPECT_EQ(by_account("POST", "/v1/credentials", R"({"name":"x"})"), 403);
+  EXPECT_EQ(by_account("DELETE", "/v1/credentials/x", ""), 403);
+  EXPECT_EQ(by_account("GET", "/v1/credentials", ""), 200);
+  EXPECT_EQ(by_account("POST", "/v1/apply", kStrict), 200);
+  EXPECT_EQ(Call("POST", "/v1/backup", "{}").status, 200);
+}
+
 TEST_F(ApiTest, ApplyGetDiffAndDelete) {
   const Json applied = Body(Call("POST", "/v1/apply", kStrict));
   EXPECT_EQ(applied["changes"][0]["action"], "created");
@@ -240,9 +269,13 @@ TEST_F(ApiTest, CheckVisitsProxiesInSlices) {
   for (int turn = 0; turn < 3; ++turn) EXPECT_TRUE(response.more(&body)) << turn;
   EXPECT_EQ(body, "");
   EXPECT_FALSE(response.more(&body));
-  const std::string message = Json::parse(body)["items"][0]["message"];
-  EXPECT_NE(message.find(" web-100 web-101"), std::string::npos) << message;
-  EXPECT_TRUE(message.ends_with(" web-298 web-299")) << message;
+  const Json item = Json::parse(body)["items"][0];
+  const std::string message = item["message"];
+  EXPECT_NE(message.find(" web-100, web-101, "), std::string::npos) << message;
+  EXPECT_TRUE(message.ends_with(", web-119 and 180 more")) << message;
+  ASSERT_EQ(item["proxies"].size(), 200);
+  EXPECT_EQ(item["proxies"][199],
+            Json({{"name", "web-299"}, {"connected", false}, {"message", "web-299"}}));
 }
 
 TEST_F(ApiTest, CheckNamesEveryPolicyThatCannotBeRead) {
@@ -447,7 +480,7 @@ TEST_F(ApiTest, TheDescriptionTellsPathsAndRoles) {
       EXPECT_FALSE(operation["summary"].get<std::string>().empty()) << path;
     }
   }
-  EXPECT_EQ(count, 33);
+  EXPECT_EQ(count, 34);
   EXPECT_EQ(Body(Call("GET", "/v1/nothing"))["error"], "path not found");
 }
 

@@ -8,7 +8,7 @@ namespace tulle::api {
 
 Routes BackupResource::routes() {
   return {
-      {"POST", "/v1/backup", Access::kAdmin,
+      {"POST", "/v1/backup", Access::kAdminCredential,
        "Copy everything that is stored, including the private keys of the roots",
        By(this, &BackupResource::Create)},
   };

@@ -7,7 +7,9 @@ namespace {
 
 constexpr CheckEntry kChecks[] = {
     {CheckId::kProxiesConnected, "proxies-connected", "proxies connected", "all",
-     "not connected:", "is the sidecar running, and can it reach port $PORT of tulle-control?"},
+     "not connected:", "is the sidecar running, and can it reach port $PORT of tulle-control?",
+     "see `kubectl -n NAMESPACE logs POD -c tulle-sidecar`, and whether a NetworkPolicy keeps the "
+     "pod from port $PORT of tulle-control"},
     {CheckId::kConfigurationAccepted, "configuration-accepted", "configuration accepted", "by all",
      "rejected by:", "see the reason with `tullectl status PROXY`, then fix the policy"},
     {CheckId::kConfigurationInForce, "configuration-in-force", "configuration in force",
@@ -21,11 +23,18 @@ constexpr CheckEntry kChecks[] = {
      "none has expired", "expired:",
      "in this order: check that the clock there is right (date -u) and that the sidecar can reach "
      "port $PORT; then write a new join token to the FILE of its --token-file. It joins within a "
-     "minute, and the application need not be restarted"},
+     "minute, and the application need not be restarted",
+     "check that the clock of the pod's node is right (date -u), and see `kubectl -n NAMESPACE "
+     "logs "
+     "POD -c tulle-sidecar`: the sidecar gets a new certificate as soon as it reaches port $PORT "
+     "of "
+     "tulle-control"},
     {CheckId::kCertificatesShared, "certificates-shared", "certificates used once", "all",
      "used in two places:",
      "two processes share a --state-dir, or the key was copied: then evict the workload, and let "
-     "it join again with a new token"},
+     "it join again with a new token",
+     "the key was copied: evict the workload with `tullectl evict ACCOUNT -n NAMESPACE`, and "
+     "restart its pods"},
     {CheckId::kCertificatesPerIdentity, "certificates-per-identity", "certificates per identity",
      "far below the limit", "close to the limit, at which requests are refused:",
      "replicas have two or three each. If that does not explain them, a workload requests them "
@@ -34,7 +43,8 @@ constexpr CheckEntry kChecks[] = {
     {CheckId::kJoinTokens, "join-tokens", "join tokens", "none was rejected", "rejected:",
      "write a new token to the FILE of the sidecar's --token-file. It joins within a minute"},
     {CheckId::kWorkloadsHealthy, "workloads-healthy", "workloads healthy", "all",
-     "unhealthy:", "a missed lease or a failing application: see the log of its sidecar"},
+     "unhealthy:", "a missed lease or a failing application: see the log of its sidecar",
+     "their pods are not ready: see `kubectl -n NAMESPACE describe pod POD`"},
     {CheckId::kBreakersClosed, "circuit-breakers", "circuit breakers", "none is open", "open:\n",
      "these proxies send no requests to these endpoints. See with `tullectl services` whether the "
      "endpoint is healthy, and check that its application and its sidecar listen and that the "
@@ -47,14 +57,20 @@ constexpr CheckEntry kChecks[] = {
      "NOT ENFORCED, cannot be parsed; apply again or delete:\n",
      "the store was written by another version of tulle-control: apply the policy again"},
     {CheckId::kPoliciesAccepted, "policies-accepted", "policies of Kubernetes accepted", "all",
-     "NOT IN FORCE:\n",
-     "change or delete the object with kubectl; its condition Accepted says the same"},
+     "NOT ACCEPTED:\n",
+     "change or delete the object with kubectl, or create what it refers to; its condition "
+     "Accepted "
+     "says the same"},
+    {CheckId::kRoutesResolved, "routes-resolved", "references of routes", "resolved",
+     "NOT RESOLVED, so that requests to these backends get 500:\n",
+     "change the route, or create the Service or the ReferenceGrant; the condition ResolvedRefs of "
+     "the route says the same"},
     {CheckId::kPoliciesEffective, "policies-effective", "policies in effect", "all", "",
      "fix the name (see `tullectl services -A`), or ignore this if it is not deployed yet"},
     {CheckId::kPodsMeshed, "pods-meshed", "pods of labelled namespaces", "have a sidecar",
      "WITHOUT A SIDECAR:",
-     "restart what owns them, also StatefulSets and DaemonSets; label pods that need none, such as "
-     "those with hostNetwork, tulle.dev/inject=disabled"},
+     "restart what owns them, also StatefulSets and DaemonSets; label pods that need none "
+     "tulle.dev/inject=disabled"},
     {CheckId::kStoreWritable, "store-writable", "store", "can be written", "CANNOT BE WRITTEN: ",
      "free space in --data-dir of tulle-control. Until then the mesh runs on what is in memory, "
      "and "

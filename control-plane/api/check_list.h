@@ -21,6 +21,7 @@ enum class CheckId {
   kLeases,
   kPoliciesReadable,
   kPoliciesAccepted,
+  kRoutesResolved,
   kPoliciesEffective,
   kPodsMeshed,
   kStoreWritable
@@ -31,8 +32,9 @@ struct CheckEntry {
   std::string_view text_id;  // "proxies-connected"
   std::string_view name;
   std::string_view passed;
-  std::string_view failed;  // what was found follows
-  std::string_view hint;    // $PORT: where the control plane serves sidecars
+  std::string_view failed;             // what was found follows
+  std::string_view hint;               // $PORT: where the control plane serves sidecars
+  std::string_view cluster_hint = {};  // in a Kubernetes cluster; empty: the same
 };
 
 const CheckEntry& EntryOf(CheckId id);

@@ -25,12 +25,23 @@ constexpr int64_t kJoinWindowSeconds = 300;
 constexpr int64_t kRotationPatienceSeconds = 600;
 constexpr size_t kMostNamed = 20;
 
+// One proxy that fails a check.
+struct FailingProxy {
+  std::string name;
+  bool is_connected = false;
+  std::string message;
+  std::string command = {};  // that solves it
+};
+
 }  // namespace
 
 class CheckResource::Findings {
  public:
-  // `port`: where sidecars are served; 0: unknown.
-  explicit Findings(uint16_t port) : port_(port == 0 ? "15012" : std::to_string(port)) {}
+  // `port`: where sidecars are served; 0: unknown. `is_in_cluster`: proxies are pods'.
+  Findings(uint16_t port, bool is_in_cluster)
+      : port_(port == 0 ? "15012" : std::to_string(port)), is_in_cluster_(is_in_cluster) {}
+
+  bool is_in_cluster() const { return is_in_cluster_; }
 
   // `commands`, in order, solve the problem.
   void Add(CheckId id, bool is_good, const std::string& message,
@@ -41,9 +52,9 @@ class CheckResource::Findings {
     all_good_ = all_good_ && is_good;
     if (is_good) return;
     if (!commands.empty()) items_.back()["commands"] = commands;
-    if (!check.hint.empty()) {
-      items_.back()["hint"] = absl::StrReplaceAll(std::string(check.hint), {{"$PORT", port_}});
-    }
+    const bool is_pods = is_in_cluster_ && !check.cluster_hint.empty();
+    const std::string hint(is_pods ? check.cluster_hint : check.hint);
+    if (!hint.empty()) items_.back()["hint"] = absl::StrReplaceAll(hint, {{"$PORT", port_}});
   }
   // Passes if `found` is empty.
   void AddList(CheckId id, const std::string& found, const std::set<std::string>& commands = {}) {
@@ -51,10 +62,38 @@ class CheckResource::Findings {
     Add(id, found.empty(),
         found.empty() ? std::string(check.passed) : std::string(check.failed) + found, commands);
   }
+  // The message names the first of them. All of them follow, for a client that asks several
+  // replicas: a proxy that is connected to another replica does not fail the check here.
+  void AddProxies(CheckId id, const std::vector<FailingProxy>& failing) {
+    const CheckEntry& check = EntryOf(id);
+    const bool has_lines = check.failed.ends_with('\n');
+    std::string found;
+    std::set<std::string> commands;
+    Json proxies = Json::array();
+    for (const FailingProxy& each : failing) {
+      if (proxies.size() < kMostNamed) {
+        const char* separator = found.empty() ? " " : ", ";
+        if (has_lines) separator = found.empty() ? "" : "\n";
+        absl::StrAppend(&found, separator, each.message);
+        if (!each.command.empty()) commands.insert(each.command);
+      }
+      proxies.push_back(
+          {{"name", each.name}, {"connected", each.is_connected}, {"message", each.message}});
+      if (!each.command.empty()) proxies.back()["command"] = each.command;
+    }
+    if (failing.size() > kMostNamed)
+      absl::StrAppend(&found, has_lines ? "\n" : " ", "and ", failing.size() - kMostNamed, " more");
+    AddList(id, found, commands);
+    if (failing.empty()) return;
+    items_.back()["passed"] = check.passed;
+    items_.back()["failed"] = check.failed;
+    items_.back()["proxies"] = std::move(proxies);
+  }
   Json ToJson() const { return {{"ok", all_good_}, {"items", items_}}; }
 
  private:
   std::string port_;
+  bool is_in_cluster_;
   Json items_ = Json::array();
   bool all_good_ = true;
 };
@@ -83,46 +122,44 @@ class ProxyFindings {
   ProxyFindings(int64_t last_ends, int64_t now) : last_ends_(last_ends), now_(now) {}
 
   void Visit(const ProxyStatus& proxy) {
-    if (!proxy.is_connected) away_ += " " + proxy.shown_name();
+    const std::string& shown = proxy.shown_name();
+    if (!proxy.is_connected) Add(CheckId::kProxiesConnected, proxy, shown);
     for (const std::string& problem : proxy.problems)
-      failing_.push_back(absl::StrCat(proxy.shown_name(), ": ", problem));
+      Add(CheckId::kConfigurationInForce, proxy, absl::StrCat(shown, ": ", problem));
     for (const auto& type : proxy.types) {
       if (!type.rejection.empty())
-        rejecting_ += " " + proxy.shown_name() + " (" + type.rejection + ")";
+        Add(CheckId::kConfigurationAccepted, proxy, shown + " (" + type.rejection + ")");
     }
     VisitCertificate(proxy);
   }
-  void AddConfiguration(Findings* findings) const {
-    findings->AddList(CheckId::kProxiesConnected, away_);
-    findings->AddList(CheckId::kConfigurationAccepted, rejecting_);
-    findings->AddList(CheckId::kConfigurationInForce, absl::StrJoin(failing_, "\n"));
-  }
-  void AddCertificates(Findings* findings) const {
-    findings->AddList(CheckId::kWorkloadCertificates, ended_, commands_);
-    findings->AddList(CheckId::kCertificatesShared, absl::StrJoin(shared_, ";"));
+  void AddTo(Findings* findings, CheckId id) const {
+    const auto found = failing_.find(id);
+    findings->AddProxies(id, found == failing_.end() ? std::vector<FailingProxy>() : found->second);
   }
 
  private:
+  void Add(CheckId id, const ProxyStatus& proxy, const std::string& message,
+           const std::string& command = "") {
+    failing_[id].push_back({proxy.name, proxy.is_connected, message, command});
+  }
   void VisitCertificate(const ProxyStatus& proxy) {
+    const std::string& shown = proxy.shown_name();
     if (!proxy.certificate_also_used_by.empty()) {
-      shared_.push_back(
-          absl::StrCat(" ", proxy.shown_name(), ", also by ", proxy.certificate_also_used_by));
+      Add(CheckId::kCertificatesShared, proxy,
+          absl::StrCat(shown, " (also by ", proxy.certificate_also_used_by, ")"));
     }
     const bool is_known = proxy.certificate_not_after != 0;
     const int64_t end = is_known ? proxy.certificate_not_after : last_ends_;
     if (end == 0 || end > now_ || (!is_known && proxy.is_connected)) return;
-    absl::StrAppend(&ended_, " ", proxy.shown_name(), is_known ? " at " : " by ", UtcTime(end));
-    commands_.insert(TokenCommand(proxy.spiffe_id));
+    Add(CheckId::kWorkloadCertificates, proxy,
+        absl::StrCat(shown, is_known ? " at " : " by ", UtcTime(end)),
+        // A pod has its token from the cluster.
+        proxy.pod.empty() ? TokenCommand(proxy.spiffe_id) : "");
   }
 
   int64_t last_ends_;
   int64_t now_;
-  std::string away_;
-  std::string rejecting_;
-  std::vector<std::string> failing_;
-  std::string ended_;
-  std::set<std::string> commands_;  // for those that have ended
-  std::vector<std::string> shared_;
+  std::map<CheckId, std::vector<FailingProxy>> failing_;
 };
 
 void CheckCertificateCounts(const ca::MeshAuthority& authority, Findings* findings) {
@@ -148,6 +185,8 @@ void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
     absl::StrAppend(&refused, " ", id, ", whose token expired at ", UtcTime(join.expired_at), when);
     commands.insert(TokenCommand(id));
   }
+  // Pods do not join by these.
+  if (refused.empty() && findings->is_in_cluster()) return;
   // Anyone can try an invalid token: that alone is no failure.
   if (refused.empty() && !stranger.empty())
     return findings->Add(CheckId::kJoinTokens, true, stranger);
@@ -155,10 +194,14 @@ void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
   findings->AddList(CheckId::kJoinTokens, refused, commands);
 }
 
+// `unresolved`: routes whose backends another check names.
 void CheckPolicies(const policy::PolicySet& policies, const discovery::Mesh& mesh,
-                   Findings* findings) {
+                   const std::map<std::string, std::string>& unresolved, Findings* findings) {
   constexpr size_t kMostShown = 10;
-  const auto all = policy::FindIneffective(policies, discovery::KnownServicesOf(mesh));
+  auto all = policy::FindIneffective(policies, discovery::KnownServicesOf(mesh));
+  std::erase_if(all, [&](const policy::Ineffective& each) {
+    return each.field.starts_with("spec.rules") && unresolved.contains(policy::ToText(each.policy));
+  });
   std::string found;
   for (size_t i = 0; i < std::min(all.size(), kMostShown); ++i) {
     absl::StrAppend(&found, i == 0 ? "" : "; ", policy::ToText(all[i].policy), " ", all[i].field,
@@ -215,11 +258,17 @@ void CheckPods(const std::map<std::string, size_t>& without_sidecar, Findings* f
 }
 
 void CheckWorkloads(const discovery::Mesh& mesh, Findings* findings) {
-  std::string unhealthy;
+  std::vector<std::string> unhealthy;
   for (const auto& [id, workload] : mesh.workloads) {
-    if (workload.health != discovery::Health::kHealthy) unhealthy += " " + id;
+    if (workload.health == discovery::Health::kHealthy) continue;
+    const auto pod = workload.metadata.find(discovery::kPodMetadata);
+    unhealthy.push_back(pod == workload.metadata.end() ? id : pod->second);
   }
-  findings->AddList(CheckId::kWorkloadsHealthy, unhealthy);
+  const size_t shown = std::min(unhealthy.size(), kMostNamed);
+  std::string names;
+  for (size_t i = 0; i < shown; ++i) absl::StrAppend(&names, i == 0 ? " " : ", ", unhealthy[i]);
+  if (unhealthy.size() > shown) absl::StrAppend(&names, " and ", unhealthy.size() - shown, " more");
+  findings->AddList(CheckId::kWorkloadsHealthy, names);
 }
 
 }  // namespace
@@ -242,11 +291,14 @@ ApiResponse CheckResource::Run(const Call& call) {
       after = proxies.back().name;
       return true;
     }
-    Findings findings(view_->GrpcPort());
-    of_proxies.AddConfiguration(&findings);
+    Findings findings(view_->GrpcPort(), view_->IsInCluster());
+    for (const CheckId id : {CheckId::kProxiesConnected, CheckId::kConfigurationAccepted,
+                             CheckId::kConfigurationInForce})
+      of_proxies.AddTo(&findings, id);
     CheckRoot(*authority_, now, &findings);
     CheckRotation(authority_->rotation(), now, &findings);
-    of_proxies.AddCertificates(&findings);
+    for (const CheckId id : {CheckId::kWorkloadCertificates, CheckId::kCertificatesShared})
+      of_proxies.AddTo(&findings, id);
     CheckCertificateCounts(*authority_, &findings);
     CheckMesh(now, &findings);
     *body += Dump(findings.ToJson());
@@ -261,7 +313,9 @@ void CheckResource::CheckMesh(int64_t now, Findings* findings) const {
   findings->AddList(CheckId::kBreakersClosed,
                     OpenEndpoints(view_->OpenBreakers()).ToText(kMostNamed));
   const size_t held = view_->HeldLeases();
-  findings->AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
+  // Pods have none.
+  if (held != 0 || !findings->is_in_cluster())
+    findings->AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
   findings->AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
   findings->AddList(CheckId::kPoliciesAccepted,
                     absl::StrJoin(view_->RefusedPolicies(), "\n", absl::PairFormatter(": ")));
@@ -269,7 +323,10 @@ void CheckResource::CheckMesh(int64_t now, Findings* findings) const {
   policy::PolicySet in_force = policies_->policies();
   for (const auto& [key, document] : view_->ClusterPolicies().documents())
     in_force.Upsert(document);
-  CheckPolicies(in_force, view_->CurrentMesh(), findings);
+  const auto unresolved = view_->UnresolvedRoutes();
+  findings->AddList(CheckId::kRoutesResolved,
+                    absl::StrJoin(unresolved, "\n", absl::PairFormatter(": ")));
+  CheckPolicies(in_force, view_->CurrentMesh(), unresolved, findings);
   CheckPods(view_->PodsWithoutSidecar(), findings);
   if (store_ != nullptr)
     findings->AddList(CheckId::kStoreWritable, std::string(store_->WriteFailure().message()));

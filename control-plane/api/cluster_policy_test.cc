@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "control-plane/api/api_fixture.h"
@@ -93,10 +94,50 @@ TEST_F(ClusterPolicyTest, ThoseThatAreNotInForceFailTheCheck) {
     if (each["id"] != "policies-accepted") continue;
     EXPECT_EQ(each["ok"], false);
     EXPECT_EQ(each["message"],
-              "NOT IN FORCE:\nPeerAuthentication shop/web: spec.mode: unsupported value");
+              "NOT ACCEPTED:\nPeerAuthentication shop/web: spec.mode: unsupported value");
     return;
   }
   FAIL() << checks;
+}
+
+TEST_F(ClusterPolicyTest, RoutesWhoseBackendsCannotBeUsedFailTheCheckOnce) {
+  ASSERT_EQ(Call("POST", "/v1/apply",
+                 "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+                 "metadata: {name: r, namespace: default}\n"
+                 "spec: {parentRefs: [{kind: Service, name: post}],\n"
+                 "  rules: [{backendRefs: [{name: none, port: 80}]}]}\n")
+                .status,
+            200);
+  const auto check = [this](const char* id) {
+    const Json checks = Json::parse(Call("GET", "/v1/check").WholeBody());
+    for (const Json& each : checks["items"])
+      if (each["id"] == id) return each;
+    return Json();
+  };
+  EXPECT_EQ(check("policies-effective")["ok"], false);
+  EXPECT_EQ(check("routes-resolved")["ok"], true);
+  view_.unresolved_routes["HTTPRoute default/r"] = "BackendNotFound: Service none";
+  EXPECT_EQ(check("policies-effective")["ok"], true) << check("policies-effective");
+  EXPECT_EQ(check("routes-resolved")["message"],
+            "NOT RESOLVED, so that requests to these backends get 500:\n"
+            "HTTPRoute default/r: BackendNotFound: Service none");
+}
+
+TEST_F(ClusterPolicyTest, LeasesAndJoinTokensAreNoneOfAClustersConcern) {
+  const auto ids_now = [this] {
+    std::set<std::string> ids;
+    const Json checks = Json::parse(Call("GET", "/v1/check").WholeBody());
+    for (const Json& each : checks["items"]) ids.insert(each["id"].get<std::string>());
+    return ids;
+  };
+  EXPECT_TRUE(ids_now().contains("leases"));
+  EXPECT_TRUE(ids_now().contains("join-tokens"));
+  view_.is_in_cluster = true;
+  EXPECT_FALSE(ids_now().contains("leases"));
+  EXPECT_FALSE(ids_now().contains("join-tokens"));
+  view_.proxies[0].is_connected = false;
+  const std::string report = Call("GET", "/v1/check").WholeBody();
+  EXPECT_NE(report.find("kubectl -n NAMESPACE logs POD -c tulle-sidecar"), std::string::npos);
 }
 
 TEST_F(ClusterPolicyTest, PodsWithoutASidecarAreFoundWithTheCommandThatMendsIt) {

@@ -27,13 +27,13 @@ Routes CredentialResource::routes() {
        By(this, &CredentialResource::List)},
       {"POST",
        "/v1/credentials",
-       Access::kAdmin,
+       Access::kAdminCredential,
        "Create a credential for this API, replacing any of the same name: {name, role: "
        "reader|admin}",
        By(this, &CredentialResource::Create),
        {},
        kJsonBody},
-      {"DELETE", "/v1/credentials/{name}", Access::kAdmin, "Delete a credential",
+      {"DELETE", "/v1/credentials/{name}", Access::kAdminCredential, "Delete a credential",
        By(this, &CredentialResource::Delete)},
   };
 }

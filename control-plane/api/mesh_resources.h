@@ -54,6 +54,19 @@ class TraceResource {
   const insight::TraceRing* traces_;
 };
 
+class TrafficResource {
+ public:
+  // Null: nothing is known of traffic.
+  explicit TrafficResource(const insight::TrafficBook* traffic) : traffic_(traffic) {}
+
+  Routes routes();
+
+ private:
+  ApiResponse Links(const Call& call);
+
+  const insight::TrafficBook* traffic_;
+};
+
 class BackupResource {
  public:
   // `store` may be null: then there are no backups.

@@ -43,6 +43,10 @@ Json OperationJson(const Route& route) {
   }
   if (route.access == Access::kOpen) json["security"] = Json::array();
   if (route.access == Access::kAdmin) json["description"] = "Requires the role admin.";
+  if (route.access == Access::kAdminCredential) {
+    json["description"] =
+        "Requires a credential with the role admin; tokens of service accounts are refused.";
+  }
   return json;
 }
 

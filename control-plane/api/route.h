@@ -28,7 +28,8 @@ struct Call {
 enum class Access {
   kOpen,    // no credential is needed
   kReader,  // any credential
-  kAdmin
+  kAdmin,
+  kAdminCredential  // not the token of a service account
 };
 
 struct QueryParameter {

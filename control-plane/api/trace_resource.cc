@@ -11,6 +11,12 @@ namespace {
 constexpr int kMostTraces = 1000;
 constexpr char kTraces[] = "50";
 
+Json AttributesJson(const insight::SpanAttributes& attributes) {
+  Json json = Json::object();
+  for (const auto& [key, value] : attributes) json[key] = value;
+  return json;
+}
+
 Json SpanJson(const insight::Span& span) {
   Json json = {{"spanId", span.span_id},
                {"parentSpanId", span.parent_id},
@@ -21,8 +27,13 @@ Json SpanJson(const insight::Span& span) {
                {"startUnixNano", std::to_string(span.start_ns)},
                {"durationMicros", (std::max(span.end_ns, span.start_ns) - span.start_ns) / 1000},
                {"error", span.is_error},
-               {"attributes", Json::object()}};
-  for (const auto& [key, value] : span.attributes) json["attributes"][key] = value;
+               {"attributes", AttributesJson(span.attributes)},
+               {"events", Json::array()}};
+  for (const insight::SpanEvent& event : span.events) {
+    json["events"].push_back({{"atUnixNano", std::to_string(event.at_ns)},
+                              {"name", event.name},
+                              {"attributes", AttributesJson(event.attributes)}});
+  }
   return json;
 }
 

@@ -1,5 +1,8 @@
 #include "control-plane/ca/mesh_authority.h"
 
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -36,7 +39,19 @@ absl::Status SharedDamaged(std::string_view detail) {
       "): apply a backup of it; if there is none, delete it and restart all pods of the mesh"));
 }
 
+std::string TextOf(const ASN1_OCTET_STRING* text) {
+  if (text == nullptr) return "";
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<size_t>(ASN1_STRING_length(text))};
+}
+
 }  // namespace
+
+std::string IssuerOf(const certs::Certificate& leaf) {
+  const bssl::UniquePtr<AUTHORITY_KEYID> issuer(static_cast<AUTHORITY_KEYID*>(
+      X509_get_ext_d2i(leaf.native(), NID_authority_key_identifier, nullptr, nullptr)));
+  return issuer == nullptr ? "" : TextOf(issuer->keyid);
+}
 
 absl::StatusOr<std::unique_ptr<MeshAuthority>> MeshAuthority::Open(const Options& options,
                                                                    store::Store* store,
@@ -108,6 +123,7 @@ absl::Status MeshAuthority::StartAfresh(int64_t now) {
   if (!root.ok()) return root.status();
   rotation_.Resume(RotationPhase::kSteady, now);
   Roots roots = {{*std::move(root)}, {}, RotationPhase::kSteady, now};
+  roots.generation = 1;
   const absl::Status saved = Save(roots);
   if (saved.ok()) Adopt(std::move(roots));
   return saved;
@@ -138,7 +154,7 @@ absl::Status MeshAuthority::Save(const Roots& roots) {
 
 absl::StatusOr<bool> MeshAuthority::PutInForce(Roots roots) {
   if (propose_) {
-    propose_(ToRecord(roots));
+    ProposeNext(std::move(roots));
     return false;
   }
   const absl::Status saved = Save(roots);
@@ -148,37 +164,54 @@ absl::StatusOr<bool> MeshAuthority::PutInForce(Roots roots) {
   return true;
 }
 
-// Of shared roots, the phases between the last one seen and this one may have been missed.
+// REQUIRES: roots_ are still the former ones. Of shared roots, phases between those and these may
+// have been missed, and even the end of one rotation and the begin of another one.
 void MeshAuthority::EnterPhase(const Roots& roots) {
-  if (roots.phase == rotation_.phase() && roots.since == rotation_.since()) return;
-  const bool was_steady = rotation_.phase() == RotationPhase::kSteady;
-  if (roots.phase == RotationPhase::kAnnouncing ||
-      (roots.phase == RotationPhase::kRenewing && was_steady)) {
-    if (!was_steady) rotation_.Enter(RotationPhase::kSteady, roots.since);
+  const RotationPhase former = rotation_.phase();
+  if (roots.phase == former && roots.since == rotation_.since()) return;
+  const auto newest = [](const Roots& of) { return of.active.back().certificate().sha256(); };
+  const bool goes_on = former == RotationPhase::kAnnouncing &&
+                       roots.phase == RotationPhase::kRenewing && newest(roots) == newest(roots_);
+  if (roots.phase != RotationPhase::kSteady && !goes_on) {
+    if (former != RotationPhase::kSteady) rotation_.Enter(RotationPhase::kSteady, roots.since);
     rotation_.Begin(roots.since);
   }
   if (roots.phase != RotationPhase::kAnnouncing) rotation_.Enter(roots.phase, roots.since);
-  renewed_.clear();
 }
 
 absl::StatusOr<bool> MeshAuthority::AdoptShared(const std::string& record, int64_t now) {
   if (record == Record()) {
-    has_unshared_evictions_ = false;
+    is_unshared_ = false;
     return false;
   }
   auto roots = ParseRoots(record);
   if (!roots.ok()) return roots.status();
   const absl::Status checked = Check(*roots);
-  if (!checked.ok()) return checked;
+  if (!checked.ok()) return absl::InvalidArgumentError(std::string(checked.message()));
+  if (const absl::Status newer = CheckIsNewer(*roots); !newer.ok()) return newer;
   if (roots->have_ended(now)) return absl::FailedPreconditionError("they have expired");
+  // A version that does not count has written it: the next change counts on from here.
+  roots->generation = std::max(roots->generation, roots_.generation);
   Evictions evictions = std::exchange(roots->evictions, roots_.evictions);
   const absl::Status saved = Save(*roots);
-  if (!saved.ok()) return saved;
+  if (!saved.ok()) return absl::UnavailableError(std::string(saved.message()));
   EnterPhase(*roots);
   Adopt(*std::move(roots));
   TakeEvictions(std::move(evictions), now, /*at_start=*/false);
-  ShareEvictions();
+  Share();
   return true;
+}
+
+// Sidecars may already have certificates of a later root: an older record would break the mesh. The
+// next Share() replaces it.
+absl::Status MeshAuthority::CheckIsNewer(const Roots& roots) {
+  if (roots.generation == 0 || roots.generation >= roots_.generation) return absl::OkStatus();
+  is_unshared_ = true;
+  return absl::AbortedError(absl::StrCat(
+      "they are older (generation ", roots.generation, ") than those in use (generation ",
+      roots_.generation,
+      ") and are replaced by these; to go back to a backup, scale tulle-control to 0 replicas "
+      "before you restore it"));
 }
 
 // What an identity had when the eviction was seen is revoked. At a start, certificates that end
@@ -204,7 +237,7 @@ void MeshAuthority::TakeEvictions(Evictions theirs, int64_t now, bool at_start) 
     }
     RevokeKnown(identity, keys, eviction.at);
   }
-  has_unshared_evictions_ = !known.IsWithin(theirs);
+  is_unshared_ = !known.IsWithin(theirs);
   SignRevocations();
 }
 
@@ -219,8 +252,13 @@ void MeshAuthority::RevokeKnown(const std::string& identity,
   }
 }
 
-void MeshAuthority::ShareEvictions() {
-  if (propose_ && has_unshared_evictions_) propose_(Record());
+void MeshAuthority::ProposeNext(Roots roots) {
+  roots.generation = roots_.generation + 1;
+  propose_(ToRecord(roots));
+}
+
+void MeshAuthority::Share() {
+  if (propose_ && is_unshared_) ProposeNext(roots_);
 }
 
 void MeshAuthority::OnShown(std::string_view identity, const certs::Certificate& leaf) {
@@ -275,10 +313,10 @@ absl::StatusOr<size_t> MeshAuthority::Revoke(const certs::SpiffeId& id, std::str
   }
   if (is_shared()) {
     roots_.evictions.Evict(identity, now, now + options_.svid_lifetime_seconds);
-    has_unshared_evictions_ = true;
+    is_unshared_ = true;
   }
   RevokeKnown(identity, keys, now);
-  ShareEvictions();
+  Share();
   SignRevocations();
   return keys.size();
 }
@@ -287,7 +325,7 @@ absl::StatusOr<size_t> MeshAuthority::Revoke(const certs::SpiffeId& id, std::str
 // For a certificate in a file, the record is written before the caller gets it: its holder never
 // connects, so after a crash a rotation would not know that it must wait for it.
 void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
-                               UnseenCertificates::Certificate certificate) {
+                               UnseenCertificates::Certificate certificate, bool is_pod) {
   const bool in_file = holder == Holder::kFile;
   const int64_t now = certificate.issued_at;
   const RootRotation::Outstanding& known = rotation_.outstanding();
@@ -297,7 +335,9 @@ void MeshAuthority::NoteIssued(const certs::Certificate& leaf, Holder holder,
   }
   issued_.Add({leaf.not_after(), leaf.serial()}, leaf.uri_sans().front());
   certificate.not_after = leaf.not_after();
-  if (!in_file) rotation_.OnIssued(leaf.sha256(), std::move(certificate));
+  // Shared roots: a pod may show it to any replica, and a rotation waits for all pods anyway.
+  const bool is_elsewhere = is_pod && is_shared();
+  if (!in_file && !is_elsewhere) rotation_.OnIssued(leaf.sha256(), std::move(certificate));
   if (on_unsaved_ && !in_file) return on_unsaved_();
   SaveIssued(now);
 }
@@ -359,6 +399,11 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
     return absl::InvalidArgumentError(
         absl::StrCat(caller.ToString(), " is not a workload identity: use /ns/NS/sa/ACCOUNT"));
   }
+  if (is_current_ && !is_current_()) {
+    return absl::UnavailableError(
+        "this replica of the control plane cannot reach the Kubernetes API server, so its root may "
+        "be outdated: try again");
+  }
   const absl::Status admitted = Admit(caller.ToString(), asker, now);
   if (!admitted.ok()) return admitted;
   const auto request = certs::CertificateRequest::Parse(csr_pem);
@@ -372,16 +417,16 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
   NoteIssued(*leaf, holder,
              {.issued_at = now,
               .renews = asker.certificate_sha256,
-              .joiner = absl::StrCat(caller.ToString(), " ", asker.address)});
-  if (rotation_.phase() == RotationPhase::kRenewing) renewed_.insert(leaf->sha256());
+              .joiner = absl::StrCat(caller.ToString(), " ", asker.address)},
+             !asker.pod.empty());
   return IssuedSvid{leaf->ToPem(), trust_bundle_pem_, leaf->not_after(), caller.ToString()};
 }
 
-bool MeshAuthority::HasRenewed(const std::string& svid_sha256, int64_t not_after) const {
+bool MeshAuthority::HasRenewed(std::string_view issuer) const {
   if (rotation_.phase() != RotationPhase::kRenewing) return false;
-  // What was signed before a restart is known by its end: none lives longer than the lifetime.
-  return renewed_.contains(svid_sha256) ||
-         not_after > rotation_.since() + options_.svid_lifetime_seconds;
+  const bssl::UniquePtr<ASN1_OCTET_STRING> key(static_cast<ASN1_OCTET_STRING*>(X509_get_ext_d2i(
+      signing().certificate().native(), NID_subject_key_identifier, nullptr, nullptr)));
+  return key != nullptr && TextOf(key.get()) == issuer;
 }
 
 absl::StatusOr<IssuedSvid> MeshAuthority::IssueOwn(const certs::PrivateKey& key,
@@ -437,7 +482,7 @@ void MeshAuthority::SaveChanges(int64_t now) {
   if (issued_.Advance(now - certs::kBackdateSeconds)) SignRevocations();
   roots_.evictions.Advance(now - certs::kBackdateSeconds);
   SaveIssued(now);  // what fails is tried again at the next call
-  ShareEvictions();
+  Share();
 }
 
 absl::StatusOr<bool> MeshAuthority::AdvanceRotation(int64_t now) {

@@ -41,6 +41,9 @@ struct IssuedSvid {
   std::string spiffe_id;
 };
 
+// The authority key identifier: which root has signed the certificate. Empty: it does not say.
+std::string IssuerOf(const certs::Certificate& leaf);
+
 class MeshAuthority {
  public:
   struct Options {
@@ -133,9 +136,9 @@ class MeshAuthority {
   // Subject key hash of the root that must have signed a renewed SVID.
   const certs::Authority& signing() const { return roots_.active[signing_index()]; }
 
-  // During kRenewing: whether this SVID stays valid when the old root is removed. Its expiry does
-  // not decide that alone: the old and the new root may both sign within the same second.
-  bool HasRenewed(const std::string& svid_sha256, int64_t not_after) const;
+  // During kRenewing: whether an SVID of this issuer stays valid when the old root is removed.
+  // `issuer`: see IssuerOf().
+  bool HasRenewed(std::string_view issuer) const;
 
   // When the last SVID ends that was ever issued, rounded up; 0: none was.
   int64_t last_svid_ends() const { return rotation_.outstanding().any; }
@@ -160,8 +163,15 @@ class MeshAuthority {
   using Propose = std::function<void(const std::string& record)>;
   void SetPropose(Propose propose) { propose_ = std::move(propose); }
   bool is_shared() const { return propose_ != nullptr; }
+  // Whether shared roots are those that all have. While they may not be, nothing is signed. Null:
+  // they always are.
+  void SetIsCurrent(std::function<bool()> is_current) { is_current_ = std::move(is_current); }
   // The roots and evictions that all replicas share. True: they are others than before, tell the
-  // nodes.
+  // nodes. An error has changed nothing. No replica can use the record: kDataLoss, it is not JSON;
+  // kFailedPrecondition, the roots have expired; kAborted, they are older than the present ones,
+  // which SaveChanges() then proposes again. Other replicas may be able to use it: kUnimplemented,
+  // it has an unknown format; kInvalidArgument, it is for another trust domain; kUnavailable, it
+  // cannot be stored.
   absl::StatusOr<bool> AdoptShared(const std::string& record, int64_t now);
   const Evictions& evictions() const { return roots_.evictions; }
   // Certificates that are revoked here, and that other replicas do not know: there was no room.
@@ -181,6 +191,7 @@ class MeshAuthority {
   absl::Status StartAfresh(int64_t now);
   absl::Status LoadOutstanding();
   absl::Status Check(const Roots& roots) const;
+  absl::Status CheckIsNewer(const Roots& roots);
   absl::Status Save(const Roots& roots);
   // Stores them, or proposes them (false).
   absl::StatusOr<bool> PutInForce(Roots roots);
@@ -189,12 +200,14 @@ class MeshAuthority {
   absl::Status TakeStep(int64_t now, Roots* roots);
   absl::StatusOr<bool> ForgetFormerRoots(int64_t now);
   void NoteIssued(const certs::Certificate& leaf, Holder holder,
-                  UnseenCertificates::Certificate certificate);
+                  UnseenCertificates::Certificate certificate, bool is_pod);
   void SignRevocations();
   void RevokeKnown(const std::string& identity, const std::vector<IssuedCertificates::Key>& keys,
                    int64_t at);
   void TakeEvictions(Evictions theirs, int64_t now, bool at_start);
-  void ShareEvictions();
+  void ProposeNext(Roots roots);
+  // Proposes what this replica knows and the shared record does not say.
+  void Share();
   // Counts a request of the identity; an error: it has reached one of its limits.
   absl::Status Admit(const std::string& identity, const Asker& asker, int64_t now);
   bool TakeRate(const std::string& identity, const std::string& pod, int64_t now);
@@ -211,12 +224,12 @@ class MeshAuthority {
   int64_t issued_count_ = 0;
   Refusals refusals_;
   Roots roots_;
-  bool has_unshared_evictions_ = false;
+  bool is_unshared_ = false;  // the shared record does not say all of roots_
   size_t unshared_certificates_ = 0;
   RootRotation::Outstanding saved_;
   std::function<void()> on_unsaved_;
-  Propose propose_;                // null: the roots are not shared
-  std::set<std::string> renewed_;  // SHA-256 of SVIDs signed since the new root signs
+  Propose propose_;  // null: the roots are not shared
+  std::function<bool()> is_current_;
   std::string trust_bundle_pem_;
   std::string roots_for_joining_pem_;
   std::string revocations_pem_;

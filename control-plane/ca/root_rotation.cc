@@ -41,6 +41,8 @@ void RootRotation::Enter(RotationPhase phase, int64_t now) {
   since_ = now;
   before_phase_ = outstanding_;
   is_forced_ = false;
+  is_settled_ = !must_settle_;
+  others_wait_ = false;
   unseen_.BeginPhase();
 }
 
@@ -140,11 +142,34 @@ void RootRotation::OnEnded(const std::string& node) {
   if (found != nodes_.end()) found->second.has_ended = true;
 }
 
-void RootRotation::OnAcknowledged(const std::string& node) { nodes_[node].has_acknowledged = true; }
+void RootRotation::OnAcknowledged(const std::string& node) {
+  if (is_settled_) nodes_[node].has_acknowledged = true;
+}
 
 void RootRotation::OnRenewed(const std::string& node) {
-  nodes_[node].has_acknowledged = true;
-  nodes_[node].has_renewed = true;
+  OnAcknowledged(node);
+  if (is_settled_) nodes_[node].has_renewed = true;
+}
+
+void RootRotation::OnReadyElsewhere(const std::string& node) {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return;
+  found->second.has_acknowledged = true;
+  if (phase_ == RotationPhase::kRenewing) found->second.has_renewed = true;
+}
+
+std::set<std::string> RootRotation::ready() const {
+  std::set<std::string> names;
+  for (const auto& [name, node] : nodes_) {
+    if (node.is_connected && IsReady(node)) names.insert(name);
+  }
+  return names;
+}
+
+bool RootRotation::IsAlive(const std::string& node, int64_t now) const {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return false;
+  return found->second.is_connected || found->second.holder.until > now;
 }
 
 bool RootRotation::IsReady(const Node& node) const {
@@ -169,16 +194,21 @@ int64_t RootRotation::waits_until(int64_t now) const {
   return end > now ? end : 0;
 }
 
-RotationPhase RootRotation::DuePhase(int64_t now) {
+void RootRotation::ForgetExpired(int64_t now) {
   unseen_.Advance(now);
   for (auto entry = nodes_.begin(); entry != nodes_.end();) {
     const bool is_gone = !entry->second.is_connected && now >= EndOf(entry->second);
     entry = is_gone ? Erase(entry) : std::next(entry);
   }
+}
+
+RotationPhase RootRotation::DuePhase(int64_t now) {
+  ForgetExpired(now);
   if (phase_ == RotationPhase::kSteady) return phase_;
   const bool all_ready = std::all_of(nodes_.begin(), nodes_.end(),
                                      [&](const auto& entry) { return IsReady(entry.second); });
-  const bool is_due = is_forced_ || (all_ready && waits_until(now) == 0);
+  const bool may_step = is_settled_ && !others_wait_;
+  const bool is_due = is_forced_ || (may_step && all_ready && waits_until(now) == 0);
   if (!is_due) return phase_;
   return phase_ == RotationPhase::kAnnouncing ? RotationPhase::kRenewing : RotationPhase::kSteady;
 }

@@ -95,8 +95,27 @@ class RootRotation {
   Changed TakeChanged();
   void MarkChanged(const Changed& again);
 
+  // Replicas share the roots: from now on what nodes do in a phase counts only after Settle(), and
+  // a phase is not due before that.
+  void AwaitSettling() {
+    must_settle_ = true;
+    is_settled_ = false;
+  }
+  void Settle() { is_settled_ = true; }
+  bool is_settled() const { return is_settled_; }
+  // Whether this replica does not know yet that nodes of other replicas are ready, too.
+  void SetOthersWait(bool others_wait) { others_wait_ = others_wait; }
+  // Nodes that are connected, and ready for the next step.
+  std::set<std::string> ready() const;
+  // Whether it is connected, or has shown a certificate that is still valid.
+  bool IsAlive(const std::string& node, int64_t now) const;
+  // The same of one that is connected to another replica.
+  void OnReadyElsewhere(const std::string& node);
+
   // The step that is waited for now is due, whoever is not ready. REQUIRES: phase() != kSteady.
   void Force() { is_forced_ = true; }
+  // Nodes that are away, and certificates.
+  void ForgetExpired(int64_t now);
   // Forgets what has expired, then returns the phase that is now due, at most one step further.
   // The caller carries out the step, stores it and calls Enter() before it notifies any node.
   RotationPhase DuePhase(int64_t now);
@@ -134,6 +153,9 @@ class RootRotation {
   RotationPhase phase_ = RotationPhase::kSteady;
   int64_t since_ = 0;
   bool is_forced_ = false;
+  bool must_settle_ = false;
+  bool is_settled_ = true;
+  bool others_wait_ = false;
   Outstanding outstanding_;
   Outstanding before_phase_;  // what was outstanding when it began
   std::map<std::string, Node> nodes_;

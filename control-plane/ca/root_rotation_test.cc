@@ -100,12 +100,12 @@ TEST_F(CaTest, ARenewalInTheSecondOfTheSwitchCounts) {
   ASSERT_TRUE(*authority_->AdvanceRotation(kNow));
   const certs::Certificate new_leaf = issue();
   ASSERT_EQ(old_leaf.not_after(), new_leaf.not_after());
-  EXPECT_FALSE(authority_->HasRenewed(old_leaf.sha256(), old_leaf.not_after()));
-  EXPECT_TRUE(authority_->HasRenewed(new_leaf.sha256(), new_leaf.not_after()));
-  // After a restart its end must tell.
+  EXPECT_FALSE(authority_->HasRenewed(IssuerOf(old_leaf)));
+  EXPECT_TRUE(authority_->HasRenewed(IssuerOf(new_leaf)));
   Reopen();
-  EXPECT_FALSE(authority_->HasRenewed(old_leaf.sha256(), old_leaf.not_after()));
-  EXPECT_TRUE(authority_->HasRenewed(new_leaf.sha256(), new_leaf.not_after() + 1));
+  EXPECT_FALSE(authority_->HasRenewed(IssuerOf(old_leaf)));
+  EXPECT_TRUE(authority_->HasRenewed(IssuerOf(new_leaf)));
+  EXPECT_FALSE(authority_->HasRenewed(""));
 }
 
 TEST(RootRotation, NodesThatAreAwayAreWaitedForOnlyAsLongAsTheirSvidLives) {

@@ -21,12 +21,12 @@ absl::Status ReadActive(const Json& json, Roots* roots) {
   for (const Json& each : json.at("roots")) {
     auto root = certs::Authority::FromPem(each.at("certificate").get<std::string>(),
                                           each.at("key").get<std::string>());
-    if (!root.ok()) return absl::DataLossError(root.status().ToString());
+    if (!root.ok()) return absl::UnimplementedError(root.status().ToString());
     roots->active.push_back(*std::move(root));
   }
   const bool is_steady = roots->phase == RotationPhase::kSteady;
   if (roots->active.size() != (is_steady ? 1 : 2))
-    return absl::DataLossError("unexpected number of roots");
+    return absl::UnimplementedError("unexpected number of roots");
   return absl::OkStatus();
 }
 
@@ -52,16 +52,19 @@ std::string ToRecord(const Roots& roots) {
                               {"successor", root.successor_pem},
                               {"until", root.until}});
   }
+  if (roots.generation != 0) json["generation"] = roots.generation;
   if (!roots.evictions.empty()) json["evictions"] = Json::parse(roots.evictions.ToJson());
   return json.dump();
 }
 
 absl::StatusOr<Roots> ParseRoots(const std::string& record) {
+  const Json json = Json::parse(record, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return absl::DataLossError("it is not valid JSON");
   Roots roots;
   try {
-    const Json json = Json::parse(record);
     roots.phase = PhaseOf(json.at("phase").get<std::string>());
     roots.since = json.at("since").get<int64_t>();
+    roots.generation = json.value("generation", int64_t{0});
     const absl::Status read = ReadActive(json, &roots);
     if (!read.ok()) return read;
     for (const Json& each : json.value("former", Json::array())) {
@@ -70,10 +73,10 @@ absl::StatusOr<Roots> ParseRoots(const std::string& record) {
                               each.at("until").get<int64_t>()});
     }
     auto evictions = Evictions::Parse(json.value("evictions", Json::object()).dump());
-    if (!evictions.ok()) return evictions.status();
+    if (!evictions.ok()) return absl::UnimplementedError(std::string(evictions.status().message()));
     roots.evictions = *std::move(evictions);
   } catch (const Json::exception&) {
-    return absl::DataLossError("invalid format");  // the exception's text may contain keys
+    return absl::UnimplementedError("invalid format");  // the exception's text may contain keys
   }
   return roots;
 }

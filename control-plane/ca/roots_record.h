@@ -27,13 +27,17 @@ struct Roots {
   RotationPhase phase = RotationPhase::kSteady;
   int64_t since = 0;
   Evictions evictions = {};  // of shared roots
+  // Of shared roots: each change has the next one. 0: a version of Tulle wrote them that does not
+  // count.
+  int64_t generation = 0;
 
   // Whether no certificate of theirs can be valid at that time.
   bool have_ended(int64_t now) const;
 };
 
 std::string ToRecord(const Roots& roots);
-// kDataLoss: it cannot be read. The message contains nothing of the record.
+// kDataLoss: it is not JSON. kUnimplemented: a later version may understand it. The message
+// contains nothing of the record.
 absl::StatusOr<Roots> ParseRoots(const std::string& record);
 
 }  // namespace tulle::ca

@@ -1,6 +1,7 @@
 // Roots that several authorities share, each with a store of its own.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -131,6 +132,35 @@ TEST_F(SharedRootsTest, AReplicaThatMissedAPhaseFollows) {
   EXPECT_EQ(a_.authority->root_key_hash(), b_.authority->root_key_hash());
 }
 
+// What nodes did in the rotation before does not count.
+TEST_F(SharedRootsTest, AReplicaThatMissedTheEndOfARotationWaitsForItsNodesAgain) {
+  int64_t now = kNow;
+  const auto step_b = [&] {
+    ++now;
+    const bool is_steady = PhaseOf(b_) == RotationPhase::kSteady;
+    EXPECT_TRUE(is_steady ? b_.authority->BeginRotation(now).ok()
+                          : b_.authority->AdvanceRotation(now).ok());
+    EXPECT_TRUE(*b_.authority->AdoptShared(*proposed_, now));
+  };
+  for (const RotationPhase missed_since : {RotationPhase::kAnnouncing, RotationPhase::kRenewing}) {
+    while (PhaseOf(b_) != missed_since && !HasFailure()) step_b();
+    ASSERT_TRUE(*a_.authority->AdoptShared(*proposed_, kNow));
+    ASSERT_EQ(PhaseOf(a_), missed_since);
+    RootRotation& rotation = a_.authority->rotation();
+    rotation.OnConnected("n");
+    rotation.OnRenewed("n");
+    EXPECT_TRUE(rotation.waiting().empty());
+    for (const RotationPhase next : {RotationPhase::kSteady, RotationPhase::kRenewing})
+      while (PhaseOf(b_) != next && !HasFailure()) step_b();
+    ASSERT_TRUE(*a_.authority->AdoptShared(*proposed_, kNow));
+    ASSERT_EQ(PhaseOf(a_), RotationPhase::kRenewing);
+    EXPECT_EQ(rotation.waiting(), std::vector<std::string>{"n"});
+    step_b();
+    ASSERT_TRUE(*a_.authority->AdoptShared(*proposed_, kNow));
+    ASSERT_EQ(PhaseOf(a_), RotationPhase::kSteady);
+  }
+}
+
 TEST_F(SharedRootsTest, AnEvictionRevokesWhatEachReplicaHasIssued) {
   const certs::Certificate of_a = IssueBy(a_, "post");
   const certs::Certificate of_b = IssueBy(b_, "post");
@@ -220,6 +250,43 @@ TEST_F(SharedRootsTest, WhatWasNotWrittenIsProposedAgain) {
   PublishAll();
   a_.authority->SaveChanges(kNow + 12);
   EXPECT_FALSE(proposed_.has_value());
+}
+
+TEST_F(SharedRootsTest, AnOlderRecordIsRefusedAndReplaced) {
+  const std::string steady = shared_;
+  ASSERT_TRUE(a_.authority->BeginRotation(kNow).ok());
+  Publish();
+  const std::string announcing = shared_;
+  EXPECT_FALSE(*a_.authority->AdvanceRotation(kNow));
+  Publish();
+  for (const std::string& older : {steady, announcing}) {
+    const auto adopted = a_.authority->AdoptShared(older, kNow);
+    EXPECT_EQ(adopted.status().code(), absl::StatusCode::kAborted);
+    EXPECT_TRUE(absl::StrContains(adopted.status().message(), "older")) << adopted.status();
+    EXPECT_TRUE(a_.authority->Record() == shared_) << "it contains keys";
+    EXPECT_FALSE(proposed_.has_value());
+    a_.authority->SaveChanges(kNow);
+    Publish();  // in its place
+    EXPECT_EQ(PhaseOf(a_), RotationPhase::kRenewing);
+    EXPECT_EQ(PhaseOf(b_), RotationPhase::kRenewing);
+    a_.authority->SaveChanges(kNow);
+    EXPECT_FALSE(proposed_.has_value()) << "it is written once";
+  }
+}
+
+// During an upgrade the leader may be of the previous version.
+TEST_F(SharedRootsTest, ARecordThatDoesNotCountIsAccepted) {
+  ASSERT_TRUE(a_.authority->BeginRotation(kNow).ok());
+  Publish();
+  auto record = nlohmann::json::parse(shared_);
+  EXPECT_EQ(record.at("generation"), 2);
+  record.erase("generation");
+  record["since"] = kNow + 1;
+  EXPECT_TRUE(*a_.authority->AdoptShared(record.dump(), kNow));
+  a_.authority->AdvanceRotation(kNow).IgnoreError();
+  ASSERT_TRUE(proposed_.has_value());
+  EXPECT_EQ(nlohmann::json::parse(*proposed_).at("generation"), 3);
+  EXPECT_FALSE(a_.authority->AdoptShared(R"({"generation":0})", kNow).ok());
 }
 
 TEST_F(SharedRootsTest, WhatCannotBeUsedChangesNothing) {

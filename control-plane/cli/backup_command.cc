@@ -9,6 +9,12 @@ namespace tulle::cli {
 namespace fs = std::filesystem;
 
 absl::StatusOr<int> Backup(Session& session) {
+  absl::Status direct = session.RequireDirect(
+      "backup",
+      "back up the roots with `kubectl -n tulle-system get secret tulle-ca -o yaml > FILE` (keep "
+      "the FILE like the key of a certificate authority) and the policies with `kubectl get tulle "
+      "-A -o yaml`, or in Git");
+  if (!direct.ok()) return direct;
   const std::string& path = session.invocation.name;
   if (fs::exists(path) && !session.invocation.force) {
     return UserError(path + " already exists", "use another file, or replace it with --force");

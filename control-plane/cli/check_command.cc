@@ -143,7 +143,7 @@ absl::Status CheckCluster(Session& session, const Destination& destination, Find
   if (!api.ok()) return api.status();
   InstalledObjects cluster(**api, Describe(*destination.login));
   const auto checks = session.invocation.before_install
-                          ? ChecksBefore(cluster, InstallationOf(session))
+                          ? ChecksBefore(cluster, InstallationOf(session), session.invocation.cni)
                           : ChecksAfter(cluster, install::Definitions());
   if (!checks.ok()) return checks.status();
   for (const ClusterCheck& check : *checks)

@@ -4,10 +4,13 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "k8s/inject/settings.h"
+#include "k8s/install/manifests.h"
 
 namespace tulle::cli {
 namespace {
@@ -17,8 +20,10 @@ constexpr char kControlDeployment[] =
     "/apis/apps/v1/namespaces/tulle-system/deployments/tulle-control";
 constexpr char kControlPods[] =
     "/api/v1/namespaces/tulle-system/pods?labelSelector=app%3Dtulle-control";
-constexpr char kInjection[] =
-    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/tulle-inject";
+constexpr char kInjections[] =
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+constexpr char kNamespaces[] = "/api/v1/namespaces";
+constexpr char kCniPlugin[] = "/apis/apps/v1/namespaces/tulle-cni/daemonsets/tulle-cni";
 constexpr size_t kMostNamed = 5;
 
 std::string NamesOf(const std::vector<std::string>& names) {
@@ -62,11 +67,17 @@ absl::StatusOr<ClusterCheck> RightsCheck(InstalledObjects& cluster,
   return check;
 }
 
-absl::StatusOr<ClusterCheck> PodSecurityCheck(InstalledObjects& cluster) {
-  const auto namespaces = cluster.Get(absl::StrCat(
-      "/api/v1/namespaces?labelSelector=", std::string(inject::kInjectLabel), "%3Denabled"));
-  if (!namespaces.ok()) return namespaces.status();
+absl::StatusOr<ClusterCheck> PodSecurityCheck(InstalledObjects& cluster, bool with_cni) {
   ClusterCheck check{"pod-security", "Pod Security of namespaces with sidecars"};
+  const auto plugin = cluster.Get(kCniPlugin);
+  if (!plugin.ok()) return plugin.status();
+  if (with_cni || !plugin->is_null()) {
+    check.message = "no pod needs a capability, with the CNI plugin";
+    return check;
+  }
+  const auto namespaces = cluster.Get(absl::StrCat(
+      kNamespaces, "?labelSelector=", std::string(inject::kInjectLabel), "%3Denabled"));
+  if (!namespaces.ok()) return namespaces.status();
   std::vector<std::string> strict;
   for (const Json& ns : PartAt(*namespaces, "/items")) {
     const std::string level = TextAt(ns, "/metadata/labels/pod-security.kubernetes.io~1enforce");
@@ -76,8 +87,50 @@ absl::StatusOr<ClusterCheck> PodSecurityCheck(InstalledObjects& cluster) {
   check.is_good = strict.empty();
   check.message = NamesOf(strict);
   check.hint =
-      "tulle-init needs NET_ADMIN, which these levels refuse: install with --cni, or kubectl label "
-      "namespace NAME --overwrite pod-security.kubernetes.io/enforce=privileged";
+      "tulle-init needs NET_ADMIN, which these levels refuse: install with --cni (and check with "
+      "--pre --cni), or kubectl label namespace NAME --overwrite "
+      "pod-security.kubernetes.io/enforce=privileged";
+  return check;
+}
+
+// A label that somebody has meant for the injection, and that has no effect; empty: there is none.
+std::string WrongLabelOf(const Json& ns, bool has_istio) {
+  for (const auto& [key, value] : PartAt(ns, "/metadata/labels").items()) {
+    const std::string text = key + "=" + TextAt(value, "");
+    if (key == inject::kInjectLabel) {
+      if (value != "enabled" && value != "disabled") return text;
+    } else if (absl::StrContains(key, "tulle") && absl::StrContains(key, "inject")) {
+      return text;
+    } else if (key == "istio-injection" && value == "enabled" && !has_istio) {
+      return text;
+    }
+  }
+  return "";
+}
+
+ClusterCheck NamespaceLabelsCheck(const Json& namespaces, bool has_istio) {
+  ClusterCheck check{"namespace-labels", "labels of namespaces"};
+  std::vector<std::string> wrong;
+  size_t injected = 0;
+  for (const Json& ns : PartAt(namespaces, "/items")) {
+    const Json& labels = PartAt(ns, "/metadata/labels");
+    if (labels.is_object() && labels.contains(inject::kInjectLabel) &&
+        labels[std::string(inject::kInjectLabel)] == "enabled")
+      ++injected;
+    const std::string label = WrongLabelOf(ns, has_istio);
+    if (!label.empty())
+      wrong.push_back(absl::StrCat(TextAt(ns, "/metadata/name"), " (", label, ")"));
+  }
+  check.is_good = wrong.empty();
+  check.message = check.is_good
+                      ? absl::StrCat(injected, injected == 1 ? " namespace" : " namespaces",
+                                     " with ", std::string(inject::kInjectLabel), "=enabled")
+                      : absl::StrCat("no effect on the injection: ", NamesOf(wrong));
+  check.hint = absl::StrCat(
+      "pods get a sidecar by exactly this label: kubectl label namespace NAME "
+      "--overwrite ",
+      std::string(inject::kInjectLabel),
+      "=enabled; remove another one with kubectl label namespace NAME LABEL-");
   return check;
 }
 
@@ -94,16 +147,90 @@ ClusterCheck AvailableCheck(const Json& deployment, const Json& pods) {
   return check;
 }
 
-ClusterCheck WebhookCheck(const Json& configuration) {
-  ClusterCheck check{"webhook", "webhook tulle-inject"};
-  for (const Json& webhook : PartAt(configuration, "/webhooks")) {
-    if (TextAt(webhook, "/clientConfig/caBundle").empty()) check.is_good = false;
+// Whether each field that we set is as we set it. The API server adds the defaults of others.
+bool Includes(const Json& found, const Json& ours) {
+  if (ours.is_object()) {
+    for (const auto& [key, value] : ours.items()) {
+      if (!found.is_object() || !found.contains(key) || !Includes(found[key], value)) return false;
+    }
+    return true;
   }
-  if (!check.is_good) check.message = "caBundle is empty";
+  if (!ours.is_array()) return found == ours;
+  if (!found.is_array() || found.size() != ours.size()) return false;
+  for (size_t i = 0; i < ours.size(); ++i)
+    if (!Includes(found[i], ours[i])) return false;
+  return true;
+}
+
+// Selectors as a whole: what somebody has added to them leaves pods out.
+bool IsSameWebhook(const Json& found, const Json& ours) {
+  for (const char* selector : {"namespaceSelector", "objectSelector"}) {
+    if (found.value(selector, Json::object()) != ours.value(selector, Json::object())) return false;
+  }
+  return Includes(found, ours);
+}
+
+bool AreSameWebhooks(const Json& found, const Json& ours) {
+  return std::equal(found.begin(), found.end(), ours.begin(), ours.end(), IsSameWebhook);
+}
+
+ClusterCheck WebhookCheck(const Json& found, const Json& ours) {
+  const std::string name = TextAt(ours, "/metadata/name");
+  const bool injects = TextAt(ours, "/kind") == "MutatingWebhookConfiguration";
+  ClusterCheck check{injects ? "webhook" : "policy-webhook", "webhook " + name};
+  const std::string install =
+      "install it again: tullectl install --apply, with the flags as before";
+  if (found.is_null()) {
+    check.is_good = false;
+    check.message = absl::StrCat(TextAt(ours, "/kind"), " ", name, " is missing");
+    check.hint =
+        (injects ? "new pods get no sidecar; " : "invalid policies are stored; ") + install;
+    return check;
+  }
+  for (const Json& webhook : PartAt(found, "/webhooks")) {
+    if (!TextAt(webhook, "/clientConfig/caBundle").empty()) continue;
+    check.is_good = false;
+    check.message = "caBundle is empty";
+    check.hint =
+        absl::StrCat("the API server cannot verify it, so ",
+                     injects ? "pods with sidecars are refused" : "policies are stored unchecked",
+                     "; tulle-control writes caBundle when it starts: check its log");
+    return check;
+  }
+  check.is_good = AreSameWebhooks(PartAt(found, "/webhooks"), PartAt(ours, "/webhooks"));
+  if (check.is_good) return check;
+  check.message = absl::StrCat(TextAt(ours, "/kind"), " ", name,
+                               " differs from what this version of tullectl installs");
   check.hint =
-      "the API server cannot verify it, so pods with sidecars are refused; tulle-control writes "
-      "caBundle when it starts: check its log";
+      absl::StrCat("compare with `kubectl get ", absl::AsciiStrToLower(TextAt(ours, "/kind")), " ",
+                   name, " -o yaml`; ", install);
   return check;
+}
+
+absl::Status AddWebhooks(InstalledObjects& cluster, std::vector<ClusterCheck>* checks) {
+  for (const Json& object : install::Manifests({})) {
+    if (!TextAt(object, "/kind").ends_with("WebhookConfiguration")) continue;
+    const auto found = cluster.Find(object);
+    if (!found.ok()) return found.status();
+    if (*found) checks->push_back(WebhookCheck(**found, object));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddNamespaceLabels(InstalledObjects& cluster, std::vector<ClusterCheck>* checks) {
+  const auto namespaces = cluster.Get(kNamespaces);
+  if (!namespaces.ok()) return namespaces.status();
+  if (namespaces->is_null()) return absl::OkStatus();
+  const auto webhooks = cluster.Get(kInjections);
+  if (!webhooks.ok()) return webhooks.status();
+  const Json& items = PartAt(*webhooks, "/items");
+  // Its label is then its own; and if that cannot be known, too.
+  const bool has_istio =
+      webhooks->is_null() || std::any_of(items.begin(), items.end(), [](const Json& each) {
+        return TextAt(each, "/metadata/name").starts_with("istio");
+      });
+  checks->push_back(NamespaceLabelsCheck(*namespaces, has_istio));
+  return absl::OkStatus();
 }
 
 // Absent: the user may not apply them, and so not compare them either.
@@ -161,7 +288,8 @@ ClusterCheck SidecarsCheck(const Json& pods, const std::string& image) {
 }  // namespace
 
 absl::StatusOr<std::vector<ClusterCheck>> ChecksBefore(InstalledObjects& cluster,
-                                                       const std::vector<Json>& objects) {
+                                                       const std::vector<Json>& objects,
+                                                       bool with_cni) {
   std::vector<ClusterCheck> checks;
   const auto version = cluster.Get("/version");
   if (!version.ok()) return version.status();
@@ -169,7 +297,7 @@ absl::StatusOr<std::vector<ClusterCheck>> ChecksBefore(InstalledObjects& cluster
   auto rights = RightsCheck(cluster, objects);
   if (!rights.ok()) return rights.status();
   checks.push_back(*std::move(rights));
-  auto levels = PodSecurityCheck(cluster);
+  auto levels = PodSecurityCheck(cluster, with_cni);
   if (!levels.ok()) return levels.status();
   checks.push_back(*std::move(levels));
   return checks;
@@ -182,10 +310,12 @@ absl::StatusOr<std::vector<ClusterCheck>> ChecksAfter(InstalledObjects& cluster,
   if (!deployment.ok()) return deployment.status();
   const auto control_pods = cluster.Get(kControlPods);
   if (!control_pods.ok()) return control_pods.status();
-  if (!deployment->is_null()) checks.push_back(AvailableCheck(*deployment, *control_pods));
-  const auto webhook = cluster.Get(kInjection);
-  if (!webhook.ok()) return webhook.status();
-  if (!webhook->is_null()) checks.push_back(WebhookCheck(*webhook));
+  // Without it, Tulle is not installed, or not for this user to read.
+  if (!deployment->is_null()) {
+    checks.push_back(AvailableCheck(*deployment, *control_pods));
+    if (absl::Status added = AddWebhooks(cluster, &checks); !added.ok()) return added;
+  }
+  if (absl::Status added = AddNamespaceLabels(cluster, &checks); !added.ok()) return added;
   auto defined = DefinitionsCheck(cluster, definitions);
   if (!defined.ok()) return defined.status();
   if (*defined) checks.push_back(**std::move(defined));

@@ -20,9 +20,12 @@ struct ClusterCheck {
 };
 
 // Whether `objects` can be installed: version of Kubernetes, rights, Pod Security levels.
+// `with_cni`: they include the CNI plugin.
 absl::StatusOr<std::vector<ClusterCheck>> ChecksBefore(InstalledObjects& cluster,
-                                                       const std::vector<Json>& objects);
-// Whether what is installed works: control plane, webhook, definitions, versions of sidecars.
+                                                       const std::vector<Json>& objects,
+                                                       bool with_cni);
+// Whether what is installed works: control plane, webhooks, labels of namespaces, definitions,
+// versions of sidecars.
 absl::StatusOr<std::vector<ClusterCheck>> ChecksAfter(InstalledObjects& cluster,
                                                       const std::vector<Json>& definitions);
 

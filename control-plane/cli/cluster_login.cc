@@ -19,18 +19,15 @@ std::string Variable(const Variables& variables, const char* name) {
 
 struct Files {
   std::vector<std::string> paths;
-  bool may_lack = true;
+  bool may_lack = true;    // some of them
+  bool are_named = false;  // by the user
 };
 
 Files FilesOf(const ConnectionFlags& flags, const Variables& variables) {
-  if (!flags.kubeconfig.empty()) return {{flags.kubeconfig}, false};
+  if (!flags.kubeconfig.empty()) return {{flags.kubeconfig}, false, true};
   const std::string listed = Variable(variables, "KUBECONFIG");
-  if (!listed.empty()) return {k8s::SplitPaths(listed)};
+  if (!listed.empty()) return {k8s::SplitPaths(listed), true, true};
   return {{Variable(variables, "HOME") + "/.kube/config"}};
-}
-
-std::string PathsOf(const ConnectionFlags& flags, const Variables& variables) {
-  return absl::StrJoin(FilesOf(flags, variables).paths, ", ");
 }
 
 // The texts of k8s/api name the field; here follows how to choose another destination.
@@ -40,22 +37,25 @@ absl::Status Explain(const absl::Status& status, const std::string& paths) {
                    "plane with --credential-file FILE");
 }
 
+// Empty `context`: the current one of the kubeconfig.
 absl::StatusOr<std::optional<k8s::Login>> LoginOf(const k8s::Kubeconfig& kubeconfig,
+                                                  const std::string& context,
                                                   const ConnectionFlags& flags,
                                                   const Variables& variables) {
-  auto login = kubeconfig.LoginTo(flags.context);
-  if (!login.ok()) return Explain(login.status(), PathsOf(flags, variables));
+  auto login = kubeconfig.LoginTo(context);
+  if (!login.ok()) return Explain(login.status(), KubeconfigPaths(flags, variables));
   return std::optional(*std::move(login));
 }
 
-absl::Status UnknownContext(const ConnectionFlags& flags, const ConfigFile& config,
-                            const k8s::Kubeconfig& kubeconfig, const Variables& variables) {
+absl::Status UnknownContext(const std::string& name, const ConnectionFlags& flags,
+                            const ConfigFile& config, const k8s::Kubeconfig& kubeconfig,
+                            const Variables& variables) {
   std::vector<std::string> known = config.Names();
-  for (std::string& name : kubeconfig.Contexts()) known.push_back(std::move(name));
+  for (std::string& each : kubeconfig.Contexts()) known.push_back(std::move(each));
   return UserError(
-      absl::StrCat("context ", flags.context, " not found in ",
-                   ConfigPath(flags.config_file, variables), " or ", PathsOf(flags, variables)),
-      usage::DidYouMean(flags.context, known, "list contexts with `tullectl config get-contexts`"));
+      absl::StrCat("context ", name, " not found in ", ConfigPath(flags.config_file, variables),
+                   " or ", KubeconfigPaths(flags, variables)),
+      usage::DidYouMean(name, known, "list contexts with `tullectl config get-contexts`"));
 }
 
 absl::StatusOr<std::optional<k8s::Login>> LoginOfPod(const Variables& variables) {
@@ -75,8 +75,30 @@ absl::StatusOr<k8s::Kubeconfig> LoadKubeconfig(const ConnectionFlags& flags,
                                                const Variables& variables) {
   const Files files = FilesOf(flags, variables);
   auto read = k8s::Kubeconfig::Read(files.paths, files.may_lack);
-  if (!read.ok()) return Explain(read.status(), absl::StrJoin(files.paths, ", "));
+  const std::string paths = absl::StrJoin(files.paths, ", ");
+  if (!read.ok()) return Explain(read.status(), paths);
+  if (read->empty() && files.are_named) {
+    return UserError(absl::StrCat("kubeconfig ", paths, " of $KUBECONFIG not found"),
+                     "set $KUBECONFIG to a file that exists, unset it to use ~/.kube/config, or "
+                     "pass --kubeconfig FILE");
+  }
   return read;
+}
+
+std::string KubeconfigPaths(const ConnectionFlags& flags, const Variables& variables) {
+  return absl::StrJoin(FilesOf(flags, variables).paths, ", ");
+}
+
+bool HasContext(const k8s::Kubeconfig& kubeconfig, const std::string& name) {
+  const std::vector<std::string> names = kubeconfig.Contexts();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string CurrentContext(const ConnectionFlags& flags, const ConfigFile& config,
+                           const k8s::Kubeconfig& kubeconfig) {
+  const bool is_own = flags.kubeconfig.empty() && !config.current.empty();
+  if (is_own) return config.current;
+  return kubeconfig.empty() ? "" : kubeconfig.CurrentContext();
 }
 
 absl::StatusOr<std::optional<k8s::Login>> FindLogin(const ConnectionFlags& flags,
@@ -89,18 +111,14 @@ absl::StatusOr<std::optional<k8s::Login>> FindLogin(const ConnectionFlags& flags
                      "the first goes to a cluster, the others directly to a control plane");
   }
   if (is_direct) return std::nullopt;
-  if (flags.kubeconfig.empty()) {
-    const std::string& own = flags.context.empty() ? config.current : flags.context;
-    if (!own.empty() && (flags.context.empty() || config.Find(own) != nullptr)) return std::nullopt;
-  }
+  const bool is_named = !flags.kubeconfig.empty();
+  const std::string& name = flags.context.empty() && !is_named ? config.current : flags.context;
+  if (!is_named && !name.empty() && config.Find(name) != nullptr) return std::nullopt;
   const auto kubeconfig = LoadKubeconfig(flags, variables);
   if (!kubeconfig.ok()) return kubeconfig.status();
-  if (!flags.context.empty() && flags.kubeconfig.empty()) {
-    const std::vector<std::string> names = kubeconfig->Contexts();
-    if (std::find(names.begin(), names.end(), flags.context) == names.end())
-      return UnknownContext(flags, config, *kubeconfig, variables);
-  }
-  if (!kubeconfig->empty()) return LoginOf(*kubeconfig, flags, variables);
+  if (!is_named && !name.empty() && !HasContext(*kubeconfig, name))
+    return UnknownContext(name, flags, config, *kubeconfig, variables);
+  if (!kubeconfig->empty()) return LoginOf(*kubeconfig, name, flags, variables);
   return LoginOfPod(variables);
 }
 

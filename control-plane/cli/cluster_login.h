@@ -4,7 +4,7 @@
 //   1. --kubeconfig FILE: the cluster, in its context --context or its current one
 //   2. --credential-file, --server or --ca-file: directly
 //   3. --context NAME: directly if tullectl's config has it, else the cluster of the kubeconfig
-//   4. the current context of tullectl's config: directly
+//   4. the current context of tullectl's config, which may name a context of the kubeconfig too
 //   5. the current context of $KUBECONFIG (several files are merged) or ~/.kube/config
 //   6. in a pod, its cluster, by its service account
 //
@@ -28,9 +28,16 @@ using Variables = std::map<std::string, std::string>;
 absl::StatusOr<std::optional<k8s::Login>> FindLogin(const ConnectionFlags& flags,
                                                     const ConfigFile& config,
                                                     const Variables& variables);
-// Of --kubeconfig, $KUBECONFIG or ~/.kube/config; empty if none of the latter two exists.
+// Of --kubeconfig, $KUBECONFIG or ~/.kube/config; empty if the last one does not exist. An error if
+// none of the files exists that the user has named.
 absl::StatusOr<k8s::Kubeconfig> LoadKubeconfig(const ConnectionFlags& flags,
                                                const Variables& variables);
+// The files of the kubeconfig, for errors: "a, b".
+std::string KubeconfigPaths(const ConnectionFlags& flags, const Variables& variables);
+bool HasContext(const k8s::Kubeconfig& kubeconfig, const std::string& name);
+// The name of the context that commands use without --context; empty: there is none.
+std::string CurrentContext(const ConnectionFlags& flags, const ConfigFile& config,
+                           const k8s::Kubeconfig& kubeconfig);
 // For errors: "context NAME of FILE".
 std::string Describe(const k8s::Login& login);
 

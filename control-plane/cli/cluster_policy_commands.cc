@@ -138,17 +138,17 @@ absl::StatusOr<Verdict> AwaitVerdict(Session& session, ClusterObjects& objects,
   }
 }
 
-// False: it is not in force.
+// False: it is not accepted.
 bool TellVerdict(Session& session, const ObjectKey& key, const Verdict& verdict) {
   const std::string name = ShortNameOf(key) + NamespaceNote(key.ns, session);
   if (verdict.state == Verdict::State::kAccepted) return true;
   if (verdict.state == Verdict::State::kIncomplete) {
-    session.err() << "warning: " << name << " is in force, but: " << verdict.reason << ": "
+    session.err() << "warning: " << name << " is accepted, but: " << verdict.reason << ": "
                   << verdict.message << "\n";
     return true;
   }
   if (verdict.state == Verdict::State::kRefused) {
-    session.err() << "error: " << name << " is stored, and not in force: " << verdict.reason << ": "
+    session.err() << "error: " << name << " is stored, but not accepted: " << verdict.reason << ": "
                   << verdict.message << "\n";
     return false;
   }
@@ -228,14 +228,19 @@ absl::StatusOr<int> DiffWithCluster(Session& session, KubernetesApi& api, const 
 
 absl::StatusOr<Json> DeleteInCluster(Session& session, KubernetesApi& api, const Json& policies) {
   ClusterObjects objects = ObjectsOf(session, api);
-  Json reply = {{"changes", Json::array()}, {"missing", Json::array()}};
+  Json reply = {{"changes", Json::array()}, {"missing", Json::array()}, {"refused", Json::array()}};
   for (Json each : policies) {
     const auto kind = policy::ParseKind(TextAt(each, "/kind"));
     if (!kind) return UserError("unknown kind " + TextAt(each, "/kind"));
     if (absl::Status served = objects.RequireServed(*kind); !served.ok()) return served;
     const ObjectKey key{*kind, TextAt(each, "/namespace"), TextAt(each, "/name")};
     const auto was_there = objects.Delete(key, session.invocation.dry_run);
-    if (!was_there.ok()) return was_there.status();
+    // The others are deleted all the same, as with kubectl.
+    if (!was_there.ok()) {
+      reply["refused"].push_back(
+          {{"error", ErrorOf(was_there.status())}, {"hint", HintOf(was_there.status())}});
+      continue;
+    }
     each["list"] =
         absl::StrCat("tullectl get ", std::string(policy::EntryOf(*kind).plural), " -n ", key.ns);
     reply[*was_there ? "changes" : "missing"].push_back(std::move(each));

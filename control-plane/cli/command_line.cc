@@ -76,6 +76,17 @@ Trail FollowTrail(const CLI::App& app, const std::vector<std::string>& arguments
   return trail;
 }
 
+// -n may stand before every command, and after those that use it.
+bool HasIdleNamespace(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const CLI::Option* option = app.get_option("--namespace");
+  size_t before = 0;
+  for (size_t i = 0; i < arguments.size() && arguments[i].starts_with("-"); ++i) {
+    if (arguments[i].starts_with("-n") || arguments[i].starts_with("--namespace")) ++before;
+    if (TakesValue(app, arguments[i])) ++i;
+  }
+  return option->count() > before;
+}
+
 absl::Status ExplainError(const CLI::App& app, const std::vector<std::string>& arguments,
                           const CLI::ParseError& error) {
   const Trail trail = FollowTrail(app, arguments);
@@ -178,6 +189,10 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
     return version;
   } catch (const CLI::ParseError& error) {
     return ExplainError(app, own, error);
+  }
+  if (HasIdleNamespace(app, own)) {
+    const CLI::App& command = *FollowTrail(app, own).command;
+    return UserError("unknown option -n", "see `" + PathOf(command) + " --help`");
   }
   return grammar.invocation();
 }

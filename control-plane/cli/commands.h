@@ -32,6 +32,10 @@ std::string ShownName(const Json& proxy);
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name);
 // "for 2m, REASON" of an open circuit breaker.
 std::string OpenSince(const Json& breaker, int64_t now);
+// traffic_commands.cc
+absl::StatusOr<int> Stat(Session& session);
+absl::StatusOr<int> Edges(Session& session);
+absl::StatusOr<int> Top(Session& session);
 // proxy_config.cc
 absl::StatusOr<int> ProxyConfig(Session& session);
 // identity_commands.cc
@@ -81,6 +85,7 @@ absl::StatusOr<int> RunProgram(Session& session);
 absl::StatusOr<int> GetServers(Session& session);
 absl::StatusOr<int> CurrentServer(Session& session);
 absl::StatusOr<int> UseServer(Session& session);
+absl::StatusOr<int> UnsetCurrentServer(Session& session);
 absl::StatusOr<int> SetServer(Session& session);
 absl::StatusOr<int> DeleteServer(Session& session);
 absl::StatusOr<int> ViewConfig(Session& session);

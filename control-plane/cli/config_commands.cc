@@ -18,10 +18,38 @@ absl::StatusOr<ConfigFile> Load(const Session& session) {
   return ConfigFile::Load(PathOf(session), !session.invocation.connection.config_file.empty());
 }
 
-absl::Status NoSuchServer(const ConfigFile& config, const std::string& name) {
+// Both files: contexts of either can be used.
+struct Contexts {
+  ConfigFile own;
+  k8s::Kubeconfig kubeconfig;
+};
+
+absl::StatusOr<Contexts> LoadAll(const Session& session) {
+  auto own = Load(session);
+  if (!own.ok()) return own.status();
+  auto kubeconfig = LoadKubeconfig(session.invocation.connection, session.environment.variables);
+  if (!kubeconfig.ok()) return kubeconfig.status();
+  return Contexts{*std::move(own), *std::move(kubeconfig)};
+}
+
+std::string KubeconfigOf(const Session& session) {
+  return KubeconfigPaths(session.invocation.connection, session.environment.variables);
+}
+
+absl::Status NotFound(const Session& session, const Contexts& all) {
+  const std::string& name = session.invocation.name;
+  std::vector<std::string> known = all.own.Names();
+  for (std::string& each : all.kubeconfig.Contexts()) known.push_back(std::move(each));
   return UserError(
-      "context " + name + " not found",
-      usage::DidYouMean(name, config.Names(), "list contexts with `tullectl config get-contexts`"));
+      "context " + name + " not found in " + PathOf(session) + " or " + KubeconfigOf(session),
+      usage::DidYouMean(name, known, "list contexts with `tullectl config get-contexts`"));
+}
+
+// A context of a cluster: kubectl's to change.
+absl::Status OfKubeconfig(const Session& session, const std::string& command) {
+  return UserError("context " + session.invocation.name + " is of the kubeconfig " +
+                       KubeconfigOf(session) + ", which tullectl does not change",
+                   "use `kubectl config " + command + " " + session.invocation.name + "`");
 }
 
 // Contexts are used from any folder.
@@ -41,24 +69,26 @@ absl::Status SetPath(const std::string& path, std::string* stored) {
 // Those of the config file, then those of the kubeconfig.
 absl::StatusOr<int> GetServers(Session& session) {
   const ConnectionFlags& flags = session.invocation.connection;
-  const auto config = Load(session);
-  if (!config.ok()) return config.status();
-  Table table({"CURRENT", "NAME", "SERVER", "NAMESPACE"});
-  std::vector<std::string> names = config->Names();
-  for (const ServerEntry& entry : config->entries) {
-    table.AddRow({entry.name == config->current ? "*" : " ", entry.name,
-                  entry.server.empty() ? "(from the credential file)" : entry.server,
-                  entry.ns.empty() ? "default" : entry.ns});
-  }
-  const auto kubeconfig = LoadKubeconfig(flags, session.environment.variables);
-  if (!kubeconfig.ok()) return kubeconfig.status();
-  for (const std::string& name : kubeconfig->Contexts()) {
-    if (config->Find(name) != nullptr && flags.kubeconfig.empty()) continue;
-    const bool is_current = (config->current.empty() || !flags.kubeconfig.empty()) &&
-                            name == kubeconfig->CurrentContext();
+  const auto all = LoadAll(session);
+  if (!all.ok()) return all.status();
+  const std::string current = CurrentContext(flags, all->own, all->kubeconfig);
+  Table table({"CURRENT", "NAME", "SERVER", "NAMESPACE", "FILE"});
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name, const std::string& server, const std::string& ns,
+                       const std::string& file) {
     names.push_back(name);
-    table.AddRow({is_current ? "*" : " ", name, "(cluster of the kubeconfig)",
-                  kubeconfig->NamespaceOf(name)});
+    table.AddRow({name == current ? "*" : " ", name, server, ns, file});
+  };
+  // --kubeconfig leaves no choice.
+  if (flags.kubeconfig.empty()) {
+    for (const ServerEntry& entry : all->own.entries) {
+      add(entry.name, entry.server.empty() ? "(from the credential file)" : entry.server,
+          entry.ns.empty() ? "default" : entry.ns, PathOf(session));
+    }
+  }
+  for (const std::string& name : all->kubeconfig.Contexts()) {
+    if (all->own.Find(name) != nullptr && flags.kubeconfig.empty()) continue;
+    add(name, "(a cluster)", all->kubeconfig.NamespaceOf(name), KubeconfigOf(session));
   }
   if (names.empty()) {
     session.err() << "No contexts in " << PathOf(session)
@@ -75,24 +105,44 @@ absl::StatusOr<int> GetServers(Session& session) {
 }
 
 absl::StatusOr<int> CurrentServer(Session& session) {
-  const auto config = Load(session);
-  if (!config.ok()) return config.status();
-  if (config->current.empty()) {
-    return UserError("no current context", "set one with `tullectl config use-context NAME`");
+  const auto all = LoadAll(session);
+  if (!all.ok()) return all.status();
+  const std::string name = CurrentContext(session.invocation.connection, all->own, all->kubeconfig);
+  if (name.empty()) {
+    return UserError("no current context in " + PathOf(session) + " or " + KubeconfigOf(session),
+                     "set one with `tullectl config use-context NAME`");
   }
-  session.out() << config->current << "\n";
+  session.out() << name << "\n";
   return 0;
 }
 
 absl::StatusOr<int> UseServer(Session& session) {
+  auto all = LoadAll(session);
+  if (!all.ok()) return all.status();
+  const std::string& name = session.invocation.name;
+  const bool is_own = all->own.Find(name) != nullptr;
+  if (!is_own && !HasContext(all->kubeconfig, name)) return NotFound(session, *all);
+  if (!session.invocation.connection.kubeconfig.empty())
+    return OfKubeconfig(session, "use-context");
+  all->own.current = name;
+  const absl::Status saved = all->own.Save(PathOf(session));
+  if (!saved.ok()) return saved;
+  session.out() << "Switched to context \"" << name << "\"" << (is_own ? "" : " of the kubeconfig")
+                << ".\n";
+  if (!is_own) {
+    session.err() << "tullectl uses it whatever kubectl uses, until `tullectl config unset "
+                     "current-context`.\n";
+  }
+  return 0;
+}
+
+absl::StatusOr<int> UnsetCurrentServer(Session& session) {
   auto config = Load(session);
   if (!config.ok()) return config.status();
-  const std::string& name = session.invocation.name;
-  if (config->Find(name) == nullptr) return NoSuchServer(*config, name);
-  config->current = name;
+  config->current.clear();
   const absl::Status saved = config->Save(PathOf(session));
   if (!saved.ok()) return saved;
-  session.out() << "Switched to context \"" << name << "\".\n";
+  session.out() << "Property \"current-context\" unset; that of the kubeconfig is used.\n";
   return 0;
 }
 
@@ -100,7 +150,17 @@ absl::StatusOr<int> SetServer(Session& session) {
   auto config = ConfigFile::Load(PathOf(session));
   if (!config.ok()) return config.status();
   const Invocation& wanted = session.invocation;
+  const ConnectionFlags& flags = wanted.connection;
   const bool is_new = config->Find(wanted.name) == nullptr;
+  if (!flags.kubeconfig.empty()) return OfKubeconfig(session, "set-context");
+  if (is_new && flags.server.empty() && flags.credential_file.empty() && flags.ca_file.empty()) {
+    return UserError(
+        "--credential-file or --server is required: set-context creates contexts of control planes "
+        "that are reached directly",
+        "a context of a cluster is one of the kubeconfig: create it with `kubectl config "
+        "set-context`, then use it with `tullectl config use-context " +
+            wanted.name + "` or --context");
+  }
   ServerEntry& entry = config->FindOrAdd(wanted.name);
   if (!wanted.connection.server.empty()) {
     auto server = NormalizeServer(wanted.connection.server);
@@ -126,7 +186,10 @@ absl::StatusOr<int> DeleteServer(Session& session) {
   if (!config.ok()) return config.status();
   const std::string& name = session.invocation.name;
   if (std::erase_if(config->entries, [&](const auto& entry) { return entry.name == name; }) == 0) {
-    return NoSuchServer(*config, name);
+    const auto all = LoadAll(session);
+    if (!all.ok()) return all.status();
+    if (HasContext(all->kubeconfig, name)) return OfKubeconfig(session, "delete-context");
+    return NotFound(session, *all);
   }
   if (config->current == name) config->current.clear();
   const absl::Status saved = config->Save(PathOf(session));

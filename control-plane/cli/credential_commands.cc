@@ -8,6 +8,12 @@
 namespace tulle::cli {
 namespace {
 
+constexpr char kUseRoles[] =
+    "people and programs need no credential of Tulle in a cluster: grant them the Role "
+    "tulle-viewer "
+    "or tulle-admin with `kubectl -n tulle-system create rolebinding NAME --role=tulle-viewer "
+    "--user=USER` (or --serviceaccount=NAMESPACE:ACCOUNT)";
+
 std::string ServicesOf(const Json& token) {
   std::string text;
   for (const Json& service : PartAt(token, "/services")) {
@@ -80,10 +86,10 @@ absl::StatusOr<int> RevokeToken(Session& session) {
 
 absl::StatusOr<int> CreateCredential(Session& session) {
   const Invocation& wanted = session.invocation;
+  if (absl::Status direct = session.RequireDirect("credential create", kUseRoles); !direct.ok())
+    return direct;
   if (!wanted.write_to.empty()) {
-    absl::Status may = session.RequireDirect("--out");
-    if (may.ok()) may = MayBeWritten(wanted);
-    if (!may.ok()) return may;
+    if (absl::Status may = MayBeWritten(wanted); !may.ok()) return may;
   }
   const auto made = session.Post("/v1/credentials", {{"name", wanted.name}, {"role", wanted.role}});
   if (!made.ok()) return made.status();
@@ -113,6 +119,8 @@ absl::StatusOr<int> ListCredentials(Session& session) {
 }
 
 absl::StatusOr<int> DeleteCredential(Session& session) {
+  if (absl::Status direct = session.RequireDirect("credential delete", kUseRoles); !direct.ok())
+    return direct;
   const auto reply = session.Delete("/v1/credentials/" + session.invocation.name);
   if (!reply.ok()) return reply.status();
   session.out() << "credential " << TextAt(*reply, "/name") << " deleted\n";

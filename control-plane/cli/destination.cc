@@ -125,6 +125,7 @@ absl::StatusOr<Destination> ResolveDestination(
   auto login = FindLogin(flags, *config, variables);
   if (!login.ok()) return login.status();
   if (*login) return InCluster(**std::move(login));
+  // What is reached directly needs none of the config file.
   const auto found = FindEntry(flags, *config, variables);
   if (!found.ok()) return found.status();
   ServerEntry entry = *found;

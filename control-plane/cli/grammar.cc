@@ -43,6 +43,7 @@ Grammar::Grammar() {
   AddConnection();
   AddPolicies();
   AddMesh();
+  AddTraffic();
   AddIdentities();
   AddConfig();
   AddHistory();
@@ -70,6 +71,10 @@ void Grammar::AddConnection() {
   add("--credential-file", flags.credential_file,
       "credential: admin.json of tulle-control, or a file with the secret only", "FILE");
   add("--ca-file", flags.ca_file, "root certificates of the mesh, PEM", "FILE");
+  // Of all commands, before their names too, as with kubectl. Those that use it list it.
+  TakeNamespaceAs(app_, "namespace [that of the context, or default]")
+      ->group("Connection")
+      ->take_last();
 }
 
 CLI::App& Grammar::Add(CLI::App& parent, const char* name, const char* summary,
@@ -125,7 +130,7 @@ void Grammar::TakeProxyNamespace(CLI::App& command) {
                    "proxies of all namespaces (the default)");
 }
 
-void Grammar::TakeNamespaceAs(CLI::App& command, const std::string& help) {
+CLI::Option* Grammar::TakeNamespaceAs(CLI::App& command, const std::string& help) {
   const auto take = [this](const std::string& text) {
     if (!text.empty() && !policy::IsDnsLabel(text)) {
       throw WrongValue("invalid namespace \"" + text + "\"",
@@ -133,7 +138,7 @@ void Grammar::TakeNamespaceAs(CLI::App& command, const std::string& help) {
     }
     invocation_.ns = text;
   };
-  command.add_option_function<std::string>("-n,--namespace", take, help)->type_name("NAME");
+  return command.add_option_function<std::string>("-n,--namespace", take, help)->type_name("NAME");
 }
 
 CLI::Option* Grammar::TakeFiles(CLI::App& command) {

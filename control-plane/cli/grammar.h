@@ -44,6 +44,10 @@ class Grammar {
   void AddPolicies();
   void AddExplain();
   void AddMesh();
+  // grammar_traffic.cc
+  void AddTraffic();
+  void TakeTraffic(CLI::App& command, const char* what);
+  CLI::Option* TakeCount(CLI::App& command);
   // grammar_workloads.cc
   void AddHistory();
   void AddStore();
@@ -66,7 +70,7 @@ class Grammar {
 
   void TakeFormat(CLI::App& command, const Formats& formats);
   void TakeNamespace(CLI::App& command, bool or_all);
-  void TakeNamespaceAs(CLI::App& command, const std::string& help);
+  CLI::Option* TakeNamespaceAs(CLI::App& command, const std::string& help);
   void TakeProxyNamespace(CLI::App& command);
   CLI::Option* TakeFiles(CLI::App& command);
   void TakeIdentity(CLI::App& command);

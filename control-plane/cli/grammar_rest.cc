@@ -187,11 +187,19 @@ void Grammar::AddConfig() {
                          "  tullectl config set-context local --credential-file admin.json\n"
                          "  tullectl config use-context local",
                          std::nullopt);
+  config.description(
+      "Manage contexts: the control planes that tullectl uses\n"
+      "Contexts come from two files: control planes that are reached directly from the\n"
+      "config file of tullectl (see config view), clusters from the kubeconfig. If both\n"
+      "have a context of one name, that of the config file is used. The current context\n"
+      "is that of use-context; without one, that of the kubeconfig, as with kubectl.\n"
+      "These commands change the config file alone; use kubectl config to change the\n"
+      "kubeconfig.");
   CLI::App& all = Add(config, "get-contexts", "List contexts", "  tullectl config get-contexts",
                       Command::kConfigGet);
   TakeFormat(all, {{"table", Format::kTable}, {"name", Format::kName}});
-  Add(config, "current-context", "Show the current context", "  tullectl config current-context",
-      Command::kConfigCurrent);
+  Add(config, "current-context", "Show the context that commands use without --context",
+      "  tullectl config current-context", Command::kConfigCurrent);
   Add(config, "view", "Show the config file; it contains no secrets", "  tullectl config view",
       Command::kConfigView);
   const auto add = [&](const char* name, const char* summary, const char* example,
@@ -200,11 +208,17 @@ void Grammar::AddConfig() {
     added.add_option("NAME", invocation_.name, "name of the context")->required()->type_name("");
     return added;
   };
-  add("use-context", "Set the current context", "  tullectl config use-context local",
-      Command::kConfigUse);
-  add("delete-context", "Delete a context", "  tullectl config delete-context local",
-      Command::kConfigDelete);
-  CLI::App& set = add("set-context", "Create or change a context",
+  add("use-context", "Set the current context, of either file",
+      "  tullectl config use-context local", Command::kConfigUse);
+  CLI::App& unset = Add(config, "unset",
+                        "Forget the current context: use that of the kubeconfig, as kubectl does",
+                        "  tullectl config unset current-context", Command::kConfigUnset);
+  TakeWord(unset, "PROPERTY", &invocation_.name, {"current-context"}, "property", "current-context")
+      ->required()
+      ->type_name("");
+  add("delete-context", "Delete a context of the config file",
+      "  tullectl config delete-context local", Command::kConfigDelete);
+  CLI::App& set = add("set-context", "Create or change a context of the config file",
                       "  tullectl config set-context local --credential-file admin.json\n"
                       "  tullectl config set-context far --server https://10.0.0.1:15016 \\\n"
                       "      --credential-file ann.credential --ca-file ca.pem",
@@ -217,8 +231,10 @@ void Grammar::AddRest() {
   CLI::App& check =
       Add(app_, "check", "Check the mesh for problems, or a cluster before Tulle is installed",
           "  tullectl check\n  tullectl check --pre", Command::kCheck);
-  check.add_flag("--pre", invocation_.before_install,
-                 "check whether Tulle can be installed in the cluster");
+  CLI::Option* before = check.add_flag("--pre", invocation_.before_install,
+                                       "check whether Tulle can be installed in the cluster");
+  check.add_flag("--cni", invocation_.cni, "with --pre: installed with the CNI plugin")
+      ->needs(before);
   TakeFormat(check, kPlain);
   CLI::App& version = Add(app_, "version", "Show the versions of tullectl and tulle-control",
                           "  tullectl version --client", Command::kVersion);

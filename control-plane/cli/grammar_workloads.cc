@@ -10,7 +10,7 @@ constexpr int64_t kMostDrainSeconds = 24 * 3600;
 
 void Grammar::AddHistory() {
   CLI::App& history =
-      Add(app_, "history", "List changes of policies, newest first",
+      Add(app_, "history", "List changes of policies, newest first; not in a cluster",
           "  tullectl history\n  tullectl history httproute post", Command::kHistory);
   history.add_option("KIND", invocation_.kind, "kind of one policy; or KIND/NAME")->type_name("");
   history.add_option("NAME", invocation_.names, "name of the policy")->type_name("");
@@ -18,7 +18,7 @@ void Grammar::AddHistory() {
   TakeFormat(history,
              {{"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}});
 
-  CLI::App& back = Add(app_, "rollback", "Restore an earlier version of one policy, or of all",
+  CLI::App& back = Add(app_, "rollback", "Restore an earlier version of policies; not in a cluster",
                        "  tullectl rollback                       # undo the last change\n"
                        "  tullectl rollback httproute post        # its version before this one\n"
                        "  tullectl rollback --to-revision 12 --dry-run",
@@ -38,8 +38,9 @@ void Grammar::AddHistory() {
 }
 
 void Grammar::AddStore() {
-  CLI::App& backup = Add(app_, "backup", "Back up the store of tulle-control to a file",
-                         "  tullectl backup mesh.backup", Command::kBackup);
+  CLI::App& backup =
+      Add(app_, "backup", "Back up the store of tulle-control to a file; not in a cluster",
+          "  tullectl backup mesh.backup", Command::kBackup);
   backup
       .add_option("FILE", invocation_.name, "backup file; it contains the private keys of the mesh")
       ->required()

@@ -8,6 +8,15 @@
 namespace tulle::cli {
 namespace {
 
+// An API server keeps no former versions of its objects.
+absl::Status RequireHistory(Session& session, const std::string& command) {
+  return session.RequireDirect(
+      command,
+      "policies of a cluster are objects of its API server, which keeps no earlier versions: keep "
+      "them in Git, and apply an earlier version with `tullectl apply -f FILE`. Who changed a "
+      "policy last: `kubectl -n NAMESPACE get KIND NAME -o yaml --show-managed-fields`");
+}
+
 // The policy that is named. Without kind and name: all policies.
 absl::StatusOr<Selected> OneOrAll(Session& session) {
   const Invocation& wanted = session.invocation;
@@ -63,6 +72,7 @@ absl::StatusOr<int> HistoryOfOne(Session& session, const Selected& one) {
 }  // namespace
 
 absl::StatusOr<int> History(Session& session) {
+  if (absl::Status kept = RequireHistory(session, "history"); !kept.ok()) return kept;
   const auto one = OneOrAll(session);
   if (!one.ok()) return one.status();
   if (!one->kind.empty()) return HistoryOfOne(session, *one);
@@ -87,6 +97,7 @@ absl::StatusOr<int> History(Session& session) {
 }
 
 absl::StatusOr<int> RollBack(Session& session) {
+  if (absl::Status kept = RequireHistory(session, "rollback"); !kept.ok()) return kept;
   const auto one = OneOrAll(session);
   if (!one.ok()) return one.status();
   const Invocation& wanted = session.invocation;

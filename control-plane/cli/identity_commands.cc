@@ -120,6 +120,12 @@ void SayIfShorter(Session& session, const Json& request, const Json& reply) {
 }  // namespace
 
 absl::StatusOr<int> CreateToken(Session& session) {
+  if (absl::Status warned = session.WarnInCluster(
+          "pods need no join token: their identity is that of their service account, and `kubectl "
+          "label namespace NAME tulle.dev/inject=enabled` gives them a sidecar. This token is for "
+          "a workload outside of the cluster, and is lost when tulle-control restarts");
+      !warned.ok())
+    return warned;
   auto request = IdentityRequest(session);
   if (!request.ok()) return request.status();
   if (!session.invocation.services.empty()) (*request)["services"] = session.invocation.services;

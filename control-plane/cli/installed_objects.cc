@@ -118,6 +118,13 @@ absl::StatusOr<Json> InstalledObjects::Get(const std::string& target) {
   return HasGoodStatus(*reply) ? BodyOf(*reply) : Json();
 }
 
+absl::StatusOr<std::optional<Json>> InstalledObjects::Find(const Json& object) {
+  const auto reply = api_.Send({"GET", TargetOfObject(object)});
+  if (!reply.ok()) return reply.status();
+  if (reply->status == 404) return std::optional(Json());
+  return HasGoodStatus(*reply) ? std::optional(BodyOf(*reply)) : std::nullopt;
+}
+
 absl::StatusOr<bool> InstalledObjects::May(const std::string& verb, const Json& object) {
   const Json attributes = {{"verb", verb},
                            {"group", GroupOf(object)},

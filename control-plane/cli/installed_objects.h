@@ -2,6 +2,7 @@
 // rights. Owner: one command. Thread: the only one.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ class InstalledObjects {
   absl::StatusOr<bool> Delete(const Json& object);
   // Null: it does not exist, or the user may not read it. `target`: a path of the API.
   absl::StatusOr<Json> Get(const std::string& target);
+  // Null: it does not exist. Absent: the user may not read it.
+  absl::StatusOr<std::optional<Json>> Find(const Json& object);
   // Whether the user may do this with the object: "patch", "delete".
   absl::StatusOr<bool> May(const std::string& verb, const Json& object);
 

@@ -28,6 +28,7 @@ enum class Command {
   kConfigGet,
   kConfigCurrent,
   kConfigUse,
+  kConfigUnset,
   kConfigSet,
   kConfigDelete,
   kConfigView,
@@ -51,6 +52,9 @@ enum class Command {
   kInject,
   kInstall,
   kUninstall,
+  kStat,
+  kEdges,
+  kTop,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -124,6 +128,8 @@ struct Invocation {
   bool apply = false;           // to the cluster, instead of printing
   int wait_seconds = 180;       // for an installation
   bool before_install = false;  // checks
+  std::string window = "1m";    // of traffic
+  int64_t refreshes = 0;        // while it is watched; 0: no end
 };
 
 }  // namespace tulle::cli

@@ -3,6 +3,7 @@
 #include <cctype>
 
 #include "control-plane/cli/table.h"
+#include "control-plane/cli/unsafe_text.h"
 
 namespace tulle::cli {
 namespace {
@@ -13,7 +14,7 @@ const Json* Find(const Json& json, const std::string& pointer) {
 }
 
 std::string Dump(const Json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+  return WithEscapes(json.dump(indent, ' ', false, Json::error_handler_t::replace));
 }
 
 bool IsPlain(const std::string& text) {

@@ -169,8 +169,14 @@ absl::StatusOr<int> Delete(Session& session) {
     session.out() << ChangedName(change) << " deleted" << NamespaceNote(change)
                   << (wanted.dry_run ? " (dry run)" : "") << "\n";
   }
+  session.out().flush();
+  const Json& refused = PartAt(*reply, "/refused");
+  for (const Json& each : refused) {
+    PrintError(UserError(LinesAt(each, "/error"), LinesAt(each, "/hint")),
+               session.environment.has_colour, session.err());
+  }
   const Json& missing = PartAt(*reply, "/missing");
-  if (missing.empty() || wanted.ignore_not_found) return 0;
+  if (missing.empty() || wanted.ignore_not_found) return refused.empty() ? 0 : 1;
   return Missing(missing);
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/json_text.h"
+#include "control-plane/cli/replicas.h"
 #include "control-plane/cli/user_error.h"
 #include "k8s/install/settings.h"
 
@@ -17,6 +18,9 @@ constexpr char kAudience[] = "tulle-control";
 constexpr int kTokenSeconds = 600;
 constexpr char kProxies[] = "/v1/proxies";
 constexpr char kOneProxy[] = "/v1/proxies/";
+constexpr char kServices[] = "/v1/services";
+constexpr char kCheck[] = "/v1/check";
+constexpr char kTraffic[] = "/v1/traffic";
 
 std::string InNamespace(const std::string& rest) {
   return absl::StrCat("/api/v1/namespaces/", install::kNamespace, "/", rest);
@@ -31,11 +35,19 @@ std::string VerbOf(const std::string& method) {
   return method == "POST" ? "create" : absl::AsciiStrToLower(method);
 }
 
+// Whether each replica has a part of the answer: it follows from the proxies that are connected.
+bool DependsOnReplica(const ApiCall& call) {
+  return call.method == "GET" &&
+         (call.path == kProxies || call.path.starts_with(kOneProxy) || call.path == kServices ||
+          call.path == kCheck || call.path == kTraffic);
+}
+
+ApiReply Reply(const Json& json) { return {200, json.dump()}; }
+
 }  // namespace
 
 absl::StatusOr<ApiReply> ServiceProxy::Send(const ApiCall& call) {
-  const bool is_of_proxies = call.path == kProxies || call.path.starts_with(kOneProxy);
-  if (call.method == "GET" && is_of_proxies) {
+  if (DependsOnReplica(call)) {
     const auto replicas = Replicas();
     if (!replicas.ok()) return replicas.status();
     if (!replicas->empty()) return SendToReplicas(call);
@@ -75,7 +87,22 @@ absl::StatusOr<std::vector<std::string>> ServiceProxy::Replicas() {
 }
 
 absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
-  if (call.path == kProxies) return MergeProxies(call);
+  if (call.path.starts_with(kOneProxy)) return FindProxy(call);
+  std::vector<Json> answers;
+  if (auto refused = AskAll(call, &answers)) return *std::move(refused);
+  if (call.path == kProxies) return Reply(MergedProxies(answers));
+  if (call.path == kServices) return Reply(MergedServices(answers));
+  if (call.path == kTraffic) return Reply(MergedTraffic(answers));
+  std::set<std::string> connected;
+  if (NamesAbsentProxies(answers)) {
+    std::vector<Json> proxies;
+    if (auto refused = AskAll({"GET", kProxies}, &proxies)) return *std::move(refused);
+    connected = ConnectedProxies(MergedProxies(proxies));
+  }
+  return Reply(MergedChecks(answers, connected));
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::FindProxy(const ApiCall& call) {
   const std::string rest = call.path.substr(sizeof kOneProxy - 1);
   ApiCall about = call;
   about.path = kOneProxy + rest.substr(0, rest.find('/'));
@@ -91,20 +118,14 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   return last;
 }
 
-absl::StatusOr<ApiReply> ServiceProxy::MergeProxies(const ApiCall& call) {
-  std::map<std::string, Json> proxies;
+std::optional<absl::StatusOr<ApiReply>> ServiceProxy::AskAll(const ApiCall& call,
+                                                             std::vector<Json>* answers) {
   for (const std::string& pod : *replicas_) {
-    const auto reply = SendTo(WayTo(pod), call);
+    auto reply = SendTo(WayTo(pod), call);
     if (!reply.ok() || reply->status / 100 != 2) return reply;
-    const Json list = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
-    for (const Json& proxy : PartAt(list, "/items")) {
-      Json& known = proxies[TextAt(proxy, "/name")];
-      if (known.is_null() || TrueAt(proxy, "/connected")) known = proxy;
-    }
+    answers->push_back(Json::parse(reply->body, nullptr, /*allow_exceptions=*/false));
   }
-  Json items = Json::array();
-  for (const auto& [name, proxy] : proxies) items.push_back(proxy);
-  return ApiReply{200, Json({{"items", items}}).dump()};
+  return std::nullopt;
 }
 
 absl::StatusOr<std::string> ServiceProxy::TokenOf(const char* account) {

@@ -3,8 +3,8 @@
 // installation, which the API server issues for 10 minutes: tulle-viewer's to read, tulle-admin's
 // to change something. Whether the user may have it is decided by the cluster's RBAC.
 //
-// If there are several replicas, what they know of proxies is asked from each pod and merged; any
-// of them answers all else.
+// If there are several replicas, what follows from the proxies that are connected to them is asked
+// from each pod and merged; any of them answers all else.
 // Owner: the session of one command. Thread: the only one.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "control-plane/cli/api_client.h"
+#include "control-plane/cli/json_text.h"
 #include "control-plane/cli/kubernetes_api.h"
 #include "k8s/api/kubeconfig.h"
 
@@ -31,9 +32,11 @@ class ServiceProxy final : public ApiClient {
  private:
   // `way`: a Service or a pod, and its proxy.
   absl::StatusOr<ApiReply> SendTo(const std::string& way, const ApiCall& call);
-  // Each proxy is connected to one replica, which alone knows its state.
   absl::StatusOr<ApiReply> SendToReplicas(const ApiCall& call);
-  absl::StatusOr<ApiReply> MergeProxies(const ApiCall& call);
+  // From the replica that the proxy is connected to.
+  absl::StatusOr<ApiReply> FindProxy(const ApiCall& call);
+  // Absent: all replicas have answered. Else what the first of them said that has not.
+  std::optional<absl::StatusOr<ApiReply>> AskAll(const ApiCall& call, std::vector<Json>* answers);
   absl::StatusOr<std::string> TokenOf(const char* account);
   // Names of the ready pods of the control plane; empty: not known, or one alone.
   absl::StatusOr<std::vector<std::string>> Replicas();

@@ -47,13 +47,22 @@ absl::StatusOr<KubernetesApi*> Session::Cluster() {
   return cluster_.get();
 }
 
-absl::Status Session::RequireDirect(const std::string& what) {
+absl::Status Session::RequireDirect(const std::string& what, const std::string& hint) {
   const auto destination = ResolvedDestination();
   if (!destination.ok()) return destination.status();
   if (!destination->login) return absl::OkStatus();
   return UserError(absl::StrCat(what, " is not supported through a cluster's API server (",
                                 Describe(*destination->login), ")"),
-                   "pass --credential-file FILE of a control plane that is reached directly");
+                   hint.empty()
+                       ? "pass --credential-file FILE of a control plane that is reached directly"
+                       : hint);
+}
+
+absl::Status Session::WarnInCluster(const std::string& text) {
+  const auto destination = ResolvedDestination();
+  if (!destination.ok()) return destination.status();
+  if (destination->login) err() << "warning: " << text << "\n";
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Destination> Session::ResolvedDestination() {

@@ -37,8 +37,10 @@ class Session {
   absl::StatusOr<Destination> ResolvedDestination();
   // The API server, with the user's own rights; null: the destination is not in a cluster.
   absl::StatusOr<KubernetesApi*> Cluster();
-  // An error if it is in a cluster, where `what` has no use.
-  absl::Status RequireDirect(const std::string& what);
+  // An error if it is in a cluster, where `what` has no use. `hint`: what to do there instead.
+  absl::Status RequireDirect(const std::string& what, const std::string& hint = "");
+  // Writes a warning if it is in a cluster.
+  absl::Status WarnInCluster(const std::string& text);
   // The port at which the control plane serves sidecars, as it reports.
   absl::StatusOr<int64_t> GrpcPort();
   // -n, else that of the context.

@@ -4,7 +4,7 @@
 #include <ctime>
 #include <string_view>
 
-#include "absl/strings/ascii.h"
+#include "control-plane/cli/unsafe_text.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
@@ -31,16 +31,10 @@ void PrintBelow(const std::string& text, size_t width, std::ostream& out) {
   }
 }
 
-// U+0080 to U+009F begin escape sequences too.
-bool IsC1(std::string_view text, size_t at) {
-  return at + 1 < text.size() && text[at] == '\xc2' &&
-         static_cast<unsigned char>(text[at + 1]) < 0xa0;
-}
-
 std::string WithoutControls(std::string text, bool keeps_lines) {
   for (size_t i = 0; i < text.size(); ++i) {
-    if (IsC1(text, i)) text[i] = text[i + 1] = ' ';
-    if (absl::ascii_iscntrl(text[i]) && !(keeps_lines && text[i] == '\n')) text[i] = ' ';
+    if (keeps_lines && text[i] == '\n') continue;
+    for (size_t bytes = UnsafeBytes(text, i); bytes > 0; --bytes) text[i + bytes - 1] = ' ';
   }
   return text;
 }

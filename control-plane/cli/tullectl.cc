@@ -41,6 +41,7 @@ constexpr Row kRows[] = {
     {Command::kConfigGet, GetServers},
     {Command::kConfigCurrent, CurrentServer},
     {Command::kConfigUse, UseServer},
+    {Command::kConfigUnset, UnsetCurrentServer},
     {Command::kConfigSet, SetServer},
     {Command::kConfigDelete, DeleteServer},
     {Command::kConfigView, ViewConfig},
@@ -61,11 +62,14 @@ constexpr Row kRows[] = {
     {Command::kCredentialList, ListCredentials},
     {Command::kCredentialDelete, DeleteCredential},
     {Command::kExplain, Explain},
+    {Command::kStat, Stat},
+    {Command::kEdges, Edges},
+    {Command::kTop, Top},
     {Command::kInject, Inject},
     {Command::kInstall, PrintInstallation},
     {Command::kUninstall, PrintRemoval},
 };
-static_assert(std::size(kRows) == static_cast<size_t>(Command::kUninstall) + 1,
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kTop) + 1,
               "each command has a handler");
 
 absl::StatusOr<int> Run(Session& session) {

@@ -19,45 +19,174 @@ TEST_F(TullectlInACluster, ReadingTakesTheViewersTokenInAHeader) {
   EXPECT_EQ(call.headers, (KubernetesApi::Headers{{"x-tulle-token", "issued-secret"}}));
 }
 
+constexpr char kPods[] = "/api/v1/namespaces/tulle-system/pods";
+
+// Three replicas of the control plane, of which `a` and `b` are ready.
+class TwoReplicas : public TullectlInACluster {
+ protected:
+  TwoReplicas() {
+    cluster_.script = [this](const k8s::Request& request) -> std::optional<ApiReply> {
+      if (absl::StartsWith(request.target, std::string(kPods) + "?")) {
+        const Json pods = {Pod("a", "True"), Pod("b", "True"), Pod("c", "False")};
+        return ApiReply{200, Json{{"items", pods}}.dump()};
+      }
+      const auto found = replies_.find(request.target);
+      return found == replies_.end() ? Answer(request)
+                                     : std::optional(ApiReply{200, found->second.dump()});
+    };
+  }
+  void Reply(const std::string& pod, const std::string& path, const Json& json) {
+    replies_[std::string(kPods) + "/https:" + pod + ":15016/proxy" + path] = json;
+  }
+  static Json Pod(const char* name, const char* ready) {
+    return {{"metadata", {{"name", name}}},
+            {"status", {{"conditions", {{{"type", "Ready"}, {"status", ready}}}}}}};
+  }
+  static Json Proxy(const char* name, bool is_connected) {
+    return {{"name", name}, {"connected", is_connected}, {"message", std::string("shop/") + name}};
+  }
+  // A report of one failed check; `proxies`: those that fail it.
+  static Json Failed(const std::vector<Json>& proxies) {
+    return {{"ok", false},
+            {"items",
+             {{{"id", "proxies-connected"},
+               {"name", "proxies connected"},
+               {"ok", false},
+               {"message", "not connected: shop/x"},
+               {"passed", "all"},
+               {"failed", "not connected:"},
+               {"hint", "look"},
+               {"proxies", proxies}}}}};
+  }
+  static Json List(const std::vector<Json>& items) { return {{"items", items}}; }
+
+ private:
+  std::map<std::string, Json> replies_;  // by target
+};
+
 // Each replica knows the state of the proxies that are connected to it.
-TEST_F(TullectlInACluster, SeveralReplicasAreMerged) {
-  const auto pod = [](const char* name, const char* ready) {
-    return Json{{"metadata", {{"name", name}}},
-                {"status", {{"conditions", {{{"type", "Ready"}, {"status", ready}}}}}}};
-  };
-  const auto proxy = [](const char* name, bool is_connected) {
-    return Json{{"name", name}, {"connected", is_connected}};
-  };
-  const std::string pods = "/api/v1/namespaces/tulle-system/pods";
-  cluster_.script = [&](const k8s::Request& request) -> std::optional<ApiReply> {
-    const std::string& at = request.target;
-    if (absl::StartsWith(at, pods + "?"))
-      return ApiReply{
-          200, Json{{"items", {pod("a", "True"), pod("b", "True"), pod("c", "False")}}}.dump()};
-    const std::string a = pods + "/https:a:15016/proxy/v1/proxies";
-    const std::string b = pods + "/https:b:15016/proxy/v1/proxies";
-    if (at == a)
-      return ApiReply{200, Json{{"items", {proxy("x", true), proxy("y", false)}}}.dump()};
-    if (at == b)
-      return ApiReply{200, Json{{"items", {proxy("x", false), proxy("y", true)}}}.dump()};
-    if (at == a + "/y") return ApiReply{200, proxy("y", false).dump()};
-    if (at == b + "/y") return ApiReply{200, proxy("y", true).dump()};
-    if (absl::StartsWith(at, b + "/y/config/")) return ApiReply{200, R"({"items":[]})"};
-    return Answer(request);
-  };
-  ASSERT_EQ(Run({"status", "-o", "json"}), 0) << err;
-  const Json shown = Json::parse(out);
-  ASSERT_EQ(shown["items"].size(), 2);
-  EXPECT_EQ(shown["items"][0]["connected"], true);
-  EXPECT_EQ(shown["items"][1]["connected"], true);
+TEST_F(TwoReplicas, ProxiesAreThoseOfAll) {
+  Reply("a", "/v1/proxies", List({Proxy("x", true), Proxy("y", false)}));
+  Reply("b", "/v1/proxies", List({Proxy("x", false), Proxy("y", true)}));
+  Reply("a", "/v1/proxies/y", Proxy("y", false));
+  Reply("b", "/v1/proxies/y", Proxy("y", true));
+  Reply("b", "/v1/proxies/y/config/clusters", List({}));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"status"}, std::vector<std::string>{"get", "proxies"}}) {
+    std::vector<std::string> command = words;
+    command.insert(command.end(), {"-o", "json"});
+    ASSERT_EQ(Run(command), 0) << err;
+    const Json shown = Json::parse(out);
+    ASSERT_EQ(shown["items"].size(), 2);
+    EXPECT_EQ(shown["items"][0]["connected"], true);
+    EXPECT_EQ(shown["items"][1]["connected"], true);
+  }
   EXPECT_EQ(Run({"pc", "y", "clusters"}), 0) << err;
   EXPECT_NE(cluster_.seen.back().request.target.find("/https:b:15016/proxy/v1/proxies/y/config/"),
             std::string::npos)
       << cluster_.seen.back().request.target;
 }
 
+TEST_F(TwoReplicas, AProxyThatIsConnectedToAnotherReplicaIsNoProblem) {
+  Reply("a", "/v1/check", Failed({Proxy("x", false)}));
+  Reply("b", "/v1/check", {{"ok", true}, {"items", Json::array()}});
+  Reply("a", "/v1/proxies", List({Proxy("x", false)}));
+  Reply("b", "/v1/proxies", List({Proxy("x", true)}));
+  EXPECT_EQ(Run({"check"}), 0) << out << err;
+  EXPECT_NE(out.find("✓ proxies connected: all\n"), std::string::npos) << out;
+}
+
+TEST_F(TwoReplicas, WhatFailsAtOneReplicaFails) {
+  Reply("a", "/v1/check", {{"ok", true}, {"items", Json::array()}});
+  Reply("b", "/v1/check", Failed({Proxy("x", false), Proxy("y", true), Proxy("z", false)}));
+  Reply("a", "/v1/proxies", List({Proxy("x", false), Proxy("z", true)}));
+  Reply("b", "/v1/proxies", List({Proxy("x", false), Proxy("y", true)}));
+  EXPECT_EQ(Run({"check"}), 1) << out << err;
+  EXPECT_NE(out.find("× proxies connected: not connected: shop/x, shop/y\n    look\n"),
+            std::string::npos)
+      << out;
+}
+
+TEST_F(TwoReplicas, ChecksOfWhatTheySharePassOnce) {
+  const auto report = [](const char* message, bool is_good) {
+    return Json{{"ok", is_good},
+                {"items",
+                 {{{"id", "root-rotation"},
+                   {"name", "root rotation"},
+                   {"ok", is_good},
+                   {"message", message}}}}};
+  };
+  Reply("a", "/v1/check", report("not blocked", true));
+  Reply("b", "/v1/check", report("not blocked", true));
+  EXPECT_EQ(Run({"check"}), 0) << out << err;
+  EXPECT_EQ(out.find("root rotation"), out.rfind("root rotation")) << out;
+  Reply("b", "/v1/check", report("waits", false));
+  EXPECT_EQ(Run({"check"}), 1) << out << err;
+  EXPECT_NE(out.find("× root rotation: waits\n"), std::string::npos) << out;
+}
+
+TEST_F(TwoReplicas, OpenCircuitBreakersAreThoseThatProxiesOfAllReport) {
+  const auto services = [](const Json& endpoint) {
+    return Json{{"items",
+                 {{{"name", "web"},
+                   {"namespace", "shop"},
+                   {"ports", {{{"number", 80}, {"endpoints", {endpoint}}}}}}}}};
+  };
+  Json seen = {{"address", "10.0.0.1"}, {"port", 80}};
+  Reply("a", "/v1/services?namespace=shop", services(seen));
+  const auto breakers = [&](const char* proxy, int64_t since) {
+    seen["openBreakers"] = {
+        {"count", 1}, {"proxies", {proxy}}, {"since", since}, {"reason", "refused"}};
+    return services(seen);
+  };
+  Reply("b", "/v1/services?namespace=shop", breakers("x", 20));
+  EXPECT_EQ(Run({"services"}), 0) << err;
+  EXPECT_NE(out.find("circuit breaker open for 10.0.0.1:80 in x ("), std::string::npos) << out;
+  Reply("a", "/v1/services?namespace=shop", breakers("y", 10));
+  EXPECT_EQ(Run({"services", "-o", "json"}), 0) << err;
+  const Json open = Json::parse(out)["items"][0]["ports"][0]["endpoints"][0]["openBreakers"];
+  EXPECT_EQ(open["count"], 2) << out;
+  EXPECT_EQ(open["proxies"], Json({"y", "x"})) << out;
+  EXPECT_EQ(open["since"], 10) << out;
+}
+
+Json LinkOf(const char* source, const char* service, const char* by, int requests) {
+  Json buckets = Json::array({requests});
+  return {{"source", {{"namespace", "shop"}, {"name", source}, {"spiffeId", source}}},
+          {"service", {{"namespace", "shop"}, {"name", service}}},
+          {"destinations", Json::array()},
+          {"protocol", "http"},
+          {"reportedBy", by},
+          {"requests", requests},
+          {"failures", 1},
+          {"mutualTls", requests},
+          {"buckets", buckets},
+          {"latencyMs", {{"p50", 1}}},
+          {"outcomes", {{{"code", 503}, {"flags", "UH"}, {"count", 1}}}}};
+}
+
+TEST_F(TwoReplicas, TrafficIsThatOfTheSidecarsOfAll) {
+  const std::string path = "/v1/traffic?window=60";
+  Reply("a", path, {{"seconds", 60}, {"links", {LinkOf("web", "cart", "source", 540)}}});
+  // The sidecars of the service, and another pod of the caller, are connected to the other one.
+  Reply("b", path,
+        {{"seconds", 62},
+         {"links",
+          {LinkOf("web", "cart", "source", 80), LinkOf("web", "cart-v2", "destination", 620),
+           LinkOf("", "cart", "destination", 62)}}});
+  EXPECT_EQ(Run({"edges"}), 0) << err;
+  EXPECT_EQ(out,
+            "SOURCE     SERVICE     PROTOCOL   MTLS   SUCCESS   RPS    P99\n"
+            "unknown    cart.shop   http       yes    98.38%    1.0    0.5ms\n"
+            "web.shop   cart.shop   http       yes    99.67%    10.0   0.5ms\n");
+  EXPECT_EQ(Run({"stat", "-o", "wide"}), 0) << err;
+  EXPECT_NE(out.find("503 UH (3)"), std::string::npos) << out;
+  EXPECT_EQ(Run({"stat", "-o", "json"}), 0) << err;
+  EXPECT_EQ(out.find("latencyMs"), std::string::npos) << out;
+}
+
 TEST_F(TullectlInACluster, ChangesTakeTheAdminsToken) {
-  ASSERT_EQ(Run({"credential", "create", "ci", "-o", "raw"}), 0) << err;
+  ASSERT_EQ(Run({"token", "create", "--service", "post", "-o", "raw"}), 0) << err;
   EXPECT_NE(cluster_.seen[0].request.target.find("/tulle-admin/token"), std::string::npos);
   EXPECT_EQ(cluster_.seen[1].request.method, "POST");
 }
@@ -100,8 +229,8 @@ TEST_F(TullectlInACluster, EachRefusalNamesTheMissingRight) {
 
 TEST_F(TullectlInACluster, TheNamespaceIsThatOfTheContext) {
   ASSERT_EQ(Run({"services"}), 0) << err;
-  EXPECT_NE(cluster_.seen[1].request.target.find("?namespace=shop"), std::string::npos)
-      << cluster_.seen[1].request.target;
+  EXPECT_NE(cluster_.seen.back().request.target.find("?namespace=shop"), std::string::npos)
+      << cluster_.seen.back().request.target;
 }
 
 TEST_F(TullectlInACluster, ContextsOfBothFilesAreKnown) {
@@ -124,16 +253,87 @@ TEST_F(TullectlInACluster, ContextsOfBothFilesAreKnown) {
   EXPECT_FALSE(cluster_.seen.empty());
 }
 
+TEST_F(TullectlInACluster, TheCurrentContextIsThatOfTheKubeconfigUntilOneIsChosen) {
+  const auto current = [this] {
+    EXPECT_EQ(Run({"config", "current-context"}), 0) << err;
+    return out;
+  };
+  EXPECT_EQ(current(), "here\n");
+  ASSERT_EQ(Run({"config", "get-contexts"}), 0) << err;
+  EXPECT_NE(out.find("*         here   (a cluster)   shop"), std::string::npos) << out;
+  // Of a cluster too.
+  EXPECT_EQ(Run({"config", "use-context", "gone"}), 0) << err;
+  EXPECT_EQ(out, "Switched to context \"gone\" of the kubeconfig.\n");
+  EXPECT_EQ(current(), "gone\n");
+  EXPECT_EQ(Run({"status"}), 1);
+  EXPECT_NE(err.find("user \"nobody\" not found"), std::string::npos) << err;
+  ASSERT_EQ(Run({"status", "--context", "here"}), 0) << err;
+  ASSERT_EQ(Run({"status", "--kubeconfig", kubeconfig_}), 0) << err;
+  EXPECT_EQ(Run({"config", "unset", "current-context"}), 0) << err;
+  EXPECT_EQ(current(), "here\n");
+  ASSERT_EQ(Run({"status"}), 0) << err;
+}
+
+TEST_F(TullectlInACluster, ContextsOfTheKubeconfigAreChangedByKubectl) {
+  EXPECT_EQ(Run({"config", "set-context", "new", "--kubeconfig", kubeconfig_}), 1);
+  EXPECT_NE(err.find("which tullectl does not change\nhint: use `kubectl config set-context new`"),
+            std::string::npos)
+      << err;
+  EXPECT_EQ(Run({"config", "set-context", "new", "-n", "shop"}), 1);
+  EXPECT_NE(err.find("--credential-file or --server is required"), std::string::npos) << err;
+  EXPECT_EQ(Run({"config", "delete-context", "here"}), 1);
+  EXPECT_NE(err.find("`kubectl config delete-context here`"), std::string::npos) << err;
+  ASSERT_EQ(Run({"config", "get-contexts", "-o", "name"}), 0);
+  EXPECT_EQ(out, "here\ngone\n");
+}
+
+TEST_F(TullectlInACluster, AKubeconfigThatIsNamedMustExist) {
+  kubeconfig_ = "/nope";
+  EXPECT_EQ(Run({"status"}), 1);
+  EXPECT_EQ(err,
+            "error: kubeconfig /nope of $KUBECONFIG not found\n"
+            "hint: set $KUBECONFIG to a file that exists, unset it to use ~/.kube/config, or pass "
+            "--kubeconfig FILE\n");
+  EXPECT_EQ(Run({"config", "current-context"}), 1);
+  EXPECT_NE(err.find("/nope"), std::string::npos) << err;
+}
+
+TEST_F(TullectlInACluster, WhatAClusterDoesInsteadIsNamed) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"history"}, {"history", "rp", "a"}, {"rollback"}, {"backup", folder_ + "/copy"}};
+  for (const auto& command : commands) {
+    EXPECT_EQ(Run(command), 1) << command[0];
+    EXPECT_NE(err.find(command[0] + " is not supported through a cluster's API server"),
+              std::string::npos)
+        << err;
+    EXPECT_NE(err.find("in Git"), std::string::npos) << err;
+  }
+  for (const char* verb : {"create", "delete"}) {
+    EXPECT_EQ(Run({"credential", verb, "ci"}), 1);
+    EXPECT_NE(err.find("create rolebinding NAME --role=tulle-viewer"), std::string::npos) << err;
+  }
+  EXPECT_TRUE(cluster_.seen.empty());
+  EXPECT_EQ(Run({"token", "create", "--service", "post", "-o", "raw"}), 0);
+  EXPECT_NE(err.find("warning: pods need no join token"), std::string::npos) << err;
+  EXPECT_EQ(out.find("warning"), std::string::npos) << out;
+}
+
+TEST_F(TullectlInACluster, TheNamespaceMayStandBeforeTheCommand) {
+  ASSERT_EQ(Run({"-n", "blog", "services"}), 0) << err;
+  EXPECT_NE(cluster_.seen.back().request.target.find("?namespace=blog"), std::string::npos);
+  ASSERT_EQ(Run({"--namespace=blog", "--context", "here", "services"}), 0) << err;
+  EXPECT_NE(cluster_.seen.back().request.target.find("?namespace=blog"), std::string::npos);
+  EXPECT_EQ(Run({"-n", "B!", "services"}), 1);
+  EXPECT_NE(err.find("invalid namespace"), std::string::npos) << err;
+  EXPECT_EQ(Run({"-n", "blog", "servics"}), 1);
+  EXPECT_NE(err.find("unknown command \"servics\" for tullectl\nhint: did you mean services?"),
+            std::string::npos)
+      << err;
+}
+
 TEST_F(TullectlInACluster, TwoDestinationsAreRefused) {
   EXPECT_EQ(Run({"status", "--kubeconfig", kubeconfig_, "--server", "a:1"}), 1);
   EXPECT_NE(err.find("--kubeconfig cannot be used with --server"), std::string::npos) << err;
-}
-
-TEST_F(TullectlInACluster, WhatNeedsAnAddressIsRefused) {
-  EXPECT_EQ(Run({"credential", "create", "ci", "--out", folder_ + "/ci.json"}), 1);
-  EXPECT_NE(err.find("--out is not supported through a cluster's API server"), std::string::npos)
-      << err;
-  EXPECT_TRUE(cluster_.seen.empty());
 }
 
 constexpr char kPolicy[] =
@@ -228,7 +428,7 @@ TEST(VerdictTest, ARouteWithAMissingBackendIsInForce) {
 TEST_F(PoliciesInACluster, WhatIsNotInForceFails) {
   verdict = Condition("False", "Conflicted", "an older policy defines the same");
   EXPECT_EQ(Run({"apply", "-f", policy_}), 1);
-  EXPECT_NE(err.find("resiliencepolicy/a is stored, and not in force: Conflicted: an older"),
+  EXPECT_NE(err.find("resiliencepolicy/a is stored, but not accepted: Conflicted: an older"),
             std::string::npos)
       << err;
   EXPECT_EQ(Run({"get", "rp"}), 0);

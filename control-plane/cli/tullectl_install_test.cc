@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "control-plane/cli/json_text.h"
 #include "control-plane/cli/tullectl_cluster_fixture.h"
+#include "k8s/install/manifests.h"
 
 namespace tulle::cli {
 namespace {
@@ -29,7 +30,8 @@ class InstallInACluster : public TullectlInACluster {
     }
     if (at == kDeployment) return ApiReply{200, deployment.dump()};
     if (absl::StrContains(at, "/pods?")) return ApiReply{200, Json({{"items", {pod}}}).dump()};
-    if (absl::StrContains(at, "/namespaces?")) return ApiReply{200, namespaces.dump()};
+    if (absl::StrContains(at, "/namespaces?") || at.ends_with("/namespaces"))
+      return ApiReply{200, namespaces.dump()};
     if (at == "/version") return ApiReply{200, version.dump()};
     return std::nullopt;
   }
@@ -127,9 +129,81 @@ TEST_F(InstallInACluster, ChecksBeforeAnInstallation) {
   EXPECT_NE(out.find("× version of Kubernetes"), std::string::npos) << out;
   EXPECT_NE(out.find("you may not create deployment/tulle-control"), std::string::npos) << out;
   EXPECT_NE(out.find("shop (baseline)"), std::string::npos) << out;
+  EXPECT_EQ(Run({"check", "--pre", "--cni"}), 1);
+  EXPECT_NE(out.find("✓ Pod Security of namespaces with sidecars: no pod needs a capability"),
+            std::string::npos)
+      << out;
+  EXPECT_EQ(Run({"check", "--cni"}), 1) << "it is about an installation to come";
   kubeconfig_.clear();
   EXPECT_EQ(Run({"check", "--pre"}), 1);
   EXPECT_NE(err.find("--pre checks a cluster"), std::string::npos) << err;
+}
+
+// What is installed, as the API server has it.
+class InstalledInACluster : public InstallInACluster {
+ protected:
+  InstalledInACluster() {
+    MakeAvailable();
+    for (const Json& object : install::Manifests({})) {
+      if (TextAt(object, "/kind").ends_with("WebhookConfiguration")) {
+        Json& webhooks = objects[TextAt(object, "/metadata/name")];
+        webhooks = object;
+        for (Json& webhook : webhooks["webhooks"]) webhook["clientConfig"]["caBundle"] = "Q0E=";
+      }
+    }
+    const auto script = cluster_.script;
+    cluster_.script = [this, script](const k8s::Request& request) -> std::optional<ApiReply> {
+      const auto name = request.target.substr(request.target.rfind('/') + 1);
+      if (request.method == "GET" && absl::StrContains(request.target, "webhookconfigurations/"))
+        return objects.contains(name) ? ApiReply{200, objects[name].dump()} : Refusal(404, "gone");
+      return absl::EndsWith(request.target, "/token") || absl::StartsWith(request.target, kProxy)
+                 ? Answer(request)
+                 : script(request);
+    };
+  }
+  // The line of the output about this check.
+  std::string Line(const std::string& check) {
+    Run({"check"});
+    const size_t at = out.find(" " + check);
+    if (at == std::string::npos) return out + err;
+    const size_t begin = out.rfind('\n', at) == std::string::npos ? 0 : out.rfind('\n', at) + 1;
+    return out.substr(begin, out.find('\n', at) - begin);
+  }
+
+  std::map<std::string, Json> objects;  // webhook configurations, by name
+};
+
+TEST_F(InstalledInACluster, AWebhookThatIsMissingOrChangedIsFound) {
+  EXPECT_EQ(Line("webhook tulle-inject"), "✓ webhook tulle-inject");
+  EXPECT_EQ(Line("webhook tulle-validate"), "✓ webhook tulle-validate");
+  Json& webhook = objects["tulle-inject"]["webhooks"][0];
+  webhook["rules"][0]["resources"] = {"nothing"};
+  EXPECT_NE(Line("webhook tulle-inject").find("differs from what"), std::string::npos) << out;
+  webhook["rules"][0]["resources"] = {"pods"};
+  webhook["timeoutSeconds"] = 5;
+  webhook["defaulted"] = true;
+  EXPECT_EQ(Line("webhook tulle-inject"), "✓ webhook tulle-inject");
+  webhook["namespaceSelector"]["matchExpressions"] = {{{"key", "a"}, {"operator", "Exists"}}};
+  EXPECT_NE(Line("webhook tulle-inject").find("differs from what"), std::string::npos) << out;
+  objects.erase("tulle-validate");
+  EXPECT_EQ(Line("webhook tulle-validate"),
+            "× webhook tulle-validate: ValidatingWebhookConfiguration tulle-validate is missing");
+}
+
+TEST_F(InstalledInACluster, LabelsThatHaveNoEffectAreFound) {
+  const auto ns = [](const char* name, const char* key, const char* value) {
+    return Json{{"metadata", {{"name", name}, {"labels", {{key, value}}}}}};
+  };
+  namespaces["items"] = {ns("shop", "tulle.dev/inject", "enabled"),
+                         ns("off", "tulle.dev/inject", "disabled"),
+                         ns("plain", "kubernetes.io/metadata.name", "plain")};
+  EXPECT_EQ(Line("labels of namespaces"),
+            "✓ labels of namespaces: 1 namespace with tulle.dev/inject=enabled");
+  namespaces["items"] = {ns("a", "tulle.dev/inject", "true"),
+                         ns("b", "tulle-injection", "enabled")};
+  EXPECT_EQ(Line("labels of namespaces"),
+            "× labels of namespaces: no effect on the injection: a (tulle.dev/inject=true), b "
+            "(tulle-injection=enabled)");
 }
 
 }  // namespace

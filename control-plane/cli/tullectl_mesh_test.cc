@@ -144,10 +144,12 @@ TEST_F(Tullectl, ContextsAreMadeChosenAndForgotten) {
   EXPECT_EQ(out, "Context \"local\" created, in use.\n");
   EXPECT_EQ(Run({"config", "set-context", "far", "--server", "mesh.example"}), 0) << err;
   EXPECT_EQ(Run({"config", "get-contexts"}), 0);
+  const std::string config = folder_ + "/.config/tulle/config";
   EXPECT_EQ(out,
-            "CURRENT   NAME    SERVER                       NAMESPACE\n"
-            "*         local   (from the credential file)   shop\n"
-            "          far     https://mesh.example:15016   default\n");
+            "CURRENT   NAME    SERVER                       NAMESPACE   FILE\n"
+            "*         local   (from the credential file)   shop        " +
+                config + "\n" + "          far     https://mesh.example:15016   default     " +
+                config + "\n");
   EXPECT_EQ(Run({"get", "httproutes"}), 0);
   EXPECT_EQ(err, "No resources found in shop namespace.\n");
   EXPECT_EQ(Run({"config", "use-context", "fr"}), 1);

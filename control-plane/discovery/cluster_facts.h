@@ -15,8 +15,10 @@ class ClusterFacts {
   virtual ~ClusterFacts() = default;
   // Whether users write policies of this kind to the cluster's API server.
   virtual bool Serves(policy::Kind kind) const = 0;
-  // Policies of our own kinds that are not in force, as KIND NAMESPACE/NAME, and why.
+  // Policies and routes that are not in force, as KIND NAMESPACE/NAME, and why.
   virtual std::map<std::string, std::string> RefusedPolicies() const = 0;
+  // Routes with a backend that cannot be used, and why. They may be in force.
+  virtual std::map<std::string, std::string> UnresolvedRoutes() const = 0;
   // Pods that should have a sidecar and have none: how many, by namespace.
   virtual std::map<std::string, size_t> PodsWithoutSidecar() const = 0;
   // How many replicas of the control plane there are.

@@ -12,6 +12,7 @@ namespace tracev1 = opentelemetry::proto::trace::v1;
 namespace commonv1 = opentelemetry::proto::common::v1;
 
 constexpr size_t kMostAttributes = 64;
+constexpr size_t kMostEvents = 32;
 constexpr size_t kLongestText = 512;
 
 std::string Hex(const std::string& bytes) {
@@ -54,6 +55,16 @@ const char* KindOf(tracev1::Span::SpanKind kind) {
   }
 }
 
+template <typename KeyValues>
+SpanAttributes ToAttributes(const KeyValues& from) {
+  SpanAttributes attributes;
+  for (const auto& attribute : from) {
+    if (attributes.size() == kMostAttributes) break;
+    attributes.emplace_back(attribute.key().substr(0, kLongestText), TextOf(attribute.value()));
+  }
+  return attributes;
+}
+
 Span ToSpan(const tracev1::Span& from) {
   Span span;
   span.trace_id = Hex(from.trace_id());
@@ -64,17 +75,26 @@ Span ToSpan(const tracev1::Span& from) {
   span.start_ns = from.start_time_unix_nano();
   span.end_ns = from.end_time_unix_nano();
   span.is_error = from.status().code() == tracev1::Status::STATUS_CODE_ERROR;
-  for (const auto& attribute : from.attributes()) {
-    if (span.attributes.size() == kMostAttributes) break;
-    span.attributes.emplace_back(attribute.key().substr(0, kLongestText),
-                                 TextOf(attribute.value()));
+  span.attributes = ToAttributes(from.attributes());
+  for (const auto& event : from.events()) {
+    if (span.events.size() == kMostEvents) break;
+    span.events.push_back({event.time_unix_nano(), event.name().substr(0, kLongestText),
+                           ToAttributes(event.attributes())});
   }
   return span;
 }
 
+size_t SizeOf(const SpanAttributes& attributes) {
+  size_t size = 0;
+  for (const auto& [key, value] : attributes) size += key.size() + value.size() + 64;
+  return size;
+}
+
 size_t SizeOf(const Span& span) {
-  size_t size = sizeof span + span.name.size() + span.service.size() + span.reporter.size() + 64;
-  for (const auto& [key, value] : span.attributes) size += key.size() + value.size() + 64;
+  size_t size = sizeof span + span.name.size() + span.service.size() + span.reporter.size() + 64 +
+                SizeOf(span.attributes);
+  for (const SpanEvent& event : span.events)
+    size += sizeof event + event.name.size() + SizeOf(event.attributes);
   return size;
 }
 
@@ -83,6 +103,11 @@ std::string ServiceOf(const tracev1::ResourceSpans& part) {
     if (attribute.key() == "service.name") return TextOf(attribute.value());
   }
   return "unknown_service";
+}
+
+bool HasValidIds(const tracev1::Span& span) {
+  const size_t parent = span.parent_span_id().size();
+  return span.trace_id().size() == 16 && span.span_id().size() == 8 && (parent == 0 || parent == 8);
 }
 
 void SortByStart(Trace* trace) {
@@ -99,7 +124,7 @@ bool TraceRing::Add(std::string_view bytes, const std::string& reporter) {
     const std::string service = ServiceOf(part);
     for (const auto& scope : part.scope_spans()) {
       for (const auto& each : scope.spans()) {
-        if (each.trace_id().size() != 16 || each.span_id().size() != 8) continue;
+        if (!HasValidIds(each)) continue;
         Span span = ToSpan(each);
         span.service = service;
         span.reporter = reporter;

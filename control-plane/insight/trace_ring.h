@@ -13,6 +13,15 @@
 
 namespace tulle::insight {
 
+using SpanAttributes = std::vector<std::pair<std::string, std::string>>;
+
+// What happened during a span, such as a retry.
+struct SpanEvent {
+  uint64_t at_ns = 0;
+  std::string name;
+  SpanAttributes attributes;
+};
+
 struct Span {
   std::string trace_id;   // hex
   std::string span_id;    // hex
@@ -24,7 +33,8 @@ struct Span {
   uint64_t start_ns = 0;
   uint64_t end_ns = 0;
   bool is_error = false;
-  std::vector<std::pair<std::string, std::string>> attributes;
+  SpanAttributes attributes;
+  std::vector<SpanEvent> events;
 };
 
 struct Trace {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 #include "telemetry/otlp_span.h"
 
 namespace tulle::insight {
@@ -17,6 +18,7 @@ std::string RequestOf(uint64_t trace, uint64_t span, uint64_t start) {
   telemetry::SpanWriter writer(spans, head);
   writer.Text("url.path", "/x");
   writer.Number("http.response.status_code", 200);
+  writer.Event(start + 500, "retry", "retry.reason", "503");
   writer.End();
   std::string resource;
   telemetry::AppendResourceAttribute("service.name", "web", resource);
@@ -39,6 +41,10 @@ TEST(TraceRing, SpansOfATraceComeTogether) {
   EXPECT_EQ(last.kind, "server");
   EXPECT_EQ(last.attributes[1],
             (std::pair<std::string, std::string>{"http.response.status_code", "200"}));
+  ASSERT_EQ(last.events.size(), 1u);
+  EXPECT_EQ(last.events[0].at_ns, 700u);
+  EXPECT_EQ(last.events[0].name, "retry");
+  EXPECT_EQ(last.events[0].attributes, (SpanAttributes{{"retry.reason", "503"}}));
   EXPECT_EQ(ring.Newest(1).size(), 1u);
   EXPECT_EQ(ring.Find("00000000000000010000000000000008")->spans.size(), 1u);
   EXPECT_FALSE(ring.Find("x").has_value());
@@ -49,6 +55,20 @@ TEST(TraceRing, OldSpansMakeRoom) {
   for (uint64_t i = 0; i < TraceRing::kMostSpans + 10; ++i) ring.Add(RequestOf(i + 1, 1, i), "");
   EXPECT_EQ(ring.size(), TraceRing::kMostSpans);
   EXPECT_FALSE(ring.Find("00000000000000010000000000000001").has_value());
+}
+
+TEST(TraceRing, SpansWhoseParentIsNoIdAreDropped) {
+  opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest request;
+  auto& span = *request.add_resource_spans()->add_scope_spans()->add_spans();
+  span.set_trace_id(std::string(16, 'a'));
+  span.set_span_id(std::string(8, 'b'));
+  span.set_parent_span_id(std::string(1000, 'c'));
+  TraceRing ring;
+  EXPECT_TRUE(ring.Add(request.SerializeAsString(), ""));
+  EXPECT_EQ(ring.size(), 0u);
+  span.set_parent_span_id(std::string(8, 'c'));
+  EXPECT_TRUE(ring.Add(request.SerializeAsString(), ""));
+  EXPECT_EQ(ring.size(), 1u);
 }
 
 TEST(TraceRing, WhatIsNoRequestIsRefused) {

@@ -12,22 +12,50 @@ namespace {
 using k8s::At;
 
 constexpr char kAccepted[] = "Accepted";
+constexpr char kResolvedRefs[] = "ResolvedRefs";
 
 Condition NotAccepted(const char* reason, std::string message) {
   return {kAccepted, false, reason, std::move(message)};
 }
 
+// Absent: it is for more than one Service, or for none.
+std::optional<ServiceName> TargetOf(const policy::Document& document) {
+  return std::visit(
+      [](const auto& spec) -> std::optional<ServiceName> {
+        if constexpr (requires { spec.target; }) {
+          if (spec.target.kind == policy::TargetKind::kService)
+            return ServiceName{spec.target.ns, spec.target.name};
+        }
+        return std::nullopt;
+      },
+      document.spec);
+}
+
 }  // namespace
 
+void ClusterPolicies::Keep(policy::Document document, Entry* entry) {
+  document.created_at = entry->facts.created_at;
+  entry->document = std::make_shared<const policy::Document>(std::move(document));
+}
+
 void ClusterPolicies::Read(const policy::DocumentKey& key, const Json& object, Entry* entry) const {
-  entry->document = nullptr;
-  policy::StoredPolicy read = policy::ReadStoredPolicy(key, At(object, {"spec"}), mesh_namespace_);
-  if (!read.document) {
-    entry->accepted = NotAccepted("Invalid", std::move(read.why_invalid));
+  const Json& spec = At(object, {"spec"});
+  policy::StoredPolicy read = policy::ReadStoredPolicy(key, spec, mesh_namespace_);
+  entry->why_invalid = std::move(read.why_invalid);
+  if (read.document) {
+    entry->generation = entry->facts.generation;
+    return Keep(*std::move(read.document), entry);
+  }
+  if (entry->document != nullptr && entry->generation != 0) {
+    entry->instead = absl::StrCat("generation ", entry->generation, " stays in force");
     return;
   }
-  read.document->created_at = entry->facts.created_at;
-  entry->document = std::make_shared<const policy::Document>(*std::move(read.document));
+  entry->document = nullptr;
+  if (auto strictest = policy::StrictestOf(key, spec, mesh_namespace_)) {
+    entry->instead =
+        absl::StrCat("no valid version is known, so ", strictest->effect, " until it is valid");
+    Keep(std::move(strictest->document), entry);
+  }
 }
 
 void ClusterPolicies::TouchRivals(const std::set<Rank>& rivals) {
@@ -42,6 +70,7 @@ void ClusterPolicies::Claim(const policy::DocumentKey& key, const Entry& entry) 
     // The others name the first in their status.
     if (place == rivals.begin()) TouchRivals(rivals);
   }
+  if (const auto target = TargetOf(*entry.document)) by_target_[*target].insert(key);
 }
 
 void ClusterPolicies::Unclaim(const policy::DocumentKey& key, const Entry& entry) {
@@ -54,6 +83,11 @@ void ClusterPolicies::Unclaim(const policy::DocumentKey& key, const Entry& entry
     if (was_first) TouchRivals(rivals->second);
     if (rivals->second.empty()) claims_.erase(rivals);
   }
+  const auto target = TargetOf(*entry.document);
+  if (!target) return;
+  std::set<policy::DocumentKey>& keys = by_target_[*target];
+  keys.erase(key);
+  if (keys.empty()) by_target_.erase(*target);
 }
 
 void ClusterPolicies::Put(policy::Kind kind, const ObjectKey& key, const Json& object) {
@@ -68,6 +102,8 @@ void ClusterPolicies::Put(policy::Kind kind, const ObjectKey& key, const Json& o
     return;
   }
   Unclaim(name, entry);
+  // Another object of the same name: the watch has missed the deletion of the former one.
+  if (facts.uid != entry.facts.uid) entry.document = nullptr;
   entry.facts = std::move(facts);
   Read(name, object, &entry);
   Claim(name, entry);
@@ -92,22 +128,48 @@ void ClusterPolicies::RemoveAll(policy::Kind kind) {
   }
 }
 
-Condition ClusterPolicies::Judge(const Entry& entry) const {
-  if (entry.document == nullptr) return entry.accepted;
+void ClusterPolicies::OnService(const ServiceName& service) {
+  const auto found = by_target_.find(service);
+  if (found != by_target_.end()) touched_.insert(found->second.begin(), found->second.end());
+}
+
+std::optional<Condition> ClusterPolicies::Resolve(const Entry& entry) const {
+  const auto target = entry.document == nullptr ? std::nullopt : TargetOf(*entry.document);
+  if (!target) return std::nullopt;
+  if (find_service_(*target) != nullptr)
+    return Condition{kResolvedRefs, true, kResolvedRefs, "The target exists"};
+  return Condition{kResolvedRefs, false, "TargetNotFound",
+                   absl::StrCat("Service ", target->ns, "/", target->name,
+                                " not found: the policy has no effect until it exists")};
+}
+
+std::string ClusterPolicies::ConflictOf(const Entry& entry) const {
+  if (entry.document == nullptr) return "";
   for (const policy::Claim& claim : policy::ClaimsOf(*entry.document)) {
     const policy::DocumentKey& first = claims_.at(claim.text).begin()->second;
     if (first == entry.document->key) continue;
-    return NotAccepted(
-        "Conflicted",
-        absl::StrCat(policy::ToText(first), ", which is older, already defines ", claim.text));
+    return absl::StrCat(policy::ToText(first), ", which is older, already defines ", claim.text);
   }
-  return {kAccepted, true, kAccepted, "The policy is in force"};
+  return "";
+}
+
+Condition ClusterPolicies::AcceptedOf(const Entry& entry, const std::string& conflict) {
+  if (entry.why_invalid.empty()) {
+    return conflict.empty() ? Condition{kAccepted, true, kAccepted, "The policy is in force"}
+                            : NotAccepted("Conflicted", conflict);
+  }
+  const bool has_substitute = entry.document != nullptr && conflict.empty();
+  return NotAccepted("Invalid", has_substitute
+                                    ? absl::StrCat(entry.why_invalid, "; ", entry.instead)
+                                    : entry.why_invalid);
 }
 
 // Whether the mesh was told something.
 bool ClusterPolicies::UpdateOne(const policy::DocumentKey& key, Entry* entry) {
-  entry->accepted = Judge(*entry);
-  const auto wanted = entry->accepted.is_true ? entry->document : nullptr;
+  const std::string conflict = ConflictOf(*entry);
+  entry->accepted = AcceptedOf(*entry, conflict);
+  entry->resolved = Resolve(*entry);
+  const auto wanted = conflict.empty() ? entry->document : nullptr;
   auto& in_force = entry->in_force;
   if (wanted == in_force) return false;
   if (wanted == nullptr) {
@@ -148,10 +210,16 @@ std::optional<ClusterPolicies::StatusChange> ClusterPolicies::StatusOf(
   // Conditions of other types are others'.
   Json conditions = Json::array();
   if (entry.conditions.is_array()) {
-    for (const Json& each : entry.conditions)
-      if (k8s::TextAt(each, {"type"}) != kAccepted) conditions.push_back(each);
+    for (const Json& each : entry.conditions) {
+      const std::string type = k8s::TextAt(each, {"type"});
+      if (type != kAccepted && type != kResolvedRefs) conditions.push_back(each);
+    }
   }
   conditions.push_back(ConditionFor(entry.accepted, entry.conditions, entry.facts.generation, now));
+  if (entry.resolved) {
+    conditions.push_back(
+        ConditionFor(*entry.resolved, entry.conditions, entry.facts.generation, now));
+  }
   if (conditions == entry.conditions) return std::nullopt;
   return StatusChange{entry.facts.version, std::move(conditions)};
 }
@@ -160,7 +228,8 @@ std::map<std::string, std::string> ClusterPolicies::Refused() const {
   std::map<std::string, std::string> refused;
   for (const auto& [key, entry] : entries_) {
     if (entry.accepted.is_true) continue;
-    refused[policy::ToText(key)] = entry.accepted.message;
+    refused[policy::ToText(key)] =
+        absl::StrCat(entry.accepted.reason, ": ", entry.accepted.message);
   }
   return refused;
 }

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/kubernetes/recorded_mesh_for_test.h"
@@ -11,6 +13,7 @@ namespace tulle::kubernetes {
 namespace {
 
 using policy::Kind;
+using policy::MtlsMode;
 
 constexpr char kNow[] = "2026-11-23T04:00:00Z";
 
@@ -31,8 +34,15 @@ Json PeerOf(const std::string& target, const std::string& mode, int day = 1, int
 
 class ClusterPoliciesTest : public testing::Test {
  protected:
+  const policy::Document* InForce(const std::string& name, const std::string& ns = "shop") const {
+    return mesh_.policies.Find({Kind::kPeerAuthentication, ns, name});
+  }
   bool IsInForce(const std::string& name, const std::string& ns = "shop") const {
-    return mesh_.policies.Find({Kind::kPeerAuthentication, ns, name}) != nullptr;
+    return InForce(name, ns) != nullptr;
+  }
+  std::optional<MtlsMode> ModeOf(const std::string& name) const {
+    if (!IsInForce(name)) return std::nullopt;
+    return std::get<policy::PeerAuthentication>(InForce(name)->spec).mode;
   }
   void Put(const std::string& name, const Json& object, const std::string& ns = "shop") {
     policies_.Put(Kind::kPeerAuthentication, {ns, name}, object);
@@ -42,13 +52,23 @@ class ClusterPoliciesTest : public testing::Test {
     policies_.Remove({Kind::kPeerAuthentication, "shop", name});
     policies_.Update();
   }
-  Json ConditionOf(const std::string& name, const std::string& ns = "shop") const {
+  // Null: there is none, or nothing is to be written.
+  Json ConditionOf(const std::string& name, const std::string& ns = "shop",
+                   const std::string& type = "Accepted") const {
     const auto change = policies_.StatusOf({Kind::kPeerAuthentication, ns, name}, kNow);
-    return change ? change->conditions.back() : Json();
+    if (!change) return {};
+    for (const Json& each : change->conditions) {
+      if (each["type"] == type) return each;
+    }
+    return {};
   }
 
   RecordedMesh mesh_;
-  ClusterPolicies policies_{mesh_, "tulle-system"};
+  std::map<ServiceName, ServiceFacts> services_{{{"shop", "web"}, {}}, {{"shop", "db"}, {}}};
+  ClusterPolicies policies_{mesh_, "tulle-system", [this](const ServiceName& name) {
+                              const auto found = services_.find(name);
+                              return found == services_.end() ? nullptr : &found->second;
+                            }};
 };
 
 constexpr char kWeb[] = R"({"kind":"Service","name":"web"})";
@@ -75,6 +95,26 @@ TEST_F(ClusterPoliciesTest, TheOldestOfThoseThatDefineTheSameIsInForce) {
   EXPECT_TRUE(policies_.Refused().empty());
 }
 
+TEST_F(ClusterPoliciesTest, AMissingTargetIsNamedInTheStatus) {
+  const auto resolved = [this] { return ConditionOf("early", "shop", "ResolvedRefs"); };
+  Put("early", PeerOf(R"({"kind":"Service","name":"late"})", "STRICT"));
+  EXPECT_TRUE(IsInForce("early")) << "it is for the Service as soon as that exists";
+  EXPECT_EQ(ConditionOf("early")["status"], "True");
+  EXPECT_EQ(resolved()["status"], "False");
+  EXPECT_EQ(resolved()["reason"], "TargetNotFound");
+  EXPECT_EQ(resolved()["message"],
+            "Service shop/late not found: the policy has no effect until it exists");
+  services_[{"shop", "late"}];
+  policies_.OnService({"shop", "late"});
+  EXPECT_EQ(policies_.Update().documents.size(), 1) << "its status differs";
+  EXPECT_EQ(resolved()["status"], "True");
+  // For the namespace nothing has to exist.
+  Put("early", PeerOf(R"({"kind":"Namespace"})", "STRICT", 1, 2));
+  EXPECT_TRUE(resolved().is_null());
+  policies_.OnService({"shop", "late"});
+  EXPECT_TRUE(policies_.Update().documents.empty()) << "it is not its target any more";
+}
+
 TEST_F(ClusterPoliciesTest, WhoWritesInOneNamespaceHasNoSayInOthers) {
   Put("mesh", PeerOf(kMesh, "PERMISSIVE"));
   EXPECT_FALSE(IsInForce("mesh"));
@@ -83,17 +123,82 @@ TEST_F(ClusterPoliciesTest, WhoWritesInOneNamespaceHasNoSayInOthers) {
   EXPECT_TRUE(IsInForce("mesh", "tulle-system"));
 }
 
-TEST_F(ClusterPoliciesTest, AnInvalidPolicyIsNotInForceAndSaysWhy) {
-  Put("web", PeerOf(kWeb, "STRICT"));
-  ASSERT_TRUE(IsInForce("web"));
-  Put("web", PeerOf(kWeb, "SOMETIMES", 1, 2));
+TEST_F(ClusterPoliciesTest, AnInvalidEditLeavesTheLastValidVersionInForce) {
+  Put("web", PeerOf(kWeb, "PERMISSIVE"));
+  Put("web", PeerOf(kWeb, "STRICT", 1, 2));
+  for (const int generation : {3, 4}) {
+    Put("web", PeerOf(R"({"kind":"Service","name":"db"})", "SOMETIMES", 1, generation));
+    EXPECT_EQ(ModeOf("web"), MtlsMode::kStrict);
+    EXPECT_EQ(policies_.Refused().size(), 1);
+    const Json condition = ConditionOf("web");
+    EXPECT_EQ(condition["status"], "False");
+    EXPECT_EQ(condition["reason"], "Invalid");
+    EXPECT_EQ(condition["observedGeneration"], generation);
+    const std::string message = condition["message"];
+    EXPECT_TRUE(message.starts_with("spec.mode: ")) << message;
+    EXPECT_TRUE(message.ends_with("; generation 2 stays in force")) << message;
+  }
+  // It still defines the mode of web.
+  Put("younger", PeerOf(kWeb, "PERMISSIVE", 3));
+  EXPECT_EQ(ConditionOf("younger")["reason"], "Conflicted");
+  Put("web", PeerOf(kWeb, "PERMISSIVE", 1, 5));
+  EXPECT_EQ(ModeOf("web"), MtlsMode::kPermissive);
+  EXPECT_EQ(ConditionOf("web")["status"], "True");
+  Put("web", PeerOf(kWeb, "SOMETIMES", 1, 6));
+  Remove("web");
   EXPECT_FALSE(IsInForce("web"));
-  const Json condition = ConditionOf("web");
-  EXPECT_EQ(condition["status"], "False");
-  EXPECT_EQ(condition["observedGeneration"], 2);
-  EXPECT_NE(condition["message"].get<std::string>().find("spec.mode"), std::string::npos);
-  Put("web", PeerOf(kWeb, "STRICT", 1, 3));
-  EXPECT_TRUE(IsInForce("web"));
+  EXPECT_TRUE(IsInForce("younger"));
+}
+
+TEST_F(ClusterPoliciesTest, AnotherObjectOfTheNameInheritsNothing) {
+  Put("web", PeerOf(kWeb, "PERMISSIVE"));
+  Put("web", PeerOf(kWeb, "SOMETIMES", 2));
+  EXPECT_EQ(ModeOf("web"), MtlsMode::kStrict);
+  Put("web", PeerOf(kMesh, "SOMETIMES", 3));
+  EXPECT_FALSE(IsInForce("web"));
+}
+
+// As after a restart of the control plane.
+TEST_F(ClusterPoliciesTest, WithoutAValidVersionTheStrictestPolicyIsInForce) {
+  Put("web", PeerOf(kWeb, "SOMETIMES", 1, 2));
+  EXPECT_EQ(ModeOf("web"), MtlsMode::kStrict);
+  const std::string message = ConditionOf("web")["message"];
+  EXPECT_TRUE(
+      message.ends_with("; no valid version is known, so the mode of Service shop/web is "
+                        "STRICT until it is valid"))
+      << message;
+  // The strictest policy follows the object, since it never was valid.
+  Put("web", PeerOf(R"({"kind":"Service","name":"db"})", "SOMETIMES", 1, 3));
+  EXPECT_EQ(ToText(std::get<policy::PeerAuthentication>(InForce("web")->spec).target),
+            "Service shop/db");
+  Put("web", PeerOf(R"({"kind":"Nothing"})", "SOMETIMES", 1, 4));
+  EXPECT_FALSE(IsInForce("web"));
+  EXPECT_TRUE(std::string(ConditionOf("web")["message"]).starts_with("spec.targetRef.kind"));
+}
+
+TEST_F(ClusterPoliciesTest, TheStrictestAuthorizationOfAnInvalidPolicy) {
+  const policy::DocumentKey key{Kind::kAuthorizationPolicy, "shop", "web"};
+  const std::pair<const char*, policy::AuthorizationAction> cases[] = {
+      {R"("ALLOW")", policy::AuthorizationAction::kAllow},
+      {R"("DENY")", policy::AuthorizationAction::kDeny},
+      {R"("AUDIT")", policy::AuthorizationAction::kDeny}};
+  int generation = 0;
+  for (const auto& [action, strictest] : cases) {
+    policies_.Put(key.kind, {key.ns, key.name},
+                  ObjectOf(absl::StrCat(R"({"targetRef":)", kWeb, R"(,"action":)", action,
+                                        R"(,"rules":[{"from":{"principals":["odd one"]}}]})"),
+                           1, ++generation));
+    policies_.Update();
+    const policy::Document* in_force = mesh_.policies.Find(key);
+    ASSERT_NE(in_force, nullptr) << action;
+    const auto& authorization = std::get<policy::AuthorizationPolicy>(in_force->spec);
+    EXPECT_EQ(authorization.action, strictest) << action;
+    EXPECT_EQ(authorization.rules.size(), strictest == policy::AuthorizationAction::kDeny);
+  }
+  // A kind that forbids nothing has no strictest policy.
+  policies_.Put(Kind::kTelemetryPolicy, {"shop", "web"}, ObjectOf(R"({"accessLog":"loud"})"));
+  EXPECT_EQ(policies_.Update().refused.size(), 1);
+  EXPECT_EQ(mesh_.policies.documents().size(), 1);
 }
 
 TEST_F(ClusterPoliciesTest, HostileObjectsAreInvalid) {

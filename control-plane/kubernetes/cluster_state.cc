@@ -147,6 +147,12 @@ bool ClusterState::IsMeshed(const PodFacts& pod) const {
   return pod.is_meshed() && !nodes_at_.contains(pod.address);
 }
 
+void ClusterState::ForEachMeshedPod(const std::function<void(const PodFacts&)>& visit) const {
+  for (const auto& [uid, pod] : pods_) {
+    if (IsMeshed(pod)) visit(pod);
+  }
+}
+
 const ClusterState::Ids* ClusterState::MeshedAt(const std::string& ns,
                                                 const std::string& address) const {
   const auto there = labelled_at_.find({ns, address});

@@ -18,6 +18,7 @@
 // MeshSink::OnChange().
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -57,8 +58,10 @@ class ClusterState {
   const ServiceFacts* FindService(const ServiceName& name) const;
   // REGION/ZONE of a node; empty: it has no zone.
   std::string LocalityOf(const std::string& node) const;
+  void ForEachMeshedPod(const std::function<void(const PodFacts&)>& visit) const;
   // Pods and others that the EndpointSlices of a Service name, ready or not.
   size_t EndpointsOf(const ServiceName& service) const;
+  bool IsAddressOfNode(const std::string& address) const { return nodes_at_.contains(address); }
   size_t pods() const { return pods_.size(); }
   size_t services() const { return services_.size(); }
 

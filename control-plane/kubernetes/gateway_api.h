@@ -43,6 +43,10 @@ class GatewayApi {
   void OnService(const ServiceName& service);
   // This replica may have become the leader.
   void WriteStatus() { feeds_.WriteStatus(); }
+  // Routes that are not in force for a parent, as KIND NAMESPACE/NAME, and why.
+  std::map<std::string, std::string> Refused() const { return book_.Failing("Accepted"); }
+  // Those with a backend that cannot be used, and why.
+  std::map<std::string, std::string> Unresolved() const { return book_.Failing("ResolvedRefs"); }
   // Whether policies of this kind come from the API server.
   bool Serves(policy::Kind kind) const { return feeds_.Serves(kind); }
 

@@ -40,9 +40,11 @@ LeaderLease::LeaderLease(loop::Loop& loop, k8s::Client& client, telemetry::Log& 
   });
 }
 
+std::string LeaderLease::Path() { return absl::StrCat(Leases(), "/", kLease); }
+
 void LeaderLease::Attempt() {
   k8s::Request read;
-  read.target = absl::StrCat(Leases(), "/", kLease);
+  read.target = Path();
   call_ = client_.Send(read, [this](const k8s::Answer& answer) {
     loop_.DeferDelete(std::move(call_));
     OnRead(answer);
@@ -57,11 +59,13 @@ void LeaderLease::OnRead(const k8s::Answer& answer) {
   }
   const Json lease = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   version_ = TextAt(lease, {"metadata", "resourceVersion"});
-  if (answer.body != observed_) {
-    observed_ = answer.body;
+  if (options_.on_read) options_.on_read(lease);
+  // Annotations of others are no sign of life of the leader.
+  const Json& spec = At(lease, {"spec"});
+  if (spec != observed_) {
+    observed_ = spec;
     observed_at_ = loop_.Now();
   }
-  const Json& spec = At(lease, {"spec"});
   if (MayTake(spec)) return Write(lease);
   Set(false, absl::StrCat("the leader is ", TextAt(spec, {"holderIdentity"})));
   Finish();
@@ -101,9 +105,8 @@ void LeaderLease::Write(const Json& lease) {
                      {"kind", "Lease"},
                      {"metadata", std::move(metadata)},
                      {"spec", NewSpec(At(lease, {"spec"}))}};
-  const k8s::Request request =
-      lease.is_null() ? k8s::Create(Leases(), changed.dump())
-                      : k8s::MergePatch(absl::StrCat(Leases(), "/", kLease), changed.dump());
+  const k8s::Request request = lease.is_null() ? k8s::Create(Leases(), changed.dump())
+                                               : k8s::MergePatch(Path(), changed.dump());
   call_ = client_.Send(request, [this, sent = loop_.Now()](const k8s::Answer& answer) {
     loop_.DeferDelete(std::move(call_));
     OnWritten(answer, sent);
@@ -135,7 +138,7 @@ void LeaderLease::Release(std::function<void()> done) {
   Set(false, "it ends");
   const Json free{{"metadata", {{"resourceVersion", version_}}},
                   {"spec", {{"holderIdentity", ""}, {"leaseDurationSeconds", 1}}}};
-  call_ = client_.Send(k8s::MergePatch(absl::StrCat(Leases(), "/", kLease), free.dump()),
+  call_ = client_.Send(k8s::MergePatch(Path(), free.dump()),
                        [done = std::move(done)](const k8s::Answer&) { done(); });
 }
 

@@ -30,12 +30,15 @@ class LeaderLease {
     loop::Duration duration = std::chrono::seconds(15);
     loop::Duration renew_deadline = std::chrono::seconds(10);
     loop::Duration retry = std::chrono::seconds(2);
+    std::function<void(const k8s::Json& lease)> on_read = {};  // may be unset
   };
   // References outlive this. `on_change`: is_leader() is another one.
   LeaderLease(loop::Loop& loop, k8s::Client& client, telemetry::Log& log, Options options,
               std::function<void()> on_change);
 
   void Start() { Attempt(); }
+  // Of the Lease, at the API server.
+  static std::string Path();
   // Before the end of the process: gives the Lease up, so that another one need not wait until it
   // ends. `done` runs when that is written, or has failed; at once if this is not the leader.
   void Release(std::function<void()> done);
@@ -65,7 +68,7 @@ class LeaderLease {
   std::unique_ptr<loop::Timer> next_;
   std::unique_ptr<loop::Timer> deadline_;  // of the renewal
   std::string version_;                    // as last read or written
-  std::string observed_;                   // the object as last read
+  k8s::Json observed_;                     // its spec as last read
   loop::Instant observed_at_{};            // since when it is so
   loop::Instant valid_until_{};
   bool is_leader_ = false;

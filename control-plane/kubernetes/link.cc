@@ -27,12 +27,17 @@ KubernetesLink::KubernetesLink(loop::Loop& loop, const tls::SecureTransports& tr
                  roots_.SetNamespace(ns, is_injected);
                },
                events_.on_pod_gone,
-               [this](const discovery::ServiceName& service) { gateway_.OnService(service); }}),
+               [this](const discovery::ServiceName& service) {
+                 gateway_.OnService(service);
+                 policies_.OnService(service);
+               }}),
       gateway_(loop, client_, mesh, log,
                {[this](const discovery::ServiceName& name) { return source_.FindService(name); },
                 [this] { return is_leader(); }, [this] { OnSynced(); }}),
       policies_(loop, client_, mesh, log,
-                {kControlNamespace, [this] { return is_leader(); }, [this] { OnSynced(); }}) {}
+                {kControlNamespace,
+                 [this](const discovery::ServiceName& name) { return source_.FindService(name); },
+                 [this] { return is_leader(); }, [this] { OnSynced(); }}) {}
 
 void KubernetesLink::SetRoots(const std::string& pem) {
   roots_.SetRoots(pem);
@@ -41,14 +46,20 @@ void KubernetesLink::SetRoots(const std::string& pem) {
 
 void KubernetesLink::JoinReplicas(const std::string& replica, const std::string& roots,
                                   RootsSecret::OnRoots on_roots) {
-  secret_ = std::make_unique<RootsSecret>(loop_, client_, log_, roots, std::move(on_roots));
-  lease_ =
-      std::make_unique<LeaderLease>(loop_, client_, log_, LeaderLease::Options{replica}, [this] {
-        roots_.WriteAll();
-        for (BundleKeeper* bundle : {&injection_, &validation_}) bundle->Write();
-        gateway_.WriteStatus();
-        policies_.WriteStatus();
-      });
+  freshness_ =
+      std::make_unique<RootsFreshness>(loop_, client_, log_, [this] { events_.on_freshness(); });
+  secret_ = std::make_unique<RootsSecret>(
+      loop_, client_, log_, roots, std::move(on_roots),
+      [this](const std::string& version) { freshness_->OnAdopted(version); });
+  statements_ = std::make_unique<RotationStatements>(loop_, client_, log_, replica);
+  LeaderLease::Options lease{replica};
+  lease.on_read = [this](const k8s::Json& read) { statements_->OnLease(read); };
+  lease_ = std::make_unique<LeaderLease>(loop_, client_, log_, std::move(lease), [this] {
+    roots_.WriteAll();
+    for (BundleKeeper* bundle : {&injection_, &validation_}) bundle->Write();
+    gateway_.WriteStatus();
+    policies_.WriteStatus();
+  });
 }
 
 void KubernetesLink::Start() {
@@ -58,6 +69,7 @@ void KubernetesLink::Start() {
   gateway_.Start();
   policies_.Start();
   if (secret_ != nullptr) secret_->Start();
+  if (freshness_ != nullptr) freshness_->Start();
   if (lease_ != nullptr) lease_->Start();
 }
 
@@ -68,6 +80,12 @@ void KubernetesLink::OnSynced() {
   gateway_.Publish();
   policies_.Publish();
   events_.on_synced();
+}
+
+std::map<std::string, std::string> KubernetesLink::RefusedPolicies() const {
+  auto refused = policies_.Refused();
+  refused.merge(gateway_.Refused());
+  return refused;
 }
 
 }  // namespace tulle::kubernetes

@@ -15,8 +15,10 @@
 #include "control-plane/kubernetes/leader_lease.h"
 #include "control-plane/kubernetes/policy_api.h"
 #include "control-plane/kubernetes/problem_log.h"
+#include "control-plane/kubernetes/roots_freshness.h"
 #include "control-plane/kubernetes/roots_publisher.h"
 #include "control-plane/kubernetes/roots_secret.h"
+#include "control-plane/kubernetes/rotation_statements.h"
 #include "control-plane/kubernetes/source.h"
 #include "control-plane/kubernetes/token_reviews.h"
 #include "k8s/api/client.h"
@@ -33,6 +35,7 @@ class KubernetesLink final : public discovery::ClusterFacts {
   struct Events {
     std::function<void()> on_synced;  // the cluster is in the mesh; once
     std::function<void(const std::string& uid)> on_pod_gone;
+    std::function<void()> on_freshness;  // has_current_roots() or is_cut_off() is another one
   };
   // References outlive this.
   KubernetesLink(loop::Loop& loop, const tls::SecureTransports& transports,
@@ -50,6 +53,19 @@ class KubernetesLink final : public discovery::ClusterFacts {
   // Whether this replica may write what all share. Alone, it always may.
   bool is_leader() const { return lease_ == nullptr || lease_->is_leader(); }
   uint64_t leader_changes() const { return lease_ == nullptr ? 0 : lease_->changes(); }
+  // See RootsFreshness. Alone, a replica is never cut off.
+  bool has_current_roots() const { return freshness_ == nullptr || freshness_->is_current(); }
+  bool is_cut_off() const { return freshness_ != nullptr && freshness_->is_cut_off(); }
+  uint64_t times_cut_off() const { return freshness_ == nullptr ? 0 : freshness_->times_cut_off(); }
+  // REQUIRES: JoinReplicas().
+  RotationStatements& statements() { return *statements_; }
+  // False: the pods are not known yet. `visit` may be null.
+  bool ForEachMeshedPod(const std::function<void(const PodFacts&)>& visit) const {
+    if (is_synced_ && visit) source_.ForEachMeshedPod(visit);
+    return is_synced_;
+  }
+  // Whether the roots in the Secret can be used, as far as they are shared.
+  bool has_valid_roots() const { return secret_ == nullptr || secret_->is_valid(); }
   // See RootsSecret::Write().
   void ProposeRoots(const std::string& roots) { secret_->Write(roots); }
   void Start();
@@ -67,11 +83,12 @@ class KubernetesLink final : public discovery::ClusterFacts {
   bool Serves(policy::Kind kind) const override {
     return gateway_.Serves(kind) || policies_.Serves(kind);
   }
-  std::map<std::string, std::string> RefusedPolicies() const override {
-    return policies_.Refused();
+  std::map<std::string, std::string> RefusedPolicies() const override;
+  std::map<std::string, std::string> UnresolvedRoutes() const override {
+    return gateway_.Unresolved();
   }
   std::map<std::string, size_t> PodsWithoutSidecar() const override {
-    return source_.unmeshed().Counts();
+    return source_.PodsWithoutSidecar();
   }
   size_t replicas() const override { return source_.replicas(); }
 
@@ -91,7 +108,9 @@ class KubernetesLink final : public discovery::ClusterFacts {
   BundleKeeper validation_;
   // Null: there are no other replicas.
   std::unique_ptr<RootsSecret> secret_;
+  std::unique_ptr<RootsFreshness> freshness_;
   std::unique_ptr<LeaderLease> lease_;
+  std::unique_ptr<RotationStatements> statements_;
   Source source_;
   GatewayApi gateway_;
   PolicyApi policies_;

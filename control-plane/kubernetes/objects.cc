@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "control-plane/kubernetes/object_facts.h"
 
 namespace tulle::kubernetes {
 namespace {
@@ -61,14 +62,6 @@ std::set<uint32_t> PortsIn(const Json& metadata, const char* annotation) {
 }
 
 constexpr char kNoCell[] = "<none>";
-
-// Succeeded or failed: its address may be that of another pod already.
-bool HasEnded(const Json& row) {
-  const Json& conditions = At(row, {"conditions"});
-  return std::any_of(conditions.begin(), conditions.end(), [](const Json& condition) {
-    return TextAt(condition, {"type"}) == "Completed" && TextAt(condition, {"status"}) == "True";
-  });
-}
 
 Health HealthOf(const Json& conditions) {
   // Absent means true for ready and serving, and false for terminating.
@@ -134,6 +127,13 @@ std::optional<SliceFacts> ReadSlice(const ObjectKey& key, const Json& slice) {
   return facts;
 }
 
+bool HasEnded(const Json& row) {
+  const Json& conditions = At(row, {"conditions"});
+  return std::any_of(conditions.begin(), conditions.end(), [](const Json& condition) {
+    return TextAt(condition, {"type"}) == "Completed" && TextAt(condition, {"status"}) == "True";
+  });
+}
+
 PodFacts ReadPod(const ObjectKey& key, const Json& row) {
   PodFacts facts;
   facts.uid = TextAt(row, {"metadata", "uid"});
@@ -141,6 +141,7 @@ PodFacts ReadPod(const ObjectKey& key, const Json& row) {
   facts.name = key.name;
   if (!HasEnded(row)) facts.address = TextAt(row, {"cells", "IP"});
   if (facts.address == kNoCell) facts.address.clear();
+  facts.created_at = ObjectFacts::Of(row).created_at;
   if (TextAt(row, {"metadata", "labels", kMeshedLabel}) != "true") return facts;
   facts.account = TextAt(row, {"metadata", "annotations", kAccountAnnotation});
   if (facts.account.empty()) facts.account = "default";

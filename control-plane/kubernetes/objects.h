@@ -62,8 +62,9 @@ struct PodFacts {
   std::string uid;
   std::string ns;
   std::string name;
-  std::string account;  // empty: not injected
-  std::string address;  // the first of its IPs; empty: it has none yet, or has ended
+  std::string account;     // empty: not injected
+  std::string address;     // the first of its IPs; empty: it has none yet, or has ended
+  int64_t created_at = 0;  // Unix seconds
   std::set<uint32_t> skipped_ports;
   std::set<uint32_t> opaque_ports;
 
@@ -82,6 +83,9 @@ struct NodeFacts {
 std::optional<ServiceFacts> ReadService(const Json& service);
 // Nullopt: it belongs to no Service, or has names instead of addresses.
 std::optional<SliceFacts> ReadSlice(const ObjectKey& key, const Json& slice);
+// Whether the pod of this row of the Table has succeeded or failed: its address may be that of
+// another pod already.
+bool HasEnded(const Json& row);
 // A row of the Table of pods.
 PodFacts ReadPod(const ObjectKey& key, const Json& row);
 // A row of the Table of nodes.

@@ -19,7 +19,7 @@ PolicyApi::PolicyApi(loop::Loop& loop, k8s::Client& client, discovery::MeshSink&
     : loop_(loop),
       problems_(loop, log, telemetry::LogComponent::kRegistry),
       parts_(std::move(parts)),
-      policies_(mesh, parts_.mesh_namespace),
+      policies_(mesh, parts_.mesh_namespace, parts_.find_service),
       feeds_(loop, client, mesh, log,
              {[this] { return policies_.Update(); },
               [this](const policy::DocumentKey& key) { return StatusRequest(key); },
@@ -65,6 +65,11 @@ void PolicyApi::OnSettled() {
   if (!settled()) return;
   feeds_.Update();
   parts_.on_settled();
+}
+
+void PolicyApi::OnService(const ServiceName& service) {
+  policies_.OnService(service);
+  if (settled()) feeds_.Update();
 }
 
 std::optional<k8s::Request> PolicyApi::StatusRequest(const policy::DocumentKey& key) const {

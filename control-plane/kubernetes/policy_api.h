@@ -27,7 +27,8 @@ namespace tulle::kubernetes {
 class PolicyApi {
  public:
   struct Parts {
-    std::string mesh_namespace;        // whose policies may be for the whole mesh
+    std::string mesh_namespace;  // whose policies may be for the whole mesh
+    FindService find_service;
     std::function<bool()> is_leader;   // of several control planes: it writes status
     std::function<void()> on_settled;  // all are listed; may be told again
   };
@@ -37,13 +38,15 @@ class PolicyApi {
 
   void Start() { resources_.Start(); }
   bool settled() const { return is_complete_ && feeds_.all_synced(); }
-  // REQUIRES: settled().
+  // REQUIRES: settled(). The Services are known.
   void Publish() { feeds_.Publish(); }
+  // A Service came, changed or went.
+  void OnService(const ServiceName& service);
   // This replica leads now.
   void WriteStatus() { feeds_.WriteStatus(); }
   // Whether policies of this kind come from the API server.
   bool Serves(policy::Kind kind) const { return feeds_.Serves(kind); }
-  // Those that are not in force, as KIND NAMESPACE/NAME, and why.
+  // Those that are not accepted, as KIND NAMESPACE/NAME, and why.
   std::map<std::string, std::string> Refused() const { return policies_.Refused(); }
 
  private:

@@ -51,7 +51,7 @@ void PolicyFeeds::Update() {
   if (outcome.has_changed) mesh_.OnChange();
   for (const std::string& refused : outcome.refused) {
     log_.Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kRegistry,
-               absl::StrCat("Kubernetes: not in force: ", refused));
+               absl::StrCat("Kubernetes: policy not accepted: ", refused));
   }
   for (const policy::DocumentKey& key : outcome.documents) writer_.Add(key);
   writer_.Write();

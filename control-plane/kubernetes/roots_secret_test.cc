@@ -31,8 +31,14 @@ struct Replica {
         client(
             *loop, [this, server] { return PlainConnector().Connect(*loop, server, {}); },
             k8s::Client::Options{"kubernetes:443", {"secret", ""}}, [](const std::string&) {}),
-        secret(*loop, client, log, candidate,
-               [this](const std::string& roots) { seen.push_back(roots); }) {
+        secret(
+            *loop, client, log, candidate,
+            [this](const std::string& roots) {
+              if (roots.starts_with("broken")) return absl::DataLossError("no JSON");
+              seen.push_back(roots);
+              return absl::OkStatus();
+            },
+            [this](const std::string& version) { settled = version; }) {
     client.Start();
     secret.Start();
   }
@@ -41,6 +47,7 @@ struct Replica {
   std::unique_ptr<loop::Loop> loop;
   k8s::Client client;
   std::vector<std::string> seen;
+  std::string settled;  // version
   RootsSecret secret;
 };
 
@@ -62,6 +69,7 @@ class RootsSecretTest : public ::testing::Test {
     if (call.method == "GET") return false;
     ++writes_;
     if (is_down_) return call.Answer(500, "{}"), true;
+    if (is_too_large_) return call.Answer(422, "{}"), true;
     const Json json = Json::parse(call.body);
     const bool is_new = call.method == "POST";
     const bool exists = !secret_.is_null();
@@ -98,7 +106,7 @@ class RootsSecretTest : public ::testing::Test {
   Json secret_;
   int version_ = 100;  // as the fake server counts
   int writes_ = 0;
-  bool is_down_ = false;
+  bool is_down_ = false, is_too_large_ = false;
   std::optional<Replica> a_, b_;
 };
 
@@ -162,12 +170,48 @@ TEST_F(RootsSecretTest, ADeletedSecretComesBackWithTheSameRoots) {
   ASSERT_TRUE(Until([&] { return Stored() == "old"; }));
 }
 
+TEST_F(RootsSecretTest, ARecordThatCannotBeUsedIsNeverWrittenBack) {
+  PutRoots("good");
+  StartA();
+  ASSERT_TRUE(Until([&] { return a_->roots() == "good"; }));
+  EXPECT_TRUE(a_->secret.is_valid());
+  PutRoots("broken");
+  ASSERT_TRUE(Until([&] { return !a_->secret.is_valid(); }));
+  EXPECT_EQ(a_->roots(), "good");
+  EXPECT_EQ(a_->settled, Version());
+  a_->secret.Write("made of good");
+  simulation_.RunFor(seconds(10));
+  EXPECT_EQ(writes_, 0) << "nothing is derived from it, and it is not overwritten";
+  secret_ = Json();
+  server_->Delete(kPath, "tulle-system", "tulle-ca");
+  ASSERT_TRUE(Until([&] { return Stored() == "good"; }));
+  EXPECT_TRUE(Until([&] { return a_->secret.is_valid(); }));
+}
+
+TEST_F(RootsSecretTest, AChangeThatIsRefusedIsRepeatedLessAndLessOften) {
+  PutRoots("good");
+  StartA();
+  ASSERT_TRUE(Until([&] { return a_->roots() == "good"; }));
+  is_too_large_ = true;
+  for (int second = 0; second < 300; ++second) {
+    a_->secret.Write("too large");
+    simulation_.RunFor(seconds(1));
+  }
+  EXPECT_GT(writes_, 5);
+  EXPECT_LT(writes_, 15);
+  is_too_large_ = false;
+  simulation_.RunFor(seconds(60));
+  a_->secret.Write("smaller");
+  EXPECT_TRUE(Until([&] { return a_->roots() == "smaller"; }));
+}
+
 TEST_F(RootsSecretTest, ADamagedSecretIsNotUsed) {
   Put({{kRootsSecretKey, "***"}});
   StartA();
   simulation_.RunFor(seconds(10));
   EXPECT_TRUE(a_->seen.empty());
   EXPECT_EQ(writes_, 0) << "roots that may be needed are not overwritten";
+  EXPECT_EQ(a_->settled, Version()) << "no other replica can use it";
   PutRoots("good");
   EXPECT_TRUE(Until([&] { return a_->roots() == "good"; }));
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "control-plane/kubernetes/route_status.h"
 
 namespace tulle::kubernetes {
@@ -176,6 +177,21 @@ std::optional<RouteBook::StatusChange> RouteBook::StatusOf(const policy::Documen
   auto parents = StatusFor(entry.route, entry.resolution.parents, now);
   if (!parents) return std::nullopt;
   return StatusChange{entry.route.version, *std::move(parents)};
+}
+
+std::map<std::string, std::string> RouteBook::Failing(const std::string& type) const {
+  std::map<std::string, std::string> failing;
+  for (const auto& [key, entry] : routes_) {
+    std::set<std::string> seen;
+    for (const ParentConditions& parent : entry.resolution.parents) {
+      for (const Condition& condition : parent.conditions) {
+        if (condition.type == type && !condition.is_true)
+          seen.insert(absl::StrCat(condition.reason, ": ", condition.message));
+      }
+    }
+    if (!seen.empty()) failing[policy::ToText(key)] = absl::StrJoin(seen, "; ");
+  }
+  return failing;
 }
 
 }  // namespace tulle::kubernetes

@@ -44,6 +44,9 @@ class RouteBook {
   };
   std::optional<StatusChange> StatusOf(const policy::DocumentKey& key,
                                        const std::string& now) const;
+  // Routes of which a condition of this type is False, as KIND NAMESPACE/NAME: "REASON: MESSAGE" of
+  // the condition, of each parent once.
+  std::map<std::string, std::string> Failing(const std::string& type) const;
   size_t size() const { return routes_.size(); }
 
  private:

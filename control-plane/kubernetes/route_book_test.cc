@@ -94,6 +94,23 @@ TEST_F(RouteBookTest, ARouteBecomesAPolicy) {
   EXPECT_EQ(Policy(), nullptr);
 }
 
+TEST_F(RouteBookTest, WhatIsNotInForceSaysSoByTheWordsOfItsStatus) {
+  using Texts = std::map<std::string, std::string>;
+  Put(RouteOf(kWeb, kToV2));
+  EXPECT_EQ(book_.Failing("Accepted"), Texts());
+  EXPECT_EQ(book_.Failing("ResolvedRefs"), Texts());
+  services_.erase({"shop", "web-v2"});
+  book_.OnService({"shop", "web-v2"});
+  book_.Update();
+  EXPECT_EQ(book_.Failing("ResolvedRefs"),
+            (Texts{{"HTTPRoute shop/r", "BackendNotFound: " + Message(1)}}));
+  services_.erase({"shop", "web"});
+  book_.OnService({"shop", "web"});
+  book_.Update();
+  EXPECT_EQ(book_.Failing("Accepted"),
+            (Texts{{"HTTPRoute shop/r", "NoMatchingParent: Service shop/web not found"}}));
+}
+
 // Whoever may write routes for a Service must not make every request to it look through thousands.
 TEST_F(RouteBookTest, TheNewestRoutesBeyondTheLimitAreNotInForce) {
   const auto name = [](size_t i) { return absl::StrCat("r", 1000 + i); };

@@ -108,8 +108,7 @@ void ReadPolicy(Json spec, RouteObject* route) {
                       {"kind", policy::ToText(route->key.kind)},
                       {"metadata", {{"name", route->key.name}, {"namespace", route->key.ns}}},
                       {"spec", std::move(spec)}};
-  policy::ParsedFile parsed = policy::ParseDocuments(
-      document.dump(-1, ' ', false, Json::error_handler_t::replace), "", route->key.ns);
+  policy::ParsedFile parsed = policy::ParseObject(document, route->key.ns);
   if (parsed.ok()) {
     route->document = std::move(parsed.documents.front());
   } else {

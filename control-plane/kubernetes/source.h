@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -47,7 +48,14 @@ class Source {
   std::string LocalityOf(const std::string& node) const { return state_.LocalityOf(node); }
   // Pods of the control plane that are not ending.
   size_t replicas() const { return state_.EndpointsOf({kControlNamespace, kControlService}); }
-  const UnmeshedPods& unmeshed() const { return unmeshed_; }
+  // How many pods have no sidecar and should have one, by namespace.
+  std::map<std::string, size_t> PodsWithoutSidecar() const {
+    return unmeshed_.Counts(
+        [this](const std::string& address) { return state_.IsAddressOfNode(address); });
+  }
+  void ForEachMeshedPod(const std::function<void(const PodFacts&)>& visit) const {
+    state_.ForEachMeshedPod(visit);
+  }
   absl::Status CheckRegistration(const discovery::Workload& workload) const {
     return state_.CheckRegistration(workload);
   }

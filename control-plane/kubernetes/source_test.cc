@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "control-plane/kubernetes/fake_cluster_for_test.h"
 #include "control-plane/kubernetes/roots_publisher.h"
 #include "control-plane/kubernetes/token_reviews.h"
@@ -67,7 +68,8 @@ class SourceTest : public FakeCluster {
     };
     EXPECT_TRUE(Until([&] { return client_->ready(); }));
     std::optional<absl::StatusOr<ServiceAccount>> result;
-    reviews_->Review("a.b.c", [&](absl::StatusOr<ServiceAccount> r) { result = std::move(r); });
+    reviews_->Review("10.0.0.2", "a.b.c",
+                     [&](absl::StatusOr<ServiceAccount> r) { result = std::move(r); });
     EXPECT_TRUE(Until([&] { return result.has_value(); }));
     return *result;
   }
@@ -193,16 +195,23 @@ TEST_F(SourceTest, ReviewsAreBounded) {
   ASSERT_TRUE(Until([&] { return client_->ready(); }));
   server_->script = [](FakeApiServer::Call&) { return true; };  // no answer
   int done = 0;
-  for (int i = 0; i < 64; ++i) {
-    EXPECT_TRUE(reviews_->has_room());
-    reviews_->Review("t", [&](const auto& result) {
+  const auto ask = [&](const std::string& source) {
+    reviews_->Review(source, "t", [&](const auto& result) {
       EXPECT_TRUE(absl::IsUnavailable(result.status()));
       ++done;
     });
+  };
+  int asked = 0;
+  for (; reviews_->HasRoom("10.0.0.2"); ++asked) ask("10.0.0.2");
+  EXPECT_EQ(asked, 22) << "one source leaves room for others";
+  for (; asked < 64; ++asked) {
+    const std::string source = absl::StrCat("10.0.1.", asked);
+    EXPECT_TRUE(reviews_->HasRoom(source));
+    ask(source);
   }
-  EXPECT_FALSE(reviews_->has_room());
+  EXPECT_FALSE(reviews_->HasRoom("10.0.0.3"));
   ASSERT_TRUE(Until([&] { return done == 64; }));
-  EXPECT_TRUE(reviews_->has_room());
+  EXPECT_TRUE(reviews_->HasRoom("10.0.0.2"));
 }
 
 }  // namespace

@@ -61,14 +61,16 @@ absl::StatusOr<ServiceAccount> ReadReview(std::string_view json, std::string_vie
                         ExtraOf(status, "credential-id")};
 }
 
-void TokenReviews::Review(std::string_view token, Done done) {
+void TokenReviews::Review(const std::string& source, std::string_view token, Done done) {
   const Json review{{"apiVersion", "authentication.k8s.io/v1"},
                     {"kind", "TokenReview"},
                     {"spec", {{"token", std::string(token)}, {"audiences", {audience_}}}}};
   const uint64_t id = ++last_;
-  const auto finish = [this, id](Done& then, absl::StatusOr<ServiceAccount> result) {
+  shares_.Begin(source);
+  const auto finish = [this, id, source](Done& then, absl::StatusOr<ServiceAccount> result) {
     if (const auto call = calls_.extract(id); !call.empty())
       loop_.DeferDelete(std::move(call.mapped()));
+    shares_.End(source);
     then(std::move(result));
   };
   calls_[id] = client_.Send(

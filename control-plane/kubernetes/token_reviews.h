@@ -1,6 +1,6 @@
 // Asks the API server whose service account's token this is (TokenReview), for one audience. At
-// most 64 reviews are under way; nothing is cached, so that the token of a deleted pod is refused
-// at once.
+// most 64 reviews are under way, shared by source addresses (review_shares.h); nothing is cached,
+// so that the token of a deleted pod is refused at once.
 //
 // Owner: KubernetesLink. Thread: the loop's. Errors: kUnauthenticated: the token is not valid;
 // kUnavailable: ask again.
@@ -15,6 +15,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "control-plane/kubernetes/review_shares.h"
 #include "k8s/api/client.h"
 #include "net/loop/loop.h"
 
@@ -41,9 +42,10 @@ class TokenReviews {
   TokenReviews(loop::Loop& loop, k8s::Client& client, std::string audience)
       : loop_(loop), client_(client), audience_(std::move(audience)) {}
 
-  // `done` runs later, unless this is destroyed before.
-  void Review(std::string_view token, Done done);
-  bool has_room() const { return calls_.size() < kMostCalls; }
+  // `source`: who sent the token (server::SourceOf). `done` runs later, unless this is destroyed
+  // before.
+  void Review(const std::string& source, std::string_view token, Done done);
+  bool HasRoom(const std::string& source) const { return shares_.HasRoom(source); }
 
  private:
   static constexpr size_t kMostCalls = 64;
@@ -51,6 +53,7 @@ class TokenReviews {
   loop::Loop& loop_;
   k8s::Client& client_;
   const std::string audience_;
+  ReviewShares shares_{kMostCalls};
   std::map<uint64_t, std::unique_ptr<k8s::Call>> calls_;
   uint64_t last_ = 0;
 };

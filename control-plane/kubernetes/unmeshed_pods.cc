@@ -15,10 +15,10 @@ using k8s::TextAt;
 constexpr const char* kNeverInjected[] = {"kube-system", "kube-public", "kube-node-lease",
                                           kControlNamespace};
 
-bool LacksSidecar(const Json& metadata) {
-  return TextAt(metadata, {"metadata", "labels", kMeshedLabel}) != "true" &&
-         TextAt(metadata, {"metadata", "labels", kInjectLabel}) != "disabled" &&
-         At(metadata, {"metadata", "deletionTimestamp"}).is_null();
+bool LacksSidecar(const Json& row) {
+  return TextAt(row, {"metadata", "labels", kMeshedLabel}) != "true" &&
+         TextAt(row, {"metadata", "labels", kInjectLabel}) != "disabled" &&
+         At(row, {"metadata", "deletionTimestamp"}).is_null() && !HasEnded(row);
 }
 
 }  // namespace
@@ -33,9 +33,9 @@ void UnmeshedPods::SetNamespace(const std::string& ns, bool is_injected) {
   }
 }
 
-void UnmeshedPods::Put(const ObjectKey& key, const Json& metadata) {
-  if (!LacksSidecar(metadata)) return Remove(key);
-  without_[key.ns].insert(key.name);
+void UnmeshedPods::Put(const ObjectKey& key, const Json& row) {
+  if (!LacksSidecar(row)) return Remove(key);
+  without_[key.ns][key.name] = TextAt(row, {"cells", "IP"});
 }
 
 void UnmeshedPods::Remove(const ObjectKey& key) {
@@ -45,11 +45,15 @@ void UnmeshedPods::Remove(const ObjectKey& key) {
   if (pods->second.empty()) without_.erase(pods);
 }
 
-std::map<std::string, size_t> UnmeshedPods::Counts() const {
+std::map<std::string, size_t> UnmeshedPods::Counts(
+    const std::function<bool(const std::string&)>& is_node) const {
   std::map<std::string, size_t> counts;
   for (const std::string& ns : injected_) {
     const auto pods = without_.find(ns);
-    if (pods != without_.end()) counts[ns] = pods->second.size();
+    if (pods == without_.end()) continue;
+    const auto count = std::count_if(pods->second.begin(), pods->second.end(),
+                                     [&](const auto& pod) { return !is_node(pod.second); });
+    if (count > 0) counts[ns] = static_cast<size_t>(count);
   }
   return counts;
 }

@@ -1,10 +1,11 @@
 // Pods that should have a sidecar and have none: they are in a namespace whose pods are injected,
-// do not opt out, and were created before the label or while the webhook did not answer. What pods
-// are known by is their metadata, so that those with hostNetwork, which are never injected, count
-// until they have the label that opts out. Pure. Owner: Source. Thread: the loop's.
+// do not opt out, and were created before the label or while the webhook did not answer. Pods that
+// have ended do not count, nor do those with hostNetwork, which are never injected: they have the
+// address of their node. Pure. Owner: Source. Thread: the loop's.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -16,15 +17,17 @@ namespace tulle::kubernetes {
 class UnmeshedPods {
  public:
   void SetNamespace(const std::string& ns, bool is_injected);
-  void Put(const ObjectKey& key, const Json& metadata);
+  void Put(const ObjectKey& key, const Json& row);  // of the Table of pods
   void Remove(const ObjectKey& key);
 
-  // How many there are, by namespace.
-  std::map<std::string, size_t> Counts() const;
+  // How many there are, by namespace. `is_node`: whether a node has this address.
+  std::map<std::string, size_t> Counts(
+      const std::function<bool(const std::string& address)>& is_node) const;
 
  private:
-  std::set<std::string> injected_;                        // namespaces
-  std::map<std::string, std::set<std::string>> without_;  // pods without a sidecar, by namespace
+  std::set<std::string> injected_;  // namespaces
+  // Pods without a sidecar, by namespace and name, and their addresses.
+  std::map<std::string, std::map<std::string, std::string>> without_;
 };
 
 }  // namespace tulle::kubernetes

@@ -15,22 +15,28 @@ Json PodWith(const std::string& labels) {
   return pod;
 }
 
+constexpr char kNode[] = "192.0.2.1";
+
+Counts CountsOf(const UnmeshedPods& pods) {
+  return pods.Counts([](const std::string& address) { return address == kNode; });
+}
+
 TEST(UnmeshedPods, ThoseOfALabelledNamespaceCount) {
   UnmeshedPods pods;
   pods.Put({"shop", "old"}, PodWith("{}"));
   pods.Put({"shop", "old"}, PodWith(R"({"app":"web"})"));
   pods.Put({"other", "x"}, PodWith("{}"));
-  EXPECT_EQ(pods.Counts(), Counts());
+  EXPECT_EQ(CountsOf(pods), Counts());
   pods.SetNamespace("shop", true);
   pods.SetNamespace("empty", true);
-  EXPECT_EQ(pods.Counts(), (Counts{{"shop", 1}}));
+  EXPECT_EQ(CountsOf(pods), (Counts{{"shop", 1}}));
   pods.Put({"shop", "older"}, PodWith("{}"));
-  EXPECT_EQ(pods.Counts(), (Counts{{"shop", 2}}));
+  EXPECT_EQ(CountsOf(pods), (Counts{{"shop", 2}}));
   pods.Remove({"shop", "older"});
   pods.Remove({"shop", "unknown"});
-  EXPECT_EQ(pods.Counts(), (Counts{{"shop", 1}}));
+  EXPECT_EQ(CountsOf(pods), (Counts{{"shop", 1}}));
   pods.SetNamespace("shop", false);
-  EXPECT_EQ(pods.Counts(), Counts());
+  EXPECT_EQ(CountsOf(pods), Counts());
 }
 
 TEST(UnmeshedPods, MeshedOnesThoseThatOptOutAndThoseThatEndDoNotCount) {
@@ -42,7 +48,22 @@ TEST(UnmeshedPods, MeshedOnesThoseThatOptOutAndThoseThatEndDoNotCount) {
   Json ending = PodWith("{}");
   ending["metadata"]["deletionTimestamp"] = "2026-11-23T04:00:00Z";
   pods.Put({"shop", "c"}, ending);
-  EXPECT_EQ(pods.Counts(), Counts());
+  EXPECT_EQ(CountsOf(pods), Counts());
+}
+
+TEST(UnmeshedPods, ThoseOfTheHostsNetworkAndThoseThatHaveEndedDoNotCount) {
+  UnmeshedPods pods;
+  pods.SetNamespace("shop", true);
+  Json agent = PodWith("{}");
+  agent["cells"]["IP"] = kNode;
+  pods.Put({"shop", "agent"}, agent);
+  Json job = PodWith("{}");
+  job["cells"]["IP"] = "10.0.0.1";
+  pods.Put({"shop", "job"}, job);
+  EXPECT_EQ(CountsOf(pods), (Counts{{"shop", 1}}));
+  job["conditions"] = {{{"type", "Completed"}, {"status", "True"}, {"reason", "Succeeded"}}};
+  pods.Put({"shop", "job"}, job);
+  EXPECT_EQ(CountsOf(pods), Counts());
 }
 
 TEST(UnmeshedPods, NamespacesThatAreNeverInjectedDoNotCount) {
@@ -51,7 +72,7 @@ TEST(UnmeshedPods, NamespacesThatAreNeverInjectedDoNotCount) {
     pods.SetNamespace(ns, true);
     pods.Put({ns, "x"}, PodWith("{}"));
   }
-  EXPECT_EQ(pods.Counts(), Counts());
+  EXPECT_EQ(CountsOf(pods), Counts());
 }
 
 }  // namespace

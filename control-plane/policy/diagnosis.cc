@@ -4,8 +4,7 @@ namespace tulle::policy {
 
 void Diagnosis::Add(const YAML::Mark& at, std::string field, std::string message,
                     std::string hint) {
-  constexpr size_t kMaxProblems = 200;
-  if (problems_.size() >= kMaxProblems) return;
+  if (is_full()) return;
   Problem problem{file_, 0, 0, std::move(field), std::move(message), std::move(hint)};
   if (!at.is_null()) {
     problem.line = at.line + 1;

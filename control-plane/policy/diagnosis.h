@@ -6,6 +6,7 @@
 
 #include <yaml-cpp/mark.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,9 +25,12 @@ class Diagnosis {
 
   // `message` says what is wrong, `hint` what would be right.
   void Add(const YAML::Mark& at, std::string field, std::string message, std::string hint);
+  bool is_full() const { return problems_.size() >= kMostProblems; }
   const Problems& problems() const { return problems_; }
 
  private:
+  static constexpr size_t kMostProblems = 200;
+
   std::string file_;
   std::string ns_;
   Problems problems_;

@@ -1,10 +1,8 @@
-// Reads the fields of one YAML mapping. Owner: the reading function, on the stack. Thread: one.
+// Reads the fields of one mapping. Owner: the reading function, on the stack. Thread: one.
 // Order: construct, read the known fields, Finish(), which reports the fields that were not asked
 // for. Errors go to the Diagnosis and reading goes on. A field whose value is null counts as
-// absent. yaml-cpp's exceptions are caught by ParseDocuments.
+// absent. The tree outlives this.
 #pragma once
-
-#include <yaml-cpp/yaml.h>
 
 #include <chrono>
 #include <functional>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "control-plane/policy/diagnosis.h"
+#include "control-plane/policy/document_tree.h"
 
 namespace tulle::policy {
 
@@ -29,7 +28,7 @@ class ObjectReader {
   // What is wrong with a text, if anything is.
   using CheckFn = std::function<std::optional<Fault>(const std::string&)>;
 
-  ObjectReader(const YAML::Node& node, std::string path, Diagnosis* diagnosis);
+  ObjectReader(const TreeNode& node, std::string path, Diagnosis* diagnosis);
   ObjectReader(const ObjectReader&) = delete;
   ObjectReader& operator=(const ObjectReader&) = delete;
 
@@ -66,17 +65,19 @@ class ObjectReader {
 
  private:
   struct Entry {
-    std::string key;
-    YAML::Node value;
+    std::string_view key;
+    const TreeNode* value;
     YAML::Mark mark;
   };
-  using ElementFn = std::function<void(const YAML::Node&, const std::string& path)>;
+  using Lines = std::map<std::string_view, int>;  // of the fields that were added
+  using ElementFn = std::function<void(const TreeNode&, const std::string& path)>;
 
+  void AddField(const TreeNode& key, const TreeNode& value, Lines* lines);
   std::string PathOf(std::string_view key) const;
   const Entry* Find(std::string_view key);
   void List(std::string_view key, size_t max_items, const ElementFn& each);
-  std::optional<uint32_t> ParseInteger(const YAML::Node& node, const std::string& path,
-                                       uint32_t min, uint32_t max);
+  std::optional<uint32_t> ParseInteger(const TreeNode& node, const std::string& path, uint32_t min,
+                                       uint32_t max);
 
   std::string path_;
   Diagnosis* diagnosis_;

@@ -1,11 +1,14 @@
 #include "control-plane/policy/parse.h"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
+#include "control-plane/policy/document_tree.h"
 #include "control-plane/policy/kinds.h"
 #include "control-plane/policy/names.h"
 #include "control-plane/policy/object_reader.h"
@@ -14,77 +17,7 @@
 namespace tulle::policy {
 namespace {
 
-constexpr size_t kMostNodes = 200000;
-constexpr int kMostLevels = 32;
 const YAML::Mark kWholeFile = YAML::Mark::null_mark();
-
-// Runs over the events before any tree is built, so that a hostile file costs no more than its
-// size.
-class ShapeCheck : public YAML::EventHandler {
- public:
-  explicit ShapeCheck(Diagnosis* diagnosis) : diagnosis_(diagnosis) {}
-
-  bool ok() const { return ok_; }
-
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > kMostDocuments) {
-      Refuse(mark, "too many documents",
-             "must be at most " + std::to_string(kMostDocuments) + " in a file");
-    }
-  }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { OnNode(mark, anchor); }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { RefuseAnchor(mark); }
-  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                const std::string&) override {
-    OnNode(mark, anchor);
-  }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    Enter(mark, anchor);
-  }
-  void OnSequenceEnd() override { --level_; }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    Enter(mark, anchor);
-  }
-  void OnMapEnd() override { --level_; }
-
- private:
-  void Enter(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    OnNode(mark, anchor);
-    if (++level_ > kMostLevels) {
-      Refuse(mark, "nested too deeply",
-             "must be at most " + std::to_string(kMostLevels) + " levels");
-    }
-  }
-  void OnNode(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (anchor != 0) RefuseAnchor(mark);
-    if (++nodes_ > kMostNodes) Refuse(mark, "too many values", "split them into several files");
-  }
-  void RefuseAnchor(const YAML::Mark& mark) {
-    Refuse(mark, "anchors and aliases are not supported", "write the value itself");
-  }
-  void Refuse(const YAML::Mark& mark, std::string message, std::string hint) {
-    if (ok_) diagnosis_->Add(mark, "", std::move(message), std::move(hint));
-    ok_ = false;
-  }
-
-  Diagnosis* diagnosis_;
-  bool ok_ = true;
-  size_t documents_ = 0;
-  size_t nodes_ = 0;
-  int level_ = 0;
-};
-
-bool HasGoodShape(const std::string& text, Diagnosis* diagnosis) {
-  std::istringstream stream(text);
-  YAML::Parser parser(stream);
-  ShapeCheck check(diagnosis);
-  while (check.ok() && parser.HandleNextDocument(check)) {
-  }
-  return check.ok();
-}
 
 // Null: there is no such kind, which has been reported.
 const KindEntry* ReadKind(ObjectReader& root) {
@@ -113,12 +46,12 @@ const KindEntry* ReadKind(ObjectReader& root) {
   return &entry;
 }
 
-Document ReadDocument(const YAML::Node& node, std::string_view default_ns, Diagnosis* diagnosis) {
+Document ReadDocument(const TreeNode& node, std::string_view default_ns, Diagnosis* diagnosis) {
   Document document;
   diagnosis->EnterDocument(default_ns);
   ObjectReader root(node, "", diagnosis);
   document.line = root.mark().line + 1;
-  if (!node.IsMap()) return document;
+  if (!node.is_map()) return document;
   const KindEntry* kind = ReadKind(root);
   const auto read_metadata = [&](ObjectReader& metadata) {
     MetadataFields().Read(metadata, document);
@@ -155,10 +88,14 @@ void RefuseDuplicates(const std::vector<Document>& documents, Diagnosis* diagnos
 
 void ReadAll(const std::string& text, std::string_view default_ns, Diagnosis* diagnosis,
              std::vector<Document>* documents) {
-  if (!HasGoodShape(text, diagnosis)) return;
-  for (const YAML::Node& node : YAML::LoadAll(text)) {
-    if (!node.IsDefined() || node.IsNull()) continue;
-    documents->push_back(ReadDocument(node, default_ns, diagnosis));
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  TreeBuilder builder(diagnosis);
+  while (builder.ok() && parser.HandleNextDocument(builder)) {
+  }
+  if (!builder.ok()) return;
+  for (const TreeNode& node : builder.Take()) {
+    if (!node.is_null()) documents->push_back(ReadDocument(node, default_ns, diagnosis));
   }
   if (!diagnosis->problems().empty()) return;
   RefuseDuplicates(*documents, diagnosis);
@@ -176,6 +113,12 @@ bool IsIndentedByTab(std::string_view text, int line) {
   }
   const size_t begin = text.find_first_not_of(' ');
   return begin != text.npos && text[begin] == '\t';
+}
+
+ParsedFile Finished(ParsedFile parsed, const Diagnosis& diagnosis) {
+  parsed.problems = diagnosis.problems();
+  if (!parsed.ok()) parsed.documents.clear();
+  return parsed;
 }
 
 }  // namespace
@@ -203,9 +146,16 @@ ParsedFile ParseDocuments(std::string_view text, std::string_view file,
                     "use plain YAML or JSON");
     }
   }
-  parsed.problems = diagnosis.problems();
-  if (!parsed.ok()) parsed.documents.clear();
-  return parsed;
+  return Finished(std::move(parsed), diagnosis);
+}
+
+ParsedFile ParseObject(const nlohmann::json& object, std::string_view default_ns) {
+  ParsedFile parsed;
+  Diagnosis diagnosis{""};
+  ShapeLimits limits(&diagnosis);
+  const TreeNode node = TreeOf(object, &limits);
+  if (limits.ok()) parsed.documents.push_back(ReadDocument(node, default_ns, &diagnosis));
+  return Finished(std::move(parsed), diagnosis);
 }
 
 }  // namespace tulle::policy

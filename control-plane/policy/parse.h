@@ -5,6 +5,7 @@
 // without limit.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,5 +28,8 @@ struct ParsedFile {
 // `file` is the name shown in problems, `default_ns` the namespace of documents that name none.
 ParsedFile ParseDocuments(std::string_view text, std::string_view file,
                           std::string_view default_ns = kDefaultNamespace);
+// One policy that is JSON already, as Kubernetes stores it. The same limits and words; its problems
+// have no place in a file.
+ParsedFile ParseObject(const nlohmann::json& object, std::string_view default_ns);
 
 }  // namespace tulle::policy

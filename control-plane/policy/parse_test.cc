@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace tulle::policy {
 namespace {
@@ -25,6 +26,46 @@ std::string RouteYaml(const std::string& rules) {
 
 std::string TulleYaml(const std::string& kind, const std::string& spec) {
   return "apiVersion: tulle.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: x}\nspec:\n" + spec;
+}
+
+TEST(Parse, AnObjectIsReadAsItsText) {
+  const char* specs[] = {
+      R"({"targetRef":{"kind":"Service","name":"web"},"action":"DENY","rules":[{}]})",
+      R"({"targetRef":{"kind":"Service","name":"web"},"action":"DENY","rules":[]})",
+      R"({"targetRef":{"kind":"Service","name":null},"action":true,"rules":[{"to":{"ports":["1"]}}]})",
+      R"({"targetRef":[],"action":7,"rules":[{"to":{"ports":[1.5, 80]}}],"odd":{"a":[{}]}})",
+      R"([])",
+      "null",
+      R"("x\u0000")"};
+  for (const char* spec : specs) {
+    const nlohmann::json object{{"apiVersion", kTulleApiVersion},
+                                {"kind", "AuthorizationPolicy"},
+                                {"metadata", {{"name", "x"}, {"namespace", "shop"}}},
+                                {"spec", nlohmann::json::parse(spec)}};
+    const ParsedFile read = ParseObject(object, "shop");
+    const ParsedFile text = ParseDocuments(object.dump(), "", "shop");
+    ASSERT_EQ(read.ok(), text.ok()) << spec;
+    if (read.ok()) {
+      EXPECT_TRUE(read.documents[0].SameAs(text.documents[0])) << spec;
+    }
+    ASSERT_EQ(read.problems.size(), text.problems.size()) << spec;
+    for (size_t i = 0; i < read.problems.size(); ++i) {
+      EXPECT_EQ(read.problems[i].field, text.problems[i].field);
+      EXPECT_EQ(read.problems[i].message, text.problems[i].message);
+      EXPECT_EQ(read.problems[i].hint, text.problems[i].hint);
+      EXPECT_EQ(read.problems[i].line, 0);
+    }
+  }
+}
+
+TEST(Parse, TheShapeOfAnObjectHasLimits) {
+  nlohmann::json deep = 1;
+  for (int i = 0; i < 40; ++i) deep = nlohmann::json{{"a", std::move(deep)}};
+  EXPECT_EQ(ParseObject(deep, "shop").problems[0].message, "nested too deeply");
+  const nlohmann::json wide = std::vector<int>(200000, 1);
+  const ParsedFile parsed = ParseObject({{"spec", wide}}, "shop");
+  ASSERT_EQ(parsed.problems.size(), 1u);
+  EXPECT_EQ(parsed.problems[0].message, "too many values");
 }
 
 TEST(Parse, ReportsEachProblemOnce) {

@@ -22,6 +22,42 @@ bool IsForTheMesh(const Document& document) {
       document.spec);
 }
 
+StoredJson MemberOf(const StoredJson& spec, const char* name) {
+  if (!spec.is_object()) return nullptr;
+  const auto found = spec.find(name);
+  return found == spec.end() ? StoredJson() : *found;
+}
+
+// Null: the kind forbids nothing.
+StoredJson StrictestSpec(Kind kind, const StoredJson& spec) {
+  StoredJson strict{{"targetRef", MemberOf(spec, "targetRef")}};
+  if (kind == Kind::kPeerAuthentication) {
+    strict["mode"] = "STRICT";
+  } else if (kind == Kind::kEgressPolicy) {
+    strict["unknownDestinations"] = "DENY";
+  } else if (kind != Kind::kAuthorizationPolicy) {
+    return nullptr;
+  } else if (MemberOf(spec, "action") == "ALLOW") {
+    strict["action"] = "ALLOW";  // without rules: nothing, but what other policies allow
+  } else {
+    strict["action"] = "DENY";
+    strict["rules"] = StoredJson::array({StoredJson::object()});
+  }
+  return strict;
+}
+
+std::string EffectOf(const Document& strictest) {
+  if (const auto* peer = std::get_if<PeerAuthentication>(&strictest.spec))
+    return "the mode of " + ToText(peer->target) + " is STRICT";
+  if (const auto* egress = std::get_if<EgressPolicy>(&strictest.spec))
+    return "unknown destinations are denied for " + ToText(egress->target);
+  const auto& authorization = std::get<AuthorizationPolicy>(strictest.spec);
+  const std::string target = ToText(authorization.target);
+  return authorization.action == AuthorizationAction::kAllow
+             ? "this policy allows no requests to " + target
+             : "all requests to " + target + " are denied";
+}
+
 }  // namespace
 
 std::string SummaryOf(const Problems& problems) {
@@ -46,8 +82,7 @@ StoredPolicy ReadStoredPolicy(const DocumentKey& key, const nlohmann::json& spec
                           {"kind", ToText(key.kind)},
                           {"metadata", {{"name", key.name}, {"namespace", key.ns}}},
                           {"spec", spec}};
-  ParsedFile parsed =
-      ParseDocuments(object.dump(-1, ' ', false, StoredJson::error_handler_t::replace), "", key.ns);
+  ParsedFile parsed = ParseObject(object, key.ns);
   if (!parsed.ok()) return {std::nullopt, SummaryOf(parsed.problems)};
   Document& document = parsed.documents.front();
   // Who may write policies in one namespace has no say in others.
@@ -56,6 +91,16 @@ StoredPolicy ReadStoredPolicy(const DocumentKey& key, const nlohmann::json& spec
                               std::string(mesh_namespace)};
   }
   return {std::move(document), ""};
+}
+
+std::optional<StrictestPolicy> StrictestOf(const DocumentKey& key, const nlohmann::json& spec,
+                                           std::string_view mesh_namespace) {
+  const StoredJson strictest = StrictestSpec(key.kind, spec);
+  if (strictest.is_null()) return std::nullopt;
+  StoredPolicy read = ReadStoredPolicy(key, strictest, mesh_namespace);
+  if (!read.document) return std::nullopt;
+  std::string effect = EffectOf(*read.document);
+  return StrictestPolicy{*std::move(read.document), std::move(effect)};
 }
 
 }  // namespace tulle::policy

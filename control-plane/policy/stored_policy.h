@@ -26,4 +26,16 @@ struct StoredPolicy {
 StoredPolicy ReadStoredPolicy(const DocumentKey& key, const nlohmann::json& spec,
                               std::string_view mesh_namespace);
 
+// What holds for the target of an AuthorizationPolicy, PeerAuthentication or EgressPolicy that is
+// invalid: nothing is allowed that the policy could have meant to forbid. Only the target and
+// whether the policy is of ALLOW rules are read from it.
+struct StrictestPolicy {
+  Document document;
+  std::string effect;  // "all requests to Service shop/web are denied"
+};
+
+// Nullopt: the kind forbids nothing, or the target cannot be read either. Arguments: as above.
+std::optional<StrictestPolicy> StrictestOf(const DocumentKey& key, const nlohmann::json& spec,
+                                           std::string_view mesh_namespace);
+
 }  // namespace tulle::policy

@@ -7,6 +7,7 @@
 #include "certs/certificate.h"
 #include "certs/spiffe_names.h"
 #include "control-plane/kubernetes/names.h"
+#include "control-plane/server/guest_list.h"
 
 namespace tulle::server {
 namespace {
@@ -77,14 +78,14 @@ absl::Status Admission::CheckMayRenew(const Caller& caller) const {
                    "without a certificate (--token-file)"));
 }
 
-absl::Status Admission::HasRoomForReview() const {
-  if (reviews_->has_room()) return absl::OkStatus();
+absl::Status Admission::HasRoomForReview(const Transport& transport) const {
+  if (reviews_->HasRoom(SourceOf(transport.PeerAddress()))) return absl::OkStatus();
   return absl::UnavailableError(
       "too many service account tokens are being reviewed: try again in a second");
 }
 
 void Admission::Review(const Transport& transport, std::string_view authorization, Reviewed done) {
-  reviews_->Review(authorization.substr(kBearer.size()),
+  reviews_->Review(SourceOf(transport.PeerAddress()), authorization.substr(kBearer.size()),
                    [this, address = transport.PeerAddress().host(), done = std::move(done)](
                        const absl::StatusOr<kubernetes::ServiceAccount>& account) mutable {
                      if (!account.ok()) return done(account.status());

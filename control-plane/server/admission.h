@@ -43,8 +43,8 @@ class Admission {
   // which get certificates for the token of their service account alone: otherwise whoever has
   // copied a key once could renew its certificate after the pod and its account are gone.
   absl::Status CheckMayRenew(const Caller& caller) const;
-  // kUnavailable: too many reviews are under way.
-  absl::Status HasRoomForReview() const;
+  // kUnavailable: too many reviews are under way, of this address or altogether.
+  absl::Status HasRoomForReview(const Transport& transport) const;
   // REQUIRES: NeedsReview(). `done` runs later, or never if the control plane ends before.
   using Reviewed = absl::AnyInvocable<void(absl::StatusOr<Caller>)>;
   void Review(const Transport& transport, std::string_view authorization, Reviewed done);

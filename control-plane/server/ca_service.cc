@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
+#include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/server/grpc_services.h"
 #include "tulle/ca/v1/ca.pb.h"
 #include "xds/proto/type_urls.h"
@@ -52,12 +53,11 @@ void Answer(ControlPlane* plane, const absl::StatusOr<Caller>& caller, const std
 }
 
 // Refusals of the Kubernetes API would otherwise be known to the sidecar alone.
-void AnswerReviewed(ControlPlane* plane, const absl::StatusOr<Caller>& caller,
-                    const std::string& address, const std::string& request,
-                    grpc::UnaryReply& reply) {
+void AnswerReviewed(ControlPlane* plane, kubernetes::ProblemLog* refusals,
+                    const absl::StatusOr<Caller>& caller, const std::string& address,
+                    const std::string& request, grpc::UnaryReply& reply) {
   if (!caller.ok()) {
-    plane->log().Write(
-        telemetry::LogLevel::kWarning, telemetry::LogComponent::kCa,
+    refusals->Report(
         absl::StrCat("a sidecar at ", address, " got no certificate: ", caller.status().message()));
   }
   Answer(plane, caller, request, reply);
@@ -69,12 +69,12 @@ grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transp
   if (head.path == kGetTrustBundle) return {};
   // The certificate was verified in the handshake; all that may have changed is its revocation.
   if (transport.peer() != nullptr) return ToGrpc(plane.admission().CheckRevoked(transport));
-  if (head.path == xds::kDeltaPath || head.path == xds::kStatePath) {
+  if (head.path == xds::kDeltaPath || head.path == xds::kStatePath || head.path == kInsightPath) {
     return ToGrpc(absl::UnauthenticatedError(kXdsNeedsCertificate));
   }
   const std::string_view authorization = head.headers.Get(http::HeaderId::kAuthorization);
   if (head.path == kCreateCertificate && plane.admission().NeedsReview(transport, authorization)) {
-    return ToGrpc(plane.admission().HasRoomForReview());
+    return ToGrpc(plane.admission().HasRoomForReview(transport));
   }
   return ToGrpc(plane.admission().Authenticate(transport, authorization).status());
 }
@@ -83,7 +83,10 @@ grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::Code>(status.code()), std::string(status.message())};
 }
 
-void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* services) {
+void AddCertificateAuthority(loop::Loop& loop, ControlPlane* plane,
+                             grpc::ServiceRegistry* services) {
+  const auto refusals =
+      std::make_shared<kubernetes::ProblemLog>(loop, plane->log(), telemetry::LogComponent::kCa);
   services->AddUnary(
       kGetTrustBundle,
       [plane](const grpc::ServerCall&, const std::string&,
@@ -95,8 +98,8 @@ void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* service
       kLargestRequest);
   services->AddUnary(
       kCreateCertificate,
-      [plane](const grpc::ServerCall& call, const std::string& request,
-              std::unique_ptr<grpc::UnaryReply> reply) {
+      [plane, refusals](const grpc::ServerCall& call, const std::string& request,
+                        std::unique_ptr<grpc::UnaryReply> reply) {
         const Transport& transport = call.transport();
         const std::string_view authorization =
             call.head().headers.Get(http::HeaderId::kAuthorization);
@@ -110,12 +113,12 @@ void AddCertificateAuthority(ControlPlane* plane, grpc::ServiceRegistry* service
           return Answer(plane, caller, request, *reply);
         }
         // The heads of many calls may come before the first body.
-        if (const absl::Status room = admission.HasRoomForReview(); !room.ok())
+        if (const absl::Status room = admission.HasRoomForReview(transport); !room.ok())
           return Answer(plane, room, request, *reply);
         admission.Review(transport, authorization,
-                         [plane, address = transport.PeerAddress().host(), request,
+                         [plane, refusals, address = transport.PeerAddress().host(), request,
                           reply = std::move(reply)](const absl::StatusOr<Caller>& caller) {
-                           AnswerReviewed(plane, caller, address, request, *reply);
+                           AnswerReviewed(plane, refusals.get(), caller, address, request, *reply);
                          });
       },
       kLargestRequest);

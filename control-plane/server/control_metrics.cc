@@ -47,7 +47,7 @@ void AddMesh(const ControlPlane& plane, Page* page) {
   page->Add("tulle_control_policies", "Policies in force.",
             plane.view().CurrentMesh().policies.documents().size());
   page->Add("tulle_control_policies_refused",
-            "Policies of Kubernetes that are not in force; their status says why.",
+            "Policies of Kubernetes that are not accepted; their status says why.",
             plane.view().RefusedPolicies().size());
   page->Add("tulle_control_mesh_versions_total", "Versions of the mesh that were made.",
             plane.mesh_builder().versions());
@@ -191,6 +191,12 @@ std::string ControlMetricsText(const ControlPlane& plane, const SidecarCalls& si
              leadership->is_leader ? 1 : 0);
     page.Add("tulle_control_leader_changes_total",
              "Times that this replica became or stopped being the leader.", leadership->changes);
+    page.Add("tulle_control_cut_off",
+             "1: this replica could not confirm the roots with the API server for 20 s; it signs "
+             "no certificates.",
+             leadership->is_cut_off ? 1 : 0);
+    page.Add("tulle_control_cut_off_total", "Times that this replica was cut off.",
+             leadership->times_cut_off);
   }
   if (tokens != nullptr) AddTokens(*tokens, &page);
   AddAuthority(plane.authority(), &page);

@@ -24,6 +24,8 @@ struct SidecarCalls {
 struct Leadership {
   bool is_leader = false;
   uint64_t changes = 0;  // since the start
+  bool is_cut_off = false;
+  uint64_t times_cut_off = 0;  // since the start
 };
 
 // Of the ports, the first one is that of sidecars. Without a Kubernetes cluster there is no

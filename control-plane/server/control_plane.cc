@@ -13,7 +13,8 @@ using telemetry::LogLevel;
 
 }  // namespace
 
-ControlPlane::ControlPlane(loop::Loop& loop, telemetry::Log& log) : loop_(loop), log_(log) {}
+ControlPlane::ControlPlane(loop::Loop& loop, telemetry::Log& log)
+    : loop_(loop), log_(log), traffic_(Now()) {}
 
 ControlPlane::~ControlPlane() = default;
 
@@ -54,7 +55,8 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
   builder_->Start();
   api_ = std::make_unique<api::Api>(api::Api::Parts{
       books_->policies.get(), books_->authority.get(), &books_->tokens, &books_->credentials,
-      view_.get(), [this] { OnChange(); }, options.version, &traces_, books_->store.get(),
+      view_.get(), [this] { OnChange(); }, options.version, &traces_, &traffic_,
+      books_->store.get(),
       [this](const std::string& spiffe_id) { return registry_->Evict(spiffe_id); },
       [this](discovery::Workload workload) {
         return registry_->RegisterLasting(std::move(workload));
@@ -107,7 +109,6 @@ std::string ControlPlane::Roots() const {
 void ControlPlane::OnSourceSynced() {
   builder_->BuildNow();
   is_source_synced_ = true;
-  AwaitWorkloads();
 }
 
 void ControlPlane::SetMayRotate(std::function<bool()> may_rotate) {
@@ -116,25 +117,21 @@ void ControlPlane::SetMayRotate(std::function<bool()> may_rotate) {
   });
 }
 
-void ControlPlane::AdoptRoots(const std::string& record) {
+absl::Status ControlPlane::AdoptRoots(const std::string& record) {
   const ca::RootRotation& rotation = books_->authority->rotation();
   const ca::RotationPhase before = rotation.phase();
   const size_t revoked = books_->authority->evictions().certificates();
   const auto adopted = books_->authority->AdoptShared(record, Now());
-  if (!adopted.ok()) {
-    log_.Write(LogLevel::kError, LogComponent::kCa,
-               absl::StrCat("cannot use the roots in Secret tulle-system/tulle-ca: ",
-                            adopted.status().message()));
-  } else if (*adopted) {
-    if (rotation.phase() != before) {
-      log_.Write(LogLevel::kInfo, LogComponent::kCa,
-                 absl::StrCat("root rotation: ", ca::NameOf(before), " -> ",
-                              ca::NameOf(rotation.phase())));
-    }
-    if (books_->authority->evictions().certificates() > revoked) ReportEvictions();
-    AwaitWorkloads();
-    OnChange();
+  if (!adopted.ok()) return adopted.status();
+  if (!*adopted) return absl::OkStatus();
+  if (rotation.phase() != before) {
+    log_.Write(
+        LogLevel::kInfo, LogComponent::kCa,
+        absl::StrCat("root rotation: ", ca::NameOf(before), " -> ", ca::NameOf(rotation.phase())));
   }
+  if (books_->authority->evictions().certificates() > revoked) ReportEvictions();
+  OnChange();
+  return absl::OkStatus();
 }
 
 void ControlPlane::ReportEvictions() {
@@ -150,16 +147,6 @@ void ControlPlane::ReportEvictions() {
                           "tulle-system/tulle-ca has room for ",
                           ca::Evictions::kMostCertificates,
                           ". Wait until some expire, and evict the identity again"));
-}
-
-void ControlPlane::AwaitWorkloads() {
-  ca::RootRotation& rotation = books_->authority->rotation();
-  if (rotation.phase() == ca::RotationPhase::kSteady) return;
-  for (const auto& [id, workload] : builder_->mesh().workloads) {
-    if (!workload.is_meshed || rotation.HolderOf(id)) continue;
-    rotation.OnConnected(id);
-    rotation.OnDisconnected(id, Now());
-  }
 }
 
 bool ControlPlane::is_synced() {

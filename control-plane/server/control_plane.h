@@ -17,6 +17,7 @@
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
 #include "control-plane/insight/trace_ring.h"
+#include "control-plane/insight/traffic_book.h"
 #include "control-plane/server/admission.h"
 #include "control-plane/server/books.h"
 #include "control-plane/server/housekeeping.h"
@@ -50,6 +51,7 @@ class ControlPlane {
   ca::MeshAuthority& authority() { return *books_->authority; }
   const ca::MeshAuthority& authority() const { return *books_->authority; }
   insight::TraceRing& traces() { return traces_; }
+  insight::TrafficBook& traffic() { return traffic_; }
   // What the API and metrics show.
   PlaneView& view() { return *view_; }
   const PlaneView& view() const { return *view_; }
@@ -80,7 +82,7 @@ class ControlPlane {
   void SetMayRotate(std::function<bool()> may_rotate);
   void OnSourceSynced();
   // The roots and evictions that replicas share are these now.
-  void AdoptRoots(const std::string& record);
+  absl::Status AdoptRoots(const std::string& record);
   bool is_synced();
 
   int64_t Now() const;  // seconds since the epoch
@@ -95,8 +97,6 @@ class ControlPlane {
   std::optional<api::ApiResponse> RefuseUnshared(const api::ApiRequest& request);
   std::string Roots() const;
   void ReportEvictions();
-  // A rotation waits for these, of which some may be connected to another replica.
-  void AwaitWorkloads();
 
   loop::Loop& loop_;
   telemetry::Log& log_;
@@ -107,6 +107,7 @@ class ControlPlane {
   std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<PlaneView> view_;
   insight::TraceRing traces_;
+  insight::TrafficBook traffic_;
   std::unique_ptr<api::Api> api_;
   std::vector<std::function<void()>> roots_observers_;
   std::function<std::string(const std::string&)> locality_of_;  // null: no source knows machines

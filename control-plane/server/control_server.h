@@ -12,6 +12,7 @@
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/frontend.h"
 #include "control-plane/server/reviewed_tokens.h"
+#include "control-plane/server/step_watch.h"
 #include "control-plane/server/xds_source.h"
 #include "k8s/api/cluster.h"
 #include "net/grpc/service.h"
@@ -40,6 +41,11 @@ class ControlServer {
 
  private:
   ControlServer(loop::Loop& loop, std::unique_ptr<ControlPlane> plane);
+  void WatchSteps(loop::Loop& loop, telemetry::Log& log);
+  void OnFreshness();
+  // Asks sidecars to connect again, while this replica is cut off and others may not be.
+  void SendSidecarsAway();
+  std::string WhyNotReady() const;
   void Join(const k8s::Cluster& cluster, const ControlPlaneOptions& options, loop::Loop& loop,
             const tls::SecureTransports& transports, telemetry::Log& log);
 
@@ -50,6 +56,9 @@ class ControlServer {
   xds::AdsServer ads_;
   grpc::ServiceRegistry services_;
   std::unique_ptr<Frontend> frontend_;
+  std::unique_ptr<StepWatch> steps_;  // null: roots are not shared
+  std::unique_ptr<loop::Timer> send_away_;
+  loop::Duration send_away_after_{};
 };
 
 }  // namespace tulle::server

@@ -72,8 +72,9 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
             if (!verdict.refusal) return RestVerdict{std::nullopt, verdict.is_identified};
             RestVerdict refused{RestAnswer{verdict.refusal->status, verdict.refusal->body}};
             if (verdict.awaits_account) {
-              refused.ask = [this, token = head.account_token](std::function<void()> again) {
-                plane_.api().accounts()->Ask(token, std::move(again));
+              refused.ask = [this, token = head.account_token](const std::string& source,
+                                                               std::function<void()> again) {
+                plane_.api().accounts()->Ask(source, token, std::move(again));
               };
             }
             return refused;

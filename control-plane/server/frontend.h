@@ -62,6 +62,11 @@ class Frontend {
   static absl::Status CheckAddresses(const FrontendOptions& options, loop::Loop& loop,
                                      telemetry::Log& log);
 
+  // So that sidecars connect again, to another replica if this one is not ready.
+  void EndSidecarConnections() {
+    grpc_server_.CloseWhere([](const Transport&) { return true; });
+  }
+
   // The ports in use, where 0 was asked for.
   SocketAddress grpc_address() const;
   SocketAddress rest_address() const;

@@ -69,6 +69,11 @@ class PlaneView final : public api::ControlPlaneView {
   std::map<std::string, std::string> RefusedPolicies() const override {
     return cluster_ == nullptr ? std::map<std::string, std::string>() : cluster_->RefusedPolicies();
   }
+  std::map<std::string, std::string> UnresolvedRoutes() const override {
+    return cluster_ == nullptr ? std::map<std::string, std::string>()
+                               : cluster_->UnresolvedRoutes();
+  }
+  bool IsInCluster() const override { return cluster_ != nullptr; }
   std::map<std::string, size_t> PodsWithoutSidecar() const override {
     return cluster_ == nullptr ? std::map<std::string, size_t>() : cluster_->PodsWithoutSidecar();
   }

@@ -14,8 +14,6 @@ namespace tulle::server {
 namespace {
 
 constexpr size_t kMostBodyBytesTogether = 32 << 20;
-// Of callers with a credential.
-constexpr size_t kMostIdentified = 256;
 
 RestAnswer BadTarget() {
   return {
@@ -35,6 +33,10 @@ RestAnswer TooSlow(const RestLimits& limits) {
 
 RestAnswer Busy(const std::string& error) {
   return {503, R"({"error":")" + error + R"(","hint":"try again"})"};
+}
+
+RestAnswer TooManyOfSource() {
+  return {429, R"({"error":"too many requests of this address wait","hint":"try again"})"};
 }
 
 int HexValue(char c) {
@@ -84,7 +86,7 @@ bool SplitTarget(std::string_view target, api::ApiRequest* request) {
 }
 
 // One request and its answer.
-class RestServer::Exchange : public http::StreamEvents, public Deletable {
+class RestServer::Exchange : public http::StreamEvents, public Deletable, private TurnQueue::Entry {
  public:
   Exchange(RestServer& server, Connection& connection, http::Stream& stream)
       : server_(server), connection_(connection), stream_(&stream), arena_(server.loop_.slab()) {}
@@ -104,9 +106,9 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
   // Once who calls is known.
   void Admit();
   void AdmitLater(const RestVerdict& verdict);
-  void Answer() {
-    if (stream_ != nullptr) Send(server_.handler_(request_));
-  }
+  void Answer();
+  void OnTurn() override { Send(server_.handler_(request_)); }
+  void OnNoRoom() override { Send(Busy("too many requests wait")); }
   void Send(RestAnswer answer);
   // The next piece of an answer that has several.
   void Continue();
@@ -116,6 +118,7 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable {
     stream_ = nullptr;
   }
   void ForgetBody() {
+    Cancel();
     body_deadline_.Clear();
     server_.body_bytes_ -= request_.body.size();
     std::string().swap(request_.body);
@@ -158,7 +161,7 @@ class RestServer::Connection : public Deletable,
   // False: there are too many of those.
   bool Identify() {
     if (is_identified_) return true;
-    if (server_.identified_count_ >= kMostIdentified) return false;
+    if (server_.identified_count_ >= server_.limits_.most_identified) return false;
     ++server_.identified_count_;
     is_identified_ = true;
     if (guest_ != nullptr) guest_->Leave();
@@ -212,7 +215,7 @@ void RestServer::Exchange::OnHeaders(http::Head& head, bool end) {
 
 void RestServer::Exchange::AdmitLater(const RestVerdict& verdict) {
   asked_ = std::make_shared<Exchange*>(this);
-  verdict.ask([self = std::weak_ptr<Exchange*>(asked_)] {
+  verdict.ask(connection_.source(), [self = std::weak_ptr<Exchange*>(asked_)] {
     const auto exchange = self.lock();
     if (exchange != nullptr && (*exchange)->stream_ != nullptr) (*exchange)->Admit();
   });
@@ -238,6 +241,20 @@ void RestServer::Exchange::OnData(Buffer& data, bool end) {
   if (request_.body.size() > server_.limits_.body_bytes) return Send(TooLarge(server_.limits_));
   if (server_.body_bytes_ > kMostBodyBytesTogether) server_.LargestBody()->EndForRoom();
   if (end) Answer();
+}
+
+void RestServer::Exchange::Answer() {
+  if (stream_ == nullptr) return;
+  if (server_.limits_.queue.most == 0) return Send(server_.handler_(request_));
+  body_deadline_.Clear();
+  switch (server_.queue_.Push(connection_.source(), *this)) {
+    case TurnQueue::Place::kQueued:
+      return;
+    case TurnQueue::Place::kTooManyOfSource:
+      return Send(TooManyOfSource());
+    case TurnQueue::Place::kTooMany:
+      return OnNoRoom();
+  }
 }
 
 void RestServer::Exchange::Send(RestAnswer answer) {
@@ -279,6 +296,7 @@ RestServer::RestServer(loop::Loop& loop, Admit admit, Handler handler, const Res
     : loop_(loop),
       limits_(limits),
       deadlines_(loop),
+      queue_(loop, limits.queue),
       admit_(std::move(admit)),
       handler_(std::move(handler)) {}
 

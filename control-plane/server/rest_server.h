@@ -4,7 +4,8 @@
 // Requests are read whole (at most 2 MiB of body unless RestLimits says otherwise, and 32 MiB of
 // all connections together: beyond that the largest one of the source address with the most bytes
 // ends, so that a caller who floods the port makes room for others), answered by one function, one
-// after the other on a connection. Whether a body is read at all is decided from the head. Owner:
+// after the other on a connection. Whether a body is read at all is decided from the head. With a
+// queue (turn_queue.h), one request is answered in each turn of the loop. Owner:
 // whoever listens; not destroyed from inside a callback. Thread: the loop's.
 #pragma once
 
@@ -15,6 +16,7 @@
 
 #include "control-plane/api/api.h"
 #include "control-plane/server/guest_list.h"
+#include "control-plane/server/turn_queue.h"
 #include "net/base/intrusive_list.h"
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
@@ -34,14 +36,16 @@ struct RestVerdict {
   std::optional<RestAnswer> refusal;  // the answer; the body is not read
   // Its body is read. Not identified: answered without it.
   bool is_identified = false;
-  // Set: who calls must be asked elsewhere. Called once with what to run then: the head is admitted
-  // again. `refusal` is the answer if that is still not known.
-  std::function<void(std::function<void()> again)> ask = {};
+  // Set: who calls must be asked elsewhere. Called once with the caller's SourceOf() and what to
+  // run then: the head is admitted again. `refusal` is the answer if that is still not known.
+  std::function<void(const std::string& source, std::function<void()> again)> ask = {};
 };
 
 struct RestLimits {
   size_t body_bytes = size_t{2} << 20;
   loop::Duration body_time = std::chrono::seconds(30);  // in which a body must arrive
+  TurnQueue::Limits queue = {};  // of complete requests; none: they are answered at once
+  size_t most_identified = 256;  // connections of callers with a credential
 };
 
 class RestServer {
@@ -67,6 +71,7 @@ class RestServer {
   loop::Loop& loop_;
   const RestLimits limits_;
   loop::Deadlines deadlines_;
+  TurnQueue queue_;
   Admit admit_;
   Handler handler_;
   IntrusiveList<Connection> connections_;

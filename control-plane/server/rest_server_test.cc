@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -61,7 +63,7 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
         [this](const api::ApiRequest& head) {
           if (head.account_token == "unknown" && !is_known_) {
             RestVerdict verdict{RestAnswer{503, "not known yet"}};
-            verdict.ask = [this](std::function<void()> again) {
+            verdict.ask = [this](const std::string&, std::function<void()> again) {
               asked_.push_back(std::move(again));
             };
             return verdict;
@@ -177,6 +179,31 @@ TEST_F(RestServerTest, ACallerWhoLeavesIsForgotten) {
             sim::Simulation::Outcome::kConditionMet);
   server_.reset();
   asked_[1]();
+}
+
+TEST_F(RestServerTest, ARequestThatFindsNoPlaceInTheQueueIsRefused) {
+  Serve({1000, seconds(5), {.most = 4, .most_of_one = 0}});
+  EXPECT_TRUE(Answers(Post(1000, 1000), "429"));
+  Serve({1000, seconds(5), {.most = 1, .most_of_one = 1}});
+  EXPECT_TRUE(Answers(Post(1000, 1000), "200"));
+  EXPECT_TRUE(Answers(Post(1000, 0, "text/plain"), "415"));
+}
+
+TEST_F(RestServerTest, ConnectionsOfIdentifiedCallersAreLimited) {
+  const auto stay = [this](RestLimits limits) {
+    Serve(limits);
+    std::vector<std::unique_ptr<Caller>> open;
+    for (int i = 0; i < 300; ++i) open.push_back(Post(3, 3));
+    simulation_.RunFor(seconds(1));
+    const auto refused = std::count_if(open.begin(), open.end(), [](const auto& caller) {
+      return absl::StartsWith(caller->answer(), "HTTP/1.1 503");
+    });
+    open.clear();
+    simulation_.RunFor(seconds(1));
+    return refused;
+  };
+  EXPECT_EQ(stay({1000, seconds(5)}), 300 - 256);
+  EXPECT_EQ(stay({.body_bytes = 1000, .most_identified = SIZE_MAX}), 0);
 }
 
 // Bodies that are held back must not keep others from being served.

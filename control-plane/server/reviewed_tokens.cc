@@ -5,11 +5,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "control-plane/kubernetes/names.h"
+#include "k8s/api/json.h"
 
 namespace tulle::server {
 namespace {
+
+constexpr char kUseShortToken[] =
+    "use `tullectl`, or `kubectl -n tulle-system create token tulle-viewer "
+    "--audience=tulle-control "
+    "--duration=1h`";
 
 using api::Principal;
 using kubernetes::ServiceAccount;
@@ -19,6 +27,8 @@ constexpr size_t kMostKnown = 256;
 constexpr size_t kMostReviews = 8;
 constexpr loop::Duration kKeepAnswer = std::chrono::seconds(30);
 constexpr loop::Duration kKeepFailure = std::chrono::seconds(1);
+// The default of `kubectl create token`; clocks may differ by some minutes.
+constexpr std::chrono::seconds kLongestValidity = std::chrono::minutes(65);
 // A service account's token has about 1 KB.
 constexpr size_t kLargestToken = 8 * 1024;
 
@@ -26,6 +36,19 @@ std::array<uint8_t, 32> HashOf(std::string_view token) {
   std::array<uint8_t, 32> hash{};
   SHA256(reinterpret_cast<const uint8_t*>(token.data()), token.size(), hash.data());
   return hash;
+}
+
+// The claim `exp` of a JSON Web Token, in Unix seconds. The API server verifies the token.
+// Source: RFC 7519, 4.1.4.
+std::optional<int64_t> ExpiryOf(std::string_view token) {
+  const std::vector<std::string> parts =
+      absl::StrSplit(absl::string_view(token.data(), token.size()), '.');
+  std::string payload;
+  if (parts.size() != 3 || !absl::WebSafeBase64Unescape(parts[1], &payload)) return std::nullopt;
+  const k8s::Json claims = k8s::Json::parse(payload, nullptr, /*allow_exceptions=*/false);
+  const k8s::Json& expiry = k8s::At(claims, {"exp"});
+  if (!expiry.is_number_unsigned() || expiry.get<uint64_t>() > INT64_MAX) return std::nullopt;
+  return expiry.get<int64_t>();
 }
 
 absl::StatusOr<Principal> PrincipalOf(const ServiceAccount& account) {
@@ -45,7 +68,8 @@ ReviewedTokens::ReviewedTokens(loop::Loop& loop, telemetry::Log& log, Review rev
     : loop_(loop),
       log_(log),
       review_(std::move(review)),
-      problems_(loop, log, LogComponent::kApi) {}
+      problems_(loop, log, LogComponent::kApi),
+      shares_(kMostReviews) {}
 
 std::optional<absl::StatusOr<Principal>> ReviewedTokens::Find(std::string_view token) {
   const auto found = known_.find(HashOf(token));
@@ -55,10 +79,23 @@ std::optional<absl::StatusOr<Principal>> ReviewedTokens::Find(std::string_view t
   return std::nullopt;
 }
 
-void ReviewedTokens::Ask(std::string_view token, std::function<void()> done) {
+absl::Status ReviewedTokens::CheckLifetime(std::optional<int64_t> expiry) const {
+  if (!expiry) {
+    return absl::UnauthenticatedError(
+        absl::StrCat("the service account's token does not expire: ", kUseShortToken));
+  }
+  const auto now =
+      std::chrono::duration_cast<std::chrono::seconds>(loop_.WallNow().time_since_epoch());
+  if (*expiry - now.count() <= kLongestValidity.count()) return absl::OkStatus();
+  return absl::UnauthenticatedError(
+      absl::StrCat("the service account's token is valid for more than an hour: ", kUseShortToken));
+}
+
+void ReviewedTokens::Ask(const std::string& source, std::string_view token,
+                         std::function<void()> done) {
   const Hash hash = HashOf(token);
   const bool is_under_way = asked_.contains(hash);
-  const bool has_room = is_under_way || asked_.size() < kMostReviews;
+  const bool has_room = is_under_way || shares_.HasRoom(source);
   asked_[hash].push_back(std::move(done));
   if (is_under_way) return;
   if (!has_room) {
@@ -67,9 +104,14 @@ void ReviewedTokens::Ask(std::string_view token, std::function<void()> done) {
   if (token.size() > kLargestToken) {
     return Learn(hash, absl::UnauthenticatedError("the token is too large: use `tullectl`"));
   }
-  review_(token, [this, hash](absl::StatusOr<ServiceAccount> account) {
-    Learn(hash, std::move(account));
-  });
+  shares_.Begin(source);
+  review_(source, token,
+          [this, hash, source, expiry = ExpiryOf(token)](absl::StatusOr<ServiceAccount> account) {
+            shares_.End(source);
+            if (const absl::Status may = CheckLifetime(expiry); account.ok() && !may.ok())
+              account = may;
+            Learn(hash, std::move(account));
+          });
 }
 
 void ReviewedTokens::Learn(const Hash& hash, absl::StatusOr<ServiceAccount> account) {

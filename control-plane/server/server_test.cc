@@ -159,7 +159,7 @@ class ServerTest : public testing::Test {
     ASSERT_TRUE(plane.ok()) << plane.status();
     plane_ = *std::move(plane);
     services_ = grpc::ServiceRegistry();
-    AddCertificateAuthority(plane_.get(), &services_);
+    AddCertificateAuthority(*loop_, plane_.get(), &services_);
     AddRegistry(plane_.get(), &services_);
     FrontendOptions doors;
     doors.grpc = *SocketAddress::Parse("10.0.0.1", 15012);

@@ -14,7 +14,8 @@ void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services) {
           return reply->Fail({grpc::Code::kInvalidArgument, "invalid ExportTraceServiceRequest"});
         }
         reply->Send("");  // an empty ExportTraceServiceResponse
-      });
+      },
+      kLargestExport);
 }
 
 }  // namespace tulle::server

@@ -1,5 +1,6 @@
 #include "control-plane/server/webhook_port.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,10 +10,16 @@
 namespace tulle::server {
 namespace {
 
-// An API server keeps a few connections open. Their time is bounded by request, not as guests.
-constexpr GuestList::Limits kCallers{128, loop::Duration{0}};
+// An API server asks about up to 200 objects at once (--max-mutating-requests-inflight), each on a
+// connection of its own, as when a Deployment is scaled up. The time of connections is bounded by
+// request, not as guests.
+constexpr GuestList::Limits kCallers{1024, loop::Duration{0}};
 // The webhook's configuration says timeoutSeconds: 5.
-constexpr RestLimits kReviews{webhook::kLargestReview, std::chrono::seconds(5)};
+// Anyone may ask, so that kCallers is the limit of connections.
+constexpr RestLimits kReviews{.body_bytes = webhook::kLargestReview,
+                              .body_time = std::chrono::seconds(5),
+                              .queue = {.most = 1024, .most_of_one = 512},
+                              .most_identified = SIZE_MAX};
 
 RestAnswer ToAnswer(webhook::Reply reply) {
   return {reply.status, std::move(reply.body), std::move(reply.content_type)};

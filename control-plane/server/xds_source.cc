@@ -187,6 +187,7 @@ void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node
     if (!chain.empty()) {
       const auto leaf = certs::Certificate::FromDer(chain.front());
       if (leaf.ok()) plane_.authority().OnShown(identity.spiffe_id, *leaf);
+      node->certificate_issuer = leaf.ok() ? ca::IssuerOf(*leaf) : "";
     }
   }
   plane_.authority().rotation().OnConnected(
@@ -283,6 +284,10 @@ void XdsSource::OnRejections(const std::string& node_id) {
   node->second.rejections = std::move(rejections);
 }
 
+void XdsSource::PublishRoots() { ads_->Publish({{std::string(snapshot::kSecretType), {kRoots}}}); }
+
+void XdsSource::ResendRoots() { ads_->Resend(snapshot::kSecretType, kRoots); }
+
 std::string XdsSource::WantedRoots() const {
   // Right after a change the mesh does not have the authority's new bundle yet.
   if (plane_.mesh_builder().mesh().trust_bundle_pem != plane_.authority().trust_bundle_pem())
@@ -301,13 +306,9 @@ void XdsSource::WatchRotation() {
   ads_->ForEach([&](const std::string& node_id, const xds::Session& session) {
     const auto node = nodes_.find(node_id);
     if (node == nodes_.end()) return;
-    const Node& known = node->second;
-    if (!wanted.empty() && session.Acknowledged(snapshot::kSecretType, kRoots) == wanted) {
-      rotation.OnAcknowledged(node_id);
-    }
-    if (authority.HasRenewed(known.certificate_sha256, known.certificate_not_after)) {
-      rotation.OnRenewed(node_id);
-    }
+    if (wanted.empty() || session.Acknowledged(snapshot::kSecretType, kRoots) != wanted) return;
+    rotation.OnAcknowledged(node_id);
+    if (authority.HasRenewed(node->second.certificate_issuer)) rotation.OnRenewed(node_id);
   });
 }
 

@@ -37,6 +37,10 @@ class XdsSource : public xds::Source, public ProxySource {
       const envoy::config::core::v3::Node& node, const Transport& peer) override;
   void OnDisconnected(const std::string& node_id) override;
   void OnRejections(const std::string& node_id) override;
+  // Sidecars may be told of the roots again: see SharedResources::SetServesSecrets().
+  void PublishRoots();
+  // Whatever they have acknowledged, sidecars are told of the roots again.
+  void ResendRoots();
 
   // ProxySource. Proxies() from the first one, and ProxyNamed(), bring the mesh up to date, so that
   // a proxy is shown as synced only if it has accepted what follows from everything that was told
@@ -54,7 +58,8 @@ class XdsSource : public xds::Source, public ProxySource {
     int64_t connected_since = 0;
     int64_t certificate_not_after = 0;
     std::string certificate_sha256;
-    std::string also_used_by;  // "NODE at HOST": its certificate is in use there too
+    std::string certificate_issuer;  // ca::IssuerOf()
+    std::string also_used_by;        // "NODE at HOST": its certificate is in use there too
     bool is_connected = false;
     bool lacks_certificate = false;    // an Envoy that was not told where to read one
     std::set<std::string> rejections;  // that were logged and still hold

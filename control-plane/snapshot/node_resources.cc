@@ -62,6 +62,7 @@ bool NodeResources::KeepsRemoved() const {
 }
 
 bool NodeResources::Serves(std::string_view type_url) const {
+  if (type_url == kSecretType && !shared_.serves_secrets()) return false;
   return Snapshot().TableOf(type_url) != nullptr;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,6 +38,9 @@ class SharedResources {
   const ResourceTable& clusters() const { return all_.clusters; }
   const ResourceTable& endpoints() const { return all_.endpoints; }
   const ResourceTable& secrets() const { return all_.secrets; }
+  // While it returns false, nodes are told nothing about secrets. Null: they always are.
+  void SetServesSecrets(std::function<bool()> serves) { serves_secrets_ = std::move(serves); }
+  bool serves_secrets() const { return !serves_secrets_ || serves_secrets_(); }
   // Of transparent nodes: listeners of virtual addresses, and the routes of a service's port, which
   // explicit nodes have too where they listen for one (VipRoutesFrom() has what a namespace gets);
   // clusters that lead to where a connection was meant for.
@@ -87,6 +91,7 @@ class SharedResources {
   LocalEndpoints local_endpoints_;
   ConsumerRoutes consumer_routes_;
   Members members_;
+  std::function<bool()> serves_secrets_;
   uint64_t made_ = 0;
 };
 

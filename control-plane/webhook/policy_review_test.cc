@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "control-plane/webhook/policy_request.h"
 
 namespace tulle::webhook {
 namespace {
@@ -101,6 +105,57 @@ TEST(PolicyReview, ANameThatTheServerWillMakeIsNotMissing) {
   request.erase("name");
   request["object"]["metadata"] = {{"generateName", "web-"}};
   EXPECT_TRUE(IsAllowed(request));
+}
+
+std::string ReasonOf(const Json& request) {
+  const Json response = Response(request);
+  return response["allowed"] == true ? "" : response["status"]["message"].get<std::string>();
+}
+
+TEST(PolicyReview, TheLimitsAreThoseOfTheSpec) {
+  // Much metadata, and many values in the version before.
+  Json request = Request("PeerAuthentication", kValid);
+  request["object"]["metadata"]["managedFields"] = std::vector<int>(60'000, 1);
+  request["oldObject"] = {{"spec", {{"rules", std::vector<int>(60'000, 1)}}}};
+  EXPECT_TRUE(IsAllowed(request));
+  request["operation"] = "UPDATE";
+  EXPECT_TRUE(IsAllowed(request));
+  const std::string too_large = "spec: too large: must have at most 256 KiB and 25000 values";
+  for (const Json& odd : {Json(std::string(kLargestSpec, 'x')), Json(std::vector<int>(25'000, 1)),
+                          Json({{std::string(kLargestSpec, 'x'), 1}})}) {
+    request["object"]["spec"]["odd"] = odd;
+    EXPECT_EQ(ReasonOf(request), too_large);
+    // A version that was stored unchecked is no reason to allow another one.
+    request["oldObject"] = request["object"];
+    EXPECT_EQ(ReasonOf(request), too_large);
+  }
+  request["object"]["metadata"]["deletionTimestamp"] = "2026-11-23T04:00:00Z";
+  EXPECT_TRUE(IsAllowed(request));
+}
+
+TEST(PolicyReview, WhateverTheSchemaAllowsFits) {
+  const auto many = [](const Json& value) { return Json(std::vector<Json>(64, value)); };
+  const Json rule = {
+      {"from", {{"principals", many("ns/a")}, {"namespaces", many("shop")}}},
+      {"to", {{"methods", many("GET")}, {"paths", many("/a")}, {"ports", many(8080)}}}};
+  Json request = Request("AuthorizationPolicy", kOdd);
+  request["object"]["spec"]["rules"] = many(rule);
+  EXPECT_EQ(ReasonOf(request), "");
+}
+
+TEST(PolicyReview, AReviewIsReadNoFurtherThanItsLimits) {
+  Json request = Request("PeerAuthentication", kValid);
+  request["object"]["metadata"]["managedFields"] = std::vector<int>(kMostReviewValues, 1);
+  request["object"]["spec"] = "not read any more";
+  const std::string too_large =
+      "the object is too large: a review must have at most 250000 values and 64 levels";
+  EXPECT_EQ(ReasonOf(request), too_large);
+  request["operation"] = "UPDATE";
+  EXPECT_EQ(ReasonOf(request), too_large);
+  Json deep = 1;
+  for (int i = 0; i < 100; ++i) deep = Json{{"a", std::move(deep)}};
+  request["object"] = {{"spec", deep}};
+  EXPECT_EQ(ReasonOf(request), too_large);
 }
 
 TEST(PolicyReview, Fault81_MalformedReviewsAreBadRequests) {

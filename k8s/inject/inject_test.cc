@@ -278,6 +278,9 @@ TEST(Inject, JsonOfStrangersIsBounded) {
   members.pop_back();
   EXPECT_TRUE(ParseJson("{" + members + "}").has_value());
   EXPECT_TRUE(ParseJson("[{" + members + "},{" + members + "}]").has_value());
+  std::string wide = "[";
+  for (int i = 0; i < 5; ++i) wide += "{" + members + "},";
+  EXPECT_FALSE(ParseJson(wide + "1]").has_value()) << "five wide objects";
   for (int i = 0; i < 49'999; ++i) values += "{},";
   EXPECT_FALSE(ParseJson("[" + values + "{}]").has_value()) << "50,001 values";
   values.pop_back();

@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kDeepest = 64;
 constexpr size_t kMostMembers = 1000;
 constexpr size_t kMostValues = 50'000;
+// Of a name with those before it in its object.
+constexpr size_t kMostComparisons = 2'000'000;
 constexpr size_t kLongestQuote = 80;
 
 // Reads without keeping anything, and stops where a limit is passed.
@@ -25,7 +27,10 @@ class Limits final : public nlohmann::json_sax<Json> {
   bool string(string_t&) override { return Value(); }
   bool binary(binary_t&) override { return Value(); }
   bool start_object(size_t) override { return Begin(); }
-  bool key(string_t&) override { return ++members_.back() <= kMostMembers; }
+  bool key(string_t&) override {
+    comparisons_ += members_.back();
+    return ++members_.back() <= kMostMembers && comparisons_ <= kMostComparisons;
+  }
   bool end_object() override { return End(); }
   bool start_array(size_t) override { return Begin(); }
   bool end_array() override { return End(); }
@@ -46,6 +51,7 @@ class Limits final : public nlohmann::json_sax<Json> {
 
   std::vector<size_t> members_;  // of the objects that are open; arrays have none
   size_t values_ = 0;
+  size_t comparisons_ = 0;
 };
 
 }  // namespace

@@ -25,8 +25,8 @@ std::optional<int64_t> NumberOf(const Json& json, std::string_view name, int64_t
 // Whether a member is true.
 bool IsTrue(const Json& json, std::string_view name);
 
-// Null: not JSON, or deeper (64), wider (1,000 members in one object) or with more values (50,000)
-// than any object of Kubernetes: keys are found by comparing them in turn.
+// Null: not JSON, or deeper (64), wider (1,000 members in one object, and at most four objects of
+// that many) or with more values (50,000) than a Pod: keys are found by comparing them in turn.
 std::optional<Json> ParseJson(std::string_view text);
 
 // The text in quotes and cut to a length that fits into an error message.

@@ -103,6 +103,8 @@ def test_spans_of_a_request_with_a_retry(run_sidecar, make_origin, collector):
     got = attributes(server)
     assert got["url.path"] == "/pay" and got["http.response.status_code"] == 200 and got["response_flags"] == "-"
     assert 0 < got["tulle.mesh.microseconds"] < 10_000_000
+    assert [(event.name, attributes(event)) for event in server.events] == [("retry", {"retry.reason": "503"})]
+    assert server.start_time_unix_nano <= server.events[0].time_unix_nano <= second.start_time_unix_nano
     assert attributes(first)["http.response.status_code"] == 503 and first.status.code == 2
     assert attributes(second)["http.request.resend_count"] == 1 and second.status.code == 0
     # Each attempt told the upstream its own span.
@@ -110,6 +112,19 @@ def test_spans_of_a_request_with_a_retry(run_sidecar, make_origin, collector):
     assert [t[1] for t in told] == [PARENT[3:35]] * 2
     assert [t[2] for t in told] == [first.span_id.hex(), second.span_id.hex()]
     assert server.start_time_unix_nano <= first.start_time_unix_nano <= second.end_time_unix_nano <= server.end_time_unix_nano
+
+
+def test_a_grpc_call_is_named_after_its_method(run_sidecar, make_origin, collector):
+    answer = reply(headers=[b"Content-Type: application/grpc", b"grpc-status: 14"])
+    origin = make_origin(lambda request, sock: answer)
+    _, port = start(run_sidecar, origin, collector.port)
+    get(port, "/shop.Cart/Add?x=1", headers=["content-type: application/grpc", "te: trailers"])
+    server, client = [span for _, span in collector.wait_for(2)]
+    for span in (server, client):
+        got = attributes(span)
+        assert span.name == got["rpc.method"] == "shop.Cart/Add"
+        assert (got["rpc.system.name"], got["rpc.response.status_code"]) == ("grpc", "UNAVAILABLE")
+        assert span.status.code == 2
 
 
 def test_a_trace_that_is_not_sampled_has_no_spans_and_passes(run_sidecar, origin, collector):

@@ -22,18 +22,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 import image  # noqa: E402
 import programs  # noqa: E402
 from cluster import Cluster  # noqa: E402
-from meshed import Mesh  # noqa: E402
+from meshed import Mesh, STRICT  # noqa: E402
 
 PROFILES = "MESH-HTTP,MESH-GRPC"
 NAMESPACES = ("gateway-conformance-mesh", "gateway-conformance-mesh-consumer")
 # Whose pods the mesh takes in.
 LABELS = "tulle.dev/inject=enabled"
-STRICT = """
-apiVersion: tulle.dev/v1alpha1
-kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
-"""
 # The suite has no test of a mesh for this many minutes.
 PATIENCE_MINUTES = 30
 RESULT = re.compile(r"^ *--- (PASS|FAIL|SKIP): TestMesh/(\w+) \(([\d.]+)s\)", re.MULTILINE)

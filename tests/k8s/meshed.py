@@ -9,6 +9,13 @@ from processes import ROOT, binary, program, wait_until
 
 # As `iptables-legacy` of Debian needs them besides its libraries.
 EXTENSIONS = "/usr/lib/x86_64-linux-gnu/xtables"
+# Of the whole mesh.
+STRICT = """
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: all, namespace: tulle-system}
+spec: {targetRef: {kind: Mesh}, mode: STRICT}
+"""
 
 
 def _version():

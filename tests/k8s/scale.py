@@ -21,7 +21,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 NS = "shop"
 MOVED = "svc-0"
 WRITERS = 16
-ACCOUNTS = 20  # An identity gets at most so many certificates a minute.
 PAUSE = 0.2  # Changes that follow at once are put together.
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -59,16 +58,23 @@ def service(number):
             {"metadata": {"name": "svc-%d" % number}, "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})
 
 
-def account(number):
-    return "account-%d" % (number % ACCOUNTS)
+def account(options, number):
+    return "account-%d" % (number % options.accounts)
 
 
-def pod(number):
+def pod(options, number):
     return ("/api/v1/namespaces/%s/pods" % NS,
             {"metadata": {"name": "pod-%d" % number, "labels": {"tulle.dev/meshed": "true"},
-                          "annotations": {"tulle.dev/service-account": account(number)}},
-             "spec": {"schedulerName": "none", "serviceAccountName": account(number), "automountServiceAccountToken": False,
+                          "annotations": {"tulle.dev/service-account": account(options, number)}},
+             "spec": {"schedulerName": "none", "serviceAccountName": account(options, number), "automountServiceAccountToken": False,
                       "containers": [{"name": "app", "image": "none"}]}})
+
+
+def token_of(options, number, uid):
+    """As kubelet asks for it: bound to the pod, for which the control plane signs at a rate of its own."""
+    pod_ref = {"apiVersion": "v1", "kind": "Pod", "name": "pod-%d" % number, "uid": uid}
+    return ("/api/v1/namespaces/%s/serviceaccounts/%s/token" % (NS, account(options, number)),
+            {"spec": {"audiences": ["tulle"], "boundObjectRef": pod_ref, "expirationSeconds": 3600}})
 
 
 def address(number):
@@ -133,7 +139,7 @@ def measure(options):
     settle(usage)
     empty = usage.mib()
     services = write(options, [service(i) for i in range(options.services)])
-    uids = [made["metadata"]["uid"] for made in write(options, [pod(i) for i in range(options.proxies)])]
+    uids = [made["metadata"]["uid"] for made in write(options, [pod(options, i) for i in range(options.proxies)])]
     write(options, [status_of(i) for i in range(options.proxies)], "PATCH", "application/merge-patch+json")
     settle(usage)
     with_pods = usage.mib()
@@ -144,9 +150,14 @@ def measure(options):
     print("%d Services, %d endpoints, %d pods: %.1f MiB empty, %.1f with Services and pods, %.1f with endpoints" % (
         options.services, count, options.proxies, empty, with_pods, full))
     print("memory of 1,000 endpoints: %.2f MiB" % ((full - with_pods) / count * 1000))
+    start = time.monotonic()
+    for number, made in enumerate(write(options, [token_of(options, i, uid) for i, uid in enumerate(uids)])):
+        keep(options.states, "token-%d" % number, made["status"]["token"])
+    print("%d tokens, each bound to its pod, made in %.1f s" % (options.proxies, time.monotonic() - start))
+    settle(usage)
     plan = {"control": options.control, "roots": options.states + "/roots", "directory": options.states,
             "watch": "outbound|80||%s.%s.svc.cluster.local" % (MOVED, NS),
-            "pods": [{"uid": uid, "token": "%s/%s" % (options.states, account(i)),
+            "pods": [{"uid": uid, "token": "%s/token-%d" % (options.states, i),
                       "listeners": ["%s_80" % services[s]["spec"]["clusterIP"] for s in uses(options, i)]}
                      for i, uid in enumerate(uids)]}
     with open(options.states + "/plan.json", "w", encoding="utf-8") as file:
@@ -200,7 +211,8 @@ def keep(folder, name, text):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, default in (("proxies", 2000), ("services", 1000), ("endpoints", 10), ("popular", 10), ("changes", 100)):
+    for name, default in (("proxies", 2000), ("services", 1000), ("endpoints", 10), ("popular", 10), ("changes", 100),
+                          ("accounts", 20)):
         parser.add_argument("--" + name, type=int, default=default)
     for name in ("server", "pki", "control", "states", "crew"):
         parser.add_argument("--" + name, help=argparse.SUPPRESS)
@@ -219,9 +231,8 @@ def main():
         mesh = Mesh(cluster)
         states = cluster.path("states")
         os.mkdir(states)
-        for name in {account(i) for i in range(options.proxies)}:
+        for name in {account(options, i) for i in range(options.proxies)}:
             cluster.kubectl("-n", NS, "create", "serviceaccount", name)
-            keep(states, name, cluster.kubectl("-n", NS, "create", "token", name, "--audience", "tulle"))
         keep(states, "roots", mesh.roots())
         inside = {"server": cluster.server, "pki": cluster.credentials.folder, "control": "127.0.0.1:15012",
                   "states": states,

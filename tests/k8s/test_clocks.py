@@ -7,19 +7,13 @@ import pytest
 import yaml
 
 import image
-from meshed import Mesh, tullectl_inject
+from meshed import Mesh, STRICT, tullectl_inject
 from processes import binary, wait_until
 from workloads import load_python, pod, python, service
 
 NS = "shop"
 LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 IMAGE = image.name("sidecar-with-another-clock")
-STRICT = """
-apiVersion: tulle.dev/v1alpha1
-kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
-"""
 
 
 class Clocks:

@@ -9,12 +9,6 @@ import image
 import meshed
 from processes import wait_until
 
-STRICT = """
-apiVersion: tulle.dev/v1alpha1
-kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
-"""
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True, "runAsUser": 1000,
               "seccompProfile": {"type": "RuntimeDefault"}}
 
@@ -101,7 +95,7 @@ def test_no_container_has_a_capability(cluster, mesh):
 
 def test_pods_call_each_other_with_mtls_under_strict(cluster, mesh):
     assert call(cluster, "default", "stranger", "http://web.shop/passwd") == "200"
-    mesh.policies(STRICT)
+    mesh.policies(meshed.STRICT)
     wait_until(lambda: call(cluster, "default", "stranger", "http://web.shop/passwd") != "200", "plaintext is not refused")
     assert call(cluster, "shop", "client", "http://web/passwd") == "200"
     requests = [line for line in mesh.metrics("shop", "web") if line.startswith("istio_requests_total")]

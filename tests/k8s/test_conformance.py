@@ -4,6 +4,7 @@ import pytest
 import conformance
 import programs
 from cluster import Cluster
+from meshed import STRICT
 from netns import need_root
 
 
@@ -16,7 +17,7 @@ def test_every_test_of_a_mesh_passes(tmp_path):
         mesh = conformance.prepare(cluster)
         for mode in ("PERMISSIVE", "STRICT"):
             if mode == "STRICT":
-                mesh.policies(conformance.STRICT)
+                mesh.policies(STRICT)
             outcome = conformance.run(cluster, str(tmp_path / mode))
             print(mode, conformance.table(outcome), sep="\n")
             assert conformance.is_good(outcome), conformance.table(outcome)

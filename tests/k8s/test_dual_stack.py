@@ -3,15 +3,8 @@ import pytest
 
 import image
 from conftest import with_node
-from meshed import Mesh
+from meshed import Mesh, STRICT
 from processes import wait_until
-
-STRICT = """
-apiVersion: tulle.dev/v1alpha1
-kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
-"""
 
 
 def pod(ns, name, *command):

@@ -4,15 +4,9 @@ import json
 
 import pytest
 
-from meshed import Mesh
+from meshed import Mesh, STRICT
 from processes import wait_until
 
-STRICT = """
-apiVersion: tulle.dev/v1alpha1
-kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
-"""
 
 WEB = """
 apiVersion: v1

@@ -4,17 +4,11 @@ import time
 
 import pytest
 
-from meshed import Mesh
+from meshed import Mesh, STRICT
 from processes import wait_until
 from workloads import container, deployment, load_python, pod, python, service
 
 NS = "shop"
-STRICT = """
-apiVersion: tulle.dev/v1alpha1
-kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
-"""
 
 
 def probe(**handler):

@@ -61,15 +61,15 @@ def test_the_oldest_of_two_that_define_the_same_is_in_force(mesh):
     wait_for(mesh, "resiliencepolicy", "b", "True", "Accepted")
 
 
-def test_what_only_the_parser_can_refuse_is_not_in_force(mesh):
+def test_what_only_the_parser_can_refuse_is_not_accepted(mesh):
     """The schema knows nothing of formats of names."""
     rules = [{"from": {"principals": ["not an identity"]}}]
     put(mesh, "AuthorizationPolicy", "odd", {"targetRef": {"kind": "Service", "name": "web"}, "action": "DENY", "rules": rules})
     wait_for(mesh, "authorizationpolicy", "odd", "False", "Invalid")
     assert "spec.rules[0].from.principals" in accepted(mesh, "authorizationpolicy", "odd")[2]
-    assert "odd" not in mesh.tullectl("get", "ap", "-n", "shop")
-    assert "not in force: AuthorizationPolicy shop/odd: spec.rules[0].from.principals" in mesh.control.log()
-    assert "AuthorizationPolicy shop/odd: spec.rules[0].from.principals" in mesh.tullectl("check")
+    assert "all requests to Service shop/web are denied until it is valid" in accepted(mesh, "authorizationpolicy", "odd")[2]
+    assert "policy not accepted: AuthorizationPolicy shop/odd: spec.rules[0].from.principals" in mesh.control.log()
+    assert "AuthorizationPolicy shop/odd: Invalid: spec.rules[0].from.principals" in mesh.tullectl("check")
     assert "\ntulle_control_policies_refused " in mesh.http("127.0.0.1:15014/metrics")
     mesh.cluster.kubectl("-n", "shop", "delete", "authorizationpolicy", "odd")
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import image
-from meshed import Mesh
+from meshed import Mesh, STRICT
 from processes import binary, wait_until
 from workloads import deployment, pod, service
 
@@ -19,12 +19,6 @@ SPIFFE = "URI=spiffe://cluster.local/ns/shop/sa/"
 # Path of the readiness probe of each service. Kubelet has no certificate: probes must work under STRICT.
 SERVICES = {"gateway": None, "auth": None, "post": "/posts/0", "image": "/images/0", "payment": None}
 
-STRICT = """
-apiVersion: tulle.dev/v1alpha1
-kind: PeerAuthentication
-metadata: {name: all, namespace: tulle-system}
-spec: {targetRef: {kind: Mesh}, mode: STRICT}
-"""
 CANARY = """
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute

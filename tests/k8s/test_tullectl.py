@@ -67,6 +67,11 @@ def token_of(cluster, account, namespace):
     return cluster.kubectl("-n", namespace, "create", "token", account).strip()
 
 
+def unwrapped(text):
+    """Without the line ends of a narrow terminal."""
+    return " ".join(text.split())
+
+
 def test_a_cluster_without_tulle_says_so(control):
     admin = Person(control, control.admin)
     error = admin.fails("status")
@@ -97,11 +102,11 @@ def fixture_ann(mesh):
 def test_a_viewer_reads_and_changes_nothing(mesh, ann):
     assert "tulle-control" in ann.says("services", "-A")
     assert "credential accepted" in ann.run("check").stdout
-    error = ann.fails("credential", "create", "mine")
+    error = ann.fails("token", "create", "--service", "web")
     assert "permission denied" in error and "serviceaccounts/tulle-admin --subresource=token" in error
     assert "create rolebinding NAME --role=tulle-admin" in error
     bind(mesh.cluster, "tulle-admin", "ann")
-    wait_until(lambda: ann.run("credential", "create", "mine").returncode == 0, "an admin may not change anything")
+    wait_until(lambda: ann.run("token", "create", "--service", "web").returncode == 0, "an admin may not change anything")
     mesh.cluster.kubectl("-n", "tulle-system", "delete", "rolebinding", "ann-tulle-admin")
 
 
@@ -165,6 +170,13 @@ def test_contexts_and_namespaces_are_those_of_kubectl(mesh):
     assert "context tow not found" in error and "two" in error
     assert "tulle-control" in both.says("--kubeconfig", second, "services")
     assert "tulle-system" in both.says("get", "namespaces", "-o", "name").split()
+    assert both.says("config", "current-context") == "two\n"
+    assert "tulle-control" in both.says("-n", "tulle-system", "services", "--context", "one")
+    own = cluster.path("own-config")
+    assert "Switched" in both.says("config", "use-context", "one", TULLECTL_CONFIG=own)
+    assert both.says("config", "current-context", TULLECTL_CONFIG=own) == "one\n"
+    assert "tulle-control" not in both.run("services", TULLECTL_CONFIG=own).stdout
+    assert "kubectl config set-context" in both.fails("config", "set-context", "x", "--kubeconfig", first, TULLECTL_CONFIG=own)
 
 
 def test_an_api_server_that_does_not_answer_or_refuses_is_named(mesh):
@@ -176,7 +188,7 @@ def test_an_api_server_that_does_not_answer_or_refuses_is_named(mesh):
     error = Person(cluster, config_of(cluster, "late", {"token": "expired"})).fails("status")
     assert "rejected the credentials: HTTP status 401" in error and "kubectl auth whoami" in error
     error = Person(cluster, "/none").fails("status")
-    assert "no control plane configured, and no kubeconfig found" in error
+    assert "kubeconfig /none of $KUBECONFIG not found" in error and "--kubeconfig FILE" in error
 
 
 POLICY = """
@@ -197,7 +209,7 @@ def test_policies_go_to_the_api_server_with_the_users_own_rights(mesh, ann):
     assert difference.returncode == 1 and '-    request: "3s"' in difference.stdout.replace("'", '"'), difference.stdout
     assert "changed (dry run)" in ann.says("apply", "--dry-run", "-n", "shop", "-f", "-", stdin=POLICY % ("slow", "4s"))
     error = ann.fails("apply", "-n", "shop", "-f", "-", stdin=POLICY % ("younger", "5s"))
-    assert "resiliencepolicy/younger is stored, and not in force: Conflicted" in error
+    assert "resiliencepolicy/younger is stored, but not accepted: Conflicted" in error
     error = ann.fails("apply", "-n", "tulle-system", "-f", "-", stdin=POLICY % ("slow", "3s"))
     assert "cannot" in error and "kubectl auth can-i" in error
     error = ann.fails("apply", "-n", "shop", "-f", "-", stdin=POLICY % ("slow", "soon"))
@@ -212,6 +224,76 @@ def test_fields_of_others_are_not_taken_without_saying_so(mesh, ann):
     assert "conflict" in error and "--force-conflicts" in error
     assert "changed" in ann.says("apply", "--force-conflicts", "-n", "shop", "-f", "-", stdin=POLICY % ("shared", "4s"))
     ann.says("delete", "rp", "shared", "-n", "shop")
+
+
+def test_a_missing_target_is_named_until_it_exists(mesh, ann):
+    done = ann.run("-n", "shop", "apply", "-f", "-", stdin=(POLICY % ("early", "3s")).replace("web}", "late}"))
+    assert done.returncode == 0, done.stderr
+    assert "is accepted, but: TargetNotFound: Service shop/late not found" in done.stderr
+    assert "True, TargetNotFound" in ann.says("-n", "shop", "get", "rp", "early")
+    assert "ResiliencePolicy shop/early spec.targetRef: Service shop/late not found" in unwrapped(ann.run("check").stdout)
+    mesh.cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "late", "namespace": "shop"},
+                        "spec": {"ports": [{"name": "http", "port": 80}]}})
+    mesh.cluster.kubectl("-n", "shop", "wait", "--for=condition=ResolvedRefs", "--timeout=30s", "rp/early")
+    assert "shop/early" not in ann.run("check").stdout
+
+
+def test_routes_that_are_not_in_force_are_in_the_check(mesh, ann, gateway_api):
+    mesh.cluster.kubectl("apply", "--server-side", "-f", gateway_api)
+    wait_until(lambda: "httproutes" in mesh.control.log(), "tulle-control does not read routes", 60)
+    route = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "lost", "namespace": "shop"}}
+    backend = {"name": "nowhere", "port": 80}
+    mesh.cluster.apply({**route, "spec": {"parentRefs": [{"group": "", "kind": "Service", "name": "nothing"}]}},
+                       {**route, "metadata": {"name": "half", "namespace": "shop"},
+                        "spec": {"parentRefs": [{"group": "", "kind": "Service", "name": "late"}],
+                                 "rules": [{"backendRefs": [backend]}]}})
+
+    def found(text):
+        wait_until(lambda: text in unwrapped(ann.run("check").stdout), "check does not say " + text)
+    found("HTTPRoute shop/lost: NoMatchingParent: Service shop/nothing not found")
+    found("HTTPRoute shop/half: BackendNotFound: ")
+    assert ann.run("check").stdout.count("nowhere") == 1, "it is said twice"
+    mesh.cluster.kubectl("-n", "shop", "delete", "httproute", "lost", "half")
+
+
+def test_of_several_policies_the_others_are_deleted(mesh, ann):
+    ann.says("-n", "shop", "apply", "-f", "-", stdin=(POLICY % ("one", "3s")).replace("web}", "one}"))
+    done = ann.run("-n", "shop", "delete", "rp", "missing", "one")
+    assert done.returncode == 1 and "one deleted" in done.stdout
+    assert "not found: resiliencepolicy/missing" in done.stderr
+
+
+def test_what_a_cluster_does_instead_is_named(ann):
+    for command in ("history", "rollback"):
+        assert "keep them in Git" in ann.fails(command)
+    assert "get secret tulle-ca" in ann.fails("backup", "copy")
+
+
+def test_pods_that_are_never_injected_or_have_ended_need_no_sidecar(mesh, ann):
+    cluster = mesh.cluster
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
+    cluster.apply(node, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "late", "labels": {"tulle.dev/inject": "enabled"}}})
+    cluster.kubectl("patch", "node", "n1", "--subresource=status", "-p", json.dumps(
+        {"status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.7"}]}}))
+    for name, status, more in (("agent", {"podIP": "192.0.2.7", "podIPs": [{"ip": "192.0.2.7"}]}, {"hostNetwork": True}),
+                               ("job", {"phase": "Succeeded"}, {}), ("old", {"phase": "Running"}, {})):
+        cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "late"},
+                       "spec": {"automountServiceAccountToken": False, "containers": [{"name": "app", "image": "none"}], **more}})
+        cluster.kubectl("-n", "late", "patch", "pod", name, "--subresource=status", "-p", json.dumps({"status": status}))
+    wait_until(lambda: "WITHOUT A SIDECAR: 1 in late\n" in ann.run("check").stdout, "not one pod: " + ann.run("check").stdout)
+    checked = ann.run("check").stdout
+    assert "lease" not in checked and "token:" not in checked and "join token" not in checked
+    cluster.kubectl("delete", "namespace", "late", "--wait=false")
+    cluster.kubectl("delete", "node", "n1")
+
+
+def test_labels_that_have_no_effect_are_found(mesh):
+    admin = Person(mesh.cluster, mesh.cluster.admin)
+    mesh.cluster.kubectl("label", "namespace", "default", "tulle.dev/inject=true")
+    checked = admin.run("check").stdout
+    assert "× labels of namespaces: no effect on the injection: default (tulle.dev/inject=true)" in checked, checked
+    mesh.cluster.kubectl("label", "namespace", "default", "tulle.dev/inject-")
+    assert "✓ labels of namespaces" in admin.run("check").stdout
 
 
 def test_an_admin_rotates_the_root(mesh):
@@ -232,6 +314,8 @@ def test_an_installation_says_what_hinders_it_and_is_deleted_after_a_question(me
     wait_until(lambda: "not scheduled: no nodes available" in admin.fails("install", "--apply", "--wait", "1"),
                "it does not say that no node is there")
     assert "× Deployment tulle-control" in admin.run("check").stdout
+    cluster.kubectl("delete", "mutatingwebhookconfiguration", "tulle-inject")
+    assert "MutatingWebhookConfiguration tulle-inject is missing" in admin.run("check").stdout
     assert "shop. Remove it and restart their workloads first" in admin.fails("uninstall", "--apply", stdin="no\n")
     assert "clusterrole/tulle-control deleted" in admin.says("uninstall", "--apply", "--yes")
     wait_until(lambda: not cluster.get("crd", "-l", "app.kubernetes.io/part-of=tulle")["items"], "the definitions are still there")

@@ -89,12 +89,20 @@ def sidecars(shop):
             if each["name"] == "tulle-sidecar"}
 
 
+def await_connections(shop):
+    """Waits until every sidecar hears of changes: those of the previous version try again after up to 30 s."""
+    def is_connected(name):
+        return any(line.startswith("tulle_xds_connected{") and line.endswith(" 1") for line in shop.mesh.metrics(NS, name))
+    for name in ["load-" + shop.name] + [one["metadata"]["name"] for one in shop.pods()]:
+        wait_until(lambda: is_connected(name), name + " is connected again", 60)
+
+
 def change(shop, version, other, is_older):
     """To another version, step by step."""
     cluster = shop.cluster
     before = roots(cluster)
     version.replace(other, is_older)
-    shop.connected()
+    await_connections(shop)
     shop.check("control plane: " + version.name)
     cluster.kubectl("-n", NS, "rollout", "restart", "deployment/" + shop.name)
     shop.settled()

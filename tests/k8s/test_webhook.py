@@ -58,6 +58,24 @@ def test_labels_decide(mesh):
     assert containers(mesh, pod(), ns="plain") == ["web"]
 
 
+def test_no_pod_of_a_large_deployment_is_refused(mesh):
+    """The API server asks about 200 pods at once."""
+    count = 500
+    mesh.cluster.apply({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "large", "namespace": "shop"},
+        "spec": {"replicas": count, "selector": {"matchLabels": {"app": "large"}}, "template": {
+            "metadata": {"labels": {"app": "large"}},
+            "spec": {"schedulingGates": [{"name": "tulle.dev/test"}], "containers": [{"name": "web", "image": "none"}]}}}})
+    try:
+        wait_until(lambda: mesh.cluster.get("-n", "shop", "deployment/large")["status"].get("replicas") == count, "all pods exist", 120)
+        pods = mesh.cluster.get("-n", "shop", "pod", "-l", "app=large")["items"]
+        assert all(len(each["spec"]["initContainers"]) == 2 for each in pods)
+        events = mesh.cluster.get("-n", "shop", "events")["items"]
+        assert [each["message"] for each in events if each["reason"] == "FailedCreate"] == []
+    finally:
+        mesh.cluster.kubectl("-n", "shop", "delete", "deployment/large", "--wait=false")
+
+
 def test_a_pod_on_the_nodes_network_stays_as_it_is(mesh):
     before = metric(mesh, 'tulle_control_admission_skipped_total{reason="host_network"}')
     assert containers(mesh, pod(hostNetwork=True)) == ["web"]

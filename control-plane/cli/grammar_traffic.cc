@@ -1,0 +1,52 @@
+#include "control-plane/cli/grammar.h"
+
+namespace tulle::cli {
+namespace {
+
+const Formats kTrafficFormats = {{"table", Format::kTable},
+                                 {"wide", Format::kWide},
+                                 {"json", Format::kJson},
+                                 {"yaml", Format::kYaml}};
+const Formats kEdgeFormats = {
+    {"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
+
+}  // namespace
+
+void Grammar::TakeTraffic(CLI::App& command, const char* what) {
+  TakeNamespaceAs(command, std::string(what) + " [all]");
+  command.add_flag("-A,--all-namespaces", invocation_.all_namespaces,
+                   "traffic of all namespaces (the default)");
+  command.add_option("-t,--time-window", invocation_.window, "up to now, at most 1h [1m]")
+      ->type_name("DURATION");
+}
+
+CLI::Option* Grammar::TakeCount(CLI::App& command) {
+  return TakeNumber(command, "--count", &invocation_.refreshes, 1, INT64_MAX, "number of refreshes",
+                    "end after so many refreshes [never]")
+      ->type_name("NUMBER");
+}
+
+void Grammar::AddTraffic() {
+  CLI::App& stat =
+      Add(app_, "stat", "Show success rate, requests per second and latency of each service",
+          "  tullectl stat\n  tullectl stat -n shop -t 10m -o wide\n  tullectl stat --watch",
+          Command::kStat);
+  TakeTraffic(stat, "only services of this namespace");
+  TakeCount(stat)->needs(stat.add_flag("-w,--watch", invocation_.watch, "refresh every 2 s"));
+  TakeFormat(stat, kTrafficFormats);
+
+  CLI::App& edges = Add(app_, "edges",
+                        "Show which service account calls which service, and whether by mutual TLS",
+                        "  tullectl edges\n  tullectl edges -n shop -t 1h", Command::kEdges);
+  TakeTraffic(edges, "only calls from or to this namespace");
+  TakeCount(edges)->needs(edges.add_flag("-w,--watch", invocation_.watch, "refresh every 2 s"));
+  TakeFormat(edges, kEdgeFormats);
+
+  CLI::App& top = Add(app_, "top", "Watch the busiest calls between service accounts and services",
+                      "  tullectl top\n  tullectl top -n shop -t 10s", Command::kTop);
+  TakeTraffic(top, "only calls from or to this namespace");
+  TakeCount(top);
+  top.preparse_callback([this](size_t) { invocation_.watch = true; });
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,54 @@
+// What the control plane reports of traffic (GET /v1/traffic), as the commands show it. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control-plane/cli/json_text.h"
+#include "control-plane/insight/traffic.h"
+
+namespace tulle::cli {
+
+// A workload, or a service, with its namespace. Empty namespace: of a host outside the mesh.
+struct TrafficName {
+  std::string ns;
+  std::string name;  // empty: unknown
+
+  auto operator<=>(const TrafficName&) const = default;
+};
+
+struct TrafficLink {
+  TrafficName source;
+  TrafficName service;
+  bool is_tcp = false;
+  uint64_t mutual_tls = 0;  // of the requests, or of the connections
+  insight::Traffic traffic;
+};
+
+// Invalid parts are left out.
+std::vector<TrafficLink> ReadLinks(const Json& reply);
+
+// By service, the callers added up; TCP and HTTP apart. `callers` counts the links.
+struct ServiceTraffic {
+  TrafficName service;
+  bool is_tcp = false;
+  size_t callers = 0;
+  uint64_t mutual_tls = 0;
+  insight::Traffic traffic;
+};
+std::vector<ServiceTraffic> ByService(const std::vector<TrafficLink>& links);
+
+// "12.5"; "0.02".
+std::string RateText(uint64_t count, int64_t seconds);
+// "99.83%"; "-": there were no requests. Rounded down: 100 % means that none failed.
+std::string SuccessText(const insight::Traffic& traffic);
+// "0.4ms", "12ms", "1.2s"; "-": there were no requests.
+std::string LatencyText(const insight::Traffic& traffic, double share);
+// "yes", "no", or the share that is: "87%".
+std::string SecuredText(uint64_t mutual_tls, uint64_t all);
+// The most frequent failure: "503 UH (12)"; if there was none, the most frequent refusal or client
+// error. Empty: there was none of these either.
+std::string ErrorText(const insight::Traffic& traffic);
+
+}  // namespace tulle::cli

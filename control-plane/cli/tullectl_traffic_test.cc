@@ -1,0 +1,113 @@
+#include <vector>
+
+#include "control-plane/cli/tullectl_fixture.h"
+#include "control-plane/insight/traffic.h"
+
+namespace tulle::cli {
+namespace {
+
+using insight::Edge;
+using insight::Outcome;
+
+class TrafficCommands : public Tullectl {
+ protected:
+  static Edge EdgeTo(const std::string& service, bool mutual_tls = true) {
+    return {"spiffe://cluster.local/ns/shop/sa/web",
+            service + ".shop.svc.cluster.local",
+            mutual_tls ? "spiffe://cluster.local/ns/shop/sa/" + service : "",
+            "http",
+            true,
+            mutual_tls};
+  }
+  void Add(const Edge& edge, const Outcome& outcome, std::vector<uint32_t> buckets) {
+    traffic_.AddRequests(*traffic_.RowOf(edge), outcome, buckets, kNow - 30);
+  }
+  void AddShop() {
+    Add(EdgeTo("cart"), {200, -1, ""}, {0, 0, 0, 594});
+    Add(EdgeTo("cart"), {503, -1, "UH"}, {6});
+    Add(EdgeTo("post", false), {200, -1, ""}, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6});
+    Edge tcp = EdgeTo("redis");
+    tcp.protocol = "tcp";
+    traffic_.AddConnections(*traffic_.RowOf(tcp), {2, 1, 4096, 10}, kNow - 30);
+  }
+};
+
+TEST_F(TrafficCommands, StatShowsEachService) {
+  AddShop();
+  EXPECT_EQ(Run({"stat"}), 0) << err;
+  EXPECT_EQ(out,
+            "SERVICE     SUCCESS   RPS    P50     P95     P99     CALLERS\n"
+            "cart.shop   99.00%    10.0   3.7ms   4.9ms   5.0ms   1\n"
+            "post.shop   100.00%   0.10   750ms   975ms   995ms   1\n"
+            "\n"
+            "TCP SERVICE   OPENED   CLOSED   BYTES SENT   BYTES RECEIVED   CALLERS\n"
+            "redis.shop    2        1        4096         10               1\n");
+  EXPECT_EQ(Run({"stat", "-o", "wide"}), 0) << err;
+  EXPECT_NE(out.find("600        6          yes    503 UH (6)"), std::string::npos) << out;
+  EXPECT_EQ(Run({"stat", "-o", "json"}), 0) << err;
+  EXPECT_NE(out.find("\"failures\": 6"), std::string::npos) << out;
+}
+
+TEST_F(TrafficCommands, EdgesShowWhetherCallsAreByMutualTls) {
+  AddShop();
+  EXPECT_EQ(Run({"edges", "-n", "shop"}), 0) << err;
+  EXPECT_EQ(out,
+            "SOURCE     SERVICE      PROTOCOL   MTLS   SUCCESS   RPS    P99\n"
+            "web.shop   cart.shop    http       yes    99.00%    10.0   5.0ms\n"
+            "web.shop   post.shop    http       no     100.00%   0.10   995ms\n"
+            "web.shop   redis.shop   tcp        yes    -         0.03   -\n");
+  EXPECT_EQ(Run({"edges", "-n", "other"}), 0);
+  EXPECT_EQ(out, "");
+  EXPECT_NE(err.find("No traffic from or to namespace other in the last 1m"), std::string::npos)
+      << err;
+  EXPECT_EQ(Run({"edges", "-n", "other", "-o", "json"}), 0);
+  EXPECT_EQ(out.find("cart"), std::string::npos) << out;
+}
+
+TEST_F(TrafficCommands, StatOfANamespaceShowsItsServicesAlone) {
+  Edge foreign = EdgeTo("payments");
+  foreign.service = "payments.bank.svc.cluster.local";
+  Add(foreign, {200, -1, ""}, {1});
+  EXPECT_EQ(Run({"stat", "-n", "shop"}), 0);
+  EXPECT_EQ(out, "") << "the calls of this namespace alone say nothing of the service";
+  EXPECT_EQ(Run({"edges", "-n", "shop"}), 0);
+  EXPECT_NE(out.find("payments.bank"), std::string::npos) << out;
+}
+
+TEST_F(TrafficCommands, FailuresComeBeforeWhatCallersDidWrong) {
+  Add(EdgeTo("cart"), {404, -1, ""}, {1000});
+  Add(EdgeTo("cart"), {500, -1, ""}, {5});
+  EXPECT_EQ(Run({"stat", "-o", "wide"}), 0);
+  EXPECT_NE(out.find("500 (5)"), std::string::npos) << out;
+}
+
+TEST_F(TrafficCommands, ACountOfRefreshesIsForWatching) {
+  EXPECT_EQ(Run({"stat", "--count", "3"}), 1);
+  EXPECT_NE(err.find("--watch"), std::string::npos) << err;
+}
+
+TEST_F(TrafficCommands, TopShowsTheBusiestFirstUntilItIsEnded) {
+  AddShop();
+  Add(EdgeTo("auth"), {200, -1, ""}, {9999});
+  int refreshes = 1;
+  on_pause = [&] { ++refreshes; };
+  width = 120;
+  EXPECT_EQ(Run({"top", "--count", "3"}), 0) << err;
+  EXPECT_EQ(refreshes, 3);
+  EXPECT_NE(out.find("\x1b[H"), std::string::npos) << "the screen is written again";
+  EXPECT_LT(out.find("auth.shop"), out.find("cart.shop"));
+  EXPECT_NE(out.find("503 UH (6)"), std::string::npos) << out;
+}
+
+TEST_F(TrafficCommands, TheTimeWindowIsOfTheLastHour) {
+  Add(EdgeTo("cart"), {200, -1, ""}, {1});
+  traffic_.AddRequests(*traffic_.RowOf(EdgeTo("cart")), {200, -1, ""}, std::vector<uint32_t>{5},
+                       kNow - 1800);
+  EXPECT_EQ(Run({"stat", "-t", "1h", "-o", "wide"}), 0) << err;
+  EXPECT_EQ(Run({"stat", "-t", "2h"}), 1);
+  EXPECT_NE(err.find("use at most 1h"), std::string::npos) << err;
+  EXPECT_EQ(Run({"stat", "-t", "soon"}), 1);
+}
+
+}  // namespace
+}  // namespace tulle::cli

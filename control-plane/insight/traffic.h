@@ -1,0 +1,90 @@
+// How much traffic there was from whom to whom, how fast and how well it went. Values; any thread.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tulle::insight {
+
+// Upper ends of the buckets of durations, in milliseconds; one more bucket holds what is longer.
+// Source: tulle.insight.v1.Requests.
+inline constexpr double kBucketEnds[] = {0.5,   1,     2.5,    5,      10,   25,   50,
+                                         100,   250,   500,    1000,   2500, 5000, 10000,
+                                         30000, 60000, 300000, 600000, 1.8e6};
+inline constexpr size_t kBuckets = std::size(kBucketEnds) + 1;
+
+// From a workload to a service, as one of both sides sees it. IDs are SPIFFE IDs; empty: unknown.
+struct Edge {
+  std::string source;
+  std::string service;      // a host
+  std::string destination;  // the workload that was reached
+  std::string protocol;     // "http", "grpc" or "tcp"
+  bool outbound = false;    // the caller's sidecar says so
+  bool mutual_tls = false;
+
+  auto operator<=>(const Edge&) const = default;
+};
+
+// How requests ended.
+struct Outcome {
+  uint32_t code = 0;     // of HTTP; 0: no response was sent
+  int grpc_status = -1;  // -1: none
+  std::string flags;     // Envoy's response flags; empty: none
+
+  auto operator<=>(const Outcome&) const = default;
+  // The service or the mesh has failed: a 5xx, or a status of gRPC that says the same. Neither is a
+  // request that its caller cancelled, nor one that policy denied.
+  bool is_failure() const;
+};
+
+struct Connections {
+  uint64_t opened = 0;
+  uint64_t closed = 0;
+  uint64_t sent = 0;  // bytes, to the caller
+  uint64_t received = 0;
+
+  void Add(const Connections& other);
+};
+
+struct Traffic {
+  uint64_t requests = 0;
+  uint64_t failures = 0;
+  std::array<uint64_t, kBuckets> buckets{};  // requests by duration
+  std::map<Outcome, uint64_t> outcomes;      // those that are not a plain success
+  Connections tcp;
+
+  void Add(const Traffic& other);
+  // Milliseconds below which `share` of the requests ended, by linear interpolation in a bucket; 0:
+  // there were none.
+  double Quantile(double share) const;
+};
+
+struct EdgeTraffic {
+  Edge edge;
+  Traffic traffic;
+};
+
+// From a workload to a service, as its users think of it: one for both reports and all workloads
+// behind the service.
+struct Link {
+  std::string source;   // SPIFFE ID; empty: a caller without an identity
+  std::string service;  // a host; empty: unknown
+  std::vector<std::string> destinations;
+  Traffic traffic;
+  uint64_t mutual_tls = 0;  // of the requests and connections
+  bool is_tcp = false;
+  bool by_caller = false;  // its reports; else those of the service
+};
+
+// Where a caller reports, its reports count: it alone knows which service it called, and what did
+// not arrive. For other callers, as those outside the mesh, the service's. Ordered by source,
+// service and is_tcp.
+std::vector<Link> LinksOf(const std::vector<EdgeTraffic>& edges);
+
+}  // namespace tulle::insight

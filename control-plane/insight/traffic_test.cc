@@ -1,0 +1,86 @@
+#include "control-plane/insight/traffic.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "telemetry/families.h"
+
+namespace tulle::insight {
+namespace {
+
+constexpr char kWeb[] = "spiffe://m/ns/shop/sa/web";
+constexpr char kCart[] = "spiffe://m/ns/shop/sa/cart";
+
+EdgeTraffic Requests(Edge edge, uint64_t requests) {
+  EdgeTraffic each{std::move(edge), {}};
+  each.traffic.requests = requests;
+  return each;
+}
+
+TEST(Outcome, FailuresAreOfTheServiceOrTheMesh) {
+  EXPECT_TRUE((Outcome{503, -1, "UH"}).is_failure());
+  EXPECT_TRUE((Outcome{200, 14, ""}).is_failure());
+  EXPECT_FALSE((Outcome{200, 5, ""}).is_failure()) << "NOT_FOUND";
+  EXPECT_FALSE((Outcome{403, -1, "UAEX"}).is_failure());
+  EXPECT_FALSE((Outcome{0, -1, "DC"}).is_failure()) << "the caller has gone";
+}
+
+TEST(Traffic, QuantilesAreInterpolatedInABucket) {
+  Traffic traffic;
+  EXPECT_EQ(traffic.Quantile(0.5), 0);
+  traffic.buckets[0] = 50;  // up to 0.5 ms
+  traffic.buckets[4] = 50;  // 5 to 10 ms
+  EXPECT_DOUBLE_EQ(traffic.Quantile(0.25), 0.25);
+  EXPECT_DOUBLE_EQ(traffic.Quantile(0.5), 0.5);
+  EXPECT_DOUBLE_EQ(traffic.Quantile(0.75), 7.5);
+  traffic.buckets[kBuckets - 1] = 1000;
+  EXPECT_DOUBLE_EQ(traffic.Quantile(0.99), kBucketEnds[kBuckets - 2]) << "no upper end is known";
+}
+
+// Reports carry counts alone: both sides must mean the same durations.
+TEST(Traffic, BucketsAreThoseThatSidecarsCount) {
+  const auto counted = telemetry::kIstioRequestDuration.bounds;
+  EXPECT_TRUE(
+      std::equal(counted.begin(), counted.end(), std::begin(kBucketEnds), std::end(kBucketEnds)));
+}
+
+TEST(Links, TheCallersReportCounts) {
+  const auto links = LinksOf({Requests({kWeb, "cart.shop", kCart, "http", true, true}, 10),
+                              Requests({kWeb, "cart.shop", "", "http", true, false}, 2),
+                              Requests({kWeb, "cart.shop", kCart, "http", false, true}, 10)});
+  ASSERT_EQ(links.size(), 1);
+  EXPECT_EQ(links[0].traffic.requests, 12) << "two of them did not arrive";
+  EXPECT_EQ(links[0].mutual_tls, 10);
+  EXPECT_EQ(links[0].destinations, std::vector<std::string>{kCart});
+}
+
+TEST(Links, CallersOutsideTheMeshAreReportedByTheService) {
+  const auto links = LinksOf({Requests({"", "cart.shop", kCart, "http", false, false}, 3)});
+  ASSERT_EQ(links.size(), 1);
+  EXPECT_EQ(links[0].source, "");
+  EXPECT_EQ(links[0].service, "cart.shop");
+  EXPECT_EQ(links[0].traffic.requests, 3);
+  EXPECT_EQ(links[0].mutual_tls, 0);
+}
+
+TEST(Links, TheServiceThatWasCalledCountsNotTheOneBehindARoute) {
+  const auto links = LinksOf({Requests({kWeb, "cart.shop", kCart, "http", true, true}, 10),
+                              Requests({kWeb, "cart-v2.shop", kCart, "http", false, true}, 10)});
+  ASSERT_EQ(links.size(), 1);
+  EXPECT_EQ(links[0].service, "cart.shop");
+}
+
+TEST(Links, HttpAndTcpAreApart) {
+  EdgeTraffic tcp{{kWeb, "cart.shop", kCart, "tcp", true, true}, {}};
+  tcp.traffic.tcp.opened = 1;
+  const auto links =
+      LinksOf({Requests({kWeb, "cart.shop", kCart, "grpc", true, true}, 10), std::move(tcp)});
+  ASSERT_EQ(links.size(), 2);
+  EXPECT_FALSE(links[0].is_tcp);
+  EXPECT_TRUE(links[1].is_tcp);
+  EXPECT_EQ(links[1].mutual_tls, 1);
+}
+
+}  // namespace
+}  // namespace tulle::insight

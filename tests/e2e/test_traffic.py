@@ -1,0 +1,69 @@
+"""Who calls what, and how well: what sidecars report shows in `tullectl stat`, `edges` and `top`."""
+import json
+
+import processes
+import pytest
+import raw
+from mesh import Mesh
+from origin import reply
+
+
+@pytest.fixture(name="mesh")
+def fixture_mesh(tmp_path):
+    mesh = Mesh(tmp_path)
+    yield mesh
+    mesh.close()
+
+
+def link(mesh, source, service):
+    """The link of that name in the last minute, or None."""
+    links = json.loads(mesh.tullectl("edges", "-o", "json"))["links"]
+    return next((each for each in links if (each["source"]["name"], each["service"]["name"]) == (source, service)), None)
+
+
+def with_requests(mesh, count):
+    found = link(mesh, "caller", "web")
+    return found if found is not None and found["requests"] >= count else None
+
+
+def test_requests_and_their_failures_are_reported(mesh):
+    web, caller = mesh.add("web"), mesh.add("caller")
+    processes.wait_until(lambda: raw.get(caller.outbound, "/", host="web").status == 200, "the mesh answers")
+    answered = processes.wait_until(lambda: with_requests(mesh, 1), "the first report", 30)["requests"]
+    for _ in range(20):
+        assert raw.get(caller.outbound, "/", host="web").status == 200
+    web.origin.answer = lambda request, sock: reply(b"", "500 Internal Server Error")
+    for _ in range(5):
+        assert raw.get(caller.outbound, "/", host="web").status == 500
+    found = processes.wait_until(lambda: with_requests(mesh, answered + 25), "they are reported", 30)
+    assert (found["requests"], found["failures"]) == (answered + 25, 5), found
+    assert found["mutualTls"] == found["requests"], found
+    assert found["outcomes"] == [{"code": 500, "flags": "", "count": 5}], found
+    assert found["source"]["spiffeId"].endswith("/sa/caller") and found["destinations"][0]["spiffeId"].endswith("/sa/web"), found
+    assert 0 < found["latencyMs"]["p50"] <= found["latencyMs"]["p99"], found
+
+    edge = next(line for line in mesh.tullectl("edges").splitlines() if line.startswith("caller.default"))
+    assert edge.split()[:4] == ["caller.default", "web.default", "http", "yes"], edge
+    row = next(line for line in mesh.tullectl("stat", "-o", "wide").splitlines() if line.startswith("web.default"))
+    assert "500 (5)" in row, row
+    assert "web.default" in mesh.tullectl("top", "--count", "1")
+
+
+def test_what_did_not_arrive_is_reported_by_the_caller(mesh):
+    web, caller = mesh.add("web"), mesh.add("caller")
+    processes.wait_until(lambda: raw.get(caller.outbound, "/", host="web").status == 200, "the mesh answers")
+    web.sidecar.stop(9)
+    assert raw.get(caller.outbound, "/", host="web").status == 503
+    found = processes.wait_until(lambda: (lambda one: one if one and one["failures"] else None)(link(mesh, "caller", "web")), "the failure is reported", 30)
+    assert found["outcomes"][0]["code"] == 503 and found["outcomes"][0]["flags"], found
+
+
+def test_a_new_control_plane_hears_what_happens_from_then_on(mesh):
+    mesh.add("web")
+    caller = mesh.add("caller")
+    processes.wait_until(lambda: raw.get(caller.outbound, "/", host="web").status == 200, "the mesh answers")
+    processes.wait_until(lambda: with_requests(mesh, 1), "the first report", 30)
+    mesh.kill_control()
+    mesh.start_control()
+    assert raw.get(caller.outbound, "/", host="web").status == 200
+    processes.wait_until(lambda: with_requests(mesh, 1), "the new control plane is told", 40)
