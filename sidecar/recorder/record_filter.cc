@@ -1,0 +1,93 @@
+#include "sidecar/recorder/record_filter.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "certs/spiffe_names.h"
+
+namespace tulle::recorder {
+namespace {
+
+using insight::v1::RequestFilter;
+
+constexpr size_t kLongestText = 256;
+constexpr uint32_t kUsualLimit = 100;
+constexpr uint64_t kNanosecondsInMillisecond = 1'000'000;
+
+absl::Status CheckText(std::string_view name, const std::string& text) {
+  if (text.size() <= kLongestText) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(absl::string_view(name.data(), name.size()), ": longer than ", kLongestText));
+}
+
+// What a record has of a longer text.
+bool IsBeginOf(std::string_view kept, Text text, std::string_view wanted) {
+  const size_t most = size_t{kMostWords[static_cast<size_t>(text)]} * 8;
+  return kept == wanted.substr(0, most);
+}
+
+// A host, or its first labels; a port counts if it is wanted.
+bool IsHost(std::string_view host, std::string_view wanted) {
+  if (!host.starts_with(wanted)) return false;
+  return host.size() == wanted.size() || host[wanted.size()] == '.' || host[wanted.size()] == ':';
+}
+
+}  // namespace
+
+absl::StatusOr<RecordFilter> RecordFilter::Make(RequestFilter filter, std::string own) {
+  absl::Status status;
+  status.Update(CheckText("id", filter.id()));
+  status.Update(CheckText("service", filter.service()));
+  status.Update(CheckText("method", filter.method()));
+  status.Update(CheckText("path_prefix", filter.path_prefix()));
+  status.Update(CheckText("source", filter.source()));
+  if (!status.ok()) return status;
+  if (filter.limit() > kMostRecords)
+    return absl::InvalidArgumentError(absl::StrCat("limit: at most ", kMostRecords));
+  if (filter.limit() == 0) filter.set_limit(kUsualLimit);
+  return RecordFilter(std::move(filter), std::move(own));
+}
+
+RecordFilter::RecordFilter(RequestFilter filter, std::string own)
+    : filter_(std::move(filter)), own_(std::move(own)) {}
+
+bool RecordFilter::Matches(const Record& record) const {
+  return MatchesNumbers(record) && MatchesId(record) && MatchesService(record) &&
+         (filter_.method().empty() || record[Text::kMethod] == filter_.method()) &&
+         record[Text::kPath].starts_with(filter_.path_prefix()) && MatchesSource(record);
+}
+
+bool RecordFilter::MatchesNumbers(const Record& record) const {
+  const Numbers& numbers = record.numbers();
+  if (filter_.failed_only() && !record.Has(kFailed)) return false;
+  if (numbers.status < filter_.lowest_status()) return false;
+  if (filter_.highest_status() != 0 && numbers.status > filter_.highest_status()) return false;
+  return numbers.ended / kNanosecondsInMillisecond >= filter_.at_least_milliseconds();
+}
+
+bool RecordFilter::MatchesId(const Record& record) const {
+  const std::string& id = filter_.id();
+  return id.empty() || IsBeginOf(record[Text::kRequestId], Text::kRequestId, id) ||
+         IsBeginOf(record[Text::kTraceId], Text::kTraceId, id);
+}
+
+bool RecordFilter::MatchesService(const Record& record) const {
+  const std::string& service = filter_.service();
+  return service.empty() || IsHost(record[Text::kService], service) ||
+         IsHost(record[Text::kAuthority], service);
+}
+
+bool RecordFilter::MatchesSource(const Record& record) const {
+  const std::string& wanted = filter_.source();
+  if (wanted.empty()) return true;
+  std::string_view source = record[Text::kSource];
+  if (source.empty() && record.Has(kOutbound)) source = own_;
+  if (source == wanted) return true;
+  const certs::WorkloadNames names = certs::WorkloadNamesOf(source);
+  const size_t dot = names.account.size();
+  return !names.account.empty() && wanted.size() == dot + 1 + names.namespace_name.size() &&
+         wanted.starts_with(names.account) && wanted[dot] == '.' &&
+         wanted.ends_with(names.namespace_name);
+}
+
+}  // namespace tulle::recorder

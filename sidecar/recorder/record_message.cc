@@ -1,0 +1,99 @@
+#include "sidecar/recorder/record_message.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace tulle::recorder {
+namespace {
+
+using insight::v1::RequestRecord;
+
+std::string Printable(std::string_view text) {
+  std::string printable(text);
+  std::replace_if(
+      printable.begin(), printable.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return printable;
+}
+
+constexpr uint64_t Micros(uint64_t nanoseconds) { return (nanoseconds + 999) / 1000; }
+
+std::string FlagsOf(const Record& record) {
+  std::string flags;
+  const auto add = [&flags](std::string_view flag) {
+    if (flag.empty() || flag == "-") return;
+    if (!flags.empty()) flags += ',';
+    flags += flag;
+  };
+  if (record.Has(kDelayInjected)) add("DI");
+  add(record[Text::kFlag]);
+  if (record.Has(kRetriesExhausted)) add("URX");
+  return Printable(flags);
+}
+
+void SetTexts(const Record& record, std::string_view own, RequestRecord& message) {
+  const auto text = [&record](Text one) { return Printable(record[one]); };
+  message.set_request_id(text(Text::kRequestId));
+  message.set_trace_id(text(Text::kTraceId));
+  message.set_method(text(Text::kMethod));
+  message.set_authority(text(Text::kAuthority));
+  message.set_path(text(Text::kPath));
+  message.set_response_flags(FlagsOf(record));
+  message.set_cause(text(Text::kCause));
+  message.set_detail(text(Text::kDetail));
+  message.set_service(text(Text::kService));
+  message.set_route(text(Text::kRoute));
+  message.set_cluster(text(Text::kCluster));
+  message.set_policy(text(Text::kPolicy));
+  message.set_source(text(Text::kSource));
+  message.set_destination(text(Text::kDestination));
+  if (record.Has(kOutbound)) {
+    if (message.source().empty()) message.set_source(std::string(own));
+  } else if (message.destination().empty()) {
+    message.set_destination(std::string(own));
+  }
+}
+
+void SetNumbers(const Record& record, RequestRecord& message) {
+  const Numbers& numbers = record.numbers();
+  message.set_outbound(record.Has(kOutbound));
+  message.set_mutual_tls(record.Has(kMutualTls));
+  message.set_started_micros(numbers.wall_started / 1000);
+  message.set_status(numbers.status);
+  if (numbers.grpc_status >= 0)
+    message.set_grpc_status(static_cast<uint32_t>(numbers.grpc_status));
+  message.set_source_address(record.source_address());
+  message.set_endpoint(record.endpoint());
+  message.set_attempts(numbers.attempts);
+  message.set_retries_exhausted(record.Has(kRetriesExhausted));
+  message.set_retry_budget_exhausted(record.Has(kRetryBudgetExhausted));
+  message.set_delay_injected(record.Has(kDelayInjected));
+  message.set_request_ended(Micros(numbers.request_ended));
+  message.set_upstream_asked(Micros(numbers.upstream_asked));
+  message.set_upstream_answered(Micros(numbers.upstream_answered));
+  message.set_ended(Micros(numbers.ended));
+  message.set_request_bytes(numbers.request_bytes);
+  message.set_response_bytes(numbers.response_bytes);
+  if (numbers.configuration != 0)
+    message.set_config_version(absl::StrCat(numbers.configuration));
+}
+
+}  // namespace
+
+RequestRecord MessageOf(const Record& record, std::span<const KeptDecision> decisions,
+                        std::string_view own) {
+  RequestRecord message;
+  SetTexts(record, own, message);
+  SetNumbers(record, message);
+  for (const KeptDecision& decision : decisions) {
+    insight::v1::Decision& one = *message.add_decisions();
+    one.set_kind(std::string(decision.kind));
+    one.set_subject(Printable(decision.subject));
+    one.set_positive(decision.positive);
+    one.set_reason(Printable(decision.reason));
+  }
+  return message;
+}
+
+}  // namespace tulle::recorder

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "sidecar/recorder/failure_log.h"
+#include "sidecar/recorder/record.h"
+#include "tulle/insight/v1/insight.pb.h"
+
+namespace tulle::recorder {
+
+// The record as it is sent and printed. Bytes that are not printable ASCII become '?'. `own`: SPIFFE
+// ID of this workload, which is the caller of outbound requests, and the destination of the others.
+insight::v1::RequestRecord MessageOf(const Record& record,
+                                     std::span<const KeptDecision> decisions = {},
+                                     std::string_view own = {});
+
+}  // namespace tulle::recorder

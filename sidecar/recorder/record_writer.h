@@ -1,0 +1,86 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "sidecar/recorder/record.h"
+
+namespace tulle::recorder {
+
+static_assert(std::endian::native == std::endian::little, "the last word of a text");
+
+// Writes one record into its place in a ring, word by word, so that a reader on another thread or
+// in another process sees either the whole of it or that it does not: a sequence lock whose words
+// are all atomic. Stores with release keep their order, which costs x86 nothing.
+//
+// Call order: PutNumbers, then Put for the texts in their order, then the destructor ends the
+// record. A text that is not put is empty. Lives on the stack. Thread: the ring's writer.
+class RecordWriter {
+ public:
+  // `number` is written into the words at `place`.
+  RecordWriter(uint64_t* place, uint64_t number)
+      : at_(place + kTextsAt), place_(place), sequence_(2 * number + 1) {
+    Store(place_, sequence_);
+  }
+  ~RecordWriter() {
+    Store(place_ + kSizesAt, sizes_[0]);
+    Store(place_ + kSizesAt + 1, sizes_[1]);
+    Store(place_, sequence_ + 1);
+  }
+  RecordWriter(const RecordWriter&) = delete;
+  RecordWriter& operator=(const RecordWriter&) = delete;
+
+  void PutNumbers(const Numbers& numbers) {
+    const auto words = std::bit_cast<std::array<uint64_t, kNumberWords>>(numbers);
+    for (size_t i = 0; i < kNumberWords; ++i) Store(place_ + 1 + i, words[i]);
+  }
+
+  // What is beyond its fair share, and what other texts left of theirs, is cut.
+  template <Text text>
+  void Put(std::string_view value) {
+    constexpr auto kPlace = static_cast<size_t>(text);
+    constexpr size_t kLater = SharesFrom(kPlace + 1);
+    if (value.empty()) return;
+    const auto left = static_cast<size_t>(place_ + kRecordWords - kLater - at_);
+    const size_t size = std::min(value.size(), std::min<size_t>(left, kMostWords[kPlace]) * 8);
+    sizes_[kPlace / 8] |= uint64_t{size} << (kPlace % 8 * 8);
+    Copy(value.data(), size);
+  }
+
+ private:
+  static void Store(uint64_t* to, uint64_t word) {
+    std::atomic_ref<uint64_t>(*to).store(word, std::memory_order_release);
+  }
+  template <typename Number>
+  static uint64_t Load(const char* from) {
+    Number number;
+    std::memcpy(&number, from, sizeof(number));
+    return number;
+  }
+  // The `size` < 8 bytes at `from`, of which nothing before is readable.
+  static uint64_t LoadFew(const char* from, size_t size) {
+    if (size >= 4)
+      return Load<uint32_t>(from) | Load<uint32_t>(from + size - 4) << ((size - 4) * 8);
+    uint64_t word = 0;
+    for (size_t i = 0; i < size; ++i) word |= Load<uint8_t>(from + i) << (i * 8);
+    return word;
+  }
+  void Copy(const char* from, size_t size) {
+    const char* const end = from + size;
+    if (size < 8) return Store(at_++, LoadFew(from, size));
+    for (; end - from >= 8; from += 8) Store(at_++, Load<uint64_t>(from));
+    const auto rest = static_cast<size_t>(end - from);
+    if (rest != 0) Store(at_++, Load<uint64_t>(end - 8) >> ((8 - rest) * 8));
+  }
+
+  uint64_t* at_;
+  uint64_t* const place_;
+  const uint64_t sequence_;
+  uint64_t sizes_[2] = {0, 0};
+};
+
+}  // namespace tulle::recorder
