@@ -11,6 +11,7 @@
 #include "sidecar/process/command_line.h"
 #include "sidecar/process/leave.h"
 #include "sidecar/process/process.h"
+#include "sidecar/recorder/recorded_files.h"
 
 namespace {
 
@@ -25,12 +26,25 @@ int Leave(const std::string& admin) {
   return 1;
 }
 
+// Exit code.
+int PrintRecorder(const std::string& directory) {
+  const absl::StatusOr<std::string> lines = tulle::recorder::RecordsOf(directory);
+  if (lines.ok()) {
+    std::fputs(lines->c_str(), stdout);
+    return 0;
+  }
+  std::fprintf(stderr, "tulle-sidecar: %s\n", std::string(lines.status().message()).c_str());
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Parsed parsed = ParseCommandLine(argc, argv);
   if (!parsed.command_line) return parsed.exit_code;
   if (parsed.command_line->leave) return Leave(parsed.command_line->admin);
+  if (!parsed.command_line->print_recorder.empty())
+    return PrintRecorder(parsed.command_line->print_recorder);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);
   // A core dump would hold private keys.

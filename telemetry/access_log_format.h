@@ -14,7 +14,7 @@
 namespace tulle::telemetry {
 
 // The values that can be logged of a request or connection. Source: Envoy's access log command
-// operators, one or more names for each, listed in access_log_operators.cc.
+// operators, one or more names for each, listed in access_log_operators.cc; kCause is our own.
 enum class LogOperator : uint8_t {
   kAlwaysAbsent,  // known, but never has a value here
   kStartTime,
@@ -55,6 +55,7 @@ enum class LogOperator : uint8_t {
   kFilterChainName,
   kHostname,
   kTraceId,
+  kCause,
 };
 
 // One operator of a format with its arguments.

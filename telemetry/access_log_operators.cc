@@ -17,6 +17,7 @@ constexpr LogOperatorFacts kTable[] = {
     {"PROTOCOL", kProtocol},
     {"RESPONSE_CODE", kResponseCode, kNone, true},
     {"RESPONSE_CODE_DETAILS", kResponseCodeDetails},
+    {"TULLE_CAUSE", kCause},
     {"RESPONSE_FLAGS", kResponseFlags},
     {"RESPONSE_FLAGS_LONG", kResponseFlagsLong},
     {"GRPC_STATUS", kGrpcStatus, kAnything},

@@ -16,9 +16,9 @@ constexpr uint32_t kLongestSeconds = 3600;
 
 }  // namespace
 
-InsightStream::InsightStream(loop::Loop& loop, xds::AdsClient& ads, Collect collect)
+InsightStream::InsightStream(loop::Loop& loop, xds::AdsClient& ads, Parts parts)
     : loop_(loop),
-      collect_(std::move(collect)),
+      parts_(std::move(parts)),
       channel_(ads.Share(static_cast<grpc::ChannelEvents&>(*this))),
       timer_(loop.NewTimer([this] { Report(); })),
       interval_(kFirstInterval),
@@ -48,12 +48,38 @@ void InsightStream::OnMessage(std::string message) {
         std::clamp(instruction.report_seconds(), kShortestSeconds, kLongestSeconds));
     timer_->Start(Pause());
   }
+  if (parts_.questions != nullptr) {
+    if (instruction.end_tap() != 0) parts_.questions->OnEnd(instruction.end_tap());
+    if (instruction.has_question())
+      parts_.questions->OnQuestion(instruction.question(), static_cast<Replies&>(*this));
+  }
   call_->Read();
+}
+
+bool InsightStream::HasRoom() const {
+  return call_ != nullptr && waiting_.empty() && call_->SendRoom() >= kRoomForMessage;
+}
+
+void InsightStream::Send(insight::v1::Answer answer) {
+  if (call_ == nullptr) return;
+  insight::v1::FromSidecar message;
+  *message.mutable_answer() = std::move(answer);
+  if (waiting_.size() < kMostWaiting) waiting_.push_back(message.SerializeAsString());
+  SendWaiting();
+}
+
+void InsightStream::SendWaiting() {
+  while (!waiting_.empty() && call_->SendRoom() >= kRoomForMessage) {
+    call_->Send(waiting_.front());
+    waiting_.pop_front();
+  }
 }
 
 void InsightStream::CloseCall() {
   timer_->Stop();
+  waiting_.clear();
   if (call_ == nullptr) return;
+  if (parts_.questions != nullptr) parts_.questions->OnStreamEnd();
   call_->Cancel();
   loop_.DeferDelete(std::move(call_));
 }
@@ -66,16 +92,18 @@ loop::Duration InsightStream::Pause() {
 
 void InsightStream::Report() {
   timer_->Start(Pause());
-  if (call_->SendRoom() < kRoomForReport) return;
+  SendWaiting();
+  if (!HasRoom()) return;
   insight::v1::FromSidecar message;
-  if (!deltas_.AddTo(collect_(), *message.mutable_traffic())) {
-    reported_ = loop_.Now();
-    return;
-  }
   const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(
       loop_.Now() - std::exchange(reported_, loop_.Now()));
-  message.mutable_traffic()->set_milliseconds(static_cast<uint32_t>(since.count()));
-  call_->Send(message.SerializeAsString());
+  if (deltas_.AddTo(parts_.collect(), *message.mutable_traffic())) {
+    message.mutable_traffic()->set_milliseconds(static_cast<uint32_t>(since.count()));
+  } else {
+    message.clear_traffic();
+  }
+  const bool has_failed = parts_.failed != nullptr && parts_.failed->AddTo(message);
+  if (message.has_traffic() || has_failed) call_->Send(message.SerializeAsString());
 }
 
 }  // namespace tulle::sidecar

@@ -111,9 +111,9 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
     self.registration_->ReportBreakers(self.breakers_);
     self.registration_->ShowIn(metrics.GaugeRow(telemetry::kRegistered, {}));
   }
-  if (options.traffic) {
+  if (options.insight.collect) {
     self.insight_ =
-        std::make_unique<InsightStream>(loop, self.discovery_->ads(), std::move(options.traffic));
+        std::make_unique<InsightStream>(loop, self.discovery_->ads(), std::move(options.insight));
   }
   return made;
 }

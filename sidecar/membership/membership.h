@@ -36,8 +36,9 @@ class Membership final : private identity::IdentityAgent::Events {
     Workload workload;
     // Unknown destinations in these ranges are refused (transparent workloads).
     std::vector<policy::Cidr> mesh_ranges;
-    std::string roots_file = {};          // in Kubernetes; see identity::AgentOptions
-    InsightStream::Collect traffic = {};  // unset: the control plane is told nothing of it
+    std::string roots_file = {};  // in Kubernetes; see identity::AgentOptions
+    // What the control plane is told; without `collect`: nothing.
+    InsightStream::Parts insight = {};
   };
 
   // References outlive this. An error names the option and the expected format.

@@ -28,6 +28,8 @@ constexpr char kExamples[] = R"(Examples:
   tulle-sidecar --control 10.0.0.1:15012 --token-file web.token \
       --state-dir /var/lib/tulle/web --service web --transparent --port 8080:80
 
+  # What it did before a crash
+  tulle-sidecar --print-recorder /var/lib/tulle/web
   # In its preStop hook
   tulle-sidecar --leave
 
@@ -148,6 +150,7 @@ absl::Status CheckMember(CommandLine& line) {
 
 absl::Status Check(CommandLine& line, const std::string& log_level) {
   if (line.leave) return CheckAdmin(line.admin);
+  if (!line.print_recorder.empty()) return absl::OkStatus();
   if (line.config_file.empty() == line.control.empty())
     return absl::InvalidArgumentError("--config FILE or --control HOST:PORT is required");
   const auto level = telemetry::ParseLogLevel(log_level);
@@ -201,6 +204,12 @@ Parsed ParseCommandLine(int argc, char** argv) {
   app.add_flag("--leave", line.leave,
                "ask the sidecar that runs here to leave the mesh and to continue to serve, wait "
                "until it has left (at most 5 s), and exit: for a preStop hook")
+      ->excludes(config)
+      ->excludes(control);
+  add("--print-recorder", line.print_recorder,
+      "print the last requests of the sidecar with this --state-dir, also after a crash, the newest "
+      "first, as JSON lines",
+      "FOLDER")
       ->excludes(config)
       ->excludes(control);
   auto* token = add("--token-file", line.token_file,

@@ -6,7 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "net/tls/tls_transports.h"
 #include "sidecar/identity/identity.h"
+#include "sidecar/insight/config_answers.h"
+#include "sidecar/insight/find_requests.h"
+#include "sidecar/insight/log_level_answers.h"
+#include "sidecar/insight/request_taps.h"
 #include "sidecar/policy/rule.h"
+#include "sidecar/process/status_pages.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -23,8 +28,14 @@ bool HasIpv6(loop::Loop& loop) {
 }  // namespace
 
 MeshConfiguration::MeshConfiguration(loop::Loop& loop, const CommandLine& command_line,
-                                     Sidecar& sidecar, telemetry::Log& log, ProcessMetrics& metrics)
-    : loop_(loop), command_line_(command_line), sidecar_(sidecar), log_(log), metrics_(metrics) {}
+                                     Sidecar& sidecar, telemetry::Log& log, ProcessMetrics& metrics,
+                                     recorder::FlightRecorder& recorder)
+    : loop_(loop),
+      command_line_(command_line),
+      sidecar_(sidecar),
+      log_(log),
+      metrics_(metrics),
+      recorder_(recorder) {}
 
 MeshConfiguration::~MeshConfiguration() = default;
 
@@ -36,6 +47,7 @@ absl::Status MeshConfiguration::Prepare() {
   auto held = identity::StateDirectory::Hold(command_line_.state_directory);
   if (!held.ok()) return held.status();
   state_directory_ = *std::move(held);
+  MoveRecorder();
   const identity::IdentityFile file(command_line_.state_directory);
   if (command_line_.token_file.empty() && absl::IsNotFound(file.Load().status())) {
     return absl::FailedPreconditionError(
@@ -43,6 +55,32 @@ absl::Status MeshConfiguration::Prepare() {
                      " has no certificate yet (create a token with `tullectl token create`)"));
   }
   return absl::OkStatus();
+}
+
+// Without files it records all the same, only not beyond a crash.
+void MeshConfiguration::MoveRecorder() {
+  const absl::Status moved = recorder_.MoveToDirectory(command_line_.state_directory);
+  if (moved.ok()) return;
+  log_.Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kMain,
+             absl::StrCat("the flight recorder stays in memory, and is lost with the process: ",
+                          moved.message()));
+}
+
+InsightStream::Parts MeshConfiguration::PrepareInsight() {
+  using Kind = insight::v1::Question;
+  const OwnIdentity own = [this] {
+    return has_membership() && membership_->identity() != nullptr
+               ? membership_->identity()->spiffe_id
+               : std::string();
+  };
+  failed_ = std::make_unique<FailedRequests>(recorder_, own);
+  questions_.Add(Kind::kFind, std::make_unique<FindRequests>(recorder_, own));
+  questions_.Add(Kind::kTap, std::make_unique<RequestTaps>(loop_, recorder_, own));
+  questions_.Add(Kind::kConfig, std::make_unique<ConfigAnswers>([this](std::string_view kind) {
+                   return ConfigPage(sidecar_, kind);
+                 }));
+  questions_.Add(Kind::kLogLevel, std::make_unique<LogLevelAnswers>(loop_, log_));
+  return {[this] { return metrics_.Collect(TrafficFamilies()); }, failed_.get(), &questions_};
 }
 
 absl::Status MeshConfiguration::ReadMeshRanges() {
@@ -64,7 +102,7 @@ absl::Status MeshConfiguration::Start(dns::Resolver& resolver) {
       Membership::Make(loop_, sidecar_, tls::TlsTransports(), keys_,
                        {control_.addresses, command_line_.token_file, command_line_.state_directory,
                         std::move(workload), mesh_ranges_, command_line_.roots_file,
-                        [this] { return metrics_.Collect(TrafficFamilies()); }},
+                        PrepareInsight()},
                        log_, metrics_.main());
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);

@@ -10,11 +10,14 @@
 #include "net/loop/loop.h"
 #include "sidecar/dataplane/sidecar.h"
 #include "sidecar/identity/state_directory.h"
+#include "sidecar/insight/failed_requests.h"
+#include "sidecar/insight/questions.h"
 #include "sidecar/membership/membership.h"
 #include "sidecar/policy/rule_spec.h"
 #include "sidecar/process/command_line.h"
 #include "sidecar/process/control_name.h"
 #include "sidecar/process/process_metrics.h"
+#include "sidecar/recorder/flight_recorder.h"
 #include "telemetry/log.h"
 
 namespace tulle::sidecar {
@@ -26,7 +29,8 @@ class MeshConfiguration final {
  public:
   // References outlive this.
   MeshConfiguration(loop::Loop& loop, const CommandLine& command_line, Sidecar& sidecar,
-                    telemetry::Log& log, ProcessMetrics& metrics);
+                    telemetry::Log& log, ProcessMetrics& metrics,
+                    recorder::FlightRecorder& recorder);
   ~MeshConfiguration();
 
   // Checks the flags, locks the state directory, and makes sure that there is a credential.
@@ -38,16 +42,21 @@ class MeshConfiguration final {
 
  private:
   absl::Status ReadMeshRanges();
+  void MoveRecorder();
+  InsightStream::Parts PrepareInsight();
 
   loop::Loop& loop_;
   const CommandLine& command_line_;
   Sidecar& sidecar_;
   telemetry::Log& log_;
   ProcessMetrics& metrics_;
+  recorder::FlightRecorder& recorder_;
   certs::SystemKeySource keys_;
   ControlTarget control_;
   std::vector<policy::Cidr> mesh_ranges_;
   std::optional<identity::StateDirectory> state_directory_;
+  std::unique_ptr<FailedRequests> failed_;
+  Questions questions_;
   std::unique_ptr<ControlName> control_name_;  // null: --control is an address
   std::unique_ptr<Membership> membership_;
 };

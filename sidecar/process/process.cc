@@ -29,9 +29,10 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       log_(command_line_.log_level,
            command_line_.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText),
       metrics_(command_line_.workers),
+      recorder_(command_line_.workers),
       spans_(loop, metrics_.main()),
       threads_(loop, {command_line_.workers, command_line_.stall_limit_seconds}, metrics_, log_,
-               spans_),
+               spans_, recorder_),
       ending_(loop, threads_.sidecar(), log_,
               {std::chrono::seconds(command_line_.drain_seconds),
                std::chrono::milliseconds(command_line_.drain_quiet_ms)},
@@ -81,8 +82,8 @@ absl::Status Process::StartFromFile() {
 }
 
 absl::Status Process::StartFromControlPlane() {
-  mesh_ =
-      std::make_unique<MeshConfiguration>(loop_, command_line_, threads_.sidecar(), log_, metrics_);
+  mesh_ = std::make_unique<MeshConfiguration>(loop_, command_line_, threads_.sidecar(), log_,
+                                              metrics_, recorder_);
   if (absl::Status prepared = mesh_->Prepare(); !prepared.ok()) return prepared;
   // Checked by ParseCommandLine.
   const SocketAddress admin = *SocketAddress::ParseWithPort(command_line_.admin);

@@ -17,6 +17,7 @@
 #include "sidecar/process/process_pages.h"
 #include "sidecar/process/span_export.h"
 #include "sidecar/process/worker_threads.h"
+#include "sidecar/recorder/flight_recorder.h"
 #include "telemetry/log.h"
 
 namespace tulle::sidecar {
@@ -48,6 +49,7 @@ class Process final {
   const CommandLine command_line_;
   telemetry::Log log_;
   ProcessMetrics metrics_;
+  recorder::FlightRecorder recorder_;
   SpanExport spans_;
   WorkerThreads threads_;
   std::unique_ptr<dns::Resolver> resolver_;

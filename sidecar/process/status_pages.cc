@@ -115,15 +115,26 @@ const char* SectionOf(ResourceKind kind) {
   return "";
 }
 
+Json EntryOf(const config::StoredResource& stored) {
+  return {{"name", stored.name},
+          {"static", stored.is_static},
+          {"state", stored.active ? "active" : "warming"},
+          {"config", ResourcePage(stored)}};
+}
+
 std::string ConfigDump(const config::SnapshotLoader& loader) {
   Json dump = Json::object();
-  for (const config::StoredResource& stored : loader.Stored()) {
-    dump[SectionOf(stored.kind)].push_back({{"name", stored.name},
-                                            {"static", stored.is_static},
-                                            {"state", stored.active ? "active" : "warming"},
-                                            {"config", ResourcePage(stored)}});
-  }
+  for (const config::StoredResource& stored : loader.Stored())
+    dump[SectionOf(stored.kind)].push_back(EntryOf(stored));
   return dump.dump(1) + "\n";
+}
+
+std::string SectionPage(const config::SnapshotLoader& loader, ResourceKind kind) {
+  Json page = Json::array();
+  for (const config::StoredResource& stored : loader.Stored()) {
+    if (stored.kind == kind) page.push_back(EntryOf(stored));
+  }
+  return page.dump(1) + "\n";
 }
 
 admin::LimitsByCluster LimitsOf(Sidecar& sidecar) {
@@ -177,6 +188,17 @@ void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source) {
             .dump(1) +
         "\n");
   };
+}
+
+std::optional<std::string> ConfigPage(Sidecar& sidecar, std::string_view kind) {
+  if (kind == "clusters")
+    return admin::ClustersJson(*sidecar.loader().Current(), LimitsOf(sidecar));
+  if (kind == "listeners") return admin::ListenersJson(*sidecar.loader().Current());
+  for (const ResourceKind one :
+       {ResourceKind::kRoute, ResourceKind::kEndpoints, ResourceKind::kSecret}) {
+    if (kind == SectionOf(one)) return SectionPage(sidecar.loader(), one);
+  }
+  return std::nullopt;
 }
 
 }  // namespace tulle::sidecar

@@ -28,12 +28,14 @@ constexpr size_t kWorthReturning = 1024 * 1024;
 }  // namespace
 
 WorkerThreads::WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,
-                             telemetry::Log& log, proxy::SpanSink& spans)
+                             telemetry::Log& log, proxy::SpanSink& spans,
+                             recorder::FlightRecorder& recorder)
     : loop_(loop),
       options_(options),
       metrics_(metrics),
       log_(log),
       spans_(spans),
+      recorder_(recorder),
       access_log_(metrics.log_writer()),
       memory_watch_(loop, ControlGroup(), memory_pressure_, [this] { EndLargest(); }),
       return_timer_(loop.NewTimer([this] { ReturnMemory(); })) {
@@ -48,7 +50,7 @@ WorkerThreads::~WorkerThreads() = default;
 std::unique_ptr<RemoteWorker> WorkerThreads::NewWorker(int index) {
   const auto make_observer = [this, index](loop::Loop& loop) {
     return std::make_unique<proxy::TrafficObserver>(loop, metrics_.worker(index), index,
-                                                    access_log_, &spans_);
+                                                    access_log_, &spans_, &recorder_.worker(index));
   };
   auto worker = std::make_unique<WorkerThread>(index, make_observer, &memory_pressure_);
   workers_.push_back(worker.get());

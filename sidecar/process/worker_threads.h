@@ -13,6 +13,7 @@
 #include "sidecar/process/watchdog.h"
 #include "sidecar/proxy/access_log_writer.h"
 #include "sidecar/proxy/span_log.h"
+#include "sidecar/recorder/flight_recorder.h"
 #include "telemetry/log.h"
 
 namespace tulle::sidecar {
@@ -27,7 +28,7 @@ class WorkerThreads final {
   };
   // References outlive this.
   WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,
-                telemetry::Log& log, proxy::SpanSink& spans);
+                telemetry::Log& log, proxy::SpanSink& spans, recorder::FlightRecorder& recorder);
   ~WorkerThreads();
 
   Sidecar& sidecar() const { return *sidecar_; }
@@ -47,6 +48,7 @@ class WorkerThreads final {
   ProcessMetrics& metrics_;
   telemetry::Log& log_;
   proxy::SpanSink& spans_;
+  recorder::FlightRecorder& recorder_;
   proxy::AccessLogWriter access_log_;
   proxy::SharedMemoryPressure memory_pressure_ = proxy::MemoryPressure::kNone;
   std::atomic<size_t> returned_ = 0;  // bytes that slabs gave back to malloc, not yet to the system

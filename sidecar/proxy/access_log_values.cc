@@ -67,6 +67,10 @@ std::string_view TransportFailure(const Failure& failure) {
   return failure.detail[0] != '\0' ? std::string_view(failure.detail) : failure.facts().cause;
 }
 
+std::string_view CauseIn(const Failure& failure) {
+  return failure ? failure.facts().cause : std::string_view();
+}
+
 // rbac_access_denied_matched_policy[NAME].
 std::string_view Denial(std::string_view policy, Scratch scratch) {
   const std::string_view reason = failures::kDenied.facts().detail;
@@ -177,6 +181,8 @@ std::string_view RequestValues::Outcome(const LogField& field, Scratch scratch) 
       return Number(static_cast<uint64_t>(std::max(record.status, 0)), scratch);
     case LogOperator::kResponseCodeDetails:
       return Details(scratch);
+    case LogOperator::kCause:
+      return CauseIn(record.failure);
     case LogOperator::kResponseFlags:
       return ResponseFlags(record, scratch);
     case LogOperator::kResponseFlagsLong:
@@ -256,6 +262,8 @@ std::string_view RelayValues::Value(const LogField& field, Scratch scratch) cons
   switch (field.op) {
     case LogOperator::kResponseCode:
       return "0";  // as Envoy writes for TCP
+    case LogOperator::kCause:
+      return CauseIn(record.failure);
     case LogOperator::kResponseFlags:
       return record.failure ? record.failure.facts().flag : std::string_view();
     case LogOperator::kBytesReceived:

@@ -14,16 +14,20 @@ namespace {
 
 // False: denied; record.policy names the policy.
 bool Allowed(Call& call, const config::HttpSpec& spec, const http::Head& head) {
+  std::string_view allowed_by;
   for (const auto& authorization : spec.authorization) {
     const policy::Verdict verdict = authorization->Decide(call.caller.AsSubject(&head)).verdict;
-    if (call.decisions != nullptr) {
-      call.decisions->Add(DecisionKind::kAuthorization, verdict.policy, verdict.allowed,
-                          verdict.policy.empty() ? "no policy matched" : "policy matched");
+    if (verdict.allowed) {
+      if (!verdict.policy.empty()) allowed_by = verdict.policy;
+      continue;
     }
-    if (verdict.allowed) continue;
+    Explain(call, DecisionKind::kAuthorization, verdict.policy, false,
+            verdict.policy.empty() ? "no policy allows it" : "policy matches");
     call.record.policy = call.arena.Copy(verdict.policy);
     return false;
   }
+  // Views the rules of the call's own chain: others may end before the call.
+  if (&spec == &call.chain.spec) call.record.policy = allowed_by;
   return true;
 }
 

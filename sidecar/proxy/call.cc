@@ -1,6 +1,5 @@
 #include "sidecar/proxy/call.h"
 
-#include "sidecar/proxy/decisions.h"
 #include "sidecar/proxy/services.h"
 
 namespace tulle::proxy {
@@ -14,7 +13,6 @@ Call::Call(Services& its_services, const HttpChain& its_chain, Caller& its_calle
       retries(its_services.loop.slab()) {
   record.times.started = services.loop.Now();
   record.times.wall_started = services.loop.WallNow();
-  if (services.decisions != nullptr) decisions = arena.New<Decisions>(arena);
 }
 
 }  // namespace tulle::proxy

@@ -75,7 +75,7 @@ struct Call {
   RequestSpans spans;
   DecisionRecord record;
   std::optional<loop::Duration> caller_timeout;  // grpc-timeout, once read; 0: none
-  Decisions* decisions = nullptr;                // null: no one listens
+  Decisions* decisions = nullptr;                // null: nothing unusual was decided
 };
 
 }  // namespace tulle::proxy

@@ -65,7 +65,7 @@ struct DecisionRecord {
   RoutedTo routed;
   UpstreamPeer upstream;
   RetryRecord retries;
-  std::string_view policy;  // that denied the request
+  std::string_view policy;  // that denied the request, or let it pass
   // Why the request ended as it did; kNone: a response of the upstream, or a configured one.
   Failure failure;
   bool delay_injected = false;      // DI

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sidecar/proxy/call.h"
+#include "sidecar/proxy/services.h"
 #include "sidecar/route/route_table.h"
 
 namespace tulle::proxy {
@@ -46,10 +47,19 @@ std::string_view WhyNot(const upstream::Endpoint& endpoint, const upstream::Clus
 
 void Decisions::Add(DecisionKind kind, std::string_view subject, bool positive,
                     std::string_view reason) {
+  if (count_ == kMost) {
+    ++dropped_;
+    return;
+  }
   ++count_;
   *last_ =
       arena_.New<Node>(Node{{kind, positive, arena_.Copy(subject), arena_.Copy(reason)}, nullptr});
   last_ = &(*last_)->next;
+}
+
+void Decisions::Add(const Decisions& others) {
+  others.ForEach(
+      [this](const Decision& one) { Add(one.kind, one.subject, one.positive, one.reason); });
 }
 
 void Decisions::Reject(DecisionKind kind, size_t place, std::string_view subject,
@@ -87,18 +97,38 @@ void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const ht
   }
 }
 
-void ExplainEndpoints(Decisions& decisions, const Call& call, const upstream::Endpoint* picked) {
+void ExplainEndpoints(Decisions& decisions, const Call& call) {
   const upstream::Cluster& cluster = *call.cluster;
   size_t place = 0;
   for (const upstream::Endpoint* endpoint : cluster.Endpoints()) {
-    const std::string address = endpoint->spec().address.ToString();
-    if (endpoint == picked) {
-      decisions.Add(DecisionKind::kEndpoint, address, true, "chosen by the load balancer");
+    const SocketAddress& address = endpoint->spec().address;
+    if (address == call.record.upstream.address) {
+      decisions.Add(DecisionKind::kEndpoint, address.ToString(), true,
+                    "chosen by the load balancer");
     } else {
-      decisions.Reject(DecisionKind::kEndpoint, place++, address,
+      decisions.Reject(DecisionKind::kEndpoint, place++, address.ToString(),
                        WhyNot(*endpoint, cluster.spec(), call.retries.tried()));
     }
   }
+}
+
+void Explain(Call& call, DecisionKind kind, std::string_view subject, bool positive,
+             std::string_view reason) {
+  if (call.decisions == nullptr) call.decisions = call.arena.New<Decisions>(call.arena);
+  call.decisions->Add(kind, subject, positive, reason);
+}
+
+std::vector<KeptDecision> ExplainFailure(const Call& call) {
+  Arena arena(call.services.loop.slab());
+  Decisions all(arena);
+  const bool forwarded = !call.record.routed.cluster.empty();
+  if (call.chosen.table && call.request.head != nullptr && !forwarded) {
+    const uint64_t random = call.services.loop.random().Next();
+    ExplainRoute(all, *call.chosen.table, *call.request.head, random);
+  }
+  if (call.decisions != nullptr) all.Add(*call.decisions);
+  if (call.cluster.get() != nullptr) ExplainEndpoints(all, call);
+  return all.Copy();
 }
 
 }  // namespace tulle::proxy

@@ -43,22 +43,22 @@ using KeptDecision = BasicDecision<std::string>;
 
 // What was decided about one request, and why, in order. Of a long list of routes or endpoints that
 // were not chosen only the first are kept, and the number of the others; what was chosen, and what
-// policies decided, is always kept. Made only where someone listens
-// (Services::decisions), so that it costs other requests a comparison. Lives in the call's arena;
-// Copy outlives it. Owner: Call. Thread: the worker's.
+// policies decided, is kept up to a large number. Lives in an arena; Copy outlives it. Owner: Call.
+// Thread: the worker's.
 class Decisions {
  public:
   explicit Decisions(Arena& arena) : arena_(arena) {}
   // Both texts are copied.
   void Add(DecisionKind kind, std::string_view subject, bool positive, std::string_view reason);
+  void Add(const Decisions& others);
+  // A candidate that was not chosen. Start a list at `place` 0.
+  void Reject(DecisionKind kind, size_t place, std::string_view subject, std::string_view reason);
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (const Node* node = first_; node != nullptr; node = node->next) visit(node->decision);
   }
-  // A candidate that was not chosen. Start a list at `place` 0.
-  void Reject(DecisionKind kind, size_t place, std::string_view subject, std::string_view reason);
   std::vector<KeptDecision> Copy() const;
-  // Candidates that were not chosen and are not kept.
+  // Those that are not kept.
   size_t dropped() const { return dropped_; }
 
  private:
@@ -70,6 +70,7 @@ class Decisions {
   // Of one list, and of one request: a long route table must not fill the memory.
   static constexpr size_t kMostOfList = 32;
   static constexpr size_t kMostRejected = 256;
+  static constexpr size_t kMost = 512;
 
   Arena& arena_;
   Node* first_ = nullptr;
@@ -79,18 +80,19 @@ class Decisions {
   size_t dropped_ = 0;
 };
 
-// Who listens: a recorder, or a tap. Owner: the composition root. Thread: the worker's.
-class DecisionListener {
- public:
-  virtual ~DecisionListener() = default;
-  // A request has ended; both are valid during the call.
-  virtual void OnDecisions(const Call& call, const Decisions& decisions) = 0;
-};
+// Keeps what a phase decided. Only for what most requests do not meet, such as a denial or a retry:
+// it takes memory of the call.
+void Explain(Call& call, DecisionKind kind, std::string_view subject, bool positive,
+             std::string_view reason);
 
 // The routes that were considered, and for each that does not match, what does not.
 void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,
                   uint64_t random);
-// The endpoints of the call's cluster; null: none was picked.
-void ExplainEndpoints(Decisions& decisions, const Call& call, const upstream::Endpoint* picked);
+// The endpoints of the call's cluster. REQUIRES: it has one.
+void ExplainEndpoints(Decisions& decisions, const Call& call);
+
+// All of it, at the end of a request that failed: the routes, unless the request was forwarded,
+// which changed its head; what the phases kept; the endpoints, if it had a cluster.
+std::vector<KeptDecision> ExplainFailure(const Call& call);
 
 }  // namespace tulle::proxy

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "sidecar/proxy/answer.h"
-#include "sidecar/proxy/decisions.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/phases.h"
@@ -222,7 +221,6 @@ void Exchange::Finish() {
   call_.retries.Leave();
   call_.policy.fault.Leave();
   call_.services.observer.OnRequestEnd(call_);
-  if (call_.decisions != nullptr) call_.services.decisions->OnDecisions(call_, *call_.decisions);
   forwarding_.Release();
   call_.cluster.Leave();
   phase_ = Phase::kDone;

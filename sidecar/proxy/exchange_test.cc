@@ -120,19 +120,14 @@ TEST_F(ExchangeTest, BodyThatComesBetweenTwoConnectionsIsNotLost) {
   }
 }
 
-struct Recorder final : DecisionListener {
-  void OnDecisions(const Call& call, const Decisions& decisions) override {
-    status = call.record.status;
-    kept = decisions.Copy();
-  }
+// Of two endpoints one was chosen, and the other one is said not to have been.
+TEST_F(ExchangeTest, DecisionsOfARequestOutliveIt) {
   int status = 0;
   std::vector<KeptDecision> kept;
-};
-
-// Of two endpoints one is chosen, and the other one is said not to have been.
-TEST_F(ExchangeTest, DecisionsOfARequestOutliveIt) {
-  Recorder recorder;
-  services_.decisions = &recorder;
+  watcher_.on_request_end = [&](const Call& call) {
+    status = call.record.status;
+    kept = ExplainFailure(call);
+  };
   testing::Backend other(*loop_);
   PutCluster({backend_.address(), other.address()});
   Listen(Forwards());
@@ -141,18 +136,35 @@ TEST_F(ExchangeTest, DecisionsOfARequestOutliveIt) {
   Pass();
   TestEnd& end = backend_.ends.empty() ? *other.ends.front() : server();
   const std::string chosen = (backend_.ends.empty() ? other : backend_).address().ToString();
-  Answer(end);
+  end.Send("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
   Pass();
-  EXPECT_EQ(recorder.status, 200);
-  ASSERT_EQ(recorder.kept.size(), 3u);
-  EXPECT_EQ(recorder.kept[0].subject + ": " + recorder.kept[0].reason, "routes[0]: matches");
-  for (size_t i = 1; i < 3; ++i) {
-    const KeptDecision& endpoint = recorder.kept[i];
+  EXPECT_EQ(status, 500);
+  ASSERT_EQ(kept.size(), 2u);
+  for (const KeptDecision& endpoint : kept) {
     EXPECT_EQ(endpoint.kind, DecisionKind::kEndpoint);
     EXPECT_EQ(endpoint.positive, endpoint.subject == chosen);
     EXPECT_EQ(endpoint.reason, endpoint.positive ? "chosen by the load balancer"
                                                  : "not chosen by the load balancer");
   }
+}
+
+// The address of the attempt that failed is known, not only that of one that was sent.
+TEST_F(ExchangeTest, AnEndpointThatRefusesIsRecorded) {
+  SocketAddress upstream;
+  Failure failure;
+  watcher_.on_request_end = [&](const Call& call) {
+    upstream = call.record.upstream.address;
+    failure = call.record.failure;
+  };
+  const SocketAddress address = backend_.address();
+  backend_.Close();
+  PutCluster({address});
+  Listen(Forwards());
+  Dial();
+  client_.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Pass();
+  EXPECT_EQ(failure.kind, FailureKind::kConnectRefused);
+  EXPECT_EQ(upstream, address);
 }
 
 // An answer of our own is sent as the caller has room for it, and the connection goes on after it.

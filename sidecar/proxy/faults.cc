@@ -24,10 +24,8 @@ policy::FaultInjection* FaultFor(const Call& call) {
 
 bool Enter(Call& call, policy::FaultInjection& fault, std::string_view what) {
   const bool entered = call.policy.fault.TryEnter(fault);
-  if (call.decisions != nullptr) {
-    call.decisions->Add(DecisionKind::kFault, what, entered,
-                        entered ? "injected" : "max_active_faults reached");
-  }
+  Explain(call, DecisionKind::kFault, what, entered,
+          entered ? "injected" : "max_active_faults reached");
   return entered;
 }
 

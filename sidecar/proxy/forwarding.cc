@@ -22,6 +22,7 @@ Step Forwarding::Connect() {
   const http::Head& request = *call_.request.head;
   AttemptEvents& events = *this;
   attempt_.emplace(events, *call_.cluster, call_.cluster.TakePicked());
+  call_.record.upstream = {attempt_->endpoint().spec().address, {}, {}, false};
   const upstream::HttpVersion version = VersionFor(call_.cluster->spec(), request);
   if (version == upstream::HttpVersion::k2 && request.upgrade_wanted)
     return Fail(call_, {failures::kUpgradeRefused, "the upstream uses HTTP/2"});
@@ -39,7 +40,6 @@ Step Forwarding::Connect() {
 void Forwarding::RecordUpstream() {
   DecisionRecord& record = call_.record;
   record.times.upstream_asked = call_.services.loop.Now();
-  record.upstream.address = attempt_->endpoint().spec().address;
   const Transport* transport = attempt_->transport();
   if (transport == nullptr) return;
   record.upstream.is_tls = transport->is_tls();

@@ -38,12 +38,10 @@ void NoteQuota(Call& call, const RateLimit& limit, const RateLimit::Verdict& ver
   quota = RateLimitQuota{verdict.limit, verdict.remaining, WholeSeconds(verdict.reset)};
 }
 
-void Explain(Call& call, const config::RateLimitFilter& filter, const RateLimit::Verdict& verdict) {
-  if (call.decisions == nullptr || !verdict.counted) return;
-  call.decisions->Add(DecisionKind::kRateLimit, filter.name, !verdict.enforced,
-                      verdict.enforced  ? "limit exceeded"
-                      : verdict.limited ? "limit exceeded, not enforced"
-                                        : "within the limit");
+void ExplainLimit(Call& call, const config::RateLimitFilter& filter, const RateLimit::Verdict& verdict) {
+  if (!verdict.limited) return;
+  Explain(call, DecisionKind::kRateLimit, filter.name, !verdict.enforced,
+          verdict.enforced ? "limit exceeded" : "limit exceeded, not enforced");
 }
 
 Step Refuse(Call& call, const policy::RateLimitSpec& spec, const RateLimit::Verdict& verdict) {
@@ -73,7 +71,7 @@ Step Limit(Call& call) {
     const RateLimit::Verdict verdict = limit->Take(subject, of_route, call.chosen.cluster(),
                                                    call.services.loop.Now().time_since_epoch(),
                                                    call.services.loop.random().Next());
-    Explain(call, filter, verdict);
+    ExplainLimit(call, filter, verdict);
     if (verdict.counted) NoteQuota(call, *limit, verdict);
     if (verdict.enforced) return Refuse(call, limit->spec(), verdict);
     if (!verdict.limited) continue;

@@ -19,8 +19,7 @@ Step Admit(Call& call) {
   const std::string& service = call.cluster->spec().service;
   if (call.record.routed.service != service) call.record.routed.service = call.arena.Copy(service);
   if (call.cluster.TryEnter()) return Step::Continue();
-  if (call.decisions != nullptr)
-    call.decisions->Add(DecisionKind::kClusterLimit, "max_requests", false, "limit reached");
+  Explain(call, DecisionKind::kClusterLimit, "max_requests", false, "limit reached");
   return Fail(call, {upstream::failures::kOverflow, "max_requests reached"});
 }
 
@@ -39,7 +38,6 @@ Step PickEndpoint(Call& call) {
   const upstream::Cluster::Picked picked =
       cluster.original_destination ? call.cluster->PickAt(call.caller.local_address(), &failure)
                                    : call.cluster->Pick(criteria, &failure);
-  if (call.decisions != nullptr) ExplainEndpoints(*call.decisions, call, picked.endpoint);
   if (picked.endpoint == nullptr) return Fail(call, failure);
   call.cluster.Pick(picked);
   call.retries.OnPicked(*picked.endpoint);

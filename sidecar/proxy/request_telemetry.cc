@@ -94,12 +94,6 @@ bool IsOutbound(const EndedDownstream& downstream) {
   return downstream.direction != config::Direction::kInbound;
 }
 
-// Outbound, the cluster names the service; inbound, the filter chain does.
-std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view of_cluster) {
-  const std::string_view of_chain = downstream.chain->service;
-  return IsOutbound(downstream) || of_chain.empty() ? of_cluster : of_chain;
-}
-
 std::string_view ResultOf(const DecisionRecord& record) {
   if (record.retries.refused) return "budget";
   if (record.retries.exhausted) return "limit";
@@ -113,6 +107,11 @@ OwnWorkload OwnWorkloadOf(std::string spiffe_id) {
   OwnWorkload own{std::string(parts.account), std::string(parts.namespace_name), {}};
   own.spiffe_id = std::move(spiffe_id);
   return own;
+}
+
+std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view of_cluster) {
+  const std::string_view of_chain = downstream.chain->service;
+  return IsOutbound(downstream) || of_chain.empty() ? of_cluster : of_chain;
 }
 
 // Values in the order of telemetry::IstioLabel.

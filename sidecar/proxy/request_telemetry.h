@@ -20,6 +20,9 @@ struct OwnWorkload {
 // Of spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT; an ID of another form has no names.
 OwnWorkload OwnWorkloadOf(std::string spiffe_id);
 
+// Outbound, the cluster names the service; inbound, the filter chain does.
+std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view of_cluster);
+
 // Counts ended requests and relays in the worker's registry, under Istio's metric names and the
 // short ones. In steady state a request costs one lookup by a key on the stack: no allocation, no
 // lock. Label values come from configuration, verified identities or closed lists, never from the

@@ -31,6 +31,13 @@ void AddQuota(Call& call, const RateLimitQuota& quota) {
   headers.Set("x-ratelimit-reset", Decimal(call.arena, quota.reset_seconds));
 }
 
+// Who gets an error can ask for its request.
+void AddRequestId(const Call& call, const Answer& answer) {
+  if (call.request.head == nullptr || (!answer.failure && answer.head->status < 400)) return;
+  const std::string_view id = call.request.head->headers.Get(HeaderId::kXRequestId);
+  if (!id.empty()) answer.head->headers.Set(HeaderId::kXRequestId, id);
+}
+
 void MakeGrpc(Call& call, const Answer& answer) {
   http::Head& head = *answer.head;
   const int status = answer.grpc_status >= 0 ? answer.grpc_status
@@ -55,6 +62,7 @@ void ReceiveResponse(Call& call, http::Head& head) {
 bool ReceiveAnswer(Call& call, const Answer& answer) {
   http::Head& head = *answer.head;
   const bool grpc = call.request.head != nullptr && call.request.head->is_grpc();
+  AddRequestId(call, answer);
   if (grpc) {
     MakeGrpc(call, answer);
   } else {

@@ -54,6 +54,18 @@ TEST_F(ResponseTest, TheMessageForGrpcCallersIsPercentEncoded) {
   EXPECT_EQ(Sent("grpc-message"), "50 %25 off%0Acaf%C3%A9");
 }
 
+TEST_F(ResponseTest, LocalErrorsTellTheRequestId) {
+  ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer());
+  EXPECT_EQ(Sent("x-request-id"), "(none)");
+  head_.headers.Add("x-request-id", "id-1");
+  ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer());
+  EXPECT_EQ(Sent("x-request-id"), "id-1");
+  ReceiveAnswer(call(), Respond(call(), 404, "gone").answer());
+  EXPECT_EQ(Sent("x-request-id"), "id-1");
+  ReceiveAnswer(call(), Respond(call(), 200, "fine").answer());
+  EXPECT_EQ(Sent("x-request-id"), "(none)");
+}
+
 TEST_F(ResponseTest, LocalRepliesTellTheDate) {
   ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer());
   const std::string_view date = Sent("date");

@@ -71,7 +71,7 @@ bool RequestIsRetriable(const route::Route& route, const http::Head& head) {
 
 // The decision on an attempt that failed of `what`.
 bool Decide(Call& call, std::string_view what, bool retry, std::string_view reason) {
-  if (call.decisions != nullptr) call.decisions->Add(DecisionKind::kRetry, what, retry, reason);
+  Explain(call, DecisionKind::kRetry, what, retry, reason);
   return retry;
 }
 

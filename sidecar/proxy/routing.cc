@@ -141,7 +141,6 @@ Step MatchRoute(Call& call) {
   }
   const uint64_t random = call.services.loop.random().Next();
   const route::RouteMatch match = chosen.table->Match(head, random);
-  if (call.decisions != nullptr) ExplainRoute(*call.decisions, *chosen.table, head, random);
   Choose(call, match);
   const bool upgrades = head.upgrade_wanted || IsConnect(head);
   if (upgrades && !MayUpgrade(call)) return Fail(call, {failures::kUpgradeRefused});

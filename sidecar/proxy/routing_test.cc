@@ -182,8 +182,6 @@ TEST_F(RoutingTest, AnUnknownClusterIsAnsweredWithTheStatusOfTheRoute) {
 }
 
 TEST_F(RoutingTest, DecisionsSayWhatWasConsideredAndWhyNot) {
-  testing::Listener listener;
-  services_.decisions = &listener;
   route::RouteSpec path = Forwards();
   path.name = "path";
   path.match.path = {route::PathKind::kExact, "/other"};
@@ -197,7 +195,7 @@ TEST_F(RoutingTest, DecisionsSayWhatWasConsideredAndWhyNot) {
   http_.authorization = {*policy::Authorization::Compile(rules)};
   ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
   ASSERT_EQ(Authorize(call()).kind(), Step::Kind::kAnswer);
-  const std::vector<KeptDecision> all = call().decisions->Copy();
+  const std::vector<KeptDecision> all = ExplainFailure(call());
   ASSERT_EQ(all.size(), 4u);
   EXPECT_EQ(all[0].subject + ": " + all[0].reason, "path: path does not match");
   EXPECT_EQ(all[1].subject + ": " + all[1].reason, "header: headers do not match");
@@ -209,23 +207,18 @@ TEST_F(RoutingTest, DecisionsSayWhatWasConsideredAndWhyNot) {
 }
 
 TEST_F(RoutingTest, ALongListOfRoutesDoesNotHideTheChosenOne) {
-  testing::Listener listener;
-  services_.decisions = &listener;
   route::RouteSpec other = Forwards();
   other.match.path = {route::PathKind::kExact, "/other"};
   std::vector<route::RouteSpec> routes(300, other);
   routes.push_back(Forwards());
   Routes(std::move(routes));
   ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
-  const std::vector<KeptDecision> all = call().decisions->Copy();
+  const std::vector<KeptDecision> all = ExplainFailure(call());
   ASSERT_EQ(all.size(), 33u);
   EXPECT_TRUE(all.back().positive);
-  EXPECT_EQ(call().decisions->dropped(), 268u);
 }
 
 TEST_F(RoutingTest, DecisionsSayWhyAnAttemptIsNotMadeAgain) {
-  testing::Listener listener;
-  services_.decisions = &listener;
   route::ForwardSpec forward;
   forward.retry.emplace();
   forward.retry->on = route::kRetryOn5xx;
@@ -245,10 +238,32 @@ TEST_F(RoutingTest, DecisionsSayWhyAnAttemptIsNotMadeAgain) {
                                                "a reused connection closed: sent on a new one"}));
 }
 
-TEST_F(RoutingTest, NoDecisionsAreKeptWhereNoOneListens) {
+// A retry policy may ask for any number of attempts.
+TEST_F(RoutingTest, DecisionsAreBounded) {
+  Routes({Forwards()});
+  for (int i = 0; i < 1000; ++i) Explain(call(), DecisionKind::kRetry, "reset", true, "again");
+  EXPECT_EQ(ExplainFailure(call()).size(), 512u);
+  EXPECT_EQ(call().decisions->dropped(), 488u);
+}
+
+TEST_F(RoutingTest, UsualRequestsKeepNoDecisions) {
   Routes({Forwards()});
   ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  ASSERT_EQ(Authorize(call()).kind(), Step::Kind::kContinue);
   EXPECT_EQ(call().decisions, nullptr);
+}
+
+TEST_F(RoutingTest, ThePolicyThatAllowsIsRecorded) {
+  Routes({Forwards()});
+  policy::RuleSpec any;
+  policy::AuthorizationSpec deny;
+  deny.rules = policy::RulesSpec{policy::Action::kDeny, {}};
+  policy::AuthorizationSpec allow;
+  allow.rules = policy::RulesSpec{policy::Action::kAllow, {{"web-may", {any}, {any}}}};
+  http_.authorization = {*policy::Authorization::Compile(allow),
+                         *policy::Authorization::Compile(deny)};
+  ASSERT_EQ(Authorize(call()).kind(), Step::Kind::kContinue);
+  EXPECT_EQ(call().record.policy, "web-may");
 }
 
 }  // namespace

@@ -15,7 +15,6 @@ namespace tulle::proxy {
 
 class BodyStages;
 struct Call;
-class DecisionListener;
 class Destinations;
 class DownstreamLimit;
 class Mirrors;
@@ -98,7 +97,6 @@ struct Services {
   Mirrors* mirrors = nullptr;                    // null: nothing is mirrored
   const SharedMemoryPressure* memory = nullptr;  // null: no limit is known
   BodyStages* body_stages = nullptr;             // null: bodies pass unchanged
-  DecisionListener* decisions = nullptr;         // null: no one listens
   HttpDate date{};
 
   // New work is refused: the process nears its limit, or the system has refused memory.

@@ -22,7 +22,8 @@ telemetry::Gauge& MemoryGauge(telemetry::Registry& registry, int worker) {
 }  // namespace
 
 TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker,
-                                 AccessLogSink& sink, SpanSink* spans)
+                                 AccessLogSink& sink, SpanSink* spans,
+                                 recorder::WorkerRecorder* recorder)
     : loop_(loop),
       registry_(registry),
       metrics_(registry, {}),
@@ -30,7 +31,8 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       accepted_(registry.CounterRow(telemetry::kDownstreamAccepted, {})),
       closed_(registry.CounterRow(telemetry::kDownstreamClosed, {})),
       access_log_(loop, sink, registry),
-      spans_(loop, spans, registry) {
+      spans_(loop, spans, registry),
+      recorder_(loop, recorder) {
   constexpr std::string_view kReasons[] = {
       "limit", "loop", "unknown_destination", "memory", "no_filter_chain", "plaintext"};
   for (size_t i = 0; i < std::size(kReasons); ++i) {
@@ -50,6 +52,7 @@ void TrafficObserver::OnRequestEnd(const Call& call) {
   metrics_.Count(request);
   access_log_.Write(request);
   spans_.Write(request);
+  recorder_.Write(call, request);
   ShowMemory();
 }
 

@@ -1,20 +1,21 @@
 #pragma once
 
 #include "sidecar/proxy/access_log.h"
+#include "sidecar/proxy/request_recorder.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/proxy/span_log.h"
 
 namespace tulle::proxy {
 
-// Metrics, access log and spans of one worker. Owner: the composition root, one per worker. Thread:
+// Metrics, access log, spans and flight recorder of one worker. Owner: the composition root, one per worker. Thread:
 // the worker's.
 class TrafficObserver final : public Observer {
  public:
   // `worker`: the label of the worker's own metrics.
-  // `spans` null: none are collected.
+  // `spans` null: none are collected. `recorder` null: nothing is recorded.
   TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker, AccessLogSink& sink,
-                  SpanSink* spans = nullptr);
+                  SpanSink* spans = nullptr, recorder::WorkerRecorder* recorder = nullptr);
 
   void OnRequestEnd(const Call& call) override;
   void OnRelayOpened(const TcpRelay& relay) override;
@@ -42,6 +43,7 @@ class TrafficObserver final : public Observer {
   telemetry::Counter& closed_;
   AccessLog access_log_;
   SpanLog spans_;
+  RequestRecorder recorder_;
   telemetry::Counter* refused_[6];  // by Refusal
 };
 

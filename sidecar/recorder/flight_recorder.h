@@ -8,19 +8,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "sidecar/recorder/failure_log.h"
 #include "sidecar/recorder/record_filter.h"
 #include "sidecar/recorder/ring.h"
+#include "sidecar/recorder/worker_recorder.h"
 
 namespace tulle::recorder {
-
-// What one worker records.
-struct WorkerRecorder {
-  explicit WorkerRecorder(uint32_t worker) : ring(worker) {}
-
-  Ring ring;
-  FailureLog failures;
-};
 
 // Some records, the newest first.
 struct Found {

@@ -11,7 +11,6 @@ namespace {
 using insight::v1::RequestFilter;
 
 constexpr size_t kLongestText = 256;
-constexpr uint32_t kUsualLimit = 100;
 constexpr uint64_t kNanosecondsInMillisecond = 1'000'000;
 
 absl::Status CheckText(std::string_view name, const std::string& text) {
@@ -44,7 +43,6 @@ absl::StatusOr<RecordFilter> RecordFilter::Make(RequestFilter filter, std::strin
   if (!status.ok()) return status;
   if (filter.limit() > kMostRecords)
     return absl::InvalidArgumentError(absl::StrCat("limit: at most ", kMostRecords));
-  if (filter.limit() == 0) filter.set_limit(kUsualLimit);
   return RecordFilter(std::move(filter), std::move(own));
 }
 

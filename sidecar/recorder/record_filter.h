@@ -20,6 +20,7 @@ class RecordFilter {
   static absl::StatusOr<RecordFilter> Make(insight::v1::RequestFilter filter, std::string own);
 
   bool Matches(const Record& record) const;
+  // 0: none was given.
   uint32_t limit() const { return filter_.limit(); }
 
  private:

@@ -23,11 +23,6 @@ struct NoObserver final : Observer {
   void OnRelayEnd(const TcpRelay&) override {}
 };
 
-struct Listener final : DecisionListener {
-  void OnDecisions(const Call&, const Decisions& decisions) override { kept = decisions.Copy(); }
-  std::vector<KeptDecision> kept;
-};
-
 class CallWorld : public ::testing::Test {
  protected:
   CallWorld() {

@@ -46,10 +46,11 @@ class Backend : public loop::ListenerEvents {
 };
 
 struct Watcher final : Observer {
-  void OnRequestEnd(const Call&) override {}
+  void OnRequestEnd(const Call& call) override { on_request_end(call); }
   void OnRelayOpened(const TcpRelay&) override { ++opened; }
   void OnRelayEnd(const TcpRelay& relay) override { ended.push_back(relay.record()); }
   void OnDownstreamRefused(Refusal why) override { refused.push_back(why); }
+  std::function<void(const Call&)> on_request_end = [](const Call&) {};
   int opened = 0;
   std::vector<RelayRecord> ended;
   std::vector<Refusal> refused;

@@ -1,0 +1,106 @@
+#include "sidecar/insight/request_taps.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sidecar/recorder/record_message.h"
+
+namespace tulle::sidecar {
+namespace {
+
+// The taps of a second look into the rings, and each may send so many.
+constexpr uint32_t kRecordsPerLook =
+    static_cast<uint32_t>(RequestTaps::kRecordsPerSecond * RequestTaps::kPause /
+                          std::chrono::seconds(1));
+
+}  // namespace
+
+struct RequestTaps::Tap {
+  insight::v1::Question question;
+  recorder::RecordFilter filter;
+  Replies& replies;
+  loop::Instant end;
+  uint32_t left;  // records to be sent until it ends
+  std::vector<recorder::RingReader> readers;
+  uint64_t left_out = 0;  // not told yet
+};
+
+RequestTaps::RequestTaps(loop::Loop& loop, const recorder::FlightRecorder& recorder,
+                         OwnIdentity own)
+    : loop_(loop),
+      recorder_(recorder),
+      own_(std::move(own)),
+      timer_(loop.NewTimer([this] { Look(); })) {}
+
+RequestTaps::~RequestTaps() = default;
+
+void RequestTaps::OnQuestion(const insight::v1::Question& question, Replies& replies) {
+  auto filter = recorder::RecordFilter::Make(question.tap(), own_());
+  if (!filter.ok())
+    return replies.Send(ErrorAnswer(question, std::string(filter.status().message())));
+  if (taps_.size() == kMostTaps) {
+    return replies.Send(ErrorAnswer(
+        question, absl::StrCat("this sidecar already has ", kMostTaps,
+                               " taps: end one of them, or wait until one ends after a minute")));
+  }
+  const uint32_t left =
+      filter->limit() == 0 ? std::numeric_limits<uint32_t>::max() : filter->limit();
+  auto tap = std::make_unique<Tap>(
+      Tap{question, *std::move(filter), replies, loop_.Now() + kLongest, left, {}});
+  for (const auto& worker : recorder_.workers()) tap->readers.emplace_back(worker->ring);
+  taps_.push_back(std::move(tap));
+  if (!timer_->active()) timer_->Start(kPause);
+}
+
+void RequestTaps::Look() {
+  room_ = std::min(room_ + kRecordsPerLook, kRecordsPerSecond);
+  for (const auto& tap : taps_) Look(*tap);
+  for (const auto& tap : taps_) {
+    if (IsOver(*tap)) End(*tap);
+  }
+  std::erase_if(taps_, [this](const auto& tap) { return IsOver(*tap); });
+  if (!taps_.empty()) timer_->Start(kPause);
+}
+
+void RequestTaps::Look(Tap& tap) {
+  const std::string own = own_();
+  insight::v1::Answer answer;
+  answer.set_question(tap.question.id());
+  const bool may_send = tap.replies.HasRoom();
+  for (recorder::RingReader& reader : tap.readers) {
+    tap.left_out += reader.Read([&](const recorder::Record& record) {
+      if (tap.left == 0 || !tap.filter.Matches(record)) return;
+      if (!may_send || room_ == 0) {
+        ++tap.left_out;
+        return;
+      }
+      --room_;
+      --tap.left;
+      *answer.add_requests() = recorder::MessageOf(record, {}, own);
+    });
+  }
+  if (answer.requests_size() == 0 && (tap.left_out == 0 || !may_send)) return;
+  answer.set_left_out(static_cast<uint32_t>(std::exchange(tap.left_out, 0)));
+  tap.replies.Send(std::move(answer));
+}
+
+bool RequestTaps::IsOver(const Tap& tap) const { return tap.left == 0 || loop_.Now() >= tap.end; }
+
+void RequestTaps::End(const Tap& tap) { tap.replies.Send(OnlyAnswer(tap.question)); }
+
+void RequestTaps::OnEnd(uint32_t question) {
+  for (const auto& tap : taps_) {
+    if (tap->question.id() == question) End(*tap);
+  }
+  std::erase_if(taps_, [question](const auto& tap) { return tap->question.id() == question; });
+}
+
+void RequestTaps::OnStreamEnd() {
+  taps_.clear();
+  timer_->Stop();
+}
+
+}  // namespace tulle::sidecar

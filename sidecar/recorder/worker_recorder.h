@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+#include "sidecar/recorder/failure_log.h"
+#include "sidecar/recorder/ring.h"
+
+namespace tulle::recorder {
+
+// What one worker records. Owner: FlightRecorder.
+struct WorkerRecorder {
+  explicit WorkerRecorder(uint32_t worker) : ring(worker) {}
+
+  Ring ring;
+  FailureLog failures;
+};
+
+}  // namespace tulle::recorder
