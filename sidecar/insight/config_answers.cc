@@ -14,7 +14,7 @@ void ConfigAnswers::OnQuestion(const insight::v1::Question& question, Replies& r
     return replies.Send(ErrorAnswer(
         question, absl::StrCat("the document has ", page->size() / 1024, " KiB, more than ",
                                kMostBytes / 1024,
-                               "; ask the sidecar's own admin page /config_dump for it")));
+                               " KiB; ask the sidecar's own admin page /config_dump for it")));
   }
   insight::v1::Answer answer = OnlyAnswer(question);
   answer.set_text(*std::move(page));

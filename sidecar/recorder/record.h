@@ -79,7 +79,7 @@ static_assert(kTexts <= 16);
 // Words that each text has in any case. What a text leaves goes to those after it.
 inline constexpr std::array<uint8_t, kTexts> kShares = {5, 4, 1, 4, 1, 3, 4, 2, 5, 5, 4, 3, 4, 2};
 // What a peer chooses must not take all that is left: the most words of a text.
-inline constexpr std::array<uint8_t, kTexts> kMostWords = {8,  4,  2,  6,  3,  31, 31,
+inline constexpr std::array<uint8_t, kTexts> kMostWords = {5,  4,  2,  6,  3,  31, 31,
                                                            31, 31, 31, 31, 31, 31, 31};
 
 constexpr size_t SharesFrom(size_t first) {

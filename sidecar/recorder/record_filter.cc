@@ -19,10 +19,10 @@ absl::Status CheckText(std::string_view name, const std::string& text) {
       absl::StrCat(absl::string_view(name.data(), name.size()), ": longer than ", kLongestText));
 }
 
-// What a record has of a longer text.
-bool IsBeginOf(std::string_view kept, Text text, std::string_view wanted) {
-  const size_t most = size_t{kMostWords[static_cast<size_t>(text)]} * 8;
-  return kept == wanted.substr(0, most);
+// The same, as far as the record has it.
+bool IsText(std::string_view kept, Text text, std::string_view wanted) {
+  const size_t share = size_t{kShares[static_cast<size_t>(text)]} * sizeof(uint64_t);
+  return kept == wanted || (kept.size() >= share && wanted.starts_with(kept));
 }
 
 // A host, or its first labels; a port counts if it is wanted.
@@ -65,8 +65,8 @@ bool RecordFilter::MatchesNumbers(const Record& record) const {
 
 bool RecordFilter::MatchesId(const Record& record) const {
   const std::string& id = filter_.id();
-  return id.empty() || IsBeginOf(record[Text::kRequestId], Text::kRequestId, id) ||
-         IsBeginOf(record[Text::kTraceId], Text::kTraceId, id);
+  return id.empty() || IsText(record[Text::kRequestId], Text::kRequestId, id) ||
+         IsText(record[Text::kTraceId], Text::kTraceId, id);
 }
 
 bool RecordFilter::MatchesService(const Record& record) const {
