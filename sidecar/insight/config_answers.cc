@@ -7,8 +7,8 @@ namespace tulle::sidecar {
 void ConfigAnswers::OnQuestion(const insight::v1::Question& question, Replies& replies) {
   std::optional<std::string> page = page_(question.config().kind());
   if (!page) {
-    return replies.Send(ErrorAnswer(
-        question, "kind: must be clusters, listeners, routes, endpoints or secrets"));
+    return replies.Send(
+        ErrorAnswer(question, "kind: must be clusters, listeners, routes, endpoints or secrets"));
   }
   if (page->size() > kMostBytes) {
     return replies.Send(ErrorAnswer(

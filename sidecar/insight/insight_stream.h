@@ -17,9 +17,10 @@
 namespace tulle::sidecar {
 
 // Tells the control plane what this sidecar sees of its traffic, and answers its questions, while
-// there is a connection: tulle.insight.v1.Insight. Uses the connection of the ADS stream, and sends only what the
-// connection can take at once: discovery comes first, and what was not sent is part of a later
-// report. A control plane that does not know the service is not asked again on that connection.
+// there is a connection: tulle.insight.v1.Insight. Uses the connection of the ADS stream, and sends
+// only what the connection can take at once: discovery comes first, and what was not sent is part
+// of a later report. A control plane that does not know the service is not asked again on that
+// connection.
 //
 // Owner: Membership. Thread: main. Source: tulle/insight/v1/insight.proto.
 class InsightStream final : private grpc::ChannelEvents,

@@ -29,11 +29,11 @@ void Questions::OnQuestion(const insight::v1::Question& question, Replies& repli
   const auto answerer = answerers_.find(question.kind_case());
   if (question.id() != 0 && answerer != answerers_.end())
     return answerer->second->OnQuestion(question, replies);
-  replies.Send(ErrorAnswer(
-      question, question.id() == 0
-                    ? std::string("a question needs an id that is not 0")
-                    : std::string("tulle-sidecar ") + std::string(telemetry::kVersion) +
-                          " does not know this kind of question; update it"));
+  replies.Send(ErrorAnswer(question, question.id() == 0
+                                         ? std::string("a question needs an id that is not 0")
+                                         : std::string("tulle-sidecar ") +
+                                               std::string(telemetry::kVersion) +
+                                               " does not know this kind of question; update it"));
 }
 
 void Questions::OnEnd(uint32_t question) {

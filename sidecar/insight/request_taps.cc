@@ -12,9 +12,8 @@ namespace tulle::sidecar {
 namespace {
 
 // The taps of a second look into the rings, and each may send so many.
-constexpr uint32_t kRecordsPerLook =
-    static_cast<uint32_t>(RequestTaps::kRecordsPerSecond * RequestTaps::kPause /
-                          std::chrono::seconds(1));
+constexpr uint32_t kRecordsPerLook = static_cast<uint32_t>(
+    RequestTaps::kRecordsPerSecond * RequestTaps::kPause / std::chrono::seconds(1));
 
 }  // namespace
 

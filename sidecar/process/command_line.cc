@@ -207,7 +207,8 @@ Parsed ParseCommandLine(int argc, char** argv) {
       ->excludes(config)
       ->excludes(control);
   add("--print-recorder", line.print_recorder,
-      "print the last requests of the sidecar with this --state-dir, also after a crash, the newest "
+      "print the last requests of the sidecar with this --state-dir, also after a crash, the "
+      "newest "
       "first, as JSON lines",
       "FOLDER")
       ->excludes(config)

@@ -10,9 +10,10 @@
 
 namespace tulle::sidecar {
 
-// The flags of `tulle-sidecar`. Exactly one of leave, print_recorder, config_file and control is set.
+// The flags of `tulle-sidecar`. Exactly one of leave, print_recorder, config_file and control is
+// set.
 struct CommandLine {
-  bool leave = false;  // asks the running sidecar to leave the mesh, and nothing else
+  bool leave = false;          // asks the running sidecar to leave the mesh, and nothing else
   std::string print_recorder;  // a state directory: prints what its flight recorder has
   std::string config_file;
   std::string control;  // HOST:PORT

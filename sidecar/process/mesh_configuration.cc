@@ -98,12 +98,11 @@ absl::Status MeshConfiguration::ReadMeshRanges() {
 absl::Status MeshConfiguration::Start(dns::Resolver& resolver) {
   Workload workload = command_line_.workload;
   workload.has_ipv6 = HasIpv6(loop_);
-  auto membership =
-      Membership::Make(loop_, sidecar_, tls::TlsTransports(), keys_,
-                       {control_.addresses, command_line_.token_file, command_line_.state_directory,
-                        std::move(workload), mesh_ranges_, command_line_.roots_file,
-                        PrepareInsight()},
-                       log_, metrics_.main());
+  auto membership = Membership::Make(
+      loop_, sidecar_, tls::TlsTransports(), keys_,
+      {control_.addresses, command_line_.token_file, command_line_.state_directory,
+       std::move(workload), mesh_ranges_, command_line_.roots_file, PrepareInsight()},
+      log_, metrics_.main());
   if (!membership.ok()) return membership.status();
   membership_ = *std::move(membership);
   if (control_.addresses.empty()) {

@@ -38,7 +38,8 @@ void NoteQuota(Call& call, const RateLimit& limit, const RateLimit::Verdict& ver
   quota = RateLimitQuota{verdict.limit, verdict.remaining, WholeSeconds(verdict.reset)};
 }
 
-void ExplainLimit(Call& call, const config::RateLimitFilter& filter, const RateLimit::Verdict& verdict) {
+void ExplainLimit(Call& call, const config::RateLimitFilter& filter,
+                  const RateLimit::Verdict& verdict) {
   if (!verdict.limited) return;
   Explain(call, DecisionKind::kRateLimit, filter.name, !verdict.enforced,
           verdict.enforced ? "limit exceeded" : "limit exceeded, not enforced");

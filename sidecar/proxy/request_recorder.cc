@@ -48,8 +48,10 @@ bool HasFailed(const DecisionRecord& record, int grpc_status) {
   return record.failure || record.status >= 500 || IsServerError(grpc_status);
 }
 
+// At least 1 for what was reached: 0 stands for what was not.
 uint64_t Since(loop::Instant start, loop::Instant at) {
-  return at <= start ? 0 : static_cast<uint64_t>((at - start).count());
+  if (at == loop::Instant()) return 0;
+  return at <= start ? 1 : static_cast<uint64_t>((at - start).count());
 }
 
 uint8_t PutAddress(const SocketAddress& address, std::array<uint8_t, 16>& ip, uint16_t& port) {
@@ -81,9 +83,9 @@ Numbers NumbersOf(const EndedRequest& request) {
   const RequestTimes& times = record.times;
   const int grpc_status = record.grpc_status.empty() ? -1 : GrpcStatusNumber(record.grpc_status);
   Numbers numbers;
-  numbers.wall_started = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                             times.wall_started.time_since_epoch())
-                             .count();
+  numbers.wall_started =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(times.wall_started.time_since_epoch())
+          .count();
   numbers.request_ended = Since(times.started, times.request_ended);
   numbers.upstream_asked = Since(times.started, times.upstream_asked);
   numbers.upstream_answered = Since(times.started, times.upstream_answered);

@@ -398,7 +398,7 @@ TEST_F(FollowingHttpTest, IdleConnectionOfARefusedPeerCloses) {
   Serve();
   Pass();
   EXPECT_FALSE(client_.ended);
-  EXPECT_EQ(Get(), answer);
+  EXPECT_TRUE(Get().starts_with(answer.substr(0, answer.find('\r'))));
   server_tls_.trust = Share(other_ca_.Bundle());
   Serve();
   Pass();

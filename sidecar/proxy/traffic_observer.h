@@ -8,8 +8,8 @@
 
 namespace tulle::proxy {
 
-// Metrics, access log, spans and flight recorder of one worker. Owner: the composition root, one per worker. Thread:
-// the worker's.
+// Metrics, access log, spans and flight recorder of one worker. Owner: the composition root, one
+// per worker. Thread: the worker's.
 class TrafficObserver final : public Observer {
  public:
   // `worker`: the label of the worker's own metrics.

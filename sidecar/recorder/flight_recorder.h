@@ -32,8 +32,8 @@ class FlightRecorder {
   explicit FlightRecorder(int workers);
 
   // From now on in files of this directory, which survive a crash; those of the process before are
-  // kept, and read, too. REQUIRES: no request has come yet. On an error some or all workers go on in
-  // memory.
+  // kept, and read, too. REQUIRES: no request has come yet. On an error some or all workers go on
+  // in memory.
   absl::Status MoveToDirectory(const std::string& directory);
 
   WorkerRecorder& worker(int index) { return *workers_[static_cast<size_t>(index)]; }

@@ -61,8 +61,7 @@ void SetNumbers(const Record& record, RequestRecord& message) {
   message.set_mutual_tls(record.Has(kMutualTls));
   message.set_started_micros(numbers.wall_started / 1000);
   message.set_status(numbers.status);
-  if (numbers.grpc_status >= 0)
-    message.set_grpc_status(static_cast<uint32_t>(numbers.grpc_status));
+  if (numbers.grpc_status >= 0) message.set_grpc_status(static_cast<uint32_t>(numbers.grpc_status));
   message.set_source_address(record.source_address());
   message.set_endpoint(record.endpoint());
   message.set_attempts(numbers.attempts);
@@ -75,8 +74,7 @@ void SetNumbers(const Record& record, RequestRecord& message) {
   message.set_ended(Micros(numbers.ended));
   message.set_request_bytes(numbers.request_bytes);
   message.set_response_bytes(numbers.response_bytes);
-  if (numbers.configuration != 0)
-    message.set_config_version(absl::StrCat(numbers.configuration));
+  if (numbers.configuration != 0) message.set_config_version(absl::StrCat(numbers.configuration));
 }
 
 }  // namespace

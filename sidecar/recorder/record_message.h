@@ -9,8 +9,9 @@
 
 namespace tulle::recorder {
 
-// The record as it is sent and printed. Bytes that are not printable ASCII become '?'. `own`: SPIFFE
-// ID of this workload, which is the caller of outbound requests, and the destination of the others.
+// The record as it is sent and printed. Bytes that are not printable ASCII become '?'. `own`:
+// SPIFFE ID of this workload, which is the caller of outbound requests, and the destination of the
+// others.
 insight::v1::RequestRecord MessageOf(const Record& record,
                                      std::span<const KeptDecision> decisions = {},
                                      std::string_view own = {});

@@ -198,8 +198,7 @@ TEST(FlightRecorder, FindsTheNewestOfAllWorkers) {
   FlightRecorder recorder(2);
   for (int64_t i = 0; i < 6; ++i) Write(recorder.worker(i % 2).ring, {.started_ms = 100 + i});
   Write(recorder.worker(0).ring, {.started_ms = 200, .status = 404});
-  const auto filter =
-      RecordFilter::Make(With([](auto& one) { one.set_highest_status(299); }), "");
+  const auto filter = RecordFilter::Make(With([](auto& one) { one.set_highest_status(299); }), "");
   const Found found = recorder.Find(*filter, 2);
   ASSERT_EQ(found.records.size(), 2u);
   EXPECT_EQ(found.records[0].record.numbers().wall_started, 105 * kMillisecond);

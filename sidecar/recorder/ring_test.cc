@@ -171,8 +171,7 @@ TEST_F(RingTest, AReaderNeverSeesATornRecord) {
     ++seen;
     const uint64_t i = record->numbers().ended;
     ASSERT_EQ(record->number(), i);
-    ASSERT_EQ((*record)[Text::kPath],
-              std::string(i % 240, static_cast<char>('a' + i % 26)));
+    ASSERT_EQ((*record)[Text::kPath], std::string(i % 240, static_cast<char>('a' + i % 26)));
   }
   stop = true;
   writer.join();

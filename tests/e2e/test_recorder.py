@@ -1,0 +1,106 @@
+"""The flight recorder of a real sidecar: what it did is known after a crash."""
+import json
+import os
+import signal
+import stat
+import subprocess
+import threading
+
+import processes
+import pytest
+import raw
+from mesh import Mesh
+from origin import reply
+
+
+@pytest.fixture(name="mesh")
+def fixture_mesh(tmp_path):
+    mesh = Mesh(tmp_path)
+    yield mesh
+    mesh.close()
+
+
+def printed(mesh, folder):
+    """The records in the files of a state directory."""
+    done = subprocess.run([mesh.binary("sidecar/tulle-sidecar"), "--print-recorder", folder],
+                          capture_output=True, text=True, timeout=30, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def of_path(records, path):
+    return next(record for record in records if record.get("path") == path)
+
+
+def wait_for_answer(workload, host="web"):
+    processes.wait_until(lambda: raw.get(workload.outbound, "/", host=host).status == 200, "the mesh answers")
+
+
+def test_records_say_what_was_decided(mesh):
+    web, caller = mesh.add("web"), mesh.add("caller")
+    wait_for_answer(caller)
+    web.origin.answer = lambda request, sock: reply(b"", "500 Internal Server Error")
+    answer = raw.get(caller.outbound, "/failing?secret=1", host="web")
+    assert answer.status == 500
+    # Not of the sidecar's own.
+    assert answer.header("x-request-id") == []
+    outbound = of_path(printed(mesh, caller.state), "/failing")
+    assert (outbound["outbound"], outbound["method"], outbound["authority"], outbound["status"]) == (True, "GET", "web", 500), outbound
+    assert outbound["service"].startswith("web.default") and outbound["cluster"], outbound
+    assert outbound["endpoint"] == "127.0.0.1:%d" % web.inbound and outbound["destination"].endswith("/sa/web"), outbound
+    assert outbound["mutualTls"] and outbound["attempts"] >= 1 and "cause" not in outbound, outbound
+    times = [int(outbound[name]) for name in ("upstreamAsked", "upstreamAnswered", "ended")]
+    assert 0 < times[0] < times[1] <= times[2], outbound
+    inbound = of_path(printed(mesh, web.state), "/failing")
+    assert inbound["source"].endswith("/sa/caller") and inbound["mutualTls"] and not inbound.get("outbound"), inbound
+    assert inbound["requestId"] == outbound["requestId"], (inbound, outbound)
+    assert "secret" not in json.dumps([inbound, outbound])
+
+
+def test_errors_of_the_sidecar_tell_the_request_id(mesh):
+    caller = mesh.add("caller")
+    answer = processes.wait_until(lambda: (lambda one: one if one.status == 404 else None)(raw.get(caller.outbound, "/", host="nobody")), "an error")
+    [request_id] = answer.header("x-request-id")
+    record = next(one for one in printed(mesh, caller.state) if one["requestId"] == request_id)
+    assert record["status"] == 404, record
+
+
+def test_a_killed_sidecar_leaves_its_records(mesh):
+    web, caller = mesh.add("web"), mesh.add("caller")
+    wait_for_answer(caller)
+    stop = threading.Event()
+
+    def load():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                raw.get(caller.outbound, "/load/%d" % number, host="web")
+            except (OSError, EOFError):
+                return
+
+    clients = [threading.Thread(target=load) for _ in range(4)]
+    for client in clients:
+        client.start()
+    processes.wait_until(lambda: len(printed(mesh, caller.state)) > 200, "there is traffic")
+    caller.sidecar.stop(signal.SIGKILL)
+    stop.set()
+    for client in clients:
+        client.join()
+    before = printed(mesh, caller.state)
+    assert len(before) > 200 and all(record["status"] == 200 for record in before if record.get("path", "").startswith("/load/")), before[:3]
+
+    mesh.start_sidecar(caller)
+    processes.wait_until(lambda: caller.sidecar.running() and processes.listening(caller.outbound), "it runs again")
+    wait_for_answer(caller)
+    after = printed(mesh, caller.state)
+    kept = [record for record in after if record["file"].endswith(".previous.ring")]
+    assert [{**one, "file": ""} for one in kept] == [{**one, "file": ""} for one in before]
+    assert [one for one in after if one not in kept], "the new process records"
+    files = [name for name in os.listdir(caller.state) if name.startswith("recorder-")]
+    assert files and all(stat.S_IMODE(os.stat(os.path.join(caller.state, name)).st_mode) == 0o600 for name in files), files
+    assert web.origin
+
+
+def test_printing_says_what_is_wrong(mesh, tmp_path):
+    done = subprocess.run([mesh.binary("sidecar/tulle-sidecar"), "--print-recorder", str(tmp_path)], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and "no files of a flight recorder" in done.stderr, done
