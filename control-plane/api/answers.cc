@@ -72,6 +72,14 @@ ApiResponse RefuseKind(const std::string& kind) {
   return Refuse(404, "unknown kind \"" + kind + "\"", "known kinds: " + known);
 }
 
+ApiResponse RefuseProxy(const std::string& name) {
+  return Refuse(404, "proxy " + name + " not found", "list proxies with `tullectl status`");
+}
+
+ApiResponse RefuseQuestion() {
+  return Refuse(503, "sidecars are being asked too many questions at once", "try again");
+}
+
 bool ReadObject(const ApiRequest& request, std::initializer_list<std::string_view> fields,
                 Json* json, ApiResponse* refusal) {
   *json = request.body.empty() ? Json::object()

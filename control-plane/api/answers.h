@@ -26,6 +26,11 @@ ApiResponse Refuse(const policy::Problems& problems);
 // "unknown kind \"NAME\"", 404.
 ApiResponse RefuseKind(const std::string& kind);
 
+// "proxy NAME not found", 404.
+ApiResponse RefuseProxy(const std::string& name);
+// Too many questions are being asked, 503.
+ApiResponse RefuseQuestion();
+
 // The Read functions return false after they have set *refusal.
 // The body as a JSON object of these fields.
 bool ReadObject(const ApiRequest& request, std::initializer_list<std::string_view> fields,

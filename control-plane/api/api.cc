@@ -5,6 +5,7 @@
 #include "control-plane/api/credential_resource.h"
 #include "control-plane/api/eviction_resource.h"
 #include "control-plane/api/identity_resources.h"
+#include "control-plane/api/live_resources.h"
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/api/policy_resources.h"
 #include "control-plane/api/route.h"
@@ -72,14 +73,18 @@ class Api::Resources {
         backups_(parts.store, parts.authority, parts.version),
         check_(parts.view, parts.policies, parts.authority, parts.tokens, parts.store),
         traces_(parts.traces),
-        traffic_(parts.traffic) {}
+        traffic_(parts.traffic),
+        requests_(parts.live),
+        taps_(parts.live),
+        live_(parts.live, parts.view) {}
 
   Routes All() {
     Routes all;
-    for (Routes routes : {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
-                          workloads_.routes(), proxies_.routes(), tokens_.routes(),
-                          credentials_.routes(), certificates_.routes(), evictions_.routes(),
-                          check_.routes(), traces_.routes(), traffic_.routes()}) {
+    for (Routes routes :
+         {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
+          workloads_.routes(), proxies_.routes(), tokens_.routes(), credentials_.routes(),
+          certificates_.routes(), evictions_.routes(), check_.routes(), traces_.routes(),
+          traffic_.routes(), requests_.routes(), taps_.routes(), live_.routes()}) {
       for (Route& route : routes) all.push_back(std::move(route));
     }
     return all;
@@ -99,6 +104,9 @@ class Api::Resources {
   CheckResource check_;
   TraceResource traces_;
   TrafficResource traffic_;
+  RequestResource requests_;
+  TapResource taps_;
+  LiveProxyResource live_;
 };
 
 Api::Api(Parts parts)

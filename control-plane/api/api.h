@@ -27,6 +27,9 @@
 #include "control-plane/snapshot/snapshot.h"
 
 namespace tulle::insight {
+class FailureBook;
+class Questions;
+class Taps;
 class TraceRing;
 class TrafficBook;
 }  // namespace tulle::insight
@@ -51,6 +54,10 @@ struct ApiResponse {
   // may be empty, after `body`; false: that was the last one. Absent: `body` is all. The Api
   // outlives it.
   std::function<bool(std::string*)> more = {};
+  // Set: others have to be asked first; of the rest only `event` counts. Call it once: it runs what
+  // it is passed once, with a response that is not later itself, and perhaps at once.
+  using Respond = std::function<void(ApiResponse)>;
+  std::function<void(Respond)> later = {};
 
   // The whole body at once.
   std::string WholeBody() const {
@@ -141,6 +148,13 @@ class ControlPlaneView {
 
 struct Route;
 
+// What is known of single requests, and who is asked about them. Null: nothing, and nobody.
+struct LiveParts {
+  const insight::FailureBook* failures = nullptr;
+  insight::Questions* questions = nullptr;
+  insight::Taps* taps = nullptr;
+};
+
 class Api {
  public:
   // All pointers outlive the Api. `on_change` is called after each change of policies, roots or
@@ -162,6 +176,7 @@ class Api {
     // Workloads whose proxies do not register themselves. Unset: there are none.
     std::function<absl::Status(discovery::Workload)> register_workload = {};
     std::function<absl::Status(const std::string& instance)> remove_workload = {};
+    LiveParts live = {};  // all three, or none
   };
 
   explicit Api(Parts parts);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,9 +12,15 @@
 
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
+#include "control-plane/insight/failure_book.h"
+#include "control-plane/insight/fake_sidecar_for_test.h"
+#include "control-plane/insight/questions.h"
+#include "control-plane/insight/taps.h"
+#include "control-plane/insight/trace_ring.h"
 #include "control-plane/insight/traffic_book.h"
 #include "control-plane/snapshot/testing/build_snapshot.h"
 #include "control-plane/store/sqlite_store.h"
+#include "net/loop/sim/simulation.h"
 
 namespace tulle::api {
 
@@ -100,8 +107,26 @@ class ApiFixture : public testing::Test {
         authority_(*ca::MeshAuthority::Open({}, store_.get(), &keys_, kNow)),
         tokens_(store_.get(), &keys_),
         credentials_(store_.get(), &keys_),
-        api_({book_.get(), authority_.get(), &tokens_, &credentials_, &view_,
-              [this] { ++changes_; }, std::move(version), nullptr, &traffic_, store_.get()}) {}
+        api_(PartsOf(std::move(version))) {}
+
+  // A response that comes later, once it has come.
+  ApiResponse Settled(ApiResponse response) {
+    if (!response.later) return response;
+    std::optional<ApiResponse> settled;
+    response.later([&settled](ApiResponse late) { settled = std::move(late); });
+    simulation_.RunUntil([&settled] { return settled.has_value(); }, std::chrono::seconds(10));
+    EXPECT_TRUE(settled) << "no answer";
+    return settled.value_or(ApiResponse{500, "{}"});
+  }
+  Api::Parts PartsOf(std::string version) {
+    Api::Parts parts{book_.get(), authority_.get(),       &tokens_,          &credentials_,
+                     &view_,      [this] { ++changes_; }, std::move(version)};
+    parts.traces = &traces_;
+    parts.traffic = &traffic_;
+    parts.store = store_.get();
+    parts.live = {&failures_, &questions_, &taps_};
+    return parts;
+  }
 
   certs::SystemKeySource keys_;
   std::unique_ptr<store::SqliteStore> store_;
@@ -110,7 +135,14 @@ class ApiFixture : public testing::Test {
   ca::JoinTokens tokens_;
   Credentials credentials_;
   FakeView view_;
+  insight::TraceRing traces_;
   insight::TrafficBook traffic_{kNow - 3600};
+  sim::Simulation simulation_{1};
+  std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+  insight::FailureBook failures_;
+  insight::Respondents respondents_;
+  insight::Questions questions_{*loop_, respondents_};
+  insight::Taps taps_{*loop_, respondents_};
   int changes_ = 0;
   Api api_;
 };

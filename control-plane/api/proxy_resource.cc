@@ -39,10 +39,6 @@ Json ProxyJson(const ProxyStatus& proxy, const registry::OpenBreakers& breakers)
   return json;
 }
 
-ApiResponse RefuseProxy(const std::string& name) {
-  return Refuse(404, "proxy " + name + " not found", "list proxies with `tullectl status`");
-}
-
 }  // namespace
 
 Routes ProxyResource::routes() {

@@ -36,6 +36,18 @@ std::string OpenSince(const Json& breaker, int64_t now);
 absl::StatusOr<int> Stat(Session& session);
 absl::StatusOr<int> Edges(Session& session);
 absl::StatusOr<int> Top(Session& session);
+// explain_request.cc
+absl::StatusOr<int> ExplainRequest(Session& session);
+// To standard error, if sidecars did not answer. `reply`: of GET /v1/requests.
+void WarnUnanswered(Session& session, const Json& reply);
+// error_commands.cc
+absl::StatusOr<int> Errors(Session& session);
+// tap_command.cc
+absl::StatusOr<int> Tap(Session& session);
+// trace_command.cc
+absl::StatusOr<int> ShowTrace(Session& session);
+// log_level_command.cc
+absl::StatusOr<int> Logs(Session& session);
 // proxy_config.cc
 absl::StatusOr<int> ProxyConfig(Session& session);
 // identity_commands.cc

@@ -84,7 +84,7 @@ std::string BashScript(const Vocabulary& vocabulary) {
       BashValues(vocabulary) + "  case \"$path\" in\n" + choices +
       "  esac\n"
       "  case \"$path:$kind\" in\n"
-      "    status:|proxy-config:) words=\"$(tullectl \"${server[@]}\" status -o name "
+      "    status:|proxy-config:|logs:) words=\"$(tullectl \"${server[@]}\" status -o name "
       "2>/dev/null)\" "
       ";;\n"
       "    \"config use-context:\"|\"config delete-context:\") words=\"$(" +

@@ -44,6 +44,7 @@ Grammar::Grammar() {
   AddPolicies();
   AddMesh();
   AddTraffic();
+  AddRequests();
   AddIdentities();
   AddConfig();
   AddHistory();
@@ -203,19 +204,6 @@ void Grammar::AddPolicies() {
   AddExplain();
 }
 
-void Grammar::AddExplain() {
-  CLI::App& explain = Add(app_, "explain", "Describe the fields of a kind of policy",
-                          "  tullectl explain\n  tullectl explain resiliencepolicy\n"
-                          "  tullectl explain rp.spec.timeouts.request\n"
-                          "  tullectl explain httproute.spec --recursive",
-                          Command::kExplain);
-  explain
-      .add_option("KIND", invocation_.name,
-                  "KIND, or KIND.FIELD.FIELD; without it, the kinds are listed")
-      ->type_name("");
-  explain.add_flag("-R,--recursive", invocation_.recursive, "list all fields below, as a tree");
-}
-
 void Grammar::AddMesh() {
   CLI::App& status = Add(app_, "status", "Show proxies: connection, sync state, certificate expiry",
                          "  tullectl status\n  tullectl status post-v1-1\n"
@@ -231,7 +219,8 @@ void Grammar::AddMesh() {
   CLI::App& config = Add(app_, "proxy-config", "Show the configuration of a proxy",
                          "  tullectl proxy-config post-v1-1 clusters\n"
                          "  tullectl pc post-v1-1 routes -o yaml\n  tullectl pc post-v1\n"
-                         "  tullectl pc client.shop endpoints  # the pod client of namespace shop",
+                         "  tullectl pc client.shop endpoints  # the pod client of namespace shop\n"
+                         "  tullectl pc post-v1-1 clusters --live",
                          Command::kProxyConfig);
   config.alias("pc");
   config
@@ -242,6 +231,8 @@ void Grammar::AddMesh() {
       .add_option("PART", invocation_.part,
                   "listeners (l), routes (r), clusters (c), endpoints (e) or secrets (s) [all]")
       ->type_name("");
+  config.add_flag("--live", invocation_.is_live,
+                  "what is in force in the proxy, with its state, as it answers itself");
   TakeProxyNamespace(config);
   TakeFormat(config, kFormatsWithName);
 

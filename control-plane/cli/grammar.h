@@ -28,6 +28,9 @@ using Formats = std::vector<std::pair<std::string, Format>>;
 
 extern const Formats kFormatsWithName;
 
+// Whether `explain` is asked for a request: no kind of policy has a digit.
+bool IsRequestId(const std::string& text);
+
 // The parser, and the invocation that it fills in.
 class Grammar {
  public:
@@ -42,8 +45,11 @@ class Grammar {
                 std::optional<Command> command);
   void AddConnection();
   void AddPolicies();
-  void AddExplain();
   void AddMesh();
+  // grammar_requests.cc
+  void AddExplain();
+  void AddTap();
+  void AddRequests();
   // grammar_traffic.cc
   void AddTraffic();
   void TakeTraffic(CLI::App& command, const char* what);

@@ -55,6 +55,11 @@ enum class Command {
   kStat,
   kEdges,
   kTop,
+  kExplainRequest,
+  kTap,
+  kErrors,
+  kTrace,
+  kLogs,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -88,6 +93,19 @@ struct RegisterFlags {
   uint16_t outbound_http = 0;
   std::vector<std::string> outbound_tcp;  // SERVICE:PORT=LISTEN
   uint16_t admin_port = 15000;            // of its Envoy
+};
+
+// Which requests are watched, and until when.
+struct TapFlags {
+  std::string method;
+  std::string path;
+  std::string from;
+  std::string status;
+  std::string id;
+  bool failed = false;
+  int64_t at_least_millis = 0;
+  int64_t requests = 0;  // 0: no end
+  std::string duration;  // empty: no end
 };
 
 struct Invocation {
@@ -130,6 +148,10 @@ struct Invocation {
   bool before_install = false;  // checks
   std::string window = "1m";    // of traffic
   int64_t refreshes = 0;        // while it is watched; 0: no end
+  TapFlags tap;
+  bool is_id = false;     // of a request, whatever it looks like
+  bool is_live = false;   // as the proxy itself says
+  std::string log_level;  // empty: it is shown
 };
 
 }  // namespace tulle::cli

@@ -108,6 +108,8 @@ std::string ToYaml(const Json& json) {
   return yaml;
 }
 
+void PrintJsonLine(const Json& json, std::ostream& out) { out << Dump(json) << "\n"; }
+
 void PrintJson(const Json& json, Format format, std::ostream& out) {
   if (format == Format::kJson) {
     out << Dump(json, 2) << "\n";

@@ -24,6 +24,8 @@ bool TrueAt(const Json& json, const std::string& pointer);
 const Json& PartAt(const Json& json, const std::string& pointer);
 
 std::string ToYaml(const Json& json);
+// On one line, for programs that read line by line.
+void PrintJsonLine(const Json& json, std::ostream& out);
 // For Format::kJson and kYaml. A list's items become YAML documents, so that what get wrote can be
 // applied again.
 void PrintJson(const Json& json, Format format, std::ostream& out);

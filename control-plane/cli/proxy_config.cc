@@ -158,6 +158,20 @@ void PrintPart(Session& session, const std::string& proxy, const Part& part, con
   }
 }
 
+// What the proxy says itself, in its own words.
+absl::StatusOr<int> ShowLive(Session& session, const std::string& proxy,
+                             const std::vector<std::string_view>& parts) {
+  Json all;
+  for (const std::string_view part : parts) {
+    const auto reply = session.Get("/v1/proxies/" + proxy + "/live/" + std::string(part));
+    if (!reply.ok()) return reply.status();
+    all[std::string(part)] = PartAt(*reply, "/config");
+  }
+  const Format format = session.wants_json() ? session.invocation.format : Format::kYaml;
+  PrintJson(parts.size() == 1 ? all.begin().value() : all, format, session.out());
+  return 0;
+}
+
 }  // namespace
 
 absl::StatusOr<int> ProxyConfig(Session& session) {
@@ -173,6 +187,7 @@ absl::StatusOr<int> ProxyConfig(Session& session) {
   const auto proxy = FindProxy(session, wanted.name);
   if (!proxy.ok()) return proxy.status();
   const std::string name = TextAt(*proxy, "/name");
+  if (wanted.is_live) return ShowLive(session, name, parts);
   Json all;
   for (const std::string_view part : parts) {
     const auto reply = session.Get("/v1/proxies/" + name + "/config/" + std::string(part));

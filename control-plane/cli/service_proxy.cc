@@ -1,11 +1,13 @@
 #include "control-plane/cli/service_proxy.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/json_text.h"
+#include "control-plane/cli/merged_requests.h"
 #include "control-plane/cli/replicas.h"
 #include "control-plane/cli/user_error.h"
 #include "k8s/install/settings.h"
@@ -21,6 +23,11 @@ constexpr char kOneProxy[] = "/v1/proxies/";
 constexpr char kServices[] = "/v1/services";
 constexpr char kCheck[] = "/v1/check";
 constexpr char kTraffic[] = "/v1/traffic";
+constexpr char kRequests[] = "/v1/requests";
+constexpr char kFailures[] = "/v1/failures";
+constexpr char kOneTrace[] = "/v1/traces/";
+constexpr char kTaps[] = "/v1/taps";
+constexpr char kOneTap[] = "/v1/taps/";
 
 std::string InNamespace(const std::string& rest) {
   return absl::StrCat("/api/v1/namespaces/", install::kNamespace, "/", rest);
@@ -32,14 +39,18 @@ std::string WayTo(const std::string& pod) {
 
 // RBAC's word for a method at a proxy.
 std::string VerbOf(const std::string& method) {
+  if (method == "PUT") return "update";
   return method == "POST" ? "create" : absl::AsciiStrToLower(method);
 }
 
 // Whether each replica has a part of the answer: it follows from the proxies that are connected.
 bool DependsOnReplica(const ApiCall& call) {
+  // Changes of these are no changes of the mesh: a proxy or a tap is asked for something.
+  if (call.path.starts_with(kOneProxy) || call.path.starts_with(kTaps)) return true;
   return call.method == "GET" &&
-         (call.path == kProxies || call.path.starts_with(kOneProxy) || call.path == kServices ||
-          call.path == kCheck || call.path == kTraffic);
+         (call.path == kProxies || call.path == kServices || call.path == kCheck ||
+          call.path == kTraffic || call.path == kRequests || call.path == kFailures ||
+          call.path.starts_with(kOneTrace));
 }
 
 ApiReply Reply(const Json& json) { return {200, json.dump()}; }
@@ -88,11 +99,16 @@ absl::StatusOr<std::vector<std::string>> ServiceProxy::Replicas() {
 
 absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path.starts_with(kOneProxy)) return FindProxy(call);
+  if (call.path.starts_with(kOneTap)) return SendToTap(call);
+  if (call.path.starts_with(kOneTrace)) return FindTrace(call);
   std::vector<Json> answers;
   if (auto refused = AskAll(call, &answers)) return *std::move(refused);
   if (call.path == kProxies) return Reply(MergedProxies(answers));
   if (call.path == kServices) return Reply(MergedServices(answers));
   if (call.path == kTraffic) return Reply(MergedTraffic(answers));
+  if (call.path == kRequests) return Reply(MergedRequests(answers));
+  if (call.path == kFailures) return Reply(MergedFailures(answers));
+  if (call.path == kTaps) return Reply({{"id", JoinedTap(answers)}});
   std::set<std::string> connected;
   if (NamesAbsentProxies(answers)) {
     std::vector<Json> proxies;
@@ -104,7 +120,7 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
 
 absl::StatusOr<ApiReply> ServiceProxy::FindProxy(const ApiCall& call) {
   const std::string rest = call.path.substr(sizeof kOneProxy - 1);
-  ApiCall about = call;
+  ApiCall about;
   about.path = kOneProxy + rest.substr(0, rest.find('/'));
   absl::StatusOr<ApiReply> last = UserError("tulle-control has no ready replica");
   for (const std::string& pod : *replicas_) {
@@ -116,6 +132,34 @@ absl::StatusOr<ApiReply> ServiceProxy::FindProxy(const ApiCall& call) {
     if (TrueAt(proxy, "/connected")) return last;
   }
   return last;
+}
+
+// A replica that was started again does not know the tap any more; the others do.
+absl::StatusOr<ApiReply> ServiceProxy::SendToTap(const ApiCall& call) {
+  const std::vector<std::string> ids = PartsOfTap(call.path.substr(sizeof kOneTap - 1));
+  std::vector<Json> answers;
+  absl::StatusOr<ApiReply> last = UserError("tulle-control has no ready replica");
+  for (size_t i = 0; i < std::min(ids.size(), replicas_->size()); ++i) {
+    ApiCall part = call;
+    part.path = kOneTap + ids[i];
+    last = SendTo(WayTo((*replicas_)[i]), part);
+    if (!last.ok()) return last;
+    if (last->status / 100 == 2)
+      answers.push_back(Json::parse(last->body, nullptr, /*allow_exceptions=*/false));
+  }
+  return answers.empty() ? last : Reply(MergedNews(answers));
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::FindTrace(const ApiCall& call) {
+  std::vector<Json> answers;
+  absl::StatusOr<ApiReply> last = UserError("tulle-control has no ready replica");
+  for (const std::string& pod : *replicas_) {
+    last = SendTo(WayTo(pod), call);
+    if (!last.ok()) return last;
+    if (last->status / 100 == 2)
+      answers.push_back(Json::parse(last->body, nullptr, /*allow_exceptions=*/false));
+  }
+  return answers.empty() ? last : Reply(MergedTrace(answers));
 }
 
 std::optional<absl::StatusOr<ApiReply>> ServiceProxy::AskAll(const ApiCall& call,

@@ -35,6 +35,10 @@ class ServiceProxy final : public ApiClient {
   absl::StatusOr<ApiReply> SendToReplicas(const ApiCall& call);
   // From the replica that the proxy is connected to.
   absl::StatusOr<ApiReply> FindProxy(const ApiCall& call);
+  // A tap is open at each replica, under an id of its own.
+  absl::StatusOr<ApiReply> SendToTap(const ApiCall& call);
+  // Each replica has the spans of its sidecars.
+  absl::StatusOr<ApiReply> FindTrace(const ApiCall& call);
   // Absent: all replicas have answered. Else what the first of them said that has not.
   std::optional<absl::StatusOr<ApiReply>> AskAll(const ApiCall& call, std::vector<Json>* answers);
   absl::StatusOr<std::string> TokenOf(const char* account);

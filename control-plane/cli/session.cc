@@ -107,6 +107,10 @@ absl::StatusOr<Json> Session::Post(const std::string& path, const Json& body, bo
   return Send({.method = "POST", .path = path, .query = query, .body = body.dump()});
 }
 
+absl::StatusOr<Json> Session::Put(const std::string& path, const Json& body) {
+  return Send({.method = "PUT", .path = path, .body = body.dump()});
+}
+
 absl::StatusOr<Json> Session::Delete(const std::string& path) {
   return Send({.method = "DELETE", .path = path});
 }

@@ -27,6 +27,7 @@ class Session {
   // The reply if its status is 2xx, else a UserError with the API's error.
   absl::StatusOr<Json> Get(const std::string& path, const Query& query = {});
   absl::StatusOr<Json> Post(const std::string& path, const Json& body, bool is_dry_run = false);
+  absl::StatusOr<Json> Put(const std::string& path, const Json& body);
   absl::StatusOr<Json> Delete(const std::string& path);
   // Errors refer to lines of the files.
   absl::StatusOr<Json> Apply(const FileSet& files, bool is_dry_run);

@@ -65,11 +65,16 @@ constexpr Row kRows[] = {
     {Command::kStat, Stat},
     {Command::kEdges, Edges},
     {Command::kTop, Top},
+    {Command::kExplainRequest, ExplainRequest},
+    {Command::kTap, Tap},
+    {Command::kErrors, Errors},
+    {Command::kTrace, ShowTrace},
+    {Command::kLogs, Logs},
     {Command::kInject, Inject},
     {Command::kInstall, PrintInstallation},
     {Command::kUninstall, PrintRemoval},
 };
-static_assert(std::size(kRows) == static_cast<size_t>(Command::kTop) + 1,
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kLogs) + 1,
               "each command has a handler");
 
 absl::StatusOr<int> Run(Session& session) {

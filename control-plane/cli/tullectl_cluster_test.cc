@@ -185,6 +185,78 @@ TEST_F(TwoReplicas, TrafficIsThatOfTheSidecarsOfAll) {
   EXPECT_EQ(out.find("latencyMs"), std::string::npos) << out;
 }
 
+TEST_F(TwoReplicas, RequestsAreThoseThatSidecarsOfAllKnow) {
+  const auto record = [](const char* proxy, bool is_outbound, const char* cause) {
+    return Json{{"requestId", "id-1"},
+                {"proxy", proxy},
+                {"outbound", is_outbound},
+                {"status", 403},
+                {"startedMicros", 1000},
+                {"cause", cause},
+                {"source", "spiffe://m/ns/shop/sa/web"},
+                {"destination", "spiffe://m/ns/shop/sa/cart"}};
+  };
+  const std::string path = "/v1/requests?id=id-1&limit=200";
+  Reply("a", path, {{"asked", 2}, {"answered", 2}, {"requests", {record("web-1", true, "")}}});
+  // A sidecar that has changed its replica.
+  Reply("b", path,
+        {{"asked", 3},
+         {"answered", 2},
+         {"requests", {record("cart-1", false, "denied"), record("web-1", true, "")}}});
+  EXPECT_EQ(Run({"explain", "id-1"}), 0) << err;
+  EXPECT_NE(out.find("2. cart.shop is called by web.shop"), std::string::npos) << out;
+  EXPECT_EQ(out.find("\n3. "), std::string::npos) << out;
+  EXPECT_NE(err.find("1 of 5 sidecars did not answer"), std::string::npos) << err;
+}
+
+TEST_F(TwoReplicas, FailuresOfAllAreAddedUp) {
+  const auto groups = [](int count, int64_t last, const char* id) {
+    return Json{{"seconds", 3600},
+                {"leftOut", 1},
+                {"groups",
+                 {{{"cause", "overflow"},
+                   {"status", 503},
+                   {"service", "cart.shop.svc.x"},
+                   {"source", "spiffe://m/ns/shop/sa/web"},
+                   {"count", count},
+                   {"lastUnixMicros", last},
+                   {"example", {{"requestId", id}}}}}}};
+  };
+  Reply("a", "/v1/failures?window=3600", groups(2, 2'000'000, "newer-1"));
+  Reply("b", "/v1/failures?window=3600", groups(3, 1'000'000, "older-1"));
+  EXPECT_EQ(Run({"errors"}), 0) << err;
+  EXPECT_NE(out.find("\n5       503      overflow   web.shop   cart.shop"), std::string::npos)
+      << out;
+  EXPECT_NE(out.find("tullectl explain newer-1"), std::string::npos) << out;
+  EXPECT_NE(err.find("2 more failures"), std::string::npos) << err;
+}
+
+TEST_F(TwoReplicas, ATapIsOpenAtAll) {
+  const auto news = [](const char* id) {
+    return Json{{"sidecars", 1}, {"leftOut", 0}, {"requests", {{{"requestId", id}}}}};
+  };
+  Reply("a", "/v1/taps", {{"id", "1-a"}});
+  Reply("b", "/v1/taps", {{"id", "7-b"}});
+  Reply("a", "/v1/taps/1-a", news("first"));
+  Reply("b", "/v1/taps/7-b", news("second"));
+  EXPECT_EQ(Run({"tap", "--requests", "2", "-o", "json"}), 0) << err;
+  EXPECT_NE(out.find("first"), std::string::npos) << out;
+  EXPECT_NE(out.find("second"), std::string::npos) << out;
+  int ended = 0;
+  for (const auto& seen : cluster_.seen) ended += seen.request.method == "DELETE" ? 1 : 0;
+  EXPECT_EQ(ended, 2);
+}
+
+TEST_F(TwoReplicas, ATraceHasTheSpansOfAll) {
+  const auto span = [](const char* id, const char* parent) {
+    return Json{{"spanId", id}, {"parentSpanId", parent}, {"name", id}, {"startUnixNano", "5"}};
+  };
+  Reply("a", "/v1/traces/ab12", {{"traceId", "ab12"}, {"spans", {span("child", "parent")}}});
+  Reply("b", "/v1/traces/ab12", {{"traceId", "ab12"}, {"spans", {span("parent", "")}}});
+  EXPECT_EQ(Run({"trace", "ab12"}), 0) << err;
+  EXPECT_LT(out.find("parent"), out.find("child")) << out;
+}
+
 TEST_F(TullectlInACluster, ChangesTakeTheAdminsToken) {
   ASSERT_EQ(Run({"token", "create", "--service", "post", "-o", "raw"}), 0) << err;
   EXPECT_NE(cluster_.seen[0].request.target.find("/tulle-admin/token"), std::string::npos);

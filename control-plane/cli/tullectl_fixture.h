@@ -30,11 +30,16 @@ inline constexpr char kRoute[] =
 
 class DirectClient : public ApiClient {
  public:
-  DirectClient(api::Api& api, const int64_t& now, std::string credential)
-      : api_(api), now_(now), authorization_("Bearer " + std::move(credential)) {}
+  using Settle = std::function<api::ApiResponse(api::ApiResponse)>;
+
+  DirectClient(api::Api& api, const int64_t& now, std::string credential, Settle settle)
+      : api_(api),
+        now_(now),
+        authorization_("Bearer " + std::move(credential)),
+        settle_(std::move(settle)) {}
   absl::StatusOr<ApiReply> Send(const ApiCall& call) override {
     const api::ApiResponse response =
-        api_.Handle({call.method, call.path, call.query, call.body, authorization_}, now_);
+        settle_(api_.Handle({call.method, call.path, call.query, call.body, authorization_}, now_));
     return ApiReply{response.status, response.WholeBody()};
   }
   void SetTrust(const std::string&) override {}
@@ -43,6 +48,7 @@ class DirectClient : public ApiClient {
   api::Api& api_;
   const int64_t& now_;
   std::string authorization_;
+  Settle settle_;
 };
 
 // An API server that proxies calls to the API, as far as its script does not answer.
@@ -113,7 +119,9 @@ class Tullectl : public api::ApiFixture {
     environment.width = width;
     environment.connect = [&](const Destination& destination) -> std::unique_ptr<ApiClient> {
       if (is_unreachable) return std::make_unique<NobodyThere>();
-      return std::make_unique<DirectClient>(api_, now, destination.credential);
+      return std::make_unique<DirectClient>(
+          api_, now, destination.credential,
+          [this](api::ApiResponse response) { return Settled(std::move(response)); });
     };
     environment.enter = [this](const k8s::Login&) {
       return std::make_unique<FakeKubernetes>(cluster_);

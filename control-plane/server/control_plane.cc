@@ -14,7 +14,11 @@ using telemetry::LogLevel;
 }  // namespace
 
 ControlPlane::ControlPlane(loop::Loop& loop, telemetry::Log& log)
-    : loop_(loop), log_(log), traffic_(Now()) {}
+    : loop_(loop),
+      log_(log),
+      traffic_(Now()),
+      questions_(loop, respondents_),
+      taps_(loop, respondents_) {}
 
 ControlPlane::~ControlPlane() = default;
 
@@ -54,14 +58,22 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
                            books_->authority->revocations_pem());
   builder_->Start();
   api_ = std::make_unique<api::Api>(api::Api::Parts{
-      books_->policies.get(), books_->authority.get(), &books_->tokens, &books_->credentials,
-      view_.get(), [this] { OnChange(); }, options.version, &traces_, &traffic_,
+      books_->policies.get(),
+      books_->authority.get(),
+      &books_->tokens,
+      &books_->credentials,
+      view_.get(),
+      [this] { OnChange(); },
+      options.version,
+      &traces_,
+      &traffic_,
       books_->store.get(),
       [this](const std::string& spiffe_id) { return registry_->Evict(spiffe_id); },
       [this](discovery::Workload workload) {
         return registry_->RegisterLasting(std::move(workload));
       },
-      [this](const std::string& instance) { return registry_->RemoveLasting(instance); }});
+      [this](const std::string& instance) { return registry_->RemoveLasting(instance); },
+      {&failures_, &questions_, &taps_}});
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::Parts{loop_, log_, *registry_, *builder_, *books_->authority, books_->tokens,
                           [this] { OnChange(); }, [this] { return is_source_synced_; }});
@@ -79,7 +91,11 @@ std::optional<api::ApiResponse> ControlPlane::RefuseUnshared(const api::ApiReque
   const bool is_change = request.method != "GET" && request.method != "HEAD";
   const auto dry_run = request.query.find("dryRun");
   const bool is_dry_run = dry_run != request.query.end() && dry_run->second == "true";
-  const bool is_shared = request.path == "/v1/certs/rotate" ||
+  // Sidecars are asked for something, which is no change of the mesh.
+  const bool is_question =
+      request.path.starts_with("/v1/taps") ||
+      (request.path.starts_with("/v1/proxies/") && request.path.ends_with("/log-level"));
+  const bool is_shared = is_question || request.path == "/v1/certs/rotate" ||
                          (request.path == "/v1/evictions" && books_->authority->is_shared());
   if (!is_change || is_dry_run || is_shared) return std::nullopt;
   const size_t replicas = view_->Replicas();

@@ -16,6 +16,10 @@
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
+#include "control-plane/insight/failure_book.h"
+#include "control-plane/insight/questions.h"
+#include "control-plane/insight/respondents.h"
+#include "control-plane/insight/taps.h"
 #include "control-plane/insight/trace_ring.h"
 #include "control-plane/insight/traffic_book.h"
 #include "control-plane/server/admission.h"
@@ -52,6 +56,8 @@ class ControlPlane {
   const ca::MeshAuthority& authority() const { return *books_->authority; }
   insight::TraceRing& traces() { return traces_; }
   insight::TrafficBook& traffic() { return traffic_; }
+  insight::FailureBook& failures() { return failures_; }
+  insight::Respondents& respondents() { return respondents_; }
   // What the API and metrics show.
   PlaneView& view() { return *view_; }
   const PlaneView& view() const { return *view_; }
@@ -108,6 +114,10 @@ class ControlPlane {
   std::unique_ptr<PlaneView> view_;
   insight::TraceRing traces_;
   insight::TrafficBook traffic_;
+  insight::FailureBook failures_;
+  insight::Respondents respondents_;
+  insight::Questions questions_;
+  insight::Taps taps_;
   std::unique_ptr<api::Api> api_;
   std::vector<std::function<void()>> roots_observers_;
   std::function<std::string(const std::string&)> locality_of_;  // null: no source knows machines

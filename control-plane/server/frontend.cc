@@ -52,6 +52,19 @@ grpc::ServerOptions GrpcOptions(loop::Duration connection_age, ControlPlane& pla
   return options;
 }
 
+RestAnswer AnswerOf(api::ApiResponse response) {
+  RestAnswer answer{response.status, std::move(response.body), "application/json",
+                    std::move(response.more)};
+  if (response.later) {
+    answer.later = [later = std::move(response.later)](std::function<void(RestAnswer)> respond) {
+      later([respond = std::move(respond)](api::ApiResponse late) {
+        respond(AnswerOf(std::move(late)));
+      });
+    };
+  }
+  return answer;
+}
+
 }  // namespace
 
 Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlane& plane,
@@ -79,11 +92,7 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
             }
             return refused;
           },
-          [this](const api::ApiRequest& request) {
-            api::ApiResponse response = plane_.HandleApi(request);
-            return RestAnswer{response.status, std::move(response.body), "application/json",
-                              std::move(response.more)};
-          }),
+          [this](const api::ApiRequest& request) { return AnswerOf(plane_.HandleApi(request)); }),
       health_server_(
           loop, [](const api::ApiRequest&) { return RestVerdict(); },
           [this](const api::ApiRequest& request) { return AnswerHealth(request); }) {}

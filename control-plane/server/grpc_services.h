@@ -13,7 +13,7 @@ namespace tulle::server {
 
 // Of the certificate authority and the registry: many times what an honest sidecar sends.
 inline constexpr size_t kLargestRequest = 64 * 1024;
-inline constexpr size_t kLargestReport = 256 * 1024;
+inline constexpr size_t kLargestReport = 640 * 1024;   // 512 KiB of a sidecar's configuration
 inline constexpr size_t kLargestExport = 1024 * 1024;  // of spans; a sidecar sends 256 KiB
 inline constexpr char kInsightPath[] = "/tulle.insight.v1.Insight/Connect";
 inline constexpr char kXdsNeedsCertificate[] =

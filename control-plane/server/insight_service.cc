@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/service_table.h"
+#include "control-plane/insight/request_records.h"
+#include "control-plane/insight/respondents.h"
 #include "control-plane/insight/traffic_stream.h"
 #include "control-plane/policy/route.h"
 #include "control-plane/server/grpc_services.h"
@@ -18,6 +21,11 @@ constexpr size_t kReportsPerSecond = 400;
 constexpr uint32_t kFewestSeconds = 5;
 // A sidecar that sends more waits: its messages stay in the window of its stream.
 constexpr loop::Duration kBetweenReports = std::chrono::milliseconds(200);
+// For a while after a question: its answer is awaited, and may be behind a report.
+constexpr loop::Duration kBetweenAnswers = std::chrono::milliseconds(10);
+constexpr loop::Duration kAnswersTake = std::chrono::seconds(2);
+// Of one report; what is more counts as left out.
+constexpr int kMostFailures = 100;
 
 // Whether `host` is a service of the mesh, and `reporter` the identity of one of its workloads.
 bool Serves(const ControlPlane& plane, const std::string& host, const std::string& reporter) {
@@ -33,43 +41,92 @@ bool Serves(const ControlPlane& plane, const std::string& host, const std::strin
 }
 
 // The stream of one sidecar. Owner: the gRPC server.
-class InsightCall final : public grpc::CallHandler {
+class InsightCall final : public grpc::CallHandler, private insight::Respondent {
  public:
-  InsightCall(ControlPlane& plane, loop::Loop& loop, grpc::ServerCall& call, size_t& streams)
+  InsightCall(ControlPlane& plane, loop::Loop& loop, grpc::ServerCall& call)
       : plane_(plane),
+        loop_(loop),
         call_(call),
-        traffic_(plane.traffic(), call.transport().peer()->spiffe_id,
+        spiffe_id_(call.transport().peer()->spiffe_id),
+        address_(call.transport().PeerAddress().ToString()),
+        traffic_(plane.traffic(), spiffe_id_,
                  [&plane](const std::string& host, const std::string& reporter) {
                    return Serves(plane, host, reporter);
                  }),
-        read_again_(loop.NewTimer([this] { call_.Read(); })),
-        streams_(streams) {
-    ++streams_;
+        read_again_(loop.NewTimer([this] { call_.Read(); })) {
+    plane_.respondents().OnConnected(*this);
     call_.Read();
     Instruct();
   }
-  ~InsightCall() override { --streams_; }
+  ~InsightCall() override { Leave(); }
 
   void OnMessage(std::string bytes) override {
     insight::v1::FromSidecar message;
     if (!message.ParseFromString(bytes) || !traffic_.Add(message.traffic(), plane_.Now()))
       return Finish({grpc::Code::kInvalidArgument, "invalid report"});
     plane_.traffic().Sweep(plane_.Now());
+    AddFailures(message);
+    if (message.has_answer()) TakeAnswer(*message.mutable_answer());
     Instruct();
-    read_again_->Start(kBetweenReports);
+    read_again_->Start(loop_.Now() < answers_until_ ? kBetweenAnswers : kBetweenReports);
   }
   void OnHalfClose() override { Finish({}); }
-  void OnCancelled() override { read_again_->Stop(); }
+  void OnCancelled() override { Leave(); }
 
  private:
+  const std::string& spiffe_id() const override { return spiffe_id_; }
+  std::string proxy() const override { return plane_.view().ProxyAt(address_, spiffe_id_); }
+  bool Send(const insight::v1::ToSidecar& message) override {
+    if (call_.SendRoom() == 0) return false;
+    call_.Send(message.SerializeAsString());
+    if (!message.has_question() || message.question().has_tap()) return true;
+    answers_until_ = loop_.Now() + kAnswersTake;
+    if (read_again_->active()) read_again_->Start(kBetweenAnswers);
+    return true;
+  }
+
+  // What it says of itself is replaced by what its certificate says.
+  insight::Reporter Self() const {
+    return {spiffe_id_, proxy(),
+            [this](const std::string& host) { return Serves(plane_, host, spiffe_id_); }};
+  }
+  int64_t NowMicros() const {
+    return std::chrono::duration_cast<std::chrono::microseconds>(loop_.WallNow().time_since_epoch())
+        .count();
+  }
+  void AddFailures(insight::v1::FromSidecar& message) {
+    const int known = std::min(message.failed_size(), kMostFailures);
+    plane_.failures().AddLeftOut(
+        message.failed_left_out() + static_cast<uint64_t>(message.failed_size() - known),
+        plane_.Now());
+    if (known == 0) return;
+    const insight::Reporter self = Self();
+    for (int i = 0; i < known; ++i) {
+      insight::v1::RequestRecord& record = *message.mutable_failed(i);
+      insight::MakeSafe(record, self, NowMicros());
+      plane_.failures().Add(std::move(record), spiffe_id_, plane_.Now());
+    }
+  }
+  void TakeAnswer(insight::v1::Answer& answer) {
+    const insight::Reporter self = Self();
+    for (insight::v1::RequestRecord& record : *answer.mutable_requests())
+      insight::MakeSafe(record, self, NowMicros());
+    plane_.respondents().OnAnswer(*this, answer);
+  }
+
   void Finish(const grpc::Status& status) {
-    read_again_->Stop();
+    Leave();
     call_.Finish(status);
+  }
+  void Leave() {
+    read_again_->Stop();
+    if (std::exchange(has_left_, true)) return;
+    plane_.respondents().OnGone(*this);
   }
   // The first time, and when the number of sidecars has changed much.
   void Instruct() {
-    const auto seconds =
-        static_cast<uint32_t>(std::max<size_t>(streams_ / kReportsPerSecond, kFewestSeconds));
+    const auto seconds = static_cast<uint32_t>(
+        std::max<size_t>(plane_.respondents().all().size() / kReportsPerSecond, kFewestSeconds));
     if (seconds == seconds_) return;
     seconds_ = seconds;
     insight::v1::ToSidecar instruction;
@@ -78,10 +135,14 @@ class InsightCall final : public grpc::CallHandler {
   }
 
   ControlPlane& plane_;
+  loop::Loop& loop_;
   grpc::ServerCall& call_;
+  const std::string spiffe_id_;
+  const std::string address_;
   insight::TrafficStream traffic_;
   std::unique_ptr<loop::Timer> read_again_;
-  size_t& streams_;
+  loop::Instant answers_until_{};
+  bool has_left_ = false;
   uint32_t seconds_ = kFewestSeconds;  // what the sidecar begins with
 };
 
@@ -90,8 +151,8 @@ class InsightCall final : public grpc::CallHandler {
 void AddInsight(ControlPlane* plane, loop::Loop* loop, grpc::ServiceRegistry* services) {
   services->AddStreaming(
       kInsightPath,
-      [plane, loop, streams = std::make_shared<size_t>(0)](grpc::ServerCall& call) {
-        return std::make_unique<InsightCall>(*plane, *loop, call, *streams);
+      [plane, loop](grpc::ServerCall& call) {
+        return std::make_unique<InsightCall>(*plane, *loop, call);
       },
       kLargestReport);
 }

@@ -35,6 +35,8 @@ class ProxySource {
   // Absent: the proxy is not connected.
   virtual std::optional<snapshot::ResourceTable> ConfigOf(const std::string& proxy,
                                                           std::string_view type_url) = 0;
+  // Whose ADS stream comes from this address now, by this identity; empty: nobody's.
+  virtual std::string ProxyAt(const std::string& address, const std::string& spiffe_id) const = 0;
   virtual Counts counts() const = 0;
 };
 
@@ -59,6 +61,10 @@ class PlaneView final : public api::ControlPlaneView {
   snapshot::ResourceTable ConfigOf(const std::string& proxy,
                                    std::string_view type_url) const override;
   const discovery::Mesh& CurrentMesh() const override { return builder_.mesh(); }
+  // The node ID of the sidecar that is connected from there; empty: none is.
+  std::string ProxyAt(const std::string& address, const std::string& spiffe_id) const {
+    return proxies_ == nullptr ? std::string() : proxies_->ProxyAt(address, spiffe_id);
+  }
   // NAMESPACE/NAME of its pod; empty: it is none of Kubernetes.
   std::string PodOf(const std::string& proxy) const;
   const discovery::ServiceTable& Services() const override { return builder_.services(); }

@@ -90,6 +90,7 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable, privat
  public:
   Exchange(RestServer& server, Connection& connection, http::Stream& stream)
       : server_(server), connection_(connection), stream_(&stream), arena_(server.loop_.slab()) {}
+  ~Exchange() override { StopWaiting(); }
 
   Arena& arena() override { return arena_; }
   void OnInterim(http::Head&) override {}
@@ -110,12 +111,19 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable, privat
   void OnTurn() override { Send(server_.handler_(request_)); }
   void OnNoRoom() override { Send(Busy("too many requests wait")); }
   void Send(RestAnswer answer);
+  // Waits for an answer that comes later.
+  void Await(const RestAnswer& answer);
   // The next piece of an answer that has several.
   void Continue();
   void Leave() {
     ForgetBody();
+    StopWaiting();
     if (stream_ != nullptr) stream_->Detach();
     stream_ = nullptr;
+  }
+  void StopWaiting() {
+    if (awaited_ != nullptr) --server_.later_;
+    awaited_.reset();
   }
   void ForgetBody() {
     Cancel();
@@ -132,8 +140,9 @@ class RestServer::Exchange : public http::StreamEvents, public Deletable, privat
   std::function<bool(std::string*)> more_;
   std::unique_ptr<loop::Timer> next_piece_;
   int64_t content_length_ = -1;
-  bool is_whole_ = false;             // the head is all
-  std::shared_ptr<Exchange*> asked_;  // set: who calls was asked elsewhere
+  bool is_whole_ = false;               // the head is all
+  std::shared_ptr<Exchange*> asked_;    // set: who calls was asked elsewhere
+  std::shared_ptr<Exchange*> awaited_;  // set: its answer comes later
   loop::Deadline body_deadline_{this, [](void* self) {
                                   auto& exchange = *static_cast<Exchange*>(self);
                                   exchange.Send(TooSlow(exchange.server_.limits_));
@@ -257,8 +266,22 @@ void RestServer::Exchange::Answer() {
   }
 }
 
+void RestServer::Exchange::Await(const RestAnswer& answer) {
+  if (server_.later_ >= server_.limits_.most_later)
+    return Send(Busy("too many answers are being waited for"));
+  ++server_.later_;
+  awaited_ = std::make_shared<Exchange*>(this);
+  answer.later([self = std::weak_ptr<Exchange*>(awaited_)](RestAnswer late) {
+    const auto exchange = self.lock();
+    if (exchange == nullptr) return;  // nobody waits any more
+    (*exchange)->StopWaiting();
+    (*exchange)->Send(std::move(late));
+  });
+}
+
 void RestServer::Exchange::Send(RestAnswer answer) {
   ForgetBody();
+  if (answer.later) return Await(answer);
   more_ = std::move(answer.more);
   Arena arena(server_.loop_.slab());
   http::Head head(arena);

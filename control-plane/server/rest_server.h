@@ -29,6 +29,8 @@ struct RestAnswer {
   std::string body;
   std::string content_type = "application/json";
   std::function<bool(std::string*)> more = {};  // see api::ApiResponse
+  // Set: the answer comes later, and all else is unset. See api::ApiResponse.
+  std::function<void(std::function<void(RestAnswer)>)> later = {};
 };
 
 // What the head of a request says about it.
@@ -46,6 +48,7 @@ struct RestLimits {
   loop::Duration body_time = std::chrono::seconds(30);  // in which a body must arrive
   TurnQueue::Limits queue = {};  // of complete requests; none: they are answered at once
   size_t most_identified = 256;  // connections of callers with a credential
+  size_t most_later = 64;        // answers that are awaited
 };
 
 class RestServer {
@@ -78,6 +81,7 @@ class RestServer {
   size_t connection_count_ = 0;
   size_t identified_count_ = 0;
   size_t body_bytes_ = 0;  // of requests that are being read
+  size_t later_ = 0;       // answers that are awaited
 };
 
 // "/a%20b?x=1&y" into decoded path and query. False: not well-formed.

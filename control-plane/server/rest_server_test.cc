@@ -71,10 +71,27 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
           if (head.content_type == "application/json") return RestVerdict{std::nullopt, true};
           return RestVerdict{RestAnswer{415, "no"}};
         },
-        [](const api::ApiRequest& request) {
+        [this](const api::ApiRequest& request) {
+          if (request.path == "/later") return Later();
           return RestAnswer{200, absl::StrCat("read ", request.body.size())};
         },
         limits);
+  }
+  RestAnswer Later() {
+    RestAnswer answer;
+    answer.later = [this](std::function<void(RestAnswer)> respond) {
+      if (answers_at_once_) return respond(RestAnswer{200, "at once"});
+      awaited_.push_back(std::move(respond));
+    };
+    return answer;
+  }
+  std::unique_ptr<Caller> AskForLater() {
+    return std::make_unique<Caller>(
+        *callers_, at_, "GET /later HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\r\n");
+  }
+  bool Waits(size_t answers) {
+    return simulation_.RunUntil([&] { return awaited_.size() == answers; }, seconds(5)) ==
+           sim::Simulation::Outcome::kConditionMet;
   }
   void OnAccept(std::unique_ptr<loop::Socket> socket) override {
     server_->Adopt(PlainAcceptor().Accept(*loop_, std::move(socket)), nullptr);
@@ -123,6 +140,8 @@ class RestServerTest : public ::testing::Test, private loop::ListenerEvents {
   std::optional<RestServer> server_;
   bool is_known_ = false;
   std::vector<std::function<void()>> asked_;
+  bool answers_at_once_ = false;
+  std::vector<std::function<void(RestAnswer)>> awaited_;
 };
 
 TEST_F(RestServerTest, AnAnnouncedBodyThatIsTooLargeIsRefusedAtOnce) {
@@ -179,6 +198,34 @@ TEST_F(RestServerTest, ACallerWhoLeavesIsForgotten) {
             sim::Simulation::Outcome::kConditionMet);
   server_.reset();
   asked_[1]();
+}
+
+TEST_F(RestServerTest, AnAnswerMayComeLater) {
+  Serve({});
+  auto caller = AskForLater();
+  ASSERT_TRUE(Waits(1));
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(caller->answer(), "");
+  awaited_[0](RestAnswer{201, "late"});
+  EXPECT_TRUE(Answers(std::move(caller), "201"));
+  answers_at_once_ = true;
+  EXPECT_TRUE(Answers(AskForLater(), "200"));
+}
+
+TEST_F(RestServerTest, ALateAnswerForACallerWhoHasLeftIsDropped) {
+  Serve({.most_later = 1});
+  auto caller = AskForLater();
+  ASSERT_TRUE(Waits(1));
+  EXPECT_TRUE(Answers(AskForLater(), "503")) << "one is awaited already";
+  caller.reset();
+  simulation_.RunFor(seconds(1));
+  caller = AskForLater();
+  ASSERT_TRUE(Waits(2)) << "the first has left its place";
+  awaited_[0](RestAnswer{200, "for nobody"});
+  simulation_.RunFor(seconds(1));
+  EXPECT_EQ(caller->answer(), "");
+  server_.reset();
+  awaited_[1](RestAnswer{200, "for nobody"});
 }
 
 TEST_F(RestServerTest, ARequestThatFindsNoPlaceInTheQueueIsRefused) {

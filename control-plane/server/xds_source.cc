@@ -177,7 +177,9 @@ void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node
     ++nodes_of_[identity.spiffe_id];
   }
   node->spiffe_id = identity.spiffe_id;
+  if (node->is_connected) node_at_.erase(node->address);
   node->address = peer.PeerAddress().ToString();
+  node_at_.insert_or_assign(node->address, id);
   node->certificate_not_after = identity.not_after;
   if (node->certificate_sha256 != identity.certificate_sha256) {
     uses_.OnDisconnected(node->certificate_sha256, id);
@@ -217,6 +219,8 @@ void XdsSource::OnDisconnected(const std::string& node_id) {
   const auto node = nodes_.find(node_id);
   if (node == nodes_.end() || !node->second.is_connected) return;
   node->second.is_connected = false;
+  const auto at = node_at_.find(node->second.address);
+  if (at != node_at_.end() && at->second == node_id) node_at_.erase(at);
   uses_.OnDisconnected(node->second.certificate_sha256, node_id);
   node->second.also_used_by.clear();
   --connected_;
@@ -367,6 +371,13 @@ api::ProxyStatus XdsSource::StatusOf(const std::string& id,
   const bool is_wanted = detail == api::ControlPlaneView::Detail::kAll;
   if (is_wanted || !node->second.rejections.empty()) Summarize(*session, &proxy);
   return proxy;
+}
+
+std::string XdsSource::ProxyAt(const std::string& address, const std::string& spiffe_id) const {
+  const auto at = node_at_.find(address);
+  if (at == node_at_.end()) return "";
+  const auto node = nodes_.find(at->second);
+  return node == nodes_.end() || node->second.spiffe_id != spiffe_id ? "" : node->first;
 }
 
 // What an instance that has not registered yet was sent is not what it will need.

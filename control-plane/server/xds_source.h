@@ -49,6 +49,7 @@ class XdsSource : public xds::Source, public ProxySource {
   std::optional<api::ProxyStatus> ProxyNamed(const std::string& name) override;
   std::optional<snapshot::ResourceTable> ConfigOf(const std::string& proxy,
                                                   std::string_view type_url) override;
+  std::string ProxyAt(const std::string& address, const std::string& spiffe_id) const override;
   Counts counts() const override { return {connected_, rejecting_, shared_certificates_}; }
 
  private:
@@ -83,6 +84,7 @@ class XdsSource : public xds::Source, public ProxySource {
   xds::AdsServer* ads_ = nullptr;
   Nodes nodes_;
   snapshot::OlderResources older_;
+  std::map<std::string, std::string> node_at_;         // of those that are connected, by address
   std::map<std::string, discovery::Workload> former_;  // lease ended while connected, by node id
   std::map<std::string, size_t> nodes_of_;             // how many, by SPIFFE ID
   CertificateUses uses_;

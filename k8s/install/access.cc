@@ -110,7 +110,7 @@ Json CallerRole(const char* name, Words accounts, Words verbs) {
                      {{""}, {"services/proxy"}, verbs, {kApiProxy}},
                      // Of several replicas, each knows the sidecars that are connected to it.
                      {{""}, {"pods"}, kRead},
-                     {{""}, {"pods/proxy"}, {"get"}},
+                     {{""}, {"pods/proxy"}, verbs},
                      // `tullectl check`.
                      {{"apps"}, {"deployments"}, {"get"}, {kControl}},
                  })}});
@@ -133,7 +133,7 @@ std::vector<Json> Access() {
       CallerAccount(kViewer),
       CallerAccount(kAdmin),
       CallerRole(kViewer, {kViewer}, {"get"}),
-      CallerRole(kAdmin, {kViewer, kAdmin}, {"get", "create", "delete"}),
+      CallerRole(kAdmin, {kViewer, kAdmin}, {"get", "create", "update", "delete"}),
   };
 }
 

@@ -1,0 +1,59 @@
+// What the API asks sidecars: /v1/requests, /v1/failures, /v1/taps, and the live state of a proxy.
+// For this package only.
+// Owner: the Api; the parts outlive it. Thread: the Api's.
+#pragma once
+
+#include <string>
+
+#include "control-plane/api/route.h"
+#include "control-plane/insight/questions.h"
+
+namespace tulle::api {
+
+class RequestResource {
+ public:
+  explicit RequestResource(const LiveParts& live) : live_(live) {}
+
+  Routes routes();
+
+ private:
+  ApiResponse Find(const Call& call);
+  ApiResponse Failures(const Call& call);
+
+  const LiveParts live_;
+};
+
+class TapResource {
+ public:
+  explicit TapResource(const LiveParts& live) : taps_(live.taps) {}
+
+  Routes routes();
+
+ private:
+  ApiResponse Open(const Call& call);
+  ApiResponse Read(const Call& call);
+  ApiResponse Close(const Call& call);
+
+  insight::Taps* taps_;
+};
+
+class LiveProxyResource {
+ public:
+  LiveProxyResource(const LiveParts& live, const ControlPlaneView* view)
+      : questions_(live.questions), view_(view) {}
+
+  Routes routes();
+
+ private:
+  ApiResponse Config(const Call& call);
+  ApiResponse LogLevel(const Call& call);
+  ApiResponse SetLogLevel(const Call& call);
+  // What one proxy answers; `read` makes it the response.
+  using Read = std::function<ApiResponse(const insight::Questions::Outcome&)>;
+  ApiResponse Ask(const std::string& proxy, insight::v1::Question question, Read read);
+
+  insight::Questions* questions_;
+  const ControlPlaneView* view_;
+};
+
+}  // namespace tulle::api

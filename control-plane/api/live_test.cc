@@ -1,0 +1,195 @@
+// What the API asks sidecars.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "control-plane/api/api_fixture.h"
+
+namespace tulle::api {
+namespace {
+
+using Json = nlohmann::json;
+
+class LiveTest : public ApiFixture {
+ protected:
+  LiveTest() : ApiFixture("1.2.3") {
+    admin_ = "Bearer " + *credentials_.Create({"ann", Role::kAdmin}, "test", kNow);
+    reader_ = "Bearer " + *credentials_.Create({"rob", Role::kReader}, "test", kNow);
+  }
+  ApiResponse Call(const std::string& method, const std::string& path,
+                   std::map<std::string, std::string> query = {}, const std::string& body = "",
+                   const std::string& who = "") {
+    event_.clear();
+    ApiResponse response =
+        api_.Handle({method, path, std::move(query), body, who.empty() ? admin_ : who}, kNow);
+    event_ = response.event;
+    return Settled(std::move(response));
+  }
+  static Json Body(const ApiResponse& response) { return Json::parse(response.WholeBody()); }
+  static insight::v1::RequestRecord Record(const std::string& id, int64_t started) {
+    insight::v1::RequestRecord record;
+    record.set_request_id(id);
+    record.set_started_micros(started);
+    record.set_status(503);
+    record.set_cause("overflow");
+    record.set_service("cart.shop.svc.cluster.local");
+    record.set_proxy("web");
+    return record;
+  }
+  // What it is asked to find, and answers with these.
+  void Knows(std::vector<insight::v1::RequestRecord> records) {
+    sidecar_.on_message = [this, records](const insight::v1::ToSidecar& message) {
+      insight::v1::Answer answer;
+      answer.set_question(message.question().id());
+      for (const auto& record : records) *answer.add_requests() = record;
+      answer.set_is_last(true);
+      sidecar_.Reply(answer);
+    };
+  }
+  // What it answers with a text.
+  void Says(const std::string& text, const std::string& error = "") {
+    sidecar_.on_message = [this, text, error](const insight::v1::ToSidecar& message) {
+      insight::v1::Answer answer;
+      answer.set_question(message.question().id());
+      answer.set_text(text);
+      answer.set_error(error);
+      answer.set_is_last(true);
+      sidecar_.Reply(answer);
+    };
+  }
+
+  std::string admin_;
+  std::string reader_;
+  std::string event_;
+  insight::FakeSidecar sidecar_{respondents_, "post-1"};
+};
+
+TEST_F(LiveTest, RequestsAreThoseOfSidecarsAndOfTheBook) {
+  Knows({Record("new", 2000), Record("both", 1500)});
+  insight::v1::RequestRecord both = Record("both", 1500);
+  both.add_decisions()->set_reason("why");
+  failures_.Add(both, "web", kNow);
+  failures_.Add(Record("gone", 1000), "web", kNow);
+  const ApiResponse response =
+      Call("GET", "/v1/requests", {{"service", "cart"}, {"status", "500-599"}}, "", reader_);
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json json = Body(response);
+  ASSERT_EQ(json["requests"].size(), 3) << json;
+  EXPECT_EQ(json["requests"][0]["requestId"], "new");
+  EXPECT_EQ(json["requests"][1]["requestId"], "both");
+  EXPECT_EQ(json["requests"][1]["decisions"][0]["reason"], "why");
+  EXPECT_EQ(json["requests"][2]["requestId"], "gone");
+  EXPECT_EQ(json["asked"], 1);
+  EXPECT_EQ(json["answered"], 1);
+  EXPECT_EQ(json["leftOut"], 0);
+  const auto& asked = sidecar_.received.back().question().find();
+  EXPECT_EQ(asked.service(), "cart");
+  EXPECT_EQ(asked.lowest_status(), 500u);
+  EXPECT_EQ(asked.highest_status(), 599u);
+  EXPECT_EQ(asked.limit(), 100u);
+  const Json one = Body(Call("GET", "/v1/requests", {{"limit", "1"}}));
+  EXPECT_EQ(one["requests"].size(), 1);
+  EXPECT_EQ(one["leftOut"], 2);
+}
+
+TEST_F(LiveTest, ASidecarThatIsSilentDelaysTheAnswerAndIsCounted) {
+  const Json json = Body(Call("GET", "/v1/requests"));
+  EXPECT_EQ(json["asked"], 1);
+  EXPECT_EQ(json["answered"], 0);
+}
+
+TEST_F(LiveTest, InvalidFiltersAreRefused) {
+  for (const auto& [name, text] :
+       std::vector<std::pair<std::string, std::string>>{{"status", "5xx"},
+                                                        {"status", "599-500"},
+                                                        {"status", "0"},
+                                                        {"minMs", "-1"},
+                                                        {"limit", "0"},
+                                                        {"limit", "1001"},
+                                                        {"failed", "yes"},
+                                                        {"path", std::string(600, '/')},
+                                                        {"unknown", "x"}}) {
+    const ApiResponse response = Call("GET", "/v1/requests", {{name, text}});
+    EXPECT_EQ(response.status, 400) << name << "=" << text;
+    EXPECT_EQ(Body(response)["field"], name);
+  }
+  EXPECT_TRUE(sidecar_.received.empty());
+  EXPECT_EQ(Call("GET", "/v1/requests", {}, "", "Bearer x").status, 401);
+}
+
+TEST_F(LiveTest, FailuresAreCounted) {
+  failures_.Add(Record("1", kNow * 1'000'000), "web", kNow);
+  failures_.AddLeftOut(3, kNow);
+  const Json json = Body(Call("GET", "/v1/failures", {{"window", "60"}}, "", reader_));
+  ASSERT_EQ(json["groups"].size(), 1);
+  EXPECT_EQ(json["groups"][0]["cause"], "overflow");
+  EXPECT_EQ(json["groups"][0]["count"], 1);
+  EXPECT_EQ(json["groups"][0]["lastUnixMicros"], kNow * 1'000'000);
+  EXPECT_EQ(json["groups"][0]["example"]["requestId"], "1");
+  EXPECT_EQ(json["leftOut"], 3);
+  EXPECT_EQ(Call("GET", "/v1/failures", {{"window", "3601"}}).status, 400);
+}
+
+TEST_F(LiveTest, ATapIsReadAndEnded) {
+  const ApiResponse opened =
+      Call("POST", "/v1/taps", {}, R"({"service":"cart\n","failed":true,"minMs":5})", reader_);
+  ASSERT_EQ(opened.status, 201) << opened.body;
+  EXPECT_EQ(event_, "rob taps failed=\"true\" minMs=\"5\" service=\"cart\\n\" (tap " +
+                        Body(opened)["id"].get<std::string>() + ")");
+  EXPECT_TRUE(sidecar_.received.back().question().tap().failed_only());
+  EXPECT_EQ(sidecar_.received.back().question().tap().at_least_milliseconds(), 5u);
+  EXPECT_EQ(sidecar_.received.back().question().tap().limit(), 0u) << "it would end the tap";
+  const std::string path = "/v1/taps/" + Body(opened)["id"].get<std::string>();
+  EXPECT_EQ(Body(Call("GET", path, {}, "", reader_))["requests"].size(), 0) << "after a second";
+  sidecar_.Answer({"1"}, false);
+  const Json news = Body(Call("GET", path, {}, "", reader_));
+  EXPECT_EQ(news["requests"][0]["requestId"], "1");
+  EXPECT_EQ(news["sidecars"], 1);
+  EXPECT_EQ(Call("GET", path).status, 404) << "another's";
+  EXPECT_EQ(Call("DELETE", path, {}, "", reader_).status, 200);
+  EXPECT_EQ(Call("GET", path, {}, "", reader_).status, 404);
+}
+
+TEST_F(LiveTest, TapsAreLimitedAndTheirFieldsChecked) {
+  EXPECT_EQ(Call("POST", "/v1/taps", {}, R"({"servce":"cart"})").status, 400);
+  EXPECT_EQ(Call("POST", "/v1/taps", {}, R"({"service":["cart"]})").status, 400);
+  EXPECT_EQ(Call("POST", "/v1/taps", {}, R"({"status":"high"})").status, 400);
+  EXPECT_EQ(Call("POST", "/v1/taps").status, 201);
+  EXPECT_EQ(Call("POST", "/v1/taps").status, 201);
+  EXPECT_EQ(Call("POST", "/v1/taps").status, 429);
+}
+
+TEST_F(LiveTest, AProxyTellsItsConfiguration) {
+  Says(R"({"clusters":[]})");
+  const Json json = Body(Call("GET", "/v1/proxies/post-1/live/clusters", {}, "", reader_));
+  EXPECT_EQ(json["config"], Json({{"clusters", Json::array()}}));
+  EXPECT_EQ(sidecar_.received.back().question().config().kind(), "clusters");
+  Says("no JSON");
+  EXPECT_EQ(Call("GET", "/v1/proxies/post-1/live/clusters").status, 502);
+  Says("", "it has more than 512 KiB");
+  EXPECT_EQ(Body(Call("GET", "/v1/proxies/post-1/live/routes"))["error"],
+            "proxy post-1 answered: it has more than 512 KiB");
+  EXPECT_EQ(Call("GET", "/v1/proxies/post-1/live/keys").status, 404);
+  EXPECT_EQ(Call("GET", "/v1/proxies/other/live/clusters").status, 404);
+  sidecar_.Leave();
+  EXPECT_EQ(Call("GET", "/v1/proxies/post-1/live/clusters").status, 503);
+}
+
+TEST_F(LiveTest, OnlyAdminsSetTheLevelOfALog) {
+  const std::string path = "/v1/proxies/post-1/log-level";
+  Says("debug");
+  EXPECT_EQ(Body(Call("GET", path, {}, "", reader_))["level"], "debug");
+  EXPECT_EQ(Call("PUT", path, {}, R"({"level":"debug"})", reader_).status, 403);
+  EXPECT_EQ(Call("PUT", path, {}, R"({"level":"loud"})").status, 400);
+  EXPECT_EQ(Call("PUT", path, {}, R"({"level":"debug","seconds":-1})").status, 400);
+  EXPECT_EQ(Call("PUT", path, {}, R"({"level":"debug","seconds":60})").status, 200);
+  EXPECT_EQ(sidecar_.received.back().question().log_level().level(), "debug");
+  EXPECT_EQ(sidecar_.received.back().question().log_level().seconds(), 60u);
+  EXPECT_EQ(event_, "ann sets the log level of post-1 to debug for 60 s");
+  Says("shouting");
+  EXPECT_EQ(Call("GET", path).status, 502);
+}
+
+}  // namespace
+}  // namespace tulle::api

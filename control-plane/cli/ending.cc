@@ -1,0 +1,123 @@
+#include "control-plane/cli/ending.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "control-plane/cli/next_steps_table.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr char kCallerLeft[] = "downstream_closed";
+constexpr int64_t kServerErrors = 500;
+
+// The last one that holds: the deepest of a chain.
+template <typename Holds>
+int LastThat(const std::vector<Hop>& hops, Holds holds) {
+  for (size_t i = hops.size(); i > 0; --i) {
+    if (holds(hops[i - 1].record)) return static_cast<int>(i - 1);
+  }
+  return -1;
+}
+
+// A hop that lost its caller did so because another one gave up.
+int DecidingHop(const std::vector<Hop>& hops) {
+  if (hops.empty()) return -1;
+  const int64_t answered = NumberAt(hops.front().record, "/status");
+  const auto has_cause = [](const Json& record) {
+    const std::string cause = TextAt(record, "/cause");
+    return !cause.empty() && cause != kCallerLeft;
+  };
+  const int same = LastThat(hops, [&](const Json& record) {
+    return has_cause(record) && NumberAt(record, "/status") == answered;
+  });
+  if (same >= 0) return same;
+  if (const int any = LastThat(hops, has_cause); any >= 0) return any;
+  const int error = LastThat(
+      hops, [](const Json& record) { return NumberAt(record, "/status") >= kServerErrors; });
+  if (error >= 0) return error;
+  return LastThat(hops, [](const Json& record) { return TextAt(record, "/cause") == kCallerLeft; });
+}
+
+std::string Filled(std::string_view text, const Json& record) {
+  const std::string service = ShortService(TextAt(record, "/service"));
+  const std::string proxy = TextAt(record, "/proxy");
+  return absl::StrReplaceAll(std::string(text),
+                             {{"{service}", service.empty() ? "the service" : service},
+                              {"{proxy}", proxy.empty() ? "PROXY" : proxy}});
+}
+
+std::string SidecarOf(const Json& record) {
+  const bool is_outbound = TrueAt(record, "/outbound");
+  const std::string workload =
+      ShortWorkload(TextAt(record, is_outbound ? "/source" : "/destination"));
+  return absl::StrCat("the sidecar of ", workload.empty() ? "an unknown workload" : workload);
+}
+
+// "AuthorizationPolicy default/only-web, rule 0" -> the command that shows it.
+std::string CommandOf(const std::string& policy) {
+  const size_t blank = policy.find(' ');
+  const size_t slash = policy.find('/', blank);
+  if (blank == std::string::npos || slash == std::string::npos) return "";
+  const std::string name = policy.substr(slash + 1, policy.find(',', slash) - slash - 1);
+  return absl::StrCat("tullectl get ", policy.substr(0, blank), " ", name, " -n ",
+                      policy.substr(blank + 1, slash - blank - 1), " -o yaml");
+}
+
+void ExplainDenial(const Json& record, Ending* ending) {
+  ending->policy = PolicyText(TextAt(record, "/policy"));
+  ending->command = CommandOf(ending->policy);
+  if (!ending->policy.empty()) return;
+  const std::string caller = ShortWorkload(TextAt(record, "/source"));
+  absl::StrAppend(&ending->meaning, ": there are ALLOW policies for it, and none names ",
+                  caller.empty() ? "a caller without a certificate" : caller);
+}
+
+// The application's own response.
+void ExplainAnswer(const Json& record, Ending* ending) {
+  const std::string status = TextAt(record, "/status");
+  const bool is_outbound = TrueAt(record, "/outbound");
+  const std::string service = is_outbound ? ShortService(TextAt(record, "/service"))
+                                          : ShortWorkload(TextAt(record, "/destination"));
+  ending->meaning = absl::StrCat(service.empty() ? "the application" : service, " answered ",
+                                 status, " itself; the mesh passed it on");
+  ending->next_step = absl::StrCat("look at the log of the application",
+                                   service.empty() ? "" : " of " + service, " at that time");
+  if (TrueAt(record, "/retriesExhausted"))
+    absl::StrAppend(&ending->meaning, ", after ", TextAt(record, "/attempts"), " attempts");
+}
+
+}  // namespace
+
+Ending EndingOf(const std::vector<Hop>& hops) {
+  Ending ending;
+  ending.hop = DecidingHop(hops);
+  if (ending.hop < 0) return ending;
+  const Json& record = hops[static_cast<size_t>(ending.hop)].record;
+  ending.cause = TextAt(record, "/cause");
+  if (ending.cause.empty()) {
+    ExplainAnswer(record, &ending);
+    return ending;
+  }
+  const std::string status = TextAt(record, "/status");
+  ending.meaning = SidecarOf(record);
+  absl::StrAppend(&ending.meaning, status == "0" ? " ended it" : " answered " + status,
+                  ", because ");
+  const NextStep* step = NextStepOf(ending.cause);
+  if (step == nullptr) {
+    absl::StrAppend(&ending.meaning, "of ", ending.cause);
+    return ending;
+  }
+  absl::StrAppend(&ending.meaning, std::string(step->meaning));
+  if (TrueAt(record, "/retriesExhausted"))
+    absl::StrAppend(&ending.meaning, ", ", TextAt(record, "/attempts"), " times");
+  if (ending.cause == "denied") ExplainDenial(record, &ending);
+  const bool is_outbound = TrueAt(record, "/outbound");
+  ending.next_step =
+      Filled(is_outbound || step->inbound.empty() ? step->outbound : step->inbound, record);
+  ending.field = std::string(step->policy);
+  return ending;
+}
+
+}  // namespace tulle::cli

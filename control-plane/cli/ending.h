@@ -1,0 +1,23 @@
+// What ended a request, from its hops, and what to do about it. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control-plane/cli/hops.h"
+
+namespace tulle::cli {
+
+struct Ending {
+  int hop = -1;           // that decided; -1: nothing failed
+  std::string cause;      // empty: the service answered so itself
+  std::string meaning;    // a sentence
+  std::string next_step;  // empty: none is known
+  std::string field;      // of a policy, that decides; empty: none
+  std::string policy;     // "AuthorizationPolicy default/only-web, rule 0"; empty: none
+  std::string command;    // that shows the policy; empty: none
+};
+
+Ending EndingOf(const std::vector<Hop>& hops);
+
+}  // namespace tulle::cli

@@ -1,0 +1,101 @@
+// `tullectl errors`: failed requests by cause.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/commands.h"
+#include "control-plane/cli/hops.h"
+#include "control-plane/cli/lifetime.h"
+#include "control-plane/cli/next_steps_table.h"
+#include "control-plane/cli/user_error.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr int64_t kLongestErrorWindow = 3600;
+constexpr int64_t kMicros = 1'000'000;
+
+bool IsOfNamespace(const Json& group, const std::string& ns) {
+  if (ns.empty()) return true;
+  const std::string service = ShortService(TextAt(group, "/service"));
+  return service.ends_with("." + ns);
+}
+
+std::string CauseOf(const Json& group) {
+  const std::string cause = TextAt(group, "/cause");
+  return cause.empty() ? "answer of the service" : cause;
+}
+
+std::string StatusOf(const Json& group) {
+  const std::string status = TextAt(group, "/status");
+  return status == "0" ? "-" : status;
+}
+
+std::string ShownOr(const std::string& text, const char* otherwise) {
+  return text.empty() ? otherwise : text;
+}
+
+void PrintErrors(Session& session, const Json& groups) {
+  Table table({"COUNT", "STATUS", "CAUSE", "CALLER", "SERVICE", "LAST", "EXAMPLE"});
+  for (const Json& group : groups) {
+    const int64_t age = session.environment.now() - NumberAt(group, "/lastUnixMicros") / kMicros;
+    const NextStep* step = NextStepOf(TextAt(group, "/cause"));
+    const bool is_wide = session.invocation.format == Format::kWide;
+    table.AddRow({TextAt(group, "/count"), StatusOf(group), CauseOf(group),
+                  ShownOr(ShortWorkload(TextAt(group, "/source")), "unknown"),
+                  ShownOr(ShortService(TextAt(group, "/service")), "unknown"),
+                  FormatAge(age) + " ago", ShownOr(TextAt(group, "/example/requestId"), "-")},
+                 is_wide && step != nullptr ? std::string(step->meaning) : "");
+  }
+  session.Show(table);
+}
+
+std::string ExampleOf(const Json& groups) {
+  for (const Json& group : groups) {
+    std::string id = TextAt(group, "/example/requestId");
+    if (!id.empty()) return id;
+  }
+  return "";
+}
+
+void SayNothingFailed(Session& session) {
+  const std::string& ns = session.invocation.ns;
+  session.err() << "No failed request" << (ns.empty() ? "" : " to namespace " + ns)
+                << " was reported in the last " << session.invocation.window << ".\n";
+}
+
+}  // namespace
+
+absl::StatusOr<int> Errors(Session& session) {
+  const auto window = ParseLifetime(session.invocation.window);
+  if (!window.ok()) return window.status();
+  if (*window > kLongestErrorWindow) {
+    return UserError("invalid time window \"" + session.invocation.window + "\"",
+                     "the control plane keeps the last hour: use at most 1h");
+  }
+  auto reply = session.Get("/v1/failures", {{"window", std::to_string(*window)}});
+  if (!reply.ok()) return reply.status();
+  if (!reply->contains("groups")) (*reply)["groups"] = Json::array();
+  auto& groups = (*reply)["groups"].get_ref<Json::array_t&>();
+  std::erase_if(groups,
+                [&](const Json& group) { return !IsOfNamespace(group, session.invocation.ns); });
+  if (session.wants_json()) {
+    PrintJson(*reply, session.invocation.format, session.out());
+    return 0;
+  }
+  if (groups.empty()) {
+    SayNothingFailed(session);
+    return 0;
+  }
+  PrintErrors(session, PartAt(*reply, "/groups"));
+  if (const std::string id = ExampleOf(PartAt(*reply, "/groups")); !id.empty())
+    session.out() << "\nWhy: tullectl explain " << id << "\n";
+  if (const int64_t more = NumberAt(*reply, "/leftOut"); more > 0) {
+    session.err()
+        << "warning: " << more
+        << " more failures were too many to be reported one by one: see `tullectl stat`\n";
+  }
+  return 0;
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <cctype>
+
+#include "control-plane/cli/grammar.h"
+#include "control-plane/cli/kinds.h"
+
+namespace tulle::cli {
+namespace {
+
+const Formats kTexts = {{"table", Format::kTable},
+                        {"wide", Format::kWide},
+                        {"json", Format::kJson},
+                        {"yaml", Format::kYaml}};
+const Formats kPlainTexts = {
+    {"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
+
+}  // namespace
+
+bool IsRequestId(const std::string& text) {
+  if (KindNamed(text.substr(0, text.find('.'))).ok()) return false;
+  return std::any_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
+// Two things that need an explanation: a failed request, and a field of a policy.
+void Grammar::AddExplain() {
+  CLI::App& explain =
+      Add(app_, "explain", "Explain what happened to a request, or a field of a policy",
+          "  tullectl explain 6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90  # a request\n"
+          "  tullectl explain 4bf92f3577b34da6a3ce929d0e0e4736      # a trace\n"
+          "  tullectl explain                                       # the kinds of policies\n"
+          "  tullectl explain rp.spec.timeouts.request              # a field\n"
+          "  tullectl explain httproute.spec --recursive",
+          std::nullopt);
+  explain.require_subcommand(0);
+  explain.description(
+      "Explain what happened to a request, or a field of a policy\n"
+      "With the ID of a request or trace: which sidecars it passed, what each of them\n"
+      "decided, what ended it, and what to change. The ID is x-request-id, or that of\n"
+      "the trace; `tullectl errors` has some. With a KIND of policy: its fields.");
+  explain
+      .add_option("ID|KIND", invocation_.name,
+                  "ID of a request or trace; or KIND, or KIND.FIELD.FIELD. Without it, the kinds "
+                  "are listed")
+      ->type_name("");
+  explain.add_flag("--id", invocation_.is_id,
+                   "it is an ID [if it has a digit and is no kind of policy]");
+  explain.add_flag("-R,--recursive", invocation_.recursive,
+                   "of a kind: list all fields below, as a tree");
+  TakeFormat(explain, kTexts);
+  explain.get_option("--output")->description("output format, of a request");
+  explain.callback([this] {
+    const bool is_request = invocation_.is_id || IsRequestId(invocation_.name);
+    invocation_.command = is_request ? Command::kExplainRequest : Command::kExplain;
+  });
+}
+
+void Grammar::AddTap() {
+  TapFlags& tap = invocation_.tap;
+  CLI::App& command =
+      Add(app_, "tap", "Watch requests as they end",
+          "  tullectl tap cart -n shop\n  tullectl tap --failed\n"
+          "  tullectl tap cart.shop --from web.shop --method POST --path /items --requests 10\n"
+          "  tullectl tap -n shop --status 500-599 --duration 1m -o json",
+          Command::kTap);
+  command.description(
+      "Watch requests as they end\n"
+      "Each request shows as its caller's sidecar sees it, and as its service's does. At\n"
+      "most 100 requests a second of each sidecar are shown. Ctrl-C ends it.");
+  command
+      .add_option("SERVICE", invocation_.name,
+                  "only requests to this service, NAME or NAME.NAMESPACE")
+      ->type_name("");
+  TakeNamespaceAs(command, "only requests to services of this namespace [all]");
+  command.add_option("--method", tap.method, "only this method, as GET")->type_name("METHOD");
+  command.add_option("--path", tap.path, "only paths that begin so")->type_name("PREFIX");
+  command.add_option("--from", tap.from, "only this caller: ACCOUNT.NAMESPACE, or a SPIFFE ID")
+      ->type_name("CALLER");
+  command.add_option("--status", tap.status, "only this status, or a range like 500-599")
+      ->type_name("STATUS");
+  command.add_option("--id", tap.id, "only this x-request-id or trace")->type_name("ID");
+  command.add_flag("--failed", tap.failed, "only requests that failed");
+  TakeNumber(command, "--at-least", &tap.at_least_millis, 0, 86'400'000, "number of milliseconds",
+             "only requests that took so many milliseconds")
+      ->type_name("MS");
+  TakeNumber(command, "--requests", &tap.requests, 1, INT64_MAX, "number of requests",
+             "end after so many requests [never]")
+      ->type_name("NUMBER");
+  command.add_option("--duration", tap.duration, "end after this time, like 30s or 10m [never]")
+      ->type_name("DURATION");
+  TakeFormat(command, kPlainTexts);
+  command.get_option("--output")->description("output format; json: one request a line");
+}
+
+void Grammar::AddRequests() {
+  AddTap();
+  CLI::App& errors =
+      Add(app_, "errors", "Count failed requests by cause, with an example of each",
+          "  tullectl errors\n  tullectl errors -n shop -t 10m -o wide", Command::kErrors);
+  TakeTraffic(errors, "only failures of services of this namespace");
+  errors.get_option("--time-window")->description("up to now, at most 1h [1h]");
+  errors.preparse_callback([this](size_t) { invocation_.window = "1h"; });
+  TakeFormat(errors, kTexts);
+  CLI::App& trace = Add(app_, "trace", "Show the spans of a trace on an axis of time",
+                        "  tullectl trace 4bf92f3577b34da6a3ce929d0e0e4736", Command::kTrace);
+  trace.add_option("ID", invocation_.name, "ID of the trace")->required()->type_name("");
+  TakeFormat(trace, kPlainTexts);
+  CLI::App& logs =
+      Add(app_, "logs", "Show or set how much the sidecar of a proxy logs",
+          "  tullectl logs cart-1\n  tullectl logs cart-1 --level debug --for 10m", Command::kLogs);
+  logs.description(
+      "Show or set how much the sidecar of a proxy logs\n"
+      "The lines themselves go to the standard error of the sidecar: see the log of its\n"
+      "service, or kubectl logs POD -c tulle-sidecar.");
+  logs.add_option("PROXY", invocation_.name, "name, see tullectl status; a unique prefix is enough")
+      ->required()
+      ->type_name("");
+  CLI::Option* level = TakeWord(logs, "--level", &invocation_.log_level,
+                                {"trace", "debug", "info", "warning", "error", "off"}, "level",
+                                "level from now on [it is shown]");
+  level->type_name("trace|debug|info|warning|error|off");
+  logs.add_option("--for", invocation_.ttl, "then the former level again [until the sidecar ends]")
+      ->type_name("DURATION")
+      ->needs(level);
+  TakeProxyNamespace(logs);
+  TakeFormat(logs, kPlainTexts);
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,107 @@
+#include "control-plane/cli/merged_requests.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_split.h"
+
+namespace tulle::cli {
+namespace {
+
+void AppendAll(const std::vector<Json>& answers, const std::string& name, Json* merged) {
+  (*merged)[name] = Json::array();
+  for (const Json& answer : answers) {
+    for (const Json& each : PartAt(answer, "/" + name)) (*merged)[name].push_back(each);
+  }
+}
+
+void AddUp(const std::vector<Json>& answers, const std::string& name, Json* merged) {
+  int64_t sum = 0;
+  for (const Json& answer : answers) sum += NumberAt(answer, "/" + name);
+  (*merged)[name] = sum;
+}
+
+std::string KeyOf(const Json& record) {
+  return Json{TextAt(record, "/proxy"), TextAt(record, "/requestId"), TrueAt(record, "/outbound"),
+              NumberAt(record, "/startedMicros")}
+      .dump();
+}
+
+// The sums, with the newest example.
+void AddGroup(const Json& group, Json* sum) {
+  if (sum->is_null()) {
+    *sum = group;
+    return;
+  }
+  const int64_t count = NumberAt(*sum, "/count") + NumberAt(group, "/count");
+  if (NumberAt(group, "/lastUnixMicros") > NumberAt(*sum, "/lastUnixMicros")) *sum = group;
+  (*sum)["count"] = count;
+}
+
+}  // namespace
+
+Json MergedRequests(const std::vector<Json>& answers) {
+  Json merged;
+  AppendAll(answers, "requests", &merged);
+  for (const char* count : {"asked", "answered", "leftOut"}) AddUp(answers, count, &merged);
+  auto& requests = merged["requests"].get_ref<Json::array_t&>();
+  std::stable_sort(requests.begin(), requests.end(), [](const Json& one, const Json& other) {
+    return NumberAt(one, "/startedMicros") > NumberAt(other, "/startedMicros");
+  });
+  std::set<std::string> seen;
+  std::erase_if(requests, [&](const Json& record) { return !seen.insert(KeyOf(record)).second; });
+  return merged;
+}
+
+Json MergedFailures(const std::vector<Json>& answers) {
+  std::map<std::string, Json> groups;
+  for (const Json& answer : answers) {
+    for (const Json& group : PartAt(answer, "/groups")) {
+      AddGroup(group, &groups[Json{TextAt(group, "/cause"), NumberAt(group, "/status"),
+                                   TextAt(group, "/service"), TextAt(group, "/source")}
+                                  .dump()]);
+    }
+  }
+  Json merged = {{"groups", Json::array()}, {"seconds", 0}};
+  AddUp(answers, "leftOut", &merged);
+  if (!answers.empty()) merged["seconds"] = NumberAt(answers.front(), "/seconds");
+  for (auto& [key, group] : groups) merged["groups"].push_back(std::move(group));
+  auto& all = merged["groups"].get_ref<Json::array_t&>();
+  std::stable_sort(all.begin(), all.end(), [](const Json& one, const Json& other) {
+    return NumberAt(one, "/count") > NumberAt(other, "/count");
+  });
+  return merged;
+}
+
+Json MergedTrace(const std::vector<Json>& answers) {
+  Json merged = {{"traceId", answers.empty() ? "" : TextAt(answers.front(), "/traceId")}};
+  AppendAll(answers, "spans", &merged);
+  auto& spans = merged["spans"].get_ref<Json::array_t&>();
+  // Decimal numbers without leading zeros.
+  std::stable_sort(spans.begin(), spans.end(), [](const Json& one, const Json& other) {
+    const std::string a = TextAt(one, "/startUnixNano");
+    const std::string b = TextAt(other, "/startUnixNano");
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
+  return merged;
+}
+
+Json MergedNews(const std::vector<Json>& answers) {
+  Json merged;
+  AppendAll(answers, "requests", &merged);
+  AppendAll(answers, "errors", &merged);
+  for (const char* count : {"sidecars", "leftOut"}) AddUp(answers, count, &merged);
+  return merged;
+}
+
+std::string JoinedTap(const std::vector<Json>& opened) {
+  std::string id;
+  for (const Json& each : opened) id += (id.empty() ? "" : ",") + TextAt(each, "/id");
+  return id;
+}
+
+std::vector<std::string> PartsOfTap(const std::string& id) { return absl::StrSplit(id, ','); }
+
+}  // namespace tulle::cli

@@ -1,0 +1,24 @@
+// What several replicas know of single requests, as one answer (replicas.h). Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control-plane/cli/json_text.h"
+
+namespace tulle::cli {
+
+// Of /v1/requests: newest first, each once.
+Json MergedRequests(const std::vector<Json>& answers);
+// Of /v1/failures: counts added up.
+Json MergedFailures(const std::vector<Json>& answers);
+// Of one trace: the spans of all.
+Json MergedTrace(const std::vector<Json>& answers);
+// Of reading a tap.
+Json MergedNews(const std::vector<Json>& answers);
+
+// The id of a tap that is open at each replica: theirs, in order. "1-ab,1-cd"
+std::string JoinedTap(const std::vector<Json>& opened);
+std::vector<std::string> PartsOfTap(const std::string& id);
+
+}  // namespace tulle::cli

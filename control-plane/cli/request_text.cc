@@ -1,0 +1,149 @@
+#include "control-plane/cli/request_text.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/table.h"
+
+namespace tulle::cli {
+namespace {
+
+bool IsOfCaller(const Json& record) { return TrueAt(record, "/outbound"); }
+
+std::string Or(std::string text, const char* otherwise) { return text.empty() ? otherwise : text; }
+
+std::string CallerIn(const Json& record) {
+  const std::string caller = ShortWorkload(TextAt(record, "/source"));
+  if (!caller.empty()) return caller;
+  return "a caller without a certificate";
+}
+
+std::string ServiceIn(const Json& record) {
+  const std::string service = ShortService(TextAt(record, "/service"));
+  return service.empty() ? Or(TextAt(record, "/authority"), "an unknown host") : service;
+}
+
+void AddUnlessEmpty(const char* name, const std::string& text, HopRows* lines) {
+  if (!text.empty()) lines->emplace_back(name, text);
+}
+
+std::string RouteOf(const Json& record) {
+  const std::string route = TextAt(record, "/route");
+  const std::string cluster = TextAt(record, "/cluster");
+  if (route.empty() && cluster.empty()) return "";
+  return Or(route, "unnamed") + (cluster.empty() ? "" : " -> " + cluster);
+}
+
+std::string EndpointOf(const Json& record) {
+  const std::string endpoint = TextAt(record, "/endpoint");
+  if (endpoint.empty()) return "";
+  if (!IsOfCaller(record)) return endpoint + " (the application)";
+  const std::string workload = ShortWorkload(TextAt(record, "/destination"));
+  const std::string who = workload.empty() ? endpoint : endpoint + " (" + workload + ")";
+  return who + (TrueAt(record, "/mutualTls") ? ", mutual TLS" : ", plaintext");
+}
+
+std::string AttemptsOf(const Json& record) {
+  std::string text = TextAt(record, "/attempts");
+  if (TrueAt(record, "/retriesExhausted")) text += ", all that the policy allows";
+  if (TrueAt(record, "/retryBudgetExhausted"))
+    text += ", and no more: the retry budget was used up";
+  return text;
+}
+
+// From the start to sending it on, then to the head of the answer, then to the end.
+std::string PhasesOf(const Json& record, const Json* inner) {
+  const int64_t asked = NumberAt(record, "/upstreamAsked");
+  const int64_t answered = NumberAt(record, "/upstreamAnswered");
+  const int64_t ended = NumberAt(record, "/ended");
+  std::string text = MicrosText(ended);
+  if (asked == 0) return text + ", it was not sent on";
+  absl::StrAppend(&text, ": ", MicrosText(asked), " until it was sent on");
+  if (answered == 0) return text + ", no answer began";
+  absl::StrAppend(&text, ", ", MicrosText(std::max<int64_t>(answered - asked, 0)),
+                  " until the answer began");
+  if (IsOfCaller(record) && inner != nullptr) {
+    absl::StrAppend(&text, " (", MicrosText(NumberAt(*inner, "/ended")),
+                    " at the sidecar of the service)");
+  }
+  return text + ", " + MicrosText(std::max<int64_t>(ended - answered, 0)) + " until it ended";
+}
+
+}  // namespace
+
+std::string HopTitle(const Json& record) {
+  if (IsOfCaller(record)) return CallerIn(record) + " calls " + ServiceIn(record);
+  const std::string self = ShortWorkload(TextAt(record, "/destination"));
+  return Or(self, "the service") + " is called by " + CallerIn(record);
+}
+
+std::string HopOutcome(const Json& record) {
+  const int64_t status = NumberAt(record, "/status");
+  std::string text = status == 0 ? "no response" : std::to_string(status);
+  if (record.contains("grpcStatus")) text += ", gRPC status " + TextAt(record, "/grpcStatus");
+  const std::string flags = TextAt(record, "/responseFlags");
+  if (!flags.empty() && flags != "-") text += " " + flags;
+  const std::string cause = TextAt(record, "/cause");
+  return cause.empty() ? text : text + " " + cause;
+}
+
+HopRows HopLines(const Json& record, const Json* inner) {
+  HopRows lines;
+  AddUnlessEmpty("sidecar", TextAt(record, "/proxy"), &lines);
+  AddUnlessEmpty(
+      "request",
+      TextAt(record, "/method") + " " + TextAt(record, "/authority") + TextAt(record, "/path"),
+      &lines);
+  if (!IsOfCaller(record)) {
+    lines.emplace_back(
+        "caller", CallerIn(record) +
+                      (TrueAt(record, "/mutualTls") ? ", mutual TLS" : ", plaintext") + ", from " +
+                      Or(TextAt(record, "/sourceAddress"), "unknown"));
+  }
+  AddUnlessEmpty(TextAt(record, "/cause") == "denied" ? "denied by" : "allowed by",
+                 PolicyText(TextAt(record, "/policy")), &lines);
+  AddUnlessEmpty("route", RouteOf(record), &lines);
+  AddUnlessEmpty("endpoint", EndpointOf(record), &lines);
+  if (NumberAt(record, "/attempts") > 1 || TrueAt(record, "/retryBudgetExhausted"))
+    lines.emplace_back("attempts", AttemptsOf(record));
+  if (TrueAt(record, "/delayInjected")) lines.emplace_back("fault", "a delay was injected");
+  lines.emplace_back("time", PhasesOf(record, inner));
+  lines.emplace_back("outcome", HopOutcome(record));
+  AddUnlessEmpty("detail", TextAt(record, "/detail"), &lines);
+  return lines;
+}
+
+std::vector<std::string> ConsideredIn(const Json& record) {
+  std::vector<std::string> considered;
+  for (const Json& decision : PartAt(record, "/decisions")) {
+    std::string text = TextAt(decision, "/kind") + " " + TextAt(decision, "/subject");
+    if (TrueAt(decision, "/positive")) text += " (chosen)";
+    const std::string reason = TextAt(decision, "/reason");
+    considered.push_back(reason.empty() ? text : text + ": " + reason);
+  }
+  return considered;
+}
+
+std::string TimeOf(const std::vector<Hop>& hops) {
+  const int64_t whole = NumberAt(hops.front().record, "/ended");
+  const auto inbound = std::find_if(hops.begin(), hops.end(), [](const Hop& hop) {
+    return !IsOfCaller(hop.record) && NumberAt(hop.record, "/upstreamAsked") > 0;
+  });
+  if (inbound == hops.end()) return MicrosText(whole);
+  const int64_t service =
+      NumberAt(inbound->record, "/ended") - NumberAt(inbound->record, "/upstreamAsked");
+  if (service < 0 || service > whole) return MicrosText(whole);
+  return absl::StrCat(MicrosText(whole), ", of which ", MicrosText(service), " in ",
+                      Or(ShortWorkload(TextAt(inbound->record, "/destination")), "the service"),
+                      " and ", MicrosText(whole - service), " in the mesh and the network");
+}
+
+std::string MicrosTime(int64_t micros) {
+  std::string text = FormatTime(micros / 1'000'000);
+  char millis[8];
+  std::snprintf(millis, sizeof millis, ".%03dZ", static_cast<int>(micros / 1000 % 1000));
+  return text.substr(0, text.size() - 1) + millis;
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,26 @@
+// What one sidecar decided about a request, in words. Pure.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control-plane/cli/hops.h"
+
+namespace tulle::cli {
+
+// "web.shop calls cart.shop", or "cart.shop is called by web.shop".
+std::string HopTitle(const Json& record);
+// "403 UAEX denied", "200", "no response".
+std::string HopOutcome(const Json& record);
+// Rows of name and text. `inner`: the hop behind it; null: none is known.
+using HopRows = std::vector<std::pair<std::string, std::string>>;
+HopRows HopLines(const Json& record, const Json* inner);
+// What was considered: "route cart: the path does not match".
+std::vector<std::string> ConsideredIn(const Json& record);
+// "12.3ms, of which 11.8ms in cart.shop and 0.5ms in the mesh and the network".
+std::string TimeOf(const std::vector<Hop>& hops);
+// "2026-11-23T15:04:05.123Z".
+std::string MicrosTime(int64_t micros);
+
+}  // namespace tulle::cli

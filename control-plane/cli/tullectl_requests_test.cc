@@ -1,0 +1,296 @@
+// What happened to requests: explain, errors, tap, trace, logs.
+#include <vector>
+
+#include "control-plane/cli/json_text.h"
+#include "control-plane/cli/tullectl_fixture.h"
+#include "control-plane/insight/fake_sidecar_for_test.h"
+#include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
+
+namespace tulle::cli {
+namespace {
+
+using insight::v1::RequestRecord;
+
+constexpr char kId[] = "6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90";
+constexpr char kService[] = "cart.shop.svc.cluster.local";
+
+class RequestCommands : public Tullectl {
+ protected:
+  static std::string IdOf(const std::string& account) {
+    return "spiffe://cluster.local/ns/shop/sa/" + account;
+  }
+  // web calls cart, which denies it. The clock of cart's host is behind.
+  static std::vector<RequestRecord> Denied() {
+    RequestRecord caller;
+    caller.set_request_id(kId);
+    caller.set_outbound(true);
+    caller.set_started_micros(kNow * 1'000'000 + 123'456);
+    caller.set_method("GET");
+    caller.set_authority("cart.shop");
+    caller.set_path("/items");
+    caller.set_status(403);
+    caller.set_source(IdOf("web"));
+    caller.set_destination(IdOf("cart"));
+    caller.set_mutual_tls(true);
+    caller.set_service(kService);
+    caller.set_route("cart");
+    caller.set_cluster("outbound|80||cart.shop");
+    caller.set_endpoint("10.0.0.5:15006");
+    caller.set_attempts(1);
+    caller.set_upstream_asked(200);
+    caller.set_upstream_answered(2300);
+    caller.set_ended(2400);
+    caller.set_proxy("web-1");
+    RequestRecord service = caller;
+    service.set_outbound(false);
+    service.set_started_micros(kNow * 1'000'000 - 5'000'000);
+    service.set_cause("denied");
+    service.set_response_flags("UAEX");
+    service.set_policy("ns[shop]-policy[only-admin]-rule[0]");
+    service.set_source_address("10.0.0.4:5000");
+    service.clear_cluster();
+    service.clear_route();
+    service.clear_endpoint();
+    service.set_upstream_asked(0);
+    service.set_upstream_answered(0);
+    service.set_ended(900);
+    service.set_proxy("cart-1");
+    auto& decision = *service.add_decisions();
+    decision.set_kind("authorization");
+    decision.set_subject("ns[shop]-policy[only-admin]-rule[0]");
+    decision.set_reason("policy matched");
+    return {service, caller};
+  }
+  void Know(const std::vector<RequestRecord>& records) {
+    sidecar_.on_message = [this, records](const insight::v1::ToSidecar& message) {
+      if (!message.has_question()) return;
+      insight::v1::Answer answer;
+      answer.set_question(message.question().id());
+      for (const RequestRecord& record : records) *answer.add_requests() = record;
+      answer.set_is_last(true);
+      sidecar_.Reply(answer);
+    };
+  }
+  bool Says(const std::string& text) const { return out.find(text) != std::string::npos; }
+
+  insight::FakeSidecar sidecar_{respondents_, "web-1"};
+};
+
+TEST_F(RequestCommands, ExplainSaysWhatEachHopDecided) {
+  Know(Denied());
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_EQ(out.substr(0, out.find('\n')), "GET cart.shop/items: 403");
+  EXPECT_LT(out.find("1. web.shop calls cart.shop"), out.find("2. cart.shop is called by web.shop"))
+      << out;
+  for (const char* part :
+       {"cart -> outbound|80||cart.shop", "10.0.0.5:15006 (cart.shop), mutual TLS",
+        "2.4ms: 0.2ms until it was sent on", "(0.9ms at the sidecar of the service)",
+        "0.9ms, it was not sent on", "403 UAEX denied",
+        "AuthorizationPolicy shop/only-admin, rule 0",
+        "Result      hop 2: the sidecar of cart.shop answered 403, because a policy does not let",
+        "Next step", "tullectl get AuthorizationPolicy only-admin -n shop -o yaml"}) {
+    EXPECT_TRUE(Says(part)) << part << "\n" << out;
+  }
+  EXPECT_EQ(err, "");
+  ASSERT_EQ(Run({"explain", kId, "-o", "json"}), 0) << err;
+  const Json json = Json::parse(out);
+  EXPECT_EQ(json["verdict"]["cause"], "denied");
+  EXPECT_EQ(json["hops"][1]["proxy"], "cart-1");
+  EXPECT_EQ(json["hops"][1]["depth"], 1);
+}
+
+TEST_F(RequestCommands, ADenialWithoutAPolicyNamesTheCaller) {
+  auto records = Denied();
+  records[0].clear_policy();
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_TRUE(Says("ALLOW policies for it, and none names web.shop")) << out;
+}
+
+TEST_F(RequestCommands, ATimeoutOfTheCallerIsTheCauseNotItsEffect) {
+  auto records = Denied();
+  records[1].set_cause("request_timeout");
+  records[1].set_status(504);
+  records[0].set_cause("downstream_closed");
+  records[0].set_status(0);
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_TRUE(Says("hop 1: the sidecar of web.shop answered 504, because the whole request"))
+      << out;
+  EXPECT_TRUE(Says("ResiliencePolicy spec.timeouts.request")) << out;
+}
+
+TEST_F(RequestCommands, AnErrorOfTheApplicationIsItsOwn) {
+  auto records = Denied();
+  for (RequestRecord& record : records) {
+    record.set_status(500);
+    record.clear_cause();
+    record.clear_policy();
+  }
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_TRUE(Says("cart.shop answered 500 itself; the mesh passed it on")) << out;
+}
+
+TEST_F(RequestCommands, TextOfStrangersIsHarmless) {
+  auto records = Denied();
+  records[1].set_path(
+      "/\x1b[2J\xc2\x9b"
+      "2K");
+  records[1].set_authority("\xe2\x80\xae evil");
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_FALSE(Says("\x1b")) << out;
+  EXPECT_FALSE(Says("\xc2\x9b")) << out;
+  EXPECT_FALSE(Says("\xe2\x80\xae")) << out;
+}
+
+TEST_F(RequestCommands, ExplainTellsIdsFromKinds) {
+  Know({});
+  EXPECT_EQ(Run({"explain", "abc-123"}), 1);
+  EXPECT_NE(err.find("no sidecar knows a request \"abc-123\""), std::string::npos) << err;
+  EXPECT_EQ(Run({"explain", "--id", "checkout"}), 1);
+  EXPECT_NE(err.find("no sidecar knows a request \"checkout\""), std::string::npos) << err;
+  EXPECT_EQ(Run({"explain", "httproute"}), 0) << err;
+  EXPECT_TRUE(Says("KIND:     HTTPRoute"));
+  EXPECT_EQ(Run({"explain", "httprout"}), 1);
+  EXPECT_NE(err.find("unknown kind"), std::string::npos) << err;
+}
+
+TEST_F(RequestCommands, SidecarsThatDoNotAnswerAreMentioned) {
+  insight::FakeSidecar old(respondents_, "old");
+  EXPECT_EQ(Run({"explain", kId}), 1);
+  EXPECT_NE(err.find("2 of 2 sidecars did not answer"), std::string::npos) << err;
+  Know(Denied());
+  EXPECT_EQ(Run({"explain", kId}), 0);
+  EXPECT_NE(err.find("warning: 1 of 2 sidecars did not answer"), std::string::npos) << err;
+}
+
+TEST_F(RequestCommands, ErrorsAreCountedByCause) {
+  EXPECT_EQ(Run({"errors"}), 0);
+  EXPECT_NE(err.find("No failed request was reported in the last 1h"), std::string::npos) << err;
+  failures_.Add(Denied()[0], IdOf("cart"), kNow - 30);
+  failures_.Add(Denied()[1], IdOf("web"), kNow - 30);
+  now = kNow + 5;
+  ASSERT_EQ(Run({"errors"}), 0) << err;
+  EXPECT_EQ(out,
+            "COUNT   STATUS   CAUSE    CALLER     SERVICE     LAST      EXAMPLE\n"
+            "1       403      denied   web.shop   cart.shop   10s ago   "
+            "6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90\n"
+            "\nWhy: tullectl explain 6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90\n");
+  EXPECT_EQ(Run({"errors", "-n", "bank"}), 0);
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(Run({"errors", "-o", "wide"}), 0);
+  EXPECT_TRUE(Says("a policy does not let this caller")) << out;
+  EXPECT_EQ(Run({"errors", "-t", "2h"}), 1);
+}
+
+TEST_F(RequestCommands, TapShowsRequestsUntilThereAreEnough) {
+  sidecar_.on_message = [this](const insight::v1::ToSidecar& message) {
+    if (!message.question().has_tap()) return;
+    loop_->Post([this, id = message.question().id()] {
+      insight::v1::Answer answer;
+      answer.set_question(id);
+      for (const RequestRecord& record : Denied()) *answer.add_requests() = record;
+      sidecar_.Reply(answer);
+    });
+  };
+  ASSERT_EQ(Run({"tap", "cart", "-n", "shop", "--from", "web.shop", "--status", "400-499",
+                 "--requests", "2"}),
+            0)
+      << err;
+  const auto& tap = sidecar_.received[0].question().tap();
+  EXPECT_EQ(tap.service(), "cart.shop");
+  EXPECT_EQ(tap.source(), "web.shop");
+  EXPECT_EQ(tap.lowest_status(), 400u);
+  EXPECT_NE(sidecar_.received.back().end_tap(), 0u) << "it is ended";
+  EXPECT_TRUE(Says("TIME           SEEN BY  CALLER")) << out;
+  EXPECT_TRUE(Says("service  web.shop        cart.shop       GET     /items")) << out;
+  EXPECT_TRUE(Says("403 UAEX denied")) << out;
+  ASSERT_EQ(Run({"tap", "--requests", "1", "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["requestId"], kId);
+  EXPECT_EQ(Run({"tap", "--status", "none"}), 1);
+  EXPECT_NE(err.find("use a status like 503"), std::string::npos) << err;
+}
+
+TEST_F(RequestCommands, TapEndsInTime) {
+  sidecar_.on_message = [this](const insight::v1::ToSidecar&) { now += 6; };
+  ASSERT_EQ(Run({"tap", "--duration", "5s"}), 0) << err;
+  EXPECT_EQ(out, "");
+}
+
+void AddSpan(opentelemetry::proto::trace::v1::ScopeSpans* scope, char id, char parent,
+             uint64_t start_ms, uint64_t end_ms, int mesh_micros) {
+  auto& span = *scope->add_spans();
+  span.set_trace_id(std::string(16, 't'));
+  span.set_span_id(std::string(8, id));
+  if (parent != 0) span.set_parent_span_id(std::string(8, parent));
+  span.set_name(std::string("GET /") + id);
+  span.set_start_time_unix_nano(start_ms * 1'000'000);
+  span.set_end_time_unix_nano(end_ms * 1'000'000);
+  if (mesh_micros < 0) return;
+  auto& attribute = *span.add_attributes();
+  attribute.set_key("tulle.mesh.microseconds");
+  attribute.mutable_value()->set_int_value(mesh_micros);
+}
+
+TEST_F(RequestCommands, ATraceIsShownAsBars) {
+  opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest request;
+  auto* scope = request.add_resource_spans()->add_scope_spans();
+  AddSpan(scope, 'b', 'a', 1050, 1100, -1);
+  AddSpan(scope, 'a', 0, 1000, 1100, 300);
+  ASSERT_TRUE(traces_.Add(request.SerializeAsString(), IdOf("web")));
+  width = 80;
+  ASSERT_EQ(Run({"trace", "74747474747474747474747474747474"}), 0) << err;
+  EXPECT_TRUE(Says("100ms, of which 0.3ms spent in sidecars")) << out;
+  const size_t parent = out.find("GET /a");
+  const size_t child = out.find("  unknown_service GET /b");
+  ASSERT_NE(parent, std::string::npos) << out;
+  ASSERT_NE(child, std::string::npos) << out;
+  EXPECT_LT(parent, child);
+  size_t begin = 0;
+  while (begin < out.size()) {
+    const size_t end = out.find('\n', begin);
+    EXPECT_LE(end - begin, 80u) << out.substr(begin, end - begin);
+    begin = end + 1;
+  }
+  EXPECT_EQ(Run({"trace", "1234"}), 1);
+  EXPECT_NE(err.find("tullectl explain 1234"), std::string::npos) << err;
+}
+
+TEST_F(RequestCommands, TheLevelOfALogIsSet) {
+  insight::FakeSidecar post(respondents_, "post-1");
+  post.on_message = [&post](const insight::v1::ToSidecar& message) {
+    insight::v1::Answer answer;
+    answer.set_question(message.question().id());
+    const std::string& level = message.question().log_level().level();
+    answer.set_text(level.empty() ? "info" : level);
+    answer.set_is_last(true);
+    post.Reply(answer);
+  };
+  EXPECT_EQ(Run({"logs", "post-1"}), 0) << err;
+  EXPECT_EQ(out, "The log of post-1 has the level info.\n");
+  EXPECT_EQ(Run({"logs", "post-1", "--level", "debug", "--for", "10m"}), 0) << err;
+  EXPECT_EQ(out, "The log of post-1 has the level debug for 10m.\n");
+  EXPECT_EQ(post.received.back().question().log_level().seconds(), 600u);
+  EXPECT_EQ(Run({"logs", "post-1", "--level", "loud"}), 1);
+  EXPECT_EQ(Run({"logs", "post-1", "--for", "10m"}), 1);
+}
+
+TEST_F(RequestCommands, LiveConfigurationIsThatOfTheProxy) {
+  insight::FakeSidecar post(respondents_, "post-1");
+  post.on_message = [&post](const insight::v1::ToSidecar& message) {
+    insight::v1::Answer answer;
+    answer.set_question(message.question().id());
+    answer.set_text(R"({"name":")" + message.question().config().kind() + "\"}");
+    answer.set_is_last(true);
+    post.Reply(answer);
+  };
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--live"}), 0) << err;
+  EXPECT_EQ(out, "name: clusters\n");
+  EXPECT_EQ(Run({"proxy-config", "post-1", "--live", "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["routes"]["name"], "routes");
+}
+
+}  // namespace
+}  // namespace tulle::cli

@@ -1,0 +1,155 @@
+#include "control-plane/cli/waterfall.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/hops.h"
+#include "control-plane/cli/request_text.h"
+#include "net/usage/wrap.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr size_t kTraceWidth = 100;
+constexpr size_t kLeastBar = 10;
+constexpr size_t kTimeWidth = 8;
+constexpr size_t kDeepest = 12;  // further ones are not indented more
+constexpr int64_t kNanos = 1000;
+
+struct Bar {
+  size_t depth = 0;
+  std::string label;
+  int64_t start = 0;  // microseconds from the first
+  int64_t micros = 0;
+  int64_t mesh = -1;  // -1: the span does not say
+  bool is_error = false;
+};
+
+int64_t BeginOf(const Json& span) {
+  int64_t nanos = 0;
+  return absl::SimpleAtoi(TextAt(span, "/startUnixNano"), &nanos) ? nanos / kNanos : 0;
+}
+
+int64_t MeshOf(const Json& span) {
+  const Json& attributes = PartAt(span, "/attributes");
+  const auto found = attributes.find("tulle.mesh.microseconds");
+  int64_t micros = 0;
+  if (found == attributes.end() || !absl::SimpleAtoi(TextAt(*found, ""), &micros)) return -1;
+  return micros;
+}
+
+std::string LabelOf(const Json& span) {
+  const std::string kind = TextAt(span, "/kind");
+  return absl::StrCat(TextAt(span, "/service"), " ", TextAt(span, "/name"),
+                      kind.empty() ? "" : " (" + kind + ")");
+}
+
+// Spans below their parents, in order of time.
+class Tree {
+ public:
+  explicit Tree(const Json& spans) : spans_(spans) {
+    std::map<std::string, size_t> known;
+    for (size_t i = 0; i < spans_.size(); ++i) known.emplace(TextAt(spans_[i], "/spanId"), i);
+    for (size_t i = 0; i < spans_.size(); ++i) {
+      const auto parent = known.find(TextAt(spans_[i], "/parentSpanId"));
+      const bool has_one = parent != known.end() && parent->second != i;
+      (has_one ? children_[parent->second] : roots_).push_back(i);
+      begin_ = i == 0 ? BeginOf(spans_[i]) : std::min(begin_, BeginOf(spans_[i]));
+    }
+    visited_.resize(spans_.size());
+  }
+  std::vector<Bar> Rows() {
+    for (const size_t root : roots_) Visit(root, 0);
+    for (size_t i = 0; i < spans_.size(); ++i) Visit(i, 0);  // of a circle
+    return std::move(rows_);
+  }
+  int64_t begin() const { return begin_; }
+
+ private:
+  void Visit(size_t at, size_t depth) {
+    if (visited_[at]) return;
+    visited_[at] = true;
+    const Json& span = spans_[at];
+    rows_.push_back({std::min(depth, kDeepest), LabelOf(span), BeginOf(span) - begin_,
+                     std::max<int64_t>(NumberAt(span, "/durationMicros"), 0), MeshOf(span),
+                     TrueAt(span, "/error")});
+    for (const size_t child : children_[at]) Visit(child, depth + 1);
+  }
+
+  const Json& spans_;
+  std::map<size_t, std::vector<size_t>> children_;
+  std::vector<size_t> roots_;
+  std::vector<bool> visited_;
+  std::vector<Bar> rows_;
+  int64_t begin_ = 0;
+};
+
+std::string Padded(std::string text, size_t width) {
+  const size_t has = usage::WidthOf(text);
+  return has >= width ? text : text + std::string(width - has, ' ');
+}
+
+// At most `width` characters of UTF-8.
+std::string Cut(const std::string& text, size_t width) {
+  if (usage::WidthOf(text) <= width) return text;
+  size_t end = 0;
+  for (size_t shown = 0; end < text.size(); ++end) {
+    const bool is_first = (static_cast<unsigned char>(text[end]) & 0xc0) != 0x80;
+    if (is_first && ++shown == width) break;
+  }
+  return text.substr(0, end) + "~";
+}
+
+std::string BarOf(const Bar& row, int64_t whole, size_t width) {
+  const auto column = [&](int64_t micros) {
+    return static_cast<size_t>(
+        std::clamp<int64_t>(micros * static_cast<int64_t>(width) / std::max<int64_t>(whole, 1), 0,
+                            static_cast<int64_t>(width)));
+  };
+  const size_t begin = std::min(column(row.start), width - 1);
+  const size_t end = std::max(column(row.start + row.micros), begin + 1);
+  std::string bar(width, ' ');
+  std::fill(bar.begin() + static_cast<std::ptrdiff_t>(begin),
+            bar.begin() + static_cast<std::ptrdiff_t>(end), row.is_error ? '!' : '=');
+  return "|" + bar + "|";
+}
+
+std::string MeshText(int64_t micros) { return micros < 0 ? "-" : MicrosText(micros); }
+
+}  // namespace
+
+std::string WaterfallOf(const Json& trace, size_t width) {
+  if (width == 0) width = kTraceWidth;
+  Tree tree(PartAt(trace, "/spans"));
+  const std::vector<Bar> rows = tree.Rows();
+  int64_t whole = 0;
+  int64_t mesh = 0;
+  size_t label = 4;
+  for (const Bar& row : rows) {
+    whole = std::max(whole, row.start + row.micros);
+    mesh += std::max<int64_t>(row.mesh, 0);
+    label = std::max(label, 2 * row.depth + usage::WidthOf(row.label));
+  }
+  label = std::min(label, std::max<size_t>(width / 2, 2 * kLeastBar));
+  const size_t used = label + 2 * kTimeWidth + 4;
+  const size_t bar = width > used + kLeastBar ? width - used - 1 : 0;
+  std::string text =
+      absl::StrCat("Trace ", TextAt(trace, "/traceId"), " at ", MicrosTime(tree.begin()), ": ",
+                   MicrosText(whole), ", of which ", MicrosText(mesh), " spent in sidecars\n\n");
+  absl::StrAppend(&text, Padded("SPAN", label), "  ", Padded("TOOK", kTimeWidth),
+                  Padded("MESH", kTimeWidth), "\n");
+  for (const Bar& row : rows) {
+    absl::StrAppend(&text, Padded(Cut(std::string(2 * row.depth, ' ') + row.label, label), label),
+                    "  ", Padded(MicrosText(row.micros), kTimeWidth),
+                    Padded(MeshText(row.mesh), kTimeWidth),
+                    bar == 0 ? (row.is_error ? "!" : "") : BarOf(row, whole, bar), "\n");
+  }
+  return text;
+}
+
+}  // namespace tulle::cli

@@ -1,0 +1,139 @@
+#include "control-plane/insight/failure_book.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "control-plane/insight/request_records.h"
+
+namespace tulle::insight {
+namespace {
+
+constexpr char kOther[] = "other";
+
+int64_t SlotOf(int64_t time) { return time - time % FailureBook::kSlotSeconds; }
+
+uint64_t SumSince(const std::map<int64_t, uint64_t>& slots, int64_t from) {
+  uint64_t sum = 0;
+  for (auto slot = slots.lower_bound(SlotOf(from)); slot != slots.end(); ++slot)
+    sum += slot->second;
+  return sum;
+}
+
+}  // namespace
+
+void FailureBook::Add(v1::RequestRecord record, const std::string& reporter, int64_t now) {
+  Sweep(now);
+  const auto kept = std::make_shared<const v1::RequestRecord>(std::move(record));
+  if (IsNews(*kept, SlotOf(now))) Count(kept, reporter, SlotOf(now));
+  Keep(kept, reporter);
+}
+
+void FailureBook::AddLeftOut(uint64_t count, int64_t now) {
+  Sweep(now);
+  if (count != 0) left_out_[SlotOf(now)] += count;
+}
+
+void FailureBook::Keep(const Record& record, const std::string& reporter) {
+  const size_t bytes = BytesOf(*record);
+  if (++records_of_[reporter] > kMostOfOne) {
+    Drop(std::find_if(records_.begin(), records_.end(),
+                      [&](const Kept& each) { return each.reporter == reporter; }));
+  }
+  records_.push_back({record, reporter, bytes});
+  bytes_ += bytes;
+  while (records_.size() > kMostRecords || bytes_ > kMostBytes) Drop(records_.begin());
+}
+
+void FailureBook::Drop(std::deque<Kept>::iterator kept) {
+  const v1::RequestRecord& record = *kept->record;
+  counted_as_.erase({record.request_id(), record.service(), record.source()});
+  bytes_ -= kept->bytes;
+  const auto of = records_of_.find(kept->reporter);
+  if (--of->second == 0) records_of_.erase(of);
+  records_.erase(kept);
+}
+
+// A caller's sidecar sees the 403 or 503 that the service's sidecar has decided on, and the other
+// way round nobody but the caller's sidecar knows of a timeout.
+bool FailureBook::IsNews(const v1::RequestRecord& record, int64_t slot) {
+  if (record.request_id().empty()) return true;
+  const auto found = counted_as_.find({record.request_id(), record.service(), record.source()});
+  if (found == counted_as_.end()) return true;
+  if (record.cause().empty() || !found->second.cause.empty()) return false;
+  const auto group = groups_.find(found->second);
+  if (group == groups_.end()) return true;
+  const auto counted = group->second.slots.find(slot);
+  if (counted != group->second.slots.end() && --counted->second == 0)
+    group->second.slots.erase(counted);
+  if (group->second.slots.empty()) Forget(group);
+  return true;
+}
+
+FailureBook::Cause FailureBook::CauseOf(const v1::RequestRecord& record,
+                                        const std::string& reporter) const {
+  Cause cause{record.cause(), record.status(), record.service(), record.source()};
+  if (groups_.contains(cause)) return cause;
+  const auto of = groups_of_.find(reporter);
+  const bool has_room =
+      groups_.size() < kMostGroups && (of == groups_of_.end() || of->second < kMostGroupsOfOne);
+  if (!has_room) cause = {kOther, 0, kOther, ""};
+  return cause;
+}
+
+void FailureBook::Count(const Record& record, const std::string& reporter, int64_t slot) {
+  const Cause cause = CauseOf(*record, reporter);
+  const auto [group, is_new] = groups_.try_emplace(cause);
+  if (is_new) {
+    group->second.reporter = reporter;
+    ++groups_of_[reporter];
+  }
+  ++group->second.slots[slot];
+  group->second.example = record;
+  group->second.last_micros = std::max(group->second.last_micros, record->started_micros());
+  if (!record->request_id().empty()) {
+    counted_as_.insert_or_assign(
+        RequestKey{record->request_id(), record->service(), record->source()}, cause);
+  }
+}
+
+void FailureBook::Forget(std::map<Cause, Counted>::iterator group) {
+  const auto of = groups_of_.find(group->second.reporter);
+  if (--of->second == 0) groups_of_.erase(of);
+  groups_.erase(group);
+}
+
+void FailureBook::Sweep(int64_t now) {
+  const int64_t oldest = SlotOf(now - kKeptSeconds);
+  if (oldest == swept_) return;
+  swept_ = oldest;
+  left_out_.erase(left_out_.begin(), left_out_.lower_bound(oldest));
+  for (auto group = groups_.begin(); group != groups_.end();) {
+    Slots& slots = group->second.slots;
+    slots.erase(slots.begin(), slots.lower_bound(oldest));
+    const auto each = group++;
+    if (slots.empty()) Forget(each);
+  }
+}
+
+std::vector<v1::RequestRecord> FailureBook::Find(const v1::RequestFilter& filter) const {
+  std::vector<v1::RequestRecord> found;
+  for (auto kept = records_.rbegin(); kept != records_.rend(); ++kept) {
+    if (Matches(filter, *kept->record)) found.push_back(*kept->record);
+  }
+  return found;
+}
+
+std::vector<FailureBook::Group> FailureBook::Since(int64_t from) const {
+  std::vector<Group> groups;
+  for (const auto& [cause, counted] : groups_) {
+    const uint64_t count = SumSince(counted.slots, from);
+    if (count != 0) groups.push_back({cause, count, counted.last_micros, counted.example});
+  }
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const Group& one, const Group& other) { return one.count > other.count; });
+  return groups;
+}
+
+uint64_t FailureBook::LeftOutSince(int64_t from) const { return SumSince(left_out_, from); }
+
+}  // namespace tulle::insight

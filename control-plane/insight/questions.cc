@@ -1,0 +1,158 @@
+#include "control-plane/insight/questions.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "control-plane/insight/request_records.h"
+#include "net/base/deletable.h"
+
+namespace tulle::insight {
+namespace {
+
+// In one turn of the loop: some milliseconds.
+constexpr size_t kSentPerTurn = 256;
+
+}  // namespace
+
+// One question, and what has been answered.
+class Questions::Inquiry : public Deletable {
+ public:
+  Inquiry(loop::Loop& loop, Done done, std::function<void()> finish)
+      : done_(std::move(done)),
+        finish_(std::move(finish)),
+        deadline_(loop.NewTimer([this] { finish_(); })),
+        send_(loop.NewTimer([this] { SendSome(); })) {
+    deadline_->Start(kPatience);
+  }
+
+  // Once. It may finish at once.
+  void Start(std::vector<Respondent*> whom, v1::Question question) {
+    outcome_.asked = whom.size();
+    awaited_.insert(whom.begin(), whom.end());
+    unsent_ = std::move(whom);
+    *message_.mutable_question() = std::move(question);
+    SendSome();
+  }
+  void OnGone(Respondent& respondent) {
+    std::erase(unsent_, &respondent);
+    Settle(respondent);
+  }
+  void OnAnswer(Respondent& respondent, v1::Answer& answer) {
+    if (!awaited_.contains(&respondent)) return;
+    if (!answer.error().empty()) {
+      AddError(SafeText(std::move(*answer.mutable_error())));
+      return Settle(respondent);
+    }
+    for (v1::RequestRecord& record : *answer.mutable_requests()) Keep(respondent, record);
+    outcome_.left_out += answer.left_out();
+    if (!answer.text().empty()) outcome_.text = std::move(*answer.mutable_text());
+    if (!answer.is_last()) return;
+    ++outcome_.answered;
+    Settle(respondent);
+  }
+  void Finish() {
+    deadline_->Stop();
+    send_->Stop();
+    std::stable_sort(outcome_.requests.begin(), outcome_.requests.end(),
+                     [](const auto& one, const auto& other) {
+                       return one.started_micros() > other.started_micros();
+                     });
+    if (outcome_.requests.size() > kMostRecords) {
+      outcome_.left_out += outcome_.requests.size() - kMostRecords;
+      outcome_.requests.resize(kMostRecords);
+    }
+    done_(std::move(outcome_));
+  }
+
+ private:
+  void SendSome() {
+    for (size_t sent = 0; sent < kSentPerTurn && !unsent_.empty(); ++sent) {
+      Respondent* respondent = unsent_.back();
+      unsent_.pop_back();
+      if (!respondent->Send(message_)) awaited_.erase(respondent);
+    }
+    if (!unsent_.empty()) return send_->Start({});
+    if (awaited_.empty()) finish_();
+  }
+  void Keep(const Respondent& respondent, v1::RequestRecord& record) {
+    const size_t bytes = BytesOf(record);
+    size_t& of_one = bytes_of_[&respondent];
+    if (bytes_ + bytes > kMostBytes || of_one + bytes > kMostBytesOfOne) {
+      ++outcome_.left_out;
+      return;
+    }
+    bytes_ += bytes;
+    of_one += bytes;
+    outcome_.requests.push_back(std::move(record));
+  }
+  void AddError(std::string error) {
+    std::vector<std::string>& errors = outcome_.errors;
+    const bool is_new = std::find(errors.begin(), errors.end(), error) == errors.end();
+    if (is_new && errors.size() < kMostErrors) errors.push_back(std::move(error));
+  }
+  void Settle(Respondent& respondent) {
+    if (awaited_.erase(&respondent) > 0 && awaited_.empty() && unsent_.empty()) finish_();
+  }
+
+  Done done_;
+  std::function<void()> finish_;
+  v1::ToSidecar message_;
+  std::vector<Respondent*> unsent_;
+  std::set<Respondent*> awaited_;
+  Outcome outcome_;
+  size_t bytes_ = 0;
+  std::map<const Respondent*, size_t> bytes_of_;
+  std::unique_ptr<loop::Timer> deadline_;
+  std::unique_ptr<loop::Timer> send_;
+};
+
+Questions::Questions(loop::Loop& loop, Respondents& respondents)
+    : loop_(loop), respondents_(respondents) {
+  respondents.Add(*this);
+}
+
+Questions::~Questions() = default;
+
+bool Questions::Ask(const Chosen& whom, v1::Question question, Done done) {
+  if (inquiries_.size() >= kMostAtATime) return false;
+  std::vector<Respondent*> chosen;
+  for (Respondent* each : respondents_.all()) {
+    if (whom(*each)) chosen.push_back(each);
+  }
+  const uint32_t id = respondents_.NextQuestion();
+  question.set_id(id);
+  auto inquiry = std::make_unique<Inquiry>(loop_, std::move(done), [this, id] { Finish(id); });
+  Inquiry& asked = *inquiry;
+  inquiries_.emplace(id, std::move(inquiry));
+  asked.Start(std::move(chosen), std::move(question));
+  return true;
+}
+
+// Its methods may be on the stack.
+void Questions::Finish(uint32_t id) {
+  const auto found = inquiries_.find(id);
+  if (found == inquiries_.end()) return;
+  std::unique_ptr<Inquiry> inquiry = std::move(found->second);
+  inquiries_.erase(found);
+  inquiry->Finish();
+  loop_.DeferDelete(std::move(inquiry));
+}
+
+void Questions::OnGone(Respondent& respondent) {
+  std::vector<uint32_t> ids;
+  for (const auto& [id, inquiry] : inquiries_) ids.push_back(id);
+  for (const uint32_t id : ids) {
+    const auto found = inquiries_.find(id);
+    if (found != inquiries_.end()) found->second->OnGone(respondent);
+  }
+}
+
+bool Questions::OnAnswer(Respondent& respondent, v1::Answer& answer) {
+  const auto found = inquiries_.find(answer.question());
+  if (found == inquiries_.end()) return false;
+  found->second->OnAnswer(respondent, answer);
+  return true;
+}
+
+}  // namespace tulle::insight

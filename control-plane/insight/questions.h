@@ -1,0 +1,64 @@
+// Asks sidecars, and collects their answers until all have answered or two seconds have passed. A
+// sidecar that leaves meanwhile, or whose version does not know the question, has not answered.
+// Owner: ControlPlane. Thread: the loop's.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "control-plane/insight/respondents.h"
+#include "net/loop/loop.h"
+#include "tulle/insight/v1/insight.pb.h"
+
+namespace tulle::insight {
+
+class Questions final : private Asker {
+ public:
+  static constexpr loop::Duration kPatience = std::chrono::seconds(2);
+  static constexpr size_t kMostAtATime = 16;
+  static constexpr size_t kMostRecords = 1000;
+  // Of all answers to a question, and of one sidecar's.
+  static constexpr size_t kMostBytes = 16 * 1024 * 1024;
+  static constexpr size_t kMostBytesOfOne = 2 * 1024 * 1024;
+  static constexpr size_t kMostErrors = 5;
+
+  struct Outcome {
+    size_t asked = 0;
+    size_t answered = 0;
+    std::vector<v1::RequestRecord> requests;  // newest first
+    uint64_t left_out = 0;                    // requests that match and are not among them
+    std::vector<std::string> errors;          // of those who did not answer; each text once
+    std::string text;                         // of one of those who sent any
+  };
+  // Runs once: perhaps at once, or never if this is destroyed before.
+  using Done = absl::AnyInvocable<void(Outcome)>;
+  using Chosen = std::function<bool(const Respondent&)>;
+
+  // Both outlive this.
+  Questions(loop::Loop& loop, Respondents& respondents);
+  ~Questions() override;
+
+  // Sets the id of `question`. False: too many are under way; `done` does not run.
+  bool Ask(const Chosen& whom, v1::Question question, Done done);
+  size_t under_way() const { return inquiries_.size(); }
+
+ private:
+  class Inquiry;
+
+  void OnGone(Respondent& respondent) override;
+  bool OnAnswer(Respondent& respondent, v1::Answer& answer) override;
+  void Finish(uint32_t id);
+
+  loop::Loop& loop_;
+  Respondents& respondents_;
+  std::map<uint32_t, std::unique_ptr<Inquiry>> inquiries_;
+};
+
+}  // namespace tulle::insight

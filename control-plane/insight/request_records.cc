@@ -1,0 +1,106 @@
+#include "control-plane/insight/request_records.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "certs/spiffe_names.h"
+
+namespace tulle::insight {
+namespace {
+
+constexpr uint32_t kServerErrors = 500;
+constexpr uint64_t kMicrosPerMilli = 1000;
+constexpr size_t kLeastKeptId = 32;
+
+// Where a character of UTF-8 begins, at or before `at`.
+size_t CharacterAt(std::string_view text, size_t at) {
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) --at;
+  return at;
+}
+
+void MakeSafe(std::string* text) { *text = SafeText(std::move(*text)); }
+
+bool IsFailure(const v1::RequestRecord& record) {
+  return record.status() >= kServerErrors || !record.cause().empty();
+}
+
+// Sidecars cut what is longer.
+bool IsRequest(const std::string& id, const std::string& kept) {
+  return kept == id || (kept.size() >= kLeastKeptId && id.starts_with(kept));
+}
+
+bool IsOf(const std::string& id, const v1::RequestRecord& record) {
+  return IsRequest(id, record.request_id()) ||
+         (!record.trace_id().empty() && record.trace_id() == id);
+}
+
+bool IsFrom(const std::string& source, const std::string& spiffe_id) {
+  if (source == spiffe_id) return true;
+  const certs::WorkloadNames names = certs::WorkloadNamesOf(spiffe_id);
+  if (names.account.empty() || !source.starts_with(names.account)) return false;
+  const std::string_view rest = std::string_view(source).substr(names.account.size());
+  return rest.empty() || (rest[0] == '.' && rest.substr(1) == names.namespace_name);
+}
+
+bool IsTo(const std::string& service, const v1::RequestRecord& record) {
+  if (!record.service().empty()) return IsNamed(record.service(), service);
+  return IsNamed(std::string_view(record.authority()).substr(0, record.authority().rfind(':')),
+                 service);
+}
+
+}  // namespace
+
+std::string SafeText(std::string text, size_t longest) {
+  if (text.size() > longest) text.resize(CharacterAt(text, longest));
+  std::replace_if(
+      text.begin(), text.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
+void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_micros) {
+  for (std::string* text :
+       {record.mutable_request_id(), record.mutable_trace_id(), record.mutable_method(),
+        record.mutable_authority(), record.mutable_path(), record.mutable_response_flags(),
+        record.mutable_cause(), record.mutable_detail(), record.mutable_source(),
+        record.mutable_source_address(), record.mutable_service(), record.mutable_route(),
+        record.mutable_cluster(), record.mutable_endpoint(), record.mutable_destination(),
+        record.mutable_policy(), record.mutable_config_version()}) {
+    MakeSafe(text);
+  }
+  record.set_proxy(reporter.proxy);
+  (record.outbound() ? record.mutable_source() : record.mutable_destination())
+      ->assign(reporter.spiffe_id);
+  if (!record.outbound() && !reporter.serves(record.service())) record.clear_service();
+  record.set_started_micros(std::clamp<int64_t>(record.started_micros(), 0, now_micros));
+  if (record.decisions_size() > kMostDecisions) {
+    record.mutable_decisions()->DeleteSubrange(kMostDecisions,
+                                               record.decisions_size() - kMostDecisions);
+  }
+  for (v1::Decision& decision : *record.mutable_decisions()) {
+    MakeSafe(decision.mutable_kind());
+    MakeSafe(decision.mutable_subject());
+    MakeSafe(decision.mutable_reason());
+  }
+}
+
+size_t BytesOf(const v1::RequestRecord& record) { return record.SpaceUsedLong(); }
+
+bool IsNamed(std::string_view host, std::string_view name) {
+  if (!host.starts_with(name)) return false;
+  return host.size() == name.size() || host[name.size()] == '.';
+}
+
+bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record) {
+  if (!filter.id().empty() && !IsOf(filter.id(), record)) return false;
+  if (!filter.service().empty() && !IsTo(filter.service(), record)) return false;
+  if (!filter.method().empty() && filter.method() != record.method()) return false;
+  if (!record.path().starts_with(filter.path_prefix())) return false;
+  if (!filter.source().empty() && !IsFrom(filter.source(), record.source())) return false;
+  if (filter.failed_only() && !IsFailure(record)) return false;
+  if (record.status() < filter.lowest_status()) return false;
+  if (filter.highest_status() != 0 && record.status() > filter.highest_status()) return false;
+  return record.ended() >= filter.at_least_milliseconds() * kMicrosPerMilli;
+}
+
+}  // namespace tulle::insight

@@ -1,0 +1,42 @@
+// Records of requests as sidecars send them: made safe to keep and to show, and compared with a
+// filter. Pure; any thread. Source: tulle/insight/v1/insight.proto.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "tulle/insight/v1/insight.pb.h"
+
+namespace tulle::insight {
+
+// Longer texts are cut.
+inline constexpr size_t kLongestText = 1024;
+inline constexpr int kMostDecisions = 128;  // of one record
+
+// Who sends records: what its certificate and its ADS stream say.
+struct Reporter {
+  std::string spiffe_id;
+  std::string proxy;  // node ID; empty: not known
+  // Whether it is a workload of the service of this host.
+  std::function<bool(const std::string& host)> serves;
+};
+
+// What a sidecar says of itself is replaced by what its certificate says; the name of a service
+// that it does not serve is left out. Texts are cut, control characters become blanks, and what
+// lies in the future of `now_micros` is taken for now.
+void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_micros);
+// The same for one text.
+std::string SafeText(std::string text, size_t longest = kLongestText);
+
+// In memory, roughly.
+size_t BytesOf(const v1::RequestRecord& record);
+
+// Whether all that is set in the filter holds; `limit` is not looked at.
+bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record);
+// A host by its first labels: "cart" and "cart.shop" are names of cart.shop.svc.cluster.local.
+bool IsNamed(std::string_view host, std::string_view name);
+
+}  // namespace tulle::insight
