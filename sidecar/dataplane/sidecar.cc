@@ -114,6 +114,14 @@ void Sidecar::TakeUsedListeners(std::function<void(std::set<std::string>)> done)
   }
 }
 
+void Sidecar::Rehearse(proxy::RehearsedRequest request,
+                       std::function<void(const proxy::RehearsalOutcome&)> done) {
+  workers_.front()->Post(
+      [this, request = std::move(request), done = std::move(done)](Worker& on_thread) {
+        main_.Post([done, outcome = on_thread.Rehearse(request)] { done(outcome); });
+      });
+}
+
 void Sidecar::AnnounceEnd() {
   ending_ = true;
   for (const auto& worker : workers_) {

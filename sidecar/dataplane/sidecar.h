@@ -68,6 +68,11 @@ class Sidecar {
   // Names of the listeners that accepted connections on any worker since the last call.
   void TakeUsedListeners(std::function<void(std::set<std::string>)> done);
 
+  // What would happen to that request, as one worker sees it. `done` runs later, on the main
+  // thread, unless this ends before.
+  void Rehearse(proxy::RehearsedRequest request,
+                std::function<void(const proxy::RehearsalOutcome&)> done);
+
   // Downstream connections are told to go away, and configuration removes nothing any more.
   void AnnounceEnd();
   // Announces the end, and closes listeners once no connection has come for `quiet`. `done` runs

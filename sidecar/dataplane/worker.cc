@@ -165,6 +165,13 @@ std::set<std::string> Worker::TakeUsedListeners() {
   return names;
 }
 
+proxy::RehearsalOutcome Worker::Rehearse(const proxy::RehearsedRequest& request) {
+  std::vector<const config::ListenerSpec*> specs;
+  specs.reserve(listeners_.size());
+  for (const auto& listener : listeners_) specs.push_back(&listener->spec());
+  return proxy::Rehearse(services_, specs, request);
+}
+
 void Worker::AnnounceEnd() {
   ending_ = true;
   own_quiet_since_ = loop_.Now();

@@ -18,6 +18,7 @@
 #include "sidecar/proxy/destinations.h"
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/mirror.h"
+#include "sidecar/proxy/rehearsal.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/upstream/cluster_table.h"
 
@@ -86,6 +87,8 @@ class Worker {
   }
   // Names of the listeners that accepted connections since the last call.
   std::set<std::string> TakeUsedListeners();
+  // What would happen to that request, with the configuration that is in force here.
+  proxy::RehearsalOutcome Rehearse(const proxy::RehearsedRequest& request);
   // The process is about to end: downstream connections are told to go away, and from now on no
   // version removes anything or changes inbound listeners.
   void AnnounceEnd();

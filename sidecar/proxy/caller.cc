@@ -16,12 +16,22 @@ Caller::Caller(const Transport& transport)
   sni_ = std::string(transport.sni());
   absl::AsciiStrToLower(&sni_);
   subject_.server_name = transport.sni();
-  identity_ = transport.peer();
-  if (identity_ == nullptr) return;
+  if (transport.peer() != nullptr) SetIdentity(*transport.peer());
+}
+
+Caller::Caller(const PeerIdentity& identity, const SocketAddress& peer,
+               const SocketAddress& destination)
+    : Caller(peer, destination) {
+  is_tls_ = true;
+  SetIdentity(identity);
+}
+
+void Caller::SetIdentity(const PeerIdentity& identity) {
+  identity_ = &identity;
   subject_.authenticated = true;
-  subject_.subject = identity_->subject;
-  uri_san_ = identity_->spiffe_id;
-  dns_sans_.assign(identity_->dns_sans.begin(), identity_->dns_sans.end());
+  subject_.subject = identity.subject;
+  uri_san_ = identity.spiffe_id;
+  dns_sans_.assign(identity.dns_sans.begin(), identity.dns_sans.end());
 }
 
 policy::Subject Caller::AsSubject(const http::Head* head) const {

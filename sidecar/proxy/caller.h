@@ -19,6 +19,8 @@ namespace tulle::proxy {
 class Caller {
  public:
   explicit Caller(const Transport& transport);
+  // Verified by TLS; `identity` outlives this.
+  Caller(const PeerIdentity& identity, const SocketAddress& peer, const SocketAddress& destination);
   // In plaintext.
   Caller(const SocketAddress& peer, const SocketAddress& destination);
 
@@ -36,6 +38,8 @@ class Caller {
   const std::string& CertificateElement(const config::FilterChainSpec& chain);
 
  private:
+  void SetIdentity(const PeerIdentity& identity);
+
   const PeerIdentity* identity_ = nullptr;
   bool is_tls_ = false;
   std::string sni_;

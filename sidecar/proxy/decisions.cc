@@ -29,16 +29,8 @@ std::string_view ReasonOf(route::Mismatch mismatch) {
 
 std::string_view WhyNot(const upstream::Endpoint& endpoint, const upstream::ClusterSpec& cluster,
                         std::span<upstream::Endpoint* const> tried) {
-  switch (endpoint.AvailabilityIn(cluster)) {
-    case upstream::Availability::kUnhealthy:
-      return "unhealthy";
-    case upstream::Availability::kDraining:
-      return "draining";
-    case upstream::Availability::kBreakerOpen:
-      return "circuit breaker open";
-    case upstream::Availability::kAvailable:
-      break;
-  }
+  const std::string_view unusable = TextOf(endpoint.AvailabilityIn(cluster));
+  if (!unusable.empty()) return unusable;
   if (std::find(tried.begin(), tried.end(), &endpoint) != tried.end()) return "tried before";
   return "not chosen by the load balancer";
 }
@@ -95,6 +87,20 @@ void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const ht
       return decisions.Add(DecisionKind::kRoute, name, true, ReasonOf(mismatch));
     decisions.Reject(DecisionKind::kRoute, place++, name, ReasonOf(mismatch));
   }
+}
+
+std::string_view TextOf(upstream::Availability availability) {
+  switch (availability) {
+    case upstream::Availability::kUnhealthy:
+      return "unhealthy";
+    case upstream::Availability::kDraining:
+      return "draining";
+    case upstream::Availability::kBreakerOpen:
+      return "circuit breaker open";
+    case upstream::Availability::kAvailable:
+      break;
+  }
+  return {};
 }
 
 void ExplainEndpoints(Decisions& decisions, const Call& call) {

@@ -13,7 +13,8 @@ class RouteTable;
 }
 namespace tulle::upstream {
 class Endpoint;
-}
+enum class Availability : uint8_t;
+}  // namespace tulle::upstream
 
 namespace tulle::proxy {
 
@@ -88,6 +89,8 @@ void Explain(Call& call, DecisionKind kind, std::string_view subject, bool posit
 // The routes that were considered, and for each that does not match, what does not.
 void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,
                   uint64_t random);
+// Why an endpoint cannot be used; empty: it can.
+std::string_view TextOf(upstream::Availability availability);
 // The endpoints of the call's cluster. REQUIRES: it has one.
 void ExplainEndpoints(Decisions& decisions, const Call& call);
 

@@ -1,0 +1,234 @@
+#include "sidecar/proxy/rehearsal.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "sidecar/policy/authorization.h"
+#include "sidecar/policy/fault.h"
+#include "sidecar/policy/rate_limit.h"
+#include "sidecar/proxy/call.h"
+#include "sidecar/proxy/caller.h"
+#include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/http_chain.h"
+#include "sidecar/proxy/phases.h"
+#include "sidecar/proxy/services.h"
+#include "sidecar/upstream/failures.h"
+
+namespace tulle::proxy {
+namespace {
+
+using config::Direction;
+using config::FilterChainSpec;
+using config::ListenerSpec;
+
+// Where the request would arrive.
+struct Place {
+  const ListenerSpec* listener = nullptr;  // null: nowhere
+  std::shared_ptr<const FilterChainSpec> chain;
+  bool plaintext_refused = false;
+};
+
+bool IsHttp(const FilterChainSpec& chain) {
+  return std::holds_alternative<config::HttpSpec>(chain.proxy);
+}
+
+// A service of the mesh, and not the answer for unknown hosts.
+bool ServesHost(const FilterChainSpec& chain, const http::Head& head, RouteSlots& slots) {
+  const auto& http = std::get<config::HttpSpec>(chain.proxy);
+  const route::RouteTable* table =
+      http.routes != nullptr ? http.routes.get() : slots.Slot(http.rds_name).table.get();
+  if (table == nullptr) return false;
+  const route::VirtualHost* host = table->HostFor(head);
+  if (host == nullptr) return false;
+  const std::vector<std::string>& domains = host->spec().domains;
+  return std::find(domains.begin(), domains.end(), "*") == domains.end();
+}
+
+// The listener of the dialled address, or else the one whose routes name the host.
+Place FindOutbound(const Services& services, const std::vector<const ListenerSpec*>& listeners,
+                   const RehearsedRequest& request, const http::Head& head) {
+  Place named;
+  for (const ListenerSpec* listener : listeners) {
+    if (listener->direction != Direction::kOutbound) continue;
+    for (const auto& chain : listener->chains) {
+      if (!IsHttp(*chain)) continue;
+      if (request.destination.is_set() && listener->address == request.destination)
+        return {listener, chain};
+      if (named.listener == nullptr && ServesHost(*chain, head, services.routes))
+        named = {listener, chain};
+    }
+  }
+  return named;
+}
+
+bool TakesPort(const ListenerSpec& listener, const FilterChainSpec& chain, uint16_t port) {
+  if (port == 0 || listener.address.port() == port) return true;
+  return chain.match.destination_port == port;
+}
+
+// HTTP before bytes, which every port may have too.
+Place FindInbound(const std::vector<const ListenerSpec*>& listeners,
+                  const RehearsedRequest& request) {
+  Place found;
+  const bool wants_tls = !request.source_id.empty();
+  for (const ListenerSpec* listener : listeners) {
+    if (listener->direction != Direction::kInbound) continue;
+    for (const auto& chain : listener->chains) {
+      if (!TakesPort(*listener, *chain, request.destination.port())) continue;
+      if ((chain->tls != nullptr) != wants_tls) {
+        if (found.listener == nullptr) found = {listener, nullptr, !wants_tls};
+        continue;
+      }
+      const bool better = found.chain == nullptr || (!IsHttp(*found.chain) && IsHttp(*chain));
+      if (better) found = {listener, chain};
+    }
+  }
+  return found;
+}
+
+PeerIdentity IdentityOf(const std::string& spiffe_id) {
+  PeerIdentity identity;
+  identity.spiffe_id = spiffe_id;
+  return identity;
+}
+
+void NoteLimits(Call& call) {
+  const auto note = [&](const std::string& name, const policy::LocalRateLimit* limit) {
+    if (limit != nullptr)
+      call.decisions->Add(DecisionKind::kRateLimit, name, true, "a rate limit applies here");
+  };
+  const route::Route* route = call.chosen.route;
+  for (const config::RateLimitFilter& filter : call.chain.spec.rate_limits) {
+    const policy::LocalRateLimit* limit = filter.limit.get();
+    if (route != nullptr) {
+      const auto own = route->spec().rate_limits.find(filter.name);
+      if (own != route->spec().rate_limits.end()) limit = own->second.get();
+    }
+    note(filter.name, limit);
+  }
+}
+
+void NoteFault(Call& call) {
+  const policy::FaultInjection* fault = call.chain.spec.fault.get();
+  const route::Route* route = call.chosen.route;
+  if (route != nullptr && route->spec().fault != nullptr) fault = route->spec().fault.get();
+  if (fault == nullptr || !fault->Matches(*call.request.head, call.chosen.cluster())) return;
+  call.decisions->Add(DecisionKind::kFault, "fault injection", true,
+                      "may delay or abort the request");
+}
+
+// The cluster, and the endpoints among which the load balancer would choose.
+Failure ConsiderEndpoints(Call& call) {
+  if (!call.cluster.Acquire(call.record.routed.cluster)) return {failures::kNoCluster};
+  const upstream::ClusterSpec& spec = call.cluster->spec();
+  call.record.routed.service = call.arena.Copy(spec.service);
+  if (spec.original_destination) return {};
+  bool any = false;
+  bool any_open = false;
+  size_t place = 0;
+  for (const upstream::Endpoint* endpoint : call.cluster->Endpoints()) {
+    const upstream::Availability availability = endpoint->AvailabilityIn(spec);
+    const std::string address = endpoint->spec().address.ToString();
+    if (availability == upstream::Availability::kAvailable) {
+      any = true;
+      call.decisions->Add(DecisionKind::kEndpoint, address, true, "available");
+    } else {
+      any_open |= availability == upstream::Availability::kBreakerOpen;
+      call.decisions->Reject(DecisionKind::kEndpoint, place++, address, TextOf(availability));
+    }
+  }
+  // In panic all are used.
+  if (any || (spec.panic_percent != 0 && place != 0)) return {};
+  return {any_open ? upstream::failures::kBreakerOpen : upstream::failures::kNoHealthyEndpoint};
+}
+
+// The phases, in the order of Exchange.
+void Run(Call& call, RehearsalOutcome& outcome) {
+  const auto ended = [&](const Step& step) {
+    if (step.kind() != Step::Kind::kAnswer) return false;
+    outcome.status = step.answer().head->status;
+    outcome.failure = step.answer().failure;
+    return true;
+  };
+  if (ended(MatchRoute(call)) || ended(Authorize(call))) return;
+  NoteLimits(call);
+  NoteFault(call);
+  if (ended(Prepare(call))) return;
+  outcome.failure = ConsiderEndpoints(call);
+  if (outcome.failure) outcome.status = outcome.failure.facts().status;
+}
+
+// A connection whose bytes are not looked at.
+void DecideOnConnection(const FilterChainSpec& chain, const Caller& caller, Decisions& decisions,
+                        RehearsalOutcome& outcome) {
+  for (const auto& authorization : chain.authorization) {
+    const policy::Verdict verdict = authorization->Decide(caller.AsSubject(nullptr)).verdict;
+    decisions.Add(DecisionKind::kAuthorization, verdict.policy, verdict.allowed,
+                  verdict.policy.empty() ? "no policy matched" : "policy matched");
+    outcome.policy = std::string(verdict.policy);
+    if (verdict.allowed) continue;
+    outcome.failure = {failures::kDenied};
+    return;
+  }
+}
+
+void RunHttp(Services& services, const Place& place, const RehearsedRequest& request,
+             Caller& caller, RehearsalOutcome& outcome) {
+  HttpChain chain(place.chain, request.direction, services.routes);
+  Call call(services, chain, caller);
+  call.decisions = call.arena.New<Decisions>(call.arena);
+  http::Head head(call.arena);
+  head.method = request.method;
+  head.scheme = "http";
+  head.authority = request.authority;
+  head.path = request.path;
+  for (const auto& [name, value] : request.headers) head.headers.Add(name, value);
+  call.request.head = &head;
+  call.request.ended = true;
+  Run(call, outcome);
+  outcome.route = std::string(call.record.routed.route);
+  outcome.cluster = std::string(call.record.routed.cluster);
+  outcome.service = std::string(call.record.routed.service);
+  outcome.method = std::string(head.method);
+  outcome.authority = std::string(head.authority);
+  outcome.path = std::string(head.path);
+  outcome.decisions = call.decisions->Copy();
+  for (const KeptDecision& one : outcome.decisions) {
+    if (one.kind == DecisionKind::kAuthorization && !one.subject.empty())
+      outcome.policy = one.subject;
+  }
+}
+
+}  // namespace
+
+RehearsalOutcome Rehearse(Services& services, const std::vector<const ListenerSpec*>& listeners,
+                          const RehearsedRequest& request) {
+  RehearsalOutcome outcome;
+  Arena arena(services.loop.slab());
+  http::Head head(arena);
+  head.authority = request.authority;
+  head.path = request.path;
+  const Place place = request.direction == Direction::kOutbound
+                          ? FindOutbound(services, listeners, request, head)
+                          : FindInbound(listeners, request);
+  if (place.listener == nullptr) return outcome;
+  outcome.listener = place.listener->name;
+  if (place.chain == nullptr) {
+    outcome.failure = {failures::kDenied};
+    if (place.plaintext_refused) outcome.policy = place.listener->peer_authentication;
+    return outcome;
+  }
+  const PeerIdentity identity = IdentityOf(request.source_id);
+  Caller caller = request.source_id.empty() ? Caller(request.source, request.destination)
+                                            : Caller(identity, request.source, request.destination);
+  if (IsHttp(*place.chain)) {
+    RunHttp(services, place, request, caller, outcome);
+  } else {
+    Decisions decisions(arena);
+    DecideOnConnection(*place.chain, caller, decisions, outcome);
+    outcome.decisions = decisions.Copy();
+  }
+  return outcome;
+}
+
+}  // namespace tulle::proxy
