@@ -91,6 +91,17 @@ CLI::App& Grammar::Add(CLI::App& parent, const char* name, const char* summary,
   return added;
 }
 
+CLI::Option* Grammar::TakeCount(CLI::App& command) {
+  return TakeNumber(command, "--count", &invocation_.refreshes, 1, INT64_MAX, "number of refreshes",
+                    "end after so many refreshes [never]")
+      ->type_name("NUMBER");
+}
+
+void Grammar::TakeWatch(CLI::App& command) {
+  TakeCount(command)->needs(
+      command.add_flag("-w,--watch", invocation_.watch, "refresh every 2 s until Ctrl-C"));
+}
+
 void Grammar::TakeFormat(CLI::App& command, const Formats& formats) {
   const auto name_of = [](std::string* out, const auto& format) { out->append(format.first); };
   const auto take = [this, formats, name_of](const std::string& text) {
@@ -177,6 +188,7 @@ void Grammar::AddPolicies() {
       ->type_name("");
   get.add_option("NAME", invocation_.names, "names of policies")->type_name("");
   TakeNamespace(get, true);
+  TakeWatch(get);
   TakeFormat(get, kLists);
 
   CLI::App& remove = Add(app_, "delete", "Delete policies, all of them in one change",
@@ -214,6 +226,7 @@ void Grammar::AddMesh() {
                   "only this proxy, with details; a unique prefix of its name is enough")
       ->type_name("");
   TakeProxyNamespace(status);
+  TakeWatch(status);
   TakeFormat(status, kLists);
 
   CLI::App& config = Add(app_, "proxy-config", "Show the configuration of a proxy",
@@ -242,6 +255,7 @@ void Grammar::AddMesh() {
   services.add_option("NAME", invocation_.name, "only this service")->type_name("");
   services.alias("svc");
   TakeNamespace(services, true);
+  TakeWatch(services);
   TakeFormat(services, kLists);
 }
 

@@ -53,7 +53,6 @@ class Grammar {
   // grammar_traffic.cc
   void AddTraffic();
   void TakeTraffic(CLI::App& command, const char* what);
-  CLI::Option* TakeCount(CLI::App& command);
   // grammar_workloads.cc
   void AddHistory();
   void AddStore();
@@ -75,6 +74,8 @@ class Grammar {
   void AddRest();
 
   void TakeFormat(CLI::App& command, const Formats& formats);
+  void TakeWatch(CLI::App& command);
+  CLI::Option* TakeCount(CLI::App& command);
   void TakeNamespace(CLI::App& command, bool or_all);
   CLI::Option* TakeNamespaceAs(CLI::App& command, const std::string& help);
   void TakeProxyNamespace(CLI::App& command);

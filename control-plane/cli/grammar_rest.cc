@@ -37,6 +37,7 @@ void Grammar::AddTokens() {
   TakeFormat(create, kRaw);
   CLI::App& list = Add(token, "list", "List join tokens, without their secrets",
                        "  tullectl token list", Command::kTokenList);
+  TakeWatch(list);
   TakeFormat(list, kFormatsWithName);
   CLI::App& revoke =
       Add(token, "revoke", "Revoke a join token; workloads that already joined keep access",
@@ -168,7 +169,7 @@ void Grammar::AddIdentities() {
   issue.add_flag("--force", invocation_.force, "replace existing files");
   CLI::App& rotate = Add(cert, "rotate", "Rotate the root certificate without an interruption",
                          "  tullectl cert rotate --watch", Command::kCertRotate);
-  rotate.add_flag("--watch", invocation_.watch,
+  rotate.add_flag("--watch", invocation_.wait,
                   "wait until the rotation is complete; it continues if you stop waiting");
   rotate
       .add_flag("--force", invocation_.force,
@@ -179,6 +180,7 @@ void Grammar::AddIdentities() {
   CLI::App& roots =
       Add(cert, "roots", "Show root certificates and the state of their rotation",
           "  tullectl cert roots\n  tullectl cert roots -o raw > ca.pem", Command::kCertRoots);
+  TakeWatch(roots);
   TakeFormat(roots, kRaw);
 }
 
@@ -235,6 +237,7 @@ void Grammar::AddRest() {
                                        "check whether Tulle can be installed in the cluster");
   check.add_flag("--cni", invocation_.cni, "with --pre: installed with the CNI plugin")
       ->needs(before);
+  TakeWatch(check);
   TakeFormat(check, kPlain);
   CLI::App& version = Add(app_, "version", "Show the versions of tullectl and tulle-control",
                           "  tullectl version --client", Command::kVersion);

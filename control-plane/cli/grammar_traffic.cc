@@ -20,26 +20,20 @@ void Grammar::TakeTraffic(CLI::App& command, const char* what) {
       ->type_name("DURATION");
 }
 
-CLI::Option* Grammar::TakeCount(CLI::App& command) {
-  return TakeNumber(command, "--count", &invocation_.refreshes, 1, INT64_MAX, "number of refreshes",
-                    "end after so many refreshes [never]")
-      ->type_name("NUMBER");
-}
-
 void Grammar::AddTraffic() {
   CLI::App& stat =
       Add(app_, "stat", "Show success rate, requests per second and latency of each service",
           "  tullectl stat\n  tullectl stat -n shop -t 10m -o wide\n  tullectl stat --watch",
           Command::kStat);
   TakeTraffic(stat, "only services of this namespace");
-  TakeCount(stat)->needs(stat.add_flag("-w,--watch", invocation_.watch, "refresh every 2 s"));
+  TakeWatch(stat);
   TakeFormat(stat, kTrafficFormats);
 
   CLI::App& edges = Add(app_, "edges",
                         "Show which service account calls which service, and whether by mutual TLS",
                         "  tullectl edges\n  tullectl edges -n shop -t 1h", Command::kEdges);
   TakeTraffic(edges, "only calls from or to this namespace");
-  TakeCount(edges)->needs(edges.add_flag("-w,--watch", invocation_.watch, "refresh every 2 s"));
+  TakeWatch(edges);
   TakeFormat(edges, kEdgeFormats);
 
   CLI::App& top = Add(app_, "top", "Watch the busiest calls between service accounts and services",

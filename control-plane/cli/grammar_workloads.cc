@@ -15,6 +15,7 @@ void Grammar::AddHistory() {
   history.add_option("KIND", invocation_.kind, "kind of one policy; or KIND/NAME")->type_name("");
   history.add_option("NAME", invocation_.names, "name of the policy")->type_name("");
   TakeNamespace(history, false);
+  TakeWatch(history);
   TakeFormat(history,
              {{"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}});
 

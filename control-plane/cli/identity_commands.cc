@@ -185,7 +185,7 @@ absl::StatusOr<int> IssueCertificate(Session& session) {
 
 absl::StatusOr<int> RotateRoot(Session& session) {
   if (session.invocation.force) return ForceRotation(session);
-  if (session.invocation.watch) {
+  if (session.invocation.wait) {
     const auto now = session.Get("/v1/certs");
     if (!now.ok()) return now.status();
     if (TextAt(*now, "/phase") != "steady") {
@@ -203,7 +203,7 @@ absl::StatusOr<int> RotateRoot(Session& session) {
     PrintNewRoot(session, *roots);
     return 0;
   }
-  if (session.invocation.watch) return WatchRotation(session);
+  if (session.invocation.wait) return WatchRotation(session);
   session.out() << ProgressOf(*roots, session.environment.now()) << "\n";
   session.err() << "The rotation continues in the background. Watch it with `tullectl cert rotate "
                    "--watch`.\n";

@@ -128,7 +128,8 @@ struct Invocation {
   std::string directory;
   bool force = false;
   bool yes = false;
-  bool watch = false;
+  bool watch = false;  // show it again every 2 s
+  bool wait = false;   // until a rotation is complete
   bool client_only = false;
   std::string shell;
   int64_t revision = 0;  // of a rollback; 0: before the last change

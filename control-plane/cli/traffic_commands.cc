@@ -1,7 +1,6 @@
 // `tullectl stat`, `edges` and `top`: the traffic of the mesh as its sidecars report it.
 
 #include <algorithm>
-#include <chrono>
 
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/lifetime.h"
@@ -12,11 +11,8 @@
 namespace tulle::cli {
 namespace {
 
-constexpr auto kRefresh = std::chrono::seconds(2);
 constexpr int64_t kLongestWindow = 3600;
 constexpr size_t kRowsOfTop = 30;
-// Moves the cursor of a terminal to the first line, and erases what is below it.
-constexpr char kHome[] = "\x1b[H\x1b[J";
 
 struct Report {
   Json reply;
@@ -147,22 +143,16 @@ void PrintTop(Session& session, Report report) {
 
 template <typename Print>
 absl::StatusOr<int> Show(Session& session, Print print) {
-  const Invocation& wanted = session.invocation;
-  for (int64_t shown = 1;; ++shown) {
-    auto report = GetTraffic(session);
-    if (!report.ok()) return report.status();
-    if (wanted.watch && session.environment.width != 0) session.out() << kHome;
-    if (session.wants_json()) {
-      PrintJson(report->reply, wanted.format, session.out());
-    } else if (report->links.empty()) {
-      SayNoTraffic(session);
-    } else {
-      print(session, *std::move(report));
-    }
-    session.out().flush();
-    if (!wanted.watch || shown == wanted.refreshes) return 0;
-    session.environment.pause(kRefresh);
+  auto report = GetTraffic(session);
+  if (!report.ok()) return report.status();
+  if (session.wants_json()) {
+    PrintJson(report->reply, session.invocation.format, session.out());
+  } else if (report->links.empty()) {
+    SayNoTraffic(session);
+  } else {
+    print(session, *std::move(report));
   }
+  return 0;
 }
 
 }  // namespace

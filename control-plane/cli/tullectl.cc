@@ -1,6 +1,7 @@
 #include "control-plane/cli/tullectl.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 
 #include "control-plane/cli/command_line.h"
@@ -77,11 +78,32 @@ constexpr Row kRows[] = {
 static_assert(std::size(kRows) == static_cast<size_t>(Command::kLogs) + 1,
               "each command has a handler");
 
-absl::StatusOr<int> Run(Session& session) {
+constexpr auto kRefresh = std::chrono::seconds(2);
+// Moves the cursor of a terminal to the first line, and erases what is below it.
+constexpr char kHome[] = "\x1b[H\x1b[J";
+
+absl::StatusOr<int> RunOnce(Session& session) {
   const auto row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& each) {
     return each.command == session.invocation.command;
   });
   return row->handler(session);
+}
+
+// Once, or again every 2 s: on a terminal in the same place, else one after the other.
+absl::StatusOr<int> Run(Session& session) {
+  const Invocation& wanted = session.invocation;
+  for (int64_t shown = 1;; ++shown) {
+    const bool again = wanted.watch && shown > 1;
+    if (wanted.watch && session.environment.width != 0) {
+      session.out() << kHome;
+    } else if (again && !session.wants_json()) {
+      session.out() << "\n";
+    }
+    const auto code = RunOnce(session);
+    session.out().flush();
+    if (!code.ok() || !wanted.watch || shown == wanted.refreshes) return code;
+    session.environment.pause(kRefresh);
+  }
 }
 
 }  // namespace
@@ -99,7 +121,6 @@ int RunTullectl(const std::vector<std::string>& arguments, Environment& environm
   const Invocation& invocation = std::get<Invocation>(parsed);
   Session session(invocation, environment);
   const auto code = Run(session);
-  environment.out.flush();
   if (code.ok()) return *code;
   PrintError(code.status(), environment.has_colour, environment.err);
   return invocation.command == Command::kDiff ? 2 : 1;

@@ -11,6 +11,22 @@
 namespace tulle::cli {
 namespace {
 
+TEST_F(Tullectl, ListsAreShownAgainWhileTheyAreWatched) {
+  EXPECT_EQ(Run({"services", "--watch", "--count", "2"}), 0) << err;
+  const size_t first = out.find("post");
+  ASSERT_NE(first, std::string::npos) << out;
+  EXPECT_NE(out.find("\n\n", first), std::string::npos) << "apart where there is no terminal";
+  EXPECT_EQ(out.find("\x1b"), std::string::npos);
+  width = 100;
+  EXPECT_EQ(Run({"status", "-w", "--count", "3"}), 0) << err;
+  size_t times = 0;
+  for (size_t at = 0; (at = out.find("\x1b[H", at)) != std::string::npos; ++at) ++times;
+  EXPECT_EQ(times, 3u) << out;
+  // What has failed is not tried again: the caller sees it.
+  is_unreachable = true;
+  EXPECT_EQ(Run({"get", "all", "--watch"}), 1);
+}
+
 TEST_F(Tullectl, ShowsProxiesAndServices) {
   EXPECT_EQ(Run({"status"}), 0);
   EXPECT_EQ(out,
