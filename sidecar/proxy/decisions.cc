@@ -37,6 +37,26 @@ std::string_view WhyNot(const upstream::Endpoint& endpoint, const upstream::Clus
 
 }  // namespace
 
+std::string_view TextOf(DecisionKind kind) {
+  switch (kind) {
+    case DecisionKind::kRoute:
+      return "route";
+    case DecisionKind::kAuthorization:
+      return "authorization";
+    case DecisionKind::kRateLimit:
+      return "rate limit";
+    case DecisionKind::kFault:
+      return "fault";
+    case DecisionKind::kEndpoint:
+      return "endpoint";
+    case DecisionKind::kRetry:
+      return "retry";
+    case DecisionKind::kClusterLimit:
+      return "cluster limit";
+  }
+  return {};
+}
+
 void Decisions::Add(DecisionKind kind, std::string_view subject, bool positive,
                     std::string_view reason) {
   if (count_ == kMost) {

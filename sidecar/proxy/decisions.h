@@ -30,6 +30,9 @@ enum class DecisionKind : uint8_t {
   kClusterLimit,   // the limit
 };
 
+// "route", "rate limit" and so on. Source: tulle.insight.v1.Decision.kind.
+std::string_view TextOf(DecisionKind kind);
+
 // One thing that was decided or considered. `positive`: the route or endpoint was chosen, the
 // policy or limit let the request pass, the fault or retry took place.
 template <typename Text>
