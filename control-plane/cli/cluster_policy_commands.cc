@@ -248,10 +248,10 @@ absl::StatusOr<Json> DeleteInCluster(Session& session, KubernetesApi& api, const
   return reply;
 }
 
-absl::StatusOr<Json> ListInCluster(Session& session, KubernetesApi& api, const Selected& selected) {
+absl::StatusOr<Json> ListInCluster(Session& session, KubernetesApi& api, const Selected& selected,
+                                   const std::string& ns) {
   ClusterObjects objects = ObjectsOf(session, api);
   Json items = Json::array();
-  const std::string ns = session.invocation.all_namespaces ? "" : session.Namespace();
   for (const policy::KindEntry& entry : policy::AllKinds()) {
     if (!selected.kind.empty() && entry.name != selected.kind) continue;
     // Of all kinds, those that there are.

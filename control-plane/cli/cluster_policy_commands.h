@@ -2,6 +2,7 @@
 // get_command.cc.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,8 @@ absl::StatusOr<int> DiffWithCluster(Session& session, KubernetesApi& api, const 
 // Both as the REST API answers: {changes, missing}; the list of policies. `policies`: {kind,
 // namespace, name} of each.
 absl::StatusOr<Json> DeleteInCluster(Session& session, KubernetesApi& api, const Json& policies);
-absl::StatusOr<Json> ListInCluster(Session& session, KubernetesApi& api, const Selected& selected);
+// Empty `ns`: of all namespaces.
+absl::StatusOr<Json> ListInCluster(Session& session, KubernetesApi& api, const Selected& selected,
+                                   const std::string& ns);
 
 }  // namespace tulle::cli

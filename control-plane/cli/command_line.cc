@@ -135,8 +135,10 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
   if (path == "explain") {
     for (const std::string& kind : KindWords()) here.push_back(kind);
     for (const std::string& field : FieldPaths()) here.push_back(field);
-  } else if (path == "get" || path == "delete" || path == "history" || path == "rollback") {
+  } else if (path == "get" || path == "describe" || path == "delete" || path == "history" ||
+             path == "rollback") {
     for (const std::string& kind : KindWords()) here.push_back(kind);
+    if (path == "describe") here.insert(here.end(), {"service", "proxy"});
     if (path == "get") here.insert(here.end(), {"all", "services", "proxies", "namespaces"});
   } else if (path == "proxy-config") {
     for (const std::string_view part : kProxyParts) here.emplace_back(part);

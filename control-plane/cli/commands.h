@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "control-plane/cli/selection.h"
 #include "control-plane/cli/session.h"
 
 namespace tulle::cli {
@@ -19,6 +21,11 @@ absl::StatusOr<int> Diff(Session& session);
 absl::StatusOr<int> Validate(Session& session);
 // get_command.cc
 absl::StatusOr<int> Get(Session& session);
+// An array of the selected policies. Empty `ns`: of all namespaces.
+absl::StatusOr<Json> ListPolicies(Session& session, const std::vector<Selected>& selection,
+                                  const std::string& ns);
+// describe_command.cc
+absl::StatusOr<int> Describe(Session& session);
 // mesh_commands.cc
 absl::StatusOr<int> Status(Session& session);
 absl::StatusOr<int> Services(Session& session);
@@ -30,6 +37,8 @@ std::string ShownName(const Json& proxy);
 // The proxy of that name, of that pod (NAME.NAMESPACE, NAMESPACE/NAME, or NAME with -n), or the
 // only one whose name has that prefix.
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name);
+// "SYNCED", "REJECTED (listeners)" and so on: the state of a whole proxy.
+std::string ConfigurationOf(const Json& proxy);
 // "for 2m, REASON" of an open circuit breaker.
 std::string OpenSince(const Json& breaker, int64_t now);
 // traffic_commands.cc

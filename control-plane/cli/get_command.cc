@@ -7,68 +7,13 @@
 #include "control-plane/cli/cluster_policy_commands.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/kinds.h"
+#include "control-plane/cli/policy_targets.h"
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
 namespace {
-
-std::string Joined(const Json& list, const std::string& pointer = "") {
-  std::string text;
-  for (const Json& each : list) text += (text.empty() ? "" : ",") + TextAt(each, pointer);
-  return text;
-}
-
-std::string TargetOf(const Json& policy) {
-  const Json& target = PartAt(policy, "/spec/targetRef");
-  if (target.is_object()) {
-    const std::string name = TextAt(target, "/name");
-    return TextAt(target, "/kind") + (name.empty() ? "" : "/" + name);
-  }
-  std::string text;
-  for (const Json& parent : PartAt(policy, "/spec/parentRefs")) {
-    const std::string port = TextAt(parent, "/port");
-    const std::string ns = TextAt(parent, "/namespace");
-    text += (text.empty() ? "" : ",") + TextAt(parent, "/kind") + "/" +
-            (ns.empty() ? "" : ns + "/") + TextAt(parent, "/name") +
-            (port.empty() ? "" : ":" + port);
-  }
-  return text.empty() ? Joined(PartAt(policy, "/spec/hosts")) : text;
-}
-
-std::string BackendsOf(const Json& route) {
-  std::string text;
-  for (const Json& rule : PartAt(route, "/spec/rules")) {
-    for (const Json& backend : PartAt(rule, "/backendRefs")) {
-      const std::string weight = TextAt(backend, "/weight");
-      const std::string ns = TextAt(backend, "/namespace");
-      text += (text.empty() ? "" : ",") + (ns.empty() ? "" : ns + "/") + TextAt(backend, "/name") +
-              (weight.empty() ? "" : "=" + weight);
-    }
-  }
-  return text;
-}
-
-// A short summary of what it does.
-std::string SummaryOf(const Json& policy) {
-  const std::string kind = TextAt(policy, "/kind");
-  const auto count = [&](const char* pointer, const std::string& word) {
-    return std::to_string(PartAt(policy, pointer).size()) + " " + word;
-  };
-  if (kind == "HTTPRoute" || kind == "GRPCRoute") return BackendsOf(policy);
-  if (kind == "AuthorizationPolicy") {
-    return TextAt(policy, "/spec/action") + ", " + count("/spec/rules", "rules");
-  }
-  if (kind == "PeerAuthentication") return TextAt(policy, "/spec/mode");
-  if (kind == "EgressPolicy") return "unknown: " + TextAt(policy, "/spec/unknownDestinations");
-  if (kind == "ExternalService") return count("/spec/endpoints", "endpoints");
-  std::string parts;
-  for (const auto& [key, value] : PartAt(policy, "/spec").items()) {
-    if (key != "targetRef") parts += (parts.empty() ? "" : ",") + key;
-  }
-  return parts;
-}
 
 std::string AgeOf(const Json& policy, int64_t now) {
   tm parts{};
@@ -150,16 +95,16 @@ absl::Status PrintPolicies(Session& session, const Json& items, bool of_all_kind
   return absl::OkStatus();
 }
 
-std::string PathOf(Session& session, const Selected& selected) {
+std::string PathOf(const Selected& selected, const std::string& ns) {
   std::string path = "/v1/policies";
   if (!selected.kind.empty()) path += "/" + selected.kind;
-  if (!selected.name.empty()) path += "/" + session.Namespace() + "/" + selected.name;
+  if (!selected.name.empty()) path += "/" + ns + "/" + selected.name;
   return path;
 }
 
-Session::Query QueryOf(Session& session, const Selected& selected) {
-  if (!selected.name.empty() || session.invocation.all_namespaces) return {};
-  return {{"namespace", session.Namespace()}};
+Session::Query QueryOf(const Selected& selected, const std::string& ns) {
+  if (!selected.name.empty() || ns.empty()) return {};
+  return {{"namespace", ns}};
 }
 
 absl::StatusOr<int> Print(Session& session, const Json& reply, const Json& items,
@@ -221,6 +166,29 @@ absl::StatusOr<int> ShowNamespaces(Session& session) {
 
 }  // namespace
 
+absl::StatusOr<Json> ListPolicies(Session& session, const std::vector<Selected>& selection,
+                                  const std::string& ns) {
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  Json items = Json::array();
+  for (const Selected& selected : selection) {
+    if (*cluster != nullptr) {
+      auto listed = ListInCluster(session, **cluster, selected, ns);
+      if (!listed.ok()) return listed.status();
+      for (Json& item : *listed) items.push_back(std::move(item));
+      continue;
+    }
+    const auto reply = session.Get(PathOf(selected, ns), QueryOf(selected, ns));
+    if (!reply.ok()) return reply.status();
+    if (!selected.name.empty()) {
+      items.push_back(*reply);
+    } else {
+      for (const Json& item : PartAt(*reply, "/items")) items.push_back(item);
+    }
+  }
+  return items;
+}
+
 absl::StatusOr<int> Get(Session& session) {
   const Invocation& wanted = session.invocation;
   const std::string first = wanted.names.empty() ? "" : wanted.names[0];
@@ -233,30 +201,15 @@ absl::StatusOr<int> Get(Session& session) {
     return UserError("a resource cannot be retrieved by name across all namespaces",
                      "use -n NAMESPACE");
   }
-  const auto cluster = session.Cluster();
-  if (!cluster.ok()) return cluster.status();
-  Json items = Json::array();
-  for (const Selected& selected : *selection) {
-    if (*cluster != nullptr) {
-      auto listed = ListInCluster(session, **cluster, selected);
-      if (!listed.ok()) return listed.status();
-      for (Json& item : *listed) items.push_back(std::move(item));
-      continue;
-    }
-    const auto reply = session.Get(PathOf(session, selected), QueryOf(session, selected));
-    if (!reply.ok()) return reply.status();
-    if (!selected.name.empty()) {
-      items.push_back(*reply);
-    } else {
-      for (const Json& item : PartAt(*reply, "/items")) items.push_back(item);
-    }
-  }
+  const auto items =
+      ListPolicies(session, *selection, wanted.all_namespaces ? "" : session.Namespace());
+  if (!items.ok()) return items.status();
   const bool is_one = selection->size() == 1 && !selection->front().name.empty();
   const bool is_mixed =
       selection->front().kind.empty() || selection->front().kind != selection->back().kind;
   // A List as Kubernetes has it: `apply -f` takes it back.
-  const Json list = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", items}};
-  return Print(session, is_one ? items[0] : list, items, is_mixed);
+  const Json list = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", *items}};
+  return Print(session, is_one ? (*items)[0] : list, *items, is_mixed);
 }
 
 }  // namespace tulle::cli

@@ -191,6 +191,21 @@ void Grammar::AddPolicies() {
   TakeWatch(get);
   TakeFormat(get, kLists);
 
+  CLI::App& describe =
+      Add(app_, "describe", "Show a service, policy or proxy with all that concerns it",
+          "  tullectl describe service post\n  tullectl describe httproute post\n"
+          "  tullectl describe proxy post-v1-1",
+          Command::kDescribe);
+  describe.description(
+      "Show a service, policy or proxy with all that concerns it\n"
+      "Of a service: its endpoints, the policies for it, its callers, and what is wrong.");
+  describe.add_option("KIND", invocation_.kind, "service, proxy, or " + KindsHelp())
+      ->required()
+      ->type_name("");
+  describe.add_option("NAME", invocation_.names, "its name")->type_name("");
+  TakeNamespace(describe, false);
+  TakeWatch(describe);
+
   CLI::App& remove = Add(app_, "delete", "Delete policies, all of them in one change",
                          "  tullectl delete httproute post\n  tullectl delete hr/post rp/post\n"
                          "  tullectl delete -f shop.yaml",

@@ -13,6 +13,7 @@ namespace tulle::cli {
 enum class Command {
   kApply,
   kGet,
+  kDescribe,
   kDelete,
   kDiff,
   kValidate,

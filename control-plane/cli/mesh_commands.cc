@@ -21,22 +21,6 @@ std::string StateOf(const Json& type) {
   return TextAt(type, "/sentVersion") == TextAt(type, "/acknowledgedVersion") ? "SYNCED" : "STALE";
 }
 
-// Of a whole proxy: what is wrong names the types.
-std::string ConfigurationOf(const Json& proxy) {
-  std::string stale;
-  std::string rejected;
-  for (const Json& type : PartAt(proxy, "/types")) {
-    const std::string state = StateOf(type);
-    std::string& list = state == "REJECTED" ? rejected : stale;
-    if (state != "SYNCED") list += (list.empty() ? "" : ",") + TextAt(type, "/type");
-  }
-  if (!rejected.empty()) return "REJECTED (" + rejected + ")";
-  if (!PartAt(proxy, "/problems").empty()) return "NOT IN FORCE";
-  if (!stale.empty()) return "STALE (" + stale + ")";
-  if (!TrueAt(proxy, "/connected")) return "UNKNOWN";
-  return PartAt(proxy, "/types").empty() ? "NOT SENT" : "SYNCED";
-}
-
 std::string ConnectedOf(const Json& proxy, int64_t now) {
   if (!TrueAt(proxy, "/connected")) return "no";
   const int64_t since = NumberAt(proxy, "/connectedSince");
@@ -197,6 +181,21 @@ void AddService(const Json& service, const Invocation& wanted, int64_t now, Tabl
 }
 
 }  // namespace
+
+std::string ConfigurationOf(const Json& proxy) {
+  std::string stale;
+  std::string rejected;
+  for (const Json& type : PartAt(proxy, "/types")) {
+    const std::string state = StateOf(type);
+    std::string& list = state == "REJECTED" ? rejected : stale;
+    if (state != "SYNCED") list += (list.empty() ? "" : ",") + TextAt(type, "/type");
+  }
+  if (!rejected.empty()) return "REJECTED (" + rejected + ")";
+  if (!PartAt(proxy, "/problems").empty()) return "NOT IN FORCE";
+  if (!stale.empty()) return "STALE (" + stale + ")";
+  if (!TrueAt(proxy, "/connected")) return "UNKNOWN";
+  return PartAt(proxy, "/types").empty() ? "NOT SENT" : "SYNCED";
+}
 
 std::string OpenSince(const Json& breaker, int64_t now) {
   return "for " + FormatAge(now - NumberAt(breaker, "/since")) + ", " + TextAt(breaker, "/reason");

@@ -27,6 +27,7 @@ struct Row {
 constexpr Row kRows[] = {
     {Command::kApply, Apply},
     {Command::kGet, Get},
+    {Command::kDescribe, Describe},
     {Command::kDelete, Delete},
     {Command::kDiff, Diff},
     {Command::kValidate, Validate},

@@ -48,6 +48,27 @@ TEST_F(TrafficCommands, StatShowsEachService) {
   EXPECT_NE(out.find("\"failures\": 6"), std::string::npos) << out;
 }
 
+TEST_F(TrafficCommands, DescribeShowsAllThatConcernsAService) {
+  Edge edge = EdgeTo("post");
+  edge.service = "post.default.svc.cluster.local";
+  Add(edge, {200, -1, ""}, {0, 0, 0, 594});
+  Add(edge, {503, -1, "UH"}, {6});
+  ASSERT_EQ(Run({"apply", "-f", "-"}, kRoute), 0) << err;
+  EXPECT_EQ(Run({"describe", "service", "post"}), 0) << err;
+  EXPECT_NE(out.find("Name:         post\nNamespace:    default\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("httproute/post"), std::string::npos) << out;
+  EXPECT_NE(out.find("web.shop"), std::string::npos) << out;
+  EXPECT_NE(out.find("503 UH (6)"), std::string::npos) << out;
+  EXPECT_NE(out.find("proxy post-1 is REJECTED (clusters)"), std::string::npos) << out;
+  EXPECT_EQ(Run({"describe", "httproute/post"}), 0) << err;
+  EXPECT_NE(out.find("Services:     post.default\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("backendRefs"), std::string::npos) << out;
+  EXPECT_EQ(Run({"describe", "svc", "nothing"}), 1);
+  EXPECT_NE(err.find("service nothing not found"), std::string::npos) << err;
+  EXPECT_EQ(Run({"describe", "service"}), 1);
+  EXPECT_EQ(Run({"describe", "services", "post", "-n", "other"}), 1);
+}
+
 TEST_F(TrafficCommands, EdgesShowWhetherCallsAreByMutualTls) {
   AddShop();
   EXPECT_EQ(Run({"edges", "-n", "shop"}), 0) << err;
