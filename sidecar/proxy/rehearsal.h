@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/base/failure.h"
 #include "net/base/socket_address.h"
 #include "sidecar/config/listener_spec.h"
 #include "sidecar/proxy/decisions.h"
