@@ -10,6 +10,7 @@
 #include "sidecar/insight/find_requests.h"
 #include "sidecar/insight/log_level_answers.h"
 #include "sidecar/insight/request_taps.h"
+#include "sidecar/insight/what_if_answers.h"
 #include "sidecar/policy/rule.h"
 #include "sidecar/process/status_pages.h"
 
@@ -79,6 +80,7 @@ InsightStream::Parts MeshConfiguration::PrepareInsight() {
   questions_.Add(Kind::kConfig, std::make_unique<ConfigAnswers>([this](std::string_view kind) {
                    return ConfigPage(sidecar_, kind);
                  }));
+  questions_.Add(Kind::kWhatIf, std::make_unique<WhatIfAnswers>(sidecar_));
   questions_.Add(Kind::kLogLevel, std::make_unique<LogLevelAnswers>(loop_, log_));
   return {[this] { return metrics_.Collect(TrafficFamilies()); }, failed_.get(), &questions_};
 }

@@ -92,6 +92,13 @@ PeerIdentity IdentityOf(const std::string& spiffe_id) {
   return identity;
 }
 
+// A denial is kept by the phase itself.
+void NoteVerdict(Call& call, bool denied) {
+  if (denied || call.chain.spec.authorization.empty()) return;
+  call.decisions->Add(DecisionKind::kAuthorization, call.record.policy, true,
+                      call.record.policy.empty() ? "no policy denies it" : "policy matches");
+}
+
 void NoteLimits(Call& call) {
   const auto note = [&](const std::string& name, const policy::LocalRateLimit* limit) {
     if (limit != nullptr)
@@ -150,7 +157,12 @@ void Run(Call& call, RehearsalOutcome& outcome) {
     outcome.failure = step.answer().failure;
     return true;
   };
-  if (ended(MatchRoute(call)) || ended(Authorize(call))) return;
+  if (ended(MatchRoute(call))) return;
+  const uint64_t random = call.services.loop.random().Next();
+  ExplainRoute(*call.decisions, *call.chosen.table, *call.request.head, random);
+  const bool denied = ended(Authorize(call));
+  NoteVerdict(call, denied);
+  if (denied) return;
   NoteLimits(call);
   NoteFault(call);
   if (ended(Prepare(call))) return;
@@ -164,7 +176,7 @@ void DecideOnConnection(const FilterChainSpec& chain, const Caller& caller, Deci
   for (const auto& authorization : chain.authorization) {
     const policy::Verdict verdict = authorization->Decide(caller.AsSubject(nullptr)).verdict;
     decisions.Add(DecisionKind::kAuthorization, verdict.policy, verdict.allowed,
-                  verdict.policy.empty() ? "no policy matched" : "policy matched");
+                  verdict.policy.empty() ? "no policy matches" : "policy matches");
     outcome.policy = std::string(verdict.policy);
     if (verdict.allowed) continue;
     outcome.failure = {failures::kDenied};
@@ -192,11 +204,8 @@ void RunHttp(Services& services, const Place& place, const RehearsedRequest& req
   outcome.method = std::string(head.method);
   outcome.authority = std::string(head.authority);
   outcome.path = std::string(head.path);
+  outcome.policy = std::string(call.record.policy);
   outcome.decisions = call.decisions->Copy();
-  for (const KeptDecision& one : outcome.decisions) {
-    if (one.kind == DecisionKind::kAuthorization && !one.subject.empty())
-      outcome.policy = one.subject;
-  }
 }
 
 }  // namespace

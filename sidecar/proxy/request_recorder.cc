@@ -19,26 +19,6 @@ using recorder::Text;
 // A path is cut there anyway.
 constexpr size_t kLongestPath = 248;
 
-std::string_view NameOf(DecisionKind kind) {
-  switch (kind) {
-    case DecisionKind::kRoute:
-      return "route";
-    case DecisionKind::kAuthorization:
-      return "authorization";
-    case DecisionKind::kRateLimit:
-      return "rate limit";
-    case DecisionKind::kFault:
-      return "fault";
-    case DecisionKind::kEndpoint:
-      return "endpoint";
-    case DecisionKind::kRetry:
-      return "retry";
-    case DecisionKind::kClusterLimit:
-      return "cluster limit";
-  }
-  return {};
-}
-
 // Those that are the server's fault. Source: OpenTelemetry's conventions for RPC.
 bool IsServerError(int grpc_status) {
   return grpc_status == 2 || grpc_status == 4 || (grpc_status >= 12 && grpc_status <= 15);
@@ -160,7 +140,7 @@ void RequestRecorder::KeepFailure(const Call& call, uint64_t number) {
   std::vector<recorder::KeptDecision> decisions;
   for (KeptDecision& one : ExplainFailure(call)) {
     decisions.push_back(
-        {NameOf(one.kind), one.positive, std::move(one.subject), std::move(one.reason)});
+        {TextOf(one.kind), one.positive, std::move(one.subject), std::move(one.reason)});
   }
   if (const auto record = into_->ring.Read(number))
     into_->failures.Keep(*record, std::move(decisions));
