@@ -2,8 +2,10 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "control-plane/api/answers.h"
 #include "control-plane/api/live_resources.h"
+#include "control-plane/api/request_json.h"
 
 namespace tulle::api {
 namespace {
@@ -42,6 +44,23 @@ ApiResponse LevelAnswer(const std::string& proxy, const Questions::Outcome& outc
   return Answer({{"proxy", proxy}, {"level", outcome.text}});
 }
 
+ApiResponse RehearsalAnswer(const std::string& proxy, const Questions::Outcome& outcome) {
+  if (outcome.requests.empty()) return Refuse(502, "proxy " + proxy + " answered nothing");
+  return Answer(RequestJson(outcome.requests.front()));
+}
+
+// {"name": "value", ...}. False: it is not.
+bool ReadHeaders(const std::string& text, insight::v1::WhatIf* question) {
+  if (text.empty()) return true;
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return false;
+  for (const auto& [name, value] : json.items()) {
+    if (!value.is_string()) return false;
+    (*question->mutable_headers())[name] = value.get<std::string>();
+  }
+  return true;
+}
+
 }  // namespace
 
 Routes LiveProxyResource::routes() {
@@ -52,6 +71,21 @@ Routes LiveProxyResource::routes() {
        By(this, &LiveProxyResource::Config)},
       {"GET", "/v1/proxies/{name}/log-level", Access::kReader, "Show the level of a proxy's log",
        By(this, &LiveProxyResource::LogLevel)},
+      {"GET",
+       "/v1/proxies/{name}/what-if",
+       Access::kReader,
+       "Show what a connected proxy would do with a request now. Nothing is sent, and no limit is "
+       "used up",
+       By(this, &LiveProxyResource::WhatIf),
+       {{"outbound", "`true`: a request of its workload; else one to it"},
+        {"method", "method; defaults to GET"},
+        {"authority", "host, with its port if it is not that of the scheme"},
+        {"path", "path with the query; defaults to /"},
+        {"headers", "a JSON object of names and values"},
+        {"destination", "outbound: ADDRESS:PORT that the workload would dial, if it is known"},
+        {"port", "inbound: port at which the proxy listens"},
+        {"source", "inbound: SPIFFE ID of the caller; without it the call is in plaintext"},
+        {"sourceAddress", "inbound: IP address of the caller"}}},
       {"PUT",
        "/v1/proxies/{name}/log-level",
        Access::kAdmin,
@@ -98,6 +132,32 @@ ApiResponse LiveProxyResource::LogLevel(const Call& call) {
   return Ask(call.arguments[0], std::move(question),
              [proxy = call.arguments[0]](const Questions::Outcome& outcome) {
                return LevelAnswer(proxy, outcome);
+             });
+}
+
+// The sidecar checks the rest.
+ApiResponse LiveProxyResource::WhatIf(const Call& call) {
+  ApiResponse refusal;
+  bool outbound = false;
+  if (!ReadFlag(call.request, "outbound", &outbound, &refusal)) return refusal;
+  insight::v1::Question question;
+  insight::v1::WhatIf& request = *question.mutable_what_if();
+  uint32_t port = 0;
+  if (const std::string text = call.QueryOr("port", "0"); !absl::SimpleAtoi(text, &port))
+    return Refuse(400, "invalid port \"" + text + "\"", "must be a number", "port");
+  if (!ReadHeaders(call.QueryOr("headers", ""), &request))
+    return Refuse(400, "invalid headers", "must be a JSON object of texts", "headers");
+  request.set_outbound(outbound);
+  request.set_port(port);
+  request.set_method(call.QueryOr("method", "GET"));
+  request.set_authority(call.QueryOr("authority", ""));
+  request.set_path(call.QueryOr("path", "/"));
+  request.set_destination(call.QueryOr("destination", ""));
+  request.set_source(call.QueryOr("source", ""));
+  request.set_source_address(call.QueryOr("sourceAddress", ""));
+  return Ask(call.arguments[0], std::move(question),
+             [proxy = call.arguments[0]](const Questions::Outcome& outcome) {
+               return RehearsalAnswer(proxy, outcome);
              });
 }
 

@@ -48,6 +48,7 @@ class LiveProxyResource {
   ApiResponse Config(const Call& call);
   ApiResponse LogLevel(const Call& call);
   ApiResponse SetLogLevel(const Call& call);
+  ApiResponse WhatIf(const Call& call);
   // What one proxy answers; `read` makes it the response.
   using Read = std::function<ApiResponse(const insight::Questions::Outcome&)>;
   ApiResponse Ask(const std::string& proxy, insight::v1::Question question, Read read);

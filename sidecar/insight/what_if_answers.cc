@@ -9,7 +9,8 @@ namespace tulle::sidecar {
 namespace {
 
 constexpr char kNoListener[] =
-    "no listener takes it: the host or port belongs to no service that this sidecar knows";
+    "no listener takes it: the host or port belongs to no service that this sidecar knows. A "
+    "sidecar that intercepts traffic knows those that its application has called";
 
 }  // namespace
 
