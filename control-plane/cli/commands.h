@@ -82,6 +82,9 @@ absl::StatusOr<int> Inject(Session& session);
 // install_command.cc
 absl::StatusOr<int> PrintInstallation(Session& session);
 absl::StatusOr<int> PrintRemoval(Session& session);
+// what_if_command.cc
+absl::StatusOr<int> ExplainWhatIf(Session& session);
+absl::StatusOr<int> CheckAuthorization(Session& session);
 // explain_command.cc
 absl::StatusOr<int> Explain(Session& session);
 // history_commands.cc

@@ -44,6 +44,7 @@ Grammar::Grammar() {
   AddPolicies();
   AddMesh();
   AddTraffic();
+  AddAuthz();
   AddRequests();
   AddIdentities();
   AddConfig();

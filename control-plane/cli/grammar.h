@@ -50,6 +50,10 @@ class Grammar {
   void AddExplain();
   void AddTap();
   void AddRequests();
+  // grammar_what_if.cc
+  void TakeWhatIf(CLI::App& explain);
+  void AddAuthz();
+  CLI::Option* TakeCaller(CLI::App& command);
   // grammar_traffic.cc
   void AddTraffic();
   void TakeTraffic(CLI::App& command, const char* what);

@@ -25,21 +25,25 @@ bool IsRequestId(const std::string& text) {
 // Two things that need an explanation: a failed request, and a field of a policy.
 void Grammar::AddExplain() {
   CLI::App& explain =
-      Add(app_, "explain", "Explain what happened to a request, or a field of a policy",
+      Add(app_, "explain",
+          "Explain what happened to a request, what would happen to one, or a field of a policy",
           "  tullectl explain 6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90  # a request\n"
           "  tullectl explain 4bf92f3577b34da6a3ce929d0e0e4736      # a trace\n"
+          "  tullectl explain --from web.shop GET http://cart/items # what would happen\n"
           "  tullectl explain                                       # the kinds of policies\n"
           "  tullectl explain rp.spec.timeouts.request              # a field\n"
           "  tullectl explain httproute.spec --recursive",
           std::nullopt);
   explain.require_subcommand(0);
   explain.description(
-      "Explain what happened to a request, or a field of a policy\n"
+      "Explain what happened to a request, what would happen to one, or a field of a policy\n"
       "With the ID of a request or trace: which sidecars it passed, what each of them\n"
       "decided, what ended it, and what to change. The ID is x-request-id, or that of\n"
-      "the trace; `tullectl errors` has some. With a KIND of policy: its fields.");
+      "the trace; `tullectl errors` has some. With a METHOD and a URL: what would happen to\n"
+      "such a request of --from now; nothing is sent, and the exit code is 1 if it would\n"
+      "fail. With a KIND of policy: its fields.");
   explain
-      .add_option("ID|KIND", invocation_.name,
+      .add_option("ID|KIND|METHOD", invocation_.name,
                   "ID of a request or trace; or KIND, or KIND.FIELD.FIELD. Without it, the kinds "
                   "are listed")
       ->type_name("");
@@ -47,9 +51,15 @@ void Grammar::AddExplain() {
                    "it is an ID [if it has a digit and is no kind of policy]");
   explain.add_flag("-R,--recursive", invocation_.recursive,
                    "of a kind: list all fields below, as a tree");
+  TakeWhatIf(explain);
   TakeFormat(explain, kTexts);
   explain.get_option("--output")->description("output format, of a request");
   explain.callback([this] {
+    if (!invocation_.what_if.url.empty()) {
+      invocation_.what_if.method = invocation_.name;
+      invocation_.command = Command::kExplainWhatIf;
+      return;
+    }
     const bool is_request = invocation_.is_id || IsRequestId(invocation_.name);
     invocation_.command = is_request ? Command::kExplainRequest : Command::kExplain;
   });

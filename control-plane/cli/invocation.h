@@ -58,6 +58,8 @@ enum class Command {
   kTop,
   kExplainRequest,
   kTap,
+  kExplainWhatIf,
+  kAuthzCheck,
   kErrors,
   kTrace,
   kLogs,
@@ -109,6 +111,17 @@ struct TapFlags {
   std::string duration;  // empty: no end
 };
 
+// A request that is not sent.
+struct WhatIfFlags {
+  std::string from;  // a proxy, ACCOUNT.NAMESPACE or SPIFFE ID; empty: plaintext
+  std::string to;    // a service
+  std::string method = "GET";
+  std::string path = "/";
+  std::string url;
+  std::vector<std::string> headers;  // NAME: VALUE
+  uint16_t port = 0;                 // of the service; 0: any
+};
+
 struct Invocation {
   Command command = Command::kVersion;
   ConnectionFlags connection;
@@ -151,6 +164,7 @@ struct Invocation {
   std::string window = "1m";    // of traffic
   int64_t refreshes = 0;        // while it is watched; 0: no end
   TapFlags tap;
+  WhatIfFlags what_if;
   bool is_id = false;     // of a request, whatever it looks like
   bool is_live = false;   // as the proxy itself says
   std::string log_level;  // empty: it is shown

@@ -69,6 +69,8 @@ constexpr Row kRows[] = {
     {Command::kTop, Top},
     {Command::kExplainRequest, ExplainRequest},
     {Command::kTap, Tap},
+    {Command::kExplainWhatIf, ExplainWhatIf},
+    {Command::kAuthzCheck, CheckAuthorization},
     {Command::kErrors, Errors},
     {Command::kTrace, ShowTrace},
     {Command::kLogs, Logs},

@@ -7,15 +7,13 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "certs/spiffe_names.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/request_text.h"
 #include "control-plane/cli/user_error.h"
-#include "control-plane/cli/verdict.h"
+#include "control-plane/cli/ending.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
@@ -64,12 +62,12 @@ absl::StatusOr<Supposed> ReadRequest(const Invocation& wanted) {
   auto headers = HeadersOf(flags.headers);
   if (!headers.ok()) return headers.status();
   std::string rest = flags.url;
-  if (absl::StartsWith(rest, "https://")) {
+  if (rest.starts_with("https://")) {
     return UserError("what is inside of HTTPS cannot be explained",
                      "applications in the mesh speak HTTP, and their sidecars use TLS: write "
                      "http://...");
   }
-  if (absl::StartsWith(rest, kHttp)) rest.erase(0, sizeof kHttp - 1);
+  if (rest.starts_with(kHttp)) rest.erase(0, sizeof kHttp - 1);
   const size_t slash = rest.find('/');
   Supposed request{flags.method, rest.substr(0, slash),
                    slash == std::string::npos ? "/" : rest.substr(slash), *std::move(headers)};
@@ -160,10 +158,9 @@ absl::StatusOr<Json> Ask(Session& session, const std::string& proxy, const Suppo
 
 absl::StatusOr<Json> AskCalled(Session& session, const Supposed& request, const Caller& caller,
                                const Called& called) {
-  return Ask(session, called.proxy, request,
-             {{"port", called.port},
-              {"source", caller.spiffe_id},
-              {"sourceAddress", caller.address}});
+  return Ask(
+      session, called.proxy, request,
+      {{"port", called.port}, {"source", caller.spiffe_id}, {"sourceAddress", caller.address}});
 }
 
 // "outbound|80||HOST" -> "80".
@@ -186,8 +183,9 @@ void PrintLine(Session& session, const std::string& name, const std::string& tex
 std::string ExpectedOf(const Json& record) {
   if (!TextAt(record, "/cause").empty() || NumberAt(record, "/status") != 0)
     return "would be answered here: " + OutcomeOf(record);
-  return TrueAt(record, "/outbound") ? "would be sent to " + ShortService(TextAt(record, "/service"))
-                                     : "would reach the application";
+  return TrueAt(record, "/outbound")
+             ? "would be sent to " + ShortService(TextAt(record, "/service"))
+             : "would reach the application";
 }
 
 void PrintHop(Session& session, size_t number, const Json& record) {
@@ -202,25 +200,25 @@ void PrintHop(Session& session, size_t number, const Json& record) {
 }
 
 int Print(Session& session, const std::vector<Hop>& hops, const std::string& unknown) {
-  const RequestVerdict verdict = VerdictOn(hops);
+  const Ending ending = EndingOf(hops);
   if (session.wants_json()) {
     Json json = {{"hops", Json::array()}};
     for (const Hop& hop : hops) json["hops"].push_back(hop.record);
     if (!unknown.empty()) json["unknown"] = unknown;
     PrintJson(json, session.invocation.format, session.out());
-    return verdict.hop < 0 ? 0 : 1;
+    return ending.hop < 0 ? 0 : 1;
   }
   for (size_t i = 0; i < hops.size(); ++i) PrintHop(session, i + 1, hops[i].record);
   session.out() << "\n";
-  if (verdict.hop < 0) {
+  if (ending.hop < 0) {
     PrintLine(session, "Result", unknown.empty() ? "the application would answer" : unknown);
     return 0;
   }
-  PrintLine(session, "Result", absl::StrCat("hop ", verdict.hop + 1, ": ", verdict.meaning));
-  if (!verdict.policy.empty()) PrintLine(session, "Policy", verdict.policy);
-  if (!verdict.field.empty()) PrintLine(session, "Field", verdict.field);
-  if (!verdict.next_step.empty()) PrintLine(session, "Next step", verdict.next_step);
-  if (!verdict.command.empty()) PrintLine(session, "", verdict.command);
+  PrintLine(session, "Result", absl::StrCat("hop ", ending.hop + 1, ": ", ending.meaning));
+  if (!ending.policy.empty()) PrintLine(session, "Policy", ending.policy);
+  if (!ending.field.empty()) PrintLine(session, "Field", ending.field);
+  if (!ending.next_step.empty()) PrintLine(session, "Next step", ending.next_step);
+  if (!ending.command.empty()) PrintLine(session, "", ending.command);
   return 1;
 }
 
@@ -233,8 +231,8 @@ absl::StatusOr<int> ExplainWhatIf(Session& session) {
   if (!caller.ok()) return caller.status();
   const auto dialled = VirtualAddress(session, *caller, request->authority);
   if (!dialled.ok()) return dialled.status();
-  const auto first = Ask(session, caller->proxy, *request,
-                         {{"outbound", "true"}, {"destination", *dialled}});
+  const auto first =
+      Ask(session, caller->proxy, *request, {{"outbound", "true"}, {"destination", *dialled}});
   if (!first.ok()) return first.status();
   std::vector<Hop> hops = {{*first}};
   const std::string service = TextAt(*first, "/service");
@@ -281,7 +279,7 @@ absl::StatusOr<int> CheckAuthorization(Session& session) {
                      "see `tullectl services " + parts[0] + "` and `tullectl status`");
   }
   Caller caller;
-  if (absl::StartsWith(flags.from, certs::kSpiffeScheme)) {
+  if (flags.from.starts_with(certs::kSpiffeScheme)) {
     caller.spiffe_id = flags.from;
   } else if (!flags.from.empty()) {
     auto found = FindCaller(session, flags.from);
