@@ -11,9 +11,9 @@
 #include "absl/strings/str_split.h"
 #include "certs/spiffe_names.h"
 #include "control-plane/cli/commands.h"
+#include "control-plane/cli/ending.h"
 #include "control-plane/cli/request_text.h"
 #include "control-plane/cli/user_error.h"
-#include "control-plane/cli/ending.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
