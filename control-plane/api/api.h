@@ -44,6 +44,10 @@ struct ApiRequest {
   std::string authorization;  // the header's value
   std::string content_type = {};
   std::string account_token = {};  // of the header kAccountTokenHeader
+  // Headers of browsers.
+  std::string host = {};
+  std::string origin = {};
+  std::string if_none_match = {};
 };
 
 struct ApiResponse {

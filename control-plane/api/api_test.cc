@@ -538,5 +538,40 @@ TEST(Credentials, TheFirstAdminsFileIsTheOwnersAlone) {
   EXPECT_TRUE(empty->List(store::Collection::kCredential)->empty());
 }
 
+TEST_F(ApiTest, TrafficHasAHistory) {
+  const insight::Edge edge{"spiffe://cluster.local/ns/shop/sa/web",
+                           "cart.shop.svc.cluster.local",
+                           "",
+                           "http",
+                           true,
+                           true};
+  const auto add = [&](std::vector<uint32_t> buckets, insight::Outcome outcome, int64_t at) {
+    traffic_.AddRequests(*traffic_.RowOf(edge), outcome, buckets, at);
+  };
+  const int64_t minute = kNow - kNow % 60;
+  add({0, 5}, {200, -1, ""}, minute - 90);
+  add({3}, {503, -1, "UH"}, minute - 30);
+  const auto ask = [&](std::map<std::string, std::string> query) {
+    return Call("GET", "/v1/traffic/history", "", std::move(query));
+  };
+  const Json json = Body(ask({{"window", "600"}, {"service", edge.service}}));
+  EXPECT_EQ(json["from"], minute - 600);
+  EXPECT_EQ(json["steps"], 10);
+  ASSERT_EQ(json["links"].size(), 1) << json;
+  EXPECT_EQ(json["links"][0]["source"]["name"], "web");
+  const Json& steps = json["links"][0]["steps"];
+  ASSERT_EQ(steps.size(), 2) << "those without traffic are left out";
+  EXPECT_EQ(steps[0]["at"], minute - 120);
+  EXPECT_EQ(steps[0]["buckets"], Json({0, 5}));
+  EXPECT_EQ(steps[1]["at"], minute - 60);
+  EXPECT_EQ(steps[1]["failures"], 3);
+  EXPECT_EQ(Body(ask({{"service", "other"}}))["links"].size(), 0);
+  for (const char* window : {"0", "-60", "61", "3660", "x", ""}) {
+    EXPECT_EQ(ask({{"window", window}}).status, 400) << window;
+  }
+  EXPECT_EQ(ask({{"window", "3600"}, {"step", "10"}}).status, 400);
+  EXPECT_EQ(ask({{"step", "0"}}).status, 400);
+}
+
 }  // namespace
 }  // namespace tulle::api

@@ -63,6 +63,7 @@ class TrafficResource {
 
  private:
   ApiResponse Links(const Call& call);
+  ApiResponse History(const Call& call);
 
   const insight::TrafficBook* traffic_;
 };

@@ -7,11 +7,15 @@
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/insight/traffic.h"
 #include "control-plane/insight/traffic_book.h"
+#include "control-plane/insight/traffic_history.h"
 
 namespace tulle::api {
 namespace {
 
 constexpr char kWindow[] = "60";
+
+constexpr char kHistoryWindow[] = "3600";
+constexpr char kHistoryStep[] = "60";
 
 std::optional<int64_t> ReadWindow(const std::string& text) {
   int64_t seconds = 0;
@@ -48,15 +52,20 @@ Json OutcomesJson(const insight::Traffic& traffic) {
   return outcomes;
 }
 
+// Whose traffic it is.
+Json LinkNamesJson(const insight::Link& link) {
+  return {{"source", WorkloadJson(link.source)},
+          {"service", ServiceJson(link.service)},
+          {"protocol", link.is_tcp ? "tcp" : "http"},
+          {"reportedBy", link.by_caller ? "source" : "destination"}};
+}
+
 Json LinkJson(const insight::Link& link) {
   Json destinations = Json::array();
   for (const std::string& id : link.destinations) destinations.push_back(WorkloadJson(id));
-  Json json = {{"source", WorkloadJson(link.source)},
-               {"service", ServiceJson(link.service)},
-               {"destinations", std::move(destinations)},
-               {"protocol", link.is_tcp ? "tcp" : "http"},
-               {"mutualTls", link.mutual_tls},
-               {"reportedBy", link.by_caller ? "source" : "destination"}};
+  Json json = LinkNamesJson(link);
+  json["destinations"] = std::move(destinations);
+  json["mutualTls"] = link.mutual_tls;
   const insight::Traffic& traffic = link.traffic;
   if (link.is_tcp) {
     json["connections"] = {{"opened", traffic.tcp.opened},
@@ -75,6 +84,37 @@ Json LinkJson(const insight::Link& link) {
   return json;
 }
 
+Json StepJson(const insight::Traffic& traffic, int64_t at) {
+  Json json = {{"at", at}};
+  if (traffic.requests != 0) {
+    const auto last = std::find_if(traffic.buckets.rbegin(), traffic.buckets.rend(),
+                                   [](uint64_t count) { return count != 0; });
+    json["requests"] = traffic.requests;
+    json["failures"] = traffic.failures;
+    json["buckets"] = std::vector<uint64_t>(traffic.buckets.begin(), last.base());
+    json["latencyMs"] = {{"p50", traffic.Quantile(0.5)},
+                         {"p95", traffic.Quantile(0.95)},
+                         {"p99", traffic.Quantile(0.99)}};
+  }
+  if (traffic.tcp.opened + traffic.tcp.sent + traffic.tcp.received != 0) {
+    json["opened"] = traffic.tcp.opened;
+    json["sentBytes"] = traffic.tcp.sent;
+    json["receivedBytes"] = traffic.tcp.received;
+  }
+  return json;
+}
+
+// Steps without traffic are left out.
+Json LineJson(const insight::TrafficHistory::Line& line, int64_t from, int64_t step) {
+  Json json = LinkNamesJson(line.link);
+  json["steps"] = Json::array();
+  for (size_t i = 0; i < line.steps.size(); ++i) {
+    Json each = StepJson(line.steps[i], from + static_cast<int64_t>(i) * step);
+    if (each.size() > 1) json["steps"].push_back(std::move(each));
+  }
+  return json;
+}
+
 }  // namespace
 
 Routes TrafficResource::routes() {
@@ -86,7 +126,42 @@ Routes TrafficResource::routes() {
        "the sidecars report them",
        By(this, &TrafficResource::Links),
        {{"window", "seconds until now, 1 to 3600, rounded up to whole intervals; defaults to 60"}}},
+      {"GET",
+       "/v1/traffic/history",
+       Access::kReader,
+       "Show the traffic of the 100 busiest links step by step; steps without traffic are left out",
+       By(this, &TrafficResource::History),
+       {{"window",
+         "seconds until the last step that is over, whole steps, at most 60 steps and "
+         "3600; defaults to 3600"},
+        {"step",
+         "seconds: whole minutes, or tens of seconds in a window of at most 240; defaults "
+         "to 60"},
+        {"service", "host of one service; defaults to all"}}},
   };
+}
+
+ApiResponse TrafficResource::History(const Call& call) {
+  const auto window = ReadWindow(call.QueryOr("window", kHistoryWindow));
+  const auto step = ReadWindow(call.QueryOr("step", kHistoryStep));
+  const insight::HistoryRange range{window.value_or(0), step.value_or(0)};
+  if (!window || !step || !range.is_valid()) {
+    return Refuse(400, "window and step do not fit",
+                  "use whole minutes as step, or tens of seconds in a window of at most 240; the "
+                  "window is 1 to 60 steps and at most 3600",
+                  step ? "window" : "step");
+  }
+  Json json = {{"step", *step}, {"links", Json::array()}};
+  if (traffic_ == nullptr) return Answer(json);
+  const insight::TrafficHistory history =
+      insight::HistoryOf(*traffic_, range, call.QueryOr("service", ""), call.now);
+  json["from"] = history.from;
+  json["steps"] = history.steps;
+  json["knownFrom"] = traffic_->SlotStart(history.from);
+  json["leftOut"] = history.left_out;
+  for (const auto& line : history.lines)
+    json["links"].push_back(LineJson(line, history.from, *step));
+  return Answer(json);
 }
 
 ApiResponse TrafficResource::Links(const Call& call) {

@@ -57,6 +57,8 @@ absl::StatusOr<int> Tap(Session& session);
 absl::StatusOr<int> ShowTrace(Session& session);
 // log_level_command.cc
 absl::StatusOr<int> Logs(Session& session);
+// dashboard_command.cc
+absl::StatusOr<int> ShowDashboard(Session& session);
 // proxy_config.cc
 absl::StatusOr<int> ProxyConfig(Session& session);
 // identity_commands.cc

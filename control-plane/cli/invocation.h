@@ -62,6 +62,7 @@ enum class Command {
   kAuthzCheck,
   kErrors,
   kTrace,
+  kDashboard,
   kLogs,
 };
 
@@ -168,6 +169,8 @@ struct Invocation {
   bool is_id = false;     // of a request, whatever it looks like
   bool is_live = false;   // as the proxy itself says
   std::string log_level;  // empty: it is shown
+  uint16_t page_port = 0;       // of the dashboard on this host; 0: a free one
+  bool no_open = false;         // only prints its link
 };
 
 }  // namespace tulle::cli

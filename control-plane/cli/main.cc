@@ -9,13 +9,15 @@
 
 #include "control-plane/cli/https_client.h"
 #include "control-plane/cli/kubernetes_https.h"
+#include "control-plane/cli/page_door.h"
 #include "control-plane/cli/tullectl.h"
 
 namespace {
 
 constexpr const char* kVariables[] = {
     "HOME",       "XDG_CONFIG_HOME",         "TULLECTL_CONFIG",
-    "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"};
+    "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT",
+    "DISPLAY",    "WAYLAND_DISPLAY"};
 
 size_t WidthOfTerminal() {
   winsize size{};
@@ -42,5 +44,6 @@ int main(int argc, char** argv) {
   environment.pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
   environment.connect = tulle::cli::NewHttpsClient;
   environment.enter = tulle::cli::NewKubernetesHttps;
+  environment.serve_page = tulle::cli::ServePage;
   return tulle::cli::RunTullectl({argv + 1, argv + argc}, environment);
 }

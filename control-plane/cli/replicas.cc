@@ -55,6 +55,14 @@ void AddCounts(const Json& more, const std::vector<std::string>& counts, Json* t
   }
 }
 
+void AddBuckets(const Json& more, Json* to) {
+  size_t bucket = 0;
+  for (const Json& count : PartAt(more, "/buckets")) {
+    Json& sum = (*to)["buckets"][bucket++];
+    sum = NumberAt(sum, "") + NumberAt(count, "");
+  }
+}
+
 void AddLink(const Json& more, Json* link) {
   if (link->is_null()) {
     *link = more;
@@ -66,14 +74,61 @@ void AddLink(const Json& more, Json* link) {
     AddCounts(PartAt(more, "/connections"), {"opened", "closed", "sentBytes", "receivedBytes"},
               &(*link)["connections"]);
   }
-  size_t bucket = 0;
-  for (const Json& count : PartAt(more, "/buckets")) {
-    Json& sum = (*link)["buckets"][bucket++];
-    sum = NumberAt(sum, "") + NumberAt(count, "");
-  }
+  AddBuckets(more, link);
   for (const char* list : {"outcomes", "destinations"}) {
     if (link->contains(list)) Append(PartAt(more, std::string("/") + list), &(*link)[list]);
   }
+}
+
+// One link of a history, at several replicas.
+void AddLine(const Json& more, Json* line) {
+  if (line->is_null()) {
+    *line = more;
+    (*line)["steps"] = Json::array();
+  }
+  std::map<int64_t, Json> steps;
+  for (const Json& step : PartAt(*line, "/steps")) steps[NumberAt(step, "/at")] = step;
+  for (const Json& step : PartAt(more, "/steps")) {
+    Json& sum = steps[NumberAt(step, "/at")];
+    if (sum.is_null()) {
+      sum = step;
+      sum.erase("latencyMs");
+      continue;
+    }
+    for (const char* count : {"requests", "failures", "opened", "sentBytes", "receivedBytes"}) {
+      if (step.contains(count)) {
+        const std::string pointer = std::string("/") + count;
+        sum[count] = NumberAt(sum, pointer) + NumberAt(step, pointer);
+      }
+    }
+    AddBuckets(step, &sum);
+  }
+  (*line)["steps"] = Json::array();
+  for (auto& [at, step] : steps) (*line)["steps"].push_back(std::move(step));
+}
+
+// The links of all reports, added up by `add`. What a service says of a caller that reports itself
+// is left out.
+template <typename Add>
+Json MergedLinks(const std::vector<Json>& reports, Add add) {
+  std::set<std::string> tellers;
+  for (const Json& report : reports) {
+    for (const Json& link : PartAt(report, "/links")) {
+      if (IsByCaller(link)) tellers.insert(TextAt(link, "/source/spiffeId"));
+    }
+  }
+  std::map<std::string, Json> links;
+  for (const Json& report : reports) {
+    for (const Json& link : PartAt(report, "/links")) {
+      if (!IsByCaller(link) && tellers.contains(TextAt(link, "/source/spiffeId"))) continue;
+      add(link, &links[Json{link.value("source", Json()), link.value("service", Json()),
+                            link.value("protocol", Json())}
+                           .dump()]);
+    }
+  }
+  Json merged = Json::array();
+  for (auto& [key, link] : links) merged.push_back(std::move(link));
+  return merged;
 }
 
 // The same check at each replica.
@@ -198,25 +253,20 @@ Json MergedServices(const std::vector<Json>& lists) {
 }
 
 Json MergedTraffic(const std::vector<Json>& reports) {
-  std::set<std::string> tellers;
   int64_t seconds = 0;
+  for (const Json& report : reports) seconds = std::max(seconds, NumberAt(report, "/seconds"));
+  return {{"seconds", seconds}, {"links", MergedLinks(reports, AddLink)}};
+}
+
+Json MergedHistory(const std::vector<Json>& reports) {
+  Json merged = reports.front();
+  int64_t left_out = 0;
   for (const Json& report : reports) {
-    seconds = std::max(seconds, NumberAt(report, "/seconds"));
-    for (const Json& link : PartAt(report, "/links")) {
-      if (IsByCaller(link)) tellers.insert(TextAt(link, "/source/spiffeId"));
-    }
+    left_out = std::max(left_out, NumberAt(report, "/leftOut"));
+    merged["knownFrom"] = std::min(NumberAt(merged, "/knownFrom"), NumberAt(report, "/knownFrom"));
   }
-  std::map<std::string, Json> links;
-  for (const Json& report : reports) {
-    for (const Json& link : PartAt(report, "/links")) {
-      if (!IsByCaller(link) && tellers.contains(TextAt(link, "/source/spiffeId"))) continue;
-      AddLink(link, &links[Json{link.value("source", Json()), link.value("service", Json()),
-                                link.value("protocol", Json())}
-                               .dump()]);
-    }
-  }
-  Json merged = {{"seconds", seconds}, {"links", Json::array()}};
-  for (auto& [key, link] : links) merged["links"].push_back(std::move(link));
+  merged["leftOut"] = left_out;
+  merged["links"] = MergedLinks(reports, AddLine);
   return merged;
 }
 

@@ -21,6 +21,9 @@ Json MergedServices(const std::vector<Json>& lists);
 // any replica knows it from the caller itself. Without quantiles, which cannot be added up.
 Json MergedTraffic(const std::vector<Json>& reports);
 
+// Of /v1/traffic/history: the same, with quantiles of what was added up.
+Json MergedHistory(const std::vector<Json>& reports);
+
 // Of /v1/check: a check fails if it fails at one replica. `connected`: proxies that are connected
 // to any of them; a replica that remembers one of these as gone does not count.
 Json MergedChecks(const std::vector<Json>& reports, const std::set<std::string>& connected);

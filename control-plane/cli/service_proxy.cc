@@ -28,6 +28,7 @@ constexpr char kFailures[] = "/v1/failures";
 constexpr char kOneTrace[] = "/v1/traces/";
 constexpr char kTaps[] = "/v1/taps";
 constexpr char kOneTap[] = "/v1/taps/";
+constexpr char kTrafficHistory[] = "/v1/traffic/history";
 
 std::string InNamespace(const std::string& rest) {
   return absl::StrCat("/api/v1/namespaces/", install::kNamespace, "/", rest);
@@ -49,7 +50,7 @@ bool DependsOnReplica(const ApiCall& call) {
   if (call.path.starts_with(kOneProxy) || call.path.starts_with(kTaps)) return true;
   return call.method == "GET" &&
          (call.path == kProxies || call.path == kServices || call.path == kCheck ||
-          call.path == kTraffic || call.path == kRequests || call.path == kFailures ||
+          call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests || call.path == kFailures ||
           call.path.starts_with(kOneTrace));
 }
 
@@ -109,6 +110,7 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path == kRequests) return Reply(MergedRequests(answers));
   if (call.path == kFailures) return Reply(MergedFailures(answers));
   if (call.path == kTaps) return Reply({{"id", JoinedTap(answers)}});
+  if (call.path == kTrafficHistory) return Reply(MergedHistory(answers));
   std::set<std::string> connected;
   if (NamesAbsentProxies(answers)) {
     std::vector<Json> proxies;

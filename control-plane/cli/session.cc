@@ -12,6 +12,8 @@ namespace {
 
 // For a control plane that does not report its port.
 constexpr int64_t kUsualGrpcPort = 15012;
+// Of a client that forwards: its token ends, and replicas come and go.
+constexpr int64_t kForwarderSeconds = 240;
 
 policy::Problem ProblemOf(const Json& json, const FileSet* files) {
   policy::Problem problem;
@@ -123,6 +125,17 @@ absl::StatusOr<Json> Session::Apply(const FileSet& files, bool is_dry_run) {
   call.body = files.Combined();
   call.content_type = "application/yaml";
   return Send(call, &files);
+}
+
+absl::StatusOr<ApiReply> Session::Forward(const ApiCall& call) {
+  const int64_t now = environment.now();
+  if (now - forwards_since_ > kForwarderSeconds) {
+    client_.reset();
+    forwards_since_ = now;
+  }
+  const absl::Status connected = Connect();
+  if (!connected.ok()) return connected;
+  return client_->Send(call);
 }
 
 absl::StatusOr<Json> Session::Send(const ApiCall& call, const FileSet* files) {

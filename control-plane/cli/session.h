@@ -31,6 +31,8 @@ class Session {
   absl::StatusOr<Json> Delete(const std::string& path);
   // Errors refer to lines of the files.
   absl::StatusOr<Json> Apply(const FileSet& files, bool is_dry_run);
+  // The reply as it is, of any status. May be called for hours.
+  absl::StatusOr<ApiReply> Forward(const ApiCall& call);
   // Whether the status of the last call was 404.
   bool was_not_found() const { return last_status_ == 404; }
   int last_status() const { return last_status_; }
@@ -68,6 +70,7 @@ class Session {
   std::unique_ptr<KubernetesApi> cluster_;  // null: the destination is not in a cluster
   std::unique_ptr<ApiClient> client_;
   int last_status_ = 0;
+  int64_t forwards_since_ = 0;
 };
 
 }  // namespace tulle::cli

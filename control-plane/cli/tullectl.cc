@@ -73,6 +73,7 @@ constexpr Row kRows[] = {
     {Command::kAuthzCheck, CheckAuthorization},
     {Command::kErrors, Errors},
     {Command::kTrace, ShowTrace},
+    {Command::kDashboard, ShowDashboard},
     {Command::kLogs, Logs},
     {Command::kInject, Inject},
     {Command::kInstall, PrintInstallation},

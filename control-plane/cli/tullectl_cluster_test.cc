@@ -38,6 +38,9 @@ class TwoReplicas : public TullectlInACluster {
   void Reply(const std::string& pod, const std::string& path, const Json& json) {
     replies_[std::string(kPods) + "/https:" + pod + ":15016/proxy" + path] = json;
   }
+  void ReplyOfService(const std::string& path, const Json& json) {
+    replies_[std::string(kProxy) + path] = json;
+  }
   static Json Pod(const char* name, const char* ready) {
     return {{"metadata", {{"name", name}}},
             {"status", {{"conditions", {{{"type", "Ready"}, {"status", ready}}}}}}};
@@ -255,6 +258,51 @@ TEST_F(TwoReplicas, ATraceHasTheSpansOfAll) {
   Reply("b", "/v1/traces/ab12", {{"traceId", "ab12"}, {"spans", {span("parent", "")}}});
   EXPECT_EQ(Run({"trace", "ab12"}), 0) << err;
   EXPECT_LT(out.find("parent"), out.find("child")) << out;
+}
+
+TEST_F(TwoReplicas, TheirHistoriesAreAddedUpStepByStep) {
+  const auto step = [](int64_t at, int requests) {
+    return Json{{"at", at},
+                {"requests", requests},
+                {"failures", 1},
+                {"buckets", {requests}},
+                {"latencyMs", {{"p50", 1}}}};
+  };
+  const auto report = [](int64_t known_from, Json links) {
+    return Json{{"step", 60},   {"from", 600},   {"steps", 2}, {"knownFrom", known_from},
+                {"leftOut", 0}, {"links", links}};
+  };
+  const auto line = [](const char* source, const char* service, const char* by, Json steps) {
+    Json link = LinkOf(source, service, by, 0);
+    link["steps"] = std::move(steps);
+    return link;
+  };
+  const std::string path = "/v1/traffic/history?service=cart";
+  Reply("a", path, report(700, {line("web", "cart", "source", {step(600, 5), step(660, 7)})}));
+  Reply("b", path,
+        report(600, {line("web", "cart", "source", {step(660, 10)}),
+                     line("web", "cart", "destination", {step(660, 99)})}));
+  Reply("a", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
+  Reply("b", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
+  ReplyOfService("/dashboard/", "the page");
+  Json merged;
+  serve_page = [&](const PageServing& serving) -> absl::StatusOr<int> {
+    const auto reply =
+        serving.forward({.path = "/v1/traffic/history", .query = {{"service", "cart"}}});
+    if (reply.ok()) merged = Json::parse(reply->body);
+    return reply.ok() ? 0 : 1;
+  };
+  ASSERT_EQ(Run({"dashboard"}), 0) << err;
+  EXPECT_EQ(merged["knownFrom"], 600);
+  ASSERT_EQ(merged["links"].size(), 1)
+      << "what the service says of a caller that reports counts not";
+  const Json& steps = merged["links"][0]["steps"];
+  ASSERT_EQ(steps.size(), 2) << merged;
+  EXPECT_EQ(steps[0]["requests"], 5);
+  EXPECT_EQ(steps[1]["requests"], 17);
+  EXPECT_EQ(steps[1]["failures"], 2);
+  EXPECT_EQ(steps[1]["buckets"], Json({17}));
+  EXPECT_FALSE(steps[1].contains("latencyMs"));
 }
 
 TEST_F(TullectlInACluster, ChangesTakeTheAdminsToken) {

@@ -106,6 +106,7 @@ class Tullectl : public api::ApiFixture {
   size_t width = 0;
   int64_t now = kNow;
   std::function<void()> on_pause = [] {};
+  std::function<absl::StatusOr<int>(const PageServing&)> serve_page = {};
 
   // The exit code; what it said is in out and err.
   int Run(std::vector<std::string> arguments, const std::string& input = "") {
@@ -126,6 +127,7 @@ class Tullectl : public api::ApiFixture {
     environment.enter = [this](const k8s::Login&) {
       return std::make_unique<FakeKubernetes>(cluster_);
     };
+    environment.serve_page = serve_page;
     environment.variables["KUBECONFIG"] = kubeconfig_;
     if (kubeconfig_.empty()) arguments.insert(arguments.end(), {"--credential-file", admin_});
     const int code = RunTullectl(arguments, environment);

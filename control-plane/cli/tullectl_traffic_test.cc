@@ -130,5 +130,13 @@ TEST_F(TrafficCommands, TheTimeWindowIsOfTheLastHour) {
   EXPECT_EQ(Run({"stat", "-t", "soon"}), 1);
 }
 
+TEST_F(TrafficCommands, ADashboardNeedsAControlPlaneThatHasOne) {
+  EXPECT_EQ(Run({"dashboard"}), 1);
+  EXPECT_NE(err.find("older version"), std::string::npos) << err;
+  is_unreachable = true;
+  EXPECT_EQ(Run({"dashboard"}), 1);
+  EXPECT_NE(err.find("does not prove"), std::string::npos) << err;
+}
+
 }  // namespace
 }  // namespace tulle::cli

@@ -206,6 +206,19 @@ std::vector<EdgeTraffic> TrafficBook::Since(int64_t from) const {
   return all;
 }
 
+void TrafficBook::AddSteps(int64_t from, int64_t step,
+                           const std::function<Steps*(const Edge&)>& of) const {
+  for (const auto& [edge, row] : rows_) {
+    const auto& slots = row->slots();
+    Steps* steps = slots.empty() || slots.back().start < from ? nullptr : of(edge);
+    if (steps == nullptr) continue;
+    for (auto slot = slots.rbegin(); slot != slots.rend() && slot->start >= from; ++slot) {
+      const auto index = static_cast<size_t>((slot->start - from) / step);
+      if (index < steps->size()) slot->AddTo((*steps)[index]);
+    }
+  }
+}
+
 void TrafficBook::Sweep(int64_t now) {
   if (now - swept_ < kSlotSeconds && now >= swept_) return;
   swept_ = now;

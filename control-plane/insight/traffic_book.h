@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -44,6 +45,10 @@ class TrafficBook {
 
   // In whole slots; the first one contains `from`. Edges without traffic since then are left out.
   std::vector<EdgeTraffic> Since(int64_t from) const;
+  // Adds each slot from `from` on to one of the steps that `of` returns for its edge, each `step`
+  // long; null: the edge is left out. What is later than the last step is left out too.
+  using Steps = std::vector<Traffic>;
+  void AddSteps(int64_t from, int64_t step, const std::function<Steps*(const Edge&)>& of) const;
   // From when on Since(from) tells everything: the beginning of the slot (of the minute, if slots
   // of that time have been merged), and not before the start.
   int64_t SlotStart(int64_t from) const;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
 #include "certs/trust_bundle.h"
+#include "control-plane/dashboard/page.h"
 #include "control-plane/server/admin_file.h"
 #include "control-plane/server/grpc_services.h"
 #include "net/http2/options.h"
@@ -18,6 +19,15 @@ using telemetry::LogComponent;
 using telemetry::LogLevel;
 
 constexpr std::chrono::seconds kRetryRenewal{30};
+
+RestAnswer PageAnswer(const api::ApiRequest& request) {
+  dashboard::PageReply reply =
+      dashboard::AnswerPage(request.method, request.path, request.if_none_match);
+  return {.status = reply.status,
+          .body = std::string(reply.body),
+          .content_type = std::string(reply.media_type),
+          .headers = std::move(reply.headers)};
+}
 
 }  // namespace
 
@@ -81,6 +91,7 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
       rest_server_(
           loop,
           [this](const api::ApiRequest& head) {
+            if (dashboard::IsPagePath(head.path)) return RestVerdict();
             api::ApiVerdict verdict = plane_.api().Admit(head);
             if (!verdict.refusal) return RestVerdict{std::nullopt, verdict.is_identified};
             RestVerdict refused{RestAnswer{verdict.refusal->status, verdict.refusal->body}};
@@ -92,7 +103,10 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
             }
             return refused;
           },
-          [this](const api::ApiRequest& request) { return AnswerOf(plane_.HandleApi(request)); }),
+          [this](const api::ApiRequest& request) {
+            if (dashboard::IsPagePath(request.path)) return PageAnswer(request);
+            return AnswerOf(plane_.HandleApi(request));
+          }),
       health_server_(
           loop, [](const api::ApiRequest&) { return RestVerdict(); },
           [this](const api::ApiRequest& request) { return AnswerHealth(request); }) {}

@@ -217,6 +217,9 @@ void RestServer::Exchange::OnHeaders(http::Head& head, bool end) {
   if (!SplitTarget(head.path, &request_)) return Send(BadTarget());
   if (const auto* token = head.headers.Find(api::kAccountTokenHeader))
     request_.account_token = token->value;
+  request_.host = head.authority;
+  if (const auto* origin = head.headers.Find("origin")) request_.origin = origin->value;
+  if (const auto* known = head.headers.Find("if-none-match")) request_.if_none_match = known->value;
   content_length_ = head.content_length;
   is_whole_ = end;
   Admit();
@@ -288,7 +291,12 @@ void RestServer::Exchange::Send(RestAnswer answer) {
   head.status = answer.status;
   if (!more_) head.content_length = static_cast<int64_t>(answer.body.size());
   head.headers.Add("content-type", answer.content_type);
-  head.headers.Add("cache-control", "no-store");
+  bool may_be_kept = false;
+  for (const auto& [name, value] : answer.headers) {
+    head.headers.Add(name, value);
+    may_be_kept = may_be_kept || name == "cache-control";
+  }
+  if (!may_be_kept) head.headers.Add("cache-control", "no-store");
   const bool is_empty = (answer.body.empty() && !more_) || request_.method == "HEAD";
   stream_->SendHeaders(head, is_empty);
   if (is_empty) return Leave();

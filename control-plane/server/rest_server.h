@@ -13,6 +13,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "control-plane/api/api.h"
 #include "control-plane/server/guest_list.h"
@@ -31,6 +33,8 @@ struct RestAnswer {
   std::function<bool(std::string*)> more = {};  // see api::ApiResponse
   // Set: the answer comes later, and all else is unset. See api::ApiResponse.
   std::function<void(std::function<void(RestAnswer)>)> later = {};
+  // Besides content-type. Without a cache-control, nothing is kept.
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 // What the head of a request says about it.

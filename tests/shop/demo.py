@@ -11,6 +11,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import mesh_checks  # noqa: E402
 import resilience_checks  # noqa: E402
+from api_door import ApiDoor  # noqa: E402
 from shop import SPLIT, Demo  # noqa: E402
 
 
@@ -64,6 +65,7 @@ def commands(demo):
         ("its certificates and their expiry", place.curl_admin(gateway, "/certs"), 0),
         ("its configuration", place.curl_admin(gateway, "/config_dump"), 0),
         ("connected proxies and their state", demo.mesh.command("status"), 0),
+        ("success and latency of each service", demo.mesh.command("stat"), 0),
         ("routes of the gateway's sidecar", demo.mesh.command("proxy-config", demo.instance_of("gateway"), "routes"), 0),
     ]
 
@@ -78,21 +80,35 @@ def check_commands(demo):
     return "; ".join(wrong) or "%d of %d" % (len(commands(demo)), len(commands(demo))), not wrong
 
 
+def dashboard_command(demo):
+    """As a person on this host types it, also where the control plane has a network of its own."""
+    if not demo.place.transparent:
+        return demo.mesh.command("dashboard")
+    demo.api_door = ApiDoor(lambda: demo.place.connect_control(demo.mesh.api))
+    return "%sbazel-bin/control-plane/cli/tullectl --server https://127.0.0.1:%d --credential-file %s dashboard" % (
+        demo.mesh.host.typed_prefix, demo.api_door.port, demo.mesh.admin_file)
+
+
 def show(demo):
     place = demo.place
     print("""
 The shop is running: customers -> gateway -> auth, post (v1 %d %%, v2 %d %%), image, payment. Each service has a sidecar, configured
 by tulle-control, and sidecars only use mTLS between each other. Workloads: %s.
 
-Try, in another terminal, in this folder:
+The dashboard, in another terminal, in this folder; the lab fails now and then, so that there is something to find:
+  %s
+
+More to try there:
 %s
 
 Once per second: requests, failures, latency, and which instances served them. Press Ctrl-C to stop.
-""" % (SPLIT["v1"], SPLIT["v2"], place.describe(), "\n".join("  %-50s %s" % (what + ":", command) for what, command, _ in commands(demo))), flush=True)
+""" % (SPLIT["v1"], SPLIT["v2"], place.describe(), dashboard_command(demo), "\n".join(
+        "  %-50s %s" % (what + ":", command) for what, command, _ in commands(demo))), flush=True)
     demo.on_second = lambda second: print("%4d requests  %d failed  p50 %5.1f ms  p99 %6.1f ms  %s %s" % (
         second["sent"], second["failed"], second["p50_ms"], second["p99_ms"],
         "  ".join("%s %d" % pair for pair in sorted(second["served_by"].items())), second["reasons"] or ""), flush=True)
     demo.start_load()
+    demo.start_flaky_load()
     while all(child.running() for child in demo.children):
         time.sleep(0.5)
     dead = next(child for child in demo.children if not child.running())

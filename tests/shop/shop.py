@@ -178,6 +178,10 @@ class Demo:
         self.reader = threading.Thread(target=self.read_load, daemon=True)
         self.reader.start()
 
+    def start_flaky_load(self):
+        """A service that fails now and then, for those who look for it: one of twenty requests, five a second."""
+        self.child("flaky-load", self.load_argv("lab", "--path", "/flaky/5", "--rate", "5", "--threads", "1"))
+
     def read_load(self):
         for line in self.load.stdout:
             result = json.loads(line)

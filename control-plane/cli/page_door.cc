@@ -1,0 +1,141 @@
+#include "control-plane/cli/page_door.h"
+
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control-plane/cli/page_login.h"
+#include "control-plane/cli/user_error.h"
+#include "control-plane/dashboard/page_headers.h"
+#include "control-plane/server/rest_server.h"
+#include "net/loop/uv/uv_loop.h"
+#include "net/socket/plain_transport.h"
+
+namespace tulle::cli {
+namespace {
+
+using Json = nlohmann::json;
+using server::RestAnswer;
+
+constexpr char kHost[] = "127.0.0.1";
+constexpr std::string_view kSessions = "/v1/dashboard/sessions";
+constexpr size_t kMostConnections = 64;
+constexpr size_t kMostRequestBytes = 16 * 1024;
+
+bool IsPage(std::string_view path) { return path.starts_with(dashboard::kPagePath); }
+
+RestAnswer Refused(int status, const std::string& error, const std::string& hint) {
+  const Json json = {{"error", error}, {"hint", hint}};
+  return {status, json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+class PageDoor final : private loop::ListenerEvents {
+ public:
+  PageDoor(loop::Loop& loop, const PageServing& serving)
+      : loop_(loop),
+        serving_(serving),
+        server_(
+            loop, [this](const api::ApiRequest& head) { return Admit(head); },
+            [this](const api::ApiRequest& request) { return Answer(request); },
+            {.body_bytes = kMostRequestBytes}) {}
+
+  absl::Status Open();
+
+ private:
+  void OnAccept(std::unique_ptr<loop::Socket> socket) override {
+    if (server_.connections() >= kMostConnections) return;
+    server_.Adopt(NewAcceptedTransport(loop_, std::move(socket)), nullptr);
+  }
+  server::RestVerdict Admit(const api::ApiRequest& head);
+  RestAnswer Answer(const api::ApiRequest& request);
+  RestAnswer LogIn(const std::string& body);
+  RestAnswer Forward(const api::ApiRequest& request);
+  int64_t Now() const { return std::chrono::system_clock::to_time_t(loop_.WallNow()); }
+
+  loop::Loop& loop_;
+  const PageServing& serving_;
+  certs::SystemKeySource keys_;
+  std::unique_ptr<PageLogin> login_;
+  server::RestServer server_;
+  std::unique_ptr<loop::Listener> listener_;
+};
+
+absl::Status PageDoor::Open() {
+  int error = 0;
+  loop::ListenOptions options;
+  options.reuse_port = false;
+  listener_ = loop_.Listen(*SocketAddress::Parse(kHost, serving_.port), options, *this, &error);
+  if (listener_ == nullptr) {
+    return UserError(
+        absl::StrCat("cannot listen on ", kHost, ":", serving_.port, ": ", strerror(-error)),
+        "use another port with --port, or none for a free one");
+  }
+  const std::string authority = absl::StrCat(kHost, ":", listener_->LocalAddress().port());
+  login_ = std::make_unique<PageLogin>(authority, &keys_);
+  serving_.on_ready(absl::StrCat("http://", authority, std::string(dashboard::kPagePath),
+                                 "#code=", login_->NewCode(Now())));
+  return absl::OkStatus();
+}
+
+server::RestVerdict PageDoor::Admit(const api::ApiRequest& head) {
+  const auto refuse = [](RestAnswer answer) { return server::RestVerdict{std::move(answer)}; };
+  if (!login_->IsOfPage(head)) {
+    return refuse(
+        Refused(403, "this is the dashboard of a user of this host, and no other site may use it",
+                "open the link that `tullectl dashboard` prints"));
+  }
+  if (IsPage(head.path)) return {};
+  if (head.method == "POST" && head.path == kSessions) return {std::nullopt, true};
+  if (!login_->IsOfSession(head.authorization, Now())) {
+    return refuse(Refused(401, "not logged in", "run `tullectl dashboard` and open its link"));
+  }
+  if (!IsForPage(head.method, head.path)) {
+    return refuse(Refused(403, "the dashboard changes nothing", "use tullectl"));
+  }
+  return {std::nullopt, true};
+}
+
+RestAnswer PageDoor::LogIn(const std::string& body) {
+  const Json json = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const bool has_code = json.is_object() && json.contains("code") && json["code"].is_string();
+  const auto token =
+      has_code ? login_->Redeem(json["code"].get<std::string>(), Now()) : std::nullopt;
+  if (token) return {201, Json({{"token", *token}}).dump()};
+  return Refused(401, "the link has been used, or is older than a minute",
+                 "run `tullectl dashboard` again and open its link");
+}
+
+RestAnswer PageDoor::Forward(const api::ApiRequest& request) {
+  const auto reply = serving_.forward({.method = request.method,
+                                       .path = request.path,
+                                       .query = request.query,
+                                       .body = request.body});
+  if (!reply.ok()) return Refused(502, ErrorOf(reply.status()), HintOf(reply.status()));
+  return {reply->status, reply->body};
+}
+
+RestAnswer PageDoor::Answer(const api::ApiRequest& request) {
+  const bool is_page = IsPage(request.path);
+  RestAnswer answer =
+      !is_page && request.path == kSessions ? LogIn(request.body) : Forward(request);
+  answer.headers = dashboard::SecurityHeaders();
+  if (is_page && answer.status == 200) answer.content_type = dashboard::MediaTypeOf(request.path);
+  return answer;
+}
+
+}  // namespace
+
+absl::StatusOr<int> ServePage(const PageServing& serving) {
+  const auto loop = loop::NewUvLoop();
+  PageDoor door(*loop, serving);
+  for (const int signal : {SIGINT, SIGTERM}) loop->OnSignal(signal, [&loop] { loop->Stop(); });
+  const absl::Status status = door.Open();
+  if (!status.ok()) return status;
+  loop->Run();
+  return 0;
+}
+
+}  // namespace tulle::cli

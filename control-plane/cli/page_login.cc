@@ -1,0 +1,59 @@
+#include "control-plane/cli/page_login.h"
+
+#include <algorithm>
+
+#include "control-plane/ca/join_token.h"
+
+namespace tulle::cli {
+namespace {
+
+constexpr std::string_view kBearer = "Bearer ";
+constexpr std::string_view kTaps = "/v1/taps";
+
+// Itself, and what is below it.
+bool IsAt(std::string_view path, std::string_view place) {
+  return path == place || (path.starts_with(place) && path[place.size()] == '/');
+}
+
+}  // namespace
+
+std::string PageLogin::NewCode(int64_t now) {
+  const std::string code = ca::NewSecret(keys_);
+  code_hash_ = ca::HashOfSecret(code);
+  code_until_ = now + kCodeSeconds;
+  return code;
+}
+
+std::optional<std::string> PageLogin::Redeem(std::string_view code, int64_t now) {
+  const bool is_right = !code_hash_.empty() && now < code_until_ &&
+                        ca::EqualInConstantTime(code_hash_, ca::HashOfSecret(code));
+  if (!is_right) return std::nullopt;
+  code_hash_.clear();
+  std::string token = ca::NewSecret(keys_);
+  token_hash_ = ca::HashOfSecret(token);
+  token_until_ = now + kSessionSeconds;
+  return token;
+}
+
+bool PageLogin::IsOfSession(std::string_view authorization, int64_t now) const {
+  if (token_hash_.empty() || now >= token_until_ || !authorization.starts_with(kBearer))
+    return false;
+  return ca::EqualInConstantTime(token_hash_,
+                                 ca::HashOfSecret(authorization.substr(kBearer.size())));
+}
+
+bool PageLogin::IsOfPage(const api::ApiRequest& request) const {
+  const bool is_of_its_origin = request.origin.empty() || request.origin == "http://" + authority_;
+  return request.host == authority_ && is_of_its_origin;
+}
+
+bool IsForPage(std::string_view method, std::string_view path) {
+  constexpr std::string_view kRead[] = {
+      "/v1/check",    "/v1/failures", "/v1/history", "/v1/policies", "/v1/proxies",  "/v1/requests",
+      "/v1/services", "/v1/traces",   "/v1/traffic", "/v1/version",  "/v1/workloads"};
+  if (IsAt(path, kTaps)) return method == "GET" || method == "POST" || method == "DELETE";
+  return method == "GET" && std::any_of(std::begin(kRead), std::end(kRead),
+                                        [&](std::string_view place) { return IsAt(path, place); });
+}
+
+}  // namespace tulle::cli

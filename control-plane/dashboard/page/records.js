@@ -1,0 +1,38 @@
+// Requests as sidecars recorded them: a table, and one in full.
+import {element, badge, table} from "./dom.js";
+import {clock, flagText, identity, micros} from "./format.js";
+
+const HIDDEN = new Set(["decisions", "startedMicros"]);
+
+export const isFailed = (record) => record.status === 0 || record.status >= 500 || Boolean(record.cause) || (record.grpcStatus ?? 0) > 0;
+
+export function recordTable(rows, {caption, empty, chosen, onChoose, most = 200}) {
+  return table({
+    caption, rows, empty, most,
+    columns: [
+      {name: "When", cell: (r) => clock(Number(r.startedMicros ?? 0) / 1000)},
+      {name: "Request", cell: (r) => element("button.link", {type: "button", "data-key": `record-${r.requestId}-${r.proxy}-${r.outbound}`, "aria-pressed": String(chosen === r), onclick: () => onChoose(r)}, `${r.method ?? ""} ${r.authority ?? ""}${r.path ?? ""}`)},
+      {name: "Status", cell: (r) => badge(isFailed(r) ? "bad" : r.status >= 400 ? "fair" : "good", statusText(r))},
+      {name: "From", cell: (r) => (r.source ? identity(r.source) : r.sourceAddress || "–")},
+      {name: "Service", cell: (r) => r.service || r.cluster || "–"},
+      {name: "Time", number: true, cell: (r) => (r.ended ? micros(Number(r.ended)) : "–")},
+      {name: "Cause", cell: (r) => r.cause || flagText(r.responseFlags)},
+    ],
+  });
+}
+
+const statusText = (record) => (record.status ? String(record.status) : "none") + (record.grpcStatus === undefined || record.grpcStatus === null ? "" : ` gRPC ${record.grpcStatus}`);
+
+export function recordDetails(record) {
+  const facts = Object.entries(record).filter(([name, value]) => !HIDDEN.has(name) && value !== "" && value !== null && value !== false && value !== 0);
+  return [
+    element("dl.facts", {}, facts.map(([name, value]) => [element("dt", {}, words(name)), element("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))])),
+    record.traceId && element("p", {}, element("a", {href: "#/traces/" + encodeURIComponent(record.traceId)}, "Its trace")),
+    record.requestId && element("p.note", {}, "Why, hop by hop: ", element("code", {}, "tullectl explain " + record.requestId)),
+    (record.decisions ?? []).length > 0 && [element("h3", {}, "What was decided"), element("ol.decisions", {}, record.decisions.map((decision) =>
+      element("li", {}, badge(decision.positive ? "good" : "none", decision.kind), ` ${decision.subject} `, element("small", {}, decision.reason))))],
+  ];
+}
+
+// "responseFlags" -> "response flags"
+const words = (name) => name.replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase());
