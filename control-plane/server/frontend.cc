@@ -23,10 +23,9 @@ constexpr std::chrono::seconds kRetryRenewal{30};
 RestAnswer PageAnswer(const api::ApiRequest& request) {
   dashboard::PageReply reply =
       dashboard::AnswerPage(request.method, request.path, request.if_none_match);
-  return {.status = reply.status,
-          .body = std::string(reply.body),
-          .content_type = std::string(reply.media_type),
-          .headers = std::move(reply.headers)};
+  RestAnswer answer{reply.status, std::string(reply.body), std::string(reply.media_type)};
+  answer.headers = std::move(reply.headers);
+  return answer;
 }
 
 }  // namespace

@@ -41,10 +41,10 @@ class Browser:
         """The first element of that selector whose text has that."""
         def found():
             try:
-                return next((e for e in self.all(selector) if containing in e.text), None)
+                return next((e for e in self.all(selector) if containing in e.get_attribute("textContent")), None)
             except StaleElementReferenceException:
                 return None  # the page has been brought up to date
-        return processes.wait_until(found, "%s with %r in:\n%s" % (selector, containing, ""), PATIENCE)
+        return processes.wait_until(found, "%s with %r" % (selector, containing), PATIENCE)
 
     def wait_for_text(self, text):
         processes.wait_until(lambda: text in self.text(), "%r on the page" % text, PATIENCE)
@@ -57,6 +57,11 @@ class Browser:
             except StaleElementReferenceException:
                 return False
         processes.wait_until(clicked, "a click on " + selector, PATIENCE)
+
+    def choose(self, label, value):
+        self.run("""const select = document.querySelector(`select[data-key="choice-${arguments[0]}"]`);
+                    select.value = arguments[1];
+                    select.dispatchEvent(new Event("change"));""", label, value)
 
     def theme(self, name):
         self.run("document.documentElement.dataset.theme = arguments[0]", name)

@@ -167,6 +167,8 @@ def test_other_sites_and_other_calls_are_refused(shop):
 
 def test_traffic_appears_and_the_failing_service_is_red(page):
     page.go("#/mesh")
+    page.wait_for(".node", "broken")
+    page.choose("Last", "10")  # what failed while the mesh began is older
     page.wait_for("a.node.bad[data-service='broken.default']", "0.00 %")
     page.wait_for("a.node.good[data-service='good.default']", "100 %")
     page.wait_for(".attention li", "broken.default")

@@ -31,7 +31,7 @@ export class ErrorsPage {
   }
 
   async loadRequests(signal) {
-    this.requests = await getIfThere("/v1/requests", {service: this.group.service, failed: "true", limit: "100"}, signal);
+    this.requests = await getIfThere("/v1/requests", {service: this.group.service, source: this.group.source, failed: "true", limit: "100"}, signal);
   }
 
   render() {

@@ -4,8 +4,8 @@ import {card, element, note, show} from "./dom.js";
 import {recordDetails, recordTable} from "./records.js";
 
 const MOST = 300;
-const wanted = {service: "", source: "", method: "", pathPrefix: "", failedOnly: false};
-const FIELDS = [["service", "Service", "cart.shop"], ["source", "Caller", "web.shop"], ["method", "Method", "GET"], ["pathPrefix", "Path begins with", "/"]];
+const wanted = {service: "", source: "", method: "", path: "", failed: false};
+const FIELDS = [["service", "Service", "cart.shop"], ["source", "Caller", "web.shop"], ["method", "Method", "GET"], ["path", "Path begins with", "/"]];
 
 export class TapPage {
   constructor(main) {
@@ -56,8 +56,8 @@ export class TapPage {
       element("input", {type: "text", value: wanted[name], placeholder, autocomplete: "off", spellcheck: "false", oninput: (event) => {
         wanted[name] = event.target.value.trim();
       }}));
-    const failed = element("input", {type: "checkbox", checked: wanted.failedOnly, onchange: (event) => {
-      wanted.failedOnly = event.target.checked;
+    const failed = element("input", {type: "checkbox", checked: wanted.failed, onchange: (event) => {
+      wanted.failed = event.target.checked;
     }});
     const form = element("form.tools", {onsubmit: (event) => {
       event.preventDefault();
