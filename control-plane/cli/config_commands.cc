@@ -88,7 +88,7 @@ absl::StatusOr<int> GetServers(Session& session) {
   }
   for (const std::string& name : all->kubeconfig.Contexts()) {
     if (all->own.Find(name) != nullptr && flags.kubeconfig.empty()) continue;
-    add(name, "(a cluster)", all->kubeconfig.NamespaceOf(name), KubeconfigOf(session));
+    add(name, "(a cluster)", all->kubeconfig.NamespaceOf(name), all->kubeconfig.FileOf(name));
   }
   if (names.empty()) {
     session.err() << "No contexts in " << PathOf(session)

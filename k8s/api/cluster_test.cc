@@ -147,6 +147,9 @@ TEST_F(ClusterTest, SeveralFilesAreMerged) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->CurrentContext(), "here");
   EXPECT_EQ(config->Contexts(), (std::vector<std::string>{"a", "other", "here"}));
+  EXPECT_EQ(config->FileOf("a"), folder_ + "/first");
+  EXPECT_EQ(config->FileOf("here"), folder_ + "/second");
+  EXPECT_EQ(config->FileOf("gone"), "");
   const auto login = config->LoginTo("a");
   ASSERT_TRUE(login.ok()) << login.status();
   EXPECT_EQ(login->ns, "shop");

@@ -204,6 +204,11 @@ std::vector<std::string> Kubeconfig::Contexts() const {
   return names;
 }
 
+std::string Kubeconfig::FileOf(const std::string& context) const {
+  const auto found = Named("contexts", context, "context");
+  return found.ok() ? found->file->path : "";
+}
+
 std::string Kubeconfig::CurrentContext() const {
   for (const File& file : files_) {
     if (std::string current = TextOf(file.config, "current-context"); !current.empty())

@@ -34,6 +34,8 @@ class Kubeconfig {
 
   // The names of all contexts, in order.
   std::vector<std::string> Contexts() const;
+  // The file that defines a context; empty: none does.
+  std::string FileOf(const std::string& context) const;
   // Empty: there is none.
   std::string CurrentContext() const;
   // That a context names, or "default".
