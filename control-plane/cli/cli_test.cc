@@ -271,6 +271,10 @@ TEST(Selection, TakesWhatKubectlTakes) {
   EXPECT_EQ(Select("hr,pa"), (Wanted{{"HTTPRoute", ""}, {"PeerAuthentication", ""}}));
   EXPECT_EQ(Select("httproutes", {"a", "b"}), (Wanted{{"HTTPRoute", "a"}, {"HTTPRoute", "b"}}));
   EXPECT_EQ(Select("hr/a", {"pa/b"}), (Wanted{{"HTTPRoute", "a"}, {"PeerAuthentication", "b"}}));
+  const Wanted own = Select("tulle");
+  EXPECT_EQ(own.front(), (Selected{"ResiliencePolicy", "", true}));
+  for (const Selected& each : own) EXPECT_FALSE(each.kind.ends_with("Route")) << each.kind;
+  EXPECT_FALSE(ReadSelection("tulle", {"a"}).ok());
   EXPECT_FALSE(ReadSelection("all", {"a"}).ok());
   EXPECT_FALSE(ReadSelection("hr/", {}).ok());
   EXPECT_FALSE(ReadSelection("hr/a", {"b"}).ok());

@@ -252,12 +252,13 @@ absl::StatusOr<Json> ListInCluster(Session& session, KubernetesApi& api, const S
                                    const std::string& ns) {
   ClusterObjects objects = ObjectsOf(session, api);
   Json items = Json::array();
+  const bool is_of_several = selected.kind.empty() || selected.is_of_category;
   for (const policy::KindEntry& entry : policy::AllKinds()) {
     if (!selected.kind.empty() && entry.name != selected.kind) continue;
-    // Of all kinds, those that there are.
+    // Of several kinds, those that there are.
     const auto serves = objects.Serves(entry.kind);
     if (!serves.ok()) return serves.status();
-    if (!*serves && selected.kind.empty()) continue;
+    if (!*serves && is_of_several) continue;
     if (absl::Status served = objects.RequireServed(entry.kind); !served.ok()) return served;
     if (!selected.name.empty()) {
       auto found = objects.Find({entry.kind, ns, selected.name});
@@ -271,8 +272,8 @@ absl::StatusOr<Json> ListInCluster(Session& session, KubernetesApi& api, const S
       continue;
     }
     auto listed = objects.List(entry.kind, ns);
-    if (!listed.ok() && selected.kind.empty()) {
-      // Of all kinds, those that may be listed.
+    if (!listed.ok() && is_of_several) {
+      // Of several kinds, those that may be listed.
       session.err() << "warning: " << listed.status().message() << "\n";
       continue;
     }

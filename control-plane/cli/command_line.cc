@@ -139,7 +139,8 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
              path == "rollback") {
     for (const std::string& kind : KindWords()) here.push_back(kind);
     if (path == "describe") here.insert(here.end(), {"service", "proxy"});
-    if (path == "get") here.insert(here.end(), {"all", "services", "proxies", "namespaces"});
+    if (path == "get")
+      here.insert(here.end(), {"all", "tulle", "services", "proxies", "namespaces"});
   } else if (path == "proxy-config") {
     for (const std::string_view part : kProxyParts) here.emplace_back(part);
   } else if (path == "completion") {

@@ -42,6 +42,7 @@ Grammar::Grammar() {
       "are differences, 2 on errors. run: the exit code of the program.");
   AddConnection();
   AddPolicies();
+  AddDescribe();
   AddMesh();
   AddTraffic();
   AddAuthz();
@@ -94,7 +95,7 @@ CLI::App& Grammar::Add(CLI::App& parent, const char* name, const char* summary,
 
 CLI::Option* Grammar::TakeCount(CLI::App& command) {
   return TakeNumber(command, "--count", &invocation_.refreshes, 1, INT64_MAX, "number of refreshes",
-                    "end after so many refreshes [never]")
+                    "with --watch: end after so many refreshes [never]")
       ->type_name("NUMBER");
 }
 
@@ -167,6 +168,7 @@ void Grammar::AddPolicies() {
       Add(app_, "apply", "Apply policies: all of them or, on any error, none",
           "  tullectl apply -f shop.yaml\n  tullectl apply -f policies/ -f extra.yaml\n"
           "  cat shop.yaml | tullectl apply -f -\n\n"
+          "In a cluster the API server checks all of them before the first change.\n"
           "Fields of a policy: tullectl explain KIND. Examples: docs/policies.md",
           Command::kApply);
   TakeFiles(apply)->required();
@@ -183,8 +185,8 @@ void Grammar::AddPolicies() {
                       Command::kGet);
   get.add_option("KIND", invocation_.kind,
                  KindsHelp() +
-                     "; several separated by commas, or all; or KIND/NAME; or services, proxies, "
-                     "namespaces")
+                     "; several separated by commas; tulle (those of tulle.dev) or all; or "
+                     "KIND/NAME; or services, proxies, namespaces")
       ->required()
       ->type_name("");
   get.add_option("NAME", invocation_.names, "names of policies")->type_name("");
@@ -192,22 +194,7 @@ void Grammar::AddPolicies() {
   TakeWatch(get);
   TakeFormat(get, kLists);
 
-  CLI::App& describe =
-      Add(app_, "describe", "Show a service, policy or proxy with all that concerns it",
-          "  tullectl describe service post\n  tullectl describe httproute post\n"
-          "  tullectl describe proxy post-v1-1",
-          Command::kDescribe);
-  describe.description(
-      "Show a service, policy or proxy with all that concerns it\n"
-      "Of a service: its endpoints, the policies for it, its callers, and what is wrong.");
-  describe.add_option("KIND", invocation_.kind, "service, proxy, or " + KindsHelp())
-      ->required()
-      ->type_name("");
-  describe.add_option("NAME", invocation_.names, "its name")->type_name("");
-  TakeNamespace(describe, false);
-  TakeWatch(describe);
-
-  CLI::App& remove = Add(app_, "delete", "Delete policies, all of them in one change",
+  CLI::App& remove = Add(app_, "delete", "Delete policies",
                          "  tullectl delete httproute post\n  tullectl delete hr/post rp/post\n"
                          "  tullectl delete -f shop.yaml",
                          Command::kDelete);
@@ -230,6 +217,23 @@ void Grammar::AddPolicies() {
   TakeFiles(validate)->required();
   TakeNamespace(validate, false);
   AddExplain();
+}
+
+void Grammar::AddDescribe() {
+  CLI::App& describe =
+      Add(app_, "describe", "Show a service, policy or proxy with all that concerns it",
+          "  tullectl describe service post\n  tullectl describe httproute post\n"
+          "  tullectl describe proxy post-v1-1",
+          Command::kDescribe);
+  describe.description(
+      "Show a service, policy or proxy with all that concerns it\n"
+      "Of a service: its endpoints, the policies for it, its callers, and what is wrong.");
+  describe.add_option("KIND", invocation_.kind, "service, proxy, or " + KindsHelp())
+      ->required()
+      ->type_name("");
+  describe.add_option("NAME", invocation_.names, "its name")->type_name("");
+  TakeNamespace(describe, false);
+  TakeWatch(describe);
 }
 
 void Grammar::AddMesh() {

@@ -45,6 +45,7 @@ class Grammar {
                 std::optional<Command> command);
   void AddConnection();
   void AddPolicies();
+  void AddDescribe();
   void AddMesh();
   // grammar_requests.cc
   void AddExplain();

@@ -6,13 +6,19 @@ void Grammar::AddInjection() {
   CLI::App& inject =
       Add(app_, "inject", "Add the sidecar to Kubernetes manifests, without a server",
           "  tullectl inject -f shop.yaml | kubectl apply -f -\n"
-          "  kubectl get deployment web -o yaml | tullectl inject -f -",
+          "  kubectl get deployment web -o yaml | tullectl inject -f -\n\n"
+          "The namespace needs the label too: tulle-control writes the roots of the mesh\n"
+          "there.\n"
+          "  kubectl label namespace shop tulle.dev/inject=enabled",
           Command::kInject);
   TakeFiles(inject)->required();
   install::Settings& settings = invocation_.installation;
   inject.add_option("--sidecar-image", settings.sidecar_image, "image of the sidecar")
-      ->type_name("IMAGE");
-  inject.add_option("--init-image", settings.init_image, "image of tulle-init")->type_name("IMAGE");
+      ->type_name("IMAGE")
+      ->capture_default_str();
+  inject.add_option("--init-image", settings.init_image, "image of tulle-init")
+      ->type_name("IMAGE")
+      ->capture_default_str();
   inject.add_flag("--cni", invocation_.cni, "for clusters with the CNI plugin tulle-cni");
   TakeNamespace(inject, false);
 }
@@ -27,7 +33,9 @@ void Grammar::AddInstallation() {
           "      --init-image registry.example/init:1 > tulle.yaml\n"
           "  tullectl install --cni    # no pod needs NET_ADMIN\n"
           "  tullectl install --chart tulle\n"
-          "  helm install tulle ./tulle -n tulle-system --create-namespace",
+          "  helm install tulle ./tulle -n tulle-system --create-namespace\n\n"
+          "Then: tullectl check; kubectl label namespace NAME tulle.dev/inject=enabled, and\n"
+          "restart its workloads, so that their pods get a sidecar.",
           Command::kInstall);
   install::Settings& settings = invocation_.installation;
   const auto text = [&](const char* name, std::string* value, const char* help, const char* type) {

@@ -48,7 +48,7 @@ void Grammar::AddTokens() {
 }
 
 void Grammar::AddCredentials() {
-  CLI::App& credential = Add(app_, "credential", "Manage credentials for the API",
+  CLI::App& credential = Add(app_, "credential", "Manage credentials for the API; not in a cluster",
                              "  tullectl credential create ann --role reader --out ann.json\n"
                              "  tullectl credential list",
                              std::nullopt);
@@ -176,7 +176,7 @@ void Grammar::AddIdentities() {
                 "do not wait any longer: say what the next step of a rotation in progress breaks, "
                 "and carry it out with --yes")
       ->excludes("--watch");
-  rotate.add_flag("--yes", invocation_.yes, "with --force: break it")->needs("--force");
+  rotate.add_flag("--yes", invocation_.yes, "with --force: carry it out")->needs("--force");
   CLI::App& roots =
       Add(cert, "roots", "Show root certificates and the state of their rotation",
           "  tullectl cert roots\n  tullectl cert roots -o raw > ca.pem", Command::kCertRoots);
@@ -232,7 +232,8 @@ void Grammar::AddConfig() {
 void Grammar::AddRest() {
   CLI::App& check =
       Add(app_, "check", "Check the mesh for problems, or a cluster before Tulle is installed",
-          "  tullectl check\n  tullectl check --pre", Command::kCheck);
+          "  tullectl check\n  tullectl check --pre\n\nExit code: 1 if it finds a problem.",
+          Command::kCheck);
   CLI::Option* before = check.add_flag("--pre", invocation_.before_install,
                                        "check whether Tulle can be installed in the cluster");
   check.add_flag("--cni", invocation_.cni, "with --pre: installed with the CNI plugin")

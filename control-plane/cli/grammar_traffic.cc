@@ -39,7 +39,7 @@ void Grammar::AddTraffic() {
   CLI::App& top = Add(app_, "top", "Watch the busiest calls between service accounts and services",
                       "  tullectl top\n  tullectl top -n shop -t 10s", Command::kTop);
   TakeTraffic(top, "only calls from or to this namespace");
-  TakeCount(top);
+  TakeCount(top)->description("end after so many refreshes [never]");
   top.preparse_callback([this](size_t) { invocation_.watch = true; });
 
   CLI::App& dashboard =

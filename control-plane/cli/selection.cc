@@ -3,9 +3,13 @@
 #include "absl/strings/str_split.h"
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/policy/kinds.h"
 
 namespace tulle::cli {
 namespace {
+
+// As in the definitions of custom resources.
+constexpr char kTulleCategory[] = "tulle";
 
 absl::StatusOr<Selected> ReadKindAndName(const std::string& word) {
   const size_t slash = word.find('/');
@@ -16,6 +20,15 @@ absl::StatusOr<Selected> ReadKindAndName(const std::string& word) {
   const auto kind = KindNamed(word.substr(0, slash));
   if (!kind.ok()) return kind.status();
   return Selected{*kind, word.substr(slash + 1)};
+}
+
+std::vector<Selected> OwnKinds() {
+  std::vector<Selected> kinds;
+  for (const policy::KindEntry& each : policy::AllKinds()) {
+    if (each.api_version == policy::kTulleApiVersion)
+      kinds.push_back({std::string(each.name), "", /*is_of_category=*/true});
+  }
+  return kinds;
 }
 
 }  // namespace
@@ -33,7 +46,9 @@ absl::StatusOr<std::vector<Selected>> ReadSelection(const std::string& kind,
     }
     return selection;
   }
-  if (kind.empty() || kind == "all" || kind == "policies") {
+  const bool is_category = kind == kTulleCategory;
+  if (is_category && names.empty()) return OwnKinds();
+  if (kind.empty() || kind == "all" || kind == "policies" || is_category) {
     if (names.empty()) return std::vector<Selected>{{"", ""}};
     return UserError("the kind of \"" + names[0] + "\" is required",
                      "use KIND " + names[0] + " or KIND/" + names[0]);
