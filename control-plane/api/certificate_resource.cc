@@ -94,6 +94,7 @@ ApiResponse CertificateResource::Show(const Call& call) {
                  {"since", rotation.since()},
                  {"waitingFor", rotation.waiting()},
                  {"waitsUntil", rotation.waits_until(call.now)},
+                 {"waitsForOthers", rotation.others_reason()},
                  {"signingRoot",
                   {{"sha256", root.sha256()},
                    {"notBefore", root.not_before()},

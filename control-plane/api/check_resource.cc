@@ -239,6 +239,8 @@ void CheckRotation(const ca::RootRotation& rotation, int64_t now, Findings* find
     if (const int64_t until = rotation.waits_until(now); until != 0) {
       absl::StrAppend(&blocked, "; for certificates that expire at ", UtcTime(until));
     }
+    if (!rotation.others_reason().empty())
+      absl::StrAppend(&blocked, "; for ", rotation.others_reason());
   }
   findings->AddList(CheckId::kRootRotation, blocked, {"tullectl status", "tullectl cert roots"});
 }

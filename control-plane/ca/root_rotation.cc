@@ -43,6 +43,7 @@ void RootRotation::Enter(RotationPhase phase, int64_t now) {
   is_forced_ = false;
   is_settled_ = !must_settle_;
   others_wait_ = false;
+  others_reason_.clear();
   unseen_.BeginPhase();
 }
 

@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control-plane/ca/unseen_certificates.h"
@@ -104,7 +105,12 @@ class RootRotation {
   void Settle() { is_settled_ = true; }
   bool is_settled() const { return is_settled_; }
   // Whether this replica does not know yet that nodes of other replicas are ready, too.
-  void SetOthersWait(bool others_wait) { others_wait_ = others_wait; }
+  void SetOthersWait(bool others_wait, std::string reason) {
+    others_wait_ = others_wait;
+    others_reason_ = others_wait ? std::move(reason) : "";
+  }
+  // What it waits for then, in words; empty: for nothing.
+  const std::string& others_reason() const { return others_reason_; }
   // Nodes that are connected, and ready for the next step.
   std::set<std::string> ready() const;
   // Whether it is connected, or has shown a certificate that is still valid.
@@ -156,6 +162,7 @@ class RootRotation {
   bool must_settle_ = false;
   bool is_settled_ = true;
   bool others_wait_ = false;
+  std::string others_reason_;
   Outstanding outstanding_;
   Outstanding before_phase_;  // what was outstanding when it began
   std::map<std::string, Node> nodes_;

@@ -85,4 +85,15 @@ Statement StepAgreement::Sum(const std::string& step, Time now, Silent silent) c
   return sum;
 }
 
+StepAgreement::Waiting StepAgreement::WhoWaits(const std::string& step, Time now) const {
+  Waiting waiting;
+  for (const auto& [replica, heard] : heard_) {
+    const auto statement = Statement::Parse(heard.text);
+    if (!statement || statement->step != step || !statement->waits) continue;
+    auto& list = now - heard.changed >= kLasts ? waiting.silent : waiting.heard;
+    list.push_back(replica.substr(replica.find('/') + 1));
+  }
+  return waiting;
+}
+
 }  // namespace tulle::ca

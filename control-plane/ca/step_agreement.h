@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tulle::ca {
 
@@ -55,6 +56,12 @@ class StepAgreement {
   // says nothing any more.
   enum class Silent { kWait, kIgnored };
   Statement Sum(const std::string& step, Time now, Silent silent) const;
+  // Names of the replicas that have last said that they wait for workloads that are not pods.
+  struct Waiting {
+    std::vector<std::string> heard;
+    std::vector<std::string> silent;  // and say nothing any more
+  };
+  Waiting WhoWaits(const std::string& step, Time now) const;
 
  private:
   struct Heard {

@@ -52,7 +52,7 @@ TEST(StepAgreement, AddsUpWhatIsSaidAboutTheStepAndRepeated) {
     return Statement{step, SumOf({uid}), waits}.ToText() + " " + std::to_string(number);
   };
   std::map<std::string, std::string> said{{"r1", say("s", "a", false, 1)},
-                                          {"r2", say("s", "b", true, 1)},
+                                          {"rotation.tulle.dev/r2", say("s", "b", true, 1)},
                                           {"r3", say("earlier", "c", true, 1)},
                                           {"r4", "nonsense"}};
   const auto sum = [&](seconds now) {
@@ -66,12 +66,15 @@ TEST(StepAgreement, AddsUpWhatIsSaidAboutTheStepAndRepeated) {
   EXPECT_EQ(sum(seconds(114)).ready, SumOf({"a", "b"}));
   EXPECT_EQ(sum(seconds(115)).ready, SumOf({"a"}));
   EXPECT_TRUE(sum(seconds(115)).waits) << "no other replica may know what r2 waits for";
+  EXPECT_EQ(agreement.WhoWaits("s", seconds(114)).heard, std::vector<std::string>{"r2"});
+  EXPECT_EQ(agreement.WhoWaits("s", seconds(115)).silent, std::vector<std::string>{"r2"});
+  EXPECT_TRUE(agreement.WhoWaits("next", seconds(115)).silent.empty());
   EXPECT_FALSE(agreement.Sum("s", seconds(115), StepAgreement::Silent::kIgnored).waits);
   EXPECT_FALSE(agreement.Sum("next", seconds(115), StepAgreement::Silent::kWait).waits);
-  said["r2"] = say("s", "b", false, 2);
+  said["rotation.tulle.dev/r2"] = say("s", "b", false, 2);
   agreement.Hear(said, seconds(116));
   EXPECT_FALSE(sum(seconds(116)).waits) << "it is heard again";
-  said.erase("r2");
+  said.erase("rotation.tulle.dev/r2");
   said.erase("r1");
   agreement.Hear(said, seconds(116));
   EXPECT_EQ(sum(seconds(116)).ready, PodSum());

@@ -43,6 +43,8 @@ std::string WaitingFor(const Json& roots, int64_t now) {
                " certificates of proxies that are not connected to expire (the last in " +
                FormatAge(until - now) + ")";
   }
+  const std::string others = TextAt(roots, "/waitsForOthers");
+  if (!others.empty()) waiting += (waiting.empty() ? " " : "; ") + others;
   return waiting.empty() ? "" : "waiting for" + waiting;
 }
 

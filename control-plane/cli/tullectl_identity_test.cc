@@ -101,6 +101,12 @@ TEST_F(Tullectl, ARotationHandsTheNewRootsToTheCredentialFile) {
   EXPECT_EQ(out.find("PRIVATE KEY"), std::string::npos);
   // What is waited for is no column.
   EXPECT_NE(out.find("\n    waiting for post-1\n"), std::string::npos) << out;
+  authority_->rotation().SetOthersWait(true, "2 of 3 pods");
+  EXPECT_EQ(Run({"cert", "roots"}), 0);
+  EXPECT_NE(out.find("\n    waiting for post-1; 2 of 3 pods\n"), std::string::npos) << out;
+  authority_->rotation().SetOthersWait(false, "2 of 3 pods");
+  EXPECT_EQ(Run({"cert", "roots"}), 0);
+  EXPECT_NE(out.find("\n    waiting for post-1\n"), std::string::npos) << out;
 }
 
 TEST_F(Tullectl, ARotationWhereNobodyHoldsACertificateIsDoneAtOnce) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "control-plane/kubernetes/roots_freshness.h"
 
 namespace tulle::server {
@@ -125,6 +126,29 @@ void StepWatch::WatchSurplus(uint64_t ready, uint64_t awaited) {
       "rotation continues when each is connected to one, or after the time of --svid-ttl"));
 }
 
+std::string StepWatch::ReasonOf(uint64_t ready, uint64_t awaited) const {
+  const ca::StepAgreement::Waiting others = agreement_.WhoWaits(step_, Now());
+  std::vector<std::string> reasons;
+  if (!parts_.authority.rotation().is_settled()) {
+    reasons.push_back("all replicas of tulle-control to adopt this step");
+  } else if (!are_all_ready_ && ready > awaited) {
+    reasons.push_back(
+        absl::StrCat(ready - awaited, " sidecars to be connected to one replica only"));
+  } else if (!are_all_ready_) {
+    reasons.push_back(absl::StrCat(awaited - ready, " of ", awaited, " pods"));
+  }
+  if (!others.heard.empty()) {
+    reasons.push_back(
+        absl::StrCat("sidecars that ", absl::StrJoin(others.heard, ", "), " waits for"));
+  }
+  if (!others.silent.empty()) {
+    reasons.push_back(
+        absl::StrCat(absl::StrJoin(others.silent, ", "),
+                     ", which says nothing any more and was waiting for sidecars of its own"));
+  }
+  return absl::StrJoin(reasons, "; ");
+}
+
 void StepWatch::Agree(const ca::Statement& own, const Awaited& awaited) {
   ca::RootRotation& rotation = parts_.authority.rotation();
   agreement_.Hear(parts_.statements(), Now());
@@ -137,7 +161,7 @@ void StepWatch::Agree(const ca::Statement& own, const Awaited& awaited) {
   // What was said about a pod stays true.
   are_all_ready_ |= rotation.is_settled() && ready == awaited.sum;
   const bool may_step = are_all_ready_ || (are_former_over && !own.waits && !others.waits);
-  rotation.SetOthersWait(others.waits || !may_step);
+  rotation.SetOthersWait(others.waits || !may_step, ReasonOf(ready.count(), awaited.sum.count()));
   if (!may_step) return WatchSurplus(ready.count(), awaited.sum.count());
   for (const std::string& uid : awaited.uids) rotation.OnReadyElsewhere(uid);
 }

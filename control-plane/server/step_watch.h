@@ -72,6 +72,8 @@ class StepWatch {
   // Says why the step does not come if pods are counted twice.
   void WatchSurplus(uint64_t ready, uint64_t awaited);
   void Agree(const ca::Statement& own, const Awaited& awaited);
+  // Why the step is not due, in words.
+  std::string ReasonOf(uint64_t ready, uint64_t awaited) const;
   std::chrono::milliseconds Now() const;
 
   Parts parts_;

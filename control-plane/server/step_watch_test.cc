@@ -142,6 +142,7 @@ class World {
   }
   bool is_done() const { return written_ == RotationPhase::kSteady && !new_root_.empty(); }
   RotationPhase written() const { return written_; }
+  std::string reason() { return replicas_[0].authority->rotation().others_reason(); }
 
  private:
   milliseconds Now() const {
@@ -380,6 +381,7 @@ TEST(StepWatch, APodThatIsConnectedIsWaitedForWhereverItIs) {
     world.Begin(seconds(0));
     world.Run(2 * kStepWithoutAPod, false);
     EXPECT_EQ(world.written(), RotationPhase::kAnnouncing) << replica;
+    EXPECT_TRUE(world.reason().starts_with("1 of 6 pods")) << world.reason();
   }
 }
 
@@ -434,6 +436,8 @@ TEST(StepWatch, ASidecarThatIsConnectedTwiceIsReported) {
   run(60);
   ASSERT_EQ(lines.size(), 1u) << "once a minute";
   EXPECT_NE(lines[0].find("1 sidecars are counted twice"), std::string::npos) << lines[0];
+  EXPECT_EQ(authority->rotation().others_reason(),
+            "1 sidecars to be connected to one replica only");
   is_connected_twice = false;
   run(1);
   EXPECT_EQ(authority->rotation().DuePhase(now()), RotationPhase::kRenewing);
