@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/json_text.h"
 #include "control-plane/cli/merged_requests.h"
@@ -56,6 +57,39 @@ bool DependsOnReplica(const ApiCall& call) {
 
 ApiReply Reply(const Json& json) { return {200, json.dump()}; }
 
+std::string MessageOf(const ApiReply& reply) {
+  return TextAt(Json::parse(reply.body, nullptr, /*allow_exceptions=*/false), "/message");
+}
+
+bool IsSuccess(const ApiReply& reply) { return reply.status / 100 == 2; }
+
+// An error of the API server itself.
+bool IsOfApiServer(const ApiReply& reply) {
+  if (IsSuccess(reply)) return false;
+  const Json json = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+  return TextAt(json, "/kind") == "Status";
+}
+
+std::string ReasonOf(const ApiReply& reply) {
+  const std::string message = MessageOf(reply);
+  return message.empty() ? absl::StrCat("HTTP status ", reply.status) : message;
+}
+
+// The pod is gone, does not answer, or is about to end.
+bool IsSilent(const ApiReply& reply) {
+  return reply.status >= 500 || (reply.status == 404 && IsOfApiServer(reply));
+}
+
+// It alone may know a sidecar with a problem.
+Json SilentCheck(const std::set<std::string>& pods) {
+  return {{"id", "replicas-answer"},
+          {"name", "replicas of tulle-control"},
+          {"ok", false},
+          {"message", absl::StrCat("no answer from ", absl::StrJoin(pods, ", "))},
+          {"hint", absl::StrCat("their sidecars were not checked: look at `kubectl -n ",
+                                install::kNamespace, " get pods`, and try again")}};
+}
+
 }  // namespace
 
 absl::StatusOr<ApiReply> ServiceProxy::Send(const ApiCall& call) {
@@ -68,17 +102,25 @@ absl::StatusOr<ApiReply> ServiceProxy::Send(const ApiCall& call) {
 }
 
 absl::StatusOr<ApiReply> ServiceProxy::SendTo(const std::string& way, const ApiCall& call) {
+  auto reply = PassTo(way, call);
+  if (!reply.ok()) return reply;
+  return Explained(way, call, *std::move(reply));
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::PassTo(const std::string& way, const ApiCall& call) {
   const auto token = TokenOf(call.method == "GET" ? install::kViewer : install::kAdmin);
   if (!token.ok()) return token.status();
   const k8s::Request request{
       call.method, absl::StrCat(InNamespace(absl::StrCat(way, "/proxy")), EncodeTarget(call)),
       "application/json", call.content_type, call.body};
-  auto reply = api_.Send(request, {{kTokenHeader, *token}});
-  if (!reply.ok() || reply->status / 100 == 2) return reply;
+  return api_.Send(request, {{kTokenHeader, *token}});
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::Explained(const std::string& way, const ApiCall& call,
+                                                 ApiReply reply) {
   // What the control plane itself refuses is the session's to explain.
-  const Json json = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
-  if (TextAt(json, "/kind") != "Status") return reply;
-  return RefusedProxy(way, call, reply->status, TextAt(json, "/message"));
+  if (!IsOfApiServer(reply)) return reply;
+  return RefusedProxy(way, call, reply.status, MessageOf(reply));
 }
 
 absl::StatusOr<std::vector<std::string>> ServiceProxy::Replicas() {
@@ -109,7 +151,11 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path == kTraffic) return Reply(MergedTraffic(answers));
   if (call.path == kRequests) return Reply(MergedRequests(answers));
   if (call.path == kFailures) return Reply(MergedFailures(answers));
-  if (call.path == kTaps) return Reply({{"id", JoinedTap(answers)}});
+  if (call.path == kTaps) {
+    tapped_ = *replicas_;
+    std::erase_if(tapped_, [this](const std::string& pod) { return silent_.contains(pod); });
+    return Reply({{"id", JoinedTap(answers)}});
+  }
   if (call.path == kTrafficHistory) return Reply(MergedHistory(answers));
   std::set<std::string> connected;
   if (NamesAbsentProxies(answers)) {
@@ -117,20 +163,29 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
     if (auto refused = AskAll({"GET", kProxies}, &proxies)) return *std::move(refused);
     connected = ConnectedProxies(MergedProxies(proxies));
   }
-  return Reply(MergedChecks(answers, connected));
+  Json checks = MergedChecks(answers, connected);
+  if (!silent_.empty()) {
+    checks["ok"] = false;
+    checks["items"].push_back(SilentCheck(silent_));
+  }
+  return Reply(checks);
 }
 
 absl::StatusOr<ApiReply> ServiceProxy::FindProxy(const ApiCall& call) {
   const std::string rest = call.path.substr(sizeof kOneProxy - 1);
   ApiCall about;
   about.path = kOneProxy + rest.substr(0, rest.find('/'));
-  absl::StatusOr<ApiReply> last = UserError("tulle-control has no ready replica");
+  absl::StatusOr<ApiReply> last = UserError("no replica of tulle-control answers");
   for (const std::string& pod : *replicas_) {
-    const std::string way = WayTo(pod);
-    last = SendTo(way, about);
-    if (!last.ok() || last->status / 100 != 2) continue;
-    const Json proxy = Json::parse(last->body, nullptr, /*allow_exceptions=*/false);
-    if (about.path != call.path) last = SendTo(way, call);
+    auto reply = Ask(pod, about);
+    if (!reply) continue;
+    const bool was_found = last.ok() && IsSuccess(*last);
+    if (!reply->ok() || !IsSuccess(**reply)) {
+      if (!was_found) last = *std::move(reply);
+      continue;
+    }
+    const Json proxy = Json::parse((*reply)->body, nullptr, /*allow_exceptions=*/false);
+    last = about.path == call.path ? *std::move(reply) : SendTo(WayTo(pod), call);
     if (TrueAt(proxy, "/connected")) return last;
   }
   return last;
@@ -140,13 +195,15 @@ absl::StatusOr<ApiReply> ServiceProxy::FindProxy(const ApiCall& call) {
 absl::StatusOr<ApiReply> ServiceProxy::SendToTap(const ApiCall& call) {
   const std::vector<std::string> ids = PartsOfTap(call.path.substr(sizeof kOneTap - 1));
   std::vector<Json> answers;
-  absl::StatusOr<ApiReply> last = UserError("tulle-control has no ready replica");
-  for (size_t i = 0; i < std::min(ids.size(), replicas_->size()); ++i) {
+  absl::StatusOr<ApiReply> last = UserError("no replica of tulle-control answers");
+  for (size_t i = 0; i < std::min(ids.size(), tapped_.size()); ++i) {
     ApiCall part = call;
     part.path = kOneTap + ids[i];
-    last = SendTo(WayTo((*replicas_)[i]), part);
+    auto reply = Ask(tapped_[i], part);
+    if (!reply) continue;
+    last = *std::move(reply);
     if (!last.ok()) return last;
-    if (last->status / 100 == 2)
+    if (IsSuccess(*last))
       answers.push_back(Json::parse(last->body, nullptr, /*allow_exceptions=*/false));
   }
   return answers.empty() ? last : Reply(MergedNews(answers));
@@ -154,11 +211,13 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToTap(const ApiCall& call) {
 
 absl::StatusOr<ApiReply> ServiceProxy::FindTrace(const ApiCall& call) {
   std::vector<Json> answers;
-  absl::StatusOr<ApiReply> last = UserError("tulle-control has no ready replica");
+  absl::StatusOr<ApiReply> last = UserError("no replica of tulle-control answers");
   for (const std::string& pod : *replicas_) {
-    last = SendTo(WayTo(pod), call);
+    auto reply = Ask(pod, call);
+    if (!reply) continue;
+    last = *std::move(reply);
     if (!last.ok()) return last;
-    if (last->status / 100 == 2)
+    if (IsSuccess(*last))
       answers.push_back(Json::parse(last->body, nullptr, /*allow_exceptions=*/false));
   }
   return answers.empty() ? last : Reply(MergedTrace(answers));
@@ -167,10 +226,28 @@ absl::StatusOr<ApiReply> ServiceProxy::FindTrace(const ApiCall& call) {
 std::optional<absl::StatusOr<ApiReply>> ServiceProxy::AskAll(const ApiCall& call,
                                                              std::vector<Json>* answers) {
   for (const std::string& pod : *replicas_) {
-    auto reply = SendTo(WayTo(pod), call);
-    if (!reply.ok() || reply->status / 100 != 2) return reply;
-    answers->push_back(Json::parse(reply->body, nullptr, /*allow_exceptions=*/false));
+    auto reply = Ask(pod, call);
+    if (!reply) continue;
+    if (!reply->ok() || !IsSuccess(**reply)) return reply;
+    answers->push_back(Json::parse((*reply)->body, nullptr, /*allow_exceptions=*/false));
   }
+  if (!answers->empty()) return std::nullopt;
+  return UserError(
+      absl::StrCat("no replica of tulle-control answers (", Describe(login_), ")"),
+      absl::StrCat("check `kubectl -n ", install::kNamespace, " get pods` and their logs"));
+}
+
+std::optional<absl::StatusOr<ApiReply>> ServiceProxy::Ask(const std::string& pod,
+                                                          const ApiCall& call) {
+  if (silent_.contains(pod)) return std::nullopt;
+  // A token that is refused concerns all of them.
+  if (const auto token = TokenOf(install::kViewer); !token.ok()) return token.status();
+  auto reply = PassTo(WayTo(pod), call);
+  if (reply.ok() && !IsSilent(*reply)) return Explained(WayTo(pod), call, *std::move(reply));
+  silent_.insert(pod);
+  warnings_ << "warning: " << pod
+            << " did not answer: " << (reply.ok() ? ReasonOf(*reply) : ErrorOf(reply.status()))
+            << "; what its sidecars have told it alone is missing\n";
   return std::nullopt;
 }
 

@@ -36,7 +36,7 @@ absl::Status Session::Connect() {
   if (*cluster == nullptr) {
     client_ = environment.connect(*destination_);
   } else {
-    client_ = std::make_unique<ServiceProxy>(**cluster, *destination_->login);
+    client_ = std::make_unique<ServiceProxy>(**cluster, *destination_->login, err());
   }
   return absl::OkStatus();
 }

@@ -30,11 +30,15 @@ class TwoReplicas : public TullectlInACluster {
         const Json pods = {Pod("a", "True"), Pod("b", "True"), Pod("c", "False")};
         return ApiReply{200, Json{{"items", pods}}.dump()};
       }
+      for (const std::string& pod : down)
+        if (absl::StrContains(request.target, "/https:" + pod + ":"))
+          return Refusal(503, "error trying to reach service: connection refused");
       const auto found = replies_.find(request.target);
       return found == replies_.end() ? Answer(request)
                                      : std::optional(ApiReply{200, found->second.dump()});
     };
   }
+  std::vector<std::string> down;  // ready, as the API server still believes
   void Reply(const std::string& pod, const std::string& path, const Json& json) {
     replies_[std::string(kPods) + "/https:" + pod + ":15016/proxy" + path] = json;
   }
@@ -108,6 +112,43 @@ TEST_F(TwoReplicas, WhatFailsAtOneReplicaFails) {
   EXPECT_NE(out.find("× proxies connected: not connected: shop/x, shop/y\n    look\n"),
             std::string::npos)
       << out;
+}
+
+TEST_F(TwoReplicas, OneThatDoesNotAnswerIsNamedAndTheOthersCount) {
+  down = {"b"};
+  Reply("a", "/v1/proxies", List({Proxy("x", true)}));
+  ASSERT_EQ(Run({"status", "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["items"].size(), 1);
+  EXPECT_EQ(err,
+            "warning: b did not answer: error trying to reach service: connection refused; what "
+            "its sidecars have told it alone is missing\n");
+  Reply("a", "/v1/proxies/x", Proxy("x", true));
+  Reply("a", "/v1/proxies/x/config/clusters", List({}));
+  EXPECT_EQ(Run({"pc", "x", "clusters"}), 0) << err;
+  // It cannot be known whether all is well.
+  Reply("a", "/v1/check", {{"ok", true}, {"items", Json::array()}});
+  EXPECT_EQ(Run({"check"}), 1) << out << err;
+  EXPECT_NE(out.find("× replicas of tulle-control: no answer from b\n"), std::string::npos) << out;
+}
+
+TEST_F(TwoReplicas, NoneThatAnswersIsAnError) {
+  down = {"a", "b"};
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"status"}, std::vector<std::string>{"pc", "x", "clusters"}}) {
+    EXPECT_EQ(Run(words), 1) << out;
+    EXPECT_NE(err.find("error: no replica of tulle-control answers"), std::string::npos) << err;
+    EXPECT_EQ(err.find("warning: a did"), err.rfind("warning: a did")) << "once: " << err;
+  }
+}
+
+TEST_F(TwoReplicas, ARefusalOfOneIsTheAnswer) {
+  const auto script = cluster_.script;
+  cluster_.script = [&](const k8s::Request& request) -> std::optional<ApiReply> {
+    if (absl::StrContains(request.target, "/https:a:")) return Refusal(403, "no");
+    return script(request);
+  };
+  EXPECT_EQ(Run({"status"}), 1) << out;
+  EXPECT_NE(err.find("permission denied"), std::string::npos) << err;
 }
 
 TEST_F(TwoReplicas, ChecksOfWhatTheySharePassOnce) {
