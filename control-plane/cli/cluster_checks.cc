@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "control-plane/cli/injection_checks.h"
 #include "k8s/inject/settings.h"
 #include "k8s/install/manifests.h"
 
@@ -20,19 +21,8 @@ constexpr char kControlDeployment[] =
     "/apis/apps/v1/namespaces/tulle-system/deployments/tulle-control";
 constexpr char kControlPods[] =
     "/api/v1/namespaces/tulle-system/pods?labelSelector=app%3Dtulle-control";
-constexpr char kInjections[] =
-    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 constexpr char kNamespaces[] = "/api/v1/namespaces";
 constexpr char kCniPlugin[] = "/apis/apps/v1/namespaces/tulle-cni/daemonsets/tulle-cni";
-constexpr size_t kMostNamed = 5;
-
-std::string NamesOf(const std::vector<std::string>& names) {
-  const size_t shown = std::min(names.size(), kMostNamed);
-  const std::vector<std::string> first(names.begin(), names.begin() + static_cast<long>(shown));
-  return absl::StrCat(
-      absl::StrJoin(first, ", "),
-      names.size() > shown ? absl::StrCat(" and ", names.size() - shown, " more") : "");
-}
 
 ClusterCheck VersionCheck(const Json& version) {
   ClusterCheck check{"kubernetes-version", "version of Kubernetes"};
@@ -90,47 +80,6 @@ absl::StatusOr<ClusterCheck> PodSecurityCheck(InstalledObjects& cluster, bool wi
       "tulle-init needs NET_ADMIN, which these levels refuse: install with --cni (and check with "
       "--pre --cni), or kubectl label namespace NAME --overwrite "
       "pod-security.kubernetes.io/enforce=privileged";
-  return check;
-}
-
-// A label that somebody has meant for the injection, and that has no effect; empty: there is none.
-std::string WrongLabelOf(const Json& ns, bool has_istio) {
-  for (const auto& [key, value] : PartAt(ns, "/metadata/labels").items()) {
-    const std::string text = key + "=" + TextAt(value, "");
-    if (key == inject::kInjectLabel) {
-      if (value != "enabled" && value != "disabled") return text;
-    } else if (absl::StrContains(key, "tulle") && absl::StrContains(key, "inject")) {
-      return text;
-    } else if (key == "istio-injection" && value == "enabled" && !has_istio) {
-      return text;
-    }
-  }
-  return "";
-}
-
-ClusterCheck NamespaceLabelsCheck(const Json& namespaces, bool has_istio) {
-  ClusterCheck check{"namespace-labels", "labels of namespaces"};
-  std::vector<std::string> wrong;
-  size_t injected = 0;
-  for (const Json& ns : PartAt(namespaces, "/items")) {
-    const Json& labels = PartAt(ns, "/metadata/labels");
-    if (labels.is_object() && labels.contains(inject::kInjectLabel) &&
-        labels[std::string(inject::kInjectLabel)] == "enabled")
-      ++injected;
-    const std::string label = WrongLabelOf(ns, has_istio);
-    if (!label.empty())
-      wrong.push_back(absl::StrCat(TextAt(ns, "/metadata/name"), " (", label, ")"));
-  }
-  check.is_good = wrong.empty();
-  check.message = check.is_good
-                      ? absl::StrCat(injected, injected == 1 ? " namespace" : " namespaces",
-                                     " with ", std::string(inject::kInjectLabel), "=enabled")
-                      : absl::StrCat("no effect on the injection: ", NamesOf(wrong));
-  check.hint = absl::StrCat(
-      "pods get a sidecar by exactly this label: kubectl label namespace NAME "
-      "--overwrite ",
-      std::string(inject::kInjectLabel),
-      "=enabled; remove another one with kubectl label namespace NAME LABEL-");
   return check;
 }
 
@@ -217,22 +166,6 @@ absl::Status AddWebhooks(InstalledObjects& cluster, std::vector<ClusterCheck>* c
   return absl::OkStatus();
 }
 
-absl::Status AddNamespaceLabels(InstalledObjects& cluster, std::vector<ClusterCheck>* checks) {
-  const auto namespaces = cluster.Get(kNamespaces);
-  if (!namespaces.ok()) return namespaces.status();
-  if (namespaces->is_null()) return absl::OkStatus();
-  const auto webhooks = cluster.Get(kInjections);
-  if (!webhooks.ok()) return webhooks.status();
-  const Json& items = PartAt(*webhooks, "/items");
-  // Its label is then its own; and if that cannot be known, too.
-  const bool has_istio =
-      webhooks->is_null() || std::any_of(items.begin(), items.end(), [](const Json& each) {
-        return TextAt(each, "/metadata/name").starts_with("istio");
-      });
-  checks->push_back(NamespaceLabelsCheck(*namespaces, has_istio));
-  return absl::OkStatus();
-}
-
 // Absent: the user may not apply them, and so not compare them either.
 absl::StatusOr<std::optional<ClusterCheck>> DefinitionsCheck(InstalledObjects& cluster,
                                                              const std::vector<Json>& definitions) {
@@ -315,7 +248,7 @@ absl::StatusOr<std::vector<ClusterCheck>> ChecksAfter(InstalledObjects& cluster,
     checks.push_back(AvailableCheck(*deployment, *control_pods));
     if (absl::Status added = AddWebhooks(cluster, &checks); !added.ok()) return added;
   }
-  if (absl::Status added = AddNamespaceLabels(cluster, &checks); !added.ok()) return added;
+  if (absl::Status added = AddInjectionChecks(cluster, &checks); !added.ok()) return added;
   auto defined = DefinitionsCheck(cluster, definitions);
   if (!defined.ok()) return defined.status();
   if (*defined) checks.push_back(**std::move(defined));

@@ -6,18 +6,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "control-plane/cli/injection_checks.h"
 #include "control-plane/cli/installed_objects.h"
 #include "control-plane/cli/json_text.h"
 
 namespace tulle::cli {
-
-struct ClusterCheck {
-  std::string id;
-  std::string name;
-  bool is_good = true;
-  std::string message = {};
-  std::string hint = {};
-};
 
 // Whether `objects` can be installed: version of Kubernetes, rights, Pod Security levels.
 // `with_cni`: they include the CNI plugin.

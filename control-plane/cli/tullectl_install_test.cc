@@ -28,6 +28,9 @@ class InstallInACluster : public TullectlInACluster {
       const bool may = asked["resource"] != denied;
       return ApiReply{201, Json({{"status", {{"allowed", may}}}}).dump()};
     }
+    if (at.ends_with("/pods?labelSelector=tulle.dev%2Finject&limit=500"))
+      return ApiReply{200, labelled.dump()};
+    if (at.ends_with("/deployments?limit=500")) return ApiReply{200, deployments.dump()};
     if (at == kDeployment) return ApiReply{200, deployment.dump()};
     if (absl::StrContains(at, "/pods?")) return ApiReply{200, Json({{"items", {pod}}}).dump()};
     if (absl::StrContains(at, "/namespaces?") || at.ends_with("/namespaces"))
@@ -50,6 +53,8 @@ class InstallInACluster : public TullectlInACluster {
          {{{"state",
             {{"waiting", {{"reason", "ErrImagePull"}, {"message", "no such image"}}}}}}}}}}};
   Json namespaces = {{"items", Json::array()}};
+  Json labelled = {{"items", Json::array()}};  // pods
+  Json deployments = {{"items", Json::array()}};
   Json version = {{"major", "1"}, {"minor", "34"}, {"gitVersion", "v1.34.4"}};
   std::string refused = "nothing";
   std::string denied;
@@ -204,6 +209,43 @@ TEST_F(InstalledInACluster, LabelsThatHaveNoEffectAreFound) {
   EXPECT_EQ(Line("labels of namespaces"),
             "× labels of namespaces: no effect on the injection: a (tulle.dev/inject=true), b "
             "(tulle-injection=enabled)");
+}
+
+TEST_F(InstalledInACluster, LabelsOfPodsThatHaveNoEffectAreFound) {
+  const auto labelled_pod = [](const char* ns, const char* name, const Json& labels) {
+    return Json{{"metadata", {{"namespace", ns}, {"name", name}, {"labels", labels}}},
+                {"status", {{"phase", "Running"}}}};
+  };
+  namespaces["items"] = {
+      {{"metadata", {{"name", "shop"}, {"labels", {{"tulle.dev/inject", "enabled"}}}}}},
+      {{"metadata", {{"name", "plain"}}}}};
+  labelled["items"] = {
+      labelled_pod("shop", "a", {{"tulle.dev/inject", "enabled"}}),
+      labelled_pod("shop", "b", {{"tulle.dev/inject", "disabled"}}),
+      labelled_pod("plain", "by-hand",
+                   {{"tulle.dev/inject", "enabled"}, {"tulle.dev/meshed", "true"}})};
+  EXPECT_EQ(Line("labels of pods"), "✓ labels of pods");
+  labelled["items"] = {labelled_pod("shop", "a", {{"tulle.dev/inject", "yes"}}),
+                       labelled_pod("plain", "b", {{"tulle.dev/inject", "enabled"}}),
+                       labelled_pod("plain", "ended", {{"tulle.dev/inject", "enabled"}})};
+  labelled["items"][2]["status"]["phase"] = "Succeeded";
+  EXPECT_EQ(Line("labels of pods"),
+            "× labels of pods: no effect on the injection: shop/a (tulle.dev/inject=yes), plain/b "
+            "(tulle.dev/inject=enabled, but not on its namespace)");
+}
+
+TEST_F(InstalledInACluster, PodsThatTheWebhookRefusesAreFound) {
+  const auto failing = [](const char* message) {
+    return Json{{"metadata", {{"namespace", "shop"}, {"name", "web"}}},
+                {"status", {{"conditions", {{{"type", "ReplicaFailure"}, {"message", message}}}}}}};
+  };
+  deployments["items"] = {failing("exceeded quota")};
+  EXPECT_EQ(Line("pods that the injection"), "✓ pods that the injection refuses");
+  deployments["items"] = {
+      failing("admission webhook \"inject.tulle.dev\" denied the request: label")};
+  EXPECT_EQ(Line("pods that the injection"),
+            "× pods that the injection refuses: deployment shop/web: admission webhook "
+            "\"inject.tulle.dev\" denied the request: label");
 }
 
 }  // namespace
