@@ -123,7 +123,8 @@ const FamilySpec kEndpointChecked{"tulle_endpoint_health",
                                   kBreakerLabels,
                                   {}};
 const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
-                                   "Dropped access log lines.",
+                                   "Dropped access log lines; suppressed: of failures and denials "
+                                   "that are logged without an access log, at most 10 a second.",
                                    kCounter,
                                    kReasonLabels,
                                    {}};

@@ -61,6 +61,7 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
       sink_(sink),
       dropped_(DroppedCounter(registry, "queue_full")),
       unusable_(DroppedCounter(registry, "bad_format")),
+      suppressed_(DroppedCounter(registry, "suppressed")),
       timer_(loop.NewTimer([this] { Flush(); })),
       errors_{"error: ",
               " more failed requests were not logged; configure an access log to see all\n"},
@@ -155,6 +156,7 @@ bool AccessLog::MayWrite(Limited& limited) {
   }
   if (++limited.written <= kUnaskedPerSecond) return true;
   ++limited.held;
+  suppressed_.Add();
   return false;
 }
 

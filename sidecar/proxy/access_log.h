@@ -89,6 +89,7 @@ class AccessLog final : private loop::TurnEnd {
   AccessLogSink& sink_;
   telemetry::Counter& dropped_;
   telemetry::Counter& unusable_;
+  telemetry::Counter& suppressed_;
   std::unique_ptr<loop::Timer> timer_;
   std::vector<std::unique_ptr<File>> files_;
   absl::flat_hash_map<const config::FilterChainSpec*, ChainLogs> chains_;

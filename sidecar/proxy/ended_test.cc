@@ -242,6 +242,9 @@ TEST_F(EndedTest, ErrorsAreLoggedWithoutALogAndInBounds) {
                            "HTTP/1.1\" 503 UH no_healthy_upstream"),
             std::string::npos)
       << sink.text;
+  EXPECT_NE(Metrics().find("tulle_access_log_dropped_lines_total{reason=\"suppressed\"} 990\n"),
+            std::string::npos)
+      << Metrics();
 }
 
 TEST_F(EndedTest, ASinkThatIsFullCostsLinesThatAreCounted) {
