@@ -1,0 +1,289 @@
+"""Metrics in a real Prometheus: it finds the sidecars by the control plane's list, its queries give the numbers of the load, and the
+dashboards of docs/grafana name nothing that it does not have."""
+import collections
+import glob
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+
+import processes
+import raw
+from byte_server import ByteServer, echo
+from mesh import Mesh
+from origin import reply
+from prometheus import Prometheus, Rejected, names_in
+
+pytestmark = pytest.mark.skipif(not processes.program("prometheus"), reason="no prometheus: run scripts/install-packages")
+
+DASHBOARDS = sorted(glob.glob(os.path.join(processes.ROOT, "docs", "grafana", "*.json")))
+HOST = "%s.default.svc.cluster.local"
+POLICIES = """\
+apiVersion: tulle.dev/v1alpha1
+kind: TelemetryPolicy
+metadata: {name: all}
+spec: {targetRef: {kind: Mesh}, tracing: {sampling: 100}}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: post}
+spec: {targetRef: {kind: Service, name: post}, retries: {attempts: 0}}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: image}
+spec:
+  targetRef: {kind: Service, name: image}
+  retries: {attempts: 2, on: [5xx]}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: no-secrets}
+spec:
+  targetRef: {kind: Service, name: post}
+  action: DENY
+  rules: [{to: {paths: [/secret]}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: mirrored}
+spec:
+  parentRefs: [{kind: Service, name: image, port: 80}]
+  rules:
+  - filters: [{type: RequestMirror, requestMirror: {backendRef: {name: post, port: 80}}}]
+    backendRefs: [{name: image, port: 80}]
+"""
+
+
+def broken_at_times(request, _):
+    """/broken fails, /flaky fails every other time."""
+    broken_at_times.calls += request.path == "/flaky"
+    if request.path == "/broken" or (request.path == "/flaky" and broken_at_times.calls % 2):
+        return reply(b"", "503 Service Unavailable")
+    return reply(b"", "404 Not Found") if request.path == "/nothing" else reply()
+
+
+broken_at_times.calls = 0
+
+
+class BusyMesh(Mesh):
+    """Counts what web asks for: every kind of call that the metrics tell apart."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.asked = collections.Counter()
+        self.echo = ByteServer(echo)
+        self.metrics_ports = {}
+        try:
+            self._start_workloads()
+            self.apply(POLICIES)
+            processes.wait_until(lambda: self.get("post", "/secret") == 403, "the policies are in force")
+            self._load()
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, name, *arguments):
+        workload = self.new_workload(name)
+        self.make_token(name)
+        self.metrics_ports[name] = processes.free_port()
+        self.start_sidecar(workload, "--metrics", "127.0.0.1:%d" % self.metrics_ports[name], *arguments)
+        workload.instance = self.wait_in_step(workload)
+        workload.origin.answer = broken_at_times
+        return workload
+
+    def _start_workloads(self):
+        self.tcp = processes.free_port()
+        self._add("post")
+        self._add("image", "--inbound", "%d:%d:6379/tcp" % (processes.free_port(), self.echo.port))
+        self.web = self._add("web", "--outbound-tcp", "image:6379=%d" % self.tcp)
+        processes.wait_until(lambda: processes.listening(self.web.outbound), "web listens")
+
+    def get(self, service, path="/"):
+        status = raw.get(self.web.outbound, path, host=service).status
+        self.asked[service, status] += 1
+        return status
+
+    def _load(self):
+        for service, path, count in (("post", "/", 40), ("post", "/nothing", 7), ("post", "/broken", 3), ("post", "/secret", 4),
+                                     ("image", "/flaky", 10), ("image", "/broken", 2)):
+            for _ in range(count):
+                self.get(service, path)
+        with socket.create_connection(("127.0.0.1", self.tcp), 10) as sock:
+            sock.sendall(b"x" * 1000)
+            assert sock.recv(1000, socket.MSG_WAITALL) == b"x" * 1000
+
+    def close(self):
+        self.echo.close()
+        super().close()
+
+
+@pytest.fixture(scope="module", name="mesh")
+def fixture_mesh(tmp_path_factory):
+    made = BusyMesh(tmp_path_factory.mktemp("mesh"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module", name="prometheus")
+def fixture_prometheus(tmp_path_factory, mesh):
+    """As docs/observability.md configures it."""
+    found = {"url": "http://127.0.0.1:%d/prometheus/targets" % mesh.health, "refresh_interval": "1s"}
+    made = Prometheus(tmp_path_factory.mktemp("prometheus"), [
+        {"job_name": "tulle", "http_sd_configs": [found]},
+        {"job_name": "tulle-control", "static_configs": [{"targets": ["127.0.0.1:%d" % mesh.health]}]}])
+    try:
+        processes.wait_until(lambda: len(made.up()) == 4, "three sidecars and the control plane are scraped", 30)
+        yield made
+    finally:
+        made.stop()
+
+
+def test_it_finds_the_sidecars_by_the_control_planes_list(mesh, prometheus):
+    found = {target["labels"]["instance"]: target["labels"] for target in prometheus.targets() if target["labels"]["job"] == "tulle"}
+    assert set(found) == {"127.0.0.1:%d" % port for port in mesh.metrics_ports.values()}
+    assert {labels["service"] for labels in found.values()} == {"web", "post", "image"}
+    post = found["127.0.0.1:%d" % mesh.metrics_ports["post"]]
+    assert (post["namespace"], post["spiffe_id"]) == ("default", "spiffe://cluster.local/ns/default/sa/post")
+
+
+def test_its_numbers_are_those_of_the_load(mesh, prometheus):
+    assert mesh.asked["post", 200] >= 40 and mesh.asked["post", 403] >= 4 and mesh.asked["post", 503] == 3
+    for (service, status), count in mesh.asked.items():
+        of_web = 'istio_requests_total{reporter="source",source_workload="web",destination_service="%s",response_code="%d"}' % (HOST % service, status)
+        processes.wait_until(lambda: prometheus.number("sum(%s)" % of_web) == count, "%d requests to %s with %d" % (count, service, status), 10)
+    # What post's sidecar has seen of web, by mutual TLS, is what web's sidecar has sent.
+    seen = 'istio_requests_total{reporter="destination",source_workload="web",destination_service="%s",connection_security_policy="mutual_tls"}' % (HOST % "post")
+    assert prometheus.number("sum(%s)" % seen) >= sum(count for (service, _), count in mesh.asked.items() if service == "post")
+    slow = "histogram_quantile(0.95, sum by (le) (istio_request_duration_milliseconds_bucket{reporter=\"source\",destination_service=\"%s\"}))"
+    assert 0 < prometheus.number(slow % (HOST % "post")) < 60000
+    assert prometheus.number("sum(istio_tcp_received_bytes_total{reporter=\"source\"})") == 1000
+    assert prometheus.number("tulle_control_proxies_connected") == 3
+
+
+# -- promtool
+
+# Istio's name, which dashboards know: its unit is not Prometheus' base unit.
+KNOWN_COMPLAINT = "istio_request_duration_milliseconds use base unit \"seconds\" instead of \"milliseconds\""
+
+
+def complaints(metrics):
+    done = subprocess.run([processes.program("promtool"), "check", "metrics"], input=metrics, capture_output=True, check=False, timeout=60)
+    return (done.stdout + done.stderr).decode().splitlines()
+
+
+def test_promtool_complains_of_nothing_but_istios_unit(mesh):
+    for name, port in mesh.metrics_ports.items():
+        page = raw.get(port, "/stats/prometheus", host="localhost").body
+        assert set(complaints(page)) == {KNOWN_COMPLAINT}, name
+    assert complaints(raw.get(mesh.health, "/metrics", host="localhost").body) == []
+
+
+def test_promtool_complains_of_bad_metrics():
+    assert complaints(b"# TYPE requests counter\nrequests 1\n")
+
+
+# -- dashboards
+
+VARIABLES = {"__rate_interval": "30s", "__range": "5m", "datasource": "prometheus"}
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def panels_of(dashboard):
+    """Rows that are folded have their panels inside."""
+    for panel in dashboard["panels"]:
+        yield panel
+        yield from panel.get("panels", [])
+
+
+def filled(expression):
+    """With all variables set to what "All" means."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda found: VARIABLES.get(found[1], ".*"), expression)
+
+
+def expressions_of(dashboard):
+    """(where, PromQL, labels that are shown): of the panels, and of the variables in the form label_values(SELECTOR, LABEL)."""
+    for panel in panels_of(dashboard):
+        for target in panel.get("targets", []):
+            shown = re.findall(r"\{\{\s*(\w+)\s*\}\}", target.get("legendFormat", ""))
+            yield panel["title"], filled(target["expr"]), shown
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            selector, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"]).groups()
+            yield "$" + variable["name"], filled(selector), [label]
+
+
+def problems(prometheus, expression, shown=()):
+    """What of an expression Prometheus does not know."""
+    for metric, labels in names_in(expression).items():
+        known = prometheus.labels_of(metric)
+        if not known:
+            yield "nobody exports %s" % metric
+        for label in labels - known if known else ():
+            yield "%s has no label %s" % (metric, label)
+    try:
+        rows = prometheus.query(expression)
+    except Rejected as error:
+        yield str(error)
+        return
+    if not rows:
+        yield "no series"
+    for label in shown:
+        if not any(label in row for row, _ in rows):
+            yield "no series has the label %s" % label
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=os.path.basename)
+def test_a_dashboard_is_one_that_grafana_takes(path):
+    dashboard = load(path)
+    assert dashboard["uid"] and dashboard["title"] and dashboard["schemaVersion"] == 39
+    assert "__inputs" not in dashboard and dashboard.get("id") is None
+    ids = [panel["id"] for panel in panels_of(dashboard)]
+    assert len(ids) == len(set(ids)), ids
+    taken = {}
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24, panel["title"]
+        for cell in [(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])]:
+            assert taken.setdefault(cell, panel["title"]) == panel["title"], (panel["title"], taken[cell])
+    known = {variable["name"] for variable in dashboard["templating"]["list"]} | set(VARIABLES)
+    assert set(re.findall(r"\$\{?(\w+)\}?", json.dumps(dashboard["panels"]))) <= known
+
+
+def test_dashboards_have_names_of_their_own():
+    assert {os.path.basename(path) for path in DASHBOARDS} == {"mesh.json", "service.json", "sidecar.json", "control-plane.json"}
+    dashboards = [load(path) for path in DASHBOARDS]
+    for key in ("uid", "title"):
+        assert len({dashboard[key] for dashboard in dashboards}) == len(dashboards)
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=os.path.basename)
+def test_a_dashboard_names_nothing_that_no_program_exports(prometheus, path):
+    found = list(expressions_of(load(path)))
+    assert len(found) >= 8
+
+    def wrong():
+        return [(where, expression, problem) for where, expression, shown in found for problem in problems(prometheus, expression, shown)]
+    try:  # A rate needs two scrapes of a series.
+        processes.wait_until(lambda: not wrong(), "nothing is wrong", 20)
+    except AssertionError:
+        assert wrong() == []
+
+
+@pytest.mark.parametrize("expression,shown,problem", [
+    ("sum(rate(tulle_invented_total[30s]))", [], "nobody exports tulle_invented_total"),
+    ("sum by (invented) (istio_requests_total)", [], "istio_requests_total has no label invented"),
+    ("istio_requests_total{invented=~\".*\"}", [], "istio_requests_total has no label invented"),
+    ("sum(istio_requests_total)", ["reporter"], "no series has the label reporter"),
+    ("istio_requests_total{reporter=\"nobody\"}", [], "no series"),
+    ("sum(istio_requests_total", [], "parse error"),
+])
+def test_a_wrong_expression_is_found(prometheus, expression, shown, problem):
+    assert any(problem in each for each in problems(prometheus, expression, shown))
