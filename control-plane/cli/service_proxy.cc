@@ -51,8 +51,8 @@ bool DependsOnReplica(const ApiCall& call) {
   if (call.path.starts_with(kOneProxy) || call.path.starts_with(kTaps)) return true;
   return call.method == "GET" &&
          (call.path == kProxies || call.path == kServices || call.path == kCheck ||
-          call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests || call.path == kFailures ||
-          call.path.starts_with(kOneTrace));
+          call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests ||
+          call.path == kFailures || call.path.starts_with(kOneTrace));
 }
 
 ApiReply Reply(const Json& json) { return {200, json.dump()}; }

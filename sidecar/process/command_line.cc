@@ -185,6 +185,28 @@ void AddProcessOptions(CLI::App& app, CommandLine& line, std::string& log_level)
       ->check(usage::Number("number", 0, 3600));
 }
 
+// What other hosts may reach.
+void AddOpenPorts(CLI::App& app, CommandLine& line, CLI::Option* control) {
+  const auto add = [&app](const char* name, auto& value, const char* help, const char* type) {
+    return app.add_option(name, value, help)->type_name(type);
+  };
+  add("--metrics", line.metrics,
+      "serves metrics, and nothing else, to other hosts, such as 0.0.0.0:15090; the control plane "
+      "names it to Prometheus",
+      "ADDRESS:PORT")
+      ->needs(control);
+  add("--health", line.health,
+      "serves /ready and the probes of --app-probes, and nothing else, to other hosts, such as "
+      "0.0.0.0:15021",
+      "ADDRESS:PORT")
+      ->needs(control);
+  add("--app-probes", line.app_probes,
+      "probes of the application that are carried out when /app-health/... is requested, as the "
+      "injection into a pod writes them",
+      "JSON")
+      ->envname("TULLE_APP_PROBES");
+}
+
 }  // namespace
 
 Parsed ParseCommandLine(int argc, char** argv) {
@@ -228,21 +250,7 @@ Parsed ParseCommandLine(int argc, char** argv) {
       "range that contains only addresses of services of the mesh, for --transparent; may be "
       "repeated",
       "CIDR");
-  add("--metrics", line.metrics,
-      "serves metrics, and nothing else, to other hosts, such as 0.0.0.0:15090; the control plane "
-      "names it to Prometheus",
-      "ADDRESS:PORT")
-      ->needs(control);
-  add("--health", line.health,
-      "serves /ready and the probes of --app-probes, and nothing else, to other hosts, such as "
-      "0.0.0.0:15021",
-      "ADDRESS:PORT")
-      ->needs(control);
-  add("--app-probes", line.app_probes,
-      "probes of the application that are carried out when /app-health/... is requested, as the "
-      "injection into a pod writes them",
-      "JSON")
-      ->envname("TULLE_APP_PROBES");
+  AddOpenPorts(app, line, control);
   AddProcessOptions(app, line, log_level);
   AddWorkloadOptions(app, line.workload);
   const auto code = usage::Parse(app, argc, argv, 1, [&] { return Check(line, log_level); });
