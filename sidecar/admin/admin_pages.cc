@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "net/base/socket_address.h"
+#include "sidecar/admin/accept.h"
+#include "sidecar/admin/gzip.h"
+#include "telemetry/openmetrics.h"
 #include "telemetry/prometheus.h"
 
 namespace tulle::admin {
@@ -54,7 +57,8 @@ const AdminPages::Page AdminPages::kPages[] = {
     {"/ready", false, "LIVE, or 503 with the state", &AdminPages::Ready},
     {"/server_info", false, "version and state", &AdminPages::ServerInfo},
     {"/stats", false, "metrics, one per line (?format=prometheus)", &AdminPages::Stats},
-    {"/stats/prometheus", false, "metrics in Prometheus' text format", &AdminPages::Prometheus},
+    {"/stats/prometheus", false, "metrics in Prometheus' text format, or OpenMetrics by Accept",
+     &AdminPages::Prometheus},
 };
 
 AdminPages::AdminPages(AdminSource& source, bool loopback) : source_(source), loopback_(loopback) {}
@@ -80,7 +84,8 @@ void AdminPages::Answer(const AdminRequest& request, Done done) {
       return;
     }
     const Query query = ParseQuery(
-        question == request.target.npos ? std::string_view() : request.target.substr(question + 1));
+        question == request.target.npos ? std::string_view() : request.target.substr(question + 1),
+        request);
     (this->*page.show)(query, std::move(done));
     return;
   }
@@ -100,8 +105,11 @@ bool AdminPages::ProbeApplication(const AdminRequest& request, std::string_view 
   return true;
 }
 
-AdminPages::Query AdminPages::ParseQuery(std::string_view text) {
+AdminPages::Query AdminPages::ParseQuery(std::string_view text, const AdminRequest& request) {
   Query query;
+  const double openmetrics = QualityOf(request.accept, "application/openmetrics-text");
+  query.openmetrics = openmetrics > 0 && openmetrics >= QualityOf(request.accept, "text/plain");
+  query.gzip = QualityOf(request.accept_encoding, "gzip") > 0;
   while (!text.empty()) {
     const size_t end = text.find('&');
     const std::string_view pair = text.substr(0, end);
@@ -141,12 +149,25 @@ void AdminPages::Ready(const Query&, Done done) {
   done(Text(state.ready ? 200 : 503, std::move(body)));
 }
 
-void AdminPages::Prometheus(const Query&, Done done) {
+void AdminPages::Prometheus(const Query& query, Done done) {
   if (!source_.metrics) return done(NotAvailable());
-  done({200,
-        telemetry::PrometheusText(source_.metrics()),
-        std::string(telemetry::kPrometheusType),
-        {}});
+  AdminResponse answer{200,
+                       telemetry::PrometheusText(source_.metrics()),
+                       std::string(telemetry::kPrometheusType),
+                       {}};
+  answer.vary = "accept, accept-encoding";
+  if (query.openmetrics) {
+    answer.body = telemetry::OpenMetricsOf(answer.body);
+    answer.type = telemetry::kOpenMetricsType;
+  }
+  if (query.gzip) {
+    std::string small = Gzip(answer.body);
+    if (!small.empty()) {
+      answer.body = std::move(small);
+      answer.encoding = "gzip";
+    }
+  }
+  done(std::move(answer));
 }
 
 void AdminPages::Stats(const Query& query, Done done) {

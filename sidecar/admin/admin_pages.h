@@ -11,16 +11,20 @@ namespace tulle::admin {
 
 struct AdminRequest {
   std::string_view method;
-  std::string_view target;     // path and query
-  std::string_view authority;  // Host
-  bool cross_site = false;     // the browser says that another site made the request
+  std::string_view target;                // path and query
+  std::string_view authority;             // Host
+  bool cross_site = false;                // the browser says that another site made the request
+  std::string_view accept = {};           // Accept
+  std::string_view accept_encoding = {};  // Accept-Encoding
 };
 
 struct AdminResponse {
   int status = 200;
   std::string body;
   std::string type = "text/plain; charset=utf-8";
-  std::string allow;  // for 405
+  std::string allow;          // for 405
+  std::string encoding = {};  // Content-Encoding of the body; empty: none
+  std::string vary = {};      // headers of the request that decided on the form of the body
 };
 
 // The admin pages without a transport; paths as in Envoy. Pages that change something accept POST
@@ -39,6 +43,9 @@ class AdminPages {
  private:
   struct Query {
     std::map<std::string, std::string, std::less<>> values;
+    // What the client takes.
+    bool openmetrics = false;
+    bool gzip = false;
   };
   struct Page {
     std::string_view path;
@@ -49,7 +56,7 @@ class AdminPages {
   static const Page kPages[];
 
   bool ProbeApplication(const AdminRequest& request, std::string_view path, Done& done);
-  static Query ParseQuery(std::string_view text);
+  static Query ParseQuery(std::string_view text, const AdminRequest& request);
   void Produce(const AdminSource::Producer& producer, std::string type, Done done);
 
   void Help(const Query& query, Done done);

@@ -62,6 +62,10 @@ void AdminExchange::OnHeaders(http::Head& head, bool) {
   const http::Header* origin = head.headers.Find("origin");
   const http::Header* site = head.headers.Find("sec-fetch-site");
   AdminRequest request{head.method, head.path, head.authority};
+  if (const http::Header* accept = head.headers.Find("accept")) request.accept = accept->value;
+  if (const http::Header* accept = head.headers.Find("accept-encoding")) {
+    request.accept_encoding = accept->value;
+  }
   request.cross_site = (origin != nullptr && head.method == "POST") ||
                        (site != nullptr && site->value != "same-origin" && site->value != "none");
   pages_.Answer(request, [weak = self](AdminResponse answer) {
@@ -79,6 +83,10 @@ void AdminExchange::Send(const AdminResponse& answer) {
   head.headers.Add("cache-control", "no-cache, max-age=0");
   head.headers.Add("x-content-type-options", "nosniff");
   if (!answer.allow.empty()) head.headers.Add("allow", arena_.Copy(answer.allow));
+  if (!answer.vary.empty()) head.headers.Add("vary", arena_.Copy(answer.vary));
+  if (!answer.encoding.empty()) {
+    head.headers.Add("content-encoding", arena_.Copy(answer.encoding));
+  }
   const bool end = head_only_ || answer.body.empty();
   stream_->SendHeaders(head, end);
   if (!end) {

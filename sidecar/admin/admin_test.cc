@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include <array>
 #include <future>
 #include <optional>
 #include <string>
@@ -73,6 +75,66 @@ TEST_F(AdminTest, PagesShowWhatTheSourceGives) {
   EXPECT_EQ(Ask("GET", "/certs").status, 404);  // no producer
   EXPECT_EQ(Ask("GET", "/nothing").status, 404);
   EXPECT_NE(Ask("GET", "/").body.find("POST /quitquitquit"), std::string::npos);
+}
+
+// The metrics for a client with these headers.
+AdminResponse Scrape(AdminSource& source, std::string_view accept, std::string_view encoding) {
+  AdminPages pages(source, true);
+  AdminResponse got{0, "no answer", "", ""};
+  AdminRequest request{"GET", "/stats/prometheus", "localhost"};
+  request.accept = accept;
+  request.accept_encoding = encoding;
+  pages.Answer(request, [&](AdminResponse answer) { got = std::move(answer); });
+  return got;
+}
+
+TEST_F(AdminTest, MetricsAreOpenMetricsForThoseWhoPreferIt) {
+  constexpr std::string_view kPlain = "text/plain; version=0.0.4; charset=utf-8";
+  const std::string plain = Ask("GET", "/stats/prometheus").body;
+  for (const char* accept : {"", "*/*", "text/html", "application/openmetrics-text;q=0",
+                             "application/openmetrics-text;q=0.1,text/plain;version=0.0.4"}) {
+    const AdminResponse answer = Scrape(source, accept, "");
+    EXPECT_EQ(answer.type, kPlain) << accept;
+    EXPECT_EQ(answer.body, plain);
+    EXPECT_EQ(answer.encoding, "");
+  }
+  // As Prometheus 2.42 asks.
+  const AdminResponse answer =
+      Scrape(source,
+             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+             "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+             "identity");
+  EXPECT_EQ(answer.type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  EXPECT_EQ(answer.body, plain + "# EOF\n");
+  EXPECT_EQ(answer.vary, "accept, accept-encoding");
+}
+
+// What gzip data holds; empty if it is damaged or longer than expected.
+std::string Unpacked(std::string packed, size_t size) {
+  std::string text(size, '\0');
+  z_stream stream{};
+  if (inflateInit2(&stream, 15 + 16) != Z_OK) return {};
+  stream.next_in = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_in = static_cast<uInt>(packed.size());
+  stream.next_out = reinterpret_cast<Bytef*>(text.data());
+  stream.avail_out = static_cast<uInt>(text.size());
+  const int end = inflate(&stream, Z_FINISH);
+  inflateEnd(&stream);
+  return end == Z_STREAM_END ? text : std::string();
+}
+
+TEST_F(AdminTest, MetricsAreCompressedForThoseWhoTakeIt) {
+  for (int i = 0; i < 500; ++i) {
+    const std::string cluster = "cluster-" + std::to_string(i * i);
+    registry.GaugeRow(telemetry::kUpstreamLimit,
+                      std::array<std::string_view, 3>{cluster, "requests", "used"});
+  }
+  const std::string plain = Ask("GET", "/metrics").body;
+  const AdminResponse answer = Scrape(source, "", "deflate, gzip");
+  EXPECT_EQ(answer.encoding, "gzip");
+  EXPECT_LT(answer.body.size(), plain.size() / 5);
+  EXPECT_EQ(Unpacked(answer.body, plain.size()), plain);
+  EXPECT_EQ(Scrape(source, "", "gzip;q=0").body, plain);
 }
 
 TEST_F(AdminTest, Fault84_ChangesRequirePost) {
@@ -191,6 +253,20 @@ TEST_F(AdminServerTest, RequestsOverOneConnection) {
     EXPECT_NE(text.find("allow: POST\r\n"), std::string::npos) << text;
   });
   EXPECT_EQ(quits, 0);
+}
+
+TEST_F(AdminServerTest, HeadersSayInWhatFormMetricsCome) {
+  Run([](const SocketAddress& address, loop::Loop&) {
+    const std::string text = Talk(address,
+                                  "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Accept: application/openmetrics-text\r\n"
+                                  "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n");
+    for (const char* header :
+         {"content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n",
+          "content-encoding: gzip\r\n", "vary: accept, accept-encoding\r\n"}) {
+      EXPECT_NE(text.find(header), std::string::npos) << text;
+    }
+  });
 }
 
 TEST_F(AdminServerTest, ConnectionsThatAskNothingKeepNoOneOut) {
