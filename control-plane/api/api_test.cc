@@ -182,6 +182,18 @@ TEST_F(ApiTest, AFullDiskIsSaidAndNothingChanges) {
   EXPECT_EQ(changes_, 0);
 }
 
+TEST_F(ApiTest, TargetsForPrometheusNeedACredential) {
+  view_.mesh.workloads["post-1"].metadata["tulle.dev/metrics-port"] = "15090";
+  const auto as = [&](const std::string& authorization) {
+    return api_.Handle({"GET", "/v1/prometheus/targets", {}, "", authorization}, kNow);
+  };
+  EXPECT_EQ(as("").status, 401);
+  const Json groups = Body(as(reader_));
+  ASSERT_EQ(groups.size(), 1) << groups;
+  EXPECT_EQ(groups[0]["targets"], Json::array({"192.0.2.1:15090"}));
+  EXPECT_EQ(groups[0]["labels"]["service"], "post");
+}
+
 TEST_F(ApiTest, ServicesProxiesAndTheirConfiguration) {
   const Json services = Body(Call("GET", "/v1/services"));
   EXPECT_EQ(services["items"][0]["host"], "post.default.svc.cluster.local");
@@ -480,7 +492,7 @@ TEST_F(ApiTest, TheDescriptionTellsPathsAndRoles) {
       EXPECT_FALSE(operation["summary"].get<std::string>().empty()) << path;
     }
   }
-  EXPECT_EQ(count, 34);
+  EXPECT_EQ(count, 35);
   EXPECT_EQ(Body(Call("GET", "/v1/nothing"))["error"], "path not found");
 }
 

@@ -2,6 +2,7 @@
 #include "control-plane/api/answers.h"
 #include "control-plane/api/breaker_json.h"
 #include "control-plane/api/mesh_resources.h"
+#include "control-plane/api/prometheus_targets.h"
 
 namespace tulle::api {
 namespace {
@@ -50,6 +51,9 @@ Routes MeshResource::routes() {
        "List the virtual addresses of services and the names that lead to them",
        By(this, &MeshResource::Hosts),
        {{"namespace", "namespace of the caller, whose services have short names"}}},
+      {"GET", "/v1/prometheus/targets", Access::kReader,
+       "List the metrics listeners of sidecars as Prometheus' HTTP service discovery takes them",
+       By(this, &MeshResource::MetricsTargets)},
   };
 }
 
@@ -99,6 +103,10 @@ ApiResponse MeshResource::Hosts(const Call& call) {
     add(external.hosts[0], external.hosts);
   }
   return Answer({{"items", items}});
+}
+
+ApiResponse MeshResource::MetricsTargets(const Call&) {
+  return {200, PrometheusTargets(view_->CurrentMesh())};
 }
 
 }  // namespace tulle::api

@@ -1,5 +1,5 @@
-// What the API shows of the running mesh: /v1/services, /v1/hosts, /v1/proxies and /v1/traces; and
-// /v1/backup. For this package only.
+// What the API shows of the running mesh: /v1/services, /v1/hosts, /v1/prometheus/targets,
+// /v1/proxies, /v1/traces and /v1/traffic; and /v1/backup. For this package only.
 // Owner: the Api; the parts outlive it. Thread: the Api's.
 #pragma once
 
@@ -22,6 +22,7 @@ class MeshResource {
  private:
   ApiResponse Services(const Call& call);
   ApiResponse Hosts(const Call& call);
+  ApiResponse MetricsTargets(const Call& call);
 
   const ControlPlaneView* view_;
 };

@@ -1,10 +1,10 @@
-#include "control-plane/server/prometheus_targets.h"
+#include "control-plane/api/prometheus_targets.h"
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 
-namespace tulle::server {
+namespace tulle::api {
 namespace {
 
 // In the metadata of a registration.
@@ -27,4 +27,4 @@ std::string PrometheusTargets(const discovery::Mesh& mesh) {
   return groups.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-}  // namespace tulle::server
+}  // namespace tulle::api

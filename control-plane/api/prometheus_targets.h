@@ -1,8 +1,7 @@
 // What a Prometheus is to scrape: the metrics listeners of workloads, in the format of its HTTP
-// service discovery, a JSON list of {targets, labels}. Everyone may ask, and the answer is the same
-// for all, so it is made once for each version of the mesh.
+// service discovery, a JSON list of {targets, labels}. The answer is the same for all who may ask.
 //
-// Owner: Frontend. Thread: the loop's. Source: Prometheus' http_sd_config.
+// Thread: the loop's. Source: Prometheus' http_sd_config.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +9,13 @@
 
 #include "control-plane/discovery/mesh.h"
 
-namespace tulle::server {
+namespace tulle::api {
 
 // Workloads that registered a port for metrics (tulle-sidecar --metrics). Labels: instance_id,
 // namespace, service (the first), spiffe_id. Pure.
 std::string PrometheusTargets(const discovery::Mesh& mesh);
 
+// For a port where everyone may ask: made once for each version of the mesh. Owner: Frontend.
 class PrometheusPage {
  public:
   // `version`: another one whenever the mesh is another one.
@@ -32,4 +32,4 @@ class PrometheusPage {
   int64_t version_ = -1;
 };
 
-}  // namespace tulle::server
+}  // namespace tulle::api

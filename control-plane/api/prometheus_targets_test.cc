@@ -1,8 +1,8 @@
-#include "control-plane/server/prometheus_targets.h"
+#include "control-plane/api/prometheus_targets.h"
 
 #include <gtest/gtest.h>
 
-namespace tulle::server {
+namespace tulle::api {
 namespace {
 
 discovery::Mesh MeshWith(const std::string& id) {
@@ -23,4 +23,4 @@ TEST(PrometheusPage, IsMadeOnceForEachVersionOfTheMesh) {
 }
 
 }  // namespace
-}  // namespace tulle::server
+}  // namespace tulle::api

@@ -14,11 +14,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
+#include "control-plane/api/prometheus_targets.h"
 #include "control-plane/server/control_metrics.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/door.h"
 #include "control-plane/server/message_timeout_log.h"
-#include "control-plane/server/prometheus_targets.h"
 #include "control-plane/server/rest_server.h"
 #include "control-plane/server/reviewed_tokens.h"
 #include "control-plane/server/webhook_port.h"
@@ -99,7 +99,7 @@ class Frontend {
   grpc::Server grpc_server_;
   RestServer rest_server_;
   RestServer health_server_;
-  PrometheusPage targets_;
+  api::PrometheusPage targets_;
   std::unique_ptr<loop::Timer> renewal_;
 };
 

@@ -32,13 +32,13 @@ def names_in(expression):
 
 
 class Prometheus:
-    """Scrapes once a second. End it with `stop()`."""
+    """Scrapes once a second, as its configuration says. End it with `stop()`."""
 
-    def __init__(self, folder, scrape_configs):
+    def __init__(self, folder, configuration):
         self.port = processes.free_port()
         path = str(folder / "prometheus.json")  # JSON is YAML
         with open(path, "w", encoding="utf-8") as file:
-            json.dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": scrape_configs}, file, indent=1)
+            json.dump({**configuration, "global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}, file, indent=1)
         self.child = processes.Child([
             processes.program("prometheus"), "--config.file", path, "--storage.tsdb.path", str(folder / "prometheus.data"),
             "--web.listen-address", "127.0.0.1:%d" % self.port, "--enable-feature=exemplar-storage"], str(folder / "prometheus.log"))

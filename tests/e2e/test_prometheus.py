@@ -2,6 +2,7 @@
 dashboards of docs/grafana name nothing that it does not have."""
 import collections
 import glob
+import gzip
 import json
 import os
 import re
@@ -9,7 +10,9 @@ import socket
 import subprocess
 
 import pytest
+import yaml
 
+import control
 import processes
 import raw
 from byte_server import ByteServer, echo
@@ -55,6 +58,14 @@ spec:
   rules:
   - filters: [{type: RequestMirror, requestMirror: {backendRef: {name: post, port: 80}}}]
     backendRefs: [{name: image, port: 80}]
+"""
+
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: post, namespace: default}
+spec: {containers: [{name: post, image: post}]}
 """
 
 
@@ -128,13 +139,25 @@ def fixture_mesh(tmp_path_factory):
     made.close()
 
 
+def documented_configurations():
+    """Of Prometheus: on the control plane's host, on another one, and in Kubernetes."""
+    with open(os.path.join(processes.ROOT, "docs", "observability.md"), encoding="utf-8") as file:
+        blocks = re.findall(r"```yaml\n(.*?)```", file.read(), re.S)
+    return [block for block in blocks if block.startswith("scrape_configs:")]
+
+
+def for_mesh(documented, mesh):
+    """The configuration with this mesh's ports, and less patience."""
+    configuration = yaml.safe_load(documented.replace(":15014", ":%d" % mesh.health).replace(":15016", ":%d" % mesh.api))
+    for job in configuration["scrape_configs"]:
+        for found in job.get("http_sd_configs", []):
+            found["refresh_interval"] = "1s"
+    return configuration
+
+
 @pytest.fixture(scope="module", name="prometheus")
 def fixture_prometheus(tmp_path_factory, mesh):
-    """As docs/observability.md configures it."""
-    found = {"url": "http://127.0.0.1:%d/prometheus/targets" % mesh.health, "refresh_interval": "1s"}
-    made = Prometheus(tmp_path_factory.mktemp("prometheus"), [
-        {"job_name": "tulle", "http_sd_configs": [found]},
-        {"job_name": "tulle-control", "static_configs": [{"targets": ["127.0.0.1:%d" % mesh.health]}]}])
+    made = Prometheus(tmp_path_factory.mktemp("prometheus"), for_mesh(documented_configurations()[0], mesh))
     try:
         processes.wait_until(lambda: len(made.up()) == 4, "three sidecars and the control plane are scraped", 30)
         yield made
@@ -148,6 +171,19 @@ def test_it_finds_the_sidecars_by_the_control_planes_list(mesh, prometheus):
     assert {labels["service"] for labels in found.values()} == {"web", "post", "image"}
     post = found["127.0.0.1:%d" % mesh.metrics_ports["post"]]
     assert (post["namespace"], post["spiffe_id"]) == ("default", "spiffe://cluster.local/ns/default/sa/post")
+
+
+def test_it_finds_them_from_another_host_with_a_credential(mesh, tmp_path):
+    (tmp_path / "prometheus.credential").write_text(mesh.tullectl("credential", "create", "prometheus", "--role", "reader", "-o", "raw"), encoding="utf-8")
+    (tmp_path / "roots.pem").write_text(mesh.tullectl("cert", "roots", "-o", "raw"), encoding="utf-8")
+    made = Prometheus(tmp_path, for_mesh(documented_configurations()[1], mesh))
+    try:
+        wanted = {"127.0.0.1:%d" % port for port in mesh.metrics_ports.values()}
+        processes.wait_until(lambda: made.up() == wanted, "all sidecars are scraped:\n" + made.child.log()[-2000:], 30)
+        mesh.tullectl("credential", "delete", "prometheus")
+        processes.wait_until(lambda: "401" in made.child.log(), "Prometheus is refused without it", 20)
+    finally:
+        made.stop()
 
 
 def test_its_numbers_are_those_of_the_load(mesh, prometheus):
@@ -164,7 +200,42 @@ def test_its_numbers_are_those_of_the_load(mesh, prometheus):
     assert prometheus.number("tulle_control_proxies_connected") == 3
 
 
+def test_its_scrapes_are_openmetrics_and_compressed(mesh):
+    asked = [("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"), ("Accept-Encoding", "gzip")]
+    page = raw.get(mesh.metrics_ports["post"], "/metrics", headers=asked, host="localhost")
+    assert page.header("content-type") == ["application/openmetrics-text; version=1.0.0; charset=utf-8"]
+    text = gzip.decompress(page.body).decode()
+    assert "# TYPE istio_requests counter\n" in text and "\nistio_requests_total{" in text
+    assert text.endswith("\n# EOF\n") and "\ntulle_build_info{" in text
+
+
 # -- promtool
+
+def names_of_ports(*arguments):
+    """Of the containers in the manifests that tullectl prints."""
+    done = subprocess.run([control.binary("control-plane/cli/tullectl"), *arguments], input=POD, capture_output=True, text=True, check=True, timeout=60)
+    found = set()
+    for manifest in yaml.safe_load_all(done.stdout):
+        pod = manifest["spec"].get("template", manifest) if manifest["kind"] in ("Deployment", "Pod") else {"spec": {}}
+        for container in pod["spec"].get("containers", []) + pod["spec"].get("initContainers", []):
+            found |= {port["name"] for port in container.get("ports", [])}
+    return found
+
+
+def test_the_documented_configuration_for_kubernetes_is_valid(tmp_path):
+    """Debian's Prometheus cannot ask Kubernetes: all but that is checked, and that the ports have the names by which they are found."""
+    configuration = yaml.safe_load(documented_configurations()[2])
+    for job in configuration["scrape_configs"]:
+        assert job.pop("kubernetes_sd_configs")[0]["role"] == "pod"
+    path = tmp_path / "prometheus.json"
+    path.write_text(json.dumps(configuration), encoding="utf-8")
+    done = subprocess.run([processes.program("promtool"), "check", "config", str(path)], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    kept = {job["job_name"]: rule["regex"] for job in configuration["scrape_configs"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    assert kept["tulle"] in names_of_ports("inject", "-f", "-")
+    assert kept["tulle-control"] in names_of_ports("install")
+
 
 # Istio's name, which dashboards know: its unit is not Prometheus' base unit.
 KNOWN_COMPLAINT = "istio_request_duration_milliseconds use base unit \"seconds\" instead of \"milliseconds\""
@@ -177,7 +248,7 @@ def complaints(metrics):
 
 def test_promtool_complains_of_nothing_but_istios_unit(mesh):
     for name, port in mesh.metrics_ports.items():
-        page = raw.get(port, "/stats/prometheus", host="localhost").body
+        page = raw.get(port, "/metrics", host="localhost").body
         assert set(complaints(page)) == {KNOWN_COMPLAINT}, name
     assert complaints(raw.get(mesh.health, "/metrics", host="localhost").body) == []
 
