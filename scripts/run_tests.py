@@ -152,13 +152,28 @@ def kubernetes():
     return built if built.failed else run("tests/k8s/previous.py", "/usr/bin/python3", "tests/k8s/previous.py")
 
 
+def tracing_systems():
+    """Built once a machine, as the programs of Kubernetes."""
+    if shutil.which("go") is None:
+        tally = Tally()
+        tally.skipped.append(("an OpenTelemetry collector and Jaeger", "go is not installed"))
+        return tally
+    return run("tests/interop/programs.py", "/usr/bin/python3", "tests/interop/programs.py")
+
+
 def steps_of(mode):
     """The steps in order; each returns a Tally."""
     units = ("unit tests", lambda: bazel("test", "--test_tag_filters=-e2e,-lint,-corpus", "--build_tests_only", "//..."))
     if mode == "--quick":
         return [units]
-    steps = [
-        ("build everything", lambda: bazel("build", "//...")),
+    steps = [("build everything", lambda: bazel("build", "//..."))]
+    if mode == "--full":
+        # Before the tests that are skipped without them: Bazel remembers what it has run.
+        steps += [
+            ("the programs of Kubernetes", kubernetes),
+            ("an OpenTelemetry collector and Jaeger", tracing_systems),
+        ]
+    steps += [
         units,
         ("layering and format", lambda: bazel("test", "--test_tag_filters=lint", "--build_tests_only", "//tests/...")),
         ("clang-tidy", lambda: run("scripts/tidy", "scripts/tidy")),
@@ -169,7 +184,6 @@ def steps_of(mode):
     ]
     if mode == "--full":
         steps += [
-            ("the programs of Kubernetes", kubernetes),
             ("on Kubernetes", lambda: bazel("test", "--test_tag_filters=e2e", "--build_tests_only", "//tests/k8s/...")),
             ("ThreadSanitizer: unit tests", lambda: bazel(
                 "test", "--config=tsan", "--test_tag_filters=-e2e,-lint,-corpus", "--build_tests_only", "//...", prefix="tsan ")),
