@@ -109,7 +109,10 @@ ClusterCheck RefusedPodsCheck(const Json& deployments) {
   }
   check.is_good = refused.empty();
   if (!check.is_good) check.message = NamesOf(refused);
-  check.hint = "correct what the message names in spec.template of the workload";
+  check.hint =
+      "correct what the message names in spec.template of the workload; if the webhook could not "
+      "be "
+      "called, look at `kubectl -n tulle-system get pods`";
   return check;
 }
 
