@@ -78,7 +78,9 @@ void ServerConnection::OnWireOutput() {
     stream_.room_gone = false;
     if (stream_.user != nullptr && !stream_.ended) stream_.user->OnSendRoom();
   }
-  if (state_ == State::kIdle && !wire_.in().empty()) wire_.Wake();
+  // Without a deadline, Begin() has not waited for a request yet: responses held it back.
+  const bool was_held_back = !wire_.in().empty() || !deadline_.is_set();
+  if (state_ == State::kIdle && was_held_back) wire_.Wake();
 }
 
 void ServerConnection::OnWireClosed() { NotifyClosed(); }

@@ -238,6 +238,21 @@ TEST_F(ServerTest, Fault17_UnreadResponsesHoldBackPipelinedRequests) {
   Answer(200, "");
 }
 
+TEST_F(ServerTest, Fault17_ARequestAfterAnUnreadResponseIsServedOnceThatIsRead) {
+  ServerOptions options;
+  options.limits.send_buffer = 1000;
+  Restart(options);
+  peer_->SetRoom(0);
+  Send(kGet);
+  Answer(200, std::string(2000, 'x'));
+  Turn();
+  peer_->SetRoom(10000);
+  Turn();
+  Send(kGet);
+  EXPECT_EQ(recorders_.size(), 2u);
+  Answer(200, "");
+}
+
 TEST_F(ServerTest, Fault18_UpgradeIsNotedAndNotForwarded) {
   Send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   EXPECT_EQ(recorder().Joined(), "headers GET / host=h upgrade-wanted upgrade=websocket (); end");

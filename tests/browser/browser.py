@@ -44,19 +44,21 @@ class Browser:
                 return next((e for e in self.all(selector) if containing in e.get_attribute("textContent")), None)
             except StaleElementReferenceException:
                 return None  # the page has been brought up to date
-        return processes.wait_until(found, "%s with %r" % (selector, containing), PATIENCE)
+        try:
+            return processes.wait_until(found, "%s with %r" % (selector, containing), PATIENCE)
+        except AssertionError as error:
+            self.picture("failed")
+            raise AssertionError("%s on %s:\n%s" % (error, self.driver.current_url, self.text()[:3000])) from error
 
     def wait_for_text(self, text):
         processes.wait_until(lambda: text in self.text(), "%r on the page" % text, PATIENCE)
 
     def click(self, selector, containing=""):
-        def clicked():
-            try:
-                self.wait_for(selector, containing).click()
-                return True
-            except StaleElementReferenceException:
-                return False
-        processes.wait_until(clicked, "a click on " + selector, PATIENCE)
+        """In one step, since the page may be brought up to date between two."""
+        script = """const found = [...document.querySelectorAll(arguments[0])].find((e) => e.textContent.includes(arguments[1]));
+                    found?.click();
+                    return found !== undefined;"""
+        processes.wait_until(lambda: self.run(script, selector, containing), "a click on %s with %r" % (selector, containing), PATIENCE)
 
     def choose(self, label, value):
         self.run("""const select = document.querySelector(`select[data-key="choice-${arguments[0]}"]`);
@@ -64,7 +66,11 @@ class Browser:
                     select.dispatchEvent(new Event("change"));""", label, value)
 
     def theme(self, name):
-        self.run("document.documentElement.dataset.theme = arguments[0]", name)
+        """By the button that switches."""
+        if self.run("return document.getElementById('theme').textContent").lower() == name:
+            self.click("#theme")
+        # Until the colours have changed over.
+        processes.wait_until(lambda: not self.run("return document.getAnimations().length"), "no animation runs", PATIENCE)
 
     def picture(self, name):
         folder = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")

@@ -34,6 +34,9 @@ export function show(parent, ...children) {
   }
 }
 
+// Whether somebody points at it: then it must not move away.
+export const isPointedAt = (part) => part.matches(":hover");
+
 export const card = (title, ...content) =>
   element("section.card", {}, title && element("h2", {}, title), ...content);
 

@@ -2,13 +2,14 @@
 import {get} from "./api.js";
 import {LineChart} from "./charts.js";
 import {badge, card, choice, element, note, show, table, tile} from "./dom.js";
-import {ago, identity, milliseconds, outcomeText, percent, rate, shownName} from "./format.js";
+import {ago, identity, milliseconds, now, outcomeText, percent, rate, shownName} from "./format.js";
 import {endpointsOf} from "./services.js";
 import {stepsOf, sumOf, sumsBy, Traffic} from "./traffic.js";
 
 // Window and step in seconds, as text.
 const WINDOWS = {240: ["4 minutes", 10], 1800: ["30 minutes", 60], 3600: ["1 hour", 60]};
-const wanted = {window: "1800"};
+const wanted = {window: "1800", isChosen: false};
+const YOUNG = 600; // what is known of less time than this is shown in fine steps
 
 export class ServicePage {
   constructor(main, [namespace, name], refresh) {
@@ -16,6 +17,7 @@ export class ServicePage {
     this.namespace = namespace;
     this.name = name;
     this.refreshNow = refresh;
+    if (!wanted.isChosen) wanted.window = "1800";
   }
 
   async refresh(signal) {
@@ -27,8 +29,17 @@ export class ServicePage {
     this.seconds = traffic.seconds;
     this.policies = policies.items.filter((policy) => appliesTo(policy, this.name));
     const host = this.service?.host ?? this.links[0]?.service.host;
-    const [, step] = WINDOWS[wanted.window];
-    this.history = host ? await get("/v1/traffic/history", {service: host, window: wanted.window, step}, signal) : null;
+    this.history = host ? await this.loadHistory(host, signal) : null;
+  }
+
+  async loadHistory(host, signal) {
+    const load = () => get("/v1/traffic/history", {service: host, window: wanted.window, step: WINDOWS[wanted.window][1]}, signal);
+    const history = await load();
+    const isYoung = !wanted.isChosen && now() - (history.knownFrom ?? 0) < YOUNG;
+    const fitting = wanted.isChosen ? wanted.window : isYoung ? "240" : "1800";
+    if (fitting === wanted.window) return history;
+    wanted.window = fitting;
+    return load();
   }
 
   render() {
@@ -37,6 +48,7 @@ export class ServicePage {
     show(this.tiles, this.shownTiles(all));
     show(this.range, choice("Last", wanted.window, Object.entries(WINDOWS).map(([id, [text]]) => [id, text]), (value) => {
       wanted.window = value;
+      wanted.isChosen = true;
       this.refreshNow();
     }));
     this.drawCharts();

@@ -1,6 +1,6 @@
 // Requests live, as they end in the sidecars.
 import {get, path, post, remove} from "./api.js";
-import {card, element, note, show} from "./dom.js";
+import {card, element, isPointedAt, note, show} from "./dom.js";
 import {recordDetails, recordTable} from "./records.js";
 
 const MOST = 300;
@@ -34,6 +34,9 @@ export class TapPage {
   render() {
     if (!this.list) this.build();
     this.button.textContent = this.id === null ? "Start" : "Stop";
+    show(this.details, this.chosen && card("Request", recordDetails(this.chosen)));
+    if (isPointedAt(this.list) && this.shown === this.chosen) return; // it would move away
+    this.shown = this.chosen;
     show(this.problem, this.error && element("p.problem-text", {role: "alert"}, this.error.message, " ", this.error.hint));
     show(this.list, this.id === null && this.rows.length === 0
       ? note("Shows requests as they end, with what the sidecars know of them. Everybody who may read its log sees that you tapped.")
@@ -44,7 +47,6 @@ export class TapPage {
           this.render();
         },
       }));
-    show(this.details, this.chosen && card("Request", recordDetails(this.chosen)));
   }
 
   build() {

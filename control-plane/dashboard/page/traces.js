@@ -1,9 +1,9 @@
 // Traces: the newest ones, and one as a waterfall with the mesh's own time shown apart.
 import {get, path} from "./api.js";
-import {badge, card, choice, element, note, search, show, table} from "./dom.js";
+import {badge, card, choice, element, isPointedAt, note, search, show, table} from "./dom.js";
 import {ago, flagText, micros} from "./format.js";
 
-const MOST = 1000;
+const MOST = 500;
 const MESH_TIME = "tulle.mesh.microseconds";
 const wanted = {text: "", status: "", least: "", order: null};
 
@@ -37,7 +37,7 @@ export class TracesPage {
   constructor(main, [id]) {
     this.main = main;
     this.id = id;
-    this.period = id ? 3600e3 : 5000;
+    this.period = id ? 3600e3 : 10e3;
   }
 
   async refresh(signal) {
@@ -47,7 +47,7 @@ export class TracesPage {
 
   render() {
     if (this.id) this.showTrace();
-    else this.showList();
+    else if (!this.list || !isPointedAt(this.list)) this.showList();
   }
 
   showList() {
