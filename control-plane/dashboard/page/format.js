@@ -18,8 +18,9 @@ export const micros = (value) => (value >= 1000 ? milliseconds(value / 1000) : M
 // Rounded down: 99.999 % is not all.
 export function percent(part, all) {
   if (all === 0) return "–";
-  const share = Math.floor((10000 * part) / all) / 100;
-  return (share === 100 ? "100" : share.toFixed(share >= 10 ? 1 : 2)) + " %";
+  const digits = part * 10 < all || part * 100 > 99 * all ? 2 : 1;
+  const scale = 10 ** digits;
+  return (part === all ? "100" : (Math.floor((100 * scale * part) / all) / scale).toFixed(digits)) + " %";
 }
 
 export function bytes(count) {
