@@ -222,6 +222,30 @@ def test_texts_of_strangers_stay_texts(page):
     assert page.driver.title != "taken"
 
 
+def test_errors_are_grouped_and_one_is_explained(page):
+    page.go("#/errors")
+    page.wait_for("td", "broken")
+    page.click("td button.link")
+    page.wait_for("h2", "One of them")
+    page.wait_for("p", "tullectl explain ")
+    page.wait_for("dd", "500")
+    for theme in ("light", "dark"):
+        page.theme(theme)
+        page.picture("errors-" + theme)
+
+
+def test_requests_are_tapped(page):
+    page.go("#/tap")
+    page.click("button.main", "Start")
+    page.wait_for("td", "/shelf/7")
+    page.wait_for("td", "<img/src=x/onerror")
+    page.picture("tap")
+    page.click("td button.link", "<img/src=x/onerror")
+    page.wait_for("h2", "Request")
+    assert not page.all("main img")
+    page.click("button.main", "Stop")
+
+
 def test_proxies_and_policies(page):
     page.go("#/proxies")
     for name in ("good", "broken", "web"):
