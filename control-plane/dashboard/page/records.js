@@ -1,8 +1,12 @@
 // Requests as sidecars recorded them: a table, and one in full.
 import {element, badge, table} from "./dom.js";
-import {clock, flagText, identity, micros} from "./format.js";
+import {bytes, clock, flagText, identity, micros} from "./format.js";
 
 const HIDDEN = new Set(["decisions", "startedMicros"]);
+// Shown first, in this order; the others follow.
+const FIRST = ["method", "authority", "path", "status", "cause", "detail", "responseFlags", "source", "service", "endpoint", "destination", "policy", "attempts"];
+// Microseconds from the start of the request.
+const TIMES = {requestEnded: "request received after", upstreamAsked: "sent on after", upstreamAnswered: "answered after", ended: "ended after"};
 
 export const isFailed = (record) => record.status === 0 || record.status >= 500 || Boolean(record.cause) || (record.grpcStatus ?? 0) > 0;
 
@@ -24,14 +28,23 @@ export function recordTable(rows, {caption, empty, chosen, onChoose, most = 200}
 const statusText = (record) => (record.status ? String(record.status) : "none") + (record.grpcStatus === undefined || record.grpcStatus === null ? "" : ` gRPC ${record.grpcStatus}`);
 
 export function recordDetails(record) {
-  const facts = Object.entries(record).filter(([name, value]) => !HIDDEN.has(name) && value !== "" && value !== null && value !== false && value !== 0);
+  const rank = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  const facts = Object.entries(record).filter(([name, value]) => !HIDDEN.has(name) && value !== "" && value !== null && value !== false && value !== 0)
+    .sort(([a], [b]) => rank(a) - rank(b));
   return [
-    element("dl.facts", {}, facts.map(([name, value]) => [element("dt", {}, words(name)), element("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))])),
+    element("dl.facts", {}, facts.map(([name, value]) => [element("dt", {}, TIMES[name] ?? words(name)), element("dd", {}, factText(name, value))])),
     record.traceId && element("p", {}, element("a", {href: "#/traces/" + encodeURIComponent(record.traceId)}, "Its trace")),
     record.requestId && element("p.note", {}, "Why, hop by hop: ", element("code", {}, "tullectl explain " + record.requestId)),
     (record.decisions ?? []).length > 0 && [element("h3", {}, "What was decided"), element("ol.decisions", {}, record.decisions.map((decision) =>
       element("li", {}, badge(decision.positive ? "good" : "none", decision.kind), ` ${decision.subject} `, element("small", {}, decision.reason))))],
   ];
+}
+
+function factText(name, value) {
+  if (TIMES[name]) return micros(Number(value));
+  if (name.endsWith("Bytes")) return bytes(Number(value));
+  if (name === "responseFlags") return flagText(value);
+  return typeof value === "object" ? JSON.stringify(value) : value === true ? "yes" : String(value);
 }
 
 // "responseFlags" -> "response flags"
