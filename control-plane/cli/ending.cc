@@ -11,6 +11,8 @@ namespace {
 
 constexpr char kCallerLeft[] = "downstream_closed";
 constexpr int64_t kServerErrors = 500;
+constexpr int64_t kErrors = 400;
+constexpr char kUnknownHost[] = "unknown_host";  // see control-plane/snapshot/names.h
 
 // The last one that holds: the deepest of a chain.
 template <typename Holds>
@@ -21,13 +23,20 @@ int LastThat(const std::vector<Hop>& hops, Holds holds) {
   return -1;
 }
 
+// A route of the sidecar answers, and no service is asked.
+bool IsOwnAnswer(const Json& record) {
+  return TextAt(record, "/cause").empty() && !TextAt(record, "/route").empty() &&
+         TextAt(record, "/cluster").empty() && NumberAt(record, "/upstreamAnswered") == 0 &&
+         NumberAt(record, "/status") >= kErrors;
+}
+
 // A hop that lost its caller did so because another one gave up.
 int DecidingHop(const std::vector<Hop>& hops) {
   if (hops.empty()) return -1;
   const int64_t answered = NumberAt(hops.front().record, "/status");
   const auto has_cause = [](const Json& record) {
     const std::string cause = TextAt(record, "/cause");
-    return !cause.empty() && cause != kCallerLeft;
+    return IsOwnAnswer(record) || (!cause.empty() && cause != kCallerLeft);
   };
   const int same = LastThat(hops, [&](const Json& record) {
     return has_cause(record) && NumberAt(record, "/status") == answered;
@@ -74,6 +83,27 @@ void ExplainDenial(const Json& record, Ending* ending) {
                   caller.empty() ? "a caller without a certificate" : caller);
 }
 
+// Of a route that leads nowhere.
+void ExplainOwnAnswer(const Json& record, Ending* ending) {
+  const std::string route = TextAt(record, "/route");
+  const std::string status = TextAt(record, "/status");
+  ending->meaning = absl::StrCat(SidecarOf(record), " answered ", status, ", because ");
+  if (route == kUnknownHost) {
+    absl::StrAppend(&ending->meaning, "the mesh knows no host \"", TextAt(record, "/authority"),
+                    "\"");
+    ending->next_step =
+        "is the name of the service right, and has it instances (`tullectl services -A`)? A host "
+        "outside the mesh needs an ExternalService";
+    ending->field = "ExternalService spec.hosts, EgressPolicy";
+    return;
+  }
+  absl::StrAppend(&ending->meaning, "the route ", route, " answers so and leads to no service");
+  ending->next_step =
+      "`tullectl check` names routes whose backendRefs cannot be used, and EgressPolicies deny "
+      "destinations";
+  ending->field = "HTTPRoute, GRPCRoute rules[].backendRefs";
+}
+
 // The application's own response.
 void ExplainAnswer(const Json& record, Ending* ending) {
   const std::string status = TextAt(record, "/status");
@@ -97,7 +127,7 @@ Ending EndingOf(const std::vector<Hop>& hops) {
   const Json& record = hops[static_cast<size_t>(ending.hop)].record;
   ending.cause = TextAt(record, "/cause");
   if (ending.cause.empty()) {
-    ExplainAnswer(record, &ending);
+    IsOwnAnswer(record) ? ExplainOwnAnswer(record, &ending) : ExplainAnswer(record, &ending);
     return ending;
   }
   const std::string status = TextAt(record, "/status");

@@ -67,16 +67,15 @@ void Grammar::AddExplain() {
 
 void Grammar::AddTap() {
   TapFlags& tap = invocation_.tap;
-  CLI::App& command =
-      Add(app_, "tap", "Watch requests as they end",
-          "  tullectl tap cart -n shop\n  tullectl tap --failed\n"
-          "  tullectl tap cart.shop --from web.shop --method POST --path /items --requests 10\n"
-          "  tullectl tap -n shop --status 500-599 --duration 1m -o json",
-          Command::kTap);
+  CLI::App& command = Add(app_, "tap", "Watch requests as they end",
+                          "  tullectl tap cart -n shop\n  tullectl tap --failed\n"
+                          "  tullectl tap cart.shop --from web.shop --method POST --requests 10\n"
+                          "  tullectl tap -n shop --status 500-599 --duration 1m -o json",
+                          Command::kTap);
   command.description(
       "Watch requests as they end\n"
-      "Each request shows as its caller's sidecar sees it, and as its service's does. At\n"
-      "most 100 requests a second of each sidecar are shown. Ctrl-C ends it.");
+      "Each request shows as its caller's sidecar sees it, and as its service's does.\n"
+      "At most 100 requests a second of each sidecar are shown. Ctrl-C ends it.");
   command
       .add_option("SERVICE", invocation_.name,
                   "only requests to this service, NAME or NAME.NAMESPACE")

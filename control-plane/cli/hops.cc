@@ -121,7 +121,11 @@ std::string MicrosText(int64_t micros) {
   char text[32];
   if (micros < 1'000'000) {
     const double millis = static_cast<double>(micros) / 1e3;
-    std::snprintf(text, sizeof text, micros < 10'000 ? "%.1fms" : "%.0fms", millis);
+    std::snprintf(text, sizeof text,
+                  micros < 100      ? "%.2fms"
+                  : micros < 10'000 ? "%.1fms"
+                                    : "%.0fms",
+                  millis);
   } else {
     std::snprintf(text, sizeof text, "%.2fs", static_cast<double>(micros) / 1e6);
   }

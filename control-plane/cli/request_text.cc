@@ -52,13 +52,18 @@ std::string AttemptsOf(const Json& record) {
   return text;
 }
 
+// What took no microsecond counts as 0.
+bool WasSentOn(const Json& record) {
+  return NumberAt(record, "/upstreamAsked") > 0 || NumberAt(record, "/upstreamAnswered") > 0;
+}
+
 // From the start to sending it on, then to the head of the answer, then to the end.
 std::string PhasesOf(const Json& record, const Json* inner) {
   const int64_t asked = NumberAt(record, "/upstreamAsked");
   const int64_t answered = NumberAt(record, "/upstreamAnswered");
   const int64_t ended = NumberAt(record, "/ended");
   std::string text = MicrosText(ended);
-  if (asked == 0) return text + ", it was not sent on";
+  if (!WasSentOn(record)) return text + ", it was not sent on";
   absl::StrAppend(&text, ": ", MicrosText(asked), " until it was sent on");
   if (answered == 0) return text + ", no answer began";
   absl::StrAppend(&text, ", ", MicrosText(std::max<int64_t>(answered - asked, 0)),
@@ -128,7 +133,7 @@ std::vector<std::string> ConsideredIn(const Json& record) {
 std::string TimeOf(const std::vector<Hop>& hops) {
   const int64_t whole = NumberAt(hops.front().record, "/ended");
   const auto inbound = std::find_if(hops.begin(), hops.end(), [](const Hop& hop) {
-    return !IsOfCaller(hop.record) && NumberAt(hop.record, "/upstreamAsked") > 0;
+    return !IsOfCaller(hop.record) && WasSentOn(hop.record);
   });
   if (inbound == hops.end()) return MicrosText(whole);
   const int64_t service =

@@ -78,6 +78,7 @@ class RequestCommands : public Tullectl {
 
 TEST_F(RequestCommands, ExplainSaysWhatEachHopDecided) {
   Know(Denied());
+  width = 200;
   ASSERT_EQ(Run({"explain", kId}), 0) << err;
   EXPECT_EQ(out.substr(0, out.find('\n')), "GET cart.shop/items: 403");
   EXPECT_LT(out.find("1. web.shop calls cart.shop"), out.find("2. cart.shop is called by web.shop"))
@@ -118,6 +119,19 @@ TEST_F(RequestCommands, ATimeoutOfTheCallerIsTheCauseNotItsEffect) {
   EXPECT_TRUE(Says("hop 1: the sidecar of web.shop answered 504, because the whole request"))
       << out;
   EXPECT_TRUE(Says("ResiliencePolicy spec.timeouts.request")) << out;
+}
+
+TEST_F(RequestCommands, AHostThatTheMeshDoesNotKnowIsNamed) {
+  auto records = Denied();
+  records.erase(records.begin());
+  records[0].set_status(404);
+  records[0].set_route("unknown_host");
+  records[0].clear_cluster();
+  records[0].set_upstream_asked(0);
+  records[0].set_upstream_answered(0);
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_TRUE(Says("the mesh knows no host \"cart.shop\"")) << out;
 }
 
 TEST_F(RequestCommands, AnErrorOfTheApplicationIsItsOwn) {

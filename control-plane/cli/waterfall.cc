@@ -139,7 +139,7 @@ std::string WaterfallOf(const Json& trace, size_t width) {
   const size_t used = label + 2 * kTimeWidth + 4;
   const size_t bar = width > used + kLeastBar ? width - used - 1 : 0;
   std::string text =
-      absl::StrCat("Trace ", TextAt(trace, "/traceId"), " at ", MicrosTime(tree.begin()), ": ",
+      absl::StrCat("Trace ", TextAt(trace, "/traceId"), " at ", MicrosTime(tree.begin()), "\n",
                    MicrosText(whole), ", of which ", MicrosText(mesh), " spent in sidecars\n\n");
   absl::StrAppend(&text, Padded("SPAN", label), "  ", Padded("TOOK", kTimeWidth),
                   Padded("MESH", kTimeWidth), "\n");

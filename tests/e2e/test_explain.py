@@ -28,6 +28,16 @@ spec:
   action: DENY
   rules: [{from: {principals: [ns/default/sa/caller]}}]
 """
+ONE_PATH = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{kind: Service, name: web}]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /only}}]
+    backendRefs: [{name: web, port: 80}]
+"""
 NO_RETRIES = "retries: {attempts: 0}"
 
 
@@ -94,9 +104,16 @@ def test_a_request_that_succeeded_has_no_verdict(mesh):
     assert "no sidecar has seen a failure" in mesh.tullectl("explain", request)
 
 
+def test_a_host_that_the_mesh_does_not_know(mesh):
+    verdict, hops, _ = verdict_on(mesh, until(mesh, 404, host="nowhere"), "")
+    assert len(hops) == 1 and 'the mesh knows no host "nowhere"' in verdict["meaning"], verdict
+
+
 def test_a_request_without_a_route(mesh):
-    verdict, hops, _ = verdict_on(mesh, until(mesh, 404, host="nowhere"), "no_route")
-    assert len(hops) == 1 and "tullectl services" in verdict["nextStep"], verdict
+    mesh.apply(ONE_PATH)
+    verdict, hops, _ = verdict_on(mesh, until(mesh, 404, path="/other"), "no_route")
+    assert len(hops) == 1 and "HTTPRoute" in verdict["field"], verdict
+    assert any(each["kind"] == "route" and not each["positive"] for each in hops[0]["decisions"]), "the routes that did not match"
 
 
 def test_connection_refused_by_the_application(mesh):
@@ -113,8 +130,9 @@ def test_connection_refused_by_the_endpoint(mesh):
     assert hops[verdict["hop"]]["outbound"] and hops[0]["endpoint"] == "127.0.0.1:%d" % mesh.web.inbound, hops
 
 
-def test_no_endpoint(mesh):
-    mesh.tullectl("evict", "web")
+def test_no_healthy_endpoint(mesh):
+    mesh.apply(RESILIENCE % "healthCheck: {path: /health, interval: 100ms, unhealthyAfter: 1}")
+    mesh.web.origin.answer = lambda request, sock: reply(b"", "500 Internal Server Error" if request.path == "/health" else "200 OK")
     verdict, _, _ = verdict_on(mesh, until(mesh, 503), "no_healthy_endpoint")
     assert "tullectl services" in verdict["nextStep"], verdict
 
