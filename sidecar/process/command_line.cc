@@ -207,6 +207,22 @@ void AddOpenPorts(CLI::App& app, CommandLine& line, CLI::Option* control) {
       ->envname("TULLE_APP_PROBES");
 }
 
+// Other things to do than to be a sidecar.
+void AddOtherTasks(CLI::App& app, CommandLine& line) {
+  CLI::Option* const tasks[] = {
+      app.add_flag("--leave", line.leave,
+                   "ask the sidecar that runs here to leave the mesh and to continue to serve, "
+                   "wait until it has left (at most 5 s), and exit: for a preStop hook"),
+      app.add_option("--print-recorder", line.print_recorder,
+                     "print the last requests of the sidecar with this --state-dir, also after a "
+                     "crash, the newest first, as JSON lines")
+          ->type_name("FOLDER")};
+  for (CLI::Option* task : tasks) {
+    for (const char* other : {"--config", "--control"}) task->excludes(app.get_option(other));
+  }
+  tasks[0]->excludes(tasks[1]);
+}
+
 }  // namespace
 
 Parsed ParseCommandLine(int argc, char** argv) {
@@ -223,18 +239,7 @@ Parsed ParseCommandLine(int argc, char** argv) {
   auto* control = add("--control", line.control,
                       "tulle-control; a host name is resolved repeatedly", "HOST:PORT");
   config->excludes(control);
-  app.add_flag("--leave", line.leave,
-               "ask the sidecar that runs here to leave the mesh and to continue to serve, wait "
-               "until it has left (at most 5 s), and exit: for a preStop hook")
-      ->excludes(config)
-      ->excludes(control);
-  add("--print-recorder", line.print_recorder,
-      "print the last requests of the sidecar with this --state-dir, also after a crash, the "
-      "newest "
-      "first, as JSON lines",
-      "FOLDER")
-      ->excludes(config)
-      ->excludes(control);
+  AddOtherTasks(app, line);
   auto* token = add("--token-file", line.token_file,
                     "file with the join token (tullectl token create)", "FILE")
                     ->needs(control);

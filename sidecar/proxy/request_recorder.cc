@@ -24,8 +24,11 @@ bool IsServerError(int grpc_status) {
   return grpc_status == 2 || grpc_status == 4 || (grpc_status >= 12 && grpc_status <= 15);
 }
 
+// An error that a route gives as its answer is one of the mesh, such as that of an unknown host.
 bool HasFailed(const DecisionRecord& record, int grpc_status) {
-  return record.failure || record.status >= 500 || IsServerError(grpc_status);
+  const bool answered_here = record.routed.cluster.empty();
+  return record.failure || record.status >= (answered_here ? 400 : 500) ||
+         IsServerError(grpc_status);
 }
 
 // At least 1 for what was reached: 0 stands for what was not.

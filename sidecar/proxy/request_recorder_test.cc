@@ -113,6 +113,7 @@ TEST_F(RequestRecorderTest, FailuresBeyondTheBudgetAreCounted) {
 }
 
 TEST_F(RequestRecorderTest, ErrorsOfTheServerAreFailures) {
+  call().record.routed.cluster = "c";
   call().record.status = 500;
   EXPECT_TRUE(End().Has(recorder::kFailed));
   call().record.status = 200;
@@ -123,6 +124,9 @@ TEST_F(RequestRecorderTest, ErrorsOfTheServerAreFailures) {
   call().record.grpc_status = "";
   call().record.status = 404;
   EXPECT_FALSE(End().Has(recorder::kFailed));
+  // Of a route itself.
+  call().record.routed.cluster = "";
+  EXPECT_TRUE(End().Has(recorder::kFailed));
 }
 
 // The downstream codec refused it.
