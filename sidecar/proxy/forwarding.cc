@@ -22,7 +22,9 @@ Step Forwarding::Connect() {
   const http::Head& request = *call_.request.head;
   AttemptEvents& events = *this;
   attempt_.emplace(events, *call_.cluster, call_.cluster.TakePicked());
-  call_.record.upstream = {attempt_->endpoint().spec().address, {}, {}, false};
+  // Also of an attempt that is not sent.
+  call_.record.upstream.address = attempt_->endpoint().spec().address;
+  call_.record.upstream.peer = {};
   const upstream::HttpVersion version = VersionFor(call_.cluster->spec(), request);
   if (version == upstream::HttpVersion::k2 && request.upgrade_wanted)
     return Fail(call_, {failures::kUpgradeRefused, "the upstream uses HTTP/2"});

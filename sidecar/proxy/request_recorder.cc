@@ -1,6 +1,7 @@
 #include "sidecar/proxy/request_recorder.h"
 
-#include <algorithm>
+#include <netinet/in.h>
+
 #include <cstring>
 #include <utility>
 
@@ -37,13 +38,19 @@ uint64_t Since(loop::Instant start, loop::Instant at) {
   return at <= start ? 1 : static_cast<uint64_t>((at - start).count());
 }
 
+// Returns the bytes of its IP address; 0: it is unset.
 uint8_t PutAddress(const SocketAddress& address, std::array<uint8_t, 16>& ip, uint16_t& port) {
-  const std::string_view bytes = address.ip_bytes();
-  if (bytes.empty()) return 0;
-  std::memcpy(ip.data(), bytes.data(), 4);
-  if (bytes.size() == 16) std::memcpy(ip.data() + 4, bytes.data() + 4, 12);
-  port = address.port();
-  return static_cast<uint8_t>(bytes.size());
+  if (!address.is_set()) return 0;
+  if (address.is_v6()) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address.get());
+    std::memcpy(ip.data(), &v6->sin6_addr, 16);
+    port = ntohs(v6->sin6_port);
+    return 16;
+  }
+  const auto* v4 = reinterpret_cast<const sockaddr_in*>(address.get());
+  std::memcpy(ip.data(), &v4->sin_addr, 4);
+  port = ntohs(v4->sin_port);
+  return 4;
 }
 
 uint16_t MarksOf(const EndedRequest& request, int grpc_status) {

@@ -36,6 +36,7 @@ class RecordWriter {
 
   void PutNumbers(const Numbers& numbers) {
     const auto words = std::bit_cast<std::array<uint64_t, kNumberWords>>(numbers);
+#pragma GCC unroll 16
     for (size_t i = 0; i < kNumberWords; ++i) Store(place_ + 1 + i, words[i]);
   }
 
@@ -48,7 +49,7 @@ class RecordWriter {
     const auto left = static_cast<size_t>(place_ + kRecordWords - kLater - at_);
     const size_t size = std::min(value.size(), std::min<size_t>(left, kMostWords[kPlace]) * 8);
     sizes_[kPlace / 8] |= uint64_t{size} << (kPlace % 8 * 8);
-    Copy(value.data(), size);
+    at_ = Copy(at_, value.data(), size);
   }
 
  private:
@@ -65,16 +66,30 @@ class RecordWriter {
   static uint64_t LoadFew(const char* from, size_t size) {
     if (size >= 4)
       return Load<uint32_t>(from) | Load<uint32_t>(from + size - 4) << ((size - 4) * 8);
-    uint64_t word = 0;
-    for (size_t i = 0; i < size; ++i) word |= Load<uint8_t>(from + i) << (i * 8);
-    return word;
+    const size_t middle = size / 2;
+    const size_t last = size - 1;
+    return Load<uint8_t>(from) | Load<uint8_t>(from + middle) << (middle * 8) |
+           Load<uint8_t>(from + last) << (last * 8);
   }
-  void Copy(const char* from, size_t size) {
+  // Returns where the next text begins. REQUIRES: size > 0.
+  static uint64_t* Copy(uint64_t* to, const char* from, size_t size) {
+    if (size < 8) {
+      Store(to, LoadFew(from, size));
+      return to + 1;
+    }
     const char* const end = from + size;
-    if (size < 8) return Store(at_++, LoadFew(from, size));
-    for (; end - from >= 8; from += 8) Store(at_++, Load<uint64_t>(from));
+    for (; end - from >= 16; from += 16, to += 2) {
+      Store(to, Load<uint64_t>(from));
+      Store(to + 1, Load<uint64_t>(from + 8));
+    }
+    if (end - from >= 8) {
+      Store(to++, Load<uint64_t>(from));
+      from += 8;
+    }
     const auto rest = static_cast<size_t>(end - from);
-    if (rest != 0) Store(at_++, Load<uint64_t>(end - 8) >> ((8 - rest) * 8));
+    if (rest == 0) return to;
+    Store(to, Load<uint64_t>(end - 8) >> ((8 - rest) * 8));
+    return to + 1;
   }
 
   uint64_t* at_;
