@@ -36,7 +36,10 @@ class Newest {
   uint64_t left_out() const { return all_ - kept_.size(); }
 
  private:
-  static bool IsNewer(const One& a, const One& b) { return EndOf(a.record) > EndOf(b.record); }
+  static bool IsNewer(const One& a, const One& b) {
+    return std::pair(EndOf(a.record), a.record.number()) >
+           std::pair(EndOf(b.record), b.record.number());
+  }
 
   const size_t most_;
   uint64_t all_ = 0;
