@@ -6,31 +6,15 @@
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/ending.h"
+#include "control-plane/cli/request_report.h"
 #include "control-plane/cli/request_text.h"
 #include "control-plane/cli/user_error.h"
-#include "net/usage/wrap.h"
 
 namespace tulle::cli {
 namespace {
 
-constexpr size_t kTextWidth = 100;
-constexpr size_t kNameWidth = 12;
 constexpr size_t kMostConsidered = 8;  // of a hop, unless -o wide
 constexpr char kMostHops[] = "200";
-
-// "  name      text", wrapped.
-void PrintNamed(Session& session, size_t indent, const std::string& name, const std::string& text) {
-  const size_t terminal = session.environment.width;
-  const size_t width = terminal == 0 ? kTextWidth : terminal;
-  const size_t column = indent + kNameWidth;
-  const size_t room = width > 2 * column ? width - column : kTextWidth;
-  std::string begin = std::string(indent, ' ') + name;
-  for (const std::string& line : usage::Wrapped(text, room)) {
-    begin.resize(std::max(begin.size() + 1, column), ' ');
-    session.out() << begin << line << "\n";
-    begin.clear();
-  }
-}
 
 const Json* InnerOf(const std::vector<Hop>& hops, size_t of) {
   for (const Hop& hop : hops) {
@@ -56,19 +40,6 @@ void PrintHop(Session& session, const std::vector<Hop>& hops, size_t index) {
   }
 }
 
-void PrintEnding(Session& session, const Ending& ending) {
-  session.out() << "\n";
-  if (ending.hop < 0) {
-    PrintNamed(session, 0, "Result", "no sidecar has seen a failure");
-    return;
-  }
-  PrintNamed(session, 0, "Result", absl::StrCat("hop ", ending.hop + 1, ": ", ending.meaning));
-  if (!ending.policy.empty()) PrintNamed(session, 0, "Policy", ending.policy);
-  if (!ending.field.empty()) PrintNamed(session, 0, "Field", ending.field);
-  if (!ending.next_step.empty()) PrintNamed(session, 0, "Next step", ending.next_step);
-  if (!ending.command.empty()) PrintNamed(session, 0, "", ending.command);
-}
-
 void PrintExplanation(Session& session, const std::vector<Hop>& hops) {
   const Json& first = hops.front().record;
   session.out() << TextAt(first, "/method") << " " << TextAt(first, "/authority")
@@ -79,7 +50,7 @@ void PrintExplanation(Session& session, const std::vector<Hop>& hops) {
   PrintNamed(session, 0, "Began", MicrosTime(NumberAt(first, "/startedMicros")));
   PrintNamed(session, 0, "Took", TimeOf(hops));
   for (size_t i = 0; i < hops.size(); ++i) PrintHop(session, hops, i);
-  PrintEnding(session, EndingOf(hops));
+  PrintEnding(session, EndingOf(hops), "no sidecar has seen a failure");
 }
 
 Json ExplanationJson(const std::vector<Hop>& hops, const Json& reply) {

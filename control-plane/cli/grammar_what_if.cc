@@ -3,7 +3,7 @@
 namespace tulle::cli {
 namespace {
 
-const Formats kTexts = {
+const Formats kWhatIfFormats = {
     {"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
 
 }  // namespace
@@ -51,7 +51,7 @@ void Grammar::AddAuthz() {
   TakeNumber(check, "--port", &flags.port, 1, 65535, "port", "port of the service [any]")
       ->type_name("PORT");
   TakeNamespace(check, false);
-  TakeFormat(check, kTexts);
+  TakeFormat(check, kWhatIfFormats);
 }
 
 }  // namespace tulle::cli

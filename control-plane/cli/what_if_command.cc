@@ -12,15 +12,13 @@
 #include "certs/spiffe_names.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/ending.h"
+#include "control-plane/cli/request_report.h"
 #include "control-plane/cli/request_text.h"
 #include "control-plane/cli/user_error.h"
-#include "net/usage/wrap.h"
 
 namespace tulle::cli {
 namespace {
 
-constexpr size_t kUsualWidth = 100;
-constexpr size_t kNameWidth = 12;
 constexpr char kHttp[] = "http://";
 
 // A request that is not sent.
@@ -169,37 +167,26 @@ std::string PortOf(const std::string& cluster) {
   return parts.size() > 1 ? parts[1] : "";
 }
 
-void PrintLine(Session& session, const std::string& name, const std::string& text) {
-  const size_t terminal = session.environment.width;
-  const size_t room = terminal > 2 * kNameWidth ? terminal - kNameWidth : kUsualWidth;
-  std::string begin = name;
-  for (const std::string& line : usage::Wrapped(text, room)) {
-    begin.resize(std::max(begin.size() + 1, kNameWidth), ' ');
-    session.out() << begin << line << "\n";
-    begin.clear();
-  }
-}
-
 std::string ExpectedOf(const Json& record) {
   if (!TextAt(record, "/cause").empty() || NumberAt(record, "/status") != 0)
-    return "would be answered here: " + OutcomeOf(record);
+    return "would be answered here: " + HopOutcome(record);
   return TrueAt(record, "/outbound")
              ? "would be sent to " + ShortService(TextAt(record, "/service"))
              : "would reach the application";
 }
 
-void PrintHop(Session& session, size_t number, const Json& record) {
-  session.out() << "\n" << number << ". " << TitleOf(record) << "\n";
-  for (const auto& [name, text] : LinesOf(record, nullptr)) {
-    if (name != "time" && name != "outcome") PrintLine(session, "   " + name, text);
+void PrintSupposedHop(Session& session, size_t number, const Json& record) {
+  session.out() << "\n" << number << ". " << HopTitle(record) << "\n";
+  for (const auto& [name, text] : HopLines(record, nullptr)) {
+    if (name != "time" && name != "outcome") PrintNamed(session, 3, name, text);
   }
   const std::vector<std::string> considered = ConsideredIn(record);
   for (size_t i = 0; i < considered.size(); ++i)
-    PrintLine(session, i == 0 ? "   decided" : "", considered[i]);
-  PrintLine(session, "   expected", ExpectedOf(record));
+    PrintNamed(session, 3, i == 0 ? "decided" : "", considered[i]);
+  PrintNamed(session, 3, "expected", ExpectedOf(record));
 }
 
-int Print(Session& session, const std::vector<Hop>& hops, const std::string& unknown) {
+int PrintSupposed(Session& session, const std::vector<Hop>& hops, const std::string& unknown) {
   const Ending ending = EndingOf(hops);
   if (session.wants_json()) {
     Json json = {{"hops", Json::array()}};
@@ -208,18 +195,9 @@ int Print(Session& session, const std::vector<Hop>& hops, const std::string& unk
     PrintJson(json, session.invocation.format, session.out());
     return ending.hop < 0 ? 0 : 1;
   }
-  for (size_t i = 0; i < hops.size(); ++i) PrintHop(session, i + 1, hops[i].record);
-  session.out() << "\n";
-  if (ending.hop < 0) {
-    PrintLine(session, "Result", unknown.empty() ? "the application would answer" : unknown);
-    return 0;
-  }
-  PrintLine(session, "Result", absl::StrCat("hop ", ending.hop + 1, ": ", ending.meaning));
-  if (!ending.policy.empty()) PrintLine(session, "Policy", ending.policy);
-  if (!ending.field.empty()) PrintLine(session, "Field", ending.field);
-  if (!ending.next_step.empty()) PrintLine(session, "Next step", ending.next_step);
-  if (!ending.command.empty()) PrintLine(session, "", ending.command);
-  return 1;
+  for (size_t i = 0; i < hops.size(); ++i) PrintSupposedHop(session, i + 1, hops[i].record);
+  PrintEnding(session, ending, unknown.empty() ? "the application would answer" : unknown);
+  return ending.hop < 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -237,13 +215,14 @@ absl::StatusOr<int> ExplainWhatIf(Session& session) {
   std::vector<Hop> hops = {{*first}};
   const std::string service = TextAt(*first, "/service");
   const bool is_answered = !TextAt(*first, "/cause").empty() || NumberAt(*first, "/status") != 0;
-  if (is_answered || service.empty()) return Print(session, hops, "");
+  if (is_answered || service.empty()) return PrintSupposed(session, hops, "");
   const auto called = FindCalled(session, service, PortOf(TextAt(*first, "/cluster")));
   if (!called.ok()) return called.status();
   if (!*called) {
-    return Print(session, hops,
-                 "no sidecar of " + ShortService(service) +
-                     " is connected to the control plane: what it would decide is not known");
+    return PrintSupposed(
+        session, hops,
+        "no sidecar of " + ShortService(service) +
+            " is connected to the control plane: what it would decide is not known");
   }
   // As the caller's sidecar would send it on. It cuts the query off, so that stays.
   const std::string query =
@@ -253,7 +232,7 @@ absl::StatusOr<int> ExplainWhatIf(Session& session) {
   const auto second = AskCalled(session, *request, *caller, **called);
   if (!second.ok()) return second.status();
   hops.push_back({*second, 1, 0});
-  return Print(session, hops, "");
+  return PrintSupposed(session, hops, "");
 }
 
 absl::StatusOr<int> CheckAuthorization(Session& session) {
@@ -289,7 +268,7 @@ absl::StatusOr<int> CheckAuthorization(Session& session) {
   const auto record =
       AskCalled(session, {flags.method, host, flags.path, *headers}, caller, **called);
   if (!record.ok()) return record.status();
-  return Print(session, {{*record}}, "");
+  return PrintSupposed(session, {{*record}}, "");
 }
 
 }  // namespace tulle::cli
