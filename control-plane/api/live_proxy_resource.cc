@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -32,10 +33,24 @@ ApiResponse RefuseUnanswered(const std::string& proxy, const Questions::Outcome&
                 "try again; a sidecar of an older version answers no questions");
 }
 
+// Writing JSON takes stack for each level. Of an honest sidecar it has a dozen.
+constexpr int kMostLevels = 64;
+
+std::optional<Json> ParseShallow(const std::string& text) {
+  bool is_deep = false;
+  const auto look = [&is_deep](int depth, Json::parse_event_t, Json&) {
+    is_deep = is_deep || depth > kMostLevels;
+    return depth <= kMostLevels;
+  };
+  Json json = Json::parse(text, look, /*allow_exceptions=*/false);
+  if (is_deep || json.is_discarded()) return std::nullopt;
+  return json;
+}
+
 ApiResponse ConfigAnswer(const std::string& proxy, const Questions::Outcome& outcome) {
-  Json config = Json::parse(outcome.text, nullptr, /*allow_exceptions=*/false);
-  if (config.is_discarded()) return Refuse(502, "proxy " + proxy + " answered with invalid JSON");
-  return Answer({{"proxy", proxy}, {"config", std::move(config)}});
+  std::optional<Json> config = ParseShallow(outcome.text);
+  if (!config) return Refuse(502, "proxy " + proxy + " answered with invalid JSON");
+  return Answer({{"proxy", proxy}, {"config", *std::move(config)}});
 }
 
 ApiResponse LevelAnswer(const std::string& proxy, const Questions::Outcome& outcome) {

@@ -167,6 +167,9 @@ TEST_F(LiveTest, AProxyTellsItsConfiguration) {
   EXPECT_EQ(sidecar_.received.back().question().config().kind(), "clusters");
   Says("no JSON");
   EXPECT_EQ(Call("GET", "/v1/proxies/post-1/live/clusters").status, 502);
+  // Writing it again would take a stack as deep.
+  Says(std::string(300'000, '[') + std::string(300'000, ']'));
+  EXPECT_EQ(Call("GET", "/v1/proxies/post-1/live/clusters").status, 502);
   Says("", "it has more than 512 KiB");
   EXPECT_EQ(Body(Call("GET", "/v1/proxies/post-1/live/routes"))["error"],
             "proxy post-1 answered: it has more than 512 KiB");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "control-plane/cli/next_steps_table.h"
@@ -70,8 +71,14 @@ std::string CommandOf(const std::string& policy) {
   const size_t slash = policy.find('/', blank);
   if (blank == std::string::npos || slash == std::string::npos) return "";
   const std::string name = policy.substr(slash + 1, policy.find(',', slash) - slash - 1);
-  return absl::StrCat("tullectl get ", policy.substr(0, blank), " ", name, " -n ",
-                      policy.substr(blank + 1, slash - blank - 1), " -o yaml");
+  const std::string ns = policy.substr(blank + 1, slash - blank - 1);
+  const std::string plain = absl::StrCat(policy.substr(0, blank), name, ns);
+  // What no policy is named was not decided by one.
+  const bool is_name = std::all_of(plain.begin(), plain.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.';
+  });
+  if (!is_name) return "";
+  return absl::StrCat("tullectl get ", policy.substr(0, blank), " ", name, " -n ", ns, " -o yaml");
 }
 
 void ExplainDenial(const Json& record, Ending* ending) {
@@ -92,12 +99,13 @@ void ExplainOwnAnswer(const Json& record, Ending* ending) {
     absl::StrAppend(&ending->meaning, "the mesh knows no host \"", TextAt(record, "/authority"),
                     "\"");
     ending->next_step =
-        "is the name of the service right, and has it instances (`tullectl services -A`)? A host "
-        "outside the mesh needs an ExternalService";
+        "is the name of the service right, and does it have endpoints (`tullectl services -A`)? A "
+        "host outside the mesh needs an ExternalService";
     ending->field = "ExternalService spec.hosts, EgressPolicy";
     return;
   }
-  absl::StrAppend(&ending->meaning, "the route ", route, " answers so and leads to no service");
+  absl::StrAppend(&ending->meaning, "the route ", route,
+                  " returns this response itself: it has no backend");
   ending->next_step =
       "`tullectl check` names routes whose backendRefs cannot be used, and EgressPolicies deny "
       "destinations";

@@ -7,6 +7,7 @@
 #include "control-plane/cli/hops.h"
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/next_steps_table.h"
+#include "control-plane/cli/request_report.h"
 #include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
@@ -85,15 +86,15 @@ absl::StatusOr<int> Errors(Session& session) {
   }
   if (groups.empty()) {
     SayNothingFailed(session);
-    return 0;
+  } else {
+    PrintErrors(session, PartAt(*reply, "/groups"));
   }
-  PrintErrors(session, PartAt(*reply, "/groups"));
   if (const std::string id = ExampleOf(PartAt(*reply, "/groups")); !id.empty())
-    session.out() << "\nWhy: tullectl explain " << id << "\n";
+    session.out() << "\nWhy: tullectl explain " << ShellWord(id) << "\n";
   if (const int64_t more = NumberAt(*reply, "/leftOut"); more > 0) {
-    session.err()
-        << "warning: " << more
-        << " more failures were too many to be reported one by one: see `tullectl stat`\n";
+    session.err() << "warning: " << more
+                  << " more failures are not listed: a sidecar reports at most 20 in 5 s, see "
+                     "`tullectl stat`\n";
   }
   return 0;
 }

@@ -46,11 +46,11 @@ void PrintExplanation(Session& session, const std::vector<Hop>& hops) {
                 << TextAt(first, "/path") << ": " << HopOutcome(first) << "\n";
   PrintNamed(session, 0, "Request", TextAt(first, "/requestId"));
   if (const std::string trace = TextAt(first, "/traceId"); !trace.empty())
-    PrintNamed(session, 0, "Trace", trace + "  (tullectl trace " + trace + ")");
+    PrintNamed(session, 0, "Trace", trace + "  (tullectl trace " + ShellWord(trace) + ")");
   PrintNamed(session, 0, "Began", MicrosTime(NumberAt(first, "/startedMicros")));
   PrintNamed(session, 0, "Took", TimeOf(hops));
   for (size_t i = 0; i < hops.size(); ++i) PrintHop(session, hops, i);
-  PrintEnding(session, EndingOf(hops), "no sidecar has seen a failure");
+  PrintEnding(session, EndingOf(hops), "no sidecar recorded a failure");
 }
 
 Json ExplanationJson(const std::vector<Hop>& hops, const Json& reply) {
@@ -75,7 +75,7 @@ absl::Status UnknownRequest(const std::string& id, const Json& reply) {
   const int64_t asked = NumberAt(reply, "/asked");
   const int64_t answered = NumberAt(reply, "/answered");
   std::string hint =
-      "a sidecar remembers some thousand requests of the recent past: try again with a newer one, "
+      "a sidecar keeps its last 4,096 requests of each worker: try again with a newer one, "
       "or list failures with `tullectl errors`. The ID is x-request-id, or that of a trace";
   if (answered < asked) {
     hint = absl::StrCat(asked - answered, " of ", asked,

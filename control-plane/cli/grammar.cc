@@ -227,7 +227,7 @@ void Grammar::AddDescribe() {
           Command::kDescribe);
   describe.description(
       "Show a service, policy or proxy with all that concerns it\n"
-      "Of a service: its endpoints, the policies for it, its callers, and what is wrong.");
+      "Of a service: its endpoints, policies and callers, and what is wrong.");
   describe.add_option("KIND", invocation_.kind, "service, proxy, or " + KindsHelp())
       ->required()
       ->type_name("");

@@ -26,7 +26,7 @@ bool IsRequestId(const std::string& text) {
 void Grammar::AddExplain() {
   CLI::App& explain =
       Add(app_, "explain",
-          "Explain what happened to a request, what would happen to one, or a field of a policy",
+          "Explain what happened, or would happen, to a request; or a field of a policy",
           "  tullectl explain 6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90  # a request\n"
           "  tullectl explain 4bf92f3577b34da6a3ce929d0e0e4736      # a trace\n"
           "  tullectl explain --from web.shop GET http://cart/items # what would happen\n"
@@ -36,19 +36,19 @@ void Grammar::AddExplain() {
           std::nullopt);
   explain.require_subcommand(0);
   explain.description(
-      "Explain what happened to a request, what would happen to one, or a field of a policy\n"
+      "Explain what happened, or would happen, to a request; or a field of a policy\n"
       "With the ID of a request or trace: which sidecars it passed, what each of them\n"
       "decided, what ended it, and what to change. The ID is x-request-id, or that of\n"
-      "the trace; `tullectl errors` has some. With a METHOD and a URL: what would happen to\n"
-      "such a request of --from now; nothing is sent, and the exit code is 1 if it would\n"
-      "fail. With a KIND of policy: its fields.");
+      "the trace; `tullectl errors` has some. With a METHOD and a URL: what would happen\n"
+      "now to such a request of --from. Nothing is sent, and the exit code is 1 if it\n"
+      "would fail. With a KIND of policy: its fields.");
   explain
       .add_option("ID|KIND|METHOD", invocation_.name,
                   "ID of a request or trace; or KIND, or KIND.FIELD.FIELD. Without it, the kinds "
                   "are listed")
       ->type_name("");
   explain.add_flag("--id", invocation_.is_id,
-                   "it is an ID [if it has a digit and is no kind of policy]");
+                   "take the argument as an ID [if it has a digit and is not a kind of policy]");
   explain.add_flag("-R,--recursive", invocation_.recursive,
                    "of a kind: list all fields below, as a tree");
   TakeWhatIf(explain);
@@ -81,8 +81,8 @@ void Grammar::AddTap() {
                   "only requests to this service, NAME or NAME.NAMESPACE")
       ->type_name("");
   TakeNamespaceAs(command, "only requests to services of this namespace [all]");
-  command.add_option("--method", tap.method, "only this method, as GET")->type_name("METHOD");
-  command.add_option("--path", tap.path, "only paths that begin so")->type_name("PREFIX");
+  command.add_option("--method", tap.method, "only this method, such as GET")->type_name("METHOD");
+  command.add_option("--path", tap.path, "only paths with this prefix")->type_name("PREFIX");
   command.add_option("--from", tap.from, "only this caller: ACCOUNT.NAMESPACE, or a SPIFFE ID")
       ->type_name("CALLER");
   command.add_option("--status", tap.status, "only this status, or a range like 500-599")
@@ -110,15 +110,15 @@ void Grammar::AddRequests() {
   errors.get_option("--time-window")->description("up to now, at most 1h [1h]");
   errors.preparse_callback([this](size_t) { invocation_.window = "1h"; });
   TakeFormat(errors, kTexts);
-  CLI::App& trace = Add(app_, "trace", "Show the spans of a trace on an axis of time",
+  CLI::App& trace = Add(app_, "trace", "Show the spans of a trace as a waterfall",
                         "  tullectl trace 4bf92f3577b34da6a3ce929d0e0e4736", Command::kTrace);
   trace.add_option("ID", invocation_.name, "ID of the trace")->required()->type_name("");
   TakeFormat(trace, kPlainTexts);
   CLI::App& logs =
-      Add(app_, "logs", "Show or set how much the sidecar of a proxy logs",
+      Add(app_, "logs", "Show or set the log level of a sidecar",
           "  tullectl logs cart-1\n  tullectl logs cart-1 --level debug --for 10m", Command::kLogs);
   logs.description(
-      "Show or set how much the sidecar of a proxy logs\n"
+      "Show or set the log level of a sidecar\n"
       "The lines themselves go to the standard error of the sidecar: see the log of its\n"
       "service, or kubectl logs POD -c tulle-sidecar.");
   logs.add_option("PROXY", invocation_.name, "name, see tullectl status; a unique prefix is enough")
@@ -128,7 +128,8 @@ void Grammar::AddRequests() {
                                 {"trace", "debug", "info", "warning", "error", "off"}, "level",
                                 "level from now on [it is shown]");
   level->type_name("trace|debug|info|warning|error|off");
-  logs.add_option("--for", invocation_.ttl, "then the former level again [until the sidecar ends]")
+  logs.add_option("--for", invocation_.ttl,
+                  "how long; then the previous level returns [until the sidecar restarts]")
       ->type_name("DURATION")
       ->needs(level);
   TakeProxyNamespace(logs);

@@ -46,7 +46,7 @@ void Grammar::AddTraffic() {
       Add(app_, "dashboard", "Open the dashboard: services, traffic, traces, proxies and policies",
           "  tullectl dashboard\n  tullectl dashboard --no-open --port 8080", Command::kDashboard);
   TakeNumber(dashboard, "--port", &invocation_.page_port, 1, 65535, "port",
-             "of 127.0.0.1, where the page is until Ctrl-C [a free one]")
+             "local port to listen on [a free one]")
       ->type_name("PORT");
   dashboard.add_flag("--no-open", invocation_.no_open, "print the link, open no browser");
 }

@@ -23,7 +23,8 @@ bool AreEqual(const Json& one, const std::string& its, const Json& other,
 bool LedTo(const Json& parent, const Json& record) {
   if (IsOutbound(parent) == IsOutbound(record)) return false;
   if (IsOutbound(record)) {
-    // A call of the workload that was handling the parent.
+    // A call of the workload that was handling the parent. Both times are of one clock.
+    if (StartOf(parent) > StartOf(record)) return false;
     return AreEqual(parent, "/proxy", record, "/proxy") ||
            (TextAt(parent, "/proxy").empty() &&
             AreEqual(parent, "/destination", record, "/source"));

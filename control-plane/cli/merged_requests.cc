@@ -96,12 +96,20 @@ Json MergedNews(const std::vector<Json>& answers) {
   return merged;
 }
 
-std::string JoinedTap(const std::vector<Json>& opened) {
+std::string JoinedTap(const std::vector<std::string>& pods, const std::vector<Json>& opened) {
   std::string id;
-  for (const Json& each : opened) id += (id.empty() ? "" : ",") + TextAt(each, "/id");
+  for (size_t i = 0; i < std::min(pods.size(), opened.size()); ++i)
+    id += (id.empty() ? "" : ",") + pods[i] + "=" + TextAt(opened[i], "/id");
   return id;
 }
 
-std::vector<std::string> PartsOfTap(const std::string& id) { return absl::StrSplit(id, ','); }
+std::vector<std::pair<std::string, std::string>> PartsOfTap(const std::string& id) {
+  std::vector<std::pair<std::string, std::string>> parts;
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(id, ','))) {
+    const size_t mark = part.find('=');
+    if (mark != std::string::npos) parts.emplace_back(part.substr(0, mark), part.substr(mark + 1));
+  }
+  return parts;
+}
 
 }  // namespace tulle::cli

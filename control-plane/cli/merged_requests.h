@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control-plane/cli/json_text.h"
@@ -17,8 +18,8 @@ Json MergedTrace(const std::vector<Json>& answers);
 // Of reading a tap.
 Json MergedNews(const std::vector<Json>& answers);
 
-// The id of a tap that is open at each replica: theirs, in order. "1-ab,1-cd"
-std::string JoinedTap(const std::vector<Json>& opened);
-std::vector<std::string> PartsOfTap(const std::string& id);
+// The id of a tap that is open at each replica: their pods with their ids. "pod-a=1-ab,pod-b=1-cd"
+std::string JoinedTap(const std::vector<std::string>& pods, const std::vector<Json>& opened);
+std::vector<std::pair<std::string, std::string>> PartsOfTap(const std::string& id);
 
 }  // namespace tulle::cli

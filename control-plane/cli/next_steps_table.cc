@@ -44,18 +44,18 @@ constexpr NextStep kSteps[] = {
      "ResiliencePolicy spec.timeouts.idle"},
     {"stream_duration", "request and response together took longer than allowed",
      "allow more time, or end streams earlier and open them again", "", kTimeouts},
-    {"draining", "the sidecar is ending with its pod or process",
+    {"draining", "the sidecar is shutting down",
      "nothing, if the caller tries again; else give the sidecar more time to drain "
      "(--drain-seconds), and let the application finish its requests first",
      "", ""},
-    {"internal", "the sidecar met an error of its own",
+    {"internal", "the sidecar had an internal error",
      "look at the log of the sidecar {proxy}, and report it", "", ""},
     {"memory_short", "the sidecar was short of memory",
      "raise the memory limit of the sidecar {proxy}, or let callers send smaller requests", "", ""},
     {"no_route", "no route matches the host, path, method and headers of the request",
      "compare the request with the routes below and with `tullectl proxy-config {proxy} routes`; "
-     "is the name of the service right (`tullectl services`), and has its HTTPRoute a rule for "
-     "this path?",
+     "is the name of the service right (`tullectl services`), and does its HTTPRoute have a "
+     "rule for this path?",
      "compare the request with the routes below and with `tullectl proxy-config {proxy} routes`",
      "HTTPRoute, GRPCRoute rules[].matches"},
     {"no_cluster", "the route leads to a destination that does not exist",
@@ -68,7 +68,7 @@ constexpr NextStep kSteps[] = {
      "", "AuthorizationPolicy"},
     {"upgrade_refused", "the connection may not be upgraded to another protocol",
      "use WebSocket upgrades on http ports only, or set the port's protocol to tcp", "", ""},
-    {"rate_limited", "more requests came than the rate limit lets pass",
+    {"rate_limited", "the rate limit was exceeded",
      "let the caller slow down (Retry-After says for how long), raise rateLimit.requests or "
      ".burst, "
      "or add instances of {service}: the limit is of each instance",
@@ -84,7 +84,7 @@ constexpr NextStep kSteps[] = {
     // The way to the upstream.
     {"no_healthy_endpoint", "no endpoint of the destination is healthy",
      "look at the endpoints: `tullectl services`, and `tullectl proxy-config {proxy} endpoints`. "
-     "Are instances running, ready, and in step (`tullectl status`)?",
+     "Are workloads running, ready, and in sync (`tullectl status`)?",
      "", "ResiliencePolicy spec.healthCheck"},
     {"breaker_open",
      "the circuit breakers of all endpoints of the destination are open after failures",
@@ -93,21 +93,21 @@ constexpr NextStep kSteps[] = {
      "endpoint answers again",
      "", "ResiliencePolicy spec.breaker"},
     {"overflow", "a limit on connections or requests to the destination is reached",
-     "see whether {service} is slow (`tullectl stat`); if the load is meant, raise the limit", "",
-     "ResiliencePolicy spec.limits"},
+     "see whether {service} is slow (`tullectl stat`); if this load is expected, raise the limit",
+     "", "ResiliencePolicy spec.limits"},
     {"connect_failed", "the endpoint refused the connection",
-     "is the instance at the endpoint above running, and its sidecar (`tullectl status`)?",
+     "is the workload at the endpoint above running, and its sidecar (`tullectl status`)?",
      "the application does not listen at the endpoint above: is it running, and is the port of its "
      "registration right?",
      ""},
-    {"connect_timeout", "no connection to the endpoint came about in time",
+    {"connect_timeout", "connecting to the endpoint timed out",
      "is the endpoint's host up, and may connections reach it (firewall, NetworkPolicy)? The time "
      "allowed is timeouts.connect",
      "the application does not accept connections: is it overloaded?",
      "ResiliencePolicy spec.timeouts.connect"},
     {"tls_failed", "TLS with the endpoint failed",
-     "has the endpoint a sidecar of this mesh with a valid certificate (`tullectl status`)? Look "
-     "for a clock that is wrong",
+     "does the endpoint have a sidecar of this mesh with a valid certificate (`tullectl status`)? "
+     "Check the clocks of both hosts",
      "", "PeerAuthentication"},
     {"peer_identity_refused", "the endpoint showed a certificate of another service",
      "does another workload have this address now? `tullectl services` shows the endpoints and "

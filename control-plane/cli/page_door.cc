@@ -83,17 +83,21 @@ absl::Status PageDoor::Open() {
 server::RestVerdict PageDoor::Admit(const api::ApiRequest& head) {
   const auto refuse = [](RestAnswer answer) { return server::RestVerdict{std::move(answer)}; };
   if (!login_->IsOfPage(head)) {
-    return refuse(
-        Refused(403, "this is the dashboard of a user of this host, and no other site may use it",
-                "open the link that `tullectl dashboard` prints"));
+    return refuse(Refused(403, "this dashboard accepts requests from its own page only",
+                          "open the link that `tullectl dashboard` prints"));
   }
-  if (IsPage(head.path)) return {};
+  if (!IsPlainPath(head.path))
+    return refuse(Refused(400, "invalid path", "use the dashboard's own links"));
+  if (IsPage(head.path)) {
+    if (head.method == "GET" || head.method == "HEAD") return {};
+    return refuse(Refused(405, "method not allowed", "use GET"));
+  }
   if (head.method == "POST" && head.path == kSessions) return {std::nullopt, true};
   if (!login_->IsOfSession(head.authorization, Now())) {
     return refuse(Refused(401, "not logged in", "run `tullectl dashboard` and open its link"));
   }
   if (!IsForPage(head.method, head.path)) {
-    return refuse(Refused(403, "the dashboard changes nothing", "use tullectl"));
+    return refuse(Refused(403, "the dashboard is read-only", "use tullectl"));
   }
   return {std::nullopt, true};
 }

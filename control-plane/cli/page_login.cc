@@ -47,6 +47,16 @@ bool PageLogin::IsOfPage(const api::ApiRequest& request) const {
   return request.host == authority_ && is_of_its_origin;
 }
 
+bool IsPlainPath(std::string_view path) {
+  if (!path.starts_with('/') || path.find('\\') != path.npos) return false;
+  for (path.remove_prefix(1); !path.empty();) {
+    const std::string_view segment = path.substr(0, path.find('/'));
+    if (segment.empty() || segment == "." || segment == "..") return false;
+    path.remove_prefix(std::min(segment.size() + 1, path.size()));
+  }
+  return true;
+}
+
 bool IsForPage(std::string_view method, std::string_view path) {
   constexpr std::string_view kRead[] = {
       "/v1/check",    "/v1/failures", "/v1/history", "/v1/policies", "/v1/proxies",  "/v1/requests",

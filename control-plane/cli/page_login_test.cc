@@ -74,5 +74,14 @@ TEST(PageCalls, AreReadsAndTaps) {
   EXPECT_FALSE(IsForPage("GET", "/v1/servicesandmore"));
 }
 
+TEST(PageCalls, NoPathIsTakenForAnotherOneOnTheWay) {
+  for (const char* path : {"/dashboard/", "/dashboard/page.js", "/v1/taps/1-a", "/v1/x/..a"})
+    EXPECT_TRUE(IsPlainPath(path)) << path;
+  for (const char* path : {"", "dashboard/", "/dashboard/../v1/policies", "/v1/taps/..", "/..",
+                           "/v1/./taps", "/v1//taps", "/dashboard/..\\v1"}) {
+    EXPECT_FALSE(IsPlainPath(path)) << path;
+  }
+}
+
 }  // namespace
 }  // namespace tulle::cli

@@ -1,8 +1,11 @@
 #include "control-plane/cli/request_report.h"
 
 #include <algorithm>
+#include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
@@ -12,6 +15,14 @@ constexpr size_t kTextWidth = 100;
 constexpr size_t kNameWidth = 12;
 
 }  // namespace
+
+std::string ShellWord(const std::string& text) {
+  const bool is_plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           std::string_view("._:/-").find(c) != std::string_view::npos;
+  });
+  return is_plain ? text : "'" + absl::StrReplaceAll(text, {{"'", "'\\''"}}) + "'";
+}
 
 void PrintNamed(Session& session, size_t indent, const std::string& name, const std::string& text) {
   const size_t terminal = session.environment.width;

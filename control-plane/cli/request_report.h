@@ -8,6 +8,8 @@
 
 namespace tulle::cli {
 
+// As a word of a shell, in quotes if need be: workloads choose the IDs of requests.
+std::string ShellWord(const std::string& text);
 // "  name      text", wrapped to the terminal.
 void PrintNamed(Session& session, size_t indent, const std::string& name, const std::string& text);
 // What ended it, and what to do. `otherwise`: what is said if nothing did.

@@ -63,11 +63,11 @@ std::string PhasesOf(const Json& record, const Json* inner) {
   const int64_t answered = NumberAt(record, "/upstreamAnswered");
   const int64_t ended = NumberAt(record, "/ended");
   std::string text = MicrosText(ended);
-  if (!WasSentOn(record)) return text + ", it was not sent on";
-  absl::StrAppend(&text, ": ", MicrosText(asked), " until it was sent on");
-  if (answered == 0) return text + ", no answer began";
+  if (!WasSentOn(record)) return text + ", not forwarded";
+  absl::StrAppend(&text, ": ", MicrosText(asked), " until it was forwarded");
+  if (answered == 0) return text + ", no response began";
   absl::StrAppend(&text, ", ", MicrosText(std::max<int64_t>(answered - asked, 0)),
-                  " until the answer began");
+                  " until the response began");
   if (IsOfCaller(record) && inner != nullptr) {
     absl::StrAppend(&text, " (", MicrosText(NumberAt(*inner, "/ended")),
                     " at the sidecar of the service)");
@@ -122,8 +122,11 @@ HopRows HopLines(const Json& record, const Json* inner) {
 std::vector<std::string> ConsideredIn(const Json& record) {
   std::vector<std::string> considered;
   for (const Json& decision : PartAt(record, "/decisions")) {
-    std::string text = TextAt(decision, "/kind") + " " + TextAt(decision, "/subject");
-    if (TrueAt(decision, "/positive")) text += " (chosen)";
+    const std::string kind = TextAt(decision, "/kind");
+    const std::string subject = TextAt(decision, "/subject");
+    std::string text = kind;
+    if (!subject.empty()) text += " " + (kind == "authorization" ? PolicyText(subject) : subject);
+    if (TrueAt(decision, "/positive") && kind == "route") text += " (chosen)";
     const std::string reason = TextAt(decision, "/reason");
     considered.push_back(reason.empty() ? text : text + ": " + reason);
   }

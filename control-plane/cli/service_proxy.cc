@@ -93,6 +93,10 @@ Json SilentCheck(const std::set<std::string>& pods) {
 }  // namespace
 
 absl::StatusOr<ApiReply> ServiceProxy::Send(const ApiCall& call) {
+  // The API server would resolve them, and call something else.
+  if (call.path.find("/./") != std::string::npos || call.path.find("/../") != std::string::npos ||
+      call.path.ends_with("/.") || call.path.ends_with("/.."))
+    return UserError("invalid path " + call.path, "names must not be . or ..");
   if (DependsOnReplica(call)) {
     const auto replicas = Replicas();
     if (!replicas.ok()) return replicas.status();
@@ -108,7 +112,9 @@ absl::StatusOr<ApiReply> ServiceProxy::SendTo(const std::string& way, const ApiC
 }
 
 absl::StatusOr<ApiReply> ServiceProxy::PassTo(const std::string& way, const ApiCall& call) {
-  const auto token = TokenOf(call.method == "GET" ? install::kViewer : install::kAdmin);
+  // A tap is its creator's alone: all of its calls come from one account.
+  const bool reads = call.method == "GET" && !call.path.starts_with(kTaps);
+  const auto token = TokenOf(reads ? install::kViewer : install::kAdmin);
   if (!token.ok()) return token.status();
   const k8s::Request request{
       call.method, absl::StrCat(InNamespace(absl::StrCat(way, "/proxy")), EncodeTarget(call)),
@@ -152,9 +158,9 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path == kRequests) return Reply(MergedRequests(answers));
   if (call.path == kFailures) return Reply(MergedFailures(answers));
   if (call.path == kTaps) {
-    tapped_ = *replicas_;
-    std::erase_if(tapped_, [this](const std::string& pod) { return silent_.contains(pod); });
-    return Reply({{"id", JoinedTap(answers)}});
+    std::vector<std::string> pods = *replicas_;
+    std::erase_if(pods, [this](const std::string& pod) { return silent_.contains(pod); });
+    return Reply({{"id", JoinedTap(pods, answers)}});
   }
   if (call.path == kTrafficHistory) return Reply(MergedHistory(answers));
   std::set<std::string> connected;
@@ -193,13 +199,12 @@ absl::StatusOr<ApiReply> ServiceProxy::FindProxy(const ApiCall& call) {
 
 // A replica that was started again does not know the tap any more; the others do.
 absl::StatusOr<ApiReply> ServiceProxy::SendToTap(const ApiCall& call) {
-  const std::vector<std::string> ids = PartsOfTap(call.path.substr(sizeof kOneTap - 1));
   std::vector<Json> answers;
   absl::StatusOr<ApiReply> last = UserError("no replica of tulle-control answers");
-  for (size_t i = 0; i < std::min(ids.size(), tapped_.size()); ++i) {
+  for (const auto& [pod, id] : PartsOfTap(call.path.substr(sizeof kOneTap - 1))) {
     ApiCall part = call;
-    part.path = kOneTap + ids[i];
-    auto reply = Ask(tapped_[i], part);
+    part.path = kOneTap + id;
+    auto reply = Ask(pod, part);
     if (!reply) continue;
     last = *std::move(reply);
     if (!last.ok()) return last;

@@ -61,8 +61,6 @@ class ServiceProxy final : public ApiClient {
   const k8s::Login& login_;
   std::ostream& warnings_;
   std::map<std::string, std::string> tokens_;  // by account
-  // Those at which the tap was opened, in the order of its ids.
-  std::vector<std::string> tapped_;
   std::optional<std::vector<std::string>> replicas_;
   std::set<std::string> silent_;  // of these
 };

@@ -58,7 +58,15 @@ class Stream {
   bool has_header_ = false;
 };
 
-Json FilterOf(const Session& session) {
+// An account without its namespace is of the one that is asked for.
+std::string TappedCaller(Session& session) {
+  const std::string& from = session.invocation.tap.from;
+  const bool is_account =
+      !from.empty() && from.find('.') == std::string::npos && from.find('/') == std::string::npos;
+  return is_account ? from + "." + session.Namespace() : from;
+}
+
+Json FilterOf(Session& session) {
   const Invocation& wanted = session.invocation;
   Json filter = Json::object();
   const auto add = [&](const char* name, const std::string& text) {
@@ -70,7 +78,7 @@ Json FilterOf(const Session& session) {
                      : wanted.name + "." + wanted.ns);
   add("method", wanted.tap.method);
   add("path", wanted.tap.path);
-  add("source", wanted.tap.from);
+  add("source", TappedCaller(session));
   add("status", wanted.tap.status);
   add("id", wanted.tap.id);
   if (wanted.tap.failed) filter["failed"] = true;

@@ -85,9 +85,8 @@ TEST_F(RequestCommands, ExplainSaysWhatEachHopDecided) {
       << out;
   for (const char* part :
        {"cart -> outbound|80||cart.shop", "10.0.0.5:15006 (cart.shop), mutual TLS",
-        "2.4ms: 0.2ms until it was sent on", "(0.9ms at the sidecar of the service)",
-        "0.9ms, it was not sent on", "403 UAEX denied",
-        "AuthorizationPolicy shop/only-admin, rule 0",
+        "2.4ms: 0.2ms until it was forwarded", "(0.9ms at the sidecar of the service)",
+        "0.9ms, not forwarded", "403 UAEX denied", "AuthorizationPolicy shop/only-admin, rule 0",
         "Result      hop 2: the sidecar of cart.shop answered 403, because a policy does not let",
         "Next step", "tullectl get AuthorizationPolicy only-admin -n shop -o yaml"}) {
     EXPECT_TRUE(Says(part)) << part << "\n" << out;

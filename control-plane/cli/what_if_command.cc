@@ -61,14 +61,15 @@ absl::StatusOr<Supposed> ReadRequest(const Invocation& wanted) {
   if (!headers.ok()) return headers.status();
   std::string rest = flags.url;
   if (rest.starts_with("https://")) {
-    return UserError("what is inside of HTTPS cannot be explained",
+    return UserError("HTTPS requests cannot be explained: sidecars do not see inside",
                      "applications in the mesh speak HTTP, and their sidecars use TLS: write "
                      "http://...");
   }
   if (rest.starts_with(kHttp)) rest.erase(0, sizeof kHttp - 1);
-  const size_t slash = rest.find('/');
-  Supposed request{flags.method, rest.substr(0, slash),
-                   slash == std::string::npos ? "/" : rest.substr(slash), *std::move(headers)};
+  const size_t end = std::min(rest.find_first_of("/?#"), rest.size());
+  std::string path = rest.substr(end, rest.find('#') - end);
+  if (!path.starts_with('/')) path.insert(0, "/");
+  Supposed request{flags.method, rest.substr(0, end), std::move(path), *std::move(headers)};
   if (request.authority.empty())
     return UserError("invalid URL \"" + flags.url + "\"", "write it as http://SERVICE/PATH");
   return request;
@@ -169,7 +170,7 @@ std::string PortOf(const std::string& cluster) {
 
 std::string ExpectedOf(const Json& record) {
   if (!TextAt(record, "/cause").empty() || NumberAt(record, "/status") != 0)
-    return "would be answered here: " + HopOutcome(record);
+    return "this sidecar would answer: " + HopOutcome(record);
   return TrueAt(record, "/outbound")
              ? "would be sent to " + ShortService(TextAt(record, "/service"))
              : "would reach the application";
@@ -186,6 +187,16 @@ void PrintSupposedHop(Session& session, size_t number, const Json& record) {
   PrintNamed(session, 3, "expected", ExpectedOf(record));
 }
 
+std::string SupposedEnd(const Json& record) {
+  const int64_t status = NumberAt(record, "/status");
+  if (status != 0)
+    return absl::StrCat("the route answers ", status, " itself: no service is asked");
+  if (!TrueAt(record, "/outbound")) return "the application would answer";
+  return TextAt(record, "/service").empty()
+             ? "it would leave the mesh: no service of the mesh is asked"
+             : "it would be sent to the service";
+}
+
 int PrintSupposed(Session& session, const std::vector<Hop>& hops, const std::string& unknown) {
   const Ending ending = EndingOf(hops);
   if (session.wants_json()) {
@@ -196,7 +207,7 @@ int PrintSupposed(Session& session, const std::vector<Hop>& hops, const std::str
     return ending.hop < 0 ? 0 : 1;
   }
   for (size_t i = 0; i < hops.size(); ++i) PrintSupposedHop(session, i + 1, hops[i].record);
-  PrintEnding(session, ending, unknown.empty() ? "the application would answer" : unknown);
+  PrintEnding(session, ending, unknown.empty() ? SupposedEnd(hops.back().record) : unknown);
   return ending.hop < 0 ? 0 : 1;
 }
 

@@ -30,17 +30,18 @@ void FailureBook::Add(v1::RequestRecord record, const std::string& reporter, int
 
 void FailureBook::AddLeftOut(uint64_t count, int64_t now) {
   Sweep(now);
-  if (count != 0) left_out_[SlotOf(now)] += count;
+  if (count != 0) left_out_[SlotOf(now)] += std::min(count, kMostLeftOut);
 }
 
 void FailureBook::Keep(const Record& record, const std::string& reporter) {
   const size_t bytes = BytesOf(*record);
-  if (++records_of_[reporter] > kMostOfOne) {
-    Drop(std::find_if(records_.begin(), records_.end(),
-                      [&](const Kept& each) { return each.reporter == reporter; }));
-  }
   records_.push_back({record, reporter, bytes});
   bytes_ += bytes;
+  Share& share = shares_[reporter];
+  ++share.records;
+  share.bytes += bytes;
+  while (share.records > 1 && (share.records > kMostOfOne || share.bytes > kMostBytesOfOne))
+    DropOldestOf(reporter);
   while (records_.size() > kMostRecords || bytes_ > kMostBytes) Drop(records_.begin());
 }
 
@@ -48,9 +49,15 @@ void FailureBook::Drop(std::deque<Kept>::iterator kept) {
   const v1::RequestRecord& record = *kept->record;
   counted_as_.erase({record.request_id(), record.service(), record.source()});
   bytes_ -= kept->bytes;
-  const auto of = records_of_.find(kept->reporter);
-  if (--of->second == 0) records_of_.erase(of);
+  const auto of = shares_.find(kept->reporter);
+  of->second.bytes -= kept->bytes;
+  if (--of->second.records == 0) shares_.erase(of);
   records_.erase(kept);
+}
+
+void FailureBook::DropOldestOf(const std::string& reporter) {
+  Drop(std::find_if(records_.begin(), records_.end(),
+                    [&](const Kept& each) { return each.reporter == reporter; }));
 }
 
 // A caller's sidecar sees the 403 or 503 that the service's sidecar has decided on, and the other

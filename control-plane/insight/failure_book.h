@@ -27,6 +27,9 @@ class FailureBook {
   static constexpr size_t kMostBytes = 8 * 1024 * 1024;
   // Of one reporter (SPIFFE ID): beyond this its own oldest record goes.
   static constexpr size_t kMostOfOne = 250;
+  static constexpr size_t kMostBytesOfOne = kMostBytes / 4;
+  // Of one report: a sidecar cannot make the number of all meaningless.
+  static constexpr uint64_t kMostLeftOut = 1'000'000;
   static constexpr size_t kMostGroups = 2000;
   // Of one reporter; further ones count as the service `other`.
   static constexpr size_t kMostGroupsOfOne = 200;
@@ -80,6 +83,7 @@ class FailureBook {
 
   void Keep(const Record& record, const std::string& reporter);
   void Drop(std::deque<Kept>::iterator kept);
+  void DropOldestOf(const std::string& reporter);
   // False: it is counted already, and nothing better is known now.
   bool IsNews(const v1::RequestRecord& record, int64_t slot);
   void Count(const Record& record, const std::string& reporter, int64_t slot);
@@ -89,8 +93,12 @@ class FailureBook {
 
   std::deque<Kept> records_;  // in order of arrival
   size_t bytes_ = 0;
-  std::map<std::string, size_t> records_of_;  // by reporter; none is 0
-  std::map<RequestKey, Cause> counted_as_;    // of the records that are kept
+  struct Share {
+    size_t records = 0;
+    size_t bytes = 0;
+  };
+  std::map<std::string, Share> shares_;     // by reporter; none is empty
+  std::map<RequestKey, Cause> counted_as_;  // of the records that are kept
   std::map<Cause, Counted> groups_;
   std::map<std::string, size_t> groups_of_;  // by reporter; none is 0
   Slots left_out_;

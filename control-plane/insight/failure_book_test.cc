@@ -98,6 +98,26 @@ TEST(FailureBook, BytesAreBounded) {
   EXPECT_EQ(book.Since(kNow)[0].count, 4000u);
 }
 
+TEST(FailureBook, LargeRecordsOfOneReporterLeaveThoseOfOthers) {
+  FailureBook book;
+  book.Add(Failed("honest", "denied"), kCart, kNow);
+  for (int i = 0; i < 200; ++i) {
+    v1::RequestRecord record = Failed(std::to_string(i), "overflow");
+    record.set_detail(std::string(256 * 1024, 'x'));
+    book.Add(std::move(record), kWeb, kNow);
+  }
+  EXPECT_LE(book.bytes(), FailureBook::kMostBytesOfOne + 4096);
+  v1::RequestFilter filter;
+  filter.set_id("honest");
+  EXPECT_EQ(book.Find(filter).size(), 1u);
+}
+
+TEST(FailureBook, OneReportCannotMakeTheNumberMeaningless) {
+  FailureBook book;
+  book.AddLeftOut(UINT32_MAX, kNow);
+  EXPECT_EQ(book.LeftOutSince(kNow), FailureBook::kMostLeftOut);
+}
+
 TEST(FailureBook, FindsTheNewestFirst) {
   FailureBook book;
   book.Add(Failed("1", "overflow"), kWeb, kNow);

@@ -58,6 +58,24 @@ std::string SafeText(std::string text, size_t longest) {
   return text;
 }
 
+namespace {
+
+void MakeDecisionsSafe(v1::RequestRecord& record) {
+  int kept = 0;
+  size_t bytes = 0;
+  for (v1::Decision& decision : *record.mutable_decisions()) {
+    MakeSafe(decision.mutable_kind());
+    MakeSafe(decision.mutable_subject());
+    MakeSafe(decision.mutable_reason());
+    bytes += decision.kind().size() + decision.subject().size() + decision.reason().size();
+    if (kept == kMostDecisions || bytes > kMostDecisionText) break;
+    ++kept;
+  }
+  record.mutable_decisions()->DeleteSubrange(kept, record.decisions_size() - kept);
+}
+
+}  // namespace
+
 void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_micros) {
   for (std::string* text :
        {record.mutable_request_id(), record.mutable_trace_id(), record.mutable_method(),
@@ -73,15 +91,10 @@ void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_m
       ->assign(reporter.spiffe_id);
   if (!record.outbound() && !reporter.serves(record.service())) record.clear_service();
   record.set_started_micros(std::clamp<int64_t>(record.started_micros(), 0, now_micros));
-  if (record.decisions_size() > kMostDecisions) {
-    record.mutable_decisions()->DeleteSubrange(kMostDecisions,
-                                               record.decisions_size() - kMostDecisions);
-  }
-  for (v1::Decision& decision : *record.mutable_decisions()) {
-    MakeSafe(decision.mutable_kind());
-    MakeSafe(decision.mutable_subject());
-    MakeSafe(decision.mutable_reason());
-  }
+  MakeDecisionsSafe(record);
+  record.DiscardUnknownFields();
+  // A copy has no more memory than its texts.
+  record = v1::RequestRecord(record);
 }
 
 size_t BytesOf(const v1::RequestRecord& record) { return record.SpaceUsedLong(); }

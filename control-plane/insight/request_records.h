@@ -13,8 +13,10 @@
 namespace tulle::insight {
 
 // Longer texts are cut.
-inline constexpr size_t kLongestText = 1024;
-inline constexpr int kMostDecisions = 128;  // of one record
+inline constexpr size_t kLongestText = 512;
+// Of one record.
+inline constexpr int kMostDecisions = 128;
+inline constexpr size_t kMostDecisionText = 8 * 1024;
 
 // Who sends records: what its certificate and its ADS stream say.
 struct Reporter {

@@ -51,6 +51,22 @@ TEST(RequestRecords, TextsAreCutAndHaveNoControlCharacters) {
   EXPECT_EQ(record.decisions(0).reason(), "no match");
 }
 
+TEST(RequestRecords, ARecordHasABoundedSizeWhateverWasSent) {
+  v1::RequestRecord record;
+  const std::string long_text(100'000, 'x');
+  record.set_path(long_text);
+  for (int i = 0; i < 100; ++i) {
+    v1::Decision& decision = *record.add_decisions();
+    decision.set_subject(long_text);
+    decision.set_reason(long_text);
+  }
+  // A field that this version does not know.
+  ASSERT_TRUE(record.MergeFromString("\xfa\x3f\xa0\x8d\x06" + long_text));
+  MakeSafe(record, Web(), kNow);
+  EXPECT_EQ(record.decisions_size(), 8);
+  EXPECT_LT(BytesOf(record), 16u * 1024);
+}
+
 TEST(RequestRecords, ACharacterIsNotCutInHalf) {
   EXPECT_EQ(SafeText("ab\xc3\xa9", 3), "ab");
   EXPECT_EQ(SafeText("ab\xc3\xa9", 4), "ab\xc3\xa9");

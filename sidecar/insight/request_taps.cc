@@ -56,6 +56,9 @@ void RequestTaps::OnQuestion(const insight::v1::Question& question, Replies& rep
 
 void RequestTaps::Look() {
   room_ = std::min(room_ + kRecordsPerLook, kRecordsPerSecond);
+  if (taps_.empty()) return;
+  // Another one first each time, so that one that takes all leaves something to the others.
+  std::rotate(taps_.begin(), taps_.begin() + 1, taps_.end());
   for (const auto& tap : taps_) Look(*tap);
   for (const auto& tap : taps_) {
     if (IsOver(*tap)) End(*tap);

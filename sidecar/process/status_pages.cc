@@ -126,7 +126,7 @@ std::string ConfigDump(const config::SnapshotLoader& loader) {
   Json dump = Json::object();
   for (const config::StoredResource& stored : loader.Stored())
     dump[SectionOf(stored.kind)].push_back(EntryOf(stored));
-  return dump.dump(1) + "\n";
+  return dump.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string SectionPage(const config::SnapshotLoader& loader, ResourceKind kind) {
@@ -134,7 +134,7 @@ std::string SectionPage(const config::SnapshotLoader& loader, ResourceKind kind)
   for (const config::StoredResource& stored : loader.Stored()) {
     if (stored.kind == kind) page.push_back(EntryOf(stored));
   }
-  return page.dump(1) + "\n";
+  return page.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 admin::LimitsByCluster LimitsOf(Sidecar& sidecar) {
@@ -161,7 +161,7 @@ std::string CertsPage(config::SnapshotLoader& loader) {
   for (const config::StoredResource& stored : loader.Stored()) {
     if (stored.kind == ResourceKind::kSecret) page["certificates"].push_back(SecretPage(stored));
   }
-  return page.dump(1) + "\n";
+  return page.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source) {
   source.server_info_json = [&sidecar](Reply reply) {
     reply(
         Json{{"version", telemetry::kVersion}, {"state", sidecar.draining() ? "DRAINING" : "LIVE"}}
-            .dump(1) +
+            .dump(1, ' ', false, Json::error_handler_t::replace) +
         "\n");
   };
 }

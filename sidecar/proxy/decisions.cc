@@ -22,7 +22,7 @@ std::string_view ReasonOf(route::Mismatch mismatch) {
     case route::Mismatch::kGrpc:
       return "not a gRPC request";
     case route::Mismatch::kFraction:
-      return "outside of the runtime fraction";
+      return "the route takes only a part of the requests";
   }
   return {};
 }

@@ -120,8 +120,7 @@ void NoteFault(Call& call) {
   const route::Route* route = call.chosen.route;
   if (route != nullptr && route->spec().fault != nullptr) fault = route->spec().fault.get();
   if (fault == nullptr || !fault->Matches(*call.request.head, call.chosen.cluster())) return;
-  call.decisions->Add(DecisionKind::kFault, "fault injection", true,
-                      "may delay or abort the request");
+  call.decisions->Add(DecisionKind::kFault, "delay or abort", true, "a fault may be injected");
 }
 
 // The cluster, and the endpoints among which the load balancer would choose.

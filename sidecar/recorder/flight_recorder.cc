@@ -68,7 +68,7 @@ absl::Status FlightRecorder::MoveToDirectory(const std::string& directory) {
   absl::Status status;
   for (size_t i = 0; i < workers_.size(); ++i) {
     const std::string path = absl::StrCat(directory, "/recorder-", i);
-    status.Update(workers_[i]->ring.MoveToFile(path));
+    status.Update(workers_[i]->ring.MoveToFile(path, workers_.size()));
     absl::StatusOr<Ring> former = Ring::ReadFile(path + ".previous.ring");
     if (former.ok()) previous_.push_back(*std::move(former));
   }

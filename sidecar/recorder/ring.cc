@@ -46,14 +46,14 @@ absl::Status Failed(const std::string& path, int error) {
 
 // Writing into a mapped file that finds no room ends the process: the room is made sure of before.
 // Files in memory are the exception, since their room would be memory that is not used yet.
-int MakeRoom(int descriptor, size_t bytes) {
+int MakeRoom(int descriptor, size_t bytes, size_t files) {
   struct statfs system;
   if (fstatfs(descriptor, &system) != 0) return errno;
   if (system.f_type != TMPFS_MAGIC && system.f_type != RAMFS_MAGIC)
     return posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
   const bool limited = system.f_blocks != 0;
   const auto free = static_cast<uint64_t>(system.f_bavail) * static_cast<uint64_t>(system.f_bsize);
-  if (limited && free < 2 * bytes) return ENOSPC;
+  if (limited && free < 2 * bytes * files) return ENOSPC;
   return ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
 }
 
@@ -113,12 +113,12 @@ absl::StatusOr<Ring> Ring::ReadFile(const std::string& path) {
   return Ring(std::move(mapping), header.records);
 }
 
-absl::Status Ring::MoveToFile(const std::string& path) {
+absl::Status Ring::MoveToFile(const std::string& path, size_t rings) {
   KeepFormer(path);
   const std::string name = path + ".ring";
   const File file(name, O_RDWR | O_CREAT | O_EXCL);
   if (file.get() < 0) return Failed(name, errno);
-  int error = MakeRoom(file.get(), memory_.size());
+  int error = MakeRoom(file.get(), memory_.size(), rings);
   if (error == 0 && pwrite(file.get(), &header(), sizeof(RingHeader), 0) < 0) error = errno;
   // In the same place, since the worker knows its address.
   if (error == 0 && mmap(memory_.begin(), memory_.size(), PROT_READ | PROT_WRITE,

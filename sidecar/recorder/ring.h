@@ -68,8 +68,9 @@ class Ring {
 
   // From now on in a file, which survives the process: PATH.ring. What a former process left there
   // is kept as PATH.previous.ring if it holds a record of this form. REQUIRES: nothing was written
-  // yet, and no one else uses the file. On an error the ring stays in memory.
-  absl::Status MoveToFile(const std::string& path);
+  // yet, and no one else uses the file. `rings`: of this size that go to the same place. On an
+  // error the ring stays in memory.
+  absl::Status MoveToFile(const std::string& path, size_t rings = 1);
 
   // The writer's thread. `fill` is called with a RecordWriter. Returns the record's number.
   template <typename Fill>

@@ -101,7 +101,7 @@ def test_a_request_that_succeeded_has_no_verdict(mesh):
     assert status == 200
     found = explained(mesh, request)
     assert "verdict" not in found and len(found["hops"]) == 2, found
-    assert "no sidecar has seen a failure" in mesh.tullectl("explain", request)
+    assert "no sidecar recorded a failure" in mesh.tullectl("explain", request)
 
 
 def test_a_host_that_the_mesh_does_not_know(mesh):

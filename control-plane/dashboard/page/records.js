@@ -6,7 +6,7 @@ const HIDDEN = new Set(["decisions", "startedMicros"]);
 // Shown first, in this order; the others follow.
 const FIRST = ["method", "authority", "path", "status", "cause", "detail", "responseFlags", "source", "service", "endpoint", "destination", "policy", "attempts"];
 // Microseconds from the start of the request.
-const TIMES = {requestEnded: "request received after", upstreamAsked: "sent on after", upstreamAnswered: "answered after", ended: "ended after"};
+const TIMES = {requestEnded: "request received after", upstreamAsked: "forwarded after", upstreamAnswered: "answered after", ended: "ended after"};
 
 export const isFailed = (record) => record.status === 0 || record.status >= 500 || Boolean(record.cause) || (record.grpcStatus ?? 0) > 0;
 
@@ -34,7 +34,7 @@ export function recordDetails(record) {
   return [
     element("dl.facts", {}, facts.map(([name, value]) => [element("dt", {}, TIMES[name] ?? words(name)), element("dd", {}, factText(name, value))])),
     record.traceId && element("p", {}, element("a", {href: "#/traces/" + encodeURIComponent(record.traceId)}, "Its trace")),
-    record.requestId && element("p.note", {}, "Why, hop by hop: ", element("code", {}, "tullectl explain " + record.requestId)),
+    /^[\w.:-]+$/.test(record.requestId ?? "") && element("p.note", {}, "Why, hop by hop: ", element("code", {}, "tullectl explain " + record.requestId)),
     (record.decisions ?? []).length > 0 && [element("h3", {}, "What was decided"), element("ol.decisions", {}, record.decisions.map((decision) =>
       element("li", {}, badge(decision.positive ? "good" : "none", decision.kind), ` ${decision.subject} `, element("small", {}, decision.reason))))],
   ];
