@@ -39,9 +39,9 @@ void Grammar::AddExplain() {
       "Explain what happened, or would happen, to a request; or a field of a policy\n"
       "With the ID of a request or trace: which sidecars it passed, what each of them\n"
       "decided, what ended it, and what to change. The ID is x-request-id, or that of\n"
-      "the trace; `tullectl errors` has some. With a METHOD and a URL: what would happen\n"
-      "now to such a request of --from. Nothing is sent, and the exit code is 1 if it\n"
-      "would fail. With a KIND of policy: its fields.");
+      "the trace; `tullectl errors` has some. With a METHOD and a URL: what would\n"
+      "happen now to such a request of --from. Nothing is sent, and the exit code is 1\n"
+      "if it would fail. With a KIND of policy: its fields.");
   explain
       .add_option("ID|KIND|METHOD", invocation_.name,
                   "ID of a request or trace; or KIND, or KIND.FIELD.FIELD. Without it, the kinds "

@@ -17,6 +17,13 @@ spec:
   action: DENY
   rules: [{to: {paths: [/admin]}}]
 ---
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: strict}
+spec:
+  targetRef: {kind: Service, name: web}
+  mode: STRICT
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: web}
@@ -59,7 +66,7 @@ def test_it_passes_both_sidecars_and_sends_nothing(mesh):
     before = len(mesh.web.origin.requests)
     hops = what_if(mesh, "GET", "http://web/items?id=1")
     assert [hop["outbound"] for hop in hops] == [True, False], hops
-    assert hops[0]["service"].startswith("web.default.") and hops[0]["route"].endswith("usual"), hops
+    assert hops[0]["service"].startswith("web.default.") and hops[0]["route"].endswith("/usual[0]"), hops
     assert any(each["kind"] == "endpoint" and each["positive"] for each in hops[0]["decisions"]), hops
     code, text = tullectl(mesh, "explain", "--from", "caller", "GET", "http://web/items")
     assert code == 0 and "would reach the application" in text, text
@@ -76,7 +83,7 @@ def test_it_names_the_policy_that_would_deny(mesh):
 def test_headers_choose_the_route(mesh):
     hops = what_if(mesh, "GET", "http://web/", "-H", "X-Nowhere: 1", expected=1)
     assert len(hops) == 1 and hops[0]["cause"], hops
-    assert hops[0]["route"].endswith("nowhere"), hops
+    assert hops[0]["route"].endswith("/nowhere[0]"), hops
 
 
 def test_authz_check_decides_as_the_sidecar_of_the_service(mesh):
@@ -87,7 +94,7 @@ def test_authz_check_decides_as_the_sidecar_of_the_service(mesh):
     assert tullectl(mesh, "authz", "check", "--from", "spiffe://cluster.local/ns/other/sa/stranger", "--to", "web")[0] == 0
     # Without an identity it comes in plaintext, which STRICT refuses.
     code, text = tullectl(mesh, "authz", "check", "--to", "web")
-    assert code == 1 and "plaintext" in text, text
+    assert code == 1 and "plaintext" in text and "strict" in text, text
 
 
 def test_wrong_input_says_what_is_right(mesh):
