@@ -35,6 +35,10 @@ void PrintProblems(Session& session, const std::vector<std::string>& problems) {
   for (const std::string& problem : problems) session.out() << "  " << problem << "\n";
 }
 
+std::string ShownCaller(const TrafficName& name) {
+  return name.name.empty() ? "unknown" : name.name + "." + name.ns;
+}
+
 // What is known of one service, as it is gathered.
 class ServiceDescription {
  public:
@@ -146,10 +150,14 @@ class ServiceDescription {
       if (link.service != TrafficName{ns_, name_}) continue;
       const uint64_t count = link.is_tcp ? link.traffic.tcp.opened : link.traffic.requests;
       const std::string error = ErrorText(link.traffic);
-      table.AddRow({link.source.name.empty() ? "unknown" : link.source.name + "." + link.source.ns,
-                    SuccessText(link.traffic), RateText(count, seconds),
+      table.AddRow({ShownCaller(link.source), SuccessText(link.traffic), RateText(count, seconds),
                     LatencyText(link.traffic, 0.5), LatencyText(link.traffic, 0.99),
                     SecuredText(link.mutual_tls, count), error.empty() ? "-" : error});
+      if (100 * link.traffic.failures >= std::max<uint64_t>(link.traffic.requests, 1)) {
+        problems_.push_back(SuccessText(link.traffic) + " of the requests of " +
+                            ShownCaller(link.source) + " succeed (" + error +
+                            "): see `tullectl errors`");
+      }
     }
     PrintTable(session_, "Traffic of the last minute", table);
     return absl::OkStatus();

@@ -101,6 +101,7 @@ insight::v1::RequestRecord RecordOf(const proxy::RehearsedRequest& request,
     record.set_detail(outcome.failure.detail);
   }
   record.set_source(request.source_id);
+  if (request.source.is_set()) record.set_source_address(request.source.host());
   record.set_mutual_tls(!request.source_id.empty());
   record.set_service(outcome.service);
   record.set_route(outcome.route);
