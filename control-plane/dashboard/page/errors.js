@@ -31,7 +31,9 @@ export class ErrorsPage {
   }
 
   async loadRequests(signal) {
-    this.requests = await getIfThere("/v1/requests", {service: this.group.service, source: this.group.source, failed: "true", limit: "100"}, signal);
+    const group = this.group;
+    const reply = await getIfThere("/v1/requests", {service: group.service, source: group.source, failed: "true", limit: "100"}, signal);
+    if (this.group === group) this.requests = reply;
   }
 
   render() {
@@ -66,18 +68,20 @@ export class ErrorsPage {
   async choose(group) {
     this.group = group;
     this.chosen = group.example ?? null;
+    this.requests = null;
     this.render();
     try {
       await this.loadRequests();
     } catch (error) {
       this.requests = {requests: [], error: error.message};
     }
-    this.render();
+    // Another group may have been chosen meanwhile: its own answer follows.
+    if (this.group === group) this.render();
   }
 
   shownRequests() {
     if (!this.group) return null;
-    const requests = (this.requests?.requests ?? []).filter((record) => !this.group.cause || record.cause === this.group.cause);
+    const requests = (this.requests?.requests ?? []).filter((record) => (record.cause ?? "") === (this.group.cause ?? "") && (record.status ?? 0) === (this.group.status ?? 0));
     return [
       this.chosen && card("One of them", recordDetails(this.chosen)),
       card("Requests", this.requests?.error && note(this.requests.error), recordTable(requests, {

@@ -53,7 +53,7 @@ export function identity(id) {
 
 // What the response flags of a failure mean; the others are shown as they are.
 const FLAGS = {
-  UH: "no healthy endpoint", UF: "no connection to the endpoint", UO: "circuit breaker or limit", NR: "no route",
+  UH: "no healthy endpoint", UF: "no connection to the endpoint", UO: "limit reached", BO: "circuit breaker open", NR: "no route",
   URX: "retries used up", UT: "timeout", UC: "connection to the endpoint ended", UR: "reset by the endpoint",
   LR: "reset here", RL: "rate limit", UAEX: "denied", DC: "the caller left", DI: "delay injected", FI: "fault injected",
   DT: "took too long", NC: "no cluster", UPE: "protocol error of the endpoint", SI: "idle timeout", OM: "overload",

@@ -79,12 +79,12 @@ async function refresh() {
   } catch (error) {
     if (error.name === "AbortError" || mine.signal.aborted) return;
     if (!isLoggedIn()) return sayRun();
-    live.textContent = "no news since an error";
+    live.textContent = "update failed";
     live.className = "live failed";
     shown.fail ? shown.fail(error) : show(main, problem(error));
     if (!("status" in error)) console.error(error);
   }
-  if (!isPaused) timer = setTimeout(refresh, shown.period ?? EVERY);
+  if (!isPaused && !document.hidden) timer = setTimeout(refresh, shown.period ?? EVERY);
 }
 
 function open() {

@@ -22,12 +22,12 @@ export class ServicePage {
 
   async refresh(signal) {
     const [services, policies, traffic] = await Promise.all([
-      get("/v1/services", {namespace: this.namespace}, signal), get("/v1/policies", {namespace: this.namespace}, signal), get("/v1/traffic", {window: 60}, signal)]);
+      get("/v1/services", {namespace: this.namespace}, signal), get("/v1/policies", {}, signal), get("/v1/traffic", {window: 60}, signal)]);
     this.service = services.items.find((service) => service.name === this.name && service.namespace === this.namespace) ?? null;
     this.links = traffic.links.filter((link) => link.service.name === this.name && link.service.namespace === this.namespace);
     this.calls = traffic.links.filter((link) => this.service?.identities.includes(link.source.spiffeId));
     this.seconds = traffic.seconds;
-    this.policies = policies.items.filter((policy) => appliesTo(policy, this.name));
+    this.policies = policies.items.filter((policy) => appliesTo(policy, this.namespace, this.name));
     const host = this.service?.host ?? this.links[0]?.service.host;
     this.history = host ? await this.loadHistory(host, signal) : null;
   }
@@ -187,6 +187,15 @@ export function targetsOf(policy) {
 
 export const targetText = (policy) => targetsOf(policy).map((target) => (target.name ? `${target.kind ?? "Service"} ${target.name}` : target.kind)).join(", ") || "–";
 
-const appliesTo = (policy, name) => targetsOf(policy).some((target) => (target.kind ?? "Service") !== "Service" || target.name === name);
+// As Concerns() of tullectl: the mesh, the policy's own namespace, or the service by its name.
+function appliesTo(policy, namespace, name) {
+  const own = policy.metadata.namespace ?? "default";
+  return targetsOf(policy).some((target) => {
+    const kind = target.kind ?? "Service";
+    if (kind === "Mesh") return true;
+    if (kind === "Namespace") return own === namespace;
+    return kind === "Service" && target.name === name && (target.namespace ?? own) === namespace;
+  });
+}
 
 export const policyAddress = (policy) => `#/policies/${[policy.kind, policy.metadata.namespace ?? "default", policy.metadata.name].map(encodeURIComponent).join("/")}`;
