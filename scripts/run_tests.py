@@ -207,7 +207,8 @@ def steps_of(mode):
 
 LEFT_OUT = {
     "--quick": ["everything but unit tests: quick was asked for (./test runs more, ./test --full all)"],
-    "": ["AddressSanitizer for tullectl, installers and simulations, ThreadSanitizer, end to end under AddressSanitizer, fuzzing, the demo's check, the benchmark, the control plane at scale: they take long (./test --full)"],
+    "": ["AddressSanitizer for tullectl, installers and simulations, ThreadSanitizer, end to end under AddressSanitizer, fuzzing, the demo's check, "
+         "the benchmark, the control plane at scale: they take long (./test --full)"],
     "--full": [],
 }
 
