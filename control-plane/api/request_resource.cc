@@ -53,10 +53,12 @@ std::vector<RequestRecord> Merged(std::vector<RequestRecord> answers,
 ApiResponse FoundAnswer(insight::Questions::Outcome outcome, std::vector<RequestRecord> kept,
                         size_t limit) {
   std::vector<RequestRecord> all = Merged(std::move(outcome.requests), std::move(kept));
+  // What the sidecars leave out may be in the book, and is left out here then: not counted twice.
+  const uint64_t beyond = all.size() > limit ? all.size() - limit : 0;
   Json json = {{"requests", Json::array()},
                {"asked", outcome.asked},
                {"answered", outcome.answered},
-               {"leftOut", outcome.left_out + (all.size() > limit ? all.size() - limit : 0)}};
+               {"leftOut", std::max(outcome.left_out, beyond)}};
   if (all.size() > limit) all.resize(limit);
   for (const RequestRecord& record : all) json["requests"].push_back(RequestJson(record));
   if (!outcome.errors.empty()) json["errors"] = outcome.errors;

@@ -12,8 +12,8 @@ namespace {
 
 // For a control plane that does not report its port.
 constexpr int64_t kUsualGrpcPort = 15012;
-// Of a client that forwards: its token ends, and replicas come and go.
-constexpr int64_t kForwarderSeconds = 240;
+// Of a client, in a command that lasts: its token ends, and replicas come and go.
+constexpr int64_t kClientSeconds = 240;
 
 policy::Problem ProblemOf(const Json& json, const FileSet* files) {
   policy::Problem problem;
@@ -30,7 +30,9 @@ policy::Problem ProblemOf(const Json& json, const FileSet* files) {
 }  // namespace
 
 absl::Status Session::Connect() {
-  if (client_ != nullptr) return absl::OkStatus();
+  const int64_t now = environment.now();
+  if (client_ != nullptr && now - connected_at_ <= kClientSeconds) return absl::OkStatus();
+  connected_at_ = now;
   const auto cluster = Cluster();
   if (!cluster.ok()) return cluster.status();
   if (*cluster == nullptr) {
@@ -128,11 +130,6 @@ absl::StatusOr<Json> Session::Apply(const FileSet& files, bool is_dry_run) {
 }
 
 absl::StatusOr<ApiReply> Session::Forward(const ApiCall& call) {
-  const int64_t now = environment.now();
-  if (now - forwards_since_ > kForwarderSeconds) {
-    client_.reset();
-    forwards_since_ = now;
-  }
   const absl::Status connected = Connect();
   if (!connected.ok()) return connected;
   return client_->Send(call);

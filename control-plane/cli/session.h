@@ -70,7 +70,7 @@ class Session {
   std::unique_ptr<KubernetesApi> cluster_;  // null: the destination is not in a cluster
   std::unique_ptr<ApiClient> client_;
   int last_status_ = 0;
-  int64_t forwards_since_ = 0;
+  int64_t connected_at_ = 0;
 };
 
 }  // namespace tulle::cli

@@ -24,7 +24,7 @@ uint64_t SumSince(const std::map<int64_t, uint64_t>& slots, int64_t from) {
 void FailureBook::Add(v1::RequestRecord record, const std::string& reporter, int64_t now) {
   Sweep(now);
   const auto kept = std::make_shared<const v1::RequestRecord>(std::move(record));
-  if (IsNews(*kept, SlotOf(now))) Count(kept, reporter, SlotOf(now));
+  if (IsNews(*kept)) Count(kept, reporter, SlotOf(now));
   Keep(kept, reporter);
 }
 
@@ -62,14 +62,14 @@ void FailureBook::DropOldestOf(const std::string& reporter) {
 
 // A caller's sidecar sees the 403 or 503 that the service's sidecar has decided on, and the other
 // way round nobody but the caller's sidecar knows of a timeout.
-bool FailureBook::IsNews(const v1::RequestRecord& record, int64_t slot) {
+bool FailureBook::IsNews(const v1::RequestRecord& record) {
   if (record.request_id().empty()) return true;
   const auto found = counted_as_.find({record.request_id(), record.service(), record.source()});
   if (found == counted_as_.end()) return true;
-  if (record.cause().empty() || !found->second.cause.empty()) return false;
-  const auto group = groups_.find(found->second);
+  if (record.cause().empty() || !found->second.cause.cause.empty()) return false;
+  const auto group = groups_.find(found->second.cause);
   if (group == groups_.end()) return true;
-  const auto counted = group->second.slots.find(slot);
+  const auto counted = group->second.slots.find(found->second.slot);
   if (counted != group->second.slots.end() && --counted->second == 0)
     group->second.slots.erase(counted);
   if (group->second.slots.empty()) Forget(group);
@@ -99,7 +99,8 @@ void FailureBook::Count(const Record& record, const std::string& reporter, int64
   group->second.last_micros = std::max(group->second.last_micros, record->started_micros());
   if (!record->request_id().empty()) {
     counted_as_.insert_or_assign(
-        RequestKey{record->request_id(), record->service(), record->source()}, cause);
+        RequestKey{record->request_id(), record->service(), record->source()},
+        CountedAs{cause, slot});
   }
 }
 

@@ -85,7 +85,7 @@ class FailureBook {
   void Drop(std::deque<Kept>::iterator kept);
   void DropOldestOf(const std::string& reporter);
   // False: it is counted already, and nothing better is known now.
-  bool IsNews(const v1::RequestRecord& record, int64_t slot);
+  bool IsNews(const v1::RequestRecord& record);
   void Count(const Record& record, const std::string& reporter, int64_t slot);
   Cause CauseOf(const v1::RequestRecord& record, const std::string& reporter) const;
   void Forget(std::map<Cause, Counted>::iterator group);
@@ -97,8 +97,12 @@ class FailureBook {
     size_t records = 0;
     size_t bytes = 0;
   };
-  std::map<std::string, Share> shares_;     // by reporter; none is empty
-  std::map<RequestKey, Cause> counted_as_;  // of the records that are kept
+  std::map<std::string, Share> shares_;  // by reporter; none is empty
+  struct CountedAs {
+    Cause cause;
+    int64_t slot = 0;
+  };
+  std::map<RequestKey, CountedAs> counted_as_;  // of the records that are kept
   std::map<Cause, Counted> groups_;
   std::map<std::string, size_t> groups_of_;  // by reporter; none is 0
   Slots left_out_;

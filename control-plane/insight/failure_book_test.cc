@@ -51,6 +51,16 @@ TEST(FailureBook, ARequestThatBothSidesReportCountsAsTheSideSaysThatKnowsWhy) {
   }
 }
 
+TEST(FailureBook, AReportInTheNextMinuteIsOfTheSameRequest) {
+  FailureBook book;
+  book.Add(Failed("1", ""), kWeb, kNow);
+  book.Add(Failed("1", "connect_failed"), kCart, kNow + FailureBook::kSlotSeconds);
+  const auto groups = book.Since(kNow);
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].cause.cause, "connect_failed");
+  EXPECT_EQ(groups[0].count, 1u);
+}
+
 TEST(FailureBook, RequestsWithoutAnIdAreEachCounted) {
   FailureBook book;
   book.Add(Failed("", "overflow"), kWeb, kNow);

@@ -9,6 +9,7 @@ namespace tulle::insight {
 namespace {
 
 constexpr uint32_t kServerErrors = 500;
+constexpr uint32_t kClientErrors = 400;
 constexpr uint64_t kMicrosPerMilli = 1000;
 constexpr size_t kLeastKeptId = 32;
 
@@ -20,8 +21,17 @@ size_t CharacterAt(std::string_view text, size_t at) {
 
 void MakeSafe(std::string* text) { *text = SafeText(std::move(*text)); }
 
+// OpenTelemetry's conventions for RPC: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED to DATA_LOSS.
+bool IsServerError(uint32_t grpc_status) {
+  return grpc_status == 2 || grpc_status == 4 || (grpc_status >= 12 && grpc_status <= 15);
+}
+
+// As sidecars decide which requests they report as failed: an error that a route gives as its own
+// answer is one of the mesh.
 bool IsFailure(const v1::RequestRecord& record) {
-  return record.status() >= kServerErrors || !record.cause().empty();
+  const uint32_t errors = record.cluster().empty() ? kClientErrors : kServerErrors;
+  return record.status() >= errors || !record.cause().empty() ||
+         (record.has_grpc_status() && IsServerError(record.grpc_status()));
 }
 
 // Sidecars cut what is longer.

@@ -86,6 +86,7 @@ TEST(RequestRecords, EachPropertyOfAFilterMustMatch) {
   record.set_method("GET");
   record.set_path("/items/1");
   record.set_source(kWeb);
+  record.set_cluster("outbound|80||cart.shop.svc.x");
   record.set_status(404);
   record.set_ended(2500);
   const Case kCases[] = {
@@ -116,10 +117,26 @@ TEST(RequestRecords, EachPropertyOfAFilterMustMatch) {
     EXPECT_EQ(Matches(filter, record), each.matches)
         << each.what << ": " << filter.ShortDebugString();
   }
-  record.set_cause("denied");
+}
+
+TEST(RequestRecords, FailedIsWhatSidecarsReportAsFailed) {
   v1::RequestFilter failed;
   failed.set_failed_only(true);
+  v1::RequestRecord record;
+  record.set_cluster("outbound|80||cart.shop.svc.x");
+  record.set_status(404);
+  EXPECT_FALSE(Matches(failed, record)) << "the service's own answer";
+  record.set_cause("denied");
   EXPECT_TRUE(Matches(failed, record));
+  record.clear_cause();
+  record.clear_cluster();
+  EXPECT_TRUE(Matches(failed, record)) << "no service was called: the route's answer";
+  record.set_cluster("outbound|80||cart.shop.svc.x");
+  record.set_status(200);
+  record.set_grpc_status(5);
+  EXPECT_FALSE(Matches(failed, record)) << "NOT_FOUND";
+  record.set_grpc_status(14);
+  EXPECT_TRUE(Matches(failed, record)) << "UNAVAILABLE";
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ class Taps::Tap : public Deletable {
   bool OnAnswer(Respondent& respondent, v1::Answer& answer) {
     const auto part = parts_.find(&respondent);
     if (part == parts_.end() || part->second.question != answer.question()) return false;
-    for (v1::RequestRecord& record : *answer.mutable_requests()) Keep(record);
+    for (v1::RequestRecord& record : *answer.mutable_requests()) Keep(record, part->second);
     news_.left_out += answer.left_out();
     if (!answer.error().empty()) AddError(SafeText(std::move(*answer.mutable_error())));
     if (answer.is_last() || !answer.error().empty()) {
@@ -70,18 +70,21 @@ class Taps::Tap : public Deletable {
   struct Part {
     uint32_t question = 0;
     loop::Instant asked;
+    size_t bytes = 0;  // of its records that wait to be read
   };
 
   bool has_news() const {
     return !news_.requests.empty() || news_.left_out > 0 || !news_.errors.empty();
   }
-  void Keep(v1::RequestRecord& record) {
+  void Keep(v1::RequestRecord& record, Part& of) {
     const size_t bytes = BytesOf(record);
-    if (news_.requests.size() >= kMostRecords || bytes_ + bytes > kMostBytes) {
+    if (news_.requests.size() >= kMostRecords || bytes_ + bytes > kMostBytes ||
+        of.bytes + bytes > kMostBytesOfOne) {
       ++news_.left_out;
       return;
     }
     bytes_ += bytes;
+    of.bytes += bytes;
     news_.requests.push_back(std::move(record));
   }
   void AddError(std::string error) {
@@ -96,6 +99,7 @@ class Taps::Tap : public Deletable {
     Done reader = std::exchange(reader_, nullptr);
     news_.asked = parts_.size();
     bytes_ = 0;
+    for (auto& [respondent, part] : parts_) part.bytes = 0;
     reader(std::exchange(news_, {}));
   }
 

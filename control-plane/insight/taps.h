@@ -26,6 +26,8 @@ class Taps final : private Asker {
   static constexpr size_t kMostOfCaller = 2;
   static constexpr size_t kMostRecords = 1000;  // that wait to be read
   static constexpr size_t kMostBytes = 2 * 1024 * 1024;
+  // Of one sidecar among them: it cannot take the place of others.
+  static constexpr size_t kMostBytesOfOne = kMostBytes / 4;
   static constexpr size_t kMostErrors = 5;
   static constexpr loop::Duration kAbandonedAfter = std::chrono::seconds(10);
   static constexpr loop::Duration kLongestWait = std::chrono::seconds(1);

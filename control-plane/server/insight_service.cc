@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -43,8 +44,11 @@ bool Serves(const ControlPlane& plane, const std::string& host, const std::strin
 // The stream of one sidecar. Owner: the gRPC server.
 class InsightCall final : public grpc::CallHandler, private insight::Respondent {
  public:
-  InsightCall(ControlPlane& plane, loop::Loop& loop, grpc::ServerCall& call)
-      : plane_(plane),
+  // `connections`: those that have such a stream; it outlives this.
+  InsightCall(ControlPlane& plane, loop::Loop& loop, grpc::ServerCall& call,
+              std::shared_ptr<std::set<std::string>> connections)
+      : connections_(std::move(connections)),
+        plane_(plane),
         loop_(loop),
         call_(call),
         spiffe_id_(call.transport().peer()->spiffe_id),
@@ -54,6 +58,13 @@ class InsightCall final : public grpc::CallHandler, private insight::Respondent 
                    return Serves(plane, host, reporter);
                  }),
         read_again_(loop.NewTimer([this] { call_.Read(); })) {
+    // A sidecar has one; limits are of each stream.
+    if (!connections_->insert(address_).second) {
+      has_left_ = true;
+      call_.Finish(
+          {grpc::Code::kResourceExhausted, "this connection has an insight stream already"});
+      return;
+    }
     plane_.respondents().OnConnected(*this);
     call_.Read();
     Instruct();
@@ -121,6 +132,7 @@ class InsightCall final : public grpc::CallHandler, private insight::Respondent 
   void Leave() {
     read_again_->Stop();
     if (std::exchange(has_left_, true)) return;
+    connections_->erase(address_);
     plane_.respondents().OnGone(*this);
   }
   // The first time, and when the number of sidecars has changed much.
@@ -134,6 +146,7 @@ class InsightCall final : public grpc::CallHandler, private insight::Respondent 
     call_.Send(instruction.SerializeAsString());
   }
 
+  const std::shared_ptr<std::set<std::string>> connections_;  // by the peer's address
   ControlPlane& plane_;
   loop::Loop& loop_;
   grpc::ServerCall& call_;
@@ -151,8 +164,9 @@ class InsightCall final : public grpc::CallHandler, private insight::Respondent 
 void AddInsight(ControlPlane* plane, loop::Loop* loop, grpc::ServiceRegistry* services) {
   services->AddStreaming(
       kInsightPath,
-      [plane, loop](grpc::ServerCall& call) {
-        return std::make_unique<InsightCall>(*plane, *loop, call);
+      [plane, loop,
+       connections = std::make_shared<std::set<std::string>>()](grpc::ServerCall& call) {
+        return std::make_unique<InsightCall>(*plane, *loop, call, connections);
       },
       kLargestReport);
 }

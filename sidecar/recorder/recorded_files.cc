@@ -39,7 +39,7 @@ std::string LineOf(const Record& record, const std::string& file) {
   if (!google::protobuf::util::MessageToJsonString(MessageOf(record), &text).ok()) return "";
   Json line = {{"file", file}};
   line.update(Json::parse(text, nullptr, false));
-  return line.dump() + "\n";
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -54,7 +54,8 @@ absl::StatusOr<std::string> RecordsOf(const std::string& directory) {
   for (const std::string& file : *files) {
     absl::StatusOr<Ring> ring = Ring::ReadFile(absl::StrCat(directory, "/", file));
     if (!ring.ok()) {
-      lines += Json{{"file", file}, {"error", std::string(ring.status().message())}}.dump() + "\n";
+      const Json line = {{"file", file}, {"error", std::string(ring.status().message())}};
+      lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
       continue;
     }
     rings.push_back(std::make_unique<Ring>(*std::move(ring)));

@@ -96,9 +96,11 @@ Ring::Ring(uint32_t worker, uint32_t records) : records_(records) {
 }
 
 absl::StatusOr<Ring> Ring::ReadFile(const std::string& path) {
-  const File file(path, O_RDONLY);
+  // Not blocked by a pipe of that name.
+  const File file(path, O_RDONLY | O_NONBLOCK);
   struct stat about;
   if (file.get() < 0 || fstat(file.get(), &about) != 0) return Failed(path, errno);
+  if (!S_ISREG(about.st_mode)) return absl::DataLossError(absl::StrCat(path, ": not a file"));
   const auto size = static_cast<size_t>(about.st_size);
   if (size < kHeaderBytes || size > BytesFor(kMostRecords))
     return absl::DataLossError(absl::StrCat(path, ": not the file of a flight recorder"));

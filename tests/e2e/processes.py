@@ -29,18 +29,39 @@ def program(name):
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
 
 
-_given = set()
+# Ports for programs of tests. Not among those that the kernel gives to connections (from 32768): one of them may take a port between
+# its choice and its use. Each test process has blocks of its own, claimed by an abstract socket that ends with it.
+_FIRST_PORT, _LAST_PORT, _BLOCK = 16000, 32000, 50
+_claims = []
+_ports = []
+
+
+def _claim_block():
+    for first in range(_FIRST_PORT, _LAST_PORT, _BLOCK):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind("\0tulle-test-ports-%d" % first)
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        _ports.extend(range(first, first + _BLOCK))
+        return
+    raise AssertionError("no ports are left for tests")
 
 
 def free_port():
-    """A port of loopback that nobody has, and that was not given before."""
+    """A port that nobody has, and that was not given before."""
     while True:
+        if not _ports:
+            _claim_block()
+        port = _ports.pop(0)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
+            try:
+                probe.bind(("", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(condition, what, patience=PATIENCE):

@@ -8,7 +8,9 @@ const FIRST = ["method", "authority", "path", "status", "cause", "detail", "resp
 // Microseconds from the start of the request.
 const TIMES = {requestEnded: "request received after", upstreamAsked: "forwarded after", upstreamAnswered: "answered after", ended: "ended after"};
 
-export const isFailed = (record) => record.status === 0 || record.status >= 500 || Boolean(record.cause) || (record.grpcStatus ?? 0) > 0;
+// As sidecars decide it: what the mesh ended, errors of routes and services, and gRPC's server errors.
+const GRPC_ERRORS = [2, 4, 12, 13, 14, 15];
+export const isFailed = (record) => Boolean(record.cause) || (record.status ?? 0) >= (record.cluster ? 500 : 400) || GRPC_ERRORS.includes(record.grpcStatus);
 
 export function recordTable(rows, {caption, empty, chosen, onChoose, most = 200}) {
   return table({

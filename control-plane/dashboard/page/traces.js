@@ -5,6 +5,9 @@ import {ago, flagText, micros} from "./format.js";
 
 const MOST = 500;
 const MESH_TIME = "tulle.mesh.microseconds";
+// Sidecars send their spans apart from each other: a trace that has just ended grows for some seconds.
+const GROWS_FOR = 30e3;
+const LOOK_AGAIN = 2e3;
 const wanted = {text: "", status: "", least: "", order: null};
 
 const nanos = (text) => Number(BigInt(text) / 1000n); // microseconds
@@ -37,7 +40,12 @@ export class TracesPage {
   constructor(main, [id]) {
     this.main = main;
     this.id = id;
-    this.period = id ? 3600e3 : 10e3;
+    this.opened = Date.now();
+  }
+
+  get period() {
+    if (!this.id) return 10e3;
+    return Date.now() - this.opened < GROWS_FOR ? LOOK_AGAIN : 3600e3;
   }
 
   async refresh(signal) {
@@ -46,7 +54,7 @@ export class TracesPage {
   }
 
   render() {
-    if (this.id) this.showTrace();
+    if (this.id) this.showTraceIfGrown();
     else if (!this.list || !isPointedAt(this.list)) this.showList();
   }
 
@@ -86,6 +94,12 @@ export class TracesPage {
         {name: "Services", cell: (t) => t.services.slice(0, 6).join(" → ") + (t.services.length > 6 ? " …" : "")},
       ],
     }));
+  }
+
+  showTraceIfGrown() {
+    if (this.shownSpans === this.trace.spans.length) return;
+    this.shownSpans = this.trace.spans.length;
+    this.showTrace();
   }
 
   showTrace() {
@@ -136,6 +150,7 @@ export class TracesPage {
   }
 
   fail(error) {
+    this.shownSpans = 0;
     show(this.main, element("p.crumbs", {}, element("a", {href: "#/traces"}, "Traces")), card(error.message, error.hint && note(error.hint)));
   }
 }
