@@ -39,6 +39,7 @@ constexpr char kWebhook[] = "0.0.0.0:15017";
 
 struct Flags {
   std::string data_dir = "/var/lib/tulle";
+  bool keeps_traffic = false;
   std::string trust_domain = "cluster.local";
   std::string svid_ttl = "24h";
   std::string root_ttl = "87600h";
@@ -91,6 +92,15 @@ void DescribeCluster(CLI::App* app, Flags* flags) {
                 "containers only verify it, without capabilities");
 }
 
+void DescribeState(CLI::App* app, Flags* flags) {
+  app->add_option("--data-dir", flags->data_dir,
+                  "folder for the store and the first admin's credential")
+      ->type_name("FOLDER");
+  app->add_flag("--keep-traffic", flags->keeps_traffic,
+                "keep the traffic of the last hour in traffic.db of the data directory, so that "
+                "a restart does not forget what stat and the dashboard show");
+}
+
 void Describe(CLI::App* app, Flags* flags) {
   usage::Describe(*app, "tulle-control");
   app->footer(
@@ -100,9 +110,7 @@ void Describe(CLI::App* app, Flags* flags) {
       "  # For sidecars on other hosts, which dial mesh.example.org\n"
       "  tulle-control --dns-name mesh.example.org --ip 192.0.2.10\n\n"
       "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 error.");
-  app->add_option("--data-dir", flags->data_dir,
-                  "folder for the store and the first admin's credential")
-      ->type_name("FOLDER");
+  DescribeState(app, flags);
   app->add_option("--trust-domain", flags->trust_domain,
                   "trust domain of the SPIFFE IDs; fixed once the store exists")
       ->type_name("DOMAIN");
@@ -240,6 +248,7 @@ absl::StatusOr<std::optional<k8s::Cluster>> ReadCluster(const Flags& flags) {
 
 absl::Status Read(const Flags& flags, Plan* plan) {
   plan->plane.data_dir = flags.data_dir;
+  if (flags.keeps_traffic) plan->plane.traffic_file = flags.data_dir + "/traffic.db";
   plan->plane.version = telemetry::kVersion;
   plan->plane.access_log_file = flags.access_log_file;
   plan->plane.authority.trust_domain = flags.trust_domain;

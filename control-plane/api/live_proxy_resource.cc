@@ -111,15 +111,17 @@ Routes LiveProxyResource::routes() {
   };
 }
 
-ApiResponse LiveProxyResource::Ask(const std::string& proxy, insight::v1::Question question,
-                                   Read read) {
+ApiResponse LiveProxyResource::Ask(const Call& call, insight::v1::Question question, Read read) {
+  const std::string& proxy = call.arguments[0];
   if (!view_->ProxyNamed(proxy)) return RefuseProxy(proxy);
   if (questions_ == nullptr) return RefuseUnanswered(proxy, {});
   ApiResponse response;
-  response.later = [questions = questions_, proxy, question = std::move(question),
+  response.later = [questions = questions_, caller = call.caller.name, proxy,
+                    question = std::move(question),
                     read = std::move(read)](ApiResponse::Respond respond) {
     const bool is_asked = questions->Ask(
-        [&proxy](const insight::Respondent& each) { return each.proxy() == proxy; }, question,
+        caller, [&proxy](const insight::Respondent& each) { return each.proxy() == proxy; },
+        question,
         [proxy, read, respond](const Questions::Outcome& outcome) {
           respond(outcome.answered == 0 ? RefuseUnanswered(proxy, outcome) : read(outcome));
         });
@@ -137,14 +139,14 @@ ApiResponse LiveProxyResource::Config(const Call& call) {
   }
   insight::v1::Question question;
   question.mutable_config()->set_kind(part);
-  return Ask(proxy, std::move(question),
+  return Ask(call, std::move(question),
              [proxy](const Questions::Outcome& outcome) { return ConfigAnswer(proxy, outcome); });
 }
 
 ApiResponse LiveProxyResource::LogLevel(const Call& call) {
   insight::v1::Question question;
   question.mutable_log_level();
-  return Ask(call.arguments[0], std::move(question),
+  return Ask(call, std::move(question),
              [proxy = call.arguments[0]](const Questions::Outcome& outcome) {
                return LevelAnswer(proxy, outcome);
              });
@@ -170,7 +172,7 @@ ApiResponse LiveProxyResource::WhatIf(const Call& call) {
   request.set_destination(call.QueryOr("destination", ""));
   request.set_source(call.QueryOr("source", ""));
   request.set_source_address(call.QueryOr("sourceAddress", ""));
-  return Ask(call.arguments[0], std::move(question),
+  return Ask(call, std::move(question),
              [proxy = call.arguments[0]](const Questions::Outcome& outcome) {
                return RehearsalAnswer(proxy, outcome);
              });
@@ -194,9 +196,9 @@ ApiResponse LiveProxyResource::SetLogLevel(const Call& call) {
   insight::v1::Question question;
   question.mutable_log_level()->set_level(level);
   question.mutable_log_level()->set_seconds(static_cast<uint32_t>(seconds));
-  ApiResponse response =
-      Ask(proxy, std::move(question),
-          [proxy](const Questions::Outcome& outcome) { return LevelAnswer(proxy, outcome); });
+  ApiResponse response = Ask(call, std::move(question), [proxy](const Questions::Outcome& outcome) {
+    return LevelAnswer(proxy, outcome);
+  });
   if (response.later) {
     response.event = call.caller.name + " sets the log level of " + proxy + " to " + level +
                      (seconds == 0 ? "" : " for " + std::to_string(seconds) + " s");

@@ -49,9 +49,9 @@ class LiveProxyResource {
   ApiResponse LogLevel(const Call& call);
   ApiResponse SetLogLevel(const Call& call);
   ApiResponse WhatIf(const Call& call);
-  // What one proxy answers; `read` makes it the response.
+  // What the proxy that the path names answers; `read` makes it the response.
   using Read = std::function<ApiResponse(const insight::Questions::Outcome&)>;
-  ApiResponse Ask(const std::string& proxy, insight::v1::Question question, Read read);
+  ApiResponse Ask(const Call& call, insight::v1::Question question, Read read);
 
   insight::Questions* questions_;
   const ControlPlaneView* view_;

@@ -99,11 +99,12 @@ ApiResponse RequestResource::Find(const Call& call) {
   if (!filter) return refusal;
   if (live_.questions == nullptr) return FoundAnswer({}, {}, filter->limit());
   ApiResponse response;
-  response.later = [live = live_, filter = *filter](ApiResponse::Respond respond) {
+  response.later = [live = live_, filter = *filter,
+                    caller = call.caller.name](ApiResponse::Respond respond) {
     insight::v1::Question question;
     *question.mutable_find() = filter;
     const bool is_asked = live.questions->Ask(
-        [](const insight::Respondent&) { return true; }, std::move(question),
+        caller, [](const insight::Respondent&) { return true; }, std::move(question),
         [live, filter, respond](insight::Questions::Outcome outcome) {
           respond(FoundAnswer(std::move(outcome), live.failures->Find(filter), filter.limit()));
         });

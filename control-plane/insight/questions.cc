@@ -18,14 +18,16 @@ constexpr size_t kSentPerTurn = 256;
 // One question, and what has been answered.
 class Questions::Inquiry : public Deletable {
  public:
-  Inquiry(loop::Loop& loop, Done done, std::function<void()> finish)
-      : done_(std::move(done)),
+  Inquiry(loop::Loop& loop, std::string caller, Done done, std::function<void()> finish)
+      : caller_(std::move(caller)),
+        done_(std::move(done)),
         finish_(std::move(finish)),
         deadline_(loop.NewTimer([this] { finish_(); })),
         send_(loop.NewTimer([this] { SendSome(); })) {
     deadline_->Start(kPatience);
   }
 
+  const std::string& caller() const { return caller_; }
   // Once. It may finish at once.
   void Start(std::vector<Respondent*> whom, v1::Question question) {
     outcome_.asked = whom.size();
@@ -95,6 +97,7 @@ class Questions::Inquiry : public Deletable {
     if (awaited_.erase(&respondent) > 0 && awaited_.empty() && unsent_.empty()) finish_();
   }
 
+  const std::string caller_;
   Done done_;
   std::function<void()> finish_;
   v1::ToSidecar message_;
@@ -114,15 +117,21 @@ Questions::Questions(loop::Loop& loop, Respondents& respondents)
 
 Questions::~Questions() = default;
 
-bool Questions::Ask(const Chosen& whom, v1::Question question, Done done) {
-  if (inquiries_.size() >= kMostAtATime) return false;
+bool Questions::Ask(const std::string& caller, const Chosen& whom, v1::Question question,
+                    Done done) {
+  const auto of_caller = std::count_if(inquiries_.begin(), inquiries_.end(), [&](const auto& each) {
+    return each.second->caller() == caller;
+  });
+  if (inquiries_.size() >= kMostAtATime || static_cast<size_t>(of_caller) >= kMostOfCaller)
+    return false;
   std::vector<Respondent*> chosen;
   for (Respondent* each : respondents_.all()) {
     if (whom(*each)) chosen.push_back(each);
   }
   const uint32_t id = respondents_.NextQuestion();
   question.set_id(id);
-  auto inquiry = std::make_unique<Inquiry>(loop_, std::move(done), [this, id] { Finish(id); });
+  auto inquiry =
+      std::make_unique<Inquiry>(loop_, caller, std::move(done), [this, id] { Finish(id); });
   Inquiry& asked = *inquiry;
   inquiries_.emplace(id, std::move(inquiry));
   asked.Start(std::move(chosen), std::move(question));

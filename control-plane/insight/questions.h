@@ -23,6 +23,7 @@ class Questions final : private Asker {
  public:
   static constexpr loop::Duration kPatience = std::chrono::seconds(2);
   static constexpr size_t kMostAtATime = 16;
+  static constexpr size_t kMostOfCaller = 8;  // of one credential
   static constexpr size_t kMostRecords = 1000;
   // Of all answers to a question, and of one sidecar's.
   static constexpr size_t kMostBytes = 16 * 1024 * 1024;
@@ -45,8 +46,9 @@ class Questions final : private Asker {
   Questions(loop::Loop& loop, Respondents& respondents);
   ~Questions() override;
 
-  // Sets the id of `question`. False: too many are under way; `done` does not run.
-  bool Ask(const Chosen& whom, v1::Question question, Done done);
+  // Sets the id of `question`; `caller` is the name of the credential. False: too many are under
+  // way; `done` does not run.
+  bool Ask(const std::string& caller, const Chosen& whom, v1::Question question, Done done);
   size_t under_way() const { return inquiries_.size(); }
 
  private:

@@ -15,10 +15,12 @@ using std::chrono::milliseconds;
 
 class QuestionsTest : public testing::Test {
  protected:
-  bool Ask(const Questions::Chosen& whom = [](const Respondent&) { return true; }) {
+  bool Ask(
+      const Questions::Chosen& whom = [](const Respondent&) { return true; },
+      const std::string& caller = "ann") {
     v1::Question question;
     question.mutable_find()->set_id("x");
-    return questions_.Ask(whom, question, [this](Questions::Outcome outcome) {
+    return questions_.Ask(caller, whom, question, [this](Questions::Outcome outcome) {
       ++finished_;
       outcome_ = std::move(outcome);
     });
@@ -112,9 +114,13 @@ TEST_F(QuestionsTest, AnswersComeFromWhoWasAsked) {
   EXPECT_EQ(outcome_.requests[0].request_id(), "1");
 }
 
-TEST_F(QuestionsTest, ThereAreFewAtATime) {
-  for (size_t i = 0; i < Questions::kMostAtATime; ++i) EXPECT_TRUE(Ask());
-  EXPECT_FALSE(Ask());
+TEST_F(QuestionsTest, ThereAreFewAtATimeAndFewerOfOneCaller) {
+  const auto all = [](const Respondent&) { return true; };
+  for (size_t i = 0; i < Questions::kMostOfCaller; ++i) EXPECT_TRUE(Ask(all, "ann"));
+  EXPECT_FALSE(Ask(all, "ann"));
+  for (size_t i = Questions::kMostOfCaller; i < Questions::kMostAtATime; ++i)
+    EXPECT_TRUE(Ask(all, "bob"));
+  EXPECT_FALSE(Ask(all, "eve"));
   Pass(milliseconds(2100));
   EXPECT_EQ(finished_, static_cast<int>(Questions::kMostAtATime));
   EXPECT_TRUE(Ask());

@@ -49,6 +49,7 @@ struct Connections {
   uint64_t sent = 0;  // bytes, to the caller
   uint64_t received = 0;
 
+  bool operator==(const Connections&) const = default;
   void Add(const Connections& other);
 };
 

@@ -185,6 +185,18 @@ void TrafficBook::AddConnections(Row& row, const Connections& gained, int64_t no
   row.ChangeAt(now - now % kSlotSeconds, [&](Slot& slot) { slot.AddConnections(gained); });
 }
 
+void TrafficBook::Restore(const Edge& edge, int64_t start, const Traffic& traffic) {
+  started_ = std::min(started_, start);
+  RowOf(edge)->ChangeAt(start, [&traffic](Slot& slot) {
+    slot.failures = Clamped(traffic.failures);
+    slot.buckets.assign(traffic.buckets.size(), 0);
+    std::transform(traffic.buckets.begin(), traffic.buckets.end(), slot.buckets.begin(), Clamped);
+    while (!slot.buckets.empty() && slot.buckets.back() == 0) slot.buckets.pop_back();
+    for (const auto& [outcome, count] : traffic.outcomes) slot.AddOutcome(outcome, Clamped(count));
+    if (traffic.tcp != Connections{}) slot.AddConnections(traffic.tcp);
+  });
+}
+
 int64_t TrafficBook::SlotOf(int64_t time) const {
   return time - time % (time < swept_ - kFineSeconds ? kMinute : kSlotSeconds);
 }

@@ -43,6 +43,10 @@ class TrafficBook {
                    int64_t now);
   void AddConnections(Row& row, const Connections& gained, int64_t now);
 
+  // What was written down of an earlier run, before anything else is added: by `start`, the slot's,
+  // each edge in ascending order.
+  void Restore(const Edge& edge, int64_t start, const Traffic& traffic);
+
   // In whole slots; the first one contains `from`. Edges without traffic since then are left out.
   std::vector<EdgeTraffic> Since(int64_t from) const;
   // Adds each slot from `from` on to one of the steps that `of` returns for its edge, each `step`
@@ -67,7 +71,7 @@ class TrafficBook {
   int64_t FirstSlot(int64_t now) const;
   int64_t SlotOf(int64_t time) const;
 
-  const int64_t started_;
+  int64_t started_;
   std::map<Edge, std::shared_ptr<Row>> rows_;
   std::map<std::string, size_t> rows_of_;  // by reporter; none is 0
   int64_t swept_ = 0;

@@ -31,9 +31,18 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Open(const ControlPl
   if (!books.ok()) return books.status();
   plane->books_ = *std::move(books);
   plane->roots_seen_ = plane->Roots();
-  const absl::Status status = plane->StartMesh(options, keys);
+  absl::Status status = plane->StartMesh(options, keys);
+  if (status.ok() && !options.traffic_file.empty())
+    status = plane->KeepTraffic(options.traffic_file);
   if (!status.ok()) return status;
   return plane;
+}
+
+absl::Status ControlPlane::KeepTraffic(const std::string& path) {
+  auto archive = TrafficArchive::Open(path, traffic_, loop_, log_);
+  if (!archive.ok()) return archive.status();
+  archive_ = *std::move(archive);
+  return absl::OkStatus();
 }
 
 absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::KeySource& keys) {

@@ -28,6 +28,7 @@
 #include "control-plane/server/mesh_builder.h"
 #include "control-plane/server/plane_view.h"
 #include "control-plane/server/registry_source.h"
+#include "control-plane/server/traffic_archive.h"
 #include "net/loop/loop.h"
 #include "telemetry/log.h"
 
@@ -37,7 +38,8 @@ struct ControlPlaneOptions : BookOptions {
   registry::Registry::Options registry;
   std::string access_log_file;  // see discovery::Mesh
   std::string version = "dev";
-  std::string replica;  // the name of this one, if there may be several: unique, also in time
+  std::string traffic_file;  // keeps the traffic of the last hour; empty: in memory alone
+  std::string replica;       // the name of this one, if there may be several: unique, also in time
 };
 
 class ControlPlane {
@@ -97,6 +99,7 @@ class ControlPlane {
  private:
   ControlPlane(loop::Loop& loop, telemetry::Log& log);
 
+  absl::Status KeepTraffic(const std::string& path);
   absl::Status StartMesh(const ControlPlaneOptions& options, certs::KeySource& keys);
   // Policies, roots or identities have changed.
   void OnChange();
@@ -114,6 +117,7 @@ class ControlPlane {
   std::unique_ptr<PlaneView> view_;
   insight::TraceRing traces_;
   insight::TrafficBook traffic_;
+  std::unique_ptr<TrafficArchive> archive_;  // null: none is kept
   insight::FailureBook failures_;
   insight::Respondents respondents_;
   insight::Questions questions_;

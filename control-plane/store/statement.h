@@ -1,4 +1,4 @@
-// One SQL statement: prepared, bound in order, stepped, finalised. For sqlite_store.cc only.
+// One SQL statement: prepared, bound in order, stepped, finalised. For what keeps its own file.
 #pragma once
 
 #include <sqlite3.h>

@@ -1,5 +1,8 @@
 """Who calls what, and how well: what sidecars report shows in `tullectl stat`, `edges` and `top`."""
+import contextlib
 import json
+import os
+import sqlite3
 
 import processes
 import pytest
@@ -67,3 +70,25 @@ def test_a_new_control_plane_hears_what_happens_from_then_on(mesh):
     mesh.start_control()
     assert raw.get(caller.outbound, "/", host="web").status == 200
     processes.wait_until(lambda: with_requests(mesh, 1), "the new control plane is told", 40)
+
+
+def test_a_restart_does_not_forget_it_if_it_is_kept(tmp_path):
+    mesh = Mesh(tmp_path, "--keep-traffic")
+    try:
+        _, caller = mesh.add("web"), mesh.add("caller")
+        processes.wait_until(lambda: raw.get(caller.outbound, "/", host="web").status == 200, "the mesh answers")
+        processes.wait_until(lambda: with_requests(mesh, 1), "it is reported", 30)
+        file = os.path.join(mesh.data, "traffic.db")
+        assert os.stat(file).st_mode & 0o777 == 0o600
+
+        def is_written():
+            with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % file, uri=True)) as database:
+                return database.execute("SELECT count(*) FROM minutes WHERE edge LIKE '%caller%'").fetchone()[0] > 0
+        processes.wait_until(is_written, "the minute has ended and is written", 100)
+        caller.sidecar.stop(9)
+        mesh.kill_control()
+        mesh.start_control()
+        links = json.loads(mesh.tullectl("edges", "-t", "10m", "-o", "json"))["links"]
+        assert [each["requests"] > 0 for each in links if each["source"]["name"] == "caller"] == [True], links
+    finally:
+        mesh.close()

@@ -68,9 +68,16 @@ class Load:
 
     def __init__(self, cluster, ns, name):
         self.cluster = cluster
+        self.name = name
+        self.ns = ns
         self.address = cluster.get("-n", ns, "pod", name)["status"]["podIP"]
 
     def take(self):
         """The figures since the last time."""
         argv = self.cluster.namespace.argv(shutil.which("curl"), "-sf", "-m", "10", "http://%s:9000/" % self.address)
         return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+
+    def sidecar_log(self):
+        """Of its own sidecar; also of the one before, if it ended."""
+        argv = ["-n", self.ns, "logs", self.name, "-c", "tulle-sidecar", "--tail=200"]
+        return self.cluster.try_kubectl(*argv, "--previous").stdout + "--\n" + self.cluster.kubectl(*argv)

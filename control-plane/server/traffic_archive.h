@@ -1,0 +1,59 @@
+// Keeps the minutes of a TrafficBook in a SQLite file, so that a control plane that starts again
+// knows the last hour. The end of the process loses up to two minutes. Nothing depends on the file:
+// one that is broken is replaced, and backups leave it out. It gets mode 0600.
+// Owner: the control plane. Thread: the loop's, a few hundred rows a turn.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "control-plane/insight/traffic_book.h"
+#include "net/loop/loop.h"
+#include "telemetry/log.h"
+
+namespace tulle::server {
+
+class TrafficArchive {
+ public:
+  static constexpr size_t kRowsOfTurn = 500;
+
+  // Adds what the file has of the last hour to the book, which is new, and writes each minute that
+  // ends from now on. Book, loop and log outlive this. Errors: the file cannot be used.
+  static absl::StatusOr<std::unique_ptr<TrafficArchive>> Open(const std::string& path,
+                                                              insight::TrafficBook& book,
+                                                              loop::Loop& loop,
+                                                              telemetry::Log& log);
+  ~TrafficArchive();
+  TrafficArchive(const TrafficArchive&) = delete;
+
+ private:
+  TrafficArchive(sqlite3* database, insight::TrafficBook& book, loop::Loop& loop,
+                 telemetry::Log& log);
+
+  absl::Status Prepare();
+  absl::Status Restore();
+  int64_t Now() const;  // seconds since the epoch
+  void Tick();
+  void Collect(int64_t minute);
+  // Some rows, in the transaction that the first of them begins and the last one ends.
+  absl::Status WriteSome();
+  absl::Status Finish();
+
+  sqlite3* database_;
+  insight::TrafficBook& book_;
+  loop::Loop& loop_;
+  telemetry::Log& log_;
+  int64_t written_ = 0;                          // start of the minute that was collected last
+  std::vector<insight::EdgeTraffic> unwritten_;  // of it
+  bool is_writing_ = false;                      // in a transaction
+  std::unique_ptr<loop::Timer> timer_;
+};
+
+}  // namespace tulle::server

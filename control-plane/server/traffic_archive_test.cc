@@ -1,0 +1,159 @@
+#include "control-plane/server/traffic_archive.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include "net/loop/sim/simulation.h"
+
+namespace tulle::server {
+namespace {
+
+using insight::Connections;
+using insight::Edge;
+using insight::EdgeTraffic;
+using insight::Outcome;
+using insight::Traffic;
+using insight::TrafficBook;
+using std::chrono::seconds;
+
+const Edge kWebToCart{
+    "spiffe://m/ns/shop/sa/web", "cart.shop", "spiffe://m/ns/shop/sa/cart", "http", true, true};
+
+// A run of the control plane: its book and its archive.
+struct Process {
+  Process(const std::string& path, loop::Loop& loop)
+      : now(std::chrono::duration_cast<seconds>(loop.WallNow().time_since_epoch()).count()),
+        book(now) {
+    auto opened = TrafficArchive::Open(path, book, loop, log);
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    if (opened.ok()) archive = *std::move(opened);
+  }
+
+  int64_t now;
+  telemetry::Log log{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
+  TrafficBook book;
+  std::unique_ptr<TrafficArchive> archive;
+};
+
+class TrafficArchiveTest : public testing::Test {
+ protected:
+  int64_t Now() const {
+    return std::chrono::duration_cast<seconds>(loop_->WallNow().time_since_epoch()).count();
+  }
+  void Pass(seconds time) { simulation_.RunFor(time); }
+  void Call(Process& run, const Edge& edge, uint32_t requests, uint32_t code = 200) {
+    const uint32_t buckets[] = {0, requests};
+    run.book.AddRequests(*run.book.RowOf(edge), {code, -1, code == 503 ? "UF" : ""}, buckets,
+                         Now());
+  }
+  Traffic Known(const Process& run) const {
+    Traffic sum;
+    for (const EdgeTraffic& each : run.book.Since(Now() - TrafficBook::kKeptSeconds))
+      sum.Add(each.traffic);
+    return sum;
+  }
+
+  sim::Simulation simulation_{1};
+  std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
+  const std::string path_ =
+      testing::TempDir() + testing::UnitTest::GetInstance()->current_test_info()->name() + ".db";
+};
+
+TEST_F(TrafficArchiveTest, ANewRunKnowsTheMinutesThatHadEnded) {
+  std::optional<Process> run(std::in_place, path_, *loop_);
+  Call(*run, kWebToCart, 3);
+  Call(*run, kWebToCart, 2, 503);
+  Edge tcp = kWebToCart;
+  tcp.protocol = "tcp";
+  run->book.AddConnections(*run->book.RowOf(tcp), {4, 3, 1000, 200}, Now());
+  const int64_t first = Now();
+  Pass(seconds(150));
+  Call(*run, kWebToCart, 100);  // in a minute that has not ended
+  run.reset();
+  struct stat about;
+  ASSERT_EQ(stat(path_.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777, 0600u);
+
+  run.emplace(path_, *loop_);
+  const Traffic known = Known(*run);
+  EXPECT_EQ(known.requests, 5u);
+  EXPECT_EQ(known.failures, 2u);
+  EXPECT_EQ(known.buckets[1], 5u);
+  EXPECT_EQ(known.outcomes.at(Outcome{503, -1, "UF"}), 2u);
+  EXPECT_EQ(known.tcp, (Connections{4, 3, 1000, 200}));
+  EXPECT_LE(run->book.SlotStart(first), first) << "it knows that time";
+  for (const EdgeTraffic& each : run->book.Since(first - 60))
+    EXPECT_TRUE(each.edge == kWebToCart || each.edge == tcp);
+
+  Call(*run, kWebToCart, 7);
+  Pass(seconds(150));
+  run.emplace(path_, *loop_);
+  EXPECT_EQ(Known(*run).requests, 12u) << "nothing is written twice, nothing is lost";
+}
+
+TEST_F(TrafficArchiveTest, WhatIsOlderThanAnHourIsDropped) {
+  std::optional<Process> run(std::in_place, path_, *loop_);
+  Call(*run, kWebToCart, 3);
+  Pass(seconds(150));
+  for (int i = 0; i < 60; ++i) {
+    Call(*run, kWebToCart, 1);
+    Pass(seconds(60));
+  }
+  run.emplace(path_, *loop_);
+  EXPECT_LE(Known(*run).requests, 60u);
+  EXPECT_GE(Known(*run).requests, 56u);
+}
+
+TEST_F(TrafficArchiveTest, ManyEdgesAreWrittenInSeveralTurns) {
+  std::optional<Process> run(std::in_place, path_, *loop_);
+  for (size_t i = 0; i < 2 * TrafficArchive::kRowsOfTurn + 1; ++i) {
+    Edge edge = kWebToCart;
+    edge.service = "s" + std::to_string(i);
+    Call(*run, edge, 1);
+  }
+  Pass(seconds(150));
+  run.emplace(path_, *loop_);
+  EXPECT_EQ(Known(*run).requests, 2 * TrafficArchive::kRowsOfTurn + 1);
+}
+
+TEST_F(TrafficArchiveTest, AFileThatIsBrokenIsReplaced) {
+  for (const std::string& content :
+       {std::string(5000, 'x'), std::string("SQLite format 3\0 no", 19)}) {
+    std::ofstream(path_) << content;
+    std::optional<Process> run(std::in_place, path_, *loop_);
+    Call(*run, kWebToCart, 3);
+    Pass(seconds(150));
+    run.emplace(path_, *loop_);
+    EXPECT_EQ(Known(*run).requests, 3u);
+  }
+}
+
+TEST_F(TrafficArchiveTest, AFileOfAnotherVersionOrWithOtherContentIsReplaced) {
+  for (const char* sql : {"PRAGMA user_version=2", "UPDATE minutes SET traffic='{}'",
+                          "UPDATE minutes SET edge='[1,2,3,4,5,6]'", "DROP TABLE minutes"}) {
+    std::optional<Process> run(std::in_place, path_, *loop_);
+    Call(*run, kWebToCart, 3);
+    Pass(seconds(150));
+    run.reset();
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
+    sqlite3_close(database);
+    run.emplace(path_, *loop_);
+    EXPECT_EQ(Known(*run).requests, 0u) << sql;
+  }
+}
+
+TEST_F(TrafficArchiveTest, AFolderThatIsMissingIsAnError) {
+  telemetry::Log log(telemetry::LogLevel::kOff, telemetry::Log::Form::kText);
+  TrafficBook book(Now());
+  const auto opened = TrafficArchive::Open(path_ + "/none/traffic.db", book, *loop_, log);
+  EXPECT_FALSE(opened.ok());
+}
+
+}  // namespace
+}  // namespace tulle::server
