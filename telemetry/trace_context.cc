@@ -1,33 +1,10 @@
 // Parses and writes traceparent, tracestate and baggage.
 #include "telemetry/trace_context.h"
 
+#include "telemetry/hex.h"
+
 namespace tulle::telemetry {
 namespace {
-
-constexpr char kDigits[] = "0123456789abcdef";
-
-// Lower case only, as the recommendation requires; false for anything else.
-bool ReadHex(std::string_view text, uint64_t* value) {
-  uint64_t read = 0;
-  for (const char c : text) {
-    uint64_t digit = 0;
-    if (c >= '0' && c <= '9') {
-      digit = static_cast<uint64_t>(c - '0');
-    } else if (c >= 'a' && c <= 'f') {
-      digit = static_cast<uint64_t>(c - 'a' + 10);
-    } else {
-      return false;
-    }
-    read = read << 4 | digit;
-  }
-  *value = read;
-  return true;
-}
-
-char* PutHex(uint64_t value, int digits, char* out) {
-  for (int i = digits - 1; i >= 0; --i) *out++ = kDigits[(value >> (4 * i)) & 15];
-  return out;
-}
 
 bool IsKeyStart(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 

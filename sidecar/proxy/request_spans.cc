@@ -13,56 +13,24 @@ using http::HeaderId;
 using telemetry::TracePoint;
 
 constexpr uint32_t kMillion = 1000000;
-constexpr std::string_view kBaggage = "baggage";
-
-// Empty if the header is invalid or occurs several times.
-std::optional<TracePoint> ParentIn(const http::HeaderMap& headers) {
-  const http::Header* only = nullptr;
-  for (const http::Header& header : headers.all()) {
-    if (header.id != HeaderId::kTraceparent) continue;
-    if (only != nullptr) return std::nullopt;
-    only = &header;
-  }
-  return only == nullptr ? std::nullopt : telemetry::ParseTraceparent(only->value);
-}
-
-bool IsStateValid(const http::HeaderMap& headers) {
-  size_t size = 0;
-  for (const http::Header& header : headers.all()) {
-    if (header.id != HeaderId::kTracestate) continue;
-    size += header.value.size();
-    if (size > telemetry::kMaxTracestate || !telemetry::IsTracestate(header.value)) return false;
-  }
-  return true;
-}
-
-bool IsBaggageValid(const http::HeaderMap& headers) {
-  size_t size = 0;
-  size_t members = 0;
-  for (const http::Header& header : headers.all()) {
-    if (header.id != HeaderId::kOther || !http::EqualsIgnoreCase(header.name, kBaggage)) continue;
-    size += header.value.size();
-    if (size > telemetry::kMaxBaggage) return false;
-    members += 1 + static_cast<size_t>(std::count(header.value.begin(), header.value.end(), ','));
-  }
-  return members <= telemetry::kMaxBaggageMembers;
-}
 
 // Never zero, which means no span.
 uint64_t NewSpanId(loop::Random& random) { return random.Next() | 1; }
 
+// Whether a trace has spans for which no caller has decided that.
+bool Samples(const config::TracingSpec& tracing, loop::Random& random,
+             const http::HeaderMap& headers) {
+  // On inbound chains x-envoy-* of others has been removed already.
+  return random.Below(kMillion) < tracing.random_sampling || headers.Find("x-envoy-force-trace") ||
+         (headers.Find("x-client-trace-id") && random.Below(kMillion) < tracing.client_sampling);
+}
+
 // The context of a request that came without a valid one.
-TracePoint NewTrace(const config::TracingSpec& tracing, loop::Random& random,
-                    const http::HeaderMap& headers) {
+TracePoint NewTrace(loop::Random& random) {
   TracePoint context;
   context.trace_high = random.Next();
   context.trace_low = random.Next();
   context.span = NewSpanId(random);
-  // On inbound chains x-envoy-* of others has been removed already.
-  const bool sampled =
-      random.Below(kMillion) < tracing.random_sampling || headers.Find("x-envoy-force-trace") ||
-      (headers.Find("x-client-trace-id") && random.Below(kMillion) < tracing.client_sampling);
-  context.flags = sampled ? TracePoint::kSampled : 0;
   return context;
 }
 
@@ -71,14 +39,16 @@ void Write(const TracePoint& context, char* text) {
       context, std::span<char, telemetry::kTraceparentSize>(text, telemetry::kTraceparentSize));
 }
 
-// Removes what is invalid beside the parent; returns the parent, if there is a valid one.
-std::optional<TracePoint> TakeParent(http::HeaderMap& headers) {
-  const std::optional<TracePoint> parent =
-      headers.Has(HeaderId::kTraceparent) ? ParentIn(headers) : std::nullopt;
-  if (headers.Has(HeaderId::kTracestate) && (!parent || !IsStateValid(headers)))
-    headers.Remove(HeaderId::kTracestate);
-  if (!IsBaggageValid(headers)) headers.Remove(kBaggage);
-  return parent;
+// The context that the caller has passed on, if its headers were valid. traceparent prevails.
+std::optional<TracePoint> CallersContext(const TraceHeaders& came) {
+  if (came.parent || !came.b3 || !came.b3->has_trace()) return came.parent;
+  return TracePoint{came.b3->trace_high, came.b3->trace_low, came.b3->span,
+                    came.b3->sampled() ? TracePoint::kSampled : uint8_t{0}};
+}
+
+// Whether the caller has left it open if the trace has spans.
+bool IsUndecided(const TraceHeaders& came) {
+  return !came.parent && (!came.b3 || came.b3->decision == telemetry::B3Decision::kDeferred);
 }
 
 }  // namespace
@@ -87,19 +57,33 @@ void RequestSpans::Begin(Call& call) {
   const config::TracingSpec* tracing = call.chain.spec.tracing.get();
   if (tracing == nullptr) return;
   http::HeaderMap& headers = call.request.head->headers;
-  const std::optional<TracePoint> parent = TakeParent(headers);
-  TracePoint context = parent ? *parent : NewTrace(*tracing, call.services.loop.random(), headers);
+  loop::Random& random = call.services.loop.random();
+  const TraceHeaders came = TakeTraceHeaders(headers);
+  const std::optional<TracePoint> parent = CallersContext(came);
+  TracePoint context = parent ? *parent : NewTrace(random);
+  if (IsUndecided(came)) {
+    context.flags = Samples(*tracing, random, headers) ? TracePoint::kSampled : 0;
+  } else if (!parent) {  // B3 headers with a decision and no trace
+    context.flags = came.b3->sampled() ? TracePoint::kSampled : 0;
+  }
   // By the trace's own number, so that all hops decide the same.
   if (context.sampled() && context.trace_low % kMillion >= tracing->overall_sampling)
     context.flags = static_cast<uint8_t>(context.flags & ~TracePoint::kSampled);
-  if (parent && !context.sampled() && !parent->sampled()) {
+  b3_ = came.b3_style;
+  if (came.parent && !context.sampled() && !came.parent->sampled()) {
+    SetB3Headers(b3_, context, 0, headers);
     call.record.tracing.id = headers.Get(HeaderId::kTraceparent).substr(3, 32);
     return;  // forwarded as it came
   }
   traceparent_ = call.arena.NewArray<char>(telemetry::kTraceparentSize);
-  if (context.sampled()) Sample(call, context, parent ? parent->span : 0);
+  uint64_t parent_span = came.parent || !came.b3 ? 0 : came.b3->parent;
+  if (context.sampled()) {
+    parent_span = parent ? parent->span : 0;
+    Sample(call, context, parent_span);
+  }
   Write(context, traceparent_);
   headers.Set(HeaderId::kTraceparent, {traceparent_, telemetry::kTraceparentSize});
+  SetB3Headers(b3_, context, parent_span, headers);
   call.record.tracing.id = {traceparent_ + 3, 32};
 }
 
@@ -126,6 +110,7 @@ void RequestSpans::BeginAttempt(Call& call, const SocketAddress& upstream) {
   TracePoint context = trace_->context;
   context.span = attempt->span;
   Write(context, traceparent_);
+  SetB3Headers(b3_, context, trace_->context.span, call.request.head->headers);
 }
 
 void RequestSpans::RecordEnd(Call& call, int status, Failure failure) {

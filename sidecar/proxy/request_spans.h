@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "net/base/failure.h"
+#include "sidecar/proxy/trace_headers.h"
 #include "sidecar/proxy/trace_record.h"
 #include "telemetry/trace_context.h"
 
@@ -16,7 +17,8 @@ struct Call;
 
 // The request's place in a trace: continued or begun, propagated to the upstream, with a span for
 // each attempt. Costs nothing where the chain has no tracing, and no span where the request is not
-// sampled. Owner: Call. Source: W3C Trace Context and Baggage; HttpConnectionManager.tracing.
+// sampled. Owner: Call. Source: W3C Trace Context and Baggage; B3 propagation;
+// HttpConnectionManager.tracing.
 class RequestSpans {
  public:
   // Part of the identify phase: reads and writes the request's headers.
@@ -38,6 +40,7 @@ class RequestSpans {
 
   char* traceparent_ = nullptr;    // the header's value, where we have written it
   RequestTrace* trace_ = nullptr;  // of a request that is sampled
+  B3Style b3_;                     // in which the request came
 };
 
 }  // namespace tulle::proxy

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "sidecar/proxy/testing/call_world.h"
 
 namespace tulle::proxy {
@@ -81,6 +85,125 @@ TEST_F(RequestSpansTest, SamplingOfNoneKeepsTheTraceIdAndMakesNoSpans) {
   EXPECT_EQ(call().record.tracing.spans, nullptr);
   EXPECT_TRUE(Header("traceparent").ends_with("-00"));
 }
+
+constexpr char kB3[] = "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-1-05e3ac9a4f6e3b90";
+
+TEST_F(RequestSpansTest, ContinuesATraceOfB3) {
+  head_.headers.Add("B3", kB3);
+  Begin();
+  const std::string_view sent = Header("traceparent");
+  EXPECT_EQ(sent.substr(0, 36), std::string_view(kParent).substr(0, 36));
+  ASSERT_NE(call().record.tracing.spans, nullptr);
+  EXPECT_EQ(call().record.tracing.spans->parent, 0x00f067aa0ba902b7u);
+  EXPECT_EQ(call().record.tracing.id, "0af7651916cd43dd8448eb211c80319c");
+  const std::string own(sent.substr(36, 16));
+  EXPECT_EQ(Header("b3"), "0af7651916cd43dd8448eb211c80319c-" + own + "-1-00f067aa0ba902b7");
+  EXPECT_EQ(Header("x-b3-traceid"), "(none)");
+}
+
+TEST_F(RequestSpansTest, EachAttemptHasItsSpanInB3) {
+  tracing_.span_per_attempt = true;
+  http_.tracing = std::make_shared<config::TracingSpec>(tracing_);
+  head_.headers.Add("X-B3-TraceId", "8448eb211c80319c");
+  head_.headers.Add("X-B3-SpanId", "00f067aa0ba902b7");
+  head_.headers.Add("X-B3-Flags", "1");
+  Begin();
+  Call& one = call();
+  const std::string server(Header("x-b3-spanid"));
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    one.spans.BeginAttempt(one, *SocketAddress::Parse("10.0.0.2", 80));
+    const std::string_view sent = Header("traceparent");
+    EXPECT_EQ(sent.substr(3, 32), "00000000000000008448eb211c80319c");
+    EXPECT_EQ(Header("x-b3-traceid"), "8448eb211c80319c");  // as wide as it came
+    EXPECT_EQ(Header("x-b3-spanid"), sent.substr(36, 16));
+    EXPECT_NE(Header("x-b3-spanid"), server);
+    EXPECT_EQ(Header("x-b3-parentspanid"), server);
+    EXPECT_EQ(Header("x-b3-flags"), "1");
+    EXPECT_EQ(Header("x-b3-sampled"), "(none)");
+    EXPECT_EQ(Header("b3"), "(none)");
+  }
+}
+
+TEST_F(RequestSpansTest, B3DecidesWhetherThereAreSpans) {
+  head_.headers.Add("b3", "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-0");
+  Begin();
+  EXPECT_EQ(call().record.tracing.spans, nullptr);
+  EXPECT_EQ(Header("traceparent"), "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00");
+  EXPECT_EQ(Header("b3"), "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-0");
+}
+
+TEST_F(RequestSpansTest, B3MayDenyATraceThatBeginsHere) {
+  head_.headers.Add("b3", "0");
+  Begin();
+  EXPECT_EQ(call().record.tracing.spans, nullptr);
+  const std::string_view sent = Header("traceparent");
+  EXPECT_TRUE(sent.ends_with("-00"));
+  EXPECT_EQ(Header("b3"), std::string(sent.substr(3, 49)) + "-0");
+}
+
+TEST_F(RequestSpansTest, ATraceOfB3WithoutDecisionIsSampledAsANewOne) {
+  tracing_.random_sampling = 0;
+  http_.tracing = std::make_shared<config::TracingSpec>(tracing_);
+  head_.headers.Add("b3", "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7");
+  Begin();
+  EXPECT_EQ(call().record.tracing.spans, nullptr);
+  EXPECT_EQ(Header("b3"), "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-0");
+}
+
+TEST_F(RequestSpansTest, TraceparentPrevailsAndB3TellsTheSame) {
+  head_.headers.Add("traceparent", kParent);
+  head_.headers.Add("b3", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-0");
+  head_.headers.Add("x-b3-sampled", "0");
+  Begin();
+  const std::string own(Header("traceparent").substr(36, 16));
+  EXPECT_EQ(Header("b3"), "0af7651916cd43dd8448eb211c80319c-" + own + "-1-b7ad6b7169203331");
+  EXPECT_EQ(Header("x-b3-traceid"), "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(Header("x-b3-spanid"), own);
+  EXPECT_EQ(Header("x-b3-sampled"), "1");
+}
+
+TEST_F(RequestSpansTest, TraceparentThatIsNotSampledPrevailsToo) {
+  head_.headers.Add("traceparent", kNotSampled);
+  head_.headers.Add("b3", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-1");
+  Begin();
+  EXPECT_EQ(Header("traceparent"), kNotSampled);
+  EXPECT_EQ(Header("b3"), "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0");
+}
+
+TEST_F(RequestSpansTest, InvalidTraceparentLeavesTheTraceToB3) {
+  head_.headers.Add("traceparent", "00-0");
+  head_.headers.Add("tracestate", "vendor=1");
+  head_.headers.Add("b3", kB3);
+  Begin();
+  EXPECT_EQ(call().record.tracing.id, "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(Header("tracestate"), "(none)");
+}
+
+class HostileB3Test
+    : public RequestSpansTest,
+      public ::testing::WithParamInterface<std::vector<std::pair<std::string, std::string>>> {};
+
+TEST_P(HostileB3Test, Fault86_BeginsANewTraceWithoutB3) {
+  for (const auto& [name, value] : GetParam()) head_.headers.Add(name, value);
+  Begin();
+  ASSERT_TRUE(telemetry::ParseTraceparent(Header("traceparent")).has_value());
+  EXPECT_NE(Header("traceparent").substr(3, 32), "0af7651916cd43dd8448eb211c80319c");
+  for (const http::Header& header : head_.headers.all()) EXPECT_EQ(header.name, "traceparent");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    B3, HostileB3Test,
+    ::testing::Values(
+        std::vector<std::pair<std::string, std::string>>{{"b3", kB3}, {"b3", kB3}},
+        std::vector<std::pair<std::string, std::string>>{{"b3", std::string(60000, 'a')}},
+        std::vector<std::pair<std::string, std::string>>{{"b3", ""}},
+        std::vector<std::pair<std::string, std::string>>{{"x-b3-traceid", ""}},
+        std::vector<std::pair<std::string, std::string>>{
+            {"x-b3-traceid", "0af7651916cd43dd8448eb211c80319c"},
+            {"x-b3-spanid", "00f067aa0ba902b7"},
+            {"x-b3-spanid", "00f067aa0ba902b7"}},
+        std::vector<std::pair<std::string, std::string>>{
+            {"x-b3-traceid", "0af7651916cd43dd8448eb211c80319c"}, {"x-b3-sampled", "1"}}));
 
 }  // namespace
 }  // namespace tulle::proxy

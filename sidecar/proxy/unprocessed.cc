@@ -1,5 +1,6 @@
 #include "sidecar/proxy/unprocessed.h"
 
+#include "sidecar/proxy/caller.h"
 #include "sidecar/proxy/http_chain.h"
 
 namespace tulle::proxy {

@@ -1,4 +1,4 @@
-"""W3C trace context continued or begun, a span a hop and an attempt by OTLP, and what strangers put into trace headers."""
+"""W3C and B3 trace context continued or begun, a span a hop and an attempt by OTLP, and what strangers put into trace headers."""
 import json
 import re
 import socket
@@ -162,6 +162,60 @@ def test_fault_86_trace_headers_of_strangers_are_restarted_or_dropped(run_sideca
     assert last.header("tracestate") == ["a=1,b=2"] and last.header("baggage") == ["user=7"]
     # Ten megabytes do not get as far as that.
     assert get(port, "/", headers=["baggage: " + "x" * 10_000_000]).status == 431
+
+
+B3_SPAN = "00f067aa0ba902b7"
+
+
+def b3_of(request):
+    """What a request says in x-b3-*: {end of the name: value}."""
+    return {name: value for name in ("traceid", "spanid", "parentspanid", "sampled", "flags") for value in request.header("x-b3-" + name)}
+
+
+def test_a_trace_of_b3_is_continued_in_b3_and_traceparent(run_sidecar, origin, collector):
+    _, port = start(run_sidecar, origin, collector.port, **tracing(sampling=0))
+    get(port, "/", headers=["b3: %s-%s-1-05e3ac9a4f6e3b90" % (PARENT[3:35], B3_SPAN)])
+    server, client = [span for _, span in collector.wait_for(2)]
+    assert server.trace_id.hex() == PARENT[3:35] and server.parent_span_id.hex() == B3_SPAN and client.parent_span_id == server.span_id
+    told = origin.requests[-1]
+    assert told.header("traceparent") == ["00-%s-%s-01" % (PARENT[3:35], client.span_id.hex())]
+    assert told.header("b3") == ["%s-%s-1-%s" % (PARENT[3:35], client.span_id.hex(), server.span_id.hex())] and b3_of(told) == {}
+
+    short = PARENT[19:35]
+    get(port, "/", headers=["X-B3-TraceId: " + short, "X-B3-SpanId: " + B3_SPAN, "X-B3-Sampled: 1"])
+    server, client = [span for _, span in collector.wait_for(4)][2:]
+    assert server.trace_id.hex() == "0" * 16 + short and server.parent_span_id.hex() == B3_SPAN
+    told = origin.requests[-1]
+    assert b3_of(told) == {"traceid": short, "spanid": client.span_id.hex(), "parentspanid": server.span_id.hex(), "sampled": "1"}
+    assert told.header("traceparent") == ["00-%s%s-%s-01" % ("0" * 16, short, client.span_id.hex())] and told.header("b3") == []
+
+    # The caller has decided that there are no spans.
+    for deny in (["b3: 0"], ["X-B3-Sampled: 0"], ["b3: %s-%s-0" % (PARENT[3:35], B3_SPAN)]):
+        get(port, "/", headers=deny)
+        told = origin.requests[-1]
+        (parent,) = told.header("traceparent")
+        assert parent.endswith("-00")
+        assert told.header("b3") == ([parent[3:52] + "-0"] if deny[0].startswith("b3") else [])
+        assert b3_of(told).get("sampled", "0") == "0"
+
+    # traceparent prevails, and B3 tells the same trace.
+    get(port, "/", headers=["traceparent: " + PARENT + "01", "b3: %s-%s-0" % ("1" * 32, B3_SPAN)])
+    server, client = [span for _, span in collector.wait_for(6)][4:]
+    assert server.trace_id.hex() == PARENT[3:35] and server.parent_span_id.hex() == PARENT[36:52]
+    assert origin.requests[-1].header("b3") == ["%s-%s-1-%s" % (PARENT[3:35], client.span_id.hex(), server.span_id.hex())]
+    assert len(collector.wait_for(6)) == 6
+
+
+def test_fault_86_b3_headers_of_strangers_begin_a_new_trace(run_sidecar, origin, collector):
+    _, port = start(run_sidecar, origin, collector.port)
+    good = "b3: %s-%s-1" % (PARENT[3:35], B3_SPAN)
+    several = ["X-B3-TraceId: " + PARENT[3:35], "X-B3-SpanId: " + B3_SPAN]
+    for headers in ([good, good], [good + "x"], ["b3: " + "1" * 5000], ["b3: "], several + several[1:], several[:1], several + ["X-B3-Flags: 7"]):
+        assert get(port, "/", headers=headers).status == 200
+        told = origin.requests[-1]
+        (parent,) = told.header("traceparent")
+        assert TRACEPARENT.match(parent) and parent[3:35] != PARENT[3:35], headers
+        assert told.header("b3") == [] and b3_of(told) == {}, headers
 
 
 def spend(port, count):
