@@ -65,6 +65,11 @@ void WriteTraceparent(const TracePoint& context, std::span<char, kTraceparentSiz
   PutHex(context.flags, 2, at);
 }
 
+bool ReadTraceId(std::string_view text, TracePoint& context) {
+  return text.size() == 32 && ReadHex(text.substr(0, 16), &context.trace_high) &&
+         ReadHex(text.substr(16), &context.trace_low);
+}
+
 void WriteTraceId(const TracePoint& context, std::span<char, 32> out) {
   PutHex(context.trace_low, 16, PutHex(context.trace_high, 16, out.data()));
 }

@@ -29,7 +29,8 @@ inline constexpr size_t kTraceparentSize = 55;
 std::optional<TracePoint> ParseTraceparent(std::string_view text);
 // Version 00.
 void WriteTraceparent(const TracePoint& context, std::span<char, kTraceparentSize> out);
-// 32 and 16 lower-case digits.
+// 32 and 16 lower-case digits. ReadTraceId: false for anything else.
+bool ReadTraceId(std::string_view text, TracePoint& context);
 void WriteTraceId(const TracePoint& context, std::span<char, 32> out);
 void WriteSpanId(uint64_t span, std::span<char, 16> out);
 

@@ -25,6 +25,16 @@ TEST(Traceparent, IsReadAndWrittenAlike) {
   EXPECT_EQ(Written(*context), kGood);
 }
 
+TEST(TraceId, IsReadAndWrittenAlike) {
+  TracePoint context;
+  ASSERT_TRUE(ReadTraceId(kGood.substr(3, 32), context));
+  char written[32];
+  WriteTraceId(context, written);
+  EXPECT_EQ(std::string_view(written, 32), kGood.substr(3, 32));
+  EXPECT_FALSE(ReadTraceId(kGood.substr(3, 31), context));
+  EXPECT_FALSE(ReadTraceId(kGood.substr(4, 32), context));
+}
+
 TEST(Traceparent, OfALaterVersionTheFirstPartCounts) {
   const std::string later = "cc" + std::string(kGood.substr(2));
   EXPECT_TRUE(ParseTraceparent(later).has_value());

@@ -14,6 +14,7 @@
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "sidecar/config/access_log_config.h"
 #include "sidecar/config/rbac_config.h"
+#include "sidecar/config/tracing_config.h"
 
 namespace tulle::config {
 namespace {
@@ -137,8 +138,7 @@ uint64_t ChainKey(const listener_v3::FilterChain& chain) {
                 chain.has_transport_socket() ? ServerSocketKey(chain.transport_socket()) : 0);
 }
 
-// metadata.filter_metadata["tulle"]: what has no field in Envoy.
-// Text of ours that has no field in Envoy; empty: there is none.
+// Of metadata.filter_metadata["tulle"], what has no field in Envoy; empty: there is none.
 std::string OwnText(const core::Metadata& metadata, const char* name) {
   const auto own = metadata.filter_metadata().find("tulle");
   if (own == metadata.filter_metadata().end()) return "";
@@ -161,6 +161,10 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const listener_v3::Filt
     const FieldPath here = (at / "filters")[static_cast<size_t>(i)] / "typed_config";
     status =
         i + 1 < count ? ReadRbac(config, here, *spec) : ReadProxy(config, conversion, here, *spec);
+    if (!status.ok()) return status;
+  }
+  if (auto* http = std::get_if<HttpSpec>(&spec->proxy)) {
+    status = ReadOwnTracing(chain.metadata(), at / "metadata", http->tracing);
     if (!status.ok()) return status;
   }
   TULLE_READ_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);

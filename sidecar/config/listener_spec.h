@@ -74,6 +74,13 @@ struct TracingSpec {
   std::vector<std::pair<std::string, std::string>> literal_tags;  // custom_tags
   std::vector<std::pair<std::string, std::string>> header_tags;   // tag, request header
 
+  // metadata.filter_metadata.tulle.tracing of the filter chain: what HttpConnectionManager has no
+  // fields for. The first two are for requests that are not sampled: which of them are reported at
+  // their end.
+  bool always_on_error = false;
+  Milliseconds slower_than{0};     // 0: none
+  uint32_t traces_per_second = 0;  // that begin here, for each worker; 0: no limit
+
   bool operator==(const TracingSpec&) const = default;
 };
 

@@ -1,8 +1,10 @@
 #include "sidecar/config/tracing_config.h"
 
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/trace/v3/http_tracer.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
@@ -71,7 +73,44 @@ void ReadTags(const Tracing& tracing, const FieldPath& at, TracingSpec& spec,
   }
 }
 
+// Leaves `value` if there is no such field.
+absl::Status ReadWhole(const google::protobuf::Struct& own, const char* name, uint32_t most,
+                       const FieldPath& at, uint32_t* value) {
+  const auto found = own.fields().find(name);
+  if (found == own.fields().end()) return absl::OkStatus();
+  const double number = found->second.number_value();
+  if (!found->second.has_number_value() || !(number >= 0 && number <= most) ||
+      number != std::floor(number))
+    return (at / name).Error(absl::StrCat("must be a whole number from 0 to ", most));
+  *value = static_cast<uint32_t>(number);
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status ReadOwnTracing(const envoy::config::core::v3::Metadata& metadata, const FieldPath& at,
+                            std::shared_ptr<const TracingSpec>& tracing) {
+  const auto all = metadata.filter_metadata().find("tulle");
+  if (tracing == nullptr || all == metadata.filter_metadata().end()) return absl::OkStatus();
+  const auto found = all->second.fields().find("tracing");
+  if (found == all->second.fields().end()) return absl::OkStatus();
+  const FieldPath here = at / "filter_metadata.tulle.tracing";
+  const google::protobuf::Struct& own = found->second.struct_value();
+  if (!found->second.has_struct_value()) return here.Error("must be an object");
+  auto spec = std::make_shared<TracingSpec>(*tracing);
+  if (const auto field = own.fields().find("always_on_error"); field != own.fields().end()) {
+    if (!field->second.has_bool_value())
+      return (here / "always_on_error").Error("must be true or false");
+    spec->always_on_error = field->second.bool_value();
+  }
+  uint32_t slower_than = 0;
+  auto status = ReadWhole(own, "slower_than_ms", 86400000, here, &slower_than);
+  status.Update(ReadWhole(own, "traces_per_second", 1000000, here, &spec->traces_per_second));
+  if (!status.ok()) return status;
+  spec->slower_than = Milliseconds(slower_than);
+  tracing = std::move(spec);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::shared_ptr<const TracingSpec>> ToTracing(const Tracing& tracing,
                                                              const FieldPath& at,

@@ -51,6 +51,9 @@ struct RetryRecord {
 struct TracingRecord {
   std::string_view id;                  // empty: no tracing here
   const RequestTrace* spans = nullptr;  // null: no spans
+  // Without spans: the request's place in the trace, in case that its end is worth reporting.
+  uint64_t span = 0;    // of ours that the upstream was told; 0: none
+  uint64_t parent = 0;  // 0: the trace begins here
 };
 
 // The outcome of one request: what access log, metrics and spans report. The phases fill it in.

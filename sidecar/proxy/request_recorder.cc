@@ -7,6 +7,7 @@
 
 #include "sidecar/proxy/call.h"
 #include "sidecar/proxy/decisions.h"
+#include "sidecar/proxy/request_outcome.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "sidecar/proxy/response_flags.h"
 
@@ -19,18 +20,6 @@ using recorder::Text;
 
 // A path is cut there anyway.
 constexpr size_t kLongestPath = 248;
-
-// Those that are the server's fault. Source: OpenTelemetry's conventions for RPC.
-bool IsServerError(int grpc_status) {
-  return grpc_status == 2 || grpc_status == 4 || (grpc_status >= 12 && grpc_status <= 15);
-}
-
-// An error that a route gives as its answer is one of the mesh, such as that of an unknown host.
-bool HasFailed(const DecisionRecord& record, int grpc_status) {
-  const bool answered_here = record.routed.cluster.empty();
-  return record.failure || record.status >= (answered_here ? 400 : 500) ||
-         IsServerError(grpc_status);
-}
 
 // At least 1 for what was reached: 0 stands for what was not.
 uint64_t Since(loop::Instant start, loop::Instant at) {

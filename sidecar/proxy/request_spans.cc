@@ -18,11 +18,16 @@ constexpr uint32_t kMillion = 1000000;
 uint64_t NewSpanId(loop::Random& random) { return random.Next() | 1; }
 
 // Whether a trace has spans for which no caller has decided that.
-bool Samples(const config::TracingSpec& tracing, loop::Random& random,
-             const http::HeaderMap& headers) {
+bool Samples(Call& call, const config::TracingSpec& tracing) {
+  const http::HeaderMap& headers = call.request.head->headers;
   // On inbound chains x-envoy-* of others has been removed already.
-  return random.Below(kMillion) < tracing.random_sampling || headers.Find("x-envoy-force-trace") ||
-         (headers.Find("x-client-trace-id") && random.Below(kMillion) < tracing.client_sampling);
+  if (headers.Find("x-envoy-force-trace")) return true;
+  loop::Random& random = call.services.loop.random();
+  const bool chosen =
+      random.Below(kMillion) < tracing.random_sampling ||
+      (headers.Find("x-client-trace-id") && random.Below(kMillion) < tracing.client_sampling);
+  if (!chosen || tracing.traces_per_second == 0) return chosen;
+  return call.services.new_traces.Take(call.services.loop.Now(), tracing.traces_per_second);
 }
 
 // The context of a request that came without a valid one.
@@ -62,13 +67,16 @@ void RequestSpans::Begin(Call& call) {
   const std::optional<TracePoint> parent = CallersContext(came);
   TracePoint context = parent ? *parent : NewTrace(random);
   if (IsUndecided(came)) {
-    context.flags = Samples(*tracing, random, headers) ? TracePoint::kSampled : 0;
+    context.flags = Samples(call, *tracing) ? TracePoint::kSampled : 0;
   } else if (!parent) {  // B3 headers with a decision and no trace
     context.flags = came.b3->sampled() ? TracePoint::kSampled : 0;
   }
   // By the trace's own number, so that all hops decide the same.
   if (context.sampled() && context.trace_low % kMillion >= tracing->overall_sampling)
     context.flags = static_cast<uint8_t>(context.flags & ~TracePoint::kSampled);
+  if (!context.sampled()) {
+    (parent ? call.record.tracing.parent : call.record.tracing.span) = context.span;
+  }
   b3_ = came.b3_style;
   if (came.parent && !context.sampled() && !came.parent->sampled()) {
     SetB3Headers(b3_, context, 0, headers);

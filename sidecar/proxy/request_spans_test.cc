@@ -86,6 +86,44 @@ TEST_F(RequestSpansTest, SamplingOfNoneKeepsTheTraceIdAndMakesNoSpans) {
   EXPECT_TRUE(Header("traceparent").ends_with("-00"));
 }
 
+TEST_F(RequestSpansTest, TheEndKnowsThePlaceOfARequestThatIsNotSampled) {
+  head_.headers.Add("traceparent", kNotSampled);
+  Begin();
+  const TracingRecord& tracing = call().record.tracing;
+  EXPECT_EQ(tracing.span, 0u);
+  EXPECT_EQ(tracing.parent, 0xb7ad6b7169203331u);
+}
+
+TEST_F(RequestSpansTest, OfATraceThatBeginsHereThePlaceIsWhatTheUpstreamIsTold) {
+  tracing_.random_sampling = 0;
+  http_.tracing = std::make_shared<config::TracingSpec>(tracing_);
+  Begin();
+  const TracingRecord& tracing = call().record.tracing;
+  EXPECT_EQ(telemetry::ParseTraceparent(Header("traceparent"))->span, tracing.span);
+  EXPECT_EQ(tracing.parent, 0u);
+}
+
+TEST_F(RequestSpansTest, NewTracesAreLimitedForEachSecondButNotThoseOfCallers) {
+  tracing_.traces_per_second = 1;
+  http_.tracing = std::make_shared<config::TracingSpec>(tracing_);
+  const auto is_sampled = [&] {
+    head_.headers.Remove("traceparent");
+    Begin();
+    return Header("traceparent").ends_with("-01");
+  };
+  EXPECT_TRUE(is_sampled());
+  EXPECT_FALSE(is_sampled());
+  head_.headers.Add("x-envoy-force-trace", "1");
+  EXPECT_TRUE(is_sampled());
+  head_.headers.Remove("x-envoy-force-trace");
+  head_.headers.Set("traceparent", kParent);
+  Begin();
+  EXPECT_TRUE(Header("traceparent").ends_with("-01"));
+  simulation_.RunFor(std::chrono::seconds(1));
+  EXPECT_TRUE(is_sampled());
+  EXPECT_FALSE(is_sampled());
+}
+
 constexpr char kB3[] = "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-1-05e3ac9a4f6e3b90";
 
 TEST_F(RequestSpansTest, ContinuesATraceOfB3) {

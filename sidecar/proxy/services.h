@@ -9,6 +9,7 @@
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
 #include "sidecar/proxy/http_date.h"
+#include "sidecar/proxy/second_limit.h"
 #include "sidecar/upstream/cluster_table.h"
 
 namespace tulle::proxy {
@@ -98,6 +99,7 @@ struct Services {
   const SharedMemoryPressure* memory = nullptr;  // null: no limit is known
   BodyStages* body_stages = nullptr;             // null: bodies pass unchanged
   HttpDate date{};
+  SecondLimit new_traces{};  // TracingSpec::traces_per_second
 
   // New work is refused: the process nears its limit, or the system has refused memory.
   bool ShortOfMemory() const {

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "sidecar/proxy/address_text.h"
+#include "sidecar/proxy/request_outcome.h"
 #include "sidecar/proxy/response_flags.h"
 #include "sidecar/proxy/trace_record.h"
 #include "telemetry/families.h"
@@ -20,6 +21,7 @@ using telemetry::SpanWriter;
 
 constexpr auto kFlushSpansEvery = std::chrono::seconds(1);
 constexpr std::string_view kQueueFull = "queue_full";
+constexpr std::string_view kTooManyLate = "late_limit";
 
 // Source: OpenTelemetry's semantic conventions: unknown methods are _OTHER, so that there are few
 // names.
@@ -43,7 +45,7 @@ uint64_t WallNanoseconds(const DecisionRecord& record, loop::Instant at) {
 bool GrpcFailed(int status, SpanKind kind) {
   if (status <= 0) return false;
   if (kind == SpanKind::kClient) return true;
-  return status == 2 || status == 4 || (status >= 12 && status <= 15);
+  return IsGrpcServerError(status);
 }
 
 void PutStatus(int status, SpanWriter& span) {
@@ -94,7 +96,7 @@ void PutRequest(const EndedRequest& request, SpanWriter& span) {
   }
 }
 
-void PutOutcome(const EndedRequest& request, SpanWriter& span) {
+void PutOutcome(const EndedRequest& request, const RequestTrace& trace, SpanWriter& span) {
   const DecisionRecord& record = request.record;
   std::array<char, 64> scratch;
   PutStatus(record.status, span);
@@ -102,10 +104,10 @@ void PutOutcome(const EndedRequest& request, SpanWriter& span) {
   span.Text("upstream_cluster", record.routed.cluster);
   PutRpcStatus(record, span);
   span.Text("error.type", CauseOf(record.failure));
+  if (!trace.reason.empty()) return span.Text("tulle.sampling.reason", trace.reason);
   span.Number("tulle.mesh.microseconds",
               static_cast<uint64_t>(
-                  std::chrono::duration_cast<std::chrono::microseconds>(record.tracing.spans->mesh)
-                      .count()));
+                  std::chrono::duration_cast<std::chrono::microseconds>(trace.mesh).count()));
 }
 
 // Few, since collectors group by them: neither a path nor a host is one.
@@ -122,11 +124,11 @@ std::string_view RetryReasonOf(const AttemptTrace& attempt, std::span<char> scra
   return {scratch.data(), static_cast<size_t>(end - scratch.data())};
 }
 
-void PutEvents(const DecisionRecord& record, SpanWriter& span) {
+void PutEvents(const DecisionRecord& record, const RequestTrace& trace, SpanWriter& span) {
   const uint64_t started = WallNanoseconds(record, record.times.started);
   if (record.delay_injected) span.Event(started, "fault", "fault.type", "delay");
   std::array<char, 16> scratch;
-  for (const AttemptTrace* one = record.tracing.spans->first; one != nullptr; one = one->next) {
+  for (const AttemptTrace* one = trace.first; one != nullptr; one = one->next) {
     if (one->next == nullptr) break;
     span.Event(WallNanoseconds(record, one->ended), "retry", "retry.reason",
                RetryReasonOf(*one, scratch));
@@ -136,13 +138,13 @@ void PutEvents(const DecisionRecord& record, SpanWriter& span) {
                "budget");
 }
 
-void PutServerSpan(const EndedRequest& request, std::string& out) {
+void PutServerSpan(const EndedRequest& request, const RequestTrace& trace, std::string& out) {
   const DecisionRecord& record = request.record;
   SpanHead head;
-  head.context = record.tracing.spans->context;
-  head.parent = record.tracing.spans->parent;
+  head.context = trace.context;
+  head.parent = trace.parent;
   head.parent_is_remote = true;
-  head.tracestate = record.tracing.spans->tracestate;
+  head.tracestate = trace.tracestate;
   head.name = record.routed.operation.empty() ? NameOf(record) : record.routed.operation;
   head.start_ns = WallNanoseconds(record, record.times.started);
   head.end_ns = WallNanoseconds(record, record.times.ended);
@@ -155,8 +157,8 @@ void PutServerSpan(const EndedRequest& request, std::string& out) {
     span.Text("tulle.peer", request.downstream.peer->spiffe_id);
   const bool outbound = request.downstream.direction == config::Direction::kOutbound;
   span.Text("tulle.direction", outbound ? "outbound" : "inbound");
-  PutOutcome(request, span);
-  PutEvents(record, span);
+  PutOutcome(request, trace, span);
+  PutEvents(record, trace, span);
   if (record.status == 0 || record.status >= 500 ||
       GrpcFailed(GrpcStatusNumber(record.grpc_status), head.kind)) {
     span.Error(CauseOf(record.failure));
@@ -164,15 +166,15 @@ void PutServerSpan(const EndedRequest& request, std::string& out) {
   span.End();
 }
 
-void PutAttemptSpan(const EndedRequest& request, const AttemptTrace& attempt, uint64_t number,
-                    std::string& out) {
+void PutAttemptSpan(const EndedRequest& request, const RequestTrace& trace,
+                    const AttemptTrace& attempt, uint64_t number, std::string& out) {
   const DecisionRecord& record = request.record;
   SpanHead head;
   head.kind = SpanKind::kClient;
-  head.context = record.tracing.spans->context;
+  head.context = trace.context;
   head.context.span = attempt.span;
-  head.parent = record.tracing.spans->context.span;
-  head.tracestate = record.tracing.spans->tracestate;
+  head.parent = trace.context.span;
+  head.tracestate = trace.tracestate;
   head.name = NameOf(record);
   head.start_ns = WallNanoseconds(record, attempt.started);
   head.end_ns = WallNanoseconds(record, attempt.ended);
@@ -194,12 +196,23 @@ void PutAttemptSpan(const EndedRequest& request, const AttemptTrace& attempt, ui
   span.End();
 }
 
+// Why a request that is not sampled is reported; empty: it is not.
+std::string_view LateReason(const config::TracingSpec& tracing, const DecisionRecord& record) {
+  if (tracing.always_on_error && HasFailed(record, GrpcStatusNumber(record.grpc_status)))
+    return "error";
+  const bool is_slow = tracing.slower_than != config::Milliseconds(0) &&
+                       record.times.ended - record.times.started > tracing.slower_than;
+  // The life of an upgraded connection tells nothing.
+  return is_slow && !record.request->upgrade_wanted ? "slow" : std::string_view();
+}
+
 }  // namespace
 
 SpanLog::SpanLog(loop::Loop& loop, SpanSink* sink, telemetry::Registry& registry)
     : loop_(loop),
       sink_(sink),
       dropped_(registry.CounterRow(telemetry::kSpansDropped, {&kQueueFull, 1})),
+      too_many_(registry.CounterRow(telemetry::kSpansDropped, {&kTooManyLate, 1})),
       timer_(loop.NewTimer([this] { Flush(); })) {
   batches_.reserve(kMostCollectors);
 }
@@ -207,16 +220,51 @@ SpanLog::SpanLog(loop::Loop& loop, SpanSink* sink, telemetry::Registry& registry
 SpanLog::~SpanLog() { Flush(); }
 
 void SpanLog::Write(const EndedRequest& request) {
-  const RequestTrace* trace = request.record.tracing.spans;
-  if (trace == nullptr || sink_ == nullptr) return;
+  const TracingRecord& trace = request.record.tracing;
+  if (trace.id.empty() || sink_ == nullptr) return;
+  if (trace.spans != nullptr) return WriteSpans(request, *trace.spans);
+  const config::TracingSpec& tracing =
+      *std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
+  const std::string_view reason = LateReason(tracing, request.record);
+  if (!reason.empty()) [[unlikely]]
+    WriteLate(request, reason);
+}
+
+// Of the attempts only the last is known.
+void SpanLog::WriteLate(const EndedRequest& request, std::string_view reason) {
+  const DecisionRecord& record = request.record;
+  const bool was_sent = record.upstream.address.is_set();
+  if (!late_.Take(loop_.Now(), kLatePerSecond)) return too_many_.Add(was_sent ? 2 : 1);
+  RequestTrace trace;
+  trace.reason = reason;
+  telemetry::ReadTraceId(record.tracing.id, trace.context);
+  trace.context.span = record.tracing.span != 0 ? record.tracing.span : loop_.random().Next() | 1;
+  trace.parent = record.tracing.parent;
+  trace.tracestate = record.request->headers.Get(http::HeaderId::kTracestate);
+  AttemptTrace attempt;
+  if (was_sent) {
+    attempt.span = loop_.random().Next() | 1;
+    attempt.started = std::max(record.times.upstream_asked, record.times.started);
+    attempt.ended = record.times.ended;
+    attempt.upstream = record.upstream.address;
+    attempt.status = record.failure ? 0 : record.status;
+    attempt.failure = record.failure;
+    trace.first = trace.last = &attempt;
+    trace.attempts = 1;
+  }
+  WriteSpans(request, trace);
+}
+
+void SpanLog::WriteSpans(const EndedRequest& request, const RequestTrace& trace) {
   const auto& tracing = std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
   Batch& batch = BatchFor(tracing);
-  PutServerSpan(request, batch.spans);
+  PutServerSpan(request, trace, batch.spans);
   ++batch.count;
-  uint64_t number = 0;
-  for (const AttemptTrace* one = trace->first; one != nullptr && tracing->span_per_attempt;
+  const uint64_t attempts = request.record.retries.attempts;
+  uint64_t number = trace.reason.empty() || attempts == 0 ? 0 : attempts - 1;
+  for (const AttemptTrace* one = trace.first; one != nullptr && tracing->span_per_attempt;
        one = one->next) {
-    PutAttemptSpan(request, *one, number++, batch.spans);
+    PutAttemptSpan(request, trace, *one, number++, batch.spans);
     ++batch.count;
   }
   if (batch.spans.size() >= kSubmitAt) return Submit(batch);

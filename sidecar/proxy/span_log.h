@@ -3,13 +3,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "net/loop/loop.h"
 #include "sidecar/proxy/ended.h"
+#include "sidecar/proxy/second_limit.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::proxy {
+
+struct RequestTrace;
 
 // Where finished spans go. Any thread; never blocks.
 class SpanSink {
@@ -22,8 +26,10 @@ class SpanSink {
 };
 
 // The spans of one worker: written when a sampled request has ended, batched for each collector,
-// and passed on every second or at 64 KiB. A request without spans costs a comparison. If the sink
-// does not keep up, spans are dropped and counted; requests never wait (fault 87).
+// and passed on every second or at 64 KiB. A request that is not sampled costs few comparisons; if
+// it failed or was slow, and TracingSpec asks for that, it has spans of its own: at most ten such
+// requests a second, the others are counted. If the sink does not keep up, spans are dropped and
+// counted; requests never wait (fault 87).
 //
 // Owner: TrafficObserver. Thread: the worker's.
 class SpanLog final : private loop::TurnEnd {
@@ -41,16 +47,21 @@ class SpanLog final : private loop::TurnEnd {
     uint64_t count = 0;
   };
 
+  void WriteSpans(const EndedRequest& request, const RequestTrace& trace);
+  void WriteLate(const EndedRequest& request, std::string_view reason);
   Batch& BatchFor(const std::shared_ptr<const config::TracingSpec>& collector);
   void Submit(Batch& batch);
   void OnTurnEnd() override;
 
   static constexpr size_t kSubmitAt = 64 * 1024;
   static constexpr size_t kMostCollectors = 8;
+  static constexpr uint32_t kLatePerSecond = 10;
 
   loop::Loop& loop_;
   SpanSink* const sink_;  // null: none
   telemetry::Counter& dropped_;
+  telemetry::Counter& too_many_;
+  SecondLimit late_;
   std::unique_ptr<loop::Timer> timer_;
   std::vector<Batch> batches_;
 };

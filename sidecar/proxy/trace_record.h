@@ -22,8 +22,8 @@ struct AttemptTrace {
   AttemptTrace* next = nullptr;
 };
 
-// What the spans of one request are made from. Only for sampled requests; lives in the call's
-// arena, like all that it points to.
+// What the spans of one request are made from. For sampled requests it lives in the call's arena,
+// like all that it points to; for others it is made at their end, if that is worth reporting.
 struct RequestTrace {
   using WallTime = std::chrono::system_clock::time_point;
   // Further attempts have no span.
@@ -39,6 +39,7 @@ struct RequestTrace {
   std::chrono::nanoseconds mesh{0};
   WallTime ours_since{};  // since when, while `ours`
   bool ours = true;
+  std::string_view reason;  // why it was made at the end; empty: the request is sampled
 };
 
 }  // namespace tulle::proxy

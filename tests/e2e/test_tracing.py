@@ -3,7 +3,9 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent import futures
@@ -216,6 +218,78 @@ def test_fault_86_b3_headers_of_strangers_begin_a_new_trace(run_sidecar, origin,
         (parent,) = told.header("traceparent")
         assert TRACEPARENT.match(parent) and parent[3:35] != PARENT[3:35], headers
         assert told.header("b3") == [] and b3_of(told) == {}, headers
+
+
+def late(sidecar):
+    """Spans that were not made, since too many requests had failed."""
+    return sidecar.metrics().get(("tulle_spans_dropped_total", frozenset({("reason", "late_limit")})), 0)
+
+
+def start_late(run_sidecar, origin, collector_port, **own):
+    """A sidecar that samples nothing, with `own` in its filter chain's metadata."""
+    port = processes.free_port()
+    listener = bootstrap.listener(port, bootstrap.connection_manager(None, codec="HTTP1", **tracing(sampling=0)))
+    listener["filter_chains"][0]["metadata"] = {"filter_metadata": {"tulle": {"tracing": own}}}
+    sidecar = run_sidecar([listener], [bootstrap.cluster(ports=[origin.port]), bootstrap.cluster("collector", [collector_port], http2=True)])
+    return sidecar, port
+
+
+def test_a_failed_request_that_is_not_sampled_is_reported_at_its_end(run_sidecar, make_origin, collector):
+    origin = make_origin(lambda request, sock: reply(status="503 Service Unavailable") if request.path == "/fails" else reply())
+    sidecar, port = start_late(run_sidecar, origin, collector.port, always_on_error=True)
+    get(port, "/works")
+    get(port, "/fails")
+    server, client = [span for _, span in collector.wait_for(2)]
+    begun = TRACEPARENT.match(origin.requests[-1].header("traceparent")[0])
+    assert begun[3] == "00" and server.trace_id.hex() == begun[1] and server.span_id.hex() == begun[2]  # what the next hop was told
+    assert server.parent_span_id == b"" and client.parent_span_id == server.span_id
+    got = attributes(server)
+    assert got["tulle.sampling.reason"] == "error" and got["http.response.status_code"] == 503 and got["url.path"] == "/fails"
+    assert server.status.code == 2 and "tulle.mesh.microseconds" not in got and attributes(client)["server.port"] == origin.port
+
+    get(port, "/fails", headers=["traceparent: " + PARENT + "00"])
+    server = collector.wait_for(4)[2][1]
+    assert server.trace_id.hex() == PARENT[3:35] and server.parent_span_id.hex() == PARENT[36:52]
+    assert origin.requests[-1].header("traceparent") == [PARENT + "00"]
+
+    # An outage does not flood the collector.
+    with raw.Raw(port) as client:
+        for _ in range(200):
+            client.send(b"GET /fails HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.response().status == 503
+    sent = 2 * 202 - late(sidecar)
+    assert len(collector.wait_for(sent)) == sent < 2 * 202
+
+
+def test_a_slow_request_that_is_not_sampled_is_reported_at_its_end(run_sidecar, make_origin, collector):
+    def answer(request, _):
+        time.sleep(0.3 if request.path == "/slow" else 0)
+        return reply()
+    origin = make_origin(answer)
+    _, port = start_late(run_sidecar, origin, collector.port, slower_than_ms=200)
+    get(port, "/slow")
+    server, _ = [span for _, span in collector.wait_for(2)]
+    assert attributes(server)["tulle.sampling.reason"] == "slow" and attributes(server)["url.path"] == "/slow"
+    assert server.end_time_unix_nano - server.start_time_unix_nano > 200_000_000 and server.status.code == 0
+
+
+def refusal(folder, listener):
+    """What a sidecar says of a bootstrap file with this listener, which it refuses."""
+    path = str(folder / "refused.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(bootstrap.bootstrap([listener], [bootstrap.cluster(), bootstrap.cluster("collector")], processes.free_port()), file)
+    done = subprocess.run([Mesh.binary("sidecar/tulle-sidecar"), "-c", path], capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode != 0
+    return done.stderr
+
+
+def test_wrong_tracing_metadata_is_refused(tmp_path):
+    port = processes.free_port()
+    for own, where in (({"slower_than_ms": "long"}, "tracing.slower_than_ms"), ({"always_on_error": 1}, "tracing.always_on_error"),
+                       ({"traces_per_second": 0.5}, "tracing.traces_per_second"), ("x", "filter_metadata.tulle.tracing: must be")):
+        listener = bootstrap.listener(port, bootstrap.connection_manager(None, **tracing()))
+        listener["filter_chains"][0]["metadata"] = {"filter_metadata": {"tulle": {"tracing": own}}}
+        assert where in refusal(tmp_path, listener)
 
 
 def spend(port, count):
