@@ -176,8 +176,11 @@ constexpr Row kRows[] = {
      "resource_detectors max_cache_size set_telemetry_sdk_resource_attributes "
      "set_service_name_resource_attribute set_instrumentation_scope",
      "sampler"},
-    {"envoy.config.core.v3.HttpService", kLow, "*", "", ""},
-    {"envoy.config.core.v3.HttpUri", kLow, "*", "", ""},
+    {"envoy.config.trace.v3.ZipkinConfig", kLow,
+     "collector_cluster collector_endpoint collector_endpoint_version collector_hostname",
+     "trace_id_128bit shared_span_context split_spans_for_request", ""},
+    {"envoy.config.core.v3.HttpService", kLow, "*", "formatters", ""},
+    {"envoy.config.core.v3.HttpUri", kLow, "uri cluster", "timeout", ""},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter", kHigh, "*", "", ""},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds", kLow, "*", "", ""},
     {"envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension", kLow, "*",

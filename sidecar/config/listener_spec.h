@@ -56,12 +56,16 @@ struct AccessLogSpec {
   std::vector<std::pair<std::string, std::string>> json;
 };
 
-// HttpConnectionManager.tracing with envoy.config.trace.v3.OpenTelemetryConfig: which requests have
-// spans, and where spans are sent.
+// How spans are sent: envoy.config.trace.v3.OpenTelemetryConfig.grpc_service, its http_service, or
+// envoy.config.trace.v3.ZipkinConfig.
+enum class TraceProtocol : uint8_t { kOtlpGrpc, kOtlpHttp, kZipkin };
+
+// HttpConnectionManager.tracing: which requests have spans, and where spans are sent.
 struct TracingSpec {
+  TraceProtocol protocol = TraceProtocol::kOtlpGrpc;
   std::string cluster;                                       // of the collector
   std::string authority;                                     // empty: the cluster's name
-  std::string http_path;                                     // empty: gRPC
+  std::string http_path;                                     // without gRPC
   std::vector<std::pair<std::string, std::string>> headers;  // initial_metadata, or of the POST
   std::string service_name;                                  // empty: the workload's
   // Per million requests: of those with x-client-trace-id, of those without a traceparent, and of

@@ -1,11 +1,14 @@
 #include "sidecar/config/tracing_config.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/trace/v3/http_tracer.pb.h"
+#include "envoy/config/trace/v3/zipkin.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
 namespace tulle::config {
@@ -14,6 +17,10 @@ namespace {
 namespace http_manager_v3 = envoy::extensions::filters::network::http_connection_manager::v3;
 using Tracing = http_manager_v3::HttpConnectionManager_Tracing;
 using envoy::config::trace::v3::OpenTelemetryConfig;
+using envoy::config::trace::v3::ZipkinConfig;
+
+// Of OTLP over HTTP, unless the URI has another.
+constexpr std::string_view kTracesPath = "/v1/traces";
 
 absl::StatusOr<uint32_t> PerMillion(bool present, double percent, const FieldPath& at) {
   if (!present) return uint32_t{1000000};
@@ -37,14 +44,30 @@ absl::Status ReadSampling(const Tracing& tracing, const FieldPath& at, TracingSp
   return absl::OkStatus();
 }
 
+// "http://collector:4318/v1/traces": whether there is TLS is up to the cluster.
+absl::Status ReadHttpService(const OpenTelemetryConfig& config, const FieldPath& at,
+                             TracingSpec& spec) {
+  const auto& service = config.http_service();
+  spec.protocol = TraceProtocol::kOtlpHttp;
+  spec.cluster = service.http_uri().cluster();
+  if (spec.cluster.empty()) return (at / "http_uri.cluster").Error("is required");
+  std::string_view uri = service.http_uri().uri();
+  const size_t scheme = uri.find("://");
+  if (scheme == std::string_view::npos)
+    return (at / "http_uri.uri").Error("must be a URI, like http://collector:4318/v1/traces");
+  uri.remove_prefix(scheme + 3);
+  const size_t path = std::min(uri.find('/'), uri.size());
+  spec.authority = uri.substr(0, path);
+  spec.http_path = path == uri.size() ? std::string_view(kTracesPath) : uri.substr(path);
+  for (const auto& option : service.request_headers_to_add())
+    spec.headers.emplace_back(option.header().key(), option.header().value());
+  return absl::OkStatus();
+}
+
 absl::Status ReadCollector(const OpenTelemetryConfig& config, const FieldPath& at,
                            TracingSpec& spec) {
-  if (config.has_http_service()) {
-    return (at / "http_service")
-        .Error(
-            "OTLP over HTTP is not implemented: use grpc_service with the collector's port for "
-            "gRPC (4317)");
-  }
+  spec.service_name = config.service_name();
+  if (config.has_http_service()) return ReadHttpService(config, at / "http_service", spec);
   if (!config.grpc_service().has_envoy_grpc()) {
     return (at / "grpc_service.envoy_grpc").Error("is required: it names the collector's cluster");
   }
@@ -55,8 +78,34 @@ absl::Status ReadCollector(const OpenTelemetryConfig& config, const FieldPath& a
   spec.authority = config.grpc_service().envoy_grpc().authority();
   for (const auto& header : config.grpc_service().initial_metadata())
     spec.headers.emplace_back(header.key(), header.value());
-  spec.service_name = config.service_name();
   return absl::OkStatus();
+}
+
+// Of the versions of Zipkin's API only one is in use.
+absl::Status ReadCollector(const ZipkinConfig& config, const FieldPath& at, TracingSpec& spec) {
+  spec.protocol = TraceProtocol::kZipkin;
+  spec.cluster = config.collector_cluster();
+  if (spec.cluster.empty()) return (at / "collector_cluster").Error("is required");
+  spec.http_path = config.collector_endpoint();
+  if (!spec.http_path.starts_with('/'))
+    return (at / "collector_endpoint").Error("must be a path, like /api/v2/spans");
+  spec.authority = config.collector_hostname();
+  if (config.collector_endpoint_version() != ZipkinConfig::HTTP_JSON) {
+    return (at / "collector_endpoint_version")
+        .Error("is not implemented: use HTTP_JSON, which every Zipkin collector accepts");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadProvider(const google::protobuf::Any& provider, const FieldPath& at,
+                          TracingSpec& spec) {
+  OpenTelemetryConfig open_telemetry;
+  if (provider.UnpackTo(&open_telemetry)) return ReadCollector(open_telemetry, at, spec);
+  ZipkinConfig zipkin;
+  if (provider.UnpackTo(&zipkin)) return ReadCollector(zipkin, at, spec);
+  return at.Error(absl::StrCat("'", provider.type_url(),
+                               "' is not implemented: use envoy.config.trace.v3."
+                               "OpenTelemetryConfig or envoy.config.trace.v3.ZipkinConfig"));
 }
 
 void ReadTags(const Tracing& tracing, const FieldPath& at, TracingSpec& spec,
@@ -117,14 +166,8 @@ absl::StatusOr<std::shared_ptr<const TracingSpec>> ToTracing(const Tracing& trac
                                                              std::vector<std::string>* notes) {
   if (!tracing.has_provider()) return nullptr;
   const FieldPath here = at / "provider.typed_config";
-  OpenTelemetryConfig config;
-  if (!tracing.provider().typed_config().UnpackTo(&config)) {
-    return here.Error(absl::StrCat("'", tracing.provider().typed_config().type_url(),
-                                   "' is not implemented: use "
-                                   "envoy.config.trace.v3.OpenTelemetryConfig"));
-  }
   auto spec = std::make_shared<TracingSpec>();
-  auto status = ReadCollector(config, here, *spec);
+  auto status = ReadProvider(tracing.provider().typed_config(), here, *spec);
   status.Update(ReadSampling(tracing, at, *spec));
   if (!status.ok()) return status;
   ReadTags(tracing, at, *spec, notes);

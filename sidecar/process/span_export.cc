@@ -4,6 +4,9 @@
 
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/dial.h"
+#include "telemetry/export/grpc_delivery.h"
+#include "telemetry/export/http_delivery.h"
+#include "telemetry/export/zipkin_spans.h"
 #include "telemetry/otlp_span.h"
 #include "telemetry/version.h"
 
@@ -54,17 +57,34 @@ telemetry::SpanExporter& SpanExport::ExporterFor(
   }
   if (collectors_.size() == kMostCollectors) collectors_.pop_back();
   telemetry::SpanExporter::Options options;
-  options.authority = collector->authority.empty() ? collector->cluster : collector->authority;
-  options.scheme = UsesTls(*collector) ? "https" : "http";
-  options.metadata = collector->headers;
   options.resource = ResourceOf(*collector);
-  auto connect = [this, cluster = collector->cluster, turn = size_t{0}]() mutable {
+  options.encode = collector->protocol == config::TraceProtocol::kZipkin
+                       ? telemetry::MakeZipkinSpans
+                       : telemetry::MakeExportRequest;
+  collectors_.push_front({collector, std::make_unique<telemetry::SpanExporter>(
+                                         main_, NewDelivery(*collector), options, registry_)});
+  return *collectors_.front().exporter;
+}
+
+std::unique_ptr<telemetry::SpanDelivery> SpanExport::NewDelivery(
+    const config::TracingSpec& collector) {
+  const std::string authority =
+      collector.authority.empty() ? collector.cluster : collector.authority;
+  const std::string scheme = UsesTls(collector) ? "https" : "http";
+  auto connect = [this, cluster = collector.cluster, turn = size_t{0}]() mutable {
     return Dial(cluster, turn);
   };
-  collectors_.push_front(
-      {collector, std::make_unique<telemetry::SpanExporter>(main_, std::move(connect),
-                                                            std::move(options), registry_)});
-  return *collectors_.front().exporter;
+  if (collector.protocol == config::TraceProtocol::kOtlpGrpc) {
+    return std::make_unique<telemetry::GrpcDelivery>(
+        main_, std::move(connect),
+        telemetry::GrpcDelivery::Options{authority, scheme, collector.headers});
+  }
+  const bool is_zipkin = collector.protocol == config::TraceProtocol::kZipkin;
+  return std::make_unique<telemetry::HttpDelivery>(
+      main_, std::move(connect),
+      telemetry::HttpDelivery::Options{authority, scheme, collector.http_path,
+                                       is_zipkin ? "application/json" : "application/x-protobuf",
+                                       collector.headers});
 }
 
 std::unique_ptr<Transport> SpanExport::Dial(const std::string& name, size_t& turn) {

@@ -53,6 +53,7 @@ class SpanExport final : public proxy::SpanSink {
   void Add(const std::shared_ptr<const config::TracingSpec>& collector, std::string spans,
            uint64_t count);
   telemetry::SpanExporter& ExporterFor(const std::shared_ptr<const config::TracingSpec>& collector);
+  std::unique_ptr<telemetry::SpanDelivery> NewDelivery(const config::TracingSpec& collector);
   std::unique_ptr<Transport> Dial(const std::string& cluster, size_t& turn);
   bool UsesTls(const config::TracingSpec& collector) const;
   std::string ResourceOf(const config::TracingSpec& collector) const;

@@ -1,41 +1,16 @@
-// Queues spans and sends them in batches to a collector.
 #include "telemetry/export/span_exporter.h"
 
-#include <array>
+#include <algorithm>
+#include <utility>
 
-#include "net/grpc/status.h"
 #include "telemetry/families.h"
-#include "telemetry/otlp_span.h"
 
 namespace tulle::telemetry {
 namespace {
 
-constexpr std::string_view kPath = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 constexpr size_t kMaxOfARequest = 256 * 1024;
-constexpr loop::Duration kRetryAfter = std::chrono::seconds(1);
-
-// Source: the OTLP specification, "Failures".
-bool MayBeSentAgain(grpc::Code code) {
-  switch (code) {
-    case grpc::Code::kCancelled:
-    case grpc::Code::kDeadlineExceeded:
-    case grpc::Code::kAborted:
-    case grpc::Code::kOutOfRange:
-    case grpc::Code::kUnavailable:
-    case grpc::Code::kDataLoss:
-      return true;
-    default:
-      return false;
-  }
-}
-
-grpc::ChannelOptions ChannelOptionsOf(const SpanExporter::Options& options) {
-  grpc::ChannelOptions channel;
-  channel.authority = options.authority;
-  channel.scheme = options.scheme;
-  channel.metadata = options.metadata;
-  return channel;
-}
+constexpr loop::Duration kFirstBackoff = std::chrono::seconds(1);
+constexpr loop::Duration kLastBackoff = std::chrono::seconds(30);
 
 Counter& DroppedCounter(Registry& registry, std::string_view reason) {
   return registry.CounterRow(kSpansDropped, {&reason, 1});
@@ -43,19 +18,18 @@ Counter& DroppedCounter(Registry& registry, std::string_view reason) {
 
 }  // namespace
 
-SpanExporter::SpanExporter(loop::Loop& loop, grpc::Channel::Connect connect, Options options,
-                           Registry& registry)
+SpanExporter::SpanExporter(loop::Loop& loop, std::unique_ptr<SpanDelivery> delivery,
+                           Options options, Registry& registry)
     : loop_(loop),
       options_(std::move(options)),
       sent_(registry.CounterRow(kSpansSent)),
       queue_full_(DroppedCounter(registry, "queue_full")),
       refused_(DroppedCounter(registry, "refused")),
+      backoff_(kFirstBackoff),
       retry_(loop.NewTimer([this] { Send(); })),
-      channel_(loop, std::move(connect), ChannelOptionsOf(options_), *this) {
-  channel_.Start();
+      delivery_(std::move(delivery)) {
+  delivery_->Start([this] { Send(); });
 }
-
-SpanExporter::~SpanExporter() { call_.reset(); }
 
 void SpanExporter::Add(std::string spans, uint64_t count) {
   if (waiting_bytes_ + flying_.spans.size() + spans.size() > options_.most_waiting)
@@ -66,7 +40,7 @@ void SpanExporter::Add(std::string spans, uint64_t count) {
 }
 
 void SpanExporter::Send() {
-  if (call_ != nullptr || waiting_.empty() || retry_->active() || !channel_.ready()) return;
+  if (is_sending_ || waiting_.empty() || retry_->active() || !delivery_->ready()) return;
   while (!waiting_.empty()) {
     Batch& next = waiting_.front();
     if (!flying_.spans.empty() && flying_.spans.size() + next.spans.size() > kMaxOfARequest) break;
@@ -75,26 +49,33 @@ void SpanExporter::Send() {
     flying_.count += next.count;
     waiting_.pop_front();
   }
-  call_ = channel_.NewUnaryCall(
-      kPath, MakeExportRequest(options_.resource, flying_.spans), options_.timeout,
-      [this](const grpc::Status& status, std::string response) { OnAnswer(status, response); });
+  is_sending_ = true;
+  delivery_->Send(options_.encode(options_.resource, flying_.spans),
+                  [this](DeliveryResult result, loop::Duration wait) { OnResult(result, wait); });
 }
 
-void SpanExporter::OnAnswer(const grpc::Status& status, const std::string&) {
-  loop_.DeferDelete(std::move(call_));
-  call_ = nullptr;
-  if (status.ok()) {
+void SpanExporter::OnResult(DeliveryResult result, loop::Duration wait) {
+  is_sending_ = false;
+  if (result == DeliveryResult::kLater) {
+    PutBack();
+    return Retry(wait);
+  }
+  backoff_ = kFirstBackoff;
+  if (result == DeliveryResult::kAccepted) {
     sent_.Add(flying_.count);
-    flying_ = {};
-    return Send();
-  }
-  if (!MayBeSentAgain(status.code)) {
+  } else {
     Drop(refused_, flying_.count);
-    flying_ = {};
-    return Send();
   }
-  PutBack();
-  retry_->Start(kRetryAfter);
+  flying_ = {};
+  Send();
+}
+
+// Jittered, so that the sidecars of a mesh do not come all at once.
+void SpanExporter::Retry(loop::Duration wait) {
+  const loop::Duration half = backoff_ / 2;
+  const auto jitter = loop_.random().Below(static_cast<uint64_t>(half.count()) + 1);
+  retry_->Start(std::max(wait, half + loop::Duration(static_cast<int64_t>(jitter))));
+  backoff_ = std::min(backoff_ * 2, kLastBackoff);
 }
 
 void SpanExporter::PutBack() {
@@ -102,8 +83,5 @@ void SpanExporter::PutBack() {
   waiting_.push_front(std::move(flying_));
   flying_ = {};
 }
-
-// The call was reported before, if there was one.
-void SpanExporter::OnChannelLost(Failure) {}
 
 }  // namespace tulle::telemetry

@@ -4,43 +4,41 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
+#include <string_view>
 
-#include "net/grpc/channel.h"
 #include "net/loop/loop.h"
+#include "telemetry/export/span_delivery.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::telemetry {
 
-// Sends spans to one collector by OTLP over gRPC
-// (opentelemetry.proto.collector.trace.v1.TraceService/Export).
+// Queues spans and sends them in batches to one collector.
 //
 // The queue is bounded: while the collector is unavailable or slow, further spans are dropped
 // and counted. A batch that the collector rejects permanently is dropped; one that it cannot accept
-// now is sent again after the channel's back-off.
+// now is sent again after a back-off of 1 to 30 s, or when the collector says.
 //
 // Owner: main(). Thread: its loop's.
-class SpanExporter final : private grpc::ChannelEvents {
+class SpanExporter final {
  public:
+  // A request's body in the collector's format: the resource by AppendResourceAttribute, spans by
+  // SpanWriter.
+  using Encode = std::string (*)(std::string_view resource, std::string_view spans);
+
   struct Options {
-    std::string authority;
-    std::string scheme = "http";
-    std::vector<std::pair<std::string, std::string>> metadata;
-    std::string resource;               // attributes, by AppendResourceAttribute
+    std::string resource;
+    Encode encode;
     size_t most_waiting = 1024 * 1024;  // bytes
-    loop::Duration timeout = std::chrono::seconds(10);
   };
 
-  SpanExporter(loop::Loop& loop, grpc::Channel::Connect connect, Options options,
+  SpanExporter(loop::Loop& loop, std::unique_ptr<SpanDelivery> delivery, Options options,
                Registry& registry);
-  ~SpanExporter() override;
 
   // `count` spans as written by SpanWriter.
   void Add(std::string spans, uint64_t count);
   // The collector's certificate or our own has changed.
-  void Reconnect() { channel_.Reconnect(); }
-  bool idle() const { return waiting_.empty() && call_ == nullptr; }
+  void Reconnect() { delivery_->Reconnect(); }
+  bool idle() const { return waiting_.empty() && !is_sending_; }
 
  private:
   struct Batch {
@@ -48,10 +46,9 @@ class SpanExporter final : private grpc::ChannelEvents {
     uint64_t count = 0;
   };
 
-  void OnChannelReady() override { Send(); }
-  void OnChannelLost(Failure) override;
   void Send();
-  void OnAnswer(const grpc::Status& status, const std::string& response);
+  void OnResult(DeliveryResult result, loop::Duration wait);
+  void Retry(loop::Duration wait);
   void PutBack();
   void Drop(Counter& reason, uint64_t count) { reason.Add(count); }
 
@@ -63,9 +60,10 @@ class SpanExporter final : private grpc::ChannelEvents {
   std::deque<Batch> waiting_;
   size_t waiting_bytes_ = 0;
   Batch flying_;
-  std::unique_ptr<grpc::UnaryCall> call_;
+  bool is_sending_ = false;
+  loop::Duration backoff_;
   std::unique_ptr<loop::Timer> retry_;
-  grpc::Channel channel_;
+  std::unique_ptr<SpanDelivery> delivery_;
 };
 
 }  // namespace tulle::telemetry

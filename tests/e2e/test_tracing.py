@@ -1,4 +1,5 @@
 """W3C and B3 trace context continued or begun, a span a hop and an attempt by OTLP, and what strangers put into trace headers."""
+import http.server
 import json
 import re
 import socket
@@ -292,11 +293,135 @@ def test_wrong_tracing_metadata_is_refused(tmp_path):
         assert where in refusal(tmp_path, listener)
 
 
+class HttpCollector:
+    """Receives POST as a collector does; `answers` are taken first, then 200."""
+
+    def __init__(self):
+        self.posts, self.answers, self.connections = [], [], set()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):  # pylint: disable=invalid-name
+                body = self.rfile.read(int(self.headers["content-length"]))
+                status, headers = outer.answers.pop(0) if outer.answers else (200, {})
+                outer.connections.add(self.client_address)
+                outer.posts.append((status, self.path, self.headers, body))
+                self.send_response(status)
+                for name, value in {**headers, "content-length": "0"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait_for(self, count):
+        """The first posts; all that were made are waited for no further."""
+        return processes.wait_until(lambda: self.posts[:count] if len(self.posts) >= count else None, "%d posts" % count, 20)
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def http_collector():
+    made = HttpCollector()
+    yield made
+    made.stop()
+
+
+def otlp_http(port, path="/v1/traces"):
+    return {"name": "envoy.tracers.opentelemetry", "typed_config": {
+        "@type": bootstrap.TYPE + "config.trace.v3.OpenTelemetryConfig", "service_name": "web", "http_service": {
+            "http_uri": {"uri": "http://127.0.0.1:%d%s" % (port, path), "cluster": "collector", "timeout": "10s"},
+            "request_headers_to_add": [{"header": {"key": "x-tenant", "value": "shop"}}]}}}
+
+
+def zipkin(port, **more):
+    return {"name": "envoy.tracers.zipkin", "typed_config": {
+        "@type": bootstrap.TYPE + "config.trace.v3.ZipkinConfig", "collector_cluster": "collector", "collector_endpoint": "/api/v2/spans",
+        "collector_endpoint_version": "HTTP_JSON", "collector_hostname": "127.0.0.1:%d" % port, "shared_span_context": False, **more}}
+
+
+def start_http(run_sidecar, origin, collector_port, provider):
+    port = processes.free_port()
+    settings = tracing()
+    settings["tracing"]["provider"] = provider
+    sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager(None, codec="HTTP1", **settings))],
+                          [bootstrap.cluster(ports=[origin.port]), bootstrap.cluster("collector", [collector_port])])
+    return sidecar, port
+
+
+def test_spans_go_by_otlp_over_http(run_sidecar, origin, http_collector, tmp_path):
+    sidecar, port = start_http(run_sidecar, origin, http_collector.port, otlp_http(http_collector.port))
+    get(port, "/a", headers=["traceparent: " + PARENT + "01"])
+    _, path, headers, body = http_collector.wait_for(1)[0]
+    assert (path, headers["content-type"], headers["x-tenant"]) == ("/v1/traces", "application/x-protobuf", "shop")
+    assert headers["host"] == "127.0.0.1:%d" % http_collector.port
+    request = Messages(tmp_path).type("opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest").FromString(body)
+    server, client = request.resource_spans[0].scope_spans[0].spans
+    assert server.trace_id.hex() == PARENT[3:35] and client.parent_span_id == server.span_id
+    # What is refused for now comes again, and on the same connection.
+    http_collector.answers += [(503, {"retry-after": "1"}), (429, {})]
+    get(port, "/b")
+    posts = http_collector.wait_for(4)[1:]
+    assert [status for status, *_ in posts] == [503, 429, 200] and len({body for *_, body in posts}) == 1
+    assert len(http_collector.connections) == 1
+    processes.wait_until(lambda: sidecar.metrics().get(("tulle_spans_sent_total", frozenset())) == 4, "four spans are counted", 10)
+    # What is refused for good is dropped.
+    http_collector.answers += [(400, {})]
+    get(port, "/c")
+    processes.wait_until(lambda: sidecar.metrics().get(("tulle_spans_dropped_total", frozenset({("reason", "refused")}))) == 2, "two are dropped", 10)
+
+
+def test_spans_go_to_zipkin(run_sidecar, origin, http_collector):
+    _, port = start_http(run_sidecar, origin, http_collector.port, zipkin(http_collector.port))
+    get(port, "/a", headers=["b3: %s-%s-1" % (PARENT[3:35], B3_SPAN)])
+    _, path, headers, body = http_collector.wait_for(1)[0]
+    assert (path, headers["content-type"]) == ("/api/v2/spans", "application/json")
+    server, client = json.loads(body)
+    assert server["traceId"] == client["traceId"] == PARENT[3:35]
+    assert (server["parentId"], client["parentId"]) == (B3_SPAN, server["id"])
+    assert (server["kind"], client["kind"]) == ("SERVER", "CLIENT") and server["name"] == "GET"
+    assert client["remoteEndpoint"] == {"ipv4": "127.0.0.1", "port": origin.port}
+    assert server["timestamp"] <= client["timestamp"] and server["duration"] >= client["duration"] >= 1
+    assert server["tags"]["http.response.status_code"] == "200" and server["tags"]["url.path"] == "/a"
+    assert origin.requests[-1].header("b3")[0].split("-")[1] == client["id"]
+
+
+def test_collectors_by_http_that_cannot_work_are_refused(tmp_path):
+    port = processes.free_port()
+    for provider, where in ((zipkin(1, collector_endpoint_version="HTTP_PROTO"), "collector_endpoint_version: is not implemented: use HTTP_JSON"),
+                            (zipkin(1, collector_endpoint="spans"), "collector_endpoint: must be a path"),
+                            (zipkin(1, collector_cluster=""), "collector_cluster: is required")):
+        settings = tracing()
+        settings["tracing"]["provider"] = provider
+        assert where in refusal(tmp_path, bootstrap.listener(port, bootstrap.connection_manager(None, **settings)))
+
+
 def spend(port, count):
     with raw.Raw(port) as client:
         for _ in range(count):
             client.send(b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: " + b"x" * 200 + b"\r\n\r\n")
             assert client.response().status == 200
+
+
+@pytest.mark.parametrize("protocol", ["otlp-http", "zipkin"])
+def test_fault_87_a_mute_collector_by_http_costs_spans_and_no_request(run_sidecar, origin, protocol):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port_of_collector = listening.getsockname()[1]
+        provider = zipkin(port_of_collector) if protocol == "zipkin" else otlp_http(port_of_collector)
+        sidecar, port = start_http(run_sidecar, origin, port_of_collector, provider)
+        spend(port, 3000)
+        processes.wait_until(lambda: sidecar.metrics().get(("tulle_spans_dropped_total", frozenset({("reason", "queue_full")})), 0) > 0,
+                             "spans are dropped and counted", 30)
+        assert get(port, "/").status == 200
 
 
 @pytest.mark.parametrize("kind", ["dead", "mute", "refusing"])
