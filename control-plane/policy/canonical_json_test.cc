@@ -78,7 +78,7 @@ kind: TelemetryPolicy
 metadata: {name: all}
 spec:
   targetRef: {kind: Mesh}
-  tracing: {collector: "[2001:db8::7]:4317", sampling: 0.1}
+  tracing: {collector: "[2001:db8::7]:4318/v1/traces", protocol: otlp-http, sampling: 0.1, rateLimit: 5, alwaysOnError: false, slowerThan: 500ms}
   accessLog: {format: off}
 ---
 apiVersion: tulle.dev/v1alpha1

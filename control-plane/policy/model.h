@@ -227,9 +227,16 @@ struct PeerAuthentication {
 
 // ---- TelemetryPolicy
 
+enum class TraceProtocol { kOtlp, kOtlpHttp, kZipkin };
+
 struct TracingPolicy {
-  std::optional<std::string> collector;  // HOST:PORT; unset: the control plane
-  std::optional<double> sampling;        // percent
+  std::optional<std::string> collector;  // HOST:PORT, or HOST:PORT/PATH; unset: the control plane
+  std::optional<TraceProtocol> protocol;
+  std::optional<double> sampling;      // percent
+  std::optional<uint32_t> rate_limit;  // traces a second that begin in one worker of a sidecar
+  // Of requests that are not sampled.
+  bool always_on_error = true;
+  std::optional<std::chrono::milliseconds> slower_than;
 
   bool operator==(const TracingPolicy&) const = default;
 };

@@ -401,6 +401,12 @@ TEST(Parse, WhatSidecarsRejectIsRejected) {
        "spec.hashOn.header"},
       {telemetry("[a b]:4317"), "spec.tracing.collector"},
       {telemetry("otel.default.svc.cluster.local:4317"), "spec.tracing.collector"},
+      {telemetry("10.0.0.7:4318/v1/traces"), "spec.tracing.collector"},
+      {telemetry("10.0.0.7:9411/a b\", protocol: \"zipkin"), "spec.tracing.collector"},
+      {telemetry("otel.default.svc.cluster.local:9411/x\", protocol: \"zipkin"),
+       "spec.tracing.collector"},
+      {TulleYaml("TelemetryPolicy", "  targetRef: {kind: Mesh}\n  tracing: {protocol: zipkin}\n"),
+       "spec.tracing.protocol"},
   };
   for (const auto& [text, field] : cases) {
     const ParsedFile parsed = ParseDocuments(text, "f");
@@ -409,6 +415,8 @@ TEST(Parse, WhatSidecarsRejectIsRejected) {
   for (const std::string& good :
        {rule("filters: [" + Repeated(mirror, 2) + "]"), rule("timeouts: {request: 87600h}"),
         cookie("name: a, path: /shop"), telemetry("[::1]:4317"),
+        telemetry("[::1]:9411/api/v2/spans\", protocol: \"zipkin"),
+        telemetry("10.0.0.7:4318\", protocol: \"otlp-http"),
         resilience("loadBalancing: consistentHash\n  hashOn: {header: \":path\"}")}) {
     const ParsedFile parsed = ParseDocuments(good, "f");
     EXPECT_TRUE(parsed.ok()) << good << ToText(parsed.problems);
@@ -584,6 +592,12 @@ TEST(Parse, LimitsFaultsAndFiltersAreExplained) {
             "spec.tracing.collector");
   EXPECT_EQ(refused("TelemetryPolicy", service + "  tracing: {sampling: 101}\n"),
             "spec.tracing.sampling");
+  EXPECT_EQ(refused("TelemetryPolicy", service + "  tracing: {slowerThan: 0s}\n"),
+            "spec.tracing.slowerThan");
+  EXPECT_EQ(refused("TelemetryPolicy", service + "  tracing: {rateLimit: 0}\n"),
+            "spec.tracing.rateLimit");
+  EXPECT_EQ(refused("TelemetryPolicy", service + "  tracing: {alwaysOnError: sometimes}\n"),
+            "spec.tracing.alwaysOnError");
   const std::string rule = "  parentRefs: [{kind: Service, name: a}]\n  rules:\n  - ";
   EXPECT_EQ(refused("HTTPRoute", rule + "matches: [{path: {type: Exact, value: /a}}]\n    filters: "
                                         "[{type: URLRewrite, urlRewrite: {path: {type: "

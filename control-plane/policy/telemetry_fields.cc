@@ -30,13 +30,59 @@ Value<TracingPolicy> Percentage(std::optional<double> TracingPolicy::*member) {
           }};
 }
 
+constexpr uint32_t kMostTraces = 1000000;
+
+// Unlike Flag, true unless it is set.
+Value<TracingPolicy> AlwaysOnError() {
+  Value<TracingPolicy> value = Flag(&TracingPolicy::always_on_error);
+  value.write = [](const TracingPolicy& tracing) {
+    return tracing.always_on_error ? Json() : Json(false);
+  };
+  return value;
+}
+
+void FinishTracing(ObjectReader& reader, TracingPolicy& tracing) {
+  const bool is_grpc = tracing.protocol.value_or(TraceProtocol::kOtlp) == TraceProtocol::kOtlp;
+  if (!is_grpc && !tracing.collector) {
+    reader.Complain("protocol", "the control plane understands otlp alone",
+                    "set collector, or remove protocol");
+  }
+  if (is_grpc && tracing.collector && tracing.collector->find('/') != std::string::npos) {
+    reader.Complain("collector", "a path is for protocol otlp-http or zipkin",
+                    "remove the path, or set protocol");
+  }
+}
+
 const Schema<TracingPolicy>& TracingFields() {
-  static const Schema<TracingPolicy> schema({
-      {"collector", Text(&TracingPolicy::collector, kHostPort), "the control plane",
-       "Address that spans are sent to, by OTLP over gRPC without TLS."},
-      {"sampling", Percentage(&TracingPolicy::sampling), "1",
-       "Share of the traces that begin here and are recorded."},
-  });
+  static const Schema<TracingPolicy> schema(
+      {{"collector", Text(&TracingPolicy::collector, kCollector), "the control plane",
+        "Address that spans are sent to, without TLS. A path may follow unless the protocol is "
+        "otlp; "
+        "default /v1/traces for otlp-http, /api/v2/spans for zipkin."},
+       {"protocol",
+        Choice(&TracingPolicy::protocol, {{"otlp", TraceProtocol::kOtlp},
+                                          {"otlp-http", TraceProtocol::kOtlpHttp},
+                                          {"zipkin", TraceProtocol::kZipkin}}),
+        "otlp",
+        "How they are sent. otlp: OTLP over gRPC, usually port 4317. otlp-http: OTLP over HTTP, "
+        "usually port 4318. zipkin: JSON of Zipkin v2, usually port 9411."},
+       {"sampling", Percentage(&TracingPolicy::sampling), "1",
+        "Share of the traces that begin here and are recorded."},
+       {"rateLimit", Integer(&TracingPolicy::rate_limit, 1, kMostTraces), "no limit",
+        "At most so many traces a second begin in each worker of a sidecar; those that `sampling` "
+        "has chosen beyond are not recorded."},
+       {"alwaysOnError", AlwaysOnError(), "true",
+        "Requests that are not recorded are reported when they failed, at most 10 a second and "
+        "worker."},
+       {"slowerThan", Duration(&TracingPolicy::slower_than, kNotZero), "off",
+        "Requests that are not recorded are reported when they took longer; they count among the "
+        "same 10."}},
+      FinishTracing,
+      {{"!has(self.protocol) || self.protocol == 'otlp' || has(self.collector)",
+        "protocol is for a collector: the control plane understands otlp alone"},
+       {"!has(self.collector) || !self.collector.contains('/') || "
+        "(has(self.protocol) && self.protocol != 'otlp')",
+        "a path is for protocol otlp-http or zipkin"}});
   return schema;
 }
 

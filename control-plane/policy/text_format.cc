@@ -99,7 +99,15 @@ std::optional<Fault> RefuseMeshHost(const std::string& host) {
                "use the name of a host outside of the mesh"};
 }
 
-std::optional<Fault> RefuseMeshCollector(const std::string& address) {
+// An address, and a path that may be absent.
+bool IsCollector(std::string_view text) {
+  const size_t slash = std::min(text.find('/'), text.size());
+  return IsHostAndPort(text.substr(0, slash)) &&
+         (slash == text.size() || IsReplacementPath(text.substr(slash)));
+}
+
+std::optional<Fault> RefuseMeshCollector(const std::string& text) {
+  const std::string address = text.substr(0, text.find('/'));
   if (!IsHostAndPort(address) || !IsMeshName(address.substr(0, address.rfind(':'))))
     return std::nullopt;
   return Fault{"host name in " + Quoted(address) +
@@ -144,8 +152,9 @@ const TextFormat kExternalHostName = {"host name", "use lower case, no port and 
                                       RefuseMeshHost};
 const TextFormat kIpAddressText = {
     "IP address", "remove endpoints to have the first host resolved by DNS", IsIpAddress};
-const TextFormat kHostPort = {"HOST:PORT", "use an address like 10.0.0.7:4317", IsHostAndPort,
-                              RefuseMeshCollector};
+const TextFormat kCollector = {"HOST:PORT[/PATH]",
+                               "use an address like 10.0.0.7:4317 or 10.0.0.7:4318/v1/traces",
+                               IsCollector, RefuseMeshCollector};
 const TextFormat kMethod = {"HTTP method", "use upper case, like GET or POST", IsMethod};
 const TextFormat kRpcService = {
     "gRPC service", "use its full name, like shop.v1.Cart, at most 1024 characters", IsRpcService};

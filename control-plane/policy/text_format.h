@@ -29,7 +29,7 @@ extern const TextFormat kHostName;
 extern const TextFormat kRouteHostName;     // may begin with "*."
 extern const TextFormat kExternalHostName;  // no name of the mesh
 extern const TextFormat kIpAddressText;
-extern const TextFormat kHostPort;
+extern const TextFormat kCollector;
 extern const TextFormat kMethod;
 extern const TextFormat kRpcService;  // full name of a gRPC service
 extern const TextFormat kRpcMethod;

@@ -64,9 +64,10 @@ void AddNetworkFilter(const char* name, const google::protobuf::Message& config,
   Pack(config, filter->mutable_typed_config());
 }
 
-void AddHttpManager(const HttpConnectionManager& manager,
+void AddHttpManager(const Telemetry& telemetry, const HttpConnectionManager& manager,
                     envoy::config::listener::v3::FilterChain* chain) {
   AddNetworkFilter("envoy.filters.network.http_connection_manager", manager, chain);
+  SetOwnTracing(telemetry, chain);
 }
 
 void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& routes,
@@ -77,7 +78,7 @@ void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& route
   manager.mutable_rds()->set_route_config_name(routes);
   SetAds(manager.mutable_rds()->mutable_config_source());
   AddRouter(&manager);
-  AddHttpManager(manager, chain);
+  AddHttpManager(telemetry, manager, chain);
 }
 
 void AddTcpProxy(const Telemetry& telemetry, const std::string& cluster,

@@ -25,7 +25,7 @@ void AddNetworkFilter(const char* name, const google::protobuf::Message& config,
 void AddOutboundHttpManager(const Telemetry& telemetry, const std::string& routes,
                             const std::string& default_host,
                             envoy::config::listener::v3::FilterChain* chain);
-void AddHttpManager(const HttpConnectionManager& manager,
+void AddHttpManager(const Telemetry& telemetry, const HttpConnectionManager& manager,
                     envoy::config::listener::v3::FilterChain* chain);
 void AddTcpProxy(const Telemetry& telemetry, const std::string& cluster,
                  envoy::config::listener::v3::FilterChain* chain, bool by_source_ip = false);

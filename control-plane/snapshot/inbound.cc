@@ -190,7 +190,7 @@ void AddMeshChain(const InboundSide& side, bool is_http, bool is_rest,
       is_http ? std::vector<std::string>{"h2", "http/1.1"} : std::vector<std::string>{"istio"},
       chain->mutable_transport_socket());
   if (is_http) {
-    AddHttpManager(MakeManager(side, true), chain);
+    AddHttpManager(side.telemetry, MakeManager(side, true), chain);
   } else {
     AddBytes(side, chain);
   }
@@ -201,7 +201,7 @@ void AddPlainChains(const InboundSide& side, listenerv3::Listener* listener) {
     listenerv3::FilterChain* http =
         AddChain(side, side.may_be_bytes() ? "raw-http" : "raw", "raw_buffer", listener);
     if (side.may_be_bytes()) AddInspectedHttp(http->mutable_filter_chain_match());
-    AddHttpManager(MakeManager(side, false), http);
+    AddHttpManager(side.telemetry, MakeManager(side, false), http);
   }
   if (!side.may_be_bytes()) return;
   AddBytes(side, AddChain(side, "raw", "raw_buffer", listener));

@@ -74,7 +74,7 @@ void AddDenial(const Telemetry& telemetry, listenerv3::Listener* listener) {
   route->mutable_direct_response()->mutable_body()->set_inline_string(kDeniedBody);
   AddRouter(&manager);
   listenerv3::FilterChain* http = listener->add_filter_chains();
-  AddHttpManager(manager, http);
+  AddHttpManager(telemetry, manager, http);
   TellHttpFromBytes(http, listener);
 }
 
@@ -136,7 +136,7 @@ void AddMemberListener(const MeshView& view, const Member& member, ResourceTable
     host->add_domains("*");
     AddMemberRoute(view, member, host);
     AddRouter(&manager);
-    AddHttpManager(manager, http);
+    AddHttpManager(view.MeshTelemetry(), manager, http);
   };
   AddChains(view.MeshTelemetry(), to, add_http, &listener);
   AddResource(member.name, listener, listeners);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control-plane/snapshot/http_manager.h"
+#include "control-plane/snapshot/telemetry.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -50,6 +51,17 @@ void RemoveTunnels(RouteConfiguration* configuration) {
   }
 }
 
+// Sidecars of 0.1.0 reject the listener. Their spans go to the control plane instead.
+void RemoveHttpCollectors(Listener* listener) {
+  ForEachHttpManager(listener, [](HttpConnectionManager* manager) {
+    if (!manager->tracing().has_provider()) return;
+    envoy::config::trace::v3::OpenTelemetryConfig config;
+    auto* provider = manager->mutable_tracing()->mutable_provider();
+    if (provider->typed_config().UnpackTo(&config) && config.has_grpc_service()) return;
+    SetProviderOfControlPlane(provider);
+  });
+}
+
 // One of the two.
 struct Row {
   std::string_view feature;
@@ -58,7 +70,8 @@ struct Row {
 };
 
 constexpr Row kRows[] = {{xds::kAcceptHttp10Feature, RemoveHttp10},
-                         {xds::kConnectMatcherFeature, nullptr, RemoveTunnels}};
+                         {xds::kConnectMatcherFeature, nullptr, RemoveTunnels},
+                         {xds::kHttpCollectorsFeature, RemoveHttpCollectors}};
 
 static_assert(std::size(kRows) == xds::kFieldFeatures.size());
 
@@ -82,6 +95,13 @@ bool RemoveFrom(const xds::Resource& whole, LackingFeatures lacking, void (*Row:
   return true;
 }
 
+// The whole one if nothing was removed from it.
+const std::shared_ptr<const xds::Resource>& Either(
+    const std::shared_ptr<const xds::Resource>& whole,
+    const std::shared_ptr<const xds::Resource>& without) {
+  return whole->version == without->version ? whole : without;
+}
+
 }  // namespace
 
 LackingFeatures FeaturesLackingIn(const envoy::config::core::v3::Node& node) {
@@ -100,14 +120,15 @@ std::shared_ptr<const xds::Resource> OlderResources::Without(
     const std::shared_ptr<const xds::Resource>& resource) {
   if (resource == nullptr || !MayDiffer(type_url)) return resource;
   const Key key{lacking, resource->version};
-  if (const auto known = kept_.find(key); known != kept_.end()) return known->second;
+  if (const auto known = kept_.find(key); known != kept_.end())
+    return Either(resource, known->second);
   ResourceTable table;
   const bool is_made = type_url == kListenerType
                            ? RemoveFrom(*resource, lacking, &Row::from_listener, &table)
                            : RemoveFrom(*resource, lacking, &Row::from_routes, &table);
   if (!is_made) return resource;
   if (kept_.size() >= kMostKept) kept_.clear();
-  return kept_[key] = table.at("");
+  return Either(resource, kept_[key] = table.at(""));
 }
 
 xds::View::Found OlderView::Find(std::string_view type_url, std::string_view name) const {

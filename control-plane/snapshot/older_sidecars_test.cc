@@ -3,13 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
+#include "control-plane/policy/parse.h"
 #include "control-plane/snapshot/http_manager.h"
 #include "control-plane/snapshot/testing/build_snapshot.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/config/trace/v3/http_tracer.pb.h"
+#include "envoy/config/trace/v3/zipkin.pb.h"
 #include "xds/proto/type_urls.h"
 
 namespace tulle::snapshot {
@@ -115,6 +119,46 @@ TEST_F(OlderSidecars, GetRoutesWithoutThoseForConnect) {
   EXPECT_EQ(older.Find(kListenerType, "inbound|15080").resource,
             whole_->Find(kListenerType, "inbound|15080").resource)
       << "it lacks nothing of listeners";
+}
+
+// Those of 0.1.0 reject a listener whose spans go by HTTP.
+TEST_F(OlderSidecars, SendSpansToTheControlPlaneInsteadOfACollectorByHttp) {
+  const auto collectors = [](const xds::Resource& resource) {
+    envoy::config::listener::v3::Listener listener;
+    EXPECT_TRUE(listener.ParseFromString(resource.bytes));
+    std::set<std::string> found;
+    for (const auto& chain : listener.filter_chains()) {
+      HttpConnectionManager manager;
+      if (!chain.filters(0).typed_config().UnpackTo(&manager)) continue;
+      const auto& provider = manager.tracing().provider().typed_config();
+      envoy::config::trace::v3::OpenTelemetryConfig otlp;
+      envoy::config::trace::v3::ZipkinConfig zipkin;
+      if (provider.UnpackTo(&zipkin)) found.insert(zipkin.collector_cluster());
+      if (!provider.UnpackTo(&otlp)) continue;
+      found.insert(otlp.grpc_service().envoy_grpc().cluster_name() +
+                   otlp.http_service().http_uri().uri());
+    }
+    return found;
+  };
+  for (const auto& [protocol, whole_collector] :
+       {std::pair<std::string, std::string>{"zipkin", "collector-http|192.0.2.9:80"},
+        {"otlp-http", "http://192.0.2.9:80/v1/traces"}}) {
+    auto parsed = policy::ParseDocuments(
+        "apiVersion: tulle.dev/v1alpha1\nkind: TelemetryPolicy\nmetadata: {name: t}\n"
+        "spec: {targetRef: {kind: Mesh}, tracing: {protocol: " +
+            protocol + ", collector: '192.0.2.9:80'}}\n",
+        "f");
+    ASSERT_TRUE(parsed.ok());
+    mesh_.policies = {};
+    for (auto& document : parsed.documents) mesh_.policies.Upsert(std::move(document));
+    const auto whole = std::make_shared<Snapshot>(BuildSnapshot(mesh_, {"post-1"}));
+    const OlderView older(whole, FeaturesLackingIn(Sidecar()), resources_);
+    const std::string name = "inbound|15080";
+    EXPECT_EQ(collectors(*whole->Find(kListenerType, name).resource),
+              std::set<std::string>{whole_collector});
+    EXPECT_EQ(collectors(*older.Find(kListenerType, name).resource),
+              std::set<std::string>{"tulle-control"});
+  }
 }
 
 TEST_F(OlderSidecars, GetTheSameOfOtherTypes) {

@@ -9,6 +9,7 @@
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/trace/v3/http_tracer.pb.h"
+#include "envoy/config/trace/v3/zipkin.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "telemetry/access_log_format.h"
@@ -18,12 +19,15 @@ namespace {
 
 namespace clusterv3 = envoy::config::cluster::v3;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using Provider = envoy::config::trace::v3::Tracing::Http;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
 // The control plane that a proxy is connected to: an Envoy's bootstrap calls its cluster so.
 constexpr char kControlPlane[] = "tulle-control";
 constexpr char kStandardOutput[] = "/dev/stdout";
 constexpr std::chrono::milliseconds kConnectTimeout{3000};
+constexpr std::chrono::milliseconds kExportTimeout{10000};
+constexpr double kDefaultSampling = 1;  // percent
 
 // The keys of Istio's JSON log.
 constexpr std::pair<const char*, const char*> kJsonLog[] = {
@@ -56,7 +60,24 @@ constexpr std::pair<const char*, const char*> kJsonLog[] = {
     {"x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"},
 };
 
-std::string CollectorCluster(const std::string& address) { return "collector|" + address; }
+// Where a policy sends spans.
+struct CollectorAddress {
+  std::string address;  // HOST:PORT
+  std::string path;     // by HTTP; empty: by gRPC
+
+  explicit CollectorAddress(const policy::TracingPolicy& tracing)
+      : address(tracing.collector->substr(0, tracing.collector->find('/'))) {
+    const auto protocol = tracing.protocol.value_or(policy::TraceProtocol::kOtlp);
+    if (protocol == policy::TraceProtocol::kOtlp) return;
+    path = tracing.collector->substr(address.size());
+    if (!path.empty()) return;
+    path = protocol == policy::TraceProtocol::kZipkin ? "/api/v2/spans" : "/v1/traces";
+  }
+  // One for each address and version of HTTP.
+  std::string ClusterName() const {
+    return (path.empty() ? "collector|" : "collector-http|") + address;
+  }
+};
 
 std::string HostOf(const std::string& address) {
   std::string host = address.substr(0, address.rfind(':'));
@@ -70,10 +91,11 @@ bool IsAddress(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
 }
 
-clusterv3::Cluster MakeCollector(const std::string& address) {
+clusterv3::Cluster MakeCollector(const CollectorAddress& collector) {
+  const std::string& address = collector.address;
   const std::string host = HostOf(address);
   clusterv3::Cluster cluster;
-  cluster.set_name(CollectorCluster(address));
+  cluster.set_name(collector.ClusterName());
   cluster.set_type(IsAddress(host) ? clusterv3::Cluster::STATIC : clusterv3::Cluster::STRICT_DNS);
   SetDuration(kConnectTimeout, cluster.mutable_connect_timeout());
   auto* assignment = cluster.mutable_load_assignment();
@@ -81,11 +103,54 @@ clusterv3::Cluster MakeCollector(const std::string& address) {
   SetAddress(
       host, static_cast<uint32_t>(std::stoul(address.substr(address.rfind(':') + 1))),
       assignment->add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
+  if (!collector.path.empty()) return cluster;
   HttpProtocolOptions options;
   options.mutable_explicit_http_config()->mutable_http2_protocol_options();
   Pack(options, &(*cluster.mutable_typed_extension_protocol_options())
                     ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
   return cluster;
+}
+
+void SetOtlp(const std::string& cluster, Provider* provider) {
+  envoy::config::trace::v3::OpenTelemetryConfig config;
+  config.mutable_grpc_service()->mutable_envoy_grpc()->set_cluster_name(cluster);
+  provider->set_name("envoy.tracers.opentelemetry");
+  Pack(config, provider->mutable_typed_config());
+}
+
+void SetOtlpHttp(const Telemetry& telemetry, const CollectorAddress& collector,
+                 Provider* provider) {
+  envoy::config::trace::v3::OpenTelemetryConfig config;
+  auto* uri = config.mutable_http_service()->mutable_http_uri();
+  uri->set_uri("http://" + collector.address + collector.path);
+  uri->set_cluster(telemetry.collector);
+  SetDuration(kExportTimeout, uri->mutable_timeout());
+  provider->set_name("envoy.tracers.opentelemetry");
+  Pack(config, provider->mutable_typed_config());
+}
+
+void SetZipkin(const Telemetry& telemetry, const CollectorAddress& collector, Provider* provider) {
+  envoy::config::trace::v3::ZipkinConfig config;
+  config.set_collector_cluster(telemetry.collector);
+  config.set_collector_endpoint(collector.path);
+  config.set_collector_endpoint_version(envoy::config::trace::v3::ZipkinConfig::HTTP_JSON);
+  config.set_collector_hostname(collector.address);
+  config.set_trace_id_128bit(true);
+  config.mutable_shared_span_context()->set_value(false);
+  provider->set_name("envoy.tracers.zipkin");
+  Pack(config, provider->mutable_typed_config());
+}
+
+void SetProvider(const Telemetry& telemetry, Provider* provider) {
+  const policy::TracingPolicy& tracing = telemetry.tracing;
+  switch (tracing.protocol.value_or(policy::TraceProtocol::kOtlp)) {
+    case policy::TraceProtocol::kOtlp:
+      return SetOtlp(telemetry.collector, provider);
+    case policy::TraceProtocol::kOtlpHttp:
+      return SetOtlpHttp(telemetry, CollectorAddress(tracing), provider);
+    case policy::TraceProtocol::kZipkin:
+      return SetZipkin(telemetry, CollectorAddress(tracing), provider);
+  }
 }
 
 }  // namespace
@@ -100,8 +165,9 @@ Telemetry MakeTelemetry(const discovery::Mesh& mesh, const policy::TelemetryPoli
     if (telemetry.log_file.empty()) telemetry.log_file = kStandardOutput;
     if (telemetry.log_form == policy::AccessLogForm::kOff) telemetry.log_file.clear();
   }
-  if (policy->tracing.collector) telemetry.collector = CollectorCluster(*policy->tracing.collector);
-  telemetry.sampling = policy->tracing.sampling.value_or(telemetry.sampling);
+  if (policy->tracing.collector)
+    telemetry.collector = CollectorAddress(policy->tracing).ClusterName();
+  telemetry.tracing = policy->tracing;
   return telemetry;
 }
 
@@ -139,22 +205,34 @@ void AddAccessLog(
 }
 
 void SetTracing(const Telemetry& telemetry, HttpConnectionManager* manager) {
-  envoy::config::trace::v3::OpenTelemetryConfig config;
-  config.mutable_grpc_service()->mutable_envoy_grpc()->set_cluster_name(telemetry.collector);
   auto* tracing = manager->mutable_tracing();
   tracing->mutable_client_sampling()->set_value(100);
-  tracing->mutable_random_sampling()->set_value(telemetry.sampling);
+  tracing->mutable_random_sampling()->set_value(
+      telemetry.tracing.sampling.value_or(kDefaultSampling));
   tracing->mutable_overall_sampling()->set_value(100);
   tracing->mutable_spawn_upstream_span()->set_value(true);
-  tracing->mutable_provider()->set_name("envoy.tracers.opentelemetry");
-  Pack(config, tracing->mutable_provider()->mutable_typed_config());
+  SetProvider(telemetry, tracing->mutable_provider());
+}
+
+void SetProviderOfControlPlane(envoy::config::trace::v3::Tracing::Http* provider) {
+  SetOtlp(kControlPlane, provider);
+}
+
+void SetOwnTracing(const Telemetry& telemetry, envoy::config::listener::v3::FilterChain* chain) {
+  const policy::TracingPolicy& tracing = telemetry.tracing;
+  auto& all = (*chain->mutable_metadata()->mutable_filter_metadata())["tulle"];
+  auto* own = (*all.mutable_fields())["tracing"].mutable_struct_value()->mutable_fields();
+  (*own)["always_on_error"].set_bool_value(tracing.always_on_error);
+  if (tracing.slower_than)
+    (*own)["slower_than_ms"].set_number_value(static_cast<double>(tracing.slower_than->count()));
+  if (tracing.rate_limit) (*own)["traces_per_second"].set_number_value(*tracing.rate_limit);
 }
 
 void AddCollectors(const MeshView& view, ResourceTable* clusters) {
   for (const auto& [key, document] : view.mesh.policies.documents()) {
     const auto* policy = std::get_if<policy::TelemetryPolicy>(&document->spec);
     if (policy == nullptr || !policy->tracing.collector) continue;
-    const clusterv3::Cluster cluster = MakeCollector(*policy->tracing.collector);
+    const clusterv3::Cluster cluster = MakeCollector(CollectorAddress(policy->tracing));
     AddResource(cluster.name(), cluster, clusters);
   }
 }

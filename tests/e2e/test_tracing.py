@@ -458,6 +458,37 @@ def api(mesh, path):
         return json.load(response)
 
 
+def test_a_policy_sends_failed_requests_that_are_not_sampled_to_zipkin(tmp_path, http_collector):
+    mesh = Mesh(tmp_path)
+    try:
+        post, caller = mesh.add("post"), mesh.add("caller")
+        post.origin.answer = lambda request, sock: reply(status="500 Broken") if request.path == "/broken" else reply()
+        mesh.apply("""
+apiVersion: tulle.dev/v1alpha1
+kind: TelemetryPolicy
+metadata: {name: all}
+spec:
+  targetRef: {kind: Mesh}
+  tracing: {sampling: 0, protocol: zipkin, collector: "127.0.0.1:%d/spans", slowerThan: 10s, rateLimit: 5}
+""" % http_collector.port)
+
+        def reported():
+            # Until the policy is in force, failures go to the control plane.
+            get(caller.outbound, "/broken", host="post", headers=["traceparent: " + PARENT + "00"])
+            spans = [span for _, path, _, body in http_collector.posts if path == "/spans" for span in json.loads(body)]
+            return spans if {span["localEndpoint"]["serviceName"] for span in spans} == {"caller", "post"} else None
+        spans = processes.wait_until(reported, "spans of both sidecars at Zipkin", 30)
+        assert {span["traceId"] for span in spans} == {PARENT[3:35]}
+        assert {span["tags"]["tulle.sampling.reason"] for span in spans if span["kind"] == "SERVER"} == {"error"}
+        sent = len(http_collector.posts)
+        assert get(caller.outbound, "/works", host="post", headers=["traceparent: " + PARENT + "00"]).status == 200
+        get(caller.outbound, "/broken", host="post", headers=["traceparent: " + PARENT + "00"])
+        http_collector.wait_for(sent + 1)
+        assert not any(span["tags"].get("url.path") == "/works" for _, _, _, body in http_collector.posts for span in json.loads(body))
+    finally:
+        mesh.close()
+
+
 POLICY = """
 apiVersion: tulle.dev/v1alpha1
 kind: TelemetryPolicy

@@ -116,7 +116,7 @@ constexpr char kWhole[] = R"json([
 {"kind": "TelemetryPolicy", "metadata": {"name": "mesh"}, "spec": {
   "targetRef": {"kind": "Mesh"}, "tracing": {"collector": "collector.example:4317", "sampling": 0.5}, "accessLog": {"format": "json"}}},
 {"kind": "TelemetryPolicy", "metadata": {"name": "service"}, "spec": {
-  "targetRef": {"kind": "Service", "name": "post"}, "tracing": {"collector": "[2001:db8::9]:4317", "sampling": 100}, "accessLog": {"format": "istio"}}},
+  "targetRef": {"kind": "Service", "name": "post"}, "tracing": {"collector": "[2001:db8::9]:9411/spans", "protocol": "zipkin", "sampling": 100, "rateLimit": 5, "alwaysOnError": false, "slowerThan": "500ms"}, "accessLog": {"format": "istio"}}},
 {"kind": "TelemetryPolicy", "metadata": {"name": "silent"}, "spec": {
   "targetRef": {"kind": "Namespace"}, "accessLog": {"format": "off"}}},
 {"kind": "EgressPolicy", "metadata": {"name": "mesh"}, "spec": {"targetRef": {"kind": "Mesh"}, "unknownDestinations": "DENY"}}

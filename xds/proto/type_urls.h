@@ -37,8 +37,10 @@ inline constexpr std::string_view kOnDemandFeature = "tulle.listeners.on_demand"
 // Sidecars name all; the control plane sends a field only to those that name it.
 inline constexpr std::string_view kAcceptHttp10Feature = "tulle.fields.accept_http_10";
 inline constexpr std::string_view kConnectMatcherFeature = "tulle.fields.connect_matcher";
-inline constexpr std::array<std::string_view, 2> kFieldFeatures = {kAcceptHttp10Feature,
-                                                                   kConnectMatcherFeature};
+// OpenTelemetryConfig.http_service and ZipkinConfig.
+inline constexpr std::string_view kHttpCollectorsFeature = "tulle.fields.http_collectors";
+inline constexpr std::array<std::string_view, 3> kFieldFeatures = {
+    kAcceptHttp10Feature, kConnectMatcherFeature, kHttpCollectorsFeature};
 
 inline constexpr std::string_view kDeltaPath =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
