@@ -74,17 +74,18 @@ class Api::Resources {
         check_(parts.view, parts.policies, parts.authority, parts.tokens, parts.store),
         traces_(parts.traces),
         traffic_(parts.traffic),
+        events_(parts.events),
         requests_(parts.live),
         taps_(parts.live),
         live_(parts.live, parts.view) {}
 
   Routes All() {
     Routes all;
-    for (Routes routes :
-         {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
-          workloads_.routes(), proxies_.routes(), tokens_.routes(), credentials_.routes(),
-          certificates_.routes(), evictions_.routes(), check_.routes(), traces_.routes(),
-          traffic_.routes(), requests_.routes(), taps_.routes(), live_.routes()}) {
+    for (Routes routes : {policies_.routes(), history_.routes(), backups_.routes(), mesh_.routes(),
+                          workloads_.routes(), proxies_.routes(), tokens_.routes(),
+                          credentials_.routes(), certificates_.routes(), evictions_.routes(),
+                          check_.routes(), traces_.routes(), traffic_.routes(), events_.routes(),
+                          requests_.routes(), taps_.routes(), live_.routes()}) {
       for (Route& route : routes) all.push_back(std::move(route));
     }
     return all;
@@ -104,6 +105,7 @@ class Api::Resources {
   CheckResource check_;
   TraceResource traces_;
   TrafficResource traffic_;
+  EventResource events_;
   RequestResource requests_;
   TapResource taps_;
   LiveProxyResource live_;

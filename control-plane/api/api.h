@@ -23,6 +23,7 @@
 #include "control-plane/discovery/mesh.h"
 #include "control-plane/discovery/policy_book.h"
 #include "control-plane/discovery/service_table.h"
+#include "control-plane/insight/event_book.h"
 #include "control-plane/registry/open_breakers.h"
 #include "control-plane/snapshot/snapshot.h"
 
@@ -54,11 +55,13 @@ struct ApiResponse {
   int status = 200;
   std::string body;        // JSON
   std::string event = {};  // who changed what, for the log; empty: nothing was changed
+  std::vector<insight::Event> happened = {};  // the same for /v1/events
   // Of a body that is too much work for one turn of the loop: appends the next piece of it, which
   // may be empty, after `body`; false: that was the last one. Absent: `body` is all. The Api
   // outlives it.
   std::function<bool(std::string*)> more = {};
-  // Set: others have to be asked first; of the rest only `event` counts. Call it once: it runs what
+  // Set: others have to be asked first; of the rest only `event` and `happened`
+  // count. Call it once: it runs what
   // it is passed once, with a response that is not later itself, and perhaps at once.
   using Respond = std::function<void(ApiResponse)>;
   std::function<void(Respond)> later = {};
@@ -180,7 +183,8 @@ class Api {
     // Workloads whose proxies do not register themselves. Unset: there are none.
     std::function<absl::Status(discovery::Workload)> register_workload = {};
     std::function<absl::Status(const std::string& instance)> remove_workload = {};
-    LiveParts live = {};  // all three, or none
+    LiveParts live = {};                         // all three, or none
+    const insight::EventBook* events = nullptr;  // null: events are not kept
   };
 
   explicit Api(Parts parts);

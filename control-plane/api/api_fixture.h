@@ -12,6 +12,7 @@
 
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
+#include "control-plane/insight/event_book.h"
 #include "control-plane/insight/failure_book.h"
 #include "control-plane/insight/fake_sidecar_for_test.h"
 #include "control-plane/insight/questions.h"
@@ -125,6 +126,7 @@ class ApiFixture : public testing::Test {
     parts.traffic = &traffic_;
     parts.store = store_.get();
     parts.live = {&failures_, &questions_, &taps_};
+    parts.events = &events_;
     return parts;
   }
 
@@ -140,6 +142,7 @@ class ApiFixture : public testing::Test {
   sim::Simulation simulation_{1};
   std::unique_ptr<loop::Loop> loop_ = simulation_.NewLoop(simulation_.AddHost({"10.0.0.1"}));
   insight::FailureBook failures_;
+  insight::EventBook events_;
   insight::Respondents respondents_;
   insight::Questions questions_{*loop_, respondents_};
   insight::Taps taps_{*loop_, respondents_};

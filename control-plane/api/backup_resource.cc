@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/mesh_resources.h"
 
 namespace tulle::api {
@@ -33,6 +34,7 @@ ApiResponse BackupResource::Create(const Call& call) {
               {"store", absl::Base64Escape(*image)}});
   response.event =
       call.caller.name + " created a backup, which includes the private keys of the roots";
+  response.happened = {EventBy(call, "BackupCreated", {"Store"}, "created a backup")};
   return response;
 }
 

@@ -1,6 +1,8 @@
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/identity_json.h"
 #include "control-plane/api/identity_resources.h"
+#include "control-plane/insight/event_subjects.h"
 
 namespace tulle::api {
 namespace {
@@ -63,6 +65,9 @@ ApiResponse CertificateResource::Issue(const Call& call) {
                                  {"spiffeId", issued->spiffe_id}},
                                 201);
   response.event = call.caller.name + " issued a certificate for " + issued->spiffe_id;
+  response.happened = {EventBy(call, "CertificateIssued",
+                               insight::IdentitySubject(issued->spiffe_id),
+                               "issued a certificate for a file")};
   return response;
 }
 
@@ -83,6 +88,9 @@ ApiResponse CertificateResource::Rotate(const Call& call) {
   ApiResponse response = Show(call);
   response.event =
       call.caller.name + (force.get<bool>() ? " forced" : " started") + " a root rotation";
+  response.happened = {
+      EventBy(call, "RootRotationRequested", {"Root", "", authority_->trust_domain()},
+              force.get<bool>() ? "forced a root rotation" : "started a root rotation")};
   return response;
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 
 namespace tulle::api {
 namespace {
@@ -59,6 +60,8 @@ ApiResponse CredentialResource::Create(const Call& call) {
   if (!credential.ok()) return Refuse(credential.status());
   ApiResponse response = Answer({{"name", name}, {"role", role}, {"credential", *credential}}, 201);
   response.event = call.caller.name + " created a credential for " + name + ", " + role;
+  response.happened = {
+      EventBy(call, "CredentialCreated", {"Credential", "", name}, "created it: " + role)};
   return response;
 }
 
@@ -83,6 +86,8 @@ ApiResponse CredentialResource::Delete(const Call& call) {
   if (!status.ok()) return Refuse(status);
   ApiResponse response = Answer({{"name", call.arguments[0]}, {"action", "deleted"}});
   response.event = call.caller.name + " deleted the credential of " + call.arguments[0];
+  response.happened = {
+      EventBy(call, "CredentialDeleted", {"Credential", "", call.arguments[0]}, "deleted it")};
   return response;
 }
 

@@ -2,7 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/identity_json.h"
+#include "control-plane/insight/event_subjects.h"
 
 namespace tulle::api {
 
@@ -46,6 +48,10 @@ ApiResponse EvictionResource::Evict(const Call& call) {
   response.event = absl::StrCat(call.caller.name, " evicted ", id->ToString(), ": ",
                                 instances.size(), " instances removed, ", *certificates,
                                 " certificates and ", *tokens, " join tokens revoked");
+  response.happened = {
+      EventBy(call, "IdentityEvicted", insight::IdentitySubject(id->ToString()),
+              absl::StrCat("evicted it: ", instances.size(), " instances removed, ", *certificates,
+                           " certificates and ", *tokens, " join tokens revoked"))};
   return response;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/policy_change.h"
 #include "control-plane/api/policy_resources.h"
 
@@ -109,6 +110,7 @@ ApiResponse HistoryResource::RollBack(const Call& call) {
   ApiResponse response = Answer(OutcomeJson(*outcome, is_dry_run));
   if (is_dry_run) return response;
   response.event = EventOf(*outcome, call.caller.name + " rolled back:");
+  response.happened = PolicyEvents(call, *outcome);
   on_change_();
   return response;
 }

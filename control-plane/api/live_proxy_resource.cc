@@ -5,8 +5,10 @@
 
 #include "absl/strings/numbers.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/live_resources.h"
 #include "control-plane/api/request_json.h"
+#include "control-plane/insight/event_subjects.h"
 
 namespace tulle::api {
 namespace {
@@ -200,8 +202,13 @@ ApiResponse LiveProxyResource::SetLogLevel(const Call& call) {
     return LevelAnswer(proxy, outcome);
   });
   if (response.later) {
-    response.event = call.caller.name + " sets the log level of " + proxy + " to " + level +
-                     (seconds == 0 ? "" : " for " + std::to_string(seconds) + " s");
+    const std::string what = level + (seconds == 0 ? "" : " for " + std::to_string(seconds) + " s");
+    response.event = call.caller.name + " sets the log level of " + proxy + " to " + what;
+    const auto known = view_->ProxyNamed(proxy);
+    response.happened = {EventBy(
+        call, "LogLevelChanged",
+        insight::ProxySubject(proxy, known ? known->pod : "", known ? known->spiffe_id : ""),
+        "sets the log level to " + what)};
   }
   return response;
 }

@@ -131,6 +131,79 @@ TEST_F(LiveTest, FailuresAreCounted) {
   EXPECT_EQ(Call("GET", "/v1/failures", {{"window", "3601"}}).status, 400);
 }
 
+TEST_F(LiveTest, EventsAreListedTheNewestLast) {
+  events_.Add({insight::Event::Type::kWarning,
+               "ConfigurationRejected",
+               {"Proxy", "shop", "web-1"},
+               "bad",
+               "spiffe://x/web"},
+              kNow - 10);
+  events_.Add({insight::Event::Type::kNormal, "RootRotated", {"Root", "", "x"}, "new"}, kNow);
+  const Json json = Body(Call("GET", "/v1/events", {}, "", reader_));
+  ASSERT_EQ(json["items"].size(), 2);
+  const Json wanted = {{"type", "Warning"},
+                       {"reason", "ConfigurationRejected"},
+                       {"object", {{"kind", "Proxy"}, {"namespace", "shop"}, {"name", "web-1"}}},
+                       {"message", "bad"},
+                       {"actor", "spiffe://x/web"},
+                       {"count", 1},
+                       {"firstAt", kNow - 10},
+                       {"lastAt", kNow - 10}};
+  EXPECT_EQ(json["items"][0], wanted);
+  EXPECT_EQ(Body(Call("GET", "/v1/events", {{"since", std::to_string(kNow)}}))["items"].size(), 1);
+  EXPECT_EQ(Body(Call("GET", "/v1/events", {{"limit", "1"}}))["items"][0]["reason"], "RootRotated");
+  for (const auto& [name, text] : std::vector<std::pair<std::string, std::string>>{
+           {"since", "-1"}, {"since", "x"}, {"limit", "0"}, {"limit", "1001"}, {"for", "x"}}) {
+    const ApiResponse refused = Call("GET", "/v1/events", {{name, text}});
+    EXPECT_EQ(refused.status, 400) << name << "=" << text;
+    EXPECT_EQ(Body(refused)["field"], name);
+  }
+}
+
+TEST_F(LiveTest, ChangesBecomeEventsWithoutSecrets) {
+  const auto happened = [this](const std::string& method, const std::string& path,
+                               const std::string& body, const std::string& secret = "") {
+    ApiResponse response = api_.Handle({method, path, {}, body, admin_}, kNow);
+    const std::vector<insight::Event> events = response.happened;
+    if (!secret.empty()) {
+      const auto text = Body(response)[secret].get<std::string>();
+      EXPECT_FALSE(text.empty());
+      for (const insight::Event& event : events)
+        EXPECT_EQ(event.message.find(text), std::string::npos);
+    }
+    EXPECT_LT(response.status, 300) << path << response.body;
+    if (events.size() != 1) return insight::Event{};
+    EXPECT_EQ(events[0].actor, "ann");
+    return events[0];
+  };
+  const insight::Event created = happened("POST", "/v1/apply", kStrict);
+  EXPECT_EQ(created.reason, "PolicyCreated");
+  EXPECT_EQ(created.subject.kind, "PeerAuthentication");
+  EXPECT_EQ(created.subject.name, "all");
+  EXPECT_TRUE(created.message.starts_with("ann created it; revision ")) << created.message;
+  EXPECT_EQ(happened("POST", "/v1/apply", kStrict).reason, "") << "nothing was changed";
+  EXPECT_EQ(happened("DELETE", "/v1/policies/PeerAuthentication/default/all", "").reason,
+            "PolicyDeleted");
+  EXPECT_EQ(happened("POST", "/v1/rollback", "{}").reason, "PolicyCreated");
+  const insight::Event token = happened("POST", "/v1/tokens", R"({"account":"web"})", "token");
+  EXPECT_EQ(token.reason, "JoinTokenCreated");
+  EXPECT_EQ(token.subject.kind, "Identity");
+  EXPECT_EQ(token.subject.ns, "default");
+  EXPECT_EQ(token.subject.name, "web");
+  EXPECT_EQ(happened("POST", "/v1/credentials", R"({"name":"bob"})", "credential").reason,
+            "CredentialCreated");
+  EXPECT_EQ(happened("DELETE", "/v1/credentials/bob", "").reason, "CredentialDeleted");
+  EXPECT_EQ(happened("POST", "/v1/certs/rotate", "").reason, "RootRotationRequested");
+  const insight::Event tap = happened("POST", "/v1/taps", R"({"service":"cart"})");
+  EXPECT_EQ(tap.reason, "TapOpened");
+  EXPECT_EQ(tap.message, "ann watches requests: service=\"cart\"");
+  const insight::Event level =
+      happened("PUT", "/v1/proxies/post-1/log-level", R"({"level":"debug","seconds":60})");
+  EXPECT_EQ(level.reason, "LogLevelChanged");
+  EXPECT_EQ(level.subject.name, "post-1");
+  EXPECT_EQ(level.message, "ann sets the log level to debug for 60 s");
+}
+
 TEST_F(LiveTest, ATapIsReadAndEnded) {
   const ApiResponse opened =
       Call("POST", "/v1/taps", {}, R"({"service":"cart\n","failed":true,"minMs":5})", reader_);

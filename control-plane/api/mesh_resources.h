@@ -1,5 +1,5 @@
 // What the API shows of the running mesh: /v1/services, /v1/hosts, /v1/prometheus/targets,
-// /v1/proxies, /v1/traces and /v1/traffic; and /v1/backup. For this package only.
+// /v1/proxies, /v1/traces, /v1/traffic and /v1/events; and /v1/backup. For this package only.
 // Owner: the Api; the parts outlive it. Thread: the Api's.
 #pragma once
 
@@ -53,6 +53,19 @@ class TraceResource {
   ApiResponse Get(const Call& call);
 
   const insight::TraceRing* traces_;
+};
+
+class EventResource {
+ public:
+  // Null: nothing is known.
+  explicit EventResource(const insight::EventBook* events) : events_(events) {}
+
+  Routes routes();
+
+ private:
+  ApiResponse List(const Call& call);
+
+  const insight::EventBook* events_;
 };
 
 class TrafficResource {

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/policy_change.h"
 #include "control-plane/api/policy_resources.h"
 #include "control-plane/discovery/known_services.h"
@@ -142,6 +143,7 @@ ApiResponse PolicyResource::Apply(const Call& call) {
   ApiResponse response = Answer(answer);
   if (is_dry_run) return response;
   response.event = EventOf(*outcome, call.caller.name);
+  response.happened = PolicyEvents(call, *outcome);
   on_change_();
   return response;
 }
@@ -203,6 +205,7 @@ ApiResponse PolicyResource::Delete(const Call& call) {
   on_change_();
   ApiResponse response = Answer(OutcomeJson(*outcome, false));
   response.event = EventOf(*outcome, call.caller.name);
+  response.happened = PolicyEvents(call, *outcome);
   return response;
 }
 
@@ -241,6 +244,7 @@ ApiResponse PolicyResource::DeleteAll(const Call& call) {
   ApiResponse response = Answer(answer);
   if (is_dry_run || outcome->changes.empty()) return response;
   response.event = EventOf(*outcome, call.caller.name);
+  response.happened = PolicyEvents(call, *outcome);
   on_change_();
   return response;
 }

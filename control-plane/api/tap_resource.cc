@@ -1,6 +1,7 @@
 #include <map>
 #include <utility>
 
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/live_resources.h"
 #include "control-plane/api/request_json.h"
 #include "control-plane/insight/taps.h"
@@ -80,6 +81,8 @@ ApiResponse TapResource::Open(const Call& call) {
   if (!id.ok()) return Refuse(429, std::string(id.status().message()));
   ApiResponse response = Answer({{"id", *id}}, 201);
   response.event = call.caller.name + " taps " + TextOf(texts) + " (tap " + *id + ")";
+  response.happened = {EventBy(call, "TapOpened", {"Credential", "", call.caller.name},
+                               "watches requests: " + TextOf(texts))};
   return response;
 }
 

@@ -1,7 +1,9 @@
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/identity_json.h"
 #include "control-plane/api/identity_resources.h"
 #include "control-plane/discovery/workload_json.h"
+#include "control-plane/insight/event_subjects.h"
 
 namespace tulle::api {
 namespace {
@@ -76,6 +78,8 @@ ApiResponse TokenResource::Create(const Call& call) {
                                 201);
   response.event = call.caller.name + " created a join token for " + id->ToString() +
                    ", valid for " + std::to_string(seconds) + " s";
+  response.happened = {EventBy(call, "JoinTokenCreated", insight::IdentitySubject(id->ToString()),
+                               "created a join token")};
   return response;
 }
 
@@ -99,6 +103,8 @@ ApiResponse TokenResource::Revoke(const Call& call) {
   const std::string id = token->grant.id.ToString();
   ApiResponse response = Answer({{"id", token->id}, {"spiffeId", id}, {"action", "revoked"}});
   response.event = call.caller.name + " revoked a join token for " + id;
+  response.happened = {
+      EventBy(call, "JoinTokenRevoked", insight::IdentitySubject(id), "revoked a join token")};
   return response;
 }
 

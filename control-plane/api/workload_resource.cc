@@ -4,9 +4,11 @@
 
 #include "absl/strings/ascii.h"
 #include "control-plane/api/answers.h"
+#include "control-plane/api/change_events.h"
 #include "control-plane/api/identity_json.h"
 #include "control-plane/api/mesh_resources.h"
 #include "control-plane/discovery/workload_json.h"
+#include "control-plane/insight/event_subjects.h"
 
 namespace tulle::api {
 namespace {
@@ -73,6 +75,9 @@ ApiResponse WorkloadResource::Create(const Call& call) {
   if (!status.ok()) return Refuse(status);
   ApiResponse response = Answer(shown, 201);
   response.event = call.caller.name + " registered " + id + " as " + identity->ToString();
+  response.happened = {EventBy(call, "WorkloadRegistered",
+                               insight::ProxySubject(id, "", identity->ToString()),
+                               "registered it")};
   return response;
 }
 
@@ -82,6 +87,8 @@ ApiResponse WorkloadResource::Delete(const Call& call) {
   if (!status.ok()) return Refuse(status);
   ApiResponse response = Answer({{"id", call.arguments[0]}, {"action", "removed"}});
   response.event = call.caller.name + " removed " + call.arguments[0];
+  response.happened = {
+      EventBy(call, "WorkloadRemoved", {"Proxy", "", call.arguments[0]}, "removed it")};
   return response;
 }
 

@@ -50,6 +50,7 @@ class Grammar {
   // grammar_requests.cc
   void AddExplain();
   void AddTap();
+  void AddEvents();
   void AddRequests();
   // grammar_what_if.cc
   void TakeWhatIf(CLI::App& explain);

@@ -101,8 +101,38 @@ void Grammar::AddTap() {
   command.get_option("--output")->description("output format; json: one request a line");
 }
 
+void Grammar::AddEvents() {
+  CLI::App& events = Add(app_, "events", "List what has happened in the mesh, the newest last",
+                         "  tullectl events\n  tullectl events -n shop -t 10m\n"
+                         "  tullectl events --for proxy/cart-1 --watch\n"
+                         "  tullectl events --for httproute/post -o wide",
+                         Command::kEvents);
+  events.description(
+      "List what has happened in the mesh, the newest last\n"
+      "Policies that were changed, proxies that connected, rejected their configuration\n"
+      "or were restarted, certificates issued and refused, rotations of the root, taps.\n"
+      "tulle-control keeps the last 1,000 in memory.");
+  TakeNamespaceAs(events, "only what is in this namespace [all]");
+  events.add_flag("-A,--all-namespaces", invocation_.all_namespaces,
+                  "what is in any namespace (the default)");
+  events
+      .add_option("--for", invocation_.object,
+                  "only of this object: proxy/NAME, identity/ACCOUNT, or policies as for get")
+      ->type_name("KIND/NAME");
+  events
+      .add_option("-t,--time-window", invocation_.window,
+                  "only the last ones, like 10m or 2h [all that are kept]")
+      ->type_name("DURATION");
+  events.preparse_callback([this](size_t) { invocation_.window.clear(); });
+  CLI::Option* watch =
+      events.add_flag("-w,--watch", invocation_.watch, "show new ones too, until Ctrl-C");
+  TakeCount(events)->needs(watch)->description("with --watch: look so often, every 2 s [for ever]");
+  TakeFormat(events, kTexts);
+}
+
 void Grammar::AddRequests() {
   AddTap();
+  AddEvents();
   CLI::App& errors =
       Add(app_, "errors", "Count failed requests by cause, with an example of each",
           "  tullectl errors\n  tullectl errors -n shop -t 10m -o wide", Command::kErrors);

@@ -64,6 +64,7 @@ enum class Command {
   kTrace,
   kDashboard,
   kLogs,
+  kEvents,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -163,6 +164,7 @@ struct Invocation {
   int wait_seconds = 180;       // for an installation
   bool before_install = false;  // checks
   std::string window = "1m";    // of traffic
+  std::string object;           // of events: KIND/NAME; empty: all
   int64_t refreshes = 0;        // while it is watched; 0: no end
   TapFlags tap;
   WhatIfFlags what_if;

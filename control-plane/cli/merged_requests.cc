@@ -40,6 +40,29 @@ void AddGroup(const Json& group, Json* sum) {
   (*sum)["count"] = count;
 }
 
+// Decimal numbers without leading zeros.
+bool IsLess(const std::string& one, const std::string& other) {
+  return one.size() != other.size() ? one.size() < other.size() : one < other;
+}
+
+// Of a trace's spans, which are in order.
+std::string NewestStart(const Json& trace) {
+  const Json& spans = PartAt(trace, "/spans");
+  return spans.empty() ? "" : TextAt(spans.back(), "/startUnixNano");
+}
+
+void AddEvent(const Json& event, Json* sum) {
+  if (sum->is_null()) {
+    *sum = event;
+    return;
+  }
+  const int64_t here = NumberAt(*sum, "/count");
+  const int64_t there = NumberAt(event, "/count");
+  (*sum)["count"] = TrueAt(event, "/ofAllReplicas") ? std::max(here, there) : here + there;
+  (*sum)["firstAt"] = std::min(NumberAt(*sum, "/firstAt"), NumberAt(event, "/firstAt"));
+  (*sum)["lastAt"] = std::max(NumberAt(*sum, "/lastAt"), NumberAt(event, "/lastAt"));
+}
+
 }  // namespace
 
 Json MergedRequests(const std::vector<Json>& answers) {
@@ -79,13 +102,52 @@ Json MergedTrace(const std::vector<Json>& answers) {
   Json merged = {{"traceId", answers.empty() ? "" : TextAt(answers.front(), "/traceId")}};
   AppendAll(answers, "spans", &merged);
   auto& spans = merged["spans"].get_ref<Json::array_t&>();
-  // Decimal numbers without leading zeros.
   std::stable_sort(spans.begin(), spans.end(), [](const Json& one, const Json& other) {
-    const std::string a = TextAt(one, "/startUnixNano");
-    const std::string b = TextAt(other, "/startUnixNano");
-    return a.size() != b.size() ? a.size() < b.size() : a < b;
+    return IsLess(TextAt(one, "/startUnixNano"), TextAt(other, "/startUnixNano"));
+  });
+  // A sidecar that was not answered sends its spans again, perhaps to another replica.
+  std::set<std::string> seen;
+  std::erase_if(spans, [&](const Json& span) {
+    const std::string id = TextAt(span, "/spanId");
+    return !id.empty() && !seen.insert(id + " " + TextAt(span, "/reporter")).second;
   });
   return merged;
+}
+
+Json MergedTraces(const std::vector<Json>& answers, size_t most) {
+  std::map<std::string, std::vector<Json>> parts;  // by trace
+  for (const Json& answer : answers) {
+    for (const Json& trace : PartAt(answer, "/traces"))
+      parts[TextAt(trace, "/traceId")].push_back(trace);
+  }
+  std::vector<Json> traces;
+  for (const auto& [id, of_one] : parts) traces.push_back(MergedTrace(of_one));
+  std::stable_sort(traces.begin(), traces.end(), [](const Json& one, const Json& other) {
+    return IsLess(NewestStart(other), NewestStart(one));
+  });
+  if (traces.size() > most) traces.resize(most);
+  return {{"traces", std::move(traces)}};
+}
+
+Json MergedEvents(const std::vector<Json>& answers, size_t most) {
+  std::map<std::string, Json> events;
+  for (const Json& answer : answers) {
+    for (const Json& event : PartAt(answer, "/items")) {
+      AddEvent(
+          event,
+          &events[Json{TextAt(event, "/type"), TextAt(event, "/reason"), PartAt(event, "/object"),
+                       TextAt(event, "/message"), TextAt(event, "/actor")}
+                      .dump()]);
+    }
+  }
+  Json::array_t items;
+  for (auto& [key, event] : events) items.push_back(std::move(event));
+  std::stable_sort(items.begin(), items.end(), [](const Json& one, const Json& other) {
+    return NumberAt(one, "/lastAt") < NumberAt(other, "/lastAt");
+  });
+  if (items.size() > most)
+    items.erase(items.begin(), items.end() - static_cast<std::ptrdiff_t>(most));
+  return {{"items", std::move(items)}};
 }
 
 Json MergedNews(const std::vector<Json>& answers) {

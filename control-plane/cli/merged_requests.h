@@ -1,6 +1,7 @@
 // What several replicas know of single requests, as one answer (replicas.h). Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,8 +14,14 @@ namespace tulle::cli {
 Json MergedRequests(const std::vector<Json>& answers);
 // Of /v1/failures: counts added up.
 Json MergedFailures(const std::vector<Json>& answers);
-// Of one trace: the spans of all.
+// Of one trace: the spans of all, each once.
 Json MergedTrace(const std::vector<Json>& answers);
+// Of /v1/traces: newest first, at most `most`; the spans of a trace that several have are one
+// trace.
+Json MergedTraces(const std::vector<Json>& answers, size_t most);
+// Of /v1/events: by time, the newest last, at most `most`. The counts of equal ones are added up,
+// except of those that each replica sees.
+Json MergedEvents(const std::vector<Json>& answers, size_t most);
 // Of reading a tap.
 Json MergedNews(const std::vector<Json>& answers);
 

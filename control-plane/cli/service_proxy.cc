@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "control-plane/cli/cluster_login.h"
@@ -18,6 +19,9 @@ namespace {
 
 constexpr char kTokenHeader[] = "x-tulle-token";
 constexpr char kAudience[] = "tulle-control";
+// As the API has them.
+constexpr size_t kUsualTraces = 50;
+constexpr size_t kMostEvents = 1000;
 constexpr int kTokenSeconds = 600;
 constexpr char kProxies[] = "/v1/proxies";
 constexpr char kOneProxy[] = "/v1/proxies/";
@@ -26,7 +30,9 @@ constexpr char kCheck[] = "/v1/check";
 constexpr char kTraffic[] = "/v1/traffic";
 constexpr char kRequests[] = "/v1/requests";
 constexpr char kFailures[] = "/v1/failures";
+constexpr char kTraces[] = "/v1/traces";
 constexpr char kOneTrace[] = "/v1/traces/";
+constexpr char kEvents[] = "/v1/events";
 constexpr char kTaps[] = "/v1/taps";
 constexpr char kOneTap[] = "/v1/taps/";
 constexpr char kTrafficHistory[] = "/v1/traffic/history";
@@ -52,7 +58,15 @@ bool DependsOnReplica(const ApiCall& call) {
   return call.method == "GET" &&
          (call.path == kProxies || call.path == kServices || call.path == kCheck ||
           call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests ||
-          call.path == kFailures || call.path.starts_with(kOneTrace));
+          call.path == kFailures || call.path == kEvents || call.path == kTraces ||
+          call.path.starts_with(kOneTrace));
+}
+
+// What the call limits its answer to.
+size_t LimitOf(const ApiCall& call, size_t otherwise) {
+  const auto found = call.query.find("limit");
+  uint32_t limit = 0;
+  return found != call.query.end() && absl::SimpleAtoi(found->second, &limit) ? limit : otherwise;
 }
 
 ApiReply Reply(const Json& json) { return {200, json.dump()}; }
@@ -157,6 +171,8 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path == kTraffic) return Reply(MergedTraffic(answers));
   if (call.path == kRequests) return Reply(MergedRequests(answers));
   if (call.path == kFailures) return Reply(MergedFailures(answers));
+  if (call.path == kTraces) return Reply(MergedTraces(answers, LimitOf(call, kUsualTraces)));
+  if (call.path == kEvents) return Reply(MergedEvents(answers, LimitOf(call, kMostEvents)));
   if (call.path == kTaps) {
     std::vector<std::string> pods = *replicas_;
     std::erase_if(pods, [this](const std::string& pod) { return silent_.contains(pod); });

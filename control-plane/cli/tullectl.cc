@@ -75,11 +75,12 @@ constexpr Row kRows[] = {
     {Command::kTrace, ShowTrace},
     {Command::kDashboard, ShowDashboard},
     {Command::kLogs, Logs},
+    {Command::kEvents, Events},
     {Command::kInject, Inject},
     {Command::kInstall, PrintInstallation},
     {Command::kUninstall, PrintRemoval},
 };
-static_assert(std::size(kRows) == static_cast<size_t>(Command::kLogs) + 1,
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kEvents) + 1,
               "each command has a handler");
 
 constexpr auto kRefresh = std::chrono::seconds(2);
@@ -96,6 +97,8 @@ absl::StatusOr<int> RunOnce(Session& session) {
 // Once, or again every 2 s: on a terminal in the same place, else one after the other.
 absl::StatusOr<int> Run(Session& session) {
   const Invocation& wanted = session.invocation;
+  // It goes on by itself: what is shown stays.
+  if (wanted.command == Command::kEvents) return RunOnce(session);
   for (int64_t shown = 1;; ++shown) {
     const bool again = wanted.watch && shown > 1;
     if (wanted.watch && session.environment.width != 0) {

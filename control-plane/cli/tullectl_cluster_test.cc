@@ -301,6 +301,72 @@ TEST_F(TwoReplicas, ATraceHasTheSpansOfAll) {
   EXPECT_LT(out.find("parent"), out.find("child")) << out;
 }
 
+TEST_F(TwoReplicas, ASpanThatBothHaveIsShownOnce) {
+  const Json span = {
+      {"spanId", "one"}, {"reporter", "x"}, {"name", "only"}, {"startUnixNano", "5"}};
+  Reply("a", "/v1/traces/ab12", {{"traceId", "ab12"}, {"spans", {span}}});
+  Reply("b", "/v1/traces/ab12", {{"traceId", "ab12"}, {"spans", {span}}});
+  ASSERT_EQ(Run({"trace", "ab12", "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["spans"].size(), 1) << out;
+}
+
+// As the dashboard asks.
+TEST_F(TwoReplicas, ListedTracesHaveTheSpansOfAll) {
+  const auto trace = [](const char* id, std::vector<std::string> starts) {
+    Json spans = Json::array();
+    for (const std::string& start : starts)
+      spans.push_back({{"spanId", start}, {"startUnixNano", start}});
+    return Json{{"traceId", id}, {"spans", spans}};
+  };
+  const auto list = [](std::vector<Json> traces) { return Json{{"traces", traces}}; };
+  const std::string path = "/v1/traces?limit=2";
+  Reply("a", path, list({trace("split", {"100", "300"}), trace("old", {"9"})}));
+  Reply("b", path, list({trace("newest", {"400"}), trace("split", {"200", "100"})}));
+  Reply("a", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
+  Reply("b", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
+  ReplyOfService("/dashboard/", "the page");
+  Json merged;
+  serve_page = [&](const PageServing& serving) -> absl::StatusOr<int> {
+    const auto reply = serving.forward({"GET", "/v1/traces", {{"limit", "2"}}});
+    EXPECT_TRUE(reply.ok()) << reply.status();
+    merged = Json::parse(reply->body);
+    return 0;
+  };
+  EXPECT_EQ(Run({"dashboard", "--no-open"}), 0) << err;
+  ASSERT_EQ(merged["traces"].size(), 2) << merged;
+  EXPECT_EQ(merged["traces"][0]["traceId"], "newest");
+  EXPECT_EQ(merged["traces"][1]["traceId"], "split");
+  ASSERT_EQ(merged["traces"][1]["spans"].size(), 3) << merged;
+  EXPECT_EQ(merged["traces"][1]["spans"][2]["startUnixNano"], "300");
+}
+
+TEST_F(TwoReplicas, EventsAreMergedByTime) {
+  const auto event = [](const char* message, int64_t at, int count, bool of_all = false) {
+    Json json = {{"type", "Normal"},
+                 {"reason", "R"},
+                 {"object", {{"kind", "Proxy"}, {"namespace", ""}, {"name", "x"}}},
+                 {"message", message},
+                 {"count", count},
+                 {"firstAt", at},
+                 {"lastAt", at}};
+    if (of_all) json["ofAllReplicas"] = true;
+    return json;
+  };
+  Reply("a", "/v1/events?since=0",
+        List({event("first", 10, 1), event("both", 20, 2), event("all", 40, 3, true)}));
+  Reply("b", "/v1/events?since=0",
+        List({event("both", 5, 5), event("second", 15, 1), event("all", 39, 3, true)}));
+  ASSERT_EQ(Run({"events", "-o", "json"}), 0) << err;
+  const Json items = Json::parse(out)["items"];
+  ASSERT_EQ(items.size(), 4) << out;
+  EXPECT_EQ(items[0]["message"], "first");
+  EXPECT_EQ(items[1]["message"], "second");
+  EXPECT_EQ(items[2]["message"], "both");
+  EXPECT_EQ(items[2]["count"], 7);
+  EXPECT_EQ(items[2]["firstAt"], 5);
+  EXPECT_EQ(items[3]["count"], 3) << "each replica has seen the same";
+}
+
 TEST_F(TwoReplicas, TheirHistoriesAreAddedUpStepByStep) {
   const auto step = [](int64_t at, int requests) {
     return Json{{"at", at},

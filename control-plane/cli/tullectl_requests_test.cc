@@ -247,6 +247,83 @@ void AddSpan(opentelemetry::proto::trace::v1::ScopeSpans* scope, char id, char p
   attribute.mutable_value()->set_int_value(mesh_micros);
 }
 
+class EventCommands : public Tullectl {
+ protected:
+  void Happened(const std::string& reason, const insight::EventSubject& subject,
+                const std::string& message, int64_t at,
+                insight::Event::Type type = insight::Event::Type::kNormal) {
+    events_.Add({type, reason, subject, message, "ann"}, at);
+  }
+};
+
+TEST_F(EventCommands, EventsAreListedWithTheirCount) {
+  EXPECT_EQ(Run({"events"}), 0) << err;
+  EXPECT_EQ(out, "");
+  EXPECT_TRUE(err.starts_with("No events.")) << err;
+  Happened("PolicyChanged", {"HTTPRoute", "shop", "post"}, "ann changed it", kNow - 7200);
+  Happened("ProxyConnected", {"Proxy", "default", "web-1"}, "connected", kNow - 50);
+  Happened("ProxyConnected", {"Proxy", "default", "web-1"}, "connected", kNow - 5);
+  Happened("RootRotated", {"Root", "", "cluster.local"}, "another root\x1b[2J", kNow - 1,
+           insight::Event::Type::kWarning);
+  ASSERT_EQ(Run({"events"}), 0) << err;
+  EXPECT_EQ(out,
+            "LAST SEEN   COUNT   NAMESPACE   TYPE      REASON           OBJECT               "
+            "MESSAGE\n"
+            "120m        1       shop        Normal    PolicyChanged    httproute/post       "
+            "ann changed it\n"
+            "5s          2       default     Normal    ProxyConnected   proxy/web-1          "
+            "connected\n"
+            "1s          1       -           Warning   RootRotated      root/cluster.local   "
+            "another root [2J\n");
+  ASSERT_EQ(Run({"events", "-o", "wide"}), 0) << err;
+  EXPECT_NE(out.find("FIRST SEEN"), std::string::npos) << out;
+  EXPECT_NE(out.find("50s"), std::string::npos) << out;
+  ASSERT_EQ(Run({"events", "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["items"][1]["count"], 2);
+}
+
+TEST_F(EventCommands, TheyAreNarrowedByObjectNamespaceAndTime) {
+  Happened("PolicyChanged", {"HTTPRoute", "shop", "post"}, "one", kNow - 7200);
+  Happened("ProxyConnected", {"Proxy", "default", "web-1"}, "two", kNow - 5);
+  Happened("ProxyConnected", {"Proxy", "shop", "web-2"}, "three", kNow - 4);
+  const auto shown = [this](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "events");
+    arguments.insert(arguments.end(), {"-o", "json"});
+    EXPECT_EQ(Run(arguments), 0) << err;
+    std::string messages;
+    const Json shown_events = Json::parse(out);
+    for (const Json& event : shown_events["items"])
+      messages += event["message"].get<std::string>() + " ";
+    return messages;
+  };
+  EXPECT_EQ(shown({}), "one two three ");
+  EXPECT_EQ(shown({"-n", "shop"}), "one three ");
+  EXPECT_EQ(shown({"-t", "10m"}), "two three ");
+  EXPECT_EQ(shown({"--for", "hr/post"}), "one ");
+  EXPECT_EQ(shown({"--for", "proxy"}), "two three ");
+  EXPECT_EQ(shown({"--for", "Proxy/web-2"}), "three ");
+  EXPECT_EQ(shown({"--for", "httproute/pos"}), "") << "only names of proxies may be cut";
+  EXPECT_EQ(Run({"events", "--for", "pod/x"}), 1);
+  EXPECT_NE(err.find("unknown kind \"pod\""), std::string::npos) << err;
+  EXPECT_EQ(Run({"events", "-t", "soon"}), 1);
+}
+
+TEST_F(EventCommands, WatchingShowsEachNewOneOnce) {
+  Happened("ProxyConnected", {"Proxy", "default", "web-1"}, "first", kNow);
+  int pauses = 0;
+  on_pause = [&] {
+    if (++pauses == 1) Happened("ProxyConnected", {"Proxy", "default", "web-1"}, "second", kNow);
+    if (pauses == 2) Happened("ProxyConnected", {"Proxy", "default", "web-1"}, "second", kNow);
+  };
+  ASSERT_EQ(Run({"events", "--watch", "--count", "4"}), 0) << err;
+  EXPECT_EQ(pauses, 3);
+  std::vector<std::string> messages;
+  std::istringstream lines(out);
+  for (std::string line; std::getline(lines, line);)
+    messages.push_back(line.substr(line.rfind(' ') + 1));
+  EXPECT_EQ(messages, (std::vector<std::string>{"MESSAGE", "first", "second", "second"})) << out;
+}
+
 TEST_F(RequestCommands, ATraceIsShownAsBars) {
   opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest request;
   auto* scope = request.add_resource_spans()->add_scope_spans();

@@ -106,6 +106,7 @@ class Registry {
 
   // Every workload that is not removed, with its health; ordered by id.
   std::map<std::string, discovery::Workload> workloads() const;
+  bool Has(const std::string& instance) const { return entries_.contains(instance); }
   size_t size() const { return entries_.size(); }
   bool is_holding() const { return held_since_.has_value(); }
   size_t held() const { return held_; }  // leases that are overdue and held now

@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
+#include "control-plane/insight/event_subjects.h"
 #include "control-plane/kubernetes/problem_log.h"
 #include "control-plane/server/grpc_services.h"
 #include "tulle/ca/v1/ca.pb.h"
@@ -42,12 +43,34 @@ absl::StatusOr<cav1::CreateCertificateResponse> Create(ControlPlane* plane,
   return response;
 }
 
-void Answer(ControlPlane* plane, const absl::StatusOr<Caller>& caller, const std::string& request,
-            grpc::UnaryReply& reply) {
+// Strangers are known by their address, and share what is kept of one actor.
+void NoteRefusal(ControlPlane& plane, const char* reason, const std::string& spiffe_id,
+                 const std::string& address, std::string_view why) {
+  plane.Note(
+      {insight::Event::Type::kWarning, reason,
+       spiffe_id.empty() ? insight::HostSubject(address) : insight::IdentitySubject(spiffe_id),
+       std::string(why), spiffe_id});
+}
+
+void NoteIssued(ControlPlane& plane, const Caller& caller, int64_t lifetime) {
+  const bool is_first = caller.asker.certificate_sha256.empty();
+  const std::string id = caller.id.ToString();
+  plane.Note({insight::Event::Type::kNormal, is_first ? "CertificateIssued" : "CertificateRenewed",
+              insight::IdentitySubject(id),
+              absl::StrCat(is_first ? "joined the mesh" : "renewed its certificate", " from ",
+                           caller.asker.address, ", valid for ", lifetime / 60, " min"),
+              id});
+}
+
+void Answer(ControlPlane* plane, const absl::StatusOr<Caller>& caller, const std::string& address,
+            const std::string& request, grpc::UnaryReply& reply) {
   const auto response = Create(plane, caller, request);
   if (response.ok()) {
+    NoteIssued(*plane, *caller, response->not_after().seconds() - plane->Now());
     reply.Send(response->SerializeAsString());
   } else {
+    NoteRefusal(*plane, "CertificateRefused", caller.ok() ? caller->id.ToString() : "", address,
+                std::string(response.status().message()));
     reply.Fail(ToGrpc(response.status()));
   }
 }
@@ -60,13 +83,10 @@ void AnswerReviewed(ControlPlane* plane, kubernetes::ProblemLog* refusals,
     refusals->Report(
         absl::StrCat("a sidecar at ", address, " got no certificate: ", caller.status().message()));
   }
-  Answer(plane, caller, request, reply);
+  Answer(plane, caller, address, request, reply);
 }
 
-}  // namespace
-
-grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transport& transport) {
-  if (head.path == kGetTrustBundle) return {};
+grpc::Status MayCall(ControlPlane& plane, const http::Head& head, const Transport& transport) {
   // The certificate was verified in the handshake; all that may have changed is its revocation.
   if (transport.peer() != nullptr) return ToGrpc(plane.admission().CheckRevoked(transport));
   if (head.path == xds::kDeltaPath || head.path == xds::kStatePath || head.path == kInsightPath) {
@@ -77,6 +97,19 @@ grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transp
     return ToGrpc(plane.admission().HasRoomForReview(transport));
   }
   return ToGrpc(plane.admission().Authenticate(transport, authorization).status());
+}
+
+}  // namespace
+
+grpc::Status AdmitCall(ControlPlane& plane, const http::Head& head, const Transport& transport) {
+  if (head.path == kGetTrustBundle) return {};
+  const grpc::Status status = MayCall(plane, head, transport);
+  if (!status.ok()) {
+    const PeerIdentity* peer = transport.peer();
+    NoteRefusal(plane, "CallRefused", peer == nullptr ? "" : peer->spiffe_id,
+                transport.PeerAddress().host(), status.message);
+  }
+  return status;
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -103,20 +136,21 @@ void AddCertificateAuthority(loop::Loop& loop, ControlPlane* plane,
         const Transport& transport = call.transport();
         const std::string_view authorization =
             call.head().headers.Get(http::HeaderId::kAuthorization);
+        const std::string address = transport.PeerAddress().host();
         Admission& admission = plane->admission();
         if (!admission.NeedsReview(transport, authorization)) {
           const auto caller = admission.Authenticate(transport, authorization);
           if (caller.ok() && transport.peer() != nullptr) {
             const absl::Status may = admission.CheckMayRenew(*caller);
-            if (!may.ok()) return Answer(plane, may, request, *reply);
+            if (!may.ok()) return Answer(plane, may, address, request, *reply);
           }
-          return Answer(plane, caller, request, *reply);
+          return Answer(plane, caller, address, request, *reply);
         }
         // The heads of many calls may come before the first body.
         if (const absl::Status room = admission.HasRoomForReview(transport); !room.ok())
-          return Answer(plane, room, request, *reply);
+          return Answer(plane, room, address, request, *reply);
         admission.Review(transport, authorization,
-                         [plane, refusals, address = transport.PeerAddress().host(), request,
+                         [plane, refusals, address, request,
                           reply = std::move(reply)](const absl::StatusOr<Caller>& caller) {
                            AnswerReviewed(plane, refusals.get(), caller, address, request, *reply);
                          });

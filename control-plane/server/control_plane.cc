@@ -31,6 +31,8 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Open(const ControlPl
   if (!books.ok()) return books.status();
   plane->books_ = *std::move(books);
   plane->roots_seen_ = plane->Roots();
+  plane->phase_seen_ = plane->authority().rotation().phase();
+  plane->signing_seen_ = plane->authority().root_key_hash();
   absl::Status status = plane->StartMesh(options, keys);
   if (status.ok() && !options.traffic_file.empty())
     status = plane->KeepTraffic(options.traffic_file);
@@ -53,6 +55,9 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
       *books_->vips, log_);
   registry_ = std::make_unique<RegistrySource>(options.registry, loop_, *books_->store, keys, log_,
                                                *builder_);
+  registry_->SetEvents([this](insight::Event event) { Note(std::move(event)); });
+  builder_->SetClusterPolicyObserver(
+      [this](const policy::DocumentKey& key, const char* verb) { NotePolicy(key, verb); });
   view_ = std::make_unique<PlaneView>(*builder_, *registry_);
   // A rotation waits for restored instances even if their certificates are not recorded, as after
   // an upgrade.
@@ -82,7 +87,8 @@ absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::
         return registry_->RegisterLasting(std::move(workload));
       },
       [this](const std::string& instance) { return registry_->RemoveLasting(instance); },
-      {&failures_, &questions_, &taps_}});
+      {&failures_, &questions_, &taps_},
+      &events_});
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::Parts{loop_, log_, *registry_, *builder_, *books_->authority, books_->tokens,
                           [this] { OnChange(); }, [this] { return is_source_synced_; }});
@@ -124,6 +130,7 @@ api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
   if (auto refusal = RefuseUnshared(request)) return *std::move(refusal);
   api::ApiResponse response = api_->Handle(request, Now());
   if (!response.event.empty()) log_.Write(LogLevel::kInfo, LogComponent::kApi, response.event);
+  for (insight::Event& event : response.happened) Note(std::move(event));
   return response;
 }
 
@@ -174,12 +181,46 @@ void ControlPlane::ReportEvictions() {
                           ". Wait until some expire, and evict the identity again"));
 }
 
+// One replica rotates, and all see it.
+void ControlPlane::NoteRoots() {
+  const ca::RotationPhase phase = authority().rotation().phase();
+  const ca::RotationPhase before = std::exchange(phase_seen_, phase);
+  const std::string signing = authority().root_key_hash();
+  const bool is_other = std::exchange(signing_seen_, signing) != signing;
+  const auto note = [this](const char* reason, std::string message) {
+    insight::Event event{insight::Event::Type::kNormal,
+                         reason,
+                         {"Root", "", authority().trust_domain()},
+                         std::move(message)};
+    event.is_of_all = true;
+    event.actor = "tulle-control";
+    Note(std::move(event));
+  };
+  if (phase != before) {
+    note("RootRotation",
+         absl::StrCat("root rotation: ", ca::NameOf(before), " -> ", ca::NameOf(phase)));
+  }
+  if (is_other) note("RootRotated", "another root signs certificates now");
+}
+
+void ControlPlane::NotePolicy(const policy::DocumentKey& key, const char* verb) {
+  if (!is_source_synced_) return;
+  insight::Event event{insight::Event::Type::kNormal,
+                       absl::StrCat("Policy", verb),
+                       {std::string(policy::ToText(key.kind)), key.ns, key.name},
+                       "at the Kubernetes API server: its audit log has who did it"};
+  event.is_of_all = true;
+  event.actor = "API server";
+  Note(std::move(event));
+}
+
 bool ControlPlane::is_synced() {
   is_synced_ |= is_source_synced_ && builder_->is_up_to_date();
   return is_synced_;
 }
 
 void ControlPlane::OnChange() {
+  NoteRoots();
   // At once, before the caller is told of the new roots: it will trust those alone.
   if (std::string roots = Roots(); roots != roots_seen_) {
     roots_seen_ = std::move(roots);

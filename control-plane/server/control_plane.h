@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/api/api.h"
+#include "control-plane/insight/event_book.h"
 #include "control-plane/insight/failure_book.h"
 #include "control-plane/insight/questions.h"
 #include "control-plane/insight/respondents.h"
@@ -59,6 +60,9 @@ class ControlPlane {
   insight::TraceRing& traces() { return traces_; }
   insight::TrafficBook& traffic() { return traffic_; }
   insight::FailureBook& failures() { return failures_; }
+  // What has happened, for `tullectl events`.
+  void Note(insight::Event event) { events_.Add(std::move(event), Now()); }
+  const insight::EventBook& events() const { return events_; }
   insight::Respondents& respondents() { return respondents_; }
   // What the API and metrics show.
   PlaneView& view() { return *view_; }
@@ -106,6 +110,9 @@ class ControlPlane {
   std::optional<api::ApiResponse> RefuseUnshared(const api::ApiRequest& request);
   std::string Roots() const;
   void ReportEvictions();
+  void NoteRoots();
+  // A cluster's policies, once the first listing is complete.
+  void NotePolicy(const policy::DocumentKey& key, const char* verb);
 
   loop::Loop& loop_;
   telemetry::Log& log_;
@@ -119,6 +126,7 @@ class ControlPlane {
   insight::TrafficBook traffic_;
   std::unique_ptr<TrafficArchive> archive_;  // null: none is kept
   insight::FailureBook failures_;
+  insight::EventBook events_;
   insight::Respondents respondents_;
   insight::Questions questions_;
   insight::Taps taps_;
@@ -128,6 +136,8 @@ class ControlPlane {
   bool is_source_synced_ = true;
   bool is_synced_ = true;
   std::string roots_seen_;
+  ca::RotationPhase phase_seen_ = ca::RotationPhase::kSteady;
+  std::string signing_seen_;    // the hash of the signing root's key
   int64_t policies_seen_ = -1;  // the revision that the mesh was told
 };
 

@@ -44,6 +44,18 @@ void MeshBuilder::RemoveService(const discovery::ServiceName& name) {
   services_.insert_or_assign(name, std::nullopt);
 }
 
+void MeshBuilder::PutPolicy(std::shared_ptr<const policy::Document> policy) {
+  const bool is_new = policies_.of_cluster().Find(policy->key) == nullptr;
+  if (on_cluster_policy_) on_cluster_policy_(policy->key, is_new ? "Created" : "Changed");
+  policies_.PutOfCluster(std::move(policy));
+}
+
+void MeshBuilder::RemovePolicy(const policy::DocumentKey& key) {
+  if (on_cluster_policy_ && policies_.of_cluster().Find(key) != nullptr)
+    on_cluster_policy_(key, "Deleted");
+  policies_.RemoveOfCluster(key);
+}
+
 void MeshBuilder::Start() { Build(); }
 
 void MeshBuilder::OnChange() {

@@ -52,10 +52,8 @@ class MeshBuilder final : public discovery::MeshSink {
   void SetPolicies(policy::PolicySet policies) override {
     policies_.SetStored(std::move(policies));
   }
-  void PutPolicy(std::shared_ptr<const policy::Document> policy) override {
-    policies_.PutOfCluster(std::move(policy));
-  }
-  void RemovePolicy(const policy::DocumentKey& key) override { policies_.RemoveOfCluster(key); }
+  void PutPolicy(std::shared_ptr<const policy::Document> policy) override;
+  void RemovePolicy(const policy::DocumentKey& key) override;
   void OnChange() override;
   void SetTrustBundle(const std::string& pem, const std::string& revocations_pem = "") {
     trust_bundle_ = pem;
@@ -72,6 +70,11 @@ class MeshBuilder final : public discovery::MeshSink {
 
   using Observer = std::function<void(const MeshUpdate&)>;
   void SetObserver(Observer observer) { observer_ = std::move(observer); }
+  // `verb`: "Created", "Changed" or "Deleted".
+  using ClusterPolicyObserver = std::function<void(const policy::DocumentKey&, const char* verb)>;
+  void SetClusterPolicyObserver(ClusterPolicyObserver observer) {
+    on_cluster_policy_ = std::move(observer);
+  }
 
   // As of the last version; what was told since is not in it.
   const discovery::Mesh& mesh() const { return mesh_.mesh(); }
@@ -96,6 +99,7 @@ class MeshBuilder final : public discovery::MeshSink {
   std::unique_ptr<snapshot::SharedResources> shared_;
   std::unique_ptr<snapshot::OwnResources> own_;
   Observer observer_;
+  ClusterPolicyObserver on_cluster_policy_;
   std::unique_ptr<loop::Timer> coalesce_;
   // Told, and not in the mesh yet. Absent: removed.
   std::map<std::string, std::optional<discovery::Workload>> workloads_;

@@ -7,10 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "control-plane/ca/join_token.h"
+#include "control-plane/insight/event_subjects.h"
 
 namespace tulle::server {
 namespace {
 
+using insight::Event;
 using registry::milliseconds;
 using telemetry::LogComponent;
 using telemetry::LogLevel;
@@ -56,10 +58,16 @@ absl::StatusOr<registry::Lease> RegistrySource::Register(discovery::Workload wor
   const std::string instance = workload.id;
   const absl::Status allowed = allows_ ? allows_(workload) : absl::OkStatus();
   if (!allowed.ok()) return allowed;
+  const bool was_there = registry_.Has(instance);
   auto lease = registry_.Register(std::move(workload), ttl, Now());
   if (lease.ok()) {
     problems_.Forget(instance);
     breakers_.Forget(instance);
+    // A sidecar that ends takes its leave, and keeps its lease otherwise.
+    Note(was_there ? Event::Type::kWarning : Event::Type::kNormal,
+         was_there ? "ProxyRestarted" : "ProxyRegistered", instance, lease->workload.spiffe_id,
+         was_there ? "registered again without having left: the sidecar crashed or was killed"
+                   : absl::StrCat("registered from ", lease->workload.address));
   }
   Publish();
   return lease;
@@ -71,6 +79,7 @@ void RegistrySource::OnRefused(const std::string& instance, std::string_view cal
   if (!problems_.Refuse(instance, text, Now())) return;
   log_.Write(LogLevel::kWarning, LogComponent::kRegistry,
              absl::StrCat(instance, ": ", text, " (", std::string(caller), ")"));
+  Note(Event::Type::kWarning, "RegistrationRefused", instance, caller, std::string(why.message()));
 }
 
 absl::StatusOr<milliseconds> RegistrySource::Heartbeat(std::string_view lease,
@@ -84,6 +93,9 @@ absl::StatusOr<milliseconds> RegistrySource::Heartbeat(std::string_view lease,
       log_.Write(
           text.empty() ? LogLevel::kInfo : LogLevel::kWarning, LogComponent::kRegistry,
           absl::StrCat(instance, text.empty() ? " reports no more problems" : " reports: ", text));
+      Note(text.empty() ? Event::Type::kNormal : Event::Type::kWarning,
+           text.empty() ? "ProxyProblemsGone" : "ProxyProblem", instance, caller,
+           text.empty() ? "reports no more problems" : text);
     }
   }
   Publish();
@@ -153,6 +165,24 @@ void RegistrySource::LogChange(const registry::Change& change) {
   log_.Write(
       is_bad ? LogLevel::kWarning : LogLevel::kInfo, LogComponent::kRegistry,
       absl::StrCat(workload.id, event, " (", workload.spiffe_id, " at ", workload.address, ")"));
+  // Register() knows more of the third kind.
+  if (change.kind == registry::Change::Kind::kPut) return;
+  const bool is_gone = change.kind == registry::Change::Kind::kRemove;
+  Note(is_bad ? Event::Type::kWarning : Event::Type::kNormal,
+       is_gone  ? "ProxyRemoved"
+       : is_bad ? "ProxyUnhealthy"
+                : "ProxyHealthy",
+       workload.id, workload.spiffe_id,
+       is_gone  ? "its endpoints were removed: it left, was evicted, or has been silent too long"
+       : is_bad ? "heartbeats are missing, or it is not ready: it gets no requests"
+                : "it is ready for requests");
+}
+
+void RegistrySource::Note(Event::Type type, const char* reason, const std::string& instance,
+                          std::string_view spiffe_id, std::string message) {
+  if (!on_event_) return;
+  on_event_({type, reason, insight::ProxySubject(instance, "", spiffe_id), std::move(message),
+             std::string(spiffe_id)});
 }
 
 void RegistrySource::Save() {

@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
 #include "control-plane/discovery/mesh_source.h"
+#include "control-plane/insight/event_book.h"
 #include "control-plane/registry/lease_record.h"
 #include "control-plane/registry/open_breakers.h"
 #include "control-plane/registry/registry.h"
@@ -68,6 +69,8 @@ class RegistrySource {
   // mesh. Null: there is no other source.
   using OtherSource = std::function<absl::Status(const discovery::Workload&)>;
   void SetOtherSource(OtherSource allows) { allows_ = std::move(allows); }
+  // Told what happens to workloads. Null: nobody is.
+  void SetEvents(std::function<void(insight::Event)> on_event) { on_event_ = std::move(on_event); }
   // Once a second: leases end.
   void Advance();
 
@@ -84,6 +87,8 @@ class RegistrySource {
   registry::milliseconds Now() const;
   void Publish();
   void LogChange(const registry::Change& change);
+  void Note(insight::Event::Type type, const char* reason, const std::string& instance,
+            std::string_view spiffe_id, std::string message);
   void Save();
 
   loop::Loop& loop_;
@@ -97,6 +102,7 @@ class RegistrySource {
   std::unique_ptr<loop::Timer> save_;
   std::function<bool(const std::string&)> is_connected_;
   OtherSource allows_;
+  std::function<void(insight::Event)> on_event_;
 };
 
 }  // namespace tulle::server

@@ -229,6 +229,42 @@ TEST_F(ServerTest, ATokenBecomesACertificateAndARegistration) {
   EXPECT_TRUE(plane_->mesh_builder().mesh().workloads.empty());
 }
 
+TEST_F(ServerTest, WhatHappensToAWorkloadBecomesEvents) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post", R"("post")"), &issued);
+  registryv1::RegisterResponse registered;
+  const auto enter = [&](const registryv1::RegisterRequest& request) {
+    return client->Call("/tulle.registry.v1.Registry/Register", request, &registered).ok();
+  };
+  ASSERT_TRUE(enter(PostInstance()));
+  ASSERT_TRUE(enter(PostInstance()));
+  registryv1::RegisterRequest wrong = PostInstance();
+  wrong.set_service("payment");
+  EXPECT_FALSE(enter(wrong));
+  cav1::CreateCertificateRequest request;
+  EXPECT_FALSE(NewClient(Trusting(), "tulle1.nothing")
+                   ->Call("/tulle.ca.v1.CertificateAuthority/CreateCertificate", request, &issued)
+                   .ok());
+  simulation_.RunFor(seconds(60));
+  EXPECT_EQ(Api("POST", "/v1/certs/rotate", "{}").status, 200);
+  std::vector<std::string> seen;
+  for (const insight::Event& event : plane_->events().Since(0)) {
+    seen.push_back(event.reason + " " + event.subject.kind + " " + event.subject.name);
+    EXPECT_EQ(event.message.find("tulle1.nothing"), std::string::npos) << event.message;
+  }
+  const auto has = [&](const std::string& event) {
+    return std::find(seen.begin(), seen.end(), event) != seen.end();
+  };
+  for (const char* event :
+       {"JoinTokenCreated Identity post", "CertificateIssued Identity post",
+        "ProxyRegistered Proxy post-1", "ProxyRestarted Proxy post-1",
+        "RegistrationRefused Proxy post-1", "CallRefused Host 10.0.0.2",
+        "ProxyUnhealthy Proxy post-1", "ProxyRemoved Proxy post-1",
+        "RootRotationRequested Root cluster.local", "RootRotation Root cluster.local"}) {
+    EXPECT_TRUE(has(event)) << event << " of " << nlohmann::json(seen);
+  }
+}
+
 TEST_F(ServerTest, AnEvictedIdentityIsOutUntilItJoinsWithANewToken) {
   const std::string token = TokenFor("post", R"("post")");
   cav1::CreateCertificateResponse issued;

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
+#include "control-plane/insight/event_subjects.h"
 #include "control-plane/server/grpc_services.h"
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
@@ -13,6 +14,8 @@
 
 namespace tulle::server {
 namespace {
+
+using EventType = insight::Event::Type;
 
 constexpr std::chrono::seconds kWatch{1};
 // Of node.metadata: see snapshot::NodeView.
@@ -201,6 +204,14 @@ void XdsSource::NoteConnected(const std::string& id, const Transport& peer, Node
   ++connected_;
   plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
                      absl::StrCat(id, " connected (", node->spiffe_id, " at ", node->address, ")"));
+  NoteEvent(EventType::kNormal, "ProxyConnected", id, *node,
+            absl::StrCat("connected from ", peer.PeerAddress().host()));
+}
+
+void XdsSource::NoteEvent(EventType type, const char* reason, const std::string& id,
+                          const Node& node, std::string message) const {
+  plane_.Note({type, reason, insight::ProxySubject(id, plane_.view().PodOf(id), node.spiffe_id),
+               std::move(message), node.spiffe_id});
 }
 
 // Shown until this node disconnects or presents another certificate.
@@ -213,6 +224,9 @@ void XdsSource::NoteUse(const std::string& id, const std::string& host, Node* no
       telemetry::LogLevel::kWarning, telemetry::LogComponent::kXds,
       absl::StrCat("the certificate of ", id, " at ", host, " is also used by ", node->also_used_by,
                    ": if its key was copied, evict ", node->spiffe_id));
+  NoteEvent(EventType::kWarning, "CertificateShared", id, *node,
+            absl::StrCat("its certificate is also used by ", node->also_used_by,
+                         ": if the key was copied, evict ", node->spiffe_id));
 }
 
 void XdsSource::OnDisconnected(const std::string& node_id) {
@@ -227,6 +241,7 @@ void XdsSource::OnDisconnected(const std::string& node_id) {
   if (!std::exchange(node->second.rejections, {}).empty()) --rejecting_;
   plane_.log().Write(telemetry::LogLevel::kInfo, telemetry::LogComponent::kXds,
                      absl::StrCat(node_id, " disconnected"));
+  NoteEvent(EventType::kNormal, "ProxyDisconnected", node_id, node->second, "disconnected");
   plane_.authority().rotation().OnDisconnected(node_id, plane_.Now());
   if (!plane_.mesh_builder().mesh().workloads.contains(node_id)) Forget(node);
 }
@@ -278,12 +293,19 @@ void XdsSource::OnRejections(const std::string& node_id) {
                                       WordOf(type), ": ", std::string(held.error));
       if (!node->second.rejections.contains(text)) {
         plane_.log().Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kXds, text);
+        NoteEvent(EventType::kWarning, "ConfigurationRejected", node_id, node->second,
+                  absl::StrCat("rejected ", std::string(held.name), " of ", WordOf(type), ": ",
+                               std::string(held.error)));
       }
       rejections.insert(std::move(text));
     });
   }
   if (node->second.rejections.empty() != rejections.empty()) {
     rejecting_ += rejections.empty() ? -1 : 1;
+    if (rejections.empty()) {
+      NoteEvent(EventType::kNormal, "ConfigurationAccepted", node_id, node->second,
+                "rejects nothing any more");
+    }
   }
   node->second.rejections = std::move(rejections);
 }

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "control-plane/api/api.h"
+#include "control-plane/insight/event_book.h"
 #include "control-plane/server/certificate_uses.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/snapshot/older_sidecars.h"
@@ -73,6 +74,8 @@ class XdsSource : public xds::Source, public ProxySource {
   void Forget(Nodes::iterator node);
   void Uncount(const std::string& spiffe_id);
   void OnUpdate(const MeshUpdate& update);
+  void NoteEvent(insight::Event::Type type, const char* reason, const std::string& id,
+                 const Node& node, std::string message) const;
   api::ProxyStatus StatusOf(const std::string& id, api::ControlPlaneView::Detail detail) const;
   bool IsSynced(const std::string& id) const;
   // Tells a rotation of the root who has acknowledged the new one.
