@@ -123,6 +123,11 @@ Api::Api(Parts parts)
                        if (port != 0) json["grpcPort"] = port;
                        return api::Answer(json);
                      }});
+  routes_.push_back({"GET", "/v1/metrics", Access::kReader,
+                     "Show the metrics of the control plane: {text}, in Prometheus' format",
+                     [this](const Call&) {
+                       return api::Answer({{"text", metrics_ ? metrics_() : std::string()}});
+                     }});
   routes_.push_back({"GET", "/openapi.json", Access::kOpen, "Show this description",
                      [this, version = parts.version](const Call&) {
                        // Large, and open to everyone: made once.

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "control-plane/api/account_tokens.h"
@@ -191,6 +192,8 @@ class Api {
   // Null, as at first: there is no Kubernetes cluster that knows them.
   void SetAccounts(AccountTokens* accounts) { accounts_ = accounts; }
   AccountTokens* accounts() { return accounts_; }
+  // What /v1/metrics shows, in Prometheus' format. Null, as at first: nothing.
+  void SetMetrics(std::function<std::string()> metrics) { metrics_ = std::move(metrics); }
   ~Api();
   Api(const Api&) = delete;
 
@@ -212,6 +215,7 @@ class Api {
 
   Credentials* credentials_;
   AccountTokens* accounts_ = nullptr;
+  std::function<std::string()> metrics_;
   std::unique_ptr<Resources> resources_;
   std::vector<Route> routes_;
   ApiResponse description_;  // of the API, once it was asked for

@@ -51,6 +51,8 @@ absl::StatusOr<int> ExplainRequest(Session& session);
 void WarnUnanswered(Session& session, const Json& reply);
 // error_commands.cc
 absl::StatusOr<int> Errors(Session& session);
+// bug_report_command.cc
+absl::StatusOr<int> WriteBugReport(Session& session);
 // event_commands.cc
 absl::StatusOr<int> Events(Session& session);
 // tap_command.cc

@@ -51,6 +51,7 @@ class Grammar {
   void AddExplain();
   void AddTap();
   void AddEvents();
+  void AddBugReport();
   void AddRequests();
   // grammar_what_if.cc
   void TakeWhatIf(CLI::App& explain);

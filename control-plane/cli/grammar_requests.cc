@@ -130,9 +130,32 @@ void Grammar::AddEvents() {
   TakeFormat(events, kTexts);
 }
 
+void Grammar::AddBugReport() {
+  CLI::App& report =
+      Add(app_, "bug-report", "Write what others need to see to help, without secrets, to a file",
+          "  tullectl bug-report\n  tullectl bug-report -o report.tar.gz --proxy cart-1",
+          Command::kBugReport);
+  report.description(
+      "Write what others need to see to help, without secrets, to a file\n"
+      "Status, checks, services, policies, events, failures, traffic and metrics of the\n"
+      "control plane, and the configuration of proxies with problems. Private keys,\n"
+      "tokens, credentials and values of headers are taken out; read it nevertheless\n"
+      "before you give it to others.");
+  report
+      .add_option("-o,--output", invocation_.write_to,
+                  "file to write, which must not exist [tulle-bug-report-TIME.tar.gz]")
+      ->type_name("FILE");
+  report
+      .add_option("--proxy", invocation_.names,
+                  "configuration of this proxy; may be repeated [up to 20 with problems]")
+      ->type_name("PROXY")
+      ->allow_extra_args(false);
+}
+
 void Grammar::AddRequests() {
   AddTap();
   AddEvents();
+  AddBugReport();
   CLI::App& errors =
       Add(app_, "errors", "Count failed requests by cause, with an example of each",
           "  tullectl errors\n  tullectl errors -n shop -t 10m -o wide", Command::kErrors);

@@ -65,6 +65,7 @@ enum class Command {
   kDashboard,
   kLogs,
   kEvents,
+  kBugReport,
 };
 
 enum class Format { kTable, kWide, kName, kJson, kYaml, kRaw };
@@ -149,7 +150,7 @@ struct Invocation {
   bool client_only = false;
   std::string shell;
   int64_t revision = 0;  // of a rollback; 0: before the last change
-  std::string write_to;  // a hosts file
+  std::string write_to;  // a hosts file, or a bug report
   std::string remove_from;
   std::string data_directory;
   RunFlags run;

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
 namespace tulle::cli {
@@ -148,6 +149,15 @@ Json MergedEvents(const std::vector<Json>& answers, size_t most) {
   if (items.size() > most)
     items.erase(items.begin(), items.end() - static_cast<std::ptrdiff_t>(most));
   return {{"items", std::move(items)}};
+}
+
+Json MergedMetrics(const std::vector<Json>& answers) {
+  std::string text;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    text += absl::StrCat("# replica ", i + 1, " of ", answers.size(), "\n",
+                         LinesAt(answers[i], "/text"), "\n");
+  }
+  return {{"text", text}};
 }
 
 Json MergedNews(const std::vector<Json>& answers) {

@@ -22,6 +22,8 @@ Json MergedTraces(const std::vector<Json>& answers, size_t most);
 // Of /v1/events: by time, the newest last, at most `most`. The counts of equal ones are added up,
 // except of those that each replica sees.
 Json MergedEvents(const std::vector<Json>& answers, size_t most);
+// Of /v1/metrics: the texts of all, one after the other.
+Json MergedMetrics(const std::vector<Json>& answers);
 // Of reading a tap.
 Json MergedNews(const std::vector<Json>& answers);
 

@@ -32,6 +32,7 @@ constexpr char kRequests[] = "/v1/requests";
 constexpr char kFailures[] = "/v1/failures";
 constexpr char kTraces[] = "/v1/traces";
 constexpr char kOneTrace[] = "/v1/traces/";
+constexpr char kMetrics[] = "/v1/metrics";
 constexpr char kEvents[] = "/v1/events";
 constexpr char kTaps[] = "/v1/taps";
 constexpr char kOneTap[] = "/v1/taps/";
@@ -58,8 +59,8 @@ bool DependsOnReplica(const ApiCall& call) {
   return call.method == "GET" &&
          (call.path == kProxies || call.path == kServices || call.path == kCheck ||
           call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests ||
-          call.path == kFailures || call.path == kEvents || call.path == kTraces ||
-          call.path.starts_with(kOneTrace));
+          call.path == kFailures || call.path == kEvents || call.path == kMetrics ||
+          call.path == kTraces || call.path.starts_with(kOneTrace));
 }
 
 // What the call limits its answer to.
@@ -172,6 +173,7 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path == kRequests) return Reply(MergedRequests(answers));
   if (call.path == kFailures) return Reply(MergedFailures(answers));
   if (call.path == kTraces) return Reply(MergedTraces(answers, LimitOf(call, kUsualTraces)));
+  if (call.path == kMetrics) return Reply(MergedMetrics(answers));
   if (call.path == kEvents) return Reply(MergedEvents(answers, LimitOf(call, kMostEvents)));
   if (call.path == kTaps) {
     std::vector<std::string> pods = *replicas_;

@@ -76,11 +76,12 @@ constexpr Row kRows[] = {
     {Command::kDashboard, ShowDashboard},
     {Command::kLogs, Logs},
     {Command::kEvents, Events},
+    {Command::kBugReport, WriteBugReport},
     {Command::kInject, Inject},
     {Command::kInstall, PrintInstallation},
     {Command::kUninstall, PrintRemoval},
 };
-static_assert(std::size(kRows) == static_cast<size_t>(Command::kEvents) + 1,
+static_assert(std::size(kRows) == static_cast<size_t>(Command::kBugReport) + 1,
               "each command has a handler");
 
 constexpr auto kRefresh = std::chrono::seconds(2);

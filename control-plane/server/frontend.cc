@@ -110,7 +110,10 @@ Frontend::Frontend(const FrontendOptions& options, loop::Loop& loop, ControlPlan
           loop, [](const api::ApiRequest&) { return RestVerdict(); },
           [this](const api::ApiRequest& request) { return AnswerHealth(request); }) {}
 
-Frontend::~Frontend() { plane_.ForgetRootsObservers(); }
+Frontend::~Frontend() {
+  plane_.api().SetMetrics(nullptr);
+  plane_.ForgetRootsObservers();
+}
 
 absl::StatusOr<std::unique_ptr<Frontend>> Frontend::Open(const FrontendOptions& options,
                                                          loop::Loop& loop, ControlPlane& plane,
@@ -164,6 +167,7 @@ absl::Status Frontend::OpenDoors(const FrontendOptions& options) {
   if (status.ok()) status = Listen(options);
   if (!status.ok()) return status;
   plane_.view().SetGrpcPort(grpc_address().port());
+  plane_.api().SetMetrics([this] { return MetricsText(); });
   plane_.AddRootsObserver([this, renew] {
     renew();
     grpc_server_.CloseWhere(
@@ -226,13 +230,7 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
   if (request.path == "/healthz") return {200, "ok\n", "text/plain"};
   if (request.path == "/readyz") return AnswerReadiness();
   if (request.path == "/metrics") {
-    return {200,
-            ControlMetricsText(
-                plane_, {grpc_server_.connections(), grpc_server_.message_timeouts()},
-                {grpc_door_.get(), rest_door_.get(), health_door_.get()}, webhook_.get(),
-                options_.leadership ? std::optional(options_.leadership()) : std::nullopt,
-                options_.token_counts),
-            "text/plain; version=0.0.4"};
+    return {200, MetricsText(), "text/plain; version=0.0.4"};
   }
   if (request.path == "/prometheus/targets") {
     const MeshBuilder& builder = plane_.mesh_builder();
@@ -240,6 +238,14 @@ RestAnswer Frontend::AnswerHealth(const api::ApiRequest& request) {
   }
   return {404, "not found; see /healthz, /readyz, /metrics and /prometheus/targets\n",
           "text/plain"};
+}
+
+std::string Frontend::MetricsText() {
+  return ControlMetricsText(
+      plane_, {grpc_server_.connections(), grpc_server_.message_timeouts()},
+      {grpc_door_.get(), rest_door_.get(), health_door_.get()}, webhook_.get(),
+      options_.leadership ? std::optional(options_.leadership()) : std::nullopt,
+      options_.token_counts);
 }
 
 RestAnswer Frontend::AnswerReadiness() {

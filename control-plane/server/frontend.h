@@ -82,6 +82,7 @@ class Frontend {
   absl::Status Listen(const FrontendOptions& options);
   void SaveAdminFile();
   RestAnswer AnswerReadiness();
+  std::string MetricsText();
   RestAnswer AnswerHealth(const api::ApiRequest& request);
 
   const FrontendOptions options_;
