@@ -19,6 +19,8 @@ using Tracing = http_manager_v3::HttpConnectionManager_Tracing;
 using envoy::config::trace::v3::OpenTelemetryConfig;
 using envoy::config::trace::v3::ZipkinConfig;
 
+// 87600 h, as the longest duration of a policy.
+constexpr uint64_t kLongestMilliseconds = 315360000000;
 // Of OTLP over HTTP, unless the URI has another.
 constexpr std::string_view kTracesPath = "/v1/traces";
 
@@ -123,15 +125,15 @@ void ReadTags(const Tracing& tracing, const FieldPath& at, TracingSpec& spec,
 }
 
 // Leaves `value` if there is no such field.
-absl::Status ReadWhole(const google::protobuf::Struct& own, const char* name, uint32_t most,
-                       const FieldPath& at, uint32_t* value) {
+absl::Status ReadWhole(const google::protobuf::Struct& own, const char* name, uint64_t most,
+                       const FieldPath& at, uint64_t* value) {
   const auto found = own.fields().find(name);
   if (found == own.fields().end()) return absl::OkStatus();
   const double number = found->second.number_value();
-  if (!found->second.has_number_value() || !(number >= 0 && number <= most) ||
+  if (!found->second.has_number_value() || !(number >= 0 && number <= static_cast<double>(most)) ||
       number != std::floor(number))
     return (at / name).Error(absl::StrCat("must be a whole number from 0 to ", most));
-  *value = static_cast<uint32_t>(number);
+  *value = static_cast<uint64_t>(number);
   return absl::OkStatus();
 }
 
@@ -152,11 +154,13 @@ absl::Status ReadOwnTracing(const envoy::config::core::v3::Metadata& metadata, c
       return (here / "always_on_error").Error("must be true or false");
     spec->always_on_error = field->second.bool_value();
   }
-  uint32_t slower_than = 0;
-  auto status = ReadWhole(own, "slower_than_ms", 86400000, here, &slower_than);
-  status.Update(ReadWhole(own, "traces_per_second", 1000000, here, &spec->traces_per_second));
+  uint64_t slower_than = 0;
+  uint64_t traces_per_second = 0;
+  auto status = ReadWhole(own, "slower_than_ms", kLongestMilliseconds, here, &slower_than);
+  status.Update(ReadWhole(own, "traces_per_second", 1000000, here, &traces_per_second));
   if (!status.ok()) return status;
   spec->slower_than = Milliseconds(slower_than);
+  spec->traces_per_second = static_cast<uint32_t>(traces_per_second);
   tracing = std::move(spec);
   return absl::OkStatus();
 }
