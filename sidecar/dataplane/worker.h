@@ -76,6 +76,8 @@ class Worker {
   // break: clusters, endpoints and routes first, then listeners, then removals. Returns an error
   // for each part that could not be applied (an address in use).
   std::vector<ListenerError> Apply(std::shared_ptr<const Version> version);
+  // See proxy::Services; before the first listener.
+  void ShowCauses() { services_.shows_causes = true; }
   // The own identity, after the first or a new certificate.
   void SetOwnWorkload(const proxy::OwnWorkload& own) { services_.observer.OnOwnWorkload(own); }
   // From now on listeners of unknown destinations are fetched.

@@ -175,6 +175,9 @@ void AddProcessOptions(CLI::App& app, CommandLine& line, std::string& log_level)
   add("--admin", line.admin, "address of the admin pages (with --control)", "ADDRESS:PORT");
   add("--log-level", log_level, "trace, debug, info, warning, error or off", "LEVEL");
   app.add_flag("--log-json", line.log_json, "log as JSON, one object per line");
+  app.add_flag("--cause-header", line.cause_header,
+               "errors that the sidecar answers itself have the header x-tulle-cause, with the "
+               "cause that logs and spans have; it tells callers about the mesh");
   add("--drain-time", line.drain_seconds, "time for requests to finish after SIGTERM", "SECONDS")
       ->check(usage::Number("number", 0, 3600));
   add("--drain-quiet-ms", line.drain_quiet_ms,

@@ -34,6 +34,7 @@ struct CommandLine {
   int drain_seconds = 30;
   int drain_quiet_ms = 1000;
   int stall_limit_seconds = 60;
+  bool cause_header = false;
 };
 
 // Prints help, the version or an error, and then returns the exit code instead. Checks all flags,

@@ -31,8 +31,10 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       metrics_(command_line_.workers),
       recorder_(command_line_.workers),
       spans_(loop, metrics_.main()),
-      threads_(loop, {command_line_.workers, command_line_.stall_limit_seconds}, metrics_, log_,
-               spans_, recorder_),
+      threads_(
+          loop,
+          {command_line_.workers, command_line_.stall_limit_seconds, command_line_.cause_header},
+          metrics_, log_, spans_, recorder_),
       ending_(loop, threads_.sidecar(), log_,
               {std::chrono::seconds(command_line_.drain_seconds),
                std::chrono::milliseconds(command_line_.drain_quiet_ms)},

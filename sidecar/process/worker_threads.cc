@@ -53,6 +53,8 @@ std::unique_ptr<RemoteWorker> WorkerThreads::NewWorker(int index) {
                                                     access_log_, &spans_, &recorder_.worker(index));
   };
   auto worker = std::make_unique<WorkerThread>(index, make_observer, &memory_pressure_);
+  // Before its first listener, which is posted too.
+  if (options_.shows_causes) worker->Post([](Worker& of_thread) { of_thread.ShowCauses(); });
   workers_.push_back(worker.get());
   return worker;
 }

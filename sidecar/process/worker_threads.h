@@ -25,6 +25,7 @@ class WorkerThreads final {
   struct Options {
     int workers = 1;
     int stall_limit_seconds = 60;  // 0: none
+    bool shows_causes = false;     // see proxy::Services
   };
   // References outlive this.
   WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,

@@ -38,6 +38,13 @@ void AddRequestId(const Call& call, const Answer& answer) {
   if (!id.empty()) answer.head->headers.Set(HeaderId::kXRequestId, id);
 }
 
+// What an upstream has sent under this name passes untouched: the sidecar of the service may know
+// more than this one.
+void AddCause(const Call& call, const Answer& answer) {
+  if (call.services.shows_causes && answer.failure)
+    answer.head->headers.Set("x-tulle-cause", answer.failure.facts().cause);
+}
+
 void MakeGrpc(Call& call, const Answer& answer) {
   http::Head& head = *answer.head;
   const int status = answer.grpc_status >= 0 ? answer.grpc_status
@@ -63,6 +70,7 @@ bool ReceiveAnswer(Call& call, const Answer& answer) {
   http::Head& head = *answer.head;
   const bool grpc = call.request.head != nullptr && call.request.head->is_grpc();
   AddRequestId(call, answer);
+  AddCause(call, answer);
   if (grpc) {
     MakeGrpc(call, answer);
   } else {

@@ -66,6 +66,21 @@ TEST_F(ResponseTest, LocalErrorsTellTheRequestId) {
   EXPECT_EQ(Sent("x-request-id"), "(none)");
 }
 
+TEST_F(ResponseTest, LocalErrorsTellTheCauseIfThatIsWanted) {
+  ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer());
+  EXPECT_EQ(Sent("x-tulle-cause"), "(none)");
+  services_.shows_causes = true;
+  ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer());
+  EXPECT_EQ(Sent("x-tulle-cause"), "denied");
+  ReceiveAnswer(call(), Redirect(call(), 302, "/elsewhere").answer());
+  EXPECT_EQ(Sent("x-tulle-cause"), "(none)");
+  http::Head upstream(call().arena);
+  upstream.headers.Add("x-tulle-cause", "theirs");
+  ReceiveResponse(call(), upstream);
+  PrepareResponse(call());
+  EXPECT_EQ(Sent("x-tulle-cause"), "theirs");
+}
+
 TEST_F(ResponseTest, LocalRepliesTellTheDate) {
   ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer());
   const std::string_view date = Sent("date");

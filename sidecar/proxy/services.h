@@ -98,6 +98,7 @@ struct Services {
   Mirrors* mirrors = nullptr;                    // null: nothing is mirrored
   const SharedMemoryPressure* memory = nullptr;  // null: no limit is known
   BodyStages* body_stages = nullptr;             // null: bodies pass unchanged
+  bool shows_causes = false;                     // errors of our own have the header x-tulle-cause
   HttpDate date{};
   SecondLimit new_traces{};  // TracingSpec::traces_per_second
 
