@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/policy/canonical_json.h"
+#include "control-plane/policy/kinds.h"
 
 namespace tulle::api {
 namespace {

@@ -30,7 +30,9 @@ bool ReadTexts(const Json& json, std::map<std::string, std::string>* texts, ApiR
 std::string TextOf(const std::map<std::string, std::string>& texts) {
   std::string text;
   for (const auto& [name, value] : texts) {
-    text += (text.empty() ? "" : " ") + name + "=" + Json(value).dump(-1, ' ', true);
+    // A query may have secrets, and no path matches one.
+    const std::string shown = value.substr(0, value.find('?'));
+    text += (text.empty() ? "" : " ") + name + "=" + Json(shown).dump(-1, ' ', true);
   }
   return text.empty() ? "all requests" : text;
 }

@@ -25,8 +25,8 @@
 namespace tulle::cli {
 namespace {
 
-constexpr size_t kMostReported = 20;  // proxies
-constexpr size_t kLongestFolder = 60;
+constexpr size_t kMostReported = 20;   // proxies
+constexpr size_t kLongestFolder = 48;  // names of ustar have 100 bytes
 
 struct Source {
   const char* file;

@@ -58,7 +58,7 @@ void TakeSecrets(Json* json) {
   const bool is_labelled = IsLabelled(*json);
   for (auto& [name, value] : json->items()) {
     const bool is_body = name == "inline_string" || name == "inline_bytes" || name == "body";
-    const bool is_named = IsSecretName(name) && value.is_string();
+    const bool is_named = IsSecretName(name) && (value.is_string() || value.is_array());
     if (name == "annotations" || is_body || is_named || (is_labelled && IsValue(name))) {
       TakeTexts(&value);
     } else {

@@ -1,6 +1,7 @@
 #include "control-plane/insight/trace_ring.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
@@ -138,10 +139,19 @@ bool TraceRing::Add(std::string_view bytes, const std::string& reporter) {
 void TraceRing::Push(Span span) {
   bytes_ += SizeOf(span);
   spans_.push_back(std::move(span));
-  while (spans_.size() > kMostSpans || bytes_ > kMostBytes) {
-    bytes_ -= SizeOf(spans_.front());
-    spans_.pop_front();
-  }
+  std::deque<Spans::iterator>& own = of_reporter_[spans_.back().reporter];
+  own.push_back(std::prev(spans_.end()));
+  while (spans_.size() > kMostSpans || bytes_ > kMostBytes)
+    Drop(own.size() > kMostOfOne ? own.front() : spans_.begin());
+}
+
+// It is the oldest one of its reporter.
+void TraceRing::Drop(Spans::iterator span) {
+  const auto own = of_reporter_.find(span->reporter);
+  own->second.pop_front();
+  if (own->second.empty()) of_reporter_.erase(own);
+  bytes_ -= SizeOf(*span);
+  spans_.erase(span);
 }
 
 std::vector<Trace> TraceRing::Newest(size_t most) const {

@@ -1,13 +1,16 @@
 // The newest spans reported by sidecars, in memory only. Limited by number and bytes: the oldest
-// are dropped first. Owner: ControlPlane. Thread: the loop's.
+// are dropped first; of a reporter that has a tenth of them, its own. Owner: ControlPlane. Thread:
+// the loop's.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -46,6 +49,8 @@ class TraceRing {
  public:
   static constexpr size_t kMostSpans = 20000;
   static constexpr size_t kMostBytes = 16 * 1024 * 1024;
+  // While there is no room for more, so that none pushes out the spans of all others.
+  static constexpr size_t kMostOfOne = kMostSpans / 10;
 
   // The bytes of an ExportTraceServiceRequest. False: invalid.
   bool Add(std::string_view request, const std::string& reporter);
@@ -55,9 +60,14 @@ class TraceRing {
   size_t size() const { return spans_.size(); }
 
  private:
-  void Push(Span span);
+  using Spans = std::list<Span>;
 
-  std::deque<Span> spans_;  // in order of arrival
+  void Push(Span span);
+  void Drop(Spans::iterator span);
+
+  Spans spans_;  // in order of arrival
+  // Those of each reporter in this order; none is empty.
+  std::unordered_map<std::string, std::deque<Spans::iterator>> of_reporter_;
   size_t bytes_ = 0;
 };
 

@@ -57,6 +57,19 @@ TEST(TraceRing, OldSpansMakeRoom) {
   EXPECT_FALSE(ring.Find("00000000000000010000000000000001").has_value());
 }
 
+TEST(TraceRing, OneReporterDoesNotPushOutTheOthers) {
+  TraceRing ring;
+  ring.Add(RequestOf(1, 1, 1), "quiet");
+  for (uint64_t i = 0; i < 2 * TraceRing::kMostSpans; ++i) ring.Add(RequestOf(i + 2, 1, i), "loud");
+  EXPECT_EQ(ring.size(), TraceRing::kMostSpans);
+  EXPECT_TRUE(ring.Find("00000000000000010000000000000001").has_value());
+  EXPECT_FALSE(ring.Find("00000000000000010000000000000002").has_value());
+  for (uint64_t i = 0; i < TraceRing::kMostSpans; ++i)
+    ring.Add(RequestOf(i + 2, 2, i), "r" + std::to_string(i % 20));
+  EXPECT_EQ(ring.size(), TraceRing::kMostSpans);
+  EXPECT_FALSE(ring.Find("00000000000000010000000000000001").has_value()) << "the oldest";
+}
+
 TEST(TraceRing, SpansWhoseParentIsNoIdAreDropped) {
   opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest request;
   auto& span = *request.add_resource_spans()->add_scope_spans()->add_spans();

@@ -188,10 +188,11 @@ void TrafficBook::AddConnections(Row& row, const Connections& gained, int64_t no
 void TrafficBook::Restore(const Edge& edge, int64_t start, const Traffic& traffic) {
   started_ = std::min(started_, start);
   RowOf(edge)->ChangeAt(start, [&traffic](Slot& slot) {
-    slot.failures = Clamped(traffic.failures);
-    slot.buckets.assign(traffic.buckets.size(), 0);
-    std::transform(traffic.buckets.begin(), traffic.buckets.end(), slot.buckets.begin(), Clamped);
-    while (!slot.buckets.empty() && slot.buckets.back() == 0) slot.buckets.pop_back();
+    slot.failures = Clamped(uint64_t{slot.failures} + traffic.failures);
+    std::vector<uint32_t> buckets(traffic.buckets.size());
+    std::transform(traffic.buckets.begin(), traffic.buckets.end(), buckets.begin(), Clamped);
+    while (!buckets.empty() && buckets.back() == 0) buckets.pop_back();
+    slot.AddBuckets(buckets);
     for (const auto& [outcome, count] : traffic.outcomes) slot.AddOutcome(outcome, Clamped(count));
     if (traffic.tcp != Connections{}) slot.AddConnections(traffic.tcp);
   });

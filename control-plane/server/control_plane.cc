@@ -33,18 +33,22 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Open(const ControlPl
   plane->roots_seen_ = plane->Roots();
   plane->phase_seen_ = plane->authority().rotation().phase();
   plane->signing_seen_ = plane->authority().root_key_hash();
-  absl::Status status = plane->StartMesh(options, keys);
-  if (status.ok() && !options.traffic_file.empty())
-    status = plane->KeepTraffic(options.traffic_file);
+  const absl::Status status = plane->StartMesh(options, keys);
   if (!status.ok()) return status;
+  if (!options.traffic_file.empty()) plane->KeepTraffic(options.traffic_file);
   return plane;
 }
 
-absl::Status ControlPlane::KeepTraffic(const std::string& path) {
+// Nothing depends on it: without the file the mesh is served all the same.
+void ControlPlane::KeepTraffic(const std::string& path) {
   auto archive = TrafficArchive::Open(path, traffic_, loop_, log_);
-  if (!archive.ok()) return archive.status();
-  archive_ = *std::move(archive);
-  return absl::OkStatus();
+  if (archive.ok()) {
+    archive_ = *std::move(archive);
+    return;
+  }
+  log_.Write(LogLevel::kWarning, LogComponent::kStore,
+             absl::StrCat("the traffic of the last hour is not kept: ", archive.status().message(),
+                          "; repair or delete the file, and start again"));
 }
 
 absl::Status ControlPlane::StartMesh(const ControlPlaneOptions& options, certs::KeySource& keys) {
@@ -208,9 +212,9 @@ void ControlPlane::NotePolicy(const policy::DocumentKey& key, const char* verb) 
   insight::Event event{insight::Event::Type::kNormal,
                        absl::StrCat("Policy", verb),
                        {std::string(policy::ToText(key.kind)), key.ns, key.name},
-                       "at the Kubernetes API server: its audit log has who did it"};
+                       "its content that is in force has changed at the Kubernetes API server"};
   event.is_of_all = true;
-  event.actor = "API server";
+  event.actor = key.ns.empty() ? "API server" : absl::StrCat("API server, namespace ", key.ns);
   Note(std::move(event));
 }
 

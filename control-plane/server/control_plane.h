@@ -103,7 +103,7 @@ class ControlPlane {
  private:
   ControlPlane(loop::Loop& loop, telemetry::Log& log);
 
-  absl::Status KeepTraffic(const std::string& path);
+  void KeepTraffic(const std::string& path);
   absl::Status StartMesh(const ControlPlaneOptions& options, certs::KeySource& keys);
   // Policies, roots or identities have changed.
   void OnChange();

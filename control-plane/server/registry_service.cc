@@ -84,7 +84,10 @@ absl::StatusOr<Workload> ReadWorkload(const registryv1::RegisterRequest& request
   workload.ns = std::string(caller.id.namespace_name().value_or(policy::kDefaultNamespace));
   workload.address =
       request.address().empty() ? call.transport().PeerAddress().host() : request.address();
-  for (const auto& [name, value] : request.metadata()) workload.metadata[name] = value;
+  for (const auto& [name, value] : request.metadata()) {
+    // The name of a pod is the API server's to tell.
+    if (name != discovery::kPodMetadata) workload.metadata[name] = value;
+  }
   workload.locality = request.locality();
   if (request.starting()) workload.health = discovery::Health::kUnhealthy;
   absl::Status status = ReadServices(request.service(), caller, &workload);

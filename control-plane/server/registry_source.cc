@@ -66,7 +66,7 @@ absl::StatusOr<registry::Lease> RegistrySource::Register(discovery::Workload wor
     // A sidecar that ends takes its leave, and keeps its lease otherwise.
     Note(was_there ? Event::Type::kWarning : Event::Type::kNormal,
          was_there ? "ProxyRestarted" : "ProxyRegistered", instance, lease->workload.spiffe_id,
-         was_there ? "registered again without having left: the sidecar crashed or was killed"
+         was_there ? "registered again without having left, as after a crash"
                    : absl::StrCat("registered from ", lease->workload.address));
   }
   Publish();

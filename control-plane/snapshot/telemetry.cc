@@ -222,8 +222,10 @@ void SetOwnTracing(const Telemetry& telemetry, envoy::config::listener::v3::Filt
   const policy::TracingPolicy& tracing = telemetry.tracing;
   auto& all = (*chain->mutable_metadata()->mutable_filter_metadata())["tulle"];
   auto* own = (*all.mutable_fields())["tracing"].mutable_struct_value()->mutable_fields();
-  (*own)["always_on_error"].set_bool_value(tracing.always_on_error);
-  if (tracing.slower_than)
+  // Whoever turns tracing off wants no span at all.
+  const bool is_off = tracing.sampling == 0;
+  (*own)["always_on_error"].set_bool_value(tracing.always_on_error && !is_off);
+  if (tracing.slower_than && !is_off)
     (*own)["slower_than_ms"].set_number_value(static_cast<double>(tracing.slower_than->count()));
   if (tracing.rate_limit) (*own)["traces_per_second"].set_number_value(*tracing.rate_limit);
 }

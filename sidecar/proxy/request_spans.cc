@@ -17,6 +17,12 @@ constexpr uint32_t kMillion = 1000000;
 // Never zero, which means no span.
 uint64_t NewSpanId(loop::Random& random) { return random.Next() | 1; }
 
+// Whether the limit lets one more trace begin here.
+bool MayBegin(Call& call, const config::TracingSpec& tracing) {
+  return tracing.traces_per_second == 0 ||
+         call.services.new_traces.Take(call.services.loop.Now(), tracing.traces_per_second);
+}
+
 // Whether a trace has spans for which no caller has decided that.
 bool Samples(Call& call, const config::TracingSpec& tracing) {
   const http::HeaderMap& headers = call.request.head->headers;
@@ -26,8 +32,7 @@ bool Samples(Call& call, const config::TracingSpec& tracing) {
   const bool chosen =
       random.Below(kMillion) < tracing.random_sampling ||
       (headers.Find("x-client-trace-id") && random.Below(kMillion) < tracing.client_sampling);
-  if (!chosen || tracing.traces_per_second == 0) return chosen;
-  return call.services.new_traces.Take(call.services.loop.Now(), tracing.traces_per_second);
+  return chosen && MayBegin(call, tracing);
 }
 
 // The context of a request that came without a valid one.
@@ -69,7 +74,7 @@ void RequestSpans::Begin(Call& call) {
   if (IsUndecided(came)) {
     context.flags = Samples(call, *tracing) ? TracePoint::kSampled : 0;
   } else if (!parent) {  // B3 headers with a decision and no trace
-    context.flags = came.b3->sampled() ? TracePoint::kSampled : 0;
+    context.flags = came.b3->sampled() && MayBegin(call, *tracing) ? TracePoint::kSampled : 0;
   }
   // By the trace's own number, so that all hops decide the same.
   if (context.sampled() && context.trace_low % kMillion >= tracing->overall_sampling)

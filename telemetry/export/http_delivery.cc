@@ -42,6 +42,9 @@ HttpDelivery::HttpDelivery(loop::Loop& loop, Connect connect, Options options)
       timeout_(loop.NewTimer([this] {
         Drop();
         Finish();
+      })),
+      tell_(loop.NewTimer([this] {
+        if (done_ != nullptr) std::exchange(done_, nullptr)(ResultOf(status_), wait_);
       })) {}
 
 // At once, since the connection uses deadlines_.
@@ -109,12 +112,16 @@ void HttpDelivery::Finish() {
   if (stream_ != nullptr) std::exchange(stream_, nullptr)->Detach();
   if (is_outdated_) Drop();
   body_.clear();
-  if (done_ != nullptr) std::exchange(done_, nullptr)(ResultOf(status_), wait_);
+  if (done_ != nullptr && !tell_->active()) tell_->Start(loop::Duration(0));
 }
 
 void HttpDelivery::Reconnect() {
-  if (stream_ == nullptr) return Drop();
-  is_outdated_ = true;
+  if (stream_ != nullptr) {
+    is_outdated_ = true;
+    return;
+  }
+  Drop();
+  if (done_ != nullptr) Finish();  // it was connecting
 }
 
 void HttpDelivery::Drop() {

@@ -69,6 +69,8 @@ class HttpDelivery final : public SpanDelivery,
   loop::Deadlines deadlines_;
   Arena arena_;
   std::unique_ptr<loop::Timer> timeout_;
+  // Tells in a later turn: the next batch finds the connection idle, and uses it.
+  std::unique_ptr<loop::Timer> tell_;
   std::unique_ptr<http::ClientConnection> connection_;
   http::Stream* stream_ = nullptr;
   std::string body_;

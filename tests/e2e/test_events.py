@@ -47,7 +47,7 @@ def test_the_life_of_a_sidecar(mesh):
     awaited(mesh, "ProxyDisconnected")
     mesh.start_sidecar(mesh.web)
     assert awaited(mesh, "ProxyRestarted")["type"] == "Warning"
-    again = processes.wait_until(lambda: next((e for e in events(mesh) if e["reason"] == "ProxyConnected" and e["count"] == 2), None), "it is counted", 40)
+    again = processes.wait_until(lambda: next((e for e in events(mesh) if e["reason"] == "ProxyConnected" and e["count"] >= 2), None), "it is counted", 40)
     assert again["firstAt"] <= again["lastAt"]
     # It leaves.
     mesh.web.sidecar.stop(signal.SIGTERM)

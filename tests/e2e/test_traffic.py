@@ -84,7 +84,7 @@ def test_a_restart_does_not_forget_it_if_it_is_kept(tmp_path):
         def is_written():
             with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % file, uri=True)) as database:
                 return database.execute("SELECT count(*) FROM minutes WHERE edge LIKE '%caller%'").fetchone()[0] > 0
-        processes.wait_until(is_written, "the minute has ended and is written", 100)
+        processes.wait_until(is_written, "the minute has ended and is written", 180)
         caller.sidecar.stop(9)
         mesh.kill_control()
         mesh.start_control()
