@@ -469,7 +469,7 @@ kind: TelemetryPolicy
 metadata: {name: all}
 spec:
   targetRef: {kind: Mesh}
-  tracing: {sampling: 0, protocol: zipkin, collector: "127.0.0.1:%d/spans", slowerThan: 10s, rateLimit: 5}
+  tracing: {sampling: 0.0001, protocol: zipkin, collector: "127.0.0.1:%d/spans", slowerThan: 10s, rateLimit: 5}
 """ % http_collector.port)
 
         def reported():
