@@ -2,29 +2,12 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "control-plane/api/policy_change.h"
 
 namespace tulle::api {
-namespace {
-
 using discovery::PolicyChange;
-
-// Empty: nothing was changed.
-std::string VerbOf(PolicyChange::Action action) {
-  switch (action) {
-    case PolicyChange::Action::kCreated:
-      return "Created";
-    case PolicyChange::Action::kChanged:
-      return "Changed";
-    case PolicyChange::Action::kDeleted:
-      return "Deleted";
-    case PolicyChange::Action::kUnchanged:
-      break;
-  }
-  return "";
-}
-
-}  // namespace
 
 insight::Event EventBy(const Call& call, std::string reason, insight::EventSubject subject,
                        const std::string& what) {
@@ -35,14 +18,14 @@ insight::Event EventBy(const Call& call, std::string reason, insight::EventSubje
 std::vector<insight::Event> PolicyEvents(const Call& call, const discovery::ApplyOutcome& outcome) {
   std::vector<insight::Event> events;
   for (const PolicyChange& change : outcome.changes) {
-    const std::string verb = VerbOf(change.action);
-    if (verb.empty()) continue;
-    std::string what = verb;
-    what[0] = static_cast<char>(what[0] - 'A' + 'a');
+    if (change.action == PolicyChange::Action::kUnchanged) continue;
+    const std::string verb = TextOf(change.action);
+    std::string title = verb;
+    title[0] = absl::ascii_toupper(static_cast<unsigned char>(title[0]));
     events.push_back(
-        EventBy(call, "Policy" + verb,
+        EventBy(call, "Policy" + title,
                 {std::string(policy::ToText(change.key.kind)), change.key.ns, change.key.name},
-                absl::StrCat(what, " it; revision ", outcome.revision)));
+                absl::StrCat(verb, " it; revision ", outcome.revision)));
   }
   return events;
 }

@@ -5,8 +5,6 @@
 #include "control-plane/policy/kinds.h"
 
 namespace tulle::api {
-namespace {
-
 using discovery::PolicyChange;
 
 const char* TextOf(PolicyChange::Action action) {
@@ -22,8 +20,6 @@ const char* TextOf(PolicyChange::Action action) {
   }
   return "unchanged";
 }
-
-}  // namespace
 
 Json OutcomeJson(const discovery::ApplyOutcome& outcome, bool is_dry_run) {
   Json json = {{"revision", outcome.revision}, {"dryRun", is_dry_run}, {"changes", Json::array()}};

@@ -11,6 +11,9 @@
 
 namespace tulle::api {
 
+// "created", "changed", "deleted", "unchanged".
+const char* TextOf(discovery::PolicyChange::Action action);
+
 Json OutcomeJson(const discovery::ApplyOutcome& outcome, bool is_dry_run);
 // "ann changed HTTPRoute default/post, deleted ...; revision 7"; empty: nothing was changed.
 std::string EventOf(const discovery::ApplyOutcome& outcome, const std::string& author);

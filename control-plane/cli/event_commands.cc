@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <set>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +19,8 @@ namespace tulle::cli {
 namespace {
 
 constexpr auto kLookAgain = std::chrono::seconds(2);
+// The clocks of the replicas of the control plane may differ by so much, and a reply may be late.
+constexpr int64_t kLookBackSeconds = 60;
 // Of a name; other kinds are those of policies.
 constexpr std::array<const char*, 6> kEventKinds = {"Proxy", "Identity",   "Host",
                                                     "Root",  "Credential", "Store"};
@@ -126,20 +128,20 @@ class NewEvents {
  public:
   std::vector<Json> Of(const Json& reply, const Wanted& wanted, const std::string& ns) {
     std::vector<Json> fresh;
-    std::set<std::string> seen;
     for (const Json& event : PartAt(reply, "/items")) {
-      newest_ = std::max(newest_, NumberAt(event, "/lastAt"));
-      seen.insert(event.dump());
-      if (!seen_.contains(event.dump()) && IsAbout(event, wanted, ns)) fresh.push_back(event);
+      const int64_t at = NumberAt(event, "/lastAt");
+      newest_ = std::max(newest_, at);
+      const bool is_new = seen_.emplace(event.dump(), at).second;
+      if (is_new && IsAbout(event, wanted, ns)) fresh.push_back(event);
     }
-    seen_ = std::move(seen);
+    std::erase_if(seen_, [&](const auto& each) { return each.second < LookFrom(); });
     return fresh;
   }
-  // Within a second more may come.
-  int64_t newest() const { return newest_; }
+  // Where to look next time.
+  int64_t LookFrom() const { return newest_ - kLookBackSeconds; }
 
  private:
-  std::set<std::string> seen_;  // of the last reply
+  std::map<std::string, int64_t> seen_;  // with the time, which replies that come may still have
   int64_t newest_ = 0;
 };
 
@@ -164,7 +166,7 @@ absl::Status WatchEvents(Session& session, const Wanted& wanted, int64_t since) 
     session.wants_json() ? PrintLines(session, events) : rows.Print(events);
     session.out().flush();
     if (shown == session.invocation.refreshes) return absl::OkStatus();
-    since = std::max(since, fresh.newest());
+    since = std::max(since, fresh.LookFrom());
     session.environment.pause(kLookAgain);
   }
 }

@@ -1,3 +1,7 @@
+#include <sstream>
+#include <string>
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "control-plane/cli/cluster_objects.h"
 #include "control-plane/cli/json_text.h"
@@ -340,22 +344,23 @@ TEST_F(TwoReplicas, ListedTracesHaveTheSpansOfAll) {
   EXPECT_EQ(merged["traces"][1]["spans"][2]["startUnixNano"], "300");
 }
 
+Json EventAt(const char* message, int64_t at, int count, bool of_all = false) {
+  Json json = {{"type", "Normal"},
+               {"reason", "R"},
+               {"object", {{"kind", "Proxy"}, {"namespace", ""}, {"name", "x"}}},
+               {"message", message},
+               {"count", count},
+               {"firstAt", at},
+               {"lastAt", at}};
+  if (of_all) json["ofAllReplicas"] = true;
+  return json;
+}
+
 TEST_F(TwoReplicas, EventsAreMergedByTime) {
-  const auto event = [](const char* message, int64_t at, int count, bool of_all = false) {
-    Json json = {{"type", "Normal"},
-                 {"reason", "R"},
-                 {"object", {{"kind", "Proxy"}, {"namespace", ""}, {"name", "x"}}},
-                 {"message", message},
-                 {"count", count},
-                 {"firstAt", at},
-                 {"lastAt", at}};
-    if (of_all) json["ofAllReplicas"] = true;
-    return json;
-  };
   Reply("a", "/v1/events?since=0",
-        List({event("first", 10, 1), event("both", 20, 2), event("all", 40, 3, true)}));
+        List({EventAt("first", 10, 1), EventAt("both", 20, 2), EventAt("all", 40, 3, true)}));
   Reply("b", "/v1/events?since=0",
-        List({event("both", 5, 5), event("second", 15, 1), event("all", 39, 3, true)}));
+        List({EventAt("both", 5, 5), EventAt("second", 15, 1), EventAt("all", 39, 3, true)}));
   ASSERT_EQ(Run({"events", "-o", "json"}), 0) << err;
   const Json items = Json::parse(out)["items"];
   ASSERT_EQ(items.size(), 4) << out;
@@ -365,6 +370,19 @@ TEST_F(TwoReplicas, EventsAreMergedByTime) {
   EXPECT_EQ(items[2]["count"], 7);
   EXPECT_EQ(items[2]["firstAt"], 5);
   EXPECT_EQ(items[3]["count"], 3) << "each replica has seen the same";
+}
+
+TEST_F(TwoReplicas, EventsOfAClockThatIsLateAreShownOnce) {
+  Reply("a", "/v1/events?since=0", List({EventAt("first", 1000, 1)}));
+  Reply("b", "/v1/events?since=0", List({EventAt("old", 900, 1)}));
+  Reply("a", "/v1/events?since=940", List({EventAt("first", 1000, 1)}));
+  Reply("b", "/v1/events?since=940", List({EventAt("late", 950, 1)}));
+  ASSERT_EQ(Run({"events", "--watch", "--count", "3", "-o", "json"}), 0) << err;
+  std::vector<std::string> messages;
+  std::istringstream lines(out);
+  for (std::string line; std::getline(lines, line);)
+    messages.push_back(Json::parse(line)["message"]);
+  EXPECT_EQ(messages, (std::vector<std::string>{"old", "first", "late"})) << out;
 }
 
 TEST_F(TwoReplicas, TheirHistoriesAreAddedUpStepByStep) {

@@ -52,8 +52,11 @@ void EventBook::MakeRoom(const std::string& actor) {
 
 void EventBook::Add(Event event, int64_t now) {
   MakeSafe(&event);
-  // A clock that was set back must not disturb the order.
-  if (!events_.empty()) now = std::max(now, events_.back().last_at);
+  // A clock that was ahead must not disturb the order, nor date what comes later.
+  for (auto each = events_.rbegin(); each != events_.rend() && each->last_at > now; ++each) {
+    each->last_at = now;
+    each->first_at = std::min(each->first_at, now);
+  }
   event.last_at = now;
   if (const auto found = known_.find(KeyOf(event)); found != known_.end()) {
     ++found->second->count;

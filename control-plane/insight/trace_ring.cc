@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 
+#include "absl/strings/escaping.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 
 namespace tulle::insight {
@@ -15,16 +16,6 @@ namespace commonv1 = opentelemetry::proto::common::v1;
 constexpr size_t kMostAttributes = 64;
 constexpr size_t kMostEvents = 32;
 constexpr size_t kLongestText = 512;
-
-std::string Hex(const std::string& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    text += kDigits[static_cast<unsigned char>(c) >> 4];
-    text += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return text;
-}
 
 std::string TextOf(const commonv1::AnyValue& value) {
   switch (value.value_case()) {
@@ -68,9 +59,9 @@ SpanAttributes ToAttributes(const KeyValues& from) {
 
 Span ToSpan(const tracev1::Span& from) {
   Span span;
-  span.trace_id = Hex(from.trace_id());
-  span.span_id = Hex(from.span_id());
-  span.parent_id = Hex(from.parent_span_id());
+  span.trace_id = absl::BytesToHexString(from.trace_id());
+  span.span_id = absl::BytesToHexString(from.span_id());
+  span.parent_id = absl::BytesToHexString(from.parent_span_id());
   span.name = from.name().substr(0, kLongestText);
   span.kind = KindOf(from.kind());
   span.start_ns = from.start_time_unix_nano();

@@ -62,14 +62,21 @@ void NoteIssued(ControlPlane& plane, const Caller& caller, int64_t lifetime) {
               id});
 }
 
-void Answer(ControlPlane* plane, const absl::StatusOr<Caller>& caller, const std::string& address,
+// Where a request for a certificate is from, as far as the connection tells.
+struct Origin {
+  std::string address;
+  std::string spiffe_id;  // of a verified peer; empty: it has no certificate yet
+};
+
+void Answer(ControlPlane* plane, const absl::StatusOr<Caller>& caller, const Origin& origin,
             const std::string& request, grpc::UnaryReply& reply) {
   const auto response = Create(plane, caller, request);
   if (response.ok()) {
     NoteIssued(*plane, *caller, response->not_after().seconds() - plane->Now());
     reply.Send(response->SerializeAsString());
   } else {
-    NoteRefusal(*plane, "CertificateRefused", caller.ok() ? caller->id.ToString() : "", address,
+    NoteRefusal(*plane, "CertificateRefused",
+                caller.ok() ? caller->id.ToString() : origin.spiffe_id, origin.address,
                 std::string(response.status().message()));
     reply.Fail(ToGrpc(response.status()));
   }
@@ -77,13 +84,13 @@ void Answer(ControlPlane* plane, const absl::StatusOr<Caller>& caller, const std
 
 // Refusals of the Kubernetes API would otherwise be known to the sidecar alone.
 void AnswerReviewed(ControlPlane* plane, kubernetes::ProblemLog* refusals,
-                    const absl::StatusOr<Caller>& caller, const std::string& address,
+                    const absl::StatusOr<Caller>& caller, const Origin& origin,
                     const std::string& request, grpc::UnaryReply& reply) {
   if (!caller.ok()) {
-    refusals->Report(
-        absl::StrCat("a sidecar at ", address, " got no certificate: ", caller.status().message()));
+    refusals->Report(absl::StrCat("a sidecar at ", origin.address,
+                                  " got no certificate: ", caller.status().message()));
   }
-  Answer(plane, caller, address, request, reply);
+  Answer(plane, caller, origin, request, reply);
 }
 
 grpc::Status MayCall(ControlPlane& plane, const http::Head& head, const Transport& transport) {
@@ -136,23 +143,24 @@ void AddCertificateAuthority(loop::Loop& loop, ControlPlane* plane,
         const Transport& transport = call.transport();
         const std::string_view authorization =
             call.head().headers.Get(http::HeaderId::kAuthorization);
-        const std::string address = transport.PeerAddress().host();
+        const PeerIdentity* peer = transport.peer();
+        const Origin origin{transport.PeerAddress().host(), peer == nullptr ? "" : peer->spiffe_id};
         Admission& admission = plane->admission();
         if (!admission.NeedsReview(transport, authorization)) {
           const auto caller = admission.Authenticate(transport, authorization);
-          if (caller.ok() && transport.peer() != nullptr) {
+          if (caller.ok() && peer != nullptr) {
             const absl::Status may = admission.CheckMayRenew(*caller);
-            if (!may.ok()) return Answer(plane, may, address, request, *reply);
+            if (!may.ok()) return Answer(plane, may, origin, request, *reply);
           }
-          return Answer(plane, caller, address, request, *reply);
+          return Answer(plane, caller, origin, request, *reply);
         }
         // The heads of many calls may come before the first body.
         if (const absl::Status room = admission.HasRoomForReview(transport); !room.ok())
-          return Answer(plane, room, address, request, *reply);
+          return Answer(plane, room, origin, request, *reply);
         admission.Review(transport, authorization,
-                         [plane, refusals, address, request,
+                         [plane, refusals, origin, request,
                           reply = std::move(reply)](const absl::StatusOr<Caller>& caller) {
-                           AnswerReviewed(plane, refusals.get(), caller, address, request, *reply);
+                           AnswerReviewed(plane, refusals.get(), caller, origin, request, *reply);
                          });
       },
       kLargestRequest);

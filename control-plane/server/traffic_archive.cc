@@ -36,8 +36,16 @@ constexpr char kSchema[] =
     " traffic TEXT NOT NULL, PRIMARY KEY(start, edge)) WITHOUT ROWID;"
     "PRAGMA user_version=1;";
 
+// DataLoss: the file is of no use to anybody. Anything else may pass: a full disk, a lock.
 absl::Status LastError(sqlite3* database) {
-  return absl::UnavailableError(sqlite3_errmsg(database));
+  switch (sqlite3_errcode(database)) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR:  // the tables are not ours
+      return absl::DataLossError(sqlite3_errmsg(database));
+    default:
+      return absl::UnavailableError(sqlite3_errmsg(database));
+  }
 }
 
 absl::Status Execute(sqlite3* database, const char* sql) {
@@ -119,7 +127,7 @@ absl::StatusOr<std::unique_ptr<TrafficArchive>> TrafficArchive::Open(const std::
       archive->timer_->Start(kTickPeriod);
       return archive;
     }
-    if (is_last) break;
+    if (is_last || !absl::IsDataLoss(status)) break;
     log.Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kStore,
               absl::StrCat("replacing ", path,
                            ", the traffic of the last hour is lost: ", status.message()));

@@ -1,6 +1,6 @@
 // Keeps the minutes of a TrafficBook in a SQLite file, so that a control plane that starts again
 // knows the last hour. The end of the process loses up to two minutes. Nothing depends on the file:
-// one that is broken is replaced, and backups leave it out. It gets mode 0600.
+// one that is damaged is replaced, and backups leave it out. It gets mode 0600.
 // Owner: the control plane. Thread: the loop's, a few hundred rows a turn.
 #pragma once
 

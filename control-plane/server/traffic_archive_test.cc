@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -41,6 +42,8 @@ struct Process {
 
 class TrafficArchiveTest : public testing::Test {
  protected:
+  ~TrafficArchiveTest() override { std::filesystem::remove(path_); }
+
   int64_t Now() const {
     return std::chrono::duration_cast<seconds>(loop_->WallNow().time_since_epoch()).count();
   }
@@ -153,6 +156,23 @@ TEST_F(TrafficArchiveTest, AFolderThatIsMissingIsAnError) {
   TrafficBook book(Now());
   const auto opened = TrafficArchive::Open(path_ + "/none/traffic.db", book, *loop_, log);
   EXPECT_FALSE(opened.ok());
+}
+
+TEST_F(TrafficArchiveTest, AFileThatIsInUseIsKept) {
+  std::optional<Process> run(std::in_place, path_, *loop_);
+  Call(*run, kWebToCart, 3);
+  Pass(seconds(150));
+  run.reset();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  telemetry::Log log{telemetry::LogLevel::kOff, telemetry::Log::Form::kText};
+  TrafficBook book(Now());
+  const auto refused = TrafficArchive::Open(path_, book, *loop_, log);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable) << refused.status();
+  sqlite3_close(other);
+  run.emplace(path_, *loop_);
+  EXPECT_EQ(Known(*run).requests, 3u);
 }
 
 }  // namespace

@@ -12,21 +12,26 @@
 namespace tulle::snapshot {
 namespace {
 
+using envoy::config::listener::v3::FilterChain;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
 
 template <typename Change>
+void ForEachChain(Listener* listener, Change change) {
+  for (auto& chain : *listener->mutable_filter_chains()) change(&chain);
+  if (listener->has_default_filter_chain()) change(listener->mutable_default_filter_chain());
+}
+
+template <typename Change>
 void ForEachHttpManager(Listener* listener, Change change) {
-  const auto visit = [&](envoy::config::listener::v3::FilterChain* chain) {
+  ForEachChain(listener, [&](FilterChain* chain) {
     for (auto& filter : *chain->mutable_filters()) {
       HttpConnectionManager manager;
       if (!filter.typed_config().UnpackTo(&manager)) continue;
       change(&manager);
       Pack(manager, filter.mutable_typed_config());
     }
-  };
-  for (auto& chain : *listener->mutable_filter_chains()) visit(&chain);
-  if (listener->has_default_filter_chain()) visit(listener->mutable_default_filter_chain());
+  });
 }
 
 // Sidecars of 0.1.0 reject the listener.
@@ -62,6 +67,19 @@ void RemoveHttpCollectors(Listener* listener) {
   });
 }
 
+// Sidecars of 0.1.0 do not read it, but a chain that has changed closes its idle connections.
+void RemoveOwnTracing(Listener* listener) {
+  ForEachChain(listener, [](FilterChain* chain) {
+    auto* own = chain->mutable_metadata()->mutable_filter_metadata();
+    const auto found = own->find("tulle");
+    if (found != own->end()) {
+      found->second.mutable_fields()->erase("tracing");
+      if (found->second.fields().empty()) own->erase(found);
+    }
+    if (own->empty()) chain->clear_metadata();
+  });
+}
+
 // One of the two.
 struct Row {
   std::string_view feature;
@@ -71,7 +89,8 @@ struct Row {
 
 constexpr Row kRows[] = {{xds::kAcceptHttp10Feature, RemoveHttp10},
                          {xds::kConnectMatcherFeature, nullptr, RemoveTunnels},
-                         {xds::kHttpCollectorsFeature, RemoveHttpCollectors}};
+                         {xds::kHttpCollectorsFeature, RemoveHttpCollectors},
+                         {xds::kOwnTracingFeature, RemoveOwnTracing}};
 
 static_assert(std::size(kRows) == xds::kFieldFeatures.size());
 

@@ -25,6 +25,15 @@ envoy::config::core::v3::Node Sidecar() {
   return node;
 }
 
+// It names all features but that one.
+envoy::config::core::v3::Node SidecarWithout(std::string_view lacking) {
+  envoy::config::core::v3::Node node = Sidecar();
+  for (const std::string_view feature : xds::kFieldFeatures) {
+    if (feature != lacking) node.add_client_features(std::string(feature));
+  }
+  return node;
+}
+
 // One of 0.1.0 rejects a listener in which these are set.
 bool HasHttp10(const xds::Resource& resource) {
   envoy::config::listener::v3::Listener listener;
@@ -77,7 +86,8 @@ TEST_F(OlderSidecars, OtherClientsGetEverything) {
 }
 
 TEST_F(OlderSidecars, GetEachListenerWithoutTheFieldAndWithAVersionOfItsOwn) {
-  const OlderView view(whole_, FeaturesLackingIn(Sidecar()), resources_);
+  const OlderView view(whole_, FeaturesLackingIn(SidecarWithout(xds::kAcceptHttp10Feature)),
+                       resources_);
   size_t listeners = 0;
   view.ForEach(kListenerType, [&](const std::string& name, const xds::Resource& resource) {
     ++listeners;
@@ -107,9 +117,8 @@ TEST_F(OlderSidecars, GetRoutesWithoutThoseForConnect) {
   };
   const auto whole = whole_->Find(kRouteType, "outbound|http").resource;
   EXPECT_EQ(tunnels_in(*whole), std::make_pair(size_t{2}, size_t{2}));
-  envoy::config::core::v3::Node node = Sidecar();
-  node.add_client_features(std::string(xds::kAcceptHttp10Feature));
-  const OlderView older(whole_, FeaturesLackingIn(node), resources_);
+  const auto lacking = FeaturesLackingIn(SidecarWithout(xds::kConnectMatcherFeature));
+  const OlderView older(whole_, lacking, resources_);
   const auto found = older.Find(kRouteType, "outbound|http").resource;
   EXPECT_EQ(tunnels_in(*found), std::make_pair(size_t{0}, size_t{2}));
   EXPECT_NE(found->version, whole->version);
@@ -119,6 +128,26 @@ TEST_F(OlderSidecars, GetRoutesWithoutThoseForConnect) {
   EXPECT_EQ(older.Find(kListenerType, "inbound|15080").resource,
             whole_->Find(kListenerType, "inbound|15080").resource)
       << "it lacks nothing of listeners";
+}
+
+TEST_F(OlderSidecars, GetChainsWithoutSettingsOfTracingThatTheyDoNotKnow) {
+  const auto chains_with = [](const xds::Resource& resource, const char* field) {
+    envoy::config::listener::v3::Listener listener;
+    EXPECT_TRUE(listener.ParseFromString(resource.bytes));
+    size_t chains = 0;
+    for (const auto& chain : listener.filter_chains()) {
+      const auto& all = chain.metadata().filter_metadata();
+      chains += all.contains("tulle") && all.at("tulle").fields().contains(field);
+    }
+    return chains;
+  };
+  const OlderView view(whole_, FeaturesLackingIn(Sidecar()), resources_);
+  const auto whole = whole_->Find(kListenerType, "inbound|15080").resource;
+  const auto found = view.Find(kListenerType, "inbound|15080").resource;
+  EXPECT_GT(chains_with(*whole, "tracing"), 0);
+  EXPECT_EQ(chains_with(*found, "tracing"), 0);
+  EXPECT_GT(chains_with(*whole, "service"), 0);
+  EXPECT_EQ(chains_with(*found, "service"), chains_with(*whole, "service"));
 }
 
 // Those of 0.1.0 reject a listener whose spans go by HTTP.

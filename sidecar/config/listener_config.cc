@@ -131,11 +131,15 @@ absl::Status ReadProxy(const google::protobuf::Any& config, ListenerConversion& 
   return absl::OkStatus();
 }
 
-uint64_t ChainKey(const listener_v3::FilterChain& chain) {
+void SetKeys(const listener_v3::FilterChain& chain, FilterChainSpec& spec) {
+  const uint64_t socket =
+      chain.has_transport_socket() ? ServerSocketKey(chain.transport_socket()) : 0;
   listener_v3::FilterChain rest = chain;
   rest.clear_transport_socket();
-  return HashOf(DeterministicBytes(rest),
-                chain.has_transport_socket() ? ServerSocketKey(chain.transport_socket()) : 0);
+  spec.key = HashOf(DeterministicBytes(rest), socket);
+  rest.clear_filters();
+  rest.clear_metadata();
+  spec.opening_key = HashOf(DeterministicBytes(rest), socket);
 }
 
 // Of metadata.filter_metadata["tulle"], what has no field in Envoy; empty: there is none.
@@ -168,7 +172,7 @@ absl::StatusOr<std::shared_ptr<FilterChainSpec>> ToChain(const listener_v3::Filt
     if (!status.ok()) return status;
   }
   TULLE_READ_MILLISECONDS(chain, transport_socket_connect_timeout, at, spec->handshake_timeout);
-  spec->key = ChainKey(chain);
+  SetKeys(chain, *spec);
   if (!chain.has_transport_socket()) return spec;
   auto made = ToServerSocket(chain.transport_socket(), spec->handshake_timeout, tls,
                              at / "transport_socket");

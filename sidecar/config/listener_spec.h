@@ -174,6 +174,9 @@ struct FilterChainSpec {
   // unchanged, connections of an older version stay open, except those whose peer is no longer
   // accepted.
   uint64_t key = 0;
+  // The same without the filters: for which connections the chain is, and what they agree on when
+  // they open.
+  uint64_t opening_key = 0;
   ChainMatch match;
   // Null: plaintext. Rebuilt when a secret changes.
   std::shared_ptr<const tls::SecureAcceptor> tls;

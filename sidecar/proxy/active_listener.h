@@ -13,8 +13,9 @@
 namespace tulle::proxy {
 
 // One listener on one worker: accepts, finds the filter chain, and owns the connections. A new
-// version of the same address keeps the socket; only connections of chains that changed drain, and
-// those end whose peer is not accepted by changed roots or names.
+// version of the same address keeps the socket and the connections, whose further requests get the
+// new rules; only those drain that were opened on other terms, and those end whose peer is not
+// accepted by changed roots or names.
 // Owner: Worker. Thread: the worker's.
 class ActiveListener final : public loop::ListenerEvents,
                              public ProtocolDetectionOwner,

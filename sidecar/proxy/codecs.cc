@@ -1,6 +1,8 @@
 #include "sidecar/proxy/codecs.h"
 
 #include <algorithm>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "net/http1/server_connection.h"
@@ -27,6 +29,17 @@ config::Milliseconds HeadTimeout(const config::HttpSpec& spec) {
   const config::Milliseconds whole = spec.request_timeout;
   if (head.count() == 0 || whole.count() == 0) return std::max(head, whole);
   return std::min(head, whole);
+}
+
+bool HaveSameTerms(const config::HttpSpec& one, const config::HttpSpec& other) {
+  const auto terms = [](const config::HttpSpec& spec) {
+    return std::make_tuple(spec.codec, spec.head_kib, spec.header_count,
+                           spec.http2_concurrent_streams, spec.accepts_http10,
+                           std::string_view(spec.http10_authority), HeadTimeout(spec),
+                           spec.idle_timeout, spec.drain_timeout, spec.max_connection_age,
+                           spec.max_requests_per_connection);
+  };
+  return terms(one) == terms(other);
 }
 
 std::unique_ptr<http::ServerConnection> Accept(upstream::HttpVersion version, Services& services,

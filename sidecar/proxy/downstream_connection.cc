@@ -30,6 +30,7 @@ bool DownstreamConnection::OnTransportReady() {
 }
 
 void DownstreamConnection::OnVersion(upstream::HttpVersion version) {
+  TakeNextChain();
   codec_ = Accept(version, services_, chain_->spec, opening_.TakeTransport(), *this);
   is_http2_ = version == upstream::HttpVersion::k2;
   if (is_http2_) clocks_.StartIdle(chain_->spec.idle_timeout);
@@ -46,6 +47,7 @@ void DownstreamConnection::OnTime(ConnectionClock clock) {
 }
 
 http::StreamEvents* DownstreamConnection::OnStream(http::Stream& stream) {
+  if (exchanges_.empty()) TakeNextChain();
   auto* exchange =
       new (services_.loop.slab()) Exchange(*this, services_, *chain_, *caller_, stream);
   exchanges_.PushBack(*exchange);
@@ -118,8 +120,22 @@ void DownstreamConnection::RevalidatePeer(tls::PeerRevalidation& revalidation,
   OnConnectionClosed({FailureKind::kPeerRefused});
 }
 
-void DownstreamConnection::Reauthorize(const config::HttpSpec& spec) {
-  exchanges_.ForEach([&](Exchange& exchange) { exchange.Reauthorize(spec); });
+// The streams of an HTTP/2 connection overlap: there may be no moment without one.
+bool DownstreamConnection::MayFollow(const HttpChain& chain) const {
+  const config::FilterChainSpec& own = *chain_->owner;
+  return own.opening_key != 0 && own.opening_key == chain.owner->opening_key &&
+         HaveSameTerms(chain_->spec, chain.spec) && !draining_ &&
+         !(is_http2_ && !exchanges_.empty());
+}
+
+void DownstreamConnection::Follow(std::shared_ptr<HttpChain> chain) {
+  exchanges_.ForEach([&](Exchange& exchange) { exchange.Reauthorize(chain->spec); });
+  if (!MayFollow(*chain)) return Drain();
+  next_chain_ = std::move(chain);
+}
+
+void DownstreamConnection::TakeNextChain() {
+  if (next_chain_ != nullptr) chain_ = std::exchange(next_chain_, nullptr);
 }
 
 Exchange* DownstreamConnection::Largest(size_t& least) {

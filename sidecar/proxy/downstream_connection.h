@@ -58,13 +58,15 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   // reset.
   void RevalidatePeer(tls::PeerRevalidation& revalidation,
                       std::shared_ptr<const tls::SecureAcceptor> by);
-  // The rules have changed: an upgraded stream that they deny is reset.
-  void Reauthorize(const config::HttpSpec& spec);
+  // The rules have changed: further requests get those of `chain`, and an upgraded stream that they
+  // deny is reset. If the connection cannot go on with them, it drains.
+  void Follow(std::shared_ptr<HttpChain> chain);
   // The exchange that holds most, if it holds more than `least`, which becomes that; else null.
   Exchange* Largest(size_t& least);
   // Ends everything at once; OnDownstreamDone does not follow.
   void Close();
-  const HttpChain& chain() const { return *chain_; }
+  // For further requests.
+  const HttpChain& chain() const { return next_chain_ == nullptr ? *chain_ : *next_chain_; }
 
   // ServerConnectionEvents
   http::StreamEvents* OnStream(http::Stream& stream) override;
@@ -77,10 +79,14 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   void OnVersion(upstream::HttpVersion version) override;
   void OnOpeningFailed() override { OnConnectionClosed({}); }
   void OnTime(ConnectionClock clock) override;
+  bool MayFollow(const HttpChain& chain) const;
+  void TakeNextChain();
 
   DownstreamConnectionOwner& owner_;
   Services& services_;
   std::shared_ptr<HttpChain> chain_;
+  // When nothing uses chain_ any more; null: the same.
+  std::shared_ptr<HttpChain> next_chain_;
   ConnectionOpening opening_;
   ConnectionClocks clocks_;
   std::unique_ptr<http::ServerConnection> codec_;  // null while it is opening
@@ -95,6 +101,6 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   bool draining_ = false;
   bool is_http2_ = false;
 };
-static_assert(sizeof(DownstreamConnection) <= 704);  // one for each connection
+static_assert(sizeof(DownstreamConnection) <= 712);  // one for each connection
 
 }  // namespace tulle::proxy

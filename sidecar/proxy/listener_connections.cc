@@ -123,8 +123,7 @@ void ListenerConnections::Follow(const ListenerChains& chains) {
     if (chain == nullptr) {
       chain = chains.Namesake(own);
       if (chain == nullptr || chain->http == nullptr) return connection.Retire(kRetirement);
-      connection.Drain();
-      connection.Reauthorize(chain->http->spec);
+      connection.Follow(chain->http);
     }
     connection.RevalidatePeer(revalidation, chain->spec->tls);
   });

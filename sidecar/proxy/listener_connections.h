@@ -33,8 +33,9 @@ class ListenerConnections final : public DownstreamConnectionOwner, public TcpRe
   // An accepted connection ends without having been served.
   void CountClosed();
 
-  // The chains have changed. Connections of chains that are gone answer what they have and close;
-  // upgraded ones and relays, which cannot drain, stay as long as their peer is accepted.
+  // The chains have changed. Connections follow the chain of the same name if what they agreed on
+  // when they opened is the same; others answer what they have and close. Upgraded ones and relays,
+  // which cannot drain, stay as long as their peer is accepted.
   void Follow(const ListenerChains& chains);
   // All later ones too: the peer is told to go elsewhere.
   void AnnounceEnd();

@@ -363,7 +363,7 @@ TEST_F(FollowingRelayTest, RelaysOfARemovedListenerEndAfterTenMinutes) {
   EXPECT_EQ(record().failure.kind, FailureKind::kDraining);
 }
 
-// An idle HTTP/1.1 connection of the same listener: closed at once; one in its handshake: refused.
+// HTTP/1.1 connections of the same listener.
 class FollowingHttpTest : public FollowingRelayTest {
  protected:
   FollowingHttpTest() {
@@ -374,7 +374,8 @@ class FollowingHttpTest : public FollowingRelayTest {
   void Serve() {
     Dress();
     auto chain = std::make_shared<config::FilterChainSpec>(chain_);
-    chain->key = 7;
+    chain->key = key_;
+    chain->opening_key = 5;
     chain->proxy = http_;
     auto spec = std::make_shared<config::ListenerSpec>(listener_spec_);
     spec->chains = {std::move(chain)};
@@ -386,8 +387,75 @@ class FollowingHttpTest : public FollowingRelayTest {
     Pass();
     return client_.received.ToString();
   }
+  void RouteTo(const char* cluster) {
+    route::ForwardSpec forward;
+    forward.clusters = {{cluster, 1}};
+    forward.timeout = {};
+    route::RouteSpec route;
+    route.action = forward;
+    http_.routes = *route::RouteTable::Compile({"r", {{"h", {"*"}, {route}}}});
+    Serve();
+  }
+  // With rules that deny the client.
+  void ServeNobody() {
+    ++key_;
+    http_.authorization = {Denying("client")};
+    Serve();
+    Pass();
+  }
   config::HttpSpec http_;
+  uint64_t key_ = 7;
 };
+
+TEST_F(FollowingHttpTest, AnIdleConnectionStaysAndItsNextRequestGetsTheNewRules) {
+  RouteTo("elsewhere");
+  DialSecurely();
+  Pass();
+  EXPECT_TRUE(Get().starts_with("HTTP/1.1 503 ")) << client_.received.ToString();
+  ServeNobody();
+  EXPECT_FALSE(client_.ended);
+  EXPECT_TRUE(Get().starts_with("HTTP/1.1 403 ")) << client_.received.ToString();
+  ++key_;
+  http_.authorization.clear();
+  Serve();
+  Pass();
+  EXPECT_TRUE(Get().starts_with("HTTP/1.1 503 ")) << client_.received.ToString();
+  EXPECT_FALSE(client_.ended);
+}
+
+TEST_F(FollowingHttpTest, AConnectionOnOtherTermsCloses) {
+  DialSecurely();
+  Pass();
+  Get();
+  ++key_;
+  http_.head_kib = 10;
+  Serve();
+  Pass();
+  EXPECT_TRUE(client_.ended);
+}
+
+TEST_F(FollowingHttpTest, AHandshakeUnderWayGetsTheNewRules) {
+  RouteTo("elsewhere");
+  DialSecurely();
+  simulation_.RunUntil([&] { return !listener_->connections().idle(); }, seconds(1));
+  ServeNobody();
+  EXPECT_TRUE(Get().starts_with("HTTP/1.1 403 ")) << client_.received.ToString();
+}
+
+TEST_F(FollowingHttpTest, ARequestUnderWayKeepsItsRulesAndTheNextGetsTheNew) {
+  RouteTo("c");
+  DialSecurely();
+  Pass();
+  ASSERT_EQ(Get() + Get(), "") << "the second waits in the connection";
+  ServeNobody();
+  ASSERT_EQ(client_.received.ToString(), "");
+  server().Send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  Pass();
+  const std::string answers = client_.received.ToString();
+  EXPECT_TRUE(answers.starts_with("HTTP/1.1 200 ")) << answers;
+  EXPECT_NE(answers.find("HTTP/1.1 403 "), std::string::npos) << answers;
+  EXPECT_FALSE(client_.ended);
+}
 
 TEST_F(FollowingHttpTest, IdleConnectionOfARefusedPeerCloses) {
   DialSecurely();
@@ -416,14 +484,8 @@ TEST_F(FollowingHttpTest, HandshakeUnderWayIsHeldAgainstTheNewRoots) {
 }
 
 TEST_F(FollowingHttpTest, RequestThatNobodyAnswersEndsTenMinutesAfterItsChain) {
-  route::ForwardSpec forward;
-  forward.clusters = {{"c", 1}};
-  forward.timeout = {};
-  route::RouteSpec route;
-  route.action = forward;
-  http_.routes = *route::RouteTable::Compile({"r", {{"h", {"*"}, {route}}}});
   http_.stream_idle_timeout = {};
-  Serve();
+  RouteTo("c");
   DialSecurely();
   Pass();
   ASSERT_EQ(Get(), "");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/escaping.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 #include "telemetry/otlp_span.h"
 
@@ -17,15 +18,6 @@ using Json = nlohmann::json;
 using Attributes = google::protobuf::RepeatedPtrField<KeyValue>;
 
 constexpr uint64_t kNanosecondsPerMicrosecond = 1000;
-
-std::string HexOf(const std::string& bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    text += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4];
-    text += "0123456789abcdef"[static_cast<uint8_t>(c) & 15];
-  }
-  return text;
-}
 
 // SpanWriter writes texts and whole numbers. Tags are texts.
 std::string TextOf(const AnyValue& value) {
@@ -77,15 +69,16 @@ Json TagsOf(const Span& span, const Attributes& resource) {
 Json ZipkinSpan(const Span& span, const Attributes& resource) {
   const uint64_t start = span.start_time_unix_nano() / kNanosecondsPerMicrosecond;
   const uint64_t end = span.end_time_unix_nano() / kNanosecondsPerMicrosecond;
-  Json json = {{"traceId", HexOf(span.trace_id())},
-               {"id", HexOf(span.span_id())},
+  Json json = {{"traceId", absl::BytesToHexString(span.trace_id())},
+               {"id", absl::BytesToHexString(span.span_id())},
                {"kind", span.kind() == Span::SPAN_KIND_SERVER ? "SERVER" : "CLIENT"},
                {"name", span.name()},
                {"timestamp", start},
                {"duration", std::max<uint64_t>(end - start, 1)},  // 0 would mean that it is unknown
                {"localEndpoint", {{"serviceName", Find(resource, "service.name")}}},
                {"tags", TagsOf(span, resource)}};
-  if (!span.parent_span_id().empty()) json["parentId"] = HexOf(span.parent_span_id());
+  if (!span.parent_span_id().empty())
+    json["parentId"] = absl::BytesToHexString(span.parent_span_id());
   if (Json remote = RemoteOf(span); !remote.empty()) json["remoteEndpoint"] = std::move(remote);
   for (const Span::Event& event : span.events()) {
     json["annotations"].push_back(

@@ -73,7 +73,8 @@ def call(cluster):
 def test_pods_are_meshed_after_helm_install(cluster, mesh):
     cluster.apply(service(NS, "web", (80, 8080)), deployment(NS, "web", 1, python("web", "web", 8080)))
     cluster.wait_for("condition=Available", "-n", NS, "deployment/web")
-    assert call(cluster).startswith("web-")
+    # The pod has no readiness probe: it is ready before its application listens.
+    wait_until(lambda: call(cluster).startswith("web-"), "the pod is called")
     pod = cluster.get("-n", NS, "pods", "-l", "app=web")["items"][0]
     assert [each["name"] for each in pod["spec"]["initContainers"]] == ["tulle-init", "tulle-sidecar"]
 

@@ -39,8 +39,10 @@ inline constexpr std::string_view kAcceptHttp10Feature = "tulle.fields.accept_ht
 inline constexpr std::string_view kConnectMatcherFeature = "tulle.fields.connect_matcher";
 // OpenTelemetryConfig.http_service and ZipkinConfig.
 inline constexpr std::string_view kHttpCollectorsFeature = "tulle.fields.http_collectors";
-inline constexpr std::array<std::string_view, 3> kFieldFeatures = {
-    kAcceptHttp10Feature, kConnectMatcherFeature, kHttpCollectorsFeature};
+// metadata.filter_metadata.tulle.tracing of filter chains. Without it, the chain stays as it was.
+inline constexpr std::string_view kOwnTracingFeature = "tulle.fields.own_tracing";
+inline constexpr std::array<std::string_view, 4> kFieldFeatures = {
+    kAcceptHttp10Feature, kConnectMatcherFeature, kHttpCollectorsFeature, kOwnTracingFeature};
 
 inline constexpr std::string_view kDeltaPath =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
