@@ -1,4 +1,5 @@
-"""Traces in other people's systems: sidecars send to an OpenTelemetry collector, which passes on to Jaeger; its query API returns the right tree.
+"""Traces in other people's systems: sidecars send to an OpenTelemetry collector by each protocol that a TelemetryPolicy may name; the collector passes on to Jaeger,
+whose query API returns the right tree.
 
 Needs both programs: tests/interop/programs.py builds them, and ./test --full runs it. Without one the tests that need it are skipped."""
 import json
@@ -24,6 +25,7 @@ needs_jaeger = pytest.mark.skipif(bool(programs.missing("collector", "jaeger")),
 needs_collector = pytest.mark.skipif(bool(programs.missing("collector")), reason=programs.missing("collector"))
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+FAILED = "4bf92f3577b34da6a3ce929d0e0e4736"  # another one
 PARENT = "b7ad6b7169203331"
 PASSED_ON = ("traceparent", "tracestate", "baggage", "x-request-id")  # by applications, as docs/tracing.md says
 POLICY = """\
@@ -32,8 +34,9 @@ kind: TelemetryPolicy
 metadata: {name: all}
 spec:
   targetRef: {kind: Mesh}
-  tracing: {sampling: 100, collector: "127.0.0.1:%d"}
+  tracing: {sampling: 100, collector: "127.0.0.1:%d", protocol: %s}
 """
+PROTOCOLS = ("otlp", "otlp-http", "zipkin")  # of a TelemetryPolicy
 
 
 def write(folder, name, configuration):
@@ -44,22 +47,24 @@ def write(folder, name, configuration):
 
 
 class Jaeger(processes.Child):
-    """Receives OTLP over gRPC on `otlp`, answers queries on `api`; keeps traces in memory."""
+    """Receives spans on `ports`, by protocol, and answers queries on `api`; keeps traces in memory."""
 
     def __init__(self, folder):
-        self.otlp, self.api = processes.free_port(), processes.free_port()
+        self.ports, self.api = {each: processes.free_port() for each in PROTOCOLS}, processes.free_port()
         path = write(folder, "jaeger.json", {
             "service": {"extensions": ["jaeger_storage", "jaeger_query"],
-                        "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
+                        "pipelines": {"traces": {"receivers": ["otlp", "zipkin"], "exporters": ["jaeger_storage_exporter"]}},
                         "telemetry": {"metrics": {"level": "none"}}},
             "extensions": {"jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": 1000}}}},
                            "jaeger_query": {"storage": {"traces": "memory"}, "http": {"endpoint": "127.0.0.1:%d" % self.api},
                                             "grpc": {"endpoint": "127.0.0.1:%d" % processes.free_port()}}},
-            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "127.0.0.1:%d" % self.otlp}}}},
+            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "127.0.0.1:%d" % self.ports["otlp"]},
+                                                 "http": {"endpoint": "127.0.0.1:%d" % self.ports["otlp-http"]}}},
+                          "zipkin": {"endpoint": "127.0.0.1:%d" % self.ports["zipkin"]}},
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}}})
         super().__init__([programs.path("jaeger"), "--config", path], str(folder / "jaeger.log"))
-        self.wait_for_port(self.otlp)
-        self.wait_for_port(self.api)
+        for port in (*self.ports.values(), self.api):
+            self.wait_for_port(port)
 
     def ask(self, path):
         """Data of an answer of the query API; None if it does not know."""
@@ -70,10 +75,10 @@ class Jaeger(processes.Child):
             assert error.code == 404, error
             return None
 
-    def wait_for_trace(self, count):
+    def wait_for_trace(self, count, trace=TRACE):
         """The trace, once it has that many spans."""
         def found():
-            traces = self.ask("traces/" + TRACE)
+            traces = self.ask("traces/" + trace)
             return traces[0] if traces and len(traces[0]["spans"]) >= count else None
         return processes.wait_until(found, "%d spans in Jaeger:\n%s" % (count, self.log()[-2000:]), 30)
 
@@ -86,15 +91,17 @@ def documented_configuration():
 
 
 class Collector(processes.Child):
-    """An OpenTelemetry collector that receives OTLP over gRPC on `otlp` and passes it on, as the documentation configures it."""
+    """An OpenTelemetry collector that receives spans on `ports`, by protocol, and passes them on, as the documentation configures it."""
 
     def __init__(self, folder, onward):
-        self.otlp = processes.free_port()
-        configuration = yaml.safe_load(documented_configuration().replace(":4317", ":%d" % self.otlp).replace(":14317", ":%d" % onward))
+        self.ports = {each: processes.free_port() for each in PROTOCOLS}
+        used = {"4317": self.ports["otlp"], "4318": self.ports["otlp-http"], "9411": self.ports["zipkin"], "14317": onward}
+        configuration = yaml.safe_load(re.sub(r"127\.0\.0\.1:(\d+)", lambda found: "127.0.0.1:%d" % used[found[1]], documented_configuration()))
         configuration["service"]["telemetry"] = {"metrics": {"level": "none"}}  # no port of its own
         path = write(folder, "collector.json", configuration)
         super().__init__([programs.path("collector"), "--config", "file:" + path], str(folder / "collector.log"))
-        self.wait_for_port(self.otlp)
+        for port in self.ports.values():
+            self.wait_for_port(port)
 
 
 @pytest.fixture(name="jaeger")
@@ -136,14 +143,14 @@ def call_on(workload, service):
 
 @pytest.fixture(name="start_mesh")
 def fixture_start_mesh(tmp_path):
-    """start_mesh(port) -> web, whose mesh sends its spans there. web calls post, post calls image, which fails for paths that end with /broken."""
+    """start_mesh(program, protocol) -> web, whose mesh sends its spans to the program by that protocol. web calls post, post calls image, which fails for paths that end with /broken."""
     mesh = Mesh(tmp_path)
 
-    def start(otlp):
+    def start(program, protocol):
         image, post, web = mesh.add("image"), mesh.add("post"), mesh.add("web")
         post.origin.answer = call_on(post, "image")
         image.origin.answer = lambda request, sock: reply(b"", "500 Broken") if request.path.endswith("/broken") else reply()
-        mesh.apply(POLICY % otlp)
+        mesh.apply(POLICY % (program.ports[protocol], protocol))
 
         def traced(workload):
             return any(value.endswith("-01") for request in workload.origin.requests for value in request.header("traceparent"))
@@ -157,13 +164,17 @@ def fixture_start_mesh(tmp_path):
     mesh.close()
 
 
-def call(web, path):
-    """The status of a call from web's application to post, in the trace TRACE."""
-    return raw.get(web.outbound, path, headers=[("traceparent", "00-%s-%s-01" % (TRACE, PARENT))], host="post").status
+def call(web, path, trace=TRACE):
+    """The status of a call from web's application to post, in that trace."""
+    return raw.get(web.outbound, path, headers=[("traceparent", "00-%s-%s-01" % (trace, PARENT))], host="post").status
 
 
 def tags_of(span):
     return {tag["key"]: tag["value"] for tag in span["tags"]}
+
+
+def spans_of(trace, service, kind):
+    return [span for span in trace["spans"] if trace["processes"][span["processID"]]["serviceName"] == service and tags_of(span)["span.kind"] == kind]
 
 
 def tree_of(trace):
@@ -192,8 +203,9 @@ KINDS = {2: "server", 3: "client"}
 
 
 @needs_collector
-def test_a_collector_passes_on_what_it_was_sent(start_collector, start_mesh, sink):
-    web = start_mesh(start_collector(sink.port).otlp)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_collector_passes_on_what_it_was_sent(start_collector, start_mesh, sink, protocol):
+    web = start_mesh(start_collector(sink.port), protocol)
     assert call(web, "/page") == 200
 
     def spans():
@@ -212,13 +224,12 @@ def test_a_collector_passes_on_what_it_was_sent(start_collector, start_mesh, sin
 
 @needs_jaeger
 def test_jaeger_returns_the_tree_that_the_collector_has_passed_on(start_collector, start_mesh, jaeger):
-    web = start_mesh(start_collector(jaeger.otlp).otlp)
+    web = start_mesh(start_collector(jaeger.ports["otlp"]), "otlp")
     assert call(web, "/page") == 200
     trace = jaeger.wait_for_trace(len(PATH))
     # Each span is the parent of the next: the call to image is made within post's request.
     assert tree_of(trace) == [(depth, *each) for depth, each in enumerate(PATH)]
-    by_depth = sorted(trace["spans"], key=lambda each: each["startTime"])
-    first, last = by_depth[0], by_depth[-1]
+    [first], [last] = spans_of(trace, "web", "server"), spans_of(trace, "image", "client")
     assert first["operationName"] and tags_of(first)["http.request.method"] == "GET" and tags_of(first)["http.response.status_code"] == 200
     assert tags_of(first)["tulle.mesh.microseconds"] > 0
     assert tags_of(last)["http.response.status_code"] == 200
@@ -231,11 +242,15 @@ def test_jaeger_returns_the_tree_that_the_collector_has_passed_on(start_collecto
 
 
 @needs_jaeger
-def test_jaeger_finds_a_failed_request_without_a_collector(start_mesh, jaeger):
-    web = start_mesh(jaeger.otlp)
-    assert call(web, "/broken") == 500
-    trace = jaeger.wait_for_trace(len(PATH))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_jaeger_finds_a_failed_request_without_a_collector(start_mesh, jaeger, protocol):
+    web = start_mesh(jaeger, protocol)
+    assert call(web, "/page") == 200
+    assert call(web, "/broken", FAILED) == 500
+    trace = jaeger.wait_for_trace(len(PATH), FAILED)
     assert tree_of(trace) == [(depth, *each) for depth, each in enumerate(PATH)]
     assert all(tags_of(span)["error"] is True and tags_of(span)["otel.status_code"] == "ERROR" for span in trace["spans"])
-    failed = jaeger.ask("traces?service=image&tags=%7B%22error%22%3A%22true%22%7D&limit=100&lookback=1h")
-    assert [each["traceID"] for each in failed] == [TRACE]
+    jaeger.wait_for_trace(len(PATH))
+    # Not by error=true: Jaeger's memory takes that text for false.
+    failed = jaeger.ask("traces?service=image&tags=%7B%22http.response.status_code%22%3A%22500%22%7D&limit=100&lookback=1h")
+    assert [each["traceID"] for each in failed] == [FAILED]
