@@ -23,6 +23,21 @@ void AppendEncoded(std::string_view text, bool keeps_slash, std::string* encoded
 
 }  // namespace
 
+std::string ItemPath(std::string_view collection, std::string_view name) {
+  const bool is_step = name == "." || name == "..";
+  std::string path = std::string(collection) + "/";
+  for (const char c : name) {
+    if (c == '/') {
+      path += "%2F";
+    } else if (is_step) {
+      path += "%2E";
+    } else {
+      path += c;
+    }
+  }
+  return path;
+}
+
 std::string EncodeTarget(const ApiCall& call) {
   std::string target;
   AppendEncoded(call.path, true, &target);

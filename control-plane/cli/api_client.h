@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 
@@ -18,6 +19,10 @@ struct ApiCall {
   std::string body = {};
   std::string content_type = "application/json";
 };
+
+// "/v1/proxies", and the name of one, which a stranger may have chosen: it is one segment, whatever
+// is in it, and never . or ..
+std::string ItemPath(std::string_view collection, std::string_view name);
 
 // "/v1/proxies/a b" and {{"x", "1"}} -> "/v1/proxies/a%20b?x=1".
 std::string EncodeTarget(const ApiCall& call);

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "control-plane/cli/commands.h"
+#include "control-plane/cli/pod_logs.h"
 #include "control-plane/cli/redaction.h"
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/tar_archive.h"
@@ -26,7 +27,9 @@ namespace tulle::cli {
 namespace {
 
 constexpr size_t kMostReported = 20;   // proxies
-constexpr size_t kLongestFolder = 48;  // names of ustar have 100 bytes
+constexpr size_t kLongestFolder = 40;  // names of ustar have 100 bytes
+constexpr size_t kMostControls = 5;
+constexpr size_t kMostOfLogs = 64 << 20;  // bytes, together
 
 struct Source {
   const char* file;
@@ -53,12 +56,24 @@ constexpr char kReadMe[] =
     "What tulle-control and some of its proxies say of themselves. All of it is JSON as the API\n"
     "has it: see docs/observability.md.\n\n"
     "proxies/NUMBER-NAME/ has what the control plane has sent to a proxy, and live-*.json what\n"
-    "is in force there. errors.txt lists what could not be read.\n\n"
+    "is in force there. logs/ and proxies/*/sidecar.log have the newest lines of logs, at most\n"
+    "10,000 and 5 MiB each; previous.log is of the run before a restart. errors.txt lists what\n"
+    "could not be read.\n\n"
     "Taken out, as [redacted]: private keys, tokens, credentials, values of headers, cookies and\n"
-    "query parameters, annotations, bodies of direct responses. Names of services, identities,\n"
-    "addresses and paths are in it: read it before you give it to others.\n\n"
-    "Logs are not in it, since the API does not have them. Add those of tulle-control and of a\n"
-    "sidecar: journalctl -u UNIT, or kubectl logs.\n";
+    "query parameters, queries of paths, annotations and other metadata that anybody may write,\n"
+    "bodies of direct responses. Names of services, identities, addresses and paths are in it:\n"
+    "read it before you give it to others.\n";
+
+// Outside a cluster.
+constexpr char kWhereLogsAre[] =
+    "Logs are not in this report: there is no cluster that has them, and the API does not tell\n"
+    "them. tulle-control and the sidecars write to standard error, so whatever started them\n"
+    "keeps their logs. Add them:\n\n"
+    "  journalctl -u UNIT -n 10000             if systemd runs them, on the host of each\n"
+    "  docker logs --tail 10000 CONTAINER      if a container engine does\n\n"
+    "or else the file that their standard error goes to. Nothing has been taken out of these: "
+    "they\n"
+    "have addresses and paths with queries.\n";
 
 // The archive in the making, and what was missed.
 class BugReport {
@@ -79,6 +94,13 @@ class BugReport {
   void AddText(const std::string& file, std::string text) {
     archive_.Add(absl::StrCat("tulle-bug-report/", file), WithoutSecrets(std::move(text), known_));
   }
+  // False: it did not fit.
+  bool AddLog(const std::string& file, const std::string& text) {
+    if (text.size() > logs_left_) return false;
+    logs_left_ -= text.size();
+    AddText(file, text);
+    return true;
+  }
   void Miss(const std::string& file, const std::string& why) {
     const std::string line = absl::StrCat(file, ": ", WithoutSecrets(why, known_));
     session_.err() << "warning: not in the report: " << line << "\n";
@@ -94,7 +116,41 @@ class BugReport {
   const std::vector<std::string> known_;
   TarArchive archive_;
   std::string missed_;
+  size_t logs_left_ = kMostOfLogs;
 };
+
+// Of one run of a container.
+void TakeLog(KubernetesApi& api, const LoggingContainer& container, bool previous,
+             const std::string& file, BugReport* report) {
+  const auto log = ReadLog(api, container, previous);
+  if (!log.ok()) return report->Miss(file, ErrorOf(log.status()));
+  if (!report->AddLog(file, *log)) report->Miss(file, "with it, the logs are more than 64 MiB");
+}
+
+void TakeControlLogs(Session& session, KubernetesApi& api, BugReport* report) {
+  session.err() << "Reading logs of tulle-control\n";
+  const auto containers = ControlContainers(api);
+  if (!containers.ok()) return report->Miss("logs", ErrorOf(containers.status()));
+  size_t number = 0;
+  for (const LoggingContainer& container : *containers) {
+    if (++number > kMostControls)
+      return report->Miss("logs", absl::StrCat("of ", containers->size() - kMostControls,
+                                               " more pods of tulle-control"));
+    const std::string folder =
+        absl::StrCat("logs/", number, "-", container.pod.substr(0, kLongestFolder), "/");
+    TakeLog(api, container, false, folder + "tulle-control.log", report);
+    if (container.was_restarted) TakeLog(api, container, true, folder + "previous.log", report);
+  }
+}
+
+// Of a sidecar in a pod.
+void TakeSidecarLog(KubernetesApi& api, const std::string& pod, const std::string& file,
+                    BugReport* report) {
+  if (pod.empty()) return report->Miss(file, "the proxy is in no pod");
+  const auto container = SidecarOf(pod);
+  if (!container.ok()) return report->Miss(file, ErrorOf(container.status()));
+  TakeLog(api, *container, false, file, report);
+}
 
 bool HasProblem(const Json& proxy) {
   return !TrueAt(proxy, "/connected") || !TrueAt(proxy, "/synced") ||
@@ -119,14 +175,15 @@ absl::StatusOr<std::vector<std::string>> Reported(Session& session, const Json& 
 
 // A name that a proxy has given itself, as that of a folder.
 std::string FolderOf(const std::string& proxy, size_t number) {
-  std::string folder = proxy.substr(0, kLongestFolder);
+  std::string folder = WithoutSecrets(proxy, {}).substr(0, kLongestFolder);
   for (char& c : folder) {
     if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
   }
   return absl::StrCat("proxies/", number, "-", folder, "/");
 }
 
-void TakeProxies(Session& session, const Json& proxies, BugReport* report) {
+// `api`: null outside a cluster.
+void TakeProxies(Session& session, KubernetesApi* api, const Json& proxies, BugReport* report) {
   auto names = Reported(session, proxies);
   if (!names.ok()) return report->Miss("proxies", ErrorOf(names.status()));
   if (names->size() > kMostReported) {
@@ -139,8 +196,9 @@ void TakeProxies(Session& session, const Json& proxies, BugReport* report) {
     session.err() << "Reading proxy " << Printable(name) << " (" << i + 1 << " of " << names->size()
                   << ")\n";
     const std::string folder = FolderOf(name, i + 1);
-    const std::string path = "/v1/proxies/" + name;
-    const bool is_connected = TrueAt(report->Take(folder + "proxy.json", path), "/connected");
+    const std::string path = ItemPath("/v1/proxies", name);
+    const Json proxy = report->Take(folder + "proxy.json", path);
+    const bool is_connected = TrueAt(proxy, "/connected");
     for (const std::string part : kReportedParts) {
       report->Take(folder + part + ".json", absl::StrCat(path, "/config/", part));
       // Each would be waited for in vain.
@@ -149,6 +207,7 @@ void TakeProxies(Session& session, const Json& proxies, BugReport* report) {
                      absl::StrCat(path, "/live/", part));
     }
     if (!is_connected) report->Miss(folder + "live-*.json", "the proxy is not connected");
+    if (api != nullptr) TakeSidecarLog(*api, TextAt(proxy, "/pod"), folder + "sidecar.log", report);
   }
 }
 
@@ -206,7 +265,14 @@ absl::StatusOr<int> WriteBugReport(Session& session) {
   } else {
     report.Miss("metrics.txt", ErrorOf(metrics.status()));
   }
-  TakeProxies(session, proxies, &report);
+  const auto cluster = session.Cluster();
+  if (!cluster.ok()) return cluster.status();
+  if (*cluster != nullptr) {
+    TakeControlLogs(session, **cluster, &report);
+  } else {
+    report.AddText("logs/WHERE.txt", kWhereLogsAre);
+  }
+  TakeProxies(session, *cluster, proxies, &report);
   const std::string archive = report.Finish();
   if (archive.empty())
     return UserError("there is not enough memory for the report", "name proxies with --proxy");

@@ -10,7 +10,7 @@ absl::StatusOr<int> Logs(Session& session) {
   const Invocation& wanted = session.invocation;
   const auto proxy = FindProxy(session, wanted.name);
   if (!proxy.ok()) return proxy.status();
-  const std::string path = "/v1/proxies/" + TextAt(*proxy, "/name") + "/log-level";
+  const std::string path = ItemPath("/v1/proxies", TextAt(*proxy, "/name")) + "/log-level";
   Json body = {{"level", wanted.log_level}};
   if (!wanted.ttl.empty()) {
     const auto seconds = ParseLifetime(wanted.ttl);

@@ -163,7 +163,7 @@ absl::StatusOr<int> ShowLive(Session& session, const std::string& proxy,
                              const std::vector<std::string_view>& parts) {
   Json all;
   for (const std::string_view part : parts) {
-    const auto reply = session.Get("/v1/proxies/" + proxy + "/live/" + std::string(part));
+    const auto reply = session.Get(ItemPath("/v1/proxies", proxy) + "/live/" + std::string(part));
     if (!reply.ok()) return reply.status();
     all[std::string(part)] = PartAt(*reply, "/config");
   }
@@ -190,7 +190,7 @@ absl::StatusOr<int> ProxyConfig(Session& session) {
   if (wanted.is_live) return ShowLive(session, name, parts);
   Json all;
   for (const std::string_view part : parts) {
-    const auto reply = session.Get("/v1/proxies/" + name + "/config/" + std::string(part));
+    const auto reply = session.Get(ItemPath("/v1/proxies", name) + "/config/" + std::string(part));
     if (!reply.ok()) return reply.status();
     if (session.wants_json()) {
       all[std::string(part)] = PartAt(*reply, "/items");

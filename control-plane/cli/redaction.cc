@@ -4,8 +4,10 @@
 #include <array>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
 namespace tulle::cli {
@@ -24,6 +26,14 @@ constexpr std::array<const char*, 12> kValues = {
     "value",          "values",           "raw_value",   "string_match",
     "exact_match",    "prefix_match",     "regex_match", "suffix_match",
     "contains_match", "safe_regex_match", "range_match", "append_value"};
+
+// Of `metadata`: what Kubernetes and the control plane write there.
+constexpr std::array<const char*, 7> kKnownMetadata = {
+    "name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp", "revision"};
+
+bool IsKnownMetadata(const std::string& name) {
+  return std::find(kKnownMetadata.begin(), kKnownMetadata.end(), name) != kKnownMetadata.end();
+}
 
 bool IsSecretName(const std::string& name) {
   const std::string lower = absl::AsciiStrToLower(name);
@@ -50,6 +60,22 @@ void TakeTexts(Json* json) {
   }
 }
 
+void TakeSecrets(Json* json);
+
+// Of an object, a proxy or a resource of xDS: what anybody may have written there goes.
+void TakeFreeValues(Json* metadata) {
+  for (auto& [name, value] : metadata->items()) {
+    const bool is_ours = name == "tulle" || name.starts_with("tulle.");
+    if (name == "filter_metadata" && value.is_object()) {
+      TakeFreeValues(&value);
+    } else if (is_ours || IsKnownMetadata(name)) {
+      TakeSecrets(&value);
+    } else {
+      TakeTexts(&value);
+    }
+  }
+}
+
 void TakeSecrets(Json* json) {
   if (json->is_array()) {
     for (Json& each : *json) TakeSecrets(&each);
@@ -61,56 +87,102 @@ void TakeSecrets(Json* json) {
     const bool is_named = IsSecretName(name) && (value.is_string() || value.is_array());
     if (name == "annotations" || is_body || is_named || (is_labelled && IsValue(name))) {
       TakeTexts(&value);
+    } else if (name == "metadata" && value.is_object()) {
+      TakeFreeValues(&value);
     } else {
       TakeSecrets(&value);
     }
   }
 }
 
+// Of a parameter; = ends it.
+bool IsOfParameter(char c) {
+  return c != '=' && c != '?' && !absl::ascii_isspace(static_cast<unsigned char>(c)) && c != '"';
+}
+
+bool IsEndOfQuery(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)) || c == '"'; }
+
 bool IsOfSecret(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
          std::string_view("+/=-_.~").find(c) != std::string_view::npos;
 }
 
-// What follows each `mark` as long as it can be part of a secret of at least `least` characters.
-void TakeAfter(std::string_view mark, bool with_mark, size_t least, std::string* text) {
-  for (size_t at = text->find(mark); at != std::string::npos; at = text->find(mark, at)) {
-    size_t end = at + mark.size();
-    while (end < text->size() && IsOfSecret((*text)[end])) ++end;
-    const size_t begin = with_mark ? at : at + mark.size();
-    at += mark.size();
-    if (end - begin < least) continue;
-    text->replace(begin, end - begin, kTaken);
-    at = begin + sizeof kTaken - 1;
+// A part of a text, in bytes; empty: nothing.
+struct TextRange {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+// Takes what `find` names for the place of each `mark`, which lies behind it or contains it. In one
+// pass: texts of megabytes may consist of marks.
+std::string WithoutRanges(const std::string& text, std::string_view mark,
+                          absl::FunctionRef<TextRange(size_t at)> find) {
+  std::string kept;
+  size_t from = 0;
+  for (size_t at = text.find(mark); at != std::string::npos;) {
+    const TextRange taken = find(at);
+    if (taken.begin == taken.end) {
+      at = text.find(mark, at + mark.size());
+      continue;
+    }
+    absl::StrAppend(&kept, text.substr(from, taken.begin - from), kTaken);
+    from = taken.end;
+    at = text.find(mark, from);
   }
+  return kept.append(text, from);
 }
 
-void TakePrivateKeys(std::string* text) {
+// What follows each `mark` as long as it can be part of a secret of at least `least` characters.
+std::string WithoutTail(const std::string& text, std::string_view mark, bool with_mark,
+                        size_t least) {
+  return WithoutRanges(text, mark, [&](size_t at) -> TextRange {
+    size_t end = at + mark.size();
+    while (end < text.size() && IsOfSecret(text[end])) ++end;
+    const size_t begin = with_mark ? at : at + mark.size();
+    return end - begin < least ? TextRange() : TextRange{begin, end};
+  });
+}
+
+// One that is cut goes to the end of the text.
+std::string WithoutPrivateKeys(const std::string& text) {
   constexpr std::string_view kBegin = "-----BEGIN ";
   constexpr std::string_view kEnd = "-----END ";
   constexpr std::string_view kDashes = "-----";
-  for (size_t at = text->find(kBegin); at != std::string::npos; at = text->find(kBegin, at + 1)) {
-    const std::string_view label(text->data() + at, std::min<size_t>(64, text->size() - at));
+  return WithoutRanges(text, kBegin, [&](size_t at) -> TextRange {
+    const std::string_view label(text.data() + at, std::min<size_t>(64, text.size() - at));
     const size_t key = label.find("PRIVATE KEY");
-    if (key == std::string_view::npos || key > label.find(kDashes, kBegin.size())) continue;
-    const size_t last = text->find(kEnd, at);
+    if (key == std::string_view::npos || key > label.find(kDashes, kBegin.size())) return {};
+    const size_t last = text.find(kEnd, at);
     const size_t after =
-        last == std::string::npos ? std::string::npos : text->find(kDashes, last + kEnd.size());
-    const size_t size =
-        after == std::string::npos ? std::string::npos : after + kDashes.size() - at;
-    text->replace(at, size, kTaken);
-  }
+        last == std::string::npos ? std::string::npos : text.find(kDashes, last + kEnd.size());
+    return {at, after == std::string::npos ? text.size() : after + kDashes.size()};
+  });
 }
 
 // scheme://USER:PASSWORD@host
-void TakeUserOfUrls(std::string* text) {
+std::string WithoutUsers(const std::string& text) {
   constexpr std::string_view kMark = "://";
-  for (size_t at = text->find(kMark); at != std::string::npos; at = text->find(kMark, at + 1)) {
+  return WithoutRanges(text, kMark, [&](size_t at) -> TextRange {
     const size_t begin = at + kMark.size();
-    const size_t end = text->find_first_of("/@ \"'\n\\", begin);
-    if (end == std::string::npos || (*text)[end] != '@') continue;
-    text->replace(begin, end - begin, kTaken);
-  }
+    const size_t end = text.find_first_of("/@ \"'\n\\", begin);
+    if (end == std::string::npos || text[end] != '@') return {};
+    return {begin, end};
+  });
+}
+
+// /path?name=VALUES, from the first value on. It ends with a blank or a quote; in JSON, a quote
+// behind a backslash is part of it.
+std::string WithoutQueries(const std::string& text) {
+  constexpr size_t kLongestParameter = 256;
+  return WithoutRanges(text, "?", [&](size_t at) -> TextRange {
+    size_t begin = at + 1;
+    while (begin < text.size() && begin - at <= kLongestParameter && IsOfParameter(text[begin]))
+      ++begin;
+    if (begin >= text.size() || text[begin] != '=') return {};
+    size_t end = ++begin;
+    while (end < text.size() && !IsEndOfQuery(text[end])) end += text[end] == '\\' ? 2 : 1;
+    return {begin, std::min(end, text.size())};
+  });
 }
 
 }  // namespace
@@ -124,13 +196,13 @@ std::string WithoutSecrets(std::string text, const std::vector<std::string>& kno
   for (const std::string& secret : known) {
     if (!secret.empty()) text = absl::StrReplaceAll(text, {{secret, kTaken}});
   }
-  TakePrivateKeys(&text);
-  TakeAfter("tulle1.", true, sizeof "tulle1.", &text);
-  TakeAfter("eyJ", true, 40, &text);  // the begin of each JSON web token: {" in base64
+  text = WithoutPrivateKeys(text);
+  text = WithoutTail(text, "tulle1.", true, sizeof "tulle1.");
+  text = WithoutTail(text, "eyJ", true, 40);  // the begin of each JSON web token: {" in base64
   for (const char* scheme : {"Bearer ", "bearer ", "Basic ", "basic "})
-    TakeAfter(scheme, false, 8, &text);
-  TakeUserOfUrls(&text);
-  return text;
+    text = WithoutTail(text, scheme, false, 8);
+  text = WithoutUsers(text);
+  return WithoutQueries(text);
 }
 
 }  // namespace tulle::cli

@@ -10,12 +10,13 @@
 namespace tulle::cli {
 
 // Of policies, xDS resources and answers of the API: values of headers, cookies and query
-// parameters, in matches and in changes; annotations, which may hold a whole object; bodies of
-// direct responses; and what is called a password, token, secret, credential or private key.
+// parameters, in matches and in changes; annotations, which may hold a whole object, labels and
+// other metadata that anybody may write; bodies of direct responses; and what is called a password,
+// token, secret, credential or private key.
 Json Redacted(Json json);
 
 // Of any text: private keys in PEM, join tokens, JSON web tokens, values of Authorization, user and
-// password of URLs, and each of `known`.
+// password of URLs, what follows ?NAME= in paths, and each of `known`. In time linear in `text`.
 std::string WithoutSecrets(std::string text, const std::vector<std::string>& known);
 
 }  // namespace tulle::cli

@@ -7,9 +7,10 @@
 #include <map>
 
 #include "absl/strings/match.h"
+#include "control-plane/cli/pod_logs.h"
 #include "control-plane/cli/redaction.h"
 #include "control-plane/cli/tar_archive.h"
-#include "control-plane/cli/tullectl_fixture.h"
+#include "control-plane/cli/tullectl_cluster_fixture.h"
 
 namespace tulle::cli {
 namespace {
@@ -100,14 +101,83 @@ TEST(Redaction, SecretsInTextsGo) {
   EXPECT_EQ(safe("-----BEGIN PRIVATE KEY-----\\nMHcCAQ cut"), "[redacted]");
 }
 
-class BugReports : public Tullectl {
- protected:
-  std::map<std::string, std::string> Unpacked(const std::string& path) {
-    const auto content = ReadFile(path);
-    EXPECT_TRUE(content.ok());
-    return content.ok() ? FilesOf(Inflated(*content)) : std::map<std::string, std::string>();
+TEST(Redaction, ValuesOfQueriesGo) {
+  const auto safe = [](const std::string& text) { return WithoutSecrets(text, {}); };
+  EXPECT_EQ(safe("GET /a?b=hidden&c=hidden HTTP/1.1"), "GET /a?b=[redacted] HTTP/1.1");
+  EXPECT_EQ(safe("/a?flag&b=hidden"), "/a?flag&b=[redacted]");
+  EXPECT_EQ(safe(R"({"path":"/a?b=hidden","status":200})"),
+            R"({"path":"/a?b=[redacted]","status":200})");
+  EXPECT_EQ(safe(R"("said \"/a?b=hidden\" twice")"), R"("said \"/a?b=[redacted] twice")");
+  EXPECT_EQ(safe(R"("/a?b=x\"hidden")"), R"("/a?b=[redacted]")");
+  EXPECT_EQ(safe("why? a=b c?"), "why? a=b c?");
+  EXPECT_EQ(safe("/a?b="), "/a?b=");
+  EXPECT_EQ(safe("/a?b=x\\"), "/a?b=[redacted]");
+}
+
+// As long as the largest log, and nothing but what is taken out.
+TEST(Redaction, ATextOfSecretsIsReadOnce) {
+  std::string text;
+  std::string expected;
+  for (int i = 0; i < 150'000; ++i) {
+    text += "/a?b=hidden Bearer 0123456789 http://u:p@h ";
+    expected += "/a?b=[redacted] Bearer [redacted] http://[redacted]@h ";
   }
-};
+  EXPECT_EQ(WithoutSecrets(text, {}), expected);
+}
+
+TEST(Redaction, FreeMetadataGoes) {
+  const Json workload = {{"id", "web-1"},
+                         {"metadata", {{"note", "hidden"}, {"tulle.dev/metrics-port", "15090"}}}};
+  Json shown = Redacted(workload);
+  EXPECT_EQ(shown["metadata"]["note"], "[redacted]");
+  EXPECT_EQ(shown["metadata"]["tulle.dev/metrics-port"], "15090");
+  shown =
+      Redacted({{"metadata",
+                 {{"name", "post"},
+                  {"namespace", "shop"},
+                  {"generation", 3},
+                  {"labels", {{"team", "hidden"}}},
+                  {"filter_metadata", {{"tulle", {{"a", 1}}}, {"other", {{"b", "hidden"}}}}}}}});
+  EXPECT_FALSE(absl::StrContains(shown.dump(), "hidden")) << shown;
+  EXPECT_EQ(shown["metadata"]["name"], "post");
+  EXPECT_EQ(shown["metadata"]["namespace"], "shop");
+  EXPECT_EQ(shown["metadata"]["generation"], 3);
+  EXPECT_EQ(shown["metadata"]["filter_metadata"]["tulle"]["a"], 1);
+}
+
+TEST(ItemPath, ANameIsOneSegment) {
+  EXPECT_EQ(ItemPath("/v1/proxies", "web-1"), "/v1/proxies/web-1");
+  EXPECT_EQ(ItemPath("/v1/proxies", "../../backup"), "/v1/proxies/..%2F..%2Fbackup");
+  EXPECT_EQ(ItemPath("/v1/proxies", ".."), "/v1/proxies/%2E%2E");
+  EXPECT_EQ(ItemPath("/v1/proxies", "."), "/v1/proxies/%2E");
+}
+
+TEST(PodLogs, TheNewestWholeLinesAreKept) {
+  EXPECT_EQ(LastLines("one\ntwo\n", 8), "one\ntwo\n");
+  EXPECT_EQ(LastLines("one\ntwo\n", 7), "two\n");
+  EXPECT_EQ(LastLines("one\ntwo\n", 4), "two\n");
+  EXPECT_EQ(LastLines("one\ntwo\n", 3), "");
+  EXPECT_EQ(LastLines("one\ntwo", 3), "two");
+  EXPECT_EQ(LastLines("", 3), "");
+}
+
+TEST(PodLogs, APodHasAName) {
+  const auto sidecar = SidecarOf("shop/web-1.x");
+  ASSERT_TRUE(sidecar.ok());
+  EXPECT_EQ(sidecar->ns, "shop");
+  EXPECT_EQ(sidecar->pod, "web-1.x");
+  for (const char* pod : {"web", "", "shop/", "/web", "../web", "shop/..", "shop/.", "shop/a/b",
+                          "shop/a?b=c", "shop/a%2F"})
+    EXPECT_FALSE(SidecarOf(pod).ok()) << pod;
+}
+
+std::map<std::string, std::string> Unpacked(const std::string& path) {
+  const auto content = ReadFile(path);
+  EXPECT_TRUE(content.ok());
+  return content.ok() ? FilesOf(Inflated(*content)) : std::map<std::string, std::string>();
+}
+
+using BugReports = Tullectl;
 
 TEST_F(BugReports, TheArchiveHasWhatHelpsAndNothingElse) {
   view_.proxies[0].problems = {"cannot listen"};
@@ -129,6 +199,7 @@ TEST_F(BugReports, TheArchiveHasWhatHelpsAndNothingElse) {
     EXPECT_FALSE(absl::StrContains(name, "/../")) << name;
     EXPECT_FALSE(absl::StrContains(text, secret_)) << name;
   }
+  EXPECT_TRUE(absl::StrContains(files["tulle-bug-report/logs/WHERE.txt"], "journalctl"));
   // The sidecar of this test does not answer.
   const std::string& missed = files["tulle-bug-report/errors.txt"];
   EXPECT_TRUE(absl::StrContains(missed, "post-1/live-clusters.json: ")) << missed;
@@ -145,6 +216,82 @@ TEST_F(BugReports, WithoutAControlPlaneThereIsNone) {
   is_unreachable = false;
   EXPECT_EQ(Run({"bug-report", "-o", folder_ + "/no/folder.tar.gz"}), 1);
   EXPECT_TRUE(absl::StrContains(err, "cannot write ")) << err;
+}
+
+constexpr char kPodsOfControl[] =
+    "/api/v1/namespaces/tulle-system/pods?labelSelector=app%3Dtulle-control";
+
+class BugReportsInACluster : public TullectlInACluster {
+ protected:
+  BugReportsInACluster() {
+    cluster_.script = [this](const k8s::Request& request) -> std::optional<ApiReply> {
+      if (request.target == kPodsOfControl) return ApiReply{200, pods_.dump()};
+      if (!absl::StrContains(request.target, "/log?")) return Answer(request);
+      EXPECT_EQ(request.accept, "*/*");
+      EXPECT_TRUE(absl::StrContains(request.target, "&tailLines=10000&")) << request.target;
+      const std::string pod = request.target.substr(0, request.target.find('&'));
+      const bool previous = absl::StrContains(request.target, "previous=true");
+      const auto found = logs_.find(pod + (previous ? "&previous" : ""));
+      if (found == logs_.end()) return Refusal(403, "pods is forbidden");
+      return ApiReply{200, found->second};
+    };
+    view_.proxies[0].problems = {"cannot listen"};
+    view_.proxies[0].pod = "shop/post-1";
+  }
+
+  Json pods_ = {
+      {"items",
+       {{{"metadata", {{"name", "tulle-control-0"}}},
+         {"status",
+          {{"containerStatuses", {{{"name", "tulle-control"}, {"restartCount", 1}}}}}}}}}};
+  std::map<std::string, std::string> logs_;
+};
+
+constexpr char kControlLog[] =
+    "/api/v1/namespaces/tulle-system/pods/tulle-control-0/log?container=tulle-control";
+constexpr char kSidecarLog[] = "/api/v1/namespaces/shop/pods/post-1/log?container=tulle-sidecar";
+
+TEST_F(BugReportsInACluster, LogsOfPodsAreInIt) {
+  logs_[kControlLog] = "listening\nauthorization: Bearer 0123456789abc\n";
+  logs_[std::string(kControlLog) + "&previous"] = "out of memory\n";
+  logs_[kSidecarLog] = std::string(6 << 20, 'x') + "\nGET /items?key=hidden 503\n";
+  const std::string path = folder_ + "/report.tar.gz";
+  ASSERT_EQ(Run({"bug-report", "-o", path}), 0) << err;
+  auto files = Unpacked(path);
+  EXPECT_EQ(files["tulle-bug-report/logs/1-tulle-control-0/tulle-control.log"],
+            "listening\nauthorization: Bearer [redacted]\n");
+  EXPECT_EQ(files["tulle-bug-report/logs/1-tulle-control-0/previous.log"], "out of memory\n");
+  EXPECT_EQ(files["tulle-bug-report/proxies/1-post-1/sidecar.log"],
+            "GET /items?key=[redacted] 503\n");
+  EXPECT_FALSE(files.contains("tulle-bug-report/logs/WHERE.txt"));
+}
+
+TEST_F(BugReportsInACluster, WhatMayNotBeReadIsListed) {
+  const std::string path = folder_ + "/report.tar.gz";
+  ASSERT_EQ(Run({"bug-report", "-o", path}), 0) << err;
+  auto files = Unpacked(path);
+  const std::string& missed = files["tulle-bug-report/errors.txt"];
+  for (const char* text :
+       {"logs/1-tulle-control-0/tulle-control.log: the API server refused: pods is forbidden",
+        "proxies/1-post-1/sidecar.log: the API server refused", "can-i get pods --subresource=log"})
+    EXPECT_TRUE(absl::StrContains(missed, text)) << missed;
+}
+
+TEST_F(BugReportsInACluster, ANameLeadsNowhereElse) {
+  view_.proxies[0].name = "../../../../../api/v1/namespaces/kube-system/secrets/x";
+  view_.proxies[0].pod = "kube-system/../secrets/x";
+  const std::string path = folder_ + "/report.tar.gz";
+  ASSERT_EQ(Run({"bug-report", "-o", path}), 0) << err;
+  bool was_asked = false;
+  for (const FakeCluster::Seen& seen : cluster_.seen) {
+    const std::string& target = seen.request.target;
+    EXPECT_FALSE(absl::StrContains(target, "/../")) << target;
+    EXPECT_FALSE(absl::StrContains(target, "/secrets")) << target;
+    was_asked = was_asked || absl::StrContains(target, "/v1/proxies/..%252F..");
+  }
+  EXPECT_TRUE(was_asked);
+  for (const auto& [name, text] : Unpacked(path))
+    EXPECT_FALSE(absl::StrContains(name, "/../")) << name;
 }
 
 }  // namespace

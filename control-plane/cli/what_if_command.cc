@@ -152,7 +152,7 @@ absl::StatusOr<Json> Ask(Session& session, const std::string& proxy, const Suppo
   query["authority"] = request.authority;
   query["path"] = request.path;
   query["headers"] = request.headers;
-  return session.Get("/v1/proxies/" + proxy + "/what-if", query);
+  return session.Get(ItemPath("/v1/proxies", proxy) + "/what-if", query);
 }
 
 absl::StatusOr<Json> AskCalled(Session& session, const Supposed& request, const Caller& caller,

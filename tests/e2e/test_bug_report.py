@@ -7,17 +7,23 @@ import signal
 import stat
 import tarfile
 
+import ads
 import processes
 import pytest
 from mesh import Mesh, Refused
+from test_versions import channel, register
 
 HEADER_SECRET = "hunter2-of-the-header"
+QUERY_SECRET = "hunter3-of-the-query"
+METADATA_SECRET = "hunter4-of-the-metadata"
+HOSTILE = "../../../v1/backup?key=%s" % QUERY_SECRET  # what a workload calls itself
 ROUTE = """\
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
   name: web
   annotations: {note: %(secret)s}
+  labels: {team: %(label)s}
 spec:
   parentRefs: [{kind: Service, name: web}]
   rules:
@@ -26,7 +32,7 @@ spec:
     - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-upstream-key, value: %(secret)s}]}}
     - {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: x-more, value: "Basic %(secret)s"}]}}
     backendRefs: [{name: web, port: 80}]
-""" % {"secret": HEADER_SECRET}
+""" % {"secret": HEADER_SECRET, "label": METADATA_SECRET}
 
 
 @pytest.fixture(name="mesh")
@@ -42,12 +48,29 @@ def report(mesh, name, *arguments):
     path = mesh.path(name)
     mesh.tullectl("bug-report", "-o", path, *arguments)
     with tarfile.open(path) as archive:
+        for member in archive.getmembers():
+            assert member.isfile() and os.path.normpath(member.name).startswith("tulle-bug-report/"), member.name
         return {member.name.split("/", 1)[1]: archive.extractfile(member).read().decode() for member in archive.getmembers()}, path
+
+
+def join(mesh, messages, name):
+    """A proxy of that name, which has left again."""
+    request = messages.type("tulle.registry.v1.RegisterRequest")(
+        instance_id=name, address="127.0.0.1", metadata={"note": METADATA_SECRET}, outbound={"http_port": processes.free_port()})
+    register(mesh, "hostile", request.SerializeToString())
+    hello = messages.type("envoy.service.discovery.v3.DeltaDiscoveryRequest")(type_url=ads.TYPES["cluster"])
+    hello.node.id = name
+    with channel(mesh, "hostile") as made:
+        answers = made.stream_stream(ads.METHOD + "DeltaAggregatedResources", request_serializer=None, response_deserializer=None)(
+            iter([hello.SerializeToString()]), timeout=10)
+        next(answers)
+        answers.cancel()
 
 
 def secrets_of(mesh):
     """Those of files, as lines and as what is between the marks of PEM."""
-    texts = [HEADER_SECRET, json.load(open(mesh.admin_file, encoding="utf-8"))["credential"], mesh.tullectl("token", "create", "--service", "late", "-o", "raw").strip(),
+    texts = [HEADER_SECRET, QUERY_SECRET, METADATA_SECRET, json.load(open(mesh.admin_file, encoding="utf-8"))["credential"],
+             mesh.tullectl("token", "create", "--service", "late", "-o", "raw").strip(),
              mesh.tullectl("credential", "create", "someone", "-o", "raw").strip(), open(mesh.path("web.token"), encoding="utf-8").read().strip()]
     # What a token tells beside the hash of the root, which is public.
     texts += [text.rsplit(".", 1)[1] for text in texts if text.startswith("tulle1.")]
@@ -57,13 +80,21 @@ def secrets_of(mesh):
     return texts + [key.decode() for key in keys]
 
 
-def test_it_has_what_helps_and_no_secret(mesh):
+def test_it_has_what_helps_and_no_secret(mesh, tmp_path):
     mesh.apply(ROUTE)
     processes.wait_until(lambda: HEADER_SECRET in mesh.tullectl("proxy-config", mesh.web.instance, "routes", "--live"), "the header is in the sidecar", 30)
+    join(mesh, ads.Messages(tmp_path), HOSTILE)
     secrets = secrets_of(mesh)
+    everybody, _ = report(mesh, "everybody.tar.gz", "--proxy", mesh.web.instance, "--proxy", HOSTILE)
+    # It is named, and what it is called leads nowhere else.
+    assert "proxies/2-.._.._.._v1_backup_key__redacted_/proxy.json: " in everybody["errors.txt"], everybody["errors.txt"]
+    for text in (*everybody, *everybody.values()):
+        assert not any(secret in text for secret in secrets), text
+    assert METADATA_SECRET in mesh.tullectl("get", "httproute", "web", "-o", "json") and '"note": "[redacted]"' in everybody["workloads.json"]
     files, path = report(mesh, "report.tar.gz", "--proxy", mesh.web.instance)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     folder = "proxies/1-%s/" % mesh.web.instance
+    assert "journalctl" in files["logs/WHERE.txt"]
     wanted = {"README.txt", "version.json", "check.json", "proxies.json", "services.json", "policies.json", "events.json", "failures.json", "traffic.json",
               "metrics.txt"} | {folder + part for part in ("routes.json", "clusters.json", "live-routes.json", "live-clusters.json", "live-listeners.json")}
     assert wanted <= set(files), wanted - set(files)

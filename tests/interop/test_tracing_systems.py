@@ -96,7 +96,8 @@ class Collector(processes.Child):
     def __init__(self, folder, onward):
         self.ports = {each: processes.free_port() for each in PROTOCOLS}
         used = {"4317": self.ports["otlp"], "4318": self.ports["otlp-http"], "9411": self.ports["zipkin"], "14317": onward}
-        configuration = yaml.safe_load(re.sub(r"127\.0\.0\.1:(\d+)", lambda found: "127.0.0.1:%d" % used[found[1]], documented_configuration()))
+        text = re.sub(r"127\.0\.0\.1:(\d+)", lambda found: "127.0.0.1:%d" % used[found[1]], documented_configuration())
+        configuration = yaml.safe_load(text)
         configuration["service"]["telemetry"] = {"metrics": {"level": "none"}}  # no port of its own
         path = write(folder, "collector.json", configuration)
         super().__init__([programs.path("collector"), "--config", "file:" + path], str(folder / "collector.log"))
@@ -143,7 +144,9 @@ def call_on(workload, service):
 
 @pytest.fixture(name="start_mesh")
 def fixture_start_mesh(tmp_path):
-    """start_mesh(program, protocol) -> web, whose mesh sends its spans to the program by that protocol. web calls post, post calls image, which fails for paths that end with /broken."""
+    """start_mesh(program, protocol) -> web, whose mesh sends its spans to the program by that protocol.
+
+    web calls post, post calls image, which fails for paths that end with /broken."""
     mesh = Mesh(tmp_path)
 
     def start(program, protocol):
