@@ -11,11 +11,22 @@ constexpr std::string_view kIstioLabels[] = {
     "source_workload",
     "source_workload_namespace",
     "source_principal",
+    "source_app",
+    "source_version",
+    "source_cluster",
+    "source_canonical_service",
+    "source_canonical_revision",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_principal",
+    "destination_app",
+    "destination_version",
+    "destination_cluster",
+    "destination_canonical_service",
+    "destination_canonical_revision",
     "destination_service",
     "destination_service_name",
     "destination_service_namespace",
-    "destination_workload",
-    "destination_principal",
     "request_protocol",
     "response_code",
     "grpc_response_status",
@@ -26,6 +37,7 @@ static_assert(std::size(kIstioLabels) == kIstioLabelCount);
 
 constexpr std::string_view kHttpLabels[] = {"direction", "service", "method", "status"};
 constexpr std::string_view kHttpDurationLabels[] = {"direction", "service"};
+constexpr std::string_view kIstioBuildLabels[] = {"component", "tag"};
 constexpr std::string_view kBuildLabels[] = {"version", "revision"};
 constexpr std::string_view kControlPlaneLabels[] = {"control_plane"};
 constexpr std::string_view kUpdateLabels[] = {"type", "result"};
@@ -84,6 +96,11 @@ const FamilySpec kHttpRequestDuration{"http_request_duration_seconds",
                                       "Time from a request's first byte to its end.", kHistogram,
                                       kHttpDurationLabels, kSeconds};
 
+const FamilySpec kIstioBuild{"istio_build",
+                             "Version of the running program under Istio's name; always 1.",
+                             kGauge,
+                             kIstioBuildLabels,
+                             {}};
 const FamilySpec kBuild{
     "tulle_build_info", "Version of the running program; always 1.", kGauge, kBuildLabels, {}};
 const FamilySpec kXdsConnected{"tulle_xds_connected",
@@ -209,5 +226,24 @@ const FamilySpec kStalls{"tulle_thread_stalls_total",
                          kCounter,
                          kThreadLabels,
                          {}};
+
+std::span<const FamilySpec* const> ExpiringFamilies() {
+  static constexpr const FamilySpec* kAll[] = {&kIstioRequests,
+                                               &kIstioRequestDuration,
+                                               &kIstioRequestBytes,
+                                               &kIstioResponseBytes,
+                                               &kIstioTcpSent,
+                                               &kIstioTcpReceived,
+                                               &kIstioTcpOpened,
+                                               &kIstioTcpClosed,
+                                               &kHttpRequests,
+                                               &kHttpRequestDuration,
+                                               &kDenied,
+                                               &kRetries,
+                                               &kMirrored,
+                                               &kRetriedRequests,
+                                               &kDownstreamBroken};
+  return kAll;
+}
 
 }  // namespace tulle::telemetry

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "telemetry/metrics.h"
 
 // Tulle's metrics with their final names and labels. Sources: Istio's standard metrics, so that
@@ -12,11 +14,22 @@ enum IstioLabel : size_t {
   kSourceWorkload,
   kSourceWorkloadNamespace,
   kSourcePrincipal,
+  kSourceApp,
+  kSourceVersion,
+  kSourceCluster,
+  kSourceCanonicalService,
+  kSourceCanonicalRevision,
+  kDestinationWorkload,
+  kDestinationWorkloadNamespace,
+  kDestinationPrincipal,
+  kDestinationApp,
+  kDestinationVersion,
+  kDestinationCluster,
+  kDestinationCanonicalService,
+  kDestinationCanonicalRevision,
   kDestinationService,
   kDestinationServiceName,
   kDestinationServiceNamespace,
-  kDestinationWorkload,
-  kDestinationPrincipal,
   kRequestProtocol,
   kResponseCode,
   kGrpcResponseStatus,
@@ -38,6 +51,7 @@ extern const FamilySpec kIstioTcpClosed;
 extern const FamilySpec kHttpRequests;         // direction, service, method, status
 extern const FamilySpec kHttpRequestDuration;  // direction, service
 
+extern const FamilySpec kIstioBuild;         // component, tag
 extern const FamilySpec kBuild;              // version, revision
 extern const FamilySpec kXdsConnected;       // control_plane
 extern const FamilySpec kXdsUpdates;         // type, result (accepted, rejected)
@@ -64,5 +78,8 @@ extern const FamilySpec kMemoryUsed;          // no labels: bytes of the process
 extern const FamilySpec kMemoryLimit;         // no labels: what it may use
 extern const FamilySpec kMemoryPressure;      // no labels: 0 none, 1 short, 2 critical
 extern const FamilySpec kStalls;              // thread: times it was unresponsive for 200 ms
+
+// The families whose labels name peers, services or policies: their rows expire (RetireIdle).
+std::span<const FamilySpec* const> ExpiringFamilies();
 
 }  // namespace tulle::telemetry

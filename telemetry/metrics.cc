@@ -1,130 +1,81 @@
-// Rows of metrics, and adding them up over registries.
+// Rows of metrics.
 #include "telemetry/metrics.h"
 
 #include <algorithm>
 #include <cassert>
-#include <optional>
 #include <utility>
 
+#include "telemetry/registry_rows.h"
+
 namespace tulle::telemetry {
-namespace {
 
-using Labels = std::vector<std::string>;
+Histogram::~Histogram() { delete[] exemplars_.load(std::memory_order_relaxed); }
 
-Labels CleanLabels(std::span<const std::string_view> values) {
-  Labels labels;
-  labels.reserve(values.size());
-  for (const std::string_view value : values) {
-    labels.emplace_back(value.empty() ? std::string_view("unknown")
-                                      : value.substr(0, Registry::kLongestValue));
-  }
-  return labels;
-}
-
-bool IsWanted(std::string_view name, std::span<const FamilySpec* const> only) {
-  return only.empty() || std::any_of(only.begin(), only.end(),
-                                     [name](const FamilySpec* spec) { return spec->name == name; });
-}
-
-void AddTo(Sample& sample, const Histogram& histogram) {
-  sample.buckets.resize(histogram.bounds().size() + 1);
-  for (size_t i = 0; i < sample.buckets.size(); ++i) sample.buckets[i] += histogram.bucket(i);
-  sample.value += histogram.sum();
-}
-
-}  // namespace
-
-void Histogram::Record(double value) {
+size_t Histogram::IndexOf(double value) const {
   const auto above = std::lower_bound(bounds_.begin(), bounds_.end(), value);
-  buckets_[static_cast<size_t>(above - bounds_.begin())].Add();
-  sum_.Add(value);
+  return static_cast<size_t>(above - bounds_.begin());
 }
 
-struct Registry::Row {
-  Counter counter;
-  Gauge gauge;
-  std::optional<Histogram> histogram;
-};
+void Histogram::Record(const Exemplar& exemplar) {
+  const size_t bucket = IndexOf(exemplar.value);
+  AddTo(bucket, exemplar.value);
+  ExemplarCell* cells = exemplars_.load(std::memory_order_relaxed);
+  if (cells == nullptr) {
+    cells = new ExemplarCell[bounds_.size() + 1];
+    exemplars_.store(cells, std::memory_order_release);
+  }
+  cells[bucket].Put(exemplar);
+}
 
-struct Registry::Family {
-  FamilySpec spec;
-  std::map<Labels, Row> rows;  // nodes never move
-};
+uint64_t Histogram::count() const {
+  uint64_t count = 0;
+  for (size_t i = 0; i <= bounds_.size(); ++i) count += buckets_[i].value();
+  return count;
+}
 
-Registry::Registry(size_t budget) : budget_(budget) {}
+Registry::Registry(size_t budget) : budget_(budget), tables_(std::make_unique<Tables>()) {}
 
 Registry::~Registry() = default;
 
-Registry::Row& Registry::FindOrMake(const FamilySpec& spec,
-                                    std::span<const std::string_view> values) {
-  assert(values.size() == spec.labels.size());
-  Labels labels = CleanLabels(values);
+Registry::Row& Registry::FindOrMake(const FamilySpec& spec, LabelValues labels) {
+  assert(labels.size() == spec.labels.size());
   std::lock_guard lock(mutex_);
-  std::unique_ptr<Family>& family = families_[spec.name];
-  if (family == nullptr) family = std::make_unique<Family>(Family{spec, {}});
-  auto found = family->rows.find(labels);
-  if (found == family->rows.end()) {
-    if (family->rows.size() >= budget_) labels.assign(labels.size(), "other");
-    found = family->rows.try_emplace(std::move(labels)).first;
+  Family& family = tables_->families.try_emplace(spec.name, Family{spec, {}}).first->second;
+  auto found = family.rows.find(labels);
+  if (found == family.rows.end()) {
+    if (family.rows.size() >= budget_) labels = LabelValues::Other(labels.size());
+    found = family.rows.try_emplace(std::move(labels)).first;
     Row& row = found->second;
-    if (spec.kind == MetricKind::kHistogram && !row.histogram) row.histogram.emplace(spec.bounds);
+    if (spec.kind == MetricKind::kHistogram && row.histogram == nullptr)
+      row.histogram = std::make_unique<Histogram>(spec.bounds);
   }
   return found->second;
 }
 
-Counter& Registry::CounterRow(const FamilySpec& spec, std::span<const std::string_view> values) {
+Counter& Registry::CounterRow(const FamilySpec& spec, LabelValues values) {
   assert(spec.kind == MetricKind::kCounter);
-  return FindOrMake(spec, values).counter;
+  return FindOrMake(spec, std::move(values)).counter;
 }
 
-Gauge& Registry::GaugeRow(const FamilySpec& spec, std::span<const std::string_view> values) {
+Gauge& Registry::GaugeRow(const FamilySpec& spec, LabelValues values) {
   assert(spec.kind == MetricKind::kGauge);
-  return FindOrMake(spec, values).gauge;
+  return FindOrMake(spec, std::move(values)).gauge;
 }
 
-Histogram& Registry::HistogramRow(const FamilySpec& spec,
-                                  std::span<const std::string_view> values) {
+Histogram& Registry::HistogramRow(const FamilySpec& spec, LabelValues values) {
   assert(spec.kind == MetricKind::kHistogram);
-  return *FindOrMake(spec, values).histogram;
+  return *FindOrMake(spec, std::move(values)).histogram;
 }
 
 void Registry::Forget(const FamilySpec& spec) {
   assert(spec.kind == MetricKind::kGauge);
   std::lock_guard lock(mutex_);
-  families_.erase(spec.name);
+  tables_->families.erase(spec.name);
 }
 
-std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
-                                   std::span<const FamilySpec* const> only) {
-  struct Sum {
-    FamilySpec spec;
-    std::map<Labels, Sample> samples;
-  };
-  std::map<std::string_view, Sum> sums;
-  for (const Registry* registry : registries) {
-    std::lock_guard lock(registry->mutex_);
-    for (const auto& [name, family] : registry->families_) {
-      if (!IsWanted(name, only)) continue;
-      Sum& sum = sums[name];
-      sum.spec = family->spec;
-      for (const auto& [labels, row] : family->rows) {
-        Sample& sample = sum.samples[labels];
-        sample.count += row.counter.value();
-        sample.value += row.gauge.value();
-        if (row.histogram) AddTo(sample, *row.histogram);
-      }
-    }
-  }
-  std::vector<FamilySamples> families;
-  families.reserve(sums.size());
-  for (auto& [name, sum] : sums) {
-    FamilySamples& family = families.emplace_back(FamilySamples{sum.spec, {}});
-    for (auto& [labels, sample] : sum.samples) {
-      sample.labels = labels;
-      family.samples.push_back(std::move(sample));
-    }
-  }
-  return families;
+void Registry::FreeRetired() {
+  std::lock_guard lock(mutex_);
+  tables_->retired.clear();
 }
 
 }  // namespace tulle::telemetry

@@ -4,13 +4,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
+
+#include "telemetry/exemplars.h"
+#include "telemetry/label_values.h"
 
 // Metrics as cells: each worker counts in its own registry with plain loads and stores, and a
 // scrape adds up the equal rows of all registries. Source of the kinds: Prometheus data model.
@@ -43,16 +44,33 @@ class Histogram {
   static constexpr size_t kMaxBounds = 24;
   // `bounds` ascend, number at most kMaxBounds, and are never destroyed.
   explicit Histogram(std::span<const double> bounds) : bounds_(bounds) {}
-  void Record(double value);
+  ~Histogram();
+  Histogram(const Histogram&) = delete;
+  Histogram& operator=(const Histogram&) = delete;
+  void Record(double value) { AddTo(IndexOf(value), value); }
+  // Records its value, and keeps it as the last of its bucket. The first one takes the memory for
+  // them all.
+  void Record(const Exemplar& exemplar);
   std::span<const double> bounds() const { return bounds_; }
   // Values in (bounds[i - 1], bounds[i]]; i == bounds().size(): above the last bound.
   uint64_t bucket(size_t i) const { return buckets_[i].value(); }
   double sum() const { return sum_.value(); }
+  uint64_t count() const;
+  bool has_exemplars() const { return exemplars_.load(std::memory_order_acquire) != nullptr; }
+  // REQUIRES: has_exemplars().
+  Exemplar exemplar(size_t i) const { return exemplars_.load(std::memory_order_acquire)[i].Get(); }
 
  private:
+  size_t IndexOf(double value) const;
+  void AddTo(size_t bucket, double value) {
+    buckets_[bucket].Add();
+    sum_.Add(value);
+  }
+
   std::span<const double> bounds_;
   std::array<Counter, kMaxBounds + 1> buckets_;
   Gauge sum_;
+  std::atomic<ExemplarCell*> exemplars_{nullptr};  // by bucket; null: none yet
 };
 
 enum class MetricKind : uint8_t { kCounter, kGauge, kHistogram };
@@ -68,10 +86,11 @@ struct FamilySpec {
 
 // One row of a scrape.
 struct Sample {
-  std::vector<std::string> labels;  // values, in the order of FamilySpec::labels
+  LabelValues labels;               // in the order of FamilySpec::labels
   uint64_t count = 0;               // of counters
   double value = 0;                 // of gauges, and the sum of histograms
   std::vector<uint64_t> buckets;    // of histograms, not cumulative; one more than bounds
+  std::vector<Exemplar> exemplars;  // by bucket; empty: none
 };
 
 struct FamilySamples {
@@ -80,45 +99,68 @@ struct FamilySamples {
 };
 
 // The rows of one thread. A row is created under a mutex when first requested and lives as long as
-// the registry, so callers keep the cell. A family holds at most `budget` rows: further requests
-// get the row whose label values are all "other", so that peers cannot make memory grow.
+// the registry, or until it is retired, so callers keep the cell. A family holds at most `budget`
+// rows: further requests get the row whose label values are all "other", so that peers cannot make
+// memory grow.
 //
 // Owner: Worker (or the main thread's root). Thread: only the owner's requests and writes rows;
 // any thread may call Collect.
 class Registry {
  public:
   static constexpr size_t kRowsPerFamily = 2000;
-  static constexpr size_t kLongestValue = 256;  // longer label values are truncated
   explicit Registry(size_t budget = kRowsPerFamily);
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // REQUIRES: spec.kind matches, and there are as many values as labels. An empty value becomes
-  // "unknown".
-  Counter& CounterRow(const FamilySpec& spec, std::span<const std::string_view> values = {});
-  Gauge& GaugeRow(const FamilySpec& spec, std::span<const std::string_view> values = {});
-  Histogram& HistogramRow(const FamilySpec& spec, std::span<const std::string_view> values = {});
+  // REQUIRES: spec.kind matches, and there are as many values as labels.
+  Counter& CounterRow(const FamilySpec& spec, LabelValues values = {});
+  Gauge& GaugeRow(const FamilySpec& spec, LabelValues values = {});
+  Histogram& HistogramRow(const FamilySpec& spec, LabelValues values = {});
+  // The same, without sharing the values.
+  using Views = std::span<const std::string_view>;
+  Counter& CounterRow(const FamilySpec& spec, Views values) {
+    return CounterRow(spec, LabelValues(values));
+  }
+  Gauge& GaugeRow(const FamilySpec& spec, Views values) {
+    return GaugeRow(spec, LabelValues(values));
+  }
+  Histogram& HistogramRow(const FamilySpec& spec, Views values) {
+    return HistogramRow(spec, LabelValues(values));
+  }
 
   // Drops the rows of a family of gauges that is rewritten as a whole (certificates). The owner
   // must not keep its cells.
   void Forget(const FamilySpec& spec);
+  // Frees the rows that RetireIdle took out of the tables. The owner has dropped all cells of
+  // families that expire.
+  void FreeRetired();
 
  private:
   friend std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
                                             std::span<const FamilySpec* const> only);
+  friend class IdleRows;
   struct Row;
   struct Family;
-  Row& FindOrMake(const FamilySpec& spec, std::span<const std::string_view> values);
+  struct Tables;
+  Row& FindOrMake(const FamilySpec& spec, LabelValues labels);
 
   const size_t budget_;
   mutable std::mutex mutex_;  // guards the tables, not the cells
-  std::map<std::string_view, std::unique_ptr<Family>> families_;
+  std::unique_ptr<Tables> tables_;
 };
 
 // All rows, equal ones added up; families sorted by name. `only`: these families; empty: all.
 // Any thread.
 std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
                                    std::span<const FamilySpec* const> only = {});
+
+// Takes series out of the registries that have not changed for `most_sweeps` sweeps in any of them,
+// so that peers and services that are gone do not use up the budget: in all registries at once,
+// since a sum over some of them would look like a counter that began again. What an owner counts
+// in such a row before it drops its cells is lost. True: some were; then each owner drops its cells
+// and calls FreeRetired. `sweep`: 1, 2, 3, ... Not while another thread calls Collect.
+bool RetireIdle(std::span<Registry* const> registries, std::span<const FamilySpec* const> families,
+                uint32_t sweep, uint32_t most_sweeps);
 
 }  // namespace tulle::telemetry

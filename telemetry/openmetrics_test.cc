@@ -24,6 +24,25 @@ TEST(OpenMetrics, FamiliesOfCountersHaveNoSuffixAndThePageHasAnEnd) {
             "# EOF\n");
 }
 
+TEST(OpenMetrics, BucketsHaveTheirExemplars) {
+  constexpr double kBounds[] = {1};
+  const FamilySpec spec{"call_seconds", "Calls.", MetricKind::kHistogram, {}, kBounds};
+  Registry registry;
+  registry.HistogramRow(spec).Record(Exemplar{0xabc, 0xdef, 0x12, 0.75, 1700000000012});
+  registry.HistogramRow(spec).Record(2);
+  const Registry* all[] = {&registry};
+  EXPECT_EQ(OpenMetricsOf(PrometheusText(Collect(all), true)),
+            "# HELP call_seconds Calls.\n"
+            "# TYPE call_seconds histogram\n"
+            "call_seconds_bucket{le=\"1\"} 1 # {trace_id=\"0000000000000abc0000000000000def\","
+            "span_id=\"0000000000000012\"} 0.75 1700000000.012\n"
+            "call_seconds_bucket{le=\"+Inf\"} 2\n"
+            "call_seconds_sum 2.75\n"
+            "call_seconds_count 2\n"
+            "# EOF\n");
+  EXPECT_EQ(PrometheusText(Collect(all)).find("trace_id"), std::string::npos);
+}
+
 TEST(OpenMetrics, ValuesOfLabelsStayAsTheyAre) {
   constexpr char kSample[] = "a_total{b=\"# TYPE a_total x_total \"} 1\n";
   EXPECT_EQ(OpenMetricsOf(kSample), std::string(kSample) + "# EOF\n");

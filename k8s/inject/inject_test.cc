@@ -150,6 +150,15 @@ TEST(Inject, AnnotationsBecomeArguments) {
             Json({"--exclude-inbound-ports=22,9100", "--exclude-outbound-ports=5432",
                   "--exclude-outbound-ranges=10.0.0.0/8,2001:db8::/32"}));
   EXPECT_EQ(init[1]["args"].back(), "--log-level=debug");
+  pod["metadata"]["labels"] = {{"app.kubernetes.io/name", "cart"},
+                               {"version", "v2"},
+                               {"app", "not a label; --admin=0.0.0.0:1"},
+                               {"other", "x"}};
+  const Json labelled = Injected(pod);
+  const Json& arguments = labelled["spec"]["initContainers"][1]["args"];
+  EXPECT_EQ(
+      Json(std::vector<Json>(arguments.end() - 3, arguments.end())),
+      Json({"--log-level=debug", "--label=version=v2", "--label=app.kubernetes.io/name=cart"}));
   EXPECT_EQ(init[1]["resources"], Json({{"requests", {{"cpu", "100m"}, {"memory", "16Mi"}}},
                                         {"limits", {{"memory", "1.5Gi"}}}}));
 }

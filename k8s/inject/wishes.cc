@@ -107,6 +107,27 @@ bool IsOwn(std::string_view name) {
   return name == kAccountAnnotation || name == kRedirectionAnnotation;
 }
 
+bool IsLabelValue(const std::string& text) {
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+  });
+}
+
+// KEY=VALUE of those that the sidecar takes as --label. Kubernetes refuses the pod for others than
+// label values.
+std::vector<std::string> LabelsOf(const Json& metadata) {
+  std::vector<std::string> found;
+  for (const char* key : {"app", "version", "app.kubernetes.io/name", "app.kubernetes.io/version",
+                          "service.istio.io/canonical-name", "service.istio.io/canonical-revision",
+                          "topology.istio.io/cluster"}) {
+    const Json* value = Member(metadata, {"labels", key});
+    if (value == nullptr || !value->is_string()) continue;
+    std::string text = value->get<std::string>();
+    if (IsLabelValue(text)) found.push_back(absl::StrCat(key, "=", text));
+  }
+  return found;
+}
+
 std::string UnknownAnnotation(const std::string& name) {
   const std::vector<std::string> known = AnnotationNames();
   return absl::StrCat("annotation ", Quoted(name), " is unknown and ignored",
@@ -129,6 +150,7 @@ absl::StatusOr<Wishes> ReadWishes(const Json& metadata, const Settings& settings
   wishes.memory = settings.memory;
   wishes.cpu_limit = settings.cpu_limit;
   wishes.memory_limit = settings.memory_limit;
+  wishes.labels = LabelsOf(metadata);
   const Json* annotations = Member(metadata, "annotations");
   if (annotations == nullptr) return wishes;
   if (!annotations->is_object())

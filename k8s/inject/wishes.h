@@ -1,5 +1,6 @@
-// What a pod's annotations ask for. Anyone who may create pods writes them, so that values are
-// checked here against what each may be, and reach a container only as separate arguments.
+// What a pod's annotations ask for, and its labels tell. Anyone who may create pods writes them, so
+// that values are checked here against what each may be, and reach a container only as separate
+// arguments.
 #pragma once
 
 #include <string>
@@ -21,6 +22,7 @@ struct Wishes {
   std::string memory;
   std::string cpu_limit;
   std::string memory_limit;
+  std::vector<std::string> labels;  // KEY=VALUE: of the pod, those that its metrics name
   std::vector<std::string> warnings;
 };
 

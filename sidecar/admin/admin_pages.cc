@@ -152,7 +152,7 @@ void AdminPages::Ready(const Query&, Done done) {
 void AdminPages::Prometheus(const Query& query, Done done) {
   if (!source_.metrics) return done(NotAvailable());
   AdminResponse answer{200,
-                       telemetry::PrometheusText(source_.metrics()),
+                       telemetry::PrometheusText(source_.metrics(), query.openmetrics),
                        std::string(telemetry::kPrometheusType),
                        {}};
   answer.vary = "accept, accept-encoding";

@@ -80,6 +80,8 @@ class Worker {
   void ShowCauses() { services_.shows_causes = true; }
   // The own identity, after the first or a new certificate.
   void SetOwnWorkload(const proxy::OwnWorkload& own) { services_.observer.OnOwnWorkload(own); }
+  // See proxy::Observer.
+  void DropRetiredSeries() { services_.observer.OnSeriesRetired(); }
   // From now on listeners of unknown destinations are fetched.
   void ServeOnDemand(proxy::Destinations::OnDemand on_demand) {
     destinations_.Serve(std::move(on_demand));

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <string_view>
 
-#include "absl/strings/str_join.h"
 #include "telemetry/families.h"
 
 namespace tulle::sidecar {
@@ -81,6 +80,12 @@ void AddConnections(size_t cell, uint32_t id, uint64_t gained, Traffic& traffic)
   }
 }
 
+// Its series had expired since the last report.
+bool BeganAgain(const Sample& sample, const std::vector<uint64_t>& reported) {
+  return !std::equal(sample.buckets.begin(), sample.buckets.end(), reported.begin(),
+                     std::greater_equal<>());
+}
+
 bool HasGained(const Sample& sample, const std::vector<uint64_t>& reported) {
   return !std::equal(sample.buckets.begin(), sample.buckets.end(), reported.begin());
 }
@@ -101,7 +106,9 @@ void TrafficDeltas::Begin(bool skip) {
 }
 
 bool TrafficDeltas::AddTo(const std::vector<telemetry::FamilySamples>& families, Traffic& traffic) {
+  ++report_;
   for (const telemetry::FamilySamples& family : families) AddFamily(family, traffic);
+  absl::erase_if(rows_, [this](const auto& row) { return row.second.report != report_; });
   skip_ = false;
   return traffic.requests_size() != 0 || traffic.connections_size() != 0;
 }
@@ -112,9 +119,15 @@ void TrafficDeltas::AddFamily(const telemetry::FamilySamples& family, Traffic& t
   for (const Sample& sample : family.samples) {
     // The row of what found no room in the family: nothing is known of it.
     if (sample.labels[IstioLabel::kReporter] == "other") continue;
-    Row& row = rows_[absl::StrJoin(sample.labels, absl::string_view("\0", 1))];
+    Row& row = rows_[sample.labels];
+    row.report = report_;
     if (row.reported.empty())
       row.reported.resize(is_histogram ? sample.buckets.size() + 1 : kFamilies.size() - 1);
+    if (is_histogram) {
+      if (BeganAgain(sample, row.reported)) std::fill(row.reported.begin(), row.reported.end(), 0);
+    } else if (sample.count < row.reported[cell]) {
+      row.reported[cell] = 0;
+    }
     const bool has_gained =
         is_histogram ? HasGained(sample, row.reported) : sample.count != row.reported[cell];
     if (!has_gained) continue;

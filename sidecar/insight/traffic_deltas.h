@@ -2,8 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -32,6 +33,7 @@ class TrafficDeltas {
 
  private:
   struct Row {
+    uint32_t report = 0;             // the last one in which the series was there
     uint32_t id = 0;                 // 0: not named on this stream
     std::vector<uint64_t> reported;  // as CellsOf returns them
   };
@@ -39,7 +41,15 @@ class TrafficDeltas {
   void AddFamily(const telemetry::FamilySamples& family, insight::v1::Traffic& traffic);
   void Name(Row& row, const telemetry::Sample& sample, insight::v1::Traffic& traffic);
 
-  absl::flat_hash_map<std::string, Row> rows_;  // by family and labels
+  struct HashOfLabels {
+    size_t operator()(const telemetry::LabelValues& labels) const {
+      return std::hash<std::string_view>()(labels.text());
+    }
+  };
+
+  // Of the series of the last report: the labels are those of the registry, not copies.
+  absl::flat_hash_map<telemetry::LabelValues, Row, HashOfLabels, std::equal_to<>> rows_;
+  uint32_t report_ = 0;
   uint32_t last_id_ = 0;
   bool skip_ = false;
 };

@@ -138,6 +138,36 @@ TEST_F(TrafficDeltasTest, TheRowForWhatFoundNoRoomIsNotReported) {
   EXPECT_EQ(Next().requests_size(), 0);
 }
 
+TEST_F(TrafficDeltasTest, ASeriesThatExpiredIsCountedFromZero) {
+  deltas_.Begin(false);
+  Labels tcp = Outbound("unknown");
+  tcp[IstioLabel::kRequestProtocol] = "tcp";
+  const auto expire = [this] {
+    telemetry::Registry* const all[] = {&registry_};
+    telemetry::RetireIdle(all, TrafficFamilies(), 1, 1);
+    ASSERT_TRUE(telemetry::RetireIdle(all, TrafficFamilies(), 2, 1));
+    registry_.FreeRetired();
+  };
+  for (const bool is_noticed : {false, true}) {
+    for (int i = 0; i < 5; ++i) Record(Outbound(), 1);
+    registry_.CounterRow(telemetry::kIstioTcpOpened, tcp).Add(5);
+    Next();
+    expire();
+    if (is_noticed) {
+      EXPECT_EQ(Next().requests_size(), 0);
+    }
+    Record(Outbound(), 1);
+    registry_.CounterRow(telemetry::kIstioTcpOpened, tcp).Add(2);
+    const Traffic traffic = Next();
+    ASSERT_EQ(traffic.requests_size(), 1);
+    EXPECT_EQ(traffic.requests(0).buckets(1), 1);
+    ASSERT_EQ(traffic.connections_size(), 1);
+    EXPECT_EQ(traffic.connections(0).opened(), 2);
+    expire();
+    Next();
+  }
+}
+
 TEST_F(TrafficDeltasTest, ConnectionsAreReportedByTheirCounters) {
   deltas_.Begin(false);
   Labels labels = Outbound("unknown");

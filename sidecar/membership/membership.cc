@@ -10,7 +10,7 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "sidecar/membership/instance_id.h"
-#include "sidecar/proxy/request_telemetry.h"
+#include "sidecar/proxy/own_workload.h"
 #include "telemetry/families.h"
 #include "telemetry/version.h"
 #include "xds/proto/type_urls.h"
@@ -78,6 +78,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   std::unique_ptr<Membership> made(new Membership(loop, sidecar, log, metrics));
   Membership& self = *made;
   self.instance_id_ = instance_id;
+  self.labels_ = options.workload.labels;
   const auto connect = [&self] { return self.agent_->Connect(); };
 
   self.agent_ = std::make_unique<identity::IdentityAgent>(
@@ -109,7 +110,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
           log.Write(LogLevel::kWarning, LogComponent::kRegistry, error);
         });
     self.registration_->ReportBreakers(self.breakers_);
-    self.registration_->ShowIn(metrics.GaugeRow(telemetry::kRegistered, {}));
+    self.registration_->ShowIn(metrics.GaugeRow(telemetry::kRegistered));
   }
   if (options.insight.collect) {
     self.insight_ =
@@ -183,7 +184,7 @@ void Membership::ShowIdentity() {
       .GaugeRow(telemetry::kCertificateExpiry,
                 std::array<std::string_view, 2>{kOwnSecret, identity_->spiffe_id})
       .Set(static_cast<double>(identity_->not_after));
-  sidecar_.SetOwnWorkload(proxy::OwnWorkloadOf(identity_->spiffe_id));
+  sidecar_.SetOwnWorkload(proxy::OwnWorkloadOf(identity_->spiffe_id, labels_));
 }
 
 // Logged as an error near expiry, with the time that is left: all former renewals have failed.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -82,6 +83,7 @@ class Membership final : private identity::IdentityAgent::Events {
   telemetry::Log& log_;
   telemetry::Registry& metrics_;
   std::string instance_id_;
+  std::map<std::string, std::string> labels_;  // of the workload
   std::shared_ptr<const identity::Identity> identity_;
   int64_t identity_since_ = 0;  // when it was issued, or first used by this process
   std::unique_ptr<identity::IdentityAgent> agent_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct Workload {
   std::vector<uint16_t> skip_ports;    // of the application: peers connect in plaintext
   std::string locality;                // REGION[/ZONE[/SUBZONE]]
   uint16_t metrics_port = 0;           // for Prometheus; 0: none
+  // As a pod's: of its own metrics, not registered.
+  std::map<std::string, std::string> labels;
 
   bool has_listeners() const {
     return transparent || !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();

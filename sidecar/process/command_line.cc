@@ -1,9 +1,13 @@
 #include "sidecar/process/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "net/base/socket_address.h"
 #include "net/usage/program.h"
@@ -101,6 +105,33 @@ void AddWorkloadOptions(CLI::App& app, Workload& workload) {
   AddTransparentOptions(app, workload);
 }
 
+constexpr const char* kLabels[] = {
+    "app",
+    "version",
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/version",
+    "service.istio.io/canonical-name",
+    "service.istio.io/canonical-revision",
+    "topology.istio.io/cluster",
+};
+constexpr size_t kLongestLabel = 63;  // as in Kubernetes
+
+absl::Status ReadLabels(CommandLine& line) {
+  for (const std::string& text : line.labels) {
+    const size_t equals = text.find('=');
+    const std::string key = text.substr(0, equals);
+    const std::string value = equals == text.npos ? "" : text.substr(equals + 1);
+    if (std::find(std::begin(kLabels), std::end(kLabels), key) == std::end(kLabels) ||
+        value.empty() || value.size() > kLongestLabel) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--label ", text, ": expected KEY=VALUE with one of the keys ",
+          absl::StrJoin(kLabels, ", "), " and a value of at most ", kLongestLabel, " characters"));
+    }
+    line.workload.labels[key] = value;
+  }
+  return absl::OkStatus();
+}
+
 bool IsDnsServer(const std::string& text) {
   return SocketAddress::Parse(text, 53).has_value() ||
          SocketAddress::ParseWithPort(text).has_value();
@@ -159,6 +190,7 @@ absl::Status Check(CommandLine& line, const std::string& log_level) {
         "invalid --log-level ", log_level, ": must be trace, debug, info, warning, error or off"));
   }
   line.log_level = *level;
+  if (absl::Status labels = ReadLabels(line); !labels.ok()) return labels;
   if (absl::Status servers = CheckDnsServers(line.dns_servers); !servers.ok()) return servers;
   return line.control.empty() ? absl::OkStatus() : CheckMember(line);
 }
@@ -183,6 +215,14 @@ void AddProcessOptions(CLI::App& app, CommandLine& line, std::string& log_level)
   add("--drain-quiet-ms", line.drain_quiet_ms,
       "after SIGTERM, listeners close when no client has connected for this long", "MILLISECONDS")
       ->check(usage::Number("number", 0, 60000));
+  add("--label", line.labels,
+      "label of this workload for its metrics, as a pod has it: app, version, ...; may be repeated",
+      "KEY=VALUE");
+  add("--series-expiry", line.series_expiry_seconds,
+      "series of request and connection metrics that have not changed for this long end, so that "
+      "peers and services that are gone use no memory; 0: never",
+      "SECONDS")
+      ->check(usage::Number("number", 0, 7 * 24 * 3600));
   add("--stall-limit", line.stall_limit_seconds,
       "exit when a worker thread has not responded for this long; 0: never", "SECONDS")
       ->check(usage::Number("number", 0, 3600));

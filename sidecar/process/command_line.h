@@ -35,6 +35,8 @@ struct CommandLine {
   int drain_quiet_ms = 1000;
   int stall_limit_seconds = 60;
   bool cause_header = false;
+  int series_expiry_seconds = 3600;
+  std::vector<std::string> labels;  // KEY=VALUE, as given
 };
 
 // Prints help, the version or an error, and then returns the exit code instead. Checks all flags,

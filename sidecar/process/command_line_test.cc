@@ -35,6 +35,20 @@ TEST(CommandLine, OfAMember) {
             (std::vector<uint16_t>{6379, 5432}));
 }
 
+TEST(CommandLine, LabelsOfTheWorkload) {
+  const Outcome outcome = Member({"--label", "app=cart", "--label", "version=v2"});
+  ASSERT_TRUE(outcome.parsed.command_line.has_value()) << outcome.error;
+  EXPECT_EQ(outcome.parsed.command_line->workload.labels,
+            (std::map<std::string, std::string>{{"app", "cart"}, {"version", "v2"}}));
+  for (const std::string& wrong : {std::string("app"), std::string("app="),
+                                   std::string("colour=red"), "app=" + std::string(64, 'x')}) {
+    const Outcome refused = Member({"--label", wrong});
+    EXPECT_EQ(refused.parsed.exit_code, 1) << wrong;
+    EXPECT_NE(refused.error.find("--label " + wrong + ": expected KEY=VALUE"), std::string::npos)
+        << refused.error;
+  }
+}
+
 TEST(CommandLine, InvalidUsageNamesTheFlagAndExitsWith1) {
   struct Case {
     std::vector<std::string> arguments;

@@ -11,7 +11,7 @@
 #include "net/dns/ares_resolver.h"
 #include "net/tls/tls_transports.h"
 #include "sidecar/config/snapshot.h"
-#include "sidecar/proxy/request_telemetry.h"
+#include "sidecar/proxy/own_workload.h"
 #include "telemetry/families.h"
 #include "telemetry/version.h"
 
@@ -33,7 +33,8 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       spans_(loop, metrics_.main()),
       threads_(
           loop,
-          {command_line_.workers, command_line_.stall_limit_seconds, command_line_.cause_header},
+          {command_line_.workers, command_line_.stall_limit_seconds, command_line_.cause_header,
+           std::chrono::seconds(command_line_.series_expiry_seconds)},
           metrics_, log_, spans_, recorder_),
       ending_(loop, threads_.sidecar(), log_,
               {std::chrono::seconds(command_line_.drain_seconds),
@@ -42,6 +43,10 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       pages_(loop, metrics_, threads_, log_, HooksForPages()) {
   metrics_.main()
       .GaugeRow(telemetry::kBuild, std::array<std::string_view, 2>{telemetry::kVersion, ""})
+      .Set(1);
+  metrics_.main()
+      .GaugeRow(telemetry::kIstioBuild,
+                std::array<std::string_view, 2>{"proxy", telemetry::kVersion})
       .Set(1);
   threads_.sidecar().OnVersionInForce([this] { OnInForce(); });
   spans_.SetSnapshotSource([this] { return threads_.sidecar().in_force(); });
@@ -77,6 +82,7 @@ absl::Status Process::StartFromFile() {
   file_ = std::make_unique<FileConfiguration>(loop_, command_line_.config_file, threads_.sidecar(),
                                               log_, metrics_.main());
   if (absl::Status loaded = file_->Load(); !loaded.ok()) return loaded;
+  threads_.sidecar().SetOwnWorkload(proxy::OwnWorkloadOf("", command_line_.workload.labels));
   if (file_->admin()) {
     if (absl::Status listens = pages_.Listen(*file_->admin(), true); !listens.ok()) return listens;
   }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "telemetry/families.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::sidecar {
@@ -27,6 +29,13 @@ class ProcessMetrics final {
     std::vector<const telemetry::Registry*> all = {&main_, &log_writer_, &watchdog_};
     for (const auto& registry : workers_) all.push_back(registry.get());
     return telemetry::Collect(all, only);
+  }
+
+  // See telemetry::RetireIdle: the series of requests and connections, which workers count.
+  bool RetireIdle(uint32_t sweep, uint32_t most_sweeps) {
+    std::vector<telemetry::Registry*> all;
+    for (const auto& registry : workers_) all.push_back(registry.get());
+    return telemetry::RetireIdle(all, telemetry::ExpiringFamilies(), sweep, most_sweeps);
   }
 
  private:

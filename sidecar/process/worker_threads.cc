@@ -24,6 +24,8 @@ constexpr int kStalledExitCode = 70;  // EX_SOFTWARE
 constexpr loop::Duration kReturnEvery = std::chrono::seconds(5);
 // Less is not worth a malloc_trim, which looks at all free memory.
 constexpr size_t kWorthReturning = 1024 * 1024;
+// A series ends between this many sweeps and one more after its last change.
+constexpr uint32_t kSweepsUntilExpiry = 12;
 
 }  // namespace
 
@@ -38,7 +40,8 @@ WorkerThreads::WorkerThreads(loop::Loop& loop, const Options& options, ProcessMe
       recorder_(recorder),
       access_log_(metrics.log_writer()),
       memory_watch_(loop, ControlGroup(), memory_pressure_, [this] { EndLargest(); }),
-      return_timer_(loop.NewTimer([this] { ReturnMemory(); })) {
+      return_timer_(loop.NewTimer([this] { ReturnMemory(); })),
+      sweep_timer_(loop.NewTimer([this] { SweepSeries(); })) {
   Sidecar::Options parts;
   parts.workers = options.workers;
   parts.new_worker = [this](int index) { return NewWorker(index); };
@@ -63,6 +66,7 @@ void WorkerThreads::StartGuards() {
   memory_watch_.Start();
   StartWatchdog();
   ReturnMemory();
+  if (options_.series_expiry.count() != 0) SweepSeries();
 }
 
 // What a peak of connections or bodies took goes back to the system: the slabs give it to malloc
@@ -75,6 +79,12 @@ void WorkerThreads::ReturnMemory() {
   if (returned_ < kWorthReturning) return;
   returned_ = 0;
   malloc_trim(0);
+}
+
+void WorkerThreads::SweepSeries() {
+  sweep_timer_->Start(loop::Duration(options_.series_expiry) / kSweepsUntilExpiry);
+  if (!metrics_.RetireIdle(++sweeps_, kSweepsUntilExpiry)) return;
+  for (WorkerThread* one : workers_) one->Post([](Worker& worker) { worker.DropRetiredSeries(); });
 }
 
 // The main thread may wait for a disk while workers serve well: only a stalled worker ends the

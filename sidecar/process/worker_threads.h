@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -26,6 +28,8 @@ class WorkerThreads final {
     int workers = 1;
     int stall_limit_seconds = 60;  // 0: none
     bool shows_causes = false;     // see proxy::Services
+    // Series of metrics that do not change for this long end; 0: never.
+    std::chrono::seconds series_expiry{0};
   };
   // References outlive this.
   WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,
@@ -43,6 +47,7 @@ class WorkerThreads final {
   void StartWatchdog();
   void EndLargest();
   void ReturnMemory();
+  void SweepSeries();
 
   loop::Loop& loop_;
   const Options options_;
@@ -57,6 +62,8 @@ class WorkerThreads final {
   std::unique_ptr<Sidecar> sidecar_;
   MemoryWatch memory_watch_;
   std::unique_ptr<loop::Timer> return_timer_;
+  std::unique_ptr<loop::Timer> sweep_timer_;
+  uint32_t sweeps_ = 0;
   std::unique_ptr<Watchdog> watchdog_;  // ends before the threads that it watches
 };
 

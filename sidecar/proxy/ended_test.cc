@@ -17,7 +17,9 @@
 #include "sidecar/proxy/access_log_writer.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/request_telemetry.h"
+#include "sidecar/proxy/trace_record.h"
 #include "sidecar/upstream/failures.h"
+#include "telemetry/families.h"
 #include "telemetry/prometheus.h"
 
 namespace tulle::proxy {
@@ -85,7 +87,8 @@ class EndedTest : public testing::Test {
   PeerIdentity peer;
   DecisionRecord record;
   telemetry::Registry registry;
-  OwnWorkload own{"gateway", "default", "spiffe://d/ns/default/sa/gateway"};
+  OwnWorkload own =
+      OwnWorkloadOf("spiffe://d/ns/default/sa/gateway", {{"app", "edge"}, {"version", "v2"}});
 };
 
 TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
@@ -96,11 +99,16 @@ TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
   const std::string text = Metrics();
   EXPECT_NE(text.find("istio_requests_total{reporter=\"source\",source_workload=\"gateway\","
                       "source_workload_namespace=\"default\","
-                      "source_principal=\"spiffe://d/ns/default/sa/gateway\","
+                      "source_principal=\"spiffe://d/ns/default/sa/gateway\",source_app=\"edge\","
+                      "source_version=\"v2\",source_cluster=\"unknown\","
+                      "source_canonical_service=\"edge\",source_canonical_revision=\"v2\","
+                      "destination_workload=\"post\",destination_workload_namespace=\"default\","
+                      "destination_principal=\"spiffe://d/ns/default/sa/post\","
+                      "destination_app=\"unknown\",destination_version=\"unknown\","
+                      "destination_cluster=\"unknown\",destination_canonical_service=\"unknown\","
+                      "destination_canonical_revision=\"unknown\","
                       "destination_service=\"post.default.svc.cluster.local\","
                       "destination_service_name=\"post\",destination_service_namespace=\"default\","
-                      "destination_workload=\"post\","
-                      "destination_principal=\"spiffe://d/ns/default/sa/post\","
                       "request_protocol=\"http\",response_code=\"200\","
                       "grpc_response_status=\"unknown\",response_flags=\"-\","
                       "connection_security_policy=\"unknown\"} 2\n"),
@@ -110,6 +118,67 @@ TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
                       "cluster.local\",method=\"GET\",status=\"200\"} 2\n"),
             std::string::npos)
       << text;
+}
+
+TEST(OwnWorkload, IsNamedByIstiosRules) {
+  const std::string id = "spiffe://d/ns/shop/sa/cart";
+  const OwnWorkload plain = OwnWorkloadOf(id);
+  EXPECT_EQ(plain.app, "");
+  EXPECT_EQ(plain.canonical_service, "cart");
+  EXPECT_EQ(plain.canonical_revision, "latest");
+  const OwnWorkload usual = OwnWorkloadOf(
+      id, {{"app.kubernetes.io/name", "basket"}, {"app.kubernetes.io/version", "1.2"}});
+  EXPECT_EQ(usual.app, "basket");
+  EXPECT_EQ(usual.version, "1.2");
+  EXPECT_EQ(usual.canonical_service, "basket");
+  const OwnWorkload named = OwnWorkloadOf(id, {{"service.istio.io/canonical-name", "c"},
+                                               {"service.istio.io/canonical-revision", "r"},
+                                               {"topology.istio.io/cluster", "east"},
+                                               {"app", "a"},
+                                               {"version", "v"}});
+  EXPECT_EQ(named.canonical_service, "c");
+  EXPECT_EQ(named.canonical_revision, "r");
+  EXPECT_EQ(named.cluster, "east");
+  EXPECT_EQ(named.app, "a");
+  EXPECT_EQ(named.version, "v");
+  EXPECT_EQ(OwnWorkloadOf("").canonical_revision, "") << "nothing is known of it";
+}
+
+TEST_F(EndedTest, OnlySampledRequestsAreExemplars) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  record.tracing.id = "0af7651916cd43dd8448eb211c80319c";  // of a trace that is not sampled
+  metrics.Count(Request(config::Direction::kOutbound));
+  const telemetry::Registry* all[] = {&registry};
+  const telemetry::FamilySpec* durations[] = {&telemetry::kIstioRequestDuration};
+  EXPECT_TRUE(telemetry::Collect(all, durations)[0].samples[0].exemplars.empty());
+  RequestTrace trace;
+  trace.context = {1, 2, 3, telemetry::TracePoint::kSampled};
+  record.tracing.spans = &trace;
+  metrics.Count(Request(config::Direction::kOutbound));
+  const std::vector<telemetry::FamilySamples> families = telemetry::Collect(all, durations);
+  const telemetry::Sample& sample = families[0].samples[0];
+  ASSERT_EQ(sample.exemplars.size(), sample.buckets.size());
+  EXPECT_EQ(sample.buckets[4], 2u) << "7 ms";
+  EXPECT_EQ(sample.exemplars[4], (telemetry::Exemplar{1, 2, 3, 7, 1795255233038}));
+}
+
+TEST_F(EndedTest, ARetiredSeriesBeginsAgain) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  metrics.Count(Request(config::Direction::kOutbound));
+  metrics.Count(Request(config::Direction::kOutbound));
+  telemetry::Registry* const all[] = {&registry};
+  EXPECT_FALSE(telemetry::RetireIdle(all, telemetry::ExpiringFamilies(), 1, 1));
+  EXPECT_TRUE(telemetry::RetireIdle(all, telemetry::ExpiringFamilies(), 2, 1));
+  EXPECT_EQ(Metrics(), "");
+  metrics.DropCells();
+  registry.FreeRetired();
+  metrics.Count(Request(config::Direction::kOutbound));
+  EXPECT_NE(Metrics().find("http_requests_total{direction=\"outbound\",service=\"post.default.svc."
+                           "cluster.local\",method=\"GET\",status=\"200\"} 1\n"),
+            std::string::npos)
+      << Metrics();
 }
 
 // A fault is injected into a part of the requests only.
@@ -130,7 +199,8 @@ TEST_F(EndedTest, DelayedRequestsHaveALabelOfTheirOwn) {
 
 TEST_F(EndedTest, IstiosLabelsOnTheDestinationsSide) {
   Seal();
-  RequestTelemetry metrics(registry, {"post", "default", ""});
+  own = OwnWorkloadOf("spiffe://d/ns/default/sa/post", {{"app", "posts"}});
+  RequestTelemetry metrics(registry, own);
   head.headers.Add("content-type", "application/grpc");
   record.grpc_status = "14";
   record.failure = {FailureKind::kConnectRefused};
@@ -138,8 +208,9 @@ TEST_F(EndedTest, IstiosLabelsOnTheDestinationsSide) {
   metrics.Count(Request(config::Direction::kInbound));
   const std::string text = Metrics();
   for (const char* part :
-       {"reporter=\"destination\",source_workload=\"gateway\"",
-        "destination_workload=\"post\",destination_principal=\"spiffe://d/ns/default/sa/post\"",
+       {"reporter=\"destination\",source_workload=\"gateway\"", "source_app=\"unknown\"",
+        "destination_workload=\"post\",destination_workload_namespace=\"default\","
+        "destination_principal=\"spiffe://d/ns/default/sa/post\",destination_app=\"posts\"",
         "request_protocol=\"grpc\",response_code=\"200\",grpc_response_status=\"14\","
         "response_flags=\"UF,URX\",connection_security_policy=\"mutual_tls\"} 1\n"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;

@@ -12,6 +12,7 @@
 #include "certs/spiffe_names.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/response_flags.h"
+#include "sidecar/proxy/trace_record.h"
 #include "telemetry/families.h"
 
 namespace tulle::proxy {
@@ -102,13 +103,6 @@ std::string_view ResultOf(const DecisionRecord& record) {
 
 }  // namespace
 
-OwnWorkload OwnWorkloadOf(std::string spiffe_id) {
-  const certs::WorkloadNames parts = certs::WorkloadNamesOf(spiffe_id);
-  OwnWorkload own{std::string(parts.account), std::string(parts.namespace_name), {}};
-  own.spiffe_id = std::move(spiffe_id);
-  return own;
-}
-
 std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view of_cluster) {
   const std::string_view of_chain = downstream.chain->service;
   return IsOutbound(downstream) || of_chain.empty() ? of_cluster : of_chain;
@@ -118,22 +112,41 @@ std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view o
 struct RequestTelemetry::Labels {
   std::array<std::string_view, telemetry::kIstioLabelCount> values{};
   std::string_view& operator[](IstioLabel label) { return values[label]; }
+
+  // The labels of one side, in the order that both sides have: from its workload on.
+  void SetOwn(IstioLabel workload, const OwnWorkload& own) {
+    const std::string_view side[] = {
+        own.name,    own.namespace_name, own.spiffe_id,         own.app,
+        own.version, own.cluster,        own.canonical_service, own.canonical_revision};
+    std::copy(std::begin(side), std::end(side), values.begin() + workload);
+  }
+  void SetPeer(IstioLabel workload, std::string_view spiffe_id) {
+    const certs::WorkloadNames names = certs::WorkloadNamesOf(spiffe_id);
+    const std::string_view side[] = {names.account, names.namespace_name, spiffe_id};
+    std::copy(std::begin(side), std::end(side), values.begin() + workload);
+  }
 };
+static_assert(IstioLabel::kDestinationCanonicalRevision - IstioLabel::kDestinationWorkload == 7 &&
+              IstioLabel::kSourceCanonicalRevision - IstioLabel::kSourceWorkload == 7);
 
 RequestTelemetry::RequestTelemetry(telemetry::Registry& registry, OwnWorkload own)
     : registry_(registry), own_(std::move(own)) {}
 
 void RequestTelemetry::SetOwnWorkload(OwnWorkload own) {
   own_ = std::move(own);
+  DropCells();
+}
+
+void RequestTelemetry::DropCells() {
   requests_.clear();
   relays_.clear();
 }
 
+// What a peer's identity does not tell is not known.
 RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downstream,
                                                     std::string_view service,
                                                     std::string_view upstream_peer) const {
   Labels labels;
-  const std::string_view peer = PeerOf(downstream);
   const std::string_view chain_identity = downstream.chain->own_identity;
   const ServiceParts parts = PartsOf(service);
   labels[IstioLabel::kDestinationService] = service;
@@ -141,22 +154,15 @@ RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downs
   labels[IstioLabel::kDestinationServiceNamespace] = parts.namespace_name;
   if (IsOutbound(downstream)) {
     labels[IstioLabel::kReporter] = "source";
-    labels[IstioLabel::kSourceWorkload] = own_.name;
-    labels[IstioLabel::kSourceWorkloadNamespace] = own_.namespace_name;
-    labels[IstioLabel::kSourcePrincipal] = own_.spiffe_id;
-    labels[IstioLabel::kDestinationWorkload] = certs::WorkloadNamesOf(upstream_peer).account;
-    labels[IstioLabel::kDestinationPrincipal] = upstream_peer;
+    labels.SetOwn(IstioLabel::kSourceWorkload, own_);
+    labels.SetPeer(IstioLabel::kDestinationWorkload, upstream_peer);
     // As Istio: only the server side reports what arrived.
     labels[IstioLabel::kConnectionSecurityPolicy] = "unknown";
   } else {
     labels[IstioLabel::kReporter] = "destination";
-    const certs::WorkloadNames names = certs::WorkloadNamesOf(peer);
-    labels[IstioLabel::kSourceWorkload] = names.account;
-    labels[IstioLabel::kSourceWorkloadNamespace] = names.namespace_name;
-    labels[IstioLabel::kSourcePrincipal] = peer;
-    labels[IstioLabel::kDestinationWorkload] = own_.name;
-    labels[IstioLabel::kDestinationPrincipal] =
-        chain_identity.empty() ? std::string_view(own_.spiffe_id) : chain_identity;
+    labels.SetPeer(IstioLabel::kSourceWorkload, PeerOf(downstream));
+    labels.SetOwn(IstioLabel::kDestinationWorkload, own_);
+    if (!chain_identity.empty()) labels[IstioLabel::kDestinationPrincipal] = chain_identity;
     labels[IstioLabel::kConnectionSecurityPolicy] =
         downstream.tls && downstream.peer != nullptr ? "mutual_tls" : "none";
   }
@@ -180,14 +186,15 @@ RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& r
   }
   labels[IstioLabel::kResponseFlags] = ResponseFlags(record, flags_text);
 
+  const telemetry::LabelValues shared(labels.values);
   const std::string_view direction = outbound ? "outbound" : "inbound";
   const std::string_view http_labels[] = {direction, service, KnownMethod(record.request), status};
   const std::string_view duration_labels[] = {direction, service};
   return {
-      &registry_.CounterRow(telemetry::kIstioRequests, labels.values),
-      &registry_.HistogramRow(telemetry::kIstioRequestDuration, labels.values),
-      &registry_.HistogramRow(telemetry::kIstioRequestBytes, labels.values),
-      &registry_.HistogramRow(telemetry::kIstioResponseBytes, labels.values),
+      &registry_.CounterRow(telemetry::kIstioRequests, shared),
+      &registry_.HistogramRow(telemetry::kIstioRequestDuration, shared),
+      &registry_.HistogramRow(telemetry::kIstioRequestBytes, shared),
+      &registry_.HistogramRow(telemetry::kIstioResponseBytes, shared),
       &registry_.CounterRow(telemetry::kHttpRequests, http_labels),
       &registry_.HistogramRow(telemetry::kHttpRequestDuration, duration_labels),
   };
@@ -198,11 +205,12 @@ RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay
   labels[IstioLabel::kRequestProtocol] = "tcp";
   labels[IstioLabel::kResponseFlags] =
       relay.record.failure ? relay.record.failure.facts().flag : "-";
+  const telemetry::LabelValues shared(labels.values);
   return {
-      &registry_.CounterRow(telemetry::kIstioTcpSent, labels.values),
-      &registry_.CounterRow(telemetry::kIstioTcpReceived, labels.values),
-      &registry_.CounterRow(telemetry::kIstioTcpOpened, labels.values),
-      &registry_.CounterRow(telemetry::kIstioTcpClosed, labels.values),
+      &registry_.CounterRow(telemetry::kIstioTcpSent, shared),
+      &registry_.CounterRow(telemetry::kIstioTcpReceived, shared),
+      &registry_.CounterRow(telemetry::kIstioTcpOpened, shared),
+      &registry_.CounterRow(telemetry::kIstioTcpClosed, shared),
   };
 }
 
@@ -229,15 +237,34 @@ void RequestTelemetry::Count(const EndedRequest& request) {
     requests_.emplace(std::string(known->data(), known->size()), cells);
   }
 
+  Record(cells, record);
+  if (record.failure.kind == failures::kDenied) CountDenied(request.downstream, record.policy);
+  if (record.retries.attempts > 1 || record.retries.refused) CountRetries(record);
+}
+
+void RequestTelemetry::Record(const RequestCells& cells, const DecisionRecord& record) {
   const double milliseconds = MillisecondsOf(record.times.ended - record.times.started);
   cells.requests->Add();
-  cells.duration_ms->Record(milliseconds);
   cells.request_bytes->Record(static_cast<double>(record.bytes.request));
   cells.response_bytes->Record(static_cast<double>(record.bytes.response));
   cells.http_requests->Add();
+  if (record.tracing.spans != nullptr) [[unlikely]]
+    return RecordTraced(cells, record, milliseconds);
+  cells.duration_ms->Record(milliseconds);
   cells.http_duration->Record(milliseconds / 1000);
-  if (record.failure.kind == failures::kDenied) CountDenied(request.downstream, record.policy);
-  if (record.retries.attempts > 1 || record.retries.refused) CountRetries(record);
+}
+
+void RequestTelemetry::RecordTraced(const RequestCells& cells, const DecisionRecord& record,
+                                    double milliseconds) {
+  const telemetry::TracePoint& point = record.tracing.spans->context;
+  const auto ended = record.times.wall_started + (record.times.ended - record.times.started);
+  const auto since_epoch =
+      std::chrono::duration_cast<std::chrono::milliseconds>(ended.time_since_epoch());
+  telemetry::Exemplar exemplar{point.trace_high, point.trace_low, point.span, milliseconds,
+                               since_epoch.count()};
+  cells.duration_ms->Record(exemplar);
+  exemplar.value = milliseconds / 1000;
+  cells.http_duration->Record(exemplar);
 }
 
 void RequestTelemetry::CountDenied(const EndedDownstream& downstream, std::string_view policy) {

@@ -6,19 +6,10 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "sidecar/proxy/ended.h"
+#include "sidecar/proxy/own_workload.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::proxy {
-
-// Our own identity in metrics: the workload of this sidecar.
-struct OwnWorkload {
-  std::string name;
-  std::string namespace_name;
-  std::string spiffe_id;
-};
-
-// Of spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT; an ID of another form has no names.
-OwnWorkload OwnWorkloadOf(std::string spiffe_id);
 
 // Outbound, the cluster names the service; inbound, the filter chain does.
 std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view of_cluster);
@@ -35,6 +26,8 @@ class RequestTelemetry {
 
   // With our first certificate, or a new one. Existing rows keep their labels.
   void SetOwnWorkload(OwnWorkload own);
+  // Forgets all cells: the next request of each kind looks up its rows.
+  void DropCells();
   void Count(const EndedRequest& request);
   void CountOpened(const EndedRelay& relay);
   void Count(const EndedRelay& relay);
@@ -56,6 +49,9 @@ class RequestTelemetry {
   };
   struct Labels;
 
+  static void Record(const RequestCells& cells, const DecisionRecord& record);
+  static void RecordTraced(const RequestCells& cells, const DecisionRecord& record,
+                           double milliseconds);
   void CountDenied(const EndedDownstream& downstream, std::string_view policy);
   void CountRetries(const DecisionRecord& record);
   RequestCells MakeCells(const EndedRequest& request);

@@ -84,6 +84,8 @@ class Observer {
   }
   // Our own identity, from now on.
   virtual void OnOwnWorkload(const OwnWorkload&) {}
+  // Series of metrics have been taken out of the registry (telemetry::RetireIdle).
+  virtual void OnSeriesRetired() {}
 };
 
 // What a worker lends to its connections. Owner: Worker; outlives them all.

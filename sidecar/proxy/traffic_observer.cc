@@ -28,8 +28,8 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       registry_(registry),
       metrics_(registry, {}),
       memory_(MemoryGauge(registry, worker)),
-      accepted_(registry.CounterRow(telemetry::kDownstreamAccepted, {})),
-      closed_(registry.CounterRow(telemetry::kDownstreamClosed, {})),
+      accepted_(registry.CounterRow(telemetry::kDownstreamAccepted)),
+      closed_(registry.CounterRow(telemetry::kDownstreamClosed)),
       access_log_(loop, sink, registry),
       spans_(loop, spans, registry),
       recorder_(loop, recorder) {
@@ -54,6 +54,11 @@ void TrafficObserver::OnRequestEnd(const Call& call) {
   spans_.Write(request);
   recorder_.Write(call, request);
   ShowMemory();
+}
+
+void TrafficObserver::OnSeriesRetired() {
+  metrics_.DropCells();
+  registry_.FreeRetired();
 }
 
 void TrafficObserver::OnUnmatched(const UnmatchedConnection& connection) {

@@ -27,6 +27,7 @@ class TrafficObserver final : public Observer {
   void OnUnmatched(const UnmatchedConnection& connection) override;
   void OnBroken(const BrokenConnection& connection) override;
   void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
+  void OnSeriesRetired() override;
 
  private:
   EndedRelay Ended(const TcpRelay& relay) const;
