@@ -26,11 +26,13 @@ InsightStream::InsightStream(loop::Loop& loop, xds::AdsClient& ads, Parts parts)
 
 InsightStream::~InsightStream() { CloseCall(); }
 
-void InsightStream::OnChannelReady() {
+void InsightStream::OnChannelReady() { Open(loop_.Now() - reported_ > kLongestReport); }
+
+void InsightStream::Open(bool skip) {
   CloseCall();
   if (!channel_.ready()) return;
   interval_ = kFirstInterval;
-  deltas_.Begin(loop_.Now() - reported_ > kLongestReport);
+  deltas_.Begin(skip);
   call_ = channel_.NewCall(kConnect, static_cast<grpc::ClientCallEvents&>(*this));
   call_->Read();
   timer_->Start(Pause());
@@ -94,6 +96,7 @@ void InsightStream::Report() {
   timer_->Start(Pause());
   SendWaiting();
   if (!HasRoom()) return;
+  if (deltas_.full()) return Open(false);
   insight::v1::FromSidecar message;
   const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(
       loop_.Now() - std::exchange(reported_, loop_.Now()));

@@ -50,6 +50,7 @@ class InsightStream final : private grpc::ChannelEvents,
   void OnFinished(const grpc::Status& status) override;
   void Send(insight::v1::Answer answer) override;
   bool HasRoom() const override;
+  void Open(bool skip);
   void CloseCall();
   void SendWaiting();
   void Report();

@@ -24,12 +24,17 @@ class TrafficDeltas {
  public:
   // Of one report: what is more follows with the next one.
   static constexpr size_t kMostSeries = 500;
+  // That the control plane takes on one stream.
+  static constexpr uint32_t kMostNames = 4096;
 
   // A stream begins: its series are named anew. `skip`: what has happened since the last report is
   // not reported, because it was too long ago.
   void Begin(bool skip);
   // `families`: as Collect returns TrafficFamilies(). False: nothing has changed.
   bool AddTo(const std::vector<telemetry::FamilySamples>& families, insight::v1::Traffic& traffic);
+  // The next report may not find names for its series, since those that have expired have used them
+  // up: begin a new stream.
+  bool full() const { return last_id_ > kMostNames - kMostSeries; }
 
  private:
   struct Row {

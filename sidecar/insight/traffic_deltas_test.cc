@@ -168,6 +168,25 @@ TEST_F(TrafficDeltasTest, ASeriesThatExpiredIsCountedFromZero) {
   }
 }
 
+TEST_F(TrafficDeltasTest, NamesOfExpiredSeriesAreUsedUp) {
+  deltas_.Begin(false);
+  uint32_t named = 0;
+  for (; !deltas_.full(); ++named) {
+    Labels labels = Outbound();
+    const std::string service = "host-" + std::to_string(named);
+    labels[IstioLabel::kDestinationService] = service;
+    Record(labels, 1);
+    ASSERT_EQ(Next().requests_size(), 1);
+    telemetry::Registry* const all[] = {&registry_};
+    telemetry::RetireIdle(all, TrafficFamilies(), 1, 1);
+    telemetry::RetireIdle(all, TrafficFamilies(), 2, 1);
+    registry_.FreeRetired();
+  }
+  EXPECT_LE(named + TrafficDeltas::kMostSeries, TrafficDeltas::kMostNames + 1);
+  deltas_.Begin(false);
+  EXPECT_FALSE(deltas_.full());
+}
+
 TEST_F(TrafficDeltasTest, ConnectionsAreReportedByTheirCounters) {
   deltas_.Begin(false);
   Labels labels = Outbound("unknown");

@@ -1,6 +1,7 @@
 """A real Prometheus that scrapes what a test has started, and the questions that tests ask it."""
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -76,6 +77,11 @@ class Prometheus:
         rows = self.query(expression)
         assert len(rows) <= 1, rows
         return rows[0][1] if rows else None
+
+    def exemplars(self, expression):
+        """[{"seriesLabels": labels, "exemplars": [...]}] of the last hour."""
+        now = time.time()
+        return self._ask("query_exemplars", query=expression, start=now - 3600, end=now + 60)
 
     def labels_of(self, metric):
         """All label names that any series of a metric has; empty: nobody exports it."""

@@ -50,6 +50,25 @@ def test_histograms_are_cumulative(proxy):
         assert sorted(buckets)[-1][0] == float("inf")
 
 
+def test_series_that_do_not_change_end_and_begin_again(run_sidecar, origin):
+    port = processes.free_port()
+    sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager())], [bootstrap.cluster(ports=[origin.port])],
+                          "--workers", "2", "--series-expiry", "2", "--label", "app=shop")
+
+    def counted():
+        return {name: value for (name, _), value in sidecar.metrics().items() if name in ("istio_requests_total", "http_requests_total")}
+    for _ in range(2):
+        for _ in range(8):  # on both workers
+            assert raw.get(port).status == 200
+        processes.wait_until(lambda: not counted(), "the series have ended", 20)
+        assert "istio_request_duration_milliseconds_bucket" not in {name for name, _ in sidecar.metrics()}
+        assert "tulle_build_info" in {name for name, _ in sidecar.metrics()}
+    assert raw.get(port).status == 200
+    assert counted() == {"istio_requests_total": 1, "http_requests_total": 1}
+    assert all(("source_app", "shop") in labels or ("destination_app", "shop") in labels
+               for name, labels in sidecar.metrics() if name == "istio_requests_total")
+
+
 @pytest.mark.parametrize("page", ["/quitquitquit", "/logging?level=debug", "/drain_listeners", "/healthcheck/fail", "/reset_counters"])
 def test_fault_84_a_get_changes_nothing(proxy, page):
     status = proxy.sidecar.admin(page).status

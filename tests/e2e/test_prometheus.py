@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -110,7 +111,7 @@ class BusyMesh(Mesh):
         self.tcp = processes.free_port()
         self._add("post")
         self._add("image", "--inbound", "%d:%d:6379/tcp" % (processes.free_port(), self.echo.port))
-        self.web = self._add("web", "--outbound-tcp", "image:6379=%d" % self.tcp)
+        self.web = self._add("web", "--label", "app=shop", "--label", "version=v2", "--outbound-tcp", "image:6379=%d" % self.tcp)
         processes.wait_until(lambda: processes.listening(self.web.outbound), "web listens")
 
     def get(self, service, path="/"):
@@ -198,6 +199,36 @@ def test_its_numbers_are_those_of_the_load(mesh, prometheus):
     assert 0 < prometheus.number(slow % (HOST % "post")) < 60000
     assert prometheus.number("sum(istio_tcp_received_bytes_total{reporter=\"source\"})") == 1000
     assert prometheus.number("tulle_control_proxies_connected") == 3
+
+
+def test_own_labels_are_those_of_the_command_line_and_the_identity(mesh, prometheus):
+    del mesh
+    own = "source_app=\"shop\",source_version=\"v2\",source_canonical_service=\"shop\",source_canonical_revision=\"v2\",source_cluster=\"unknown\""
+    assert prometheus.number("count(istio_requests_total{reporter=\"source\",source_workload=\"web\"} unless istio_requests_total{%s})" % own) is None
+    assert prometheus.number("count(istio_requests_total{%s,destination_workload=\"post\",destination_workload_namespace=\"default\"})" % own) >= 1
+    # post has no labels, and knows of web what its certificate says.
+    seen = "reporter=\"destination\",source_workload=\"web\",source_app=\"unknown\",destination_app=\"unknown\",destination_canonical_service=\"post\""
+    assert prometheus.number("count(istio_requests_total{%s,destination_canonical_revision=\"latest\"})" % seen) >= 1
+    assert prometheus.number("count(istio_build{component=\"proxy\"})") == 3
+
+
+def test_its_exemplars_are_the_traces_of_requests(mesh, prometheus):
+    """A bucket of a latency leads to a trace: that of the last request that fell into it."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    asked = [("traceparent", "00-%s-00f067aa0ba902b7-01" % trace)]
+    assert raw.get(mesh.web.outbound, "/", host="post", headers=asked).status == 200
+    mesh.asked["post", 200] += 1
+    of_web = "istio_request_duration_milliseconds_bucket{reporter=\"source\",destination_service=\"%s\"}" % (HOST % "post")
+
+    def found():
+        return [each for series in prometheus.exemplars(of_web) for each in series["exemplars"] if each["labels"]["trace_id"] == trace]
+    processes.wait_until(found, "Prometheus has the trace of the request", 15)
+    exemplar = found()[0]
+    assert re.fullmatch("[0-9a-f]{16}", exemplar["labels"]["span_id"]) and exemplar["labels"]["span_id"] != "00f067aa0ba902b7"
+    assert 0 < float(exemplar["value"]) < 60000
+    assert abs(float(exemplar["timestamp"]) - time.time()) < 300
+    plain = raw.get(mesh.metrics_ports["web"], "/metrics", host="localhost").body
+    assert b"istio_requests_total{" in plain and b"trace_id" not in plain
 
 
 def test_its_scrapes_are_openmetrics_and_compressed(mesh):
