@@ -147,7 +147,7 @@ TEST(AccessLogFormat, JsonKeepsReadableUtf8) {
 TEST(AccessLogFormat, LongValuesAreCut) {
   FakeValues values = Request();
   values.headers["X"] = std::string(100000, 'x');
-  EXPECT_EQ(Line("%REQ(X)%", values).size(), AccessLogFormat::kLongestValue);
+  EXPECT_EQ(Line("%REQ(X)%", values).size(), LogTemplate::kLongestValue);
 }
 
 TEST(LogTime, BeforeTheEpochAndLeapDays) {

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "telemetry/access_log_format.h"
+#include "telemetry/log_template.h"
 
 namespace tulle::telemetry {
 

@@ -139,12 +139,18 @@ const FamilySpec kEndpointChecked{"tulle_endpoint_health",
                                   kGauge,
                                   kBreakerLabels,
                                   {}};
-const FamilySpec kAccessLogDropped{"tulle_access_log_dropped_lines_total",
-                                   "Dropped access log lines; suppressed: of failures and denials "
-                                   "that are logged without an access log, at most 10 a second.",
-                                   kCounter,
-                                   kReasonLabels,
-                                   {}};
+const FamilySpec kAccessLogDropped{
+    "tulle_access_log_dropped_lines_total",
+    "Dropped lines and records of access logs; suppressed: of failures and denials that are logged "
+    "without an access log, at most 10 a second; refused: by the collector.",
+    kCounter,
+    kReasonLabels,
+    {}};
+const FamilySpec kAccessLogSent{"tulle_access_log_sent_records_total",
+                                "Access log records accepted by a collector.",
+                                kCounter,
+                                {},
+                                {}};
 const FamilySpec kDownstreamAccepted{"tulle_downstream_connections_accepted_total",
                                      "Accepted downstream connections.",
                                      kCounter,

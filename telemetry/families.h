@@ -61,6 +61,7 @@ extern const FamilySpec kUpstreamLimit;      // cluster, limit, kind (used, allo
 extern const FamilySpec kBreakerState;  // service, cluster, endpoint: 0 closed, 1 half open, 2 open
 extern const FamilySpec kEndpointChecked;   // service, cluster, endpoint: 1 its health checks pass
 extern const FamilySpec kAccessLogDropped;  // reason
+extern const FamilySpec kAccessLogSent;     // no labels
 extern const FamilySpec kDownstreamAccepted;  // no labels
 extern const FamilySpec kDownstreamClosed;    // no labels
 extern const FamilySpec kDownstreamRefused;   // reason

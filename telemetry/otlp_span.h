@@ -51,8 +51,4 @@ class SpanWriter {
   size_t length_at_;
 };
 
-// One attribute of a resource, and the complete request around spans that SpanWriter wrote.
-void AppendResourceAttribute(std::string_view key, std::string_view value, std::string& resource);
-std::string MakeExportRequest(std::string_view resource, std::string_view spans);
-
 }  // namespace tulle::telemetry

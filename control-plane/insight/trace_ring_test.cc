@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
+#include "telemetry/otlp_request.h"
 #include "telemetry/otlp_span.h"
 
 namespace tulle::insight {

@@ -7,6 +7,8 @@
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "xds/proto/type_urls.h"
 
 namespace tulle::snapshot {
@@ -15,6 +17,9 @@ namespace {
 using envoy::config::listener::v3::FilterChain;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
+using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+using OpenTelemetryLog =
+    envoy::extensions::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig;
 
 template <typename Change>
 void ForEachChain(Listener* listener, Change change) {
@@ -22,16 +27,22 @@ void ForEachChain(Listener* listener, Change change) {
   if (listener->has_default_filter_chain()) change(listener->mutable_default_filter_chain());
 }
 
-template <typename Change>
-void ForEachHttpManager(Listener* listener, Change change) {
+// Each filter whose configuration is of that type.
+template <typename Config, typename Change>
+void ForEachFilter(Listener* listener, Change change) {
   ForEachChain(listener, [&](FilterChain* chain) {
     for (auto& filter : *chain->mutable_filters()) {
-      HttpConnectionManager manager;
-      if (!filter.typed_config().UnpackTo(&manager)) continue;
-      change(&manager);
-      Pack(manager, filter.mutable_typed_config());
+      Config config;
+      if (!filter.typed_config().UnpackTo(&config)) continue;
+      change(&config);
+      Pack(config, filter.mutable_typed_config());
     }
   });
+}
+
+template <typename Change>
+void ForEachHttpManager(Listener* listener, Change change) {
+  ForEachFilter<HttpConnectionManager>(listener, change);
 }
 
 // Sidecars of 0.1.0 reject the listener.
@@ -80,6 +91,20 @@ void RemoveOwnTracing(Listener* listener) {
   });
 }
 
+// Sidecars of 0.1.0 reject the listener. They log what failed, as without a policy.
+void RemoveLogCollectors(Listener* listener) {
+  const auto remove = [](auto* proxy) {
+    auto* logs = proxy->mutable_access_log();
+    logs->erase(std::remove_if(logs->begin(), logs->end(),
+                               [](const auto& log) {
+                                 return log.typed_config().template Is<OpenTelemetryLog>();
+                               }),
+                logs->end());
+  };
+  ForEachFilter<HttpConnectionManager>(listener, remove);
+  ForEachFilter<TcpProxy>(listener, remove);
+}
+
 // One of the two.
 struct Row {
   std::string_view feature;
@@ -90,7 +115,8 @@ struct Row {
 constexpr Row kRows[] = {{xds::kAcceptHttp10Feature, RemoveHttp10},
                          {xds::kConnectMatcherFeature, nullptr, RemoveTunnels},
                          {xds::kHttpCollectorsFeature, RemoveHttpCollectors},
-                         {xds::kOwnTracingFeature, RemoveOwnTracing}};
+                         {xds::kOwnTracingFeature, RemoveOwnTracing},
+                         {xds::kLogCollectorsFeature, RemoveLogCollectors}};
 
 static_assert(std::size(kRows) == xds::kFieldFeatures.size());
 

@@ -134,6 +134,8 @@ constexpr Field kFields[] = {
     {"envoy.config.route.v3.VirtualHost", 25, "request_body_buffer_limit", true},
     {"envoy.config.route.v3.VirtualHost", 26, "route_specifiers"},
     {"envoy.config.trace.v3.OpenTelemetryConfig", 10, "exporter"},
+    {"envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig", 7,
+     "grpc_stream_retry_policy"},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", 5, "downstream_nodes"},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", 8, "delay_percent_runtime"},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", 9, "abort_percent_runtime"},

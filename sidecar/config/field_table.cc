@@ -440,6 +440,17 @@ constexpr Row kRows[] = {
     {"envoy.extensions.access_loggers.file.v3.FileAccessLog", kLow, "*", "", ""},
     {"envoy.extensions.access_loggers.stream.v3.StdoutAccessLog", kLow, "*", "", ""},
     {"envoy.extensions.access_loggers.stream.v3.StderrAccessLog", kLow, "*", "", ""},
+    {"envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig", kLow,
+     "common_config grpc_service http_service body attributes resource_attributes",
+     "disable_builtin_labels stat_prefix log_name buffer_flush_interval buffer_size_bytes "
+     "formatters filter_state_objects_to_log custom_tags resource_detectors",
+     ""},
+    {"envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig", kLow, "grpc_service", "*",
+     ""},
+    {"opentelemetry.proto.common.v1.AnyValue", kLow, "*", "", ""},
+    {"opentelemetry.proto.common.v1.ArrayValue", kLow, "*", "", ""},
+    {"opentelemetry.proto.common.v1.KeyValueList", kLow, "*", "", ""},
+    {"opentelemetry.proto.common.v1.KeyValue", kLow, "*", "", ""},
 };
 
 bool Lists(std::string_view names, std::string_view name) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/base/socket_address.h"
+#include "sidecar/config/collector_spec.h"
 #include "sidecar/route/upgrade.h"
 
 namespace tulle::tls {
@@ -48,26 +49,21 @@ enum class EscapedSlashes : uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUne
 // HttpProtocolOptions.headers_with_underscores_action: how a request with such a header is treated.
 enum class UnderscoreAction : uint8_t { kAllow, kRefuseRequest, kDropHeader };
 
-// envoy.access_loggers.{stdout,stderr,file}.
+// envoy.access_loggers.{stdout,stderr,file,open_telemetry}.
 struct AccessLogSpec {
   std::string path;    // "/dev/stdout", "/dev/stderr" or a file
   std::string format;  // of command operators; empty: Envoy's default line
   // If not empty, one JSON object per line: (key, format), in order.
   std::vector<std::pair<std::string, std::string>> json;
+  // Not null: log records for it instead of lines. The body is `format` (empty: none) or the list
+  // `json`.
+  std::shared_ptr<const CollectorSpec> collector{};
+  std::vector<std::pair<std::string, std::string>> attributes{};  // of log records
 };
-
-// How spans are sent: envoy.config.trace.v3.OpenTelemetryConfig.grpc_service, its http_service, or
-// envoy.config.trace.v3.ZipkinConfig.
-enum class TraceProtocol : uint8_t { kOtlpGrpc, kOtlpHttp, kZipkin };
 
 // HttpConnectionManager.tracing: which requests have spans, and where spans are sent.
 struct TracingSpec {
-  TraceProtocol protocol = TraceProtocol::kOtlpGrpc;
-  std::string cluster;                                       // of the collector
-  std::string authority;                                     // empty: the cluster's name
-  std::string http_path;                                     // without gRPC
-  std::vector<std::pair<std::string, std::string>> headers;  // initial_metadata, or of the POST
-  std::string service_name;                                  // empty: the workload's
+  std::shared_ptr<const CollectorSpec> collector;
   // Per million requests: of those with x-client-trace-id, of those without a traceparent, and of
   // both together.
   uint32_t client_sampling = 1000000;
@@ -84,8 +80,6 @@ struct TracingSpec {
   bool always_on_error = false;
   Milliseconds slower_than{0};     // 0: none
   uint32_t traces_per_second = 0;  // that begin here, for each worker; 0: no limit
-
-  bool operator==(const TracingSpec&) const = default;
 };
 
 // One envoy.filters.http.local_ratelimit.

@@ -1,5 +1,6 @@
 #include "sidecar/config/references.h"
 
+#include <span>
 #include <variant>
 
 #include "sidecar/route/route_table.h"
@@ -20,6 +21,11 @@ void ForEachHttpChain(const ListenerSpec& listener, Visitor visit) {
   });
 }
 
+std::span<const AccessLogSpec> AccessLogsOf(const FilterChainSpec& chain) {
+  if (const auto* http = std::get_if<HttpSpec>(&chain.proxy)) return http->access_logs;
+  return std::get<TcpSpec>(chain.proxy).access_logs;
+}
+
 }  // namespace
 
 void AddClustersOf(const ListenerSpec& listener, std::set<std::string>& names) {
@@ -34,7 +40,13 @@ void AddClustersOf(const ListenerSpec& listener, std::set<std::string>& names) {
 
 void AddCollectorsOf(const ListenerSpec& listener, std::set<std::string>& names) {
   ForEachHttpChain(listener, [&](const HttpSpec& http) {
-    if (http.tracing != nullptr) names.insert(http.tracing->cluster);
+    if (http.tracing != nullptr && http.tracing->collector != nullptr)
+      names.insert(http.tracing->collector->cluster);
+  });
+  ForEachChain(listener, [&](const FilterChainSpec& chain) {
+    for (const AccessLogSpec& log : AccessLogsOf(chain)) {
+      if (log.collector != nullptr) names.insert(log.collector->cluster);
+    }
   });
 }
 

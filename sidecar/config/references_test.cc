@@ -6,6 +6,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/config/trace/v3/http_tracer.pb.h"
+#include "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "net/tls/tls_transports.h"
@@ -53,6 +54,18 @@ class ReferencesTest : public ::testing::Test {
     provider->set_name("envoy.tracers.opentelemetry");
     provider->mutable_typed_config()->PackFrom(tracing);
     return PutListener(name, manager);
+  }
+  // An access log of a relay, which has no tracing.
+  absl::Status PutLoggedTcpListener(const std::string& name, const std::string& cluster,
+                                    const std::string& collector) {
+    envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp;
+    tcp.set_stat_prefix("s");
+    tcp.set_cluster(cluster);
+    envoy::extensions::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig log;
+    log.mutable_common_config()->mutable_grpc_service()->mutable_envoy_grpc()->set_cluster_name(
+        collector);
+    tcp.add_access_log()->mutable_typed_config()->PackFrom(log);
+    return PutFilter(name, tcp);
   }
   absl::Status PutTcpListener(const std::string& name, const std::string& cluster) {
     envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp;
@@ -130,6 +143,14 @@ TEST_F(ReferencesTest, ACollectorIsFetchedAndNotWaitedFor) {
   ASSERT_TRUE(PutCluster("collector").ok());
   loader_.DropUnreferenced();
   EXPECT_EQ(loader_.Current()->clusters.count("collector"), 1u);
+}
+
+TEST_F(ReferencesTest, TheCollectorOfAnAccessLogIsFetchedAndNotWaitedFor) {
+  const absl::Status put = PutLoggedTcpListener("relay", "application", "logs");
+  ASSERT_TRUE(put.ok()) << put;
+  EXPECT_EQ(loader_.wanted_clusters(), (Names{"application", "logs"}));
+  ASSERT_TRUE(PutCluster("application").ok());
+  EXPECT_EQ(loader_.Current()->listeners.count("relay"), 1u);
 }
 
 TEST_F(ReferencesTest, WithoutSubscriptionsByNameTheClusterMustExist) {

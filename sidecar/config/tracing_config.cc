@@ -10,6 +10,7 @@
 #include "envoy/config/trace/v3/http_tracer.pb.h"
 #include "envoy/config/trace/v3/zipkin.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "sidecar/config/collector_config.h"
 
 namespace tulle::config {
 namespace {
@@ -46,46 +47,17 @@ absl::Status ReadSampling(const Tracing& tracing, const FieldPath& at, TracingSp
   return absl::OkStatus();
 }
 
-// "http://collector:4318/v1/traces": whether there is TLS is up to the cluster.
-absl::Status ReadHttpService(const OpenTelemetryConfig& config, const FieldPath& at,
-                             TracingSpec& spec) {
-  const auto& service = config.http_service();
-  spec.protocol = TraceProtocol::kOtlpHttp;
-  spec.cluster = service.http_uri().cluster();
-  if (spec.cluster.empty()) return (at / "http_uri.cluster").Error("is required");
-  std::string_view uri = service.http_uri().uri();
-  const size_t scheme = uri.find("://");
-  if (scheme == std::string_view::npos)
-    return (at / "http_uri.uri").Error("must be a URI, like http://collector:4318/v1/traces");
-  uri.remove_prefix(scheme + 3);
-  const size_t path = std::min(uri.find('/'), uri.size());
-  spec.authority = uri.substr(0, path);
-  spec.http_path = path == uri.size() ? std::string_view(kTracesPath) : uri.substr(path);
-  for (const auto& option : service.request_headers_to_add())
-    spec.headers.emplace_back(option.header().key(), option.header().value());
-  return absl::OkStatus();
-}
-
-absl::Status ReadCollector(const OpenTelemetryConfig& config, const FieldPath& at,
-                           TracingSpec& spec) {
+absl::Status ReadProviderOf(const OpenTelemetryConfig& config, const FieldPath& at,
+                            CollectorSpec& spec) {
   spec.service_name = config.service_name();
-  if (config.has_http_service()) return ReadHttpService(config, at / "http_service", spec);
-  if (!config.grpc_service().has_envoy_grpc()) {
-    return (at / "grpc_service.envoy_grpc").Error("is required: it names the collector's cluster");
-  }
-  spec.cluster = config.grpc_service().envoy_grpc().cluster_name();
-  if (spec.cluster.empty()) {
-    return (at / "grpc_service.envoy_grpc.cluster_name").Error("is required");
-  }
-  spec.authority = config.grpc_service().envoy_grpc().authority();
-  for (const auto& header : config.grpc_service().initial_metadata())
-    spec.headers.emplace_back(header.key(), header.value());
-  return absl::OkStatus();
+  if (config.has_http_service())
+    return ReadCollector(config.http_service(), kTracesPath, at / "http_service", spec);
+  return ReadCollector(config.grpc_service(), at / "grpc_service", spec);
 }
 
 // Of the versions of Zipkin's API only one is in use.
-absl::Status ReadCollector(const ZipkinConfig& config, const FieldPath& at, TracingSpec& spec) {
-  spec.protocol = TraceProtocol::kZipkin;
+absl::Status ReadProviderOf(const ZipkinConfig& config, const FieldPath& at, CollectorSpec& spec) {
+  spec.protocol = ExportProtocol::kZipkin;
   spec.cluster = config.collector_cluster();
   if (spec.cluster.empty()) return (at / "collector_cluster").Error("is required");
   spec.http_path = config.collector_endpoint();
@@ -100,11 +72,11 @@ absl::Status ReadCollector(const ZipkinConfig& config, const FieldPath& at, Trac
 }
 
 absl::Status ReadProvider(const google::protobuf::Any& provider, const FieldPath& at,
-                          TracingSpec& spec) {
+                          CollectorSpec& spec) {
   OpenTelemetryConfig open_telemetry;
-  if (provider.UnpackTo(&open_telemetry)) return ReadCollector(open_telemetry, at, spec);
+  if (provider.UnpackTo(&open_telemetry)) return ReadProviderOf(open_telemetry, at, spec);
   ZipkinConfig zipkin;
-  if (provider.UnpackTo(&zipkin)) return ReadCollector(zipkin, at, spec);
+  if (provider.UnpackTo(&zipkin)) return ReadProviderOf(zipkin, at, spec);
   return at.Error(absl::StrCat("'", provider.type_url(),
                                "' is not implemented: use envoy.config.trace.v3."
                                "OpenTelemetryConfig or envoy.config.trace.v3.ZipkinConfig"));
@@ -171,9 +143,11 @@ absl::StatusOr<std::shared_ptr<const TracingSpec>> ToTracing(const Tracing& trac
   if (!tracing.has_provider()) return nullptr;
   const FieldPath here = at / "provider.typed_config";
   auto spec = std::make_shared<TracingSpec>();
-  auto status = ReadProvider(tracing.provider().typed_config(), here, *spec);
+  auto collector = std::make_shared<CollectorSpec>();
+  auto status = ReadProvider(tracing.provider().typed_config(), here, *collector);
   status.Update(ReadSampling(tracing, at, *spec));
   if (!status.ok()) return status;
+  spec->collector = std::move(collector);
   ReadTags(tracing, at, *spec, notes);
   spec->span_per_attempt = tracing.spawn_upstream_span().value();
   if (tracing.has_max_path_tag_length()) spec->longest_path = tracing.max_path_tag_length().value();

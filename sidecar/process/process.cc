@@ -30,12 +30,12 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
            command_line_.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText),
       metrics_(command_line_.workers),
       recorder_(command_line_.workers),
-      spans_(loop, metrics_.main()),
+      collectors_(loop, metrics_.main()),
       threads_(
           loop,
           {command_line_.workers, command_line_.stall_limit_seconds, command_line_.cause_header,
            std::chrono::seconds(command_line_.series_expiry_seconds)},
-          metrics_, log_, spans_, recorder_),
+          metrics_, log_, collectors_, recorder_),
       ending_(loop, threads_.sidecar(), log_,
               {std::chrono::seconds(command_line_.drain_seconds),
                std::chrono::milliseconds(command_line_.drain_quiet_ms)},
@@ -49,7 +49,7 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
                 std::array<std::string_view, 2>{"proxy", telemetry::kVersion})
       .Set(1);
   threads_.sidecar().OnVersionInForce([this] { OnInForce(); });
-  spans_.SetSnapshotSource([this] { return threads_.sidecar().in_force(); });
+  collectors_.SetSnapshotSource([this] { return threads_.sidecar().in_force(); });
 }
 
 Process::~Process() = default;
@@ -103,7 +103,7 @@ absl::Status Process::StartFromControlPlane() {
                             SocketAddress::ParseWithPort(command_line_.health), *std::move(probes));
   if (!read_only.ok()) return read_only;
   if (absl::Status started = mesh_->Start(*resolver_); !started.ok()) return started;
-  spans_.SetControlPlane([this] { return mesh_->membership().ConnectToControl(); });
+  collectors_.SetControlPlane([this] { return mesh_->membership().ConnectToControl(); });
   mesh_->membership().Start();
   return absl::OkStatus();
 }
@@ -170,8 +170,8 @@ void Process::ShowIdentity() {
   const auto& identity = mesh_->membership().identity();
   if (identity == nullptr) return;
   const proxy::OwnWorkload own = proxy::OwnWorkloadOf(identity->spiffe_id);
-  spans_.SetWorkload(own.name, own.namespace_name, mesh_->membership().instance_id());
-  if (std::exchange(told_identity_, identity) != identity) spans_.Reconnect();
+  collectors_.SetWorkload(own.name, own.namespace_name, mesh_->membership().instance_id());
+  if (std::exchange(told_identity_, identity) != identity) collectors_.Reconnect();
 }
 
 void Process::ListenToSignals() {

@@ -9,13 +9,13 @@
 #include "net/loop/loop.h"
 #include "sidecar/discovery/dns_clusters.h"
 #include "sidecar/identity/identity.h"
+#include "sidecar/process/collector_export.h"
 #include "sidecar/process/command_line.h"
 #include "sidecar/process/ending.h"
 #include "sidecar/process/file_configuration.h"
 #include "sidecar/process/mesh_configuration.h"
 #include "sidecar/process/process_metrics.h"
 #include "sidecar/process/process_pages.h"
-#include "sidecar/process/span_export.h"
 #include "sidecar/process/worker_threads.h"
 #include "sidecar/recorder/flight_recorder.h"
 #include "telemetry/log.h"
@@ -50,7 +50,7 @@ class Process final {
   telemetry::Log log_;
   ProcessMetrics metrics_;
   recorder::FlightRecorder recorder_;
-  SpanExport spans_;
+  CollectorExport collectors_;
   WorkerThreads threads_;
   std::unique_ptr<dns::Resolver> resolver_;
   std::unique_ptr<DnsClusters> dns_clusters_;

@@ -30,13 +30,13 @@ constexpr uint32_t kSweepsUntilExpiry = 12;
 }  // namespace
 
 WorkerThreads::WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,
-                             telemetry::Log& log, proxy::SpanSink& spans,
+                             telemetry::Log& log, proxy::CollectorSink& collectors,
                              recorder::FlightRecorder& recorder)
     : loop_(loop),
       options_(options),
       metrics_(metrics),
       log_(log),
-      spans_(spans),
+      collectors_(collectors),
       recorder_(recorder),
       access_log_(metrics.log_writer()),
       memory_watch_(loop, ControlGroup(), memory_pressure_, [this] { EndLargest(); }),
@@ -52,8 +52,8 @@ WorkerThreads::~WorkerThreads() = default;
 
 std::unique_ptr<RemoteWorker> WorkerThreads::NewWorker(int index) {
   const auto make_observer = [this, index](loop::Loop& loop) {
-    return std::make_unique<proxy::TrafficObserver>(loop, metrics_.worker(index), index,
-                                                    access_log_, &spans_, &recorder_.worker(index));
+    return std::make_unique<proxy::TrafficObserver>(
+        loop, metrics_.worker(index), index, access_log_, &collectors_, &recorder_.worker(index));
   };
   auto worker = std::make_unique<WorkerThread>(index, make_observer, &memory_pressure_);
   // Before its first listener, which is posted too.

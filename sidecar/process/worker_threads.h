@@ -33,7 +33,8 @@ class WorkerThreads final {
   };
   // References outlive this.
   WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,
-                telemetry::Log& log, proxy::SpanSink& spans, recorder::FlightRecorder& recorder);
+                telemetry::Log& log, proxy::CollectorSink& collectors,
+                recorder::FlightRecorder& recorder);
   ~WorkerThreads();
 
   Sidecar& sidecar() const { return *sidecar_; }
@@ -53,7 +54,7 @@ class WorkerThreads final {
   const Options options_;
   ProcessMetrics& metrics_;
   telemetry::Log& log_;
-  proxy::SpanSink& spans_;
+  proxy::CollectorSink& collectors_;
   recorder::FlightRecorder& recorder_;
   proxy::AccessLogWriter access_log_;
   proxy::SharedMemoryPressure memory_pressure_ = proxy::MemoryPressure::kNone;

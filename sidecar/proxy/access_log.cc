@@ -6,6 +6,7 @@
 
 #include "sidecar/proxy/access_log_values.h"
 #include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/log_record_head.h"
 #include "telemetry/families.h"
 
 namespace tulle::proxy {
@@ -47,16 +48,10 @@ std::span<const config::AccessLogSpec> SpecsOf(const config::FilterChainSpec& ch
   return std::get<config::TcpSpec>(chain.proxy).access_logs;
 }
 
-// Failures of the proxy or the upstream, but not errors of the caller.
-bool IsError(const Failure& failure, int status) {
-  if (!failure || failure.facts().origin == FailureOrigin::kDownstream) return false;
-  return failure.facts().status >= 500 || status == 0 || status >= 500 ||
-         failure.kind == FailureKind::kUpstreamTruncated;
-}
-
 }  // namespace
 
-AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry& registry)
+AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry& registry,
+                     CollectorSink* collectors)
     : loop_(loop),
       sink_(sink),
       dropped_(DroppedCounter(registry, "queue_full")),
@@ -68,6 +63,7 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
       denials_{"denied: ", " more denials were not logged; configure an access log to see all\n"},
       broken_{"connection ended: ",
               " more were not logged; tulle_downstream_connections_broken_total counts all\n"} {
+  if (collectors != nullptr) records_.emplace(loop, *collectors, dropped_);
   for (const auto& [limited, text] :
        {std::pair(&errors_, kErrorLine), std::pair(&denials_, kDenialLine),
         std::pair(&broken_, kBrokenLine)}) {
@@ -79,18 +75,29 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
 AccessLog::~AccessLog() { Flush(); }
 
 void AccessLog::Write(const EndedRequest& request) {
-  const std::vector<Log>& logs = LogsOf(request.downstream.chain);
+  const ChainLogs& logs = LogsOf(request.downstream.chain);
   const RequestValues values(request);
-  for (const Log& log : logs) WriteLine(log.format, *log.file, values);
-  if (logs.empty()) WriteUnasked(request.record.failure, request.record.status, values);
+  if (logs.empty()) return WriteUnasked(request.record.failure, request.record.status, values);
+  WriteAll(logs, request, values);
 }
 
 void AccessLog::Write(const EndedRelay& relay) {
-  const std::vector<Log>& logs = LogsOf(relay.downstream.chain);
+  const ChainLogs& logs = LogsOf(relay.downstream.chain);
   const RelayValues values(relay);
-  for (const Log& log : logs) WriteLine(log.format, *log.file, values);
-  if (logs.empty() && !relay.record.reset_after_end)
-    WriteUnasked(relay.record.failure, 200, values);
+  if (!logs.empty()) return WriteAll(logs, relay, values);
+  if (!relay.record.reset_after_end) WriteUnasked(relay.record.failure, 200, values);
+}
+
+template <typename Ended>
+void AccessLog::WriteAll(const ChainLogs& logs, const Ended& ended,
+                         const telemetry::LogValues& values) {
+  for (const FileLog& log : logs.files) WriteLine(log.format, *log.file, values);
+  if (!records_) return;
+  for (const CollectorLog& log : logs.collectors) {
+    CollectorBatches::Batch& batch = records_->For(log.collector);
+    log.format.Append(HeadOf(ended), values, batch.records);
+    records_->Wrote(batch, 1);
+  }
 }
 
 void AccessLog::Write(const UnmatchedConnection& connection) {
@@ -101,24 +108,30 @@ void AccessLog::Write(const BrokenConnection& connection) {
   WriteLimited(broken_, BrokenValues(connection, loop_.WallNow()));
 }
 
-const std::vector<AccessLog::Log>& AccessLog::LogsOf(
+const AccessLog::ChainLogs& AccessLog::LogsOf(
     const std::shared_ptr<const config::FilterChainSpec>& chain) {
   auto known = chains_.find(chain.get());
-  if (known != chains_.end() && !known->second.chain.expired()) return known->second.logs;
+  if (known != chains_.end() && !known->second.chain.expired()) return known->second;
   if (chains_.size() >= kMostChains) {
     absl::erase_if(chains_, [](const auto& one) { return one.second.chain.expired(); });
   }
   ChainLogs& made = chains_[chain.get()];
-  made = ChainLogs{chain, {}};
-  for (const config::AccessLogSpec& spec : SpecsOf(*chain)) {
-    absl::StatusOr<AccessLogFormat> format = Compile(spec);
-    if (format.ok()) {
-      made.logs.push_back({*std::move(format), &FileFor(spec.path)});
-    } else {
-      unusable_.Add();  // the loader rejects such a chain
-    }
+  made = ChainLogs{chain, {}, {}};
+  for (const config::AccessLogSpec& spec : SpecsOf(*chain)) AddLog(spec, made);
+  return made;
+}
+
+// The loader rejects a chain whose format is unusable.
+void AccessLog::AddLog(const config::AccessLogSpec& spec, ChainLogs& logs) {
+  if (spec.collector != nullptr) {
+    auto format = telemetry::LogRecordFormat::Compile(spec.format, spec.json, spec.attributes);
+    if (!format.ok()) return unusable_.Add();
+    logs.collectors.push_back({*std::move(format), spec.collector});
+    return;
   }
-  return made.logs;
+  absl::StatusOr<AccessLogFormat> format = Compile(spec);
+  if (!format.ok()) return unusable_.Add();
+  logs.files.push_back({*std::move(format), &FileFor(spec.path)});
 }
 
 void AccessLog::WriteLine(const AccessLogFormat& format, File& file,
@@ -178,6 +191,7 @@ void AccessLog::Submit(File& file) {
 
 void AccessLog::Flush() {
   for (const auto& file : files_) Submit(*file);
+  if (records_) records_->Flush();
 }
 
 void AccessLog::OnTurnEnd() {

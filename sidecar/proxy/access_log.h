@@ -2,15 +2,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "net/loop/loop.h"
+#include "sidecar/proxy/collector_batches.h"
 #include "sidecar/proxy/ended.h"
 #include "sidecar/proxy/services.h"
 #include "telemetry/access_log_format.h"
+#include "telemetry/log_record.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::proxy {
@@ -24,9 +27,9 @@ class AccessLogSink {
   virtual bool Submit(std::string_view path, std::string& lines) = 0;
 };
 
-// The access logs of one worker. Lines are batched per file and passed to the sink every second, at
-// 64 KiB, or at the end of a loop turn that left more than 16 KiB. If the sink does not keep up,
-// lines are dropped and counted; requests never wait.
+// The access logs of one worker: lines of files, and records for collectors. Lines are batched per
+// file and passed to the sink every second, at 64 KiB, or at the end of a loop turn that left more
+// than 16 KiB. If the sink does not keep up, lines are dropped and counted; requests never wait.
 //
 // Without a configured log, failures of the proxy or the upstream are still logged to stderr, and
 // so are denials: at most ten lines of each a second, and the number of those suppressed.
@@ -36,7 +39,9 @@ class AccessLogSink {
 // Owner: Worker. Thread: the worker's.
 class AccessLog final : private loop::TurnEnd {
  public:
-  AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry& registry);
+  // `collectors` null: no records are made.
+  AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry& registry,
+            CollectorSink* collectors = nullptr);
   ~AccessLog() override;  // passes on what is left
 
   void Write(const EndedRequest& request);
@@ -51,16 +56,26 @@ class AccessLog final : private loop::TurnEnd {
     std::string lines;
     uint64_t count = 0;
   };
-  struct Log {
+  struct FileLog {
     telemetry::AccessLogFormat format;
     File* file;
   };
+  struct CollectorLog {
+    telemetry::LogRecordFormat format;
+    std::shared_ptr<const config::CollectorSpec> collector;
+  };
   struct ChainLogs {
     std::weak_ptr<const config::FilterChainSpec> chain;  // its address may be used again
-    std::vector<Log> logs;
+    std::vector<FileLog> files;
+    std::vector<CollectorLog> collectors;
+
+    bool empty() const { return files.empty() && collectors.empty(); }
   };
 
-  const std::vector<Log>& LogsOf(const std::shared_ptr<const config::FilterChainSpec>& chain);
+  const ChainLogs& LogsOf(const std::shared_ptr<const config::FilterChainSpec>& chain);
+  void AddLog(const config::AccessLogSpec& spec, ChainLogs& logs);
+  template <typename Ended>
+  void WriteAll(const ChainLogs& logs, const Ended& ended, const telemetry::LogValues& values);
   void WriteLine(const telemetry::AccessLogFormat& format, File& file,
                  const telemetry::LogValues& values);
   // Lines that are written without a configured log.
@@ -92,6 +107,7 @@ class AccessLog final : private loop::TurnEnd {
   telemetry::Counter& suppressed_;
   std::unique_ptr<loop::Timer> timer_;
   std::vector<std::unique_ptr<File>> files_;
+  std::optional<CollectorBatches> records_;
   absl::flat_hash_map<const config::FilterChainSpec*, ChainLogs> chains_;
   Limited errors_;
   Limited denials_;

@@ -8,11 +8,15 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "net/base/arena.h"
 #include "net/loop/uv/uv_loop.h"
+#include "opentelemetry/proto/collector/logs/v1/logs_service.pb.h"
 #include "sidecar/proxy/access_log.h"
 #include "sidecar/proxy/access_log_writer.h"
 #include "sidecar/proxy/failures.h"
@@ -20,6 +24,7 @@
 #include "sidecar/proxy/trace_record.h"
 #include "sidecar/upstream/failures.h"
 #include "telemetry/families.h"
+#include "telemetry/otlp_request.h"
 #include "telemetry/prometheus.h"
 
 namespace tulle::proxy {
@@ -36,6 +41,29 @@ class Kept : public AccessLogSink {
     return true;
   }
   std::string text;
+  bool refuse = false;
+};
+
+class KeptRecords final : public CollectorSink {
+ public:
+  bool Submit(const std::shared_ptr<const config::CollectorSpec>& collector, std::string& records,
+              uint64_t count) override {
+    if (refuse) return false;
+    taken += count;
+    kept[collector->cluster] += records;
+    records.clear();
+    return true;
+  }
+  // Of one collector, since the last call.
+  std::vector<opentelemetry::proto::logs::v1::LogRecord> Take(const std::string& cluster) {
+    opentelemetry::proto::collector::logs::v1::ExportLogsServiceRequest request;
+    EXPECT_TRUE(request.ParseFromString(
+        telemetry::MakeExportRequest("", std::exchange(kept[cluster], {}))));
+    const auto& records = request.resource_logs(0).scope_logs(0).log_records();
+    return {records.begin(), records.end()};
+  }
+  std::map<std::string, std::string> kept;
+  uint64_t taken = 0;
   bool refuse = false;
 };
 
@@ -334,6 +362,76 @@ TEST_F(EndedTest, ASinkThatIsFullCostsLinesThatAreCounted) {
   log.Write(Request(config::Direction::kOutbound));
   log.Flush();
   EXPECT_EQ(sink.text, "/f: HTTP/1.1\n");
+}
+
+config::AccessLogSpec LogTo(const std::string& collector, const std::string& format) {
+  auto spec = std::make_shared<config::CollectorSpec>();
+  spec->signal = config::Signal::kLogs;
+  spec->cluster = collector;
+  return {"", format, {}, spec, {{"code", "%RESPONSE_CODE%"}}};
+}
+
+TEST_F(EndedTest, ACollectorGetsRecordsBesideTheLinesOfAFile) {
+  config::HttpSpec http;
+  http.access_logs = {
+      {"/f", "%PROTOCOL%\n", {}}, LogTo("a", "%REQ(:METHOD)% %RESPONSE_CODE%\n"), LogTo("b", "")};
+  chain->proxy = http;
+  Seal();
+  Kept sink;
+  KeptRecords collectors;
+  AccessLog log(*loop, sink, registry, &collectors);
+  RequestTrace trace;
+  trace.context = {1, 2, 3, 1};
+  record.tracing = {"00000000000000010000000000000002", &trace, 0, 0};
+  log.Write(Request(config::Direction::kOutbound));
+  record.tracing = {"00000000000000010000000000000002", nullptr, 0, 0};
+  record.status = 500;
+  log.Write(Request(config::Direction::kOutbound));
+  record.tracing = {};
+  record.status = 403;
+  record.failure = {failures::kDenied};
+  log.Write(Request(config::Direction::kInbound));
+  log.Flush();
+  EXPECT_EQ(sink.text, "/f: HTTP/1.1\nHTTP/1.1\nHTTP/1.1\n");
+  EXPECT_EQ(collectors.taken, 6u);
+  const auto records = collectors.Take("a");
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[0].severity_text(), "INFO");
+  EXPECT_EQ(records[0].body().string_value(), "GET 200");
+  EXPECT_EQ(records[0].time_unix_nano(), 1795255233031000000u);
+  EXPECT_EQ(records[0].observed_time_unix_nano(), 1795255233038000000u);
+  EXPECT_EQ(records[0].trace_id(), std::string("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2", 16));
+  EXPECT_EQ(records[0].span_id(), std::string("\0\0\0\0\0\0\0\3", 8));
+  EXPECT_EQ(records[0].flags(), 1u);
+  EXPECT_EQ(records[1].severity_text(), "ERROR");
+  EXPECT_EQ(records[1].trace_id(), records[0].trace_id());
+  EXPECT_EQ(records[1].span_id(), "") << "it has no span";
+  EXPECT_EQ(records[2].severity_text(), "WARN");
+  EXPECT_EQ(records[2].trace_id(), "");
+  for (const auto& each : collectors.Take("b")) {
+    EXPECT_FALSE(each.has_body());
+    EXPECT_EQ(each.attributes(0).key(), "code");
+  }
+}
+
+TEST_F(EndedTest, WhatACollectorsQueueDoesNotTakeIsCounted) {
+  config::HttpSpec http;
+  http.access_logs = {LogTo("a", "%PROTOCOL%")};
+  chain->proxy = http;
+  Seal();
+  Kept sink;
+  KeptRecords collectors;
+  collectors.refuse = true;
+  AccessLog log(*loop, sink, registry, &collectors);
+  for (int i = 0; i < 3; ++i) log.Write(Request(config::Direction::kOutbound));
+  log.Flush();
+  EXPECT_NE(Metrics().find("tulle_access_log_dropped_lines_total{reason=\"queue_full\"} 3\n"),
+            std::string::npos);
+  collectors.refuse = false;
+  log.Write(Request(config::Direction::kOutbound));
+  log.Flush();
+  EXPECT_EQ(collectors.taken, 1u);
+  EXPECT_EQ(collectors.Take("a").size(), 1u);
 }
 
 std::string FileText(const std::string& path) {

@@ -19,7 +19,6 @@ using telemetry::SpanHead;
 using telemetry::SpanKind;
 using telemetry::SpanWriter;
 
-constexpr auto kFlushSpansEvery = std::chrono::seconds(1);
 constexpr std::string_view kQueueFull = "queue_full";
 constexpr std::string_view kTooManyLate = "late_limit";
 
@@ -208,20 +207,15 @@ std::string_view LateReason(const config::TracingSpec& tracing, const DecisionRe
 
 }  // namespace
 
-SpanLog::SpanLog(loop::Loop& loop, SpanSink* sink, telemetry::Registry& registry)
-    : loop_(loop),
-      sink_(sink),
-      dropped_(registry.CounterRow(telemetry::kSpansDropped, {&kQueueFull, 1})),
-      too_many_(registry.CounterRow(telemetry::kSpansDropped, {&kTooManyLate, 1})),
-      timer_(loop.NewTimer([this] { Flush(); })) {
-  batches_.reserve(kMostCollectors);
+SpanLog::SpanLog(loop::Loop& loop, CollectorSink* sink, telemetry::Registry& registry)
+    : loop_(loop), too_many_(registry.CounterRow(telemetry::kSpansDropped, {&kTooManyLate, 1})) {
+  telemetry::Counter& dropped = registry.CounterRow(telemetry::kSpansDropped, {&kQueueFull, 1});
+  if (sink != nullptr) batches_.emplace(loop, *sink, dropped);
 }
-
-SpanLog::~SpanLog() { Flush(); }
 
 void SpanLog::Write(const EndedRequest& request) {
   const TracingRecord& trace = request.record.tracing;
-  if (trace.id.empty() || sink_ == nullptr) return;
+  if (trace.id.empty() || !batches_) return;
   if (trace.spans != nullptr) return WriteSpans(request, *trace.spans);
   const config::TracingSpec& tracing =
       *std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
@@ -257,46 +251,21 @@ void SpanLog::WriteLate(const EndedRequest& request, std::string_view reason) {
 
 void SpanLog::WriteSpans(const EndedRequest& request, const RequestTrace& trace) {
   const auto& tracing = std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
-  Batch& batch = BatchFor(tracing);
-  PutServerSpan(request, trace, batch.spans);
-  ++batch.count;
+  CollectorBatches::Batch& batch = batches_->For(tracing->collector);
+  PutServerSpan(request, trace, batch.records);
+  uint64_t count = 1;
   const uint64_t attempts = request.record.retries.attempts;
   uint64_t number = trace.reason.empty() || attempts == 0 ? 0 : attempts - 1;
   for (const AttemptTrace* one = trace.first; one != nullptr && tracing->span_per_attempt;
        one = one->next) {
-    PutAttemptSpan(request, trace, *one, number++, batch.spans);
-    ++batch.count;
+    PutAttemptSpan(request, trace, *one, number++, batch.records);
+    ++count;
   }
-  if (batch.spans.size() >= kSubmitAt) return Submit(batch);
-  loop_.AtTurnEnd(*this);
-}
-
-SpanLog::Batch& SpanLog::BatchFor(const std::shared_ptr<const config::TracingSpec>& collector) {
-  for (Batch& batch : batches_) {
-    if (batch.collector == collector || *batch.collector == *collector) return batch;
-  }
-  if (batches_.size() == kMostCollectors) {
-    Flush();
-    batches_.clear();
-  }
-  return batches_.emplace_back(Batch{collector, {}, 0});
-}
-
-void SpanLog::Submit(Batch& batch) {
-  if (batch.spans.empty()) return;
-  if (!sink_->Submit(batch.collector, batch.spans, batch.count)) {
-    dropped_.Add(batch.count);
-    batch.spans.clear();
-  }
-  batch.count = 0;
+  batches_->Wrote(batch, count);
 }
 
 void SpanLog::Flush() {
-  for (Batch& batch : batches_) Submit(batch);
-}
-
-void SpanLog::OnTurnEnd() {
-  if (!timer_->active()) timer_->Start(kFlushSpansEvery);
+  if (batches_) batches_->Flush();
 }
 
 }  // namespace tulle::proxy

@@ -13,6 +13,7 @@
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 #include "sidecar/proxy/trace_record.h"
 #include "telemetry/families.h"
+#include "telemetry/otlp_request.h"
 #include "telemetry/otlp_span.h"
 
 namespace tulle::proxy {
@@ -23,8 +24,8 @@ using std::chrono::milliseconds;
 
 constexpr uint64_t kParent = 0xb7ad6b7169203331, kOwn = 0x00f067aa0ba902b7;
 
-struct KeptSpans final : SpanSink {
-  bool Submit(const std::shared_ptr<const config::TracingSpec>&, std::string& taken,
+struct KeptSpans final : CollectorSink {
+  bool Submit(const std::shared_ptr<const config::CollectorSpec>&, std::string& taken,
               uint64_t) override {
     spans += taken;
     taken.clear();

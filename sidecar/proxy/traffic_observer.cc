@@ -22,7 +22,7 @@ telemetry::Gauge& MemoryGauge(telemetry::Registry& registry, int worker) {
 }  // namespace
 
 TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker,
-                                 AccessLogSink& sink, SpanSink* spans,
+                                 AccessLogSink& sink, CollectorSink* collectors,
                                  recorder::WorkerRecorder* recorder)
     : loop_(loop),
       registry_(registry),
@@ -30,8 +30,8 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       memory_(MemoryGauge(registry, worker)),
       accepted_(registry.CounterRow(telemetry::kDownstreamAccepted)),
       closed_(registry.CounterRow(telemetry::kDownstreamClosed)),
-      access_log_(loop, sink, registry),
-      spans_(loop, spans, registry),
+      access_log_(loop, sink, registry, collectors),
+      spans_(loop, collectors, registry),
       recorder_(loop, recorder) {
   constexpr std::string_view kReasons[] = {
       "limit", "loop", "unknown_destination", "memory", "no_filter_chain", "plaintext"};

@@ -13,9 +13,10 @@ namespace tulle::proxy {
 class TrafficObserver final : public Observer {
  public:
   // `worker`: the label of the worker's own metrics.
-  // `spans` null: none are collected. `recorder` null: nothing is recorded.
+  // `collectors` null: there are none. `recorder` null: nothing is recorded.
   TrafficObserver(loop::Loop& loop, telemetry::Registry& registry, int worker, AccessLogSink& sink,
-                  SpanSink* spans = nullptr, recorder::WorkerRecorder* recorder = nullptr);
+                  CollectorSink* collectors = nullptr,
+                  recorder::WorkerRecorder* recorder = nullptr);
 
   void OnRequestEnd(const Call& call) override;
   void OnRelayOpened(const TcpRelay& relay) override;

@@ -5,9 +5,6 @@
 namespace tulle::telemetry {
 namespace {
 
-constexpr std::string_view kExportMethod =
-    "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-
 // Source: the OTLP specification, "Failures".
 bool MayBeSentAgain(grpc::Code code) {
   switch (code) {
@@ -35,6 +32,7 @@ grpc::ChannelOptions ChannelOptionsOf(const GrpcDelivery::Options& options) {
 
 GrpcDelivery::GrpcDelivery(loop::Loop& loop, grpc::Channel::Connect connect, const Options& options)
     : loop_(loop),
+      method_(options.method),
       timeout_(options.timeout),
       channel_(loop, std::move(connect), ChannelOptionsOf(options), *this) {}
 
@@ -48,7 +46,7 @@ void GrpcDelivery::Start(absl::AnyInvocable<void()> on_ready) {
 void GrpcDelivery::Send(std::string body, Done done) {
   done_ = std::move(done);
   call_ =
-      channel_.NewUnaryCall(kExportMethod, body, timeout_,
+      channel_.NewUnaryCall(method_, body, timeout_,
                             [this](const grpc::Status& status, std::string) { OnAnswer(status); });
 }
 

@@ -2,19 +2,25 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "net/grpc/channel.h"
-#include "telemetry/export/span_delivery.h"
+#include "telemetry/export/delivery.h"
 
 namespace tulle::telemetry {
 
-// OTLP over gRPC: opentelemetry.proto.collector.trace.v1.TraceService/Export. A body is an
-// ExportTraceServiceRequest. Owner, thread: SpanDelivery.
-class GrpcDelivery final : public SpanDelivery, private grpc::ChannelEvents {
+// OTLP over gRPC: one call of Export for each batch. Owner, thread: Delivery.
+class GrpcDelivery final : public Delivery, private grpc::ChannelEvents {
  public:
+  static constexpr std::string_view kExportTraces =
+      "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+  static constexpr std::string_view kExportLogs =
+      "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+
   struct Options {
+    std::string_view method;  // one of these
     std::string authority;
     std::string scheme = "http";
     std::vector<std::pair<std::string, std::string>> metadata;
@@ -36,6 +42,7 @@ class GrpcDelivery final : public SpanDelivery, private grpc::ChannelEvents {
   void OnAnswer(const grpc::Status& status);
 
   loop::Loop& loop_;
+  const std::string_view method_;
   const loop::Duration timeout_;
   absl::AnyInvocable<void()> on_ready_;
   Done done_;

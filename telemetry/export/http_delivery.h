@@ -12,14 +12,14 @@
 #include "net/http/connection.h"
 #include "net/loop/deadlines.h"
 #include "net/socket/transport.h"
-#include "telemetry/export/span_delivery.h"
+#include "telemetry/export/delivery.h"
 
 namespace tulle::telemetry {
 
 // Batches as bodies of POST by HTTP/1.1, over one connection that is kept while the collector keeps
 // it. 429, 502, 503 and 504 are sent again, after Retry-After if there is one. Owner, thread:
-// SpanDelivery. Source: the OTLP specification, "OTLP/HTTP"; Zipkin's API has no rules of its own.
-class HttpDelivery final : public SpanDelivery,
+// Delivery. Source: the OTLP specification, "OTLP/HTTP"; Zipkin's API has no rules of its own.
+class HttpDelivery final : public Delivery,
                            private http::ClientConnectionEvents,
                            private http::StreamEvents {
  public:

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
+#include "telemetry/otlp_request.h"
 
 namespace tulle::telemetry {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
-#include "telemetry/otlp_span.h"
+#include "telemetry/otlp_request.h"
 
 namespace tulle::telemetry {
 namespace {

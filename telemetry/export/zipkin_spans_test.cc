@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "telemetry/otlp_request.h"
 #include "telemetry/otlp_span.h"
 
 namespace tulle::telemetry {

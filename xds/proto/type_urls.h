@@ -41,8 +41,11 @@ inline constexpr std::string_view kConnectMatcherFeature = "tulle.fields.connect
 inline constexpr std::string_view kHttpCollectorsFeature = "tulle.fields.http_collectors";
 // metadata.filter_metadata.tulle.tracing of filter chains. Without it, the chain stays as it was.
 inline constexpr std::string_view kOwnTracingFeature = "tulle.fields.own_tracing";
-inline constexpr std::array<std::string_view, 4> kFieldFeatures = {
-    kAcceptHttp10Feature, kConnectMatcherFeature, kHttpCollectorsFeature, kOwnTracingFeature};
+// OpenTelemetryAccessLogConfig.
+inline constexpr std::string_view kLogCollectorsFeature = "tulle.fields.log_collectors";
+inline constexpr std::array<std::string_view, 5> kFieldFeatures = {
+    kAcceptHttp10Feature, kConnectMatcherFeature, kHttpCollectorsFeature, kOwnTracingFeature,
+    kLogCollectorsFeature};
 
 inline constexpr std::string_view kDeltaPath =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";

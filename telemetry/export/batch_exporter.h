@@ -7,42 +7,43 @@
 #include <string_view>
 
 #include "net/loop/loop.h"
-#include "telemetry/export/span_delivery.h"
+#include "telemetry/export/delivery.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::telemetry {
 
-// Queues spans and sends them in batches to one collector.
+// Queues records, such as spans, and sends them in batches to one collector.
 //
-// The queue is bounded: while the collector is unavailable or slow, further spans are dropped
-// and counted. A batch that the collector rejects permanently is dropped; one that it cannot accept
-// now is sent again after a back-off of 1 to 30 s, or when the collector says.
+// The queue is bounded: while the collector is unavailable or slow, further records are
+// dropped and counted. A batch that the collector rejects permanently is dropped; one that it
+// cannot accept now is sent again after a back-off of 1 to 30 s, or when the collector says.
 //
 // Owner: main(). Thread: its loop's.
-class SpanExporter final {
+class BatchExporter final {
  public:
-  // A request's body in the collector's format: the resource by AppendResourceAttribute, spans by
-  // SpanWriter.
-  using Encode = std::string (*)(std::string_view resource, std::string_view spans);
+  // A request's body in the collector's format: the resource by AppendResourceAttribute, records
+  // as they were added.
+  using Encode = std::string (*)(std::string_view resource, std::string_view records);
 
   struct Options {
     std::string resource;
     Encode encode;
+    const FamilySpec& sent;             // no labels
+    const FamilySpec& dropped;          // reason: queue_full or refused
     size_t most_waiting = 1024 * 1024;  // bytes
   };
 
-  SpanExporter(loop::Loop& loop, std::unique_ptr<SpanDelivery> delivery, Options options,
-               Registry& registry);
+  BatchExporter(loop::Loop& loop, std::unique_ptr<Delivery> delivery, Options options,
+                Registry& registry);
 
-  // `count` spans as written by SpanWriter.
-  void Add(std::string spans, uint64_t count);
+  void Add(std::string records, uint64_t count);
   // The collector's certificate or our own has changed.
   void Reconnect() { delivery_->Reconnect(); }
   bool idle() const { return waiting_.empty() && !is_sending_; }
 
  private:
   struct Batch {
-    std::string spans;
+    std::string records;
     uint64_t count = 0;
   };
 
@@ -63,7 +64,7 @@ class SpanExporter final {
   bool is_sending_ = false;
   loop::Duration backoff_;
   std::unique_ptr<loop::Timer> retry_;
-  std::unique_ptr<SpanDelivery> delivery_;
+  std::unique_ptr<Delivery> delivery_;
 };
 
 }  // namespace tulle::telemetry

@@ -15,15 +15,15 @@ enum class DeliveryResult : uint8_t {
   kLater,    // not now, or it is unknown whether it arrived
 };
 
-// The way to one collector. Owner: SpanExporter. Thread: the loop's.
+// The way to one collector. Owner: BatchExporter. Thread: the loop's.
 //
 //   Start (Send Done)*      one batch at a time; `done` is never called from inside Send.
-class SpanDelivery {
+class Delivery {
  public:
   // `wait`: how long the collector asks to be left alone; 0: it does not say.
   using Done = absl::AnyInvocable<void(DeliveryResult result, loop::Duration wait)>;
 
-  virtual ~SpanDelivery() = default;
+  virtual ~Delivery() = default;
   // `on_ready`: Send may be called where it could not before.
   virtual void Start(absl::AnyInvocable<void()> on_ready) = 0;
   virtual bool ready() const = 0;
