@@ -60,6 +60,28 @@ class Client : private grpc::ChannelEvents {
     return done.value_or(grpc::Status{grpc::Code::kUnavailable, "no answer"});
   }
 
+  // A call that stays open, over the same connection as the others.
+  class Stream final : private grpc::ClientCallEvents {
+   public:
+    Stream(grpc::Channel& channel, const char* path) : call_(channel.NewCall(path, *this)) {
+      call_->Read();
+    }
+    bool was_answered() const { return was_answered_; }
+    const std::optional<grpc::Status>& end() const { return end_; }
+
+   private:
+    void OnMessage(std::string) override { was_answered_ = true; }
+    void OnFinished(const grpc::Status& status) override { end_ = status; }
+
+    bool was_answered_ = false;
+    std::optional<grpc::Status> end_;
+    std::unique_ptr<grpc::ClientCall> call_;
+  };
+  std::unique_ptr<Stream> OpenStream(const char* path) {
+    simulation_.RunUntil([this] { return channel_.ready(); }, seconds(40));
+    return std::make_unique<Stream>(channel_, path);
+  }
+
  private:
   grpc::Channel::Connect Dial(SocketAddress to, tls::ClientTlsSpec spec) {
     spec.alpn = {"h2"};
@@ -161,6 +183,7 @@ class ServerTest : public testing::Test {
     services_ = grpc::ServiceRegistry();
     AddCertificateAuthority(*loop_, plane_.get(), &services_);
     AddRegistry(plane_.get(), &services_);
+    AddInsight(plane_.get(), loop_.get(), &services_);
     FrontendOptions doors;
     doors.grpc = *SocketAddress::Parse("10.0.0.1", 15012);
     doors.rest = *SocketAddress::Parse("10.0.0.1", 15016);
@@ -227,6 +250,45 @@ TEST_F(ServerTest, ATokenBecomesACertificateAndARegistration) {
             discovery::Health::kUnhealthy);
   simulation_.RunFor(seconds(31));
   EXPECT_TRUE(plane_->mesh_builder().mesh().workloads.empty());
+}
+
+// The API server names pods: a sidecar that could say that it is one would get its facts.
+TEST_F(ServerTest, AWorkloadDoesNotSayWhichPodItIs) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post-v1", R"("post")"), &issued);
+  registryv1::RegisterRequest request = PostInstance();
+  (*request.mutable_metadata())["tulle.dev/pod"] = "default/bank-0";
+  (*request.mutable_metadata())["version"] = "v1";
+  registryv1::RegisterResponse registered;
+  ASSERT_TRUE(client->Call("/tulle.registry.v1.Registry/Register", request, &registered).ok());
+  simulation_.RunFor(seconds(1));
+  const discovery::Workload& workload = plane_->mesh_builder().mesh().workloads.at("post-1");
+  EXPECT_EQ(workload.metadata, (std::map<std::string, std::string>{{"version", "v1"}}));
+}
+
+// Limits of reports and answers are of each stream.
+TEST_F(ServerTest, AConnectionHasOneInsightStream) {
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post-v1", R"("post")"), &issued);
+  const auto other = EnrolledClient(TokenFor("image-v1", R"("image")"), &issued);
+  auto first = client->OpenStream(kInsightPath);
+  simulation_.RunFor(seconds(1));
+  ASSERT_TRUE(first->was_answered());
+  const auto second = client->OpenStream(kInsightPath);
+  const auto elsewhere = other->OpenStream(kInsightPath);
+  simulation_.RunFor(seconds(1));
+  ASSERT_TRUE(second->end().has_value());
+  EXPECT_EQ(second->end()->code, grpc::Code::kResourceExhausted);
+  EXPECT_FALSE(first->end().has_value()) << "the refused one ends nothing of the first";
+  EXPECT_TRUE(elsewhere->was_answered());
+  EXPECT_FALSE(elsewhere->end().has_value());
+  // The place of one that has ended is free; that of a refused one never was.
+  first.reset();
+  simulation_.RunFor(seconds(1));
+  const auto again = client->OpenStream(kInsightPath);
+  simulation_.RunFor(seconds(1));
+  EXPECT_TRUE(again->was_answered());
+  EXPECT_FALSE(again->end().has_value());
 }
 
 TEST_F(ServerTest, WhatHappensToAWorkloadBecomesEvents) {
