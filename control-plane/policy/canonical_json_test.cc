@@ -82,6 +82,14 @@ spec:
   accessLog: {format: off}
 ---
 apiVersion: tulle.dev/v1alpha1
+kind: TelemetryPolicy
+metadata: {name: failures}
+spec:
+  targetRef: {kind: Namespace}
+  tracing: {sampling: 0, alwaysOnError: true}
+  accessLog: {format: json, collector: "[2001:db8::7]:4318/v1/logs", protocol: otlp-http}
+---
+apiVersion: tulle.dev/v1alpha1
 kind: ResiliencePolicy
 metadata: {name: near}
 spec: {targetRef: {kind: Service, name: near}, localities: {preferOwn: true}}

@@ -234,8 +234,8 @@ struct TracingPolicy {
   std::optional<TraceProtocol> protocol;
   std::optional<double> sampling;      // percent
   std::optional<uint32_t> rate_limit;  // traces a second that begin in one worker of a sidecar
-  // Of requests that are not sampled.
-  bool always_on_error = true;
+  // Of requests that are not sampled. Unset: on, unless sampling is 0.
+  std::optional<bool> always_on_error;
   std::optional<std::chrono::milliseconds> slower_than;
 
   bool operator==(const TracingPolicy&) const = default;
@@ -243,10 +243,20 @@ struct TracingPolicy {
 
 enum class AccessLogForm { kIstio, kJson, kOff };
 
+enum class LogProtocol { kOtlp, kOtlpHttp };
+
+struct AccessLogPolicy {
+  AccessLogForm form = AccessLogForm::kIstio;
+  std::optional<std::string> collector;  // HOST:PORT, or HOST:PORT/PATH; unset: a file
+  std::optional<LogProtocol> protocol;
+
+  bool operator==(const AccessLogPolicy&) const = default;
+};
+
 struct TelemetryPolicy {
   Target target;
   TracingPolicy tracing;
-  std::optional<AccessLogForm> access_log;
+  std::optional<AccessLogPolicy> access_log;
 
   bool operator==(const TelemetryPolicy&) const = default;
 };

@@ -598,6 +598,20 @@ TEST(Parse, LimitsFaultsAndFiltersAreExplained) {
             "spec.tracing.rateLimit");
   EXPECT_EQ(refused("TelemetryPolicy", service + "  tracing: {alwaysOnError: sometimes}\n"),
             "spec.tracing.alwaysOnError");
+  EXPECT_EQ(refused("TelemetryPolicy", service + "  accessLog: {format: json, collector: here}\n"),
+            "spec.accessLog.collector");
+  EXPECT_EQ(refused("TelemetryPolicy",
+                    service + "  accessLog: {format: off, collector: 'a.example:4317'}\n"),
+            "spec.accessLog.collector");
+  EXPECT_EQ(refused("TelemetryPolicy",
+                    service + "  accessLog: {format: json, collector: 'a.example:4317/x'}\n"),
+            "spec.accessLog.collector");
+  EXPECT_EQ(refused("TelemetryPolicy", service + "  accessLog: {format: json, protocol: otlp}\n"),
+            "spec.accessLog.protocol");
+  EXPECT_EQ(refused("TelemetryPolicy",
+                    service + "  accessLog: {format: json, collector: 'a.example:9411', protocol: "
+                              "zipkin}\n"),
+            "spec.accessLog.protocol");
   const std::string rule = "  parentRefs: [{kind: Service, name: a}]\n  rules:\n  - ";
   EXPECT_EQ(refused("HTTPRoute", rule + "matches: [{path: {type: Exact, value: /a}}]\n    filters: "
                                         "[{type: URLRewrite, urlRewrite: {path: {type: "

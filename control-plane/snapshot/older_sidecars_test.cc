@@ -190,6 +190,25 @@ TEST_F(OlderSidecars, SendSpansToTheControlPlaneInsteadOfACollectorByHttp) {
   }
 }
 
+// Those of 0.1.0 reject a listener whose access log goes to a collector.
+TEST_F(OlderSidecars, LogWhatFailedInsteadOfToACollector) {
+  auto parsed = policy::ParseDocuments(
+      "apiVersion: tulle.dev/v1alpha1\nkind: TelemetryPolicy\nmetadata: {name: t}\n"
+      "spec: {targetRef: {kind: Mesh}, accessLog: {format: json, collector: '192.0.2.9:80'}}\n",
+      "f");
+  ASSERT_TRUE(parsed.ok());
+  for (auto& document : parsed.documents) mesh_.policies.Upsert(std::move(document));
+  const auto whole = std::make_shared<Snapshot>(BuildSnapshot(mesh_, {"post-1"}));
+  const OlderView older(whole, FeaturesLackingIn(Sidecar()), resources_);
+  int with_log = 0;
+  whole->ForEach(kListenerType, [&](const std::string& name, const xds::Resource& resource) {
+    with_log += resource.bytes.find("OpenTelemetryAccessLogConfig") != std::string::npos;
+    const auto without = older.Find(kListenerType, name).resource;
+    EXPECT_EQ(without->bytes.find("OpenTelemetryAccessLogConfig"), std::string::npos) << name;
+  });
+  EXPECT_GT(with_log, 1);
+}
+
 TEST_F(OlderSidecars, GetTheSameOfOtherTypes) {
   const OlderView view(whole_, FeaturesLackingIn(Sidecar()), resources_);
   for (const std::string_view type : {kClusterType, kEndpointType}) {

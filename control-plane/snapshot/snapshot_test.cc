@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
+#include <vector>
 
 #include "control-plane/policy/parse.h"
 #include "control-plane/snapshot/describe.h"
@@ -11,6 +13,7 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
@@ -25,6 +28,8 @@ namespace tlsv3 = envoy::extensions::transport_sockets::tls::v3;
 
 using discovery::Mesh;
 using discovery::Workload;
+using OpenTelemetryLog =
+    envoy::extensions::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig;
 
 Workload MakeWorkload(const std::string& service, int index) {
   Workload workload;
@@ -284,6 +289,77 @@ TEST(Snapshot, TheAccessLogIsOffUntilItHasAFile) {
   EXPECT_EQ(logs(), 0);
   mesh.access_log_file = "/dev/stdout";
   EXPECT_EQ(logs(), static_cast<int>(BuildSnapshot(mesh, {"s0-0"}).listeners.size()));
+}
+
+// Of one listener: by collector, what is sent there.
+std::vector<OpenTelemetryLog> CollectorLogsOf(const listenerv3::Listener& listener) {
+  std::vector<OpenTelemetryLog> found;
+  for (const auto& chain : listener.filter_chains()) {
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager manager;
+    if (!chain.filters(0).typed_config().UnpackTo(&manager)) continue;
+    OpenTelemetryLog log;
+    for (const auto& each : manager.access_log()) {
+      if (each.typed_config().UnpackTo(&log)) found.push_back(log);
+    }
+  }
+  return found;
+}
+
+TEST(Snapshot, AnAccessLogGoesToItsCollectorInsteadOfAFile) {
+  for (const auto& [log, cluster, uri] :
+       {std::tuple("{format: istio, collector: 'logs.example:4317'}", "collector|logs.example:4317",
+                   ""),
+        std::tuple("{format: json, collector: '192.0.2.9:4318', protocol: otlp-http}",
+                   "collector-http|192.0.2.9:4318", "http://192.0.2.9:4318/v1/logs"),
+        std::tuple("{format: json, collector: '192.0.2.9:4318/x', protocol: otlp-http}",
+                   "collector-http|192.0.2.9:4318", "http://192.0.2.9:4318/x")}) {
+    Mesh mesh = MakeMesh(1);
+    mesh.access_log_file = "/var/log/tulle.log";
+    Apply(TulleYaml("TelemetryPolicy",
+                    std::string("{targetRef: {kind: Mesh}, accessLog: ") + log + "}"),
+          &mesh);
+    const Snapshot snapshot = BuildSnapshot(mesh, {"s0-0"});
+    EXPECT_TRUE(snapshot.clusters.contains(cluster)) << log;
+    const listenerv3::Listener listener = ListenerOf(mesh, "s0-0", "inbound|15080");
+    EXPECT_EQ(listener.SerializeAsString().find("/var/log/tulle.log"), std::string::npos);
+    const std::vector<OpenTelemetryLog> logs = CollectorLogsOf(listener);
+    ASSERT_FALSE(logs.empty()) << log;
+    for (const OpenTelemetryLog& each : logs) {
+      const bool is_json = *uri != '\0';
+      EXPECT_EQ(each.http_service().http_uri().uri(), uri);
+      EXPECT_EQ(is_json ? each.http_service().http_uri().cluster()
+                        : each.grpc_service().envoy_grpc().cluster_name(),
+                cluster);
+      EXPECT_EQ(each.has_body(), !is_json);
+      EXPECT_FALSE(each.body().string_value().ends_with('\n'));
+      EXPECT_EQ(each.attributes().values_size() > 20, is_json);
+    }
+  }
+}
+
+// What a policy's tracing tells sidecars about failures that are not sampled.
+TEST(Snapshot, FailuresAreReportedUnlessSamplingIsZeroOrThePolicySaysSo) {
+  for (const auto& [tracing, reported] :
+       {std::pair("{}", true), std::pair("{sampling: 0.1}", true),
+        std::pair("{sampling: 0}", false), std::pair("{sampling: 0, alwaysOnError: true}", true),
+        std::pair("{sampling: 0, alwaysOnError: false}", false),
+        std::pair("{alwaysOnError: false}", false), std::pair("{alwaysOnError: true}", true)}) {
+    Mesh mesh = MakeMesh(1);
+    Apply(TulleYaml("TelemetryPolicy",
+                    std::string("{targetRef: {kind: Mesh}, tracing: ") + tracing + "}"),
+          &mesh);
+    int found = 0;
+    const listenerv3::Listener listener = ListenerOf(mesh, "s0-0", "inbound|15080");
+    for (const auto& chain : listener.filter_chains()) {
+      const auto& all = chain.metadata().filter_metadata();
+      if (!all.contains("tulle") || !all.at("tulle").fields().contains("tracing")) continue;
+      const auto& own = all.at("tulle").fields().at("tracing").struct_value().fields();
+      ASSERT_TRUE(own.contains("always_on_error"));
+      EXPECT_EQ(own.at("always_on_error").bool_value(), reported) << tracing;
+      ++found;
+    }
+    EXPECT_GT(found, 0) << tracing;
+  }
 }
 
 TEST(Snapshot, AMeshedClusterNeverAcceptsJustAnyIdentity) {

@@ -1,32 +1,26 @@
 #include "control-plane/snapshot/telemetry.h"
 
-#include <arpa/inet.h>
-
-#include <set>
 #include <utility>
 
+#include "control-plane/snapshot/collectors.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/wire.h"
-#include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/trace/v3/http_tracer.pb.h"
 #include "envoy/config/trace/v3/zipkin.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
-#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.pb.h"
 #include "telemetry/access_log_format.h"
 
 namespace tulle::snapshot {
 namespace {
 
-namespace clusterv3 = envoy::config::cluster::v3;
+using envoy::config::accesslog::v3::AccessLog;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using Provider = envoy::config::trace::v3::Tracing::Http;
-using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
 // The control plane that a proxy is connected to: an Envoy's bootstrap calls its cluster so.
 constexpr char kControlPlane[] = "tulle-control";
 constexpr char kStandardOutput[] = "/dev/stdout";
-constexpr std::chrono::milliseconds kConnectTimeout{3000};
-constexpr std::chrono::milliseconds kExportTimeout{10000};
 constexpr double kDefaultSampling = 1;  // percent
 
 // The keys of Istio's JSON log.
@@ -60,57 +54,6 @@ constexpr std::pair<const char*, const char*> kJsonLog[] = {
     {"x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"},
 };
 
-// Where a policy sends spans.
-struct CollectorAddress {
-  std::string address;  // HOST:PORT
-  std::string path;     // by HTTP; empty: by gRPC
-
-  explicit CollectorAddress(const policy::TracingPolicy& tracing)
-      : address(tracing.collector->substr(0, tracing.collector->find('/'))) {
-    const auto protocol = tracing.protocol.value_or(policy::TraceProtocol::kOtlp);
-    if (protocol == policy::TraceProtocol::kOtlp) return;
-    path = tracing.collector->substr(address.size());
-    if (!path.empty()) return;
-    path = protocol == policy::TraceProtocol::kZipkin ? "/api/v2/spans" : "/v1/traces";
-  }
-  // One for each address and version of HTTP.
-  std::string ClusterName() const {
-    return (path.empty() ? "collector|" : "collector-http|") + address;
-  }
-};
-
-std::string HostOf(const std::string& address) {
-  std::string host = address.substr(0, address.rfind(':'));
-  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  return host;
-}
-
-bool IsAddress(const std::string& host) {
-  in6_addr scratch;
-  return inet_pton(AF_INET, host.c_str(), &scratch) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
-}
-
-clusterv3::Cluster MakeCollector(const CollectorAddress& collector) {
-  const std::string& address = collector.address;
-  const std::string host = HostOf(address);
-  clusterv3::Cluster cluster;
-  cluster.set_name(collector.ClusterName());
-  cluster.set_type(IsAddress(host) ? clusterv3::Cluster::STATIC : clusterv3::Cluster::STRICT_DNS);
-  SetDuration(kConnectTimeout, cluster.mutable_connect_timeout());
-  auto* assignment = cluster.mutable_load_assignment();
-  assignment->set_cluster_name(cluster.name());
-  SetAddress(
-      host, static_cast<uint32_t>(std::stoul(address.substr(address.rfind(':') + 1))),
-      assignment->add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
-  if (!collector.path.empty()) return cluster;
-  HttpProtocolOptions options;
-  options.mutable_explicit_http_config()->mutable_http2_protocol_options();
-  Pack(options, &(*cluster.mutable_typed_extension_protocol_options())
-                    ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
-  return cluster;
-}
-
 void SetOtlp(const std::string& cluster, Provider* provider) {
   envoy::config::trace::v3::OpenTelemetryConfig config;
   config.mutable_grpc_service()->mutable_envoy_grpc()->set_cluster_name(cluster);
@@ -118,20 +61,16 @@ void SetOtlp(const std::string& cluster, Provider* provider) {
   Pack(config, provider->mutable_typed_config());
 }
 
-void SetOtlpHttp(const Telemetry& telemetry, const CollectorAddress& collector,
-                 Provider* provider) {
+void SetOtlpHttp(const CollectorAddress& collector, Provider* provider) {
   envoy::config::trace::v3::OpenTelemetryConfig config;
-  auto* uri = config.mutable_http_service()->mutable_http_uri();
-  uri->set_uri("http://" + collector.address + collector.path);
-  uri->set_cluster(telemetry.collector);
-  SetDuration(kExportTimeout, uri->mutable_timeout());
+  collector.SetService(config.mutable_http_service());
   provider->set_name("envoy.tracers.opentelemetry");
   Pack(config, provider->mutable_typed_config());
 }
 
-void SetZipkin(const Telemetry& telemetry, const CollectorAddress& collector, Provider* provider) {
+void SetZipkin(const CollectorAddress& collector, Provider* provider) {
   envoy::config::trace::v3::ZipkinConfig config;
-  config.set_collector_cluster(telemetry.collector);
+  config.set_collector_cluster(collector.ClusterName());
   config.set_collector_endpoint(collector.path);
   config.set_collector_endpoint_version(envoy::config::trace::v3::ZipkinConfig::HTTP_JSON);
   config.set_collector_hostname(collector.address);
@@ -147,10 +86,48 @@ void SetProvider(const Telemetry& telemetry, Provider* provider) {
     case policy::TraceProtocol::kOtlp:
       return SetOtlp(telemetry.collector, provider);
     case policy::TraceProtocol::kOtlpHttp:
-      return SetOtlpHttp(telemetry, CollectorAddress(tracing), provider);
+      return SetOtlpHttp(CollectorAddress(tracing), provider);
     case policy::TraceProtocol::kZipkin:
-      return SetZipkin(telemetry, CollectorAddress(tracing), provider);
+      return SetZipkin(CollectorAddress(tracing), provider);
   }
+}
+
+void AddFileLog(const Telemetry& telemetry, AccessLog* log) {
+  envoy::extensions::access_loggers::file::v3::FileAccessLog file;
+  file.set_path(telemetry.log_file);
+  if (telemetry.access_log.form == policy::AccessLogForm::kJson) {
+    auto* fields = file.mutable_log_format()->mutable_json_format()->mutable_fields();
+    for (const auto& [key, value] : kJsonLog) (*fields)[key].set_string_value(value);
+  } else {
+    file.mutable_log_format()->mutable_text_format_source()->set_inline_string(
+        std::string(telemetry::kIstioLine));
+  }
+  log->set_name("envoy.access_loggers.file");
+  Pack(file, log->mutable_typed_config());
+}
+
+// The line without its end, or the attributes of the JSON object. Resource labels of Envoy's own
+// would name no service.
+void AddCollectorLog(const policy::AccessLogPolicy& policy, AccessLog* log) {
+  envoy::extensions::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig config;
+  const CollectorAddress collector(policy);
+  if (collector.path.empty()) {
+    config.mutable_grpc_service()->mutable_envoy_grpc()->set_cluster_name(collector.ClusterName());
+  } else {
+    collector.SetService(config.mutable_http_service());
+  }
+  if (policy.form == policy::AccessLogForm::kJson) {
+    for (const auto& [key, value] : kJsonLog) {
+      auto* attribute = config.mutable_attributes()->add_values();
+      attribute->set_key(key);
+      attribute->mutable_value()->set_string_value(value);
+    }
+  } else {
+    config.mutable_body()->set_string_value(
+        std::string(telemetry::kIstioLine.substr(0, telemetry::kIstioLine.size() - 1)));
+  }
+  log->set_name("envoy.access_loggers.open_telemetry");
+  Pack(config, log->mutable_typed_config());
 }
 
 }  // namespace
@@ -161,9 +138,9 @@ Telemetry MakeTelemetry(const discovery::Mesh& mesh, const policy::TelemetryPoli
   telemetry.collector = kControlPlane;
   if (policy == nullptr) return telemetry;
   if (policy->access_log) {
-    telemetry.log_form = *policy->access_log;
+    telemetry.access_log = *policy->access_log;
     if (telemetry.log_file.empty()) telemetry.log_file = kStandardOutput;
-    if (telemetry.log_form == policy::AccessLogForm::kOff) telemetry.log_file.clear();
+    if (telemetry.access_log.form == policy::AccessLogForm::kOff) telemetry.log_file.clear();
   }
   if (policy->tracing.collector)
     telemetry.collector = CollectorAddress(policy->tracing).ClusterName();
@@ -190,18 +167,8 @@ void AddAccessLog(
     const Telemetry& telemetry,
     google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>* logs) {
   if (telemetry.log_file.empty()) return;
-  envoy::extensions::access_loggers::file::v3::FileAccessLog file;
-  file.set_path(telemetry.log_file);
-  if (telemetry.log_form == policy::AccessLogForm::kJson) {
-    auto* fields = file.mutable_log_format()->mutable_json_format()->mutable_fields();
-    for (const auto& [key, value] : kJsonLog) (*fields)[key].set_string_value(value);
-  } else {
-    file.mutable_log_format()->mutable_text_format_source()->set_inline_string(
-        std::string(telemetry::kIstioLine));
-  }
-  auto* log = logs->Add();
-  log->set_name("envoy.access_loggers.file");
-  Pack(file, log->mutable_typed_config());
+  if (telemetry.access_log.collector) return AddCollectorLog(telemetry.access_log, logs->Add());
+  AddFileLog(telemetry, logs->Add());
 }
 
 void SetTracing(const Telemetry& telemetry, HttpConnectionManager* manager) {
@@ -222,21 +189,12 @@ void SetOwnTracing(const Telemetry& telemetry, envoy::config::listener::v3::Filt
   const policy::TracingPolicy& tracing = telemetry.tracing;
   auto& all = (*chain->mutable_metadata()->mutable_filter_metadata())["tulle"];
   auto* own = (*all.mutable_fields())["tracing"].mutable_struct_value()->mutable_fields();
-  // Whoever turns tracing off wants no span at all.
+  // Whoever turns sampling off wants no span, unless it is asked for.
   const bool is_off = tracing.sampling == 0;
-  (*own)["always_on_error"].set_bool_value(tracing.always_on_error && !is_off);
+  (*own)["always_on_error"].set_bool_value(tracing.always_on_error.value_or(!is_off));
   if (tracing.slower_than && !is_off)
     (*own)["slower_than_ms"].set_number_value(static_cast<double>(tracing.slower_than->count()));
   if (tracing.rate_limit) (*own)["traces_per_second"].set_number_value(*tracing.rate_limit);
-}
-
-void AddCollectors(const MeshView& view, ResourceTable* clusters) {
-  for (const auto& [key, document] : view.mesh.policies.documents()) {
-    const auto* policy = std::get_if<policy::TelemetryPolicy>(&document->spec);
-    if (policy == nullptr || !policy->tracing.collector) continue;
-    const clusterv3::Cluster cluster = MakeCollector(CollectorAddress(policy->tracing));
-    AddResource(cluster.name(), cluster, clusters);
-  }
 }
 
 }  // namespace tulle::snapshot

@@ -13,9 +13,9 @@
 namespace tulle::snapshot {
 
 struct Telemetry {
-  std::string log_file;  // empty: what failed alone
-  policy::AccessLogForm log_form = policy::AccessLogForm::kIstio;
-  std::string collector;  // its cluster
+  std::string log_file;  // empty: what failed alone; not used with a collector
+  policy::AccessLogPolicy access_log;
+  std::string collector;  // the cluster of that of spans
   policy::TracingPolicy tracing;
 };
 

@@ -119,6 +119,8 @@ constexpr char kWhole[] = R"json([
   "targetRef": {"kind": "Service", "name": "post"}, "tracing": {"collector": "[2001:db8::9]:9411/spans", "protocol": "zipkin", "sampling": 100, "rateLimit": 5, "alwaysOnError": false, "slowerThan": "500ms"}, "accessLog": {"format": "istio"}}},
 {"kind": "TelemetryPolicy", "metadata": {"name": "silent"}, "spec": {
   "targetRef": {"kind": "Namespace"}, "accessLog": {"format": "off"}}},
+{"kind": "TelemetryPolicy", "metadata": {"name": "collected"}, "spec": {
+  "targetRef": {"kind": "Service", "name": "post"}, "tracing": {"sampling": 0, "alwaysOnError": true}, "accessLog": {"format": "json", "collector": "10.0.0.7:4318/v1/logs", "protocol": "otlp-http"}}},
 {"kind": "EgressPolicy", "metadata": {"name": "mesh"}, "spec": {"targetRef": {"kind": "Mesh"}, "unknownDestinations": "DENY"}}
 ])json";
 
