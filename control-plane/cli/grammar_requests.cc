@@ -138,9 +138,9 @@ void Grammar::AddBugReport() {
   report.description(
       "Write what others need to see to help, without secrets, to a file\n"
       "Status, checks, services, policies, events, failures, traffic and metrics of the\n"
-      "control plane, and the configuration of proxies with problems; in a cluster their\n"
-      "logs too. Private keys, tokens, credentials, queries and values of headers are\n"
-      "taken out; read it nevertheless before you give it to others.");
+      "control plane, and the configuration of proxies with problems; in a cluster logs\n"
+      "too. Private keys, tokens, credentials, queries and values of headers are taken\n"
+      "out; read it nevertheless before you give it to others.");
   report
       .add_option("-o,--output", invocation_.write_to,
                   "file to write, which must not exist [tulle-bug-report-TIME.tar.gz]")
