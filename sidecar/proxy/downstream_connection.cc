@@ -132,6 +132,8 @@ void DownstreamConnection::Follow(std::shared_ptr<HttpChain> chain) {
   exchanges_.ForEach([&](Exchange& exchange) { exchange.Reauthorize(chain->spec); });
   if (!MayFollow(*chain)) return Drain();
   next_chain_ = std::move(chain);
+  // An idle connection does not keep the old one in memory.
+  if (codec_ != nullptr && exchanges_.empty()) TakeNextChain();
 }
 
 void DownstreamConnection::TakeNextChain() {
