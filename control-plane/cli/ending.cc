@@ -44,6 +44,8 @@ int DecidingHop(const std::vector<Hop>& hops) {
   });
   if (same >= 0) return same;
   if (const int any = LastThat(hops, has_cause); any >= 0) return any;
+  // Whoever passed an error on may have had it from a sidecar whose record is missing.
+  if (!MissingIn(hops).empty()) return -1;
   const int error = LastThat(
       hops, [](const Json& record) { return NumberAt(record, "/status") >= kServerErrors; });
   if (error >= 0) return error;
@@ -84,6 +86,13 @@ std::string CommandOf(const std::string& policy) {
 void ExplainDenial(const Json& record, Ending* ending) {
   ending->policy = PolicyText(TextAt(record, "/policy"));
   ending->command = CommandOf(ending->policy);
+  if (ending->policy.starts_with("PeerAuthentication")) {
+    ending->meaning = SidecarOf(record) + " refused it, because the caller did not use mutual TLS";
+    ending->next_step =
+        "give the caller a sidecar, or allow plaintext with the mode PERMISSIVE of this policy";
+    ending->field = "PeerAuthentication spec.mode";
+    return;
+  }
   if (!ending->policy.empty()) return;
   const std::string caller = ShortWorkload(TextAt(record, "/source"));
   absl::StrAppend(&ending->meaning, ": there are ALLOW policies for it, and none names ",
@@ -150,11 +159,11 @@ Ending EndingOf(const std::vector<Hop>& hops) {
   absl::StrAppend(&ending.meaning, std::string(step->meaning));
   if (TrueAt(record, "/retriesExhausted"))
     absl::StrAppend(&ending.meaning, ", ", TextAt(record, "/attempts"), " times");
-  if (ending.cause == "denied") ExplainDenial(record, &ending);
   const bool is_outbound = TrueAt(record, "/outbound");
   ending.next_step =
       Filled(is_outbound || step->inbound.empty() ? step->outbound : step->inbound, record);
   ending.field = std::string(step->policy);
+  if (ending.cause == "denied") ExplainDenial(record, &ending);
   return ending;
 }
 

@@ -9,7 +9,7 @@
 namespace tulle::cli {
 
 struct Ending {
-  int hop = -1;           // that decided; -1: nothing failed
+  int hop = -1;           // that decided; -1: nothing failed, or its record is missing
   std::string cause;      // empty: the service answered so itself
   std::string meaning;    // a sentence
   std::string next_step;  // empty: none is known

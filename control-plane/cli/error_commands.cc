@@ -24,7 +24,11 @@ bool IsOfNamespace(const Json& group, const std::string& ns) {
 
 std::string CauseOf(const Json& group) {
   const std::string cause = TextAt(group, "/cause");
-  return cause.empty() ? "answer of the service" : cause;
+  if (!cause.empty()) return cause;
+  // A route that answers itself has no cluster.
+  const bool is_own =
+      !TextAt(group, "/example/route").empty() && TextAt(group, "/example/cluster").empty();
+  return is_own ? "answer of the route" : "answer of the service";
 }
 
 std::string StatusOf(const Json& group) {

@@ -50,7 +50,12 @@ void PrintExplanation(Session& session, const std::vector<Hop>& hops) {
   PrintNamed(session, 0, "Began", MicrosTime(NumberAt(first, "/startedMicros")));
   PrintNamed(session, 0, "Took", TimeOf(hops));
   for (size_t i = 0; i < hops.size(); ++i) PrintHop(session, hops, i);
-  PrintEnding(session, EndingOf(hops), "no sidecar recorded a failure");
+  const std::vector<std::string> missing = MissingIn(hops);
+  for (const std::string& one : missing)
+    PrintNamed(session, 0, "Missing", "the record of " + one + ": it may be overwritten");
+  PrintEnding(session, EndingOf(hops),
+              missing.empty() ? "no sidecar recorded a failure"
+                              : "unknown: the record of a sidecar that decided may be missing");
 }
 
 Json ExplanationJson(const std::vector<Hop>& hops, const Json& reply) {
@@ -62,6 +67,7 @@ Json ExplanationJson(const std::vector<Hop>& hops, const Json& reply) {
     each["depth"] = hop.depth;
     json["hops"].push_back(std::move(each));
   }
+  for (const std::string& one : MissingIn(hops)) json["missing"].push_back(one);
   const Ending ending = EndingOf(hops);
   if (ending.hop < 0) return json;
   json["verdict"] = {{"hop", ending.hop},         {"cause", ending.cause},

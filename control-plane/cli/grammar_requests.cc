@@ -160,7 +160,7 @@ void Grammar::AddRequests() {
       Add(app_, "errors", "Count failed requests by cause, with an example of each",
           "  tullectl errors\n  tullectl errors -n shop -t 10m -o wide", Command::kErrors);
   TakeTraffic(errors, "only failures of services of this namespace");
-  errors.get_option("--time-window")->description("up to now, at most 1h [1h]");
+  errors.get_option("--time-window")->description("up to now, in whole minutes, at most 1h [1h]");
   errors.preparse_callback([this](size_t) { invocation_.window = "1h"; });
   TakeFormat(errors, kTexts);
   CLI::App& trace = Add(app_, "trace", "Show the spans of a trace as a waterfall",

@@ -16,7 +16,9 @@ void Grammar::TakeTraffic(CLI::App& command, const char* what) {
   TakeNamespaceAs(command, std::string(what) + " [all]");
   command.add_flag("-A,--all-namespaces", invocation_.all_namespaces,
                    "traffic of all namespaces (the default)");
-  command.add_option("-t,--time-window", invocation_.window, "up to now, at most 1h [1m]")
+  command
+      .add_option("-t,--time-window", invocation_.window,
+                  "up to now, at most 1h; below 30s rates are coarse [1m]")
       ->type_name("DURATION");
 }
 

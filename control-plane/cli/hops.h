@@ -21,6 +21,10 @@ struct Hop {
 // differ, so who called whom decides, and time only among calls of one workload.
 std::vector<Hop> OrderedHops(const Json& records);
 
+// The calls of which only one side's record is there: "the sidecar of web.shop, which called
+// cart.shop". A sidecar keeps few thousand requests, so that the other may be overwritten.
+std::vector<std::string> MissingIn(const std::vector<Hop>& hops);
+
 // "cart.shop" of a SPIFFE ID or of a host of a service; other texts stay.
 std::string ShortWorkload(const std::string& spiffe_id);
 std::string ShortService(const std::string& host);

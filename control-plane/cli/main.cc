@@ -10,6 +10,7 @@
 #include "control-plane/cli/https_client.h"
 #include "control-plane/cli/kubernetes_https.h"
 #include "control-plane/cli/page_door.h"
+#include "control-plane/cli/standard_output.h"
 #include "control-plane/cli/tullectl.h"
 
 namespace {
@@ -41,9 +42,14 @@ int main(int argc, char** argv) {
                std::chrono::system_clock::now().time_since_epoch())
         .count();
   };
-  environment.pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
+  environment.pause = [](std::chrono::milliseconds time) {
+    tulle::cli::EndIfUnwritable(std::cout);
+    std::this_thread::sleep_for(time);
+  };
   environment.connect = tulle::cli::NewHttpsClient;
   environment.enter = tulle::cli::NewKubernetesHttps;
   environment.serve_page = tulle::cli::ServePage;
-  return tulle::cli::RunTullectl({argv + 1, argv + argc}, environment);
+  const int code = tulle::cli::RunTullectl({argv + 1, argv + argc}, environment);
+  tulle::cli::EndIfUnwritable(std::cout);
+  return code;
 }

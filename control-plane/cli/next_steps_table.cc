@@ -63,8 +63,8 @@ constexpr NextStep kSteps[] = {
      "names routes that cannot be resolved",
      "", "HTTPRoute, GRPCRoute rules[].backendRefs"},
     {"denied", "a policy does not let this caller make this request",
-     "if the caller should be allowed, change the rule of the policy that denies it, or name the "
-     "caller in rules[].from of an ALLOW policy of {service}",
+     "if the caller should be allowed, change the DENY policy that matches it; if none does, name "
+     "the caller in rules[].from of an ALLOW policy of {service}",
      "", "AuthorizationPolicy"},
     {"upgrade_refused", "the connection may not be upgraded to another protocol",
      "use WebSocket upgrades on http ports only, or set the port's protocol to tcp", "", ""},

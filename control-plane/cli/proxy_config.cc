@@ -65,6 +65,7 @@ void AddListener(const Json& listener, const std::string& version, Table* table)
 }
 
 std::string MatchOf(const Json& route) {
+  if (route.contains("/match/connect_matcher"_json_pointer)) return "CONNECT";
   for (const char* kind : {"path", "prefix", "path_separated_prefix"}) {
     const std::string text = TextAt(route, std::string("/match/") + kind);
     if (!text.empty()) return std::string(kind) == "path" ? "=" + text : text + "*";

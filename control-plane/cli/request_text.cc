@@ -35,13 +35,20 @@ std::string RouteOf(const Json& record) {
   return Or(route, "unnamed") + (cluster.empty() ? "" : " -> " + cluster);
 }
 
+// What took no microsecond counts as 0.
+bool WasSentOn(const Json& record) {
+  return NumberAt(record, "/upstreamAsked") > 0 || NumberAt(record, "/upstreamAnswered") > 0;
+}
+
 std::string EndpointOf(const Json& record) {
   const std::string endpoint = TextAt(record, "/endpoint");
   if (endpoint.empty()) return "";
   if (!IsOfCaller(record)) return endpoint + " (the application)";
   const std::string workload = ShortWorkload(TextAt(record, "/destination"));
   const std::string who = workload.empty() ? endpoint : endpoint + " (" + workload + ")";
-  return who + (TrueAt(record, "/mutualTls") ? ", mutual TLS" : ", plaintext");
+  if (TrueAt(record, "/mutualTls")) return who + ", mutual TLS";
+  // Without a connection nothing is known of it.
+  return who + (WasSentOn(record) ? ", plaintext" : ", not connected");
 }
 
 std::string AttemptsOf(const Json& record) {
@@ -50,11 +57,6 @@ std::string AttemptsOf(const Json& record) {
   if (TrueAt(record, "/retryBudgetExhausted"))
     text += ", and no more: the retry budget was used up";
   return text;
-}
-
-// What took no microsecond counts as 0.
-bool WasSentOn(const Json& record) {
-  return NumberAt(record, "/upstreamAsked") > 0 || NumberAt(record, "/upstreamAnswered") > 0;
 }
 
 // From the start to sending it on, then to the head of the answer, then to the end.
@@ -73,6 +75,18 @@ std::string PhasesOf(const Json& record, const Json* inner) {
                     " at the sidecar of the service)");
   }
   return text + ", " + MicrosText(std::max<int64_t>(ended - answered, 0)) + " until it ended";
+}
+
+// Of a failure, and of what came soon after a change: whether the one may be the other's cause.
+std::string InForceSince(const Json& record) {
+  constexpr int64_t kSoon = 60'000'000;
+  const int64_t since = NumberAt(record, "/configuredMicros");
+  const int64_t age = NumberAt(record, "/startedMicros") - since;
+  if (since == 0) return "";
+  if (age < 0) return "changed while the request ran, at " + MicrosTime(since);
+  const std::string text = "in force since " + MicrosTime(since);
+  if (age <= kSoon) return text + ", " + MicrosText(age) + " before the request";
+  return TextAt(record, "/cause").empty() ? "" : text;
 }
 
 }  // namespace
@@ -116,6 +130,7 @@ HopRows HopLines(const Json& record, const Json* inner) {
   lines.emplace_back("time", PhasesOf(record, inner));
   lines.emplace_back("outcome", HopOutcome(record));
   AddUnlessEmpty("detail", TextAt(record, "/detail"), &lines);
+  AddUnlessEmpty("config", InForceSince(record), &lines);
   return lines;
 }
 

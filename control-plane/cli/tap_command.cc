@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/hops.h"
+#include "control-plane/cli/interruption.h"
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/request_text.h"
 #include "control-plane/cli/user_error.h"
@@ -54,7 +55,7 @@ class Stream {
   }
 
   Session& session_;
-  std::array<size_t, kColumns> widths_ = {13, 7, 14, 14, 6, 16, 8, 6, 10};
+  std::array<size_t, kColumns> widths_ = {13, 7, 17, 17, 6, 16, 8, 6, 10};
   bool has_header_ = false;
 };
 
@@ -113,20 +114,22 @@ void SayProblems(Session& session, const Json& news, bool is_first) {
   }
 }
 
-// Until enough requests or seconds have passed.
-absl::Status Watch(Session& session, const std::string& path, int64_t end) {
+// Until enough requests or seconds have passed, the user ends it, or nobody reads the output.
+absl::Status Watch(Session& session, const std::string& path, int64_t end,
+                   const Interruption& interruption) {
   const Invocation& wanted = session.invocation;
   Stream stream(session);
   int64_t shown = 0;
   for (bool is_first = true;; is_first = false) {
     const auto news = session.Get(path);
+    if (interruption.signal() != 0) return absl::OkStatus();
     if (!news.ok()) return news.status();
     for (const Json& record : PartAt(*news, "/requests")) {
       if (!IsWanted(session, record)) continue;
       PrintRecord(session, record, &stream);
       if (++shown == wanted.tap.requests) return absl::OkStatus();
     }
-    session.out().flush();
+    if (!session.out().flush()) return absl::OkStatus();
     SayProblems(session, *news, is_first);
     if (session.environment.now() >= end) return absl::OkStatus();
   }
@@ -141,17 +144,19 @@ absl::StatusOr<int> Tap(Session& session) {
     if (!seconds.ok()) return seconds.status();
     end = session.environment.now() + *seconds;
   }
+  const Interruption interruption;
   const auto opened = session.Post("/v1/taps", FilterOf(session));
   if (!opened.ok()) return opened.status();
   const std::string path = "/v1/taps/" + TextAt(*opened, "/id");
   if (!session.wants_json() && session.environment.width != 0)
     session.err() << "Watching requests as they end. Ctrl-C ends it.\n";
-  const absl::Status watched = Watch(session, path, end);
+  const absl::Status watched = Watch(session, path, end, interruption);
   session.out().flush();
   // If it cannot be ended, it ends by itself.
   (void)session.Delete(path);
   if (!watched.ok()) return watched;
-  return 0;
+  constexpr int kSignalled = 128;
+  return interruption.signal() == 0 ? 0 : kSignalled + interruption.signal();
 }
 
 }  // namespace tulle::cli

@@ -129,10 +129,12 @@ std::string WaterfallOf(const Json& trace, size_t width) {
   const std::vector<Bar> rows = tree.Rows();
   int64_t whole = 0;
   int64_t mesh = 0;
+  bool is_known = false;
   size_t label = 4;
   for (const Bar& row : rows) {
     whole = std::max(whole, row.start + row.micros);
     mesh += std::max<int64_t>(row.mesh, 0);
+    is_known = is_known || row.mesh >= 0;
     label = std::max(label, 2 * row.depth + usage::WidthOf(row.label));
   }
   label = std::min(label, std::max<size_t>(width / 2, 2 * kLeastBar));
@@ -140,7 +142,8 @@ std::string WaterfallOf(const Json& trace, size_t width) {
   const size_t bar = width > used + kLeastBar ? width - used - 1 : 0;
   std::string text =
       absl::StrCat("Trace ", TextAt(trace, "/traceId"), " at ", MicrosTime(tree.begin()), "\n",
-                   MicrosText(whole), ", of which ", MicrosText(mesh), " spent in sidecars\n\n");
+                   MicrosText(whole),
+                   is_known ? ", of which " + MicrosText(mesh) + " spent in sidecars" : "", "\n\n");
   absl::StrAppend(&text, Padded("SPAN", label), "  ", Padded("TOOK", kTimeWidth),
                   Padded("MESH", kTimeWidth), "\n");
   for (const Bar& row : rows) {

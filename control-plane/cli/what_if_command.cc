@@ -265,7 +265,8 @@ absl::StatusOr<int> CheckAuthorization(Session& session) {
   const auto called = FindCalled(session, host, flags.port == 0 ? "" : std::to_string(flags.port));
   if (!called.ok()) return called.status();
   if (!*called) {
-    return UserError("no sidecar of service " + parts[0] + " is connected",
+    const std::string port = flags.port == 0 ? "" : " with port " + std::to_string(flags.port);
+    return UserError("no sidecar of service " + parts[0] + port + " is connected",
                      "see `tullectl services " + parts[0] + "` and `tullectl status`");
   }
   Caller caller;
