@@ -63,7 +63,8 @@ class ManagementServer:
         self.server.start()
 
     def stop(self):
-        self.server.stop(0)
+        # Its thread has ended before the next program is started: gRPC aborts when a process forks meanwhile.
+        self.server.stop(0).wait(10)
 
     def put(self, kind, resource):
         type_url = TYPES[kind]

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+# gRPC hooks into fork(), which the tests do for every program that they start: it may abort then.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import ads  # noqa: E402
