@@ -106,6 +106,7 @@ absl::StatusOr<Certificate> Authority::Issue(const SvidRequest& request, KeySour
   fields.basic_constraints = "critical,CA:FALSE";
   fields.key_usage = "critical,digitalSignature";
   fields.extended_key_usage = "serverAuth,clientAuth";
+  fields.labels = request.labels;
   return BuildCertificate(fields, request.public_key, &certificate_, key_.native());
 }
 

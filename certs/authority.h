@@ -32,6 +32,7 @@ struct SvidRequest {
   // For the control plane's own certificate, which is dialled by name.
   std::vector<std::string> dns_names = {};
   std::vector<std::string> ip_addresses = {};
+  std::string labels = {};  // CertificateRequest::labels(); empty: none
 };
 
 class Authority {

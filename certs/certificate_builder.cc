@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include "absl/status/status.h"
+#include "certs/workload_labels.h"
 
 namespace tulle::certs {
 namespace {
@@ -76,6 +77,10 @@ bool AddExtensions(X509* x509, X509* issuer, const CertificateFields& fields) {
       !AddExtension(x509, &context, NID_subject_key_identifier, "hash") ||
       (issuer != x509 && !AddExtension(x509, &context, NID_authority_key_identifier, "keyid"))) {
     return false;
+  }
+  if (!fields.labels.empty()) {
+    const bssl::UniquePtr<X509_EXTENSION> labels = MakeLabelsExtension(fields.labels);
+    if (labels == nullptr || !X509_add_ext(x509, labels.get(), -1)) return false;
   }
   if (fields.names.empty()) return true;
   bssl::UniquePtr<GENERAL_NAMES> names = MakeGeneralNames(fields.names);

@@ -35,6 +35,7 @@ struct CertificateFields {
   std::string basic_constraints;
   std::string key_usage;
   std::string extended_key_usage;
+  std::string labels;  // as of workload_labels.h; empty: no such extension
 };
 
 // Signs with `issuer_key`. `issuer` null: self-signed.

@@ -30,6 +30,15 @@ absl::StatusOr<std::string> DerOf(std::string_view text) {
   return blocks->front().der;
 }
 
+// Of the extensions that are requested.
+absl::StatusOr<std::string> LabelsOf(X509_REQ* request) {
+  const bssl::UniquePtr<STACK_OF(X509_EXTENSION)> extensions(X509_REQ_get_extensions(request));
+  absl::StatusOr<std::string> text = LabelsTextIn(extensions.get());
+  if (!text.ok()) return text;
+  const absl::StatusOr<WorkloadLabels> labels = ParseWorkloadLabels(*text);
+  return labels.ok() ? text : labels.status();
+}
+
 bool IsAccepted(KeyAlgorithm algorithm) {
   return algorithm == KeyAlgorithm::kP256 || algorithm == KeyAlgorithm::kEd25519;
 }
@@ -51,10 +60,14 @@ absl::StatusOr<CertificateRequest> CertificateRequest::Parse(std::string_view pe
   if (X509_REQ_verify(request.get(), key.get()) != 1) {
     return BadRequest("the certificate request must be signed by its own key");
   }
-  return CertificateRequest(std::shared_ptr<EVP_PKEY>(key.release(), EVP_PKEY_free));
+  absl::StatusOr<std::string> labels = LabelsOf(request.get());
+  if (!labels.ok()) return BadRequest(std::string(labels.status().message()));
+  return CertificateRequest(std::shared_ptr<EVP_PKEY>(key.release(), EVP_PKEY_free),
+                            *std::move(labels));
 }
 
-std::string BuildCertificateRequest(const PrivateKey& key, const SpiffeId& id) {
+std::string BuildCertificateRequest(const PrivateKey& key, const SpiffeId& id,
+                                    const WorkloadLabels& labels) {
   bssl::UniquePtr<X509_REQ> request(X509_REQ_new());
   X509_REQ_set_version(request.get(), X509_REQ_VERSION_1);
   X509_REQ_set_pubkey(request.get(), key.native());
@@ -62,6 +75,7 @@ std::string BuildCertificateRequest(const PrivateKey& key, const SpiffeId& id) {
   bssl::UniquePtr<STACK_OF(X509_EXTENSION)> extensions(sk_X509_EXTENSION_new_null());
   bssl::UniquePtr<X509_EXTENSION> san(X509V3_EXT_i2d(NID_subject_alt_name, 1, names.get()));
   bssl::PushToStack(extensions.get(), std::move(san));
+  if (!labels.empty()) bssl::PushToStack(extensions.get(), MakeLabelsExtension(TextOf(labels)));
   X509_REQ_add_extensions(request.get(), extensions.get());
   const EVP_MD* digest = DigestFor(key.native());
   if (!X509_REQ_sign(request.get(), key.native(), digest)) {

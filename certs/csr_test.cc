@@ -25,6 +25,27 @@ TEST(CertificateRequest, RoundTrips) {
   }
 }
 
+TEST(CertificateRequest, CarriesLabels) {
+  SystemKeySource keys;
+  const PrivateKey key = keys.Generate();
+  EXPECT_EQ(CertificateRequest::Parse(BuildCertificateRequest(key, kId))->labels(), "");
+  const auto request = CertificateRequest::Parse(
+      BuildCertificateRequest(key, kId, {{"version", "v2"}, {"app", "a"}}));
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_EQ(request->labels(), "app=a,version=v2");
+}
+
+TEST(CertificateRequest, InvalidLabelsAreRefused) {
+  SystemKeySource keys;
+  for (const WorkloadLabels& labels :
+       {WorkloadLabels{{"team", "a"}}, WorkloadLabels{{"app", std::string(64, 'x')}},
+        WorkloadLabels{{"app", "a\nb"}}}) {
+    const auto request =
+        CertificateRequest::Parse(BuildCertificateRequest(keys.Generate(), kId, labels));
+    EXPECT_EQ(request.status().code(), absl::StatusCode::kInvalidArgument);
+  }
+}
+
 TEST(CertificateRequest, Fault40_OverlongIsRefusedUnread) {
   EXPECT_FALSE(CertificateRequest::Parse(std::string(64 * 1024 + 1, 'x')).ok());
 }

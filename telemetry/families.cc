@@ -75,6 +75,16 @@ const FamilySpec kIstioRequestBytes{"istio_request_bytes", "Size of request bodi
                                     kIstioLabels, kBytes};
 const FamilySpec kIstioResponseBytes{"istio_response_bytes", "Size of response bodies.", kHistogram,
                                      kIstioLabels, kBytes};
+const FamilySpec kIstioRequestMessages{"istio_request_messages_total",
+                                       "gRPC messages of requests that have ended.",
+                                       kCounter,
+                                       kIstioLabels,
+                                       {}};
+const FamilySpec kIstioResponseMessages{"istio_response_messages_total",
+                                        "gRPC messages of responses that have ended.",
+                                        kCounter,
+                                        kIstioLabels,
+                                        {}};
 const FamilySpec kIstioTcpSent{"istio_tcp_sent_bytes_total",
                                "Bytes sent to the client on TCP connections.",
                                kCounter,
@@ -238,6 +248,8 @@ std::span<const FamilySpec* const> ExpiringFamilies() {
                                                &kIstioRequestDuration,
                                                &kIstioRequestBytes,
                                                &kIstioResponseBytes,
+                                               &kIstioRequestMessages,
+                                               &kIstioResponseMessages,
                                                &kIstioTcpSent,
                                                &kIstioTcpReceived,
                                                &kIstioTcpOpened,

@@ -42,6 +42,8 @@ extern const FamilySpec kIstioRequests;
 extern const FamilySpec kIstioRequestDuration;
 extern const FamilySpec kIstioRequestBytes;
 extern const FamilySpec kIstioResponseBytes;
+extern const FamilySpec kIstioRequestMessages;   // of gRPC
+extern const FamilySpec kIstioResponseMessages;  // of gRPC
 // The same labels; the codes are "unknown".
 extern const FamilySpec kIstioTcpSent;
 extern const FamilySpec kIstioTcpReceived;

@@ -256,13 +256,19 @@ TEST(Exemplars, ReadWhileWritten) {
 }
 
 TEST(Families, NamesFollowPrometheusRules) {
-  for (const FamilySpec* spec :
-       {&kIstioRequests,    &kIstioRequestDuration, &kIstioRequestBytes, &kIstioResponseBytes,
-        &kIstioTcpSent,     &kIstioTcpReceived,     &kIstioTcpOpened,    &kIstioTcpClosed,
-        &kHttpRequests,     &kHttpRequestDuration,  &kIstioBuild,        &kBuild,
-        &kXdsConnected,     &kXdsUpdates,           &kCertificateExpiry, &kConfigWarnings,
-        &kUpstreamLimit,    &kBreakerState,         &kAccessLogDropped,  &kDownstreamAccepted,
-        &kDownstreamClosed, &kDownstreamRefused,    &kDownstreamBroken,  &kWorkerMemory}) {
+  for (const FamilySpec* spec : {&kIstioRequests,        &kIstioRequestDuration,
+                                 &kIstioRequestBytes,    &kIstioResponseBytes,
+                                 &kIstioRequestMessages, &kIstioResponseMessages,
+                                 &kIstioTcpSent,         &kIstioTcpReceived,
+                                 &kIstioTcpOpened,       &kIstioTcpClosed,
+                                 &kHttpRequests,         &kHttpRequestDuration,
+                                 &kIstioBuild,           &kBuild,
+                                 &kXdsConnected,         &kXdsUpdates,
+                                 &kCertificateExpiry,    &kConfigWarnings,
+                                 &kUpstreamLimit,        &kBreakerState,
+                                 &kAccessLogDropped,     &kDownstreamAccepted,
+                                 &kDownstreamClosed,     &kDownstreamRefused,
+                                 &kDownstreamBroken,     &kWorkerMemory}) {
     EXPECT_EQ(spec->name.ends_with("_total"), spec->kind == MetricKind::kCounter) << spec->name;
     EXPECT_FALSE(spec->help.empty()) << spec->name;
     EXPECT_EQ(spec->bounds.empty(), spec->kind != MetricKind::kHistogram) << spec->name;

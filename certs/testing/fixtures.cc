@@ -106,13 +106,14 @@ TestCa::TestCa(std::string_view trust_domain, std::uint64_t seed, std::int64_t n
       authority_(*Authority::CreateRoot(trust_domain, *keys_, now - kDay)) {}
 
 TestIdentity TestCa::Workload(std::string_view service_account, std::string_view name_space,
-                              std::vector<std::string> dns) {
+                              std::vector<std::string> dns, std::string labels) {
   PrivateKey key = keys_->Generate();
   SvidRequest order{
       .id = *SpiffeId::ForWorkload(authority_.trust_domain(), name_space, service_account),
       .public_key = key.native(),
       .dns_names = std::move(dns),
-      .ip_addresses = {}};
+      .ip_addresses = {},
+      .labels = std::move(labels)};
   return {{*authority_.Issue(order, *keys_, now_)}, std::move(key)};
 }
 

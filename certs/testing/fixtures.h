@@ -59,7 +59,7 @@ class TestCa {
                   std::int64_t now = kNow, TestKeys kind = TestKeys::kP256);
 
   TestIdentity Workload(std::string_view service_account, std::string_view name_space = "default",
-                        std::vector<std::string> dns = {});
+                        std::vector<std::string> dns = {}, std::string labels = {});
   TestIdentity Bad(BadLeaf kind);
   // An ordinary web server's certificate: DNS name only, serverAuth only.
   TestIdentity WebServer(std::string dns_name);

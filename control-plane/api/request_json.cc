@@ -40,7 +40,6 @@ void AddTexts(const RequestRecord& record, Json* json) {
   AddText("endpoint", record.endpoint(), json);
   AddText("destination", record.destination(), json);
   AddText("policy", record.policy(), json);
-  AddText("configVersion", record.config_version(), json);
   AddText("proxy", record.proxy(), json);
 }
 
@@ -102,6 +101,7 @@ Json RequestJson(const RequestRecord& record) {
                {"requestBytes", record.request_bytes()},
                {"responseBytes", record.response_bytes()}};
   AddTexts(record, &json);
+  if (record.configured_micros() != 0) json["configuredMicros"] = record.configured_micros();
   if (record.has_grpc_status()) json["grpcStatus"] = record.grpc_status();
   AddFlag("retriesExhausted", record.retries_exhausted(), &json);
   AddFlag("retryBudgetExhausted", record.retry_budget_exhausted(), &json);

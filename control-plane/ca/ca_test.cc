@@ -26,6 +26,15 @@ TEST_F(CaTest, Fault40_TheIdentityIsTheCallersWhateverTheRequestAsksFor) {
   EXPECT_TRUE(certs::Matches(leaf, key.native()));
 }
 
+TEST_F(CaTest, LabelsAreSignedAsTheyWereAskedFor) {
+  const certs::WorkloadLabels labels = {{"app", "shop"}, {"version", "v2"}};
+  const std::string csr = certs::BuildCertificateRequest(keys_.Generate(), Id("a"), labels);
+  EXPECT_EQ(certs::LabelsTextOf(IssueOrDie(Id("a"), csr).native()), "app=shop,version=v2");
+  const std::string invalid =
+      certs::BuildCertificateRequest(keys_.Generate(), Id("a"), {{"role", "admin"}});
+  EXPECT_EQ(Issue(Id("a"), invalid).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(CaTest, Fault40_BadRequestsAreRefused) {
   const std::string good = certs::BuildCertificateRequest(keys_.Generate(), Id("a"));
   std::string cut = good.substr(0, good.size() / 2);

@@ -409,6 +409,7 @@ absl::StatusOr<IssuedSvid> MeshAuthority::Issue(const certs::SpiffeId& caller,
   const auto request = certs::CertificateRequest::Parse(csr_pem);
   if (!request.ok()) return request.status();
   certs::SvidRequest order{caller, request->public_key()};
+  order.labels = request->labels();
   order.lifetime_seconds = std::clamp(lifetime_seconds.value_or(options_.svid_lifetime_seconds),
                                       kShortestLifetime, options_.svid_lifetime_seconds);
   const auto leaf = signing().Issue(order, *keys_, now);

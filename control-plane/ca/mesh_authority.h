@@ -63,9 +63,10 @@ class MeshAuthority {
                                                              store::Store* store,
                                                              certs::KeySource* keys, int64_t now);
 
-  // `caller` is whom the token or the presented SVID proved. Of the CSR only the public key counts.
-  // `lifetime_seconds`: as requested; if absent or too long, svid_lifetime_seconds(). kFile: for a
-  // proxy that reads it from a file, so that no connection shows which roots it trusts.
+  // `caller` is whom the token or the presented SVID proved. Of the CSR only the public key and the
+  // labels count. `lifetime_seconds`: as requested; if absent or too long, svid_lifetime_seconds().
+  // kFile: for a proxy that reads it from a file, so that no connection shows which roots it
+  // trusts.
   enum class Holder { kSidecar, kFile };
   // Distinguishes a sidecar that repeats its request from another one of the same identity.
   struct Asker {

@@ -93,7 +93,7 @@ void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_m
         record.mutable_cause(), record.mutable_detail(), record.mutable_source(),
         record.mutable_source_address(), record.mutable_service(), record.mutable_route(),
         record.mutable_cluster(), record.mutable_endpoint(), record.mutable_destination(),
-        record.mutable_policy(), record.mutable_config_version()}) {
+        record.mutable_policy()}) {
     MakeSafe(text);
   }
   record.set_proxy(reporter.proxy);
@@ -101,6 +101,7 @@ void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_m
       ->assign(reporter.spiffe_id);
   if (!record.outbound() && !reporter.serves(record.service())) record.clear_service();
   record.set_started_micros(std::clamp<int64_t>(record.started_micros(), 0, now_micros));
+  record.set_configured_micros(std::clamp<int64_t>(record.configured_micros(), 0, now_micros));
   MakeDecisionsSafe(record);
   record.DiscardUnknownFields();
   // A copy has no more memory than its texts.

@@ -79,6 +79,9 @@ absl::Status ReadServices(const std::string& wanted, const Caller& caller, Workl
 absl::StatusOr<Workload> ReadWorkload(const registryv1::RegisterRequest& request,
                                       const Caller& caller, const grpc::ServerCall& call) {
   Workload workload;
+  // NAMESPACE/POD is what pods are called.
+  if (request.instance_id().find('/') != std::string::npos)
+    return absl::InvalidArgumentError("invalid instance_id: it contains '/'");
   workload.id = request.instance_id();
   workload.spiffe_id = caller.id.ToString();
   workload.ns = std::string(caller.id.namespace_name().value_or(policy::kDefaultNamespace));

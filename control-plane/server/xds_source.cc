@@ -155,6 +155,9 @@ absl::Status XdsSource::Admit(const std::string& id, const std::string& spiffe_i
   if (std::any_of(id.begin(), id.end(), absl::ascii_iscntrl)) {
     return absl::InvalidArgumentError("invalid node.id: it contains a control character");
   }
+  // NAMESPACE/POD is what pods are called.
+  if (id.find('/') != std::string::npos)
+    return absl::InvalidArgumentError("invalid node.id: it contains '/'");
   const auto& workloads = plane_.mesh_builder().mesh().workloads;
   const auto workload = workloads.find(id);
   const auto node = nodes_.find(id);

@@ -224,6 +224,12 @@ TEST_F(XdsSourceTest, ANodeIdWithControlCharactersIsRefused) {
   }
 }
 
+TEST_F(XdsSourceTest, ANodeCannotBeNamedAsAPod) {
+  const auto proxy = Connect("post", "shop/web-1");
+  EXPECT_TRUE(Ended(*proxy, "invalid node.id: it contains '/'"));
+  EXPECT_FALSE(plane_->view().ProxyNamed("shop/web-1").has_value());
+}
+
 TEST_F(XdsSourceTest, ANodeThatIsNotRegisteredGetsTheRootsAlone) {
   Register("post");
   const auto proxy = Connect("guest", "guest-1");

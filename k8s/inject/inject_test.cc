@@ -158,7 +158,7 @@ TEST(Inject, AnnotationsBecomeArguments) {
   const Json& arguments = labelled["spec"]["initContainers"][1]["args"];
   EXPECT_EQ(
       Json(std::vector<Json>(arguments.end() - 3, arguments.end())),
-      Json({"--log-level=debug", "--label=version=v2", "--label=app.kubernetes.io/name=cart"}));
+      Json({"--log-level=debug", "--label=app.kubernetes.io/name=cart", "--label=version=v2"}));
   EXPECT_EQ(init[1]["resources"], Json({{"requests", {{"cpu", "100m"}, {"memory", "16Mi"}}},
                                         {"limits", {{"memory", "1.5Gi"}}}}));
 }

@@ -1,6 +1,5 @@
 #include "k8s/inject/wishes.h"
 
-#include <algorithm>
 #include <iterator>
 
 #include "absl/strings/ascii.h"
@@ -8,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "certs/workload_labels.h"
 #include "net/base/socket_address.h"
 #include "net/usage/suggestion.h"
 
@@ -107,23 +107,15 @@ bool IsOwn(std::string_view name) {
   return name == kAccountAnnotation || name == kRedirectionAnnotation;
 }
 
-bool IsLabelValue(const std::string& text) {
-  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
-  });
-}
-
 // KEY=VALUE of those that the sidecar takes as --label. Kubernetes refuses the pod for others than
 // label values.
 std::vector<std::string> LabelsOf(const Json& metadata) {
   std::vector<std::string> found;
-  for (const char* key : {"app", "version", "app.kubernetes.io/name", "app.kubernetes.io/version",
-                          "service.istio.io/canonical-name", "service.istio.io/canonical-revision",
-                          "topology.istio.io/cluster"}) {
+  for (const char* key : certs::kWorkloadLabels) {
     const Json* value = Member(metadata, {"labels", key});
     if (value == nullptr || !value->is_string()) continue;
     std::string text = value->get<std::string>();
-    if (IsLabelValue(text)) found.push_back(absl::StrCat(key, "=", text));
+    if (certs::IsLabelValue(text)) found.push_back(absl::StrCat(key, "=", text));
   }
   return found;
 }

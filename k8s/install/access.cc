@@ -111,6 +111,8 @@ Json CallerRole(const char* name, Words accounts, Words verbs) {
                      // Of several replicas, each knows the sidecars that are connected to it.
                      {{""}, {"pods"}, kRead},
                      {{""}, {"pods/proxy"}, verbs},
+                     // `tullectl bug-report`: the logs of tulle-control.
+                     {{""}, {"pods/log"}, {"get"}},
                      // `tullectl check`.
                      {{"apps"}, {"deployments"}, {"get"}, {kControl}},
                  })}});

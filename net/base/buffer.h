@@ -54,6 +54,13 @@ class Buffer {
   std::string_view Linearize(size_t count);
   // Fills `out` with the first pieces; returns how many.
   int Gather(std::span<iovec> out) const;
+  // Calls visit(std::string_view) for each contiguous piece, in order. It may not change the
+  // buffer.
+  template <typename Visit>
+  void ForEachPiece(const Visit& visit) const {
+    for (const Slice* slice = head_; slice != nullptr; slice = slice->next)
+      visit(std::string_view(slice->data, slice->size));
+  }
   // Copies everything (for tests and small control-path messages).
   std::string ToString() const;
 

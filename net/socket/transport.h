@@ -36,6 +36,7 @@ struct PeerIdentity {
   std::string spiffe_id;           // empty: no URI SAN
   std::string subject;             // RFC 2253, as Envoy prints it in XFCC
   std::string certificate_sha256;  // hex, of the leaf's DER
+  std::string labels;              // as it says of itself: certs/workload_labels.h; empty: none
   std::vector<std::string> dns_sans;
   int64_t not_after = 0;  // seconds since the epoch
 };

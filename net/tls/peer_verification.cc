@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "certs/workload_labels.h"
+
 namespace tulle::tls {
 namespace {
 
@@ -12,6 +14,7 @@ PeerIdentity Describe(const certs::PeerIdentity& peer) {
   if (peer.id.has_value()) out.spiffe_id = peer.id->ToString();
   out.subject = peer.leaf.subject();
   out.certificate_sha256 = peer.leaf.sha256();
+  out.labels = certs::LabelsTextOf(peer.leaf.native());
   out.dns_sans = peer.leaf.dns_sans();
   out.not_after = peer.leaf.not_after();
   return out;

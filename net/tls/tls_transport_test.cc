@@ -31,7 +31,7 @@ class TlsTransportTest : public ::testing::Test {
  protected:
   ServerTlsSpec ServerSpec() {
     ServerTlsSpec spec;
-    spec.identity = IdentityOf(ca_.Workload("server"));
+    spec.identity = IdentityOf(ca_.Workload("server", "default", {}, "app=server,version=v2"));
     spec.trust = Share(ca_.Bundle());
     spec.alpn = {"h2", "http/1.1"};
     return spec;
@@ -96,6 +96,8 @@ TEST_F(TlsTransportTest, BothSidesKnowEachOther) {
   EXPECT_EQ(server.peer()->spiffe_id, "spiffe://cluster.local/ns/default/sa/client");
   EXPECT_EQ(client.peer()->spiffe_id, "spiffe://cluster.local/ns/default/sa/server");
   EXPECT_EQ(server.peer()->certificate_sha256.size(), 64u);
+  EXPECT_EQ(server.peer()->labels, "");
+  EXPECT_EQ(client.peer()->labels, "app=server,version=v2");
   EXPECT_GT(server.peer()->not_after, Now());
   EXPECT_EQ(server.alpn(), "h2");
   EXPECT_EQ(client.alpn(), "h2");

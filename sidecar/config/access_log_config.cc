@@ -10,6 +10,7 @@
 #include "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.pb.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "sidecar/config/collector_config.h"
+#include "telemetry/access_log_format.h"
 #include "telemetry/log_record.h"
 
 namespace tulle::config {
@@ -109,6 +110,11 @@ absl::StatusOr<AccessLogSpec> ToCollectorLog(const OpenTelemetryLog& log, const 
   return spec;
 }
 
+absl::Status CheckFormat(const AccessLogSpec& spec) {
+  using Format = telemetry::AccessLogFormat;
+  return (spec.json.empty() ? Format::Text(spec.format) : Format::Json(spec.json)).status();
+}
+
 absl::StatusOr<AccessLogSpec> ToAccessLog(const google::protobuf::Any& config,
                                           const FileReader& files, const FieldPath& at) {
   AccessLogSpec spec;
@@ -134,6 +140,8 @@ absl::StatusOr<AccessLogSpec> ToAccessLog(const google::protobuf::Any& config,
                                  "stderr or OpenTelemetry logger"));
   }
   if (auto status = ReadFormat(format, files, at / "log_format", spec); !status.ok()) return status;
+  if (auto status = CheckFormat(spec); !status.ok())
+    return (at / "log_format").Error(std::string(status.message()));
   return spec;
 }
 

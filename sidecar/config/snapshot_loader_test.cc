@@ -51,16 +51,18 @@ class SnapshotLoaderTest : public ::testing::Test {
                    "[{\"match\": {\"prefix\": \"/\"}, \"route\": {\"cluster\": \"" +
                    cluster + "\"}}]}]}"));
   }
-  std::string PutListener(const std::string& name, const std::string& routes) {
-    return Put(
-        ResourceKind::kListener, name,
-        Bytes<envoy::config::listener::v3::Listener>(R"({
+  std::string PutListener(const std::string& name, const std::string& routes,
+                          const std::string& access_log = "") {
+    return Put(ResourceKind::kListener, name,
+               Bytes<envoy::config::listener::v3::Listener>(R"({
       "name": ")" + name + R"(",
       "address": {"socket_address": {"address": "127.0.0.1", "port_value": 15001}},
       "filter_chains": [{"filters": [{"name": "hcm", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "s", "rds": {"route_config_name": ")" +
-                                                     routes + R"(", "config_source": {"ads": {}}},
+                                                            routes +
+                                                            R"(", "config_source": {"ads": {}}},)" +
+                                                            access_log + R"(
         "http_filters": [{"name": "router", "typed_config": {
           "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}]}}]}]})"));
   }
@@ -154,6 +156,25 @@ TEST_F(SnapshotLoaderTest, Fault65_OneBadResourceAmongManyIsRefusedAlone) {
   }
   loader_.GiveUpWaiting();
   EXPECT_EQ(loader_.Current()->clusters.size(), 999u);
+}
+
+TEST_F(SnapshotLoaderTest, AccessLogFormatsAreCheckedWithTheirListener) {
+  const auto put = [this](const std::string& format) {
+    return PutListener("l", "r",
+                       R"("access_log": [{"typed_config": {
+      "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+      "path": "/dev/null", "log_format": )" +
+                           format + "}}],");
+  };
+  EXPECT_EQ(put(R"({"text_format": "%PROTOCOL% %REQ(:METHOD)%\n"})"), "");
+  EXPECT_EQ(put(R"({"json_format": {"status": "%RESPONSE_CODE%"}})"), "");
+  for (const char* format :
+       {R"({"text_format": "%NO_SUCH_OPERATOR%"})", R"({"text_format": "%PROTOCOL"})",
+        R"({"json_format": {"status": "%NO_SUCH_OPERATOR%"}})"}) {
+    const std::string error = put(format);
+    EXPECT_NE(error.find("typed_config.log_format: "), std::string::npos)
+        << format << ": " << error;
+  }
 }
 
 TEST_F(SnapshotLoaderTest, Fault63_TheLastGoodOneStays) {

@@ -70,7 +70,7 @@ void Sidecar::CheckHealth(const Version& version) {
   health_checks_.Keep(checked);
 }
 
-void Sidecar::SetOwnWorkload(const proxy::OwnWorkload& own) {
+void Sidecar::SetOwnWorkload(const proxy::Workload& own) {
   for (const auto& worker : workers_) {
     worker->Post([own](Worker& on_thread) { on_thread.SetOwnWorkload(own); });
   }

@@ -52,7 +52,7 @@ class Sidecar {
   void OnVersionInForce(std::function<void()> callback) { on_in_force_ = std::move(callback); }
 
   // The identity that workers put into logs, metrics and spans.
-  void SetOwnWorkload(const proxy::OwnWorkload& own);
+  void SetOwnWorkload(const proxy::Workload& own);
 
   // Visits each cluster of the published snapshot with the use of its limits.
   using LimitsVisitor = std::function<void(const upstream::ClusterSpec&, upstream::ClusterLimits&)>;

@@ -67,6 +67,7 @@ std::vector<ListenerError> Worker::Apply(std::shared_ptr<const Version> version)
   ApplyListeners(*version->snapshot, errors);
   if (!ending_) RemoveGone(*version->snapshot);
   destinations_.Rebuild(listeners_);
+  if (version != version_) services_.configured = services_.loop.WallNow();
   version_ = std::move(version);
   return errors;
 }

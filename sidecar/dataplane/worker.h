@@ -79,7 +79,7 @@ class Worker {
   // See proxy::Services; before the first listener.
   void ShowCauses() { services_.shows_causes = true; }
   // The own identity, after the first or a new certificate.
-  void SetOwnWorkload(const proxy::OwnWorkload& own) { services_.observer.OnOwnWorkload(own); }
+  void SetOwnWorkload(const proxy::Workload& own) { services_.observer.OnOwnWorkload(own); }
   // See proxy::Observer.
   void DropRetiredSeries() { services_.observer.OnSeriesRetired(); }
   // From now on listeners of unknown destinations are fetched.

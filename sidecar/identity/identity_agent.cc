@@ -13,6 +13,7 @@
 #include "certs/csr.h"
 #include "certs/spiffe_id.h"
 #include "certs/spiffe_names.h"
+#include "certs/workload_labels.h"
 #include "sidecar/identity/state_file.h"
 #include "tulle/ca/v1/ca.pb.h"
 
@@ -73,6 +74,8 @@ void IdentityAgent::Start() {
     roots_pem_ = identity_->roots_pem;
     if (ValidNow()) {
       events_.OnIdentity(identity_);
+      const X509* leaf = identity_->tls->chain.front().native();
+      if (certs::LabelsTextOf(leaf) != certs::TextOf(options_.labels)) return Renew();
       return renewal_.Schedule(identity_->not_before, identity_->not_before, identity_->not_after,
                                /*is_new=*/false);
     }
@@ -231,7 +234,7 @@ void IdentityAgent::AskForCertificate() {
   auto id = certs::SpiffeId::Parse(identity_ == nullptr ? certs::SpiffeUri("cluster.local", "/new")
                                                         : identity_->spiffe_id);
   ca::v1::CreateCertificateRequest request;
-  request.set_csr_pem(certs::BuildCertificateRequest(key, *id));
+  request.set_csr_pem(certs::BuildCertificateRequest(key, *id, options_.labels));
   call_ = channel_->NewUnaryCall(kCreateCertificate, request.SerializeAsString(), kCallTimeout,
                                  [this](const grpc::Status& status, std::string response) {
                                    OnCertificate(status, response);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "certs/private_key.h"
+#include "certs/workload_labels.h"
 #include "net/grpc/channel.h"
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
@@ -23,6 +24,8 @@ struct AgentOptions {
   // In Kubernetes: the roots of the mesh, read anew for each use. The token is a service account's
   // then.
   std::string roots_file = {};
+  // Requested in the certificate; what another one has is replaced at the start.
+  certs::WorkloadLabels labels = {};
 };
 
 // Obtains this sidecar's identity and keeps it fresh: from the state directory, otherwise with the

@@ -76,6 +76,7 @@ class FakeAuthority : private loop::ListenerEvents {
   std::vector<int64_t> certified_at;
   int64_t lifetime = certs::kSvidLifetimeSeconds;
   int64_t ahead = 0;  // of its clock, in seconds
+  bool ignores_labels = false;
   certs::SpiffeId poses_as = Account("tulle-system", "tulle-control");
 
  private:
@@ -90,9 +91,13 @@ class FakeAuthority : private loop::ListenerEvents {
     const auto csr = certs::CertificateRequest::Parse(request.csr_pem());
     EXPECT_TRUE(csr.ok()) << csr.status();
     ca::v1::CreateCertificateResponse response;
-    response.add_certificate_chain(
-        Issue(root_, keys_, Account("default", "shop"), csr->public_key(), Now() + ahead, lifetime)
-            .ToPem());
+    response.add_certificate_chain(root_
+                                       .Issue({.id = Account("default", "shop"),
+                                               .public_key = csr->public_key(),
+                                               .lifetime_seconds = lifetime,
+                                               .labels = ignores_labels ? "" : csr->labels()},
+                                              keys_, Now() + ahead)
+                                       ->ToPem());
     for (const auto& root : told_roots_) response.add_trust_bundle(root.certificate().ToPem());
     return response.SerializeAsString();
   }
@@ -174,7 +179,7 @@ class World {
   void StartAgent() {
     agent = std::make_unique<IdentityAgent>(
         *agent_loop_, tls::SimTransports(), keys,
-        AgentOptions{{kControl}, directory + "/token", directory, roots_file},
+        AgentOptions{{kControl}, directory + "/token", directory, roots_file, labels},
         static_cast<IdentityAgent::Events&>(events));
     agent->Start();
   }
@@ -207,6 +212,7 @@ class World {
   std::unique_ptr<FakeAuthority> authority;
   std::string directory;
   std::string roots_file;
+  certs::WorkloadLabels labels;
   std::unique_ptr<IdentityAgent> agent;
 };
 
@@ -223,6 +229,40 @@ TEST(IdentityAgent, FirstContactTurnsTheTokenIntoAnIdentity) {
                                               world.authority->root().key().PublicKeyHash() + "." +
                                               kSecret}));
   EXPECT_TRUE(IdentityFile(world.directory).Load().ok());
+}
+
+TEST(IdentityAgent, LabelsAreInTheCertificate) {
+  World world;
+  world.labels = {{"app", "cart"}, {"version", "v2"}};
+  world.GiveToken(world.authority->root().key().PublicKeyHash());
+  world.StartAgent();
+  world.simulation.RunFor(seconds(5));
+  ASSERT_EQ(world.events.identities.size(), 1) << world.events.errors.front();
+  const auto labels = [](const Identity& identity) {
+    return certs::LabelsTextOf(identity.tls->chain.front().native());
+  };
+  EXPECT_EQ(labels(*world.events.identities[0]), "app=cart,version=v2");
+  // A restart with the same ones needs no other certificate; with others it does.
+  world.StartAgent();
+  world.simulation.RunFor(seconds(5));
+  ASSERT_EQ(world.events.identities.size(), 2);
+  world.labels = {{"version", "v3"}};
+  world.StartAgent();
+  EXPECT_EQ(world.events.identities.size(), 3) << "it is used meanwhile";
+  world.simulation.RunFor(seconds(5));
+  ASSERT_EQ(world.events.identities.size(), 4);
+  EXPECT_EQ(labels(*world.events.identities[3]), "version=v3");
+  EXPECT_TRUE(world.events.errors.empty()) << world.events.errors.front();
+}
+
+TEST(IdentityAgent, AControlPlaneThatDoesNotKnowLabelsIsAskedOnce) {
+  World world;
+  world.authority->ignores_labels = true;
+  world.labels = {{"app", "cart"}};
+  world.Store(minutes(1), hours(24));
+  world.StartAgent();
+  world.simulation.RunFor(hours(1));
+  EXPECT_EQ(world.events.identities.size(), 2);
 }
 
 TEST(IdentityAgent, AnotherRootThanTheTokensIsRefusedBeforeTheTokenIsSent) {

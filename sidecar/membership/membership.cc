@@ -10,7 +10,7 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "sidecar/membership/instance_id.h"
-#include "sidecar/proxy/own_workload.h"
+#include "sidecar/proxy/workload.h"
 #include "telemetry/families.h"
 #include "telemetry/version.h"
 #include "xds/proto/type_urls.h"
@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<Membership>> Membership::Make(
   self.agent_ = std::make_unique<identity::IdentityAgent>(
       loop, transports, keys,
       identity::AgentOptions{options.control, options.token_file, options.state_directory,
-                             options.roots_file},
+                             options.roots_file, options.workload.labels},
       static_cast<identity::IdentityAgent::Events&>(self));
   Discovery::Options discovery;
   discovery.node = NodeBytes(instance_id, options.workload);
@@ -184,7 +184,7 @@ void Membership::ShowIdentity() {
       .GaugeRow(telemetry::kCertificateExpiry,
                 std::array<std::string_view, 2>{kOwnSecret, identity_->spiffe_id})
       .Set(static_cast<double>(identity_->not_after));
-  sidecar_.SetOwnWorkload(proxy::OwnWorkloadOf(identity_->spiffe_id, labels_));
+  sidecar_.SetOwnWorkload(proxy::WorkloadOf(identity_->spiffe_id, labels_));
 }
 
 // Logged as an error near expiry, with the time that is left: all former renewals have failed.

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "certs/private_key.h"
+#include "certs/workload_labels.h"
 #include "net/loop/loop.h"
 #include "net/tls/secure_transports.h"
 #include "sidecar/dataplane/sidecar.h"
@@ -83,7 +84,7 @@ class Membership final : private identity::IdentityAgent::Events {
   telemetry::Log& log_;
   telemetry::Registry& metrics_;
   std::string instance_id_;
-  std::map<std::string, std::string> labels_;  // of the workload
+  certs::WorkloadLabels labels_;  // of the workload
   std::shared_ptr<const identity::Identity> identity_;
   int64_t identity_since_ = 0;  // when it was issued, or first used by this process
   std::unique_ptr<identity::IdentityAgent> agent_;

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "certs/workload_labels.h"
 #include "net/grpc/channel.h"
 #include "net/loop/loop.h"
 #include "sidecar/membership/breaker_report.h"
@@ -39,7 +39,7 @@ struct Workload {
   std::string locality;                // REGION[/ZONE[/SUBZONE]]
   uint16_t metrics_port = 0;           // for Prometheus; 0: none
   // As a pod's: of its own metrics, not registered.
-  std::map<std::string, std::string> labels;
+  certs::WorkloadLabels labels;
 
   bool has_listeners() const {
     return transparent || !inbound.empty() || outbound_http != 0 || !outbound_tcp.empty();

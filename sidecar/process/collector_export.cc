@@ -15,7 +15,11 @@
 namespace tulle::sidecar {
 
 CollectorExport::CollectorExport(loop::Loop& main, telemetry::Registry& registry)
-    : main_(main), registry_(registry) {}
+    : main_(main), registry_(registry) {
+  // From the start: rate() does not see the increase that begins a series.
+  registry.CounterRow(telemetry::kSpansSent);
+  registry.CounterRow(telemetry::kAccessLogSent);
+}
 
 CollectorExport::~CollectorExport() = default;
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "certs/workload_labels.h"
 #include "net/base/socket_address.h"
 #include "net/usage/program.h"
 #include "net/usage/usage_error.h"
@@ -105,29 +106,15 @@ void AddWorkloadOptions(CLI::App& app, Workload& workload) {
   AddTransparentOptions(app, workload);
 }
 
-constexpr const char* kLabels[] = {
-    "app",
-    "version",
-    "app.kubernetes.io/name",
-    "app.kubernetes.io/version",
-    "service.istio.io/canonical-name",
-    "service.istio.io/canonical-revision",
-    "topology.istio.io/cluster",
-};
-constexpr size_t kLongestLabel = 63;  // as in Kubernetes
-
 absl::Status ReadLabels(CommandLine& line) {
   for (const std::string& text : line.labels) {
-    const size_t equals = text.find('=');
-    const std::string key = text.substr(0, equals);
-    const std::string value = equals == text.npos ? "" : text.substr(equals + 1);
-    if (std::find(std::begin(kLabels), std::end(kLabels), key) == std::end(kLabels) ||
-        value.empty() || value.size() > kLongestLabel) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--label ", text, ": expected KEY=VALUE with one of the keys ",
-          absl::StrJoin(kLabels, ", "), " and a value of at most ", kLongestLabel, " characters"));
+    const absl::StatusOr<certs::WorkloadLabels> read = certs::ParseWorkloadLabels(text);
+    if (!read.ok() || read->size() != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--label ", text, ": ",
+                       read.ok() ? "expected KEY=VALUE" : std::string(read.status().message())));
     }
-    line.workload.labels[key] = value;
+    line.workload.labels[read->begin()->first] = read->begin()->second;
   }
   return absl::OkStatus();
 }

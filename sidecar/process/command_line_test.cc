@@ -39,7 +39,7 @@ TEST(CommandLine, LabelsOfTheWorkload) {
   const Outcome outcome = Member({"--label", "app=cart", "--label", "version=v2"});
   ASSERT_TRUE(outcome.parsed.command_line.has_value()) << outcome.error;
   EXPECT_EQ(outcome.parsed.command_line->workload.labels,
-            (std::map<std::string, std::string>{{"app", "cart"}, {"version", "v2"}}));
+            (certs::WorkloadLabels{{"app", "cart"}, {"version", "v2"}}));
   for (const std::string& wrong : {std::string("app"), std::string("app="),
                                    std::string("colour=red"), "app=" + std::string(64, 'x')}) {
     const Outcome refused = Member({"--label", wrong});

@@ -11,7 +11,7 @@
 #include "net/dns/ares_resolver.h"
 #include "net/tls/tls_transports.h"
 #include "sidecar/config/snapshot.h"
-#include "sidecar/proxy/own_workload.h"
+#include "sidecar/proxy/workload.h"
 #include "telemetry/families.h"
 #include "telemetry/version.h"
 
@@ -82,7 +82,7 @@ absl::Status Process::StartFromFile() {
   file_ = std::make_unique<FileConfiguration>(loop_, command_line_.config_file, threads_.sidecar(),
                                               log_, metrics_.main());
   if (absl::Status loaded = file_->Load(); !loaded.ok()) return loaded;
-  threads_.sidecar().SetOwnWorkload(proxy::OwnWorkloadOf("", command_line_.workload.labels));
+  threads_.sidecar().SetOwnWorkload(proxy::WorkloadOf("", command_line_.workload.labels));
   if (file_->admin()) {
     if (absl::Status listens = pages_.Listen(*file_->admin(), true); !listens.ok()) return listens;
   }
@@ -169,7 +169,7 @@ std::vector<std::string> Process::Problems() const {
 void Process::ShowIdentity() {
   const auto& identity = mesh_->membership().identity();
   if (identity == nullptr) return;
-  const proxy::OwnWorkload own = proxy::OwnWorkloadOf(identity->spiffe_id);
+  const proxy::Workload own = proxy::WorkloadOf(identity->spiffe_id);
   collectors_.SetWorkload(own.name, own.namespace_name, mesh_->membership().instance_id());
   if (std::exchange(told_identity_, identity) != identity) collectors_.Reconnect();
 }

@@ -121,7 +121,7 @@ const AccessLog::ChainLogs& AccessLog::LogsOf(
   return made;
 }
 
-// The loader has rejected an unusable format of a record; that of a line is only counted here.
+// The loader has rejected unusable formats.
 void AccessLog::AddLog(const config::AccessLogSpec& spec, ChainLogs& logs) {
   if (spec.collector != nullptr) {
     auto format = telemetry::LogRecordFormat::Compile(spec.format, spec.json, spec.attributes);

@@ -7,6 +7,7 @@
 #include "net/base/socket_address.h"
 #include "net/http/head.h"
 #include "net/loop/loop.h"
+#include "sidecar/proxy/grpc_messages.h"
 
 namespace tulle::proxy {
 
@@ -38,7 +39,8 @@ struct RoutedTo {
 struct UpstreamPeer {
   SocketAddress address;
   SocketAddress local;
-  std::string_view peer;  // SPIFFE ID
+  std::string_view peer;    // SPIFFE ID
+  std::string_view labels;  // PeerIdentity::labels
   bool is_tls = false;
 };
 
@@ -61,8 +63,8 @@ struct TracingRecord {
 struct DecisionRecord {
   RequestTimes times;
   const http::Head* request = nullptr;
+  GrpcBodies* grpc = nullptr;      // null: the request, as it came, is not gRPC
   std::string_view original_path;  // before normalization and rewriting
-  int status = 0;                  // sent downstream; 0: none
   std::string_view grpc_status;
   BodyBytes bytes;
   RoutedTo routed;
@@ -71,6 +73,7 @@ struct DecisionRecord {
   std::string_view policy;  // that denied the request, or let it pass
   // Why the request ended as it did; kNone: a response of the upstream, or a configured one.
   Failure failure;
+  int status = 0;                   // sent downstream; 0: none
   bool delay_injected = false;      // DI
   bool response_truncated = false;  // after its head was sent downstream
   TracingRecord tracing;

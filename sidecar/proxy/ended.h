@@ -33,6 +33,7 @@ struct EndedRequest {
 
 struct EndedRelay {
   EndedDownstream downstream;
+  const PeerIdentity* upstream_peer;  // null: not reached, or without TLS
   const RelayRecord& record;
   std::chrono::system_clock::time_point wall_ended{};
 };

@@ -73,6 +73,7 @@ class EndedTest : public testing::Test {
     chain = std::make_shared<config::FilterChainSpec>();
     chain->own_identity = "spiffe://d/ns/default/sa/post";
     peer.spiffe_id = "spiffe://d/ns/default/sa/gateway";
+    peer.labels = "version=v9";
     head.method = "GET";
     head.path = "/posts?page=2";
     head.authority = "post.default.svc.cluster.local";
@@ -91,6 +92,7 @@ class EndedTest : public testing::Test {
     record.bytes.response = 279;
     record.upstream.address = SocketAddress::Loopback4(8080);
     record.upstream.peer = "spiffe://d/ns/default/sa/post";
+    record.upstream.labels = "app=letters,version=v3";
   }
 
   EndedRequest Request(config::Direction direction) {
@@ -99,6 +101,17 @@ class EndedTest : public testing::Test {
              SocketAddress::Loopback4(80), "sni"},
             record,
             &response};
+  }
+  // A call with so many empty messages.
+  GrpcBodies* GrpcOf(size_t sent, size_t received) {
+    GrpcBodies* bodies = arena.New<GrpcBodies>();
+    Buffer messages(loop->slab());
+    messages.Append(std::string(5 * sent, '\0'));
+    bodies->request.Pass(messages);
+    messages.Clear();
+    messages.Append(std::string(5 * received, '\0'));
+    bodies->response.Pass(messages);
+    return bodies;
   }
   std::string Metrics() {
     const telemetry::Registry* all[] = {&registry};
@@ -115,8 +128,8 @@ class EndedTest : public testing::Test {
   PeerIdentity peer;
   DecisionRecord record;
   telemetry::Registry registry;
-  OwnWorkload own =
-      OwnWorkloadOf("spiffe://d/ns/default/sa/gateway", {{"app", "edge"}, {"version", "v2"}});
+  Workload own =
+      WorkloadOf("spiffe://d/ns/default/sa/gateway", {{"app", "edge"}, {"version", "v2"}});
 };
 
 TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
@@ -132,9 +145,9 @@ TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
                       "source_canonical_service=\"edge\",source_canonical_revision=\"v2\","
                       "destination_workload=\"post\",destination_workload_namespace=\"default\","
                       "destination_principal=\"spiffe://d/ns/default/sa/post\","
-                      "destination_app=\"unknown\",destination_version=\"unknown\","
-                      "destination_cluster=\"unknown\",destination_canonical_service=\"unknown\","
-                      "destination_canonical_revision=\"unknown\","
+                      "destination_app=\"letters\",destination_version=\"v3\","
+                      "destination_cluster=\"unknown\",destination_canonical_service=\"letters\","
+                      "destination_canonical_revision=\"v3\","
                       "destination_service=\"post.default.svc.cluster.local\","
                       "destination_service_name=\"post\",destination_service_namespace=\"default\","
                       "request_protocol=\"http\",response_code=\"200\","
@@ -146,30 +159,47 @@ TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
                       "cluster.local\",method=\"GET\",status=\"200\"} 2\n"),
             std::string::npos)
       << text;
+  EXPECT_EQ(text.find("istio_request_messages_total"), std::string::npos) << text;
 }
 
-TEST(OwnWorkload, IsNamedByIstiosRules) {
+TEST_F(EndedTest, PeersOfOneIdentityDifferByTheirLabels) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  for (const std::string_view labels :
+       {"version=v1", "version=v2", "", "no labels", "version=v2"}) {
+    record.upstream.labels = labels;
+    metrics.Count(Request(config::Direction::kOutbound));
+  }
+  const std::string text = Metrics();
+  for (const char* part : {"destination_app=\"unknown\",destination_version=\"v1\",",
+                           "destination_app=\"unknown\",destination_version=\"v2\",",
+                           "destination_canonical_revision=\"latest\","}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+}
+
+TEST(Workload, IsNamedByIstiosRules) {
   const std::string id = "spiffe://d/ns/shop/sa/cart";
-  const OwnWorkload plain = OwnWorkloadOf(id);
+  const Workload plain = WorkloadOf(id);
   EXPECT_EQ(plain.app, "");
   EXPECT_EQ(plain.canonical_service, "cart");
   EXPECT_EQ(plain.canonical_revision, "latest");
-  const OwnWorkload usual = OwnWorkloadOf(
-      id, {{"app.kubernetes.io/name", "basket"}, {"app.kubernetes.io/version", "1.2"}});
+  const Workload usual =
+      WorkloadOf(id, {{"app.kubernetes.io/name", "basket"}, {"app.kubernetes.io/version", "1.2"}});
   EXPECT_EQ(usual.app, "basket");
   EXPECT_EQ(usual.version, "1.2");
   EXPECT_EQ(usual.canonical_service, "basket");
-  const OwnWorkload named = OwnWorkloadOf(id, {{"service.istio.io/canonical-name", "c"},
-                                               {"service.istio.io/canonical-revision", "r"},
-                                               {"topology.istio.io/cluster", "east"},
-                                               {"app", "a"},
-                                               {"version", "v"}});
+  const Workload named = WorkloadOf(id, {{"service.istio.io/canonical-name", "c"},
+                                         {"service.istio.io/canonical-revision", "r"},
+                                         {"topology.istio.io/cluster", "east"},
+                                         {"app", "a"},
+                                         {"version", "v"}});
   EXPECT_EQ(named.canonical_service, "c");
   EXPECT_EQ(named.canonical_revision, "r");
   EXPECT_EQ(named.cluster, "east");
   EXPECT_EQ(named.app, "a");
   EXPECT_EQ(named.version, "v");
-  EXPECT_EQ(OwnWorkloadOf("").canonical_revision, "") << "nothing is known of it";
+  EXPECT_EQ(WorkloadOf("").canonical_revision, "") << "nothing is known of it";
 }
 
 TEST_F(EndedTest, OnlySampledRequestsAreExemplars) {
@@ -227,20 +257,23 @@ TEST_F(EndedTest, DelayedRequestsHaveALabelOfTheirOwn) {
 
 TEST_F(EndedTest, IstiosLabelsOnTheDestinationsSide) {
   Seal();
-  own = OwnWorkloadOf("spiffe://d/ns/default/sa/post", {{"app", "posts"}});
+  own = WorkloadOf("spiffe://d/ns/default/sa/post", {{"app", "posts"}});
   RequestTelemetry metrics(registry, own);
-  head.headers.Add("content-type", "application/grpc");
+  record.grpc = GrpcOf(2, 3);
   record.grpc_status = "14";
   record.failure = {FailureKind::kConnectRefused};
   record.retries.exhausted = true;
   metrics.Count(Request(config::Direction::kInbound));
   const std::string text = Metrics();
   for (const char* part :
-       {"reporter=\"destination\",source_workload=\"gateway\"", "source_app=\"unknown\"",
+       {"reporter=\"destination\",source_workload=\"gateway\"",
+        "source_app=\"unknown\",source_version=\"v9\"",
         "destination_workload=\"post\",destination_workload_namespace=\"default\","
         "destination_principal=\"spiffe://d/ns/default/sa/post\",destination_app=\"posts\"",
         "request_protocol=\"grpc\",response_code=\"200\",grpc_response_status=\"14\","
-        "response_flags=\"UF,URX\",connection_security_policy=\"mutual_tls\"} 1\n"}) {
+        "response_flags=\"UF,URX\",connection_security_policy=\"mutual_tls\"} 1\n",
+        "connection_security_policy=\"mutual_tls\"} 2\n", "istio_request_messages_total{",
+        "connection_security_policy=\"mutual_tls\"} 3\n"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }
@@ -248,7 +281,7 @@ TEST_F(EndedTest, IstiosLabelsOnTheDestinationsSide) {
 TEST_F(EndedTest, Fault85_WhatARequestSaysMakesNoRows) {
   Seal();
   RequestTelemetry metrics(registry, own);
-  head.headers.Add("content-type", "application/grpc");
+  record.grpc = GrpcOf(2, 3);
   for (int i = 0; i < 100; ++i) {
     const std::string text = std::to_string(100 + i);
     head.method = head.path = head.authority = record.grpc_status = text;
@@ -269,8 +302,11 @@ TEST_F(EndedTest, RelaysAreOpenedOnceAndClosedOnce) {
   relay.sent = 7;
   relay.opened = true;
   const EndedDownstream downstream{spec, config::Direction::kOutbound, nullptr, false, {}, {}, ""};
-  metrics.CountOpened({downstream, relay, {}});
-  metrics.Count(EndedRelay{downstream, relay, {}});
+  PeerIdentity upstream;
+  upstream.spiffe_id = "spiffe://d/ns/default/sa/db";
+  upstream.labels = "version=v5";
+  metrics.CountOpened({downstream, &upstream, relay, {}});
+  metrics.Count(EndedRelay{downstream, &upstream, relay, {}});
   std::istringstream lines(Metrics());
   int found = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -278,6 +314,8 @@ TEST_F(EndedTest, RelaysAreOpenedOnceAndClosedOnce) {
     const bool sent = line.starts_with("istio_tcp_sent_bytes_total");
     const bool received = line.starts_with("istio_tcp_received_bytes_total");
     EXPECT_EQ(value, sent ? "7" : received ? "5" : "1") << line;
+    EXPECT_NE(line.find("destination_workload=\"db\""), line.npos) << line;
+    EXPECT_NE(line.find("destination_version=\"v5\""), line.npos) << line;
     ++found;
   }
   EXPECT_EQ(found, 4);

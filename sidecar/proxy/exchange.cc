@@ -92,6 +92,7 @@ void Exchange::Advance(Phase phase) {
 void Exchange::OnHeaders(http::Head& head, bool end) {
   call_.request.head = &head;
   call_.record.request = &head;
+  if (head.is_grpc()) call_.record.grpc = call_.arena.New<GrpcBodies>();
   call_.record.original_path = head.path;
   if (end) {
     messages_.EndRequest();

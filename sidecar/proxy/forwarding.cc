@@ -24,7 +24,7 @@ Step Forwarding::Connect() {
   attempt_.emplace(events, *call_.cluster, call_.cluster.TakePicked());
   // Also of an attempt that is not sent.
   call_.record.upstream.address = attempt_->endpoint().spec().address;
-  call_.record.upstream.peer = {};
+  call_.record.upstream.peer = call_.record.upstream.labels = {};
   const upstream::HttpVersion version = VersionFor(call_.cluster->spec(), request);
   if (version == upstream::HttpVersion::k2 && request.upgrade_wanted)
     return Fail(call_, {failures::kUpgradeRefused, "the upstream uses HTTP/2"});
@@ -46,7 +46,9 @@ void Forwarding::RecordUpstream() {
   if (transport == nullptr) return;
   record.upstream.is_tls = transport->is_tls();
   const PeerIdentity* peer = transport->peer();
-  if (peer != nullptr) record.upstream.peer = call_.arena.Copy(peer->spiffe_id);
+  if (peer == nullptr) return;
+  record.upstream.peer = call_.arena.Copy(peer->spiffe_id);
+  if (!peer->labels.empty()) record.upstream.labels = call_.arena.Copy(peer->labels);
 }
 
 Step Forwarding::Send() {

@@ -29,6 +29,7 @@ void Messages::EndRequest() {
 
 void Messages::ReceiveRequest(Buffer& data, bool end) {
   call_.record.bytes.request += data.size();
+  if (call_.record.grpc != nullptr) call_.record.grpc->request.Pass(data);
   request_.Receive(data, end);
   if (upstream_ == nullptr) {
     if (end) StartClocksUnsent();
@@ -117,6 +118,7 @@ void Messages::Upgrade() {
 
 void Messages::ReceiveResponse(Buffer& data, bool end) {
   call_.record.bytes.response += data.size();
+  if (call_.record.grpc != nullptr) call_.record.grpc->response.Pass(data);
   response_.Receive(data, end);
   if (!end) PullResponse();
 }

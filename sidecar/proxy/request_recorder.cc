@@ -57,14 +57,16 @@ uint16_t MarksOf(const EndedRequest& request, int grpc_status) {
                                mark(record.delay_injected, recorder::kDelayInjected));
 }
 
+int64_t UnixNanoseconds(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
 Numbers NumbersOf(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
   const RequestTimes& times = record.times;
   const int grpc_status = record.grpc_status.empty() ? -1 : GrpcStatusNumber(record.grpc_status);
   Numbers numbers;
-  numbers.wall_started =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(times.wall_started.time_since_epoch())
-          .count();
+  numbers.wall_started = UnixNanoseconds(times.wall_started);
   numbers.request_ended = Since(times.started, times.request_ended);
   numbers.upstream_asked = Since(times.started, times.upstream_asked);
   numbers.upstream_answered = Since(times.started, times.upstream_answered);
@@ -124,7 +126,8 @@ void RequestRecorder::Write(const Call& call, const EndedRequest& request) {
   if (into_ == nullptr) return;
   bool failed = false;
   const uint64_t number = into_->ring.Write([&](RecordWriter& writer) {
-    const Numbers numbers = NumbersOf(request);
+    Numbers numbers = NumbersOf(request);
+    numbers.configured = UnixNanoseconds(call.services.configured);
     failed = (numbers.marks & recorder::kFailed) != 0;
     writer.PutNumbers(numbers);
     PutRequest(request, writer);

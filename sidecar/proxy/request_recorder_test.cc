@@ -59,6 +59,7 @@ TEST_F(RequestRecorderTest, RecordsWhatIsKnownAtTheEnd) {
   record.bytes = {11, 279};
   // The same instant: reached all the same.
   record.times.upstream_asked = record.times.started;
+  services_.configured = std::chrono::system_clock::time_point(std::chrono::seconds(1'795'255'233));
   const recorder::Record kept = End();
   EXPECT_EQ(kept[Text::kRequestId], "id-1");
   EXPECT_EQ(kept[Text::kMethod], "GET");
@@ -73,6 +74,7 @@ TEST_F(RequestRecorderTest, RecordsWhatIsKnownAtTheEnd) {
   EXPECT_EQ(kept.source_address(), "10.0.0.9:40000");
   EXPECT_EQ(kept.endpoint(), "[2001:db8::1]:8080");
   EXPECT_EQ(kept.numbers().status, 200);
+  EXPECT_EQ(kept.numbers().configured, 1'795'255'233'000'000'000);
   EXPECT_EQ(kept.numbers().attempts, 2u);
   EXPECT_EQ(kept.numbers().request_bytes, 11u);
   EXPECT_EQ(kept.numbers().response_bytes, 279u);

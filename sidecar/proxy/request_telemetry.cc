@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
-#include "certs/spiffe_names.h"
+#include "certs/workload_labels.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/response_flags.h"
 #include "sidecar/proxy/trace_record.h"
@@ -20,15 +20,21 @@ namespace {
 
 using telemetry::IstioLabel;
 
-constexpr std::string_view kMethods[] = {"GET",     "POST",    "PUT",   "DELETE", "HEAD",
-                                         "OPTIONS", "CONNECT", "TRACE", "PATCH"};
+constexpr std::string_view kMethods[] = {"GET",     "POST",  "PUT",   "DELETE", "HEAD",   "OPTIONS",
+                                         "CONNECT", "TRACE", "PATCH", "other",  "unknown"};
+constexpr uint8_t kOtherMethod = 9;
+constexpr uint8_t kUnknownMethod = 10;
 
-std::string_view KnownMethod(const http::Head* request) {
-  if (request == nullptr) return "unknown";
-  for (const std::string_view method : kMethods) {
-    if (method == request->method) return method;
+// Its place in kMethods.
+uint8_t MethodOf(const http::Head* request) {
+  if (request == nullptr) return kUnknownMethod;
+  const std::string_view asked = request->method;
+  for (uint8_t i = 0; i < kOtherMethod; ++i) {
+    const std::string_view method = kMethods[i];
+    // Its first letter and its size tell it from the others: one comparison of texts.
+    if (method.size() == asked.size() && method[0] == asked[0] && method == asked) return i;
   }
-  return "other";
+  return kOtherMethod;
 }
 
 // Of NAME.NAMESPACE.svc...; other hosts are their own name.
@@ -44,30 +50,55 @@ ServiceParts PartsOf(std::string_view service) {
   return {service.substr(0, dot), rest.substr(0, rest.find('.'))};
 }
 
-std::string_view PeerOf(const EndedDownstream& downstream) {
-  if (downstream.peer == nullptr) return {};
-  return downstream.peer->spiffe_id;
+// The peer that labels name: outbound the upstream, inbound the caller. Empty: not known.
+struct PeerText {
+  std::string_view spiffe_id;
+  std::string_view labels;
+};
+
+PeerText TextOf(const PeerIdentity* peer) {
+  if (peer == nullptr) return {};
+  return {peer->spiffe_id, peer->labels};
 }
 
-// The key of a row, on the stack.
+bool IsOutbound(const EndedDownstream& downstream) {
+  return downstream.direction != config::Direction::kInbound;
+}
+
+PeerText PeerOf(const EndedRequest& request) {
+  if (!IsOutbound(request.downstream)) return TextOf(request.downstream.peer);
+  return {request.record.upstream.peer, request.record.upstream.labels};
+}
+
+PeerText PeerOf(const EndedRelay& relay) {
+  return TextOf(IsOutbound(relay.downstream) ? relay.upstream_peer : relay.downstream.peer);
+}
+
+Workload WorkloadOfPeer(const PeerText& peer) {
+  if (peer.spiffe_id.empty()) return {};
+  const auto labels = certs::ParseWorkloadLabels(peer.labels);
+  return WorkloadOf(std::string(peer.spiffe_id), labels.ok() ? *labels : certs::WorkloadLabels());
+}
+
+// The key of a row, on the stack: numbers, then texts, each with a zero byte at its end.
 class Key {
  public:
+  // `kind` and `more`: what else labels are made of, and whatever tells requests apart.
+  Key(const EndedDownstream& downstream, FailureKind kind, uint64_t more) {
+    Add(reinterpret_cast<uintptr_t>(&kind.facts()));  // static: they are what a kind is
+    Add(more << 8 | static_cast<uint64_t>(downstream.direction) << 2 |
+        (downstream.peer != nullptr ? 2U : 0U) | (downstream.tls ? 1U : 0U));
+  }
   void Add(std::string_view text) {
-    const size_t taken = std::min(text.size(), bytes_.size() - size_ - 1);
-    if (taken != 0) std::memcpy(bytes_.data() + size_, text.data(), taken);
-    size_ += taken;
-    whole_ = whole_ && taken == text.size() && size_ + 1 < bytes_.size();
-    bytes_[size_] = '\0';  // no text contains one
-    size_ = std::min(size_ + 1, bytes_.size() - 1);
+    whole_ = whole_ && text.size() < bytes_.size() - size_;
+    if (!whole_) return;
+    if (!text.empty()) std::memcpy(bytes_.data() + size_, text.data(), text.size());
+    size_ += text.size();
+    bytes_[size_++] = '\0';  // no text contains one
   }
-  void Add(int number) {
-    const char bytes[] = {static_cast<char>(number), static_cast<char>(number >> 8)};
-    Add(std::string_view(bytes, 2));
-  }
-  void Add(const EndedDownstream& downstream) {
-    Add(static_cast<int>(downstream.direction) << 1 | (downstream.tls ? 1 : 0));
-    Add(PeerOf(downstream));
-    Add(downstream.chain->own_identity);
+  void Add(const PeerText& peer) {
+    Add(peer.spiffe_id);
+    Add(peer.labels);
   }
   // Null if it did not fit.
   const absl::string_view* get() {
@@ -76,6 +107,11 @@ class Key {
   }
 
  private:
+  void Add(uint64_t number) {
+    std::memcpy(bytes_.data() + size_, &number, sizeof(number));
+    size_ += sizeof(number);
+  }
+
   std::array<char, 1536> bytes_;
   size_t size_ = 0;
   bool whole_ = true;
@@ -89,10 +125,6 @@ std::string_view Decimal(int value, std::span<char> scratch) {
 
 double MillisecondsOf(loop::Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
-}
-
-bool IsOutbound(const EndedDownstream& downstream) {
-  return downstream.direction != config::Direction::kInbound;
 }
 
 std::string_view ResultOf(const DecisionRecord& record) {
@@ -114,25 +146,25 @@ struct RequestTelemetry::Labels {
   std::string_view& operator[](IstioLabel label) { return values[label]; }
 
   // The labels of one side, in the order that both sides have: from its workload on.
-  void SetOwn(IstioLabel workload, const OwnWorkload& own) {
-    const std::string_view side[] = {
-        own.name,    own.namespace_name, own.spiffe_id,         own.app,
-        own.version, own.cluster,        own.canonical_service, own.canonical_revision};
-    std::copy(std::begin(side), std::end(side), values.begin() + workload);
-  }
-  void SetPeer(IstioLabel workload, std::string_view spiffe_id) {
-    const certs::WorkloadNames names = certs::WorkloadNamesOf(spiffe_id);
-    const std::string_view side[] = {names.account, names.namespace_name, spiffe_id};
-    std::copy(std::begin(side), std::end(side), values.begin() + workload);
+  void Set(IstioLabel first, const Workload& workload) {
+    const std::string_view side[] = {workload.name,
+                                     workload.namespace_name,
+                                     workload.spiffe_id,
+                                     workload.app,
+                                     workload.version,
+                                     workload.cluster,
+                                     workload.canonical_service,
+                                     workload.canonical_revision};
+    std::copy(std::begin(side), std::end(side), values.begin() + first);
   }
 };
 static_assert(IstioLabel::kDestinationCanonicalRevision - IstioLabel::kDestinationWorkload == 7 &&
               IstioLabel::kSourceCanonicalRevision - IstioLabel::kSourceWorkload == 7);
 
-RequestTelemetry::RequestTelemetry(telemetry::Registry& registry, OwnWorkload own)
+RequestTelemetry::RequestTelemetry(telemetry::Registry& registry, Workload own)
     : registry_(registry), own_(std::move(own)) {}
 
-void RequestTelemetry::SetOwnWorkload(OwnWorkload own) {
+void RequestTelemetry::SetOwnWorkload(Workload own) {
   own_ = std::move(own);
   DropCells();
 }
@@ -142,10 +174,9 @@ void RequestTelemetry::DropCells() {
   relays_.clear();
 }
 
-// What a peer's identity does not tell is not known.
 RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downstream,
                                                     std::string_view service,
-                                                    std::string_view upstream_peer) const {
+                                                    const Workload& peer) const {
   Labels labels;
   const std::string_view chain_identity = downstream.chain->own_identity;
   const ServiceParts parts = PartsOf(service);
@@ -154,14 +185,14 @@ RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downs
   labels[IstioLabel::kDestinationServiceNamespace] = parts.namespace_name;
   if (IsOutbound(downstream)) {
     labels[IstioLabel::kReporter] = "source";
-    labels.SetOwn(IstioLabel::kSourceWorkload, own_);
-    labels.SetPeer(IstioLabel::kDestinationWorkload, upstream_peer);
+    labels.Set(IstioLabel::kSourceWorkload, own_);
+    labels.Set(IstioLabel::kDestinationWorkload, peer);
     // As Istio: only the server side reports what arrived.
     labels[IstioLabel::kConnectionSecurityPolicy] = "unknown";
   } else {
     labels[IstioLabel::kReporter] = "destination";
-    labels.SetPeer(IstioLabel::kSourceWorkload, PeerOf(downstream));
-    labels.SetOwn(IstioLabel::kDestinationWorkload, own_);
+    labels.Set(IstioLabel::kSourceWorkload, peer);
+    labels.Set(IstioLabel::kDestinationWorkload, own_);
     if (!chain_identity.empty()) labels[IstioLabel::kDestinationPrincipal] = chain_identity;
     labels[IstioLabel::kConnectionSecurityPolicy] =
         downstream.tls && downstream.peer != nullptr ? "mutual_tls" : "none";
@@ -172,13 +203,14 @@ RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downs
 RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
   const bool outbound = IsOutbound(request.downstream);
-  const bool grpc = record.request != nullptr && record.request->is_grpc();
+  const bool grpc = record.grpc != nullptr;
   char status_text[16], grpc_text[16], flags_text[32];
   const std::string_view status = Decimal(record.status, status_text);
   const int grpc_status = GrpcStatusNumber(record.grpc_status);
 
   const std::string_view service = ServiceOf(request.downstream, record.routed.service);
-  Labels labels = LabelsOf(request.downstream, service, record.upstream.peer);
+  const Workload peer = WorkloadOfPeer(PeerOf(request));
+  Labels labels = LabelsOf(request.downstream, service, peer);
   labels[IstioLabel::kRequestProtocol] = grpc ? "grpc" : "http";
   labels[IstioLabel::kResponseCode] = status;
   if (grpc && grpc_status >= 0) {
@@ -188,23 +220,28 @@ RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& r
 
   const telemetry::LabelValues shared(labels.values);
   const std::string_view direction = outbound ? "outbound" : "inbound";
-  const std::string_view http_labels[] = {direction, service, KnownMethod(record.request), status};
+  const std::string_view http_labels[] = {direction, service, kMethods[MethodOf(record.request)],
+                                          status};
   const std::string_view duration_labels[] = {direction, service};
   return {
       &registry_.CounterRow(telemetry::kIstioRequests, shared),
       &registry_.HistogramRow(telemetry::kIstioRequestDuration, shared),
       &registry_.HistogramRow(telemetry::kIstioRequestBytes, shared),
       &registry_.HistogramRow(telemetry::kIstioResponseBytes, shared),
+      grpc ? &registry_.CounterRow(telemetry::kIstioRequestMessages, shared) : nullptr,
+      grpc ? &registry_.CounterRow(telemetry::kIstioResponseMessages, shared) : nullptr,
       &registry_.CounterRow(telemetry::kHttpRequests, http_labels),
       &registry_.HistogramRow(telemetry::kHttpRequestDuration, duration_labels),
   };
 }
 
 RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay) {
-  Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, relay.record.service), {});
+  const RelayRecord& record = relay.record;
+  const Workload peer = WorkloadOfPeer(
+      TextOf(IsOutbound(relay.downstream) ? relay.upstream_peer : relay.downstream.peer));
+  Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, record.service), peer);
   labels[IstioLabel::kRequestProtocol] = "tcp";
-  labels[IstioLabel::kResponseFlags] =
-      relay.record.failure ? relay.record.failure.facts().flag : "-";
+  labels[IstioLabel::kResponseFlags] = record.failure ? record.failure.facts().flag : "-";
   const telemetry::LabelValues shared(labels.values);
   return {
       &registry_.CounterRow(telemetry::kIstioTcpSent, shared),
@@ -216,18 +253,15 @@ RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay
 
 void RequestTelemetry::Count(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
-  Key key;
-  key.Add(request.downstream);
+  const int grpc_status = record.grpc == nullptr ? -2 : GrpcStatusNumber(record.grpc_status);
+  Key key(request.downstream, record.failure.kind,
+          static_cast<uint64_t>(record.status) << 32 |
+              static_cast<uint64_t>(grpc_status + 2) << 16 |
+              static_cast<uint64_t>(MethodOf(record.request)) << 8 |
+              (record.retries.exhausted ? 1U : 0U) | (record.delay_injected ? 2U : 0U));
   key.Add(ServiceOf(request.downstream, record.routed.service));
-  key.Add(record.upstream.peer);
-  key.Add(KnownMethod(record.request));
-  key.Add(record.status);
-  key.Add(record.request != nullptr && record.request->is_grpc()
-              ? GrpcStatusNumber(record.grpc_status) + 2
-              : 0);
-  // What response_flags are made of.
-  key.Add(record.failure.facts().flag);
-  key.Add((record.retries.exhausted ? 1 : 0) | (record.delay_injected ? 2 : 0));
+  key.Add(PeerOf(request));
+  key.Add(request.downstream.chain->own_identity);
 
   const absl::string_view* known = key.get();
   auto found = known == nullptr ? requests_.end() : requests_.find(*known);
@@ -248,6 +282,10 @@ void RequestTelemetry::Record(const RequestCells& cells, const DecisionRecord& r
   cells.request_bytes->Record(static_cast<double>(record.bytes.request));
   cells.response_bytes->Record(static_cast<double>(record.bytes.response));
   cells.http_requests->Add();
+  if (cells.request_messages != nullptr) {
+    cells.request_messages->Add(record.grpc->request.count());
+    cells.response_messages->Add(record.grpc->response.count());
+  }
   if (record.tracing.spans != nullptr) [[unlikely]]
     return RecordTraced(cells, record, milliseconds);
   cells.duration_ms->Record(milliseconds);
@@ -281,10 +319,10 @@ void RequestTelemetry::CountRetries(const DecisionRecord& record) {
 
 RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {
   const RelayRecord& record = relay.record;
-  Key key;
-  key.Add(relay.downstream);
+  Key key(relay.downstream, record.failure.kind, 0);
   key.Add(ServiceOf(relay.downstream, record.service));
-  key.Add(record.failure.facts().flag);  // the only part that labels use
+  key.Add(PeerOf(relay));
+  key.Add(relay.downstream.chain->own_identity);
 
   const absl::string_view* known = key.get();
   auto found = known == nullptr ? relays_.end() : relays_.find(*known);

@@ -6,7 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "sidecar/proxy/ended.h"
-#include "sidecar/proxy/own_workload.h"
+#include "sidecar/proxy/workload.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::proxy {
@@ -22,10 +22,10 @@ std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view o
 // Owner: Worker. Thread: the worker's.
 class RequestTelemetry {
  public:
-  RequestTelemetry(telemetry::Registry& registry, OwnWorkload own);
+  RequestTelemetry(telemetry::Registry& registry, Workload own);
 
   // With our first certificate, or a new one. Existing rows keep their labels.
-  void SetOwnWorkload(OwnWorkload own);
+  void SetOwnWorkload(Workload own);
   // Forgets all cells: the next request of each kind looks up its rows.
   void DropCells();
   void Count(const EndedRequest& request);
@@ -38,6 +38,8 @@ class RequestTelemetry {
     telemetry::Histogram* duration_ms;
     telemetry::Histogram* request_bytes;
     telemetry::Histogram* response_bytes;
+    telemetry::Counter* request_messages;   // null: not gRPC
+    telemetry::Counter* response_messages;  // null: not gRPC
     telemetry::Counter* http_requests;
     telemetry::Histogram* http_duration;
   };
@@ -58,13 +60,13 @@ class RequestTelemetry {
   RelayCells MakeCells(const EndedRelay& relay);
   RelayCells CellsOf(const EndedRelay& relay);
   Labels LabelsOf(const EndedDownstream& downstream, std::string_view service,
-                  std::string_view upstream_peer) const;
+                  const Workload& peer) const;
 
   // As many keys as a family has rows; further ones are looked up in the registry each time.
   static constexpr size_t kMostKeys = telemetry::Registry::kRowsPerFamily;
 
   telemetry::Registry& registry_;
-  OwnWorkload own_;
+  Workload own_;
   absl::flat_hash_map<std::string, RequestCells> requests_;
   absl::flat_hash_map<std::string, RelayCells> relays_;
 };

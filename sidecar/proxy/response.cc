@@ -68,7 +68,7 @@ void ReceiveResponse(Call& call, http::Head& head) {
 
 bool ReceiveAnswer(Call& call, const Answer& answer) {
   http::Head& head = *answer.head;
-  const bool grpc = call.request.head != nullptr && call.request.head->is_grpc();
+  const bool grpc = call.record.grpc != nullptr;
   AddRequestId(call, answer);
   AddCause(call, answer);
   if (grpc) {

@@ -38,7 +38,7 @@ TEST_F(ResponseTest, TimeoutIs408WhileTheRequestIsStillReceived) {
 }
 
 TEST_F(ResponseTest, GrpcCallersGetTrailersOnlyResponses) {
-  head_.headers.Add("content-type", "application/grpc");
+  call().record.grpc = call().arena.New<GrpcBodies>();
   EXPECT_FALSE(ReceiveAnswer(call(), Fail(call(), {failures::kDenied}).answer()));
   EXPECT_EQ(call().response.head->status, 200);
   EXPECT_EQ(Sent("grpc-status"), "7");
@@ -49,7 +49,7 @@ TEST_F(ResponseTest, GrpcCallersGetTrailersOnlyResponses) {
 }
 
 TEST_F(ResponseTest, TheMessageForGrpcCallersIsPercentEncoded) {
-  head_.headers.Add("content-type", "application/grpc");
+  call().record.grpc = call().arena.New<GrpcBodies>();
   ReceiveAnswer(call(), Respond(call(), 503, "50 % off\ncaf\u00e9").answer());
   EXPECT_EQ(Sent("grpc-message"), "50 %25 off%0Acaf%C3%A9");
 }

@@ -21,7 +21,7 @@ class DownstreamLimit;
 class Mirrors;
 class RouteSlots;
 class TcpRelay;
-struct OwnWorkload;
+struct Workload;
 
 // Why a connection was refused.
 enum class Refusal : uint8_t {
@@ -83,7 +83,7 @@ class Observer {
     static_cast<void>(failure);
   }
   // Our own identity, from now on.
-  virtual void OnOwnWorkload(const OwnWorkload&) {}
+  virtual void OnOwnWorkload(const Workload&) {}
   // Series of metrics have been taken out of the registry (telemetry::RetireIdle).
   virtual void OnSeriesRetired() {}
 };
@@ -102,7 +102,8 @@ struct Services {
   BodyStages* body_stages = nullptr;             // null: bodies pass unchanged
   bool shows_causes = false;                     // errors of our own have the header x-tulle-cause
   HttpDate date{};
-  SecondLimit new_traces{};  // TracingSpec::traces_per_second
+  SecondLimit new_traces{};                            // TracingSpec::traces_per_second
+  std::chrono::system_clock::time_point configured{};  // since when the configuration is in force
 
   // New work is refused: the process nears its limit, or the system has refused memory.
   bool ShortOfMemory() const {

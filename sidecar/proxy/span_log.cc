@@ -53,7 +53,7 @@ void PutStatus(int status, SpanWriter& span) {
 
 // Of "/package.Service/Method"; empty: not gRPC. Source: OpenTelemetry's conventions for RPC.
 std::string_view RpcMethodOf(const DecisionRecord& record) {
-  if (!record.request->is_grpc()) return {};
+  if (record.grpc == nullptr) return {};
   const std::string_view path = record.original_path;
   return path.starts_with('/') ? path.substr(1, path.find('?') - 1) : std::string_view();
 }

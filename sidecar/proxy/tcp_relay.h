@@ -67,6 +67,10 @@ class TcpRelay final : public Deletable,
   const RelayRecord& record() const { return record_; }
   const std::shared_ptr<const config::FilterChainSpec>& chain() const { return chain_; }
   const Transport& downstream() const { return *downstream_.transport; }
+  // Null: it was not reached, or without TLS.
+  const PeerIdentity* upstream_peer() const {
+    return upstream_.transport == nullptr ? nullptr : upstream_.transport->peer();
+  }
   // A TCP health check connects, and sends nothing.
   Purpose purpose() const { return record_.received > 0 ? Purpose::kClient : Purpose::kUnknown; }
 

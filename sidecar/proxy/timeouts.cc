@@ -65,7 +65,7 @@ void SendTimeLeft(Call& call) {
     head.headers.Set(http::HeaderId::kXEnvoyExpectedRequestTimeout,
                      Decimal(call.arena, static_cast<uint64_t>(whole.count())));
   }
-  if (!head.is_grpc()) return;
+  if (call.record.grpc == nullptr) return;
   std::optional<loop::Duration> deadline = left;
   if (const std::optional<loop::Duration> asked = CallerTimeout(call)) {
     const loop::Duration spent = call.services.loop.Now() - call.record.times.started;

@@ -43,11 +43,11 @@ TEST_F(TimeoutsTest, TheNextHopIsToldWhatIsLeftOfTheTightestBound) {
 }
 
 TEST_F(TimeoutsTest, GrpcDeadlineOfTheCallerShrinksOnTheWay) {
-  head_.headers.Add("content-type", "application/grpc");
   head_.headers.Add("grpc-timeout", "2S");
   route::ForwardSpec forward;
   forward.timeout = seconds(0);
   Route(forward);
+  call().record.grpc = call().arena.New<GrpcBodies>();
   simulation_.RunFor(milliseconds(500));
   SendTimeLeft(call());
   EXPECT_EQ(grpc_timeout(), milliseconds(1500));

@@ -96,6 +96,7 @@ EndedRelay TrafficObserver::Ended(const TcpRelay& relay) const {
   const Transport& downstream = relay.downstream();
   return {{relay.chain(), relay.record().direction, downstream.peer(), downstream.is_tls(),
            relay.record().downstream, relay.record().downstream_local, downstream.sni()},
+          relay.upstream_peer(),
           relay.record(),
           loop_.WallNow()};
 }

@@ -27,7 +27,7 @@ class TrafficObserver final : public Observer {
   void OnDownstreamRefused(Refusal why) override { refused_[static_cast<size_t>(why)]->Add(1); }
   void OnUnmatched(const UnmatchedConnection& connection) override;
   void OnBroken(const BrokenConnection& connection) override;
-  void OnOwnWorkload(const OwnWorkload& own) override { metrics_.SetOwnWorkload(own); }
+  void OnOwnWorkload(const Workload& own) override { metrics_.SetOwnWorkload(own); }
   void OnSeriesRetired() override;
 
  private:

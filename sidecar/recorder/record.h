@@ -56,7 +56,7 @@ struct Numbers {
   uint64_t ended = 0;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
-  uint64_t configuration = 0;  // the number of the version that the worker had
+  int64_t configured = 0;  // nanoseconds, Unix time: since when the configuration was in force
   std::array<uint8_t, 16> source_ip{};
   std::array<uint8_t, 16> endpoint_ip{};
   uint16_t source_port = 0;

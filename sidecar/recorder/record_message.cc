@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-
 namespace tulle::recorder {
 namespace {
 
@@ -74,7 +72,7 @@ void SetNumbers(const Record& record, RequestRecord& message) {
   message.set_ended(Micros(numbers.ended));
   message.set_request_bytes(numbers.request_bytes);
   message.set_response_bytes(numbers.response_bytes);
-  if (numbers.configuration != 0) message.set_config_version(absl::StrCat(numbers.configuration));
+  message.set_configured_micros(numbers.configured / 1000);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 from concurrent import futures
 
 import grpc
+import processes
 import pytest
 from test_mtls import two_hops
 
@@ -40,10 +41,11 @@ def channel(run_sidecar, authority):
     server.add_generic_rpc_handlers((Echo(),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    front, _, _ = two_hops(run_sidecar, authority, port, http2=True, origin_http2=True)
+    front, *sidecars = two_hops(run_sidecar, authority, port, http2=True, origin_http2=True)
     with grpc.insecure_channel("127.0.0.1:%d" % front) as made:
+        made.sidecars = sidecars
         yield made
-    server.stop(None)
+    server.stop(None).wait(10)
 
 
 def test_unary_with_metadata_and_trailers(channel):
@@ -70,6 +72,17 @@ def test_streams(channel):
     assert list(channel.unary_stream("/t.Echo/Count")(b"1000", timeout=20)) == [b"%d" % i for i in range(1000)]
     assert channel.stream_unary("/t.Echo/Sum")((b"x" * 10000 for _ in range(300)), timeout=20) == b"3000000"
     assert list(channel.stream_stream("/t.Echo/Chat")((b"%d" % i for i in range(100)), timeout=20)) == [b"re:%d" % i for i in range(100)]
+
+
+def test_messages_are_counted(channel):
+    channel.unary_unary("/t.Echo/Unary")(bytes(100_000), timeout=20)
+    list(channel.unary_stream("/t.Echo/Count")(b"1000", timeout=20))
+    channel.stream_unary("/t.Echo/Sum")((b"x" * 10000 for _ in range(300)), timeout=20)
+
+    def messages(sidecar, way):
+        return sum(value for (name, _), value in sidecar.metrics().items() if name == "istio_%s_messages_total" % way)
+    for sidecar in channel.sidecars:
+        processes.wait_until(lambda: (messages(sidecar, "request"), messages(sidecar, "response")) == (302, 1002), "all messages are counted")
 
 
 def test_a_conversation_in_turns(channel):

@@ -109,13 +109,13 @@ class BusyMesh(Mesh):
 
     def _start_workloads(self):
         self.tcp = processes.free_port()
-        self._add("post")
+        self._add("post", "--label", "app=posts")
         self._add("image", "--inbound", "%d:%d:6379/tcp" % (processes.free_port(), self.echo.port))
         self.web = self._add("web", "--label", "app=shop", "--label", "version=v2", "--outbound-tcp", "image:6379=%d" % self.tcp)
         processes.wait_until(lambda: processes.listening(self.web.outbound), "web listens")
 
-    def get(self, service, path="/"):
-        status = raw.get(self.web.outbound, path, host=service).status
+    def get(self, service, path="/", headers=()):
+        status = raw.get(self.web.outbound, path, host=service, headers=headers).status
         self.asked[service, status] += 1
         return status
 
@@ -124,6 +124,7 @@ class BusyMesh(Mesh):
                                      ("image", "/flaky", 10), ("image", "/broken", 2)):
             for _ in range(count):
                 self.get(service, path)
+        assert self.get("image", headers=[("content-type", "application/grpc")]) == 200
         with socket.create_connection(("127.0.0.1", self.tcp), 10) as sock:
             sock.sendall(b"x" * 1000)
             assert sock.recv(1000, socket.MSG_WAITALL) == b"x" * 1000
@@ -201,13 +202,19 @@ def test_its_numbers_are_those_of_the_load(mesh, prometheus):
     assert prometheus.number("tulle_control_proxies_connected") == 3
 
 
-def test_own_labels_are_those_of_the_command_line_and_the_identity(mesh, prometheus):
+def test_labels_of_both_sides_are_those_of_the_command_line_and_the_identity(mesh, prometheus):
     del mesh
     own = "source_app=\"shop\",source_version=\"v2\",source_canonical_service=\"shop\",source_canonical_revision=\"v2\",source_cluster=\"unknown\""
     assert prometheus.number("count(istio_requests_total{reporter=\"source\",source_workload=\"web\"} unless istio_requests_total{%s})" % own) is None
     assert prometheus.number("count(istio_requests_total{%s,destination_workload=\"post\",destination_workload_namespace=\"default\"})" % own) >= 1
-    # post has no labels, and knows of web what its certificate says.
-    seen = "reporter=\"destination\",source_workload=\"web\",source_app=\"unknown\",destination_app=\"unknown\",destination_canonical_service=\"post\""
+    # post has labels as well, image has none: each knows of the other what its certificate says.
+    of_post = "destination_app=\"posts\",destination_version=\"unknown\",destination_canonical_service=\"posts\""
+    of_image = "destination_app=\"unknown\",destination_canonical_service=\"image\",destination_canonical_revision=\"latest\""
+    for family in ("istio_requests_total", "istio_tcp_connections_opened_total"):
+        for side in ("source", "destination"):
+            seen = "reporter=\"%s\",source_workload=\"web\",%s,%s" % (side, own, of_image)
+            assert prometheus.number("count(%s{%s})" % (family, seen)) >= 1, (family, side)
+    seen = "reporter=\"destination\",source_workload=\"web\",%s,%s" % (own, of_post)
     assert prometheus.number("count(istio_requests_total{%s,destination_canonical_revision=\"latest\"})" % seen) >= 1
     assert prometheus.number("count(istio_build{component=\"proxy\"})") == 3
 

@@ -1,8 +1,10 @@
 """What tullectl and the dashboard tell of pods, through the API server, from two replicas of the control plane that share the sidecars."""
 import json
+import os
 import re
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 
@@ -121,6 +123,21 @@ def test_describe_and_logs_of_a_pod(cluster, mesh):
         "proxy-config", proxy, "listeners", "--live")
     mesh.tullectl("logs", proxy, "--level", "debug", "--for", "1m")
     assert "debug" in mesh.tullectl("logs", proxy)
+
+
+def test_a_bug_report_has_logs(cluster, mesh):
+    """Of the replicas of the control plane, and of the sidecars that are asked for."""
+    proxy = next(line.split()[0] for line in mesh.tullectl("status").splitlines() if "client" in line)
+    path = cluster.path("report.tar.gz")
+    mesh.tullectl("bug-report", "-o", path, "--proxy", proxy)
+    with tarfile.open(path) as archive:
+        texts = {os.path.basename(os.path.dirname(each.name)) + "/" + os.path.basename(each.name): archive.extractfile(each).read().decode()
+                 for each in archive if each.isfile()}
+    of_control = [text for name, text in texts.items() if name.endswith("/tulle-control.log")]
+    assert len(of_control) == 2 and all("tulle-control" in text or "listening" in text for text in of_control), texts.keys()
+    [of_sidecar] = [text for name, text in texts.items() if name.endswith("/sidecar.log")]
+    assert "identity spiffe://" in of_sidecar, of_sidecar
+    assert "PRIVATE KEY" not in "".join(texts.values())
 
 
 class Page:

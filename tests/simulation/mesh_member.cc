@@ -29,7 +29,7 @@ class MeshMember::Witness final : public proxy::Observer {
   }
   void OnRelayOpened(const proxy::TcpRelay& relay) override { observer_.OnRelayOpened(relay); }
   void OnRelayEnd(const proxy::TcpRelay& relay) override { observer_.OnRelayEnd(relay); }
-  void OnOwnWorkload(const proxy::OwnWorkload& own) override {
+  void OnOwnWorkload(const proxy::Workload& own) override {
     member_.world_.Note("identity", static_cast<uint64_t>(member_.host_), 0);
     observer_.OnOwnWorkload(own);
   }

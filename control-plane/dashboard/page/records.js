@@ -44,10 +44,11 @@ export function recordDetails(record) {
 
 function factText(name, value) {
   if (TIMES[name]) return micros(Number(value));
+  if (name.endsWith("Micros")) return clock(Number(value) / 1000);
   if (name.endsWith("Bytes")) return bytes(Number(value));
   if (name === "responseFlags") return flagText(value);
   return typeof value === "object" ? JSON.stringify(value) : value === true ? "yes" : String(value);
 }
 
 // "responseFlags" -> "response flags"
-const words = (name) => name.replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase());
+const words = (name) => name === "configuredMicros" ? "configuration since" : name.replace(/[A-Z]/g, (letter) => " " + letter.toLowerCase());
