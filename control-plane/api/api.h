@@ -97,6 +97,7 @@ struct ProxyStatus {
   std::string pod;   // NAMESPACE/NAME of its pod; empty: it is none of Kubernetes
   std::string spiffe_id;
   std::string address;
+  std::string program;  // with its version, as it was connected last: "tulle 0.1.0"
   bool is_connected = false;
   bool is_synced = false;  // it has accepted everything that it would be sent now
   int64_t connected_since = 0;

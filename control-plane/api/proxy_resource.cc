@@ -18,6 +18,7 @@ Json ProxyJson(const ProxyStatus& proxy, const registry::OpenBreakers& breakers)
                {"synced", proxy.is_synced},
                {"types", Json::array()}};
   if (!proxy.pod.empty()) json["pod"] = proxy.pod;
+  if (!proxy.program.empty()) json["program"] = proxy.program;
   for (const ProxyStatus::TypeStatus& type : proxy.types) {
     Json each = {{"type", type.type},
                  {"sentVersion", type.sent_version},

@@ -132,6 +132,7 @@ std::optional<RequestFilter> ReadFilter(const std::map<std::string, std::string>
   filter.set_method(text_of("method"));
   filter.set_path_prefix(text_of("path"));
   filter.set_source(text_of("source"));
+  filter.set_namespace_(text_of("namespace"));
   filter.set_limit(kUsualRequests);
   if (!ReadNumbers(texts, &filter, refusal)) return std::nullopt;
   return filter;

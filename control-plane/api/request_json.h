@@ -17,8 +17,8 @@ inline constexpr uint32_t kUsualRequests = 100;
 // known are left out.
 Json RequestJson(const insight::v1::RequestRecord& record);
 
-// Texts by name: id, service, method, path, source, failed, status ("503" or "500-599"), minMs and
-// limit. Absent or empty: all. Unset after *refusal was set.
+// Texts by name: id, service, namespace, method, path, source, failed, status ("503" or
+// "500-599"), minMs and limit. Absent or empty: all. Unset after *refusal was set.
 std::optional<insight::v1::RequestFilter> ReadFilter(
     const std::map<std::string, std::string>& texts, ApiResponse* refusal);
 

@@ -19,6 +19,7 @@ constexpr char kFailureWindow[] = "3600";
 const std::vector<QueryParameter> kFilter = {
     {"id", "x-request-id, or the ID of a trace"},
     {"service", "a host, or its first labels: cart or cart.shop"},
+    {"namespace", "namespace of the service"},
     {"method", "method, as GET"},
     {"path", "prefix of the path"},
     {"source", "caller: SPIFFE ID, or ACCOUNT.NAMESPACE"},

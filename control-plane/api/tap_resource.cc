@@ -68,9 +68,10 @@ Routes TapResource::routes() {
 ApiResponse TapResource::Open(const Call& call) {
   Json json;
   ApiResponse refusal;
-  if (!ReadObject(call.request,
-                  {"id", "service", "method", "path", "source", "failed", "status", "minMs"}, &json,
-                  &refusal)) {
+  if (!ReadObject(
+          call.request,
+          {"id", "service", "namespace", "method", "path", "source", "failed", "status", "minMs"},
+          &json, &refusal)) {
     return refusal;
   }
   std::map<std::string, std::string> texts;

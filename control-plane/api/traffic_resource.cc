@@ -125,7 +125,9 @@ Routes TrafficResource::routes() {
        "List which workloads have called which services, with rates, failures and latencies, as "
        "the sidecars report them",
        By(this, &TrafficResource::Links),
-       {{"window", "seconds until now, 1 to 3600, rounded up to whole intervals; defaults to 60"}}},
+       {{"window",
+         "seconds, 1 to 3600, rounded up to whole intervals of ten, the last of which is over; "
+         "defaults to 60"}}},
       {"GET",
        "/v1/traffic/history",
        Access::kReader,
@@ -170,9 +172,9 @@ ApiResponse TrafficResource::Links(const Call& call) {
     return Refuse(400, "window must be a number of seconds from 1 to 3600", "", "window");
   Json json = {{"seconds", *window}, {"links", Json::array()}};
   if (traffic_ == nullptr) return Answer(json);
-  const int64_t from = call.now - *window;
-  json["seconds"] = std::max<int64_t>(call.now - traffic_->SlotStart(from), 1);
-  for (const insight::Link& link : insight::LinksOf(traffic_->Since(from)))
+  const auto [from, until] = traffic_->Newest(*window, call.now);
+  json["seconds"] = until - from;
+  for (const insight::Link& link : insight::LinksOf(traffic_->Between(from, until)))
     json["links"].push_back(LinkJson(link));
   return Answer(json);
 }

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <sstream>
 
@@ -10,6 +11,7 @@
 #include "control-plane/cli/destination.h"
 #include "control-plane/cli/file_set.h"
 #include "control-plane/cli/files.h"
+#include "control-plane/cli/interruption.h"
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/line_diff.h"
 #include "control-plane/cli/list_file.h"
@@ -538,6 +540,17 @@ TEST_F(FileSets, EachBadFileIsReported) {
   std::istringstream in;
   EXPECT_FALSE(FileSet::Read({folder_ + "/nothing"}, false, in).ok());
   EXPECT_NE(TextOf(FileSet::Read({folder_}, false, in).status()).find("-R"), std::string::npos);
+}
+
+TEST(Interruption, NotesTheFirstSignalAndLeavesTheSecondToTheProgram) {
+  {
+    const Interruption interruption;
+    EXPECT_EQ(interruption.signal(), 0);
+    raise(SIGTERM);
+    EXPECT_EQ(interruption.signal(), SIGTERM);
+    EXPECT_EXIT(raise(SIGTERM), testing::KilledBySignal(SIGTERM), "");
+  }
+  EXPECT_EXIT(raise(SIGINT), testing::KilledBySignal(SIGINT), "") << "as before";
 }
 
 }  // namespace

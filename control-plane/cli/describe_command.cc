@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "control-plane/cli/cluster_objects.h"
@@ -129,6 +130,7 @@ class ServiceDescription {
     if (!policies.ok()) return policies.status();
     Table table({"POLICY", "NAMESPACE", "TARGET", "SUMMARY"});
     for (const Json& policy : *policies) {
+      ReadRoute(policy);
       if (!Concerns(policy, ns_, name_)) continue;
       const std::string name = ShortName(TextAt(policy, "/kind"), TextAt(policy, "/metadata/name"));
       table.AddRow(
@@ -138,29 +140,67 @@ class ServiceDescription {
         problems_.push_back(name + ": " + verdict.reason + ": " + verdict.message);
     }
     PrintTable(session_, "Policies", table);
+    if (!chosen_by_.empty()) {
+      session_.out() << "\nRoutes of other services that choose this one: " << chosen_by_
+                     << "\nPolicies of those services apply to what is called by their names.\n";
+    }
     return absl::OkStatus();
+  }
+
+  // A route gives requests to this service to others, or those of others to this one.
+  void ReadRoute(const Json& policy) {
+    const std::string own = name_ + "." + ns_;
+    const std::vector<std::string> parents = ParentsOf(policy);
+    const std::vector<std::string> backends = BackendsOf(policy);
+    const auto has_own = [&own](const std::vector<std::string>& services) {
+      return std::find(services.begin(), services.end(), own) != services.end();
+    };
+    if (has_own(parents)) {
+      chosen_.insert(backends.begin(), backends.end());
+    } else if (has_own(backends)) {
+      const std::string route =
+          ShortName(TextAt(policy, "/kind"), TextAt(policy, "/metadata/name"));
+      for (const std::string& parent : parents)
+        chosen_by_ += (chosen_by_.empty() ? "" : ", ") + parent + " (" + route + ")";
+    }
   }
 
   absl::Status PrintTraffic() {
     const auto reply = session_.Get("/v1/traffic", {{"window", std::to_string(kTrafficSeconds)}});
     if (!reply.ok()) return reply.status();
     const int64_t seconds = NumberAt(*reply, "/seconds");
-    Table table({"CALLER", "SUCCESS", "RPS", "P50", "P99", "MTLS", "MOST FREQUENT ERROR"});
+    const std::string own = name_ + "." + ns_;
+    Table table({"CALLER", "SERVICE", "SUCCESS", "RPS", "P50", "P99", "MTLS", "ERRORS"});
     for (const TrafficLink& link : ReadLinks(*reply)) {
-      if (link.service != TrafficName{ns_, name_}) continue;
+      const std::string service = ShownCaller(link.service);
+      if (service != own && !chosen_.contains(service)) continue;
       const uint64_t count = link.is_tcp ? link.traffic.tcp.opened : link.traffic.requests;
-      const std::string error = ErrorText(link.traffic);
-      table.AddRow({ShownCaller(link.source), SuccessText(link.traffic), RateText(count, seconds),
-                    LatencyText(link.traffic, 0.5), LatencyText(link.traffic, 0.99),
-                    SecuredText(link.mutual_tls, count), error.empty() ? "-" : error});
-      if (100 * link.traffic.failures >= std::max<uint64_t>(link.traffic.requests, 1)) {
-        problems_.push_back(SuccessText(link.traffic) + " of the requests of " +
-                            ShownCaller(link.source) + " succeed (" + error +
-                            "): see `tullectl errors`");
-      }
+      const std::string errors = ErrorsText(link.traffic);
+      table.AddRow({ShownCaller(link.source), service, SuccessText(link.traffic),
+                    RateText(count, seconds), LatencyText(link.traffic, 0.5),
+                    LatencyText(link.traffic, 0.99), SecuredText(link.mutual_tls, count),
+                    errors.empty() ? "-" : errors});
+      AddTrafficProblem(link, errors);
     }
-    PrintTable(session_, "Traffic of the last minute", table);
+    chosen_.erase(own);
+    PrintTable(session_,
+               chosen_.empty()
+                   ? "Traffic of the last minute"
+                   : "Traffic of the last minute, also to the services that its routes choose",
+               table);
     return absl::OkStatus();
+  }
+
+  void AddTrafficProblem(const TrafficLink& link, const std::string& errors) {
+    const std::string of =
+        " of the requests of " + ShownCaller(link.source) + " to " + ShownCaller(link.service);
+    const std::string why = " (" + errors + "): see `tullectl errors`";
+    if (100 * link.traffic.failures >= std::max<uint64_t>(link.traffic.requests, 1)) {
+      problems_.push_back(SuccessText(link.traffic) + of + " succeed" + why);
+    } else if (100 * RefusedIn(link.traffic) >= std::max<uint64_t>(link.traffic.requests, 1)) {
+      problems_.push_back(std::to_string(RefusedIn(link.traffic)) + of +
+                          " were denied or limited by policies" + why);
+    }
   }
 
   Session& session_;
@@ -168,6 +208,8 @@ class ServiceDescription {
   const std::string ns_;
   const std::string name_;
   std::map<std::string, Json> proxies_;  // by node ID
+  std::set<std::string> chosen_;         // services that its routes send requests to
+  std::string chosen_by_;                // services whose routes send requests to it
   std::vector<std::string> problems_;
 };
 

@@ -165,7 +165,9 @@ void Grammar::AddRequests() {
   TakeFormat(errors, kTexts);
   CLI::App& trace = Add(app_, "trace", "Show the spans of a trace as a waterfall",
                         "  tullectl trace 4bf92f3577b34da6a3ce929d0e0e4736", Command::kTrace);
-  trace.add_option("ID", invocation_.name, "ID of the trace")->required()->type_name("");
+  trace.add_option("ID", invocation_.name, "ID of the trace, or of a request in it")
+      ->required()
+      ->type_name("");
   TakeFormat(trace, kPlainTexts);
   CLI::App& logs =
       Add(app_, "logs", "Show or set the log level of a sidecar",

@@ -80,15 +80,15 @@ void PrintProxies(Session& session, const Json& items) {
   const int64_t now = session.environment.now();
   std::vector<std::string> headers = {"PROXY", "CONNECTED", "CONFIGURATION", "ACKNOWLEDGED",
                                       "CERT EXPIRES"};
-  if (is_wide) headers.insert(headers.end(), {"ADDRESS", "IDENTITY", "ID"});
+  if (is_wide) headers.insert(headers.end(), {"PROGRAM", "ADDRESS", "IDENTITY", "ID"});
   Table table(headers);
   for (const Json& proxy : items) {
     std::vector<std::string> row = {
         ShownName(proxy), ConnectedOf(proxy, now), ConfigurationOf(proxy),
         Shortened(TextAt(proxy, "/acknowledgedVersion")), CertificateOf(proxy, now)};
     if (is_wide) {
-      row.insert(row.end(),
-                 {TextAt(proxy, "/address"), TextAt(proxy, "/spiffeId"), TextAt(proxy, "/name")});
+      row.insert(row.end(), {TextAt(proxy, "/program"), TextAt(proxy, "/address"),
+                             TextAt(proxy, "/spiffeId"), TextAt(proxy, "/name")});
     }
     const std::string reason = ReasonOf(proxy);
     const std::string breakers = BreakersOf(proxy, now);

@@ -1,5 +1,7 @@
 #include "control-plane/cli/policy_targets.h"
 
+#include <algorithm>
+
 namespace tulle::cli {
 namespace {
 
@@ -9,7 +11,7 @@ std::string Joined(const Json& list, const std::string& pointer = "") {
   return text;
 }
 
-std::string BackendsOf(const Json& route) {
+std::string WeightsOf(const Json& route) {
   std::string text;
   for (const Json& rule : PartAt(route, "/spec/rules")) {
     for (const Json& backend : PartAt(rule, "/backendRefs")) {
@@ -30,7 +32,31 @@ bool Names(const Json& reference, const std::string& own_ns, const std::string& 
          (stated.empty() ? own_ns : stated) == ns;
 }
 
+void AddService(const Json& reference, const std::string& own_ns, std::vector<std::string>* all) {
+  const std::string kind = TextAt(reference, "/kind");
+  if (!kind.empty() && kind != "Service") return;
+  const std::string stated = TextAt(reference, "/namespace");
+  const std::string name = TextAt(reference, "/name") + "." + (stated.empty() ? own_ns : stated);
+  if (std::find(all->begin(), all->end(), name) == all->end()) all->push_back(name);
+}
+
 }  // namespace
+
+std::vector<std::string> BackendsOf(const Json& route) {
+  std::vector<std::string> all;
+  for (const Json& rule : PartAt(route, "/spec/rules")) {
+    for (const Json& backend : PartAt(rule, "/backendRefs"))
+      AddService(backend, TextAt(route, "/metadata/namespace"), &all);
+  }
+  return all;
+}
+
+std::vector<std::string> ParentsOf(const Json& route) {
+  std::vector<std::string> all;
+  for (const Json& parent : PartAt(route, "/spec/parentRefs"))
+    AddService(parent, TextAt(route, "/metadata/namespace"), &all);
+  return all;
+}
 
 std::string TargetOf(const Json& policy) {
   const Json& target = PartAt(policy, "/spec/targetRef");
@@ -67,7 +93,7 @@ std::string SummaryOf(const Json& policy) {
   const auto count = [&](const char* pointer, const std::string& word) {
     return std::to_string(PartAt(policy, pointer).size()) + " " + word;
   };
-  if (kind == "HTTPRoute" || kind == "GRPCRoute") return BackendsOf(policy);
+  if (kind == "HTTPRoute" || kind == "GRPCRoute") return WeightsOf(policy);
   if (kind == "AuthorizationPolicy") {
     return TextAt(policy, "/spec/action") + ", " + count("/spec/rules", "rules");
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "control-plane/cli/json_text.h"
 
@@ -13,6 +14,10 @@ std::string TargetOf(const Json& policy);
 // Whether the policy is for the service, its namespace or the whole mesh. A route is for the
 // services that are its parents.
 bool Concerns(const Json& policy, const std::string& ns, const std::string& service);
+// Of a route: the services that it sends requests to, as NAME.NAMESPACE, each once.
+std::vector<std::string> BackendsOf(const Json& route);
+// Of a route: the services that it is for, as NAME.NAMESPACE.
+std::vector<std::string> ParentsOf(const Json& route);
 // A short summary of what it does.
 std::string SummaryOf(const Json& policy);
 

@@ -55,7 +55,7 @@ class Stream {
   }
 
   Session& session_;
-  std::array<size_t, kColumns> widths_ = {13, 7, 17, 17, 6, 16, 8, 6, 10};
+  std::array<size_t, kColumns> widths_ = {13, 7, 17, 17, 6, 16, 16, 6, 10};
   bool has_header_ = false;
 };
 
@@ -77,6 +77,7 @@ Json FilterOf(Session& session) {
   add("service", wanted.name.empty() || wanted.ns.empty() || !is_short
                      ? wanted.name
                      : wanted.name + "." + wanted.ns);
+  if (wanted.name.empty()) add("namespace", wanted.ns);
   add("method", wanted.tap.method);
   add("path", wanted.tap.path);
   add("source", TappedCaller(session));
@@ -85,13 +86,6 @@ Json FilterOf(Session& session) {
   if (wanted.tap.failed) filter["failed"] = true;
   if (wanted.tap.at_least_millis > 0) filter["minMs"] = wanted.tap.at_least_millis;
   return filter;
-}
-
-// With -n and no service: all of the namespace, which a filter cannot say.
-bool IsWanted(const Session& session, const Json& record) {
-  const std::string& ns = session.invocation.ns;
-  if (ns.empty() || !session.invocation.name.empty()) return true;
-  return ShortService(TextAt(record, "/service")).ends_with("." + ns);
 }
 
 void PrintRecord(Session& session, const Json& record, Stream* stream) {
@@ -125,7 +119,6 @@ absl::Status Watch(Session& session, const std::string& path, int64_t end,
     if (interruption.signal() != 0) return absl::OkStatus();
     if (!news.ok()) return news.status();
     for (const Json& record : PartAt(*news, "/requests")) {
-      if (!IsWanted(session, record)) continue;
       PrintRecord(session, record, &stream);
       if (++shown == wanted.tap.requests) return absl::OkStatus();
     }

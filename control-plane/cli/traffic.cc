@@ -47,6 +47,22 @@ std::string Percent(uint64_t part, uint64_t all) {
   return absl::StrFormat("%.2f%%", std::floor(share * 100) / 100);
 }
 
+// Of the failures, or of the rest.
+std::string MostFrequent(const insight::Traffic& traffic, bool is_failure) {
+  const insight::Outcome* found = nullptr;
+  uint64_t most = 0;
+  for (const auto& [outcome, count] : traffic.outcomes) {
+    if (outcome.is_failure() != is_failure || count <= most) continue;
+    found = &outcome;
+    most = count;
+  }
+  if (found == nullptr) return "";
+  std::string text = found->code == 0 ? "no response" : std::to_string(found->code);
+  if (found->grpc_status > 0) absl::StrAppend(&text, " gRPC ", found->grpc_status);
+  if (!found->flags.empty()) absl::StrAppend(&text, " ", found->flags);
+  return absl::StrCat(text, " (", most, ")");
+}
+
 }  // namespace
 
 std::vector<TrafficLink> ReadLinks(const Json& reply) {
@@ -100,20 +116,21 @@ std::string SecuredText(uint64_t mutual_tls, uint64_t all) {
   return mutual_tls == 0 ? "no" : Percent(mutual_tls, all);
 }
 
-std::string ErrorText(const insight::Traffic& traffic) {
-  const insight::Outcome* worst = nullptr;
-  std::pair<bool, uint64_t> most{false, 0};
+std::string ErrorsText(const insight::Traffic& traffic) {
+  std::string text = MostFrequent(traffic, true);
+  const std::string refusal = MostFrequent(traffic, false);
+  if (!text.empty() && !refusal.empty()) text += ", ";
+  return text + refusal;
+}
+
+uint64_t RefusedIn(const insight::Traffic& traffic) {
+  uint64_t refused = 0;
   for (const auto& [outcome, count] : traffic.outcomes) {
-    const std::pair<bool, uint64_t> rank{outcome.is_failure(), count};
-    if (rank <= most) continue;
-    worst = &outcome;
-    most = rank;
+    const bool is_refusal = outcome.flags.find("UAEX") != std::string::npos ||
+                            outcome.flags.find("RL") != std::string::npos;
+    if (is_refusal && !outcome.is_failure()) refused += count;
   }
-  if (worst == nullptr) return "";
-  std::string text = worst->code == 0 ? "no response" : std::to_string(worst->code);
-  if (worst->grpc_status > 0) absl::StrAppend(&text, " gRPC ", worst->grpc_status);
-  if (!worst->flags.empty()) absl::StrAppend(&text, " ", worst->flags);
-  return absl::StrCat(text, " (", most.second, ")");
+  return refused;
 }
 
 }  // namespace tulle::cli

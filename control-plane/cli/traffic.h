@@ -47,8 +47,10 @@ std::string SuccessText(const insight::Traffic& traffic);
 std::string LatencyText(const insight::Traffic& traffic, double share);
 // "yes", "no", or the share that is: "87%".
 std::string SecuredText(uint64_t mutual_tls, uint64_t all);
-// The most frequent failure: "503 UH (12)"; if there was none, the most frequent refusal or client
-// error. Empty: there was none of these either.
-std::string ErrorText(const insight::Traffic& traffic);
+// The most frequent failure and the most frequent refusal or client error: "503 UH (12), 403 UAEX
+// (30)". Empty: there were none.
+std::string ErrorsText(const insight::Traffic& traffic);
+// Requests that a policy has denied or limited.
+uint64_t RefusedIn(const insight::Traffic& traffic);
 
 }  // namespace tulle::cli

@@ -67,8 +67,7 @@ void SayNoTraffic(Session& session) {
 void PrintServices(Session& session, const Report& report) {
   const bool is_wide = session.invocation.format == Format::kWide;
   std::vector<std::string> headers = {"SERVICE", "SUCCESS", "RPS", "P50", "P95", "P99", "CALLERS"};
-  if (is_wide)
-    headers.insert(headers.end(), {"REQUESTS", "FAILURES", "MTLS", "MOST FREQUENT ERROR"});
+  if (is_wide) headers.insert(headers.end(), {"REQUESTS", "FAILURES", "MTLS", "ERRORS"});
   Table table(headers);
   for (const ServiceTraffic& each : ByService(report.links)) {
     if (each.is_tcp) continue;
@@ -82,7 +81,7 @@ void PrintServices(Session& session, const Report& report) {
                                     std::to_string(each.callers)};
     if (is_wide) {
       row.insert(row.end(), {std::to_string(traffic.requests), std::to_string(traffic.failures),
-                             SecuredText(each.mutual_tls, traffic.requests), ErrorText(traffic)});
+                             SecuredText(each.mutual_tls, traffic.requests), ErrorsText(traffic)});
     }
     table.AddRow(std::move(row));
   }
@@ -127,16 +126,16 @@ void PrintTop(Session& session, Report report) {
                    [](const TrafficLink& one, const TrafficLink& other) {
                      return CountOf(one.is_tcp, one.traffic) > CountOf(other.is_tcp, other.traffic);
                    });
-  Table table({"SOURCE", "SERVICE", "RPS", "SUCCESS", "P50", "P95", "P99", "MOST FREQUENT ERROR"});
+  Table table({"SOURCE", "SERVICE", "RPS", "SUCCESS", "P50", "P95", "P99", "ERRORS"});
   size_t rows = 0;
   for (const TrafficLink& link : report.links) {
     if (++rows > kRowsOfTop) break;
-    const std::string error = ErrorText(link.traffic);
+    const std::string errors = ErrorsText(link.traffic);
     table.AddRow({Shown(link.source), Shown(link.service),
                   RateText(CountOf(link.is_tcp, link.traffic), report.seconds),
                   SuccessText(link.traffic), LatencyText(link.traffic, 0.5),
                   LatencyText(link.traffic, 0.95), LatencyText(link.traffic, 0.99),
-                  error.empty() ? "-" : error});
+                  errors.empty() ? "-" : errors});
   }
   session.Show(table);
 }

@@ -99,6 +99,23 @@ TEST_F(RequestCommands, ExplainSaysWhatEachHopDecided) {
   EXPECT_EQ(json["hops"][1]["depth"], 1);
 }
 
+TEST_F(RequestCommands, ACallWhoseCallerHasNoRecordIsNamed) {
+  auto records = Denied();
+  RequestRecord further = records[0];
+  further.set_source(IdOf("cart"));
+  further.set_destination(IdOf("stock"));
+  further.set_proxy("stock-1");
+  records.push_back(further);
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_TRUE(Says("the sidecar of cart.shop, which called stock.shop")) << out;
+  ASSERT_EQ(Run({"explain", kId, "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["missing"].size(), 1u) << out;
+  Know(Denied());
+  ASSERT_EQ(Run({"explain", kId, "-o", "json"}), 0) << err;
+  EXPECT_FALSE(Json::parse(out).contains("missing")) << out;
+}
+
 TEST_F(RequestCommands, ADenialWithoutAPolicyNamesTheCaller) {
   auto records = Denied();
   records[0].clear_policy();
@@ -217,11 +234,16 @@ TEST_F(RequestCommands, TapShowsRequestsUntilThereAreEnough) {
   EXPECT_EQ(tap.source(), "web.shop");
   EXPECT_EQ(tap.lowest_status(), 400u);
   EXPECT_NE(sidecar_.received.back().end_tap(), 0u) << "it is ended";
-  EXPECT_TRUE(Says("TIME           SEEN BY  CALLER")) << out;
-  EXPECT_TRUE(Says("service  web.shop        cart.shop       GET     /items")) << out;
+  EXPECT_TRUE(Says("TIME           SEEN BY  CALLER             SERVICE            METHOD  PATH"))
+      << out;
+  EXPECT_TRUE(Says("service  web.shop           cart.shop          GET     /items")) << out;
   EXPECT_TRUE(Says("403 UAEX denied")) << out;
   ASSERT_EQ(Run({"tap", "--requests", "1", "-o", "json"}), 0) << err;
   EXPECT_EQ(Json::parse(out)["requestId"], kId);
+  sidecar_.received.clear();
+  ASSERT_EQ(Run({"tap", "-n", "shop", "--requests", "1"}), 0) << err;
+  EXPECT_EQ(sidecar_.received[0].question().tap().namespace_(), "shop");
+  EXPECT_EQ(sidecar_.received[0].question().tap().service(), "");
   EXPECT_EQ(Run({"tap", "--status", "none"}), 1);
   EXPECT_NE(err.find("use a status like 503"), std::string::npos) << err;
 }
@@ -344,6 +366,11 @@ TEST_F(RequestCommands, ATraceIsShownAsBars) {
     EXPECT_LE(end - begin, 80u) << out.substr(begin, end - begin);
     begin = end + 1;
   }
+  auto records = Denied();
+  records[0].set_trace_id("74747474747474747474747474747474");
+  Know(records);
+  ASSERT_EQ(Run({"trace", kId}), 0) << err;
+  EXPECT_TRUE(Says("unknown_service GET /b")) << "the trace of a request: " << out;
   EXPECT_EQ(Run({"trace", "1234"}), 1);
   EXPECT_NE(err.find("tullectl explain 1234"), std::string::npos) << err;
 }

@@ -69,6 +69,30 @@ TEST_F(TrafficCommands, DescribeShowsAllThatConcernsAService) {
   EXPECT_EQ(Run({"describe", "services", "post", "-n", "other"}), 1);
 }
 
+TEST_F(TrafficCommands, AServiceThatIsReachedThroughARouteDoesNotLookIdle) {
+  Edge edge = EdgeTo("post");
+  edge.service = "post-v1.default.svc.cluster.local";
+  Add(edge, {200, -1, ""}, {0, 0, 0, 90});
+  Add(edge, {403, -1, "UAEX"}, {10});
+  ASSERT_EQ(Run({"apply", "-f", "-"}, R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: versions}
+spec:
+  parentRefs: [{kind: Service, group: "", name: post}]
+  rules: [{backendRefs: [{name: post-v1, port: 80}]}]
+)"),
+            0)
+      << err;
+  EXPECT_EQ(Run({"describe", "service", "post"}), 0) << err;
+  EXPECT_NE(out.find("also to the services that its routes choose"), std::string::npos) << out;
+  EXPECT_NE(out.find("web.shop   post-v1.default   100.00%"), std::string::npos) << out;
+  EXPECT_NE(out.find("10 of the requests of web.shop to post-v1.default were denied or limited by "
+                     "policies (403 UAEX (10))"),
+            std::string::npos)
+      << out;
+}
+
 TEST_F(TrafficCommands, EdgesShowWhetherCallsAreByMutualTls) {
   AddShop();
   EXPECT_EQ(Run({"edges", "-n", "shop"}), 0) << err;

@@ -21,6 +21,12 @@ uint64_t SumSince(const std::map<int64_t, uint64_t>& slots, int64_t from) {
 
 }  // namespace
 
+FailureBook::RequestKey FailureBook::KeyOf(const v1::RequestRecord& record) {
+  const std::string& reached =
+      record.destination().empty() ? record.service() : record.destination();
+  return {record.request_id(), reached, record.source()};
+}
+
 void FailureBook::Add(v1::RequestRecord record, const std::string& reporter, int64_t now) {
   Sweep(now);
   const auto kept = std::make_shared<const v1::RequestRecord>(std::move(record));
@@ -47,7 +53,7 @@ void FailureBook::Keep(const Record& record, const std::string& reporter) {
 
 void FailureBook::Drop(std::deque<Kept>::iterator kept) {
   const v1::RequestRecord& record = *kept->record;
-  counted_as_.erase({record.request_id(), record.service(), record.source()});
+  counted_as_.erase(KeyOf(record));
   bytes_ -= kept->bytes;
   const auto of = shares_.find(kept->reporter);
   of->second.bytes -= kept->bytes;
@@ -64,7 +70,7 @@ void FailureBook::DropOldestOf(const std::string& reporter) {
 // way round nobody but the caller's sidecar knows of a timeout.
 bool FailureBook::IsNews(const v1::RequestRecord& record) {
   if (record.request_id().empty()) return true;
-  const auto found = counted_as_.find({record.request_id(), record.service(), record.source()});
+  const auto found = counted_as_.find(KeyOf(record));
   if (found == counted_as_.end()) return true;
   if (record.cause().empty() || !found->second.cause.cause.empty()) return false;
   const auto group = groups_.find(found->second.cause);
@@ -98,9 +104,7 @@ void FailureBook::Count(const Record& record, const std::string& reporter, int64
   group->second.example = record;
   group->second.last_micros = std::max(group->second.last_micros, record->started_micros());
   if (!record->request_id().empty()) {
-    counted_as_.insert_or_assign(
-        RequestKey{record->request_id(), record->service(), record->source()},
-        CountedAs{cause, slot});
+    counted_as_.insert_or_assign(KeyOf(*record), CountedAs{cause, slot});
   }
 }
 

@@ -67,8 +67,10 @@ class FailureBook {
  private:
   using Record = std::shared_ptr<const v1::RequestRecord>;
   using Slots = std::map<int64_t, uint64_t>;  // by start
-  // One request between two workloads, whoever reports it.
+  // One request between two workloads, whoever reports it: both name the workload that was reached,
+  // but not always the same service, since a route may have chosen another than was called.
   using RequestKey = std::tuple<std::string, std::string, std::string>;
+  static RequestKey KeyOf(const v1::RequestRecord& record);
   struct Kept {
     Record record;
     std::string reporter;

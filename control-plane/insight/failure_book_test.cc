@@ -51,6 +51,24 @@ TEST(FailureBook, ARequestThatBothSidesReportCountsAsTheSideSaysThatKnowsWhy) {
   }
 }
 
+TEST(FailureBook, ARouteThatChoseAnotherServiceMakesOneRequestOfBothReports) {
+  FailureBook book;
+  v1::RequestRecord as_caller = Failed("1", "");
+  as_caller.set_service("cart-v1.shop.svc.cluster.local");
+  as_caller.set_destination(kCart);
+  v1::RequestRecord as_service = Failed("1", "denied");
+  as_service.set_destination(kCart);
+  book.Add(as_caller, kWeb, kNow);
+  book.Add(as_service, kCart, kNow);
+  // The same request went on to another workload as well.
+  v1::RequestRecord elsewhere = as_caller;
+  elsewhere.set_destination("spiffe://m/ns/shop/sa/stock");
+  book.Add(elsewhere, kWeb, kNow);
+  const auto groups = book.Since(kNow);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].count + groups[1].count, 2u);
+}
+
 TEST(FailureBook, AReportInTheNextMinuteIsOfTheSameRequest) {
   FailureBook book;
   book.Add(Failed("1", ""), kWeb, kNow);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "certs/spiffe_names.h"
+#include "telemetry/called_service.h"
 
 namespace tulle::insight {
 namespace {
@@ -52,10 +53,11 @@ bool IsFrom(const std::string& source, const std::string& spiffe_id) {
   return rest.empty() || (rest[0] == '.' && rest.substr(1) == names.namespace_name);
 }
 
-bool IsTo(const std::string& service, const v1::RequestRecord& record) {
-  if (!record.service().empty()) return IsNamed(record.service(), service);
-  return IsNamed(std::string_view(record.authority()).substr(0, record.authority().rfind(':')),
-                 service);
+bool IsTo(const v1::RequestFilter& filter, const v1::RequestRecord& record) {
+  const telemetry::CalledService called{record.service(), record.authority(),
+                                        certs::WorkloadNamesOf(record.source()).namespace_name};
+  return (filter.service().empty() || telemetry::IsCalled(called, filter.service())) &&
+         (filter.namespace_().empty() || telemetry::IsInNamespace(called, filter.namespace_()));
 }
 
 }  // namespace
@@ -110,14 +112,9 @@ void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_m
 
 size_t BytesOf(const v1::RequestRecord& record) { return record.SpaceUsedLong(); }
 
-bool IsNamed(std::string_view host, std::string_view name) {
-  if (!host.starts_with(name)) return false;
-  return host.size() == name.size() || host[name.size()] == '.';
-}
-
 bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record) {
   if (!filter.id().empty() && !IsOf(filter.id(), record)) return false;
-  if (!filter.service().empty() && !IsTo(filter.service(), record)) return false;
+  if (!IsTo(filter, record)) return false;
   if (!filter.method().empty() && filter.method() != record.method()) return false;
   if (!record.path().starts_with(filter.path_prefix())) return false;
   if (!filter.source().empty() && !IsFrom(filter.source(), record.source())) return false;

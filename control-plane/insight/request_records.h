@@ -38,7 +38,5 @@ size_t BytesOf(const v1::RequestRecord& record);
 
 // Whether all that is set in the filter holds; `limit` is not looked at.
 bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record);
-// A host by its first labels: "cart" and "cart.shop" are names of cart.shop.svc.cluster.local.
-bool IsNamed(std::string_view host, std::string_view name);
 
 }  // namespace tulle::insight

@@ -206,15 +206,23 @@ int64_t TrafficBook::SlotStart(int64_t from) const {
   return std::max({SlotOf(from), started_, oldest_});
 }
 
-std::vector<EdgeTraffic> TrafficBook::Since(int64_t from) const {
+TrafficBook::Period TrafficBook::Newest(int64_t window, int64_t now) const {
+  const int64_t until = now - now % kSlotSeconds;
+  const int64_t from = SlotStart(until - window);
+  return from < until ? Period{from, until} : Period{from, std::max(now, from) + 1};
+}
+
+std::vector<EdgeTraffic> TrafficBook::Between(int64_t from, int64_t until) const {
   const int64_t first = SlotOf(from);
   std::vector<EdgeTraffic> all;
   for (const auto& [edge, row] : rows_) {
     const auto& slots = row->slots();
-    if (slots.empty() || slots.back().start < first) continue;
-    EdgeTraffic& each = all.emplace_back(EdgeTraffic{edge, {}});
-    for (auto slot = slots.rbegin(); slot != slots.rend() && slot->start >= first; ++slot)
-      slot->AddTo(each.traffic);
+    EdgeTraffic* each = nullptr;
+    for (auto slot = slots.rbegin(); slot != slots.rend() && slot->start >= first; ++slot) {
+      if (slot->start >= until) continue;
+      if (each == nullptr) each = &all.emplace_back(EdgeTraffic{edge, {}});
+      slot->AddTo(each->traffic);
+    }
   }
   return all;
 }

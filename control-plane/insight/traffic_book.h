@@ -47,15 +47,23 @@ class TrafficBook {
   // each edge in ascending order.
   void Restore(const Edge& edge, int64_t start, const Traffic& traffic);
 
-  // In whole slots; the first one contains `from`. Edges without traffic since then are left out.
-  std::vector<EdgeTraffic> Since(int64_t from) const;
+  // In whole slots: the first one contains `from`, the last one begins before `until`. Edges
+  // without traffic in them are left out.
+  std::vector<EdgeTraffic> Between(int64_t from, int64_t until) const;
   // Adds each slot from `from` on to one of the steps that `of` returns for its edge, each `step`
   // long; null: the edge is left out. What is later than the last step is left out too.
   using Steps = std::vector<Traffic>;
   void AddSteps(int64_t from, int64_t step, const std::function<Steps*(const Edge&)>& of) const;
-  // From when on Since(from) tells everything: the beginning of the slot (of the minute, if slots
-  // of that time have been merged), and not before the start.
+  // From when on Between(from, ...) tells everything: the beginning of the slot (of the minute, if
+  // slots of that time have been merged), and not before the start.
   int64_t SlotStart(int64_t from) const;
+  // The newest slots that are over, as many as `window` seconds need: of a slot that is not, only
+  // some sidecars have reported, and rates would jump. None is over since the start: what there is.
+  struct Period {
+    int64_t from = 0;
+    int64_t until = 0;  // after `from`
+  };
+  Period Newest(int64_t window, int64_t now) const;
 
   // Drops and merges old slots. At least after each report; costs nothing if it was done in the
   // last ten seconds.

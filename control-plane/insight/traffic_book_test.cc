@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace tulle::insight {
 namespace {
 
 constexpr int64_t kNow = 1'800'000'000;
+constexpr int64_t kEver = INT64_MAX;
 
 Edge WebToCart() { return {"spiffe://m/ns/shop/sa/web", "cart.shop", "", "http", true, true}; }
 
@@ -18,7 +21,7 @@ class TrafficBookTest : public testing::Test {
   }
   Traffic All(int64_t from) {
     Traffic all;
-    for (const EdgeTraffic& each : book_.Since(from)) all.Add(each.traffic);
+    for (const EdgeTraffic& each : book_.Between(from, kEver)) all.Add(each.traffic);
     return all;
   }
 
@@ -32,11 +35,27 @@ TEST_F(TrafficBookTest, AWindowHasTheSlotsSinceItsBeginning) {
   EXPECT_EQ(All(kNow).failures, 2);
   EXPECT_EQ(All(kNow + 20).requests, 2);
   EXPECT_EQ(All(kNow + 25).requests, 2) << "of the whole slot";
-  EXPECT_TRUE(book_.Since(kNow + 30).empty());
+  EXPECT_TRUE(book_.Between(kNow + 30, kEver).empty());
   EXPECT_EQ(All(kNow).outcomes, (std::map<Outcome, uint64_t>{{{503, -1, "UH"}, 2}}))
       << "plain successes are not listed";
   EXPECT_EQ(book_.SlotStart(kNow - 100), kNow) << "nothing is known of the time before the start";
   EXPECT_EQ(book_.SlotStart(kNow + 25), kNow + 20);
+}
+
+TEST_F(TrafficBookTest, TheNewestSlotsAreThoseThatAreOver) {
+  const auto newest = [&](int64_t window, int64_t now) {
+    const auto [from, until] = book_.Newest(window, now);
+    return std::pair(from - kNow, until - kNow);
+  };
+  EXPECT_EQ(newest(60, kNow), std::pair(int64_t{0}, int64_t{1})) << "at the start";
+  EXPECT_EQ(newest(60, kNow + 9), std::pair(int64_t{0}, int64_t{10})) << "what there is";
+  EXPECT_EQ(newest(60, kNow + 29), std::pair(int64_t{0}, int64_t{20}));
+  EXPECT_EQ(newest(10, kNow + 109), std::pair(int64_t{90}, int64_t{100}));
+  EXPECT_EQ(newest(15, kNow + 109), std::pair(int64_t{80}, int64_t{100}));
+  Add(WebToCart(), {200, -1, ""}, {1}, kNow + 95);
+  Add(WebToCart(), {200, -1, ""}, {4}, kNow + 105);
+  EXPECT_EQ(book_.Between(kNow + 90, kNow + 100)[0].traffic.requests, 1u);
+  EXPECT_TRUE(book_.Between(kNow + 80, kNow + 90).empty());
 }
 
 TEST_F(TrafficBookTest, OldSlotsBecomeMinutesAndThenGo) {
@@ -108,7 +127,7 @@ TEST_F(TrafficBookTest, AReporterWithManyEdgesLeavesRoomForOthers) {
   Edge other = WebToCart();
   other.source = "spiffe://m/ns/shop/sa/post";
   Add(other, {200, -1, ""}, {1}, kNow);
-  EXPECT_EQ(book_.Since(kNow)[0].edge.service, "cart.shop");
+  EXPECT_EQ(book_.Between(kNow, kEver)[0].edge.service, "cart.shop");
   kept.clear();
   book_.Sweep(kNow + 10);
   Edge edge = WebToCart();

@@ -26,7 +26,7 @@ TrafficHistory HistoryOf(const TrafficBook& book, const HistoryRange& range,
   TrafficHistory history;
   history.from = now - now % range.step - range.window;
   history.steps = static_cast<size_t>(range.window / range.step);
-  std::vector<Link> links = LinksOf(book.Since(history.from));
+  std::vector<Link> links = LinksOf(book.Between(history.from, history.from + range.window));
   if (!service.empty()) std::erase_if(links, [&](const Link& l) { return l.service != service; });
   std::stable_sort(links.begin(), links.end(), [](const Link& a, const Link& b) {
     return EventsOf(a.traffic) > EventsOf(b.traffic);

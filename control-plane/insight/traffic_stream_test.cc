@@ -33,7 +33,7 @@ class TrafficStreamTest : public testing::Test {
     return series;
   }
   Edge Only() {
-    const auto all = book_.Since(kNow);
+    const auto all = book_.Between(kNow, kNow + 1);
     EXPECT_EQ(all.size(), 1u);
     return all.empty() ? Edge() : all[0].edge;
   }
@@ -62,7 +62,7 @@ TEST_F(TrafficStreamTest, OnlyWorkloadsOfAServiceSpeakForIt) {
   series.set_id(2);
   series.set_service("web.shop.svc.cluster.local");
   ASSERT_TRUE(stream_.Add(Report(series), kNow));
-  EXPECT_EQ(book_.Since(kNow).back().edge.service, "web.shop.svc.cluster.local");
+  EXPECT_EQ(book_.Between(kNow, INT64_MAX).back().edge.service, "web.shop.svc.cluster.local");
 }
 
 TEST_F(TrafficStreamTest, WhatIsInvalidEndsTheStream) {
@@ -100,7 +100,7 @@ TEST_F(TrafficStreamTest, SeriesAndBucketsAreBounded) {
   }
   series.set_id(TrafficStream::kMostSeries + 1);
   EXPECT_FALSE(stream_.Add(Report(series), kNow));
-  EXPECT_EQ(book_.Since(kNow)[0].traffic.requests, UINT32_MAX) << "counts do not wrap";
+  EXPECT_EQ(book_.Between(kNow, INT64_MAX)[0].traffic.requests, UINT32_MAX) << "counts do not wrap";
   v1::Traffic traffic;
   auto& counted = *traffic.add_requests();
   counted.set_series(1);

@@ -58,7 +58,9 @@ void NoteIssued(ControlPlane& plane, const Caller& caller, int64_t lifetime) {
   plane.Note({insight::Event::Type::kNormal, is_first ? "CertificateIssued" : "CertificateRenewed",
               insight::IdentitySubject(id),
               absl::StrCat(is_first ? "joined the mesh" : "renewed its certificate", " from ",
-                           caller.asker.address, ", valid for ", lifetime / 60, " min"),
+                           caller.asker.address, ", valid for ",
+                           lifetime < 120 ? absl::StrCat(lifetime, " s")
+                                          : absl::StrCat(lifetime / 60, " min")),
               id});
 }
 

@@ -55,7 +55,7 @@ class TrafficArchiveTest : public testing::Test {
   }
   Traffic Known(const Process& run) const {
     Traffic sum;
-    for (const EdgeTraffic& each : run.book.Since(Now() - TrafficBook::kKeptSeconds))
+    for (const EdgeTraffic& each : run.book.Between(Now() - TrafficBook::kKeptSeconds, Now() + 1))
       sum.Add(each.traffic);
     return sum;
   }
@@ -89,7 +89,7 @@ TEST_F(TrafficArchiveTest, ANewRunKnowsTheMinutesThatHadEnded) {
   EXPECT_EQ(known.outcomes.at(Outcome{503, -1, "UF"}), 2u);
   EXPECT_EQ(known.tcp, (Connections{4, 3, 1000, 200}));
   EXPECT_LE(run->book.SlotStart(first), first) << "it knows that time";
-  for (const EdgeTraffic& each : run->book.Since(first - 60))
+  for (const EdgeTraffic& each : run->book.Between(first - 60, Now() + 1))
     EXPECT_TRUE(each.edge == kWebToCart || each.edge == tcp);
 
   Call(*run, kWebToCart, 7);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "certs/certificate.h"
 #include "control-plane/insight/event_subjects.h"
+#include "control-plane/insight/request_records.h"
 #include "control-plane/server/grpc_services.h"
 #include "control-plane/snapshot/describe.h"
 #include "envoy/config/core/v3/base.pb.h"
@@ -22,6 +23,7 @@ constexpr std::chrono::seconds kWatch{1};
 constexpr char kSdsFile[] = "tulle.dev/sds-file";
 constexpr char kNodeName[] = "tulle.dev/node-name";
 constexpr char kEnvoy[] = "envoy";  // node.user_agent_name
+constexpr size_t kLongestProgram = 64;
 constexpr char kLacksCertificate[] =
     "this Envoy has no certificate, so its mTLS cannot work: node.metadata does not name a file "
     "(tulle.dev/sds-file); start it with the bootstrap of `tullectl envoy-bootstrap`";
@@ -55,6 +57,13 @@ class Digest {
  private:
   uint64_t value_ = 14695981039346656037u;
 };
+
+// "tulle 0.1.0"
+std::string ProgramOf(const envoy::config::core::v3::Node& node) {
+  std::string program = node.user_agent_name();
+  if (!node.user_agent_version().empty()) program += " " + node.user_agent_version();
+  return insight::SafeText(std::move(program), kLongestProgram);
+}
 
 api::ProxyStatus::TypeStatus Summary(std::string_view type_url, const xds::Session& session) {
   api::ProxyStatus::TypeStatus status;
@@ -128,6 +137,7 @@ absl::StatusOr<std::shared_ptr<const xds::View>> XdsSource::ViewFor(
     return status;
   const auto [entry, is_new] = nodes_.try_emplace(node.id());
   NoteConnected(node.id(), peer, &entry->second);
+  entry->second.program = ProgramOf(node);
   const snapshot::NodeView view{
       node.id(),
       std::find(node.client_features().begin(), node.client_features().end(),
@@ -388,6 +398,7 @@ api::ProxyStatus XdsSource::StatusOf(const std::string& id,
   proxy.address = node->second.address;
   proxy.connected_since = node->second.connected_since;
   proxy.certificate_not_after = node->second.certificate_not_after;
+  proxy.program = node->second.program;
   proxy.certificate_also_used_by = node->second.also_used_by;
   const xds::Session* session = ads_ == nullptr ? nullptr : ads_->SessionOf(id);
   if (session == nullptr) return proxy;

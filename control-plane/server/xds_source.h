@@ -61,6 +61,7 @@ class XdsSource : public xds::Source, public ProxySource {
     int64_t certificate_not_after = 0;
     std::string certificate_sha256;
     std::string certificate_issuer;  // ca::IssuerOf()
+    std::string program;             // by its own word: "tulle 0.1.0"
     std::string also_used_by;        // "NODE at HOST": its certificate is in use there too
     bool is_connected = false;
     bool lacks_certificate = false;    // an Envoy that was not told where to read one

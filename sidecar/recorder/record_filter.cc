@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "certs/spiffe_names.h"
+#include "telemetry/called_service.h"
 
 namespace tulle::recorder {
 namespace {
@@ -25,12 +26,6 @@ bool IsText(std::string_view kept, Text text, std::string_view wanted) {
   return kept == wanted || (kept.size() >= share && wanted.starts_with(kept));
 }
 
-// A host, or its first labels; a port counts if it is wanted.
-bool IsHost(std::string_view host, std::string_view wanted) {
-  if (!host.starts_with(wanted)) return false;
-  return host.size() == wanted.size() || host[wanted.size()] == '.' || host[wanted.size()] == ':';
-}
-
 }  // namespace
 
 absl::StatusOr<RecordFilter> RecordFilter::Make(RequestFilter filter, std::string own) {
@@ -40,6 +35,7 @@ absl::StatusOr<RecordFilter> RecordFilter::Make(RequestFilter filter, std::strin
   status.Update(CheckText("method", filter.method()));
   status.Update(CheckText("path_prefix", filter.path_prefix()));
   status.Update(CheckText("source", filter.source()));
+  status.Update(CheckText("namespace", filter.namespace_()));
   if (!status.ok()) return status;
   if (filter.limit() > kMostRecords)
     return absl::InvalidArgumentError(absl::StrCat("limit: at most ", kMostRecords));
@@ -70,16 +66,22 @@ bool RecordFilter::MatchesId(const Record& record) const {
 }
 
 bool RecordFilter::MatchesService(const Record& record) const {
-  const std::string& service = filter_.service();
-  return service.empty() || IsHost(record[Text::kService], service) ||
-         IsHost(record[Text::kAuthority], service);
+  if (filter_.service().empty() && filter_.namespace_().empty()) return true;
+  const telemetry::CalledService called{record[Text::kService], record[Text::kAuthority],
+                                        certs::WorkloadNamesOf(SourceOf(record)).namespace_name};
+  return (filter_.service().empty() || telemetry::IsCalled(called, filter_.service())) &&
+         (filter_.namespace_().empty() || telemetry::IsInNamespace(called, filter_.namespace_()));
+}
+
+std::string_view RecordFilter::SourceOf(const Record& record) const {
+  const std::string_view source = record[Text::kSource];
+  return source.empty() && record.Has(kOutbound) ? own_ : source;
 }
 
 bool RecordFilter::MatchesSource(const Record& record) const {
   const std::string& wanted = filter_.source();
   if (wanted.empty()) return true;
-  std::string_view source = record[Text::kSource];
-  if (source.empty() && record.Has(kOutbound)) source = own_;
+  const std::string_view source = SourceOf(record);
   if (source == wanted) return true;
   const certs::WorkloadNames names = certs::WorkloadNamesOf(source);
   const size_t dot = names.account.size();

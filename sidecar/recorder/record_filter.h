@@ -29,6 +29,8 @@ class RecordFilter {
   bool MatchesId(const Record& record) const;
   bool MatchesService(const Record& record) const;
   bool MatchesSource(const Record& record) const;
+  // SPIFFE ID of the caller.
+  std::string_view SourceOf(const Record& record) const;
 
   insight::v1::RequestFilter filter_;
   std::string own_;

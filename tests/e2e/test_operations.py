@@ -134,6 +134,17 @@ def test_the_exit_code_is_the_programs(mesh, program, code):
     assert Run(mesh, "job", program=program).child.process.wait(40) == code
 
 
+def test_output_that_cannot_be_written_is_an_error(mesh):
+    command = mesh.control.command("status", "-o", "json")
+    full = subprocess.run(["sh", "-c", command + " > /dev/full"], capture_output=True, text=True, timeout=30, check=False, cwd=processes.ROOT)
+    assert full.returncode == 1
+    assert "cannot write to standard output" in full.stderr
+    gone = subprocess.run(["bash", "-c", command + " | true; echo ${PIPESTATUS[0]}"], capture_output=True, text=True, timeout=30, check=False,
+                          cwd=processes.ROOT)
+    assert gone.stdout.strip() in ("0", "141"), gone.stderr
+    assert not gone.stderr
+
+
 def test_what_cannot_run_is_said(mesh):
     run = Run(mesh, "web", program=["/does/not/exist"])
     assert run.child.process.wait(40) == 1
