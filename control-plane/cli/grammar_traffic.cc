@@ -18,7 +18,7 @@ void Grammar::TakeTraffic(CLI::App& command, const char* what) {
                    "traffic of all namespaces (the default)");
   command
       .add_option("-t,--time-window", invocation_.window,
-                  "up to now, at most 1h; below 30s rates are coarse [1m]")
+                  "in whole intervals of 10 s, at most 1h [1m]")
       ->type_name("DURATION");
 }
 

@@ -135,7 +135,7 @@ def test_the_exit_code_is_the_programs(mesh, program, code):
 
 
 def test_output_that_cannot_be_written_is_an_error(mesh):
-    command = mesh.control.command("status", "-o", "json")
+    command = mesh.command("status", "-o", "json")
     full = subprocess.run(["sh", "-c", command + " > /dev/full"], capture_output=True, text=True, timeout=30, check=False, cwd=processes.ROOT)
     assert full.returncode == 1
     assert "cannot write to standard output" in full.stderr
