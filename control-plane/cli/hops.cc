@@ -135,10 +135,10 @@ std::string MicrosText(int64_t micros) {
 
 std::vector<std::string> MissingIn(const std::vector<Hop>& hops) {
   std::vector<std::string> missing;
-  for (size_t i = 1; i < hops.size(); ++i) {
-    const Json& record = hops[i].record;
+  for (const Hop& hop : hops) {
+    const Json& record = hop.record;
     const std::string caller = ShortWorkload(TextAt(record, "/source"));
-    if (TrueAt(record, "/outbound") || hops[i].parent >= 0 || caller.empty()) continue;
+    if (TrueAt(record, "/outbound") || hop.parent >= 0 || caller.empty()) continue;
     missing.push_back(absl::StrCat("the sidecar of ", caller, ", which called ",
                                    ShortWorkload(TextAt(record, "/destination"))));
   }
