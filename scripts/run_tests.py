@@ -71,7 +71,11 @@ def read_events(path, prefix):
     broken = []
     with open(path, encoding="utf-8", errors="replace") as events:
         for line in events:
-            event = json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:  # Bazel was ended, or its disk was full, in the middle of a line.
+                tally.fail(prefix + "results", "Bazel's list of results is incomplete, see above")
+                break
             identity = event.get("id", {})
             if "testResult" in event:
                 outputs = {o["name"]: o.get("uri", "") for o in event["testResult"].get("testActionOutput", [])}

@@ -8,6 +8,7 @@ import stat
 import tarfile
 
 import ads
+import grpc
 import processes
 import pytest
 from mesh import Mesh, Refused
@@ -16,7 +17,7 @@ from test_versions import channel, register
 HEADER_SECRET = "hunter2-of-the-header"
 QUERY_SECRET = "hunter3-of-the-query"
 METADATA_SECRET = "hunter4-of-the-metadata"
-HOSTILE = "../../../v1/backup?key=%s" % QUERY_SECRET  # what a workload calls itself
+HOSTILE = "..%%2f..\\..\\v1 backup?key=%s" % QUERY_SECRET  # what a workload calls itself
 ROUTE = """\
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -83,11 +84,16 @@ def secrets_of(mesh):
 def test_it_has_what_helps_and_no_secret(mesh, tmp_path):
     mesh.apply(ROUTE)
     processes.wait_until(lambda: HEADER_SECRET in mesh.tullectl("proxy-config", mesh.web.instance, "routes", "--live"), "the header is in the sidecar", 30)
-    join(mesh, ads.Messages(tmp_path), HOSTILE)
+    messages = ads.Messages(tmp_path)
+    with pytest.raises(grpc.RpcError, match="invalid instance_id: it contains '/'"):
+        join(mesh, messages, "../../../v1/backup")
+    join(mesh, messages, HOSTILE)
     secrets = secrets_of(mesh)
     everybody, _ = report(mesh, "everybody.tar.gz", "--proxy", mesh.web.instance, "--proxy", HOSTILE)
     # It is named, and what it is called leads nowhere else.
-    assert "proxies/2-.._.._.._v1_backup_key__redacted_/proxy.json: " in everybody["errors.txt"], everybody["errors.txt"]
+    strange = "proxies/2-.._2f.._.._v1_backup_key__redacted_/"
+    assert everybody["errors.txt"] == strange + "live-*.json: the proxy is not connected\n"
+    assert strange + "clusters.json" in everybody, sorted(everybody)
     for text in (*everybody, *everybody.values()):
         assert not any(secret in text for secret in secrets), text
     assert METADATA_SECRET in mesh.tullectl("get", "httproute", "web", "-o", "json") and '"note": "[redacted]"' in everybody["workloads.json"]

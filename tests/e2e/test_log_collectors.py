@@ -55,7 +55,7 @@ class LogCollector:
             self.records += records_of(request)
 
     def wait_for(self, count):
-        processes.wait_until(lambda: len(self.records) >= count, "log records at the collector", 20)
+        processes.wait_until(lambda: len(self.records) >= count, "log records at the collector", 60)  # the exporter waits up to 30 s after failures
         with self.lock:
             return list(self.records)
 
