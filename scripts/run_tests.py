@@ -143,8 +143,12 @@ def scale():
     built = bazel("build", "//tests/scale", "//control-plane:tulle-control")
     if built.failed:
         return built
-    return run("tests/scale", "bazel-bin/tests/scale/scale", "--proxies", str(IMITATED_SIDECARS), "--services",
-               str(IMITATED_SIDECARS // 10), "--storm", "10", "--check")
+    program = "bazel-bin/tests/scale/scale"
+    tally = run("tests/scale, changes", program, "--proxies", str(IMITATED_SIDECARS), "--services",
+                str(IMITATED_SIDECARS // 10), "--storm", "10", "--watch", "0", "--check")
+    tally.add(run("tests/scale, traffic and a dashboard", program, "--proxies", "200", "--services", "10", "--requests",
+                  "50", "--storm", "0", "--check"))
+    return tally
 
 
 def kubernetes():

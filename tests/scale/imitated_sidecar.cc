@@ -41,11 +41,23 @@ std::string RegistrationOf(const SidecarPlan& plan) {
   return sidecar::MakeRegistration(workload, InstanceId(plan)).value();
 }
 
+ImitatedTraffic::Plan TrafficOf(const SidecarPlan& plan, const std::string& principal) {
+  ImitatedTraffic::Plan traffic{principal, HostOf(plan.service), {}, plan.requests_per_second};
+  for (const std::string& peer : plan.peers) {
+    traffic.peers.push_back({PrincipalBeside(principal, peer), HostOf(peer)});
+  }
+  return traffic;
+}
+
 identity::AgentOptions AgentOptionsOf(const SidecarPlan& plan) {
   return {{plan.control}, plan.token_file, plan.state_directory, plan.roots_file};
 }
 
 }  // namespace
+
+std::string HostOf(const std::string& service) {
+  return absl::StrCat(service, ".default.svc.cluster.local");
+}
 
 grpc::ChannelOptions ControlChannelOptions() {
   grpc::ChannelOptions options;
@@ -55,7 +67,8 @@ grpc::ChannelOptions ControlChannelOptions() {
 
 ImitatedSidecar::ImitatedSidecar(loop::Loop& loop, certs::KeySource& keys,
                                  NamedResourcesCache& names, SidecarPlan plan, Witness& witness)
-    : plan_(std::move(plan)),
+    : loop_(loop),
+      plan_(std::move(plan)),
       names_(names),
       witness_(witness),
       agent_(loop, tls::TlsTransports(), keys, AgentOptionsOf(plan_),
@@ -64,6 +77,10 @@ ImitatedSidecar::ImitatedSidecar(loop::Loop& loop, certs::KeySource& keys,
       ads_(
           loop, [this] { return agent_.Connect(); }, ControlChannelOptions(), state_,
           static_cast<xds::AdsClient::Events&>(*this)) {
+  if (plan_.requests_per_second > 0) {
+    insight_.emplace(loop, ads_,
+                     sidecar::InsightStream::Parts{.collect = [this] { return Collect(); }});
+  }
   if (plan_.pod_uid.empty()) {
     registration_.emplace(loop, ads_, RegistrationOf(plan_),
                           [this](const std::string& error) { witness_.OnError(error); });
@@ -90,6 +107,14 @@ void ImitatedSidecar::Use(std::set<std::string> listeners) {
   used_ = std::move(listeners);
   state_.Subscribe(xds::kListenerType, used_);
   ads_.Flush();
+  if (!insight_) return;
+  traffic_.emplace(TrafficOf(plan_, identity_->spiffe_id));
+  traffic_began_ = loop_.Now();
+}
+
+std::vector<telemetry::FamilySamples> ImitatedSidecar::Collect() const {
+  if (!traffic_) return {};
+  return traffic_->At(std::chrono::duration<double>(loop_.Now() - traffic_began_).count());
 }
 
 std::vector<xds::Rejection> ImitatedSidecar::OnUpdate(const xds::Update& update) {

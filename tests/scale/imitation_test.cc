@@ -7,6 +7,8 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "sidecar/insight/traffic_deltas.h"
+#include "tests/scale/imitated_traffic.h"
 #include "tests/scale/named_resources.h"
 #include "tests/scale/witness.h"
 #include "xds/proto/type_urls.h"
@@ -54,6 +56,38 @@ TEST(Mover, ItsNumberIsReadFromItsAddress) {
     EXPECT_EQ(MoverNumberIn("\n\x05" + MoverAddress(number) + "\x10\x50"), number);
   }
   EXPECT_EQ(MoverNumberIn("10.1.0.7"), std::nullopt);
+}
+
+uint64_t RequestsIn(const insight::v1::Traffic& traffic) {
+  uint64_t count = 0;
+  for (const auto& requests : traffic.requests()) {
+    for (const uint32_t bucket : requests.buckets()) count += bucket;
+  }
+  return count;
+}
+
+TEST(ImitatedTraffic, ReportsHaveTheRequestsOfTheirTime) {
+  const ImitatedTraffic traffic({"spiffe://mesh/ns/default/sa/a",
+                                 "a.default.svc.cluster.local",
+                                 {{"spiffe://mesh/ns/default/sa/b", "b.default.svc.cluster.local"},
+                                  {"spiffe://mesh/ns/default/sa/c", "c.default.svc.cluster.local"}},
+                                 1000});
+  sidecar::TrafficDeltas deltas;
+  deltas.Begin(false);
+  insight::v1::Traffic first;
+  ASSERT_TRUE(deltas.AddTo(traffic.At(60), first));
+  // Sent and received, each with two outcomes, for two peers.
+  EXPECT_EQ(first.series_size(), 8);
+  EXPECT_NEAR(static_cast<double>(RequestsIn(first)), 120'000, 100);
+  insight::v1::Traffic second;
+  ASSERT_TRUE(deltas.AddTo(traffic.At(90), second));
+  EXPECT_EQ(second.series_size(), 0);
+  EXPECT_NEAR(static_cast<double>(RequestsIn(second)), 60'000, 100);
+}
+
+TEST(ImitatedTraffic, APeersPrincipalIsInTheSameNamespace) {
+  EXPECT_EQ(PrincipalBeside("spiffe://mesh/ns/shop/sa/web", "cart"),
+            "spiffe://mesh/ns/shop/sa/cart");
 }
 
 xds::Update EndpointsAt(int number) {

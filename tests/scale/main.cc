@@ -39,6 +39,10 @@ void Describe(CLI::App& app, Flags& flags) {
                  "Percent of the sidecars that call the service that changes");
   app.add_flag("--all-clusters", population.all_clusters,
                "Sidecars subscribe to all clusters, as they did before 0.1.0");
+  app.add_option("--requests", population.requests,
+                 "Requests per second that each sidecar reports, sent and received; 0: no reports");
+  app.add_option("--watch", flags.measurement.watch_seconds,
+                 "Seconds of reading what the dashboard reads; 0: none");
   app.add_option("--control", flags.measurement.control, "The tulle-control to start")
       ->check(CLI::ExistingFile);
   app.add_option("--directory", flags.measurement.directory,

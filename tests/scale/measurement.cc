@@ -6,10 +6,12 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tests/scale/dashboard_reader.h"
 #include "xds/proto/type_urls.h"
 
 namespace tulle::scale {
@@ -98,9 +100,9 @@ absl::Status Measurement::Run() {
   if (status.ok()) status = run(&Measurement::Join);
   // Without sidecars there is nothing to measure; a change that fails leaves the others possible.
   if (status.ok()) {
-    for (const Phase phase :
-         {&Measurement::MoveEndpoint, &Measurement::ChangeRoute, &Measurement::ChangePolicy,
-          &Measurement::Storm, &Measurement::Restart, &Measurement::Verify}) {
+    for (const Phase phase : {&Measurement::Watch, &Measurement::MoveEndpoint,
+                              &Measurement::ChangeRoute, &Measurement::ChangePolicy,
+                              &Measurement::Storm, &Measurement::Restart, &Measurement::Verify}) {
       status.Update(run(phase));
     }
   }
@@ -132,7 +134,10 @@ absl::Status Measurement::Join() {
   report_.Add({"join_per_second", "joining: sidecars that became ready", count / joined, "1/s"});
   report_.Add({"memory_kib", "memory of tulle-control for each proxy",
                (control_.ResidentKib() - memory) / count, "KiB", 50.0, false});
-  report_.Add({"heartbeat_share", "heartbeats alone", 100 * idle_share_, "% of a core", 5.0});
+  const bool has_traffic = options_.population.requests > 0;
+  report_.Add({"heartbeat_share",
+               has_traffic ? "heartbeats and traffic reports" : "heartbeats alone",
+               100 * idle_share_, "% of a core", 5.0});
   const std::string directory = options_.directory + "/mover";
   mkdir(directory.c_str(), 0700);
   mover_ = std::make_unique<Mover>(
@@ -199,6 +204,24 @@ absl::Status Measurement::Change(const std::string& what,
   cost->cpu_seconds = control_.CpuSeconds() - cpu - idle_share_ * SecondsSince(begin);
   cost->last_seconds = SecondsSince(begin, seen.last);
   cost->final_seconds = SecondsSince(begin, seen.final_update);
+  return absl::OkStatus();
+}
+
+absl::Status Measurement::Watch() {
+  if (options_.watch_seconds == 0) return absl::OkStatus();
+  DashboardReader reader(*api_, HostOfService(0));
+  const double cpu = control_.CpuSeconds();
+  const auto begin = Clock::now();
+  if (absl::Status read = reader.ReadFor(options_.watch_seconds); !read.ok()) return read;
+  const double share = (control_.CpuSeconds() - cpu) / SecondsSince(begin);
+  // The bar is promised for 200 sidecars.
+  const std::optional<double> bar = population_->size() <= 200 ? std::optional(5.0) : std::nullopt;
+  report_.Add(
+      {"dashboard_share", "the same, and an open dashboard", 100 * share, "% of a core", bar});
+  report_.Add(
+      {"dashboard_s", "the dashboard: slowest answer", reader.slowest_seconds(), "s", 1.0, false});
+  report_.Add({"dashboard_kib", "the dashboard: largest answer",
+               static_cast<double>(reader.most_bytes()) / 1024, "KiB"});
   return absl::OkStatus();
 }
 

@@ -23,6 +23,7 @@ struct MeasurementOptions {
   std::string directory;  // for everything; memory is best, since 10,000 identities are synced
   bool pin = true;        // the first core is the control plane's
   int idle_seconds = 20;
+  int watch_seconds = 30;      // 0: nobody reads the dashboard
   int storm_seconds = 60;      // 0: no storm
   int patience_seconds = 600;  // for a change to settle
 };
@@ -43,6 +44,7 @@ class Measurement {
   absl::Status Prepare();
   absl::Status Join();
   void Idle();
+  absl::Status Watch();
   absl::Status MoveEndpoint();
   absl::Status ChangeRoute();
   absl::Status ChangePolicy();

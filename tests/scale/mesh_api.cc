@@ -82,6 +82,11 @@ absl::StatusOr<size_t> MeshApi::HealthyWorkloads() {
   return count;
 }
 
+absl::StatusOr<std::string> MeshApi::Get(std::string path,
+                                         std::map<std::string, std::string> query) {
+  return Call({.path = std::move(path), .query = std::move(query)});
+}
+
 absl::Status MeshApi::GetVersion() { return Call({.path = "/v1/version"}).status(); }
 
 }  // namespace tulle::scale

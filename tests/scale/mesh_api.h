@@ -27,6 +27,8 @@ class MeshApi {
   // Endpoints that get traffic.
   absl::StatusOr<size_t> HealthyWorkloads();
   absl::Status GetVersion();
+  // The body of an answer of any size.
+  absl::StatusOr<std::string> Get(std::string path, std::map<std::string, std::string> query);
 
  private:
   explicit MeshApi(std::unique_ptr<cli::ApiClient> client) : client_(std::move(client)) {}

@@ -38,9 +38,7 @@ bool Await(size_t wanted, Count count) {
 
 std::string ServiceName(int index) { return absl::StrCat("svc-", index); }
 
-std::string HostOfService(int index) {
-  return absl::StrCat(ServiceName(index), ".default.svc.cluster.local");
-}
+std::string HostOfService(int index) { return HostOf(ServiceName(index)); }
 
 std::string ClusterOfService(int index) {
   return absl::StrCat("outbound|80||", HostOfService(index));
@@ -78,6 +76,8 @@ SidecarPlan Population::PlanOf(int proxy, uint16_t grpc_port) const {
   plan.token_file = token_file(proxy % options_.services);
   plan.state_directory = absl::StrCat(directory_, "/state-", proxy);
   plan.all_clusters = options_.all_clusters;
+  plan.requests_per_second = options_.requests;
+  for (const int service : ServicesOf(proxy)) plan.peers.push_back(ServiceName(service));
   return plan;
 }
 

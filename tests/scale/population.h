@@ -20,6 +20,7 @@ struct PopulationOptions {
   int uses = 10;             // services that each proxy calls
   int popular_percent = 10;  // of the proxies: they call the first service
   bool all_clusters = false;
+  double requests = 0;  // that each proxy sends in a second; 0: it tells nothing of its traffic
 };
 
 // Host and names of the service number `index`: xDS names as tulle-control makes them.
