@@ -162,7 +162,11 @@ static_assert(IstioLabel::kDestinationCanonicalRevision - IstioLabel::kDestinati
               IstioLabel::kSourceCanonicalRevision - IstioLabel::kSourceWorkload == 7);
 
 RequestTelemetry::RequestTelemetry(telemetry::Registry& registry, Workload own)
-    : registry_(registry), own_(std::move(own)) {}
+    : registry_(registry),
+      own_(std::move(own)),
+      denied_(registry, telemetry::kDenied),
+      retries_(registry, telemetry::kRetries),
+      retried_requests_(registry, telemetry::kRetriedRequests) {}
 
 void RequestTelemetry::SetOwnWorkload(Workload own) {
   own_ = std::move(own);
@@ -172,6 +176,9 @@ void RequestTelemetry::SetOwnWorkload(Workload own) {
 void RequestTelemetry::DropCells() {
   requests_.clear();
   relays_.clear();
+  denied_.Drop();
+  retries_.Drop();
+  retried_requests_.Drop();
 }
 
 RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downstream,
@@ -306,15 +313,13 @@ void RequestTelemetry::RecordTraced(const RequestCells& cells, const DecisionRec
 }
 
 void RequestTelemetry::CountDenied(const EndedDownstream& downstream, std::string_view policy) {
-  const std::string_view labels[] = {policy.empty() ? "none" : policy, ServiceOf(downstream, {})};
-  registry_.CounterRow(telemetry::kDenied, labels).Add();
+  denied_[{policy.empty() ? "none" : policy, ServiceOf(downstream, {})}].Add();
 }
 
 void RequestTelemetry::CountRetries(const DecisionRecord& record) {
-  const std::string_view labels[] = {record.routed.service, ResultOf(record)};
-  registry_.CounterRow(telemetry::kRetriedRequests, labels).Add();
+  retried_requests_[{record.routed.service, ResultOf(record)}].Add();
   if (record.retries.attempts > 1)
-    registry_.CounterRow(telemetry::kRetries, {labels, 1}).Add(record.retries.attempts - 1);
+    retries_[{record.routed.service}].Add(record.retries.attempts - 1);
 }
 
 RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {

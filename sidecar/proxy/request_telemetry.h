@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "sidecar/proxy/counter_cells.h"
 #include "sidecar/proxy/ended.h"
 #include "sidecar/proxy/workload.h"
 #include "telemetry/metrics.h"
@@ -69,6 +70,9 @@ class RequestTelemetry {
   Workload own_;
   absl::flat_hash_map<std::string, RequestCells> requests_;
   absl::flat_hash_map<std::string, RelayCells> relays_;
+  CounterCells<2> denied_;
+  CounterCells<1> retries_;
+  CounterCells<2> retried_requests_;
 };
 
 }  // namespace tulle::proxy

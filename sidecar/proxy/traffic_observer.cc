@@ -32,7 +32,10 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       closed_(registry.CounterRow(telemetry::kDownstreamClosed)),
       access_log_(loop, sink, registry, collectors),
       spans_(loop, collectors, registry),
-      recorder_(loop, recorder) {
+      recorder_(loop, recorder),
+      denied_(registry, telemetry::kDenied),
+      broken_(registry, telemetry::kDownstreamBroken),
+      mirrored_(registry, telemetry::kMirrored) {
   constexpr std::string_view kReasons[] = {
       "limit", "loop", "unknown_destination", "memory", "no_filter_chain", "plaintext"};
   for (size_t i = 0; i < std::size(kReasons); ++i) {
@@ -58,6 +61,9 @@ void TrafficObserver::OnRequestEnd(const Call& call) {
 
 void TrafficObserver::OnSeriesRetired() {
   metrics_.DropCells();
+  denied_.Drop();
+  broken_.Drop();
+  mirrored_.Drop();
   registry_.FreeRetired();
 }
 
@@ -65,13 +71,11 @@ void TrafficObserver::OnUnmatched(const UnmatchedConnection& connection) {
   OnDownstreamRefused(connection.plaintext_refused ? Refusal::kPlaintext : Refusal::kNoFilterChain);
   access_log_.Write(connection);
   if (!connection.plaintext_refused || connection.policy.empty()) return;
-  const std::array<std::string_view, 2> labels{connection.policy, connection.service};
-  registry_.CounterRow(telemetry::kDenied, labels).Add();
+  denied_[{connection.policy, connection.service}].Add();
 }
 
 void TrafficObserver::OnBroken(const BrokenConnection& connection) {
-  const std::array<std::string_view, 2> labels{connection.failure.detail, connection.service};
-  registry_.CounterRow(telemetry::kDownstreamBroken, labels).Add();
+  broken_[{connection.failure.detail, connection.service}].Add();
   access_log_.Write(connection);
 }
 
@@ -79,8 +83,7 @@ void TrafficObserver::OnMirrorEnd(std::string_view service, int status, Failure 
   constexpr std::string_view kClasses[] = {"2xx", "3xx", "4xx", "5xx"};
   std::string_view result = failure.facts().cause;
   if (status >= 200 && status < 600) result = kClasses[status / 100 - 2];
-  const std::array<std::string_view, 2> labels{service, result};
-  registry_.CounterRow(telemetry::kMirrored, labels).Add();
+  mirrored_[{service, result}].Add();
 }
 
 void TrafficObserver::OnRelayOpened(const TcpRelay& relay) { metrics_.CountOpened(Ended(relay)); }

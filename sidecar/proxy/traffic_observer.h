@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sidecar/proxy/access_log.h"
+#include "sidecar/proxy/counter_cells.h"
 #include "sidecar/proxy/request_recorder.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "sidecar/proxy/services.h"
@@ -47,6 +48,9 @@ class TrafficObserver final : public Observer {
   SpanLog spans_;
   RequestRecorder recorder_;
   telemetry::Counter* refused_[6];  // by Refusal
+  CounterCells<2> denied_;          // connections
+  CounterCells<2> broken_;
+  CounterCells<2> mirrored_;
 };
 
 }  // namespace tulle::proxy
