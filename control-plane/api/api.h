@@ -61,9 +61,8 @@ struct ApiResponse {
   // may be empty, after `body`; false: that was the last one. Absent: `body` is all. The Api
   // outlives it.
   std::function<bool(std::string*)> more = {};
-  // Set: others have to be asked first; of the rest only `event` and `happened` count. Call it
-  // once: it runs what it is passed once, with a response that is not later itself, and perhaps at
-  // once.
+  // Set: others have to be asked first, and the rest of this does not count. Call it once: it runs
+  // what it is passed once, with a response that is not later itself, and perhaps at once.
   using Respond = std::function<void(ApiResponse)>;
   std::function<void(Respond)> later = {};
 

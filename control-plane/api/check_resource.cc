@@ -24,6 +24,7 @@ constexpr int64_t kRootWarnSeconds = 60LL * 24 * 3600;
 constexpr int64_t kJoinWindowSeconds = 300;
 constexpr int64_t kRotationPatienceSeconds = 600;
 constexpr size_t kMostNamed = 20;
+constexpr size_t kMostPolicies = 1000;
 
 // One proxy that fails a check.
 struct FailingProxy {
@@ -61,6 +62,17 @@ class CheckResource::Findings {
     const CheckEntry& check = EntryOf(id);
     Add(id, found.empty(),
         found.empty() ? std::string(check.passed) : std::string(check.failed) + found, commands);
+  }
+  // The same, with what is wrong with single policies: by "KIND NAMESPACE/NAME".
+  void AddPolicies(CheckId id, const std::string& found,
+                   const std::multimap<std::string, std::string>& problems) {
+    AddList(id, found);
+    Json policies = Json::array();
+    for (const auto& [policy, message] : problems) {
+      if (policies.size() == kMostPolicies) break;
+      policies.push_back({{"policy", policy}, {"message", message}});
+    }
+    if (!policies.empty()) items_.back()["policies"] = std::move(policies);
   }
   // The message names the first of them. All of them follow, for a client that asks several
   // replicas: a proxy that is connected to another replica does not fail the check here.
@@ -194,6 +206,12 @@ void CheckJoins(const ca::JoinTokens& tokens, int64_t now, Findings* findings) {
   findings->AddList(CheckId::kJoinTokens, refused, commands);
 }
 
+void AddPolicies(CheckId id, const std::map<std::string, std::string>& problems,
+                 Findings* findings) {
+  findings->AddPolicies(id, absl::StrJoin(problems, "\n", absl::PairFormatter(": ")),
+                        {problems.begin(), problems.end()});
+}
+
 // `unresolved`: routes whose backends another check names.
 void CheckPolicies(const policy::PolicySet& policies, const discovery::Mesh& mesh,
                    const std::map<std::string, std::string>& unresolved, Findings* findings) {
@@ -208,7 +226,10 @@ void CheckPolicies(const policy::PolicySet& policies, const discovery::Mesh& mes
                     ": ", all[i].message);
   }
   if (all.size() > kMostShown) absl::StrAppend(&found, "; ", all.size() - kMostShown, " more");
-  findings->AddList(CheckId::kPoliciesEffective, found);
+  std::multimap<std::string, std::string> problems;
+  for (const policy::Ineffective& each : all)
+    problems.emplace(policy::ToText(each.policy), each.field + ": " + each.message);
+  findings->AddPolicies(CheckId::kPoliciesEffective, found, problems);
 }
 
 void CheckRoot(const ca::MeshAuthority& authority, int64_t now, Findings* findings) {
@@ -319,15 +340,13 @@ void CheckResource::CheckMesh(int64_t now, Findings* findings) const {
   if (held != 0 || !findings->is_in_cluster())
     findings->AddList(CheckId::kLeases, held == 0 ? "" : absl::StrCat(" ", held));
   findings->AddList(CheckId::kPoliciesReadable, discovery::ToText(policies_->unreadable()));
-  findings->AddList(CheckId::kPoliciesAccepted,
-                    absl::StrJoin(view_->RefusedPolicies(), "\n", absl::PairFormatter(": ")));
+  AddPolicies(CheckId::kPoliciesAccepted, view_->RefusedPolicies(), findings);
   // Those of the cluster are in force where both have one.
   policy::PolicySet in_force = policies_->policies();
   for (const auto& [key, document] : view_->ClusterPolicies().documents())
     in_force.Upsert(document);
   const auto unresolved = view_->UnresolvedRoutes();
-  findings->AddList(CheckId::kRoutesResolved,
-                    absl::StrJoin(unresolved, "\n", absl::PairFormatter(": ")));
+  AddPolicies(CheckId::kRoutesResolved, unresolved, findings);
   CheckPolicies(in_force, view_->CurrentMesh(), unresolved, findings);
   CheckPods(view_->PodsWithoutSidecar(), findings);
   if (store_ != nullptr)

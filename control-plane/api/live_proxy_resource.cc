@@ -198,19 +198,20 @@ ApiResponse LiveProxyResource::SetLogLevel(const Call& call) {
   insight::v1::Question question;
   question.mutable_log_level()->set_level(level);
   question.mutable_log_level()->set_seconds(static_cast<uint32_t>(seconds));
-  ApiResponse response = Ask(call, std::move(question), [proxy](const Questions::Outcome& outcome) {
-    return LevelAnswer(proxy, outcome);
+  const std::string what = level + (seconds == 0 ? "" : " for " + std::to_string(seconds) + " s");
+  const std::string log_line = call.caller.name + " set the log level of " + proxy + " to " + what;
+  const auto known = view_->ProxyNamed(proxy);
+  const insight::Event event =
+      EventBy(call, "LogLevelChanged",
+              insight::ProxySubject(proxy, known ? known->pod : "", known ? known->spiffe_id : ""),
+              "set the log level to " + what);
+  return Ask(call, std::move(question), [=](const Questions::Outcome& outcome) {
+    ApiResponse response = LevelAnswer(proxy, outcome);
+    if (response.status != 200) return response;
+    response.event = log_line;
+    response.happened = {event};
+    return response;
   });
-  if (response.later) {
-    const std::string what = level + (seconds == 0 ? "" : " for " + std::to_string(seconds) + " s");
-    response.event = call.caller.name + " sets the log level of " + proxy + " to " + what;
-    const auto known = view_->ProxyNamed(proxy);
-    response.happened = {EventBy(
-        call, "LogLevelChanged",
-        insight::ProxySubject(proxy, known ? known->pod : "", known ? known->spiffe_id : ""),
-        "sets the log level to " + what)};
-  }
-  return response;
 }
 
 }  // namespace tulle::api

@@ -23,8 +23,9 @@ class LiveTest : public ApiFixture {
     event_.clear();
     ApiResponse response =
         api_.Handle({method, path, std::move(query), body, who.empty() ? admin_ : who}, kNow);
+    response = Settled(std::move(response));
     event_ = response.event;
-    return Settled(std::move(response));
+    return response;
   }
   static Json Body(const ApiResponse& response) { return Json::parse(response.WholeBody()); }
   static insight::v1::RequestRecord Record(const std::string& id, int64_t started) {
@@ -163,7 +164,7 @@ TEST_F(LiveTest, EventsAreListedTheNewestLast) {
 TEST_F(LiveTest, ChangesBecomeEventsWithoutSecrets) {
   const auto happened = [this](const std::string& method, const std::string& path,
                                const std::string& body, const std::string& secret = "") {
-    ApiResponse response = api_.Handle({method, path, {}, body, admin_}, kNow);
+    const ApiResponse response = Settled(api_.Handle({method, path, {}, body, admin_}, kNow));
     const std::vector<insight::Event> events = response.happened;
     if (!secret.empty()) {
       const auto text = Body(response)[secret].get<std::string>();
@@ -197,11 +198,12 @@ TEST_F(LiveTest, ChangesBecomeEventsWithoutSecrets) {
   const insight::Event tap = happened("POST", "/v1/taps", R"({"service":"cart"})");
   EXPECT_EQ(tap.reason, "TapOpened");
   EXPECT_EQ(tap.message, "ann watches requests: service=\"cart\"");
+  Says("debug");
   const insight::Event level =
       happened("PUT", "/v1/proxies/post-1/log-level", R"({"level":"debug","seconds":60})");
   EXPECT_EQ(level.reason, "LogLevelChanged");
   EXPECT_EQ(level.subject.name, "post-1");
-  EXPECT_EQ(level.message, "ann sets the log level to debug for 60 s");
+  EXPECT_EQ(level.message, "ann set the log level to debug for 60 s");
 }
 
 TEST_F(LiveTest, ATapIsReadAndEnded) {
@@ -262,9 +264,13 @@ TEST_F(LiveTest, OnlyAdminsSetTheLevelOfALog) {
   EXPECT_EQ(Call("PUT", path, {}, R"({"level":"debug","seconds":60})").status, 200);
   EXPECT_EQ(sidecar_.received.back().question().log_level().level(), "debug");
   EXPECT_EQ(sidecar_.received.back().question().log_level().seconds(), 60u);
-  EXPECT_EQ(event_, "ann sets the log level of post-1 to debug for 60 s");
+  EXPECT_EQ(event_, "ann set the log level of post-1 to debug for 60 s");
   Says("shouting");
   EXPECT_EQ(Call("GET", path).status, 502);
+  // What the sidecar refused has not happened.
+  Says("", "seconds: at most 86400");
+  EXPECT_EQ(Call("PUT", path, {}, R"({"level":"debug","seconds":100000})").status / 100, 5);
+  EXPECT_EQ(event_, "");
 }
 
 }  // namespace

@@ -138,9 +138,9 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
   } else if (path == "get" || path == "describe" || path == "delete" || path == "history" ||
              path == "rollback") {
     for (const std::string& kind : KindWords()) here.push_back(kind);
-    if (path == "describe") here.insert(here.end(), {"service", "proxy"});
+    if (path == "describe") here.insert(here.end(), {"service", "workload", "proxy"});
     if (path == "get")
-      here.insert(here.end(), {"all", "tulle", "services", "proxies", "namespaces"});
+      here.insert(here.end(), {"all", "tulle", "services", "workloads", "proxies", "namespaces"});
   } else if (path == "proxy-config") {
     for (const std::string_view part : kProxyParts) here.emplace_back(part);
   } else if (path == "completion") {

@@ -24,6 +24,11 @@ absl::StatusOr<int> Get(Session& session);
 // An array of the selected policies. Empty `ns`: of all namespaces.
 absl::StatusOr<Json> ListPolicies(Session& session, const std::vector<Selected>& selection,
                                   const std::string& ns);
+// workload_commands.cc
+// An empty name means all.
+absl::StatusOr<int> ShowWorkloads(Session& session, const std::string& name);
+// The workload that FindNamed finds; it has `name` and `pod` as proxies have them.
+absl::StatusOr<Json> FindWorkload(Session& session, const std::string& name);
 // describe_command.cc
 absl::StatusOr<int> Describe(Session& session);
 // mesh_commands.cc
@@ -34,6 +39,18 @@ absl::StatusOr<int> ShowProxies(Session& session, const std::string& name);
 absl::StatusOr<int> ShowServices(Session& session, const std::string& name);
 // POD.NAMESPACE of a proxy in a pod, otherwise its name.
 std::string ShownName(const Json& proxy);
+// When the certificate expires; empty: not known.
+std::string CertificateText(const Json& proxy, int64_t now);
+// What errors call the things among which a name is searched.
+struct NamedKind {
+  std::string singular;
+  std::string plural;
+  std::string hint;
+};
+// The one of `items` (proxies, or what has `name` and `pod` as they have) of that name, of that pod
+// (NAME.NAMESPACE, NAMESPACE/NAME, or NAME with `ns`), or the only one whose name has that prefix.
+absl::StatusOr<Json> FindNamed(const Json& items, const std::string& name, const std::string& ns,
+                               const NamedKind& kind);
 // The proxy of that name, of that pod (NAME.NAMESPACE, NAMESPACE/NAME, or NAME with -n), or the
 // only one whose name has that prefix.
 absl::StatusOr<Json> FindProxy(Session& session, const std::string& name);

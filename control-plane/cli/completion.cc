@@ -1,11 +1,33 @@
 #include "control-plane/cli/completion.h"
 
+#include "absl/strings/str_split.h"
+
 namespace tulle::cli {
 namespace {
 
 constexpr char kContexts[] = "tullectl config get-contexts -o name 2>/dev/null";
 constexpr char kContextsThere[] =
     "tullectl \"${server[@]}\" config get-contexts -o name 2>/dev/null";
+
+// Of the line that is completed, in bash.
+constexpr char kServer[] = "\"${server[@]}\" ";
+constexpr char kOffer[] = "      COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n";
+
+// Names that the control plane knows: what follows a command, or a command and a kind.
+struct Names {
+  const char* path;
+  const char* kinds;  // separated by |; empty: the command takes no kind
+  const char* query;  // the arguments of tullectl that print them
+};
+constexpr Names kNames[] = {
+    {"status", "", "status -o name"},    {"proxy-config", "", "status -o name"},
+    {"logs", "", "status -o name"},      {"services", "", "get services -o name"},
+    {"tap", "", "get services -o name"}, {"describe", "proxy|proxies", "status -o name"},
+};
+
+std::string QueryOf(const std::string& server, const std::string& query) {
+  return "$(tullectl " + server + query + " 2>/dev/null | sed 's|.*/||')";
+}
 
 std::string Joined(const std::vector<std::string>& words) {
   std::string text;
@@ -36,20 +58,31 @@ std::string BashValues(const Vocabulary& vocabulary) {
          ";;\n"
          "    -o|--output)\n"
          "      case \"$path\" in\n" +
-         forms +
-         "      esac\n"
-         "      COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
-         "    --context) words=\"$(" +
-         std::string(kContextsThere) +
-         ")\"\n"
-         "      COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
+         forms + "      esac\n" + kOffer + "    --context) words=\"$(" + kContextsThere + ")\"\n" +
+         kOffer +
          "    -n|--namespace)\n"
-         "      words=\"$(tullectl \"${server[@]}\" get namespaces -o name 2>/dev/null)\"\n"
-         "      COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
-         "    " +
+         "      words=\"" +
+         QueryOf(kServer, "get namespaces -o name") + "\"\n" + kOffer +
+         "    --proxy|--from) words=\"" + QueryOf(kServer, "status -o name") + "\"\n" + kOffer +
+         "    --to) words=\"" + QueryOf(kServer, "get services -o name") + "\"\n" + kOffer +
+         "    --for)\n"
+         "      [ \"$path\" = events ] && words=\"$(tullectl " +
+         kServer + "status -o name 2>/dev/null | sed 's|^|proxy/|')\"\n" + kOffer + "    " +
          JoinedBy('|', vocabulary.valued) +
          ") return ;;\n"
          "  esac\n";
+}
+
+std::string BashNames() {
+  std::string cases;
+  for (const Names& names : kNames) {
+    const std::vector<std::string> kinds = absl::StrSplit(names.kinds, '|');
+    std::string patterns;
+    for (const std::string& kind : kinds)
+      patterns += (patterns.empty() ? "" : "|") + std::string(names.path) + ":" + kind;
+    cases += "    " + patterns + ") words=\"" + QueryOf(kServer, names.query) + "\" ;;\n";
+  }
+  return cases;
 }
 
 // The chain of commands typed so far, as far as it is one; then what may follow it. Names of
@@ -70,6 +103,7 @@ std::string BashScript(const Vocabulary& vocabulary) {
       JoinedBy('|', vocabulary.valued) +
       ") ((i++)); continue ;;\n"
       "      pc) word=proxy-config ;;\n"
+      "      svc) word=services ;;\n"
       "    esac\n"
       "    case \"${path:+$path }$word\" in\n";
   std::string choices;
@@ -83,16 +117,14 @@ std::string BashScript(const Vocabulary& vocabulary) {
       "  done\n" +
       BashValues(vocabulary) + "  case \"$path\" in\n" + choices +
       "  esac\n"
-      "  case \"$path:$kind\" in\n"
-      "    status:|proxy-config:|logs:) words=\"$(tullectl \"${server[@]}\" status -o name "
-      "2>/dev/null)\" "
-      ";;\n"
-      "    \"config use-context:\"|\"config delete-context:\") words=\"$(" +
+      "  case \"$path:$kind\" in\n" +
+      BashNames() + "    \"config use-context:\"|\"config delete-context:\") words=\"$(" +
       std::string(kContexts) +
       ")\" ;;\n"
-      "    get:?*|delete:?*|history:?*|rollback:?*)\n"
-      "      words=\"$(tullectl \"${server[@]}\" get \"$kind\" -o name 2>/dev/null | sed "
-      "'s|.*/||')\" ;;\n"
+      "    get:?*|delete:?*|describe:?*|history:?*|rollback:?*)\n"
+      "      words=\"" +
+      QueryOf(kServer, "get \"$kind\" -o name") +
+      "\" ;;\n"
       "  esac\n"
       "  local found=($(compgen -W \"$words\" -- \"$cur\"))\n"
       "  for word in \"${found[@]}\"; do\n"
@@ -129,6 +161,19 @@ std::string FishScript(const Vocabulary& vocabulary) {
                                       ? "test -z (__tullectl_path)"
                                       : "string match -q '" + path + "*' (__tullectl_path)";
     script += "complete -c tullectl -n \"" + condition + "\" -a '" + Joined(following) + "'\n";
+  }
+  for (const Names& names : kNames) {
+    const std::vector<std::string> kinds = absl::StrSplit(names.kinds, '|');
+    for (const std::string& kind : kinds) {
+      script += "complete -c tullectl -n \"string match -q '" + std::string(names.path) +
+                (kind.empty() ? "" : " " + kind) + "' (__tullectl_path)\" -x -a '(tullectl " +
+                names.query + " 2>/dev/null | string replace -r \".*/\" \"\")'\n";
+    }
+  }
+  for (const char* command : {"get", "delete", "describe", "history", "rollback"}) {
+    script += "complete -c tullectl -n \"string match -q '" + std::string(command) +
+              " *' (__tullectl_path)\" -x -a '(tullectl get (commandline -opc)[3] -o name "
+              "2>/dev/null | string replace -r \".*/\" \"\")'\n";
   }
   return script;
 }

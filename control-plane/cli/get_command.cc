@@ -192,8 +192,10 @@ absl::StatusOr<Json> ListPolicies(Session& session, const std::vector<Selected>&
 absl::StatusOr<int> Get(Session& session) {
   const Invocation& wanted = session.invocation;
   const std::string first = wanted.names.empty() ? "" : wanted.names[0];
-  if (wanted.kind == "services" || wanted.kind == "svc") return ShowServices(session, first);
-  if (wanted.kind == "proxies") return ShowProxies(session, first);
+  if (wanted.kind == "services" || wanted.kind == "service" || wanted.kind == "svc")
+    return ShowServices(session, first);
+  if (wanted.kind == "workloads" || wanted.kind == "workload") return ShowWorkloads(session, first);
+  if (wanted.kind == "proxies" || wanted.kind == "proxy") return ShowProxies(session, first);
   if (wanted.kind == "namespaces" || wanted.kind == "ns") return ShowNamespaces(session);
   const auto selection = ReadSelection(wanted.kind, wanted.names);
   if (!selection.ok()) return selection.status();

@@ -186,7 +186,7 @@ void Grammar::AddPolicies() {
   get.add_option("KIND", invocation_.kind,
                  KindsHelp() +
                      "; several separated by commas; tulle (those of tulle.dev) or all; or "
-                     "KIND/NAME; or services, proxies, namespaces")
+                     "KIND/NAME; or services, workloads, proxies, namespaces")
       ->required()
       ->type_name("");
   get.add_option("NAME", invocation_.names, "names of policies")->type_name("");
@@ -221,14 +221,15 @@ void Grammar::AddPolicies() {
 
 void Grammar::AddDescribe() {
   CLI::App& describe =
-      Add(app_, "describe", "Show a service, policy or proxy with all that concerns it",
+      Add(app_, "describe", "Show a service, workload, policy or proxy with all that concerns it",
           "  tullectl describe service post\n  tullectl describe httproute post\n"
-          "  tullectl describe proxy post-v1-1",
+          "  tullectl describe workload post-v1-1\n  tullectl describe proxy post-v1-1",
           Command::kDescribe);
   describe.description(
-      "Show a service, policy or proxy with all that concerns it\n"
-      "Of a service: its endpoints, policies and callers, and what is wrong.");
-  describe.add_option("KIND", invocation_.kind, "service, proxy, or " + KindsHelp())
+      "Show a service, workload, policy or proxy with all that concerns it\n"
+      "Of a service: its endpoints, policies and callers, and what is wrong. Of a\n"
+      "workload: its identity, its proxy, the policies for it and its traffic.");
+  describe.add_option("KIND", invocation_.kind, "service, workload, proxy, or " + KindsHelp())
       ->required()
       ->type_name("");
   describe.add_option("NAME", invocation_.names, "its name")->type_name("");

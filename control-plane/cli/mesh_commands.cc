@@ -27,12 +27,6 @@ std::string ConnectedOf(const Json& proxy, int64_t now) {
   return since > 0 ? FormatAge(now - since) : "yes";
 }
 
-std::string CertificateOf(const Json& proxy, int64_t now) {
-  const int64_t end = NumberAt(proxy, "/certificateNotAfter");
-  if (end <= 0) return "";
-  return end > now ? "in " + FormatAge(end - now) : "EXPIRED " + FormatAge(now - end) + " ago";
-}
-
 constexpr size_t kMostBreakers = 3;  // below a row
 constexpr size_t kMostAlike = 10;    // proxies that a prefix may mean
 
@@ -85,7 +79,7 @@ void PrintProxies(Session& session, const Json& items) {
   for (const Json& proxy : items) {
     std::vector<std::string> row = {
         ShownName(proxy), ConnectedOf(proxy, now), ConfigurationOf(proxy),
-        Shortened(TextAt(proxy, "/acknowledgedVersion")), CertificateOf(proxy, now)};
+        Shortened(TextAt(proxy, "/acknowledgedVersion")), CertificateText(proxy, now)};
     if (is_wide) {
       row.insert(row.end(), {TextAt(proxy, "/program"), TextAt(proxy, "/address"),
                              TextAt(proxy, "/spiffeId"), TextAt(proxy, "/name")});
@@ -208,30 +202,42 @@ std::string ShownName(const Json& proxy) {
   return pod.substr(slash + 1) + "." + pod.substr(0, slash);
 }
 
-absl::StatusOr<Json> FindProxy(Session& session, const std::string& name) {
-  const auto all = session.Get("/v1/proxies");
-  if (!all.ok()) return all.status();
-  const Json proxies = ProxiesOf(PartAt(*all, "/items"), session.invocation.ns);
+std::string CertificateText(const Json& proxy, int64_t now) {
+  const int64_t end = NumberAt(proxy, "/certificateNotAfter");
+  if (end <= 0) return "";
+  return end > now ? "in " + FormatAge(end - now) : "EXPIRED " + FormatAge(now - end) + " ago";
+}
+
+absl::StatusOr<Json> FindNamed(const Json& items, const std::string& name, const std::string& ns,
+                               const NamedKind& kind) {
   std::vector<const Json*> alike;
   std::string names;
-  for (const Json& proxy : proxies) {
-    const std::string its_name = TextAt(proxy, "/name");
-    const std::string shown = ShownName(proxy);
-    const std::string pod = TextAt(proxy, "/pod");
-    const bool is_pod =
-        !pod.empty() &&
-        (pod == name || (!session.invocation.ns.empty() && pod.ends_with("/" + name)));
-    if (its_name == name || shown == name || is_pod) return proxy;
+  for (const Json& item : items) {
+    const std::string its_name = TextAt(item, "/name");
+    const std::string shown = ShownName(item);
+    const std::string pod = TextAt(item, "/pod");
+    const bool is_pod = !pod.empty() && (pod == name || (!ns.empty() && pod.ends_with("/" + name)));
+    if (its_name == name || shown == name || is_pod) return item;
     if (!its_name.starts_with(name) && !shown.starts_with(name)) continue;
-    alike.push_back(&proxy);
+    alike.push_back(&item);
     if (alike.size() <= kMostAlike) names += (names.empty() ? "" : ", ") + shown;
   }
   if (alike.size() == 1) return *alike[0];
   if (alike.size() > kMostAlike)
     names += ", and " + std::to_string(alike.size() - kMostAlike) + " more";
-  if (!alike.empty())
-    return UserError("ambiguous name " + name + ": several proxies match", "use one of " + names);
-  return UserError("proxy " + name + " not found", "list proxies with `tullectl status`");
+  if (!alike.empty()) {
+    return UserError("ambiguous name " + name + ": several " + kind.plural + " match",
+                     "use one of " + names);
+  }
+  return UserError(kind.singular + " " + name + " not found", kind.hint);
+}
+
+absl::StatusOr<Json> FindProxy(Session& session, const std::string& name) {
+  const auto all = session.Get("/v1/proxies");
+  if (!all.ok()) return all.status();
+  const std::string& ns = session.invocation.ns;
+  return FindNamed(ProxiesOf(PartAt(*all, "/items"), ns), name, ns,
+                   {"proxy", "proxies", "list proxies with `tullectl status`"});
 }
 
 absl::StatusOr<int> Status(Session& session) {
@@ -305,7 +311,8 @@ absl::StatusOr<int> ShowServices(Session& session, const std::string& name) {
   if (wanted.format == Format::kWide) headers.push_back("IDENTITIES");
   Table table(headers);
   for (const Json& service : services) {
-    if (wanted.format == Format::kName) session.out() << TextAt(service, "/name") << "\n";
+    if (wanted.format == Format::kName)
+      session.out() << "service/" << TextAt(service, "/name") << "\n";
     AddService(service, wanted, session.environment.now(), &table);
   }
   if (table.empty()) {

@@ -40,7 +40,30 @@ void AddService(const Json& reference, const std::string& own_ns, std::vector<st
   if (std::find(all->begin(), all->end(), name) == all->end()) all->push_back(name);
 }
 
+// Policies of these kinds are not merged: policy/policy_index.h.
+bool IsExclusive(const std::string& kind) {
+  return kind == "PeerAuthentication" || kind == "EgressPolicy" || kind == "TelemetryPolicy";
+}
+
+int BreadthOf(const Json& policy) {
+  const std::string kind = TextAt(policy, "/spec/targetRef/kind");
+  if (kind == "Mesh") return 2;
+  return kind == "Namespace" ? 1 : 0;
+}
+
 }  // namespace
+
+const Json* MoreSpecific(const Json& policy, const Json& policies, const std::string& ns,
+                         const std::string& service) {
+  const std::string kind = TextAt(policy, "/kind");
+  if (!IsExclusive(kind)) return nullptr;
+  const Json* found = nullptr;
+  for (const Json& other : policies) {
+    if (TextAt(other, "/kind") != kind || !Concerns(other, ns, service)) continue;
+    if (BreadthOf(other) < BreadthOf(found == nullptr ? policy : *found)) found = &other;
+  }
+  return found;
+}
 
 std::vector<std::string> BackendsOf(const Json& route) {
   std::vector<std::string> all;

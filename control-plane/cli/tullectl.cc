@@ -95,7 +95,8 @@ absl::StatusOr<int> RunOnce(Session& session) {
   return row->handler(session);
 }
 
-// Once, or again every 2 s: on a terminal in the same place, else one after the other.
+// Once, or again every 2 s: on a terminal in the same place, else one after the other. A watch ends
+// with an error only if it begins with one.
 absl::StatusOr<int> Run(Session& session) {
   const Invocation& wanted = session.invocation;
   // It goes on by itself: what is shown stays.
@@ -109,7 +110,12 @@ absl::StatusOr<int> Run(Session& session) {
     }
     const auto code = RunOnce(session);
     session.out().flush();
-    if (!code.ok() || !wanted.watch || shown == wanted.refreshes) return code;
+    if (!wanted.watch || shown == wanted.refreshes || (!again && !code.ok())) return code;
+    // What has worked may work again: a control plane that restarts does not end a watch.
+    if (!code.ok()) {
+      PrintError(code.status(), session.environment.has_colour, session.err());
+      session.err() << "Trying again every 2 s until Ctrl-C.\n";
+    }
     session.environment.pause(kRefresh);
   }
 }

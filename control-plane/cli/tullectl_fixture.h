@@ -32,12 +32,16 @@ class DirectClient : public ApiClient {
  public:
   using Settle = std::function<api::ApiResponse(api::ApiResponse)>;
 
-  DirectClient(api::Api& api, const int64_t& now, std::string credential, Settle settle)
+  // Once `is_unreachable`, it does not answer any more.
+  DirectClient(api::Api& api, const int64_t& now, const bool& is_unreachable,
+               std::string credential, Settle settle)
       : api_(api),
         now_(now),
+        is_unreachable_(is_unreachable),
         authorization_("Bearer " + std::move(credential)),
         settle_(std::move(settle)) {}
   absl::StatusOr<ApiReply> Send(const ApiCall& call) override {
+    if (is_unreachable_) return absl::UnavailableError("connection refused");
     const api::ApiResponse response =
         settle_(api_.Handle({call.method, call.path, call.query, call.body, authorization_}, now_));
     return ApiReply{response.status, response.WholeBody()};
@@ -47,6 +51,7 @@ class DirectClient : public ApiClient {
  private:
   api::Api& api_;
   const int64_t& now_;
+  const bool& is_unreachable_;
   std::string authorization_;
   Settle settle_;
 };
@@ -121,7 +126,7 @@ class Tullectl : public api::ApiFixture {
     environment.connect = [&](const Destination& destination) -> std::unique_ptr<ApiClient> {
       if (is_unreachable) return std::make_unique<NobodyThere>();
       return std::make_unique<DirectClient>(
-          api_, now, destination.credential,
+          api_, now, is_unreachable, destination.credential,
           [this](api::ApiResponse response) { return Settled(std::move(response)); });
     };
     environment.enter = [this](const k8s::Login&) {

@@ -22,7 +22,13 @@ TEST_F(Tullectl, ListsAreShownAgainWhileTheyAreWatched) {
   size_t times = 0;
   for (size_t at = 0; (at = out.find("\x1b[H", at)) != std::string::npos; ++at) ++times;
   EXPECT_EQ(times, 3u) << out;
-  // What has failed is not tried again: the caller sees it.
+  // The control plane restarts meanwhile.
+  on_pause = [this] { is_unreachable = !is_unreachable; };
+  EXPECT_EQ(Run({"get", "services", "-w", "--count", "3"}), 0) << err;
+  EXPECT_NE(err.find("connection refused"), std::string::npos) << err;
+  EXPECT_NE(err.find("Trying again"), std::string::npos) << err;
+  EXPECT_NE(out.find("post", out.find("post.default") + 1), std::string::npos) << out;
+  // What fails at once is not tried again: the caller sees it.
   is_unreachable = true;
   EXPECT_EQ(Run({"get", "all", "--watch"}), 1);
 }

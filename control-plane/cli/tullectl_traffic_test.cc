@@ -69,6 +69,49 @@ TEST_F(TrafficCommands, DescribeShowsAllThatConcernsAService) {
   EXPECT_EQ(Run({"describe", "services", "post", "-n", "other"}), 1);
 }
 
+constexpr char kModes[] = R"(
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: all}
+spec: {targetRef: {kind: Mesh}, mode: STRICT}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: PeerAuthentication
+metadata: {name: post}
+spec: {targetRef: {kind: Service, name: post}, mode: PERMISSIVE}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: lost}
+spec: {targetRef: {kind: Service, name: pots}, timeouts: {request: 1s}}
+)";
+
+TEST_F(TrafficCommands, DescribeSaysWhichPolicyIsInEffectAndWhatIsWrongWithIt) {
+  ASSERT_EQ(Run({"apply", "-f", "-"}, kModes), 0) << err;
+  EXPECT_EQ(Run({"describe", "service", "post"}), 0) << err;
+  EXPECT_NE(out.find("Mesh           no: overridden by peerauthentication/post"), std::string::npos)
+      << out;
+  EXPECT_NE(out.find("Service/post   yes"), std::string::npos) << out;
+  EXPECT_EQ(Run({"describe", "rp", "lost"}), 0) << err;
+  EXPECT_NE(out.find("Problems:\n  spec.targetRef.name: "), std::string::npos) << out;
+}
+
+TEST_F(TrafficCommands, DescribeShowsAllThatConcernsAWorkload) {
+  ASSERT_EQ(Run({"apply", "-f", "-"}, kModes), 0) << err;
+  EXPECT_EQ(Run({"get", "workloads"}), 0) << err;
+  EXPECT_NE(out.find("NAME     SERVICES"), std::string::npos) << out;
+  EXPECT_EQ(Run({"get", "workloads", "-o", "name"}), 0) << err;
+  EXPECT_NE(out.find("workload/post-1\n"), std::string::npos) << out;
+  EXPECT_EQ(Run({"describe", "workload", "post-1"}), 0) << err;
+  EXPECT_NE(out.find("Name:         post-1\nNamespace:    default\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("Configuration: REJECTED (clusters)\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("no: overridden by peerauthentication/post"), std::string::npos) << out;
+  EXPECT_NE(out.find("check \"configuration accepted\" fails: post-1"), std::string::npos) << out;
+  EXPECT_EQ(Run({"describe", "workload", "nobody"}), 1);
+  EXPECT_NE(err.find("workload nobody not found"), std::string::npos) << err;
+  EXPECT_NE(err.find("tullectl get workloads -A"), std::string::npos) << err;
+}
+
 TEST_F(TrafficCommands, AServiceThatIsReachedThroughARouteDoesNotLookIdle) {
   Edge edge = EdgeTo("post");
   edge.service = "post-v1.default.svc.cluster.local";

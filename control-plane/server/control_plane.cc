@@ -133,9 +133,22 @@ std::optional<api::ApiResponse> ControlPlane::RefuseUnshared(const api::ApiReque
 api::ApiResponse ControlPlane::HandleApi(const api::ApiRequest& request) {
   if (auto refusal = RefuseUnshared(request)) return *std::move(refusal);
   api::ApiResponse response = api_->Handle(request, Now());
-  if (!response.event.empty()) log_.Write(LogLevel::kInfo, LogComponent::kApi, response.event);
-  for (insight::Event& event : response.happened) Note(std::move(event));
+  if (!response.later) {
+    Note(response);
+    return response;
+  }
+  response.later = [this, ask = std::move(response.later)](api::ApiResponse::Respond respond) {
+    ask([this, respond = std::move(respond)](api::ApiResponse late) {
+      Note(late);
+      respond(std::move(late));
+    });
+  };
   return response;
+}
+
+void ControlPlane::Note(const api::ApiResponse& response) {
+  if (!response.event.empty()) log_.Write(LogLevel::kInfo, LogComponent::kApi, response.event);
+  for (const insight::Event& event : response.happened) Note(event);
 }
 
 std::string ControlPlane::Roots() const {

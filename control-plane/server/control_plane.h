@@ -110,6 +110,8 @@ class ControlPlane {
   std::optional<api::ApiResponse> RefuseUnshared(const api::ApiRequest& request);
   std::string Roots() const;
   void ReportEvictions();
+  // Into the log and the list of events.
+  void Note(const api::ApiResponse& response);
   void NoteRoots();
   // A cluster's policies, once the first listing is complete.
   void NotePolicy(const policy::DocumentKey& key, const char* verb);

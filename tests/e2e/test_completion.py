@@ -42,6 +42,8 @@ def test_words_come_from_the_grammar_and_from_the_mesh(mesh):
     assert offered(mesh, "token", "create", "-o", "") == ["table", "raw", "json", "yaml"]
     assert offered(mesh, "status", "-o", "w") == ["wide"]
     assert offered(mesh, "get", "peerauthentication", "") == ["one"]
+    assert offered(mesh, "describe", "peerauthentication", "") == ["one"]
+    assert offered(mesh, "describe", "serv") == ["service"]
     # What an option is given is no kind and no command.
     assert offered(mesh, "--context", "here", "get", "-o", "name", "peerauthentication", "") == ["one"]
     assert offered(mesh, "help", "tok") == ["token"]
