@@ -82,10 +82,15 @@ bool ReadHeaders(const std::string& text, insight::v1::WhatIf* question) {
 
 Routes LiveProxyResource::routes() {
   return {
-      {"GET", "/v1/proxies/{name}/live/{part}", Access::kReader,
+      {"GET",
+       "/v1/proxies/{name}/live/{part}",
+       Access::kReader,
        "Show the configuration that is in force in a connected proxy, with its state: clusters, "
        "listeners, routes, endpoints or secrets (without private keys)",
-       By(this, &LiveProxyResource::Config)},
+       By(this, &LiveProxyResource::Config),
+       {{"resources",
+         "`true`: the resources as the proxy has received them, with whether each is "
+         "in use, instead of its state"}}},
       {"GET", "/v1/proxies/{name}/log-level", Access::kReader, "Show the level of a proxy's log",
        By(this, &LiveProxyResource::LogLevel)},
       {"GET",
@@ -139,8 +144,11 @@ ApiResponse LiveProxyResource::Config(const Call& call) {
     return Refuse(404, "unknown part \"" + part + "\" of a proxy's configuration",
                   "known parts: listeners, routes, clusters, endpoints, secrets");
   }
+  ApiResponse refusal;
+  bool wants_resources = false;
+  if (!ReadFlag(call.request, "resources", &wants_resources, &refusal)) return refusal;
   insight::v1::Question question;
-  question.mutable_config()->set_kind(part);
+  question.mutable_config()->set_kind(wants_resources ? "resources/" + part : part);
   return Ask(call, std::move(question),
              [proxy](const Questions::Outcome& outcome) { return ConfigAnswer(proxy, outcome); });
 }

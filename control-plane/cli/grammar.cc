@@ -254,7 +254,9 @@ void Grammar::AddMesh() {
                          "  tullectl proxy-config post-v1-1 clusters\n"
                          "  tullectl pc post-v1-1 routes -o yaml\n  tullectl pc post-v1\n"
                          "  tullectl pc client.shop endpoints  # the pod client of namespace shop\n"
-                         "  tullectl pc post-v1-1 clusters --live",
+                         "  tullectl pc post-v1-1 clusters --live\n"
+                         "  tullectl pc post-v1-1 --diff\n"
+                         "  tullectl pc post-v1-1 endpoints --fqdn cart.shop --port 80",
                          Command::kProxyConfig);
   config.alias("pc");
   config
@@ -265,8 +267,18 @@ void Grammar::AddMesh() {
       .add_option("PART", invocation_.part,
                   "listeners (l), routes (r), clusters (c), endpoints (e) or secrets (s) [all]")
       ->type_name("");
-  config.add_flag("--live", invocation_.is_live,
-                  "what is in force in the proxy, with its state, as it answers itself");
+  config.add_flag(
+      "--live", invocation_.is_live,
+      "what is in force in the proxy, as it answers itself, and whether that is what it "
+      "was sent; with -o json or yaml: with its state (health, connections, limits)");
+  config.add_flag("--diff", invocation_.wants_diff,
+                  "show how what is in force differs from what the proxy was sent; exit code 1 if "
+                  "it does");
+  config
+      .add_option("--fqdn", invocation_.fqdn, "only resources of this host, or what it begins with")
+      ->type_name("HOST");
+  TakeNumber(config, "--port", &invocation_.port, 1, 65535, "port", "only resources of this port")
+      ->type_name("PORT");
   TakeProxyNamespace(config);
   TakeFormat(config, kFormatsWithName);
 

@@ -403,10 +403,53 @@ TEST_F(RequestCommands, LiveConfigurationIsThatOfTheProxy) {
     answer.set_is_last(true);
     post.Reply(answer);
   };
-  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--live"}), 0) << err;
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--live", "-o", "yaml"}), 0) << err;
   EXPECT_EQ(out, "name: clusters\n");
   EXPECT_EQ(Run({"proxy-config", "post-1", "--live", "-o", "json"}), 0) << err;
   EXPECT_EQ(Json::parse(out)["routes"]["name"], "routes");
+}
+
+TEST_F(RequestCommands, LiveConfigurationIsComparedWithWhatWasSent) {
+  ASSERT_EQ(Run({"proxy-config", "post-1", "clusters", "-o", "json"}), 0) << err;
+  const Json sent = Json::parse(out)["items"];
+  ASSERT_FALSE(sent.empty());
+  const std::string name = sent[0]["name"];
+  Json live = Json::array();
+  for (const Json& item : sent) {
+    live.push_back({{"name", item["name"]},
+                    {"static", false},
+                    {"state", "active"},
+                    {"config", item["resource"]}});
+  }
+  live.push_back(
+      {{"name", "own"}, {"static", true}, {"state", "active"}, {"config", {{"name", "own"}}}});
+  insight::FakeSidecar post(respondents_, "post-1");
+  post.on_message = [&](const insight::v1::ToSidecar& message) {
+    const bool of_clusters = message.question().config().kind() == "resources/clusters";
+    insight::v1::Answer answer;
+    answer.set_question(message.question().id());
+    answer.set_text(of_clusters ? live.dump() : "[]");
+    answer.set_is_last(true);
+    post.Reply(answer);
+  };
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--live"}), 0) << err;
+  EXPECT_TRUE(Says("as sent") && Says("static")) << out;
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--diff"}), 0) << err;
+  EXPECT_EQ(out, "");
+  live[0]["config"]["lb_policy"] = "MAGLEV";
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--live"}), 0) << err;
+  EXPECT_TRUE(Says("DIFFERS")) << out;
+  EXPECT_NE(err.find("--diff"), std::string::npos) << err;
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--diff"}), 1) << err;
+  EXPECT_TRUE(Says("--- clusters/" + name) && Says("-lb_policy: MAGLEV")) << out;
+  live.erase(0);
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--live"}), 0) << err;
+  EXPECT_TRUE(Says("NOT IN FORCE")) << out;
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--live", "--fqdn", "own", "-o", "name"}),
+            0);
+  EXPECT_EQ(out, "own\n");
+  EXPECT_EQ(Run({"proxy-config", "post-1", "clusters", "--port", "1"}), 0) << err;
+  EXPECT_EQ(out, "");
 }
 
 }  // namespace

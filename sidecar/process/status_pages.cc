@@ -137,6 +137,16 @@ std::string SectionPage(const config::SnapshotLoader& loader, ResourceKind kind)
   return page.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::optional<std::string> ResourcesPage(const config::SnapshotLoader& loader,
+                                         std::string_view kind) {
+  for (const ResourceKind one :
+       {ResourceKind::kListener, ResourceKind::kRoute, ResourceKind::kCluster,
+        ResourceKind::kEndpoints, ResourceKind::kSecret}) {
+    if (kind == SectionOf(one)) return SectionPage(loader, one);
+  }
+  return std::nullopt;
+}
+
 admin::LimitsByCluster LimitsOf(Sidecar& sidecar) {
   admin::LimitsByCluster limits;
   sidecar.VisitLimits(
@@ -191,14 +201,15 @@ void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source) {
 }
 
 std::optional<std::string> ConfigPage(Sidecar& sidecar, std::string_view kind) {
+  constexpr std::string_view kResources = "resources/";
+  if (kind.starts_with(kResources)) {
+    kind.remove_prefix(kResources.size());
+    return ResourcesPage(sidecar.loader(), kind);
+  }
   if (kind == "clusters")
     return admin::ClustersJson(*sidecar.loader().Current(), LimitsOf(sidecar));
   if (kind == "listeners") return admin::ListenersJson(*sidecar.loader().Current());
-  for (const ResourceKind one :
-       {ResourceKind::kRoute, ResourceKind::kEndpoints, ResourceKind::kSecret}) {
-    if (kind == SectionOf(one)) return SectionPage(sidecar.loader(), one);
-  }
-  return std::nullopt;
+  return ResourcesPage(sidecar.loader(), kind);
 }
 
 }  // namespace tulle::sidecar

@@ -14,7 +14,8 @@ namespace tulle::sidecar {
 void FillStatusPages(Sidecar& sidecar, admin::AdminSource& source);
 
 // One part of it as JSON, without private keys: "clusters" and "listeners" as they are at run time,
-// "routes", "endpoints" or "secrets" as they were received. Unset: another kind.
+// "routes", "endpoints" or "secrets" as they were received. "resources/" before it: each of them as
+// it was received. Unset: another kind.
 std::optional<std::string> ConfigPage(Sidecar& sidecar, std::string_view kind);
 
 }  // namespace tulle::sidecar

@@ -83,7 +83,7 @@ def secrets_of(mesh):
 
 def test_it_has_what_helps_and_no_secret(mesh, tmp_path):
     mesh.apply(ROUTE)
-    processes.wait_until(lambda: HEADER_SECRET in mesh.tullectl("proxy-config", mesh.web.instance, "routes", "--live"), "the header is in the sidecar", 30)
+    processes.wait_until(lambda: HEADER_SECRET in mesh.tullectl("proxy-config", mesh.web.instance, "routes", "--live", "-o", "yaml"), "the header is in the sidecar", 30)
     messages = ads.Messages(tmp_path)
     with pytest.raises(grpc.RpcError, match="invalid instance_id: it contains '/'"):
         join(mesh, messages, "../../../v1/backup")
