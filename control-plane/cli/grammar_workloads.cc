@@ -129,6 +129,8 @@ void Grammar::AddRun() {
   run.add_option("--health", flags.health,
                  "where it serves /ready to other hosts, such as 0.0.0.0:15021")
       ->type_name("ADDRESS:PORT");
+  run.add_flag("--cause-header", flags.cause_header,
+               "errors that the sidecar answers itself have a header x-tulle-cause");
   AddProgramWays(run);
   TakeNamespace(run, false);
 }

@@ -90,6 +90,7 @@ struct RunFlags {
   std::vector<std::string> no_proxy;  // hosts that are called past the sidecar
   std::string metrics;                // ADDRESS:PORT of the sidecar's own; empty: none
   std::string health;
+  bool cause_header = false;
 };
 
 // A workload whose proxy does not register itself.

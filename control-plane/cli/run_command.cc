@@ -116,6 +116,7 @@ std::vector<std::string> SidecarWords(const Invocation& wanted, const std::strin
         std::pair("--health", &flags.health)}) {
     if (!value->empty()) words.insert(words.end(), {flag, *value});
   }
+  if (flags.cause_header) words.emplace_back("--cause-header");
   for (const std::string& upstream : flags.upstreams)
     words.insert(words.end(), {"--outbound-tcp", upstream});
   if (!flags.opaque_ports.empty())

@@ -87,6 +87,7 @@ Json SidecarContainer(const Settings& settings, const Wishes& wishes, const Json
                        absl::StrCat("--health=0.0.0.0:", kHealthPort),
                        absl::StrCat("--metrics=0.0.0.0:", kMetricsPort),
                        "--log-level=" + wishes.log_level};
+  if (wishes.cause_header == "enabled") container["args"].push_back("--cause-header");
   for (const std::string& label : wishes.labels) container["args"].push_back("--label=" + label);
   container["env"] = {FromPod("POD_UID", "metadata.uid"), FromPod("NODE_NAME", "spec.nodeName")};
   if (!probes.empty())

@@ -141,6 +141,7 @@ TEST(Inject, AnnotationsBecomeArguments) {
                                     {"tulle.dev/skip-outbound-cidrs", "10.0.0.0/8,2001:db8::/32"},
                                     {"tulle.dev/opaque-ports", "6379"},
                                     {"tulle.dev/log-level", "debug"},
+                                    {"tulle.dev/cause-header", "enabled"},
                                     {"tulle.dev/proxy-cpu", "100m"},
                                     {"tulle.dev/proxy-memory-limit", "1.5Gi"},
                                     {"other.dev/anything", "x"}};
@@ -149,16 +150,16 @@ TEST(Inject, AnnotationsBecomeArguments) {
   EXPECT_EQ(init[0]["args"],
             Json({"--exclude-inbound-ports=22,9100", "--exclude-outbound-ports=5432",
                   "--exclude-outbound-ranges=10.0.0.0/8,2001:db8::/32"}));
-  EXPECT_EQ(init[1]["args"].back(), "--log-level=debug");
+  EXPECT_EQ(init[1]["args"].back(), "--cause-header");
   pod["metadata"]["labels"] = {{"app.kubernetes.io/name", "cart"},
                                {"version", "v2"},
                                {"app", "not a label; --admin=0.0.0.0:1"},
                                {"other", "x"}};
   const Json labelled = Injected(pod);
   const Json& arguments = labelled["spec"]["initContainers"][1]["args"];
-  EXPECT_EQ(
-      Json(std::vector<Json>(arguments.end() - 3, arguments.end())),
-      Json({"--log-level=debug", "--label=app.kubernetes.io/name=cart", "--label=version=v2"}));
+  EXPECT_EQ(Json(std::vector<Json>(arguments.end() - 4, arguments.end())),
+            Json({"--log-level=debug", "--cause-header", "--label=app.kubernetes.io/name=cart",
+                  "--label=version=v2"}));
   EXPECT_EQ(init[1]["resources"], Json({{"requests", {{"cpu", "100m"}, {"memory", "16Mi"}}},
                                         {"limits", {{"memory", "1.5Gi"}}}}));
 }
@@ -183,6 +184,7 @@ TEST(Inject, Fault83_HostileAnnotationsAreRefusedByName) {
       {"opaque-ports", "redis", "must be ports"},
       {"log-level", "loud", "must be trace, debug, info, warning, error or off"},
       {"log-level", "info\n--quit", "must be trace"},
+      {"cause-header", "yes", "must be enabled or disabled"},
       {"proxy-cpu", "-1", "must be a quantity, like 100m or 64Mi"},
       {"proxy-memory", "1e99", "must be a quantity"},
       {"proxy-memory", "1.", "must be a quantity"},

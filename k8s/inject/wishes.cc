@@ -45,6 +45,8 @@ bool IsLevel(std::string_view text) {
   return std::find(std::begin(levels), std::end(levels), text) != std::end(levels);
 }
 
+bool IsSwitch(std::string_view text) { return text == "enabled" || text == "disabled"; }
+
 // As resource.Quantity of Kubernetes, without signs and exponents.
 bool IsQuantity(std::string_view text) {
   const size_t digits = text.find_first_not_of("0123456789.");
@@ -75,6 +77,7 @@ const Row kRows[] = {
     {"opaque-ports", &Wishes::opaque_ports, true, IsPort, kPorts},
     {"log-level", &Wishes::log_level, false, IsLevel,
      "must be trace, debug, info, warning, error or off"},
+    {"cause-header", &Wishes::cause_header, false, IsSwitch, "must be enabled or disabled"},
     {"proxy-cpu", &Wishes::cpu, false, IsQuantity, kQuantity},
     {"proxy-memory", &Wishes::memory, false, IsQuantity, kQuantity},
     {"proxy-cpu-limit", &Wishes::cpu_limit, false, IsQuantity, kQuantity},

@@ -18,6 +18,7 @@ struct Wishes {
   std::string skip_outbound_cidrs;  // "10.0.0.0/8,192.0.2.1"
   std::string opaque_ports;         // read by the control plane, only checked here
   std::string log_level;
+  std::string cause_header;  // "enabled"; else errors do not tell callers their cause
   std::string cpu;
   std::string memory;
   std::string cpu_limit;
