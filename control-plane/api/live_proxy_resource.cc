@@ -16,6 +16,8 @@ namespace {
 using insight::Questions;
 
 constexpr std::array kLevels = {"trace", "debug", "info", "warning", "error", "off"};
+constexpr size_t kLongestComponent = 32;
+constexpr int64_t kMostLevelSeconds = 24 * 3600;  // as sidecars have it
 constexpr std::array kParts = {"clusters", "listeners", "routes", "endpoints", "secrets"};
 
 template <typename Words>
@@ -111,7 +113,9 @@ Routes LiveProxyResource::routes() {
       {"PUT",
        "/v1/proxies/{name}/log-level",
        Access::kAdmin,
-       "Set the level of a proxy's log: {\"level\", \"seconds\"}; without seconds until it ends",
+       "Set the level of a proxy's log: {\"level\", \"seconds\", \"component\"}; without seconds "
+       "until "
+       "it ends, without component of all of them",
        By(this, &LiveProxyResource::SetLogLevel),
        {},
        kJsonBody},
@@ -193,9 +197,11 @@ ApiResponse LiveProxyResource::SetLogLevel(const Call& call) {
   Json json;
   ApiResponse refusal;
   std::string level;
+  std::string component;
   int64_t seconds = 0;
-  if (!ReadObject(call.request, {"level", "seconds"}, &json, &refusal) ||
+  if (!ReadObject(call.request, {"level", "seconds", "component"}, &json, &refusal) ||
       !ReadText(json, "level", &level, &refusal) ||
+      !ReadText(json, "component", &component, &refusal) ||
       !ReadSeconds(json, "seconds", &seconds, &refusal)) {
     return refusal;
   }
@@ -203,10 +209,16 @@ ApiResponse LiveProxyResource::SetLogLevel(const Call& call) {
     return Refuse(400, "invalid level \"" + level + "\"",
                   "supported levels: trace, debug, info, warning, error, off", "level");
   }
+  if (component.size() > kLongestComponent)
+    return Refuse(400, "invalid component", "use the name of one, such as xds", "component");
+  if (seconds > kMostLevelSeconds)
+    return Refuse(400, "invalid seconds", "must be at most 86400: a day", "seconds");
   insight::v1::Question question;
   question.mutable_log_level()->set_level(level);
   question.mutable_log_level()->set_seconds(static_cast<uint32_t>(seconds));
-  const std::string what = level + (seconds == 0 ? "" : " for " + std::to_string(seconds) + " s");
+  question.mutable_log_level()->set_component(component);
+  const std::string what = (component.empty() ? "" : component + "=") + level +
+                           (seconds == 0 ? "" : " for " + std::to_string(seconds) + " s");
   const std::string log_line = call.caller.name + " set the log level of " + proxy + " to " + what;
   const auto known = view_->ProxyNamed(proxy);
   const insight::Event event =

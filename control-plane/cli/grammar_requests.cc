@@ -183,8 +183,13 @@ void Grammar::AddRequests() {
                                 {"trace", "debug", "info", "warning", "error", "off"}, "level",
                                 "level from now on [it is shown]");
   level->type_name("trace|debug|info|warning|error|off");
+  logs.add_option("--component", invocation_.log_component,
+                  "only of this component, such as xds, proxy or upstream [all of them]")
+      ->type_name("NAME")
+      ->needs(level);
   logs.add_option("--for", invocation_.ttl,
-                  "how long; then the previous level returns [until the sidecar restarts]")
+                  "how long, at most 24h; then the previous level returns [until the sidecar "
+                  "restarts]")
       ->type_name("DURATION")
       ->needs(level);
   TakeProxyNamespace(logs);

@@ -170,14 +170,15 @@ struct Invocation {
   int64_t refreshes = 0;        // while it is watched; 0: no end
   TapFlags tap;
   WhatIfFlags what_if;
-  bool is_id = false;       // of a request, whatever it looks like
-  bool is_live = false;     // as the proxy itself says
-  bool wants_diff = false;  // between that and what it was sent
-  std::string fqdn;         // of resources of a proxy; empty: any
-  uint16_t port = 0;        // the same; 0: any
-  std::string log_level;    // empty: it is shown
-  uint16_t page_port = 0;   // of the dashboard on this host; 0: a free one
-  bool no_open = false;     // only prints its link
+  bool is_id = false;         // of a request, whatever it looks like
+  bool is_live = false;       // as the proxy itself says
+  bool wants_diff = false;    // between that and what it was sent
+  std::string fqdn;           // of resources of a proxy; empty: any
+  uint16_t port = 0;          // the same; 0: any
+  std::string log_level;      // empty: it is shown
+  std::string log_component;  // empty: all
+  uint16_t page_port = 0;     // of the dashboard on this host; 0: a free one
+  bool no_open = false;       // only prints its link
 };
 
 }  // namespace tulle::cli

@@ -12,6 +12,7 @@ absl::StatusOr<int> Logs(Session& session) {
   if (!proxy.ok()) return proxy.status();
   const std::string path = ItemPath("/v1/proxies", TextAt(*proxy, "/name")) + "/log-level";
   Json body = {{"level", wanted.log_level}};
+  if (!wanted.log_component.empty()) body["component"] = wanted.log_component;
   if (!wanted.ttl.empty()) {
     const auto seconds = ParseLifetime(wanted.ttl);
     if (!seconds.ok()) return seconds.status();
@@ -23,9 +24,10 @@ absl::StatusOr<int> Logs(Session& session) {
     PrintJson(*reply, wanted.format, session.out());
     return 0;
   }
-  session.out() << "The log of " << ShownName(*proxy) << " has the level "
-                << TextAt(*reply, "/level") << (wanted.ttl.empty() ? "" : " for " + wanted.ttl)
-                << ".\n";
+  session.out() << "The log of " << ShownName(*proxy)
+                << (wanted.log_component.empty() ? "" : ", component " + wanted.log_component + ",")
+                << " has the level " << TextAt(*reply, "/level")
+                << (wanted.ttl.empty() ? "" : " for " + wanted.ttl) << ".\n";
   return 0;
 }
 

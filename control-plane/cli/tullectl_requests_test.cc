@@ -390,6 +390,11 @@ TEST_F(RequestCommands, TheLevelOfALogIsSet) {
   EXPECT_EQ(Run({"logs", "post-1", "--level", "debug", "--for", "10m"}), 0) << err;
   EXPECT_EQ(out, "The log of post-1 has the level debug for 10m.\n");
   EXPECT_EQ(post.received.back().question().log_level().seconds(), 600u);
+  EXPECT_EQ(Run({"logs", "post-1", "--level", "debug", "--component", "xds"}), 0) << err;
+  EXPECT_EQ(out, "The log of post-1, component xds, has the level debug.\n");
+  EXPECT_EQ(post.received.back().question().log_level().component(), "xds");
+  EXPECT_EQ(Run({"logs", "post-1", "--level", "debug", "--for", "7d"}), 1);
+  EXPECT_NE(err.find("at most 86400"), std::string::npos) << err;
   EXPECT_EQ(Run({"logs", "post-1", "--level", "loud"}), 1);
   EXPECT_EQ(Run({"logs", "post-1", "--for", "10m"}), 1);
 }

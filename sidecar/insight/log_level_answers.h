@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 
 #include "net/loop/loop.h"
 #include "sidecar/insight/answerer.h"
@@ -9,8 +10,8 @@
 
 namespace tulle::sidecar {
 
-// Answers Question.log_level: sets the level of all components of the process's log, for a time or
-// until the process ends.
+// Answers Question.log_level: sets the level of the process's log, or of one of its components,
+// for a time or until the process ends.
 class LogLevelAnswers final : public Answerer {
  public:
   static constexpr uint32_t kMostSeconds = 24 * 3600;
@@ -24,7 +25,9 @@ class LogLevelAnswers final : public Answerer {
   using Levels =
       std::array<telemetry::LogLevel, static_cast<size_t>(telemetry::LogComponent::kCount)>;
 
-  void Set(telemetry::LogLevel level, uint32_t seconds);
+  // Without a component: of all.
+  void Set(std::optional<telemetry::LogComponent> component, telemetry::LogLevel level,
+           uint32_t seconds);
   void Restore();
 
   telemetry::Log& log_;

@@ -277,6 +277,21 @@ TEST_F(QuestionsTest, TheLogLevelIsSetForATime) {
   EXPECT_EQ(log_.level(LogComponent::kXds), LogLevel::kInfo);
 }
 
+TEST_F(QuestionsTest, TheLogLevelOfOneComponentIsSet) {
+  Question question;
+  question.set_id(1);
+  question.mutable_log_level()->set_component("xds");
+  question.mutable_log_level()->set_level("debug");
+  Ask(question);
+  EXPECT_EQ(Only().text(), "debug");
+  EXPECT_EQ(log_.level(LogComponent::kXds), LogLevel::kDebug);
+  EXPECT_EQ(log_.level(LogComponent::kMain), LogLevel::kInfo);
+  question.mutable_log_level()->set_component("disk");
+  answers_.clear();
+  Ask(question);
+  EXPECT_TRUE(Only().error().starts_with("component: must be one of main, ")) << Only().error();
+}
+
 TEST_F(QuestionsTest, OtherLogLevelsAreRefused) {
   Question question;
   question.set_id(1);
