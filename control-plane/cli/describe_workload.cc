@@ -19,7 +19,7 @@ TrafficName CallerOf(const Json& workload) {
 }
 
 // A service is NAME in the workload's own namespace, or NAMESPACE/NAME.
-std::vector<TrafficName> ServicesOf(const Json& workload) {
+std::vector<TrafficName> ServedBy(const Json& workload) {
   std::vector<TrafficName> services;
   for (const Json& each : PartAt(workload, "/services")) {
     const std::string text = TextAt(each, "");
@@ -103,7 +103,7 @@ absl::StatusOr<int> DescribeWorkload(Session& session, const std::string& name) 
   const auto policies = ListPolicies(session, {Selected{}}, "");
   if (!policies.ok()) return policies.status();
 
-  std::vector<TrafficName> services = ServicesOf(*workload);
+  std::vector<TrafficName> services = ServedBy(*workload);
   const TrafficName caller = CallerOf(*workload);
   Description description(session);
   AddHead(*workload, services, &description);
