@@ -1,15 +1,12 @@
 #include <algorithm>
-#include <cstdlib>
 
 #include "control-plane/api/answers.h"
 #include "control-plane/api/mesh_resources.h"
+#include "control-plane/api/trace_json.h"
 #include "control-plane/insight/trace_ring.h"
 
 namespace tulle::api {
 namespace {
-
-constexpr int kMostTraces = 1000;
-constexpr char kTraces[] = "50";
 
 Json AttributesJson(const insight::SpanAttributes& attributes) {
   Json json = Json::object();
@@ -50,20 +47,29 @@ Routes TraceResource::routes() {
       {"GET",
        "/v1/traces",
        Access::kReader,
-       "List the newest traces, from the spans of sidecars",
+       "List the newest traces, from the spans of sidecars: what the first span of each says, the "
+       "services that took part, the time in sidecars",
        By(this, &TraceResource::List),
-       {{"limit", "number of traces, at most 1000; defaults to 50"}}},
+       {{"id", "the first digits of its ID"},
+        {"service", "how the name of a service that took part begins"},
+        {"path", "prefix of the path"},
+        {"status", "status, or a range as 500-599"},
+        {"failed", "`true`: only traces with a failed span"},
+        {"minMs", "only those that took at least so many milliseconds"},
+        {"limit", "number of traces, at most 1000; defaults to 50"}}},
       {"GET", "/v1/traces/{id}", Access::kReader, "Show a trace", By(this, &TraceResource::Get)},
   };
 }
 
 ApiResponse TraceResource::List(const Call& call) {
-  const int asked = std::atoi(call.QueryOr("limit", kTraces).c_str());
-  const auto most = static_cast<size_t>(std::clamp(asked, 1, kMostTraces));
-  Json json = {{"traces", Json::array()}};
-  if (traces_ == nullptr) return Answer(json);
-  for (const insight::Trace& trace : traces_->Newest(most))
-    json["traces"].push_back(TraceJson(trace));
+  ApiResponse refusal;
+  const auto query = ReadTraceQuery(call.request.query, &refusal);
+  if (!query) return refusal;
+  const insight::FoundTraces found =
+      traces_ == nullptr ? insight::FoundTraces() : traces_->Search(query->filter, query->limit);
+  Json json = {{"traces", Json::array()}, {"matching", found.matching}, {"known", found.known}};
+  for (const insight::TraceSummary& trace : found.traces)
+    json["traces"].push_back(SummaryJson(trace));
   return Answer(json);
 }
 

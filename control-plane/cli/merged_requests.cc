@@ -46,12 +46,6 @@ bool IsLess(const std::string& one, const std::string& other) {
   return one.size() != other.size() ? one.size() < other.size() : one < other;
 }
 
-// Of a trace's spans, which are in order.
-std::string NewestStart(const Json& trace) {
-  const Json& spans = PartAt(trace, "/spans");
-  return spans.empty() ? "" : TextAt(spans.back(), "/startUnixNano");
-}
-
 void AddEvent(const Json& event, Json* sum) {
   if (sum->is_null()) {
     *sum = event;
@@ -113,21 +107,6 @@ Json MergedTrace(const std::vector<Json>& answers) {
     return !id.empty() && !seen.insert(id + " " + TextAt(span, "/reporter")).second;
   });
   return merged;
-}
-
-Json MergedTraces(const std::vector<Json>& answers, size_t most) {
-  std::map<std::string, std::vector<Json>> parts;  // by trace
-  for (const Json& answer : answers) {
-    for (const Json& trace : PartAt(answer, "/traces"))
-      parts[TextAt(trace, "/traceId")].push_back(trace);
-  }
-  std::vector<Json> traces;
-  for (const auto& [id, of_one] : parts) traces.push_back(MergedTrace(of_one));
-  std::stable_sort(traces.begin(), traces.end(), [](const Json& one, const Json& other) {
-    return IsLess(NewestStart(other), NewestStart(one));
-  });
-  if (traces.size() > most) traces.resize(most);
-  return {{"traces", std::move(traces)}};
 }
 
 Json MergedEvents(const std::vector<Json>& answers, size_t most) {

@@ -16,9 +16,6 @@ Json MergedRequests(const std::vector<Json>& answers);
 Json MergedFailures(const std::vector<Json>& answers);
 // Of one trace: the spans of all, each once.
 Json MergedTrace(const std::vector<Json>& answers);
-// Of /v1/traces: newest first, at most `most`; the spans of a trace that several have are one
-// trace.
-Json MergedTraces(const std::vector<Json>& answers, size_t most);
 // Of /v1/events: by time, the newest last, at most `most`. The counts of equal ones are added up,
 // except of those that each replica sees.
 Json MergedEvents(const std::vector<Json>& answers, size_t most);

@@ -10,6 +10,7 @@
 #include "control-plane/cli/cluster_login.h"
 #include "control-plane/cli/json_text.h"
 #include "control-plane/cli/merged_requests.h"
+#include "control-plane/cli/merged_traces.h"
 #include "control-plane/cli/replicas.h"
 #include "control-plane/cli/user_error.h"
 #include "k8s/install/settings.h"
@@ -20,7 +21,6 @@ namespace {
 constexpr char kTokenHeader[] = "x-tulle-token";
 constexpr char kAudience[] = "tulle-control";
 // As the API has them.
-constexpr size_t kUsualTraces = 50;
 constexpr size_t kMostEvents = 1000;
 constexpr int kTokenSeconds = 600;
 constexpr char kProxies[] = "/v1/proxies";
@@ -165,6 +165,7 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path.starts_with(kOneProxy)) return FindProxy(call);
   if (call.path.starts_with(kOneTap)) return SendToTap(call);
   if (call.path.starts_with(kOneTrace)) return FindTrace(call);
+  if (call.path == kTraces) return SearchTraces(call);
   std::vector<Json> answers;
   if (auto refused = AskAll(call, &answers)) return *std::move(refused);
   if (call.path == kProxies) return Reply(MergedProxies(answers));
@@ -172,7 +173,6 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path == kTraffic) return Reply(MergedTraffic(answers));
   if (call.path == kRequests) return Reply(MergedRequests(answers));
   if (call.path == kFailures) return Reply(MergedFailures(answers));
-  if (call.path == kTraces) return Reply(MergedTraces(answers, LimitOf(call, kUsualTraces)));
   if (call.path == kMetrics) return Reply(MergedMetrics(answers));
   if (call.path == kEvents) return Reply(MergedEvents(answers, LimitOf(call, kMostEvents)));
   if (call.path == kTaps) {
@@ -244,6 +244,17 @@ absl::StatusOr<ApiReply> ServiceProxy::FindTrace(const ApiCall& call) {
       answers.push_back(Json::parse(last->body, nullptr, /*allow_exceptions=*/false));
   }
   return answers.empty() ? last : Reply(MergedTrace(answers));
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::SearchTraces(const ApiCall& call) {
+  api::ApiResponse refusal;
+  const auto query = api::ReadTraceQuery(call.query, &refusal);
+  if (!query) return ApiReply{refusal.status, refusal.body};
+  ApiCall newest{"GET", kTraces};
+  newest.query["limit"] = absl::StrCat(api::kMostTraces);
+  std::vector<Json> answers;
+  if (auto refused = AskAll(newest, &answers)) return *std::move(refused);
+  return Reply(MergedTraces(answers, *query));
 }
 
 std::optional<absl::StatusOr<ApiReply>> ServiceProxy::AskAll(const ApiCall& call,

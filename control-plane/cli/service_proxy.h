@@ -46,6 +46,7 @@ class ServiceProxy final : public ApiClient {
   absl::StatusOr<ApiReply> SendToTap(const ApiCall& call);
   // Each replica has the spans of its sidecars.
   absl::StatusOr<ApiReply> FindTrace(const ApiCall& call);
+  absl::StatusOr<ApiReply> SearchTraces(const ApiCall& call);
   // Absent: a replica has answered. Else the refusal of the first one that refused.
   std::optional<absl::StatusOr<ApiReply>> AskAll(const ApiCall& call, std::vector<Json>* answers);
   // Absent: it does not answer, now or earlier in this command.

@@ -314,34 +314,64 @@ TEST_F(TwoReplicas, ASpanThatBothHaveIsShownOnce) {
   EXPECT_EQ(Json::parse(out)["spans"].size(), 1) << out;
 }
 
-// As the dashboard asks.
-TEST_F(TwoReplicas, ListedTracesHaveTheSpansOfAll) {
-  const auto trace = [](const char* id, std::vector<std::string> starts) {
-    Json spans = Json::array();
-    for (const std::string& start : starts)
-      spans.push_back({{"spanId", start}, {"startUnixNano", start}});
-    return Json{{"traceId", id}, {"spans", spans}};
-  };
+Json ListedTrace(const char* id, bool is_root, const char* start, const char* end, const char* path,
+                 const char* service) {
+  return {{"traceId", id},
+          {"startUnixNano", start},
+          {"endUnixNano", end},
+          {"first",
+           {{"startUnixNano", start},
+            {"isRoot", is_root},
+            {"method", "GET"},
+            {"path", path},
+            {"status", "200"},
+            {"error", false}}},
+          {"error", false},
+          {"services", {service}},
+          {"spans", 2},
+          {"sidecarMicros", 10}};
+}
+
+// As the dashboard asks. A replica has the spans of its sidecars alone: a condition is about all.
+TEST_F(TwoReplicas, TracesAreSearchedInWhatAllKnow) {
   const auto list = [](std::vector<Json> traces) { return Json{{"traces", traces}}; };
-  const std::string path = "/v1/traces?limit=2";
-  Reply("a", path, list({trace("split", {"100", "300"}), trace("old", {"9"})}));
-  Reply("b", path, list({trace("newest", {"400"}), trace("split", {"200", "100"})}));
+  const std::string path = "/v1/traces?limit=1000";
+  Reply("a", path,
+        list({ListedTrace("split", true, "1000000", "9000000", "/shelf", "web"),
+              ListedTrace("short", true, "1000000", "1500000", "/shelf", "web")}));
+  Reply("b", path,
+        list({ListedTrace("newest", true, "5000000", "20000000", "/other", "cart"),
+              ListedTrace("split", false, "2000000", "8000000", "/other", "cart")}));
   Reply("a", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
   Reply("b", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
   ReplyOfService("/dashboard/", "the page");
-  Json merged;
+  Json some;
+  Json one;
+  ApiReply refused;
   serve_page = [&](const PageServing& serving) -> absl::StatusOr<int> {
-    const auto reply = serving.forward({"GET", "/v1/traces", {{"limit", "2"}}});
-    EXPECT_TRUE(reply.ok()) << reply.status();
-    merged = Json::parse(reply->body);
+    const auto ask = [&](std::map<std::string, std::string> query) {
+      const auto reply = serving.forward({"GET", "/v1/traces", std::move(query)});
+      EXPECT_TRUE(reply.ok()) << reply.status();
+      return *reply;
+    };
+    some = Json::parse(ask({{"service", "cart"}, {"path", "/shelf"}, {"minMs", "8"}}).body);
+    one = Json::parse(ask({{"limit", "1"}}).body);
+    refused = ask({{"limit", "abc"}});
     return 0;
   };
   EXPECT_EQ(Run({"dashboard", "--no-open"}), 0) << err;
-  ASSERT_EQ(merged["traces"].size(), 2) << merged;
-  EXPECT_EQ(merged["traces"][0]["traceId"], "newest");
-  EXPECT_EQ(merged["traces"][1]["traceId"], "split");
-  ASSERT_EQ(merged["traces"][1]["spans"].size(), 3) << merged;
-  EXPECT_EQ(merged["traces"][1]["spans"][2]["startUnixNano"], "300");
+  ASSERT_EQ(some["traces"].size(), 1) << some;
+  EXPECT_EQ(some["traces"][0]["traceId"], "split");
+  EXPECT_EQ(some["traces"][0]["spans"], 4);
+  EXPECT_EQ(some["traces"][0]["sidecarMicros"], 20);
+  EXPECT_EQ(some["traces"][0]["first"]["path"], "/shelf");
+  EXPECT_EQ(some["matching"], 1);
+  EXPECT_EQ(some["known"], 3);
+  ASSERT_EQ(one["traces"].size(), 1) << one;
+  EXPECT_EQ(one["traces"][0]["traceId"], "newest");
+  EXPECT_EQ(one["matching"], 3);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("from 1 to 1000"), std::string::npos) << refused.body;
 }
 
 Json EventAt(const char* message, int64_t at, int count, bool of_all = false) {

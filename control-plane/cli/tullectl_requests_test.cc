@@ -264,6 +264,7 @@ void AddSpan(opentelemetry::proto::trace::v1::ScopeSpans* scope, char id, char p
   span.set_start_time_unix_nano(start_ms * 1'000'000);
   span.set_end_time_unix_nano(end_ms * 1'000'000);
   if (mesh_micros < 0) return;
+  span.set_kind(opentelemetry::proto::trace::v1::Span::SPAN_KIND_SERVER);
   auto& attribute = *span.add_attributes();
   attribute.set_key("tulle.mesh.microseconds");
   attribute.mutable_value()->set_int_value(mesh_micros);

@@ -35,7 +35,9 @@ int64_t BeginOf(const Json& span) {
   return absl::SimpleAtoi(TextAt(span, "/startUnixNano"), &nanos) ? nanos / kNanos : 0;
 }
 
+// As TraceSummary counts it.
 int64_t MeshOf(const Json& span) {
+  if (TextAt(span, "/kind") != "server") return -1;
   const Json& attributes = PartAt(span, "/attributes");
   const auto found = attributes.find("tulle.mesh.microseconds");
   int64_t micros = 0;
@@ -145,7 +147,7 @@ std::string WaterfallOf(const Json& trace, size_t width) {
                    MicrosText(whole),
                    is_known ? ", of which " + MicrosText(mesh) + " spent in sidecars" : "", "\n\n");
   absl::StrAppend(&text, Padded("SPAN", label), "  ", Padded("TOOK", kTimeWidth),
-                  Padded("MESH", kTimeWidth), "\n");
+                  Padded("SIDECAR", kTimeWidth), "\n");
   for (const Bar& row : rows) {
     absl::StrAppend(&text, Padded(Cut(std::string(2 * row.depth, ' ') + row.label, label), label),
                     "  ", Padded(MicrosText(row.micros), kTimeWidth),

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
@@ -145,20 +145,24 @@ void TraceRing::Drop(Spans::iterator span) {
   spans_.erase(span);
 }
 
-std::vector<Trace> TraceRing::Newest(size_t most) const {
-  std::vector<Trace> traces;
-  std::map<std::string_view, size_t> known;
+FoundTraces TraceRing::Search(const TraceFilter& filter, size_t most) const {
+  std::vector<std::vector<const Span*>> traces;  // by the arrival of their last span
+  std::unordered_map<std::string_view, size_t> known;
+  known.reserve(spans_.size());
   for (auto span = spans_.rbegin(); span != spans_.rend(); ++span) {
     const auto [entry, is_new] = known.emplace(span->trace_id, traces.size());
-    if (is_new && traces.size() == most) {
-      known.erase(entry);
-      continue;
-    }
-    if (is_new) traces.push_back({span->trace_id, {}});
-    traces[entry->second].spans.push_back(*span);
+    if (is_new) traces.emplace_back();
+    traces[entry->second].push_back(&*span);
   }
-  for (Trace& trace : traces) SortByStart(&trace);
-  return traces;
+  FoundTraces found;
+  found.known = traces.size();
+  for (auto& spans : traces) {
+    TraceSummary summary = SummaryOf(std::move(spans));
+    if (!filter.Matches(summary)) continue;
+    ++found.matching;
+    if (found.traces.size() < most) found.traces.push_back(std::move(summary));
+  }
+  return found;
 }
 
 std::optional<Trace> TraceRing::Find(std::string_view id) const {

@@ -11,38 +11,18 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
+
+#include "control-plane/insight/span.h"
+#include "control-plane/insight/trace_summary.h"
 
 namespace tulle::insight {
 
-using SpanAttributes = std::vector<std::pair<std::string, std::string>>;
-
-// What happened during a span, such as a retry.
-struct SpanEvent {
-  uint64_t at_ns = 0;
-  std::string name;
-  SpanAttributes attributes;
-};
-
-struct Span {
-  std::string trace_id;   // hex
-  std::string span_id;    // hex
-  std::string parent_id;  // hex; empty: a root
-  std::string name;
-  std::string kind;      // "server", "client", or another OTLP kind
-  std::string service;   // from the resource
-  std::string reporter;  // SPIFFE ID of the sender
-  uint64_t start_ns = 0;
-  uint64_t end_ns = 0;
-  bool is_error = false;
-  SpanAttributes attributes;
-  std::vector<SpanEvent> events;
-};
-
-struct Trace {
-  std::string id;
-  std::vector<Span> spans;  // by start
+// What a search has found.
+struct FoundTraces {
+  std::vector<TraceSummary> traces;  // the newest first
+  size_t matching = 0;               // of those that are known, also beyond the wanted number
+  size_t known = 0;
 };
 
 class TraceRing {
@@ -54,8 +34,8 @@ class TraceRing {
 
   // The bytes of an ExportTraceServiceRequest. False: invalid.
   bool Add(std::string_view request, const std::string& reporter);
-  // Newest first; at most `most`.
-  std::vector<Trace> Newest(size_t most) const;
+  // Looks at all spans: some milliseconds.
+  FoundTraces Search(const TraceFilter& filter, size_t most) const;
   std::optional<Trace> Find(std::string_view id) const;
   size_t size() const { return spans_.size(); }
 

@@ -31,11 +31,10 @@ TEST(TraceRing, SpansOfATraceComeTogether) {
   ASSERT_TRUE(ring.Add(RequestOf(7, 2, 200), "spiffe://m/ns/default/sa/web"));
   ASSERT_TRUE(ring.Add(RequestOf(8, 3, 150), ""));
   ASSERT_TRUE(ring.Add(RequestOf(7, 1, 100), ""));
-  const auto traces = ring.Newest(10);
-  ASSERT_EQ(traces.size(), 2u);
-  EXPECT_EQ(traces[0].id, "00000000000000010000000000000007");
-  ASSERT_EQ(traces[0].spans.size(), 2u);
-  const Span& last = traces[0].spans[1];
+  const auto trace = ring.Find("00000000000000010000000000000007");
+  ASSERT_TRUE(trace.has_value());
+  ASSERT_EQ(trace->spans.size(), 2u);
+  const Span& last = trace->spans[1];
   EXPECT_EQ(last.span_id, "0000000000000002");
   EXPECT_EQ(last.service, "web");
   EXPECT_EQ(last.reporter, "spiffe://m/ns/default/sa/web");
@@ -46,9 +45,27 @@ TEST(TraceRing, SpansOfATraceComeTogether) {
   EXPECT_EQ(last.events[0].at_ns, 700u);
   EXPECT_EQ(last.events[0].name, "retry");
   EXPECT_EQ(last.events[0].attributes, (SpanAttributes{{"retry.reason", "503"}}));
-  EXPECT_EQ(ring.Newest(1).size(), 1u);
   EXPECT_EQ(ring.Find("00000000000000010000000000000008")->spans.size(), 1u);
   EXPECT_FALSE(ring.Find("x").has_value());
+}
+
+TEST(TraceRing, ASearchFindsTheNewest) {
+  TraceRing ring;
+  ASSERT_TRUE(ring.Add(RequestOf(7, 1, 100), ""));
+  ASSERT_TRUE(ring.Add(RequestOf(8, 2, 150), ""));
+  ASSERT_TRUE(ring.Add(RequestOf(7, 3, 200), ""));
+  ASSERT_TRUE(ring.Add(RequestOf(9, 4, 250), ""));
+  const FoundTraces found = ring.Search({}, 2);
+  EXPECT_EQ(found.known, 3u);
+  EXPECT_EQ(found.matching, 3u);
+  ASSERT_EQ(found.traces.size(), 2u);
+  EXPECT_EQ(found.traces[0].id, "00000000000000010000000000000009");
+  EXPECT_EQ(found.traces[1].id, "00000000000000010000000000000007");
+  EXPECT_EQ(found.traces[1].spans, 2u);
+  EXPECT_EQ(found.traces[1].start_ns, 100u);
+  TraceFilter other;
+  other.path = "/y";
+  EXPECT_EQ(ring.Search(other, 9).matching, 0u);
 }
 
 TEST(TraceRing, OldSpansMakeRoom) {

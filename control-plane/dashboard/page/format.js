@@ -39,6 +39,8 @@ export function span(seconds) {
 
 export const now = () => Date.now() / 1000;
 export const ago = (seconds) => (seconds ? span(now() - seconds) + " ago" : "–");
+// Of nanoseconds as text, which are more than a number holds exactly.
+export const nanosAsMicros = (text) => Number(BigInt(text) / 1000n);
 export const clock = (milliseconds) => new Date(milliseconds).toLocaleTimeString([], {hour12: false});
 export const dateTime = (seconds) => new Date(seconds * 1000).toLocaleString([], {dateStyle: "medium", timeStyle: "medium"});
 

@@ -10,6 +10,7 @@ import {ProxiesPage} from "./proxies.js";
 import {ServicePage} from "./service.js";
 import {ServicesPage} from "./services.js";
 import {TapPage} from "./tap.js";
+import {TracePage} from "./trace.js";
 import {TracesPage} from "./traces.js";
 
 const PAGES = {
@@ -17,11 +18,14 @@ const PAGES = {
   services: ["Services", ServicesPage],
   service: [null, ServicePage],
   traces: ["Traces", TracesPage],
+  trace: [null, TracePage],
   errors: ["Errors", ErrorsPage],
   tap: ["Tap", TapPage],
   proxies: ["Proxies", ProxiesPage],
   policies: ["Policies", PoliciesPage],
 };
+// Pages that others lead to.
+const PARENTS = {service: "services", trace: "traces"};
 const EVERY = 5000;
 
 const main = document.getElementById("main");
@@ -48,7 +52,7 @@ const problem = (error) => element("section.card.problem", {role: "alert"},
   element("h2", {}, error.message), error.hint && element("p", {}, error.hint));
 
 function showNav(name) {
-  const chosen = name === "service" ? "services" : name;
+  const chosen = PARENTS[name] ?? name;
   show(document.getElementById("nav"), Object.entries(PAGES).filter(([, [title]]) => title).map(([id, [title]]) =>
     element("a", {href: "#/" + id, "data-key": "nav-" + id, "aria-current": id === chosen ? "page" : null}, title)));
 }

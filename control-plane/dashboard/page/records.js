@@ -35,7 +35,7 @@ export function recordDetails(record) {
     .sort(([a], [b]) => rank(a) - rank(b));
   return [
     element("dl.facts", {}, facts.map(([name, value]) => [element("dt", {}, TIMES[name] ?? words(name)), element("dd", {}, factText(name, value))])),
-    record.traceId && element("p", {}, element("a", {href: "#/traces/" + encodeURIComponent(record.traceId)}, "Its trace")),
+    record.traceId && element("p", {}, element("a", {href: "#/trace/" + encodeURIComponent(record.traceId)}, "Its trace")),
     /^[\w.:-]+$/.test(record.requestId ?? "") && element("p.note", {}, "Why, hop by hop: ", element("code", {}, "tullectl explain " + record.requestId)),
     (record.decisions ?? []).length > 0 && [element("h3", {}, "What was decided"), element("ol.decisions", {}, record.decisions.map((decision) =>
       element("li", {}, badge(decision.positive ? "good" : "none", decision.kind), ` ${decision.subject} `, element("small", {}, decision.reason))))],
