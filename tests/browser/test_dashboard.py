@@ -1,10 +1,11 @@
-"""The dashboard as a user sees it: nothing without the link, traffic, a failing service, a trace, texts of strangers that stay texts."""
+"""The dashboard as a user sees it: nothing without the link, traffic, a failing service, traces, explanations, texts of strangers that stay texts."""
 import http.client
 import json
 import os
 import re
 import sys
 import threading
+import time
 
 import pytest
 
@@ -16,6 +17,7 @@ import raw  # noqa: E402
 from browser import Browser  # noqa: E402
 from mesh import Mesh  # noqa: E402
 from origin import reply  # noqa: E402
+from span_sender import SpanSender  # noqa: E402
 
 TRACED = """\
 apiVersion: tulle.dev/v1alpha1
@@ -24,6 +26,12 @@ metadata: {name: all}
 spec: {targetRef: {kind: Mesh}, tracing: {sampling: 100}}
 """
 LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/dashboard/#code=[0-9a-f]{64}")
+# The longest time in which the page has done nothing else, and a text into its field.
+WATCH_TASKS = """window.longest = 0;
+                 new PerformanceObserver((list) => list.getEntries().forEach((e) => { window.longest = Math.max(window.longest, e.duration); })).observe({entryTypes: ["longtask"]});"""
+FIND = """const field = document.querySelector("input[type=search]");
+          field.value = arguments[0];
+          field.dispatchEvent(new Event("input"));"""
 HOSTILE = "/<img/src=x/onerror=document.title='taken'>"
 
 
@@ -48,6 +56,14 @@ class Callers:
         self.thread.join()
 
 
+def open_door(mesh):
+    """(the running `tullectl dashboard`, its link)"""
+    door = mesh.start([mesh.binary("control-plane/cli/tullectl"), "--server", "https://127.0.0.1:%d" % mesh.api,
+                       "--credential-file", mesh.admin_file, "dashboard", "--no-open"], "dashboard-%d" % len(mesh.children))
+    link = processes.wait_until(lambda: LINK.search(door.log()), "the link is printed:\n" + door.log(), 20)
+    return door, link[0]
+
+
 class Shop:
     """A caller, a service that answers and one that fails."""
 
@@ -67,15 +83,9 @@ class Shop:
         except BaseException:
             self.close()
             raise
-        self.doors = 0
 
     def open_door(self):
-        """(the running `tullectl dashboard`, its link)"""
-        self.doors += 1
-        door = self.mesh.start([self.mesh.binary("control-plane/cli/tullectl"), "--server", "https://127.0.0.1:%d" % self.mesh.api,
-                                "--credential-file", self.mesh.admin_file, "dashboard", "--no-open"], "dashboard-%d" % self.doors)
-        link = processes.wait_until(lambda: LINK.search(door.log()), "the link is printed:\n" + door.log(), 20)
-        return door, link[0]
+        return open_door(self.mesh)
 
     def close(self):
         if self.callers:
@@ -225,13 +235,25 @@ def test_texts_of_strangers_stay_texts(page):
 def test_errors_are_grouped_and_one_is_explained(page):
     page.go("#/errors")
     page.wait_for("td", "broken")
-    page.click("td button.link")
-    page.wait_for("h2", "One of them")
-    page.wait_for("p", "tullectl explain ")
-    page.wait_for("dd", "500")
+    page.click("td button.link", "answer of the service")
+    page.wait_for("h2", "Requests: answer of the service, 500")
     for theme in ("light", "dark"):
         page.theme(theme)
         page.picture("errors-" + theme)
+    page.click("td a", "Explain")  # one click away
+    page.wait_for(".verdict-text", "answered 500")
+    page.wait_for(".hop h3", "web.default calls broken.default")
+    page.wait_for(".hop.decides", "500")
+    explained = page.wait_for("code", "tullectl explain ").get_attribute("textContent").split()[-1]
+    page.picture("explanation")
+    page.click("p a", "View trace")
+    page.wait_for(".span", "broken")
+    page.click("p a", "Explain")  # by the trace's ID
+    page.wait_for(".hop h3", "web.default calls broken.default")
+    page.go("#/request/" + explained)
+    page.wait_for(".crumbs", explained)
+    page.go("#/request/none-has-this")
+    page.wait_for("h2", "no sidecar knows a request")
 
 
 def test_requests_are_tapped(page):
@@ -250,7 +272,11 @@ def test_proxies_and_policies(page):
     page.go("#/proxies")
     for name in ("good", "broken", "web"):
         page.wait_for("td", name)
-    page.wait_for("td", "in sync")
+    page.wait_for("td", "synced")
+    page.wait_for("th", "Certificate expires in")
+    page.click("td a", "broken-")
+    page.wait_for("td", "listeners")
+    page.wait_for("dd", "/sa/broken")
     page.picture("proxies")
     page.go("#/policies")
     page.click("td a", "all")
@@ -280,5 +306,49 @@ def test_the_page_says_when_its_door_is_closed(shop, chromium):
     chromium.open(link)
     chromium.wait_for(".tile", "Success")
     assert door.stop() == 0
-    chromium.wait_for_text("is `tullectl dashboard` still running?")
+    chromium.wait_for("#problem p", "is `tullectl dashboard` still running?")
+    assert chromium.all(".tile"), "what was known is still shown"
     chromium.complaints()
+
+
+@pytest.fixture(name="many_traces")
+def fixture_many_traces(tmp_path):
+    """A control plane that keeps 10,000 traces of ten services."""
+    mesh = Mesh(tmp_path)
+    try:
+        sender = SpanSender(mesh)
+        for at in range(10):
+            sender.send("service-%d" % at, range(1000 * at, 1000 * (at + 1)))
+        sender.close()
+        yield mesh
+    finally:
+        mesh.close()
+
+
+def test_10000_traces_are_searched(chromium, many_traces):
+    door, link = open_door(many_traces)
+    chromium.open(link)
+    chromium.wait_for(".tile", "Success")
+    chromium.run(WATCH_TASKS)
+    chromium.go("#/traces")
+    chromium.wait_for("caption", "The newest 200 of 10000 traces that match; 10000 are kept")
+    chromium.wait_for("td a", "/item/9999")
+    searches = (("/item/77", "111 traces match", "/item/7799"), ("service-3", "The newest 200 of 1000", "/item/3999"),
+                ("GET /item/4321", "1 trace matches", "/item/4321"), ((b"trace%011d" % 5432).hex(), "1 trace matches", "/item/5432"))
+    for text, caption, path in searches:
+        began = time.monotonic()
+        chromium.run(FIND, text)
+        chromium.wait_for("caption", caption)
+        chromium.wait_for("td a", path)
+        assert time.monotonic() - began < 5, text
+    chromium.run(FIND, "")
+    chromium.choose("Status", "failed")
+    chromium.wait_for("caption", "100 traces match")
+    chromium.choose("At least", "100")  # number 1000 and those after it
+    chromium.wait_for("caption", "90 traces match")
+    chromium.picture("traces-10000")
+    chromium.choose("Status", "")
+    chromium.choose("At least", "")
+    assert chromium.run("return window.longest") < 1000, "the page was stuck"
+    assert not chromium.complaints()
+    assert door.stop() == 0

@@ -2,7 +2,7 @@
 
 const KEY = "tulle-session";
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, error, hint) {
     super(error);
     this.status = status;

@@ -1,7 +1,7 @@
 // Lines over time, by Chart.js.
 /* global Chart */
 import {element} from "./dom.js";
-import {clock} from "./format.js";
+import {clock, minute} from "./format.js";
 import {colour} from "./theme.js";
 
 export class LineChart {
@@ -16,8 +16,9 @@ export class LineChart {
 
   // points: [[time in ms, value of each line or null]]
   draw(points) {
+    const isFine = points.length > 1 && points[1][0] - points[0][0] < 60e3;
     const data = {
-      labels: points.map(([time]) => clock(time)),
+      labels: points.map(([time]) => (isFine ? clock(time) : minute(time))),
       datasets: this.lines.map((line, at) => ({
         label: line.name, data: points.map((point) => point[at + 1]), borderColor: colour(line.colour), backgroundColor: colour(line.colour) + "22",
         fill: line.fill ?? false, borderWidth: 2, pointRadius: 0, pointHitRadius: 12, tension: 0.25, spanGaps: false,

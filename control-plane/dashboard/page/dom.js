@@ -15,7 +15,7 @@ export function element(what, attributes = {}, ...children) {
   return made;
 }
 
-export function append(parent, children) {
+function append(parent, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     parent.append(child instanceof Node ? child : document.createTextNode(String(child)));
@@ -65,7 +65,7 @@ export function table({columns, rows, empty = "Nothing here.", most = 200, order
   }
   const head = columns.map((column, index) => headCell(column, index, order, onOrder));
   const body = sorted.slice(0, most).map((row) => element(link ? "tr.leads" : "tr", link ? {onclick: (event) => follow(event, link(row))} : {},
-    columns.map((column) => element(column.number ? "td.number" : "td", {"data-label": column.name}, column.cell(row)))));
+    columns.map((column) => element(column.number ? "td.number" : "td", {"data-label": column.name}, inOne(column.cell(row))))));
   const left = sorted.length - most;
   return [
     element("div.scroll", {"data-scroll": caption ?? columns[0].name},
@@ -73,6 +73,9 @@ export function table({columns, rows, empty = "Nothing here.", most = 200, order
     left > 0 && note(`${left} more rows: filter to see them.`),
   ];
 }
+
+// Several parts of a cell stay together where a row is shown as a block.
+const inOne = (content) => (Array.isArray(content) ? element("span", {}, content) : content);
 
 function follow(event, address) {
   if (event.target.closest("a, button") || String(getSelection())) return;

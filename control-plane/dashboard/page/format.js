@@ -42,15 +42,22 @@ export const ago = (seconds) => (seconds ? span(now() - seconds) + " ago" : "–
 // Of nanoseconds as text, which are more than a number holds exactly.
 export const nanosAsMicros = (text) => Number(BigInt(text) / 1000n);
 export const clock = (milliseconds) => new Date(milliseconds).toLocaleTimeString([], {hour12: false});
+export const minute = (milliseconds) => new Date(milliseconds).toLocaleTimeString([], {hour12: false, hour: "2-digit", minute: "2-digit"});
 export const dateTime = (seconds) => new Date(seconds * 1000).toLocaleString([], {dateStyle: "medium", timeStyle: "medium"});
 
-// NAME.NAMESPACE of {name, namespace}; an empty name is somebody without an identity.
-export const shownName = ({name, namespace}) => (!name ? "outside the mesh" : namespace ? `${name}.${namespace}` : name);
+// NAME.NAMESPACE of {name, namespace}; an empty name is a caller without an identity.
+export const shownName = ({name, namespace}) => (!name ? "unknown" : namespace ? `${name}.${namespace}` : name);
+
+// Of the page of a service.
+export const serviceAddress = ({namespace, name}) => `#/service/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+
+// NAME.NAMESPACE of a service's host; other hosts stay.
+export const shortHost = (host) => (host ?? "").replace(/^([^.]+\.[^.]+)\.svc\..+$/, "$1");
 
 // ACCOUNT.NAMESPACE of a SPIFFE ID, or the ID.
 export function identity(id) {
   const parts = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(id ?? "");
-  return parts ? `${parts[2]}.${parts[1]}` : id || "none";
+  return parts ? `${parts[2]}.${parts[1]}` : id || "unknown";
 }
 
 // What the response flags of a failure mean; the others are shown as they are.

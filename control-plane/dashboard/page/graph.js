@@ -1,18 +1,19 @@
 // The drawing of a mesh: boxes in layers from callers to services, laid out by dagre, moved by d3.
 /* global d3, dagre */
-import {milliseconds, percent, rate} from "./format.js";
+import {milliseconds, percent, rate, serviceAddress} from "./format.js";
 
 const WIDTH = 178;
 const HEIGHT = 66;
 const LONGEST = 22;
+const CHARACTER = 5.8; // of an edge's label
 
-const addressOf = (node) => (node.kind === "service" && node.namespace ? `#/service/${encodeURIComponent(node.namespace)}/${encodeURIComponent(node.name)}` : null);
+const addressOf = (node) => (node.kind === "service" && node.namespace ? serviceAddress(node) : null);
 const cut = (text) => (text.length > LONGEST ? text.slice(0, LONGEST - 1) + "…" : text);
 
 function describe(node, seconds) {
   const {received} = node;
-  if (received.requests === 0) return received.opened > 0 ? `${rate(received.opened, seconds)} connections/s` : "";
-  return `${percent(received.requests - received.failures, received.requests)} · ${rate(received.requests, seconds)}/s · p95 ${milliseconds(received.quantile(0.95))}`;
+  if (received.requests === 0) return received.opened > 0 ? `${rate(received.opened, seconds)} connections per second` : "";
+  return `${percent(received.requests - received.failures, received.requests)} success · ${rate(received.requests, seconds)} rps · p95 ${milliseconds(received.quantile(0.95))}`;
 }
 
 function numbersOf(node, seconds) {
@@ -20,9 +21,20 @@ function numbersOf(node, seconds) {
   if (received.requests > 0) {
     return [percent(received.requests - received.failures, received.requests), `${rate(received.requests, seconds)} rps`, milliseconds(received.quantile(0.95))];
   }
-  if (received.opened > 0) return [`${rate(received.opened, seconds)} conn/s`, "TCP", ""];
+  if (received.opened > 0) return [`${rate(received.opened, seconds)} conn/s`, "", "TCP"];
   return [`calls ${rate(sent.requests + sent.opened, seconds)} rps`, "", ""];
 }
+
+// What fails comes first.
+function edgeText({traffic}, seconds) {
+  const parts = [];
+  if (traffic.isSecure === false) parts.push("plaintext");
+  if (traffic.failures > 0) parts.push(`${percent(traffic.failures, traffic.requests)} failed`);
+  if (traffic.requests > 0) parts.push(`${rate(traffic.requests, seconds)} rps`, milliseconds(traffic.quantile(0.95)));
+  if (traffic.opened > 0) parts.push(`${rate(traffic.opened, seconds)} conn/s`);
+  return parts.join(" · ");
+}
+const labelWidth = (text) => text.length * CHARACTER + 12;
 
 export class Graph {
   constructor(holder) {
@@ -45,7 +57,7 @@ export class Graph {
 
   draw(part, seconds) {
     const structure = JSON.stringify([[...part.nodes.keys()].sort(), part.edges.map((edge) => edge.id).sort()]);
-    if (structure !== this.structure) this.layOut(part);
+    if (structure !== this.structure) this.layOut(part, seconds);
     const isNew = structure !== this.structure;
     this.structure = structure;
     this.drawEdges(part.edges, seconds);
@@ -53,14 +65,14 @@ export class Graph {
     if (isNew) this.fit();
   }
 
-  layOut(part) {
+  layOut(part, seconds) {
     const graph = new dagre.graphlib.Graph({multigraph: true});
-    graph.setGraph({rankdir: "LR", nodesep: 22, ranksep: 96, edgesep: 14, marginx: 12, marginy: 12});
+    graph.setGraph({rankdir: "LR", nodesep: 22, ranksep: 56, edgesep: 14, marginx: 12, marginy: 12});
     graph.setDefaultEdgeLabel(() => ({}));
     for (const id of [...part.nodes.keys()].sort()) graph.setNode(id, {width: WIDTH, height: HEIGHT});
     // In a fixed order, so that the same mesh has the same picture.
     for (const edge of [...part.edges].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-      graph.setEdge(edge.from.id, edge.to.id, {width: 44, height: 16, labelpos: "c"}, edge.id);
+      graph.setEdge(edge.from.id, edge.to.id, {width: labelWidth(edgeText(edge, seconds)), height: 16, labelpos: "c"}, edge.id);
     }
     dagre.layout(graph);
     this.graph = graph;
@@ -111,12 +123,11 @@ export class Graph {
     made.append("title");
     const all = made.merge(labels).attr("class", (edge) => "edge-label " + state(edge))
       .attr("transform", (edge) => `translate(${placed(edge).x},${placed(edge).y})`);
-    const text = (edge) => (edge.traffic.isSecure === false ? "plain · " : "") + rate(edge.traffic.events, seconds) +
-      (edge.traffic.failures > 0 ? ` · ${percent(edge.traffic.failures, edge.traffic.requests)} ✕` : "");
-    all.select("text").text(text);
-    all.select("rect").attr("width", (edge) => text(edge).length * 6 + 12).attr("x", (edge) => -(text(edge).length * 6 + 12) / 2);
-    all.select("title").text((edge) => `${edge.from.label} → ${edge.to.label}: ${rate(edge.traffic.events, seconds)}/s, ` +
-      `${edge.traffic.isSecure ? "mutual TLS" : "not all by mutual TLS"}, ${edge.traffic.failures} failed`);
+    const width = (edge) => labelWidth(edgeText(edge, seconds));
+    all.select("text").text((edge) => edgeText(edge, seconds));
+    all.select("rect").attr("width", width).attr("x", (edge) => -width(edge) / 2);
+    all.select("title").text((edge) => `${edge.from.label} → ${edge.to.label}: ${edgeText(edge, seconds)}, ` +
+      `${edge.traffic.isSecure ? "mutual TLS" : "not all by mutual TLS"}`);
   }
 
   drawNodes(nodes, seconds) {
@@ -135,7 +146,7 @@ export class Graph {
       .attr("aria-label", (node) => `${node.label} ${describe(node, seconds)}`)
       .attr("data-service", (node) => node.label)
       .attr("transform", (node) => `translate(${this.graph.node(node.id).x - WIDTH / 2},${this.graph.node(node.id).y - HEIGHT / 2})`);
-    all.select(".node-name").text((node) => cut(node.name || "outside the mesh"));
+    all.select(".node-name").text((node) => cut(node.name || "unknown"));
     all.select(".node-more").text((node) => (node.open > 0 ? `breaker open: ${node.open}` : node.kind === "caller" ? (node.name ? "caller · " + node.namespace : "without identity") : node.namespace || "other host"));
     for (const at of [0, 1, 2]) all.select(".n" + at).text((node) => numbersOf(node, seconds)[at]);
     all.select("title").text((node) => `${node.label}\n${describe(node, seconds)}`);

@@ -1,16 +1,18 @@
 // The first page: how the mesh is, who calls whom, and what to look at.
 import {get} from "./api.js";
 import {badge, card, choice, element, note, search, show, table, tile} from "./dom.js";
-import {milliseconds, outcomeText, percent, rate} from "./format.js";
+import {milliseconds, outcomeText, percent, rate, serviceAddress, shownName} from "./format.js";
 import {Graph} from "./graph.js";
-import {meshOf, namespacesOf, openBreakersOf, partOf} from "./mesh_model.js";
+import {endpointsOf, meshOf, namespacesOf, openBreakersOf, partOf} from "./mesh_model.js";
 import {sumOf} from "./traffic.js";
 
 const MOST_NODES = 60;
+const MOST_ALIKE = 4; // of what needs attention
 const WINDOWS = [["10", "10 seconds"], ["60", "1 minute"], ["600", "10 minutes"], ["3600", "1 hour"]];
 
 // Kept while the page is left and opened again.
-const wanted = {window: "60", namespace: "", text: "", view: "graph", order: {column: 2, down: true}};
+const isSmall = matchMedia("(max-width: 760px)").matches; // for a graph
+const wanted = {window: "60", namespace: "", text: "", view: isSmall ? "table" : "graph", order: {column: 2, down: true}};
 
 export class MeshPage {
   constructor(main, parts, refresh) {
@@ -51,13 +53,14 @@ export class MeshPage {
     const secure = all.isSecure;
     const synced = this.proxies.filter((proxy) => proxy.connected && proxy.synced).length;
     const open = this.services.reduce((sum, service) => sum + openBreakersOf(service), 0);
+    const endpoints = this.services.reduce((sum, service) => sum + endpointsOf(service).length, 0);
     return [
       tile("Success", percent(all.requests - all.failures, all.requests), all.state, all.failures > 0 ? `${all.failures} of ${all.requests} failed` : "no failures"),
       tile("Requests", rate(all.requests, this.seconds), "none", "per second"),
       tile("Latency p95", milliseconds(all.quantile(0.95)), "none", `p50 ${milliseconds(all.quantile(0.5))} · p99 ${milliseconds(all.quantile(0.99))}`),
       tile("Mutual TLS", percent(all.mutualTls, all.events), secure === null ? "none" : secure ? "good" : "fair", secure === false ? "not everywhere" : "of requests and connections"),
-      tile("Proxies", `${synced} / ${this.proxies.length}`, synced === this.proxies.length ? "good" : "bad", "in sync"),
-      tile("Circuit breakers", open === 0 ? "closed" : `${open} open`, open === 0 ? "good" : "bad", `${this.services.length} services`),
+      tile("Proxies", `${synced} / ${this.proxies.length}`, synced === this.proxies.length ? "good" : "bad", "synced"),
+      tile("Circuit breakers", open === 0 ? "closed" : `${open} open`, open === 0 ? "good" : "bad", `of ${endpoints} endpoints of ${this.services.length} services`),
     ];
   }
 
@@ -89,7 +92,7 @@ export class MeshPage {
   showMap() {
     if (this.mesh.edges.size === 0) {
       this.graph = null;
-      return show(this.map, note(`Nobody has called anybody in this time. Sidecars report every few seconds; ${this.proxies.length} are known.`));
+      return show(this.map, note(`No traffic in this period. Sidecars report every 5 seconds; ${this.proxies.length} are known.`));
     }
     if (wanted.view === "table") {
       this.graph = null;
@@ -98,7 +101,7 @@ export class MeshPage {
     const part = partOf(this.mesh, {...wanted, most: MOST_NODES});
     if (part.nodes.size === 0) {
       this.graph = null;
-      return show(this.map, note("Nothing has this name."));
+      return show(this.map, note("No service or caller matches."));
     }
     if (!this.graph) {
       this.holder = element("div.graph-holder");
@@ -115,7 +118,7 @@ export class MeshPage {
   shownTable() {
     const part = partOf(this.mesh, {...wanted, most: Infinity});
     return table({
-      caption: "Who calls whom", rows: part.edges, order: wanted.order, empty: "Nothing has this name.",
+      caption: "Who calls whom", rows: part.edges, order: wanted.order, empty: "No service or caller matches.",
       onOrder: (order) => {
         wanted.order = order;
         this.showMap();
@@ -134,20 +137,29 @@ export class MeshPage {
     });
   }
 
+  // What fails first; of each kind the worst ones.
   shownAttention() {
-    const failing = [...this.mesh.edges.values()].filter((edge) => edge.traffic.state === "bad").sort((a, b) => b.traffic.failures - a.traffic.failures);
-    const refusing = this.proxies.filter((proxy) => proxy.rejection);
-    if (failing.length + refusing.length === 0) return [];
-    return card("Look at this",
-      element("ul.attention", {},
-        failing.slice(0, 5).map((edge) => element("li", {}, badge("bad", percent(edge.traffic.failures, edge.traffic.requests) + " fail"), " ",
-          edge.from.label, " → ", nodeLink(edge.to), edge.traffic.errors[0] && ": " + outcomeText(edge.traffic.errors[0]))),
-        refusing.slice(0, 5).map((proxy) => element("li", {}, badge("bad", "rejected"), " ", element("a", {href: "#/proxies"}, proxy.pod ?? proxy.name), ": ", proxy.rejection)),
-        failing.length > 5 && element("li", {}, `and ${failing.length - 5} more`)));
+    const failing = [...this.mesh.edges.values()].filter((edge) => edge.traffic.state === "bad").sort((a, b) => b.traffic.failures - a.traffic.failures)
+      .map((edge) => [percent(edge.traffic.failures, edge.traffic.requests) + " failed", edge.from.label, " → ", nodeLink(edge.to),
+        edge.traffic.errors[0] && `: ${outcomeText(edge.traffic.errors[0])}`, " · ", element("a", {href: "#/errors/" + encodeURIComponent(edge.to.label), "data-key": "errors-" + edge.id}, "Errors")]);
+    const ofProxies = (state, isSuch, text) => this.proxies.filter(isSuch).map((proxy) => [state, proxyLink(proxy), text(proxy)]);
+    const open = this.services.filter((service) => openBreakersOf(service) > 0)
+      .map((service) => ["breaker open", serviceLink(service), ` at ${openBreakersOf(service)} of its endpoints`]);
+    const all = [failing, open, ofProxies("rejected", (proxy) => proxy.rejection, (proxy) => ": " + proxy.rejection),
+      ofProxies("not in force", (proxy) => proxy.problems, (proxy) => ": " + proxy.problems.join("; ")),
+      ofProxies("not connected", (proxy) => !proxy.connected, () => "")];
+    const left = all.reduce((sum, kind) => sum + Math.max(kind.length - MOST_ALIKE, 0), 0);
+    const rows = all.flatMap((kind) => kind.slice(0, MOST_ALIKE));
+    if (rows.length === 0) return [];
+    return card("Needs attention", element("ul.attention", {}, rows.map(([state, ...text]) => element("li", {}, badge("bad", state), " ", text)),
+      left > 0 && element("li", {}, `and ${left} more`)));
   }
 }
 
+const proxyLink = (proxy) => element("a", {href: "#/proxies/" + encodeURIComponent(proxy.name), "data-key": "attention-" + proxy.name}, proxy.pod ?? proxy.name);
+const serviceLink = ({namespace, name}) => element("a", {href: serviceAddress({namespace, name}), "data-key": `attention-${name}.${namespace}`}, shownName({namespace, name}));
+
 function nodeLink(node) {
   if (node.kind !== "service" || !node.namespace) return node.label;
-  return element("a", {href: `#/service/${encodeURIComponent(node.namespace)}/${encodeURIComponent(node.name)}`, "data-key": "node-" + node.id}, node.label);
+  return element("a", {href: serviceAddress(node), "data-key": "node-" + node.id}, node.label);
 }

@@ -49,6 +49,13 @@ export function meshOf(links, services) {
   return {nodes, edges};
 }
 
+// Each endpoint once, also if it serves several ports.
+export function endpointsOf(service) {
+  const found = new Map();
+  for (const port of service.ports) for (const endpoint of port.endpoints) found.set(endpoint.workload, endpoint);
+  return [...found.values()];
+}
+
 // Endpoints that some proxy does not ask, because they failed.
 export function openBreakersOf(service) {
   let open = 0;

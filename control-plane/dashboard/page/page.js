@@ -1,4 +1,5 @@
-// The frame: who may see it, which page is shown, and when it is brought up to date.
+// The frame: who may see it, which page is shown, and when it is brought up to date. What is shown
+// stays while the control plane does not answer.
 import {isLoggedIn, logInByAddress} from "./api.js";
 import {element, show} from "./dom.js";
 import {clock} from "./format.js";
@@ -7,6 +8,7 @@ import {ErrorsPage} from "./errors.js";
 import {MeshPage} from "./mesh.js";
 import {PoliciesPage} from "./policies.js";
 import {ProxiesPage} from "./proxies.js";
+import {RequestPage} from "./request.js";
 import {ServicePage} from "./service.js";
 import {ServicesPage} from "./services.js";
 import {TapPage} from "./tap.js";
@@ -20,41 +22,59 @@ const PAGES = {
   traces: ["Traces", TracesPage],
   trace: [null, TracePage],
   errors: ["Errors", ErrorsPage],
+  request: [null, RequestPage],
   tap: ["Tap", TapPage],
   proxies: ["Proxies", ProxiesPage],
   policies: ["Policies", PoliciesPage],
 };
 // Pages that others lead to.
-const PARENTS = {service: "services", trace: "traces"};
+const PARENTS = {service: "services", trace: "traces", request: "errors"};
 const EVERY = 5000;
 
 const main = document.getElementById("main");
+const problem = document.getElementById("problem");
 const live = document.getElementById("live");
+const state = document.getElementById("state");
+const updated = document.getElementById("updated");
 const pause = document.getElementById("pause");
 
-let page = null; // has render(), and maybe refresh(signal), end() and period
+let page = null; // has render(), and maybe refresh(signal), fail(error) if there is no such thing, end() and period
 let address = null;
 let running = null; // the AbortController of a refresh
 let timer = null;
 let isPaused = false;
 
+const CLASSES = {paused: "live paused", "update failed": "live failed"};
+
+// The state is read aloud when it changes, the time never.
+function sayState(text, time = "") {
+  if (state.textContent !== text) state.textContent = text;
+  updated.textContent = time;
+  live.className = CLASSES[text] ?? "live";
+}
+
 function sayRun() {
+  show(problem);
   show(main, element("section.card.login", {},
     element("h1", {}, "Open the dashboard by its link"),
     element("p", {}, "You are not logged in, or your session has ended. In a terminal on this computer, run"),
     element("pre", {}, element("code", {}, "tullectl dashboard")),
     element("p", {}, "and open the link that it prints. The link works once, within a minute; the session lasts 8 hours, or until tullectl ends.")));
-  live.textContent = "";
+  sayState("");
   document.body.classList.add("logged-out");
 }
 
-const problem = (error) => element("section.card.problem", {role: "alert"},
-  element("h2", {}, error.message), error.hint && element("p", {}, error.hint));
+function sayProblem(error) {
+  const text = [error.message, error.hint].join(" ");
+  if (problem.textContent === text) return; // not read aloud again
+  show(problem, element("section.card.problem", {role: "alert"}, element("h2", {}, error.message), " ", error.hint && element("p", {}, error.hint)));
+}
 
 function showNav(name) {
   const chosen = PARENTS[name] ?? name;
   show(document.getElementById("nav"), Object.entries(PAGES).filter(([, [title]]) => title).map(([id, [title]]) =>
     element("a", {href: "#/" + id, "data-key": "nav-" + id, "aria-current": id === chosen ? "page" : null}, title)));
+  document.querySelector("#nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
 }
 
 // "#/service/shop/cart" -> ["service", "shop", "cart"]
@@ -77,15 +97,16 @@ async function refresh() {
   try {
     await shown.refresh?.(mine.signal);
     if (mine.signal.aborted) return;
+    show(problem);
     shown.render();
-    live.textContent = isPaused ? "paused" : "live · " + clock(Date.now());
-    live.className = isPaused ? "live paused" : "live";
+    sayState(isPaused ? "paused" : "live", isPaused ? "" : " · " + clock(Date.now()));
   } catch (error) {
     if (error.name === "AbortError" || mine.signal.aborted) return;
     if (!isLoggedIn()) return sayRun();
-    live.textContent = "update failed";
-    live.className = "live failed";
-    shown.fail ? shown.fail(error) : show(main, problem(error));
+    sayState("update failed");
+    main.querySelector(".loading")?.remove();
+    if (error.status === 404 && shown.fail) shown.fail(error);
+    else sayProblem(error);
     if (!("status" in error)) console.error(error);
   }
   if (!isPaused && !document.hidden) timer = setTimeout(refresh, shown.period ?? EVERY);
@@ -104,6 +125,7 @@ function open() {
   page = new PAGES[name][1](main, rest, refresh);
   document.title = (PAGES[name][0] ?? rest.join(" ")) + " · Tulle";
   showNav(name);
+  show(problem);
   show(main, element("p.loading", {}, "Loading …"));
   if (isOtherPage) scrollTo(0, 0);
   refresh();
@@ -127,5 +149,5 @@ try {
   open();
 } catch (error) {
   sayRun();
-  main.prepend(problem(error));
+  sayProblem(error);
 }

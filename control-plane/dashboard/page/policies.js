@@ -2,7 +2,7 @@
 import {get, path} from "./api.js";
 import {badge, card, choice, element, note, search, show, table} from "./dom.js";
 import {ago, dateTime} from "./format.js";
-import {policyAddress, targetText} from "./service.js";
+import {policyAddress, targetText} from "./policy_targets.js";
 import {difference, yaml} from "./yaml.js";
 
 const LONGEST_DIFFERENCE = 2000; // lines
@@ -57,7 +57,7 @@ export class PoliciesPage {
     const rows = this.policies.filter((policy) => (!wanted.kind || policy.kind === wanted.kind) &&
       (!text || `${policy.metadata.name} ${policy.metadata.namespace} ${targetText(policy)}`.toLowerCase().includes(text)));
     show(this.list, table({
-      caption: "In force", rows, order: wanted.order, most: 300, empty: this.policies.length === 0 ? "There are no policies. `tullectl apply -f FILE` adds some." : "No policy is like that.",
+      caption: "In force", rows, order: wanted.order, most: 300, empty: this.policies.length === 0 ? "There are no policies. `tullectl apply -f FILE` adds some." : "No policy matches.",
       link: policyAddress,
       onOrder: (order) => {
         wanted.order = order;
@@ -67,18 +67,18 @@ export class PoliciesPage {
         {name: "Kind", by: (p) => p.kind, cell: (p) => p.kind},
         {name: "Namespace", by: (p) => p.metadata.namespace ?? "", cell: (p) => p.metadata.namespace ?? ""},
         {name: "Name", by: (p) => p.metadata.name, cell: (p) => element("a", {href: policyAddress(p), "data-key": policyAddress(p)}, p.metadata.name)},
-        {name: "For", by: targetText, cell: targetText},
-        {name: "From", cell: (p) => p.status?.origin ?? "tullectl"},
+        {name: "Target", by: targetText, cell: targetText},
+        {name: "Origin", cell: (p) => p.status?.origin ?? "tullectl"},
         {name: "Created", by: (p) => p.metadata.creationTimestamp ?? "", cell: (p) => ago(Date.parse(p.metadata.creationTimestamp ?? "") / 1000 || 0)},
       ],
     }));
     show(this.past, card("Changes", table({
-      caption: "Newest first", rows: this.changes, most: 50, empty: "Nothing has been changed by tullectl yet.",
+      caption: "Newest first", rows: this.changes, most: 50, empty: "No changes by tullectl yet.",
       columns: [
         {name: "When", cell: (c) => element("span", {title: dateTime(c.at)}, ago(c.at))},
-        {name: "Who", cell: (c) => c.author},
+        {name: "Author", cell: (c) => c.author},
         {name: "Revision", number: true, cell: (c) => c.revision},
-        {name: "What", cell: (c) => c.changes.slice(0, 8).map((change) => element("div", {}, badge(change.action === "deleted" ? "bad" : change.action === "created" ? "good" : "fair", change.action), ` ${change.kind} `,
+        {name: "Changes", cell: (c) => c.changes.slice(0, 8).map((change) => element("div", {}, badge(change.action === "deleted" ? "bad" : change.action === "created" ? "good" : "fair", change.action), ` ${change.kind} `,
           element("a", {href: policyAddress({kind: change.kind, metadata: change})}, change.name))).concat(c.changes.length > 8 ? [`and ${c.changes.length - 8} more`] : [])},
       ],
     })));
@@ -89,8 +89,8 @@ export class PoliciesPage {
     show(this.main,
       element("p.crumbs", {}, element("a", {href: "#/policies"}, "Policies"), ` / ${kind} / ${namespace}`),
       element("h1", {}, name, " ", this.policy ? badge("good", "in force") : badge("bad", "deleted")),
-      this.policy && card("Now", element("pre.code", {"data-scroll": "now", tabindex: 0}, yaml(this.policy))),
-      card("History", this.versions.length === 0 ? note("Its history is where it is written: in the Kubernetes cluster.") : this.versions.map((version, at) => this.shownVersion(version, this.versions[at + 1]))));
+      this.policy && card("Current version", element("pre.code", {"data-scroll": "now", tabindex: 0}, yaml(this.policy))),
+      card("History", this.versions.length === 0 ? note("No history: this policy is an object of the Kubernetes cluster, whose audit log has its changes.") : this.versions.map((version, at) => this.shownVersion(version, this.versions[at + 1]))));
   }
 
   shownVersion(version, before) {

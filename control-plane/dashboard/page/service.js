@@ -2,13 +2,15 @@
 import {get} from "./api.js";
 import {LineChart} from "./charts.js";
 import {badge, card, choice, element, note, show, table, tile} from "./dom.js";
-import {ago, identity, milliseconds, now, outcomeText, percent, rate, shownName} from "./format.js";
-import {endpointsOf} from "./services.js";
-import {stepsOf, sumOf, sumsBy, Traffic} from "./traffic.js";
+import {ago, identity, milliseconds, now, outcomeText, percent, rate, serviceAddress, shownName} from "./format.js";
+import {endpointsOf} from "./mesh_model.js";
+import {appliesTo, policyAddress, targetText} from "./policy_targets.js";
+import {stepsOf, sumOf, sumsBy} from "./traffic.js";
 
 // Window and step in seconds, as text.
 const WINDOWS = {240: ["4 minutes", 10], 1800: ["30 minutes", 60], 3600: ["1 hour", 60]};
 const wanted = {window: "1800", isChosen: false};
+const LAST = 60; // seconds, of the tables
 const YOUNG = 600; // what is known of less time than this is shown in fine steps
 
 export class ServicePage {
@@ -22,7 +24,7 @@ export class ServicePage {
 
   async refresh(signal) {
     const [services, policies, traffic] = await Promise.all([
-      get("/v1/services", {namespace: this.namespace}, signal), get("/v1/policies", {}, signal), get("/v1/traffic", {window: 60}, signal)]);
+      get("/v1/services", {namespace: this.namespace}, signal), get("/v1/policies", {}, signal), get("/v1/traffic", {window: LAST}, signal)]);
     this.service = services.items.find((service) => service.name === this.name && service.namespace === this.namespace) ?? null;
     this.links = traffic.links.filter((link) => link.service.name === this.name && link.service.namespace === this.namespace);
     this.calls = traffic.links.filter((link) => this.service?.identities.includes(link.source.spiffeId));
@@ -101,34 +103,34 @@ export class ServicePage {
   }
 
   shownCallers() {
-    return card("Callers", links(this.links, (link) => link.source, this.seconds, "Nobody has called it in the last minute."));
+    return card("Callers", links(this.links, (link) => link.source, this.seconds, "No calls in the last minute."));
   }
 
   shownCalls() {
     if (this.calls.length === 0) return null;
-    return card("Calls of it", links(this.calls, (link) => link.service, this.seconds, "", true));
+    return card("Outgoing calls", links(this.calls, (link) => link.service, this.seconds, "", true));
   }
 
   shownErrors(all) {
     if (all.errors.length === 0) return null;
-    return card("Responses that are no plain success", table({
+    return card("Errors and denials", table({
       caption: "Last minute", rows: all.errors.slice(0, 12),
       columns: [
         {name: "Outcome", cell: (outcome) => outcomeText(outcome)},
         {name: "Requests", number: true, cell: (outcome) => outcome.count},
         {name: "Share", number: true, cell: (outcome) => percent(outcome.count, all.requests)},
       ],
-    }), element("p", {}, element("a", {href: "#/errors", "data-key": "errors"}, "All failures of the mesh")));
+    }), element("p", {}, element("a", {href: "#/errors/" + encodeURIComponent(shownName(this)), "data-key": "errors"}, "Causes and explanations")));
   }
 
   shownEndpoints() {
-    if (!this.service) return card("Endpoints", note("The control plane knows no service of this name: it has been called, and is not in the mesh."));
+    if (!this.service) return card("Endpoints", note("Not a service of the mesh: it was called, and the control plane does not know it."));
     const rows = this.service.ports.flatMap((port) => port.endpoints.map((endpoint) => ({port, endpoint})));
     return card("Endpoints", table({
       rows, empty: "It has no endpoints: each request is answered with 503.", caption: "By port",
       columns: [
         {name: "Port", number: true, cell: ({port}) => `${port.number} ${port.protocol}`},
-        {name: "Address", cell: ({endpoint}) => `${endpoint.address}:${endpoint.port}`},
+        {name: "Address", cell: ({endpoint}) => element("span.whole", {}, hostPort(endpoint))},
         {name: "Workload", cell: ({endpoint}) => endpoint.workload},
         {name: "Health", cell: ({endpoint}) => badge(endpoint.health === "healthy" ? "good" : endpoint.health === "draining" ? "fair" : "bad", endpoint.health)},
         {name: "Circuit breaker", cell: ({endpoint}) => breaker(endpoint.openBreakers)},
@@ -139,11 +141,11 @@ export class ServicePage {
 
   shownPolicies() {
     return card("Policies", table({
-      rows: this.policies, caption: "That name it, its namespace or the mesh", empty: "No policy names it, its namespace or the mesh.",
+      rows: this.policies, caption: "For this service, its namespace or the mesh", empty: "No policy is for this service, its namespace or the mesh.",
       columns: [
         {name: "Kind", cell: (policy) => policy.kind},
         {name: "Name", cell: (policy) => element("a", {href: policyAddress(policy), "data-key": "policy-" + policy.kind + policy.metadata.name}, policy.metadata.name)},
-        {name: "For", cell: targetText},
+        {name: "Target", cell: targetText},
       ],
     }));
   }
@@ -158,10 +160,21 @@ export class ServicePage {
   }
 }
 
+const hostPort = ({address, port}) => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
+
 function breaker(open) {
   if (!open) return badge("good", "closed");
   return [badge("bad", "open"), ` ${open.reason}, ${ago(open.since)}, seen by ${open.count}`];
 }
+
+// Of rows with their traffic.
+const goldenColumns = (seconds) => [
+  {name: "Success", number: true, cell: ({traffic}) => badge(traffic.state, percent(traffic.requests - traffic.failures, traffic.requests))},
+  {name: "RPS", number: true, cell: ({traffic}) => rate(traffic.events, seconds)},
+  {name: "p50", number: true, cell: ({traffic}) => milliseconds(traffic.quantile(0.5))},
+  {name: "p95", number: true, cell: ({traffic}) => milliseconds(traffic.quantile(0.95))},
+  {name: "p99", number: true, cell: ({traffic}) => milliseconds(traffic.quantile(0.99))},
+];
 
 function links(all, other, seconds, empty, isService = false) {
   const sums = sumsBy(all, (link) => shownName(other(link)));
@@ -170,32 +183,9 @@ function links(all, other, seconds, empty, isService = false) {
   return table({
     rows, empty, caption: "Last minute",
     columns: [
-      {name: isService ? "Service" : "Caller", cell: (row) => (isService && row.of.namespace ? element("a", {href: `#/service/${encodeURIComponent(row.of.namespace)}/${encodeURIComponent(row.of.name)}`, "data-key": "to-" + row.name}, row.name) : element("span", {title: row.of.spiffeId ? identity(row.of.spiffeId) : ""}, row.name))},
-      {name: "Success", number: true, cell: ({traffic}) => badge(traffic.state, percent(traffic.requests - traffic.failures, traffic.requests))},
-      {name: "RPS", number: true, cell: ({traffic}) => rate(traffic.events, seconds)},
-      {name: "p95", number: true, cell: ({traffic}) => milliseconds(traffic.quantile(0.95))},
+      {name: isService ? "Service" : "Caller", cell: (row) => (isService && row.of.namespace ? element("a", {href: serviceAddress(row.of), "data-key": "to-" + row.name}, row.name) : element("span", {title: row.of.spiffeId ? identity(row.of.spiffeId) : ""}, row.name))},
+      ...goldenColumns(seconds),
       {name: "mTLS", cell: ({traffic}) => (traffic.isSecure ? badge("good", "yes") : badge("fair", percent(traffic.mutualTls, traffic.events)))},
     ],
   });
 }
-
-// What a policy is for: {kind, name} of its target or of its parents.
-export function targetsOf(policy) {
-  const spec = policy.spec ?? {};
-  return [spec.targetRef, ...(spec.targetRefs ?? []), ...(spec.parentRefs ?? [])].filter(Boolean);
-}
-
-export const targetText = (policy) => targetsOf(policy).map((target) => (target.name ? `${target.kind ?? "Service"} ${target.name}` : target.kind)).join(", ") || "–";
-
-// As Concerns() of tullectl: the mesh, the policy's own namespace, or the service by its name.
-function appliesTo(policy, namespace, name) {
-  const own = policy.metadata.namespace ?? "default";
-  return targetsOf(policy).some((target) => {
-    const kind = target.kind ?? "Service";
-    if (kind === "Mesh") return true;
-    if (kind === "Namespace") return own === namespace;
-    return kind === "Service" && target.name === name && (target.namespace ?? own) === namespace;
-  });
-}
-
-export const policyAddress = (policy) => `#/policies/${[policy.kind, policy.metadata.namespace ?? "default", policy.metadata.name].map(encodeURIComponent).join("/")}`;

@@ -1,8 +1,8 @@
 // All services, also those that nobody calls.
 import {get} from "./api.js";
 import {badge, card, element, search, show, table} from "./dom.js";
-import {milliseconds, percent, rate, shownName} from "./format.js";
-import {openBreakersOf} from "./mesh_model.js";
+import {milliseconds, percent, rate, serviceAddress, shownName} from "./format.js";
+import {endpointsOf, openBreakersOf} from "./mesh_model.js";
 import {sumsBy, Traffic} from "./traffic.js";
 
 const wanted = {text: "", order: {column: 0, down: false}};
@@ -31,14 +31,14 @@ export class ServicesPage {
     const text = wanted.text.trim().toLowerCase();
     show(this.list, table({
       caption: "Services, with the traffic of the last minute", rows: this.rows.filter((row) => row.name.toLowerCase().includes(text)),
-      order: wanted.order, most: 500, empty: "No service has this name.",
-      link: ({service}) => addressOf(service),
+      order: wanted.order, most: 500, empty: this.rows.length === 0 ? "There are no services yet." : "No service matches.",
+      link: ({service}) => serviceAddress(service),
       onOrder: (order) => {
         wanted.order = order;
         this.render();
       },
       columns: [
-        {name: "Service", by: (r) => r.name, cell: (r) => element("a", {href: addressOf(r.service), "data-key": r.name}, r.name)},
+        {name: "Service", by: (r) => r.name, cell: (r) => element("a", {href: serviceAddress(r.service), "data-key": r.name}, r.name)},
         {name: "Endpoints", number: true, by: (r) => r.endpoints.length, cell: (r) => endpointsText(r.endpoints)},
         {name: "Breakers", by: (r) => r.open, cell: (r) => (r.open > 0 ? badge("bad", `${r.open} open`) : badge("good", "closed"))},
         {name: "Success", number: true, by: (r) => (r.traffic.requests ? r.traffic.failures / r.traffic.requests : -1), cell: (r) => badge(r.traffic.state, percent(r.traffic.requests - r.traffic.failures, r.traffic.requests))},
@@ -48,15 +48,6 @@ export class ServicesPage {
       ],
     }));
   }
-}
-
-const addressOf = (service) => `#/service/${encodeURIComponent(service.namespace)}/${encodeURIComponent(service.name)}`;
-
-// Each endpoint once, also if it serves several ports.
-export function endpointsOf(service) {
-  const found = new Map();
-  for (const port of service.ports) for (const endpoint of port.endpoints) found.set(endpoint.workload, endpoint);
-  return [...found.values()];
 }
 
 function endpointsText(endpoints) {

@@ -4,8 +4,8 @@ import {card, element, isPointedAt, note, show} from "./dom.js";
 import {recordDetails, recordTable} from "./records.js";
 
 const MOST = 300;
-const wanted = {service: "", source: "", method: "", path: "", failed: false};
-const FIELDS = [["service", "Service", "cart.shop"], ["source", "Caller", "web.shop"], ["method", "Method", "GET"], ["path", "Path begins with", "/"]];
+const wanted = {service: "", source: "", method: "", path: "", status: "", minMs: "", failed: false};
+const FIELDS = [["service", "Service", "cart.shop"], ["source", "Caller", "web.shop"], ["method", "Method", "GET"], ["path", "Path begins with", "/"], ["status", "Status", "500-599"], ["minMs", "At least, ms", "100"]];
 
 export class TapPage {
   constructor(main) {
@@ -39,9 +39,9 @@ export class TapPage {
     this.shown = this.chosen;
     show(this.problem, this.error && element("p.problem-text", {role: "alert"}, this.error.message, " ", this.error.hint));
     show(this.list, this.id === null && this.rows.length === 0
-      ? note("Shows requests as they end, with what the sidecars know of them. Everybody who may read its log sees that you tapped.")
+      ? note("Shows requests as they end. The log of tulle-control and `tullectl events` say who taps what.")
       : recordTable(this.rows, {
-        caption: `${this.rows.length} requests, newest first${this.leftOut > 0 ? `; ${this.leftOut} were too many to be shown` : ""}`, empty: "Waiting for requests …", chosen: this.chosen,
+        caption: `${this.rows.length} requests, newest first${this.leftOut > 0 ? `; ${this.leftOut} more were left out` : ""}`, empty: "Waiting for requests …", chosen: this.chosen,
         onChoose: (record) => {
           this.chosen = record;
           this.render();

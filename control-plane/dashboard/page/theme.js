@@ -1,5 +1,5 @@
 // Light or dark: the system's, until the user chooses.
-export function isDark() {
+function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
