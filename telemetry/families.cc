@@ -5,6 +5,7 @@ namespace tulle::telemetry {
 namespace {
 
 using enum MetricKind;
+using enum RowsBy;
 
 constexpr std::string_view kIstioLabels[] = {
     "reporter",
@@ -45,6 +46,9 @@ constexpr std::string_view kCertificateLabels[] = {"name", "spiffe_id"};
 constexpr std::string_view kLimitLabels[] = {"cluster", "limit", "kind"};
 constexpr std::string_view kCauseLabels[] = {"cause", "service"};
 constexpr std::string_view kBreakerLabels[] = {"service", "cluster", "endpoint"};
+constexpr std::string_view kOpenedLabels[] = {"service", "cluster", "cause"};
+constexpr std::string_view kFailureLabels[] = {"direction", "service", "cause"};
+constexpr std::string_view kVerdictLabels[] = {"verdict"};
 constexpr std::string_view kReasonLabels[] = {"reason"};
 constexpr std::string_view kWorkerLabels[] = {"worker"};
 constexpr std::string_view kThreadLabels[] = {"thread"};
@@ -106,6 +110,14 @@ const FamilySpec kHttpRequestDuration{"http_request_duration_seconds",
                                       "Time from a request's first byte to its end.", kHistogram,
                                       kHttpDurationLabels, kSeconds};
 
+const FamilySpec kFailures{"tulle_failures_total",
+                           "Requests and TCP connections that ended with a failure, by its cause "
+                           "code. Answers of the service itself are no failures.",
+                           kCounter,
+                           kFailureLabels,
+                           {},
+                           kConfiguration};
+
 const FamilySpec kIstioBuild{"istio_build",
                              "Version of the running program under Istio's name; always 1.",
                              kGauge,
@@ -137,18 +149,30 @@ const FamilySpec kUpstreamLimit{"tulle_upstream_limit",
                                 "Limits of a cluster: current use and allowed maximum.",
                                 kGauge,
                                 kLimitLabels,
-                                {}};
+                                {},
+                                kConfiguration};
 const FamilySpec kBreakerState{
     "circuit_breaker_state",
     "Circuit breaker of an endpoint: 0 closed, 1 half open (one trial request), 2 open.",
     kGauge,
     kBreakerLabels,
-    {}};
+    {},
+    kConfiguration};
+const FamilySpec kBreakerOpened{
+    "tulle_breaker_opened_total",
+    "Times that the circuit breaker of an endpoint opened, or opened again after a failed trial, "
+    "by "
+    "the cause code of the failure; server_error: an answer of 500 or above.",
+    kCounter,
+    kOpenedLabels,
+    {},
+    kConfiguration};
 const FamilySpec kEndpointChecked{"tulle_endpoint_health",
                                   "Whether an endpoint passes its active health checks: 1 or 0.",
                                   kGauge,
                                   kBreakerLabels,
-                                  {}};
+                                  {},
+                                  kConfiguration};
 const FamilySpec kAccessLogDropped{
     "tulle_access_log_dropped_lines_total",
     "Dropped lines and records of access logs; suppressed: of failures and denials that are logged "
@@ -176,40 +200,57 @@ const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total"
                                     kCounter,
                                     kReasonLabels,
                                     {}};
+const FamilySpec kProtocolDetections{
+    "tulle_protocol_detections_total",
+    "Downstream connections whose protocol was detected, by verdict: tls; http1; http2; tcp "
+    "(neither); not_tls (HTTP was not looked for); server_first; timeout (undecided, or silent). "
+    "Closed without a protocol: closed, malformed_tls.",
+    kCounter,
+    kVerdictLabels,
+    {}};
 const FamilySpec kDownstreamBroken{
     "tulle_downstream_connections_broken_total",
     "HTTP/2 connections ended because the peer broke the protocol or sent a flood, by cause.",
     kCounter,
     kCauseLabels,
-    {}};
+    {},
+    kConfiguration};
 const FamilySpec kDenied{"tulle_authorization_denied_total",
                          "Requests and TCP connections denied by authorization, by policy and "
                          "rule; none: no ALLOW rule matched. Plaintext connections refused by a "
                          "PeerAuthentication, by policy and mode.",
                          kCounter,
                          kDeniedLabels,
-                         {}};
+                         {},
+                         kConfiguration};
 const FamilySpec kRetries{
-    "tulle_retries_total", "Attempts after the first of a request.", kCounter, kServiceLabels, {}};
+    "tulle_retries_total", "Attempts after the first of a request.", kCounter, kServiceLabels, {},
+    kConfiguration};
 const FamilySpec kRetriedRequests{
     "tulle_retried_requests_total",
     "Requests that were retried, by result: success, failure; or that needed a retry and got none: "
     "limit (no attempts left), budget (too many retries at once).",
     kCounter,
     kMirrorLabels,
-    {}};
+    {},
+    kConfiguration};
 const FamilySpec kListenerFailed{"tulle_listener_failed",
                                  "1 for each listener that cannot listen on its address.",
                                  kGauge,
                                  kListenerLabels,
-                                 {}};
+                                 {},
+                                 kConfiguration};
 const FamilySpec kRegistered{"tulle_registered",
                              "Whether the control plane has registered this workload: 1 or 0.",
                              kGauge,
                              {},
                              {}};
-const FamilySpec kMirrored{
-    "tulle_mirrored_requests_total", "Mirrored requests, by result.", kCounter, kMirrorLabels, {}};
+const FamilySpec kMirrored{"tulle_mirrored_requests_total",
+                           "Mirrored requests, by result.",
+                           kCounter,
+                           kMirrorLabels,
+                           {},
+                           kConfiguration};
 const FamilySpec kSpansSent{
     "tulle_spans_sent_total", "Spans accepted by a collector.", kCounter, {}, {}};
 const FamilySpec kSpansDropped{"tulle_spans_dropped_total",
@@ -256,6 +297,8 @@ std::span<const FamilySpec* const> ExpiringFamilies() {
                                                &kIstioTcpClosed,
                                                &kHttpRequests,
                                                &kHttpRequestDuration,
+                                               &kFailures,
+                                               &kBreakerOpened,
                                                &kDenied,
                                                &kRetries,
                                                &kMirrored,

@@ -53,6 +53,8 @@ extern const FamilySpec kIstioTcpClosed;
 extern const FamilySpec kHttpRequests;         // direction, service, method, status
 extern const FamilySpec kHttpRequestDuration;  // direction, service
 
+extern const FamilySpec kFailures;  // direction, service, cause
+
 extern const FamilySpec kIstioBuild;         // component, tag
 extern const FamilySpec kBuild;              // version, revision
 extern const FamilySpec kXdsConnected;       // control_plane
@@ -61,12 +63,14 @@ extern const FamilySpec kCertificateExpiry;  // name, spiffe_id
 extern const FamilySpec kConfigWarnings;     // no labels: warnings of the configuration in force
 extern const FamilySpec kUpstreamLimit;      // cluster, limit, kind (used, allowed)
 extern const FamilySpec kBreakerState;  // service, cluster, endpoint: 0 closed, 1 half open, 2 open
+extern const FamilySpec kBreakerOpened;     // service, cluster, cause
 extern const FamilySpec kEndpointChecked;   // service, cluster, endpoint: 1 its health checks pass
 extern const FamilySpec kAccessLogDropped;  // reason
 extern const FamilySpec kAccessLogSent;     // no labels
 extern const FamilySpec kDownstreamAccepted;  // no labels
 extern const FamilySpec kDownstreamClosed;    // no labels
 extern const FamilySpec kDownstreamRefused;   // reason
+extern const FamilySpec kProtocolDetections;  // verdict
 extern const FamilySpec kDownstreamBroken;    // cause, service
 extern const FamilySpec kDenied;              // policy, service
 extern const FamilySpec kRetries;             // service

@@ -20,7 +20,7 @@ class IdleRows {
       locks_.emplace_back(registry->mutex_);
       const auto found = registry->tables_->families.find(family);
       if (found == registry->tables_->families.end()) continue;
-      parts_.push_back({*registry->tables_, found->second.rows});
+      parts_.push_back({*registry->tables_, found->second, found->second.rows});
       for (auto& [labels, row] : found->second.rows) Look(row, sweep);
     }
   }
@@ -44,6 +44,7 @@ class IdleRows {
   using Rows = std::map<LabelValues, Registry::Row>;
   struct Part {
     Registry::Tables& tables;
+    Registry::Family& family;
     Rows& rows;
   };
 
@@ -64,8 +65,16 @@ class IdleRows {
   // By value: the labels of the row that goes first.
   void TakeOut(const LabelValues labels) {
     for (const Part& part : parts_) {
-      if (auto node = part.rows.extract(labels)) part.tables.retired.push_back(std::move(node));
+      auto node = part.rows.extract(labels);
+      if (!node) continue;
+      GiveBack(node.mapped(), part.family.shares);
+      part.tables.retired.push_back(std::move(node));
     }
+  }
+
+  static void GiveBack(Registry::Row& row, Shares& shares) {
+    Shares::value_type* share = std::exchange(row.share, nullptr);
+    if (share != nullptr && --share->second == 0) shares.erase(share->first);
   }
 
   std::vector<std::unique_lock<std::mutex>> locks_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
 #include <utility>
 
 #include "telemetry/registry_rows.h"
@@ -39,24 +40,36 @@ Registry::Registry(size_t budget) : budget_(budget), tables_(std::make_unique<Ta
 
 Registry::~Registry() = default;
 
-Registry::Row& Registry::FindOrMake(const FamilySpec& spec, LabelValues labels) {
-  assert(labels.size() == spec.labels.size());
-  std::lock_guard lock(mutex_);
-  Family& family = tables_->families.try_emplace(spec.name, Family{spec, {}}).first->second;
-  auto found = family.rows.find(labels);
-  if (found == family.rows.end()) {
-    if (family.rows.size() >= budget_) labels = LabelValues::Other(labels.size());
-    found = family.rows.try_emplace(std::move(labels)).first;
-    Row& row = found->second;
-    if (spec.kind == MetricKind::kHistogram && row.histogram == nullptr)
-      row.histogram = std::make_unique<Histogram>(spec.bounds);
-  }
-  return found->second;
+bool Registry::HasRoom(const Family& family, std::string_view owner) const {
+  if (family.spec.rows_by == RowsBy::kConfiguration) return true;
+  if (family.rows.size() >= budget_) return false;
+  const auto share = owner.empty() ? family.shares.end() : family.shares.find(owner);
+  return share == family.shares.end() || share->second < budget_ / kOwnersInBudget;
 }
 
-Counter& Registry::CounterRow(const FamilySpec& spec, LabelValues values) {
+Registry::Row& Registry::FindOrMake(const FamilySpec& spec, LabelValues labels,
+                                    const Account& account) {
+  assert(labels.size() == spec.labels.size());
+  std::lock_guard lock(mutex_);
+  Family& family = tables_->families.try_emplace(spec.name, Family{spec, {}, {}}).first->second;
+  if (const auto known = family.rows.find(labels); known != family.rows.end()) return known->second;
+  const bool has_room = HasRoom(family, account.owner);
+  if (!has_room)
+    labels = account.overflow.size() == 0 ? LabelValues::Other(labels.size()) : account.overflow;
+  const auto [row, is_new] = family.rows.try_emplace(std::move(labels));
+  if (!is_new) return row->second;
+  if (spec.kind == MetricKind::kHistogram)
+    row->second.histogram = std::make_unique<Histogram>(spec.bounds);
+  if (has_room && !account.owner.empty()) {
+    row->second.share = &*family.shares.try_emplace(std::string(account.owner)).first;
+    ++row->second.share->second;
+  }
+  return row->second;
+}
+
+Counter& Registry::CounterRow(const FamilySpec& spec, LabelValues values, const Account& account) {
   assert(spec.kind == MetricKind::kCounter);
-  return FindOrMake(spec, std::move(values)).counter;
+  return FindOrMake(spec, std::move(values), account).counter;
 }
 
 Gauge& Registry::GaugeRow(const FamilySpec& spec, LabelValues values) {
@@ -64,9 +77,10 @@ Gauge& Registry::GaugeRow(const FamilySpec& spec, LabelValues values) {
   return FindOrMake(spec, std::move(values)).gauge;
 }
 
-Histogram& Registry::HistogramRow(const FamilySpec& spec, LabelValues values) {
+Histogram& Registry::HistogramRow(const FamilySpec& spec, LabelValues values,
+                                  const Account& account) {
   assert(spec.kind == MetricKind::kHistogram);
-  return *FindOrMake(spec, std::move(values)).histogram;
+  return *FindOrMake(spec, std::move(values), account).histogram;
 }
 
 void Registry::Forget(const FamilySpec& spec) {

@@ -75,6 +75,10 @@ class Histogram {
 
 enum class MetricKind : uint8_t { kCounter, kGauge, kHistogram };
 
+// Who decides how many rows a family has. kPeers: also those who call or are called, so the budget
+// of the registry holds. kConfiguration: nothing else, and a row that is missing would be a lie.
+enum class RowsBy : uint8_t { kPeers, kConfiguration };
+
 // The properties shared by all rows of one name. A program constant: all views live forever.
 struct FamilySpec {
   std::string_view name;
@@ -82,6 +86,13 @@ struct FamilySpec {
   MetricKind kind = MetricKind::kCounter;
   std::span<const std::string_view> labels;
   std::span<const double> bounds;  // of histograms
+  RowsBy rows_by = RowsBy::kPeers;
+};
+
+// On whose account a row is made, and the row that counts instead when there is no room for it.
+struct Account {
+  std::string_view owner = {};  // of a peer; empty: nobody's share
+  LabelValues overflow = {};    // empty: "other" each
 };
 
 // One row of a scrape.
@@ -99,24 +110,27 @@ struct FamilySamples {
 };
 
 // The rows of one thread. A row is created under a mutex when first requested and lives as long as
-// the registry, or until it is retired, so callers keep the cell. A family holds at most `budget`
-// rows: further requests get the row whose label values are all "other", so that peers cannot make
-// memory grow.
+// the registry, or until it is retired, so callers keep the cell. A family that peers make rows of
+// holds at most `budget` of them, and a quarter of those for one owner: further requests get the row
+// of Account::overflow, so that peers cannot make memory grow, and one of them cannot take the room
+// of others.
 //
 // Owner: Worker (or the main thread's root). Thread: only the owner's requests and writes rows;
 // any thread may call Collect.
 class Registry {
  public:
   static constexpr size_t kRowsPerFamily = 2000;
+  static constexpr size_t kOwnersInBudget = 4;  // a share is what one of so many owners may have
   explicit Registry(size_t budget = kRowsPerFamily);
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
   // REQUIRES: spec.kind matches, and there are as many values as labels.
-  Counter& CounterRow(const FamilySpec& spec, LabelValues values = {});
+  Counter& CounterRow(const FamilySpec& spec, LabelValues values = {}, const Account& account = {});
   Gauge& GaugeRow(const FamilySpec& spec, LabelValues values = {});
-  Histogram& HistogramRow(const FamilySpec& spec, LabelValues values = {});
+  Histogram& HistogramRow(const FamilySpec& spec, LabelValues values = {},
+                          const Account& account = {});
   // The same, without sharing the values.
   using Views = std::span<const std::string_view>;
   Counter& CounterRow(const FamilySpec& spec, Views values) {
@@ -143,7 +157,8 @@ class Registry {
   struct Row;
   struct Family;
   struct Tables;
-  Row& FindOrMake(const FamilySpec& spec, LabelValues labels);
+  Row& FindOrMake(const FamilySpec& spec, LabelValues labels, const Account& account = {});
+  bool HasRoom(const Family& family, std::string_view owner) const;
 
   const size_t budget_;
   mutable std::mutex mutex_;  // guards the tables, not the cells

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
 #include <thread>
 
 #include "telemetry/families.h"
@@ -78,6 +80,47 @@ TEST(Metrics, Fault85_RandomLabelValuesEndInTheRowOther) {
     EXPECT_EQ(sample.count, host == "other" ? 990 : host == "host3" ? 2 : 1) << host;
   }
   EXPECT_EQ(sum, 1001);
+}
+
+TEST(Metrics, Fault85_OneOwnerHasAShareOfTheBudget) {
+  Registry registry(100);
+  const std::string_view other[] = {"other", "5xx"};
+  const auto count = [&](const std::string& host, std::string_view owner) {
+    const std::string_view values[] = {host, "503"};
+    registry.CounterRow(kCalls, LabelValues(values), {owner, LabelValues(other)}).Add();
+  };
+  for (int i = 0; i < 1000; ++i) count("evil" + std::to_string(i), "mallory");
+  for (int i = 0; i < 5; ++i) count("good" + std::to_string(i), "alice");
+  for (int i = 0; i < 20; ++i) Count(registry, "anyone" + std::to_string(i), "503");
+  const Registry* all[] = {&registry};
+  std::map<std::string, uint64_t> rows, counts;
+  const std::vector<FamilySamples> families = Collect(all);
+  for (const Sample& sample : families[0].samples) {
+    const std::string_view host = sample.labels[0];
+    const std::string kind(host.substr(0, host.find_first_of("0123456789")));
+    ++rows[kind];
+    counts[kind] += sample.count;
+    if (kind == "other") {
+      EXPECT_EQ(sample.labels[1], "5xx");
+    }
+  }
+  EXPECT_EQ(rows, (std::map<std::string, uint64_t>{
+                      {"evil", 25}, {"good", 5}, {"anyone", 20}, {"other", 1}}));
+  EXPECT_EQ(counts["other"], 975u);
+  EXPECT_EQ(counts["good"], 5u);
+}
+
+TEST(Metrics, WhatTheConfigurationAloneMakesHasNoBudget) {
+  Registry registry(10);
+  FamilySpec gauges{"limits", "Limits.", MetricKind::kGauge, kLabels, {}};
+  gauges.rows_by = RowsBy::kConfiguration;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string host = std::to_string(i);
+    const std::string_view values[] = {host, "used"};
+    registry.GaugeRow(gauges, values).Set(i);
+  }
+  const Registry* all[] = {&registry};
+  EXPECT_EQ(Collect(all)[0].samples.size(), 1000u);
 }
 
 TEST(Metrics, Fault85_LongLabelValuesAreCut) {
@@ -195,6 +238,20 @@ TEST_F(IdleRowsTest, TheBudgetIsFreeAgain) {
   EXPECT_EQ(Shown(), "calls_total{host=\"late\",code=\"1\"} 1\n");
 }
 
+TEST_F(IdleRowsTest, TheShareOfAnOwnerIsFreeAgain) {
+  const auto count = [this](const std::string& host) {
+    const std::string_view values[] = {host, "1"};
+    one_.CounterRow(kCalls, LabelValues(values), {"mallory", {}}).Add();
+  };
+  const size_t share = Registry::kRowsPerFamily / Registry::kOwnersInBudget;
+  for (size_t i = 0; i < share; ++i) count("old" + std::to_string(i));
+  count("late");
+  EXPECT_EQ(Shown().find("late"), std::string::npos);
+  while (!Sweep()) continue;
+  count("late");
+  EXPECT_EQ(Shown(), "calls_total{host=\"late\",code=\"1\"} 1\n");
+}
+
 TEST_F(IdleRowsTest, ARetiredCellMayBeWrittenUntilItsOwnerFreesIt) {
   const std::string_view values[] = {"a", "200"};
   Counter& cell = one_.CounterRow(kCalls, values);
@@ -256,19 +313,35 @@ TEST(Exemplars, ReadWhileWritten) {
 }
 
 TEST(Families, NamesFollowPrometheusRules) {
-  for (const FamilySpec* spec : {&kIstioRequests,        &kIstioRequestDuration,
-                                 &kIstioRequestBytes,    &kIstioResponseBytes,
-                                 &kIstioRequestMessages, &kIstioResponseMessages,
-                                 &kIstioTcpSent,         &kIstioTcpReceived,
-                                 &kIstioTcpOpened,       &kIstioTcpClosed,
-                                 &kHttpRequests,         &kHttpRequestDuration,
-                                 &kIstioBuild,           &kBuild,
-                                 &kXdsConnected,         &kXdsUpdates,
-                                 &kCertificateExpiry,    &kConfigWarnings,
-                                 &kUpstreamLimit,        &kBreakerState,
-                                 &kAccessLogDropped,     &kDownstreamAccepted,
-                                 &kDownstreamClosed,     &kDownstreamRefused,
-                                 &kDownstreamBroken,     &kWorkerMemory}) {
+  for (const FamilySpec* spec : {&kIstioRequests,
+                                 &kIstioRequestDuration,
+                                 &kIstioRequestBytes,
+                                 &kIstioResponseBytes,
+                                 &kIstioRequestMessages,
+                                 &kIstioResponseMessages,
+                                 &kIstioTcpSent,
+                                 &kIstioTcpReceived,
+                                 &kIstioTcpOpened,
+                                 &kIstioTcpClosed,
+                                 &kHttpRequests,
+                                 &kHttpRequestDuration,
+                                 &kIstioBuild,
+                                 &kBuild,
+                                 &kXdsConnected,
+                                 &kXdsUpdates,
+                                 &kCertificateExpiry,
+                                 &kConfigWarnings,
+                                 &kUpstreamLimit,
+                                 &kBreakerState,
+                                 &kAccessLogDropped,
+                                 &kDownstreamAccepted,
+                                 &kDownstreamClosed,
+                                 &kDownstreamRefused,
+                                 &kDownstreamBroken,
+                                 &kWorkerMemory,
+                                 &kFailures,
+                                 &kBreakerOpened,
+                                 &kProtocolDetections}) {
     EXPECT_EQ(spec->name.ends_with("_total"), spec->kind == MetricKind::kCounter) << spec->name;
     EXPECT_FALSE(spec->help.empty()) << spec->name;
     EXPECT_EQ(spec->bounds.empty(), spec->kind != MetricKind::kHistogram) << spec->name;

@@ -28,7 +28,8 @@ size_t CellOf(std::string_view family) {
 
 std::string_view Known(const Sample& sample, IstioLabel label) {
   const std::string_view value = sample.labels[label];
-  return value == "unknown" || value == "-" ? std::string_view() : value;
+  // "other": in the rows of what found no room in a family.
+  return value == "unknown" || value == "-" || value == "other" ? std::string_view() : value;
 }
 
 bool ReadNumber(std::string_view text, uint32_t& number) {
@@ -36,16 +37,27 @@ bool ReadNumber(std::string_view text, uint32_t& number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+// In the rows of what found no room codes are classes, such as 5xx: what counts is whether the
+// request failed.
+bool ReadStatus(std::string_view text, uint32_t& status) {
+  if (!text.ends_with("xx")) return ReadNumber(text, status);
+  if (!ReadNumber(text.substr(0, 1), status)) return false;
+  status *= 100;
+  return true;
+}
+
 void Describe(const Sample& sample, insight::v1::Series& series) {
   const auto set = [&](IstioLabel label) { return std::string(Known(sample, label)); };
   series.set_outbound(Known(sample, IstioLabel::kReporter) == "source");
   series.set_source(set(IstioLabel::kSourcePrincipal));
-  series.set_service(set(IstioLabel::kDestinationService));
+  const std::string_view service = sample.labels[IstioLabel::kDestinationService];
+  series.set_service(service == "other" ? std::string(service)
+                                        : set(IstioLabel::kDestinationService));
   series.set_destination(set(IstioLabel::kDestinationPrincipal));
   series.set_protocol(set(IstioLabel::kRequestProtocol));
   series.set_response_flags(set(IstioLabel::kResponseFlags));
   uint32_t code = 0;
-  if (ReadNumber(Known(sample, IstioLabel::kResponseCode), code)) series.set_response_code(code);
+  if (ReadStatus(Known(sample, IstioLabel::kResponseCode), code)) series.set_response_code(code);
   if (ReadNumber(Known(sample, IstioLabel::kGrpcResponseStatus), code))
     series.set_grpc_status(code);
   // The caller has verified the identity that it reports.
@@ -117,8 +129,6 @@ void TrafficDeltas::AddFamily(const telemetry::FamilySamples& family, Traffic& t
   const bool is_histogram = family.spec.kind == telemetry::MetricKind::kHistogram;
   const size_t cell = is_histogram ? 0 : CellOf(family.spec.name);
   for (const Sample& sample : family.samples) {
-    // The row of what found no room in the family: nothing is known of it.
-    if (sample.labels[IstioLabel::kReporter] == "other") continue;
     Row& row = rows_[sample.labels];
     row.report = report_;
     if (row.reported.empty())

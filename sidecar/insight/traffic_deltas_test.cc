@@ -212,5 +212,27 @@ TEST_F(TrafficDeltasTest, ConnectionsAreReportedByTheirCounters) {
   EXPECT_FALSE((Next(), changed_));
 }
 
+// Requests whose series found no room are reported too: as a service that is called "other".
+TEST_F(TrafficDeltasTest, WhatFoundNoRoomIsReportedAsOther) {
+  deltas_.Begin(false);
+  Labels labels;
+  labels.fill("other");
+  labels[IstioLabel::kReporter] = "source";
+  labels[IstioLabel::kResponseCode] = "5xx";
+  Record(labels, 1);
+  const Traffic traffic = Next();
+  ASSERT_EQ(traffic.series_size(), 1);
+  const insight::v1::Series& series = traffic.series(0);
+  EXPECT_TRUE(series.outbound());
+  EXPECT_EQ(series.service(), "other");
+  EXPECT_EQ(series.source() + series.destination() + series.protocol() + series.response_flags(),
+            "");
+  EXPECT_EQ(series.response_code(), 500u);
+  EXPECT_FALSE(series.has_grpc_status());
+  EXPECT_FALSE(series.mutual_tls());
+  ASSERT_EQ(traffic.requests_size(), 1);
+  EXPECT_EQ(traffic.requests(0).buckets(1), 1u);
+}
+
 }  // namespace
 }  // namespace tulle::sidecar

@@ -293,6 +293,143 @@ TEST_F(EndedTest, Fault85_WhatARequestSaysMakesNoRows) {
   }
 }
 
+// The sum of a family's rows whose label has this value, and their number.
+struct Found {
+  size_t rows = 0;
+  uint64_t count = 0;
+  bool operator==(const Found&) const = default;
+};
+
+class SeriesBudgetTest : public EndedTest {
+ protected:
+  SeriesBudgetTest() { Seal(); }
+  Found Find(const telemetry::FamilySpec& family, size_t label, std::string_view value) const {
+    const telemetry::Registry* all[] = {&registry};
+    const telemetry::FamilySpec* only[] = {&family};
+    Found found;
+    for (const telemetry::FamilySamples& samples : telemetry::Collect(all, only)) {
+      for (const telemetry::Sample& sample : samples.samples) {
+        if (sample.labels[label] != value) continue;
+        ++found.rows;
+        found.count += sample.count;
+      }
+    }
+    return found;
+  }
+  Found OfPeer(std::string_view spiffe_id) const {
+    return Find(telemetry::kIstioRequests, telemetry::kSourcePrincipal, spiffe_id);
+  }
+  void CountFrom(std::string_view spiffe_id, std::string labels, int status = 200) {
+    peer.spiffe_id = spiffe_id;
+    peer.labels = std::move(labels);
+    record.status = status;
+    metrics.Count(Request(config::Direction::kInbound));
+  }
+
+  RequestTelemetry metrics{registry, own};
+  static constexpr char kHonest[] = "spiffe://d/ns/default/sa/honest";
+  static constexpr char kHostile[] = "spiffe://d/ns/default/sa/hostile";
+  static constexpr size_t kShare =
+      telemetry::Registry::kRowsPerFamily / telemetry::Registry::kOwnersInBudget;
+};
+
+TEST_F(SeriesBudgetTest, Fault85_APeerThatVariesItsLabelsTakesNoRowOfOthers) {
+  for (int i = 0; i < 10'000; ++i) {
+    CountFrom(kHostile, "version=v" + std::to_string(i), 200 + i % 400);
+    if (i % 1000 == 0) CountFrom(kHonest, "version=v1");
+  }
+  CountFrom(kHonest, "version=v2", 503);
+  EXPECT_EQ(OfPeer(kHostile), (Found{kShare, kShare}));
+  EXPECT_EQ(OfPeer(kHonest), (Found{2, 11}));
+  EXPECT_EQ(OfPeer("other").count, 10'000 - kShare);
+  // Whether the requests failed is known of all.
+  const Found failed = Find(telemetry::kIstioRequests, telemetry::kResponseCode, "5xx");
+  EXPECT_EQ(failed.rows, 1u);
+  EXPECT_GT(failed.count, 2000u);
+  EXPECT_EQ(Find(telemetry::kIstioRequests, telemetry::kReporter, "destination").count, 10'011u);
+}
+
+TEST_F(SeriesBudgetTest, Fault85_AShareLastsLongerThanTheCellsOfAWorker) {
+  for (int round = 0; round < 20; ++round) {
+    for (size_t i = 0; i < kShare; ++i)
+      CountFrom(kHostile, "version=v" + std::to_string(round) + "-" + std::to_string(i));
+    metrics.DropCells();
+  }
+  EXPECT_EQ(OfPeer(kHostile).rows, kShare);
+  CountFrom(kHonest, "version=v1");
+  EXPECT_EQ(OfPeer(kHonest), (Found{1, 1}));
+}
+
+// All that callers can vary, and more peers than fit: rows stay within the budget, what finds no
+// room is counted, and series that were there stay right.
+TEST_F(SeriesBudgetTest, Fault85_AMillionHostsAndPathsStayInTheBudget) {
+  constexpr int kRequests = 1'000'000;
+  CountFrom(kHonest, "version=v1");
+  std::string spiffe_id, text;
+  for (int i = 0; i < kRequests; ++i) {
+    text = std::to_string(i);
+    head.path = head.authority = text;
+    head.method = i % 3 == 0 ? std::string_view("GET") : std::string_view(text);
+    spiffe_id = "spiffe://d/ns/default/sa/" + std::to_string(i % 5000);
+    CountFrom(spiffe_id, "version=v" + text, 100 + i % 500);
+    if (i % 1000 == 0) CountFrom(kHonest, "version=v1");
+  }
+  EXPECT_EQ(OfPeer(kHonest), (Found{1, 1001}));
+  const telemetry::Registry* all[] = {&registry};
+  for (const telemetry::FamilySamples& family : telemetry::Collect(all)) {
+    EXPECT_LE(family.samples.size(), telemetry::Registry::kRowsPerFamily + 6) << family.spec.name;
+    if (family.spec.name != "istio_requests_total") continue;
+    uint64_t sum = 0;
+    for (const telemetry::Sample& sample : family.samples) sum += sample.count;
+    EXPECT_EQ(sum, kRequests + 1001u);
+  }
+  EXPECT_GT(OfPeer("other").count, kRequests - 2 * telemetry::Registry::kRowsPerFamily);
+}
+
+TEST_F(SeriesBudgetTest, Fault85_RelaysHaveTheSameShares) {
+  RelayRecord relay;
+  relay.service = "db.default.svc.cluster.local";
+  relay.opened = true;
+  const auto count = [&](std::string_view spiffe_id, std::string labels) {
+    peer.spiffe_id = spiffe_id;
+    peer.labels = std::move(labels);
+    const EndedDownstream downstream{spec, config::Direction::kInbound, &peer, true, {}, {}, ""};
+    metrics.CountOpened({downstream, nullptr, relay, {}});
+    metrics.Count(EndedRelay{downstream, nullptr, relay, {}});
+  };
+  for (int i = 0; i < 3000; ++i) count(kHostile, "version=v" + std::to_string(i));
+  count(kHonest, "");
+  const auto closed = [this](std::string_view spiffe_id) {
+    return Find(telemetry::kIstioTcpClosed, telemetry::kSourcePrincipal, spiffe_id);
+  };
+  EXPECT_EQ(closed(kHostile), (Found{kShare, kShare}));
+  EXPECT_EQ(closed("other"), (Found{1, 3000 - kShare}));
+  EXPECT_EQ(closed(kHonest), (Found{1, 1}));
+}
+
+TEST_F(EndedTest, FailuresAreCountedByCause) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  metrics.Count(Request(config::Direction::kOutbound));
+  record.status = 500;  // the service itself
+  metrics.Count(Request(config::Direction::kOutbound));
+  record.failure = {FailureKind::kConnectRefused};
+  for (int i = 0; i < 3; ++i) metrics.Count(Request(config::Direction::kOutbound));
+  RelayRecord relay;
+  relay.service = "db.default.svc.cluster.local";
+  relay.failure = {FailureKind::kConnectTimeout};
+  const EndedDownstream downstream{spec, config::Direction::kOutbound, nullptr, false, {}, {}, ""};
+  metrics.Count(EndedRelay{downstream, nullptr, relay, {}});
+  const telemetry::Registry* all[] = {&registry};
+  const telemetry::FamilySpec* only[] = {&telemetry::kFailures};
+  EXPECT_EQ(
+      telemetry::PlainText(telemetry::Collect(all, only)),
+      "tulle_failures_total{direction=\"outbound\",service=\"db.default.svc.cluster.local\","
+      "cause=\"connect_timeout\"} 1\n"
+      "tulle_failures_total{direction=\"outbound\",service=\"post.default.svc.cluster.local\","
+      "cause=\"connect_refused\"} 3\n");
+}
+
 TEST_F(EndedTest, RelaysAreOpenedOnceAndClosedOnce) {
   Seal();
   RequestTelemetry metrics(registry, own);

@@ -80,42 +80,29 @@ Workload WorkloadOfPeer(const PeerText& peer) {
   return WorkloadOf(std::string(peer.spiffe_id), labels.ok() ? *labels : certs::WorkloadLabels());
 }
 
-// The key of a row, on the stack: numbers, then texts, each with a zero byte at its end.
-class Key {
+// `kind` and `more`: what else labels are made of, and whatever tells requests apart.
+class Key : public CellKey<1536> {
  public:
-  // `kind` and `more`: what else labels are made of, and whatever tells requests apart.
   Key(const EndedDownstream& downstream, FailureKind kind, uint64_t more) {
     Add(reinterpret_cast<uintptr_t>(&kind.facts()));  // static: they are what a kind is
     Add(more << 8 | static_cast<uint64_t>(downstream.direction) << 2 |
         (downstream.peer != nullptr ? 2U : 0U) | (downstream.tls ? 1U : 0U));
   }
-  void Add(std::string_view text) {
-    whole_ = whole_ && text.size() < bytes_.size() - size_;
-    if (!whole_) return;
-    if (!text.empty()) std::memcpy(bytes_.data() + size_, text.data(), text.size());
-    size_ += text.size();
-    bytes_[size_++] = '\0';  // no text contains one
-  }
+  using CellKey::Add;
   void Add(const PeerText& peer) {
     Add(peer.spiffe_id);
     Add(peer.labels);
   }
-  // Null if it did not fit.
-  const absl::string_view* get() {
-    view_ = absl::string_view(bytes_.data(), size_);
-    return whole_ ? &view_ : nullptr;
-  }
+};
 
- private:
-  void Add(uint64_t number) {
-    std::memcpy(bytes_.data() + size_, &number, sizeof(number));
-    size_ += sizeof(number);
+// Who pays for a row: a peer, for each service of its own. Those without an identity pay together.
+class OwnerKey : public CellKey<1024> {
+ public:
+  OwnerKey(std::string_view service, const PeerText& peer) {
+    Add(service);
+    Add(peer.spiffe_id);
   }
-
-  std::array<char, 1536> bytes_;
-  size_t size_ = 0;
-  bool whole_ = true;
-  absl::string_view view_;
+  std::string_view text() const { return {view().data(), view().size()}; }
 };
 
 std::string_view Decimal(int value, std::span<char> scratch) {
@@ -125,6 +112,26 @@ std::string_view Decimal(int value, std::span<char> scratch) {
 
 double MillisecondsOf(loop::Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+size_t StatusClassOf(const DecisionRecord& record) {
+  return record.status >= 100 && record.status < 600 ? static_cast<size_t>(record.status / 100) : 0;
+}
+
+std::string_view DirectionOf(const EndedDownstream& downstream) {
+  return IsOutbound(downstream) ? "outbound" : "inbound";
+}
+
+// For what finds no room: what it is counts for, no more.
+constexpr std::string_view kOther = "other";
+constexpr std::string_view kOtherStatus[] = {kOther, "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+telemetry::LabelValues OtherLabels(const EndedDownstream& downstream, std::string_view status) {
+  std::array<std::string_view, telemetry::kIstioLabelCount> values;
+  values.fill(kOther);
+  values[IstioLabel::kReporter] = IsOutbound(downstream) ? "source" : "destination";
+  values[IstioLabel::kResponseCode] = status;
+  return telemetry::LabelValues(values);
 }
 
 std::string_view ResultOf(const DecisionRecord& record) {
@@ -161,9 +168,17 @@ struct RequestTelemetry::Labels {
 static_assert(IstioLabel::kDestinationCanonicalRevision - IstioLabel::kDestinationWorkload == 7 &&
               IstioLabel::kSourceCanonicalRevision - IstioLabel::kSourceWorkload == 7);
 
+// The labels of one request in its families.
+struct RequestTelemetry::Rows {
+  telemetry::LabelValues istio;
+  telemetry::LabelValues http;      // of kHttpRequests
+  telemetry::LabelValues duration;  // of kHttpRequestDuration
+};
+
 RequestTelemetry::RequestTelemetry(telemetry::Registry& registry, Workload own)
     : registry_(registry),
       own_(std::move(own)),
+      failures_(registry, telemetry::kFailures),
       denied_(registry, telemetry::kDenied),
       retries_(registry, telemetry::kRetries),
       retried_requests_(registry, telemetry::kRetriedRequests) {}
@@ -174,8 +189,13 @@ void RequestTelemetry::SetOwnWorkload(Workload own) {
 }
 
 void RequestTelemetry::DropCells() {
-  requests_.clear();
-  relays_.clear();
+  requests_.Clear();
+  relays_.Clear();
+  for (auto& of_direction : other_requests_) {
+    for (auto& cells : of_direction) cells.reset();
+  }
+  for (auto& cells : other_relays_) cells.reset();
+  failures_.Drop();
   denied_.Drop();
   retries_.Drop();
   retried_requests_.Drop();
@@ -207,9 +227,8 @@ RequestTelemetry::Labels RequestTelemetry::LabelsOf(const EndedDownstream& downs
   return labels;
 }
 
-RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& request) {
+RequestTelemetry::Rows RequestTelemetry::RowsOf(const EndedRequest& request) const {
   const DecisionRecord& record = request.record;
-  const bool outbound = IsOutbound(request.downstream);
   const bool grpc = record.grpc != nullptr;
   char status_text[16], grpc_text[16], flags_text[32];
   const std::string_view status = Decimal(record.status, status_text);
@@ -225,61 +244,78 @@ RequestTelemetry::RequestCells RequestTelemetry::MakeCells(const EndedRequest& r
   }
   labels[IstioLabel::kResponseFlags] = ResponseFlags(record, flags_text);
 
-  const telemetry::LabelValues shared(labels.values);
-  const std::string_view direction = outbound ? "outbound" : "inbound";
-  const std::string_view http_labels[] = {direction, service, kMethods[MethodOf(record.request)],
-                                          status};
-  const std::string_view duration_labels[] = {direction, service};
+  const std::string_view http[] = {DirectionOf(request.downstream), service,
+                                   kMethods[MethodOf(record.request)], status};
+  return {telemetry::LabelValues(labels.values), telemetry::LabelValues(http),
+          telemetry::LabelValues({http, 2})};
+}
+
+RequestTelemetry::Rows RequestTelemetry::OtherRowsOf(const EndedRequest& request) {
+  const std::string_view status = kOtherStatus[StatusClassOf(request.record)];
+  const std::string_view http[] = {DirectionOf(request.downstream), kOther, kOther, status};
+  return {OtherLabels(request.downstream, status), telemetry::LabelValues(http),
+          telemetry::LabelValues({http, 2})};
+}
+
+RequestTelemetry::RequestCells RequestTelemetry::CellsAt(const Rows& rows, const Rows& other,
+                                                         std::string_view owner, bool grpc) {
+  const telemetry::Account account{owner, other.istio};
+  const auto messages = [&](const telemetry::FamilySpec& family) {
+    return grpc ? &registry_.CounterRow(family, rows.istio, account) : nullptr;
+  };
   return {
-      &registry_.CounterRow(telemetry::kIstioRequests, shared),
-      &registry_.HistogramRow(telemetry::kIstioRequestDuration, shared),
-      &registry_.HistogramRow(telemetry::kIstioRequestBytes, shared),
-      &registry_.HistogramRow(telemetry::kIstioResponseBytes, shared),
-      grpc ? &registry_.CounterRow(telemetry::kIstioRequestMessages, shared) : nullptr,
-      grpc ? &registry_.CounterRow(telemetry::kIstioResponseMessages, shared) : nullptr,
-      &registry_.CounterRow(telemetry::kHttpRequests, http_labels),
-      &registry_.HistogramRow(telemetry::kHttpRequestDuration, duration_labels),
+      &registry_.CounterRow(telemetry::kIstioRequests, rows.istio, account),
+      &registry_.HistogramRow(telemetry::kIstioRequestDuration, rows.istio, account),
+      &registry_.HistogramRow(telemetry::kIstioRequestBytes, rows.istio, account),
+      &registry_.HistogramRow(telemetry::kIstioResponseBytes, rows.istio, account),
+      messages(telemetry::kIstioRequestMessages),
+      messages(telemetry::kIstioResponseMessages),
+      &registry_.CounterRow(telemetry::kHttpRequests, rows.http, {owner, other.http}),
+      &registry_.HistogramRow(telemetry::kHttpRequestDuration, rows.duration,
+                              {owner, other.duration}),
   };
 }
 
-RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay) {
-  const RelayRecord& record = relay.record;
-  const Workload peer = WorkloadOfPeer(
-      TextOf(IsOutbound(relay.downstream) ? relay.upstream_peer : relay.downstream.peer));
-  Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, record.service), peer);
-  labels[IstioLabel::kRequestProtocol] = "tcp";
-  labels[IstioLabel::kResponseFlags] = record.failure ? record.failure.facts().flag : "-";
-  const telemetry::LabelValues shared(labels.values);
-  return {
-      &registry_.CounterRow(telemetry::kIstioTcpSent, shared),
-      &registry_.CounterRow(telemetry::kIstioTcpReceived, shared),
-      &registry_.CounterRow(telemetry::kIstioTcpOpened, shared),
-      &registry_.CounterRow(telemetry::kIstioTcpClosed, shared),
-  };
+const RequestTelemetry::RequestCells& RequestTelemetry::OtherCellsOf(const EndedRequest& request) {
+  auto& cells = other_requests_[IsOutbound(request.downstream)][StatusClassOf(request.record)];
+  if (!cells) {
+    const Rows other = OtherRowsOf(request);
+    cells = CellsAt(other, other, {}, true);
+  }
+  return *cells;
 }
 
-void RequestTelemetry::Count(const EndedRequest& request) {
+RequestTelemetry::RequestCells RequestTelemetry::CellsOf(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
+  const std::string_view service = ServiceOf(request.downstream, record.routed.service);
+  const PeerText peer = PeerOf(request);
   const int grpc_status = record.grpc == nullptr ? -2 : GrpcStatusNumber(record.grpc_status);
   Key key(request.downstream, record.failure.kind,
           static_cast<uint64_t>(record.status) << 32 |
               static_cast<uint64_t>(grpc_status + 2) << 16 |
               static_cast<uint64_t>(MethodOf(record.request)) << 8 |
               (record.retries.exhausted ? 1U : 0U) | (record.delay_injected ? 2U : 0U));
-  key.Add(ServiceOf(request.downstream, record.routed.service));
-  key.Add(PeerOf(request));
+  key.Add(service);
+  key.Add(peer);
   key.Add(request.downstream.chain->own_identity);
-
-  const absl::string_view* known = key.get();
-  auto found = known == nullptr ? requests_.end() : requests_.find(*known);
-  const bool cached = found != requests_.end();
-  const RequestCells cells = cached ? found->second : MakeCells(request);
-  if (!cached && known != nullptr && requests_.size() < kMostKeys) {
-    requests_.emplace(std::string(known->data(), known->size()), cells);
+  if (key.whole()) [[likely]] {
+    if (const RequestCells* known = requests_.Find(key.view())) return *known;
   }
+  const OwnerKey owner(service, peer);
+  if (!requests_.HasRoomFor(owner.view())) return OtherCellsOf(request);
+  const RequestCells cells =
+      CellsAt(RowsOf(request), OtherRowsOf(request), owner.text(), record.grpc != nullptr);
+  if (key.whole()) requests_.Add(key.view(), owner.view(), cells);
+  return cells;
+}
 
-  Record(cells, record);
-  if (record.failure.kind == failures::kDenied) CountDenied(request.downstream, record.policy);
+void RequestTelemetry::Count(const EndedRequest& request) {
+  const DecisionRecord& record = request.record;
+  Record(CellsOf(request), record);
+  if (record.failure) {
+    CountFailure(request.downstream, ServiceOf(request.downstream, record.routed.service),
+                 record.failure, record.policy);
+  }
   if (record.retries.attempts > 1 || record.retries.refused) CountRetries(record);
 }
 
@@ -289,7 +325,7 @@ void RequestTelemetry::Record(const RequestCells& cells, const DecisionRecord& r
   cells.request_bytes->Record(static_cast<double>(record.bytes.request));
   cells.response_bytes->Record(static_cast<double>(record.bytes.response));
   cells.http_requests->Add();
-  if (cells.request_messages != nullptr) {
+  if (record.grpc != nullptr) {
     cells.request_messages->Add(record.grpc->request.count());
     cells.response_messages->Add(record.grpc->response.count());
   }
@@ -312,8 +348,11 @@ void RequestTelemetry::RecordTraced(const RequestCells& cells, const DecisionRec
   cells.http_duration->Record(exemplar);
 }
 
-void RequestTelemetry::CountDenied(const EndedDownstream& downstream, std::string_view policy) {
-  denied_[{policy.empty() ? "none" : policy, ServiceOf(downstream, {})}].Add();
+void RequestTelemetry::CountFailure(const EndedDownstream& downstream, std::string_view service,
+                                    const Failure& failure, std::string_view policy) {
+  failures_[{DirectionOf(downstream), service, failure.facts().cause}].Add();
+  if (failure.kind == failures::kDenied)
+    denied_[{policy.empty() ? "none" : policy, ServiceOf(downstream, {})}].Add();
 }
 
 void RequestTelemetry::CountRetries(const DecisionRecord& record) {
@@ -322,33 +361,60 @@ void RequestTelemetry::CountRetries(const DecisionRecord& record) {
     retries_[{record.routed.service}].Add(record.retries.attempts - 1);
 }
 
-RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {
-  const RelayRecord& record = relay.record;
-  Key key(relay.downstream, record.failure.kind, 0);
-  key.Add(ServiceOf(relay.downstream, record.service));
-  key.Add(PeerOf(relay));
-  key.Add(relay.downstream.chain->own_identity);
+RequestTelemetry::RelayCells RequestTelemetry::CellsAt(const telemetry::LabelValues& labels,
+                                                       const telemetry::Account& account) {
+  return {
+      &registry_.CounterRow(telemetry::kIstioTcpSent, labels, account),
+      &registry_.CounterRow(telemetry::kIstioTcpReceived, labels, account),
+      &registry_.CounterRow(telemetry::kIstioTcpOpened, labels, account),
+      &registry_.CounterRow(telemetry::kIstioTcpClosed, labels, account),
+  };
+}
 
-  const absl::string_view* known = key.get();
-  auto found = known == nullptr ? relays_.end() : relays_.find(*known);
-  const bool cached = found != relays_.end();
-  const RelayCells cells = cached ? found->second : MakeCells(relay);
-  if (!cached && known != nullptr && relays_.size() < kMostKeys) {
-    relays_.emplace(std::string(known->data(), known->size()), cells);
+RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay,
+                                                         std::string_view owner) {
+  const RelayRecord& record = relay.record;
+  Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, record.service),
+                           WorkloadOfPeer(PeerOf(relay)));
+  labels[IstioLabel::kRequestProtocol] = "tcp";
+  labels[IstioLabel::kResponseFlags] = record.failure ? record.failure.facts().flag : "-";
+  return CellsAt(telemetry::LabelValues(labels.values),
+                 {owner, OtherLabels(relay.downstream, kOther)});
+}
+
+RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {
+  const std::string_view service = ServiceOf(relay.downstream, relay.record.service);
+  const PeerText peer = PeerOf(relay);
+  Key key(relay.downstream, relay.record.failure.kind, 0);
+  key.Add(service);
+  key.Add(peer);
+  key.Add(relay.downstream.chain->own_identity);
+  if (key.whole()) {
+    if (const RelayCells* known = relays_.Find(key.view())) return *known;
   }
+  const OwnerKey owner(service, peer);
+  if (!relays_.HasRoomFor(owner.view())) {
+    auto& other = other_relays_[IsOutbound(relay.downstream)];
+    if (!other) other = CellsAt(OtherLabels(relay.downstream, kOther), {});
+    return *other;
+  }
+  const RelayCells cells = MakeCells(relay, owner.text());
+  if (key.whole()) relays_.Add(key.view(), owner.view(), cells);
   return cells;
 }
 
 void RequestTelemetry::CountOpened(const EndedRelay& relay) { CellsOf(relay).opened->Add(); }
 
 void RequestTelemetry::Count(const EndedRelay& relay) {
+  const RelayRecord& record = relay.record;
   const RelayCells cells = CellsOf(relay);
-  cells.sent->Add(relay.record.sent);
-  cells.received->Add(relay.record.received);
-  if (!relay.record.opened) cells.opened->Add();
+  cells.sent->Add(record.sent);
+  cells.received->Add(record.received);
+  if (!record.opened) cells.opened->Add();
   cells.closed->Add();
-  if (relay.record.failure.kind == failures::kDenied)
-    CountDenied(relay.downstream, relay.record.policy);
+  if (!record.failure || record.reset_after_end) return;
+  CountFailure(relay.downstream, ServiceOf(relay.downstream, record.service), record.failure,
+               record.policy);
 }
 
 }  // namespace tulle::proxy
