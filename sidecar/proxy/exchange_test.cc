@@ -307,5 +307,25 @@ TEST_F(ExchangeTest, AMirrorGetsTrailersWithoutABody) {
   clusters_.Remove("m");
 }
 
+// A proxy on the way, or a page of errors, answers a call without speaking gRPC.
+TEST_F(ExchangeTest, AResponseThatIsNoGrpcHasNoMessages) {
+  std::vector<uint64_t> messages;
+  watcher_.on_request_end = [&](const Call& call) {
+    if (call.record.grpc == nullptr) return;
+    messages.push_back(call.record.grpc->response.count());
+  };
+  Start();
+  for (const char* type : {"text/html", "application/grpc-web", "application/grpc+proto"}) {
+    client_.Send(
+        "POST /s/m HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\n"
+        "Content-Length: 0\r\n\r\n");
+    Pass();
+    server().Send("HTTP/1.1 200 OK\r\nContent-Type: " + std::string(type) +
+                  "\r\nContent-Length: 10\r\n\r\n" + std::string(10, '\0'));
+    Pass();
+  }
+  EXPECT_EQ(messages, (std::vector<uint64_t>{0, 0, 2}));
+}
+
 }  // namespace
 }  // namespace tulle::proxy

@@ -30,6 +30,7 @@ class GrpcMessages {
 struct GrpcBodies {
   GrpcMessages request;
   GrpcMessages response;
+  bool is_answered_in_grpc = false;  // by content type; other bodies have no messages
 };
 
 }  // namespace tulle::proxy

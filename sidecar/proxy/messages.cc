@@ -118,7 +118,8 @@ void Messages::Upgrade() {
 
 void Messages::ReceiveResponse(Buffer& data, bool end) {
   call_.record.bytes.response += data.size();
-  if (call_.record.grpc != nullptr) call_.record.grpc->response.Pass(data);
+  GrpcBodies* grpc = call_.record.grpc;
+  if (grpc != nullptr && grpc->is_answered_in_grpc) grpc->response.Pass(data);
   response_.Receive(data, end);
   if (!end) PullResponse();
 }

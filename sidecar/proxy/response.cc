@@ -64,6 +64,7 @@ void ReceiveResponse(Call& call, http::Head& head) {
   call.record.times.upstream_answered = call.services.loop.Now();
   call.record.status = head.status;
   call.record.grpc_status = head.headers.Get(HeaderId::kGrpcStatus);
+  if (call.record.grpc != nullptr) call.record.grpc->is_answered_in_grpc = head.is_grpc();
 }
 
 bool ReceiveAnswer(Call& call, const Answer& answer) {
