@@ -1,12 +1,18 @@
 """The control plane's faults, with the real programs: it is dead at the start, dies again and again, its disk is full."""
+import datetime
 import glob
 import json
 import os
+import re
 import resource
 import signal
+import socket
+import ssl
 import threading
+import time
 
 import pytest
+from cryptography import x509
 
 import processes
 import raw
@@ -292,6 +298,42 @@ def test_a_rotation_ends_in_a_running_mesh_and_costs_no_request(mesh):
     assert roots["trustBundle"].count("BEGIN CERTIFICATE") == 1
     mesh.wait_in_step(post)
     assert raw.get(caller.outbound, "/", host="post").status == 200
+
+
+def presented_expiry(port):
+    """notAfter of the certificate that a sidecar presents to whoever connects: it asks for the caller's afterwards (TLS 1.3)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["istio", "h2"])
+    with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain) as client:
+        certificate = x509.load_der_x509_certificate(client.getpeercert(binary_form=True))
+    utc = getattr(certificate, "not_valid_after_utc", None) or certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)
+    return int(utc.timestamp())
+
+
+def test_metrics_tell_the_end_of_the_certificate_in_use(tmp_path):
+    mesh = Mesh(tmp_path, "--svid-ttl", "12s")
+    try:
+        post = mesh.add("post")
+
+        def shown():
+            page = raw.get(post.admin, "/stats/prometheus", host="localhost").body.decode()
+            [(labels, value)] = re.findall(r"^identity_cert_expiration_timestamp_seconds\{(.*)\} (\S+)$", page, re.M)
+            assert 'spiffe_id="spiffe://cluster.local/ns/default/sa/post"' in labels, labels
+            return float(value)
+
+        def agree():
+            before, presented, after = shown(), presented_expiry(post.inbound), shown()
+            assert before != after or presented == after, (before, presented, after)
+            return before == after
+        first = shown()
+        assert time.time() < first < time.time() + 13
+        processes.wait_until(agree, "the metric is that of the certificate")
+        processes.wait_until(lambda: shown() > first, "the renewed certificate shows")
+        processes.wait_until(agree, "the metric is that of the renewed certificate")
+    finally:
+        mesh.close()
 
 
 def test_status_tells_the_end_of_the_renewed_certificate(tmp_path):
