@@ -9,6 +9,7 @@
 
 #include "sidecar/config/listener_spec.h"
 #include "sidecar/upstream/cluster_spec.h"
+#include "sidecar/upstream/retry_cap.h"
 #include "telemetry/families.h"
 
 namespace tulle::admin {
@@ -62,6 +63,14 @@ const upstream::EndpointSet* EndpointsOf(const config::Snapshot& snapshot,
   if (!cluster.uses_eds) return cluster.static_endpoints.get();
   const auto found = snapshot.endpoints.find(cluster.eds_name);
   return found == snapshot.endpoints.end() ? nullptr : found->second.get();
+}
+
+// What is in force now. A cluster that no worker knows yet has no requests.
+uint32_t MostRetries(const upstream::ClusterSpec& cluster, const LimitsByCluster& limits) {
+  const upstream::Caps& caps = cluster.caps;
+  const auto found = limits.find(cluster.name);
+  if (found != limits.end()) return upstream::RetryCap(caps, *found->second);
+  return caps.has_retry_budget ? caps.budget_minimum : caps.retries;
 }
 
 // Envoy's health flags: from the configuration, then from health checks and breakers.
@@ -130,7 +139,7 @@ Json ClusterJson(const config::Snapshot& snapshot, const upstream::ClusterSpec& 
           {"max_connections", cluster.caps.connections},
           {"max_pending_requests", cluster.caps.pending_requests},
           {"max_requests", cluster.caps.requests},
-          {"max_retries", cluster.caps.retries},
+          {"max_retries", MostRetries(cluster, limits)},
           {"transport_sockets", std::move(sockets)},
           {"endpoints", std::move(hosts)}};
 }
@@ -219,7 +228,7 @@ std::string ClustersText(const config::Snapshot& snapshot, const LimitsByCluster
     line("default_priority::max_connections::" + std::to_string(caps.connections));
     line("default_priority::max_pending_requests::" + std::to_string(caps.pending_requests));
     line("default_priority::max_requests::" + std::to_string(caps.requests));
-    line("default_priority::max_retries::" + std::to_string(caps.retries));
+    line("default_priority::max_retries::" + std::to_string(MostRetries(*cluster, limits)));
     const upstream::EndpointSet* endpoints = EndpointsOf(snapshot, *cluster);
     if (endpoints == nullptr) continue;
     const HealthFlags flags = FlagsOf(*cluster, limits);
@@ -264,7 +273,8 @@ void ShowLimits(telemetry::Registry& registry, const upstream::ClusterSpec& clus
   ShowLimit(registry, cluster.name, "pending_requests", limits.pending.count(),
             caps.pending_requests);
   ShowLimit(registry, cluster.name, "requests", limits.requests.count(), caps.requests);
-  ShowLimit(registry, cluster.name, "retries", limits.retries.count(), caps.retries);
+  ShowLimit(registry, cluster.name, "retries", limits.retries.count(),
+            upstream::RetryCap(caps, limits));
   if (!cluster.breaker && cluster.health_checks.empty()) return;
   limits.endpoints.ForEach([&](const SocketAddress& address, const upstream::SharedEndpoint& one) {
     const std::string endpoint = address.ToString();

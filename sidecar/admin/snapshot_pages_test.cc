@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "sidecar/config/listener_spec.h"
 #include "sidecar/upstream/cluster_spec.h"
@@ -116,6 +121,70 @@ TEST(SnapshotPages, Limits) {
         "circuit_breaker_state{service=\"s\",cluster=\"c\",endpoint=\"127.0.0.1:8080\"} 0\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << text;
   }
+}
+
+// The pages show the limit that is in force, not the field that a budget replaces.
+TEST(SnapshotPages, ARetryBudgetIsTheLimitOfRetries) {
+  config::Snapshot snapshot;
+  auto cluster = std::make_shared<upstream::ClusterSpec>();
+  cluster->name = "c";
+  cluster->caps.has_retry_budget = true;
+  cluster->caps.budget_percent = 20;
+  cluster->caps.budget_minimum = 4;
+  cluster->static_endpoints = std::make_shared<upstream::EndpointSet>();
+  snapshot.clusters["c"] = cluster;
+  const auto limits = std::make_unique<upstream::ClusterLimits>(1);
+  const auto shown = [&] {
+    telemetry::Registry registry;
+    ShowLimits(registry, *cluster, *limits);
+    const telemetry::Registry* all[] = {&registry};
+    const std::string text = telemetry::PlainText(telemetry::Collect(all));
+    const std::string line = "{cluster=\"c\",limit=\"retries\",kind=\"allowed\"} ";
+    const size_t at = text.find(line) + line.size();
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  const LimitsByCluster by_cluster{{"c", limits.get()}};
+  const auto on_pages = [&](int most) {
+    const std::string line = "c::default_priority::max_retries::" + std::to_string(most) + "\n";
+    const auto json = nlohmann::json::parse(ClustersJson(snapshot, by_cluster));
+    return ClustersText(snapshot, by_cluster).find(line) != std::string::npos &&
+           json["cluster_statuses"][0]["max_retries"] == most;
+  };
+  EXPECT_EQ(shown(), "4");
+  EXPECT_TRUE(on_pages(4));
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(limits->requests.TryEnter(1024, true));
+  EXPECT_EQ(shown(), "20");
+  EXPECT_TRUE(on_pages(20));
+}
+
+TEST(SnapshotPages, ManyClustersAndEndpointsHaveAllTheirLimits) {
+  telemetry::Registry registry;
+  constexpr int kClusters = 300, kEndpoints = 10;
+  std::vector<std::unique_ptr<upstream::ClusterLimits>> all_limits;
+  std::vector<std::shared_ptr<upstream::SharedEndpoint>> used;
+  for (int i = 0; i < kClusters; ++i) {
+    upstream::ClusterSpec cluster;
+    cluster.name = "c" + std::to_string(i);
+    cluster.service = "s";
+    cluster.breaker.emplace();
+    cluster.health_checks.emplace_back();
+    all_limits.push_back(std::make_unique<upstream::ClusterLimits>(1));
+    for (int port = 1; port <= kEndpoints; ++port) {
+      used.push_back(all_limits.back()->endpoints.For(SocketAddress::Loopback4(port)));
+      used.back()->checked = upstream::CheckedHealth::kGood;
+    }
+    ShowLimits(registry, cluster, *all_limits.back());
+  }
+  const telemetry::Registry* all[] = {&registry};
+  std::map<std::string_view, size_t> rows;
+  for (const telemetry::FamilySamples& family : telemetry::Collect(all)) {
+    rows[family.spec.name] = family.samples.size();
+    for (const telemetry::Sample& sample : family.samples)
+      EXPECT_NE(sample.labels[0], "other") << family.spec.name;
+  }
+  EXPECT_EQ(rows["tulle_upstream_limit"], 8 * kClusters);
+  EXPECT_EQ(rows["circuit_breaker_state"], kClusters * kEndpoints);
+  EXPECT_EQ(rows["tulle_endpoint_health"], kClusters * kEndpoints);
 }
 
 }  // namespace

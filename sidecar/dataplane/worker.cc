@@ -48,7 +48,7 @@ Worker::Worker(loop::Loop& loop, proxy::Observer& observer,
                const proxy::SharedMemoryPressure* memory)
     : loop_(loop),
       deadlines_(loop),
-      clusters_(loop, deadlines_),
+      clusters_(loop, deadlines_, &observer),
       destinations_(loop, deadlines_),
       services_{loop,    deadlines_,     clusters_, routes_, observer,
                 nullptr, &destinations_, &mirrors_, memory},

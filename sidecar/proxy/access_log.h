@@ -34,7 +34,8 @@ class AccessLogSink {
 // Without a configured log, failures of the proxy or the upstream are still logged to stderr, and
 // so are denials: at most ten lines of each a second, and the number of those suppressed.
 // Connections that no filter chain matches have no configured log; they count as denials.
-// Connections that we end because their peer broke HTTP/2 have lines of their own.
+// Connections that we end because their peer broke HTTP/2, or because its protocol could not be
+// detected, have lines of their own.
 //
 // Owner: Worker. Thread: the worker's.
 class AccessLog final : private loop::TurnEnd {

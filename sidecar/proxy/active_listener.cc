@@ -5,6 +5,7 @@
 #include "sidecar/proxy/chain_match.h"
 #include "sidecar/proxy/destinations.h"
 #include "sidecar/proxy/downstream_limit.h"
+#include "sidecar/proxy/failures.h"
 
 namespace tulle::proxy {
 namespace {
@@ -20,6 +21,19 @@ bool IsLoop(loop::Loop& loop, const loop::Socket& socket, const SocketAddress& l
   const bool own = loop.IsOwnAddress(destination);
   const bool this_port = destination.port() == listener.port();
   return (own && this_port) || (!own && direction == config::Direction::kInbound);
+}
+
+// None: not worth a word, like a health check that connects and closes.
+Failure WhyUndetected(const ProtocolDetection& detection) {
+  switch (detection.verdict) {
+    case DetectionVerdict::kMalformedTls:
+      return {FailureKind::kDownstreamProtocol, "protocol_detection_failed{malformed_tls}"};
+    case DetectionVerdict::kTimeout:
+      return {failures::kReceiveTimeout, "protocol_detection_failed{timeout}"};
+    default:
+      if (detection.early.empty()) return {};
+      return {FailureKind::kDownstreamClosed, "protocol_detection_failed{closed}"};
+  }
 }
 
 }  // namespace
@@ -109,6 +123,7 @@ void ActiveListener::OnSilence(ProtocolDetection& detection) {
 }
 
 void ActiveListener::OnDetected(ProtocolDetection& detection) {
+  services_.observer.OnDetection(detection.verdict);
   const ListenerChain* chain = chains_.Find(*detection.socket, detection.offer);
   if (chain == nullptr) {
     CloseUnmatched(*detection.socket, detection.offer);
@@ -118,6 +133,11 @@ void ActiveListener::OnDetected(ProtocolDetection& detection) {
 }
 
 void ActiveListener::OnDetectionFailed(ProtocolDetection& detection) {
+  services_.observer.OnDetection(detection.verdict);
+  if (const Failure why = WhyUndetected(detection)) {
+    services_.observer.OnUndetected(
+        {detection.socket->PeerAddress(), detection.socket->LocalAddress(), {}, {}, {}, why});
+  }
   connections_.CountClosed();
   connections_.Remove(detection);
 }

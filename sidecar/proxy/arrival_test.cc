@@ -328,5 +328,67 @@ TEST_F(ArrivalTest, RulesAreAskedBeforeTheServerIsDialled) {
   EXPECT_TRUE(client_.failure);
 }
 
+TEST_F(ArrivalTest, EachDetectionIsTold) {
+  using enum DetectionVerdict;
+  greeting_ = "220 ready\r\n";
+  Race();
+  DialVip(client_);
+  EXPECT_EQ(watcher_.detections, (std::vector<DetectionVerdict>{kServerFirst}));
+  TestEnd http(*loop_);
+  DialVip(http, milliseconds(1));
+  http.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Pass();
+  EXPECT_EQ(watcher_.detections, (std::vector<DetectionVerdict>{kServerFirst, kHttp1}));
+  EXPECT_TRUE(watcher_.undetected.empty());
+  http.Close(false);
+}
+
+// A health check of TCP that connects and closes is counted, and not worth a line in the log.
+TEST_F(ArrivalTest, Fault32_WhatCouldNotBeDetectedIsTold) {
+  using enum DetectionVerdict;
+  listener_spec_.inspect_tls = true;
+  listener_spec_.inspection_timeout = seconds(2);
+  chain_.match.transport_protocol = "tls";
+  Listen();
+  Dial();
+  client_.Close(false);
+  Pass();
+  EXPECT_EQ(watcher_.detections, (std::vector<DetectionVerdict>{kClosed}));
+  EXPECT_TRUE(watcher_.undetected.empty());
+  for (const std::string& bytes : {std::string("\x16\x03", 2), std::string()}) {
+    TestEnd silent(*loop_);
+    silent.Take(PlainConnector().Connect(*loop_, listener_->local_address(), {}));
+    Pass();
+    if (!bytes.empty()) silent.Send(bytes);
+    Pass(seconds(3));
+    silent.Close(false);
+  }
+  TestEnd broken(*loop_);
+  broken.Take(PlainConnector().Connect(*loop_, listener_->local_address(), {}));
+  Pass();
+  broken.Send(std::string("\x16\x03\x01\x00\x05hello", 10));
+  Pass();
+  TestEnd leaving(*loop_);
+  leaving.Take(PlainConnector().Connect(*loop_, listener_->local_address(), {}));
+  Pass();
+  leaving.Send(std::string("\x16\x03", 2));
+  Pass();
+  leaving.Close(false);
+  Pass();
+  EXPECT_EQ(watcher_.detections,
+            (std::vector<DetectionVerdict>{kClosed, kTimeout, kTimeout, kMalformedTls, kClosed}));
+  std::vector<std::string> details;
+  for (const BrokenConnection& one : watcher_.undetected) {
+    details.emplace_back(one.failure.detail);
+    EXPECT_EQ(one.local, listener_->local_address());
+    EXPECT_TRUE(one.remote.is_set());
+  }
+  EXPECT_EQ(details,
+            (std::vector<std::string>{
+                "protocol_detection_failed{timeout}", "protocol_detection_failed{timeout}",
+                "protocol_detection_failed{malformed_tls}", "protocol_detection_failed{closed}"}));
+  broken.Close(false);
+}
+
 }  // namespace
 }  // namespace tulle::proxy

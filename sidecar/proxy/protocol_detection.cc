@@ -39,7 +39,7 @@ void ProtocolDetection::OnSocketReady(int, bool, bool) {
   const ssize_t count = socket->Readv({&into, 1});
   early.Commit(count > 0 ? static_cast<size_t>(count) : 0);
   if (count == -EAGAIN) return;
-  if (count <= 0) return Fail();
+  if (count <= 0) return Fail(DetectionVerdict::kClosed);
   silence_.Clear();
   Decide();
 }
@@ -53,7 +53,7 @@ void ProtocolDetection::Decide() {
       case tls::HelloVerdict::kNeedMore:
         return;
       case tls::HelloVerdict::kMalformed:
-        return Fail();
+        return Fail(DetectionVerdict::kMalformedTls);
       case tls::HelloVerdict::kNotTls:
         not_tls_ = true;
         break;
@@ -61,35 +61,37 @@ void ProtocolDetection::Decide() {
         offer.is_tls = true;
         offer.server_name = hello_.hello().sni;
         offer.application_protocols = hello_.hello().alpn;
-        return Detected();
+        return Detected(DetectionVerdict::kTls);
     }
   }
-  if (!inspect_http_ || DecideHttp()) Detected();
+  if (!inspect_http_) return Detected(DetectionVerdict::kNotTls);
+  if (const std::optional<DetectionVerdict> http = DecideHttp()) Detected(*http);
 }
 
-// True once it is decided. The names are those of FilterChainMatch.application_protocols.
-bool ProtocolDetection::DecideHttp() {
-  const char* name = nullptr;
+// Empty: not decided yet. The names are those of FilterChainMatch.application_protocols.
+std::optional<DetectionVerdict> ProtocolDetection::DecideHttp() {
+  const auto is = [this](const char* name, DetectionVerdict what) {
+    offer.application_protocols.emplace_back(name);
+    return what;
+  };
   switch (SniffHttp(early.Linearize(early.size()))) {
     case HttpVerdict::kNeedMore:
-      return false;
+      return std::nullopt;
     case HttpVerdict::kHttp10:
-      name = "http/1.0";
-      break;
+      return is("http/1.0", DetectionVerdict::kHttp1);
     case HttpVerdict::kHttp11:
-      name = "http/1.1";
-      break;
+      return is("http/1.1", DetectionVerdict::kHttp1);
     case HttpVerdict::kHttp2:
-      name = "h2c";
-      break;
+      return is("h2c", DetectionVerdict::kHttp2);
     case HttpVerdict::kNotHttp:
-      return true;
+      break;
   }
-  offer.application_protocols.emplace_back(name);
-  return true;
+  return DetectionVerdict::kTcp;
 }
 
-void ProtocolDetection::OnTimeout() { decide_at_timeout_ ? Detected() : Fail(); }
+void ProtocolDetection::OnTimeout() {
+  decide_at_timeout_ ? Detected(DetectionVerdict::kTimeout) : Fail(DetectionVerdict::kTimeout);
+}
 
 void ProtocolDetection::Rest() {
   deadline_.Clear();
@@ -97,12 +99,14 @@ void ProtocolDetection::Rest() {
   socket->Watch(nullptr, false, false);
 }
 
-void ProtocolDetection::Detected() {
+void ProtocolDetection::Detected(DetectionVerdict as) {
+  verdict = as;
   Rest();
   owner_.OnDetected(*this);
 }
 
-void ProtocolDetection::Fail() {
+void ProtocolDetection::Fail(DetectionVerdict why) {
+  verdict = why;
   Rest();
   owner_.OnDetectionFailed(*this);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "net/loop/loop.h"
 #include "net/tls/client_hello.h"
 #include "sidecar/config/listener_spec.h"
+#include "sidecar/proxy/detection_verdict.h"
 
 namespace tulle::proxy {
 
@@ -60,11 +62,13 @@ class ProtocolDetection final : public loop::SocketEvents,
   // What was seen by then decides.
   void DecideAfter(config::Milliseconds time);
   // The server spoke first: neither TLS nor HTTP. OnDetected follows at once.
-  void ServerSpoke() { Detected(); }
+  void ServerSpoke() { Detected(DetectionVerdict::kServerFirst); }
 
   std::unique_ptr<loop::Socket> socket;
   Buffer early;
   Offer offer;
+  // Valid in OnDetected and OnDetectionFailed.
+  DetectionVerdict verdict = DetectionVerdict::kTimeout;
   // Dialled ahead while the peer is silent; the owner's to set and clear.
   TcpRelay* ahead = nullptr;
   const loop::Instant arrived;
@@ -72,10 +76,10 @@ class ProtocolDetection final : public loop::SocketEvents,
  private:
   void OnSocketReady(int error, bool readable, bool writable) override;
   void Decide();
-  bool DecideHttp();
+  std::optional<DetectionVerdict> DecideHttp();
   void OnTimeout();
-  void Detected();
-  void Fail();
+  void Detected(DetectionVerdict as);
+  void Fail(DetectionVerdict why);
   void Rest();
 
   ProtocolDetectionOwner& owner_;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "net/loop/sim/simulation.h"
 #include "net/socket/transports.h"
@@ -39,17 +40,20 @@ class DetectionTest : public testing::Test,
     ProtocolDetection::Options options;
     options.timeout = seconds(15);
     options.decide_at_timeout = decide_at_timeout_;
+    options.inspect_http = inspect_http_;
     running_->Start(options);
   }
   void OnDetected(ProtocolDetection& detection) override {
     ++detected_;
+    verdict_ = detection.verdict;
     offer_ = detection.offer;
     early_ = detection.early.ToString();
     has_socket_ = detection.socket != nullptr;
     loop_->DeferDelete(std::move(running_));
   }
-  void OnDetectionFailed(ProtocolDetection&) override {
+  void OnDetectionFailed(ProtocolDetection& detection) override {
     ++failed_;
+    verdict_ = detection.verdict;
     loop_->DeferDelete(std::move(running_));
   }
 
@@ -71,6 +75,8 @@ class DetectionTest : public testing::Test,
   std::unique_ptr<ProtocolDetection> running_;
   TestEnd client_{*loop_};
   bool decide_at_timeout_ = false;
+  bool inspect_http_ = false;
+  DetectionVerdict verdict_{};
   int detected_ = 0, failed_ = 0;
   bool has_socket_ = false;
   Offer offer_;
@@ -86,6 +92,7 @@ TEST_F(DetectionTest, HelloSaysWhatIsOfferedAndIsHandedOnWhole) {
   Pass(milliseconds(10));
   ASSERT_EQ(detected_, 1);
   EXPECT_TRUE(offer_.is_tls);
+  EXPECT_EQ(verdict_, DetectionVerdict::kTls);
   EXPECT_EQ(offer_.server_name, "outbound_.80_._.web.default");
   EXPECT_EQ(offer_.application_protocols, (std::vector<std::string>{"istio-h2", "h2"}));
   EXPECT_TRUE(has_socket_);
@@ -115,12 +122,27 @@ TEST_F(DetectionTest, PlaintextIsToldByItsFirstByteAndLosesNone) {
   ASSERT_EQ(detected_, 1);
   EXPECT_FALSE(offer_.is_tls);
   EXPECT_EQ(early_, "GET / HTTP/1.1\r\n");
+  EXPECT_EQ(verdict_, DetectionVerdict::kNotTls);
+}
+
+TEST_F(DetectionTest, TheVerdictSaysWhatWasSeen) {
+  inspect_http_ = true;
+  using enum DetectionVerdict;
+  for (const auto& [text, verdict] :
+       {std::pair("GET / HTTP/1.1\r\n\r\n", kHttp1), std::pair("GET / HTTP/1.0\r\n\r\n", kHttp1),
+        std::pair("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", kHttp2), std::pair("\x03 bytes\n", kTcp)}) {
+    Speak({text});
+    EXPECT_EQ(verdict_, verdict) << text;
+    client_.Close(false);
+    Pass(milliseconds(10));
+  }
 }
 
 TEST_F(DetectionTest, Fault32_WhatLooksLikeTlsAndIsNotIsRefused) {
   Speak({std::string("\x16\x03\x01\x00\x05hello", 10)});
   EXPECT_EQ(detected_, 0);
   EXPECT_EQ(failed_, 1);
+  EXPECT_EQ(verdict_, DetectionVerdict::kMalformedTls);
 }
 
 TEST_F(DetectionTest, Fault32_HelloWithoutEndIsBounded) {
@@ -140,6 +162,7 @@ TEST_F(DetectionTest, Fault32_SilenceEndsWithTheTimeLimit) {
   EXPECT_EQ(failed_, 0);
   Pass(seconds(2));
   EXPECT_EQ(failed_, 1);
+  EXPECT_EQ(verdict_, DetectionVerdict::kTimeout);
   EXPECT_EQ(detected_, 0);
 }
 
@@ -149,6 +172,7 @@ TEST_F(DetectionTest, SilenceCountsAsPlaintextWhereTheListenerSaysSo) {
   Pass(seconds(16));
   ASSERT_EQ(detected_, 1);
   EXPECT_FALSE(offer_.is_tls);
+  EXPECT_EQ(verdict_, DetectionVerdict::kTimeout);
   EXPECT_EQ(failed_, 0);
 }
 
@@ -157,6 +181,7 @@ TEST_F(DetectionTest, PeerThatLeavesIsForgotten) {
   client_.Close(false);
   Pass(milliseconds(10));
   EXPECT_EQ(failed_, 1);
+  EXPECT_EQ(verdict_, DetectionVerdict::kClosed);
   EXPECT_EQ(detected_, 0);
 }
 

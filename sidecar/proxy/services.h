@@ -8,8 +8,10 @@
 #include "net/base/socket_address.h"
 #include "net/loop/deadlines.h"
 #include "net/loop/loop.h"
+#include "sidecar/proxy/detection_verdict.h"
 #include "sidecar/proxy/http_date.h"
 #include "sidecar/proxy/second_limit.h"
+#include "sidecar/upstream/breaker_observer.h"
 #include "sidecar/upstream/cluster_table.h"
 
 namespace tulle::proxy {
@@ -43,7 +45,8 @@ struct UnmatchedConnection {
   std::string_view service;        // that the connection was for; empty: unknown
 };
 
-// A connection that we ended because its peer broke HTTP/2 or sent a flood of cheap frames.
+// A connection that we ended because its peer broke HTTP/2 or sent a flood of cheap frames, or
+// because its protocol could not be detected.
 struct BrokenConnection {
   SocketAddress remote;
   SocketAddress local;
@@ -62,9 +65,8 @@ enum class MemoryPressure : uint8_t {
 using SharedMemoryPressure = std::atomic<MemoryPressure>;
 
 // Access log and metrics: told about every request and relayed connection when it has ended.
-class Observer {
+class Observer : public upstream::BreakerObserver {
  public:
-  virtual ~Observer() = default;
   virtual void OnRequestEnd(const Call& call) = 0;
   // A relay has connected to its upstream.
   virtual void OnRelayOpened(const TcpRelay&) {}
@@ -73,6 +75,10 @@ class Observer {
   virtual void OnDownstreamAccepted() {}
   virtual void OnDownstreamClosed() {}
   virtual void OnDownstreamRefused(Refusal) {}
+  // Its protocol was looked for, with this result.
+  virtual void OnDetection(DetectionVerdict) {}
+  // Closed since the result was none.
+  virtual void OnUndetected(const BrokenConnection&) {}
   // Refused since no filter chain matched.
   virtual void OnUnmatched(const UnmatchedConnection&) {}
   virtual void OnBroken(const BrokenConnection&) {}

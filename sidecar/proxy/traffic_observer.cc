@@ -42,6 +42,13 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
     refused_[i] = &registry.CounterRow(telemetry::kDownstreamRefused,
                                        std::array<std::string_view, 1>{kReasons[i]});
   }
+  constexpr std::string_view kVerdicts[] = {"tls",     "http1",   "http2",
+                                            "tcp",     "not_tls", "server_first",
+                                            "timeout", "closed",  "malformed_tls"};
+  for (size_t i = 0; i < std::size(kVerdicts); ++i) {
+    detections_[i] = &registry.CounterRow(telemetry::kProtocolDetections,
+                                          std::array<std::string_view, 1>{kVerdicts[i]});
+  }
   ShowMemory();
 }
 
@@ -77,6 +84,12 @@ void TrafficObserver::OnUnmatched(const UnmatchedConnection& connection) {
 void TrafficObserver::OnBroken(const BrokenConnection& connection) {
   broken_[{connection.failure.detail, connection.service}].Add();
   access_log_.Write(connection);
+}
+
+void TrafficObserver::OnBreakerOpened(const upstream::ClusterSpec& cluster, FailureKind why) {
+  const std::string_view cause = why.is_none() ? "server_error" : why.facts().cause;
+  const std::array<std::string_view, 3> labels{cluster.service, cluster.name, cause};
+  registry_.CounterRow(telemetry::kBreakerOpened, labels).Add();
 }
 
 void TrafficObserver::OnMirrorEnd(std::string_view service, int status, Failure failure) {

@@ -27,7 +27,12 @@ class TrafficObserver final : public Observer {
   void OnDownstreamClosed() override { closed_.Add(1); }
   void OnDownstreamRefused(Refusal why) override { refused_[static_cast<size_t>(why)]->Add(1); }
   void OnUnmatched(const UnmatchedConnection& connection) override;
+  void OnDetection(DetectionVerdict verdict) override {
+    detections_[static_cast<size_t>(verdict)]->Add(1);
+  }
+  void OnUndetected(const BrokenConnection& connection) override { access_log_.Write(connection); }
   void OnBroken(const BrokenConnection& connection) override;
+  void OnBreakerOpened(const upstream::ClusterSpec& cluster, FailureKind why) override;
   void OnOwnWorkload(const Workload& own) override { metrics_.SetOwnWorkload(own); }
   void OnSeriesRetired() override;
 
@@ -47,10 +52,11 @@ class TrafficObserver final : public Observer {
   AccessLog access_log_;
   SpanLog spans_;
   RequestRecorder recorder_;
-  telemetry::Counter* refused_[6];  // by Refusal
-  CounterCells<2> denied_;          // connections
+  CounterCells<2> denied_;  // of connections
   CounterCells<2> broken_;
   CounterCells<2> mirrored_;
+  telemetry::Counter* refused_[6];     // by Refusal
+  telemetry::Counter* detections_[9];  // by DetectionVerdict
 };
 
 }  // namespace tulle::proxy

@@ -51,6 +51,12 @@ class Breaker {
   // True: this call has opened it.
   bool Open(Pass pass, const BreakerSpec& spec, loop::Instant now, loop::Random& random);
 
+  // Whether such an attempt fails a trial.
+  static bool IsFailure(Outcome outcome, const BreakerSpec& spec) {
+    const Effect effect = EffectOf(outcome, spec);
+    return effect != Effect::kNone && effect != Effect::kSuccess;
+  }
+
   BreakerState state() const;
   // When it opened, unless it is closed. Failed trials do not change it.
   loop::Instant opened_at() const {

@@ -6,6 +6,7 @@
 
 #include "net/tls/peer_revalidation.h"
 #include "sidecar/upstream/failures.h"
+#include "sidecar/upstream/retry_cap.h"
 
 namespace tulle::upstream {
 namespace {
@@ -18,8 +19,8 @@ bool Lower(const std::unique_ptr<Endpoint>& endpoint, const SocketAddress& addre
 
 Cluster::Cluster(loop::Loop& loop, loop::Deadlines& deadlines,
                  std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits,
-                 std::shared_ptr<const Ring> ring)
-    : resources_(loop, deadlines, std::move(spec), std::move(limits)) {
+                 std::shared_ptr<const Ring> ring, BreakerObserver* breakers)
+    : resources_(loop, deadlines, std::move(spec), std::move(limits)), breakers_(breakers) {
   const auto& endpoints = this->spec().static_endpoints;
   if (endpoints != nullptr) SetEndpoints(endpoints, std::move(ring));
 }
@@ -202,8 +203,10 @@ void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome ou
   const loop::Instant now = resources_.loop.Now();
   loop::Random& random = resources_.loop.random();
   const bool may_open = breaker.Report(pass, outcome, rules, now, random);
-  if (may_open && MayOpenAnother() && breaker.Open(pass, rules, now, random))
-    endpoint.SetOpenedBy(why);
+  const bool opened = may_open && MayOpenAnother() && breaker.Open(pass, rules, now, random);
+  if (opened) endpoint.SetOpenedBy(why);
+  const bool reopened = pass.trial && Breaker::IsFailure(outcome, rules);
+  if ((opened || reopened) && breakers_ != nullptr) breakers_->OnBreakerOpened(spec(), why);
   if (pass.trial || (may_open && breaker.state() != BreakerState::kClosed))
     limits().NoteBreakerChange();
 }
@@ -216,13 +219,7 @@ void Cluster::Leave(Picked& picked) {
 }
 
 bool Cluster::TryEnterRetry() {
-  const Caps& caps = spec().caps;
-  uint32_t cap = caps.retries;
-  if (caps.has_retry_budget) {
-    const double active = limits().requests.count() + limits().pending.count();
-    cap = std::max(caps.budget_minimum, static_cast<uint32_t>(active * caps.budget_percent / 100));
-  }
-  return limits().retries.TryEnter(cap, limits().single_worker);
+  return limits().retries.TryEnter(RetryCap(spec().caps, limits()), limits().single_worker);
 }
 
 void Cluster::OnConnectionsFreed() {

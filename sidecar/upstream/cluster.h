@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sidecar/upstream/admission.h"
+#include "sidecar/upstream/breaker_observer.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/endpoint.h"
 #include "sidecar/upstream/endpoint_groups.h"
@@ -20,8 +21,10 @@ namespace tulle::upstream {
 // by Enter/Leave; a removed cluster is deleted when the last user has left.
 class Cluster : public Deletable, private PoolEvents {
  public:
+  // `breakers` null: nobody is told.
   Cluster(loop::Loop& loop, loop::Deadlines& deadlines, std::shared_ptr<const ClusterSpec> spec,
-          std::shared_ptr<ClusterLimits> limits, std::shared_ptr<const Ring> ring = nullptr);
+          std::shared_ptr<ClusterLimits> limits, std::shared_ptr<const Ring> ring = nullptr,
+          BreakerObserver* breakers = nullptr);
   ~Cluster() override;
 
   // A new version. Connections stay open if pool_key is unchanged and the new roots and names
@@ -56,8 +59,7 @@ class Cluster : public Deletable, private PoolEvents {
     return limits().requests.TryEnter(spec().caps.requests, limits().single_worker);
   }
   void LeaveRequest() { limits().requests.Leave(limits().single_worker); }
-  // One retry in flight or in back-off. Envoy's rule: at most max_retries, or with a budget
-  // max(minimum, percent of active + pending).
+  // One retry in flight or in back-off: at most RetryCap().
   bool TryEnterRetry();
   void LeaveRetry() { limits().retries.Leave(limits().single_worker); }
   // A connection outside the pools. At the limit, the oldest idle connection is closed.
@@ -93,6 +95,7 @@ class Cluster : public Deletable, private PoolEvents {
   void ServeWaitingPools();
 
   PoolResources resources_;
+  BreakerObserver* const breakers_;
   std::shared_ptr<const EndpointSet> endpoint_set_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // sorted by address
   std::vector<std::unique_ptr<Endpoint>> retired_;

@@ -82,6 +82,16 @@ inline LocalitySpec LocalityOf(uint32_t weight) {
   return locality;
 }
 
+// Causes of openings; empty: there was an answer.
+class Openings final : public BreakerObserver {
+ public:
+  void OnBreakerOpened(const ClusterSpec& cluster, FailureKind why) override {
+    EXPECT_EQ(cluster.name, "c");
+    causes.emplace_back(why.is_none() ? std::string_view() : why.facts().cause);
+  }
+  std::vector<std::string> causes;
+};
+
 class ClusterTest : public testing::Test {
  protected:
   ClusterTest() {
@@ -111,7 +121,7 @@ class ClusterTest : public testing::Test {
   }
   void Build(const std::vector<SocketAddress>& addresses) {
     limits_ = std::make_shared<ClusterLimits>(1);
-    cluster_.emplace(*loop_, deadlines_, Spec(), limits_);
+    cluster_.emplace(*loop_, deadlines_, Spec(), limits_, nullptr, &openings_);
     cluster_->SetEndpoints(Set(addresses));
   }
   // One attempt with the endpoint's result; empty: not allowed to pass.
@@ -144,6 +154,7 @@ class ClusterTest : public testing::Test {
   Backend a_{*loop_}, b_{*loop_};
   ClusterSpec spec_;
   std::shared_ptr<ClusterLimits> limits_;
+  Openings openings_;
   Request one_{*loop_}, two_{*loop_}, three_{*loop_};
   std::optional<Cluster> cluster_;
   Failure failure_;

@@ -10,7 +10,7 @@ void ClusterTable::Put(std::shared_ptr<const ClusterSpec> spec,
   std::unique_ptr<Cluster>& cluster = clusters_[spec->name];
   if (cluster == nullptr) {
     cluster = std::make_unique<Cluster>(loop_, deadlines_, std::move(spec), std::move(limits),
-                                        std::move(ring));
+                                        std::move(ring), breakers_);
   } else {
     cluster->Update(std::move(spec), std::move(ring));
   }

@@ -15,7 +15,9 @@ namespace tulle::upstream {
 // last has left. Owner: Worker. Thread: the worker's.
 class ClusterTable {
  public:
-  ClusterTable(loop::Loop& loop, loop::Deadlines& deadlines) : loop_(loop), deadlines_(deadlines) {}
+  // `breakers` null: nobody is told.
+  ClusterTable(loop::Loop& loop, loop::Deadlines& deadlines, BreakerObserver* breakers = nullptr)
+      : loop_(loop), deadlines_(deadlines), breakers_(breakers) {}
 
   // `ring`: the hash ring of the cluster's endpoints, if it has one.
   void Put(std::shared_ptr<const ClusterSpec> spec, std::shared_ptr<ClusterLimits> limits,
@@ -44,6 +46,7 @@ class ClusterTable {
 
   loop::Loop& loop_;
   loop::Deadlines& deadlines_;
+  BreakerObserver* const breakers_;
   absl::flat_hash_map<std::string, std::unique_ptr<Cluster>> clusters_;
   std::vector<std::unique_ptr<Cluster>> removed_;
 };

@@ -43,6 +43,32 @@ TEST_F(ClusterTest, AnOpenBreakerSendsRequestsElsewhere) {
   EXPECT_EQ(failure_.kind, failures::kBreakerOpen);
 }
 
+// Also when a trial fails, but not when it has no result, and not without need.
+TEST_F(ClusterTest, EachOpeningOfABreakerIsToldWithItsCause) {
+  spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 100};
+  spec_.breaker->always_one = false;
+  spec_.panic_percent = 0;
+  Build({a_.address()});
+  const auto attempt = [this](Outcome outcome, FailureKind why) {
+    Cluster::Picked picked = cluster_->Pick({}, 0, &failure_);
+    ASSERT_NE(picked.endpoint, nullptr);
+    cluster_->Report(picked, outcome, why);
+    cluster_->Leave(picked);
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(openings_.causes.empty());
+    attempt(Outcome::kUnreachable, FailureKind::kConnectRefused);
+  }
+  EXPECT_EQ(openings_.causes, (std::vector<std::string>{"connect_refused"}));
+  Pass(spec_.breaker->open_for + spec_.breaker->jitter);
+  attempt(Outcome::kNothing, FailureKind::kNone);
+  attempt(Outcome::kGatewayError, FailureKind::kNone);
+  EXPECT_EQ(openings_.causes, (std::vector<std::string>{"connect_refused", ""}));
+  Pass(2 * (spec_.breaker->open_for + spec_.breaker->jitter));
+  attempt(Outcome::kGood, FailureKind::kNone);
+  EXPECT_EQ(openings_.causes.size(), 2u);
+}
+
 TEST_F(ClusterTest, OpenBreakersAreLimited) {
   spec_.breaker = BreakerSpec{.gateway_errors = {3, 100}, .max_open_percent = 50};
   spec_.panic_percent = 0;

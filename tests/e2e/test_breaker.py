@@ -26,6 +26,12 @@ def failing(make_origin):
     return origin
 
 
+def openings(sidecar):
+    """By cause."""
+    return {dict(labels)["cause"]: value for (name, labels), value in sidecar.metrics().items()
+            if name == "tulle_breaker_opened_total" and ("service", "origin") in labels}
+
+
 def burst(port, clients, requests):
     """Statuses of clients * requests requests on as many connections at once."""
     statuses = []
@@ -47,6 +53,18 @@ def test_it_opens_after_failures_in_a_row(make_proxy, failing):
     assert len(failing.requests) == 5, "an open breaker lets nothing pass"
     [(labels, state)] = [(dict(labels), value) for (name, labels), value in proxy.sidecar.metrics().items() if name == "circuit_breaker_state"]
     assert state == 2 and labels["endpoint"] == "127.0.0.1:%d" % failing.port and labels["service"] == "origin"
+    assert openings(proxy.sidecar) == {"server_error": 1}
+
+
+def test_each_opening_is_counted_with_its_cause(run_sidecar):
+    port, dead = processes.free_port(), processes.free_port()
+    sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager())], [bootstrap.cluster(ports=[dead], **outlier("0.2s"))])
+    assert openings(sidecar) == {}
+    assert [raw.get(port).status for _ in range(5)] == [503] * 5
+    assert openings(sidecar) == {"connect_refused": 1}
+    processes.wait_until(lambda: raw.get(port).status == 503 and openings(sidecar) == {"connect_refused": 2}, "the trial fails")
+    causes = {dict(labels)["cause"]: value for (name, labels), value in sidecar.metrics().items() if name == "tulle_failures_total"}
+    assert causes["connect_refused"] == 6 and set(causes) <= {"connect_refused", "breaker_open"}, causes
 
 
 def test_a_good_answer_in_between_keeps_it_closed(make_proxy, failing):

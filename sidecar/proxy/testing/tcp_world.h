@@ -50,10 +50,16 @@ struct Watcher final : Observer {
   void OnRelayOpened(const TcpRelay&) override { ++opened; }
   void OnRelayEnd(const TcpRelay& relay) override { ended.push_back(relay.record()); }
   void OnDownstreamRefused(Refusal why) override { refused.push_back(why); }
+  void OnDetection(DetectionVerdict verdict) override { detections.push_back(verdict); }
+  void OnUndetected(const BrokenConnection& connection) override {
+    undetected.push_back(connection);
+  }
   std::function<void(const Call&)> on_request_end = [](const Call&) {};
   int opened = 0;
   std::vector<RelayRecord> ended;
   std::vector<Refusal> refused;
+  std::vector<DetectionVerdict> detections;
+  std::vector<BrokenConnection> undetected;
 };
 
 class TcpWorld : public ::testing::Test {
