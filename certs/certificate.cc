@@ -35,10 +35,10 @@ std::optional<std::int64_t> ToEpochSeconds(const ASN1_TIME* time) {
   return std::int64_t{days} * 86400 + seconds;
 }
 
-std::string SubjectText(X509* x509) {
+std::string TextOf(X509_NAME* name) {
   bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
   if (bio == nullptr) return "";
-  if (X509_NAME_print_ex(bio.get(), X509_get_subject_name(x509), 0, XN_FLAG_RFC2253) < 0) return "";
+  if (X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253) < 0) return "";
   const std::uint8_t* data = nullptr;
   std::size_t length = 0;
   BIO_mem_contents(bio.get(), &data, &length);
@@ -113,7 +113,8 @@ absl::StatusOr<Certificate> Certificate::FromNative(X509* certificate) {
   facts->not_before = *not_before;
   facts->not_after = *not_after;
   facts->serial = SerialText(certificate);
-  facts->subject = SubjectText(certificate);
+  facts->subject = TextOf(X509_get_subject_name(certificate));
+  facts->issuer = TextOf(X509_get_issuer_name(certificate));
   facts->sha256 = HexSha256(facts->der);
   facts->is_ca = (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0;
   X509_up_ref(certificate);

@@ -32,6 +32,7 @@ class Certificate {
   std::int64_t not_before() const { return facts_->not_before; }
   std::int64_t not_after() const { return facts_->not_after; }
   const std::string& subject() const { return facts_->subject; }
+  const std::string& issuer() const { return facts_->issuer; }
   const std::vector<std::string>& uri_sans() const { return facts_->uri_sans; }
   const std::vector<std::string>& dns_sans() const { return facts_->dns_sans; }
   const std::vector<std::string>& ip_sans() const { return facts_->ip_sans; }  // as text
@@ -45,7 +46,7 @@ class Certificate {
 
  private:
   struct Facts {
-    std::string der, serial, subject, sha256;
+    std::string der, serial, subject, issuer, sha256;
     std::int64_t not_before = 0;
     std::int64_t not_after = 0;
     std::vector<std::string> uri_sans, dns_sans, ip_sans;

@@ -6,6 +6,8 @@ namespace {
 using enum LogOperator;
 using enum LogArgument;
 
+// Those that are always absent are Envoy's, and stand for what no sidecar has: metadata and state
+// of filters, virtual clusters. Envoy writes them in the same way where there is none.
 constexpr LogOperatorFacts kTable[] = {
     {"START_TIME", kStartTime, kTime},
     {"REQ", kRequestHeader, kHeader},
@@ -60,24 +62,26 @@ constexpr LogOperatorFacts kTable[] = {
     {"FILTER_STATE", kAlwaysAbsent, kAnything},
     {"UPSTREAM_FILTER_STATE", kAlwaysAbsent, kAnything},
     {"VIRTUAL_CLUSTER_NAME", kAlwaysAbsent},
-    {"STREAM_ID", kAlwaysAbsent},
+    {"STREAM_ID", kStreamId},
     {"TRACE_ID", kTraceId},
-    {"SPAN_ID", kAlwaysAbsent},
-    {"CONNECTION_ID", kAlwaysAbsent},
+    {"SPAN_ID", kSpanId},
+    {"CONNECTION_ID", kConnectionId, kNone, true},
     {"UPSTREAM_CONNECTION_ID", kAlwaysAbsent},
-    {"UPSTREAM_TLS_VERSION", kAlwaysAbsent},
-    {"UPSTREAM_TLS_CIPHER", kAlwaysAbsent},
+    {"UPSTREAM_TLS_VERSION", kUpstreamTlsVersion},
+    {"UPSTREAM_TLS_CIPHER", kUpstreamTlsCipher},
     {"UPSTREAM_PEER_SUBJECT", kAlwaysAbsent},
-    {"UPSTREAM_PROTOCOL", kAlwaysAbsent},
-    {"DOWNSTREAM_TLS_VERSION", kAlwaysAbsent},
-    {"DOWNSTREAM_TLS_CIPHER", kAlwaysAbsent},
-    {"DOWNSTREAM_LOCAL_URI_SAN", kAlwaysAbsent},
+    {"UPSTREAM_PROTOCOL", kUpstreamProtocol},
+    {"DOWNSTREAM_TLS_VERSION", kDownstreamTlsVersion},
+    {"DOWNSTREAM_TLS_CIPHER", kDownstreamTlsCipher},
+    {"DOWNSTREAM_LOCAL_URI_SAN", kDownstreamLocalUriSan},
     {"DOWNSTREAM_LOCAL_SUBJECT", kAlwaysAbsent},
-    {"DOWNSTREAM_PEER_ISSUER", kAlwaysAbsent},
-    {"DOWNSTREAM_PEER_SERIAL", kAlwaysAbsent},
+    {"DOWNSTREAM_PEER_ISSUER", kDownstreamPeerIssuer},
+    {"DOWNSTREAM_PEER_CERT_V_START", kDownstreamPeerValidFrom, kTime},
+    {"DOWNSTREAM_PEER_CERT_V_END", kDownstreamPeerValidUntil, kTime},
+    {"DOWNSTREAM_PEER_SERIAL", kDownstreamPeerSerial},
     {"DOWNSTREAM_TRANSPORT_FAILURE_REASON", kAlwaysAbsent},
-    {"LOCAL_REPLY_BODY", kAlwaysAbsent},
-    {"ACCESS_LOG_TYPE", kAlwaysAbsent},
+    {"LOCAL_REPLY_BODY", kLocalReplyBody},
+    {"ACCESS_LOG_TYPE", kAccessLogType},
 };
 
 }  // namespace

@@ -41,6 +41,9 @@ enum class LogOperator : uint8_t {
   kUpstreamTransportFailureReason,
   kUpstreamRequestAttemptCount,
   kUpstreamPeerUriSan,
+  kUpstreamTlsVersion,
+  kUpstreamTlsCipher,
+  kUpstreamProtocol,
   kConnectionTerminationDetails,
   kDownstreamRemoteAddress,
   kDownstreamRemoteAddressWithoutPort,
@@ -51,17 +54,29 @@ enum class LogOperator : uint8_t {
   kDownstreamPeerUriSan,
   kDownstreamPeerSubject,
   kDownstreamPeerFingerprint,
+  kDownstreamPeerIssuer,
+  kDownstreamPeerSerial,
+  kDownstreamPeerValidFrom,
+  kDownstreamPeerValidUntil,
+  kDownstreamLocalUriSan,
+  kDownstreamTlsVersion,
+  kDownstreamTlsCipher,
+  kConnectionId,
   kRequestedServerName,
   kFilterChainName,
   kHostname,
   kTraceId,
+  kSpanId,
+  kStreamId,
+  kLocalReplyBody,
+  kAccessLogType,
   kCause,
 };
 
 // One operator of a format with its arguments.
 struct LogField {
   LogOperator op = LogOperator::kAlwaysAbsent;
-  std::string name;         // header: tried first; start time: strftime's format
+  std::string name;         // header: tried first; times: strftime's format
   std::string alternative;  // header: tried when the first is absent
   size_t longest = 0;       // characters kept; 0: all
 };

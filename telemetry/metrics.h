@@ -111,9 +111,9 @@ struct FamilySamples {
 
 // The rows of one thread. A row is created under a mutex when first requested and lives as long as
 // the registry, or until it is retired, so callers keep the cell. A family that peers make rows of
-// holds at most `budget` of them, and a quarter of those for one owner: further requests get the row
-// of Account::overflow, so that peers cannot make memory grow, and one of them cannot take the room
-// of others.
+// holds at most `budget` of them, and a quarter of those for one owner: further requests get the
+// row of Account::overflow, so that peers cannot make memory grow, and one of them cannot take the
+// room of others.
 //
 // Owner: Worker (or the main thread's root). Thread: only the owner's requests and writes rows;
 // any thread may call Collect.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,10 +36,19 @@ class TransportEvents {
 struct PeerIdentity {
   std::string spiffe_id;           // empty: no URI SAN
   std::string subject;             // RFC 2253, as Envoy prints it in XFCC
+  std::string issuer;              // the same
+  std::string serial;              // hex
   std::string certificate_sha256;  // hex, of the leaf's DER
   std::string labels;              // as it says of itself: certs/workload_labels.h; empty: none
   std::vector<std::string> dns_sans;
-  int64_t not_after = 0;  // seconds since the epoch
+  int64_t not_before = 0;  // seconds since the epoch
+  int64_t not_after = 0;
+};
+
+// What a handshake has agreed on, by IANA's numbers; 0: no TLS. Names: net/tls/tls_names.h.
+struct TlsTerms {
+  uint16_t version = 0;
+  uint16_t cipher = 0;
 };
 
 enum class ReadStatus { kOk, kWouldBlock, kEnd, kFailed };
@@ -79,6 +89,8 @@ class Transport : public Deletable {
   // The certificates that the peer presented: DER, leaf first. Not for the data path.
   virtual std::vector<std::string_view> peer_chain() const { return {}; }
   virtual bool is_tls() const = 0;
+  // Once it is ready.
+  virtual TlsTerms tls_terms() const { return {}; }
   // Empty when no protocol was negotiated.
   virtual std::string_view alpn() const = 0;
   virtual std::string_view sni() const = 0;

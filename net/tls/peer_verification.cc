@@ -13,9 +13,12 @@ PeerIdentity Describe(const certs::PeerIdentity& peer) {
   PeerIdentity out;
   if (peer.id.has_value()) out.spiffe_id = peer.id->ToString();
   out.subject = peer.leaf.subject();
+  out.issuer = peer.leaf.issuer();
+  out.serial = peer.leaf.serial();
   out.certificate_sha256 = peer.leaf.sha256();
   out.labels = certs::LabelsTextOf(peer.leaf.native());
   out.dns_sans = peer.leaf.dns_sans();
+  out.not_before = peer.leaf.not_before();
   out.not_after = peer.leaf.not_after();
   return out;
 }

@@ -440,6 +440,13 @@ std::vector<std::string_view> TlsTransport::peer_chain() const {
   return PresentedChain(ssl_.get());
 }
 
+TlsTerms TlsTransport::tls_terms() const {
+  if (ssl_ == nullptr) return {};
+  const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get());
+  if (cipher == nullptr) return {};
+  return {static_cast<uint16_t>(SSL_version(ssl_.get())), SSL_CIPHER_get_protocol_id(cipher)};
+}
+
 std::string_view TlsTransport::alpn() const {
   if (ssl_ == nullptr) return {};
   const uint8_t* name = nullptr;

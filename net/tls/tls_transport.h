@@ -40,6 +40,7 @@ class TlsTransport final : public Transport, private loop::SocketEvents, private
   const PeerIdentity* peer() const override { return verification_.peer.get(); }
   std::vector<std::string_view> peer_chain() const override;
   bool is_tls() const override { return true; }
+  TlsTerms tls_terms() const override;
   std::string_view alpn() const override;
   std::string_view sni() const override;
   bool IsQuiet() override;

@@ -8,6 +8,7 @@
 #include "net/socket/transports.h"
 #include "net/tls/peer_revalidation.h"
 #include "net/tls/testing/secure_pair.h"
+#include "net/tls/tls_names.h"
 #include "net/tls/tls_transports.h"
 
 namespace tulle::tls {
@@ -96,9 +97,18 @@ TEST_F(TlsTransportTest, BothSidesKnowEachOther) {
   EXPECT_EQ(server.peer()->spiffe_id, "spiffe://cluster.local/ns/default/sa/client");
   EXPECT_EQ(client.peer()->spiffe_id, "spiffe://cluster.local/ns/default/sa/server");
   EXPECT_EQ(server.peer()->certificate_sha256.size(), 64u);
+  const certs::Certificate& presented = ClientSpec().identity->chain.front();
+  EXPECT_EQ(server.peer()->issuer, presented.issuer());
+  EXPECT_EQ(server.peer()->serial.empty(), false);
+  EXPECT_LE(server.peer()->not_before, Now());
   EXPECT_EQ(server.peer()->labels, "");
   EXPECT_EQ(client.peer()->labels, "app=server,version=v2");
   EXPECT_GT(server.peer()->not_after, Now());
+  for (const Transport* end : {&server, &client}) {
+    EXPECT_EQ(VersionName(end->tls_terms()), "TLSv1.3");
+    EXPECT_TRUE(CipherName(end->tls_terms()).starts_with("TLS_")) << CipherName(end->tls_terms());
+  }
+  EXPECT_EQ(server.tls_terms().cipher, client.tls_terms().cipher);
   EXPECT_EQ(server.alpn(), "h2");
   EXPECT_EQ(client.alpn(), "h2");
   EXPECT_EQ(server.sni(), "outbound_.80_._.server.default");

@@ -10,6 +10,7 @@
 #include "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.pb.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "sidecar/config/collector_config.h"
+#include "sidecar/config/log_filter_config.h"
 #include "telemetry/access_log_format.h"
 #include "telemetry/log_record.h"
 
@@ -155,6 +156,11 @@ absl::StatusOr<std::vector<AccessLogSpec>> ToAccessLogs(
     auto spec =
         ToAccessLog(logs[i].typed_config(), files, at[static_cast<size_t>(i)] / "typed_config");
     if (!spec.ok()) return spec.status();
+    if (logs[i].has_filter()) {
+      auto filter = ToLogFilter(logs[i].filter(), at[static_cast<size_t>(i)] / "filter");
+      if (!filter.ok()) return filter.status();
+      spec->filter = std::make_shared<const LogFilter>(*std::move(filter));
+    }
     specs.push_back(*std::move(spec));
   }
   return specs;

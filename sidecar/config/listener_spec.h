@@ -49,6 +49,8 @@ enum class EscapedSlashes : uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUne
 // HttpProtocolOptions.headers_with_underscores_action: how a request with such a header is treated.
 enum class UnderscoreAction : uint8_t { kAllow, kRefuseRequest, kDropHeader };
 
+struct LogFilter;  // log_filter.h
+
 // envoy.access_loggers.{stdout,stderr,file,open_telemetry}.
 struct AccessLogSpec {
   std::string path;    // "/dev/stdout", "/dev/stderr" or a file
@@ -59,6 +61,7 @@ struct AccessLogSpec {
   // `json`.
   std::shared_ptr<const CollectorSpec> collector{};
   std::vector<std::pair<std::string, std::string>> attributes{};  // of log records
+  std::shared_ptr<const LogFilter> filter{};                      // null: all are logged
 };
 
 // HttpConnectionManager.tracing: which requests have spans, and where spans are sent.

@@ -177,6 +177,38 @@ TEST_F(SnapshotLoaderTest, AccessLogFormatsAreCheckedWithTheirListener) {
   }
 }
 
+// A filter that is ignored would log what nobody wants to keep.
+TEST_F(SnapshotLoaderTest, FiltersOfAccessLogsAreImplementedOrRefused) {
+  const auto put = [this](const std::string& filter) {
+    return PutListener("l", "r",
+                       R"("access_log": [{"typed_config": {
+      "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+      "path": "/dev/null"}, "filter": )" +
+                           filter + "}],");
+  };
+  for (
+      const char* good :
+      {R"({"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 400}}}})",
+       R"({"duration_filter": {"comparison": {"op": "LE", "value": {"default_value": 5}}}})",
+       R"({"or_filter": {"filters": [{"response_flag_filter": {}}, {"not_health_check_filter": {}}]}})",
+       R"({"and_filter": {"filters": [{"traceable_filter": {}},
+            {"grpc_status_filter": {"statuses": ["INTERNAL"], "exclude": true}}]}})",
+       R"({"header_filter": {"header": {"name": "x-debug", "present_match": true}}})",
+       R"({"runtime_filter": {"runtime_key": "k", "percent_sampled": {"numerator": 5}}})"}) {
+    EXPECT_EQ(put(good), "") << good;
+  }
+  for (const auto& [bad, where] :
+       {std::pair("{}", "access_log[0].filter: needs a filter by"),
+        std::pair(R"({"response_flag_filter": {"flags": ["UF", "XX"]}})",
+                  "filter.response_flag_filter.flags[1]: 'XX' is not a response flag"),
+        std::pair(R"({"and_filter": {"filters": [{"traceable_filter": {}}]}})",
+                  "filter.and_filter.filters: needs at least two"),
+        std::pair(R"({"or_filter": {"filters": [{"traceable_filter": {}}, {}]}})",
+                  "filter.or_filter.filters[1]: needs a filter by")}) {
+    EXPECT_NE(put(bad).find(where), std::string::npos) << bad << ": " << put(bad);
+  }
+}
+
 TEST_F(SnapshotLoaderTest, Fault63_TheLastGoodOneStays) {
   ASSERT_EQ(PutCluster("a", Eds()), "");
   loader_.GiveUpWaiting();

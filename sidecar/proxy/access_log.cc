@@ -6,6 +6,7 @@
 
 #include "sidecar/proxy/access_log_values.h"
 #include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/log_filter.h"
 #include "sidecar/proxy/log_record_head.h"
 #include "telemetry/families.h"
 
@@ -92,9 +93,15 @@ void AccessLog::Write(const EndedRelay& relay) {
 template <typename Ended>
 void AccessLog::WriteAll(const ChainLogs& logs, const Ended& ended,
                          const telemetry::LogValues& values) {
-  for (const FileLog& log : logs.files) WriteLine(log.format, *log.file, values);
+  const auto passes = [&](const auto& log) {
+    return log.filter == nullptr || Passes(*log.filter, ended, loop_.random());
+  };
+  for (const FileLog& log : logs.files) {
+    if (passes(log)) WriteLine(log.format, *log.file, values);
+  }
   if (!records_) return;
   for (const CollectorLog& log : logs.collectors) {
+    if (!passes(log)) continue;
     CollectorBatches::Batch& batch = records_->For(log.collector);
     log.format.Append(HeadOf(ended), values, batch.records);
     records_->Wrote(batch, 1);
@@ -127,12 +134,12 @@ void AccessLog::AddLog(const config::AccessLogSpec& spec, ChainLogs& logs) {
   if (spec.collector != nullptr) {
     auto format = telemetry::LogRecordFormat::Compile(spec.format, spec.json, spec.attributes);
     if (!format.ok()) return unusable_.Add();
-    logs.collectors.push_back({*std::move(format), spec.collector});
+    logs.collectors.push_back({*std::move(format), spec.filter, spec.collector});
     return;
   }
   absl::StatusOr<AccessLogFormat> format = Compile(spec);
   if (!format.ok()) return unusable_.Add();
-  logs.files.push_back({*std::move(format), &FileFor(spec.path)});
+  logs.files.push_back({*std::move(format), spec.filter, &FileFor(spec.path)});
 }
 
 void AccessLog::WriteLine(const AccessLogFormat& format, File& file,

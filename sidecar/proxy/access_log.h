@@ -59,10 +59,12 @@ class AccessLog final : private loop::TurnEnd {
   };
   struct FileLog {
     telemetry::AccessLogFormat format;
+    std::shared_ptr<const config::LogFilter> filter;  // null: all
     File* file;
   };
   struct CollectorLog {
     telemetry::LogRecordFormat format;
+    std::shared_ptr<const config::LogFilter> filter;  // null: all
     std::shared_ptr<const config::CollectorSpec> collector;
   };
   struct ChainLogs {

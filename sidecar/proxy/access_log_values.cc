@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <ctime>
+#include <string>
 
+#include "net/tls/tls_names.h"
 #include "sidecar/proxy/address_text.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/response_flags.h"
+#include "sidecar/proxy/trace_record.h"
+#include "telemetry/hex.h"
 
 namespace tulle::proxy {
 namespace {
@@ -31,9 +36,39 @@ std::string_view Address(const SocketAddress& address, Shown shown, Scratch scra
   return ShowAddress(address, shown, scratch);
 }
 
-std::string_view Downstream(const EndedDownstream& downstream, LogOperator op, Scratch scratch) {
-  const PeerIdentity* peer = downstream.peer;
-  switch (op) {
+// By strftime's format; empty: 2026-01-31T10:00:33.000Z, as Envoy writes it.
+std::string_view Time(int64_t seconds, const std::string& format, Scratch scratch) {
+  const time_t at = seconds;
+  tm utc{};
+  if (seconds == 0 || gmtime_r(&at, &utc) == nullptr) return {};
+  const char* pattern = format.empty() ? "%Y-%m-%dT%H:%M:%S.000Z" : format.c_str();
+  return {scratch.data(), strftime(scratch.data(), scratch.size(), pattern, &utc)};
+}
+
+std::string_view PeerCertificate(const PeerIdentity& peer, const LogField& field, Scratch scratch) {
+  switch (field.op) {
+    case LogOperator::kDownstreamPeerUriSan:
+      return peer.spiffe_id;
+    case LogOperator::kDownstreamPeerSubject:
+      return peer.subject;
+    case LogOperator::kDownstreamPeerFingerprint:
+      return peer.certificate_sha256;
+    case LogOperator::kDownstreamPeerIssuer:
+      return peer.issuer;
+    case LogOperator::kDownstreamPeerSerial:
+      return peer.serial;
+    case LogOperator::kDownstreamPeerValidFrom:
+      return Time(peer.not_before, field.name, scratch);
+    case LogOperator::kDownstreamPeerValidUntil:
+      return Time(peer.not_after, field.name, scratch);
+    default:
+      return {};
+  }
+}
+
+std::string_view Downstream(const EndedDownstream& downstream, const LogField& field,
+                            Scratch scratch) {
+  switch (field.op) {
     case LogOperator::kDownstreamRemoteAddress:
       return Address(downstream.remote, Shown::kBoth, scratch);
     case LogOperator::kDownstreamRemoteAddressWithoutPort:
@@ -46,19 +81,29 @@ std::string_view Downstream(const EndedDownstream& downstream, LogOperator op, S
       return Address(downstream.local, Shown::kHost, scratch);
     case LogOperator::kDownstreamLocalPort:
       return downstream.local.is_set() ? Number(downstream.local.port(), scratch) : "";
-    case LogOperator::kDownstreamPeerUriSan:
-      return peer == nullptr ? "" : std::string_view(peer->spiffe_id);
-    case LogOperator::kDownstreamPeerSubject:
-      return peer == nullptr ? "" : std::string_view(peer->subject);
-    case LogOperator::kDownstreamPeerFingerprint:
-      return peer == nullptr ? "" : std::string_view(peer->certificate_sha256);
+    case LogOperator::kDownstreamLocalUriSan:
+      return downstream.tls ? std::string_view(downstream.chain->own_identity) : "";
+    case LogOperator::kDownstreamTlsVersion:
+      return tls::VersionName(downstream.tls_terms);
+    case LogOperator::kDownstreamTlsCipher:
+      return tls::CipherName(downstream.tls_terms);
+    case LogOperator::kConnectionId:
+      return downstream.connection == 0 ? "" : Number(downstream.connection, scratch);
     case LogOperator::kRequestedServerName:
       return downstream.sni;
     case LogOperator::kFilterChainName:
       return downstream.chain->name;
     default:
-      return {};
+      return downstream.peer == nullptr ? std::string_view()
+                                        : PeerCertificate(*downstream.peer, field, scratch);
   }
+}
+
+std::string_view SpanId(const TracingRecord& tracing, Scratch scratch) {
+  const uint64_t span = tracing.spans == nullptr ? tracing.span : tracing.spans->context.span;
+  if (span == 0) return {};
+  return {scratch.data(),
+          static_cast<size_t>(telemetry::PutHex(span, 16, scratch.data()) - scratch.data())};
 }
 
 // Why no connection to the upstream was established.
@@ -158,6 +203,10 @@ std::string_view RequestValues::Value(const LogField& field, Scratch scratch) co
       return record.routed.route;
     case LogOperator::kTraceId:
       return record.tracing.id;
+    case LogOperator::kSpanId:
+      return SpanId(record.tracing, scratch);
+    case LogOperator::kStreamId:
+      return RequestHeader("x-request-id");
     case LogOperator::kUpstreamCluster:
       return record.routed.cluster;
     case LogOperator::kUpstreamHost:
@@ -168,6 +217,13 @@ std::string_view RequestValues::Value(const LogField& field, Scratch scratch) co
       return Number(record.retries.attempts, scratch);
     case LogOperator::kUpstreamPeerUriSan:
       return record.upstream.peer;
+    case LogOperator::kUpstreamTlsVersion:
+      return tls::VersionName(record.upstream.tls_terms);
+    case LogOperator::kUpstreamTlsCipher:
+      return tls::CipherName(record.upstream.tls_terms);
+    case LogOperator::kUpstreamProtocol:
+      if (!record.upstream.was_asked) return {};
+      return record.upstream.is_http2 ? "HTTP/2" : "HTTP/1.1";
     default:
       return Outcome(field, scratch);
   }
@@ -193,8 +249,12 @@ std::string_view RequestValues::Outcome(const LogField& field, Scratch scratch) 
       return grpc_status < 0 ? std::string_view() : record.grpc_status;
     case LogOperator::kUpstreamTransportFailureReason:
       return TransportFailure(record.failure);
+    case LogOperator::kLocalReplyBody:
+      return record.failure ? record.failure.facts().body : std::string_view();
+    case LogOperator::kAccessLogType:
+      return "DownstreamEnd";
     default:
-      return Downstream(request_.downstream, field.op, scratch);
+      return Downstream(request_.downstream, field, scratch);
   }
 }
 
@@ -281,8 +341,17 @@ std::string_view RelayValues::Value(const LogField& field, Scratch scratch) cons
     case LogOperator::kConnectionTerminationDetails:
       if (record.failure.kind == failures::kDenied) return Denial(record.policy, scratch);
       return record.failure ? record.failure.facts().detail : std::string_view();
+    case LogOperator::kUpstreamPeerUriSan:
+      return relay_.upstream_peer == nullptr ? ""
+                                             : std::string_view(relay_.upstream_peer->spiffe_id);
+    case LogOperator::kUpstreamTlsVersion:
+      return tls::VersionName(relay_.upstream_tls);
+    case LogOperator::kUpstreamTlsCipher:
+      return tls::CipherName(relay_.upstream_tls);
+    case LogOperator::kAccessLogType:
+      return "TcpConnectionEnd";
     default:
-      return Downstream(relay_.downstream, field.op, scratch);
+      return Downstream(relay_.downstream, field, scratch);
   }
 }
 

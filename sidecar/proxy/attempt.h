@@ -39,6 +39,7 @@ class Attempt final : public upstream::StreamWaiter, public http::StreamEvents {
   void Complete();
 
   http::Stream* stream() const { return stream_; }
+  upstream::HttpVersion version() const { return version_; }
   upstream::Endpoint& endpoint() { return *picked_.endpoint; }
   Transport* transport() { return transport_; }
   // Keep-alive race: a reused connection closed before a byte of the response came. It says nothing

@@ -10,9 +10,11 @@ Caller::Caller(const SocketAddress& peer, const SocketAddress& destination) {
   subject_.destination = destination;
 }
 
-Caller::Caller(const Transport& transport)
+Caller::Caller(const Transport& transport, uint64_t connection)
     : Caller(transport.PeerAddress(), transport.LocalAddress()) {
   is_tls_ = transport.is_tls();
+  connection_ = connection;
+  tls_terms_ = transport.tls_terms();
   sni_ = std::string(transport.sni());
   absl::AsciiStrToLower(&sni_);
   subject_.server_name = transport.sni();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,8 @@ namespace tulle::proxy {
 // transport. Owner: DownstreamConnection, TcpRelay. Thread: the worker's.
 class Caller {
  public:
-  explicit Caller(const Transport& transport);
+  // `connection`: see Services::connections.
+  explicit Caller(const Transport& transport, uint64_t connection = 0);
   // Verified by TLS; `identity` outlives this.
   Caller(const PeerIdentity& identity, const SocketAddress& peer, const SocketAddress& destination);
   // In plaintext.
@@ -29,8 +31,10 @@ class Caller {
   // Verified by TLS; null: plaintext, or TLS without a client certificate.
   const PeerIdentity* identity() const { return identity_; }
   bool is_tls() const { return is_tls_; }
+  const TlsTerms& tls_terms() const { return tls_terms_; }
   // In lower case; empty: none.
   std::string_view sni() const { return sni_; }
+  uint64_t connection() const { return connection_; }
   const SocketAddress& peer_address() const { return subject_.direct_remote; }
   const SocketAddress& local_address() const { return subject_.destination; }
   // The element of x-forwarded-client-cert for this peer, made once. By names us, the rest the
@@ -42,6 +46,8 @@ class Caller {
 
   const PeerIdentity* identity_ = nullptr;
   bool is_tls_ = false;
+  TlsTerms tls_terms_;
+  uint64_t connection_ = 0;
   std::string sni_;
   std::string certificate_element_;
   std::string_view uri_san_;

@@ -7,6 +7,7 @@
 #include "net/base/socket_address.h"
 #include "net/http/head.h"
 #include "net/loop/loop.h"
+#include "net/socket/transport.h"
 #include "sidecar/proxy/grpc_messages.h"
 
 namespace tulle::proxy {
@@ -42,6 +43,9 @@ struct UpstreamPeer {
   std::string_view peer;    // SPIFFE ID
   std::string_view labels;  // PeerIdentity::labels
   bool is_tls = false;
+  bool is_http2 = false;
+  bool was_asked = false;  // the request was sent
+  TlsTerms tls_terms;
 };
 
 struct RetryRecord {

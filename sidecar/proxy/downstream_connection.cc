@@ -23,7 +23,7 @@ void DownstreamConnection::Start(Buffer& early) { opening_.Start(early); }
 
 bool DownstreamConnection::OnTransportReady() {
   const Transport& transport = *opening_.transport();
-  caller_.emplace(transport);
+  caller_.emplace(transport, ++services_.connections);
   if (validated_by_ == chain_->owner->tls) return true;
   tls::PeerRevalidation revalidation(services_.loop);
   return revalidation.Passes(transport, validated_by_->requirements());

@@ -101,6 +101,6 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
   bool draining_ = false;
   bool is_http2_ = false;
 };
-static_assert(sizeof(DownstreamConnection) <= 712);  // one for each connection
+static_assert(sizeof(DownstreamConnection) <= 720);  // one for each connection
 
 }  // namespace tulle::proxy

@@ -22,6 +22,8 @@ struct EndedDownstream {
   SocketAddress remote;
   SocketAddress local;
   std::string_view sni;
+  TlsTerms tls_terms{};
+  uint64_t connection = 0;  // different for each of the process; 0: not known
 };
 
 // One request or one relayed connection, as access log and metrics see it.
@@ -36,6 +38,7 @@ struct EndedRelay {
   const PeerIdentity* upstream_peer;  // null: not reached, or without TLS
   const RelayRecord& record;
   std::chrono::system_clock::time_point wall_ended{};
+  TlsTerms upstream_tls{};
 };
 
 }  // namespace tulle::proxy

@@ -17,6 +17,7 @@
 #include "net/base/arena.h"
 #include "net/loop/uv/uv_loop.h"
 #include "opentelemetry/proto/collector/logs/v1/logs_service.pb.h"
+#include "sidecar/config/log_filter.h"
 #include "sidecar/proxy/access_log.h"
 #include "sidecar/proxy/access_log_writer.h"
 #include "sidecar/proxy/failures.h"
@@ -495,6 +496,139 @@ TEST_F(EndedTest, JsonAndOriginalPath) {
             "/f: {\"path\":\"/original\",\"from\":\"127.0.0.1\","
             "\"peer\":\"spiffe://d/ns/default/sa/gateway\","
             "\"details\":\"rbac_access_denied_matched_policy[only-gateway]\",\"code\":403}\n");
+}
+
+TEST_F(EndedTest, OperatorsOfTheConnection) {
+  config::HttpSpec http;
+  http.access_logs.push_back(
+      {"/f",
+       "%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% %CONNECTION_ID% %STREAM_ID% %SPAN_ID% "
+       "%DOWNSTREAM_PEER_ISSUER% %DOWNSTREAM_PEER_SERIAL% %DOWNSTREAM_PEER_CERT_V_START% "
+       "%DOWNSTREAM_PEER_CERT_V_END(%s)% %DOWNSTREAM_LOCAL_URI_SAN% %UPSTREAM_PROTOCOL% "
+       "%UPSTREAM_TLS_VERSION% %UPSTREAM_TLS_CIPHER% %ACCESS_LOG_TYPE% "
+       "%LOCAL_REPLY_BODY% %UPSTREAM_METADATA(a)%\n",
+       {}});
+  chain->proxy = http;
+  Seal();
+  peer.issuer = "CN=root";
+  peer.serial = "0a1b";
+  peer.not_before = 1795255233;
+  peer.not_after = 1795258833;
+  head.headers.Add("x-request-id", "id-1");
+  record.tracing.span = 0xabc;
+  record.upstream.was_asked = record.upstream.is_http2 = true;
+  record.upstream.tls_terms = {0x0303, 0xc02b};
+  record.failure = {failures::kDenied};
+  Kept sink;
+  AccessLog log(*loop, sink, registry);
+  EndedRequest request = Request(config::Direction::kInbound);
+  request.downstream.tls_terms = {0x0304, 0x1301};
+  request.downstream.connection = 7001;
+  log.Write(request);
+  log.Flush();
+  EXPECT_EQ(sink.text,
+            "/f: TLSv1.3 TLS_AES_128_GCM_SHA256 7001 id-1 0000000000000abc CN=root 0a1b "
+            "2026-11-21T10:00:33.000Z "
+            "1795258833 spiffe://d/ns/default/sa/post HTTP/2 TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256 "
+            "DownstreamEnd "
+            "RBAC: access denied -\n");
+}
+
+class LogFilterTest : public EndedTest {
+ protected:
+  // Whether a request, and a connection, with these facts is logged.
+  bool Logs(config::LogFilter filter) {
+    auto shared = std::make_shared<const config::LogFilter>(std::move(filter));
+    chain = std::make_shared<config::FilterChainSpec>(*chain);
+    config::HttpSpec http;
+    config::AccessLogSpec one{"/f", "x", {}};
+    one.filter = shared;
+    http.access_logs.push_back(one);
+    chain->proxy = http;
+    Seal();
+    Kept sink;
+    AccessLog log(*loop, sink, registry);
+    log.Write(Request(config::Direction::kOutbound));
+    log.Flush();
+    return !sink.text.empty();
+  }
+  static config::LogFilter Status(config::Comparison comparison, uint32_t status) {
+    return {config::StatusFilter{comparison, status}};
+  }
+};
+
+TEST_F(LogFilterTest, ComparesStatusAndDuration) {
+  using enum config::Comparison;
+  record.status = 404;
+  EXPECT_TRUE(Logs(Status(kAtLeast, 404)));
+  EXPECT_FALSE(Logs(Status(kAtLeast, 405)));
+  EXPECT_TRUE(Logs(Status(kAtMost, 404)));
+  EXPECT_FALSE(Logs(Status(kAtMost, 403)));
+  EXPECT_TRUE(Logs(Status(kEqual, 404)));
+  EXPECT_FALSE(Logs(Status(kEqual, 400)));
+  EXPECT_TRUE(Logs(Status(kNotEqual, 400)));
+  EXPECT_TRUE(Logs({config::DurationFilter{kEqual, 7}}));
+  EXPECT_FALSE(Logs({config::DurationFilter{kAtLeast, 8}}));
+}
+
+TEST_F(LogFilterTest, LooksForFlagsGrpcStatusesHeadersAndTraces) {
+  EXPECT_FALSE(Logs({config::FlagFilter{}}));
+  record.failure = {FailureKind::kConnectRefused};
+  record.retries.exhausted = true;
+  EXPECT_TRUE(Logs({config::FlagFilter{}}));
+  EXPECT_TRUE(Logs({config::FlagFilter{{"NR", "URX"}}}));
+  EXPECT_FALSE(Logs({config::FlagFilter{{"U", "UR"}}}));
+  record.grpc_status = "13";
+  EXPECT_TRUE(Logs({config::GrpcStatusFilter{1U << 13, false}}));
+  EXPECT_FALSE(Logs({config::GrpcStatusFilter{1U << 13, true}}));
+  record.grpc_status = "";
+  record.status = 503;
+  EXPECT_TRUE(Logs({config::GrpcStatusFilter{1U << 14, false}})) << "unavailable";
+  const auto header = [](const char* name) {
+    return config::LogFilter{config::HeaderFilter{*match::HeaderMatch::Compile({.name = name})}};
+  };
+  EXPECT_TRUE(Logs(header("user-agent")));
+  EXPECT_FALSE(Logs(header("x-debug")));
+  EXPECT_FALSE(Logs({config::TracedFilter{}}));
+  RequestTrace trace;
+  record.tracing.spans = &trace;
+  EXPECT_TRUE(Logs({config::TracedFilter{}}));
+}
+
+TEST_F(LogFilterTest, CombinesAndDraws) {
+  using enum config::Comparison;
+  const config::LogFilter yes = Status(kEqual, 200), no = Status(kEqual, 1);
+  EXPECT_TRUE(Logs({config::AllOf{}}));
+  EXPECT_TRUE(Logs({config::AllOf{{yes, yes}}}));
+  EXPECT_FALSE(Logs({config::AllOf{{yes, no}}}));
+  EXPECT_TRUE(Logs({config::AnyOf{{no, yes}}}));
+  EXPECT_FALSE(Logs({config::AnyOf{{no, {config::AllOf{{yes, no}}}}}}));
+  EXPECT_TRUE(Logs({config::ShareFilter{1'000'000}}));
+  EXPECT_FALSE(Logs({config::ShareFilter{0}}));
+  int drawn = 0;
+  for (int i = 0; i < 1000; ++i) drawn += Logs({config::ShareFilter{500'000}});
+  EXPECT_GT(drawn, 350);
+  EXPECT_LT(drawn, 650);
+}
+
+TEST_F(EndedTest, AFilterLooksAtConnectionsToo) {
+  config::TcpSpec tcp;
+  config::AccessLogSpec one{"/f", "%ACCESS_LOG_TYPE%\n", {}};
+  one.filter = std::make_shared<const config::LogFilter>(config::LogFilter{config::FlagFilter{}});
+  tcp.access_logs.push_back(one);
+  chain->proxy = tcp;
+  Seal();
+  RelayRecord relay;
+  Kept sink;
+  AccessLog log(*loop, sink, registry);
+  const EndedDownstream downstream{spec, config::Direction::kOutbound, nullptr, false, {}, {}, ""};
+  log.Write(EndedRelay{downstream, nullptr, relay, {}});
+  log.Flush();
+  EXPECT_EQ(sink.text, "");
+  relay.failure = {FailureKind::kConnectRefused};
+  log.Write(EndedRelay{downstream, nullptr, relay, {}});
+  log.Flush();
+  EXPECT_EQ(sink.text, "/f: TcpConnectionEnd\n");
 }
 
 TEST_F(EndedTest, ErrorsAreLoggedWithoutALogAndInBounds) {

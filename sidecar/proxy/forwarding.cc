@@ -25,6 +25,8 @@ Step Forwarding::Connect() {
   // Also of an attempt that is not sent.
   call_.record.upstream.address = attempt_->endpoint().spec().address;
   call_.record.upstream.peer = call_.record.upstream.labels = {};
+  call_.record.upstream.was_asked = false;
+  call_.record.upstream.tls_terms = {};
   const upstream::HttpVersion version = VersionFor(call_.cluster->spec(), request);
   if (version == upstream::HttpVersion::k2 && request.upgrade_wanted)
     return Fail(call_, {failures::kUpgradeRefused, "the upstream uses HTTP/2"});
@@ -45,6 +47,9 @@ void Forwarding::RecordUpstream() {
   const Transport* transport = attempt_->transport();
   if (transport == nullptr) return;
   record.upstream.is_tls = transport->is_tls();
+  record.upstream.tls_terms = transport->tls_terms();
+  record.upstream.is_http2 = attempt_->version() == upstream::HttpVersion::k2;
+  record.upstream.was_asked = true;
   const PeerIdentity* peer = transport->peer();
   if (peer == nullptr) return;
   record.upstream.peer = call_.arena.Copy(peer->spiffe_id);

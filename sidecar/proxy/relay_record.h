@@ -22,9 +22,10 @@ struct RelayRecord {
   SocketAddress downstream;
   SocketAddress downstream_local;
   SocketAddress upstream;
-  uint64_t received = 0;  // from downstream
-  uint64_t sent = 0;      // to downstream
-  bool opened = false;    // the upstream was reached
+  uint64_t connection = 0;  // see Services::connections
+  uint64_t received = 0;    // from downstream
+  uint64_t sent = 0;        // to downstream
+  bool opened = false;      // the upstream was reached
   Failure failure;
   bool reset_after_end = false;  // by the upstream, after the client had ended: no error
   std::string_view policy;       // that denied it; of the filter chain

@@ -106,7 +106,8 @@ struct Services {
   Mirrors* mirrors = nullptr;                    // null: nothing is mirrored
   const SharedMemoryPressure* memory = nullptr;  // null: no limit is known
   BodyStages* body_stages = nullptr;             // null: bodies pass unchanged
-  bool shows_causes = false;                     // errors of our own have the header x-tulle-cause
+  uint64_t connections = 0;   // downstream ones so far, those at their handshake left out
+  bool shows_causes = false;  // errors of our own have the header x-tulle-cause
   HttpDate date{};
   SecondLimit new_traces{};                            // TracingSpec::traces_per_second
   std::chrono::system_clock::time_point configured{};  // since when the configuration is in force

@@ -70,6 +70,7 @@ TcpRelay::TcpRelay(TcpRelayOwner& owner, Services& services,
 void TcpRelay::Start(Buffer& early) {
   upstream_.waiting.Append(early);
   record_.received += upstream_.waiting.size();
+  record_.connection = ++services_.connections;
   record_.downstream = downstream_.transport->PeerAddress();
   record_.downstream_local = downstream_.transport->LocalAddress();
   downstream_.transport->SetEvents(&downstream_);

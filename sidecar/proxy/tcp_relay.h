@@ -71,6 +71,9 @@ class TcpRelay final : public Deletable,
   const PeerIdentity* upstream_peer() const {
     return upstream_.transport == nullptr ? nullptr : upstream_.transport->peer();
   }
+  TlsTerms upstream_tls() const {
+    return upstream_.transport == nullptr ? TlsTerms() : upstream_.transport->tls_terms();
+  }
   // A TCP health check connects, and sends nothing.
   Purpose purpose() const { return record_.received > 0 ? Purpose::kClient : Purpose::kUnknown; }
 

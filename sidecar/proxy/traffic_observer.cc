@@ -25,6 +25,7 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
                                  AccessLogSink& sink, CollectorSink* collectors,
                                  recorder::WorkerRecorder* recorder)
     : loop_(loop),
+      worker_(worker),
       registry_(registry),
       metrics_(registry, {}),
       memory_(MemoryGauge(registry, worker)),
@@ -54,11 +55,11 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
 
 void TrafficObserver::OnRequestEnd(const Call& call) {
   const Caller& caller = call.caller;
-  const EndedRequest request{
-      {call.chain.owner, call.chain.direction, caller.identity(), caller.is_tls(),
-       caller.peer_address(), caller.local_address(), caller.sni()},
-      call.record,
-      call.response.head};
+  const EndedRequest request{{call.chain.owner, call.chain.direction, caller.identity(),
+                              caller.is_tls(), caller.peer_address(), caller.local_address(),
+                              caller.sni(), caller.tls_terms(), ConnectionId(caller.connection())},
+                             call.record,
+                             call.response.head};
   metrics_.Count(request);
   access_log_.Write(request);
   spans_.Write(request);
@@ -111,10 +112,12 @@ void TrafficObserver::OnRelayEnd(const TcpRelay& relay) {
 EndedRelay TrafficObserver::Ended(const TcpRelay& relay) const {
   const Transport& downstream = relay.downstream();
   return {{relay.chain(), relay.record().direction, downstream.peer(), downstream.is_tls(),
-           relay.record().downstream, relay.record().downstream_local, downstream.sni()},
+           relay.record().downstream, relay.record().downstream_local, downstream.sni(),
+           downstream.tls_terms(), ConnectionId(relay.record().connection)},
           relay.upstream_peer(),
           relay.record(),
-          loop_.WallNow()};
+          loop_.WallNow(),
+          relay.upstream_tls()};
 }
 
 }  // namespace tulle::proxy

@@ -38,12 +38,17 @@ class TrafficObserver final : public Observer {
 
  private:
   EndedRelay Ended(const TcpRelay& relay) const;
+  // Workers count their own: the lowest digits tell them apart.
+  uint64_t ConnectionId(uint64_t number) const {
+    return number == 0 ? 0 : number * 1000 + static_cast<uint64_t>(worker_);
+  }
 
   // Memory changes with traffic, so it is updated where traffic ends: no timer wakes an idle
   // worker.
   void ShowMemory() { memory_.Set(static_cast<double>(loop_.slab().bytes_reserved())); }
 
   loop::Loop& loop_;
+  const int worker_;
   telemetry::Registry& registry_;
   RequestTelemetry metrics_;
   telemetry::Gauge& memory_;
