@@ -1,5 +1,6 @@
 // The first page: how the mesh is, who calls whom, and what to look at.
 import {get} from "./api.js";
+import {goldenColumns, mutualTlsColumn} from "./columns.js";
 import {badge, card, choice, element, note, search, show, table, tile} from "./dom.js";
 import {milliseconds, outcomeText, percent, rate, serviceAddress, shownName} from "./format.js";
 import {Graph} from "./graph.js";
@@ -126,12 +127,7 @@ export class MeshPage {
       columns: [
         {name: "Caller", by: (e) => e.from.label, cell: (e) => nodeLink(e.from)},
         {name: "Service", by: (e) => e.to.label, cell: (e) => nodeLink(e.to)},
-        {name: "Success", number: true, by: (e) => e.traffic.failures / (e.traffic.requests || 1), cell: (e) => badge(e.traffic.state, percent(e.traffic.requests - e.traffic.failures, e.traffic.requests))},
-        {name: "RPS", number: true, by: (e) => e.traffic.events, cell: (e) => rate(e.traffic.events, this.seconds)},
-        {name: "p50", number: true, by: (e) => e.traffic.quantile(0.5) ?? -1, cell: (e) => milliseconds(e.traffic.quantile(0.5))},
-        {name: "p95", number: true, by: (e) => e.traffic.quantile(0.95) ?? -1, cell: (e) => milliseconds(e.traffic.quantile(0.95))},
-        {name: "p99", number: true, by: (e) => e.traffic.quantile(0.99) ?? -1, cell: (e) => milliseconds(e.traffic.quantile(0.99))},
-        {name: "mTLS", by: (e) => e.traffic.mutualTls / (e.traffic.events || 1), cell: (e) => (e.traffic.isSecure ? badge("good", "yes") : badge("fair", percent(e.traffic.mutualTls, e.traffic.events)))},
+        ...goldenColumns(this.seconds), mutualTlsColumn,
         {name: "Most frequent error", by: (e) => e.traffic.errors[0]?.count ?? 0, cell: (e) => (e.traffic.errors[0] ? `${outcomeText(e.traffic.errors[0])} (${e.traffic.errors[0].count})` : "")},
       ],
     });

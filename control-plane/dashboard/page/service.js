@@ -1,6 +1,7 @@
 // One service: how it goes, who calls it, who answers, what applies to it.
 import {get} from "./api.js";
 import {LineChart} from "./charts.js";
+import {goldenColumns, mutualTlsColumn} from "./columns.js";
 import {badge, card, choice, element, note, show, table, tile} from "./dom.js";
 import {ago, identity, milliseconds, now, outcomeText, percent, rate, serviceAddress, shownName} from "./format.js";
 import {endpointsOf} from "./mesh_model.js";
@@ -167,15 +168,6 @@ function breaker(open) {
   return [badge("bad", "open"), ` ${open.reason}, ${ago(open.since)}, seen by ${open.count}`];
 }
 
-// Of rows with their traffic.
-const goldenColumns = (seconds) => [
-  {name: "Success", number: true, cell: ({traffic}) => badge(traffic.state, percent(traffic.requests - traffic.failures, traffic.requests))},
-  {name: "RPS", number: true, cell: ({traffic}) => rate(traffic.events, seconds)},
-  {name: "p50", number: true, cell: ({traffic}) => milliseconds(traffic.quantile(0.5))},
-  {name: "p95", number: true, cell: ({traffic}) => milliseconds(traffic.quantile(0.95))},
-  {name: "p99", number: true, cell: ({traffic}) => milliseconds(traffic.quantile(0.99))},
-];
-
 function links(all, other, seconds, empty, isService = false) {
   const sums = sumsBy(all, (link) => shownName(other(link)));
   const names = new Map(all.map((link) => [shownName(other(link)), other(link)]));
@@ -184,8 +176,7 @@ function links(all, other, seconds, empty, isService = false) {
     rows, empty, caption: "Last minute",
     columns: [
       {name: isService ? "Service" : "Caller", cell: (row) => (isService && row.of.namespace ? element("a", {href: serviceAddress(row.of), "data-key": "to-" + row.name}, row.name) : element("span", {title: row.of.spiffeId ? identity(row.of.spiffeId) : ""}, row.name))},
-      ...goldenColumns(seconds),
-      {name: "mTLS", cell: ({traffic}) => (traffic.isSecure ? badge("good", "yes") : badge("fair", percent(traffic.mutualTls, traffic.events)))},
+      ...goldenColumns(seconds), mutualTlsColumn,
     ],
   });
 }

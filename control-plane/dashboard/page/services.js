@@ -1,7 +1,8 @@
 // All services, also those that nobody calls.
 import {get} from "./api.js";
+import {goldenColumns} from "./columns.js";
 import {badge, card, element, search, show, table} from "./dom.js";
-import {milliseconds, percent, rate, serviceAddress, shownName} from "./format.js";
+import {serviceAddress, shownName} from "./format.js";
 import {endpointsOf, openBreakersOf} from "./mesh_model.js";
 import {sumsBy, Traffic} from "./traffic.js";
 
@@ -41,10 +42,7 @@ export class ServicesPage {
         {name: "Service", by: (r) => r.name, cell: (r) => element("a", {href: serviceAddress(r.service), "data-key": r.name}, r.name)},
         {name: "Endpoints", number: true, by: (r) => r.endpoints.length, cell: (r) => endpointsText(r.endpoints)},
         {name: "Breakers", by: (r) => r.open, cell: (r) => (r.open > 0 ? badge("bad", `${r.open} open`) : badge("good", "closed"))},
-        {name: "Success", number: true, by: (r) => (r.traffic.requests ? r.traffic.failures / r.traffic.requests : -1), cell: (r) => badge(r.traffic.state, percent(r.traffic.requests - r.traffic.failures, r.traffic.requests))},
-        {name: "RPS", number: true, by: (r) => r.traffic.events, cell: (r) => rate(r.traffic.events, this.seconds)},
-        {name: "p50", number: true, by: (r) => r.traffic.quantile(0.5) ?? -1, cell: (r) => milliseconds(r.traffic.quantile(0.5))},
-        {name: "p95", number: true, by: (r) => r.traffic.quantile(0.95) ?? -1, cell: (r) => milliseconds(r.traffic.quantile(0.95))},
+        ...goldenColumns(this.seconds),
       ],
     }));
   }
