@@ -428,7 +428,7 @@ TEST_F(EndedTest, FailuresAreCountedByCause) {
       "tulle_failures_total{direction=\"outbound\",service=\"db.default.svc.cluster.local\","
       "cause=\"connect_timeout\"} 1\n"
       "tulle_failures_total{direction=\"outbound\",service=\"post.default.svc.cluster.local\","
-      "cause=\"connect_refused\"} 3\n");
+      "cause=\"connect_failed\"} 3\n");
 }
 
 TEST_F(EndedTest, RelaysAreOpenedOnceAndClosedOnce) {

@@ -374,8 +374,8 @@ RequestTelemetry::RelayCells RequestTelemetry::CellsAt(const telemetry::LabelVal
 RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay,
                                                          std::string_view owner) {
   const RelayRecord& record = relay.record;
-  Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, record.service),
-                           WorkloadOfPeer(PeerOf(relay)));
+  const Workload peer = WorkloadOfPeer(PeerOf(relay));  // labels are views of it
+  Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, record.service), peer);
   labels[IstioLabel::kRequestProtocol] = "tcp";
   labels[IstioLabel::kResponseFlags] = record.failure ? record.failure.facts().flag : "-";
   return CellsAt(telemetry::LabelValues(labels.values),

@@ -59,11 +59,11 @@ TEST_F(ClusterTest, EachOpeningOfABreakerIsToldWithItsCause) {
     EXPECT_TRUE(openings_.causes.empty());
     attempt(Outcome::kUnreachable, FailureKind::kConnectRefused);
   }
-  EXPECT_EQ(openings_.causes, (std::vector<std::string>{"connect_refused"}));
+  EXPECT_EQ(openings_.causes, (std::vector<std::string>{"connect_failed"}));
   Pass(spec_.breaker->open_for + spec_.breaker->jitter);
   attempt(Outcome::kNothing, FailureKind::kNone);
   attempt(Outcome::kGatewayError, FailureKind::kNone);
-  EXPECT_EQ(openings_.causes, (std::vector<std::string>{"connect_refused", ""}));
+  EXPECT_EQ(openings_.causes, (std::vector<std::string>{"connect_failed", ""}));
   Pass(2 * (spec_.breaker->open_for + spec_.breaker->jitter));
   attempt(Outcome::kGood, FailureKind::kNone);
   EXPECT_EQ(openings_.causes.size(), 2u);

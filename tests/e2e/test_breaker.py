@@ -61,10 +61,10 @@ def test_each_opening_is_counted_with_its_cause(run_sidecar):
     sidecar = run_sidecar([bootstrap.listener(port, bootstrap.connection_manager())], [bootstrap.cluster(ports=[dead], **outlier("0.2s"))])
     assert openings(sidecar) == {}
     assert [raw.get(port).status for _ in range(5)] == [503] * 5
-    assert openings(sidecar) == {"connect_refused": 1}
-    processes.wait_until(lambda: raw.get(port).status == 503 and openings(sidecar) == {"connect_refused": 2}, "the trial fails")
+    assert openings(sidecar) == {"connect_failed": 1}
+    processes.wait_until(lambda: raw.get(port).status == 503 and openings(sidecar) == {"connect_failed": 2}, "the trial fails")
     causes = {dict(labels)["cause"]: value for (name, labels), value in sidecar.metrics().items() if name == "tulle_failures_total"}
-    assert causes["connect_refused"] == 6 and set(causes) <= {"connect_refused", "breaker_open"}, causes
+    assert causes["connect_failed"] == 6 and set(causes) <= {"connect_failed", "breaker_open"}, causes
 
 
 def test_a_good_answer_in_between_keeps_it_closed(make_proxy, failing):
