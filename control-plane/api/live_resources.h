@@ -3,8 +3,11 @@
 // Owner: the Api; the parts outlive it. Thread: the Api's.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 
+#include "control-plane/api/answers.h"
 #include "control-plane/api/route.h"
 #include "control-plane/insight/questions.h"
 
@@ -18,6 +21,11 @@ class RequestResource {
 
  private:
   ApiResponse Find(const Call& call);
+  ApiResponse Explain(const Call& call);
+  // What is found by `texts` (request_json.h); `finish` makes it the response.
+  using Texts = std::map<std::string, std::string>;
+  using Finish = std::function<ApiResponse(const Json& found)>;
+  ApiResponse Ask(const Call& call, const Texts& texts, Finish finish);
   ApiResponse Failures(const Call& call);
 
   const LiveParts live_;

@@ -119,6 +119,43 @@ TEST_F(LiveTest, InvalidFiltersAreRefused) {
   EXPECT_EQ(Call("GET", "/v1/requests", {}, "", "Bearer x").status, 401);
 }
 
+TEST_F(LiveTest, ARequestIsExplained) {
+  insight::v1::RequestRecord record = Record("id-1", 1000);
+  record.set_outbound(true);
+  record.set_method("GET");
+  record.set_authority("cart.shop");
+  record.set_path("/items");
+  record.set_source("spiffe://cluster.local/ns/shop/sa/web");
+  Knows({record});
+  const ApiResponse response = Call("GET", "/v1/requests/id-1/explanation", {}, "", reader_);
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json json = Body(response);
+  EXPECT_EQ(json["title"], "GET cart.shop/items: 503 overflow");
+  EXPECT_EQ(json["asked"], 1);
+  EXPECT_EQ(json["hops"][0]["title"], "web.shop calls cart.shop");
+  EXPECT_EQ(json["hops"][0]["cause"], "overflow") << "the record itself";
+  EXPECT_EQ(json["hops"][0]["lines"][0], (Json{{"name", "sidecar"}, {"text", "web"}}));
+  EXPECT_EQ(json["verdict"]["cause"], "overflow");
+  EXPECT_EQ(json["verdict"]["hop"], 0);
+  EXPECT_FALSE(json["verdict"]["nextStep"].get<std::string>().empty());
+  const std::string result = json["result"];
+  EXPECT_TRUE(result.starts_with("hop 1: the sidecar of web.shop answered 503, because")) << result;
+  EXPECT_EQ(sidecar_.received.back().question().find().id(), "id-1");
+}
+
+TEST_F(LiveTest, WhatNobodyKnowsIsNotExplained) {
+  Knows({});
+  const ApiResponse unknown = Call("GET", "/v1/requests/id-2/explanation");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(Body(unknown)["error"], "no sidecar knows a request \"id-2\"");
+  EXPECT_FALSE(Body(unknown)["hint"].get<std::string>().empty());
+  sidecar_.received.clear();
+  const std::string path = "/v1/requests/" + std::string(300, 'x') + "/explanation";
+  EXPECT_EQ(Call("GET", path).status, 400);
+  EXPECT_EQ(Call("GET", "/v1/requests/id-2/explanation", {}, "", "Bearer x").status, 401);
+  EXPECT_TRUE(sidecar_.received.empty());
+}
+
 TEST_F(LiveTest, FailuresAreCounted) {
   failures_.Add(Record("1", kNow * 1'000'000), "web", kNow);
   failures_.AddLeftOut(3, kNow);

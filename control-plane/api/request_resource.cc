@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "control-plane/api/live_resources.h"
 #include "control-plane/api/request_json.h"
+#include "control-plane/diagnosis/explanation.h"
 #include "control-plane/insight/failure_book.h"
 
 namespace tulle::api {
@@ -51,8 +52,7 @@ std::vector<RequestRecord> Merged(std::vector<RequestRecord> answers,
   return all;
 }
 
-ApiResponse FoundAnswer(insight::Questions::Outcome outcome, std::vector<RequestRecord> kept,
-                        size_t limit) {
+Json FoundJson(insight::Questions::Outcome outcome, std::vector<RequestRecord> kept, size_t limit) {
   std::vector<RequestRecord> all = Merged(std::move(outcome.requests), std::move(kept));
   // What the sidecars leave out may be in the book, and is left out here then: not counted twice.
   const uint64_t beyond = all.size() > limit ? all.size() - limit : 0;
@@ -63,7 +63,7 @@ ApiResponse FoundAnswer(insight::Questions::Outcome outcome, std::vector<Request
   if (all.size() > limit) all.resize(limit);
   for (const RequestRecord& record : all) json["requests"].push_back(RequestJson(record));
   if (!outcome.errors.empty()) json["errors"] = outcome.errors;
-  return Answer(json);
+  return json;
 }
 
 Json GroupJson(const insight::FailureBook::Group& group) {
@@ -85,6 +85,10 @@ Routes RequestResource::routes() {
        "among "
        "the failures that sidecars have reported",
        By(this, &RequestResource::Find), kFilter},
+      {"GET", "/v1/requests/{id}/explanation", Access::kReader,
+       "Explain a request: the decisions of each sidecar in words, what ended it, and what to "
+       "change. The id is x-request-id, or the ID of a trace",
+       By(this, &RequestResource::Explain)},
       {"GET",
        "/v1/failures",
        Access::kReader,
@@ -95,19 +99,35 @@ Routes RequestResource::routes() {
 }
 
 ApiResponse RequestResource::Find(const Call& call) {
+  return Ask(call, call.request.query, [](const Json& found) { return Answer(found); });
+}
+
+ApiResponse RequestResource::Explain(const Call& call) {
+  const std::string& id = call.arguments[0];
+  return Ask(call, {{"id", id}, {"limit", std::string(diagnosis::kMostHops)}},
+             [id](const Json& found) {
+               const Json explanation = diagnosis::ExplanationOf(found);
+               if (!explanation["hops"].empty()) return Answer(explanation);
+               const diagnosis::Unknown unknown = diagnosis::UnknownRequest(id, found);
+               return Refuse(404, unknown.error, unknown.hint);
+             });
+}
+
+ApiResponse RequestResource::Ask(const Call& call, const Texts& texts, Finish finish) {
   ApiResponse refusal;
-  const auto filter = ReadFilter(call.request.query, &refusal);
+  const auto filter = ReadFilter(texts, &refusal);
   if (!filter) return refusal;
-  if (live_.questions == nullptr) return FoundAnswer({}, {}, filter->limit());
+  if (live_.questions == nullptr) return finish(FoundJson({}, {}, filter->limit()));
   ApiResponse response;
-  response.later = [live = live_, filter = *filter,
-                    caller = call.caller.name](ApiResponse::Respond respond) {
+  response.later = [live = live_, filter = *filter, caller = call.caller.name,
+                    finish = std::move(finish)](ApiResponse::Respond respond) {
     insight::v1::Question question;
     *question.mutable_find() = filter;
     const bool is_asked = live.questions->Ask(
         caller, [](const insight::Respondent&) { return true; }, std::move(question),
-        [live, filter, respond](insight::Questions::Outcome outcome) {
-          respond(FoundAnswer(std::move(outcome), live.failures->Find(filter), filter.limit()));
+        [live, filter, finish, respond](insight::Questions::Outcome outcome) {
+          respond(
+              finish(FoundJson(std::move(outcome), live.failures->Find(filter), filter.limit())));
         });
     if (!is_asked) respond(RefuseQuestion());
   };

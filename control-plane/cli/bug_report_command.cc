@@ -21,6 +21,7 @@
 #include "control-plane/cli/table.h"
 #include "control-plane/cli/tar_archive.h"
 #include "control-plane/cli/user_error.h"
+#include "net/usage/unsafe_text.h"
 #include "telemetry/version.h"
 
 namespace tulle::cli {
@@ -193,8 +194,8 @@ void TakeProxies(Session& session, KubernetesApi* api, const Json& proxies, BugR
   }
   for (size_t i = 0; i < names->size(); ++i) {
     const std::string& name = (*names)[i];
-    session.err() << "Reading proxy " << Printable(name) << " (" << i + 1 << " of " << names->size()
-                  << ")\n";
+    session.err() << "Reading proxy " << usage::Printable(name) << " (" << i + 1 << " of "
+                  << names->size() << ")\n";
     const std::string folder = FolderOf(name, i + 1);
     const std::string path = ItemPath("/v1/proxies", name);
     const Json proxy = report->Take(folder + "proxy.json", path);

@@ -19,7 +19,6 @@
 #include "control-plane/cli/proxy_part.h"
 #include "control-plane/cli/selection.h"
 #include "control-plane/cli/table.h"
-#include "control-plane/cli/unsafe_text.h"
 #include "control-plane/cli/user_error.h"
 
 namespace tulle::cli {
@@ -29,24 +28,6 @@ std::string TextOf(const absl::Status& status) {
   std::ostringstream text;
   PrintError(status, false, text);
   return text.str();
-}
-
-// U+009B is CSI, U+202E shows what follows from right to left.
-TEST(UnsafeText, ATerminalIsNotToObeyWhatStrangersWrite) {
-  const char* unsafe[] = {"\x1b",         "\x7f",         "\xc2\x80",     "\xc2\x9b",
-                          "\xc2\x9f",     "\xd8\x9c",     "\xe2\x80\x8f", "\xe2\x80\xa8",
-                          "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9"};
-  for (const std::string text : unsafe) {
-    EXPECT_EQ(UnsafeBytes(text, 0), text.size());
-    EXPECT_EQ(Printable("a" + text + "b"), "a" + std::string(text.size(), ' ') + "b");
-  }
-  for (const std::string text : {" ", "\xc2\xa0", "\xc3\xa9", "\xe2\x82\xac", "\xe2\x81\xaa",
-                                 "\xf0\x9f\x98\x80", "\xe2", "\xc2"}) {
-    EXPECT_EQ(UnsafeBytes(text, 0), 0u) << text;
-    EXPECT_EQ(WithEscapes(text), text);
-  }
-  EXPECT_EQ(WithEscapes("{\n \"a\": \"\x7f\xc2\x9b \xe2\x80\xae\"}"),
-            "{\n \"a\": \"\\u007f\\u009b \\u202e\"}");
 }
 
 TEST(Table, ColumnsAreThreeSpacesApartAndControlBytesGo) {

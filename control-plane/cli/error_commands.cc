@@ -4,14 +4,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/commands.h"
-#include "control-plane/cli/hops.h"
 #include "control-plane/cli/lifetime.h"
-#include "control-plane/cli/next_steps_table.h"
 #include "control-plane/cli/request_report.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/diagnosis/hops.h"
+#include "control-plane/diagnosis/next_steps_table.h"
 
 namespace tulle::cli {
 namespace {
+
+using diagnosis::NextStep;
+using diagnosis::NextStepOf;
+using diagnosis::ShortService;
+using diagnosis::ShortWorkload;
 
 constexpr int64_t kLongestErrorWindow = 3600;
 constexpr int64_t kMicros = 1'000'000;

@@ -3,7 +3,7 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/files.h"
 #include "control-plane/cli/manifest.h"
-#include "control-plane/cli/table.h"
+#include "net/usage/unsafe_text.h"
 
 namespace tulle::cli {
 
@@ -24,7 +24,8 @@ absl::StatusOr<int> Inject(Session& session) {
     if (!all.empty() && !injected->text.starts_with("---")) all += "---\n";
     all += injected->text;
     if (!all.empty() && all.back() != '\n') all += '\n';
-    for (const std::string& note : injected->notes) absl::StrAppend(&notes, Printable(note), "\n");
+    for (const std::string& note : injected->notes)
+      absl::StrAppend(&notes, usage::Printable(note), "\n");
   }
   if (notes.empty()) notes = "nothing to inject: found no pods and no templates of pods\n";
   session.out() << all;

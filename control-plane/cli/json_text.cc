@@ -2,19 +2,13 @@
 
 #include <cctype>
 
-#include "control-plane/cli/table.h"
-#include "control-plane/cli/unsafe_text.h"
+#include "net/usage/unsafe_text.h"
 
 namespace tulle::cli {
 namespace {
 
-const Json* Find(const Json& json, const std::string& pointer) {
-  const Json::json_pointer at(pointer);
-  return json.contains(at) ? &json.at(at) : nullptr;
-}
-
 std::string Dump(const Json& json, int indent = -1) {
-  return WithEscapes(json.dump(indent, ' ', false, Json::error_handler_t::replace));
+  return usage::WithEscapes(json.dump(indent, ' ', false, Json::error_handler_t::replace));
 }
 
 bool IsPlain(const std::string& text) {
@@ -75,32 +69,6 @@ void Write(const Json& json, const std::string& indent, std::string* yaml) {
 }
 
 }  // namespace
-
-std::string LinesAt(const Json& json, const std::string& pointer) {
-  const Json* found = Find(json, pointer);
-  if (found == nullptr || found->is_null() || found->is_structured()) return "";
-  return found->is_string() ? PrintableLines(found->get<std::string>()) : Dump(*found);
-}
-
-std::string TextAt(const Json& json, const std::string& pointer) {
-  return Printable(LinesAt(json, pointer));
-}
-
-int64_t NumberAt(const Json& json, const std::string& pointer) {
-  const Json* found = Find(json, pointer);
-  return found != nullptr && found->is_number() ? found->get<int64_t>() : 0;
-}
-
-bool TrueAt(const Json& json, const std::string& pointer) {
-  const Json* found = Find(json, pointer);
-  return found != nullptr && found->is_boolean() && found->get<bool>();
-}
-
-const Json& PartAt(const Json& json, const std::string& pointer) {
-  static const Json kNothing = Json::array();
-  const Json* found = Find(json, pointer);
-  return found != nullptr && found->is_structured() ? *found : kNothing;
-}
 
 std::string ToYaml(const Json& json) {
   std::string yaml;

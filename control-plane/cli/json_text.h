@@ -1,27 +1,20 @@
-// Reads JSON of the API without exceptions, and prints it as the user asked.
+// Prints JSON of the API as the user asked. Pure.
 #pragma once
 
-#include <cstdint>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 
 #include "control-plane/cli/invocation.h"
+#include "control-plane/diagnosis/json_reading.h"
 
 namespace tulle::cli {
 
-using Json = nlohmann::json;
-
-// The value at `pointer` ("/metadata/name") as text, number, boolean, or array or object. Defaults
-// to
-// "", 0, false and an empty array if it is missing or has another type. Text is printable: control
-// characters, which any workload may have sent, become blanks. LinesAt keeps line feeds (PEM,
-// YAML).
-std::string LinesAt(const Json& json, const std::string& pointer);
-std::string TextAt(const Json& json, const std::string& pointer);
-int64_t NumberAt(const Json& json, const std::string& pointer);
-bool TrueAt(const Json& json, const std::string& pointer);
-const Json& PartAt(const Json& json, const std::string& pointer);
+using diagnosis::Json;
+using diagnosis::LinesAt;
+using diagnosis::NumberAt;
+using diagnosis::PartAt;
+using diagnosis::TextAt;
+using diagnosis::TrueAt;
 
 std::string ToYaml(const Json& json);
 // On one line, for programs that read line by line.

@@ -37,17 +37,13 @@ void PrintNamed(Session& session, size_t indent, const std::string& name, const 
   }
 }
 
-void PrintEnding(Session& session, const Ending& ending, const std::string& otherwise) {
+void PrintVerdict(Session& session, const diagnosis::Verdict& verdict, const std::string& result) {
   session.out() << "\n";
-  if (ending.hop < 0) {
-    PrintNamed(session, 0, "Result", otherwise);
-    return;
-  }
-  PrintNamed(session, 0, "Result", absl::StrCat("hop ", ending.hop + 1, ": ", ending.meaning));
-  if (!ending.policy.empty()) PrintNamed(session, 0, "Policy", ending.policy);
-  if (!ending.field.empty()) PrintNamed(session, 0, "Field", ending.field);
-  if (!ending.next_step.empty()) PrintNamed(session, 0, "Next step", ending.next_step);
-  if (!ending.command.empty()) PrintNamed(session, 0, "", ending.command);
+  PrintNamed(session, 0, "Result", result);
+  if (!verdict.policy.empty()) PrintNamed(session, 0, "Policy", verdict.policy);
+  if (!verdict.field.empty()) PrintNamed(session, 0, "Field", verdict.field);
+  if (!verdict.next_step.empty()) PrintNamed(session, 0, "Next step", verdict.next_step);
+  if (!verdict.command.empty()) PrintNamed(session, 0, "", verdict.command);
 }
 
 }  // namespace tulle::cli

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "control-plane/cli/ending.h"
 #include "control-plane/cli/session.h"
+#include "control-plane/diagnosis/verdict.h"
 
 namespace tulle::cli {
 
@@ -12,7 +12,7 @@ namespace tulle::cli {
 std::string ShellWord(const std::string& text);
 // "  name      text", wrapped to the terminal.
 void PrintNamed(Session& session, size_t indent, const std::string& name, const std::string& text);
-// What ended it, and what to do. `otherwise`: what is said if nothing did.
-void PrintEnding(Session& session, const Ending& ending, const std::string& otherwise);
+// `result` (what ended it), and what to do.
+void PrintVerdict(Session& session, const diagnosis::Verdict& verdict, const std::string& result);
 
 }  // namespace tulle::cli

@@ -13,6 +13,7 @@
 #include "control-plane/cli/merged_traces.h"
 #include "control-plane/cli/replicas.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/diagnosis/explanation.h"
 #include "k8s/install/settings.h"
 
 namespace tulle::cli {
@@ -29,6 +30,8 @@ constexpr char kServices[] = "/v1/services";
 constexpr char kCheck[] = "/v1/check";
 constexpr char kTraffic[] = "/v1/traffic";
 constexpr char kRequests[] = "/v1/requests";
+constexpr std::string_view kOneRequest = "/v1/requests/";
+constexpr std::string_view kExplanation = "/explanation";
 constexpr char kFailures[] = "/v1/failures";
 constexpr char kTraces[] = "/v1/traces";
 constexpr char kOneTrace[] = "/v1/traces/";
@@ -52,6 +55,13 @@ std::string VerbOf(const std::string& method) {
   return method == "POST" ? "create" : absl::AsciiStrToLower(method);
 }
 
+// Of /v1/requests/ID/explanation; empty: another path.
+std::string ExplainedId(std::string_view path) {
+  if (!path.starts_with(kOneRequest) || !path.ends_with(kExplanation)) return "";
+  path.remove_prefix(kOneRequest.size());
+  return std::string(path.substr(0, path.size() - std::min(path.size(), kExplanation.size())));
+}
+
 // Whether each replica has a part of the answer: it follows from the proxies that are connected.
 bool DependsOnReplica(const ApiCall& call) {
   // Changes of these are no changes of the mesh: a proxy or a tap is asked for something.
@@ -59,8 +69,8 @@ bool DependsOnReplica(const ApiCall& call) {
   return call.method == "GET" &&
          (call.path == kProxies || call.path == kServices || call.path == kCheck ||
           call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests ||
-          call.path == kFailures || call.path == kEvents || call.path == kMetrics ||
-          call.path == kTraces || call.path.starts_with(kOneTrace));
+          !ExplainedId(call.path).empty() || call.path == kFailures || call.path == kEvents ||
+          call.path == kMetrics || call.path == kTraces || call.path.starts_with(kOneTrace));
 }
 
 // What the call limits its answer to.
@@ -166,6 +176,7 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (call.path.starts_with(kOneTap)) return SendToTap(call);
   if (call.path.starts_with(kOneTrace)) return FindTrace(call);
   if (call.path == kTraces) return SearchTraces(call);
+  if (!ExplainedId(call.path).empty()) return Explain(call);
   std::vector<Json> answers;
   if (auto refused = AskAll(call, &answers)) return *std::move(refused);
   if (call.path == kProxies) return Reply(MergedProxies(answers));
@@ -255,6 +266,20 @@ absl::StatusOr<ApiReply> ServiceProxy::SearchTraces(const ApiCall& call) {
   std::vector<Json> answers;
   if (auto refused = AskAll(newest, &answers)) return *std::move(refused);
   return Reply(MergedTraces(answers, *query));
+}
+
+absl::StatusOr<ApiReply> ServiceProxy::Explain(const ApiCall& call) {
+  const std::string id = ExplainedId(call.path);
+  std::vector<Json> answers;
+  const ApiCall find{.method = "GET",
+                     .path = kRequests,
+                     .query = {{"id", id}, {"limit", std::string(diagnosis::kMostHops)}}};
+  if (auto refused = AskAll(find, &answers)) return *std::move(refused);
+  const Json found = MergedRequests(answers);
+  const Json explanation = diagnosis::ExplanationOf(found);
+  if (!explanation["hops"].empty()) return Reply(explanation);
+  const diagnosis::Unknown unknown = diagnosis::UnknownRequest(id, found);
+  return ApiReply{404, Json({{"error", unknown.error}, {"hint", unknown.hint}}).dump()};
 }
 
 std::optional<absl::StatusOr<ApiReply>> ServiceProxy::AskAll(const ApiCall& call,

@@ -47,6 +47,8 @@ class ServiceProxy final : public ApiClient {
   // Each replica has the spans of its sidecars.
   absl::StatusOr<ApiReply> FindTrace(const ApiCall& call);
   absl::StatusOr<ApiReply> SearchTraces(const ApiCall& call);
+  // From the records that the sidecars of all replicas have.
+  absl::StatusOr<ApiReply> Explain(const ApiCall& call);
   // Absent: a replica has answered. Else the refusal of the first one that refused.
   std::optional<absl::StatusOr<ApiReply>> AskAll(const ApiCall& call, std::vector<Json>* answers);
   // Absent: it does not answer, now or earlier in this command.

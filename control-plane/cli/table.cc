@@ -4,7 +4,7 @@
 #include <ctime>
 #include <string_view>
 
-#include "control-plane/cli/unsafe_text.h"
+#include "net/usage/unsafe_text.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
@@ -31,14 +31,6 @@ void PrintBelow(const std::string& text, size_t width, std::ostream& out) {
   }
 }
 
-std::string WithoutControls(std::string text, bool keeps_lines) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (keeps_lines && text[i] == '\n') continue;
-    for (size_t bytes = UnsafeBytes(text, i); bytes > 0; --bytes) text[i + bytes - 1] = ' ';
-  }
-  return text;
-}
-
 std::string TwoUnits(int64_t large, char large_unit, int64_t small, char small_unit) {
   std::string text = std::to_string(large) + large_unit;
   if (small > 0) text += std::to_string(small) + small_unit;
@@ -48,10 +40,11 @@ std::string TwoUnits(int64_t large, char large_unit, int64_t small, char small_u
 }  // namespace
 
 void Table::AddRow(std::vector<std::string> cells, const std::string& note) {
-  for (std::string& cell : cells) cell = cell.empty() ? "<none>" : Printable(std::move(cell));
+  for (std::string& cell : cells)
+    cell = cell.empty() ? "<none>" : usage::Printable(std::move(cell));
   cells.resize(rows_[0].size());
   rows_.push_back(std::move(cells));
-  notes_.push_back(Printable(note));
+  notes_.push_back(usage::Printable(note));
 }
 
 std::vector<size_t> Table::WidthsOf() const {
@@ -98,9 +91,6 @@ void Table::Print(std::ostream& out, size_t width) const {
     if (!notes_[row].empty()) PrintBelow(notes_[row], width, out);
   }
 }
-
-std::string Printable(std::string text) { return WithoutControls(std::move(text), false); }
-std::string PrintableLines(std::string text) { return WithoutControls(std::move(text), true); }
 
 std::string FormatAge(int64_t seconds) {
   constexpr int64_t kMinute = 60;

@@ -31,11 +31,6 @@ class Table {
   std::vector<std::string> notes_;  // of each row, empty: none
 };
 
-// Control characters become blanks: a peer's text must not change lines or the terminal. UTF-8.
-std::string Printable(std::string text);
-// The same for text of several lines: line feeds stay.
-std::string PrintableLines(std::string text);
-
 // "5s", "4m10s", "3h", "2d", rounded like in kubectl. Negative: "0s".
 std::string FormatAge(int64_t seconds);
 

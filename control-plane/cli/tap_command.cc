@@ -5,15 +5,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/cli/commands.h"
-#include "control-plane/cli/hops.h"
 #include "control-plane/cli/interruption.h"
 #include "control-plane/cli/lifetime.h"
-#include "control-plane/cli/request_text.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/diagnosis/hops.h"
+#include "control-plane/diagnosis/request_text.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
 namespace {
+
+using diagnosis::HopOutcome;
+using diagnosis::MicrosText;
+using diagnosis::MicrosTime;
+using diagnosis::ShortService;
+using diagnosis::ShortWorkload;
 
 constexpr int64_t kNoEnd = INT64_MAX;
 

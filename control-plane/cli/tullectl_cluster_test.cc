@@ -255,6 +255,19 @@ TEST_F(TwoReplicas, RequestsAreThoseThatSidecarsOfAllKnow) {
   EXPECT_NE(out.find("2. cart.shop is called by web.shop"), std::string::npos) << out;
   EXPECT_EQ(out.find("\n3. "), std::string::npos) << out;
   EXPECT_NE(err.find("1 of 5 sidecars did not answer"), std::string::npos) << err;
+  // As the dashboard asks.
+  ReplyOfService("/dashboard/", "the page");
+  Json page;
+  serve_page = [&](const PageServing& serving) -> absl::StatusOr<int> {
+    const auto reply = serving.forward({.path = "/v1/requests/id-1/explanation"});
+    if (reply.ok()) page = Json::parse(reply->body, nullptr, false);
+    return 0;
+  };
+  ASSERT_EQ(Run({"dashboard", "--no-open"}), 0) << err;
+  EXPECT_EQ(page["hops"].size(), 2u) << page;
+  EXPECT_EQ(page["hops"][1]["title"], "cart.shop is called by web.shop") << page;
+  EXPECT_EQ(page["verdict"]["cause"], "denied") << page;
+  EXPECT_EQ(page["asked"], 5) << page;
 }
 
 TEST_F(TwoReplicas, FailuresOfAllAreAddedUp) {

@@ -1,6 +1,6 @@
 #include "control-plane/cli/user_error.h"
 
-#include "control-plane/cli/table.h"
+#include "net/usage/unsafe_text.h"
 
 namespace tulle::cli {
 
@@ -33,9 +33,10 @@ std::string HintOf(const absl::Status& status) {
 void PrintError(const absl::Status& status, bool has_colour, std::ostream& err) {
   const std::string text(status.message());
   const size_t mark = text.find(kHintMark);
-  err << (has_colour ? "\033[31merror:\033[0m " : "error: ") << PrintableLines(text.substr(0, mark))
-      << "\n";
-  if (mark != std::string::npos) err << "hint: " << PrintableLines(text.substr(mark + 1)) << "\n";
+  err << (has_colour ? "\033[31merror:\033[0m " : "error: ")
+      << usage::PrintableLines(text.substr(0, mark)) << "\n";
+  if (mark != std::string::npos)
+    err << "hint: " << usage::PrintableLines(text.substr(mark + 1)) << "\n";
 }
 
 }  // namespace tulle::cli

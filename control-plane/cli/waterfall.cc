@@ -8,12 +8,15 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "control-plane/cli/hops.h"
-#include "control-plane/cli/request_text.h"
+#include "control-plane/diagnosis/hops.h"
+#include "control-plane/diagnosis/request_text.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
 namespace {
+
+using diagnosis::MicrosText;
+using diagnosis::MicrosTime;
 
 constexpr size_t kTraceWidth = 100;
 constexpr size_t kLeastBar = 10;

@@ -11,13 +11,23 @@
 #include "absl/strings/str_split.h"
 #include "certs/spiffe_names.h"
 #include "control-plane/cli/commands.h"
-#include "control-plane/cli/ending.h"
 #include "control-plane/cli/request_report.h"
-#include "control-plane/cli/request_text.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/diagnosis/explanation.h"
+#include "control-plane/diagnosis/request_text.h"
 
 namespace tulle::cli {
 namespace {
+
+using diagnosis::ConsideredIn;
+using diagnosis::Hop;
+using diagnosis::HopLines;
+using diagnosis::HopOutcome;
+using diagnosis::HopTitle;
+using diagnosis::ResultOf;
+using diagnosis::ShortService;
+using diagnosis::Verdict;
+using diagnosis::VerdictOn;
 
 constexpr char kHttp[] = "http://";
 
@@ -198,17 +208,18 @@ std::string SupposedEnd(const Json& record) {
 }
 
 int PrintSupposed(Session& session, const std::vector<Hop>& hops, const std::string& unknown) {
-  const Ending ending = EndingOf(hops);
+  const Verdict verdict = VerdictOn(hops);
   if (session.wants_json()) {
     Json json = {{"hops", Json::array()}};
     for (const Hop& hop : hops) json["hops"].push_back(hop.record);
     if (!unknown.empty()) json["unknown"] = unknown;
     PrintJson(json, session.invocation.format, session.out());
-    return ending.hop < 0 ? 0 : 1;
+    return verdict.hop < 0 ? 0 : 1;
   }
   for (size_t i = 0; i < hops.size(); ++i) PrintSupposedHop(session, i + 1, hops[i].record);
-  PrintEnding(session, ending, unknown.empty() ? SupposedEnd(hops.back().record) : unknown);
-  return ending.hop < 0 ? 0 : 1;
+  const std::string end = unknown.empty() ? SupposedEnd(hops.back().record) : unknown;
+  PrintVerdict(session, verdict, verdict.hop < 0 ? end : ResultOf(hops, verdict));
+  return verdict.hop < 0 ? 0 : 1;
 }
 
 }  // namespace

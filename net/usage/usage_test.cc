@@ -2,6 +2,7 @@
 
 #include "net/usage/program.h"
 #include "net/usage/suggestion.h"
+#include "net/usage/unsafe_text.h"
 #include "net/usage/usage_error.h"
 #include "net/usage/wrap.h"
 
@@ -104,6 +105,24 @@ TEST(Words, WrapAtBlanks) {
   EXPECT_EQ(Wrapped("longerthanthat x", 7), (Lines{"longerthanthat", "x"}));
   EXPECT_EQ(Wrapped("äöü äöü", 7), Lines{"äöü äöü"});
   EXPECT_EQ(Wrapped("one two", 0), Lines{"one two"});
+}
+
+// U+009B is CSI, U+202E shows what follows from right to left.
+TEST(UnsafeText, ATerminalIsNotToObeyWhatStrangersWrite) {
+  const char* unsafe[] = {"\x1b",         "\x7f",         "\xc2\x80",     "\xc2\x9b",
+                          "\xc2\x9f",     "\xd8\x9c",     "\xe2\x80\x8f", "\xe2\x80\xa8",
+                          "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9"};
+  for (const std::string text : unsafe) {
+    EXPECT_EQ(UnsafeBytes(text, 0), text.size());
+    EXPECT_EQ(Printable("a" + text + "b"), "a" + std::string(text.size(), ' ') + "b");
+  }
+  for (const std::string text : {" ", "\xc2\xa0", "\xc3\xa9", "\xe2\x82\xac", "\xe2\x81\xaa",
+                                 "\xf0\x9f\x98\x80", "\xe2", "\xc2"}) {
+    EXPECT_EQ(UnsafeBytes(text, 0), 0u) << text;
+    EXPECT_EQ(WithEscapes(text), text);
+  }
+  EXPECT_EQ(WithEscapes("{\n \"a\": \"\x7f\xc2\x9b \xe2\x80\xae\"}"),
+            "{\n \"a\": \"\\u007f\\u009b \\u202e\"}");
 }
 
 }  // namespace

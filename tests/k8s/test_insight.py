@@ -179,6 +179,8 @@ def test_the_dashboard_shows_what_all_replicas_know(cluster, mesh, page):
         assert pod in names
     found = page.send("GET", "/v1/requests?id=denied-1")["requests"]
     assert {each.get("cause") for each in found} == {"denied"} or any(each.get("policy") for each in found), found
+    explained = page.send("GET", "/v1/requests/denied-1/explanation")
+    assert explained["verdict"]["cause"] == "denied" and "no-secrets" in explained["verdict"]["policy"], explained
 
 
 def test_the_dashboard_taps_pods(cluster, mesh, page):

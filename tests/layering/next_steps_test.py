@@ -6,7 +6,7 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CAUSES = ("net/base/failure.cc", "sidecar/upstream/failures.cc", "sidecar/proxy/failures.cc")
-STEPS = "control-plane/cli/next_steps_table.cc"
+STEPS = "control-plane/diagnosis/next_steps_table.cc"
 TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 

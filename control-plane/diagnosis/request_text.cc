@@ -1,12 +1,11 @@
-#include "control-plane/cli/request_text.h"
+#include "control-plane/diagnosis/request_text.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "control-plane/cli/table.h"
+#include "absl/time/time.h"
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 namespace {
 
 bool IsOfCaller(const Json& record) { return TrueAt(record, "/outbound"); }
@@ -134,6 +133,13 @@ HopRows HopLines(const Json& record, const Json* inner) {
   return lines;
 }
 
+const Json* InnerOf(const std::vector<Hop>& hops, size_t of) {
+  for (const Hop& hop : hops) {
+    if (hop.parent == static_cast<int>(of)) return &hop.record;
+  }
+  return nullptr;
+}
+
 std::vector<std::string> ConsideredIn(const Json& record) {
   std::vector<std::string> considered;
   for (const Json& decision : PartAt(record, "/decisions")) {
@@ -163,10 +169,8 @@ std::string TimeOf(const std::vector<Hop>& hops) {
 }
 
 std::string MicrosTime(int64_t micros) {
-  std::string text = FormatTime(micros / 1'000'000);
-  char millis[8];
-  std::snprintf(millis, sizeof millis, ".%03dZ", static_cast<int>(micros / 1000 % 1000));
-  return text.substr(0, text.size() - 1) + millis;
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMicros(micros),
+                          absl::UTCTimeZone());
 }
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis

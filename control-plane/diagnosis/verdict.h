@@ -1,14 +1,14 @@
-// What ended a request, from its hops, and what to do about it. Pure.
+// What ended a request, from its hops, and what to do about it. Pure; any thread.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "control-plane/cli/hops.h"
+#include "control-plane/diagnosis/hops.h"
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 
-struct Ending {
+struct Verdict {
   int hop = -1;           // that decided; -1: nothing failed, or its record is missing
   std::string cause;      // empty: the service answered so itself
   std::string meaning;    // a sentence
@@ -18,6 +18,6 @@ struct Ending {
   std::string command;    // that shows the policy; empty: none
 };
 
-Ending EndingOf(const std::vector<Hop>& hops);
+Verdict VerdictOn(const std::vector<Hop>& hops);
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis

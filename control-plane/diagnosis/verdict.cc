@@ -1,13 +1,13 @@
-#include "control-plane/cli/ending.h"
+#include "control-plane/diagnosis/verdict.h"
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "control-plane/cli/next_steps_table.h"
+#include "control-plane/diagnosis/next_steps_table.h"
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 namespace {
 
 constexpr char kCallerLeft[] = "downstream_closed";
@@ -83,88 +83,88 @@ std::string CommandOf(const std::string& policy) {
   return absl::StrCat("tullectl get ", policy.substr(0, blank), " ", name, " -n ", ns, " -o yaml");
 }
 
-void ExplainDenial(const Json& record, Ending* ending) {
-  ending->policy = PolicyText(TextAt(record, "/policy"));
-  ending->command = CommandOf(ending->policy);
-  if (ending->policy.starts_with("PeerAuthentication")) {
-    ending->meaning = SidecarOf(record) + " refused it, because the caller did not use mutual TLS";
-    ending->next_step =
+void ExplainDenial(const Json& record, Verdict* verdict) {
+  verdict->policy = PolicyText(TextAt(record, "/policy"));
+  verdict->command = CommandOf(verdict->policy);
+  if (verdict->policy.starts_with("PeerAuthentication")) {
+    verdict->meaning = SidecarOf(record) + " refused it, because the caller did not use mutual TLS";
+    verdict->next_step =
         "give the caller a sidecar, or allow plaintext with the mode PERMISSIVE of this policy";
-    ending->field = "PeerAuthentication spec.mode";
+    verdict->field = "PeerAuthentication spec.mode";
     return;
   }
-  if (!ending->policy.empty()) return;
+  if (!verdict->policy.empty()) return;
   const std::string caller = ShortWorkload(TextAt(record, "/source"));
-  absl::StrAppend(&ending->meaning, ": there are ALLOW policies for it, and none names ",
+  absl::StrAppend(&verdict->meaning, ": there are ALLOW policies for it, and none names ",
                   caller.empty() ? "a caller without a certificate" : caller);
 }
 
 // Of a route that leads nowhere.
-void ExplainOwnAnswer(const Json& record, Ending* ending) {
+void ExplainOwnAnswer(const Json& record, Verdict* verdict) {
   const std::string route = TextAt(record, "/route");
   const std::string status = TextAt(record, "/status");
-  ending->meaning = absl::StrCat(SidecarOf(record), " answered ", status, ", because ");
+  verdict->meaning = absl::StrCat(SidecarOf(record), " answered ", status, ", because ");
   if (route == kUnknownHost) {
-    absl::StrAppend(&ending->meaning, "the mesh knows no host \"", TextAt(record, "/authority"),
+    absl::StrAppend(&verdict->meaning, "the mesh knows no host \"", TextAt(record, "/authority"),
                     "\"");
-    ending->next_step =
+    verdict->next_step =
         "is the name of the service right, and does it have endpoints (`tullectl services -A`)? A "
         "host outside the mesh needs an ExternalService";
-    ending->field = "ExternalService spec.hosts, EgressPolicy";
+    verdict->field = "ExternalService spec.hosts, EgressPolicy";
     return;
   }
-  absl::StrAppend(&ending->meaning, "the route ", route,
+  absl::StrAppend(&verdict->meaning, "the route ", route,
                   " returns this response itself: it has no backend");
-  ending->next_step =
+  verdict->next_step =
       "`tullectl check` names routes whose backendRefs cannot be used, and EgressPolicies deny "
       "destinations";
-  ending->field = "HTTPRoute, GRPCRoute rules[].backendRefs";
+  verdict->field = "HTTPRoute, GRPCRoute rules[].backendRefs";
 }
 
 // The application's own response.
-void ExplainAnswer(const Json& record, Ending* ending) {
+void ExplainAnswer(const Json& record, Verdict* verdict) {
   const std::string status = TextAt(record, "/status");
   const bool is_outbound = TrueAt(record, "/outbound");
   const std::string service = is_outbound ? ShortService(TextAt(record, "/service"))
                                           : ShortWorkload(TextAt(record, "/destination"));
-  ending->meaning = absl::StrCat(service.empty() ? "the application" : service, " answered ",
-                                 status, " itself; the mesh passed it on");
-  ending->next_step = absl::StrCat("look at the log of the application",
-                                   service.empty() ? "" : " of " + service, " at that time");
+  verdict->meaning = absl::StrCat(service.empty() ? "the application" : service, " answered ",
+                                  status, " itself; the mesh passed it on");
+  verdict->next_step = absl::StrCat("look at the log of the application",
+                                    service.empty() ? "" : " of " + service, " at that time");
   if (TrueAt(record, "/retriesExhausted"))
-    absl::StrAppend(&ending->meaning, ", after ", TextAt(record, "/attempts"), " attempts");
+    absl::StrAppend(&verdict->meaning, ", after ", TextAt(record, "/attempts"), " attempts");
 }
 
 }  // namespace
 
-Ending EndingOf(const std::vector<Hop>& hops) {
-  Ending ending;
-  ending.hop = DecidingHop(hops);
-  if (ending.hop < 0) return ending;
-  const Json& record = hops[static_cast<size_t>(ending.hop)].record;
-  ending.cause = TextAt(record, "/cause");
-  if (ending.cause.empty()) {
-    IsOwnAnswer(record) ? ExplainOwnAnswer(record, &ending) : ExplainAnswer(record, &ending);
-    return ending;
+Verdict VerdictOn(const std::vector<Hop>& hops) {
+  Verdict verdict;
+  verdict.hop = DecidingHop(hops);
+  if (verdict.hop < 0) return verdict;
+  const Json& record = hops[static_cast<size_t>(verdict.hop)].record;
+  verdict.cause = TextAt(record, "/cause");
+  if (verdict.cause.empty()) {
+    IsOwnAnswer(record) ? ExplainOwnAnswer(record, &verdict) : ExplainAnswer(record, &verdict);
+    return verdict;
   }
   const std::string status = TextAt(record, "/status");
-  ending.meaning = SidecarOf(record);
-  absl::StrAppend(&ending.meaning, status == "0" ? " ended it" : " answered " + status,
+  verdict.meaning = SidecarOf(record);
+  absl::StrAppend(&verdict.meaning, status == "0" ? " ended it" : " answered " + status,
                   ", because ");
-  const NextStep* step = NextStepOf(ending.cause);
+  const NextStep* step = NextStepOf(verdict.cause);
   if (step == nullptr) {
-    absl::StrAppend(&ending.meaning, "of ", ending.cause);
-    return ending;
+    absl::StrAppend(&verdict.meaning, "of ", verdict.cause);
+    return verdict;
   }
-  absl::StrAppend(&ending.meaning, std::string(step->meaning));
+  absl::StrAppend(&verdict.meaning, std::string(step->meaning));
   if (TrueAt(record, "/retriesExhausted"))
-    absl::StrAppend(&ending.meaning, ", ", TextAt(record, "/attempts"), " times");
+    absl::StrAppend(&verdict.meaning, ", ", TextAt(record, "/attempts"), " times");
   const bool is_outbound = TrueAt(record, "/outbound");
-  ending.next_step =
+  verdict.next_step =
       Filled(is_outbound || step->inbound.empty() ? step->outbound : step->inbound, record);
-  ending.field = std::string(step->policy);
-  if (ending.cause == "denied") ExplainDenial(record, &ending);
-  return ending;
+  verdict.field = std::string(step->policy);
+  if (verdict.cause == "denied") ExplainDenial(record, &verdict);
+  return verdict;
 }
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis

@@ -1,9 +1,10 @@
-#include "control-plane/cli/unsafe_text.h"
+#include "net/usage/unsafe_text.h"
 
 #include <cstdint>
 #include <cstdio>
+#include <utility>
 
-namespace tulle::cli {
+namespace tulle::usage {
 namespace {
 
 struct Range {
@@ -34,7 +35,18 @@ Character CharacterAt(std::string_view text, size_t at) {
   return {byte(0) < 0x80 ? byte(0) : UINT32_MAX, 1};
 }
 
+std::string WithoutUnsafe(std::string text, bool keeps_lines) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (keeps_lines && text[i] == '\n') continue;
+    for (size_t bytes = UnsafeBytes(text, i); bytes > 0; --bytes) text[i + bytes - 1] = ' ';
+  }
+  return text;
+}
+
 }  // namespace
+
+std::string Printable(std::string text) { return WithoutUnsafe(std::move(text), false); }
+std::string PrintableLines(std::string text) { return WithoutUnsafe(std::move(text), true); }
 
 size_t UnsafeBytes(std::string_view text, size_t at) {
   const Character character = CharacterAt(text, at);
@@ -62,4 +74,4 @@ std::string WithEscapes(std::string_view json) {
   return escaped;
 }
 
-}  // namespace tulle::cli
+}  // namespace tulle::usage

@@ -1,5 +1,5 @@
 // The hops of a request, from the records of the sidecars that it passed (GET /v1/requests): each
-// call has that of the caller's sidecar and that of the service's. Pure.
+// call has that of the caller's sidecar and that of the service's. Pure; any thread.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "control-plane/cli/json_text.h"
+#include "control-plane/diagnosis/json_reading.h"
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 
 struct Hop {
   Json record;
@@ -33,4 +33,4 @@ std::string PolicyText(const std::string& policy);
 // "2.4ms", "1.2s".
 std::string MicrosText(int64_t micros);
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis

@@ -7,7 +7,12 @@
 #include <string>
 #include <string_view>
 
-namespace tulle::cli {
+namespace tulle::usage {
+
+// Unsafe characters become blanks: a peer's text must not change lines or the terminal. UTF-8.
+std::string Printable(std::string text);
+// The same for text of several lines: line feeds stay.
+std::string PrintableLines(std::string text);
 
 // Bytes of the unsafe character that begins at `at` of UTF-8; 0: it is safe.
 size_t UnsafeBytes(std::string_view text, size_t at);
@@ -15,4 +20,4 @@ size_t UnsafeBytes(std::string_view text, size_t at);
 // by a JSON library, so that C0 is escaped already.
 std::string WithEscapes(std::string_view json);
 
-}  // namespace tulle::cli
+}  // namespace tulle::usage

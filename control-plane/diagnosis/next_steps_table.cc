@@ -1,9 +1,9 @@
-#include "control-plane/cli/next_steps_table.h"
+#include "control-plane/diagnosis/next_steps_table.h"
 
 #include <algorithm>
 #include <iterator>
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 namespace {
 
 constexpr std::string_view kTimeouts = "ResiliencePolicy spec.timeouts";
@@ -147,4 +147,4 @@ const NextStep* NextStepOf(std::string_view cause) {
   return found == std::end(kSteps) ? nullptr : found;
 }
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis

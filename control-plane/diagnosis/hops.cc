@@ -1,12 +1,13 @@
-#include "control-plane/cli/hops.h"
+#include "control-plane/diagnosis/hops.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "certs/spiffe_names.h"
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 namespace {
 
 bool IsOutbound(const Json& record) { return TrueAt(record, "/outbound"); }
@@ -145,4 +146,4 @@ std::vector<std::string> MissingIn(const std::vector<Hop>& hops) {
   return missing;
 }
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 
 struct NextStep {
   std::string_view cause;
@@ -19,4 +19,4 @@ struct NextStep {
 // Null: the cause is not known to this version.
 const NextStep* NextStepOf(std::string_view cause);
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis

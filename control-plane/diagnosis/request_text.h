@@ -1,13 +1,15 @@
-// What one sidecar decided about a request, in words. Pure.
+// What one sidecar decided about a request, in words. Pure; any thread.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "control-plane/cli/hops.h"
+#include "control-plane/diagnosis/hops.h"
 
-namespace tulle::cli {
+namespace tulle::diagnosis {
 
 // "web.shop calls cart.shop", or "cart.shop is called by web.shop".
 std::string HopTitle(const Json& record);
@@ -16,6 +18,8 @@ std::string HopOutcome(const Json& record);
 // Rows of name and text. `inner`: the hop behind it; null: none is known.
 using HopRows = std::vector<std::pair<std::string, std::string>>;
 HopRows HopLines(const Json& record, const Json* inner);
+// The hop behind hops[of]; null: none is known.
+const Json* InnerOf(const std::vector<Hop>& hops, size_t of);
 // What was considered: "route cart: the path does not match".
 std::vector<std::string> ConsideredIn(const Json& record);
 // "12.3ms, of which 11.8ms in cart.shop and 0.5ms in the mesh and the network".
@@ -23,4 +27,4 @@ std::string TimeOf(const std::vector<Hop>& hops);
 // "2026-11-23T15:04:05.123Z".
 std::string MicrosTime(int64_t micros);
 
-}  // namespace tulle::cli
+}  // namespace tulle::diagnosis
