@@ -216,6 +216,38 @@ TEST(CommandLine, ValuesAreTakenAsTheyAreMeant) {
             Format::kJson);
 }
 
+TEST(CommandLine, WhatFollowsTwoDashesIsAProgramOrARequest) {
+  const auto run = ParseCommandLine({"run", "--service", "a", "--", "./web", "--port", "--"});
+  ASSERT_TRUE(std::holds_alternative<Invocation>(run));
+  EXPECT_EQ(std::get<Invocation>(run).run.program,
+            (std::vector<std::string>{"./web", "--port", "--"}));
+  const auto parsed = ParseCommandLine(
+      {"explain", "--from", "web.shop", "--", "DELETE", "http://cart/items", "-H", "x-user: ann"});
+  ASSERT_TRUE(std::holds_alternative<Invocation>(parsed));
+  const Invocation& explain = std::get<Invocation>(parsed);
+  EXPECT_EQ(explain.command, Command::kExplainWhatIf);
+  EXPECT_EQ(explain.what_if.method, "DELETE");
+  EXPECT_EQ(explain.what_if.url, "http://cart/items");
+  EXPECT_EQ(explain.what_if.headers, std::vector<std::string>{"x-user: ann"});
+  EXPECT_TRUE(explain.run.program.empty());
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* expected;
+  };
+  const Case cases[] = {
+      {{"explain", "--from", "web", "--"}, "-- must be followed by the METHOD and the URL"},
+      {{"explain", "--from", "web", "--", "GET"}, "-- must be followed by the METHOD and the URL"},
+      {{"explain", "--", "GET", "http://cart/"}, "requires --from"},
+      {{"status", "--", "cart"}, "unexpected argument \"cart\""},
+  };
+  for (const Case& each : cases) {
+    const auto refused = ParseCommandLine(each.arguments);
+    ASSERT_TRUE(std::holds_alternative<absl::Status>(refused)) << each.expected;
+    const std::string text = TextOf(std::get<absl::Status>(refused));
+    EXPECT_NE(text.find(each.expected), std::string::npos) << text;
+  }
+}
+
 TEST(CommandLine, OfTwoContextsTheLaterHolds) {
   const auto parsed = ParseCommandLine({"--context", "a", "get", "all", "--context", "b"});
   ASSERT_TRUE(std::holds_alternative<Invocation>(parsed));

@@ -151,11 +151,19 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
   vocabulary->words[path] = here;
 }
 
-// `tullectl help get` is `tullectl get --help`.
-std::vector<std::string> OwnWords(const std::vector<std::string>& arguments) {
-  // Everything after -- belongs to another program.
-  std::vector<std::string> own(arguments.begin(),
-                               std::find(arguments.begin(), arguments.end(), "--"));
+// What follows -- are the words of another program, or METHOD and URL with their options.
+bool HasProgram(const CLI::App& command) { return command.get_name() == "run"; }
+bool HasRequest(const CLI::App& command) { return command.get_name() == "explain"; }
+
+// `tullectl help get` is `tullectl get --help`. Elsewhere -- ends the options, as usual.
+std::vector<std::string> OwnWords(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const auto mark = std::find(arguments.begin(), arguments.end(), "--");
+  std::vector<std::string> own(arguments.begin(), mark);
+  if (mark != arguments.end()) {
+    const CLI::App& command = *FollowTrail(app, own).command;
+    if (!HasProgram(command))
+      own.insert(own.end(), HasRequest(command) ? mark + 1 : mark, arguments.end());
+  }
   if (own.empty() || own[0] != "help") return own;
   if (own.size() > 1) own.erase(own.begin());
   if (arguments.size() == 1) own[0] = "--help";
@@ -175,9 +183,8 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
   Grammar grammar;
   CLI::App& app = grammar.app();
   if (arguments.empty()) return HelpText{app.help()};
-  const std::vector<std::string> own = OwnWords(arguments);
-  const auto end = std::find(arguments.begin(), arguments.end(), "--");
-  if (end != arguments.end()) grammar.invocation().run.program.assign(end + 1, arguments.end());
+  const std::vector<std::string> own = OwnWords(app, arguments);
+  const auto mark = std::find(arguments.begin(), arguments.end(), "--");
   try {
     // CLI11 expects them in reverse order.
     app.parse(std::vector<std::string>(own.rbegin(), own.rend()));
@@ -193,11 +200,18 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
   } catch (const CLI::ParseError& error) {
     return ExplainError(app, own, error);
   }
+  const CLI::App& command = *FollowTrail(app, own).command;
   if (HasIdleNamespace(app, own)) {
-    const CLI::App& command = *FollowTrail(app, own).command;
     return UserError("unknown option -n", "see `" + PathOf(command) + " --help`");
   }
-  return grammar.invocation();
+  Invocation& invocation = grammar.invocation();
+  if (mark == arguments.end()) return invocation;
+  if (HasProgram(command)) invocation.run.program.assign(mark + 1, arguments.end());
+  if (HasRequest(command) && invocation.what_if.url.empty()) {
+    return UserError("-- must be followed by the METHOD and the URL of a request",
+                     "tullectl explain --from CALLER -- GET http://SERVICE/PATH");
+  }
+  return invocation;
 }
 
 Vocabulary VocabularyOfCommands() {

@@ -27,11 +27,11 @@ void Grammar::AddExplain() {
   CLI::App& explain =
       Add(app_, "explain",
           "Explain what happened, or would happen, to a request; or a field of a policy",
-          "  tullectl explain 6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90  # a request\n"
-          "  tullectl explain 4bf92f3577b34da6a3ce929d0e0e4736      # a trace\n"
-          "  tullectl explain --from web.shop GET http://cart/items # what would happen\n"
-          "  tullectl explain                                       # the kinds of policies\n"
-          "  tullectl explain rp.spec.timeouts.request              # a field\n"
+          "  tullectl explain 6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90      # a request\n"
+          "  tullectl explain 4bf92f3577b34da6a3ce929d0e0e4736          # a trace\n"
+          "  tullectl explain --from web.shop -- GET http://cart/items  # what would happen\n"
+          "  tullectl explain                                           # the kinds of policies\n"
+          "  tullectl explain rp.spec.timeouts.request                  # a field\n"
           "  tullectl explain httproute.spec --recursive",
           std::nullopt);
   explain.require_subcommand(0);

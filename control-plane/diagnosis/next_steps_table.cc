@@ -6,13 +6,11 @@
 namespace tulle::diagnosis {
 namespace {
 
-constexpr std::string_view kTimeouts = "ResiliencePolicy spec.timeouts";
-
 constexpr NextStep kSteps[] = {
     // The caller.
     {"bad_request", "the caller sent a request that is not well-formed",
      "correct the program that calls: `detail` says what is wrong", "", ""},
-    {"headers_too_large", "the headers of the request are larger than 64 KiB",
+    {"headers_too_large", "the headers of the request are larger than 60 KiB",
      "send fewer or smaller headers: often a cookie grows with each request", "", ""},
     {"unsupported_version", "the caller speaks a version of HTTP that is not supported",
      "call with HTTP/1.1 or HTTP/2", "", ""},
@@ -29,8 +27,10 @@ constexpr NextStep kSteps[] = {
      ""},
     {"downstream_protocol_error", "the caller broke the protocol of its connection",
      "update or correct the HTTP library of the caller", "", ""},
-    {"receive_timeout", "the request did not arrive completely in time",
-     "look for a slow client, or allow more time for its uploads", "", kTimeouts},
+    {"receive_timeout",
+     "the request did not arrive completely within the request_timeout of the listener",
+     "look for a slow client, or allow more time for its uploads; no policy sets this limit", "",
+     ""},
     // This sidecar.
     {"request_timeout", "the whole request, with its retries, took longer than allowed",
      "see which hop took the time (above), or allow more: timeouts.request of the ResiliencePolicy "
@@ -42,21 +42,24 @@ constexpr NextStep kSteps[] = {
     {"stream_idle_timeout", "nothing passed in either direction for too long",
      "let the application send something now and then, or set timeouts.idle", "",
      "ResiliencePolicy spec.timeouts.idle"},
-    {"stream_duration", "request and response together took longer than allowed",
-     "allow more time, or end streams earlier and open them again", "", kTimeouts},
+    {"stream_duration",
+     "request and response together took longer than the caller allowed (grpc-timeout)",
+     "see which hop took the time (above); let the caller set a longer deadline, or end streams "
+     "earlier and open them again",
+     "", ""},
     {"draining", "the sidecar is shutting down",
      "nothing, if the caller tries again; else give the sidecar more time to drain "
-     "(--drain-seconds), and let the application finish its requests first",
+     "(--drain-time), and let the application finish its requests first",
      "", ""},
     {"internal", "the sidecar had an internal error",
      "look at the log of the sidecar {proxy}, and report it", "", ""},
     {"memory_short", "the sidecar was short of memory",
      "raise the memory limit of the sidecar {proxy}, or let callers send smaller requests", "", ""},
     {"no_route", "no route matches the host, path, method and headers of the request",
-     "compare the request with the routes below and with `tullectl proxy-config {proxy} routes`; "
+     "compare the request with the routes above and with `tullectl proxy-config {proxy} routes`; "
      "is the name of the service right (`tullectl services`), and does its HTTPRoute have a "
      "rule for this path?",
-     "compare the request with the routes below and with `tullectl proxy-config {proxy} routes`",
+     "compare the request with the routes above and with `tullectl proxy-config {proxy} routes`",
      "HTTPRoute, GRPCRoute rules[].matches"},
     {"no_cluster", "the route leads to a destination that does not exist",
      "is the Service of the route's backendRefs there (`tullectl services`)? `tullectl check` "
@@ -114,12 +117,12 @@ constexpr NextStep kSteps[] = {
      "`tullectl status` the identities",
      "", ""},
     {"connection_closed_unused", "the connection closed before the request was written",
-     "a retry is safe: see why there was none (retries below)", "",
+     "a retry is safe: see why there was none (retries above)", "",
      "ResiliencePolicy spec.retries"},
     {"connection_closed_unread", "the endpoint closed the connection without reading the request",
-     "is the instance restarting? A retry is safe: see why there was none (retries below)",
-     "the application closed the connection: compare its keep-alive timeout with pool.idleTimeout",
-     "ResiliencePolicy spec.retries, spec.pool"},
+     "is the instance restarting? A retry is safe: see why there was none (retries above)",
+     "the application closed the connection: compare its keep-alive timeout with pools.idleTimeout",
+     "ResiliencePolicy spec.retries, spec.pools"},
     {"connection_closed", "the endpoint closed the connection before it answered",
      "look at the log of {service}: has it crashed or been restarted?",
      "look at the log of the application: has it crashed or been restarted?",

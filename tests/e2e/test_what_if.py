@@ -73,6 +73,15 @@ def test_it_passes_both_sidecars_and_sends_nothing(mesh):
     assert len(mesh.web.origin.requests) == before, "nothing is sent"
 
 
+def test_two_dashes_may_stand_before_the_request(mesh):
+    arguments = ("GET", "http://web/admin", "-H", "x-user: ann")
+    with_dashes = tullectl(mesh, "explain", "--from", "caller", "--", *arguments)
+    assert with_dashes[0] == 1 and "no-admin" in with_dashes[1], with_dashes
+    assert with_dashes == tullectl(mesh, "explain", "--from", "caller", *arguments)
+    code, text = tullectl(mesh, "explain", "--from", "caller", "--")
+    assert code == 1 and "METHOD and the URL" in text, text
+
+
 def test_it_names_the_policy_that_would_deny(mesh):
     hops = what_if(mesh, "GET", "http://web/admin", expected=1)
     assert hops[1]["cause"] == "denied" and hops[1]["status"] == 403, hops
