@@ -87,7 +87,8 @@ TEST_F(RequestCommands, ExplainSaysWhatEachHopDecided) {
        {"cart -> outbound|80||cart.shop", "10.0.0.5:15006 (cart.shop), mutual TLS",
         "2.4ms: 0.2ms until it was forwarded", "(0.9ms at the sidecar of the service)",
         "0.9ms, not forwarded", "403 UAEX denied", "AuthorizationPolicy shop/only-admin, rule 0",
-        "Result      hop 2: the sidecar of cart.shop answered 403, because a policy does not let",
+        "Result      hop 2: the sidecar of cart.shop answered 403, because this DENY policy "
+        "matches",
         "Next step", "tullectl get AuthorizationPolicy only-admin -n shop -o yaml"}) {
     EXPECT_TRUE(Says(part)) << part << "\n" << out;
   }
@@ -116,12 +117,32 @@ TEST_F(RequestCommands, ACallWhoseCallerHasNoRecordIsNamed) {
   EXPECT_FALSE(Json::parse(out).contains("missing")) << out;
 }
 
-TEST_F(RequestCommands, ADenialWithoutAPolicyNamesTheCaller) {
+TEST_F(RequestCommands, ADenialWithoutAPolicySaysWhatDoesNotMatch) {
   auto records = Denied();
   records[0].clear_policy();
-  Know(records);
-  ASSERT_EQ(Run({"explain", kId}), 0) << err;
-  EXPECT_TRUE(Says("ALLOW policies for it, and none names web.shop")) << out;
+  records[0].clear_decisions();
+  const auto consider = [&](const char* policy, const char* reason) {
+    auto& decision = *records[0].add_decisions();
+    decision.set_kind("authorization");
+    decision.set_subject(policy);
+    decision.set_reason(reason);
+    Know(records);
+    EXPECT_EQ(Run({"explain", kId}), 0) << err;
+  };
+  width = 300;
+  consider("", "no policy allows it");
+  EXPECT_TRUE(Says("ALLOW policies for it, and no rule of theirs matches this request")) << out;
+  EXPECT_FALSE(Says("names web.shop")) << "nothing is known of the rules: " << out;
+  consider("ns[shop]-policy[others]-rule[0]", "caller does not match, path does not match");
+  EXPECT_TRUE(Says("and no rule of theirs names web.shop")) << out;
+  EXPECT_TRUE(Says("AuthorizationPolicy spec.rules[].from")) << out;
+  consider("ns[shop]-policy[readers]-rule[1]", "path does not match");
+  EXPECT_TRUE(
+      Says("of the rules for web.shop none matches: of AuthorizationPolicy shop/readers, "
+           "rule 1 the path does not match"))
+      << out;
+  EXPECT_TRUE(Says("AuthorizationPolicy spec.rules[].to")) << out;
+  EXPECT_TRUE(Says("tullectl get AuthorizationPolicy readers -n shop -o yaml")) << out;
 }
 
 TEST_F(RequestCommands, ATimeoutOfTheCallerIsTheCauseNotItsEffect) {

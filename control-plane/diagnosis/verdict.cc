@@ -83,8 +83,57 @@ std::string CommandOf(const std::string& policy) {
   return absl::StrCat("tullectl get ", policy.substr(0, blank), " ", name, " -n ", ns, " -o yaml");
 }
 
+// A rule of an ALLOW policy that does not match.
+struct Unmatched {
+  std::string policy;
+  std::string reason;
+  bool names_caller = false;
+};
+
+// Of those that were considered the one that would need the least change.
+Unmatched NearestIn(const Json& record) {
+  Unmatched nearest;
+  for (const Json& decision : PartAt(record, "/decisions")) {
+    const std::string policy = TextAt(decision, "/subject");
+    if (TextAt(decision, "/kind") != "authorization" || policy.empty()) continue;
+    const std::string reason = TextAt(decision, "/reason");
+    const bool names_caller = reason.find("caller") == std::string::npos;
+    if (nearest.policy.empty() || (names_caller && !nearest.names_caller))
+      nearest = {PolicyText(policy), reason, names_caller};
+  }
+  return nearest;
+}
+
+void ExplainNoMatch(const Json& record, Verdict* verdict) {
+  const std::string account = ShortWorkload(TextAt(record, "/source"));
+  const std::string caller = account.empty() ? "a caller without a certificate" : account;
+  absl::StrAppend(&verdict->meaning, ": there are ALLOW policies for it, and ");
+  const Unmatched nearest = NearestIn(record);
+  verdict->policy = nearest.policy;
+  verdict->command = CommandOf(nearest.policy);
+  if (nearest.policy.empty()) {
+    absl::StrAppend(&verdict->meaning, "no rule of theirs matches this request");
+    verdict->next_step =
+        "compare the request with rules[].from and rules[].to of the policies: `tullectl get "
+        "authorizationpolicies -A -o yaml`";
+  } else if (nearest.names_caller) {
+    absl::StrAppend(&verdict->meaning, "of the rules for ", caller, " none matches: of ",
+                    nearest.policy, " the ", nearest.reason);
+    verdict->next_step =
+        "if this request should pass, add its method and path to rules[].to of this policy";
+    verdict->field = "AuthorizationPolicy spec.rules[].to";
+  } else {
+    absl::StrAppend(&verdict->meaning, "no rule of theirs names ", caller);
+    verdict->next_step = absl::StrCat("if ", caller, " should be allowed, name it in rules[].from");
+    if (account.empty())
+      verdict->next_step = "give the caller a sidecar: without it, it has no identity";
+    verdict->field = "AuthorizationPolicy spec.rules[].from";
+  }
+}
+
 void ExplainDenial(const Json& record, Verdict* verdict) {
   verdict->policy = PolicyText(TextAt(record, "/policy"));
+  if (verdict->policy.empty()) return ExplainNoMatch(record, verdict);
   verdict->command = CommandOf(verdict->policy);
   if (verdict->policy.starts_with("PeerAuthentication")) {
     verdict->meaning = SidecarOf(record) + " refused it, because the caller did not use mutual TLS";
@@ -93,10 +142,11 @@ void ExplainDenial(const Json& record, Verdict* verdict) {
     verdict->field = "PeerAuthentication spec.mode";
     return;
   }
-  if (!verdict->policy.empty()) return;
-  const std::string caller = ShortWorkload(TextAt(record, "/source"));
-  absl::StrAppend(&verdict->meaning, ": there are ALLOW policies for it, and none names ",
-                  caller.empty() ? "a caller without a certificate" : caller);
+  verdict->meaning = absl::StrCat(SidecarOf(record), " answered ", TextAt(record, "/status"),
+                                  ", because this DENY policy matches the request");
+  verdict->next_step =
+      "if this request should pass, change rules[].from or rules[].to of this policy";
+  verdict->field = "AuthorizationPolicy spec.rules";
 }
 
 // Of a route that leads nowhere.

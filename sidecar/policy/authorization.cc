@@ -31,6 +31,13 @@ bool AnyHolds(const std::vector<Rule>& rules, const Subject& subject, IfUnknown 
                      [&](const Rule& rule) { return rule.Holds(subject, if_unknown); });
 }
 
+// Of the first rule: the others of a list differ in values.
+void AddMismatch(const std::vector<Rule>& rules, const Subject& subject, std::string* reason) {
+  if (AnyHolds(rules, subject, IfUnknown::kDoesNotMatch)) return;
+  const std::string why = rules.front().Mismatch(subject, IfUnknown::kDoesNotMatch);
+  absl::StrAppend(reason, reason->empty() ? "" : ", ", why);
+}
+
 }  // namespace
 
 absl::StatusOr<Authorization::Rules> Authorization::CompileRules(RulesSpec spec) {
@@ -96,6 +103,18 @@ Decision Authorization::Decide(const Subject& subject) const {
   if (rules_) decision.verdict = Evaluate(*rules_, subject);
   if (shadow_rules_) decision.shadow = Evaluate(*shadow_rules_, subject);
   return decision;
+}
+
+std::vector<Mismatch> Authorization::Mismatches(const Subject& subject, size_t most) const {
+  std::vector<Mismatch> all;
+  if (!rules_ || rules_->action != Action::kAllow) return all;
+  for (const Policy& policy : rules_->policies) {
+    if (all.size() == most) break;
+    Mismatch& one = all.emplace_back(Mismatch{policy.name, ""});
+    AddMismatch(policy.principals, subject, &one.reason);
+    AddMismatch(policy.permissions, subject, &one.reason);
+  }
+  return all;
 }
 
 std::string_view DenialDetail(const Verdict& verdict, Arena& arena) {

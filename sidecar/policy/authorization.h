@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,12 @@ struct Decision {
   std::optional<Verdict> shadow;
 };
 
+// A policy that does not match, and why: "caller does not match, path does not match".
+struct Mismatch {
+  std::string_view policy;
+  std::string reason;
+};
+
 // One RBAC filter, compiled, for HTTP requests and for connections. Immutable, shared by workers. A
 // deny rule fails closed: a property that is unknown (a request header on a TCP connection; one of
 // several copies of a header) counts as matching. For an allow rule it does not.
@@ -36,6 +43,10 @@ class Authorization {
 
   // Does not allocate, unless a matched header is repeated.
   Decision Decide(const Subject& subject) const;
+
+  // Of what the rules do not allow: the first `most` policies, none of which matches. Allocates: to
+  // explain a denial.
+  std::vector<Mismatch> Mismatches(const Subject& subject, size_t most) const;
 
   // Whether escaped slashes must be refused before evaluation.
   bool asks_path() const { return asks_path_; }

@@ -55,6 +55,41 @@ class AuthorizationTest : public testing::Test {
   Subject subject_;
 };
 
+TEST_F(AuthorizationTest, WhatIsNotAllowedIsExplainedByEachPolicy) {
+  AuthorizationSpec spec;
+  const RuleSpec read = All({Header(":method", "GET"), Path("/items")});
+  spec.rules = RulesSpec{Action::kAllow,
+                         {{"a-reads", {read}, {Peer("spiffe://m/ns/x/sa/a")}},
+                          {"b-reads", {read}, {Peer("spiffe://m/ns/x/sa/b")}},
+                          {"inner", {Any()}, {Not(Peer("spiffe://m/ns/x/sa/b"))}}}};
+  const auto compiled = Authorization::Compile(spec);
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  const auto why = [&](size_t most) {
+    std::string text;
+    for (const Mismatch& one : (*compiled)->Mismatches(subject_, most))
+      text += std::string(one.policy) + ": " + one.reason + "; ";
+    return text;
+  };
+  const std::string_view names[] = {"spiffe://m/ns/x/sa/b"};
+  subject_.authenticated = true;
+  subject_.uri_sans = names;
+  head_.method = "GET";
+  head_.path = "/other?x=/items";
+  EXPECT_EQ(why(9),
+            "a-reads: caller does not match, path does not match; "
+            "b-reads: path does not match; inner: caller is excluded; ");
+  EXPECT_EQ(why(1), "a-reads: caller does not match, path does not match; ");
+  head_.method = "PUT";
+  head_.path = "/items/1";
+  EXPECT_TRUE(why(9).find("b-reads: method does not match; ") != std::string::npos) << why(9);
+  subject_ = {};
+  subject_.head = &head_;
+  head_.method = "GET";
+  EXPECT_TRUE(why(1) == "a-reads: caller, which has no certificate, does not match; ") << why(1);
+  spec.rules->action = Action::kDeny;
+  EXPECT_TRUE((*Authorization::Compile(spec))->Mismatches(subject_, 9).empty());
+}
+
 TEST_F(AuthorizationTest, ActionsAndNames) {
   EXPECT_EQ(Says(Action::kAllow, {}), "deny ");
   EXPECT_EQ(Says(Action::kDeny, {}), "allow ");

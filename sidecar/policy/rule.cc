@@ -150,6 +150,44 @@ bool Rule::Holds(const Subject& subject, IfUnknown if_unknown) const {
   return if_unknown == IfUnknown::kMatches;
 }
 
+std::string Rule::Property(const Subject& subject) const {
+  switch (kind_) {
+    case Kind::kAny:
+      return "request";
+    case Kind::kAnd:
+    case Kind::kOr:
+    case Kind::kNot:
+      return children_[0].Property(subject);
+    case Kind::kHeader:
+      if (header_->name() == ":method") return "method";
+      if (header_->name() == ":path") return "path";
+      return "header " + std::string(header_->name());
+    case Kind::kUrlPath:
+      return "path";
+    case Kind::kDestinationIp:
+    case Kind::kDestinationPort:
+      return "destination of the connection";
+    case Kind::kServerName:
+      return "server name (SNI)";
+    case Kind::kAuthenticated:
+      return subject.authenticated ? "caller" : "caller, which has no certificate,";
+    case Kind::kDirectRemoteIp:
+    case Kind::kRemoteIp:
+      return "address of the caller";
+  }
+  return "request";
+}
+
+std::string Rule::Mismatch(const Subject& subject, IfUnknown if_unknown) const {
+  if (Holds(subject, if_unknown)) return "";
+  if (kind_ == Kind::kNot) return Property(subject) + " is excluded";
+  if (kind_ != Kind::kAnd) return Property(subject) + " does not match";
+  for (const Rule& child : children_) {
+    if (std::string why = child.Mismatch(subject, if_unknown); !why.empty()) return why;
+  }
+  return "";
+}
+
 bool Rule::Asks(RuleSpec::Kind kind) const {
   return kind_ == kind || std::any_of(children_.begin(), children_.end(),
                                       [kind](const Rule& rule) { return rule.Asks(kind); });

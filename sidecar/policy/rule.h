@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +40,8 @@ class Rule {
  public:
   static absl::StatusOr<Rule> Compile(const RuleSpec& spec);
   bool Holds(const Subject& subject, IfUnknown if_unknown) const;
+  // The first condition that does not hold, for people: "path does not match". Empty: it holds.
+  std::string Mismatch(const Subject& subject, IfUnknown if_unknown) const;
   // Whether it uses the path; a header (then header names with '_' should be refused).
   bool asks_path() const;
   bool asks_header() const;
@@ -48,6 +51,8 @@ class Rule {
   bool PathHolds(const Subject& subject, IfUnknown if_unknown) const;
   bool PeerHolds(const Subject& subject, IfUnknown if_unknown) const;
   bool Asks(RuleSpec::Kind kind) const;
+  // What it looks at: "path".
+  std::string Property(const Subject& subject) const;
 
   RuleSpec::Kind kind_ = RuleSpec::Kind::kAny;
   std::vector<Rule> children_;

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
+#include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/call.h"
+#include "sidecar/proxy/caller.h"
+#include "sidecar/proxy/failures.h"
+#include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/route/route_table.h"
 
@@ -109,6 +113,20 @@ void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const ht
   }
 }
 
+void ExplainDenial(Decisions& decisions,
+                   const std::vector<std::shared_ptr<const policy::Authorization>>& filters,
+                   const policy::Subject& subject) {
+  for (const auto& filter : filters) {
+    const policy::Verdict verdict = filter->Decide(subject).verdict;
+    if (verdict.allowed) continue;
+    if (!verdict.policy.empty()) return;
+    size_t place = 0;
+    for (const policy::Mismatch& one : filter->Mismatches(subject, Decisions::kMostOfList))
+      decisions.Reject(DecisionKind::kAuthorization, place++, one.policy, one.reason);
+    return;
+  }
+}
+
 std::string_view TextOf(upstream::Availability availability) {
   switch (availability) {
     case upstream::Availability::kUnhealthy:
@@ -153,6 +171,8 @@ std::vector<KeptDecision> ExplainFailure(const Call& call) {
     ExplainRoute(all, *call.chosen.table, *call.request.head, random);
   }
   if (call.decisions != nullptr) all.Add(*call.decisions);
+  if (call.record.failure.kind == failures::kDenied && call.request.head != nullptr && !forwarded)
+    ExplainDenial(all, call.chain.spec.authorization, call.caller.AsSubject(call.request.head));
   if (call.cluster.get() != nullptr) ExplainEndpoints(all, call);
   return all.Copy();
 }

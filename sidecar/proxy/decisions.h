@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,10 @@
 #include "net/base/arena.h"
 #include "net/http/head.h"
 
+namespace tulle::policy {
+class Authorization;
+struct Subject;
+}  // namespace tulle::policy
 namespace tulle::route {
 class RouteTable;
 }
@@ -65,14 +70,16 @@ class Decisions {
   // Those that are not kept.
   size_t dropped() const { return dropped_; }
 
+  // Of one list.
+  static constexpr size_t kMostOfList = 32;
+
  private:
   struct Node {
     Decision decision;
     Node* next;
   };
 
-  // Of one list, and of one request: a long route table must not fill the memory.
-  static constexpr size_t kMostOfList = 32;
+  // Of one request: a long route table must not fill the memory.
   static constexpr size_t kMostRejected = 256;
   static constexpr size_t kMost = 512;
 
@@ -92,13 +99,18 @@ void Explain(Call& call, DecisionKind kind, std::string_view subject, bool posit
 // The routes that were considered, and for each that does not match, what does not.
 void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,
                   uint64_t random);
+// Of a request or connection that no policy allows: what of each policy does not match.
+void ExplainDenial(Decisions& decisions,
+                   const std::vector<std::shared_ptr<const policy::Authorization>>& filters,
+                   const policy::Subject& subject);
 // Why an endpoint cannot be used; empty: it can.
 std::string_view TextOf(upstream::Availability availability);
 // The endpoints of the call's cluster. REQUIRES: it has one.
 void ExplainEndpoints(Decisions& decisions, const Call& call);
 
 // All of it, at the end of a request that failed: the routes, unless the request was forwarded,
-// which changed its head; what the phases kept; the endpoints, if it had a cluster.
+// which changed its head; what the phases kept; of a denial the policies that do not match; the
+// endpoints, if it had a cluster.
 std::vector<KeptDecision> ExplainFailure(const Call& call);
 
 }  // namespace tulle::proxy

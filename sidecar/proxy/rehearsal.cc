@@ -161,7 +161,10 @@ void Run(Call& call, RehearsalOutcome& outcome) {
   ExplainRoute(*call.decisions, *call.chosen.table, *call.request.head, random);
   const bool denied = ended(Authorize(call));
   NoteVerdict(call, denied);
-  if (denied) return;
+  if (denied) {
+    return ExplainDenial(*call.decisions, call.chain.spec.authorization,
+                         call.caller.AsSubject(call.request.head));
+  }
   NoteLimits(call);
   NoteFault(call);
   if (ended(Prepare(call))) return;
@@ -179,7 +182,7 @@ void DecideOnConnection(const FilterChainSpec& chain, const Caller& caller, Deci
     outcome.policy = std::string(verdict.policy);
     if (verdict.allowed) continue;
     outcome.failure = {failures::kDenied};
-    return;
+    return ExplainDenial(decisions, chain.authorization, caller.AsSubject(nullptr));
   }
 }
 

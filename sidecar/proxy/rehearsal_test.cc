@@ -44,13 +44,13 @@ class RehearsalTest : public testing::CallWorld {
     chain->proxy = std::move(http);
     return chain;
   }
-  void Deny(const std::string& policy, const std::string& path) {
+  void Decide(policy::Action action, const std::string& policy, const std::string& path) {
     policy::RuleSpec of_path;
     of_path.kind = policy::RuleSpec::Kind::kUrlPath;
     of_path.string = match::StringSpec{};
     of_path.string->text = path;
     policy::AuthorizationSpec rules;
-    rules.rules = policy::RulesSpec{policy::Action::kDeny, {{policy, {of_path}, {{}}}}};
+    rules.rules = policy::RulesSpec{action, {{policy, {of_path}, {{}}}}};
     http_.authorization = {*policy::Authorization::Compile(rules)};
   }
   void AddCluster(const std::vector<std::pair<std::string, bool>>& endpoints) {
@@ -145,7 +145,7 @@ TEST_F(RehearsalTest, AHostThatNoListenerNamesHasNoListener) {
 
 TEST_F(RehearsalTest, ThePolicyThatDeniesIsNamed) {
   AddCluster({{"10.0.0.2", true}});
-  Deny("no-admin", "/admin");
+  Decide(policy::Action::kDeny, "no-admin", "/admin");
   inbound_.chains = {Chain({Forwards()})};
   inbound_.chains[0] = [&] {
     auto chain = std::make_shared<config::FilterChainSpec>(*inbound_.chains[0]);
@@ -163,6 +163,20 @@ TEST_F(RehearsalTest, ThePolicyThatDeniesIsNamed) {
   const RehearsalOutcome plaintext = Ask(Inbound(""));
   EXPECT_EQ(plaintext.failure.kind, failures::kDenied);
   EXPECT_EQ(plaintext.policy, "shop/strict");
+}
+
+TEST_F(RehearsalTest, WhatNoPolicyAllowsSaysWhatDoesNotMatch) {
+  AddCluster({{"10.0.0.2", true}});
+  Decide(policy::Action::kAllow, "shoppers", "/shop");
+  inbound_.chains = {Chain({Forwards()})};
+  const RehearsalOutcome allowed = Ask(Inbound("", "/shop"));
+  EXPECT_FALSE(allowed.failure);
+  EXPECT_EQ(allowed.policy, "shoppers");
+  EXPECT_EQ(Texts(allowed)[1], "+shoppers: policy matches");
+  const RehearsalOutcome denied = Ask(Inbound("", "/admin"));
+  EXPECT_EQ(denied.failure.kind, failures::kDenied);
+  EXPECT_EQ(Texts(denied), (std::vector<std::string>{"+forwards: matches", "-: no policy allows it",
+                                                     "-shoppers: path does not match"}));
 }
 
 TEST_F(RehearsalTest, ARateLimitIsNamedAndNotUsedUp) {

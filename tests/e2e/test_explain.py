@@ -28,6 +28,18 @@ spec:
   action: DENY
   rules: [{from: {principals: [ns/default/sa/caller]}}]
 """
+ONLY_ITEMS = """\
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: only-items}
+spec:
+  targetRef: {kind: Service, name: web}
+  action: ALLOW
+  rules:
+  - from: {principals: [ns/default/sa/stranger]}
+  - from: {principals: [ns/default/sa/caller]}
+    to: {methods: [GET], paths: [/items]}
+"""
 ONE_PATH = """\
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -94,6 +106,16 @@ def test_a_denied_request_names_both_hops_and_the_policy(mesh):
     row = processes.wait_until(lambda: next((line.split() for line in mesh.tullectl("errors").splitlines() if " denied " in line), None), "the failure is reported", 30)
     assert row[1:5] == ["403", "denied", "caller.default", "web.default"], row
     assert explained(mesh, row[-1])["verdict"]["cause"] == "denied"
+
+
+def test_what_no_policy_allows_says_which_condition_does_not_match(mesh):
+    mesh.apply(ONLY_ITEMS)
+    verdict, _, _ = verdict_on(mesh, until(mesh, 403, path="/secret"), "denied")
+    assert "path does not match" in verdict["meaning"] and verdict["policy"].startswith("AuthorizationPolicy default/only-items, rule 1"), verdict
+    assert verdict["field"].endswith("rules[].to") and "no rule of theirs names" not in verdict["meaning"], verdict
+    request, status = ask(mesh)
+    assert status == 200
+    assert "allowed by" in mesh.tullectl("explain", request) and "only-items, rule 1" in mesh.tullectl("explain", request)
 
 
 def test_a_request_that_succeeded_has_no_verdict(mesh):
