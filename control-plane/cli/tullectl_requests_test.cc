@@ -158,6 +158,30 @@ TEST_F(RequestCommands, ATimeoutOfTheCallerIsTheCauseNotItsEffect) {
   EXPECT_TRUE(Says("ResiliencePolicy spec.timeouts.request")) << out;
 }
 
+TEST_F(RequestCommands, ThePolicyThatDecidesIsNamed) {
+  auto records = Denied();
+  RequestRecord& limited = records[0];
+  limited.clear_policy();
+  limited.set_cause("rate_limited");
+  limited.set_status(429);
+  records[1].set_status(429);
+  width = 300;
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_FALSE(Says("Policy ")) << out;
+  auto& decision = *limited.add_decisions();
+  decision.set_kind("policy");
+  decision.set_subject("ResiliencePolicy shop/cart spec.rateLimit");
+  decision.set_reason("rate_limited");
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_TRUE(
+      Says("Policy      ResiliencePolicy shop/cart\n"
+           "Field       ResiliencePolicy spec.rateLimit\n"))
+      << out;
+  EXPECT_TRUE(Says("tullectl get ResiliencePolicy cart -n shop -o yaml")) << out;
+}
+
 TEST_F(RequestCommands, AHostThatTheMeshDoesNotKnowIsNamed) {
   auto records = Denied();
   records.erase(records.begin());

@@ -52,7 +52,11 @@ std::string EndpointOf(const Json& record) {
 
 std::string AttemptsOf(const Json& record) {
   std::string text = TextAt(record, "/attempts");
-  if (TrueAt(record, "/retriesExhausted")) text += ", all that the policy allows";
+  const Owner owner = OwnerOf(record, "retries");
+  if (TrueAt(record, "/retriesExhausted")) {
+    text +=
+        owner.policy.empty() ? ", all that are allowed" : ", all that " + owner.policy + " allows";
+  }
   if (TrueAt(record, "/retryBudgetExhausted"))
     text += ", and no more: the retry budget was used up";
   return text;
@@ -131,6 +135,19 @@ HopRows HopLines(const Json& record, const Json* inner) {
   AddUnlessEmpty("detail", TextAt(record, "/detail"), &lines);
   AddUnlessEmpty("config", InForceSince(record), &lines);
   return lines;
+}
+
+Owner OwnerOf(const Json& record, const std::string& cause) {
+  for (const Json& decision : PartAt(record, "/decisions")) {
+    if (TextAt(decision, "/kind") != "policy" || TextAt(decision, "/reason") != cause) continue;
+    // "ResiliencePolicy shop/cart spec.rateLimit"
+    const std::string text = TextAt(decision, "/subject");
+    const size_t kind = text.find(' ');
+    const size_t field = text.rfind(' ');
+    if (field == kind) continue;
+    return {text.substr(0, field), text.substr(0, kind) + text.substr(field)};
+  }
+  return {};
 }
 
 const Json* InnerOf(const std::vector<Hop>& hops, size_t of) {

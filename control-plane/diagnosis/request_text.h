@@ -20,6 +20,13 @@ using HopRows = std::vector<std::pair<std::string, std::string>>;
 HopRows HopLines(const Json& record, const Json* inner);
 // The hop behind hops[of]; null: none is known.
 const Json* InnerOf(const std::vector<Hop>& hops, size_t of);
+// The policy that decides about failures of a cause, or about "retries", and its field. Empty: none
+// is known, as where a default holds.
+struct Owner {
+  std::string policy;  // "ResiliencePolicy shop/cart"
+  std::string field;   // "ResiliencePolicy spec.rateLimit"
+};
+Owner OwnerOf(const Json& record, const std::string& cause);
 // What was considered: "route cart: the path does not match".
 std::vector<std::string> ConsideredIn(const Json& record);
 // "12.3ms, of which 11.8ms in cart.shop and 0.5ms in the mesh and the network".

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "control-plane/diagnosis/next_steps_table.h"
+#include "control-plane/diagnosis/request_text.h"
 
 namespace tulle::diagnosis {
 namespace {
@@ -213,6 +214,11 @@ Verdict VerdictOn(const std::vector<Hop>& hops) {
   verdict.next_step =
       Filled(is_outbound || step->inbound.empty() ? step->outbound : step->inbound, record);
   verdict.field = std::string(step->policy);
+  if (const Owner owner = OwnerOf(record, verdict.cause); !owner.policy.empty()) {
+    verdict.policy = owner.policy;
+    verdict.field = owner.field;
+    verdict.command = CommandOf(owner.policy);
+  }
   if (verdict.cause == "denied") ExplainDenial(record, &verdict);
   return verdict;
 }

@@ -10,6 +10,10 @@ namespace {
 
 ServiceName KeyOf(const Target& target) { return {target.ns, target.name}; }
 
+const ResiliencePolicy* ResilienceIn(const Document* document) {
+  return document == nullptr ? nullptr : &std::get<ResiliencePolicy>(document->spec);
+}
+
 }  // namespace
 
 PolicyIndex::PolicyIndex(const PolicySet& policies) {
@@ -21,7 +25,7 @@ PolicyIndex::PolicyIndex(const PolicySet& policies) {
 
 void PolicyIndex::Add(const Document& document) {
   if (const auto* resilience = std::get_if<ResiliencePolicy>(&document.spec)) {
-    resilience_[KeyOf(resilience->target)] = resilience;
+    resilience_[KeyOf(resilience->target)] = &document;
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
     peers_.try_emplace(KeyOf(peer->target), &document);
   } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
@@ -63,12 +67,20 @@ const Policy* PolicyIndex::MostSpecific(const ByTarget<Policy>& policies,
 }
 
 const ResiliencePolicy* PolicyIndex::OwnResilienceOf(const ServiceName& service) const {
+  return ResilienceIn(OwnResilienceSourceOf(service));
+}
+
+const ResiliencePolicy* PolicyIndex::ResilienceOf(const ServiceName& service) const {
+  return ResilienceIn(ResilienceSourceOf(service));
+}
+
+const Document* PolicyIndex::OwnResilienceSourceOf(const ServiceName& service) const {
   const auto own = resilience_.find(service);
   return own == resilience_.end() ? nullptr : own->second;
 }
 
-const ResiliencePolicy* PolicyIndex::ResilienceOf(const ServiceName& service) const {
-  if (const auto* own = OwnResilienceOf(service)) return own;
+const Document* PolicyIndex::ResilienceSourceOf(const ServiceName& service) const {
+  if (const Document* own = OwnResilienceSourceOf(service)) return own;
   const auto inherited = inherited_.find(service);
   return inherited == inherited_.end() ? nullptr : inherited->second;
 }

@@ -24,6 +24,9 @@ class PolicyIndex {
   // The service's own policy; a backend without one gets that of the first service whose route
   // leads to it. Null: none.
   const ResiliencePolicy* ResilienceOf(const ServiceName& service) const;
+  // The documents of these.
+  const Document* OwnResilienceSourceOf(const ServiceName& service) const;
+  const Document* ResilienceSourceOf(const ServiceName& service) const;
   // The routes for this port, for callers in namespace `from`, in order of their keys. If that
   // namespace has routes of its own for a Service of another one (consumer routes), these; else
   // those of the Service's namespace. All are of one kind, since GRPCRoutes win over HTTPRoutes
@@ -68,8 +71,8 @@ class PolicyIndex {
   // Needs all policies of resilience.
   void AddInherited(const Document& document);
 
-  ByTarget<ResiliencePolicy> resilience_;
-  ByTarget<ResiliencePolicy> inherited_;
+  ByTarget<Document> resilience_;
+  ByTarget<Document> inherited_;
   ByTarget<Document> peers_;
   ByTarget<EgressPolicy> egress_;
   ByTarget<TelemetryPolicy> telemetry_;

@@ -2,6 +2,7 @@
 #include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/owners.h"
 #include "control-plane/snapshot/tls.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
@@ -175,14 +176,17 @@ void AddClustersOf(const MeshView& view, const discovery::ServiceName& name,
                    const discovery::Service& service, ResourceTable* clusters) {
   const std::string host = discovery::HostOf(name);
   const policy::ResiliencePolicy* policy = view.policies.ResilienceOf(name);
+  const policy::Document* source = view.policies.ResilienceSourceOf(name);
   for (const auto& [number, port] : service.ports) {
     const std::string cluster_name = OutboundCluster(host, number);
     clusterv3::Cluster cluster = MakeOutbound(cluster_name, port.protocol, policy);
+    SetClusterOwners(source, &cluster);
     SetTransport(view, host, number, port.protocol, service.identities, &cluster);
     AddResource(cluster_name, cluster, clusters);
     if (port.protocol != Protocol::kAuto) continue;
     const std::string bytes_name = BytesCluster(host, number);
     clusterv3::Cluster bytes = MakeOutbound(bytes_name, Protocol::kTcp, policy);
+    SetClusterOwners(source, &bytes);
     bytes.mutable_eds_cluster_config()->set_service_name(cluster_name);
     SetTransport(view, host, number, Protocol::kTcp, service.identities, &bytes);
     AddResource(bytes_name, bytes, clusters);
@@ -194,6 +198,7 @@ void AddMemberClusters(const MeshView& view, const Member& member, ResourceTable
   const auto add = [&](const std::string& name, Protocol protocol) {
     clusterv3::Cluster cluster =
         MakeOutbound(name, protocol, view.policies.ResilienceOf(member.service));
+    SetClusterOwners(view.policies.ResilienceSourceOf(member.service), &cluster);
     cluster.clear_eds_cluster_config();
     cluster.set_type(clusterv3::Cluster::STATIC);
     cluster.mutable_load_assignment()->set_cluster_name(name);

@@ -4,6 +4,7 @@
 #include "control-plane/snapshot/limits.h"
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/owners.h"
 #include "control-plane/snapshot/tls.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
@@ -43,6 +44,8 @@ struct InboundSide {
   const policy::RateLimitPolicy* rate_limit = nullptr;
   discovery::ServiceName limited{};  // who says it
   const policy::FaultPolicy* fault = nullptr;
+  const policy::Document* limited_by = nullptr;  // whose rate limit it is
+  const policy::Document* faulty_by = nullptr;   // whose fault it is
 
   bool may_be_http() const { return port.protocol != Protocol::kTcp; }
   bool may_be_bytes() const {
@@ -76,12 +79,17 @@ InboundSide MakeSide(const MeshView& view, const Workload& workload, const Inbou
                    view.TelemetryOf(workload)};
   for (const auto& service : workload.services) {
     const policy::ResiliencePolicy* said = view.policies.OwnResilienceOf(service);
+    const policy::Document* source = view.policies.OwnResilienceSourceOf(service);
     if (said == nullptr) continue;
     if (side.rate_limit == nullptr && said->rate_limit) {
       side.rate_limit = &*said->rate_limit;
       side.limited = service;
+      side.limited_by = source;
     }
-    if (side.fault == nullptr && said->fault) side.fault = &*said->fault;
+    if (side.fault == nullptr && said->fault) {
+      side.fault = &*said->fault;
+      side.faulty_by = source;
+    }
   }
   return side;
 }
@@ -100,6 +108,10 @@ void AddRoutes(const InboundSide& side, envoy::config::route::v3::VirtualHost* h
     route->mutable_route()->set_cluster(side.cluster());
     SetDuration(milliseconds(0), route->mutable_route()->mutable_timeout());
     if (apart) SetLimitedRoute(one.name, route->mutable_route());
+    if (side.limited_by != nullptr)
+      SetOwner("rate_limited", *side.limited_by, "spec.rateLimit", route->mutable_metadata());
+    if (side.faulty_by != nullptr)
+      SetOwner("fault_injected", *side.faulty_by, "spec.fault", route->mutable_metadata());
   }
 }
 

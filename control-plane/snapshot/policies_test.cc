@@ -1,10 +1,12 @@
 // What single fields of policies become, and what no policy may do.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "control-plane/policy/parse.h"
 #include "control-plane/snapshot/testing/build_snapshot.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -344,6 +346,76 @@ TEST(Policies, OfSeveralServicesTheFirstThatSaysItDecidesFieldByField) {
   const auto& host = manager.route_config().virtual_hosts(0);
   ASSERT_EQ(host.routes_size(), 2) << "one for the route of the service that says the limit";
   EXPECT_EQ(host.routes(0).name(), "default/cart[0][0]");
+}
+
+// "cause: owner", in order.
+std::vector<std::string> OwnersIn(const envoy::config::core::v3::Metadata& metadata) {
+  std::map<std::string, std::string> sorted;
+  const auto own = metadata.filter_metadata().find("tulle");
+  if (own == metadata.filter_metadata().end()) return {};
+  for (const auto& [cause, owner] : own->second.fields().at("owners").struct_value().fields())
+    sorted[cause] = owner.string_value();
+  std::vector<std::string> texts;
+  for (const auto& [cause, owner] : sorted) texts.push_back(cause + ": " + owner);
+  return texts;
+}
+
+TEST(Policies, TheFieldThatDecidesIsNamed) {
+  using Texts = std::vector<std::string>;
+  Mesh mesh = MakeMesh();
+  const auto cluster = [&] {
+    return Read<envoy::config::cluster::v3::Cluster>(BuildSnapshot(mesh, {"post-1"}).clusters,
+                                                     kPost);
+  };
+  const std::string by = "ResiliencePolicy default/post spec.";
+  EXPECT_FALSE(cluster().has_metadata()) << "defaults have no owner";
+  Apply(Resilience("post",
+                   "timeouts: {request: 5s, perTry: 1s, connect: 1s, idle: 9s}, "
+                   "retries: {attempts: 1}, limits: {perClientMaxRequests: 7}, "
+                   "breaker: {consecutiveFailures: 2}, healthCheck: {path: /ok}"),
+        &mesh);
+  EXPECT_EQ(OwnersIn(cluster().metadata()),
+            (Texts{"breaker_open: " + by + "breaker", "connect_timeout: " + by + "timeouts.connect",
+                   "no_healthy_endpoint: " + by + "healthCheck", "overflow: " + by + "limits"}));
+  const auto owners_of_post = [&] {
+    for (const auto& host : RoutesOf(mesh).virtual_hosts()) {
+      for (const auto& each : host.routes()) {
+        const bool is_post = each.has_route() && (each.route().cluster() == kPost);
+        if (is_post) return OwnersIn(each.metadata());
+      }
+    }
+    return Texts{"no route"};
+  };
+  EXPECT_EQ(owners_of_post(), (Texts{"per_try_timeout: " + by + "timeouts.perTry",
+                                     "request_timeout: " + by + "timeouts.request",
+                                     "retries: " + by + "retries.attempts",
+                                     "stream_idle_timeout: " + by + "timeouts.idle"}));
+  // The route's own word wins, and without retries the limit of a try bounds the whole.
+  Apply(Route("post",
+              "rules: [{backendRefs: [{name: post, port: 80}], "
+              "timeouts: {request: 4s, backendRequest: 2s}, retry: {attempts: 0}}]"),
+        &mesh);
+  const std::string rule = "HTTPRoute default/post spec.rules[0].";
+  EXPECT_EQ(owners_of_post(), (Texts{"request_timeout: " + rule + "timeouts.backendRequest",
+                                     "retries: " + rule + "retry.attempts",
+                                     "stream_idle_timeout: " + by + "timeouts.idle"}));
+}
+
+TEST(Policies, AnInboundRouteNamesItsRateLimitAndFault) {
+  Mesh mesh = MakeMesh();
+  Apply(Resilience("cart", "rateLimit: {requests: 7}") +
+            Resilience("post", "fault: {abort: {status: 503}}"),
+        &mesh);
+  const auto listener =
+      Read<listenerv3::Listener>(BuildSnapshot(mesh, {"post-1"}).listeners, "inbound|15080");
+  envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager manager;
+  const auto& chain = listener.filter_chains(0);
+  ASSERT_TRUE(chain.filters(chain.filters_size() - 1).typed_config().UnpackTo(&manager));
+  const auto& route = manager.route_config().virtual_hosts(0).routes(0);
+  EXPECT_EQ(
+      OwnersIn(route.metadata()),
+      (std::vector<std::string>{"fault_injected: ResiliencePolicy default/post spec.fault",
+                                "rate_limited: ResiliencePolicy default/cart spec.rateLimit"}));
 }
 
 }  // namespace

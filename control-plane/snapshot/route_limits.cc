@@ -40,7 +40,20 @@ milliseconds PerTryOf(const RouteRule* rule, const policy::ResiliencePolicy& pol
   return policy.timeouts.per_try.value_or(milliseconds(0));
 }
 
+milliseconds RequestOf(const RouteRule* rule, const policy::ResiliencePolicy& policy) {
+  if (rule != nullptr && rule->request_timeout) return *rule->request_timeout;
+  return policy.timeouts.request.value_or(milliseconds(0));
+}
+
 }  // namespace
+
+// Envoy knows a limit of one try only as part of a retry policy.
+bool TryBoundsRequest(const RouteRule* rule, const policy::ResiliencePolicy& policy) {
+  const milliseconds request = RequestOf(rule, policy);
+  const milliseconds per_try = PerTryOf(rule, policy);
+  return AttemptsOf(rule, policy) == 0 && per_try.count() > 0 &&
+         (request.count() == 0 || per_try < request);
+}
 
 // The route's own word wins field by field over the ResiliencePolicy.
 void SetRetries(const RouteRule* rule, const policy::ResiliencePolicy& policy,
@@ -78,16 +91,9 @@ void SetRetries(const RouteRule* rule, const policy::ResiliencePolicy& policy,
 
 void SetTimeouts(const RouteRule* rule, const policy::ResiliencePolicy& policy, Protocol protocol,
                  routev3::RouteAction* action) {
-  milliseconds request = policy.timeouts.request.value_or(milliseconds(0));
-  if (rule != nullptr && rule->request_timeout) request = *rule->request_timeout;
-  const milliseconds per_try = PerTryOf(rule, policy);
-  // Envoy knows a limit of one try only as part of a retry policy; without retries it bounds the
-  // whole.
-  if (AttemptsOf(rule, policy) == 0 && per_try.count() > 0 &&
-      (request.count() == 0 || per_try < request)) {
-    request = per_try;
-  }
-  SetDuration(request, action->mutable_timeout());
+  const bool is_of_try = TryBoundsRequest(rule, policy);
+  SetDuration(is_of_try ? PerTryOf(rule, policy) : RequestOf(rule, policy),
+              action->mutable_timeout());
   if (policy.timeouts.idle) SetDuration(*policy.timeouts.idle, action->mutable_idle_timeout());
   if (protocol == Protocol::kGrpc || protocol == Protocol::kAuto) {
     // 0s: the caller's own grpc-timeout holds, without a ceiling.

@@ -14,6 +14,8 @@ inline constexpr uint32_t kRetryAttempts = 2;  // unless a policy says otherwise
 // `rule` may be null: only the policy applies.
 void SetRetries(const policy::RouteRule* rule, const policy::ResiliencePolicy& policy,
                 envoy::config::route::v3::RouteAction* action);
+// Whether the limit of one try bounds the whole request: without retries, if it is the shorter one.
+bool TryBoundsRequest(const policy::RouteRule* rule, const policy::ResiliencePolicy& policy);
 void SetTimeouts(const policy::RouteRule* rule, const policy::ResiliencePolicy& policy,
                  policy::Protocol protocol, envoy::config::route::v3::RouteAction* action);
 

@@ -5,6 +5,7 @@
 #include "control-plane/snapshot/limits.h"
 #include "control-plane/snapshot/members.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/owners.h"
 #include "control-plane/snapshot/route_limits.h"
 #include "control-plane/snapshot/route_match.h"
 #include "control-plane/snapshot/route_rule.h"
@@ -16,6 +17,10 @@ namespace {
 namespace routev3 = envoy::config::route::v3;
 
 using policy::Protocol;
+
+routev3::Route* LastOf(routev3::VirtualHost* host) {
+  return host->mutable_routes(host->routes_size() - 1);
+}
 
 // Routes of one virtual address and port: one virtual host, whatever name was asked for.
 template <typename Fill>
@@ -59,12 +64,15 @@ void AddRoutesOf(const MeshView& view, const discovery::ServiceName& name,
                  routev3::VirtualHost* host) {
   const Protocol protocol = service.ports.at(number).protocol;
   const policy::ResiliencePolicy& policy = OrNone(view.policies.ResilienceOf(name));
+  const policy::Document* source = view.policies.ResilienceSourceOf(name);
   const std::vector<const policy::Document*> routes = view.policies.RoutesOf(name, number, from);
   if (routes.empty()) {
-    return AddDirectRoute(OutboundCluster(discovery::HostOf(name), number), protocol, policy, host);
+    AddDirectRoute(OutboundCluster(discovery::HostOf(name), number), protocol, policy, host);
+    return SetRouteOwners(nullptr, source, LastOf(host));
   }
   for (const policy::RankedMatch& match : policy::InOrder(routes)) {
     AddRule(match, policy, protocol, host);
+    SetRouteOwners(&match, source, LastOf(host));
   }
 }
 
@@ -83,6 +91,7 @@ void AddVipRoutesOf(const MeshView& view, const discovery::ServiceName& name,
 void AddMemberRoute(const MeshView& view, const Member& member, routev3::VirtualHost* host) {
   AddDirectRoute(member.Cluster(), member.protocol,
                  OrNone(view.policies.ResilienceOf(member.service)), host);
+  SetRouteOwners(nullptr, view.policies.ResilienceSourceOf(member.service), LastOf(host));
 }
 
 void AddExternalVipRoutes(const MeshView& view, ResourceTable* routes) {

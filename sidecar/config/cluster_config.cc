@@ -327,6 +327,7 @@ absl::Status ReadBindConfig(const cluster_v3::Cluster& cluster, const FieldPath&
 // metadata.filter_metadata["tulle"]: settings that have no field in Envoy.
 absl::Status ReadTulleMetadata(const cluster_v3::Cluster& cluster, const FieldPath& at,
                                upstream::ClusterSpec& spec) {
+  spec.owners = ToOwners(cluster.metadata());
   const auto own = cluster.metadata().filter_metadata().find("tulle");
   if (own == cluster.metadata().filter_metadata().end()) return absl::OkStatus();
   const auto most = own->second.fields().find("max_idle_connections");

@@ -450,6 +450,7 @@ class Conversion {
     route::RouteSpec spec;
     spec.name = route.name();
     spec.operation = route.decorator().operation();
+    spec.owners = ToOwners(route.metadata());
     auto status = ReadMatch(route.match(), at / "match", spec.match);
     status.Update(ReadMutations(route, at, spec));
     status.Update(ReadOverrides(route.typed_per_filter_config(), at, overrides));

@@ -158,6 +158,17 @@ uint64_t HashOf(std::string_view bytes, uint64_t seed) {
   return hash;
 }
 
+std::map<std::string, std::string> ToOwners(const core::Metadata& metadata) {
+  std::map<std::string, std::string> owners;
+  const auto own = metadata.filter_metadata().find("tulle");
+  if (own == metadata.filter_metadata().end()) return owners;
+  const auto said = own->second.fields().find("owners");
+  if (said == own->second.fields().end()) return owners;
+  for (const auto& [cause, owner] : said->second.struct_value().fields())
+    owners.emplace(cause, owner.string_value());
+  return owners;
+}
+
 std::string DeterministicBytes(const google::protobuf::Message& message) {
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -38,6 +39,8 @@ absl::StatusOr<match::StringSpec> ToString(const envoy::type::matcher::v3::Strin
                                            const FieldPath& at);
 absl::StatusOr<match::HeaderSpec> ToHeader(const envoy::config::route::v3::HeaderMatcher& matcher,
                                            const FieldPath& at);
+// metadata.filter_metadata.tulle.owners: the field of a policy that decides, by cause.
+std::map<std::string, std::string> ToOwners(const envoy::config::core::v3::Metadata& metadata);
 
 // FNV-1a; equal in every process.
 uint64_t HashOf(std::string_view bytes, uint64_t seed = 0xcbf29ce484222325ULL);

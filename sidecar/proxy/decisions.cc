@@ -13,6 +13,8 @@
 namespace tulle::proxy {
 namespace {
 
+constexpr std::string_view kRetries = "retries";  // see control-plane/snapshot/owners.h
+
 std::string_view ReasonOf(route::Mismatch mismatch) {
   switch (mismatch) {
     case route::Mismatch::kNone:
@@ -57,6 +59,8 @@ std::string_view TextOf(DecisionKind kind) {
       return "retry";
     case DecisionKind::kClusterLimit:
       return "cluster limit";
+    case DecisionKind::kPolicy:
+      return "policy";
   }
   return {};
 }
@@ -162,6 +166,18 @@ void Explain(Call& call, DecisionKind kind, std::string_view subject, bool posit
   call.decisions->Add(kind, subject, positive, reason);
 }
 
+std::string_view OwnerOf(const Call& call, std::string_view cause) {
+  const std::string key(cause);
+  if (call.chosen.route != nullptr) {
+    const auto& owners = call.chosen.route->spec().owners;
+    if (const auto found = owners.find(key); found != owners.end()) return found->second;
+  }
+  if (call.cluster.get() == nullptr) return {};
+  const auto& owners = call.cluster->spec().owners;
+  const auto found = owners.find(key);
+  return found == owners.end() ? std::string_view() : found->second;
+}
+
 std::vector<KeptDecision> ExplainFailure(const Call& call) {
   Arena arena(call.services.loop.slab());
   Decisions all(arena);
@@ -173,6 +189,12 @@ std::vector<KeptDecision> ExplainFailure(const Call& call) {
   if (call.decisions != nullptr) all.Add(*call.decisions);
   if (call.record.failure.kind == failures::kDenied && call.request.head != nullptr && !forwarded)
     ExplainDenial(all, call.chain.spec.authorization, call.caller.AsSubject(call.request.head));
+  const auto add_owner = [&](std::string_view cause) {
+    const std::string_view owner = OwnerOf(call, cause);
+    if (!owner.empty()) all.Add(DecisionKind::kPolicy, owner, false, cause);
+  };
+  if (call.record.failure) add_owner(call.record.failure.facts().cause);
+  if (call.record.retries.attempts > 1) add_owner(kRetries);
   if (call.cluster.get() != nullptr) ExplainEndpoints(all, call);
   return all.Copy();
 }

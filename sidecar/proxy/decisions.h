@@ -33,6 +33,7 @@ enum class DecisionKind : uint8_t {
   kEndpoint,       // the address
   kRetry,          // what the attempt failed of
   kClusterLimit,   // the limit
+  kPolicy,         // the field of a policy that decides; the reason is the cause, or "retries"
 };
 
 // "route", "rate limit" and so on. Source: tulle.insight.v1.Decision.kind.
@@ -99,6 +100,9 @@ void Explain(Call& call, DecisionKind kind, std::string_view subject, bool posit
 // The routes that were considered, and for each that does not match, what does not.
 void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,
                   uint64_t random);
+// The field of a policy that decides about failures of this cause; empty: a default does, or it is
+// not known.
+std::string_view OwnerOf(const Call& call, std::string_view cause);
 // Of a request or connection that no policy allows: what of each policy does not match.
 void ExplainDenial(Decisions& decisions,
                    const std::vector<std::shared_ptr<const policy::Authorization>>& filters,
@@ -110,7 +114,7 @@ void ExplainEndpoints(Decisions& decisions, const Call& call);
 
 // All of it, at the end of a request that failed: the routes, unless the request was forwarded,
 // which changed its head; what the phases kept; of a denial the policies that do not match; the
-// endpoints, if it had a cluster.
+// policy that decided about the failure; the endpoints, if it had a cluster.
 std::vector<KeptDecision> ExplainFailure(const Call& call);
 
 }  // namespace tulle::proxy

@@ -178,6 +178,9 @@ struct RouteSpec {
   HeaderMutations request_headers{};
   HeaderMutations response_headers{};
   std::string operation{};  // decorator.operation: the name of spans
+  // Which field of which policy decides, by cause: "ResiliencePolicy shop/cart
+  // spec.timeouts.request". For explanations. metadata.filter_metadata.tulle.owners
+  std::map<std::string, std::string> owners{};
   // typed_per_filter_config of the route or its parents: replaces the listener's. Carried for
   // sidecar/proxy; unused in this folder.
   std::shared_ptr<policy::FaultInjection> fault{};

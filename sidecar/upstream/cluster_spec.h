@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -216,6 +217,8 @@ struct ClusterSpec {
   uint32_t panic_percent = 50;
   // For clusters with inline endpoints.
   std::shared_ptr<const EndpointSet> static_endpoints;
+  // Which field of which policy decides, by cause, for explanations. metadata tulle.owners
+  std::map<std::string, std::string> owners;
   // For metrics: destination service (host), from metadata or the cluster's name.
   std::string service;
   // ORIGINAL_DST: the endpoint is the downstream's original destination.

@@ -92,6 +92,12 @@ def verdict_on(mesh, request, cause):
     return verdict, found["hops"], text
 
 
+def assert_owned(mesh, verdict, field):
+    """The ResiliencePolicy is named, with its field, and the command shows it."""
+    assert (verdict["policy"], verdict["field"]) == ("ResiliencePolicy default/web", "ResiliencePolicy " + field), verdict
+    assert "kind: ResiliencePolicy" in mesh.tullectl(*verdict["command"].split()[1:])
+
+
 def test_a_denied_request_names_both_hops_and_the_policy(mesh):
     mesh.apply(ONLY_OTHER)
     verdict, hops, text = verdict_on(mesh, until(mesh, 403, path="/secret?token=hidden"), "denied")
@@ -157,12 +163,20 @@ def test_no_healthy_endpoint(mesh):
     mesh.web.origin.answer = lambda request, sock: reply(b"", "500 Internal Server Error" if request.path == "/health" else "200 OK")
     verdict, _, _ = verdict_on(mesh, until(mesh, 503), "no_healthy_endpoint")
     assert "tullectl services" in verdict["nextStep"], verdict
+    assert_owned(mesh, verdict, "spec.healthCheck")
 
 
 def test_a_rate_limit(mesh):
     mesh.apply(RESILIENCE % "rateLimit: {requests: 1, per: 1h}")
     verdict, hops, _ = verdict_on(mesh, until(mesh, 429), "rate_limited")
-    assert not hops[verdict["hop"]]["outbound"] and "rateLimit" in verdict["field"], verdict
+    assert not hops[verdict["hop"]]["outbound"], verdict
+    assert_owned(mesh, verdict, "spec.rateLimit")
+
+
+def test_an_injected_fault(mesh):
+    mesh.apply(RESILIENCE % "fault: {abort: {status: 418}}")
+    verdict, _, _ = verdict_on(mesh, until(mesh, 418), "fault_injected")
+    assert_owned(mesh, verdict, "spec.fault")
 
 
 def test_a_timeout_is_the_cause_and_what_it_led_to_is_not(mesh):
@@ -174,6 +188,7 @@ def test_a_timeout_is_the_cause_and_what_it_led_to_is_not(mesh):
     mesh.web.origin.answer = slow
     verdict, hops, _ = verdict_on(mesh, until(mesh, 504), "request_timeout")
     assert verdict["hop"] == 0 and hops[0]["ended"] >= 300_000, hops
+    assert_owned(mesh, verdict, "spec.timeouts.request")
 
 
 def test_retries_that_are_exhausted(mesh):
@@ -187,6 +202,7 @@ def test_retries_that_are_exhausted(mesh):
     found = processes.wait_until(exhausted, "retries", 30)
     assert found["hops"][0]["attempts"] == 3 and len(found["hops"]) == 4, found
     assert "answered 500 itself" in found["verdict"]["meaning"], found
+    assert "3, all that ResiliencePolicy default/web allows" in " ".join(mesh.tullectl("explain", found["requestId"]).split())
     assert "answered 500 itself" in " ".join(mesh.tullectl("explain", request).split())
 
 
@@ -194,7 +210,8 @@ def test_an_open_circuit_breaker(mesh):
     mesh.apply(RESILIENCE % (NO_RETRIES + "\n  breaker: {consecutiveFailures: 2, on: all5xx, openFor: 30s}"))
     mesh.web.origin.answer = lambda request, sock: reply(b"", "500 Internal Server Error")
     verdict, _, _ = verdict_on(mesh, until(mesh, 503), "breaker_open")
-    assert "tullectl errors" in verdict["nextStep"] and "breaker" in verdict["field"], verdict
+    assert "tullectl errors" in verdict["nextStep"], verdict
+    assert_owned(mesh, verdict, "spec.breaker")
 
 
 def test_a_failure_of_a_sidecar_that_is_gone_is_still_known(mesh):
