@@ -68,14 +68,18 @@ ApiResponse RehearsalAnswer(const std::string& proxy, const Questions::Outcome& 
   return Answer(RequestJson(outcome.requests.front()));
 }
 
-// {"name": "value", ...}. False: it is not.
+// [["name", "value"], ...]. False: it is not.
 bool ReadHeaders(const std::string& text, insight::v1::WhatIf* question) {
   if (text.empty()) return true;
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return false;
-  for (const auto& [name, value] : json.items()) {
-    if (!value.is_string()) return false;
-    (*question->mutable_headers())[name] = value.get<std::string>();
+  if (!json.is_array()) return false;
+  for (const Json& pair : json) {
+    const bool is_pair =
+        pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_string();
+    if (!is_pair) return false;
+    insight::v1::Header& header = *question->add_headers();
+    header.set_name(pair[0].get<std::string>());
+    header.set_value(pair[1].get<std::string>());
   }
   return true;
 }
@@ -105,7 +109,7 @@ Routes LiveProxyResource::routes() {
         {"method", "method; defaults to GET"},
         {"authority", "host, with its port if it is not that of the scheme"},
         {"path", "path with the query; defaults to /"},
-        {"headers", "a JSON object of names and values"},
+        {"headers", "a JSON array of pairs [name, value]"},
         {"destination", "outbound: ADDRESS:PORT that the workload would dial, if it is known"},
         {"port", "inbound: port at which the proxy listens"},
         {"source", "inbound: SPIFFE ID of the caller; without it the call is in plaintext"},
@@ -177,7 +181,7 @@ ApiResponse LiveProxyResource::WhatIf(const Call& call) {
   if (const std::string text = call.QueryOr("port", "0"); !absl::SimpleAtoi(text, &port))
     return Refuse(400, "invalid port \"" + text + "\"", "must be a number", "port");
   if (!ReadHeaders(call.QueryOr("headers", ""), &request))
-    return Refuse(400, "invalid headers", "must be a JSON object of texts", "headers");
+    return Refuse(400, "invalid headers", "must be a JSON array of pairs [name, value]", "headers");
   request.set_outbound(outbound);
   request.set_port(port);
   request.set_method(call.QueryOr("method", "GET"));

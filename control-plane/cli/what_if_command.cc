@@ -50,17 +50,18 @@ struct Caller {
 // A workload of the service that would be called.
 struct Called {
   std::string proxy;
-  std::string port;  // at which its sidecar listens
+  std::string port;      // at which its sidecar listens
+  int64_t service_port;  // that callers use
 };
 
 absl::StatusOr<std::string> HeadersOf(const std::vector<std::string>& lines) {
-  Json headers = Json::object();
+  Json headers = Json::array();
   for (const std::string& line : lines) {
     const size_t colon = line.find(':');
     if (colon == std::string::npos || colon == 0)
       return UserError("invalid header \"" + line + "\"", "write it as 'name: value'");
-    headers[line.substr(0, colon)] =
-        std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
+    headers.push_back(
+        {line.substr(0, colon), std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)))});
   }
   return headers.dump(-1, ' ', true);
 }
@@ -104,7 +105,7 @@ Caller CallerOf(const Json& proxy) {
 }
 
 // A connected proxy by its name, or one of that identity.
-absl::StatusOr<Caller> FindCaller(Session& session, const std::string& from) {
+absl::StatusOr<std::optional<Caller>> FindConnected(Session& session, const std::string& from) {
   const auto all = session.Get("/v1/proxies");
   if (!all.ok()) return all.status();
   for (const Json& proxy : PartAt(*all, "/items")) {
@@ -112,6 +113,13 @@ absl::StatusOr<Caller> FindCaller(Session& session, const std::string& from) {
     if (!is_named && !IsIdentity(from, session.Namespace(), TextAt(proxy, "/spiffeId"))) continue;
     if (TrueAt(proxy, "/connected")) return CallerOf(proxy);
   }
+  return std::optional<Caller>();
+}
+
+absl::StatusOr<Caller> FindCaller(Session& session, const std::string& from) {
+  const auto found = FindConnected(session, from);
+  if (!found.ok()) return found.status();
+  if (*found) return **found;
   return UserError("no connected proxy is named \"" + from + "\" or has this identity",
                    "list proxies with `tullectl status -o wide`; an identity is ACCOUNT.NAMESPACE");
 }
@@ -149,7 +157,7 @@ absl::StatusOr<std::optional<Called>> FindCalled(Session& session, const std::st
       for (const Json& endpoint : PartAt(each, "/endpoints")) {
         const std::string workload = TextAt(endpoint, "/workload");
         if (TextAt(endpoint, "/health") == "healthy" && connected[workload])
-          return Called{workload, TextAt(endpoint, "/port")};
+          return Called{workload, TextAt(endpoint, "/port"), NumberAt(each, "/number")};
       }
     }
   }
@@ -179,6 +187,8 @@ std::string PortOf(const std::string& cluster) {
 }
 
 std::string ExpectedOf(const Json& record) {
+  if (!TextAt(record, "/cause").empty() && NumberAt(record, "/status") == 0)
+    return "this sidecar would close the connection";
   if (!TextAt(record, "/cause").empty() || NumberAt(record, "/status") != 0)
     return "this sidecar would answer: " + HopOutcome(record);
   return TrueAt(record, "/outbound")
@@ -207,19 +217,57 @@ std::string SupposedEnd(const Json& record) {
              : "it would be sent to the service";
 }
 
-int PrintSupposed(Session& session, const std::vector<Hop>& hops, const std::string& unknown) {
+// `port` is that of the service; 0: the caller's sidecar chooses it.
+int PrintSupposed(Session& session, const std::vector<Hop>& hops, const std::string& unknown,
+                  int64_t port = 0) {
   const Verdict verdict = VerdictOn(hops);
   if (session.wants_json()) {
     Json json = {{"hops", Json::array()}};
     for (const Hop& hop : hops) json["hops"].push_back(hop.record);
     if (!unknown.empty()) json["unknown"] = unknown;
+    if (port != 0) json["port"] = port;
     PrintJson(json, session.invocation.format, session.out());
     return verdict.hop < 0 ? 0 : 1;
   }
+  if (port != 0) PrintNamed(session, 0, "Port", absl::StrCat(port, " of the service"));
   for (size_t i = 0; i < hops.size(); ++i) PrintSupposedHop(session, i + 1, hops[i].record);
   const std::string end = unknown.empty() ? SupposedEnd(hops.back().record) : unknown;
   PrintVerdict(session, verdict, verdict.hop < 0 ? end : ResultOf(hops, verdict));
   return verdict.hop < 0 ? 0 : 1;
+}
+
+// Of ACCOUNT or ACCOUNT.NAMESPACE in the trust domain of the proxy that is asked.
+absl::StatusOr<Caller> CallerNamed(Session& session, const std::string& name,
+                                   const std::string& asked) {
+  const auto proxy = session.Get(ItemPath("/v1/proxies", asked));
+  if (!proxy.ok()) return proxy.status();
+  const std::string own = TextAt(*proxy, "/spiffeId");
+  const std::string domain = own.substr(0, own.find("/ns/"));
+  const size_t dot = name.find('.');
+  const std::string ns = dot == std::string::npos ? session.Namespace() : name.substr(dot + 1);
+  Caller caller;
+  caller.spiffe_id = absl::StrCat(domain, "/ns/", ns, "/sa/", name.substr(0, dot));
+  if (certs::WorkloadNamesOf(caller.spiffe_id).account.empty())
+    return UserError("invalid caller \"" + name + "\"", "use ACCOUNT.NAMESPACE, or a SPIFFE ID");
+  session.err() << "note: no connected proxy is named " << name
+                << " or has this identity: checked is " << caller.spiffe_id << "\n";
+  return caller;
+}
+
+// Without `from` it comes in plaintext. A caller that is not connected has an identity all the
+// same.
+absl::StatusOr<Caller> CheckedCaller(Session& session, const std::string& from,
+                                     const std::string& asked) {
+  Caller caller;
+  if (from.empty()) return caller;
+  if (from.starts_with(certs::kSpiffeScheme)) {
+    caller.spiffe_id = from;
+    return caller;
+  }
+  const auto found = FindConnected(session, from);
+  if (!found.ok()) return found.status();
+  if (*found) return **found;
+  return CallerNamed(session, from, asked);
 }
 
 }  // namespace
@@ -280,18 +328,12 @@ absl::StatusOr<int> CheckAuthorization(Session& session) {
     return UserError("no sidecar of service " + parts[0] + port + " is connected",
                      "see `tullectl services " + parts[0] + "` and `tullectl status`");
   }
-  Caller caller;
-  if (flags.from.starts_with(certs::kSpiffeScheme)) {
-    caller.spiffe_id = flags.from;
-  } else if (!flags.from.empty()) {
-    auto found = FindCaller(session, flags.from);
-    if (!found.ok()) return found.status();
-    caller = *std::move(found);
-  }
+  const auto caller = CheckedCaller(session, flags.from, (*called)->proxy);
+  if (!caller.ok()) return caller.status();
   const auto record =
-      AskCalled(session, {flags.method, host, flags.path, *headers}, caller, **called);
+      AskCalled(session, {flags.method, host, flags.path, *headers}, *caller, **called);
   if (!record.ok()) return record.status();
-  return PrintSupposed(session, {{*record}}, "");
+  return PrintSupposed(session, {{*record}}, "", (*called)->service_port);
 }
 
 }  // namespace tulle::cli

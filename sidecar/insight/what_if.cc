@@ -38,13 +38,12 @@ absl::Status Invalid(std::string_view what) {
 
 absl::Status ReadHeaders(const insight::v1::WhatIf& question, proxy::RehearsedRequest* request) {
   if (question.headers_size() > kMostHeaders) return Invalid("headers: more than 50");
-  for (const auto& [name, value] : question.headers()) {
-    if (!IsToken(name, kLongestHeader)) return Invalid("header name");
-    if (!IsText(value, kLongestHeader, true)) return Invalid("value of header " + name);
-    request->headers.emplace_back(absl::AsciiStrToLower(name), value);
+  for (const insight::v1::Header& header : question.headers()) {
+    if (!IsToken(header.name(), kLongestHeader)) return Invalid("header name");
+    if (!IsText(header.value(), kLongestHeader, true))
+      return Invalid("value of header " + header.name());
+    request->headers.emplace_back(absl::AsciiStrToLower(header.name()), header.value());
   }
-  // The wire has no order, and rules may look at several.
-  std::sort(request->headers.begin(), request->headers.end());
   return absl::OkStatus();
 }
 
@@ -99,6 +98,10 @@ insight::v1::RequestRecord RecordOf(const proxy::RehearsedRequest& request,
     record.set_cause(std::string(outcome.failure.facts().cause));
     record.set_response_flags(std::string(outcome.failure.facts().flag));
     record.set_detail(outcome.failure.detail);
+  }
+  if (outcome.is_connection_closed) {
+    record.set_response_flags("");
+    record.set_detail("the connection is closed without an answer");
   }
   record.set_source(request.source_id);
   if (request.source.is_set()) record.set_source_address(request.source.host());

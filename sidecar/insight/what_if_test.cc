@@ -7,6 +7,12 @@
 namespace tulle::sidecar {
 namespace {
 
+void AddHeader(const std::string& name, const std::string& value, insight::v1::WhatIf* question) {
+  insight::v1::Header& header = *question->add_headers();
+  header.set_name(name);
+  header.set_value(value);
+}
+
 insight::v1::WhatIf Question() {
   insight::v1::WhatIf question;
   question.set_outbound(true);
@@ -18,8 +24,9 @@ insight::v1::WhatIf Question() {
 
 TEST(WhatIf, ReadsARequest) {
   insight::v1::WhatIf question = Question();
-  (*question.mutable_headers())["X-B"] = "two words";
-  (*question.mutable_headers())["x-a"] = "1";
+  AddHeader("X-B", "two words", &question);
+  AddHeader("x-a", "1", &question);
+  AddHeader("x-a", "2", &question);
   question.set_destination("240.0.0.7:8080");
   const auto request = RequestOf(question);
   ASSERT_TRUE(request.ok()) << request.status();
@@ -27,8 +34,8 @@ TEST(WhatIf, ReadsARequest) {
   EXPECT_EQ(request->path, "/items?id=1");
   EXPECT_EQ(request->destination.ToString(), "240.0.0.7:8080");
   EXPECT_FALSE(request->source.is_set());
-  const std::vector<std::pair<std::string, std::string>> headers = {{"x-a", "1"},
-                                                                    {"x-b", "two words"}};
+  const std::vector<std::pair<std::string, std::string>> headers = {
+      {"x-b", "two words"}, {"x-a", "1"}, {"x-a", "2"}};
   EXPECT_EQ(request->headers, headers);
 }
 
@@ -64,10 +71,10 @@ TEST(WhatIf, RefusesWhatNoClientCanSend) {
   EXPECT_TRUE(refused([](auto& q) { q.set_port(70000); }));
   EXPECT_TRUE(refused([](auto& q) { q.set_destination("cart:80"); }));
   EXPECT_TRUE(refused([](auto& q) { q.set_source_address("cart"); }));
-  EXPECT_TRUE(refused([](auto& q) { (*q.mutable_headers())["a:b"] = "1"; }));
-  EXPECT_TRUE(refused([](auto& q) { (*q.mutable_headers())["a"] = "1\r\nb: 2"; }));
+  EXPECT_TRUE(refused([](auto& q) { AddHeader("a:b", "1", &q); }));
+  EXPECT_TRUE(refused([](auto& q) { AddHeader("a", "1\r\nb: 2", &q); }));
   EXPECT_TRUE(refused([](auto& q) {
-    for (int i = 0; i < 51; ++i) (*q.mutable_headers())["x-" + std::to_string(i)] = "1";
+    for (int i = 0; i < 51; ++i) AddHeader("x-a", "1", &q);
   }));
 }
 
@@ -91,6 +98,18 @@ TEST(WhatIf, TellsWhatEndsTheRequestAndWhatWasDecided) {
   ASSERT_EQ(record.decisions_size(), 2);
   EXPECT_EQ(record.decisions(0).kind(), "rate limit");
   EXPECT_FALSE(record.decisions(1).positive());
+}
+
+TEST(WhatIf, AConnectionThatIsClosedHasNoAnswer) {
+  const auto request = RequestOf(Question());
+  ASSERT_TRUE(request.ok());
+  proxy::RehearsalOutcome outcome;
+  outcome.failure = {proxy::failures::kDenied};
+  outcome.is_connection_closed = true;
+  const insight::v1::RequestRecord record = RecordOf(*request, outcome);
+  EXPECT_EQ(record.status(), 0u);
+  EXPECT_EQ(record.response_flags(), "");
+  EXPECT_EQ(record.detail(), "the connection is closed without an answer");
 }
 
 }  // namespace

@@ -13,8 +13,6 @@
 namespace tulle::proxy {
 namespace {
 
-constexpr std::string_view kRetries = "retries";  // see control-plane/snapshot/owners.h
-
 std::string_view ReasonOf(route::Mismatch mismatch) {
   switch (mismatch) {
     case route::Mismatch::kNone:
@@ -59,6 +57,10 @@ std::string_view TextOf(DecisionKind kind) {
       return "retry";
     case DecisionKind::kClusterLimit:
       return "cluster limit";
+    case DecisionKind::kBackend:
+      return "backend";
+    case DecisionKind::kTimeout:
+      return "timeout";
     case DecisionKind::kPolicy:
       return "policy";
   }
@@ -194,7 +196,7 @@ std::vector<KeptDecision> ExplainFailure(const Call& call) {
     if (!owner.empty()) all.Add(DecisionKind::kPolicy, owner, false, cause);
   };
   if (call.record.failure) add_owner(call.record.failure.facts().cause);
-  if (call.record.retries.attempts > 1) add_owner(kRetries);
+  if (call.record.retries.attempts > 1) add_owner(kOwnerOfRetries);
   if (call.cluster.get() != nullptr) ExplainEndpoints(all, call);
   return all.Copy();
 }

@@ -33,6 +33,8 @@ enum class DecisionKind : uint8_t {
   kEndpoint,       // the address
   kRetry,          // what the attempt failed of
   kClusterLimit,   // the limit
+  kBackend,        // the cluster, of several with weights
+  kTimeout,        // what is limited: "request", "perTry"
   kPolicy,         // the field of a policy that decides; the reason is the cause, or "retries"
 };
 
@@ -100,6 +102,8 @@ void Explain(Call& call, DecisionKind kind, std::string_view subject, bool posit
 // The routes that were considered, and for each that does not match, what does not.
 void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,
                   uint64_t random);
+// In place of a cause. Source: control-plane/snapshot/owners.h.
+inline constexpr std::string_view kOwnerOfRetries = "retries";
 // The field of a policy that decides about failures of this cause; empty: a default does, or it is
 // not known.
 std::string_view OwnerOf(const Call& call, std::string_view cause);

@@ -213,14 +213,20 @@ bool CheckUnderscores(const config::HttpSpec& spec, HeaderMap& headers) {
   return true;
 }
 
-Step Identify(Call& call) {
+Step CheckHead(Call& call) {
   const config::HttpSpec& spec = call.chain.spec;
   HeaderMap& headers = call.request.head->headers;
-  if (call.services.ShortOfMemory()) return Fail(call, {FailureKind::kMemoryShort});
   if (!CountHop(headers)) return Fail(call, {failures::kLoopDetected});
   if (!spec.via.empty()) AddVia(spec, headers);
   if (!CheckUnderscores(spec, headers))
     return Fail(call, {FailureKind::kBadRequest, "underscore in a header name"});
+  return Step::Continue();
+}
+
+Step Identify(Call& call) {
+  if (call.services.ShortOfMemory()) return Fail(call, {FailureKind::kMemoryShort});
+  if (const Step step = CheckHead(call); step.kind() != Step::Kind::kContinue) return step;
+  HeaderMap& headers = call.request.head->headers;
   ForwardClientCertificate(call);
   if (call.chain.direction == config::Direction::kInbound) StripPrivateHeaders(headers);
   const bool external = IsExternal(call);

@@ -14,6 +14,8 @@ namespace tulle::proxy {
 
 // identify.cc: headers about the caller; request id; trace.
 Step Identify(Call& call);
+// Its first part, which may refuse: circles between proxies, underscores in names of headers.
+Step CheckHead(Call& call);
 // routing.cc: normalisation, misdirected requests, the route table, upgrades.
 Step MatchRoute(Call& call);
 // authorize.cc

@@ -1,7 +1,8 @@
 #include "sidecar/proxy/rehearsal.h"
 
 #include <algorithm>
-#include <optional>
+#include <chrono>
+#include <string>
 
 #include "sidecar/policy/authorization.h"
 #include "sidecar/policy/fault.h"
@@ -32,16 +33,37 @@ bool IsHttp(const FilterChainSpec& chain) {
   return std::holds_alternative<config::HttpSpec>(chain.proxy);
 }
 
-// A service of the mesh, and not the answer for unknown hosts.
-bool ServesHost(const FilterChainSpec& chain, const http::Head& head, RouteSlots& slots) {
+// Null: none of the chain's routes is for the host.
+const route::VirtualHost* HostIn(const FilterChainSpec& chain, const http::Head& head,
+                                 RouteSlots& slots) {
   const auto& http = std::get<config::HttpSpec>(chain.proxy);
   const route::RouteTable* table =
       http.routes != nullptr ? http.routes.get() : slots.Slot(http.rds_name).table.get();
-  if (table == nullptr) return false;
-  const route::VirtualHost* host = table->HostFor(head);
+  return table == nullptr ? nullptr : table->HostFor(head);
+}
+
+// A service of the mesh, and not the answer for unknown hosts.
+bool ServesHost(const FilterChainSpec& chain, const http::Head& head, RouteSlots& slots) {
+  const route::VirtualHost* host = HostIn(chain, head, slots);
   if (host == nullptr) return false;
   const std::vector<std::string>& domains = host->spec().domains;
   return std::find(domains.begin(), domains.end(), "*") == domains.end();
+}
+
+// Where what belongs to no service goes: of intercepted connections to the listener for unknown
+// destinations, else to the first one that programs name as their proxy.
+Place FindUnknown(const Services& services, const std::vector<const ListenerSpec*>& listeners,
+                  const http::Head& head) {
+  Place found;
+  for (const ListenerSpec* listener : listeners) {
+    if (listener->direction != Direction::kOutbound || !listener->bind) continue;
+    if (listener->hand_off) found = {listener, listener->default_chain};
+    for (const auto& chain : listener->chains) {
+      if (IsHttp(*chain) && HostIn(*chain, head, services.routes) != nullptr)
+        return {listener, chain};
+    }
+  }
+  return found;
 }
 
 // The listener of the dialled address, or else the one whose routes name the host.
@@ -58,7 +80,10 @@ Place FindOutbound(const Services& services, const std::vector<const ListenerSpe
         named = {listener, chain};
     }
   }
-  return named;
+  // A dialled address belongs to a service, of which an intercepting sidecar learns when it is
+  // called.
+  const bool is_known = named.listener != nullptr || request.destination.is_set();
+  return is_known ? named : FindUnknown(services, listeners, head);
 }
 
 bool TakesPort(const ListenerSpec& listener, const FilterChainSpec& chain, uint16_t port) {
@@ -99,11 +124,15 @@ void NoteVerdict(Call& call, bool denied) {
                       call.record.policy.empty() ? "no policy denies it" : "policy matches");
 }
 
+// "TEXT, by ResiliencePolicy shop/cart spec.rateLimit".
+std::string WithOwner(const Call& call, std::string text, std::string_view cause) {
+  const std::string_view owner = OwnerOf(call, cause);
+  if (!owner.empty()) text.append(", by ").append(owner);
+  return text;
+}
+
+// Whether it is used up is not looked at.
 void NoteLimits(Call& call) {
-  const auto note = [&](const std::string& name, const policy::LocalRateLimit* limit) {
-    if (limit != nullptr)
-      call.decisions->Add(DecisionKind::kRateLimit, name, true, "a rate limit applies here");
-  };
   const route::Route* route = call.chosen.route;
   for (const config::RateLimitFilter& filter : call.chain.spec.rate_limits) {
     const policy::LocalRateLimit* limit = filter.limit.get();
@@ -111,7 +140,9 @@ void NoteLimits(Call& call) {
       const auto own = route->spec().rate_limits.find(filter.name);
       if (own != route->spec().rate_limits.end()) limit = own->second.get();
     }
-    note(filter.name, limit);
+    if (limit == nullptr) continue;
+    call.decisions->Add(DecisionKind::kRateLimit, filter.name, true,
+                        WithOwner(call, "a rate limit applies here", "rate_limited"));
   }
 }
 
@@ -120,7 +151,34 @@ void NoteFault(Call& call) {
   const route::Route* route = call.chosen.route;
   if (route != nullptr && route->spec().fault != nullptr) fault = route->spec().fault.get();
   if (fault == nullptr || !fault->Matches(*call.request.head, call.chosen.cluster())) return;
-  call.decisions->Add(DecisionKind::kFault, "delay or abort", true, "a fault may be injected");
+  call.decisions->Add(DecisionKind::kFault, "delay or abort", true,
+                      WithOwner(call, "a fault may be injected", "fault_injected"));
+}
+
+void NoteTimeout(Call& call, std::string_view what, std::chrono::milliseconds time,
+                 std::string_view cause) {
+  if (time.count() == 0) return;
+  call.decisions->Add(DecisionKind::kTimeout, what, true,
+                      WithOwner(call, std::to_string(time.count()) + " ms", cause));
+}
+
+// Of a route that forwards: how requests are shared out, how long they may take, how often they are
+// tried.
+void NoteForwarding(Call& call) {
+  const route::ForwardSpec& forward = *call.chosen.forward();
+  uint64_t sum = 0;
+  for (const route::WeightedCluster& each : forward.clusters) sum += each.weight;
+  for (const route::WeightedCluster& each : forward.clusters) {
+    if (forward.clusters.size() == 1) break;
+    call.decisions->Add(DecisionKind::kBackend, each.name, each.name == call.record.routed.cluster,
+                        "weight " + std::to_string(each.weight) + " of " + std::to_string(sum));
+  }
+  NoteTimeout(call, "request", forward.timeout, "request_timeout");
+  if (!forward.retry) return;
+  NoteTimeout(call, "perTry", forward.retry->per_try_timeout, "per_try_timeout");
+  const std::string most = std::to_string(forward.retry->attempts_after_first);
+  call.decisions->Add(DecisionKind::kRetry, "", true,
+                      WithOwner(call, "at most " + most + " retries", kOwnerOfRetries));
 }
 
 // The cluster, and the endpoints among which the load balancer would choose.
@@ -143,6 +201,7 @@ Failure ConsiderEndpoints(Call& call) {
       call.decisions->Reject(DecisionKind::kEndpoint, place++, address, TextOf(availability));
     }
   }
+  if (!call.cluster.TryEnter()) return {upstream::failures::kOverflow, "max_requests reached"};
   // In panic all are used.
   if (any || (spec.panic_percent != 0 && place != 0)) return {};
   return {any_open ? upstream::failures::kBreakerOpen : upstream::failures::kNoHealthyEndpoint};
@@ -156,7 +215,7 @@ void Run(Call& call, RehearsalOutcome& outcome) {
     outcome.failure = step.answer().failure;
     return true;
   };
-  if (ended(MatchRoute(call))) return;
+  if (ended(CheckHead(call)) || ended(MatchRoute(call))) return;
   const uint64_t random = call.services.loop.random().Next();
   ExplainRoute(*call.decisions, *call.chosen.table, *call.request.head, random);
   const bool denied = ended(Authorize(call));
@@ -168,13 +227,14 @@ void Run(Call& call, RehearsalOutcome& outcome) {
   NoteLimits(call);
   NoteFault(call);
   if (ended(Prepare(call))) return;
+  NoteForwarding(call);
   outcome.failure = ConsiderEndpoints(call);
   if (outcome.failure) outcome.status = outcome.failure.facts().status;
 }
 
-// A connection whose bytes are not looked at.
-void DecideOnConnection(const FilterChainSpec& chain, const Caller& caller, Decisions& decisions,
-                        RehearsalOutcome& outcome) {
+// A connection whose bytes are not looked at: a client with HTTP gets no answer from here.
+void DecideOnConnection(Services& services, const FilterChainSpec& chain, const Caller& caller,
+                        Decisions& decisions, RehearsalOutcome& outcome) {
   for (const auto& authorization : chain.authorization) {
     const policy::Verdict verdict = authorization->Decide(caller.AsSubject(nullptr)).verdict;
     decisions.Add(DecisionKind::kAuthorization, verdict.policy, verdict.allowed,
@@ -182,8 +242,18 @@ void DecideOnConnection(const FilterChainSpec& chain, const Caller& caller, Deci
     outcome.policy = std::string(verdict.policy);
     if (verdict.allowed) continue;
     outcome.failure = {failures::kDenied};
+    outcome.is_connection_closed = true;
     return ExplainDenial(decisions, chain.authorization, caller.AsSubject(nullptr));
   }
+  const auto* tcp = std::get_if<config::TcpSpec>(&chain.proxy);
+  if (tcp == nullptr) return;
+  outcome.cluster = tcp->clusters.front().first;
+  ClusterUse cluster(services.clusters);
+  if (!cluster.Acquire(outcome.cluster) || cluster->spec().original_destination) return;
+  outcome.service = cluster->spec().service;
+  if (!cluster->Endpoints().empty()) return;
+  outcome.failure = {upstream::failures::kNoHealthyEndpoint};
+  outcome.is_connection_closed = true;
 }
 
 void RunHttp(Services& services, const Place& place, const RehearsedRequest& request,
@@ -225,7 +295,9 @@ RehearsalOutcome Rehearse(Services& services, const std::vector<const ListenerSp
   if (place.listener == nullptr) return outcome;
   outcome.listener = place.listener->name;
   if (place.chain == nullptr) {
+    // Nothing is answered: the connection ends before the sidecar reads a request.
     outcome.failure = {failures::kDenied};
+    outcome.is_connection_closed = true;
     if (place.plaintext_refused) outcome.policy = place.listener->peer_authentication;
     return outcome;
   }
@@ -236,7 +308,7 @@ RehearsalOutcome Rehearse(Services& services, const std::vector<const ListenerSp
     RunHttp(services, place, request, caller, outcome);
   } else {
     Decisions decisions(arena);
-    DecideOnConnection(*place.chain, caller, decisions, outcome);
+    DecideOnConnection(services, *place.chain, caller, decisions, outcome);
     outcome.decisions = decisions.Copy();
   }
   return outcome;

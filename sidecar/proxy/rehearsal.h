@@ -32,7 +32,8 @@ struct RehearsalOutcome {
   std::string listener;  // that would take it; empty: none
   int status = 0;        // of what this sidecar would answer by itself; 0: it would be forwarded
   Failure failure = {};  // why; kNone: it would be forwarded, redirected or answered by a route
-  std::string policy;    // that denies it, or lets it pass; empty: none matched
+  bool is_connection_closed = false;  // instead of an answer
+  std::string policy;                 // that denies it, or lets it pass; empty: none matched
   std::string route;
   std::string cluster;
   std::string service;
@@ -44,9 +45,10 @@ struct RehearsalOutcome {
 };
 
 // Runs the phases that decide about a request, in their order, on one that nobody has sent: no
-// limit is used up, no fault is injected, no connection is made and nothing is counted. Routes
-// whose choice is random (weights, fractions) are drawn as for a real request. `listeners` are
-// those in force. Thread: the worker's, whose `services` these are.
+// limit is used up, whether a rate limit is reached is not looked at, no fault is injected, no
+// connection is made and nothing is counted. Routes whose choice is random (weights, fractions) are
+// drawn as for a real request. `listeners` are those in force. Thread: the worker's, whose
+// `services` these are.
 RehearsalOutcome Rehearse(Services& services,
                           const std::vector<const config::ListenerSpec*>& listeners,
                           const RehearsedRequest& request);

@@ -136,11 +136,67 @@ TEST_F(RehearsalTest, SaysThatNoEndpointIsHealthy) {
   EXPECT_EQ(outcome.status, 503);
 }
 
-TEST_F(RehearsalTest, AHostThatNoListenerNamesHasNoListener) {
-  outbound_.chains = {Chain({Forwards()}, "web")};
+TEST_F(RehearsalTest, AnUnknownHostGoesWhereUnknownHostsGo) {
   RehearsedRequest request;
   request.authority = "elsewhere";
-  EXPECT_EQ(Ask(request).listener, "");
+  outbound_.chains = {Chain({Forwards()}, "web")};
+  EXPECT_EQ(Ask(request).listener, "") << "without a listener for them, nowhere";
+  route::RouteSpec unknown;
+  unknown.name = "unknown_host";
+  unknown.action = route::DirectResponseSpec{404, "no such host"};
+  outbound_.chains = {Chain({unknown})};
+  const RehearsalOutcome answered = Ask(request);
+  EXPECT_EQ(answered.status, 404);
+  EXPECT_EQ(answered.route, "unknown_host");
+  request.destination = *SocketAddress::Parse("240.0.0.9", 80);
+  EXPECT_EQ(Ask(request).listener, "") << "a service that is not known yet";
+}
+
+TEST_F(RehearsalTest, AnInterceptedUnknownHostIsPassedThroughOrClosed) {
+  RehearsedRequest request;
+  request.authority = "elsewhere";
+  outbound_.hand_off = true;
+  auto unknown = std::make_shared<config::FilterChainSpec>();
+  unknown->proxy.emplace<config::TcpSpec>().clusters = {{"c", 1}};
+  outbound_.default_chain = unknown;
+  AddCluster({});
+  const RehearsalOutcome closed = Ask(request);
+  EXPECT_EQ(closed.failure.kind, upstream::failures::kNoHealthyEndpoint);
+  EXPECT_TRUE(closed.is_connection_closed);
+  AddCluster({{"10.0.0.2", true}});
+  const RehearsalOutcome passed = Ask(request);
+  EXPECT_FALSE(passed.failure);
+  EXPECT_EQ(passed.cluster, "c");
+}
+
+TEST_F(RehearsalTest, SharesTimeoutsAndRetriesAreNamed) {
+  AddCluster({{"10.0.0.2", true}});
+  route::RouteSpec split = Forwards();
+  auto& forward = std::get<route::ForwardSpec>(split.action);
+  forward.clusters = {{"c", 90}, {"none", 0}};
+  forward.timeout = std::chrono::milliseconds(300);
+  forward.retry.emplace();
+  split.owners = {{"request_timeout", "ResiliencePolicy shop/web spec.timeouts.request"}};
+  outbound_.chains = {Chain({split}, "web")};
+  RehearsedRequest request;
+  request.authority = "web";
+  EXPECT_EQ(Texts(Ask(request)),
+            (std::vector<std::string>{
+                "+forwards: matches", "+c: weight 90 of 90", "-none: weight 0 of 90",
+                "+request: 300 ms, by ResiliencePolicy shop/web spec.timeouts.request",
+                "+: at most 1 retries", "+10.0.0.2:80: available"}));
+}
+
+TEST_F(RehearsalTest, WhatIsRefusedBeforeRoutingIsRefused) {
+  AddCluster({{"10.0.0.2", true}});
+  http_.underscores = config::UnderscoreAction::kRefuseRequest;
+  outbound_.chains = {Chain({Forwards()}, "web")};
+  RehearsedRequest request;
+  request.authority = "web";
+  request.headers = {{"x_user", "ann"}};
+  const RehearsalOutcome refused = Ask(request);
+  EXPECT_EQ(refused.failure.kind, FailureKind::kBadRequest);
+  EXPECT_EQ(refused.status, 400);
 }
 
 TEST_F(RehearsalTest, ThePolicyThatDeniesIsNamed) {
@@ -162,6 +218,7 @@ TEST_F(RehearsalTest, ThePolicyThatDeniesIsNamed) {
   // In plaintext there is no chain.
   const RehearsalOutcome plaintext = Ask(Inbound(""));
   EXPECT_EQ(plaintext.failure.kind, failures::kDenied);
+  EXPECT_TRUE(plaintext.is_connection_closed);
   EXPECT_EQ(plaintext.policy, "shop/strict");
 }
 

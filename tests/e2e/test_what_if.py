@@ -38,6 +38,28 @@ spec:
 """
 
 
+ONLY_STRANGERS = """\
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: only-strangers}
+spec:
+  targetRef: {kind: Service, name: web}
+  action: ALLOW
+  rules:
+  - from: {principals: [ns/other/sa/stranger]}
+    to: {methods: [GET]}
+"""
+SLOW = """\
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: web}
+spec:
+  targetRef: {kind: Service, name: web}
+  timeouts: {request: 700ms}
+  retries: {attempts: 1}
+"""
+
+
 @pytest.fixture(name="mesh")
 def fixture_mesh(tmp_path):
     mesh = Mesh(tmp_path)
@@ -104,6 +126,40 @@ def test_authz_check_decides_as_the_sidecar_of_the_service(mesh):
     # Without an identity it comes in plaintext, which STRICT refuses.
     code, text = tullectl(mesh, "authz", "check", "--to", "web")
     assert code == 1 and "plaintext" in text and "strict" in text, text
+
+
+def test_authz_check_takes_callers_that_are_not_connected_and_names_the_port(mesh):
+    mesh.apply(ONLY_STRANGERS)
+    denied = processes.wait_until(lambda: (lambda ran: ran if ran[0] else None)(tullectl(mesh, "authz", "check", "--from", "caller", "--to", "web")), "the policy is in force")
+    assert "only-strangers" in denied[1] and "names caller.default" in denied[1], denied
+    code, text = tullectl(mesh, "authz", "check", "--from", "stranger.other", "--to", "web")
+    assert code == 0 and "spiffe://cluster.local/ns/other/sa/stranger" in text and "Port        80" in text, text
+    assert "allowed by" in text and "AuthorizationPolicy default/only-strangers, rule 0" in text, text
+    code, text = tullectl(mesh, "authz", "check", "--from", "stranger.other", "--to", "web", "--method", "POST")
+    assert code == 1 and "method does not match" in text and "rules[].to" in text, text
+
+
+def test_an_unknown_host_ends_as_a_request_does(mesh):
+    assert raw.get(mesh.caller.outbound, "/", host="nowhere").status == 404
+    hops = what_if(mesh, "GET", "http://nowhere/", expected=1)
+    assert hops[0]["status"] == 404 and hops[0]["route"] == "unknown_host", hops
+    assert raw.get(mesh.caller.outbound, "/", host="web:81").status == 404
+    assert what_if(mesh, "GET", "http://web:81/", expected=1)[0]["status"] == 404
+
+
+def test_plaintext_is_closed_where_it_is_refused(mesh):
+    code, text = tullectl(mesh, "authz", "check", "--to", "web")
+    assert code == 1 and "would close the connection" in text and "UAEX" not in text, text
+
+
+def test_timeouts_retries_and_repeated_headers(mesh):
+    mesh.apply(SLOW)
+    timeouts = processes.wait_until(lambda: [each for each in what_if(mesh, "GET", "http://web/")[0]["decisions"] if each["kind"] == "timeout"], "the policy is in force")
+    assert timeouts[0]["reason"] == "700 ms, by ResiliencePolicy default/web spec.timeouts.request", timeouts
+    decisions = what_if(mesh, "GET", "http://web/")[0]["decisions"]
+    assert any(each["kind"] == "retry" and each["reason"].startswith("at most 1 ") for each in decisions), decisions
+    # The second one alone would not match.
+    assert what_if(mesh, "GET", "http://web/", "-H", "x-nowhere: 1", "-H", "x-nowhere: 2")[0]["route"].endswith("/usual[0]")
 
 
 def test_wrong_input_says_what_is_right(mesh):
