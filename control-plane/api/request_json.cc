@@ -103,6 +103,7 @@ Json RequestJson(const RequestRecord& record) {
   AddTexts(record, &json);
   if (record.configured_micros() != 0) json["configuredMicros"] = record.configured_micros();
   if (record.has_grpc_status()) json["grpcStatus"] = record.grpc_status();
+  AddFlag("failed", record.failed(), &json);
   AddFlag("retriesExhausted", record.retries_exhausted(), &json);
   AddFlag("retryBudgetExhausted", record.retry_budget_exhausted(), &json);
   AddFlag("delayInjected", record.delay_injected(), &json);

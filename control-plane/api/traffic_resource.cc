@@ -47,6 +47,7 @@ Json OutcomesJson(const insight::Traffic& traffic) {
   for (const auto& [outcome, count] : traffic.outcomes) {
     Json each = {{"code", outcome.code}, {"flags", outcome.flags}, {"count", count}};
     if (outcome.grpc_status >= 0) each["grpcStatus"] = outcome.grpc_status;
+    if (outcome.is_failure()) each["failure"] = true;
     outcomes.push_back(std::move(each));
   }
   return outcomes;

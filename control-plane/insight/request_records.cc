@@ -9,8 +9,6 @@
 namespace tulle::insight {
 namespace {
 
-constexpr uint32_t kServerErrors = 500;
-constexpr uint32_t kClientErrors = 400;
 constexpr uint64_t kMicrosPerMilli = 1000;
 constexpr size_t kLeastKeptId = 32;
 
@@ -21,19 +19,6 @@ size_t CharacterAt(std::string_view text, size_t at) {
 }
 
 void MakeSafe(std::string* text) { *text = SafeText(std::move(*text)); }
-
-// OpenTelemetry's conventions for RPC: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED to DATA_LOSS.
-bool IsServerError(uint32_t grpc_status) {
-  return grpc_status == 2 || grpc_status == 4 || (grpc_status >= 12 && grpc_status <= 15);
-}
-
-// As sidecars decide which requests they report as failed: an error that a route gives as its own
-// answer is one of the mesh.
-bool IsFailure(const v1::RequestRecord& record) {
-  const uint32_t errors = record.cluster().empty() ? kClientErrors : kServerErrors;
-  return record.status() >= errors || !record.cause().empty() ||
-         (record.has_grpc_status() && IsServerError(record.grpc_status()));
-}
 
 // Sidecars cut what is longer.
 bool IsRequest(const std::string& id, const std::string& kept) {
@@ -118,7 +103,7 @@ bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record) {
   if (!filter.method().empty() && filter.method() != record.method()) return false;
   if (!record.path().starts_with(filter.path_prefix())) return false;
   if (!filter.source().empty() && !IsFrom(filter.source(), record.source())) return false;
-  if (filter.failed_only() && !IsFailure(record)) return false;
+  if (filter.failed_only() && !record.failed()) return false;
   if (record.status() < filter.lowest_status()) return false;
   if (filter.highest_status() != 0 && record.status() > filter.highest_status()) return false;
   return record.ended() >= filter.at_least_milliseconds() * kMicrosPerMilli;

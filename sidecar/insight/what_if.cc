@@ -10,6 +10,7 @@
 namespace tulle::sidecar {
 namespace {
 
+constexpr int kErrors = 400;  // of the sidecar's own answers
 constexpr size_t kLongestMethod = 32;
 constexpr size_t kLongestAuthority = 255;
 constexpr size_t kLongestPath = 8 * 1024;
@@ -94,6 +95,7 @@ insight::v1::RequestRecord RecordOf(const proxy::RehearsedRequest& request,
   const std::string& path = outcome.path.empty() ? request.path : outcome.path;
   record.set_path(path.substr(0, path.find('?')));
   record.set_status(static_cast<uint32_t>(outcome.status));
+  record.set_failed(outcome.failure || outcome.status >= kErrors);
   if (outcome.failure) {
     record.set_cause(std::string(outcome.failure.facts().cause));
     record.set_response_flags(std::string(outcome.failure.facts().flag));

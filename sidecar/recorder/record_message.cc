@@ -57,6 +57,7 @@ void SetNumbers(const Record& record, RequestRecord& message) {
   const Numbers& numbers = record.numbers();
   message.set_outbound(record.Has(kOutbound));
   message.set_mutual_tls(record.Has(kMutualTls));
+  message.set_failed(record.Has(kFailed));
   message.set_started_micros(numbers.wall_started / 1000);
   message.set_status(numbers.status);
   if (numbers.grpc_status >= 0) message.set_grpc_status(static_cast<uint32_t>(numbers.grpc_status));

@@ -9,9 +9,8 @@ const FIRST = ["method", "authority", "path", "status", "cause", "detail", "resp
 const TIMES = {requestEnded: "request received after", upstreamAsked: "forwarded after", upstreamAnswered: "answered after", ended: "ended after"};
 const NAMES = {source: "caller", destination: "target", authority: "host", configuredMicros: "configuration since", mutualTls: "mutual TLS", requestId: "request ID", traceId: "trace ID", grpcStatus: "gRPC status"};
 
-// As sidecars decide it: what the mesh ended, errors of routes and services, and gRPC's server errors.
-const GRPC_ERRORS = [2, 4, 12, 13, 14, 15];
-export const isFailed = (record) => Boolean(record.cause) || (record.status ?? 0) >= (record.cluster ? 500 : 400) || GRPC_ERRORS.includes(record.grpcStatus);
+// As the sidecar decides it.
+export const isFailed = (record) => Boolean(record.failed);
 
 // Of the page that explains it; null: it has no ID.
 export const requestAddress = (record) => (record?.requestId ? "#/request/" + encodeURIComponent(record.requestId) : null);
