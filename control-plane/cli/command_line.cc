@@ -103,7 +103,8 @@ absl::Status ExplainError(const CLI::App& app, const std::vector<std::string>& a
     const auto [text, hint] = usage::UnknownOption(*trail.command, trail.unknown_option, see);
     return UserError(text, hint);
   }
-  const std::vector<std::string> rest = app.remaining(/*recurse=*/true);
+  std::vector<std::string> rest = app.remaining(/*recurse=*/true);
+  std::erase(rest, "--");  // it is right, and what follows is not
   const auto [text, hint] = usage::Explain(*trail.command, rest, error, see);
   const bool has_extra_file =
       !rest.empty() && !rest.front().starts_with("-") && TakesValue(*trail.command, "--filename");

@@ -176,9 +176,9 @@ void NoteForwarding(Call& call) {
   NoteTimeout(call, "request", forward.timeout, "request_timeout");
   if (!forward.retry) return;
   NoteTimeout(call, "perTry", forward.retry->per_try_timeout, "per_try_timeout");
-  const std::string most = std::to_string(forward.retry->attempts_after_first);
-  call.decisions->Add(DecisionKind::kRetry, "", true,
-                      WithOwner(call, "at most " + most + " retries", kOwnerOfRetries));
+  const uint32_t most = forward.retry->attempts_after_first;
+  const std::string text = "at most " + std::to_string(most) + (most == 1 ? " retry" : " retries");
+  call.decisions->Add(DecisionKind::kRetry, "", true, WithOwner(call, text, kOwnerOfRetries));
 }
 
 // The cluster, and the endpoints among which the load balancer would choose.

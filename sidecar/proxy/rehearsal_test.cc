@@ -111,7 +111,8 @@ TEST_F(RehearsalTest, OutboundNamesTheRouteAndEachEndpoint) {
   EXPECT_EQ(outcome.path, "/b");
   EXPECT_EQ(Texts(outcome),
             (std::vector<std::string>{"-canary: headers do not match", "+forwards: matches",
-                                      "+10.0.0.2:80: available", "-10.0.0.3:80: unhealthy"}));
+                                      "+request: 15000 ms", "+10.0.0.2:80: available",
+                                      "-10.0.0.3:80: unhealthy"}));
   request.headers = {{"x-canary", "1"}};
   EXPECT_EQ(Ask(request).route, "canary");
 }
@@ -184,7 +185,7 @@ TEST_F(RehearsalTest, SharesTimeoutsAndRetriesAreNamed) {
             (std::vector<std::string>{
                 "+forwards: matches", "+c: weight 90 of 90", "-none: weight 0 of 90",
                 "+request: 300 ms, by ResiliencePolicy shop/web spec.timeouts.request",
-                "+: at most 1 retries", "+10.0.0.2:80: available"}));
+                "+: at most 1 retry", "+10.0.0.2:80: available"}));
 }
 
 TEST_F(RehearsalTest, WhatIsRefusedBeforeRoutingIsRefused) {
