@@ -130,14 +130,6 @@ TEST_F(TrafficDeltasTest, AReportIsBoundedAndTheNextOneHasTheRest) {
   EXPECT_EQ(Next().requests_size(), 0);
 }
 
-TEST_F(TrafficDeltasTest, TheRowForWhatFoundNoRoomIsNotReported) {
-  deltas_.Begin(false);
-  Labels other;
-  other.fill("other");
-  Record(other, 1);
-  EXPECT_EQ(Next().requests_size(), 0);
-}
-
 TEST_F(TrafficDeltasTest, ASeriesThatExpiredIsCountedFromZero) {
   deltas_.Begin(false);
   Labels tcp = Outbound("unknown");
