@@ -38,6 +38,21 @@ std::string ItemPath(std::string_view collection, std::string_view name) {
   return path;
 }
 
+std::string EncodeSegment(std::string_view text) {
+  std::string encoded;
+  AppendEncoded(text, false, &encoded);
+  return encoded;
+}
+
+bool HasSteps(std::string_view path) {
+  for (size_t begin = 0; begin <= path.size();) {
+    const std::string_view segment = path.substr(begin, path.find('/', begin) - begin);
+    if (segment == "." || segment == "..") return true;
+    begin += segment.size() + 1;
+  }
+  return false;
+}
+
 std::string EncodeTarget(const ApiCall& call) {
   std::string target;
   AppendEncoded(call.path, true, &target);

@@ -24,6 +24,11 @@ struct ApiCall {
 // is in it, and never . or ..
 std::string ItemPath(std::string_view collection, std::string_view name);
 
+// What is one segment of a path, encoded: nothing in it ends the segment.
+std::string EncodeSegment(std::string_view text);
+// Whether the path has a segment . or .., which servers on the way resolve to another path.
+bool HasSteps(std::string_view path);
+
 // "/v1/proxies/a b" and {{"x", "1"}} -> "/v1/proxies/a%20b?x=1".
 std::string EncodeTarget(const ApiCall& call);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -56,6 +57,11 @@ void AddEvent(const Json& event, Json* sum) {
   (*sum)["count"] = TrueAt(event, "/ofAllReplicas") ? std::max(here, there) : here + there;
   (*sum)["firstAt"] = std::min(NumberAt(*sum, "/firstAt"), NumberAt(event, "/firstAt"));
   (*sum)["lastAt"] = std::max(NumberAt(*sum, "/lastAt"), NumberAt(event, "/lastAt"));
+}
+
+// As the control plane makes them: "12-ab34".
+bool IsTapId(std::string_view id) {
+  return !id.empty() && id.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
 }
 
 }  // namespace
@@ -158,7 +164,8 @@ std::vector<std::pair<std::string, std::string>> PartsOfTap(const std::string& i
   std::vector<std::pair<std::string, std::string>> parts;
   for (const std::string& part : std::vector<std::string>(absl::StrSplit(id, ','))) {
     const size_t mark = part.find('=');
-    if (mark != std::string::npos) parts.emplace_back(part.substr(0, mark), part.substr(mark + 1));
+    if (mark == std::string::npos || !IsTapId(std::string_view(part).substr(mark + 1))) continue;
+    parts.emplace_back(part.substr(0, mark), part.substr(mark + 1));
   }
   return parts;
 }

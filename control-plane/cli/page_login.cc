@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "control-plane/ca/join_token.h"
 
 namespace tulle::cli {
@@ -13,6 +14,14 @@ constexpr std::string_view kTaps = "/v1/taps";
 // Itself, and what is below it.
 bool IsAt(std::string_view path, std::string_view place) {
   return path == place || (path.starts_with(place) && path[place.size()] == '/');
+}
+
+// The id of a tap; with several replicas, each pod and its id: "pod-a=1-ab,pod-b=1-cd".
+bool IsTap(std::string_view id) {
+  return !id.empty() && id.find("..") == id.npos &&
+         std::all_of(id.begin(), id.end(), [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '.' || c == ',' || c == '=' || c == '-';
+         });
 }
 
 }  // namespace
@@ -61,7 +70,10 @@ bool IsForPage(std::string_view method, std::string_view path) {
   constexpr std::string_view kRead[] = {
       "/v1/check",    "/v1/failures", "/v1/history", "/v1/policies", "/v1/proxies",  "/v1/requests",
       "/v1/services", "/v1/traces",   "/v1/traffic", "/v1/version",  "/v1/workloads"};
-  if (IsAt(path, kTaps)) return method == "GET" || method == "POST" || method == "DELETE";
+  if (path == kTaps) return method == "POST";
+  if (IsAt(path, kTaps)) {
+    return IsTap(path.substr(kTaps.size() + 1)) && (method == "GET" || method == "DELETE");
+  }
   return method == "GET" && std::any_of(std::begin(kRead), std::end(kRead),
                                         [&](std::string_view place) { return IsAt(path, place); });
 }

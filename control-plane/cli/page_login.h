@@ -43,10 +43,10 @@ class PageLogin {
   int64_t token_until_ = 0;
 };
 
-// What the page reads, and its taps. Whoever runs tullectl may be allowed more than that.
 // A path that nobody on the way takes for another one: the API server's proxy resolves `..`, after
 // the path was allowed here.
 bool IsPlainPath(std::string_view path);
+// What the page reads, and its taps. Whoever runs tullectl may be allowed more than that.
 bool IsForPage(std::string_view method, std::string_view path);
 
 }  // namespace tulle::cli

@@ -67,11 +67,25 @@ TEST(PageCalls, AreReadsAndTaps) {
   EXPECT_TRUE(IsForPage("GET", "/v1/traffic/history"));
   EXPECT_TRUE(IsForPage("POST", "/v1/taps"));
   EXPECT_TRUE(IsForPage("DELETE", "/v1/taps/7"));
+  EXPECT_TRUE(IsForPage("GET", "/v1/taps/pod-a=1-ab,pod-b=7-cd"));
   EXPECT_FALSE(IsForPage("POST", "/v1/apply"));
   EXPECT_FALSE(IsForPage("DELETE", "/v1/policies/a/b/c"));
   EXPECT_FALSE(IsForPage("GET", "/v1/backup"));
   EXPECT_FALSE(IsForPage("GET", "/v1/credentials"));
   EXPECT_FALSE(IsForPage("GET", "/v1/servicesandmore"));
+}
+
+// The calls of a tap have more rights in a cluster than those that only read.
+TEST(PageCalls, ATapIsOpenedReadAndEndedOnly) {
+  EXPECT_FALSE(IsForPage("GET", "/v1/taps"));
+  EXPECT_FALSE(IsForPage("DELETE", "/v1/taps"));
+  EXPECT_FALSE(IsForPage("POST", "/v1/taps/7"));
+  EXPECT_FALSE(IsForPage("POST", "/v1/taps/a=../evictions"));
+  for (const char* id : {"", "..", "a=..", "a=../evictions", "a=1-a/b", "other:9443/proxy/any?a=b",
+                         "a=1%2F..", "a=1-a?x", "a:1=1-a", "a\\b"}) {
+    EXPECT_FALSE(IsForPage("GET", std::string("/v1/taps/") + id)) << id;
+    EXPECT_FALSE(IsForPage("DELETE", std::string("/v1/taps/") + id)) << id;
+  }
 }
 
 TEST(PageCalls, NoPathIsTakenForAnotherOneOnTheWay) {

@@ -46,7 +46,13 @@ std::string InNamespace(const std::string& rest) {
 }
 
 std::string WayTo(const std::string& pod) {
-  return absl::StrCat("pods/https:", pod, ":", install::kApiPort);
+  return absl::StrCat("pods/https:", EncodeSegment(pod), ":", install::kApiPort);
+}
+
+// The API server would resolve it, and call something else.
+absl::Status CheckSteps(const std::string& path) {
+  if (!HasSteps(path)) return absl::OkStatus();
+  return UserError("invalid path " + path, "names must not be . or ..");
 }
 
 // RBAC's word for a method at a proxy.
@@ -62,10 +68,12 @@ std::string ExplainedId(std::string_view path) {
   return std::string(path.substr(0, path.size() - std::min(path.size(), kExplanation.size())));
 }
 
+bool IsOfTap(const ApiCall& call) { return call.path == kTaps || call.path.starts_with(kOneTap); }
+
 // Whether each replica has a part of the answer: it follows from the proxies that are connected.
 bool DependsOnReplica(const ApiCall& call) {
   // Changes of these are no changes of the mesh: a proxy or a tap is asked for something.
-  if (call.path.starts_with(kOneProxy) || call.path.starts_with(kTaps)) return true;
+  if (call.path.starts_with(kOneProxy) || IsOfTap(call)) return true;
   return call.method == "GET" &&
          (call.path == kProxies || call.path == kServices || call.path == kCheck ||
           call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests ||
@@ -118,10 +126,7 @@ Json SilentCheck(const std::set<std::string>& pods) {
 }  // namespace
 
 absl::StatusOr<ApiReply> ServiceProxy::Send(const ApiCall& call) {
-  // The API server would resolve them, and call something else.
-  if (call.path.find("/./") != std::string::npos || call.path.find("/../") != std::string::npos ||
-      call.path.ends_with("/.") || call.path.ends_with("/.."))
-    return UserError("invalid path " + call.path, "names must not be . or ..");
+  if (const absl::Status status = CheckSteps(call.path); !status.ok()) return status;
   if (DependsOnReplica(call)) {
     const auto replicas = Replicas();
     if (!replicas.ok()) return replicas.status();
@@ -138,12 +143,13 @@ absl::StatusOr<ApiReply> ServiceProxy::SendTo(const std::string& way, const ApiC
 
 absl::StatusOr<ApiReply> ServiceProxy::PassTo(const std::string& way, const ApiCall& call) {
   // A tap is its creator's alone: all of its calls come from one account.
-  const bool reads = call.method == "GET" && !call.path.starts_with(kTaps);
+  const bool reads = call.method == "GET" && !IsOfTap(call);
+  const std::string target =
+      absl::StrCat(InNamespace(absl::StrCat(way, "/proxy")), EncodeTarget(call));
+  if (const absl::Status status = CheckSteps(target); !status.ok()) return status;
   const auto token = TokenOf(reads ? install::kViewer : install::kAdmin);
   if (!token.ok()) return token.status();
-  const k8s::Request request{
-      call.method, absl::StrCat(InNamespace(absl::StrCat(way, "/proxy")), EncodeTarget(call)),
-      "application/json", call.content_type, call.body};
+  const k8s::Request request{call.method, target, "application/json", call.content_type, call.body};
   return api_.Send(request, {{kTokenHeader, *token}});
 }
 
@@ -226,11 +232,14 @@ absl::StatusOr<ApiReply> ServiceProxy::FindProxy(const ApiCall& call) {
   return last;
 }
 
-// A replica that was started again does not know the tap any more; the others do.
+// A replica that was started again does not know the tap any more; the others do. The id may come
+// from a browser: only pods that are replicas are called.
 absl::StatusOr<ApiReply> ServiceProxy::SendToTap(const ApiCall& call) {
   std::vector<Json> answers;
-  absl::StatusOr<ApiReply> last = UserError("no replica of tulle-control answers");
+  absl::StatusOr<ApiReply> last =
+      UserError("the tap is open at no replica of tulle-control", "open another");
   for (const auto& [pod, id] : PartsOfTap(call.path.substr(sizeof kOneTap - 1))) {
+    if (std::find(replicas_->begin(), replicas_->end(), pod) == replicas_->end()) continue;
     ApiCall part = call;
     part.path = kOneTap + id;
     auto reply = Ask(pod, part);

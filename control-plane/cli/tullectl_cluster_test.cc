@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "control-plane/cli/cluster_objects.h"
 #include "control-plane/cli/json_text.h"
+#include "control-plane/cli/service_proxy.h"
 #include "control-plane/cli/tullectl_cluster_fixture.h"
 
 namespace tulle::cli {
@@ -306,6 +307,26 @@ TEST_F(TwoReplicas, ATapIsOpenAtAll) {
   int ended = 0;
   for (const auto& seen : cluster_.seen) ended += seen.request.method == "DELETE" ? 1 : 0;
   EXPECT_EQ(ended, 2);
+}
+
+// The id of a tap may come from a browser.
+TEST_F(TwoReplicas, ATapIdLeadsToReplicasOnly) {
+  const k8s::Login login;
+  std::ostringstream warnings;
+  FakeKubernetes kubernetes(cluster_);
+  ServiceProxy proxy(kubernetes, login, warnings);
+  for (const char* id : {"c=1-a", "a=../evictions", "a=1-a/../../evictions", "a=..",
+                         "a=", "a:9443/proxy/v1/evictions?x=1-a", "../../services/other=1-a"}) {
+    cluster_.seen.clear();
+    const auto reply = proxy.Send({"POST", std::string("/v1/taps/") + id});
+    EXPECT_FALSE(reply.ok()) << id;
+    for (const auto& seen : cluster_.seen)
+      EXPECT_EQ(seen.request.target.find("/proxy"), std::string::npos) << id << seen.request.target;
+  }
+  Reply("a", "/v1/taps/1-a", {{"sidecars", 1}, {"leftOut", 0}, {"requests", Json::array()}});
+  const auto reply = proxy.Send({"GET", "/v1/taps/a=1-a,c=1-b"});
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(reply->status, 200);
 }
 
 TEST_F(TwoReplicas, ATraceHasTheSpansOfAll) {
