@@ -10,7 +10,10 @@
 #include "control-plane/cli/page_login.h"
 #include "control-plane/cli/user_error.h"
 #include "control-plane/dashboard/page_headers.h"
+#include "control-plane/server/guest_list.h"
+#include "control-plane/server/guest_transport.h"
 #include "control-plane/server/rest_server.h"
+#include "net/loop/deadlines.h"
 #include "net/loop/uv/uv_loop.h"
 #include "net/socket/plain_transport.h"
 
@@ -22,7 +25,9 @@ using server::RestAnswer;
 
 constexpr char kHost[] = "127.0.0.1";
 constexpr std::string_view kSessions = "/v1/dashboard/sessions";
-constexpr size_t kMostConnections = 64;
+constexpr size_t kMostConnections = 64;  // of the session
+// Of others: any user of this host can connect. A page that loads slowly is one of them.
+constexpr server::GuestList::Limits kGuests{64, std::chrono::seconds(20)};
 constexpr size_t kMostRequestBytes = 16 * 1024;
 
 bool IsPage(std::string_view path) { return path.starts_with(dashboard::kPagePath); }
@@ -37,17 +42,23 @@ class PageDoor final : private loop::ListenerEvents {
   PageDoor(loop::Loop& loop, const PageServing& serving)
       : loop_(loop),
         serving_(serving),
+        deadlines_(loop),
+        guests_(deadlines_, kGuests),
         server_(
             loop, [this](const api::ApiRequest& head) { return Admit(head); },
             [this](const api::ApiRequest& request) { return Answer(request); },
-            {.body_bytes = kMostRequestBytes}) {}
+            {.body_bytes = kMostRequestBytes, .most_identified = kMostConnections}) {}
 
   absl::Status Open();
 
  private:
   void OnAccept(std::unique_ptr<loop::Socket> socket) override {
-    if (server_.connections() >= kMostConnections) return;
-    server_.Adopt(NewAcceptedTransport(loop_, std::move(socket)), nullptr);
+    auto transport = std::make_unique<server::GuestTransport>(
+        loop_, NewAcceptedTransport(loop_, std::move(socket)));
+    server::GuestTransport& guest = *transport;
+    const SocketAddress from = guest.PeerAddress();
+    server_.Adopt(std::move(transport), &guest);
+    guests_.Admit(guest, from);
   }
   server::RestVerdict Admit(const api::ApiRequest& head);
   RestAnswer Answer(const api::ApiRequest& request);
@@ -59,6 +70,8 @@ class PageDoor final : private loop::ListenerEvents {
   const PageServing& serving_;
   certs::SystemKeySource keys_;
   std::unique_ptr<PageLogin> login_;
+  loop::Deadlines deadlines_;
+  server::GuestList guests_;
   server::RestServer server_;
   std::unique_ptr<loop::Listener> listener_;
 };
@@ -92,7 +105,11 @@ server::RestVerdict PageDoor::Admit(const api::ApiRequest& head) {
     if (head.method == "GET" || head.method == "HEAD") return {};
     return refuse(Refused(405, "method not allowed", "use GET"));
   }
-  if (head.method == "POST" && head.path == kSessions) return {std::nullopt, true};
+  if (head.method == "POST" && head.path == kSessions) {
+    server::RestVerdict verdict;
+    verdict.is_login = true;
+    return verdict;
+  }
   if (!login_->IsOfSession(head.authorization, Now())) {
     return refuse(Refused(401, "not logged in", "run `tullectl dashboard` and open its link"));
   }

@@ -237,8 +237,9 @@ void RestServer::Exchange::Admit() {
   RestVerdict verdict = server_.admit_(request_);
   if (verdict.ask && asked_ == nullptr) return AdmitLater(verdict);
   if (verdict.refusal) return Send(*std::move(verdict.refusal));
-  if (!verdict.is_identified) return Answer();
-  if (!connection_.Identify()) return Send(Busy("too many connections of the API are open"));
+  if (!verdict.is_identified && !verdict.is_login) return Answer();
+  if (verdict.is_identified && !connection_.Identify())
+    return Send(Busy("too many connections of the API are open"));
   if (is_whole_) return Answer();
   const RestLimits& limits = server_.limits_;
   if (content_length_ > static_cast<int64_t>(limits.body_bytes)) return Send(TooLarge(limits));

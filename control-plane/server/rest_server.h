@@ -40,8 +40,11 @@ struct RestAnswer {
 // What the head of a request says about it.
 struct RestVerdict {
   std::optional<RestAnswer> refusal;  // the answer; the body is not read
-  // Its body is read. Not identified: answered without it.
+  // Its body is read.
   bool is_identified = false;
+  // Its body is read, since it may prove an identity. Else who is not identified is answered
+  // without it.
+  bool is_login = false;
   // Set: who calls must be asked elsewhere. Called once with the caller's SourceOf() and what to
   // run then: the head is admitted again. `refusal` is the answer if that is still not known.
   std::function<void(const std::string& source, std::function<void()> again)> ask = {};

@@ -1,8 +1,10 @@
 """The dashboard as a user sees it: nothing without the link, traffic, a failing service, traces, explanations, texts of strangers that stay texts."""
+import contextlib
 import http.client
 import json
 import os
 import re
+import socket
 import sys
 import threading
 import time
@@ -166,13 +168,27 @@ def test_other_sites_and_other_calls_are_refused(shop):
     assert call(link, "GET", "/v1/services", Authorization=token)[0] == 200
     # The credential behind it is an admin's: the page may not use it for that.
     forbidden = (("POST", "/v1/apply"), ("POST", "/v1/tokens"), ("POST", "/v1/backup"), ("DELETE", "/v1/policies/TelemetryPolicy/default/all"),
-                 ("GET", "/v1/credentials"))
+                 ("GET", "/v1/credentials"), ("GET", "/v1/taps"), ("POST", "/v1/taps/1-a"), ("POST", "/v1/taps/a=1-a%2Fx"), ("DELETE", "/v1/taps/a:9443%2Fproxy=1-a"))
     for method, path in forbidden:
         assert call(link, method, path, "" if method == "POST" else None, Authorization=token)[0] == 403, path
     assert "TelemetryPolicy" in shop.mesh.tullectl("get", "TelemetryPolicy", "all", "-o", "yaml")
     headers = call(link, "GET", "/dashboard/")[1]
     assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
     assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
+
+
+def test_other_users_of_the_host_cannot_take_all_connections(shop):
+    _, link = shop.open_door()
+    port = int(LINK.search(link)[1])
+    guess = b"POST /v1/dashboard/sessions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 11\r\n\r\n{\"code\":\"\"}" % port
+    with contextlib.ExitStack() as others:
+        for number in range(200):
+            other = others.enter_context(socket.create_connection(("127.0.0.1", port)))
+            if number % 2:
+                other.sendall(guess)
+        status, _, body = call(link, "POST", "/v1/dashboard/sessions", json.dumps({"code": link.split("=")[1]}))
+        assert status == 201, body
+        assert call(link, "GET", "/v1/services", Authorization="Bearer " + json.loads(body)["token"])[0] == 200
 
 
 def test_traffic_appears_and_the_failing_service_is_red(page):
