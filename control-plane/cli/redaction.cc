@@ -95,16 +95,16 @@ void TakeSecrets(Json* json) {
   }
 }
 
-// Of a parameter; = ends it.
-bool IsOfParameter(char c) {
-  return c != '=' && c != '?' && !absl::ascii_isspace(static_cast<unsigned char>(c)) && c != '"';
-}
-
 bool IsEndOfQuery(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)) || c == '"'; }
 
 bool IsOfSecret(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
          std::string_view("+/=-_.~").find(c) != std::string_view::npos;
+}
+
+bool IsOfCredential(char c) {
+  return !absl::ascii_isspace(static_cast<unsigned char>(c)) &&
+         std::string_view("\"'\\,;<>(){}[]").find(c) == std::string_view::npos;
 }
 
 // A part of a text, in bytes; empty: nothing.
@@ -113,33 +113,37 @@ struct TextRange {
   size_t end = 0;
 };
 
-// Takes what `find` names for the place of each `mark`, which lies behind it or contains it. In one
-// pass: texts of megabytes may consist of marks.
-std::string WithoutRanges(const std::string& text, std::string_view mark,
-                          absl::FunctionRef<TextRange(size_t at)> find) {
+using Finder = absl::FunctionRef<TextRange(size_t at)>;
+
+// Takes what `find` names for the place of each `mark` in `searched`, which is as long as `text`;
+// it lies behind the mark or contains it. In one pass: texts of megabytes may consist of marks.
+std::string WithoutRanges(const std::string& text, std::string_view searched, std::string_view mark,
+                          Finder find) {
   std::string kept;
   size_t from = 0;
-  for (size_t at = text.find(mark); at != std::string::npos;) {
+  for (size_t at = searched.find(mark); at != std::string::npos;) {
     const TextRange taken = find(at);
     if (taken.begin == taken.end) {
-      at = text.find(mark, at + mark.size());
+      at = searched.find(mark, at + mark.size());
       continue;
     }
-    absl::StrAppend(&kept, text.substr(from, taken.begin - from), kTaken);
+    kept.append(text, from, taken.begin - from).append(kTaken);
     from = taken.end;
-    at = text.find(mark, from);
+    at = searched.find(mark, from);
   }
   return kept.append(text, from);
 }
 
-// What follows each `mark` as long as it can be part of a secret of at least `least` characters.
-std::string WithoutTail(const std::string& text, std::string_view mark, bool with_mark,
-                        size_t least) {
+std::string WithoutRanges(const std::string& text, std::string_view mark, Finder find) {
+  return WithoutRanges(text, text, mark, find);
+}
+
+// Each `mark` and what follows it, if it can be a secret of at least `least` characters.
+std::string WithoutTail(const std::string& text, std::string_view mark, size_t least) {
   return WithoutRanges(text, mark, [&](size_t at) -> TextRange {
     size_t end = at + mark.size();
     while (end < text.size() && IsOfSecret(text[end])) ++end;
-    const size_t begin = with_mark ? at : at + mark.size();
-    return end - begin < least ? TextRange() : TextRange{begin, end};
+    return end - at < least ? TextRange() : TextRange{at, end};
   });
 }
 
@@ -159,29 +163,85 @@ std::string WithoutPrivateKeys(const std::string& text) {
   });
 }
 
-// scheme://USER:PASSWORD@host
+// scheme://USER:PASSWORD@host: a password may contain @.
 std::string WithoutUsers(const std::string& text) {
   constexpr std::string_view kMark = "://";
   return WithoutRanges(text, kMark, [&](size_t at) -> TextRange {
     const size_t begin = at + kMark.size();
-    const size_t end = text.find_first_of("/@ \"'\n\\", begin);
-    if (end == std::string::npos || text[end] != '@') return {};
-    return {begin, end};
+    const size_t end = std::min(text.find_first_of("/ \"'\n\\", begin), text.size());
+    const size_t host = std::string_view(text).substr(begin, end - begin).rfind('@');
+    return host == std::string_view::npos ? TextRange() : TextRange{begin, begin + host};
   });
 }
 
-// /path?name=VALUES, from the first value on. It ends with a blank or a quote; in JSON, a quote
-// behind a backslash is part of it.
-std::string WithoutQueries(const std::string& text) {
-  constexpr size_t kLongestParameter = 256;
-  return WithoutRanges(text, "?", [&](size_t at) -> TextRange {
-    size_t begin = at + 1;
-    while (begin < text.size() && begin - at <= kLongestParameter && IsOfParameter(text[begin]))
-      ++begin;
-    if (begin >= text.size() || text[begin] != '=') return {};
-    size_t end = ++begin;
-    while (end < text.size() && !IsEndOfQuery(text[end])) end += text[end] == '\\' ? 2 : 1;
-    return {begin, std::min(end, text.size())};
+// /path?QUERY, also where the path is a value itself (%3F). It ends with a blank or a quote; in
+// JSON, a quote behind a backslash is part of it. A question mark of a sentence is followed by no
+// more than other marks.
+std::string WithoutQueries(const std::string& text, std::string_view mark) {
+  return WithoutRanges(text, mark, [&](size_t at) -> TextRange {
+    const size_t begin = at + mark.size();
+    size_t end = begin;
+    bool has_any = false;
+    while (end < text.size() && !IsEndOfQuery(text[end])) {
+      has_any |= absl::ascii_isalnum(static_cast<unsigned char>(text[end])) || text[end] == '%';
+      end += text[end] == '\\' ? 2 : 1;
+    }
+    return has_any ? TextRange{begin, std::min(end, text.size())} : TextRange();
+  });
+}
+
+// NAME="VALUE", NAME=VALUE, ...: to the end of the line, or of the text in quotes that it is in.
+size_t EndOfParameters(std::string_view text, size_t at) {
+  while (at < text.size() && text[at] != '\n' && text[at] != '\r') {
+    if (text[at] == '\\') {
+      at += 2;
+    } else if (text[at] == '"') {
+      if (text[at - 1] != '=') break;
+      at = std::min(text.find_first_of("\"\n", at + 1), text.size() - 1) + 1;
+    } else {
+      ++at;
+    }
+  }
+  return std::min(at, text.size());
+}
+
+bool IsWord(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return absl::ascii_islower(c); });
+}
+
+// "Bearer VALUE" and the like, as values of Authorization are.
+struct AuthorizationScheme {
+  std::string_view name;  // in lower case, with the blank
+  bool is_word = false;   // of sentences too: what follows it may be a word
+  bool has_parameters = false;
+};
+constexpr AuthorizationScheme kSchemes[] = {{"bearer "},
+                                            {"basic "},
+                                            {"apikey "},
+                                            {"api-key "},
+                                            {"ntlm "},
+                                            {"dpop "},
+                                            {"negotiate ", true},
+                                            {"token ", true},
+                                            {"digest ", true, true},
+                                            {"hawk ", false, true},
+                                            {"oauth ", false, true},
+                                            {"aws4-hmac-sha256 ", false, true}};
+
+std::string WithoutCredentials(const std::string& text, const AuthorizationScheme& scheme) {
+  constexpr size_t kShortest = 8;
+  const std::string_view all = text;
+  return WithoutRanges(text, absl::AsciiStrToLower(text), scheme.name, [&](size_t at) -> TextRange {
+    if (at > 0 && absl::ascii_isalnum(static_cast<unsigned char>(text[at - 1]))) return {};
+    const size_t begin = at + scheme.name.size();
+    size_t end = begin;
+    while (end < text.size() && IsOfCredential(text[end])) ++end;
+    const std::string_view first = all.substr(begin, end - begin);
+    if (scheme.has_parameters && first.find('=') != first.npos)
+      return {begin, EndOfParameters(all, begin)};
+    const bool is_secret = first.size() >= kShortest && !(scheme.is_word && IsWord(first));
+    return is_secret ? TextRange{begin, end} : TextRange();
   });
 }
 
@@ -197,12 +257,12 @@ std::string WithoutSecrets(std::string text, const std::vector<std::string>& kno
     if (!secret.empty()) text = absl::StrReplaceAll(text, {{secret, kTaken}});
   }
   text = WithoutPrivateKeys(text);
-  text = WithoutTail(text, "tulle1.", true, sizeof "tulle1.");
-  text = WithoutTail(text, "eyJ", true, 40);  // the begin of each JSON web token: {" in base64
-  for (const char* scheme : {"Bearer ", "bearer ", "Basic ", "basic "})
-    text = WithoutTail(text, scheme, false, 8);
+  text = WithoutTail(text, "tulle1.", sizeof "tulle1.");
+  text = WithoutTail(text, "eyJ", 40);  // the begin of each JSON web token: {" in base64
+  for (const AuthorizationScheme& scheme : kSchemes) text = WithoutCredentials(text, scheme);
   text = WithoutUsers(text);
-  return WithoutQueries(text);
+  for (const char* mark : {"?", "%3F", "%3f"}) text = WithoutQueries(text, mark);
+  return text;
 }
 
 }  // namespace tulle::cli

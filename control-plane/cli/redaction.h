@@ -15,8 +15,9 @@ namespace tulle::cli {
 // token, secret, credential or private key.
 Json Redacted(Json json);
 
-// Of any text: private keys in PEM, join tokens, JSON web tokens, values of Authorization, user and
-// password of URLs, what follows ?NAME= in paths, and each of `known`. In time linear in `text`.
+// Of any text: private keys in PEM, join tokens, JSON web tokens, values of Authorization (Bearer,
+// Basic, Digest and others), user and password of URLs, queries (behind ? or %3F), and each of
+// `known`. In time linear in `text`.
 std::string WithoutSecrets(std::string text, const std::vector<std::string>& known);
 
 }  // namespace tulle::cli

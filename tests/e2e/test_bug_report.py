@@ -91,7 +91,7 @@ def test_it_has_what_helps_and_no_secret(mesh, tmp_path):
     secrets = secrets_of(mesh)
     everybody, _ = report(mesh, "everybody.tar.gz", "--proxy", mesh.web.instance, "--proxy", HOSTILE)
     # It is named, and what it is called leads nowhere else.
-    strange = "proxies/2-.._2f.._.._v1_backup_key__redacted_/"
+    strange = "proxies/2-.._2f.._.._v1_backup__redacted_/"
     assert everybody["errors.txt"] == strange + "live-*.json: the proxy is not connected\n"
     assert strange + "clusters.json" in everybody, sorted(everybody)
     for text in (*everybody, *everybody.values()):
