@@ -34,12 +34,13 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& directory) {
   return files;
 }
 
+// In ASCII: texts and names of files may have what controls a terminal.
 std::string LineOf(const Record& record, const std::string& file) {
   std::string text;
   if (!google::protobuf::util::MessageToJsonString(MessageOf(record), &text).ok()) return "";
   Json line = {{"file", file}};
   line.update(Json::parse(text, nullptr, false));
-  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return line.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -55,7 +56,7 @@ absl::StatusOr<std::string> RecordsOf(const std::string& directory) {
     absl::StatusOr<Ring> ring = Ring::ReadFile(absl::StrCat(directory, "/", file));
     if (!ring.ok()) {
       const Json line = {{"file", file}, {"error", std::string(ring.status().message())}};
-      lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      lines += line.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
       continue;
     }
     rings.push_back(std::make_unique<Ring>(*std::move(ring)));

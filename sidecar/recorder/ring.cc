@@ -20,7 +20,7 @@ namespace {
 // The header has a page of its own.
 constexpr size_t kHeaderBytes = 4096;
 static_assert(sizeof(RingHeader) <= kHeaderBytes);
-constexpr uint32_t kMostRecords = 1024 * 1024;
+constexpr uint32_t kMostRecords = 64 * 1024;
 
 size_t BytesFor(uint32_t records) { return kHeaderBytes + size_t{records} * kRecordBytes; }
 
@@ -64,6 +64,11 @@ bool IsOurs(const RingHeader& header, size_t file_bytes) {
          (header.records & (header.records - 1)) == 0 && file_bytes == BytesFor(header.records);
 }
 
+// False: there is less, or it cannot be read.
+bool ReadAt(int descriptor, size_t offset, void* to, size_t bytes) {
+  return pread(descriptor, to, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+}
+
 // What a crash left is worth keeping if it recorded anything.
 void KeepFormer(const std::string& path) {
   const auto former = Ring::ReadFile(path + ".ring");
@@ -104,15 +109,29 @@ absl::StatusOr<Ring> Ring::ReadFile(const std::string& path) {
   const auto size = static_cast<size_t>(about.st_size);
   if (size < kHeaderBytes || size > BytesFor(kMostRecords))
     return absl::DataLossError(absl::StrCat(path, ": not the file of a flight recorder"));
-  void* memory = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
-  if (memory == MAP_FAILED) return Failed(path, errno);
-  Mapping mapping(static_cast<char*>(memory), size);
-  const RingHeader header = *reinterpret_cast<const RingHeader*>(mapping.begin());
-  if (!IsOurs(header, size)) {
+  RingHeader header;
+  if (!ReadAt(file.get(), 0, &header, sizeof(header)) || !IsOurs(header, size)) {
     return absl::DataLossError(absl::StrCat(
         path, ": not the file of a flight recorder, or of another version of tulle-sidecar"));
   }
-  return Ring(std::move(mapping), header.records);
+  Ring ring(header.worker, header.records);
+  ring.header() = header;
+  if (!ring.ReadPlaces(file.get()))
+    return absl::DataLossError(absl::StrCat(path, ": the file was cut short while it was read"));
+  return ring;
+}
+
+// A record that is written meanwhile has another sequence in its first word before or after.
+bool Ring::ReadPlaces(int descriptor) {
+  for (uint32_t place = 0; place < records_; ++place) {
+    const size_t offset = kHeaderBytes + size_t{place} * kRecordBytes;
+    uint64_t* const words = Place(place);
+    if (!ReadAt(descriptor, offset, words, kRecordBytes)) return false;
+    uint64_t sequence = 0;
+    if (!ReadAt(descriptor, offset, &sequence, sizeof(sequence))) return false;
+    if (sequence != words[0]) words[0] = 0;
+  }
+  return true;
 }
 
 absl::Status Ring::MoveToFile(const std::string& path, size_t rings) {

@@ -63,7 +63,8 @@ class Ring {
 
   // In anonymous memory. `records` is a power of two.
   explicit Ring(uint32_t worker, uint32_t records = kRecords);
-  // The ring of a file, to be read only. An error says what is wrong with it.
+  // What a file has now, also while its process writes it: a copy, so that who cuts the file short
+  // meanwhile does no harm. An error says what is wrong with it.
   static absl::StatusOr<Ring> ReadFile(const std::string& path);
 
   // From now on in a file, which survives the process: PATH.ring. What a former process left there
@@ -99,7 +100,7 @@ class Ring {
   const RingHeader& about() const { return header(); }
 
  private:
-  Ring(Mapping memory, uint32_t records) : memory_(std::move(memory)), records_(records) {}
+  bool ReadPlaces(int descriptor);
   RingHeader& header() const { return *reinterpret_cast<RingHeader*>(memory_.begin()); }
   uint64_t* Place(uint64_t number) const;
 

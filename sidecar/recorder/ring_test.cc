@@ -255,6 +255,19 @@ TEST_F(RingTest, OtherFilesAreRefused) {
   EXPECT_FALSE(Ring::ReadFile(Path("long")).ok());
 }
 
+TEST_F(RingTest, AFileThatIsCutShortLaterDoesNoHarm) {
+  Ring ring(0, 8);
+  ASSERT_TRUE(ring.MoveToFile(Path()).ok());
+  Write(ring, "/kept");
+  const std::string copy = Path("copy");
+  std::filesystem::copy_file(Path() + ".ring", copy);
+  const auto other = Ring::ReadFile(copy);
+  ASSERT_TRUE(other.ok()) << other.status();
+  std::filesystem::resize_file(copy, 0);
+  EXPECT_EQ(PathOf(*other, 0), "/kept");
+  EXPECT_FALSE(Ring::ReadFile(copy).ok());
+}
+
 // Sizes that do not fit must not be believed.
 TEST(Record, OfAnotherOriginIsNotSound) {
   Record::Words words{};
