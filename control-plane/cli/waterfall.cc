@@ -76,14 +76,25 @@ class Tree {
   int64_t begin() const { return begin_; }
 
  private:
-  void Visit(size_t at, size_t depth) {
-    if (visited_[at]) return;
-    visited_[at] = true;
-    const Json& span = spans_[at];
+  // With all that is below it. A chain of parents is as long as there are spans.
+  void Visit(size_t root, size_t depth) {
+    std::vector<std::pair<size_t, size_t>> ahead = {{root, depth}};
+    while (!ahead.empty()) {
+      const auto [at, deep] = ahead.back();
+      ahead.pop_back();
+      if (visited_[at]) continue;
+      visited_[at] = true;
+      AddRow(spans_[at], deep);
+      const auto children = children_.find(at);
+      if (children == children_.end()) continue;
+      for (auto child = children->second.rbegin(); child != children->second.rend(); ++child)
+        ahead.emplace_back(*child, deep + 1);
+    }
+  }
+  void AddRow(const Json& span, size_t depth) {
     rows_.push_back({std::min(depth, kDeepest), LabelOf(span), BeginOf(span) - begin_,
                      std::max<int64_t>(NumberAt(span, "/durationMicros"), 0), MeshOf(span),
                      TrueAt(span, "/error")});
-    for (const size_t child : children_[at]) Visit(child, depth + 1);
   }
 
   const Json& spans_;
