@@ -158,7 +158,7 @@ TEST_F(LiveTest, WhatNobodyKnowsIsNotExplained) {
 
 TEST_F(LiveTest, FailuresAreCounted) {
   failures_.Add(Record("1", kNow * 1'000'000), "web", kNow);
-  failures_.AddLeftOut(3, kNow);
+  failures_.AddLeftOut(3, "web", kNow);
   const Json json = Body(Call("GET", "/v1/failures", {{"window", "60"}}, "", reader_));
   ASSERT_EQ(json["groups"].size(), 1);
   EXPECT_EQ(json["groups"][0]["cause"], "overflow");

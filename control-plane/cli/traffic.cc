@@ -34,7 +34,7 @@ insight::Traffic ReadTraffic(const Json& link) {
     const insight::Outcome outcome{static_cast<uint32_t>(NumberAt(each, "/code")),
                                    is_grpc ? static_cast<int>(NumberAt(each, "/grpcStatus")) : -1,
                                    TextAt(each, "/flags")};
-    traffic.outcomes[outcome] += CountAt(each, "/count");
+    traffic.AddOutcome(outcome, CountAt(each, "/count"));
   }
   traffic.tcp = {CountAt(link, "/connections/opened"), CountAt(link, "/connections/closed"),
                  CountAt(link, "/connections/sentBytes"),
@@ -57,6 +57,7 @@ std::string MostFrequent(const insight::Traffic& traffic, bool is_failure) {
     most = count;
   }
   if (found == nullptr) return "";
+  if (found->flags == insight::Traffic::kOther) return absl::StrCat("other (", most, ")");
   std::string text = found->code == 0 ? "no response" : std::to_string(found->code);
   if (found->grpc_status > 0) absl::StrAppend(&text, " gRPC ", found->grpc_status);
   if (!found->flags.empty()) absl::StrAppend(&text, " ", found->flags);

@@ -19,6 +19,15 @@ uint64_t SumSince(const std::map<int64_t, uint64_t>& slots, int64_t from) {
   return sum;
 }
 
+std::shared_ptr<const v1::RequestRecord> AsExample(
+    const std::shared_ptr<const v1::RequestRecord>& record) {
+  if (BytesOf(*record) <= FailureBook::kLargestExample) return record;
+  auto small = std::make_shared<v1::RequestRecord>(*record);
+  small->clear_decisions();
+  // A copy has no more memory than its texts.
+  return std::make_shared<const v1::RequestRecord>(*small);
+}
+
 }  // namespace
 
 FailureBook::RequestKey FailureBook::KeyOf(const v1::RequestRecord& record) {
@@ -29,14 +38,21 @@ FailureBook::RequestKey FailureBook::KeyOf(const v1::RequestRecord& record) {
 
 void FailureBook::Add(v1::RequestRecord record, const std::string& reporter, int64_t now) {
   Sweep(now);
+  Told& told = told_by_[reporter];
+  if (told.counted == kMostCountedOfOne) return AddLeftOut(1, reporter, now);
+  ++told.counted;
   const auto kept = std::make_shared<const v1::RequestRecord>(std::move(record));
   if (IsNews(*kept)) Count(kept, reporter, SlotOf(now));
   Keep(kept, reporter);
 }
 
-void FailureBook::AddLeftOut(uint64_t count, int64_t now) {
+void FailureBook::AddLeftOut(uint64_t count, const std::string& reporter, int64_t now) {
   Sweep(now);
-  if (count != 0) left_out_[SlotOf(now)] += std::min(count, kMostLeftOut);
+  if (count == 0) return;
+  uint64_t& told = told_by_[reporter].left_out;
+  const uint64_t added = std::min(count, kMostLeftOutOfOne - told);
+  told += added;
+  if (added != 0) left_out_[SlotOf(now)] += added;
 }
 
 void FailureBook::Keep(const Record& record, const std::string& reporter) {
@@ -101,7 +117,7 @@ void FailureBook::Count(const Record& record, const std::string& reporter, int64
     ++groups_of_[reporter];
   }
   ++group->second.slots[slot];
-  group->second.example = record;
+  group->second.example = AsExample(record);
   group->second.last_micros = std::max(group->second.last_micros, record->started_micros());
   if (!record->request_id().empty()) {
     counted_as_.insert_or_assign(KeyOf(*record), CountedAs{cause, slot});
@@ -115,6 +131,7 @@ void FailureBook::Forget(std::map<Cause, Counted>::iterator group) {
 }
 
 void FailureBook::Sweep(int64_t now) {
+  if (std::exchange(told_at_, SlotOf(now)) != SlotOf(now)) told_by_.clear();
   const int64_t oldest = SlotOf(now - kKeptSeconds);
   if (oldest == swept_) return;
   swept_ = oldest;

@@ -28,11 +28,15 @@ class FailureBook {
   // Of one reporter (SPIFFE ID): beyond this its own oldest record goes.
   static constexpr size_t kMostOfOne = 250;
   static constexpr size_t kMostBytesOfOne = kMostBytes / 4;
-  // Of one report: a sidecar cannot make the number of all meaningless.
-  static constexpr uint64_t kMostLeftOut = 1'000'000;
+  // Of one reporter and slot: it cannot make the numbers of all meaningless. What is not counted
+  // counts as left out.
+  static constexpr uint64_t kMostCountedOfOne = 100'000;
+  static constexpr uint64_t kMostLeftOutOfOne = 1'000'000;
   static constexpr size_t kMostGroups = 2000;
   // Of one reporter; further ones count as the service `other`.
   static constexpr size_t kMostGroupsOfOne = 200;
+  // A group's example may outlive its record; of a larger one the decisions are left out.
+  static constexpr size_t kLargestExample = 8 * 1024;
   static constexpr int64_t kKeptSeconds = 3600;
   static constexpr int64_t kSlotSeconds = 60;
 
@@ -54,7 +58,7 @@ class FailureBook {
   // REQUIRES: `record` is safe (request_records.h), and of this reporter.
   void Add(v1::RequestRecord record, const std::string& reporter, int64_t now);
   // Failures that the reporters knew of and did not send.
-  void AddLeftOut(uint64_t count, int64_t now);
+  void AddLeftOut(uint64_t count, const std::string& reporter, int64_t now);
 
   // Newest first.
   std::vector<v1::RequestRecord> Find(const v1::RequestFilter& filter) const;
@@ -108,7 +112,14 @@ class FailureBook {
   std::map<Cause, Counted> groups_;
   std::map<std::string, size_t> groups_of_;  // by reporter; none is 0
   Slots left_out_;
-  int64_t swept_ = 0;  // what is older has been forgotten
+  // In the slot that is under way.
+  struct Told {
+    uint64_t counted = 0;
+    uint64_t left_out = 0;
+  };
+  int64_t told_at_ = 0;
+  std::map<std::string, Told> told_by_;  // by reporter
+  int64_t swept_ = 0;                    // what is older has been forgotten
 };
 
 }  // namespace tulle::insight

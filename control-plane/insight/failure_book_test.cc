@@ -89,7 +89,7 @@ TEST(FailureBook, RequestsWithoutAnIdAreEachCounted) {
 TEST(FailureBook, AnHourIsKept) {
   FailureBook book;
   book.Add(Failed("1", "overflow"), kWeb, kNow);
-  book.AddLeftOut(7, kNow);
+  book.AddLeftOut(7, kWeb, kNow);
   EXPECT_EQ(book.Since(kNow - 3600).size(), 1u);
   EXPECT_EQ(book.LeftOutSince(kNow - 3600), 7u);
   book.Add(Failed("2", "denied", 403), kWeb, kNow + 3700);
@@ -140,10 +140,36 @@ TEST(FailureBook, LargeRecordsOfOneReporterLeaveThoseOfOthers) {
   EXPECT_EQ(book.Find(filter).size(), 1u);
 }
 
-TEST(FailureBook, OneReportCannotMakeTheNumberMeaningless) {
+TEST(FailureBook, OneReporterCannotMakeTheNumbersMeaningless) {
   FailureBook book;
-  book.AddLeftOut(UINT32_MAX, kNow);
-  EXPECT_EQ(book.LeftOutSince(kNow), FailureBook::kMostLeftOut);
+  for (int i = 0; i < 3; ++i) book.AddLeftOut(UINT32_MAX, kWeb, kNow);
+  EXPECT_EQ(book.LeftOutSince(kNow), FailureBook::kMostLeftOutOfOne);
+  book.AddLeftOut(5, kCart, kNow);
+  EXPECT_EQ(book.LeftOutSince(kNow), FailureBook::kMostLeftOutOfOne + 5);
+  book.AddLeftOut(UINT32_MAX, kWeb, kNow + 60);
+  EXPECT_EQ(book.LeftOutSince(kNow + 60), FailureBook::kMostLeftOutOfOne) << "of a slot";
+
+  for (uint64_t i = 0; i < FailureBook::kMostCountedOfOne + 10; ++i)
+    book.Add(Failed("", "overflow"), kCart, kNow + 120);
+  EXPECT_EQ(book.Since(kNow + 120)[0].count, FailureBook::kMostCountedOfOne);
+  EXPECT_EQ(book.LeftOutSince(kNow + 120), 10u) << "what is not counted is told";
+}
+
+// It stays when 1,000 newer records have come.
+TEST(FailureBook, ALargeExampleIsKeptWithoutItsDecisions) {
+  v1::RequestRecord record = Failed("1", "overflow");
+  for (int i = 0; i < 100; ++i) record.add_decisions()->set_reason(std::string(200, 'x'));
+  FailureBook book;
+  book.Add(record, kWeb, kNow);
+  EXPECT_EQ(book.Since(kNow)[0].example->decisions_size(), 0);
+  EXPECT_EQ(book.Since(kNow)[0].example->cause(), "overflow");
+  EXPECT_EQ(book.Find({})[0].decisions_size(), 100);
+  record.mutable_decisions()->DeleteSubrange(5, 95);
+  book.Add(record, kWeb, kNow);
+  book.Add(Failed("2", "denied"), kWeb, kNow);
+  record.set_request_id("3");
+  book.Add(record, kWeb, kNow);
+  EXPECT_EQ(book.Since(kNow)[0].example->decisions_size(), 5);
 }
 
 TEST(FailureBook, FindsTheNewestFirst) {

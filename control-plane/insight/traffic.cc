@@ -32,18 +32,32 @@ bool Outcome::is_failure() const {
 }
 
 void Connections::Add(const Connections& other) {
-  opened += other.opened;
-  closed += other.closed;
-  sent += other.sent;
-  received += other.received;
+  const auto add = [](uint64_t& sum, uint64_t more) {
+    sum = sum > UINT64_MAX - more ? UINT64_MAX : sum + more;
+  };
+  add(opened, other.opened);
+  add(closed, other.closed);
+  add(sent, other.sent);
+  add(received, other.received);
 }
 
 void Traffic::Add(const Traffic& other) {
   requests += other.requests;
   failures += other.failures;
   for (size_t i = 0; i < kBuckets; ++i) buckets[i] += other.buckets[i];
-  for (const auto& [outcome, count] : other.outcomes) outcomes[outcome] += count;
+  for (const auto& [outcome, count] : other.outcomes) AddOutcome(outcome, count);
   tcp.Add(other.tcp);
+}
+
+void Traffic::AddOutcome(const Outcome& outcome, uint64_t count) {
+  const auto known = outcomes.find(outcome);
+  if (known != outcomes.end()) {
+    known->second += count;
+  } else if (outcomes.size() < kMostOutcomes) {
+    outcomes.emplace(outcome, count);
+  } else {
+    outcomes[Outcome{0, -1, kOther}] += count;
+  }
 }
 
 double Traffic::Quantile(double share) const {
@@ -82,7 +96,7 @@ std::vector<Link> LinksOf(const std::vector<EdgeTraffic>& edges) {
   }
   const auto is_told = [](const Sides& sides) {
     const Traffic& traffic = sides.outbound.traffic;
-    return traffic.requests + traffic.tcp.opened + traffic.tcp.closed != 0;
+    return traffic.requests != 0 || traffic.tcp.opened != 0 || traffic.tcp.closed != 0;
   };
   std::set<std::string> tellers;
   for (const auto& [key, sides] : all) {

@@ -29,6 +29,7 @@ struct Edge {
   bool mutual_tls = false;
 
   auto operator<=>(const Edge&) const = default;
+  const std::string& reporter() const { return outbound ? source : destination; }
 };
 
 // How requests ended.
@@ -43,6 +44,7 @@ struct Outcome {
   bool is_failure() const;
 };
 
+// Counts end at UINT64_MAX.
 struct Connections {
   uint64_t opened = 0;
   uint64_t closed = 0;
@@ -54,6 +56,10 @@ struct Connections {
 };
 
 struct Traffic {
+  // Further ones are counted together, with kOther as their flags.
+  static constexpr size_t kMostOutcomes = 16;
+  static constexpr char kOther[] = "other";
+
   uint64_t requests = 0;
   uint64_t failures = 0;
   std::array<uint64_t, kBuckets> buckets{};  // requests by duration
@@ -61,6 +67,7 @@ struct Traffic {
   Connections tcp;
 
   void Add(const Traffic& other);
+  void AddOutcome(const Outcome& outcome, uint64_t count);
   // Milliseconds below which `share` of the requests ended, by linear interpolation in a bucket; 0:
   // there were none.
   double Quantile(double share) const;

@@ -12,10 +12,6 @@ namespace {
 
 constexpr int64_t kMinute = 60;
 
-const std::string& ReporterOf(const Edge& edge) {
-  return edge.outbound ? edge.source : edge.destination;
-}
-
 // Beyond what a std::string holds within itself.
 size_t HeapOf(const std::string& text) {
   constexpr size_t kWithinItself = 15;
@@ -60,7 +56,7 @@ void TrafficBook::Slot::AddTo(Traffic& traffic) const {
     traffic.buckets[i] += buckets[i];
     traffic.requests += buckets[i];
   }
-  for (const auto& [outcome, count] : outcomes) traffic.outcomes[outcome] += count;
+  for (const auto& [outcome, count] : outcomes) traffic.AddOutcome(outcome, count);
   if (tcp != nullptr) traffic.tcp.Add(*tcp);
 }
 
@@ -92,7 +88,8 @@ void TrafficBook::Slot::Merge(const Slot& later) {
 
 class TrafficBook::Row {
  public:
-  explicit Row(Edge edge) : edge_(std::move(edge)) {}
+  // `share`: its reporter's; used by the book alone.
+  Row(Edge edge, Share& share) : edge_(std::move(edge)), share_(share) {}
 
   const Edge& edge() const { return edge_; }
   const std::deque<Slot>& slots() const { return slots_; }
@@ -109,24 +106,31 @@ class TrafficBook::Row {
   }
   // Those before `oldest` are dropped, those before `fine` are merged to minutes.
   void Sweep(int64_t oldest, int64_t fine);
+  void DropBefore(int64_t oldest);
   size_t bytes() const { return kRowBytes + HeapOf(edge_) + bytes_; }
+  Share& share() const { return share_; }
 
  private:
   // With its key in the map, and the block that every std::deque has.
   static constexpr size_t kRowBytes = 2 * sizeof(Edge) + 704;
 
   const Edge edge_;
+  Share& share_;
   std::deque<Slot> slots_;  // by start
   size_t merged_ = 0;       // of them, from the first
   size_t bytes_ = 0;        // of the slots
 };
 
-void TrafficBook::Row::Sweep(int64_t oldest, int64_t fine) {
+void TrafficBook::Row::DropBefore(int64_t oldest) {
   while (!slots_.empty() && slots_.front().start < oldest) {
     bytes_ -= slots_.front().bytes();
     slots_.pop_front();
     if (merged_ != 0) --merged_;
   }
+}
+
+void TrafficBook::Row::Sweep(int64_t oldest, int64_t fine) {
+  DropBefore(oldest);
   while (merged_ < slots_.size() && slots_[merged_].start < fine) {
     Slot& slot = slots_[merged_];
     const int64_t minute = slot.start - slot.start % kMinute;
@@ -151,23 +155,24 @@ std::shared_ptr<TrafficBook::Row> TrafficBook::RowOf(const Edge& edge) {
   const auto found = rows_.find(edge);
   if (found != rows_.end()) return found->second;
   Edge made = edge;
-  const auto of_reporter = rows_of_.find(ReporterOf(edge));
-  const bool has_many = of_reporter != rows_of_.end() && of_reporter->second >= kMostEdgesOfOne;
+  const auto share = shares_.find(edge.reporter());
+  const bool has_many = share != shares_.end() && share->second.rows >= kMostEdgesOfOne;
   if (has_many || rows_.size() >= kMostEdges) {
     (edge.outbound ? made.destination : made.source).clear();
     made.service = "other";
     const auto other = rows_.find(made);
     if (other != rows_.end()) return other->second;
   }
-  auto row = std::make_shared<Row>(made);
-  ++rows_of_[ReporterOf(made)];
+  Share& own = shares_[made.reporter()];
+  ++own.rows;
+  auto row = std::make_shared<Row>(made, own);
   rows_.emplace(std::move(made), row);
   return row;
 }
 
 void TrafficBook::Forget(const Edge& edge) {
-  const auto of_reporter = rows_of_.find(ReporterOf(edge));
-  if (--of_reporter->second == 0) rows_of_.erase(of_reporter);
+  const auto share = shares_.find(edge.reporter());
+  if (--share->second.rows == 0) shares_.erase(share);
 }
 
 void TrafficBook::AddRequests(Row& row, const Outcome& outcome, std::span<const uint32_t> buckets,
@@ -245,17 +250,39 @@ void TrafficBook::Sweep(int64_t now) {
   swept_ = now;
   oldest_ = std::max(oldest_, now - kKeptSeconds);
   SweepRows(now);
+  if (bytes_ > kMostBytes) SweepLargeShares(now);
   while (bytes_ > kMostBytes && oldest_ < now - kMinute) {
     oldest_ = FirstSlot(now) + kMinute;
     SweepRows(now);
   }
 }
 
+void TrafficBook::SweepLargeShares(int64_t now) {
+  int64_t oldest = FirstSlot(now);
+  while (DropBefore(oldest) && bytes_ > kMostBytes && oldest < now - kMinute) oldest += kMinute;
+}
+
+bool TrafficBook::DropBefore(int64_t oldest) {
+  bool is_any_large = false;
+  for (auto& [edge, row] : rows_) {
+    Share& share = row->share();
+    if (share.bytes <= kMostBytesOfOne) continue;
+    const size_t before = row->bytes();
+    row->DropBefore(oldest);
+    share.bytes -= before - row->bytes();
+    bytes_ -= before - row->bytes();
+    is_any_large |= share.bytes > kMostBytesOfOne;
+  }
+  return is_any_large;
+}
+
 void TrafficBook::SweepRows(int64_t now) {
   bytes_ = 0;
+  for (auto& [reporter, share] : shares_) share.bytes = 0;
   for (auto row = rows_.begin(); row != rows_.end();) {
     row->second->Sweep(oldest_, now - kFineSeconds);
     bytes_ += row->second->bytes();
+    row->second->share().bytes += row->second->bytes();
     const bool is_kept = !row->second->slots().empty() || row->second.use_count() != 1;
     if (!is_kept) Forget(row->first);
     row = is_kept ? std::next(row) : rows_.erase(row);

@@ -25,6 +25,8 @@ class TrafficBook {
   static constexpr size_t kMostEdges = 20'000;
   // Of one reporter (SPIFFE ID), so that it cannot take the room of others.
   static constexpr size_t kMostEdgesOfOne = 2'000;
+  // Beyond kMostBytes, the oldest slots of those that have more are dropped first.
+  static constexpr size_t kMostBytesOfOne = kMostBytes / 8;
   // Of one slot; further ones count as requests alone.
   static constexpr size_t kMostOutcomes = 8;
 
@@ -55,7 +57,8 @@ class TrafficBook {
   using Steps = std::vector<Traffic>;
   void AddSteps(int64_t from, int64_t step, const std::function<Steps*(const Edge&)>& of) const;
   // From when on Between(from, ...) tells everything: the beginning of the slot (of the minute, if
-  // slots of that time have been merged), and not before the start.
+  // slots of that time have been merged), and not before the start. It may tell less of a reporter
+  // that has had more than its share of the bytes.
   int64_t SlotStart(int64_t from) const;
   // The newest slots that are over, as many as `window` seconds need: of a slot that is not, only
   // some sidecars have reported, and rates would jump. None is over since the start: what there is.
@@ -74,14 +77,22 @@ class TrafficBook {
 
  private:
   struct Slot;
+  // Of one reporter.
+  struct Share {
+    size_t rows = 0;
+    size_t bytes = 0;  // at the last sweep
+  };
   void SweepRows(int64_t now);
+  void SweepLargeShares(int64_t now);
+  // Returns whether a share is too large.
+  bool DropBefore(int64_t oldest);
   void Forget(const Edge& edge);
   int64_t FirstSlot(int64_t now) const;
   int64_t SlotOf(int64_t time) const;
 
   int64_t started_;
   std::map<Edge, std::shared_ptr<Row>> rows_;
-  std::map<std::string, size_t> rows_of_;  // by reporter; none is 0
+  std::map<std::string, Share> shares_;  // by reporter; none is without rows
   int64_t swept_ = 0;
   int64_t oldest_ = 0;  // start of the first slot that is kept
   size_t bytes_ = 0;

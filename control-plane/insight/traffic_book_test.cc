@@ -157,5 +157,33 @@ TEST_F(TrafficBookTest, BeyondItsBudgetTheOldestAreDropped) {
   EXPECT_GT(book_.SlotStart(0), kNow) << "the caller sees from when on it is whole";
 }
 
+TEST_F(TrafficBookTest, AReporterWithMoreThanItsShareOfBytesLosesItsOwnOldest) {
+  Edge quiet = WebToCart();
+  quiet.source = "spiffe://m/ns/shop/sa/post";
+  Add(quiet, {200, -1, ""}, {1}, kNow);
+  std::vector<std::shared_ptr<TrafficBook::Row>> rows;
+  for (size_t i = 0; i < TrafficBook::kMostEdgesOfOne; ++i) {
+    Edge edge = WebToCart();
+    edge.service = "host-" + std::to_string(i);
+    rows.push_back(book_.RowOf(edge));
+  }
+  const std::vector<uint32_t> buckets(kBuckets, 1);
+  bool was_full = false;
+  for (int64_t second = 0; second < 3000; second += 10) {
+    for (const auto& row : rows) {
+      for (uint32_t code = 0; code < TrafficBook::kMostOutcomes; ++code)
+        book_.AddRequests(*row, {500 + code, -1, "UF"}, buckets, kNow + second);
+    }
+    book_.Sweep(kNow + second);
+    was_full |= book_.Between(kNow, kNow + 60).size() == 1;
+    EXPECT_LE(book_.bytes(), TrafficBook::kMostBytes);
+  }
+  EXPECT_TRUE(was_full) << "the test fills the book";
+  ASSERT_EQ(book_.Between(kNow, kNow + 60).size(), 1u);
+  EXPECT_EQ(book_.Between(kNow, kNow + 60)[0].edge, quiet);
+  EXPECT_GT(All(kNow + 2990).requests, 0);
+  EXPECT_EQ(book_.SlotStart(0), kNow) << "of the others all is told";
+}
+
 }  // namespace
 }  // namespace tulle::insight

@@ -39,7 +39,9 @@ class TrafficStreamTest : public testing::Test {
   }
 
   TrafficBook book_{kNow};
-  TrafficStream stream_{book_, kWeb, [](const std::string& host, const std::string& reporter) {
+  ReporterShare share_;
+  TrafficStream stream_{book_, share_, kWeb,
+                        [](const std::string& host, const std::string& reporter) {
                           return host == "web.shop.svc.cluster.local" && reporter == kWeb;
                         }};
 };
@@ -78,12 +80,15 @@ TEST_F(TrafficStreamTest, WhatIsInvalidEndsTheStream) {
   series = Outbound();
   series.set_protocol("a0001");
   EXPECT_TRUE(is_refused(series)) << "rows would be without number";
+  for (const uint32_t code : {1u, 99u, 1000u, UINT32_MAX}) {
+    series = Outbound();
+    series.set_response_code(code);
+    EXPECT_TRUE(is_refused(series)) << code << ": outcomes would be without number";
+  }
   series = Outbound();
-  series.set_response_flags("uf");
+  series.set_grpc_status(17);
   EXPECT_TRUE(is_refused(series));
-  series.set_response_flags(std::string(TrafficStream::kLongestFlags + 1, 'U'));
-  EXPECT_TRUE(is_refused(series));
-  series.set_response_flags("UF,URX");
+  series.set_grpc_status(16);
   EXPECT_FALSE(is_refused(series));
   EXPECT_TRUE(is_refused(series)) << "the same id twice";
   v1::Traffic unknown;
@@ -96,8 +101,12 @@ TEST_F(TrafficStreamTest, SeriesAndBucketsAreBounded) {
   v1::Series series = Outbound();
   for (uint32_t id = 1; id <= TrafficStream::kMostSeries; ++id) {
     series.set_id(id);
-    ASSERT_TRUE(stream_.Add(Report(series, UINT32_MAX), kNow)) << id;
+    ASSERT_TRUE(stream_.Add(Report(series, 1'000'000), kNow)) << id;
   }
+  v1::Traffic more;
+  more.add_requests()->set_series(1);
+  more.mutable_requests(0)->add_buckets(1'000'000);
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(stream_.Add(more, kNow));
   series.set_id(TrafficStream::kMostSeries + 1);
   EXPECT_FALSE(stream_.Add(Report(series), kNow));
   EXPECT_EQ(book_.Between(kNow, INT64_MAX)[0].traffic.requests, UINT32_MAX) << "counts do not wrap";
@@ -106,6 +115,73 @@ TEST_F(TrafficStreamTest, SeriesAndBucketsAreBounded) {
   counted.set_series(1);
   for (size_t i = 0; i <= kBuckets; ++i) counted.add_buckets(1);
   EXPECT_FALSE(stream_.Add(traffic, kNow));
+}
+
+TEST_F(TrafficStreamTest, FlagsThatNoSidecarHasAreLeftOut) {
+  v1::Series series = Outbound();
+  series.set_response_code(503);
+  series.set_response_flags("DI,UF,URX");
+  ASSERT_TRUE(stream_.Add(Report(series), kNow));
+  series.set_id(2);
+  series.set_response_flags("X,UF,AAAA,uf,,URX,RL,RL,RL");
+  ASSERT_TRUE(stream_.Add(Report(series), kNow));
+  std::vector<std::string> flags;
+  const auto all = book_.Between(kNow, kNow + 1);
+  for (const auto& [outcome, count] : all[0].traffic.outcomes) flags.push_back(outcome.flags);
+  EXPECT_EQ(flags, (std::vector<std::string>{"DI,UF,URX", "UF,URX,RL"}));
+}
+
+TEST_F(TrafficStreamTest, WhatNoSidecarCanDoIsRefused) {
+  constexpr auto kMost = static_cast<uint32_t>(TrafficStream::kMostRequestsPerSecond);
+  ASSERT_TRUE(stream_.Add(Report(Outbound(), 120 * kMost), kNow)) << "before the first report";
+  v1::Traffic traffic;
+  auto& counted = *traffic.add_requests();
+  counted.set_series(1);
+  counted.add_buckets(6 * kMost);
+  EXPECT_TRUE(stream_.Add(traffic, kNow + 5));
+  counted.add_buckets(1);
+  EXPECT_FALSE(stream_.Add(traffic, kNow + 10));
+  traffic.clear_requests();
+  auto& connections = *traffic.add_connections();
+  connections.set_series(1);
+  connections.set_sent(1'000'000'000);
+  EXPECT_TRUE(stream_.Add(traffic, kNow + 15));
+  connections.set_received(UINT64_MAX);
+  EXPECT_FALSE(stream_.Add(traffic, kNow + 20));
+  connections.set_received(0);
+  connections.set_opened(UINT64_MAX);
+  connections.set_closed(2);
+  EXPECT_FALSE(stream_.Add(traffic, kNow + 25));
+}
+
+TEST(ReporterShare, AnIdentityNamesSoManySeriesOnAllItsStreams) {
+  ReporterShare share;
+  for (size_t i = 0; i < ReporterShare::kMostStreams; ++i) ASSERT_TRUE(share.AddStream());
+  EXPECT_FALSE(share.AddStream());
+  for (size_t i = 0; i < ReporterShare::kMostSeries; ++i) ASSERT_TRUE(share.AddSeries());
+  EXPECT_FALSE(share.AddSeries());
+  share.EndStream(1);
+  EXPECT_TRUE(share.AddStream());
+  EXPECT_TRUE(share.AddSeries());
+  EXPECT_FALSE(share.AddSeries());
+}
+
+TEST(ReporterShare, CostlyMessagesMakeAllOfItsStreamsWait) {
+  ReporterShare share;
+  const loop::Instant now{std::chrono::seconds(1000)};
+  EXPECT_EQ(share.Charge(ReporterShare::kCostAtOnce, now), loop::Duration{});
+  EXPECT_EQ(share.Charge(ReporterShare::kCostPerSecond, now), std::chrono::seconds(1));
+  EXPECT_EQ(share.Charge(0, now + std::chrono::seconds(1)), loop::Duration{});
+  EXPECT_FALSE(share.is_idle(now + std::chrono::seconds(2)));
+  EXPECT_TRUE(share.is_idle(now + std::chrono::seconds(3)));
+}
+
+TEST(ReporterShares, AnIdentityCannotGetRidOfItsDebtByComingAgain) {
+  ReporterShares shares;
+  const loop::Instant now{std::chrono::seconds(1000)};
+  shares.Of(kWeb, now)->Charge(100 * ReporterShare::kCostPerSecond, now);
+  for (int i = 0; i < 1000; ++i) shares.Of(kCart + std::to_string(i), now);
+  EXPECT_GT(shares.Of(kWeb, now)->Charge(0, now), std::chrono::seconds(90));
 }
 
 }  // namespace

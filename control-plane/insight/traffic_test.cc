@@ -26,6 +26,25 @@ TEST(Outcome, FailuresAreOfTheServiceOrTheMesh) {
   EXPECT_FALSE((Outcome{0, -1, "DC"}).is_failure()) << "the caller has gone";
 }
 
+TEST(Traffic, OutcomesThatAreTooManyAreCountedTogether) {
+  Traffic sum;
+  for (uint32_t code = 400; code < 500; ++code) {
+    Traffic one;
+    one.AddOutcome({code, -1, ""}, 2);
+    sum.Add(one);
+    sum.Add(one);
+  }
+  EXPECT_EQ(sum.outcomes.size(), Traffic::kMostOutcomes + 1);
+  EXPECT_EQ((sum.outcomes[{400, -1, ""}]), 4u);
+  EXPECT_EQ((sum.outcomes[{0, -1, Traffic::kOther}]), 4 * (100 - Traffic::kMostOutcomes));
+}
+
+TEST(Connections, CountsEndAtTheirLargest) {
+  Connections sum{1, 2, 3, UINT64_MAX};
+  sum.Add({1, UINT64_MAX, 4, 1});
+  EXPECT_EQ(sum, (Connections{2, UINT64_MAX, 7, UINT64_MAX}));
+}
+
 TEST(Traffic, QuantilesAreInterpolatedInABucket) {
   Traffic traffic;
   EXPECT_EQ(traffic.Quantile(0.5), 0);

@@ -11,6 +11,7 @@
 #include "certs/certificate.h"
 #include "certs/csr.h"
 #include "certs/trust_bundle.h"
+#include "control-plane/insight/respondents.h"
 #include "control-plane/policy/policy_index.h"
 #include "control-plane/server/control_plane.h"
 #include "control-plane/server/frontend.h"
@@ -23,6 +24,7 @@
 #include "net/socket/transport.h"
 #include "net/tls/sim_transports.h"
 #include "tulle/ca/v1/ca.pb.h"
+#include "tulle/insight/v1/insight.pb.h"
 #include "tulle/registry/v1/registry.pb.h"
 #include "xds/proto/type_urls.h"
 
@@ -67,6 +69,9 @@ class Client : private grpc::ChannelEvents {
       call_->Read();
     }
     const std::optional<grpc::Status>& end() const { return end_; }
+    void Send(const google::protobuf::MessageLite& message) {
+      call_->Send(message.SerializeAsString());
+    }
 
    private:
     void OnMessage(std::string) override {}
@@ -285,6 +290,59 @@ TEST_F(ServerTest, AConnectionHasOneInsightStream) {
   const auto again = client->OpenStream(kInsightPath);
   simulation_.RunFor(seconds(1));
   EXPECT_FALSE(again->end().has_value());
+}
+
+struct AnswerCounter final : insight::Asker {
+  void OnGone(insight::Respondent&) override {}
+  bool OnAnswer(insight::Respondent&, insight::v1::Answer& answer) override {
+    records += answer.requests_size();
+    return true;
+  }
+  int records = 0;
+};
+
+TEST_F(ServerTest, AnswersAreTakenToWhatWasAskedAndNothingElse) {
+  AnswerCounter counter;
+  plane_->respondents().Add(counter);
+  cav1::CreateCertificateResponse issued;
+  const auto client = EnrolledClient(TokenFor("post-v1", R"("post")"), &issued);
+  const auto stream = client->OpenStream(kInsightPath);
+  simulation_.RunFor(seconds(1));
+  const auto answer = [&](uint32_t question, int records, bool is_last = true) {
+    insight::v1::FromSidecar message;
+    message.mutable_answer()->set_question(question);
+    message.mutable_answer()->set_is_last(is_last);
+    for (int i = 0; i < records; ++i) message.mutable_answer()->add_requests();
+    stream->Send(message);
+    simulation_.RunFor(std::chrono::milliseconds(400));
+  };
+  const auto ask = [&](uint32_t id) {
+    insight::v1::ToSidecar message;
+    message.mutable_question()->set_id(id);
+    message.mutable_question()->mutable_find();
+    ASSERT_EQ(plane_->respondents().all().size(), 1u);
+    ASSERT_TRUE((*plane_->respondents().all().begin())->Send(message));
+  };
+  answer(1, 10);
+  EXPECT_EQ(counter.records, 0) << "nobody has asked";
+  ask(1);
+  answer(2, 10);
+  EXPECT_EQ(counter.records, 0);
+  answer(1, 3, false);
+  answer(1, 2);
+  EXPECT_EQ(counter.records, 3 + 2);
+  answer(1, 10);
+  EXPECT_EQ(counter.records, 5) << "the last one was the last one";
+  ask(2);
+  simulation_.RunFor(seconds(3));
+  answer(2, 10);
+  EXPECT_EQ(counter.records, 5) << "too late";
+  EXPECT_FALSE(stream->end().has_value());
+  ask(3);
+  answer(3, 5000);
+  EXPECT_EQ(counter.records, 5);
+  ASSERT_TRUE(stream->end().has_value()) << "no sidecar sends so many";
+  EXPECT_EQ(stream->end()->code, grpc::Code::kInvalidArgument);
 }
 
 TEST_F(ServerTest, WhatHappensToAWorkloadBecomesEvents) {

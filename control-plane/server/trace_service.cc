@@ -1,3 +1,4 @@
+#include "control-plane/insight/message_weight.h"
 #include "control-plane/server/grpc_services.h"
 
 namespace tulle::server {
@@ -10,7 +11,10 @@ void AddTraceCollector(ControlPlane* plane, grpc::ServiceRegistry* services) {
         const auto caller = plane->admission().Authenticate(
             call.transport(), call.head().headers.Get(http::HeaderId::kAuthorization));
         if (!caller.ok()) return reply->Fail(ToGrpc(caller.status()));
-        if (!plane->traces().Add(request, caller->id.ToString())) {
+        const auto weight = insight::WeightOfSpans(request);
+        if (weight && *weight > insight::kHeaviestMessage)
+          return reply->Fail({grpc::Code::kInvalidArgument, "too many spans or attributes"});
+        if (!weight || !plane->traces().Add(request, caller->id.ToString())) {
           return reply->Fail({grpc::Code::kInvalidArgument, "invalid ExportTraceServiceRequest"});
         }
         reply->Send("");  // an empty ExportTraceServiceResponse

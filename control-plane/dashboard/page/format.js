@@ -70,6 +70,7 @@ const FLAGS = {
 export const flagText = (flags) => (flags ?? "").split(",").filter(Boolean).map((flag) => (FLAGS[flag] ? `${flag} (${FLAGS[flag]})` : flag)).join(", ");
 
 export function outcomeText({code, flags, grpcStatus}) {
+  if (flags === "other") return flags; // outcomes that are too many
   const parts = [code === 0 ? "no response" : String(code)];
   if (grpcStatus) parts.push("gRPC " + grpcStatus);
   if (flags) parts.push(flagText(flags));
