@@ -47,12 +47,21 @@ const char* KindOf(tracev1::Span::SpanKind kind) {
   }
 }
 
+// Of one attribute, besides its texts.
+constexpr size_t kAttributeBytes = 2 * sizeof(std::string);
+
+// `room`: what the span may still have.
 template <typename KeyValues>
-SpanAttributes ToAttributes(const KeyValues& from) {
+SpanAttributes ToAttributes(const KeyValues& from, size_t& room) {
   SpanAttributes attributes;
   for (const auto& attribute : from) {
     if (attributes.size() == kMostAttributes) break;
-    attributes.emplace_back(attribute.key().substr(0, kLongestText), TextOf(attribute.value()));
+    std::string key = attribute.key().substr(0, kLongestText);
+    std::string value = TextOf(attribute.value());
+    const size_t bytes = key.size() + value.size() + kAttributeBytes;
+    if (bytes > room) break;
+    room -= bytes;
+    attributes.emplace_back(std::move(key), std::move(value));
   }
   return attributes;
 }
@@ -67,18 +76,22 @@ Span ToSpan(const tracev1::Span& from) {
   span.start_ns = from.start_time_unix_nano();
   span.end_ns = from.end_time_unix_nano();
   span.is_error = from.status().code() == tracev1::Status::STATUS_CODE_ERROR;
-  span.attributes = ToAttributes(from.attributes());
+  size_t room = TraceRing::kLargestSpan;
+  span.attributes = ToAttributes(from.attributes(), room);
   for (const auto& event : from.events()) {
-    if (span.events.size() == kMostEvents) break;
-    span.events.push_back({event.time_unix_nano(), event.name().substr(0, kLongestText),
-                           ToAttributes(event.attributes())});
+    std::string name = event.name().substr(0, kLongestText);
+    const size_t bytes = sizeof(SpanEvent) + name.size();
+    if (span.events.size() == kMostEvents || bytes > room) break;
+    room -= bytes;
+    span.events.push_back(
+        {event.time_unix_nano(), std::move(name), ToAttributes(event.attributes(), room)});
   }
   return span;
 }
 
 size_t SizeOf(const SpanAttributes& attributes) {
   size_t size = 0;
-  for (const auto& [key, value] : attributes) size += key.size() + value.size() + 64;
+  for (const auto& [key, value] : attributes) size += key.size() + value.size() + kAttributeBytes;
   return size;
 }
 
@@ -128,20 +141,24 @@ bool TraceRing::Add(std::string_view bytes, const std::string& reporter) {
 }
 
 void TraceRing::Push(Span span) {
-  bytes_ += SizeOf(span);
+  const size_t bytes = SizeOf(span);
+  bytes_ += bytes;
   spans_.push_back(std::move(span));
-  std::deque<Spans::iterator>& own = of_reporter_[spans_.back().reporter];
-  own.push_back(std::prev(spans_.end()));
+  Share& own = of_reporter_[spans_.back().reporter];
+  own.spans.push_back(std::prev(spans_.end()));
+  own.bytes += bytes;
   while (spans_.size() > kMostSpans || bytes_ > kMostBytes)
-    Drop(own.size() > kMostOfOne ? own.front() : spans_.begin());
+    Drop(own.is_large() ? own.spans.front() : spans_.begin());
 }
 
 // It is the oldest one of its reporter.
 void TraceRing::Drop(Spans::iterator span) {
   const auto own = of_reporter_.find(span->reporter);
-  own->second.pop_front();
-  if (own->second.empty()) of_reporter_.erase(own);
-  bytes_ -= SizeOf(*span);
+  const size_t bytes = SizeOf(*span);
+  own->second.spans.pop_front();
+  own->second.bytes -= bytes;
+  if (own->second.spans.empty()) of_reporter_.erase(own);
+  bytes_ -= bytes;
   spans_.erase(span);
 }
 

@@ -88,6 +88,35 @@ TEST(TraceRing, OneReporterDoesNotPushOutTheOthers) {
   EXPECT_FALSE(ring.Find("00000000000000010000000000000001").has_value()) << "the oldest";
 }
 
+// One span with as many and as large attributes as there may be; the first one with events too.
+std::string LargeRequest(int number) {
+  opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest request;
+  auto& span = *request.add_resource_spans()->add_scope_spans()->add_spans();
+  span.set_trace_id(std::string(16, 'a'));
+  span.set_span_id("span" + std::to_string(1000 + number));
+  const auto fill = [](auto* attributes) {
+    for (int i = 0; i < 64; ++i) {
+      auto& each = *attributes->Add();
+      each.set_key(std::string(512, 'k'));
+      each.mutable_value()->set_string_value(std::string(512, 'v'));
+    }
+  };
+  fill(span.mutable_attributes());
+  for (int i = 0; number == 0 && i < 32; ++i) fill(span.add_events()->mutable_attributes());
+  return request.SerializeAsString();
+}
+
+TEST(TraceRing, LargeSpansOfOneReporterLeaveThoseOfOthers) {
+  TraceRing ring;
+  ring.Add(RequestOf(1, 1, 1), "quiet");
+  ring.Add(LargeRequest(0), "loud");
+  const size_t one = ring.bytes();
+  EXPECT_LT(one, TraceRing::kLargestSpan + 2048);
+  for (int i = 1; i < 1500; ++i) ring.Add(LargeRequest(i), "loud");
+  EXPECT_LE(ring.bytes(), TraceRing::kMostBytes);
+  EXPECT_TRUE(ring.Find("00000000000000010000000000000001").has_value());
+}
+
 TEST(TraceRing, SpansWhoseParentIsNoIdAreDropped) {
   opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest request;
   auto& span = *request.add_resource_spans()->add_scope_spans()->add_spans();
