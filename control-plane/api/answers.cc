@@ -77,7 +77,8 @@ ApiResponse RefuseProxy(const std::string& name) {
 }
 
 ApiResponse RefuseQuestion() {
-  return Refuse(503, "sidecars are being asked too many questions at once", "try again");
+  return Refuse(503, "sidecars are being asked too many questions at once",
+                "try again in a few seconds");
 }
 
 bool ReadObject(const ApiRequest& request, std::initializer_list<std::string_view> fields,

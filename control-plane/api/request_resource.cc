@@ -8,6 +8,7 @@
 #include "control-plane/api/request_json.h"
 #include "control-plane/diagnosis/explanation.h"
 #include "control-plane/insight/failure_book.h"
+#include "control-plane/insight/request_records.h"
 
 namespace tulle::api {
 namespace {
@@ -27,7 +28,10 @@ const std::vector<QueryParameter> kFilter = {
     {"failed", "`true`: only failed requests"},
     {"status", "status, or a range as 500-599"},
     {"minMs", "only those that took at least so many milliseconds"},
-    {"limit", "number of requests, at most 1000; defaults to 100"},
+    {"limit",
+     "number of requests, at most 1000; defaults to 100. If more match, identities take turns, "
+     "each "
+     "with its newest one"},
 };
 
 // The same request, seen by the same sidecar.
@@ -36,7 +40,7 @@ auto KeyOf(const RequestRecord& record) {
                          record.started_micros(), record.path());
 }
 
-// Newest first. Of a record that both have, the one with decisions stays.
+// Of a record that both have, the one with decisions stays.
 std::vector<RequestRecord> Merged(std::vector<RequestRecord> answers,
                                   std::vector<RequestRecord> kept) {
   std::vector<RequestRecord> all = std::move(answers);
@@ -60,8 +64,8 @@ Json FoundJson(insight::Questions::Outcome outcome, std::vector<RequestRecord> k
                {"asked", outcome.asked},
                {"answered", outcome.answered},
                {"leftOut", std::max(outcome.left_out, beyond)}};
-  if (all.size() > limit) all.resize(limit);
-  for (const RequestRecord& record : all) json["requests"].push_back(RequestJson(record));
+  for (const RequestRecord& record : insight::FairlyCut(std::move(all), limit))
+    json["requests"].push_back(RequestJson(record));
   if (!outcome.errors.empty()) json["errors"] = outcome.errors;
   return json;
 }

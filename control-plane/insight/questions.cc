@@ -12,6 +12,22 @@ namespace {
 
 // In one turn of the loop: some milliseconds.
 constexpr size_t kSentPerTurn = 256;
+// As sidecars have it.
+constexpr uint32_t kUsualLimit = 100;
+// That a sidecar can say it has left out.
+constexpr uint64_t kMostLeftOut = 1'000'000;
+
+loop::Duration TimeToAsk(size_t sidecars) {
+  return std::chrono::microseconds(static_cast<int64_t>(sidecars) * 1'000'000 /
+                                   Questions::kAskedPerSecond);
+}
+
+// Of the question that goes to so many.
+uint32_t LimitFor(const v1::RequestFilter& filter, size_t sidecars) {
+  const uint32_t wanted = filter.limit() == 0 ? kUsualLimit : filter.limit();
+  const auto share = static_cast<uint32_t>(Questions::kMostSent / std::max<size_t>(sidecars, 1));
+  return std::min(wanted, std::max(share, Questions::kLeastOfOne));
+}
 
 }  // namespace
 
@@ -32,6 +48,8 @@ class Questions::Inquiry : public Deletable {
   void Start(std::vector<Respondent*> whom, v1::Question question) {
     outcome_.asked = whom.size();
     awaited_.insert(whom.begin(), whom.end());
+    if (question.has_find())
+      question.mutable_find()->set_limit(LimitFor(question.find(), whom.size()));
     unsent_ = std::move(whom);
     *message_.mutable_question() = std::move(question);
     SendSome();
@@ -46,8 +64,11 @@ class Questions::Inquiry : public Deletable {
       AddError(SafeText(std::move(*answer.mutable_error())));
       return Settle(respondent);
     }
-    for (v1::RequestRecord& record : *answer.mutable_requests()) Keep(respondent, record);
-    outcome_.left_out += answer.left_out();
+    for (v1::RequestRecord& record : *answer.mutable_requests()) {
+      if (Fits(record)) Keep(respondent, record);
+    }
+    outcome_.left_out += std::min<uint64_t>(answer.left_out(), kMostLeftOut);
+    if (bytes_ >= kMostBytes) return finish_();
     if (!answer.text().empty()) outcome_.text = std::move(*answer.mutable_text());
     if (!answer.is_last()) return;
     ++outcome_.answered;
@@ -56,14 +77,9 @@ class Questions::Inquiry : public Deletable {
   void Finish() {
     deadline_->Stop();
     send_->Stop();
-    std::stable_sort(outcome_.requests.begin(), outcome_.requests.end(),
-                     [](const auto& one, const auto& other) {
-                       return one.started_micros() > other.started_micros();
-                     });
-    if (outcome_.requests.size() > kMostRecords) {
+    if (outcome_.requests.size() > kMostRecords)
       outcome_.left_out += outcome_.requests.size() - kMostRecords;
-      outcome_.requests.resize(kMostRecords);
-    }
+    outcome_.requests = FairlyCut(std::move(outcome_.requests), kMostRecords);
     done_(std::move(outcome_));
   }
 
@@ -77,15 +93,21 @@ class Questions::Inquiry : public Deletable {
     if (!unsent_.empty()) return send_->Start({});
     if (awaited_.empty()) finish_();
   }
+  bool Fits(const v1::RequestRecord& record) const {
+    const v1::Question& question = message_.question();
+    return question.has_what_if() || (question.has_find() && Matches(question.find(), record));
+  }
   void Keep(const Respondent& respondent, v1::RequestRecord& record) {
+    const size_t most = message_.question().has_find() ? message_.question().find().limit() : 1;
     const size_t bytes = BytesOf(record);
-    size_t& of_one = bytes_of_[&respondent];
-    if (bytes_ + bytes > kMostBytes || of_one + bytes > kMostBytesOfOne) {
+    Share& own = shares_[&respondent];
+    if (bytes_ >= kMostBytes || own.records == most || own.bytes + bytes > kMostBytesOfOne) {
       ++outcome_.left_out;
       return;
     }
     bytes_ += bytes;
-    of_one += bytes;
+    own.bytes += bytes;
+    ++own.records;
     outcome_.requests.push_back(std::move(record));
   }
   void AddError(std::string error) {
@@ -105,7 +127,11 @@ class Questions::Inquiry : public Deletable {
   std::set<Respondent*> awaited_;
   Outcome outcome_;
   size_t bytes_ = 0;
-  std::map<const Respondent*, size_t> bytes_of_;
+  struct Share {
+    size_t records = 0;
+    size_t bytes = 0;
+  };
+  std::map<const Respondent*, Share> shares_;
   std::unique_ptr<loop::Timer> deadline_;
   std::unique_ptr<loop::Timer> send_;
 };
@@ -122,12 +148,14 @@ bool Questions::Ask(const std::string& caller, const Chosen& whom, v1::Question 
   const auto of_caller = std::count_if(inquiries_.begin(), inquiries_.end(), [&](const auto& each) {
     return each.second->caller() == caller;
   });
-  if (inquiries_.size() >= kMostAtATime || static_cast<size_t>(of_caller) >= kMostOfCaller)
+  if (inquiries_.size() >= kMostAtATime || static_cast<size_t>(of_caller) >= kMostOfCaller ||
+      !MayAsk(caller))
     return false;
   std::vector<Respondent*> chosen;
   for (Respondent* each : respondents_.all()) {
     if (whom(*each)) chosen.push_back(each);
   }
+  Charge(caller, chosen.size());
   const uint32_t id = respondents_.NextQuestion();
   question.set_id(id);
   auto inquiry =
@@ -136,6 +164,20 @@ bool Questions::Ask(const std::string& caller, const Chosen& whom, v1::Question 
   inquiries_.emplace(id, std::move(inquiry));
   asked.Start(std::move(chosen), std::move(question));
   return true;
+}
+
+// A large mesh is asked whole; then its caller waits.
+bool Questions::MayAsk(const std::string& caller) {
+  const auto found = paid_until_.find(caller);
+  return found == paid_until_.end() ||
+         found->second - loop_.Now() < TimeToAsk(static_cast<size_t>(kAskedAtOnce));
+}
+
+void Questions::Charge(const std::string& caller, size_t sidecars) {
+  const loop::Instant now = loop_.Now();
+  std::erase_if(paid_until_, [now](const auto& each) { return each.second <= now; });
+  loop::Instant& until = paid_until_[caller];
+  until = std::max(until, now) + TimeToAsk(sidecars);
 }
 
 // Its methods may be on the stack.

@@ -1,6 +1,7 @@
 #include "control-plane/insight/request_records.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "certs/spiffe_names.h"
@@ -96,6 +97,26 @@ void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_m
 }
 
 size_t BytesOf(const v1::RequestRecord& record) { return record.SpaceUsedLong(); }
+
+std::vector<v1::RequestRecord> FairlyCut(std::vector<v1::RequestRecord> records, size_t most) {
+  std::stable_sort(records.begin(), records.end(), [](const auto& one, const auto& other) {
+    return one.started_micros() > other.started_micros();
+  });
+  if (records.size() <= most) return records;
+  std::map<std::string_view, size_t> turns;      // by identity
+  std::vector<std::pair<size_t, size_t>> order;  // turn, and place in `records`
+  for (size_t i = 0; i < records.size(); ++i) {
+    const v1::RequestRecord& record = records[i];
+    order.emplace_back(turns[record.outbound() ? record.source() : record.destination()]++, i);
+  }
+  std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(most), order.end());
+  order.resize(most);
+  std::sort(order.begin(), order.end(),
+            [](const auto& one, const auto& other) { return one.second < other.second; });
+  std::vector<v1::RequestRecord> kept;
+  for (const auto& [turn, place] : order) kept.push_back(std::move(records[place]));
+  return kept;
+}
 
 bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record) {
   if (!filter.id().empty() && !IsOf(filter.id(), record)) return false;

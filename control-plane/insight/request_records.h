@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tulle/insight/v1/insight.pb.h"
 
@@ -35,6 +36,11 @@ std::string SafeText(std::string text, size_t longest = kLongestText);
 
 // In memory, roughly.
 size_t BytesOf(const v1::RequestRecord& record);
+
+// The newest of them, at most `most`, newest first. If there are more, identities take turns, each
+// with its newest one, so that none takes the place of others by many records or by late ones.
+// REQUIRES: they are safe.
+std::vector<v1::RequestRecord> FairlyCut(std::vector<v1::RequestRecord> records, size_t most);
 
 // Whether all that is set in the filter holds; `limit` is not looked at.
 bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record);

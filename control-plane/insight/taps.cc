@@ -37,7 +37,10 @@ class Taps::Tap : public Deletable {
   bool OnAnswer(Respondent& respondent, v1::Answer& answer) {
     const auto part = parts_.find(&respondent);
     if (part == parts_.end() || part->second.question != answer.question()) return false;
-    for (v1::RequestRecord& record : *answer.mutable_requests()) Keep(record, part->second);
+    // A sidecar can show nothing that was not asked for.
+    for (v1::RequestRecord& record : *answer.mutable_requests()) {
+      if (Matches(filter_, record)) Keep(record, part->second);
+    }
     news_.left_out += answer.left_out();
     if (!answer.error().empty()) AddError(SafeText(std::move(*answer.mutable_error())));
     if (answer.is_last() || !answer.error().empty()) {
