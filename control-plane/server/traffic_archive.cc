@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "control-plane/insight/traffic_stream.h"
 #include "control-plane/store/statement.h"
 
 namespace tulle::server {
@@ -93,8 +95,10 @@ Traffic TrafficOf(const Json& json) {
 absl::Status CreatePrivate(const std::string& path) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return absl::ErrnoToStatus(errno, "cannot open " + path);
+  const int error = fchmod(file, 0600) == 0 ? 0 : errno;
   close(file);
-  return absl::OkStatus();
+  return error == 0 ? absl::OkStatus()
+                    : absl::ErrnoToStatus(error, "cannot set the mode of " + path + " to 0600");
 }
 
 }  // namespace
@@ -148,24 +152,36 @@ absl::Status TrafficArchive::Prepare() {
   return Execute(database_, kSchema);
 }
 
+int64_t TrafficArchive::FirstRow(int64_t now) const {
+  int64_t first = now - TrafficBook::kKeptSeconds + 1;
+  Statement sizes(database_,
+                  "SELECT start, sum(length(edge) + length(traffic)) FROM minutes"
+                  " WHERE start >= ? AND start < ? GROUP BY start ORDER BY start DESC");
+  sizes.Bind(first).Bind(now);
+  auto room = static_cast<int64_t>(kMostBytesRead);
+  while (sizes.Step()) {
+    room -= sizes.Integer(1);
+    if (room < 0) return sizes.Integer(0) + 1;
+  }
+  return first;
+}
+
 absl::Status TrafficArchive::Restore() {
   const int64_t now = Now();
   Statement rows(database_,
-                 "SELECT start, edge, traffic FROM minutes WHERE start > ? AND start < ?"
-                 " ORDER BY start");
-  rows.Bind(now - TrafficBook::kKeptSeconds).Bind(now);
-  std::vector<std::pair<int64_t, EdgeTraffic>> all;
+                 "SELECT start, edge, traffic FROM minutes WHERE start >= ? AND start < ?"
+                 " AND length(edge) + length(traffic) <= ? ORDER BY start");
+  rows.Bind(FirstRow(now)).Bind(now).Bind(static_cast<int64_t>(kLargestRow));
   try {
     while (rows.Step()) {
-      all.emplace_back(rows.Integer(0), EdgeTraffic{EdgeOf(Json::parse(rows.Text(1))),
-                                                    TrafficOf(Json::parse(rows.Text(2)))});
+      const Edge edge = EdgeOf(Json::parse(rows.Text(1)));
+      if (!insight::IsValid(edge)) return absl::DataLossError("it names what no sidecar reports");
+      book_.Restore(edge, rows.Integer(0), TrafficOf(Json::parse(rows.Text(2))));
     }
   } catch (const Json::exception& error) {
     return absl::DataLossError(error.what());
   }
-  if (!rows.status().ok()) return LastError(database_);
-  for (const auto& [start, each] : all) book_.Restore(each.edge, start, each.traffic);
-  return absl::OkStatus();
+  return rows.status().ok() ? absl::OkStatus() : LastError(database_);
 }
 
 int64_t TrafficArchive::Now() const {
@@ -192,6 +208,9 @@ void TrafficArchive::Tick() {
 
 void TrafficArchive::Collect(int64_t minute) {
   written_ = minute;
+  bytes_ = 0;
+  bytes_of_.clear();
+  left_out_ = 0;
   std::map<Edge, TrafficBook::Steps> steps;
   book_.AddSteps(minute, kMinuteSeconds, [&steps](const Edge& edge) {
     TrafficBook::Steps& one = steps[edge];
@@ -204,6 +223,22 @@ void TrafficArchive::Collect(int64_t minute) {
   }
 }
 
+absl::Status TrafficArchive::Write(const EdgeTraffic& each) {
+  const std::string edge = TextOf(each.edge);
+  const std::string traffic = TextOf(each.traffic);
+  const size_t bytes = edge.size() + traffic.size();
+  size_t& of_reporter = bytes_of_[each.edge.reporter()];
+  if (bytes_ + bytes > kMostBytesOfMinute || of_reporter + bytes > kMostBytesOfOne) {
+    ++left_out_;
+    return absl::OkStatus();
+  }
+  bytes_ += bytes;
+  of_reporter += bytes;
+  Statement insert(database_, "INSERT OR REPLACE INTO minutes VALUES(?, ?, ?)");
+  insert.Bind(written_).Bind(edge).Bind(traffic);
+  return insert.Run().ok() ? absl::OkStatus() : LastError(database_);
+}
+
 absl::Status TrafficArchive::WriteSome() {
   if (unwritten_.empty()) return absl::OkStatus();
   if (!is_writing_) {
@@ -212,10 +247,7 @@ absl::Status TrafficArchive::WriteSome() {
     is_writing_ = true;
   }
   for (size_t i = 0; i < kRowsOfTurn && !unwritten_.empty(); ++i) {
-    const EdgeTraffic& each = unwritten_.back();
-    Statement insert(database_, "INSERT OR REPLACE INTO minutes VALUES(?, ?, ?)");
-    insert.Bind(written_).Bind(TextOf(each.edge)).Bind(TextOf(each.traffic));
-    if (!insert.Run().ok()) return LastError(database_);
+    if (const absl::Status status = Write(unwritten_.back()); !status.ok()) return status;
     unwritten_.pop_back();
   }
   return unwritten_.empty() ? Finish() : absl::OkStatus();
@@ -225,6 +257,12 @@ absl::Status TrafficArchive::Finish() {
   Statement old(database_, "DELETE FROM minutes WHERE start <= ?");
   if (!old.Bind(written_ - TrafficBook::kKeptSeconds).Run().ok()) return LastError(database_);
   is_writing_ = false;
+  if (left_out_ != 0) {
+    log_.Write(telemetry::LogLevel::kWarning, telemetry::LogComponent::kStore,
+               absl::StrCat("the traffic of a minute was written without ", left_out_,
+                            " links: there may be ", kMostBytesOfMinute >> 20, " MiB, and ",
+                            kMostBytesOfOne >> 20, " MiB of one identity"));
+  }
   return Execute(database_, "COMMIT");
 }
 

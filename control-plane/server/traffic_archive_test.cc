@@ -123,6 +123,62 @@ TEST_F(TrafficArchiveTest, ManyEdgesAreWrittenInSeveralTurns) {
   EXPECT_EQ(Known(*run).requests, 2 * TrafficArchive::kRowsOfTurn + 1);
 }
 
+TEST_F(TrafficArchiveTest, TheModeOfAFileThatExistsIsSet) {
+  std::ofstream(path_) << "";
+  ASSERT_EQ(chmod(path_.c_str(), 0666), 0);
+  Process run(path_, *loop_);
+  struct stat about;
+  ASSERT_EQ(stat(path_.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777, 0600u);
+}
+
+TEST_F(TrafficArchiveTest, WhatIsWrittenOfAReporterIsLimited) {
+  std::optional<Process> run(std::in_place, path_, *loop_);
+  Edge edge = kWebToCart;
+  edge.service = std::string(500, 's');
+  for (int i = 0; i < 1900; ++i) {
+    edge.destination = std::string(450, 'd') + std::to_string(i);
+    Call(*run, edge, 1);
+  }
+  edge.source = "spiffe://m/ns/shop/sa/post";
+  Call(*run, edge, 1);
+  Pass(seconds(150));
+  run.emplace(path_, *loop_);
+  EXPECT_GT(Known(*run).requests, 500u);
+  EXPECT_LT(Known(*run).requests, 1100u);
+  bool is_other_known = false;
+  for (const EdgeTraffic& each : run->book.Between(Now() - 600, Now()))
+    is_other_known |= each.edge.source == edge.source;
+  EXPECT_TRUE(is_other_known);
+}
+
+// Of a file that somebody else has written, or an earlier version without limits.
+TEST_F(TrafficArchiveTest, WhatIsReadIsLimited) {
+  std::optional<Process> run(std::in_place, path_, *loop_);
+  Call(*run, kWebToCart, 3);
+  Pass(seconds(150));
+  run.reset();
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
+  const auto copy = [&](int minute, int rows, int blanks) {
+    const std::string sql =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+        std::to_string(rows) + ") INSERT INTO minutes SELECT start - 60 * " +
+        std::to_string(minute) + ", replace(edge, 'cart.shop', 'cart' || i), traffic || printf('%" +
+        std::to_string(blanks) +
+        "s', '') FROM (SELECT * FROM minutes ORDER BY start DESC LIMIT 1), n";
+    ASSERT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
+  };
+  copy(1, 10, 0);
+  copy(2, 10, 40'000);  // larger than any row
+  copy(3, 4500, 15'000);
+  copy(4, 10, 0);
+  sqlite3_close(database);
+  run.emplace(path_, *loop_);
+  EXPECT_EQ(Known(*run).requests, 33u) << "of two minutes; then it was too much";
+}
+
 TEST_F(TrafficArchiveTest, AFileThatIsBrokenIsReplaced) {
   for (const std::string& content :
        {std::string(5000, 'x'), std::string("SQLite format 3\0 no", 19)}) {
@@ -136,8 +192,11 @@ TEST_F(TrafficArchiveTest, AFileThatIsBrokenIsReplaced) {
 }
 
 TEST_F(TrafficArchiveTest, AFileOfAnotherVersionOrWithOtherContentIsReplaced) {
-  for (const char* sql : {"PRAGMA user_version=2", "UPDATE minutes SET traffic='{}'",
-                          "UPDATE minutes SET edge='[1,2,3,4,5,6]'", "DROP TABLE minutes"}) {
+  for (const char* sql :
+       {"PRAGMA user_version=2", "UPDATE minutes SET traffic='{}'",
+        "UPDATE minutes SET edge='[1,2,3,4,5,6]'",
+        R"(UPDATE minutes SET edge='["a","b\u001b","c","http",true,true]')",
+        R"(UPDATE minutes SET edge='["a","b","c","gopher",true,true]')", "DROP TABLE minutes"}) {
     std::optional<Process> run(std::in_place, path_, *loop_);
     Call(*run, kWebToCart, 3);
     Pass(seconds(150));
