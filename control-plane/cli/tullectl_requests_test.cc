@@ -117,6 +117,37 @@ TEST_F(RequestCommands, ACallWhoseCallerHasNoRecordIsNamed) {
   EXPECT_FALSE(Json::parse(out).contains("missing")) << out;
 }
 
+// A sidecar that is asked for a request knows its ID, and can say that it has had a part in it.
+TEST_F(RequestCommands, WhatOneSidecarAloneTellsDecidesNothing) {
+  const auto forged = [](bool is_outbound, const char* cause) {
+    RequestRecord record = Denied()[0];
+    record.set_outbound(is_outbound);
+    record.set_cause(cause);
+    record.set_proxy("evil-1");
+    (is_outbound ? record.mutable_source() : record.mutable_destination())->assign(IdOf("evil"));
+    record.clear_service();
+    record.set_started_micros(is_outbound ? 0 : (kNow + 10) * 1'000'000);
+    return record;
+  };
+  auto records = Denied();
+  records.push_back(forged(false, "overflow"));
+  records.push_back(forged(true, "connect_failed"));
+  Know(records);
+  ASSERT_EQ(Run({"explain", kId, "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["verdict"]["cause"], "denied") << out;
+  EXPECT_FALSE(Says("no other sidecar has told")) << out;
+  for (RequestRecord& record : records) {
+    if (record.proxy() == "evil-1") continue;
+    record.set_status(200);
+    record.clear_cause();
+    record.clear_policy();
+  }
+  Know(records);
+  width = 300;
+  ASSERT_EQ(Run({"explain", kId}), 0) << err;
+  EXPECT_TRUE(Says("(no other sidecar has told of this call)")) << out;
+}
+
 TEST_F(RequestCommands, ADenialWithoutAPolicySaysWhatDoesNotMatch) {
   auto records = Denied();
   records[0].clear_policy();

@@ -16,13 +16,35 @@ constexpr int64_t kServerErrors = 500;
 constexpr int64_t kErrors = 400;
 constexpr char kUnknownHost[] = "unknown_host";  // see control-plane/snapshot/names.h
 
-// The last one that holds: the deepest of a chain.
+// Of the hops that count, the last one that holds: the deepest of a chain.
 template <typename Holds>
-int LastThat(const std::vector<Hop>& hops, Holds holds) {
+int LastThat(const std::vector<Hop>& hops, const std::vector<bool>& counts, Holds holds) {
   for (size_t i = hops.size(); i > 0; --i) {
-    if (holds(hops[i - 1].record)) return static_cast<int>(i - 1);
+    if (counts[i - 1] && holds(hops[i - 1].record)) return static_cast<int>(i - 1);
   }
   return -1;
+}
+
+// By its certificate.
+std::string ReporterOf(const Json& record) {
+  return TextAt(record, TrueAt(record, "/outbound") ? "/source" : "/destination");
+}
+
+// Hops of calls that both sides tell of. One sidecar alone can claim that it called anybody, or was
+// called, once it has been asked for a request.
+std::vector<bool> ConfirmedIn(const std::vector<Hop>& hops) {
+  std::vector<size_t> roots;
+  std::vector<bool> is_confirmed(hops.size());  // of roots
+  for (size_t i = 0; i < hops.size(); ++i) {
+    const int parent = hops[i].parent;
+    roots.push_back(parent < 0 ? i : roots[static_cast<size_t>(parent)]);
+    if (parent < 0) continue;
+    const Json& caller = hops[static_cast<size_t>(parent)].record;
+    if (ReporterOf(caller) != ReporterOf(hops[i].record)) is_confirmed[roots[i]] = true;
+  }
+  std::vector<bool> confirmed;
+  for (const size_t root : roots) confirmed.push_back(is_confirmed[root]);
+  return confirmed;
 }
 
 // A route of the sidecar answers, and no service is asked.
@@ -33,24 +55,28 @@ bool IsOwnAnswer(const Json& record) {
 }
 
 // A hop that lost its caller did so because another one gave up.
-int DecidingHop(const std::vector<Hop>& hops) {
-  if (hops.empty()) return -1;
-  const int64_t answered = NumberAt(hops.front().record, "/status");
+int DecidingHop(const std::vector<Hop>& hops, const std::vector<bool>& counts) {
+  const auto first = std::find(counts.begin(), counts.end(), true);
+  if (first == counts.end()) return -1;
+  const Json& answer = hops[static_cast<size_t>(first - counts.begin())].record;
+  const int64_t answered = NumberAt(answer, "/status");
   const auto has_cause = [](const Json& record) {
     const std::string cause = TextAt(record, "/cause");
     return IsOwnAnswer(record) || (!cause.empty() && cause != kCallerLeft);
   };
-  const int same = LastThat(hops, [&](const Json& record) {
+  const int same = LastThat(hops, counts, [&](const Json& record) {
     return has_cause(record) && NumberAt(record, "/status") == answered;
   });
   if (same >= 0) return same;
-  if (const int any = LastThat(hops, has_cause); any >= 0) return any;
+  if (const int any = LastThat(hops, counts, has_cause); any >= 0) return any;
   // Whoever passed an error on may have had it from a sidecar whose record is missing.
   if (!MissingIn(hops).empty()) return -1;
-  const int error = LastThat(
-      hops, [](const Json& record) { return NumberAt(record, "/status") >= kServerErrors; });
+  const int error = LastThat(hops, counts, [](const Json& record) {
+    return NumberAt(record, "/status") >= kServerErrors;
+  });
   if (error >= 0) return error;
-  return LastThat(hops, [](const Json& record) { return TextAt(record, "/cause") == kCallerLeft; });
+  return LastThat(hops, counts,
+                  [](const Json& record) { return TextAt(record, "/cause") == kCallerLeft; });
 }
 
 std::string Filled(std::string_view text, const Json& record) {
@@ -186,17 +212,11 @@ void ExplainAnswer(const Json& record, Verdict* verdict) {
     absl::StrAppend(&verdict->meaning, ", after ", TextAt(record, "/attempts"), " attempts");
 }
 
-}  // namespace
-
-Verdict VerdictOn(const std::vector<Hop>& hops) {
-  Verdict verdict;
-  verdict.hop = DecidingHop(hops);
-  if (verdict.hop < 0) return verdict;
-  const Json& record = hops[static_cast<size_t>(verdict.hop)].record;
+void Explain(const Json& record, Verdict& verdict) {
   verdict.cause = TextAt(record, "/cause");
   if (verdict.cause.empty()) {
     IsOwnAnswer(record) ? ExplainOwnAnswer(record, &verdict) : ExplainAnswer(record, &verdict);
-    return verdict;
+    return;
   }
   const std::string status = TextAt(record, "/status");
   verdict.meaning = SidecarOf(record);
@@ -205,7 +225,7 @@ Verdict VerdictOn(const std::vector<Hop>& hops) {
   const NextStep* step = NextStepOf(verdict.cause);
   if (step == nullptr) {
     absl::StrAppend(&verdict.meaning, "of ", verdict.cause);
-    return verdict;
+    return;
   }
   absl::StrAppend(&verdict.meaning, std::string(step->meaning));
   if (TrueAt(record, "/retriesExhausted"))
@@ -220,6 +240,21 @@ Verdict VerdictOn(const std::vector<Hop>& hops) {
     verdict.command = CommandOf(owner.policy);
   }
   if (verdict.cause == "denied") ExplainDenial(record, &verdict);
+}
+
+}  // namespace
+
+Verdict VerdictOn(const std::vector<Hop>& hops) {
+  const std::vector<bool> confirmed = ConfirmedIn(hops);
+  Verdict verdict;
+  verdict.hop = DecidingHop(hops, confirmed);
+  const bool is_confirmed = verdict.hop >= 0;
+  if (!is_confirmed) verdict.hop = DecidingHop(hops, std::vector<bool>(hops.size(), true));
+  if (verdict.hop < 0) return verdict;
+  Explain(hops[static_cast<size_t>(verdict.hop)].record, verdict);
+  const bool are_others = std::find(confirmed.begin(), confirmed.end(), true) != confirmed.end();
+  if (!is_confirmed && are_others)
+    absl::StrAppend(&verdict.meaning, " (no other sidecar has told of this call)");
   return verdict;
 }
 

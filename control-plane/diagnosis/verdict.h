@@ -18,6 +18,8 @@ struct Verdict {
   std::string command;    // that shows the policy; empty: none
 };
 
+// Calls that the sidecars of both sides tell of decide; if none of these does, any other, and the
+// meaning says so.
 Verdict VerdictOn(const std::vector<Hop>& hops);
 
 }  // namespace tulle::diagnosis
