@@ -25,7 +25,7 @@ def link(caller, called, requests, failures):
     return {"source": {"namespace": caller[0], "name": caller[1], "spiffeId": identity(*caller)},
             "service": {"namespace": called[0], "name": called[1], "host": "%s.%s.svc.cluster.local" % (called[1], called[0])},
             "protocol": "http", "reportedBy": "source", "destinations": [], "mutualTls": requests, "requests": requests, "failures": failures,
-            "buckets": buckets, "outcomes": [{"code": 500, "flags": "", "count": failures}] if failures else []}
+            "buckets": buckets, "outcomes": [{"code": 500, "flags": "", "count": failures, "failure": True}] if failures else []}
 
 
 def proxy(namespace, name):
@@ -67,7 +67,7 @@ def policies(target):
 
 def failures(names):
     """One cause, with an example that is explained."""
-    record = {"requestId": REQUEST, "traceId": TRACE, "outbound": True, "startedMicros": 1795000000000000, "status": 503, "cause": "overflow", "method": "GET",
+    record = {"requestId": REQUEST, "traceId": TRACE, "outbound": True, "startedMicros": 1795000000000000, "status": 503, "failed": True, "cause": "overflow", "method": "GET",
               "authority": names[-1][1], "path": "/items", "source": identity(*names[0]), "service": names[-1][1], "cluster": "outbound", "proxy": "web-1",
               "ended": 5400, "decisions": [{"kind": "limit", "subject": "requests", "positive": False, "reason": "1024 of 1024"}]}
     group = {"cause": "overflow", "status": 503, "service": names[-1][1], "source": identity(*names[0]), "count": 3, "lastUnixMicros": 1795000000000000, "example": record}

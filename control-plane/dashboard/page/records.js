@@ -2,7 +2,7 @@
 import {element, badge, table} from "./dom.js";
 import {bytes, clock, flagText, identity, micros, shortHost} from "./format.js";
 
-const HIDDEN = new Set(["decisions", "startedMicros"]);
+const HIDDEN = new Set(["decisions", "startedMicros", "failed"]);
 // Shown first, in this order; the others follow.
 const FIRST = ["method", "authority", "path", "status", "cause", "detail", "responseFlags", "source", "service", "endpoint", "destination", "policy", "attempts"];
 // Microseconds from the start of the request.

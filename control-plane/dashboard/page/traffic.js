@@ -62,9 +62,9 @@ export class Traffic {
   get isSecure() {
     return this.events === 0 ? null : this.mutualTls >= this.events;
   }
-  // Most frequent first.
+  // Failures before what was refused, as `tullectl` has it, and of each the most frequent first.
   get errors() {
-    return [...this.outcomes.values()].sort((a, b) => b.count - a.count);
+    return [...this.outcomes.values()].sort((a, b) => Boolean(b.failure) - Boolean(a.failure) || b.count - a.count);
   }
 }
 
