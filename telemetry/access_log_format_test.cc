@@ -73,6 +73,15 @@ TEST(AccessLogFormat, ArgumentsAndLengths) {
             "2026/11/21 10:00:33.031456 031456789%");
 }
 
+TEST(AccessLogFormat, TheCauseHasTwoNames) {
+  FakeValues values = Request();
+  constexpr std::string_view kBoth = "%TULLE_CAUSE% %DYNAMIC_METADATA(tulle:cause)%";
+  EXPECT_EQ(Line(kBoth, values), "- -");
+  values.values[LogOperator::kCause] = "denied";
+  EXPECT_EQ(Line(kBoth, values), "denied denied");
+  EXPECT_EQ(Line("%METADATA(tulle:cause)% %GRPC_STATUS(tulle:cause)%", values), "- -");
+}
+
 TEST(AccessLogFormat, Json) {
   const std::vector<std::pair<std::string, std::string>> fields = {
       {"code", "%RESPONSE_CODE%"}, {"path", "%REQ(:PATH)%"},

@@ -13,6 +13,10 @@
 namespace tulle::telemetry {
 namespace {
 
+// The cause by a name that an Envoy of the mesh accepts too: DYNAMIC_METADATA(tulle:cause).
+constexpr std::string_view kMetadata = "DYNAMIC_METADATA";
+constexpr std::string_view kCause = "tulle:cause";
+
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 absl::Status Invalid(std::string_view what, std::string_view near) {
@@ -76,6 +80,7 @@ absl::StatusOr<LogField> FieldOf(const Command& command) {
       field.name = command.argument;
       break;
     case LogArgument::kAnything:
+      if (command.name == kMetadata && command.argument == kCause) field.op = LogOperator::kCause;
       break;
     case LogArgument::kHeader: {
       const size_t question = command.argument.find('?');

@@ -333,6 +333,8 @@ TEST(Snapshot, AnAccessLogGoesToItsCollectorInsteadOfAFile) {
       EXPECT_EQ(each.has_body(), !is_json);
       EXPECT_FALSE(each.body().string_value().ends_with('\n'));
       EXPECT_EQ(each.attributes().values_size() > 20, is_json);
+      EXPECT_EQ(each.attributes().SerializeAsString().find("(tulle:cause)%") != std::string::npos,
+                is_json);
     }
   }
 }

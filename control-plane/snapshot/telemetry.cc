@@ -23,11 +23,12 @@ constexpr char kControlPlane[] = "tulle-control";
 constexpr char kStandardOutput[] = "/dev/stdout";
 constexpr double kDefaultSampling = 1;  // percent
 
-// The keys of Istio's JSON log.
+// The keys of Istio's JSON log, and the cause.
 constexpr std::pair<const char*, const char*> kJsonLog[] = {
     {"authority", "%REQ(:AUTHORITY)%"},
     {"bytes_received", "%BYTES_RECEIVED%"},
     {"bytes_sent", "%BYTES_SENT%"},
+    {"cause", "%DYNAMIC_METADATA(tulle:cause)%"},  // ours: of a failure; Envoys have none
     {"connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"},
     {"downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"},
     {"downstream_peer", "%DOWNSTREAM_PEER_URI_SAN%"},

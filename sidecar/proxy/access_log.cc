@@ -8,6 +8,8 @@
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/log_filter.h"
 #include "sidecar/proxy/log_record_head.h"
+#include "sidecar/proxy/request_outcome.h"
+#include "sidecar/proxy/response_flags.h"
 #include "telemetry/families.h"
 
 namespace tulle::proxy {
@@ -20,18 +22,19 @@ constexpr std::string_view kErrorPath = "/dev/stderr";
 constexpr std::string_view kErrorLine =
     "[%START_TIME%] error \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %RESPONSE_CODE% "
     "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
-    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %DURATION% \"%REQ(X-REQUEST-ID)%\" "
+    "cause=%TULLE_CAUSE% \"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %DURATION% "
+    "\"%REQ(X-REQUEST-ID)%\" "
     "\"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS%\n";
 constexpr std::string_view kDenialLine =
     "[%START_TIME%] denied \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %RESPONSE_CODE% "
     "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
-    "caller=\"%DOWNSTREAM_PEER_URI_SAN%\" %DOWNSTREAM_REMOTE_ADDRESS% "
+    "cause=%TULLE_CAUSE% caller=\"%DOWNSTREAM_PEER_URI_SAN%\" %DOWNSTREAM_REMOTE_ADDRESS% "
     "target=\"%REQ(:AUTHORITY)%\" %DOWNSTREAM_LOCAL_ADDRESS% \"%REQUESTED_SERVER_NAME%\" "
     "\"%REQ(X-REQUEST-ID)%\"\n";
 
 constexpr std::string_view kBrokenLine =
     "[%START_TIME%] connection ended %RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS% "
-    "caller=\"%DOWNSTREAM_PEER_URI_SAN%\" %DOWNSTREAM_REMOTE_ADDRESS% "
+    "cause=%TULLE_CAUSE% caller=\"%DOWNSTREAM_PEER_URI_SAN%\" %DOWNSTREAM_REMOTE_ADDRESS% "
     "%DOWNSTREAM_LOCAL_ADDRESS% \"%REQUESTED_SERVER_NAME%\"\n";
 
 telemetry::Counter& DroppedCounter(telemetry::Registry& registry, std::string_view reason) {
@@ -61,14 +64,17 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
       timer_(loop.NewTimer([this] { Flush(); })),
       errors_{"error: ",
               " more failed requests were not logged; configure an access log to see all\n"},
+      callers_errors_{"error: ",
+                      " more errors of callers were not logged; configure an access log to see "
+                      "all\n"},
       denials_{"denied: ", " more denials were not logged; configure an access log to see all\n"},
       broken_{"connection ended: ",
               " more were not logged; tulle_downstream_connections_broken_total and "
               "tulle_protocol_detections_total count all\n"} {
   if (collectors != nullptr) records_.emplace(loop, *collectors, dropped_);
   for (const auto& [limited, text] :
-       {std::pair(&errors_, kErrorLine), std::pair(&denials_, kDenialLine),
-        std::pair(&broken_, kBrokenLine)}) {
+       {std::pair(&errors_, kErrorLine), std::pair(&callers_errors_, kErrorLine),
+        std::pair(&denials_, kDenialLine), std::pair(&broken_, kBrokenLine)}) {
     if (absl::StatusOr<AccessLogFormat> line = AccessLogFormat::Text(text); line.ok())
       limited->line = *std::move(line);
   }
@@ -79,7 +85,7 @@ AccessLog::~AccessLog() { Flush(); }
 void AccessLog::Write(const EndedRequest& request) {
   const ChainLogs& logs = LogsOf(request.downstream.chain);
   const RequestValues values(request);
-  if (logs.empty()) return WriteUnasked(request.record.failure, request.record.status, values);
+  if (logs.empty()) return WriteUnasked(request.record, values);
   WriteAll(logs, request, values);
 }
 
@@ -87,7 +93,8 @@ void AccessLog::Write(const EndedRelay& relay) {
   const ChainLogs& logs = LogsOf(relay.downstream.chain);
   const RelayValues values(relay);
   if (!logs.empty()) return WriteAll(logs, relay, values);
-  if (!relay.record.reset_after_end) WriteUnasked(relay.record.failure, 200, values);
+  if (relay.record.failure.kind == failures::kDenied) return WriteLimited(denials_, values);
+  if (HasFailed(relay.record)) WriteLimited(errors_, values);
 }
 
 template <typename Ended>
@@ -153,10 +160,10 @@ void AccessLog::WriteLine(const AccessLogFormat& format, File& file,
   }
 }
 
-void AccessLog::WriteUnasked(const Failure& failure, int status,
-                             const telemetry::LogValues& values) {
-  if (failure.kind == failures::kDenied) return WriteLimited(denials_, values);
-  if (IsError(failure, status)) WriteLimited(errors_, values);
+void AccessLog::WriteUnasked(const DecisionRecord& record, const telemetry::LogValues& values) {
+  if (record.failure.kind == failures::kDenied) return WriteLimited(denials_, values);
+  if (!HasFailed(record, GrpcStatusNumber(record.grpc_status))) return;
+  WriteLimited(IsCallersError(record) ? callers_errors_ : errors_, values);
 }
 
 void AccessLog::WriteLimited(Limited& limited, const telemetry::LogValues& values) {

@@ -31,11 +31,11 @@ class AccessLogSink {
 // file and passed to the sink every second, at 64 KiB, or at the end of a loop turn that left more
 // than 16 KiB. If the sink does not keep up, lines are dropped and counted; requests never wait.
 //
-// Without a configured log, failures of the proxy or the upstream are still logged to stderr, and
-// so are denials: at most ten lines of each a second, and the number of those suppressed.
-// Connections that no filter chain matches have no configured log; they count as denials.
-// Connections that we end because their peer broke HTTP/2, or because its protocol could not be
-// detected, have lines of their own.
+// Without a configured log, requests that failed are still logged to stderr: those by the fault of
+// their caller, all others, and denials, at most ten lines of each a second, and the number of
+// those suppressed. Connections that no filter chain matches have no configured log; they count as
+// denials. Connections that we end because their peer broke HTTP/2, or because its protocol could not
+// be detected, have lines of their own.
 //
 // Owner: Worker. Thread: the worker's.
 class AccessLog final : private loop::TurnEnd {
@@ -91,7 +91,7 @@ class AccessLog final : private loop::TurnEnd {
     uint64_t held = 0;
   };
 
-  void WriteUnasked(const Failure& failure, int status, const telemetry::LogValues& values);
+  void WriteUnasked(const DecisionRecord& record, const telemetry::LogValues& values);
   void WriteLimited(Limited& limited, const telemetry::LogValues& values);
   bool MayWrite(Limited& limited);
   File& FileFor(std::string_view path);
@@ -113,6 +113,7 @@ class AccessLog final : private loop::TurnEnd {
   std::optional<CollectorBatches> records_;
   absl::flat_hash_map<const config::FilterChainSpec*, ChainLogs> chains_;
   Limited errors_;
+  Limited callers_errors_;  // apart, so that no caller can push out the others
   Limited denials_;
   Limited broken_;
 };

@@ -361,6 +361,8 @@ std::string_view UnmatchedValues::Value(const LogField& field, Scratch scratch) 
   switch (field.op) {
     case LogOperator::kResponseFlags:
       return "NR";
+    case LogOperator::kCause:
+      return connection_.plaintext_refused ? "plaintext_refused" : "no_filter_chain";
     case LogOperator::kConnectionTerminationDetails:
       return NoFilterChain(connection_, scratch);
     default:
@@ -374,6 +376,8 @@ std::string_view BrokenValues::Value(const LogField& field, Scratch scratch) con
   switch (field.op) {
     case LogOperator::kResponseFlags:
       return connection_.failure.facts().flag;
+    case LogOperator::kCause:
+      return CauseIn(connection_.failure);
     case LogOperator::kConnectionTerminationDetails:
       return connection_.failure.detail;
     case LogOperator::kDownstreamPeerUriSan:

@@ -641,18 +641,93 @@ TEST_F(EndedTest, ErrorsAreLoggedWithoutALogAndInBounds) {
     record.status = 503;
     record.failure = {upstream::failures::kNoHealthyEndpoint};
     for (int i = 0; i < 1000; ++i) log.Write(Request(config::Direction::kOutbound));
-    record.failure = {FailureKind::kDownstreamClosed};
-    record.status = 0;
-    log.Write(Request(config::Direction::kOutbound));
   }
   EXPECT_EQ(std::count(sink.text.begin(), sink.text.end(), '\n'), 10);
   EXPECT_NE(sink.text.find("/dev/stderr: [2026-11-21T10:00:33.031Z] error \"GET /posts?page=2 "
-                           "HTTP/1.1\" 503 UH no_healthy_upstream"),
+                           "HTTP/1.1\" 503 UH no_healthy_upstream - cause=no_healthy_endpoint \""),
             std::string::npos)
       << sink.text;
   EXPECT_NE(Metrics().find("tulle_access_log_dropped_lines_total{reason=\"suppressed\"} 990\n"),
             std::string::npos)
       << Metrics();
+}
+
+// The lines that a log without configuration has of the requests.
+class UnaskedLines : public EndedTest {
+ protected:
+  void Write(AccessLog& log, FailureKind kind, int status) {
+    record.failure = {kind};
+    record.status = status;
+    log.Write(Request(config::Direction::kInbound));
+  }
+  size_t Count(std::string_view part) const {
+    size_t count = 0;
+    for (size_t at = sink.text.find(part); at != sink.text.npos; at = sink.text.find(part, at + 1))
+      ++count;
+    return count;
+  }
+  Kept sink;
+};
+
+TEST_F(UnaskedLines, EveryFailedRequestHasOneWithItsCause) {
+  Seal();
+  AccessLog log(*loop, sink, registry);
+  const std::pair<FailureKind, int> kFailures[] = {
+      {failures::kNoRoute, 404},           {failures::kRateLimited, 429},
+      {failures::kMisdirected, 421},       {FailureKind::kBadRequest, 400},
+      {FailureKind::kDownstreamClosed, 0}, {FailureKind::kUpstreamTruncated, 200},
+      {FailureKind::kRequestTimeout, 504}, {failures::kFaultInjected, 418}};
+  for (const auto& [kind, status] : kFailures) Write(log, kind, status);
+  log.Flush();
+  for (const auto& [kind, status] : kFailures) {
+    const std::string cause(kind.facts().cause);
+    EXPECT_EQ(Count(" cause=" + cause + " "), 1u) << cause << "\n" << sink.text;
+  }
+  EXPECT_EQ(Count(" error \"GET "), std::size(kFailures));
+}
+
+TEST_F(UnaskedLines, AnErrorOfTheServiceHasOneAndItsRefusalOfTheCallerHasNone) {
+  Seal();
+  AccessLog log(*loop, sink, registry);
+  Write(log, {}, 404);
+  Write(log, {}, 500);
+  record.grpc_status = "14";
+  Write(log, {}, 200);
+  log.Flush();
+  EXPECT_EQ(Count(" error \"GET "), 2u) << sink.text;
+  EXPECT_EQ(Count(" 500 - via_upstream - cause=- "), 1u) << sink.text;
+}
+
+TEST_F(UnaskedLines, CallersDoNotPushOutOtherErrors) {
+  Seal();
+  AccessLog log(*loop, sink, registry);
+  for (int i = 0; i < 1000; ++i) Write(log, failures::kNoRoute, 404);
+  for (int i = 0; i < 1000; ++i) Write(log, FailureKind::kDownstreamClosed, 0);
+  Write(log, FailureKind::kConnectRefused, 503);
+  Write(log, failures::kDenied, 403);
+  log.Flush();
+  EXPECT_EQ(Count("cause=connect_failed"), 1u) << sink.text;
+  EXPECT_EQ(Count(" denied \"GET "), 1u) << sink.text;
+  EXPECT_EQ(Count("\n"), 12u) << sink.text;
+}
+
+TEST_F(UnaskedLines, RefusedAndBrokenConnectionsNameTheirCause) {
+  Seal();
+  AccessLog log(*loop, sink, registry);
+  UnmatchedConnection unmatched;
+  log.Write(unmatched);
+  unmatched.plaintext_refused = true;
+  log.Write(unmatched);
+  BrokenConnection broken;
+  broken.failure = {FailureKind::kDownstreamProtocol, "http2.settings_flood"};
+  log.Write(broken);
+  log.Flush();
+  for (const std::string_view part :
+       {" NR - filter_chain_not_found cause=no_filter_chain caller=",
+        " filter_chain_not_found{plaintext_refused} cause=plaintext_refused caller=",
+        " DPE http2.settings_flood cause=downstream_protocol_error caller="}) {
+    EXPECT_EQ(Count(part), 1u) << part << "\n" << sink.text;
+  }
 }
 
 TEST_F(EndedTest, ASinkThatIsFullCostsLinesThatAreCounted) {

@@ -25,12 +25,6 @@ telemetry::TracePoint TraceOf(const TracingRecord& tracing) {
 
 }  // namespace
 
-bool IsError(const Failure& failure, int status) {
-  if (!failure || failure.facts().origin == FailureOrigin::kDownstream) return false;
-  return failure.facts().status >= 500 || status == 0 || status >= 500 ||
-         failure.kind == FailureKind::kUpstreamTruncated;
-}
-
 telemetry::LogRecordHead HeadOf(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
   telemetry::LogRecordHead head;
@@ -50,7 +44,7 @@ telemetry::LogRecordHead HeadOf(const EndedRelay& relay) {
   telemetry::LogRecordHead head;
   if (record.failure.kind == failures::kDenied) {
     head.severity = Severity::kWarning;
-  } else if (!record.reset_after_end && IsError(record.failure, 200)) {
+  } else if (HasFailed(record)) {
     head.severity = Severity::kError;
   }
   head.observed_ns = SinceEpoch(relay.wall_ended);

@@ -5,9 +5,6 @@
 
 namespace tulle::proxy {
 
-// Failures of the proxy or the upstream, but not errors of the caller.
-bool IsError(const Failure& failure, int status);
-
 // How serious a request or connection that has ended was (denied: a warning; failed: an error), and
 // which trace it belongs to.
 telemetry::LogRecordHead HeadOf(const EndedRequest& request);

@@ -12,4 +12,16 @@ bool HasFailed(const DecisionRecord& record, int grpc_status) {
          IsGrpcServerError(grpc_status);
 }
 
+bool IsCallersError(const DecisionRecord& record) {
+  const FailureFacts& facts = record.failure.facts();
+  if (record.failure && facts.origin == FailureOrigin::kDownstream) return true;
+  const int status = record.failure ? facts.status : record.status;
+  return status >= 400 && status < 500;
+}
+
+bool HasFailed(const RelayRecord& record) {
+  return record.failure && !record.reset_after_end &&
+         record.failure.facts().origin != FailureOrigin::kDownstream;
+}
+
 }  // namespace tulle::proxy
