@@ -15,7 +15,8 @@ namespace tulle::http {
 // side: the response).
 //
 //   OnInterim* OnHeaders OnData* OnTrailers?        ending with the first call whose `end` is true,
-//   or with OnTrailers; OnReset may come at any moment instead, and nothing follows it.
+//   or with OnTrailers; (RefusalHeaders? OnReset) may come at any moment instead, and nothing
+//   follows it.
 //
 // A request whose head has `upgrade` may be answered with status 101 (HTTP/1.1 only), never with
 // `end`. Both messages are then complete, and bytes follow in both directions, each until its own
@@ -38,6 +39,9 @@ class StreamEvents {
   // Removes all bytes from `data`; at most the credit given by Stream::Pull.
   virtual void OnData(Buffer& data, bool end) = 0;
   virtual void OnTrailers(HeaderMap& trailers) = 0;
+  // Server side: the codec refuses the request and answers it by itself; OnReset follows. Returns
+  // further headers for that answer, in the arena; null: none.
+  virtual const HeaderMap* RefusalHeaders(Failure) { return nullptr; }
   virtual void OnReset(Failure failure) = 0;
   // SendRoom() was 0 and is positive again.
   virtual void OnSendRoom() = 0;

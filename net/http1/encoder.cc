@@ -254,14 +254,29 @@ void Encoder::WriteTrailers(const HeaderMap& trailers) {
   WriteFields(trailers, last_chunk);
 }
 
-void Encoder::WriteErrorReply(Failure failure) {
+void Encoder::WriteFurther(const HeaderMap& headers) {
+  for (const Header& header : headers.all()) {
+    if (!AllAre(header.name, kToken) || FindControl(header.value) != header.value.size()) continue;
+    for (const std::string_view piece :
+         {header.name, std::string_view(": "), header.value, std::string_view("\r\n")}) {
+      out_.Append(piece);
+    }
+  }
+}
+
+void Encoder::WriteErrorReply(Failure failure, const HeaderMap* headers) {
   const FailureFacts& facts = failure.facts();
   const Number status(facts.status);
   const Number length(facts.body.size());
   const bool upgrade = failure.kind == FailureKind::kUpgradeRequired;
   for (const std::string_view piece :
        {std::string_view("HTTP/1.1 "), status.text(), std::string_view(" "), ReasonOf(facts.status),
-        std::string_view("\r\nContent-Type: text/plain\r\nContent-Length: "), length.text(),
+        std::string_view("\r\n")}) {
+    out_.Append(piece);
+  }
+  if (headers != nullptr) WriteFurther(*headers);
+  for (const std::string_view piece :
+       {std::string_view("Content-Type: text/plain\r\nContent-Length: "), length.text(),
         upgrade ? std::string_view("\r\nUpgrade: HTTP/1.1\r\nConnection: upgrade, close\r\n\r\n")
                 : std::string_view("\r\nConnection: close\r\n\r\n"),
         facts.body}) {

@@ -47,14 +47,16 @@ class Encoder {
   // The content of the current message ends with the connection: it must be closed after a complete
   // message, and reset after one that was cut off.
   bool until_close() const { return body_ == Body::kUntilClose; }
-  // The whole reply to a request that cannot be served. The connection closes after it.
-  void WriteErrorReply(Failure failure);
+  // The whole reply to a request that cannot be served, with these headers (null: none) beside the
+  // necessary ones. The connection closes after it.
+  void WriteErrorReply(Failure failure, const http::HeaderMap* headers);
 
  private:
   enum class Body : uint8_t { kNone, kLength, kChunked, kForbidden, kUntilClose, kBytes };
   struct Lines;  // the fields that the codec itself adds to a head
 
   void WriteFields(const http::HeaderMap& headers, const Lines& lines);
+  void WriteFurther(const http::HeaderMap& headers);
   void FinishLength();
 
   Buffer& out_;

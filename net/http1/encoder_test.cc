@@ -264,14 +264,17 @@ TEST_F(EncoderTest, InterimResponsesHaveNoFraming) {
 }
 
 TEST_F(EncoderTest, ErrorRepliesAreWholeAndClose) {
-  encoder_.WriteErrorReply({FailureKind::kUpgradeRequired, ""});
+  encoder_.WriteErrorReply({FailureKind::kUpgradeRequired, ""}, nullptr);
   const std::string upgrade = Written();
   EXPECT_TRUE(upgrade.starts_with("HTTP/1.1 426 ")) << upgrade;
   EXPECT_NE(upgrade.find("\r\nUpgrade: HTTP/1.1\r\nConnection: upgrade, close\r\n"),
             std::string::npos);
-  encoder_.WriteErrorReply({FailureKind::kRequestHeadersTimeout, ""});
+  response_.headers.Add("x-request-id", "7");
+  response_.headers.Add("x-split", "a\r\nb: c");
+  encoder_.WriteErrorReply({FailureKind::kRequestHeadersTimeout, ""}, &response_.headers);
   const std::string reply = Written();
-  EXPECT_TRUE(reply.starts_with("HTTP/1.1 408 ")) << reply;
+  EXPECT_TRUE(reply.starts_with("HTTP/1.1 408 Request Timeout\r\nx-request-id: 7\r\nContent-"))
+      << reply;
   const size_t body = reply.find("\r\n\r\n") + 4;
   EXPECT_NE(reply.find("Content-Length: " + std::to_string(reply.size() - body) + "\r\n"),
             std::string::npos);

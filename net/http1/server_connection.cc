@@ -315,9 +315,12 @@ void ServerConnection::ResetStream(Failure failure) {
 
 void ServerConnection::Refuse(Failure failure) {
   state_ = State::kClosing;
-  const bool unanswered = !stream_.head_sent;
+  if (!stream_.head_sent && failure.facts().status != 0) {
+    const http::HeaderMap* headers =
+        stream_.user == nullptr ? nullptr : stream_.user->RefusalHeaders(failure);
+    encoder_.WriteErrorReply(failure, headers);
+  }
   ResetStream(failure);
-  if (unanswered && failure.facts().status != 0) encoder_.WriteErrorReply(failure);
   CloseAfterOutput(failure);
 }
 

@@ -260,8 +260,9 @@ std::string_view RequestValues::Outcome(const LogField& field, Scratch scratch) 
 
 std::string_view RequestValues::Head(const LogField& field, Scratch scratch) const {
   if (field.op == LogOperator::kProtocol) {
-    return request_.record.request == nullptr ? std::string_view()
-                                              : ProtocolName(request_.record.request->version);
+    const http::Head* head = request_.record.request;
+    return head == nullptr || head->method.empty() ? std::string_view()
+                                                   : ProtocolName(head->version);
   }
   const bool request = field.op == LogOperator::kRequestHeader;
   std::string_view value =

@@ -58,8 +58,8 @@ http::StreamEvents* DownstreamConnection::OnStream(http::Stream& stream) {
 }
 
 void DownstreamConnection::OnExchangeDone(Exchange& exchange) {
-  if (end_announced_ && exchange.call().request.head != nullptr)
-    has_client_ |= !IsHealthCheck(*exchange.call().request.head);
+  const http::Head& head = *exchange.call().request.head;
+  if (end_announced_ && !head.method.empty()) has_client_ |= !IsHealthCheck(head);
   static_cast<ListNode<Exchange>&>(exchange).Unlink();
   if (is_http2_ && exchanges_.empty()) clocks_.StartIdle(chain_->spec.idle_timeout);
   services_.loop.DeferDelete(std::unique_ptr<Deletable>(&exchange));

@@ -130,6 +130,11 @@ void Exchange::OnTrailers(http::HeaderMap& trailers) {
   if (phase_ == Phase::kReceiveHead) Advance(Phase::kIdentify);
 }
 
+const http::HeaderMap* Exchange::RefusalHeaders(Failure failure) {
+  if (call_.request.head == nullptr) IdentifyUnread(call_);
+  return proxy::RefusalHeaders(call_, failure);
+}
+
 // The downstream codec refused the request, or its peer closed the connection.
 void Exchange::OnReset(Failure failure) {
   DecisionRecord& record = call_.record;
@@ -216,6 +221,7 @@ void Exchange::Finish() {
   phase_ = Phase::kLog;
   clocks_.Clear();
   call_.record.times.ended = call_.services.loop.Now();
+  if (call_.request.head == nullptr) IdentifyUnread(call_);
   forwarding_.End();
   messages_.Close();
   if (http::Stream* stream = std::exchange(downstream_, nullptr)) stream->Detach();

@@ -69,6 +69,7 @@ class Exchange final : public http::StreamEvents,
   void OnHeaders(http::Head& head, bool end) override;
   void OnData(Buffer& data, bool end) override;
   void OnTrailers(http::HeaderMap& trailers) override;
+  const http::HeaderMap* RefusalHeaders(Failure failure) override;
   void OnReset(Failure failure) override;
   void OnSendRoom() override;
 

@@ -120,6 +120,70 @@ TEST_F(ExchangeTest, BodyThatComesBetweenTwoConnectionsIsNotLost) {
   }
 }
 
+// What the codec answers by itself names the request and the cause, as every other error does.
+class CodecsAnswer : public ExchangeTest {
+ protected:
+  CodecsAnswer() {
+    services_.shows_causes = true;
+    watcher_.on_request_end = [this](const Call& call) {
+      id_ = call.record.request->headers.Get(http::HeaderId::kXRequestId);
+      cause_ = call.record.failure.facts().cause;
+    };
+  }
+  std::string To(const std::string& request) {
+    PutCluster({backend_.address()});
+    Listen(Forwards());
+    Dial();
+    client_.Send(request);
+    Pass();
+    return Take(client_);
+  }
+  void ExpectExplained(const std::string& answer, std::string_view status) {
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + std::string(status) + " ")) << answer;
+    EXPECT_NE(answer.find("\r\nx-request-id: " + id_ + "\r\n"), answer.npos) << answer;
+    EXPECT_NE(answer.find("\r\nx-tulle-cause: " + cause_ + "\r\n"), answer.npos) << answer;
+  }
+
+  std::string id_;
+  std::string cause_;
+};
+
+TEST_F(CodecsAnswer, ToAHeadThatIsNotWellFormed) {
+  const std::string answer = To("GET / HTTP/1.1\r\nHost: a\r\nB c: d\r\n\r\n");
+  EXPECT_EQ(id_.size(), 36u);
+  EXPECT_EQ(cause_, "bad_request");
+  ExpectExplained(answer, "400");
+}
+
+TEST_F(CodecsAnswer, ToABodyThatIsNotWellFormed) {
+  const std::string answer =
+      To("PUT / HTTP/1.1\r\nHost: a\r\nx-request-id: mine\r\nTransfer-Encoding: "
+         "chunked\r\n\r\nnine\r\n");
+  EXPECT_EQ(id_, "mine");
+  ExpectExplained(answer, "400");
+}
+
+TEST_F(CodecsAnswer, ToAHeadThatDoesNotCome) {
+  http_.request_headers_timeout = milliseconds(100);
+  const std::string none = To("GET / HTTP/1.1\r\nHost: a\r\n");
+  EXPECT_EQ(none, "");
+  Pass(seconds(1));
+  EXPECT_EQ(cause_, "request_headers_timeout");
+  ExpectExplained(Take(client_), "408");
+}
+
+TEST_F(CodecsAnswer, ThereIsNoneByHttp2AndTheRequestHasAnIdAllTheSame) {
+  http_.codec = config::CodecChoice::kHttp2;
+  Listen(Forwards());
+  Dial();
+  StartHttp2();
+  client_.Send(h2::Frame(h2::kHeaders, h2::kEndHeaders | h2::kEndStream, 1,
+                         h2::Block({{":method", "GET"}, {"Upper", "case"}})));
+  Pass();
+  EXPECT_EQ(id_.size(), 36u);
+  EXPECT_EQ(cause_, "downstream_protocol_error");
+}
+
 // Of two endpoints one was chosen, and the other one is said not to have been.
 TEST_F(ExchangeTest, DecisionsOfARequestOutliveIt) {
   int status = 0;

@@ -1,5 +1,5 @@
-// The identify phase: headers about the caller are set by us, and headers that a caller may not
-// choose are removed.
+// The identify phase: request id and trace; headers about the caller are set by us, and headers
+// that a caller may not choose are removed.
 
 #include <algorithm>
 #include <cstdint>
@@ -223,17 +223,24 @@ Step CheckHead(Call& call) {
   return Step::Continue();
 }
 
+// First of all the ID: whatever refuses the request later, who sent it can ask for it.
 Step Identify(Call& call) {
+  if (call.chain.direction == config::Direction::kInbound)
+    StripPrivateHeaders(call.request.head->headers);
+  SetRequestId(call, IsExternal(call));
+  call.spans.Begin(call);
   if (call.services.ShortOfMemory()) return Fail(call, {FailureKind::kMemoryShort});
   if (const Step step = CheckHead(call); step.kind() != Step::Kind::kContinue) return step;
-  HeaderMap& headers = call.request.head->headers;
   ForwardClientCertificate(call);
-  if (call.chain.direction == config::Direction::kInbound) StripPrivateHeaders(headers);
-  const bool external = IsExternal(call);
   SetForwardedHeaders(call);
-  SetRequestId(call, external);
-  call.spans.Begin(call);
   return Step::Continue();
+}
+
+void IdentifyUnread(Call& call) {
+  call.request.head = call.arena.New<http::Head>(call.arena);
+  call.record.request = call.request.head;
+  SetRequestId(call, false);
+  call.spans.Begin(call);
 }
 
 }  // namespace tulle::proxy

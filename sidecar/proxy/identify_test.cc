@@ -20,6 +20,37 @@ TEST_F(IdentifyTest, CountsSidecarsAndRefusesALoop) {
   EXPECT_EQ(step.answer().head->status, 508);
 }
 
+// Who gets an error of ours can ask for its request, whatever the error is.
+TEST_F(IdentifyTest, WhatIsRefusedAtOnceHasARequestIdAndATrace) {
+  http_.tracing = std::make_shared<config::TracingSpec>();
+  http_.underscores = config::UnderscoreAction::kRefuseRequest;
+  SharedMemoryPressure memory{MemoryPressure::kShort};
+  services_.memory = &memory;
+  const auto refused = [this](FailureKind kind) {
+    head_.headers.Remove("x-request-id");
+    call().record.tracing = {};
+    const Step step = Identify(call());
+    ASSERT_EQ(step.kind(), Step::Kind::kAnswer);
+    EXPECT_EQ(step.answer().failure.kind, kind);
+    EXPECT_EQ(Header("x-request-id").size(), 36u) << kind.facts().cause;
+    EXPECT_EQ(call().record.tracing.id.size(), 32u) << kind.facts().cause;
+  };
+  refused(FailureKind::kMemoryShort);
+  services_.memory = nullptr;
+  head_.headers.Add("a_b", "c");
+  refused(FailureKind::kBadRequest);
+  head_.headers.Set("x-tulle-hops", "10");
+  refused(failures::kLoopDetected);
+}
+
+TEST_F(IdentifyTest, ARequestWithoutAHeadHasARequestIdAndATrace) {
+  http_.tracing = std::make_shared<config::TracingSpec>();
+  call().request.head = nullptr;
+  IdentifyUnread(call());
+  EXPECT_EQ(call().record.request->headers.Get(http::HeaderId::kXRequestId).size(), 36u);
+  EXPECT_EQ(call().record.tracing.id.size(), 32u);
+}
+
 TEST_F(IdentifyTest, PlaintextCallerCannotClaimACertificate) {
   head_.headers.Add("x-forwarded-client-cert", "URI=spiffe://td/ns/default/sa/admin");
   http_.forwarding = config::ClientCertForwarding::kAppendForward;

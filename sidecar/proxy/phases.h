@@ -12,7 +12,7 @@ struct HttpSpec;
 // Forwarding's; those of the response are in response.h.
 namespace tulle::proxy {
 
-// identify.cc: headers about the caller; request id; trace.
+// identify.cc: request id; trace; headers about the caller.
 Step Identify(Call& call);
 // Its first part, which may refuse: circles between proxies, underscores in names of headers.
 Step CheckHead(Call& call);
@@ -31,6 +31,9 @@ Step Prepare(Call& call);
 Step Admit(Call& call);
 Step PickEndpoint(Call& call);
 
+// Instead of all phases, for a request whose head was refused, or never came whole: an empty head,
+// so that it has a request id and a place in a trace.
+void IdentifyUnread(Call& call);
 // Whether the chain's current rules still allow what was authorized. Fills record.policy if not.
 bool StillAuthorized(Call& call, const config::HttpSpec& spec);
 // False: the message is refused for an underscore in a header's name.

@@ -27,7 +27,7 @@ constexpr uint8_t kUnknownMethod = 10;
 
 // Its place in kMethods.
 uint8_t MethodOf(const http::Head* request) {
-  if (request == nullptr) return kUnknownMethod;
+  if (request == nullptr || request->method.empty()) return kUnknownMethod;
   const std::string_view asked = request->method;
   for (uint8_t i = 0; i < kOtherMethod; ++i) {
     const std::string_view method = kMethods[i];

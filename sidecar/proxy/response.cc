@@ -31,18 +31,12 @@ void AddQuota(Call& call, const RateLimitQuota& quota) {
   headers.Set("x-ratelimit-reset", Decimal(call.arena, quota.reset_seconds));
 }
 
-// Who gets an error can ask for its request.
-void AddRequestId(const Call& call, const Answer& answer) {
-  if (call.request.head == nullptr || (!answer.failure && answer.head->status < 400)) return;
+// Of an error of our own. Who gets it can ask for its request. A cause that an upstream has sent
+// passes untouched: the sidecar of the service may know more than this one.
+void AddExplanation(const Call& call, Failure failure, http::HeaderMap& headers) {
   const std::string_view id = call.request.head->headers.Get(HeaderId::kXRequestId);
-  if (!id.empty()) answer.head->headers.Set(HeaderId::kXRequestId, id);
-}
-
-// What an upstream has sent under this name passes untouched: the sidecar of the service may know
-// more than this one.
-void AddCause(const Call& call, const Answer& answer) {
-  if (call.services.shows_causes && answer.failure)
-    answer.head->headers.Set("x-tulle-cause", answer.failure.facts().cause);
+  if (!id.empty()) headers.Set(HeaderId::kXRequestId, id);
+  if (call.services.shows_causes && failure) headers.Set("x-tulle-cause", failure.facts().cause);
 }
 
 void MakeGrpc(Call& call, const Answer& answer) {
@@ -70,8 +64,7 @@ void ReceiveResponse(Call& call, http::Head& head) {
 bool ReceiveAnswer(Call& call, const Answer& answer) {
   http::Head& head = *answer.head;
   const bool grpc = call.record.grpc != nullptr;
-  AddRequestId(call, answer);
-  AddCause(call, answer);
+  if (answer.failure || head.status >= 400) AddExplanation(call, answer.failure, head.headers);
   if (grpc) {
     MakeGrpc(call, answer);
   } else {
@@ -90,6 +83,12 @@ bool ReceiveAnswer(Call& call, const Answer& answer) {
   call.response.head = &head;
   call.record.status = head.status;
   return !grpc && answer.body != nullptr && call.request.head->method != "HEAD";
+}
+
+const http::HeaderMap* RefusalHeaders(Call& call, Failure failure) {
+  auto* headers = call.arena.New<http::HeaderMap>(call.arena);
+  AddExplanation(call, failure, *headers);
+  return headers;
 }
 
 void PrepareResponse(Call& call) {

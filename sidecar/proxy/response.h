@@ -12,6 +12,8 @@ void ReceiveResponse(Call& call, http::Head& head);
 // An answer of our own takes the place of the upstream's response. To a gRPC caller it is a
 // Trailers-Only response with status 200. True: it has a body.
 bool ReceiveAnswer(Call& call, const Answer& answer);
+// The codec answers by itself, because the request is not well-formed: headers for that answer.
+const http::HeaderMap* RefusalHeaders(Call& call, Failure failure);
 // Before the head is sent downstream: header changes.
 void PrepareResponse(Call& call);
 // The last byte, or the trailers, are here.

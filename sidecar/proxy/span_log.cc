@@ -85,7 +85,8 @@ void PutRequest(const EndedRequest& request, SpanWriter& span) {
   span.Text("url.scheme", request.downstream.tls ? "https" : "http");
   span.Text("server.address", head.authority);
   span.Text("http.route", request.record.routed.route);
-  span.Text("network.protocol.version", head.version == http::Version::kHttp2 ? "2" : "1.1");
+  if (!head.method.empty())
+    span.Text("network.protocol.version", head.version == http::Version::kHttp2 ? "2" : "1.1");
   span.Text("user_agent.original", head.headers.Get(http::HeaderId::kUserAgent));
   span.Text("guid:x-request-id", head.headers.Get(http::HeaderId::kXRequestId));
   for (const auto& [tag, value] : tracing.literal_tags) span.Text(tag, value);
