@@ -218,6 +218,7 @@ TEST_F(RequestCommands, AHostThatTheMeshDoesNotKnowIsNamed) {
   records.erase(records.begin());
   records[0].set_status(404);
   records[0].set_route("unknown_host");
+  records[0].set_cause("unknown_host");
   records[0].clear_cluster();
   records[0].set_upstream_asked(0);
   records[0].set_upstream_answered(0);

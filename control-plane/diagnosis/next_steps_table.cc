@@ -61,6 +61,23 @@ constexpr NextStep kSteps[] = {
      "rule for this path?",
      "compare the request with the routes above and with `tullectl proxy-config {proxy} routes`",
      "HTTPRoute, GRPCRoute rules[].matches"},
+    {"unknown_host", "the mesh knows no host \"{host}\"",
+     "is the name of the service right, and does it have endpoints (`tullectl services -A`)? A "
+     "host "
+     "outside the mesh needs an ExternalService",
+     "", "ExternalService spec.hosts"},
+    {"not_http_port", "this port of the service is not an HTTP port",
+     "reach it by CONNECT (curl -p) or with --outbound-tcp of the sidecar; if it does speak HTTP, "
+     "set the protocol of the port to http",
+     "", ""},
+    {"egress_denied", "an EgressPolicy denies destinations that the mesh does not know",
+     "describe the destination in an ExternalService, or set unknownDestinations of the policy to "
+     "ALLOW",
+     "", "EgressPolicy spec.unknownDestinations"},
+    {"backend_invalid", "the rule of the route has no backend, or one that cannot be used",
+     "correct backendRefs of the route: the response says what is wrong, and so does `tullectl "
+     "check`",
+     "", "HTTPRoute, GRPCRoute rules[].backendRefs"},
     {"no_cluster", "the route leads to a destination that does not exist",
      "is the Service of the route's backendRefs there (`tullectl services`)? `tullectl check` "
      "names routes that cannot be resolved",

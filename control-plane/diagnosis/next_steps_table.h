@@ -10,7 +10,8 @@ namespace tulle::diagnosis {
 struct NextStep {
   std::string_view cause;
   std::string_view meaning;  // after "..., because "
-  // Of the caller's sidecar. {service} and {proxy} stand for those of the request.
+  // Of the caller's sidecar. {service}, {proxy} and {host} stand for those of the request, here and
+  // in `meaning`.
   std::string_view outbound;
   std::string_view inbound;  // of the service's sidecar; empty: the same
   std::string_view policy;   // field that decides; empty: none

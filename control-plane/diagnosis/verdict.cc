@@ -14,7 +14,6 @@ namespace {
 constexpr char kCallerLeft[] = "downstream_closed";
 constexpr int64_t kServerErrors = 500;
 constexpr int64_t kErrors = 400;
-constexpr char kUnknownHost[] = "unknown_host";  // see control-plane/snapshot/names.h
 
 // Of the hops that count, the last one that holds: the deepest of a chain.
 template <typename Holds>
@@ -84,7 +83,8 @@ std::string Filled(std::string_view text, const Json& record) {
   const std::string proxy = TextAt(record, "/proxy");
   return absl::StrReplaceAll(std::string(text),
                              {{"{service}", service.empty() ? "the service" : service},
-                              {"{proxy}", proxy.empty() ? "PROXY" : proxy}});
+                              {"{proxy}", proxy.empty() ? "PROXY" : proxy},
+                              {"{host}", TextAt(record, "/authority")}});
 }
 
 std::string SidecarOf(const Json& record) {
@@ -176,22 +176,13 @@ void ExplainDenial(const Json& record, Verdict* verdict) {
   verdict->field = "AuthorizationPolicy spec.rules";
 }
 
-// Of a route that leads nowhere.
+// Of a route that leads nowhere and does not say why: of an older sidecar, or not of the control
+// plane's.
 void ExplainOwnAnswer(const Json& record, Verdict* verdict) {
   const std::string route = TextAt(record, "/route");
   const std::string status = TextAt(record, "/status");
-  verdict->meaning = absl::StrCat(SidecarOf(record), " answered ", status, ", because ");
-  if (route == kUnknownHost) {
-    absl::StrAppend(&verdict->meaning, "the mesh knows no host \"", TextAt(record, "/authority"),
-                    "\"");
-    verdict->next_step =
-        "is the name of the service right, and does it have endpoints (`tullectl services -A`)? A "
-        "host outside the mesh needs an ExternalService";
-    verdict->field = "ExternalService spec.hosts, EgressPolicy";
-    return;
-  }
-  absl::StrAppend(&verdict->meaning, "the route ", route,
-                  " returns this response itself: it has no backend");
+  verdict->meaning = absl::StrCat(SidecarOf(record), " answered ", status, ", because the route ",
+                                  route, " returns this response itself: it has no backend");
   verdict->next_step =
       "`tullectl check` names routes whose backendRefs cannot be used, and EgressPolicies deny "
       "destinations";
@@ -227,7 +218,7 @@ void Explain(const Json& record, Verdict& verdict) {
     absl::StrAppend(&verdict.meaning, "of ", verdict.cause);
     return;
   }
-  absl::StrAppend(&verdict.meaning, std::string(step->meaning));
+  absl::StrAppend(&verdict.meaning, Filled(step->meaning, record));
   if (TrueAt(record, "/retriesExhausted"))
     absl::StrAppend(&verdict.meaning, ", ", TextAt(record, "/attempts"), " times");
   const bool is_outbound = TrueAt(record, "/outbound");

@@ -29,7 +29,7 @@ void PolicyIndex::Add(const Document& document) {
   } else if (const auto* peer = std::get_if<PeerAuthentication>(&document.spec)) {
     peers_.try_emplace(KeyOf(peer->target), &document);
   } else if (const auto* egress = std::get_if<EgressPolicy>(&document.spec)) {
-    egress_.try_emplace(KeyOf(egress->target), egress);
+    egress_.try_emplace(KeyOf(egress->target), &document);
   } else if (const auto* telemetry = std::get_if<TelemetryPolicy>(&document.spec)) {
     telemetry_.try_emplace(KeyOf(telemetry->target), telemetry);
   } else if (const auto* rules = std::get_if<AuthorizationPolicy>(&document.spec)) {
@@ -135,9 +135,11 @@ MtlsMode PolicyIndex::MtlsModeOf(const ServiceName& service) const {
   return found == nullptr ? MtlsMode::kPermissive : std::get<PeerAuthentication>(found->spec).mode;
 }
 
-bool PolicyIndex::MayCallUnknown(const ServiceName& service) const {
-  const auto* found = MostSpecific(egress_, service);
-  return found == nullptr || found->unknown == UnknownDestinations::kAllow;
+const Document* PolicyIndex::EgressDenialOf(const ServiceName& service) const {
+  const Document* found = MostSpecific(egress_, service);
+  if (found == nullptr) return nullptr;
+  const bool denies = std::get<EgressPolicy>(found->spec).unknown == UnknownDestinations::kDeny;
+  return denies ? found : nullptr;
 }
 
 const TelemetryPolicy* PolicyIndex::TelemetryOf(const ServiceName& service) const {

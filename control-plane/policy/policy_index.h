@@ -47,8 +47,9 @@ class PolicyIndex {
   MtlsMode MtlsModeOf(const ServiceName& service) const;
   // The PeerAuthentication that says so. Null: none.
   const Document* PeerAuthenticationOf(const ServiceName& service) const;
-  // Whether the service's workloads may call addresses that belong to no service. Defaults to true.
-  bool MayCallUnknown(const ServiceName& service) const;
+  // The EgressPolicy that keeps the service's workloads from calling addresses that belong to no
+  // service. Null: none, they may.
+  const Document* EgressDenialOf(const ServiceName& service) const;
   // Null: none.
   const TelemetryPolicy* TelemetryOf(const ServiceName& service) const;
   // Those of the service and of its namespace, in order of their keys.
@@ -74,7 +75,7 @@ class PolicyIndex {
   ByTarget<Document> resilience_;
   ByTarget<Document> inherited_;
   ByTarget<Document> peers_;
-  ByTarget<EgressPolicy> egress_;
+  ByTarget<Document> egress_;
   ByTarget<TelemetryPolicy> telemetry_;
   std::map<ServiceName, std::vector<const Document*>> authorizations_;  // by target, as above
   // Of each Service, by the routes' namespace; in order of keys.

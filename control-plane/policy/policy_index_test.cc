@@ -120,11 +120,11 @@ TEST(PolicyIndex, TheMostSpecificEgressPolicyWins) {
       Policy("EgressPolicy", "b", "{kind: Namespace}", "unknownDestinations: ALLOW") +
       Policy("EgressPolicy", "c", "{kind: Service, name: post}", "unknownDestinations: DENY"));
   const PolicyIndex index(set);
-  EXPECT_FALSE(index.MayCallUnknown({"default", "post"}));
-  EXPECT_TRUE(index.MayCallUnknown({"default", "auth"}));
-  EXPECT_TRUE(index.MayCallUnknown({"default", ""}));
-  EXPECT_FALSE(index.MayCallUnknown({"other", "auth"}));
-  EXPECT_TRUE(PolicyIndex(PolicySet()).MayCallUnknown({"default", "post"}));
+  EXPECT_EQ(index.EgressDenialOf({"default", "post"})->key.name, "c");
+  EXPECT_EQ(index.EgressDenialOf({"default", "auth"}), nullptr);
+  EXPECT_EQ(index.EgressDenialOf({"default", ""}), nullptr);
+  EXPECT_EQ(index.EgressDenialOf({"other", "auth"})->key.name, "a");
+  EXPECT_EQ(PolicyIndex(PolicySet()).EgressDenialOf({"default", "post"}), nullptr);
 }
 
 TEST(PolicyIndex, TheMostSpecificTelemetryWins) {

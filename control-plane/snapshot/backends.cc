@@ -4,6 +4,8 @@
 
 #include "control-plane/snapshot/header_changes.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/own_error.h"
+#include "control-plane/snapshot/owners.h"
 #include "control-plane/snapshot/route_match.h"
 
 namespace tulle::snapshot {
@@ -42,17 +44,19 @@ bool HasFilters(const policy::BackendRef& backend) {
 void SetError(const policy::RankedMatch& each,
               const std::vector<const policy::BackendRef*>& invalid, routev3::Route* route) {
   const bool is_grpc = each.document->key.kind == policy::Kind::kGrpcRoute;
-  // A gRPC client sees 503 as UNAVAILABLE.
-  route->mutable_direct_response()->set_status(is_grpc ? 503 : 500);
   std::string reasons;
   for (const policy::BackendRef* backend : invalid) {
     reasons += (reasons.empty() ? "invalid backend: " : "; ") + backend->invalid;
   }
-  if (reasons.empty()) return;
   // Sidecars take at most 4096 bytes.
   constexpr size_t kMostReasons = 1024;
   if (reasons.size() > kMostReasons) reasons.resize(kMostReasons);
-  route->mutable_direct_response()->mutable_body()->set_inline_string(reasons + "\n");
+  if (!reasons.empty()) reasons += "\n";
+  // A gRPC client sees 503 as UNAVAILABLE.
+  SetOwnError({is_grpc ? 503u : 500u, "backend_invalid", reasons}, route);
+  SetOwner("backend_invalid", *each.document,
+           "spec.rules[" + std::to_string(each.rule_index) + "].backendRefs",
+           route->mutable_metadata());
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
 #include "control-plane/snapshot/outbound_chains.h"
+#include "control-plane/snapshot/own_error.h"
+#include "control-plane/snapshot/owners.h"
 #include "control-plane/snapshot/wire.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -49,18 +51,22 @@ void AddPassthrough(const char* name, bool is_inbound, ResourceTable* clusters) 
   AddResource(name, cluster, clusters);
 }
 
-// Of several services of one workload all must be allowed to.
-bool MayCallUnknown(const MeshView& view, const discovery::Workload& workload) {
+// The policy that keeps the workload from unknown destinations; null: it may call them. Of several
+// services of one workload all must be allowed to.
+const policy::Document* DeniedBy(const MeshView& view, const discovery::Workload& workload) {
   // Without a service: what holds for the namespace.
   discovery::ServiceName none;
   none.ns = workload.ns;
-  if (workload.services.empty()) return view.policies.MayCallUnknown(none);
-  return std::all_of(workload.services.begin(), workload.services.end(),
-                     [&](const auto& service) { return view.policies.MayCallUnknown(service); });
+  if (workload.services.empty()) return view.policies.EgressDenialOf(none);
+  for (const auto& service : workload.services) {
+    if (const auto* found = view.policies.EgressDenialOf(service)) return found;
+  }
+  return nullptr;
 }
 
 // A client that speaks HTTP is told why; for others the connection ends.
-void AddDenial(const Telemetry& telemetry, listenerv3::Listener* listener) {
+void AddDenial(const Telemetry& telemetry, const policy::Document& denied_by,
+               listenerv3::Listener* listener) {
   HttpConnectionManager manager = MakeHttpManager(telemetry, kDeniedRoute, kDeniedRoute);
   auto* routes = manager.mutable_route_config();
   routes->set_name(kDeniedRoute);
@@ -70,8 +76,8 @@ void AddDenial(const Telemetry& telemetry, listenerv3::Listener* listener) {
   auto* route = host->add_routes();
   route->set_name(kDeniedRoute);
   route->mutable_match()->set_prefix("/");
-  route->mutable_direct_response()->set_status(kDeniedStatus);
-  route->mutable_direct_response()->mutable_body()->set_inline_string(kDeniedBody);
+  SetOwnError({kDeniedStatus, "egress_denied", kDeniedBody}, route);
+  SetOwner("egress_denied", denied_by, "spec.unknownDestinations", route->mutable_metadata());
   AddRouter(&manager);
   listenerv3::FilterChain* http = listener->add_filter_chains();
   AddHttpManager(telemetry, manager, http);
@@ -154,14 +160,14 @@ void AddInterceptionListeners(const MeshView& view, const discovery::Workload& w
                               ResourceTable* listeners) {
   const discovery::Interception& interception = *workload.interception;
   const Telemetry telemetry = view.TelemetryOf(workload);
-  const bool may_leave = MayCallUnknown(view, workload);
+  const policy::Document* denied_by = DeniedBy(view, workload);
   const auto add = [&](const char* name, const char* address) {
     listenerv3::Listener listener = MakeOutboundListener(name, address, interception.outbound_port);
     listener.mutable_use_original_dst()->set_value(true);
     listener.mutable_default_filter_chain()->set_name("unknown");
-    AddTcpProxy(telemetry, may_leave ? kPassthroughCluster : kBlackHoleCluster,
+    AddTcpProxy(telemetry, denied_by == nullptr ? kPassthroughCluster : kBlackHoleCluster,
                 listener.mutable_default_filter_chain());
-    if (!may_leave) AddDenial(telemetry, &listener);
+    if (denied_by != nullptr) AddDenial(telemetry, *denied_by, &listener);
     AddResource(name, listener, listeners);
   };
   add(kVirtualOutbound, "127.0.0.1");

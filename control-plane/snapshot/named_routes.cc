@@ -5,6 +5,7 @@
 
 #include "control-plane/snapshot/mesh_view.h"
 #include "control-plane/snapshot/names.h"
+#include "control-plane/snapshot/own_error.h"
 #include "control-plane/snapshot/route_limits.h"
 #include "control-plane/snapshot/routes.h"
 #include "control-plane/snapshot/wire.h"
@@ -27,11 +28,6 @@ struct NamedRoutes {
   std::set<std::string> taken{};  // the names of all services, which no policy may lead elsewhere
   routev3::RouteConfiguration configuration{};
 };
-
-void AddDirectResponse(uint32_t status, const std::string& body, routev3::Route* route) {
-  route->mutable_direct_response()->set_status(status);
-  route->mutable_direct_response()->mutable_body()->set_inline_string(body);
-}
 
 // CONNECT to this virtual host: the payload goes to the cluster.
 void AddTunnel(const std::string& cluster, routev3::VirtualHost* host) {
@@ -59,10 +55,10 @@ void AddBytesHost(const std::string& name, const std::string& cluster,
   routev3::Route* rest = host->add_routes();
   rest->set_name("not-http");
   rest->mutable_match()->set_prefix("/");
-  AddDirectResponse(404,
-                    "This port of the service is not an HTTP port. Reach it by CONNECT (curl -p), "
-                    "or with --outbound-tcp of the sidecar.\n",
-                    rest);
+  SetOwnError({404, "not_http_port",
+               "This port of the service is not an HTTP port. Reach it by CONNECT (curl -p), "
+               "or with --outbound-tcp of the sidecar.\n"},
+              rest);
 }
 
 void AddServiceHost(const discovery::ServiceName& name, const discovery::Service& service,
@@ -124,11 +120,11 @@ void AddUnknownHost(NamedRoutes* routes) {
   const auto add = [host]() {
     routev3::Route* route = host->add_routes();
     route->set_name(kUnknownHost);
-    AddDirectResponse(
-        404,
-        "This host does not belong to a service of the mesh or to an ExternalService. Call it "
-        "directly, without the sidecar (NO_PROXY, `tullectl run --no-proxy`), or describe it by an "
-        "ExternalService with resolution: DNS.\n",
+    SetOwnError(
+        {404, "unknown_host",
+         "This host does not belong to a service of the mesh or to an ExternalService. Call it "
+         "directly, without the sidecar (NO_PROXY, `tullectl run --no-proxy`), or describe it by "
+         "an ExternalService with resolution: DNS.\n"},
         route);
     return route->mutable_match();
   };

@@ -156,6 +156,10 @@ TEST(Policies, TheShareOfAnInvalidBackendIsAnsweredWith500AndTheReason) {
   EXPECT_EQ(routes[0].direct_response().status(), 500u);
   EXPECT_EQ(routes[0].direct_response().body().inline_string(),
             "invalid backend: Service default/pots not found\n");
+  const auto& own = routes[0].metadata().filter_metadata().at("tulle").fields();
+  EXPECT_EQ(own.at("cause").string_value(), "backend_invalid");
+  EXPECT_EQ(own.at("owners").struct_value().fields().at("backend_invalid").string_value(),
+            "HTTPRoute default/post spec.rules[0].backendRefs");
   const auto& share = routes[0].match().runtime_fraction().default_value();
   EXPECT_EQ(share.numerator(), 750000u);
   EXPECT_EQ(share.denominator(), envoy::type::v3::FractionalPercent::MILLION);

@@ -252,8 +252,8 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.Route", kHigh,
      "match route redirect direct_response name decorator request_headers_to_add "
      "response_headers_to_add response_headers_to_remove request_headers_to_remove "
-     "typed_per_filter_config",
-     "metadata tracing stat_prefix", "non_forwarding_action"},
+     "typed_per_filter_config metadata",
+     "tracing stat_prefix", "non_forwarding_action"},
     {"envoy.config.route.v3.RouteMatch", kHigh,
      "prefix path safe_regex path_separated_prefix connect_matcher case_sensitive headers "
      "query_parameters grpc runtime_fraction",

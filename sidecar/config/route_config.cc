@@ -377,9 +377,20 @@ absl::StatusOr<route::RedirectSpec> ToRedirect(const route_v3::RedirectAction& a
   return spec;
 }
 
-absl::StatusOr<route::DirectResponseSpec> ToDirectResponse(
-    const route_v3::DirectResponseAction& action, const FileReader& files, const FieldPath& at) {
+// What an error of the route's own stands for: metadata.filter_metadata.tulle.cause.
+std::string OwnCause(const route_v3::Route& route) {
+  const auto own = route.metadata().filter_metadata().find("tulle");
+  if (own == route.metadata().filter_metadata().end()) return "";
+  const auto cause = own->second.fields().find("cause");
+  return cause == own->second.fields().end() ? "" : cause->second.string_value();
+}
+
+absl::StatusOr<route::DirectResponseSpec> ToDirectResponse(const route_v3::Route& route,
+                                                           const FileReader& files,
+                                                           const FieldPath& at) {
+  const route_v3::DirectResponseAction& action = route.direct_response();
   route::DirectResponseSpec spec;
+  spec.cause = OwnCause(route);
   if (action.status() < 200 || action.status() > 599) {
     return (at / "status").Error("must be 200 to 599");
   }
@@ -482,8 +493,7 @@ class Conversion {
       case route_v3::Route::kRedirect:
         return Keep(ToRedirect(route.redirect(), at / "redirect"), spec);
       case route_v3::Route::kDirectResponse:
-        return Keep(ToDirectResponse(route.direct_response(), files_, at / "direct_response"),
-                    spec);
+        return Keep(ToDirectResponse(route, files_, at / "direct_response"), spec);
       default:
         return at.Error("needs one of route, redirect, direct_response");
     }

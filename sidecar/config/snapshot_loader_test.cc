@@ -209,6 +209,22 @@ TEST_F(SnapshotLoaderTest, FiltersOfAccessLogsAreImplementedOrRefused) {
   }
 }
 
+TEST_F(SnapshotLoaderTest, AnErrorOfARouteNamesItsCause) {
+  ASSERT_EQ(Put(ResourceKind::kRoute, "r",
+                Bytes<envoy::config::route::v3::RouteConfiguration>(R"({"name": "r",
+      "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [
+        {"match": {"prefix": "/a"}, "direct_response": {"status": 502},
+         "metadata": {"filter_metadata": {"tulle": {"cause": "egress_denied"}}}},
+        {"match": {"prefix": "/b"}, "direct_response": {"status": 502},
+         "metadata": {"filter_metadata": {"other": {"cause": "c"}, "tulle": {"cause": 7}}}}]}]})")),
+            "");
+  loader_.GiveUpWaiting();
+  const auto& routes = loader_.Current()->routes.at("r")->virtual_hosts()[0].routes();
+  EXPECT_EQ(routes[0].direct_response()->cause, "egress_denied");
+  EXPECT_EQ(routes[1].direct_response()->cause, "");
+  EXPECT_TRUE(loader_.WithoutEffect().empty());
+}
+
 TEST_F(SnapshotLoaderTest, Fault63_TheLastGoodOneStays) {
   ASSERT_EQ(PutCluster("a", Eds()), "");
   loader_.GiveUpWaiting();

@@ -53,8 +53,10 @@ Step Redirect(Call& call, int status, std::string_view location) {
   return Step::Reply(answer);
 }
 
-Step Respond(Call& call, int status, std::string_view text) {
-  return Step::Reply(NewAnswer(call, status, text));
+Step Respond(Call& call, int status, std::string_view text, Failure failure) {
+  Answer& answer = NewAnswer(call, status, text);
+  answer.failure = failure;
+  return Step::Reply(answer);
 }
 
 std::string_view Decimal(Arena& arena, uint64_t value) {

@@ -16,8 +16,8 @@ Answer& FailureAnswer(Call& call, Failure failure, int status);
 
 // `location` outlives the call or lives in its arena.
 Step Redirect(Call& call, int status, std::string_view location);
-// `text` likewise.
-Step Respond(Call& call, int status, std::string_view text);
+// `text` likewise. `failure`: what the answer stands for, if it is an error.
+Step Respond(Call& call, int status, std::string_view text, Failure failure = {});
 
 // The number in decimal, in the call's arena.
 std::string_view Decimal(Arena& arena, uint64_t value);

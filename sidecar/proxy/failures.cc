@@ -68,6 +68,15 @@ constexpr FailureFacts kMisdirected{
     "misdirected",
     "this connection was made for another name: open one for the name that is asked for",
     "misdirected_request"};
+// A direct response has neither flag nor details of its own, here as in Envoy.
+constexpr FailureFacts kUnknownHost{
+    kHere, 404, 12, kNo, "-", "unknown_host", "unknown host", "direct_response"};
+constexpr FailureFacts kNotHttpPort{
+    kHere, 404, 12, kNo, "-", "not_http_port", "not an HTTP port", "direct_response"};
+constexpr FailureFacts kEgressDenied{
+    kHere, 502, 14, kNo, "-", "egress_denied", "unknown destination", "direct_response"};
+constexpr FailureFacts kBackendInvalid{
+    kHere, 500, 14, kNo, "-", "backend_invalid", "invalid backend", "direct_response"};
 
 }  // namespace
 }  // namespace facts
@@ -84,5 +93,16 @@ constinit const FailureKind failures::kRateLimited(facts::kRateLimited);
 constinit const FailureKind failures::kFaultInjected(facts::kFaultInjected);
 constinit const FailureKind failures::kLoopDetected(facts::kLoopDetected);
 constinit const FailureKind failures::kMisdirected(facts::kMisdirected);
+constinit const FailureKind failures::kUnknownHost(facts::kUnknownHost);
+constinit const FailureKind failures::kNotHttpPort(facts::kNotHttpPort);
+constinit const FailureKind failures::kEgressDenied(facts::kEgressDenied);
+constinit const FailureKind failures::kBackendInvalid(facts::kBackendInvalid);
+
+FailureKind failures::OfRoute(std::string_view cause) {
+  for (const FailureKind kind : {kUnknownHost, kNotHttpPort, kEgressDenied, kBackendInvalid}) {
+    if (kind.facts().cause == cause) return kind;
+  }
+  return FailureKind::kNone;
+}
 
 }  // namespace tulle::proxy

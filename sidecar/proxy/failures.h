@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "net/base/failure.h"
 
 // The failures of a request or a relayed connection that are decided by routing, policy and
@@ -18,5 +20,13 @@ extern const FailureKind kRateLimited;
 extern const FailureKind kFaultInjected;  // with the configured status
 extern const FailureKind kLoopDetected;
 extern const FailureKind kMisdirected;  // TLS connection negotiated for another server name
+// Errors that a route gives by itself, with the route's status and text.
+extern const FailureKind kUnknownHost;
+extern const FailureKind kNotHttpPort;
+extern const FailureKind kEgressDenied;
+extern const FailureKind kBackendInvalid;
+
+// The one of the last four that has this cause; kNone: none has.
+FailureKind OfRoute(std::string_view cause);
 
 }  // namespace tulle::proxy::failures

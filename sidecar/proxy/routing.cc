@@ -122,6 +122,11 @@ void RewriteRequest(Call& call) {
   route::Apply(target.request_headers, head.headers);
 }
 
+Step RespondDirectly(Call& call, const route::DirectResponseSpec& direct) {
+  if (call.record.routed.route == kDeniedRoute) call.record.routed.service = kDeniedService;
+  return Respond(call, direct.status, direct.body, {failures::OfRoute(direct.cause)});
+}
+
 }  // namespace
 
 Step MatchRoute(Call& call) {
@@ -158,10 +163,8 @@ Step Prepare(Call& call) {
     return Redirect(call, route->redirect()->status,
                     route::RedirectLocation(*route, head, tls ? "https" : "http", call.arena));
   }
-  if (const route::DirectResponseSpec* direct = route->direct_response()) {
-    if (call.record.routed.route == kDeniedRoute) call.record.routed.service = kDeniedService;
-    return Respond(call, direct->status, direct->body);
-  }
+  if (const route::DirectResponseSpec* direct = route->direct_response())
+    return RespondDirectly(call, *direct);
   call.record.routed.cluster = call.chosen.target->cluster;
   RewriteRequest(call);
   if (const auto& retry = route->forward()->retry) call.retries.Allow(retry->attempts_after_first);

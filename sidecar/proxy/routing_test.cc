@@ -140,6 +140,24 @@ TEST_F(RoutingTest, RedirectsAndDirectResponsesAreAnswers) {
   EXPECT_EQ(call().record.routed.service, "BlackHoleCluster");
 }
 
+TEST_F(RoutingTest, AnErrorOfTheRouteHasItsCauseAndKeepsStatusAndText) {
+  for (const FailureKind kind : {failures::kUnknownHost, failures::kNotHttpPort,
+                                 failures::kEgressDenied, failures::kBackendInvalid}) {
+    EXPECT_EQ(failures::OfRoute(kind.facts().cause), kind);
+  }
+  EXPECT_TRUE(failures::OfRoute("").is_none());
+  EXPECT_TRUE(failures::OfRoute("of a later version").is_none());
+  route::RouteSpec closed;
+  closed.action = route::DirectResponseSpec{503, "no\n", "backend_invalid"};
+  Routes({closed});
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  const Step step = Prepare(call());
+  ASSERT_EQ(step.kind(), Step::Kind::kAnswer);
+  EXPECT_EQ(step.answer().failure.kind, failures::kBackendInvalid);
+  EXPECT_EQ(step.answer().head->status, 503);
+  EXPECT_EQ(step.answer().message, "no\n");
+}
+
 TEST_F(RoutingTest, PrepareRewritesTheRequest) {
   route::ForwardSpec forward;
   forward.prefix_rewrite = "/v2";

@@ -163,10 +163,12 @@ struct RedirectSpec {
   bool operator==(const RedirectSpec&) const = default;
 };
 
-// DirectResponseAction.
+// DirectResponseAction, and metadata.filter_metadata.tulle.cause of its route: of an error, the
+// cause code that it stands for. Empty: an answer like any other.
 struct DirectResponseSpec {
   int status = 200;
   std::string body{};
+  std::string cause{};
 
   bool operator==(const DirectResponseSpec&) const = default;
 };

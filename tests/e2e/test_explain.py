@@ -133,7 +133,7 @@ def test_a_request_that_succeeded_has_no_verdict(mesh):
 
 
 def test_a_host_that_the_mesh_does_not_know(mesh):
-    verdict, hops, _ = verdict_on(mesh, until(mesh, 404, host="nowhere"), "")
+    verdict, hops, _ = verdict_on(mesh, until(mesh, 404, host="nowhere"), "unknown_host")
     assert len(hops) == 1 and 'the mesh knows no host "nowhere"' in verdict["meaning"], verdict
 
 

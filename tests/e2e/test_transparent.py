@@ -1,4 +1,6 @@
 """Programs that know nothing of the mesh, on hosts of their own: real servers, no configuration, mTLS between the hosts."""
+import json
+import re
 import socket
 import sys
 import time
@@ -260,6 +262,10 @@ def test_unknown_addresses_are_refused_where_a_policy_denies_them(world):
         assert "closed" in table and "Service/shop" in table and "unknown: DENY" in table, table
         processes.wait_until(lambda: page(hub.address + ":7778").endswith("502"), "HTTP is refused")
         assert "EgressPolicy denies" in page(hub.address + ":7778")
+        answer = client.host.run("curl", "-si", "-m", "10", "http://%s:7778/" % hub.address)
+        verdict = json.loads(world.tullectl("explain", re.search(r"x-request-id: (\S+)", answer).group(1), "-o", "json"))["verdict"]
+        assert (verdict["cause"], verdict["policy"]) == ("egress_denied", "EgressPolicy default/closed"), verdict
+        assert "kind: EgressPolicy" in world.tullectl(*verdict["command"].split()[1:])
         before = len(outside.accepted)
         assert greeting() == b"" and len(outside.accepted) == before
         assert page(vip).endswith("200"), "what is of the mesh goes on"
