@@ -196,7 +196,7 @@ const FamilySpec kDownstreamClosed{"tulle_downstream_connections_closed_total",
                                    {},
                                    {}};
 const FamilySpec kDownstreamRefused{"tulle_downstream_connections_refused_total",
-                                    "Downstream connections refused on arrival.",
+                                    "Downstream connections refused on arrival, by reason.",
                                     kCounter,
                                     kReasonLabels,
                                     {}};

@@ -68,9 +68,11 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
                       " more errors of callers were not logged; configure an access log to see "
                       "all\n"},
       denials_{"denied: ", " more denials were not logged; configure an access log to see all\n"},
-      broken_{"connection ended: ",
-              " more were not logged; tulle_downstream_connections_broken_total and "
-              "tulle_protocol_detections_total count all\n"} {
+      broken_{
+          "connection ended: ",
+          " more were not logged; tulle_downstream_connections_broken_total, "
+          "tulle_downstream_connections_refused_total and tulle_protocol_detections_total count "
+          "all\n"} {
   if (collectors != nullptr) records_.emplace(loop, *collectors, dropped_);
   for (const auto& [limited, text] :
        {std::pair(&errors_, kErrorLine), std::pair(&callers_errors_, kErrorLine),

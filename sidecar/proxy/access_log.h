@@ -34,8 +34,8 @@ class AccessLogSink {
 // Without a configured log, requests that failed are still logged to stderr: those by the fault of
 // their caller, all others, and denials, at most ten lines of each a second, and the number of
 // those suppressed. Connections that no filter chain matches have no configured log; they count as
-// denials. Connections that we end because their peer broke HTTP/2, or because its protocol could not
-// be detected, have lines of their own.
+// denials. Connections that we end because TLS failed, because their peer broke HTTP/2, or because
+// their protocol could not be detected, have lines of their own.
 //
 // Owner: Worker. Thread: the worker's.
 class AccessLog final : private loop::TurnEnd {

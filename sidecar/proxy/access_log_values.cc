@@ -170,6 +170,11 @@ std::string_view ClosedConnection(const Connection& connection, LogOperator op, 
   }
 }
 
+// Those of TLS say by their flag that the upstream failed, and here it was the caller.
+std::string_view FlagOf(const FailureFacts& facts) {
+  return facts.origin == FailureOrigin::kDownstream ? facts.flag : "-";
+}
+
 int64_t Nanoseconds(std::chrono::system_clock::time_point at) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
 }
@@ -376,7 +381,7 @@ int64_t BrokenValues::StartNanoseconds() const { return Nanoseconds(at_); }
 std::string_view BrokenValues::Value(const LogField& field, Scratch scratch) const {
   switch (field.op) {
     case LogOperator::kResponseFlags:
-      return connection_.failure.facts().flag;
+      return FlagOf(connection_.failure.facts());
     case LogOperator::kCause:
       return CauseIn(connection_.failure);
     case LogOperator::kConnectionTerminationDetails:

@@ -14,7 +14,10 @@ ConnectionOpening::ConnectionOpening(Services& services, const HttpChain& chain,
       events_(events),
       transport_(std::move(transport)),
       early_(services.loop.slab()),
-      deadline_(this, [](void* self) { static_cast<ConnectionOpening*>(self)->Fail(); }) {}
+      deadline_(this, [](void* self) {
+        static_cast<ConnectionOpening*>(self)->Fail(
+            {FailureKind::kTlsFailed, "TLS handshake timeout"});
+      }) {}
 
 void ConnectionOpening::Start(Buffer& early) {
   early_.Append(early);
@@ -34,20 +37,20 @@ void ConnectionOpening::Close() {
   if (transport_ != nullptr) transport_->Close(false);
 }
 
-void ConnectionOpening::Fail() {
+void ConnectionOpening::Fail(Failure why) {
+  events_.OnOpeningFailed(why);
   Close();
-  events_.OnOpeningFailed();
 }
 
 void ConnectionOpening::OnTransportReady() {
-  if (!events_.OnTransportReady()) return Fail();
+  if (!events_.OnTransportReady()) return Fail({});
   ChooseVersion();
 }
 
 void ConnectionOpening::OnTransportReadable() {
   const ReadResult result = transport_->Read(early_, 16 * 1024);
   if (result.status == ReadStatus::kWouldBlock) return;
-  if (result.status != ReadStatus::kOk) return Fail();
+  if (result.status != ReadStatus::kOk) return Fail({});
   ChooseVersion();
 }
 

@@ -18,7 +18,9 @@ class ConnectionOpeningEvents {
   virtual bool OnTransportReady() = 0;
   // The peer's HTTP version is known: TakeTransport follows.
   virtual void OnVersion(upstream::HttpVersion version) = 0;
-  virtual void OnOpeningFailed() = 0;
+  // `why`: of the transport, if its handshake was not over; kNone: nothing is wrong. The transport
+  // is still there.
+  virtual void OnOpeningFailed(Failure why) = 0;
 
  protected:
   ~ConnectionOpeningEvents() = default;
@@ -44,10 +46,10 @@ class ConnectionOpening final : private TransportEvents {
   void OnTransportReady() override;
   void OnTransportReadable() override;
   void OnTransportWritable() override {}
-  void OnTransportFailed(Failure) override { Fail(); }
+  void OnTransportFailed(Failure why) override { Fail(why); }
 
   void ChooseVersion();
-  void Fail();
+  void Fail(Failure why);
 
   Services& services_;
   const HttpChain& chain_;

@@ -26,7 +26,9 @@ bool DownstreamConnection::OnTransportReady() {
   caller_.emplace(transport, ++services_.connections);
   if (validated_by_ == chain_->owner->tls) return true;
   tls::PeerRevalidation revalidation(services_.loop);
-  return revalidation.Passes(transport, validated_by_->requirements());
+  if (revalidation.Passes(transport, validated_by_->requirements())) return true;
+  ReportBroken(*caller_, {FailureKind::kPeerRefused, "the identity is no longer allowed"});
+  return false;
 }
 
 void DownstreamConnection::OnVersion(upstream::HttpVersion version) {
@@ -78,13 +80,23 @@ Purpose DownstreamConnection::purpose() {
 
 void DownstreamConnection::OnConnectionClosed(Failure why) {
   clocks_.Clear();
-  if (why.kind == FailureKind::kDownstreamProtocol && is_http2_) {
-    const PeerIdentity* peer = caller_->identity();
-    services_.observer.OnBroken({caller_->peer_address(), caller_->local_address(), caller_->sni(),
-                                 peer == nullptr ? std::string_view() : peer->spiffe_id,
-                                 chain_->owner->service, why});
-  }
+  if (why.kind == FailureKind::kDownstreamProtocol && is_http2_) ReportBroken(*caller_, why);
   owner_.OnDownstreamDone(*this);
+}
+
+// What ends a connection before its first request is an error only if it is the TLS handshake.
+void DownstreamConnection::OnOpeningFailed(Failure why) {
+  clocks_.Clear();
+  const bool in_handshake = chain_->owner->tls != nullptr && !caller_.has_value();
+  if (why && in_handshake) ReportBroken(Caller(*opening_.transport()), why);
+  owner_.OnDownstreamDone(*this);
+}
+
+void DownstreamConnection::ReportBroken(const Caller& caller, Failure why) {
+  const PeerIdentity* peer = caller.identity();
+  services_.observer.OnBroken({caller.peer_address(), caller.local_address(), caller.sni(),
+                               peer == nullptr ? std::string_view() : peer->spiffe_id,
+                               chain_->owner->service, why});
 }
 
 void DownstreamConnection::AnnounceEnd() {

@@ -77,10 +77,11 @@ class DownstreamConnection final : public http::ServerConnectionEvents,
  private:
   bool OnTransportReady() override;
   void OnVersion(upstream::HttpVersion version) override;
-  void OnOpeningFailed() override { OnConnectionClosed({}); }
+  void OnOpeningFailed(Failure why) override;
   void OnTime(ConnectionClock clock) override;
   bool MayFollow(const HttpChain& chain) const;
   void TakeNextChain();
+  void ReportBroken(const Caller& caller, Failure why);
 
   DownstreamConnectionOwner& owner_;
   Services& services_;

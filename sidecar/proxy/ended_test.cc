@@ -721,11 +721,14 @@ TEST_F(UnaskedLines, RefusedAndBrokenConnectionsNameTheirCause) {
   BrokenConnection broken;
   broken.failure = {FailureKind::kDownstreamProtocol, "http2.settings_flood"};
   log.Write(broken);
+  broken.failure = {FailureKind::kTlsFailed, "TLS protocol error"};
+  log.Write(broken);
   log.Flush();
   for (const std::string_view part :
        {" NR - filter_chain_not_found cause=no_filter_chain caller=",
         " filter_chain_not_found{plaintext_refused} cause=plaintext_refused caller=",
-        " DPE http2.settings_flood cause=downstream_protocol_error caller="}) {
+        " DPE http2.settings_flood cause=downstream_protocol_error caller=",
+        " connection ended - TLS protocol error cause=tls_failed caller="}) {
     EXPECT_EQ(Count(part), 1u) << part << "\n" << sink.text;
   }
 }

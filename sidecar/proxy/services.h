@@ -33,6 +33,7 @@ enum class Refusal : uint8_t {
   kMemory,
   kNoFilterChain,
   kPlaintext,  // the listener has filter chains for TLS only
+  kTls,        // the handshake failed, or the peer's certificate was not accepted
 };
 
 // A connection that was closed because no filter chain of its listener matched it.
@@ -45,8 +46,8 @@ struct UnmatchedConnection {
   std::string_view service;        // that the connection was for; empty: unknown
 };
 
-// A connection that we ended because its peer broke HTTP/2 or sent a flood of cheap frames, or
-// because its protocol could not be detected.
+// A connection that we ended because its TLS handshake failed, because its peer broke HTTP/2 or
+// sent a flood of cheap frames, or because its protocol could not be detected.
 struct BrokenConnection {
   SocketAddress remote;
   SocketAddress local;

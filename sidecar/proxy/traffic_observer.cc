@@ -38,7 +38,7 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       broken_(registry, telemetry::kDownstreamBroken),
       mirrored_(registry, telemetry::kMirrored) {
   constexpr std::string_view kReasons[] = {
-      "limit", "loop", "unknown_destination", "memory", "no_filter_chain", "plaintext"};
+      "limit", "loop", "unknown_destination", "memory", "no_filter_chain", "plaintext", "tls"};
   for (size_t i = 0; i < std::size(kReasons); ++i) {
     refused_[i] = &registry.CounterRow(telemetry::kDownstreamRefused,
                                        std::array<std::string_view, 1>{kReasons[i]});
@@ -83,8 +83,10 @@ void TrafficObserver::OnUnmatched(const UnmatchedConnection& connection) {
 }
 
 void TrafficObserver::OnBroken(const BrokenConnection& connection) {
-  broken_[{connection.failure.detail, connection.service}].Add();
   access_log_.Write(connection);
+  if (connection.failure.kind != FailureKind::kDownstreamProtocol)
+    return OnDownstreamRefused(Refusal::kTls);
+  broken_[{connection.failure.detail, connection.service}].Add();
 }
 
 void TrafficObserver::OnBreakerOpened(const upstream::ClusterSpec& cluster, FailureKind why) {

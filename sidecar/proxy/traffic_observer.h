@@ -60,7 +60,7 @@ class TrafficObserver final : public Observer {
   CounterCells<2> denied_;  // of connections
   CounterCells<2> broken_;
   CounterCells<2> mirrored_;
-  telemetry::Counter* refused_[6];     // by Refusal
+  telemetry::Counter* refused_[7];     // by Refusal
   telemetry::Counter* detections_[9];  // by DetectionVerdict
 };
 
