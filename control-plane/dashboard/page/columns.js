@@ -9,8 +9,8 @@ const latency = (name, share) => ({
 // `seconds`: in which the traffic was.
 export const goldenColumns = (seconds) => [
   {
-    name: "Success", number: true, by: ({traffic}) => (traffic.requests === 0 ? -1 : traffic.failures / traffic.requests),
-    cell: ({traffic}) => badge(traffic.state, percent(traffic.requests - traffic.failures, traffic.requests)),
+    name: "Success", number: true, by: ({traffic}) => (traffic.events === 0 ? -1 : traffic.failedEvents / traffic.events),
+    cell: ({traffic}) => badge(traffic.state, percent(traffic.events - traffic.failedEvents, traffic.events)),
   },
   {name: "RPS", number: true, by: ({traffic}) => traffic.events, cell: ({traffic}) => rate(traffic.events, seconds)},
   latency("p50", 0.5), latency("p95", 0.95), latency("p99", 0.99),

@@ -12,7 +12,7 @@ const cut = (text) => (text.length > LONGEST ? text.slice(0, LONGEST - 1) + "…
 
 function describe(node, seconds) {
   const {received} = node;
-  if (received.requests === 0) return received.opened > 0 ? `${rate(received.opened, seconds)} connections per second` : "";
+  if (received.requests === 0) return received.opened > 0 ? `${percent(received.opened - received.broken, received.opened)} success · ${rate(received.opened, seconds)} connections per second` : "";
   return `${percent(received.requests - received.failures, received.requests)} success · ${rate(received.requests, seconds)} rps · p95 ${milliseconds(received.quantile(0.95))}`;
 }
 
@@ -21,15 +21,23 @@ function numbersOf(node, seconds) {
   if (received.requests > 0) {
     return [percent(received.requests - received.failures, received.requests), `${rate(received.requests, seconds)} rps`, milliseconds(received.quantile(0.95))];
   }
-  if (received.opened > 0) return [`${rate(received.opened, seconds)} conn/s`, "", "TCP"];
+  if (received.opened > 0) return [percent(received.opened - received.broken, received.opened), `${rate(received.opened, seconds)} conn/s`, ""];
   return [`calls ${rate(sent.requests + sent.opened, seconds)} rps`, "", ""];
+}
+
+// Below the name.
+function more(node) {
+  if (node.open > 0) return `breaker open: ${node.open}`;
+  if (node.kind === "caller") return node.name ? "caller · " + node.namespace : "without identity";
+  return (node.namespace || "other host") + (node.received.requests === 0 && node.received.opened > 0 ? " · TCP" : "");
 }
 
 // What fails comes first.
 function edgeText({traffic}, seconds) {
   const parts = [];
   if (traffic.isSecure === false) parts.push("plaintext");
-  if (traffic.failures > 0) parts.push(`${percent(traffic.failures, traffic.requests)} failed`);
+  if (traffic.failedEvents > 0) parts.push(`${percent(traffic.failedEvents, traffic.events)} failed`);
+  if (traffic.denied > 0) parts.push(`${percent(traffic.denied, traffic.opened)} denied`);
   if (traffic.requests > 0) parts.push(`${rate(traffic.requests, seconds)} rps`, milliseconds(traffic.quantile(0.95)));
   if (traffic.opened > 0) parts.push(`${rate(traffic.opened, seconds)} conn/s`);
   return parts.join(" · ");
@@ -107,7 +115,7 @@ export class Graph {
   drawEdges(edges, seconds) {
     const line = d3.line().x((p) => p.x).y((p) => p.y);
     const placed = (edge) => this.graph.edge(edge.from.id, edge.to.id, edge.id);
-    const state = (edge) => (edge.traffic.requests === 0 ? "none" : edge.traffic.state);
+    const state = (edge) => edge.traffic.state;
     const paths = this.edges.selectAll("path").data(edges, (edge) => edge.id);
     paths.exit().remove();
     paths.enter().append("path").merge(paths)
@@ -147,7 +155,7 @@ export class Graph {
       .attr("data-service", (node) => node.label)
       .attr("transform", (node) => `translate(${this.graph.node(node.id).x - WIDTH / 2},${this.graph.node(node.id).y - HEIGHT / 2})`);
     all.select(".node-name").text((node) => cut(node.name || "unknown"));
-    all.select(".node-more").text((node) => (node.open > 0 ? `breaker open: ${node.open}` : node.kind === "caller" ? (node.name ? "caller · " + node.namespace : "without identity") : node.namespace || "other host"));
+    all.select(".node-more").text(more);
     for (const at of [0, 1, 2]) all.select(".n" + at).text((node) => numbersOf(node, seconds)[at]);
     all.select("title").text((node) => `${node.label}\n${describe(node, seconds)}`);
   }

@@ -111,7 +111,7 @@ export class MeshPage {
       this.graph = new Graph(this.holder);
     }
     this.graph.draw(part, this.seconds);
-    show(this.legend, [["good", "no failures"], ["fair", "below 1 % failed"], ["bad", "1 % failed or more"], ["none", "no requests"]].map(([state, text]) =>
+    show(this.legend, [["good", "no failures"], ["fair", "below 1 % failed"], ["bad", "1 % failed or more"], ["none", "no traffic"]].map(([state, text]) =>
       element("span", {}, element(`i.dot.${state}`), text)), element("span", {}, element("i.dash"), "not by mutual TLS"),
     part.leftOut > 0 && element("span", {}, `${part.leftOut} calls are not drawn: find a name, choose a namespace, or see the table`));
   }
@@ -135,8 +135,8 @@ export class MeshPage {
 
   // What fails first; of each kind the worst ones.
   shownAttention() {
-    const failing = [...this.mesh.edges.values()].filter((edge) => edge.traffic.state === "bad").sort((a, b) => b.traffic.failures - a.traffic.failures)
-      .map((edge) => [percent(edge.traffic.failures, edge.traffic.requests) + " failed", edge.from.label, " → ", nodeLink(edge.to),
+    const failing = [...this.mesh.edges.values()].filter((edge) => edge.traffic.state === "bad").sort((a, b) => b.traffic.failedEvents - a.traffic.failedEvents)
+      .map((edge) => [percent(edge.traffic.failedEvents, edge.traffic.events) + " failed", edge.from.label, " → ", nodeLink(edge.to),
         edge.traffic.errors[0] && `: ${outcomeText(edge.traffic.errors[0])}`, " · ", element("a", {href: "#/errors/" + encodeURIComponent(edge.to.label), "data-key": "errors-" + edge.id}, "Errors")]);
     const ofProxies = (state, isSuch, text) => this.proxies.filter(isSuch).map((proxy) => [state, proxyLink(proxy), text(proxy)]);
     const open = this.services.filter((service) => openBreakersOf(service) > 0)

@@ -71,7 +71,7 @@ export function partOf(mesh, {namespace, text, most}) {
   const wanted = text.trim().toLowerCase();
   const matches = (node) => (!namespace || node.namespace === namespace) && (!wanted || node.label.toLowerCase().includes(wanted));
   const edges = [...mesh.edges.values()].filter(({from, to}) => (!namespace && !wanted) || matches(from) || matches(to))
-    .sort((a, b) => b.traffic.failures - a.traffic.failures || b.traffic.events - a.traffic.events);
+    .sort((a, b) => b.traffic.failedEvents - a.traffic.failedEvents || b.traffic.events - a.traffic.events);
   const nodes = new Map();
   const kept = [];
   for (const edge of edges) {

@@ -7,7 +7,9 @@ export class Traffic {
   requests = 0;
   failures = 0;
   mutualTls = 0;
-  opened = 0;
+  opened = 0; // connections, also those that failed or were denied
+  broken = 0;
+  denied = 0;
   sentBytes = 0;
   receivedBytes = 0;
   buckets = [];
@@ -20,6 +22,8 @@ export class Traffic {
     this.mutualTls += part.mutualTls ?? 0;
     const tcp = part.connections ?? part;
     this.opened += tcp.opened ?? 0;
+    this.broken += tcp.failed ?? 0;
+    this.denied += tcp.denied ?? 0;
     this.sentBytes += tcp.sentBytes ?? 0;
     this.receivedBytes += tcp.receivedBytes ?? 0;
     (part.buckets ?? []).forEach((count, at) => {
@@ -53,10 +57,13 @@ export class Traffic {
   get events() {
     return this.requests + this.opened;
   }
-  // "good", "fair", "bad", or "none" without requests. One failure of few is no alarm, but is seen.
+  get failedEvents() {
+    return this.failures + this.broken;
+  }
+  // "good", "fair", "bad", or "none" without any. One failure of few is no alarm, but is seen.
   get state() {
-    if (this.requests === 0) return "none";
-    const share = this.failures / this.requests;
+    if (this.events === 0) return "none";
+    const share = this.failedEvents / this.events;
     return share === 0 ? "good" : share < 0.01 ? "fair" : "bad";
   }
   get isSecure() {
