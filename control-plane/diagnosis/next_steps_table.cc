@@ -161,6 +161,8 @@ constexpr NextStep kSteps[] = {
 
 }  // namespace
 
+std::span<const NextStep> AllNextSteps() { return kSteps; }
+
 const NextStep* NextStepOf(std::string_view cause) {
   const auto found = std::find_if(std::begin(kSteps), std::end(kSteps),
                                   [&](const NextStep& each) { return each.cause == cause; });

@@ -3,6 +3,7 @@
 // compares them (tests/layering/next_steps_test.py).
 #pragma once
 
+#include <span>
 #include <string_view>
 
 namespace tulle::diagnosis {
@@ -17,6 +18,7 @@ struct NextStep {
   std::string_view policy;   // field that decides; empty: none
 };
 
+std::span<const NextStep> AllNextSteps();
 // Null: the cause is not known to this version.
 const NextStep* NextStepOf(std::string_view cause);
 

@@ -1,0 +1,96 @@
+// Each cause of a failure is explained, whichever sidecar ended the request.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "control-plane/diagnosis/explanation.h"
+#include "control-plane/diagnosis/next_steps_table.h"
+#include "control-plane/diagnosis/verdict.h"
+
+namespace tulle::diagnosis {
+namespace {
+
+constexpr char kCaller[] = "spiffe://cluster.local/ns/shop/sa/web";
+constexpr char kService[] = "spiffe://cluster.local/ns/shop/sa/cart";
+
+Json Record(bool is_outbound) {
+  return {{"requestId", "7"},
+          {"startedMicros", is_outbound ? 1000 : 1001},
+          {"outbound", is_outbound},
+          {"proxy", is_outbound ? "web-1" : "cart-1"},
+          {"source", kCaller},
+          {"destination", kService},
+          {"method", "GET"},
+          {"authority", "cart"},
+          {"path", "/items"},
+          {"service", "cart.shop.svc.cluster.local"},
+          {"status", 503}};
+}
+
+class Causes : public testing::TestWithParam<std::tuple<NextStep, bool>> {
+ protected:
+  const NextStep& step() const { return std::get<0>(GetParam()); }
+  // The service's sidecar ended it, and the caller's passed that on; else the caller's did.
+  bool is_inbound() const { return std::get<1>(GetParam()); }
+
+  Json Records() const {
+    Json caller = Record(true);
+    if (!is_inbound()) {
+      caller["cause"] = step().cause;
+      return {caller};
+    }
+    Json service = Record(false);
+    service["cause"] = step().cause;
+    return {caller, service};
+  }
+};
+
+bool HasPlaceholder(const std::string& text) { return text.find_first_of("{}") != text.npos; }
+
+TEST_P(Causes, HasAMeaningANextStepAndAnExplanation) {
+  const Json records = Records();
+  const Verdict verdict = VerdictOn(OrderedHops(records));
+  EXPECT_EQ(verdict.hop, is_inbound() ? 1 : 0);
+  EXPECT_EQ(verdict.cause, step().cause);
+  const std::string sidecar = is_inbound() ? "cart.shop" : "web.shop";
+  EXPECT_NE(verdict.meaning.find("the sidecar of " + sidecar + " answered 503, because "),
+            std::string::npos)
+      << verdict.meaning;
+  EXPECT_FALSE(verdict.next_step.empty());
+  EXPECT_FALSE(HasPlaceholder(verdict.meaning)) << verdict.meaning;
+  EXPECT_FALSE(HasPlaceholder(verdict.next_step)) << verdict.next_step;
+  const Json explanation = ExplanationOf({{"requests", records}, {"asked", 2}, {"answered", 2}});
+  EXPECT_EQ(explanation.at("verdict").at("cause"), step().cause);
+  EXPECT_EQ(explanation.at("verdict").at("nextStep"), verdict.next_step);
+  EXPECT_NE(std::string(explanation.at("result")).find(verdict.meaning), std::string::npos)
+      << explanation.at("result");
+}
+
+TEST_P(Causes, HasTextsThatReadAsSentences) {
+  EXPECT_FALSE(step().meaning.empty());
+  for (const std::string_view text : {step().meaning, step().outbound, step().inbound}) {
+    if (text.empty()) continue;
+    EXPECT_NE(text.back(), '.') << text;
+    EXPECT_EQ(text.find("  "), text.npos) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Causes,
+                         testing::Combine(testing::ValuesIn(AllNextSteps().begin(),
+                                                            AllNextSteps().end()),
+                                          testing::Bool()),
+                         [](const auto& one) {
+                           return std::string(std::get<0>(one.param).cause) +
+                                  (std::get<1>(one.param) ? "_inbound" : "_outbound");
+                         });
+
+TEST(CausesTable, NamesEachCauseOnce) {
+  std::set<std::string_view> seen;
+  for (const NextStep& step : AllNextSteps()) EXPECT_TRUE(seen.insert(step.cause).second);
+  EXPECT_EQ(NextStepOf("of a later version"), nullptr);
+}
+
+}  // namespace
+}  // namespace tulle::diagnosis
