@@ -205,7 +205,9 @@ size_t EndOfParameters(std::string_view text, size_t at) {
   return std::min(at, text.size());
 }
 
+// With what ends a sentence.
 bool IsWord(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of(".:!?") + 1);
   return std::all_of(text.begin(), text.end(),
                      [](unsigned char c) { return absl::ascii_islower(c); });
 }

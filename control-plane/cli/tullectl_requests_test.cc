@@ -1,8 +1,11 @@
 // What happened to requests: explain, errors, tap, trace, logs.
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "control-plane/cli/json_text.h"
 #include "control-plane/cli/tullectl_fixture.h"
+#include "control-plane/cli/waterfall.h"
 #include "control-plane/insight/fake_sidecar_for_test.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 
@@ -451,6 +454,18 @@ TEST_F(RequestCommands, ATraceIsShownAsBars) {
   EXPECT_TRUE(Says("unknown_service GET /b")) << "the trace of a request: " << out;
   EXPECT_EQ(Run({"trace", "1234"}), 1);
   EXPECT_NE(err.find("tullectl explain 1234"), std::string::npos) << err;
+}
+
+TEST(Waterfall, AChainOfSpansIsNotAsDeepOnTheStack) {
+  constexpr int kSpans = 50'000;
+  Json trace = {{"traceId", "ab12"}, {"spans", Json::array()}};
+  for (int i = 0; i < kSpans; ++i) {
+    trace["spans"].push_back({{"spanId", std::to_string(i)},
+                              {"parentSpanId", i == 0 ? "" : std::to_string(i - 1)},
+                              {"name", "GET"}});
+  }
+  const std::string text = WaterfallOf(trace, 100);
+  EXPECT_GT(std::count(text.begin(), text.end(), '\n'), kSpans);
 }
 
 TEST_F(RequestCommands, TheLevelOfALogIsSet) {
