@@ -9,9 +9,10 @@
 namespace tulle::telemetry {
 namespace {
 
-bool IsWanted(std::string_view name, std::span<const FamilySpec* const> only) {
-  return only.empty() || std::any_of(only.begin(), only.end(),
-                                     [name](const FamilySpec* spec) { return spec->name == name; });
+bool IsWanted(const FamilySpec& family, std::span<const FamilySpec* const> only) {
+  if (only.empty()) return family.is_scraped;
+  return std::any_of(only.begin(), only.end(),
+                     [&](const FamilySpec* spec) { return spec->name == family.name; });
 }
 
 // The latest ones.
@@ -43,7 +44,7 @@ std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
   for (const Registry* registry : registries) {
     std::lock_guard lock(registry->mutex_);
     for (const auto& [name, family] : registry->tables_->families) {
-      if (!IsWanted(name, only)) continue;
+      if (!IsWanted(family.spec, only)) continue;
       Sum& sum = sums[name];
       sum.spec = family.spec;
       for (const auto& [labels, row] : family.rows) {

@@ -35,6 +35,20 @@ constexpr std::string_view kIstioLabels[] = {
     "connection_security_policy",
 };
 static_assert(std::size(kIstioLabels) == kIstioLabelCount);
+constexpr std::string_view kRouteLabels[] = {
+    "reporter",
+    "source_principal",
+    "destination_principal",
+    "destination_service",
+    "request_protocol",
+    "response_code",
+    "grpc_response_status",
+    "response_flags",
+    "connection_security_policy",
+    "route",
+    "called_service",
+};
+static_assert(std::size(kRouteLabels) == RouteLabel::kCount);
 
 constexpr std::string_view kHttpLabels[] = {"direction", "service", "method", "status"};
 constexpr std::string_view kHttpDurationLabels[] = {"direction", "service"};
@@ -103,6 +117,14 @@ const FamilySpec kIstioTcpOpened{
     "istio_tcp_connections_opened_total", "Opened TCP connections.", kCounter, kIstioLabels, {}};
 const FamilySpec kIstioTcpClosed{
     "istio_tcp_connections_closed_total", "Closed TCP connections.", kCounter, kIstioLabels, {}};
+
+const FamilySpec kRouteRequestDuration{"tulle_route_request_duration_milliseconds",
+                                       "Time from a request's first byte to its end, by route.",
+                                       kHistogram,
+                                       kRouteLabels,
+                                       kMilliseconds,
+                                       RowsBy::kPeers,
+                                       /*is_scraped=*/false};
 
 const FamilySpec kHttpRequests{
     "http_requests_total", "Completed requests.", kCounter, kHttpLabels, {}};
@@ -295,6 +317,7 @@ std::span<const FamilySpec* const> ExpiringFamilies() {
                                                &kIstioTcpReceived,
                                                &kIstioTcpOpened,
                                                &kIstioTcpClosed,
+                                               &kRouteRequestDuration,
                                                &kHttpRequests,
                                                &kHttpRequestDuration,
                                                &kFailures,

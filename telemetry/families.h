@@ -38,6 +38,24 @@ enum IstioLabel : size_t {
   kIstioLabelCount,
 };
 
+// Order of the labels of kRouteRequestDuration.
+struct RouteLabel {
+  enum : size_t {
+    kReporter,
+    kSourcePrincipal,
+    kDestinationPrincipal,
+    kDestinationService,
+    kProtocol,
+    kResponseCode,
+    kGrpcStatus,
+    kResponseFlags,
+    kSecurityPolicy,
+    kRoute,
+    kCalledService,
+    kCount,
+  };
+};
+
 extern const FamilySpec kIstioRequests;
 extern const FamilySpec kIstioRequestDuration;
 extern const FamilySpec kIstioRequestBytes;
@@ -49,6 +67,10 @@ extern const FamilySpec kIstioTcpSent;
 extern const FamilySpec kIstioTcpReceived;
 extern const FamilySpec kIstioTcpOpened;
 extern const FamilySpec kIstioTcpClosed;
+
+// What the control plane is told of requests (tulle.insight.v1): Istio's labels have no route. Not
+// scraped, so that scrapes do not grow with the number of routes.
+extern const FamilySpec kRouteRequestDuration;
 
 extern const FamilySpec kHttpRequests;         // direction, service, method, status
 extern const FamilySpec kHttpRequestDuration;  // direction, service

@@ -87,6 +87,7 @@ struct FamilySpec {
   std::span<const std::string_view> labels;
   std::span<const double> bounds;  // of histograms
   RowsBy rows_by = RowsBy::kPeers;
+  bool is_scraped = true;  // else it is collected by name alone
 };
 
 // On whose account a row is made, and the row that counts instead when there is no room for it.
@@ -165,8 +166,8 @@ class Registry {
   std::unique_ptr<Tables> tables_;
 };
 
-// All rows, equal ones added up; families sorted by name. `only`: these families; empty: all.
-// Any thread.
+// All rows, equal ones added up; families sorted by name. `only`: these families; empty: all
+// that are scraped. Any thread.
 std::vector<FamilySamples> Collect(std::span<const Registry* const> registries,
                                    std::span<const FamilySpec* const> only = {});
 

@@ -493,7 +493,7 @@ TEST_F(ApiTest, TheDescriptionTellsPathsAndRoles) {
       EXPECT_FALSE(operation["summary"].get<std::string>().empty()) << path;
     }
   }
-  EXPECT_EQ(count, 47);
+  EXPECT_EQ(count, 48);
   EXPECT_EQ(Body(Call("GET", "/v1/nothing"))["error"], "path not found");
 }
 
@@ -584,6 +584,39 @@ TEST_F(ApiTest, TrafficHasAHistory) {
   }
   EXPECT_EQ(ask({{"window", "3600"}, {"step", "10"}}).status, 400);
   EXPECT_EQ(ask({{"step", "0"}}).status, 400);
+}
+
+TEST_F(ApiTest, TrafficIsShownByRoute) {
+  const auto add = [&](const std::string& backend, const std::string& route,
+                       const std::string& called, uint32_t requests) {
+    const insight::Edge edge{"spiffe://cluster.local/ns/shop/sa/web",
+                             backend + ".shop.svc.cluster.local",
+                             "",
+                             "http",
+                             true,
+                             true,
+                             route,
+                             called};
+    traffic_.AddRequests(*traffic_.RowOf(edge), {200, -1, ""}, std::vector<uint32_t>{0, requests},
+                         kNow - 20);
+  };
+  const std::string cart = "cart.shop.svc.cluster.local";
+  add("cart-v1", "shop/split[0][0]", cart, 9);
+  add("cart-v2", "shop/split[0][0]", cart, 1);
+  add("post", "default", "", 4);
+  const Json all = Body(Call("GET", "/v1/traffic/routes"));
+  ASSERT_EQ(all["links"].size(), 3) << all;
+  const Json json = Body(Call("GET", "/v1/traffic/routes", "", {{"service", cart}}));
+  ASSERT_EQ(json["links"].size(), 2) << json;
+  const Json& first = json["links"][0];
+  EXPECT_EQ(first["service"]["name"], "cart");
+  EXPECT_EQ(first["route"], "shop/split[0][0]");
+  EXPECT_EQ(first["backend"]["name"], "cart-v1");
+  EXPECT_EQ(first["source"]["name"], "web");
+  EXPECT_EQ(first["requests"], 9);
+  EXPECT_EQ(json["links"][1]["backend"]["name"], "cart-v2");
+  EXPECT_EQ(Call("GET", "/v1/traffic/routes", "", {{"window", "0"}}).status, 400);
+  EXPECT_EQ(Body(Call("GET", "/v1/traffic"))["links"].size(), 3);
 }
 
 }  // namespace

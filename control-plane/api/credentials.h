@@ -21,6 +21,9 @@ enum class Role { kReader, kAdmin };
 struct Principal {
   std::string name;
   Role role = Role::kReader;
+  // Tells those apart who share the name of a service account: its token's. Empty: a credential,
+  // which is one caller's.
+  std::string session = {};
 };
 
 struct CredentialRecord {

@@ -86,8 +86,9 @@ TEST_F(LiveTest, RequestsAreThoseOfSidecarsAndOfTheBook) {
   EXPECT_EQ(json["leftOut"], 0);
   const auto& asked = sidecar_.received.back().question().find();
   EXPECT_EQ(asked.service(), "cart");
-  EXPECT_EQ(asked.lowest_status(), 500u);
-  EXPECT_EQ(asked.highest_status(), 599u);
+  ASSERT_EQ(asked.statuses_size(), 1);
+  EXPECT_EQ(asked.statuses(0).lowest(), 500u);
+  EXPECT_EQ(asked.statuses(0).highest(), 599u);
   EXPECT_EQ(asked.limit(), 100u);
   const Json one = Body(Call("GET", "/v1/requests", {{"limit", "1"}}));
   EXPECT_EQ(one["requests"].size(), 1);
@@ -102,7 +103,9 @@ TEST_F(LiveTest, ASidecarThatIsSilentDelaysTheAnswerAndIsCounted) {
 
 TEST_F(LiveTest, InvalidFiltersAreRefused) {
   for (const auto& [name, text] :
-       std::vector<std::pair<std::string, std::string>>{{"status", "5xx"},
+       std::vector<std::pair<std::string, std::string>>{{"status", "6xx"},
+                                                        {"status", "5xx,"},
+                                                        {"maxMs", "0"},
                                                         {"status", "599-500"},
                                                         {"status", "0"},
                                                         {"minMs", "-1"},
@@ -270,6 +273,49 @@ TEST_F(LiveTest, TapsAreLimitedAndTheirFieldsChecked) {
   EXPECT_EQ(Call("POST", "/v1/taps").status, 201);
   EXPECT_EQ(Call("POST", "/v1/taps").status, 201);
   EXPECT_EQ(Call("POST", "/v1/taps").status, 429);
+}
+
+TEST_F(LiveTest, TapsNeedACredential) {
+  for (const char* who : {"Bearer wrong", "none"}) {
+    EXPECT_EQ(Call("POST", "/v1/taps", {}, "{}", who).status, 401) << who;
+    EXPECT_EQ(event_, "");
+  }
+  EXPECT_EQ(api_.Handle({"POST", "/v1/taps", {}, "{}", ""}, kNow).status, 401);
+  EXPECT_TRUE(sidecar_.received.empty()) << "no sidecar was asked";
+}
+
+TEST_F(LiveTest, HeadersAreShownWithoutSecretsUnlessAnAdminWantsThem) {
+  const auto open = [this](const char* body, const std::string& who) {
+    ApiResponse response = Call("POST", "/v1/taps", {}, body, who);
+    return response.status;
+  };
+  const auto asked = [this]() -> const insight::v1::Question& {
+    return sidecar_.received.back().question();
+  };
+  EXPECT_EQ(open(R"({"showHeaders":true,"headers":["x-user: 42","authorization"]})", reader_), 201);
+  EXPECT_EQ(asked().headers(), insight::v1::REDACTED);
+  ASSERT_EQ(asked().tap().headers_size(), 2);
+  EXPECT_EQ(asked().tap().headers(0).name(), "x-user");
+  EXPECT_EQ(asked().tap().headers(0).value(), "42");
+  EXPECT_FALSE(asked().tap().headers(1).has_value());
+  EXPECT_NE(event_.find("header=\"x-user\" header=\"authorization\", with headers"),
+            std::string::npos)
+      << event_;
+  EXPECT_EQ(event_.find("42"), std::string::npos) << "values are not in the log";
+  const size_t before = sidecar_.received.size();
+  EXPECT_EQ(open(R"({"redact":false})", reader_), 403);
+  EXPECT_EQ(event_, "");
+  EXPECT_EQ(open(R"({"headers":["authorization: Bearer x"]})", reader_), 400) << "a guess";
+  EXPECT_EQ(open(R"({"headers":["authorization: Bearer x"]})", admin_), 400);
+  EXPECT_EQ(open(R"({"headers":["a","b","c","d","e"]})", admin_), 400);
+  EXPECT_EQ(open(R"({"headers":"a"})", admin_), 400);
+  EXPECT_EQ(open(R"({"headers":[":"]})", admin_), 400);
+  EXPECT_EQ(open(R"({"headers":[7]})", admin_), 400);
+  EXPECT_EQ(open(R"({"redact":"no"})", admin_), 400);
+  EXPECT_EQ(sidecar_.received.size(), before);
+  EXPECT_EQ(open(R"({"redact":false,"headers":["authorization: Bearer x"]})", admin_), 201);
+  EXPECT_EQ(asked().headers(), insight::v1::ALL_VALUES);
+  EXPECT_NE(event_.find("with headers and their secrets"), std::string::npos) << event_;
 }
 
 TEST_F(LiveTest, AProxyTellsItsConfiguration) {

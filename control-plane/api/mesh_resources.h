@@ -77,6 +77,7 @@ class TrafficResource {
 
  private:
   ApiResponse Links(const Call& call);
+  ApiResponse RouteLinks(const Call& call);
   ApiResponse History(const Call& call);
 
   const insight::TrafficBook* traffic_;

@@ -1,9 +1,12 @@
 #include "control-plane/api/request_json.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 
 namespace tulle::api {
 namespace {
@@ -14,6 +17,7 @@ using insight::v1::RequestRecord;
 constexpr uint32_t kHighestStatus = 999;
 constexpr uint32_t kLongestMillis = 24 * 3600 * 1000;
 constexpr size_t kLongestFilterText = 256;
+constexpr size_t kMostStatuses = 8;
 
 void AddText(const char* name, const std::string& text, Json* json) {
   if (!text.empty()) (*json)[name] = text;
@@ -21,6 +25,15 @@ void AddText(const char* name, const std::string& text, Json* json) {
 
 void AddFlag(const char* name, bool flag, Json* json) {
   if (flag) (*json)[name] = true;
+}
+
+template <typename Headers>
+void AddHeaders(const char* name, const Headers& headers, Json* json) {
+  for (const insight::v1::ShownHeader& header : headers) {
+    Json one = {{"name", header.name()}, {"value", header.value()}};
+    AddFlag("redacted", header.redacted(), &one);
+    (*json)[name].push_back(std::move(one));
+  }
 }
 
 void AddTexts(const RequestRecord& record, Json* json) {
@@ -43,8 +56,16 @@ void AddTexts(const RequestRecord& record, Json* json) {
   AddText("proxy", record.proxy(), json);
 }
 
-// "503", or "500-599".
+// "503", "5xx", or "500-599".
 bool ReadRange(std::string_view text, RequestFilter* filter) {
+  const bool is_class = text.size() == 3 && (text.substr(1) == "xx" || text.substr(1) == "XX");
+  if (is_class && text[0] >= '1' && text[0] <= '5') {
+    const auto lowest = static_cast<uint32_t>(text[0] - '0') * 100;
+    insight::v1::StatusRange& range = *filter->add_statuses();
+    range.set_lowest(lowest);
+    range.set_highest(lowest + 99);
+    return true;
+  }
   const size_t dash = text.find('-');
   const std::string_view lowest = text.substr(0, dash);
   const std::string_view highest = dash == std::string_view::npos ? lowest : text.substr(dash + 1);
@@ -53,9 +74,17 @@ bool ReadRange(std::string_view text, RequestFilter* filter) {
   if (!absl::SimpleAtoi(std::string(lowest), &from) || !absl::SimpleAtoi(std::string(highest), &to))
     return false;
   if (from == 0 || from > to || to > kHighestStatus) return false;
-  filter->set_lowest_status(from);
-  filter->set_highest_status(to);
+  insight::v1::StatusRange& range = *filter->add_statuses();
+  range.set_lowest(from);
+  range.set_highest(to);
   return true;
+}
+
+bool ReadStatuses(const std::string& text, RequestFilter* filter) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
+  return parts.size() <= kMostStatuses &&
+         std::all_of(parts.begin(), parts.end(),
+                     [&](const auto& part) { return ReadRange(part, filter); });
 }
 
 bool ReadNumber(const std::string& text, uint32_t least, uint32_t most, uint32_t* number) {
@@ -71,11 +100,17 @@ bool ReadNumbers(const std::map<std::string, std::string>& texts, RequestFilter*
   };
   uint32_t number = 0;
   for (const auto& [name, text] : texts) {
-    if (name == "status" && !ReadRange(text, filter))
-      return refuse("status", text, "use a status like 503, or a range like 500-599");
+    if (name == "status" && !ReadStatuses(text, filter)) {
+      return refuse("status", text,
+                    "use a status like 503, a class like 5xx, or a range like 500-599; at most 8 "
+                    "with commas");
+    }
     if (name == "minMs" && !ReadNumber(text, 0, kLongestMillis, &number))
       return refuse("minMs", text, "use a number of milliseconds up to 86400000");
     if (name == "minMs") filter->set_at_least_milliseconds(number);
+    if (name == "maxMs" && !ReadNumber(text, 1, kLongestMillis, &number))
+      return refuse("maxMs", text, "use a number of milliseconds from 1 to 86400000");
+    if (name == "maxMs") filter->set_at_most_milliseconds(number);
     if (name == "limit" && !ReadNumber(text, 1, kMostRequests, &number))
       return refuse("limit", text, "use a number from 1 to 1000");
     if (name == "limit") filter->set_limit(number);
@@ -113,6 +148,9 @@ Json RequestJson(const RequestRecord& record) {
                                  {"positive", decision.positive()},
                                  {"reason", decision.reason()}});
   }
+  AddHeaders("requestHeaders", record.request_headers(), &json);
+  AddHeaders("responseHeaders", record.response_headers(), &json);
+  if (record.headers_left_out() > 0) json["headersLeftOut"] = record.headers_left_out();
   return json;
 }
 

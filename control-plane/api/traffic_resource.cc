@@ -69,10 +69,10 @@ Json LinkJson(const insight::Link& link) {
   json["mutualTls"] = link.mutual_tls;
   const insight::Traffic& traffic = link.traffic;
   if (link.is_tcp) {
-    json["connections"] = {{"opened", traffic.tcp.opened},
-                           {"closed", traffic.tcp.closed},
-                           {"sentBytes", traffic.tcp.sent},
-                           {"receivedBytes", traffic.tcp.received}};
+    json["connections"] = {
+        {"opened", traffic.tcp.opened},  {"closed", traffic.tcp.closed},
+        {"failed", traffic.tcp.failed},  {"denied", traffic.tcp.denied},
+        {"sentBytes", traffic.tcp.sent}, {"receivedBytes", traffic.tcp.received}};
     return json;
   }
   json["requests"] = traffic.requests;
@@ -99,6 +99,8 @@ Json StepJson(const insight::Traffic& traffic, int64_t at) {
   }
   if (traffic.tcp.opened + traffic.tcp.sent + traffic.tcp.received != 0) {
     json["opened"] = traffic.tcp.opened;
+    json["failed"] = traffic.tcp.failed;
+    json["denied"] = traffic.tcp.denied;
     json["sentBytes"] = traffic.tcp.sent;
     json["receivedBytes"] = traffic.tcp.received;
   }
@@ -129,6 +131,13 @@ Routes TrafficResource::routes() {
        {{"window",
          "seconds, 1 to 3600, rounded up to whole intervals of ten, the last of which is over; "
          "defaults to 60"}}},
+      {"GET",
+       "/v1/traffic/routes",
+       Access::kReader,
+       "The same by route, for HTTP and gRPC: `service` was called, and the route has chosen "
+       "`backend`",
+       By(this, &TrafficResource::RouteLinks),
+       {{"window", "as of /v1/traffic"}, {"service", "host that was called; defaults to all"}}},
       {"GET",
        "/v1/traffic/history",
        Access::kReader,
@@ -177,6 +186,27 @@ ApiResponse TrafficResource::Links(const Call& call) {
   json["seconds"] = until - from;
   for (const insight::Link& link : insight::LinksOf(traffic_->Between(from, until)))
     json["links"].push_back(LinkJson(link));
+  return Answer(json);
+}
+
+ApiResponse TrafficResource::RouteLinks(const Call& call) {
+  const auto window = ReadWindow(call.QueryOr("window", kWindow));
+  if (!window)
+    return Refuse(400, "window must be a number of seconds from 1 to 3600", "", "window");
+  Json json = {{"seconds", *window}, {"links", Json::array()}};
+  if (traffic_ == nullptr) return Answer(json);
+  const auto [from, until] = traffic_->Newest(*window, call.now);
+  json["seconds"] = until - from;
+  const std::string service = call.QueryOr("service", "");
+  for (const insight::Link& link :
+       insight::LinksOf(traffic_->Between(from, until), insight::Detail::kRoutes)) {
+    if (link.is_tcp || (!service.empty() && link.called != service)) continue;
+    Json each = LinkJson(link);
+    each["backend"] = std::move(each["service"]);
+    each["service"] = ServiceJson(link.called);
+    each["route"] = link.route;
+    json["links"].push_back(std::move(each));
+  }
   return Answer(json);
 }
 

@@ -74,6 +74,16 @@ void MakeDecisionsSafe(v1::RequestRecord& record) {
 
 }  // namespace
 
+// Names and values of strangers: as many and as long as sidecars send.
+void MakeHeadersSafe(google::protobuf::RepeatedPtrField<v1::ShownHeader>& headers) {
+  if (headers.size() > kMostHeaders)
+    headers.DeleteSubrange(kMostHeaders, headers.size() - kMostHeaders);
+  for (v1::ShownHeader& header : headers) {
+    MakeSafe(header.mutable_name());
+    MakeSafe(header.mutable_value());
+  }
+}
+
 void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_micros) {
   for (std::string* text :
        {record.mutable_request_id(), record.mutable_trace_id(), record.mutable_method(),
@@ -91,6 +101,8 @@ void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_m
   record.set_started_micros(std::clamp<int64_t>(record.started_micros(), 0, now_micros));
   record.set_configured_micros(std::clamp<int64_t>(record.configured_micros(), 0, now_micros));
   MakeDecisionsSafe(record);
+  MakeHeadersSafe(*record.mutable_request_headers());
+  MakeHeadersSafe(*record.mutable_response_headers());
   record.DiscardUnknownFields();
   // A copy has no more memory than its texts.
   record = v1::RequestRecord(record);
@@ -125,8 +137,13 @@ bool Matches(const v1::RequestFilter& filter, const v1::RequestRecord& record) {
   if (!record.path().starts_with(filter.path_prefix())) return false;
   if (!filter.source().empty() && !IsFrom(filter.source(), record.source())) return false;
   if (filter.failed_only() && !record.failed()) return false;
-  if (record.status() < filter.lowest_status()) return false;
-  if (filter.highest_status() != 0 && record.status() > filter.highest_status()) return false;
+  const auto has_status = [&](const v1::StatusRange& range) {
+    return record.status() >= range.lowest() && record.status() <= range.highest();
+  };
+  const auto& statuses = filter.statuses();
+  if (!statuses.empty() && std::none_of(statuses.begin(), statuses.end(), has_status)) return false;
+  const uint64_t most = filter.at_most_milliseconds();
+  if (most != 0 && record.ended() > most * kMicrosPerMilli) return false;
   return record.ended() >= filter.at_least_milliseconds() * kMicrosPerMilli;
 }
 

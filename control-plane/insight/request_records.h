@@ -18,6 +18,7 @@ inline constexpr size_t kLongestText = 512;
 // Of one record.
 inline constexpr int kMostDecisions = 128;
 inline constexpr size_t kMostDecisionText = 8 * 1024;
+inline constexpr int kMostHeaders = 48;  // of a request, and of a response
 
 // Who sends records: what its certificate and its ADS stream say.
 struct Reporter {

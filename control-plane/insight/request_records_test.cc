@@ -15,6 +15,12 @@ Reporter Web() {
   return {kWeb, "web-1", [](const std::string& host) { return host == "web.shop.svc.x"; }};
 }
 
+void AddStatuses(v1::RequestFilter& filter, uint32_t lowest, uint32_t highest) {
+  v1::StatusRange& range = *filter.add_statuses();
+  range.set_lowest(lowest);
+  range.set_highest(highest);
+}
+
 TEST(RequestRecords, ASidecarSpeaksForItselfAlone) {
   v1::RequestRecord outbound;
   outbound.set_outbound(true);
@@ -105,17 +111,40 @@ TEST(RequestRecords, EachPropertyOfAFilterMustMatch) {
       {"source", [](v1::RequestFilter& f) { f.set_source("web.bank"); }, false},
       {"source", [](v1::RequestFilter& f) { f.set_source("we"); }, false},
       {"failed", [](v1::RequestFilter& f) { f.set_failed_only(true); }, false},
-      {"status", [](v1::RequestFilter& f) { f.set_lowest_status(500); }, false},
-      {"status", [](v1::RequestFilter& f) { f.set_highest_status(403); }, false},
-      {"status", [](v1::RequestFilter& f) { f.set_highest_status(404); }, true},
+      {"status", [](v1::RequestFilter& f) { AddStatuses(f, 500, 599); }, false},
+      {"status", [](v1::RequestFilter& f) { AddStatuses(f, 400, 403); }, false},
+      {"status",
+       [](v1::RequestFilter& f) {
+         AddStatuses(f, 500, 599);
+         AddStatuses(f, 404, 404);
+       },
+       true},
       {"time", [](v1::RequestFilter& f) { f.set_at_least_milliseconds(2); }, true},
       {"time", [](v1::RequestFilter& f) { f.set_at_least_milliseconds(3); }, false},
+      {"time", [](v1::RequestFilter& f) { f.set_at_most_milliseconds(1); }, false},
+      {"time", [](v1::RequestFilter& f) { f.set_at_most_milliseconds(3); }, true},
   };
   for (const Case& each : kCases) {
     v1::RequestFilter filter;
     each.set(filter);
     EXPECT_EQ(Matches(filter, record), each.matches)
         << each.what << ": " << filter.ShortDebugString();
+  }
+}
+
+TEST(RequestRecords, HeadersOfStrangersAreBoundedAndHarmless) {
+  v1::RequestRecord record;
+  for (int i = 0; i < 1000; ++i) {
+    v1::ShownHeader& header = *record.add_request_headers();
+    header.set_name("n\x1b[2J" + std::string(2000, 'n'));
+    header.set_value("v\n" + std::string(2000, 'v'));
+  }
+  MakeSafe(record, {kWeb, "web-1", [](const std::string&) { return true; }}, 1);
+  ASSERT_EQ(record.request_headers_size(), kMostHeaders);
+  for (const v1::ShownHeader& header : record.request_headers()) {
+    EXPECT_EQ(header.name().size(), kLongestText);
+    EXPECT_TRUE(header.name().starts_with("n [2J")) << header.name();
+    EXPECT_TRUE(header.value().starts_with("v v"));
   }
 }
 

@@ -13,23 +13,28 @@ namespace tulle::insight {
 class Taps::Tap : public Deletable {
  public:
   Tap(loop::Loop& loop, Respondents& respondents, const v1::RequestFilter& filter,
-      std::string caller, const std::function<void()>& abandon)
+      v1::HeaderView headers, Owner owner, const std::function<void()>& abandon)
       : loop_(loop),
         respondents_(respondents),
         filter_(filter),
-        caller_(std::move(caller)),
+        headers_(headers),
+        owner_(std::move(owner)),
+        read_(loop.Now()),
         abandoned_(loop.NewTimer(abandon)),
         waited_(loop.NewTimer([this] { Answer(); })) {
     abandoned_->Start(kAbandonedAfter);
     for (Respondent* each : respondents_.all()) Ask(*each);
   }
 
-  const std::string& caller() const { return caller_; }
+  const Owner& owner() const { return owner_; }
+  // Since when nobody reads it.
+  loop::Instant unread_since() const { return reader_ ? loop_.Now() : read_; }
 
   void Ask(Respondent& respondent) {
     v1::ToSidecar message;
     message.mutable_question()->set_id(respondents_.NextQuestion());
     *message.mutable_question()->mutable_tap() = filter_;
+    message.mutable_question()->set_headers(headers_);
     if (!respondent.Send(message)) return;
     parts_.insert_or_assign(&respondent, Part{message.question().id(), loop_.Now()});
   }
@@ -100,6 +105,7 @@ class Taps::Tap : public Deletable {
     waited_->Stop();
     if (!reader_) return;
     Done reader = std::exchange(reader_, nullptr);
+    read_ = loop_.Now();
     news_.asked = parts_.size();
     bytes_ = 0;
     for (auto& [respondent, part] : parts_) part.bytes = 0;
@@ -109,7 +115,9 @@ class Taps::Tap : public Deletable {
   loop::Loop& loop_;
   Respondents& respondents_;
   const v1::RequestFilter filter_;
-  const std::string caller_;
+  const v1::HeaderView headers_;
+  const Owner owner_;
+  loop::Instant read_;
   std::map<Respondent*, Part> parts_;
   News news_;
   size_t bytes_ = 0;  // of news_
@@ -124,34 +132,54 @@ Taps::Taps(loop::Loop& loop, Respondents& respondents) : loop_(loop), respondent
 
 Taps::~Taps() = default;
 
-absl::StatusOr<std::string> Taps::Open(const v1::RequestFilter& filter, const std::string& caller) {
-  const auto of_caller = std::count_if(taps_.begin(), taps_.end(), [&](const auto& each) {
-    return each.second->caller() == caller;
-  });
-  if (taps_.size() >= kMost || static_cast<size_t>(of_caller) >= kMostOfCaller) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("too many taps are open: there may be ", kMost, ", ", kMostOfCaller,
-                     " of one credential; end one, or wait 10 s if it was left"));
+absl::StatusOr<std::string> Taps::Open(const v1::RequestFilter& filter, v1::HeaderView headers,
+                                       const Owner& owner) {
+  if (!HasRoomFor(owner) && !(EndUnread(owner.name) && HasRoomFor(owner))) {
+    return absl::ResourceExhaustedError(absl::StrCat("too many taps are open: there may be ", kMost,
+                                                     ", ", kMostOfSession,
+                                                     " of one credential or token; end one"));
   }
   const std::string id = absl::StrCat(++opened_, "-", absl::Hex(loop_.random().Next()));
-  taps_.emplace(
-      id, std::make_unique<Tap>(loop_, respondents_, filter, caller, [this, id] { End(id); }));
+  taps_.emplace(id, std::make_unique<Tap>(loop_, respondents_, filter, headers, owner,
+                                          [this, id] { End(id); }));
   return id;
 }
 
-Taps::Tap* Taps::Find(const std::string& id, const std::string& caller) {
-  const auto found = taps_.find(id);
-  return found == taps_.end() || found->second->caller() != caller ? nullptr : found->second.get();
+bool Taps::HasRoomFor(const Owner& owner) const {
+  size_t of_session = 0;
+  size_t of_name = 0;
+  for (const auto& [id, tap] : taps_) {
+    if (tap->owner() == owner) ++of_session;
+    if (tap->owner().name == owner.name) ++of_name;
+  }
+  return taps_.size() < kMost && of_session < kMostOfSession && of_name < kMostOfName;
 }
 
-bool Taps::Read(const std::string& id, const std::string& caller, Done done) {
-  Tap* tap = Find(id, caller);
+bool Taps::EndUnread(const std::string& name) {
+  const std::string* oldest = nullptr;
+  loop::Instant since = loop_.Now() - kUnreadAfter;
+  for (const auto& [id, tap] : taps_) {
+    if (tap->owner().name != name || tap->unread_since() >= since) continue;
+    oldest = &id;
+    since = tap->unread_since();
+  }
+  if (oldest != nullptr) End(std::string(*oldest));
+  return oldest != nullptr;
+}
+
+Taps::Tap* Taps::Find(const std::string& id, const Owner& owner) {
+  const auto found = taps_.find(id);
+  return found == taps_.end() || found->second->owner() != owner ? nullptr : found->second.get();
+}
+
+bool Taps::Read(const std::string& id, const Owner& owner, Done done) {
+  Tap* tap = Find(id, owner);
   if (tap != nullptr) tap->Read(std::move(done));
   return tap != nullptr;
 }
 
-bool Taps::Close(const std::string& id, const std::string& caller) {
-  if (Find(id, caller) == nullptr) return false;
+bool Taps::Close(const std::string& id, const Owner& owner) {
+  if (Find(id, owner) == nullptr) return false;
   End(id);
   return true;
 }

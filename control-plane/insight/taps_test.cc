@@ -15,12 +15,12 @@ using std::chrono::seconds;
 
 class TapsTest : public testing::Test {
  protected:
-  std::string Open(const std::string& caller = "ann") {
-    const auto id = taps_.Open({}, caller);
+  std::string Open(const std::string& caller = "ann", const std::string& session = "") {
+    const auto id = taps_.Open({}, v1::REDACTED, {caller, session});
     return id.ok() ? *id : "";
   }
   bool Read(const std::string& id, const std::string& caller = "ann") {
-    return taps_.Read(id, caller, [this](Taps::News news) {
+    return taps_.Read(id, {caller, ""}, [this](Taps::News news) {
       ++read_;
       news_ = std::move(news);
     });
@@ -56,15 +56,15 @@ TEST_F(TapsTest, WhatEndsIsReadOnce) {
 TEST_F(TapsTest, ATapIsItsCreatorsAlone) {
   const std::string id = Open("ann");
   EXPECT_FALSE(Read(id, "bob"));
-  EXPECT_FALSE(taps_.Close(id, "bob"));
-  EXPECT_TRUE(taps_.Close(id, "ann"));
+  EXPECT_FALSE(taps_.Close(id, {"bob", ""}));
+  EXPECT_TRUE(taps_.Close(id, {"ann", ""}));
   EXPECT_FALSE(Read(id, "ann"));
 }
 
 TEST_F(TapsTest, ClosingEndsTheSidecarsPart) {
   const std::string id = Open();
   const uint32_t question = web_.received.back().question().id();
-  ASSERT_TRUE(taps_.Close(id, "ann"));
+  ASSERT_TRUE(taps_.Close(id, {"ann", ""}));
   EXPECT_EQ(web_.received.back().end_tap(), question);
   web_.Answer({"late"}, false);
 }
@@ -109,11 +109,39 @@ TEST_F(TapsTest, ThereAreFewOfOneAndOfAll) {
   EXPECT_NE(Open("ann"), "");
   EXPECT_NE(Open("ann"), "");
   EXPECT_EQ(Open("ann"), "");
-  EXPECT_NE(Open("bob"), "");
-  EXPECT_NE(Open("bob"), "");
-  EXPECT_EQ(Open("eve"), "");
+  for (const char* other : {"bob", "bob", "eve", "eve", "rob", "rob"}) EXPECT_NE(Open(other), "");
+  EXPECT_EQ(Open("tom"), "");
   Pass(seconds(11));
-  EXPECT_NE(Open("eve"), "");
+  EXPECT_NE(Open("tom"), "");
+}
+
+TEST_F(TapsTest, TokensOfOneAccountAreApart) {
+  const std::string id = Open("tulle-viewer", "token-1");
+  EXPECT_FALSE(taps_.Close(id, {"tulle-viewer", "token-2"}));
+  EXPECT_NE(Open("tulle-viewer", "token-1"), "");
+  EXPECT_EQ(Open("tulle-viewer", "token-1"), "");
+  for (const char* token : {"token-2", "token-2", "token-3", "token-3"})
+    EXPECT_NE(Open("tulle-viewer", token), "");
+  EXPECT_EQ(Open("tulle-viewer", "token-4"), "") << "others must be able to tap too";
+  EXPECT_NE(Open("tulle-admin", "token-5"), "");
+}
+
+TEST_F(TapsTest, AnUnreadTapMakesRoomForAnotherOfItsOwner) {
+  const std::string left = Open("ann");
+  Pass(seconds(1));
+  const std::string read = Open("ann");
+  EXPECT_EQ(Open("ann"), "") << "a pause of a second is none";
+  Pass(milliseconds(1500));
+  ASSERT_TRUE(Read(read));
+  EXPECT_NE(Open("ann"), "");
+  EXPECT_FALSE(Read(left)) << "it was not read for longest";
+  EXPECT_TRUE(Read(read));
+  EXPECT_EQ(Open("ann"), "") << "both are being read";
+}
+
+TEST_F(TapsTest, SidecarsAreToldWhichHeadersAreShown) {
+  Open();
+  EXPECT_EQ(web_.received.back().question().headers(), v1::REDACTED);
 }
 
 TEST_F(TapsTest, WhatIsTooMuchIsCounted) {

@@ -39,6 +39,8 @@ void Connections::Add(const Connections& other) {
   add(closed, other.closed);
   add(sent, other.sent);
   add(received, other.received);
+  add(failed, other.failed);
+  add(denied, other.denied);
 }
 
 void Traffic::Add(const Traffic& other) {
@@ -77,16 +79,20 @@ double Traffic::Quantile(double share) const {
   return kBucketEnds[kBuckets - 2];
 }
 
-std::vector<Link> LinksOf(const std::vector<EdgeTraffic>& edges) {
+std::vector<Link> LinksOf(const std::vector<EdgeTraffic>& edges, Detail detail) {
   struct Sides {
     Link outbound;
     Link inbound;
   };
-  std::map<std::tuple<std::string, std::string, bool>, Sides> all;
+  // By source, service, is_tcp, called and route.
+  std::map<std::tuple<std::string, std::string, bool, std::string, std::string>, Sides> all;
   for (const EdgeTraffic& each : edges) {
     const Edge& edge = each.edge;
     const bool is_tcp = edge.protocol == "tcp";
-    Sides& sides = all[{edge.source, edge.service, is_tcp}];
+    const bool by_route = detail == Detail::kRoutes;
+    const std::string& called = edge.called.empty() ? edge.service : edge.called;
+    Sides& sides = all[{edge.source, edge.service, is_tcp, by_route ? called : "",
+                        by_route ? edge.route : ""}];
     Link& link = edge.outbound ? sides.outbound : sides.inbound;
     link.is_tcp = is_tcp;
     link.by_caller = edge.outbound;
@@ -107,7 +113,7 @@ std::vector<Link> LinksOf(const std::vector<EdgeTraffic>& edges) {
     // Behind a route the service has another name than the one that was called.
     if (!is_told(sides) && tellers.contains(std::get<0>(key))) continue;
     Link& link = links.emplace_back(std::move(is_told(sides) ? sides.outbound : sides.inbound));
-    std::tie(link.source, link.service, std::ignore) = key;
+    std::tie(link.source, link.service, std::ignore, link.called, link.route) = key;
     std::sort(link.destinations.begin(), link.destinations.end());
     link.destinations.erase(std::unique(link.destinations.begin(), link.destinations.end()),
                             link.destinations.end());

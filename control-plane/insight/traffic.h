@@ -27,6 +27,10 @@ struct Edge {
   std::string protocol;     // "http", "grpc" or "tcp"
   bool outbound = false;    // the caller's sidecar says so
   bool mutual_tls = false;
+  // If `outbound`: the route that chose the service, and the host that was called; empty: unknown,
+  // and the service itself.
+  std::string route{};
+  std::string called{};
 
   auto operator<=>(const Edge&) const = default;
   const std::string& reporter() const { return outbound ? source : destination; }
@@ -46,10 +50,12 @@ struct Outcome {
 
 // Counts end at UINT64_MAX.
 struct Connections {
-  uint64_t opened = 0;
+  uint64_t opened = 0;  // by the callers, also those that failed or were denied
   uint64_t closed = 0;
   uint64_t sent = 0;  // bytes, to the caller
   uint64_t received = 0;
+  uint64_t failed = 0;  // of those that are closed: the service or the way to it failed
+  uint64_t denied = 0;  // by a policy
 
   bool operator==(const Connections&) const = default;
   void Add(const Connections& other);
@@ -88,11 +94,16 @@ struct Link {
   uint64_t mutual_tls = 0;  // of the requests and connections
   bool is_tcp = false;
   bool by_caller = false;  // its reports; else those of the service
+  // Of Detail::kRoutes.
+  std::string called{};  // the host that was called; `service` is the one that the route has chosen
+  std::string route{};   // empty: unknown, as where the caller does not report
 };
+
+enum class Detail { kServices, kRoutes };
 
 // Where a caller reports, its reports count: it alone knows which service it called, and what did
 // not arrive. For other callers, as those outside the mesh, the service's. Ordered by source,
-// service and is_tcp.
-std::vector<Link> LinksOf(const std::vector<EdgeTraffic>& edges);
+// service, is_tcp, called and route. kRoutes: one link for each route.
+std::vector<Link> LinksOf(const std::vector<EdgeTraffic>& edges, Detail detail = Detail::kServices);
 
 }  // namespace tulle::insight

@@ -20,7 +20,8 @@ size_t HeapOf(const std::string& text) {
 
 // Twice: in the row, and as its key.
 size_t HeapOf(const Edge& edge) {
-  return 2 * (HeapOf(edge.source) + HeapOf(edge.service) + HeapOf(edge.destination));
+  return 2 * (HeapOf(edge.source) + HeapOf(edge.service) + HeapOf(edge.destination) +
+              HeapOf(edge.route) + HeapOf(edge.called));
 }
 
 uint32_t Clamped(uint64_t count) {
@@ -158,6 +159,8 @@ std::shared_ptr<TrafficBook::Row> TrafficBook::RowOf(const Edge& edge) {
   const auto share = shares_.find(edge.reporter());
   const bool has_many = share != shares_.end() && share->second.rows >= kMostEdgesOfOne;
   if (has_many || rows_.size() >= kMostEdges) {
+    made.route.clear();
+    made.called.clear();
     (edge.outbound ? made.destination : made.source).clear();
     made.service = "other";
     const auto other = rows_.find(made);

@@ -54,21 +54,37 @@ uint64_t Sum(uint64_t one, uint64_t other) {
   return one > UINT64_MAX - other ? UINT64_MAX : one + other;
 }
 
+// Of TCP connections, by the flag with which they ended. What the caller has ended, or nobody has
+// used for long, has not failed.
+Connections GainedBy(const v1::Connections& report, const std::string& flags) {
+  Connections gained{report.opened(), report.closed(), report.sent(), report.received()};
+  if (flags == "UAEX") {
+    gained.denied = report.closed();
+  } else if (!flags.empty() && flags != "DC" && flags != "DPE" && flags != "DT" && flags != "SI") {
+    gained.failed = report.closed();
+  }
+  return gained;
+}
+
 }  // namespace
 
 bool IsValid(const Edge& edge) {
   return IsName(edge.source) && IsName(edge.service) && IsName(edge.destination) &&
-         IsProtocol(edge.protocol);
+         IsName(edge.route) && IsName(edge.called) && IsProtocol(edge.protocol);
 }
 
 bool TrafficStream::Name(const v1::Series& series) {
   if (series_.size() >= kMostSeries || series_.contains(series.id())) return false;
-  Edge edge{series.source(),   series.service(),  series.destination(),
-            series.protocol(), series.outbound(), series.mutual_tls()};
+  Edge edge{series.source(),   series.service(),    series.destination(), series.protocol(),
+            series.outbound(), series.mutual_tls(), series.route(),       series.called()};
   if (!IsValid(edge) || !IsStatus(series.response_code()) || !IsGrpcStatus(series)) return false;
   if (!share_.AddSeries()) return false;
   (edge.outbound ? edge.source : edge.destination) = reporter_;
-  if (!edge.outbound && !serves_(edge.service, reporter_)) edge.service.clear();
+  if (!edge.outbound) {
+    if (!serves_(edge.service, reporter_)) edge.service.clear();
+    edge.route.clear();
+    edge.called.clear();
+  }
   Outcome outcome{series.response_code(),
                   series.has_grpc_status() ? static_cast<int>(series.grpc_status()) : -1,
                   KnownFlags(series.response_flags())};
@@ -116,8 +132,7 @@ bool TrafficStream::Add(const v1::Traffic& traffic, int64_t now) {
   for (const v1::Connections& each : traffic.connections()) {
     const Series* series = Find(each.series());
     if (series == nullptr) return false;
-    book_.AddConnections(*series->row, {each.opened(), each.closed(), each.sent(), each.received()},
-                         now);
+    book_.AddConnections(*series->row, GainedBy(each, series->outcome.flags), now);
   }
   return true;
 }

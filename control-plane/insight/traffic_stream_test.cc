@@ -54,6 +54,45 @@ TEST_F(TrafficStreamTest, TheReporterIsWhoseCertificateItIs) {
   EXPECT_EQ(Only().destination, kCart);
 }
 
+TEST_F(TrafficStreamTest, OnlyCallersKnowTheRoute) {
+  v1::Series series = Outbound();
+  series.set_route("shop/split[0][0]");
+  series.set_called("basket.shop.svc.cluster.local");
+  ASSERT_TRUE(stream_.Add(Report(series), kNow));
+  EXPECT_EQ(Only().route, "shop/split[0][0]");
+  EXPECT_EQ(Only().called, "basket.shop.svc.cluster.local");
+  TrafficBook book(kNow);
+  ReporterShare share;
+  TrafficStream other(book, share, kCart, [](const auto&, const auto&) { return true; });
+  series.set_outbound(false);
+  ASSERT_TRUE(other.Add(Report(series), kNow));
+  EXPECT_EQ(book.Between(kNow, kNow + 1)[0].edge.route, "");
+  series.set_id(2);
+  series.set_route(std::string(TrafficStream::kLongestName + 1, 'r'));
+  EXPECT_FALSE(other.Add(Report(series), kNow));
+}
+
+TEST_F(TrafficStreamTest, ConnectionsThatFailedOrWereDeniedAreCounted) {
+  uint32_t id = 0;
+  const auto add = [&](const char* flags) {
+    v1::Series series = Outbound();
+    series.set_id(++id);
+    series.set_protocol("tcp");
+    series.set_response_flags(flags);
+    v1::Traffic traffic;
+    *traffic.add_series() = series;
+    v1::Connections& connections = *traffic.add_connections();
+    connections.set_series(id);
+    connections.set_opened(1);
+    connections.set_closed(1);
+    ASSERT_TRUE(stream_.Add(traffic, kNow)) << flags;
+  };
+  for (const char* flags : {"", "DC", "SI", "UF", "UH", "NR", "UAEX"}) add(flags);
+  const auto all = book_.Between(kNow, kNow + 1);
+  ASSERT_EQ(all.size(), 1);
+  EXPECT_EQ(all[0].traffic.tcp, (Connections{7, 7, 0, 0, 3, 1}));
+}
+
 TEST_F(TrafficStreamTest, OnlyWorkloadsOfAServiceSpeakForIt) {
   v1::Series series = Outbound();
   series.set_outbound(false);

@@ -59,7 +59,7 @@ TEST(Traffic, QuantilesAreInterpolatedInABucket) {
 
 // Reports carry counts alone: both sides must mean the same durations.
 TEST(Traffic, BucketsAreThoseThatSidecarsCount) {
-  const auto counted = telemetry::kIstioRequestDuration.bounds;
+  const auto counted = telemetry::kRouteRequestDuration.bounds;
   EXPECT_TRUE(
       std::equal(counted.begin(), counted.end(), std::begin(kBucketEnds), std::end(kBucketEnds)));
 }
@@ -88,6 +88,34 @@ TEST(Links, TheServiceThatWasCalledCountsNotTheOneBehindARoute) {
                               Requests({kWeb, "cart-v2.shop", kCart, "http", false, true}, 10)});
   ASSERT_EQ(links.size(), 1);
   EXPECT_EQ(links[0].service, "cart.shop");
+}
+
+TEST(Links, EachRouteIsALinkIfRoutesAreAskedFor) {
+  const auto of = [](const char* service, const char* route, const char* called,
+                     uint64_t requests) {
+    return Requests({kWeb, service, kCart, "http", true, true, route, called}, requests);
+  };
+  const std::vector<EdgeTraffic> edges = {
+      of("cart-v1.shop", "shop/split[0][0]", "cart.shop", 90),
+      of("cart-v2.shop", "shop/split[0][0]", "cart.shop", 10), of("cart-v1.shop", "default", "", 5),
+      Requests({kWeb, "cart-v1.shop", kCart, "http", false, true}, 95),
+      Requests({"", "cart-v1.shop", kCart, "http", false, false}, 1)};
+  const auto links = LinksOf(edges, Detail::kRoutes);
+  ASSERT_EQ(links.size(), 4) << "what the services say of web is left out";
+  EXPECT_EQ(links[0].source, "");
+  EXPECT_EQ(links[0].route, "");
+  EXPECT_EQ(links[0].called, "cart-v1.shop");
+  EXPECT_EQ(links[1].called, "cart-v1.shop");
+  EXPECT_EQ(links[1].route, "default");
+  EXPECT_EQ(links[1].traffic.requests, 5);
+  EXPECT_EQ(links[2].called, "cart.shop");
+  EXPECT_EQ(links[2].service, "cart-v1.shop");
+  EXPECT_EQ(links[2].traffic.requests, 90);
+  EXPECT_EQ(links[3].service, "cart-v2.shop");
+  const auto services = LinksOf(edges);
+  ASSERT_EQ(services.size(), 3);
+  EXPECT_EQ(services[1].traffic.requests, 95);
+  EXPECT_EQ(services[1].called, "");
 }
 
 TEST(Links, HttpAndTcpAreApart) {

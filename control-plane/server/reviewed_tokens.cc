@@ -51,15 +51,23 @@ std::optional<int64_t> ExpiryOf(std::string_view token) {
   return expiry.get<int64_t>();
 }
 
-absl::StatusOr<Principal> PrincipalOf(const ServiceAccount& account) {
+// `session`: of the token.
+absl::StatusOr<Principal> PrincipalOf(const ServiceAccount& account, std::string session) {
   const bool is_ours = account.ns == kubernetes::kControlNamespace;
   if (is_ours && account.name == kubernetes::kViewerAccount)
-    return Principal{account.name, api::Role::kReader};
+    return Principal{account.name, api::Role::kReader, std::move(session)};
   if (is_ours && account.name == kubernetes::kAdminAccount)
-    return Principal{account.name, api::Role::kAdmin};
+    return Principal{account.name, api::Role::kAdmin, std::move(session)};
   return absl::PermissionDeniedError(absl::StrCat(
       "the service account ", account.ns, "/", account.name,
       " may not call the API: use a token of tulle-viewer or tulle-admin of tulle-system"));
+}
+
+// The API server's own name of the token, which its audit log has too; older ones give none.
+std::string SessionOf(const ServiceAccount& account, const std::array<uint8_t, 32>& hash) {
+  if (!account.credential_id.empty()) return account.credential_id;
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(hash.data()), hash.size()));
 }
 
 }  // namespace
@@ -115,8 +123,8 @@ void ReviewedTokens::Ask(const std::string& source, std::string_view token,
 }
 
 void ReviewedTokens::Learn(const Hash& hash, absl::StatusOr<ServiceAccount> account) {
-  absl::StatusOr<Principal> caller =
-      account.ok() ? PrincipalOf(*account) : absl::StatusOr<Principal>(account.status());
+  absl::StatusOr<Principal> caller = account.ok() ? PrincipalOf(*account, SessionOf(*account, hash))
+                                                  : absl::StatusOr<Principal>(account.status());
   if (caller.ok()) {
     ++counts_.accepted;
     log_.Write(telemetry::LogLevel::kInfo, LogComponent::kApi,

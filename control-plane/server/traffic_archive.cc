@@ -30,13 +30,13 @@ constexpr int64_t kMinuteSeconds = 60;
 constexpr loop::Duration kTickPeriod = std::chrono::seconds(5);
 constexpr loop::Duration kBetweenTurns = std::chrono::milliseconds(50);
 // A file of another version is replaced.
-constexpr int64_t kArchiveVersion = 1;
+constexpr int64_t kArchiveVersion = 2;
 // Losing the last minutes with the power is no harm, so no write waits for the disk.
 constexpr char kSchema[] =
     "PRAGMA synchronous=OFF; PRAGMA journal_mode=TRUNCATE;"
     "CREATE TABLE IF NOT EXISTS minutes(start INTEGER NOT NULL, edge TEXT NOT NULL,"
     " traffic TEXT NOT NULL, PRIMARY KEY(start, edge)) WITHOUT ROWID;"
-    "PRAGMA user_version=1;";
+    "PRAGMA user_version=2;";
 
 // DataLoss: the file is of no use to anybody. Anything else may pass: a full disk, a lock.
 absl::Status LastError(sqlite3* database) {
@@ -56,8 +56,8 @@ absl::Status Execute(sqlite3* database, const char* sql) {
 }
 
 std::string TextOf(const Edge& edge) {
-  return Json{edge.source,   edge.service,  edge.destination,
-              edge.protocol, edge.outbound, edge.mutual_tls}
+  return Json{edge.source,   edge.service,    edge.destination, edge.protocol,
+              edge.outbound, edge.mutual_tls, edge.route,       edge.called}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -69,14 +69,15 @@ std::string TextOf(const Traffic& traffic) {
   return Json{{"failures", traffic.failures},
               {"buckets", traffic.buckets},
               {"outcomes", std::move(outcomes)},
-              {"tcp", {tcp.opened, tcp.closed, tcp.sent, tcp.received}}}
+              {"tcp", {tcp.opened, tcp.closed, tcp.sent, tcp.received, tcp.failed, tcp.denied}}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Edge EdgeOf(const Json& json) {
   return {json.at(0).get<std::string>(), json.at(1).get<std::string>(),
           json.at(2).get<std::string>(), json.at(3).get<std::string>(),
-          json.at(4).get<bool>(),        json.at(5).get<bool>()};
+          json.at(4).get<bool>(),        json.at(5).get<bool>(),
+          json.at(6).get<std::string>(), json.at(7).get<std::string>()};
 }
 
 Traffic TrafficOf(const Json& json) {
@@ -88,7 +89,7 @@ Traffic TrafficOf(const Json& json) {
                              each.at(2).get<std::string>()}] = each.at(3).get<uint64_t>();
   const Json& tcp = json.at("tcp");
   traffic.tcp = {tcp.at(0).get<uint64_t>(), tcp.at(1).get<uint64_t>(), tcp.at(2).get<uint64_t>(),
-                 tcp.at(3).get<uint64_t>()};
+                 tcp.at(3).get<uint64_t>(), tcp.at(4).get<uint64_t>(), tcp.at(5).get<uint64_t>()};
   return traffic;
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "net/base/arena.h"
+#include "net/http/head.h"
 #include "net/loop/sim/simulation.h"
 #include "sidecar/insight/config_answers.h"
 #include "sidecar/insight/failed_requests.h"
@@ -223,7 +225,7 @@ TEST_F(QuestionsTest, OnlySoManyTapsAtATime) {
   for (uint32_t id = 1; id <= RequestTaps::kMostTaps; ++id) Ask(Tap(id));
   EXPECT_TRUE(answers_.empty());
   Ask(Tap(9));
-  EXPECT_NE(Only().error().find("already has 4 taps"), std::string::npos);
+  EXPECT_NE(Only().error().find("already has 8 taps"), std::string::npos);
   questions_.OnEnd(1);
   answers_.clear();
   Ask(Tap(9));
@@ -320,6 +322,105 @@ TEST_F(QuestionsTest, TheConfigurationHasABoundedSize) {
   question.mutable_config()->set_kind("none");
   Ask(question);
   EXPECT_EQ(Only().error(), "kind: must be clusters, listeners, routes, endpoints or secrets");
+}
+
+class HeaderTaps : public QuestionsTest {
+ protected:
+  static Question HeaderTap(uint32_t id, insight::v1::HeaderView view, const char* name = nullptr,
+                            const char* value = nullptr) {
+    Question question = Tap(id);
+    question.set_headers(view);
+    if (name == nullptr) return question;
+    insight::v1::HeaderFilter& condition = *question.mutable_tap()->add_headers();
+    condition.set_name(name);
+    if (value != nullptr) condition.set_value(value);
+    return question;
+  }
+  // A request ends, as RequestRecorder says.
+  void End(std::string_view path, int worker = 0) {
+    recorder::WorkerRecorder& one = recorder_.worker(worker);
+    const uint64_t number = Record(path, worker);
+    if (one.headers.is_on()) one.headers.OnEnd(*one.ring.Read(number), &request_, &response_);
+  }
+  static std::string Shown(const insight::v1::RequestRecord& record) {
+    std::string text;
+    for (const auto& header : record.request_headers())
+      text += header.name() + "=" + header.value() + (header.redacted() ? "*" : "") + " ";
+    return text;
+  }
+
+  Arena arena_{loop_->slab()};
+  http::Head request_{arena_};
+  http::Head response_{arena_};
+};
+
+TEST_F(HeaderTaps, ShowHeadersWithoutSecrets) {
+  request_.headers.Add("x-user", "ann\x1b[2J<b>");
+  request_.headers.Add("Authorization", "Bearer secret");
+  request_.headers.Add("referer", "https://shop.example/cart?token=secret");
+  response_.headers.Add("Set-Cookie", "id=secret");
+  EXPECT_FALSE(recorder_.worker(0).headers.is_on());
+  Ask(HeaderTap(1, insight::v1::REDACTED));
+  EXPECT_TRUE(recorder_.worker(1).headers.is_on());
+  End("/a", 1);
+  Pass(milliseconds(250));
+  Answer answer = Only();
+  ASSERT_EQ(answer.requests_size(), 1);
+  EXPECT_EQ(answer.requests(0).path(), "/a");
+  EXPECT_EQ(Shown(answer.requests(0)),
+            "x-user=ann?[2J<b> Authorization=* referer=https://shop.example/cart?* ");
+  EXPECT_EQ(answer.SerializeAsString().find("secret"), std::string::npos);
+  questions_.OnEnd(1);
+  EXPECT_FALSE(recorder_.worker(0).headers.is_on());
+  answers_.clear();
+
+  Ask(HeaderTap(2, insight::v1::ALL_VALUES));
+  End("/b");
+  Pass(milliseconds(250));
+  answer = Only();
+  EXPECT_NE(Shown(answer.requests(0)).find("Authorization=Bearer secret "), std::string::npos);
+  EXPECT_EQ(answer.requests(0).response_headers(0).value(), "id=secret");
+}
+
+TEST_F(HeaderTaps, LookForHeaders) {
+  Ask(HeaderTap(1, insight::v1::NO_HEADERS, "X-User", "ann"));
+  request_.headers.Add("x-user", "bob");
+  End("/bob");
+  request_.headers.Add("x-user", "ann");
+  End("/ann");
+  Pass(milliseconds(250));
+  const Answer answer = Only();
+  ASSERT_EQ(answer.requests_size(), 1);
+  EXPECT_EQ(answer.requests(0).path(), "/ann");
+  EXPECT_EQ(answer.requests(0).request_headers_size(), 0) << "they were not asked for";
+}
+
+TEST_F(HeaderTaps, SecretsCannotBeGuessed) {
+  Ask(HeaderTap(1, insight::v1::REDACTED, "authorization", "Bearer a"));
+  EXPECT_NE(Only().error().find("may be a secret"), std::string::npos);
+  Ask(HeaderTap(2, insight::v1::REDACTED, "authorization"));
+  EXPECT_TRUE(answers_.empty());
+  Ask(HeaderTap(3, insight::v1::ALL_VALUES, "authorization", "Bearer a"));
+  EXPECT_TRUE(answers_.empty());
+}
+
+TEST_F(HeaderTaps, AreBounded) {
+  for (int i = 0; i < 100; ++i) request_.headers.Add(std::string(200, 'n'), std::string(1000, 'v'));
+  Ask(HeaderTap(1, insight::v1::REDACTED));
+  for (int i = 0; i < 150; ++i) End("/");
+  Pass(milliseconds(250));
+  const Answer answer = Only();
+  ASSERT_GT(answer.requests_size(), 0);
+  EXPECT_EQ(answer.requests_size() + answer.left_out(), 150u);
+  EXPECT_EQ(answer.requests(0).request_headers_size(), 48);
+  EXPECT_EQ(answer.requests(0).headers_left_out(), 52u);
+  EXPECT_EQ(answer.requests(0).request_headers(0).name().size(), 64u);
+  EXPECT_EQ(answer.requests(0).request_headers(0).value().size(), 256u);
+  Question many = HeaderTap(2, insight::v1::REDACTED, "a");
+  for (int i = 0; i < 4; ++i) many.mutable_tap()->add_headers()->set_name("a");
+  answers_.clear();
+  Ask(many);
+  EXPECT_NE(Only().error().find("at most 4"), std::string::npos);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sidecar/insight/header_tap.h"
 #include "sidecar/recorder/record_message.h"
 
 namespace tulle::sidecar {
@@ -18,13 +19,20 @@ constexpr uint32_t kRecordsPerLook = static_cast<uint32_t>(
 }  // namespace
 
 struct RequestTaps::Tap {
+  ~Tap() {
+    if (headers == nullptr) return;
+    for (const auto& worker : recorder.workers()) worker->headers.Remove(headers.get());
+  }
+
+  const recorder::FlightRecorder& recorder;
   insight::v1::Question question;
   recorder::RecordFilter filter;
   Replies& replies;
   loop::Instant end;
   uint32_t left;  // records to be sent until it ends
   std::vector<recorder::RingReader> readers;
-  uint64_t left_out = 0;  // not told yet
+  std::shared_ptr<HeaderTap> headers;  // null: the readers have the records
+  uint64_t left_out = 0;               // not told yet
 };
 
 RequestTaps::RequestTaps(loop::Loop& loop, const recorder::FlightRecorder& recorder,
@@ -47,9 +55,19 @@ void RequestTaps::OnQuestion(const insight::v1::Question& question, Replies& rep
   }
   const uint32_t left =
       filter->limit() == 0 ? std::numeric_limits<uint32_t>::max() : filter->limit();
-  auto tap = std::make_unique<Tap>(
-      Tap{question, *std::move(filter), replies, loop_.Now() + kLongest, left, {}});
-  for (const auto& worker : recorder_.workers()) tap->readers.emplace_back(worker->ring);
+  std::shared_ptr<HeaderTap> headers;
+  if (HeaderTap::IsNeeded(question)) {
+    auto made = HeaderTap::Make(question, *filter);
+    if (!made.ok())
+      return replies.Send(ErrorAnswer(question, std::string(made.status().message())));
+    headers = *std::move(made);
+  }
+  auto tap = std::unique_ptr<Tap>(new Tap{
+      recorder_, question, *std::move(filter), replies, loop_.Now() + kLongest, left, {}, headers});
+  for (const auto& worker : recorder_.workers()) {
+    if (headers == nullptr) tap->readers.emplace_back(worker->ring);
+    if (headers != nullptr) worker->headers.Add(headers);
+  }
   taps_.push_back(std::move(tap));
   if (!timer_->active()) timer_->Start(kPause);
 }
@@ -72,17 +90,28 @@ void RequestTaps::Look(Tap& tap) {
   insight::v1::Answer answer;
   answer.set_question(tap.question.id());
   const bool may_send = tap.replies.HasRoom();
+  // Null: it is not sent.
+  const auto add = [&](const recorder::Record& record) -> insight::v1::RequestRecord* {
+    if (tap.left == 0) return nullptr;
+    if (!may_send || room_ == 0) {
+      ++tap.left_out;
+      return nullptr;
+    }
+    --room_;
+    --tap.left;
+    return &(*answer.add_requests() = recorder::MessageOf(record, {}, own));
+  };
   for (recorder::RingReader& reader : tap.readers) {
     tap.left_out += reader.Read([&](const recorder::Record& record) {
-      if (tap.left == 0 || !tap.filter.Matches(record)) return;
-      if (!may_send || room_ == 0) {
-        ++tap.left_out;
-        return;
-      }
-      --room_;
-      --tap.left;
-      *answer.add_requests() = recorder::MessageOf(record, {}, own);
+      if (tap.filter.Matches(record)) add(record);
     });
+  }
+  if (tap.headers != nullptr) {
+    const HeaderTap::Taken taken = tap.headers->Take();
+    tap.left_out += taken.left_out;
+    for (const HeaderTap::Seen& seen : taken.requests) {
+      if (insight::v1::RequestRecord* sent = add(seen.record)) sent->MergeFrom(seen.headers);
+    }
   }
   if (answer.requests_size() == 0 && (tap.left_out == 0 || !may_send)) return;
   answer.set_left_out(static_cast<uint32_t>(std::exchange(tap.left_out, 0)));

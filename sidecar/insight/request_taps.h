@@ -16,7 +16,7 @@ namespace tulle::sidecar {
 // meanwhile, are counted.
 class RequestTaps final : public Answerer {
  public:
-  static constexpr size_t kMostTaps = 4;
+  static constexpr size_t kMostTaps = 8;
   static constexpr uint32_t kRecordsPerSecond = 100;
   static constexpr loop::Duration kPause = std::chrono::milliseconds(200);
   static constexpr loop::Duration kLongest = std::chrono::minutes(1);

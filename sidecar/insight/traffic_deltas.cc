@@ -12,10 +12,13 @@ namespace {
 
 using insight::v1::Traffic;
 using telemetry::IstioLabel;
+using telemetry::RouteLabel;
 using telemetry::Sample;
 
+static_assert(RouteLabel::kReporter == 0 && IstioLabel::kReporter == 0);
+
 const std::array<const telemetry::FamilySpec*, 5> kFamilies = {
-    &telemetry::kIstioRequestDuration, &telemetry::kIstioTcpOpened, &telemetry::kIstioTcpClosed,
+    &telemetry::kRouteRequestDuration, &telemetry::kIstioTcpOpened, &telemetry::kIstioTcpClosed,
     &telemetry::kIstioTcpSent, &telemetry::kIstioTcpReceived};
 
 // In Row::reported: the buckets and the sum of a histogram, or the counters of the other families.
@@ -26,7 +29,7 @@ size_t CellOf(std::string_view family) {
   return static_cast<size_t>(found - kFamilies.begin()) - 1;
 }
 
-std::string_view Known(const Sample& sample, IstioLabel label) {
+std::string_view Known(const Sample& sample, size_t label) {
   const std::string_view value = sample.labels[label];
   // "other": in the rows of what found no room in a family.
   return value == "unknown" || value == "-" || value == "other" ? std::string_view() : value;
@@ -46,24 +49,49 @@ bool ReadStatus(std::string_view text, uint32_t& status) {
   return true;
 }
 
-void Describe(const Sample& sample, insight::v1::Series& series) {
-  const auto set = [&](IstioLabel label) { return std::string(Known(sample, label)); };
-  series.set_outbound(Known(sample, IstioLabel::kReporter) == "source");
-  series.set_source(set(IstioLabel::kSourcePrincipal));
-  const std::string_view service = sample.labels[IstioLabel::kDestinationService];
-  series.set_service(service == "other" ? std::string(service)
-                                        : set(IstioLabel::kDestinationService));
-  series.set_destination(set(IstioLabel::kDestinationPrincipal));
-  series.set_protocol(set(IstioLabel::kRequestProtocol));
-  series.set_response_flags(set(IstioLabel::kResponseFlags));
-  uint32_t code = 0;
-  if (ReadStatus(Known(sample, IstioLabel::kResponseCode), code)) series.set_response_code(code);
-  if (ReadNumber(Known(sample, IstioLabel::kGrpcResponseStatus), code))
-    series.set_grpc_status(code);
+// Where a family has the labels that all have.
+struct Places {
+  size_t reporter;
+  size_t source;
+  size_t service;
+  size_t destination;
+  size_t protocol;
+  size_t flags;
+  size_t security;
+};
+constexpr Places kOfRequests = {RouteLabel::kReporter,           RouteLabel::kSourcePrincipal,
+                                RouteLabel::kDestinationService, RouteLabel::kDestinationPrincipal,
+                                RouteLabel::kProtocol,           RouteLabel::kResponseFlags,
+                                RouteLabel::kSecurityPolicy};
+constexpr Places kOfConnections = {IstioLabel::kReporter,
+                                   IstioLabel::kSourcePrincipal,
+                                   IstioLabel::kDestinationService,
+                                   IstioLabel::kDestinationPrincipal,
+                                   IstioLabel::kRequestProtocol,
+                                   IstioLabel::kResponseFlags,
+                                   IstioLabel::kConnectionSecurityPolicy};
+
+void Describe(const Sample& sample, const Places& places, insight::v1::Series& series) {
+  const auto set = [&](size_t label) { return std::string(Known(sample, label)); };
+  series.set_outbound(Known(sample, places.reporter) == "source");
+  series.set_source(set(places.source));
+  const std::string_view service = sample.labels[places.service];
+  series.set_service(service == "other" ? std::string(service) : set(places.service));
+  series.set_destination(set(places.destination));
+  series.set_protocol(set(places.protocol));
+  series.set_response_flags(set(places.flags));
   // The caller has verified the identity that it reports.
-  series.set_mutual_tls(series.outbound()
-                            ? !series.destination().empty()
-                            : Known(sample, IstioLabel::kConnectionSecurityPolicy) == "mutual_tls");
+  series.set_mutual_tls(series.outbound() ? !series.destination().empty()
+                                          : Known(sample, places.security) == "mutual_tls");
+}
+
+void DescribeRequests(const Sample& sample, insight::v1::Series& series) {
+  Describe(sample, kOfRequests, series);
+  uint32_t code = 0;
+  if (ReadStatus(Known(sample, RouteLabel::kResponseCode), code)) series.set_response_code(code);
+  if (ReadNumber(Known(sample, RouteLabel::kGrpcStatus), code)) series.set_grpc_status(code);
+  series.set_route(std::string(Known(sample, RouteLabel::kRoute)));
+  series.set_called(std::string(Known(sample, RouteLabel::kCalledService)));
 }
 
 void AddRequests(const Sample& sample, uint32_t id, const std::vector<uint64_t>& reported,
@@ -163,7 +191,8 @@ void TrafficDeltas::Name(Row& row, const Sample& sample, Traffic& traffic) {
   row.id = ++last_id_;
   insight::v1::Series& series = *traffic.add_series();
   series.set_id(row.id);
-  Describe(sample, series);
+  if (sample.buckets.empty()) return Describe(sample, kOfConnections, series);
+  DescribeRequests(sample, series);
 }
 
 }  // namespace tulle::sidecar

@@ -12,7 +12,9 @@ namespace {
 
 using insight::v1::Traffic;
 using telemetry::IstioLabel;
-using Labels = std::array<std::string_view, telemetry::kIstioLabelCount>;
+using telemetry::RouteLabel;
+using Labels = std::array<std::string_view, RouteLabel::kCount>;
+using TcpLabels = std::array<std::string_view, telemetry::kIstioLabelCount>;
 
 constexpr char kWeb[] = "spiffe://mesh/ns/shop/sa/web";
 constexpr char kCart[] = "spiffe://mesh/ns/shop/sa/cart";
@@ -21,18 +23,28 @@ class TrafficDeltasTest : public testing::Test {
  protected:
   static Labels Outbound(std::string_view code = "200", std::string_view flags = "-") {
     Labels labels{};
+    labels[RouteLabel::kReporter] = "source";
+    labels[RouteLabel::kSourcePrincipal] = kWeb;
+    labels[RouteLabel::kDestinationService] = "cart.shop.svc.cluster.local";
+    labels[RouteLabel::kDestinationPrincipal] = kCart;
+    labels[RouteLabel::kProtocol] = "http";
+    labels[RouteLabel::kResponseCode] = code;
+    labels[RouteLabel::kResponseFlags] = flags;
+    labels[RouteLabel::kSecurityPolicy] = "unknown";
+    return labels;
+  }
+  static TcpLabels Tcp(std::string_view flags = "-") {
+    TcpLabels labels{};
     labels[IstioLabel::kReporter] = "source";
     labels[IstioLabel::kSourcePrincipal] = kWeb;
-    labels[IstioLabel::kDestinationService] = "cart.shop.svc.cluster.local";
+    labels[IstioLabel::kDestinationService] = "redis.shop.svc.cluster.local";
     labels[IstioLabel::kDestinationPrincipal] = kCart;
-    labels[IstioLabel::kRequestProtocol] = "http";
-    labels[IstioLabel::kResponseCode] = code;
+    labels[IstioLabel::kRequestProtocol] = "tcp";
     labels[IstioLabel::kResponseFlags] = flags;
-    labels[IstioLabel::kConnectionSecurityPolicy] = "unknown";
     return labels;
   }
   void Record(const Labels& labels, double milliseconds) {
-    registry_.HistogramRow(telemetry::kIstioRequestDuration, labels).Record(milliseconds);
+    registry_.HistogramRow(telemetry::kRouteRequestDuration, labels).Record(milliseconds);
   }
   Traffic Next() {
     Traffic traffic;
@@ -103,9 +115,9 @@ TEST_F(TrafficDeltasTest, OutcomesAreSeriesOfTheirOwn) {
   deltas_.Begin(false);
   Record(Outbound("503", "UH"), 1);
   Labels inbound = Outbound("200");
-  inbound[IstioLabel::kReporter] = "destination";
-  inbound[IstioLabel::kGrpcResponseStatus] = "14";
-  inbound[IstioLabel::kConnectionSecurityPolicy] = "none";
+  inbound[RouteLabel::kReporter] = "destination";
+  inbound[RouteLabel::kGrpcStatus] = "14";
+  inbound[RouteLabel::kSecurityPolicy] = "none";
   Record(inbound, 1);
   const Traffic traffic = Next();
   ASSERT_EQ(traffic.series_size(), 2);
@@ -116,13 +128,30 @@ TEST_F(TrafficDeltasTest, OutcomesAreSeriesOfTheirOwn) {
   EXPECT_EQ(traffic.series(1).response_flags(), "UH");
 }
 
+TEST_F(TrafficDeltasTest, ASeriesNamesTheRouteAndTheServiceThatWasCalled) {
+  deltas_.Begin(false);
+  Labels labels = Outbound();
+  labels[RouteLabel::kRoute] = "shop/versions[0][0]";
+  labels[RouteLabel::kCalledService] = "basket.shop.svc.cluster.local";
+  Record(labels, 1);
+  labels[RouteLabel::kRoute] = "default";
+  labels[RouteLabel::kCalledService] = "";
+  Record(labels, 1);
+  const Traffic traffic = Next();
+  ASSERT_EQ(traffic.series_size(), 2);
+  EXPECT_EQ(traffic.series(0).route(), "default");
+  EXPECT_EQ(traffic.series(0).called(), "");
+  EXPECT_EQ(traffic.series(1).route(), "shop/versions[0][0]");
+  EXPECT_EQ(traffic.series(1).called(), "basket.shop.svc.cluster.local");
+}
+
 TEST_F(TrafficDeltasTest, AReportIsBoundedAndTheNextOneHasTheRest) {
   deltas_.Begin(false);
   const size_t series = TrafficDeltas::kMostSeries + 10;
   for (size_t i = 0; i < series; ++i) {
     Labels labels = Outbound();
     const std::string service = "host-" + std::to_string(i);
-    labels[IstioLabel::kDestinationService] = service;
+    labels[RouteLabel::kDestinationService] = service;
     Record(labels, 1);
   }
   EXPECT_EQ(Next().requests_size(), static_cast<int>(TrafficDeltas::kMostSeries));
@@ -132,8 +161,7 @@ TEST_F(TrafficDeltasTest, AReportIsBoundedAndTheNextOneHasTheRest) {
 
 TEST_F(TrafficDeltasTest, ASeriesThatExpiredIsCountedFromZero) {
   deltas_.Begin(false);
-  Labels tcp = Outbound("unknown");
-  tcp[IstioLabel::kRequestProtocol] = "tcp";
+  const TcpLabels tcp = Tcp();
   const auto expire = [this] {
     telemetry::Registry* const all[] = {&registry_};
     telemetry::RetireIdle(all, TrafficFamilies(), 1, 1);
@@ -166,7 +194,7 @@ TEST_F(TrafficDeltasTest, NamesOfExpiredSeriesAreUsedUp) {
   for (; !deltas_.full(); ++named) {
     Labels labels = Outbound();
     const std::string service = "host-" + std::to_string(named);
-    labels[IstioLabel::kDestinationService] = service;
+    labels[RouteLabel::kDestinationService] = service;
     Record(labels, 1);
     ASSERT_EQ(Next().requests_size(), 1);
     telemetry::Registry* const all[] = {&registry_};
@@ -181,8 +209,7 @@ TEST_F(TrafficDeltasTest, NamesOfExpiredSeriesAreUsedUp) {
 
 TEST_F(TrafficDeltasTest, ConnectionsAreReportedByTheirCounters) {
   deltas_.Begin(false);
-  Labels labels = Outbound("unknown");
-  labels[IstioLabel::kRequestProtocol] = "tcp";
+  const TcpLabels labels = Tcp();
   registry_.CounterRow(telemetry::kIstioTcpOpened, labels).Add(2);
   registry_.CounterRow(telemetry::kIstioTcpSent, labels).Add(100);
   registry_.CounterRow(telemetry::kIstioTcpReceived, labels).Add(7);

@@ -31,6 +31,7 @@ struct EndedRequest {
   EndedDownstream downstream;
   const DecisionRecord& record;
   const http::Head* response = nullptr;  // null: none was sent
+  std::string_view virtual_host{};       // of its route
 };
 
 struct EndedRelay {

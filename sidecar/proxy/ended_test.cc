@@ -133,6 +133,37 @@ class EndedTest : public testing::Test {
       WorkloadOf("spiffe://d/ns/default/sa/gateway", {{"app", "edge"}, {"version", "v2"}});
 };
 
+TEST_F(EndedTest, RoutesAndTheServiceThatWasCalledAreForTheControlPlaneAlone) {
+  Seal();
+  RequestTelemetry metrics(registry, own);
+  const auto count = [&](const char* route, const char* virtual_host) {
+    record.routed.route = route;
+    EndedRequest request = Request(config::Direction::kOutbound);
+    request.virtual_host = virtual_host;
+    metrics.Count(request);
+  };
+  count("default", "post.default.svc.cluster.local:80");
+  count("default", "post.default.svc.cluster.local:80");
+  count("shop/versions[0][0]", "blog.default.svc.cluster.local:80");
+  count("shop/versions[1][0]", "blog.default.svc.cluster.local:80");
+  metrics.Count(Request(config::Direction::kInbound));
+  const telemetry::Registry* all[] = {&registry};
+  const telemetry::FamilySpec* only[] = {&telemetry::kRouteRequestDuration};
+  std::map<std::string, uint64_t> requests;
+  for (const telemetry::Sample& each : telemetry::Collect(all, only)[0].samples) {
+    using telemetry::RouteLabel;
+    uint64_t& sum = requests[std::string(each.labels[RouteLabel::kCalledService]) + " " +
+                             std::string(each.labels[RouteLabel::kRoute])];
+    for (const uint64_t bucket : each.buckets) sum += bucket;
+  }
+  EXPECT_EQ(requests, (std::map<std::string, uint64_t>{
+                          {"unknown default", 2},
+                          {"blog.default.svc.cluster.local shop/versions[0][0]", 1},
+                          {"blog.default.svc.cluster.local shop/versions[1][0]", 1},
+                          {"unknown unknown", 1}}));
+  EXPECT_EQ(Metrics().find("tulle_route"), std::string::npos) << "not scraped";
+}
+
 TEST_F(EndedTest, IstiosLabelsOnTheSourcesSide) {
   Seal();
   RequestTelemetry metrics(registry, own);

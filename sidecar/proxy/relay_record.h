@@ -29,6 +29,8 @@ struct RelayRecord {
   Failure failure;
   bool reset_after_end = false;  // by the upstream, after the client had ended: no error
   std::string_view policy;       // that denied it; of the filter chain
+
+  bool has_failed() const { return failure && !reset_after_end; }
 };
 
 }  // namespace tulle::proxy

@@ -1,15 +1,14 @@
 #include "sidecar/proxy/request_recorder.h"
 
-#include <netinet/in.h>
-
-#include <cstring>
 #include <utility>
 
 #include "sidecar/proxy/call.h"
 #include "sidecar/proxy/decisions.h"
+#include "sidecar/proxy/record_numbers.h"
 #include "sidecar/proxy/request_outcome.h"
 #include "sidecar/proxy/request_telemetry.h"
 #include "sidecar/proxy/response_flags.h"
+#include "sidecar/proxy/services.h"
 
 namespace tulle::proxy {
 namespace {
@@ -20,27 +19,6 @@ using recorder::Text;
 
 // A path is cut there anyway.
 constexpr size_t kLongestPath = 248;
-
-// At least 1 for what was reached: 0 stands for what was not.
-uint64_t Since(loop::Instant start, loop::Instant at) {
-  if (at == loop::Instant()) return 0;
-  return at <= start ? 1 : static_cast<uint64_t>((at - start).count());
-}
-
-// Returns the bytes of its IP address; 0: it is unset.
-uint8_t PutAddress(const SocketAddress& address, std::array<uint8_t, 16>& ip, uint16_t& port) {
-  if (!address.is_set()) return 0;
-  if (address.is_v6()) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address.get());
-    std::memcpy(ip.data(), &v6->sin6_addr, 16);
-    port = ntohs(v6->sin6_port);
-    return 16;
-  }
-  const auto* v4 = reinterpret_cast<const sockaddr_in*>(address.get());
-  std::memcpy(ip.data(), &v4->sin_addr, 4);
-  port = ntohs(v4->sin_port);
-  return 4;
-}
 
 uint16_t MarksOf(const EndedRequest& request, int grpc_status) {
   const DecisionRecord& record = request.record;
@@ -57,10 +35,6 @@ uint16_t MarksOf(const EndedRequest& request, int grpc_status) {
                                mark(record.delay_injected, recorder::kDelayInjected));
 }
 
-int64_t UnixNanoseconds(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-
 Numbers NumbersOf(const EndedRequest& request) {
   const DecisionRecord& record = request.record;
   const RequestTimes& times = record.times;
@@ -73,10 +47,8 @@ Numbers NumbersOf(const EndedRequest& request) {
   numbers.ended = Since(times.started, times.ended);
   numbers.request_bytes = record.bytes.request;
   numbers.response_bytes = record.bytes.response;
-  numbers.source_ip_size =
-      PutAddress(request.downstream.remote, numbers.source_ip, numbers.source_port);
-  numbers.endpoint_ip_size =
-      PutAddress(record.upstream.address, numbers.endpoint_ip, numbers.endpoint_port);
+  PutSource(request.downstream.remote, numbers);
+  PutEndpoint(record.upstream.address, numbers);
   numbers.status = static_cast<uint16_t>(record.status);
   numbers.attempts = record.retries.attempts;
   numbers.marks = MarksOf(request, grpc_status);
@@ -135,6 +107,13 @@ void RequestRecorder::Write(const Call& call, const EndedRequest& request) {
   });
   if (failed) [[unlikely]]
     KeepFailure(call, number);
+  if (into_->headers.is_on()) [[unlikely]]
+    ShowHeaders(request, number);
+}
+
+void RequestRecorder::ShowHeaders(const EndedRequest& request, uint64_t number) {
+  if (const auto record = into_->ring.Read(number))
+    into_->headers.OnEnd(*record, request.record.request, request.response);
 }
 
 void RequestRecorder::KeepFailure(const Call& call, uint64_t number) {

@@ -22,6 +22,7 @@ class RequestRecorder {
 
  private:
   void KeepFailure(const Call& call, uint64_t number);
+  void ShowHeaders(const EndedRequest& request, uint64_t number);
 
   loop::Loop& loop_;
   recorder::WorkerRecorder* const into_;

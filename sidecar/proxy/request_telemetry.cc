@@ -134,6 +134,28 @@ telemetry::LabelValues OtherLabels(const EndedDownstream& downstream, std::strin
   return telemetry::LabelValues(values);
 }
 
+telemetry::LabelValues OtherRouteLabels(const EndedDownstream& downstream,
+                                        std::string_view status) {
+  std::array<std::string_view, telemetry::RouteLabel::kCount> values;
+  values.fill(kOther);
+  values[telemetry::RouteLabel::kReporter] = IsOutbound(downstream) ? "source" : "destination";
+  values[telemetry::RouteLabel::kResponseCode] = status;
+  return telemetry::LabelValues(values);
+}
+
+// Without the port; empty: it is the service that answers.
+std::string_view CalledHost(const EndedRequest& request) {
+  const std::string_view host = request.virtual_host;
+  const std::string_view service = request.record.routed.service;
+  const size_t size = service.size();
+  if (host.starts_with(service) && size != 0 && (host.size() == size || host[size] == ':'))
+    return {};
+  const size_t colon = host.rfind(':');
+  const bool has_port =
+      colon != host.npos && host.find_first_not_of("0123456789", colon + 1) == host.npos;
+  return has_port ? host.substr(0, colon) : host;
+}
+
 std::string_view ResultOf(const DecisionRecord& record) {
   if (record.retries.refused) return "budget";
   if (record.retries.exhausted) return "limit";
@@ -151,6 +173,7 @@ std::string_view ServiceOf(const EndedDownstream& downstream, std::string_view o
 struct RequestTelemetry::Labels {
   std::array<std::string_view, telemetry::kIstioLabelCount> values{};
   std::string_view& operator[](IstioLabel label) { return values[label]; }
+  std::string_view operator[](IstioLabel label) const { return values[label]; }
 
   // The labels of one side, in the order that both sides have: from its workload on.
   void Set(IstioLabel first, const Workload& workload) {
@@ -173,6 +196,7 @@ struct RequestTelemetry::Rows {
   telemetry::LabelValues istio;
   telemetry::LabelValues http;      // of kHttpRequests
   telemetry::LabelValues duration;  // of kHttpRequestDuration
+  telemetry::LabelValues route;     // of kRouteRequestDuration
 };
 
 RequestTelemetry::RequestTelemetry(telemetry::Registry& registry, Workload own)
@@ -247,14 +271,34 @@ RequestTelemetry::Rows RequestTelemetry::RowsOf(const EndedRequest& request) con
   const std::string_view http[] = {DirectionOf(request.downstream), service,
                                    kMethods[MethodOf(record.request)], status};
   return {telemetry::LabelValues(labels.values), telemetry::LabelValues(http),
-          telemetry::LabelValues({http, 2})};
+          telemetry::LabelValues({http, 2}), RouteLabelsOf(request, labels)};
+}
+
+telemetry::LabelValues RequestTelemetry::RouteLabelsOf(const EndedRequest& request,
+                                                       const Labels& labels) {
+  using telemetry::RouteLabel;
+  std::array<std::string_view, RouteLabel::kCount> values{};
+  values[RouteLabel::kReporter] = labels[IstioLabel::kReporter];
+  values[RouteLabel::kSourcePrincipal] = labels[IstioLabel::kSourcePrincipal];
+  values[RouteLabel::kDestinationPrincipal] = labels[IstioLabel::kDestinationPrincipal];
+  values[RouteLabel::kDestinationService] = labels[IstioLabel::kDestinationService];
+  values[RouteLabel::kProtocol] = labels[IstioLabel::kRequestProtocol];
+  values[RouteLabel::kResponseCode] = labels[IstioLabel::kResponseCode];
+  values[RouteLabel::kGrpcStatus] = labels[IstioLabel::kGrpcResponseStatus];
+  values[RouteLabel::kResponseFlags] = labels[IstioLabel::kResponseFlags];
+  values[RouteLabel::kSecurityPolicy] = labels[IstioLabel::kConnectionSecurityPolicy];
+  if (IsOutbound(request.downstream)) {
+    values[RouteLabel::kRoute] = request.record.routed.route;
+    values[RouteLabel::kCalledService] = CalledHost(request);
+  }
+  return telemetry::LabelValues(values);
 }
 
 RequestTelemetry::Rows RequestTelemetry::OtherRowsOf(const EndedRequest& request) {
   const std::string_view status = kOtherStatus[StatusClassOf(request.record)];
   const std::string_view http[] = {DirectionOf(request.downstream), kOther, kOther, status};
   return {OtherLabels(request.downstream, status), telemetry::LabelValues(http),
-          telemetry::LabelValues({http, 2})};
+          telemetry::LabelValues({http, 2}), OtherRouteLabels(request.downstream, status)};
 }
 
 RequestTelemetry::RequestCells RequestTelemetry::CellsAt(const Rows& rows, const Rows& other,
@@ -273,6 +317,7 @@ RequestTelemetry::RequestCells RequestTelemetry::CellsAt(const Rows& rows, const
       &registry_.CounterRow(telemetry::kHttpRequests, rows.http, {owner, other.http}),
       &registry_.HistogramRow(telemetry::kHttpRequestDuration, rows.duration,
                               {owner, other.duration}),
+      &registry_.HistogramRow(telemetry::kRouteRequestDuration, rows.route, {owner, other.route}),
   };
 }
 
@@ -298,6 +343,10 @@ RequestTelemetry::RequestCells RequestTelemetry::CellsOf(const EndedRequest& req
   key.Add(service);
   key.Add(peer);
   key.Add(request.downstream.chain->own_identity);
+  if (IsOutbound(request.downstream)) {
+    key.Add(record.routed.route);
+    key.Add(CalledHost(request));
+  }
   if (key.whole()) [[likely]] {
     if (const RequestCells* known = requests_.Find(key.view())) return *known;
   }
@@ -322,6 +371,7 @@ void RequestTelemetry::Count(const EndedRequest& request) {
 void RequestTelemetry::Record(const RequestCells& cells, const DecisionRecord& record) {
   const double milliseconds = MillisecondsOf(record.times.ended - record.times.started);
   cells.requests->Add();
+  cells.route_duration_ms->Record(milliseconds);
   cells.request_bytes->Record(static_cast<double>(record.bytes.request));
   cells.response_bytes->Record(static_cast<double>(record.bytes.response));
   cells.http_requests->Add();
@@ -377,7 +427,7 @@ RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay
   const Workload peer = WorkloadOfPeer(PeerOf(relay));  // labels are views of it
   Labels labels = LabelsOf(relay.downstream, ServiceOf(relay.downstream, record.service), peer);
   labels[IstioLabel::kRequestProtocol] = "tcp";
-  labels[IstioLabel::kResponseFlags] = record.failure ? record.failure.facts().flag : "-";
+  labels[IstioLabel::kResponseFlags] = record.has_failed() ? record.failure.facts().flag : "-";
   return CellsAt(telemetry::LabelValues(labels.values),
                  {owner, OtherLabels(relay.downstream, kOther)});
 }
@@ -385,7 +435,8 @@ RequestTelemetry::RelayCells RequestTelemetry::MakeCells(const EndedRelay& relay
 RequestTelemetry::RelayCells RequestTelemetry::CellsOf(const EndedRelay& relay) {
   const std::string_view service = ServiceOf(relay.downstream, relay.record.service);
   const PeerText peer = PeerOf(relay);
-  Key key(relay.downstream, relay.record.failure.kind, 0);
+  Key key(relay.downstream,
+          relay.record.has_failed() ? relay.record.failure.kind : FailureKind::kNone, 0);
   key.Add(service);
   key.Add(peer);
   key.Add(relay.downstream.chain->own_identity);
@@ -412,7 +463,7 @@ void RequestTelemetry::Count(const EndedRelay& relay) {
   cells.received->Add(record.received);
   if (!record.opened) cells.opened->Add();
   cells.closed->Add();
-  if (!record.failure || record.reset_after_end) return;
+  if (!record.has_failed()) return;
   CountFailure(relay.downstream, ServiceOf(relay.downstream, record.service), record.failure,
                record.policy);
 }

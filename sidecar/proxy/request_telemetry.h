@@ -45,6 +45,7 @@ class RequestTelemetry {
     telemetry::Counter* response_messages;  // null: no gRPC is counted here
     telemetry::Counter* http_requests;
     telemetry::Histogram* http_duration;
+    telemetry::Histogram* route_duration_ms;
   };
   struct RelayCells {
     telemetry::Counter* sent;
@@ -62,6 +63,7 @@ class RequestTelemetry {
                     const Failure& failure, std::string_view policy);
   void CountRetries(const DecisionRecord& record);
   Rows RowsOf(const EndedRequest& request) const;
+  static telemetry::LabelValues RouteLabelsOf(const EndedRequest& request, const Labels& labels);
   static Rows OtherRowsOf(const EndedRequest& request);
   RequestCells CellsAt(const Rows& rows, const Rows& other, std::string_view owner, bool grpc);
   RequestCells CellsOf(const EndedRequest& request);

@@ -74,6 +74,8 @@ class TcpRelay final : public Deletable,
   TlsTerms upstream_tls() const {
     return upstream_.transport == nullptr ? TlsTerms() : upstream_.transport->tls_terms();
   }
+  // Since when the configuration is in force.
+  std::chrono::system_clock::time_point configured() const { return services_.configured; }
   // A TCP health check connects, and sends nothing.
   Purpose purpose() const { return record_.received > 0 ? Purpose::kClient : Purpose::kUnknown; }
 

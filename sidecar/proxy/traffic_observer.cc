@@ -34,6 +34,7 @@ TrafficObserver::TrafficObserver(loop::Loop& loop, telemetry::Registry& registry
       access_log_(loop, sink, registry, collectors),
       spans_(loop, collectors, registry),
       recorder_(loop, recorder),
+      connections_(loop, recorder),
       denied_(registry, telemetry::kDenied),
       broken_(registry, telemetry::kDownstreamBroken),
       mirrored_(registry, telemetry::kMirrored) {
@@ -59,7 +60,10 @@ void TrafficObserver::OnRequestEnd(const Call& call) {
                               caller.is_tls(), caller.peer_address(), caller.local_address(),
                               caller.sni(), caller.tls_terms(), ConnectionId(caller.connection())},
                              call.record,
-                             call.response.head};
+                             call.response.head,
+                             call.chosen.route == nullptr
+                                 ? std::string_view()
+                                 : call.chosen.route->virtual_host().spec().name};
   metrics_.Count(request);
   access_log_.Write(request);
   spans_.Write(request);
@@ -78,12 +82,14 @@ void TrafficObserver::OnSeriesRetired() {
 void TrafficObserver::OnUnmatched(const UnmatchedConnection& connection) {
   OnDownstreamRefused(connection.plaintext_refused ? Refusal::kPlaintext : Refusal::kNoFilterChain);
   access_log_.Write(connection);
+  connections_.Write(connection);
   if (!connection.plaintext_refused || connection.policy.empty()) return;
   denied_[{connection.policy, connection.service}].Add();
 }
 
 void TrafficObserver::OnBroken(const BrokenConnection& connection) {
   access_log_.Write(connection);
+  connections_.Write(connection);
   if (connection.failure.kind != FailureKind::kDownstreamProtocol)
     return OnDownstreamRefused(Refusal::kTls);
   broken_[{connection.failure.detail, connection.service}].Add();
@@ -108,6 +114,7 @@ void TrafficObserver::OnRelayEnd(const TcpRelay& relay) {
   const EndedRelay ended = Ended(relay);
   metrics_.Count(ended);
   access_log_.Write(ended);
+  connections_.Write(ended, relay.configured());
   ShowMemory();
 }
 

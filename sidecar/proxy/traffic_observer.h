@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sidecar/proxy/access_log.h"
+#include "sidecar/proxy/connection_recorder.h"
 #include "sidecar/proxy/counter_cells.h"
 #include "sidecar/proxy/request_recorder.h"
 #include "sidecar/proxy/request_telemetry.h"
@@ -57,6 +58,7 @@ class TrafficObserver final : public Observer {
   AccessLog access_log_;
   SpanLog spans_;
   RequestRecorder recorder_;
+  ConnectionRecorder connections_;
   CounterCells<2> denied_;  // of connections
   CounterCells<2> broken_;
   CounterCells<2> mirrored_;

@@ -1,5 +1,6 @@
 #include "sidecar/recorder/record_filter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@ namespace {
 using insight::v1::RequestFilter;
 
 constexpr size_t kLongestText = 256;
+constexpr int kMostStatuses = 8;
 constexpr uint64_t kNanosecondsInMillisecond = 1'000'000;
 
 absl::Status CheckText(std::string_view name, const std::string& text) {
@@ -37,6 +39,8 @@ absl::StatusOr<RecordFilter> RecordFilter::Make(RequestFilter filter, std::strin
   status.Update(CheckText("source", filter.source()));
   status.Update(CheckText("namespace", filter.namespace_()));
   if (!status.ok()) return status;
+  if (filter.statuses_size() > kMostStatuses)
+    return absl::InvalidArgumentError(absl::StrCat("statuses: at most ", kMostStatuses));
   if (filter.limit() > kMostRecords)
     return absl::InvalidArgumentError(absl::StrCat("limit: at most ", kMostRecords));
   return RecordFilter(std::move(filter), std::move(own));
@@ -54,8 +58,13 @@ bool RecordFilter::Matches(const Record& record) const {
 bool RecordFilter::MatchesNumbers(const Record& record) const {
   const Numbers& numbers = record.numbers();
   if (filter_.failed_only() && !record.Has(kFailed)) return false;
-  if (numbers.status < filter_.lowest_status()) return false;
-  if (filter_.highest_status() != 0 && numbers.status > filter_.highest_status()) return false;
+  const auto has_status = [&](const insight::v1::StatusRange& range) {
+    return numbers.status >= range.lowest() && numbers.status <= range.highest();
+  };
+  const auto& statuses = filter_.statuses();
+  if (!statuses.empty() && std::none_of(statuses.begin(), statuses.end(), has_status)) return false;
+  const uint64_t most = filter_.at_most_milliseconds();
+  if (most != 0 && numbers.ended > most * kNanosecondsInMillisecond) return false;
   return numbers.ended / kNanosecondsInMillisecond >= filter_.at_least_milliseconds();
 }
 

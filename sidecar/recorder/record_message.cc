@@ -8,13 +8,6 @@ namespace {
 
 using insight::v1::RequestRecord;
 
-std::string Printable(std::string_view text) {
-  std::string printable(text);
-  std::replace_if(
-      printable.begin(), printable.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return printable;
-}
-
 constexpr uint64_t Micros(uint64_t nanoseconds) { return (nanoseconds + 999) / 1000; }
 
 std::string FlagsOf(const Record& record) {
@@ -77,6 +70,13 @@ void SetNumbers(const Record& record, RequestRecord& message) {
 }
 
 }  // namespace
+
+std::string Printable(std::string_view text) {
+  std::string printable(text);
+  std::replace_if(
+      printable.begin(), printable.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return printable;
+}
 
 RequestRecord MessageOf(const Record& record, std::span<const KeptDecision> decisions,
                         std::string_view own) {

@@ -113,8 +113,8 @@ TEST(RecordFilter, MatchesByOutcome) {
   EXPECT_TRUE(
       Matches(With([](auto& filter) { filter.set_failed_only(true); }), {.marks = kFailed}));
   const RequestFilter server_errors = With([](auto& filter) {
-    filter.set_lowest_status(500);
-    filter.set_highest_status(599);
+    filter.add_statuses()->set_lowest(500);
+    filter.mutable_statuses(0)->set_highest(599);
   });
   EXPECT_TRUE(Matches(server_errors, {.status = 503}));
   EXPECT_FALSE(Matches(server_errors, {.status = 404}));
@@ -122,6 +122,9 @@ TEST(RecordFilter, MatchesByOutcome) {
   const RequestFilter slow = With([](auto& filter) { filter.set_at_least_milliseconds(100); });
   EXPECT_TRUE(Matches(slow, {.lasted_ms = 100}));
   EXPECT_FALSE(Matches(slow, {.lasted_ms = 99}));
+  const RequestFilter fast = With([](auto& filter) { filter.set_at_most_milliseconds(100); });
+  EXPECT_TRUE(Matches(fast, {.lasted_ms = 100}));
+  EXPECT_FALSE(Matches(fast, {.lasted_ms = 101}));
 }
 
 TEST(RecordFilter, MatchesByMethodAndPath) {
@@ -198,7 +201,8 @@ TEST(FlightRecorder, FindsTheNewestOfAllWorkers) {
   FlightRecorder recorder(2);
   for (int64_t i = 0; i < 6; ++i) Write(recorder.worker(i % 2).ring, {.started_ms = 100 + i});
   Write(recorder.worker(0).ring, {.started_ms = 200, .status = 404});
-  const auto filter = RecordFilter::Make(With([](auto& one) { one.set_highest_status(299); }), "");
+  const auto filter =
+      RecordFilter::Make(With([](auto& one) { one.add_statuses()->set_highest(299); }), "");
   const Found found = recorder.Find(*filter, 2);
   ASSERT_EQ(found.records.size(), 2u);
   EXPECT_EQ(found.records[0].record.numbers().wall_started, 105 * kMillisecond);

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "sidecar/recorder/failure_log.h"
+#include "sidecar/recorder/header_watch.h"
 #include "sidecar/recorder/ring.h"
 
 namespace tulle::recorder {
@@ -13,6 +14,7 @@ struct WorkerRecorder {
 
   Ring ring;
   FailureLog failures;
+  HeaderWatch headers;
 };
 
 }  // namespace tulle::recorder

@@ -10,7 +10,7 @@
 namespace tulle::scale {
 namespace {
 
-using telemetry::IstioLabel;
+using telemetry::RouteLabel;
 
 constexpr double kFailedShare = 0.01;
 // Of the requests in the first buckets: most take a few milliseconds, few take a second.
@@ -21,7 +21,7 @@ constexpr double kMeanMilliseconds = 5;
 telemetry::Sample SampleOf(const telemetry::LabelValues& labels, double requests) {
   telemetry::Sample sample;
   sample.labels = labels;
-  sample.buckets.resize(telemetry::kIstioRequestDuration.bounds.size() + 1);
+  sample.buckets.resize(telemetry::kRouteRequestDuration.bounds.size() + 1);
   for (size_t i = 0; i < kShareOfBucket.size(); ++i) {
     sample.buckets[i] = static_cast<uint64_t>(std::floor(requests * kShareOfBucket[i]));
   }
@@ -41,22 +41,23 @@ ImitatedTraffic::ImitatedTraffic(const Plan& plan) {
 }
 
 void ImitatedTraffic::AddSeries(const Plan& plan, const Plan::Peer& peer, bool outbound) {
-  std::array<std::string_view, telemetry::kIstioLabelCount> labels{};
-  labels[IstioLabel::kReporter] = outbound ? "source" : "destination";
-  labels[IstioLabel::kSourcePrincipal] = outbound ? plan.principal : peer.principal;
-  labels[IstioLabel::kDestinationPrincipal] = outbound ? peer.principal : plan.principal;
-  labels[IstioLabel::kDestinationService] = outbound ? peer.service : plan.service;
-  labels[IstioLabel::kRequestProtocol] = "http";
-  labels[IstioLabel::kConnectionSecurityPolicy] = outbound ? "unknown" : "mutual_tls";
+  std::array<std::string_view, RouteLabel::kCount> labels{};
+  labels[RouteLabel::kReporter] = outbound ? "source" : "destination";
+  labels[RouteLabel::kSourcePrincipal] = outbound ? plan.principal : peer.principal;
+  labels[RouteLabel::kDestinationPrincipal] = outbound ? peer.principal : plan.principal;
+  labels[RouteLabel::kDestinationService] = outbound ? peer.service : plan.service;
+  labels[RouteLabel::kProtocol] = "http";
+  if (outbound) labels[RouteLabel::kRoute] = "default";
+  labels[RouteLabel::kSecurityPolicy] = outbound ? "unknown" : "mutual_tls";
   const double rate = plan.requests_per_second / static_cast<double>(plan.peers.size());
-  labels[IstioLabel::kResponseCode] = "200";
+  labels[RouteLabel::kResponseCode] = "200";
   series_.push_back({telemetry::LabelValues(labels), rate * (1 - kFailedShare)});
-  labels[IstioLabel::kResponseCode] = "503";
+  labels[RouteLabel::kResponseCode] = "503";
   series_.push_back({telemetry::LabelValues(labels), rate * kFailedShare});
 }
 
 std::vector<telemetry::FamilySamples> ImitatedTraffic::At(double seconds) const {
-  telemetry::FamilySamples family{telemetry::kIstioRequestDuration, {}};
+  telemetry::FamilySamples family{telemetry::kRouteRequestDuration, {}};
   for (const Series& series : series_) {
     family.samples.push_back(SampleOf(series.labels, series.requests_per_second * seconds));
   }

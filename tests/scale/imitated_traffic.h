@@ -31,7 +31,7 @@ class ImitatedTraffic {
 
   explicit ImitatedTraffic(const Plan& plan);
 
-  // After `seconds` of traffic: telemetry::kIstioRequestDuration alone.
+  // After `seconds` of traffic: telemetry::kRouteRequestDuration alone.
   std::vector<telemetry::FamilySamples> At(double seconds) const;
 
  private:
