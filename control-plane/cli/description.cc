@@ -74,12 +74,14 @@ absl::Status Description::AddTraffic(const std::string& title,
 }
 
 void Description::AddTrafficProblem(const TrafficLink& link, const std::string& errors) {
-  const std::string of =
-      " of the requests of " + NameText(link.source) + " to " + NameText(link.service);
+  const std::string of = std::string(" of the ") + (link.is_tcp ? "TCP connections" : "requests") +
+                         " of " + NameText(link.source) + " to " + NameText(link.service);
   const std::string why = " (" + errors + "): see `tullectl errors`";
-  if (100 * link.traffic.failures >= std::max<uint64_t>(link.traffic.requests, 1)) {
+  const insight::Connections& tcp = link.traffic.tcp;
+  const uint64_t all = std::max<uint64_t>(link.is_tcp ? tcp.opened : link.traffic.requests, 1);
+  if (100 * (link.is_tcp ? tcp.failed : link.traffic.failures) >= all) {
     AddProblem(SuccessText(link.traffic) + of + " succeed" + why);
-  } else if (100 * RefusedIn(link.traffic) >= std::max<uint64_t>(link.traffic.requests, 1)) {
+  } else if (100 * RefusedIn(link.traffic) >= all) {
     AddProblem(std::to_string(RefusedIn(link.traffic)) + of +
                " were denied or limited by policies" + why);
   }

@@ -6,6 +6,8 @@
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/request_report.h"
+#include "control-plane/cli/traffic.h"
+#include "control-plane/cli/traffic_report.h"
 #include "control-plane/cli/user_error.h"
 #include "control-plane/diagnosis/hops.h"
 #include "control-plane/diagnosis/next_steps_table.h"
@@ -21,10 +23,20 @@ using diagnosis::ShortWorkload;
 constexpr int64_t kLongestErrorWindow = 3600;
 constexpr int64_t kMicros = 1'000'000;
 
-bool IsOfNamespace(const Json& group, const std::string& ns) {
-  if (ns.empty()) return true;
-  const std::string service = ShortService(TextAt(group, "/service"));
-  return service.ends_with("." + ns);
+// Of the selection, by the names that both have.
+Json NamesOf(const Json& group) {
+  const auto split = [](const std::string& name) {
+    const size_t dot = name.find('.');
+    return Json{{"name", name.substr(0, dot)},
+                {"namespace", dot == std::string::npos ? "" : name.substr(dot + 1)}};
+  };
+  const std::string service = TextAt(group, "/service");
+  const std::string source = TextAt(group, "/source");
+  Json names = {{"service", split(ShortService(service))},
+                {"source", split(ShortWorkload(source))}};
+  names["service"]["host"] = service;
+  names["source"]["spiffeId"] = source;
+  return names;
 }
 
 std::string CauseOf(const Json& group) {
@@ -60,6 +72,13 @@ void PrintErrors(Session& session, const Json& groups) {
   session.Show(table);
 }
 
+void PrintIds(Session& session, const Json& groups) {
+  for (const Json& group : groups) {
+    const std::string id = TextAt(group, "/example/requestId");
+    if (!id.empty()) session.out() << id << "\n";
+  }
+}
+
 std::string ExampleOf(const Json& groups) {
   for (const Json& group : groups) {
     std::string id = TextAt(group, "/example/requestId");
@@ -70,8 +89,12 @@ std::string ExampleOf(const Json& groups) {
 
 void SayNothingFailed(Session& session) {
   const std::string& ns = session.invocation.ns;
-  session.err() << "No failed request" << (ns.empty() ? "" : " to namespace " + ns)
-                << " was reported in the last " << session.invocation.window << ".\n";
+  const std::string& service = session.invocation.selection.service;
+  const std::string& from = session.invocation.selection.from;
+  session.err() << "No failed request" << (from.empty() ? "" : " of " + from)
+                << (service.empty() ? "" : " to " + service)
+                << (ns.empty() ? "" : " to namespace " + ns) << " was reported in the last "
+                << session.invocation.window << ".\n";
 }
 
 }  // namespace
@@ -87,10 +110,15 @@ absl::StatusOr<int> Errors(Session& session) {
   if (!reply.ok()) return reply.status();
   if (!reply->contains("groups")) (*reply)["groups"] = Json::array();
   auto& groups = (*reply)["groups"].get_ref<Json::array_t&>();
-  std::erase_if(groups,
-                [&](const Json& group) { return !IsOfNamespace(group, session.invocation.ns); });
+  const TrafficSelection selection{session.invocation.selection.service, WantedCaller(session),
+                                   session.invocation.ns};
+  std::erase_if(groups, [&](const Json& group) { return !selection.Selects(NamesOf(group)); });
   if (session.wants_json()) {
     PrintJson(*reply, session.invocation.format, session.out());
+    return 0;
+  }
+  if (session.invocation.format == Format::kName) {
+    PrintIds(session, PartAt(*reply, "/groups"));
     return 0;
   }
   if (groups.empty()) {

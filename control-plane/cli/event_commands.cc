@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
@@ -13,12 +12,12 @@
 #include "control-plane/cli/kinds.h"
 #include "control-plane/cli/lifetime.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/cli/watch.h"
 #include "net/usage/wrap.h"
 
 namespace tulle::cli {
 namespace {
 
-constexpr auto kLookAgain = std::chrono::seconds(2);
 // The clocks of the replicas of the control plane may differ by so much, and a reply may be late.
 constexpr int64_t kLookBackSeconds = 60;
 // Of a name; other kinds are those of policies.
@@ -159,15 +158,18 @@ void PrintLines(Session& session, const std::vector<Json>& events) {
 absl::Status WatchEvents(Session& session, const Wanted& wanted, int64_t since) {
   EventRows rows(session);
   NewEvents fresh;
-  for (int64_t shown = 1;; ++shown) {
+  Watch watch(session);
+  while (true) {
     const auto reply = session.Get("/v1/events", {{"since", std::to_string(since)}});
-    if (!reply.ok()) return reply.status();
-    const std::vector<Json> events = fresh.Of(*reply, wanted, session.invocation.ns);
-    session.wants_json() ? PrintLines(session, events) : rows.Print(events);
-    session.out().flush();
-    if (shown == session.invocation.refreshes) return absl::OkStatus();
-    since = std::max(since, fresh.LookFrom());
-    session.environment.pause(kLookAgain);
+    if (reply.ok()) {
+      const std::vector<Json> events = fresh.Of(*reply, wanted, session.invocation.ns);
+      session.wants_json() ? PrintLines(session, events) : rows.Print(events);
+      session.out().flush();
+      since = std::max(since, fresh.LookFrom());
+    }
+    const auto goes_on = watch.Next(reply.status());
+    if (!goes_on.ok()) return goes_on.status();
+    if (!*goes_on) return absl::OkStatus();
   }
 }
 

@@ -24,7 +24,6 @@ using diagnosis::OrderedHops;
 using diagnosis::ResultOf;
 using diagnosis::TimeOf;
 using diagnosis::TitleOf;
-using diagnosis::Verdict;
 using diagnosis::VerdictOn;
 
 constexpr size_t kMostConsidered = 8;  // of a hop, unless -o wide
@@ -58,7 +57,7 @@ void PrintExplanation(Session& session, const std::vector<Hop>& hops) {
   const std::vector<std::string> missing = MissingIn(hops);
   for (const std::string& one : missing)
     PrintNamed(session, 0, "Missing", "the record of " + one + ": it may be overwritten");
-  const Verdict verdict = VerdictOn(hops);
+  const diagnosis::Verdict verdict = VerdictOn(hops);
   PrintVerdict(session, verdict, ResultOf(hops, verdict));
 }
 

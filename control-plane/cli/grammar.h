@@ -50,6 +50,7 @@ class Grammar {
   // grammar_requests.cc
   void AddExplain();
   void AddTap();
+  void TakeTapHeaders(CLI::App& tap);
   void AddEvents();
   void AddBugReport();
   void AddRequests();
@@ -59,7 +60,9 @@ class Grammar {
   CLI::Option* TakeCaller(CLI::App& command);
   // grammar_traffic.cc
   void AddTraffic();
-  void TakeTraffic(CLI::App& command, const char* what);
+  void AddTop();
+  void TakeSelection(CLI::App& command, const std::string& what, const std::string& of_namespace);
+  void TakeWindow(CLI::App& command);
   // grammar_workloads.cc
   void AddHistory();
   void AddStore();

@@ -11,6 +11,11 @@ const Formats kTexts = {{"table", Format::kTable},
                         {"wide", Format::kWide},
                         {"json", Format::kJson},
                         {"yaml", Format::kYaml}};
+const Formats kTextsWithName = {{"table", Format::kTable},
+                                {"wide", Format::kWide},
+                                {"name", Format::kName},
+                                {"json", Format::kJson},
+                                {"yaml", Format::kYaml}};
 const Formats kPlainTexts = {
     {"table", Format::kTable}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
 
@@ -70,28 +75,27 @@ void Grammar::AddTap() {
   CLI::App& command = Add(app_, "tap", "Watch requests as they end",
                           "  tullectl tap cart -n shop\n  tullectl tap --failed\n"
                           "  tullectl tap cart.shop --from web.shop --method POST --requests 10\n"
-                          "  tullectl tap -n shop --status 500-599 --duration 1m -o json",
+                          "  tullectl tap cart.shop -H x-user:42 --show-headers\n"
+                          "  tullectl tap -n shop --status 429,5xx --min-latency 250ms -o json",
                           Command::kTap);
   command.description(
       "Watch requests as they end\n"
       "Each request shows as its caller's sidecar sees it, and as its service's does.\n"
       "At most 100 requests a second of each sidecar are shown. Ctrl-C ends it.");
-  command
-      .add_option("SERVICE", invocation_.name,
-                  "only requests to this service, NAME or NAME.NAMESPACE")
-      ->type_name("");
-  TakeNamespaceAs(command, "only requests to services of this namespace [all]");
+  TakeSelection(command, "requests", "only requests to services of this namespace");
   command.add_option("--method", tap.method, "only this method, such as GET")->type_name("METHOD");
   command.add_option("--path", tap.path, "only paths with this prefix")->type_name("PREFIX");
-  command.add_option("--from", tap.from, "only this caller: ACCOUNT.NAMESPACE, or a SPIFFE ID")
-      ->type_name("CALLER");
-  command.add_option("--status", tap.status, "only this status, or a range like 500-599")
+  command
+      .add_option("--status", tap.status,
+                  "only this status, a class like 5xx, or a range; several with commas")
       ->type_name("STATUS");
   command.add_option("--id", tap.id, "only this x-request-id or trace")->type_name("ID");
   command.add_flag("--failed", tap.failed, "only requests that failed");
-  TakeNumber(command, "--at-least", &tap.at_least_millis, 0, 86'400'000, "number of milliseconds",
-             "only requests that took so many milliseconds")
-      ->type_name("MS");
+  command.add_option("--min-latency", tap.min_latency, "only requests that took at least so long")
+      ->type_name("DURATION");
+  command.add_option("--max-latency", tap.max_latency, "only requests that took at most so long")
+      ->type_name("DURATION");
+  TakeTapHeaders(command);
   TakeNumber(command, "--requests", &tap.requests, 1, INT64_MAX, "number of requests",
              "end after so many requests [never]")
       ->type_name("NUMBER");
@@ -99,6 +103,19 @@ void Grammar::AddTap() {
       ->type_name("DURATION");
   TakeFormat(command, kPlainTexts);
   command.get_option("--output")->description("output format; json: one request a line");
+}
+
+void Grammar::TakeTapHeaders(CLI::App& tap) {
+  TapFlags& flags = invocation_.tap;
+  tap.add_option("-H,--header", flags.headers,
+                 "only requests with this header, and this value if there is one; may be repeated")
+      ->type_name("NAME[:VALUE]")
+      ->allow_extra_args(false);
+  CLI::Option* shown = tap.add_flag("--show-headers", flags.show_headers,
+                                    "show headers, without the values that may be secrets");
+  tap.add_flag("--no-redact", flags.no_redact,
+               "with the secrets, which needs the role admin and stands in the events")
+      ->needs(shown);
 }
 
 void Grammar::AddEvents() {
@@ -156,13 +173,18 @@ void Grammar::AddRequests() {
   AddTap();
   AddEvents();
   AddBugReport();
-  CLI::App& errors =
-      Add(app_, "errors", "Count failed requests by cause, with an example of each",
-          "  tullectl errors\n  tullectl errors -n shop -t 10m -o wide", Command::kErrors);
-  TakeTraffic(errors, "only failures of services of this namespace");
+  CLI::App& errors = Add(app_, "errors", "Count failed requests by cause, with an example of each",
+                         "  tullectl errors\n  tullectl errors cart.shop --from web.shop --watch\n"
+                         "  tullectl errors -n shop -t 10m -o wide",
+                         Command::kErrors);
+  TakeSelection(errors, "failures", "only failures of services of this namespace");
+  TakeWindow(errors);
   errors.get_option("--time-window")->description("up to now, in whole minutes, at most 1h [1h]");
   errors.preparse_callback([this](size_t) { invocation_.window = "1h"; });
-  TakeFormat(errors, kTexts);
+  TakeWatch(errors);
+  TakeFormat(errors, kTextsWithName);
+  errors.get_option("--output")
+      ->description("output format; name: the IDs of the examples, for explain");
   CLI::App& trace = Add(app_, "trace", "Show the spans of a trace as a waterfall",
                         "  tullectl trace 4bf92f3577b34da6a3ce929d0e0e4736", Command::kTrace);
   trace.add_option("ID", invocation_.name, "ID of the trace, or of a request in it")

@@ -106,13 +106,23 @@ struct RegisterFlags {
 struct TapFlags {
   std::string method;
   std::string path;
-  std::string from;
   std::string status;
   std::string id;
   bool failed = false;
-  int64_t at_least_millis = 0;
+  std::string min_latency;  // like 250ms; empty: any
+  std::string max_latency;
+  std::vector<std::string> headers;  // NAME, or NAME:VALUE
+  bool show_headers = false;
+  bool no_redact = false;
   int64_t requests = 0;  // 0: no end
   std::string duration;  // empty: no end
+};
+
+// Whose traffic is shown.
+struct TrafficFlags {
+  std::string service;         // that was called: NAME, or NAME.NAMESPACE
+  std::string from;            // ACCOUNT.NAMESPACE, a SPIFFE ID, or "unknown"
+  std::string by = "service";  // or "route", "edge"
 };
 
 // A request that is not sent.
@@ -169,6 +179,7 @@ struct Invocation {
   std::string object;           // of events: KIND/NAME; empty: all
   int64_t refreshes = 0;        // while it is watched; 0: no end
   TapFlags tap;
+  TrafficFlags selection;
   WhatIfFlags what_if;
   bool is_id = false;         // of a request, whatever it looks like
   bool is_live = false;       // as the proxy itself says

@@ -71,7 +71,8 @@ void AddLink(const Json& more, Json* link) {
   }
   AddCounts(more, {"requests", "failures", "mutualTls"}, link);
   if (link->contains("connections")) {
-    AddCounts(PartAt(more, "/connections"), {"opened", "closed", "sentBytes", "receivedBytes"},
+    AddCounts(PartAt(more, "/connections"),
+              {"opened", "closed", "failed", "denied", "sentBytes", "receivedBytes"},
               &(*link)["connections"]);
   }
   AddBuckets(more, link);
@@ -95,7 +96,8 @@ void AddLine(const Json& more, Json* line) {
       sum.erase("latencyMs");
       continue;
     }
-    for (const char* count : {"requests", "failures", "opened", "sentBytes", "receivedBytes"}) {
+    for (const char* count :
+         {"requests", "failures", "opened", "failed", "denied", "sentBytes", "receivedBytes"}) {
       if (step.contains(count)) {
         const std::string pointer = std::string("/") + count;
         sum[count] = NumberAt(sum, pointer) + NumberAt(step, pointer);
@@ -122,7 +124,8 @@ Json MergedLinks(const std::vector<Json>& reports, Add add) {
     for (const Json& link : PartAt(report, "/links")) {
       if (!IsByCaller(link) && tellers.contains(TextAt(link, "/source/spiffeId"))) continue;
       add(link, &links[Json{link.value("source", Json()), link.value("service", Json()),
-                            link.value("protocol", Json())}
+                            link.value("protocol", Json()), link.value("route", Json()),
+                            link.value("backend", Json())}
                            .dump()]);
     }
   }

@@ -40,6 +40,7 @@ constexpr char kEvents[] = "/v1/events";
 constexpr char kTaps[] = "/v1/taps";
 constexpr char kOneTap[] = "/v1/taps/";
 constexpr char kTrafficHistory[] = "/v1/traffic/history";
+constexpr char kTrafficRoutes[] = "/v1/traffic/routes";
 
 std::string InNamespace(const std::string& rest) {
   return absl::StrCat("/api/v1/namespaces/", install::kNamespace, "/", rest);
@@ -76,9 +77,10 @@ bool DependsOnReplica(const ApiCall& call) {
   if (call.path.starts_with(kOneProxy) || IsOfTap(call)) return true;
   return call.method == "GET" &&
          (call.path == kProxies || call.path == kServices || call.path == kCheck ||
-          call.path == kTraffic || call.path == kTrafficHistory || call.path == kRequests ||
-          !ExplainedId(call.path).empty() || call.path == kFailures || call.path == kEvents ||
-          call.path == kMetrics || call.path == kTraces || call.path.starts_with(kOneTrace));
+          call.path == kTraffic || call.path == kTrafficHistory || call.path == kTrafficRoutes ||
+          call.path == kRequests || !ExplainedId(call.path).empty() || call.path == kFailures ||
+          call.path == kEvents || call.path == kMetrics || call.path == kTraces ||
+          call.path.starts_with(kOneTrace));
 }
 
 // What the call limits its answer to.
@@ -187,7 +189,7 @@ absl::StatusOr<ApiReply> ServiceProxy::SendToReplicas(const ApiCall& call) {
   if (auto refused = AskAll(call, &answers)) return *std::move(refused);
   if (call.path == kProxies) return Reply(MergedProxies(answers));
   if (call.path == kServices) return Reply(MergedServices(answers));
-  if (call.path == kTraffic) return Reply(MergedTraffic(answers));
+  if (call.path == kTraffic || call.path == kTrafficRoutes) return Reply(MergedTraffic(answers));
   if (call.path == kRequests) return Reply(MergedRequests(answers));
   if (call.path == kFailures) return Reply(MergedFailures(answers));
   if (call.path == kMetrics) return Reply(MergedMetrics(answers));

@@ -4,10 +4,14 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "certs/spiffe_names.h"
 
 namespace tulle::cli {
 namespace {
@@ -36,9 +40,11 @@ insight::Traffic ReadTraffic(const Json& link) {
                                    TextAt(each, "/flags")};
     traffic.AddOutcome(outcome, CountAt(each, "/count"));
   }
-  traffic.tcp = {CountAt(link, "/connections/opened"), CountAt(link, "/connections/closed"),
-                 CountAt(link, "/connections/sentBytes"),
-                 CountAt(link, "/connections/receivedBytes")};
+  const auto connections = [&link](const char* name) {
+    return CountAt(link, std::string("/connections/") + name);
+  };
+  traffic.tcp = {connections("opened"),        connections("closed"), connections("sentBytes"),
+                 connections("receivedBytes"), connections("failed"), connections("denied")};
   return traffic;
 }
 
@@ -70,11 +76,30 @@ std::vector<TrafficLink> ReadLinks(const Json& reply) {
   std::vector<TrafficLink> links;
   for (const Json& each : PartAt(reply, "/links")) {
     if (!each.is_object()) continue;
-    links.push_back({ReadName(each, "/source"), ReadName(each, "/service"),
-                     TextAt(each, "/protocol") == "tcp", CountAt(each, "/mutualTls"),
-                     ReadTraffic(each)});
+    TrafficLink& link = links.emplace_back();
+    link.source = ReadName(each, "/source");
+    link.service = ReadName(each, "/service");
+    for (const Json& destination : PartAt(each, "/destinations"))
+      link.identities.push_back(TextAt(destination, "/spiffeId"));
+    link.backend = ReadName(each, "/backend");
+    link.route = TextAt(each, "/route");
+    link.is_tcp = TextAt(each, "/protocol") == "tcp";
+    link.mutual_tls = CountAt(each, "/mutualTls");
+    link.traffic = ReadTraffic(each);
   }
   return links;
+}
+
+bool TrafficSelection::Selects(const Json& link) const {
+  const TrafficName to = ReadName(link, "/service");
+  const TrafficName from = ReadName(link, "/source");
+  if (!ns.empty() && to.ns != ns && !(or_caller && from.ns == ns)) return false;
+  if (!service.empty() && service != to.name && service != to.name + "." + to.ns &&
+      service != TextAt(link, "/service/host"))
+    return false;
+  const std::string id = TextAt(link, "/source/spiffeId");
+  return caller.empty() || caller == id || caller == from.name + "." + from.ns ||
+         (caller == "unknown" && id.empty());
 }
 
 std::vector<ServiceTraffic> ByService(const std::vector<TrafficLink>& links) {
@@ -92,6 +117,38 @@ std::vector<ServiceTraffic> ByService(const std::vector<TrafficLink>& links) {
   return all;
 }
 
+std::vector<RouteTraffic> ByRoute(const std::vector<TrafficLink>& links) {
+  std::map<std::tuple<TrafficName, std::string, TrafficName>, RouteTraffic> routes;
+  for (const TrafficLink& link : links) {
+    RouteTraffic& route = routes[{link.service, link.route, link.backend}];
+    route.service = link.service;
+    route.route = link.route;
+    route.backend = link.backend;
+    ++route.callers;
+    route.mutual_tls += link.mutual_tls;
+    route.traffic.Add(link.traffic);
+  }
+  std::vector<RouteTraffic> all;
+  for (auto& [key, route] : routes) all.push_back(std::move(route));
+  return all;
+}
+
+std::string ShownName(const TrafficName& name) {
+  if (name.name.empty()) return "unknown";
+  return name.ns.empty() ? name.name : name.name + "." + name.ns;
+}
+
+std::string IdentitiesText(const TrafficLink& link) {
+  std::set<std::string> shown;
+  for (const std::string& id : link.identities) {
+    const certs::WorkloadNames names = certs::WorkloadNamesOf(id);
+    shown.insert(names.account.empty() ? id
+                                       : absl::StrCat(std::string(names.account), ".",
+                                                      std::string(names.namespace_name)));
+  }
+  return shown.empty() ? "-" : absl::StrJoin(shown, ",");
+}
+
 std::string RateText(uint64_t count, int64_t seconds) {
   const double rate =
       static_cast<double>(count) / static_cast<double>(std::max<int64_t>(seconds, 1));
@@ -99,8 +156,10 @@ std::string RateText(uint64_t count, int64_t seconds) {
 }
 
 std::string SuccessText(const insight::Traffic& traffic) {
-  if (traffic.requests == 0) return "-";
-  return Percent(traffic.requests - std::min(traffic.failures, traffic.requests), traffic.requests);
+  const bool is_tcp = traffic.requests == 0;
+  const uint64_t all = is_tcp ? traffic.tcp.opened : traffic.requests;
+  if (all == 0) return "-";
+  return Percent(all - std::min(is_tcp ? traffic.tcp.failed : traffic.failures, all), all);
 }
 
 std::string LatencyText(const insight::Traffic& traffic, double share) {
@@ -118,6 +177,9 @@ std::string SecuredText(uint64_t mutual_tls, uint64_t all) {
 }
 
 std::string ErrorsText(const insight::Traffic& traffic) {
+  const insight::Connections& tcp = traffic.tcp;
+  if (tcp.failed + tcp.denied > 0)
+    return absl::StrCat(tcp.failed, " failed, ", tcp.denied, " denied");
   std::string text = MostFrequent(traffic, true);
   const std::string refusal = MostFrequent(traffic, false);
   if (!text.empty() && !refusal.empty()) text += ", ";
@@ -125,7 +187,7 @@ std::string ErrorsText(const insight::Traffic& traffic) {
 }
 
 uint64_t RefusedIn(const insight::Traffic& traffic) {
-  uint64_t refused = 0;
+  uint64_t refused = traffic.tcp.denied;
   for (const auto& [outcome, count] : traffic.outcomes) {
     const bool is_refusal = outcome.flags.find("UAEX") != std::string::npos ||
                             outcome.flags.find("RL") != std::string::npos;

@@ -1,13 +1,13 @@
 #include "control-plane/cli/tullectl.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 
 #include "control-plane/cli/command_line.h"
 #include "control-plane/cli/commands.h"
 #include "control-plane/cli/completion.h"
 #include "control-plane/cli/user_error.h"
+#include "control-plane/cli/watch.h"
 
 namespace tulle::cli {
 namespace {
@@ -84,10 +84,6 @@ constexpr Row kRows[] = {
 static_assert(std::size(kRows) == static_cast<size_t>(Command::kBugReport) + 1,
               "each command has a handler");
 
-constexpr auto kRefresh = std::chrono::seconds(2);
-// Moves the cursor of a terminal to the first line, and erases what is below it.
-constexpr char kHome[] = "\x1b[H\x1b[J";
-
 absl::StatusOr<int> RunOnce(Session& session) {
   const auto row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& each) {
     return each.command == session.invocation.command;
@@ -98,25 +94,21 @@ absl::StatusOr<int> RunOnce(Session& session) {
 // Once, or again every 2 s: on a terminal in the same place, else one after the other. A watch ends
 // with an error only if it begins with one.
 absl::StatusOr<int> Run(Session& session) {
-  const Invocation& wanted = session.invocation;
-  // It goes on by itself: what is shown stays.
-  if (wanted.command == Command::kEvents) return RunOnce(session);
-  for (int64_t shown = 1;; ++shown) {
-    const bool again = wanted.watch && shown > 1;
-    if (wanted.watch && session.environment.width != 0) {
-      session.out() << kHome;
-    } else if (again && !session.wants_json()) {
-      session.out() << "\n";
+  // Commands that go on by themselves: what is shown stays.
+  const Command command = session.invocation.command;
+  if (!session.invocation.watch || command == Command::kEvents || command == Command::kTop)
+    return RunOnce(session);
+  Watch watch(session);
+  for (bool is_first = true;; is_first = false) {
+    absl::StatusOr<int> code;
+    {
+      Screen screen(session);
+      code = RunOnce(session);
+      if (code.ok() || is_first) screen.Show(is_first);
     }
-    const auto code = RunOnce(session);
-    session.out().flush();
-    if (!wanted.watch || shown == wanted.refreshes || (!again && !code.ok())) return code;
-    // What has worked may work again: a control plane that restarts does not end a watch.
-    if (!code.ok()) {
-      PrintError(code.status(), session.environment.has_colour, session.err());
-      session.err() << "Trying again every 2 s until Ctrl-C.\n";
-    }
-    session.environment.pause(kRefresh);
+    const auto goes_on = watch.Next(code.status());
+    if (!goes_on.ok()) return goes_on.status();
+    if (!*goes_on) return code;
   }
 }
 

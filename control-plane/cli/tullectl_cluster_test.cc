@@ -293,6 +293,40 @@ TEST_F(TwoReplicas, FailuresOfAllAreAddedUp) {
   EXPECT_NE(err.find("2 more failures"), std::string::npos) << err;
 }
 
+TEST_F(TwoReplicas, RoutesAreAddedUp) {
+  const auto links = [](std::vector<std::pair<const char*, int>> requests_of_route) {
+    Json reply = {{"seconds", 60}, {"links", Json::array()}};
+    for (const auto& [route, requests] : requests_of_route) {
+      const Json cart = {{"namespace", "shop"}, {"name", "cart"}, {"host", "cart.shop.svc.x"}};
+      const Json web = {{"namespace", "shop"}, {"name", "web"}, {"spiffeId", "spiffe://x/web"}};
+      reply["links"].push_back({{"source", web},
+                                {"service", cart},
+                                {"backend", cart},
+                                {"route", route},
+                                {"protocol", "http"},
+                                {"reportedBy", "source"},
+                                {"destinations", {{{"spiffeId", "spiffe://x/ns/shop/sa/cart"}}}},
+                                {"requests", requests},
+                                {"failures", 0},
+                                {"buckets", {requests}}});
+    }
+    return reply;
+  };
+  const std::string path = "/v1/traffic/routes?window=60";
+  Reply("a", path, links({{"shop/a[0][0]", 60}, {"shop/b[0][0]", 60}}));
+  Reply("b", path, links({{"shop/a[0][0]", 120}}));
+  ASSERT_EQ(Run({"stat", "--by", "route"}), 0) << err;
+  EXPECT_NE(out.find("cart.shop   shop/a[0][0]   cart.shop   100.00%   3.0"), std::string::npos)
+      << out;
+  EXPECT_NE(out.find("cart.shop   shop/b[0][0]   cart.shop   100.00%   1.0"), std::string::npos)
+      << out;
+  Reply("a", "/v1/traffic?window=60", links({{"", 60}}));
+  Reply("b", "/v1/traffic?window=60", links({{"", 60}}));
+  ASSERT_EQ(Run({"edges"}), 0) << err;
+  EXPECT_NE(out.find("cart.shop   cart.shop   http"), std::string::npos)
+      << "an identity is shown once: " << out;
+}
+
 TEST_F(TwoReplicas, ATapIsOpenAtAll) {
   const auto news = [](const char* id) {
     return Json{{"sidecars", 1}, {"leftOut", 0}, {"requests", {{{"requestId", id}}}}};

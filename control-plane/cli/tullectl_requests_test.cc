@@ -312,7 +312,8 @@ TEST_F(RequestCommands, TapShowsRequestsUntilThereAreEnough) {
   const auto& tap = sidecar_.received[0].question().tap();
   EXPECT_EQ(tap.service(), "cart.shop");
   EXPECT_EQ(tap.source(), "web.shop");
-  EXPECT_EQ(tap.lowest_status(), 400u);
+  ASSERT_EQ(tap.statuses_size(), 1);
+  EXPECT_EQ(tap.statuses(0).lowest(), 400u);
   EXPECT_NE(sidecar_.received.back().end_tap(), 0u) << "it is ended";
   EXPECT_TRUE(Says("TIME           SEEN BY  CALLER             SERVICE            METHOD  PATH"))
       << out;
@@ -326,6 +327,123 @@ TEST_F(RequestCommands, TapShowsRequestsUntilThereAreEnough) {
   EXPECT_EQ(sidecar_.received[0].question().tap().service(), "");
   EXPECT_EQ(Run({"tap", "--status", "none"}), 1);
   EXPECT_NE(err.find("use a status like 503"), std::string::npos) << err;
+}
+
+TEST_F(RequestCommands, TapLooksForHeadersAndShowsThem) {
+  sidecar_.on_message = [this](const insight::v1::ToSidecar& message) {
+    if (!message.question().has_tap()) return;
+    loop_->Post([this, id = message.question().id()] {
+      insight::v1::Answer answer;
+      answer.set_question(id);
+      RequestRecord& record = *answer.add_requests() = Denied()[0];
+      insight::v1::ShownHeader& shown = *record.add_request_headers();
+      shown.set_name("x-user\x1b[2J");
+      shown.set_value("<b>\x1b[2J\xc2\x9b");
+      insight::v1::ShownHeader& hidden = *record.add_request_headers();
+      hidden.set_name("authorization");
+      hidden.set_redacted(true);
+      record.add_response_headers()->set_name("server");
+      record.set_headers_left_out(7);
+      sidecar_.Reply(answer);
+    });
+  };
+  ASSERT_EQ(Run({"tap", "-A", "-H", "x-user:42", "-H", "authorization", "--show-headers",
+                 "--min-latency", "250ms", "--max-latency", "1.5s", "--requests", "1"}),
+            0)
+      << err;
+  const auto& question = sidecar_.received[0].question();
+  EXPECT_EQ(question.headers(), insight::v1::REDACTED);
+  ASSERT_EQ(question.tap().headers_size(), 2);
+  EXPECT_EQ(question.tap().headers(0).value(), "42");
+  EXPECT_EQ(question.tap().at_least_milliseconds(), 250);
+  EXPECT_EQ(question.tap().at_most_milliseconds(), 1500);
+  EXPECT_TRUE(Says("    request authorization: [redacted]\n")) << out;
+  EXPECT_TRUE(Says("    response server: \n    and 7 more headers\n")) << out;
+  EXPECT_TRUE(Says("request x-user [2J: <b> [2J")) << out;
+  EXPECT_FALSE(Says("\x1b")) << out;
+  EXPECT_FALSE(Says("\xc2\x9b")) << out;
+  EXPECT_EQ(Run({"tap", "-H", "cookie:x=1"}), 1);
+  EXPECT_NE(err.find("may be a secret"), std::string::npos) << err;
+  EXPECT_EQ(Run({"tap", "--no-redact"}), 1);
+  EXPECT_NE(err.find("--show-headers"), std::string::npos) << err;
+  EXPECT_EQ(Run({"tap", "--min-latency", "soon"}), 1);
+  EXPECT_NE(err.find("like 250ms"), std::string::npos) << err;
+}
+
+TEST_F(RequestCommands, WhoMayNotTapIsRefused) {
+  const std::string reader = *credentials_.Create({"rob", api::Role::kReader}, "test", kNow);
+  secret_ = reader;
+  admin_ = Write("reader.json", R"({"server":"https://127.0.0.1:15016","ca":"PEM","credential":")" +
+                                    reader + "\"}");
+  EXPECT_EQ(Run({"tap", "--show-headers", "--no-redact"}), 1);
+  EXPECT_NE(err.find("role admin"), std::string::npos) << err;
+  ASSERT_TRUE(credentials_.Delete("rob", "test", kNow).ok());
+  EXPECT_EQ(Run({"tap"}), 1);
+  EXPECT_NE(err.find("rejected the credential"), std::string::npos) << err;
+  EXPECT_TRUE(sidecar_.received.empty()) << "no sidecar was asked";
+}
+
+TEST_F(RequestCommands, ATapThatTheServerHasForgottenIsOpenedAgain) {
+  int taps = 0;
+  sidecar_.on_message = [this, &taps](const insight::v1::ToSidecar& message) {
+    if (!message.question().has_tap()) return;
+    if (++taps == 1) {
+      is_unreachable = true;
+      return;
+    }
+    loop_->Post([this, id = message.question().id()] {
+      insight::v1::Answer answer;
+      answer.set_question(id);
+      *answer.add_requests() = Denied()[0];
+      sidecar_.Reply(answer);
+    });
+  };
+  on_pause = [this] {
+    is_unreachable = false;
+    simulation_.RunFor(std::chrono::seconds(11));
+    EXPECT_EQ(taps_.open(), 0) << "nobody has read it";
+  };
+  ASSERT_EQ(Run({"tap", "--requests", "1"}), 0) << err;
+  EXPECT_EQ(taps, 2);
+  EXPECT_NE(err.find("warning: connection refused\nTrying again"), std::string::npos) << err;
+}
+
+TEST_F(RequestCommands, TopCountsRequestsOnceByMethodAndPath) {
+  sidecar_.on_message = [this](const insight::v1::ToSidecar& message) {
+    if (!message.question().has_tap()) return;
+    loop_->Post([this, id = message.question().id()] {
+      insight::v1::Answer answer;
+      answer.set_question(id);
+      for (int64_t i = 0; i < 3; ++i) {
+        for (RequestRecord record : Denied()) {
+          record.set_status(i == 2 ? 503 : 200);
+          record.set_failed(i == 2);
+          record.clear_cause();
+          record.set_ended(1000 * static_cast<uint64_t>(i + 1));
+          *answer.add_requests() = record;
+        }
+      }
+      now += 3;
+      sidecar_.Reply(answer);
+    });
+  };
+  ASSERT_EQ(Run({"top", "cart.shop", "-w", "--method", "GET", "--count", "1"}), 0) << err;
+  EXPECT_EQ(sidecar_.received[0].question().tap().service(), "cart.shop");
+  EXPECT_EQ(sidecar_.received[0].question().tap().method(), "GET");
+  EXPECT_EQ(out,
+            "CALLER     SERVICE     METHOD   PATH     COUNT   BEST    WORST   LAST    SUCCESS\n"
+            "web.shop   cart.shop   GET      /items   3       1.0ms   3.0ms   3.0ms   66.66%\n");
+  ASSERT_EQ(Run({"top", "--count", "1", "-o", "json"}), 0) << err;
+  EXPECT_EQ(Json::parse(out)["requests"][0]["failures"], 1) << out;
+}
+
+TEST_F(RequestCommands, ErrorsAreChosenAndNamed) {
+  failures_.Add(Denied()[0], IdOf("cart"), kNow - 30);
+  EXPECT_EQ(Run({"errors", "cart.shop", "--from", "web.shop", "-o", "name"}), 0) << err;
+  EXPECT_EQ(out, std::string(kId) + "\n");
+  EXPECT_EQ(Run({"errors", "cart", "--from", "teller.bank"}), 0);
+  EXPECT_EQ(out, "");
+  EXPECT_NE(err.find("No failed request of teller.bank to cart"), std::string::npos) << err;
 }
 
 TEST_F(RequestCommands, TapEndsInTime) {

@@ -1,4 +1,4 @@
-"""Who calls what, and how well: what sidecars report shows in `tullectl stat`, `edges` and `top`."""
+"""Who calls what, and how well: what sidecars report shows in `tullectl stat` and `edges`."""
 import contextlib
 import json
 import os
@@ -46,10 +46,41 @@ def test_requests_and_their_failures_are_reported(mesh):
     assert 0 < found["latencyMs"]["p50"] <= found["latencyMs"]["p99"], found
 
     edge = next(line for line in mesh.tullectl("edges").splitlines() if line.startswith("caller.default"))
-    assert edge.split()[:4] == ["caller.default", "web.default", "http", "yes"], edge
+    assert edge.split()[:5] == ["caller.default", "web.default", "web.default", "http", "yes"], edge
     row = next(line for line in mesh.tullectl("stat", "-o", "wide").splitlines() if line.startswith("web.default"))
     assert "500 (5)" in row, row
-    assert "web.default" in mesh.tullectl("top", "--count", "1")
+    assert mesh.tullectl("edges", "web", "--from", "caller.default").splitlines()[1:] and not mesh.tullectl("edges", "web", "--from", "web.default")
+
+
+SPLIT = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: split}
+spec:
+  parentRefs: [{kind: Service, group: "", name: web}]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /both}}]
+    backendRefs: [{name: web, port: 80, weight: 1}, {name: other, port: 80, weight: 1}]
+  - backendRefs: [{name: web, port: 80}]
+"""
+
+
+def test_traffic_is_shown_by_route_and_backend(mesh):
+    mesh.add("web")
+    mesh.add("other")
+    caller = mesh.add("caller")
+    mesh.apply(SPLIT)
+
+    def rows():
+        for path in ("/both", "/rest"):
+            assert raw.get(caller.outbound, path, host="web").status == 200
+        lines = [line.split() for line in mesh.tullectl("stat", "web", "--by", "route").splitlines()[1:]]
+        return {(line[1], line[2]) for line in lines if line[0] == "web.default"}
+    wanted = {("default/split[0][0]", "web.default"), ("default/split[0][0]", "other.default"), ("default/split[1][0]", "web.default")}
+    processes.wait_until(lambda: raw.get(caller.outbound, "/rest", host="web").status == 200, "the mesh answers")
+    processes.wait_until(lambda: wanted <= rows(), "each route and backend has a row", 40)
+    links = json.loads(mesh.tullectl("stat", "web", "--by", "route", "-o", "json"))["links"]
+    assert all(each["requests"] > 0 and each["latencyMs"]["p99"] > 0 and each["source"]["name"] == "caller" for each in links), links
 
 
 def test_what_did_not_arrive_is_reported_by_the_caller(mesh):

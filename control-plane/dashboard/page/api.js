@@ -30,7 +30,7 @@ function keep(value) {
   } catch { /* it holds until the page is loaded again */ }
 }
 
-async function send(method, path, {query, body, signal} = {}) {
+async function send(method, path, {query, body, signal, keepalive} = {}) {
   const wanted = Object.entries(query ?? {}).filter(([, value]) => value !== "" && value !== undefined && value !== null);
   const target = path + (wanted.length > 0 ? "?" + new URLSearchParams(wanted) : "");
   const headers = {};
@@ -38,7 +38,7 @@ async function send(method, path, {query, body, signal} = {}) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(target, {method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body)});
+    response = await fetch(target, {method, headers, signal, keepalive, body: body === undefined ? undefined : JSON.stringify(body)});
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "the dashboard's connection is gone", "is `tullectl dashboard` still running?");
@@ -56,7 +56,8 @@ async function send(method, path, {query, body, signal} = {}) {
 
 export const get = (path, query, signal) => send("GET", path, {query, signal});
 export const post = (path, body) => send("POST", path, {body});
-export const remove = (path) => send("DELETE", path);
+// It is sent also while the page goes.
+export const remove = (path) => send("DELETE", path, {keepalive: true});
 
 // A path with names in it: path`/v1/x/${name}`.
 export const path = (texts, ...names) => texts.map((text, at) => text + (at < names.length ? encodeURIComponent(names[at]) : "")).join("");

@@ -16,6 +16,7 @@ export class TapPage {
     this.leftOut = 0;
     this.chosen = null;
     this.error = null;
+    addEventListener("pagehide", () => this.end());
   }
 
   async refresh(signal) {
