@@ -15,7 +15,7 @@ namespace {
 
 // The cause by a name that an Envoy of the mesh accepts too: DYNAMIC_METADATA(tulle:cause).
 constexpr std::string_view kMetadata = "DYNAMIC_METADATA";
-constexpr std::string_view kCause = "tulle:cause";
+constexpr std::string_view kTulleCause = "tulle:cause";
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -80,7 +80,7 @@ absl::StatusOr<LogField> FieldOf(const Command& command) {
       field.name = command.argument;
       break;
     case LogArgument::kAnything:
-      if (command.name == kMetadata && command.argument == kCause) field.op = LogOperator::kCause;
+      if (command.name == kMetadata && command.argument == kTulleCause) field.op = LogOperator::kCause;
       break;
     case LogArgument::kHeader: {
       const size_t question = command.argument.find('?');
