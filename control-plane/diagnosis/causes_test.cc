@@ -7,6 +7,7 @@
 
 #include "control-plane/diagnosis/explanation.h"
 #include "control-plane/diagnosis/next_steps_table.h"
+#include "control-plane/diagnosis/request_text.h"
 #include "control-plane/diagnosis/verdict.h"
 
 namespace tulle::diagnosis {
@@ -85,6 +86,20 @@ INSTANTIATE_TEST_SUITE_P(All, Causes,
                            return std::string(std::get<0>(one.param).cause) +
                                   (std::get<1>(one.param) ? "_inbound" : "_outbound");
                          });
+
+TEST(TcpConnections, AreClosedNotAnswered) {
+  Json record = Record(false);
+  record["method"] = "TCP";
+  record["status"] = 0;
+  record["cause"] = "plaintext_refused";
+  EXPECT_TRUE(VerdictOn(OrderedHops({record}))
+                  .meaning.starts_with("the sidecar of cart.shop closed the connection, because "));
+  record["policy"] = "ns[shop]-policy[all]-mode[STRICT]";
+  const Verdict refused = VerdictOn(OrderedHops({record}));
+  EXPECT_EQ(refused.field, "PeerAuthentication spec.mode");
+  EXPECT_NE(refused.command.find("PeerAuthentication"), std::string::npos) << refused.command;
+  EXPECT_EQ(HopOutcome(record), "closed plaintext_refused");
+}
 
 TEST(CausesTable, NamesEachCauseOnce) {
   std::set<std::string_view> seen;

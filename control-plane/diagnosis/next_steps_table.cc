@@ -86,6 +86,15 @@ constexpr NextStep kSteps[] = {
      "if the caller should be allowed, change the DENY policy that matches it; if none does, name "
      "the caller in rules[].from of an ALLOW policy of {service}",
      "", "AuthorizationPolicy"},
+    {"plaintext_refused", "the caller did not use mutual TLS, which is required here",
+     "give the caller a sidecar, or allow plaintext with the mode PERMISSIVE of the "
+     "PeerAuthentication",
+     "", "PeerAuthentication spec.mode"},
+    {"no_filter_chain", "nothing is configured for this port, server name or protocol",
+     "compare the address with `tullectl proxy-config {proxy} listeners`, and look whether the "
+     "port "
+     "belongs to a service: `tullectl services`",
+     "", ""},
     {"upgrade_refused", "the connection may not be upgraded to another protocol",
      "use WebSocket upgrades on http ports only, or set the port's protocol to tcp", "", ""},
     {"rate_limited", "the rate limit was exceeded",

@@ -68,6 +68,7 @@ std::string PhasesOf(const Json& record, const Json* inner) {
   const int64_t answered = NumberAt(record, "/upstreamAnswered");
   const int64_t ended = NumberAt(record, "/ended");
   std::string text = MicrosText(ended);
+  if (IsTcp(record)) return TextAt(record, "/endpoint").empty() ? text + ", not connected" : text;
   if (!WasSentOn(record)) return text + ", not forwarded";
   absl::StrAppend(&text, ": ", MicrosText(asked), " until it was forwarded");
   if (answered == 0) return text + ", no response began";
@@ -94,6 +95,8 @@ std::string InForceSince(const Json& record) {
 
 }  // namespace
 
+bool IsTcp(const Json& record) { return TextAt(record, "/method") == "TCP"; }
+
 std::string HopTitle(const Json& record) {
   if (IsOfCaller(record)) return CallerIn(record) + " calls " + ServiceIn(record);
   const std::string self = ShortWorkload(TextAt(record, "/destination"));
@@ -103,6 +106,7 @@ std::string HopTitle(const Json& record) {
 std::string HopOutcome(const Json& record) {
   const int64_t status = NumberAt(record, "/status");
   std::string text = status == 0 ? "no response" : std::to_string(status);
+  if (IsTcp(record)) text = "closed";
   if (record.contains("grpcStatus")) text += ", gRPC status " + TextAt(record, "/grpcStatus");
   const std::string flags = TextAt(record, "/responseFlags");
   if (!flags.empty() && flags != "-") text += " " + flags;

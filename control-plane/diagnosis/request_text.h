@@ -11,6 +11,8 @@
 
 namespace tulle::diagnosis {
 
+// Of a TCP connection; else of a request.
+bool IsTcp(const Json& record);
 // "web.shop calls cart.shop", or "cart.shop is called by web.shop".
 std::string HopTitle(const Json& record);
 // "403 UAEX denied", "200", "no response".

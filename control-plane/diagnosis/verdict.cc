@@ -94,6 +94,13 @@ std::string SidecarOf(const Json& record) {
   return absl::StrCat("the sidecar of ", workload.empty() ? "an unknown workload" : workload);
 }
 
+// What it did with a request, or with a TCP connection.
+std::string EndingBy(const Json& record) {
+  if (IsTcp(record)) return " closed the connection";
+  const std::string status = TextAt(record, "/status");
+  return status == "0" ? " ended it" : " answered " + status;
+}
+
 // "AuthorizationPolicy default/only-web, rule 0" -> the command that shows it.
 std::string CommandOf(const std::string& policy) {
   const size_t blank = policy.find(' ');
@@ -169,7 +176,7 @@ void ExplainDenial(const Json& record, Verdict* verdict) {
     verdict->field = "PeerAuthentication spec.mode";
     return;
   }
-  verdict->meaning = absl::StrCat(SidecarOf(record), " answered ", TextAt(record, "/status"),
+  verdict->meaning = absl::StrCat(SidecarOf(record), EndingBy(record),
                                   ", because this DENY policy matches the request");
   verdict->next_step =
       "if this request should pass, change rules[].from or rules[].to of this policy";
@@ -209,10 +216,7 @@ void Explain(const Json& record, Verdict& verdict) {
     IsOwnAnswer(record) ? ExplainOwnAnswer(record, &verdict) : ExplainAnswer(record, &verdict);
     return;
   }
-  const std::string status = TextAt(record, "/status");
-  verdict.meaning = SidecarOf(record);
-  absl::StrAppend(&verdict.meaning, status == "0" ? " ended it" : " answered " + status,
-                  ", because ");
+  verdict.meaning = absl::StrCat(SidecarOf(record), EndingBy(record), ", because ");
   const NextStep* step = NextStepOf(verdict.cause);
   if (step == nullptr) {
     absl::StrAppend(&verdict.meaning, "of ", verdict.cause);
@@ -230,7 +234,8 @@ void Explain(const Json& record, Verdict& verdict) {
     verdict.field = owner.field;
     verdict.command = CommandOf(owner.policy);
   }
-  if (verdict.cause == "denied") ExplainDenial(record, &verdict);
+  const bool is_refused = verdict.cause == "plaintext_refused" && !TextAt(record, "/policy").empty();
+  if (verdict.cause == "denied" || is_refused) ExplainDenial(record, &verdict);
 }
 
 }  // namespace

@@ -94,11 +94,13 @@ void ConnectionRecorder::Write(const EndedRelay& relay,
 
 void ConnectionRecorder::Write(const UnmatchedConnection& connection) {
   if (into_ == nullptr || !MayRecordRefusal()) return;
-  const bool plaintext = connection.plaintext_refused;
+  const FailureFacts& facts =
+      (connection.plaintext_refused ? failures::kPlaintextRefused : failures::kNoFilterChain)
+          .facts();
   Entry entry{.numbers = {},
-              .flag = "NR",
-              .cause = plaintext ? "plaintext_refused" : "no_filter_chain",
-              .detail = "filter_chain_not_found",
+              .flag = facts.flag,
+              .cause = facts.cause,
+              .detail = facts.detail,
               .policy = connection.policy,
               .service = connection.service,
               .source = {},

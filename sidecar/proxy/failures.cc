@@ -68,6 +68,10 @@ constexpr FailureFacts kMisdirected{
     "misdirected",
     "this connection was made for another name: open one for the name that is asked for",
     "misdirected_request"};
+constexpr FailureFacts kPlaintextRefused{
+    kHere, 0, 14, kNo, "NR", "plaintext_refused", "", "filter_chain_not_found"};
+constexpr FailureFacts kNoFilterChain{
+    kHere, 0, 14, kNo, "NR", "no_filter_chain", "", "filter_chain_not_found"};
 // A direct response has neither flag nor details of its own, here as in Envoy.
 constexpr FailureFacts kUnknownHost{
     kHere, 404, 12, kNo, "-", "unknown_host", "unknown host", "direct_response"};
@@ -93,6 +97,8 @@ constinit const FailureKind failures::kRateLimited(facts::kRateLimited);
 constinit const FailureKind failures::kFaultInjected(facts::kFaultInjected);
 constinit const FailureKind failures::kLoopDetected(facts::kLoopDetected);
 constinit const FailureKind failures::kMisdirected(facts::kMisdirected);
+constinit const FailureKind failures::kPlaintextRefused(facts::kPlaintextRefused);
+constinit const FailureKind failures::kNoFilterChain(facts::kNoFilterChain);
 constinit const FailureKind failures::kUnknownHost(facts::kUnknownHost);
 constinit const FailureKind failures::kNotHttpPort(facts::kNotHttpPort);
 constinit const FailureKind failures::kEgressDenied(facts::kEgressDenied);

@@ -20,6 +20,9 @@ extern const FailureKind kRateLimited;
 extern const FailureKind kFaultInjected;  // with the configured status
 extern const FailureKind kLoopDetected;
 extern const FailureKind kMisdirected;  // TLS connection negotiated for another server name
+// Of connections that no filter chain takes.
+extern const FailureKind kPlaintextRefused;  // mutual TLS is required
+extern const FailureKind kNoFilterChain;
 // Errors that a route gives by itself, with the route's status and text.
 extern const FailureKind kUnknownHost;
 extern const FailureKind kNotHttpPort;
