@@ -16,7 +16,7 @@ export class TapPage {
     this.leftOut = 0;
     this.chosen = null;
     this.error = null;
-    addEventListener("pagehide", () => this.end());
+    this.leave = () => this.end();
   }
 
   async refresh(signal) {
@@ -28,7 +28,18 @@ export class TapPage {
     } catch (error) {
       if (error.name === "AbortError") throw error;
       this.id = null;
-      this.error = error.status === 404 ? {message: "The tap has ended.", hint: "Start it again."} : error;
+      if (error.status !== 404) this.error = error;
+      else await this.start(); // the control plane was restarted, or tullectl has a new token
+    }
+  }
+
+  async start() {
+    const filter = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value));
+    try {
+      this.id = (await post("/v1/taps", filter)).id;
+      addEventListener("pagehide", this.leave);
+    } catch (error) {
+      this.error = error.status === 404 ? {message: "Not available:", hint: "this control plane cannot tap."} : error;
     }
   }
 
@@ -76,17 +87,13 @@ export class TapPage {
       this.error = null;
       this.rows = [];
       this.leftOut = 0;
-      const filter = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value));
-      try {
-        this.id = (await post("/v1/taps", filter)).id;
-      } catch (error) {
-        this.error = error.status === 404 ? {message: "Not available:", hint: "this control plane cannot tap."} : error;
-      }
+      await this.start();
     }
     this.render();
   }
 
   end() {
+    removeEventListener("pagehide", this.leave);
     if (this.id === null) return;
     remove(path`/v1/taps/${this.id}`).catch(() => {}); // it ends by itself
     this.id = null;
