@@ -198,7 +198,7 @@ const FamilySpec kEndpointChecked{"tulle_endpoint_health",
 const FamilySpec kAccessLogDropped{
     "tulle_access_log_dropped_lines_total",
     "Dropped lines and records of access logs; suppressed: of failures and denials that are logged "
-    "without an access log, at most 10 a second; refused: by the collector.",
+    "without an access log, at most 10 a second; refused and rejected: by the collector.",
     kCounter,
     kReasonLabels,
     {}};
@@ -276,7 +276,10 @@ const FamilySpec kMirrored{"tulle_mirrored_requests_total",
 const FamilySpec kSpansSent{
     "tulle_spans_sent_total", "Spans accepted by a collector.", kCounter, {}, {}};
 const FamilySpec kSpansDropped{"tulle_spans_dropped_total",
-                               "Spans dropped before a collector accepted them.",
+                               "Spans that no collector has, by reason: queue_full, "
+                               "queue_full_errors (of failed and slow requests, dropped last), "
+                               "late_limit (of such requests, too many in a second), refused (a "
+                               "batch, by the collector), rejected (a part of one).",
                                kCounter,
                                kReasonLabels,
                                {}};

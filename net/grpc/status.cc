@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "absl/strings/escaping.h"
+
 namespace tulle::grpc {
 namespace {
 
@@ -30,6 +32,19 @@ constexpr std::array<Unit, 6> kUnits = {{{'n', 1},
                                          {'S', 1'000'000'000},
                                          {'M', 60'000'000'000},
                                          {'H', 3'600'000'000'000}}};
+
+constexpr size_t kLongestDetails = 8192;
+
+// Malformed ones count as none.
+std::string DetailsIn(const http::HeaderMap& fields) {
+  const http::Header* header = fields.Find("grpc-status-details-bin");
+  std::string details;
+  if (header == nullptr || header->value.size() > kLongestDetails ||
+      !absl::Base64Unescape({header->value.data(), header->value.size()}, &details)) {
+    return {};
+  }
+  return details;
+}
 
 }  // namespace
 
@@ -90,7 +105,8 @@ std::string FormatTimeout(loop::Duration timeout) {
 std::optional<Status> StatusFrom(const http::HeaderMap& fields) {
   if (!fields.Has(HeaderId::kGrpcStatus)) return std::nullopt;
   const std::optional<Code> code = ParseCode(fields.Get(HeaderId::kGrpcStatus));
-  return Status{code.value_or(Code::kUnknown), DecodeMessage(fields.Get(HeaderId::kGrpcMessage))};
+  return Status{code.value_or(Code::kUnknown), DecodeMessage(fields.Get(HeaderId::kGrpcMessage)),
+                DetailsIn(fields)};
 }
 
 std::optional<Code> ParseCode(std::string_view text) {

@@ -35,6 +35,8 @@ enum class Code : uint8_t {
 struct Status {
   Code code = Code::kOk;
   std::string message;
+  // What grpc-status-details-bin adds: a google.rpc.Status, serialized. Not sent by AddStatus.
+  std::string details{};
   bool ok() const { return code == Code::kOk; }
 };
 

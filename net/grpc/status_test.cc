@@ -56,6 +56,25 @@ TEST(Status, FromAndToTrailers) {
   EXPECT_EQ(StatusFrom(fields)->code, Code::kUnknown);
 }
 
+TEST(Status, DetailsAreBytes) {
+  Slab slab;
+  Arena arena(slab);
+  http::HeaderMap fields(arena);
+  fields.Set(http::HeaderId::kGrpcStatus, "8");
+  EXPECT_EQ(StatusFrom(fields)->details, "");
+  for (const char* text : {"CAgSBGJ1c3k=", "CAgSBGJ1c3k"}) {  // padded or not
+    fields.Set("grpc-status-details-bin", text);
+    EXPECT_EQ(StatusFrom(fields)->details,
+              "\x08\x08\x12\x04"
+              "busy");
+  }
+  fields.Set("grpc-status-details-bin", "not base64!");
+  EXPECT_EQ(StatusFrom(fields)->details, "");
+  const std::string huge(1'000'000, 'A');
+  fields.Set("grpc-status-details-bin", huge);
+  EXPECT_EQ(StatusFrom(fields)->details, "");
+}
+
 TEST(Status, Fault77_HttpStatusesMap) {
   EXPECT_EQ(CodeOfHttp(404), Code::kUnimplemented);
   EXPECT_EQ(CodeOfHttp(503), Code::kUnavailable);

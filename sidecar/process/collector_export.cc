@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "sidecar/upstream/cluster_spec.h"
 #include "sidecar/upstream/dial.h"
 #include "telemetry/export/grpc_delivery.h"
@@ -14,8 +15,9 @@
 
 namespace tulle::sidecar {
 
-CollectorExport::CollectorExport(loop::Loop& main, telemetry::Registry& registry)
-    : main_(main), registry_(registry) {
+CollectorExport::CollectorExport(loop::Loop& main, telemetry::Registry& registry,
+                                 telemetry::Log& log)
+    : main_(main), registry_(registry), log_(log) {
   // From the start: rate() does not see the increase that begins a series.
   registry.CounterRow(telemetry::kSpansSent);
   registry.CounterRow(telemetry::kAccessLogSent);
@@ -37,23 +39,25 @@ void CollectorExport::Reconnect() {
 }
 
 bool CollectorExport::Submit(const std::shared_ptr<const config::CollectorSpec>& collector,
-                             std::string& records, uint64_t count) {
+                             std::string& records, uint64_t count, bool errors) {
+  const size_t most = errors ? kMostPostedErrors : kMostPosted;
   const size_t size = records.size();
   std::atomic<size_t>& posted = posted_[static_cast<size_t>(collector->signal)];
-  if (posted.fetch_add(size, std::memory_order_relaxed) + size > kMostPosted) {
+  if (posted.fetch_add(size, std::memory_order_relaxed) + size > most) {
     posted.fetch_sub(size, std::memory_order_relaxed);
     return false;
   }
-  main_.Post([this, collector, &posted, taken = std::exchange(records, {}), count]() mutable {
-    posted.fetch_sub(taken.size(), std::memory_order_relaxed);
-    Add(collector, std::move(taken), count);
-  });
+  main_.Post(
+      [this, collector, &posted, taken = std::exchange(records, {}), count, errors]() mutable {
+        posted.fetch_sub(taken.size(), std::memory_order_relaxed);
+        Add(collector, std::move(taken), count, errors);
+      });
   return true;
 }
 
 void CollectorExport::Add(const std::shared_ptr<const config::CollectorSpec>& collector,
-                          std::string records, uint64_t count) {
-  ExporterFor(collector).Add(std::move(records), count);
+                          std::string records, uint64_t count, bool errors) {
+  ExporterFor(collector).Add(std::move(records), count, errors);
 }
 
 telemetry::BatchExporter& CollectorExport::ExporterFor(
@@ -78,7 +82,22 @@ telemetry::BatchExporter::Options CollectorExport::OptionsFor(
                         ? telemetry::MakeZipkinSpans
                         : telemetry::MakeExportRequest,
           .sent = is_logs ? telemetry::kAccessLogSent : telemetry::kSpansSent,
-          .dropped = is_logs ? telemetry::kAccessLogDropped : telemetry::kSpansDropped};
+          .dropped = is_logs ? telemetry::kAccessLogDropped : telemetry::kSpansDropped,
+          .on_refused = [this, collector](uint64_t count, std::string_view why) {
+            TellRefused(collector, count, why);
+          }};
+}
+
+void CollectorExport::TellRefused(const config::CollectorSpec& collector, uint64_t count,
+                                  std::string_view why) const {
+  const bool is_logs = collector.signal == config::Signal::kLogs;
+  log_.Write(
+      telemetry::LogLevel::kWarning, telemetry::LogComponent::kMain,
+      absl::StrCat("the collector of cluster ", collector.cluster, " did not take ", count,
+                   is_logs ? " log records" : " spans", why.empty() ? "" : ": ",
+                   absl::string_view(why.data(), why.size()), "; see the collector's own log, and ",
+                   is_logs ? "tulle_access_log_dropped_lines_total" : "tulle_spans_dropped_total",
+                   " for how many there are"));
 }
 
 std::unique_ptr<telemetry::Delivery> CollectorExport::NewDelivery(

@@ -13,6 +13,7 @@
 #include "sidecar/config/snapshot.h"
 #include "sidecar/proxy/collector_batches.h"
 #include "telemetry/export/batch_exporter.h"
+#include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::sidecar {
@@ -25,7 +26,7 @@ class CollectorExport final : public proxy::CollectorSink {
   // The cluster name that stands for the control plane that sent the configuration.
   static constexpr std::string_view kControlPlane = "tulle-control";
 
-  CollectorExport(loop::Loop& main, telemetry::Registry& registry);
+  CollectorExport(loop::Loop& main, telemetry::Registry& registry, telemetry::Log& log);
   ~CollectorExport() override;
 
   // The snapshot in force; may return null.
@@ -44,7 +45,7 @@ class CollectorExport final : public proxy::CollectorSink {
   void Reconnect();
 
   bool Submit(const std::shared_ptr<const config::CollectorSpec>& collector, std::string& records,
-              uint64_t count) override;
+              uint64_t count, bool errors) override;
 
  private:
   struct Collector {
@@ -53,10 +54,12 @@ class CollectorExport final : public proxy::CollectorSink {
   };
 
   void Add(const std::shared_ptr<const config::CollectorSpec>& collector, std::string records,
-           uint64_t count);
+           uint64_t count, bool errors);
   telemetry::BatchExporter& ExporterFor(
       const std::shared_ptr<const config::CollectorSpec>& collector);
   telemetry::BatchExporter::Options OptionsFor(const config::CollectorSpec& collector) const;
+  void TellRefused(const config::CollectorSpec& collector, uint64_t count,
+                   std::string_view why) const;
   std::unique_ptr<telemetry::Delivery> NewDelivery(const config::CollectorSpec& collector);
   std::unique_ptr<Transport> Dial(const std::string& cluster, size_t& turn);
   bool UsesTls(const config::CollectorSpec& collector) const;
@@ -64,10 +67,12 @@ class CollectorExport final : public proxy::CollectorSink {
 
   // Bytes of a signal that were posted by workers and not yet taken by the main thread.
   static constexpr size_t kMostPosted = 4 * 1024 * 1024;
+  static constexpr size_t kMostPostedErrors = kMostPosted + 1024 * 1024;
   static constexpr size_t kMostCollectors = 16;
 
   loop::Loop& main_;
   telemetry::Registry& registry_;
+  telemetry::Log& log_;
   std::function<const config::Snapshot*()> snapshot_;
   std::function<std::unique_ptr<Transport>()> control_plane_;
   std::string name_;

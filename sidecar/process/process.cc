@@ -30,7 +30,7 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
            command_line_.log_json ? telemetry::Log::Form::kJson : telemetry::Log::Form::kText),
       metrics_(command_line_.workers),
       recorder_(command_line_.workers),
-      collectors_(loop, metrics_.main()),
+      collectors_(loop, metrics_.main(), log_),
       threads_(
           loop,
           {command_line_.workers, command_line_.stall_limit_seconds, command_line_.cause_header,

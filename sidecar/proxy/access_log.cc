@@ -73,7 +73,7 @@ AccessLog::AccessLog(loop::Loop& loop, AccessLogSink& sink, telemetry::Registry&
           " more were not logged; tulle_downstream_connections_broken_total, "
           "tulle_downstream_connections_refused_total and tulle_protocol_detections_total count "
           "all\n"} {
-  if (collectors != nullptr) records_.emplace(loop, *collectors, dropped_);
+  if (collectors != nullptr) records_.emplace(loop, *collectors, dropped_, dropped_);
   for (const auto& [limited, text] :
        {std::pair(&errors_, kErrorLine), std::pair(&callers_errors_, kErrorLine),
         std::pair(&denials_, kDenialLine), std::pair(&broken_, kBrokenLine)}) {

@@ -48,7 +48,7 @@ class Kept : public AccessLogSink {
 class KeptRecords final : public CollectorSink {
  public:
   bool Submit(const std::shared_ptr<const config::CollectorSpec>& collector, std::string& records,
-              uint64_t count) override {
+              uint64_t count, bool) override {
     if (refuse) return false;
     taken += count;
     kept[collector->cluster] += records;
@@ -800,9 +800,9 @@ TEST_F(EndedTest, ACollectorGetsRecordsBesideTheLinesOfAFile) {
   AccessLog log(*loop, sink, registry, &collectors);
   RequestTrace trace;
   trace.context = {1, 2, 3, 1};
-  record.tracing = {"00000000000000010000000000000002", &trace, 0, 0};
+  record.tracing = {"00000000000000010000000000000002", &trace};
   log.Write(Request(config::Direction::kOutbound));
-  record.tracing = {"00000000000000010000000000000002", nullptr, 0, 0};
+  record.tracing = {"00000000000000010000000000000002"};
   record.status = 500;
   log.Write(Request(config::Direction::kOutbound));
   record.tracing = {};

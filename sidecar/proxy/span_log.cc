@@ -20,6 +20,7 @@ using telemetry::SpanKind;
 using telemetry::SpanWriter;
 
 constexpr std::string_view kQueueFull = "queue_full";
+constexpr std::string_view kQueueFullErrors = "queue_full_errors";
 constexpr std::string_view kTooManyLate = "late_limit";
 
 // Source: OpenTelemetry's semantic conventions: unknown methods are _OTHER, so that there are few
@@ -211,7 +212,9 @@ std::string_view LateReason(const config::TracingSpec& tracing, const DecisionRe
 SpanLog::SpanLog(loop::Loop& loop, CollectorSink* sink, telemetry::Registry& registry)
     : loop_(loop), too_many_(registry.CounterRow(telemetry::kSpansDropped, {&kTooManyLate, 1})) {
   telemetry::Counter& dropped = registry.CounterRow(telemetry::kSpansDropped, {&kQueueFull, 1});
-  if (sink != nullptr) batches_.emplace(loop, *sink, dropped);
+  telemetry::Counter& dropped_errors =
+      registry.CounterRow(telemetry::kSpansDropped, {&kQueueFullErrors, 1});
+  if (sink != nullptr) batches_.emplace(loop, *sink, dropped, dropped_errors);
 }
 
 void SpanLog::Write(const EndedRequest& request) {
@@ -252,7 +255,8 @@ void SpanLog::WriteLate(const EndedRequest& request, std::string_view reason) {
 
 void SpanLog::WriteSpans(const EndedRequest& request, const RequestTrace& trace) {
   const auto& tracing = std::get<config::HttpSpec>(request.downstream.chain->proxy).tracing;
-  CollectorBatches::Batch& batch = batches_->For(tracing->collector);
+  const bool errors = HasFailed(request.record, GrpcStatusNumber(request.record.grpc_status));
+  CollectorBatches::Batch& batch = batches_->For(tracing->collector, errors);
   PutServerSpan(request, trace, batch.records);
   uint64_t count = 1;
   const uint64_t attempts = request.record.retries.attempts;

@@ -26,7 +26,7 @@ constexpr uint64_t kParent = 0xb7ad6b7169203331, kOwn = 0x00f067aa0ba902b7;
 
 struct KeptSpans final : CollectorSink {
   bool Submit(const std::shared_ptr<const config::CollectorSpec>&, std::string& taken,
-              uint64_t) override {
+              uint64_t, bool) override {
     spans += taken;
     taken.clear();
     return true;

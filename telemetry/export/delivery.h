@@ -10,9 +10,16 @@ namespace tulle::telemetry {
 
 // What a collector made of a batch.
 enum class DeliveryResult : uint8_t {
-  kAccepted,
-  kRefused,  // for good: sending it again would not help
-  kLater,    // not now, or it is unknown whether it arrived
+  kAccepted,  // but for `rejected`
+  kRefused,   // for good: sending it again would not help
+  kLater,     // not now, or it is unknown whether it arrived
+};
+
+struct DeliveryOutcome {
+  DeliveryResult result = DeliveryResult::kLater;
+  loop::Duration wait{0};  // how long the collector asks to be left alone; 0: it does not say
+  uint64_t rejected = 0;   // records of an accepted batch that the collector did not take
+  std::string message{};   // the collector's own words on what it did not take
 };
 
 // The way to one collector. Owner: BatchExporter. Thread: the loop's.
@@ -20,8 +27,7 @@ enum class DeliveryResult : uint8_t {
 //   Start (Send Done)*      one batch at a time; `done` is never called from inside Send.
 class Delivery {
  public:
-  // `wait`: how long the collector asks to be left alone; 0: it does not say.
-  using Done = absl::AnyInvocable<void(DeliveryResult result, loop::Duration wait)>;
+  using Done = absl::AnyInvocable<void(DeliveryOutcome outcome)>;
 
   virtual ~Delivery() = default;
   // `on_ready`: Send may be called where it could not before.

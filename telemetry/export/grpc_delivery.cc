@@ -1,13 +1,16 @@
 #include "telemetry/export/grpc_delivery.h"
 
 #include "net/grpc/status.h"
+#include "telemetry/export/collector_answer.h"
 
 namespace tulle::telemetry {
 namespace {
 
-// Source: the OTLP specification, "Failures".
-bool MayBeSentAgain(grpc::Code code) {
+// Source: the OTLP specification, "Failures". `asks_to_wait`: by RetryInfo.
+bool MayBeSentAgain(grpc::Code code, bool asks_to_wait) {
   switch (code) {
+    case grpc::Code::kResourceExhausted:
+      return asks_to_wait;
     case grpc::Code::kCancelled:
     case grpc::Code::kDeadlineExceeded:
     case grpc::Code::kAborted:
@@ -45,17 +48,26 @@ void GrpcDelivery::Start(absl::AnyInvocable<void()> on_ready) {
 
 void GrpcDelivery::Send(std::string body, Done done) {
   done_ = std::move(done);
-  call_ =
-      channel_.NewUnaryCall(method_, body, timeout_,
-                            [this](const grpc::Status& status, std::string) { OnAnswer(status); });
+  call_ = channel_.NewUnaryCall(method_, body, timeout_,
+                                [this](const grpc::Status& status, const std::string& response) {
+                                  OnAnswer(status, response);
+                                });
 }
 
-void GrpcDelivery::OnAnswer(const grpc::Status& status) {
+void GrpcDelivery::OnAnswer(const grpc::Status& status, std::string_view response) {
   loop_.DeferDelete(std::move(call_));
-  const DeliveryResult result = status.ok()                   ? DeliveryResult::kAccepted
-                                : MayBeSentAgain(status.code) ? DeliveryResult::kLater
-                                                              : DeliveryResult::kRefused;
-  std::exchange(done_, nullptr)(result, {});
+  DeliveryOutcome outcome;
+  if (status.ok()) {
+    PartialSuccess partial = PartialSuccessIn(response);
+    outcome = {DeliveryResult::kAccepted, {}, partial.rejected, std::move(partial.message)};
+  } else {
+    const std::optional<loop::Duration> wait = RetryDelayIn(status);
+    outcome.result = MayBeSentAgain(status.code, wait.has_value()) ? DeliveryResult::kLater
+                                                                   : DeliveryResult::kRefused;
+    outcome.wait = wait.value_or(loop::Duration(0));
+    outcome.message = status.message;
+  }
+  std::exchange(done_, nullptr)(std::move(outcome));
 }
 
 }  // namespace tulle::telemetry

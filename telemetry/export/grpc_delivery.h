@@ -39,7 +39,7 @@ class GrpcDelivery final : public Delivery, private grpc::ChannelEvents {
   void OnChannelReady() override { on_ready_(); }
   // The call was reported before, if there was one.
   void OnChannelLost(Failure) override {}
-  void OnAnswer(const grpc::Status& status);
+  void OnAnswer(const grpc::Status& status, std::string_view response);
 
   loop::Loop& loop_;
   const std::string_view method_;

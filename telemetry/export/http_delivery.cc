@@ -1,14 +1,11 @@
 #include "telemetry/export/http_delivery.h"
 
-#include <charconv>
-
 #include "net/base/buffer.h"
 #include "net/http1/client_connection.h"
+#include "telemetry/export/collector_answer.h"
 
 namespace tulle::telemetry {
 namespace {
-
-constexpr int kLongestWaitSeconds = 300;
 
 DeliveryResult ResultOf(int status) {
   switch (status) {
@@ -21,14 +18,6 @@ DeliveryResult ResultOf(int status) {
     default:
       return status >= 200 && status < 300 ? DeliveryResult::kAccepted : DeliveryResult::kRefused;
   }
-}
-
-// Of Retry-After in seconds; a date counts as none.
-loop::Duration WaitIn(std::string_view text) {
-  int seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || seconds < 0) return {};
-  return std::chrono::seconds(std::min(seconds, kLongestWaitSeconds));
 }
 
 }  // namespace
@@ -44,7 +33,7 @@ HttpDelivery::HttpDelivery(loop::Loop& loop, Connect connect, Options options)
         Finish();
       })),
       tell_(loop.NewTimer([this] {
-        if (done_ != nullptr) std::exchange(done_, nullptr)(ResultOf(status_), wait_);
+        if (done_ != nullptr) std::exchange(done_, nullptr)(TakeOutcome());
       })) {}
 
 // At once, since the connection uses deadlines_.
@@ -58,7 +47,7 @@ void HttpDelivery::Send(std::string body, Done done) {
   done_ = std::move(done);
   status_ = 0;
   wait_ = {};
-  answered_ = 0;
+  answer_.clear();
   timeout_->Start(options_.timeout);
   if (connection_ != nullptr && connection_->StreamRoom() > 0) return Post();
   Drop();
@@ -90,15 +79,28 @@ void HttpDelivery::Post() {
 
 void HttpDelivery::OnHeaders(http::Head& head, bool end) {
   status_ = head.status;
-  wait_ = WaitIn(head.headers.Get(http::HeaderId::kRetryAfter));
+  wait_ = RetryAfter(head.headers.Get(http::HeaderId::kRetryAfter), loop_.WallNow());
   if (end) return Finish();
   stream_->Pull(kMostOfAnAnswer);
 }
 
 void HttpDelivery::OnData(Buffer& data, bool end) {
-  answered_ += data.size();
+  answer_ += data.ToString();
   data.Clear();
-  if (end || answered_ >= kMostOfAnAnswer) Finish();
+  if (end || answer_.size() >= kMostOfAnAnswer) Finish();
+}
+
+DeliveryOutcome HttpDelivery::TakeOutcome() {
+  DeliveryOutcome outcome{ResultOf(status_), wait_};
+  if (outcome.result == DeliveryResult::kAccepted && options_.content_type == kProtobuf) {
+    PartialSuccess partial = PartialSuccessIn(answer_);
+    outcome.rejected = partial.rejected;
+    outcome.message = std::move(partial.message);
+  } else if (outcome.result == DeliveryResult::kRefused) {
+    outcome.message = "HTTP status " + std::to_string(status_);
+  }
+  answer_ = {};
+  return outcome;
 }
 
 void HttpDelivery::OnConnectionClosed(Failure) {

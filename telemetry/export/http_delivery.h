@@ -17,14 +17,17 @@
 namespace tulle::telemetry {
 
 // Batches as bodies of POST by HTTP/1.1, over one connection that is kept while the collector keeps
-// it. 429, 502, 503 and 504 are sent again, after Retry-After if there is one. Owner, thread:
-// Delivery. Source: the OTLP specification, "OTLP/HTTP"; Zipkin's API has no rules of its own.
+// it. 429, 502, 503 and 504 are sent again, after Retry-After if there is one. An answer in
+// protobuf may say that a part was rejected. Owner, thread: Delivery. Source: the OTLP
+// specification, "OTLP/HTTP"; Zipkin's API has no rules of its own.
 class HttpDelivery final : public Delivery,
                            private http::ClientConnectionEvents,
                            private http::StreamEvents {
  public:
   // A new transport to the collector, or null if none is available now.
   using Connect = absl::AnyInvocable<std::unique_ptr<Transport>()>;
+
+  static constexpr std::string_view kProtobuf = "application/x-protobuf";
 
   struct Options {
     std::string authority;  // not empty
@@ -59,6 +62,7 @@ class HttpDelivery final : public Delivery,
   void Post();
   void Finish();
   void Drop();
+  DeliveryOutcome TakeOutcome();
 
   // An answer is not read further than that.
   static constexpr size_t kMostOfAnAnswer = 64 * 1024;
@@ -77,7 +81,7 @@ class HttpDelivery final : public Delivery,
   Done done_;  // null: no batch is under way
   int status_ = 0;
   loop::Duration wait_{0};
-  size_t answered_ = 0;
+  std::string answer_;
   bool is_outdated_ = false;  // the connection, by Reconnect
 };
 

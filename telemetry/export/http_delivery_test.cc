@@ -22,11 +22,6 @@ using std::chrono::seconds;
 
 constexpr std::string_view kAnswered = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-struct Told {
-  DeliveryResult result;
-  loop::Duration wait;
-};
-
 class HttpDeliveryTest : public testing::Test {
  protected:
   HttpDeliveryTest() { delivery_ = NewDelivery(); }
@@ -53,8 +48,8 @@ class HttpDeliveryTest : public testing::Test {
   }
 
   void Send(std::string body) {
-    delivery_->Send(std::move(body), [this](DeliveryResult result, loop::Duration wait) {
-      told_.push_back({result, wait});
+    delivery_->Send(std::move(body), [this](DeliveryOutcome outcome) {
+      told_.push_back(std::move(outcome));
       if (!next_.empty()) Send(std::exchange(next_, {}));
     });
     loop_.Turn();
@@ -85,7 +80,7 @@ class HttpDeliveryTest : public testing::Test {
 
   loop::FakeLoop loop_;
   std::vector<std::unique_ptr<FakePeer>> peers_;  // by connection
-  std::vector<Told> told_;
+  std::vector<DeliveryOutcome> told_;
   std::string next_;  // sent when the one before is over
   bool is_absent_ = false;
   std::unique_ptr<HttpDelivery> delivery_;
@@ -182,7 +177,9 @@ INSTANTIATE_TEST_SUITE_P(Texts, HttpDeliveryWaitTest,
                          testing::Values(WaitCase{"7", seconds(7)}, WaitCase{"0", seconds(0)},
                                          WaitCase{"86400", seconds(300)},
                                          WaitCase{"-1", seconds(0)}, WaitCase{"7s", seconds(0)},
-                                         WaitCase{"Fri, 31 Dec 2027 23:59:59 GMT", seconds(0)}));
+                                         WaitCase{"Fri, 31 Dec 2100 23:59:59 GMT", seconds(300)},
+                                         WaitCase{"Fri, 31 Dec 1999 23:59:59 GMT", seconds(0)},
+                                         WaitCase{"Fri, 31 Dec", seconds(0)}));
 
 TEST_F(HttpDeliveryTest, AConnectionThatIsLostBeforeTheAnswerIsReplaced) {
   SendConnected("spans");
