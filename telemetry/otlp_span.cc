@@ -17,12 +17,13 @@ bool IsPlain(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
-constexpr uint32_t kAttributes = 9;
+constexpr uint32_t kAttributesOfSpan = 9;
+constexpr uint32_t kAttributesOfEvent = 3;
 
 }  // namespace
 
 SpanWriter::SpanWriter(std::string& out, const SpanHead& head)
-    : out_(out), length_at_(otlp::OpenMessage(2, out)) {
+    : out_(out), length_at_(otlp::OpenMessage(2, out)), attributes_(kAttributesOfSpan) {
   otlp::PutKey(1, otlp::kBytes, out_);
   otlp::PutVarint(16, out_);
   otlp::PutBigEndian(head.context.trace_high, out_);
@@ -50,18 +51,18 @@ SpanWriter::SpanWriter(std::string& out, const SpanHead& head)
 void SpanWriter::Text(std::string_view key, std::string_view value) {
   value = value.substr(0, kLongestText);
   if (IsPlain(value)) {
-    if (!value.empty()) otlp::PutAttribute(kAttributes, key, value, out_);
+    if (!value.empty()) otlp::PutAttribute(attributes_, key, value, out_);
     return;
   }
   char plain[kLongestText];
   std::replace_copy_if(
       value.begin(), value.end(), plain, [](char c) { return c < 0x20 || c >= 0x7f; }, '?');
-  otlp::PutAttribute(kAttributes, key, {plain, value.size()}, out_);
+  otlp::PutAttribute(attributes_, key, {plain, value.size()}, out_);
 }
 
 void SpanWriter::Number(std::string_view key, uint64_t value) {
   const size_t any = 1 + otlp::VarintSize(value);
-  otlp::PutKey(kAttributes, otlp::kBytes, out_);
+  otlp::PutKey(attributes_, otlp::kBytes, out_);
   otlp::PutVarint(1 + otlp::VarintSize(key.size()) + key.size() + 1 + otlp::VarintSize(any) + any,
                   out_);
   otlp::PutText(1, key, out_);
@@ -71,13 +72,16 @@ void SpanWriter::Number(std::string_view key, uint64_t value) {
   otlp::PutVarint(value, out_);
 }
 
-void SpanWriter::Event(uint64_t at_ns, std::string_view name, std::string_view key,
-                       std::string_view value) {
-  const size_t event = otlp::OpenMessage(11, out_);
+void SpanWriter::BeginEvent(uint64_t at_ns, std::string_view name) {
+  event_at_ = otlp::OpenMessage(11, out_);
   otlp::PutFixed64(1, at_ns, out_);
   otlp::PutText(2, name, out_);
-  if (!value.empty()) otlp::PutAttribute(3, key, value, out_);
-  otlp::CloseMessage(event, out_);
+  attributes_ = kAttributesOfEvent;
+}
+
+void SpanWriter::EndEvent() {
+  otlp::CloseMessage(event_at_, out_);
+  attributes_ = kAttributesOfSpan;
 }
 
 void SpanWriter::Error(std::string_view message) {

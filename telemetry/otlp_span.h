@@ -38,9 +38,10 @@ class SpanWriter {
   // An empty text is omitted.
   void Text(std::string_view key, std::string_view value);
   void Number(std::string_view key, uint64_t value);
-  // Something that happened during the span, at `at_ns` since the epoch. An empty `value` is
-  // omitted.
-  void Event(uint64_t at_ns, std::string_view name, std::string_view key, std::string_view value);
+  // Something that happened during the span, at `at_ns` since the epoch: what Text and Number write
+  // until EndEvent are its attributes.
+  void BeginEvent(uint64_t at_ns, std::string_view name);
+  void EndEvent();
   // Marks the span as failed.
   void Error(std::string_view message);
   // Call once, last.
@@ -49,6 +50,8 @@ class SpanWriter {
  private:
   std::string& out_;
   size_t length_at_;
+  size_t event_at_ = 0;
+  uint32_t attributes_;  // the field that they are in
 };
 
 }  // namespace tulle::telemetry

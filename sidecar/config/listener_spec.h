@@ -83,6 +83,8 @@ struct TracingSpec {
   bool always_on_error = false;
   Milliseconds slower_than{0};     // 0: none
   uint32_t traces_per_second = 0;  // that begin here, for each worker; 0: no limit
+
+  bool may_report_late() const { return always_on_error || slower_than > Milliseconds(0); }
 };
 
 // One envoy.filters.http.local_ratelimit.

@@ -55,11 +55,12 @@ void Attempt::Report(Failure failure) {
   const bool dialled = stream_ != nullptr || !waiting() || connection_under_way();
   if (blame == Blame::kEndpointIfDialled && !dialled) return;
   using enum upstream::Outcome;
-  cluster_.Report(picked_,
-                  stream_ != nullptr ? kNoAnswer
-                  : waiting()        ? kGaveUp
-                                     : kUnreachable,
-                  failure.kind);
+  const bool opened = cluster_.Report(picked_,
+                                      stream_ != nullptr ? kNoAnswer
+                                      : waiting()        ? kGaveUp
+                                                         : kUnreachable,
+                                      failure.kind);
+  if (opened) owner_.OnBreakerOpened();
 }
 
 void Attempt::Abandon(Failure why) {
@@ -95,7 +96,7 @@ void Attempt::OnInterim(http::Head& head) {
 void Attempt::OnHeaders(http::Head& head, bool end) {
   received_ = true;
   upgraded_ = BeginsBytes(head);
-  cluster_.Report(picked_, OutcomeOf(head));
+  if (cluster_.Report(picked_, OutcomeOf(head))) owner_.OnBreakerOpened();
   owner_.OnHead(head, end);
 }
 

@@ -16,6 +16,8 @@ class AttemptEvents {
   virtual void OnTrailers(http::HeaderMap& trailers) = 0;
   virtual void OnFailed(Failure failure) = 0;
   virtual void OnRoom() = 0;
+  // Its result has opened the circuit breaker of its endpoint.
+  virtual void OnBreakerOpened() = 0;
 
  protected:
   ~AttemptEvents() = default;

@@ -78,4 +78,14 @@ struct Call {
   Decisions* decisions = nullptr;                // null: nothing unusual was decided
 };
 
+// Here, since every request asks, and most have no spans.
+inline void RequestSpans::End(Call& call, int status, Failure failure) {
+  if (call.record.tracing.spans != nullptr) RecordEnd(call, status, failure);
+}
+
+inline void RequestSpans::CountMeshTime(Call& call, bool ours) {
+  const RequestTrace* trace = call.record.tracing.spans;
+  if (trace != nullptr && trace->ours != ours) SwitchMeshTime(call, ours);
+}
+
 }  // namespace tulle::proxy

@@ -10,13 +10,19 @@
 #include "net/socket/transport.h"
 #include "sidecar/proxy/grpc_messages.h"
 
+namespace tulle::route {
+class Route;
+}
+
 namespace tulle::proxy {
 
+struct AttemptTraces;
 struct RequestTrace;
 
 struct RequestTimes {
   loop::Instant started{};
   loop::Instant request_ended{};
+  loop::Instant attempt_started{};    // last attempt: an endpoint was picked
   loop::Instant upstream_asked{};     // head given to the upstream codec, last attempt
   loop::Instant upstream_answered{};  // response head
   loop::Instant ended{};
@@ -31,7 +37,7 @@ struct BodyBytes {
 // Where the request was to go.
 struct RoutedTo {
   std::string_view route;
-  std::string_view operation;  // the name of its spans; empty: not configured
+  const route::Route* matched = nullptr;  // null: none; valid as long as the call
   std::string_view cluster;
   std::string_view service;
 };
@@ -55,11 +61,12 @@ struct RetryRecord {
 };
 
 struct TracingRecord {
-  std::string_view id;                  // empty: no tracing here
-  const RequestTrace* spans = nullptr;  // null: no spans
+  std::string_view id;            // empty: no tracing here
+  RequestTrace* spans = nullptr;  // null: no spans
   // Without spans: the request's place in the trace, in case that its end is worth reporting.
-  uint64_t span = 0;    // of ours that the upstream was told; 0: none
-  uint64_t parent = 0;  // 0: the trace begins here
+  uint64_t span = 0;               // of ours that the upstream was told; 0: none
+  uint64_t parent = 0;             // 0: the trace begins here
+  AttemptTraces* ended = nullptr;  // its attempts, but for one that ends with the request
 };
 
 // The outcome of one request: what access log, metrics and spans report. The phases fill it in.

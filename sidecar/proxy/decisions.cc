@@ -63,25 +63,27 @@ std::string_view TextOf(DecisionKind kind) {
       return "timeout";
     case DecisionKind::kPolicy:
       return "policy";
+    case DecisionKind::kBreaker:
+      return "circuit breaker";
   }
   return {};
 }
 
-void Decisions::Add(DecisionKind kind, std::string_view subject, bool positive,
-                    std::string_view reason) {
+void Decisions::Add(const Decision& decision) {
   if (count_ == kMost) {
     ++dropped_;
     return;
   }
   ++count_;
-  *last_ =
-      arena_.New<Node>(Node{{kind, positive, arena_.Copy(subject), arena_.Copy(reason)}, nullptr});
+  auto* node = arena_.New<Node>(Node{decision, nullptr});
+  node->decision.subject = arena_.Copy(decision.subject);
+  node->decision.reason = arena_.Copy(decision.reason);
+  *last_ = node;
   last_ = &(*last_)->next;
 }
 
 void Decisions::Add(const Decisions& others) {
-  others.ForEach(
-      [this](const Decision& one) { Add(one.kind, one.subject, one.positive, one.reason); });
+  others.ForEach([this](const Decision& one) { Add(one); });
 }
 
 void Decisions::Reject(DecisionKind kind, size_t place, std::string_view subject,
@@ -98,7 +100,8 @@ std::vector<KeptDecision> Decisions::Copy() const {
   std::vector<KeptDecision> all;
   all.reserve(count_);
   ForEach([&](const Decision& one) {
-    all.push_back({one.kind, one.positive, std::string(one.subject), std::string(one.reason)});
+    all.push_back({one.kind, one.positive, std::string(one.subject), std::string(one.reason),
+                   one.at, one.numbers});
   });
   return all;
 }
@@ -163,9 +166,9 @@ void ExplainEndpoints(Decisions& decisions, const Call& call) {
 }
 
 void Explain(Call& call, DecisionKind kind, std::string_view subject, bool positive,
-             std::string_view reason) {
+             std::string_view reason, const DecisionNumbers& numbers) {
   if (call.decisions == nullptr) call.decisions = call.arena.New<Decisions>(call.arena);
-  call.decisions->Add(kind, subject, positive, reason);
+  call.decisions->Add({kind, positive, subject, reason, call.services.loop.Now(), numbers});
 }
 
 std::string_view OwnerOf(const Call& call, std::string_view cause) {

@@ -8,6 +8,7 @@
 
 #include "net/base/arena.h"
 #include "net/http/head.h"
+#include "net/loop/loop.h"
 
 namespace tulle::policy {
 class Authorization;
@@ -36,10 +37,19 @@ enum class DecisionKind : uint8_t {
   kBackend,        // the cluster, of several with weights
   kTimeout,        // what is limited: "request", "perTry"
   kPolicy,         // the field of a policy that decides; the reason is the cause, or "retries"
+  kBreaker,        // the endpoint, or the cluster without an endpoint that is not open
 };
 
 // "route", "rate limit" and so on. Source: tulle.insight.v1.Decision.kind.
 std::string_view TextOf(DecisionKind kind);
+
+// Numbers that belong to a decision; 0: it has none.
+struct DecisionNumbers {
+  uint64_t used = 0;  // of a limit
+  uint64_t allowed = 0;
+  int status = 0;  // of the response that is retried, or that a fault injects
+  loop::Duration delay{0};
+};
 
 // One thing that was decided or considered. `positive`: the route or endpoint was chosen, the
 // policy or limit let the request pass, the fault or retry took place.
@@ -49,6 +59,8 @@ struct BasicDecision {
   bool positive;
   Text subject;
   Text reason;  // why, or why not
+  loop::Instant at{};
+  DecisionNumbers numbers{};
 };
 using Decision = BasicDecision<std::string_view>;
 using KeptDecision = BasicDecision<std::string>;
@@ -61,7 +73,10 @@ class Decisions {
  public:
   explicit Decisions(Arena& arena) : arena_(arena) {}
   // Both texts are copied.
-  void Add(DecisionKind kind, std::string_view subject, bool positive, std::string_view reason);
+  void Add(DecisionKind kind, std::string_view subject, bool positive, std::string_view reason) {
+    Add(Decision{kind, positive, subject, reason});
+  }
+  void Add(const Decision& decision);
   void Add(const Decisions& others);
   // A candidate that was not chosen. Start a list at `place` 0.
   void Reject(DecisionKind kind, size_t place, std::string_view subject, std::string_view reason);
@@ -97,7 +112,7 @@ class Decisions {
 // Keeps what a phase decided. Only for what most requests do not meet, such as a denial or a retry:
 // it takes memory of the call.
 void Explain(Call& call, DecisionKind kind, std::string_view subject, bool positive,
-             std::string_view reason);
+             std::string_view reason, const DecisionNumbers& numbers = {});
 
 // The routes that were considered, and for each that does not match, what does not.
 void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,

@@ -12,6 +12,8 @@
 
 namespace tulle::proxy {
 
+class Decisions;
+
 // The downstream side of a request or connection that has ended. Views are valid during the call
 // that passes it on.
 struct EndedDownstream {
@@ -32,6 +34,7 @@ struct EndedRequest {
   const DecisionRecord& record;
   const http::Head* response = nullptr;  // null: none was sent
   std::string_view virtual_host{};       // of its route
+  const Decisions* decisions = nullptr;  // null: nothing unusual was decided
 };
 
 struct EndedRelay {

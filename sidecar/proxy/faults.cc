@@ -22,10 +22,11 @@ policy::FaultInjection* FaultFor(const Call& call) {
   return fault;
 }
 
-bool Enter(Call& call, policy::FaultInjection& fault, std::string_view what) {
+bool Enter(Call& call, policy::FaultInjection& fault, std::string_view what,
+           const DecisionNumbers& numbers) {
   const bool entered = call.policy.fault.TryEnter(fault);
   Explain(call, DecisionKind::kFault, what, entered,
-          entered ? "injected" : "max_active_faults reached");
+          entered ? "injected" : "max_active_faults reached", numbers);
   return entered;
 }
 
@@ -35,7 +36,7 @@ Step DelayByFault(Call& call) {
   policy::FaultInjection* fault = FaultFor(call);
   if (fault == nullptr) return Step::Continue();
   const auto wait = fault->DrawDelay(*call.request.head, call.services.loop.random().Next());
-  if (!wait || !Enter(call, *fault, "delay")) return Step::Continue();
+  if (!wait || !Enter(call, *fault, "delay", {.delay = *wait})) return Step::Continue();
   call.record.delay_injected = true;
   return Step::Delay(*wait);
 }
@@ -44,11 +45,12 @@ Step AbortByFault(Call& call) {
   policy::FaultInjection* fault = FaultFor(call);
   if (fault == nullptr) return Step::Continue();
   const auto abort = fault->DrawAbort(*call.request.head, call.services.loop.random().Next());
-  if (!abort || !Enter(call, *fault, "abort")) return Step::Continue();
+  if (!abort) return Step::Continue();
   const bool grpc = abort->grpc_status >= 0;
-  Answer& answer = FailureAnswer(
-      call, {failures::kFaultInjected},
-      grpc ? grpc::HttpOfCode(static_cast<grpc::Code>(abort->grpc_status)) : abort->status);
+  const int status =
+      grpc ? grpc::HttpOfCode(static_cast<grpc::Code>(abort->grpc_status)) : abort->status;
+  if (!Enter(call, *fault, "abort", {.status = status})) return Step::Continue();
+  Answer& answer = FailureAnswer(call, {failures::kFaultInjected}, status);
   answer.grpc_status = abort->grpc_status;
   return Step::Reply(answer);
 }

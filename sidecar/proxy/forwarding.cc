@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "sidecar/proxy/answer.h"
+#include "sidecar/proxy/decisions.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/http_version.h"
 #include "sidecar/proxy/response.h"
@@ -11,8 +12,19 @@
 #include "sidecar/proxy/timeouts.h"
 #include "sidecar/proxy/tunnel.h"
 #include "sidecar/proxy/unprocessed.h"
+#include "sidecar/upstream/failures.h"
 
 namespace tulle::proxy {
+namespace {
+
+void ExplainOverflow(Call& call, Failure failure, std::string_view limit,
+                     const upstream::Admission& used, uint32_t allowed) {
+  if (failure.kind != upstream::failures::kOverflow) return;
+  Explain(call, DecisionKind::kClusterLimit, limit, false, failure.detail,
+          {.used = used.count(), .allowed = allowed});
+}
+
+}  // namespace
 
 Forwarding::Forwarding(Call& call, RequestClocks& clocks, Messages& messages,
                        ForwardingEvents& events)
@@ -35,6 +47,8 @@ Step Forwarding::Connect() {
   const bool fresh = call_.retries.fresh_connection() || IsConnect(request);
   if (attempt_->Start(version, fresh, &failure)) return Step::Continue();
   if (!failure) return Step::Pause();
+  ExplainOverflow(call_, failure, "max_pending_requests", call_.cluster->limits().pending,
+                  call_.cluster->spec().caps.pending_requests);
   call_.spans.EndAttempt(call_, 0, failure);
   if (!MayRetry(call_, failure, attempt_->IsKeepAliveRace(failure))) return Fail(call_, failure);
   Retry(true);
@@ -110,7 +124,14 @@ void Forwarding::OnTrailers(http::HeaderMap& trailers) {
   if (messages_.done()) events_.OnBodySent();
 }
 
+void Forwarding::OnBreakerOpened() {
+  Explain(call_, DecisionKind::kBreaker, attempt_->endpoint().spec().address.ToString(), false,
+          "opened by this attempt");
+}
+
 void Forwarding::OnFailed(Failure failure) {
+  ExplainOverflow(call_, failure, "max_connections", call_.cluster->limits().connections,
+                  call_.cluster->spec().caps.connections);
   clocks_.EndAttempt();
   messages_.DetachUpstream();
   call_.spans.EndAttempt(call_, call_.response.started ? call_.record.status : 0, failure);
@@ -145,7 +166,7 @@ void Forwarding::End() {
   const bool answered =
       call_.response.started && call_.record.times.upstream_answered != loop::Instant();
   call_.spans.CountMeshTime(call_, false);
-  call_.spans.EndAttempt(call_, answered ? call_.record.status : 0, failure);
+  call_.spans.End(call_, answered ? call_.record.status : 0, failure);
   if (!attempt_) return;
   if (const Transport* transport = attempt_->transport())
     call_.record.upstream.local = transport->LocalAddress();

@@ -51,6 +51,7 @@ class Forwarding final : private AttemptEvents {
   void OnTrailers(http::HeaderMap& trailers) override;
   void OnFailed(Failure failure) override;
   void OnRoom() override { messages_.PullRequest(); }
+  void OnBreakerOpened() override;
 
   void RecordUpstream();
   bool MayGoElsewhere(http::Head& head);

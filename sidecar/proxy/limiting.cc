@@ -42,7 +42,8 @@ void ExplainLimit(Call& call, const config::RateLimitFilter& filter,
                   const RateLimit::Verdict& verdict) {
   if (!verdict.limited) return;
   Explain(call, DecisionKind::kRateLimit, filter.name, !verdict.enforced,
-          verdict.enforced ? "limit exceeded" : "limit exceeded, not enforced");
+          verdict.enforced ? "limit exceeded" : "limit exceeded, not enforced",
+          {.used = verdict.limit - verdict.remaining, .allowed = verdict.limit});
 }
 
 Step Refuse(Call& call, const policy::RateLimitSpec& spec, const RateLimit::Verdict& verdict) {

@@ -19,7 +19,9 @@ Step Admit(Call& call) {
   const std::string& service = call.cluster->spec().service;
   if (call.record.routed.service != service) call.record.routed.service = call.arena.Copy(service);
   if (call.cluster.TryEnter()) return Step::Continue();
-  Explain(call, DecisionKind::kClusterLimit, "max_requests", false, "limit reached");
+  Explain(call, DecisionKind::kClusterLimit, "max_requests", false, "limit reached",
+          {.used = call.cluster->limits().requests.count(),
+           .allowed = call.cluster->spec().caps.requests});
   return Fail(call, {upstream::failures::kOverflow, "max_requests reached"});
 }
 
@@ -38,7 +40,11 @@ Step PickEndpoint(Call& call) {
   const upstream::Cluster::Picked picked =
       cluster.original_destination ? call.cluster->PickAt(call.caller.local_address(), &failure)
                                    : call.cluster->Pick(criteria, &failure);
-  if (picked.endpoint == nullptr) return Fail(call, failure);
+  if (picked.endpoint == nullptr) {
+    if (failure.kind == upstream::failures::kBreakerOpen)
+      Explain(call, DecisionKind::kBreaker, cluster.name, false, "open for each endpoint left");
+    return Fail(call, failure);
+  }
   call.cluster.Pick(picked);
   call.retries.OnPicked(*picked.endpoint);
   ++call.record.retries.attempts;

@@ -63,6 +63,11 @@ bool IsUndecided(const TraceHeaders& came) {
 
 }  // namespace
 
+std::chrono::nanoseconds BeforeSending(const DecisionRecord& record, loop::Instant ended) {
+  const loop::Instant sent = record.upstream.was_asked ? record.times.upstream_asked : ended;
+  return std::max(sent - record.times.attempt_started, std::chrono::nanoseconds(0));
+}
+
 void RequestSpans::Begin(Call& call) {
   const config::TracingSpec* tracing = call.chain.spec.tracing.get();
   if (tracing == nullptr) return;
@@ -101,47 +106,77 @@ void RequestSpans::Begin(Call& call) {
 }
 
 void RequestSpans::Sample(Call& call, TracePoint& context, uint64_t parent) {
-  trace_ = call.arena.New<RequestTrace>();
+  RequestTrace* trace = call.arena.New<RequestTrace>();
   if (parent != 0) context.span = NewSpanId(call.services.loop.random());
-  trace_->context = context;
-  trace_->parent = parent;
-  trace_->tracestate = call.request.head->headers.Get(HeaderId::kTracestate);
-  trace_->ours_since = call.record.times.wall_started;
-  call.record.tracing.spans = trace_;
+  trace->context = context;
+  trace->parent = parent;
+  trace->tracestate = call.request.head->headers.Get(HeaderId::kTracestate);
+  trace->ours_since = call.record.times.wall_started;
+  call.record.tracing.spans = trace;
 }
 
 void RequestSpans::BeginAttempt(Call& call, const SocketAddress& upstream) {
-  if (trace_ == nullptr || trace_->attempts == RequestTrace::kMostAttempts) return;
-  ++trace_->attempts;
+  call.record.times.attempt_started = call.services.loop.Now();
+  RequestTrace* trace = call.record.tracing.spans;
+  if (trace == nullptr || trace->attempts.full()) return;
+  ++trace->attempts.count;
   auto* attempt = call.arena.New<AttemptTrace>();
-  (trace_->last == nullptr ? trace_->first : trace_->last->next) = attempt;
-  trace_->last = attempt;
-  attempt->started = call.services.loop.Now();
+  trace->attempts.Add(*attempt);
+  trace->mesh_before = trace->MeshUntil(call.services.loop.WallNow());
+  attempt->started = call.record.times.attempt_started;
   attempt->upstream = upstream;
   attempt->span = NewSpanId(call.services.loop.random());
   if (!call.chain.spec.tracing->span_per_attempt) return;
-  TracePoint context = trace_->context;
+  TracePoint context = trace->context;
   context.span = attempt->span;
   Write(context, traceparent_);
-  SetB3Headers(b3_, context, trace_->context.span, call.request.head->headers);
+  SetB3Headers(b3_, context, trace->context.span, call.request.head->headers);
+}
+
+void RequestSpans::EndAttempt(Call& call, int status, Failure failure) {
+  if (call.record.tracing.spans != nullptr) return RecordEnd(call, status, failure);
+  const config::TracingSpec* tracing = call.chain.spec.tracing.get();
+  if (tracing != nullptr && tracing->may_report_late()) KeepEnd(call, status, failure);
 }
 
 void RequestSpans::RecordEnd(Call& call, int status, Failure failure) {
-  if (trace_->last == nullptr || trace_->last->ended != loop::Instant()) return;
-  trace_->last->ended = call.services.loop.Now();
-  trace_->last->status = status;
-  trace_->last->failure = failure;
+  const RequestTrace& trace = *call.record.tracing.spans;
+  AttemptTrace* attempt = trace.attempts.last;
+  if (attempt == nullptr || attempt->ended != loop::Instant()) return;
+  attempt->ended = call.services.loop.Now();
+  attempt->status = status;
+  attempt->failure = failure;
+  attempt->mesh = trace.MeshUntil(call.services.loop.WallNow()) - trace.mesh_before;
+}
+
+// By the loop's clock: the times of ordinary requests must not cost a look at the other one.
+void RequestSpans::KeepEnd(Call& call, int status, Failure failure) {
+  DecisionRecord& record = call.record;
+  if (record.tracing.ended == nullptr) record.tracing.ended = call.arena.New<AttemptTraces>();
+  AttemptTraces& ended = *record.tracing.ended;
+  if (ended.count == record.retries.attempts) return;
+  ended.count = record.retries.attempts;
+  const loop::Instant now = call.services.loop.Now();
+  const std::chrono::nanoseconds mesh = BeforeSending(record, now);
+  ended.waited += now - record.times.attempt_started - mesh;
+  if (ended.count > AttemptTraces::kMost) return;
+  auto* attempt = call.arena.New<AttemptTrace>();
+  ended.Add(*attempt);
+  attempt->started = record.times.attempt_started;
+  attempt->ended = now;
+  attempt->upstream = record.upstream.address;
+  attempt->status = status;
+  attempt->failure = failure;
+  attempt->mesh = mesh;
 }
 
 // By the wall clock, since the loop's does not advance within a turn.
 void RequestSpans::SwitchMeshTime(Call& call, bool ours) {
-  trace_->ours = ours;
+  RequestTrace& trace = *call.record.tracing.spans;
   const auto now = call.services.loop.WallNow();
-  if (ours) {
-    trace_->ours_since = now;
-  } else if (now > trace_->ours_since) {
-    trace_->mesh += now - trace_->ours_since;
-  }
+  trace.mesh = trace.MeshUntil(now);
+  trace.ours = ours;
+  trace.ours_since = now;
 }
 
 }  // namespace tulle::proxy

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "net/base/failure.h"
@@ -14,6 +15,11 @@ struct TracingSpec;
 namespace tulle::proxy {
 
 struct Call;
+struct DecisionRecord;
+
+// What the mesh added to the last attempt, by the loop's clock: the wait for a connection. `ended`:
+// its end, if it was never sent.
+std::chrono::nanoseconds BeforeSending(const DecisionRecord& record, loop::Instant ended);
 
 // The request's place in a trace: continued or begun, propagated to the upstream, with a span for
 // each attempt. Costs nothing where the chain has no tracing, and no span where the request is not
@@ -24,23 +30,22 @@ class RequestSpans {
   // Part of the identify phase: reads and writes the request's headers.
   void Begin(Call& call);
   void BeginAttempt(Call& call, const SocketAddress& upstream);
-  // `status` 0: no response. Only the first call for an attempt counts.
-  void EndAttempt(Call& call, int status, Failure failure) {
-    if (trace_ != nullptr) RecordEnd(call, status, failure);
-  }
+  // An attempt has ended, and the request goes on: by another one, or an answer of our own.
+  // `status` 0: no response. Only the first end of an attempt counts.
+  void EndAttempt(Call& call, int status, Failure failure);
+  // The request ends, and with it its attempt.
+  void End(Call& call, int status, Failure failure);
   // Counts the time that the mesh added: from true to false.
-  void CountMeshTime(Call& call, bool ours) {
-    if (trace_ != nullptr && trace_->ours != ours) SwitchMeshTime(call, ours);
-  }
+  void CountMeshTime(Call& call, bool ours);
 
  private:
-  void RecordEnd(Call& call, int status, Failure failure);
-  void SwitchMeshTime(Call& call, bool ours);
+  static void RecordEnd(Call& call, int status, Failure failure);
+  static void KeepEnd(Call& call, int status, Failure failure);
+  static void SwitchMeshTime(Call& call, bool ours);
   void Sample(Call& call, telemetry::TracePoint& context, uint64_t parent);
 
-  char* traceparent_ = nullptr;    // the header's value, where we have written it
-  RequestTrace* trace_ = nullptr;  // of a request that is sampled
-  B3Style b3_;                     // in which the request came
+  char* traceparent_ = nullptr;  // the header's value, where we have written it
+  B3Style b3_;                   // in which the request came
 };
 
 }  // namespace tulle::proxy

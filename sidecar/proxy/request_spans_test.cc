@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,10 +73,10 @@ TEST_F(RequestSpansTest, EachAttemptHasASpanWithItsEnd) {
   one.spans.EndAttempt(one, 200, {});  // only the first end counts
   one.spans.BeginAttempt(one, *SocketAddress::Parse("10.0.0.3", 80));
   const RequestTrace& trace = *one.record.tracing.spans;
-  ASSERT_EQ(trace.attempts, 2);
-  EXPECT_EQ(trace.first->status, 503);
-  EXPECT_EQ(trace.first->next, trace.last);
-  EXPECT_EQ(trace.last->upstream, *SocketAddress::Parse("10.0.0.3", 80));
+  ASSERT_EQ(trace.attempts.count, 2u);
+  EXPECT_EQ(trace.attempts.first->status, 503);
+  EXPECT_EQ(trace.attempts.first->next, trace.attempts.last);
+  EXPECT_EQ(trace.attempts.last->upstream, *SocketAddress::Parse("10.0.0.3", 80));
 }
 
 TEST_F(RequestSpansTest, SamplingOfNoneKeepsTheTraceIdAndMakesNoSpans) {
@@ -122,6 +123,107 @@ TEST_F(RequestSpansTest, NewTracesAreLimitedForEachSecondButNotThoseOfCallers) {
   simulation_.RunFor(std::chrono::seconds(1));
   EXPECT_TRUE(is_sampled());
   EXPECT_FALSE(is_sampled());
+}
+
+// Of 10,000 traces that begin here a tenth is sampled: within four standard deviations.
+TEST_F(RequestSpansTest, TheShareOfTracesIsThatOfTheConfiguration) {
+  constexpr int kTraces = 10'000;
+  for (const uint32_t per_million : {10'000u, 100'000u, 500'000u}) {
+    tracing_.random_sampling = per_million;
+    http_.tracing = std::make_shared<config::TracingSpec>(tracing_);
+    Remake();
+    int sampled = 0;
+    for (int i = 0; i < kTraces; ++i) {
+      head_.headers.Remove("traceparent");
+      Begin();
+      sampled += Header("traceparent").ends_with("-01") ? 1 : 0;
+    }
+    const double share = per_million / 1e6;
+    const double expected = kTraces * share;
+    EXPECT_NEAR(sampled, expected, 4 * std::sqrt(expected * (1 - share))) << per_million;
+  }
+}
+
+// The hops of a trace decide by its id, so that it has all of its spans or none.
+TEST_F(RequestSpansTest, AllHopsMakeTheSameDecision) {
+  constexpr int kTraces = 10'000;
+  int sampled = 0;
+  loop::Random random(7);
+  for (int i = 0; i < kTraces; ++i) {
+    telemetry::TracePoint point{random.Next(), random.Next(), 1, telemetry::TracePoint::kSampled};
+    char text[telemetry::kTraceparentSize];
+    telemetry::WriteTraceparent(point, text);
+    std::vector<bool> decisions;
+    for (int hop = 0; hop < 3; ++hop) {
+      tracing_.overall_sampling = 100'000;
+      http_.tracing = std::make_shared<config::TracingSpec>(tracing_);
+      Remake();
+      head_.headers.Set("traceparent", arena_.Copy({text, telemetry::kTraceparentSize}));
+      Begin();
+      decisions.push_back(Header("traceparent").ends_with("-01"));
+    }
+    ASSERT_EQ(decisions, std::vector<bool>(3, decisions[0])) << i;
+    sampled += decisions[0] ? 1 : 0;
+  }
+  EXPECT_NEAR(sampled, 1000, 4 * 30);
+}
+
+// What a request with these headers of baggage passes on: all of them or none.
+class BaggageTest : public RequestSpansTest {
+ protected:
+  size_t PassedOn(const std::vector<std::string>& values) {
+    head_.headers.Remove("baggage");
+    for (const std::string& value : values) head_.headers.Add("baggage", arena_.Copy(value));
+    Begin();
+    size_t count = 0;
+    for (const http::Header& header : head_.headers.all()) count += header.name == "baggage";
+    return count;
+  }
+  static std::string Members(int count) {
+    std::string text = "k0=v";
+    for (int i = 1; i < count; ++i) text += ",k" + std::to_string(i) + "=v";
+    return text;
+  }
+};
+
+TEST_F(BaggageTest, Fault86_MembersAreBounded) {
+  EXPECT_EQ(PassedOn({Members(64)}), 1u);
+  EXPECT_EQ(PassedOn({Members(65)}), 0u);
+  EXPECT_EQ(PassedOn({Members(2000)}), 0u);
+  EXPECT_EQ(PassedOn({Members(32), Members(32)}), 2u);
+  EXPECT_EQ(PassedOn({Members(32), Members(33)}), 0u);
+  EXPECT_EQ(PassedOn(std::vector<std::string>(2000, "k=v")), 0u);
+}
+
+TEST_F(BaggageTest, Fault86_BytesAreBounded) {
+  EXPECT_EQ(PassedOn({"k=" + std::string(8190, 'v')}), 1u);
+  EXPECT_EQ(PassedOn({"k=" + std::string(8191, 'v')}), 0u);
+  EXPECT_EQ(PassedOn({"k=" + std::string(4094, 'v'), "k=" + std::string(4094, 'v')}), 2u);
+  EXPECT_EQ(PassedOn({"k=" + std::string(4094, 'v'), "k=" + std::string(4095, 'v')}), 0u);
+}
+
+struct HostileState {
+  std::string value;
+  bool passes;
+};
+
+// A valid traceparent does not vouch for what comes with it.
+TEST_F(RequestSpansTest, Fault86_TracestateIsBounded) {
+  const HostileState cases[] = {
+      {"a=" + std::string(250, 'v') + ",b=" + std::string(255, 'v'), true},
+      {"a=" + std::string(251, 'v') + ",b=" + std::string(256, 'v'), false},
+      {std::string(60000, 'a'), false},
+      {"a=1,,,,b=2", true},
+      {"a=\xff", false},
+      {"a=\x01", false}};
+  for (const HostileState& one : cases) {
+    head_.headers.Set("traceparent", kParent);
+    head_.headers.Set("tracestate", one.value);
+    Begin();
+    EXPECT_EQ(head_.headers.Has(http::HeaderId::kTracestate), one.passes)
+        << one.value.substr(0, 20);
+    EXPECT_EQ(Header("traceparent").substr(3, 32), std::string_view(kParent).substr(3, 32));
+  }
 }
 
 constexpr char kB3[] = "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-1-05e3ac9a4f6e3b90";

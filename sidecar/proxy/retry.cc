@@ -69,14 +69,19 @@ bool RequestIsRetriable(const route::Route& route, const http::Head& head) {
                                        [&](const auto& match) { return match.Matches(head); });
 }
 
-// The decision on an attempt that failed of `what`.
-bool Decide(Call& call, std::string_view what, bool retry, std::string_view reason) {
-  Explain(call, DecisionKind::kRetry, what, retry, reason);
+// What an attempt failed of.
+struct Attempted {
+  std::string_view cause;
+  int status = 0;  // of its response; 0: there is none
+};
+
+bool Decide(Call& call, Attempted what, bool retry, std::string_view reason) {
+  Explain(call, DecisionKind::kRetry, what.cause, retry, reason, {.status = what.status});
   return retry;
 }
 
 // Enters the retry into the cluster's limits.
-bool EnterRetry(Call& call, std::string_view what) {
+bool EnterRetry(Call& call, Attempted what) {
   if (!RequestIsRetriable(*call.chosen.route, *call.request.head))
     return Decide(call, what, false, "retriable_request_headers do not match");
   if (!call.retries.TryEnter(*call.cluster)) {
@@ -93,27 +98,27 @@ bool MayRetry(Call& call, Failure failure, bool keep_alive_race) {
   const FailureFacts& facts = failure.facts();
   const route::ForwardSpec* forward = call.chosen.forward();
   if (forward == nullptr) return false;
-  if (call.response.started) return Decide(call, facts.cause, false, "the response has begun");
+  if (call.response.started) return Decide(call, {facts.cause}, false, "the response has begun");
   if (!retries.has_whole_body())
-    return Decide(call, facts.cause, false, "the request body was not kept");
+    return Decide(call, {facts.cause}, false, "the request body was not kept");
   // The peer closed a reused connection as the request was sent: one retry outside attempts and
   // budget, if the request was not read or may safely be sent twice.
   if (keep_alive_race &&
       (facts.processed == Processed::kNo || call.request.head->is_idempotent()) &&
       retries.TryFreshConnection()) {
-    return Decide(call, facts.cause, true, "a reused connection closed: sent on a new one");
+    return Decide(call, {facts.cause}, true, "a reused connection closed: sent on a new one");
   }
   // Not processed, so it is safe to send again, within the budget.
   if (facts.stage == AttemptStage::kRefused && retries.TryRefused(*call.cluster))
-    return Decide(call, facts.cause, true, "the request was not processed");
-  if (!forward->retry) return Decide(call, facts.cause, false, "the route has no retry policy");
+    return Decide(call, {facts.cause}, true, "the request was not processed");
+  if (!forward->retry) return Decide(call, {facts.cause}, false, "the route has no retry policy");
   const bool matches = (forward->retry->on & ConditionsOf(facts)) != 0;
   if (retries.left() == 0 || !matches) {
     call.record.retries.exhausted = retries.done() > 0;
-    return Decide(call, facts.cause, false,
+    return Decide(call, {facts.cause}, false,
                   matches ? "no retries left" : "retry_on does not match");
   }
-  return EnterRetry(call, facts.cause);
+  return EnterRetry(call, {facts.cause});
 }
 
 bool MayRetryUnreached(Call& call) {
@@ -121,7 +126,7 @@ bool MayRetryUnreached(Call& call) {
   const bool may_go =
       call.chosen.forward() != nullptr && !call.response.started && call.retries.has_whole_body();
   if (may_go && call.retries.TryElsewhere())
-    return Decide(call, failure.facts().cause, true, "the application was not reached");
+    return Decide(call, {failure.facts().cause}, true, "the application was not reached");
   return MayRetry(call, failure, false);
 }
 
@@ -129,15 +134,15 @@ bool MayRetryStatus(Call& call, const http::Head& head) {
   Retries& retries = call.retries;
   const auto& retry = call.chosen.forward()->retry;
   if (!retry || !StatusIsRetriable(*call.chosen.route, head)) return false;
-  constexpr std::string_view kWhat = "status";
-  if (!retries.has_whole_body()) return Decide(call, kWhat, false, "the request body was not kept");
+  const Attempted what{"status", head.status};
+  if (!retries.has_whole_body()) return Decide(call, what, false, "the request body was not kept");
   if (retries.left() == 0) {
     call.record.retries.exhausted = true;
-    return Decide(call, kWhat, false, "no retries left");
+    return Decide(call, what, false, "no retries left");
   }
   const route::Pushback pushback = route::PushbackOf(*retry, head, call.services.loop.WallNow());
-  if (pushback.refused) return Decide(call, kWhat, false, "the server asked not to retry");
-  if (!EnterRetry(call, kWhat)) return false;
+  if (pushback.refused) return Decide(call, what, false, "the server asked not to retry");
+  if (!EnterRetry(call, what)) return false;
   retries.AskWait(pushback.wait);
   return true;
 }

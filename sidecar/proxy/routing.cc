@@ -89,7 +89,7 @@ void Choose(Call& call, const route::RouteMatch& match) {
   call.chosen.target = match.target;
   if (match.route == nullptr) return;
   call.record.routed.route = match.route->spec().name;
-  call.record.routed.operation = match.route->spec().operation;
+  call.record.routed.matched = match.route;
 }
 
 // A tunnel needs a route for it, so that no proxy is open by accident.

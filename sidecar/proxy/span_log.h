@@ -2,17 +2,17 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "net/loop/loop.h"
 #include "sidecar/proxy/collector_batches.h"
 #include "sidecar/proxy/ended.h"
 #include "sidecar/proxy/second_limit.h"
+#include "sidecar/proxy/trace_record.h"
 #include "telemetry/metrics.h"
 
 namespace tulle::proxy {
-
-struct RequestTrace;
 
 // The spans of one worker: written when a sampled request has ended, and passed on in batches. A
 // request that is not sampled costs few comparisons; if it failed or was slow, and TracingSpec asks
@@ -30,6 +30,8 @@ class SpanLog final {
  private:
   void WriteSpans(const EndedRequest& request, const RequestTrace& trace);
   void WriteLate(const EndedRequest& request, std::string_view reason);
+  void TakeAttempts(const DecisionRecord& record, std::span<AttemptTrace> room,
+                    AttemptTraces& taken);
 
   static constexpr uint32_t kLatePerSecond = 10;
 

@@ -63,7 +63,8 @@ void TrafficObserver::OnRequestEnd(const Call& call) {
                              call.response.head,
                              call.chosen.route == nullptr
                                  ? std::string_view()
-                                 : call.chosen.route->virtual_host().spec().name};
+                                 : call.chosen.route->virtual_host().spec().name,
+                             call.decisions};
   metrics_.Count(request);
   access_log_.Write(request);
   spans_.Write(request);

@@ -5,6 +5,27 @@
 #include "sidecar/match/string_match.h"
 
 namespace tulle::route {
+namespace {
+
+std::string TemplateOf(const PathSpec& spec) {
+  switch (spec.kind) {
+    case PathKind::kPrefix:
+      return spec.text.size() < 2 ? "" : spec.text + "*";
+    case PathKind::kSeparatedPrefix:
+      return spec.text + "/*";
+    case PathKind::kExact:
+    case PathKind::kRegex:
+      return spec.text;
+    case PathKind::kConnect:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+PathMatch::PathMatch(PathSpec spec, std::shared_ptr<const re2::RE2> regex)
+    : spec_(std::move(spec)), template_(TemplateOf(spec_)), regex_(std::move(regex)) {}
 
 absl::StatusOr<PathMatch> PathMatch::Compile(PathSpec spec) {
   const std::string_view text = spec.text;

@@ -37,12 +37,15 @@ class PathMatch {
     return prefix ? spec_.text.size() : path.size();
   }
   const PathSpec& spec() const { return spec_; }
+  // What the matching paths have in common, for names of spans: "/cart", "/api/*", or the regular
+  // expression. Empty: any path matches.
+  std::string_view path_template() const { return template_; }
 
  private:
-  PathMatch(PathSpec spec, std::shared_ptr<const re2::RE2> regex)
-      : spec_(std::move(spec)), regex_(std::move(regex)) {}
+  PathMatch(PathSpec spec, std::shared_ptr<const re2::RE2> regex);
 
   PathSpec spec_;
+  std::string template_;
   std::shared_ptr<const re2::RE2> regex_;
 };
 

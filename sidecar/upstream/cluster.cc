@@ -178,8 +178,8 @@ Cluster::Picked Cluster::PickAt(const SocketAddress& destination, Failure* failu
   return picked;
 }
 
-void Cluster::Report(Picked& picked, Outcome outcome, FailureKind why) {
-  if (std::exchange(picked.reported, true)) return;
+bool Cluster::Report(Picked& picked, Outcome outcome, FailureKind why) {
+  if (std::exchange(picked.reported, true)) return false;
   Endpoint& endpoint = *picked.endpoint;
   if (spec().balancing == Balancing::kPeakEwma) {
     const loop::Instant now = resources_.loop.Now();
@@ -192,10 +192,10 @@ void Cluster::Report(Picked& picked, Outcome outcome, FailureKind why) {
     if (tells) endpoint.latency.Observe(rtt, now, spec().ewma);
   }
   const Breaker::Pass pass = std::exchange(picked.pass, Breaker::kNoPass);
-  if (pass != Breaker::kNoPass) ReportToBreaker(endpoint, pass, outcome, why);
+  return pass != Breaker::kNoPass && ReportToBreaker(endpoint, pass, outcome, why);
 }
 
-void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome,
+bool Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome,
                               FailureKind why) {
   const BreakerSpec rules =
       spec().breaker.value_or(BreakerSpec{});  // it may have been removed meanwhile
@@ -209,6 +209,7 @@ void Cluster::ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome ou
   if ((opened || reopened) && breakers_ != nullptr) breakers_->OnBreakerOpened(spec(), why);
   if (pass.trial || (may_open && breaker.state() != BreakerState::kClosed))
     limits().NoteBreakerChange();
+  return opened;
 }
 
 void Cluster::Leave(Picked& picked) {

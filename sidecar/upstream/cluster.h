@@ -49,8 +49,8 @@ class Cluster : public Deletable, private PoolEvents {
   // The request is being sent now.
   void MarkSent(Picked& picked) { picked.asked_at = resources_.loop.Now(); }
   // Reports the result of the attempt as soon as it is known; only the first report counts. `why`:
-  // kNone if there was an answer.
-  void Report(Picked& picked, Outcome outcome, FailureKind why = FailureKind::kNone);
+  // kNone if there was an answer. True: it has opened the endpoint's breaker.
+  bool Report(Picked& picked, Outcome outcome, FailureKind why = FailureKind::kNone);
   // Call once for each Picked, when it is no longer used.
   void Leave(Picked& picked);
 
@@ -86,7 +86,7 @@ class Cluster : public Deletable, private PoolEvents {
   // Valid until the end of the turn, whatever is retired and dropped meanwhile.
   std::vector<Endpoint*> AllEndpoints();
   void RebuildGroups(loop::Instant now);
-  void ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome, FailureKind why);
+  bool ReportToBreaker(Endpoint& endpoint, Breaker::Pass pass, Outcome outcome, FailureKind why);
   bool MayOpenAnother() const;
   void Retire(std::unique_ptr<Endpoint> endpoint);
   // Of the retired ones.

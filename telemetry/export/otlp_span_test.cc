@@ -21,9 +21,11 @@ Request Read(const std::string& spans) {
   return request;
 }
 
-std::map<std::string, std::string> TextsOf(const opentelemetry::proto::trace::v1::Span& span) {
+// Of a span or an event.
+template <typename Holder>
+std::map<std::string, std::string> TextsOf(const Holder& holder) {
   std::map<std::string, std::string> texts;
-  for (const auto& attribute : span.attributes()) {
+  for (const auto& attribute : holder.attributes()) {
     texts[attribute.key()] = attribute.value().has_string_value()
                                  ? attribute.value().string_value()
                                  : std::to_string(attribute.value().int_value());
@@ -77,6 +79,28 @@ TEST(SpanWriter, ACollectorReadsWhatIsWritten) {
   EXPECT_EQ(span.status().code(), opentelemetry::proto::trace::v1::Status::STATUS_CODE_ERROR);
   EXPECT_EQ(scope.spans(1).kind(), opentelemetry::proto::trace::v1::Span::SPAN_KIND_CLIENT);
   EXPECT_EQ(scope.spans(1).parent_span_id(), "");
+}
+
+TEST(SpanWriter, EventsHaveAttributesOfTheirOwn) {
+  std::string spans;
+  SpanWriter writer(spans, Head());
+  writer.Text("before", "1");
+  writer.BeginEvent(1700000000100000000, "retry");
+  writer.Text("retry.reason", "503\xff");
+  writer.Number("retry.number", 300);
+  writer.EndEvent();
+  writer.BeginEvent(1700000000200000000, "plain");
+  writer.EndEvent();
+  writer.Number("after", 2);
+  writer.End();
+  const auto span = Read(spans).resource_spans(0).scope_spans(0).spans(0);
+  EXPECT_EQ(TextsOf(span), (std::map<std::string, std::string>{{"before", "1"}, {"after", "2"}}));
+  ASSERT_EQ(span.events_size(), 2);
+  EXPECT_EQ(span.events(0).name(), "retry");
+  EXPECT_EQ(span.events(0).time_unix_nano(), 1700000000100000000u);
+  EXPECT_EQ(TextsOf(span.events(0)), (std::map<std::string, std::string>{{"retry.reason", "503?"},
+                                                                         {"retry.number", "300"}}));
+  EXPECT_EQ(TextsOf(span.events(1)), (std::map<std::string, std::string>()));
 }
 
 // A collector rejects a whole request for one text that is not UTF-8, and paths come from clients.

@@ -40,10 +40,8 @@ Json EndpointOf(const std::string& address, const std::string& port) {
 }
 
 Json RemoteOf(const Span& span) {
-  if (span.kind() == Span::SPAN_KIND_SERVER)
-    return EndpointOf(Find(span.attributes(), "network.peer.address"), "");
-  return EndpointOf(Find(span.attributes(), "server.address"),
-                    Find(span.attributes(), "server.port"));
+  return EndpointOf(Find(span.attributes(), "network.peer.address"),
+                    Find(span.attributes(), "network.peer.port"));
 }
 
 // `event {"key":"value"}`, as OpenTelemetry writes an event with attributes.

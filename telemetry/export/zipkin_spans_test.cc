@@ -34,21 +34,26 @@ TEST(ZipkinSpans, AServerSpanHasWhatZipkinShows) {
   std::string spans;
   SpanWriter span(spans, Head());
   span.Text("network.peer.address", "192.0.2.1");
+  span.Number("network.peer.port", 40000);
   span.Text("url.path", "/x");
   span.Number("http.response.status_code", 503);
-  span.Event(1700000000250000000, "retry", "retry.reason", "503");
-  span.Event(1700000000260000000, "plain", "", "");
+  span.BeginEvent(1700000000250000000, "retry");
+  span.Text("retry.reason", "503");
+  span.EndEvent();
+  span.BeginEvent(1700000000260000000, "plain");
+  span.EndEvent();
   span.Error("upstream_reset");
   span.End();
   EXPECT_EQ(Json::parse(MakeZipkinSpans(Resource(), spans)), Json::parse(R"([{
     "traceId": "01020304050607081112131415161718", "id": "2122232425262728",
     "parentId": "3132333435363738", "kind": "SERVER", "name": "GET",
     "timestamp": 1700000000000000, "duration": 500001,
-    "localEndpoint": {"serviceName": "web"}, "remoteEndpoint": {"ipv4": "192.0.2.1"},
+    "localEndpoint": {"serviceName": "web"}, "remoteEndpoint": {"ipv4": "192.0.2.1", "port": 40000},
     "annotations": [
       {"timestamp": 1700000000250000, "value": "{\"retry\":{\"retry.reason\":\"503\"}}"},
       {"timestamp": 1700000000260000, "value": "plain"}],
-    "tags": {"service.instance.id": "web-1", "network.peer.address": "192.0.2.1", "url.path": "/x",
+    "tags": {"service.instance.id": "web-1", "network.peer.address": "192.0.2.1",
+             "network.peer.port": "40000", "url.path": "/x",
              "http.response.status_code": "503", "otel.status_code": "ERROR",
              "error": "upstream_reset"}}])"));
 }
@@ -60,8 +65,10 @@ TEST(ZipkinSpans, AClientSpanNamesItsServerAndARootHasNoParent) {
   head.parent = 0;
   head.end_ns = head.start_ns;
   SpanWriter span(spans, head);
-  span.Text("server.address", "2001:db8::1");
-  span.Number("server.port", 8080);
+  span.Text("server.address", "web");
+  span.Number("server.port", 80);
+  span.Text("network.peer.address", "2001:db8::1");
+  span.Number("network.peer.port", 8080);
   span.End();
   SpanWriter second(spans, head);
   second.End();

@@ -41,17 +41,17 @@ def tracing(cluster="collector", sampling=100, **more):
 class Collector:
     """Receives OTLP over gRPC, as any collector does."""
 
-    def __init__(self, folder, code=None):
+    def __init__(self, folder, code=None, port=0):
         self.messages = Messages(folder)
         self.request_type = self.messages.type("opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest")
         self.spans = []
         self.lock = threading.Lock()
         self.code = code
-        handler = grpc.unary_unary_rpc_method_handler(self._export, self.request_type.FromString, lambda _: b"")
+        handler = grpc.unary_unary_rpc_method_handler(self._export, self.request_type.FromString, lambda answer: answer or b"")
         self.server = grpc.server(futures.ThreadPoolExecutor(4))
         self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
             "opentelemetry.proto.collector.trace.v1.TraceService", {"Export": handler})])
-        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.port = self.server.add_insecure_port("127.0.0.1:%d" % port)
         self.server.start()
 
     def _export(self, request, context):
@@ -89,9 +89,27 @@ def attributes(span):
     return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
 
 
+def micros(span):
+    return (span.end_time_unix_nano - span.start_time_unix_nano) // 1000
+
+
+def assert_mesh_time_adds_up(server, attempts, slept):
+    """What the mesh added is all that the upstream did not take, of which it slept `slept` seconds; an attempt's part of it is within the attempt."""
+    added = attributes(server)["tulle.mesh.microseconds"]
+    upstreams = sum(micros(each) - attributes(each)["tulle.mesh.microseconds"] for each in attempts)
+    assert abs(micros(server) - upstreams - added) < 20_000  # the event loop's clock stands still within a turn
+    assert added <= micros(server) - slept * 1e6
+    for each in attempts:
+        assert 0 <= attributes(each)["tulle.mesh.microseconds"] <= micros(each)
+
+
 def test_spans_of_a_request_with_a_retry(run_sidecar, make_origin, collector):
     answers = [reply(status="503 Service Unavailable"), reply()]
-    origin = make_origin(lambda request, sock: answers.pop(0) if answers else reply())
+
+    def answer(*_):
+        time.sleep(0.2)
+        return answers.pop(0)
+    origin = make_origin(answer)
     route = bootstrap.route(retry_policy={"retry_on": "5xx", "num_retries": 2})
     route["decorator"] = {"operation": "checkout"}
     _, port = start(run_sidecar, origin, collector.port, [route])
@@ -105,10 +123,13 @@ def test_spans_of_a_request_with_a_retry(run_sidecar, make_origin, collector):
     assert first.parent_span_id == second.parent_span_id == server.span_id
     got = attributes(server)
     assert got["url.path"] == "/pay" and got["http.response.status_code"] == 200 and got["response_flags"] == "-"
-    assert 0 < got["tulle.mesh.microseconds"] < 10_000_000
+    assert got["url.query"] == "card=REDACTED" and b"1234" not in server.SerializeToString() + first.SerializeToString()
+    assert (got["server.address"], got["network.protocol.version"], got["network.peer.address"]) == ("shop.test", "1.1", "127.0.0.1")
+    assert_mesh_time_adds_up(server, [first, second], 0.4)
     assert [(event.name, attributes(event)) for event in server.events] == [("retry", {"retry.reason": "503"})]
     assert server.start_time_unix_nano <= server.events[0].time_unix_nano <= second.start_time_unix_nano
-    assert attributes(first)["http.response.status_code"] == 503 and first.status.code == 2
+    assert attributes(first)["http.response.status_code"] == 503 and first.status.code == 2 and attributes(first)["error.type"] == "503"
+    assert attributes(first)["network.peer.port"] == origin.port and attributes(first)["url.full"] == "http://shop.test/pay?card=REDACTED"
     assert attributes(second)["http.request.resend_count"] == 1 and second.status.code == 0
     # Each attempt told the upstream its own span.
     told = [TRACEPARENT.match(r.header("traceparent")[0]) for r in origin.requests]
@@ -126,7 +147,8 @@ def test_a_grpc_call_is_named_after_its_method(run_sidecar, make_origin, collect
     for span in (server, client):
         got = attributes(span)
         assert span.name == got["rpc.method"] == "shop.Cart/Add"
-        assert (got["rpc.system.name"], got["rpc.response.status_code"]) == ("grpc", "UNAVAILABLE")
+        assert (got["rpc.system.name"], got["rpc.response.status_code"], got["rpc.service"]) == ("grpc", "UNAVAILABLE", "shop.Cart")
+        assert got["error.type"] == "UNAVAILABLE" and got["rpc.grpc.status_code"] == 14
         assert span.status.code == 2
 
 
@@ -226,10 +248,10 @@ def late(sidecar):
     return sidecar.metrics().get(("tulle_spans_dropped_total", frozenset({("reason", "late_limit")})), 0)
 
 
-def start_late(run_sidecar, origin, collector_port, **own):
+def start_late(run_sidecar, origin, collector_port, routes=None, **own):
     """A sidecar that samples nothing, with `own` in its filter chain's metadata."""
     port = processes.free_port()
-    listener = bootstrap.listener(port, bootstrap.connection_manager(None, codec="HTTP1", **tracing(sampling=0)))
+    listener = bootstrap.listener(port, bootstrap.connection_manager(routes, codec="HTTP1", **tracing(sampling=0)))
     listener["filter_chains"][0]["metadata"] = {"filter_metadata": {"tulle": {"tracing": own}}}
     sidecar = run_sidecar([listener], [bootstrap.cluster(ports=[origin.port]), bootstrap.cluster("collector", [collector_port], http2=True)])
     return sidecar, port
@@ -246,7 +268,8 @@ def test_a_failed_request_that_is_not_sampled_is_reported_at_its_end(run_sidecar
     assert server.parent_span_id == b"" and client.parent_span_id == server.span_id
     got = attributes(server)
     assert got["tulle.sampling.reason"] == "error" and got["http.response.status_code"] == 503 and got["url.path"] == "/fails"
-    assert server.status.code == 2 and "tulle.mesh.microseconds" not in got and attributes(client)["server.port"] == origin.port
+    assert server.status.code == 2 and got["error.type"] == "503" and attributes(client)["network.peer.port"] == origin.port
+    assert_mesh_time_adds_up(server, [client], 0)
 
     get(port, "/fails", headers=["traceparent: " + PARENT + "00"])
     server = collector.wait_for(4)[2][1]
@@ -260,6 +283,26 @@ def test_a_failed_request_that_is_not_sampled_is_reported_at_its_end(run_sidecar
             assert client.response().status == 503
     sent = 2 * 202 - late(sidecar)
     assert len(collector.wait_for(sent)) == sent < 2 * 202
+
+
+def test_a_failed_request_that_is_not_sampled_tells_of_all_its_attempts(run_sidecar, make_origin, collector):
+    statuses = ["502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"]
+
+    def answer(*_):
+        time.sleep(0.1)
+        return reply(status=statuses.pop(0))
+    origin = make_origin(answer)
+    _, port = start_late(run_sidecar, origin, collector.port, [bootstrap.route(retry_policy={"retry_on": "5xx", "num_retries": 2})], always_on_error=True)
+    assert get(port, "/fails").status == 504
+    server, *attempts = [span for _, span in collector.wait_for(4)]
+    assert [attributes(each)["http.response.status_code"] for each in attempts] == [502, 503, 504]
+    assert [attributes(each).get("http.request.resend_count", 0) for each in attempts] == [0, 1, 2]
+    assert all(micros(each) >= 100_000 and each.parent_span_id == server.span_id for each in attempts)
+    assert all(one.end_time_unix_nano <= other.start_time_unix_nano for one, other in zip(attempts, attempts[1:]))
+    assert [(event.name, attributes(event)) for event in server.events] == [
+        ("retry", {"retry.reason": "502"}), ("retry", {"retry.reason": "503"}),
+        ("retry refused", {"retry.reason": "504", "retry.refusal": "no retries left"})]
+    assert_mesh_time_adds_up(server, attempts, 0.3)
 
 
 def test_a_slow_request_that_is_not_sampled_is_reported_at_its_end(run_sidecar, make_origin, collector):
@@ -294,7 +337,7 @@ def test_wrong_tracing_metadata_is_refused(tmp_path):
 
 
 class HttpCollector:
-    """Receives POST as a collector does; `answers` are taken first, then 200."""
+    """Receives POST as a collector does; `answers` are taken first, (status, headers) or with a body, then 200."""
 
     def __init__(self):
         self.posts, self.answers, self.connections = [], [], set()
@@ -305,13 +348,14 @@ class HttpCollector:
 
             def do_POST(self):  # pylint: disable=invalid-name
                 body = self.rfile.read(int(self.headers["content-length"]))
-                status, headers = outer.answers.pop(0) if outer.answers else (200, {})
+                status, headers, *content = outer.answers.pop(0) if outer.answers else (200, {})
                 outer.connections.add(self.client_address)
                 outer.posts.append((status, self.path, self.headers, body))
                 self.send_response(status)
-                for name, value in {**headers, "content-length": "0"}.items():
+                for name, value in {**headers, "content-length": str(len(b"".join(content)))}.items():
                     self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(b"".join(content))
 
             def log_message(self, *_):
                 pass

@@ -43,6 +43,11 @@ class CallWorld : public ::testing::Test {
     }
     return *call_;
   }
+  // The next call is a new one.
+  void Remake() {
+    call_.reset();
+    chain_.reset();
+  }
   // A table whose only host has these routes.
   void Routes(std::vector<route::RouteSpec> routes) {
     route::RouteTableSpec table;
