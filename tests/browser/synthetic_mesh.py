@@ -51,8 +51,15 @@ def answers(size):
         line = dict(links[-1], steps=[{"at": start + at * step, "requests": 100, "failures": at % 7, "buckets": [0, 0, 90, 10]} for at in range(steps)])
         return {"step": step, "from": start, "steps": steps, "knownFrom": start, "leftOut": 0, "links": [line]}
 
+    # Half of what the first service is asked for goes to the second.
+    def routes(query):
+        host = query.get("service")
+        found = [dict(each, service=each["service"], backend=service, route="%s/split[0][0]" % names[0][0])
+                 for each in links if each["service"]["host"] == host for service in (each["service"], links[0]["service"])]
+        return {"seconds": 60, "links": found}
+
     return {"/v1/services": {"items": [service(*name) for name in names]}, "/v1/proxies": {"items": [proxy(*name) for name in names]},
-            "/v1/traffic": {"seconds": 60, "links": links}, "/v1/traffic/history": history, "/v1/traffic/routes": {"seconds": 60, "links": []},
+            "/v1/traffic": {"seconds": 60, "links": links}, "/v1/traffic/history": history, "/v1/traffic/routes": routes,
             **policies(names[0]), **failures(names), **traces()}
 
 

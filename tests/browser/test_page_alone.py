@@ -181,6 +181,14 @@ def test_all_pages_fit_a_small_screen(page):
         page.driver.set_window_size(1440, 1200)
 
 
+def test_a_service_shows_its_routes(page):
+    page.go("#/service/%s/%s" % (synthetic_mesh.NAMESPACES[(SERVICES - 1) % 4], LAST))
+    page.wait_for("h2", "Routes")
+    page.wait_for("td", "shop/split[0][0]")
+    page.wait_for("td", "this service")
+    page.wait_for("td", "60.0 %")
+
+
 def test_a_tap_without_permission_says_why(chromium, stage):
     stage.posts["/v1/taps"] = (403, {"error": "permission denied: you may not call tulle-control through the API server", "hint": "the Role tulle-admin grants it"})
     chromium.open(stage.link)

@@ -58,7 +58,7 @@ export class ErrorsPage {
 
   showGroups() {
     const text = wanted.text.trim().toLowerCase();
-    const shownText = (g) => [causeText(g.cause), g.service, identity(g.source), g.status].join(" ").toLowerCase();
+    const shownText = (g) => [causeText(g), g.service, identity(g.source), g.status].join(" ").toLowerCase();
     const {leftOut} = this.failures;
     show(this.list, table({
       caption: "Errors by cause", rows: this.failures.groups.filter((group) => shownText(group).includes(text)), most: 100,
@@ -68,7 +68,7 @@ export class ErrorsPage {
         this.showGroups();
       },
       columns: [
-        {name: "Cause", by: (g) => g.cause, cell: (g) => element("button.link", {type: "button", "data-key": "group-" + keyOf(g), "aria-expanded": String(this.group !== null && keyOf(g) === keyOf(this.group)), onclick: () => this.choose(g)}, causeText(g.cause))},
+        {name: "Cause", by: (g) => g.cause, cell: (g) => element("button.link", {type: "button", "data-key": "group-" + keyOf(g), "aria-expanded": String(this.group !== null && keyOf(g) === keyOf(this.group)), onclick: () => this.choose(g)}, causeText(g))},
         {name: "Status", by: (g) => g.status, cell: (g) => badge("bad", g.status || "none")},
         {name: "Caller", by: (g) => identity(g.source), cell: (g) => identity(g.source)},
         {name: "Service", by: (g) => g.service, cell: (g) => shortHost(g.service) || "–"},
@@ -97,7 +97,7 @@ export class ErrorsPage {
     if (!this.group) return null;
     const {cause, status} = this.group;
     const isOfGroup = (record) => (record.cause ?? "") === (cause ?? "") && (record.status ?? 0) === (status ?? 0);
-    const title = `Requests: ${causeText(cause)}, ${status || "no status"}`;
+    const title = `Requests: ${causeText(this.group)}, ${status || "no status"}`;
     if (this.requests === null) return card(title, note("Asking the sidecars …"));
     return card(title, this.requests.error && note(this.requests.error), recordTable((this.requests.requests ?? []).filter(isOfGroup), {
       caption: "The newest, of this caller and service; each leads to its explanation", empty: "The sidecars have no more of them.",

@@ -15,8 +15,8 @@ export const isFailed = (record) => Boolean(record.failed);
 // Of the page that explains it; null: it has no ID.
 export const requestAddress = (record) => (record?.requestId ? "#/request/" + encodeURIComponent(record.requestId) : null);
 
-// As `tullectl errors` says it.
-export const causeText = (cause) => cause || "answer of the service";
+// As `tullectl errors` says it: a route that answers itself has no cluster.
+export const causeText = ({cause, example}) => cause || (example?.route && !example.cluster ? "answer of the route" : "answer of the service");
 
 // A request leads to its page, or, with `onChoose`, is shown in full.
 export function recordTable(rows, {caption, empty, chosen, onChoose, most = 200}) {

@@ -32,7 +32,9 @@ export class ServicePage {
     this.seconds = traffic.seconds;
     this.policies = policies.items.filter((policy) => appliesTo(policy, this.namespace, this.name));
     const host = this.service?.host ?? this.links[0]?.service.host;
-    this.history = host ? await this.loadHistory(host, signal) : null;
+    [this.history, this.routes] = host ? await Promise.all([this.loadHistory(host, signal), get("/v1/traffic/routes", {window: LAST, service: host}, signal)]) : [null, null];
+    // Routes may lead all of its requests to other services.
+    if (this.links.length === 0) this.links = this.routes?.links ?? [];
   }
 
   async loadHistory(host, signal) {
@@ -55,14 +57,14 @@ export class ServicePage {
       this.refreshNow();
     }));
     this.drawCharts();
-    show(this.rest, this.shownCallers(), this.shownErrors(all), this.shownEndpoints(), this.shownCalls(), this.shownPolicies(), this.shownIdentities());
+    show(this.rest, this.shownCallers(), this.shownRoutes(), this.shownErrors(all), this.shownEndpoints(), this.shownCalls(), this.shownPolicies(), this.shownIdentities());
   }
 
   build() {
     this.frame = true;
     this.charts = {
       rate: new LineChart("Requests per second", [{name: "requests", colour: "accent", fill: true}, {name: "failures", colour: "bad", fill: true}], {format: (v) => rate(v, 1)}),
-      success: new LineChart("Success, %", [{name: "success", colour: "good"}], {format: (v) => `${Math.floor(v * 100) / 100} %`, most: 100, floor: (values) => [99, 90, 50].find((floor) => values.every((value) => value > floor)) ?? 0}),
+      success: new LineChart("Success, %", [{name: "success", colour: "good"}], {format: (v) => `${Math.floor(v * 100) / 100} %`, most: 100, floor: (values) => [99, 95, 90, 80, 50].find((floor) => values.every((value) => value > floor)) ?? 0}),
       latency: new LineChart("Latency, ms", [{name: "p50", colour: "good"}, {name: "p95", colour: "fair"}, {name: "p99", colour: "bad"}], {format: milliseconds}),
     };
     this.tiles = element("div.tiles");
@@ -105,6 +107,22 @@ export class ServicePage {
 
   shownCallers() {
     return card("Callers", links(this.links, (link) => link.source, this.seconds, "No calls in the last minute."));
+  }
+
+  shownRoutes() {
+    const links = this.routes?.links ?? [];
+    if (links.length === 0) return null;
+    const sums = sumsBy(links, (link) => JSON.stringify([link.route, shownName(link.backend)]));
+    const rows = [...sums].map(([key, traffic]) => ({route: JSON.parse(key)[0], backend: JSON.parse(key)[1], traffic})).sort((a, b) => b.traffic.events - a.traffic.events);
+    const own = shownName(this);
+    return card("Routes", table({
+      rows, caption: "Last minute, as the callers' sidecars chose them", most: 50,
+      columns: [
+        {name: "Route", cell: (row) => row.route || "default"},
+        {name: "Backend", cell: (row) => (row.backend === own ? "this service" : row.backend)},
+        ...goldenColumns(this.routes.seconds),
+      ],
+    }));
   }
 
   shownCalls() {

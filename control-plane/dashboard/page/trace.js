@@ -22,7 +22,7 @@ function traceOf({traceId, spans: found}) {
     duration: spans.reduce((most, span) => Math.max(most, span.end), 0) - start,
     state: root.error ? "bad" : spans.some((span) => span.error) ? "fair" : "good",
     status: attribute(root, "http.response.status_code", "http.status_code") || (root.error ? "failed" : "ok"),
-    sidecar: spans.reduce((sum, span) => sum + sidecarTime(span), 0),
+    sidecar: spans.reduce((sum, span) => sum + (span.kind === "server" ? sidecarTime(span) : 0), 0),
     what: `${attribute(root, "http.request.method", "http.method")} ${attribute(root, "url.path", "http.target", "http.url")}`.trim() || root.name,
   };
 }
@@ -32,7 +32,8 @@ function attribute(span, ...names) {
   return "";
 }
 
-const sidecarTime = (span) => (span.kind === "server" ? Number(span.attributes[SIDECAR_TIME] ?? 0) || 0 : 0);
+// That of a client span is a part of its server span's.
+const sidecarTime = (span) => Number(span.attributes[SIDECAR_TIME] ?? 0) || 0;
 
 export class TracePage {
   constructor(main, [id]) {
