@@ -31,7 +31,7 @@ constexpr size_t kSmall = 8;
 constexpr Shape kLeaf;
 
 // Source: tulle/insight/v1/insight.proto.
-constexpr Part kRecordParts[] = {{32, kSmall, &kLeaf}};
+constexpr Part kRecordParts[] = {{32, kSmall, &kLeaf}, {37, kSmall, &kLeaf}, {38, kSmall, &kLeaf}};
 constexpr Shape kRecordShape{kRecordParts};
 constexpr Part kTrafficParts[] = {{2, kSmall, &kLeaf}, {3, kSmall, &kLeaf}, {4, kSmall, &kLeaf}};
 constexpr Shape kTrafficShape{kTrafficParts};

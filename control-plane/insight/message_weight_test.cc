@@ -37,14 +37,17 @@ TEST(MessageWeight, FewBytesCanBeHeavy) {
   v1::FromSidecar failures;
   v1::FromSidecar decisions;
   v1::FromSidecar series;
+  v1::FromSidecar headers;
   for (int i = 0; i < 200'000; ++i) {
     answer.mutable_answer()->add_requests();
     failures.add_failed();
     if (i == 0) decisions.add_failed();
+    if (i == 0) headers.mutable_answer()->add_requests();
+    headers.mutable_answer()->mutable_requests(0)->add_request_headers();
     decisions.mutable_failed(0)->add_decisions();
     series.mutable_traffic()->add_series();
   }
-  for (const v1::FromSidecar* message : {&answer, &failures, &decisions, &series}) {
+  for (const v1::FromSidecar* message : {&answer, &failures, &decisions, &series, &headers}) {
     const std::string bytes = message->SerializeAsString();
     EXPECT_LT(bytes.size(), 640u * 1024);
     EXPECT_GT(WeightOfReport(bytes).value_or(0), kHeaviestMessage);

@@ -19,7 +19,9 @@ std::string RequestOf(uint64_t trace, uint64_t span, uint64_t start) {
   telemetry::SpanWriter writer(spans, head);
   writer.Text("url.path", "/x");
   writer.Number("http.response.status_code", 200);
-  writer.Event(start + 500, "retry", "retry.reason", "503");
+  writer.BeginEvent(start + 500, "retry");
+  writer.Text("retry.reason", "503");
+  writer.EndEvent();
   writer.End();
   std::string resource;
   telemetry::AppendResourceAttribute("service.name", "web", resource);
