@@ -283,6 +283,12 @@ const FamilySpec kSpansDropped{"tulle_spans_dropped_total",
                                kCounter,
                                kReasonLabels,
                                {}};
+const FamilySpec kInsightDropped{
+    "tulle_insight_answers_dropped_total",
+    "Answers to questions of the control plane that found no room on its connection.",
+    kCounter,
+    {},
+    {}};
 const FamilySpec kWorkerMemory{"tulle_worker_memory_bytes",
                                "Memory reserved by the worker's slab.",
                                kGauge,

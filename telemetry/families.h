@@ -102,6 +102,7 @@ extern const FamilySpec kRegistered;          // no labels: 1 while the control 
 extern const FamilySpec kMirrored;            // service, result (2xx, ..., or the cause)
 extern const FamilySpec kSpansSent;           // no labels
 extern const FamilySpec kSpansDropped;        // reason
+extern const FamilySpec kInsightDropped;      // no labels: answers to the control plane
 extern const FamilySpec kWorkerMemory;        // worker: bytes reserved by its slab
 extern const FamilySpec kMemoryUsed;          // no labels: bytes of the process's control group
 extern const FamilySpec kMemoryLimit;         // no labels: what it may use

@@ -19,8 +19,10 @@ constexpr uint32_t kLongestSeconds = 3600;
 InsightStream::InsightStream(loop::Loop& loop, xds::AdsClient& ads, Parts parts)
     : loop_(loop),
       parts_(std::move(parts)),
+      ads_(ads),
       channel_(ads.Share(static_cast<grpc::ChannelEvents&>(*this))),
       timer_(loop.NewTimer([this] { Report(); })),
+      waiting_timer_(loop.NewTimer([this] { SendWaiting(); })),
       interval_(kFirstInterval),
       reported_(loop.Now()) {}
 
@@ -58,27 +60,35 @@ void InsightStream::OnMessage(std::string message) {
   call_->Read();
 }
 
-bool InsightStream::HasRoom() const {
-  return call_ != nullptr && waiting_.empty() && call_->SendRoom() >= kRoomForMessage;
+bool InsightStream::MaySend() const {
+  return call_ != nullptr && !ads_.has_unsent() && call_->SendRoom() >= kRoomForMessage;
 }
+
+bool InsightStream::HasRoom() const { return waiting_.empty() && MaySend(); }
 
 void InsightStream::Send(insight::v1::Answer answer) {
   if (call_ == nullptr) return;
   insight::v1::FromSidecar message;
   *message.mutable_answer() = std::move(answer);
-  if (waiting_.size() < kMostWaiting) waiting_.push_back(message.SerializeAsString());
+  if (waiting_.size() < kMostWaiting) {
+    waiting_.push_back(message.SerializeAsString());
+  } else if (parts_.dropped != nullptr) {
+    parts_.dropped->Add();
+  }
   SendWaiting();
 }
 
 void InsightStream::SendWaiting() {
-  while (!waiting_.empty() && call_->SendRoom() >= kRoomForMessage) {
+  while (!waiting_.empty() && MaySend()) {
     call_->Send(waiting_.front());
     waiting_.pop_front();
   }
+  if (!waiting_.empty() && !waiting_timer_->active()) waiting_timer_->Start(kTryAgain);
 }
 
 void InsightStream::CloseCall() {
   timer_->Stop();
+  waiting_timer_->Stop();
   waiting_.clear();
   if (call_ == nullptr) return;
   if (parts_.questions != nullptr) parts_.questions->OnStreamEnd();

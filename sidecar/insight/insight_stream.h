@@ -18,9 +18,10 @@ namespace tulle::sidecar {
 
 // Tells the control plane what this sidecar sees of its traffic, and answers its questions, while
 // there is a connection: tulle.insight.v1.Insight. Uses the connection of the ADS stream, and sends
-// only what the connection can take at once: discovery comes first, and what was not sent is part
-// of a later report. A control plane that does not know the service is not asked again on that
-// connection.
+// only what the connection can take at once, and nothing while the ADS stream has something to
+// send: discovery comes first. What was not reported is part of a later report; answers wait a
+// little, and are dropped and counted if there are too many. A control plane that does not know the
+// service is not asked again on that connection.
 //
 // Owner: Membership. Thread: main. Source: tulle/insight/v1/insight.proto.
 class InsightStream final : private grpc::ChannelEvents,
@@ -34,6 +35,7 @@ class InsightStream final : private grpc::ChannelEvents,
     Collect collect = {};  // returns TrafficFamilies()
     FailedRequests* failed = nullptr;
     Questions* questions = nullptr;
+    telemetry::Counter* dropped = nullptr;  // answers
   };
 
   // `ads` has not been started yet, and outlives this.
@@ -47,6 +49,8 @@ class InsightStream final : private grpc::ChannelEvents,
   void OnChannelLost(Failure why) override;
   void OnMessage(std::string message) override;
   void OnSendRoom() override { SendWaiting(); }
+  // The connection can take a message now.
+  bool MaySend() const;
   void OnFinished(const grpc::Status& status) override;
   void Send(insight::v1::Answer answer) override;
   bool HasRoom() const override;
@@ -62,13 +66,17 @@ class InsightStream final : private grpc::ChannelEvents,
   static constexpr size_t kRoomForMessage = 128 * 1024;
   // Answers that wait for room; more are dropped.
   static constexpr size_t kMostWaiting = 8;
+  // They try again so often: whoever asked waits for two seconds.
+  static constexpr loop::Duration kTryAgain = std::chrono::milliseconds(100);
 
   loop::Loop& loop_;
   const Parts parts_;
+  const xds::AdsClient& ads_;
   grpc::Channel& channel_;
   TrafficDeltas deltas_;
   std::unique_ptr<grpc::ClientCall> call_;
   std::unique_ptr<loop::Timer> timer_;
+  std::unique_ptr<loop::Timer> waiting_timer_;
   loop::Duration interval_;
   loop::Instant reported_;  // the last time
   std::deque<std::string> waiting_;

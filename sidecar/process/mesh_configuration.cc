@@ -13,6 +13,7 @@
 #include "sidecar/insight/what_if_answers.h"
 #include "sidecar/policy/rule.h"
 #include "sidecar/process/status_pages.h"
+#include "telemetry/families.h"
 
 namespace tulle::sidecar {
 namespace {
@@ -82,7 +83,8 @@ InsightStream::Parts MeshConfiguration::PrepareInsight() {
                  }));
   questions_.Add(Kind::kWhatIf, std::make_unique<WhatIfAnswers>(sidecar_));
   questions_.Add(Kind::kLogLevel, std::make_unique<LogLevelAnswers>(loop_, log_));
-  return {[this] { return metrics_.Collect(TrafficFamilies()); }, failed_.get(), &questions_};
+  return {[this] { return metrics_.Collect(TrafficFamilies()); }, failed_.get(), &questions_,
+          &metrics_.main().CounterRow(telemetry::kInsightDropped)};
 }
 
 absl::Status MeshConfiguration::ReadMeshRanges() {

@@ -20,6 +20,7 @@ AdsClient::AdsClient(loop::Loop& loop, grpc::Channel::Connect connect,
     : loop_(loop),
       state_(state),
       events_(events),
+      send_buffer_(options.http2.limits.send_buffer),
       channel_(loop, std::move(connect), options, static_cast<grpc::ChannelEvents&>(*this)),
       cap_(kFirstBackoff) {
   delay_timer_ = loop_.NewTimer([this] {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <string>
@@ -35,6 +36,8 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   // Replaces the connection, for example because the certificate changed.
   void Reconnect();
   bool connected() const { return call_ != nullptr; }
+  // Something that it has sent has not left yet: other calls on the connection would delay it.
+  bool has_unsent() const { return call_ != nullptr && call_->SendRoom() < send_buffer_; }
   // The connection, for other calls to the same server; `user` is notified after this client.
   // Before Start(). Destroy `user` and its calls before this.
   grpc::Channel& Share(grpc::ChannelEvents& user) {
@@ -55,6 +58,7 @@ class AdsClient final : private grpc::ChannelEvents, private grpc::ClientCallEve
   DeltaClient& state_;
   Events& events_;
   std::vector<grpc::ChannelEvents*> other_users_;
+  const size_t send_buffer_;  // of each call
   grpc::Channel channel_;
   std::unique_ptr<grpc::ClientCall> call_;
   std::deque<std::string> delayed_;
